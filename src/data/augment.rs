@@ -1,0 +1,182 @@
+//! From a sample to what the network sees: plain fitting for scoring, random views for training.
+
+use image::RgbImage;
+use rand::{Rng, RngExt};
+use serde::{Deserialize, Serialize};
+
+use super::dataset::Sample;
+use super::resample::{self, Axis, ColourMap, Window};
+
+/// Which random changes a training sample goes through.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Augment {
+    /// Range of the magnification, relative to the whole photo fitted to the training size: at 2
+    /// the window shows half the photo's height, below 1 there is padding around the photo.
+    pub scale: [f32; 2],
+    /// Whether the window is random (in scale, position and, by 10 %, aspect), or the whole photo.
+    pub crop: bool,
+    /// Whether half of the samples are mirrored left to right.
+    pub flip: bool,
+    /// Whether brightness, contrast, saturation and (slightly) hue change, and one photo in
+    /// twenty turns grey.
+    pub photometric: bool,
+}
+
+impl Default for Augment {
+    fn default() -> Self {
+        Self {
+            scale: [0.75, 1.75],
+            crop: true,
+            flip: true,
+            photometric: true,
+        }
+    }
+}
+
+/// The magnifications that are accepted; outside of them a window is a pixel or a speck.
+const SCALES: [f32; 2] = [0.05, 20.0];
+/// Aspect jitter, as a factor and its reciprocal.
+const ASPECT: f32 = 1.1;
+
+/// Fits the whole photo to `size` (`[height, width]`).
+///
+/// Returns the photo, `[3, height, width]` in [-1, 1], and the labels, `[height, width]`. The photo
+/// is filtered with a triangle as wide as the shrinking factor, the labels are nearest neighbours.
+pub fn fit(sample: &Sample, size: [usize; 2]) -> (Vec<f32>, Vec<u16>) {
+    let (mut image, mut labels) = buffers(size);
+    fit_into(sample, size, &mut image, &mut labels);
+    (image, labels)
+}
+
+/// The photo of [`fit`] alone: `[3, height, width]` in [-1, 1], for photos without labels.
+pub fn photo_to_chw(photo: &RgbImage, size: [usize; 2]) -> Vec<f32> {
+    let (mut image, _) = buffers(size);
+    let [rows, columns] = axes(whole(photo), photo, size, false);
+    resample::photo(photo, &rows, &columns, &ColourMap::IDENTITY, &mut image);
+    image
+}
+
+/// One random view of a sample, in the form of [`fit`].
+///
+/// Where the window leaves the photo, the image is 0 (mid grey) and the labels are
+/// [`IGNORE`](super::IGNORE). The result depends on the arguments and the state of `rng` alone.
+pub fn augmented(
+    sample: &Sample,
+    size: [usize; 2],
+    augment: &Augment,
+    rng: &mut impl Rng,
+) -> (Vec<f32>, Vec<u16>) {
+    let (mut image, mut labels) = buffers(size);
+    augment_into(sample, size, augment, rng, &mut image, &mut labels);
+    (image, labels)
+}
+
+/// [`fit`] into slices of a batch.
+pub(super) fn fit_into(sample: &Sample, size: [usize; 2], image: &mut [f32], labels: &mut [u16]) {
+    let [rows, columns] = axes(whole(&sample.image), &sample.image, size, false);
+    resample::photo(&sample.image, &rows, &columns, &ColourMap::IDENTITY, image);
+    resample::labels(&sample.labels, &rows, &columns, labels);
+}
+
+/// [`augmented`] into slices of a batch.
+pub(super) fn augment_into(
+    sample: &Sample,
+    size: [usize; 2],
+    augment: &Augment,
+    rng: &mut impl Rng,
+    image: &mut [f32],
+    labels: &mut [u16],
+) {
+    let window = match augment.crop {
+        true => random_window(&sample.image, augment.scale, rng),
+        false => whole(&sample.image),
+    };
+    let flip = augment.flip && rng.random_bool(0.5);
+    let colour = match augment.photometric {
+        true => random_colour(rng),
+        false => ColourMap::IDENTITY,
+    };
+    let [rows, columns] = axes(window, &sample.image, size, flip);
+    resample::photo(&sample.image, &rows, &columns, &colour, image);
+    resample::labels(&sample.labels, &rows, &columns, labels);
+}
+
+fn buffers([height, width]: [usize; 2]) -> (Vec<f32>, Vec<u16>) {
+    (vec![0.0; 3 * height * width], vec![0; height * width])
+}
+
+fn whole(photo: &RgbImage) -> Window {
+    let (width, height) = (photo.width() as f32, photo.height() as f32);
+    Window {
+        left: 0.0,
+        top: 0.0,
+        width,
+        height,
+    }
+}
+
+fn axes(window: Window, photo: &RgbImage, size: [usize; 2], flip: bool) -> [Axis; 2] {
+    let (width, height) = (photo.width() as usize, photo.height() as usize);
+    [
+        Axis::new(window.top, window.height, height, size[0], false),
+        Axis::new(window.left, window.width, width, size[1], flip),
+    ]
+}
+
+/// A window of the photo's own aspect but for the jitter. Magnifications are drawn evenly in their
+/// logarithm, so that halving and doubling are equally likely.
+fn random_window(photo: &RgbImage, scale: [f32; 2], rng: &mut impl Rng) -> Window {
+    let [low, high] = scale.map(|s| {
+        if s.is_finite() {
+            s.clamp(SCALES[0], SCALES[1])
+        } else {
+            1.0
+        }
+    });
+    let (low, high) = (low.min(high).ln(), low.max(high).ln());
+    let scale = (low + (high - low) * rng.random::<f32>()).exp();
+    let aspect = ((2.0 * rng.random::<f32>() - 1.0) * ASPECT.ln() / 2.0).exp();
+    let (photo_width, photo_height) = (photo.width() as f32, photo.height() as f32);
+    let (width, height) = (photo_width / scale * aspect, photo_height / scale / aspect);
+    // Of a window that is larger than the photo, the photo lies anywhere inside.
+    let left = (photo_width - width) * rng.random::<f32>();
+    let top = (photo_height - height) * rng.random::<f32>();
+    Window {
+        left,
+        top,
+        width,
+        height,
+    }
+}
+
+/// Luma weights of the Rec. 601 primaries, the ones that saturation and hue turn around.
+const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
+
+/// Brightness, contrast, saturation and hue are all linear in the colour, so one matrix holds them.
+fn random_colour(rng: &mut impl Rng) -> ColourMap {
+    let mut around = |centre: f32, reach: f32| centre + reach * (2.0 * rng.random::<f32>() - 1.0);
+    let brightness = around(0.0, 0.2);
+    let contrast = around(1.0, 0.3);
+    let saturation = around(1.0, 0.4);
+    let (sin, cos) = around(0.0, 0.1 * std::f32::consts::PI).sin_cos();
+    let grey = rng.random_bool(0.05);
+    let saturation = if grey { 0.0 } else { saturation };
+    let matrix = std::array::from_fn(|row| {
+        std::array::from_fn(|column| {
+            // Rotation about the grey axis (Rodrigues), then a mix with the luma.
+            let identity = if row == column { 1.0 } else { 0.0 };
+            let cross = match (3 + column - row) % 3 {
+                0 => 0.0,
+                1 => -1.0,
+                _ => 1.0,
+            };
+            let hue = cos * identity + (1.0 - cos) / 3.0 + sin * cross / 3f32.sqrt();
+            contrast * (saturation * hue + (1.0 - saturation) * LUMA[column])
+        })
+    });
+    ColourMap {
+        matrix,
+        offset: [brightness; 3],
+    }
+}

@@ -1,0 +1,104 @@
+//! The names of the classes of a data set.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::IGNORE;
+use super::error::DataError;
+
+/// Class names by class index. Names are distinct, because scores are reported by name.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ClassTable {
+    /// `names[k]` is the name of class `k`.
+    pub names: Vec<String>,
+}
+
+impl ClassTable {
+    /// A table of these names. A name that occurs again becomes `name (2)`, `name (3)`, ...
+    pub fn new(names: Vec<String>) -> Self {
+        let mut seen = HashSet::new();
+        let mut distinct = Vec::with_capacity(names.len());
+        for name in names {
+            let mut candidate = name.clone();
+            let mut count = 1;
+            while !seen.insert(candidate.clone()) {
+                count += 1;
+                candidate = format!("{name} ({count})");
+            }
+            distinct.push(candidate);
+        }
+        Self { names: distinct }
+    }
+
+    /// Reads one name a line; the line number, from 0, is the class index. Blank lines may only
+    /// stand at the end, since one in between would shift every class after it.
+    ///
+    /// # Errors
+    /// The file cannot be read, holds no name, or has a blank line between two names.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, DataError> {
+        let path = path.as_ref();
+        let text = read_text(path)?;
+        let lines: Vec<&str> = text.trim_end().lines().map(str::trim).collect();
+        if let Some(blank) = lines.iter().position(|line| line.is_empty())
+            && lines.len() > 1
+        {
+            let reason = format!("line {} is blank: write one class name a line", blank + 1);
+            return Err(DataError::description(path, reason));
+        }
+        Self::checked(path, lines.into_iter().map(str::to_owned).collect())
+    }
+
+    /// `n` classes named `class 0`, `class 1`, ...
+    pub fn numbered(n: usize) -> Self {
+        Self {
+            names: (0..n).map(|i| format!("class {i}")).collect(),
+        }
+    }
+
+    /// How many classes there are.
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Whether there is no class at all.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// The name of class `i`, `"ignored"` for [`IGNORE`] and `"?"` for any other index.
+    pub fn name(&self, i: usize) -> &str {
+        match self.names.get(i) {
+            Some(name) => name,
+            None if i == usize::from(IGNORE) => "ignored",
+            None => "?",
+        }
+    }
+
+    /// [`ClassTable::new`], refusing a count that label files cannot express.
+    pub(super) fn checked(path: &Path, names: Vec<String>) -> Result<Self, DataError> {
+        let names: Vec<String> = names.into_iter().filter(|name| !name.is_empty()).collect();
+        if names.is_empty() {
+            return Err(DataError::description(
+                path,
+                "names no class: write one name a line",
+            ));
+        }
+        // Class indices and the ignore value share 16 bits, and one value is kept for "unknown".
+        if names.len() >= usize::from(IGNORE) - 1 {
+            let reason = format!("names {} classes, 65533 are possible", names.len());
+            return Err(DataError::description(path, reason));
+        }
+        Ok(Self::new(names))
+    }
+}
+
+/// A text file without its byte-order mark.
+pub(super) fn read_text(path: &Path) -> Result<String, DataError> {
+    let text = std::fs::read_to_string(path).map_err(DataError::read(path))?;
+    Ok(match text.strip_prefix('\u{feff}') {
+        Some(rest) => rest.to_owned(),
+        None => text,
+    })
+}

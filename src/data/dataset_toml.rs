@@ -1,0 +1,140 @@
+//! `dataset.toml`: a data set that describes itself.
+//!
+//! ```toml
+//! name = "My streets"
+//! classes = ["road", "car"]      # or the name of a file, one class a line
+//! ignore = [0, 255]              # raw label values without a class
+//! offset = 1                     # subtracted from every other raw label
+//! label_suffix = "_labels.png"   # what follows a photo's name; ".png" unless said
+//!
+//! [splits.training]
+//! images = "photos/train"
+//! labels = "labels/train"
+//! ```
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::IGNORE;
+use super::classes::{ClassTable, read_text};
+use super::error::DataError;
+use super::layout::{Contents, Split};
+use super::mapping::LabelMapping;
+
+/// The file that makes a folder a data set of its own description.
+pub(super) const FILE: &str = "dataset.toml";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Description {
+    name: Option<String>,
+    classes: Classes,
+    #[serde(default)]
+    ignore: Vec<u16>,
+    #[serde(default)]
+    offset: i64,
+    image_suffix: Option<String>,
+    label_suffix: Option<String>,
+    splits: BTreeMap<String, SplitDescription>,
+}
+
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected an array of names or the name of a file"
+)]
+enum Classes {
+    Names(Vec<String>),
+    File(PathBuf),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SplitDescription {
+    images: PathBuf,
+    labels: PathBuf,
+    image_suffix: Option<String>,
+    label_suffix: Option<String>,
+}
+
+/// Reads `DIR/dataset.toml`.
+///
+/// # Errors
+/// The file cannot be read or parsed, has unknown or missing keys, names no class, or names a
+/// folder that does not exist.
+pub(super) fn describe(dir: &Path) -> Result<Contents, DataError> {
+    let path = dir.join(FILE);
+    let text = read_text(&path)?;
+    let described: Description =
+        toml::from_str(&text).map_err(|error| parse_error(&path, &text, &error))?;
+    let classes = match described.classes {
+        Classes::Names(names) => ClassTable::checked(&path, names)?,
+        Classes::File(file) => ClassTable::from_file(dir.join(file))?,
+    };
+    let (count, ignore, offset) = (classes.len() as i64, described.ignore, described.offset);
+    let mapping = LabelMapping::new(|raw| {
+        if ignore.contains(&raw) {
+            return Some(IGNORE);
+        }
+        let class = i64::from(raw).checked_sub(offset)?;
+        u16::try_from(class)
+            .ok()
+            .filter(|_| (0..count).contains(&class))
+    });
+    let mut splits = Vec::new();
+    for (name, split) in described.splits {
+        let folder = |key: &str, given: PathBuf| {
+            let full = dir.join(&given);
+            if full.is_dir() {
+                return Ok(full);
+            }
+            let given = given.display();
+            let reason = format!("splits.{name}.{key} = \"{given}\" is no folder beside this file");
+            Err(DataError::description(&path, reason))
+        };
+        splits.push(Split {
+            images: folder("images", split.images)?,
+            labels: folder("labels", split.labels)?,
+            image_suffix: split
+                .image_suffix
+                .or_else(|| described.image_suffix.clone()),
+            label_suffix: split
+                .label_suffix
+                .or_else(|| described.label_suffix.clone())
+                .unwrap_or_else(|| ".png".to_owned()),
+            name,
+        });
+    }
+    if splits.is_empty() {
+        return Err(DataError::description(
+            &path,
+            "has no split: add [splits.training]",
+        ));
+    }
+    // The table of splits arrives in alphabetical order, in which "test" would come first.
+    let order = ["training", "validation", "test"];
+    splits.sort_by_key(|split| {
+        order
+            .iter()
+            .position(|name| *name == split.name)
+            .unwrap_or(3)
+    });
+    Ok(Contents {
+        name: described.name,
+        classes,
+        mapping,
+        splits,
+    })
+}
+
+/// The parser's message without its multi-line excerpt, with the line number instead.
+fn parse_error(path: &Path, text: &str, error: &toml::de::Error) -> DataError {
+    let message = error.message().lines().collect::<Vec<_>>().join(" ");
+    let line = error
+        .span()
+        .and_then(|span| text.get(..span.start))
+        .map(|before| format!("line {}: ", before.matches('\n').count() + 1));
+    DataError::description(path, format!("{}{message}", line.unwrap_or_default()))
+}

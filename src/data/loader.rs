@@ -1,0 +1,327 @@
+//! Batches, prepared ahead of the training loop.
+//!
+//! The batch of a step is a pure function of seed, step and data set ([`batch_at`]). Threads only
+//! decide when it is computed: each takes every n-th step and hands over through its own bounded
+//! channel, so the order is fixed whatever the threads do, and memory stays bounded.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle};
+
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+use super::augment::{Augment, augment_into, fit_into};
+use super::dataset::{Dataset, Sample};
+use super::error::DataError;
+
+/// Batches that each thread may hold ready.
+const AHEAD: usize = 2;
+/// What the random streams are for; two purposes must never share a stream.
+const ORDER: u64 = 1;
+const VIEW: u64 = 2;
+
+/// How batches are made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoaderConfig {
+    /// `[height, width]` of a training image.
+    pub size: [usize; 2],
+    /// Samples in a batch.
+    pub batch_size: usize,
+    /// The seed of order and augmentation.
+    pub seed: u64,
+    /// Random views, or `None` for the whole photo fitted to `size`.
+    pub augment: Option<Augment>,
+    /// Bytes of decoded samples to keep in memory; what does not fit is decoded every time.
+    pub cache_bytes: usize,
+    /// Threads that prepare batches; at least one.
+    pub workers: usize,
+}
+
+impl Default for LoaderConfig {
+    /// Batches of 8 at 96x128, augmented, one thread, 1 GiB of cache.
+    fn default() -> Self {
+        Self {
+            size: [96, 128],
+            batch_size: 8,
+            seed: 0,
+            augment: Some(Augment::default()),
+            cache_bytes: 1 << 30,
+            workers: 1,
+        }
+    }
+}
+
+/// The input of one training step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch {
+    /// The step it belongs to.
+    pub step: u64,
+    /// `[len, 3, height, width]` in [-1, 1].
+    pub images: Vec<f32>,
+    /// `[len, height, width]`, class indices or [`IGNORE`](super::IGNORE).
+    pub labels: Vec<u16>,
+    /// `[height, width]`.
+    pub size: [usize; 2],
+    /// Samples in the batch.
+    pub len: usize,
+    /// The samples' names.
+    pub names: Vec<String>,
+}
+
+/// Computes the batch of `step`, from nothing but its arguments.
+///
+/// Sample `j` of step `s` is number `s * batch_size + j` of an endless sequence that goes through
+/// the data set once an epoch, each time in another order.
+///
+/// # Errors
+/// The data set or the batch is empty, or a sample cannot be loaded.
+pub fn batch_at(dataset: &Dataset, config: &LoaderConfig, step: u64) -> Result<Batch, DataError> {
+    let never = AtomicBool::new(false);
+    let shared = Shared::new(
+        dataset,
+        LoaderConfig {
+            cache_bytes: 0,
+            ..config.clone()
+        },
+    )?;
+    shared.batch(dataset, step, &never)
+}
+
+/// Hands over the batches of a range of steps, strictly in order. Dropping it stops its threads.
+#[derive(Debug)]
+pub struct Loader {
+    name: String,
+    next: u64,
+    first: u64,
+    last: u64,
+    receivers: Vec<Receiver<Result<Batch, DataError>>>,
+    threads: Vec<JoinHandle<()>>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Loader {
+    /// Starts preparing the batches of the steps `first_step..last_step` (the last one excluded).
+    ///
+    /// # Errors
+    /// The data set is empty, the batch or image size is 0, or the system grants no thread.
+    pub fn new(
+        dataset: Arc<Dataset>,
+        config: LoaderConfig,
+        first_step: u64,
+        last_step: u64,
+    ) -> Result<Self, DataError> {
+        let steps = last_step.saturating_sub(first_step);
+        let workers = (config.workers.max(1) as u64).min(steps);
+        let name = dataset.name().to_owned();
+        let shared = Arc::new(Shared::new(&dataset, config)?);
+        let stop = Arc::new(AtomicBool::new(false));
+        let (receivers, threads) = (Vec::new(), Vec::new());
+        let (next, first, last) = (first_step, first_step, last_step);
+        let mut loader = Self {
+            name,
+            next,
+            first,
+            last,
+            receivers,
+            threads,
+            stop,
+        };
+        for worker in 0..workers {
+            let (sender, receiver) = sync_channel(AHEAD);
+            let (dataset, shared) = (dataset.clone(), shared.clone());
+            let stop = loader.stop.clone();
+            let steps = (first_step + worker..last_step).step_by(workers as usize);
+            let thread = Builder::new()
+                .name(format!("flowseg-data-{worker}"))
+                .spawn(move || prepare(&dataset, &shared, steps, &sender, &stop))
+                .map_err(|error| loader.stopped(format!("no thread could start: {error}")))?;
+            loader.receivers.push(receiver);
+            loader.threads.push(thread);
+        }
+        Ok(loader)
+    }
+
+    fn stopped(&self, reason: impl Into<String>) -> DataError {
+        DataError::Loader {
+            name: self.name.clone(),
+            reason: reason.into(),
+        }
+    }
+}
+
+impl Iterator for Loader {
+    type Item = Result<Batch, DataError>;
+
+    /// Waits for the batch of the next step; `None` after the last one. A batch with a sample that
+    /// fails to load is that error; the steps after it still follow.
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.next >= self.last {
+            return None;
+        }
+        let worker = (self.next - self.first) as usize % self.receivers.len();
+        let received = self.receivers[worker].recv();
+        self.next += 1;
+        Some(received.unwrap_or_else(|_| {
+            // Its thread is gone, so nothing can follow.
+            self.next = self.last;
+            Err(self.stopped("a data thread ended unexpectedly; resume from the last checkpoint"))
+        }))
+    }
+}
+
+impl Drop for Loader {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        // Without its receiver, a thread that waits to hand over is released.
+        self.receivers.clear();
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has said so already.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The body of a data thread.
+fn prepare(
+    dataset: &Dataset,
+    shared: &Shared,
+    steps: impl Iterator<Item = u64>,
+    sender: &SyncSender<Result<Batch, DataError>>,
+    stop: &AtomicBool,
+) {
+    for step in steps {
+        let batch = shared.batch(dataset, step, stop);
+        if stop.load(Ordering::Relaxed) || sender.send(batch).is_err() {
+            return;
+        }
+    }
+}
+
+/// What the threads have in common. None of it changes a result, only its cost.
+struct Shared {
+    config: LoaderConfig,
+    cache: Mutex<Cache>,
+    /// The orders of the last epochs that were asked for: threads stand in two at most, as a rule.
+    orders: Mutex<Vec<(u64, Arc<Vec<usize>>)>>,
+}
+
+#[derive(Default)]
+struct Cache {
+    samples: HashMap<usize, Arc<Sample>>,
+    bytes: usize,
+}
+
+impl Shared {
+    fn new(dataset: &Dataset, config: LoaderConfig) -> Result<Self, DataError> {
+        let reason = match () {
+            () if dataset.is_empty() => "it has no samples",
+            () if config.batch_size == 0 => "a batch of 0 samples was asked for",
+            () if config.size.contains(&0) => "an image size of 0 was asked for",
+            () => {
+                return Ok(Self {
+                    config,
+                    cache: Mutex::default(),
+                    orders: Mutex::default(),
+                });
+            }
+        };
+        Err(DataError::Loader {
+            name: dataset.name().to_owned(),
+            reason: reason.to_owned(),
+        })
+    }
+
+    fn batch(&self, dataset: &Dataset, step: u64, stop: &AtomicBool) -> Result<Batch, DataError> {
+        let LoaderConfig {
+            size,
+            batch_size: len,
+            seed,
+            augment,
+            ..
+        } = &self.config;
+        let pixels = size[0] * size[1];
+        let mut images = vec![0.0; len * 3 * pixels];
+        let mut labels = vec![0; len * pixels];
+        let mut names = Vec::with_capacity(*len);
+        let slots = images
+            .chunks_exact_mut(3 * pixels)
+            .zip(labels.chunks_exact_mut(pixels));
+        for (j, (image, labels)) in slots.enumerate() {
+            if stop.load(Ordering::Relaxed) {
+                break; // nobody will receive it
+            }
+            // u128, since step * batch_size may pass the end of u64 for absurd steps.
+            let position = u128::from(step) * *len as u128 + j as u128;
+            let epoch = (position / dataset.len() as u128) as u64;
+            let index = self.order(dataset, epoch)[(position % dataset.len() as u128) as usize];
+            let sample = self.sample(dataset, index)?;
+            match augment {
+                Some(augment) => {
+                    let mut rng = stream(*seed, VIEW, step, j as u64);
+                    augment_into(&sample, *size, augment, &mut rng, image, labels);
+                }
+                None => fit_into(&sample, *size, image, labels),
+            }
+            names.push(sample.name.clone());
+        }
+        Ok(Batch {
+            step,
+            images,
+            labels,
+            size: *size,
+            len: *len,
+            names,
+        })
+    }
+
+    /// The order of an epoch. Other threads wait while it is made, instead of making it again.
+    fn order(&self, dataset: &Dataset, epoch: u64) -> Arc<Vec<usize>> {
+        const KEPT: usize = 2;
+        let mut orders = lock(&self.orders);
+        if let Some((_, order)) = orders.iter().find(|(known, _)| *known == epoch) {
+            return order.clone();
+        }
+        let mut order: Vec<usize> = (0..dataset.len()).collect();
+        order.shuffle(&mut stream(self.config.seed, ORDER, epoch, 0));
+        let order = Arc::new(order);
+        if orders.len() >= KEPT {
+            orders.remove(0);
+        }
+        orders.push((epoch, order.clone()));
+        order
+    }
+
+    /// A sample, from memory where it fits there. The lock is not held while a file is decoded.
+    fn sample(&self, dataset: &Dataset, index: usize) -> Result<Arc<Sample>, DataError> {
+        if let Some(sample) = lock(&self.cache).samples.get(&index) {
+            return Ok(sample.clone());
+        }
+        let sample = Arc::new(dataset.load(index)?);
+        let bytes = sample.image.as_raw().len() + 2 * sample.labels.data.len();
+        let mut cache = lock(&self.cache);
+        if cache.bytes + bytes <= self.config.cache_bytes
+            && cache.samples.insert(index, sample.clone()).is_none()
+        {
+            cache.bytes += bytes;
+        }
+        Ok(sample)
+    }
+}
+
+/// The caches hold no invariant that a panic elsewhere could break.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An independent random stream for every (seed, purpose, a, b).
+fn stream(seed: u64, purpose: u64, a: u64, b: u64) -> ChaCha8Rng {
+    let mut key = [0; 32];
+    for (bytes, number) in key.chunks_exact_mut(8).zip([seed, purpose, a, b]) {
+        bytes.copy_from_slice(&number.to_le_bytes());
+    }
+    ChaCha8Rng::from_seed(key)
+}

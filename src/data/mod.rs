@@ -1,0 +1,39 @@
+//! Data: layouts on disk, decoding, augmentation, batches, class tables, procedural scenes.
+//!
+//! [`Dataset::open`] takes a folder in any known [`Layout`] (or `scenes:N`) and yields samples: an
+//! 8-bit photo and a class index a pixel. [`Loader`] turns them into batches ahead of the training
+//! loop, each a pure function of seed, step and data set, so that a resumed run sees what an
+//! uninterrupted one would have seen. This room knows nothing of networks or of the method.
+
+pub mod augment;
+pub mod classes;
+pub mod dataset;
+mod dataset_toml;
+pub mod decode;
+pub mod error;
+mod jpeg;
+pub mod layout;
+pub mod loader;
+mod looks;
+pub mod mapping;
+mod published;
+pub mod report;
+mod resample;
+pub mod scenes;
+mod tally;
+#[cfg(test)]
+mod tests;
+
+pub use augment::{Augment, augmented, fit, photo_to_chw};
+pub use classes::ClassTable;
+pub use dataset::{Dataset, LabelMap, Sample};
+pub use decode::{MAX_PIXELS, MAX_SIDE, read_labels, read_photo, write_labels};
+pub use error::DataError;
+pub use layout::{Contents, Files, Layout, Pair, Split, detect};
+pub use loader::{Batch, Loader, LoaderConfig, batch_at};
+pub use mapping::LabelMapping;
+pub use report::{ClassShare, Report, SplitReport, inspect};
+pub use scenes::{SceneConfig, render};
+
+/// The label of a pixel that has no class: it is neither trained on nor scored.
+pub const IGNORE: u16 = u16::MAX;

@@ -1,0 +1,99 @@
+//! Counting labels over many samples in parallel.
+
+use rayon::prelude::*;
+
+use super::IGNORE;
+use super::dataset::Sample;
+use super::error::DataError;
+
+/// Counts over some of a split's samples.
+pub(super) struct Tally {
+    /// Pixels of every class.
+    pub class_pixels: Vec<u64>,
+    /// Pixels without a class.
+    pub ignored: u64,
+    /// Smallest and largest `[height, width]`.
+    pub sizes: Option<[[usize; 2]; 2]>,
+    /// Samples that could not be loaded, by index.
+    pub failures: Vec<(usize, DataError)>,
+}
+
+/// Counts over all samples, in parallel; one sample a thread is in memory at a time.
+pub(super) fn tally(
+    len: usize,
+    classes: usize,
+    load: impl Fn(usize) -> Result<Sample, DataError> + Sync,
+) -> Tally {
+    let empty = || Tally {
+        class_pixels: vec![0; classes],
+        ignored: 0,
+        sizes: None,
+        failures: Vec::new(),
+    };
+    let count = |mut tally: Tally, i: usize| {
+        match load(i) {
+            Ok(sample) => tally.count(&sample),
+            Err(error) => tally.failures.push((i, error)),
+        }
+        tally
+    };
+    (0..len)
+        .into_par_iter()
+        .fold(empty, count)
+        .reduce(empty, Tally::merge)
+}
+
+impl Tally {
+    fn count(&mut self, sample: &Sample) {
+        for &label in &sample.labels.data {
+            match self.class_pixels.get_mut(usize::from(label)) {
+                Some(pixels) => *pixels += 1,
+                None => {
+                    debug_assert_eq!(label, IGNORE);
+                    self.ignored += 1;
+                }
+            }
+        }
+        let size = [sample.labels.height, sample.labels.width];
+        self.sizes = extremes(self.sizes, Some([size, size]));
+    }
+
+    fn merge(mut self, other: Self) -> Self {
+        for (mine, theirs) in self.class_pixels.iter_mut().zip(other.class_pixels) {
+            *mine += theirs;
+        }
+        self.ignored += other.ignored;
+        self.sizes = extremes(self.sizes, other.sizes);
+        self.failures.extend(other.failures);
+        self
+    }
+
+    /// One line a failure, in the order of the samples.
+    pub(super) fn sorted_failures(&mut self) -> Vec<String> {
+        self.failures.sort_by_key(|(i, _)| *i);
+        self.failures
+            .iter()
+            .map(|(_, error)| error.to_string())
+            .collect()
+    }
+}
+
+/// The smallest and largest of two ranges of sizes; the sides settle a tie, so that the order in
+/// which threads finish does not show.
+fn extremes(a: Option<[[usize; 2]; 2]>, b: Option<[[usize; 2]; 2]>) -> Option<[[usize; 2]; 2]> {
+    let (Some(a), Some(b)) = (a, b) else {
+        return a.or(b);
+    };
+    let area = |size: &[usize; 2]| (size[0] * size[1], *size);
+    let smallest = if area(&b[0]) < area(&a[0]) {
+        b[0]
+    } else {
+        a[0]
+    };
+    let largest = if area(&b[1]) > area(&a[1]) {
+        b[1]
+    } else {
+        a[1]
+    };
+    Some([smallest, largest])
+}

@@ -1,0 +1,224 @@
+//! What augmentation may and may not do to a sample.
+
+use image::imageops::{FilterType, resize};
+use proptest::prelude::*;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use super::*;
+
+fn sample(width: u32, height: u32) -> Sample {
+    let data = (0..width * height)
+        .map(|i| ((i * i + i / 3) % 5 * 50) as u16)
+        .collect();
+    let labels = LabelMap {
+        width: width as usize,
+        height: height as usize,
+        data,
+    };
+    Sample {
+        name: "s".to_owned(),
+        image: photo(width, height),
+        labels,
+    }
+}
+
+/// A change that leaves everything as it is.
+const NOTHING: Augment = Augment {
+    scale: [1.0, 1.0],
+    crop: false,
+    flip: false,
+    photometric: false,
+};
+
+#[test]
+fn fit_filters_like_the_image_crate() {
+    for (from, to) in [
+        ([60, 40], [13, 17]),
+        ([7, 9], [30, 21]),
+        ([16, 16], [16, 16]),
+        ([1, 1], [3, 2]),
+    ] {
+        let mut sample = sample(from[0], from[1]);
+        sample.image = image::imageops::blur(&sample.image, 1.0);
+        let (ours, _) = fit(&sample, [to[1] as usize, to[0] as usize]);
+        let theirs = resize(&sample.image, to[0], to[1], FilterType::Triangle);
+        for (x, y, pixel) in theirs.enumerate_pixels() {
+            for c in 0..3 {
+                let at = (c * to[1] + y) * to[0] + x;
+                let ours = (ours[at as usize] + 1.0) * 127.5;
+                let theirs = f32::from(pixel.0[c as usize]);
+                assert!(
+                    (ours - theirs).abs() < 1.01,
+                    "{from:?}->{to:?} {x},{y}: {ours} {theirs}"
+                );
+            }
+        }
+        assert_eq!(
+            photo_to_chw(&sample.image, [to[1] as usize, to[0] as usize]),
+            ours_of(&sample, to)
+        );
+    }
+}
+
+fn ours_of(sample: &Sample, to: [u32; 2]) -> Vec<f32> {
+    fit(sample, [to[1] as usize, to[0] as usize]).0
+}
+
+#[test]
+fn fitting_to_the_own_size_changes_nothing() {
+    let sample = sample(12, 8);
+    let (image, labels) = fit(&sample, [8, 12]);
+    assert_eq!(labels, sample.labels.data);
+    for (x, y, pixel) in sample.image.enumerate_pixels() {
+        let at = (y * 12 + x) as usize;
+        let expected = f32::from(pixel.0[1]) / 127.5 - 1.0;
+        assert!((image[96 + at] - expected).abs() < 1e-5);
+    }
+}
+
+#[test]
+fn flipping_mirrors_photo_and_labels_alike() {
+    let sample = sample(10, 6);
+    let (image, labels) = fit(&sample, [6, 10]);
+    let augment = Augment {
+        flip: true,
+        ..NOTHING
+    };
+    let mut flipped = 0;
+    for seed in 0..40 {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let (view, marks) = augmented(&sample, [6, 10], &augment, &mut rng);
+        if marks == labels {
+            assert_eq!(view, image);
+            continue;
+        }
+        flipped += 1;
+        for row in 0..6 {
+            for x in 0..10 {
+                assert_eq!(marks[row * 10 + x], labels[row * 10 + 9 - x]);
+                assert!((view[row * 10 + x] - image[row * 10 + 9 - x]).abs() < 1e-5);
+            }
+        }
+    }
+    assert!((10..30).contains(&flipped), "{flipped} of 40");
+}
+
+#[test]
+fn padding_is_grey_and_ignored() {
+    let sample = sample(20, 20);
+    let augment = Augment {
+        scale: [0.5, 0.5],
+        crop: true,
+        photometric: true,
+        flip: false,
+    };
+    for seed in 0..20 {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let (image, labels) = augmented(&sample, [24, 24], &augment, &mut rng);
+        let ignored = labels.iter().filter(|&&l| l == IGNORE).count() as f32 / 576.0;
+        // At half the scale the photo covers about a quarter.
+        assert!((0.6..0.9).contains(&ignored), "{ignored}");
+        for (i, _) in labels.iter().enumerate().filter(|(_, l)| **l == IGNORE) {
+            assert_eq!([image[i], image[576 + i], image[2 * 576 + i]], [0.0; 3]);
+        }
+    }
+}
+
+#[test]
+fn photometric_changes_leave_labels_and_range_alone() {
+    let sample = sample(16, 16);
+    let (plain, labels) = fit(&sample, [16, 16]);
+    let augment = Augment {
+        photometric: true,
+        ..NOTHING
+    };
+    let mut changed = 0.0;
+    for seed in 0..50 {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let (image, marks) = augmented(&sample, [16, 16], &augment, &mut rng);
+        assert_eq!(marks, labels);
+        assert!(image.iter().all(|v| (-1.0..=1.0).contains(v)));
+        let total: f32 = image.iter().zip(&plain).map(|(a, b)| (a - b).abs()).sum();
+        changed += total / image.len() as f32 / 50.0;
+    }
+    // Visible, yet the same photo.
+    assert!((0.05..0.4).contains(&changed), "{changed}");
+}
+
+#[test]
+fn grey_stays_grey_whatever_the_hue() {
+    let mut sample = sample(8, 8);
+    for pixel in sample.image.pixels_mut() {
+        *pixel = Rgb([pixel.0[0]; 3]);
+    }
+    let augment = Augment {
+        photometric: true,
+        ..NOTHING
+    };
+    for seed in 0..20 {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let (image, _) = augmented(&sample, [8, 8], &augment, &mut rng);
+        for i in 0..64 {
+            assert!((image[i] - image[64 + i]).abs() < 1e-4);
+            assert!((image[i] - image[128 + i]).abs() < 1e-4);
+        }
+    }
+}
+
+#[test]
+fn settings_read_and_write_as_toml() {
+    let text = toml::to_string(&Augment::default()).unwrap();
+    assert_eq!(
+        toml::from_str::<Augment>(&text).unwrap(),
+        Augment::default()
+    );
+    let partial: Augment = toml::from_str("flip = false").unwrap();
+    assert_eq!(
+        partial,
+        Augment {
+            flip: false,
+            ..Augment::default()
+        }
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+    #[test]
+    fn labels_are_never_interpolated(
+        (width, height) in (1u32..40, 1u32..40),
+        (out_h, out_w) in (1usize..30, 1usize..30),
+        scale in (-0.5f32..4.0, -0.5f32..4.0),
+        seed in any::<u64>(),
+    ) {
+        let sample = sample(width, height);
+        let augment = Augment { scale: [scale.0, scale.1], ..Augment::default() };
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let (image, labels) = augmented(&sample, [out_h, out_w], &augment, &mut rng);
+        prop_assert_eq!(labels.len(), out_h * out_w);
+        prop_assert_eq!(image.len(), 3 * out_h * out_w);
+        prop_assert!(labels.iter().all(|l| *l == IGNORE || sample.labels.data.contains(l)));
+        prop_assert!(image.iter().all(|v| (-1.0..=1.0).contains(v)));
+        let (_, fitted) = fit(&sample, [out_h, out_w]);
+        prop_assert!(fitted.iter().all(|l| sample.labels.data.contains(l)));
+    }
+}
+
+/// Not a check but a measurement: `cargo test --release -- --ignored --nocapture view_takes`.
+#[test]
+#[ignore = "prints how long a view takes; worth running in release builds only"]
+fn a_view_takes_milliseconds() {
+    let sample = sample(480, 360);
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    for (what, augment) in [("default", Augment::default()), ("whole photo", NOTHING)] {
+        let start = std::time::Instant::now();
+        for _ in 0..200 {
+            std::hint::black_box(augmented(&sample, [96, 128], &augment, &mut rng));
+        }
+        println!(
+            "{what}: {:.3} ms a view",
+            start.elapsed().as_secs_f64() * 5.0
+        );
+    }
+}

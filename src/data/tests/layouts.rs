@@ -1,0 +1,263 @@
+//! Detection and meaning of every layout.
+
+use super::*;
+
+/// The class indices of a sample, without repetition, ascending.
+fn classes_of(sample: &Sample) -> Vec<u16> {
+    let mut found = sample.labels.data.clone();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+fn loads(dir: &Path, layout: Layout, classes: usize, counts: [usize; 2]) {
+    assert_eq!(detect(dir).unwrap(), layout);
+    for (split, count) in ["training", "validation"].into_iter().zip(counts) {
+        let dataset = Dataset::open(dir, split).unwrap();
+        assert_eq!((dataset.len(), dataset.classes().len()), (count, classes));
+        for i in [0, count / 2, count - 1] {
+            let sample = dataset.load(i).unwrap();
+            assert_eq!(
+                sample.labels.data.len(),
+                sample.labels.width * sample.labels.height
+            );
+            assert_eq!(sample.image.width() as usize, sample.labels.width);
+            assert_eq!(sample.name, dataset.sample_name(i));
+            let inside = |l: &u16| *l == IGNORE || usize::from(*l) < classes;
+            assert!(classes_of(&sample).iter().all(inside));
+        }
+        assert!(dataset.image_path(count).is_none());
+        says(&message(dataset.load(count)), &["there is no sample"]);
+    }
+}
+
+#[test]
+fn shared_samples_load() {
+    loads(&shared("camvid"), Layout::Plain, 11, [367, 101]);
+    loads(&shared("ccp"), Layout::Plain, 59, [804, 100]);
+    loads(&shared("ade20k-samples"), Layout::Ade20k, 150, [6, 9]);
+    loads(
+        &shared("coco-stuff-samples"),
+        Layout::CocoStuff,
+        171,
+        [13, 8],
+    );
+}
+
+#[test]
+fn shared_class_names_match_their_indices() {
+    let ade = Dataset::open(&shared("ade20k-samples"), "val").unwrap();
+    assert_eq!(
+        (ade.classes().name(0), ade.classes().name(1)),
+        ("wall", "building")
+    );
+    assert_eq!(
+        (ade.classes().name(149), ade.name()),
+        ("flag", "ade20k-samples")
+    );
+    let coco = Dataset::open(&shared("coco-stuff-samples"), "train").unwrap();
+    let name = |k| coco.classes().name(k);
+    assert_eq!(
+        (name(0), name(10), name(11), name(170)),
+        ("person", "fire hydrant", "stop sign", "wood")
+    );
+    let unused = [
+        "street sign",
+        "hat",
+        "shoe",
+        "eye glasses",
+        "plate",
+        "mirror",
+        "window",
+        "desk",
+        "door",
+        "blender",
+        "hair brush",
+    ];
+    assert!(
+        coco.classes()
+            .names
+            .iter()
+            .all(|name| !unused.contains(&name.as_str()))
+    );
+}
+
+#[test]
+fn plain_labels_are_line_numbers() {
+    let dir = plain(3);
+    let dataset = Dataset::open(dir.path(), "validation").unwrap();
+    assert_eq!(dataset.classes().names, ["a", "b", "c"]);
+    let sample = dataset.load(1).unwrap();
+    assert_eq!(sample.labels.data, [0, 1, 2, IGNORE, 2, 1, 1, 0]);
+    assert_eq!(sample.image, photo(4, 2));
+    assert_eq!(sample.name, "p01");
+    says(
+        &message(Dataset::open(dir.path(), "test")),
+        &["\"test\"", "training, validation"],
+    );
+}
+
+#[test]
+fn labels_outside_the_table_are_errors() {
+    let dir = plain(1);
+    let labels = dir.path().join("annotations/training/p00.png");
+    save_labels(&labels, [4, 2], &[0, 3, 9, 3, 0, 0, 0, 255]);
+    let dataset = Dataset::open(dir.path(), "training").unwrap();
+    says(
+        &message(dataset.load(0)),
+        &["annotations/training/p00.png", "labels 3, 9", "3 classes"],
+    );
+    save_labels(&labels, [2, 2], &[0; 4]);
+    says(
+        &message(dataset.load(0)),
+        &["images/training/p00.png", "4x2", "p00.png are 2x2"],
+    );
+}
+
+#[test]
+fn large_tables_tell_255_from_ignore_by_depth() {
+    let dir = plain(1);
+    let names: Vec<String> = (0..300).map(|i| format!("n{i}")).collect();
+    fs::write(dir.path().join("classes.txt"), names.join("\n")).unwrap();
+    let dataset = Dataset::open(dir.path(), "training").unwrap();
+    assert_eq!(dataset.load(0).unwrap().labels.data[3], IGNORE);
+    let labels = [255, 299, IGNORE, 0, 1, 2, 3, 4];
+    write_labels(
+        dir.path().join("annotations/training/p00.png"),
+        4,
+        2,
+        &labels,
+    )
+    .unwrap();
+    assert_eq!(dataset.load(0).unwrap().labels.data, labels);
+}
+
+#[test]
+fn ade20k_needs_no_names() {
+    let dir = plain(1);
+    fs::rename(
+        dir.path().join("classes.txt"),
+        dir.path().join("sceneCategories.txt"),
+    )
+    .unwrap();
+    assert_eq!(detect(dir.path()).unwrap(), Layout::Ade20k);
+    let dataset = Dataset::open(dir.path(), "training").unwrap();
+    assert_eq!(dataset.classes(), &ClassTable::numbered(150));
+    let labels = dir.path().join("annotations/training/p00.png");
+    says(&message(dataset.load(0)), &["label 255", "150 classes"]);
+    save_labels(&labels, [4, 2], &[0, 1, 150, 2, 0, 0, 0, 0]);
+    assert_eq!(
+        dataset.load(0).unwrap().labels.data[..4],
+        [IGNORE, 0, 149, 1]
+    );
+}
+
+#[test]
+fn coco_stuff_closes_the_gaps() {
+    let dir = tempfile::tempdir().unwrap();
+    let (image, labels) = (
+        dir.path().join("val2017/7.jpg"),
+        dir.path().join("stuffthingmaps/val2017/7.png"),
+    );
+    save_pair(&image, &labels, [0, 10, 12, 181, 255, 0, 0, 0]);
+    assert_eq!(detect(dir.path()).unwrap(), Layout::CocoStuff);
+    let dataset = Dataset::open(dir.path(), "validation").unwrap();
+    assert_eq!(
+        dataset.load(0).unwrap().labels.data[..5],
+        [0, 10, 11, 170, IGNORE]
+    );
+    assert_eq!(dataset.classes().len(), 171);
+    save_labels(&labels, [4, 2], &[11, 182, 0, 0, 0, 0, 0, 0]);
+    says(&message(dataset.load(0)), &["labels 11, 182"]);
+}
+
+#[test]
+fn camvid_as_published() {
+    let dir = tempfile::tempdir().unwrap();
+    for (split, name) in [("train", "a"), ("val", "b"), ("test", "c")] {
+        let image = dir.path().join(format!("{split}/{name}.png"));
+        save_pair(
+            &image,
+            &dir.path().join(format!("{split}annot/{name}.png")),
+            [0, 10, 11, 5, 0, 0, 0, 0],
+        );
+    }
+    assert_eq!(detect(dir.path()).unwrap(), Layout::CamVidPublished);
+    for (split, name) in [("training", "a"), ("validation", "b"), ("test", "c")] {
+        let dataset = Dataset::open(dir.path(), split).unwrap();
+        let sample = dataset.load(0).unwrap();
+        assert_eq!(
+            (sample.name.as_str(), &sample.labels.data[..4]),
+            (name, &[0, 10, IGNORE, 5][..])
+        );
+        assert_eq!(
+            (dataset.classes().name(0), dataset.classes().name(10)),
+            ("sky", "bicyclist")
+        );
+    }
+}
+
+#[test]
+fn unknown_folders_say_what_was_looked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let looked = [
+        "dataset.toml",
+        "classes.txt",
+        "stuffthingmaps",
+        "trainannot",
+    ];
+    says(&message(detect(dir.path())), &looked);
+    fs::create_dir_all(dir.path().join("701_StillsRaw_full")).unwrap();
+    says(&message(detect(dir.path())), &["SegNet"]);
+    fs::create_dir_all(dir.path().join("images/training")).unwrap();
+    fs::create_dir_all(dir.path().join("annotations/training")).unwrap();
+    says(&message(detect(dir.path())), &["add classes.txt"]);
+    fs::write(dir.path().join("classes.txt"), "a\nb").unwrap();
+    says(
+        &message(Dataset::open(dir.path(), "training")),
+        &["training split", "is empty"],
+    );
+    says(
+        &message(detect(&dir.path().join("classes.txt"))),
+        &["is not a folder"],
+    );
+    says(
+        &message(detect(&dir.path().join("absent"))),
+        &["cannot read", "absent"],
+    );
+}
+
+#[test]
+fn photos_without_labels_are_left_out() {
+    let dir = plain(2);
+    save_photo(&dir.path().join("images/training/extra.jpg"), 4, 2);
+    save_photo(&dir.path().join("images/training/.p07.png"), 4, 2);
+    fs::write(dir.path().join("images/training/notes.txt"), "x").unwrap();
+    assert_eq!(Dataset::open(dir.path(), "training").unwrap().len(), 2);
+}
+
+#[test]
+fn class_tables_are_checked() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("classes.txt");
+    let read = |text: &str| {
+        fs::write(&path, text).unwrap();
+        ClassTable::from_file(&path)
+    };
+    assert_eq!(read("\u{feff}a\n b \r\n\n\n").unwrap().names, ["a", "b"]);
+    assert_eq!(
+        read("x\ny\nx\nx (2)\n").unwrap().names,
+        ["x", "y", "x (2)", "x (2) (2)"]
+    );
+    says(
+        &message(read("a\n\nb\n")),
+        &["classes.txt", "line 2 is blank"],
+    );
+    says(&message(read("\n \n")), &["names no class"]);
+    let table = ClassTable::numbered(2);
+    assert_eq!(
+        (table.name(1), table.name(9), table.name(65_535)),
+        ("class 1", "?", "ignored")
+    );
+    assert!(!table.is_empty() && table.len() == 2);
+}

@@ -1,0 +1,95 @@
+//! What a data folder holds and what is wrong with it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::*;
+
+#[test]
+fn a_sound_folder_has_no_problems() {
+    let dir = plain(4);
+    let calls = AtomicUsize::new(0);
+    let report = inspect(dir.path(), &|done, total| {
+        assert!((1..=8).contains(&done) && total == 8);
+        calls.fetch_add(1, Ordering::Relaxed);
+    })
+    .unwrap();
+    assert_eq!(calls.into_inner(), 8);
+    assert!(report.problems().is_empty(), "{:?}", report.problems());
+    let training = &report.splits[0];
+    assert_eq!((training.name.as_str(), training.pairs), ("training", 4));
+    // Every file has 1 ignored pixel of 8, and one pixel that goes through the classes.
+    assert_eq!(training.class_pixels, [10, 9, 9]);
+    assert!((training.ignored_share - 0.125).abs() < 1e-12);
+    assert_eq!(training.sizes, Some([[2, 4], [2, 4]]));
+    let shares = report.class_shares();
+    assert_eq!((shares[0].name.as_str(), shares[0].pixels), ("a", 20));
+    assert!((shares.iter().map(|s| s.share).sum::<f64>() - 1.0).abs() < 1e-12);
+    let table = report.to_string();
+    says(
+        &table,
+        &[
+            "plain layout, 3 classes",
+            "validation",
+            "12.50%",
+            "4x2",
+            "no problems found",
+        ],
+    );
+}
+
+#[test]
+fn every_problem_names_its_file() {
+    let dir = plain(6);
+    let at = |path: &str| dir.path().join(path);
+    fs::remove_file(at("annotations/training/p00.png")).unwrap();
+    fs::remove_file(at("images/training/p01.png")).unwrap();
+    fs::write(at("images/training/p02.png"), "rubbish").unwrap();
+    save_labels(&at("annotations/training/p03.png"), [2, 4], &[0; 8]);
+    save_labels(&at("annotations/training/p04.png"), [4, 2], &[7; 8]);
+    let report = inspect(dir.path(), &|_, _| {}).unwrap();
+    let s = &report.splits[0];
+    assert_eq!((s.pairs, s.missing_labels, s.missing_photos), (4, 1, 1));
+    assert_eq!(
+        (s.unreadable, s.size_mismatches, s.unknown_labels),
+        (1, 1, 1)
+    );
+    assert_eq!(report.problems().len(), 5);
+    let all = report.problems().join("\n");
+    for file in [
+        "p00.png has no labels",
+        "p01.png has no photo",
+        "p02.png is not an image",
+        "p03.png are 2x4",
+        "p04.png holds the label 7",
+    ] {
+        says(&all, &[file]);
+    }
+    says(&report.to_string(), &["5 problems:", "p04.png"]);
+    let json = serde_json::to_value(&report).unwrap();
+    assert_eq!(json["splits"][0]["unreadable"], 1);
+    assert_eq!(json["problems"].as_array().unwrap().len(), 5);
+}
+
+#[test]
+fn empty_folders_and_scenes() {
+    let dir = plain(0);
+    for name in ["images/training", "annotations/training"] {
+        fs::create_dir_all(dir.path().join(name)).unwrap();
+    }
+    says(
+        &message(inspect(dir.path(), &|_, _| {})),
+        &["is empty", "images/training"],
+    );
+    let report = inspect(Path::new("scenes:4@16x16"), &|_, _| {}).unwrap();
+    assert_eq!((report.splits[0].pairs, report.splits[1].pairs), (512, 64));
+    assert!(report.problems().is_empty());
+}
+
+#[test]
+fn shared_samples_are_sound() {
+    for (name, pairs) in [("ade20k-samples", [6, 9]), ("coco-stuff-samples", [13, 8])] {
+        let report = inspect(&shared(name), &|_, _| {}).unwrap();
+        assert!(report.problems().is_empty(), "{:?}", report.problems());
+        assert_eq!([report.splits[0].pairs, report.splits[1].pairs], pairs);
+    }
+}

@@ -1,0 +1,265 @@
+//! The flow from image to mask: path, prediction kinds, times, and the training target
+//! (equations 1 to 5, 12 and 13).
+
+use crate::encoding::Centroids;
+use crate::kernels;
+use crate::potential::Potential;
+use burn::tensor::{Int, Tensor};
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+
+/// The least `1 - t` that a predicted target is divided by.
+pub const REMAINING_FLOOR: f32 = 0.05;
+
+/// Where the path starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// At the photo: the deterministic flow of the paper.
+    #[default]
+    Image,
+    /// At Gaussian noise, the photo being the condition: the stochastic baseline.
+    Noise,
+}
+
+/// What the network's output means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Prediction {
+    /// The velocity `v_theta`.
+    #[default]
+    Velocity,
+    /// The target `x1_hat`.
+    Target,
+}
+
+impl Prediction {
+    /// The velocity for an output at state `x_t` and times `t: [B, 1, 1, 1]`.
+    pub fn velocity(self, output: Tensor<4>, state: Tensor<4>, t: Tensor<4>) -> Tensor<4> {
+        match self {
+            Prediction::Velocity => output,
+            Prediction::Target => {
+                (output - state) / (t.neg() + 1.0).clamp_min(REMAINING_FLOOR)
+            }
+        }
+    }
+}
+
+/// `x_t = (1 - t) x0 + t x1` (equation 1), `t: [B, 1, 1, 1]`.
+pub fn interpolate(x0: Tensor<4>, x1: Tensor<4>, t: Tensor<4>) -> Tensor<4> {
+    x0.clone() + (x1 - x0) * t
+}
+
+/// `x1_hat = x_t + (1 - t) v` (equation 4), `t: [B, 1, 1, 1]`.
+pub fn predicted_target(state: Tensor<4>, velocity: Tensor<4>, t: Tensor<4>) -> Tensor<4> {
+    state + velocity * (t.neg() + 1.0)
+}
+
+/// The distribution of t in training. See the crate's documentation of the leak: with the photo as
+/// condition, only times near 0 teach the network to look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TimeDistribution {
+    /// Uniform on `[0, 1)`.
+    Uniform,
+    /// The logistic function of a normal number.
+    LogitNormal,
+    /// A power of a uniform number: above 1 it prefers early times.
+    #[default]
+    Power,
+}
+
+/// How t is drawn: a point mass at 0, and a distribution for the rest.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TimeSampler {
+    /// The distribution.
+    pub distribution: TimeDistribution,
+    /// Share of samples with t = 0, in `[0, 1]`.
+    pub zero: f64,
+    /// Exponent of [`TimeDistribution::Power`].
+    pub exponent: f64,
+    /// Mean of [`TimeDistribution::LogitNormal`] before the logistic function.
+    pub mean: f64,
+    /// Its standard deviation.
+    pub deviation: f64,
+}
+
+impl TimeSampler {
+    /// One time in `[0, 1)`.
+    pub fn sample(&self, rng: &mut impl RngExt) -> f32 {
+        // Both numbers are always drawn, so that the stream does not depend on the outcome.
+        let (at_zero, u) = (rng.random::<f64>() < self.zero, rng.random::<f64>());
+        let normal = f64::from(crate::model::init::normal(rng));
+        if at_zero {
+            return 0.0;
+        }
+        let t = match self.distribution {
+            TimeDistribution::Uniform => u,
+            TimeDistribution::Power => u.powf(self.exponent),
+            TimeDistribution::LogitNormal => {
+                1.0 / (1.0 + (-(self.mean + self.deviation * normal)).exp())
+            }
+        };
+        (t as f32).clamp(0.0, 0.999)
+    }
+}
+
+/// What the velocity is trained towards.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Objective {
+    /// `v - grad Phi` (equation 12).
+    #[default]
+    Reshaped,
+    /// `(1 - t) v + t (v - grad Phi)`: the correction grows with time (section 5.3).
+    Annealed,
+    /// `v` alone: plain flow matching (equation 3).
+    Vanilla,
+}
+
+/// The loss `|v_theta - sg[target]|^2` (equation 13), averaged over the channels of labelled
+/// pixels; zero where nothing is labelled.
+pub struct Loss<'a> {
+    /// The objective.
+    pub objective: Objective,
+    /// The potential of the reshaped objectives.
+    pub potential: Potential,
+    /// The class centroids.
+    pub centroids: &'a Centroids,
+}
+
+/// A batch on its path.
+pub struct PathBatch {
+    /// `x0: [B, 3, H, W]`
+    pub source: Tensor<4>,
+    /// `x1: [B, 3, H, W]`
+    pub target: Tensor<4>,
+    /// `x_t: [B, 3, H, W]`
+    pub state: Tensor<4>,
+    /// `t: [B, 1, 1, 1]`
+    pub t: Tensor<4>,
+    /// `[B, H, W]`, class indices; -1 for ignored pixels.
+    pub labels: Tensor<3, Int>,
+    /// `[B, 1, H, W]`, 1 for labelled pixels.
+    pub labelled: Tensor<4>,
+}
+
+impl Loss<'_> {
+    /// The detached target `v~` for a predicted velocity.
+    pub fn target(&self, batch: &PathBatch, velocity: Tensor<4>) -> Tensor<4> {
+        let v = batch.target.clone() - batch.source.clone();
+        let correction = match self.objective {
+            Objective::Vanilla => return v,
+            Objective::Reshaped | Objective::Annealed => {
+                let x1_hat = predicted_target(
+                    batch.state.clone(),
+                    velocity.without_autodiff(),
+                    batch.t.clone(),
+                );
+                let labels = batch.labels.clone();
+                kernels::potential_gradient(x1_hat, labels, self.centroids, self.potential)
+            }
+        };
+        match self.objective {
+            Objective::Annealed => v - correction * batch.t.clone(),
+            _ => v - correction,
+        }
+    }
+
+    /// The loss of a predicted velocity, a scalar `[1]`.
+    pub fn of(&self, batch: &PathBatch, velocity: Tensor<4>) -> Tensor<1> {
+        let mut target = self.target(batch, velocity.clone());
+        let mut labelled = batch.labelled.clone();
+        if velocity.is_autodiff() {
+            (target, labelled) = (target.autodiff(), labelled.autodiff());
+        }
+        let count = (labelled.clone().sum() * 3.0).clamp_min(1.0);
+        let difference = (velocity - target) * labelled;
+        difference.square().sum() / count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::{Device, TensorData};
+    use proptest::prelude::*;
+    use rand::SeedableRng;
+
+    fn image(values: Vec<f32>) -> Tensor<4> {
+        let width = values.len() / 3;
+        Tensor::from_data(TensorData::new(values, [1, 3, 1, width]), &Device::flex())
+    }
+
+    fn time(t: f32) -> Tensor<4> {
+        Tensor::from_data(TensorData::new(vec![t], [1, 1, 1, 1]), &Device::flex())
+    }
+
+    fn values(x: Tensor<4>) -> Vec<f32> {
+        x.into_data().to_vec().unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn the_true_velocity_predicts_the_target(
+            a in prop::collection::vec(-1f32..1.0, 6),
+            b in prop::collection::vec(-1f32..1.0, 6),
+            t in 0f32..0.99,
+        ) {
+            let (x0, x1) = (image(a), image(b.clone()));
+            let state = interpolate(x0.clone(), x1.clone(), time(t));
+            let found = values(predicted_target(state.clone(), x1.clone() - x0.clone(), time(t)));
+            for (x, y) in found.iter().zip(&b) {
+                prop_assert!((x - y).abs() < 1e-5);
+            }
+            // A predicted target becomes the same velocity, wherever the floor is not reached.
+            if t < 0.9 {
+                let v = Prediction::Target.velocity(x1.clone(), state, time(t));
+                for (x, y) in values(v).iter().zip(values(x1 - x0)) {
+                    prop_assert!((x - y).abs() < 1e-4);
+                }
+            }
+        }
+
+        #[test]
+        fn times_lie_in_the_unit_interval(seed in 0u64..50, zero in 0f64..1.0) {
+            let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+            for distribution in
+                [TimeDistribution::Uniform, TimeDistribution::Power, TimeDistribution::LogitNormal]
+            {
+                let sampler =
+                    TimeSampler { distribution, zero, exponent: 3.0, mean: 0.0, deviation: 1.0 };
+                for _ in 0..50 {
+                    prop_assert!((0.0..1.0).contains(&sampler.sample(&mut rng)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn ignored_pixels_do_not_count() {
+        let centroids = Centroids::kronecker(4);
+        let potential = Potential {
+            operator: Default::default(),
+            temperature: 1.0,
+            epsilon: 1e-2,
+        };
+        let loss = Loss { objective: Objective::Reshaped, potential, centroids: &centroids };
+        let device = Device::flex();
+        let labels = |v: Vec<i32>| Tensor::from_data(TensorData::new(v, [1, 1, 2]), &device);
+        let batch = |second: f32| PathBatch {
+            source: image(vec![0.0; 6]),
+            target: image(centroids.encode(&[2, u16::MAX])),
+            state: image(vec![0.1, second, 0.2, second, 0.3, second]),
+            t: time(0.0),
+            labels: labels(vec![2, -1]),
+            labelled: Tensor::from_data(TensorData::new(vec![1f32, 0.0], [1, 1, 1, 2]), &device),
+        };
+        let velocity = |second: f32| image(vec![0.5, second, 0.5, second, 0.5, second]);
+        let scalar = |x: Tensor<1>| x.into_scalar::<f32>();
+        let a = scalar(loss.of(&batch(0.0), velocity(0.0)));
+        let b = scalar(loss.of(&batch(0.7), velocity(-3.0)));
+        assert_eq!(a, b);
+        assert!(a > 0.0);
+    }
+}

@@ -1,0 +1,95 @@
+//! One AdamW update and one moving average on the CPU, each in a single pass over memory.
+
+use super::cpu::{self, CpuTensor, contiguous, slice};
+use super::simd::{sum2, wide};
+use burn::backend::TensorMetadata;
+use rayon::prelude::*;
+
+const BLOCK: usize = 16 * 1024;
+
+/// The numbers of one AdamW update.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamWUpdate {
+    /// Learning rate.
+    pub rate: f32,
+    /// Decay of the first moment.
+    pub beta1: f32,
+    /// Decay of the second moment.
+    pub beta2: f32,
+    /// Added to the root of the second moment.
+    pub epsilon: f32,
+    /// Decoupled weight decay.
+    pub decay: f32,
+    /// Multiplies the gradient first: the clipping factor.
+    pub gradient_scale: f32,
+    /// The number of this update, from 1.
+    pub step: u32,
+}
+
+impl AdamWUpdate {
+    /// `1 / (1 - beta^step)` for both moments.
+    pub fn bias_corrections(&self) -> (f32, f32) {
+        let correct = |beta: f32| 1.0 / (1.0 - f64::from(beta).powi(self.step as i32)) as f32;
+        (correct(self.beta1), correct(self.beta2))
+    }
+}
+
+/// Updates parameter and moments; all four tensors have one shape.
+pub fn update(
+    u: AdamWUpdate,
+    parameter: CpuTensor,
+    gradient: CpuTensor,
+    mut moment1: CpuTensor,
+    mut moment2: CpuTensor,
+) -> (CpuTensor, CpuTensor, CpuTensor) {
+    let gradient = contiguous(gradient);
+    let mut parameter = contiguous(parameter);
+    let (correct1, correct2) = u.bias_corrections();
+    parameter
+        .storage_mut::<f32>()
+        .par_chunks_mut(BLOCK)
+        .zip(moment1.storage_mut::<f32>().par_chunks_mut(BLOCK))
+        .zip(moment2.storage_mut::<f32>().par_chunks_mut(BLOCK))
+        .zip(slice(&gradient).par_chunks(BLOCK))
+        .for_each(|(((p, m), v), g)| {
+            wide(|| {
+                for i in 0..g.len() {
+                    let g = g[i] * u.gradient_scale;
+                    m[i] = u.beta1 * m[i] + (1.0 - u.beta1) * g;
+                    v[i] = u.beta2 * v[i] + (1.0 - u.beta2) * g * g;
+                    let delta = m[i] * correct1 / ((v[i] * correct2).sqrt() + u.epsilon);
+                    p[i] = p[i] * (1.0 - u.rate * u.decay) - u.rate * delta;
+                }
+            });
+        });
+    (parameter, moment1, moment2)
+}
+
+/// `average * keep + value * (1 - keep)`.
+pub fn average(keep: f32, average: CpuTensor, value: CpuTensor) -> CpuTensor {
+    let value = contiguous(value);
+    let mut average = contiguous(average);
+    average
+        .storage_mut::<f32>()
+        .par_chunks_mut(BLOCK)
+        .zip(slice(&value).par_chunks(BLOCK))
+        .for_each(|(a, v)| {
+            wide(|| {
+                for (a, v) in a.iter_mut().zip(v) {
+                    *a = *a * keep + v * (1.0 - keep);
+                }
+            });
+        });
+    average
+}
+
+/// The sum of squares, as a tensor of one element.
+pub fn square_sum(x: CpuTensor) -> CpuTensor {
+    let x = contiguous(x);
+    let partials: Vec<f64> = slice(&x)
+        .par_chunks(BLOCK)
+        .map(|x| f64::from(wide(|| sum2(x, x, |a, b| a * b))))
+        .collect();
+    debug_assert!(x.shape().num_elements() > 0);
+    cpu::tensor(vec![partials.iter().sum::<f64>() as f32], [1])
+}

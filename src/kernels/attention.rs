@@ -1,0 +1,244 @@
+//! Rotary self-attention on the CPU, one head of one batch entry a task.
+//!
+//! `qkv: [B, L, 3 D]` holds queries, keys and values side by side, each `[heads, D / heads]`.
+//! Queries and keys pass an RMS norm over the head width and turn by the rotary angles of their
+//! position; then `softmax(q k^T / sqrt(D / heads)) v`, put back as `[B, L, D]`. The backward pass
+//! computes the probabilities again instead of keeping `L * L` numbers a head.
+
+use super::cpu::{self, CpuTensor, Matrix, add_partials, contiguous, matmul, slice};
+use super::neural_field::RMS_EPSILON;
+use super::norm::rms_backward_row;
+use super::simd::{exp, max, sum2, wide};
+use burn::backend::TensorMetadata;
+use rayon::prelude::*;
+
+struct Inputs<'a> {
+    qkv: &'a [f32],
+    norms: [&'a [f32]; 2],
+    cos: &'a [f32],
+    sin: &'a [f32],
+    tokens: usize,
+    heads: usize,
+    /// Width of a head.
+    d: usize,
+}
+
+/// One head's queries and keys as they enter the product, with what the way back needs.
+struct Head {
+    q: Vec<f32>,
+    k: Vec<f32>,
+    /// RMS scale of each query, then of each key.
+    scale: [Vec<f32>; 2],
+    /// `[L, L]`
+    probability: Vec<f32>,
+}
+
+impl<'a> Inputs<'a> {
+    fn model_width(&self) -> usize {
+        self.heads * self.d
+    }
+
+    /// Query (0), key (1) or value (2) rows of a head: a matrix `[L, d]` inside `qkv`.
+    fn part(&self, entry: usize, head: usize, part: usize) -> (&'a [f32], usize) {
+        let row = 3 * self.model_width();
+        let first = entry * self.tokens * row + part * self.model_width() + head * self.d;
+        (&self.qkv[first..], row)
+    }
+
+    fn rotated(&self, entry: usize, head: usize, part: usize) -> (Vec<f32>, Vec<f32>) {
+        let (rows, stride) = self.part(entry, head, part);
+        let mut out = vec![0.0; self.tokens * self.d];
+        let mut scales = vec![0.0; self.tokens];
+        let half = self.d / 2;
+        wide(|| {
+            for (l, (out, scale)) in out.chunks_exact_mut(self.d).zip(&mut scales).enumerate() {
+                let x = &rows[l * stride..][..self.d];
+                *scale =
+                    1.0 / (sum2(x, x, |a, b| a * b) / self.d as f32 + RMS_EPSILON).sqrt();
+                for ((o, x), w) in out.iter_mut().zip(x).zip(self.norms[part]) {
+                    *o = x * *scale * w;
+                }
+                let angle = l * half..(l + 1) * half;
+                rotate(out, &self.cos[angle.clone()], &self.sin[angle], 1.0);
+            }
+        });
+        (out, scales)
+    }
+
+    fn head(&self, entry: usize, head: usize) -> Head {
+        let (q, q_scale) = self.rotated(entry, head, 0);
+        let (k, k_scale) = self.rotated(entry, head, 1);
+        let mut probability = vec![0.0; self.tokens * self.tokens];
+        let temperature = 1.0 / (self.d as f32).sqrt();
+        let keys = Matrix::rows(&k, self.d).t();
+        let sizes = [self.tokens, self.d, self.tokens];
+        matmul(sizes, temperature, Matrix::rows(&q, self.d), keys, &mut probability);
+        wide(|| {
+            for row in probability.chunks_exact_mut(self.tokens) {
+                let top = max(row);
+                for v in row.iter_mut() {
+                    *v = exp(*v - top);
+                }
+                let inverse = 1.0 / sum2(row, row, |a, _| a);
+                for v in row.iter_mut() {
+                    *v *= inverse;
+                }
+            }
+        });
+        Head { q, k, scale: [q_scale, k_scale], probability }
+    }
+}
+
+/// Turns consecutive pairs of channels by their angle; `direction` -1 turns back.
+#[inline(always)]
+fn rotate(row: &mut [f32], cos: &[f32], sin: &[f32], direction: f32) {
+    for (pair, (c, s)) in row.chunks_exact_mut(2).zip(cos.iter().zip(sin)) {
+        let (a, b, s) = (pair[0], pair[1], s * direction);
+        pair[0] = a * c - b * s;
+        pair[1] = a * s + b * c;
+    }
+}
+
+fn inputs<'a>(
+    qkv: &'a CpuTensor,
+    norms: [&'a CpuTensor; 2],
+    cos: &'a CpuTensor,
+    sin: &'a CpuTensor,
+) -> Inputs<'a> {
+    let shape = qkv.shape();
+    let d = cpu::width(norms[0]);
+    Inputs {
+        qkv: slice(qkv),
+        norms: norms.map(slice),
+        cos: slice(cos),
+        sin: slice(sin),
+        tokens: shape[1],
+        heads: shape[2] / 3 / d,
+        d,
+    }
+}
+
+/// `qkv: [B, L, 3 D]`, `q_norm, k_norm: [d]`, `cos, sin: [L, d / 2]` to `[B, L, D]`.
+pub fn forward(
+    qkv: CpuTensor,
+    q_norm: CpuTensor,
+    k_norm: CpuTensor,
+    cos: CpuTensor,
+    sin: CpuTensor,
+) -> CpuTensor {
+    let batch = qkv.shape()[0];
+    let (qkv, q_norm, k_norm) = (contiguous(qkv), contiguous(q_norm), contiguous(k_norm));
+    let (cos, sin) = (contiguous(cos), contiguous(sin));
+    let x = inputs(&qkv, [&q_norm, &k_norm], &cos, &sin);
+    let (tokens, heads, d) = (x.tokens, x.heads, x.d);
+    let of_head: Vec<Vec<f32>> = (0..batch * heads)
+        .into_par_iter()
+        .map(|i| {
+            let (entry, head) = (i / heads, i % heads);
+            let weights = x.head(entry, head).probability;
+            let (v, stride) = x.part(entry, head, 2);
+            let mut out = vec![0.0; tokens * d];
+            let weights = Matrix::rows(&weights, tokens);
+            matmul([tokens, tokens, d], 1.0, weights, Matrix::rows(v, stride), &mut out);
+            out
+        })
+        .collect();
+    let mut out = vec![0.0; batch * tokens * heads * d];
+    out.par_chunks_mut(heads * d).enumerate().with_min_len(32).for_each(|(row, out)| {
+        let (entry, l) = (row / tokens, row % tokens);
+        for (head, out) in out.chunks_exact_mut(d).enumerate() {
+            out.copy_from_slice(&of_head[entry * heads + head][l * d..][..d]);
+        }
+    });
+    cpu::tensor(out, [batch, tokens, heads * d])
+}
+
+/// Gradients of `qkv`, `q_norm` and `k_norm`.
+pub fn backward(
+    qkv: CpuTensor,
+    q_norm: CpuTensor,
+    k_norm: CpuTensor,
+    cos: CpuTensor,
+    sin: CpuTensor,
+    grad: CpuTensor,
+) -> (CpuTensor, CpuTensor, CpuTensor) {
+    let batch = qkv.shape()[0];
+    let (qkv, q_norm, k_norm) = (contiguous(qkv), contiguous(q_norm), contiguous(k_norm));
+    let (cos, sin, grad) = (contiguous(cos), contiguous(sin), contiguous(grad));
+    let x = inputs(&qkv, [&q_norm, &k_norm], &cos, &sin);
+    let (tokens, heads, d) = (x.tokens, x.heads, x.d);
+    let of_head: Vec<HeadGradient> = (0..batch * heads)
+        .into_par_iter()
+        .map(|i| head_backward(&x, i / heads, i % heads, slice(&grad)))
+        .collect();
+    let mut dqkv = vec![0.0; slice(&qkv).len()];
+    dqkv.par_chunks_mut(3 * heads * d).enumerate().with_min_len(32).for_each(|(row, out)| {
+        let (entry, l) = (row / tokens, row % tokens);
+        for (part, out) in out.chunks_exact_mut(heads * d).enumerate() {
+            for (head, out) in out.chunks_exact_mut(d).enumerate() {
+                out.copy_from_slice(&of_head[entry * heads + head].parts[part][l * d..][..d]);
+            }
+        }
+    });
+    let mut dnorms = [vec![0.0; d], vec![0.0; d]];
+    for head in &of_head {
+        for (total, partial) in dnorms.iter_mut().zip(&head.norms) {
+            add_partials(total, partial);
+        }
+    }
+    let [dq_norm, dk_norm] = dnorms;
+    (cpu::tensor(dqkv, qkv.shape()), cpu::tensor(dq_norm, [d]), cpu::tensor(dk_norm, [d]))
+}
+
+struct HeadGradient {
+    /// Of queries, keys and values, each `[L, d]`.
+    parts: [Vec<f32>; 3],
+    /// Of the two norms' weights.
+    norms: [Vec<f32>; 2],
+}
+
+fn head_backward(x: &Inputs<'_>, entry: usize, head: usize, grad: &[f32]) -> HeadGradient {
+    let (tokens, d) = (x.tokens, x.d);
+    let Head { q, k, scale, mut probability } = x.head(entry, head);
+    let out_row = x.model_width();
+    let g = Matrix::rows(&grad[entry * tokens * out_row + head * d..], out_row);
+    let (v, v_row) = x.part(entry, head, 2);
+
+    let mut dv = vec![0.0; tokens * d];
+    matmul([tokens, tokens, d], 1.0, Matrix::rows(&probability, tokens).t(), g, &mut dv);
+    let mut dp = vec![0.0; tokens * tokens];
+    matmul([tokens, d, tokens], 1.0, g, Matrix::rows(v, v_row).t(), &mut dp);
+    // The softmax's backward pass, in place of the probabilities.
+    wide(|| {
+        for (p, dp) in probability.chunks_exact_mut(tokens).zip(dp.chunks_exact(tokens)) {
+            let dot = sum2(p, dp, |a, b| a * b);
+            for (p, dp) in p.iter_mut().zip(dp) {
+                *p *= dp - dot;
+            }
+        }
+    });
+    let ds = Matrix::rows(&probability, tokens);
+    let temperature = 1.0 / (d as f32).sqrt();
+    let mut dq = vec![0.0; tokens * d];
+    let mut dk = vec![0.0; tokens * d];
+    matmul([tokens, tokens, d], temperature, ds, Matrix::rows(&k, d), &mut dq);
+    matmul([tokens, tokens, d], temperature, ds.t(), Matrix::rows(&q, d), &mut dk);
+
+    let mut norms = [vec![0.0; d], vec![0.0; d]];
+    let half = d / 2;
+    for (part, gradient) in [&mut dq, &mut dk].into_iter().enumerate() {
+        let (rows, stride) = x.part(entry, head, part);
+        let mut turned = vec![0.0; d];
+        wide(|| {
+            for (l, dx) in gradient.chunks_exact_mut(d).enumerate() {
+                let angle = l * half..(l + 1) * half;
+                rotate(dx, &x.cos[angle.clone()], &x.sin[angle], -1.0);
+                turned.copy_from_slice(dx);
+                let input = &rows[l * stride..][..d];
+                let scale = scale[part][l];
+                rms_backward_row(input, x.norms[part], &turned, scale, dx, &mut norms[part]);
+            }
+        });
+    }
+    HeadGradient { parts: [dq, dk, dv], norms }
+}

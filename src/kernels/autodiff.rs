@@ -1,0 +1,194 @@
+//! The backward passes, hooked into Burn's graph.
+
+use super::{CpuOps, FieldOps, attention, norm, swiglu};
+use crate::potential::Potential;
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::{Autodiff, Backend, Flex};
+
+/// Registers the gradients of those parents that want one.
+fn register<B: Backend, S, const N: usize>(
+    ops: Ops<S, N>,
+    grads: &mut Gradients,
+    backward: impl FnOnce(S, FloatTensor<B>) -> [Option<FloatTensor<B>>; N],
+) {
+    let grad = grads.consume::<B>(&ops.node);
+    for (parent, grad) in ops.parents.into_iter().zip(backward(ops.state, grad)) {
+        if let (Some(parent), Some(grad)) = (parent, grad) {
+            grads.register::<B>(parent.id, grad);
+        }
+    }
+}
+
+/// Declares a differentiable operation: its parents, the state that it keeps and its two passes.
+macro_rules! differentiable {
+    ($name:ident<$backend:ty>, $count:literal, state $state:ty, $backward:expr) => {
+        #[derive(Debug)]
+        struct $name;
+        impl Backward<$backend, $count> for $name {
+            type State = $state;
+            fn backward(
+                self,
+                ops: Ops<Self::State, $count>,
+                grads: &mut Gradients,
+                _: &mut Checkpointer,
+            ) {
+                register::<$backend, _, $count>(ops, grads, $backward);
+            }
+        }
+    };
+}
+
+type T = FloatTensor<Flex>;
+
+differentiable!(RmsNorm<Flex>, 2, state (T, T), |(x, weight), grad| {
+    let (dx, dw) = norm::backward(x, weight, grad);
+    [Some(dx), Some(dw)]
+});
+differentiable!(ModulatedNorm<Flex>, 4, state (T, T, T), |(x, weight, scale), grad| {
+    let (dx, dw, dshift, dscale) = norm::modulated_backward(x, weight, scale, grad);
+    [Some(dx), Some(dw), Some(dshift), Some(dscale)]
+});
+differentiable!(GatedResidual<Flex>, 3, state (T, T), |(gate, y), grad| {
+    let (dgate, dy) = norm::gated_backward(gate, y, grad.clone());
+    [Some(grad), Some(dgate), Some(dy)]
+});
+differentiable!(SwiGlu<Flex>, 2, state (T, T), |(a, b), grad| {
+    let (da, db) = swiglu::backward(a, b, grad);
+    [Some(da), Some(db)]
+});
+// The rotation's tables are parents without a gradient.
+differentiable!(Attention<Flex>, 3, state (T, T, T, T, T), |(qkv, qn, kn, cos, sin), grad| {
+    let (dqkv, dqn, dkn) = attention::backward(qkv, qn, kn, cos, sin, grad);
+    [Some(dqkv), Some(dqn), Some(dkn)]
+});
+
+/// Runs the forward pass and, where a parent is tracked, records the step.
+macro_rules! record {
+    ($op:expr, $strategy:ty, [$($parent:ident),+], $state:expr, $output:expr) => {
+        match $op.prepare::<$strategy>([$($parent.node()),+]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish($state, $output),
+            OpsKind::UnTracked(prep) => prep.finish($output),
+        }
+    };
+}
+
+impl<C: CheckpointStrategy> CpuOps for Autodiff<Flex, C> {
+    fn rms_norm(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        let (xp, wp) = (x.primitive().clone(), weight.primitive().clone());
+        let output = Flex::rms_norm(xp.clone(), wp.clone());
+        record!(RmsNorm, C, [x, weight], (xp, wp), output)
+    }
+
+    fn modulated_norm(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let (xp, wp, sp) =
+            (x.primitive().clone(), weight.primitive().clone(), scale.primitive().clone());
+        let output =
+            Flex::modulated_norm(xp.clone(), wp.clone(), shift.primitive().clone(), sp.clone());
+        record!(ModulatedNorm, C, [x, weight, shift, scale], (xp, wp, sp), output)
+    }
+
+    fn gated_residual(
+        x: FloatTensor<Self>,
+        gate: FloatTensor<Self>,
+        y: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let (gp, yp) = (gate.primitive().clone(), y.primitive().clone());
+        let output = Flex::gated_residual(x.primitive().clone(), gp.clone(), yp.clone());
+        record!(GatedResidual, C, [x, gate, y], (gp, yp), output)
+    }
+
+    fn swiglu(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+        let (ap, bp) = (a.primitive().clone(), b.primitive().clone());
+        let output = Flex::swiglu(ap.clone(), bp.clone());
+        record!(SwiGlu, C, [a, b], (ap, bp), output)
+    }
+
+    fn attention(
+        qkv: FloatTensor<Self>,
+        q_norm: FloatTensor<Self>,
+        k_norm: FloatTensor<Self>,
+        cos: FloatTensor<Self>,
+        sin: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let state = (
+            qkv.primitive().clone(),
+            q_norm.primitive().clone(),
+            k_norm.primitive().clone(),
+            cos.primitive().clone(),
+            sin.primitive().clone(),
+        );
+        let (x, qn, kn, c, s) = state.clone();
+        let output = Flex::attention(x, qn, kn, c, s);
+        record!(Attention, C, [qkv, q_norm, k_norm], state, output)
+    }
+}
+
+#[derive(Debug)]
+struct NeuralField;
+
+impl<B: FieldOps> Backward<B, 3> for NeuralField {
+    type State = (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>);
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        register::<B, _, 3>(ops, grads, |(z, weights, norm), grad| {
+            let (dz, dw, dn) = B::neural_field_backward(z, weights, norm, grad);
+            [Some(dz), Some(dw), Some(dn)]
+        });
+    }
+}
+
+impl<B: FieldOps, C: CheckpointStrategy> FieldOps for Autodiff<B, C> {
+    fn neural_field(
+        z: FloatTensor<Self>,
+        weights: FloatTensor<Self>,
+        norm: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let state = (z.primitive().clone(), weights.primitive().clone(), norm.primitive().clone());
+        let (zp, wp, np) = state.clone();
+        let output = B::neural_field(zp, wp, np);
+        match NeuralField
+            .prepare::<C>([z.node(), weights.node(), norm.node()])
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(prep) => prep.finish(state, output),
+            OpsKind::UnTracked(prep) => prep.finish(output),
+        }
+    }
+
+    fn neural_field_backward(
+        z: FloatTensor<Self>,
+        weights: FloatTensor<Self>,
+        norm: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+    ) -> super::Three<Self> {
+        let (dz, dw, dn) = B::neural_field_backward(
+            z.primitive().clone(),
+            weights.primitive().clone(),
+            norm.primitive().clone(),
+            grad.primitive().clone(),
+        );
+        (constant::<B, C>(dz), constant::<B, C>(dw), constant::<B, C>(dn))
+    }
+
+    fn potential_gradient(
+        x: FloatTensor<Self>,
+        labels: IntTensor<Self>,
+        centroids: FloatTensor<Self>,
+        potential: Potential,
+    ) -> FloatTensor<Self> {
+        let out = B::potential_gradient(x.primitive().clone(), labels, centroids.primitive().clone(), potential);
+        constant::<B, C>(out)
+    }
+}
+
+fn constant<B: Backend, C: CheckpointStrategy>(x: FloatTensor<B>) -> FloatTensor<Autodiff<B, C>> {
+    <Autodiff<B, C> as burn::backend::AutodiffBackend>::from_inner(x)
+}

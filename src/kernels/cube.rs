@@ -1,0 +1,534 @@
+//! The project's kernels for every GPU, written once for CubeCL.
+//!
+//! The neural field runs one unit a pixel forward and for the state's gradient, and one unit a
+//! hidden feature for the weights' gradient, so that no result is written by two units. All in
+//! single precision.
+
+use super::neural_field::{FieldShape, NORM_FLOOR, RMS_EPSILON};
+use super::{FieldOps, Three};
+use crate::potential::{NORM_FLOOR as GRADIENT_FLOOR, Operator, Potential};
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::{TensorMetadata, ops::FloatTensorOps, ops::IntTensorOps};
+use burn::tensor::{DType, IntDType, Shape};
+use burn_cubecl::CubeBackend;
+use burn_cubecl::kernel::into_contiguous;
+use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::prelude::*;
+
+const UNITS: u32 = 64;
+
+/// `1 / sqrt(mean(z^2) + eps)` of the pixel whose features start at `first`.
+#[cube]
+fn rms_scale(z: &Tensor<f32>, first: usize, #[comptime] width: usize) -> f32 {
+    let mut sum = 0.0f32;
+    for e in 0..width {
+        let v = z[first + e];
+        sum += v * v;
+    }
+    1.0f32 / (sum / (width as f32) + RMS_EPSILON).sqrt()
+}
+
+/// One over the norm of every column of W1 (`hidden` of them), then of W2 (`width`).
+#[cube(launch_unchecked)]
+fn column_norms(
+    weights: &Tensor<f32>,
+    inverse: &mut Tensor<f32>,
+    #[comptime] width: usize,
+    #[comptime] hidden: usize,
+) {
+    if ABSOLUTE_POS >= inverse.len() {
+        terminate!();
+    }
+    let columns = width + hidden;
+    let patch = ABSOLUTE_POS / columns;
+    let column = ABSOLUTE_POS % columns;
+    let first = patch * (2 * width * hidden);
+    let mut sum = 0.0f32;
+    if column < hidden {
+        for e in 0..width {
+            let w = weights[first + e * hidden + column];
+            sum += w * w;
+        }
+    } else {
+        for m in 0..hidden {
+            let w = weights[first + width * hidden + m * width + (column - hidden)];
+            sum += w * w;
+        }
+    }
+    inverse[ABSOLUTE_POS] = 1.0f32 / clamp_min(sum.sqrt(), NORM_FLOOR);
+}
+
+#[cube]
+fn clamp_min(x: f32, low: f32) -> f32 {
+    select(x < low, low, x)
+}
+
+#[cube(launch_unchecked)]
+fn field_forward(
+    z: &Tensor<f32>,
+    weights: &Tensor<f32>,
+    norm: &Tensor<f32>,
+    inverse: &Tensor<f32>,
+    out: &mut Tensor<f32>,
+    rows: usize,
+    #[comptime] pixels: usize,
+    #[comptime] width: usize,
+    #[comptime] hidden: usize,
+) {
+    if ABSOLUTE_POS >= rows {
+        terminate!();
+    }
+    let patch = ABSOLUTE_POS / pixels;
+    let first = ABSOLUTE_POS * width;
+    let w1 = patch * (2 * width * hidden);
+    let w2 = w1 + width * hidden;
+    let norms = patch * (width + hidden);
+    let scale = rms_scale(z, first, width);
+    let mut r = Array::<f32>::new(width);
+    let mut sum = Array::<f32>::new(width);
+    for e in 0..width {
+        r[e] = z[first + e] * scale * norm[e];
+        sum[e] = 0.0f32;
+    }
+    for m in 0..hidden {
+        let mut u = 0.0f32;
+        for e in 0..width {
+            u += r[e] * weights[w1 + e * hidden + m];
+        }
+        u *= inverse[norms + m];
+        let a = u / (1.0f32 + (-u).exp());
+        for e in 0..width {
+            sum[e] += a * weights[w2 + m * width + e];
+        }
+    }
+    for e in 0..width {
+        out[first + e] = z[first + e] + sum[e] * inverse[norms + hidden + e];
+    }
+}
+
+/// Gradient of the state, and of the norm's weight for every pixel (summed afterwards).
+#[cube(launch_unchecked)]
+fn field_backward_state(
+    z: &Tensor<f32>,
+    weights: &Tensor<f32>,
+    norm: &Tensor<f32>,
+    inverse: &Tensor<f32>,
+    grad: &Tensor<f32>,
+    dz: &mut Tensor<f32>,
+    dnorm: &mut Tensor<f32>,
+    rows: usize,
+    #[comptime] pixels: usize,
+    #[comptime] width: usize,
+    #[comptime] hidden: usize,
+) {
+    if ABSOLUTE_POS >= rows {
+        terminate!();
+    }
+    let patch = ABSOLUTE_POS / pixels;
+    let first = ABSOLUTE_POS * width;
+    let w1 = patch * (2 * width * hidden);
+    let w2 = w1 + width * hidden;
+    let norms = patch * (width + hidden);
+    let scale = rms_scale(z, first, width);
+    let mut r = Array::<f32>::new(width);
+    let mut g = Array::<f32>::new(width);
+    let mut dr = Array::<f32>::new(width);
+    for e in 0..width {
+        r[e] = z[first + e] * scale * norm[e];
+        g[e] = grad[first + e] * inverse[norms + hidden + e];
+        dr[e] = 0.0f32;
+    }
+    for m in 0..hidden {
+        let mut u = 0.0f32;
+        let mut da = 0.0f32;
+        for e in 0..width {
+            u += r[e] * weights[w1 + e * hidden + m];
+            da += g[e] * weights[w2 + m * width + e];
+        }
+        u *= inverse[norms + m];
+        let sigmoid = 1.0f32 / (1.0f32 + (-u).exp());
+        let du = da * sigmoid * (1.0f32 + u * (1.0f32 - sigmoid)) * inverse[norms + m];
+        for e in 0..width {
+            dr[e] += du * weights[w1 + e * hidden + m];
+        }
+    }
+    let mut dot = 0.0f32;
+    for e in 0..width {
+        dnorm[first + e] = dr[e] * z[first + e] * scale;
+        dot += dr[e] * norm[e] * z[first + e];
+    }
+    let pull = dot / (width as f32) * scale * scale;
+    for e in 0..width {
+        let inner = dr[e] * norm[e] - z[first + e] * pull;
+        dz[first + e] = grad[first + e] + inner * scale;
+    }
+}
+
+/// Gradient of the weights, of W1 final and of W2 still with respect to the normalised columns.
+#[cube(launch_unchecked)]
+fn field_backward_weights(
+    z: &Tensor<f32>,
+    weights: &Tensor<f32>,
+    norm: &Tensor<f32>,
+    inverse: &Tensor<f32>,
+    grad: &Tensor<f32>,
+    dw: &mut Tensor<f32>,
+    units: usize,
+    #[comptime] pixels: usize,
+    #[comptime] width: usize,
+    #[comptime] hidden: usize,
+) {
+    if ABSOLUTE_POS >= units {
+        terminate!();
+    }
+    let patch = ABSOLUTE_POS / hidden;
+    let m = ABSOLUTE_POS % hidden;
+    let w1 = patch * (2 * width * hidden);
+    let w2 = w1 + width * hidden;
+    let norms = patch * (width + hidden);
+    let mut dw1 = Array::<f32>::new(width);
+    let mut dw2 = Array::<f32>::new(width);
+    for e in 0..width {
+        dw1[e] = 0.0f32;
+        dw2[e] = 0.0f32;
+    }
+    for pixel in 0..pixels {
+        let first = (patch * pixels + pixel) * width;
+        let scale = rms_scale(z, first, width);
+        let mut u = 0.0f32;
+        let mut da = 0.0f32;
+        for e in 0..width {
+            u += z[first + e] * scale * norm[e] * weights[w1 + e * hidden + m];
+            da += grad[first + e]
+                * inverse[norms + hidden + e]
+                * weights[w2 + m * width + e];
+        }
+        u *= inverse[norms + m];
+        let sigmoid = 1.0f32 / (1.0f32 + (-u).exp());
+        let a = u * sigmoid;
+        let du = da * sigmoid * (1.0f32 + u * (1.0f32 - sigmoid));
+        for e in 0..width {
+            dw1[e] += z[first + e] * scale * norm[e] * du;
+            dw2[e] += grad[first + e] * a;
+        }
+    }
+    let i = inverse[norms + m];
+    let mut dot = 0.0f32;
+    for e in 0..width {
+        dot += weights[w1 + e * hidden + m] * i * dw1[e];
+    }
+    for e in 0..width {
+        dw[w1 + e * hidden + m] = (dw1[e] - weights[w1 + e * hidden + m] * i * dot) * i;
+        dw[w2 + m * width + e] = dw2[e];
+    }
+}
+
+/// Turns the gradient of W2's normalised columns into that of W2, in place.
+#[cube(launch_unchecked)]
+fn field_backward_columns(
+    weights: &Tensor<f32>,
+    inverse: &Tensor<f32>,
+    dw: &mut Tensor<f32>,
+    units: usize,
+    #[comptime] width: usize,
+    #[comptime] hidden: usize,
+) {
+    if ABSOLUTE_POS >= units {
+        terminate!();
+    }
+    let patch = ABSOLUTE_POS / width;
+    let e = ABSOLUTE_POS % width;
+    let first = patch * (2 * width * hidden) + width * hidden + e;
+    let i = inverse[patch * (width + hidden) + hidden + e];
+    let mut dot = 0.0f32;
+    for m in 0..hidden {
+        dot += weights[first + m * width] * i * dw[first + m * width];
+    }
+    for m in 0..hidden {
+        let at = first + m * width;
+        dw[at] = (dw[at] - weights[at] * i * dot) * i;
+    }
+}
+
+/// `exp((T(d) - T(nearest)) / tau)` for `e = d + eps`.
+#[cube]
+fn softmax_weight(e: f32, nearest: f32, inverse_tau: f32, #[comptime] operator: u32) -> f32 {
+    if comptime!(operator == LINEAR) {
+        (inverse_tau * (nearest - e)).exp()
+    } else if comptime!(operator == SQRT) {
+        (inverse_tau * (nearest.sqrt() - e.sqrt())).exp()
+    } else {
+        (inverse_tau * (nearest / e).ln()).exp()
+    }
+}
+
+/// `-T'(d)` for `e = d + eps`.
+#[cube]
+fn operator_slope(e: f32, #[comptime] operator: u32) -> f32 {
+    if comptime!(operator == LINEAR) {
+        1.0f32.runtime()
+    } else if comptime!(operator == SQRT) {
+        0.5f32 / e.sqrt()
+    } else {
+        1.0f32 / e
+    }
+}
+
+/// The potential's gradient, one unit a pixel, streaming the centroids twice.
+#[cube(launch_unchecked)]
+fn potential_gradient_kernel(
+    x: &Tensor<f32>,
+    labels: &Tensor<i32>,
+    centroids: &Tensor<f32>,
+    out: &mut Tensor<f32>,
+    inverse_tau: f32,
+    epsilon: f32,
+    pixels: usize,
+    classes: usize,
+    #[comptime] operator: u32,
+) {
+    if ABSOLUTE_POS >= labels.len() {
+        terminate!();
+    }
+    let entry = ABSOLUTE_POS / pixels;
+    let first = entry * 3 * pixels + ABSOLUTE_POS % pixels;
+    let label = labels[ABSOLUTE_POS];
+    let r = x[first];
+    let g = x[first + pixels];
+    let b = x[first + 2 * pixels];
+    let mut nearest = 1.0e30f32;
+    for k in 0..classes {
+        let dr = r - centroids[3 * k];
+        let dg = g - centroids[3 * k + 1];
+        let db = b - centroids[3 * k + 2];
+        let e = dr * dr + dg * dg + db * db + epsilon;
+        nearest = select(e < nearest, e, nearest);
+    }
+    let mut others = 0.0f32;
+    let mut own = 0.0f32;
+    let mut pull_r = 0.0f32;
+    let mut pull_g = 0.0f32;
+    let mut pull_b = 0.0f32;
+    let mut push_r = 0.0f32;
+    let mut push_g = 0.0f32;
+    let mut push_b = 0.0f32;
+    for k in 0..classes {
+        let dr = r - centroids[3 * k];
+        let dg = g - centroids[3 * k + 1];
+        let db = b - centroids[3 * k + 2];
+        let e = dr * dr + dg * dg + db * db + epsilon;
+        let weight = softmax_weight(e, nearest, inverse_tau, operator);
+        let slope = operator_slope(e, operator);
+        if label == k as i32 {
+            own += weight;
+            pull_r = dr * slope;
+            pull_g = dg * slope;
+            pull_b = db * slope;
+        } else {
+            others += weight;
+            push_r += dr * slope * weight;
+            push_g += dg * slope * weight;
+            push_b += db * slope * weight;
+        }
+    }
+    let mut grad_r = 0.0f32;
+    let mut grad_g = 0.0f32;
+    let mut grad_b = 0.0f32;
+    if label >= 0 && label < classes as i32 {
+        let scale = 2.0f32 * inverse_tau / (others + own);
+        grad_r = scale * (others * pull_r - push_r);
+        grad_g = scale * (others * pull_g - push_g);
+        grad_b = scale * (others * pull_b - push_b);
+        if comptime!(operator == NORMALIZED) {
+            let norm = (grad_r * grad_r + grad_g * grad_g + grad_b * grad_b).sqrt();
+            let norm = clamp_min(norm, GRADIENT_FLOOR as f32);
+            grad_r /= norm;
+            grad_g /= norm;
+            grad_b /= norm;
+        }
+    }
+    out[first] = grad_r;
+    out[first + pixels] = grad_g;
+    out[first + 2 * pixels] = grad_b;
+}
+
+const LOG: u32 = 0;
+const SQRT: u32 = 1;
+const LINEAR: u32 = 2;
+const NORMALIZED: u32 = 3;
+
+fn like(reference: &CubeTensor, shape: Shape) -> CubeTensor {
+    let (client, device) = (reference.client.clone(), reference.device.clone());
+    empty_device_contiguous_dtype(client, device, shape, DType::F32)
+}
+
+/// A grid of [`UNITS`] wide groups that covers `units`, folded into two dimensions because one
+/// dimension holds at most 65,535 groups.
+fn grid(units: usize) -> (CubeCount, CubeDim) {
+    let groups = (units as u32).div_ceil(UNITS).max(1);
+    let across = groups.min(32_768);
+    (CubeCount::Static(across, groups.div_ceil(across), 1), CubeDim::new_1d(UNITS))
+}
+
+fn inverse_norms(s: FieldShape, weights: &CubeTensor) -> CubeTensor {
+    let inverse = like(weights, Shape::new([s.patches, s.width + s.hidden]));
+    let (count, dim) = grid(s.patches * (s.width + s.hidden));
+    // SAFETY: the kernel checks its position against the output's length, and every index is
+    // derived from the sizes that `FieldShape::new` checked against the inputs.
+    unsafe {
+        column_norms::launch_unchecked(
+            &inverse.client,
+            count,
+            dim,
+            weights.clone().into_tensor_arg(),
+            inverse.clone().into_tensor_arg(),
+            s.width,
+            s.hidden,
+        );
+    }
+    inverse
+}
+
+impl FieldOps for CubeBackend {
+    fn neural_field(
+        z: FloatTensor<Self>,
+        weights: FloatTensor<Self>,
+        norm: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let s = FieldShape::new(&z.shape(), &weights.shape());
+        let (z, weights) = (into_contiguous(z), into_contiguous(weights));
+        let norm = into_contiguous(norm);
+        let inverse = inverse_norms(s, &weights);
+        let out = like(&z, z.shape());
+        let rows = s.patches * s.pixels;
+        let (count, dim) = grid(rows);
+        // SAFETY: as in `inverse_norms`; a unit past `rows` stops at once.
+        unsafe {
+            field_forward::launch_unchecked(
+                &out.client,
+                count,
+                dim,
+                z.into_tensor_arg(),
+                weights.into_tensor_arg(),
+                norm.into_tensor_arg(),
+                inverse.into_tensor_arg(),
+                out.clone().into_tensor_arg(),
+                rows,
+                s.pixels,
+                s.width,
+                s.hidden,
+            );
+        }
+        out
+    }
+
+    fn neural_field_backward(
+        z: FloatTensor<Self>,
+        weights: FloatTensor<Self>,
+        norm: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+    ) -> Three<Self> {
+        let s = FieldShape::new(&z.shape(), &weights.shape());
+        let (z, weights) = (into_contiguous(z), into_contiguous(weights));
+        let (norm, grad) = (into_contiguous(norm), into_contiguous(grad));
+        let inverse = inverse_norms(s, &weights);
+        let (dz, dw) = (like(&z, z.shape()), like(&weights, weights.shape()));
+        let rows = s.patches * s.pixels;
+        let dnorm = like(&z, Shape::new([rows, s.width]));
+        let client = dz.client.clone();
+        // SAFETY: as in `inverse_norms`; units past the count stop at once, and no two units
+        // write the same element.
+        unsafe {
+            let (count, dim) = grid(rows);
+            field_backward_state::launch_unchecked(
+                &client,
+                count,
+                dim,
+                z.clone().into_tensor_arg(),
+                weights.clone().into_tensor_arg(),
+                norm.clone().into_tensor_arg(),
+                inverse.clone().into_tensor_arg(),
+                grad.clone().into_tensor_arg(),
+                dz.clone().into_tensor_arg(),
+                dnorm.clone().into_tensor_arg(),
+                rows,
+                s.pixels,
+                s.width,
+                s.hidden,
+            );
+            let units = s.patches * s.hidden;
+            let (count, dim) = grid(units);
+            field_backward_weights::launch_unchecked(
+                &client,
+                count,
+                dim,
+                z.into_tensor_arg(),
+                weights.clone().into_tensor_arg(),
+                norm.into_tensor_arg(),
+                inverse.clone().into_tensor_arg(),
+                grad.into_tensor_arg(),
+                dw.clone().into_tensor_arg(),
+                units,
+                s.pixels,
+                s.width,
+                s.hidden,
+            );
+            let units = s.patches * s.width;
+            let (count, dim) = grid(units);
+            field_backward_columns::launch_unchecked(
+                &client,
+                count,
+                dim,
+                weights.into_tensor_arg(),
+                inverse.into_tensor_arg(),
+                dw.clone().into_tensor_arg(),
+                units,
+                s.width,
+                s.hidden,
+            );
+        }
+        let dnorm = Self::float_reshape(Self::float_sum_dim(dnorm, 0), Shape::new([s.width]));
+        (dz, dw, dnorm)
+    }
+
+    fn potential_gradient(
+        x: FloatTensor<Self>,
+        labels: IntTensor<Self>,
+        centroids: FloatTensor<Self>,
+        potential: Potential,
+    ) -> FloatTensor<Self> {
+        let (x, centroids) = (into_contiguous(x), into_contiguous(centroids));
+        let labels = into_contiguous(Self::int_cast(labels, IntDType::I32));
+        let units = labels.shape().num_elements();
+        let pixels = units / x.shape()[0].max(1);
+        let classes = centroids.shape()[0];
+        let out = like(&x, x.shape());
+        let (count, dim) = grid(units);
+        let operator = match potential.operator {
+            Operator::Log => LOG,
+            Operator::Sqrt => SQRT,
+            Operator::Linear => LINEAR,
+            Operator::NormalizedGradient => NORMALIZED,
+        };
+        // SAFETY: a unit past the labels stops at once; `x` holds three values a label, and the
+        // loops run over the rows of `centroids`.
+        unsafe {
+            potential_gradient_kernel::launch_unchecked(
+                &out.client,
+                count,
+                dim,
+                x.into_tensor_arg(),
+                labels.into_tensor_arg(),
+                centroids.into_tensor_arg(),
+                out.clone().into_tensor_arg(),
+                (1.0 / potential.temperature) as f32,
+                potential.epsilon as f32,
+                pixels,
+                classes,
+                operator,
+            );
+        }
+        out
+    }
+}

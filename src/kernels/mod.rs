@@ -1,0 +1,373 @@
+//! The project's own tensor operations, forward and backward.
+//!
+//! On the CPU every hot piece of the network is one fused operation ([`CpuOps`]); elsewhere the
+//! same functions compose ordinary tensor operations, which Burn fuses. The pixel neural field and
+//! the potential's gradient have their own kernels everywhere ([`FieldOps`]).
+//!
+//! [`plain`] holds each operation's formula in ordinary tensor operations: what other devices run
+//! for [`CpuOps`], and what the tests hold the kernels against.
+
+pub mod adamw;
+mod attention;
+mod autodiff;
+mod cpu;
+mod cube;
+mod neural_field;
+mod norm;
+pub mod plain;
+mod potential;
+pub mod simd;
+mod swiglu;
+#[cfg(test)]
+mod tests;
+
+use crate::encoding::Centroids;
+use crate::potential::Potential;
+use adamw::AdamWUpdate;
+use burn::backend::fusion::custom::TensorSpec;
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::{
+    Backend, Dispatch, DispatchDevice, Flex, TensorMetadata, backend_extension, ops::IntTensorOps,
+};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+
+type Three<B> = (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>);
+
+/// Fused operations of the CPU backend. Shapes are those of the functions of the same name below.
+#[backend_extension(Flex, Autodiff)]
+pub trait CpuOps: Backend {
+    /// See [`rms_norm`].
+    fn rms_norm(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// See [`modulated_norm`].
+    fn modulated_norm(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+    /// See [`gated_residual`].
+    fn gated_residual(
+        x: FloatTensor<Self>,
+        gate: FloatTensor<Self>,
+        y: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+    /// See [`swiglu`].
+    fn swiglu(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// See [`attention`].
+    fn attention(
+        qkv: FloatTensor<Self>,
+        q_norm: FloatTensor<Self>,
+        k_norm: FloatTensor<Self>,
+        cos: FloatTensor<Self>,
+        sin: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+}
+
+/// Updates in place, outside any graph.
+#[backend_extension(Flex)]
+trait UpdateOps: Backend {
+    fn adamw(
+        update: AdamWUpdate,
+        parameter: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        moment1: FloatTensor<Self>,
+        moment2: FloatTensor<Self>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+    fn average(keep: f32, average: FloatTensor<Self>, value: FloatTensor<Self>)
+    -> FloatTensor<Self>;
+    fn square_sum(x: FloatTensor<Self>) -> FloatTensor<Self>;
+}
+
+/// The operations with kernels of their own on every device.
+#[backend_extension(Flex, Cube, Fusion, Autodiff)]
+pub trait FieldOps: Backend {
+    /// See [`neural_field`].
+    #[fusion(dtype = z, shape = z)]
+    fn neural_field(
+        z: FloatTensor<Self>,
+        weights: FloatTensor<Self>,
+        norm: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+    /// Gradients of the three inputs of [`neural_field`], given that of its output.
+    #[fusion(meta = gradients_like_inputs)]
+    fn neural_field_backward(
+        z: FloatTensor<Self>,
+        weights: FloatTensor<Self>,
+        norm: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+    /// See [`potential_gradient`].
+    #[fusion(dtype = x, shape = x)]
+    fn potential_gradient(
+        x: FloatTensor<Self>,
+        labels: IntTensor<Self>,
+        centroids: FloatTensor<Self>,
+        potential: Potential,
+    ) -> FloatTensor<Self>;
+}
+
+fn gradients_like_inputs(
+    z: &TensorSpec,
+    weights: &TensorSpec,
+    norm: &TensorSpec,
+    _grad: &TensorSpec,
+) -> (TensorSpec, TensorSpec, TensorSpec) {
+    (z.clone(), weights.clone(), norm.clone())
+}
+
+impl CpuOps for Flex {
+    fn rms_norm(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        norm::forward(x, weight)
+    }
+    fn modulated_norm(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        norm::modulated_forward(x, weight, shift, scale)
+    }
+    fn gated_residual(
+        x: FloatTensor<Self>,
+        gate: FloatTensor<Self>,
+        y: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        norm::gated_forward(x, gate, y)
+    }
+    fn swiglu(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+        swiglu::forward(a, b)
+    }
+    fn attention(
+        qkv: FloatTensor<Self>,
+        q_norm: FloatTensor<Self>,
+        k_norm: FloatTensor<Self>,
+        cos: FloatTensor<Self>,
+        sin: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        attention::forward(qkv, q_norm, k_norm, cos, sin)
+    }
+}
+
+impl UpdateOps for Flex {
+    fn adamw(
+        update: AdamWUpdate,
+        parameter: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        moment1: FloatTensor<Self>,
+        moment2: FloatTensor<Self>,
+    ) -> Three<Self> {
+        adamw::update(update, parameter, gradient, moment1, moment2)
+    }
+    fn average(
+        keep: f32,
+        average: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        adamw::average(keep, average, value)
+    }
+    fn square_sum(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        adamw::square_sum(x)
+    }
+}
+
+impl FieldOps for Flex {
+    fn neural_field(
+        z: FloatTensor<Self>,
+        weights: FloatTensor<Self>,
+        norm: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        neural_field::forward(z, weights, norm)
+    }
+    fn neural_field_backward(
+        z: FloatTensor<Self>,
+        weights: FloatTensor<Self>,
+        norm: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+    ) -> Three<Self> {
+        neural_field::backward(z, weights, norm, grad)
+    }
+    fn potential_gradient(
+        x: FloatTensor<Self>,
+        labels: IntTensor<Self>,
+        centroids: FloatTensor<Self>,
+        potential: Potential,
+    ) -> FloatTensor<Self> {
+        let (x, centroids) = (cpu::contiguous(x), cpu::contiguous(centroids));
+        let labels = Self::int_cast(labels, burn::tensor::IntDType::I32).to_contiguous();
+        let batch = x.shape()[0];
+        let labels = labels.as_slice::<i32>().expect("labels were just cast and laid out");
+        let out = potential::gradient(
+            potential,
+            cpu::slice(&x),
+            labels,
+            batch,
+            cpu::slice(&centroids),
+        );
+        cpu::tensor(out, x.shape())
+    }
+}
+
+/// Whether tensors of this device are handled by the fused CPU operations.
+fn on_cpu(device: &Device) -> bool {
+    match device.as_dispatch() {
+        DispatchDevice::Flex(_) => true,
+        DispatchDevice::Autodiff(inner) => matches!(**inner, DispatchDevice::Flex(_)),
+        _ => false,
+    }
+}
+
+/// `x / sqrt(mean(x^2) + 1e-6) * weight` over the last axis: `x: [.., D]`, `weight: [D]`.
+pub fn rms_norm<const R: usize>(x: Tensor<R>, weight: Tensor<1>) -> Tensor<R> {
+    if on_cpu(&x.device()) {
+        Tensor::from_dispatch(<Dispatch as CpuOps>::rms_norm(
+            x.into_dispatch(),
+            weight.into_dispatch(),
+        ))
+    } else {
+        plain::rms_norm(x, weight)
+    }
+}
+
+/// `rms_norm(x) * (1 + scale) + shift`: `x: [B, L, D]`, `shift` and `scale: [B, 1, D]`.
+pub fn modulated_norm(
+    x: Tensor<3>,
+    weight: Tensor<1>,
+    shift: Tensor<3>,
+    scale: Tensor<3>,
+) -> Tensor<3> {
+    if on_cpu(&x.device()) {
+        Tensor::from_dispatch(<Dispatch as CpuOps>::modulated_norm(
+            x.into_dispatch(),
+            weight.into_dispatch(),
+            shift.into_dispatch(),
+            scale.into_dispatch(),
+        ))
+    } else {
+        plain::modulated_norm(x, weight, shift, scale)
+    }
+}
+
+/// `x + gate * y`: `x, y: [B, L, D]`, `gate: [B, 1, D]`.
+pub fn gated_residual(x: Tensor<3>, gate: Tensor<3>, y: Tensor<3>) -> Tensor<3> {
+    if on_cpu(&x.device()) {
+        Tensor::from_dispatch(<Dispatch as CpuOps>::gated_residual(
+            x.into_dispatch(),
+            gate.into_dispatch(),
+            y.into_dispatch(),
+        ))
+    } else {
+        x + gate * y
+    }
+}
+
+/// `SiLU(a) * b` for tensors of one shape.
+pub fn swiglu<const R: usize>(a: Tensor<R>, b: Tensor<R>) -> Tensor<R> {
+    if on_cpu(&a.device()) {
+        Tensor::from_dispatch(<Dispatch as CpuOps>::swiglu(a.into_dispatch(), b.into_dispatch()))
+    } else {
+        plain::swiglu(a, b)
+    }
+}
+
+/// Rotary self-attention with normed queries and keys: `qkv: [B, L, 3 D]` to `[B, L, D]`, with
+/// `q_norm, k_norm: [d]` (d the head width) and the rotation's `cos, sin: [L, d / 2]`.
+pub fn attention(
+    qkv: Tensor<3>,
+    q_norm: Tensor<1>,
+    k_norm: Tensor<1>,
+    cos: Tensor<2>,
+    sin: Tensor<2>,
+) -> Tensor<3> {
+    if on_cpu(&qkv.device()) {
+        Tensor::from_dispatch(<Dispatch as CpuOps>::attention(
+            qkv.into_dispatch(),
+            q_norm.into_dispatch(),
+            k_norm.into_dispatch(),
+            cos.into_dispatch(),
+            sin.into_dispatch(),
+        ))
+    } else {
+        plain::attention(qkv, q_norm, k_norm, cos, sin)
+    }
+}
+
+/// The pixel neural field: `z: [patches, P, E]`, `weights: [patches, 2 E M]`, `norm: [E]` to
+/// `z + SiLU(RMS(z) W1) W2`, the weight matrices `[E, M]` and `[M, E]` normalised by column.
+pub fn neural_field(z: Tensor<3>, weights: Tensor<2>, norm: Tensor<1>) -> Tensor<3> {
+    Tensor::from_dispatch(<Dispatch as FieldOps>::neural_field(
+        z.into_dispatch(),
+        weights.into_dispatch(),
+        norm.into_dispatch(),
+    ))
+}
+
+/// `grad Phi` (equation 11) at every pixel: `x: [B, 3, H, W]`, `labels: [B, H, W]` with class
+/// indices, anything outside `0..N` ignored (zero gradient). Not differentiable: the result is
+/// outside any graph, which is the `sg` of equation 13.
+///
+/// Takes no memory beyond its output: centroids are streamed.
+pub fn potential_gradient(
+    x: Tensor<4>,
+    labels: Tensor<3, Int>,
+    centroids: &Centroids,
+    potential: Potential,
+) -> Tensor<4> {
+    let x = x.without_autodiff();
+    let device = x.device();
+    let points = TensorData::new(centroids.flat_f32(), [centroids.len(), 3]);
+    let points = Tensor::<2>::from_data(points, (&device, DType::F32));
+    Tensor::from_dispatch(<Dispatch as FieldOps>::potential_gradient(
+        x.into_dispatch(),
+        labels.into_dispatch(),
+        points.into_dispatch(),
+        potential,
+    ))
+}
+
+/// One AdamW update of a parameter and its two moments, all of one shape and outside any graph.
+pub fn adamw_update<const R: usize>(
+    u: AdamWUpdate,
+    parameter: Tensor<R>,
+    gradient: Tensor<R>,
+    moment1: Tensor<R>,
+    moment2: Tensor<R>,
+) -> (Tensor<R>, Tensor<R>, Tensor<R>) {
+    if on_cpu(&parameter.device()) {
+        let (p, m, v) = <Dispatch as UpdateOps>::adamw(
+            u,
+            parameter.into_dispatch(),
+            gradient.into_dispatch(),
+            moment1.into_dispatch(),
+            moment2.into_dispatch(),
+        );
+        (Tensor::from_dispatch(p), Tensor::from_dispatch(m), Tensor::from_dispatch(v))
+    } else {
+        plain::adamw_update(u, parameter, gradient, moment1, moment2)
+    }
+}
+
+/// `average * keep + value * (1 - keep)`, outside any graph.
+pub fn moving_average<const R: usize>(
+    keep: f32,
+    average: Tensor<R>,
+    value: Tensor<R>,
+) -> Tensor<R> {
+    if on_cpu(&average.device()) {
+        Tensor::from_dispatch(<Dispatch as UpdateOps>::average(
+            keep,
+            average.into_dispatch(),
+            value.into_dispatch(),
+        ))
+    } else {
+        average * keep + value * (1.0 - keep)
+    }
+}
+
+/// The sum of squares of all elements, outside any graph.
+pub fn square_sum<const R: usize>(x: Tensor<R>) -> Tensor<1> {
+    if on_cpu(&x.device()) {
+        Tensor::from_dispatch(<Dispatch as UpdateOps>::square_sum(x.into_dispatch()))
+    } else {
+        x.square().sum()
+    }
+}

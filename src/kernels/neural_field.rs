@@ -1,0 +1,259 @@
+//! The pixel neural field on the CPU: every patch a small MLP with weights of its own.
+//!
+//! For one patch with `z: [P, E]` and generated weights `W1: [E, M]`, `W2: [M, E]`:
+//! `z + SiLU(RMS(z) W1/|W1|) W2/|W2|`, the norms taken of each column (see "Neural field" in
+//! PixNerd). Patches run in parallel, each with a few small matrix products whose operands stay in
+//! the processor's cache; that is what a general batched product does not do.
+
+use super::cpu::{self, CpuTensor, Matrix, add_partials, contiguous, matmul, slice};
+use super::simd::{exp, sum2, wide};
+use burn::backend::TensorMetadata;
+use rayon::prelude::*;
+
+/// Added to the mean square inside an RMS norm.
+pub const RMS_EPSILON: f32 = 1e-6;
+/// The least column norm that a generated weight matrix is divided by.
+pub const NORM_FLOOR: f32 = 1e-12;
+
+/// The sizes of one neural field.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FieldShape {
+    /// Patches, over the whole batch.
+    pub patches: usize,
+    /// P, pixels a patch.
+    pub pixels: usize,
+    /// E, features a pixel.
+    pub width: usize,
+    /// M, the hidden width of the patch's MLP.
+    pub hidden: usize,
+}
+
+impl FieldShape {
+    /// Reads the sizes off `z: [patches, P, E]` and `weights: [patches, 2 E M]`.
+    ///
+    /// # Panics
+    /// If the weights don't divide into two matrices of width E.
+    pub fn new(z: &[usize], weights: &[usize]) -> Self {
+        let [patches, pixels, width] = *z else { panic!("neural field state: three axes") };
+        assert_eq!(weights[0], patches, "neural field: one set of weights a patch");
+        assert_eq!(weights[1] % (2 * width), 0, "neural field: weights are [E, M] and [M, E]");
+        Self { patches, pixels, width, hidden: weights[1] / (2 * width) }
+    }
+
+    fn state(&self) -> usize {
+        self.pixels * self.width
+    }
+
+    fn weights(&self) -> usize {
+        2 * self.width * self.hidden
+    }
+}
+
+/// One patch's intermediate values, reused from patch to patch.
+struct Scratch {
+    /// RMS scale of every pixel, `[P]`.
+    scale: Vec<f32>,
+    /// Normalised state, `[P, E]`.
+    r: Vec<f32>,
+    /// Column-normalised W1 and W2, as the weights are laid out.
+    wn: Vec<f32>,
+    /// Inverse column norms of W1 `[M]`, then of W2 `[E]`.
+    inverse: Vec<f32>,
+    /// Before and after the activation, `[P, M]`.
+    u: Vec<f32>,
+    a: Vec<f32>,
+    /// Gradients of those, and of `r` and the normalised weights.
+    da: Vec<f32>,
+    dr: Vec<f32>,
+    dwn: Vec<f32>,
+}
+
+impl Scratch {
+    fn new(s: FieldShape) -> Self {
+        Self {
+            scale: vec![0.0; s.pixels],
+            r: vec![0.0; s.state()],
+            wn: vec![0.0; s.weights()],
+            inverse: vec![0.0; s.hidden + s.width],
+            u: vec![0.0; s.pixels * s.hidden],
+            a: vec![0.0; s.pixels * s.hidden],
+            da: vec![0.0; s.pixels * s.hidden],
+            dr: vec![0.0; s.state()],
+            dwn: vec![0.0; s.weights()],
+        }
+    }
+
+    /// Fills `r`, `wn` and `u`, `a = SiLU(u)` for one patch.
+    #[inline(always)]
+    fn hidden(&mut self, s: FieldShape, z: &[f32], weights: &[f32], norm: &[f32]) {
+        wide(|| {
+            for ((row, r), scale) in z
+                .chunks_exact(s.width)
+                .zip(self.r.chunks_exact_mut(s.width))
+                .zip(&mut self.scale)
+            {
+                let mean = sum2(row, row, |a, b| a * b) / s.width as f32;
+                *scale = 1.0 / (mean + RMS_EPSILON).sqrt();
+                for ((r, z), w) in r.iter_mut().zip(row).zip(norm) {
+                    *r = z * *scale * w;
+                }
+            }
+            let (w1, w2) = weights.split_at(s.width * s.hidden);
+            let (n1, n2) = self.wn.split_at_mut(s.width * s.hidden);
+            let (i1, i2) = self.inverse.split_at_mut(s.hidden);
+            normalise_columns(w1, s.hidden, i1, n1);
+            normalise_columns(w2, s.width, i2, n2);
+        });
+        let w1 = Matrix::rows(&self.wn[..s.width * s.hidden], s.hidden);
+        matmul([s.pixels, s.width, s.hidden], 1.0, Matrix::rows(&self.r, s.width), w1, &mut self.u);
+        wide(|| {
+            for (a, &u) in self.a.iter_mut().zip(&self.u) {
+                *a = u / (1.0 + exp(-u));
+            }
+        });
+    }
+}
+
+/// Divides each column of `w: [rows, columns]` by its norm; `inverse` receives one over the norms.
+#[inline(always)]
+fn normalise_columns(w: &[f32], columns: usize, inverse: &mut [f32], out: &mut [f32]) {
+    inverse.fill(0.0);
+    for row in w.chunks_exact(columns) {
+        for (sum, v) in inverse.iter_mut().zip(row) {
+            *sum += v * v;
+        }
+    }
+    for i in inverse.iter_mut() {
+        *i = 1.0 / i.sqrt().max(NORM_FLOOR);
+    }
+    for (row, out) in w.chunks_exact(columns).zip(out.chunks_exact_mut(columns)) {
+        for ((o, v), i) in out.iter_mut().zip(row).zip(inverse.iter()) {
+            *o = v * i;
+        }
+    }
+}
+
+/// The gradient of the raw weights from that of the normalised ones, in place:
+/// `dW = (dWn - Wn (Wn . dWn)) / |W|`, column by column.
+#[inline(always)]
+fn denormalise_columns(wn: &[f32], columns: usize, inverse: &[f32], dwn: &[f32], out: &mut [f32]) {
+    let mut dots = vec![0.0f32; columns];
+    for (w, d) in wn.chunks_exact(columns).zip(dwn.chunks_exact(columns)) {
+        for ((dot, w), d) in dots.iter_mut().zip(w).zip(d) {
+            *dot += w * d;
+        }
+    }
+    for ((w, d), out) in
+        wn.chunks_exact(columns).zip(dwn.chunks_exact(columns)).zip(out.chunks_exact_mut(columns))
+    {
+        for c in 0..columns {
+            out[c] = (d[c] - w[c] * dots[c]) * inverse[c];
+        }
+    }
+}
+
+/// Forward pass: `z: [patches, P, E]`, `weights: [patches, 2 E M]`, `norm: [E]` to `[patches, P, E]`.
+pub fn forward(z: CpuTensor, weights: CpuTensor, norm: CpuTensor) -> CpuTensor {
+    let s = FieldShape::new(&z.shape(), &weights.shape());
+    let (z, weights, norm) = (contiguous(z), contiguous(weights), contiguous(norm));
+    let (zs, ws, norm) = (slice(&z), slice(&weights), slice(&norm));
+    let mut out = vec![0.0; zs.len()];
+    out.par_chunks_mut(s.state())
+        .zip(zs.par_chunks(s.state()))
+        .zip(ws.par_chunks(s.weights()))
+        .with_min_len(4)
+        .for_each_init(
+            || Scratch::new(s),
+            |scratch, ((out, z), w)| {
+                scratch.hidden(s, z, w, norm);
+                let w2 = Matrix::rows(&scratch.wn[s.width * s.hidden..], s.width);
+                let a = Matrix::rows(&scratch.a, s.hidden);
+                matmul([s.pixels, s.hidden, s.width], 1.0, a, w2, out);
+                wide(|| {
+                    for (o, z) in out.iter_mut().zip(z) {
+                        *o += z;
+                    }
+                });
+            },
+        );
+    cpu::tensor(out, z.shape())
+}
+
+/// Backward pass: the gradients of `z`, `weights` and `norm`, given that of the output.
+/// The forward values are computed again rather than stored.
+pub fn backward(
+    z: CpuTensor,
+    weights: CpuTensor,
+    norm: CpuTensor,
+    grad: CpuTensor,
+) -> (CpuTensor, CpuTensor, CpuTensor) {
+    let s = FieldShape::new(&z.shape(), &weights.shape());
+    let (z, weights) = (contiguous(z), contiguous(weights));
+    let (norm, grad) = (contiguous(norm), contiguous(grad));
+    let mut dz = vec![0.0; slice(&z).len()];
+    let mut dw = vec![0.0; slice(&weights).len()];
+    let mut dnorm_of_patch = vec![0.0; s.patches * s.width];
+    let norm_values = slice(&norm);
+    dz.par_chunks_mut(s.state())
+        .zip(dw.par_chunks_mut(s.weights()))
+        .zip(dnorm_of_patch.par_chunks_mut(s.width))
+        .zip(slice(&z).par_chunks(s.state()))
+        .zip(slice(&weights).par_chunks(s.weights()))
+        .zip(slice(&grad).par_chunks(s.state()))
+        .with_min_len(4)
+        .for_each_init(
+            || Scratch::new(s),
+            |scratch, (((((dz, dw), dnorm), z), w), g)| {
+                patch_backward(s, scratch, (z, w, norm_values, g), (dz, dw, dnorm));
+            },
+        );
+    let mut dnorm = vec![0.0; s.width];
+    add_partials(&mut dnorm, &dnorm_of_patch);
+    (
+        cpu::tensor(dz, z.shape()),
+        cpu::tensor(dw, weights.shape()),
+        cpu::tensor(dnorm, norm.shape()),
+    )
+}
+
+fn patch_backward(
+    s: FieldShape,
+    scratch: &mut Scratch,
+    (z, w, norm, g): (&[f32], &[f32], &[f32], &[f32]),
+    (dz, dw, dnorm): (&mut [f32], &mut [f32], &mut [f32]),
+) {
+    scratch.hidden(s, z, w, norm);
+    let Scratch { scale, r, wn, inverse, u, a, da, dr, dwn } = scratch;
+    let half = s.width * s.hidden;
+    let (w1n, w2n) = wn.split_at(half);
+    let (dw1n, dw2n) = dwn.split_at_mut(half);
+    let (g_rows, a_rows) = (Matrix::rows(g, s.width), Matrix::rows(a, s.hidden));
+    matmul([s.hidden, s.pixels, s.width], 1.0, a_rows.t(), g_rows, dw2n);
+    matmul([s.pixels, s.width, s.hidden], 1.0, g_rows, Matrix::rows(w2n, s.width).t(), da);
+    wide(|| {
+        for (d, &u) in da.iter_mut().zip(u.iter()) {
+            let sigmoid = 1.0 / (1.0 + exp(-u));
+            *d *= sigmoid * (1.0 + u * (1.0 - sigmoid));
+        }
+    });
+    let du = Matrix::rows(da, s.hidden);
+    matmul([s.width, s.pixels, s.hidden], 1.0, Matrix::rows(r, s.width).t(), du, dw1n);
+    matmul([s.pixels, s.hidden, s.width], 1.0, du, Matrix::rows(w1n, s.hidden).t(), dr);
+    wide(|| {
+        let (dw1, dw2) = dw.split_at_mut(half);
+        denormalise_columns(w1n, s.hidden, &inverse[..s.hidden], dw1n, dw1);
+        denormalise_columns(w2n, s.width, &inverse[s.hidden..], dw2n, dw2);
+        dnorm.fill(0.0);
+        for (((z, dr), (g, dz)), &scale) in z
+            .chunks_exact(s.width)
+            .zip(dr.chunks_exact(s.width))
+            .zip(g.chunks_exact(s.width).zip(dz.chunks_exact_mut(s.width)))
+            .zip(scale.iter())
+        {
+            super::norm::rms_backward_row(z, norm, dr, scale, dz, dnorm);
+            for (dz, g) in dz.iter_mut().zip(g) {
+                *dz += g;
+            }
+        }
+    });
+}

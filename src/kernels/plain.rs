@@ -1,0 +1,97 @@
+//! The operations as formulas over ordinary tensors.
+
+use super::adamw::AdamWUpdate;
+use super::neural_field::{NORM_FLOOR, RMS_EPSILON};
+use burn::tensor::{Tensor, activation};
+
+/// See [`super::rms_norm`].
+pub fn rms_norm<const R: usize>(x: Tensor<R>, weight: Tensor<1>) -> Tensor<R> {
+    let scale = (x.clone().square().mean_dim(R - 1) + RMS_EPSILON).sqrt().recip();
+    x * scale * weight.unsqueeze()
+}
+
+/// See [`super::modulated_norm`].
+pub fn modulated_norm(
+    x: Tensor<3>,
+    weight: Tensor<1>,
+    shift: Tensor<3>,
+    scale: Tensor<3>,
+) -> Tensor<3> {
+    rms_norm(x, weight) * (scale + 1.0) + shift
+}
+
+/// See [`super::swiglu`].
+pub fn swiglu<const R: usize>(a: Tensor<R>, b: Tensor<R>) -> Tensor<R> {
+    activation::silu(a) * b
+}
+
+/// See [`super::attention`].
+pub fn attention(
+    qkv: Tensor<3>,
+    q_norm: Tensor<1>,
+    k_norm: Tensor<1>,
+    cos: Tensor<2>,
+    sin: Tensor<2>,
+) -> Tensor<3> {
+    let [batch, tokens, triple] = qkv.dims();
+    let d = q_norm.dims()[0];
+    let heads = triple / 3 / d;
+    // [3, B, heads, L, d]
+    let parts = qkv.reshape([batch, tokens, 3, heads, d]).permute([2, 0, 3, 1, 4]);
+    let part = |i: usize| parts.clone().slice([i..i + 1]).squeeze_dim::<4>(0);
+    let q = rotate(rms_norm(part(0), q_norm), &cos, &sin);
+    let k = rotate(rms_norm(part(1), k_norm), &cos, &sin);
+    let logits = q.matmul(k.transpose()) * (1.0 / (d as f64).sqrt());
+    let out = activation::softmax(logits, 3).matmul(part(2));
+    out.swap_dims(1, 2).reshape([batch, tokens, heads * d])
+}
+
+/// Turns consecutive pairs of channels of `x: [B, heads, L, d]` by their angle.
+fn rotate(x: Tensor<4>, cos: &Tensor<2>, sin: &Tensor<2>) -> Tensor<4> {
+    let [batch, heads, tokens, d] = x.dims();
+    let pairs = x.reshape([batch, heads, tokens, d / 2, 2]);
+    let a = pairs.clone().slice([0..batch, 0..heads, 0..tokens, 0..d / 2, 0..1]);
+    let b = pairs.slice([0..batch, 0..heads, 0..tokens, 0..d / 2, 1..2]);
+    let cos = cos.clone().reshape([1, 1, tokens, d / 2, 1]);
+    let sin = sin.clone().reshape([1, 1, tokens, d / 2, 1]);
+    let turned = Tensor::cat(
+        vec![
+            a.clone() * cos.clone() - b.clone() * sin.clone(),
+            a * sin + b * cos,
+        ],
+        4,
+    );
+    turned.reshape([batch, heads, tokens, d])
+}
+
+/// See [`super::neural_field`].
+pub fn neural_field(z: Tensor<3>, weights: Tensor<2>, norm: Tensor<1>) -> Tensor<3> {
+    let [patches, _, width] = z.dims();
+    let hidden = weights.dims()[1] / (2 * width);
+    let half = width * hidden;
+    let w1 = weights.clone().slice([0..patches, 0..half]).reshape([patches, width, hidden]);
+    let w2 = weights.slice([0..patches, half..2 * half]).reshape([patches, hidden, width]);
+    let unit = |w: Tensor<3>| {
+        let norm = w.clone().square().sum_dim(1).sqrt().clamp_min(NORM_FLOOR);
+        w / norm
+    };
+    let hidden = activation::silu(rms_norm(z.clone(), norm).matmul(unit(w1)));
+    z + hidden.matmul(unit(w2))
+}
+
+/// See [`super::adamw_update`].
+pub fn adamw_update<const R: usize>(
+    u: AdamWUpdate,
+    parameter: Tensor<R>,
+    gradient: Tensor<R>,
+    moment1: Tensor<R>,
+    moment2: Tensor<R>,
+) -> (Tensor<R>, Tensor<R>, Tensor<R>) {
+    let gradient = gradient * u.gradient_scale;
+    let moment1 = moment1 * u.beta1 + gradient.clone() * (1.0 - u.beta1);
+    let moment2 = moment2 * u.beta2 + gradient.square() * (1.0 - u.beta2);
+    let (correct1, correct2) = u.bias_corrections();
+    let delta =
+        moment1.clone() * correct1 / ((moment2.clone() * correct2).sqrt() + u.epsilon);
+    (parameter * (1.0 - u.rate * u.decay) - delta * u.rate, moment1, moment2)
+}

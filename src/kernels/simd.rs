@@ -1,0 +1,112 @@
+//! Elementary functions that the compiler can vectorise, and the dispatch to the widest vectors
+//! that the processor has.
+//!
+//! The functions are branch-free polynomials marked `inline(always)`: called inside [`wide`] they
+//! are compiled for AVX-512, AVX2 or NEON as found at run time. Relative error is below 3e-7.
+
+/// Runs `work` compiled for the widest instruction set of this processor.
+#[inline(always)]
+pub fn wide<R>(work: impl FnOnce() -> R) -> R {
+    pulp::Arch::new().dispatch(work)
+}
+
+/// `e^x`, for x clamped to `[-87, 88]`.
+#[inline(always)]
+pub fn exp(x: f32) -> f32 {
+    // Adding this constant rounds to an integer and leaves it in the low bits of the mantissa.
+    const ROUND: f32 = 12_582_912.0;
+    let x = x.clamp(-87.0, 88.0);
+    let shifted = x * std::f32::consts::LOG2_E + ROUND;
+    let n = shifted - ROUND;
+    let r = x - n * 0.693_359_4 + n * 2.121_944_4e-4;
+    let p = 1.987_569_1e-4;
+    let p = p * r + 1.398_199_9e-3;
+    let p = p * r + 8.333_452e-3;
+    let p = p * r + 4.166_579_6e-2;
+    let p = p * r + 1.666_666_6e-1;
+    let p = p * r + 0.5;
+    let p = p * r * r + r + 1.0;
+    p * f32::from_bits((shifted.to_bits() << 23).wrapping_add(127 << 23))
+}
+
+/// `ln x` for positive normal x.
+#[inline(always)]
+pub fn ln(x: f32) -> f32 {
+    let bits = x.to_bits();
+    // Split so that the mantissa lies in [sqrt(1/2), sqrt(2)).
+    let shifted = bits.wrapping_sub(0x3f35_04f3);
+    let exponent = (shifted as i32 >> 23) as f32;
+    let m = f32::from_bits((shifted & 0x007f_ffff).wrapping_add(0x3f35_04f3)) - 1.0;
+    let p = 7.037_683_6e-2;
+    let p = p * m - 1.151_461e-1;
+    let p = p * m + 1.167_699_9e-1;
+    let p = p * m - 1.242_014_1e-1;
+    let p = p * m + 1.424_932_3e-1;
+    let p = p * m - 1.666_805_8e-1;
+    let p = p * m + 2.000_071_5e-1;
+    let p = p * m - 2.499_999_4e-1;
+    let p = p * m + 3.333_333_1e-1;
+    let m2 = m * m;
+    p * m * m2 - 2.121_944_4e-4 * exponent - 0.5 * m2 + m + 0.693_359_4 * exponent
+}
+
+/// The logistic function `1 / (1 + e^-x)`.
+#[inline(always)]
+pub fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + exp(-x))
+}
+
+/// How many partial sums a reduction keeps, so that it can run in vectors.
+const LANES: usize = 16;
+
+/// `sum_i f(a_i, b_i)` over two slices of equal length, in a fixed order.
+#[inline(always)]
+pub fn sum2(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut lanes = [0.0f32; LANES];
+    let (a_chunks, b_chunks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let tail: f32 =
+        a_chunks.remainder().iter().zip(b_chunks.remainder()).map(|(&x, &y)| f(x, y)).sum();
+    for (x, y) in a_chunks.zip(b_chunks) {
+        for lane in 0..LANES {
+            lanes[lane] += f(x[lane], y[lane]);
+        }
+    }
+    lanes.iter().sum::<f32>() + tail
+}
+
+/// The largest element, `-inf` for an empty slice.
+#[inline(always)]
+pub fn max(a: &[f32]) -> f32 {
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    let chunks = a.chunks_exact(LANES);
+    let tail = chunks.remainder().iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    for chunk in chunks {
+        for lane in 0..LANES {
+            lanes[lane] = if chunk[lane] > lanes[lane] { chunk[lane] } else { lanes[lane] };
+        }
+    }
+    lanes.iter().copied().fold(tail, f32::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn exp_and_ln_agree_with_the_standard_library(x in -80.0f32..80.0, y in 1e-30f32..1e30) {
+            let exact = f64::from(x).exp();
+            prop_assert!((f64::from(exp(x)) - exact).abs() / exact < 3e-7);
+            let exact = f64::from(y).ln();
+            prop_assert!((f64::from(ln(y)) - exact).abs() < 3e-7 * exact.abs().max(1.0));
+        }
+
+        #[test]
+        fn reductions_agree_with_the_plain_loop(v in prop::collection::vec(-10.0f32..10.0, 0..70)) {
+            let plain: f64 = v.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
+            prop_assert!((f64::from(sum2(&v, &v, |a, b| a * b)) - plain).abs() < 1e-2);
+            prop_assert_eq!(max(&v), v.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+        }
+    }
+}

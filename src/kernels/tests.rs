@@ -1,0 +1,207 @@
+//! Kernels against their plain formulas, forward and backward, and against finite differences.
+
+use super::*;
+use crate::potential::Operator;
+use burn::tensor::TensorData;
+
+fn random<const R: usize>(shape: [usize; R], seed: u64) -> Tensor<R> {
+    use rand::{RngExt, SeedableRng};
+    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+    let values: Vec<f32> =
+        (0..shape.iter().product()).map(|_| rng.random_range(-1.0f32..1.0)).collect();
+    let device = Device::flex().autodiff();
+    Tensor::from_data(TensorData::new(values, shape), &device).require_grad()
+}
+
+fn values<const R: usize>(x: Tensor<R>) -> Vec<f32> {
+    x.into_data().to_vec().unwrap()
+}
+
+#[track_caller]
+fn assert_close(found: &[f32], expected: &[f32], what: &str) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let scale = expected.iter().fold(1e-3f32, |m, v| m.max(v.abs()));
+    for (i, (f, e)) in found.iter().zip(expected).enumerate() {
+        assert!((f - e).abs() <= 2e-5 * scale, "{what}[{i}]: {f} for {e} (scale {scale})");
+    }
+}
+
+/// Compares outputs, and the gradients that flow back from a random weighting of the output.
+macro_rules! compare {
+    ($fused:expr, $plain:expr, $($input:ident),+) => {{
+        let fused = $fused;
+        let plain = $plain;
+        assert_close(&values(fused.clone()), &values(plain.clone()), "output");
+        let weights = random(fused.dims(), 99).detach();
+        let a = (fused * weights.clone()).sum().backward();
+        let b = (plain * weights).sum().backward();
+        $(
+            let (x, y) = ($input.grad(&a).unwrap(), $input.grad(&b).unwrap());
+            assert_close(&values(x), &values(y), stringify!($input));
+        )+
+    }};
+}
+
+#[test]
+fn rms_norm_is_its_formula() {
+    let (x, w) = (random([2, 37, 24], 1), random([24], 2));
+    compare!(rms_norm(x.clone(), w.clone()), plain::rms_norm(x.clone(), w.clone()), x, w);
+}
+
+#[test]
+fn modulated_norm_is_its_formula() {
+    let (x, w) = (random([3, 45, 20], 1), random([20], 2));
+    let (shift, scale) = (random([3, 1, 20], 3), random([3, 1, 20], 4));
+    compare!(
+        modulated_norm(x.clone(), w.clone(), shift.clone(), scale.clone()),
+        plain::modulated_norm(x.clone(), w.clone(), shift.clone(), scale.clone()),
+        x,
+        w,
+        shift,
+        scale
+    );
+}
+
+#[test]
+fn gated_residual_is_its_formula() {
+    let (x, gate, y) = (random([2, 9, 20], 1), random([2, 1, 20], 2), random([2, 9, 20], 3));
+    compare!(
+        gated_residual(x.clone(), gate.clone(), y.clone()),
+        x.clone() + gate.clone() * y.clone(),
+        x,
+        gate,
+        y
+    );
+}
+
+#[test]
+fn swiglu_is_its_formula() {
+    let (a, b) = (random([2, 9, 1001], 1), random([2, 9, 1001], 2));
+    compare!(swiglu(a.clone(), b.clone()), plain::swiglu(a.clone(), b.clone()), a, b);
+}
+
+#[test]
+fn attention_is_its_formula() {
+    let (tokens, heads, d) = (15, 3, 8);
+    let qkv = random([2, tokens, 3 * heads * d], 1);
+    let (qn, kn) = (random([d], 2), random([d], 3));
+    let (cos, sin) = crate::model::positions::rotary(3, 5, d);
+    let device = qkv.device();
+    let table =
+        |v: Vec<f32>| Tensor::<2>::from_data(TensorData::new(v, [tokens, d / 2]), &device);
+    let (cos, sin) = (table(cos), table(sin));
+    compare!(
+        attention(qkv.clone(), qn.clone(), kn.clone(), cos.clone(), sin.clone()),
+        plain::attention(qkv.clone(), qn.clone(), kn.clone(), cos, sin),
+        qkv,
+        qn,
+        kn
+    );
+}
+
+#[test]
+fn neural_field_is_its_formula() {
+    let (patches, pixels, e, m) = (7, 16, 12, 24);
+    let z = random([patches, pixels, e], 1);
+    let w = random([patches, 2 * e * m], 2);
+    let norm = random([e], 3);
+    compare!(
+        neural_field(z.clone(), w.clone(), norm.clone()),
+        plain::neural_field(z.clone(), w.clone(), norm.clone()),
+        z,
+        w,
+        norm
+    );
+}
+
+#[test]
+fn neural_field_gradient_is_a_finite_difference() {
+    let (patches, pixels, e, m) = (2, 4, 4, 8);
+    let z = random([patches, pixels, e], 1);
+    let w = random([patches, 2 * e * m], 2);
+    let norm = random([e], 3);
+    let direction = random([patches, 2 * e * m], 4).detach();
+    let grads = neural_field(z.clone(), w.clone(), norm.clone()).square().sum().backward();
+    let slope = values((w.grad(&grads).unwrap() * direction.clone().inner()).sum())[0];
+    let at = |h: f32| {
+        let w = w.clone() + direction.clone() * h;
+        values(neural_field(z.clone(), w, norm.clone()).square().sum())[0]
+    };
+    let numeric = (at(1e-2) - at(-1e-2)) / 2e-2;
+    assert!((slope - numeric).abs() < 1e-2 * numeric.abs().max(1.0), "{slope} for {numeric}");
+}
+
+#[test]
+fn adamw_and_the_moving_average_are_their_formulas() {
+    let plain_tensor = |seed| random([3, 700], seed).inner();
+    let moments = plain_tensor(3).abs();
+    let u = AdamWUpdate {
+        rate: 0.01,
+        beta1: 0.9,
+        beta2: 0.95,
+        epsilon: 1e-8,
+        decay: 0.1,
+        gradient_scale: 0.5,
+        step: 3,
+    };
+    let (p, g, m) = (plain_tensor(1), plain_tensor(2), plain_tensor(4));
+    let a = adamw_update(u, p.clone(), g.clone(), m.clone(), moments.clone());
+    let b = plain::adamw_update(u, p.clone(), g.clone(), m.clone(), moments.clone());
+    assert_close(&values(a.0), &values(b.0), "parameter");
+    assert_close(&values(a.1), &values(b.1), "first moment");
+    assert_close(&values(a.2), &values(b.2), "second moment");
+    let average = moving_average(0.9, p.clone(), g.clone());
+    assert_close(&values(average), &values(p.clone() * 0.9 + g.clone() * 0.1), "average");
+    assert_close(&values(square_sum(g.clone())), &values(g.square().sum()), "square sum");
+}
+
+#[test]
+fn potential_gradient_is_its_definition() {
+    let pixels = 83;
+    for classes in [1, 2, 11, 171] {
+        let centroids = Centroids::kronecker(classes);
+        let x = random([2, 3, 1, pixels], classes as u64).inner();
+        let mut host = values(x.clone());
+        // One pixel exactly on a centroid, one close by.
+        for axis in 0..3 {
+            host[axis * pixels] = centroids.points()[0][axis] as f32;
+            host[axis * pixels + 1] = centroids.points()[0][axis] as f32 + 1e-3;
+        }
+        let x = Tensor::<4>::from_data(
+            TensorData::new(host.clone(), [2, 3, 1, pixels]),
+            &Device::flex(),
+        );
+        let labels: Vec<i32> =
+            (0..2 * pixels as i32).map(|i| if i % 7 == 3 { -1 } else { i % classes as i32 }).collect();
+        let label_tensor = Tensor::<3, Int>::from_data(
+            TensorData::new(labels.clone(), [2, 1, pixels]),
+            &Device::flex(),
+        );
+        for operator in Operator::ALL {
+            for temperature in [0.25, 1.0, 4.0] {
+                let potential = Potential { operator, temperature, epsilon: 1e-4 };
+                let found =
+                    values(potential_gradient(x.clone(), label_tensor.clone(), &centroids, potential));
+                for (i, &label) in labels.iter().enumerate() {
+                    let at = |axis: usize| (i / pixels * 3 + axis) * pixels + i % pixels;
+                    let point = [0, 1, 2].map(|a| f64::from(host[at(a)]));
+                    for axis in 0..3 {
+                        let expected = match usize::try_from(label) {
+                            Ok(label) => {
+                                potential.at(point, centroids.points(), label).gradient[axis]
+                            }
+                            Err(_) => 0.0,
+                        };
+                        let error = (f64::from(found[at(axis)]) - expected).abs()
+                            / expected.abs().max(0.01);
+                        assert!(
+                            error < 1e-3,
+                            "{operator:?} tau {temperature} N {classes} pixel {i}: {} for {expected}",
+                            found[at(axis)]
+                        );
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! FlowSeg.
+pub mod encoding;
+pub mod flow;
+pub mod kernels;
+pub mod model;
+pub mod potential;
+pub mod sampler;

@@ -1,0 +1,192 @@
+//! What a network is made of: sizes, presets, and how the photo enters.
+
+use serde::{Deserialize, Serialize};
+
+/// Channels of the state: colours.
+pub const STATE_CHANNELS: usize = 3;
+/// Position features that every pixel of a patch carries (8 x 8 cosines).
+pub const POSITION_FEATURES: usize = 64;
+
+/// How the photo `I` enters `v_theta(x_t, t, I)`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Condition {
+    /// Its channels are concatenated to those of the state.
+    #[default]
+    Concat,
+    /// Not at all: the state is all that the network sees.
+    None,
+}
+
+/// The sizes of a network. Field names in parentheses are PixNerd's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkConfig {
+    /// How the photo enters.
+    pub condition: Condition,
+    /// Side of a patch in pixels (`patch_size`).
+    pub patch_size: usize,
+    /// D, width of a token (`hidden_size`).
+    pub hidden_size: usize,
+    /// Attention heads (`num_groups`); D / heads is a multiple of 4.
+    pub heads: usize,
+    /// E, features a pixel (`hidden_size_x`).
+    pub pixel_width: usize,
+    /// m, hidden width of the neural field over E (`nerf_mlpratio`).
+    pub field_ratio: usize,
+    /// Transformer blocks (`num_cond_blocks`).
+    pub transformer_blocks: usize,
+    /// Neural field blocks (`num_blocks` less the transformer blocks).
+    pub field_blocks: usize,
+    /// Classes of the class-conditional table, besides its null row; FlowSeg has none.
+    pub class_conditions: usize,
+}
+
+/// Named sizes.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Preset {
+    /// For a CPU: about 6 million parameters, patch 8.
+    #[default]
+    Tiny,
+    /// For a small GPU: patch 16.
+    Small,
+    /// Between `small` and PixNerd-L/16.
+    Base,
+    /// PixNerd-L/16.
+    Large,
+    /// PixNerd-XL/16.
+    Xlarge,
+}
+
+impl Preset {
+    /// The sizes, with the photo concatenated.
+    pub fn network(self) -> NetworkConfig {
+        let (patch_size, hidden_size, heads, pixel_width, transformer_blocks, field_blocks) =
+            match self {
+                Preset::Tiny => (8, 192, 3, 32, 6, 2),
+                Preset::Small => (16, 384, 6, 64, 10, 2),
+                Preset::Base => (16, 768, 12, 64, 12, 2),
+                Preset::Large => (16, 1024, 16, 64, 22, 2),
+                Preset::Xlarge => (16, 1152, 16, 64, 26, 4),
+            };
+        NetworkConfig {
+            condition: Condition::Concat,
+            patch_size,
+            hidden_size,
+            heads,
+            pixel_width,
+            field_ratio: 2,
+            transformer_blocks,
+            field_blocks,
+            class_conditions: 0,
+        }
+    }
+}
+
+/// Sizes that no network can have.
+#[derive(Debug, thiserror::Error)]
+#[error("the network's {field} is {value}: {rule}")]
+pub struct InvalidNetwork {
+    field: &'static str,
+    value: usize,
+    rule: &'static str,
+}
+
+impl NetworkConfig {
+    /// Input channels: the state, and the photo where it is concatenated.
+    pub fn in_channels(&self) -> usize {
+        match self.condition {
+            Condition::Concat => 2 * STATE_CHANNELS,
+            Condition::None => STATE_CHANNELS,
+        }
+    }
+
+    /// Width of one attention head.
+    pub fn head_width(&self) -> usize {
+        self.hidden_size / self.heads
+    }
+
+    /// Inner width of the transformer's MLP: `floor(2 * 4 D / 3)`.
+    pub fn mlp_width(&self) -> usize {
+        8 * self.hidden_size / 3
+    }
+
+    /// Numbers that a neural field block generates for each patch: `2 m E^2`.
+    pub fn field_weights(&self) -> usize {
+        2 * self.field_ratio * self.pixel_width * self.pixel_width
+    }
+
+    /// Parameters in all.
+    pub fn parameters(&self) -> usize {
+        let (d, e) = (self.hidden_size, self.pixel_width);
+        let patch = self.in_channels() * self.patch_size * self.patch_size;
+        let linear = |from: usize, to: usize| from * to + to;
+        let block = linear(d, 6 * d)
+            + 3 * d * d
+            + linear(d, d)
+            + 3 * d * self.mlp_width()
+            + 2 * d
+            + 2 * self.head_width();
+        let field = linear(d, self.field_weights()) + e;
+        linear(patch, d)
+            + linear(256, d)
+            + linear(d, d)
+            + (self.class_conditions + 1) * d
+            + linear(self.in_channels() + POSITION_FEATURES, e)
+            + self.transformer_blocks * block
+            + self.field_blocks * field
+            + e
+            + linear(e, STATE_CHANNELS)
+    }
+
+    /// Checks that the sizes fit together and stay within what a file could sanely claim.
+    ///
+    /// # Errors
+    /// Names the first size that breaks a rule.
+    pub fn validate(&self) -> Result<(), InvalidNetwork> {
+        let bounded = [
+            ("patch_size", self.patch_size, 1, 64),
+            ("hidden_size", self.hidden_size, 4, 8192),
+            ("heads", self.heads, 1, 256),
+            ("pixel_width", self.pixel_width, 1, 512),
+            ("field_ratio", self.field_ratio, 1, 16),
+            ("transformer_blocks", self.transformer_blocks, 1, 256),
+            ("field_blocks", self.field_blocks, 0, 64),
+            ("class_conditions", self.class_conditions, 0, 1_000_000),
+        ];
+        for (field, value, low, high) in bounded {
+            if value < low || value > high {
+                return Err(InvalidNetwork { field, value, rule: "out of the supported range" });
+            }
+        }
+        if !self.hidden_size.is_multiple_of(self.heads) || !self.head_width().is_multiple_of(4) {
+            return Err(InvalidNetwork {
+                field: "hidden_size",
+                value: self.hidden_size,
+                rule: "it must be heads times a multiple of 4 (the rotary embedding's pairs)",
+            });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_preset_is_valid() {
+        for preset in [Preset::Tiny, Preset::Small, Preset::Base, Preset::Large, Preset::Xlarge] {
+            preset.network().validate().unwrap();
+        }
+    }
+
+    #[test]
+    fn an_odd_head_is_refused() {
+        let network = NetworkConfig { heads: 5, ..Preset::Tiny.network() };
+        assert!(network.validate().unwrap_err().to_string().contains("hidden_size"));
+    }
+}

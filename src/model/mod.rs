@@ -1,0 +1,6 @@
+//! The network, its configuration and its files.
+
+pub mod config;
+pub mod init;
+pub mod network;
+pub mod positions;

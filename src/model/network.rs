@@ -1,0 +1,328 @@
+//! The network `v_theta(x_t, t, I)`: a transformer over patches that generates, for every patch,
+//! the weights of a small neural field over its pixels (PixNerd, section 4.3 of the paper).
+
+use super::config::{NetworkConfig, POSITION_FEATURES, STATE_CHANNELS};
+use super::init::Initializer;
+use super::positions;
+use crate::kernels;
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Tensor, TensorData, activation, ops::PadMode};
+
+/// `y = x W + b` over the last axis, `W: [in, out]`.
+#[derive(Module, Debug)]
+pub struct Linear {
+    /// `[in, out]`: the transpose of PyTorch's.
+    pub weight: Param<Tensor<2>>,
+    /// `[out]`
+    pub bias: Option<Param<Tensor<1>>>,
+}
+
+impl Linear {
+    /// Applies the layer. All leading axes are folded into one product.
+    pub fn forward<const R: usize>(&self, x: Tensor<R>) -> Tensor<R> {
+        let mut shape = x.dims();
+        let [from, to] = self.weight.dims();
+        let rows = shape.iter().product::<usize>() / from;
+        let mut y = x.reshape([rows, from]).matmul(self.weight.val());
+        if let Some(bias) = &self.bias {
+            y = y + bias.val().unsqueeze();
+        }
+        shape[R - 1] = to;
+        y.reshape(shape)
+    }
+}
+
+/// The embedding of the time t.
+#[derive(Module, Debug)]
+pub struct TimeEmbedder {
+    /// From the 256 features of [`positions::time`].
+    pub linear1: Linear,
+    /// To the width D.
+    pub linear2: Linear,
+}
+
+/// Rotary self-attention with normed queries and keys.
+#[derive(Module, Debug)]
+pub struct Attention {
+    /// `[D, 3 D]`, no bias.
+    pub qkv: Linear,
+    /// RMS weight over the head width.
+    pub q_norm: Param<Tensor<1>>,
+    /// RMS weight over the head width.
+    pub k_norm: Param<Tensor<1>>,
+    /// `[D, D]`
+    pub proj: Linear,
+}
+
+/// `w2(SiLU(w1 x) * w3 x)`, no biases.
+#[derive(Module, Debug)]
+pub struct SwiGlu {
+    /// The gate.
+    pub w1: Linear,
+    /// Back to D.
+    pub w2: Linear,
+    /// The value.
+    pub w3: Linear,
+}
+
+/// A transformer block (DiT): attention and MLP, each shifted, scaled and gated by the time.
+#[derive(Module, Debug)]
+pub struct Block {
+    /// `[D, 6 D]`: shift, scale and gate, for attention and then for the MLP.
+    pub modulation: Linear,
+    /// RMS weight before attention.
+    pub norm1: Param<Tensor<1>>,
+    /// Attention.
+    pub attn: Attention,
+    /// RMS weight before the MLP.
+    pub norm2: Param<Tensor<1>>,
+    /// MLP.
+    pub mlp: SwiGlu,
+}
+
+impl Block {
+    fn forward(&self, s: Tensor<3>, c: &Tensor<3>, rope: &(Tensor<2>, Tensor<2>)) -> Tensor<3> {
+        let modulation = self.modulation.forward(c.clone());
+        let [batch, _, six] = modulation.dims();
+        let d = six / 6;
+        let chunk = |i: usize| modulation.clone().slice([0..batch, 0..1, i * d..(i + 1) * d]);
+        let h = kernels::modulated_norm(s.clone(), self.norm1.val(), chunk(0), chunk(1));
+        let h = kernels::attention(
+            self.attn.qkv.forward(h),
+            self.attn.q_norm.val(),
+            self.attn.k_norm.val(),
+            rope.0.clone(),
+            rope.1.clone(),
+        );
+        let s = kernels::gated_residual(s, chunk(2), self.attn.proj.forward(h));
+        let h = kernels::modulated_norm(s.clone(), self.norm2.val(), chunk(3), chunk(4));
+        let h = kernels::swiglu(self.mlp.w1.forward(h.clone()), self.mlp.w3.forward(h));
+        kernels::gated_residual(s, chunk(5), self.mlp.w2.forward(h))
+    }
+}
+
+/// A neural field block: generates a patch's MLP from its token and applies it to the pixels.
+#[derive(Module, Debug)]
+pub struct FieldBlock {
+    /// `[D, 2 m E^2]`
+    pub generator: Linear,
+    /// RMS weight over the pixel width.
+    pub norm: Param<Tensor<1>>,
+}
+
+/// The output layer.
+#[derive(Module, Debug)]
+pub struct FinalLayer {
+    /// RMS weight over the pixel width.
+    pub norm: Param<Tensor<1>>,
+    /// `[E, 3]`
+    pub linear: Linear,
+}
+
+/// The whole network.
+#[derive(Module, Debug)]
+pub struct Network {
+    /// Patches to tokens, `[C p p, D]`.
+    pub patch_embedder: Linear,
+    /// Pixels and their position features, `[C + 64, E]`.
+    pub pixel_embedder: Linear,
+    /// The time.
+    pub time_embedder: TimeEmbedder,
+    /// `[class_conditions + 1, D]`; the last row is the null class.
+    pub class_table: Param<Tensor<2>>,
+    /// The transformer.
+    pub blocks: Vec<Block>,
+    /// The pixel neural field.
+    pub fields: Vec<FieldBlock>,
+    /// The output.
+    pub final_layer: FinalLayer,
+    #[module(skip)]
+    config: NetworkConfig,
+}
+
+/// The inputs of one evaluation.
+pub struct Query {
+    /// The state `x_t: [B, 3, H, W]`.
+    pub state: Tensor<4>,
+    /// The time of every batch entry, `[B]`, in `[0, 1]`.
+    pub times: Vec<f32>,
+    /// The photo `I: [B, 3, H, W]` in `[-1, 1]`; not used by a network without image condition.
+    pub image: Option<Tensor<4>>,
+    /// Class conditions, `[B]`; none means the null class.
+    pub classes: Option<Vec<usize>>,
+}
+
+impl Network {
+    /// A network with fresh weights drawn from `seed`, the same on every device. As in PixNerd the
+    /// modulation and the output start at zero, so that every block starts as the identity.
+    pub fn new(config: &NetworkConfig, seed: u64, device: &Device) -> Self {
+        let mut init = Initializer::new(seed, device);
+        let (d, e) = (config.hidden_size, config.pixel_width);
+        let patch = config.in_channels() * config.patch_size * config.patch_size;
+        Self {
+            patch_embedder: init.linear(patch, d, true),
+            pixel_embedder: init.linear(config.in_channels() + POSITION_FEATURES, e, true),
+            time_embedder: TimeEmbedder {
+                linear1: init.linear(256, d, true),
+                linear2: init.linear(d, d, true),
+            },
+            class_table: init.normal([config.class_conditions + 1, d], 0.02),
+            blocks: (0..config.transformer_blocks)
+                .map(|_| Block {
+                    modulation: init.zero_linear(d, 6 * d),
+                    norm1: init.ones(d),
+                    attn: Attention {
+                        qkv: init.linear(d, 3 * d, false),
+                        q_norm: init.ones(config.head_width()),
+                        k_norm: init.ones(config.head_width()),
+                        proj: init.linear(d, d, true),
+                    },
+                    norm2: init.ones(d),
+                    mlp: SwiGlu {
+                        w1: init.linear(d, config.mlp_width(), false),
+                        w2: init.linear(config.mlp_width(), d, false),
+                        w3: init.linear(d, config.mlp_width(), false),
+                    },
+                })
+                .collect(),
+            fields: (0..config.field_blocks)
+                .map(|_| FieldBlock {
+                    generator: init.linear(d, config.field_weights(), true),
+                    norm: init.ones(e),
+                })
+                .collect(),
+            final_layer: FinalLayer {
+                norm: init.ones(e),
+                linear: init.zero_linear(e, STATE_CHANNELS),
+            },
+            config: config.clone(),
+        }
+    }
+
+    /// The sizes.
+    pub fn config(&self) -> &NetworkConfig {
+        &self.config
+    }
+
+    /// The device of the weights.
+    pub fn device(&self) -> Device {
+        self.class_table.val().device()
+    }
+
+    /// Evaluates the network: `[B, 3, H, W]`, a velocity or a target as the model was trained.
+    /// Heights and widths that are no multiple of the patch are padded with their border's
+    /// pixels and cropped back.
+    pub fn forward(&self, query: Query) -> Tensor<4> {
+        self.forward_observed(query, |_, _| ())
+    }
+
+    /// As [`forward`](Self::forward), handing each transformer block's index and output tokens
+    /// `[B, L, D]` to `observe`.
+    pub fn forward_observed(
+        &self,
+        query: Query,
+        mut observe: impl FnMut(usize, &Tensor<3>),
+    ) -> Tensor<4> {
+        let config = &self.config;
+        let p = config.patch_size;
+        let [batch, _, height, width] = query.state.dims();
+        let device = query.state.device();
+        let input = match (config.in_channels() > STATE_CHANNELS, query.image) {
+            (true, Some(image)) => Tensor::cat(vec![query.state, image], 1),
+            (true, None) => panic!("a network conditioned on the photo needs one"),
+            (false, _) => query.state,
+        };
+        let input = pad_to_multiple(input, p);
+        let [_, channels, full_height, full_width] = input.dims();
+        let (rows, columns) = (full_height / p, full_width / p);
+        let tokens = rows * columns;
+
+        // [B, C, rows, p, columns, p] -> [B, rows, columns, C, p, p]
+        let patches = input
+            .reshape([batch, channels, rows, p, columns, p])
+            .permute([0, 2, 4, 1, 3, 5])
+            .reshape([batch * tokens, channels, p * p]);
+
+        let t = self.time(&query.times, &device);
+        let c = activation::silu(t.clone() + self.class(query.classes.as_deref(), batch, &device));
+        let rope = {
+            let d = config.head_width();
+            let (cos, sin) = positions::rotary(rows, columns, d);
+            let table =
+                |v| Tensor::<2>::from_data(TensorData::new(v, [tokens, d / 2]), &device);
+            (table(cos), table(sin))
+        };
+
+        let flat = patches.clone().reshape([batch, tokens, channels * p * p]);
+        let mut s = self.patch_embedder.forward(flat);
+        for (index, block) in self.blocks.iter().enumerate() {
+            s = block.forward(s, &c, &rope);
+            observe(index, &s);
+        }
+        let s = activation::silu(s + t).reshape([batch * tokens, config.hidden_size]);
+
+        let mut z = self.embed_pixels(patches.swap_dims(1, 2));
+        for field in &self.fields {
+            z = kernels::neural_field(z, field.generator.forward(s.clone()), field.norm.val());
+        }
+        let z = kernels::rms_norm(z, self.final_layer.norm.val());
+        self.final_layer
+            .linear
+            .forward(z)
+            .reshape([batch, rows, columns, p, p, STATE_CHANNELS])
+            .permute([0, 5, 1, 3, 2, 4])
+            .reshape([batch, STATE_CHANNELS, full_height, full_width])
+            .slice([0..batch, 0..STATE_CHANNELS, 0..height, 0..width])
+    }
+
+    /// `[B, 1, D]`
+    fn time(&self, times: &[f32], device: &Device) -> Tensor<3> {
+        let features = TensorData::new(positions::time(times), [times.len(), 1, 256]);
+        let features = Tensor::<3>::from_data(features, device);
+        let hidden = activation::silu(self.time_embedder.linear1.forward(features));
+        self.time_embedder.linear2.forward(hidden)
+    }
+
+    /// `[B, 1, D]`
+    fn class(&self, classes: Option<&[usize]>, batch: usize, device: &Device) -> Tensor<3> {
+        let table = self.class_table.val();
+        let d = self.config.hidden_size;
+        match classes {
+            None => {
+                let null = self.config.class_conditions;
+                table.slice([null..null + 1, 0..d]).unsqueeze()
+            }
+            Some(classes) => {
+                let rows: Vec<i32> = classes.iter().map(|&c| c as i32).collect();
+                let rows = Tensor::from_data(TensorData::new(rows, [batch]), device);
+                table.select(0, rows).unsqueeze_dim(1)
+            }
+        }
+    }
+
+    /// Pixels `[B L, p p, C]` to features `[B L, p p, E]`. The position features are the same in
+    /// every patch, so that their part of the product is computed once.
+    fn embed_pixels(&self, pixels: Tensor<3>) -> Tensor<3> {
+        let [patches, count, channels] = pixels.dims();
+        let e = self.config.pixel_width;
+        let weight = self.pixel_embedder.weight.val();
+        let of_channels = weight.clone().slice([0..channels, 0..e]);
+        let of_position = weight.slice([channels..channels + POSITION_FEATURES, 0..e]);
+        let cosines = TensorData::new(
+            positions::cosines(self.config.patch_size),
+            [count, POSITION_FEATURES],
+        );
+        let mut position = Tensor::<2>::from_data(cosines, &pixels.device()).matmul(of_position);
+        if let Some(bias) = &self.pixel_embedder.bias {
+            position = position + bias.val().unsqueeze();
+        }
+        let z = pixels.reshape([patches * count, channels]).matmul(of_channels);
+        z.reshape([patches, count, e]) + position.unsqueeze()
+    }
+}
+
+fn pad_to_multiple(x: Tensor<4>, p: usize) -> Tensor<4> {
+    let [_, _, height, width] = x.dims();
+    let (bottom, right) = (height.next_multiple_of(p) - height, width.next_multiple_of(p) - width);
+    if bottom == 0 && right == 0 { x } else { x.pad((0, right, 0, bottom), PadMode::Edge) }
+}
