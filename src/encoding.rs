@@ -74,6 +74,21 @@ impl Centroids {
         self.points.iter().flatten().map(|&v| v as f32).collect()
     }
 
+    /// The points as `[N * 6]`: for each three coordinates rounded to single precision, then what
+    /// the rounding lost. `(x - high) - low` keeps an offset exact to a few bits next to a centroid,
+    /// where the potential's gradient magnifies the error of a rounded one.
+    pub fn split_f32(&self) -> Vec<f32> {
+        self.points
+            .iter()
+            .flat_map(|mu| {
+                let high = mu.map(|v| v as f32);
+                let low = std::array::from_fn(|a| (mu[a] - f64::from(high[a])) as f32);
+                let low: [f32; 3] = low;
+                [high, low].concat()
+            })
+            .collect()
+    }
+
     /// Decodes a state: the class whose centroid is nearest. Ties go to the lower index.
     pub fn nearest(&self, point: [f32; 3]) -> usize {
         let mut best = (0, f64::INFINITY);

@@ -109,7 +109,7 @@ mod tests {
         let source = Tensor::ones([1, 3, 1, 1], &Device::flex());
         let last = Trajectory::new(source, times(steps, 1.0), solver, |x, _| x).last().unwrap();
         assert_eq!((last.step, last.t), (steps, 1.0));
-        let x: Vec<f32> = last.x.into_data().to_vec().unwrap();
+        let x: Vec<f32> = last.x.into_data().try_to_vec::<f32>().unwrap();
         (x[0] - std::f32::consts::E).abs()
     }
 
@@ -136,7 +136,7 @@ mod tests {
         .collect();
         assert_eq!(states.len(), 4);
         assert_eq!(calls, 3);
-        let x: Vec<f32> = states[3].x.clone().into_data().to_vec().unwrap();
+        let x: Vec<f32> = states[3].x.clone().into_data().try_to_vec::<f32>().unwrap();
         assert!((x[0] - 0.3).abs() < 1e-6);
     }
 

@@ -299,9 +299,9 @@ fn potential_gradient_kernel(
     let b = x[first + 2 * pixels];
     let mut nearest = 1.0e30f32;
     for k in 0..classes {
-        let dr = r - centroids[3 * k];
-        let dg = g - centroids[3 * k + 1];
-        let db = b - centroids[3 * k + 2];
+        let dr = (r - centroids[6 * k]) - centroids[6 * k + 3];
+        let dg = (g - centroids[6 * k + 1]) - centroids[6 * k + 4];
+        let db = (b - centroids[6 * k + 2]) - centroids[6 * k + 5];
         let e = dr * dr + dg * dg + db * db + epsilon;
         nearest = select(e < nearest, e, nearest);
     }
@@ -314,9 +314,9 @@ fn potential_gradient_kernel(
     let mut push_g = 0.0f32;
     let mut push_b = 0.0f32;
     for k in 0..classes {
-        let dr = r - centroids[3 * k];
-        let dg = g - centroids[3 * k + 1];
-        let db = b - centroids[3 * k + 2];
+        let dr = (r - centroids[6 * k]) - centroids[6 * k + 3];
+        let dg = (g - centroids[6 * k + 1]) - centroids[6 * k + 4];
+        let db = (b - centroids[6 * k + 2]) - centroids[6 * k + 5];
         let e = dr * dr + dg * dg + db * db + epsilon;
         let weight = softmax_weight(e, nearest, inverse_tau, operator);
         let slope = operator_slope(e, operator);

@@ -314,7 +314,7 @@ pub fn potential_gradient(
 ) -> Tensor<4> {
     let x = x.without_autodiff();
     let device = x.device();
-    let points = TensorData::new(centroids.flat_f32(), [centroids.len(), 3]);
+    let points = TensorData::new(centroids.split_f32(), [centroids.len(), 6]);
     let points = Tensor::<2>::from_data(points, (&device, DType::F32));
     Tensor::from_dispatch(<Dispatch as FieldOps>::potential_gradient(
         x.into_dispatch(),

@@ -13,7 +13,8 @@ const LANES: usize = 16;
 /// Pixels a task.
 const BLOCK: usize = LANES * 64;
 
-/// `x: [B, 3, pixels]` flattened, `labels: [B, pixels]`, `centroids: [N, 3]`; the result has the
+/// `x: [B, 3, pixels]` flattened, `labels: [B, pixels]`, `centroids: [N, 6]` as
+/// [`Centroids::split_f32`](crate::encoding::Centroids::split_f32) splits them; the result has the
 /// shape of `x`. A label outside `0..N` (an ignored pixel) gives a zero gradient.
 pub fn gradient(
     potential: Potential,
@@ -98,10 +99,10 @@ fn lanes_gradient<const T: u8>(
 ) -> [Lanes; 3] {
     let epsilon = potential.epsilon as f32;
     let inverse_tau = (1.0 / potential.temperature) as f32;
-    let classes = (centroids.len() / 3) as i32;
+    let classes = (centroids.len() / 6) as i32;
     // The least d + eps of each pixel: the largest logit, since every T falls with d.
     let mut nearest = [f32::MAX; LANES];
-    for mu in centroids.chunks_exact(3) {
+    for mu in centroids.chunks_exact(6) {
         for lane in 0..LANES {
             let e = distance(x, mu, lane) + epsilon;
             nearest[lane] = if e < nearest[lane] { e } else { nearest[lane] };
@@ -110,7 +111,7 @@ fn lanes_gradient<const T: u8>(
     let (mut others, mut own) = ([0.0f32; LANES], [0.0f32; LANES]);
     let mut pull = [[0.0f32; LANES]; 3];
     let mut push = [[0.0f32; LANES]; 3];
-    for (k, mu) in centroids.chunks_exact(3).enumerate() {
+    for (k, mu) in centroids.chunks_exact(6).enumerate() {
         for lane in 0..LANES {
             let e = distance(x, mu, lane) + epsilon;
             let (weight, slope) = match T {
@@ -127,7 +128,7 @@ fn lanes_gradient<const T: u8>(
             others[lane] += weight * is_other;
             own[lane] += weight * is_target;
             for axis in 0..3 {
-                let term = (x[axis][lane] - mu[axis]) * slope;
+                let term = offset(x, mu, lane, axis) * slope;
                 pull[axis][lane] += term * is_target;
                 push[axis][lane] += term * (weight * is_other);
             }
@@ -154,6 +155,11 @@ fn lanes_gradient<const T: u8>(
 
 #[inline(always)]
 fn distance(x: &[Lanes; 3], mu: &[f32], lane: usize) -> f32 {
-    let (r, g, b) = (x[0][lane] - mu[0], x[1][lane] - mu[1], x[2][lane] - mu[2]);
+    let [r, g, b] = [0, 1, 2].map(|axis| offset(x, mu, lane, axis));
     r * r + g * g + b * b
+}
+
+#[inline(always)]
+fn offset(x: &[Lanes; 3], mu: &[f32], lane: usize, axis: usize) -> f32 {
+    (x[axis][lane] - mu[axis]) - mu[3 + axis]
 }

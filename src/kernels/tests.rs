@@ -14,7 +14,7 @@ fn random<const R: usize>(shape: [usize; R], seed: u64) -> Tensor<R> {
 }
 
 fn values<const R: usize>(x: Tensor<R>) -> Vec<f32> {
-    x.into_data().to_vec().unwrap()
+    x.into_data().try_to_vec::<f32>().unwrap()
 }
 
 #[track_caller]

@@ -1,6 +1,164 @@
-//! The network, its configuration and its files.
+//! The network, its configuration, its file format, and the import of public checkpoints.
 
 pub mod config;
+pub mod import;
 pub mod init;
 pub mod network;
 pub mod positions;
+pub mod tensors;
+
+use crate::encoding::{Centroids, Encoding};
+use crate::flow::{Prediction, Source};
+use burn::tensor::{Device, Tensor, TensorData};
+use config::{InvalidNetwork, NetworkConfig};
+use network::{Network, Query};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use tensors::{Precision, TensorsError};
+
+/// The metadata key that marks a safetensors file as a FlowSeg model.
+pub const METADATA_KEY: &str = "flowseg";
+/// The version that this program writes, and the highest that it reads.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// What a model file says of itself: JSON under [`METADATA_KEY`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Card {
+    /// Version of the format.
+    pub format: u32,
+    /// The network's sizes.
+    pub network: NetworkConfig,
+    /// Class names, in index order.
+    pub classes: Vec<String>,
+    /// How classes become centroids.
+    pub encoding: Encoding,
+    /// Where the flow starts.
+    pub source: Source,
+    /// What the network predicts.
+    pub prediction: Prediction,
+    /// Height and width that it was trained at.
+    pub size: [usize; 2],
+    /// The data set's name.
+    pub dataset: String,
+    /// Optimiser steps taken.
+    pub steps: u64,
+    /// Its score on validation data, where one was taken.
+    pub score: Option<Score>,
+    /// A note on the licence of weights and data.
+    pub licence: String,
+}
+
+/// A score on record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Score {
+    /// Mean intersection over union, 0 to 1.
+    pub miou: f64,
+    /// What it was measured on.
+    pub on: String,
+    /// Sampling steps.
+    pub steps: usize,
+}
+
+/// A network with everything needed to use it.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// The network.
+    pub network: Network,
+    /// What it is.
+    pub card: Card,
+}
+
+/// Why bytes are no model.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// The tensors can't be read or don't fit.
+    #[error(transparent)]
+    Tensors(#[from] TensorsError),
+    /// Sizes that make no network.
+    #[error(transparent)]
+    Network(#[from] InvalidNetwork),
+    /// A safetensors file of something else.
+    #[error("a safetensors file without FlowSeg's metadata: use `flowseg import` for a public PixNerd checkpoint")]
+    Foreign,
+    /// Metadata that can't be read.
+    #[error("its FlowSeg metadata cannot be read ({0}): it was written by another version or is damaged")]
+    Metadata(String),
+    /// A newer format.
+    #[error("it has format version {0} and this program reads up to {FORMAT_VERSION}: update the program")]
+    Newer(u32),
+}
+
+impl Model {
+    /// The class centroids.
+    pub fn centroids(&self) -> Centroids {
+        self.card.encoding.centroids(self.card.classes.len())
+    }
+
+    /// Reads a model file's bytes onto a device.
+    ///
+    /// # Errors
+    /// Bytes that are no model, or one of another architecture than its own metadata claims.
+    pub fn from_bytes(bytes: &[u8], device: &Device) -> Result<Self, ModelError> {
+        let (tensors, metadata) = tensors::from_safetensors(bytes)?;
+        let json = metadata.get(METADATA_KEY).ok_or(ModelError::Foreign)?;
+        let card: Card =
+            serde_json::from_str(json).map_err(|e| ModelError::Metadata(e.to_string()))?;
+        if card.format > FORMAT_VERSION {
+            return Err(ModelError::Newer(card.format));
+        }
+        card.network.validate()?;
+        let held: usize = tensors.values().map(|t| t.data.len()).sum();
+        if held != card.network.parameters() {
+            let expected = card.network.parameters();
+            return Err(ModelError::Metadata(format!(
+                "it describes {expected} parameters and the file holds {held}"
+            )));
+        }
+        let network = tensors::import(Network::new(&card.network, 0, device), tensors)?;
+        Ok(Self { network, card })
+    }
+
+    /// The bytes of a model file.
+    ///
+    /// # Errors
+    /// None that a network of this crate can cause.
+    pub fn to_bytes(&self, precision: Precision) -> Result<Vec<u8>, ModelError> {
+        let card =
+            serde_json::to_string(&self.card).map_err(|e| ModelError::Metadata(e.to_string()))?;
+        let metadata = HashMap::from([(METADATA_KEY.to_owned(), card)]);
+        Ok(tensors::to_safetensors(&tensors::export(&self.network), metadata, precision)?)
+    }
+
+    /// The velocity `v_theta(x, t, I)` at `x: [B, 3, H, W]` for photos `image: [B, 3, H, W]`.
+    pub fn velocity(&self, x: Tensor<4>, t: f32, image: &Tensor<4>) -> Tensor<4> {
+        let batch = x.dims()[0];
+        let query = Query {
+            state: x.clone(),
+            times: vec![t; batch],
+            image: Some(image.clone()),
+            classes: None,
+        };
+        let output = self.network.forward(query);
+        let t = TensorData::new(vec![t], [1, 1, 1, 1]);
+        let t = Tensor::<4>::from_data(t, &x.device());
+        self.card.prediction.velocity(output, x, t)
+    }
+
+    /// The state that a flow starts from, for photos `[B, 3, H, W]`: the photos themselves, or noise
+    /// drawn from `seed`.
+    pub fn source(&self, image: &Tensor<4>, seed: u64) -> Tensor<4> {
+        match self.card.source {
+            Source::Image => image.clone(),
+            Source::Noise => noise(image.dims(), seed, &image.device()),
+        }
+    }
+}
+
+/// Standard normal noise of a shape, the same on every device.
+pub fn noise(shape: [usize; 4], seed: u64, device: &Device) -> Tensor<4> {
+    use rand::SeedableRng;
+    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+    let values: Vec<f32> =
+        (0..shape.iter().product()).map(|_| init::normal(&mut rng)).collect();
+    Tensor::from_data(TensorData::new(values, shape), device)
+}

@@ -1,0 +1,22 @@
+//! `flowseg devices`: what it can run on.
+
+use crate::device::{self, Choice};
+
+/// List what this program can run on, and what `auto` would pick
+#[derive(clap::Args)]
+pub struct Arguments {}
+
+/// Runs the command.
+pub fn run(_: &Arguments) -> anyhow::Result<()> {
+    println!("cpu      {} threads", rayon::current_num_threads());
+    for (i, adapter) in device::adapters().iter().enumerate() {
+        let kind = if adapter.software { ", a software adapter" } else { "" };
+        println!("wgpu:{i}   {}{kind}", adapter.name);
+    }
+    let opened = device::open(Choice::Auto)?;
+    match &opened.note {
+        Some(note) => println!("auto     {opened} ({note})"),
+        None => println!("auto     {opened}"),
+    }
+    Ok(())
+}

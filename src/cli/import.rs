@@ -1,0 +1,76 @@
+//! `flowseg import`: public PixNerd checkpoints.
+
+use super::DeviceArgument;
+use crate::device::Choice;
+use crate::encoding::Encoding;
+use crate::files;
+use crate::flow::{Prediction, Source};
+use crate::model::import::{self, Weights};
+use crate::model::network::Network;
+use crate::model::tensors::{self, Precision};
+use crate::model::{Card, FORMAT_VERSION, Model};
+use crate::verify::{self, VerifyError};
+use std::path::PathBuf;
+
+/// Import a public PixNerd checkpoint
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// A .safetensors or PyTorch Lightning .ckpt file
+    checkpoint: PathBuf,
+    /// The model file to write
+    #[arg(short, long, value_name = "MODEL")]
+    output: PathBuf,
+    /// Which weights of the checkpoint
+    #[arg(long, value_enum, default_value_t)]
+    weights: Weights,
+    /// Compare with reference numbers: x, t, y, velocity and every cond_block
+    #[arg(long, value_name = "EXPECTED")]
+    verify: Option<PathBuf>,
+    #[command(flatten)]
+    device: DeviceArgument,
+}
+
+/// Runs the command.
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let path = &arguments.checkpoint;
+    let found = verify::read_tensors(path)?;
+    let (config, tensors) = import::pixnerd(found, arguments.weights)
+        .map_err(|source| VerifyError::Import { path: path.clone(), source })?;
+    let opened = arguments.device.open()?;
+    let network = Network::new(&config, 0, &opened.device);
+    let network = tensors::import(network, tensors)
+        .map_err(|source| VerifyError::Tensors { path: path.clone(), source })?;
+    println!(
+        "{:.1} M parameters: patch {}, width {}, {} heads, {} + {} blocks, {} classes",
+        config.parameters() as f64 / 1e6,
+        config.patch_size,
+        config.hidden_size,
+        config.heads,
+        config.transformer_blocks,
+        config.field_blocks,
+        config.class_conditions
+    );
+    let card = Card {
+        format: FORMAT_VERSION,
+        network: config.clone(),
+        classes: Vec::new(),
+        encoding: Encoding::Kronecker,
+        source: Source::Noise,
+        prediction: Prediction::Velocity,
+        size: [16 * config.patch_size, 16 * config.patch_size],
+        dataset: "imported".into(),
+        steps: 0,
+        score: None,
+        licence: "that of the imported checkpoint".into(),
+    };
+    let checks = match &arguments.verify {
+        None => Vec::new(),
+        Some(expected) => {
+            let cpu = matches!(arguments.device.device, Choice::Cpu) || opened.name == "CPU";
+            verify::pixnerd(expected, &verify::read_tensors(expected)?, &network, cpu)?
+        }
+    };
+    files::write_model(&arguments.output, &Model { network, card }, Precision::Single)?;
+    println!("wrote {}", arguments.output.display());
+    super::report(&checks)
+}

@@ -1,0 +1,93 @@
+//! The command line: one file a command.
+
+mod data;
+mod devices;
+mod eval;
+mod import;
+mod model;
+mod segment;
+mod selftest;
+mod train;
+
+use crate::device::{self, Choice, Opened};
+use crate::verify::Check;
+use anyhow::bail;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Generative segmentation by flow matching.
+#[derive(Parser)]
+#[command(name = "flowseg", version, about, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Segment(segment::Arguments),
+    Train(train::Arguments),
+    Eval(eval::Arguments),
+    Import(import::Arguments),
+    Selftest(selftest::Arguments),
+    Data(data::Arguments),
+    Devices(devices::Arguments),
+}
+
+/// The device that a command runs on.
+#[derive(clap::Args)]
+struct DeviceArgument {
+    /// auto, cpu, wgpu or wgpu:N (see `flowseg devices`)
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    device: Choice,
+}
+
+impl DeviceArgument {
+    fn open(&self) -> anyhow::Result<Opened> {
+        let opened = device::open(self.device)?;
+        match &opened.note {
+            Some(note) => eprintln!("device: {opened} ({note})"),
+            None => eprintln!("device: {opened}"),
+        }
+        Ok(opened)
+    }
+}
+
+/// Runs the program; the exit status is 0 for done, 1 for failed and 2 for wrong usage.
+pub fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_env("FLOWSEG_LOG")
+                .unwrap_or_else(|_| "flowseg=warn,error".into()),
+        )
+        .with_writer(std::io::stderr)
+        .without_time()
+        .init();
+    let result = match Arguments::parse().command {
+        Command::Segment(arguments) => segment::run(&arguments),
+        Command::Train(arguments) => train::run(&arguments),
+        Command::Eval(arguments) => eval::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
+        Command::Selftest(arguments) => selftest::run(&arguments),
+        Command::Data(arguments) => data::run(&arguments),
+        Command::Devices(arguments) => devices::run(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("flowseg: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints a line a check and fails if any check did.
+fn report(checks: &[Check]) -> anyhow::Result<()> {
+    for check in checks {
+        println!("{check}");
+    }
+    match checks.iter().filter(|check| !check.passed()).count() {
+        0 => Ok(()),
+        n => bail!("{n} of {} checks failed: update the driver, or use --device cpu", checks.len()),
+    }
+}

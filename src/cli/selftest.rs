@@ -1,0 +1,33 @@
+//! `flowseg selftest`: this machine's arithmetic.
+
+use super::DeviceArgument;
+use crate::verify;
+use std::path::PathBuf;
+
+/// Check this machine's device against the CPU, or against reference numbers
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Fixtures: NAME.safetensors or NAME.expected.safetensors, with NAME.json beside them
+    #[arg(value_name = "FIXTURE")]
+    fixtures: Vec<PathBuf>,
+    /// Weights of a fixture, where they don't stand beside it as NAME.weights.safetensors
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+    #[command(flatten)]
+    device: DeviceArgument,
+}
+
+/// Runs the command.
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let opened = arguments.device.open()?;
+    let mut checks = Vec::new();
+    if arguments.fixtures.is_empty() {
+        checks = verify::against_cpu(&opened.device);
+    }
+    for fixture in &arguments.fixtures {
+        let weights = arguments.weights.as_deref();
+        let cpu = opened.name == "CPU";
+        checks.extend(verify::fixture(fixture, weights, &opened.device, cpu)?);
+    }
+    super::report(&checks)
+}

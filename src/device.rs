@@ -1,0 +1,214 @@
+//! The one place that opens a compute device.
+
+use burn::tensor::Device;
+use burn::tensor::wgpu::{WgpuSetup, wgpu};
+use std::fmt;
+use std::str::FromStr;
+
+/// What the user asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Choice {
+    /// The best real GPU, and the CPU where there is none.
+    #[default]
+    Auto,
+    /// The processor, through Burn's flex backend and this crate's fused operations.
+    Cpu,
+    /// A wgpu adapter by its number in [`adapters`]; without one the best.
+    Wgpu(Option<usize>),
+}
+
+/// A device name that means nothing.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no device {0}: use auto, cpu, wgpu or wgpu:N (see `flowseg devices`)")]
+pub struct UnknownDevice(String);
+
+impl FromStr for Choice {
+    type Err = UnknownDevice;
+
+    fn from_str(text: &str) -> Result<Self, UnknownDevice> {
+        let unknown = || UnknownDevice(text.to_owned());
+        match text {
+            "auto" => Ok(Choice::Auto),
+            "cpu" => Ok(Choice::Cpu),
+            "wgpu" => Ok(Choice::Wgpu(None)),
+            _ => {
+                let number = text.strip_prefix("wgpu:").ok_or_else(unknown)?;
+                Ok(Choice::Wgpu(Some(number.parse().map_err(|_| unknown())?)))
+            }
+        }
+    }
+}
+
+/// Why a device can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceError {
+    /// No adapter at all.
+    #[error("no graphics adapter was found: install a Vulkan, Metal or DirectX 12 driver, or use --device cpu")]
+    NoAdapter,
+    /// A number past the end.
+    #[error("there is no adapter {0}; `flowseg devices` lists {1}")]
+    NoSuchAdapter(usize, usize),
+    /// The driver refused.
+    #[error("{adapter} cannot be opened ({reason}): update its driver, or use --device cpu")]
+    Refused {
+        /// The adapter.
+        adapter: String,
+        /// What the driver said.
+        reason: String,
+    },
+}
+
+/// A wgpu adapter.
+#[derive(Clone, Debug)]
+pub struct Adapter {
+    /// Its name and graphics interface.
+    pub name: String,
+    /// Whether it is a program on the processor rather than a GPU.
+    pub software: bool,
+    /// How good a choice it is; higher is better.
+    rank: u8,
+}
+
+/// An open device.
+pub struct Opened {
+    /// For tensors.
+    pub device: Device,
+    /// For people.
+    pub name: String,
+    /// What `auto` decided and why, where it was asked.
+    pub note: Option<String>,
+}
+
+impl fmt::Display for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+fn instance() -> wgpu::Instance {
+    wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env())
+}
+
+async fn enumerate(instance: &wgpu::Instance) -> Vec<(wgpu::Adapter, Adapter)> {
+    let mut adapters = Vec::new();
+    for adapter in instance.enumerate_adapters(wgpu::Backends::PRIMARY).await {
+        let info = adapter.get_info();
+        let rank = match info.device_type {
+            wgpu::DeviceType::DiscreteGpu => 4,
+            wgpu::DeviceType::IntegratedGpu => 3,
+            wgpu::DeviceType::VirtualGpu => 2,
+            wgpu::DeviceType::Other => 1,
+            wgpu::DeviceType::Cpu => 0,
+        };
+        let name = format!("{} ({})", info.name, info.backend);
+        let software = info.device_type == wgpu::DeviceType::Cpu;
+        adapters.push((adapter, Adapter { name, software, rank }));
+    }
+    adapters
+}
+
+/// All adapters, numbered as `wgpu:N` numbers them.
+pub async fn adapters_async() -> Vec<Adapter> {
+    enumerate(&instance()).await.into_iter().map(|(_, adapter)| adapter).collect()
+}
+
+/// All adapters, numbered as `wgpu:N` numbers them.
+pub fn adapters() -> Vec<Adapter> {
+    pollster::block_on(adapters_async())
+}
+
+/// The one device descriptor, for tensors and for drawing: everything that the adapter has, since
+/// Burn's kernels are chosen from the adapter's features and limits. Mapped primary buffers are
+/// left out: with them wgpu places every buffer in shared memory.
+pub fn descriptor(adapter: &wgpu::Adapter) -> wgpu::DeviceDescriptor<'static> {
+    wgpu::DeviceDescriptor {
+        label: Some("flowseg"),
+        required_features: adapter
+            .features()
+            .difference(wgpu::Features::MAPPABLE_PRIMARY_BUFFERS),
+        required_limits: adapter.limits(),
+        memory_hints: wgpu::MemoryHints::MemoryUsage,
+        // SAFETY: nothing is asked for that the adapter did not just report.
+        experimental_features: unsafe { wgpu::ExperimentalFeatures::enabled() },
+        ..Default::default()
+    }
+}
+
+/// Opens a device. Call it once: every tensor and the window share the result.
+///
+/// # Errors
+/// A missing adapter or a driver that refuses.
+pub fn open(choice: Choice) -> Result<Opened, DeviceError> {
+    pollster::block_on(open_async(choice))
+}
+
+/// As [`open`], without blocking.
+///
+/// # Errors
+/// As [`open`].
+pub async fn open_async(choice: Choice) -> Result<Opened, DeviceError> {
+    let cpu = |note: Option<String>| Opened { device: Device::flex(), name: "CPU".into(), note };
+    let number = match choice {
+        Choice::Cpu => return Ok(cpu(None)),
+        Choice::Wgpu(number) => number,
+        Choice::Auto => None,
+    };
+    let instance = instance();
+    let mut adapters = enumerate(&instance).await;
+    let count = adapters.len();
+    let index = match number {
+        Some(index) if index < count => index,
+        Some(index) => return Err(DeviceError::NoSuchAdapter(index, count)),
+        None => {
+            // The first of the best.
+            let best = (0..count).max_by_key(|&i| (adapters[i].1.rank, count - i));
+            match best {
+                Some(index) => index,
+                None if choice == Choice::Auto => {
+                    return Ok(cpu(Some("no graphics adapter was found".into())));
+                }
+                None => return Err(DeviceError::NoAdapter),
+            }
+        }
+    };
+    let (adapter, about) = adapters.swap_remove(index);
+    if choice == Choice::Auto && about.software {
+        let note = format!("the only adapter is a software one, {}", about.name);
+        return Ok(cpu(Some(note)));
+    }
+    let refused = |reason: String| DeviceError::Refused {
+        adapter: about.name.clone(),
+        reason: reason.replace('\n', " "),
+    };
+    let (device, queue) = adapter
+        .request_device(&descriptor(&adapter))
+        .await
+        .map_err(|e| refused(e.to_string()))?;
+    let backend = adapter.get_info().backend;
+    if about.software {
+        limit_autotune();
+    }
+    let setup = WgpuSetup { instance, adapter, device, queue, backend };
+    let device =
+        Device::wgpu_options().setup(setup).init().map_err(|e| refused(e.to_string()))?;
+    let note = (choice == Choice::Auto).then(|| "the best adapter".to_owned());
+    Ok(Opened { device, name: about.name, note })
+}
+
+/// On a software adapter one kernel takes as long as a hundred on a GPU: trying them all out
+/// before the first result would take minutes a shape.
+fn limit_autotune() {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_devices() {
+        assert_eq!("wgpu:2".parse::<Choice>().unwrap(), Choice::Wgpu(Some(2)));
+        assert_eq!("auto".parse::<Choice>().unwrap(), Choice::Auto);
+        for wrong in ["gpu", "wgpu:", "wgpu:x", ""] {
+            assert!(wrong.parse::<Choice>().unwrap_err().to_string().contains("flowseg devices"));
+        }
+    }
+}

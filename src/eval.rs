@@ -1,0 +1,105 @@
+//! Scores: one confusion matrix over a data set.
+
+use serde::Serialize;
+
+/// Pixels by true class (row) and predicted class (column).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Confusion {
+    classes: usize,
+    counts: Vec<u64>,
+    /// Labelled pixels whose prediction is outside the table.
+    unpredicted: Vec<u64>,
+}
+
+/// The scores of one confusion matrix.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Scores {
+    /// Mean IoU over the classes whose union is not empty, 0 to 1; 0 where there is none.
+    pub miou: f64,
+    /// Share of labelled pixels that are right, 0 to 1.
+    pub pixel_accuracy: f64,
+    /// IoU of every class; none where the class is neither present nor predicted.
+    pub iou: Vec<Option<f64>>,
+}
+
+impl Confusion {
+    /// An empty matrix for N classes.
+    pub fn new(classes: usize) -> Self {
+        Self { classes, counts: vec![0; classes * classes], unpredicted: vec![0; classes] }
+    }
+
+    /// Counts pixels. Truths outside `0..N` (ignored pixels) don't count; predictions outside it
+    /// count as wrong.
+    pub fn add(&mut self, truth: &[u16], prediction: &[u16]) {
+        for (&truth, &prediction) in truth.iter().zip(prediction) {
+            let (truth, prediction) = (usize::from(truth), usize::from(prediction));
+            if truth >= self.classes {
+                continue;
+            }
+            if prediction < self.classes {
+                self.counts[truth * self.classes + prediction] += 1;
+            } else {
+                self.unpredicted[truth] += 1;
+            }
+        }
+    }
+
+    /// Adds another matrix of the same classes.
+    pub fn merge(&mut self, other: &Self) {
+        for (sum, count) in self.counts.iter_mut().zip(&other.counts) {
+            *sum += count;
+        }
+        for (sum, count) in self.unpredicted.iter_mut().zip(&other.unpredicted) {
+            *sum += count;
+        }
+    }
+
+    /// Pixels of true class `truth` that were predicted as `prediction`.
+    pub fn count(&self, truth: usize, prediction: usize) -> u64 {
+        self.counts[truth * self.classes + prediction]
+    }
+
+    /// The scores.
+    pub fn scores(&self) -> Scores {
+        let n = self.classes;
+        let mut right = 0;
+        let mut labelled = 0;
+        let mut iou = Vec::with_capacity(n);
+        for k in 0..n {
+            let both = self.count(k, k);
+            let truth: u64 = (0..n).map(|j| self.count(k, j)).sum::<u64>() + self.unpredicted[k];
+            let predicted: u64 = (0..n).map(|j| self.count(j, k)).sum();
+            let union = truth + predicted - both;
+            iou.push((union > 0).then(|| both as f64 / union as f64));
+            right += both;
+            labelled += truth;
+        }
+        let present: Vec<f64> = iou.iter().flatten().copied().collect();
+        let share = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
+        Scores {
+            miou: share(present.iter().sum(), present.len() as f64),
+            pixel_accuracy: share(right as f64, labelled as f64),
+            iou,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_of_a_small_example() {
+        let mut confusion = Confusion::new(3);
+        confusion.add(&[0, 0, 1, u16::MAX, 1], &[0, 1, 1, 2, u16::MAX]);
+        let scores = confusion.scores();
+        assert_eq!(scores.iou, vec![Some(0.5), Some(1.0 / 3.0), None]);
+        assert!((scores.miou - (0.5 + 1.0 / 3.0) / 2.0).abs() < 1e-12);
+        assert_eq!(scores.pixel_accuracy, 0.5);
+    }
+
+    #[test]
+    fn nothing_scores_nothing() {
+        assert_eq!(Confusion::new(4).scores().miou, 0.0);
+    }
+}

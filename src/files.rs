@@ -1,0 +1,121 @@
+//! Files written whole or not at all, and models read from disk.
+
+use crate::model::tensors::Precision;
+use crate::model::{Model, ModelError};
+use burn::tensor::Device;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// A failure that names the file.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// Reading failed.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// Writing failed; nothing half-written is left.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The file is no model.
+    #[error("{} is no usable model: {source}", path.display())]
+    Model {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ModelError,
+    },
+}
+
+/// Writes a file under a temporary name beside it, flushes it to the disk and renames it.
+///
+/// # Errors
+/// Any failure of the disk; the temporary file is removed.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let failed = |source| FileError::Write { path: path.to_owned(), source };
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let mut file = tempfile::Builder::new()
+        .prefix(".flowseg-")
+        .tempfile_in(folder)
+        .map_err(failed)?;
+    file.write_all(bytes).map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    // A temporary file is private by default; the result is as readable as any other new file.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        file.as_file().set_permissions(fs::Permissions::from_mode(0o644)).map_err(failed)?;
+    }
+    file.persist(path).map_err(|e| failed(e.error))?;
+    Ok(())
+}
+
+/// Reads a whole file.
+///
+/// # Errors
+/// Anything but a readable file.
+pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
+    let failed = |source| FileError::Read { path: path.to_owned(), source };
+    if path.is_dir() {
+        return Err(failed(io::Error::other("it is a folder; name a file in it")));
+    }
+    fs::read(path).map_err(failed)
+}
+
+/// Creates a folder and its parents.
+///
+/// # Errors
+/// A disk that refuses.
+pub fn create_folder(path: &Path) -> Result<(), FileError> {
+    fs::create_dir_all(path)
+        .map_err(|source| FileError::Write { path: path.to_owned(), source })
+}
+
+/// Makes a folder's entries durable, so that a rename in it survives a power cut.
+pub fn sync_folder(path: &Path) {
+    // Not every system lets a folder be opened; there the rename alone has to do.
+    if let Ok(folder) = File::open(path) {
+        let _ = folder.sync_all();
+    }
+}
+
+/// Reads a model file onto a device.
+///
+/// # Errors
+/// A file that can't be read, or is no model.
+pub fn read_model(path: &Path, device: &Device) -> Result<Model, FileError> {
+    // Mapped, so that a file of any size that turns out to be no model costs nothing.
+    let failed = |source| FileError::Read { path: path.to_owned(), source };
+    if path.is_dir() {
+        return Err(failed(io::Error::other("it is a folder; name a model file in it")));
+    }
+    let file = File::open(path).map_err(failed)?;
+    // SAFETY: the map is read only and dropped before this function returns; a file that is cut
+    // short meanwhile by somebody else is the risk that every mapped reader takes.
+    let bytes = unsafe { memmap2::Mmap::map(&file) }.map_err(failed)?;
+    Model::from_bytes(&bytes, device)
+        .map_err(|source| FileError::Model { path: path.to_owned(), source })
+}
+
+/// Writes a model file.
+///
+/// # Errors
+/// A disk that refuses.
+pub fn write_model(path: &Path, model: &Model, precision: Precision) -> Result<(), FileError> {
+    let bytes = model
+        .to_bytes(precision)
+        .map_err(|source| FileError::Model { path: path.to_owned(), source })?;
+    write_atomic(path, &bytes)
+}

@@ -1,0 +1,122 @@
+//! From photos to masks: the size that the network sees, the flow, and the mask at the photo's own
+//! size.
+
+use crate::data;
+use crate::encoding::Centroids;
+use crate::model::Model;
+use crate::model::tensors::read;
+use crate::sampler::{self, Solver, State, Trajectory};
+use burn::tensor::{Device, Tensor, TensorData};
+use image::RgbImage;
+use rayon::prelude::*;
+
+/// How to sample.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sampling {
+    /// The solver.
+    pub solver: Solver,
+    /// Steps, at least 1.
+    pub steps: usize,
+    /// Bend of time, see [`sampler::times`].
+    pub shift: f64,
+    /// Seed of the noise, where the flow starts at noise.
+    pub seed: u64,
+}
+
+impl Default for Sampling {
+    fn default() -> Self {
+        Self { solver: Solver::Euler, steps: 10, shift: 1.0, seed: 0 }
+    }
+}
+
+/// Height and width that the network sees a photo at: the photo's aspect at the area that the
+/// model was trained at, in whole patches.
+pub fn network_size(model: &Model, width: usize, height: usize) -> [usize; 2] {
+    let [trained_height, trained_width] = model.card.size;
+    let patch = model.card.network.patch_size;
+    if width * trained_height == height * trained_width {
+        return model.card.size;
+    }
+    let area = (trained_height * trained_width) as f64;
+    let aspect = (width as f64 / height as f64).clamp(1.0 / 16.0, 16.0);
+    let whole = |side: f64| (side / patch as f64).round().max(1.0) as usize * patch;
+    [whole((area / aspect).sqrt()), whole((area * aspect).sqrt())]
+}
+
+/// Photos as the network's input `[B, 3, H, W]`, all resized to `size`.
+pub fn input(photos: &[&RgbImage], size: [usize; 2], device: &Device) -> Tensor<4> {
+    let planes: Vec<Vec<f32>> =
+        photos.par_iter().map(|photo| data::photo_to_chw(photo, size)).collect();
+    let data = TensorData::new(planes.concat(), [photos.len(), 3, size[0], size[1]]);
+    Tensor::from_data(data, device)
+}
+
+/// The flow of a batch of photos, state by state.
+pub fn flow<'a>(
+    model: &'a Model,
+    photos: Tensor<4>,
+    sampling: Sampling,
+) -> impl Iterator<Item = State> + 'a {
+    let source = model.source(&photos, sampling.seed);
+    let times = sampler::times(sampling.steps, sampling.shift);
+    Trajectory::new(source, times, sampling.solver, move |x, t| model.velocity(x, t, &photos))
+}
+
+/// The nearest class of every pixel of a batch of states `[B, 3, H, W]`: one map an entry.
+pub fn decode(centroids: &Centroids, state: Tensor<4>) -> Vec<Vec<u16>> {
+    let [batch, ..] = state.dims();
+    let values = read(state);
+    let entry = values.len() / batch.max(1);
+    values.par_chunks(entry).map(|state| centroids.decode(state)).collect()
+}
+
+/// A label map of the network's size at the photo's size: every pixel takes the class with the
+/// largest share among its four neighbours, weighted bilinearly. That is the largest channel of a
+/// bilinearly scaled one-hot map, whatever the number of classes.
+pub fn scale_labels(labels: &[u16], from: [usize; 2], to: [usize; 2]) -> Vec<u16> {
+    let taps = |n: usize, m: usize| -> Vec<(usize, usize, f32)> {
+        (0..m)
+            .map(|i| {
+                let at = ((i as f32 + 0.5) * n as f32 / m as f32 - 0.5).clamp(0.0, (n - 1) as f32);
+                let low = at as usize;
+                (low, (low + 1).min(n - 1), at - low as f32)
+            })
+            .collect()
+    };
+    let (rows, columns) = (taps(from[0], to[0]), taps(from[1], to[1]));
+    let mut out = vec![0; to[0] * to[1]];
+    out.par_chunks_mut(to[1]).zip(&rows).for_each(|(out, &(top, bottom, fy))| {
+        let (top, bottom) = (&labels[top * from[1]..], &labels[bottom * from[1]..]);
+        for (out, &(left, right, fx)) in out.iter_mut().zip(&columns) {
+            let corners = [
+                (top[left], (1.0 - fy) * (1.0 - fx)),
+                (top[right], (1.0 - fy) * fx),
+                (bottom[left], fy * (1.0 - fx)),
+                (bottom[right], fy * fx),
+            ];
+            let mut best = (corners[0].0, f32::NEG_INFINITY);
+            for (class, _) in corners {
+                let share = corners.iter().filter(|c| c.0 == class).map(|c| c.1).sum::<f32>();
+                if share > best.1 {
+                    best = (class, share);
+                }
+            }
+            *out = best.0;
+        }
+    });
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scaling_up_keeps_blocks_and_invents_nothing() {
+        let labels = [1, 1, 2, 2, 1, 1, 2, 2];
+        let big = scale_labels(&labels, [2, 4], [8, 16]);
+        assert_eq!(big.len(), 128);
+        assert!(big.chunks(16).all(|row| row[..8] == [1; 8] && row[8..] == [2; 8]));
+        assert_eq!(scale_labels(&labels, [2, 4], [2, 4]), labels);
+    }
+}

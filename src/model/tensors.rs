@@ -1,0 +1,295 @@
+//! A network's tensors by name on the host, and the file formats they are read from and written to.
+
+use super::network::Network;
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Tensor, TensorData};
+use half::{bf16, f16};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use std::collections::{BTreeMap, HashMap};
+
+/// A tensor on the host.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HostTensor {
+    /// Its axes.
+    pub shape: Vec<usize>,
+    /// Row-major elements.
+    pub data: Vec<f32>,
+}
+
+/// Tensors by name.
+pub type Tensors = BTreeMap<String, HostTensor>;
+
+/// How numbers are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    /// IEEE single.
+    Single,
+    /// IEEE half.
+    Half,
+}
+
+/// What is wrong with the bytes of a model.
+#[derive(Debug, thiserror::Error)]
+pub enum TensorsError {
+    /// Not a safetensors file, or a damaged one.
+    #[error("not a readable safetensors file ({0}): copy or download it again")]
+    Safetensors(String),
+    /// Not a PyTorch checkpoint, or a damaged one.
+    #[error("not a readable PyTorch checkpoint ({0}): copy or download it again")]
+    Pytorch(String),
+    /// An element type without meaning here.
+    #[error("tensor {name} holds {dtype} numbers; floating-point ones are expected")]
+    Type {
+        /// The tensor.
+        name: String,
+        /// Its element type.
+        dtype: String,
+    },
+    /// Tensors that the network needs and the file lacks.
+    #[error("the file lacks {count} tensors of this network, first {first}: it is of another architecture")]
+    Missing {
+        /// How many.
+        count: usize,
+        /// The first by name.
+        first: String,
+    },
+    /// Tensors that the network doesn't know.
+    #[error("the file has {count} tensors that this network lacks, first {first}: it is of another architecture")]
+    Unexpected {
+        /// How many.
+        count: usize,
+        /// The first by name.
+        first: String,
+    },
+    /// A tensor of another size.
+    #[error("tensor {name} is {found:?} in the file and {expected:?} in the network: it is of another architecture")]
+    Shape {
+        /// The tensor.
+        name: String,
+        /// In the file.
+        found: Vec<usize>,
+        /// In the network.
+        expected: Vec<usize>,
+    },
+}
+
+/// Reads a safetensors file's bytes: every floating-point tensor, and its metadata.
+///
+/// # Errors
+/// A header that is no valid one, or claims more than the bytes hold.
+pub fn from_safetensors(
+    bytes: &[u8],
+) -> Result<(Tensors, HashMap<String, String>), TensorsError> {
+    let broken = |e: safetensors::SafeTensorError| TensorsError::Safetensors(e.to_string());
+    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(broken)?;
+    let file = SafeTensors::deserialize(bytes).map_err(broken)?;
+    let mut tensors = Tensors::new();
+    for (name, view) in file.iter() {
+        let data = numbers(view.data(), view.dtype()).ok_or_else(|| TensorsError::Type {
+            name: name.to_owned(),
+            dtype: format!("{:?}", view.dtype()),
+        })?;
+        tensors.insert(name.to_owned(), HostTensor { shape: view.shape().to_vec(), data });
+    }
+    Ok((tensors, metadata.metadata().clone().unwrap_or_default()))
+}
+
+/// Little-endian numbers as f32; integers are accepted because fixtures hold labels.
+fn numbers(bytes: &[u8], dtype: Dtype) -> Option<Vec<f32>> {
+    fn each<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+        bytes.as_chunks::<N>().0.iter().map(|&chunk| read(chunk)).collect()
+    }
+    Some(match dtype {
+        Dtype::F32 => each(bytes, f32::from_le_bytes),
+        Dtype::F64 => each(bytes, |b| f64::from_le_bytes(b) as f32),
+        Dtype::F16 => each(bytes, |b| f16::from_le_bytes(b).to_f32()),
+        Dtype::BF16 => each(bytes, |b| bf16::from_le_bytes(b).to_f32()),
+        Dtype::I64 => each(bytes, |b| i64::from_le_bytes(b) as f32),
+        Dtype::I32 => each(bytes, |b| i32::from_le_bytes(b) as f32),
+        Dtype::U8 => bytes.iter().map(|&b| f32::from(b)).collect(),
+        _ => return None,
+    })
+}
+
+/// Reads a PyTorch checkpoint's bytes. Of a Lightning checkpoint only `state_dict` is read.
+///
+/// # Errors
+/// Bytes that are no such checkpoint.
+pub fn from_pytorch(bytes: &[u8]) -> Result<Tensors, TensorsError> {
+    use pytorch_reader::{DType, PytorchReader};
+    let read = |key| PytorchReader::from_reader(std::io::Cursor::new(bytes), key);
+    let broken = |e: pytorch_reader::PytorchError| {
+        TensorsError::Pytorch(e.to_string().replace('\n', " "))
+    };
+    let reader = read(Some("state_dict")).or_else(|_| read(None)).map_err(broken)?;
+    let mut tensors = Tensors::new();
+    for (name, tensor) in reader.into_tensors() {
+        let dtype = match tensor.dtype() {
+            DType::F64 => Dtype::F64,
+            DType::F32 => Dtype::F32,
+            DType::F16 => Dtype::F16,
+            DType::BF16 => Dtype::BF16,
+            // Counters and the like, which no weight is.
+            _ => continue,
+        };
+        let bytes = tensor.read().map_err(|e| TensorsError::Pytorch(e.to_string()))?;
+        let data = numbers(&bytes, dtype).unwrap_or_default();
+        if data.len() != tensor.num_elements() {
+            return Err(TensorsError::Pytorch(format!("tensor {name} is cut short")));
+        }
+        tensors.insert(name, HostTensor { shape: tensor.shape().to_vec(), data });
+    }
+    Ok(tensors)
+}
+
+/// Serialises tensors with metadata in the safetensors format.
+///
+/// # Errors
+/// Tensors whose shape and length differ.
+pub fn to_safetensors(
+    tensors: &Tensors,
+    metadata: HashMap<String, String>,
+    precision: Precision,
+) -> Result<Vec<u8>, TensorsError> {
+    let broken = |e: safetensors::SafeTensorError| TensorsError::Safetensors(e.to_string());
+    let encoded: Vec<(&String, &HostTensor, Vec<u8>)> = tensors
+        .iter()
+        .map(|(name, tensor)| {
+            let bytes = match precision {
+                Precision::Single => bytemuck::cast_slice(&tensor.data).to_vec(),
+                Precision::Half => tensor
+                    .data
+                    .iter()
+                    .flat_map(|&v| f16::from_f32(v).to_le_bytes())
+                    .collect(),
+            };
+            (name, tensor, bytes)
+        })
+        .collect();
+    let dtype = match precision {
+        Precision::Single => Dtype::F32,
+        Precision::Half => Dtype::F16,
+    };
+    let views = encoded
+        .iter()
+        .map(|(name, tensor, bytes)| {
+            TensorView::new(dtype, tensor.shape.clone(), bytes).map(|view| (name.as_str(), view))
+        })
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(broken)?;
+    safetensors::serialize(views, Some(metadata)).map_err(broken)
+}
+
+/// The path of the parameter that a visitor or mapper stands at.
+#[derive(Default)]
+pub struct ModulePath(Vec<String>);
+
+impl ModulePath {
+    /// Steps into a field.
+    pub fn enter(&mut self, name: &str) {
+        self.0.push(name.to_owned());
+    }
+
+    /// Steps out.
+    pub fn exit(&mut self) {
+        self.0.pop();
+    }
+
+    /// `a.b.c`
+    pub fn joined(&self) -> String {
+        self.0.join(".")
+    }
+}
+
+#[derive(Default)]
+struct Export {
+    path: ModulePath,
+    tensors: Tensors,
+}
+
+impl ModuleVisitor for Export {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.path.enter(name);
+    }
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.path.exit();
+    }
+    fn visit_float<const R: usize>(&mut self, param: &Param<Tensor<R>>) {
+        let tensor = param.val();
+        let shape = tensor.dims().to_vec();
+        self.tensors.insert(self.path.joined(), HostTensor { shape, data: read(tensor) });
+    }
+}
+
+/// The elements of a float tensor on the host.
+pub fn read<const R: usize>(tensor: Tensor<R>) -> Vec<f32> {
+    let data = tensor.into_data().convert::<f32>();
+    data.try_into_vec().expect("the data was just converted to f32")
+}
+
+/// All parameters of a network by module path.
+pub fn export(network: &Network) -> Tensors {
+    let mut visitor = Export::default();
+    network.visit(&mut visitor);
+    visitor.tensors
+}
+
+struct Import<'a> {
+    path: ModulePath,
+    tensors: &'a mut Tensors,
+    missing: Vec<String>,
+    mismatch: Option<TensorsError>,
+}
+
+impl ModuleMapper for Import<'_> {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.path.enter(name);
+    }
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.path.exit();
+    }
+    fn map_float<const R: usize>(&mut self, param: Param<Tensor<R>>) -> Param<Tensor<R>> {
+        let name = self.path.joined();
+        let expected = param.lazy_shape().to_vec();
+        let Some(tensor) = self.tensors.remove(&name) else {
+            self.missing.push(name);
+            return param;
+        };
+        if tensor.shape != expected {
+            let found = tensor.shape;
+            self.mismatch.get_or_insert(TensorsError::Shape { name, found, expected });
+            return param;
+        }
+        let (id, old, mapper) = param.consume();
+        let data = TensorData::new(tensor.data, tensor.shape);
+        let new = Tensor::from_data(data, &old.device()).set_require_grad(old.is_require_grad());
+        Param::from_mapped_value(id, new, mapper)
+    }
+}
+
+/// Replaces every parameter of a network by the tensor of its path.
+///
+/// # Errors
+/// Missing, unexpected and differently shaped tensors.
+pub fn import(network: Network, mut tensors: Tensors) -> Result<Network, TensorsError> {
+    let mut mapper = Import {
+        path: ModulePath::default(),
+        tensors: &mut tensors,
+        missing: Vec::new(),
+        mismatch: None,
+    };
+    let network = network.map(&mut mapper);
+    if let Some(error) = mapper.mismatch {
+        return Err(error);
+    }
+    if let Some(first) = mapper.missing.first() {
+        let (count, first) = (mapper.missing.len(), first.clone());
+        return Err(TensorsError::Missing { count, first });
+    }
+    match tensors.keys().next() {
+        Some(first) => {
+            Err(TensorsError::Unexpected { count: tensors.len(), first: first.clone() })
+        }
+        None => Ok(network),
+    }
+}

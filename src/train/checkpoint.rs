@@ -1,0 +1,147 @@
+//! Run folders: checkpoints that are there whole or not at all, and where to resume.
+
+use super::optimizer::AdamW;
+use crate::files::{self, FileError};
+use crate::model::Model;
+use crate::model::tensors::{self, Precision};
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What a checkpoint knows besides tensors. Order, augmentation and times are functions of the
+/// configuration's seed and the step, so that the step is all the random state there is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Optimiser steps taken.
+    pub step: u64,
+    /// The best validation score so far, and its step.
+    pub best: Option<(f64, u64)>,
+}
+
+/// A run's folder.
+pub struct RunFolder {
+    root: PathBuf,
+}
+
+/// Everything that a run continues from.
+pub struct Checkpoint {
+    /// The weights as trained.
+    pub model: Model,
+    /// Their moving average.
+    pub average: Model,
+    /// The optimiser's moments.
+    pub optimizer: AdamW,
+    /// How far the run is.
+    pub progress: Progress,
+}
+
+impl RunFolder {
+    /// Opens or creates a run folder.
+    ///
+    /// # Errors
+    /// A disk that refuses.
+    pub fn create(root: &Path) -> Result<Self, FileError> {
+        for folder in ["checkpoints", "samples"] {
+            files::create_folder(&root.join(folder))?;
+        }
+        Ok(Self { root: root.to_owned() })
+    }
+
+    /// A file or folder in it.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    /// Saves a checkpoint under a temporary name, then renames it, and drops all but the last
+    /// `keep`.
+    ///
+    /// # Errors
+    /// A disk that refuses; the checkpoints before are untouched.
+    pub fn save(&self, checkpoint: &Checkpoint, keep: usize) -> Result<PathBuf, FileError> {
+        let all = self.path("checkpoints");
+        let path = all.join(format!("step-{:08}", checkpoint.progress.step));
+        let failed = |source| FileError::Write { path: path.clone(), source };
+        let temporary =
+            tempfile::Builder::new().prefix(".saving-").tempdir_in(&all).map_err(failed)?;
+        let inside = |name: &str| temporary.path().join(name);
+        files::write_model(&inside("model.safetensors"), &checkpoint.model, Precision::Single)?;
+        files::write_model(&inside("ema.safetensors"), &checkpoint.average, Precision::Single)?;
+        let moments = checkpoint.optimizer.export();
+        let moments = tensors::to_safetensors(&moments, HashMap::new(), Precision::Single)
+            .map_err(|e| failed(std::io::Error::other(e)))?;
+        files::write_atomic(&inside("optimizer.safetensors"), &moments)?;
+        let progress = serde_json::to_vec_pretty(&checkpoint.progress)
+            .map_err(|e| failed(std::io::Error::other(e)))?;
+        files::write_atomic(&inside("progress.json"), &progress)?;
+        if path.exists() {
+            // The same step saved again, after a resume: the contents are the same.
+            fs::remove_dir_all(&path).map_err(failed)?;
+        }
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            fs::set_permissions(temporary.path(), fs::Permissions::from_mode(0o755))
+                .map_err(failed)?;
+        }
+        fs::rename(temporary.keep(), &path).map_err(failed)?;
+        files::sync_folder(&all);
+        self.drop_old(keep);
+        Ok(path)
+    }
+
+    fn drop_old(&self, keep: usize) {
+        let saved = self.saved();
+        for path in &saved[..saved.len().saturating_sub(keep)] {
+            if let Err(error) = fs::remove_dir_all(path) {
+                tracing::warn!("cannot remove the old checkpoint {}: {error}", path.display());
+            }
+        }
+        // Left by a process that was killed while it saved.
+        for entry in fs::read_dir(self.path("checkpoints")).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(".saving-") {
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
+    }
+
+    /// Checkpoint folders, oldest first.
+    pub fn saved(&self) -> Vec<PathBuf> {
+        let mut saved: Vec<PathBuf> = fs::read_dir(self.path("checkpoints"))
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| {
+                path.file_name().is_some_and(|n| n.to_string_lossy().starts_with("step-"))
+            })
+            .collect();
+        saved.sort();
+        saved
+    }
+
+    /// Loads the newest checkpoint, if there is one. `device` is where training happens; the
+    /// moving average lives on the same device outside any graph.
+    ///
+    /// # Errors
+    /// A checkpoint that can't be read.
+    pub fn resume(&self, device: &Device) -> Result<Option<Checkpoint>, FileError> {
+        let Some(path) = self.saved().pop() else { return Ok(None) };
+        let progress_path = path.join("progress.json");
+        let broken = |e: String| FileError::Read {
+            path: progress_path.clone(),
+            source: std::io::Error::other(e),
+        };
+        let progress: Progress = serde_json::from_slice(&files::read(&progress_path)?)
+            .map_err(|e| broken(e.to_string()))?;
+        let model = files::read_model(&path.join("model.safetensors"), device)?;
+        let average = files::read_model(&path.join("ema.safetensors"), device)?;
+        let moments = files::read(&path.join("optimizer.safetensors"))?;
+        let (moments, _) =
+            tensors::from_safetensors(&moments).map_err(|e| broken(e.to_string()))?;
+        let inner = device.clone().inner();
+        let optimizer = AdamW::import(&moments, &inner);
+        Ok(Some(Checkpoint { model, average, optimizer, progress }))
+    }
+}

@@ -1,0 +1,180 @@
+//! AdamW over a whole network, with one gradient norm for all parameters, and the moving average
+//! of its weights.
+//!
+//! Burn's own optimiser clips each tensor by itself and keys its state by ids that a safetensors
+//! file does not keep; this one clips by the global norm and keys its state by module path.
+
+use crate::kernels::adamw::AdamWUpdate;
+use crate::kernels;
+use crate::model::network::Network;
+use crate::model::tensors::{HostTensor, ModulePath, Tensors, read};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::kind::BridgeTensor;
+use burn::tensor::{Device, Tensor, TensorData};
+use std::collections::{BTreeMap, HashMap};
+
+/// First and second moments under these prefixes in a checkpoint.
+const PREFIXES: [&str; 2] = ["exp_avg.", "exp_avg_sq."];
+
+/// The optimiser's state: both moments of every parameter, by module path.
+#[derive(Default)]
+pub struct AdamW {
+    moments: BTreeMap<String, [BridgeTensor; 2]>,
+}
+
+impl AdamW {
+    /// Updates every parameter that has a gradient. Parameters of one axis (norms, biases) are not
+    /// decayed. `update.gradient_scale` is set here, from the global norm and `clip` (0: off).
+    /// Returns the network and the gradient's norm before clipping.
+    pub fn step(
+        &mut self,
+        network: Network,
+        mut grads: GradientsParams,
+        update: AdamWUpdate,
+        clip: f64,
+    ) -> (Network, f64) {
+        let mut norm = NormVisitor { grads: &grads, sums: Vec::new() };
+        network.visit(&mut norm);
+        let norm = match norm.sums.is_empty() {
+            true => 0.0,
+            false => read(Tensor::cat(norm.sums, 0)).iter().map(|&v| f64::from(v)).sum::<f64>(),
+        }
+        .sqrt();
+        let scale = if clip > 0.0 && norm > clip { clip / norm } else { 1.0 };
+        let update = AdamWUpdate { gradient_scale: scale as f32, ..update };
+        let mut mapper = StepMapper {
+            path: ModulePath::default(),
+            moments: &mut self.moments,
+            grads: &mut grads,
+            update,
+        };
+        (network.map(&mut mapper), norm)
+    }
+
+    /// The state as named tensors.
+    pub fn export(&self) -> Tensors {
+        let mut tensors = Tensors::new();
+        for (path, moments) in &self.moments {
+            for (prefix, moment) in PREFIXES.iter().zip(moments) {
+                // A bridge tensor knows its own shape; rank 1 is as good as any to read it.
+                let shape = moment.shape().to_vec();
+                let flat = Tensor::<1>::from_bridge(moment.clone());
+                let data = flat.into_data().convert::<f32>();
+                let data = data.try_into_vec().expect("the data was just converted to f32");
+                tensors.insert(format!("{prefix}{path}"), HostTensor { shape, data });
+            }
+        }
+        tensors
+    }
+
+    /// Restores the state; tensors of other names are ignored.
+    pub fn import(tensors: &Tensors, device: &Device) -> Self {
+        let mut moments = BTreeMap::new();
+        for (name, first) in tensors {
+            let Some(path) = name.strip_prefix(PREFIXES[0]) else { continue };
+            let Some(second) = tensors.get(&format!("{}{path}", PREFIXES[1])) else { continue };
+            let load = |t: &HostTensor| {
+                let data = TensorData::new(t.data.clone(), t.shape.clone());
+                match t.shape.len() {
+                    1 => Tensor::<1>::from_data(data, device).into_bridge(),
+                    _ => Tensor::<2>::from_data(data, device).into_bridge(),
+                }
+            };
+            moments.insert(path.to_owned(), [load(first), load(second)]);
+        }
+        Self { moments }
+    }
+}
+
+struct NormVisitor<'a> {
+    grads: &'a GradientsParams,
+    sums: Vec<Tensor<1>>,
+}
+
+impl ModuleVisitor for NormVisitor<'_> {
+    fn visit_float<const R: usize>(&mut self, param: &Param<Tensor<R>>) {
+        if let Some(grad) = self.grads.get::<R>(param.id) {
+            self.sums.push(kernels::square_sum(grad));
+        }
+    }
+}
+
+struct StepMapper<'a> {
+    path: ModulePath,
+    moments: &'a mut BTreeMap<String, [BridgeTensor; 2]>,
+    grads: &'a mut GradientsParams,
+    update: AdamWUpdate,
+}
+
+impl ModuleMapper for StepMapper<'_> {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.path.enter(name);
+    }
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.path.exit();
+    }
+    fn map_float<const R: usize>(&mut self, param: Param<Tensor<R>>) -> Param<Tensor<R>> {
+        let Some(grad) = self.grads.remove::<R>(param.id) else { return param };
+        let path = self.path.joined();
+        let (id, tensor, mapper) = param.consume();
+        let [first, second] = match self.moments.remove(&path) {
+            Some(moments) => moments.map(Tensor::<R>::from_bridge),
+            None => [grad.zeros_like(), grad.zeros_like()],
+        };
+        let decay = if R > 1 { self.update.decay } else { 0.0 };
+        let update = AdamWUpdate { decay, ..self.update };
+        let (tensor, first, second) =
+            kernels::adamw_update(update, tensor.inner(), grad, first, second);
+        self.moments.insert(path, [first.into_bridge(), second.into_bridge()]);
+        Param::from_mapped_value(id, Tensor::from_inner(tensor).require_grad(), mapper)
+    }
+}
+
+/// Moves `average` towards `network` by `1 - keep`, parameter by parameter of the same path.
+pub fn moving_average(average: Network, network: &Network, keep: f64) -> Network {
+    let mut values = Values::default();
+    network.visit(&mut values);
+    let path = ModulePath::default();
+    average.map(&mut Average { path, values: values.tensors, keep: keep as f32 })
+}
+
+#[derive(Default)]
+struct Values {
+    path: ModulePath,
+    tensors: HashMap<String, BridgeTensor>,
+}
+
+impl ModuleVisitor for Values {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.path.enter(name);
+    }
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.path.exit();
+    }
+    fn visit_float<const R: usize>(&mut self, param: &Param<Tensor<R>>) {
+        let value = param.val().without_autodiff().into_bridge();
+        self.tensors.insert(self.path.joined(), value);
+    }
+}
+
+struct Average {
+    path: ModulePath,
+    values: HashMap<String, BridgeTensor>,
+    keep: f32,
+}
+
+impl ModuleMapper for Average {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.path.enter(name);
+    }
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.path.exit();
+    }
+    fn map_float<const R: usize>(&mut self, param: Param<Tensor<R>>) -> Param<Tensor<R>> {
+        let Some(value) = self.values.remove(&self.path.joined()) else { return param };
+        let (id, tensor, mapper) = param.consume();
+        let average = kernels::moving_average(self.keep, tensor, Tensor::from_bridge(value));
+        Param::from_mapped_value(id, average, mapper)
+    }
+}
