@@ -2,6 +2,8 @@
 
 use burn::tensor::Device;
 use burn::tensor::wgpu::{WgpuSetup, wgpu};
+use cubecl::config::autotune::AutotuneLevel;
+use cubecl::config::{CubeClRuntimeConfig, RuntimeConfig};
 use std::fmt;
 use std::str::FromStr;
 
@@ -86,7 +88,11 @@ impl fmt::Display for Opened {
 }
 
 fn instance() -> wgpu::Instance {
-    wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env())
+    // OpenGL is left out: it is no primary interface, and looking for it makes the display libraries
+    // complain on machines without a display.
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
+    descriptor.backends = wgpu::Backends::PRIMARY;
+    wgpu::Instance::new(descriptor)
 }
 
 async fn enumerate(instance: &wgpu::Instance) -> Vec<(wgpu::Adapter, Adapter)> {
@@ -197,7 +203,14 @@ pub async fn open_async(choice: Choice) -> Result<Opened, DeviceError> {
 
 /// On a software adapter one kernel takes as long as a hundred on a GPU: trying them all out
 /// before the first result would take minutes a shape.
-fn limit_autotune() {}
+fn limit_autotune() {
+    let mut config = CubeClRuntimeConfig::from_current_dir().override_from_env();
+    config.autotune.level = AutotuneLevel::Minimal;
+    config.autotune.bench.min_samples = 1;
+    config.autotune.bench.max_samples = 1;
+    // A configuration that was read before stays: then a device is open already.
+    CubeClRuntimeConfig::try_set(config);
+}
 
 #[cfg(test)]
 mod tests {

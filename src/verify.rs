@@ -63,7 +63,7 @@ pub enum VerifyError {
         source: ImportError,
     },
     /// A fixture of no known kind, or an incomplete one.
-    #[error("{} is no fixture that is known here ({reason}): potential, miou and pixnerd are", path.display())]
+    #[error("{} is no fixture of a known kind ({reason}): potential, miou and pixnerd are known", path.display())]
     Unknown {
         /// The file.
         path: PathBuf,
@@ -90,7 +90,7 @@ pub fn read_tensors(path: &Path) -> Result<Tensors, VerifyError> {
     let failed = |source| VerifyError::Tensors { path: path.to_owned(), source };
     // A zip archive or a bare pickle; a safetensors file starts with the length of its header.
     if bytes.starts_with(b"PK") || bytes.starts_with(&[0x80]) {
-        tensors::from_pytorch(&bytes).map_err(failed)
+        tensors::from_pytorch(path).map_err(failed)
     } else {
         tensors::from_safetensors(&bytes).map(|(tensors, _)| tensors).map_err(failed)
     }

@@ -70,7 +70,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             verify::pixnerd(expected, &verify::read_tensors(expected)?, &network, cpu)?
         }
     };
+    super::report(&checks)?;
     files::write_model(&arguments.output, &Model { network, card }, Precision::Single)?;
     println!("wrote {}", arguments.output.display());
-    super::report(&checks)
+    Ok(())
 }

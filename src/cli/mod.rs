@@ -75,10 +75,25 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("flowseg: {error:#}");
+            eprintln!("flowseg: {}", one_line(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error with its causes on one line, leaving out causes that the text before already tells.
+fn one_line(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string().replace('\n', " ");
+        if !line.contains(&cause) {
+            if !line.is_empty() {
+                line.push_str(": ");
+            }
+            line.push_str(&cause);
+        }
+    }
+    line
 }
 
 /// Prints a line a check and fails if any check did.
@@ -88,6 +103,6 @@ fn report(checks: &[Check]) -> anyhow::Result<()> {
     }
     match checks.iter().filter(|check| !check.passed()).count() {
         0 => Ok(()),
-        n => bail!("{n} of {} checks failed: update the driver, or use --device cpu", checks.len()),
+        n => bail!("{n} of {} checks failed", checks.len()),
     }
 }

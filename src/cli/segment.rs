@@ -60,7 +60,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut failed = 0;
     for (path, name) in arguments.images.iter().zip(names) {
         if let Err(error) = segment(arguments, &model, path, &name) {
-            eprintln!("flowseg: {error:#}");
+            eprintln!("flowseg: {}", super::one_line(&error));
             failed += 1;
         }
     }

@@ -43,11 +43,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Some(path) => String::from_utf8_lossy(&files::read(path)?).into_owned(),
         None => String::new(),
     };
-    let mut config = config::Config::parse(&text, &arguments.overrides)
+    let data = arguments.data.iter().map(|path| {
+        format!("data.path={}", toml::Value::String(path.to_string_lossy().into_owned()))
+    });
+    let overrides: Vec<String> = data.chain(arguments.overrides.iter().cloned()).collect();
+    let config = config::Config::parse(&text, &overrides)
         .with_context(|| path.map_or("--set".to_owned(), |p| p.display().to_string()))?;
-    if let Some(data) = &arguments.data {
-        config.data.path.clone_from(data);
-    }
     let opened = arguments.device.open()?;
     let stop = stop_on_interrupt()?;
     let mut screen = Screen::new();

@@ -6,6 +6,7 @@ use burn::tensor::{Tensor, TensorData};
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 
 /// A tensor on the host.
 #[derive(Clone, Debug, PartialEq)]
@@ -111,17 +112,19 @@ fn numbers(bytes: &[u8], dtype: Dtype) -> Option<Vec<f32>> {
     })
 }
 
-/// Reads a PyTorch checkpoint's bytes. Of a Lightning checkpoint only `state_dict` is read.
+/// Reads a PyTorch checkpoint. Of a Lightning checkpoint only `state_dict` is read. It takes a path
+/// and not bytes, because the reader loads each tensor from the archive as it is asked for.
 ///
 /// # Errors
-/// Bytes that are no such checkpoint.
-pub fn from_pytorch(bytes: &[u8]) -> Result<Tensors, TensorsError> {
+/// A file that is no such checkpoint.
+pub fn from_pytorch(path: &Path) -> Result<Tensors, TensorsError> {
     use pytorch_reader::{DType, PytorchReader};
-    let read = |key| PytorchReader::from_reader(std::io::Cursor::new(bytes), key);
     let broken = |e: pytorch_reader::PytorchError| {
         TensorsError::Pytorch(e.to_string().replace('\n', " "))
     };
-    let reader = read(Some("state_dict")).or_else(|_| read(None)).map_err(broken)?;
+    let reader = PytorchReader::with_top_level_key(path, "state_dict")
+        .or_else(|_| PytorchReader::new(path))
+        .map_err(broken)?;
     let mut tensors = Tensors::new();
     for (name, tensor) in reader.into_tensors() {
         let dtype = match tensor.dtype() {

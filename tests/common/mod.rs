@@ -1,0 +1,77 @@
+//! What the tests of the built program share.
+#![allow(dead_code, reason = "every test binary uses its own part of this module")]
+
+use assert_cmd::Command;
+use std::path::{Path, PathBuf};
+
+/// The built program.
+pub fn flowseg() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flowseg"));
+    command.env_remove("FLOWSEG_LOG");
+    command
+}
+
+/// The shared data folder: `$FLOWSEG_SHARED`, or `../shared` beside the checkout.
+pub fn shared(name: &str) -> PathBuf {
+    let root = std::env::var_os("FLOWSEG_SHARED").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
+        PathBuf::from,
+    );
+    let path = root.join(name);
+    assert!(
+        path.exists(),
+        "{} is missing: these tests need the shared data folder; set FLOWSEG_SHARED to it",
+        path.display()
+    );
+    path
+}
+
+/// Settings of a network that trains in a blink.
+pub const SMALL: &[&str] = &[
+    "model.hidden_size=16",
+    "model.heads=2",
+    "model.pixel_width=8",
+    "model.transformer_blocks=1",
+    "model.field_blocks=1",
+    "data.size=[16,24]",
+    "train.batch_size=2",
+    "train.warmup=2",
+    "train.log_every=1",
+];
+
+/// `flowseg train` on small scenes with a small network.
+pub fn train(out: &Path, settings: &[&str]) -> Command {
+    let mut command = flowseg();
+    command.args(["train", "--device", "cpu", "--data", "scenes:3@16x24", "--out"]).arg(out);
+    for setting in SMALL.iter().chain(settings) {
+        command.args(["--set", setting]);
+    }
+    command
+}
+
+/// A small photo on disk.
+pub fn photo(folder: &Path, name: &str) -> PathBuf {
+    let path = folder.join(name);
+    image::RgbImage::from_fn(60, 40, |x, y| image::Rgb([(4 * x) as u8, (6 * y) as u8, 90]))
+        .save(&path)
+        .unwrap();
+    path
+}
+
+/// Everything a command wrote to stderr.
+pub fn stderr(command: &mut Command) -> String {
+    String::from_utf8(command.output().unwrap().stderr).unwrap()
+}
+
+/// Asserts that a command fails with status 1 and one line of error that has all these words.
+#[track_caller]
+pub fn fails(command: &mut Command, words: &[&str]) {
+    let output = command.output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    let errors: Vec<&str> = text.lines().filter(|l| l.starts_with("flowseg: ")).collect();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(!errors.is_empty() && !text.contains("panicked"), "{text}");
+    for word in words {
+        assert!(errors.iter().any(|e| e.contains(word)), "no {word:?} in {text}");
+    }
+}

@@ -1,0 +1,218 @@
+//! Training as a user sees it: files, resuming, determinism, interrupts.
+
+mod common;
+
+use common::{fails, flowseg, shared, train};
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+fn losses(run: &Path) -> Vec<(u64, f64)> {
+    let text = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .filter(|line| line.get("loss").is_some())
+        .map(|line| (line["step"].as_u64().unwrap(), line["loss"].as_f64().unwrap()))
+        .collect()
+}
+
+const TEN: &[&str] =
+    &["train.steps=10", "train.checkpoint_every=4", "train.validate_every=5", "train.validate_samples=4"];
+
+#[test]
+fn a_run_leaves_what_it_promises() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    train(&run, TEN).assert().success();
+    let losses = losses(&run);
+    assert_eq!(losses.iter().map(|l| l.0).collect::<Vec<_>>(), (1..=10).collect::<Vec<_>>());
+    for name in ["config.toml", "metrics.jsonl", "model.safetensors", "best.safetensors"] {
+        assert!(run.join(name).is_file(), "{name}");
+    }
+    assert!(run.join("samples/step-00000005.png").is_file());
+    assert!(run.join("checkpoints/step-00000010/optimizer.safetensors").is_file());
+    let config = fs::read_to_string(run.join("config.toml")).unwrap();
+    assert!(config.contains("learning_rate") && config.contains("hidden_size = 16"), "{config}");
+    let metrics = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    assert!(metrics.lines().any(|l| l.contains("\"miou\"") && l.contains("\"step\":5")));
+
+    // The folder is taken; a second run must not mix with the first.
+    fails(&mut train(&run, TEN), &["already holds a run", "--resume"]);
+    // The finished model works.
+    flowseg()
+        .args(["eval", "--device", "cpu", "--data", "scenes:3@16x24", "--steps", "1,2", "--json"])
+        .arg(folder.path().join("scores.json"))
+        .arg("--model")
+        .arg(run.join("model.safetensors"))
+        .assert()
+        .success();
+    let scores = fs::read_to_string(folder.path().join("scores.json")).unwrap();
+    let scores: serde_json::Value = serde_json::from_str(&scores).unwrap();
+    assert_eq!(scores["results"].as_array().unwrap().len(), 2);
+    assert!(scores["results"][0]["iou"].as_object().unwrap().len() == 3);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_losses_and_another_seed_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |name: &str, seed: &str| {
+        let out = folder.path().join(name);
+        train(&out, &["train.steps=6", "train.validate_every=0", seed]).assert().success();
+        losses(&out)
+    };
+    let first = run("a", "train.seed=1");
+    assert_eq!(first, run("b", "train.seed=1"));
+    assert_ne!(first, run("c", "train.seed=2"));
+}
+
+#[test]
+fn a_resumed_run_continues_bit_for_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, parts) = (folder.path().join("whole"), folder.path().join("parts"));
+    train(&whole, TEN).assert().success();
+    // The schedule depends on the last step, so the first part is stopped rather than shortened:
+    // a copy of the whole run with everything after its checkpoint at step 4 taken away.
+    train(&parts, &[TEN, &["train.keep=5"]].concat()).assert().success();
+    for step in ["08", "10"] {
+        fs::remove_dir_all(parts.join(format!("checkpoints/step-000000{step}"))).unwrap();
+    }
+    fs::remove_file(parts.join("model.safetensors")).unwrap();
+    train(&parts, TEN).arg("--resume").assert().success();
+    assert_eq!(losses(&parts), losses(&whole));
+    let model = |run: &Path| fs::read(run.join("model.safetensors")).unwrap();
+    assert_eq!(model(&parts), model(&whole));
+}
+
+#[test]
+fn a_kill_in_the_middle_leaves_a_run_that_resumes() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    // Saves every step, so that the kill lands in or beside a save.
+    let settings = &["train.steps=100000", "train.checkpoint_every=1", "train.validate_every=0"];
+    let template = train(&run, settings);
+    let mut child = Command::new(template.get_program())
+        .args(template.get_args())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_for(&run.join("checkpoints/step-00000005"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // What a process that was killed while saving leaves behind must not be taken for a checkpoint.
+    fs::create_dir_all(run.join("checkpoints/.saving-half")).unwrap();
+    let saved = || {
+        let names = fs::read_dir(run.join("checkpoints")).unwrap();
+        let mut names: Vec<String> =
+            names.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    let newest: u64 = saved().last().unwrap().trim_start_matches("step-").parse().unwrap();
+    let last = format!("train.steps={}", newest + 3);
+    train(&run, &["train.validate_every=0", "train.checkpoint_every=1", &last])
+        .arg("--resume")
+        .assert()
+        .success();
+    let steps: Vec<u64> = losses(&run).iter().map(|l| l.0).collect();
+    assert_eq!(steps, (1..=newest + 3).collect::<Vec<_>>());
+    assert!(saved().iter().all(|name| name.starts_with("step-")), "{:?}", saved());
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_saves_and_exits_cleanly() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let template = train(&run, &["train.steps=100000", "train.validate_every=0"]);
+    let child = Command::new(template.get_program())
+        .args(template.get_args())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_for(&run.join("metrics.jsonl"));
+    std::thread::sleep(Duration::from_millis(300));
+    let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(status.success());
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("--resume"), "{text}");
+    assert!(fs::read_dir(run.join("checkpoints")).unwrap().count() == 1);
+}
+
+fn wait_for(path: &Path) {
+    let start = Instant::now();
+    while !path.exists() {
+        assert!(start.elapsed() < Duration::from_secs(120), "{} never came", path.display());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn training_lowers_the_loss_of_every_objective() {
+    let folder = tempfile::tempdir().unwrap();
+    for objective in ["reshaped", "annealed", "vanilla"] {
+        let run = folder.path().join(objective);
+        let objective = format!("loss.objective={objective}");
+        let settings =
+            ["train.steps=60", "train.validate_every=0", "train.learning_rate=3e-3", &objective];
+        train(&run, &settings).assert().success();
+        let losses = losses(&run);
+        let mean = |part: &[(u64, f64)]| part.iter().map(|l| l.1).sum::<f64>() / part.len() as f64;
+        let (before, after) = (mean(&losses[..10]), mean(&losses[50..]));
+        assert!(after < 0.95 * before, "{objective}: {before} to {after}");
+    }
+}
+
+#[test]
+fn every_way_of_conditioning_trains() {
+    let folder = tempfile::tempdir().unwrap();
+    let variants: &[&[&str]] = &[
+        &["model.condition=none"],
+        &["model.prediction=target"],
+        &["flow.source=noise"],
+        &["flow.time=uniform", "flow.time_zero=0"],
+        &["flow.time=logit-normal"],
+    ];
+    for (i, variant) in variants.iter().enumerate() {
+        let run = folder.path().join(i.to_string());
+        let settings = ["train.steps=2", "train.validate_every=2", "train.validate_samples=2"];
+        train(&run, &[&settings, *variant].concat()).assert().success();
+        assert!(losses(&run).iter().all(|l| l.1.is_finite()));
+    }
+}
+
+#[test]
+fn mistakes_in_settings_are_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    fails(&mut train(&run, &["train.learning_rat=1"]), &["train.learning_rate"]);
+    fails(&mut train(&run, &["train.steps=many"]), &["many"]);
+    fails(&mut train(&run, &["model.heads=3"]), &["hidden_size"]);
+    fails(&mut train(&run, &["data.path=/nowhere"]), &["/nowhere"]);
+    let toml = folder.path().join("wrong.toml");
+    fs::write(&toml, "[train]\nstep = 3\n").unwrap();
+    fails(flowseg().args(["train", "--config"]).arg(&toml), &["train.steps", "wrong.toml"]);
+    assert!(!run.exists());
+}
+
+#[test]
+fn the_flag_is_the_command() {
+    let help = |word: &str| {
+        String::from_utf8(flowseg().args([word, "--help"]).output().unwrap().stdout).unwrap()
+    };
+    assert_eq!(help("train"), help("--train"));
+    assert!(help("train").contains("loss.temperature"));
+}
+
+#[test]
+fn real_photos_train() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let data = format!("data.path={}", shared("data/ade20k-samples").display());
+    train(&run, &[&data, "train.steps=2", "train.validate_every=0"]).assert().success();
+    assert_eq!(losses(&run).len(), 2);
+}
