@@ -45,7 +45,9 @@ impl FromStr for Choice {
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {
     /// No adapter at all.
-    #[error("no graphics adapter was found: install a Vulkan, Metal or DirectX 12 driver, or use --device cpu")]
+    #[error(
+        "no graphics adapter was found: install a Vulkan, Metal or DirectX 12 driver, or use --device cpu"
+    )]
     NoAdapter,
     /// A number past the end.
     #[error("there is no adapter {0}; `flowseg devices` lists {1}")]
@@ -108,14 +110,25 @@ async fn enumerate(instance: &wgpu::Instance) -> Vec<(wgpu::Adapter, Adapter)> {
         };
         let name = format!("{} ({})", info.name, info.backend);
         let software = info.device_type == wgpu::DeviceType::Cpu;
-        adapters.push((adapter, Adapter { name, software, rank }));
+        adapters.push((
+            adapter,
+            Adapter {
+                name,
+                software,
+                rank,
+            },
+        ));
     }
     adapters
 }
 
 /// All adapters, numbered as `wgpu:N` numbers them.
 pub async fn adapters_async() -> Vec<Adapter> {
-    enumerate(&instance()).await.into_iter().map(|(_, adapter)| adapter).collect()
+    enumerate(&instance())
+        .await
+        .into_iter()
+        .map(|(_, adapter)| adapter)
+        .collect()
 }
 
 /// All adapters, numbered as `wgpu:N` numbers them.
@@ -153,7 +166,11 @@ pub fn open(choice: Choice) -> Result<Opened, DeviceError> {
 /// # Errors
 /// As [`open`].
 pub async fn open_async(choice: Choice) -> Result<Opened, DeviceError> {
-    let cpu = |note: Option<String>| Opened { device: Device::flex(), name: "CPU".into(), note };
+    let cpu = |note: Option<String>| Opened {
+        device: Device::flex(),
+        name: "CPU".into(),
+        note,
+    };
     let number = match choice {
         Choice::Cpu => return Ok(cpu(None)),
         Choice::Wgpu(number) => number,
@@ -194,11 +211,23 @@ pub async fn open_async(choice: Choice) -> Result<Opened, DeviceError> {
     if about.software {
         limit_autotune();
     }
-    let setup = WgpuSetup { instance, adapter, device, queue, backend };
-    let device =
-        Device::wgpu_options().setup(setup).init().map_err(|e| refused(e.to_string()))?;
+    let setup = WgpuSetup {
+        instance,
+        adapter,
+        device,
+        queue,
+        backend,
+    };
+    let device = Device::wgpu_options()
+        .setup(setup)
+        .init()
+        .map_err(|e| refused(e.to_string()))?;
     let note = (choice == Choice::Auto).then(|| "the best adapter".to_owned());
-    Ok(Opened { device, name: about.name, note })
+    Ok(Opened {
+        device,
+        name: about.name,
+        note,
+    })
 }
 
 /// On a software adapter one kernel takes as long as a hundred on a GPU: trying them all out
@@ -221,7 +250,13 @@ mod tests {
         assert_eq!("wgpu:2".parse::<Choice>().unwrap(), Choice::Wgpu(Some(2)));
         assert_eq!("auto".parse::<Choice>().unwrap(), Choice::Auto);
         for wrong in ["gpu", "wgpu:", "wgpu:x", ""] {
-            assert!(wrong.parse::<Choice>().unwrap_err().to_string().contains("flowseg devices"));
+            assert!(
+                wrong
+                    .parse::<Choice>()
+                    .unwrap_err()
+                    .to_string()
+                    .contains("flowseg devices")
+            );
         }
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 const INCREMENTS: [f64; 3] = [
     std::f64::consts::SQRT_2,
     1.732_050_807_568_877_2,
-    2.236_067_977_499_789_8,
+    2.236_067_977_499_79,
 ];
 
 /// How class indices are placed in the cube `[-1, 1]^3`.
@@ -44,10 +44,17 @@ impl Centroids {
             .collect();
         for axis in 0..3 {
             let low = points.iter().map(|p| p[axis]).fold(f64::INFINITY, f64::min);
-            let high = points.iter().map(|p| p[axis]).fold(f64::NEG_INFINITY, f64::max);
+            let high = points
+                .iter()
+                .map(|p| p[axis])
+                .fold(f64::NEG_INFINITY, f64::max);
             let extent = high - low;
             for point in &mut points {
-                let unit = if extent > 0.0 { (point[axis] - low) / extent } else { 0.0 };
+                let unit = if extent > 0.0 {
+                    (point[axis] - low) / extent
+                } else {
+                    0.0
+                };
                 point[axis] = 2.0 * unit - 1.0;
             }
         }
@@ -104,7 +111,9 @@ impl Centroids {
     /// The class's colour: its centroid read as RGB, so that a state drawn as an image and a mask
     /// drawn in class colours are the same picture.
     pub fn colour(&self, class: usize) -> [u8; 3] {
-        self.points.get(class).map_or([0; 3], |mu| mu.map(|v| to_byte(v as f32)))
+        self.points
+            .get(class)
+            .map_or([0; 3], |mu| mu.map(|v| to_byte(v as f32)))
     }
 
     /// Encodes a label map as the centroid image `x1`: `[3, pixels]`, channel-major. Labels outside
@@ -146,8 +155,16 @@ mod tests {
         for n in [2, 11, 150, 1000] {
             let centroids = Centroids::kronecker(n);
             for axis in 0..3 {
-                let low = centroids.points().iter().map(|p| p[axis]).fold(f64::INFINITY, f64::min);
-                let high = centroids.points().iter().map(|p| p[axis]).fold(-1.0, f64::max);
+                let low = centroids
+                    .points()
+                    .iter()
+                    .map(|p| p[axis])
+                    .fold(f64::INFINITY, f64::min);
+                let high = centroids
+                    .points()
+                    .iter()
+                    .map(|p| p[axis])
+                    .fold(-1.0, f64::max);
                 assert_eq!((low, high), (-1.0, 1.0));
             }
         }

@@ -25,7 +25,11 @@ pub struct Scores {
 impl Confusion {
     /// An empty matrix for N classes.
     pub fn new(classes: usize) -> Self {
-        Self { classes, counts: vec![0; classes * classes], unpredicted: vec![0; classes] }
+        Self {
+            classes,
+            counts: vec![0; classes * classes],
+            unpredicted: vec![0; classes],
+        }
     }
 
     /// Counts pixels. Truths outside `0..N` (ignored pixels) don't count; predictions outside it

@@ -41,7 +41,10 @@ pub enum FileError {
 /// # Errors
 /// Any failure of the disk; the temporary file is removed.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    let failed = |source| FileError::Write { path: path.to_owned(), source };
+    let failed = |source| FileError::Write {
+        path: path.to_owned(),
+        source,
+    };
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -56,7 +59,9 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        file.as_file().set_permissions(fs::Permissions::from_mode(0o644)).map_err(failed)?;
+        file.as_file()
+            .set_permissions(fs::Permissions::from_mode(0o644))
+            .map_err(failed)?;
     }
     file.persist(path).map_err(|e| failed(e.error))?;
     Ok(())
@@ -67,9 +72,14 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 /// # Errors
 /// Anything but a readable file.
 pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
-    let failed = |source| FileError::Read { path: path.to_owned(), source };
+    let failed = |source| FileError::Read {
+        path: path.to_owned(),
+        source,
+    };
     if path.is_dir() {
-        return Err(failed(io::Error::other("it is a folder; name a file in it")));
+        return Err(failed(io::Error::other(
+            "it is a folder; name a file in it",
+        )));
     }
     fs::read(path).map_err(failed)
 }
@@ -79,8 +89,10 @@ pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
 /// # Errors
 /// A disk that refuses.
 pub fn create_folder(path: &Path) -> Result<(), FileError> {
-    fs::create_dir_all(path)
-        .map_err(|source| FileError::Write { path: path.to_owned(), source })
+    fs::create_dir_all(path).map_err(|source| FileError::Write {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Makes a folder's entries durable, so that a rename in it survives a power cut.
@@ -97,16 +109,23 @@ pub fn sync_folder(path: &Path) {
 /// A file that can't be read, or is no model.
 pub fn read_model(path: &Path, device: &Device) -> Result<Model, FileError> {
     // Mapped, so that a file of any size that turns out to be no model costs nothing.
-    let failed = |source| FileError::Read { path: path.to_owned(), source };
+    let failed = |source| FileError::Read {
+        path: path.to_owned(),
+        source,
+    };
     if path.is_dir() {
-        return Err(failed(io::Error::other("it is a folder; name a model file in it")));
+        return Err(failed(io::Error::other(
+            "it is a folder; name a model file in it",
+        )));
     }
     let file = File::open(path).map_err(failed)?;
     // SAFETY: the map is read only and dropped before this function returns; a file that is cut
     // short meanwhile by somebody else is the risk that every mapped reader takes.
     let bytes = unsafe { memmap2::Mmap::map(&file) }.map_err(failed)?;
-    Model::from_bytes(&bytes, device)
-        .map_err(|source| FileError::Model { path: path.to_owned(), source })
+    Model::from_bytes(&bytes, device).map_err(|source| FileError::Model {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Writes a model file.
@@ -116,6 +135,9 @@ pub fn read_model(path: &Path, device: &Device) -> Result<Model, FileError> {
 pub fn write_model(path: &Path, model: &Model, precision: Precision) -> Result<(), FileError> {
     let bytes = model
         .to_bytes(precision)
-        .map_err(|source| FileError::Model { path: path.to_owned(), source })?;
+        .map_err(|source| FileError::Model {
+            path: path.to_owned(),
+            source,
+        })?;
     write_atomic(path, &bytes)
 }

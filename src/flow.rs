@@ -38,9 +38,7 @@ impl Prediction {
     pub fn velocity(self, output: Tensor<4>, state: Tensor<4>, t: Tensor<4>) -> Tensor<4> {
         match self {
             Prediction::Velocity => output,
-            Prediction::Target => {
-                (output - state) / (t.neg() + 1.0).clamp_min(REMAINING_FLOOR)
-            }
+            Prediction::Target => (output - state) / (t.neg() + 1.0).clamp_min(REMAINING_FLOOR),
         }
     }
 }
@@ -244,7 +242,11 @@ mod tests {
             temperature: 1.0,
             epsilon: 1e-2,
         };
-        let loss = Loss { objective: Objective::Reshaped, potential, centroids: &centroids };
+        let loss = Loss {
+            objective: Objective::Reshaped,
+            potential,
+            centroids: &centroids,
+        };
         let device = Device::flex();
         let labels = |v: Vec<i32>| Tensor::from_data(TensorData::new(v, [1, 1, 2]), &device);
         let batch = |second: f32| PathBatch {

@@ -25,7 +25,12 @@ pub struct Sampling {
 
 impl Default for Sampling {
     fn default() -> Self {
-        Self { solver: Solver::Euler, steps: 10, shift: 1.0, seed: 0 }
+        Self {
+            solver: Solver::Euler,
+            steps: 10,
+            shift: 1.0,
+            seed: 0,
+        }
     }
 }
 
@@ -45,8 +50,10 @@ pub fn network_size(model: &Model, width: usize, height: usize) -> [usize; 2] {
 
 /// Photos as the network's input `[B, 3, H, W]`, all resized to `size`.
 pub fn input(photos: &[&RgbImage], size: [usize; 2], device: &Device) -> Tensor<4> {
-    let planes: Vec<Vec<f32>> =
-        photos.par_iter().map(|photo| data::photo_to_chw(photo, size)).collect();
+    let planes: Vec<Vec<f32>> = photos
+        .par_iter()
+        .map(|photo| data::photo_to_chw(photo, size))
+        .collect();
     let data = TensorData::new(planes.concat(), [photos.len(), 3, size[0], size[1]]);
     Tensor::from_data(data, device)
 }
@@ -59,7 +66,9 @@ pub fn flow<'a>(
 ) -> impl Iterator<Item = State> + 'a {
     let source = model.source(&photos, sampling.seed);
     let times = sampler::times(sampling.steps, sampling.shift);
-    Trajectory::new(source, times, sampling.solver, move |x, t| model.velocity(x, t, &photos))
+    Trajectory::new(source, times, sampling.solver, move |x, t| {
+        model.velocity(x, t, &photos)
+    })
 }
 
 /// The nearest class of every pixel of a batch of states `[B, 3, H, W]`: one map an entry.
@@ -67,7 +76,10 @@ pub fn decode(centroids: &Centroids, state: Tensor<4>) -> Vec<Vec<u16>> {
     let [batch, ..] = state.dims();
     let values = read(state);
     let entry = values.len() / batch.max(1);
-    values.par_chunks(entry).map(|state| centroids.decode(state)).collect()
+    values
+        .par_chunks(entry)
+        .map(|state| centroids.decode(state))
+        .collect()
 }
 
 /// A label map of the network's size at the photo's size: every pixel takes the class with the
@@ -85,25 +97,31 @@ pub fn scale_labels(labels: &[u16], from: [usize; 2], to: [usize; 2]) -> Vec<u16
     };
     let (rows, columns) = (taps(from[0], to[0]), taps(from[1], to[1]));
     let mut out = vec![0; to[0] * to[1]];
-    out.par_chunks_mut(to[1]).zip(&rows).for_each(|(out, &(top, bottom, fy))| {
-        let (top, bottom) = (&labels[top * from[1]..], &labels[bottom * from[1]..]);
-        for (out, &(left, right, fx)) in out.iter_mut().zip(&columns) {
-            let corners = [
-                (top[left], (1.0 - fy) * (1.0 - fx)),
-                (top[right], (1.0 - fy) * fx),
-                (bottom[left], fy * (1.0 - fx)),
-                (bottom[right], fy * fx),
-            ];
-            let mut best = (corners[0].0, f32::NEG_INFINITY);
-            for (class, _) in corners {
-                let share = corners.iter().filter(|c| c.0 == class).map(|c| c.1).sum::<f32>();
-                if share > best.1 {
-                    best = (class, share);
+    out.par_chunks_mut(to[1])
+        .zip(&rows)
+        .for_each(|(out, &(top, bottom, fy))| {
+            let (top, bottom) = (&labels[top * from[1]..], &labels[bottom * from[1]..]);
+            for (out, &(left, right, fx)) in out.iter_mut().zip(&columns) {
+                let corners = [
+                    (top[left], (1.0 - fy) * (1.0 - fx)),
+                    (top[right], (1.0 - fy) * fx),
+                    (bottom[left], fy * (1.0 - fx)),
+                    (bottom[right], fy * fx),
+                ];
+                let mut best = (corners[0].0, f32::NEG_INFINITY);
+                for (class, _) in corners {
+                    let share = corners
+                        .iter()
+                        .filter(|c| c.0 == class)
+                        .map(|c| c.1)
+                        .sum::<f32>();
+                    if share > best.1 {
+                        best = (class, share);
+                    }
                 }
+                *out = best.0;
             }
-            *out = best.0;
-        }
-    });
+        });
     out
 }
 
@@ -116,7 +134,10 @@ mod tests {
         let labels = [1, 1, 2, 2, 1, 1, 2, 2];
         let big = scale_labels(&labels, [2, 4], [8, 16]);
         assert_eq!(big.len(), 128);
-        assert!(big.chunks(16).all(|row| row[..8] == [1; 8] && row[8..] == [2; 8]));
+        assert!(
+            big.chunks(16)
+                .all(|row| row[..8] == [1; 8] && row[8..] == [2; 8])
+        );
         assert_eq!(scale_labels(&labels, [2, 4], [2, 4]), labels);
     }
 }

@@ -1,4 +1,34 @@
-//! FlowSeg.
+//! FlowSeg: generative segmentation by flow matching, after "Rethinking Vector Field Learning for
+//! Generative Segmentation" (Wang et al.).
+//!
+//! A photo flows into its mask: an ODE carries every pixel from its colour to the centroid of its
+//! class, along a velocity field that a network has learnt. Where each idea of the paper lives:
+//!
+//! | idea | module |
+//! |---|---|
+//! | category encoding, eq. 7 and 8 | [`encoding`] |
+//! | potential and its gradient, eq. 9 to 11 | [`potential`], for whole images [`kernels`] |
+//! | path, prediction, reshaped target, eq. 1 to 5, 12 and 13 | [`flow`] |
+//! | Euler sampling, and other solvers | [`sampler`] |
+//! | pixel neural field on a transformer, section 4.3 | [`model`] |
+//! | fused operations, forward and backward | [`kernels`] |
+//! | data sets and augmentation | [`data`] |
+//! | training and its run folders | [`train`] |
+//! | mIoU | [`eval`] |
+//! | photos to masks | [`inference`] |
+//! | comparison with reference numbers | [`verify`] |
+//! | work off the caller's thread | [`job`] |
+//! | the window | [`viewer`] |
+//! | commands | [`cli`] |
+//!
+//! # The leak
+//! For t > 0 the state mixes photo and answer. A network that also sees the photo can solve for the
+//! answer, `x1 = (x_t - (1 - t) I) / t`, without looking at anything: uniform times teach it to
+//! subtract, and only times near 0 teach it to see. [`flow::TimeSampler`] therefore puts a share of
+//! the samples at t = 0 and crowds the rest there.
+
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
+
 pub mod cli;
 pub mod data;
 pub mod device;
@@ -7,9 +37,11 @@ pub mod eval;
 pub mod files;
 pub mod flow;
 pub mod inference;
+pub mod job;
 pub mod kernels;
 pub mod model;
 pub mod potential;
 pub mod sampler;
 pub mod train;
 pub mod verify;
+pub mod viewer;

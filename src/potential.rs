@@ -30,8 +30,12 @@ pub enum Operator {
 
 impl Operator {
     /// All operators, in the order of the documentation.
-    pub const ALL: [Operator; 4] =
-        [Operator::Log, Operator::Sqrt, Operator::Linear, Operator::NormalizedGradient];
+    pub const ALL: [Operator; 4] = [
+        Operator::Log,
+        Operator::Sqrt,
+        Operator::Linear,
+        Operator::NormalizedGradient,
+    ];
 
     /// `T(d)`.
     pub fn value(self, d: f64, epsilon: f64) -> f64 {
@@ -78,10 +82,14 @@ impl Potential {
     /// Evaluates the potential at `point` for the target class `target` (an index into
     /// `centroids`, which holds N >= 1 points).
     pub fn at(&self, point: [f64; 3], centroids: &[[f64; 3]], target: usize) -> PotentialAt {
-        let offsets: Vec<[f64; 3]> =
-            centroids.iter().map(|mu| std::array::from_fn(|a| point[a] - mu[a])).collect();
-        let distances: Vec<f64> =
-            offsets.iter().map(|o| o.iter().map(|v| v * v).sum::<f64>()).collect();
+        let offsets: Vec<[f64; 3]> = centroids
+            .iter()
+            .map(|mu| std::array::from_fn(|a| point[a] - mu[a]))
+            .collect();
+        let distances: Vec<f64> = offsets
+            .iter()
+            .map(|o| o.iter().map(|v| v * v).sum::<f64>())
+            .collect();
         let logits: Vec<f64> = distances
             .iter()
             .map(|&d| self.operator.value(d, self.epsilon) / self.temperature)
@@ -94,7 +102,11 @@ impl Potential {
         let mut gradient = [0.0; 3];
         for (k, offset) in offsets.iter().enumerate() {
             // 1 - p_gt as the sum of the other p_k: the subtraction would lose it near a centroid.
-            let y_minus_p = if k == target { others / total } else { -weights[k] / total };
+            let y_minus_p = if k == target {
+                others / total
+            } else {
+                -weights[k] / total
+            };
             let factor = -2.0 / self.temperature
                 * y_minus_p
                 * self.operator.derivative(distances[k], self.epsilon);
@@ -103,7 +115,12 @@ impl Potential {
             }
         }
         if self.operator == Operator::NormalizedGradient {
-            let norm = gradient.iter().map(|g| g * g).sum::<f64>().sqrt().max(NORM_FLOOR);
+            let norm = gradient
+                .iter()
+                .map(|g| g * g)
+                .sum::<f64>()
+                .sqrt()
+                .max(NORM_FLOOR);
             gradient = gradient.map(|g| g / norm);
         }
         let phi = if others < weights[target] {
@@ -111,7 +128,11 @@ impl Potential {
         } else {
             total.ln() - (logits[target] - top)
         };
-        PotentialAt { probability: weights.iter().map(|w| w / total).collect(), phi, gradient }
+        PotentialAt {
+            probability: weights.iter().map(|w| w / total).collect(),
+            phi,
+            gradient,
+        }
     }
 }
 
@@ -120,7 +141,12 @@ impl Potential {
 pub const NORM_FLOOR: f64 = 1e-6;
 
 fn total_without(weights: &[f64], index: usize) -> f64 {
-    weights.iter().enumerate().filter(|&(k, _)| k != index).map(|(_, w)| w).sum()
+    weights
+        .iter()
+        .enumerate()
+        .filter(|&(k, _)| k != index)
+        .map(|(_, w)| w)
+        .sum()
 }
 
 #[cfg(test)]
@@ -167,7 +193,9 @@ mod tests {
             temperature: 1.0,
             epsilon: 1e-4,
         };
-        let g = potential.at([0.3, -0.2, 0.5], centroids.points(), 4).gradient;
+        let g = potential
+            .at([0.3, -0.2, 0.5], centroids.points(), 4)
+            .gradient;
         assert!((g.iter().map(|v| v * v).sum::<f64>() - 1.0).abs() < 1e-12);
     }
 }

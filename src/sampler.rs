@@ -4,9 +4,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 /// A fixed-step solver.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Solver {
     /// One evaluation a step; the paper's.
@@ -54,7 +52,13 @@ impl<V: FnMut(Tensor<4>, f32) -> Tensor<4>> Trajectory<V> {
     /// Starts at `source: [B, 3, H, W]`, to be solved over `times` (see [`times`]) in the field
     /// `velocity(x, t)`.
     pub fn new(source: Tensor<4>, times: Vec<f32>, solver: Solver, velocity: V) -> Self {
-        Self { velocity, solver, times, next: 0, x: Some(source) }
+        Self {
+            velocity,
+            solver,
+            times,
+            next: 0,
+            x: Some(source),
+        }
     }
 
     fn step(&mut self, x: Tensor<4>, t: f32, h: f32) -> Tensor<4> {
@@ -107,7 +111,9 @@ mod tests {
     /// dx/dt = x from 1, exactly e at t = 1.
     fn error(solver: Solver, steps: usize) -> f32 {
         let source = Tensor::ones([1, 3, 1, 1], &Device::flex());
-        let last = Trajectory::new(source, times(steps, 1.0), solver, |x, _| x).last().unwrap();
+        let last = Trajectory::new(source, times(steps, 1.0), solver, |x, _| x)
+            .last()
+            .unwrap();
         assert_eq!((last.step, last.t), (steps, 1.0));
         let x: Vec<f32> = last.x.into_data().try_to_vec::<f32>().unwrap();
         (x[0] - std::f32::consts::E).abs()
@@ -118,7 +124,10 @@ mod tests {
         for (solver, order) in [(Solver::Euler, 1), (Solver::Heun, 2)] {
             let ratio = error(solver, 10) / error(solver, 20);
             let expected = 2f32.powi(order);
-            assert!((ratio / expected - 1.0).abs() < 0.15, "{solver:?}: {ratio} of {expected}");
+            assert!(
+                (ratio / expected - 1.0).abs() < 0.15,
+                "{solver:?}: {ratio} of {expected}"
+            );
         }
         assert!(error(Solver::Rk4, 4) < 1e-4);
     }

@@ -36,7 +36,10 @@ impl fmt::Display for Check {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verdict = if self.passed() { "ok" } else { "FAILED" };
         let Self { name, error, limit } = self;
-        write!(f, "{name}: max error {error:.3e} (limit {limit:.0e}) {verdict}")
+        write!(
+            f,
+            "{name}: max error {error:.3e} (limit {limit:.0e}) {verdict}"
+        )
     }
 }
 
@@ -77,8 +80,14 @@ pub fn max_error(found: &[f32], expected: &[f32]) -> f64 {
     if found.len() != expected.len() {
         return f64::INFINITY;
     }
-    let differences = found.iter().zip(expected).map(|(a, b)| f64::from((a - b).abs()));
-    differences.fold(0.0, |m, d| if d.is_nan() { f64::INFINITY } else { m.max(d) })
+    let differences = found
+        .iter()
+        .zip(expected)
+        .map(|(a, b)| f64::from((a - b).abs()));
+    differences.fold(
+        0.0,
+        |m, d| if d.is_nan() { f64::INFINITY } else { m.max(d) },
+    )
 }
 
 /// Reads a safetensors or PyTorch file, told apart by content.
@@ -87,12 +96,17 @@ pub fn max_error(found: &[f32], expected: &[f32]) -> f64 {
 /// Files that are neither.
 pub fn read_tensors(path: &Path) -> Result<Tensors, VerifyError> {
     let bytes = files::read(path)?;
-    let failed = |source| VerifyError::Tensors { path: path.to_owned(), source };
+    let failed = |source| VerifyError::Tensors {
+        path: path.to_owned(),
+        source,
+    };
     // A zip archive or a bare pickle; a safetensors file starts with the length of its header.
     if bytes.starts_with(b"PK") || bytes.starts_with(&[0x80]) {
         tensors::from_pytorch(path).map_err(failed)
     } else {
-        tensors::from_safetensors(&bytes).map(|(tensors, _)| tensors).map_err(failed)
+        tensors::from_safetensors(&bytes)
+            .map(|(tensors, _)| tensors)
+            .map_err(failed)
     }
 }
 
@@ -115,11 +129,18 @@ pub fn fixture(
     } else if found.contains_key("velocity") {
         let beside = stem(path).with_extension("weights.safetensors");
         let weights = weights.unwrap_or(&beside);
-        let (config, tensors) = import::pixnerd(read_tensors(weights)?, Weights::Ema)
-            .map_err(|source| VerifyError::Import { path: weights.to_owned(), source })?;
+        let (config, tensors) =
+            import::pixnerd(read_tensors(weights)?, Weights::Ema).map_err(|source| {
+                VerifyError::Import {
+                    path: weights.to_owned(),
+                    source,
+                }
+            })?;
         let network = Network::new(&config, 0, device);
-        let network = tensors::import(network, tensors)
-            .map_err(|source| VerifyError::Tensors { path: weights.to_owned(), source })?;
+        let network = tensors::import(network, tensors).map_err(|source| VerifyError::Tensors {
+            path: weights.to_owned(),
+            source,
+        })?;
         pixnerd(path, &found, &network, cpu)
     } else {
         Err(unknown(path, "none of their tensors is in it"))
@@ -127,17 +148,26 @@ pub fn fixture(
 }
 
 fn unknown(path: &Path, reason: impl Into<String>) -> VerifyError {
-    VerifyError::Unknown { path: path.to_owned(), reason: reason.into() }
+    VerifyError::Unknown {
+        path: path.to_owned(),
+        reason: reason.into(),
+    }
 }
 
 /// `DIR/NAME` of `DIR/NAME.safetensors` or `DIR/NAME.expected.safetensors`.
 fn stem(path: &Path) -> PathBuf {
     let bare = path.with_extension("");
-    if bare.extension().is_some_and(|e| e == "expected") { bare.with_extension("") } else { bare }
+    if bare.extension().is_some_and(|e| e == "expected") {
+        bare.with_extension("")
+    } else {
+        bare
+    }
 }
 
 fn get<'a>(path: &Path, tensors: &'a Tensors, name: &str) -> Result<&'a HostTensor, VerifyError> {
-    tensors.get(name).ok_or_else(|| unknown(path, format!("no tensor {name}")))
+    tensors
+        .get(name)
+        .ok_or_else(|| unknown(path, format!("no tensor {name}")))
 }
 
 fn json(path: &Path) -> Result<serde_json::Value, VerifyError> {
@@ -160,7 +190,11 @@ pub fn pixnerd(
     let shape: [usize; 4] = x.shape[..]
         .try_into()
         .map_err(|_| unknown(path, format!("x has {} axes", x.shape.len())))?;
-    let classes = get(path, expected, "y")?.data.iter().map(|&c| c as usize).collect();
+    let classes = get(path, expected, "y")?
+        .data
+        .iter()
+        .map(|&c| c as usize)
+        .collect();
     let query = Query {
         state: Tensor::from_data(TensorData::new(x.data.clone(), shape), &network.device()),
         times: get(path, expected, "t")?.data.clone(),
@@ -168,33 +202,44 @@ pub fn pixnerd(
         classes: Some(classes),
     };
     let mut blocks = Vec::new();
-    let velocity =
-        network.forward_observed(query, |i, tokens| blocks.push((i, tokens.clone())));
+    let velocity = network.forward_observed(query, |i, tokens| blocks.push((i, tokens.clone())));
     let mut checks = Vec::new();
     let name = |part: &str| format!("{} {part}", stem(path).display());
     for (i, tokens) in blocks {
         let part = format!("cond_block.{i}");
         let error = max_error(&read(tokens), &get(path, expected, &part)?.data);
-        checks.push(Check { name: name(&part), error, limit });
+        checks.push(Check {
+            name: name(&part),
+            error,
+            limit,
+        });
     }
     let error = max_error(&read(velocity), &get(path, expected, "velocity")?.data);
-    checks.push(Check { name: name("velocity"), error, limit });
+    checks.push(Check {
+        name: name("velocity"),
+        error,
+        limit,
+    });
     Ok(checks)
 }
 
 /// Centroids, and the potential's gradient on the device for every operator, temperature and N.
-fn potential(
-    path: &Path,
-    expected: &Tensors,
-    device: &Device,
-) -> Result<Vec<Check>, VerifyError> {
+fn potential(path: &Path, expected: &Tensors, device: &Device) -> Result<Vec<Check>, VerifyError> {
     let json = json(path)?;
-    let epsilon = json["epsilon"].as_f64().ok_or_else(|| unknown(path, "no epsilon in its JSON"))?;
+    let epsilon = json["epsilon"]
+        .as_f64()
+        .ok_or_else(|| unknown(path, "no epsilon in its JSON"))?;
     let mut checks = Vec::new();
-    let operators = [("log", Operator::Log), ("sqrt", Operator::Sqrt), ("linear", Operator::Linear)];
+    let operators = [
+        ("log", Operator::Log),
+        ("sqrt", Operator::Sqrt),
+        ("linear", Operator::Linear),
+    ];
     for (name, gradient) in expected.iter().filter(|(k, _)| k.starts_with("grad.")) {
         // grad.OPERATOR.tauT.N, where T may hold a point.
-        let parts = name.strip_prefix("grad.").and_then(|rest| rest.split_once(".tau"));
+        let parts = name
+            .strip_prefix("grad.")
+            .and_then(|rest| rest.split_once(".tau"));
         let parsed = parts.and_then(|(operator, rest)| {
             let (tau, n) = rest.rsplit_once('.')?;
             let operator = operators.iter().find(|(o, _)| *o == operator)?.1;
@@ -207,7 +252,11 @@ fn potential(
         let points = get(path, expected, &format!("x.{n}"))
             .or_else(|_| get(path, expected, &format!("points.{n}")))?;
         let labels = get(path, expected, &format!("label.{n}"))?;
-        let potential = Potential { operator, temperature, epsilon };
+        let potential = Potential {
+            operator,
+            temperature,
+            epsilon,
+        };
         let count = labels.data.len();
         // [P, 3] to [1, 3, 1, P]
         let planar: Vec<f32> = (0..3)
@@ -215,22 +264,35 @@ fn potential(
             .collect();
         let x = Tensor::from_data(TensorData::new(planar, [1, 3, 1, count]), device);
         let labels: Vec<i32> = labels.data.iter().map(|&l| l as i32).collect();
-        let labels =
-            Tensor::<3, Int>::from_data(TensorData::new(labels, [1, 1, count]), device);
-        let found = read(kernels::potential_gradient(x, labels, &centroids, potential));
+        let labels = Tensor::<3, Int>::from_data(TensorData::new(labels, [1, 1, count]), device);
+        let found = read(kernels::potential_gradient(
+            x, labels, &centroids, potential,
+        ));
         let mut error = 0.0f64;
         for (i, &expected) in gradient.data.iter().enumerate() {
             let difference = f64::from((found[i % 3 * count + i / 3] - expected).abs());
             let relative = difference / f64::from(expected.abs()).max(0.01);
-            error = if relative.is_nan() { f64::INFINITY } else { error.max(relative) };
+            error = if relative.is_nan() {
+                f64::INFINITY
+            } else {
+                error.max(relative)
+            };
         }
-        checks.push(Check { name: format!("{name} (relative)"), error, limit: 1e-3 });
+        checks.push(Check {
+            name: format!("{name} (relative)"),
+            error,
+            limit: 1e-3,
+        });
     }
     for (name, points) in expected.iter().filter(|(k, _)| k.starts_with("centroids.")) {
         let n = points.shape.first().copied().unwrap_or(0);
         let found = Centroids::kronecker(n).flat_f32();
         let error = max_error(&found, &points.data);
-        checks.push(Check { name: format!("{name} (single precision)"), error, limit: 1e-7 });
+        checks.push(Check {
+            name: format!("{name} (single precision)"),
+            error,
+            limit: 1e-7,
+        });
     }
     Ok(checks)
 }
@@ -238,19 +300,27 @@ fn potential(
 fn miou(path: &Path, expected: &Tensors) -> Result<Vec<Check>, VerifyError> {
     let json = json(path)?;
     let field = |name: &str| {
-        json[name].as_f64().ok_or_else(|| unknown(path, format!("no {name} in its JSON")))
+        json[name]
+            .as_f64()
+            .ok_or_else(|| unknown(path, format!("no {name} in its JSON")))
     };
     let ignore = field("ignore")? as u16;
     let labels = |name: &str| -> Result<Vec<u16>, VerifyError> {
         let values = get(path, expected, name)?.data.iter().map(|&v| v as u16);
-        Ok(values.map(|v| if v == ignore { crate::data::IGNORE } else { v }).collect())
+        Ok(values
+            .map(|v| if v == ignore { crate::data::IGNORE } else { v })
+            .collect())
     };
     let mut confusion = Confusion::new(field("classes")? as usize);
     confusion.add(&labels("ground_truth")?, &labels("prediction")?);
     let scores = confusion.scores();
     let mut checks = vec![
         ("miou", scores.miou, field("miou_over_classes_with_union")?),
-        ("pixel_accuracy", scores.pixel_accuracy, field("pixel_accuracy")?),
+        (
+            "pixel_accuracy",
+            scores.pixel_accuracy,
+            field("pixel_accuracy")?,
+        ),
     ];
     let expected: Vec<f64> = json["iou"]
         .as_array()
@@ -278,34 +348,59 @@ pub fn against_cpu(device: &Device) -> Vec<Check> {
         let (found, expected) = (run(device), run(&cpu));
         let scale = expected.iter().fold(1.0f32, |m, v| m.max(v.abs()));
         let error = max_error(&found, &expected) / f64::from(scale);
-        checks.push(Check { name: name.to_owned(), error, limit });
+        checks.push(Check {
+            name: name.to_owned(),
+            error,
+            limit,
+        });
     };
     for operator in Operator::ALL {
-        check(&format!("potential gradient {operator:?}"), 1e-3, &|device| {
-            let potential = Potential { operator, temperature: 1.0, epsilon: 1e-2 };
-            let x = crate::model::noise([2, 3, 8, 9], 1, device);
-            let labels: Vec<i32> = (0..144).map(|i| i % 13 - 1).collect();
-            let labels = Tensor::from_data(TensorData::new(labels, [2, 8, 9]), device);
-            read(kernels::potential_gradient(x, labels, &Centroids::kronecker(11), potential))
-        });
+        check(
+            &format!("potential gradient {operator:?}"),
+            1e-3,
+            &|device| {
+                let potential = Potential {
+                    operator,
+                    temperature: 1.0,
+                    epsilon: 1e-2,
+                };
+                let x = crate::model::noise([2, 3, 8, 9], 1, device);
+                let labels: Vec<i32> = (0..144).map(|i| i % 13 - 1).collect();
+                let labels = Tensor::from_data(TensorData::new(labels, [2, 8, 9]), device);
+                read(kernels::potential_gradient(
+                    x,
+                    labels,
+                    &Centroids::kronecker(11),
+                    potential,
+                ))
+            },
+        );
     }
     check("neural field", 1e-4, &|device| {
         let [z, w, n] = field_inputs(device);
-        read(kernels::neural_field(z.reshape([5, 16, 8]), w.reshape([5, 256]), n.reshape([8])))
+        read(kernels::neural_field(
+            z.reshape([5, 16, 8]),
+            w.reshape([5, 256]),
+            n.reshape([8]),
+        ))
     });
     for (i, name) in ["state", "weights", "norm"].into_iter().enumerate() {
-        check(&format!("neural field, gradient of the {name}"), 1e-4, &|device| {
-            let inputs = field_inputs(&device.clone().autodiff());
-            let inputs = inputs.map(|x| x.require_grad());
-            let [z, w, n] = inputs.clone();
-            let out = kernels::neural_field(
-                z.reshape([5, 16, 8]),
-                w.reshape([5, 256]),
-                n.reshape([8]),
-            );
-            let gradients = out.square().sum().backward();
-            inputs[i].grad(&gradients).map_or(Vec::new(), read)
-        });
+        check(
+            &format!("neural field, gradient of the {name}"),
+            1e-4,
+            &|device| {
+                let inputs = field_inputs(&device.clone().autodiff());
+                let inputs = inputs.map(|x| x.require_grad());
+                let [z, w, n] = inputs.clone();
+                let out = kernels::neural_field(
+                    z.reshape([5, 16, 8]),
+                    w.reshape([5, 256]),
+                    n.reshape([8]),
+                );
+                let gradients = out.square().sum().backward();
+                inputs[i].grad(&gradients).map_or(Vec::new(), read)
+            },
+        );
     }
     check("a small network", 1e-3, &|device| {
         let config = small_network();
@@ -317,7 +412,9 @@ pub fn against_cpu(device: &Device) -> Vec<Check> {
                 *v += 0.05 * ((i * 31 + j * 17) % 23) as f32 / 23.0 - 0.025;
             }
         }
-        let Ok(network) = tensors::import(network, tensors) else { return Vec::new() };
+        let Ok(network) = tensors::import(network, tensors) else {
+            return Vec::new();
+        };
         read(network.forward(Query {
             state: crate::model::noise([2, 3, 16, 24], 3, device),
             times: vec![0.2, 0.9],

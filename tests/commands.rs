@@ -21,7 +21,11 @@ fn a_photo_becomes_a_mask_of_its_own_size() {
         .args(["--overlay", "--trajectory", "--json", "--steps", "3"])
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let mask = image::open(out.join("a.png")).unwrap();
     assert_eq!((mask.width(), mask.height()), (60, 40));
     assert_eq!(mask.color(), image::ColorType::L8);
@@ -40,19 +44,39 @@ fn a_photo_becomes_a_mask_of_its_own_size() {
 fn formats_and_shapes_that_people_have() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
-    image::GrayImage::from_pixel(33, 7, image::Luma([90])).save(path("grey.png")).unwrap();
+    image::GrayImage::from_pixel(33, 7, image::Luma([90]))
+        .save(path("grey.png"))
+        .unwrap();
     image::ImageBuffer::<image::Rgb<u16>, _>::from_pixel(9, 50, image::Rgb([60_000u16, 1, 30_000]))
         .save(path("deep.png"))
         .unwrap();
-    image::RgbaImage::from_pixel(20, 20, image::Rgba([9, 9, 9, 40])).save(path("clear.png")).unwrap();
+    image::RgbaImage::from_pixel(20, 20, image::Rgba([9, 9, 9, 40]))
+        .save(path("clear.png"))
+        .unwrap();
     image::RgbImage::new(1, 1).save(path("dot.png")).unwrap();
-    image::RgbImage::new(4000, 40).save(path("panorama.jpg")).unwrap();
-    let names = ["grey.png", "deep.png", "clear.png", "dot.png", "panorama.jpg"];
-    segment(&path("out")).args(names.map(path)).args(["--steps", "1"]).assert().success();
+    image::RgbImage::new(4000, 40)
+        .save(path("panorama.jpg"))
+        .unwrap();
+    let names = [
+        "grey.png",
+        "deep.png",
+        "clear.png",
+        "dot.png",
+        "panorama.jpg",
+    ];
+    segment(&path("out"))
+        .args(names.map(path))
+        .args(["--steps", "1"])
+        .assert()
+        .success();
     for name in names {
         let mask = image::open(path("out").join(Path::new(name).with_extension("png"))).unwrap();
         let photo = image::open(path(name)).unwrap();
-        assert_eq!((mask.width(), mask.height()), (photo.width(), photo.height()), "{name}");
+        assert_eq!(
+            (mask.width(), mask.height()),
+            (photo.width(), photo.height()),
+            "{name}"
+        );
     }
 }
 
@@ -82,24 +106,42 @@ fn bad_photos_are_named_and_leave_nothing() {
     fails(segment(&out).arg(&empty), &["empty.png", "0 bytes"]);
     fails(segment(&out).arg(&huge), &["huge.png", "30000x30000"]);
     fails(segment(&out).arg(folder.path()), &["not a file"]);
-    fails(segment(&out).arg(folder.path().join("missing.png")), &["missing.png"]);
+    fails(
+        segment(&out).arg(folder.path().join("missing.png")),
+        &["missing.png"],
+    );
     assert_eq!(fs::read_dir(&out).unwrap().count(), 0);
 
     // One bad photo doesn't take the good ones with it.
-    fails(segment(&out).arg(&cut).arg(photo(folder.path(), "good.png")), &["cut.png", "1 of 2"]);
+    fails(
+        segment(&out)
+            .arg(&cut)
+            .arg(photo(folder.path(), "good.png")),
+        &["cut.png", "1 of 2"],
+    );
     assert!(out.join("good.png").is_file());
     // The output is a file.
-    fails(segment(&text).arg(photo(folder.path(), "b.png")), &["text.jpg"]);
+    fails(
+        segment(&text).arg(photo(folder.path(), "b.png")),
+        &["text.jpg"],
+    );
     // Two photos of one name.
     fs::create_dir(folder.path().join("sub")).unwrap();
     let twin = photo(&folder.path().join("sub"), "good.png");
-    fails(segment(&out).arg(folder.path().join("good.png")).arg(twin), &["would both become"]);
+    fails(
+        segment(&out).arg(folder.path().join("good.png")).arg(twin),
+        &["would both become"],
+    );
 }
 
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0u32, |crc, &byte| {
         (0..8).fold(crc ^ u32::from(byte), |crc, _| {
-            if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 }
+            if crc & 1 == 1 {
+                crc >> 1 ^ 0xedb8_8320
+            } else {
+                crc >> 1
+            }
         })
     })
 }
@@ -116,9 +158,15 @@ fn bad_models_are_named() {
         command.arg(&picture).arg("--model").arg(path);
         command
     };
-    fails(&mut with("cut.safetensors", &good[..good.len() / 2]), &["cut.safetensors"]);
+    fails(
+        &mut with("cut.safetensors", &good[..good.len() / 2]),
+        &["cut.safetensors"],
+    );
     fails(&mut with("empty.safetensors", b""), &["empty.safetensors"]);
-    fails(&mut with("text.safetensors", b"hello, this is no model"), &["text.safetensors"]);
+    fails(
+        &mut with("text.safetensors", b"hello, this is no model"),
+        &["text.safetensors"],
+    );
     // A header that claims more than the file holds.
     let mut liar = (u64::MAX / 2).to_le_bytes().to_vec();
     liar.extend_from_slice(b"{}");
@@ -126,21 +174,42 @@ fn bad_models_are_named() {
     let header = br#"{"a":{"dtype":"F32","shape":[1000000],"data_offsets":[0,4000000]}}"#;
     let mut short = (header.len() as u64).to_le_bytes().to_vec();
     short.extend_from_slice(header);
-    fails(&mut with("short.safetensors", &short), &["short.safetensors"]);
+    fails(
+        &mut with("short.safetensors", &short),
+        &["short.safetensors"],
+    );
     // Somebody else's model.
     let foreign = fs::read(shared("fixtures/dinov2-tiny.weights.safetensors")).unwrap();
-    fails(&mut with("foreign.safetensors", &foreign), &["foreign.safetensors", "flowseg import"]);
+    fails(
+        &mut with("foreign.safetensors", &foreign),
+        &["foreign.safetensors", "flowseg import"],
+    );
     let text = String::from_utf8_lossy(&good[8..4000]).into_owned();
     assert!(text.contains("hidden_size"));
     // Metadata of another network than the tensors are of.
-    let changed = replace(&good, br#"\"transformer_blocks\":6"#, br#"\"transformer_blocks\":5"#);
-    fails(&mut with("changed.safetensors", &changed), &["changed.safetensors", "parameters"]);
-    fails(segment(&folder.path().join("out")).arg(&picture).args(["--model", "/"]), &["folder"]);
+    let changed = replace(
+        &good,
+        br#"\"transformer_blocks\":6"#,
+        br#"\"transformer_blocks\":5"#,
+    );
+    fails(
+        &mut with("changed.safetensors", &changed),
+        &["changed.safetensors", "parameters"],
+    );
+    fails(
+        segment(&folder.path().join("out"))
+            .arg(&picture)
+            .args(["--model", "/"]),
+        &["folder"],
+    );
 }
 
 fn replace(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
-    let at = bytes.windows(from.len()).position(|w| w == from).expect("the text is there");
+    let at = bytes
+        .windows(from.len())
+        .position(|w| w == from)
+        .expect("the text is there");
     let mut bytes = bytes.to_vec();
     bytes[at..at + to.len()].copy_from_slice(to);
     bytes
@@ -153,7 +222,9 @@ fn checkpoints_import_from_both_formats() {
     let expected = shared("fixtures/pixnerd-tiny.expected.safetensors");
     let import = |file: &str, more: &[&str]| {
         let mut command = flowseg();
-        command.args(["import", "--device", "cpu", "-o"]).arg(&model);
+        command
+            .args(["import", "--device", "cpu", "-o"])
+            .arg(&model);
         command.arg(shared(&format!("fixtures/{file}"))).args(more);
         command
     };
@@ -170,36 +241,58 @@ fn checkpoints_import_from_both_formats() {
         &["checks failed"],
     );
     assert!(!model.exists());
-    fails(&mut import("dinov2-tiny.weights.safetensors", &[]), &["dinov2-tiny", "PixNerd"]);
+    fails(
+        &mut import("dinov2-tiny.weights.safetensors", &[]),
+        &["dinov2-tiny", "PixNerd"],
+    );
     fails(&mut import("potential.json", &[]), &["potential.json"]);
     // An imported model is a start for training and says so when asked to segment.
     import("pixnerd-tiny.ckpt", &[]).assert().success();
     let picture = photo(folder.path(), "a.png");
     let mut command = segment(&folder.path().join("out"));
-    fails(command.arg(picture).arg("--model").arg(&model), &["no class table"]);
+    fails(
+        command.arg(picture).arg("--model").arg(&model),
+        &["no class table"],
+    );
 }
 
 #[test]
 fn reference_numbers_hold_on_the_cpu() {
     let mut command = flowseg();
     command.args(["selftest", "--device", "cpu"]);
-    for name in ["potential", "miou", "pixnerd-tiny.expected", "pixnerd-patch16.expected"] {
+    for name in [
+        "potential",
+        "miou",
+        "pixnerd-tiny.expected",
+        "pixnerd-patch16.expected",
+    ] {
         command.arg(shared(&format!("fixtures/{name}.safetensors")));
     }
     let output = command.output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{text}");
     // 5 class counts, 3 operators, 2 temperatures; 5 tables; 2 + 19 scores; 4 + 5 tensors.
-    assert_eq!(text.lines().filter(|l| l.ends_with(" ok")).count(), 30 + 5 + 21 + 9, "{text}");
+    assert_eq!(
+        text.lines().filter(|l| l.ends_with(" ok")).count(),
+        30 + 5 + 21 + 9,
+        "{text}"
+    );
 }
 
 #[test]
 fn a_wgpu_adapter_agrees_with_the_cpu() {
-    let output = flowseg().args(["selftest", "--device", "wgpu"]).output().unwrap();
+    let output = flowseg()
+        .args(["selftest", "--device", "wgpu"])
+        .output()
+        .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{text}{errors}");
-    assert_eq!(text.lines().filter(|l| l.ends_with(" ok")).count(), 9, "{text}");
+    assert_eq!(
+        text.lines().filter(|l| l.ends_with(" ok")).count(),
+        9,
+        "{text}"
+    );
 }
 
 #[test]
@@ -211,8 +304,16 @@ fn reference_numbers_hold_on_a_wgpu_adapter() {
         .output()
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(text.lines().filter(|l| l.ends_with(" ok")).count(), 4 + 35, "{text}");
+    assert!(
+        output.status.success(),
+        "{text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(
+        text.lines().filter(|l| l.ends_with(" ok")).count(),
+        4 + 35,
+        "{text}"
+    );
 }
 
 #[test]
@@ -227,17 +328,26 @@ fn scores_do_not_depend_on_the_batch() {
         let root = shared("data/camvid");
         fs::copy(root.join("classes.txt"), folder.path().join("classes.txt")).unwrap();
         let photos = root.join("images/validation");
-        let mut names: Vec<_> = fs::read_dir(photos).unwrap().map(|e| e.unwrap().path()).collect();
+        let mut names: Vec<_> = fs::read_dir(photos)
+            .unwrap()
+            .map(|e| e.unwrap().path())
+            .collect();
         names.sort();
         for path in names.iter().step_by(30) {
             let name = path.file_name().unwrap();
             fs::copy(path, folder.path().join("images/validation").join(name)).unwrap();
             let label = Path::new(name).with_extension("png");
             let from = root.join("annotations/validation").join(&label);
-            fs::copy(from, folder.path().join("annotations/validation").join(&label)).unwrap();
+            fs::copy(
+                from,
+                folder.path().join("annotations/validation").join(&label),
+            )
+            .unwrap();
         }
         flowseg()
-            .args(["eval", "--device", "cpu", "--steps", "2", "--batch", batch, "--data"])
+            .args([
+                "eval", "--device", "cpu", "--steps", "2", "--batch", batch, "--data",
+            ])
             .arg(folder.path())
             .arg("--json")
             .arg(&file)
@@ -253,9 +363,17 @@ fn scores_do_not_depend_on_the_batch() {
 
 #[test]
 fn a_data_folder_is_inspected() {
-    let output = flowseg().arg("data").arg(shared("data/ade20k-samples")).output().unwrap();
+    let output = flowseg()
+        .arg("data")
+        .arg(shared("data/ade20k-samples"))
+        .output()
+        .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert!(text.contains("150"), "{text}");
     let folder = tempfile::tempdir().unwrap();
     fails(flowseg().arg("data").arg(folder.path()), &[]);
@@ -264,15 +382,32 @@ fn a_data_folder_is_inspected() {
 #[test]
 fn wrong_usage_is_status_two() {
     for arguments in [&["segment"][..], &["nothing"], &["eval", "--steps", "0"]] {
-        assert_eq!(flowseg().args(arguments).output().unwrap().status.code(), Some(2));
+        assert_eq!(
+            flowseg().args(arguments).output().unwrap().status.code(),
+            Some(2)
+        );
     }
-    assert_eq!(flowseg().args(["train", "--device", "gpu"]).output().unwrap().status.code(), Some(2));
+    assert_eq!(
+        flowseg()
+            .args(["train", "--device", "gpu"])
+            .output()
+            .unwrap()
+            .status
+            .code(),
+        Some(2)
+    );
 }
 
 #[test]
 fn devices_are_listed() {
     let output = flowseg().arg("devices").output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success() && text.contains("cpu") && text.contains("auto"), "{text}");
-    fails(flowseg().args(["selftest", "--device", "wgpu:99"]), &["99", "flowseg devices"]);
+    assert!(
+        output.status.success() && text.contains("cpu") && text.contains("auto"),
+        "{text}"
+    );
+    fails(
+        flowseg().args(["selftest", "--device", "wgpu:99"]),
+        &["99", "flowseg devices"],
+    );
 }

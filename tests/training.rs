@@ -13,12 +13,21 @@ fn losses(run: &Path) -> Vec<(u64, f64)> {
     text.lines()
         .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
         .filter(|line| line.get("loss").is_some())
-        .map(|line| (line["step"].as_u64().unwrap(), line["loss"].as_f64().unwrap()))
+        .map(|line| {
+            (
+                line["step"].as_u64().unwrap(),
+                line["loss"].as_f64().unwrap(),
+            )
+        })
         .collect()
 }
 
-const TEN: &[&str] =
-    &["train.steps=10", "train.checkpoint_every=4", "train.validate_every=5", "train.validate_samples=4"];
+const TEN: &[&str] = &[
+    "train.steps=10",
+    "train.checkpoint_every=4",
+    "train.validate_every=5",
+    "train.validate_samples=4",
+];
 
 #[test]
 fn a_run_leaves_what_it_promises() {
@@ -26,22 +35,49 @@ fn a_run_leaves_what_it_promises() {
     let run = folder.path().join("run");
     train(&run, TEN).assert().success();
     let losses = losses(&run);
-    assert_eq!(losses.iter().map(|l| l.0).collect::<Vec<_>>(), (1..=10).collect::<Vec<_>>());
-    for name in ["config.toml", "metrics.jsonl", "model.safetensors", "best.safetensors"] {
+    assert_eq!(
+        losses.iter().map(|l| l.0).collect::<Vec<_>>(),
+        (1..=10).collect::<Vec<_>>()
+    );
+    for name in [
+        "config.toml",
+        "metrics.jsonl",
+        "model.safetensors",
+        "best.safetensors",
+    ] {
         assert!(run.join(name).is_file(), "{name}");
     }
     assert!(run.join("samples/step-00000005.png").is_file());
-    assert!(run.join("checkpoints/step-00000010/optimizer.safetensors").is_file());
+    assert!(
+        run.join("checkpoints/step-00000010/optimizer.safetensors")
+            .is_file()
+    );
     let config = fs::read_to_string(run.join("config.toml")).unwrap();
-    assert!(config.contains("learning_rate") && config.contains("hidden_size = 16"), "{config}");
+    assert!(
+        config.contains("learning_rate") && config.contains("hidden_size = 16"),
+        "{config}"
+    );
     let metrics = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
-    assert!(metrics.lines().any(|l| l.contains("\"miou\"") && l.contains("\"step\":5")));
+    assert!(
+        metrics
+            .lines()
+            .any(|l| l.contains("\"miou\"") && l.contains("\"step\":5"))
+    );
 
     // The folder is taken; a second run must not mix with the first.
     fails(&mut train(&run, TEN), &["already holds a run", "--resume"]);
     // The finished model works.
     flowseg()
-        .args(["eval", "--device", "cpu", "--data", "scenes:3@16x24", "--steps", "1,2", "--json"])
+        .args([
+            "eval",
+            "--device",
+            "cpu",
+            "--data",
+            "scenes:3@16x24",
+            "--steps",
+            "1,2",
+            "--json",
+        ])
         .arg(folder.path().join("scores.json"))
         .arg("--model")
         .arg(run.join("model.safetensors"))
@@ -58,7 +94,9 @@ fn the_same_seed_gives_the_same_losses_and_another_seed_others() {
     let folder = tempfile::tempdir().unwrap();
     let run = |name: &str, seed: &str| {
         let out = folder.path().join(name);
-        train(&out, &["train.steps=6", "train.validate_every=0", seed]).assert().success();
+        train(&out, &["train.steps=6", "train.validate_every=0", seed])
+            .assert()
+            .success();
         losses(&out)
     };
     let first = run("a", "train.seed=1");
@@ -73,7 +111,9 @@ fn a_resumed_run_continues_bit_for_bit() {
     train(&whole, TEN).assert().success();
     // The schedule depends on the last step, so the first part is stopped rather than shortened:
     // a copy of the whole run with everything after its checkpoint at step 4 taken away.
-    train(&parts, &[TEN, &["train.keep=5"]].concat()).assert().success();
+    train(&parts, &[TEN, &["train.keep=5"]].concat())
+        .assert()
+        .success();
     for step in ["08", "10"] {
         fs::remove_dir_all(parts.join(format!("checkpoints/step-000000{step}"))).unwrap();
     }
@@ -89,7 +129,11 @@ fn a_kill_in_the_middle_leaves_a_run_that_resumes() {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run");
     // Saves every step, so that the kill lands in or beside a save.
-    let settings = &["train.steps=100000", "train.checkpoint_every=1", "train.validate_every=0"];
+    let settings = &[
+        "train.steps=100000",
+        "train.checkpoint_every=1",
+        "train.validate_every=0",
+    ];
     let template = train(&run, settings);
     let mut child = Command::new(template.get_program())
         .args(template.get_args())
@@ -104,20 +148,33 @@ fn a_kill_in_the_middle_leaves_a_run_that_resumes() {
     fs::create_dir_all(run.join("checkpoints/.saving-half")).unwrap();
     let saved = || {
         let names = fs::read_dir(run.join("checkpoints")).unwrap();
-        let mut names: Vec<String> =
-            names.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<String> = names
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         names
     };
-    let newest: u64 = saved().last().unwrap().trim_start_matches("step-").parse().unwrap();
+    let newest: u64 = saved()
+        .last()
+        .unwrap()
+        .trim_start_matches("step-")
+        .parse()
+        .unwrap();
     let last = format!("train.steps={}", newest + 3);
-    train(&run, &["train.validate_every=0", "train.checkpoint_every=1", &last])
-        .arg("--resume")
-        .assert()
-        .success();
+    train(
+        &run,
+        &["train.validate_every=0", "train.checkpoint_every=1", &last],
+    )
+    .arg("--resume")
+    .assert()
+    .success();
     let steps: Vec<u64> = losses(&run).iter().map(|l| l.0).collect();
     assert_eq!(steps, (1..=newest + 3).collect::<Vec<_>>());
-    assert!(saved().iter().all(|name| name.starts_with("step-")), "{:?}", saved());
+    assert!(
+        saved().iter().all(|name| name.starts_with("step-")),
+        "{:?}",
+        saved()
+    );
 }
 
 #[cfg(unix)]
@@ -134,7 +191,10 @@ fn an_interrupt_saves_and_exits_cleanly() {
         .unwrap();
     wait_for(&run.join("metrics.jsonl"));
     std::thread::sleep(Duration::from_millis(300));
-    let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let status = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
     assert!(status.success());
     let output = child.wait_with_output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
@@ -146,7 +206,11 @@ fn an_interrupt_saves_and_exits_cleanly() {
 fn wait_for(path: &Path) {
     let start = Instant::now();
     while !path.exists() {
-        assert!(start.elapsed() < Duration::from_secs(120), "{} never came", path.display());
+        assert!(
+            start.elapsed() < Duration::from_secs(120),
+            "{} never came",
+            path.display()
+        );
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -157,8 +221,12 @@ fn training_lowers_the_loss_of_every_objective() {
     for objective in ["reshaped", "annealed", "vanilla"] {
         let run = folder.path().join(objective);
         let objective = format!("loss.objective={objective}");
-        let settings =
-            ["train.steps=60", "train.validate_every=0", "train.learning_rate=3e-3", &objective];
+        let settings = [
+            "train.steps=60",
+            "train.validate_every=0",
+            "train.learning_rate=3e-3",
+            &objective,
+        ];
         train(&run, &settings).assert().success();
         let losses = losses(&run);
         let mean = |part: &[(u64, f64)]| part.iter().map(|l| l.1).sum::<f64>() / part.len() as f64;
@@ -179,8 +247,14 @@ fn every_way_of_conditioning_trains() {
     ];
     for (i, variant) in variants.iter().enumerate() {
         let run = folder.path().join(i.to_string());
-        let settings = ["train.steps=2", "train.validate_every=2", "train.validate_samples=2"];
-        train(&run, &[&settings, *variant].concat()).assert().success();
+        let settings = [
+            "train.steps=2",
+            "train.validate_every=2",
+            "train.validate_samples=2",
+        ];
+        train(&run, &[&settings, *variant].concat())
+            .assert()
+            .success();
         assert!(losses(&run).iter().all(|l| l.1.is_finite()));
     }
 }
@@ -189,13 +263,19 @@ fn every_way_of_conditioning_trains() {
 fn mistakes_in_settings_are_explained() {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run");
-    fails(&mut train(&run, &["train.learning_rat=1"]), &["train.learning_rate"]);
+    fails(
+        &mut train(&run, &["train.learning_rat=1"]),
+        &["train.learning_rate"],
+    );
     fails(&mut train(&run, &["train.steps=many"]), &["many"]);
     fails(&mut train(&run, &["model.heads=3"]), &["hidden_size"]);
     fails(&mut train(&run, &["data.path=/nowhere"]), &["/nowhere"]);
     let toml = folder.path().join("wrong.toml");
     fs::write(&toml, "[train]\nstep = 3\n").unwrap();
-    fails(flowseg().args(["train", "--config"]).arg(&toml), &["train.steps", "wrong.toml"]);
+    fails(
+        flowseg().args(["train", "--config"]).arg(&toml),
+        &["train.steps", "wrong.toml"],
+    );
     assert!(!run.exists());
 }
 
@@ -213,6 +293,8 @@ fn real_photos_train() {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run");
     let data = format!("data.path={}", shared("data/ade20k-samples").display());
-    train(&run, &[&data, "train.steps=2", "train.validate_every=0"]).assert().success();
+    train(&run, &[&data, "train.steps=2", "train.validate_every=0"])
+        .assert()
+        .success();
     assert_eq!(losses(&run).len(), 2);
 }

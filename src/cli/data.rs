@@ -30,6 +30,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     match report.problems().len() {
         0 => Ok(()),
-        n => bail!("{} has {n} problems, listed above", arguments.folder.display()),
+        n => bail!(
+            "{} has {n} problems, listed above",
+            arguments.folder.display()
+        ),
     }
 }

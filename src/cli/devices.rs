@@ -10,7 +10,11 @@ pub struct Arguments {}
 pub fn run(_: &Arguments) -> anyhow::Result<()> {
     println!("cpu      {} threads", rayon::current_num_threads());
     for (i, adapter) in device::adapters().iter().enumerate() {
-        let kind = if adapter.software { ", a software adapter" } else { "" };
+        let kind = if adapter.software {
+            ", a software adapter"
+        } else {
+            ""
+        };
         println!("wgpu:{i}   {}{kind}", adapter.name);
     }
     let opened = device::open(Choice::Auto)?;

@@ -48,8 +48,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if of_model != of_data {
         let differ = of_model.iter().zip(of_data).find(|(a, b)| a != b);
         match differ {
-            Some((a, b)) => bail!("the model knows {a} where the data has {b}: they have different class tables"),
-            None => bail!("the model knows {} classes and the data has {}", of_model.len(), of_data.len()),
+            Some((a, b)) => bail!(
+                "the model knows {a} where the data has {b}: they have different class tables"
+            ),
+            None => bail!(
+                "the model knows {} classes and the data has {}",
+                of_model.len(),
+                of_data.len()
+            ),
         }
     }
     let mut results = Vec::new();
@@ -88,17 +94,24 @@ fn score(a: &Arguments, model: &Model, data: &Dataset, steps: usize) -> anyhow::
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} ETA {eta}") {
         bar.set_style(style);
     }
-    let sampling = Sampling { solver: a.solver, steps, ..Sampling::default() };
+    let sampling = Sampling {
+        solver: a.solver,
+        steps,
+        ..Sampling::default()
+    };
     let mut confusion = Confusion::new(model.card.classes.len());
     let mut waiting: Vec<Sample> = Vec::new();
-    let size = |sample: &Sample| {
-        inference::network_size(model, sample.labels.width, sample.labels.height)
-    };
+    let size =
+        |sample: &Sample| inference::network_size(model, sample.labels.width, sample.labels.height);
     for i in 0..data.len() {
         let sample = data.load(i)?;
         // A batch holds photos that the network sees at one size.
         let full = waiting.len() == a.batch as usize;
-        if full || waiting.first().is_some_and(|first| size(first) != size(&sample)) {
+        if full
+            || waiting
+                .first()
+                .is_some_and(|first| size(first) != size(&sample))
+        {
             flush(model, sampling, &mut waiting, &mut confusion)?;
         }
         waiting.push(sample);
@@ -115,17 +128,26 @@ fn flush(
     samples: &mut Vec<Sample>,
     confusion: &mut Confusion,
 ) -> anyhow::Result<()> {
-    let Some(first) = samples.first() else { return Ok(()) };
+    let Some(first) = samples.first() else {
+        return Ok(());
+    };
     let size = inference::network_size(model, first.labels.width, first.labels.height);
     let photos: Vec<_> = samples.iter().map(|s| &s.image).collect();
     let input = inference::input(&photos, size, &model.network.device());
     let last = inference::flow(model, input, sampling).last();
-    let predictions =
-        last.map_or(Vec::new(), |state| inference::decode(&model.centroids(), state.x));
-    ensure!(predictions.len() == samples.len(), "a flow ended without a state");
+    let predictions = last.map_or(Vec::new(), |state| {
+        inference::decode(&model.centroids(), state.x)
+    });
+    ensure!(
+        predictions.len() == samples.len(),
+        "a flow ended without a state"
+    );
     for (sample, small) in samples.iter().zip(predictions) {
         let own = [sample.labels.height, sample.labels.width];
-        confusion.add(&sample.labels.data, &inference::scale_labels(&small, size, own));
+        confusion.add(
+            &sample.labels.data,
+            &inference::scale_labels(&small, size, own),
+        );
     }
     samples.clear();
     Ok(())
@@ -137,7 +159,13 @@ fn print_scores(scores: &Scores, steps: u64, model: &Model) {
         100.0 * scores.miou,
         100.0 * scores.pixel_accuracy
     );
-    let width = model.card.classes.iter().map(String::len).max().unwrap_or(0);
+    let width = model
+        .card
+        .classes
+        .iter()
+        .map(String::len)
+        .max()
+        .unwrap_or(0);
     for (name, iou) in model.card.classes.iter().zip(&scores.iou) {
         match iou {
             Some(iou) => println!("  {name:<width$} {:6.2}", 100.0 * iou),

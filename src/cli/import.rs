@@ -34,12 +34,17 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let path = &arguments.checkpoint;
     let found = verify::read_tensors(path)?;
-    let (config, tensors) = import::pixnerd(found, arguments.weights)
-        .map_err(|source| VerifyError::Import { path: path.clone(), source })?;
+    let (config, tensors) =
+        import::pixnerd(found, arguments.weights).map_err(|source| VerifyError::Import {
+            path: path.clone(),
+            source,
+        })?;
     let opened = arguments.device.open()?;
     let network = Network::new(&config, 0, &opened.device);
-    let network = tensors::import(network, tensors)
-        .map_err(|source| VerifyError::Tensors { path: path.clone(), source })?;
+    let network = tensors::import(network, tensors).map_err(|source| VerifyError::Tensors {
+        path: path.clone(),
+        source,
+    })?;
     println!(
         "{:.1} M parameters: patch {}, width {}, {} heads, {} + {} blocks, {} classes",
         config.parameters() as f64 / 1e6,
@@ -71,7 +76,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
     };
     super::report(&checks)?;
-    files::write_model(&arguments.output, &Model { network, card }, Precision::Single)?;
+    files::write_model(
+        &arguments.output,
+        &Model { network, card },
+        Precision::Single,
+    )?;
     println!("wrote {}", arguments.output.display());
     Ok(())
 }

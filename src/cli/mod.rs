@@ -8,6 +8,7 @@ mod model;
 mod segment;
 mod selftest;
 mod train;
+mod view;
 
 use crate::device::{self, Choice, Opened};
 use crate::verify::Check;
@@ -20,11 +21,12 @@ use std::process::ExitCode;
 #[command(name = "flowseg", version, about, max_term_width = 100)]
 struct Arguments {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Subcommand)]
 enum Command {
+    View(view::Arguments),
     Segment(segment::Arguments),
     Train(train::Arguments),
     Eval(eval::Arguments),
@@ -63,7 +65,16 @@ pub fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .without_time()
         .init();
-    let result = match Arguments::parse().command {
+    // Without a command the program is the viewer.
+    let command = match Arguments::parse().command {
+        Some(command) => command,
+        None => match Arguments::parse_from(["flowseg", "view"]).command {
+            Some(command) => command,
+            None => return ExitCode::FAILURE,
+        },
+    };
+    let result = match command {
+        Command::View(arguments) => view::run(arguments),
         Command::Segment(arguments) => segment::run(&arguments),
         Command::Train(arguments) => train::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),

@@ -7,8 +7,10 @@ use burn::tensor::Device;
 use std::path::Path;
 
 /// The models inside the binary, the default first.
-const BUILT_IN: &[(&str, &[u8])] =
-    &[("street", include_bytes!("../../assets/models/street.safetensors"))];
+const BUILT_IN: &[(&str, &[u8])] = &[(
+    "street",
+    include_bytes!("../../assets/models/street.safetensors"),
+)];
 
 /// Which model to use.
 #[derive(clap::Args)]

@@ -76,7 +76,9 @@ fn names(images: &[PathBuf]) -> anyhow::Result<Vec<String>> {
     let mut names = Vec::new();
     for path in images {
         let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned());
-        let Some(name) = stem else { bail!("{} is not a file name", path.display()) };
+        let Some(name) = stem else {
+            bail!("{} is not a file name", path.display())
+        };
         if let Some(first) = taken.insert(name.clone(), path) {
             bail!(
                 "{} and {} would both become {name}.png: segment them into two folders",
@@ -116,7 +118,10 @@ fn segment(a: &Arguments, model: &Model, path: &Path, name: &str) -> anyhow::Res
     let file = |ending: &str| a.output.join(format!("{name}{ending}"));
     data::write_labels(file(".png"), width, height, &labels)?;
     if a.overlay {
-        files::write_atomic(&file(".overlay.png"), &png(&overlay(&photo, &labels, &centroids))?)?;
+        files::write_atomic(
+            &file(".overlay.png"),
+            &png(&overlay(&photo, &labels, &centroids))?,
+        )?;
     }
     if a.trajectory {
         files::write_atomic(&file(".trajectory.gif"), &gif(&frames)?)?;
@@ -180,11 +185,8 @@ fn gif(frames: &[RgbImage]) -> anyhow::Result<Vec<u8>> {
         let big = imageops::resize(frame, width, height, imageops::FilterType::Nearest);
         // Both ends stand still long enough to be looked at.
         let ends = i == 0 || i + 1 == frames.len();
-        let delay = Delay::from_saturating_duration(Duration::from_millis(if ends {
-            1200
-        } else {
-            120
-        }));
+        let delay =
+            Delay::from_saturating_duration(Duration::from_millis(if ends { 1200 } else { 120 }));
         let rgba: RgbaImage = image::DynamicImage::ImageRgb8(big).to_rgba8();
         encoder.encode_frame(Frame::from_parts(rgba, 0, 0, delay))?;
     }

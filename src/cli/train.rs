@@ -44,7 +44,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         None => String::new(),
     };
     let data = arguments.data.iter().map(|path| {
-        format!("data.path={}", toml::Value::String(path.to_string_lossy().into_owned()))
+        format!(
+            "data.path={}",
+            toml::Value::String(path.to_string_lossy().into_owned())
+        )
     });
     let overrides: Vec<String> = data.chain(arguments.overrides.iter().cloned()).collect();
     let config = config::Config::parse(&text, &overrides)
@@ -93,19 +96,29 @@ struct Screen {
 
 impl Screen {
     fn new() -> Self {
-        Self { bar: ProgressBar::hidden() }
+        Self {
+            bar: ProgressBar::hidden(),
+        }
     }
 
     fn line(&self, text: &str) {
-        if self.bar.is_hidden() { println!("{text}") } else { self.bar.println(text) }
+        if self.bar.is_hidden() {
+            println!("{text}")
+        } else {
+            self.bar.println(text)
+        }
     }
 
     fn show(&mut self, event: Event) {
         match event {
-            Event::Started { step, steps, parameters, photos: [training, validation] } => {
-                let style = ProgressStyle::with_template(
-                    "{bar:30} {pos}/{len} {elapsed} ETA {eta} {msg}",
-                );
+            Event::Started {
+                step,
+                steps,
+                parameters,
+                photos: [training, validation],
+            } => {
+                let style =
+                    ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} ETA {eta} {msg}");
                 self.bar = ProgressBar::new(steps);
                 if let Ok(style) = style {
                     self.bar.set_style(style);
@@ -130,7 +143,12 @@ impl Screen {
                 );
                 if self.bar.is_hidden() {
                     let eta = self.bar.eta().as_secs();
-                    println!("step {}: {text}, ETA {}:{:02}", line.step, eta / 60, eta % 60);
+                    println!(
+                        "step {}: {text}, ETA {}:{:02}",
+                        line.step,
+                        eta / 60,
+                        eta % 60
+                    );
                 } else {
                     self.bar.set_message(text);
                 }

@@ -53,8 +53,7 @@ impl<'a> Inputs<'a> {
         wide(|| {
             for (l, (out, scale)) in out.chunks_exact_mut(self.d).zip(&mut scales).enumerate() {
                 let x = &rows[l * stride..][..self.d];
-                *scale =
-                    1.0 / (sum2(x, x, |a, b| a * b) / self.d as f32 + RMS_EPSILON).sqrt();
+                *scale = 1.0 / (sum2(x, x, |a, b| a * b) / self.d as f32 + RMS_EPSILON).sqrt();
                 for ((o, x), w) in out.iter_mut().zip(x).zip(self.norms[part]) {
                     *o = x * *scale * w;
                 }
@@ -72,7 +71,13 @@ impl<'a> Inputs<'a> {
         let temperature = 1.0 / (self.d as f32).sqrt();
         let keys = Matrix::rows(&k, self.d).t();
         let sizes = [self.tokens, self.d, self.tokens];
-        matmul(sizes, temperature, Matrix::rows(&q, self.d), keys, &mut probability);
+        matmul(
+            sizes,
+            temperature,
+            Matrix::rows(&q, self.d),
+            keys,
+            &mut probability,
+        );
         wide(|| {
             for row in probability.chunks_exact_mut(self.tokens) {
                 let top = max(row);
@@ -85,7 +90,12 @@ impl<'a> Inputs<'a> {
                 }
             }
         });
-        Head { q, k, scale: [q_scale, k_scale], probability }
+        Head {
+            q,
+            k,
+            scale: [q_scale, k_scale],
+            probability,
+        }
     }
 }
 
@@ -139,17 +149,26 @@ pub fn forward(
             let (v, stride) = x.part(entry, head, 2);
             let mut out = vec![0.0; tokens * d];
             let weights = Matrix::rows(&weights, tokens);
-            matmul([tokens, tokens, d], 1.0, weights, Matrix::rows(v, stride), &mut out);
+            matmul(
+                [tokens, tokens, d],
+                1.0,
+                weights,
+                Matrix::rows(v, stride),
+                &mut out,
+            );
             out
         })
         .collect();
     let mut out = vec![0.0; batch * tokens * heads * d];
-    out.par_chunks_mut(heads * d).enumerate().with_min_len(32).for_each(|(row, out)| {
-        let (entry, l) = (row / tokens, row % tokens);
-        for (head, out) in out.chunks_exact_mut(d).enumerate() {
-            out.copy_from_slice(&of_head[entry * heads + head][l * d..][..d]);
-        }
-    });
+    out.par_chunks_mut(heads * d)
+        .enumerate()
+        .with_min_len(32)
+        .for_each(|(row, out)| {
+            let (entry, l) = (row / tokens, row % tokens);
+            for (head, out) in out.chunks_exact_mut(d).enumerate() {
+                out.copy_from_slice(&of_head[entry * heads + head][l * d..][..d]);
+            }
+        });
     cpu::tensor(out, [batch, tokens, heads * d])
 }
 
@@ -172,14 +191,17 @@ pub fn backward(
         .map(|i| head_backward(&x, i / heads, i % heads, slice(&grad)))
         .collect();
     let mut dqkv = vec![0.0; slice(&qkv).len()];
-    dqkv.par_chunks_mut(3 * heads * d).enumerate().with_min_len(32).for_each(|(row, out)| {
-        let (entry, l) = (row / tokens, row % tokens);
-        for (part, out) in out.chunks_exact_mut(heads * d).enumerate() {
-            for (head, out) in out.chunks_exact_mut(d).enumerate() {
-                out.copy_from_slice(&of_head[entry * heads + head].parts[part][l * d..][..d]);
+    dqkv.par_chunks_mut(3 * heads * d)
+        .enumerate()
+        .with_min_len(32)
+        .for_each(|(row, out)| {
+            let (entry, l) = (row / tokens, row % tokens);
+            for (part, out) in out.chunks_exact_mut(heads * d).enumerate() {
+                for (head, out) in out.chunks_exact_mut(d).enumerate() {
+                    out.copy_from_slice(&of_head[entry * heads + head].parts[part][l * d..][..d]);
+                }
             }
-        }
-    });
+        });
     let mut dnorms = [vec![0.0; d], vec![0.0; d]];
     for head in &of_head {
         for (total, partial) in dnorms.iter_mut().zip(&head.norms) {
@@ -187,7 +209,11 @@ pub fn backward(
         }
     }
     let [dq_norm, dk_norm] = dnorms;
-    (cpu::tensor(dqkv, qkv.shape()), cpu::tensor(dq_norm, [d]), cpu::tensor(dk_norm, [d]))
+    (
+        cpu::tensor(dqkv, qkv.shape()),
+        cpu::tensor(dq_norm, [d]),
+        cpu::tensor(dk_norm, [d]),
+    )
 }
 
 struct HeadGradient {
@@ -199,18 +225,38 @@ struct HeadGradient {
 
 fn head_backward(x: &Inputs<'_>, entry: usize, head: usize, grad: &[f32]) -> HeadGradient {
     let (tokens, d) = (x.tokens, x.d);
-    let Head { q, k, scale, mut probability } = x.head(entry, head);
+    let Head {
+        q,
+        k,
+        scale,
+        mut probability,
+    } = x.head(entry, head);
     let out_row = x.model_width();
     let g = Matrix::rows(&grad[entry * tokens * out_row + head * d..], out_row);
     let (v, v_row) = x.part(entry, head, 2);
 
     let mut dv = vec![0.0; tokens * d];
-    matmul([tokens, tokens, d], 1.0, Matrix::rows(&probability, tokens).t(), g, &mut dv);
+    matmul(
+        [tokens, tokens, d],
+        1.0,
+        Matrix::rows(&probability, tokens).t(),
+        g,
+        &mut dv,
+    );
     let mut dp = vec![0.0; tokens * tokens];
-    matmul([tokens, d, tokens], 1.0, g, Matrix::rows(v, v_row).t(), &mut dp);
+    matmul(
+        [tokens, d, tokens],
+        1.0,
+        g,
+        Matrix::rows(v, v_row).t(),
+        &mut dp,
+    );
     // The softmax's backward pass, in place of the probabilities.
     wide(|| {
-        for (p, dp) in probability.chunks_exact_mut(tokens).zip(dp.chunks_exact(tokens)) {
+        for (p, dp) in probability
+            .chunks_exact_mut(tokens)
+            .zip(dp.chunks_exact(tokens))
+        {
             let dot = sum2(p, dp, |a, b| a * b);
             for (p, dp) in p.iter_mut().zip(dp) {
                 *p *= dp - dot;
@@ -221,8 +267,20 @@ fn head_backward(x: &Inputs<'_>, entry: usize, head: usize, grad: &[f32]) -> Hea
     let temperature = 1.0 / (d as f32).sqrt();
     let mut dq = vec![0.0; tokens * d];
     let mut dk = vec![0.0; tokens * d];
-    matmul([tokens, tokens, d], temperature, ds, Matrix::rows(&k, d), &mut dq);
-    matmul([tokens, tokens, d], temperature, ds.t(), Matrix::rows(&q, d), &mut dk);
+    matmul(
+        [tokens, tokens, d],
+        temperature,
+        ds,
+        Matrix::rows(&k, d),
+        &mut dq,
+    );
+    matmul(
+        [tokens, tokens, d],
+        temperature,
+        ds.t(),
+        Matrix::rows(&q, d),
+        &mut dk,
+    );
 
     let mut norms = [vec![0.0; d], vec![0.0; d]];
     let half = d / 2;
@@ -240,5 +298,8 @@ fn head_backward(x: &Inputs<'_>, entry: usize, head: usize, grad: &[f32]) -> Hea
             }
         });
     }
-    HeadGradient { parts: [dq, dk, dv], norms }
+    HeadGradient {
+        parts: [dq, dk, dv],
+        norms,
+    }
 }

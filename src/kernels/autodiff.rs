@@ -43,27 +43,37 @@ macro_rules! differentiable {
 
 type T = FloatTensor<Flex>;
 
-differentiable!(RmsNorm<Flex>, 2, state (T, T), |(x, weight), grad| {
+differentiable!(RmsNorm<Flex>, 2, state(T, T), |(x, weight), grad| {
     let (dx, dw) = norm::backward(x, weight, grad);
     [Some(dx), Some(dw)]
 });
-differentiable!(ModulatedNorm<Flex>, 4, state (T, T, T), |(x, weight, scale), grad| {
-    let (dx, dw, dshift, dscale) = norm::modulated_backward(x, weight, scale, grad);
-    [Some(dx), Some(dw), Some(dshift), Some(dscale)]
-});
-differentiable!(GatedResidual<Flex>, 3, state (T, T), |(gate, y), grad| {
+differentiable!(
+    ModulatedNorm<Flex>,
+    4,
+    state(T, T, T),
+    |(x, weight, scale), grad| {
+        let (dx, dw, dshift, dscale) = norm::modulated_backward(x, weight, scale, grad);
+        [Some(dx), Some(dw), Some(dshift), Some(dscale)]
+    }
+);
+differentiable!(GatedResidual<Flex>, 3, state(T, T), |(gate, y), grad| {
     let (dgate, dy) = norm::gated_backward(gate, y, grad.clone());
     [Some(grad), Some(dgate), Some(dy)]
 });
-differentiable!(SwiGlu<Flex>, 2, state (T, T), |(a, b), grad| {
+differentiable!(SwiGlu<Flex>, 2, state(T, T), |(a, b), grad| {
     let (da, db) = swiglu::backward(a, b, grad);
     [Some(da), Some(db)]
 });
 // The rotation's tables are parents without a gradient.
-differentiable!(Attention<Flex>, 3, state (T, T, T, T, T), |(qkv, qn, kn, cos, sin), grad| {
-    let (dqkv, dqn, dkn) = attention::backward(qkv, qn, kn, cos, sin, grad);
-    [Some(dqkv), Some(dqn), Some(dkn)]
-});
+differentiable!(
+    Attention<Flex>,
+    3,
+    state(T, T, T, T, T),
+    |(qkv, qn, kn, cos, sin), grad| {
+        let (dqkv, dqn, dkn) = attention::backward(qkv, qn, kn, cos, sin, grad);
+        [Some(dqkv), Some(dqn), Some(dkn)]
+    }
+);
 
 /// Runs the forward pass and, where a parent is tracked, records the step.
 macro_rules! record {
@@ -88,11 +98,24 @@ impl<C: CheckpointStrategy> CpuOps for Autodiff<Flex, C> {
         shift: FloatTensor<Self>,
         scale: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        let (xp, wp, sp) =
-            (x.primitive().clone(), weight.primitive().clone(), scale.primitive().clone());
-        let output =
-            Flex::modulated_norm(xp.clone(), wp.clone(), shift.primitive().clone(), sp.clone());
-        record!(ModulatedNorm, C, [x, weight, shift, scale], (xp, wp, sp), output)
+        let (xp, wp, sp) = (
+            x.primitive().clone(),
+            weight.primitive().clone(),
+            scale.primitive().clone(),
+        );
+        let output = Flex::modulated_norm(
+            xp.clone(),
+            wp.clone(),
+            shift.primitive().clone(),
+            sp.clone(),
+        );
+        record!(
+            ModulatedNorm,
+            C,
+            [x, weight, shift, scale],
+            (xp, wp, sp),
+            output
+        )
     }
 
     fn gated_residual(
@@ -150,7 +173,11 @@ impl<B: FieldOps, C: CheckpointStrategy> FieldOps for Autodiff<B, C> {
         weights: FloatTensor<Self>,
         norm: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        let state = (z.primitive().clone(), weights.primitive().clone(), norm.primitive().clone());
+        let state = (
+            z.primitive().clone(),
+            weights.primitive().clone(),
+            norm.primitive().clone(),
+        );
         let (zp, wp, np) = state.clone();
         let output = B::neural_field(zp, wp, np);
         match NeuralField
@@ -175,7 +202,11 @@ impl<B: FieldOps, C: CheckpointStrategy> FieldOps for Autodiff<B, C> {
             norm.primitive().clone(),
             grad.primitive().clone(),
         );
-        (constant::<B, C>(dz), constant::<B, C>(dw), constant::<B, C>(dn))
+        (
+            constant::<B, C>(dz),
+            constant::<B, C>(dw),
+            constant::<B, C>(dn),
+        )
     }
 
     fn potential_gradient(
@@ -184,7 +215,12 @@ impl<B: FieldOps, C: CheckpointStrategy> FieldOps for Autodiff<B, C> {
         centroids: FloatTensor<Self>,
         potential: Potential,
     ) -> FloatTensor<Self> {
-        let out = B::potential_gradient(x.primitive().clone(), labels, centroids.primitive().clone(), potential);
+        let out = B::potential_gradient(
+            x.primitive().clone(),
+            labels,
+            centroids.primitive().clone(),
+            potential,
+        );
         constant::<B, C>(out)
     }
 }

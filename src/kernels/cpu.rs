@@ -13,12 +13,18 @@ pub const ROWS_PER_TASK: usize = 32;
 
 /// The tensor with its elements side by side in row-major order, so that [`slice`] can borrow it.
 pub fn contiguous(tensor: CpuTensor) -> CpuTensor {
-    if tensor.as_slice::<f32>().is_some() { tensor } else { tensor.to_contiguous() }
+    if tensor.as_slice::<f32>().is_some() {
+        tensor
+    } else {
+        tensor.to_contiguous()
+    }
 }
 
 /// The elements of a [`contiguous`] single-precision tensor.
 pub fn slice(tensor: &CpuTensor) -> &[f32] {
-    tensor.as_slice::<f32>().expect("a contiguous f32 tensor: kernels run in single precision")
+    tensor
+        .as_slice::<f32>()
+        .expect("a contiguous f32 tensor: kernels run in single precision")
 }
 
 /// A tensor that owns `data`.
@@ -42,12 +48,20 @@ pub struct Matrix<'a> {
 impl<'a> Matrix<'a> {
     /// A row-major matrix whose rows start `row` elements apart.
     pub fn rows(data: &'a [f32], row: usize) -> Self {
-        Self { data, row, column: 1 }
+        Self {
+            data,
+            row,
+            column: 1,
+        }
     }
 
     /// The transpose: the same memory with the axes swapped.
     pub fn t(self) -> Self {
-        Self { data: self.data, row: self.column, column: self.row }
+        Self {
+            data: self.data,
+            row: self.column,
+            column: self.row,
+        }
     }
 
     fn holds(&self, rows: usize, columns: usize) -> bool {
@@ -59,13 +73,7 @@ impl<'a> Matrix<'a> {
 ///
 /// # Panics
 /// If a slice is too short for its sizes, or a size is zero.
-pub fn matmul(
-    [m, k, n]: [usize; 3],
-    alpha: f32,
-    a: Matrix<'_>,
-    b: Matrix<'_>,
-    out: &mut [f32],
-) {
+pub fn matmul([m, k, n]: [usize; 3], alpha: f32, a: Matrix<'_>, b: Matrix<'_>, out: &mut [f32]) {
     assert!(m > 0 && k > 0 && n > 0 && a.holds(m, k) && b.holds(k, n) && out.len() >= m * n);
     // SAFETY: every element that gemm touches was just checked to lie inside its slice, and `out`
     // is borrowed mutably, so that it cannot overlap the inputs.

@@ -200,9 +200,7 @@ fn field_backward_weights(
         let mut da = 0.0f32;
         for e in 0..width {
             u += z[first + e] * scale * norm[e] * weights[w1 + e * hidden + m];
-            da += grad[first + e]
-                * inverse[norms + hidden + e]
-                * weights[w2 + m * width + e];
+            da += grad[first + e] * inverse[norms + hidden + e] * weights[w2 + m * width + e];
         }
         u *= inverse[norms + m];
         let sigmoid = 1.0f32 / (1.0f32 + (-u).exp());
@@ -368,7 +366,10 @@ fn like(reference: &CubeTensor, shape: Shape) -> CubeTensor {
 fn grid(units: usize) -> (CubeCount, CubeDim) {
     let groups = (units as u32).div_ceil(UNITS).max(1);
     let across = groups.min(32_768);
-    (CubeCount::Static(across, groups.div_ceil(across), 1), CubeDim::new_1d(UNITS))
+    (
+        CubeCount::Static(across, groups.div_ceil(across), 1),
+        CubeDim::new_1d(UNITS),
+    )
 }
 
 fn inverse_norms(s: FieldShape, weights: &CubeTensor) -> CubeTensor {

@@ -73,8 +73,11 @@ trait UpdateOps: Backend {
         moment1: FloatTensor<Self>,
         moment2: FloatTensor<Self>,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
-    fn average(keep: f32, average: FloatTensor<Self>, value: FloatTensor<Self>)
-    -> FloatTensor<Self>;
+    fn average(
+        keep: f32,
+        average: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
     fn square_sum(x: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
@@ -195,7 +198,9 @@ impl FieldOps for Flex {
         let (x, centroids) = (cpu::contiguous(x), cpu::contiguous(centroids));
         let labels = Self::int_cast(labels, burn::tensor::IntDType::I32).to_contiguous();
         let batch = x.shape()[0];
-        let labels = labels.as_slice::<i32>().expect("labels were just cast and laid out");
+        let labels = labels
+            .as_slice::<i32>()
+            .expect("labels were just cast and laid out");
         let out = potential::gradient(
             potential,
             cpu::slice(&x),
@@ -263,7 +268,10 @@ pub fn gated_residual(x: Tensor<3>, gate: Tensor<3>, y: Tensor<3>) -> Tensor<3> 
 /// `SiLU(a) * b` for tensors of one shape.
 pub fn swiglu<const R: usize>(a: Tensor<R>, b: Tensor<R>) -> Tensor<R> {
     if on_cpu(&a.device()) {
-        Tensor::from_dispatch(<Dispatch as CpuOps>::swiglu(a.into_dispatch(), b.into_dispatch()))
+        Tensor::from_dispatch(<Dispatch as CpuOps>::swiglu(
+            a.into_dispatch(),
+            b.into_dispatch(),
+        ))
     } else {
         plain::swiglu(a, b)
     }
@@ -340,7 +348,11 @@ pub fn adamw_update<const R: usize>(
             moment1.into_dispatch(),
             moment2.into_dispatch(),
         );
-        (Tensor::from_dispatch(p), Tensor::from_dispatch(m), Tensor::from_dispatch(v))
+        (
+            Tensor::from_dispatch(p),
+            Tensor::from_dispatch(m),
+            Tensor::from_dispatch(v),
+        )
     } else {
         plain::adamw_update(u, parameter, gradient, moment1, moment2)
     }

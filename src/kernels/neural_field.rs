@@ -34,10 +34,24 @@ impl FieldShape {
     /// # Panics
     /// If the weights don't divide into two matrices of width E.
     pub fn new(z: &[usize], weights: &[usize]) -> Self {
-        let [patches, pixels, width] = *z else { panic!("neural field state: three axes") };
-        assert_eq!(weights[0], patches, "neural field: one set of weights a patch");
-        assert_eq!(weights[1] % (2 * width), 0, "neural field: weights are [E, M] and [M, E]");
-        Self { patches, pixels, width, hidden: weights[1] / (2 * width) }
+        let [patches, pixels, width] = *z else {
+            panic!("neural field state: three axes")
+        };
+        assert_eq!(
+            weights[0], patches,
+            "neural field: one set of weights a patch"
+        );
+        assert_eq!(
+            weights[1] % (2 * width),
+            0,
+            "neural field: weights are [E, M] and [M, E]"
+        );
+        Self {
+            patches,
+            pixels,
+            width,
+            hidden: weights[1] / (2 * width),
+        }
     }
 
     fn state(&self) -> usize {
@@ -105,7 +119,13 @@ impl Scratch {
             normalise_columns(w2, s.width, i2, n2);
         });
         let w1 = Matrix::rows(&self.wn[..s.width * s.hidden], s.hidden);
-        matmul([s.pixels, s.width, s.hidden], 1.0, Matrix::rows(&self.r, s.width), w1, &mut self.u);
+        matmul(
+            [s.pixels, s.width, s.hidden],
+            1.0,
+            Matrix::rows(&self.r, s.width),
+            w1,
+            &mut self.u,
+        );
         wide(|| {
             for (a, &u) in self.a.iter_mut().zip(&self.u) {
                 *a = u / (1.0 + exp(-u));
@@ -143,8 +163,10 @@ fn denormalise_columns(wn: &[f32], columns: usize, inverse: &[f32], dwn: &[f32],
             *dot += w * d;
         }
     }
-    for ((w, d), out) in
-        wn.chunks_exact(columns).zip(dwn.chunks_exact(columns)).zip(out.chunks_exact_mut(columns))
+    for ((w, d), out) in wn
+        .chunks_exact(columns)
+        .zip(dwn.chunks_exact(columns))
+        .zip(out.chunks_exact_mut(columns))
     {
         for c in 0..columns {
             out[c] = (d[c] - w[c] * dots[c]) * inverse[c];
@@ -223,13 +245,29 @@ fn patch_backward(
     (dz, dw, dnorm): (&mut [f32], &mut [f32], &mut [f32]),
 ) {
     scratch.hidden(s, z, w, norm);
-    let Scratch { scale, r, wn, inverse, u, a, da, dr, dwn } = scratch;
+    let Scratch {
+        scale,
+        r,
+        wn,
+        inverse,
+        u,
+        a,
+        da,
+        dr,
+        dwn,
+    } = scratch;
     let half = s.width * s.hidden;
     let (w1n, w2n) = wn.split_at(half);
     let (dw1n, dw2n) = dwn.split_at_mut(half);
     let (g_rows, a_rows) = (Matrix::rows(g, s.width), Matrix::rows(a, s.hidden));
     matmul([s.hidden, s.pixels, s.width], 1.0, a_rows.t(), g_rows, dw2n);
-    matmul([s.pixels, s.width, s.hidden], 1.0, g_rows, Matrix::rows(w2n, s.width).t(), da);
+    matmul(
+        [s.pixels, s.width, s.hidden],
+        1.0,
+        g_rows,
+        Matrix::rows(w2n, s.width).t(),
+        da,
+    );
     wide(|| {
         for (d, &u) in da.iter_mut().zip(u.iter()) {
             let sigmoid = 1.0 / (1.0 + exp(-u));
@@ -237,8 +275,20 @@ fn patch_backward(
         }
     });
     let du = Matrix::rows(da, s.hidden);
-    matmul([s.width, s.pixels, s.hidden], 1.0, Matrix::rows(r, s.width).t(), du, dw1n);
-    matmul([s.pixels, s.hidden, s.width], 1.0, du, Matrix::rows(w1n, s.hidden).t(), dr);
+    matmul(
+        [s.width, s.pixels, s.hidden],
+        1.0,
+        Matrix::rows(r, s.width).t(),
+        du,
+        dw1n,
+    );
+    matmul(
+        [s.pixels, s.hidden, s.width],
+        1.0,
+        du,
+        Matrix::rows(w1n, s.hidden).t(),
+        dr,
+    );
     wide(|| {
         let (dw1, dw2) = dw.split_at_mut(half);
         denormalise_columns(w1n, s.hidden, &inverse[..s.hidden], dw1n, dw1);

@@ -44,8 +44,9 @@ pub fn forward(x: CpuTensor, weight: CpuTensor) -> CpuTensor {
     let (x, weight) = (contiguous(x), contiguous(weight));
     let w = slice(&weight);
     let mut out = vec![0.0; slice(&x).len()];
-    out.par_chunks_mut(d * ROWS_PER_TASK).zip(slice(&x).par_chunks(d * ROWS_PER_TASK)).for_each(
-        |(out, x)| {
+    out.par_chunks_mut(d * ROWS_PER_TASK)
+        .zip(slice(&x).par_chunks(d * ROWS_PER_TASK))
+        .for_each(|(out, x)| {
             wide(|| {
                 for (out, x) in out.chunks_exact_mut(d).zip(x.chunks_exact(d)) {
                     let scale = rms_scale(x);
@@ -54,8 +55,7 @@ pub fn forward(x: CpuTensor, weight: CpuTensor) -> CpuTensor {
                     }
                 }
             });
-        },
-    );
+        });
     cpu::tensor(out, x.shape())
 }
 
@@ -73,8 +73,10 @@ pub fn backward(x: CpuTensor, weight: CpuTensor, grad: CpuTensor) -> (CpuTensor,
         .zip(slice(&grad).par_chunks(block))
         .for_each(|(((dx, dw), x), g)| {
             wide(|| {
-                for ((dx, x), g) in
-                    dx.chunks_exact_mut(d).zip(x.chunks_exact(d)).zip(g.chunks_exact(d))
+                for ((dx, x), g) in dx
+                    .chunks_exact_mut(d)
+                    .zip(x.chunks_exact(d))
+                    .zip(g.chunks_exact(d))
                 {
                     rms_backward_row(x, w, g, rms_scale(x), dx, dw);
                 }
@@ -98,8 +100,11 @@ pub fn modulated_forward(
     let (shift, scale) = (contiguous(shift), contiguous(scale));
     let (w, shift, scale) = (slice(&weight), slice(&shift), slice(&scale));
     let mut out = vec![0.0; slice(&x).len()];
-    out.par_chunks_mut(d).zip(slice(&x).par_chunks(d)).enumerate().with_min_len(8).for_each(
-        |(row, (out, x))| {
+    out.par_chunks_mut(d)
+        .zip(slice(&x).par_chunks(d))
+        .enumerate()
+        .with_min_len(8)
+        .for_each(|(row, (out, x))| {
             let entry = row / rows * d..(row / rows + 1) * d;
             let (shift, scale) = (&shift[entry.clone()], &scale[entry]);
             wide(|| {
@@ -108,8 +113,7 @@ pub fn modulated_forward(
                     out[c] = x[c] * rms * w[c] * (1.0 + scale[c]) + shift[c];
                 }
             });
-        },
-    );
+        });
     cpu::tensor(out, shape)
 }
 
@@ -139,26 +143,29 @@ pub fn modulated_backward(
                 .map(move |(k, chunk)| (b * rows + k * ROWS_PER_TASK, chunk))
         })
         .collect();
-    work.par_iter_mut().zip(partials.par_chunks_mut(3 * d)).for_each(|((first, dx), sums)| {
-        let scale = &scales[*first / rows * d..][..d];
-        let (dw, rest) = sums.split_at_mut(d);
-        let (dshift, dscale) = rest.split_at_mut(d);
-        let mut inner = vec![0.0; d];
-        for (k, dx) in dx.chunks_exact_mut(d).enumerate() {
-            let at = (*first + k) * d;
-            let (x, g) = (&xs[at..at + d], &gs[at..at + d]);
-            wide(|| {
-                let rms = rms_scale(x);
-                for c in 0..d {
-                    dshift[c] += g[c];
-                    dscale[c] += g[c] * x[c] * rms * w[c];
-                    inner[c] = g[c] * (1.0 + scale[c]);
-                }
-                rms_backward_row(x, w, &inner, rms, dx, dw);
-            });
-        }
-    });
-    let (mut dw, mut dshift, mut dscale) = (vec![0.0; d], vec![0.0; batch * d], vec![0.0; batch * d]);
+    work.par_iter_mut()
+        .zip(partials.par_chunks_mut(3 * d))
+        .for_each(|((first, dx), sums)| {
+            let scale = &scales[*first / rows * d..][..d];
+            let (dw, rest) = sums.split_at_mut(d);
+            let (dshift, dscale) = rest.split_at_mut(d);
+            let mut inner = vec![0.0; d];
+            for (k, dx) in dx.chunks_exact_mut(d).enumerate() {
+                let at = (*first + k) * d;
+                let (x, g) = (&xs[at..at + d], &gs[at..at + d]);
+                wide(|| {
+                    let rms = rms_scale(x);
+                    for c in 0..d {
+                        dshift[c] += g[c];
+                        dscale[c] += g[c] * x[c] * rms * w[c];
+                        inner[c] = g[c] * (1.0 + scale[c]);
+                    }
+                    rms_backward_row(x, w, &inner, rms, dx, dw);
+                });
+            }
+        });
+    let (mut dw, mut dshift, mut dscale) =
+        (vec![0.0; d], vec![0.0; batch * d], vec![0.0; batch * d]);
     for (block, sums) in partials.chunks_exact(3 * d).enumerate() {
         let entry = block / blocks * d..(block / blocks + 1) * d;
         add_partials(&mut dw, &sums[..d]);
@@ -204,8 +211,10 @@ pub fn gated_backward(gate: CpuTensor, y: CpuTensor, grad: CpuTensor) -> (CpuTen
     let (gates, ys, gs) = (slice(&gate), slice(&y), slice(&grad));
     let mut dy = vec![0.0; ys.len()];
     let mut dgate = vec![0.0; batch * d];
-    dy.par_chunks_mut(rows * d).zip(dgate.par_chunks_mut(d)).enumerate().for_each(
-        |(b, (dy, dgate))| {
+    dy.par_chunks_mut(rows * d)
+        .zip(dgate.par_chunks_mut(d))
+        .enumerate()
+        .for_each(|(b, (dy, dgate))| {
             let gate = &gates[b * d..][..d];
             for (row, dy) in dy.chunks_exact_mut(d).enumerate() {
                 let at = (b * rows + row) * d;
@@ -217,7 +226,6 @@ pub fn gated_backward(gate: CpuTensor, y: CpuTensor, grad: CpuTensor) -> (CpuTen
                     }
                 });
             }
-        },
-    );
+        });
     (cpu::tensor(dgate, gate.shape()), cpu::tensor(dy, shape))
 }

@@ -6,7 +6,9 @@ use burn::tensor::{Tensor, activation};
 
 /// See [`super::rms_norm`].
 pub fn rms_norm<const R: usize>(x: Tensor<R>, weight: Tensor<1>) -> Tensor<R> {
-    let scale = (x.clone().square().mean_dim(R - 1) + RMS_EPSILON).sqrt().recip();
+    let scale = (x.clone().square().mean_dim(R - 1) + RMS_EPSILON)
+        .sqrt()
+        .recip();
     x * scale * weight.unsqueeze()
 }
 
@@ -37,8 +39,10 @@ pub fn attention(
     let d = q_norm.dims()[0];
     let heads = triple / 3 / d;
     // [3, B, heads, L, d]
-    let parts = qkv.reshape([batch, tokens, 3, heads, d]).permute([2, 0, 3, 1, 4]);
-    let part = |i: usize| parts.clone().slice([i..i + 1]).squeeze_dim::<4>(0);
+    let parts = qkv
+        .reshape([batch, tokens, 3, heads, d])
+        .permute([2, 0, 3, 1, 4]);
+    let part = |i: usize| parts.clone().narrow(0, i, 1).squeeze_dim::<4>(0);
     let q = rotate(rms_norm(part(0), q_norm), &cos, &sin);
     let k = rotate(rms_norm(part(1), k_norm), &cos, &sin);
     let logits = q.matmul(k.transpose()) * (1.0 / (d as f64).sqrt());
@@ -50,7 +54,9 @@ pub fn attention(
 fn rotate(x: Tensor<4>, cos: &Tensor<2>, sin: &Tensor<2>) -> Tensor<4> {
     let [batch, heads, tokens, d] = x.dims();
     let pairs = x.reshape([batch, heads, tokens, d / 2, 2]);
-    let a = pairs.clone().slice([0..batch, 0..heads, 0..tokens, 0..d / 2, 0..1]);
+    let a = pairs
+        .clone()
+        .slice([0..batch, 0..heads, 0..tokens, 0..d / 2, 0..1]);
     let b = pairs.slice([0..batch, 0..heads, 0..tokens, 0..d / 2, 1..2]);
     let cos = cos.clone().reshape([1, 1, tokens, d / 2, 1]);
     let sin = sin.clone().reshape([1, 1, tokens, d / 2, 1]);
@@ -69,8 +75,13 @@ pub fn neural_field(z: Tensor<3>, weights: Tensor<2>, norm: Tensor<1>) -> Tensor
     let [patches, _, width] = z.dims();
     let hidden = weights.dims()[1] / (2 * width);
     let half = width * hidden;
-    let w1 = weights.clone().slice([0..patches, 0..half]).reshape([patches, width, hidden]);
-    let w2 = weights.slice([0..patches, half..2 * half]).reshape([patches, hidden, width]);
+    let w1 = weights
+        .clone()
+        .slice([0..patches, 0..half])
+        .reshape([patches, width, hidden]);
+    let w2 = weights
+        .slice([0..patches, half..2 * half])
+        .reshape([patches, hidden, width]);
     let unit = |w: Tensor<3>| {
         let norm = w.clone().square().sum_dim(1).sqrt().clamp_min(NORM_FLOOR);
         w / norm
@@ -91,7 +102,10 @@ pub fn adamw_update<const R: usize>(
     let moment1 = moment1 * u.beta1 + gradient.clone() * (1.0 - u.beta1);
     let moment2 = moment2 * u.beta2 + gradient.square() * (1.0 - u.beta2);
     let (correct1, correct2) = u.bias_corrections();
-    let delta =
-        moment1.clone() * correct1 / ((moment2.clone() * correct2).sqrt() + u.epsilon);
-    (parameter * (1.0 - u.rate * u.decay) - delta * u.rate, moment1, moment2)
+    let delta = moment1.clone() * correct1 / ((moment2.clone() * correct2).sqrt() + u.epsilon);
+    (
+        parameter * (1.0 - u.rate * u.decay) - delta * u.rate,
+        moment1,
+        moment2,
+    )
 }

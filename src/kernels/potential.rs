@@ -103,9 +103,9 @@ fn lanes_gradient<const T: u8>(
     // The least d + eps of each pixel: the largest logit, since every T falls with d.
     let mut nearest = [f32::MAX; LANES];
     for mu in centroids.chunks_exact(6) {
-        for lane in 0..LANES {
+        for (lane, nearest) in nearest.iter_mut().enumerate() {
             let e = distance(x, mu, lane) + epsilon;
-            nearest[lane] = if e < nearest[lane] { e } else { nearest[lane] };
+            *nearest = if e < *nearest { e } else { *nearest };
         }
     }
     let (mut others, mut own) = ([0.0f32; LANES], [0.0f32; LANES]);
@@ -138,7 +138,11 @@ fn lanes_gradient<const T: u8>(
     for lane in 0..LANES {
         // An ignored pixel has no target: it belongs to no class, and nothing pulls or pushes it.
         let labelled = (0..classes).contains(&target[lane]);
-        let scale = if labelled { 2.0 * inverse_tau / (others[lane] + own[lane]) } else { 0.0 };
+        let scale = if labelled {
+            2.0 * inverse_tau / (others[lane] + own[lane])
+        } else {
+            0.0
+        };
         for axis in 0..3 {
             gradient[axis][lane] = scale * (others[lane] * pull[axis][lane] - push[axis][lane]);
         }

@@ -7,8 +7,9 @@ use burn::tensor::TensorData;
 fn random<const R: usize>(shape: [usize; R], seed: u64) -> Tensor<R> {
     use rand::{RngExt, SeedableRng};
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
-    let values: Vec<f32> =
-        (0..shape.iter().product()).map(|_| rng.random_range(-1.0f32..1.0)).collect();
+    let values: Vec<f32> = (0..shape.iter().product())
+        .map(|_| rng.random_range(-1.0f32..1.0))
+        .collect();
     let device = Device::flex().autodiff();
     Tensor::from_data(TensorData::new(values, shape), &device).require_grad()
 }
@@ -22,7 +23,10 @@ fn assert_close(found: &[f32], expected: &[f32], what: &str) {
     assert_eq!(found.len(), expected.len(), "{what}");
     let scale = expected.iter().fold(1e-3f32, |m, v| m.max(v.abs()));
     for (i, (f, e)) in found.iter().zip(expected).enumerate() {
-        assert!((f - e).abs() <= 2e-5 * scale, "{what}[{i}]: {f} for {e} (scale {scale})");
+        assert!(
+            (f - e).abs() <= 2e-5 * scale,
+            "{what}[{i}]: {f} for {e} (scale {scale})"
+        );
     }
 }
 
@@ -45,7 +49,12 @@ macro_rules! compare {
 #[test]
 fn rms_norm_is_its_formula() {
     let (x, w) = (random([2, 37, 24], 1), random([24], 2));
-    compare!(rms_norm(x.clone(), w.clone()), plain::rms_norm(x.clone(), w.clone()), x, w);
+    compare!(
+        rms_norm(x.clone(), w.clone()),
+        plain::rms_norm(x.clone(), w.clone()),
+        x,
+        w
+    );
 }
 
 #[test]
@@ -64,7 +73,11 @@ fn modulated_norm_is_its_formula() {
 
 #[test]
 fn gated_residual_is_its_formula() {
-    let (x, gate, y) = (random([2, 9, 20], 1), random([2, 1, 20], 2), random([2, 9, 20], 3));
+    let (x, gate, y) = (
+        random([2, 9, 20], 1),
+        random([2, 1, 20], 2),
+        random([2, 9, 20], 3),
+    );
     compare!(
         gated_residual(x.clone(), gate.clone(), y.clone()),
         x.clone() + gate.clone() * y.clone(),
@@ -77,7 +90,12 @@ fn gated_residual_is_its_formula() {
 #[test]
 fn swiglu_is_its_formula() {
     let (a, b) = (random([2, 9, 1001], 1), random([2, 9, 1001], 2));
-    compare!(swiglu(a.clone(), b.clone()), plain::swiglu(a.clone(), b.clone()), a, b);
+    compare!(
+        swiglu(a.clone(), b.clone()),
+        plain::swiglu(a.clone(), b.clone()),
+        a,
+        b
+    );
 }
 
 #[test]
@@ -87,11 +105,16 @@ fn attention_is_its_formula() {
     let (qn, kn) = (random([d], 2), random([d], 3));
     let (cos, sin) = crate::model::positions::rotary(3, 5, d);
     let device = qkv.device();
-    let table =
-        |v: Vec<f32>| Tensor::<2>::from_data(TensorData::new(v, [tokens, d / 2]), &device);
+    let table = |v: Vec<f32>| Tensor::<2>::from_data(TensorData::new(v, [tokens, d / 2]), &device);
     let (cos, sin) = (table(cos), table(sin));
     compare!(
-        attention(qkv.clone(), qn.clone(), kn.clone(), cos.clone(), sin.clone()),
+        attention(
+            qkv.clone(),
+            qn.clone(),
+            kn.clone(),
+            cos.clone(),
+            sin.clone()
+        ),
         plain::attention(qkv.clone(), qn.clone(), kn.clone(), cos, sin),
         qkv,
         qn,
@@ -121,14 +144,20 @@ fn neural_field_gradient_is_a_finite_difference() {
     let w = random([patches, 2 * e * m], 2);
     let norm = random([e], 3);
     let direction = random([patches, 2 * e * m], 4).detach();
-    let grads = neural_field(z.clone(), w.clone(), norm.clone()).square().sum().backward();
+    let grads = neural_field(z.clone(), w.clone(), norm.clone())
+        .square()
+        .sum()
+        .backward();
     let slope = values((w.grad(&grads).unwrap() * direction.clone().inner()).sum())[0];
     let at = |h: f32| {
         let w = w.clone() + direction.clone() * h;
         values(neural_field(z.clone(), w, norm.clone()).square().sum())[0]
     };
     let numeric = (at(1e-2) - at(-1e-2)) / 2e-2;
-    assert!((slope - numeric).abs() < 1e-2 * numeric.abs().max(1.0), "{slope} for {numeric}");
+    assert!(
+        (slope - numeric).abs() < 1e-2 * numeric.abs().max(1.0),
+        "{slope} for {numeric}"
+    );
 }
 
 #[test]
@@ -151,8 +180,16 @@ fn adamw_and_the_moving_average_are_their_formulas() {
     assert_close(&values(a.1), &values(b.1), "first moment");
     assert_close(&values(a.2), &values(b.2), "second moment");
     let average = moving_average(0.9, p.clone(), g.clone());
-    assert_close(&values(average), &values(p.clone() * 0.9 + g.clone() * 0.1), "average");
-    assert_close(&values(square_sum(g.clone())), &values(g.square().sum()), "square sum");
+    assert_close(
+        &values(average),
+        &values(p.clone() * 0.9 + g.clone() * 0.1),
+        "average",
+    );
+    assert_close(
+        &values(square_sum(g.clone())),
+        &values(g.square().sum()),
+        "square sum",
+    );
 }
 
 #[test]
@@ -171,17 +208,26 @@ fn potential_gradient_is_its_definition() {
             TensorData::new(host.clone(), [2, 3, 1, pixels]),
             &Device::flex(),
         );
-        let labels: Vec<i32> =
-            (0..2 * pixels as i32).map(|i| if i % 7 == 3 { -1 } else { i % classes as i32 }).collect();
+        let labels: Vec<i32> = (0..2 * pixels as i32)
+            .map(|i| if i % 7 == 3 { -1 } else { i % classes as i32 })
+            .collect();
         let label_tensor = Tensor::<3, Int>::from_data(
             TensorData::new(labels.clone(), [2, 1, pixels]),
             &Device::flex(),
         );
         for operator in Operator::ALL {
             for temperature in [0.25, 1.0, 4.0] {
-                let potential = Potential { operator, temperature, epsilon: 1e-4 };
-                let found =
-                    values(potential_gradient(x.clone(), label_tensor.clone(), &centroids, potential));
+                let potential = Potential {
+                    operator,
+                    temperature,
+                    epsilon: 1e-4,
+                };
+                let found = values(potential_gradient(
+                    x.clone(),
+                    label_tensor.clone(),
+                    &centroids,
+                    potential,
+                ));
                 for (i, &label) in labels.iter().enumerate() {
                     let at = |axis: usize| (i / pixels * 3 + axis) * pixels + i % pixels;
                     let point = [0, 1, 2].map(|a| f64::from(host[at(a)]));

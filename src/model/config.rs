@@ -43,9 +43,7 @@ pub struct NetworkConfig {
 }
 
 /// Named sizes.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Preset {
     /// For a CPU: about 6 million parameters, patch 8.
@@ -159,7 +157,11 @@ impl NetworkConfig {
         ];
         for (field, value, low, high) in bounded {
             if value < low || value > high {
-                return Err(InvalidNetwork { field, value, rule: "out of the supported range" });
+                return Err(InvalidNetwork {
+                    field,
+                    value,
+                    rule: "out of the supported range",
+                });
             }
         }
         if !self.hidden_size.is_multiple_of(self.heads) || !self.head_width().is_multiple_of(4) {
@@ -179,14 +181,29 @@ mod tests {
 
     #[test]
     fn every_preset_is_valid() {
-        for preset in [Preset::Tiny, Preset::Small, Preset::Base, Preset::Large, Preset::Xlarge] {
+        for preset in [
+            Preset::Tiny,
+            Preset::Small,
+            Preset::Base,
+            Preset::Large,
+            Preset::Xlarge,
+        ] {
             preset.network().validate().unwrap();
         }
     }
 
     #[test]
     fn an_odd_head_is_refused() {
-        let network = NetworkConfig { heads: 5, ..Preset::Tiny.network() };
-        assert!(network.validate().unwrap_err().to_string().contains("hidden_size"));
+        let network = NetworkConfig {
+            heads: 5,
+            ..Preset::Tiny.network()
+        };
+        assert!(
+            network
+                .validate()
+                .unwrap_err()
+                .to_string()
+                .contains("hidden_size")
+        );
     }
 }

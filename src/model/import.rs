@@ -32,7 +32,9 @@ pub enum ImportError {
     #[error(transparent)]
     Network(#[from] InvalidNetwork),
     /// A tensor that every PixNerd checkpoint has.
-    #[error("no tensor {0}: this is no PixNerd checkpoint, or one without these weights (try --weights raw)")]
+    #[error(
+        "no tensor {0}: this is no PixNerd checkpoint, or one without these weights (try --weights raw)"
+    )]
     NotPixnerd(String),
     /// A size that is no product of the others.
     #[error("tensor {0} has a shape that PixNerd cannot have")]
@@ -50,11 +52,17 @@ pub fn pixnerd(
     weights: Weights,
 ) -> Result<(NetworkConfig, Tensors), ImportError> {
     let prefix = weights.prefix();
-    let prefixed = checkpoint.keys().any(|k| k.starts_with("ema_denoiser.") || k.starts_with("denoiser."));
+    let prefixed = checkpoint
+        .keys()
+        .any(|k| k.starts_with("ema_denoiser.") || k.starts_with("denoiser."));
     let mut found: Tensors = checkpoint
         .into_iter()
         .filter_map(|(name, tensor)| {
-            let name = if prefixed { name.strip_prefix(prefix)?.to_owned() } else { name };
+            let name = if prefixed {
+                name.strip_prefix(prefix)?.to_owned()
+            } else {
+                name
+            };
             // torch.compile adds this to every name below it.
             Some((name.replace("_orig_mod.", ""), tensor))
         })
@@ -66,13 +74,21 @@ pub fn pixnerd(
         let tensor = found
             .remove(&theirs)
             .ok_or_else(|| ImportError::NotPixnerd(format!("{prefix}{theirs}")))?;
-        let tensor = if transpose { transposed(tensor, &theirs)? } else { tensor };
+        let tensor = if transpose {
+            transposed(tensor, &theirs)?
+        } else {
+            tensor
+        };
         tensors.insert(ours, tensor);
     }
     match found.keys().next() {
         Some(first) => {
             let first = format!("{prefix}{first}");
-            Err(TensorsError::Unexpected { count: found.len(), first }.into())
+            Err(TensorsError::Unexpected {
+                count: found.len(),
+                first,
+            }
+            .into())
         }
         None => Ok((config, tensors)),
     }
@@ -90,7 +106,10 @@ fn infer(tensors: &Tensors, prefix: &str) -> Result<NetworkConfig, ImportError> 
     let [hidden_size, patch_values] = two("s_embedder.proj.weight")?;
     let [pixel_width, pixel_values] = two("x_embedder.embedder.0.weight")?;
     let [table_rows, _] = two("y_embedder.embedding_table.weight")?;
-    let head_width = shape("blocks.0.attn.q_norm.weight")?.first().copied().unwrap_or(0);
+    let head_width = shape("blocks.0.attn.q_norm.weight")?
+        .first()
+        .copied()
+        .unwrap_or(0);
     let blocks = (0..).take_while(|i| has_block(tensors, *i)).count();
     let field_blocks = (0..blocks)
         .filter(|i| tensors.contains_key(&format!("blocks.{i}.param_generator1.0.weight")))
@@ -139,7 +158,10 @@ fn infer(tensors: &Tensors, prefix: &str) -> Result<NetworkConfig, ImportError> 
 
 fn has_block(tensors: &Tensors, index: usize) -> bool {
     let prefix = format!("blocks.{index}.");
-    tensors.range(prefix.clone()..).next().is_some_and(|(name, _)| name.starts_with(&prefix))
+    tensors
+        .range(prefix.clone()..)
+        .next()
+        .is_some_and(|(name, _)| name.starts_with(&prefix))
 }
 
 /// (our path, PixNerd's name, whether the matrix is transposed) of every tensor.
@@ -158,7 +180,11 @@ pub fn names(config: &NetworkConfig) -> Vec<(String, String, bool)> {
     linear("final_layer.linear", "final_layer.linear", true);
     for i in 0..config.transformer_blocks {
         let b = format!("blocks.{i}");
-        linear(&format!("{b}.modulation"), &format!("{b}.adaLN_modulation.0"), true);
+        linear(
+            &format!("{b}.modulation"),
+            &format!("{b}.adaLN_modulation.0"),
+            true,
+        );
         linear(&format!("{b}.attn.qkv"), &format!("{b}.attn.qkv"), false);
         linear(&format!("{b}.attn.proj"), &format!("{b}.attn.proj"), true);
         for w in ["w1", "w2", "w3"] {
@@ -166,20 +192,32 @@ pub fn names(config: &NetworkConfig) -> Vec<(String, String, bool)> {
         }
     }
     for i in 0..config.field_blocks {
-        let theirs = format!("blocks.{}.param_generator1.0", config.transformer_blocks + i);
+        let theirs = format!(
+            "blocks.{}.param_generator1.0",
+            config.transformer_blocks + i
+        );
         linear(&format!("fields.{i}.generator"), &theirs, true);
     }
     let mut plain = |ours: String, theirs: String| names.push((ours, theirs, false));
-    plain("class_table".into(), "y_embedder.embedding_table.weight".into());
+    plain(
+        "class_table".into(),
+        "y_embedder.embedding_table.weight".into(),
+    );
     plain("final_layer.norm".into(), "final_layer.norm.weight".into());
     for i in 0..config.transformer_blocks {
         for norm in ["norm1", "norm2", "attn.q_norm", "attn.k_norm"] {
-            plain(format!("blocks.{i}.{norm}"), format!("blocks.{i}.{norm}.weight"));
+            plain(
+                format!("blocks.{i}.{norm}"),
+                format!("blocks.{i}.{norm}.weight"),
+            );
         }
     }
     for i in 0..config.field_blocks {
         let theirs = config.transformer_blocks + i;
-        plain(format!("fields.{i}.norm"), format!("blocks.{theirs}.norm.weight"));
+        plain(
+            format!("fields.{i}.norm"),
+            format!("blocks.{theirs}.norm.weight"),
+        );
     }
     names
 }
@@ -192,5 +230,8 @@ fn transposed(tensor: HostTensor, name: &str) -> Result<HostTensor, ImportError>
         .flat_map(|c| (0..rows).map(move |r| r * columns + c))
         .map(|i| tensor.data[i])
         .collect();
-    Ok(HostTensor { shape: vec![columns, rows], data })
+    Ok(HostTensor {
+        shape: vec![columns, rows],
+        data,
+    })
 }

@@ -15,13 +15,18 @@ pub struct Initializer<'a> {
 impl<'a> Initializer<'a> {
     /// A source of parameters on `device`.
     pub fn new(seed: u64, device: &'a Device) -> Self {
-        Self { rng: ChaCha8Rng::seed_from_u64(seed), device }
+        Self {
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            device,
+        }
     }
 
     /// Xavier-uniform weights `[from, to]`, zero bias.
     pub fn linear(&mut self, from: usize, to: usize, bias: bool) -> Linear {
         let bound = (6.0 / (from + to) as f32).sqrt();
-        let weights = (0..from * to).map(|_| self.rng.random_range(-bound..bound)).collect();
+        let weights = (0..from * to)
+            .map(|_| self.rng.random_range(-bound..bound))
+            .collect();
         Linear {
             weight: self.parameter(weights, [from, to]),
             bias: bias.then(|| self.parameter(vec![0.0; to], [to])),
@@ -38,7 +43,9 @@ impl<'a> Initializer<'a> {
 
     /// Normal numbers of standard deviation `deviation`.
     pub fn normal(&mut self, shape: [usize; 2], deviation: f32) -> Param<Tensor<2>> {
-        let values = (0..shape[0] * shape[1]).map(|_| normal(&mut self.rng) * deviation).collect();
+        let values = (0..shape[0] * shape[1])
+            .map(|_| normal(&mut self.rng) * deviation)
+            .collect();
         self.parameter(values, shape)
     }
 

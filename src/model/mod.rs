@@ -78,13 +78,19 @@ pub enum ModelError {
     #[error(transparent)]
     Network(#[from] InvalidNetwork),
     /// A safetensors file of something else.
-    #[error("a safetensors file without FlowSeg's metadata: use `flowseg import` for a public PixNerd checkpoint")]
+    #[error(
+        "a safetensors file without FlowSeg's metadata: use `flowseg import` for a public PixNerd checkpoint"
+    )]
     Foreign,
     /// Metadata that can't be read.
-    #[error("its FlowSeg metadata cannot be read ({0}): it was written by another version or is damaged")]
+    #[error(
+        "its FlowSeg metadata cannot be read ({0}): it was written by another version or is damaged"
+    )]
     Metadata(String),
     /// A newer format.
-    #[error("it has format version {0} and this program reads up to {FORMAT_VERSION}: update the program")]
+    #[error(
+        "it has format version {0} and this program reads up to {FORMAT_VERSION}: update the program"
+    )]
     Newer(u32),
 }
 
@@ -126,7 +132,11 @@ impl Model {
         let card =
             serde_json::to_string(&self.card).map_err(|e| ModelError::Metadata(e.to_string()))?;
         let metadata = HashMap::from([(METADATA_KEY.to_owned(), card)]);
-        Ok(tensors::to_safetensors(&tensors::export(&self.network), metadata, precision)?)
+        Ok(tensors::to_safetensors(
+            &tensors::export(&self.network),
+            metadata,
+            precision,
+        )?)
     }
 
     /// The velocity `v_theta(x, t, I)` at `x: [B, 3, H, W]` for photos `image: [B, 3, H, W]`.
@@ -158,7 +168,8 @@ impl Model {
 pub fn noise(shape: [usize; 4], seed: u64, device: &Device) -> Tensor<4> {
     use rand::SeedableRng;
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
-    let values: Vec<f32> =
-        (0..shape.iter().product()).map(|_| init::normal(&mut rng)).collect();
+    let values: Vec<f32> = (0..shape.iter().product())
+        .map(|_| init::normal(&mut rng))
+        .collect();
     Tensor::from_data(TensorData::new(values, shape), device)
 }

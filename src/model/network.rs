@@ -85,7 +85,11 @@ impl Block {
         let modulation = self.modulation.forward(c.clone());
         let [batch, _, six] = modulation.dims();
         let d = six / 6;
-        let chunk = |i: usize| modulation.clone().slice([0..batch, 0..1, i * d..(i + 1) * d]);
+        let chunk = |i: usize| {
+            modulation
+                .clone()
+                .slice([0..batch, 0..1, i * d..(i + 1) * d])
+        };
         let h = kernels::modulated_norm(s.clone(), self.norm1.val(), chunk(0), chunk(1));
         let h = kernels::attention(
             self.attn.qkv.forward(h),
@@ -248,8 +252,7 @@ impl Network {
         let rope = {
             let d = config.head_width();
             let (cos, sin) = positions::rotary(rows, columns, d);
-            let table =
-                |v| Tensor::<2>::from_data(TensorData::new(v, [tokens, d / 2]), &device);
+            let table = |v| Tensor::<2>::from_data(TensorData::new(v, [tokens, d / 2]), &device);
             (table(cos), table(sin))
         };
 
@@ -316,13 +319,97 @@ impl Network {
         if let Some(bias) = &self.pixel_embedder.bias {
             position = position + bias.val().unsqueeze();
         }
-        let z = pixels.reshape([patches * count, channels]).matmul(of_channels);
+        let z = pixels
+            .reshape([patches * count, channels])
+            .matmul(of_channels);
         z.reshape([patches, count, e]) + position.unsqueeze()
     }
 }
 
 fn pad_to_multiple(x: Tensor<4>, p: usize) -> Tensor<4> {
     let [_, _, height, width] = x.dims();
-    let (bottom, right) = (height.next_multiple_of(p) - height, width.next_multiple_of(p) - width);
-    if bottom == 0 && right == 0 { x } else { x.pad((0, right, 0, bottom), PadMode::Edge) }
+    let (bottom, right) = (
+        height.next_multiple_of(p) - height,
+        width.next_multiple_of(p) - width,
+    );
+    if bottom == 0 && right == 0 {
+        x
+    } else {
+        x.pad((0, right, 0, bottom), PadMode::Edge)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::config::{Condition, Preset};
+    use super::super::tensors::read;
+    use super::*;
+    use crate::model::noise;
+
+    fn small() -> NetworkConfig {
+        NetworkConfig {
+            patch_size: 4,
+            hidden_size: 32,
+            heads: 2,
+            pixel_width: 8,
+            transformer_blocks: 2,
+            field_blocks: 1,
+            ..Preset::Tiny.network()
+        }
+    }
+
+    fn run(network: &Network, size: [usize; 2]) -> Tensor<4> {
+        let image = noise([1, 3, size[0], size[1]], 1, &Device::flex());
+        let query = Query {
+            state: image.clone(),
+            times: vec![0.3],
+            image: Some(image),
+            classes: None,
+        };
+        network.forward(query)
+    }
+
+    #[test]
+    fn the_count_of_parameters_is_that_of_the_network() {
+        for config in [small(), Preset::Tiny.network()] {
+            let network = Network::new(&config, 0, &Device::flex());
+            assert_eq!(network.num_params(), config.parameters());
+        }
+    }
+
+    #[test]
+    fn large_and_xlarge_are_the_published_networks() {
+        // Class-conditional ImageNet networks without a photo, as published: 458 M and 700 M,
+        // the REPA projector of three linear layers counted in.
+        for (preset, expected, published) in [
+            (Preset::Large, 452_113_795, 458e6),
+            (Preset::Xlarge, 700_589_219, 700e6),
+        ] {
+            let config = NetworkConfig {
+                condition: Condition::None,
+                class_conditions: 1000,
+                ..preset.network()
+            };
+            assert_eq!(config.parameters(), expected, "{preset:?}");
+            assert!((expected as f64 / published - 1.0).abs() < 0.02);
+        }
+    }
+
+    #[test]
+    fn any_size_comes_back_in_its_own_shape() {
+        let mut network = Network::new(&small(), 3, &Device::flex());
+        // The output layer starts at zero; give it something to say.
+        network.final_layer.linear = Initializer::new(5, &Device::flex()).linear(8, 3, true);
+        for size in [[4, 4], [8, 12], [9, 5], [1, 1], [7, 16]] {
+            let out = run(&network, size);
+            assert_eq!(out.dims(), [1, 3, size[0], size[1]]);
+            assert!(read(out).iter().all(|v| v.is_finite() && *v != 0.0));
+        }
+    }
+
+    #[test]
+    fn a_fresh_network_stands_still() {
+        let network = Network::new(&small(), 3, &Device::flex());
+        assert!(read(run(&network, [8, 8])).iter().all(|v| *v == 0.0));
+    }
 }

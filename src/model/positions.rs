@@ -4,7 +4,13 @@ use super::config::POSITION_FEATURES;
 
 /// `n` evenly spaced numbers from 0 to `end`, both included; 0 alone for one.
 fn linspace(end: f64, n: usize) -> impl Iterator<Item = f64> {
-    (0..n).map(move |i| if n > 1 { end * i as f64 / (n - 1) as f64 } else { 0.0 })
+    (0..n).map(move |i| {
+        if n > 1 {
+            end * i as f64 / (n - 1) as f64
+        } else {
+            0.0
+        }
+    })
 }
 
 /// Cosines and sines of the two-dimensional rotary embedding (PixNerd, "rotary positions") for a
@@ -13,8 +19,9 @@ fn linspace(end: f64, n: usize) -> impl Iterator<Item = f64> {
 /// Both axes of the grid run over `[0, 16]` whatever its size; even pairs turn with x, odd ones
 /// with y, at frequencies `10000^(-4 j / width)`.
 pub fn rotary(rows: usize, columns: usize, width: usize) -> (Vec<f32>, Vec<f32>) {
-    let frequencies: Vec<f64> =
-        (0..width / 4).map(|j| 10_000f64.powf(-4.0 * j as f64 / width as f64)).collect();
+    let frequencies: Vec<f64> = (0..width / 4)
+        .map(|j| 10_000f64.powf(-4.0 * j as f64 / width as f64))
+        .collect();
     let mut cos = Vec::with_capacity(rows * columns * width / 2);
     let mut sin = Vec::with_capacity(cos.capacity());
     for y in linspace(16.0, rows) {
@@ -40,8 +47,8 @@ pub fn cosines(patch: usize) -> Vec<f32> {
         for u in linspace(1.0, patch) {
             for a in &frequencies {
                 for b in &frequencies {
-                    let wave = (std::f64::consts::PI * u * a).cos()
-                        * (std::f64::consts::PI * v * b).cos();
+                    let wave =
+                        (std::f64::consts::PI * u * a).cos() * (std::f64::consts::PI * v * b).cos();
                     features.push((wave / (1.0 + a * b)) as f32);
                 }
             }

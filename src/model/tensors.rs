@@ -47,7 +47,9 @@ pub enum TensorsError {
         dtype: String,
     },
     /// Tensors that the network needs and the file lacks.
-    #[error("the file lacks {count} tensors of this network, first {first}: it is of another architecture")]
+    #[error(
+        "the file lacks {count} tensors of this network, first {first}: it is of another architecture"
+    )]
     Missing {
         /// How many.
         count: usize,
@@ -55,7 +57,9 @@ pub enum TensorsError {
         first: String,
     },
     /// Tensors that the network doesn't know.
-    #[error("the file has {count} tensors that this network lacks, first {first}: it is of another architecture")]
+    #[error(
+        "the file has {count} tensors that this network lacks, first {first}: it is of another architecture"
+    )]
     Unexpected {
         /// How many.
         count: usize,
@@ -63,7 +67,9 @@ pub enum TensorsError {
         first: String,
     },
     /// A tensor of another size.
-    #[error("tensor {name} is {found:?} in the file and {expected:?} in the network: it is of another architecture")]
+    #[error(
+        "tensor {name} is {found:?} in the file and {expected:?} in the network: it is of another architecture"
+    )]
     Shape {
         /// The tensor.
         name: String,
@@ -78,9 +84,7 @@ pub enum TensorsError {
 ///
 /// # Errors
 /// A header that is no valid one, or claims more than the bytes hold.
-pub fn from_safetensors(
-    bytes: &[u8],
-) -> Result<(Tensors, HashMap<String, String>), TensorsError> {
+pub fn from_safetensors(bytes: &[u8]) -> Result<(Tensors, HashMap<String, String>), TensorsError> {
     let broken = |e: safetensors::SafeTensorError| TensorsError::Safetensors(e.to_string());
     let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(broken)?;
     let file = SafeTensors::deserialize(bytes).map_err(broken)?;
@@ -90,7 +94,13 @@ pub fn from_safetensors(
             name: name.to_owned(),
             dtype: format!("{:?}", view.dtype()),
         })?;
-        tensors.insert(name.to_owned(), HostTensor { shape: view.shape().to_vec(), data });
+        tensors.insert(
+            name.to_owned(),
+            HostTensor {
+                shape: view.shape().to_vec(),
+                data,
+            },
+        );
     }
     Ok((tensors, metadata.metadata().clone().unwrap_or_default()))
 }
@@ -98,7 +108,12 @@ pub fn from_safetensors(
 /// Little-endian numbers as f32; integers are accepted because fixtures hold labels.
 fn numbers(bytes: &[u8], dtype: Dtype) -> Option<Vec<f32>> {
     fn each<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-        bytes.as_chunks::<N>().0.iter().map(|&chunk| read(chunk)).collect()
+        bytes
+            .as_chunks::<N>()
+            .0
+            .iter()
+            .map(|&chunk| read(chunk))
+            .collect()
     }
     Some(match dtype {
         Dtype::F32 => each(bytes, f32::from_le_bytes),
@@ -119,9 +134,8 @@ fn numbers(bytes: &[u8], dtype: Dtype) -> Option<Vec<f32>> {
 /// A file that is no such checkpoint.
 pub fn from_pytorch(path: &Path) -> Result<Tensors, TensorsError> {
     use pytorch_reader::{DType, PytorchReader};
-    let broken = |e: pytorch_reader::PytorchError| {
-        TensorsError::Pytorch(e.to_string().replace('\n', " "))
-    };
+    let broken =
+        |e: pytorch_reader::PytorchError| TensorsError::Pytorch(e.to_string().replace('\n', " "));
     let reader = PytorchReader::with_top_level_key(path, "state_dict")
         .or_else(|_| PytorchReader::new(path))
         .map_err(broken)?;
@@ -135,12 +149,20 @@ pub fn from_pytorch(path: &Path) -> Result<Tensors, TensorsError> {
             // Counters and the like, which no weight is.
             _ => continue,
         };
-        let bytes = tensor.read().map_err(|e| TensorsError::Pytorch(e.to_string()))?;
+        let bytes = tensor
+            .read()
+            .map_err(|e| TensorsError::Pytorch(e.to_string()))?;
         let data = numbers(&bytes, dtype).unwrap_or_default();
         if data.len() != tensor.num_elements() {
             return Err(TensorsError::Pytorch(format!("tensor {name} is cut short")));
         }
-        tensors.insert(name, HostTensor { shape: tensor.shape().to_vec(), data });
+        tensors.insert(
+            name,
+            HostTensor {
+                shape: tensor.shape().to_vec(),
+                data,
+            },
+        );
     }
     Ok(tensors)
 }
@@ -220,14 +242,21 @@ impl ModuleVisitor for Export {
     fn visit_float<const R: usize>(&mut self, param: &Param<Tensor<R>>) {
         let tensor = param.val();
         let shape = tensor.dims().to_vec();
-        self.tensors.insert(self.path.joined(), HostTensor { shape, data: read(tensor) });
+        self.tensors.insert(
+            self.path.joined(),
+            HostTensor {
+                shape,
+                data: read(tensor),
+            },
+        );
     }
 }
 
 /// The elements of a float tensor on the host.
 pub fn read<const R: usize>(tensor: Tensor<R>) -> Vec<f32> {
     let data = tensor.into_data().convert::<f32>();
-    data.try_into_vec().expect("the data was just converted to f32")
+    data.try_into_vec()
+        .expect("the data was just converted to f32")
 }
 
 /// All parameters of a network by module path.
@@ -260,7 +289,11 @@ impl ModuleMapper for Import<'_> {
         };
         if tensor.shape != expected {
             let found = tensor.shape;
-            self.mismatch.get_or_insert(TensorsError::Shape { name, found, expected });
+            self.mismatch.get_or_insert(TensorsError::Shape {
+                name,
+                found,
+                expected,
+            });
             return param;
         }
         let (id, old, mapper) = param.consume();
@@ -290,9 +323,10 @@ pub fn import(network: Network, mut tensors: Tensors) -> Result<Network, Tensors
         return Err(TensorsError::Missing { count, first });
     }
     match tensors.keys().next() {
-        Some(first) => {
-            Err(TensorsError::Unexpected { count: tensors.len(), first: first.clone() })
-        }
+        Some(first) => Err(TensorsError::Unexpected {
+            count: tensors.len(),
+            first: first.clone(),
+        }),
         None => Ok(network),
     }
 }

@@ -46,7 +46,9 @@ impl RunFolder {
         for folder in ["checkpoints", "samples"] {
             files::create_folder(&root.join(folder))?;
         }
-        Ok(Self { root: root.to_owned() })
+        Ok(Self {
+            root: root.to_owned(),
+        })
     }
 
     /// A file or folder in it.
@@ -62,12 +64,25 @@ impl RunFolder {
     pub fn save(&self, checkpoint: &Checkpoint, keep: usize) -> Result<PathBuf, FileError> {
         let all = self.path("checkpoints");
         let path = all.join(format!("step-{:08}", checkpoint.progress.step));
-        let failed = |source| FileError::Write { path: path.clone(), source };
-        let temporary =
-            tempfile::Builder::new().prefix(".saving-").tempdir_in(&all).map_err(failed)?;
+        let failed = |source| FileError::Write {
+            path: path.clone(),
+            source,
+        };
+        let temporary = tempfile::Builder::new()
+            .prefix(".saving-")
+            .tempdir_in(&all)
+            .map_err(failed)?;
         let inside = |name: &str| temporary.path().join(name);
-        files::write_model(&inside("model.safetensors"), &checkpoint.model, Precision::Single)?;
-        files::write_model(&inside("ema.safetensors"), &checkpoint.average, Precision::Single)?;
+        files::write_model(
+            &inside("model.safetensors"),
+            &checkpoint.model,
+            Precision::Single,
+        )?;
+        files::write_model(
+            &inside("ema.safetensors"),
+            &checkpoint.average,
+            Precision::Single,
+        )?;
         let moments = checkpoint.optimizer.export();
         let moments = tensors::to_safetensors(&moments, HashMap::new(), Precision::Single)
             .map_err(|e| failed(std::io::Error::other(e)))?;
@@ -95,11 +110,18 @@ impl RunFolder {
         let saved = self.saved();
         for path in &saved[..saved.len().saturating_sub(keep)] {
             if let Err(error) = fs::remove_dir_all(path) {
-                tracing::warn!("cannot remove the old checkpoint {}: {error}", path.display());
+                tracing::warn!(
+                    "cannot remove the old checkpoint {}: {error}",
+                    path.display()
+                );
             }
         }
         // Left by a process that was killed while it saved.
-        for entry in fs::read_dir(self.path("checkpoints")).into_iter().flatten().flatten() {
+        for entry in fs::read_dir(self.path("checkpoints"))
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
             if entry.file_name().to_string_lossy().starts_with(".saving-") {
                 let _ = fs::remove_dir_all(entry.path());
             }
@@ -114,7 +136,8 @@ impl RunFolder {
             .flatten()
             .map(|entry| entry.path())
             .filter(|path| {
-                path.file_name().is_some_and(|n| n.to_string_lossy().starts_with("step-"))
+                path.file_name()
+                    .is_some_and(|n| n.to_string_lossy().starts_with("step-"))
             })
             .collect();
         saved.sort();
@@ -127,7 +150,9 @@ impl RunFolder {
     /// # Errors
     /// A checkpoint that can't be read.
     pub fn resume(&self, device: &Device) -> Result<Option<Checkpoint>, FileError> {
-        let Some(path) = self.saved().pop() else { return Ok(None) };
+        let Some(path) = self.saved().pop() else {
+            return Ok(None);
+        };
         let progress_path = path.join("progress.json");
         let broken = |e: String| FileError::Read {
             path: progress_path.clone(),
@@ -142,6 +167,11 @@ impl RunFolder {
             tensors::from_safetensors(&moments).map_err(|e| broken(e.to_string()))?;
         let inner = device.clone().inner();
         let optimizer = AdamW::import(&moments, &inner);
-        Ok(Some(Checkpoint { model, average, optimizer, progress }))
+        Ok(Some(Checkpoint {
+            model,
+            average,
+            optimizer,
+            progress,
+        }))
     }
 }

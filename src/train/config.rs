@@ -228,8 +228,9 @@ impl Config {
     pub fn parse(text: &str, overrides: &[String]) -> Result<Self, ConfigError> {
         let mut table: Table = text.parse().map_err(|e: toml::de::Error| one_line(&e))?;
         for text in overrides {
-            let (key, value) =
-                text.split_once('=').ok_or_else(|| ConfigError::Set(text.clone()))?;
+            let (key, value) = text
+                .split_once('=')
+                .ok_or_else(|| ConfigError::Set(text.clone()))?;
             set(&mut table, key.trim(), parse_value(value.trim()))?;
         }
         refuse_unknown(&table)?;
@@ -245,27 +246,81 @@ impl Config {
 
     fn validate(&self) -> Result<(), ConfigError> {
         let within = |ok: bool, key, value: String, rule| {
-            if ok { Ok(()) } else { Err(ConfigError::Range { key, value, rule }) }
+            if ok {
+                Ok(())
+            } else {
+                Err(ConfigError::Range { key, value, rule })
+            }
         };
         let (l, f, d, t) = (&self.loss, &self.flow, &self.data, &self.train);
         let text = |v: f64| v.to_string();
         let share = |v: f64| (0.0..=1.0).contains(&v);
-        within(l.temperature > 0.0, "loss.temperature", text(l.temperature), "above 0")?;
+        within(
+            l.temperature > 0.0,
+            "loss.temperature",
+            text(l.temperature),
+            "above 0",
+        )?;
         within(l.epsilon > 0.0, "loss.epsilon", text(l.epsilon), "above 0")?;
-        within(share(f.time_zero), "flow.time_zero", text(f.time_zero), "from 0 to 1")?;
-        within(f.time_exponent > 0.0, "flow.time_exponent", text(f.time_exponent), "above 0")?;
+        within(
+            share(f.time_zero),
+            "flow.time_zero",
+            text(f.time_zero),
+            "from 0 to 1",
+        )?;
+        within(
+            f.time_exponent > 0.0,
+            "flow.time_exponent",
+            text(f.time_exponent),
+            "above 0",
+        )?;
         let sides = d.size.iter().all(|s| (1..=4096).contains(s));
-        within(sides, "data.size", format!("{:?}", d.size), "two sides from 1 to 4096")?;
-        within(t.steps > 0, "train.steps", t.steps.to_string(), "at least 1")?;
+        within(
+            sides,
+            "data.size",
+            format!("{:?}", d.size),
+            "two sides from 1 to 4096",
+        )?;
+        within(
+            t.steps > 0,
+            "train.steps",
+            t.steps.to_string(),
+            "at least 1",
+        )?;
         let batch = (1..=4096).contains(&t.batch_size);
-        within(batch, "train.batch_size", t.batch_size.to_string(), "from 1 to 4096")?;
+        within(
+            batch,
+            "train.batch_size",
+            t.batch_size.to_string(),
+            "from 1 to 4096",
+        )?;
         let rate = t.learning_rate > 0.0 && t.learning_rate < 10.0;
-        within(rate, "train.learning_rate", text(t.learning_rate), "above 0 and below 10")?;
-        within(share(t.ema) && t.ema < 1.0, "train.ema", text(t.ema), "from 0 to below 1")?;
-        within(t.log_every > 0, "train.log_every", t.log_every.to_string(), "at least 1")?;
+        within(
+            rate,
+            "train.learning_rate",
+            text(t.learning_rate),
+            "above 0 and below 10",
+        )?;
+        within(
+            share(t.ema) && t.ema < 1.0,
+            "train.ema",
+            text(t.ema),
+            "from 0 to below 1",
+        )?;
+        within(
+            t.log_every > 0,
+            "train.log_every",
+            t.log_every.to_string(),
+            "at least 1",
+        )?;
         within(t.keep > 0, "train.keep", t.keep.to_string(), "at least 1")?;
         let every = t.checkpoint_every;
-        within(every > 0, "train.checkpoint_every", every.to_string(), "at least 1")?;
+        within(
+            every > 0,
+            "train.checkpoint_every",
+            every.to_string(),
+            "at least 1",
+        )?;
         Ok(self.network().validate()?)
     }
 
@@ -326,7 +381,12 @@ pub fn help() -> String {
             .split_once('.')
             .and_then(|(section, key)| defaults.get(section)?.get(key))
             .map_or_else(|| "preset".to_owned(), Value::to_string);
-        text.push_str(&format!("  {:<26} {:<14} {}\n", key.name, default, key.help.trim()));
+        text.push_str(&format!(
+            "  {:<26} {:<14} {}\n",
+            key.name,
+            default,
+            key.help.trim()
+        ));
     }
     text
 }
@@ -347,8 +407,13 @@ fn parse_value(text: &str) -> Value {
 fn set(table: &mut Table, key: &str, value: Value) -> Result<(), ConfigError> {
     let unknown = || unknown(key);
     let (section, name) = key.split_once('.').ok_or_else(unknown)?;
-    let section = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
-    section.as_table_mut().ok_or_else(unknown)?.insert(name.to_owned(), value);
+    let section = table
+        .entry(section)
+        .or_insert_with(|| Value::Table(Table::new()));
+    section
+        .as_table_mut()
+        .ok_or_else(unknown)?
+        .insert(name.to_owned(), value);
     Ok(())
 }
 
@@ -389,7 +454,10 @@ fn unknown(key: &str) -> ConfigError {
         .min()
         .filter(|(d, _)| *d <= key.len().div_ceil(2))
         .map(|(_, name)| name.to_owned());
-    ConfigError::Unknown { key: key.to_owned(), nearest }
+    ConfigError::Unknown {
+        key: key.to_owned(),
+        nearest,
+    }
 }
 
 #[cfg(test)]
@@ -411,7 +479,12 @@ mod tests {
     fn overrides_win_and_need_no_quotes() {
         let config = parse(
             "[train]\nsteps = 5",
-            &["train.steps=7", "loss.objective=vanilla", "data.size=[64, 96]", "data.path=a b"],
+            &[
+                "train.steps=7",
+                "loss.objective=vanilla",
+                "data.size=[64, 96]",
+                "data.path=a b",
+            ],
         )
         .unwrap();
         assert_eq!(config.train.steps, 7);
@@ -432,7 +505,12 @@ mod tests {
 
     #[test]
     fn values_out_of_range_are_refused() {
-        for set in ["loss.temperature=0", "train.steps=0", "flow.time_zero=1.5", "model.heads=5"] {
+        for set in [
+            "loss.temperature=0",
+            "train.steps=0",
+            "flow.time_zero=1.5",
+            "model.heads=5",
+        ] {
             assert!(parse("", &[set]).is_err(), "{set}");
         }
     }
@@ -441,7 +519,11 @@ mod tests {
     fn every_key_is_documented_and_listed_in_help() {
         let help = help();
         for key in keys() {
-            assert!(!key.help.trim().is_empty() && help.contains(key.name), "{}", key.name);
+            assert!(
+                !key.help.trim().is_empty() && help.contains(key.name),
+                "{}",
+                key.name
+            );
         }
     }
 }

@@ -67,8 +67,15 @@ impl Metrics {
             .create(true)
             .append(true)
             .open(path)
-            .map_err(|source| FileError::Write { path: path.to_owned(), source })?;
-        Ok(Self { path: path.to_owned(), file, last_validation })
+            .map_err(|source| FileError::Write {
+                path: path.to_owned(),
+                source,
+            })?;
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            last_validation,
+        })
     }
 
     /// Appends a line.
@@ -76,7 +83,10 @@ impl Metrics {
     /// # Errors
     /// A disk that refuses.
     pub fn write(&mut self, line: &(impl Serialize + Clone)) -> Result<(), FileError> {
-        let failed = |source| FileError::Write { path: self.path.clone(), source };
+        let failed = |source| FileError::Write {
+            path: self.path.clone(),
+            source,
+        };
         let value = serde_json::to_value(line).map_err(|e| failed(io::Error::other(e)))?;
         writeln!(self.file, "{value}").map_err(failed)?;
         if let Ok(line) = serde_json::from_value(value) {

@@ -7,25 +7,18 @@ pub mod checkpoint;
 pub mod config;
 pub mod metrics;
 pub mod optimizer;
-pub mod validate;
+pub mod step;
+mod validate;
 
-use crate::data::{Batch, DataError, Dataset, Loader, LoaderConfig};
-use crate::encoding::Encoding;
+use crate::data::{DataError, Dataset, Loader, LoaderConfig};
 use crate::files::{self, FileError};
-use crate::flow::{self, Loss, PathBatch, Source};
-use crate::kernels::adamw::AdamWUpdate;
-use crate::model::network::{Network, Query};
 use crate::model::tensors::{Precision, read};
-use crate::model::{Card, FORMAT_VERSION, Model, Score};
+use crate::model::{Model, Score};
 use burn::module::Module;
-use burn::optim::GradientsParams;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use checkpoint::{Checkpoint, Progress, RunFolder};
 use config::Config;
 use metrics::{Metrics, StepLine, ValidationLine};
-use optimizer::AdamW;
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -95,7 +88,9 @@ pub enum TrainError {
     #[error("the checkpoint in {} has another network or class table than the configuration: name another --out", .0.display())]
     Changed(PathBuf),
     /// The loss is no number any more.
-    #[error("the loss is {loss} at step {step}: lower train.learning_rate and resume from the last checkpoint")]
+    #[error(
+        "the loss is {loss} at step {step}: lower train.learning_rate and resume from the last checkpoint"
+    )]
     Diverged {
         /// Where.
         step: u64,
@@ -137,7 +132,12 @@ pub fn run(
     let photos = [data.len(), validation.as_ref().map_or(0, Dataset::len)];
     let parameters = state.model.network.num_params();
     let step = state.progress.step;
-    report(Event::Started { step, steps: last, parameters, photos });
+    report(Event::Started {
+        step,
+        steps: last,
+        parameters,
+        photos,
+    });
 
     let loader_config = LoaderConfig {
         size: config.data.size,
@@ -159,7 +159,7 @@ pub fn run(
         let Some(batch) = loader.next() else { break };
         let batch = batch?;
         window.waited += waiting.elapsed();
-        let taken = train_step(config, state, &batch, device);
+        let taken = step::take(config, state, &batch, device);
         state = taken.state;
         let step = state.progress.step;
         window.add(taken.loss, batch.len);
@@ -168,7 +168,10 @@ pub fn run(
         if step.is_multiple_of(config.train.log_every) || step == last {
             let line = window.line(step, taken.rate, taken.gradient_norm);
             if !line.loss.is_finite() {
-                return Err(TrainError::Diverged { step, loss: line.loss });
+                return Err(TrainError::Diverged {
+                    step,
+                    loss: line.loss,
+                });
             }
             metrics.write(&line)?;
             report(Event::Logged(line));
@@ -201,11 +204,20 @@ pub fn run(
     } else {
         let path = folder.path("model.safetensors");
         let line = metrics.last_validation();
-        files::write_model(&path, &finished(&state, config, line.as_ref()), Precision::Half)?;
+        files::write_model(
+            &path,
+            &finished(&state, config, line.as_ref()),
+            Precision::Half,
+        )?;
         Some(path)
     };
     let Progress { step, best } = state.progress;
-    Ok(Outcome { step, stopped, best, model })
+    Ok(Outcome {
+        step,
+        stopped,
+        best,
+        model,
+    })
 }
 
 /// The checkpoint to go on from, or a fresh start.
@@ -225,27 +237,12 @@ fn restore(
         checkpoint.average.network = checkpoint.average.network.valid();
         return Ok(checkpoint);
     }
-    let card = Card {
-        format: FORMAT_VERSION,
-        network: config.network(),
-        classes: data.classes().names.clone(),
-        encoding: Encoding::Kronecker,
-        source: config.flow.source,
-        prediction: config.model.prediction,
-        size: config.data.size,
-        dataset: data.name().to_owned(),
-        steps: 0,
-        score: None,
-        licence: format!("trained by flowseg on {}; the data's licence applies", data.name()),
-    };
-    let network = Network::new(&card.network, config.train.seed, &training);
-    let average = Model { network: network.valid(), card: card.clone() };
-    Ok(Checkpoint {
-        model: Model { network, card },
-        average,
-        optimizer: AdamW::default(),
-        progress: Progress::default(),
-    })
+    Ok(step::start(
+        config,
+        data.name(),
+        &data.classes().names,
+        device,
+    ))
 }
 
 fn finished(state: &Checkpoint, config: &Config, line: Option<&ValidationLine>) -> Model {
@@ -259,117 +256,6 @@ fn finished(state: &Checkpoint, config: &Config, line: Option<&ValidationLine>) 
     model
 }
 
-struct Taken {
-    state: Checkpoint,
-    loss: Tensor<1>,
-    rate: f64,
-    gradient_norm: f64,
-}
-
-/// Linear warm-up, then a cosine from the peak to its final share.
-pub fn learning_rate(config: &Config, step: u64) -> f64 {
-    let t = &config.train;
-    if step < t.warmup {
-        return t.learning_rate * (step + 1) as f64 / t.warmup as f64;
-    }
-    let done = (step - t.warmup) as f64 / (t.steps.saturating_sub(t.warmup)).max(1) as f64;
-    let cosine = 0.5 * (1.0 + (std::f64::consts::PI * done.min(1.0)).cos());
-    t.learning_rate * (t.final_rate + (1.0 - t.final_rate) * cosine)
-}
-
-fn train_step(config: &Config, mut state: Checkpoint, batch: &Batch, device: &Device) -> Taken {
-    let centroids = state.model.centroids();
-    let (path, times) = path_batch(config, &state.model, batch, device);
-    let query = Query {
-        state: path.state.clone(),
-        times,
-        image: Some(images(batch, device)),
-        classes: None,
-    };
-    let training = |x: Tensor<4>| x.autodiff();
-    let query =
-        Query { state: training(query.state), image: query.image.map(training), ..query };
-    let output = state.model.network.forward(query);
-    let (at, t) = (training(path.state.clone()), training(path.t.clone()));
-    let velocity = config.model.prediction.velocity(output, at, t);
-    let loss = Loss {
-        objective: config.loss.objective,
-        potential: config.potential(),
-        centroids: &centroids,
-    };
-    let loss = loss.of(&path, velocity);
-    let gradients = GradientsParams::from_grads(loss.backward(), &state.model.network);
-
-    let t = &config.train;
-    let rate = learning_rate(config, state.progress.step);
-    let update = AdamWUpdate {
-        rate: rate as f32,
-        beta1: t.beta1 as f32,
-        beta2: t.beta2 as f32,
-        epsilon: 1e-8,
-        decay: t.weight_decay as f32,
-        gradient_scale: 1.0,
-        step: state.progress.step as u32 + 1,
-    };
-    let (network, gradient_norm) =
-        state.optimizer.step(state.model.network, gradients, update, t.clip);
-    // Young averages forget quickly, so that they don't remember the random start.
-    let age = state.progress.step as f64;
-    let keep = t.ema.min((1.0 + age) / (10.0 + age));
-    state.average.network = optimizer::moving_average(state.average.network, &network, keep);
-    state.model.network = network;
-    state.progress.step += 1;
-    Taken { state, loss: loss.inner(), rate, gradient_norm }
-}
-
-fn images(batch: &Batch, device: &Device) -> Tensor<4> {
-    let [height, width] = batch.size;
-    let data = TensorData::new(batch.images.clone(), [batch.len, 3, height, width]);
-    Tensor::from_data(data, device)
-}
-
-/// The batch somewhere on its path, and the time of every entry.
-fn path_batch(
-    config: &Config,
-    model: &Model,
-    batch: &Batch,
-    device: &Device,
-) -> (PathBatch, Vec<f32>) {
-    let [height, width] = batch.size;
-    let pixels = height * width;
-    // A stream of its own, so that times don't depend on how many numbers augmentation drew.
-    let mut rng = ChaCha8Rng::seed_from_u64(config.train.seed);
-    rng.set_stream(batch.step.wrapping_add(1));
-    let sampler = config.time();
-    let times: Vec<f32> = (0..batch.len).map(|_| sampler.sample(&mut rng)).collect();
-
-    let centroids = model.centroids();
-    let classes = centroids.len();
-    let target: Vec<f32> =
-        batch.labels.chunks_exact(pixels).flat_map(|labels| centroids.encode(labels)).collect();
-    let labelled = |l: &u16| usize::from(*l) < classes;
-    let shape = [batch.len, 3, height, width];
-    let target = Tensor::<4>::from_data(TensorData::new(target, shape), device);
-    let source = match config.flow.source {
-        Source::Image => images(batch, device),
-        Source::Noise => {
-            let seed = config.train.seed.wrapping_mul(0x9e37_79b9).wrapping_add(batch.step);
-            crate::model::noise(shape, seed, device)
-        }
-    };
-    let t = TensorData::new(times.clone(), [batch.len, 1, 1, 1]);
-    let t = Tensor::<4>::from_data(t, device);
-    let labels: Vec<i32> =
-        batch.labels.iter().map(|l| if labelled(l) { i32::from(*l) } else { -1 }).collect();
-    let mask: Vec<f32> =
-        batch.labels.iter().map(|l| if labelled(l) { 1.0 } else { 0.0 }).collect();
-    let labels = Tensor::from_data(TensorData::new(labels, [batch.len, height, width]), device);
-    let mask = TensorData::new(mask, [batch.len, 1, height, width]);
-    let state = flow::interpolate(source.clone(), target.clone(), t.clone());
-    let labelled = Tensor::from_data(mask, device);
-    (PathBatch { source, target, state, t, labels, labelled }, times)
-}
-
 /// What is gathered between two lines of loss. Losses stay on the device until the line is due.
 struct Window {
     loss: Option<Tensor<1>>,
@@ -381,7 +267,13 @@ struct Window {
 
 impl Window {
     fn new() -> Self {
-        Self { loss: None, steps: 0, photos: 0, waited: Duration::ZERO, started: Instant::now() }
+        Self {
+            loss: None,
+            steps: 0,
+            photos: 0,
+            waited: Duration::ZERO,
+            started: Instant::now(),
+        }
     }
 
     fn add(&mut self, loss: Tensor<1>, photos: usize) {
@@ -394,7 +286,10 @@ impl Window {
     }
 
     fn line(&self, step: u64, learning_rate: f64, gradient_norm: f64) -> StepLine {
-        let total = self.loss.clone().map_or(0.0, |loss| f64::from(read(loss)[0]));
+        let total = self
+            .loss
+            .clone()
+            .map_or(0.0, |loss| f64::from(read(loss)[0]));
         let seconds = self.started.elapsed().as_secs_f64().max(1e-9);
         StepLine {
             step,

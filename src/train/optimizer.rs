@@ -4,8 +4,8 @@
 //! Burn's own optimiser clips each tensor by itself and keys its state by ids that a safetensors
 //! file does not keep; this one clips by the global norm and keys its state by module path.
 
-use crate::kernels::adamw::AdamWUpdate;
 use crate::kernels;
+use crate::kernels::adamw::AdamWUpdate;
 use crate::model::network::Network;
 use crate::model::tensors::{HostTensor, ModulePath, Tensors, read};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
@@ -34,15 +34,28 @@ impl AdamW {
         update: AdamWUpdate,
         clip: f64,
     ) -> (Network, f64) {
-        let mut norm = NormVisitor { grads: &grads, sums: Vec::new() };
+        let mut norm = NormVisitor {
+            grads: &grads,
+            sums: Vec::new(),
+        };
         network.visit(&mut norm);
         let norm = match norm.sums.is_empty() {
             true => 0.0,
-            false => read(Tensor::cat(norm.sums, 0)).iter().map(|&v| f64::from(v)).sum::<f64>(),
+            false => read(Tensor::cat(norm.sums, 0))
+                .iter()
+                .map(|&v| f64::from(v))
+                .sum::<f64>(),
         }
         .sqrt();
-        let scale = if clip > 0.0 && norm > clip { clip / norm } else { 1.0 };
-        let update = AdamWUpdate { gradient_scale: scale as f32, ..update };
+        let scale = if clip > 0.0 && norm > clip {
+            clip / norm
+        } else {
+            1.0
+        };
+        let update = AdamWUpdate {
+            gradient_scale: scale as f32,
+            ..update
+        };
         let mut mapper = StepMapper {
             path: ModulePath::default(),
             moments: &mut self.moments,
@@ -61,7 +74,9 @@ impl AdamW {
                 let shape = moment.shape().to_vec();
                 let flat = Tensor::<1>::from_bridge(moment.clone());
                 let data = flat.into_data().convert::<f32>();
-                let data = data.try_into_vec().expect("the data was just converted to f32");
+                let data = data
+                    .try_into_vec()
+                    .expect("the data was just converted to f32");
                 tensors.insert(format!("{prefix}{path}"), HostTensor { shape, data });
             }
         }
@@ -72,8 +87,12 @@ impl AdamW {
     pub fn import(tensors: &Tensors, device: &Device) -> Self {
         let mut moments = BTreeMap::new();
         for (name, first) in tensors {
-            let Some(path) = name.strip_prefix(PREFIXES[0]) else { continue };
-            let Some(second) = tensors.get(&format!("{}{path}", PREFIXES[1])) else { continue };
+            let Some(path) = name.strip_prefix(PREFIXES[0]) else {
+                continue;
+            };
+            let Some(second) = tensors.get(&format!("{}{path}", PREFIXES[1])) else {
+                continue;
+            };
             let load = |t: &HostTensor| {
                 let data = TensorData::new(t.data.clone(), t.shape.clone());
                 match t.shape.len() {
@@ -115,7 +134,9 @@ impl ModuleMapper for StepMapper<'_> {
         self.path.exit();
     }
     fn map_float<const R: usize>(&mut self, param: Param<Tensor<R>>) -> Param<Tensor<R>> {
-        let Some(grad) = self.grads.remove::<R>(param.id) else { return param };
+        let Some(grad) = self.grads.remove::<R>(param.id) else {
+            return param;
+        };
         let path = self.path.joined();
         let (id, tensor, mapper) = param.consume();
         let [first, second] = match self.moments.remove(&path) {
@@ -123,10 +144,14 @@ impl ModuleMapper for StepMapper<'_> {
             None => [grad.zeros_like(), grad.zeros_like()],
         };
         let decay = if R > 1 { self.update.decay } else { 0.0 };
-        let update = AdamWUpdate { decay, ..self.update };
+        let update = AdamWUpdate {
+            decay,
+            ..self.update
+        };
         let (tensor, first, second) =
             kernels::adamw_update(update, tensor.inner(), grad, first, second);
-        self.moments.insert(path, [first.into_bridge(), second.into_bridge()]);
+        self.moments
+            .insert(path, [first.into_bridge(), second.into_bridge()]);
         Param::from_mapped_value(id, Tensor::from_inner(tensor).require_grad(), mapper)
     }
 }
@@ -136,7 +161,11 @@ pub fn moving_average(average: Network, network: &Network, keep: f64) -> Network
     let mut values = Values::default();
     network.visit(&mut values);
     let path = ModulePath::default();
-    average.map(&mut Average { path, values: values.tensors, keep: keep as f32 })
+    average.map(&mut Average {
+        path,
+        values: values.tensors,
+        keep: keep as f32,
+    })
 }
 
 #[derive(Default)]
@@ -172,7 +201,9 @@ impl ModuleMapper for Average {
         self.path.exit();
     }
     fn map_float<const R: usize>(&mut self, param: Param<Tensor<R>>) -> Param<Tensor<R>> {
-        let Some(value) = self.values.remove(&self.path.joined()) else { return param };
+        let Some(value) = self.values.remove(&self.path.joined()) else {
+            return param;
+        };
         let (id, tensor, mapper) = param.consume();
         let average = kernels::moving_average(self.keep, tensor, Tensor::from_bridge(value));
         Param::from_mapped_value(id, average, mapper)

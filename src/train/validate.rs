@@ -1,9 +1,9 @@
 //! Validation during training: mIoU at network size, and sample predictions as pictures.
 
+use super::TrainError;
 use super::checkpoint::RunFolder;
 use super::config::Config;
 use super::metrics::ValidationLine;
-use super::TrainError;
 use crate::data::{self, Dataset};
 use crate::encoding::Centroids;
 use crate::eval::Confusion;
@@ -33,7 +33,10 @@ pub(super) fn validate(
     };
     let centroids = model.centroids();
     let device = model.network.device();
-    let sampling = Sampling { steps: config.train.validate_steps, ..Sampling::default() };
+    let sampling = Sampling {
+        steps: config.train.validate_steps,
+        ..Sampling::default()
+    };
     let mut confusion = Confusion::new(centroids.len());
     let mut shown = Vec::new();
     let indices: Vec<usize> = (0..count).collect();
@@ -42,10 +45,15 @@ pub(super) fn validate(
             .iter()
             .map(|&i| data.load(i).map(|sample| data::fit(&sample, size)))
             .collect::<Result<Vec<_>, _>>()?;
-        let pixels: Vec<f32> = samples.iter().flat_map(|(image, _)| image.clone()).collect();
+        let pixels: Vec<f32> = samples
+            .iter()
+            .flat_map(|(image, _)| image.clone())
+            .collect();
         let shape = [chunk.len(), 3, size[0], size[1]];
         let photos = Tensor::<4>::from_data(TensorData::new(pixels, shape), &device);
-        let Some(last) = inference::flow(model, photos, sampling).last() else { continue };
+        let Some(last) = inference::flow(model, photos, sampling).last() else {
+            continue;
+        };
         let predictions = inference::decode(&centroids, last.x);
         for ((image, labels), prediction) in samples.into_iter().zip(predictions) {
             confusion.add(&labels, &prediction);
@@ -57,11 +65,21 @@ pub(super) fn validate(
     let sheet = sheet(&shown, size, &centroids);
     let mut png = Vec::new();
     // Encoding to memory cannot fail for an RGB picture of sane size; a sheet is no reason to stop.
-    if sheet.write_to(&mut Cursor::new(&mut png), ImageFormat::Png).is_ok() {
-        files::write_atomic(&folder.path("samples").join(format!("step-{step:08}.png")), &png)?;
+    if sheet
+        .write_to(&mut Cursor::new(&mut png), ImageFormat::Png)
+        .is_ok()
+    {
+        files::write_atomic(
+            &folder.path("samples").join(format!("step-{step:08}.png")),
+            &png,
+        )?;
     }
     let scores = confusion.scores();
-    Ok(ValidationLine { step, miou: scores.miou, pixel_accuracy: scores.pixel_accuracy })
+    Ok(ValidationLine {
+        step,
+        miou: scores.miou,
+        pixel_accuracy: scores.pixel_accuracy,
+    })
 }
 
 type Shown = (Vec<f32>, Vec<u16>, Vec<u16>);
@@ -73,8 +91,7 @@ fn sheet(shown: &[Shown], size: [usize; 2], centroids: &Centroids) -> RgbImage {
         for y in 0..height {
             for x in 0..width {
                 let at = y * width + x;
-                let channel =
-                    |c: usize| crate::encoding::to_byte(image[c * width * height + at]);
+                let channel = |c: usize| crate::encoding::to_byte(image[c * width * height + at]);
                 let colours = [
                     [channel(0), channel(1), channel(2)],
                     centroids.colour(usize::from(prediction[at])),

@@ -1,5 +1,8 @@
 //! What the tests of the built program share.
-#![allow(dead_code, reason = "every test binary uses its own part of this module")]
+#![allow(
+    dead_code,
+    reason = "every test binary uses its own part of this module"
+)]
 
 use assert_cmd::Command;
 use std::path::{Path, PathBuf};
@@ -42,7 +45,16 @@ pub const SMALL: &[&str] = &[
 /// `flowseg train` on small scenes with a small network.
 pub fn train(out: &Path, settings: &[&str]) -> Command {
     let mut command = flowseg();
-    command.args(["train", "--device", "cpu", "--data", "scenes:3@16x24", "--out"]).arg(out);
+    command
+        .args([
+            "train",
+            "--device",
+            "cpu",
+            "--data",
+            "scenes:3@16x24",
+            "--out",
+        ])
+        .arg(out);
     for setting in SMALL.iter().chain(settings) {
         command.args(["--set", setting]);
     }
@@ -52,9 +64,11 @@ pub fn train(out: &Path, settings: &[&str]) -> Command {
 /// A small photo on disk.
 pub fn photo(folder: &Path, name: &str) -> PathBuf {
     let path = folder.join(name);
-    image::RgbImage::from_fn(60, 40, |x, y| image::Rgb([(4 * x) as u8, (6 * y) as u8, 90]))
-        .save(&path)
-        .unwrap();
+    image::RgbImage::from_fn(60, 40, |x, y| {
+        image::Rgb([(4 * x) as u8, (6 * y) as u8, 90])
+    })
+    .save(&path)
+    .unwrap();
     path
 }
 
@@ -68,10 +82,16 @@ pub fn stderr(command: &mut Command) -> String {
 pub fn fails(command: &mut Command, words: &[&str]) {
     let output = command.output().unwrap();
     let text = String::from_utf8(output.stderr).unwrap();
-    let errors: Vec<&str> = text.lines().filter(|l| l.starts_with("flowseg: ")).collect();
+    let errors: Vec<&str> = text
+        .lines()
+        .filter(|l| l.starts_with("flowseg: "))
+        .collect();
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(!errors.is_empty() && !text.contains("panicked"), "{text}");
     for word in words {
-        assert!(errors.iter().any(|e| e.contains(word)), "no {word:?} in {text}");
+        assert!(
+            errors.iter().any(|e| e.contains(word)),
+            "no {word:?} in {text}"
+        );
     }
 }

@@ -1,0 +1,53 @@
+//! The look: calm greys, one accent, an 8-point grid, two text sizes and a heading.
+
+use eframe::egui::{self, Color32, CornerRadius, FontId, Stroke, TextStyle, Visuals};
+
+/// The one accent.
+pub const ACCENT: Color32 = Color32::from_rgb(88, 140, 236);
+/// One step of the grid.
+pub const GRID: f32 = 8.0;
+
+/// Applies the look to both themes.
+pub fn apply(context: &egui::Context) {
+    for (theme, mut visuals) in [
+        (egui::Theme::Dark, Visuals::dark()),
+        (egui::Theme::Light, Visuals::light()),
+    ] {
+        let dark = theme == egui::Theme::Dark;
+        let grey = |level: u8| Color32::from_gray(if dark { level } else { 255 - level / 3 });
+        visuals.panel_fill = grey(27);
+        visuals.window_fill = grey(32);
+        visuals.extreme_bg_color = if dark {
+            Color32::from_gray(18)
+        } else {
+            Color32::WHITE
+        };
+        visuals.selection.bg_fill = ACCENT.gamma_multiply(0.6);
+        visuals.selection.stroke = Stroke::new(1.0, ACCENT);
+        visuals.hyperlink_color = ACCENT;
+        let corner = CornerRadius::same(4);
+        for widget in [
+            &mut visuals.widgets.noninteractive,
+            &mut visuals.widgets.inactive,
+            &mut visuals.widgets.hovered,
+            &mut visuals.widgets.active,
+            &mut visuals.widgets.open,
+        ] {
+            widget.corner_radius = corner;
+        }
+        context.set_visuals_of(theme, visuals);
+        context.style_mut_of(theme, |style| {
+            style.spacing.item_spacing = egui::vec2(GRID, GRID);
+            style.spacing.button_padding = egui::vec2(GRID, GRID / 2.0);
+            style.spacing.slider_width = 20.0 * GRID;
+            style.text_styles = [
+                (TextStyle::Heading, FontId::proportional(18.0)),
+                (TextStyle::Body, FontId::proportional(14.0)),
+                (TextStyle::Button, FontId::proportional(14.0)),
+                (TextStyle::Monospace, FontId::monospace(12.0)),
+                (TextStyle::Small, FontId::proportional(12.0)),
+            ]
+            .into();
+        });
+    }
+}
