@@ -19,7 +19,7 @@ pub enum FileError {
         source: io::Error,
     },
     /// Writing failed; nothing half-written is left.
-    #[error("cannot write {}: {source}", path.display())]
+    #[error("cannot write {} ({}): check the space and the permissions there", path.display(), reason(source))]
     Write {
         /// The file.
         path: PathBuf,
@@ -34,6 +34,15 @@ pub enum FileError {
         /// What is wrong with it.
         source: ModelError,
     },
+}
+
+/// The system's reason without the name of a temporary file.
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" at path ")
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// Writes a file under a temporary name beside it, flushes it to the disk and renames it.

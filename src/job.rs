@@ -12,7 +12,7 @@ use image::RgbImage;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
 
 /// Messages that wait for a reader before the worker does.
@@ -96,10 +96,7 @@ impl Job {
 
     /// The next message, if one is there.
     pub fn poll(&self) -> Option<Message> {
-        match self.messages.as_ref()?.try_recv() {
-            Ok(message) => Some(message),
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-        }
+        self.messages.as_ref()?.try_recv().ok()
     }
 
     /// Stops it within one solver step.

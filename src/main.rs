@@ -8,5 +8,16 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    quiet_device_selection();
     flowseg::cli::main()
+}
+
+/// On a machine without a desktop, Mesa's device-selection layer looks for a Wayland display and
+/// has libwayland print an error for every adapter query. The layer only reorders adapters, which
+/// this program ranks itself.
+fn quiet_device_selection() {
+    if cfg!(target_os = "linux") && std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+        // SAFETY: this is the first thing that the program does; no other thread exists yet.
+        unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
+    }
 }

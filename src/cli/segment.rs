@@ -57,6 +57,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     files::create_folder(&arguments.output)?;
     let opened = arguments.device.open()?;
     let model = arguments.model.load(&opened.device)?;
+    if let ([path], [name]) = (arguments.images.as_slice(), names.as_slice()) {
+        return segment(arguments, &model, path, name);
+    }
     let mut failed = 0;
     for (path, name) in arguments.images.iter().zip(names) {
         if let Err(error) = segment(arguments, &model, path, &name) {

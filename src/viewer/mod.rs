@@ -241,7 +241,7 @@ impl App {
     }
 
     fn top(&mut self, ui: &mut egui::Ui) {
-        ui.horizontal(|ui| {
+        ui.horizontal_centered(|ui| {
             ui.heading("FlowSeg");
             ui.separator();
             for (layer, name, help) in Layer::ALL {
@@ -259,7 +259,7 @@ impl App {
                 self.canvas = canvas::Canvas::default();
             }
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                egui::widgets::global_theme_preference_buttons(ui);
+                theme::choice(ui);
                 let name = match self.photos.get(self.shown) {
                     Some(path) => path.file_name().unwrap_or_default().to_string_lossy(),
                     None => "a rendered scene; drop a photo here".into(),
@@ -330,7 +330,9 @@ impl eframe::App for App {
         self.receive(&context);
         self.open_dropped(&context);
         self.keys(&context);
-        egui::Panel::top("top").show(ui, |ui| self.top(ui));
+        egui::Panel::top("top")
+            .exact_size(5.0 * theme::GRID)
+            .show(ui, |ui| self.top(ui));
         egui::Panel::bottom("status").show(ui, |ui| self.status(ui));
         egui::Panel::bottom("timeline").show(ui, |ui| timeline::show(self, ui));
         egui::Panel::right("legend")

@@ -51,3 +51,23 @@ pub fn apply(context: &egui::Context) {
         });
     }
 }
+
+/// Lets the user choose the theme; `System` follows the desktop.
+pub fn choice(ui: &mut egui::Ui) {
+    let mut chosen = ui.ctx().options(|options| options.theme_preference);
+    let before = chosen;
+    egui::ComboBox::from_id_salt("theme")
+        .selected_text(format!("{chosen:?}"))
+        .width(9.0 * GRID)
+        .show_ui(ui, |ui| {
+            use egui::ThemePreference::{Dark, Light, System};
+            for theme in [System, Light, Dark] {
+                ui.selectable_value(&mut chosen, theme, format!("{theme:?}"));
+            }
+        })
+        .response
+        .on_hover_text("Theme of the window");
+    if chosen != before {
+        ui.ctx().set_theme(chosen);
+    }
+}
