@@ -223,34 +223,25 @@ pub fn pixnerd(
     Ok(checks)
 }
 
-/// Centroids, and the potential's gradient on the device for every operator, temperature and N.
+/// Centroids, and on the device the potential and its gradient for every operator, temperature
+/// and N.
 fn potential(path: &Path, expected: &Tensors, device: &Device) -> Result<Vec<Check>, VerifyError> {
     let json = json(path)?;
     let epsilon = json["epsilon"]
         .as_f64()
         .ok_or_else(|| unknown(path, "no epsilon in its JSON"))?;
     let mut checks = Vec::new();
-    let operators = [
-        ("log", Operator::Log),
-        ("sqrt", Operator::Sqrt),
-        ("linear", Operator::Linear),
-    ];
-    for (name, gradient) in expected.iter().filter(|(k, _)| k.starts_with("grad.")) {
-        // grad.OPERATOR.tauT.N, where T may hold a point.
-        let parts = name
-            .strip_prefix("grad.")
-            .and_then(|rest| rest.split_once(".tau"));
-        let parsed = parts.and_then(|(operator, rest)| {
-            let (tau, n) = rest.rsplit_once('.')?;
-            let operator = operators.iter().find(|(o, _)| *o == operator)?.1;
-            Some((operator, tau.parse::<f64>().ok()?, n.parse::<usize>().ok()?))
-        });
-        let Some((operator, temperature, n)) = parsed else {
+    for (name, reference) in expected {
+        // KIND.OPERATOR.tauT.N, where T may hold a point.
+        let kind = name.split('.').next().unwrap_or_default();
+        if kind != "grad" && kind != "phi" {
+            continue;
+        }
+        let Some((operator, temperature, n)) = parse_name(name) else {
             return Err(unknown(path, format!("cannot read the name {name}")));
         };
         let centroids = Centroids::kronecker(n);
-        let points = get(path, expected, &format!("x.{n}"))
-            .or_else(|_| get(path, expected, &format!("points.{n}")))?;
+        let points = get(path, expected, &format!("x.{n}"))?;
         let labels = get(path, expected, &format!("label.{n}"))?;
         let potential = Potential {
             operator,
@@ -258,24 +249,30 @@ fn potential(path: &Path, expected: &Tensors, device: &Device) -> Result<Vec<Che
             epsilon,
         };
         let count = labels.data.len();
-        // [P, 3] to [1, 3, 1, P]
-        let planar: Vec<f32> = (0..3)
-            .flat_map(|a| points.data.iter().skip(a).step_by(3).copied())
-            .collect();
-        let x = Tensor::from_data(TensorData::new(planar, [1, 3, 1, count]), device);
         let labels: Vec<i32> = labels.data.iter().map(|&l| l as i32).collect();
-        let labels = Tensor::<3, Int>::from_data(TensorData::new(labels, [1, 1, count]), device);
-        let found = read(kernels::potential_gradient(
-            x, labels, &centroids, potential,
-        ));
-        let mut error = 0.0f64;
-        for (i, &expected) in gradient.data.iter().enumerate() {
-            let difference = f64::from((found[i % 3 * count + i / 3] - expected).abs());
-            let relative = difference / f64::from(expected.abs()).max(0.01);
+        let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [count]), device);
+        let x = TensorData::new(points.data.clone(), [count, 3]);
+        let x = Tensor::<2>::from_data(x, device);
+        let found = if kind == "phi" {
+            read(kernels::potential_value(x, labels, &centroids, potential))
+        } else {
+            let planar = x.transpose().reshape([1, 3, 1, count]);
+            let labels = labels.reshape([1, 1, count]);
+            let gradient = kernels::potential_gradient(planar, labels, &centroids, potential);
+            read(gradient.reshape([3, count]).transpose())
+        };
+        let mut error = if found.len() == reference.data.len() {
+            0.0
+        } else {
+            f64::INFINITY
+        };
+        for (&found, &expected) in found.iter().zip(&reference.data) {
+            let relative =
+                f64::from((found - expected).abs()) / f64::from(expected.abs()).max(0.01);
             error = if relative.is_nan() {
                 f64::INFINITY
             } else {
-                error.max(relative)
+                relative.max(error)
             };
         }
         checks.push(Check {
@@ -295,6 +292,19 @@ fn potential(path: &Path, expected: &Tensors, device: &Device) -> Result<Vec<Che
         });
     }
     Ok(checks)
+}
+
+fn parse_name(name: &str) -> Option<(Operator, f64, usize)> {
+    let (_, rest) = name.split_once('.')?;
+    let (operator, rest) = rest.split_once(".tau")?;
+    let (temperature, n) = rest.rsplit_once('.')?;
+    let operator = match operator {
+        "log" => Operator::Log,
+        "sqrt" => Operator::Sqrt,
+        "linear" => Operator::Linear,
+        _ => return None,
+    };
+    Some((operator, temperature.parse().ok()?, n.parse().ok()?))
 }
 
 fn miou(path: &Path, expected: &Tensors) -> Result<Vec<Check>, VerifyError> {

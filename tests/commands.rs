@@ -271,10 +271,11 @@ fn reference_numbers_hold_on_the_cpu() {
     let output = command.output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{text}");
-    // 5 class counts, 3 operators, 2 temperatures; 5 tables; 2 + 19 scores; 4 + 5 tensors.
+    // Potential and gradient for 5 class counts, 3 operators, 2 temperatures; 5 tables; 2 + 19
+    // scores; 4 + 5 tensors.
     assert_eq!(
         text.lines().filter(|l| l.ends_with(" ok")).count(),
-        30 + 5 + 21 + 9,
+        60 + 5 + 21 + 9,
         "{text}"
     );
 }
@@ -311,7 +312,7 @@ fn reference_numbers_hold_on_a_wgpu_adapter() {
     );
     assert_eq!(
         text.lines().filter(|l| l.ends_with(" ok")).count(),
-        4 + 35,
+        4 + 65,
         "{text}"
     );
 }

@@ -20,6 +20,9 @@ pub mod simd;
 mod swiglu;
 #[cfg(test)]
 mod tests;
+mod value;
+
+pub use value::potential_value;
 
 use crate::encoding::Centroids;
 use crate::potential::Potential;

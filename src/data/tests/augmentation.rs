@@ -204,21 +204,3 @@ proptest! {
         prop_assert!(fitted.iter().all(|l| sample.labels.data.contains(l)));
     }
 }
-
-/// Not a check but a measurement: `cargo test --release -- --ignored --nocapture view_takes`.
-#[test]
-#[ignore = "prints how long a view takes; worth running in release builds only"]
-fn a_view_takes_milliseconds() {
-    let sample = sample(480, 360);
-    let mut rng = ChaCha8Rng::seed_from_u64(1);
-    for (what, augment) in [("default", Augment::default()), ("whole photo", NOTHING)] {
-        let start = std::time::Instant::now();
-        for _ in 0..200 {
-            std::hint::black_box(augmented(&sample, [96, 128], &augment, &mut rng));
-        }
-        println!(
-            "{what}: {:.3} ms a view",
-            start.elapsed().as_secs_f64() * 5.0
-        );
-    }
-}

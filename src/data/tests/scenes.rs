@@ -121,27 +121,3 @@ fn splits_share_no_scene() {
     let seen: Vec<_> = (0..40).map(|i| training.load(i).unwrap().image).collect();
     assert!((0..40).all(|i| !seen.contains(&validation.load(i).unwrap().image)));
 }
-
-/// Draws a sheet to look at: `FLOWSEG_SHEET=sheet.png cargo test -- --ignored sheet`.
-#[test]
-#[ignore = "writes a picture for a person to look at"]
-fn a_sheet_of_scenes() {
-    let Some(path) = std::env::var_os("FLOWSEG_SHEET") else {
-        return;
-    };
-    let config = SceneConfig {
-        size: [192, 256],
-        ..SceneConfig::default()
-    };
-    let mut sheet = RgbImage::new(4 * 256, 3 * 192);
-    let start = std::time::Instant::now();
-    for i in 0..12i64 {
-        let scene = render(&config, i as u64).image;
-        image::imageops::replace(&mut sheet, &scene, i % 4 * 256, i / 4 * 192);
-    }
-    println!(
-        "{:.2} ms a scene of 192x256",
-        start.elapsed().as_secs_f64() * 1000.0 / 12.0
-    );
-    sheet.save(path).unwrap();
-}
