@@ -5,7 +5,7 @@ use crate::encoding::Centroids;
 use crate::eval::Confusion;
 use crate::files::{self, FileError};
 use crate::kernels;
-use crate::model::config::{NetworkConfig, Preset};
+use crate::model::config::NetworkConfig;
 use crate::model::import::{self, ImportError, Weights};
 use crate::model::network::{Network, Query};
 use crate::model::tensors::{self, HostTensor, Tensors, TensorsError, read};
@@ -413,7 +413,7 @@ pub fn against_cpu(device: &Device) -> Vec<Check> {
         );
     }
     check("a small network", 1e-3, &|device| {
-        let config = small_network();
+        let config = NetworkConfig::miniature();
         let network = Network::new(&config, 7, device);
         // Fresh modulation is zero, which would leave most of the network out.
         let mut tensors = tensors::export(&network);
@@ -441,16 +441,4 @@ fn field_inputs(device: &Device) -> [Tensor<4>; 3] {
         crate::model::noise([5, 256, 1, 1], 2, device),
         crate::model::noise([8, 1, 1, 1], 3, device),
     ]
-}
-
-fn small_network() -> NetworkConfig {
-    NetworkConfig {
-        patch_size: 4,
-        hidden_size: 32,
-        heads: 2,
-        pixel_width: 8,
-        transformer_blocks: 2,
-        field_blocks: 1,
-        ..Preset::Tiny.network()
-    }
 }

@@ -12,6 +12,7 @@ mod attention;
 mod autodiff;
 mod cpu;
 mod cube;
+mod cube_potential;
 mod neural_field;
 mod norm;
 pub mod plain;

@@ -94,6 +94,19 @@ pub struct InvalidNetwork {
 }
 
 impl NetworkConfig {
+    /// A network of a few thousand parameters, for checks of arithmetic.
+    pub(crate) fn miniature() -> Self {
+        Self {
+            patch_size: 4,
+            hidden_size: 32,
+            heads: 2,
+            pixel_width: 8,
+            transformer_blocks: 2,
+            field_blocks: 1,
+            ..Preset::Tiny.network()
+        }
+    }
+
     /// Input channels: the state, and the photo where it is concatenated.
     pub fn in_channels(&self) -> usize {
         match self.condition {

@@ -346,18 +346,6 @@ mod tests {
     use super::*;
     use crate::model::noise;
 
-    fn small() -> NetworkConfig {
-        NetworkConfig {
-            patch_size: 4,
-            hidden_size: 32,
-            heads: 2,
-            pixel_width: 8,
-            transformer_blocks: 2,
-            field_blocks: 1,
-            ..Preset::Tiny.network()
-        }
-    }
-
     fn run(network: &Network, size: [usize; 2]) -> Tensor<4> {
         let image = noise([1, 3, size[0], size[1]], 1, &Device::flex());
         let query = Query {
@@ -371,7 +359,7 @@ mod tests {
 
     #[test]
     fn the_count_of_parameters_is_that_of_the_network() {
-        for config in [small(), Preset::Tiny.network()] {
+        for config in [NetworkConfig::miniature(), Preset::Tiny.network()] {
             let network = Network::new(&config, 0, &Device::flex());
             assert_eq!(network.num_params(), config.parameters());
         }
@@ -397,7 +385,7 @@ mod tests {
 
     #[test]
     fn any_size_comes_back_in_its_own_shape() {
-        let mut network = Network::new(&small(), 3, &Device::flex());
+        let mut network = Network::new(&NetworkConfig::miniature(), 3, &Device::flex());
         // The output layer starts at zero; give it something to say.
         network.final_layer.linear = Initializer::new(5, &Device::flex()).linear(8, 3, true);
         for size in [[4, 4], [8, 12], [9, 5], [1, 1], [7, 16]] {
@@ -409,7 +397,7 @@ mod tests {
 
     #[test]
     fn a_fresh_network_stands_still() {
-        let network = Network::new(&small(), 3, &Device::flex());
+        let network = Network::new(&NetworkConfig::miniature(), 3, &Device::flex());
         assert!(read(run(&network, [8, 8])).iter().all(|v| *v == 0.0));
     }
 }

@@ -7,6 +7,7 @@ pub mod checkpoint;
 pub mod config;
 pub mod metrics;
 pub mod optimizer;
+mod settings;
 pub mod step;
 mod validate;
 
