@@ -128,10 +128,12 @@ fn a_resumed_run_continues_bit_for_bit() {
 fn a_kill_in_the_middle_leaves_a_run_that_resumes() {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run");
-    // Saves every step, so that the kill lands in or beside a save.
+    // Saves every step, so that the kill lands in or beside a save, and keeps all, so that the one
+    // that is waited for stays.
     let settings = &[
         "train.steps=100000",
         "train.checkpoint_every=1",
+        "train.keep=1000000",
         "train.validate_every=0",
     ];
     let template = train(&run, settings);
@@ -182,7 +184,14 @@ fn a_kill_in_the_middle_leaves_a_run_that_resumes() {
 fn an_interrupt_saves_and_exits_cleanly() {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run");
-    let template = train(&run, &["train.steps=100000", "train.validate_every=0"]);
+    let template = train(
+        &run,
+        &[
+            "train.steps=100000",
+            "train.validate_every=0",
+            "train.checkpoint_every=1000000",
+        ],
+    );
     let child = Command::new(template.get_program())
         .args(template.get_args())
         .stdout(Stdio::piped())
