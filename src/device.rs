@@ -83,6 +83,13 @@ pub struct Opened {
     pub note: Option<String>,
 }
 
+impl Opened {
+    /// Whether it is the processor itself, to which the tighter limits of the checks apply.
+    pub fn is_cpu(&self) -> bool {
+        crate::kernels::on_cpu(&self.device)
+    }
+}
+
 impl fmt::Display for Opened {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)

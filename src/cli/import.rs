@@ -1,7 +1,6 @@
 //! `flowseg import`: public PixNerd checkpoints.
 
 use super::DeviceArgument;
-use crate::device::Choice;
 use crate::encoding::Encoding;
 use crate::files;
 use crate::flow::{Prediction, Source};
@@ -70,10 +69,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     let checks = match &arguments.verify {
         None => Vec::new(),
-        Some(expected) => {
-            let cpu = matches!(arguments.device.device, Choice::Cpu) || opened.name == "CPU";
-            verify::pixnerd(expected, &verify::read_tensors(expected)?, &network, cpu)?
-        }
+        Some(expected) => verify::pixnerd(
+            expected,
+            &verify::read_tensors(expected)?,
+            &network,
+            opened.is_cpu(),
+        )?,
     };
     super::report(&checks)?;
     files::write_model(

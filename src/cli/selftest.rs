@@ -26,8 +26,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     for fixture in &arguments.fixtures {
         let weights = arguments.weights.as_deref();
-        let cpu = opened.name == "CPU";
-        checks.extend(verify::fixture(fixture, weights, &opened.device, cpu)?);
+        checks.extend(verify::fixture(
+            fixture,
+            weights,
+            &opened.device,
+            opened.is_cpu(),
+        )?);
     }
     super::report(&checks)
 }

@@ -217,7 +217,7 @@ impl FieldOps for Flex {
 }
 
 /// Whether tensors of this device are handled by the fused CPU operations.
-fn on_cpu(device: &Device) -> bool {
+pub fn on_cpu(device: &Device) -> bool {
     match device.as_dispatch() {
         DispatchDevice::Flex(_) => true,
         DispatchDevice::Autodiff(inner) => matches!(**inner, DispatchDevice::Flex(_)),

@@ -73,10 +73,7 @@ impl AdamW {
                 // A bridge tensor knows its own shape; rank 1 is as good as any to read it.
                 let shape = moment.shape().to_vec();
                 let flat = Tensor::<1>::from_bridge(moment.clone());
-                let data = flat.into_data().convert::<f32>();
-                let data = data
-                    .try_into_vec()
-                    .expect("the data was just converted to f32");
+                let data = read(flat);
                 tensors.insert(format!("{prefix}{path}"), HostTensor { shape, data });
             }
         }

@@ -4,7 +4,7 @@ use super::checkpoint::{Checkpoint, Progress};
 use super::config::Config;
 use super::optimizer::{self, AdamW};
 use crate::data::Batch;
-use crate::encoding::Encoding;
+use crate::encoding::{Centroids, Encoding};
 use crate::flow::{self, Loss, PathBatch, Source};
 use crate::kernels::adamw::AdamWUpdate;
 use crate::model::network::{Network, Query};
@@ -70,18 +70,14 @@ pub fn learning_rate(config: &Config, step: u64) -> f64 {
 /// Takes one step on a batch: path, forward, loss, backward, update, moving average.
 pub fn take(config: &Config, mut state: Checkpoint, batch: &Batch, device: &Device) -> Taken {
     let centroids = state.model.centroids();
-    let (path, times) = path_batch(config, &state.model, batch, device);
-    let query = Query {
-        state: path.state.clone(),
-        times,
-        image: Some(images(batch, device)),
-        classes: None,
-    };
+    let image = images(batch, device);
+    let (path, times) = path_batch(config, &centroids, batch, &image);
     let training = |x: Tensor<4>| x.autodiff();
     let query = Query {
-        state: training(query.state),
-        image: query.image.map(training),
-        ..query
+        state: training(path.state.clone()),
+        times,
+        image: Some(training(image)),
+        classes: None,
     };
     let output = state.model.network.forward(query);
     let (at, t) = (training(path.state.clone()), training(path.t.clone()));
@@ -132,10 +128,11 @@ fn images(batch: &Batch, device: &Device) -> Tensor<4> {
 /// The batch somewhere on its path, and the time of every entry.
 fn path_batch(
     config: &Config,
-    model: &Model,
+    centroids: &Centroids,
     batch: &Batch,
-    device: &Device,
+    image: &Tensor<4>,
 ) -> (PathBatch, Vec<f32>) {
+    let device = &image.device();
     let [height, width] = batch.size;
     let pixels = height * width;
     // A stream of its own, so that times don't depend on how many numbers augmentation drew.
@@ -144,7 +141,6 @@ fn path_batch(
     let sampler = config.time();
     let times: Vec<f32> = (0..batch.len).map(|_| sampler.sample(&mut rng)).collect();
 
-    let centroids = model.centroids();
     let classes = centroids.len();
     let target: Vec<f32> = batch
         .labels
@@ -155,7 +151,7 @@ fn path_batch(
     let shape = [batch.len, 3, height, width];
     let target = Tensor::<4>::from_data(TensorData::new(target, shape), device);
     let source = match config.flow.source {
-        Source::Image => images(batch, device),
+        Source::Image => image.clone(),
         Source::Noise => {
             let seed = config
                 .train

@@ -72,11 +72,6 @@ pub fn photo(folder: &Path, name: &str) -> PathBuf {
     path
 }
 
-/// Everything a command wrote to stderr.
-pub fn stderr(command: &mut Command) -> String {
-    String::from_utf8(command.output().unwrap().stderr).unwrap()
-}
-
 /// Asserts that a command fails with status 1 and one line of error that has all these words.
 #[track_caller]
 pub fn fails(command: &mut Command, words: &[&str]) {
