@@ -160,6 +160,21 @@ pub fn descriptor(adapter: &wgpu::Adapter) -> wgpu::DeviceDescriptor<'static> {
     }
 }
 
+/// A wgpu device with all that is needed to draw with it.
+#[derive(Clone)]
+pub struct Graphics {
+    /// The instance, for surfaces.
+    pub instance: wgpu::Instance,
+    /// The adapter.
+    pub adapter: wgpu::Adapter,
+    /// The device.
+    pub device: wgpu::Device,
+    /// Its queue.
+    pub queue: wgpu::Queue,
+    /// What the adapter is.
+    pub about: Adapter,
+}
+
 /// Opens a device. Call it once: every tensor and the window share the result.
 ///
 /// # Errors
@@ -173,67 +188,118 @@ pub fn open(choice: Choice) -> Result<Opened, DeviceError> {
 /// # Errors
 /// As [`open`].
 pub async fn open_async(choice: Choice) -> Result<Opened, DeviceError> {
-    let cpu = |note: Option<String>| Opened {
+    if choice == Choice::Cpu {
+        return Ok(cpu(None));
+    }
+    let (adapter, instance, about) = match select(choice).await {
+        Ok(selected) => selected,
+        Err(DeviceError::NoAdapter) if choice == Choice::Auto => {
+            return Ok(cpu(Some("no graphics adapter was found".into())));
+        }
+        Err(error) => return Err(error),
+    };
+    if choice == Choice::Auto && about.software {
+        return Ok(cpu_instead_of(&about));
+    }
+    share(choice, &request(instance, adapter, about).await?)
+}
+
+/// Opens the device that draws and the one that computes: the same one, unless the processor is
+/// asked for or the only adapter is a software one.
+///
+/// # Errors
+/// A missing adapter or a driver that refuses.
+pub async fn open_for_window(choice: Choice) -> Result<(Opened, Graphics), DeviceError> {
+    let drawing = match choice {
+        Choice::Cpu => Choice::Auto,
+        other => other,
+    };
+    let (adapter, instance, about) = select(drawing).await?;
+    let graphics = request(instance, adapter, about).await?;
+    let opened = match choice {
+        Choice::Cpu => cpu(None),
+        Choice::Auto if graphics.about.software => cpu_instead_of(&graphics.about),
+        _ => share(choice, &graphics)?,
+    };
+    Ok((opened, graphics))
+}
+
+fn cpu(note: Option<String>) -> Opened {
+    Opened {
         device: Device::flex(),
         name: "CPU".into(),
         note,
-    };
-    let number = match choice {
-        Choice::Cpu => return Ok(cpu(None)),
-        Choice::Wgpu(number) => number,
-        Choice::Auto => None,
-    };
+    }
+}
+
+fn cpu_instead_of(about: &Adapter) -> Opened {
+    cpu(Some(format!(
+        "the only adapter is a software one, {}",
+        about.name
+    )))
+}
+
+/// The adapter of a choice: the numbered one, or the first of the best.
+async fn select(choice: Choice) -> Result<(wgpu::Adapter, wgpu::Instance, Adapter), DeviceError> {
     let instance = instance();
     let mut adapters = enumerate(&instance).await;
     let count = adapters.len();
-    let index = match number {
-        Some(index) if index < count => index,
-        Some(index) => return Err(DeviceError::NoSuchAdapter(index, count)),
-        None => {
-            // The first of the best.
-            let best = (0..count).max_by_key(|&i| (adapters[i].1.rank, count - i));
-            match best {
-                Some(index) => index,
-                None if choice == Choice::Auto => {
-                    return Ok(cpu(Some("no graphics adapter was found".into())));
-                }
-                None => return Err(DeviceError::NoAdapter),
-            }
-        }
+    let index = match choice {
+        Choice::Wgpu(Some(index)) if index < count => index,
+        Choice::Wgpu(Some(index)) => return Err(DeviceError::NoSuchAdapter(index, count)),
+        _ => (0..count)
+            .max_by_key(|&i| (adapters[i].1.rank, count - i))
+            .ok_or(DeviceError::NoAdapter)?,
     };
     let (adapter, about) = adapters.swap_remove(index);
-    if choice == Choice::Auto && about.software {
-        let note = format!("the only adapter is a software one, {}", about.name);
-        return Ok(cpu(Some(note)));
-    }
-    let refused = |reason: String| DeviceError::Refused {
+    Ok((adapter, instance, about))
+}
+
+fn refused(about: &Adapter, reason: impl fmt::Display) -> DeviceError {
+    DeviceError::Refused {
         adapter: about.name.clone(),
-        reason: reason.replace('\n', " "),
-    };
+        reason: reason.to_string().replace('\n', " "),
+    }
+}
+
+async fn request(
+    instance: wgpu::Instance,
+    adapter: wgpu::Adapter,
+    about: Adapter,
+) -> Result<Graphics, DeviceError> {
     let (device, queue) = adapter
         .request_device(&descriptor(&adapter))
         .await
-        .map_err(|e| refused(e.to_string()))?;
-    let backend = adapter.get_info().backend;
-    if about.software {
-        limit_autotune();
-    }
-    let setup = WgpuSetup {
+        .map_err(|error| refused(&about, error))?;
+    Ok(Graphics {
         instance,
         adapter,
         device,
         queue,
-        backend,
+        about,
+    })
+}
+
+/// Burn on an open wgpu device.
+fn share(choice: Choice, graphics: &Graphics) -> Result<Opened, DeviceError> {
+    if graphics.about.software {
+        limit_autotune();
+    }
+    let setup = WgpuSetup {
+        instance: graphics.instance.clone(),
+        adapter: graphics.adapter.clone(),
+        device: graphics.device.clone(),
+        queue: graphics.queue.clone(),
+        backend: graphics.adapter.get_info().backend,
     };
     let device = Device::wgpu_options()
         .setup(setup)
         .init()
-        .map_err(|e| refused(e.to_string()))?;
-    let note = (choice == Choice::Auto).then(|| "the best adapter".to_owned());
+        .map_err(|error| refused(&graphics.about, error))?;
     Ok(Opened {
         device,
-        name: about.name,
-        note,
+        name: graphics.about.name.clone(),
+        note: (choice == Choice::Auto).then(|| "the best adapter".to_owned()),
     })
 }
 

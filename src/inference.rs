@@ -3,6 +3,7 @@
 
 use crate::data;
 use crate::encoding::Centroids;
+use crate::flow::Source;
 use crate::model::Model;
 use crate::model::tensors::read;
 use crate::sampler::{self, Solver, State, Trajectory};
@@ -21,6 +22,10 @@ pub struct Sampling {
     pub shift: f64,
     /// Seed of the noise, where the flow starts at noise.
     pub seed: u64,
+    /// Where the flow starts, where that differs from what the model was trained for.
+    pub source: Option<Source>,
+    /// The size that the network sees, as a factor of each side of the size it was trained at.
+    pub scale: f64,
 }
 
 impl Default for Sampling {
@@ -30,6 +35,8 @@ impl Default for Sampling {
             steps: 10,
             shift: 1.0,
             seed: 0,
+            source: None,
+            scale: 1.0,
         }
     }
 }
@@ -37,12 +44,17 @@ impl Default for Sampling {
 /// Height and width that the network sees a photo at: the photo's aspect at the area that the
 /// model was trained at, in whole patches.
 pub fn network_size(model: &Model, width: usize, height: usize) -> [usize; 2] {
+    scaled_size(model, width, height, 1.0)
+}
+
+/// As [`network_size`], with each side `scale` times as long.
+pub fn scaled_size(model: &Model, width: usize, height: usize, scale: f64) -> [usize; 2] {
     let [trained_height, trained_width] = model.card.size;
     let patch = model.card.network.patch_size;
-    if width * trained_height == height * trained_width {
+    if scale == 1.0 && width * trained_height == height * trained_width {
         return model.card.size;
     }
-    let area = (trained_height * trained_width) as f64;
+    let area = (trained_height * trained_width) as f64 * scale * scale;
     let aspect = (width as f64 / height as f64).clamp(1.0 / 16.0, 16.0);
     let whole = |side: f64| (side / patch as f64).round().max(1.0) as usize * patch;
     [whole((area / aspect).sqrt()), whole((area * aspect).sqrt())]
@@ -64,7 +76,7 @@ pub fn flow<'a>(
     photos: Tensor<4>,
     sampling: Sampling,
 ) -> impl Iterator<Item = State> + 'a {
-    let source = model.source(&photos, sampling.seed);
+    let source = model.source(sampling.source, &photos, sampling.seed);
     let times = sampler::times(sampling.steps, sampling.shift);
     Trajectory::new(source, times, sampling.solver, move |x, t| {
         model.velocity(x, t, &photos)

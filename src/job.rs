@@ -1,18 +1,21 @@
 //! Work off the caller's thread: one message type for whoever shows it.
 //!
-//! A job runs on a named thread and reports through a bounded channel. Dropping its handle, or
-//! calling [`Job::cancel`], stops it within one solver step.
+//! [`flow`] segments a photo and reports every state as it is computed; the terminal calls it
+//! directly. A [`Worker`] does the same on one named thread that lives as long as its window, since
+//! the GPU's work is ordered by thread: it takes the newest task, drops what that replaces within
+//! one solver step, and reports through a bounded channel.
 
-use crate::data;
-use crate::encoding::Centroids;
+use crate::data::{self, LabelMap, SceneConfig};
 use crate::inference::{self, Sampling};
 use crate::model::Model;
-use crate::model::tensors::read;
+use crate::sampler::State;
+use burn::tensor::Device;
 use image::RgbImage;
+use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
 /// Messages that wait for a reader before the worker does.
@@ -25,89 +28,217 @@ pub enum Photo {
     File(PathBuf),
     /// A picture at hand.
     Picture(Arc<RgbImage>),
-}
-
-/// One state of a flow, on the host.
-pub struct HostState {
-    /// Its number, from 0.
-    pub step: usize,
-    /// Its time.
-    pub t: f32,
-    /// `x_t: [3, H, W]`, channel-major.
-    pub x: Vec<f32>,
-    /// The nearest class of every pixel, `[H, W]`.
-    pub labels: Vec<u16>,
+    /// A procedural scene, rendered by the job.
+    Scene(SceneConfig, u64),
 }
 
 /// What a job reports.
 pub enum Message {
-    /// The photo was decoded; the network sees it at this height and width.
+    /// A model was opened.
+    Model(Arc<Model>),
+    /// The photo was decoded.
     Opened {
         /// The photo, upright.
         photo: Arc<RgbImage>,
+        /// Its labels, where it belongs to a data set of the model's classes.
+        truth: Option<Arc<LabelMap>>,
         /// Height and width of the states.
         size: [usize; 2],
     },
+    /// The device compiles its kernels for this size; from now on it is faster.
+    Preparing,
     /// A state was computed.
-    State(HostState),
+    State(State),
     /// It came to its end.
     Finished,
     /// It failed; one line that says what to do.
     Failed(String),
 }
 
-/// A running segmentation.
-pub struct Job {
-    cancelled: Arc<AtomicBool>,
-    messages: Option<Receiver<Message>>,
+/// Segments a photo, telling the source and then the state after every step. It stops as soon as
+/// `tell` returns false.
+pub fn flow(
+    model: &Model,
+    photo: Photo,
+    sampling: Sampling,
+    tell: &mut dyn FnMut(Message) -> bool,
+) {
+    let (photo, truth) = match photo {
+        Photo::Picture(picture) => (picture, None),
+        Photo::Scene(config, index) => {
+            let scene = data::render(&config, index);
+            let truth = data::scene_classes(&config) == model.card.classes;
+            (Arc::new(scene.image), truth.then(|| Arc::new(scene.labels)))
+        }
+        Photo::File(path) => match data::read_photo(&path) {
+            Ok(photo) => {
+                let truth = data::labels_of(&path, &model.card.classes);
+                (Arc::new(photo), truth.map(Arc::new))
+            }
+            Err(error) => {
+                tell(Message::Failed(error.to_string()));
+                return;
+            }
+        },
+    };
+    let (width, height) = (photo.width() as usize, photo.height() as usize);
+    let truth = truth.filter(|truth| [truth.height, truth.width] == [height, width]);
+    let size = inference::scaled_size(model, width, height, sampling.scale);
+    let input = inference::input(&[&photo], size, &model.network.device());
+    if !tell(Message::Opened { photo, truth, size }) {
+        return;
+    }
+    for state in inference::flow(model, input, sampling) {
+        if !tell(Message::State(state)) {
+            return;
+        }
+    }
+    tell(Message::Finished);
+}
+
+/// Reads a model onto a device; the error is one line.
+pub type LoadModel = Box<dyn FnOnce(&Device) -> Result<Model, String> + Send>;
+
+enum Task {
+    Model(LoadModel),
+    Flow(Photo, Sampling),
+}
+
+/// What the two threads share.
+#[derive(Default)]
+struct Desk {
+    state: Mutex<DeskState>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct DeskState {
+    /// The newest task's number; everything older is stale.
+    ticket: u64,
+    task: Option<Task>,
+    closed: bool,
+}
+
+impl Desk {
+    fn lock(&self) -> MutexGuard<'_, DeskState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Replaces what is waited for and what is running.
+    fn put(&self, task: Option<Task>) {
+        let mut state = self.lock();
+        state.ticket += 1;
+        state.task = task;
+        self.changed.notify_one();
+    }
+
+    /// The next task; none when the desk is closed.
+    fn take(&self) -> Option<(u64, Task)> {
+        let mut state = self.lock();
+        loop {
+            if state.closed {
+                return None;
+            }
+            if let Some(task) = state.task.take() {
+                return Some((state.ticket, task));
+            }
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn is_current(&self, ticket: u64) -> bool {
+        let state = self.lock();
+        !state.closed && state.ticket == ticket
+    }
+}
+
+/// A thread that opens models and segments photos, the newest request first.
+///
+/// `M` is what the reader wants to hear: `convert` runs on the worker's thread and tells one event
+/// or more a message, so that reading tensors back or uploading pictures never holds up the reader.
+pub struct Worker<M> {
+    desk: Arc<Desk>,
+    messages: Option<Receiver<(u64, M)>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Job {
-    /// Starts segmenting a photo. `wake` is called after every message.
+impl<M: Send + 'static> Worker<M> {
+    /// Starts the thread. Models are opened on `device`; `wake` is called after every message.
     ///
     /// # Errors
     /// A system that can't start another thread.
-    pub fn segment(
-        model: Arc<Model>,
-        photo: Photo,
-        sampling: Sampling,
+    pub fn start(
+        device: Device,
+        mut convert: impl FnMut(Message, &mut dyn FnMut(M) -> bool) -> bool + Send + 'static,
         wake: impl Fn() + Send + 'static,
     ) -> std::io::Result<Self> {
         let (sender, messages) = sync_channel(QUEUE);
-        let cancelled = Arc::new(AtomicBool::new(false));
-        let stop = cancelled.clone();
+        let desk = Arc::new(Desk::default());
+        let of_thread = desk.clone();
         let thread = Builder::new().name("flowseg-flow".into()).spawn(move || {
-            let tell = |message| {
-                let told = sender.send(message).is_ok();
-                wake();
-                told && !stop.load(Ordering::Relaxed)
-            };
-            flow(&model, photo, sampling, &tell);
-            drop::<SyncSender<Message>>(sender);
-            wake();
+            let mut model = None;
+            let mut prepared = HashSet::new();
+            while let Some((ticket, task)) = of_thread.take() {
+                let mut tell = |message| {
+                    convert(message, &mut |event| {
+                        let told = sender.send((ticket, event)).is_ok();
+                        wake();
+                        told && of_thread.is_current(ticket)
+                    })
+                };
+                let done = catch_unwind(AssertUnwindSafe(|| {
+                    work(task, &device, &mut model, &mut prepared, &mut tell);
+                }));
+                if let Err(panic) = done {
+                    tell(Message::Failed(reason(&*panic)));
+                }
+            }
+            drop::<SyncSender<(u64, M)>>(sender);
         })?;
         Ok(Self {
-            cancelled,
+            desk,
             messages: Some(messages),
             thread: Some(thread),
         })
     }
 
-    /// The next message, if one is there.
-    pub fn poll(&self) -> Option<Message> {
-        self.messages.as_ref()?.try_recv().ok()
+    /// Opens a model in place of whatever runs. [`Message::Model`] or [`Message::Failed`] answers;
+    /// after a failure the model before stays.
+    pub fn open_model(&self, load: LoadModel) {
+        self.desk.put(Some(Task::Model(load)));
     }
 
-    /// Stops it within one solver step.
+    /// Segments a photo in place of whatever runs.
+    pub fn flow(&self, photo: Photo, sampling: Sampling) {
+        self.desk.put(Some(Task::Flow(photo, sampling)));
+    }
+
+    /// Stops within one solver step; nothing more is heard of it.
     pub fn cancel(&self) {
-        self.cancelled.store(true, Ordering::Relaxed);
+        self.desk.put(None);
+    }
+
+    /// The next message of the newest task, if one is there.
+    pub fn poll(&self) -> Option<M> {
+        let messages = self.messages.as_ref()?;
+        while let Ok((ticket, message)) = messages.try_recv() {
+            if self.desk.is_current(ticket) {
+                return Some(message);
+            }
+        }
+        None
     }
 }
 
-impl Drop for Job {
+impl<M> Drop for Worker<M> {
     fn drop(&mut self) {
-        self.cancel();
+        let mut state = self.desk.lock();
+        state.closed = true;
+        self.desk.changed.notify_one();
+        drop(state);
         // Without a reader a blocked send returns, so that joining cannot hang.
         self.messages = None;
         if let Some(thread) = self.thread.take() {
@@ -116,96 +247,154 @@ impl Drop for Job {
     }
 }
 
-fn flow(model: &Model, photo: Photo, sampling: Sampling, tell: &impl Fn(Message) -> bool) {
-    let photo = match photo {
-        Photo::Picture(picture) => picture,
-        Photo::File(path) => match data::read_photo(&path) {
-            Ok(photo) => Arc::new(photo),
+fn work(
+    task: Task,
+    device: &Device,
+    model: &mut Option<Arc<Model>>,
+    prepared: &mut HashSet<[usize; 2]>,
+    tell: &mut dyn FnMut(Message) -> bool,
+) {
+    match task {
+        Task::Model(load) => match load(device) {
+            Ok(opened) => {
+                let opened = Arc::new(opened);
+                *model = Some(opened.clone());
+                prepared.clear();
+                tell(Message::Model(opened));
+            }
             Err(error) => {
-                tell(Message::Failed(error.to_string()));
-                return;
+                tell(Message::Failed(error));
             }
         },
-    };
-    let (width, height) = (photo.width() as usize, photo.height() as usize);
-    let size = inference::network_size(model, width, height);
-    if !tell(Message::Opened {
-        photo: photo.clone(),
-        size,
-    }) {
-        return;
-    }
-    let input = inference::input(&[&photo], size, &model.network.device());
-    let centroids: Centroids = model.centroids();
-    for state in inference::flow(model, input, sampling) {
-        let x = read(state.x);
-        let labels = centroids.decode(&x);
-        if !tell(Message::State(HostState {
-            step: state.step,
-            t: state.t,
-            x,
-            labels,
-        })) {
-            return;
+        Task::Flow(photo, sampling) => {
+            let Some(model) = model.clone() else {
+                tell(Message::Failed("open a model first".into()));
+                return;
+            };
+            let compiles = !crate::kernels::on_cpu(device);
+            let mut of_flow = |message| {
+                let first = match &message {
+                    Message::Opened { size, .. } => compiles && prepared.insert(*size),
+                    _ => false,
+                };
+                tell(message) && (!first || tell(Message::Preparing))
+            };
+            flow(&model, photo, sampling, &mut of_flow);
         }
     }
-    tell(Message::Finished);
+}
+
+fn reason(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no reason given");
+    let line = text.lines().next().unwrap_or_default();
+    format!("the computation failed ({line}): try fewer pixels, or --device cpu")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::train::{config::Config, step};
-    use burn::tensor::Device;
 
-    fn model() -> Arc<Model> {
-        let settings = ["model.hidden_size=16", "model.heads=2", "data.size=[16,16]"];
-        let config = Config::parse("", &settings.map(str::to_owned)).unwrap();
-        let classes = ["a".to_owned(), "b".to_owned()];
-        Arc::new(step::start(&config, "test", &classes, &Device::flex()).average)
+    fn load() -> LoadModel {
+        Box::new(|device| {
+            let settings = ["model.hidden_size=16", "model.heads=2", "data.size=[16,16]"];
+            let config = Config::parse("", &settings.map(str::to_owned)).unwrap();
+            let classes = ["a".to_owned(), "b".to_owned()];
+            Ok(step::start(&config, "test", &classes, device).average)
+        })
     }
 
-    fn wait(job: &Job) -> Message {
+    fn worker() -> Worker<Message> {
+        Worker::start(Device::flex(), |message, tell| tell(message), || ()).unwrap()
+    }
+
+    fn wait(worker: &Worker<Message>) -> Message {
         loop {
-            if let Some(message) = job.poll() {
+            if let Some(message) = worker.poll() {
                 return message;
             }
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
     }
 
-    #[test]
-    fn states_come_in_order_and_then_the_end() {
-        let photo = Photo::Picture(Arc::new(RgbImage::new(30, 20)));
-        let sampling = Sampling {
-            steps: 3,
+    fn sampling(steps: usize) -> Sampling {
+        Sampling {
+            steps,
             ..Sampling::default()
-        };
-        let job = Job::segment(model(), photo, sampling, || ()).unwrap();
-        assert!(matches!(wait(&job), Message::Opened { .. }));
-        for step in 0..=3 {
-            let Message::State(state) = wait(&job) else {
-                panic!("a state is due")
-            };
-            assert_eq!(state.step, step);
-            assert_eq!(state.x.len(), 3 * state.labels.len());
         }
-        assert!(matches!(wait(&job), Message::Finished));
+    }
+
+    fn picture() -> Photo {
+        Photo::Picture(Arc::new(RgbImage::new(30, 20)))
     }
 
     #[test]
-    fn a_cancelled_job_ends_soon_and_a_bad_file_says_so() {
-        let photo = Photo::Picture(Arc::new(RgbImage::new(30, 20)));
-        let sampling = Sampling {
-            steps: 1000,
-            ..Sampling::default()
+    fn states_come_in_order_and_then_the_end() {
+        let worker = worker();
+        worker.open_model(load());
+        assert!(matches!(wait(&worker), Message::Model(_)));
+        worker.flow(picture(), sampling(3));
+        let Message::Opened { size, truth, .. } = wait(&worker) else {
+            panic!("the photo is due")
         };
-        drop(Job::segment(model(), photo, sampling, || ()).unwrap());
-        let missing = Photo::File("no such photo.png".into());
-        let job = Job::segment(model(), missing, sampling, || ()).unwrap();
-        let Message::Failed(text) = wait(&job) else {
+        assert!(truth.is_none());
+        for step in 0..=3 {
+            let Message::State(state) = wait(&worker) else {
+                panic!("a state is due")
+            };
+            assert_eq!(state.step, step);
+            assert_eq!(state.x.dims(), [1, 3, size[0], size[1]]);
+        }
+        assert!(matches!(wait(&worker), Message::Finished));
+    }
+
+    #[test]
+    fn a_newer_task_replaces_a_running_one() {
+        let worker = worker();
+        worker.open_model(load());
+        assert!(matches!(wait(&worker), Message::Model(_)));
+        worker.flow(picture(), sampling(100_000));
+        assert!(matches!(wait(&worker), Message::Opened { .. }));
+        worker.flow(picture(), sampling(1));
+        assert!(matches!(wait(&worker), Message::Opened { .. }));
+        let Message::State(state) = wait(&worker) else {
+            panic!("a state is due")
+        };
+        assert_eq!(state.step, 0);
+    }
+
+    #[test]
+    fn failures_are_told_and_the_worker_lives_on() {
+        let worker = worker();
+        worker.flow(picture(), sampling(1));
+        assert!(matches!(wait(&worker), Message::Failed(_)));
+        worker.open_model(Box::new(|_| panic!("out of memory")));
+        let Message::Failed(text) = wait(&worker) else {
+            panic!("it panicked")
+        };
+        assert!(text.contains("out of memory"));
+        worker.open_model(load());
+        assert!(matches!(wait(&worker), Message::Model(_)));
+        worker.flow(Photo::File("no such photo.png".into()), sampling(1));
+        let Message::Failed(text) = wait(&worker) else {
             panic!("it cannot be opened")
         };
         assert!(text.contains("no such photo.png"));
+    }
+
+    #[test]
+    fn a_cancelled_task_is_heard_of_no_more() {
+        let worker = worker();
+        worker.open_model(load());
+        assert!(matches!(wait(&worker), Message::Model(_)));
+        worker.flow(picture(), sampling(100_000));
+        assert!(matches!(wait(&worker), Message::Opened { .. }));
+        worker.cancel();
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        assert!(worker.poll().is_none());
     }
 }

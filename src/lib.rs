@@ -17,7 +17,6 @@
 //! | mIoU | [`eval`] |
 //! | photos to masks | [`inference`] |
 //! | what a trajectory tells, as numbers | [`trajectory`] |
-//! | what a trajectory tells, as numbers | [`trajectory`] |
 //! | comparison with reference numbers | [`verify`] |
 //! | work off the caller's thread | [`job`] |
 //! | the window | [`viewer`] |
@@ -38,10 +37,12 @@ pub mod encoding;
 pub mod eval;
 pub mod files;
 pub mod flow;
+pub mod gpu;
 pub mod inference;
 pub mod job;
 pub mod kernels;
 pub mod model;
+pub mod models;
 pub mod potential;
 pub mod sampler;
 pub mod train;

@@ -1,6 +1,6 @@
 //! `flowseg view`: the window.
 
-use super::{DeviceArgument, model::ModelArgument};
+use super::DeviceArgument;
 use crate::inference::Sampling;
 use crate::sampler::Solver;
 use crate::viewer;
@@ -9,38 +9,52 @@ use std::path::PathBuf;
 /// Watch photos flow into their masks, in a window
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Photos to look at; without one a scene that the program renders itself
-    #[arg(value_name = "IMAGE")]
-    photos: Vec<PathBuf>,
-    #[command(flatten)]
-    model: ModelArgument,
+    /// Photos, folders of photos, a model, or training runs to look at; without any, samples that
+    /// the program renders itself
+    #[arg(value_name = "IMAGE|FOLDER|RUN")]
+    paths: Vec<PathBuf>,
+    /// A model file, or the name of a built-in model
+    #[arg(long, value_name = "MODEL")]
+    model: Option<String>,
     /// Solver steps, 1 to 100
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=100))]
-    steps: u64,
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=100))]
+    steps: Option<u64>,
     /// The solver
-    #[arg(long, value_enum, default_value_t)]
-    solver: Solver,
-    /// Write a picture of the window once the flow is complete, then close
+    #[arg(long, value_enum)]
+    solver: Option<Solver>,
+    /// Write a picture of the window once everything stands still, then close
     #[arg(long, value_name = "PNG")]
     screenshot: Option<PathBuf>,
+    /// Width and height of the window, as in 1920x1080
+    #[arg(long, value_name = "WxH", value_parser = size)]
+    size: Option<[f32; 2]>,
     #[command(flatten)]
     device: DeviceArgument,
 }
 
+fn size(text: &str) -> Result<[f32; 2], String> {
+    let sides = text.split_once('x').and_then(|(width, height)| {
+        let sides = [width.parse().ok()?, height.parse().ok()?];
+        sides.iter().all(|side| (320.0..=16384.0).contains(side)).then_some(sides)
+    });
+    sides.ok_or_else(|| "write width and height from 320 to 16384, as in 1280x800".to_owned())
+}
+
 /// Runs the command.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let opened = arguments.device.open()?;
-    let model = arguments.model.load(&opened.device)?;
+    let chosen = arguments.steps.is_some() || arguments.solver.is_some();
+    let sampling = Sampling::default();
     let options = viewer::Options {
-        model,
-        device: opened.name,
-        photos: arguments.photos,
-        sampling: Sampling {
-            solver: arguments.solver,
-            steps: arguments.steps as usize,
-            ..Sampling::default()
-        },
+        device: arguments.device.device,
+        model: arguments.model,
+        paths: arguments.paths,
+        sampling: chosen.then(|| Sampling {
+            solver: arguments.solver.unwrap_or(sampling.solver),
+            steps: arguments.steps.map_or(sampling.steps, |steps| steps as usize),
+            ..sampling
+        }),
         screenshot: arguments.screenshot,
+        size: arguments.size,
     };
     viewer::open(options).map_err(anyhow::Error::msg)
 }

@@ -12,6 +12,7 @@ mod dataset_toml;
 pub mod decode;
 pub mod error;
 mod jpeg;
+mod labels_of;
 pub mod layout;
 pub mod loader;
 mod looks;
@@ -29,11 +30,12 @@ pub use classes::ClassTable;
 pub use dataset::{Dataset, LabelMap, Sample};
 pub use decode::{MAX_PIXELS, MAX_SIDE, read_labels, read_photo, write_labels};
 pub use error::DataError;
+pub use labels_of::labels_of;
 pub use layout::{Contents, Files, Layout, Pair, Split, detect};
 pub use loader::{Batch, Loader, LoaderConfig, batch_at};
 pub use mapping::LabelMapping;
 pub use report::{ClassShare, Report, SplitReport, inspect};
-pub use scenes::{SceneConfig, render};
+pub use scenes::{SceneConfig, render, scene_classes};
 
 /// The label of a pixel that has no class: it is neither trained on nor scored.
 pub const IGNORE: u16 = u16::MAX;

@@ -124,6 +124,12 @@ pub(super) fn class_table(classes: usize) -> ClassTable {
     )
 }
 
+/// The class names of scenes, in index order.
+pub fn scene_classes(config: &SceneConfig) -> Vec<String> {
+    let table = class_table(config.clamped().classes);
+    (0..table.len()).map(|i| table.name(i).to_owned()).collect()
+}
+
 /// The name of a scene.
 pub(super) fn scene_name(index: u64) -> String {
     format!("scene-{index:05}")

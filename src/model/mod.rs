@@ -155,9 +155,9 @@ impl Model {
     }
 
     /// The state that a flow starts from, for photos `[B, 3, H, W]`: the photos themselves, or noise
-    /// drawn from `seed`.
-    pub fn source(&self, image: &Tensor<4>, seed: u64) -> Tensor<4> {
-        match self.card.source {
+    /// drawn from `seed`; by default what the model was trained for.
+    pub fn source(&self, source: Option<Source>, image: &Tensor<4>, seed: u64) -> Tensor<4> {
+        match source.unwrap_or(self.card.source) {
             Source::Image => image.clone(),
             Source::Noise => noise(image.dims(), seed, &image.device()),
         }

@@ -1,144 +1,337 @@
-//! The canvas: the photo and its state, panned and zoomed to the pixel, and the pixel's story.
+//! The canvas: panes of one flow, panned and zoomed to the pixel together.
 
-use super::flow::Layer;
-use super::{App, theme};
-use eframe::egui::{self, Color32, ColorImage, Rect, TextureHandle, TextureOptions, Vec2};
+use super::shell::Shell;
+use super::theme::{self, GRID};
+use super::view::{self, Arrangement, LAYERS};
+use super::{commands, commands::Command, pixel};
+use crate::gpu::canvas::{Layer, Sources};
+use crate::viewer::screen::Style;
+use eframe::egui::{self, Color32, Pos2, Rect, Sense, Stroke, Vec2, pos2, vec2};
+use egui_material_icons::icons;
 
-/// Where the canvas looks.
-pub struct Canvas {
-    zoom: f32,
-    offset: Vec2,
-    layer: Option<TextureHandle>,
+/// Draws the panel: a bar of choices and the panes.
+pub fn show(shell: &mut Shell, ui: &mut egui::Ui) {
+    egui::Panel::top("canvas bar")
+        .exact_size(5.0 * GRID)
+        .show(ui, |ui| bar(shell, ui));
+    let ground = egui::Frame::new().fill(ui.visuals().extreme_bg_color);
+    egui::CentralPanel::default()
+        .frame(ground)
+        .show(ui, |ui| panes(shell, ui));
 }
 
-impl Default for Canvas {
-    fn default() -> Self {
-        Self {
-            zoom: 1.0,
-            offset: Vec2::ZERO,
-            layer: None,
+fn bar(shell: &mut Shell, ui: &mut egui::Ui) {
+    ui.horizontal_centered(|ui| {
+        ui.spacing_mut().item_spacing.x = GRID / 2.0;
+        let context = ui.ctx().clone();
+        let active = shell.active_layer();
+        for (layer, name, help) in LAYERS {
+            let known = !matches!(layer, Layer::Truth | Layer::Error) || shell.has_truth();
+            let button = egui::Button::selectable(active == layer, name);
+            let keys = commands::help(&context, Command::Show(layer));
+            let response = ui
+                .add_enabled(known, button)
+                .on_hover_text(format!("{help}\n{keys}"))
+                .on_disabled_hover_text(
+                    "No label file is known for this photo: open one from a data set's folder \
+                     whose classes are the model's",
+                );
+            if response.clicked() {
+                shell.run(&context, Command::Show(layer));
+            }
         }
-    }
+        ui.separator();
+        for (arrangement, icon, _) in Arrangement::ALL {
+            let command = Command::Arrange(arrangement);
+            let on = shell.settings.view.arrangement == arrangement;
+            let help = commands::help(&context, command);
+            if theme::icon_toggle(ui, on, icon, &help).clicked() {
+                shell.run(&context, command);
+            }
+        }
+        ui.separator();
+        for (command, icon) in [
+            (Command::Fit, icons::ICON_FIT_SCREEN),
+            (Command::ActualSize, icons::ICON_ASPECT_RATIO),
+        ] {
+            if theme::icon_button(ui, icon, &commands::help(&context, command)).clicked() {
+                shell.run(&context, command);
+            }
+        }
+        let fine = shell.settings.view.fine;
+        let help = commands::help(&context, Command::Fine);
+        if theme::icon_toggle(ui, fine, icons::ICON_GRAIN, &help).clicked() {
+            shell.run(&context, Command::Fine);
+        }
+        let shown = &shell.settings.view.layers[..shell.settings.view.arrangement.panes()];
+        if shown.contains(&Layer::Overlay) {
+            ui.separator();
+            ui.spacing_mut().slider_width = 10.0 * GRID;
+            let slider = egui::Slider::new(&mut shell.settings.view.opacity, 0.0..=1.0)
+                .custom_formatter(|value, _| format!("{:.0} %", 100.0 * value))
+                .custom_parser(|text| Some(text.trim_end_matches([' ', '%']).parse::<f64>().ok()? / 100.0));
+            ui.add(slider).on_hover_text("Opacity of the overlay");
+        }
+    });
 }
 
-/// Draws the canvas.
-pub fn show(app: &mut App, ui: &mut egui::Ui) {
-    if let Some(error) = &app.error {
-        ui.centered_and_justified(|ui| {
-            ui.label(error);
-        });
+fn panes(shell: &mut Shell, ui: &mut egui::Ui) {
+    let (area, response) =
+        ui.allocate_exact_size(ui.available_size(), Sense::click_and_drag());
+    response.widget_info(|| {
+        let text = shell.describe();
+        egui::WidgetInfo::labeled(egui::Role::Image, true, text)
+    });
+    if area.width() < 2.0 * GRID || area.height() < 2.0 * GRID {
         return;
     }
-    let Some(flow) = &app.flow else {
-        ui.centered_and_justified(|ui| {
-            ui.label("opening");
-        });
+    let sources = shell.sources();
+    let Some(photo) = shell.flow.as_ref().map(|flow| size(&flow.photo)) else {
+        nothing(shell, ui, area);
         return;
     };
-    let (area, response) =
-        ui.allocate_exact_size(ui.available_size(), egui::Sense::click_and_drag());
-    let photo = egui::vec2(flow.photo.width() as f32, flow.photo.height() as f32);
-    let fit = (area.width() / photo.x).min(area.height() / photo.y);
-    if response.hovered() {
-        let scroll = ui.input(|input| input.smooth_scroll_delta.y);
-        let wanted = app.canvas.zoom * (scroll * 0.005).exp() * ui.input(|i| i.zoom_delta());
-        let zoom = wanted.clamp(0.5, 64.0 / fit.min(1.0));
-        if let Some(pointer) = response.hover_pos() {
-            // The point under the pointer stays where it is.
-            let from = pointer - area.center() - app.canvas.offset;
-            app.canvas.offset += from * (1.0 - zoom / app.canvas.zoom);
-        }
-        app.canvas.zoom = zoom;
+    let arrangement = shell.settings.view.arrangement;
+    let rects = view::panes(arrangement, area);
+    let divider = divider(shell, ui, area, arrangement);
+    // Everything happens in the coordinates of the pane under the pointer.
+    let pointer = response.hover_pos().or(response.interact_pointer_pos());
+    let under = match arrangement {
+        Arrangement::Swipe => usize::from(pointer.is_some_and(|p| p.x > divider)),
+        _ => rects
+            .iter()
+            .position(|rect| pointer.is_some_and(|p| rect.contains(p)))
+            .unwrap_or(0),
+    };
+    let pane = rects[under];
+    navigate(shell, ui, &response, pane, photo);
+    if response.clicked() || response.drag_started() {
+        shell.active = under;
     }
-    app.canvas.offset += response.drag_delta();
+    if let Some(sources) = &sources {
+        for (i, rect) in rects.iter().enumerate() {
+            let clip = match (arrangement, i) {
+                (Arrangement::Swipe, 0) => Rect::from_min_max(rect.min, pos2(divider, rect.max.y)),
+                (Arrangement::Swipe, _) => Rect::from_min_max(pos2(divider, rect.min.y), rect.max),
+                _ => *rect,
+            };
+            draw(shell, ui, i, *rect, clip, photo, sources);
+        }
+    } else {
+        waiting(shell, ui, area);
+    }
+    decorate(shell, ui, &rects, divider, photo);
+    let over = pointer.filter(|_| response.hovered()).and_then(|pointer| {
+        let target = shell.settings.view.camera.target(pane, photo);
+        let flow = shell.flow.as_ref()?;
+        pixel_at(pointer, target, flow.size)
+    });
+    shell.hovered_pixel = over;
+    if response.clicked()
+        && let Some(pixel) = over
+    {
+        shell.toggle_pin(pixel);
+    }
+    if over.is_some() && !ui.input(|input| input.pointer.any_down()) {
+        response.on_hover_ui_at_pointer(|ui| {
+            if let Some(pixel) = over {
+                pixel::brief(shell, ui, pixel);
+            }
+        });
+    }
+}
+
+fn size(photo: &image::RgbImage) -> Vec2 {
+    vec2(photo.width() as f32, photo.height() as f32)
+}
+
+/// The network's pixel at a point of the window.
+fn pixel_at(pointer: Pos2, target: Rect, [height, width]: [usize; 2]) -> Option<usize> {
+    let at = (pointer - target.min) / target.size();
+    if !(0.0..1.0).contains(&at.x) || !(0.0..1.0).contains(&at.y) {
+        return None;
+    }
+    let (column, row) = (at.x * width as f32, at.y * height as f32);
+    Some((row as usize).min(height - 1) * width + (column as usize).min(width - 1))
+}
+
+fn navigate(
+    shell: &mut Shell,
+    ui: &egui::Ui,
+    response: &egui::Response,
+    pane: Rect,
+    photo: Vec2,
+) {
+    let camera = &mut shell.settings.view.camera;
+    shell.pane = Some((pane, photo));
+    if response.dragged() {
+        camera.pan(response.drag_delta(), pane, photo);
+    }
+    if let Some(pointer) = response.hover_pos() {
+        let (scroll, pinch) = ui.input(|i| (i.smooth_scroll_delta.y, i.zoom_delta()));
+        let factor = (scroll * 0.005).exp() * pinch;
+        if factor != 1.0 {
+            camera.magnify(factor, pointer, pane, photo);
+        }
+    }
     if response.double_clicked() {
-        (app.canvas.zoom, app.canvas.offset) = (1.0, Vec2::ZERO);
+        *camera = Default::default();
     }
-    let target = Rect::from_center_size(
-        area.center() + app.canvas.offset,
-        photo * fit * app.canvas.zoom,
+}
+
+/// The divider of a swipe, dragged by its handle. Returns where it stands.
+fn divider(shell: &mut Shell, ui: &egui::Ui, area: Rect, arrangement: Arrangement) -> f32 {
+    if arrangement != Arrangement::Swipe {
+        return area.max.x;
+    }
+    let view = &mut shell.settings.view;
+    let x = area.min.x + view.divider * area.width();
+    let grip = Rect::from_center_size(
+        pos2(x, area.center().y),
+        vec2(1.5 * GRID, area.height()),
     );
-    let painter = ui.painter().with_clip_rect(area);
-    let whole = Rect::from_min_max(egui::pos2(0.0, 0.0), egui::pos2(1.0, 1.0));
-    if matches!(app.layer, Layer::Photo | Layer::Overlay) {
-        painter.image(flow.picture().id(), target, whole, Color32::WHITE);
+    let response = ui
+        .interact(grip, ui.scope_id().with("divider"), Sense::drag())
+        .on_hover_cursor(egui::CursorIcon::ResizeHorizontal);
+    response.widget_info(|| {
+        egui::WidgetInfo::slider(true, f64::from(view.divider), "divider between two views")
+    });
+    view.divider = (view.divider + response.drag_delta().x / area.width()).clamp(0.02, 0.98);
+    area.min.x + view.divider * area.width()
+}
+
+fn draw(
+    shell: &mut Shell,
+    ui: &egui::Ui,
+    index: usize,
+    rect: Rect,
+    clip: Rect,
+    photo: Vec2,
+    sources: &Sources,
+) {
+    let Some(screen) = &shell.screen else { return };
+    let view = &shell.settings.view;
+    let style = Style {
+        layer: view.layers[index],
+        fine: view.fine,
+        opacity: view.opacity,
+        lit: shell.lit,
+    };
+    let target = view.camera.target(rect, photo);
+    if let Err(error) = screen.paint(ui, clip, target, sources, style) {
+        shell.problems.tell(error.to_string());
     }
-    let ready = !flow.states.is_empty();
-    if ready && app.layer != Layer::Photo {
-        let position = app.position;
-        let image: ColorImage = match app.layer {
-            Layer::Raw => flow.raw(&flow.between(position)),
-            layer => {
-                let at = (position.round() as usize).min(flow.states.len() - 1);
-                let opacity = if layer == Layer::Map {
-                    1.0
-                } else {
-                    app.opacity
-                };
-                let labels = &flow.states[at].labels;
-                flow.map(labels, &app.centroids, opacity, app.highlighted)
-            }
-        };
-        match &mut app.canvas.layer {
-            Some(texture) => texture.set(image, TextureOptions::NEAREST),
-            None => {
-                let texture = ui
-                    .ctx()
-                    .load_texture("layer", image, TextureOptions::NEAREST);
-                app.canvas.layer = Some(texture);
-            }
-        }
-        if let Some(texture) = &app.canvas.layer {
-            painter.image(texture.id(), target, whole, Color32::WHITE);
-        }
+}
+
+/// Names of the panes, the divider, and the pinned pixels.
+fn decorate(shell: &Shell, ui: &egui::Ui, rects: &[Rect], divider: f32, photo: Vec2) {
+    let view = &shell.settings.view;
+    let painter = ui.painter();
+    let line = ui.visuals().widgets.noninteractive.bg_stroke;
+    if view.arrangement == Arrangement::Swipe {
+        let rect = rects[0];
+        painter.vline(divider, rect.y_range(), Stroke::new(2.0, Color32::WHITE));
+        let handle = pos2(divider, rect.center().y);
+        painter.circle(handle, 1.25 * GRID, Color32::WHITE, line);
+        painter.text(
+            handle,
+            egui::Align2::CENTER_CENTER,
+            icons::ICON_UNFOLD_MORE.codepoint,
+            egui::FontId::new(14.0, icons::ICON_UNFOLD_MORE.font_family()),
+            Color32::BLACK,
+        );
     }
-    if let Some(pointer) = response.hover_pos().filter(|_| ready) {
-        let at = (pointer - target.min) / target.size();
-        if (0.0..1.0).contains(&at.x) && (0.0..1.0).contains(&at.y) {
-            let column = (at.x * flow.size[1] as f32) as usize;
-            let row = (at.y * flow.size[0] as f32) as usize;
-            response.on_hover_ui_at_pointer(|ui| pixel(app, ui, row, column));
+    for (i, rect) in rects.iter().enumerate() {
+        if let Some(flow) = &shell.flow {
+            let target = view.camera.target(*rect, photo);
+            pins(shell, &painter.with_clip_rect(*rect), target, flow.size);
+        }
+        if rects.len() > 1 {
+            let right = view.arrangement == Arrangement::Swipe && i == 1;
+            let (at, align) = if right {
+                (rect.right_top() + vec2(-GRID, GRID), egui::Align2::RIGHT_TOP)
+            } else {
+                (rect.left_top() + vec2(GRID, GRID), egui::Align2::LEFT_TOP)
+            };
+            let active = shell.active == i;
+            badge(ui, at, align, view::name(view.layers[i]), active);
         }
     }
 }
 
-/// Why a pixel is where it is: its state and the nearest centroids.
-fn pixel(app: &App, ui: &mut egui::Ui, row: usize, column: usize) {
-    let Some(flow) = &app.flow else { return };
-    let pixels = flow.size[0] * flow.size[1];
-    let at = row * flow.size[1] + column;
-    let x = flow.between(app.position);
-    let state = [0, 1, 2].map(|c| x[c * pixels + at]);
-    ui.monospace(format!(
-        "pixel {column}, {row}   x = ({:+.2}, {:+.2}, {:+.2})",
-        state[0], state[1], state[2]
-    ));
-    let mut distances: Vec<(f64, usize)> = app
-        .centroids
-        .points()
-        .iter()
-        .enumerate()
-        .map(|(k, mu)| {
-            let square: f64 = (0..3).map(|a| (f64::from(state[a]) - mu[a]).powi(2)).sum();
-            (square.sqrt(), k)
-        })
-        .collect();
-    distances.sort_by(|a, b| a.0.total_cmp(&b.0));
-    for (distance, k) in distances.into_iter().take(5) {
-        let [r, g, b] = app.centroids.colour(k);
-        ui.horizontal(|ui| {
-            let size = Vec2::splat(1.5 * theme::GRID);
-            let (rect, _) = ui.allocate_exact_size(size, egui::Sense::hover());
-            ui.painter()
-                .rect_filled(rect, 2.0, Color32::from_rgb(r, g, b));
-            ui.monospace(format!("{distance:5.2}  {}", app.model.card.classes[k]));
-        });
+fn badge(ui: &egui::Ui, at: Pos2, align: egui::Align2, text: &str, active: bool) {
+    let font = egui::TextStyle::Small.resolve(ui.style());
+    let galley = ui
+        .painter()
+        .layout_no_wrap(text.to_owned(), font, Color32::WHITE);
+    let size = galley.size() + vec2(2.0 * GRID, GRID);
+    let rect = align.anchor_size(at, size);
+    let fill = if active {
+        theme::ACCENT
+    } else {
+        Color32::from_black_alpha(170)
+    };
+    ui.painter().rect_filled(rect, 4.0, fill);
+    let inner = rect.center() - galley.size() / 2.0;
+    ui.painter().galley(inner, galley, Color32::WHITE);
+}
+
+fn pins(shell: &Shell, painter: &egui::Painter, target: Rect, [height, width]: [usize; 2]) {
+    let cell = target.size() / vec2(width as f32, height as f32);
+    let place = |pixel: usize| {
+        let at = vec2((pixel % width) as f32, (pixel / width) as f32);
+        Rect::from_min_size(target.min + at * cell, cell)
+    };
+    if let Some(pixel) = shell.hovered_pixel.filter(|_| cell.x >= 6.0) {
+        let stroke = Stroke::new(1.0, Color32::from_white_alpha(160));
+        painter.rect_stroke(place(pixel), 0.0, stroke, egui::StrokeKind::Inside);
     }
-    let last = flow.states.len() - 1;
-    let settled = (0..=last)
-        .rev()
-        .take_while(|&i| flow.states[i].labels[at] == flow.states[last].labels[at])
-        .last()
-        .unwrap_or(last);
-    ui.small(format!("settled at step {settled} of {last}"));
+    for (i, &pixel) in shell.marks.pins.iter().enumerate() {
+        let centre = place(pixel).center();
+        painter.circle(
+            centre,
+            0.75 * GRID,
+            Color32::from_black_alpha(120),
+            Stroke::new(1.5, Color32::WHITE),
+        );
+        painter.text(
+            centre,
+            egui::Align2::CENTER_CENTER,
+            (i + 1).to_string(),
+            egui::FontId::proportional(11.0),
+            Color32::WHITE,
+        );
+    }
+}
+
+/// What stands where no photo is: what to do, or what is being done.
+fn nothing(shell: &Shell, ui: &mut egui::Ui, area: Rect) {
+    let text = match shell.doing() {
+        Some(doing) => doing,
+        None => "Drop a photo here, press Ctrl+O to open one, or choose a sample in the File menu".into(),
+    };
+    let colour = ui.visuals().weak_text_color();
+    let font = egui::TextStyle::Body.resolve(ui.style());
+    let painter = ui.painter();
+    painter.text(area.center(), egui::Align2::CENTER_CENTER, text, font, colour);
+    let icon = icons::ICON_ADD_PHOTO_ALTERNATE;
+    painter.text(
+        area.center() - vec2(0.0, 5.0 * GRID),
+        egui::Align2::CENTER_CENTER,
+        icon.codepoint,
+        egui::FontId::new(40.0, icon.font_family()),
+        colour,
+    );
+}
+
+/// What is being done while the first state is awaited.
+fn waiting(shell: &Shell, ui: &mut egui::Ui, area: Rect) {
+    let text = if shell.screen.is_none() {
+        "No graphics device draws here: masks can be made with `flowseg segment`".into()
+    } else {
+        shell.doing().unwrap_or_default()
+    };
+    let colour = ui.visuals().weak_text_color();
+    let font = egui::TextStyle::Body.resolve(ui.style());
+    ui.painter()
+        .text(area.center(), egui::Align2::CENTER_CENTER, text, font, colour);
 }

@@ -1,116 +1,246 @@
-//! A photo's flow as the window holds it: the states so far, and their pictures.
+//! A photo's flow as the window holds it: the states so far on the host and in graphics memory.
 
-use crate::encoding::{Centroids, to_byte};
-use crate::job::HostState;
-use eframe::egui::{self, ColorImage, TextureHandle, TextureOptions};
-use image::{RgbImage, imageops};
+use super::intake::{Host, Thumbnails};
+use super::screen::Screen;
+use crate::data::LabelMap;
+use crate::gpu::GpuError;
+use crate::gpu::canvas::{Photo, Sources, Truth, Values};
+use image::RgbImage;
 use std::sync::Arc;
 
-/// The longest side of the photo's own picture, in pixels; larger photos are shown scaled down.
-const SHOWN_SIDE: u32 = 2048;
+/// Bytes of graphics memory that states may take; beyond it the least recently shown ones stay on
+/// the host alone and are uploaded again when they are shown.
+pub const BUDGET: usize = 256 << 20;
 
-/// What the canvas shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layer {
-    /// The photo.
-    Photo,
-    /// The state, its three channels read as colours.
-    Raw,
-    /// The nearest class of every pixel, in class colours.
-    Map,
-    /// The map over the photo.
-    Overlay,
-}
-
-impl Layer {
-    /// All of them with label and explanation, in the order of keys 1 to 4.
-    pub const ALL: [(Layer, &'static str, &'static str); 4] = [
-        (Layer::Photo, "Photo", "The photo as it is (1)"),
-        (
-            Layer::Raw,
-            "Raw",
-            "The state x_t, its channels read as colours (2)",
-        ),
-        (Layer::Map, "Map", "The nearest class of every pixel (3)"),
-        (Layer::Overlay, "Overlay", "The map over the photo (4)"),
-    ];
+/// One stored state.
+pub struct Moment {
+    /// Its time, 0 to 1.
+    pub t: f32,
+    /// Its numbers; none while they are still being read back from the device.
+    pub host: Option<Host>,
+    /// Small pictures of it.
+    pub thumbnails: Option<Thumbnails>,
+    values: Option<Arc<Values>>,
+    /// When it was last shown, in pictures drawn.
+    shown: u64,
 }
 
 /// A flow in memory.
 pub struct Flow {
+    /// What the photo is called.
+    pub name: String,
     /// The photo, upright.
     pub photo: Arc<RgbImage>,
+    /// The photo in graphics memory.
+    pub picture: Option<Arc<Photo>>,
+    /// Its labels, where they are known.
+    pub truth: Option<Arc<LabelMap>>,
+    /// Its labels in graphics memory.
+    pub truth_picture: Option<Arc<Truth>>,
     /// Height and width of the states.
     pub size: [usize; 2],
     /// The states so far.
-    pub states: Vec<HostState>,
-    picture: TextureHandle,
+    pub moments: Vec<Moment>,
+    /// The step from which on every pixel keeps its class, once all states are there.
+    pub settled: Option<Vec<u16>>,
+    /// Another number whenever something on the screen would differ.
+    pub generation: u64,
+    decoded: Option<(DecodedKey, Arc<wgpu::Buffer>)>,
+    drawn: u64,
+}
+
+type DecodedKey = (u64, usize, usize, u32);
+
+/// What a new flow starts with.
+pub struct Opened {
+    /// The photo, upright.
+    pub photo: Arc<RgbImage>,
+    /// The photo in graphics memory.
+    pub picture: Option<Arc<Photo>>,
+    /// Its labels, where they are known.
+    pub truth: Option<Arc<LabelMap>>,
+    /// Its labels in graphics memory.
+    pub truth_picture: Option<Arc<Truth>>,
+    /// Height and width of the states.
+    pub size: [usize; 2],
 }
 
 impl Flow {
     /// A flow without states.
-    pub fn new(context: &egui::Context, photo: Arc<RgbImage>, size: [usize; 2]) -> Self {
-        let side = photo.width().max(photo.height());
-        let shown = if side > SHOWN_SIDE {
-            let scale = |v: u32| (v * SHOWN_SIDE / side).max(1);
-            let filter = imageops::FilterType::Triangle;
-            imageops::resize(&*photo, scale(photo.width()), scale(photo.height()), filter)
-        } else {
-            (*photo).clone()
-        };
-        let (width, height) = (shown.width() as usize, shown.height() as usize);
-        let image = ColorImage::from_rgb([width, height], shown.as_raw());
-        let picture = context.load_texture("photo", image, TextureOptions::LINEAR);
+    pub fn new(name: String, opened: Opened) -> Self {
         Self {
-            photo,
-            size,
-            states: Vec::new(),
-            picture,
+            name,
+            photo: opened.photo,
+            picture: opened.picture,
+            truth: opened.truth,
+            truth_picture: opened.truth_picture,
+            size: opened.size,
+            moments: Vec::new(),
+            settled: None,
+            generation: 0,
+            decoded: None,
+            drawn: 0,
         }
     }
 
-    /// The photo's picture.
-    pub fn picture(&self) -> &TextureHandle {
-        &self.picture
+    /// Pixels of a state.
+    pub fn pixels(&self) -> usize {
+        self.size[0] * self.size[1]
     }
 
-    /// The state at `position` between the states, linearly mixed: exact for Euler's solver.
-    pub fn between(&self, position: f32) -> Vec<f32> {
-        let last = self.states.len() - 1;
+    /// Adds a state that can be shown.
+    pub fn push(&mut self, t: f32, values: Option<Arc<Values>>) {
+        self.moments.push(Moment {
+            t,
+            host: None,
+            thumbnails: None,
+            values,
+            shown: self.drawn,
+        });
+        self.generation += 1;
+    }
+
+    /// Adds the numbers of state `step`.
+    pub fn read(&mut self, step: usize, host: Host, thumbnails: Option<Thumbnails>) {
+        if let Some(moment) = self.moments.get_mut(step) {
+            moment.host = Some(host);
+            moment.thumbnails = thumbnails;
+            self.generation += 1;
+        }
+    }
+
+    /// The number of the state at or before `position`, the one after it, and where between them.
+    pub fn around(&self, position: f32) -> Option<(usize, usize, f32)> {
+        let last = self.moments.len().checked_sub(1)?;
         let low = (position.max(0.0) as usize).min(last);
         let high = (low + 1).min(last);
-        let share = (position - low as f32).clamp(0.0, 1.0);
-        let (a, b) = (&self.states[low].x, &self.states[high].x);
-        a.iter().zip(b).map(|(a, b)| a + (b - a) * share).collect()
+        let share = if high == low {
+            0.0
+        } else {
+            (position - low as f32).clamp(0.0, 1.0)
+        };
+        Some((low, high, share))
     }
 
-    /// A state as colours.
-    pub fn raw(&self, x: &[f32]) -> ColorImage {
-        let pixels = self.size[0] * self.size[1];
-        let rgb: Vec<u8> = (0..pixels)
-            .flat_map(|p| [0, 1, 2].map(|c| to_byte(x[c * pixels + p])))
-            .collect();
-        ColorImage::from_rgb([self.size[1], self.size[0]], &rgb)
+    /// The stored state nearest to `position`, with its numbers.
+    pub fn nearest(&self, position: f32) -> Option<(usize, &Host)> {
+        let last = self.moments.len().checked_sub(1)?;
+        let at = (position.max(0.0).round() as usize).min(last);
+        Some((at, self.moments[at].host.as_ref()?))
     }
 
-    /// A label map as colours. Where `only` names a class, the others fade.
-    pub fn map(
-        &self,
-        labels: &[u16],
-        centroids: &Centroids,
-        opacity: f32,
-        only: Option<usize>,
-    ) -> ColorImage {
-        let alpha = |share: f32| (share.clamp(0.0, 1.0) * 255.0) as u8;
-        let rgba: Vec<u8> = labels
+    /// The time at `position`.
+    pub fn time(&self, position: f32) -> f32 {
+        self.around(position).map_or(0.0, |(low, high, share)| {
+            let (a, b) = (self.moments[low].t, self.moments[high].t);
+            a + (b - a) * share
+        })
+    }
+
+    /// A pixel's state at `position`: linear between two stored states, which is exact for Euler.
+    pub fn state_of(&self, pixel: usize, position: f32) -> Option<[f32; 3]> {
+        let (low, high, share) = self.around(position)?;
+        let a = self.moments[low].host.as_ref()?.at(pixel);
+        let b = self.moments[high].host.as_ref()?.at(pixel);
+        Some(std::array::from_fn(|c| a[c] + (b[c] - a[c]) * share))
+    }
+
+    /// A pixel's velocity over the step at `position`: the difference quotient of the two states.
+    pub fn velocity_of(&self, pixel: usize, position: f32) -> Option<[f32; 3]> {
+        let last = self.moments.len().checked_sub(2)?;
+        let low = (position.max(0.0) as usize).min(last);
+        let (before, after) = (&self.moments[low], &self.moments[low + 1]);
+        let (a, b) = (
+            before.host.as_ref()?.at(pixel),
+            after.host.as_ref()?.at(pixel),
+        );
+        let h = (after.t - before.t).max(f32::EPSILON);
+        Some(std::array::from_fn(|c| (b[c] - a[c]) / h))
+    }
+
+    /// The stored states of a pixel, as far as they were read.
+    pub fn path_of(&self, pixel: usize) -> Vec<[f32; 3]> {
+        self.moments
             .iter()
-            .flat_map(|&label| {
-                let class = usize::from(label);
-                let [r, g, b] = centroids.colour(class);
-                let faded = only.is_some_and(|only| only != class);
-                [r, g, b, alpha(if faded { 0.15 * opacity } else { opacity })]
-            })
+            .map_while(|moment| Some(moment.host.as_ref()?.at(pixel)))
+            .collect()
+    }
+
+    /// What a picture at `position` is drawn from; none before the first state.
+    ///
+    /// # Errors
+    /// A driver that refuses, or not enough graphics memory.
+    pub fn sources(
+        &mut self,
+        screen: &Screen,
+        position: f32,
+    ) -> Result<Option<Sources>, GpuError> {
+        let (Some((low, high, share)), Some(photo), Some(classes)) =
+            (self.around(position), self.picture.clone(), screen.classes())
+        else {
+            return Ok(None);
+        };
+        self.drawn += 1;
+        let (Some(before), Some(after)) = (self.values(screen, low)?, self.values(screen, high)?)
+        else {
+            return Ok(None);
+        };
+        self.evict(low, high);
+        let key = (screen.classes_version(), low, high, share.to_bits());
+        let labels = match &self.decoded {
+            Some((decoded, labels)) if *decoded == key => labels.clone(),
+            _ => {
+                let pixels = self.pixels();
+                let labels = screen
+                    .pipelines()
+                    .decode(&classes, pixels, &before, &after, share)?;
+                let labels = Arc::new(labels);
+                self.decoded = Some((key, labels.clone()));
+                labels
+            }
+        };
+        Ok(Some(Sources {
+            photo,
+            truth: self.truth_picture.clone(),
+            size: self.size,
+            before,
+            after,
+            share,
+            labels,
+        }))
+    }
+
+    /// The state `at` in graphics memory, uploaded again where it was evicted.
+    pub fn values(&mut self, screen: &Screen, at: usize) -> Result<Option<Arc<Values>>, GpuError> {
+        let drawn = self.drawn;
+        let moment = &mut self.moments[at];
+        moment.shown = drawn;
+        if moment.values.is_none()
+            && let Some(host) = &moment.host
+        {
+            moment.values = Some(Arc::new(screen.pipelines().state(&host.x)?));
+        }
+        Ok(moment.values.clone())
+    }
+
+    /// Drops the least recently shown states from graphics memory until the budget holds.
+    fn evict(&mut self, low: usize, high: usize) {
+        let bytes = 12 * self.pixels();
+        let most = (BUDGET / bytes.max(1)).max(2);
+        let held = self.resident();
+        let mut order: Vec<usize> = (0..self.moments.len())
+            .filter(|&i| i != low && i != high)
+            .filter(|&i| self.moments[i].values.is_some() && self.moments[i].host.is_some())
             .collect();
-        ColorImage::from_rgba_unmultiplied([self.size[1], self.size[0]], &rgba)
+        order.sort_by_key(|&i| self.moments[i].shown);
+        for i in order.into_iter().take(held.saturating_sub(most)) {
+            self.moments[i].values = None;
+        }
+    }
+
+    /// States in graphics memory.
+    pub fn resident(&self) -> usize {
+        let held = self.moments.iter().filter(|m| m.values.is_some());
+        held.count()
     }
 }

@@ -1,35 +1,60 @@
 //! The window: watch a photo flow into its mask, scrub the ODE, question a pixel.
+//!
+//! [`shell::Shell`] is the state that all panels share; a panel is a file with a `show` function.
+//! What takes time happens on the worker's thread ([`intake`]) or on threads of its own ([`open`]).
 
+mod about_model;
+mod album;
+mod bars;
 mod canvas;
+mod capture;
+mod charts;
+mod commands;
+mod dock;
 mod flow;
+mod intake;
 mod legend;
+mod open;
+mod pixel;
+mod problems;
+mod screen;
+mod settings;
+mod shell;
+#[cfg(test)]
+mod tests;
 mod theme;
 mod timeline;
+mod view;
 
-use crate::data::{SceneConfig, render};
-use crate::device;
-use crate::encoding::Centroids;
+use crate::device::{self, Choice};
 use crate::inference::Sampling;
-use crate::job::{Job, Message, Photo};
-use crate::model::Model;
+use burn::tensor::Device;
+use capture::Capture;
+use dock::{Dock, Panel};
 use eframe::egui;
-use eframe::egui_wgpu::{WgpuSetup, WgpuSetupCreateNew};
-use flow::{Flow, Layer};
+use eframe::egui_wgpu::{RenderState, WgpuConfiguration, WgpuSetup, WgpuSetupExisting};
+use egui_tiles::Tree;
+use serde::{Deserialize, Serialize};
+use settings::Settings;
+use shell::{Devices, Shell};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use theme::GRID;
 
 /// What the window opens with.
 pub struct Options {
-    /// The model.
-    pub model: Model,
-    /// The device that computes, in words.
-    pub device: String,
-    /// Photos to look at; without one a scene that the program renders itself.
-    pub photos: Vec<PathBuf>,
-    /// How to sample at first.
-    pub sampling: Sampling,
-    /// Write a picture of the window here once the flow is complete, then close.
+    /// What computes.
+    pub device: Choice,
+    /// The model, by the name of a built-in one or by its path; none for the one used last.
+    pub model: Option<String>,
+    /// Photos, folders and runs to look at; without any the samples.
+    pub paths: Vec<PathBuf>,
+    /// How to sample; none for what was chosen last.
+    pub sampling: Option<Sampling>,
+    /// Write a picture of the window here once everything stands still, then close.
     pub screenshot: Option<PathBuf>,
+    /// Width and height of the window in points; none for what it was last.
+    pub size: Option<[f32; 2]>,
 }
 
 /// Opens the window and returns when it closes.
@@ -37,308 +62,194 @@ pub struct Options {
 /// # Errors
 /// A display or a driver that refuses, or a screenshot that can't be written.
 pub fn open(options: Options) -> Result<(), String> {
-    let mut setup = WgpuSetupCreateNew::without_display_handle();
-    setup.instance_descriptor.backends = burn::tensor::wgpu::wgpu::Backends::PRIMARY;
-    setup.device_descriptor = Arc::new(device::descriptor);
+    let opened = pollster::block_on(device::open_for_window(options.device));
+    let (compute, graphics) = opened.map_err(|error| error.to_string())?;
+    let devices = Devices {
+        compute: compute.name.clone(),
+        note: compute.note.clone(),
+        adapter: graphics.about.name.clone(),
+        software: graphics.about.software,
+    };
+    // A picture is to look the same wherever it is taken, so nothing remembered goes into it.
+    let remember = options.screenshot.is_none();
     let native = eframe::NativeOptions {
         viewport: egui::ViewportBuilder::default()
             .with_title("FlowSeg")
-            .with_inner_size([1280.0, 800.0])
+            .with_app_id("flowseg")
+            .with_inner_size(options.size.unwrap_or([1280.0, 800.0]))
             .with_min_inner_size([720.0, 480.0]),
-        wgpu_options: eframe::egui_wgpu::WgpuConfiguration {
-            wgpu_setup: WgpuSetup::CreateNew(setup),
+        wgpu_options: WgpuConfiguration {
+            wgpu_setup: WgpuSetup::Existing(WgpuSetupExisting {
+                instance: graphics.instance,
+                adapter: graphics.adapter,
+                device: graphics.device,
+                queue: graphics.queue,
+            }),
             ..Default::default()
         },
+        persist_window: remember,
         ..Default::default()
     };
-    let failure = Arc::new(std::sync::Mutex::new(None));
+    let failure = Arc::new(Mutex::new(None));
     let of_app = failure.clone();
-    eframe::run_native(
+    let run = eframe::run_native(
         "flowseg",
         native,
-        Box::new(move |context| {
-            theme::apply(&context.egui_ctx);
-            Ok(Box::new(App::new(options, context, of_app)))
+        Box::new(move |creation| {
+            let stored = creation.storage.filter(|_| remember);
+            let memory = stored.and_then(|storage| eframe::get_value(storage, eframe::APP_KEY));
+            let state = creation.wgpu_render_state.as_ref();
+            let context = &creation.egui_ctx;
+            let mut app = App::new(context, state, compute.device, devices, memory, &options);
+            app.capture = options.screenshot.map(|path| Capture::new(path, of_app));
+            Ok(Box::new(app))
         }),
-    )
-    .map_err(|e| {
-        format!("the window cannot open ({e}): check the display and the graphics driver")
-    })?;
+    );
+    run.map_err(|e| format!("the window cannot open ({e}): check the display and the graphics driver"))?;
     match failure.lock().map(|mut failure| failure.take()) {
         Ok(Some(text)) => Err(text),
         _ => Ok(()),
     }
 }
 
-/// The whole state of the window.
+/// What is remembered between starts.
+#[derive(Serialize, Deserialize)]
+struct Memory {
+    settings: Settings,
+    panels: Tree<Panel>,
+}
+
+/// The window.
 struct App {
-    model: Arc<Model>,
-    centroids: Centroids,
-    device: String,
-    adapter: String,
-    photos: Vec<PathBuf>,
-    shown: usize,
-    sampling: Sampling,
-    job: Option<Job>,
-    flow: Option<Flow>,
-    error: Option<String>,
-    layer: Layer,
-    opacity: f32,
-    /// Position between the states, 0 to the number of steps.
-    position: f32,
-    playing: bool,
-    highlighted: Option<usize>,
-    canvas: canvas::Canvas,
-    screenshot: Option<PathBuf>,
-    /// Frames drawn since the flow was complete.
-    settled: u8,
-    failure: Arc<std::sync::Mutex<Option<String>>>,
+    shell: Shell,
+    panels: Tree<Panel>,
+    capture: Option<Capture>,
 }
 
 impl App {
     fn new(
-        options: Options,
-        context: &eframe::CreationContext<'_>,
-        failure: Arc<std::sync::Mutex<Option<String>>>,
+        context: &egui::Context,
+        state: Option<&RenderState>,
+        device: Device,
+        devices: Devices,
+        memory: Option<Memory>,
+        options: &Options,
     ) -> Self {
-        let adapter = context.wgpu_render_state.as_ref().map_or_else(
-            || "no adapter".to_owned(),
-            |state| {
-                let info = state.adapter.get_info();
-                let software = info.device_type == burn::tensor::wgpu::wgpu::DeviceType::Cpu;
-                format!("{}{}", info.name, if software { " (software)" } else { "" })
-            },
-        );
-        let mut app = Self {
-            centroids: options.model.centroids(),
-            model: Arc::new(options.model),
-            device: options.device,
-            adapter,
-            photos: options.photos,
-            shown: 0,
-            sampling: options.sampling,
-            job: None,
-            flow: None,
-            error: None,
-            layer: Layer::Overlay,
-            opacity: 0.7,
-            position: 0.0,
-            playing: true,
-            highlighted: None,
-            canvas: canvas::Canvas::default(),
-            screenshot: options.screenshot,
-            settled: 0,
-            failure,
+        theme::apply(context);
+        let (mut settings, panels) = match memory {
+            Some(memory) => (memory.settings, memory.panels),
+            None => (Settings::default(), dock::tree()),
         };
-        app.restart(&context.egui_ctx);
-        app
-    }
-
-    /// Samples the current photo anew.
-    fn restart(&mut self, context: &egui::Context) {
-        let photo = match self.photos.get(self.shown) {
-            Some(path) => Photo::File(path.clone()),
-            None => {
-                let config = SceneConfig {
-                    classes: 12,
-                    size: [360, 480],
-                    ..Default::default()
-                };
-                Photo::Picture(Arc::new(render(&config, 1).image))
-            }
+        if let Some(sampling) = options.sampling {
+            (settings.solver, settings.steps) = (sampling.solver, sampling.steps);
+        }
+        let model = options.model.as_deref().unwrap_or(crate::models::BUILT_IN[0].0);
+        let mut shell = Shell::new(context, state, device, devices, settings, model);
+        if !options.paths.is_empty() {
+            shell.look(options.paths.clone());
+        }
+        let panels = if dock::is_sound(&panels) {
+            panels
+        } else {
+            dock::tree()
         };
-        // The job before stops within a step; dropping it waits for that.
-        self.job = None;
-        self.error = None;
-        self.position = 0.0;
-        self.playing = true;
-        let wake = context.clone();
-        let job = Job::segment(self.model.clone(), photo, self.sampling, move || {
-            wake.request_repaint();
-        });
-        match job {
-            Ok(job) => self.job = Some(job),
-            Err(error) => self.error = Some(format!("cannot start a worker thread: {error}")),
+        Self {
+            shell,
+            panels,
+            capture: None,
         }
     }
 
-    fn receive(&mut self, context: &egui::Context) {
-        let mut ended = false;
-        while let Some(message) = self.job.as_ref().and_then(Job::poll) {
-            match message {
-                Message::Opened { photo, size } => {
-                    self.flow = Some(Flow::new(context, photo, size));
-                }
-                Message::State(state) => {
-                    if let Some(flow) = &mut self.flow {
-                        flow.states.push(state);
-                    }
-                }
-                Message::Finished => ended = true,
-                Message::Failed(text) => {
-                    self.flow = None;
-                    self.error = Some(text);
-                    ended = true;
-                }
-            }
+    fn input(&mut self, context: &egui::Context) {
+        for command in commands::pressed(context) {
+            self.shell.run(context, command);
         }
-        if ended {
-            self.job = None;
-        }
-    }
-
-    fn open_dropped(&mut self, context: &egui::Context) {
-        let dropped: Vec<PathBuf> = context.input(|input| {
-            input
+        let (dropped, pasted) = context.input(|input| {
+            let dropped: Vec<PathBuf> = input
                 .raw
                 .dropped_files
                 .iter()
                 .map(|file| file.path().to_owned())
-                .collect()
+                .collect();
+            let pasted = input.events.iter().find_map(|event| match event {
+                egui::Event::PasteImage(image) => Some(Ok(image.clone())),
+                egui::Event::Paste(text) => Some(Err(text.clone())),
+                _ => None,
+            });
+            (dropped, pasted)
         });
         if !dropped.is_empty() {
-            self.photos = dropped;
-            self.shown = 0;
-            self.restart(context);
+            self.shell.look(dropped);
+        }
+        match pasted {
+            Some(Ok(image)) => self.shell.paste(&image),
+            // Text on the clipboard may be the name of a file.
+            Some(Err(text)) if !context.egui_wants_keyboard_input() => {
+                let path = PathBuf::from(text.trim().trim_start_matches("file://"));
+                if path.exists() {
+                    self.shell.look(vec![path]);
+                }
+            }
+            _ => {}
         }
     }
 
-    fn keys(&mut self, context: &egui::Context) {
-        use egui::Key;
-        if context.egui_wants_keyboard_input() {
-            return;
-        }
-        let pressed = |key| context.input(|input| input.key_pressed(key));
-        let steps = self.sampling.steps as f32;
-        if pressed(Key::Space) {
-            timeline::toggle(self);
-        }
-        for (key, by) in [(Key::ArrowRight, 1.0), (Key::ArrowLeft, -1.0)] {
-            if pressed(key) {
-                self.playing = false;
-                self.position = (self.position.round() + by).clamp(0.0, steps);
-            }
-        }
-        for (key, to) in [(Key::Home, 0.0), (Key::End, steps)] {
-            if pressed(key) {
-                self.playing = false;
-                self.position = to;
-            }
-        }
-        let numbers = [Key::Num1, Key::Num2, Key::Num3, Key::Num4];
-        for (key, (layer, ..)) in numbers.into_iter().zip(Layer::ALL) {
-            if pressed(key) {
-                self.layer = layer;
-            }
-        }
-        let count = self.photos.len();
-        for (key, by) in [(Key::PageDown, 1), (Key::PageUp, count.saturating_sub(1))] {
-            if pressed(key) && count > 1 {
-                self.shown = (self.shown + by) % count;
-                self.restart(context);
-            }
-        }
-    }
-
-    fn top(&mut self, ui: &mut egui::Ui) {
-        ui.horizontal_centered(|ui| {
-            ui.heading("FlowSeg");
-            ui.separator();
-            for (layer, name, help) in Layer::ALL {
-                ui.selectable_value(&mut self.layer, layer, name)
-                    .on_hover_text(help);
-            }
-            let overlay = self.layer == Layer::Overlay;
-            let slider = egui::Slider::new(&mut self.opacity, 0.0..=1.0).text("opacity");
-            ui.add_enabled(overlay, slider);
-            if ui
-                .button("Fit")
-                .on_hover_text("Show the whole photo")
-                .clicked()
-            {
-                self.canvas = canvas::Canvas::default();
-            }
-            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                theme::choice(ui);
-                let name = match self.photos.get(self.shown) {
-                    Some(path) => path.file_name().unwrap_or_default().to_string_lossy(),
-                    None => "a rendered scene; drop a photo here".into(),
-                };
-                ui.label(name);
-            });
-        });
-    }
-
-    fn status(&self, ui: &mut egui::Ui) {
-        ui.horizontal(|ui| {
-            let card = &self.model.card;
-            ui.small(format!("computes on {}", self.device));
-            ui.separator();
-            ui.small(format!("draws on {}", self.adapter));
-            ui.separator();
-            let score = card.score.as_ref().map_or(String::new(), |score| {
-                format!(", mIoU {:.1}", 100.0 * score.miou)
-            });
-            ui.small(format!(
-                "{}: {} classes{score}",
-                card.dataset,
-                card.classes.len()
-            ));
-        });
-    }
-
-    /// Asks for a picture of the window once the flow stands still, writes it and closes.
-    fn capture(&mut self, context: &egui::Context) {
-        if self.job.is_some() || self.screenshot.is_none() {
-            return;
-        }
-        self.playing = false;
-        self.position = self.sampling.steps as f32;
-        // One frame more, so that the picture shows the end and its texture has arrived.
-        self.settled += 1;
-        context.request_repaint();
-        if self.settled < 4 {
-            return;
-        }
-        let Some(path) = self.screenshot.take() else {
-            return;
-        };
-        let failure = self.failure.clone();
-        let close = context.clone();
-        context.request_screenshot(move |image| {
-            let [width, height] = image.size;
-            let rgb = image
-                .pixels
-                .iter()
-                .flat_map(|p| [p.r(), p.g(), p.b()])
-                .collect();
-            let written = image::RgbImage::from_raw(width as u32, height as u32, rgb)
-                .ok_or_else(|| "the window is empty".to_owned())
-                .and_then(|picture| picture.save(&path).map_err(|e| e.to_string()));
-            if let (Err(error), Ok(mut failure)) = (written, failure.lock()) {
-                *failure = Some(format!("cannot write {}: {error}", path.display()));
-            }
-            close.send_viewport_cmd(egui::ViewportCommand::Close);
-            close.request_repaint();
-        });
+    /// Whether everything that was asked for stands on the screen.
+    fn still(&self) -> bool {
+        let shell = &self.shell;
+        let complete = shell
+            .flow
+            .as_ref()
+            .is_some_and(|flow| flow.settled.is_some());
+        !shell.busy() && (complete || shell.problems.open)
     }
 }
 
 impl eframe::App for App {
     fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {
         let context = ui.ctx().clone();
-        self.receive(&context);
-        self.open_dropped(&context);
-        self.keys(&context);
+        context.set_zoom_factor(self.shell.settings.scale);
+        self.shell.receive();
+        self.input(&context);
         egui::Panel::top("top")
-            .exact_size(5.0 * theme::GRID)
-            .show(ui, |ui| self.top(ui));
-        egui::Panel::bottom("status").show(ui, |ui| self.status(ui));
-        egui::Panel::bottom("timeline").show(ui, |ui| timeline::show(self, ui));
-        egui::Panel::right("legend")
-            .default_size(30.0 * theme::GRID)
-            .show(ui, |ui| legend::show(self, ui));
-        egui::CentralPanel::default().show(ui, |ui| canvas::show(self, ui));
-        self.capture(&context);
+            .exact_size(5.0 * GRID)
+            .show(ui, |ui| bars::top(&mut self.shell, ui));
+        egui::Panel::bottom("status").show(ui, |ui| bars::status(&mut self.shell, ui));
+        egui::Panel::bottom("timeline").show(ui, |ui| timeline::show(&mut self.shell, ui));
+        if std::mem::take(&mut self.shell.reset_panels) {
+            self.panels = dock::tree();
+        }
+        let mut rooms = |_: &mut Shell, _: Panel, _: &mut egui::Ui| {};
+        let mut dock = Dock {
+            shell: &mut self.shell,
+            rooms: &mut rooms,
+        };
+        egui::CentralPanel::default()
+            .frame(egui::Frame::new())
+            .show(ui, |ui| self.panels.ui(&mut dock, ui));
+        bars::help(&mut self.shell, &context);
+        self.shell.problems.show(&context);
+        let still = self.still();
+        if let Some(capture) = &mut self.capture {
+            if still {
+                let last = self.shell.reachable();
+                self.shell.go_to(last);
+            }
+            capture.frame(&context, still);
+        }
+    }
+
+    fn save(&mut self, storage: &mut dyn eframe::Storage) {
+        if self.capture.is_none() {
+            let memory = Memory {
+                settings: self.shell.settings.clone(),
+                panels: self.panels.clone(),
+            };
+            eframe::set_value(storage, eframe::APP_KEY, &memory);
+        }
+    }
+
+    fn persist_egui_memory(&self) -> bool {
+        self.capture.is_none()
     }
 }

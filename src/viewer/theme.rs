@@ -1,49 +1,72 @@
-//! The look: calm greys, one accent, an 8-point grid, two text sizes and a heading.
+//! The look: calm neutral greys, one accent, an 8-point grid, two text sizes and a heading. Class
+//! colours are data and appear nowhere else.
 
 use eframe::egui::{self, Color32, CornerRadius, FontId, Stroke, TextStyle, Visuals};
+use egui_material_icons::MaterialIcon;
 
 /// The one accent.
-pub const ACCENT: Color32 = Color32::from_rgb(88, 140, 236);
+pub const ACCENT: Color32 = Color32::from_rgb(72, 140, 240);
+/// What failed or is wrong.
+pub const ERROR: Color32 = Color32::from_rgb(224, 82, 74);
 /// One step of the grid.
 pub const GRID: f32 = 8.0;
+/// Height of a row in a list.
+pub const ROW: f32 = 3.0 * GRID;
 
-/// Applies the look to both themes.
+/// The greys of a theme, from the ground up.
+struct Greys {
+    /// Behind pictures and plots.
+    ground: u8,
+    /// Panels.
+    panel: u8,
+    /// Windows, menus and tool tips.
+    raised: u8,
+    /// Buttons at rest, under the pointer and pressed.
+    button: [u8; 3],
+    /// Lines between things.
+    line: u8,
+    /// Text: of no weight, plain, strong.
+    text: [u8; 3],
+}
+
+const DARK: Greys = Greys {
+    ground: 15,
+    panel: 24,
+    raised: 32,
+    button: [42, 54, 66],
+    line: 44,
+    text: [134, 200, 240],
+};
+
+const LIGHT: Greys = Greys {
+    ground: 226,
+    panel: 246,
+    raised: 252,
+    button: [230, 220, 206],
+    line: 208,
+    text: [112, 52, 16],
+};
+
+/// Applies the look to both themes and installs the icons.
 pub fn apply(context: &egui::Context) {
-    for (theme, mut visuals) in [
-        (egui::Theme::Dark, Visuals::dark()),
-        (egui::Theme::Light, Visuals::light()),
+    egui_material_icons::initialize(context);
+    for (theme, visuals, greys) in [
+        (egui::Theme::Dark, Visuals::dark(), DARK),
+        (egui::Theme::Light, Visuals::light(), LIGHT),
     ] {
-        let dark = theme == egui::Theme::Dark;
-        let grey = |level: u8| Color32::from_gray(if dark { level } else { 255 - level / 3 });
-        visuals.panel_fill = grey(27);
-        visuals.window_fill = grey(32);
-        visuals.extreme_bg_color = if dark {
-            Color32::from_gray(18)
-        } else {
-            Color32::WHITE
-        };
-        visuals.selection.bg_fill = ACCENT.gamma_multiply(0.6);
-        visuals.selection.stroke = Stroke::new(1.0, ACCENT);
-        visuals.hyperlink_color = ACCENT;
-        let corner = CornerRadius::same(4);
-        for widget in [
-            &mut visuals.widgets.noninteractive,
-            &mut visuals.widgets.inactive,
-            &mut visuals.widgets.hovered,
-            &mut visuals.widgets.active,
-            &mut visuals.widgets.open,
-        ] {
-            widget.corner_radius = corner;
-        }
-        context.set_visuals_of(theme, visuals);
+        context.set_visuals_of(theme, coloured(visuals, &greys));
         context.style_mut_of(theme, |style| {
-            style.spacing.item_spacing = egui::vec2(GRID, GRID);
+            style.spacing.item_spacing = egui::vec2(GRID, GRID / 2.0);
             style.spacing.button_padding = egui::vec2(GRID, GRID / 2.0);
-            style.spacing.slider_width = 20.0 * GRID;
+            style.spacing.interact_size.y = ROW;
+            style.spacing.slider_width = 16.0 * GRID;
+            style.spacing.menu_margin = egui::Margin::same(GRID as i8 / 2);
+            style.spacing.scroll.floating = true;
+            style.interaction.tooltip_delay = 0.4;
             style.text_styles = [
-                (TextStyle::Heading, FontId::proportional(18.0)),
-                (TextStyle::Body, FontId::proportional(14.0)),
-                (TextStyle::Button, FontId::proportional(14.0)),
+                (TextStyle::Heading, FontId::proportional(17.0)),
+                (TextStyle::Body, FontId::proportional(13.5)),
+                (TextStyle::Button, FontId::proportional(13.5)),
                 (TextStyle::Monospace, FontId::monospace(12.0)),
                 (TextStyle::Small, FontId::proportional(12.0)),
             ]
@@ -52,22 +75,107 @@ pub fn apply(context: &egui::Context) {
     }
 }
 
-/// Lets the user choose the theme; `System` follows the desktop.
-pub fn choice(ui: &mut egui::Ui) {
-    let mut chosen = ui.ctx().options(|options| options.theme_preference);
-    let before = chosen;
-    egui::ComboBox::from_id_salt("theme")
-        .selected_text(format!("{chosen:?}"))
-        .width(9.0 * GRID)
-        .show_ui(ui, |ui| {
-            use egui::ThemePreference::{Dark, Light, System};
-            for theme in [System, Light, Dark] {
-                ui.selectable_value(&mut chosen, theme, format!("{theme:?}"));
-            }
-        })
-        .response
-        .on_hover_text("Theme of the window");
-    if chosen != before {
-        ui.ctx().set_theme(chosen);
+fn coloured(mut visuals: Visuals, greys: &Greys) -> Visuals {
+    let grey = Color32::from_gray;
+    visuals.panel_fill = grey(greys.panel);
+    visuals.window_fill = grey(greys.raised);
+    visuals.extreme_bg_color = grey(greys.ground);
+    visuals.faint_bg_color = grey(greys.raised);
+    visuals.window_stroke = Stroke::new(1.0, grey(greys.line));
+    visuals.weak_text_color = Some(grey(greys.text[0]));
+    visuals.selection.bg_fill = ACCENT.gamma_multiply(0.55);
+    visuals.selection.stroke = Stroke::new(1.0, grey(greys.text[2]));
+    visuals.hyperlink_color = ACCENT;
+    visuals.slider_trailing_fill = true;
+    visuals.window_shadow.blur = 16;
+    visuals.popup_shadow.blur = 12;
+    let [rest, hovered, pressed] = greys.button;
+    let [_, plain, strong] = greys.text;
+    let widgets = &mut visuals.widgets;
+    for (widget, fill, text) in [
+        (&mut widgets.noninteractive, greys.panel, plain),
+        (&mut widgets.inactive, rest, plain),
+        (&mut widgets.hovered, hovered, strong),
+        (&mut widgets.active, pressed, strong),
+        (&mut widgets.open, hovered, strong),
+    ] {
+        widget.corner_radius = CornerRadius::same(4);
+        widget.bg_fill = grey(fill);
+        widget.weak_bg_fill = grey(fill);
+        widget.fg_stroke = Stroke::new(1.0, grey(text));
+        widget.bg_stroke = Stroke::NONE;
+        widget.expansion = 0.0;
     }
+    widgets.noninteractive.bg_stroke = Stroke::new(1.0, grey(greys.line));
+    visuals
+}
+
+/// An icon as large as it is meant to be pressed.
+pub fn icon(icon: MaterialIcon) -> egui::RichText {
+    icon.rich_text().size(18.0)
+}
+
+/// A button that is an icon with a spoken name and an explanation.
+pub fn icon_button(ui: &mut egui::Ui, picture: MaterialIcon, name: &str) -> egui::Response {
+    let size = egui::Vec2::splat(3.5 * GRID);
+    let button = egui::Button::new(icon(picture)).frame_when_inactive(false);
+    named(ui.add_sized(size, button), name, name)
+}
+
+/// An icon button that stays down while `on`.
+pub fn icon_toggle(
+    ui: &mut egui::Ui,
+    on: bool,
+    picture: MaterialIcon,
+    name: &str,
+) -> egui::Response {
+    let size = egui::Vec2::splat(3.5 * GRID);
+    let button = egui::Button::selectable(on, icon(picture)).frame_when_inactive(on);
+    named(ui.add_sized(size, button), name, name)
+}
+
+/// Gives a control the name that screen readers say and the help that the pointer shows.
+pub fn named(response: egui::Response, name: &str, help: &str) -> egui::Response {
+    let enabled = response.enabled();
+    let spoken = name.to_owned();
+    response
+        .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, enabled, spoken.as_str()));
+    response.on_hover_text(help)
+}
+
+/// A heading of a section within a panel.
+pub fn section(ui: &mut egui::Ui, title: &str) {
+    ui.add_space(GRID / 2.0);
+    ui.label(egui::RichText::new(title).strong());
+}
+
+/// A picture's frame and a class's swatch: a square of `side` points in the colour of data.
+pub fn swatch(ui: &mut egui::Ui, [r, g, b]: [u8; 3], side: f32) {
+    let (rect, _) = ui.allocate_exact_size(egui::Vec2::splat(side), egui::Sense::hover());
+    paint_swatch(ui.painter(), ui.visuals(), rect, [r, g, b]);
+}
+
+/// Paints a class's swatch, with an edge so that it shows on any ground.
+pub fn paint_swatch(
+    painter: &egui::Painter,
+    visuals: &Visuals,
+    rect: egui::Rect,
+    [r, g, b]: [u8; 3],
+) {
+    let edge = Stroke::new(1.0, visuals.weak_text_color().gamma_multiply(0.6));
+    painter.rect(
+        rect,
+        3.0,
+        Color32::from_rgb(r, g, b),
+        edge,
+        egui::StrokeKind::Inside,
+    );
+}
+
+/// What stands in a panel that has nothing to show: what it is for and what to do next.
+pub fn empty(ui: &mut egui::Ui, text: &str) {
+    ui.vertical_centered(|ui| {
+        ui.add_space(4.0 * GRID);
+        ui.weak(text);
+    });
 }

@@ -1,88 +1,299 @@
-//! The timeline: scrub the ODE, play it, change how it is solved.
+//! The timeline: scrub the ODE over its filmstrip, play it, change how it is solved.
 
-use super::{App, theme};
+use super::commands::{self, Command};
+use super::shell::Shell;
+use super::theme::{self, GRID};
+use crate::flow::Source;
+use crate::gpu::canvas::Layer;
 use crate::sampler::Solver;
-use eframe::egui;
+use eframe::egui::{self, Color32, Rect, Sense, Stroke, pos2, vec2};
+use egui_material_icons::icons;
 
-/// States a second while playing.
-const SPEED: f32 = 6.0;
+/// Height of the filmstrip, in points.
+const STRIP: f32 = 7.0 * GRID;
 
-/// Play from the start where the end was reached, else play or pause.
-pub fn toggle(app: &mut App) {
-    if !app.playing && app.position >= app.sampling.steps as f32 {
-        app.position = 0.0;
+/// Draws the panel and moves the playhead.
+pub fn show(shell: &mut Shell, ui: &mut egui::Ui) {
+    advance(shell, ui);
+    ui.add_space(GRID / 2.0);
+    if shell.settings.filmstrip {
+        filmstrip(shell, ui);
     }
-    app.playing = !app.playing;
+    track(shell, ui);
+    ui.horizontal(|ui| {
+        transport(shell, ui);
+        ui.separator();
+        reading(shell, ui);
+        ui.separator();
+        solver(shell, ui);
+        progress(shell, ui);
+    });
+    ui.add_space(GRID / 2.0);
 }
 
-/// Draws the panel and advances the playhead.
-pub fn show(app: &mut App, ui: &mut egui::Ui) {
-    let steps = app.sampling.steps as f32;
-    let computed = app.flow.as_ref().map_or(0, |flow| flow.states.len());
-    let reachable = computed.saturating_sub(1) as f32;
-    if app.playing && computed > 0 {
-        let by = ui.input(|input| input.stable_dt.min(0.1)) * SPEED;
-        app.position = (app.position + by).min(reachable);
-        if app.position >= steps {
-            app.playing = false;
-        } else if app.position < reachable {
+fn advance(shell: &mut Shell, ui: &egui::Ui) {
+    let last = shell.sampling.steps as f32;
+    let reachable = shell.reachable();
+    let play = &mut shell.play;
+    if !play.playing || shell.flow.is_none() {
+        return;
+    }
+    let by = ui.input(|input| input.stable_dt.min(0.1)) * shell.settings.speed;
+    play.position = (play.position + by).min(reachable);
+    if play.position < reachable {
+        ui.ctx().request_repaint();
+    } else if play.position >= last {
+        if shell.settings.looping {
+            play.position = 0.0;
             ui.ctx().request_repaint();
+        } else {
+            play.playing = false;
         }
     }
-    ui.add_space(theme::GRID / 2.0);
-    ui.horizontal(|ui| {
-        let label = if app.playing { "Pause" } else { "Play" };
-        if ui
-            .button(label)
-            .on_hover_text("Play or pause (Space)")
-            .clicked()
-        {
-            toggle(app);
+}
+
+/// Where a state stands along a row.
+fn x_of(rect: Rect, position: f32, steps: f32) -> f32 {
+    egui::lerp(rect.x_range(), (position / steps.max(1.0)).clamp(0.0, 1.0))
+}
+
+/// States as small pictures, evenly chosen so that they fit; a click goes there.
+fn filmstrip(shell: &mut Shell, ui: &mut egui::Ui) {
+    let size = vec2(ui.available_width(), STRIP);
+    let (rect, response) = ui.allocate_exact_size(size, Sense::click_and_drag());
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "filmstrip"));
+    ui.painter()
+        .rect_filled(rect, 4.0, ui.visuals().extreme_bg_color);
+    let steps = shell.sampling.steps;
+    let Some(flow) = &shell.flow else {
+        return;
+    };
+    let aspect = flow.size[1] as f32 / flow.size[0].max(1) as f32;
+    let height = STRIP - GRID;
+    let width = (height * aspect).clamp(GRID, 3.0 * height);
+    let inner = rect.shrink2(vec2(GRID / 2.0, GRID / 2.0));
+    let count = ((inner.width() + 2.0) / (width + 2.0)).floor().max(1.0) as usize;
+    let count = count.min(steps + 1);
+    let raw = matches!(shell.active_layer(), Layer::Raw | Layer::Photo);
+    let now = shell.play.position.round() as usize;
+    for i in 0..count {
+        let step = if count > 1 {
+            (i * steps + (count - 1) / 2) / (count - 1)
+        } else {
+            0
+        };
+        let share = if count > 1 {
+            i as f32 / (count - 1) as f32
+        } else {
+            0.0
+        };
+        let left = inner.left() + share * (inner.width() - width);
+        let cell = Rect::from_min_size(pos2(left, inner.top()), vec2(width, height));
+        let Some(moment) = flow.moments.get(step) else {
+            let stroke = ui.visuals().widgets.noninteractive.bg_stroke;
+            ui.painter()
+                .rect_stroke(cell, 2.0, stroke, egui::StrokeKind::Inside);
+            continue;
+        };
+        if let Some(thumbnails) = &moment.thumbnails {
+            let texture = if raw { &thumbnails.raw } else { &thumbnails.map };
+            egui::Image::new(texture)
+                .corner_radius(2.0)
+                .paint_at(ui, cell);
         }
-        ui.spacing_mut().slider_width = (ui.available_width() - 52.0 * theme::GRID).max(80.0);
-        let slider = egui::Slider::new(&mut app.position, 0.0..=steps.max(1.0))
-            .show_value(false)
-            .trailing_fill(true);
-        let slider = ui
-            .add(slider)
-            .on_hover_text("Step of the ODE (left, right, Home, End)");
-        if slider.dragged() || slider.changed() {
-            app.playing = false;
+        if step == now {
+            let stroke = Stroke::new(2.0, theme::ACCENT);
+            ui.painter()
+                .rect_stroke(cell, 2.0, stroke, egui::StrokeKind::Outside);
         }
-        let t = app
-            .flow
-            .as_ref()
-            .filter(|flow| !flow.states.is_empty())
-            .map_or(0.0, |flow| {
-                let at = (app.position.round() as usize).min(flow.states.len() - 1);
-                flow.states[at].t
-            });
-        ui.monospace(format!("step {:>3}  t {t:.2}", app.position.round()));
-        ui.separator();
-        let before = app.sampling;
-        egui::ComboBox::from_id_salt("solver")
-            .selected_text(format!("{:?}", app.sampling.solver))
-            .width(9.0 * theme::GRID)
-            .show_ui(ui, |ui| {
-                for solver in [Solver::Euler, Solver::Heun, Solver::Rk4] {
-                    let text = format!("{solver:?}");
-                    ui.selectable_value(&mut app.sampling.solver, solver, text);
-                }
-            });
-        let steps = egui::DragValue::new(&mut app.sampling.steps)
-            .range(1..=100)
-            .suffix(" steps");
-        ui.add(steps).on_hover_text("Number of solver steps");
-        if app.job.is_some() {
-            if ui.button("Cancel").clicked() {
-                app.job = None;
+    }
+    if let Some(pointer) = response.interact_pointer_pos()
+        && (response.clicked() || response.dragged())
+    {
+        let share = (pointer.x - inner.left() - width / 2.0) / (inner.width() - width).max(1.0);
+        shell.go_to((share.clamp(0.0, 1.0) * steps as f32).round());
+    }
+}
+
+/// The slider over all states, with what is computed so far.
+fn track(shell: &mut Shell, ui: &mut egui::Ui) {
+    let steps = shell.sampling.steps as f32;
+    let size = vec2(ui.available_width(), 2.5 * GRID);
+    let (outer, response) = ui.allocate_exact_size(size, Sense::click_and_drag());
+    let rect = outer.shrink2(vec2(GRID, 0.0));
+    response.widget_info(|| {
+        egui::WidgetInfo::slider(true, f64::from(shell.play.position), "step of the ODE")
+    });
+    if let Some(pointer) = response.interact_pointer_pos()
+        && (response.dragged() || response.clicked())
+    {
+        let share = (pointer.x - rect.left()) / rect.width();
+        let mut position = (share.clamp(0.0, 1.0) * steps).min(shell.reachable());
+        // Near a stored state the playhead takes it exactly.
+        if (position - position.round()).abs() * rect.width() / steps < 4.0 {
+            position = position.round();
+        }
+        shell.go_to(position);
+    }
+    let painter = ui.painter();
+    let visuals = ui.visuals();
+    let bar = |to: f32, colour: Color32| {
+        let min = pos2(rect.left(), rect.center().y - 2.0);
+        let max = pos2(x_of(rect, to, steps), rect.center().y + 2.0);
+        painter.rect_filled(Rect::from_min_max(min, max), 2.0, colour);
+    };
+    bar(steps, visuals.widgets.inactive.bg_fill);
+    bar(
+        shell.reachable(),
+        visuals.weak_text_color().gamma_multiply(0.6),
+    );
+    bar(shell.play.position, theme::ACCENT);
+    if rect.width() / steps > 5.0 {
+        for step in 0..=shell.sampling.steps {
+            let x = x_of(rect, step as f32, steps);
+            let y = rect.center().y + 5.0..=rect.center().y + 8.0;
+            painter.vline(x, y, Stroke::new(1.0, visuals.weak_text_color()));
+        }
+    }
+    let knob = pos2(x_of(rect, shell.play.position, steps), rect.center().y);
+    let radius = if response.hovered() || response.dragged() {
+        7.0
+    } else {
+        6.0
+    };
+    painter.circle(
+        knob,
+        radius,
+        Color32::WHITE,
+        Stroke::new(1.0, visuals.weak_text_color()),
+    );
+    response.on_hover_text("Step of the ODE: drag, or use the arrow keys, Home and End");
+}
+
+fn transport(shell: &mut Shell, ui: &mut egui::Ui) {
+    ui.spacing_mut().item_spacing.x = GRID / 4.0;
+    let context = ui.ctx().clone();
+    let play = if shell.play.playing {
+        icons::ICON_PAUSE
+    } else {
+        icons::ICON_PLAY_ARROW
+    };
+    for (command, icon) in [
+        (Command::First, icons::ICON_FIRST_PAGE),
+        (Command::StepBack, icons::ICON_CHEVRON_LEFT),
+        (Command::Play, play),
+        (Command::StepForward, icons::ICON_CHEVRON_RIGHT),
+        (Command::Last, icons::ICON_LAST_PAGE),
+    ] {
+        if theme::icon_button(ui, icon, &commands::help(&context, command)).clicked() {
+            shell.run(&context, command);
+        }
+    }
+    let looping = shell.settings.looping;
+    let help = commands::help(&context, Command::Loop);
+    if theme::icon_toggle(ui, looping, icons::ICON_REPEAT, &help).clicked() {
+        shell.run(&context, Command::Loop);
+    }
+    let speed = egui::DragValue::new(&mut shell.settings.speed)
+        .range(0.5..=60.0)
+        .speed(0.1)
+        .max_decimals(1)
+        .suffix(" states/s");
+    ui.add(speed).on_hover_text("Speed of playing");
+}
+
+fn reading(shell: &Shell, ui: &mut egui::Ui) {
+    let position = shell.play.position;
+    let t = shell.flow.as_ref().map_or(0.0, |flow| flow.time(position));
+    let text = format!("step {position:>5.1}   t {t:.3}");
+    ui.monospace(text)
+        .on_hover_text("Position of the playhead: linear between two stored states");
+}
+
+fn solver(shell: &mut Shell, ui: &mut egui::Ui) {
+    ui.spacing_mut().item_spacing.x = GRID;
+    let before = shell.sampling;
+    egui::ComboBox::from_id_salt("solver")
+        .selected_text(name(shell.sampling.solver))
+        .width(8.0 * GRID)
+        .show_ui(ui, |ui| {
+            for solver in [Solver::Euler, Solver::Heun, Solver::Rk4] {
+                ui.selectable_value(&mut shell.sampling.solver, solver, name(solver));
             }
-            ui.label(format!("{reachable:.0} of {}", app.sampling.steps));
+        })
+        .response
+        .on_hover_text("Solver: Euler takes one evaluation of the network a step, Heun two, RK4 four");
+    let drag = egui::DragValue::new(&mut shell.wanted_steps)
+        .range(1..=100)
+        .suffix(" steps");
+    let drag = ui
+        .add(drag)
+        .on_hover_text("Number of solver steps, 1 to 100");
+    // While the number is still being dragged or typed, nothing is sampled.
+    if !drag.dragged() && !drag.has_focus() {
+        shell.sampling.steps = shell.wanted_steps;
+    }
+    let source = shell.source();
+    egui::ComboBox::from_id_salt("source")
+        .selected_text(match source {
+            Source::Image => "from the photo",
+            Source::Noise => "from noise",
+        })
+        .width(12.0 * GRID)
+        .show_ui(ui, |ui| {
+            for (value, text) in [(Source::Image, "from the photo"), (Source::Noise, "from noise")] {
+                if ui.selectable_label(source == value, text).clicked() {
+                    shell.sampling.source = Some(value);
+                }
+            }
+        })
+        .response
+        .on_hover_text("Where the flow starts; a model gives sense only from where it was trained");
+    if source == Source::Noise {
+        let seed = egui::DragValue::new(&mut shell.sampling.seed).prefix("seed ");
+        ui.add(seed).on_hover_text("Seed of the noise");
+    }
+    if shell.sampling != before {
+        shell.settings.solver = shell.sampling.solver;
+        shell.settings.steps = shell.sampling.steps;
+        shell.play.playing = true;
+        shell.sample();
+    }
+}
+
+fn name(solver: Solver) -> &'static str {
+    match solver {
+        Solver::Euler => "Euler",
+        Solver::Heun => "Heun",
+        Solver::Rk4 => "RK4",
+    }
+}
+
+fn progress(shell: &mut Shell, ui: &mut egui::Ui) {
+    ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+        let help = "Show the states as small pictures";
+        let on = shell.settings.filmstrip;
+        if theme::icon_toggle(ui, on, icons::ICON_THEATERS, help).clicked() {
+            shell.settings.filmstrip = !on;
         }
-        if app.sampling != before {
-            let context = ui.ctx().clone();
-            app.restart(&context);
+        let context = ui.ctx().clone();
+        let (command, icon) = if shell.busy() {
+            (Command::Cancel, icons::ICON_CLOSE)
+        } else {
+            (Command::Rerun, icons::ICON_REFRESH)
+        };
+        if theme::icon_button(ui, icon, &commands::help(&context, command)).clicked() {
+            shell.run(&context, command);
+        }
+        if let Some(doing) = shell.doing() {
+            let share = shell.reachable() / shell.sampling.steps.max(1) as f32;
+            ui.add(
+                egui::ProgressBar::new(share)
+                    .desired_width(12.0 * GRID)
+                    .desired_height(GRID)
+                    .fill(theme::ACCENT),
+            );
+            ui.weak(doing);
         }
     });
-    ui.add_space(theme::GRID / 2.0);
 }

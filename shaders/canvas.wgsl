@@ -1,0 +1,177 @@
+// One pane of the canvas: a photo, the state above it, its classes, the truth or the error, panned
+// and magnified. Colours are in the gamma space that photos and class colours come in.
+
+struct Canvas {
+    // The picture's place in the framebuffer, in pixels.
+    origin: vec2<f32>,
+    extent: vec2<f32>,
+    // Width and height of the states.
+    size: vec2<u32>,
+    // Width and height of the truth; 0 where there is none.
+    truth: vec2<u32>,
+    layer: u32,
+    // 1: outlines at the photo's resolution; 0: the network's pixels.
+    fine: u32,
+    opacity: f32,
+    // Position between the two states, 0 to 1.
+    share: f32,
+    // The class that is lit, or -1.
+    lit: i32,
+    // 1 where the framebuffer expects linear light.
+    linear: u32,
+    // Photo pixels a framebuffer pixel, as a power of two.
+    level: f32,
+    classes: u32,
+}
+
+const PHOTO = 0u;
+const RAW = 1u;
+const MAP = 2u;
+const OVERLAY = 3u;
+const TRUTH = 4u;
+const ERROR = 5u;
+
+const UNLIT = 0.15;
+const HIDDEN = vec3<f32>(0.2, 0.2, 0.2);
+const WRONG = vec3<f32>(0.92, 0.26, 0.21);
+
+@group(0) @binding(0) var<uniform> canvas: Canvas;
+@group(0) @binding(1) var photo: texture_2d<f32>;
+@group(0) @binding(2) var soft: sampler;
+@group(0) @binding(3) var<storage, read> before: array<f32>;
+@group(0) @binding(4) var<storage, read> after: array<f32>;
+@group(0) @binding(5) var<storage, read> labels: array<u32>;
+// Class colours, and 1 or 0 for shown or hidden.
+@group(0) @binding(6) var<storage, read> colours: array<vec4<f32>>;
+@group(0) @binding(7) var truth: texture_2d<u32>;
+
+@vertex
+fn corner(@builtin(vertex_index) index: u32) -> @builtin(position) vec4<f32> {
+    // One triangle that covers the whole pane.
+    let x = f32(i32(index & 1u) * 4 - 1);
+    let y = f32(i32(index >> 1u) * 4 - 1);
+    return vec4<f32>(x, y, 0.0, 1.0);
+}
+
+fn photo_at(uv: vec2<f32>) -> vec3<f32> {
+    if canvas.level > 0.0 {
+        return textureSampleLevel(photo, soft, uv, canvas.level).rgb;
+    }
+    let size = textureDimensions(photo);
+    let pixel = min(vec2<u32>(uv * vec2<f32>(size)), size - 1u);
+    return textureLoad(photo, pixel, 0).rgb;
+}
+
+fn state_at(uv: vec2<f32>) -> vec3<f32> {
+    let pixels = canvas.size.x * canvas.size.y;
+    let cell = min(vec2<u32>(uv * vec2<f32>(canvas.size)), canvas.size - 1u);
+    let at = cell.y * canvas.size.x + cell.x;
+    let a = vec3<f32>(before[at], before[pixels + at], before[2u * pixels + at]);
+    let b = vec3<f32>(after[at], after[pixels + at], after[2u * pixels + at]);
+    return a + (b - a) * canvas.share;
+}
+
+fn label_of(cell: vec2<u32>) -> u32 {
+    return labels[cell.y * canvas.size.x + cell.x];
+}
+
+// The class at a point of the photo. Fine: the class with the largest share among the four
+// neighbours, weighted bilinearly, which is what the exported mask holds (`scale_labels`).
+fn class_at(uv: vec2<f32>) -> u32 {
+    if canvas.fine == 0u {
+        return label_of(min(vec2<u32>(uv * vec2<f32>(canvas.size)), canvas.size - 1u));
+    }
+    let last = vec2<f32>(canvas.size - 1u);
+    let at = clamp(uv * vec2<f32>(canvas.size) - 0.5, vec2<f32>(0.0), last);
+    let low = vec2<u32>(at);
+    let high = min(low + 1u, canvas.size - 1u);
+    let f = at - vec2<f32>(low);
+    let corners = array<u32, 4>(
+        label_of(low),
+        label_of(vec2<u32>(high.x, low.y)),
+        label_of(vec2<u32>(low.x, high.y)),
+        label_of(high),
+    );
+    let weights = array<f32, 4>(
+        (1.0 - f.y) * (1.0 - f.x),
+        (1.0 - f.y) * f.x,
+        f.y * (1.0 - f.x),
+        f.y * f.x,
+    );
+    var best = corners[0];
+    var most = -1.0;
+    for (var i = 0u; i < 4u; i++) {
+        var share = 0.0;
+        for (var j = 0u; j < 4u; j++) {
+            if corners[j] == corners[i] {
+                share += weights[j];
+            }
+        }
+        if share > most {
+            most = share;
+            best = corners[i];
+        }
+    }
+    return best;
+}
+
+// How strongly a class shows: hidden ones not at all, others less while one is lit.
+fn strength(class: u32) -> f32 {
+    let unlit = canvas.lit >= 0 && u32(canvas.lit) != class;
+    return colours[class].a * select(1.0, UNLIT, unlit);
+}
+
+fn ignored(position: vec2<f32>) -> vec3<f32> {
+    let stripe = fract((position.x + position.y) / 12.0) < 0.5;
+    return select(vec3<f32>(0.16), vec3<f32>(0.24), stripe);
+}
+
+fn colour_at(uv: vec2<f32>, position: vec2<f32>) -> vec3<f32> {
+    switch canvas.layer {
+        case RAW: {
+            return clamp(state_at(uv) * 0.5 + 0.5, vec3<f32>(0.0), vec3<f32>(1.0));
+        }
+        case MAP: {
+            let class = class_at(uv);
+            return mix(HIDDEN, colours[class].rgb, strength(class));
+        }
+        case OVERLAY: {
+            let class = class_at(uv);
+            return mix(photo_at(uv), colours[class].rgb, canvas.opacity * strength(class));
+        }
+        case TRUTH, ERROR: {
+            if canvas.truth.x == 0u {
+                return HIDDEN;
+            }
+            let cell = min(vec2<u32>(uv * vec2<f32>(canvas.truth)), canvas.truth - 1u);
+            let right = textureLoad(truth, cell, 0).r;
+            if right >= canvas.classes {
+                return ignored(position);
+            }
+            if canvas.layer == TRUTH {
+                return mix(HIDDEN, colours[right].rgb, strength(right));
+            }
+            let grey = dot(photo_at(uv), vec3<f32>(0.299, 0.587, 0.114));
+            let base = vec3<f32>(0.6 * grey);
+            return select(mix(base, WRONG, 0.75), base, class_at(uv) == right);
+        }
+        default: {
+            return photo_at(uv);
+        }
+    }
+}
+
+@fragment
+fn shade(@builtin(position) position: vec4<f32>) -> @location(0) vec4<f32> {
+    let uv = (position.xy - canvas.origin) / canvas.extent;
+    if any(uv < vec2<f32>(0.0)) || any(uv >= vec2<f32>(1.0)) {
+        discard;
+    }
+    var colour = colour_at(uv, position.xy);
+    if canvas.linear == 1u {
+        let low = colour / 12.92;
+        let high = pow((colour + 0.055) / 1.055, vec3<f32>(2.4));
+        colour = select(high, low, colour <= vec3<f32>(0.04045));
+    }
+    return vec4<f32>(colour, 1.0);
+}

@@ -1,0 +1,509 @@
+//! The canvas's pipelines: states decoded to their nearest centroids, and panes that draw a photo,
+//! its state, its classes, the truth or the error (`shaders/decode.wgsl`, `shaders/canvas.wgsl`).
+
+use super::resident::Resident;
+use super::{GpuError, guarded};
+use crate::encoding::Centroids;
+use bytemuck::{Pod, Zeroable};
+use image::RgbImage;
+use std::sync::Arc;
+use wgpu::util::DeviceExt;
+
+/// What a pane shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub enum Layer {
+    /// The photo.
+    Photo,
+    /// The state `x_t`, its three channels read as red, green and blue.
+    Raw,
+    /// The nearest class of every pixel, in class colours.
+    Map,
+    /// The map over the photo.
+    #[default]
+    Overlay,
+    /// The label file, in class colours.
+    Truth,
+    /// Where the map differs from the label file.
+    Error,
+}
+
+/// The uniform of `shaders/canvas.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+struct CanvasUniform {
+    origin: [f32; 2],
+    extent: [f32; 2],
+    size: [u32; 2],
+    truth: [u32; 2],
+    layer: u32,
+    fine: u32,
+    opacity: f32,
+    share: f32,
+    lit: i32,
+    linear: u32,
+    level: f32,
+    classes: u32,
+}
+const _: () = assert!(size_of::<CanvasUniform>() == 64);
+
+/// The uniform of `shaders/decode.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+struct DecodeUniform {
+    pixels: u32,
+    classes: u32,
+    share: f32,
+    padding: u32,
+}
+const _: () = assert!(size_of::<DecodeUniform>() == 16);
+
+/// Compute units a workgroup of `shaders/decode.wgsl`.
+const GROUP: u32 = 64;
+
+/// A state's values `[3, H, W]` in graphics memory.
+pub enum Values {
+    /// Copied from the host.
+    Uploaded(wgpu::Buffer),
+    /// Where the network left them.
+    Resident(Resident),
+}
+
+impl Values {
+    fn binding(&self) -> wgpu::BindingResource<'_> {
+        match self {
+            Values::Uploaded(buffer) => buffer.as_entire_binding(),
+            Values::Resident(resident) => resident.binding(),
+        }
+    }
+}
+
+/// A photo in graphics memory, with halved copies of itself for drawing it small.
+pub struct Photo {
+    view: wgpu::TextureView,
+    width: u32,
+}
+
+/// A label map in graphics memory.
+pub struct Truth {
+    view: wgpu::TextureView,
+    size: [u32; 2],
+}
+
+/// The classes' centroids and colours in graphics memory.
+pub struct Classes {
+    centroids: wgpu::Buffer,
+    colours: wgpu::Buffer,
+    count: u32,
+}
+
+/// What a picture is drawn from.
+#[derive(Clone)]
+pub struct Sources {
+    /// The photo.
+    pub photo: Arc<Photo>,
+    /// The label file, where one is known.
+    pub truth: Option<Arc<Truth>>,
+    /// Height and width of the states.
+    pub size: [usize; 2],
+    /// The state before the position on the timeline.
+    pub before: Arc<Values>,
+    /// The state after it.
+    pub after: Arc<Values>,
+    /// The position between the two, 0 to 1.
+    pub share: f32,
+    /// The decoded classes there, `[H, W]` (see [`Pipelines::decode`]).
+    pub labels: Arc<wgpu::Buffer>,
+}
+
+/// How a pane looks.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    /// What it shows.
+    pub layer: Layer,
+    /// The picture's top left corner in the framebuffer, in pixels.
+    pub origin: [f32; 2],
+    /// The picture's width and height there, in pixels.
+    pub extent: [f32; 2],
+    /// Outlines at the photo's resolution rather than the network's.
+    pub fine: bool,
+    /// Opacity of the overlay, 0 to 1.
+    pub opacity: f32,
+    /// The class that is lit.
+    pub lit: Option<usize>,
+}
+
+/// A pane that is ready to be drawn.
+pub struct Pane {
+    group: wgpu::BindGroup,
+}
+
+/// The pipelines.
+pub struct Pipelines {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    decode: wgpu::ComputePipeline,
+    draw: wgpu::RenderPipeline,
+    soft: wgpu::Sampler,
+    nothing: Truth,
+    linear: bool,
+}
+
+impl Pipelines {
+    /// Builds them for a framebuffer's format.
+    ///
+    /// # Errors
+    /// A shader or a pipeline that the driver refuses.
+    pub fn new(
+        device: &wgpu::Device,
+        queue: &wgpu::Queue,
+        format: wgpu::TextureFormat,
+    ) -> Result<Self, GpuError> {
+        guarded(device, "preparing the canvas", || {
+            let decode = device.create_shader_module(wgpu::include_wgsl!("../../shaders/decode.wgsl"));
+            let canvas = device.create_shader_module(wgpu::include_wgsl!("../../shaders/canvas.wgsl"));
+            let decode = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label: Some("decode"),
+                layout: None,
+                module: &decode,
+                entry_point: Some("nearest"),
+                compilation_options: Default::default(),
+                cache: None,
+            });
+            let draw = device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
+                label: Some("canvas"),
+                layout: None,
+                vertex: wgpu::VertexState {
+                    module: &canvas,
+                    entry_point: Some("corner"),
+                    compilation_options: Default::default(),
+                    buffers: &[],
+                },
+                primitive: wgpu::PrimitiveState::default(),
+                depth_stencil: None,
+                multisample: wgpu::MultisampleState::default(),
+                fragment: Some(wgpu::FragmentState {
+                    module: &canvas,
+                    entry_point: Some("shade"),
+                    compilation_options: Default::default(),
+                    targets: &[Some(format.into())],
+                }),
+                multiview_mask: None,
+                cache: None,
+            });
+            let soft = device.create_sampler(&wgpu::SamplerDescriptor {
+                label: Some("canvas photo"),
+                mag_filter: wgpu::FilterMode::Linear,
+                min_filter: wgpu::FilterMode::Linear,
+                mipmap_filter: wgpu::MipmapFilterMode::Linear,
+                ..Default::default()
+            });
+            let nothing = truth_texture(device, queue, [1, 1], &[u16::MAX]);
+            Self {
+                device: device.clone(),
+                queue: queue.clone(),
+                decode,
+                draw,
+                soft,
+                nothing,
+                linear: format.is_srgb(),
+            }
+        })
+    }
+
+    /// The longest side that a photo's texture can have, in pixels.
+    pub fn longest_side(&self) -> u32 {
+        self.device.limits().max_texture_dimension_2d
+    }
+
+    /// Uploads a photo with its halved copies. It may be no longer than [`Self::longest_side`].
+    ///
+    /// # Errors
+    /// Not enough graphics memory.
+    pub fn photo(&self, photo: &RgbImage) -> Result<Photo, GpuError> {
+        let (width, height) = photo.dimensions();
+        guarded(&self.device, "uploading the photo", || {
+            let size = wgpu::Extent3d {
+                width,
+                height,
+                depth_or_array_layers: 1,
+            };
+            let levels = size.max_mips(wgpu::TextureDimension::D2);
+            let texture = self.device.create_texture(&wgpu::TextureDescriptor {
+                label: Some("photo"),
+                size,
+                mip_level_count: levels,
+                sample_count: 1,
+                dimension: wgpu::TextureDimension::D2,
+                format: wgpu::TextureFormat::Rgba8Unorm,
+                usage: wgpu::TextureUsages::TEXTURE_BINDING | wgpu::TextureUsages::COPY_DST,
+                view_formats: &[],
+            });
+            let mut level = std::borrow::Cow::Borrowed(photo);
+            for number in 0..levels {
+                if number > 0 {
+                    level = std::borrow::Cow::Owned(halved(&level));
+                }
+                let (width, height) = level.dimensions();
+                let rgba: Vec<u8> = level.pixels().flat_map(|p| [p[0], p[1], p[2], 255]).collect();
+                write_texture(&self.queue, &texture, number, [width, height], &rgba, 4);
+            }
+            Photo {
+                view: texture.create_view(&Default::default()),
+                width,
+            }
+        })
+    }
+
+    /// Uploads a label map `[height, width]`; labels outside the table are ignored pixels.
+    ///
+    /// # Errors
+    /// Not enough graphics memory.
+    pub fn truth(&self, [height, width]: [usize; 2], labels: &[u16]) -> Result<Truth, GpuError> {
+        guarded(&self.device, "uploading the label file", || {
+            truth_texture(&self.device, &self.queue, [width as u32, height as u32], labels)
+        })
+    }
+
+    /// Uploads a state `[3, H, W]`.
+    ///
+    /// # Errors
+    /// Not enough graphics memory.
+    pub fn state(&self, x: &[f32]) -> Result<Values, GpuError> {
+        guarded(&self.device, "uploading a state", || {
+            Values::Uploaded(self.storage("state", bytemuck::cast_slice(x)))
+        })
+    }
+
+    /// Uploads the classes' centroids and colours; `shown` hides classes.
+    ///
+    /// # Errors
+    /// Not enough graphics memory.
+    pub fn classes(
+        &self,
+        centroids: &Centroids,
+        colours: &[[u8; 3]],
+        shown: impl Fn(usize) -> bool,
+    ) -> Result<Classes, GpuError> {
+        let points: Vec<[f32; 4]> = centroids
+            .points()
+            .iter()
+            .map(|mu| [mu[0] as f32, mu[1] as f32, mu[2] as f32, 0.0])
+            .collect();
+        let colours: Vec<[f32; 4]> = colours
+            .iter()
+            .enumerate()
+            .map(|(k, rgb)| {
+                let [r, g, b] = rgb.map(|v| f32::from(v) / 255.0);
+                [r, g, b, f32::from(u8::from(shown(k)))]
+            })
+            .collect();
+        guarded(&self.device, "uploading the classes", || Classes {
+            centroids: self.storage("centroids", bytemuck::cast_slice(&points)),
+            colours: self.storage("colours", bytemuck::cast_slice(&colours)),
+            count: points.len() as u32,
+        })
+    }
+
+    fn storage(&self, label: &str, contents: &[u8]) -> wgpu::Buffer {
+        self.device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
+            label: Some(label),
+            contents,
+            usage: wgpu::BufferUsages::STORAGE,
+        })
+    }
+
+    /// Decodes the state at `share` between two states of `pixels` pixels to the nearest class of
+    /// every pixel: `[H, W]`, one u32 each.
+    ///
+    /// # Errors
+    /// A driver that refuses; states too large for one dispatch (over four million pixels).
+    pub fn decode(
+        &self,
+        classes: &Classes,
+        pixels: usize,
+        before: &Values,
+        after: &Values,
+        share: f32,
+    ) -> Result<wgpu::Buffer, GpuError> {
+        guarded(&self.device, "decoding a state", || {
+            let device = &self.device;
+            let labels = device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("labels"),
+                size: 4 * pixels as u64,
+                usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC,
+                mapped_at_creation: false,
+            });
+            let uniform = DecodeUniform {
+                pixels: pixels as u32,
+                classes: classes.count,
+                share,
+                padding: 0,
+            };
+            let uniform = self.uniform(bytemuck::bytes_of(&uniform));
+            let entries = [
+                uniform.as_entire_binding(),
+                before.binding(),
+                after.binding(),
+                classes.centroids.as_entire_binding(),
+                labels.as_entire_binding(),
+            ];
+            let group = self.group(&self.decode.get_bind_group_layout(0), entries);
+            let mut encoder = device.create_command_encoder(&Default::default());
+            {
+                let mut pass = encoder.begin_compute_pass(&Default::default());
+                pass.set_pipeline(&self.decode);
+                pass.set_bind_group(0, &group, &[]);
+                pass.dispatch_workgroups((pixels as u32).div_ceil(GROUP), 1, 1);
+            }
+            self.queue.submit([encoder.finish()]);
+            labels
+        })
+    }
+
+    /// Prepares a pane.
+    ///
+    /// # Errors
+    /// A driver that refuses.
+    pub fn pane(
+        &self,
+        classes: &Classes,
+        sources: &Sources,
+        look: &Look,
+    ) -> Result<Pane, GpuError> {
+        let truth = sources.truth.as_deref();
+        let [height, width] = sources.size;
+        let uniform = CanvasUniform {
+            origin: look.origin,
+            extent: look.extent,
+            size: [width as u32, height as u32],
+            truth: truth.map_or([0, 0], |truth| truth.size),
+            layer: look.layer as u32,
+            fine: look.fine.into(),
+            opacity: look.opacity,
+            share: sources.share,
+            lit: look.lit.map_or(-1, |class| class as i32),
+            linear: self.linear.into(),
+            level: (sources.photo.width as f32 / look.extent[0].max(1.0)).log2(),
+            classes: classes.count,
+        };
+        guarded(&self.device, "drawing the canvas", || {
+            let uniform = self.uniform(bytemuck::bytes_of(&uniform));
+            let entries = [
+                uniform.as_entire_binding(),
+                wgpu::BindingResource::TextureView(&sources.photo.view),
+                wgpu::BindingResource::Sampler(&self.soft),
+                sources.before.binding(),
+                sources.after.binding(),
+                sources.labels.as_entire_binding(),
+                classes.colours.as_entire_binding(),
+                wgpu::BindingResource::TextureView(&truth.unwrap_or(&self.nothing).view),
+            ];
+            Pane {
+                group: self.group(&self.draw.get_bind_group_layout(0), entries),
+            }
+        })
+    }
+
+    /// Draws a pane into the current viewport.
+    pub fn draw(&self, pass: &mut wgpu::RenderPass<'_>, pane: &Pane) {
+        pass.set_pipeline(&self.draw);
+        pass.set_bind_group(0, &pane.group, &[]);
+        pass.draw(0..3, 0..1);
+    }
+
+    fn uniform(&self, contents: &[u8]) -> wgpu::Buffer {
+        self.device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
+            label: Some("uniform"),
+            contents,
+            usage: wgpu::BufferUsages::UNIFORM,
+        })
+    }
+
+    fn group<const N: usize>(
+        &self,
+        layout: &wgpu::BindGroupLayout,
+        resources: [wgpu::BindingResource<'_>; N],
+    ) -> wgpu::BindGroup {
+        let mut binding = 0;
+        let entries = resources.map(|resource| {
+            binding += 1;
+            wgpu::BindGroupEntry {
+                binding: binding - 1,
+                resource,
+            }
+        });
+        self.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: None,
+            layout,
+            entries: &entries,
+        })
+    }
+}
+
+/// A photo at half its size, each pixel the mean of up to four.
+fn halved(photo: &RgbImage) -> RgbImage {
+    let (width, height) = photo.dimensions();
+    RgbImage::from_fn((width / 2).max(1), (height / 2).max(1), |x, y| {
+        let (right, below) = ((2 * x + 1).min(width - 1), (2 * y + 1).min(height - 1));
+        let (left, above) = ((2 * x).min(right), (2 * y).min(below));
+        let corners = [(left, above), (right, above), (left, below), (right, below)]
+            .map(|(x, y)| photo.get_pixel(x, y).0.map(u16::from));
+        image::Rgb([0, 1, 2].map(|c| ((corners.iter().map(|p| p[c]).sum::<u16>() + 2) / 4) as u8))
+    })
+}
+
+fn truth_texture(
+    device: &wgpu::Device,
+    queue: &wgpu::Queue,
+    size: [u32; 2],
+    labels: &[u16],
+) -> Truth {
+    let texture = device.create_texture(&wgpu::TextureDescriptor {
+        label: Some("truth"),
+        size: wgpu::Extent3d {
+            width: size[0],
+            height: size[1],
+            depth_or_array_layers: 1,
+        },
+        mip_level_count: 1,
+        sample_count: 1,
+        dimension: wgpu::TextureDimension::D2,
+        format: wgpu::TextureFormat::R16Uint,
+        usage: wgpu::TextureUsages::TEXTURE_BINDING | wgpu::TextureUsages::COPY_DST,
+        view_formats: &[],
+    });
+    write_texture(queue, &texture, 0, size, bytemuck::cast_slice(labels), 2);
+    Truth {
+        view: texture.create_view(&Default::default()),
+        size,
+    }
+}
+
+fn write_texture(
+    queue: &wgpu::Queue,
+    texture: &wgpu::Texture,
+    mip_level: u32,
+    [width, height]: [u32; 2],
+    bytes: &[u8],
+    pixel: u32,
+) {
+    queue.write_texture(
+        wgpu::TexelCopyTextureInfo {
+            texture,
+            mip_level,
+            origin: wgpu::Origin3d::ZERO,
+            aspect: wgpu::TextureAspect::All,
+        },
+        bytes,
+        wgpu::TexelCopyBufferLayout {
+            offset: 0,
+            bytes_per_row: Some(pixel * width),
+            rows_per_image: Some(height),
+        },
+        wgpu::Extent3d {
+            width,
+            height,
+            depth_or_array_layers: 1,
+        },
+    );
+}

@@ -1,0 +1,42 @@
+//! Models by name: those inside the binary, and files.
+
+use crate::files::{self, FileError};
+use crate::model::{Model, ModelError};
+use burn::tensor::Device;
+use std::path::Path;
+
+/// The models inside the binary, the default first: name and file contents.
+pub const BUILT_IN: &[(&str, &[u8])] = &[(
+    "street",
+    include_bytes!("../assets/models/street.safetensors"),
+)];
+
+/// Why a model can't be used for segmentation.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// A damaged binary.
+    #[error("the built-in model {0} cannot be read: {1}")]
+    BuiltIn(String, ModelError),
+    /// A file that can't be read, or is no model.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A network without classes.
+    #[error("{0} has no class table: it is a starting point for training, not a segmentation model")]
+    NoClasses(String),
+}
+
+/// Loads a built-in model by its name, or a model file by its path.
+///
+/// # Errors
+/// A file that can't be read, is no model, or has no classes to segment into.
+pub fn load(name: &str, device: &Device) -> Result<Model, LoadError> {
+    let model = match BUILT_IN.iter().find(|(built_in, _)| *built_in == name) {
+        Some((_, bytes)) => Model::from_bytes(bytes, device)
+            .map_err(|error| LoadError::BuiltIn(name.to_owned(), error))?,
+        None => files::read_model(Path::new(name), device)?,
+    };
+    if model.card.classes.len() < 2 {
+        return Err(LoadError::NoClasses(name.to_owned()));
+    }
+    Ok(model)
+}

@@ -1,0 +1,266 @@
+//! The bar at the top, with menus and what is open, and the status line at the bottom.
+
+use super::album::{Album, Item, SAMPLES};
+use super::commands::{self, Command, TABLE};
+use super::shell::Shell;
+use super::theme::{self, GRID};
+use crate::models;
+use eframe::egui;
+use egui_material_icons::icons;
+
+/// Draws the bar at the top.
+pub fn top(shell: &mut Shell, ui: &mut egui::Ui) {
+    ui.horizontal_centered(|ui| {
+        ui.spacing_mut().item_spacing.x = GRID / 2.0;
+        ui.heading("FlowSeg");
+        ui.add_space(GRID);
+        for group in ["File", "Edit", "View", "Help"] {
+            ui.menu_button(group, |ui| menu(shell, ui, group));
+        }
+        ui.separator();
+        for command in [
+            Command::OpenPhotos,
+            Command::OpenFolder,
+            Command::Previous,
+            Command::Next,
+            Command::Export,
+        ] {
+            button(shell, ui, command);
+        }
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            button(shell, ui, Command::Help);
+            themes(ui);
+            model(shell, ui);
+            ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
+                title(shell, ui);
+            });
+        });
+    });
+}
+
+fn button(shell: &mut Shell, ui: &mut egui::Ui, command: Command) {
+    let context = ui.ctx().clone();
+    if let Some(entry) = commands::entry(command) {
+        let help = commands::help(&context, command);
+        if theme::icon_button(ui, entry.icon, &help).clicked() {
+            shell.run(&context, command);
+        }
+    }
+}
+
+/// What is shown, and its place in the folder.
+fn title(shell: &Shell, ui: &mut egui::Ui) {
+    ui.add_space(GRID / 2.0);
+    let name = shell.album.item().map(Item::name).unwrap_or_default();
+    let label = ui.add(egui::Label::new(egui::RichText::new(name).strong()).truncate());
+    if let Some(path) = shell.album.file() {
+        label.on_hover_text(path.display().to_string());
+    }
+    let (at, count) = shell.album.place();
+    if count > 1 {
+        ui.weak(format!("{} of {count}", at + 1));
+    }
+}
+
+fn model(shell: &mut Shell, ui: &mut egui::Ui) {
+    let name = shell.model.as_ref().map_or("no model", |model| &model.name);
+    let short = std::path::Path::new(name)
+        .file_stem()
+        .map_or_else(|| name.to_owned(), |stem| stem.to_string_lossy().into());
+    let mut wanted = None;
+    egui::ComboBox::from_id_salt("model")
+        .selected_text(short)
+        .width(14.0 * GRID)
+        .show_ui(ui, |ui| {
+            for (built_in, _) in models::BUILT_IN {
+                if ui.selectable_label(*built_in == name, *built_in).clicked() {
+                    wanted = Some((*built_in).to_owned());
+                }
+            }
+            for path in &shell.settings.recent_models {
+                let full = path.to_string_lossy();
+                let short = path.file_stem().unwrap_or_default().to_string_lossy();
+                let label = ui.selectable_label(full == name, short);
+                if label.on_hover_text(full.clone()).clicked() {
+                    wanted = Some(full.into_owned());
+                }
+            }
+        })
+        .response
+        .on_hover_text("The model");
+    if let Some(wanted) = wanted {
+        shell.open_model(&wanted);
+    }
+}
+
+fn themes(ui: &mut egui::Ui) {
+    use egui::ThemePreference::{Dark, Light, System};
+    let chosen = ui.ctx().options(|options| options.theme_preference);
+    let choices = [
+        (System, icons::ICON_BRIGHTNESS_AUTO, "Theme of the desktop"),
+        (Light, icons::ICON_LIGHT_MODE, "Light theme"),
+        (Dark, icons::ICON_DARK_MODE, "Dark theme"),
+    ];
+    let at = choices.iter().position(|(theme, ..)| *theme == chosen);
+    let (_, icon, name) = choices[at.unwrap_or(0)];
+    if theme::icon_button(ui, icon, &format!("{name}; click for the next")).clicked() {
+        let next = choices[(at.unwrap_or(0) + 1) % choices.len()].0;
+        ui.ctx().set_theme(next);
+    }
+}
+
+fn menu(shell: &mut Shell, ui: &mut egui::Ui, group: &str) {
+    ui.set_min_width(30.0 * GRID);
+    let context = ui.ctx().clone();
+    let mut chosen = None;
+    for entry in TABLE.iter().filter(|entry| entry.group == group) {
+        let keys = entry.keys.first();
+        let keys = keys.map_or_else(String::new, |keys| context.format_shortcut(keys));
+        let [undo, redo] = shell.can_undo();
+        let enabled = match entry.command {
+            Command::Undo => undo,
+            Command::Redo => redo,
+            _ => true,
+        };
+        let label = (theme::icon(entry.icon), entry.name);
+        let button = egui::Button::new(label).shortcut_text(keys);
+        if ui.add_enabled(enabled, button).clicked() {
+            chosen = Some(entry.command);
+        }
+    }
+    if group == "File" {
+        ui.separator();
+        files(shell, ui);
+    }
+    if let Some(command) = chosen {
+        shell.run(&context, command);
+        ui.close();
+    }
+}
+
+fn files(shell: &mut Shell, ui: &mut egui::Ui) {
+    ui.menu_button("Samples", |ui| {
+        for (i, (name, _)) in SAMPLES.iter().enumerate() {
+            if ui.button(*name).clicked() {
+                shell.show(Album::samples(i));
+                ui.close();
+            }
+        }
+    });
+    ui.menu_button("Recent", |ui| {
+        if shell.settings.recent.is_empty() {
+            ui.weak("nothing was opened yet");
+        }
+        let mut chosen = None;
+        for path in &shell.settings.recent {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let button = ui.button(name).on_hover_text(path.display().to_string());
+            if button.clicked() {
+                chosen = Some(path.clone());
+            }
+        }
+        if let Some(path) = chosen {
+            shell.look(vec![path]);
+            ui.close();
+        }
+    });
+}
+
+/// Draws the status line.
+pub fn status(shell: &mut Shell, ui: &mut egui::Ui) {
+    ui.horizontal(|ui| {
+        let devices = &shell.devices;
+        let computes = ui.small(format!("computes on {}", devices.compute));
+        if let Some(note) = &devices.note {
+            computes.on_hover_text(note);
+        }
+        ui.separator();
+        let software = if devices.software {
+            ", a software adapter"
+        } else {
+            ""
+        };
+        ui.small(format!("draws on {}{software}", devices.adapter));
+        ui.separator();
+        if let Some(model) = &shell.model {
+            let card = &model.card;
+            let score = card.score.as_ref().map_or(String::new(), |score| {
+                format!(", mIoU {:.1}", 100.0 * score.miou)
+            });
+            let classes = card.classes.len();
+            ui.small(format!("{}, {classes} classes{score}", card.dataset));
+        }
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            shell.problems.button(ui);
+            if let Some(flow) = &shell.flow {
+                let held = flow.resident() * 12 * flow.pixels();
+                let text = format!("{:.1} MB of states", held as f64 / 1e6);
+                ui.small(text).on_hover_text(format!(
+                    "Graphics memory that the states of this flow take; beyond {} MiB the least \
+                     recently shown ones stay in main memory",
+                    super::flow::BUDGET >> 20
+                ));
+            }
+        });
+    });
+}
+
+/// The list of keys.
+pub fn help(shell: &mut Shell, context: &egui::Context) {
+    let mut open = shell.help;
+    egui::Window::new("Keyboard shortcuts")
+        .open(&mut open)
+        .collapsible(false)
+        .resizable(false)
+        .anchor(egui::Align2::CENTER_CENTER, egui::Vec2::ZERO)
+        .show(context, |ui| {
+            ui.horizontal_top(|ui| {
+                for groups in [&["File", "Edit", "Help"][..], &["Flow", "Mouse"], &["View"]] {
+                    ui.vertical(|ui| {
+                        ui.set_min_width(28.0 * GRID);
+                        for group in groups {
+                            keys(ui, group);
+                            ui.add_space(GRID);
+                        }
+                    });
+                }
+            });
+        });
+    shell.help = open;
+}
+
+/// What the mouse does.
+const MOUSE: [(&str, &str); 6] = [
+    ("Pan", "drag"),
+    ("Zoom", "wheel or pinch"),
+    ("Fit to view", "double click"),
+    ("Pin a pixel", "click"),
+    ("Hide a class", "click in the list"),
+    ("Show a class alone", "double click in the list"),
+];
+
+fn keys(ui: &mut egui::Ui, group: &str) {
+    theme::section(ui, group);
+    let context = ui.ctx().clone();
+    let of_table = TABLE
+        .iter()
+        .filter(|entry| entry.group == group && !entry.keys.is_empty())
+        .map(|entry| {
+            let keys = entry.keys.iter().map(|keys| context.format_shortcut(keys));
+            (entry.name, keys.collect::<Vec<_>>().join(", "))
+        });
+    let of_mouse = MOUSE
+        .iter()
+        .filter(|_| group == "Mouse")
+        .map(|(name, how)| (*name, (*how).to_owned()));
+    egui::Grid::new(group)
+        .num_columns(2)
+        .spacing([2.0 * GRID, GRID / 2.0])
+        .show(ui, |ui| {
+            for (name, keys) in of_table.chain(of_mouse) {
+                ui.label(name);
+                ui.monospace(keys);
+                ui.end_row();
+            }
+        });
+}

@@ -1,0 +1,175 @@
+//! Charts over t: shares of the classes, how many pixels are settled, how fast they move.
+
+use super::flow::Flow;
+use super::shell::{Shell, Shown};
+use super::theme::{self, GRID};
+use crate::trajectory;
+use eframe::egui;
+use egui_plot::{Line, Plot, PlotPoints, VLine};
+
+/// Classes drawn in the chart of shares.
+const CLASSES: usize = 12;
+
+/// Draws the panel.
+pub fn show(shell: &mut Shell, ui: &mut egui::Ui) {
+    let (Some(flow), Some(model)) = (&shell.flow, &shell.model) else {
+        theme::empty(ui, "Charts of the flow appear with a photo.");
+        return;
+    };
+    let now = f64::from(flow.time(shell.play.position));
+    let height = ((ui.available_height() - 13.0 * GRID) / 3.0).max(11.0 * GRID);
+    let mut wanted = None;
+    egui::ScrollArea::vertical()
+        .auto_shrink(false)
+        .show(ui, |ui| {
+            let lines = shares(flow, model, shell.lit);
+            wanted = chart(ui, "Share of each class", "%", height, now, lines).or(wanted);
+            let lines = settled(flow);
+            let name = "Pixels at their final class";
+            wanted = chart(ui, name, "%", height, now, lines).or(wanted);
+            let lines = speed(flow);
+            wanted = chart(ui, "Mean speed |v|", "", height, now, lines).or(wanted);
+        });
+    if let Some(t) = wanted {
+        let position = position_of(flow, t as f32);
+        shell.go_to(position);
+    }
+}
+
+/// The position on the timeline of a time.
+fn position_of(flow: &Flow, t: f32) -> f32 {
+    let after = flow.moments.partition_point(|moment| moment.t < t);
+    let Some(low) = after.checked_sub(1) else {
+        return 0.0;
+    };
+    let Some(high) = flow.moments.get(after) else {
+        return low as f32;
+    };
+    let before = flow.moments[low].t;
+    low as f32 + (t - before) / (high.t - before).max(f32::EPSILON)
+}
+
+type Lines<'a> = Vec<Line<'a>>;
+
+fn shares<'a>(flow: &Flow, model: &Shown, lit: Option<usize>) -> Lines<'a> {
+    let hosts: Vec<_> = flow
+        .moments
+        .iter()
+        .filter_map(|moment| Some((moment.t, moment.host.as_ref()?)))
+        .collect();
+    let most = |class: usize| {
+        let shares = hosts.iter().map(|(_, host)| host.shares[class]);
+        shares.fold(0.0, f32::max)
+    };
+    let mut classes: Vec<usize> = (0..model.card.classes.len()).collect();
+    classes.sort_by(|&a, &b| most(b).total_cmp(&most(a)));
+    classes.truncate(CLASSES);
+    if let Some(lit) = lit
+        && !classes.contains(&lit)
+    {
+        classes.push(lit);
+    }
+    classes
+        .into_iter()
+        .map(|class| {
+            let points: PlotPoints<'a> = hosts
+                .iter()
+                .map(|(t, host)| [f64::from(*t), 100.0 * f64::from(host.shares[class])])
+                .collect();
+            let [r, g, b] = model.colours[class];
+            let width = if lit == Some(class) { 3.0 } else { 1.5 };
+            Line::new(model.card.classes[class].clone(), points)
+                .color(egui::Color32::from_rgb(r, g, b))
+                .width(width)
+        })
+        .collect()
+}
+
+fn settled<'a>(flow: &Flow) -> Lines<'a> {
+    let Some(settled) = &flow.settled else {
+        return Vec::new();
+    };
+    let shares = trajectory::settled_share(settled, flow.moments.len());
+    let points: PlotPoints<'a> = flow
+        .moments
+        .iter()
+        .zip(shares)
+        .map(|(moment, share)| [f64::from(moment.t), 100.0 * f64::from(share)])
+        .collect();
+    vec![Line::new("settled", points).color(theme::ACCENT).width(2.0)]
+}
+
+fn speed<'a>(flow: &Flow) -> Lines<'a> {
+    let points: PlotPoints<'a> = flow
+        .moments
+        .iter()
+        .filter_map(|moment| {
+            let speed = moment.host.as_ref()?.speed?;
+            Some([f64::from(moment.t), f64::from(speed)])
+        })
+        .collect();
+    vec![Line::new("|v|", points).color(theme::ACCENT).width(2.0)]
+}
+
+/// One chart; returns the time that was clicked or dragged to.
+fn chart(
+    ui: &mut egui::Ui,
+    title: &str,
+    unit: &'static str,
+    height: f32,
+    now: f64,
+    lines: Lines<'_>,
+) -> Option<f64> {
+    theme::section(ui, title);
+    let response = Plot::new(title)
+        .height(height)
+        .include_x(0.0)
+        .include_x(1.0)
+        .include_y(0.0)
+        .allow_scroll(false)
+        .allow_drag(false)
+        .allow_zoom(false)
+        .allow_boxed_zoom(false)
+        .y_axis_min_width(5.0 * GRID)
+        .y_axis_formatter(move |mark, _| {
+            if unit.is_empty() {
+                format!("{:.1}", mark.value)
+            } else {
+                format!("{:.0} {unit}", mark.value)
+            }
+        })
+        .show(ui, |plot| {
+            for line in lines {
+                plot.line(line);
+            }
+            plot.vline(VLine::new("now", now).color(theme::ACCENT));
+            plot.pointer_coordinate().map(|point| point.x)
+        });
+    let pressed = response.response.clicked() || response.response.dragged();
+    response.inner.filter(|_| pressed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::viewer::flow::Opened;
+    use std::sync::Arc;
+
+    #[test]
+    fn a_time_is_found_between_its_states() {
+        let opened = Opened {
+            photo: Arc::new(image::RgbImage::new(1, 1)),
+            picture: None,
+            truth: None,
+            truth_picture: None,
+            size: [1, 1],
+        };
+        let mut flow = Flow::new(String::new(), opened);
+        for t in [0.0, 0.25, 1.0] {
+            flow.push(t, None);
+        }
+        for (t, position) in [(0.0, 0.0), (0.125, 0.5), (0.25, 1.0), (1.0, 2.0), (2.0, 2.0)] {
+            assert!((position_of(&flow, t) - position).abs() < 1e-6);
+        }
+    }
+}

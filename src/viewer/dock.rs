@@ -1,0 +1,218 @@
+//! The panels and where they stand: they can be dragged, and their places are remembered.
+
+use super::shell::Shell;
+use super::theme::GRID;
+use super::{about_model, canvas, charts, legend, pixel};
+use eframe::egui::{self, Color32, Stroke, Visuals};
+use egui_tiles::{Behavior, Linear, LinearDir, TabState, Tile, TileId, Tiles, Tree};
+use serde::{Deserialize, Serialize};
+
+/// A panel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Panel {
+    /// The photo and its states.
+    Canvas,
+    /// The vector field around the centroids.
+    Field,
+    /// Training runs.
+    Runs,
+    /// The classes.
+    Classes,
+    /// The open model.
+    Model,
+    /// A pixel's answers.
+    Pixel,
+    /// Charts over t.
+    Charts,
+}
+
+impl Panel {
+    fn title(self) -> &'static str {
+        match self {
+            Panel::Canvas => "Flow",
+            Panel::Field => "Field",
+            Panel::Runs => "Runs",
+            Panel::Classes => "Classes",
+            Panel::Model => "Model",
+            Panel::Pixel => "Pixel",
+            Panel::Charts => "Charts",
+        }
+    }
+}
+
+/// All panels at their first places.
+pub fn tree() -> Tree<Panel> {
+    let mut tiles = Tiles::default();
+    let mut tabs = |panels: &[Panel]| {
+        let panes = panels.iter().map(|&panel| tiles.insert_pane(panel));
+        let panes = panes.collect::<Vec<_>>();
+        tiles.insert_tab_tile(panes)
+    };
+    let centre = tabs(&[Panel::Canvas, Panel::Field, Panel::Runs]);
+    let above = tabs(&[Panel::Classes, Panel::Model]);
+    let below = tabs(&[Panel::Pixel, Panel::Charts]);
+    let side = tiles.insert_container(Linear::new(LinearDir::Vertical, vec![above, below]));
+    let mut row = Linear::new(LinearDir::Horizontal, vec![centre, side]);
+    row.shares.set_share(centre, 0.75);
+    row.shares.set_share(side, 0.25);
+    let root = tiles.insert_container(row);
+    Tree::new(egui::Id::unique("panels"), root, tiles)
+}
+
+/// Whether a remembered tree is rooted and has every panel of this version exactly once.
+pub fn is_sound(tree: &Tree<Panel>) -> bool {
+    let panels: Vec<Panel> = tree
+        .tiles
+        .tiles()
+        .filter_map(|tile| match tile {
+            Tile::Pane(panel) => Some(*panel),
+            Tile::Container(_) => None,
+        })
+        .collect();
+    tree.root.is_some_and(|root| tree.tiles.get(root).is_some())
+        && panels.len() == ALL.len()
+        && ALL.iter().all(|panel| panels.contains(panel))
+}
+
+const ALL: [Panel; 7] = [
+    Panel::Canvas,
+    Panel::Field,
+    Panel::Runs,
+    Panel::Classes,
+    Panel::Model,
+    Panel::Pixel,
+    Panel::Charts,
+];
+
+/// Brings a panel to the front of its tabs.
+pub fn reveal(tree: &mut Tree<Panel>, wanted: Panel) {
+    tree.make_active(|_, tile| *tile == Tile::Pane(wanted));
+}
+
+/// Draws the panels.
+pub struct Dock<'a> {
+    /// The shared state.
+    pub shell: &'a mut Shell,
+    /// Draws the panels that have rooms of their own.
+    pub rooms: &'a mut dyn FnMut(&mut Shell, Panel, &mut egui::Ui),
+}
+
+impl Behavior<Panel> for Dock<'_> {
+    fn pane_ui(&mut self, ui: &mut egui::Ui, _: TileId, panel: &mut Panel) -> egui_tiles::UiResponse {
+        let margin = match panel {
+            Panel::Canvas | Panel::Field => 0.0,
+            _ => GRID,
+        };
+        egui::Frame::new()
+            .fill(ui.visuals().panel_fill)
+            .inner_margin(margin)
+            .show(ui, |ui| match panel {
+                Panel::Canvas => canvas::show(self.shell, ui),
+                Panel::Classes => legend::show(self.shell, ui),
+                Panel::Model => about_model::show(self.shell, ui),
+                Panel::Pixel => pixel::show(self.shell, ui),
+                Panel::Charts => charts::show(self.shell, ui),
+                Panel::Field | Panel::Runs => (self.rooms)(self.shell, *panel, ui),
+            });
+        egui_tiles::UiResponse::None
+    }
+
+    fn tab_title_for_pane(&mut self, panel: &Panel) -> egui::WidgetText {
+        panel.title().into()
+    }
+
+    fn tab_title_for_tile(&mut self, tiles: &Tiles<Panel>, tile: TileId) -> egui::WidgetText {
+        // A group's tab is called by its panels.
+        fn names(tiles: &Tiles<Panel>, tile: TileId, out: &mut Vec<&'static str>) {
+            match tiles.get(tile) {
+                Some(Tile::Pane(panel)) => out.push(panel.title()),
+                Some(Tile::Container(container)) => {
+                    for &child in container.children() {
+                        names(tiles, child, out);
+                    }
+                }
+                None => {}
+            }
+        }
+        let mut out = Vec::new();
+        names(tiles, tile, &mut out);
+        out.join(", ").into()
+    }
+
+    fn simplification_options(&self) -> egui_tiles::SimplificationOptions {
+        egui_tiles::SimplificationOptions {
+            // A panel keeps its tab even when it is alone, so that it can be dragged.
+            all_panes_must_have_tabs: true,
+            ..Default::default()
+        }
+    }
+
+    fn tab_bar_height(&self, _: &egui::Style) -> f32 {
+        3.5 * GRID
+    }
+
+    fn gap_width(&self, _: &egui::Style) -> f32 {
+        2.0
+    }
+
+    fn min_size(&self) -> f32 {
+        15.0 * GRID
+    }
+
+    fn tab_bar_color(&self, visuals: &Visuals) -> Color32 {
+        visuals.widgets.noninteractive.bg_stroke.color.gamma_multiply(0.6)
+    }
+
+    fn tab_bg_color(
+        &self,
+        visuals: &Visuals,
+        _: &Tiles<Panel>,
+        _: TileId,
+        state: &TabState,
+    ) -> Color32 {
+        if state.active {
+            visuals.panel_fill
+        } else {
+            Color32::TRANSPARENT
+        }
+    }
+
+    fn tab_outline_stroke(
+        &self,
+        _: &Visuals,
+        _: &Tiles<Panel>,
+        _: TileId,
+        _: &TabState,
+    ) -> Stroke {
+        Stroke::NONE
+    }
+
+    fn tab_text_color(
+        &self,
+        visuals: &Visuals,
+        _: &Tiles<Panel>,
+        _: TileId,
+        state: &TabState,
+    ) -> Color32 {
+        if state.active {
+            visuals.strong_text_color()
+        } else {
+            visuals.weak_text_color()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_tree_has_every_panel_and_a_cut_one_is_noticed() {
+        let mut tree = tree();
+        assert!(is_sound(&tree));
+        let id = tree.tiles.find_pane(&Panel::Charts).unwrap();
+        tree.remove_recursively(id);
+        assert!(!is_sound(&tree));
+        assert!(!is_sound(&Tree::empty("empty")));
+    }
+}

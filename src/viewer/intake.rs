@@ -1,0 +1,252 @@
+//! Where the worker's messages become what the window shows: tensors are found or uploaded, read
+//! back, decoded and counted here, on the worker's thread, so that no frame waits for it.
+
+use super::flow::Opened;
+use crate::encoding::{Centroids, to_byte};
+use crate::gpu::canvas::{Pipelines, Values};
+use crate::gpu::resident::Resident;
+use crate::job::Message;
+use crate::model::{Card, tensors::read};
+use crate::trajectory;
+use eframe::egui::{self, ColorImage, TextureHandle, TextureOptions};
+use image::{RgbImage, imageops};
+use std::sync::Arc;
+
+/// The longer side of a thumbnail, in pixels.
+const THUMBNAIL: usize = 112;
+
+/// What the window hears.
+pub enum Event {
+    /// A model was opened.
+    Model(Box<Card>, Centroids),
+    /// The photo was decoded.
+    Opened(Opened),
+    /// The device compiles its kernels.
+    Preparing,
+    /// A state can be shown.
+    Shown {
+        /// Its time.
+        t: f32,
+        /// Where it lies; none without a graphics device.
+        values: Option<Arc<Values>>,
+    },
+    /// A state was read back.
+    Read {
+        /// Its number.
+        step: usize,
+        /// Its numbers.
+        host: Host,
+        /// Small pictures of it.
+        thumbnails: Option<Thumbnails>,
+    },
+    /// The flow is complete.
+    Finished {
+        /// The step from which on every pixel keeps its class.
+        settled: Vec<u16>,
+    },
+    /// It failed.
+    Failed(String),
+}
+
+/// A state's numbers on the host.
+pub struct Host {
+    /// `x_t: [3, H, W]`, channel-major.
+    pub x: Vec<f32>,
+    /// The nearest class of every pixel, `[H, W]`.
+    pub labels: Vec<u16>,
+    /// The share of every class, 0 to 1.
+    pub shares: Vec<f32>,
+    /// Mean speed `|v|` over the step that led here; none for the source.
+    pub speed: Option<f32>,
+}
+
+impl Host {
+    /// A pixel's state.
+    pub fn at(&self, pixel: usize) -> [f32; 3] {
+        let pixels = self.labels.len();
+        [0, 1, 2].map(|c| self.x[c * pixels + pixel])
+    }
+}
+
+/// Small pictures of a state.
+pub struct Thumbnails {
+    /// Its channels as colours.
+    pub raw: TextureHandle,
+    /// Its classes.
+    pub map: TextureHandle,
+}
+
+/// The converter.
+pub struct Intake {
+    context: egui::Context,
+    pipelines: Option<Arc<Pipelines>>,
+    centroids: Centroids,
+    size: [usize; 2],
+    before: Option<(f32, Vec<f32>)>,
+    labels: Vec<Vec<u16>>,
+}
+
+impl Intake {
+    /// Without pipelines nothing is uploaded.
+    pub fn new(context: egui::Context, pipelines: Option<Arc<Pipelines>>) -> Self {
+        Self {
+            context,
+            pipelines,
+            centroids: Centroids::kronecker(0),
+            size: [0, 0],
+            before: None,
+            labels: Vec::new(),
+        }
+    }
+
+    /// Converts a message, telling one event or two. Returns whether anybody still listens.
+    pub fn take(&mut self, message: Message, tell: &mut dyn FnMut(Event) -> bool) -> bool {
+        match message {
+            Message::Model(model) => {
+                self.centroids = model.centroids();
+                tell(Event::Model(
+                    Box::new(model.card.clone()),
+                    self.centroids.clone(),
+                ))
+            }
+            Message::Opened { photo, truth, size } => {
+                self.size = size;
+                self.before = None;
+                self.labels.clear();
+                match self.open(photo, truth, size) {
+                    Ok(opened) => tell(Event::Opened(opened)),
+                    Err(error) => {
+                        tell(Event::Failed(error.to_string()));
+                        false
+                    }
+                }
+            }
+            Message::Preparing => tell(Event::Preparing),
+            Message::State(state) => {
+                let (step, t) = (state.step, state.t);
+                let resident = self
+                    .pipelines
+                    .as_ref()
+                    .and_then(|_| Resident::of(state.x.clone()));
+                if let Some(resident) = resident {
+                    let values = Some(Arc::new(Values::Resident(resident)));
+                    if !tell(Event::Shown { t, values }) {
+                        return false;
+                    }
+                    let x = read(state.x);
+                    return tell(self.numbers(step, t, x));
+                }
+                let x = read(state.x);
+                let values = match &self.pipelines {
+                    None => None,
+                    Some(pipelines) => match pipelines.state(&x) {
+                        Ok(values) => Some(Arc::new(values)),
+                        Err(error) => {
+                            tell(Event::Failed(error.to_string()));
+                            return false;
+                        }
+                    },
+                };
+                // The numbers wait in the same queue, so a state is never seen without them for long.
+                tell(Event::Shown { t, values }) && tell(self.numbers(step, t, x))
+            }
+            Message::Finished => {
+                let labels: Vec<&[u16]> = self.labels.iter().map(Vec::as_slice).collect();
+                let settled = trajectory::settle_steps(&labels);
+                tell(Event::Finished { settled })
+            }
+            Message::Failed(text) => tell(Event::Failed(text)),
+        }
+    }
+
+    fn open(
+        &self,
+        photo: Arc<RgbImage>,
+        truth: Option<Arc<crate::data::LabelMap>>,
+        size: [usize; 2],
+    ) -> Result<Opened, crate::gpu::GpuError> {
+        let (mut picture, mut truth_picture) = (None, None);
+        if let Some(pipelines) = &self.pipelines {
+            let longest = pipelines.longest_side();
+            let side = photo.width().max(photo.height());
+            let uploaded = if side > longest {
+                let scale = |v: u32| {
+                    ((u64::from(v) * u64::from(longest) / u64::from(side)) as u32).max(1)
+                };
+                let (width, height) = (scale(photo.width()), scale(photo.height()));
+                pipelines.photo(&imageops::thumbnail(&*photo, width, height))?
+            } else {
+                pipelines.photo(&photo)?
+            };
+            picture = Some(Arc::new(uploaded));
+            // A label file too large for the device is left out of the picture, not of the scores.
+            if let Some(truth) = truth.as_ref().filter(|_| side <= longest) {
+                let uploaded = pipelines.truth([truth.height, truth.width], &truth.data)?;
+                truth_picture = Some(Arc::new(uploaded));
+            }
+        }
+        Ok(Opened {
+            photo,
+            picture,
+            truth,
+            truth_picture,
+            size,
+        })
+    }
+
+    fn numbers(&mut self, step: usize, t: f32, x: Vec<f32>) -> Event {
+        let labels = self.centroids.decode(&x);
+        let shares = trajectory::shares(&labels, self.centroids.len());
+        let speed = self
+            .before
+            .take()
+            .map(|(before, a)| trajectory::mean_speed(&a, &x, t - before));
+        let thumbnails = Some(self.thumbnails(&x, &labels));
+        self.before = Some((t, x.clone()));
+        self.labels.push(labels.clone());
+        let host = Host {
+            x,
+            labels,
+            shares,
+            speed,
+        };
+        Event::Read {
+            step,
+            host,
+            thumbnails,
+        }
+    }
+
+    fn thumbnails(&self, x: &[f32], labels: &[u16]) -> Thumbnails {
+        let [height, width] = self.size;
+        let pixels = height * width;
+        let side = height.max(width).max(1);
+        let (rows, columns) = (
+            (height * THUMBNAIL / side).max(1),
+            (width * THUMBNAIL / side).max(1),
+        );
+        let picture = |colour: &dyn Fn(usize) -> [u8; 3]| {
+            let mut rgb = Vec::with_capacity(3 * rows * columns);
+            for row in 0..rows {
+                for column in 0..columns {
+                    rgb.extend(colour(
+                        row * height / rows * width + column * width / columns,
+                    ));
+                }
+            }
+            ColorImage::from_rgb([columns, rows], &rgb)
+        };
+        let load = |image| {
+            self.context
+                .load_texture("thumbnail", image, TextureOptions::LINEAR)
+        };
+        Thumbnails {
+            raw: load(picture(&|p| {
+                [0, 1, 2].map(|c| to_byte(x[c * pixels + p]))
+            })),
+            map: load(picture(&|p| {
+                self.centroids.colour(usize::from(labels[p]))
+            })),
+        }
+    }
+}

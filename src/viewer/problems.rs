@@ -1,0 +1,118 @@
+//! What went wrong: a list that never stands in the way.
+
+use super::theme::{self, GRID};
+use eframe::egui;
+use egui_material_icons::icons;
+
+/// Problems kept; older ones are dropped.
+const MOST: usize = 50;
+
+/// The list.
+#[derive(Default)]
+pub struct Problems {
+    lines: Vec<String>,
+    /// Whether the list is unfolded.
+    pub open: bool,
+}
+
+impl Problems {
+    /// Adds a line that names the file and says what to do; a repeated one is told once.
+    pub fn tell(&mut self, text: impl Into<String>) {
+        let text = text.into();
+        tracing::warn!("{text}");
+        if self.lines.contains(&text) {
+            return;
+        }
+        self.lines.push(text);
+        if self.lines.len() > MOST {
+            self.lines.remove(0);
+        }
+        self.open = true;
+    }
+
+    /// The problems, oldest first.
+    #[cfg(test)]
+    pub fn lines(&self) -> &[String] {
+        &self.lines
+    }
+
+    /// The button in the status line.
+    pub fn button(&mut self, ui: &mut egui::Ui) {
+        if self.lines.is_empty() {
+            return;
+        }
+        let count = self.lines.len();
+        let text = format!("{count} problem{}", if count == 1 { "" } else { "s" });
+        let label = egui::RichText::new(text).small().color(theme::ERROR);
+        let button = ui.selectable_label(self.open, label);
+        if button.on_hover_text("Show what went wrong").clicked() {
+            self.open = !self.open;
+        }
+    }
+
+    /// The list, at the lower right.
+    pub fn show(&mut self, context: &egui::Context) {
+        if !self.open || self.lines.is_empty() {
+            return;
+        }
+        let mut remove = None;
+        let offset = egui::vec2(-2.0 * GRID, -6.0 * GRID);
+        egui::Window::new("problems")
+            .anchor(egui::Align2::RIGHT_BOTTOM, offset)
+            .title_bar(false)
+            .resizable(false)
+            .default_width(52.0 * GRID)
+            .show(context, |ui| {
+                ui.horizontal(|ui| {
+                    ui.label(egui::RichText::new("Problems").strong());
+                    ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                        if theme::icon_button(ui, icons::ICON_CLOSE, "Hide the list").clicked() {
+                            self.open = false;
+                        }
+                        let clear = theme::icon_button(ui, icons::ICON_DELETE_SWEEP, "Clear the list");
+                        if clear.clicked() {
+                            remove = Some(0..self.lines.len());
+                        }
+                    });
+                });
+                egui::ScrollArea::vertical()
+                    .max_height(30.0 * GRID)
+                    .show(ui, |ui| {
+                        for (i, line) in self.lines.iter().enumerate().rev() {
+                            ui.separator();
+                            ui.horizontal_top(|ui| {
+                                let warning = theme::icon(icons::ICON_WARNING).color(theme::ERROR);
+                                ui.label(warning);
+                                let width = ui.available_width() - 5.0 * GRID;
+                                ui.allocate_ui(egui::vec2(width, 0.0), |ui| {
+                                    ui.add(egui::Label::new(line).wrap());
+                                });
+                                let done = theme::icon_button(ui, icons::ICON_CLOSE, "Dismiss");
+                                if done.clicked() {
+                                    remove = Some(i..i + 1);
+                                }
+                            });
+                        }
+                    });
+            });
+        if let Some(range) = remove {
+            self.lines.drain(range);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repeated_problem_is_told_once_and_the_list_is_bounded() {
+        let mut problems = Problems::default();
+        for i in 0..2 * MOST {
+            problems.tell(format!("file {i}"));
+            problems.tell(format!("file {i}"));
+        }
+        assert_eq!(problems.lines().len(), MOST);
+        assert!(problems.open);
+    }
+}

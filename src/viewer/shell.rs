@@ -1,0 +1,584 @@
+//! The state of the window that all panels share, and what commands do to it.
+
+use super::album::{Album, Item};
+use super::commands::Command;
+use super::flow::Flow;
+use super::intake::{Event, Intake};
+use super::open::{Ask, Opener};
+use super::problems::Problems;
+use super::screen::Screen;
+use super::settings::Settings;
+use super::view::{Arrangement, Camera};
+use crate::encoding::Centroids;
+use crate::flow::Source;
+use crate::gpu::canvas::{Layer, Sources};
+use crate::inference::Sampling;
+use crate::job::Worker;
+use crate::model::Card;
+use crate::models;
+use burn::tensor::Device;
+use eframe::egui::util::undoer::Undoer;
+use eframe::egui::{self, Rect, Vec2};
+use eframe::egui_wgpu::RenderState;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use web_time::Instant;
+
+/// What the window computes and draws on, in words.
+#[derive(Clone, Debug)]
+pub struct Devices {
+    /// What computes.
+    pub compute: String,
+    /// Why, where the program decided it.
+    pub note: Option<String>,
+    /// The adapter that draws.
+    pub adapter: String,
+    /// Whether that is a program on the processor.
+    pub software: bool,
+}
+
+/// The open model, as far as the window needs it.
+pub struct Shown {
+    /// Its name in lists: a built-in's, or a path.
+    pub name: String,
+    /// What it says of itself.
+    pub card: Card,
+    /// Its classes' centroids.
+    pub centroids: Centroids,
+    /// Its classes' colours.
+    pub colours: Vec<[u8; 3]>,
+}
+
+/// What the worker does.
+#[derive(Clone, Debug)]
+pub enum Phase {
+    /// Nothing.
+    Idle,
+    /// Reads a model.
+    Loading,
+    /// Decodes the photo.
+    Opening,
+    /// Waits for the device to compile its kernels.
+    Preparing,
+    /// Computes states, since then.
+    Sampling(Instant),
+}
+
+/// The playhead.
+pub struct Play {
+    /// Position between the states, 0 to the number of steps.
+    pub position: f32,
+    /// Whether it moves.
+    pub playing: bool,
+}
+
+/// What can be undone.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Marks {
+    /// Pinned pixels, by their index at the network's size.
+    pub pins: Vec<usize>,
+    /// Hidden classes.
+    pub hidden: BTreeSet<usize>,
+}
+
+/// The state.
+pub struct Shell {
+    /// The window.
+    pub context: egui::Context,
+    /// Remembered choices.
+    pub settings: Settings,
+    /// Drawing; none without a graphics device.
+    pub screen: Option<Screen>,
+    /// What the window computes and draws on.
+    pub devices: Devices,
+    /// The open model.
+    pub model: Option<Shown>,
+    /// The name of the model that is being opened.
+    wanted: String,
+    /// What there is to look at.
+    pub album: Album,
+    /// The flow that is shown.
+    pub flow: Option<Flow>,
+    /// What the worker does.
+    pub phase: Phase,
+    /// The playhead.
+    pub play: Play,
+    /// Pins and hidden classes.
+    pub marks: Marks,
+    history: Undoer<Marks>,
+    /// How to sample.
+    pub sampling: Sampling,
+    /// The number of steps in its control, taken over when it is let go.
+    pub wanted_steps: usize,
+    /// The scale of the input in its control, taken over when it is let go.
+    pub wanted_scale: f64,
+    /// The pane that layer keys work on.
+    pub active: usize,
+    /// The pane under the pointer and the photo's size, for zooming by keys.
+    pub pane: Option<(Rect, Vec2)>,
+    /// The network's pixel under the pointer.
+    pub hovered_pixel: Option<usize>,
+    /// The class that is lit.
+    pub lit: Option<usize>,
+    /// What went wrong.
+    pub problems: Problems,
+    /// Dialogs and folders.
+    pub opener: Opener,
+    /// Runs that were asked for.
+    pub runs: Vec<PathBuf>,
+    /// Whether the list of keys is shown.
+    pub help: bool,
+    /// Whether the export dialog is shown.
+    pub exporting: bool,
+    /// Whether the panels go back to their places.
+    pub reset_panels: bool,
+    /// What the class list is filtered by.
+    pub search: String,
+    worker: Option<Worker<Event>>,
+}
+
+impl Shell {
+    /// Starts the worker and opens a model by its name.
+    pub fn new(
+        context: &egui::Context,
+        state: Option<&RenderState>,
+        device: Device,
+        devices: Devices,
+        settings: Settings,
+        model: &str,
+    ) -> Self {
+        let mut problems = Problems::default();
+        let screen = state.and_then(|state| match Screen::new(state) {
+            Ok(screen) => Some(screen),
+            Err(error) => {
+                problems.tell(error.to_string());
+                None
+            }
+        });
+        let pipelines = screen.as_ref().map(|screen| screen.pipelines().clone());
+        let mut intake = Intake::new(context.clone(), pipelines);
+        let wake = context.clone();
+        let worker = Worker::start(
+            device,
+            move |message, tell| intake.take(message, tell),
+            move || wake.request_repaint(),
+        );
+        let worker = match worker {
+            Ok(worker) => Some(worker),
+            Err(error) => {
+                problems.tell(format!("cannot start a worker thread: {error}"));
+                None
+            }
+        };
+        let wake = context.clone();
+        let sampling = Sampling {
+            solver: settings.solver,
+            steps: settings.steps,
+            ..Sampling::default()
+        };
+        let mut shell = Self {
+            context: context.clone(),
+            settings,
+            screen,
+            devices,
+            model: None,
+            wanted: String::new(),
+            album: Album::default(),
+            flow: None,
+            phase: Phase::Idle,
+            play: Play {
+                position: 0.0,
+                playing: true,
+            },
+            marks: Marks::default(),
+            history: Undoer::default(),
+            sampling,
+            wanted_steps: sampling.steps,
+            wanted_scale: sampling.scale,
+            active: 0,
+            pane: None,
+            hovered_pixel: None,
+            lit: None,
+            problems,
+            opener: Opener::new(move || wake.request_repaint()),
+            runs: Vec::new(),
+            help: false,
+            exporting: false,
+            reset_panels: false,
+            search: String::new(),
+            worker,
+        };
+        shell.open_model(model);
+        shell
+    }
+
+    /// Opens a model by its name or path; the flow starts over when it is there.
+    pub fn open_model(&mut self, name: &str) {
+        let Some(worker) = &self.worker else { return };
+        self.wanted = name.to_owned();
+        self.phase = Phase::Loading;
+        let name = name.to_owned();
+        worker.open_model(Box::new(move |device| {
+            models::load(&name, device).map_err(|error| error.to_string())
+        }));
+    }
+
+    /// Shows another album.
+    pub fn show(&mut self, album: Album) {
+        self.album = album;
+        self.open();
+    }
+
+    /// Shows a picture from the clipboard.
+    pub fn paste(&mut self, image: &egui::ColorImage) {
+        let rgb = image
+            .pixels
+            .iter()
+            .flat_map(|p| [p.r(), p.g(), p.b()])
+            .collect();
+        let [width, height] = image.size.map(|side| side as u32);
+        match image::RgbImage::from_raw(width, height, rgb).filter(|_| width * height > 0) {
+            Some(picture) => self.show(Album::pasted(picture)),
+            None => self.problems.tell("the picture on the clipboard is empty"),
+        }
+    }
+
+    /// Opens what the album shows.
+    fn open(&mut self) {
+        if let Some(path) = self.album.file().map(ToOwned::to_owned) {
+            self.settings.remember(&path);
+        }
+        self.flow = None;
+        self.marks.pins.clear();
+        self.settings.view.camera = Camera::default();
+        self.play.playing = true;
+        self.sample();
+    }
+
+    /// Samples the photo anew, as the controls say.
+    pub fn sample(&mut self) {
+        self.play.position = 0.0;
+        let (Some(worker), Some(item), Some(_)) = (&self.worker, self.album.item(), &self.model)
+        else {
+            return;
+        };
+        self.phase = Phase::Opening;
+        worker.flow(item.photo(), self.sampling);
+    }
+
+    /// Stops sampling; the states so far stay.
+    pub fn cancel(&mut self) {
+        if let Some(worker) = &self.worker {
+            worker.cancel();
+        }
+        self.phase = Phase::Idle;
+    }
+
+    /// Takes in what the worker and the opener found since the last frame.
+    pub fn receive(&mut self) {
+        while let Some(event) = self.worker.as_ref().and_then(Worker::poll) {
+            self.accept(event);
+        }
+        while let Some(found) = self.opener.poll() {
+            for problem in found.problems {
+                self.problems.tell(problem);
+            }
+            if let Some(path) = found.model {
+                self.open_model(&path.to_string_lossy());
+            }
+            if !found.runs.is_empty() {
+                for run in &found.runs {
+                    self.settings.remember(run);
+                }
+                self.runs = found.runs;
+            }
+            if !found.photos.is_empty() {
+                self.show(Album::files(found.photos, found.shown));
+            }
+        }
+    }
+
+    /// Takes in one event.
+    pub fn accept(&mut self, event: Event) {
+        match event {
+            Event::Model(card, centroids) => {
+                let name = std::mem::take(&mut self.wanted);
+                let built_in = models::BUILT_IN.iter().any(|(known, _)| *known == name);
+                if !built_in && !name.is_empty() {
+                    self.settings.remember_model(name.as_ref());
+                }
+                let colours = (0..centroids.len()).map(|k| centroids.colour(k)).collect();
+                self.model = Some(Shown {
+                    name,
+                    card: *card,
+                    centroids,
+                    colours,
+                });
+                self.marks.hidden.clear();
+                self.phase = Phase::Idle;
+                self.open();
+            }
+            Event::Opened(opened) => {
+                let name = self.album.item().map(Item::name).unwrap_or_default();
+                self.flow = Some(Flow::new(name, opened));
+                self.phase = Phase::Sampling(Instant::now());
+            }
+            Event::Preparing => self.phase = Phase::Preparing,
+            Event::Shown { t, values } => {
+                if !matches!(self.phase, Phase::Sampling(_)) {
+                    self.phase = Phase::Sampling(Instant::now());
+                }
+                if let Some(flow) = &mut self.flow {
+                    flow.push(t, values);
+                }
+            }
+            Event::Read {
+                step,
+                host,
+                thumbnails,
+            } => {
+                if let Some(flow) = &mut self.flow {
+                    flow.read(step, host, thumbnails);
+                }
+            }
+            Event::Finished { settled } => {
+                if let Some(flow) = &mut self.flow {
+                    flow.settled = Some(settled);
+                }
+                self.phase = Phase::Idle;
+            }
+            Event::Failed(text) => {
+                self.phase = Phase::Idle;
+                self.problems.tell(text);
+            }
+        }
+    }
+
+    /// The number of states that a whole flow has.
+    pub fn states(&self) -> usize {
+        self.sampling.steps + 1
+    }
+
+    /// The furthest position that can be shown.
+    pub fn reachable(&self) -> f32 {
+        let states = self.flow.as_ref().map_or(0, |flow| flow.moments.len());
+        states.saturating_sub(1) as f32
+    }
+
+    /// What is being done, in words; none while nothing is.
+    pub fn doing(&self) -> Option<String> {
+        Some(match self.phase {
+            Phase::Idle => return None,
+            Phase::Loading => "Opening the model".into(),
+            Phase::Opening => "Opening the photo".into(),
+            Phase::Preparing => {
+                "Preparing kernels for this device; later runs start at once".into()
+            }
+            Phase::Sampling(since) => {
+                let done = self.flow.as_ref().map_or(0, |flow| flow.moments.len());
+                let left = self.states().saturating_sub(done);
+                let elapsed = since.elapsed().as_secs_f32();
+                let eta = if done > 1 {
+                    let seconds = elapsed / (done - 1) as f32 * left as f32;
+                    format!(", {seconds:.1} s left")
+                } else {
+                    String::new()
+                };
+                format!("Step {} of {}{eta}", done.saturating_sub(1), self.sampling.steps)
+            }
+        })
+    }
+
+    /// Whether states are still to come.
+    pub fn busy(&self) -> bool {
+        !matches!(self.phase, Phase::Idle)
+    }
+
+    /// Whether the photo's labels are known.
+    pub fn has_truth(&self) -> bool {
+        self.flow.as_ref().is_some_and(|flow| flow.truth.is_some())
+    }
+
+    /// What the active pane shows.
+    pub fn active_layer(&self) -> Layer {
+        self.settings.view.layers[self.active.min(3)]
+    }
+
+    /// What the canvas is drawn from at the playhead's position.
+    pub fn sources(&mut self) -> Option<Sources> {
+        let (screen, model, flow) = (
+            self.screen.as_mut()?,
+            self.model.as_ref()?,
+            self.flow.as_mut()?,
+        );
+        let drawn = screen
+            .set_classes(&model.centroids, &model.colours, &self.marks.hidden)
+            .and_then(|()| flow.sources(screen, self.play.position));
+        match drawn {
+            Ok(sources) => sources,
+            Err(error) => {
+                self.problems.tell(error.to_string());
+                None
+            }
+        }
+    }
+
+    /// The canvas in words, for those who can't see it.
+    pub fn describe(&self) -> String {
+        let (Some(flow), Some(model)) = (&self.flow, &self.model) else {
+            return "canvas, empty".into();
+        };
+        let Some((step, host)) = flow.nearest(self.play.position) else {
+            return format!("{}, no state yet", flow.name);
+        };
+        let largest = (0..host.shares.len())
+            .max_by(|&a, &b| host.shares[a].total_cmp(&host.shares[b]))
+            .map_or_else(String::new, |k| {
+                let share = 100.0 * host.shares[k];
+                format!(", mostly {} ({share:.0} per cent)", model.card.classes[k])
+            });
+        format!("{}, step {step}{largest}", flow.name)
+    }
+
+    /// Changes pins or hidden classes so that it can be undone.
+    pub fn mark(&mut self, change: impl FnOnce(&mut Marks)) {
+        self.history.add_undo(&self.marks);
+        change(&mut self.marks);
+    }
+
+    /// Pins a pixel or unpins it.
+    pub fn toggle_pin(&mut self, pixel: usize) {
+        self.mark(|marks| {
+            let before = marks.pins.len();
+            marks.pins.retain(|&pin| pin != pixel);
+            if marks.pins.len() == before {
+                marks.pins.push(pixel);
+            }
+        });
+    }
+
+    /// Whether there is something to undo and to redo.
+    pub fn can_undo(&self) -> [bool; 2] {
+        [
+            self.history.has_undo(&self.marks),
+            self.history.has_redo(&self.marks),
+        ]
+    }
+
+    /// Moves the playhead to a state and stops there.
+    pub fn go_to(&mut self, position: f32) {
+        self.play.playing = false;
+        self.play.position = position.clamp(0.0, self.sampling.steps as f32);
+    }
+
+    fn ask(&mut self, ask: Ask) {
+        if let Err(error) = self.opener.ask(ask) {
+            self.problems.tell(format!("cannot show the dialog: {error}"));
+        }
+    }
+
+    /// Finds out what paths are and opens them.
+    pub fn look(&mut self, paths: Vec<PathBuf>) {
+        if let Err(error) = self.opener.look(paths) {
+            self.problems.tell(format!("cannot start a thread: {error}"));
+        }
+    }
+
+    fn zoom(&mut self, factor: f32) {
+        if let Some((pane, photo)) = self.pane {
+            let camera = &mut self.settings.view.camera;
+            camera.magnify(factor, pane.center(), pane, photo);
+        }
+    }
+
+    /// Carries out a command.
+    pub fn run(&mut self, context: &egui::Context, command: Command) {
+        match command {
+            Command::OpenPhotos => self.ask(Ask::Photos),
+            Command::OpenFolder => self.ask(Ask::Folder),
+            Command::OpenModel => self.ask(Ask::Model),
+            Command::OpenRun => self.ask(Ask::Runs),
+            Command::Paste => context.send_viewport_cmd(egui::ViewportCommand::RequestPaste),
+            Command::Next | Command::Previous => {
+                if self.album.turn(if command == Command::Next { 1 } else { -1 }) {
+                    self.open();
+                }
+            }
+            Command::Export => self.exporting = true,
+            Command::Quit => context.send_viewport_cmd(egui::ViewportCommand::Close),
+            Command::Play => {
+                if !self.play.playing && self.play.position >= self.sampling.steps as f32 {
+                    self.play.position = 0.0;
+                }
+                self.play.playing = !self.play.playing;
+            }
+            Command::Loop => self.settings.looping = !self.settings.looping,
+            Command::StepForward => self.go_to(self.play.position.floor() + 1.0),
+            Command::StepBack => self.go_to(self.play.position.ceil() - 1.0),
+            Command::First => self.go_to(0.0),
+            Command::Last => self.go_to(self.reachable()),
+            Command::Rerun => {
+                self.play.playing = true;
+                self.sample();
+            }
+            Command::Cancel => {
+                if self.help || self.exporting {
+                    (self.help, self.exporting) = (false, false);
+                } else {
+                    self.cancel();
+                }
+            }
+            Command::Show(layer) => {
+                let labelled = matches!(layer, Layer::Truth | Layer::Error);
+                if !labelled || self.has_truth() {
+                    self.settings.view.layers[self.active.min(3)] = layer;
+                }
+            }
+            Command::Arrange(arrangement) => {
+                self.settings.view.arrangement = arrangement;
+                if self.active >= arrangement.panes() || arrangement == Arrangement::Single {
+                    self.active = 0;
+                }
+            }
+            Command::Fit => self.settings.view.camera = Camera::default(),
+            Command::ActualSize => {
+                if let Some((pane, photo)) = self.pane {
+                    let scale = 1.0 / context.pixels_per_point();
+                    self.settings.view.camera.magnify_to(scale, pane, photo);
+                }
+            }
+            Command::ZoomIn => self.zoom(1.25),
+            Command::ZoomOut => self.zoom(0.8),
+            Command::Fine => self.settings.view.fine = !self.settings.view.fine,
+            Command::Undo => {
+                if let Some(marks) = self.history.undo(&self.marks) {
+                    self.marks = marks.clone();
+                }
+            }
+            Command::Redo => {
+                if let Some(marks) = self.history.redo(&self.marks) {
+                    self.marks = marks.clone();
+                }
+            }
+            Command::ShowAll => self.mark(|marks| marks.hidden.clear()),
+            Command::ClearPins => self.mark(|marks| marks.pins.clear()),
+            Command::ResetPanels => self.reset_panels = true,
+            Command::LargerText => self.rescale(1.1),
+            Command::SmallerText => self.rescale(1.0 / 1.1),
+            Command::Help => self.help = !self.help,
+        }
+    }
+
+    fn rescale(&mut self, factor: f32) {
+        let wanted = self.settings.scale * factor;
+        // Back at the designed size exactly, rather than a rounding error beside it.
+        let scale = if (wanted - 1.0).abs() < 0.04 { 1.0 } else { wanted };
+        self.settings.scale = scale.clamp(0.6, 2.5);
+    }
+
+    /// Where the flow starts, unless the model decides.
+    pub fn source(&self) -> Source {
+        let of_model = self.model.as_ref().map(|model| model.card.source);
+        self.sampling.source.or(of_model).unwrap_or_default()
+    }
+}

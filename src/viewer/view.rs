@@ -1,0 +1,235 @@
+//! How the canvas shows a flow: which layers, in which arrangement, from which camera.
+
+use crate::gpu::canvas::Layer;
+use eframe::egui::{Pos2, Rect, Vec2, pos2, vec2};
+use egui_material_icons::{MaterialIcon, icons};
+use serde::{Deserialize, Serialize};
+
+/// How panes share the canvas.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Arrangement {
+    /// One pane.
+    #[default]
+    Single,
+    /// Two beside each other.
+    SideBySide,
+    /// Two at one place, with a divider to drag.
+    Swipe,
+    /// Two by two.
+    Grid,
+}
+
+impl Arrangement {
+    /// All of them, with icon and name.
+    pub const ALL: [(Arrangement, MaterialIcon, &'static str); 4] = [
+        (Arrangement::Single, icons::ICON_CROP_SQUARE, "One view"),
+        (
+            Arrangement::SideBySide,
+            icons::ICON_SPLITSCREEN_RIGHT,
+            "Two views side by side",
+        ),
+        (
+            Arrangement::Swipe,
+            icons::ICON_COMPARE,
+            "Two views with a divider to drag",
+        ),
+        (Arrangement::Grid, icons::ICON_GRID_VIEW, "Four views"),
+    ];
+
+    /// Panes it shows.
+    pub fn panes(self) -> usize {
+        match self {
+            Arrangement::Single => 1,
+            Arrangement::SideBySide | Arrangement::Swipe => 2,
+            Arrangement::Grid => 4,
+        }
+    }
+}
+
+/// Every layer with its name and what it is.
+pub const LAYERS: [(Layer, &str, &str); 6] = [
+    (Layer::Photo, "Photo", "The photo as it is"),
+    (
+        Layer::Raw,
+        "Raw",
+        "The state x_t, its three channels read as red, green and blue",
+    ),
+    (Layer::Map, "Map", "The nearest class of every pixel"),
+    (Layer::Overlay, "Overlay", "The map over the photo"),
+    (Layer::Truth, "Truth", "The label file beside the photo"),
+    (
+        Layer::Error,
+        "Error",
+        "Where the map differs from the label file",
+    ),
+];
+
+/// The name of a layer.
+pub fn name(layer: Layer) -> &'static str {
+    LAYERS
+        .iter()
+        .find(|(known, ..)| *known == layer)
+        .map_or("", |(_, name, _)| name)
+}
+
+/// The choices, as they are remembered.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct View {
+    /// How panes share the canvas.
+    pub arrangement: Arrangement,
+    /// What each pane shows.
+    pub layers: [Layer; 4],
+    /// Opacity of the overlay, 0 to 1.
+    pub opacity: f32,
+    /// Outlines at the photo's resolution rather than the network's.
+    pub fine: bool,
+    /// Where the divider of [`Arrangement::Swipe`] stands, 0 to 1.
+    pub divider: f32,
+    /// From where.
+    #[serde(skip)]
+    pub camera: Camera,
+}
+
+impl Default for View {
+    fn default() -> Self {
+        Self {
+            arrangement: Arrangement::Single,
+            layers: [Layer::Overlay, Layer::Raw, Layer::Map, Layer::Photo],
+            opacity: 0.7,
+            fine: true,
+            divider: 0.5,
+            camera: Camera::default(),
+        }
+    }
+}
+
+/// Where all panes look, so that they stay linked.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Camera {
+    /// Magnification, 1 where the whole photo fits.
+    pub zoom: f32,
+    /// The photo's point at the middle of the pane, 0 to 1 each way.
+    pub centre: Vec2,
+}
+
+impl Default for Camera {
+    fn default() -> Self {
+        Self {
+            zoom: 1.0,
+            centre: vec2(0.5, 0.5),
+        }
+    }
+}
+
+/// Points around the whole photo.
+const MARGIN: f32 = 8.0;
+/// The largest magnification: points a photo pixel.
+const CLOSEST: f32 = 64.0;
+
+impl Camera {
+    /// Points a photo pixel where the whole photo fits.
+    pub fn fit(area: Rect, photo: Vec2) -> f32 {
+        let room = (area.size() - Vec2::splat(2.0 * MARGIN)).max(Vec2::splat(1.0));
+        (room.x / photo.x).min(room.y / photo.y)
+    }
+
+    /// The photo's place in a pane.
+    pub fn target(&self, area: Rect, photo: Vec2) -> Rect {
+        let size = photo * Self::fit(area, photo) * self.zoom;
+        Rect::from_min_size(area.center() - self.centre * size, size)
+    }
+
+    /// Magnifies by `factor` around a point of the pane.
+    pub fn magnify(&mut self, factor: f32, around: Pos2, area: Rect, photo: Vec2) {
+        let fit = Self::fit(area, photo);
+        let under = (around - self.target(area, photo).min) / (photo * fit * self.zoom);
+        self.zoom = (self.zoom * factor).clamp(0.25, (CLOSEST / fit).max(1.0));
+        // The point under the pointer stays there.
+        let size = photo * fit * self.zoom;
+        self.centre = (area.center() - around + under * size) / size;
+        self.hold();
+    }
+
+    /// Moves the picture by so many points.
+    pub fn pan(&mut self, by: Vec2, area: Rect, photo: Vec2) {
+        self.centre -= by / (photo * Self::fit(area, photo) * self.zoom);
+        self.hold();
+    }
+
+    /// Sets the magnification in points a photo pixel.
+    pub fn magnify_to(&mut self, scale: f32, area: Rect, photo: Vec2) {
+        self.zoom = scale / Self::fit(area, photo);
+    }
+
+    /// The picture never leaves the pane altogether.
+    fn hold(&mut self) {
+        self.centre = self.centre.clamp(Vec2::ZERO, Vec2::splat(1.0));
+    }
+}
+
+/// The panes of an arrangement within an area. In [`Arrangement::Swipe`] both have the whole area.
+pub fn panes(arrangement: Arrangement, area: Rect) -> Vec<Rect> {
+    const GAP: f32 = 1.0;
+    let middle = area.center();
+    let (left, right) = (middle.x - GAP, middle.x + GAP);
+    let (above, below) = (middle.y - GAP, middle.y + GAP);
+    let (min, max) = (area.min, area.max);
+    match arrangement {
+        Arrangement::Single => vec![area],
+        Arrangement::Swipe => vec![area; 2],
+        Arrangement::SideBySide => vec![
+            Rect::from_min_max(min, pos2(left, max.y)),
+            Rect::from_min_max(pos2(right, min.y), max),
+        ],
+        Arrangement::Grid => vec![
+            Rect::from_min_max(min, pos2(left, above)),
+            Rect::from_min_max(pos2(right, min.y), pos2(max.x, above)),
+            Rect::from_min_max(pos2(min.x, below), pos2(left, max.y)),
+            Rect::from_min_max(pos2(right, below), max),
+        ],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AREA: Rect = Rect {
+        min: pos2(100.0, 50.0),
+        max: pos2(916.0, 466.0),
+    };
+    const PHOTO: Vec2 = vec2(200.0, 100.0);
+
+    #[test]
+    fn the_point_under_the_pointer_stays() {
+        let mut camera = Camera::default();
+        let pointer = pos2(300.0, 200.0);
+        let before = (pointer - camera.target(AREA, PHOTO).min) / camera.target(AREA, PHOTO).size();
+        camera.magnify(3.0, pointer, AREA, PHOTO);
+        let target = camera.target(AREA, PHOTO);
+        let after = (pointer - target.min) / target.size();
+        assert!((before - after).length() < 1e-4);
+    }
+
+    #[test]
+    fn one_to_one_is_a_point_a_pixel() {
+        let mut camera = Camera::default();
+        camera.magnify_to(1.0, AREA, PHOTO);
+        assert!((camera.target(AREA, PHOTO).size() - PHOTO).length() < 1e-3);
+    }
+
+    #[test]
+    fn panes_fill_the_area_without_overlap() {
+        for (arrangement, ..) in Arrangement::ALL {
+            let panes = panes(arrangement, AREA);
+            assert_eq!(panes.len(), arrangement.panes());
+            assert!(panes.iter().all(|pane| AREA.contains_rect(*pane)));
+            if arrangement != Arrangement::Swipe {
+                for (i, a) in panes.iter().enumerate() {
+                    assert!(panes[..i].iter().all(|b| !a.intersects(*b)));
+                }
+            }
+        }
+    }
+}
