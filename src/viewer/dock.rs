@@ -213,6 +213,6 @@ mod tests {
         let id = tree.tiles.find_pane(&Panel::Charts).unwrap();
         tree.remove_recursively(id);
         assert!(!is_sound(&tree));
-        assert!(!is_sound(&Tree::empty("empty")));
+        assert!(!is_sound(&Tree::empty(egui::Id::unique("empty"))));
     }
 }
