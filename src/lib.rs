@@ -16,6 +16,8 @@
 //! | training and its run folders | [`train`] |
 //! | mIoU | [`eval`] |
 //! | photos to masks | [`inference`] |
+//! | what a trajectory tells, as numbers | [`trajectory`] |
+//! | what a trajectory tells, as numbers | [`trajectory`] |
 //! | comparison with reference numbers | [`verify`] |
 //! | work off the caller's thread | [`job`] |
 //! | the window | [`viewer`] |
@@ -43,5 +45,6 @@ pub mod model;
 pub mod potential;
 pub mod sampler;
 pub mod train;
+pub mod trajectory;
 pub mod verify;
 pub mod viewer;

@@ -1,0 +1,129 @@
+//! What a trajectory tells: shares of the classes, when pixels settle, how fast the states move.
+//!
+//! Pure functions on host data, for the charts of the window and for exported numbers alike.
+
+/// The share of every class among the labels, in `[0, 1]`: `[classes]`. Labels outside the table
+/// (such as ignored pixels) belong to no class, so the shares then sum to less than 1. Without
+/// labels all shares are 0.
+pub fn shares(labels: &[u16], classes: usize) -> Vec<f32> {
+    let mut counts = vec![0u32; classes];
+    for &label in labels {
+        if let Some(count) = counts.get_mut(usize::from(label)) {
+            *count += 1;
+        }
+    }
+    let total = labels.len().max(1) as f32;
+    counts.iter().map(|&count| count as f32 / total).collect()
+}
+
+/// The state at which every pixel settled: the first from which on it keeps the class that it has
+/// in the last state. `labels` holds one map `[pixels]` a state, all of one length; the result is
+/// `[pixels]` in `[0, states - 1]`, and empty where there is no state.
+pub fn settle_steps(labels: &[&[u16]]) -> Vec<u16> {
+    let Some((last, earlier)) = labels.split_last() else {
+        return Vec::new();
+    };
+    let mut settled = vec![earlier.len() as u16; last.len()];
+    // Backwards, so that a pixel moves on only while it has been at its final class without a break.
+    for (step, map) in earlier.iter().enumerate().rev() {
+        let after = step as u16 + 1;
+        for ((settled, label), end) in settled.iter_mut().zip(*map).zip(*last) {
+            if *settled == after && label == end {
+                *settled = step as u16;
+            }
+        }
+    }
+    settled
+}
+
+/// The share of pixels that have settled by each of `states` states, in `[0, 1]`: `[states]`,
+/// never falling, from the result of [`settle_steps`].
+pub fn settled_share(settle: &[u16], states: usize) -> Vec<f32> {
+    let mut counts = vec![0u32; states];
+    for &step in settle {
+        if let Some(count) = counts.get_mut(usize::from(step)) {
+            *count += 1;
+        }
+    }
+    let total = settle.len().max(1) as f32;
+    counts
+        .iter()
+        .scan(0u32, |sum, count| {
+            *sum += count;
+            Some(*sum as f32 / total)
+        })
+        .collect()
+}
+
+/// The mean speed `|v|` between two states `[3, pixels]` that are `dt` apart: the Euclidean length
+/// of every pixel's move over `dt`, averaged over the pixels. 0 where there is no pixel or no time.
+pub fn mean_speed(a: &[f32], b: &[f32], dt: f32) -> f32 {
+    let pixels = a.len().min(b.len()) / 3;
+    if pixels == 0 || dt <= 0.0 {
+        return 0.0;
+    }
+    let squares = |channel: usize| {
+        let range = channel * pixels..(channel + 1) * pixels;
+        let pairs = a[range.clone()].iter().zip(&b[range]);
+        pairs.map(|(a, b)| f64::from(b - a).powi(2))
+    };
+    let sum: f64 = squares(0)
+        .zip(squares(1))
+        .zip(squares(2))
+        .map(|((x, y), z)| (x + y + z).sqrt())
+        .sum();
+    (sum / pixels as f64) as f32 / dt
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn shares_count_classes_and_no_others() {
+        assert_eq!(shares(&[0, 2, 2, u16::MAX], 3), [0.25, 0.0, 0.5]);
+        assert_eq!(shares(&[], 2), [0.0, 0.0]);
+    }
+
+    #[test]
+    fn a_pixel_that_leaves_its_final_class_has_not_settled() {
+        let labels: [&[u16]; 4] = [&[1, 1, 0], &[1, 0, 0], &[1, 1, 0], &[1, 1, 2]];
+        let settle = settle_steps(&labels);
+        assert_eq!(settle, [0, 2, 3]);
+        let third = 1.0 / 3.0;
+        assert_eq!(
+            settled_share(&settle, 4),
+            [third, third, 2.0 * third, 3.0 * third]
+        );
+        assert!(settle_steps(&[]).is_empty());
+        assert_eq!(settled_share(&[], 2), [0.0, 0.0]);
+    }
+
+    #[test]
+    fn speed_is_the_length_of_the_move_over_time() {
+        // One pixel moves by (2, 3, 6), the other rests.
+        let a = [0.0, 1.0, 0.0, 1.0, 0.0, 1.0];
+        let b = [2.0, 1.0, 3.0, 1.0, 6.0, 1.0];
+        assert_eq!(mean_speed(&a, &b, 0.5), 7.0);
+        assert_eq!(mean_speed(&a, &b, 0.0), 0.0);
+        assert_eq!(mean_speed(&[], &[], 1.0), 0.0);
+    }
+
+    proptest! {
+        /// The definition itself, pixel by pixel, agrees with the sweep over states.
+        #[test]
+        fn settling_is_what_it_says(maps in prop::collection::vec(prop::array::uniform8(0u16..3), 1..12)) {
+            let labels: Vec<&[u16]> = maps.iter().map(|map| map.as_slice()).collect();
+            let settle = settle_steps(&labels);
+            for pixel in 0..8 {
+                let end = maps[maps.len() - 1][pixel];
+                let first = (0..maps.len()).find(|&s| maps[s..].iter().all(|map| map[pixel] == end));
+                prop_assert_eq!(Some(usize::from(settle[pixel])), first);
+            }
+            let share = settled_share(&settle, maps.len());
+            prop_assert!(share.windows(2).all(|w| w[0] <= w[1]));
+            prop_assert_eq!(share[maps.len() - 1], 1.0);
+        }
+    }
+}
