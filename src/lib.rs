@@ -14,10 +14,13 @@
 //! | fused operations, forward and backward | [`kernels`] |
 //! | data sets and augmentation | [`data`] |
 //! | training and its run folders | [`train`] |
+//! | run folders as they are watched | [`runs`] |
 //! | mIoU | [`eval`] |
 //! | photos to masks | [`inference`] |
 //! | what a trajectory tells, as numbers | [`trajectory`] |
+//! | pictures, animations and tables of a flow | [`export`] |
 //! | what a trajectory tells, as numbers | [`trajectory`] |
+//! | pictures, animations and tables of a flow | [`export`] |
 //! | comparison with reference numbers | [`verify`] |
 //! | work off the caller's thread | [`job`] |
 //! | the window | [`viewer`] |
@@ -36,6 +39,7 @@ pub mod data;
 pub mod device;
 pub mod encoding;
 pub mod eval;
+pub mod export;
 pub mod files;
 pub mod flow;
 pub mod inference;
@@ -43,6 +47,7 @@ pub mod job;
 pub mod kernels;
 pub mod model;
 pub mod potential;
+pub mod runs;
 pub mod sampler;
 pub mod train;
 pub mod trajectory;
