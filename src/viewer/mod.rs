@@ -3,6 +3,7 @@
 mod canvas;
 mod flow;
 mod legend;
+pub mod runs;
 mod theme;
 mod timeline;
 
