@@ -50,29 +50,59 @@ fn reason(error: &io::Error) -> String {
 /// # Errors
 /// Any failure of the disk; the temporary file is removed.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    write_with(path, |file| {
+        file.write_all(bytes).map_err(|source| FileError::Write {
+            path: path.to_owned(),
+            source,
+        })
+    })
+}
+
+/// [`write_atomic`] for what is better written piece by piece. `write` should buffer.
+///
+/// # Errors
+/// Any failure of the disk or of `write`; the temporary file is removed.
+pub fn write_with<E: From<FileError>>(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> Result<(), E>,
+) -> Result<(), E> {
     let failed = |source| FileError::Write {
         path: path.to_owned(),
         source,
     };
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
     let mut file = tempfile::Builder::new()
         .prefix(".flowseg-")
-        .tempfile_in(folder)
+        .tempfile_in(folder_of(path))
         .map_err(failed)?;
-    file.write_all(bytes).map_err(failed)?;
+    write(file.as_file_mut())?;
     file.as_file().sync_all().map_err(failed)?;
-    // A temporary file is private by default; the result is as readable as any other new file.
+    readable_by_all(file.path()).map_err(failed)?;
+    file.persist(path).map_err(|e| failed(e.error))?;
+    Ok(())
+}
+
+/// The folder that a path lies in.
+pub fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Makes what was created under a temporary name, which is private by default, as readable as any
+/// other new file or folder.
+///
+/// # Errors
+/// A disk that refuses.
+pub fn readable_by_all(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        file.as_file()
-            .set_permissions(fs::Permissions::from_mode(0o644))
-            .map_err(failed)?;
+        let mode = if path.is_dir() { 0o755 } else { 0o644 };
+        fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
     }
-    file.persist(path).map_err(|e| failed(e.error))?;
+    #[cfg(not(unix))]
+    let _ = path;
     Ok(())
 }
 

@@ -14,9 +14,11 @@
 //! | fused operations, forward and backward | [`kernels`] |
 //! | data sets and augmentation | [`data`] |
 //! | training and its run folders | [`train`] |
+//! | run folders as they are watched | [`runs`] |
 //! | mIoU | [`eval`] |
 //! | photos to masks | [`inference`] |
 //! | what a trajectory tells, as numbers | [`trajectory`] |
+//! | pictures, animations and tables of a flow | [`export`] |
 //! | comparison with reference numbers | [`verify`] |
 //! | work off the caller's thread | [`job`] |
 //! | the window | [`viewer`] |
@@ -35,6 +37,7 @@ pub mod data;
 pub mod device;
 pub mod encoding;
 pub mod eval;
+pub mod export;
 pub mod files;
 pub mod flow;
 pub mod gpu;
@@ -44,6 +47,7 @@ pub mod kernels;
 pub mod model;
 pub mod models;
 pub mod potential;
+pub mod runs;
 pub mod sampler;
 pub mod train;
 pub mod trajectory;

@@ -2,17 +2,23 @@
 //!
 //! Pure functions on host data, for the charts of the window and for exported numbers alike.
 
-/// The share of every class among the labels, in `[0, 1]`: `[classes]`. Labels outside the table
-/// (such as ignored pixels) belong to no class, so the shares then sum to less than 1. Without
-/// labels all shares are 0.
-pub fn shares(labels: &[u16], classes: usize) -> Vec<f32> {
-    let mut counts = vec![0u32; classes];
+/// The number of labels of every class: `[classes]`. Labels outside the table (such as ignored
+/// pixels) belong to no class.
+pub fn counts(labels: &[u16], classes: usize) -> Vec<usize> {
+    let mut counts = vec![0; classes];
     for &label in labels {
         if let Some(count) = counts.get_mut(usize::from(label)) {
             *count += 1;
         }
     }
+    counts
+}
+
+/// The share of every class among the labels, in `[0, 1]`: `[classes]`. The shares sum to less than
+/// 1 where labels are outside the table, and to 0 where there is none.
+pub fn shares(labels: &[u16], classes: usize) -> Vec<f32> {
     let total = labels.len().max(1) as f32;
+    let counts = counts(labels, classes);
     counts.iter().map(|&count| count as f32 / total).collect()
 }
 
@@ -39,16 +45,10 @@ pub fn settle_steps(labels: &[&[u16]]) -> Vec<u16> {
 /// The share of pixels that have settled by each of `states` states, in `[0, 1]`: `[states]`,
 /// never falling, from the result of [`settle_steps`].
 pub fn settled_share(settle: &[u16], states: usize) -> Vec<f32> {
-    let mut counts = vec![0u32; states];
-    for &step in settle {
-        if let Some(count) = counts.get_mut(usize::from(step)) {
-            *count += 1;
-        }
-    }
     let total = settle.len().max(1) as f32;
-    counts
+    counts(settle, states)
         .iter()
-        .scan(0u32, |sum, count| {
+        .scan(0, |sum, count| {
             *sum += count;
             Some(*sum as f32 / total)
         })

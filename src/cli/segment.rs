@@ -1,22 +1,16 @@
 //! `flowseg segment`: masks without a window.
 
 use super::{DeviceArgument, model::ModelArgument};
-use crate::encoding::{Centroids, to_byte};
+use crate::export::{self, Artifact, Look, Scene, Trajectory};
 use crate::inference::{self, Sampling};
+use crate::job::HostState;
 use crate::model::Model;
 use crate::model::tensors::read;
-use crate::sampler::{Solver, State};
-use crate::{data, files};
-use anyhow::{Context, bail};
-use image::codecs::gif::{GifEncoder, Repeat};
-use image::{Delay, Frame, ImageFormat, RgbImage, RgbaImage, imageops};
+use crate::sampler::Solver;
+use crate::{data, files, trajectory};
+use anyhow::bail;
 use std::collections::HashMap;
-use std::io::Cursor;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-/// The longer side of an animation, in pixels.
-const ANIMATION_SIDE: u32 = 512;
 
 /// Write the masks of photos
 #[derive(clap::Args)]
@@ -41,9 +35,15 @@ pub struct Arguments {
     /// Also write OUT/NAME.overlay.png: the photo under half-transparent class colours
     #[arg(long)]
     overlay: bool,
+    /// Also write OUT/NAME.colours.png: the mask in class colours, with a legend
+    #[arg(long)]
+    colours: bool,
     /// Also write OUT/NAME.trajectory.gif: the flow from photo to mask
     #[arg(long)]
     trajectory: bool,
+    /// Also write OUT/NAME.numbers.csv: shares of the classes, settling and speed, state by state
+    #[arg(long)]
+    numbers: bool,
     /// Print a JSON object a photo with the share of every class
     #[arg(long)]
     json: bool,
@@ -106,41 +106,51 @@ fn segment(a: &Arguments, model: &Model, path: &Path, name: &str) -> anyhow::Res
         ..Sampling::default()
     };
     let centroids = model.centroids();
-    let mut frames = Vec::new();
-    let mut last = None;
-    for state in inference::flow(model, input, sampling) {
-        if a.trajectory {
-            frames.push(picture(&state, size));
-        }
-        last = Some(state);
-    }
-    let state = last.context("a flow has at least its source")?;
-    let small = inference::decode(&centroids, state.x).swap_remove(0);
-    let labels = inference::scale_labels(&small, size, [height, width]);
-
-    let file = |ending: &str| a.output.join(format!("{name}{ending}"));
-    data::write_labels(file(".png"), width, height, &labels)?;
-    if a.overlay {
-        files::write_atomic(
-            &file(".overlay.png"),
-            &png(&overlay(&photo, &labels, &centroids))?,
-        )?;
-    }
-    if a.trajectory {
-        files::write_atomic(&file(".trajectory.gif"), &gif(&frames)?)?;
+    // Masks need the last state alone.
+    let whole = a.trajectory || a.numbers;
+    let states: Vec<HostState> = inference::flow(model, input, sampling)
+        .filter(|state| whole || state.step == sampling.steps)
+        .map(|state| {
+            let x = read(state.x);
+            let labels = centroids.decode(&x);
+            let (step, t) = (state.step, state.t);
+            HostState { step, t, x, labels }
+        })
+        .collect();
+    let times: Vec<f32> = states.iter().map(|state| state.t).collect();
+    let scene = Scene {
+        photo: &photo,
+        trajectory: Trajectory {
+            size,
+            times: &times,
+            states: states.iter().map(|state| state.x.as_slice()).collect(),
+            labels: states.iter().map(|state| state.labels.as_slice()).collect(),
+        },
+        centroids: &centroids,
+        classes: &model.card.classes,
+        look: Look::Raw,
+        opacity: 0.5,
+    };
+    let wanted = [
+        (Artifact::Labels, true),
+        (Artifact::Overlay, a.overlay),
+        (Artifact::Colours, a.colours),
+        (Artifact::Gif, a.trajectory),
+        (Artifact::Numbers, a.numbers),
+    ];
+    for (artifact, _) in wanted.into_iter().filter(|(_, wanted)| *wanted) {
+        let path = a.output.join(artifact.file_name(name));
+        export::write(artifact, &scene, &path, &|_| true)?;
     }
     if a.json {
-        println!("{}", shares(path, &labels, model, size));
+        println!("{}", shares(path, &scene.labels_of_photo(), model, size));
     }
     Ok(())
 }
 
 fn shares(path: &Path, labels: &[u16], model: &Model, size: [usize; 2]) -> serde_json::Value {
-    let mut counts = vec![0u64; model.card.classes.len()];
-    for &label in labels {
-        counts[usize::from(label)] += 1;
-    }
-    let share = |count: u64| count as f64 / labels.len() as f64;
+    let counts = trajectory::counts(labels, model.card.classes.len());
+    let share = |count: usize| count as f64 / labels.len() as f64;
     let classes: serde_json::Map<String, serde_json::Value> = model
         .card
         .classes
@@ -149,50 +159,4 @@ fn shares(path: &Path, labels: &[u16], model: &Model, size: [usize; 2]) -> serde
         .map(|(name, count)| (name.clone(), share(count).into()))
         .collect();
     serde_json::json!({ "image": path, "network_size": size, "shares": classes })
-}
-
-/// A state as a picture: its three channels read as RGB.
-fn picture(state: &State, [height, width]: [usize; 2]) -> RgbImage {
-    let values = read(state.x.clone());
-    let pixels = width * height;
-    RgbImage::from_fn(width as u32, height as u32, |x, y| {
-        let at = y as usize * width + x as usize;
-        image::Rgb([0, 1, 2].map(|c| to_byte(values[c * pixels + at])))
-    })
-}
-
-fn overlay(photo: &RgbImage, labels: &[u16], centroids: &Centroids) -> RgbImage {
-    let mut picture = photo.clone();
-    for (pixel, &label) in picture.pixels_mut().zip(labels) {
-        let colour = centroids.colour(usize::from(label));
-        for (channel, class) in pixel.0.iter_mut().zip(colour) {
-            *channel = ((u16::from(*channel) + u16::from(class)) / 2) as u8;
-        }
-    }
-    picture
-}
-
-fn png(picture: &RgbImage) -> anyhow::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    picture.write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png)?;
-    Ok(bytes)
-}
-
-fn gif(frames: &[RgbImage]) -> anyhow::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let mut encoder = GifEncoder::new_with_speed(&mut bytes, 10);
-    encoder.set_repeat(Repeat::Infinite)?;
-    for (i, frame) in frames.iter().enumerate() {
-        let scale = (ANIMATION_SIDE / frame.width().max(frame.height())).max(1);
-        let (width, height) = (frame.width() * scale, frame.height() * scale);
-        let big = imageops::resize(frame, width, height, imageops::FilterType::Nearest);
-        // Both ends stand still long enough to be looked at.
-        let ends = i == 0 || i + 1 == frames.len();
-        let delay =
-            Delay::from_saturating_duration(Duration::from_millis(if ends { 1200 } else { 120 }));
-        let rgba: RgbaImage = image::DynamicImage::ImageRgb8(big).to_rgba8();
-        encoder.encode_frame(Frame::from_parts(rgba, 0, 0, delay))?;
-    }
-    drop(encoder);
-    Ok(bytes)
 }

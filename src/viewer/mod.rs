@@ -17,6 +17,7 @@ mod legend;
 mod open;
 mod pixel;
 mod problems;
+mod runs;
 mod screen;
 mod settings;
 mod shell;

@@ -1,0 +1,211 @@
+//! Masks and states as pictures and animations.
+
+use super::{ExportError, Look, Scene, go_on, legend};
+use crate::encoding::to_byte;
+use crate::files;
+use crate::trajectory;
+use image::codecs::gif::{GifEncoder, Repeat};
+use image::imageops::{self, FilterType};
+use image::{Delay, DynamicImage, Frame, ImageFormat, Rgb, RgbImage};
+use std::fs;
+use std::io::{BufWriter, Cursor, Write};
+use std::path::Path;
+use std::time::Duration;
+
+/// Pictures are magnified by whole factors while their longer side stays within this many pixels.
+const SHOWN_SIDE: u32 = 512;
+/// How long a state between the ends of an animation is shown.
+const STEP: Duration = Duration::from_millis(120);
+/// How long the ends are shown: long enough to be looked at.
+const END: Duration = Duration::from_millis(1200);
+/// Of the GIF encoder's range 1 (best palette) to 30 (fastest).
+const GIF_SPEED: i32 = 10;
+
+/// The mask in class colours at the photo's size, a small one magnified by a whole factor, above a
+/// legend of its classes with their shares, the greatest first.
+pub fn colours(scene: &Scene) -> RgbImage {
+    let labels = scene.labels_of_photo();
+    let (width, height) = scene.photo.dimensions();
+    let map = map(scene, &labels, [height as usize, width as usize]);
+    let scale = magnification(width, height);
+    let map = imageops::resize(&map, width * scale, height * scale, FilterType::Nearest);
+    let shares = trajectory::shares(&labels, scene.classes.len());
+    let mut entries: Vec<legend::Entry> = scene
+        .classes
+        .iter()
+        .zip(shares)
+        .enumerate()
+        .filter(|(_, (_, share))| *share > 0.0)
+        .map(|(class, (name, share))| legend::Entry {
+            colour: scene.centroids.colour(class),
+            name,
+            share,
+        })
+        .collect();
+    entries.sort_by(|a, b| b.share.total_cmp(&a.share));
+    legend::below(&map, &entries)
+}
+
+/// The photo under class colours of the scene's opacity, at the photo's own size.
+pub fn overlay(scene: &Scene) -> RgbImage {
+    let labels = scene.labels_of_photo();
+    let mut picture = scene.photo.clone();
+    for (pixel, &label) in picture.pixels_mut().zip(&labels) {
+        let colour = scene.centroids.colour(usize::from(label));
+        pixel.0 = mix(pixel.0, colour, scene.opacity);
+    }
+    picture
+}
+
+/// `below` under `above` of an opacity from 0 to 1.
+fn mix(below: [u8; 3], above: [u8; 3], opacity: f32) -> [u8; 3] {
+    let share = (opacity.clamp(0.0, 1.0) * 256.0).round() as u32;
+    std::array::from_fn(|c| {
+        ((u32::from(below[c]) * (256 - share) + u32::from(above[c]) * share) / 256) as u8
+    })
+}
+
+/// A label map `[height, width]` in class colours.
+fn map(scene: &Scene, labels: &[u16], [height, width]: [usize; 2]) -> RgbImage {
+    RgbImage::from_fn(width as u32, height as u32, |x, y| {
+        let label = labels[y as usize * width + x as usize];
+        Rgb(scene.centroids.colour(usize::from(label)))
+    })
+}
+
+/// A state `[3, height, width]`, its three channels read as RGB.
+fn raw(state: &[f32], [height, width]: [usize; 2]) -> RgbImage {
+    let pixels = width * height;
+    RgbImage::from_fn(width as u32, height as u32, |x, y| {
+        let at = y as usize * width + x as usize;
+        Rgb([0, 1, 2].map(|c| to_byte(state[c * pixels + at])))
+    })
+}
+
+fn magnification(width: u32, height: u32) -> u32 {
+    (SHOWN_SIDE / width.max(height).max(1)).max(1)
+}
+
+/// The pictures of an animation, state by state.
+struct Animation<'a> {
+    scene: &'a Scene<'a>,
+    /// The photo at the animation's size, where it is shown.
+    photo: Option<RgbImage>,
+    scale: u32,
+}
+
+impl<'a> Animation<'a> {
+    fn new(scene: &'a Scene<'a>) -> Self {
+        let [height, width] = scene.trajectory.size.map(|side| side as u32);
+        let scale = magnification(width, height);
+        let photo = (scene.look == Look::Overlay).then(|| {
+            let (width, height) = (width * scale, height * scale);
+            imageops::resize(scene.photo, width, height, FilterType::Triangle)
+        });
+        Self {
+            scene,
+            photo,
+            scale,
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.scene.trajectory.states.len()
+    }
+
+    fn picture(&self, at: usize) -> RgbImage {
+        let trajectory = &self.scene.trajectory;
+        let small = match self.scene.look {
+            Look::Raw => raw(trajectory.states[at], trajectory.size),
+            Look::Map | Look::Overlay => map(self.scene, trajectory.labels[at], trajectory.size),
+        };
+        let (width, height) = (small.width() * self.scale, small.height() * self.scale);
+        let mut picture = imageops::resize(&small, width, height, FilterType::Nearest);
+        if let Some(photo) = &self.photo {
+            for (pixel, below) in picture.pixels_mut().zip(photo.pixels()) {
+                pixel.0 = mix(below.0, pixel.0, self.scene.opacity);
+            }
+        }
+        picture
+    }
+}
+
+/// Encodes a picture as PNG.
+fn png(path: &Path, picture: &RgbImage) -> Result<Vec<u8>, ExportError> {
+    let mut bytes = Vec::new();
+    picture
+        .write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png)
+        .map_err(|e| failed(path, e))?;
+    Ok(bytes)
+}
+
+/// Writes a picture as PNG.
+pub(super) fn write_png(path: &Path, picture: &RgbImage) -> Result<(), ExportError> {
+    Ok(files::write_atomic(path, &png(path, picture)?)?)
+}
+
+/// Writes the flow as an endless GIF, frame by frame.
+pub(super) fn write_gif(
+    path: &Path,
+    scene: &Scene,
+    progress: &dyn Fn(f32) -> bool,
+) -> Result<(), ExportError> {
+    let animation = Animation::new(scene);
+    files::write_with(path, |file| {
+        let mut file = BufWriter::new(file);
+        let mut encoder = GifEncoder::new_with_speed(&mut file, GIF_SPEED);
+        encoder
+            .set_repeat(Repeat::Infinite)
+            .map_err(|e| failed(path, e))?;
+        for at in 0..animation.len() {
+            let ends = at == 0 || at + 1 == animation.len();
+            let delay = Delay::from_saturating_duration(if ends { END } else { STEP });
+            let picture = DynamicImage::ImageRgb8(animation.picture(at)).to_rgba8();
+            encoder
+                .encode_frame(Frame::from_parts(picture, 0, 0, delay))
+                .map_err(|e| failed(path, e))?;
+            go_on(progress((at + 1) as f32 / animation.len() as f32))?;
+        }
+        drop(encoder);
+        file.flush().map_err(|e| ExportError::write(path, e))
+    })
+}
+
+/// Writes the flow as `0000.png`, `0001.png` and so on into a new or empty folder, which appears
+/// under its name once the last of them is written.
+pub(super) fn write_frames(
+    path: &Path,
+    scene: &Scene,
+    progress: &dyn Fn(f32) -> bool,
+) -> Result<(), ExportError> {
+    let failed = |e| ExportError::write(path, e);
+    let empty = || fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
+    if path.exists() && !empty() {
+        return Err(ExportError::Occupied(path.to_owned()));
+    }
+    let parent = files::folder_of(path);
+    let folder = tempfile::Builder::new()
+        .prefix(".flowseg-")
+        .tempdir_in(parent)
+        .map_err(failed)?;
+    let animation = Animation::new(scene);
+    for at in 0..animation.len() {
+        let bytes = png(path, &animation.picture(at))?;
+        fs::write(folder.path().join(format!("{at:04}.png")), bytes).map_err(failed)?;
+        go_on(progress((at + 1) as f32 / animation.len() as f32))?;
+    }
+    files::readable_by_all(folder.path()).map_err(failed)?;
+    // An empty folder makes room; one that was filled meanwhile stays, and so the renaming fails.
+    let _ = fs::remove_dir(path);
+    fs::rename(folder.path(), path).map_err(failed)?;
+    // It has another name now, so there is nothing left to remove.
+    let _ = folder.keep();
+    Ok(())
+}
+
+fn failed(path: &Path, error: image::ImageError) -> ExportError {
+    match error {
+        image::ImageError::IoError(source) => ExportError::write(path, source),
+        other => ExportError::write(path, other),
+    }
+}

@@ -1,0 +1,81 @@
+//! A trajectory as numbers: safetensors for programs, CSV for people and spreadsheets.
+
+use super::Scene;
+use crate::trajectory;
+use safetensors::SafeTensorError;
+use safetensors::tensor::{Dtype, TensorView};
+use std::collections::HashMap;
+
+/// The trajectory as a safetensors file: `states` `[T, 3, H, W]` f32, `times` `[T]` f32 and
+/// `labels` `[T, H, W]` u16. The metadata key `flowseg` holds JSON with the class names and their
+/// centroids `[N][3]`.
+///
+/// # Errors
+/// Numbers that don't fit their shapes.
+pub fn safetensors(scene: &Scene) -> Result<Vec<u8>, SafeTensorError> {
+    let t = &scene.trajectory;
+    let [height, width] = t.size;
+    let count = t.states.len();
+    let little_endian = |values: &[f32]| -> Vec<u8> {
+        values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect()
+    };
+    let states: Vec<u8> = t.states.iter().flat_map(|s| little_endian(s)).collect();
+    let times = little_endian(t.times);
+    let labels = t.labels.iter().copied().flatten();
+    let labels: Vec<u8> = labels.flat_map(|label| label.to_le_bytes()).collect();
+    let card = serde_json::json!({
+        "format": 1,
+        "kind": "trajectory",
+        "classes": scene.classes,
+        "centroids": scene.centroids.points(),
+    });
+    let tensors = [
+        (
+            "labels",
+            TensorView::new(Dtype::U16, vec![count, height, width], &labels)?,
+        ),
+        (
+            "states",
+            TensorView::new(Dtype::F32, vec![count, 3, height, width], &states)?,
+        ),
+        ("times", TensorView::new(Dtype::F32, vec![count], &times)?),
+    ];
+    let metadata = HashMap::from([("flowseg".to_owned(), card.to_string())]);
+    safetensors::serialize(tensors, Some(metadata))
+}
+
+/// The numbers of every state as CSV, a row each: `step`, `t`, `settled` (the share of pixels that
+/// have reached their final class for good), `mean_speed` (of the step that leaves the state, so
+/// the last has none), then `share_NAME` for every class. Shares are 0 to 1 and count pixels at the
+/// network's size.
+///
+/// # Errors
+/// None in practice: the rows are written to memory.
+pub fn numbers(scene: &Scene) -> Result<Vec<u8>, csv::Error> {
+    let t = &scene.trajectory;
+    let settle = trajectory::settle_steps(&t.labels);
+    let settled = trajectory::settled_share(&settle, t.labels.len());
+    let mut table = csv::Writer::from_writer(Vec::new());
+    let fixed = ["step", "t", "settled", "mean_speed"].map(str::to_owned);
+    let shares = scene.classes.iter().map(|name| format!("share_{name}"));
+    table.write_record(fixed.into_iter().chain(shares))?;
+    for (step, &time) in t.times.iter().enumerate() {
+        let speed = t.states.get(step + 1).map_or(String::new(), |after| {
+            let dt = t.times[step + 1] - time;
+            trajectory::mean_speed(t.states[step], after, dt).to_string()
+        });
+        let fixed = [
+            step.to_string(),
+            time.to_string(),
+            settled[step].to_string(),
+            speed,
+        ];
+        let shares = trajectory::shares(t.labels[step], scene.classes.len());
+        let shares = shares.iter().map(f32::to_string);
+        table.write_record(fixed.into_iter().chain(shares))?;
+    }
+    table.into_inner().map_err(|e| e.into_error().into())
+}

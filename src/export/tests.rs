@@ -1,0 +1,274 @@
+use super::*;
+use image::codecs::gif::GifDecoder;
+use image::{AnimationDecoder, Rgb};
+use std::cell::Cell;
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::BufReader;
+
+/// A flow of three states of 2 x 4 pixels, whose right half changes its class once.
+struct Flow {
+    photo: RgbImage,
+    centroids: Centroids,
+    classes: Vec<String>,
+    states: Vec<Vec<f32>>,
+    labels: Vec<Vec<u16>>,
+}
+
+const TIMES: [f32; 3] = [0.0, 0.5, 1.0];
+
+impl Flow {
+    fn new() -> Self {
+        let centroids = Centroids::kronecker(4);
+        let labels = vec![
+            vec![1, 1, 0, 0, 1, 1, 0, 0],
+            vec![1, 1, 3, 3, 1, 1, 0, 0],
+            vec![1, 1, 3, 3, 1, 1, 3, 3],
+        ];
+        Self {
+            photo: RgbImage::from_fn(16, 8, |x, y| Rgb([10 * x as u8, 20 * y as u8, 77])),
+            states: labels.iter().map(|l| centroids.encode(l)).collect(),
+            classes: ["sky", "a, \"b\"", "unseen", "straße"]
+                .map(str::to_owned)
+                .to_vec(),
+            centroids,
+            labels,
+        }
+    }
+
+    fn scene(&self, look: Look, opacity: f32) -> Scene<'_> {
+        Scene {
+            photo: &self.photo,
+            trajectory: Trajectory {
+                size: [2, 4],
+                times: &TIMES,
+                states: self.states.iter().map(Vec::as_slice).collect(),
+                labels: self.labels.iter().map(Vec::as_slice).collect(),
+            },
+            centroids: &self.centroids,
+            classes: &self.classes,
+            look,
+            opacity,
+        }
+    }
+}
+
+fn always(_: f32) -> bool {
+    true
+}
+
+#[test]
+fn a_label_map_has_the_photos_size() {
+    let (flow, folder) = (Flow::new(), tempfile::tempdir().unwrap());
+    let path = folder.path().join(Artifact::Labels.file_name("a"));
+    write(
+        Artifact::Labels,
+        &flow.scene(Look::Raw, 0.5),
+        &path,
+        &always,
+    )
+    .unwrap();
+    let (width, height, labels) = data::read_labels(&path).unwrap();
+    assert_eq!((width, height), (16, 8));
+    assert!(
+        labels
+            .chunks(16)
+            .all(|row| row[..8] == [1; 8] && row[8..] == [3; 8])
+    );
+}
+
+#[test]
+fn opacity_goes_from_the_photo_to_the_classes() {
+    let flow = Flow::new();
+    assert_eq!(overlay(&flow.scene(Look::Raw, 0.0)), flow.photo);
+    let full = overlay(&flow.scene(Look::Raw, 1.0));
+    assert_eq!(full.get_pixel(15, 7).0, flow.centroids.colour(3));
+    let half = overlay(&flow.scene(Look::Raw, 0.5)).get_pixel(3, 5).0;
+    let (photo, class) = ([30, 100, 77], flow.centroids.colour(1));
+    for c in 0..3 {
+        assert_eq!(u16::from(half[c]), (photo[c] + u16::from(class[c])) / 2);
+    }
+}
+
+#[test]
+fn the_legend_names_the_classes_that_are_there() {
+    let flow = Flow::new();
+    let sheet = colours(&flow.scene(Look::Raw, 0.5));
+    // 16 x 8 pixels, magnified 32 times.
+    assert!(
+        sheet.width() == 512 && sheet.height() > 256 + 40,
+        "{:?}",
+        sheet.dimensions()
+    );
+    assert_eq!(sheet.get_pixel(0, 0).0, flow.centroids.colour(1));
+    assert_eq!(sheet.get_pixel(511, 255).0, flow.centroids.colour(3));
+    let below: HashSet<[u8; 3]> = (256..sheet.height())
+        .flat_map(|y| (0..512).map(move |x| (x, y)))
+        .map(|(x, y)| sheet.get_pixel(x, y).0)
+        .collect();
+    for (class, there) in [(0, false), (1, true), (2, false), (3, true)] {
+        assert_eq!(
+            below.contains(&flow.centroids.colour(class)),
+            there,
+            "{class}"
+        );
+    }
+    // Ink of the text, and a margin that nothing touches.
+    assert!(below.contains(&[34; 3]));
+    assert!((0..512).all(|x| sheet.get_pixel(x, sheet.height() - 1).0 == [255; 3]));
+}
+
+#[test]
+fn an_animation_has_a_frame_a_state_in_exact_colours() {
+    let (flow, folder) = (Flow::new(), tempfile::tempdir().unwrap());
+    let path = folder.path().join("a.gif");
+    write(Artifact::Gif, &flow.scene(Look::Map, 0.5), &path, &always).unwrap();
+    let decoder = GifDecoder::new(BufReader::new(File::open(&path).unwrap())).unwrap();
+    let frames = decoder.into_frames().collect_frames().unwrap();
+    assert_eq!(frames.len(), 3);
+    for (frame, labels) in frames.iter().zip(&flow.labels) {
+        let picture = frame.buffer();
+        assert_eq!(picture.dimensions(), (512, 256));
+        for (i, &label) in labels.iter().enumerate() {
+            let (x, y) = ((i % 4) as u32 * 128 + 5, (i / 4) as u32 * 128 + 5);
+            let [r, g, b] = flow.centroids.colour(usize::from(label));
+            assert_eq!(picture.get_pixel(x, y).0, [r, g, b, 255]);
+        }
+    }
+}
+
+#[test]
+fn frames_fill_a_folder_of_their_own() {
+    let (flow, folder) = (Flow::new(), tempfile::tempdir().unwrap());
+    let path = folder.path().join(Artifact::Frames.file_name("a"));
+    let scene = flow.scene(Look::Overlay, 1.0);
+    fs::create_dir(&path).unwrap();
+    write(Artifact::Frames, &scene, &path, &always).unwrap();
+    for (at, labels) in flow.labels.iter().enumerate() {
+        let picture = image::open(path.join(format!("{at:04}.png")))
+            .unwrap()
+            .to_rgb8();
+        let corner = flow.centroids.colour(usize::from(labels[7]));
+        assert_eq!(picture.get_pixel(511, 255).0, corner);
+    }
+    assert_eq!(fs::read_dir(&path).unwrap().count(), 3);
+    let error = write(Artifact::Frames, &scene, &path, &always).unwrap_err();
+    assert!(error.to_string().contains("a.frames"), "{error}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_trajectory_reads_back() {
+    let (flow, folder) = (Flow::new(), tempfile::tempdir().unwrap());
+    let path = folder.path().join("a.trajectory.safetensors");
+    write(
+        Artifact::Trajectory,
+        &flow.scene(Look::Raw, 0.5),
+        &path,
+        &always,
+    )
+    .unwrap();
+    let bytes = fs::read(&path).unwrap();
+    let file = ::safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let states = file.tensor("states").unwrap();
+    assert_eq!(states.shape(), [3, 3, 2, 4]);
+    let floats = |bytes: &[u8]| -> Vec<f32> {
+        let quads = bytes.chunks_exact(4);
+        quads
+            .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+            .collect()
+    };
+    assert_eq!(floats(states.data()), flow.states.concat());
+    assert_eq!(floats(file.tensor("times").unwrap().data()), TIMES);
+    let labels = file.tensor("labels").unwrap();
+    assert_eq!(
+        (labels.shape(), labels.data()[16 * 2 + 14]),
+        (&[3, 2, 4][..], 3)
+    );
+    let (_, header) = ::safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+    let card = &header.metadata().as_ref().unwrap()["flowseg"];
+    let card: serde_json::Value = serde_json::from_str(card).unwrap();
+    assert_eq!(card["classes"][3], "straße");
+    assert_eq!(card["centroids"][2][1], flow.centroids.points()[2][1]);
+}
+
+#[test]
+fn numbers_are_a_row_a_state() {
+    let flow = Flow::new();
+    let bytes = numbers(&flow.scene(Look::Raw, 0.5)).unwrap();
+    let mut table = csv::Reader::from_reader(bytes.as_slice());
+    let names = [
+        "step",
+        "t",
+        "settled",
+        "mean_speed",
+        "share_sky",
+        "share_a, \"b\"",
+    ];
+    let header = table.headers().unwrap();
+    assert_eq!(
+        (header.len(), header.iter().take(6).collect()),
+        (8, names.to_vec())
+    );
+    let rows: Vec<Vec<String>> = table
+        .records()
+        .map(|row| row.unwrap().iter().map(str::to_owned).collect())
+        .collect();
+    assert_eq!(rows.len(), 3);
+    assert_eq!(rows[0][..3], ["0", "0", "0.5"]);
+    assert_eq!(rows[1][..3], ["1", "0.5", "0.75"]);
+    assert_eq!(rows[2][..4], ["2", "1", "1", ""]);
+    assert_eq!(rows[1][4..], ["0.25", "0.5", "0", "0.25"]);
+    // A quarter of the pixels crosses from one centroid to another in half the time.
+    let [a, b] = [0, 3].map(|class| flow.centroids.points()[class]);
+    let distance: f64 = (0..3).map(|c| (a[c] - b[c]).powi(2)).sum::<f64>().sqrt();
+    let speed: f64 = rows[0][3].parse().unwrap();
+    assert!((speed - 0.25 * distance / 0.5).abs() < 1e-6, "{speed}");
+}
+
+#[test]
+fn a_cancelled_export_leaves_nothing() {
+    let (flow, folder) = (Flow::new(), tempfile::tempdir().unwrap());
+    let scene = flow.scene(Look::Raw, 0.5);
+    for artifact in [Artifact::Gif, Artifact::Frames] {
+        let calls = Cell::new(0);
+        let twice = |done: f32| {
+            assert!((0.0..=1.0).contains(&done));
+            calls.set(calls.get() + 1);
+            calls.get() < 2
+        };
+        let path = folder.path().join(artifact.file_name("a"));
+        let error = write(artifact, &scene, &path, &twice).unwrap_err();
+        assert!(matches!(error, ExportError::Cancelled), "{error}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn failures_name_the_file() {
+    let (flow, folder) = (Flow::new(), tempfile::tempdir().unwrap());
+    let scene = flow.scene(Look::Raw, 0.5);
+    // A file where a folder is due refuses even those who may write everywhere.
+    fs::write(folder.path().join("file"), "").unwrap();
+    for artifact in Artifact::ALL {
+        let name = artifact.file_name("a");
+        let path = folder.path().join("file").join(&name);
+        let error = write(artifact, &scene, &path, &always)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(&name) && !error.contains('\n'), "{error}");
+        assert!(error.contains("check"), "{error}");
+        assert!(name.ends_with(artifact.extension()));
+    }
+    let mut empty = flow.scene(Look::Raw, 0.5);
+    empty.trajectory.states.clear();
+    let path = folder.path().join("a.gif");
+    let error = write(Artifact::Gif, &empty, &path, &always)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("a.gif") && error.contains("no state"),
+        "{error}"
+    );
+    assert!(!path.exists());
+}

@@ -1,0 +1,180 @@
+//! A run folder: what it holds, and how the run in it is getting on.
+
+use super::follow::Follower;
+use super::{Curves, Plan, Run, Sample, Status};
+use std::fs::{self, DirEntry};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+const METRICS: &str = "metrics.jsonl";
+const CONFIG: &str = "config.toml";
+/// A run is stale after this long without a line, or after so many times the time of a line.
+const STALE: Duration = Duration::from_secs(180);
+const STALE_LINES: f64 = 5.0;
+
+/// Whether a folder is a run folder.
+pub fn is_run(folder: &Path) -> bool {
+    folder.join(METRICS).is_file() || folder.join(CONFIG).is_file()
+}
+
+/// The run folders that `folders` name: themselves, or those right inside a folder that is none,
+/// by name. A folder without any run stays, since one may yet be started in it.
+pub fn discover(folders: &[PathBuf]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for folder in folders {
+        let mut inside: Vec<PathBuf> = match fs::read_dir(folder) {
+            Ok(entries) if !is_run(folder) => entries
+                .filter_map(|entry| Some(entry.ok()?.path()))
+                .filter(|path| is_run(path))
+                .collect(),
+            _ => Vec::new(),
+        };
+        inside.sort();
+        if inside.is_empty() {
+            inside.push(folder.clone());
+        }
+        found.extend(inside);
+    }
+    let mut seen = std::collections::HashSet::new();
+    found.retain(|folder| seen.insert(folder.clone()));
+    found
+}
+
+/// A run folder as it is followed.
+pub(super) struct Followed {
+    pub run: Run,
+    metrics: Follower,
+}
+
+impl Followed {
+    pub fn new(folder: &Path) -> Self {
+        Self {
+            run: Run::new(folder),
+            metrics: Follower::default(),
+        }
+    }
+
+    /// Looks again. Whether anything changed.
+    pub fn look(&mut self, now: SystemTime, stop: &dyn Fn() -> bool) -> bool {
+        let lines = self.lines(now, stop);
+        let run = &mut self.run;
+        let (mut changed, mut minutes) = (false, 0);
+        let status = match lines {
+            Ok((new, silence)) => {
+                changed |= new;
+                minutes = silence.as_secs() / 60;
+                changed |= set(&mut run.plan, plan(&run.folder));
+                changed |= set(&mut run.samples, samples(&run.folder));
+                status(run, silence)
+            }
+            Err(text) => Status::Failed(text),
+        };
+        changed |= set(&mut run.silence, Duration::from_secs(60 * minutes));
+        changed | set(&mut run.status, status)
+    }
+
+    /// Reads new lines. Whether there were any, and the time since the last; or why none is to be
+    /// had.
+    fn lines(
+        &mut self,
+        now: SystemTime,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<(bool, Duration), String> {
+        let folder = &self.run.folder;
+        if !folder.is_dir() {
+            return Err(format!(
+                "{} is no folder: name a run folder, which holds {METRICS}",
+                folder.display()
+            ));
+        }
+        let path = folder.join(METRICS);
+        let curves = &mut self.run.curves;
+        let read = self.metrics.read(&path, curves, stop);
+        match read.and_then(|new| Ok((new, fs::metadata(&path)?.modified()?))) {
+            Ok((new, written)) => Ok((new, now.duration_since(written).unwrap_or_default())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.metrics = Follower::default();
+                Ok((set(curves, Curves::default()), Duration::ZERO))
+            }
+            Err(error) => Err(format!(
+                "cannot read {} ({error}): check the file and its permissions",
+                path.display()
+            )),
+        }
+    }
+}
+
+/// Whether a value is another than before.
+fn set<T: PartialEq>(place: &mut T, value: T) -> bool {
+    let changed = *place != value;
+    *place = value;
+    changed
+}
+
+fn status(run: &Run, silence: Duration) -> Status {
+    if run.curves.is_empty() {
+        return Status::Waiting;
+    }
+    let last = run.curves.last_step();
+    let whole = match run.plan.steps {
+        Some(steps) => last >= steps,
+        None => run.folder.join("model.safetensors").is_file(),
+    };
+    let steps = run.plan.log_every.unwrap_or(1) as f64;
+    let line = run.step_time().unwrap_or_default().as_secs_f64() * steps;
+    if whole {
+        Status::Finished
+    } else if silence.as_secs_f64() > STALE.as_secs_f64().max(line * STALE_LINES) {
+        Status::Stale
+    } else {
+        Status::Running
+    }
+}
+
+/// What `config.toml` says, as far as it says it.
+fn plan(folder: &Path) -> Plan {
+    let text = fs::read_to_string(folder.join(CONFIG)).unwrap_or_default();
+    let table: toml::Table = text.parse().unwrap_or_default();
+    let number = |key: &str| {
+        let value = table.get("train")?.get(key)?.as_integer()?;
+        u64::try_from(value).ok()
+    };
+    Plan {
+        steps: number("steps"),
+        batch_size: number("batch_size"),
+        log_every: number("log_every"),
+    }
+}
+
+/// The pictures in `samples/` by step, then name.
+fn samples(folder: &Path) -> Vec<Sample> {
+    let Ok(entries) = fs::read_dir(folder.join("samples")) else {
+        return Vec::new();
+    };
+    let mut samples: Vec<Sample> = entries.filter_map(|entry| sample(&entry.ok()?)).collect();
+    samples.sort();
+    samples
+}
+
+/// `step-00000400.png`, or `00000400-NAME.png`.
+fn sample(entry: &DirEntry) -> Option<Sample> {
+    let path = entry.path();
+    if path.extension()? != "png" {
+        return None;
+    }
+    let stem = path.file_stem()?.to_str()?;
+    let step = stem.split('-').find_map(|part| part.parse().ok())?;
+    let name: Vec<&str> = stem
+        .split('-')
+        .filter(|part| *part != "step" && part.parse::<u64>().is_err())
+        .collect();
+    let name = name.join("-");
+    let written = entry.metadata().and_then(|m| m.modified()).ok();
+    Some(Sample {
+        step,
+        name,
+        path,
+        written,
+    })
+}

@@ -1,0 +1,121 @@
+//! `metrics.jsonl`, followed as it grows.
+
+use super::{Curve, Curves};
+use serde::Deserialize;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+
+/// Bytes read at a time. No line of metrics comes near it.
+const CHUNK: u64 = 4 << 20;
+/// Bytes before the reading position that tell whether the file is still the one that was read.
+const TAIL: usize = 256;
+
+/// Follows one file of metrics: reads what was appended, waits for the end of a half-written line,
+/// and starts over where the file was cut or written anew.
+#[derive(Default)]
+pub(super) struct Follower {
+    position: u64,
+    tail: Vec<u8>,
+}
+
+/// A line. Other programs may leave out or add what they like.
+#[derive(Deserialize)]
+struct Line {
+    step: Option<u64>,
+    loss: Option<f64>,
+    miou: Option<f64>,
+    pixel_accuracy: Option<f64>,
+    learning_rate: Option<f64>,
+    photos_per_second: Option<f64>,
+    waiting: Option<f64>,
+}
+
+impl Follower {
+    /// Reads what is new into `curves`, until `stop`. Whether anything was new.
+    ///
+    /// # Errors
+    /// A file that can't be read, or that has no lines.
+    pub fn read(
+        &mut self,
+        path: &Path,
+        curves: &mut Curves,
+        stop: &dyn Fn() -> bool,
+    ) -> io::Result<bool> {
+        let mut file = File::open(path)?;
+        let mut changed = false;
+        if file.metadata()?.len() < self.position || !self.is_continued(&mut file)? {
+            (*self, *curves) = Default::default();
+            changed = true;
+        }
+        while !stop() {
+            file.seek(SeekFrom::Start(self.position))?;
+            let mut bytes = Vec::new();
+            file.by_ref().take(CHUNK).read_to_end(&mut bytes)?;
+            let full = bytes.len() as u64 == CHUNK;
+            // What follows the last line break may still be written on.
+            let end = bytes.iter().rposition(|&b| b == b'\n').map_or(0, |i| i + 1);
+            if end == 0 && full {
+                return Err(io::Error::other("it has no lines"));
+            }
+            changed |= end > 0;
+            self.take(&bytes[..end], curves);
+            if !full {
+                break;
+            }
+        }
+        Ok(changed)
+    }
+
+    /// Whether the bytes before the reading position are those that were read.
+    fn is_continued(&self, file: &mut File) -> io::Result<bool> {
+        let start = self.position - self.tail.len() as u64;
+        file.seek(SeekFrom::Start(start))?;
+        let mut found = Vec::new();
+        file.take(self.tail.len() as u64).read_to_end(&mut found)?;
+        Ok(found == self.tail)
+    }
+
+    /// Takes in whole lines.
+    fn take(&mut self, bytes: &[u8], curves: &mut Curves) {
+        for line in bytes.split(|&b| b == b'\n') {
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
+            let known = serde_json::from_slice(line).is_ok_and(|line| add_line(curves, &line));
+            curves.damaged_lines += usize::from(!known);
+        }
+        self.position += bytes.len() as u64;
+        self.tail.extend_from_slice(bytes);
+        let surplus = self.tail.len().saturating_sub(TAIL);
+        self.tail.drain(..surplus);
+    }
+}
+
+/// Adds what a line says. Whether it is one of metrics.
+fn add_line(curves: &mut Curves, line: &Line) -> bool {
+    let Some(step) = line.step.filter(|_| line.loss.or(line.miou).is_some()) else {
+        return false;
+    };
+    for (curve, value) in [
+        (&mut curves.loss, line.loss),
+        (&mut curves.learning_rate, line.learning_rate),
+        (&mut curves.photos_per_second, line.photos_per_second),
+        (&mut curves.waiting, line.waiting),
+        (&mut curves.miou, line.miou),
+        (&mut curves.pixel_accuracy, line.pixel_accuracy),
+    ] {
+        if let Some(value) = value.filter(|value| value.is_finite()) {
+            add(curve, step as f64, value);
+        }
+    }
+    true
+}
+
+/// Adds a point. A run that took its last steps again replaces them.
+fn add(curve: &mut Curve, step: f64, value: f64) {
+    while curve.last().is_some_and(|last| last[0] >= step) {
+        curve.pop();
+    }
+    curve.push([step, value]);
+}

@@ -1,0 +1,179 @@
+//! Training runs as their folders tell them, while they are written and after.
+//!
+//! A [`Watcher`] follows run folders on its own thread. What it reports is plain data; the window
+//! draws it. Nothing here needs the run to be on this machine or to be made by this version: of
+//! `metrics.jsonl` only `step` with `loss` or `miou` is asked for, of `config.toml` nothing.
+
+mod folder;
+mod follow;
+#[cfg(test)]
+mod tests;
+mod watcher;
+
+pub use folder::{discover, is_run};
+pub use watcher::{Update, Watcher};
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// Points of a curve, `[step, value]`, with rising steps.
+pub type Curve = Vec<[f64; 2]>;
+
+/// What a run logged.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Curves {
+    /// Mean loss since the point before.
+    pub loss: Curve,
+    /// Mean IoU of validations, 0 to 1.
+    pub miou: Curve,
+    /// Pixel accuracy of validations, 0 to 1.
+    pub pixel_accuracy: Curve,
+    /// Learning rate.
+    pub learning_rate: Curve,
+    /// Photos a second.
+    pub photos_per_second: Curve,
+    /// Share of the time spent waiting for data, 0 to 1.
+    pub waiting: Curve,
+    /// Lines that are no metrics.
+    pub damaged_lines: usize,
+}
+
+impl Curves {
+    /// Whether there is no point at all.
+    pub fn is_empty(&self) -> bool {
+        self.loss.is_empty() && self.miou.is_empty()
+    }
+
+    /// The last step of any line, 0 before the first.
+    pub fn last_step(&self) -> u64 {
+        let end = |curve: &Curve| curve.last().map_or(0.0, |point| point[0]);
+        end(&self.loss).max(end(&self.miou)) as u64
+    }
+
+    /// The best mIoU, 0 to 1, and the first step that had it.
+    pub fn best_miou(&self) -> Option<(f64, u64)> {
+        let best = self
+            .miou
+            .iter()
+            .rev()
+            .max_by(|a, b| a[1].total_cmp(&b[1]))?;
+        Some((best[1], best[0] as u64))
+    }
+}
+
+/// A picture of sample predictions.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Sample {
+    /// The step that it was taken at.
+    pub step: u64,
+    /// What else its name says; empty for the usual `step-N.png`.
+    pub name: String,
+    /// Where it is.
+    pub path: PathBuf,
+    /// When it was written: a run that starts over writes it anew.
+    pub written: Option<SystemTime>,
+}
+
+/// How a run is getting on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// The folder is there, and no line of metrics yet.
+    Waiting,
+    /// Lines arrive.
+    Running,
+    /// It took its last step.
+    Finished,
+    /// No line has arrived for longer than lines take: it was stopped, or it hangs.
+    Stale,
+    /// It can't be followed; one line that says why and what to do.
+    Failed(String),
+}
+
+/// What `config.toml` says of a run's length.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// The last step.
+    pub steps: Option<u64>,
+    /// Photos a step.
+    pub batch_size: Option<u64>,
+    /// Steps between lines of loss.
+    pub log_every: Option<u64>,
+}
+
+/// A run as it was when last looked at.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// The folder.
+    pub folder: PathBuf,
+    /// The folder's own name.
+    pub name: String,
+    /// How long it is to be.
+    pub plan: Plan,
+    /// What was logged.
+    pub curves: Curves,
+    /// Pictures of predictions by step.
+    pub samples: Vec<Sample>,
+    /// How it is getting on.
+    pub status: Status,
+    /// Time since the last line was written, in whole minutes.
+    pub silence: Duration,
+}
+
+impl Status {
+    /// Its name.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::Finished => "finished",
+            Self::Stale => "no news",
+            Self::Failed(_) => "failed",
+        }
+    }
+}
+
+impl Run {
+    /// A run of which nothing is known yet.
+    pub fn new(folder: &Path) -> Self {
+        let own = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        let name = own.file_name().map_or_else(
+            || folder.display().to_string(),
+            |name| name.to_string_lossy().into_owned(),
+        );
+        Self {
+            folder: folder.to_owned(),
+            name,
+            plan: Plan::default(),
+            curves: Curves::default(),
+            samples: Vec::new(),
+            status: Status::Waiting,
+            silence: Duration::ZERO,
+        }
+    }
+
+    /// The share of its steps that a run has taken, 0 to 1, where its length is known.
+    pub fn progress(&self) -> Option<f32> {
+        let steps = self.plan.steps.filter(|steps| *steps > 0)?;
+        Some((self.curves.last_step() as f32 / steps as f32).min(1.0))
+    }
+
+    /// The time of a step at the latest throughput (the median of the last lines), without the time
+    /// of validations.
+    pub fn step_time(&self) -> Option<Duration> {
+        const LINES: usize = 21;
+        let speeds = &self.curves.photos_per_second;
+        let recent = &speeds[speeds.len().saturating_sub(LINES)..];
+        let mut recent: Vec<f64> = recent.iter().map(|p| p[1]).filter(|v| *v > 0.0).collect();
+        recent.sort_by(f64::total_cmp);
+        let speed = *recent.get(recent.len() / 2)?;
+        Duration::try_from_secs_f64(self.plan.batch_size? as f64 / speed).ok()
+    }
+
+    /// The time that a running run still takes, validations not counted.
+    pub fn time_left(&self) -> Option<Duration> {
+        let left = self.plan.steps?.checked_sub(self.curves.last_step())?;
+        let left = self.step_time()?.as_secs_f64() * left as f64;
+        let left = Duration::try_from_secs_f64(left).ok();
+        left.filter(|_| self.status == Status::Running)
+    }
+}

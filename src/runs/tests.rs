@@ -1,0 +1,324 @@
+use super::folder::Followed;
+use super::follow::Follower;
+use super::*;
+use proptest::prelude::*;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::time::{Instant, SystemTime};
+
+fn line(step: u64, loss: f64) -> String {
+    format!(
+        "{{\"gradient_norm\":1.0,\"learning_rate\":0.001,\"loss\":{loss},\
+         \"photos_per_second\":16.0,\"step\":{step},\"waiting\":0.25}}\n"
+    )
+}
+
+fn append(path: &Path, text: &str) {
+    let mut file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+}
+
+fn never() -> bool {
+    false
+}
+
+/// A follower with what it has read so far.
+struct Reader {
+    path: PathBuf,
+    follower: Follower,
+    curves: Curves,
+}
+
+impl Reader {
+    fn new(folder: &Path) -> Self {
+        Self {
+            path: folder.join("metrics.jsonl"),
+            follower: Follower::default(),
+            curves: Curves::default(),
+        }
+    }
+
+    fn read(&mut self) -> bool {
+        self.follower
+            .read(&self.path, &mut self.curves, &never)
+            .unwrap()
+    }
+}
+
+#[test]
+fn appended_lines_are_followed_and_half_a_line_waits() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut reader = Reader::new(folder.path());
+    let whole = line(20, 2.0);
+    append(&reader.path, &(line(10, 3.0) + &whole[..30]));
+    assert!(reader.read());
+    assert_eq!(reader.curves.loss, [[10.0, 3.0]]);
+    assert!(!reader.read());
+    append(&reader.path, &whole[30..]);
+    append(
+        &reader.path,
+        "{\"miou\":0.5,\"pixel_accuracy\":0.75,\"step\":20}\n",
+    );
+    assert!(reader.read());
+    assert_eq!(reader.curves.loss, [[10.0, 3.0], [20.0, 2.0]]);
+    assert_eq!(reader.curves.waiting.last(), Some(&[20.0, 0.25]));
+    assert_eq!(reader.curves.best_miou(), Some((0.5, 20)));
+    assert_eq!(
+        (reader.curves.last_step(), reader.curves.damaged_lines),
+        (20, 0)
+    );
+}
+
+#[test]
+fn a_file_that_was_cut_or_written_anew_is_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut reader = Reader::new(folder.path());
+    append(&reader.path, &(line(10, 3.0) + &line(20, 2.0)));
+    assert!(reader.read());
+    fs::write(&reader.path, line(10, 3.0)).unwrap();
+    assert!(reader.read());
+    assert_eq!(reader.curves.loss, [[10.0, 3.0]]);
+    // Longer than before, so that only its contents tell.
+    fs::write(&reader.path, line(5, 9.0) + &line(6, 8.0) + &line(7, 7.0)).unwrap();
+    assert!(reader.read());
+    assert_eq!(reader.curves.loss, [[5.0, 9.0], [6.0, 8.0], [7.0, 7.0]]);
+}
+
+#[test]
+fn steps_taken_again_replace_those_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut reader = Reader::new(folder.path());
+    append(
+        &reader.path,
+        &[10, 20, 30].map(|s| line(s, s as f64)).concat(),
+    );
+    append(&reader.path, &[20, 25].map(|s| line(s, -1.0)).concat());
+    reader.read();
+    assert_eq!(
+        reader.curves.loss,
+        [[10.0, 10.0], [20.0, -1.0], [25.0, -1.0]]
+    );
+}
+
+#[test]
+fn lines_that_are_no_metrics_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut reader = Reader::new(folder.path());
+    append(
+        &reader.path,
+        "hello\n\n{\"step\":3}\n[1]\n{\"loss\":1,\"step\":4,\"new\":[]}\n",
+    );
+    reader.read();
+    assert_eq!(reader.curves.loss, [[4.0, 1.0]]);
+    assert_eq!(reader.curves.damaged_lines, 3);
+    // No line break anywhere: a model file under a wrong name, say.
+    fs::write(&reader.path, vec![7; 5 << 20]).unwrap();
+    let Reader {
+        path,
+        mut follower,
+        mut curves,
+    } = reader;
+    let error = follower.read(&path, &mut curves, &never).unwrap_err();
+    assert!(error.to_string().contains("no lines"), "{error}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// However a file is cut into pieces as it grows, the curves are the same in the end.
+    #[test]
+    fn growth_in_pieces_reads_as_the_whole(cuts in prop::collection::vec(0usize..2000, 0..12)) {
+        let text: String = (1..=15).map(|s| line(s, 1.0 / s as f64)).collect();
+        let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut % text.len()).collect();
+        cuts.sort_unstable();
+        cuts.push(text.len());
+        let folder = tempfile::tempdir().unwrap();
+        let mut reader = Reader::new(folder.path());
+        let mut from = 0;
+        for to in cuts {
+            append(&reader.path, &text[from..to]);
+            reader.read();
+            from = to;
+        }
+        let expected: Curve = (1..=15).map(|s| [f64::from(s), 1.0 / f64::from(s)]).collect();
+        prop_assert_eq!(&reader.curves.loss, &expected);
+        prop_assert_eq!(reader.curves.damaged_lines, 0);
+    }
+}
+
+#[test]
+fn a_run_goes_from_waiting_to_finished() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let mut followed = Followed::new(path);
+    let hours = |n: u64| SystemTime::now() + Duration::from_secs(3600 * n);
+    assert!(!followed.look(hours(0), &never));
+    assert_eq!(followed.run.status, Status::Waiting);
+
+    let config = "[train]\nsteps = 100\nbatch_size = 8\nlog_every = 10\n[data]\nsize = [2, 3]\n";
+    fs::write(path.join("config.toml"), config).unwrap();
+    append(&path.join("metrics.jsonl"), &line(10, 3.0));
+    assert!(followed.look(hours(0), &never));
+    assert!(!followed.look(hours(0), &never));
+    assert_eq!(followed.run.status, Status::Running);
+    assert_eq!(followed.run.progress(), Some(0.1));
+    // 90 steps of 8 photos at 16 a second.
+    assert_eq!(followed.run.time_left(), Some(Duration::from_secs(45)));
+
+    assert!(followed.look(hours(3), &never));
+    assert_eq!(followed.run.status, Status::Stale);
+    assert_eq!(followed.run.silence, Duration::from_secs(3 * 3600));
+    assert_eq!(followed.run.time_left(), None);
+
+    append(&path.join("metrics.jsonl"), &line(100, 1.0));
+    assert!(followed.look(hours(3), &never));
+    assert_eq!(followed.run.status, Status::Finished);
+}
+
+#[test]
+fn a_slow_run_is_not_stale_between_its_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let config = "[train]\nsteps = 100\nbatch_size = 16\nlog_every = 1000\n";
+    fs::write(path.join("config.toml"), config).unwrap();
+    append(&path.join("metrics.jsonl"), &line(10, 3.0));
+    let mut followed = Followed::new(path);
+    let later = SystemTime::now() + Duration::from_secs(1800);
+    followed.look(later, &never);
+    assert_eq!(followed.run.status, Status::Running);
+}
+
+#[test]
+fn sample_pictures_are_listed_by_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let samples = folder.path().join("samples");
+    fs::create_dir(&samples).unwrap();
+    for name in [
+        "step-00001200.png",
+        "step-00000400.png",
+        "00000400-street-2.png",
+        "a.png",
+        "1.txt",
+    ] {
+        fs::write(samples.join(name), "").unwrap();
+    }
+    let mut followed = Followed::new(folder.path());
+    followed.look(SystemTime::now(), &never);
+    let found: Vec<(u64, &str)> = followed
+        .run
+        .samples
+        .iter()
+        .map(|s| (s.step, s.name.as_str()))
+        .collect();
+    assert_eq!(found, [(400, ""), (400, "street-2"), (1200, "")]);
+}
+
+#[test]
+fn runs_inside_a_folder_are_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |name: &str| {
+        let path = folder.path().join(name);
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("metrics.jsonl"), "").unwrap();
+        path
+    };
+    let (b, a) = (run("b"), run("a"));
+    fs::create_dir(folder.path().join("other")).unwrap();
+    let outer = folder.path().to_owned();
+    assert!(is_run(&a) && !is_run(&outer));
+    assert_eq!(discover(&[outer.clone(), b.clone()]), [a, b]);
+    let missing = outer.join("missing");
+    assert_eq!(discover(std::slice::from_ref(&missing)), [missing]);
+}
+
+/// The next update, waited for.
+#[track_caller]
+fn wait(watcher: &Watcher) -> Update {
+    let start = Instant::now();
+    loop {
+        match watcher.poll() {
+            Some(update) => return update,
+            None if start.elapsed() > Duration::from_secs(20) => panic!("no update arrives"),
+            None => std::thread::sleep(Duration::from_millis(2)),
+        }
+    }
+}
+
+#[test]
+fn a_watcher_reports_changes_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let metrics = folder.path().join("metrics.jsonl");
+    append(&metrics, &line(1, 3.0));
+    let folders = vec![folder.path().to_owned()];
+    let (wakes, woken) = std::sync::mpsc::sync_channel(64);
+    let period = Duration::from_millis(10);
+    let watcher = Watcher::with_period(folders, period, move || {
+        let _ = wakes.try_send(());
+    })
+    .unwrap();
+    let Update::Runs(runs) = wait(&watcher) else {
+        panic!("the runs are due first")
+    };
+    assert_eq!((runs.len(), runs[0].curves.last_step()), (1, 1));
+    std::thread::sleep(20 * period);
+    assert!(watcher.poll().is_none());
+    append(&metrics, &line(2, 2.5));
+    let Update::Run(0, run) = wait(&watcher) else {
+        panic!("the run changed")
+    };
+    assert_eq!(run.curves.loss, [[1.0, 3.0], [2.0, 2.5]]);
+    assert_eq!(woken.try_iter().count(), 2);
+
+    // The folder vanishes while it is watched.
+    fs::remove_dir_all(folder.path()).unwrap();
+    let status = loop {
+        if let Update::Run(0, run) = wait(&watcher) {
+            if let Status::Failed(text) = run.status {
+                break text;
+            }
+        }
+    };
+    assert!(
+        status.contains(&*folder.path().to_string_lossy()),
+        "{status}"
+    );
+}
+
+#[test]
+fn pictures_are_loaded_on_request_and_scaled_down() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("big.png");
+    image::RgbImage::new(400, 100).save(&path).unwrap();
+    let watcher = Watcher::new(vec![folder.path().to_owned()], || ()).unwrap();
+    assert!(matches!(wait(&watcher), Update::Runs(_)));
+    assert!(watcher.load(&path, 200));
+    let Update::Picture(of, Ok(picture)) = wait(&watcher) else {
+        panic!("a picture is due")
+    };
+    assert_eq!((of, picture.dimensions()), (path, (200, 50)));
+    assert!(watcher.load(&folder.path().join("missing.png"), 200));
+    let Update::Picture(_, Err(text)) = wait(&watcher) else {
+        panic!("an error is due")
+    };
+    assert!(text.contains("missing.png"), "{text}");
+}
+
+#[test]
+fn a_watcher_stops_when_dropped_even_if_nobody_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let metrics = folder.path().join("metrics.jsonl");
+    let folders = vec![folder.path().to_owned()];
+    let watcher = Watcher::with_period(folders, Duration::from_millis(1), || ()).unwrap();
+    // More changes than the channel holds.
+    for step in 1..100 {
+        append(&metrics, &line(step, 1.0));
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let start = Instant::now();
+    drop(watcher);
+    assert!(start.elapsed() < Duration::from_secs(5));
+}

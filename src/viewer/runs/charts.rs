@@ -1,0 +1,392 @@
+//! The charts: what runs log over their steps, all visible runs in each.
+
+use super::list::thousands;
+use super::{Shown, theme};
+use crate::runs::{Curve, Curves};
+use eframe::egui::{self, Rect, RichText, UiBuilder};
+use egui_material_icons::icons::ICON_FIT_SCREEN;
+use egui_plot::{GridInput, GridMark, Line, Plot, PlotPoint, PlotPoints, Points};
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+/// Something that is logged.
+struct Quantity {
+    title: &'static str,
+    curve: fn(&Curves) -> &Curve,
+    /// Shown is the logged value times this.
+    scale: f64,
+    unit: &'static str,
+    /// Whether it is noisy enough to be worth smoothing.
+    smoothed: bool,
+    /// Whether the axis starts at 0.
+    from_zero: bool,
+}
+
+const LOSS: usize = 0;
+/// In the order of the grid: two large charts above three small ones.
+const QUANTITIES: [Quantity; 5] = [
+    Quantity {
+        title: "Loss",
+        curve: |curves| &curves.loss,
+        scale: 1.0,
+        unit: "",
+        smoothed: true,
+        from_zero: false,
+    },
+    Quantity {
+        title: "mIoU",
+        curve: |curves| &curves.miou,
+        scale: 100.0,
+        unit: "%",
+        smoothed: false,
+        from_zero: true,
+    },
+    Quantity {
+        title: "Learning rate",
+        curve: |curves| &curves.learning_rate,
+        scale: 1.0,
+        unit: "",
+        smoothed: false,
+        from_zero: true,
+    },
+    Quantity {
+        title: "Throughput",
+        curve: |curves| &curves.photos_per_second,
+        scale: 1.0,
+        unit: "photos/s",
+        smoothed: true,
+        from_zero: true,
+    },
+    Quantity {
+        title: "Waiting for data",
+        curve: |curves| &curves.waiting,
+        scale: 100.0,
+        unit: "%",
+        smoothed: true,
+        from_zero: true,
+    },
+];
+
+/// Curves of at most so many points have a mark on each.
+const MARKED: usize = 64;
+
+/// The charts and how they are drawn.
+pub(super) struct Charts {
+    /// Weight of the past in the moving average, 0 to below 1.
+    pub smoothing: f64,
+    /// Whether the loss has a logarithmic axis.
+    pub log: bool,
+    fit: bool,
+    /// Points ready to draw, by run and quantity.
+    drawn: HashMap<(PathBuf, usize), Drawn>,
+}
+
+impl Default for Charts {
+    fn default() -> Self {
+        Self {
+            smoothing: 0.6,
+            log: false,
+            fit: false,
+            drawn: HashMap::new(),
+        }
+    }
+}
+
+/// A curve in the chart's own coordinates.
+struct Drawn {
+    /// What it was derived from: the run's version, smoothing and axis.
+    of: (u64, f64, bool),
+    raw: Vec<PlotPoint>,
+    smooth: Option<Vec<PlotPoint>>,
+}
+
+impl Charts {
+    /// Draws the charts of the visible runs.
+    pub fn show(&mut self, runs: &[Shown], ui: &mut egui::Ui) {
+        self.tools(ui);
+        let known = |folder: &PathBuf| runs.iter().any(|shown| shown.run.folder == *folder);
+        self.drawn.retain(|(folder, _), _| known(folder));
+        let visible: Vec<&Shown> = runs.iter().filter(|shown| shown.visible).collect();
+        for &shown in &visible {
+            self.prepare(shown);
+        }
+        let last = visible.iter().map(|shown| shown.run.curves.last_step());
+        let last = last.max().unwrap_or(0).max(1);
+        for (number, area) in cells(ui.available_rect_before_wrap())
+            .into_iter()
+            .enumerate()
+        {
+            ui.scope_builder(UiBuilder::new().max_rect(area).id_salt(number), |ui| {
+                self.chart(number, &visible, last, ui);
+            });
+        }
+        self.fit = false;
+    }
+
+    fn tools(&mut self, ui: &mut egui::Ui) {
+        ui.add_space(theme::GRID / 2.0);
+        ui.horizontal(|ui| {
+            let label = ui.label("Smoothing");
+            ui.spacing_mut().slider_width = 14.0 * theme::GRID;
+            let slider = egui::Slider::new(&mut self.smoothing, 0.0..=0.99).fixed_decimals(2);
+            ui.add(slider).labelled_by(label.id).on_hover_text(
+                "Weight of the past in the moving average; the raw curve stays behind it",
+            );
+            ui.add_space(theme::GRID);
+            ui.checkbox(&mut self.log, "Logarithmic loss");
+            ui.add_space(theme::GRID);
+            let text = ICON_FIT_SCREEN.rich_text().size(18.0);
+            let hint = "Fit all charts to their curves (double click fits one)";
+            let fit = ui
+                .add(egui::Button::new(text).frame(false))
+                .on_hover_text(hint);
+            self.fit = fit.accessible_name("Fit charts").clicked();
+        });
+        ui.add_space(theme::GRID / 2.0);
+    }
+
+    /// Derives the points of a run where what they depend on has changed.
+    fn prepare(&mut self, shown: &Shown) {
+        for (number, quantity) in QUANTITIES.iter().enumerate() {
+            let log = self.log && number == LOSS;
+            let smoothing = if quantity.smoothed {
+                self.smoothing
+            } else {
+                0.0
+            };
+            let of = (shown.version, smoothing, log);
+            let key = (shown.run.folder.clone(), number);
+            if self.drawn.get(&key).is_some_and(|drawn| drawn.of == of) {
+                continue;
+            }
+            let curve = (quantity.curve)(&shown.run.curves);
+            let place = |points: &[[f64; 2]]| -> Vec<PlotPoint> {
+                let scaled = points.iter().map(|[x, y]| [*x, y * quantity.scale]);
+                scaled
+                    .filter(|[_, y]| !log || *y > 0.0)
+                    .map(|[x, y]| PlotPoint::new(x, if log { y.log10() } else { y }))
+                    .collect()
+            };
+            let raw = place(curve);
+            let smooth = (smoothing > 0.0).then(|| place(&smooth(curve, smoothing)));
+            self.drawn.insert(key, Drawn { of, raw, smooth });
+        }
+    }
+
+    fn chart(&self, number: usize, visible: &[&Shown], last: u64, ui: &mut egui::Ui) {
+        let quantity = &QUANTITIES[number];
+        let log = self.log && number == LOSS;
+        ui.spacing_mut().item_spacing.y = theme::GRID / 2.0;
+        ui.horizontal(|ui| {
+            ui.label(RichText::new(quantity.title).strong());
+            if !quantity.unit.is_empty() {
+                ui.label(RichText::new(quantity.unit).small().weak());
+            }
+        });
+        let group = egui::Id::unique("steps of runs");
+        let mut plot = Plot::new(quantity.title)
+            .link_axis(group, [true, false])
+            .link_cursor(group, [true, false])
+            .allow_scroll(false)
+            .include_x(0.0)
+            .include_x(last as f64)
+            .set_margin_fraction(egui::vec2(0.02, 0.08))
+            .label_formatter(|_| None)
+            .x_axis_formatter(|mark, _| step_mark(mark.value))
+            .y_axis_formatter(move |mark, _| {
+                number_text(if log {
+                    10f64.powf(mark.value)
+                } else {
+                    mark.value
+                })
+            });
+        if log {
+            plot = plot.y_grid_spacer(log_marks);
+        } else if quantity.from_zero {
+            plot = plot.include_y(0.0);
+        }
+        if self.fit {
+            plot = plot.reset();
+        }
+        let response = plot.show(ui, |plot| {
+            for shown in visible {
+                let Some(drawn) = self.drawn.get(&(shown.run.folder.clone(), number)) else {
+                    continue;
+                };
+                let name = shown.run.folder.to_string_lossy();
+                let colour = shown.colour;
+                if let Some(smooth) = &drawn.smooth {
+                    let faint = colour.gamma_multiply(0.3);
+                    let raw = PlotPoints::Borrowed(&drawn.raw);
+                    plot.line(
+                        Line::new(format!("{name} raw"), raw)
+                            .color(faint)
+                            .width(1.0),
+                    );
+                    let smooth = PlotPoints::Borrowed(smooth);
+                    plot.line(Line::new(name.clone(), smooth).color(colour).width(1.75));
+                } else {
+                    let raw = PlotPoints::Borrowed(&drawn.raw);
+                    plot.line(Line::new(name.clone(), raw).color(colour).width(1.75));
+                }
+                if drawn.raw.len() <= MARKED && drawn.smooth.is_none() {
+                    let raw = PlotPoints::Borrowed(&drawn.raw);
+                    plot.points(
+                        Points::new(format!("{name} marks"), raw)
+                            .color(colour)
+                            .radius(2.5),
+                    );
+                }
+            }
+            plot.pointer_coordinate()
+        });
+        let chart = response
+            .response
+            .accessible_name(format!("{} over steps", quantity.title));
+        if let Some(pointer) = response.inner.filter(|_| chart.hovered()) {
+            self.read_out(number, visible, pointer.x, &chart);
+        }
+    }
+
+    /// The values of all runs next to the pointer.
+    fn read_out(&self, number: usize, visible: &[&Shown], step: f64, chart: &egui::Response) {
+        let quantity = &QUANTITIES[number];
+        let rows: Vec<(&&Shown, [f64; 2])> = visible
+            .iter()
+            .filter_map(|shown| Some((shown, nearest((quantity.curve)(&shown.run.curves), step)?)))
+            .collect();
+        if rows.is_empty() {
+            return;
+        }
+        egui::Tooltip::for_widget(chart)
+            .at_pointer()
+            .gap(2.0 * theme::GRID)
+            .show(|ui| {
+                egui::Grid::new("read-out")
+                    .spacing([2.0 * theme::GRID, theme::GRID / 2.0])
+                    .show(ui, |ui| {
+                        for (shown, [step, value]) in rows {
+                            let name = RichText::new(&shown.run.name).color(shown.colour);
+                            ui.label(name);
+                            ui.monospace(format!("step {}", thousands(step as u64)));
+                            let value = number_text(value * quantity.scale);
+                            ui.monospace(format!("{value} {}", quantity.unit));
+                            ui.end_row();
+                        }
+                    });
+            });
+    }
+}
+
+/// Two charts above three, with a gap of the grid between them.
+fn cells(area: Rect) -> Vec<Rect> {
+    let gap = 2.0 * theme::GRID;
+    let upper = (0.58 * area.height()).round();
+    let rows = [
+        (2, 0.0, upper - gap / 2.0),
+        (3, upper + gap / 2.0, area.height()),
+    ];
+    let mut cells = Vec::new();
+    for (count, top, bottom) in rows {
+        let width = (area.width() - gap * (count - 1) as f32) / count as f32;
+        for column in 0..count {
+            let left = column as f32 * (width + gap);
+            let corner = area.min + egui::vec2(left, top);
+            cells.push(Rect::from_min_size(corner, egui::vec2(width, bottom - top)));
+        }
+    }
+    cells
+}
+
+/// The moving average with `weight` on the past, 0 to below 1, without the pull towards 0 that a
+/// start from nothing would have.
+fn smooth(curve: &Curve, weight: f64) -> Curve {
+    let (mut sum, mut total) = (0.0, 0.0);
+    curve
+        .iter()
+        .map(|[step, value]| {
+            sum = weight * sum + (1.0 - weight) * value;
+            total = weight * total + (1.0 - weight);
+            [*step, sum / total]
+        })
+        .collect()
+}
+
+/// The point of a curve whose step is nearest.
+fn nearest(curve: &Curve, step: f64) -> Option<[f64; 2]> {
+    let after = curve.partition_point(|point| point[0] < step);
+    let around = curve[after.saturating_sub(1)..].iter().take(2);
+    around
+        .min_by(|a, b| (a[0] - step).abs().total_cmp(&(b[0] - step).abs()))
+        .copied()
+}
+
+/// A step as short as it can be read exactly.
+fn step_mark(step: f64) -> String {
+    if step < 0.0 || step.fract() != 0.0 {
+        return String::new();
+    }
+    match step as u64 {
+        step if step >= 1_000_000 && step % 10_000 == 0 => format!("{} M", step as f64 / 1e6),
+        step if step >= 10_000 && step % 100 == 0 => format!("{} k", step as f64 / 1e3),
+        step => thousands(step),
+    }
+}
+
+/// A value with three to four digits that count.
+fn number_text(value: f64) -> String {
+    let size = value.abs();
+    if value == 0.0 {
+        "0".to_owned()
+    } else if !(1e-3..1e5).contains(&size) {
+        format!("{value:.2e}")
+    } else {
+        let digits = (3 - size.log10().floor() as i32).clamp(0, 6) as usize;
+        let text = format!("{value:.digits$}");
+        match text.contains('.') {
+            true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+            false => text,
+        }
+    }
+}
+
+/// Marks of a logarithmic axis: 1, 2 and 5 times the powers of ten, or where less than that is
+/// seen, even steps of the value itself.
+fn log_marks(input: GridInput) -> Vec<GridMark> {
+    let (low, high) = input.bounds;
+    if !(high - low).is_finite() || high - low > 600.0 || high <= low {
+        return Vec::new();
+    }
+    if high - low > 1.2 {
+        let decades = low.floor() as i32..=high.ceil() as i32;
+        let marks = decades.flat_map(|decade| {
+            let whole = (high - low) / 3.0;
+            [(1.0, 1.0), (2.0, 0.3), (5.0, 0.3)].map(|(factor, size): (f64, f64)| GridMark {
+                value: f64::from(decade) + factor.log10(),
+                step_size: size * whole.max(1.0),
+            })
+        });
+        return marks
+            .filter(|mark| (low..=high).contains(&mark.value))
+            .collect();
+    }
+    let (least, most) = (10f64.powf(low), 10f64.powf(high));
+    let step = even((most - least) / 5.0);
+    let first = (least / step).ceil() as i64;
+    (first..first + 20)
+        .map(|i| i as f64 * step)
+        .take_while(|value| *value <= most)
+        .map(|value| GridMark {
+            value: value.log10(),
+            step_size: (high - low) / 5.0,
+        })
+        .collect()
+}
+
+/// The least of 1, 2 and 5 times a power of ten that is at least `step`.
+fn even(step: f64) -> f64 {
+    let power = 10f64.powf(step.log10().floor());
+    let factors = [1.0, 2.0, 5.0, 10.0];
+    let fits = factors.into_iter().find(|factor| factor * power >= step);
+    power * fits.unwrap_or(10.0)
+}

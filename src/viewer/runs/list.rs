@@ -1,0 +1,157 @@
+//! The list of runs: the legend of the charts, and how every run is getting on.
+
+use super::{Shown, theme};
+use crate::runs::{Run, Status};
+use eframe::egui::{self, Align, Color32, Layout, RichText};
+use egui_material_icons::MaterialIcon;
+use egui_material_icons::icons::{
+    ICON_CHECK_CIRCLE, ICON_ERROR, ICON_HOURGLASS_EMPTY, ICON_PLAY_CIRCLE, ICON_SCHEDULE,
+    ICON_VISIBILITY, ICON_VISIBILITY_OFF,
+};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Draws the list. A click on a name selects its run, one on an eye hides or shows its curves.
+pub(super) fn show(runs: &mut [Shown], selected: &mut Option<PathBuf>, ui: &mut egui::Ui) {
+    ui.add_space(theme::GRID);
+    ui.heading(if runs.len() == 1 { "Run" } else { "Runs" });
+    egui::ScrollArea::vertical()
+        .auto_shrink(false)
+        .show(ui, |ui| {
+            for (i, shown) in runs.iter_mut().enumerate() {
+                if i > 0 {
+                    ui.separator();
+                }
+                ui.push_id(i, |ui| entry(shown, selected, ui));
+            }
+        });
+}
+
+fn entry(shown: &mut Shown, selected: &mut Option<PathBuf>, ui: &mut egui::Ui) {
+    let name = shown.run.name.clone();
+    ui.horizontal(|ui| {
+        let weak = ui.visuals().weak_text_color();
+        let (icon, colour, verb) = match shown.visible {
+            true => (ICON_VISIBILITY, shown.colour, "Hide"),
+            false => (ICON_VISIBILITY_OFF, weak, "Show"),
+        };
+        let hint = format!("{verb} {name}");
+        let text = icon.rich_text().size(18.0).color(colour);
+        let eye = ui.add(egui::Button::new(text).frame(false));
+        if eye.on_hover_text(&hint).accessible_name(&hint).clicked() {
+            shown.visible = !shown.visible;
+        }
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            state(&shown.run, ui);
+            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                let chosen = selected.as_ref() == Some(&shown.run.folder);
+                let text = RichText::new(&name).strong();
+                let label = egui::Button::selectable(chosen, text).truncate();
+                let label = ui.add(label).accessible_name(&name);
+                let folder = shown.run.folder.display().to_string();
+                if label.on_hover_text(folder).clicked() {
+                    *selected = Some(shown.run.folder.clone());
+                }
+            });
+        });
+    });
+    if let Some(progress) = shown.run.progress() {
+        let bar = egui::ProgressBar::new(progress)
+            .desired_height(theme::GRID / 2.0)
+            .fill(shown.colour);
+        ui.add(bar).accessible_name(format!("Progress of {name}"));
+    }
+    if let Status::Failed(text) = &shown.run.status {
+        ui.label(RichText::new(text).color(ui.visuals().error_fg_color));
+    }
+    for (label, value) in facts(&shown.run) {
+        ui.horizontal(|ui| {
+            ui.label(RichText::new(label).color(ui.visuals().weak_text_color()));
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                ui.monospace(value);
+            });
+        });
+    }
+}
+
+/// The icon and the name of a run's state.
+fn state(run: &Run, ui: &mut egui::Ui) {
+    let visuals = ui.visuals();
+    let (icon, colour): (MaterialIcon, Color32) = match run.status {
+        Status::Waiting => (ICON_HOURGLASS_EMPTY, visuals.weak_text_color()),
+        Status::Running => (ICON_PLAY_CIRCLE, theme::ACCENT),
+        Status::Finished => (ICON_CHECK_CIRCLE, visuals.weak_text_color()),
+        Status::Stale => (ICON_SCHEDULE, visuals.warn_fg_color),
+        Status::Failed(_) => (ICON_ERROR, visuals.error_fg_color),
+    };
+    ui.spacing_mut().item_spacing.x = theme::GRID / 2.0;
+    ui.label(RichText::new(run.status.label()).small().color(colour));
+    ui.label(icon.rich_text().size(16.0).color(colour));
+}
+
+/// What is known of a run, label and value.
+fn facts(run: &Run) -> Vec<(&'static str, String)> {
+    let mut facts = Vec::new();
+    if !run.curves.is_empty() {
+        let step = thousands(run.curves.last_step());
+        let step = match run.plan.steps {
+            Some(steps) => format!("{step} of {}", thousands(steps)),
+            None => step,
+        };
+        facts.push(("step", step));
+    }
+    if let Some((miou, step)) = run.curves.best_miou() {
+        let text = format!("{:.1} % at {}", 100.0 * miou, thousands(step));
+        facts.push(("best mIoU", text));
+    }
+    if let Some(left) = run.time_left() {
+        facts.push(("time left", format!("about {}", duration(left))));
+    }
+    if run.status == Status::Stale {
+        facts.push(("last line", format!("{} ago", duration(run.silence))));
+    }
+    if run.curves.damaged_lines > 0 {
+        let count = thousands(run.curves.damaged_lines as u64);
+        facts.push(("unreadable lines", count));
+    }
+    facts
+}
+
+/// A number with gaps between its thousands.
+pub(super) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .filter_map(|group| std::str::from_utf8(group).ok())
+        .collect();
+    groups.join(" ")
+}
+
+/// A time in its greatest two units.
+fn duration(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, _) => format!("{minutes} min"),
+        (0, _, _) => format!("{hours} h {} min", minutes % 60),
+        _ => format!("{days} d {} h", hours % 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_times_read_well() {
+        assert_eq!(
+            [0, 999, 1000, 1_234_567].map(thousands),
+            ["0", "999", "1 000", "1 234 567"]
+        );
+        let times = [59, 60, 3599, 3600, 90_061].map(|s| duration(Duration::from_secs(s)));
+        assert_eq!(times, ["59 s", "1 min", "59 min", "1 h 0 min", "1 d 1 h"]);
+    }
+}

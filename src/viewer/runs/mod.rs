@@ -1,0 +1,193 @@
+//! The run monitor: training runs as they go, beside each other.
+//!
+//! It shows what a [`Watcher`] reports and touches no file itself. A frame without news draws what
+//! is at hand; nothing asks for another frame but the watcher's `wake`.
+
+mod charts;
+mod list;
+mod samples;
+#[cfg(test)]
+mod tests;
+
+use super::theme;
+use crate::runs::{Run, Status, Update, Watcher};
+use charts::Charts;
+use eframe::egui::{self, Color32, RichText};
+use egui_material_icons::MaterialIcon;
+use egui_material_icons::icons::{ICON_ERROR, ICON_HOURGLASS_EMPTY, ICON_MONITORING};
+use samples::Samples;
+use std::path::PathBuf;
+
+/// Colours of runs: distinct, of about one lightness that reads on dark and on light, the accent
+/// first.
+const COLOURS: [Color32; 8] = [
+    theme::ACCENT,
+    Color32::from_rgb(222, 142, 62),
+    Color32::from_rgb(82, 168, 112),
+    Color32::from_rgb(200, 104, 160),
+    Color32::from_rgb(60, 166, 178),
+    Color32::from_rgb(208, 92, 86),
+    Color32::from_rgb(142, 118, 206),
+    Color32::from_rgb(160, 148, 60),
+];
+
+/// A run as the window shows it.
+struct Shown {
+    run: Run,
+    colour: Color32,
+    visible: bool,
+    /// Changes with every report, so that what was derived from the last can be told to be old.
+    version: u64,
+}
+
+/// The room of the window that shows training runs.
+pub struct RunMonitor {
+    folders: Vec<PathBuf>,
+    watcher: Result<Watcher, String>,
+    /// None until the folders were read for the first time.
+    runs: Option<Vec<Shown>>,
+    /// The folder of the run whose samples are shown.
+    selected: Option<PathBuf>,
+    /// Colours given so far.
+    colours: usize,
+    reports: u64,
+    charts: Charts,
+    samples: Samples,
+}
+
+impl RunMonitor {
+    /// Follows the runs in `folders`: run folders, or folders of run folders. `wake` is called from
+    /// another thread whenever there is something new to draw.
+    pub fn new(folders: Vec<PathBuf>, wake: impl Fn() + Send + 'static) -> Self {
+        let watcher = Watcher::new(folders.clone(), wake);
+        Self::with_watcher(folders, watcher)
+    }
+
+    fn with_watcher(folders: Vec<PathBuf>, watcher: std::io::Result<Watcher>) -> Self {
+        Self {
+            folders,
+            watcher: watcher.map_err(|e| {
+                format!("the system starts no further thread ({e}): close other programs")
+            }),
+            runs: None,
+            selected: None,
+            colours: 0,
+            reports: 0,
+            charts: Charts::default(),
+            samples: Samples::default(),
+        }
+    }
+
+    /// Takes in what the watcher reported.
+    fn receive(&mut self, context: &egui::Context) {
+        while let Some(update) = self.watcher.as_ref().ok().and_then(Watcher::poll) {
+            self.reports += 1;
+            match update {
+                Update::Runs(runs) => self.replace(runs),
+                Update::Run(number, run) => {
+                    let shown = self.runs.as_mut().and_then(|runs| runs.get_mut(number));
+                    if let Some(shown) = shown {
+                        shown.run = *run;
+                        shown.version = self.reports;
+                    }
+                }
+                Update::Picture(path, picture) => self.samples.take(context, &path, picture),
+            }
+        }
+    }
+
+    /// Shows exactly these runs; those shown before keep their colour.
+    fn replace(&mut self, runs: Vec<Run>) {
+        let mut before = self.runs.take().unwrap_or_default();
+        let shown = runs.into_iter().map(|run| {
+            let known = before.iter().position(|s| s.run.folder == run.folder);
+            let (colour, visible) = match known.map(|i| before.swap_remove(i)) {
+                Some(shown) => (shown.colour, shown.visible),
+                None => {
+                    self.colours += 1;
+                    (COLOURS[(self.colours - 1) % COLOURS.len()], true)
+                }
+            };
+            Shown {
+                run,
+                colour,
+                visible,
+                version: self.reports,
+            }
+        });
+        self.runs = Some(shown.collect());
+    }
+
+    /// Draws the room into all of `ui`.
+    pub fn ui(&mut self, ui: &mut egui::Ui) {
+        self.receive(&ui.ctx().clone());
+        let watcher = match &self.watcher {
+            Ok(watcher) => watcher,
+            Err(text) => return notice(ui, ICON_ERROR, "No run can be followed", text),
+        };
+        let Some(runs) = &mut self.runs else {
+            let folders: Vec<String> = self
+                .folders
+                .iter()
+                .map(|f| f.display().to_string())
+                .collect();
+            return notice(
+                ui,
+                ICON_HOURGLASS_EMPTY,
+                "Reading the runs",
+                &folders.join(", "),
+            );
+        };
+        egui::Panel::left("runs")
+            .default_size(36.0 * theme::GRID)
+            .size_range(28.0 * theme::GRID..=60.0 * theme::GRID)
+            .show(ui, |ui| list::show(runs, &mut self.selected, ui));
+        let selected = runs
+            .iter()
+            .find(|shown| Some(&shown.run.folder) == self.selected.as_ref())
+            .or_else(|| runs.iter().find(|shown| !shown.run.samples.is_empty()));
+        if let Some(shown) = selected.filter(|shown| !shown.run.samples.is_empty()) {
+            egui::Panel::bottom("samples")
+                .resizable(true)
+                .default_size(32.0 * theme::GRID)
+                .size_range(16.0 * theme::GRID..=80.0 * theme::GRID)
+                .show(ui, |ui| self.samples.show(shown, watcher, ui));
+        }
+        egui::CentralPanel::default().show(ui, |ui| {
+            if runs.iter().any(|shown| !shown.run.curves.is_empty()) {
+                self.charts.show(runs, ui);
+            } else if let Some(text) = failure(runs) {
+                notice(ui, ICON_ERROR, "This run can't be shown", text);
+            } else {
+                notice(
+                    ui,
+                    ICON_MONITORING,
+                    "No line of metrics yet",
+                    "A run folder holds metrics.jsonl; start one with\n\
+                     flowseg --train --config TOML --out FOLDER",
+                );
+            }
+        });
+    }
+}
+
+/// Why nothing can be shown, where every run failed.
+fn failure(runs: &[Shown]) -> Option<&str> {
+    let failed = |shown: &Shown| matches!(shown.run.status, Status::Failed(_));
+    match &runs.first()?.run.status {
+        Status::Failed(text) if runs.iter().all(failed) => Some(text),
+        _ => None,
+    }
+}
+
+/// Says in the middle of an empty room what is going on and what to do.
+fn notice(ui: &mut egui::Ui, icon: MaterialIcon, title: &str, text: &str) {
+    let height = 14.0 * theme::GRID;
+    ui.vertical_centered(|ui| {
+        ui.add_space((0.4 * (ui.available_height() - height)).max(theme::GRID));
+        let weak = ui.visuals().weak_text_color();
+        ui.label(icon.rich_text().size(5.0 * theme::GRID).color(weak));
+        ui.heading(title);
+        ui.label(RichText::new(text).color(weak));
+    });
+}

@@ -1,0 +1,155 @@
+//! Sample predictions of one run, step by step.
+
+use super::list::thousands;
+use super::{Shown, theme};
+use crate::runs::{Sample, Watcher};
+use eframe::egui::{self, Align2, Rect, RichText, TextStyle, TextureHandle, TextureOptions};
+use egui_material_icons::icons::{ICON_CHEVRON_LEFT, ICON_CHEVRON_RIGHT};
+use image::RgbImage;
+use std::path::Path;
+
+/// Pictures kept for going back and forth.
+const KEPT: usize = 12;
+/// The longest side of a picture, where the graphics device allows it.
+const SIDE: usize = 8192;
+/// What the rows of a sheet show.
+const ROWS: [&str; 3] = ["photo", "prediction", "truth"];
+
+/// The pictures and where one looks.
+#[derive(Default)]
+pub(super) struct Samples {
+    /// The number of the sample looked at; none follows the newest.
+    at: Option<usize>,
+    /// What the watcher was asked for and has not answered.
+    asked: Option<Sample>,
+    pictures: Vec<(Sample, Result<TextureHandle, String>)>,
+}
+
+impl Samples {
+    /// Whether a picture is there and none is awaited.
+    #[cfg(test)]
+    pub fn is_loaded(&self) -> bool {
+        self.asked.is_none() && !self.pictures.is_empty()
+    }
+
+    /// Takes a picture that the watcher loaded.
+    pub fn take(
+        &mut self,
+        context: &egui::Context,
+        path: &Path,
+        picture: Result<RgbImage, String>,
+    ) {
+        let Some(sample) = self.asked.take_if(|asked| asked.path == path) else {
+            return;
+        };
+        let picture = picture.map(|picture| {
+            let size = [picture.width() as usize, picture.height() as usize];
+            let image = egui::ColorImage::from_rgb(size, picture.as_raw());
+            let options = TextureOptions {
+                magnification: egui::TextureFilter::Nearest,
+                ..TextureOptions::LINEAR
+            };
+            context.load_texture(path.to_string_lossy(), image, options)
+        });
+        self.pictures.push((sample, picture));
+        let surplus = self.pictures.len().saturating_sub(KEPT);
+        self.pictures.drain(..surplus);
+    }
+
+    /// Draws the samples of a run that has some.
+    pub fn show(&mut self, shown: &Shown, watcher: &Watcher, ui: &mut egui::Ui) {
+        let samples = &shown.run.samples;
+        let last = samples.len() - 1;
+        let mut at = self.at.map_or(last, |at| at.min(last));
+        ui.add_space(theme::GRID / 2.0);
+        ui.horizontal(|ui| {
+            ui.label(RichText::new("Samples").strong());
+            if !shown.run.name.is_empty() {
+                ui.label(RichText::new(&shown.run.name).color(shown.colour));
+            }
+            ui.add_space(theme::GRID);
+            let arrow = |icon: egui_material_icons::MaterialIcon| {
+                egui::Button::new(icon.rich_text().size(18.0)).frame(false)
+            };
+            let before = ui.add_enabled(at > 0, arrow(ICON_CHEVRON_LEFT));
+            if before.accessible_name("Previous sample").clicked() {
+                at -= 1;
+            }
+            let slider = egui::Slider::new(&mut at, 0..=last).show_value(false);
+            let slider = ui.add_enabled(last > 0, slider);
+            slider
+                .on_hover_text("Step of the samples")
+                .accessible_name("Step of the samples");
+            let after = ui.add_enabled(at < last, arrow(ICON_CHEVRON_RIGHT));
+            if after.accessible_name("Next sample").clicked() {
+                at += 1;
+            }
+            let Sample { step, name, .. } = &samples[at];
+            let newest = if at == last { ", the newest" } else { "" };
+            let name = if name.is_empty() {
+                String::new()
+            } else {
+                format!(" {name}")
+            };
+            ui.monospace(format!("step {}{name}", thousands(*step)));
+            ui.label(RichText::new(newest.trim_start_matches(", ")).weak());
+        });
+        // At the end one stays at the end while samples arrive.
+        self.at = (at < last).then_some(at);
+        self.picture(&samples[at], watcher, ui);
+    }
+
+    fn picture(&mut self, sample: &Sample, watcher: &Watcher, ui: &mut egui::Ui) {
+        let area = ui.available_rect_before_wrap();
+        ui.allocate_rect(area, egui::Sense::hover());
+        match self.pictures.iter().find(|(of, _)| of == sample) {
+            Some((_, Ok(texture))) => sheet(sample, texture, area, ui),
+            Some((_, Err(text))) => {
+                let colour = ui.visuals().error_fg_color;
+                say(text, colour, area, ui);
+            }
+            None => {
+                if self.asked.is_none() {
+                    let side = ui.input(|input| input.max_texture_side).min(SIDE);
+                    let asked = watcher.load(&sample.path, side as u32);
+                    self.asked = asked.then(|| sample.clone());
+                }
+                say("loading", ui.visuals().weak_text_color(), area, ui);
+            }
+        }
+    }
+}
+
+/// Draws a sheet as large as its room allows, magnified by whole pixels.
+fn sheet(sample: &Sample, texture: &TextureHandle, area: Rect, ui: &egui::Ui) {
+    // A sheet of the trainer has three rows; a picture with a name of its own is what it is.
+    let rows: &[&str] = if sample.name.is_empty() { &ROWS } else { &[] };
+    let margin = if rows.is_empty() {
+        0.0
+    } else {
+        10.0 * theme::GRID
+    };
+    let area = area.with_min_x(area.min.x + margin);
+    let size = texture.size_vec2();
+    let pixel = ui.pixels_per_point();
+    let fit = (area.width() / size.x).min(area.height() / size.y) * pixel;
+    let scale = if fit >= 1.0 { fit.floor() } else { fit } / pixel;
+    let target = Rect::from_min_size(area.min, size * scale);
+    let whole = Rect::from_min_max(egui::pos2(0.0, 0.0), egui::pos2(1.0, 1.0));
+    ui.painter()
+        .image(texture.id(), target, whole, egui::Color32::WHITE);
+    for (row, text) in rows.iter().enumerate() {
+        let share = (row as f32 + 0.5) / rows.len() as f32;
+        let right = target.left_top() + egui::vec2(-theme::GRID, share * target.height());
+        let font = TextStyle::Small.resolve(ui.style());
+        let colour = ui.visuals().weak_text_color();
+        ui.painter()
+            .text(right, Align2::RIGHT_CENTER, text, font, colour);
+    }
+}
+
+fn say(text: &str, colour: egui::Color32, area: Rect, ui: &egui::Ui) {
+    let font = TextStyle::Body.resolve(ui.style());
+    ui.painter()
+        .text(area.center(), Align2::CENTER_CENTER, text, font, colour);
+}

@@ -1,0 +1,281 @@
+use super::*;
+use crate::data::{SceneConfig, render};
+use crate::encoding::Centroids;
+use eframe::egui::Theme;
+use egui_kittest::kittest::Queryable;
+use egui_kittest::{Harness, SnapshotOptions};
+use image::{Rgb, RgbImage};
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+/// Software adapters round a few edges of text and lines differently. A label that moved or a curve
+/// that changed differs in hundreds of pixels.
+const DIFFERENT_PIXELS: usize = 40;
+const PERIOD: Duration = Duration::from_millis(20);
+
+type Window<'a> = Harness<'a, RunMonitor>;
+
+fn window<'a>(folders: Vec<PathBuf>, theme: Theme, size: [f32; 2]) -> Window<'a> {
+    let watcher = Watcher::with_period(folders.clone(), PERIOD, || ());
+    show(RunMonitor::with_watcher(folders, watcher), theme, size)
+}
+
+fn show<'a>(monitor: RunMonitor, theme: Theme, size: [f32; 2]) -> Window<'a> {
+    Harness::builder()
+        .with_size(size)
+        .with_theme(theme)
+        .with_options(SnapshotOptions::new().max_failed_pixels(DIFFERENT_PIXELS))
+        .with_context_setup(|context| {
+            theme::apply(context);
+            egui_material_icons::initialize(context);
+        })
+        .wgpu()
+        .build_ui_state(
+            |ui, monitor: &mut RunMonitor| {
+                egui::CentralPanel::no_frame().show(ui, |ui| monitor.ui(ui));
+            },
+            monitor,
+        )
+}
+
+/// Draws frames until `done`.
+#[track_caller]
+fn until(window: &mut Window, done: impl Fn(&Window) -> bool) {
+    let start = Instant::now();
+    window.step();
+    while !done(window) {
+        assert!(
+            start.elapsed() < Duration::from_secs(60),
+            "it does not come to that"
+        );
+        std::thread::sleep(PERIOD);
+        window.step();
+    }
+    window.run();
+}
+
+fn says(text: &str) -> impl Fn(&Window) -> bool {
+    move |window| window.query_by_label(text).is_some()
+}
+
+/// Lines of steps from `from` to `to`, whose loss falls with a ripple on it.
+fn lines(from: u64, to: u64, level: f64) -> String {
+    let mut text = String::new();
+    for step in (from..=to).step_by(10) {
+        let s = step as f64;
+        let ripple = 1.0 + 0.15 * (s * 0.7).sin() * (s * 0.31).cos();
+        let loss = level * (0.6 + 5.0 * (-s / 150.0).exp()) * ripple;
+        let rate = 1e-3 * (s / 100.0).min(1.0) * (1.0 - 0.9 * s / 1000.0);
+        let speed = 16.0 + (s * 0.13).sin();
+        text += &format!(
+            "{{\"learning_rate\":{rate},\"loss\":{loss},\"photos_per_second\":{speed},\
+             \"step\":{step},\"waiting\":{}}}\n",
+            0.02 + 0.01 * (s * 0.2).cos()
+        );
+        if step % 100 == 0 {
+            let miou = 0.45 / level * (1.0 - (-s / 300.0).exp());
+            text += &format!("{{\"miou\":{miou},\"pixel_accuracy\":0.8,\"step\":{step}}}\n");
+        }
+    }
+    text
+}
+
+fn append(folder: &Path, text: &str) {
+    let path = folder.join("metrics.jsonl");
+    let mut file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+}
+
+/// A run of 1000 steps that has taken `taken` of them.
+fn run(folder: &Path, name: &str, taken: u64, level: f64) -> PathBuf {
+    let folder = folder.join(name);
+    fs::create_dir_all(folder.join("samples")).unwrap();
+    let config = "[train]\nsteps = 1000\nbatch_size = 8\nlog_every = 10\n";
+    fs::write(folder.join("config.toml"), config).unwrap();
+    append(&folder, &lines(10, taken, level));
+    for step in (500..=taken).step_by(100) {
+        let path = folder.join(format!("samples/step-{step:08}.png"));
+        sheet(step).save(path).unwrap();
+    }
+    folder
+}
+
+/// Rows of photo, prediction and truth, the prediction coarser at earlier steps.
+fn sheet(step: u64) -> RgbImage {
+    let [height, width] = [48u32, 64u32];
+    let config = SceneConfig {
+        size: [height as usize, width as usize],
+        ..SceneConfig::default()
+    };
+    let centroids = Centroids::kronecker(config.classes);
+    let mut sheet = RgbImage::new(6 * width, 3 * height);
+    let coarse = (1000 / step).max(1) as u32 * 2;
+    for column in 0..6 {
+        let sample = render(&config, u64::from(column));
+        for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
+            let label = |x: u32, y: u32| sample.labels.data[(y * width + x) as usize];
+            let colour = |label: u16| Rgb(centroids.colour(usize::from(label)));
+            let left = column * width + x;
+            let near = label(x / coarse * coarse, y / coarse * coarse);
+            sheet.put_pixel(left, y, *sample.image.get_pixel(x, y));
+            sheet.put_pixel(left, height + y, colour(near));
+            sheet.put_pixel(left, 2 * height + y, colour(label(x, y)));
+        }
+    }
+    sheet
+}
+
+/// Three runs: one goes on, one has finished, one has said nothing for three hours.
+fn runs(folder: &Path) -> Vec<PathBuf> {
+    let names = [
+        ("reshaped", 620, 1.0),
+        ("vanilla", 1000, 1.25),
+        ("annealed", 300, 1.1),
+    ];
+    let runs = names.map(|(name, taken, level)| run(folder, name, taken, level));
+    let old = SystemTime::now() - Duration::from_secs(3 * 3600 + 5);
+    let file = File::options()
+        .append(true)
+        .open(runs[2].join("metrics.jsonl"))
+        .unwrap();
+    file.set_modified(old).unwrap();
+    runs.to_vec()
+}
+
+/// Both themes of a state, once it is there.
+fn snapshots(name: &str, folders: &[PathBuf], size: [f32; 2], done: impl Fn(&Window) -> bool) {
+    for (theme, suffix) in [(Theme::Dark, "dark"), (Theme::Light, "light")] {
+        let mut window = window(folders.to_vec(), theme, size);
+        until(&mut window, &done);
+        window.snapshot(format!("runs_{name}_{suffix}"));
+    }
+}
+
+fn loaded(window: &Window) -> bool {
+    window.state().samples.is_loaded()
+}
+
+#[test]
+fn an_empty_folder_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("new-run");
+    fs::create_dir(&run).unwrap();
+    snapshots(
+        "empty",
+        &[run],
+        [900.0, 500.0],
+        says("No line of metrics yet"),
+    );
+}
+
+#[test]
+fn a_missing_folder_is_named() {
+    let missing = PathBuf::from("/no/such/run");
+    let text = "/no/such/run is no folder: name a run folder, which holds metrics.jsonl";
+    snapshots("failed", &[missing], [900.0, 500.0], |window| {
+        window.query_all_by_label(text).count() == 2
+    });
+}
+
+#[test]
+fn until_the_first_report_it_says_that_it_reads() {
+    let folders = vec![PathBuf::from("runs/street")];
+    for (theme, suffix) in [(Theme::Dark, "dark"), (Theme::Light, "light")] {
+        let watcher = Watcher::with_period(folders.clone(), Duration::from_secs(3600), || ());
+        let monitor = RunMonitor::with_watcher(folders.clone(), watcher);
+        // The one report of the hour is taken away.
+        while monitor.watcher.as_ref().unwrap().poll().is_none() {
+            std::thread::sleep(PERIOD);
+        }
+        let mut window = show(monitor, theme, [900.0, 500.0]);
+        window.run();
+        assert!(says("Reading the runs")(&window));
+        window.snapshot(format!("runs_loading_{suffix}"));
+    }
+}
+
+#[test]
+fn runs_are_overlaid() {
+    let folder = tempfile::tempdir().unwrap();
+    let folders = runs(folder.path());
+    snapshots("overlaid", &folders, [1280.0, 800.0], loaded);
+    let mut window = window(folders, Theme::Dark, [1920.0, 1080.0]);
+    until(&mut window, loaded);
+    window.get_by_label("Logarithmic loss").click();
+    window.run();
+    window.snapshot("runs_overlaid_large");
+}
+
+#[test]
+fn lines_appear_while_it_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = run(folder.path(), "live", 200, 1.0);
+    let mut window = window(vec![path.clone()], Theme::Dark, [1000.0, 600.0]);
+    until(&mut window, says("200 of 1 000"));
+    // Without news no frame asks for another.
+    for _ in 0..5 {
+        window.step();
+        let delay = window.output().viewport_output[&egui::ViewportId::ROOT].repaint_delay;
+        assert!(delay > Duration::from_secs(3600), "{delay:?}");
+    }
+    append(&path, &lines(210, 400, 1.0));
+    until(&mut window, says("400 of 1 000"));
+    append(&path, &lines(410, 1000, 1.0));
+    until(&mut window, says("finished"));
+    fs::remove_dir_all(&path).unwrap();
+    until(&mut window, says("failed"));
+    // What was read stays.
+    assert!(says("1 000 of 1 000")(&window));
+}
+
+#[test]
+fn controls_do_what_they_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = window(runs(folder.path()), Theme::Dark, [1280.0, 800.0]);
+    until(&mut window, loaded);
+    window.get_by_label("Hide vanilla").click();
+    window.run();
+    let visible = |window: &Window| -> Vec<bool> {
+        let runs = window.state().runs.as_ref().unwrap();
+        runs.iter().map(|shown| shown.visible).collect()
+    };
+    assert_eq!(visible(&window), [true, false, true]);
+    window.get_by_label("Show vanilla").click();
+    window.run();
+    assert_eq!(visible(&window), [true; 3]);
+
+    window.get_by_label("Logarithmic loss").click();
+    window.get_by_label("Smoothing").set_value_accesskit(0.9);
+    window.run();
+    let charts = &window.state().charts;
+    assert!(charts.log && (charts.smoothing - 0.9).abs() < 1e-6);
+
+    // The first run with samples is shown, then the one that is chosen, at its newest.
+    assert!(says("step 600")(&window));
+    window.get_by_label("vanilla").click();
+    until(&mut window, says("step 1 000"));
+    window.get_by_label("Previous sample").click();
+    until(&mut window, says("step 900"));
+    until(&mut window, loaded);
+    window.get_by_label("Next sample").click();
+    until(&mut window, says("step 1 000"));
+}
+
+#[test]
+fn the_values_under_the_pointer_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = window(runs(folder.path()), Theme::Dark, [1280.0, 800.0]);
+    until(&mut window, loaded);
+    let chart = window.get_by_label("mIoU over steps").rect();
+    window.hover_at(chart.center());
+    window.run_steps(3);
+    // The middle of the steps: the last validation of one run, and the nearest of the others.
+    assert_eq!(window.query_all_by_label("step 500").count(), 2);
+    assert_eq!(window.query_all_by_label("step 300").count(), 1);
+}
