@@ -44,10 +44,10 @@ fn vertex(@builtin(vertex_index) vertex: u32, @builtin(instance_index) index: u3
     var radius = cloud.radius * scene.viewport.z * pixel_at(x);
     var colour = clamp(0.5 * x + 0.5, vec3f(0.0), vec3f(1.0));
     if cloud.colours == 1u {
-        let class = tag.x & 0xffffu;
+        let label = tag.x & 0xffffu;
         colour = vec3f(0.5);
-        if class < arrayLength(&palette) {
-            colour = unpack4x8unorm(palette[class]).rgb;
+        if label < arrayLength(&palette) {
+            colour = unpack4x8unorm(palette[label]).rgb;
         }
     } else if cloud.colours == 2u {
         colour = unpack4x8unorm(tag.y).rgb;

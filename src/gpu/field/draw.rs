@@ -7,7 +7,7 @@ use super::layout::{self, LinePoint, Style};
 use super::pane::{Pane, Shared};
 use super::pipelines::{Drawing, bind};
 use super::range::{Ranges, round_step};
-use super::scene::{ArrowPlace, ParticleColours, Quantity, Scene};
+use super::scene::{ArrowPlace, CloudStyle, ParticleColours, Quantity, Scene};
 use super::target::Target;
 
 /// Factor by which the target and a highlighted class are drawn larger.
@@ -87,6 +87,8 @@ pub(super) struct Painter<'a> {
     pub lines: &'a LineBuffers,
     pub cloud: Option<&'a CloudBuffers>,
     pub ranges: Ranges,
+    /// The share of particles and of the cloud's points that is drawn.
+    pub share: f32,
 }
 
 impl Painter<'_> {
@@ -120,7 +122,8 @@ impl Painter<'_> {
             self.put(pass, &drawing.arrows, pane, &buffers, [9, *count]);
         }
         if let (Some(cloud), Some(style)) = (self.cloud, &self.scene.cloud) {
-            let count = cloud.prepare(self.queue, style);
+            let most = (style.most as f32 * self.share) as u32;
+            let count = cloud.prepare(self.queue, &CloudStyle { most, ..*style });
             let [a, b, c, d] = cloud.bindings();
             let buffers = [a, b, c, d, self.shared.centroids.as_entire_binding()];
             self.put(pass, &drawing.cloud, pane, &buffers, [3, count]);
@@ -132,7 +135,9 @@ impl Painter<'_> {
                 self.shared.centroids.as_entire_binding(),
                 run.particles.as_entire_binding(),
             ];
-            self.put(pass, &drawing.points, pane, &buffers, [3, run.count]);
+            // Seeds are in random order, so that the first ones are a fair sample.
+            let count = (run.count as f32 * self.share).ceil() as u32;
+            self.put(pass, &drawing.points, pane, &buffers, [3, count]);
         }
         let centroids = [self.shared.centroids.as_entire_binding()];
         let count = self.scene.table.centroids.len() as u32;

@@ -36,5 +36,5 @@ pub use integrate::{Flow, Outcome};
 pub use particles::Tally;
 pub use plane::{HALF, Plane, in_cube};
 pub use range::{Ranges, round_step};
-pub use renderer::{Renderer, probe};
+pub use renderer::{Detail, Renderer, probe};
 pub use scene::*;

@@ -17,15 +17,19 @@ pub struct Ranges {
 const SAMPLES: usize = 128;
 
 impl Ranges {
-    /// Measures them: the middle 90 % of the lengths over all panes, widened to half decades, and
-    /// what 95 % of the potentials stay below. `velocities` are those of [`FieldKind::Network`].
+    /// Measures them: the middle 90 % of the lengths of the panes' fields and of those that are
+    /// compared most, vanilla and reshaped, widened to half decades; and what 95 % of the
+    /// potentials stay below. `velocities` are those of [`FieldKind::Network`].
     pub fn measure(scene: &Scene, velocities: impl Iterator<Item = f32>) -> Self {
         let mut lengths: Vec<f32> = velocities.collect();
         let mut potentials = Vec::with_capacity(SAMPLES);
+        // The same colours mean the same lengths whichever of the two is shown.
+        let mut kinds = vec![FieldKind::Reconstructive, FieldKind::Reshaped];
+        kinds.extend(scene.panes.iter().filter(|&&kind| kind == FieldKind::Correction));
         if scene.target < scene.table.centroids.len() {
             // The encoding's own sequence fills the cube evenly.
             for point in Centroids::kronecker(SAMPLES).points() {
-                for &kind in &scene.panes {
+                for &kind in &kinds {
                     let flow = Flow {
                         table: &scene.table,
                         potential: scene.potential,
@@ -35,10 +39,7 @@ impl Ranges {
                         neighbourhood: scene.neighbourhood,
                     };
                     let (here, field) = flow.at(*point);
-                    if kind != FieldKind::Network {
-                        let length = field.iter().map(|v| v * v).sum::<f64>().sqrt();
-                        lengths.push(length as f32);
-                    }
+                    lengths.push(field.iter().map(|v| v * v).sum::<f64>().sqrt() as f32);
                     potentials.push(here.phi as f32);
                 }
             }

@@ -17,6 +17,15 @@ const SAMPLES: u32 = 4;
 /// Arrows at points of the cloud: at most so many.
 const CLOUD_ARROWS: usize = 3000;
 
+/// How well to draw.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Detail {
+    /// Several samples a pixel.
+    pub fine: bool,
+    /// The share of particles and of the cloud's points that is drawn, 0..=1.
+    pub share: f32,
+}
+
 /// Draws scenes into a texture of its own.
 pub struct Renderer {
     device: wgpu::Device,
@@ -130,12 +139,7 @@ impl Renderer {
             scene.particles.as_ref().map(|p| (p.seeds.clone(), p.integration, p.trails))
         };
         if field || old.map(run) != Some(run(scene)) {
-            guarded(&device, "placing particles", || {
-                for pane in &mut self.panes {
-                    let wanted = scene.particles.as_ref();
-                    pane.particles = wanted.map(|p| ParticleRun::new(&device, scene, p));
-                }
-            })?;
+            self.restart(scene)?;
         }
         self.lines = Some(guarded(&device, "preparing lines", || {
             LineBuffers::new(&device, scene)
@@ -144,6 +148,29 @@ impl Renderer {
         self.brushed = brushed.to_vec();
         self.scene = Some(scene.clone());
         Ok(true)
+    }
+
+    /// Puts the particles of every pane back to their starts.
+    ///
+    /// # Errors
+    /// A driver that refuses.
+    pub fn restart(&mut self, scene: &Scene) -> Result<(), GpuError> {
+        let device = &self.device;
+        let panes = &mut self.panes;
+        guarded(device, "placing particles", || {
+            for pane in panes {
+                let wanted = scene.particles.as_ref();
+                pane.particles = wanted.map(|p| ParticleRun::new(device, scene, p));
+            }
+        })
+    }
+
+    /// A cloud's state in memory, as [`Cloud::read`].
+    ///
+    /// # Errors
+    /// A device that fails.
+    pub fn read<'a>(&self, cloud: &'a Cloud<'_>) -> Result<std::borrow::Cow<'a, [f32]>, GpuError> {
+        cloud.read(&self.device, &self.queue)
     }
 
     fn prepare_field(&mut self, scene: &Scene) {
@@ -272,8 +299,7 @@ impl Renderer {
             .collect()
     }
 
-    /// Draws the scene at this size in pixels. `scale` is the pixels a point of the screen; `fine`
-    /// takes several samples a pixel.
+    /// Draws the scene at this size in pixels. `scale` is the pixels a point of the screen.
     ///
     /// # Errors
     /// A size that the device can't hold, or a driver that refuses.
@@ -281,9 +307,9 @@ impl Renderer {
         &mut self,
         size: [u32; 2],
         scale: f32,
-        fine: bool,
+        detail: Detail,
     ) -> Result<&wgpu::TextureView, GpuError> {
-        let samples = if fine { SAMPLES } else { 1 };
+        let samples = if detail.fine { SAMPLES } else { 1 };
         let device = self.device.clone();
         let fits = self.target.as_ref().filter(|t| t.size == size && t.samples == samples);
         if fits.is_none() {
@@ -294,7 +320,7 @@ impl Renderer {
             Some(target) => target,
             None => guarded(&device, "making a picture", || Target::new(&device, size, samples))?,
         };
-        self.paint(&target, scale)?;
+        self.paint(&target, scale, detail.share)?;
         Ok(&self.target.insert(target).view)
     }
 
@@ -307,7 +333,7 @@ impl Renderer {
         let what = "exporting a picture";
         let device = self.device.clone();
         let target = guarded(&device, what, || Target::new(&device, size, SAMPLES))?;
-        self.paint(&target, scale)?;
+        self.paint(&target, scale, 1.0)?;
         // Rows of a copy are padded to a multiple of this many bytes.
         let row = 4 * size[0];
         let padded = row.next_multiple_of(wgpu::COPY_BYTES_PER_ROW_ALIGNMENT);
@@ -338,7 +364,7 @@ impl Renderer {
             .collect())
     }
 
-    fn paint(&self, target: &Target, scale: f32) -> Result<(), GpuError> {
+    fn paint(&self, target: &Target, scale: f32, share: f32) -> Result<(), GpuError> {
         let (Some(scene), Some(shared), Some(lines)) = (&self.scene, &self.shared, &self.lines)
         else {
             return Ok(());
@@ -354,6 +380,7 @@ impl Renderer {
             lines,
             cloud: self.cloud.as_ref(),
             ranges: self.ranges,
+            share,
         };
         guarded(&self.device, "drawing", || painter.paint(&self.panes, target, scale))
     }

@@ -2,6 +2,7 @@
 
 use super::camera::{Vec3, add, normalize, scale};
 use super::cloud::thin;
+use super::plane::{HALF, Plane, in_cube};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,8 @@ pub enum Seeding {
     Sphere,
     /// At the pixels of the open photo.
     Photo,
+    /// Uniformly on the slice.
+    Slice,
 }
 
 /// `count` points in the cube.
@@ -42,6 +45,21 @@ pub fn sphere(count: usize, seed: u64, centre: Vec3, radius: f32) -> Vec<Vec3> {
         .collect()
 }
 
+/// `count` points of a slice, within the cube.
+pub fn slice(count: usize, seed: u64, plane: &Plane) -> Vec<Vec3> {
+    if plane.outline().len() < 3 {
+        return Vec::new();
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let reach = HALF * 3f32.sqrt();
+    // A slice through the cube holds a fair share of the square around it; the bound is for one
+    // that only grazes a corner.
+    let tries = (0..200 * count).map(|_| {
+        plane.point([rng.random_range(-reach..reach), rng.random_range(-reach..reach)])
+    });
+    tries.filter(|p| in_cube(*p)).take(count).collect()
+}
+
 /// At most `count` pixels of a photo `[3, pixels]`, evenly spread.
 pub fn photo(source: &[f32], count: usize) -> Vec<Vec3> {
     thin(source, count).into_iter().map(|(_, x)| x).collect()
@@ -56,6 +74,13 @@ mod tests {
     fn a_seed_gives_the_same_points_again_and_another_does_not() {
         assert_eq!(cube(50, 1), cube(50, 1));
         assert_ne!(cube(50, 1), cube(50, 2));
+    }
+
+    #[test]
+    fn seeds_of_a_slice_lie_on_it() {
+        let points = slice(500, 5, &Plane::across(1, 0.3));
+        assert_eq!(points.len(), 500);
+        assert!(points.iter().all(|p| (p[1] - 0.3).abs() < 1e-5 && in_cube(*p)));
     }
 
     #[test]

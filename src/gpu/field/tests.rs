@@ -178,7 +178,8 @@ fn the_counts_of_a_run_agree_with_the_cpu() {
                 clock += if out.arrived { out.clock } else { 0.0 };
             }
             println!("{kind:?}: GPU {tally:?}\n  CPU {arrived} {crossing} {traversals}");
-            assert!(arrived > 0 && traversals > 0, "the run has to have something to count");
+            let vanilla = kind == FieldKind::Reconstructive;
+            assert!(arrived > 0 && (traversals > 0 || !vanilla), "there has to be a count");
             assert!(tally.arrived.abs_diff(arrived) <= count as u32 / 500);
             assert!(tally.crossing.abs_diff(crossing) <= count as u32 / 200);
             assert!(tally.traversals.abs_diff(traversals) <= count as u32 / 200);
@@ -188,6 +189,7 @@ fn the_counts_of_a_run_agree_with_the_cpu() {
             assert_eq!(tally.histogram.iter().sum::<u32>(), tally.arrived);
         }
         assert!(tallies[1].mean_clock < tallies[0].mean_clock, "reshaping arrives sooner");
+        assert!(tallies[1].traversals < tallies[0].traversals, "reshaping goes around");
     }
 }
 
@@ -210,7 +212,7 @@ fn the_same_scene_is_drawn_once_and_exports_at_any_size() {
     let mut renderer = Renderer::new(&device, &queue).unwrap();
     assert!(renderer.update(&scene, None, &[]).unwrap());
     assert!(!renderer.update(&scene, None, &[]).unwrap());
-    renderer.draw([320, 200], 1.0, true).unwrap();
+    renderer.draw([320, 200], 1.0, Detail { fine: true, share: 1.0 }).unwrap();
     for size in [[320, 200], [77, 131]] {
         let picture = renderer.picture(size, 1.0).unwrap();
         assert_eq!(picture.len(), (4 * size[0] * size[1]) as usize);
