@@ -23,7 +23,8 @@ struct Run {
     reach: f32,
     // A particle this close to the target has arrived.
     arrival: f32,
-    // The first particles leave a trail: a point every `stride` steps, `length` points each.
+    // The first particles leave a trail of `length` points: one a step for the first half of them,
+    // when fields are fast, then one every `stride` steps.
     trails: u32,
     length: u32,
     stride: u32,
@@ -84,9 +85,12 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
             }
         }
         it.region = region;
-        if id.x < run.trails && (run.first + i) % run.stride == 0u {
+        let fast = run.length / 2u;
+        let taken = run.first + i;
+        let late = taken - min(taken, fast);
+        if id.x < run.trails && (taken < fast || late % run.stride == 0u) {
             // The last point of a trail stays empty: it lifts the pen.
-            let at = min((run.first + i) / run.stride, run.length - 2u);
+            let at = min(min(taken, fast) + late / run.stride, run.length - 2u);
             let colour = select(run.calm, run.alarm, foreign);
             trails[id.x * run.length + at] = TrailPoint(x, colour);
         }

@@ -41,8 +41,9 @@ fn vertex(@builtin(vertex_index) vertex: u32, @builtin(instance_index) index: u3
     }
     out.world = centre + radius * (out.at.x * scene.right.xyz + out.at.y * scene.up.xyz);
     out.position = project(out.world);
-    // Scene.ramp's ends stay clear of these two: calm teal, and orange for a traversal.
-    out.colour = select(vec3f(0.25, 0.78, 0.66), vec3f(0.98, 0.47, 0.2), it.traversals > 0u);
+    // Those that have kept clear stay in the background; a traversal is orange.
+    let calm = mix(scene.background.rgb, scene.ink.rgb, 0.42);
+    out.colour = select(calm, vec3f(0.98, 0.44, 0.16), it.traversals > 0u);
     if mode % 2 == 0 {
         out.colour = unpack4x8unorm(centroids[it.nearest].colour).rgb;
     }

@@ -55,8 +55,10 @@ fn fragment(in: Vertex) -> Fragment {
     var colour = unpack4x8unorm(centroids[in.index].colour).rgb;
     var out: Fragment;
     var shown = lit(colour, normal, x);
+    // A faint rim, so that a black sphere shows on black and a white one on white.
+    shown = mix(shown, cue(scene.ink.rgb, x), 0.45 * pow(1.0 - z, 3.0));
     // The target wears a ring.
-    if i32(in.index) == scene.picks.x && distance > 0.8 {
+    if i32(in.index) == scene.picks.x && distance > 0.86 {
         shown = cue(scene.ink.rgb, x);
     }
     out.colour = vec4f(shown, coverage);

@@ -54,7 +54,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
             let ahead = direction(x);
             let middle = direction(x + 0.5 * step * ahead);
             // A turn this sharp is a sink or a saddle within one step.
-            stopped = dot(before, middle) < 0.0 || any(abs(x) > vec3f(1.3));
+            stopped = dot(before, middle) < 0.0 || any(abs(x) > vec3f(1.1));
             x += step * middle;
             before = middle;
         }

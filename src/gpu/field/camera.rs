@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// A point or direction of centroid space.
 pub type Vec3 = [f32; 3];
 
-/// Vertical angle of view in perspective, in radians.
+/// Angle of view in perspective along the shorter side, in radians.
 const ANGLE: f32 = 0.55;
 const NEAR: f32 = 0.02;
 const FAR: f32 = 60.0;
@@ -20,7 +20,7 @@ pub struct Camera {
     pub yaw: f32,
     /// Height above the red-green plane, in radians, -pi/2..pi/2.
     pub pitch: f32,
-    /// Half the height of the view at the pivot, in world units.
+    /// Half the shorter side of the view at the pivot, in world units.
     pub extent: f32,
     /// Perspective or orthographic.
     pub perspective: bool,
@@ -48,7 +48,7 @@ pub struct Ray {
 }
 
 impl Camera {
-    /// Half the height of the view may lie in this range.
+    /// [`Camera::extent`] may lie in this range.
     pub const EXTENT: std::ops::RangeInclusive<f32> = 0.02..=8.0;
 
     /// Right, up and forward: unit vectors, perpendicular to each other.
@@ -59,6 +59,12 @@ impl Camera {
         let up = [-sin_pitch * cos_yaw, -sin_pitch * sin_yaw, cos_pitch];
         let forward = [-cos_pitch * cos_yaw, -cos_pitch * sin_yaw, -sin_pitch];
         [right, up, forward]
+    }
+
+    /// Half the width and half the height of the view at the pivot, in world units, for a view of
+    /// this width over height.
+    pub fn half_size(&self, aspect: f32) -> [f32; 2] {
+        [self.extent * aspect.max(1.0), self.extent / aspect.min(1.0)]
     }
 
     /// Distance from the eye to the pivot.
@@ -84,11 +90,11 @@ impl Camera {
         let offset = [right, up, forward].map(|axis| -dot(axis, eye));
         // Rows of clip = projection * view.
         let (x, y, z, w);
+        let [half_width, half_height] = self.half_size(aspect);
         if self.perspective {
-            let focus = 1.0 / (0.5 * ANGLE).tan();
             let depth = FAR / (FAR - NEAR);
-            x = row(right, offset[0], focus / aspect);
-            y = row(up, offset[1], focus);
+            x = row(right, offset[0], self.distance() / half_width);
+            y = row(up, offset[1], self.distance() / half_height);
             z = [
                 depth * forward[0],
                 depth * forward[1],
@@ -97,8 +103,8 @@ impl Camera {
             ];
             w = [forward[0], forward[1], forward[2], offset[2]];
         } else {
-            x = row(right, offset[0], 1.0 / (self.extent * aspect));
-            y = row(up, offset[1], 1.0 / self.extent);
+            x = row(right, offset[0], 1.0 / half_width);
+            y = row(up, offset[1], 1.0 / half_height);
             z = row(forward, offset[2], 1.0 / FAR);
             w = [0.0, 0.0, 0.0, 1.0];
         }
@@ -120,9 +126,10 @@ impl Camera {
     /// The ray through a point of the view, x and y in -1..1.
     pub fn ray(&self, at: [f32; 2], aspect: f32) -> Ray {
         let [right, up, forward] = self.basis();
+        let [half_width, half_height] = self.half_size(aspect);
         let sideways = add(
-            scale(right, at[0] * self.extent * aspect),
-            scale(up, at[1] * self.extent),
+            scale(right, at[0] * half_width),
+            scale(up, at[1] * half_height),
         );
         if self.perspective {
             let direction = add(scale(forward, self.distance()), sideways);
@@ -145,7 +152,8 @@ impl Camera {
         self.pitch = (self.pitch + pitch).clamp(-limit, limit);
     }
 
-    /// Moves the pivot so that what is under the pointer follows it: a movement in view heights.
+    /// Moves the pivot so that what is under the pointer follows it: a movement in shorter sides of
+    /// the view.
     pub fn pan(&mut self, right_by: f32, up_by: f32) {
         let [right, up, _] = self.basis();
         let size = 2.0 * self.extent;
@@ -165,6 +173,30 @@ impl Camera {
             1 => (std::f32::consts::FRAC_PI_2, 0.0),
             _ => (-std::f32::consts::FRAC_PI_2, std::f32::consts::FRAC_PI_2),
         };
+    }
+
+    /// Moves and zooms so that these points fill a view of this width over height.
+    pub fn fit(&mut self, points: &[Vec3], aspect: f32) {
+        let [right, up, _] = self.basis();
+        let [mut low, mut high] = [[f32::MAX; 2], [f32::MIN; 2]];
+        for point in points {
+            for (a, axis) in [right, up].into_iter().enumerate() {
+                let at = dot(sub(*point, self.pivot), axis);
+                low[a] = low[a].min(at);
+                high[a] = high[a].max(at);
+            }
+        }
+        if points.is_empty() {
+            return;
+        }
+        let middle = [0, 1].map(|a| 0.5 * (low[a] + high[a]));
+        let half = [0, 1].map(|a| 0.5 * (high[a] - low[a]));
+        let moved = add(scale(right, middle[0]), scale(up, middle[1]));
+        self.pivot = add(self.pivot, moved);
+        let [width, height] = Camera { extent: 1.0, ..*self }.half_size(aspect);
+        // A margin, so that nothing touches the rim.
+        let extent = 1.06 * (half[0] / width).max(half[1] / height);
+        self.extent = extent.clamp(*Self::EXTENT.start(), *Self::EXTENT.end());
     }
 
     /// Faces a plane with this unit normal, from its front.
@@ -288,6 +320,11 @@ mod tests {
             let top = add(camera.pivot, scale(up, camera.extent));
             let [_, y, _] = camera.project(top, 1.5).unwrap();
             assert!((y - 1.0).abs() < 1e-4);
+            // A narrow view shows as much sideways.
+            let [right, ..] = camera.basis();
+            let side = add(camera.pivot, scale(right, camera.extent));
+            let [x, _, _] = camera.project(side, 0.5).unwrap();
+            assert!((x - 1.0).abs() < 1e-4);
         }
     }
 
@@ -298,6 +335,18 @@ mod tests {
             camera.snap(axis);
             let [_, _, forward] = camera.basis();
             assert!((forward[axis] + 1.0).abs() < 1e-5);
+        }
+    }
+
+    #[test]
+    fn what_is_fitted_fills_the_view() {
+        let mut camera = Camera { perspective: false, ..Camera::default() };
+        let points = [[-0.9, 0.4, 0.1], [0.8, -0.2, 0.9], [0.1, 0.7, -0.6]];
+        for aspect in [0.5, 1.0, 2.0] {
+            camera.fit(&points, aspect);
+            let seen = points.map(|p| camera.project(p, aspect).unwrap());
+            let most = seen.iter().flat_map(|p| [p[0].abs(), p[1].abs()]).fold(0.0, f32::max);
+            assert!((most - 1.0 / 1.06).abs() < 1e-3, "{most}");
         }
     }
 

@@ -200,6 +200,7 @@ impl Painter<'_> {
         let scene = self.scene;
         let camera = &scene.camera;
         let [right, up, forward] = camera.basis();
+        let [_, half_height] = camera.half_size(size[0] / size[1]);
         let wide = |[x, y, z]: Vec3, w: f32| [x, y, z, w];
         let colour = |[r, g, b]: [u8; 3], w: f32| wide([r, g, b].map(|v| f32::from(v) / 255.0), w);
         let flag = |on: bool| if on { 1.0 } else { 0.0 };
@@ -210,7 +211,7 @@ impl Painter<'_> {
             right: wide(right, 0.0),
             up: wide(up, 0.0),
             forward: wide(forward, camera.distance()),
-            viewport: [size[0], size[1], scale, 2.0 * camera.extent / size[1]],
+            viewport: [size[0], size[1], scale, 2.0 * half_height / size[1]],
             background: colour(scene.look.background, CUE),
             ink: colour(scene.look.ink, 1.0),
             arrow: self.arrow(),

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 const UNBORN: u32 = 0xffff_fffe;
 /// Points a trail, the last of which lifts the pen.
-const TRAIL: u32 = 128;
+const TRAIL: u32 = 256;
 /// Calm, and inside a foreign neighbourhood.
 const TRAIL_COLOURS: [[u8; 4]; 2] = [[242, 186, 60, 235], [240, 74, 52, 255]];
 
@@ -129,7 +129,7 @@ impl ParticleRun {
             arrival: self.arrival,
             trails: self.trail_count,
             length: TRAIL,
-            stride: self.integration.steps.div_ceil(TRAIL - 1).max(1),
+            stride: self.integration.steps.div_ceil(TRAIL / 2 - 2).max(1),
             calm: TRAIL_COLOURS[0],
             alarm: TRAIL_COLOURS[1],
             padding: [0; 2],
@@ -200,9 +200,14 @@ impl ParticleRun {
     }
 
     fn count_up(&mut self, at: u32, counters: Counters) {
+        // Nothing moves any more once all have arrived.
+        let over = counters.arrived == self.count;
+        if over {
+            self.done = self.integration.steps;
+        }
         self.tally = Tally {
             particles: self.count,
-            steps: [at, self.integration.steps],
+            steps: [if over { self.done } else { at }, self.integration.steps],
             arrived: counters.arrived,
             crossing: counters.crossing,
             traversals: counters.traversals,

@@ -11,6 +11,15 @@ use crate::gpu::field::{
 use eframe::egui;
 use std::sync::Arc;
 
+/// What a scene depends on beside the settings.
+#[derive(Clone, Copy)]
+pub struct Moment {
+    /// Draw coarsely, for things move.
+    pub quick: bool,
+    /// All particles are at their end: they are shown where they started.
+    pub over: bool,
+}
+
 /// What is derived from settings and kept until they change.
 #[derive(Default)]
 pub struct Derived {
@@ -93,7 +102,7 @@ impl Derived {
         table: Arc<Table>,
         look: Look,
         highlighted: Option<usize>,
-        quick: bool,
+        Moment { quick, over }: Moment,
     ) -> Scene {
         let plane = plane(settings, &table);
         let particles = settings.particles.then(|| Particles {
@@ -101,12 +110,12 @@ impl Derived {
             integration: settings.integration,
             trails: settings.trails,
             colours: settings.particle_colours,
-            at_start: settings.at_start,
-            radius: 0.011,
+            at_start: settings.at_start || over,
+            radius: if settings.at_start || over { 0.007 } else { 0.011 },
             discs: settings.discs,
         });
         // A thousand spheres have to be smaller than eleven.
-        let radius = 0.075 * (11.0 / table.centroids.len().max(4) as f32).powf(0.4);
+        let radius = 0.06 * (11.0 / table.centroids.len().max(4) as f32).powf(0.4);
         Scene {
             potential: settings.potential,
             target: settings.target,
@@ -116,7 +125,7 @@ impl Derived {
             camera: settings.camera,
             look,
             highlighted,
-            radius: radius.clamp(0.014, 0.08),
+            radius: radius.clamp(0.012, 0.07),
             arrows: settings.arrows.then_some(Arrows {
                 place: settings.arrow_place,
                 per_axis: settings.arrows_per_axis,

@@ -13,8 +13,9 @@ use eframe::egui::{self, RichText, Ui};
 /// Draws the panel.
 pub fn show(lab: &mut FieldLab, ui: &mut Ui, input: &FieldInput<'_>) {
     ui.add_space(GRID);
-    ui.horizontal(|ui| {
+    ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing.x = GRID / 2.0;
+        ui.spacing_mut().button_padding.x = 0.75 * GRID;
         for preset in Preset::ALL {
             if ui.button(preset.name()).on_hover_text(preset.help()).clicked() {
                 lab.apply(preset);
@@ -74,9 +75,9 @@ fn field(lab: &mut FieldLab, ui: &mut Ui, input: &FieldInput<'_>) {
             "How a squared distance d becomes a logit",
             &mut p.operator,
             &[
-                (Operator::Log, "log", "T(d) = -ln(d + eps), the paper's choice"),
-                (Operator::Sqrt, "sqrt", "T(d) = -sqrt(d + eps)"),
-                (Operator::Linear, "linear", "T(d) = -(d + eps)"),
+                (Operator::Log, "log", "T(d) = −ln(d + ε), the paper's choice"),
+                (Operator::Sqrt, "sqrt", "T(d) = −sqrt(d + ε)"),
+                (Operator::Linear, "linear", "T(d) = −(d + ε)"),
                 (
                     Operator::NormalizedGradient,
                     "unit",
@@ -94,8 +95,8 @@ fn field(lab: &mut FieldLab, ui: &mut Ui, input: &FieldInput<'_>) {
             "How the correction enters the target velocity",
             &mut settings.annealed,
             &[
-                (false, "static", "v - grad Phi at every time (equation 12)"),
-                (true, "annealed", "v - t grad Phi: the correction grows with t (section 5.3)"),
+                (false, "static", "v − grad Φ at every time (equation 12)"),
+                (true, "annealed", "v − t grad Φ: the correction grows with t (section 5.3)"),
             ],
         );
         if settings.annealed {
@@ -152,7 +153,7 @@ fn view(lab: &mut FieldLab, ui: &mut Ui) {
             &mut settings.camera.perspective,
             &[
                 (true, "perspective", "Near things look larger"),
-                (false, "orthographic", "Lengths are comparable everywhere"),
+                (false, "parallel", "Lengths are comparable everywhere"),
             ],
         );
         ui.horizontal(|ui| {
@@ -169,17 +170,18 @@ fn view(lab: &mut FieldLab, ui: &mut Ui) {
             if ui.button("reset").on_hover_text("The camera as it was at first").clicked() {
                 settings.camera = Camera::default();
             }
-            ui.checkbox(&mut settings.labels, "names").on_hover_text("Names beside centroids");
         });
+        ui.checkbox(&mut settings.labels, "names beside centroids")
+            .on_hover_text("The nearest ones, as far as they do not overlap");
     });
 }
 
 /// A field's name.
 pub fn kind_name(kind: FieldKind) -> &'static str {
     match kind {
-        FieldKind::Reconstructive => "vanilla: mu - x",
-        FieldKind::Correction => "correction: -grad Phi",
-        FieldKind::Reshaped => "reshaped: mu - x - grad Phi",
+        FieldKind::Reconstructive => "vanilla: μ − x",
+        FieldKind::Correction => "correction: −grad Φ",
+        FieldKind::Reshaped => "reshaped: μ − x − grad Φ",
         FieldKind::Network => "network's velocity",
     }
 }
@@ -219,7 +221,7 @@ fn slice(lab: &mut FieldLab, ui: &mut Ui, input: &FieldInput<'_>) {
             "Where the slice lies",
             &mut settings.cut,
             &[
-                (Cut::Neighbours, "neighbours", "Through the target and its two neighbours"),
+                (Cut::Neighbours, "nearest", "Through the target and the two classes nearest to it"),
                 (Cut::Classes(classes), "3 classes", "Through any three centroids"),
                 (Cut::Axis(0), "R", "Across the red axis"),
                 (Cut::Axis(1), "G", "Across the green axis"),
@@ -249,7 +251,7 @@ fn slice(lab: &mut FieldLab, ui: &mut Ui, input: &FieldInput<'_>) {
             &mut settings.quantity,
             &[
                 (Quantity::Magnitude, "|f|", "The field's length"),
-                (Quantity::Potential, "Phi", "The potential (equation 10)"),
+                (Quantity::Potential, "Φ", "The potential (equation 10)"),
                 (Quantity::Probability, "p", "The target's probability (equation 9)"),
                 (Quantity::Cells, "cells", "The nearest centroid's colour"),
             ],
@@ -308,14 +310,16 @@ fn particles(lab: &mut FieldLab, ui: &mut Ui, photo: bool) {
                 (
                     ParticleColours::Traversal,
                     "traversals",
-                    "Orange once it has entered a foreign neighbourhood, green before",
+                    "Orange once it has entered a foreign neighbourhood (a traversal: the one it starts in \
+                     does not count, coming back does)",
                 ),
                 (ParticleColours::Class, "class", "The nearest centroid's colour"),
             ],
         );
         ui.horizontal(|ui| {
             ui.checkbox(&mut settings.discs, "discs").on_hover_text("Draw the particles themselves");
-            let help = "Draw each where it started, in the colour of where it is by now";
+            let help = "Draw each where it started, coloured by what has become of it; once the run is over \
+                        all are drawn so";
             ui.checkbox(&mut settings.at_start, "at their starts").on_hover_text(help);
         });
         let rule = &mut settings.integration;

@@ -1,7 +1,7 @@
 //! The gradient curve of Figure 1 (c).
 
 use super::{FieldInput, FieldLab, class_name, readout::short, widgets};
-use crate::gpu::field::{Curve, Table};
+use crate::gpu::field::{Curve, Flow, Table};
 use crate::potential::Potential;
 use crate::viewer::theme::{ACCENT, GRID};
 use eframe::egui::{self, Color32, RichText, Ui};
@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 /// Points of the curve.
 const POINTS: usize = 241;
+/// Temperatures whose curves are drawn faintly for comparison.
+const OTHERS: [f64; 3] = [1.0, 2.0, 4.0];
 const VANILLA: Color32 = Color32::from_rgb(236, 140, 70);
 
 /// What the curve depends on.
@@ -45,6 +47,16 @@ pub fn show(lab: &mut FieldLab, ui: &mut Ui, table: &Arc<Table>, input: &FieldIn
         ui.label("A curve needs two classes.");
         return;
     };
+    let flow = lab.flow(table);
+    let others: Vec<(f64, Curve)> = OTHERS
+        .into_iter()
+        .filter(|&temperature| temperature != flow.potential.temperature)
+        .filter_map(|temperature| {
+            let potential = Potential { temperature, ..flow.potential };
+            let other = Flow { potential, ..flow };
+            Some((temperature, Curve::sample(other, curve.towards, POINTS / 4)?))
+        })
+        .collect();
     let (peak, boundary) = (curve.peak(), curve.boundary());
     ui.horizontal(|ui| {
         let from = class_name(&lab.settings, input, lab.settings.target);
@@ -77,8 +89,8 @@ pub fn show(lab: &mut FieldLab, ui: &mut Ui, table: &Arc<Table>, input: &FieldIn
         curve.points.iter().map(|p| [p.distance, of(p)]).collect::<Vec<_>>().into()
     };
     Plot::new("field curve plot")
-        .legend(Legend::default().position(egui_plot::Corner::RightTop))
-        .x_axis_label("distance to the centroid |x - mu|")
+        .legend(Legend::default().position(egui_plot::Corner::LeftTop))
+        .x_axis_label("distance to the centroid |x − μ|")
         .y_axis_label("|f|")
         .include_y(0.0)
         .include_x(0.0)
@@ -87,6 +99,13 @@ pub fn show(lab: &mut FieldLab, ui: &mut Ui, table: &Arc<Table>, input: &FieldIn
         .allow_zoom(false)
         .set_margin_fraction(egui::vec2(0.02, 0.08))
         .show(ui, |plot| {
+            for (temperature, other) in &others {
+                let points: Vec<[f64; 2]> =
+                    other.points.iter().map(|p| [p.distance, p.reshaped]).collect();
+                let name = format!("reshaped, temperature {temperature}");
+                let faint = ACCENT.gamma_multiply(0.45);
+                plot.line(Line::new(name, points).color(faint).style(LineStyle::dotted_dense()));
+            }
             plot.line(Line::new("reshaped", line(|p| p.reshaped)).color(ACCENT).width(2.5));
             plot.line(Line::new("vanilla", line(|p| p.vanilla)).color(VANILLA).width(2.5));
             let grey = Color32::from_gray(140);

@@ -27,7 +27,7 @@ pub fn show(lab: &FieldLab, ui: &Ui, scene: &Scene, area: Rect) {
         bars.push(magnitude(ranges.magnitude));
     }
     if quantity == Some(Quantity::Potential) {
-        bars.push(linear("Phi, the potential (nats)", ranges.phi));
+        bars.push(linear("Φ, the potential (nats)", ranges.phi));
     }
     if quantity == Some(Quantity::Probability) {
         bars.push(linear("p of the target", 1.0));

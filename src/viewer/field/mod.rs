@@ -10,6 +10,8 @@ mod preset;
 mod quality;
 mod readout;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod view;
 mod widgets;
 
@@ -19,7 +21,7 @@ pub use settings::{Cut, FieldSettings};
 
 use crate::encoding::Centroids;
 use crate::gpu::GpuError;
-use crate::gpu::field::{Curve, Detail, Flow, Renderer, Table, Tally, nearest_neighbour};
+use crate::gpu::field::{Camera, Curve, Detail, Flow, Renderer, Table, Tally, nearest_neighbour};
 use eframe::egui;
 use eframe::egui_wgpu::RenderState;
 use std::sync::Arc;
@@ -82,6 +84,7 @@ pub struct FieldLab {
     face_slice: bool,
     velocity_known: bool,
     shown_detail: Option<Detail>,
+    seen_from: Option<Camera>,
     /// Seconds of the clock until which things count as moving.
     moving_until: f64,
     drag: Option<view::Drag>,
@@ -115,6 +118,7 @@ impl FieldLab {
             face_slice: false,
             velocity_known: false,
             shown_detail: None,
+            seen_from: None,
             moving_until: 0.0,
             drag: None,
             picked: None,
@@ -164,11 +168,6 @@ impl FieldLab {
             });
         let table = self.derived.table(&self.settings, input.centroids);
         self.settings.clamp(table.centroids.len());
-        if self.face_slice {
-            self.face_slice = false;
-            let plane = compose::plane(&self.settings, &table);
-            self.settings.camera.face(plane.normal());
-        }
         if self.settings.curve {
             egui::Panel::bottom("field curve")
                 .default_size(ui.available_height() * 0.42)

@@ -3,9 +3,9 @@
 use super::compose::pin_colour;
 use super::controls::kind_name;
 use super::readout::short;
-use super::view::seen;
+use super::view::{aspect, seen, within};
 use super::{FieldInput, FieldLab, class_name};
-use crate::gpu::field::{AXES, FieldKind, Scene, Tally};
+use crate::gpu::field::{AXES, FieldKind, Scene, Tally, in_cube};
 use crate::viewer::theme::GRID;
 use eframe::egui::{self, Align2, Color32, FontId, Pos2, Rect, Ui, Vec2};
 
@@ -37,7 +37,9 @@ fn heading(lab: &FieldLab, ui: &Ui, scene: &Scene, index: usize, pane: Rect) -> 
     let Some(&kind) = scene.panes.get(index) else {
         return Rect::NOTHING;
     };
-    let mut lines = vec![(kind_name(kind).to_owned(), 14.0)];
+    let field = scene.arrows.is_some() || scene.slice.is_some() || scene.particles.is_some();
+    let name = if field { kind_name(kind) } else { "the photo's pixels at x_t" };
+    let mut lines = vec![(name.to_owned(), 14.0)];
     if kind == FieldKind::Network && lab.settings.arrows && !lab.velocity_known {
         lines.push(("known only where a photo is open".to_owned(), 12.0));
     }
@@ -110,6 +112,11 @@ fn names(
         if !pane.shrink(GRID).contains(at) {
             continue;
         }
+        if scene.slice.is_some_and(|s| s.opacity > 0.8 && k != scene.target)
+            && behind_slice(scene, pane, at, depth)
+        {
+            continue;
+        }
         let near = pointer.is_some_and(|p| p.distance(at) < 14.0);
         let target = k == scene.target;
         if near {
@@ -158,7 +165,16 @@ fn names(
     }
 }
 
-/// A cross at the picked point.
+/// Whether the slice hides what is seen at a place of the screen, at this depth.
+fn behind_slice(scene: &Scene, pane: Rect, at: Pos2, depth: f32) -> bool {
+    let camera = &scene.camera;
+    let ray = camera.ray(within(pane, at), aspect(pane));
+    let hit = scene.slice.and_then(|s| s.plane.hit(ray)).filter(|p| in_cube(*p));
+    // A centroid on the slice is cut in half, not hidden.
+    hit.and_then(|p| seen(pane, camera, p)).is_some_and(|(_, d)| d < depth - 0.5 * scene.radius)
+}
+
+/// A ring at the picked point.
 fn picked(lab: &FieldLab, ui: &Ui, pane: Rect) {
     let Some((at, _)) = lab.picked.and_then(|p| seen(pane, &lab.settings.camera, p)) else {
         return;

@@ -115,8 +115,9 @@ pub fn caption(settings: &FieldSettings, photo: bool) -> &'static str {
                 Shift to brush points: the same pixels light up in the photo.";
     }
     if settings.curve {
-        return "Vanilla's gradient is the distance itself and vanishes at the centroid; the \
-                correction keeps it long up to the target.";
+        return "Vanilla's gradient is the distance itself: it fades to nothing at the centroid. The \
+                correction multiplies it; from a temperature of 2 on it stays long until within \
+                sqrt(ε) of the centroid.";
     }
     match (settings.compare, settings.kind) {
         (true, _) if settings.particles => {
@@ -128,7 +129,7 @@ pub fn caption(settings: &FieldSettings, photo: bool) -> &'static str {
              strong and bends away from them."
         }
         (false, FieldKind::Reconstructive) => {
-            "Vanilla: the field fades at the target (dark) and runs straight through foreign \
+            "Vanilla: the field fades towards the target and runs straight through foreign \
              neighbourhoods, where trails turn red."
         }
         (false, FieldKind::Correction) => {

@@ -51,11 +51,11 @@ pub fn show(
             ui.label(RichText::new(value).monospace());
             ui.end_row();
         };
-        number(ui, &format!("Phi, target {target}"), short(here.phi));
+        number(ui, &format!("Φ, target {target}"), short(here.phi));
         number(ui, "p of the target", short(here.probability[lab.settings.target]));
-        number(ui, "|mu - x|, vanilla", short(norm(vanilla)));
-        number(ui, "|grad Phi|, correction", short(norm(correction)));
-        number(ui, "|mu - x - grad Phi|, reshaped", short(norm(reshaped)));
+        number(ui, "|μ − x|, vanilla", short(norm(vanilla)));
+        number(ui, "|grad Φ|, correction", short(norm(correction)));
+        number(ui, "|μ − x − grad Φ|, reshaped", short(norm(reshaped)));
         for (name, kind) in [("vanilla", FieldKind::Reconstructive), ("reshaped", FieldKind::Reshaped)]
         {
             let rule = Integration { steps: lab.settings.integration.steps, ..lab.settings.integration };
@@ -75,7 +75,7 @@ pub fn show(
         .collect();
     by_distance.sort_by(|a, b| a.0.total_cmp(&b.0));
     egui::Grid::new("field classes").spacing([2.0 * GRID, 2.0]).show(ui, |ui| {
-        for name in ["", "nearest classes", "|x - mu|", "p"] {
+        for name in ["", "nearest classes", "|x − μ|", "p"] {
             ui.label(RichText::new(name).small().weak());
         }
         ui.end_row();

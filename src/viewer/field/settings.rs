@@ -144,7 +144,7 @@ impl Default for FieldSettings {
             seed: 1,
             integration: Integration::default(),
             speed: 4,
-            trails: 0,
+            trails: 64,
             particle_colours: ParticleColours::Traversal,
             at_start: false,
             cloud: false,

@@ -54,11 +54,15 @@ pub fn show(
         return;
     }
     let panes = panes(area, lab.settings.panes().len());
-    let before = lab.settings.camera;
+    if std::mem::take(&mut lab.face_slice) {
+        let plane = compose::plane(&lab.settings, &table);
+        lab.settings.camera.face(plane.normal());
+        lab.settings.camera.fit(&plane.outline(), aspect(panes[0]));
+    }
     steer(lab, ui, &response, &panes, &table, input);
     let now = ui.input(|i| i.time);
     let held = response.is_pointer_button_down_on() && lab.drag.is_some();
-    if before != lab.settings.camera || held {
+    if lab.seen_from.replace(lab.settings.camera) != Some(lab.settings.camera) || held {
         lab.moving_until = now + LINGER;
     }
     let software = gpu.adapter.get_info().device_type == wgpu::DeviceType::Cpu;
@@ -73,8 +77,10 @@ pub fn show(
     let pressed = ui.input(|i| i.pointer.any_down());
     let look = compose::look(ui.visuals());
     let quick = software && (moving || pressed);
+    let over = lab.renderer.as_ref().is_some_and(Renderer::settled);
+    let moment = compose::Moment { quick, over };
     let mut scene =
-        lab.derived.scene(&lab.settings, input, table.clone(), look, lab.highlighted, quick);
+        lab.derived.scene(&lab.settings, input, table.clone(), look, lab.highlighted, moment);
     if quick && scene.slice.is_some() && lab.drag.is_some() {
         // The camera alone moves: the fine slice is still right.
         if let Some(slice) = &mut scene.slice {
@@ -134,7 +140,7 @@ pub fn aspect(pane: Rect) -> f32 {
 }
 
 /// A point of the screen in a pane's coordinates: x and y in -1..1.
-fn within(pane: Rect, at: Pos2) -> [f32; 2] {
+pub fn within(pane: Rect, at: Pos2) -> [f32; 2] {
     let from = (at - pane.center()) / (0.5 * pane.size());
     [from.x, -from.y]
 }
@@ -211,7 +217,7 @@ fn steer(
     let pane = pointer.and_then(|at| panes.iter().position(|pane| pane.contains(at)));
     let modifiers = ui.input(|i| i.modifiers);
     let camera = &mut lab.settings.camera;
-    let height = response.rect.height();
+    let side = pane.map_or(response.rect.height(), |i| panes[i].size().min_elem()).max(1.0);
     if response.drag_started() {
         let primary = response.dragged_by(egui::PointerButton::Primary);
         lab.drag = match (ui.input(|i| i.pointer.press_origin()), pane) {
@@ -225,7 +231,7 @@ fn steer(
     let delta = response.drag_delta();
     match lab.drag {
         Some(Drag::Orbit) => camera.orbit(-delta.x * 0.008, delta.y * 0.008),
-        Some(Drag::Pan) => camera.pan(delta.x / height, -delta.y / height),
+        Some(Drag::Pan) => camera.pan(delta.x / side, -delta.y / side),
         _ => {}
     }
     if response.drag_stopped() {

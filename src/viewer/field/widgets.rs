@@ -4,9 +4,9 @@ use crate::viewer::theme::GRID;
 use eframe::egui::{self, RichText, Ui};
 
 /// Width of the control panel.
-pub const PANEL: f32 = 38.0 * GRID;
+pub const PANEL: f32 = 41.0 * GRID;
 /// Where controls start in a row.
-const LABEL: f32 = 13.0 * GRID;
+const LABEL: f32 = 11.5 * GRID;
 
 /// A row: its name, and `add` beside it. The name names the control for a screen reader too.
 pub fn row(ui: &mut Ui, name: &str, help: &str, add: impl FnOnce(&mut Ui) -> egui::Response) {
@@ -32,7 +32,7 @@ pub fn slider<N: egui::emath::Numeric>(
     logarithmic: bool,
 ) {
     row(ui, name, help, |ui| {
-        ui.spacing_mut().slider_width = (ui.available_width() - 8.5 * GRID).max(40.0);
+        ui.spacing_mut().slider_width = (ui.available_width() - 9.0 * GRID).max(40.0);
         let slider = egui::Slider::new(value, range).logarithmic(logarithmic).max_decimals(4);
         ui.add(slider)
     });
@@ -51,6 +51,7 @@ pub fn choice<T: PartialEq + Copy>(
             ui.set_width(LABEL);
             ui.label(name).on_hover_text(help);
         });
+        ui.spacing_mut().button_padding.x = 0.75 * GRID;
         ui.spacing_mut().item_spacing.x = GRID / 2.0;
         ui.horizontal_wrapped(|ui| {
             for (option, name, help) in options {
