@@ -46,10 +46,10 @@ const WRONG = vec3<f32>(0.92, 0.26, 0.21);
 @group(0) @binding(7) var truth: texture_2d<u32>;
 
 @vertex
-fn corner(@builtin(vertex_index) index: u32) -> @builtin(position) vec4<f32> {
+fn corner(@builtin(vertex_index) number: u32) -> @builtin(position) vec4<f32> {
     // One triangle that covers the whole pane.
-    let x = f32(i32(index & 1u) * 4 - 1);
-    let y = f32(i32(index >> 1u) * 4 - 1);
+    let x = f32(i32(number & 1u) * 4 - 1);
+    let y = f32(i32(number >> 1u) * 4 - 1);
     return vec4<f32>(x, y, 0.0, 1.0);
 }
 
@@ -116,9 +116,9 @@ fn class_at(uv: vec2<f32>) -> u32 {
 }
 
 // How strongly a class shows: hidden ones not at all, others less while one is lit.
-fn strength(class: u32) -> f32 {
-    let unlit = canvas.lit >= 0 && u32(canvas.lit) != class;
-    return colours[class].a * select(1.0, UNLIT, unlit);
+fn strength(index: u32) -> f32 {
+    let unlit = canvas.lit >= 0 && u32(canvas.lit) != index;
+    return colours[index].a * select(1.0, UNLIT, unlit);
 }
 
 fn ignored(position: vec2<f32>) -> vec3<f32> {
@@ -132,12 +132,12 @@ fn colour_at(uv: vec2<f32>, position: vec2<f32>) -> vec3<f32> {
             return clamp(state_at(uv) * 0.5 + 0.5, vec3<f32>(0.0), vec3<f32>(1.0));
         }
         case MAP: {
-            let class = class_at(uv);
-            return mix(HIDDEN, colours[class].rgb, strength(class));
+            let index = class_at(uv);
+            return mix(HIDDEN, colours[index].rgb, strength(index));
         }
         case OVERLAY: {
-            let class = class_at(uv);
-            return mix(photo_at(uv), colours[class].rgb, canvas.opacity * strength(class));
+            let index = class_at(uv);
+            return mix(photo_at(uv), colours[index].rgb, canvas.opacity * strength(index));
         }
         case TRUTH, ERROR: {
             if canvas.truth.x == 0u {

@@ -1,0 +1,120 @@
+//! The gradient curve of Figure 1 (c).
+
+use super::{FieldInput, FieldLab, class_name, readout::short, widgets};
+use crate::gpu::field::{Curve, Flow, Table};
+use crate::potential::Potential;
+use crate::viewer::theme::{ACCENT, GRID};
+use eframe::egui::{self, Color32, RichText, Ui};
+use egui_plot::{Legend, Line, LineStyle, Plot, PlotPoints, Points, VLine};
+use std::sync::Arc;
+
+/// Points of the curve.
+const POINTS: usize = 241;
+/// Temperatures whose curves are drawn faintly for comparison.
+const OTHERS: [f64; 3] = [1.0, 2.0, 4.0];
+const VANILLA: Color32 = Color32::from_rgb(236, 140, 70);
+
+/// What the curve depends on.
+#[derive(Clone, PartialEq)]
+pub struct CurveKey {
+    table: Arc<Table>,
+    potential: Potential,
+    target: usize,
+    towards: usize,
+    correction: f32,
+}
+
+/// The curve of the settings; sampled anew when they change.
+pub fn sample(lab: &mut FieldLab, table: &Arc<Table>) -> Option<Curve> {
+    let key = CurveKey {
+        table: table.clone(),
+        potential: lab.settings.potential,
+        target: lab.settings.target,
+        towards: lab.towards(table)?,
+        correction: lab.settings.correction(),
+    };
+    if let Some((_, curve)) = lab.curve.as_ref().filter(|(old, _)| *old == key) {
+        return Some(curve.clone());
+    }
+    let curve = Curve::sample(lab.flow(table), key.towards, POINTS)?;
+    lab.curve = Some((key, curve.clone()));
+    Some(curve)
+}
+
+/// Draws the panel.
+pub fn show(lab: &mut FieldLab, ui: &mut Ui, table: &Arc<Table>, input: &FieldInput<'_>) {
+    let Some(curve) = sample(lab, table) else {
+        ui.label("A curve needs two classes.");
+        return;
+    };
+    let flow = lab.flow(table);
+    let others: Vec<(f64, Curve)> = OTHERS
+        .into_iter()
+        .filter(|&temperature| temperature != flow.potential.temperature)
+        .filter_map(|temperature| {
+            let potential = Potential { temperature, ..flow.potential };
+            let other = Flow { potential, ..flow };
+            Some((temperature, Curve::sample(other, curve.towards, POINTS / 4)?))
+        })
+        .collect();
+    let (peak, boundary) = (curve.peak(), curve.boundary());
+    ui.horizontal(|ui| {
+        let from = class_name(&lab.settings, input, lab.settings.target);
+        ui.label(RichText::new(format!("Length of the field from {from} towards")).strong());
+        let mut towards = curve.towards;
+        let names = lab.settings.clone();
+        ui.scope(|ui| {
+            ui.set_max_width(24.0 * GRID);
+            let named = |k: usize| class_name(&names, input, k);
+            let help = "The class towards which the curve goes";
+            widgets::class(ui, "", help, &mut towards, table.centroids.len(), named);
+        });
+        if towards != curve.towards && towards != lab.settings.target {
+            lab.settings.towards = Some(towards);
+        }
+    });
+    ui.label(
+        RichText::new(format!(
+            "peak {} at distance {}    boundary {}: reshaped {}, vanilla {}    at the peak vanilla is {}",
+            short(peak.reshaped),
+            short(peak.distance),
+            short(boundary.distance),
+            short(boundary.reshaped),
+            short(boundary.vanilla),
+            short(peak.vanilla),
+        ))
+        .monospace(),
+    );
+    let line = |of: fn(&crate::gpu::field::CurvePoint) -> f64| -> PlotPoints<'_> {
+        curve.points.iter().map(|p| [p.distance, of(p)]).collect::<Vec<_>>().into()
+    };
+    Plot::new("field curve plot")
+        .legend(Legend::default().position(egui_plot::Corner::LeftTop))
+        .x_axis_label("distance to the centroid |x − μ|")
+        .y_axis_label("|f|")
+        .include_y(0.0)
+        .include_x(0.0)
+        .allow_scroll(false)
+        .allow_drag(false)
+        .allow_zoom(false)
+        .set_margin_fraction(egui::vec2(0.02, 0.08))
+        .show(ui, |plot| {
+            for (temperature, other) in &others {
+                let points: Vec<[f64; 2]> =
+                    other.points.iter().map(|p| [p.distance, p.reshaped]).collect();
+                let name = format!("reshaped, temperature {temperature}");
+                let faint = ACCENT.gamma_multiply(0.45);
+                plot.line(Line::new(name, points).color(faint).style(LineStyle::dotted_dense()));
+            }
+            plot.line(Line::new("reshaped", line(|p| p.reshaped)).color(ACCENT).width(2.5));
+            plot.line(Line::new("vanilla", line(|p| p.vanilla)).color(VANILLA).width(2.5));
+            let grey = Color32::from_gray(140);
+            plot.vline(
+                VLine::new("decision boundary", boundary.distance)
+                    .color(grey)
+                    .style(LineStyle::dashed_loose()),
+            );
+            let marked: PlotPoints<'_> = vec![[peak.distance, peak.reshaped]].into();
+            plot.points(Points::new("peak", marked).radius(5.0).color(ACCENT));
+        });
+}

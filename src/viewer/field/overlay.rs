@@ -1,0 +1,216 @@
+//! What egui paints over the picture: names, axes, the panes' headings and counts.
+
+use super::compose::pin_colour;
+use super::controls::kind_name;
+use super::readout::short;
+use super::view::{aspect, seen, within};
+use super::{FieldInput, FieldLab, class_name};
+use crate::gpu::field::{AXES, FieldKind, Scene, Tally, in_cube};
+use crate::viewer::theme::GRID;
+use eframe::egui::{self, Align2, Color32, FontId, Pos2, Rect, Ui, Vec2};
+
+/// Names that are drawn at most in a pane.
+const NAMES: usize = 48;
+/// Length of the axis gizmo's arms, in points.
+const ARM: f32 = 26.0;
+
+/// Paints all of it.
+pub fn show(lab: &mut FieldLab, ui: &mut Ui, scene: &Scene, panes: &[Rect], input: &FieldInput<'_>) {
+    for (i, pane) in panes.iter().enumerate() {
+        if i > 0 {
+            let line = egui::Stroke::new(1.0, ui.visuals().weak_text_color().gamma_multiply(0.5));
+            ui.painter().vline(pane.left(), pane.y_range(), line);
+        }
+        let taken = heading(lab, ui, scene, i, *pane);
+        if lab.settings.labels {
+            names(lab, ui, scene, *pane, taken, input);
+        }
+        picked(lab, ui, *pane);
+    }
+    if let Some(pane) = panes.first() {
+        gizmo(lab, ui, *pane);
+    }
+}
+
+/// The pane's field and what became of its particles; returns where that is.
+fn heading(lab: &FieldLab, ui: &Ui, scene: &Scene, index: usize, pane: Rect) -> Rect {
+    let Some(&kind) = scene.panes.get(index) else {
+        return Rect::NOTHING;
+    };
+    let field = scene.arrows.is_some() || scene.slice.is_some() || scene.particles.is_some();
+    let name = if field { kind_name(kind) } else { "the photo's pixels at x_t" };
+    let mut lines = vec![(name.to_owned(), 14.0)];
+    if kind == FieldKind::Network && lab.settings.arrows && !lab.velocity_known {
+        lines.push(("known only where a photo is open".to_owned(), 12.0));
+    }
+    if let Some(Some(tally)) = lab.tallies.get(index) {
+        lines.extend(counts(tally).into_iter().map(|line| (line, 12.0)));
+    }
+    let text = ui.visuals().strong_text_color();
+    let weak = ui.visuals().text_color();
+    let painter = ui.painter().with_clip_rect(pane);
+    let galleys: Vec<_> = lines
+        .into_iter()
+        .enumerate()
+        .map(|(i, (line, size))| {
+            let colour = if i == 0 { text } else { weak };
+            painter.layout_no_wrap(line, FontId::proportional(size), colour)
+        })
+        .collect();
+    let width = galleys.iter().map(|g| g.size().x).fold(0.0, f32::max);
+    let height: f32 = galleys.iter().map(|g| g.size().y + 2.0).sum();
+    let corner = pane.min + Vec2::splat(1.5 * GRID);
+    let rect = Rect::from_min_size(corner, egui::vec2(width, height)).expand(0.75 * GRID);
+    painter.rect_filled(rect, 4.0, ui.visuals().extreme_bg_color.gamma_multiply(0.78));
+    let mut y = corner.y;
+    for galley in galleys {
+        let down = galley.size().y + 2.0;
+        painter.galley(egui::pos2(corner.x, y), galley, text);
+        y += down;
+    }
+    rect
+}
+
+fn counts(tally: &Tally) -> Vec<String> {
+    let share = |n: u32| 100.0 * f64::from(n) / f64::from(tally.particles.max(1));
+    let [done, steps] = tally.steps;
+    let clock = tally.mean_clock.map_or("-".to_owned(), |s| short(f64::from(s)));
+    let mut lines = vec![
+        format!("{:.1} % arrived, on average at s = {clock}", share(tally.arrived)),
+        format!(
+            "{:.1} % crossed a foreign neighbourhood ({} traversals)",
+            share(tally.crossing),
+            tally.traversals
+        ),
+    ];
+    if done < steps {
+        lines.push(format!("step {done} of {steps}, {} particles", tally.particles));
+    } else {
+        lines.push(format!("{} particles", tally.particles));
+    }
+    lines
+}
+
+/// Names of centroids and pins, nearest first, as far as they do not overlap.
+fn names(
+    lab: &mut FieldLab,
+    ui: &Ui,
+    scene: &Scene,
+    pane: Rect,
+    taken: Rect,
+    input: &FieldInput<'_>,
+) {
+    let camera = &scene.camera;
+    let painter = ui.painter().with_clip_rect(pane);
+    let pointer = ui.input(|i| i.pointer.hover_pos());
+    let mut candidates: Vec<(f32, Pos2, String, Color32, bool)> = Vec::new();
+    let mut hovered = None;
+    for k in 0..scene.table.centroids.len() {
+        let Some((at, depth)) = seen(pane, camera, scene.table.point(k)) else {
+            continue;
+        };
+        if !pane.shrink(GRID).contains(at) {
+            continue;
+        }
+        if scene.slice.is_some_and(|s| s.opacity > 0.8 && k != scene.target)
+            && behind_slice(scene, pane, at, depth)
+        {
+            continue;
+        }
+        let near = pointer.is_some_and(|p| p.distance(at) < 14.0);
+        let target = k == scene.target;
+        if near {
+            hovered = Some(k);
+        }
+        let priority = if target || near { -1e3 } else { depth };
+        let colour = if target || near {
+            ui.visuals().strong_text_color()
+        } else {
+            ui.visuals().text_color()
+        };
+        candidates.push((priority, at, class_name(&lab.settings, input, k), colour, target));
+    }
+    if scene.cloud.is_some() {
+        for (i, pin) in input.pins.iter().enumerate() {
+            let [r, g, b] = pin_colour(i);
+            let end = pin.trajectory.last().and_then(|x| seen(pane, camera, *x));
+            if let Some((at, _)) = end {
+                candidates.push((-2e3, at, pin.label.clone(), Color32::from_rgb(r, g, b), false));
+            }
+        }
+    }
+    if pane.contains(pointer.unwrap_or(Pos2::ZERO)) {
+        lab.highlighted = hovered;
+    }
+    candidates.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut used = vec![taken];
+    let shadow = ui.visuals().extreme_bg_color;
+    for (_, at, name, colour, target) in candidates.into_iter().take(4 * NAMES) {
+        if used.len() > NAMES {
+            break;
+        }
+        let font = FontId::proportional(if target { 14.0 } else { 12.0 });
+        let galley = painter.layout_no_wrap(name, font, colour);
+        let away = if target { 15.0 } else { 11.0 };
+        let mut place = Align2::LEFT_CENTER.anchor_size(at + egui::vec2(away, 0.0), galley.size());
+        if place.right() > pane.right() - 4.0 {
+            place = Align2::RIGHT_CENTER.anchor_size(at - egui::vec2(away, 0.0), galley.size());
+        }
+        if used.iter().any(|other| other.intersects(place.expand2(egui::vec2(3.0, 1.0)))) {
+            continue;
+        }
+        painter.rect_filled(place.expand2(egui::vec2(3.0, 0.0)), 3.0, shadow.gamma_multiply(0.66));
+        painter.galley(place.min, galley, colour);
+        used.push(place);
+    }
+}
+
+/// Whether the slice hides what is seen at a place of the screen, at this depth.
+fn behind_slice(scene: &Scene, pane: Rect, at: Pos2, depth: f32) -> bool {
+    let camera = &scene.camera;
+    let ray = camera.ray(within(pane, at), aspect(pane));
+    let hit = scene.slice.and_then(|s| s.plane.hit(ray)).filter(|p| in_cube(*p));
+    // A centroid on the slice is cut in half, not hidden.
+    hit.and_then(|p| seen(pane, camera, p)).is_some_and(|(_, d)| d < depth - 0.5 * scene.radius)
+}
+
+/// A ring at the picked point.
+fn picked(lab: &FieldLab, ui: &Ui, pane: Rect) {
+    let Some((at, _)) = lab.picked.and_then(|p| seen(pane, &lab.settings.camera, p)) else {
+        return;
+    };
+    let painter = ui.painter().with_clip_rect(pane);
+    let ink = ui.visuals().strong_text_color();
+    painter.circle_stroke(at, 5.0, egui::Stroke::new(3.0, ui.visuals().extreme_bg_color));
+    painter.circle_stroke(at, 5.0, egui::Stroke::new(1.5, ink));
+}
+
+/// The axes at the lower left; a click on an arm's end looks along that axis.
+fn gizmo(lab: &mut FieldLab, ui: &mut Ui, pane: Rect) {
+    let [right, up, forward] = lab.settings.camera.basis();
+    let centre = pane.left_bottom() + egui::vec2(ARM + 2.5 * GRID, -ARM - 2.5 * GRID);
+    let mut order = [0, 1, 2];
+    order.sort_by(|&a, &b| forward[b].total_cmp(&forward[a]));
+    for axis in order {
+        let to = centre + egui::vec2(right[axis], -up[axis]) * ARM;
+        let [r, g, b] = AXES[axis];
+        let near = (1.0 - forward[axis]) * 0.5;
+        let colour = Color32::from_rgb(r, g, b).gamma_multiply(0.55 + 0.45 * near);
+        let name = ["red", "green", "blue"][axis];
+        let hit = Rect::from_center_size(to, Vec2::splat(20.0));
+        let id = ui.scope_id().with(("axis", axis));
+        let response = ui.interact(hit, id, egui::Sense::click());
+        response.widget_info(|| {
+            egui::WidgetInfo::labeled(egui::Role::Button, true, format!("look along {name}"))
+        });
+        ui.painter().line_segment([centre, to], egui::Stroke::new(2.0, colour));
+        let size = if response.hovered() { 9.5 } else { 8.0 };
+        ui.painter().circle_filled(to, size, colour);
+        let letter = ["R", "G", "B"][axis];
+        let font = FontId::proportional(11.0);
+        ui.painter().text(to, Align2::CENTER_CENTER, letter, font, Color32::WHITE);
+        if response.on_hover_text(format!("Look along the {name} axis")).clicked() {
+            lab.settings.camera.snap(axis);
+        }
+    }
+}

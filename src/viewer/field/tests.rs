@@ -1,0 +1,208 @@
+//! The lab as a person sees it, on whatever adapter there is.
+
+use super::*;
+use crate::viewer::theme;
+use eframe::egui::{self, Vec2};
+use egui_kittest::kittest::Queryable;
+use egui_kittest::{Harness, SnapshotOptions};
+
+const SIZE: [usize; 2] = [48, 64];
+
+struct App {
+    lab: FieldLab,
+    centroids: Centroids,
+    names: Vec<String>,
+    source: Vec<f32>,
+    labels: Vec<u16>,
+    photo: bool,
+    out: FieldOutput,
+}
+
+impl eframe::App for App {
+    fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
+        let input = FieldInput {
+            centroids: &self.centroids,
+            classes: &self.names,
+            cloud: self.photo.then_some(Cloud {
+                size: SIZE,
+                state: CloudState::Host(&self.source),
+                source: &self.source,
+                velocity: None,
+                labels: &self.labels,
+                generation: 1,
+            }),
+            brushed: &[],
+            pins: &[],
+        };
+        let out = self.lab.ui(ui, frame.wgpu_render_state(), &input);
+        self.out = FieldOutput {
+            brushed: out.brushed.or(self.out.brushed.take()),
+            export: out.export.or(self.out.export.take()),
+            error: out.error.or(self.out.error.take()),
+        };
+    }
+}
+
+fn harness(size: [f32; 2], preset: Option<Preset>, dark: bool) -> Harness<'static, App> {
+    let mut harness = Harness::builder()
+        .with_size(Vec2::from(size))
+        .with_theme(if dark { egui::Theme::Dark } else { egui::Theme::Light })
+        .with_max_steps(64)
+        .wgpu()
+        .build_eframe(|context| {
+            theme::apply(&context.egui_ctx);
+            let mut lab = FieldLab::new();
+            if let Some(preset) = preset {
+                lab.preset(preset);
+            }
+            let pixels = SIZE[0] * SIZE[1];
+            let wave = |i: usize, by: f32| 0.7 * (i as f32 * by).sin();
+            App {
+                lab,
+                centroids: Centroids::kronecker(11),
+                names: (0..11).map(|k| format!("thing {k}")).collect(),
+                source: (0..3 * pixels).map(|i| wave(i, 0.013)).collect(),
+                labels: (0..pixels).map(|i| (i / 300) as u16).collect(),
+                photo: true,
+                out: FieldOutput::default(),
+            }
+        });
+    settle(&mut harness);
+    harness
+}
+
+/// Steps until nothing changes by itself any more.
+fn settle(harness: &mut Harness<'_, App>) {
+    for _ in 0..400 {
+        harness.step();
+        if harness.state().lab.settled() {
+            break;
+        }
+    }
+    assert!(harness.state().lab.settled(), "the lab comes to rest");
+    harness.step();
+    assert!(harness.state().out.error.is_none());
+}
+
+#[test]
+fn presets_look_as_they_did() {
+    for (preset, name) in [
+        (Preset::Fig1a, "fig1a"),
+        (Preset::Fig1b, "fig1b"),
+        (Preset::Fig1c, "fig1c"),
+        (Preset::Cloud, "cloud"),
+    ] {
+        for (dark, theme) in [(true, "dark"), (false, "light")] {
+            let mut harness = harness([1000.0, 640.0], Some(preset), dark);
+            // Drivers round differently at edges.
+            let options = SnapshotOptions::new().threshold(2.0).max_failed_pixels(1500);
+            harness.snapshot_options(format!("field_{name}_{theme}"), &options);
+        }
+    }
+}
+
+#[test]
+fn nothing_is_drawn_or_asked_for_at_rest() {
+    let mut harness = harness([800.0, 500.0], Some(Preset::Fig1b), true);
+    // What was asked for on the way has run out after a few frames.
+    harness.run_steps(30);
+    let delay = harness.output().viewport_output[&egui::ViewportId::ROOT].repaint_delay;
+    assert_eq!(delay, std::time::Duration::MAX);
+}
+
+#[test]
+fn a_click_on_a_centroid_makes_it_the_target() {
+    let mut harness = harness([1000.0, 640.0], Some(Preset::Fig1a), true);
+    harness.state_mut().lab.settings.target = 4;
+    settle(&mut harness);
+    let table = Table::new(Centroids::kronecker(11));
+    let pane = egui::Rect::from_min_size(
+        egui::Pos2::ZERO,
+        egui::vec2(1000.0 - widgets::PANEL, 640.0),
+    );
+    let camera = harness.state().lab.settings.camera;
+    let neighbour = nearest_neighbour(table.centroids.points(), 4).unwrap();
+    // The panel's frame may add a point or two to its width; a click has a reach of many.
+    let (at, _) = view::seen(pane, &camera, table.point(neighbour)).unwrap();
+    click(&mut harness, at);
+    assert_eq!(harness.state().lab.settings.target, neighbour);
+
+    // Where no centroid is near, the click reads off the slice.
+    let at = pane.center() + egui::vec2(20.0, 30.0);
+    click(&mut harness, at);
+    let picked = harness.state().lab.picked.expect("a point of the slice");
+    let (seen, _) = view::seen(pane, &camera, picked).unwrap();
+    assert!(seen.distance(at) < 6.0);
+    assert!(harness.query_by_label_contains("a particle here, reshaped").is_some());
+}
+
+fn click(harness: &mut Harness<'_, App>, at: egui::Pos2) {
+    harness.hover_at(at);
+    harness.step();
+    harness.drag_at(at);
+    harness.step();
+    harness.drop_at(at);
+    harness.step();
+    settle(harness);
+}
+
+#[test]
+fn dragging_turns_the_camera_and_with_shift_brushes_points() {
+    let mut harness = harness([1000.0, 640.0], Some(Preset::Cloud), true);
+    let yaw = harness.state().lab.settings.camera.yaw;
+    drag(&mut harness, [300.0, 300.0], [360.0, 320.0]);
+    assert_ne!(harness.state().lab.settings.camera.yaw, yaw);
+    assert!(harness.state().out.brushed.is_none());
+
+    harness.key_down_modifiers(egui::Modifiers::SHIFT, egui::Key::F);
+    drag(&mut harness, [10.0, 60.0], [640.0, 630.0]);
+    let brushed = harness.state().out.brushed.clone().expect("points were brushed");
+    assert_eq!(brushed.len(), SIZE[0] * SIZE[1]);
+    assert!(brushed.iter().filter(|b| **b).count() > brushed.len() / 2);
+}
+
+fn drag(harness: &mut Harness<'_, App>, from: [f32; 2], to: [f32; 2]) {
+    let (from, to) = (egui::Pos2::from(from), egui::Pos2::from(to));
+    harness.hover_at(from);
+    harness.step();
+    harness.drag_at(from);
+    harness.step();
+    for i in 1..=4 {
+        harness.hover_at(from + (to - from) * i as f32 / 4.0);
+        harness.step();
+    }
+    harness.drop_at(to);
+    harness.step();
+    settle(harness);
+}
+
+#[test]
+fn exports_are_what_they_say() {
+    let mut harness = harness([1000.0, 640.0], Some(Preset::Fig1c), true);
+    harness.state_mut().lab.settings.export = [321, 123];
+    for (button, name, starts) in [
+        ("PNG", "field.png", b"\x89PNG".as_slice()),
+        ("Curve", "gradient-curve.csv", b"distance,vanilla".as_slice()),
+        ("Table", "field-table.csv", b"# x = ".as_slice()),
+    ] {
+        harness.get_by_label(button).click();
+        harness.step();
+        harness.step();
+        let export = harness.state_mut().out.export.take().expect(button);
+        assert_eq!(export.name, name);
+        assert!(export.bytes.starts_with(starts));
+        if button == "PNG" {
+            let picture = image::load_from_memory(&export.bytes).unwrap();
+            assert_eq!([picture.width(), picture.height()], [321, 123]);
+        }
+    }
+}
+
+#[test]
+fn every_control_has_a_name() {
+    let harness = harness([1000.0, 1600.0], None, true);
+    for name in ["Temperature", "Epsilon", "Target", "Count", "Per edge", "Step ds"] {
+        assert!(harness.query_all_by_label(name).count() > 0, "{name}");
+    }
+    assert!(harness.query_by_label("vector field around the centroids").is_some());
+}
