@@ -4,7 +4,7 @@ use super::*;
 use crate::viewer::theme;
 use eframe::egui::{self, Vec2};
 use egui_kittest::kittest::Queryable;
-use egui_kittest::{Harness, SnapshotOptions};
+use egui_kittest::{Harness, SnapshotOptions, SnapshotResults};
 
 const SIZE: [usize; 2] = [48, 64];
 
@@ -86,18 +86,20 @@ fn settle(harness: &mut Harness<'_, App>) {
 
 #[test]
 fn presets_look_as_they_did() {
-    for (preset, name) in [
-        (Preset::Fig1a, "fig1a"),
-        (Preset::Fig1b, "fig1b"),
-        (Preset::Fig1c, "fig1c"),
-        (Preset::Cloud, "cloud"),
+    let mut results = SnapshotResults::new();
+    for (preset, name, dark) in [
+        (Preset::Fig1a, "fig1a", true),
+        (Preset::Fig1b, "fig1b", true),
+        (Preset::Fig1b, "fig1b_light", false),
+        (Preset::Fig1c, "fig1c", true),
+        (Preset::Cloud, "cloud", true),
+        (Preset::Cloud, "cloud_light", false),
     ] {
-        for (dark, theme) in [(true, "dark"), (false, "light")] {
-            let mut harness = harness([1000.0, 640.0], Some(preset), dark);
-            // Drivers round differently at edges.
-            let options = SnapshotOptions::new().threshold(2.0).max_failed_pixels(1500);
-            harness.snapshot_options(format!("field_{name}_{theme}"), &options);
-        }
+        let mut harness = harness([760.0, 460.0], Some(preset), dark);
+        // Drivers round differently at edges.
+        let options = SnapshotOptions::new().threshold(2.0).max_failed_pixels(800);
+        harness.snapshot_options(format!("field_{name}"), &options);
+        results.extend(harness.take_snapshot_results());
     }
 }
 
@@ -204,7 +206,7 @@ fn drag(harness: &mut Harness<'_, App>, from: [f32; 2], to: [f32; 2]) {
 
 #[test]
 fn exports_are_what_they_say() {
-    let mut harness = harness([1000.0, 640.0], Some(Preset::Fig1c), true);
+    let mut harness = harness([1000.0, 1300.0], Some(Preset::Fig1c), true);
     harness.state_mut().lab.settings.export = [321, 123];
     for (button, name, starts) in [
         ("PNG", "field.png", b"\x89PNG".as_slice()),
