@@ -24,6 +24,7 @@ mod renderer;
 mod scene;
 pub mod seeds;
 mod shaders;
+mod show;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -38,3 +39,4 @@ pub use plane::{HALF, Plane, in_cube};
 pub use range::{Ranges, round_step};
 pub use renderer::{Detail, Renderer, probe};
 pub use scene::*;
+pub use show::{Show, Shown};

@@ -21,6 +21,9 @@ joined!(SLICE, "The slice.", "field_scene.wgsl", "field_slice.wgsl");
 joined!(POINTS, "Particles.", "field_scene.wgsl", "field_points.wgsl");
 joined!(CLOUD, "The pixel cloud.", "field_scene.wgsl", "field_cloud.wgsl");
 
+/// The copy into the window.
+pub(super) const SHOW: &str = include_str!("../../../shaders/field_show.wgsl");
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -39,6 +42,7 @@ mod tests {
             ("slice", SLICE),
             ("points", POINTS),
             ("cloud", CLOUD),
+            ("show", SHOW),
         ] {
             let module = naga::front::wgsl::parse_str(source)
                 .unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string(source)));

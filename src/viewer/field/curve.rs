@@ -60,14 +60,14 @@ pub fn show(lab: &mut FieldLab, ui: &mut Ui, table: &Arc<Table>, input: &FieldIn
     let (peak, boundary) = (curve.peak(), curve.boundary());
     ui.horizontal(|ui| {
         let from = class_name(&lab.settings, input, lab.settings.target);
-        ui.label(RichText::new(format!("Length of the field from {from} towards")).strong());
+        ui.label(RichText::new(format!("Length of the field from {from}")).strong());
         let mut towards = curve.towards;
         let names = lab.settings.clone();
         ui.scope(|ui| {
-            ui.set_max_width(24.0 * GRID);
+            ui.set_max_width(32.0 * GRID);
             let named = |k: usize| class_name(&names, input, k);
             let help = "The class towards which the curve goes";
-            widgets::class(ui, "", help, &mut towards, table.centroids.len(), named);
+            widgets::class(ui, "towards", help, &mut towards, table.centroids.len(), named);
         });
         if towards != curve.towards && towards != lab.settings.target {
             lab.settings.towards = Some(towards);

@@ -75,7 +75,7 @@ pub struct FieldLab {
     pub settings: FieldSettings,
     derived: compose::Derived,
     renderer: Option<Renderer>,
-    texture: Option<view::Shown>,
+    texture: Option<view::Picture>,
     quality: Option<quality::Quality>,
     failed: Option<String>,
     playing: bool,

@@ -1,10 +1,10 @@
 //! The picture of the field, and what the mouse does in it.
 
 use super::{FieldInput, FieldLab, compose, legend, overlay, quality, readout};
-use crate::gpu::field::{Camera, HALF, Renderer, Scene, Table, in_cube, inside};
+use crate::gpu::field::{Camera, HALF, Renderer, Scene, Show, Shown, Table, in_cube, inside};
 use crate::viewer::theme::{ACCENT, GRID};
-use eframe::egui::{self, Color32, Pos2, Rect, Ui, Vec2};
-use eframe::egui_wgpu::RenderState;
+use eframe::egui::{self, Pos2, Rect, Ui, Vec2};
+use eframe::egui_wgpu::{Callback, CallbackResources, CallbackTrait, RenderState};
 use eframe::wgpu;
 use std::sync::Arc;
 
@@ -16,11 +16,26 @@ const NEAR: f32 = 14.0;
 /// frame of a run, and that a graphics card does.
 const WORK: [f64; 2] = [1.2e7, 1e9];
 
-/// The texture that egui shows, and the picture's size and samples for which it was registered.
-pub struct Shown {
-    id: egui::TextureId,
+/// The picture in the window, with the size and the samples that its texture has.
+pub struct Picture {
+    show: Show,
+    shown: Shown,
     size: [u32; 2],
     fine: bool,
+}
+
+/// Paints the picture within egui's own pass.
+struct Paint(Shown);
+
+impl CallbackTrait for Paint {
+    fn paint(
+        &self,
+        _: egui::PaintCallbackInfo,
+        pass: &mut wgpu::RenderPass<'static>,
+        _: &CallbackResources,
+    ) {
+        self.0.paint(pass);
+    }
 }
 
 /// What a drag does.
@@ -96,9 +111,9 @@ pub fn show(
         lab.fail(&error);
         return;
     }
-    if let Some(shown) = &lab.texture {
-        let whole = Rect::from_min_max(Pos2::ZERO, egui::pos2(1.0, 1.0));
-        ui.painter().image(shown.id, area, whole, Color32::WHITE);
+    if let Some(picture) = &lab.texture {
+        let paint = Paint(picture.shown.clone());
+        ui.painter().add(Callback::new_paint_callback(area, paint));
     }
     overlay::show(lab, ui, &scene, &panes, input);
     legend::show(lab, ui, &scene, area);
@@ -191,16 +206,12 @@ fn draw(
     let view = renderer.draw(size, pixels, detail)?;
     lab.shown_detail = Some(detail);
     if !same {
-        let mut egui = gpu.renderer.write();
-        let filter = wgpu::FilterMode::Linear;
-        let id = match &lab.texture {
-            Some(shown) => {
-                egui.update_egui_texture_from_wgpu_texture(&gpu.device, view, filter, shown.id);
-                shown.id
-            }
-            None => egui.register_native_texture(&gpu.device, view, filter),
+        let show = match lab.texture.take() {
+            Some(picture) => picture.show,
+            None => Show::new(&gpu.device, gpu.target_format)?,
         };
-        lab.texture = Some(Shown { id, size, fine: detail.fine });
+        let shown = show.picture(&gpu.device, view)?;
+        lab.texture = Some(Picture { show, shown, size, fine: detail.fine });
     }
     Ok(())
 }
