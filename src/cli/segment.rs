@@ -2,12 +2,12 @@
 
 use super::{DeviceArgument, model::ModelArgument};
 use crate::export::{self, Artifact, Look, Scene, Trajectory};
-use crate::inference::{self, Sampling};
-use crate::job::HostState;
+use crate::inference::Sampling;
+use crate::job::{self, Message, Photo};
 use crate::model::Model;
 use crate::model::tensors::read;
 use crate::sampler::Solver;
-use crate::{data, files, trajectory};
+use crate::{files, trajectory};
 use anyhow::bail;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -95,10 +95,6 @@ fn names(images: &[PathBuf]) -> anyhow::Result<Vec<String>> {
 }
 
 fn segment(a: &Arguments, model: &Model, path: &Path, name: &str) -> anyhow::Result<()> {
-    let photo = data::read_photo(path)?;
-    let (width, height) = (photo.width() as usize, photo.height() as usize);
-    let size = inference::network_size(model, width, height);
-    let input = inference::input(&[&photo], size, &model.network.device());
     let sampling = Sampling {
         solver: a.solver,
         steps: a.steps as usize,
@@ -108,15 +104,31 @@ fn segment(a: &Arguments, model: &Model, path: &Path, name: &str) -> anyhow::Res
     let centroids = model.centroids();
     // Masks need the last state alone.
     let whole = a.trajectory || a.numbers;
-    let states: Vec<HostState> = inference::flow(model, input, sampling)
-        .filter(|state| whole || state.step == sampling.steps)
-        .map(|state| {
-            let x = read(state.x);
-            let labels = centroids.decode(&x);
-            let (step, t) = (state.step, state.t);
-            HostState { step, t, x, labels }
-        })
-        .collect();
+    let (mut opened, mut failed) = (None, None);
+    let mut states: Vec<HostState> = Vec::new();
+    job::flow(model, Photo::File(path.to_owned()), sampling, &mut |message| {
+        match message {
+            Message::Opened { photo, size, .. } => opened = Some((photo, size)),
+            Message::State(state) if whole || state.step == sampling.steps => {
+                let x = read(state.x);
+                let labels = centroids.decode(&x);
+                states.push(HostState {
+                    t: state.t,
+                    x,
+                    labels,
+                });
+            }
+            Message::Failed(text) => failed = Some(text),
+            _ => {}
+        }
+        true
+    });
+    if let Some(text) = failed {
+        bail!(text);
+    }
+    let Some((photo, size)) = opened else {
+        bail!("{} was not opened", path.display())
+    };
     let times: Vec<f32> = states.iter().map(|state| state.t).collect();
     let scene = Scene {
         photo: &photo,
@@ -146,6 +158,15 @@ fn segment(a: &Arguments, model: &Model, path: &Path, name: &str) -> anyhow::Res
         println!("{}", shares(path, &scene.labels_of_photo(), model, size));
     }
     Ok(())
+}
+
+/// A state on the host.
+struct HostState {
+    t: f32,
+    /// `x_t: [3, H, W]`
+    x: Vec<f32>,
+    /// The nearest class of every pixel, `[H, W]`.
+    labels: Vec<u16>,
 }
 
 fn shares(path: &Path, labels: &[u16], model: &Model, size: [usize; 2]) -> serde_json::Value {

@@ -3,7 +3,7 @@
 use super::DeviceArgument;
 use crate::inference::Sampling;
 use crate::sampler::Solver;
-use crate::viewer;
+use crate::viewer::{self, field::Preset};
 use std::path::PathBuf;
 
 /// Watch photos flow into their masks, in a window
@@ -25,6 +25,12 @@ pub struct Arguments {
     /// Write a picture of the window once everything stands still, then close
     #[arg(long, value_name = "PNG")]
     screenshot: Option<PathBuf>,
+    /// Show the vector field around the centroids in front
+    #[arg(long)]
+    field: bool,
+    /// A ready-made view of the field
+    #[arg(long, value_enum, requires = "field")]
+    preset: Option<Preset>,
     /// Width and height of the window, as in 1920x1080
     #[arg(long, value_name = "WxH", value_parser = size)]
     size: Option<[f32; 2]>,
@@ -54,6 +60,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             ..sampling
         }),
         screenshot: arguments.screenshot,
+        field: arguments.field.then(|| arguments.preset.unwrap_or(Preset::Fig1b)),
         size: arguments.size,
     };
     viewer::open(options).map_err(anyhow::Error::msg)

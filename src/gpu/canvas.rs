@@ -69,6 +69,14 @@ pub enum Values {
 }
 
 impl Values {
+    /// The buffer and the offset of the first value, in bytes.
+    pub fn location(&self) -> (&wgpu::Buffer, u64) {
+        match self {
+            Values::Uploaded(buffer) => (buffer, 0),
+            Values::Resident(resident) => resident.location(),
+        }
+    }
+
     fn binding(&self) -> wgpu::BindingResource<'_> {
         match self {
             Values::Uploaded(buffer) => buffer.as_entire_binding(),
@@ -308,7 +316,7 @@ impl Pipelines {
         self.device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
             label: Some(label),
             contents,
-            usage: wgpu::BufferUsages::STORAGE,
+            usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC,
         })
     }
 

@@ -16,6 +16,12 @@ pub struct GpuError {
     pub reason: String,
 }
 
+/// A driver's words without line breaks and frames.
+fn one_line(text: &str) -> String {
+    let plain = text.replace(|c: char| !c.is_ascii(), " ");
+    plain.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// Runs `make` with all of wgpu's errors caught. Without this an error reaches the handler that
 /// the compute runtime installs on a shared device, which panics.
 ///
@@ -44,7 +50,7 @@ pub fn guarded<T>(
         None => Ok(made),
         Some(error) => Err(GpuError {
             what,
-            reason: error.to_string().replace('\n', " "),
+            reason: one_line(&error.to_string()),
         }),
     }
 }

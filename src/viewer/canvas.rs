@@ -95,6 +95,7 @@ fn panes(shell: &mut Shell, ui: &mut egui::Ui) {
     let divider = divider(shell, ui, area, arrangement);
     // Everything happens in the coordinates of the pane under the pointer.
     let pointer = response.hover_pos().or(response.interact_pointer_pos());
+    let pointer = pointer.filter(|_| !shell.pictured);
     let under = match arrangement {
         Arrangement::Swipe => usize::from(pointer.is_some_and(|p| p.x > divider)),
         _ => rects

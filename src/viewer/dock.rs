@@ -1,5 +1,6 @@
 //! The panels and where they stand: they can be dragged, and their places are remembered.
 
+use super::rooms::Rooms;
 use super::shell::Shell;
 use super::theme::GRID;
 use super::{about_model, canvas, charts, legend, pixel};
@@ -94,7 +95,7 @@ pub struct Dock<'a> {
     /// The shared state.
     pub shell: &'a mut Shell,
     /// Draws the panels that have rooms of their own.
-    pub rooms: &'a mut dyn FnMut(&mut Shell, Panel, &mut egui::Ui),
+    pub rooms: &'a mut Rooms,
 }
 
 impl Behavior<Panel> for Dock<'_> {
@@ -112,7 +113,7 @@ impl Behavior<Panel> for Dock<'_> {
                 Panel::Model => about_model::show(self.shell, ui),
                 Panel::Pixel => pixel::show(self.shell, ui),
                 Panel::Charts => charts::show(self.shell, ui),
-                Panel::Field | Panel::Runs => (self.rooms)(self.shell, *panel, ui),
+                Panel::Field | Panel::Runs => self.rooms.show(self.shell, *panel, ui),
             });
         egui_tiles::UiResponse::None
     }

@@ -238,6 +238,11 @@ impl Flow {
         }
     }
 
+    /// Where a state lies in graphics memory: buffer and byte offset.
+    pub fn location(&self, step: usize) -> Option<(&wgpu::Buffer, u64)> {
+        Some(self.moments.get(step)?.values.as_deref()?.location())
+    }
+
     /// States in graphics memory.
     pub fn resident(&self) -> usize {
         let held = self.moments.iter().filter(|m| m.values.is_some());

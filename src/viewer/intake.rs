@@ -51,9 +51,9 @@ pub enum Event {
 /// A state's numbers on the host.
 pub struct Host {
     /// `x_t: [3, H, W]`, channel-major.
-    pub x: Vec<f32>,
+    pub x: Arc<Vec<f32>>,
     /// The nearest class of every pixel, `[H, W]`.
-    pub labels: Vec<u16>,
+    pub labels: Arc<Vec<u16>>,
     /// The share of every class, 0 to 1.
     pub shares: Vec<f32>,
     /// Mean speed `|v|` over the step that led here; none for the source.
@@ -82,8 +82,8 @@ pub struct Intake {
     pipelines: Option<Arc<Pipelines>>,
     centroids: Centroids,
     size: [usize; 2],
-    before: Option<(f32, Vec<f32>)>,
-    labels: Vec<Vec<u16>>,
+    before: Option<(f32, Arc<Vec<f32>>)>,
+    labels: Vec<Arc<Vec<u16>>>,
 }
 
 impl Intake {
@@ -151,7 +151,7 @@ impl Intake {
                 tell(Event::Shown { t, values }) && tell(self.numbers(step, t, x))
             }
             Message::Finished => {
-                let labels: Vec<&[u16]> = self.labels.iter().map(Vec::as_slice).collect();
+                let labels: Vec<&[u16]> = self.labels.iter().map(|l| l.as_slice()).collect();
                 let settled = trajectory::settle_steps(&labels);
                 tell(Event::Finished { settled })
             }
@@ -195,7 +195,8 @@ impl Intake {
     }
 
     fn numbers(&mut self, step: usize, t: f32, x: Vec<f32>) -> Event {
-        let labels = self.centroids.decode(&x);
+        let labels = Arc::new(self.centroids.decode(&x));
+        let x = Arc::new(x);
         let shares = trajectory::shares(&labels, self.centroids.len());
         let speed = self
             .before

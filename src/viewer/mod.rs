@@ -11,12 +11,15 @@ mod capture;
 mod charts;
 mod commands;
 mod dock;
+mod exporting;
+pub mod field;
 mod flow;
 mod intake;
 mod legend;
 mod open;
 mod pixel;
 mod problems;
+mod rooms;
 mod runs;
 mod screen;
 mod settings;
@@ -36,6 +39,7 @@ use eframe::egui;
 use eframe::egui_wgpu::{RenderState, WgpuConfiguration, WgpuSetup, WgpuSetupExisting};
 use egui_tiles::Tree;
 use serde::{Deserialize, Serialize};
+use rooms::Rooms;
 use settings::Settings;
 use shell::{Devices, Shell};
 use std::path::PathBuf;
@@ -54,6 +58,8 @@ pub struct Options {
     pub sampling: Option<Sampling>,
     /// Write a picture of the window here once everything stands still, then close.
     pub screenshot: Option<PathBuf>,
+    /// The field, in one of its ready-made views, in front of the photo.
+    pub field: Option<field::Preset>,
     /// Width and height of the window in points; none for what it was last.
     pub size: Option<[f32; 2]>,
 }
@@ -102,6 +108,7 @@ pub fn open(options: Options) -> Result<(), String> {
             let state = creation.wgpu_render_state.as_ref();
             let context = &creation.egui_ctx;
             let mut app = App::new(context, state, compute.device, devices, memory, &options);
+            app.shell.pictured = options.screenshot.is_some();
             app.capture = options.screenshot.map(|path| Capture::new(path, of_app));
             Ok(Box::new(app))
         }),
@@ -118,12 +125,17 @@ pub fn open(options: Options) -> Result<(), String> {
 struct Memory {
     settings: Settings,
     panels: Tree<Panel>,
+    #[serde(default)]
+    field: field::FieldSettings,
 }
 
 /// The window.
 struct App {
     shell: Shell,
+    rooms: Rooms,
     panels: Tree<Panel>,
+    /// Whether a picture of the field was asked for.
+    field_in_front: bool,
     capture: Option<Capture>,
 }
 
@@ -137,9 +149,9 @@ impl App {
         options: &Options,
     ) -> Self {
         theme::apply(context);
-        let (mut settings, panels) = match memory {
-            Some(memory) => (memory.settings, memory.panels),
-            None => (Settings::default(), dock::tree()),
+        let (mut settings, panels, field) = match memory {
+            Some(memory) => (memory.settings, memory.panels, memory.field),
+            None => (Settings::default(), dock::tree(), Default::default()),
         };
         if let Some(sampling) = options.sampling {
             (settings.solver, settings.steps) = (sampling.solver, sampling.steps);
@@ -149,14 +161,21 @@ impl App {
         if !options.paths.is_empty() {
             shell.look(options.paths.clone());
         }
-        let panels = if dock::is_sound(&panels) {
+        let mut rooms = Rooms::new(field);
+        let mut panels = if dock::is_sound(&panels) {
             panels
         } else {
             dock::tree()
         };
+        if let Some(preset) = options.field {
+            rooms.preset(preset);
+            dock::reveal(&mut panels, Panel::Field);
+        }
         Self {
             shell,
+            rooms,
             panels,
+            field_in_front: options.field.is_some(),
             capture: None,
         }
     }
@@ -202,7 +221,8 @@ impl App {
             .flow
             .as_ref()
             .is_some_and(|flow| flow.settled.is_some());
-        !shell.busy() && (complete || shell.problems.open)
+        let field = !self.field_in_front || self.rooms.field.settled();
+        !shell.busy() && (complete || shell.problems.open) && field
     }
 }
 
@@ -220,15 +240,20 @@ impl eframe::App for App {
         if std::mem::take(&mut self.shell.reset_panels) {
             self.panels = dock::tree();
         }
-        let mut rooms = |_: &mut Shell, _: Panel, _: &mut egui::Ui| {};
+        let runs = std::mem::take(&mut self.shell.runs);
+        if !runs.is_empty() {
+            self.rooms.follow(runs, &context);
+            dock::reveal(&mut self.panels, Panel::Runs);
+        }
         let mut dock = Dock {
             shell: &mut self.shell,
-            rooms: &mut rooms,
+            rooms: &mut self.rooms,
         };
         egui::CentralPanel::default()
             .frame(egui::Frame::new())
             .show(ui, |ui| self.panels.ui(&mut dock, ui));
         bars::help(&mut self.shell, &context);
+        exporting::show(&mut self.shell, &context);
         self.shell.problems.show(&context);
         let still = self.still();
         if let Some(capture) = &mut self.capture {
@@ -245,6 +270,7 @@ impl eframe::App for App {
             let memory = Memory {
                 settings: self.shell.settings.clone(),
                 panels: self.panels.clone(),
+                field: self.rooms.field.settings.clone(),
             };
             eframe::set_value(storage, eframe::APP_KEY, &memory);
         }

@@ -39,9 +39,6 @@ pub struct Found {
     pub problems: Vec<String>,
 }
 
-/// A file to write, chosen in a dialog.
-pub type Save = Box<dyn FnOnce(PathBuf) + Send>;
-
 /// The threads that look.
 pub struct Opener {
     sender: SyncSender<Found>,

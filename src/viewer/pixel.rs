@@ -6,7 +6,6 @@ use super::shell::{Shown, Shell};
 use super::theme::{self, GRID};
 use crate::potential::{Operator, Potential};
 use eframe::egui;
-use egui_material_icons::icons;
 use egui_plot::{Legend, Line, Plot, PlotPoints, VLine};
 
 /// Centroids listed.
@@ -231,6 +230,3 @@ fn distances(shell: &Shell, ui: &mut egui::Ui, flow: &Flow, model: &Shown, pixel
             }
         });
 }
-
-/// The icon of the panel.
-pub const ICON: egui_material_icons::MaterialIcon = icons::ICON_COLORIZE;

@@ -2,6 +2,7 @@
 
 use super::album::{Album, Item};
 use super::commands::Command;
+use super::exporting::Exports;
 use super::flow::Flow;
 use super::intake::{Event, Intake};
 use super::open::{Ask, Opener};
@@ -83,8 +84,6 @@ pub struct Marks {
 
 /// The state.
 pub struct Shell {
-    /// The window.
-    pub context: egui::Context,
     /// Remembered choices.
     pub settings: Settings,
     /// Drawing; none without a graphics device.
@@ -128,6 +127,12 @@ pub struct Shell {
     pub runs: Vec<PathBuf>,
     /// Whether the list of keys is shown.
     pub help: bool,
+    /// Pixels brushed in the field, one entry a pixel, or none at all.
+    pub brushed: Vec<bool>,
+    /// Files being written.
+    pub exports: Exports,
+    /// Whether the window is being pictured: then nothing follows the pointer.
+    pub pictured: bool,
     /// Whether the export dialog is shown.
     pub exporting: bool,
     /// Whether the panels go back to their places.
@@ -177,7 +182,6 @@ impl Shell {
             ..Sampling::default()
         };
         let mut shell = Self {
-            context: context.clone(),
             settings,
             screen,
             devices,
@@ -203,6 +207,9 @@ impl Shell {
             opener: Opener::new(move || wake.request_repaint()),
             runs: Vec::new(),
             help: false,
+            brushed: Vec::new(),
+            exports: Exports::new(context),
+            pictured: false,
             exporting: false,
             reset_panels: false,
             search: String::new(),
@@ -250,6 +257,7 @@ impl Shell {
         }
         self.flow = None;
         self.marks.pins.clear();
+        self.brushed.clear();
         self.settings.view.camera = Camera::default();
         self.play.playing = true;
         self.sample();
@@ -278,6 +286,9 @@ impl Shell {
     pub fn receive(&mut self) {
         while let Some(event) = self.worker.as_ref().and_then(Worker::poll) {
             self.accept(event);
+        }
+        if let Some(error) = self.exports.receive() {
+            self.problems.tell(error);
         }
         while let Some(found) = self.opener.poll() {
             for problem in found.problems {

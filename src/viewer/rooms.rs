@@ -1,0 +1,153 @@
+//! The panels with rooms of their own: the field lab and the run monitor.
+
+use super::dock::Panel;
+use super::field::{FieldInput, FieldLab, Pin, Preset};
+use super::flow::Flow;
+use super::runs::RunMonitor;
+use super::shell::Shell;
+use super::theme;
+use crate::gpu::field::{Cloud, CloudState};
+use eframe::egui;
+
+/// The rooms.
+pub struct Rooms {
+    /// The vector field around the centroids.
+    pub field: FieldLab,
+    /// Training runs, once some were asked for.
+    monitor: Option<RunMonitor>,
+    /// The network's velocity at the state that is shown, and the state's number.
+    velocity: Option<(u64, usize, Vec<f32>)>,
+}
+
+impl Rooms {
+    /// Rooms with the field as it was left.
+    pub fn new(field: super::field::FieldSettings) -> Self {
+        let mut lab = FieldLab::new();
+        lab.settings = field;
+        Self {
+            field: lab,
+            monitor: None,
+            velocity: None,
+        }
+    }
+
+    /// Shows a ready-made view of the field.
+    pub fn preset(&mut self, preset: Preset) {
+        self.field.preset(preset);
+    }
+
+    /// Follows runs in place of those before.
+    pub fn follow(&mut self, runs: Vec<std::path::PathBuf>, context: &egui::Context) {
+        let wake = context.clone();
+        self.monitor = Some(RunMonitor::new(runs, move || wake.request_repaint()));
+    }
+
+
+    /// Draws a panel.
+    pub fn show(&mut self, shell: &mut Shell, panel: Panel, ui: &mut egui::Ui) {
+        match (panel, &mut self.monitor) {
+            (Panel::Runs, Some(monitor)) => monitor.ui(ui),
+            (Panel::Runs, None) => theme::empty(
+                ui,
+                "Follow training runs here: File, Open training run, or drop run folders.\n\
+                 Start a run with: flowseg --train --data FOLDER --out RUN",
+            ),
+            (Panel::Field, _) => self.field(shell, ui),
+            _ => {}
+        }
+    }
+
+    fn field(&mut self, shell: &mut Shell, ui: &mut egui::Ui) {
+        let Some(model) = &shell.model else {
+            theme::empty(ui, "The field appears with a model.");
+            return;
+        };
+        let position = shell.play.position;
+        let shown = shell.flow.as_ref().and_then(|flow| flow.nearest(position));
+        if let (Some((step, _)), Some(flow)) = (shown, &shell.flow) {
+            velocity(&mut self.velocity, flow, step);
+        }
+        let paths: Vec<Vec<[f32; 3]>> = shell.flow.as_ref().map_or_else(Vec::new, |flow| {
+            let pins = shell.marks.pins.iter();
+            pins.map(|&pixel| flow.path_of(pixel)).collect()
+        });
+        let pins: Vec<Pin<'_>> = shell
+            .marks
+            .pins
+            .iter()
+            .zip(&paths)
+            .enumerate()
+            .map(|(i, (&pixel, trajectory))| Pin {
+                pixel,
+                label: (i + 1).to_string(),
+                trajectory,
+            })
+            .collect();
+        let cloud = shell.flow.as_ref().and_then(|flow| {
+            let (step, host) = flow.nearest(position)?;
+            let (low, high, share) = flow.around(position)?;
+            let source = &flow.moments.first()?.host.as_ref()?.x;
+            // Where both neighbours lie on the device their buffers are read there.
+            let on_device = flow.location(low).zip(flow.location(high));
+            let on_device = on_device.map(|((buffer, offset), next)| CloudState::Device {
+                buffer,
+                offset,
+                next: Some(next),
+                share,
+            });
+            Some(Cloud {
+                size: flow.size,
+                state: on_device.unwrap_or(CloudState::Host(&host.x)),
+                source,
+                velocity: self
+                    .velocity
+                    .as_ref()
+                    .filter(|(_, at, _)| *at == step)
+                    .map(|(_, _, v)| v.as_slice()),
+                labels: &host.labels,
+                generation: flow.generation << 32 | u64::from(position.to_bits()),
+            })
+        });
+        let input = FieldInput {
+            centroids: &model.centroids,
+            classes: &model.card.classes,
+            cloud,
+            brushed: &shell.brushed,
+            pins: &pins,
+        };
+        let gpu = shell.screen.as_ref().map(super::screen::Screen::state);
+        let output = self.field.ui(ui, gpu, &input);
+        if let Some(brushed) = output.brushed {
+            shell.brushed = brushed;
+        }
+        if let Some(error) = output.error {
+            shell.problems.tell(error);
+        }
+        if let Some(export) = output.export
+            && let Err(error) = shell.exports.save(&export.name, export.bytes)
+        {
+            shell.problems.tell(format!("cannot start a thread: {error}"));
+        }
+    }
+}
+
+/// The velocity over the step at a state, from the difference quotient of the stored states.
+fn velocity(kept: &mut Option<(u64, usize, Vec<f32>)>, flow: &Flow, step: usize) {
+    if kept
+        .as_ref()
+        .is_some_and(|(generation, at, _)| (*generation, *at) == (flow.generation, step))
+    {
+        return;
+    }
+    let low = step.min(flow.moments.len().saturating_sub(2));
+    *kept = flow
+        .moments
+        .get(low)
+        .zip(flow.moments.get(low + 1))
+        .and_then(|(a, b)| {
+            let h = (b.t - a.t).max(f32::EPSILON);
+            let (a, b) = (a.host.as_ref()?, b.host.as_ref()?);
+            let v = a.x.iter().zip(b.x.iter()).map(|(a, b)| (b - a) / h);
+            Some((flow.generation, step, v.collect()))
+        });
+}
