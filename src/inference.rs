@@ -65,6 +65,16 @@ pub fn flow<'a>(
     sampling: Sampling,
 ) -> impl Iterator<Item = State> + 'a {
     let source = model.source(&photos, sampling.seed);
+    flow_from(model, source, photos, sampling)
+}
+
+/// As [`flow`], from a source `[B, 3, H, W]` of the caller's.
+pub fn flow_from<'a>(
+    model: &'a Model,
+    source: Tensor<4>,
+    photos: Tensor<4>,
+    sampling: Sampling,
+) -> impl Iterator<Item = State> + 'a {
     let times = sampler::times(sampling.steps, sampling.shift);
     Trajectory::new(source, times, sampling.solver, move |x, t| {
         model.velocity(x, t, &photos)

@@ -14,8 +14,10 @@
 //! | fused operations, forward and backward | [`kernels`] |
 //! | data sets and augmentation | [`data`] |
 //! | training and its run folders | [`train`] |
-//! | mIoU | [`eval`] |
+//! | mIoU, confusion, worst photos | [`eval`] |
+//! | tables of training runs | [`ablate`] |
 //! | photos to masks | [`inference`] |
+//! | masks as pictures | [`pictures`] |
 //! | comparison with reference numbers | [`verify`] |
 //! | work off the caller's thread | [`job`] |
 //! | the window | [`viewer`] |
@@ -29,7 +31,9 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
+pub mod ablate;
 pub mod cli;
+pub mod csv;
 pub mod data;
 pub mod device;
 pub mod encoding;
@@ -40,6 +44,7 @@ pub mod inference;
 pub mod job;
 pub mod kernels;
 pub mod model;
+pub mod pictures;
 pub mod potential;
 pub mod sampler;
 pub mod train;

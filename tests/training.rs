@@ -47,7 +47,7 @@ fn a_run_leaves_what_it_promises() {
     ] {
         assert!(run.join(name).is_file(), "{name}");
     }
-    assert!(run.join("samples/step-00000005.png").is_file());
+    assert!(run.join("samples/step-00000005-scene-00000.png").is_file());
     assert!(
         run.join("checkpoints/step-00000010/optimizer.safetensors")
             .is_file()

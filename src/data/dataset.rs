@@ -7,9 +7,11 @@ use image::RgbImage;
 use super::classes::ClassTable;
 use super::decode::{RawLabels, read_photo_turned, read_raw_labels};
 use super::error::DataError;
-use super::layout::{self, Pair, Split};
+use super::fingerprint::Fingerprint;
+use super::layout;
 use super::mapping::LabelMapping;
 use super::scenes::{self, SceneConfig};
+use super::split::{Pair, Split};
 
 /// A label per pixel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,6 +165,27 @@ impl Dataset {
             Source::Files { pairs, .. } => pairs.get(i).map(|pair| pair.image.as_path()),
             Source::Scenes { .. } => None,
         }
+    }
+
+    /// 16 hexadecimal digits that change with the classes, the samples' names, and the sizes of
+    /// their files in bytes; for scenes, with their configuration. The contents are not read, and
+    /// neither the folder's name nor file times count, so that a copy has the same fingerprint.
+    pub fn fingerprint(&self) -> String {
+        let mut fingerprint = Fingerprint::default();
+        for class in &self.classes.names {
+            fingerprint.text(class);
+        }
+        match &self.source {
+            Source::Files { pairs, .. } => {
+                for pair in pairs {
+                    fingerprint.text(&pair.name);
+                    fingerprint.file(&pair.image);
+                    fingerprint.file(&pair.labels);
+                }
+            }
+            Source::Scenes { config, len } => fingerprint.text(&format!("{config:?} {len}")),
+        }
+        fingerprint.finish()
     }
 
     fn no_sample(&self, index: usize) -> DataError {

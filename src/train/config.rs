@@ -113,6 +113,8 @@ section! {
         flip: bool = true,
         /// Random brightness, contrast, saturation and hue.
         photometric: bool = true,
+        /// Share of crops, 0 to 1, that are made around a pixel of a rare class.
+        balance: f32 = 0.0,
         /// Memory for decoded photos, in MiB.
         cache_mib: usize = 1024,
         /// Threads that prepare batches.
@@ -234,6 +236,8 @@ impl Config {
                 .ok_or_else(|| ConfigError::Set(text.clone()))?;
             set(&mut table, key.trim(), parse_value(value.trim()))?;
         }
+        // Written by a run for its readers; it sets nothing.
+        table.remove(super::provenance::SECTION);
         refuse_unknown(&table)?;
         let config: Config = Value::Table(table).try_into().map_err(|e| one_line(&e))?;
         config.validate()?;
@@ -274,6 +278,12 @@ impl Config {
             "flow.time_exponent",
             text(f.time_exponent),
             "above 0",
+        )?;
+        within(
+            (0.0..=1.0).contains(&d.balance),
+            "data.balance",
+            d.balance.to_string(),
+            "from 0 to 1",
         )?;
         let sides = d.size.iter().all(|s| (1..=4096).contains(s));
         within(
@@ -368,6 +378,7 @@ impl Config {
             crop: self.data.crop,
             flip: self.data.flip,
             photometric: self.data.photometric,
+            balance: self.data.balance,
         }
     }
 }

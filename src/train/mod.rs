@@ -7,8 +7,10 @@ pub mod checkpoint;
 pub mod config;
 pub mod metrics;
 pub mod optimizer;
+mod provenance;
 mod settings;
 pub mod step;
+mod tensorboard;
 mod validate;
 
 use crate::data::{DataError, Dataset, Loader, LoaderConfig};
@@ -79,6 +81,9 @@ pub enum TrainError {
     /// A file of the run folder.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The validation.
+    #[error(transparent)]
+    Validation(#[from] crate::eval::EvalError),
     /// The run folder already holds a run.
     #[error("{} already holds a run: add --resume to go on with it, or name another --out", .0.display())]
     Occupied(PathBuf),
@@ -126,7 +131,7 @@ pub fn run(
         return Err(TrainError::Occupied(out.to_owned()));
     }
     let mut state = restore(config, &folder, resume, &data, device)?;
-    files::write_atomic(&folder.path("config.toml"), config.to_toml().as_bytes())?;
+    provenance::write(config, &data, validation.as_ref(), device, &folder)?;
     let mut metrics = Metrics::open(&folder.path("metrics.jsonl"), state.progress.step)?;
 
     let last = config.train.steps;
