@@ -135,7 +135,7 @@ mod tests {
         let centroids = Centroids::kronecker(2);
         let strip = strip(&photo, &[0, 1, u16::MAX], &[0, 0, 1], &centroids);
         assert_eq!((strip.width(), strip.height()), (4 * 3 + 3 * GAP, 1));
-        let part = |i: u32| 0.max(i * (3 + GAP));
+        let part = |i: u32| i * (3 + GAP);
         let pixel = |part: u32, x: u32| *strip.get_pixel(part + x, 0);
         assert_eq!(pixel(part(0), 2), Rgb([60, 120, 180]));
         assert_eq!(pixel(part(1), 1), Rgb(centroids.colour(1)));

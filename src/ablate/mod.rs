@@ -77,7 +77,7 @@ pub enum AblateError {
         /// The run.
         name: String,
         /// Why.
-        source: TrainError,
+        source: Box<TrainError>,
     },
     /// A score.
     #[error("{name}: {source}")]
@@ -165,7 +165,7 @@ fn finish(
             Err(source) => {
                 return Err(AblateError::Train {
                     name: job.title(),
-                    source,
+                    source: Box::new(source),
                 });
             }
         }

@@ -7,6 +7,8 @@ mod agreement;
 mod confusion;
 mod matrix;
 mod run;
+#[cfg(test)]
+mod tests;
 mod worst;
 
 pub use agreement::Agreement;
