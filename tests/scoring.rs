@@ -16,16 +16,13 @@ fn trained() -> (tempfile::TempDir, PathBuf) {
 }
 
 fn eval(model: &Path, more: &[&str]) -> assert_cmd::Command {
+    eval_on("scenes:3@16x24", model, more)
+}
+
+fn eval_on(data: &str, model: &Path, more: &[&str]) -> assert_cmd::Command {
     let mut command = flowseg();
     command
-        .args([
-            "eval",
-            "--device",
-            "cpu",
-            "--data",
-            "scenes:3@16x24",
-            "--model",
-        ])
+        .args(["eval", "--device", "cpu", "--data", data, "--model"])
         .arg(model)
         .args(more);
     command
@@ -139,10 +136,7 @@ fn wrong_usage_of_eval_is_explained() {
         &["confusion.txt", ".csv"],
     );
     fails(&mut eval(&model, &["--without", "unicorn"]), &["unicorn"]);
-    fails(
-        &mut eval(&model, &["--data", "scenes:4"]),
-        &["3 classes", "4"],
-    );
+    fails(&mut eval_on("scenes:4", &model, &[]), &["3 classes", "4"]);
     assert_eq!(
         eval(&model, &["--worst", "3"])
             .output()

@@ -98,9 +98,11 @@ fn picture(confusion: &Confusion, classes: &[String]) -> Result<RgbImage, Matrix
                     .map_err(MatrixError::because)?;
             }
         }
-        let title = style(14, Pos::new(HPos::Left, VPos::Top));
-        root.draw_text("truth \u{2193}  prediction \u{2192}", &title, (4, 4))
-            .map_err(MatrixError::because)?;
+        let title = style(12, Pos::new(HPos::Left, VPos::Top));
+        for (line, y) in [("rows: truth", 4), ("columns: prediction", 20)] {
+            root.draw_text(line, &title, (4, y))
+                .map_err(MatrixError::because)?;
+        }
         root.present().map_err(MatrixError::because)?;
     }
     RgbImage::from_raw(side as u32, side as u32, pixels)
