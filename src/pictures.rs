@@ -9,27 +9,30 @@ use image::{ImageFormat, Rgb, RgbImage};
 use plotters::style::FontStyle;
 use std::io::Cursor;
 
-/// Pixels that are neither trained on nor scored.
-const IGNORED: Rgb<u8> = Rgb([0, 0, 0]);
 /// Pixels whose prediction differs from the truth.
 const WRONG: Rgb<u8> = Rgb([230, 40, 40]);
 /// Pixels between the pictures of a strip or a sheet.
 const GAP: u32 = 4;
 const PAPER: Rgb<u8> = Rgb([255, 255, 255]);
 
-/// A label map `[height, width]` in class colours; labels outside the table are black.
+/// Pixels that are neither trained on nor scored are hatched: no class can look like that.
+fn ignored(x: u32, y: u32) -> Rgb<u8> {
+    Rgb([if (x + y) % 6 < 3 { 70 } else { 150 }; 3])
+}
+
+/// A label map `[height, width]` in class colours; labels outside the table are hatched.
 pub fn mask(labels: &[u16], width: usize, centroids: &Centroids) -> RgbImage {
     let height = labels.len() / width.max(1);
     RgbImage::from_fn(width as u32, height as u32, |x, y| {
         let label = usize::from(labels[y as usize * width + x as usize]);
         match label < centroids.len() {
             true => Rgb(centroids.colour(label)),
-            false => IGNORED,
+            false => ignored(x, y),
         }
     })
 }
 
-/// Where a prediction differs from the truth: red on a pale grey photo, ignored pixels black.
+/// Where a prediction differs from the truth: red on a pale grey photo, ignored pixels hatched.
 /// `truth` and `prediction` have a label for every pixel of `photo`.
 pub fn errors(
     photo: &RgbImage,
@@ -38,9 +41,10 @@ pub fn errors(
     centroids: &Centroids,
 ) -> RgbImage {
     let mut picture = photo.clone();
-    for ((pixel, &truth), &prediction) in picture.pixels_mut().zip(truth).zip(prediction) {
+    let labels = truth.iter().zip(prediction);
+    for ((x, y, pixel), (&truth, &prediction)) in picture.enumerate_pixels_mut().zip(labels) {
         *pixel = if usize::from(truth) >= centroids.len() {
-            IGNORED
+            ignored(x, y)
         } else if truth != prediction {
             WRONG
         } else {
@@ -139,11 +143,11 @@ mod tests {
         let pixel = |part: u32, x: u32| *strip.get_pixel(part + x, 0);
         assert_eq!(pixel(part(0), 2), Rgb([60, 120, 180]));
         assert_eq!(pixel(part(1), 1), Rgb(centroids.colour(1)));
-        assert_eq!(pixel(part(1), 2), IGNORED);
+        assert_eq!(pixel(part(1), 2), ignored(2, 0));
         assert_eq!(pixel(part(2), 1), Rgb(centroids.colour(0)));
         assert_eq!(
             [0, 1, 2].map(|x| pixel(part(3), x)),
-            [Rgb([188; 3]), WRONG, IGNORED]
+            [Rgb([188; 3]), WRONG, ignored(2, 0)]
         );
     }
 
