@@ -6,6 +6,7 @@ use cubecl::config::autotune::AutotuneLevel;
 use cubecl::config::{CubeClRuntimeConfig, RuntimeConfig};
 use std::fmt;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 /// What the user asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,6 +70,8 @@ pub struct Adapter {
     pub name: String,
     /// Whether it is a program on the processor rather than a GPU.
     pub software: bool,
+    /// Its own memory in bytes, where its interface says.
+    pub memory: Option<u64>,
     /// How good a choice it is; higher is better.
     rank: u8,
 }
@@ -117,16 +120,59 @@ async fn enumerate(instance: &wgpu::Instance) -> Vec<(wgpu::Adapter, Adapter)> {
         };
         let name = format!("{} ({})", info.name, info.backend);
         let software = info.device_type == wgpu::DeviceType::Cpu;
+        let memory = own_memory(&adapter);
         adapters.push((
             adapter,
             Adapter {
                 name,
                 software,
+                memory,
                 rank,
             },
         ));
     }
     adapters
+}
+
+/// The size of an adapter's largest heap of its own memory. Only Vulkan tells.
+#[cfg(any(target_os = "linux", target_os = "windows", target_os = "android"))]
+fn own_memory(adapter: &wgpu::Adapter) -> Option<u64> {
+    const DEVICE_LOCAL: u32 = 1;
+    // SAFETY: the handles are only asked for properties, while the guard keeps them alive.
+    let properties = unsafe {
+        let adapter = adapter.as_hal::<wgpu::hal::api::Vulkan>()?;
+        adapter
+            .shared_instance()
+            .raw_instance()
+            .get_physical_device_memory_properties(adapter.raw_physical_device())
+    };
+    let heaps = properties.memory_heaps_as_slice().iter();
+    heaps
+        .filter(|heap| heap.flags.as_raw() & DEVICE_LOCAL != 0)
+        .map(|heap| heap.size)
+        .max()
+}
+
+/// Other interfaces don't tell.
+#[cfg(not(any(target_os = "linux", target_os = "windows", target_os = "android")))]
+fn own_memory(_: &wgpu::Adapter) -> Option<u64> {
+    None
+}
+
+/// The memory of the graphics adapter that was opened: a process opens one.
+static OPENED_MEMORY: OnceLock<u64> = OnceLock::new();
+
+/// Memory in bytes that a device can give: what the system has left for the processor, and what an
+/// adapter has in all, where its interface says.
+pub fn memory(device: &Device) -> Option<u64> {
+    if !crate::kernels::on_cpu(device) {
+        return OPENED_MEMORY.get().copied();
+    }
+    let mut system = sysinfo::System::new();
+    system.refresh_memory();
+    let group = system.cgroup_limits().map(|limits| limits.free_memory);
+    let free = system.available_memory();
+    Some(group.map_or(free, |group| group.min(free))).filter(|bytes| *bytes > 0)
 }
 
 /// All adapters, numbered as `wgpu:N` numbers them.
@@ -202,6 +248,10 @@ pub async fn open_async(choice: Choice) -> Result<Opened, DeviceError> {
         }
     };
     let (adapter, about) = adapters.swap_remove(index);
+    if let Some(memory) = about.memory {
+        // A second device of this process would share the first one's limit.
+        let _ = OPENED_MEMORY.set(memory);
+    }
     if choice == Choice::Auto && about.software {
         let note = format!("the only adapter is a software one, {}", about.name);
         return Ok(cpu(Some(note)));

@@ -5,6 +5,7 @@ mod common;
 use burn::tensor::{Device, Tensor};
 use common::{fails, flowseg, losses, shared, train};
 use flowseg::data::{Batch, Dataset, LoaderConfig, SceneConfig, batch_at};
+use flowseg::model::dinov2::Dinov2;
 use flowseg::model::tensors::{Tensors, export, import, read};
 use flowseg::train::checkpoint::Checkpoint;
 use flowseg::train::config::{Config, Stage};
@@ -281,6 +282,69 @@ fn the_teacher_matches_its_reference() {
         flowseg().args(["selftest", "--device", "cpu", &tiny, "--weights", &wrong]),
         &["pos_embed", "DINOv2"],
     );
+}
+
+/// A Hugging Face name as the original checkpoints have it.
+fn original(name: &str) -> String {
+    [
+        ("embeddings.patch_embeddings.projection", "patch_embed.proj"),
+        ("embeddings.position_embeddings", "pos_embed"),
+        ("embeddings.", ""),
+        ("encoder.layer", "blocks"),
+        ("attention.output.dense", "attn.proj"),
+        ("layer_scale1.lambda1", "ls1.gamma"),
+        ("layer_scale2.lambda1", "ls2.gamma"),
+        ("layernorm", "norm"),
+    ]
+    .iter()
+    .fold(name.to_owned(), |name, (from, to)| name.replace(from, to))
+}
+
+#[test]
+fn a_teacher_reads_both_kinds_of_names_and_registers() {
+    let device = Device::flex();
+    let path = shared("fixtures/dinov2-tiny.weights.safetensors");
+    let bytes = fs::read(path).unwrap();
+    let (published, _) = flowseg::model::tensors::from_safetensors(&bytes).unwrap();
+    // The original files hold queries, keys and values as one matrix.
+    let mut renamed = Tensors::new();
+    for (name, tensor) in &published {
+        if name.contains("attention.attention.query") {
+            let part = |other: &str| &published[&name.replace("query", other)];
+            let mut shape = tensor.shape.clone();
+            shape[0] *= 3;
+            let data = ["query", "key", "value"].map(|p| part(p).data.clone());
+            let name = original(&name.replace("attention.attention.query", "attn.qkv"));
+            let data = data.concat();
+            renamed.insert(name, flowseg::model::tensors::HostTensor { shape, data });
+        } else if !name.contains("attention.attention.") {
+            renamed.insert(original(name), tensor.clone());
+        }
+    }
+    let photo = flowseg::model::noise([1, 3, 64, 96], 1, &device);
+    let tokens = |tensors: &Tensors| {
+        let teacher = Dinov2::new(tensors.clone(), Some(4), &device).unwrap();
+        let tokens = teacher.patch_tokens(teacher.prepare(photo.clone()));
+        assert_eq!(tokens.dims(), [1, 24, 48]);
+        read(tokens)
+    };
+    assert_eq!(tokens(&published), tokens(&renamed));
+    // Registers take part in attention and are left out of the tokens.
+    let with_registers = |value: f32| {
+        let mut tensors = published.clone();
+        let registers = flowseg::model::tensors::HostTensor {
+            shape: vec![1, 4, 48],
+            data: (0..4 * 48).map(|i| value * (i % 7) as f32).collect(),
+        };
+        tensors.insert("embeddings.register_tokens".into(), registers);
+        tokens(&tensors)
+    };
+    let (a, b) = (with_registers(0.1), with_registers(0.5));
+    assert!(a != b && a != tokens(&published));
+    // What is missing is named.
+    renamed.remove("blocks.1.attn.qkv.weight");
+    let error = Dinov2::new(renamed, Some(4), &device).err().unwrap();
+    assert!(error.to_string().contains("blocks.1.attn.qkv.weight"));
 }
 
 /// Settings of a run with the tiny teacher, whose folder also holds its configuration.

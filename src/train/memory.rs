@@ -6,11 +6,9 @@
 
 use super::TrainError;
 use super::config::{Config, Stage};
-use crate::kernels;
 use crate::model::config::NetworkConfig;
 use burn::tensor::Device;
 use std::fmt;
-use sysinfo::System;
 
 /// Bytes of a number.
 const NUMBER: u64 = 4;
@@ -86,11 +84,6 @@ impl Estimate {
         let kept = Kept::new(&network, config.data.size, composed, part);
         let blocks = network.transformer_blocks as u64;
         let tokens = part * kept.tokens * network.hidden_size as u64;
-        // Recomputed blocks keep what lies between them, and one of them whole.
-        let of_blocks = match t.checkpointing {
-            true => blocks * tokens + kept.block,
-            false => blocks * kept.block,
-        };
         let projector = teacher.map_or(0, |size| {
             let (d, h) = (
                 network.hidden_size as u64,
@@ -102,7 +95,14 @@ impl Estimate {
             let hidden = config.repa.projector_width as u64;
             part * kept.tokens * (4 * hidden + 4 * size.width)
         });
-        let activations = of_blocks + kept.ends + repa;
+        // On the way back the neural field comes first. Recomputed blocks keep what lies between
+        // them, and after it one block whole with as much again for its gradients.
+        let field = kept.ends + kept.way_back;
+        let activations = repa
+            + match t.checkpointing {
+                true => blocks * tokens + field.max(2 * kept.block),
+                false => blocks * kept.block + field,
+            };
         let outputs = network.outputs as u64;
         let ahead = BATCHES_AHEAD * config.data.workers.max(1) as u64;
         let batches = whole * pixels * (4 * ahead + 15) + part * pixels * 4 * outputs.max(3);
@@ -117,7 +117,7 @@ impl Estimate {
         };
         // Activations are freed on the way back while gradients come; what is left of the first
         // when the second are whole are those of one block.
-        let backward = (activations + kept.way_back).max(gradients + kept.block);
+        let backward = activations.max(gradients + kept.block);
         let during = state + teacher + batches + backward.max(gradients).max(saving);
         let bytes = |numbers: u64| numbers * NUMBER;
         let photos = match composed {
@@ -128,7 +128,7 @@ impl Estimate {
             parameters,
             state: bytes(state),
             gradients: bytes(gradients),
-            activations: bytes(activations + kept.way_back),
+            activations: bytes(activations),
             batches: bytes(batches),
             photos,
             teacher: bytes(teacher + projector),
@@ -170,7 +170,9 @@ impl Kept {
             + (fields + 2) * e * pixels
             + fields * generated
             + 3 * outputs * pixels;
-        let way_back = 2 * e * pixels + 2 * generated + outputs * pixels;
+        // Gradients of the output and of the first field's weights; those of its pixels take the
+        // place of what the final layer kept.
+        let way_back = generated + outputs * pixels;
         Self {
             tokens,
             block: part * tokens * block,
@@ -180,20 +182,13 @@ impl Kept {
     }
 }
 
-/// Memory that a device has for a run, where it is known: `train.memory_gib`, or what the system
-/// has left for the processor. Graphics interfaces don't say.
+/// Memory that a device has for a run, where it is known: `train.memory_gib`, or what the device
+/// reports.
 pub fn available(config: &Config, device: &Device) -> Option<u64> {
-    if config.train.memory_gib > 0.0 {
-        return Some((config.train.memory_gib * f64::from(1 << 30)) as u64);
+    match config.train.memory_gib > 0.0 {
+        true => Some((config.train.memory_gib * f64::from(1 << 30)) as u64),
+        false => crate::device::memory(device),
     }
-    if !kernels::on_cpu(device) {
-        return None;
-    }
-    let mut system = System::new();
-    system.refresh_memory();
-    let group = system.cgroup_limits().map(|limits| limits.free_memory);
-    let free = system.available_memory();
-    Some(group.map_or(free, |group| group.min(free))).filter(|bytes| *bytes > 0)
 }
 
 /// A stage's estimate against what the device has.
