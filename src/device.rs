@@ -18,11 +18,15 @@ pub enum Choice {
     Cpu,
     /// A wgpu adapter by its number in [`adapters`]; without one the best.
     Wgpu(Option<usize>),
+    /// An NVIDIA GPU through CUDA, by its number. Only a build with the feature `cuda` opens it.
+    Cuda(usize),
 }
 
 /// A device name that means nothing.
 #[derive(Debug, thiserror::Error)]
-#[error("there is no device {0}: use auto, cpu, wgpu or wgpu:N (see `flowseg devices`)")]
+#[error(
+    "there is no device {0}: use auto, cpu, wgpu, wgpu:N, cuda or cuda:N (see `flowseg devices`)"
+)]
 pub struct UnknownDevice(String);
 
 impl FromStr for Choice {
@@ -34,9 +38,15 @@ impl FromStr for Choice {
             "auto" => Ok(Choice::Auto),
             "cpu" => Ok(Choice::Cpu),
             "wgpu" => Ok(Choice::Wgpu(None)),
+            "cuda" => Ok(Choice::Cuda(0)),
             _ => {
-                let number = text.strip_prefix("wgpu:").ok_or_else(unknown)?;
-                Ok(Choice::Wgpu(Some(number.parse().map_err(|_| unknown())?)))
+                let (kind, number) = text.split_once(':').ok_or_else(unknown)?;
+                let number = number.parse().map_err(|_| unknown())?;
+                match kind {
+                    "wgpu" => Ok(Choice::Wgpu(Some(number))),
+                    "cuda" => Ok(Choice::Cuda(number)),
+                    _ => Err(unknown()),
+                }
             }
         }
     }
@@ -53,6 +63,9 @@ pub enum DeviceError {
     /// A number past the end.
     #[error("there is no adapter {0}; `flowseg devices` lists {1}")]
     NoSuchAdapter(usize, usize),
+    /// A CUDA device that is not there.
+    #[error("there is no CUDA device {0}: {1}")]
+    NoCuda(usize, String),
     /// The driver refused.
     #[error("{adapter} cannot be opened ({reason}): update its driver, or use --device cpu")]
     Refused {
@@ -226,6 +239,7 @@ pub async fn open_async(choice: Choice) -> Result<Opened, DeviceError> {
     };
     let number = match choice {
         Choice::Cpu => return Ok(cpu(None)),
+        Choice::Cuda(number) => return cuda(number),
         Choice::Wgpu(number) => number,
         Choice::Auto => None,
     };
@@ -287,6 +301,33 @@ pub async fn open_async(choice: Choice) -> Result<Opened, DeviceError> {
     })
 }
 
+/// Opens an NVIDIA GPU through CUDA.
+#[cfg(feature = "cuda")]
+fn cuda(number: usize) -> Result<Opened, DeviceError> {
+    let devices: Vec<Device> = Device::enumerate(burn::tensor::DeviceType::Cuda)
+        .into_iter()
+        .collect();
+    let count = devices.len();
+    match devices.into_iter().nth(number) {
+        Some(device) => Ok(Opened {
+            device,
+            name: format!("CUDA device {number}"),
+            note: None,
+        }),
+        None => Err(DeviceError::NoCuda(
+            number,
+            format!("this machine has {count}; install NVIDIA's driver and CUDA's libraries"),
+        )),
+    }
+}
+
+/// Says how a build that opens CUDA devices is made.
+#[cfg(not(feature = "cuda"))]
+fn cuda(number: usize) -> Result<Opened, DeviceError> {
+    let reason = "this build has no CUDA; build it with --features cuda, or use --device wgpu";
+    Err(DeviceError::NoCuda(number, reason.into()))
+}
+
 /// On a software adapter one kernel takes as long as a hundred on a GPU: trying them all out
 /// before the first result would take minutes a shape.
 fn limit_autotune() {
@@ -306,7 +347,8 @@ mod tests {
     fn names_of_devices() {
         assert_eq!("wgpu:2".parse::<Choice>().unwrap(), Choice::Wgpu(Some(2)));
         assert_eq!("auto".parse::<Choice>().unwrap(), Choice::Auto);
-        for wrong in ["gpu", "wgpu:", "wgpu:x", ""] {
+        assert_eq!("cuda:1".parse::<Choice>().unwrap(), Choice::Cuda(1));
+        for wrong in ["gpu", "wgpu:", "wgpu:x", "cpu:1", ""] {
             assert!(
                 wrong
                     .parse::<Choice>()
