@@ -3,6 +3,7 @@
 
 use crate::data;
 use crate::encoding::Centroids;
+use crate::flow::Prediction;
 use crate::model::Model;
 use crate::model::tensors::read;
 use crate::sampler::{self, Solver, State, Trajectory};
@@ -75,6 +76,15 @@ pub fn flow_from<'a>(
     photos: Tensor<4>,
     sampling: Sampling,
 ) -> impl Iterator<Item = State> + 'a {
+    // A classifier's flow is one straight step, whatever is asked for.
+    let sampling = match model.card.prediction {
+        Prediction::Logits => Sampling {
+            steps: 1,
+            solver: Solver::Euler,
+            ..sampling
+        },
+        Prediction::Velocity | Prediction::Target => sampling,
+    };
     let times = sampler::times(sampling.steps, sampling.shift);
     Trajectory::new(source, times, sampling.solver, move |x, t| {
         model.velocity(x, t, &photos)

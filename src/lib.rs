@@ -11,6 +11,8 @@
 //! | path, prediction, reshaped target, eq. 1 to 5, 12 and 13 | [`flow`] |
 //! | Euler sampling, and other solvers | [`sampler`] |
 //! | pixel neural field on a transformer, section 4.3 | [`model`] |
+//! | the frozen teacher of REPA | [`model::dinov2`] |
+//! | starting from PixNerd, section 5.1 | [`model::start`] |
 //! | fused operations, forward and backward | [`kernels`] |
 //! | data sets and augmentation | [`data`] |
 //! | training and its run folders | [`train`] |

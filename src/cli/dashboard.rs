@@ -1,8 +1,10 @@
 //! What a run looks like: a bar and a few live lines on a terminal, plain lines elsewhere.
 
+use crate::model::start::Loaded;
 use crate::train::Event;
 use crate::train::metrics::{StepLine, ValidationLine};
 use indicatif::{ProgressBar, ProgressStyle};
+use std::path::Path;
 
 /// Losses that the small chart shows.
 const CHART: usize = 32;
@@ -74,6 +76,24 @@ impl Dashboard {
                     self.line(&format!("resumed after step {step}"));
                 }
             }
+            Event::Stage {
+                number,
+                of,
+                last,
+                size: [height, width],
+                batch_size,
+            } => {
+                if of > 1 {
+                    self.line(&format!(
+                        "stage {number} of {of}: {height} x {width}, {batch_size} photos a step, \
+                         to step {last}"
+                    ));
+                }
+            }
+            Event::Initialized { path, loaded } => self.initialized(&path, &loaded),
+            Event::Skipped { step, count } => self.line(&format!(
+                "step {step}: {count} steps without a finite gradient were skipped"
+            )),
             Event::Step { step } => self.bar.set_position(step),
             Event::Logged(line) => self.logged(line),
             Event::Validating => {
@@ -82,6 +102,25 @@ impl Dashboard {
             }
             Event::Validated(line) => self.validated(line),
             Event::Saved { path } => tracing::info!("saved {}", path.display()),
+        }
+    }
+
+    /// What a run took from the file that it starts from.
+    fn initialized(&self, path: &Path, loaded: &Loaded) {
+        self.line(&format!(
+            "started from {}: {} tensors, {:.1} % of the parameters",
+            path.display(),
+            loaded.tensors,
+            100.0 * loaded.share
+        ));
+        for (what, names) in [
+            ("fitted", &loaded.fitted),
+            ("fresh", &loaded.fresh),
+            ("not used", &loaded.unused),
+        ] {
+            if !names.is_empty() {
+                self.line(&format!("  {what}: {}", names.join(", ")));
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use super::dashboard::Dashboard;
 use crate::files;
 use crate::train::{self, config};
 use anyhow::Context;
+use burn::tensor::Device;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,6 +26,9 @@ pub struct Arguments {
     /// Go on from the newest checkpoint of the run folder
     #[arg(long)]
     resume: bool,
+    /// Say what the run would need in memory and whether it fits, and stop there
+    #[arg(long)]
+    dry_run: bool,
     /// Override a setting, as often as needed
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
@@ -53,6 +57,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let config = config::Config::parse(&text, &overrides)
         .with_context(|| path.map_or("--set".to_owned(), |p| p.display().to_string()))?;
     let opened = arguments.device.open()?;
+    if arguments.dry_run {
+        return dry_run(&config, &opened.device);
+    }
     let stop = stop_on_interrupt()?;
     let mut screen = Dashboard::new("");
     let outcome = train::run(
@@ -71,6 +78,20 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     match outcome.model {
         Some(path) => println!("wrote {}", path.display()),
         None => println!("stopped after step {}; go on with --resume", outcome.step),
+    }
+    Ok(())
+}
+
+fn dry_run(config: &config::Config, device: &Device) -> anyhow::Result<()> {
+    let fits = train::dry_run(config, device)?;
+    for (index, fit) in fits.iter().enumerate() {
+        if index == 0 {
+            println!("{:.1} M parameters", fit.estimate.parameters as f64 / 1e6);
+        }
+        println!("{fit}");
+    }
+    for fit in &fits {
+        fit.check()?;
     }
     Ok(())
 }
