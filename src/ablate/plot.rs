@@ -103,7 +103,11 @@ fn draw(title: &str, axis: &Axis, lines: &[Line]) -> Result<String, String> {
     {
         let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
         let drawn = match axis.logarithmic {
-            true => chart(&root, (left..right).log_scale(), top, title, axis, lines),
+            // Powers of ten alone would label one or two places; what was measured is labelled.
+            true => {
+                let x = (left..right).log_scale().with_key_points(places(lines));
+                chart(&root, x, top, title, axis, lines)
+            }
             false => chart(&root, left..right, top, title, axis, lines),
         };
         drawn
@@ -111,6 +115,14 @@ fn draw(title: &str, axis: &Axis, lines: &[Line]) -> Result<String, String> {
             .map_err(|e| e.to_string())?;
     }
     Ok(svg)
+}
+
+/// Where the lines have points, ascending.
+fn places(lines: &[Line]) -> Vec<f64> {
+    let mut places: Vec<f64> = lines.iter().flat_map(|l| &l.points).map(|p| p.0).collect();
+    places.sort_by(f64::total_cmp);
+    places.dedup();
+    places
 }
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
@@ -139,6 +151,7 @@ where
         .configure_mesh()
         .light_line_style(TRANSPARENT)
         .x_desc(&axis.x)
+        .x_label_formatter(&|x| x.to_string())
         .y_desc(&axis.y)
         .label_style((pictures::FONT, 13))
         .draw()?;
@@ -194,6 +207,7 @@ mod tests {
             ] {
                 assert!(svg.contains(part), "{part} is not in {svg}");
             }
+            assert!(svg.contains("\n100\n"), "{svg}");
             assert_eq!(svg.matches("<polyline").count(), 2 + 2 + axes(&svg));
         }
         let one = [line("a", vec![(1.0, 0.2)])];

@@ -126,7 +126,10 @@ fn budget(table: &Table, records: &[Record]) -> String {
         of(&|r| r.photos[0].to_string()),
         of(&|r| r.data.clone()),
         of(&|r| r.classes.to_string()),
-        of(&|r| format!("{:.1} million", r.parameters as f64 / 1e6)),
+        of(&|r| match r.parameters {
+            few @ ..100_000 => few.to_string(),
+            many => format!("{:.1} million", many as f64 / 1e6),
+        }),
         set(&|c| c.train.learning_rate.to_string()),
         of(&|r| r.photos[1].to_string()),
         of(&|r| r.version.clone()),

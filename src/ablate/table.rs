@@ -220,6 +220,9 @@ fn check(document: &Document) -> Result<(), &'static str> {
         () if score.steps.is_empty() || score.steps.contains(&0) => {
             Err("score.steps needs one number at least, each above 0")
         }
+        () if (1..score.steps.len()).any(|i| score.steps[..i].contains(&score.steps[i])) => {
+            Err("score.steps names a number twice")
+        }
         () if score.noise_seeds.is_empty() => Err("score.noise_seeds is empty: name one at least"),
         () if document
             .row
@@ -318,6 +321,7 @@ mod tests {
             ("title", "titel", "titel"),
             ("start.toml", "absent.toml", "absent.toml"),
             ("seeds", "score = { steps = [0] }\nseeds", "score.steps"),
+            ("seeds", "score = { steps = [5, 5] }\nseeds", "twice"),
         ] {
             let error = read(&TWO.replace(from, to), &[]).unwrap_err();
             assert!(error.contains(word) && !error.contains('\n'), "{error}");

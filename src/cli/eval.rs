@@ -85,13 +85,15 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let opened = arguments.device.open()?;
     let model = arguments.model.load(&opened.device)?;
     let without = left_out(&arguments.without, &model.card.classes)?;
+    let mut steps: Vec<usize> = Vec::new();
+    for &number in &arguments.steps {
+        if !steps.contains(&(number as usize)) {
+            steps.push(number as usize);
+        }
+    }
     let scoring = Scoring {
         solver: arguments.solver,
-        steps: arguments
-            .steps
-            .iter()
-            .map(|&steps| steps as usize)
-            .collect(),
+        steps,
         resolutions: arguments.resolution.all(),
         batch: arguments.batch as usize,
         seed: arguments.seed,

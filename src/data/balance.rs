@@ -33,10 +33,9 @@ impl Rare {
         let classes = dataset.classes().len();
         let counts: Vec<Vec<(u16, u64)>> = (0..dataset.len())
             .into_par_iter()
-            .map(|i| {
-                dataset
-                    .load(i)
-                    .map_or_else(|_| Vec::new(), |s| count(&s.labels, classes))
+            .map(|i| match dataset.load_labels(i) {
+                Ok(labels) => count(&labels, classes),
+                Err(_) => Vec::new(),
             })
             .collect();
         let mut pixels = vec![0u64; classes];

@@ -148,6 +148,24 @@ impl Dataset {
         }
     }
 
+    /// The labels of sample `i` alone, without reading its photo.
+    ///
+    /// # Errors
+    /// There is no sample `i`, its label file cannot be read or decoded, or a label is outside the
+    /// class table.
+    pub fn load_labels(&self, i: usize) -> Result<LabelMap, DataError> {
+        match &self.source {
+            Source::Files { pairs, mapping } => match pairs.get(i) {
+                Some(pair) => {
+                    let raw = read_raw_labels(&pair.labels)?;
+                    mapped(raw, pair, mapping, self.classes.len())
+                }
+                None => Err(self.no_sample(i)),
+            },
+            Source::Scenes { .. } => Ok(self.load(i)?.labels),
+        }
+    }
+
     /// The name of sample `i`: its photo's file name without extension; empty past the end.
     pub fn sample_name(&self, i: usize) -> String {
         match &self.source {
@@ -259,6 +277,21 @@ pub(super) fn load_pair(
             labels_size: (width, height),
         });
     }
+    Ok(Sample {
+        name: pair.name.clone(),
+        image,
+        labels: mapped(raw, pair, mapping, classes)?,
+    })
+}
+
+/// The labels of a file as class indices.
+fn mapped(
+    raw: RawLabels,
+    pair: &Pair,
+    mapping: &LabelMapping,
+    classes: usize,
+) -> Result<LabelMap, DataError> {
+    let (width, height) = (raw.width, raw.height);
     let data = mapping
         .apply(raw)
         .map_err(|values| DataError::UnknownLabel {
@@ -266,14 +299,10 @@ pub(super) fn load_pair(
             values,
             classes,
         })?;
-    Ok(Sample {
-        name: pair.name.clone(),
-        image,
-        labels: LabelMap {
-            width,
-            height,
-            data,
-        },
+    Ok(LabelMap {
+        width,
+        height,
+        data,
     })
 }
 

@@ -284,7 +284,8 @@ impl Run<'_> {
     ) -> Result<(), EvalError> {
         let photos: Vec<_> = group.iter().map(|(_, sample)| &sample.image).collect();
         let input = inference::input(&photos, size, &self.model.network.device());
-        for &steps in &self.scoring.steps {
+        let resolutions = self.scoring.resolutions.len();
+        for (i, &steps) in self.scoring.steps.iter().enumerate() {
             if stop() {
                 return Err(EvalError::Stopped);
             }
@@ -300,7 +301,7 @@ impl Run<'_> {
                     prediction,
                 })
                 .collect();
-            for outcome in self.outcomes.iter_mut().filter(|o| o.steps == steps) {
+            for outcome in &mut self.outcomes[i * resolutions..(i + 1) * resolutions] {
                 let scaled: Vec<_> = seen
                     .par_iter()
                     .map(|s| scaled(s, outcome.resolution))

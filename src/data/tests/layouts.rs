@@ -23,6 +23,7 @@ fn loads(dir: &Path, layout: Layout, classes: usize, counts: [usize; 2]) {
             );
             assert_eq!(sample.image.width() as usize, sample.labels.width);
             assert_eq!(sample.name, dataset.sample_name(i));
+            assert_eq!(dataset.load_labels(i).unwrap(), sample.labels);
             let inside = |l: &u16| *l == IGNORE || usize::from(*l) < classes;
             assert!(classes_of(&sample).iter().all(inside));
         }
