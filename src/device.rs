@@ -133,7 +133,8 @@ async fn enumerate(instance: &wgpu::Instance) -> Vec<(wgpu::Adapter, Adapter)> {
         };
         let name = format!("{} ({})", info.name, info.backend);
         let software = info.device_type == wgpu::DeviceType::Cpu;
-        let memory = own_memory(&adapter);
+        // A software adapter's is a part of the system's, and no limit.
+        let memory = own_memory(&adapter).filter(|_| !software);
         adapters.push((
             adapter,
             Adapter {

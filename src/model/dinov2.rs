@@ -342,7 +342,9 @@ fn original_names(tensors: Tensors) -> Tensors {
     let mut renamed: Tensors = tensors
         .into_iter()
         .map(|(name, tensor)| {
-            let bare = name.strip_prefix("dinov2.").unwrap_or(&name);
+            let prefixes = ["dinov2.", "dinov2_with_registers."];
+            let bare = prefixes.iter().find_map(|prefix| name.strip_prefix(prefix));
+            let bare = bare.unwrap_or(&name);
             let bare = NAMES
                 .iter()
                 .fold(bare.to_owned(), |name, (hf, own)| name.replace(hf, own));

@@ -190,7 +190,7 @@ section! {
         /// everything else stay in single precision.
         precision: Compute = Compute::Single,
         /// Compute each transformer block again on the way back instead of keeping its
-        /// activations: a third more time for much less memory.
+        /// activations: a quarter more time for much less memory.
         checkpointing: bool = false,
         /// Steps in a row without a finite gradient after which the run stops. Each is skipped.
         bad_steps: u64 = 5,
