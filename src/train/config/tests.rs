@@ -164,6 +164,10 @@ fn the_presets_of_the_package_are_valid() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/presets");
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
+        // Tables of runs are files of `flowseg ablate`, which has a test of its own.
+        if path.to_string_lossy().contains("ablate-") {
+            continue;
+        }
         let text = std::fs::read_to_string(&path).unwrap();
         let config = parse(&text, &[]).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         let plan = config.plan().unwrap();
