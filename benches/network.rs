@@ -20,6 +20,8 @@ fn network(c: &mut Criterion) {
             format!("train.batch_size={batch_size}"),
         ];
         let config = Config::parse("", &overrides).expect("the bench's settings are valid");
+        let plan = config.plan().expect("it was parsed");
+        let stage = &plan[0];
         let scenes = SceneConfig {
             classes: 11,
             size,
@@ -48,7 +50,8 @@ fn network(c: &mut Criterion) {
         });
         group.bench_function("training step", |b| {
             b.iter(|| {
-                let taken = step::take(&config, state.take().expect("put back"), &batch, &device);
+                let before = state.take().expect("put back");
+                let taken = step::take(stage, before, &batch, None, &device);
                 state = Some(taken.state);
             });
         });

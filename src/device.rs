@@ -6,6 +6,7 @@ use cubecl::config::autotune::AutotuneLevel;
 use cubecl::config::{CubeClRuntimeConfig, RuntimeConfig};
 use std::fmt;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 /// What the user asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,11 +18,15 @@ pub enum Choice {
     Cpu,
     /// A wgpu adapter by its number in [`adapters`]; without one the best.
     Wgpu(Option<usize>),
+    /// An NVIDIA GPU through CUDA, by its number. Only a build with the feature `cuda` opens it.
+    Cuda(usize),
 }
 
 /// A device name that means nothing.
 #[derive(Debug, thiserror::Error)]
-#[error("there is no device {0}: use auto, cpu, wgpu or wgpu:N (see `flowseg devices`)")]
+#[error(
+    "there is no device {0}: use auto, cpu, wgpu, wgpu:N, cuda or cuda:N (see `flowseg devices`)"
+)]
 pub struct UnknownDevice(String);
 
 impl FromStr for Choice {
@@ -33,9 +38,15 @@ impl FromStr for Choice {
             "auto" => Ok(Choice::Auto),
             "cpu" => Ok(Choice::Cpu),
             "wgpu" => Ok(Choice::Wgpu(None)),
+            "cuda" => Ok(Choice::Cuda(0)),
             _ => {
-                let number = text.strip_prefix("wgpu:").ok_or_else(unknown)?;
-                Ok(Choice::Wgpu(Some(number.parse().map_err(|_| unknown())?)))
+                let (kind, number) = text.split_once(':').ok_or_else(unknown)?;
+                let number = number.parse().map_err(|_| unknown())?;
+                match kind {
+                    "wgpu" => Ok(Choice::Wgpu(Some(number))),
+                    "cuda" => Ok(Choice::Cuda(number)),
+                    _ => Err(unknown()),
+                }
             }
         }
     }
@@ -52,6 +63,9 @@ pub enum DeviceError {
     /// A number past the end.
     #[error("there is no adapter {0}; `flowseg devices` lists {1}")]
     NoSuchAdapter(usize, usize),
+    /// A CUDA device that is not there.
+    #[error("there is no CUDA device {0}: {1}")]
+    NoCuda(usize, String),
     /// The driver refused.
     #[error("{adapter} cannot be opened ({reason}): update its driver, or use --device cpu")]
     Refused {
@@ -69,6 +83,8 @@ pub struct Adapter {
     pub name: String,
     /// Whether it is a program on the processor rather than a GPU.
     pub software: bool,
+    /// Its own memory in bytes, where its interface says.
+    pub memory: Option<u64>,
     /// How good a choice it is; higher is better.
     rank: u8,
 }
@@ -117,16 +133,60 @@ async fn enumerate(instance: &wgpu::Instance) -> Vec<(wgpu::Adapter, Adapter)> {
         };
         let name = format!("{} ({})", info.name, info.backend);
         let software = info.device_type == wgpu::DeviceType::Cpu;
+        // A software adapter's is a part of the system's, and no limit.
+        let memory = own_memory(&adapter).filter(|_| !software);
         adapters.push((
             adapter,
             Adapter {
                 name,
                 software,
+                memory,
                 rank,
             },
         ));
     }
     adapters
+}
+
+/// The size of an adapter's largest heap of its own memory. Only Vulkan tells.
+#[cfg(any(target_os = "linux", target_os = "windows", target_os = "android"))]
+fn own_memory(adapter: &wgpu::Adapter) -> Option<u64> {
+    const DEVICE_LOCAL: u32 = 1;
+    // SAFETY: the handles are only asked for properties, while the guard keeps them alive.
+    let properties = unsafe {
+        let adapter = adapter.as_hal::<wgpu::hal::api::Vulkan>()?;
+        adapter
+            .shared_instance()
+            .raw_instance()
+            .get_physical_device_memory_properties(adapter.raw_physical_device())
+    };
+    let heaps = properties.memory_heaps_as_slice().iter();
+    heaps
+        .filter(|heap| heap.flags.as_raw() & DEVICE_LOCAL != 0)
+        .map(|heap| heap.size)
+        .max()
+}
+
+/// Other interfaces don't tell.
+#[cfg(not(any(target_os = "linux", target_os = "windows", target_os = "android")))]
+fn own_memory(_: &wgpu::Adapter) -> Option<u64> {
+    None
+}
+
+/// The memory of the graphics adapter that was opened: a process opens one.
+static OPENED_MEMORY: OnceLock<u64> = OnceLock::new();
+
+/// Memory in bytes that a device can give: what the system has left for the processor, and what an
+/// adapter has in all, where its interface says.
+pub fn memory(device: &Device) -> Option<u64> {
+    if !crate::kernels::on_cpu(device) {
+        return OPENED_MEMORY.get().copied();
+    }
+    let mut system = sysinfo::System::new();
+    system.refresh_memory();
+    let group = system.cgroup_limits().map(|limits| limits.free_memory);
+    let free = system.available_memory();
+    Some(group.map_or(free, |group| group.min(free))).filter(|bytes| *bytes > 0)
 }
 
 /// All adapters, numbered as `wgpu:N` numbers them.
@@ -188,8 +248,10 @@ pub fn open(choice: Choice) -> Result<Opened, DeviceError> {
 /// # Errors
 /// As [`open`].
 pub async fn open_async(choice: Choice) -> Result<Opened, DeviceError> {
-    if choice == Choice::Cpu {
-        return Ok(cpu(None));
+    match choice {
+        Choice::Cpu => return Ok(cpu(None)),
+        Choice::Cuda(number) => return cuda(number),
+        Choice::Auto | Choice::Wgpu(_) => {}
     }
     let (adapter, instance, about) = match select(choice).await {
         Ok(selected) => selected,
@@ -211,13 +273,14 @@ pub async fn open_async(choice: Choice) -> Result<Opened, DeviceError> {
 /// A missing adapter or a driver that refuses.
 pub async fn open_for_window(choice: Choice) -> Result<(Opened, Graphics), DeviceError> {
     let drawing = match choice {
-        Choice::Cpu => Choice::Auto,
+        Choice::Cpu | Choice::Cuda(_) => Choice::Auto,
         other => other,
     };
     let (adapter, instance, about) = select(drawing).await?;
     let graphics = request(instance, adapter, about).await?;
     let opened = match choice {
         Choice::Cpu => cpu(None),
+        Choice::Cuda(number) => cuda(number)?,
         Choice::Auto if graphics.about.software => cpu_instead_of(&graphics.about),
         _ => share(choice, &graphics)?,
     };
@@ -252,6 +315,10 @@ async fn select(choice: Choice) -> Result<(wgpu::Adapter, wgpu::Instance, Adapte
             .ok_or(DeviceError::NoAdapter)?,
     };
     let (adapter, about) = adapters.swap_remove(index);
+    if let Some(memory) = about.memory {
+        // A second device of this process would share the first one's limit.
+        let _ = OPENED_MEMORY.set(memory);
+    }
     Ok((adapter, instance, about))
 }
 
@@ -303,6 +370,33 @@ fn share(choice: Choice, graphics: &Graphics) -> Result<Opened, DeviceError> {
     })
 }
 
+/// Opens an NVIDIA GPU through CUDA.
+#[cfg(feature = "cuda")]
+fn cuda(number: usize) -> Result<Opened, DeviceError> {
+    let devices: Vec<Device> = Device::enumerate(burn::tensor::DeviceType::Cuda)
+        .into_iter()
+        .collect();
+    let count = devices.len();
+    match devices.into_iter().nth(number) {
+        Some(device) => Ok(Opened {
+            device,
+            name: format!("CUDA device {number}"),
+            note: None,
+        }),
+        None => Err(DeviceError::NoCuda(
+            number,
+            format!("this machine has {count}; install NVIDIA's driver and CUDA's libraries"),
+        )),
+    }
+}
+
+/// Says how a build that opens CUDA devices is made.
+#[cfg(not(feature = "cuda"))]
+fn cuda(number: usize) -> Result<Opened, DeviceError> {
+    let reason = "this build has no CUDA; build it with --features cuda, or use --device wgpu";
+    Err(DeviceError::NoCuda(number, reason.into()))
+}
+
 /// On a software adapter one kernel takes as long as a hundred on a GPU: trying them all out
 /// before the first result would take minutes a shape.
 fn limit_autotune() {
@@ -322,7 +416,8 @@ mod tests {
     fn names_of_devices() {
         assert_eq!("wgpu:2".parse::<Choice>().unwrap(), Choice::Wgpu(Some(2)));
         assert_eq!("auto".parse::<Choice>().unwrap(), Choice::Auto);
-        for wrong in ["gpu", "wgpu:", "wgpu:x", ""] {
+        assert_eq!("cuda:1".parse::<Choice>().unwrap(), Choice::Cuda(1));
+        for wrong in ["gpu", "wgpu:", "wgpu:x", "cpu:1", ""] {
             assert!(
                 wrong
                     .parse::<Choice>()

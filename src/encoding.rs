@@ -1,5 +1,7 @@
 //! Category encoding: classes to centroids in colour space, and back (equations 7 and 8).
 
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 /// The increments of the Kronecker sequence: square roots of the first three primes.
@@ -16,6 +18,10 @@ pub enum Encoding {
     /// The quasi-random sequence of equations 7 and 8.
     #[default]
     Kronecker,
+    /// Uniform random points, the same ones for the same number of classes.
+    Random,
+    /// Points chosen one after the other, each as far from all before it as can be.
+    FarthestPoint,
 }
 
 impl Encoding {
@@ -23,6 +29,8 @@ impl Encoding {
     pub fn centroids(self, classes: usize) -> Centroids {
         match self {
             Encoding::Kronecker => Centroids::kronecker(classes),
+            Encoding::Random => Centroids::random(classes),
+            Encoding::FarthestPoint => Centroids::farthest_point(classes),
         }
     }
 }
@@ -39,9 +47,51 @@ impl Centroids {
     ///
     /// With one class, or where an axis has no extent, the coordinate is -1.
     pub fn kronecker(classes: usize) -> Self {
-        let mut points: Vec<[f64; 3]> = (0..classes)
+        let points = (0..classes)
             .map(|k| INCREMENTS.map(|increment| (k as f64 * increment).fract()))
             .collect();
+        Self::normalized(points)
+    }
+
+    /// Independent uniform points, normalised like those of [`kronecker`](Self::kronecker). The
+    /// stream of numbers is fixed, so that a model file needs no table of them.
+    pub fn random(classes: usize) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        // 53 random bits are a number in [0, 1); a generator's own conversion may change.
+        let mut unit = || (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
+        let points = (0..classes).map(|_| [unit(), unit(), unit()]).collect();
+        Self::normalized(points)
+    }
+
+    /// Greedy farthest-point sampling of a grid of `GRID^3` points of the cube, from the corner
+    /// (-1, -1, -1) on: each point is the one whose nearest predecessor is farthest, ties going to
+    /// the first in grid order. Distinct for up to `GRID^3` classes.
+    pub fn farthest_point(classes: usize) -> Self {
+        const GRID: usize = 33;
+        let side = |i: usize| 2.0 * i as f64 / (GRID - 1) as f64 - 1.0;
+        let candidates: Vec<[f64; 3]> = (0..GRID.pow(3))
+            .map(|i| [side(i / GRID / GRID), side(i / GRID % GRID), side(i % GRID)])
+            .collect();
+        let mut nearest = vec![f64::INFINITY; candidates.len()];
+        let mut points: Vec<[f64; 3]> = Vec::with_capacity(classes);
+        let mut next = 0;
+        while points.len() < classes {
+            let point = candidates[next];
+            points.push(point);
+            let mut best = f64::NEG_INFINITY;
+            for (i, (d, c)) in nearest.iter_mut().zip(&candidates).enumerate() {
+                let distance = (0..3).map(|a| (c[a] - point[a]).powi(2)).sum::<f64>();
+                *d = d.min(distance);
+                if *d > best {
+                    (best, next) = (*d, i);
+                }
+            }
+        }
+        Self { points }
+    }
+
+    /// `2 * Norm(points) - 1` (equation 8).
+    fn normalized(mut points: Vec<[f64; 3]>) -> Self {
         for axis in 0..3 {
             let low = points.iter().map(|p| p[axis]).fold(f64::INFINITY, f64::min);
             let high = points
@@ -174,6 +224,35 @@ mod tests {
     fn one_class_and_none_are_harmless() {
         assert_eq!(Centroids::kronecker(1).points(), &[[-1.0; 3]]);
         assert!(Centroids::kronecker(0).is_empty());
+    }
+
+    #[test]
+    fn farther_apart_means_farthest_point_above_kronecker_above_random() {
+        let least = |c: Centroids| {
+            let mut least = f64::INFINITY;
+            for (i, a) in c.points().iter().enumerate() {
+                for b in &c.points()[..i] {
+                    least = least.min((0..3).map(|k| (a[k] - b[k]).powi(2)).sum());
+                }
+            }
+            least.sqrt()
+        };
+        for n in [11, 59, 150, 171] {
+            let of = |encoding: Encoding| least(encoding.centroids(n));
+            let [k, r, f] = [
+                Encoding::Kronecker,
+                Encoding::Random,
+                Encoding::FarthestPoint,
+            ]
+            .map(of);
+            assert!(f > k && k > r && r > 0.0, "{n}: {f} {k} {r}");
+        }
+        assert_eq!(Centroids::random(5), Centroids::random(5));
+        assert!(Centroids::farthest_point(0).is_empty());
+        assert_eq!(
+            Centroids::farthest_point(2).points(),
+            &[[-1.0; 3], [1.0; 3]]
+        );
     }
 
     proptest! {

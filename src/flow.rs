@@ -4,7 +4,7 @@
 use crate::encoding::Centroids;
 use crate::kernels;
 use crate::potential::Potential;
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{Int, Tensor, TensorData, activation};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
@@ -31,16 +31,42 @@ pub enum Prediction {
     Velocity,
     /// The target `x1_hat`.
     Target,
+    /// A logit for every class, from the photo alone: the discriminative twin. Its flow is one
+    /// step to the centroid of the largest logit.
+    Logits,
 }
 
 impl Prediction {
-    /// The velocity for an output at state `x_t` and times `t: [B, 1, 1, 1]`.
-    pub fn velocity(self, output: Tensor<4>, state: Tensor<4>, t: Tensor<4>) -> Tensor<4> {
-        match self {
-            Prediction::Velocity => output,
-            Prediction::Target => (output - state) / (t.neg() + 1.0).clamp_min(REMAINING_FLOOR),
-        }
+    /// The velocity for an output at state `x_t` and times `t: [B, 1, 1, 1]`. `centroids` give
+    /// logits their meaning.
+    pub fn velocity(
+        self,
+        output: Tensor<4>,
+        state: Tensor<4>,
+        t: Tensor<4>,
+        centroids: &Centroids,
+    ) -> Tensor<4> {
+        let target = match self {
+            Prediction::Velocity => return output,
+            Prediction::Target => output,
+            Prediction::Logits => decided_target(output, centroids),
+        };
+        (target - state) / (t.neg() + 1.0).clamp_min(REMAINING_FLOOR)
     }
+}
+
+/// The centroid image that logits `[B, N, H, W]` decide for: `[B, 3, H, W]`, in every pixel the
+/// centroid of the largest logit.
+pub fn decided_target(logits: Tensor<4>, centroids: &Centroids) -> Tensor<4> {
+    let [batch, _, height, width] = logits.dims();
+    let device = logits.device();
+    let points = TensorData::new(centroids.flat_f32(), [centroids.len(), 3]);
+    let points = Tensor::<2>::from_data(points, &device);
+    let classes = logits.argmax(1).reshape([batch * height * width]);
+    points
+        .select(0, classes)
+        .reshape([batch, height, width, 3])
+        .permute([0, 3, 1, 2])
 }
 
 /// `x_t = (1 - t) x0 + t x1` (equation 1), `t: [B, 1, 1, 1]`.
@@ -113,10 +139,12 @@ pub enum Objective {
     Annealed,
     /// `v` alone: plain flow matching (equation 3).
     Vanilla,
+    /// No flow at all: the cross-entropy of class logits, the discriminative yardstick.
+    CrossEntropy,
 }
 
-/// The loss `|v_theta - sg[target]|^2` (equation 13), averaged over the channels of labelled
-/// pixels; zero where nothing is labelled.
+/// The loss `|v_theta - sg[target]|^2` (equation 13), averaged over the channels of the pixels that
+/// count; zero where none does.
 pub struct Loss<'a> {
     /// The objective.
     pub objective: Objective,
@@ -138,8 +166,11 @@ pub struct PathBatch {
     pub t: Tensor<4>,
     /// `[B, H, W]`, class indices; -1 for ignored pixels.
     pub labels: Tensor<3, Int>,
-    /// `[B, 1, H, W]`, 1 for labelled pixels.
-    pub labelled: Tensor<4>,
+    /// `[B, 1, H, W]`, 1 for pixels that count: the labelled ones, or all.
+    pub counted: Tensor<4>,
+    /// Pixels that the sum is divided by: those that count in the whole batch, of which this may
+    /// be a part.
+    pub count: f32,
 }
 
 impl Loss<'_> {
@@ -147,7 +178,7 @@ impl Loss<'_> {
     pub fn target(&self, batch: &PathBatch, velocity: Tensor<4>) -> Tensor<4> {
         let v = batch.target.clone() - batch.source.clone();
         let correction = match self.objective {
-            Objective::Vanilla => return v,
+            Objective::Vanilla | Objective::CrossEntropy => return v,
             Objective::Reshaped | Objective::Annealed => {
                 let x1_hat = predicted_target(
                     batch.state.clone(),
@@ -167,20 +198,31 @@ impl Loss<'_> {
     /// The loss of a predicted velocity, a scalar `[1]`.
     pub fn of(&self, batch: &PathBatch, velocity: Tensor<4>) -> Tensor<1> {
         let mut target = self.target(batch, velocity.clone());
-        let mut labelled = batch.labelled.clone();
+        let mut counted = batch.counted.clone();
         if velocity.is_autodiff() {
-            (target, labelled) = (target.autodiff(), labelled.autodiff());
+            (target, counted) = (target.autodiff(), counted.autodiff());
         }
-        let count = (labelled.clone().sum() * 3.0).clamp_min(1.0);
-        let difference = (velocity - target) * labelled;
-        difference.square().sum() / count
+        let difference = (velocity - target) * counted;
+        difference.square().sum() / (3.0 * batch.count).max(1.0)
+    }
+
+    /// The cross-entropy of `logits: [B, N, H, W]`, a scalar `[1]`, averaged over the pixels that
+    /// count. Not a flow's loss: the yardstick.
+    pub fn cross_entropy(batch: &PathBatch, logits: Tensor<4>) -> Tensor<1> {
+        let mut labels = batch.labels.clone().clamp_min(0).unsqueeze_dim::<4>(1);
+        let mut counted = batch.counted.clone();
+        if logits.is_autodiff() {
+            (labels, counted) = (labels.autodiff(), counted.autodiff());
+        }
+        let own = activation::log_softmax(logits, 1).gather(1, labels);
+        (own * counted).sum().neg() / batch.count.max(1.0)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::{Device, TensorData};
+    use burn::tensor::Device;
     use proptest::prelude::*;
     use rand::SeedableRng;
 
@@ -212,7 +254,8 @@ mod tests {
             }
             // A predicted target becomes the same velocity, wherever the floor is not reached.
             if t < 0.9 {
-                let v = Prediction::Target.velocity(x1.clone(), state, time(t));
+                let none = Centroids::kronecker(0);
+                let v = Prediction::Target.velocity(x1.clone(), state, time(t), &none);
                 for (x, y) in values(v).iter().zip(values(x1 - x0)) {
                     prop_assert!((x - y).abs() < 1e-4);
                 }
@@ -255,7 +298,8 @@ mod tests {
             state: image(vec![0.1, second, 0.2, second, 0.3, second]),
             t: time(0.0),
             labels: labels(vec![2, -1]),
-            labelled: Tensor::from_data(TensorData::new(vec![1f32, 0.0], [1, 1, 1, 2]), &device),
+            counted: Tensor::from_data(TensorData::new(vec![1f32, 0.0], [1, 1, 1, 2]), &device),
+            count: 1.0,
         };
         let velocity = |second: f32| image(vec![0.5, second, 0.5, second, 0.5, second]);
         let scalar = |x: Tensor<1>| x.into_scalar::<f32>();
@@ -263,5 +307,39 @@ mod tests {
         let b = scalar(loss.of(&batch(0.7), velocity(-3.0)));
         assert_eq!(a, b);
         assert!(a > 0.0);
+        // Unmasked they are drawn to grey, and count.
+        let unmasked = |second: f32| PathBatch {
+            counted: Tensor::ones([1, 1, 1, 2], &device),
+            count: 2.0,
+            ..batch(second)
+        };
+        let a = scalar(loss.of(&unmasked(0.0), velocity(0.0)));
+        let b = scalar(loss.of(&unmasked(0.0), velocity(-3.0)));
+        assert!(b > a + 1.0, "{a} {b}");
+    }
+
+    #[test]
+    fn cross_entropy_is_that_of_the_labelled_pixels() {
+        let device = Device::flex();
+        let logits = [[1.0f32, 5.0], [2.0, -1.0], [0.5, 0.0]];
+        let batch = PathBatch {
+            source: image(vec![0.0; 6]),
+            target: image(vec![0.0; 6]),
+            state: image(vec![0.0; 6]),
+            t: time(0.0),
+            labels: Tensor::from_data(TensorData::new(vec![1, -1], [1, 1, 2]), &device),
+            counted: Tensor::from_data(TensorData::new(vec![1f32, 0.0], [1, 1, 1, 2]), &device),
+            count: 1.0,
+        };
+        let data = TensorData::new(logits.concat(), [1, 3, 1, 2]);
+        let logits = Tensor::<4>::from_data(data, &device);
+        let expected = (1f32.exp() + 2f32.exp() + 0.5f32.exp()).ln() - 2.0;
+        let found = Loss::cross_entropy(&batch, logits.clone()).into_scalar::<f32>();
+        assert!((found - expected).abs() < 1e-6, "{found} {expected}");
+        // And the step it takes leads to the centroid of the largest logit.
+        let centroids = Centroids::kronecker(3);
+        let v = Prediction::Logits.velocity(logits, image(vec![0.5; 6]), time(0.0), &centroids);
+        let state: Vec<f32> = values(v).iter().map(|v| v + 0.5).collect();
+        assert_eq!(centroids.decode(&state), [1, 0]);
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::data;
 use crate::encoding::Centroids;
-use crate::flow::Source;
+use crate::flow::{Prediction, Source};
 use crate::model::Model;
 use crate::model::tensors::read;
 use crate::sampler::{self, Solver, State, Trajectory};
@@ -77,6 +77,25 @@ pub fn flow<'a>(
     sampling: Sampling,
 ) -> impl Iterator<Item = State> + 'a {
     let source = model.source(sampling.source, &photos, sampling.seed);
+    flow_from(model, source, photos, sampling)
+}
+
+/// As [`flow`], from a source `[B, 3, H, W]` of the caller's.
+pub fn flow_from<'a>(
+    model: &'a Model,
+    source: Tensor<4>,
+    photos: Tensor<4>,
+    sampling: Sampling,
+) -> impl Iterator<Item = State> + 'a {
+    // A classifier's flow is one straight step, whatever is asked for.
+    let sampling = match model.card.prediction {
+        Prediction::Logits => Sampling {
+            steps: 1,
+            solver: Solver::Euler,
+            ..sampling
+        },
+        Prediction::Velocity | Prediction::Target => sampling,
+    };
     let times = sampler::times(sampling.steps, sampling.shift);
     Trajectory::new(source, times, sampling.solver, move |x, t| {
         model.velocity(x, t, &photos)

@@ -11,12 +11,16 @@
 //! | path, prediction, reshaped target, eq. 1 to 5, 12 and 13 | [`flow`] |
 //! | Euler sampling, and other solvers | [`sampler`] |
 //! | pixel neural field on a transformer, section 4.3 | [`model`] |
+//! | the frozen teacher of REPA | [`model::dinov2`] |
+//! | starting from PixNerd, section 5.1 | [`model::start`] |
 //! | fused operations, forward and backward | [`kernels`] |
 //! | data sets and augmentation | [`data`] |
 //! | training and its run folders | [`train`] |
 //! | run folders as they are watched | [`runs`] |
-//! | mIoU | [`eval`] |
+//! | mIoU, confusion, worst photos | [`eval`] |
+//! | tables of training runs | [`ablate`] |
 //! | photos to masks | [`inference`] |
+//! | masks as pictures | [`pictures`] |
 //! | what a trajectory tells, as numbers | [`trajectory`] |
 //! | pictures, animations and tables of a flow | [`export`] |
 //! | comparison with reference numbers | [`verify`] |
@@ -32,7 +36,9 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
+pub mod ablate;
 pub mod cli;
+pub mod csv;
 pub mod data;
 pub mod device;
 pub mod encoding;
@@ -46,6 +52,7 @@ pub mod job;
 pub mod kernels;
 pub mod model;
 pub mod models;
+pub mod pictures;
 pub mod potential;
 pub mod runs;
 pub mod sampler;

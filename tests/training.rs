@@ -2,25 +2,11 @@
 
 mod common;
 
-use common::{fails, flowseg, shared, train};
+use common::{fails, flowseg, losses, shared, train};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-
-fn losses(run: &Path) -> Vec<(u64, f64)> {
-    let text = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
-    text.lines()
-        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
-        .filter(|line| line.get("loss").is_some())
-        .map(|line| {
-            (
-                line["step"].as_u64().unwrap(),
-                line["loss"].as_f64().unwrap(),
-            )
-        })
-        .collect()
-}
 
 const TEN: &[&str] = &[
     "train.steps=10",
@@ -47,7 +33,7 @@ fn a_run_leaves_what_it_promises() {
     ] {
         assert!(run.join(name).is_file(), "{name}");
     }
-    assert!(run.join("samples/step-00000005.png").is_file());
+    assert!(run.join("samples/step-00000005-scene-00000.png").is_file());
     assert!(
         run.join("checkpoints/step-00000010/optimizer.safetensors")
             .is_file()
@@ -227,7 +213,7 @@ fn wait_for(path: &Path) {
 #[test]
 fn training_lowers_the_loss_of_every_objective() {
     let folder = tempfile::tempdir().unwrap();
-    for objective in ["reshaped", "annealed", "vanilla"] {
+    for objective in ["reshaped", "annealed", "vanilla", "cross-entropy"] {
         let run = folder.path().join(objective);
         let objective = format!("loss.objective={objective}");
         let settings = [
@@ -250,6 +236,15 @@ fn every_way_of_conditioning_trains() {
     let variants: &[&[&str]] = &[
         &["model.condition=none"],
         &["model.prediction=target"],
+        &["model.encoding=random"],
+        &["model.encoding=farthest-point"],
+        &["loss.mask_ignored=false"],
+        &["loss.operator=sqrt"],
+        &["loss.operator=linear"],
+        &["loss.operator=normalized-gradient"],
+        &["train.schedule=constant"],
+        &["train.checkpointing=true"],
+        &["train.accumulate=2"],
         &["flow.source=noise"],
         &["flow.time=uniform", "flow.time_zero=0"],
         &["flow.time=logit-normal"],

@@ -1,18 +1,33 @@
 //! `flowseg data`: what a data folder holds and what is wrong with it.
 
-use crate::data;
+use crate::data::{self, Dataset, Report};
+use crate::encoding::Centroids;
+use crate::{eval, files, pictures};
 use anyhow::bail;
+use image::RgbImage;
+use image::imageops::FilterType;
 use indicatif::ProgressBar;
-use std::path::PathBuf;
+use rayon::prelude::*;
+use std::path::{Path, PathBuf};
+
+/// Photos of every split on a contact sheet.
+const SHOWN: usize = 24;
+/// Photos in a row of it.
+const COLUMNS: usize = 8;
+/// Longer side of one of its photos, in pixels.
+const SIDE: u32 = 240;
 
 /// Report what a data folder holds and what is wrong with it
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Data folder in any known layout
+    /// Data folder in any known layout, or scenes:N
     folder: PathBuf,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
+    /// Write a contact sheet: photos spread over every split, each above its labels
+    #[arg(long, value_name = "PNG")]
+    sheet: Option<PathBuf>,
 }
 
 /// Runs the command; problems are listed one a line and make the exit status 1.
@@ -28,6 +43,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     } else {
         println!("{report}");
     }
+    if let Some(path) = &arguments.sheet {
+        let sheet = contact_sheet(&arguments.folder, &report)?;
+        files::write_atomic(path, &pictures::png(&sheet)?)?;
+    }
     match report.problems().len() {
         0 => Ok(()),
         n => bail!(
@@ -35,4 +54,29 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             arguments.folder.display()
         ),
     }
+}
+
+/// Photos spread over every split, each above its labels. Samples that can't be loaded are in the
+/// report and left out here.
+fn contact_sheet(folder: &Path, report: &Report) -> anyhow::Result<RgbImage> {
+    let centroids = Centroids::kronecker(report.classes.len());
+    let mut cells = Vec::new();
+    for split in report.splits.iter().filter(|split| split.pairs > 0) {
+        let data = Dataset::open(folder, &split.name)?;
+        let shown: Vec<RgbImage> = eval::spread(data.len(), SHOWN)
+            .into_par_iter()
+            .filter_map(|i| data.load(i).ok())
+            .map(|sample| {
+                let mask = pictures::mask(&sample.labels.data, sample.labels.width, &centroids);
+                let photo = pictures::thumbnail(&sample.image, SIDE, FilterType::Triangle);
+                let mask = pictures::thumbnail(&mask, SIDE, FilterType::Nearest);
+                pictures::grid(&[photo, mask], 1)
+            })
+            .collect();
+        cells.extend(shown);
+    }
+    if cells.is_empty() {
+        bail!("{} has no photo for a contact sheet", folder.display());
+    }
+    Ok(pictures::grid(&cells, COLUMNS))
 }

@@ -15,7 +15,10 @@ pub fn run(_: &Arguments) -> anyhow::Result<()> {
         } else {
             ""
         };
-        println!("wgpu:{i}   {}{kind}", adapter.name);
+        let memory = adapter.memory.map_or(String::new(), |bytes| {
+            format!(", {:.1} GiB", bytes as f64 / f64::from(1 << 30))
+        });
+        println!("wgpu:{i}   {}{kind}{memory}", adapter.name);
     }
     let opened = device::open(Choice::Auto)?;
     match &opened.note {

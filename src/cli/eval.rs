@@ -1,16 +1,15 @@
 //! `flowseg eval`: the scores of a model on a data set.
 
 use super::{DeviceArgument, model::ModelArgument};
-use crate::data::{Dataset, Sample};
-use crate::eval::{Confusion, Scores};
-use crate::files;
-use crate::inference::{self, Sampling};
+use crate::data::Dataset;
+use crate::eval::{self, Outcome, Resolution, Scores, Scoring, Worst};
 use crate::model::Model;
 use crate::sampler::Solver;
-use anyhow::{bail, ensure};
+use crate::{csv, files, pictures};
+use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Score a model on labelled photos
 #[derive(clap::Args)]
@@ -29,52 +28,97 @@ pub struct Arguments {
     /// The solver
     #[arg(long, value_enum, default_value_t)]
     solver: Solver,
+    /// Seed of the noise, for models whose flow starts at noise
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Score at the labels' own size, at the size that the network sees, or both
+    #[arg(long, value_enum, default_value_t)]
+    resolution: Resolutions,
     /// Photos that run together; the scores don't depend on it
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=1024))]
     batch: u64,
     /// Write the scores as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write the confusion matrix of the last number of steps, as counts (.csv) or as a picture
+    /// (.png); as often as needed
+    #[arg(long, value_name = "FILE")]
+    confusion: Vec<PathBuf>,
+    /// Write the K photos with the lowest mIoU at the last number of steps into --out
+    #[arg(long, value_name = "K", requires = "out", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    worst: Option<u64>,
+    /// Folder for --worst: photo, truth, prediction and errors side by side, and worst.csv
+    #[arg(long, value_name = "DIR", requires = "worst")]
+    out: Option<PathBuf>,
+    /// Also print the mean IoU without this class, such as a background; as often as needed
+    #[arg(long, value_name = "CLASS")]
+    without: Vec<String>,
     #[command(flatten)]
     device: DeviceArgument,
 }
 
-/// Runs the command. Labels are scored at their own resolution.
+/// What the labels are compared at.
+#[derive(Clone, Copy, Default, clap::ValueEnum)]
+enum Resolutions {
+    #[default]
+    Label,
+    Network,
+    Both,
+}
+
+impl Resolutions {
+    fn all(self) -> Vec<Resolution> {
+        match self {
+            Resolutions::Label => vec![Resolution::Label],
+            Resolutions::Network => vec![Resolution::Network],
+            Resolutions::Both => vec![Resolution::Label, Resolution::Network],
+        }
+    }
+}
+
+/// Runs the command.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    for path in &arguments.confusion {
+        matrix_writer(path)?;
+    }
     let data = Dataset::open(&arguments.data, &arguments.split)?;
     let opened = arguments.device.open()?;
     let model = arguments.model.load(&opened.device)?;
-    let (of_model, of_data) = (&model.card.classes, &data.classes().names);
-    if of_model != of_data {
-        let differ = of_model.iter().zip(of_data).find(|(a, b)| a != b);
-        match differ {
-            Some((a, b)) => bail!(
-                "the model knows {a} where the data has {b}: they have different class tables"
-            ),
-            None => bail!(
-                "the model knows {} classes and the data has {}",
-                of_model.len(),
-                of_data.len()
-            ),
+    let without = left_out(&arguments.without, &model.card.classes)?;
+    let mut steps: Vec<usize> = Vec::new();
+    for &number in &arguments.steps {
+        if !steps.contains(&(number as usize)) {
+            steps.push(number as usize);
         }
     }
-    let mut results = Vec::new();
-    for &steps in &arguments.steps {
-        let scores = score(arguments, &model, &data, steps as usize)?;
-        print_scores(&scores, steps, &model);
-        let iou: serde_json::Map<String, serde_json::Value> = model
-            .card
-            .classes
-            .iter()
-            .zip(&scores.iou)
-            .map(|(name, iou)| (name.clone(), json!(iou)))
-            .collect();
-        results.push(json!({
-            "steps": steps,
-            "miou": scores.miou,
-            "pixel_accuracy": scores.pixel_accuracy,
-            "iou": iou,
-        }));
+    let scoring = Scoring {
+        solver: arguments.solver,
+        steps,
+        resolutions: arguments.resolution.all(),
+        batch: arguments.batch as usize,
+        seed: arguments.seed,
+        ..Scoring::default()
+    };
+    let last = scoring.steps.last().copied().unwrap_or_default();
+    let count = arguments.worst.unwrap_or(0) as usize;
+    let mut worst = Worst::new(count, model.card.classes.len());
+    let bar = ProgressBar::new(data.len() as u64);
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} ETA {eta}") {
+        bar.set_style(style);
+    }
+    let mut seen = |seen: &eval::Seen| {
+        if seen.steps == last {
+            bar.inc(1);
+            if count > 0 {
+                worst.add(seen);
+            }
+        }
+    };
+    let outcomes = eval::score(&model, &data, &scoring, &mut seen, &|| false)?;
+    bar.finish_and_clear();
+
+    for outcome in &outcomes {
+        print_scores(outcome, &model, &without);
     }
     if let Some(path) = &arguments.json {
         let report = json!({
@@ -82,94 +126,124 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             "data": arguments.data,
             "split": arguments.split,
             "classes": model.card.classes.len(),
-            "results": results,
+            "results": outcomes.iter().map(|o| result(o, &model)).collect::<Vec<_>>(),
         });
         files::write_atomic(path, serde_json::to_string_pretty(&report)?.as_bytes())?;
     }
-    Ok(())
-}
-
-fn score(a: &Arguments, model: &Model, data: &Dataset, steps: usize) -> anyhow::Result<Scores> {
-    let bar = ProgressBar::new(data.len() as u64);
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} ETA {eta}") {
-        bar.set_style(style);
-    }
-    let sampling = Sampling {
-        solver: a.solver,
-        steps,
-        ..Sampling::default()
-    };
-    let mut confusion = Confusion::new(model.card.classes.len());
-    let mut waiting: Vec<Sample> = Vec::new();
-    let size =
-        |sample: &Sample| inference::network_size(model, sample.labels.width, sample.labels.height);
-    for i in 0..data.len() {
-        let sample = data.load(i)?;
-        // A batch holds photos that the network sees at one size.
-        let full = waiting.len() == a.batch as usize;
-        if full
-            || waiting
-                .first()
-                .is_some_and(|first| size(first) != size(&sample))
-        {
-            flush(model, sampling, &mut waiting, &mut confusion)?;
+    if let Some(outcome) = outcomes.iter().find(|o| o.steps == last) {
+        for path in &arguments.confusion {
+            let write = matrix_writer(path)?;
+            files::write_atomic(path, &write(&outcome.confusion, &model.card.classes)?)?;
         }
-        waiting.push(sample);
-        bar.inc(1);
     }
-    flush(model, sampling, &mut waiting, &mut confusion)?;
-    bar.finish_and_clear();
-    Ok(confusion.scores())
-}
-
-fn flush(
-    model: &Model,
-    sampling: Sampling,
-    samples: &mut Vec<Sample>,
-    confusion: &mut Confusion,
-) -> anyhow::Result<()> {
-    let Some(first) = samples.first() else {
-        return Ok(());
-    };
-    let size = inference::network_size(model, first.labels.width, first.labels.height);
-    let photos: Vec<_> = samples.iter().map(|s| &s.image).collect();
-    let input = inference::input(&photos, size, &model.network.device());
-    let last = inference::flow(model, input, sampling).last();
-    let predictions = last.map_or(Vec::new(), |state| {
-        inference::decode(&model.centroids(), state.x)
-    });
-    ensure!(
-        predictions.len() == samples.len(),
-        "a flow ended without a state"
-    );
-    for (sample, small) in samples.iter().zip(predictions) {
-        let own = [sample.labels.height, sample.labels.width];
-        confusion.add(
-            &sample.labels.data,
-            &inference::scale_labels(&small, size, own),
-        );
+    if let Some(folder) = &arguments.out {
+        write_worst(&worst, folder, &data, &model)?;
     }
-    samples.clear();
     Ok(())
 }
 
-fn print_scores(scores: &Scores, steps: u64, model: &Model) {
-    println!(
-        "{steps} steps: mIoU {:.2}, pixel accuracy {:.2}",
-        100.0 * scores.miou,
-        100.0 * scores.pixel_accuracy
-    );
-    let width = model
+type MatrixWriter = fn(&eval::Confusion, &[String]) -> Result<Vec<u8>, eval::MatrixError>;
+
+/// How to write a confusion matrix, by the file's ending.
+fn matrix_writer(path: &Path) -> anyhow::Result<MatrixWriter> {
+    match path.extension().and_then(|e| e.to_str()) {
+        Some("csv") => Ok(eval::to_csv),
+        Some("png") => Ok(eval::to_png),
+        _ => bail!(
+            "{}: a confusion matrix is written as .csv or as .png",
+            path.display()
+        ),
+    }
+}
+
+/// The indices of classes that are left out of a mean.
+fn left_out(names: &[String], classes: &[String]) -> anyhow::Result<Vec<usize>> {
+    names
+        .iter()
+        .map(|name| {
+            classes
+                .iter()
+                .position(|class| class == name)
+                .with_context(|| format!("--without {name}: the model has no such class"))
+        })
+        .collect()
+}
+
+fn result(outcome: &Outcome, model: &Model) -> serde_json::Value {
+    let scores = outcome.confusion.scores();
+    let iou: serde_json::Map<String, serde_json::Value> = model
         .card
         .classes
         .iter()
-        .map(String::len)
-        .max()
-        .unwrap_or(0);
-    for (name, iou) in model.card.classes.iter().zip(&scores.iou) {
-        match iou {
-            Some(iou) => println!("  {name:<width$} {:6.2}", 100.0 * iou),
-            None => println!("  {name:<width$}      -"),
-        }
+        .zip(&scores.iou)
+        .map(|(name, iou)| (name.clone(), json!(iou)))
+        .collect();
+    json!({
+        "steps": outcome.steps,
+        "resolution": outcome.resolution.name(),
+        "miou": scores.miou,
+        "pixel_accuracy": scores.pixel_accuracy,
+        "iou": iou,
+    })
+}
+
+fn print_scores(outcome: &Outcome, model: &Model, without: &[usize]) {
+    let Scores {
+        miou,
+        pixel_accuracy,
+        iou,
+    } = outcome.confusion.scores();
+    println!(
+        "{} steps, {} resolution: mIoU {:.2}, pixel accuracy {:.2}",
+        outcome.steps,
+        outcome.resolution.name(),
+        100.0 * miou,
+        100.0 * pixel_accuracy
+    );
+    let classes = &model.card.classes;
+    if !without.is_empty() {
+        let names: Vec<&str> = without.iter().map(|&k| classes[k].as_str()).collect();
+        println!(
+            "  without {}: mIoU {:.2}",
+            names.join(", "),
+            100.0 * outcome.confusion.miou_without(without)
+        );
     }
+    let width = classes.iter().map(String::len).max().unwrap_or(0).max(5);
+    println!("  {:<width$} {:>6} {:>9}", "class", "IoU", "of pixels");
+    let all: u64 = (0..classes.len())
+        .map(|k| outcome.confusion.labelled(k))
+        .sum();
+    for (k, (name, iou)) in classes.iter().zip(&iou).enumerate() {
+        let share = 100.0 * outcome.confusion.labelled(k) as f64 / all.max(1) as f64;
+        let iou = iou.map_or_else(|| "-".to_owned(), |iou| format!("{:.2}", 100.0 * iou));
+        println!("  {name:<width$} {iou:>6} {share:>8.2}%");
+    }
+}
+
+/// Writes `RANK-NAME.png` for every photo, and `worst.csv`, the list of them.
+fn write_worst(worst: &Worst, folder: &Path, data: &Dataset, model: &Model) -> anyhow::Result<()> {
+    files::create_folder(folder)?;
+    let centroids = model.centroids();
+    let mut list = csv::line(["rank", "name", "miou", "pixel_accuracy", "picture"]);
+    for (i, ranked) in worst.ranked().iter().enumerate() {
+        let rank = i + 1;
+        let file = format!("{rank:03}-{}.png", ranked.name);
+        let strip = ranked.strip(data, &centroids)?;
+        files::write_atomic(&folder.join(&file), &pictures::png(&strip)?)?;
+        list.push_str(&csv::line([
+            rank.to_string(),
+            ranked.name.clone(),
+            ranked.miou.to_string(),
+            ranked.pixel_accuracy.to_string(),
+            file,
+        ]));
+    }
+    files::write_atomic(&folder.join("worst.csv"), list.as_bytes())?;
+    println!(
+        "wrote the {} photos with the lowest mIoU into {}",
+        worst.ranked().len(),
+        folder.display()
+    );
+    Ok(())
 }

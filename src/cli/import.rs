@@ -1,13 +1,11 @@
 //! `flowseg import`: public PixNerd checkpoints.
 
 use super::DeviceArgument;
-use crate::encoding::Encoding;
 use crate::files;
-use crate::flow::{Prediction, Source};
 use crate::model::import::{self, Weights};
 use crate::model::network::Network;
 use crate::model::tensors::{self, Precision};
-use crate::model::{Card, FORMAT_VERSION, Model};
+use crate::model::{Card, Model};
 use crate::verify::{self, VerifyError};
 use std::path::PathBuf;
 
@@ -54,19 +52,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         config.field_blocks,
         config.class_conditions
     );
-    let card = Card {
-        format: FORMAT_VERSION,
-        network: config.clone(),
-        classes: Vec::new(),
-        encoding: Encoding::Kronecker,
-        source: Source::Noise,
-        prediction: Prediction::Velocity,
-        size: [16 * config.patch_size, 16 * config.patch_size],
-        dataset: "imported".into(),
-        steps: 0,
-        score: None,
-        licence: "that of the imported checkpoint".into(),
-    };
+    let card = Card::of_network(&config);
     let checks = match &arguments.verify {
         None => Vec::new(),
         Some(expected) => verify::pixnerd(

@@ -1,5 +1,7 @@
 //! The command line: one file a command.
 
+mod ablate;
+mod dashboard;
 mod data;
 mod devices;
 mod eval;
@@ -33,6 +35,7 @@ enum Command {
     Import(import::Arguments),
     Selftest(selftest::Arguments),
     Data(data::Arguments),
+    Ablate(ablate::Arguments),
     Devices(devices::Arguments),
 }
 
@@ -81,6 +84,7 @@ pub fn main() -> ExitCode {
         Command::Import(arguments) => import::run(&arguments),
         Command::Selftest(arguments) => selftest::run(&arguments),
         Command::Data(arguments) => data::run(&arguments),
+        Command::Ablate(arguments) => ablate::run(&arguments),
         Command::Devices(arguments) => devices::run(&arguments),
     };
     match result {

@@ -4,7 +4,7 @@ use image::RgbImage;
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
-use super::dataset::Sample;
+use super::dataset::{LabelMap, Sample};
 use super::resample::{self, Axis, ColourMap, Window};
 
 /// Which random changes a training sample goes through.
@@ -21,6 +21,9 @@ pub struct Augment {
     /// Whether brightness, contrast, saturation and (slightly) hue change, and one photo in
     /// twenty turns grey.
     pub photometric: bool,
+    /// Share of the crops, 0 to 1, that are made around a pixel of a rare class (see
+    /// [`Rare`](super::balance::Rare)), in a photo that is chosen for it.
+    pub balance: f32,
 }
 
 impl Default for Augment {
@@ -30,6 +33,7 @@ impl Default for Augment {
             crop: true,
             flip: true,
             photometric: true,
+            balance: 0.0,
         }
     }
 }
@@ -57,6 +61,15 @@ pub fn photo_to_chw(photo: &RgbImage, size: [usize; 2]) -> Vec<f32> {
     image
 }
 
+/// The labels of [`fit`] alone, `[height, width]`.
+pub fn fit_labels(labels: &LabelMap, size: [usize; 2]) -> Vec<u16> {
+    let mut out = vec![0; size[0] * size[1]];
+    let rows = Axis::new(0.0, labels.height as f32, labels.height, size[0], false);
+    let columns = Axis::new(0.0, labels.width as f32, labels.width, size[1], false);
+    resample::labels(labels, &rows, &columns, &mut out);
+    out
+}
+
 /// One random view of a sample, in the form of [`fit`].
 ///
 /// Where the window leaves the photo, the image is 0 (mid grey) and the labels are
@@ -68,7 +81,7 @@ pub fn augmented(
     rng: &mut impl Rng,
 ) -> (Vec<f32>, Vec<u16>) {
     let (mut image, mut labels) = buffers(size);
-    augment_into(sample, size, augment, rng, &mut image, &mut labels);
+    augment_into(sample, size, augment, None, rng, &mut image, &mut labels);
     (image, labels)
 }
 
@@ -79,17 +92,19 @@ pub(super) fn fit_into(sample: &Sample, size: [usize; 2], image: &mut [f32], lab
     resample::labels(&sample.labels, &rows, &columns, labels);
 }
 
-/// [`augmented`] into slices of a batch.
+/// [`augmented`] into slices of a batch. A crop shows the `focus`, `[x, y]` in pixels of the photo,
+/// where there is one.
 pub(super) fn augment_into(
     sample: &Sample,
     size: [usize; 2],
     augment: &Augment,
+    focus: Option<[f32; 2]>,
     rng: &mut impl Rng,
     image: &mut [f32],
     labels: &mut [u16],
 ) {
     let window = match augment.crop {
-        true => random_window(&sample.image, augment.scale, rng),
+        true => random_window(&sample.image, augment.scale, focus, rng),
         false => whole(&sample.image),
     };
     let flip = augment.flip && rng.random_bool(0.5);
@@ -126,7 +141,12 @@ fn axes(window: Window, photo: &RgbImage, size: [usize; 2], flip: bool) -> [Axis
 
 /// A window of the photo's own aspect but for the jitter. Magnifications are drawn evenly in their
 /// logarithm, so that halving and doubling are equally likely.
-fn random_window(photo: &RgbImage, scale: [f32; 2], rng: &mut impl Rng) -> Window {
+fn random_window(
+    photo: &RgbImage,
+    scale: [f32; 2],
+    focus: Option<[f32; 2]>,
+    rng: &mut impl Rng,
+) -> Window {
     let [low, high] = scale.map(|s| {
         if s.is_finite() {
             s.clamp(SCALES[0], SCALES[1])
@@ -139,9 +159,18 @@ fn random_window(photo: &RgbImage, scale: [f32; 2], rng: &mut impl Rng) -> Windo
     let aspect = ((2.0 * rng.random::<f32>() - 1.0) * ASPECT.ln() / 2.0).exp();
     let (photo_width, photo_height) = (photo.width() as f32, photo.height() as f32);
     let (width, height) = (photo_width / scale * aspect, photo_height / scale / aspect);
-    // Of a window that is larger than the photo, the photo lies anywhere inside.
-    let left = (photo_width - width) * rng.random::<f32>();
-    let top = (photo_height - height) * rng.random::<f32>();
+    let mut place = |photo: f32, window: f32, focus: Option<f32>| {
+        // Of a window that is larger than the photo, the photo lies anywhere inside.
+        let (mut low, mut high) = (0.0, photo - window);
+        if let Some(focus) = focus
+            && window < photo
+        {
+            (low, high) = ((focus - window).max(low), focus.min(high));
+        }
+        low + (high - low) * rng.random::<f32>()
+    };
+    let left = place(photo_width, width, focus.map(|[x, _]| x));
+    let top = place(photo_height, height, focus.map(|[_, y]| y));
     Window {
         left,
         top,

@@ -7,9 +7,11 @@ use image::RgbImage;
 use super::classes::ClassTable;
 use super::decode::{RawLabels, read_photo_turned, read_raw_labels};
 use super::error::DataError;
-use super::layout::{self, Pair, Split};
+use super::fingerprint::Fingerprint;
+use super::layout;
 use super::mapping::LabelMapping;
 use super::scenes::{self, SceneConfig};
+use super::split::{Pair, Split};
 
 /// A label per pixel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,6 +148,24 @@ impl Dataset {
         }
     }
 
+    /// The labels of sample `i` alone, without reading its photo.
+    ///
+    /// # Errors
+    /// There is no sample `i`, its label file cannot be read or decoded, or a label is outside the
+    /// class table.
+    pub fn load_labels(&self, i: usize) -> Result<LabelMap, DataError> {
+        match &self.source {
+            Source::Files { pairs, mapping } => match pairs.get(i) {
+                Some(pair) => {
+                    let raw = read_raw_labels(&pair.labels)?;
+                    mapped(raw, pair, mapping, self.classes.len())
+                }
+                None => Err(self.no_sample(i)),
+            },
+            Source::Scenes { .. } => Ok(self.load(i)?.labels),
+        }
+    }
+
     /// The name of sample `i`: its photo's file name without extension; empty past the end.
     pub fn sample_name(&self, i: usize) -> String {
         match &self.source {
@@ -163,6 +183,27 @@ impl Dataset {
             Source::Files { pairs, .. } => pairs.get(i).map(|pair| pair.image.as_path()),
             Source::Scenes { .. } => None,
         }
+    }
+
+    /// 16 hexadecimal digits that change with the classes, the samples' names, and the sizes of
+    /// their files in bytes; for scenes, with their configuration. The contents are not read, and
+    /// neither the folder's name nor file times count, so that a copy has the same fingerprint.
+    pub fn fingerprint(&self) -> String {
+        let mut fingerprint = Fingerprint::default();
+        for class in &self.classes.names {
+            fingerprint.text(class);
+        }
+        match &self.source {
+            Source::Files { pairs, .. } => {
+                for pair in pairs {
+                    fingerprint.text(&pair.name);
+                    fingerprint.file(&pair.image);
+                    fingerprint.file(&pair.labels);
+                }
+            }
+            Source::Scenes { config, len } => fingerprint.text(&format!("{config:?} {len}")),
+        }
+        fingerprint.finish()
     }
 
     fn no_sample(&self, index: usize) -> DataError {
@@ -236,6 +277,21 @@ pub(super) fn load_pair(
             labels_size: (width, height),
         });
     }
+    Ok(Sample {
+        name: pair.name.clone(),
+        image,
+        labels: mapped(raw, pair, mapping, classes)?,
+    })
+}
+
+/// The labels of a file as class indices.
+fn mapped(
+    raw: RawLabels,
+    pair: &Pair,
+    mapping: &LabelMapping,
+    classes: usize,
+) -> Result<LabelMap, DataError> {
+    let (width, height) = (raw.width, raw.height);
     let data = mapping
         .apply(raw)
         .map_err(|values| DataError::UnknownLabel {
@@ -243,14 +299,10 @@ pub(super) fn load_pair(
             values,
             classes,
         })?;
-    Ok(Sample {
-        name: pair.name.clone(),
-        image,
-        labels: LabelMap {
-            width,
-            height,
-            data,
-        },
+    Ok(LabelMap {
+        width,
+        height,
+        data,
     })
 }
 

@@ -20,8 +20,9 @@ use serde::Deserialize;
 use super::IGNORE;
 use super::classes::{ClassTable, read_text};
 use super::error::DataError;
-use super::layout::{Contents, Split};
+use super::layout::Contents;
 use super::mapping::LabelMapping;
+use super::split::Split;
 
 /// The file that makes a folder a data set of its own description.
 pub(super) const FILE: &str = "dataset.toml";
@@ -105,6 +106,7 @@ pub(super) fn describe(dir: &Path) -> Result<Contents, DataError> {
                 .or_else(|| described.label_suffix.clone())
                 .unwrap_or_else(|| ".png".to_owned()),
             name,
+            ..Split::default()
         });
     }
     if splits.is_empty() {

@@ -3,7 +3,6 @@
 //! [`detect`] looks at a folder, [`Layout::describe`] says what its labels mean and where its
 //! splits are, and [`Split::scan`] pairs photos with label files.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::classes::ClassTable;
@@ -11,6 +10,7 @@ use super::dataset_toml;
 use super::error::DataError;
 use super::mapping::LabelMapping;
 use super::published;
+use super::split::Split;
 
 /// The arrangements of files that are known here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,16 +27,27 @@ pub enum Layout {
     /// CamVid in the form of the SegNet tutorial: `train`, `trainannot`, `val`, `valannot`,
     /// `test`, `testannot`; 0..=10 are the classes and 11 is ignored.
     CamVidPublished,
+    /// Cityscapes: `leftImg8bit/{train,val,test}/CITY/NAME_leftImg8bit.png` and
+    /// `gtFine/{train,val,test}/CITY/NAME_gtFine_labelIds.png`; of the 34 label ids 19 are classes
+    /// (their train ids), the others are ignored.
+    Cityscapes,
+    /// Pascal VOC: `JPEGImages`, `SegmentationClass` and the lists of names in
+    /// `ImageSets/Segmentation`, in the folder itself or in `VOC2012` or `VOCdevkit/VOC2012` below
+    /// it; palette indices 0..=20 are the classes and 255 is ignored.
+    PascalVoc,
     /// Whatever `dataset.toml` describes.
     DatasetToml,
 }
 
 const LOOKED_FOR: &str = "dataset.toml; images/{training,validation} + annotations/ with \
     classes.txt (plain) or objectInfo150.txt/sceneCategories.txt (ADE20K); {train,val}2017 + \
-    stuffthingmaps/ (COCO-Stuff); train + trainannot (CamVid, the SegNet form)";
+    stuffthingmaps/ (COCO-Stuff); train + trainannot (CamVid, the SegNet form); leftImg8bit + \
+    gtFine (Cityscapes); JPEGImages + SegmentationClass + ImageSets (Pascal VOC)";
 
 /// The file that names the classes of the plain layout.
 const CLASSES: &str = "classes.txt";
+/// Where Pascal VOC lists the names of its splits.
+const VOC_LISTS: &str = "ImageSets/Segmentation";
 const OBJECT_INFO: &str = "objectInfo150.txt";
 
 /// What a layout says about one folder.
@@ -50,43 +61,6 @@ pub struct Contents {
     pub mapping: LabelMapping,
     /// The splits whose folders exist, in the order training, validation, test.
     pub splits: Vec<Split>,
-}
-
-/// One split: where its photos and labels are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Split {
-    /// `training`, `validation`, `test`, or a name of `dataset.toml`.
-    pub name: String,
-    /// The folder of the photos.
-    pub images: PathBuf,
-    /// The folder of the label files.
-    pub labels: PathBuf,
-    /// What follows a sample's name in its photo's name; `None`: the extension of any image.
-    pub image_suffix: Option<String>,
-    /// What follows a sample's name in its label file's name.
-    pub label_suffix: String,
-}
-
-/// A photo and its labels.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pair {
-    /// The sample's name: the photo's file name without its suffix.
-    pub name: String,
-    /// The photo.
-    pub image: PathBuf,
-    /// The label file.
-    pub labels: PathBuf,
-}
-
-/// The files of a split, each list sorted by name.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Files {
-    /// Photos that have labels.
-    pub pairs: Vec<Pair>,
-    /// Photos that have none.
-    pub without_labels: Vec<PathBuf>,
-    /// Label files that have no photo.
-    pub without_photo: Vec<PathBuf>,
 }
 
 /// Tells the layout of a folder.
@@ -125,6 +99,15 @@ pub fn detect(dir: &Path) -> Result<Layout, DataError> {
     if both("train", "trainannot") || both("val", "valannot") || both("test", "testannot") {
         return Ok(Layout::CamVidPublished);
     }
+    if both("leftImg8bit", "gtFine") {
+        return Ok(Layout::Cityscapes);
+    }
+    if voc_root(dir).is_some() {
+        return Ok(Layout::PascalVoc);
+    }
+    if hint.is_empty() && folder("leftImg8bit") {
+        hint = " (leftImg8bit is there: unpack gtFine_trainvaltest.zip beside it)";
+    }
     if hint.is_empty() && (folder("701_StillsRaw_full") || folder("LabeledApproved_full")) {
         hint = " (this is CamVid with colour-coded labels: take the form of the SegNet tutorial)";
     }
@@ -144,6 +127,8 @@ impl Layout {
             Self::Ade20k => "ADE20K",
             Self::CocoStuff => "COCO-Stuff",
             Self::CamVidPublished => "CamVid (SegNet form)",
+            Self::Cityscapes => "Cityscapes",
+            Self::PascalVoc => "Pascal VOC",
             Self::DatasetToml => "dataset.toml",
         }
     }
@@ -189,6 +174,18 @@ impl Layout {
                     PathBuf::from(format!("{name}annot"))
                 }),
             },
+            Self::Cityscapes => Contents {
+                name: None,
+                classes: published::cityscapes_classes(),
+                mapping: LabelMapping::new(published::cityscapes_class),
+                splits: cityscapes(dir),
+            },
+            Self::PascalVoc => Contents {
+                name: None,
+                classes: published::voc_classes(),
+                mapping: LabelMapping::new(published::voc_class),
+                splits: voc(voc_root(dir).as_deref().unwrap_or(dir)),
+            },
             Self::DatasetToml => dataset_toml::describe(dir)?,
         };
         if contents.splits.is_empty() {
@@ -225,83 +222,58 @@ fn splits(dir: &Path, folders: [(&str, &str); 3], labels: impl Fn(&str) -> PathB
             name: (*split).to_owned(),
             images: dir.join(parent).join(name),
             labels: dir.join(labels(name)),
-            image_suffix: None,
-            label_suffix: ".png".to_owned(),
+            ..Split::default()
         })
         .filter(|split| split.images.is_dir() && split.labels.is_dir())
         .collect()
 }
 
-impl Split {
-    /// Lists the files and pairs them by name.
-    ///
-    /// # Errors
-    /// A folder cannot be read.
-    pub fn scan(&self) -> Result<Files, DataError> {
-        let mut labels = by_name(&self.labels, |file| {
-            file.strip_suffix(self.label_suffix.as_str())
-        })?;
-        let images = by_name(&self.images, |file| match &self.image_suffix {
-            Some(suffix) => file.strip_suffix(suffix.as_str()),
-            // Photos and labels may share a folder; `NAME_L.png` is then no photo.
-            None if self.images == self.labels && file.ends_with(&self.label_suffix) => None,
-            None => image_stem(file),
-        })?;
-        let mut files = Files::default();
-        let mut paired = BTreeSet::new();
-        for (name, image) in images {
-            match labels.get(&name) {
-                Some(labels) => {
-                    let labels = labels.clone();
-                    paired.insert(name.clone());
-                    files.pairs.push(Pair {
-                        name,
-                        image,
-                        labels,
-                    });
-                }
-                None => files.without_labels.push(image),
-            }
-        }
-        labels.retain(|name, _| !paired.contains(name));
-        files.without_photo = labels.into_values().collect();
-        Ok(files)
-    }
-}
-
-/// The name without its extension, where that is one of an image.
-fn image_stem(file: &str) -> Option<&str> {
-    const EXTENSIONS: [&str; 13] = [
-        "jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "ppm", "pgm", "pnm", "pbm",
-        "tga",
+/// Photos and labels of Cityscapes lie in one folder a city.
+fn cityscapes(dir: &Path) -> Vec<Split> {
+    let names = [
+        ("train", "leftImg8bit"),
+        ("val", "leftImg8bit"),
+        ("test", "leftImg8bit"),
     ];
-    let (stem, extension) = file.rsplit_once('.')?;
-    EXTENSIONS
-        .iter()
-        .any(|known| extension.eq_ignore_ascii_case(known))
-        .then_some(stem)
+    let splits = splits(dir, names, |name| Path::new("gtFine").join(name));
+    splits
+        .into_iter()
+        .map(|split| Split {
+            image_suffix: Some("_leftImg8bit.png".to_owned()),
+            label_suffix: "_gtFine_labelIds.png".to_owned(),
+            nested: true,
+            ..split
+        })
+        .collect()
 }
 
-/// The files of a folder that `stem` accepts, by what it makes of their names. Hidden files are
-/// left out: they are half-written or belong to the file manager.
-fn by_name<'a>(
-    dir: &Path,
-    stem: impl for<'b> Fn(&'b str) -> Option<&'b str> + 'a,
-) -> Result<BTreeMap<String, PathBuf>, DataError> {
-    let mut found = BTreeMap::new();
-    for entry in std::fs::read_dir(dir).map_err(DataError::read(dir))? {
-        let entry = entry.map_err(DataError::read(dir))?;
-        let file = entry.file_name();
-        let Some(file) = file.to_str().filter(|file| !file.starts_with('.')) else {
-            continue;
-        };
-        if let Some(name) = stem(file) {
-            // `x.jpg` beside `x.png`: the first by name wins, whatever order the disk lists.
-            let path = found.entry(name.to_owned()).or_insert_with(|| entry.path());
-            if entry.path() < *path {
-                *path = entry.path();
-            }
-        }
-    }
-    Ok(found)
+/// The folder that holds `JPEGImages`: people name the year's folder or the archive's.
+fn voc_root(dir: &Path) -> Option<PathBuf> {
+    ["", "VOC2012", "VOCdevkit/VOC2012"]
+        .map(|below| dir.join(below))
+        .into_iter()
+        .find(|root| {
+            ["JPEGImages", "SegmentationClass", VOC_LISTS]
+                .iter()
+                .all(|folder| root.join(folder).is_dir())
+        })
+}
+
+/// All splits of Pascal VOC share their folders; a list of names tells them apart.
+fn voc(root: &Path) -> Vec<Split> {
+    [
+        ("training", "train"),
+        ("validation", "val"),
+        ("test", "test"),
+    ]
+    .into_iter()
+    .map(|(name, list)| Split {
+        name: name.to_owned(),
+        images: root.join("JPEGImages"),
+        labels: root.join("SegmentationClass"),
+        list: Some(root.join(VOC_LISTS).join(format!("{list}.txt"))),
+        ..Split::default()
+    })
+    .filter(|split| split.list.as_ref().is_some_and(|list| list.is_file()))
+    .collect()
 }

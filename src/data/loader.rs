@@ -15,6 +15,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::augment::{Augment, augment_into, fit_into};
+use super::balance::Rare;
 use super::dataset::{Dataset, Sample};
 use super::error::DataError;
 
@@ -23,6 +24,7 @@ const AHEAD: usize = 2;
 /// What the random streams are for; two purposes must never share a stream.
 const ORDER: u64 = 1;
 const VIEW: u64 = 2;
+const BALANCE: u64 = 3;
 
 /// How batches are made.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,7 +77,8 @@ pub struct Batch {
 /// Computes the batch of `step`, from nothing but its arguments.
 ///
 /// Sample `j` of step `s` is number `s * batch_size + j` of an endless sequence that goes through
-/// the data set once an epoch, each time in another order.
+/// the data set once an epoch, each time in another order. A share of the samples,
+/// [`Augment::balance`], gives its place to a photo with a rare class.
 ///
 /// # Errors
 /// The data set or the batch is empty, or a sample cannot be loaded.
@@ -205,6 +208,8 @@ fn prepare(
 struct Shared {
     config: LoaderConfig,
     cache: Mutex<Cache>,
+    /// Where rare classes are, for balanced crops.
+    rare: Option<Rare>,
     /// The orders of the last epochs that were asked for: threads stand in two at most, as a rule.
     orders: Mutex<Vec<(u64, Arc<Vec<usize>>)>>,
 }
@@ -222,7 +227,9 @@ impl Shared {
             () if config.batch_size == 0 => "a batch of 0 samples was asked for",
             () if config.size.contains(&0) => "an image size of 0 was asked for",
             () => {
+                let balanced = config.augment.is_some_and(|augment| augment.balance > 0.0);
                 return Ok(Self {
+                    rare: balanced.then(|| Rare::of(dataset)),
                     config,
                     cache: Mutex::default(),
                     orders: Mutex::default(),
@@ -258,11 +265,18 @@ impl Shared {
             let position = u128::from(step) * *len as u128 + j as u128;
             let epoch = (position / dataset.len() as u128) as u64;
             let index = self.order(dataset, epoch)[(position % dataset.len() as u128) as usize];
+            let mut luck = stream(*seed, BALANCE, step, j as u64);
+            let chosen = match (&self.rare, augment) {
+                (Some(rare), Some(augment)) => rare.choose(augment.balance, &mut luck),
+                _ => None,
+            };
+            let index = chosen.map_or(index, |chosen| chosen.sample);
             let sample = self.sample(dataset, index)?;
             match augment {
                 Some(augment) => {
                     let mut rng = stream(*seed, VIEW, step, j as u64);
-                    augment_into(&sample, *size, augment, &mut rng, image, labels);
+                    let focus = chosen.and_then(|chosen| chosen.pixel(&sample.labels, &mut luck));
+                    augment_into(&sample, *size, augment, focus, &mut rng, image, labels);
                 }
                 None => fit_into(&sample, *size, image, labels),
             }

@@ -6,11 +6,13 @@
 //! uninterrupted one would have seen. This room knows nothing of networks or of the method.
 
 pub mod augment;
+pub mod balance;
 pub mod classes;
 pub mod dataset;
 mod dataset_toml;
 pub mod decode;
 pub mod error;
+mod fingerprint;
 mod jpeg;
 mod labels_of;
 pub mod layout;
@@ -21,21 +23,23 @@ mod published;
 pub mod report;
 mod resample;
 pub mod scenes;
+pub mod split;
 mod tally;
 #[cfg(test)]
 mod tests;
 
-pub use augment::{Augment, augmented, fit, photo_to_chw};
+pub use augment::{Augment, augmented, fit, fit_labels, photo_to_chw};
 pub use classes::ClassTable;
 pub use dataset::{Dataset, LabelMap, Sample};
 pub use decode::{MAX_PIXELS, MAX_SIDE, read_labels, read_photo, write_labels};
 pub use error::DataError;
 pub use labels_of::labels_of;
-pub use layout::{Contents, Files, Layout, Pair, Split, detect};
+pub use layout::{Contents, Layout, detect};
 pub use loader::{Batch, Loader, LoaderConfig, batch_at};
 pub use mapping::LabelMapping;
 pub use report::{ClassShare, Report, SplitReport, inspect};
 pub use scenes::{SceneConfig, render, scene_classes};
+pub use split::{Files, Pair, Split};
 
 /// The label of a pixel that has no class: it is neither trained on nor scored.
 pub const IGNORE: u16 = u16::MAX;

@@ -40,6 +40,84 @@ pub(super) fn camvid_classes() -> ClassTable {
     ClassTable::new(CAMVID.map(str::to_owned).to_vec())
 }
 
+/// The classes of Cityscapes in the order of their train ids, with the label ids that the files
+/// hold (`cityscapesscripts/helpers/labels.py`).
+const CITYSCAPES: [(u16, &str); 19] = [
+    (7, "road"),
+    (8, "sidewalk"),
+    (11, "building"),
+    (12, "wall"),
+    (13, "fence"),
+    (17, "pole"),
+    (19, "traffic light"),
+    (20, "traffic sign"),
+    (21, "vegetation"),
+    (22, "terrain"),
+    (23, "sky"),
+    (24, "person"),
+    (25, "rider"),
+    (26, "car"),
+    (27, "truck"),
+    (28, "bus"),
+    (31, "train"),
+    (32, "motorcycle"),
+    (33, "bicycle"),
+];
+/// The label ids of Cityscapes are 0 to 33; -1, the licence plate, is stored as 255.
+const CITYSCAPES_IDS: u16 = 34;
+
+const VOC: [&str; 21] = [
+    "background",
+    "aeroplane",
+    "bicycle",
+    "bird",
+    "boat",
+    "bottle",
+    "bus",
+    "car",
+    "cat",
+    "chair",
+    "cow",
+    "diningtable",
+    "dog",
+    "horse",
+    "motorbike",
+    "person",
+    "pottedplant",
+    "sheep",
+    "sofa",
+    "train",
+    "tvmonitor",
+];
+
+/// Cityscapes: a label id to its train id; ids that are not scored are ignored.
+pub(super) fn cityscapes_class(raw: u16) -> Option<u16> {
+    if raw >= CITYSCAPES_IDS && raw != 255 {
+        return None;
+    }
+    let class = CITYSCAPES.iter().position(|(id, _)| *id == raw);
+    Some(class.map_or(IGNORE, |class| class as u16))
+}
+
+/// The 19 scored classes of Cityscapes.
+pub(super) fn cityscapes_classes() -> ClassTable {
+    ClassTable::new(CITYSCAPES.map(|(_, name)| name.to_owned()).to_vec())
+}
+
+/// Pascal VOC: the palette's index is the class; 255 marks outlines and difficult objects.
+pub(super) fn voc_class(raw: u16) -> Option<u16> {
+    match raw {
+        0..=20 => Some(raw),
+        255 => Some(IGNORE),
+        _ => None,
+    }
+}
+
+/// The background and the 20 classes of Pascal VOC.
+pub(super) fn voc_classes() -> ClassTable {
+    ClassTable::new(VOC.map(str::to_owned).to_vec())
+}
+
 /// ADE20K SceneParse150: 0 is "other objects".
 pub(super) fn ade20k_class(raw: u16) -> Option<u16> {
     match raw {

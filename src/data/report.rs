@@ -9,8 +9,9 @@ use serde::Serialize;
 use super::classes::ClassTable;
 use super::dataset::{Dataset, folder_name, load_pair};
 use super::error::DataError;
-use super::layout::{self, Files};
+use super::layout;
 use super::scenes;
+use super::split::{Files, Split};
 use super::tally::{Tally, tally};
 
 /// The outcome of [`inspect`].
@@ -50,6 +51,8 @@ pub struct SplitReport {
     pub sizes: Option<[[usize; 2]; 2]>,
     /// Pixels of every class, by class index; of the pairs without a problem.
     pub class_pixels: Vec<u64>,
+    /// Pairs that hold every class, by class index; of the pairs without a problem.
+    pub class_pairs: Vec<u64>,
 }
 
 /// A class and its share of the labelled pixels of all splits.
@@ -59,6 +62,8 @@ pub struct ClassShare {
     pub name: String,
     /// Its pixels.
     pub pixels: u64,
+    /// Pairs that hold it.
+    pub pairs: u64,
     /// Its share of all pixels that have a class, in [0, 1].
     pub share: f64,
 }
@@ -81,7 +86,7 @@ pub fn inspect(dir: &Path, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<R
     let files = contents
         .splits
         .iter()
-        .map(layout::Split::scan)
+        .map(Split::scan)
         .collect::<Result<Vec<Files>, _>>()?;
     let total: usize = files.iter().map(|files| files.pairs.len()).sum();
     let mut report = Report {
@@ -183,17 +188,19 @@ impl Report {
 
     /// Every class with its share of the labelled pixels of all splits, by class index.
     pub fn class_shares(&self) -> Vec<ClassShare> {
-        let pixels = |class: usize| {
+        let sum = |counts: fn(&SplitReport) -> &[u64], class: usize| {
             self.splits
                 .iter()
-                .filter_map(|split| split.class_pixels.get(class))
+                .filter_map(|split| counts(split).get(class))
                 .sum::<u64>()
         };
+        let pixels = |class| sum(|split| &split.class_pixels, class);
         let total: u64 = (0..self.classes.len()).map(pixels).sum();
         (0..self.classes.len())
             .map(|class| ClassShare {
                 name: self.classes.name(class).to_owned(),
                 pixels: pixels(class),
+                pairs: sum(|split| &split.class_pairs, class),
                 share: pixels(class) as f64 / total.max(1) as f64,
             })
             .collect()
@@ -212,6 +219,7 @@ impl Report {
         split.ignored_share = tally.ignored as f64 / (labelled + tally.ignored).max(1) as f64;
         split.sizes = tally.sizes;
         split.class_pixels = tally.class_pixels;
+        split.class_pairs = tally.class_samples;
         self.splits.push(split);
     }
 }
@@ -250,15 +258,15 @@ impl fmt::Display for Report {
         }
         writeln!(
             f,
-            "\n{:<6}{:<28}{:>14}{:>9}",
-            "class", "name", "pixels", "share"
+            "\n{:<6}{:<28}{:>14}{:>9}{:>9}",
+            "class", "name", "pixels", "share", "photos"
         )?;
         for (i, class) in self.class_shares().iter().enumerate() {
             let share = 100.0 * class.share;
             writeln!(
                 f,
-                "{i:<6}{:<28}{:>14}{share:>8.2}%",
-                class.name, class.pixels
+                "{i:<6}{:<28}{:>14}{share:>8.2}%{:>9}",
+                class.name, class.pixels, class.pairs
             )?;
         }
         const SHOWN: usize = 20;

@@ -10,6 +10,8 @@ use super::error::DataError;
 pub(super) struct Tally {
     /// Pixels of every class.
     pub class_pixels: Vec<u64>,
+    /// Samples that hold every class.
+    pub class_samples: Vec<u64>,
     /// Pixels without a class.
     pub ignored: u64,
     /// Smallest and largest `[height, width]`.
@@ -26,6 +28,7 @@ pub(super) fn tally(
 ) -> Tally {
     let empty = || Tally {
         class_pixels: vec![0; classes],
+        class_samples: vec![0; classes],
         ignored: 0,
         sizes: None,
         failures: Vec::new(),
@@ -45,8 +48,9 @@ pub(super) fn tally(
 
 impl Tally {
     fn count(&mut self, sample: &Sample) {
+        let mut pixels = vec![0u64; self.class_pixels.len()];
         for &label in &sample.labels.data {
-            match self.class_pixels.get_mut(usize::from(label)) {
+            match pixels.get_mut(usize::from(label)) {
                 Some(pixels) => *pixels += 1,
                 None => {
                     debug_assert_eq!(label, IGNORE);
@@ -54,12 +58,20 @@ impl Tally {
                 }
             }
         }
+        let all = self.class_pixels.iter_mut().zip(&mut self.class_samples);
+        for ((class_pixels, class_samples), pixels) in all.zip(pixels) {
+            *class_pixels += pixels;
+            *class_samples += u64::from(pixels > 0);
+        }
         let size = [sample.labels.height, sample.labels.width];
         self.sizes = extremes(self.sizes, Some([size, size]));
     }
 
     fn merge(mut self, other: Self) -> Self {
         for (mine, theirs) in self.class_pixels.iter_mut().zip(other.class_pixels) {
+            *mine += theirs;
+        }
+        for (mine, theirs) in self.class_samples.iter_mut().zip(other.class_samples) {
             *mine += theirs;
         }
         self.ignored += other.ignored;

@@ -212,10 +212,7 @@ pub fn write(
             let bytes = safetensors(scene).map_err(|e| ExportError::write(path, e))?;
             files::write_atomic(path, &bytes)?;
         }
-        Artifact::Numbers => {
-            let bytes = numbers(scene).map_err(|e| ExportError::write(path, e))?;
-            files::write_atomic(path, &bytes)?;
-        }
+        Artifact::Numbers => files::write_atomic(path, &numbers(scene))?,
     }
     // The file is there: an answer to stop comes too late.
     progress(1.0);

@@ -51,17 +51,14 @@ pub fn safetensors(scene: &Scene) -> Result<Vec<u8>, SafeTensorError> {
 /// have reached their final class for good), `mean_speed` (of the step that leaves the state, so
 /// the last has none), then `share_NAME` for every class. Shares are 0 to 1 and count pixels at the
 /// network's size.
-///
-/// # Errors
-/// None in practice: the rows are written to memory.
-pub fn numbers(scene: &Scene) -> Result<Vec<u8>, csv::Error> {
+pub fn numbers(scene: &Scene) -> Vec<u8> {
     let t = &scene.trajectory;
     let settle = trajectory::settle_steps(&t.labels);
     let settled = trajectory::settled_share(&settle, t.labels.len());
-    let mut table = csv::Writer::from_writer(Vec::new());
+    let mut table = Vec::new();
     let fixed = ["step", "t", "settled", "mean_speed"].map(str::to_owned);
     let shares = scene.classes.iter().map(|name| format!("share_{name}"));
-    table.write_record(fixed.into_iter().chain(shares))?;
+    row(&mut table, fixed.into_iter().chain(shares));
     for (step, &time) in t.times.iter().enumerate() {
         let speed = t.states.get(step + 1).map_or(String::new(), |after| {
             let dt = t.times[step + 1] - time;
@@ -75,7 +72,22 @@ pub fn numbers(scene: &Scene) -> Result<Vec<u8>, csv::Error> {
         ];
         let shares = trajectory::shares(t.labels[step], scene.classes.len());
         let shares = shares.iter().map(f32::to_string);
-        table.write_record(fixed.into_iter().chain(shares))?;
+        row(&mut table, fixed.into_iter().chain(shares));
     }
-    table.into_inner().map_err(|e| e.into_error().into())
+    table
+}
+
+/// Adds a row as RFC 4180 has it: every field between quotes where it needs them.
+fn row(table: &mut Vec<u8>, fields: impl Iterator<Item = String>) {
+    for (i, field) in fields.enumerate() {
+        if i > 0 {
+            table.push(b',');
+        }
+        if field.contains([',', '"', '\n', '\r']) {
+            table.extend(format!("\"{}\"", field.replace('"', "\"\"")).bytes());
+        } else {
+            table.extend(field.bytes());
+        }
+    }
+    table.push(b'\n');
 }

@@ -20,8 +20,6 @@ pub struct AdamWUpdate {
     pub epsilon: f32,
     /// Decoupled weight decay.
     pub decay: f32,
-    /// Multiplies the gradient first: the clipping factor.
-    pub gradient_scale: f32,
     /// The number of this update, from 1.
     pub step: u32,
 }
@@ -34,14 +32,20 @@ impl AdamWUpdate {
     }
 }
 
-/// Updates parameter and moments; all four tensors have one shape.
+/// Updates parameter and moments; all four tensors have one shape. `scale: [1]` multiplies the
+/// gradient first; 0 leaves everything as it is.
 pub fn update(
     u: AdamWUpdate,
     parameter: CpuTensor,
     gradient: CpuTensor,
+    scale: CpuTensor,
     mut moment1: CpuTensor,
     mut moment2: CpuTensor,
 ) -> (CpuTensor, CpuTensor, CpuTensor) {
+    let scale = slice(&contiguous(scale))[0];
+    if scale == 0.0 {
+        return (parameter, moment1, moment2);
+    }
     let gradient = contiguous(gradient);
     let mut parameter = contiguous(parameter);
     let (correct1, correct2) = u.bias_corrections();
@@ -54,7 +58,7 @@ pub fn update(
         .for_each(|(((p, m), v), g)| {
             wide(|| {
                 for i in 0..g.len() {
-                    let g = g[i] * u.gradient_scale;
+                    let g = g[i] * scale;
                     m[i] = u.beta1 * m[i] + (1.0 - u.beta1) * g;
                     v[i] = u.beta2 * v[i] + (1.0 - u.beta2) * g * g;
                     let delta = m[i] * correct1 / ((v[i] * correct2).sqrt() + u.epsilon);

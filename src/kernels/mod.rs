@@ -74,6 +74,7 @@ trait UpdateOps: Backend {
         update: AdamWUpdate,
         parameter: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
         moment1: FloatTensor<Self>,
         moment2: FloatTensor<Self>,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
@@ -160,10 +161,11 @@ impl UpdateOps for Flex {
         update: AdamWUpdate,
         parameter: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
         moment1: FloatTensor<Self>,
         moment2: FloatTensor<Self>,
     ) -> Three<Self> {
-        adamw::update(update, parameter, gradient, moment1, moment2)
+        adamw::update(update, parameter, gradient, scale, moment1, moment2)
     }
     fn average(
         keep: f32,
@@ -337,10 +339,13 @@ pub fn potential_gradient(
 }
 
 /// One AdamW update of a parameter and its two moments, all of one shape and outside any graph.
+/// `scale: [1]` multiplies the gradient first, on the device so that nobody waits for it; 0 leaves
+/// parameter and moments as they are, even where the gradient is no number.
 pub fn adamw_update<const R: usize>(
     u: AdamWUpdate,
     parameter: Tensor<R>,
     gradient: Tensor<R>,
+    scale: Tensor<1>,
     moment1: Tensor<R>,
     moment2: Tensor<R>,
 ) -> (Tensor<R>, Tensor<R>, Tensor<R>) {
@@ -349,6 +354,7 @@ pub fn adamw_update<const R: usize>(
             u,
             parameter.into_dispatch(),
             gradient.into_dispatch(),
+            scale.into_dispatch(),
             moment1.into_dispatch(),
             moment2.into_dispatch(),
         );
@@ -358,7 +364,7 @@ pub fn adamw_update<const R: usize>(
             Tensor::from_dispatch(v),
         )
     } else {
-        plain::adamw_update(u, parameter, gradient, moment1, moment2)
+        plain::adamw_update(u, parameter, gradient, scale, moment1, moment2)
     }
 }
 

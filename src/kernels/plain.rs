@@ -95,17 +95,23 @@ pub fn adamw_update<const R: usize>(
     u: AdamWUpdate,
     parameter: Tensor<R>,
     gradient: Tensor<R>,
+    scale: Tensor<1>,
     moment1: Tensor<R>,
     moment2: Tensor<R>,
 ) -> (Tensor<R>, Tensor<R>, Tensor<R>) {
-    let gradient = gradient * u.gradient_scale;
+    let shape = parameter.dims();
+    let skip = scale.clone().equal_elem(0.0).reshape([1; R]).expand(shape);
+    let before = (parameter.clone(), moment1.clone(), moment2.clone());
+    let gradient = gradient * scale.reshape([1; R]);
     let moment1 = moment1 * u.beta1 + gradient.clone() * (1.0 - u.beta1);
     let moment2 = moment2 * u.beta2 + gradient.square() * (1.0 - u.beta2);
     let (correct1, correct2) = u.bias_corrections();
     let delta = moment1.clone() * correct1 / ((moment2.clone() * correct2).sqrt() + u.epsilon);
+    let parameter = parameter * (1.0 - u.rate * u.decay) - delta * u.rate;
+    // A selection and not a product, since 0 * NaN is NaN.
     (
-        parameter * (1.0 - u.rate * u.decay) - delta * u.rate,
-        moment1,
-        moment2,
+        parameter.mask_where(skip.clone(), before.0),
+        moment1.mask_where(skip.clone(), before.1),
+        moment2.mask_where(skip, before.2),
     )
 }

@@ -40,6 +40,14 @@ pub struct NetworkConfig {
     pub field_blocks: usize,
     /// Classes of the class-conditional table, besides its null row; FlowSeg has none.
     pub class_conditions: usize,
+    /// Numbers a pixel that the network puts out: the state's channels, or a logit a class.
+    #[serde(default = "state_channels")]
+    pub outputs: usize,
+}
+
+/// What files of format version 1, which don't say, mean.
+fn state_channels() -> usize {
+    STATE_CHANNELS
 }
 
 /// Named sizes.
@@ -80,6 +88,7 @@ impl Preset {
             transformer_blocks,
             field_blocks,
             class_conditions: 0,
+            outputs: STATE_CHANNELS,
         }
     }
 }
@@ -113,6 +122,11 @@ impl NetworkConfig {
             Condition::Concat => 2 * STATE_CHANNELS,
             Condition::None => STATE_CHANNELS,
         }
+    }
+
+    /// Rows and columns of patches of an image of `[height, width]`.
+    pub fn grid(&self, size: [usize; 2]) -> [usize; 2] {
+        size.map(|side| side.div_ceil(self.patch_size))
     }
 
     /// Width of one attention head.
@@ -150,7 +164,7 @@ impl NetworkConfig {
             + self.transformer_blocks * block
             + self.field_blocks * field
             + e
-            + linear(e, STATE_CHANNELS)
+            + linear(e, self.outputs)
     }
 
     /// Checks that the sizes fit together and stay within what a file could sanely claim.
@@ -167,6 +181,7 @@ impl NetworkConfig {
             ("transformer_blocks", self.transformer_blocks, 1, 256),
             ("field_blocks", self.field_blocks, 0, 64),
             ("class_conditions", self.class_conditions, 0, 1_000_000),
+            ("outputs", self.outputs, 1, 1 << 16),
         ];
         for (field, value, low, high) in bounded {
             if value < low || value > high {

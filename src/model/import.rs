@@ -153,6 +153,7 @@ fn infer(tensors: &Tensors, prefix: &str) -> Result<NetworkConfig, ImportError> 
         transformer_blocks,
         field_blocks,
         class_conditions: table_rows - 1,
+        outputs: STATE_CHANNELS,
     })
 }
 
@@ -222,7 +223,7 @@ pub fn names(config: &NetworkConfig) -> Vec<(String, String, bool)> {
     names
 }
 
-fn transposed(tensor: HostTensor, name: &str) -> Result<HostTensor, ImportError> {
+pub(super) fn transposed(tensor: HostTensor, name: &str) -> Result<HostTensor, ImportError> {
     let [rows, columns] = tensor.shape[..] else {
         return Err(ImportError::Odd(name.to_owned()));
     };

@@ -1,6 +1,6 @@
 //! Fresh weights, drawn on the host so that a seed means the same network on every device.
 
-use super::network::Linear;
+use super::blocks::Linear;
 use burn::module::Param;
 use burn::tensor::{Device, Shape, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};

@@ -1,10 +1,15 @@
 //! The network, its configuration, its file format, and the import of public checkpoints.
 
+pub mod blocks;
+pub mod compute;
 pub mod config;
+pub mod dinov2;
 pub mod import;
 pub mod init;
 pub mod network;
 pub mod positions;
+pub mod resize;
+pub mod start;
 pub mod tensors;
 
 use crate::encoding::{Centroids, Encoding};
@@ -18,8 +23,9 @@ use tensors::{Precision, TensorsError};
 
 /// The metadata key that marks a safetensors file as a FlowSeg model.
 pub const METADATA_KEY: &str = "flowseg";
-/// The version that this program writes, and the highest that it reads.
-pub const FORMAT_VERSION: u32 = 1;
+/// The version that this program writes, and the highest that it reads: 2 knows class logits and
+/// other encodings than the Kronecker sequence.
+pub const FORMAT_VERSION: u32 = 2;
 
 /// What a model file says of itself: JSON under [`METADATA_KEY`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,6 +52,25 @@ pub struct Card {
     pub score: Option<Score>,
     /// A note on the licence of weights and data.
     pub licence: String,
+}
+
+impl Card {
+    /// The card of an imported network, of which nothing is known but its sizes.
+    pub fn of_network(network: &NetworkConfig) -> Self {
+        Self {
+            format: FORMAT_VERSION,
+            network: network.clone(),
+            classes: Vec::new(),
+            encoding: Encoding::Kronecker,
+            source: Source::Noise,
+            prediction: Prediction::Velocity,
+            size: [16 * network.patch_size; 2],
+            dataset: "imported".into(),
+            steps: 0,
+            score: None,
+            licence: "that of the imported checkpoint".into(),
+        }
+    }
 }
 
 /// A score on record.
@@ -113,6 +138,16 @@ impl Model {
             return Err(ModelError::Newer(card.format));
         }
         card.network.validate()?;
+        let expected = match card.prediction {
+            Prediction::Logits => card.classes.len(),
+            Prediction::Velocity | Prediction::Target => config::STATE_CHANNELS,
+        };
+        if card.network.outputs != expected {
+            let found = card.network.outputs;
+            return Err(ModelError::Metadata(format!(
+                "its network has {found} outputs and its prediction needs {expected}"
+            )));
+        }
         let held: usize = tensors.values().map(|t| t.data.len()).sum();
         if held != card.network.parameters() {
             let expected = card.network.parameters();
@@ -151,7 +186,8 @@ impl Model {
         let output = self.network.forward(query);
         let t = TensorData::new(vec![t], [1, 1, 1, 1]);
         let t = Tensor::<4>::from_data(t, &x.device());
-        self.card.prediction.velocity(output, x, t)
+        let centroids = self.centroids();
+        self.card.prediction.velocity(output, x, t, &centroids)
     }
 
     /// The state that a flow starts from, for photos `[B, 3, H, W]`: the photos themselves, or noise

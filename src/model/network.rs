@@ -1,127 +1,16 @@
 //! The network `v_theta(x_t, t, I)`: a transformer over patches that generates, for every patch,
 //! the weights of a small neural field over its pixels (PixNerd, section 4.3 of the paper).
 
+use super::blocks::{
+    Attention, Block, FieldBlock, FinalLayer, Linear, Setting, SwiGlu, TimeEmbedder,
+};
+use super::compute::Compute;
 use super::config::{NetworkConfig, POSITION_FEATURES, STATE_CHANNELS};
 use super::init::Initializer;
 use super::positions;
 use crate::kernels;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData, activation, ops::PadMode};
-
-/// `y = x W + b` over the last axis, `W: [in, out]`.
-#[derive(Module, Debug)]
-pub struct Linear {
-    /// `[in, out]`: the transpose of PyTorch's.
-    pub weight: Param<Tensor<2>>,
-    /// `[out]`
-    pub bias: Option<Param<Tensor<1>>>,
-}
-
-impl Linear {
-    /// Applies the layer. All leading axes are folded into one product.
-    pub fn forward<const R: usize>(&self, x: Tensor<R>) -> Tensor<R> {
-        let mut shape = x.dims();
-        let [from, to] = self.weight.dims();
-        let rows = shape.iter().product::<usize>() / from;
-        let mut y = x.reshape([rows, from]).matmul(self.weight.val());
-        if let Some(bias) = &self.bias {
-            y = y + bias.val().unsqueeze();
-        }
-        shape[R - 1] = to;
-        y.reshape(shape)
-    }
-}
-
-/// The embedding of the time t.
-#[derive(Module, Debug)]
-pub struct TimeEmbedder {
-    /// From the 256 features of [`positions::time`].
-    pub linear1: Linear,
-    /// To the width D.
-    pub linear2: Linear,
-}
-
-/// Rotary self-attention with normed queries and keys.
-#[derive(Module, Debug)]
-pub struct Attention {
-    /// `[D, 3 D]`, no bias.
-    pub qkv: Linear,
-    /// RMS weight over the head width.
-    pub q_norm: Param<Tensor<1>>,
-    /// RMS weight over the head width.
-    pub k_norm: Param<Tensor<1>>,
-    /// `[D, D]`
-    pub proj: Linear,
-}
-
-/// `w2(SiLU(w1 x) * w3 x)`, no biases.
-#[derive(Module, Debug)]
-pub struct SwiGlu {
-    /// The gate.
-    pub w1: Linear,
-    /// Back to D.
-    pub w2: Linear,
-    /// The value.
-    pub w3: Linear,
-}
-
-/// A transformer block (DiT): attention and MLP, each shifted, scaled and gated by the time.
-#[derive(Module, Debug)]
-pub struct Block {
-    /// `[D, 6 D]`: shift, scale and gate, for attention and then for the MLP.
-    pub modulation: Linear,
-    /// RMS weight before attention.
-    pub norm1: Param<Tensor<1>>,
-    /// Attention.
-    pub attn: Attention,
-    /// RMS weight before the MLP.
-    pub norm2: Param<Tensor<1>>,
-    /// MLP.
-    pub mlp: SwiGlu,
-}
-
-impl Block {
-    fn forward(&self, s: Tensor<3>, c: &Tensor<3>, rope: &(Tensor<2>, Tensor<2>)) -> Tensor<3> {
-        let modulation = self.modulation.forward(c.clone());
-        let [batch, _, six] = modulation.dims();
-        let d = six / 6;
-        let chunk = |i: usize| {
-            modulation
-                .clone()
-                .slice([0..batch, 0..1, i * d..(i + 1) * d])
-        };
-        let h = kernels::modulated_norm(s.clone(), self.norm1.val(), chunk(0), chunk(1));
-        let h = kernels::attention(
-            self.attn.qkv.forward(h),
-            self.attn.q_norm.val(),
-            self.attn.k_norm.val(),
-            rope.0.clone(),
-            rope.1.clone(),
-        );
-        let s = kernels::gated_residual(s, chunk(2), self.attn.proj.forward(h));
-        let h = kernels::modulated_norm(s.clone(), self.norm2.val(), chunk(3), chunk(4));
-        let h = kernels::swiglu(self.mlp.w1.forward(h.clone()), self.mlp.w3.forward(h));
-        kernels::gated_residual(s, chunk(5), self.mlp.w2.forward(h))
-    }
-}
-
-/// A neural field block: generates a patch's MLP from its token and applies it to the pixels.
-#[derive(Module, Debug)]
-pub struct FieldBlock {
-    /// `[D, 2 m E^2]`
-    pub generator: Linear,
-    /// RMS weight over the pixel width.
-    pub norm: Param<Tensor<1>>,
-}
-
-/// The output layer.
-#[derive(Module, Debug)]
-pub struct FinalLayer {
-    /// RMS weight over the pixel width.
-    pub norm: Param<Tensor<1>>,
-    /// `[E, 3]`
-    pub linear: Linear,
-}
 
 /// The whole network.
 #[derive(Module, Debug)]
@@ -142,6 +31,8 @@ pub struct Network {
     pub final_layer: FinalLayer,
     #[module(skip)]
     config: NetworkConfig,
+    #[module(skip)]
+    compute: Compute,
 }
 
 /// The inputs of one evaluation.
@@ -154,6 +45,22 @@ pub struct Query {
     pub image: Option<Tensor<4>>,
     /// Class conditions, `[B]`; none means the null class.
     pub classes: Option<Vec<usize>>,
+}
+
+/// An evaluation on its way through the network.
+pub(crate) struct Evaluation {
+    /// What the transformer starts from, `[B, L, D]`.
+    pub(crate) tokens: Tensor<3>,
+    /// The embedding of the time, `[B, 1, D]`.
+    pub(crate) time: Tensor<3>,
+    /// What modulates the blocks, `[B, 1, D]`.
+    pub(crate) condition: Tensor<3>,
+    /// What the blocks share.
+    pub(crate) setting: Setting,
+    /// `[B L, C, p p]`
+    patches: Tensor<3>,
+    /// `[height, width]` of the state.
+    size: [usize; 2],
 }
 
 impl Network {
@@ -197,9 +104,10 @@ impl Network {
                 .collect(),
             final_layer: FinalLayer {
                 norm: init.ones(e),
-                linear: init.zero_linear(e, STATE_CHANNELS),
+                linear: init.zero_linear(e, config.outputs),
             },
             config: config.clone(),
+            compute: Compute::Single,
         }
     }
 
@@ -208,12 +116,18 @@ impl Network {
         &self.config
     }
 
+    /// The same network with its products in another precision.
+    pub fn with_compute(self, compute: Compute) -> Self {
+        Self { compute, ..self }
+    }
+
     /// The device of the weights.
     pub fn device(&self) -> Device {
         self.class_table.val().device()
     }
 
-    /// Evaluates the network: `[B, 3, H, W]`, a velocity or a target as the model was trained.
+    /// Evaluates the network: `[B, outputs, H, W]`, a velocity, a target or logits as the model was
+    /// trained.
     /// Heights and widths that are no multiple of the patch are padded with their border's
     /// pixels and cropped back.
     pub fn forward(&self, query: Query) -> Tensor<4> {
@@ -227,6 +141,17 @@ impl Network {
         query: Query,
         mut observe: impl FnMut(usize, &Tensor<3>),
     ) -> Tensor<4> {
+        let evaluation = self.begin(query);
+        let mut tokens = evaluation.tokens.clone();
+        for (index, block) in self.blocks.iter().enumerate() {
+            tokens = block.forward(tokens, &evaluation.condition, &evaluation.setting);
+            observe(index, &tokens);
+        }
+        self.finish(&evaluation, evaluation.time.clone(), tokens)
+    }
+
+    /// Everything before the transformer: patches, tokens and embeddings.
+    pub(crate) fn begin(&self, query: Query) -> Evaluation {
         let config = &self.config;
         let p = config.patch_size;
         let [batch, _, height, width] = query.state.dims();
@@ -237,8 +162,8 @@ impl Network {
             (false, _) => query.state,
         };
         let input = pad_to_multiple(input, p);
-        let [_, channels, full_height, full_width] = input.dims();
-        let (rows, columns) = (full_height / p, full_width / p);
+        let channels = config.in_channels();
+        let [rows, columns] = config.grid([height, width]);
         let tokens = rows * columns;
 
         // [B, C, rows, p, columns, p] -> [B, rows, columns, C, p, p]
@@ -246,44 +171,68 @@ impl Network {
             .reshape([batch, channels, rows, p, columns, p])
             .permute([0, 2, 4, 1, 3, 5])
             .reshape([batch * tokens, channels, p * p]);
-
-        let t = self.time(&query.times, &device);
-        let c = activation::silu(t.clone() + self.class(query.classes.as_deref(), batch, &device));
-        let rope = {
-            let d = config.head_width();
-            let (cos, sin) = positions::rotary(rows, columns, d);
-            let table = |v| Tensor::<2>::from_data(TensorData::new(v, [tokens, d / 2]), &device);
-            (table(cos), table(sin))
-        };
-
+        let time = self.time(&query.times, &device);
+        let class = self.class(query.classes.as_deref(), batch, &device);
         let flat = patches.clone().reshape([batch, tokens, channels * p * p]);
-        let mut s = self.patch_embedder.forward(flat);
-        for (index, block) in self.blocks.iter().enumerate() {
-            s = block.forward(s, &c, &rope);
-            observe(index, &s);
+        Evaluation {
+            tokens: self.patch_embedder.forward(flat, self.compute),
+            condition: activation::silu(time.clone() + class),
+            time,
+            setting: self.setting([rows, columns], &device),
+            patches,
+            size: [height, width],
         }
-        let s = activation::silu(s + t).reshape([batch * tokens, config.hidden_size]);
+    }
 
-        let mut z = self.embed_pixels(patches.swap_dims(1, 2));
+    /// What the blocks share on a grid of `[rows, columns]`, on the device of their tokens.
+    pub(crate) fn setting(&self, [rows, columns]: [usize; 2], device: &Device) -> Setting {
+        let d = self.config.head_width();
+        let (cos, sin) = positions::rotary(rows, columns, d);
+        let shape = [rows * columns, d / 2];
+        let table = |v| Tensor::<2>::from_data(TensorData::new(v, shape), device);
+        Setting {
+            cos: table(cos),
+            sin: table(sin),
+            compute: self.compute,
+        }
+    }
+
+    /// Everything behind the transformer: the neural field of every patch. `time: [B, 1, D]` is
+    /// the evaluation's, `tokens: [B, L, D]` the last block's.
+    pub(crate) fn finish(
+        &self,
+        evaluation: &Evaluation,
+        time: Tensor<3>,
+        tokens: Tensor<3>,
+    ) -> Tensor<4> {
+        let config = &self.config;
+        let p = config.patch_size;
+        let [height, width] = evaluation.size;
+        let [rows, columns] = config.grid(evaluation.size);
+        let [batch, count, hidden] = tokens.dims();
+        let s = activation::silu(tokens + time).reshape([batch * count, hidden]);
+        let mut z = self.embed_pixels(evaluation.patches.clone().swap_dims(1, 2));
         for field in &self.fields {
-            z = kernels::neural_field(z, field.generator.forward(s.clone()), field.norm.val());
+            let weights = field.generator.forward(s.clone(), self.compute);
+            z = kernels::neural_field(z, weights, field.norm.val());
         }
         let z = kernels::rms_norm(z, self.final_layer.norm.val());
         self.final_layer
             .linear
-            .forward(z)
-            .reshape([batch, rows, columns, p, p, STATE_CHANNELS])
+            .forward(z, self.compute)
+            .reshape([batch, rows, columns, p, p, config.outputs])
             .permute([0, 5, 1, 3, 2, 4])
-            .reshape([batch, STATE_CHANNELS, full_height, full_width])
-            .slice([0..batch, 0..STATE_CHANNELS, 0..height, 0..width])
+            .reshape([batch, config.outputs, rows * p, columns * p])
+            .slice([0..batch, 0..config.outputs, 0..height, 0..width])
     }
 
     /// `[B, 1, D]`
     fn time(&self, times: &[f32], device: &Device) -> Tensor<3> {
         let features = TensorData::new(positions::time(times), [times.len(), 1, 256]);
         let features = Tensor::<3>::from_data(features, device);
-        let hidden = activation::silu(self.time_embedder.linear1.forward(features));
-        self.time_embedder.linear2.forward(hidden)
+        let hidden = self.time_embedder.linear1.forward(features, self.compute);
+        let hidden = activation::silu(hidden);
+        self.time_embedder.linear2.forward(hidden, self.compute)
     }
 
     /// `[B, 1, D]`

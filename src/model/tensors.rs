@@ -1,10 +1,10 @@
 //! A network's tensors by name on the host, and the file formats they are read from and written to.
 
-use super::network::Network;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
@@ -127,6 +127,19 @@ fn numbers(bytes: &[u8], dtype: Dtype) -> Option<Vec<f32>> {
     })
 }
 
+/// Reads a safetensors or PyTorch file, told apart by its `bytes`.
+///
+/// # Errors
+/// A file that is neither.
+pub fn from_file(path: &Path, bytes: &[u8]) -> Result<Tensors, TensorsError> {
+    // A zip archive or a bare pickle; a safetensors file starts with the length of its header.
+    if bytes.starts_with(b"PK") || bytes.starts_with(&[0x80]) {
+        from_pytorch(path)
+    } else {
+        from_safetensors(bytes).map(|(tensors, _)| tensors)
+    }
+}
+
 /// Reads a PyTorch checkpoint. Of a Lightning checkpoint only `state_dict` is read. It takes a path
 /// and not bytes, because the reader loads each tensor from the archive as it is asked for.
 ///
@@ -177,11 +190,11 @@ pub fn to_safetensors(
     precision: Precision,
 ) -> Result<Vec<u8>, TensorsError> {
     let broken = |e: safetensors::SafeTensorError| TensorsError::Safetensors(e.to_string());
-    let encoded: Vec<(&String, &HostTensor, Vec<u8>)> = tensors
+    let encoded: Vec<(&String, &HostTensor, Cow<'_, [u8]>)> = tensors
         .iter()
         .map(|(name, tensor)| {
             let bytes = match precision {
-                Precision::Single => bytemuck::cast_slice(&tensor.data).to_vec(),
+                Precision::Single => Cow::Borrowed(bytemuck::cast_slice(&tensor.data)),
                 Precision::Half => tensor
                     .data
                     .iter()
@@ -259,10 +272,10 @@ pub fn read<const R: usize>(tensor: Tensor<R>) -> Vec<f32> {
         .expect("the data was just converted to f32")
 }
 
-/// All parameters of a network by module path.
-pub fn export(network: &Network) -> Tensors {
+/// All parameters of a module by their paths.
+pub fn export<M: Module>(module: &M) -> Tensors {
     let mut visitor = Export::default();
-    network.visit(&mut visitor);
+    module.visit(&mut visitor);
     visitor.tensors
 }
 
@@ -303,18 +316,18 @@ impl ModuleMapper for Import<'_> {
     }
 }
 
-/// Replaces every parameter of a network by the tensor of its path.
+/// Replaces every parameter of a module by the tensor of its path.
 ///
 /// # Errors
 /// Missing, unexpected and differently shaped tensors.
-pub fn import(network: Network, mut tensors: Tensors) -> Result<Network, TensorsError> {
+pub fn import<M: Module>(module: M, mut tensors: Tensors) -> Result<M, TensorsError> {
     let mut mapper = Import {
         path: ModulePath::default(),
         tensors: &mut tensors,
         missing: Vec::new(),
         mismatch: None,
     };
-    let network = network.map(&mut mapper);
+    let module = module.map(&mut mapper);
     if let Some(error) = mapper.mismatch {
         return Err(error);
     }
@@ -327,6 +340,6 @@ pub fn import(network: Network, mut tensors: Tensors) -> Result<Network, Tensors
             count: tensors.len(),
             first: first.clone(),
         }),
-        None => Ok(network),
+        None => Ok(module),
     }
 }

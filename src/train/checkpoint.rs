@@ -1,10 +1,11 @@
 //! Run folders: checkpoints that are there whole or not at all, and where to resume.
 
 use super::optimizer::AdamW;
+use super::repa::Projector;
 use crate::files::{self, FileError};
 use crate::model::Model;
-use crate::model::tensors::{self, Precision};
-use burn::tensor::Device;
+use crate::model::tensors::{self, Precision, Tensors, read};
+use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fs;
@@ -12,12 +13,30 @@ use std::path::{Path, PathBuf};
 
 /// What a checkpoint knows besides tensors. Order, augmentation and times are functions of the
 /// configuration's seed and the step, so that the step is all the random state there is.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// Optimiser steps taken.
     pub step: u64,
     /// The best validation score so far, and its step.
     pub best: Option<(f64, u64)>,
+    /// The factor on the loss in half precision.
+    #[serde(default = "one")]
+    pub loss_scale: f32,
+}
+
+fn one() -> f32 {
+    1.0
+}
+
+impl Default for Progress {
+    /// A run that begins.
+    fn default() -> Self {
+        Self {
+            step: 0,
+            best: None,
+            loss_scale: 1.0,
+        }
+    }
 }
 
 /// A run's folder.
@@ -31,8 +50,12 @@ pub struct Checkpoint {
     pub model: Model,
     /// Their moving average.
     pub average: Model,
+    /// From the network's tokens to the teacher's, in a run with REPA.
+    pub projector: Option<Projector>,
     /// The optimiser's moments.
     pub optimizer: AdamW,
+    /// [`Progress::loss_scale`] as of now, `[1]` on the device.
+    pub loss_scale: Tensor<1>,
     /// How far the run is.
     pub progress: Progress,
 }
@@ -83,12 +106,21 @@ impl RunFolder {
             &checkpoint.average,
             Precision::Single,
         )?;
-        let moments = checkpoint.optimizer.export();
-        let moments = tensors::to_safetensors(&moments, HashMap::new(), Precision::Single)
-            .map_err(|e| failed(std::io::Error::other(e)))?;
-        files::write_atomic(&inside("optimizer.safetensors"), &moments)?;
-        let progress = serde_json::to_vec_pretty(&checkpoint.progress)
-            .map_err(|e| failed(std::io::Error::other(e)))?;
+        let write = |name: &str, tensors: &Tensors| {
+            let bytes = tensors::to_safetensors(tensors, HashMap::new(), Precision::Single)
+                .map_err(|e| failed(std::io::Error::other(e)))?;
+            files::write_atomic(&inside(name), &bytes)
+        };
+        write("optimizer.safetensors", &checkpoint.optimizer.export())?;
+        if let Some(projector) = &checkpoint.projector {
+            write("projector.safetensors", &tensors::export(projector))?;
+        }
+        let progress = Progress {
+            loss_scale: read(checkpoint.loss_scale.clone())[0],
+            ..checkpoint.progress.clone()
+        };
+        let progress =
+            serde_json::to_vec_pretty(&progress).map_err(|e| failed(std::io::Error::other(e)))?;
         files::write_atomic(&inside("progress.json"), &progress)?;
         if path.exists() {
             // The same step saved again, after a resume: the contents are the same.
@@ -145,11 +177,16 @@ impl RunFolder {
     }
 
     /// Loads the newest checkpoint, if there is one. `device` is where training happens; the
-    /// moving average lives on the same device outside any graph.
+    /// moving average lives on the same device outside any graph. A projector is filled with the
+    /// checkpoint's weights; where it has none, REPA is new to the run and starts fresh.
     ///
     /// # Errors
     /// A checkpoint that can't be read.
-    pub fn resume(&self, device: &Device) -> Result<Option<Checkpoint>, FileError> {
+    pub fn resume(
+        &self,
+        projector: Option<Projector>,
+        device: &Device,
+    ) -> Result<Option<Checkpoint>, FileError> {
         let Some(path) = self.saved().pop() else {
             return Ok(None);
         };
@@ -162,15 +199,28 @@ impl RunFolder {
             .map_err(|e| broken(e.to_string()))?;
         let model = files::read_model(&path.join("model.safetensors"), device)?;
         let average = files::read_model(&path.join("ema.safetensors"), device)?;
-        let moments = files::read(&path.join("optimizer.safetensors"))?;
-        let (moments, _) =
-            tensors::from_safetensors(&moments).map_err(|e| broken(e.to_string()))?;
+        let tensors = |name: &str| {
+            let bytes = files::read(&path.join(name))?;
+            let read = tensors::from_safetensors(&bytes);
+            read.map(|(found, _)| found)
+                .map_err(|e| broken(e.to_string()))
+        };
+        let moments = tensors("optimizer.safetensors")?;
+        let projector = match projector {
+            Some(fresh) if path.join("projector.safetensors").exists() => {
+                let found = tensors("projector.safetensors")?;
+                Some(tensors::import(fresh, found).map_err(|e| broken(e.to_string()))?)
+            }
+            other => other,
+        };
         let inner = device.clone().inner();
         let optimizer = AdamW::import(&moments, &inner);
         Ok(Some(Checkpoint {
             model,
             average,
+            projector,
             optimizer,
+            loss_scale: Tensor::from_data([progress.loss_scale], &inner),
             progress,
         }))
     }

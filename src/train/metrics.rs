@@ -1,5 +1,7 @@
-//! `metrics.jsonl`: one JSON object a line, appended as the run goes.
+//! `metrics.jsonl`: one JSON object a line, appended as the run goes; the same numbers go to
+//! TensorBoard.
 
+use super::tensorboard::EventFile;
 use crate::files::FileError;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
@@ -34,16 +36,17 @@ pub struct ValidationLine {
     pub pixel_accuracy: f64,
 }
 
-/// The open file.
+/// The open files.
 pub struct Metrics {
     path: PathBuf,
     file: File,
+    events: EventFile,
     last_validation: Option<ValidationLine>,
 }
 
 impl Metrics {
-    /// Opens the file for appending. Lines past `step` are dropped: a run that was killed after
-    /// its last checkpoint takes those steps again.
+    /// Opens the file for appending, and a new event file in `tensorboard/` beside it. Lines past
+    /// `step` are dropped: a run that was killed after its last checkpoint takes those steps again.
     ///
     /// # Errors
     /// A disk that refuses.
@@ -71,9 +74,11 @@ impl Metrics {
                 path: path.to_owned(),
                 source,
             })?;
+        let events = EventFile::create(&path.with_file_name("tensorboard"), step)?;
         Ok(Self {
             path: path.to_owned(),
             file,
+            events,
             last_validation,
         })
     }
@@ -89,6 +94,8 @@ impl Metrics {
         };
         let value = serde_json::to_value(line).map_err(|e| failed(io::Error::other(e)))?;
         writeln!(self.file, "{value}").map_err(failed)?;
+        self.events
+            .scalars(value["step"].as_u64().unwrap_or(0), scalars(&value))?;
         if let Ok(line) = serde_json::from_value(value) {
             self.last_validation = Some(line);
         }
@@ -98,5 +105,62 @@ impl Metrics {
     /// The last validation written or found.
     pub fn last_validation(&self) -> Option<ValidationLine> {
         self.last_validation.clone()
+    }
+}
+
+/// The numbers of a line by their TensorBoard tags, `train/KEY` or `validation/KEY`.
+fn scalars(line: &serde_json::Value) -> Vec<(String, f64)> {
+    let group = match line.get("miou") {
+        Some(_) => "validation",
+        None => "train",
+    };
+    let numbers = line.as_object().into_iter().flatten();
+    numbers
+        .filter(|(key, _)| *key != "step")
+        .filter_map(|(key, value)| Some((format!("{group}/{key}"), value.as_f64()?)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_past_the_checkpoint_are_taken_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.jsonl");
+        let line = |step| ValidationLine {
+            step,
+            miou: 0.25,
+            pixel_accuracy: 0.5,
+        };
+        let mut metrics = Metrics::open(&path, 0).unwrap();
+        for step in [2, 4, 6] {
+            metrics.write(&line(step)).unwrap();
+        }
+        drop(metrics);
+        let metrics = Metrics::open(&path, 4).unwrap();
+        assert_eq!(metrics.last_validation(), Some(line(4)));
+        assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 2);
+        assert_eq!(
+            fs::read_dir(folder.path().join("tensorboard"))
+                .unwrap()
+                .count(),
+            2
+        );
+    }
+
+    #[test]
+    fn tags_say_which_half_of_the_run_a_number_is_of() {
+        let tags =
+            |text: &str| -> Vec<(String, f64)> { scalars(&serde_json::from_str(text).unwrap()) };
+        assert_eq!(
+            tags(r#"{"step":3,"loss":0.5}"#),
+            [("train/loss".to_owned(), 0.5)]
+        );
+        assert_eq!(
+            tags(r#"{"step":3,"miou":0.5,"note":"x"}"#),
+            [("validation/miou".to_owned(), 0.5)]
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! AdamW over a whole network, with one gradient norm for all parameters, and the moving average
-//! of its weights.
+//! AdamW over all that is trained, with one gradient norm for all parameters, and the moving
+//! average of a network's weights. Nothing here waits for the device.
 //!
 //! Burn's own optimiser clips each tensor by itself and keys its state by ids that a safetensors
 //! file does not keep; this one clips by the global norm and keys its state by module path.
@@ -11,11 +11,21 @@ use crate::model::tensors::{HostTensor, ModulePath, Tensors, read};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::kind::BridgeTensor;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Bool, Device, Tensor, TensorData};
 use std::collections::{BTreeMap, HashMap};
 
 /// First and second moments under these prefixes in a checkpoint.
 const PREFIXES: [&str; 2] = ["exp_avg.", "exp_avg_sq."];
+
+/// A step that the optimiser took; numbers still on the device.
+pub struct Stepped<M> {
+    /// What is trained, after it.
+    pub module: M,
+    /// The norm of the whole gradient before clipping, `[1]`.
+    pub norm: Tensor<1>,
+    /// Whether it was finite, `[1]`; otherwise nothing has changed.
+    pub finite: Tensor<1, Bool>,
+}
 
 /// The optimiser's state: both moments of every parameter, by module path.
 #[derive(Default)]
@@ -25,44 +35,47 @@ pub struct AdamW {
 
 impl AdamW {
     /// Updates every parameter that has a gradient. Parameters of one axis (norms, biases) are not
-    /// decayed. `update.gradient_scale` is set here, from the global norm and `clip` (0: off).
-    /// Returns the network and the gradient's norm before clipping.
-    pub fn step(
+    /// decayed. The gradients are divided by `loss_scale: [1]` and clipped to the norm `clip` (0:
+    /// off). Where their norm is not finite nothing changes at all.
+    pub fn step<M: Module>(
         &mut self,
-        network: Network,
+        module: M,
         mut grads: GradientsParams,
         update: AdamWUpdate,
+        loss_scale: Tensor<1>,
         clip: f64,
-    ) -> (Network, f64) {
-        let mut norm = NormVisitor {
+    ) -> Stepped<M> {
+        let mut squares = NormVisitor {
             grads: &grads,
             sums: Vec::new(),
         };
-        network.visit(&mut norm);
-        let norm = match norm.sums.is_empty() {
-            true => 0.0,
-            false => read(Tensor::cat(norm.sums, 0))
-                .iter()
-                .map(|&v| f64::from(v))
-                .sum::<f64>(),
-        }
-        .sqrt();
-        let scale = if clip > 0.0 && norm > clip {
-            clip / norm
-        } else {
-            1.0
+        module.visit(&mut squares);
+        let norm = match squares.sums.is_empty() {
+            true => loss_scale.zeros_like(),
+            false => Tensor::cat(squares.sums, 0).sum().sqrt(),
         };
-        let update = AdamWUpdate {
-            gradient_scale: scale as f32,
-            ..update
+        let norm = norm / loss_scale.clone();
+        // No comparison with a NaN holds.
+        let finite = norm.clone().lower_elem(f32::MAX);
+        let clipped = match clip > 0.0 {
+            true => (norm.clone().recip() * clip).clamp_max(1.0),
+            false => norm.ones_like(),
         };
+        let scale = norm
+            .zeros_like()
+            .mask_where(finite.clone(), clipped / loss_scale);
         let mut mapper = StepMapper {
             path: ModulePath::default(),
             moments: &mut self.moments,
             grads: &mut grads,
             update,
+            scale,
         };
-        (network.map(&mut mapper), norm)
+        Stepped {
+            module: module.map(&mut mapper),
+            norm,
+            finite,
+        }
     }
 
     /// The state as named tensors.
@@ -121,6 +134,7 @@ struct StepMapper<'a> {
     moments: &'a mut BTreeMap<String, [BridgeTensor; 2]>,
     grads: &'a mut GradientsParams,
     update: AdamWUpdate,
+    scale: Tensor<1>,
 }
 
 impl ModuleMapper for StepMapper<'_> {
@@ -145,8 +159,14 @@ impl ModuleMapper for StepMapper<'_> {
             decay,
             ..self.update
         };
-        let (tensor, first, second) =
-            kernels::adamw_update(update, tensor.inner(), grad, first, second);
+        let (tensor, first, second) = kernels::adamw_update(
+            update,
+            tensor.inner(),
+            grad,
+            self.scale.clone(),
+            first,
+            second,
+        );
         self.moments
             .insert(path, [first.into_bridge(), second.into_bridge()]);
         Param::from_mapped_value(id, Tensor::from_inner(tensor).require_grad(), mapper)

@@ -1,30 +1,40 @@
 //! One training step.
 
 use super::checkpoint::{Checkpoint, Progress};
-use super::config::Config;
-use super::optimizer::{self, AdamW};
+use super::config::{Config, Schedule, Stage};
+use super::optimizer::{self, AdamW, Stepped};
+use super::path;
+use super::repa::Teacher;
+use super::trainee::Trainee;
 use crate::data::Batch;
-use crate::encoding::{Centroids, Encoding};
-use crate::flow::{self, Loss, PathBatch, Source};
 use crate::kernels::adamw::AdamWUpdate;
-use crate::model::network::{Network, Query};
+use crate::model::compute::Compute;
+use crate::model::network::Network;
 use crate::model::{Card, FORMAT_VERSION, Model};
 use burn::module::Module;
-use burn::optim::GradientsParams;
-use burn::tensor::{Device, Tensor, TensorData};
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
+use burn::optim::GradientsAccumulator;
+use burn::tensor::{Bool, Device, Tensor};
 
-/// A step that was taken.
+/// The factor on a loss whose gradients are computed in half precision, at the start of a run.
+const FIRST_LOSS_SCALE: f32 = 1024.0;
+/// After a step without a finite gradient it falls by this, after any other it grows by that: it
+/// doubles in about 700 steps.
+const LOSS_SCALE_FALL: f32 = 0.5;
+const LOSS_SCALE_GROWTH: f32 = 1.001;
+const LOSS_SCALE_LIMIT: f32 = 65_536.0;
+
+/// A step that was taken; numbers that are still on the device wait for nobody there.
 pub struct Taken {
     /// Weights, average, optimiser and progress after it.
     pub state: Checkpoint,
-    /// Its loss, `[1]`, still on the device.
+    /// Its loss, `[1]`.
     pub loss: Tensor<1>,
     /// Its learning rate.
     pub rate: f64,
-    /// The gradient's norm before clipping.
-    pub gradient_norm: f64,
+    /// The gradient's norm before clipping, `[1]`.
+    pub gradient_norm: Tensor<1>,
+    /// Whether that norm is finite, `[1]`; otherwise the step was skipped.
+    pub finite: Tensor<1, Bool>,
 }
 
 /// The start of a run: fresh weights drawn from the configuration's seed.
@@ -32,11 +42,11 @@ pub fn start(config: &Config, dataset: &str, classes: &[String], device: &Device
     let training = device.clone().autodiff();
     let card = Card {
         format: FORMAT_VERSION,
-        network: config.network(),
+        network: config.network(classes.len()),
         classes: classes.to_vec(),
-        encoding: Encoding::Kronecker,
+        encoding: config.model.encoding,
         source: config.flow.source,
-        prediction: config.model.prediction,
+        prediction: config.prediction(),
         size: config.data.size,
         dataset: dataset.to_owned(),
         steps: 0,
@@ -48,144 +58,113 @@ pub fn start(config: &Config, dataset: &str, classes: &[String], device: &Device
         network: network.valid(),
         card: card.clone(),
     };
+    let loss_scale = match config.train.precision {
+        Compute::Half => FIRST_LOSS_SCALE,
+        Compute::Single | Compute::Bfloat16 => 1.0,
+    };
     Checkpoint {
         model: Model { network, card },
         average,
+        projector: None,
         optimizer: AdamW::default(),
-        progress: Progress::default(),
+        progress: Progress {
+            loss_scale,
+            ..Progress::default()
+        },
+        loss_scale: Tensor::from_data([loss_scale], device),
     }
 }
 
-/// Linear warm-up, then a cosine from the peak to its final share.
+/// Linear warm-up, then a cosine from the peak to its final share or the peak itself. `step` counts
+/// from the start of the stage that `config` is of.
 pub fn learning_rate(config: &Config, step: u64) -> f64 {
     let t = &config.train;
     if step < t.warmup {
         return t.learning_rate * (step + 1) as f64 / t.warmup as f64;
+    }
+    if t.schedule == Schedule::Constant {
+        return t.learning_rate;
     }
     let done = (step - t.warmup) as f64 / (t.steps.saturating_sub(t.warmup)).max(1) as f64;
     let cosine = 0.5 * (1.0 + (std::f64::consts::PI * done.min(1.0)).cos());
     t.learning_rate * (t.final_rate + (1.0 - t.final_rate) * cosine)
 }
 
-/// Takes one step on a batch: path, forward, loss, backward, update, moving average.
-pub fn take(config: &Config, mut state: Checkpoint, batch: &Batch, device: &Device) -> Taken {
-    let centroids = state.model.centroids();
-    let image = images(batch, device);
-    let (path, times) = path_batch(config, &centroids, batch, &image);
-    let training = |x: Tensor<4>| x.autodiff();
-    let query = Query {
-        state: training(path.state.clone()),
-        times,
-        image: Some(training(image)),
-        classes: None,
-    };
-    let output = state.model.network.forward(query);
-    let (at, t) = (training(path.state.clone()), training(path.t.clone()));
-    let velocity = config.model.prediction.velocity(output, at, t);
-    let loss = Loss {
-        objective: config.loss.objective,
-        potential: config.potential(),
-        centroids: &centroids,
-    };
-    let loss = loss.of(&path, velocity);
-    let gradients = GradientsParams::from_grads(loss.backward(), &state.model.network);
-
+/// Takes one step on a batch: path, forward, loss, backward, update, moving average. A batch in
+/// parts (`train.accumulate`) sums its gradients to those of the whole.
+pub fn take(
+    stage: &Stage,
+    mut state: Checkpoint,
+    batch: &Batch,
+    teacher: Option<&Teacher>,
+    device: &Device,
+) -> Taken {
+    let config = &stage.config;
     let t = &config.train;
-    let rate = learning_rate(config, state.progress.step);
+    let trainee = Trainee {
+        network: state.model.network.with_compute(t.precision),
+        projector: state.projector,
+    };
+    let centroids = state
+        .model
+        .card
+        .encoding
+        .centroids(state.model.card.classes.len());
+    let mut whole = path::part(config, &centroids, batch, device);
+    whole.teacher = teacher.map(|teacher| {
+        let grid = trainee.network.config().grid(batch.size);
+        teacher.tokens(batch, grid, device)
+    });
+    let mut gradients = GradientsAccumulator::new();
+    let mut loss: Option<Tensor<1>> = None;
+    let entries = batch.len.div_ceil(t.accumulate);
+    for first in (0..batch.len).step_by(entries.max(1)) {
+        let part = whole.narrow(first..(first + entries).min(batch.len));
+        let (of_part, found) = trainee.gradients(config, &centroids, &part, &state.loss_scale);
+        gradients.accumulate(&trainee, found);
+        loss = Some(match loss {
+            Some(sum) => sum + of_part,
+            None => of_part,
+        });
+    }
+
+    let done = state.progress.step;
+    let rate = learning_rate(config, done.saturating_sub(stage.first));
     let update = AdamWUpdate {
         rate: rate as f32,
         beta1: t.beta1 as f32,
         beta2: t.beta2 as f32,
         epsilon: 1e-8,
         decay: t.weight_decay as f32,
-        gradient_scale: 1.0,
-        step: state.progress.step as u32 + 1,
+        step: done as u32 + 1,
     };
-    let (network, gradient_norm) =
-        state
-            .optimizer
-            .step(state.model.network, gradients, update, t.clip);
+    let scale = state.loss_scale.clone();
+    let stepped = state
+        .optimizer
+        .step(trainee, gradients.grads(), update, scale, t.clip);
+    let Stepped {
+        module: Trainee { network, projector },
+        norm,
+        finite,
+    } = stepped;
+    if t.precision == Compute::Half {
+        let grown = state.loss_scale.clone() * LOSS_SCALE_GROWTH;
+        state.loss_scale = (state.loss_scale * LOSS_SCALE_FALL)
+            .mask_where(finite.clone(), grown)
+            .clamp(1.0, LOSS_SCALE_LIMIT);
+    }
     // Young averages forget quickly, so that they don't remember the random start.
-    let age = state.progress.step as f64;
+    let age = done as f64;
     let keep = t.ema.min((1.0 + age) / (10.0 + age));
     state.average.network = optimizer::moving_average(state.average.network, &network, keep);
     state.model.network = network;
+    state.projector = projector;
     state.progress.step += 1;
     Taken {
         state,
-        loss: loss.inner(),
+        loss: loss.unwrap_or_else(|| norm.zeros_like()),
         rate,
-        gradient_norm,
+        gradient_norm: norm,
+        finite,
     }
-}
-
-fn images(batch: &Batch, device: &Device) -> Tensor<4> {
-    let [height, width] = batch.size;
-    let data = TensorData::new(batch.images.clone(), [batch.len, 3, height, width]);
-    Tensor::from_data(data, device)
-}
-
-/// The batch somewhere on its path, and the time of every entry.
-fn path_batch(
-    config: &Config,
-    centroids: &Centroids,
-    batch: &Batch,
-    image: &Tensor<4>,
-) -> (PathBatch, Vec<f32>) {
-    let device = &image.device();
-    let [height, width] = batch.size;
-    let pixels = height * width;
-    // A stream of its own, so that times don't depend on how many numbers augmentation drew.
-    let mut rng = ChaCha8Rng::seed_from_u64(config.train.seed);
-    rng.set_stream(batch.step.wrapping_add(1));
-    let sampler = config.time();
-    let times: Vec<f32> = (0..batch.len).map(|_| sampler.sample(&mut rng)).collect();
-
-    let classes = centroids.len();
-    let target: Vec<f32> = batch
-        .labels
-        .chunks_exact(pixels)
-        .flat_map(|labels| centroids.encode(labels))
-        .collect();
-    let labelled = |l: &u16| usize::from(*l) < classes;
-    let shape = [batch.len, 3, height, width];
-    let target = Tensor::<4>::from_data(TensorData::new(target, shape), device);
-    let source = match config.flow.source {
-        Source::Image => image.clone(),
-        Source::Noise => {
-            let seed = config
-                .train
-                .seed
-                .wrapping_mul(0x9e37_79b9)
-                .wrapping_add(batch.step);
-            crate::model::noise(shape, seed, device)
-        }
-    };
-    let t = TensorData::new(times.clone(), [batch.len, 1, 1, 1]);
-    let t = Tensor::<4>::from_data(t, device);
-    let labels: Vec<i32> = batch
-        .labels
-        .iter()
-        .map(|l| if labelled(l) { i32::from(*l) } else { -1 })
-        .collect();
-    let mask: Vec<f32> = batch
-        .labels
-        .iter()
-        .map(|l| if labelled(l) { 1.0 } else { 0.0 })
-        .collect();
-    let labels = Tensor::from_data(TensorData::new(labels, [batch.len, height, width]), device);
-    let mask = TensorData::new(mask, [batch.len, 1, height, width]);
-    let state = flow::interpolate(source.clone(), target.clone(), t.clone());
-    let labelled = Tensor::from_data(mask, device);
-    (
-        PathBatch {
-            source,
-            target,
-            state,
-            t,
-            labels,
-            labelled,
-        },
-        times,
-    )
 }

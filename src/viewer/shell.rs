@@ -11,7 +11,7 @@ use super::screen::Screen;
 use super::settings::Settings;
 use super::view::{Arrangement, Camera};
 use crate::encoding::Centroids;
-use crate::flow::Source;
+use crate::flow::{Prediction, Source};
 use crate::gpu::canvas::{Layer, Sources};
 use crate::inference::Sampling;
 use crate::job::Worker;
@@ -318,6 +318,7 @@ impl Shell {
                 if !built_in && !name.is_empty() {
                     self.settings.remember_model(name.as_ref());
                 }
+                let prediction = card.prediction;
                 let colours = (0..centroids.len()).map(|k| centroids.colour(k)).collect();
                 self.model = Some(Shown {
                     name,
@@ -326,6 +327,12 @@ impl Shell {
                     colours,
                 });
                 self.marks.hidden.clear();
+                self.sampling.steps = match prediction {
+                    // A classifier's flow is one straight step.
+                    Prediction::Logits => 1,
+                    Prediction::Velocity | Prediction::Target => self.settings.steps,
+                };
+                self.wanted_steps = self.sampling.steps;
                 self.phase = Phase::Idle;
                 self.open();
             }

@@ -5,6 +5,7 @@
 )]
 
 use assert_cmd::Command;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The built program.
@@ -89,4 +90,19 @@ pub fn fails(command: &mut Command, words: &[&str]) {
             "no {word:?} in {text}"
         );
     }
+}
+
+/// The step and the loss of every line of loss of a run.
+pub fn losses(run: &Path) -> Vec<(u64, f64)> {
+    let text = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .filter(|line| line.get("loss").is_some())
+        .map(|line| {
+            (
+                line["step"].as_u64().unwrap(),
+                line["loss"].as_f64().unwrap(),
+            )
+        })
+        .collect()
 }

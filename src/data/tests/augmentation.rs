@@ -29,6 +29,7 @@ const NOTHING: Augment = Augment {
     crop: false,
     flip: false,
     photometric: false,
+    balance: 0.0,
 };
 
 #[test]
@@ -112,6 +113,7 @@ fn padding_is_grey_and_ignored() {
         crop: true,
         photometric: true,
         flip: false,
+        balance: 0.0,
     };
     for seed in 0..20 {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);

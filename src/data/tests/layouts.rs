@@ -23,6 +23,7 @@ fn loads(dir: &Path, layout: Layout, classes: usize, counts: [usize; 2]) {
             );
             assert_eq!(sample.image.width() as usize, sample.labels.width);
             assert_eq!(sample.name, dataset.sample_name(i));
+            assert_eq!(dataset.load_labels(i).unwrap(), sample.labels);
             let inside = |l: &u16| *l == IGNORE || usize::from(*l) < classes;
             assert!(classes_of(&sample).iter().all(inside));
         }
@@ -195,6 +196,114 @@ fn camvid_as_published() {
             ("sky", "bicyclist")
         );
     }
+}
+
+#[test]
+fn cityscapes_ids_become_train_ids() {
+    let dir = tempfile::tempdir().unwrap();
+    let pair = |split: &str, city: &str, name: &str, values| {
+        let at = |root: &str, ending: &str| {
+            dir.path()
+                .join(format!("{root}/{split}/{city}/{name}_{ending}.png"))
+        };
+        save_pair(
+            &at("leftImg8bit", "leftImg8bit"),
+            &at("gtFine", "gtFine_labelIds"),
+            values,
+        );
+        // The archive has these beside the ids; they must not be taken for labels or photos.
+        save_photo(&at("gtFine", "gtFine_color"), 4, 2);
+        fs::write(at("gtFine", "gtFine_polygons").with_extension("json"), "{}").unwrap();
+    };
+    pair(
+        "train",
+        "aachen",
+        "aachen_000000_000019",
+        [7, 8, 11, 33, 0, 29, 255, 23],
+    );
+    pair("train", "bochum", "bochum_000000_000600", [7; 8]);
+    pair("val", "munster", "munster_000000_000019", [26; 8]);
+    loads(dir.path(), Layout::Cityscapes, 19, [2, 1]);
+    let dataset = Dataset::open(dir.path(), "training").unwrap();
+    let sample = dataset.load(0).unwrap();
+    assert_eq!(sample.name, "aachen_000000_000019");
+    assert_eq!(
+        sample.labels.data,
+        [0, 1, 2, 18, IGNORE, IGNORE, IGNORE, 10]
+    );
+    assert_eq!(dataset.classes().name(18), "bicycle");
+    let labels = "gtFine/train/aachen/aachen_000000_000019_gtFine_labelIds.png";
+    save_labels(&dir.path().join(labels), [4, 2], &[34; 8]);
+    says(&message(dataset.load(0)), &["label 34", "19 classes"]);
+    fs::remove_dir_all(dir.path().join("gtFine")).unwrap();
+    says(&message(detect(dir.path())), &["gtFine_trainvaltest.zip"]);
+}
+
+#[test]
+fn pascal_voc_takes_its_splits_from_lists() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("VOCdevkit/VOC2012");
+    for name in ["2007_000032", "2007_000039", "2007_000063", "2008_000001"] {
+        save_photo(&root.join(format!("JPEGImages/{name}.png")), 4, 2);
+    }
+    for name in ["2007_000032", "2007_000039", "2007_000063"] {
+        save_png(
+            &root.join(format!("SegmentationClass/{name}.png")),
+            [4, 2],
+            png::ColorType::Indexed,
+            png::BitDepth::Eight,
+            &[0, 1, 20, 255, 15, 15, 0, 0],
+        );
+    }
+    let lists = root.join("ImageSets/Segmentation");
+    fs::create_dir_all(&lists).unwrap();
+    fs::write(lists.join("train.txt"), "2007_000032\n2007_000063\n").unwrap();
+    fs::write(lists.join("val.txt"), "2007_000039 1\r\n").unwrap();
+    for given in [dir.path(), &dir.path().join("VOCdevkit/.."), &root] {
+        loads(given, Layout::PascalVoc, 21, [2, 1]);
+    }
+    let dataset = Dataset::open(dir.path(), "val").unwrap();
+    assert_eq!(
+        dataset.load(0).unwrap().labels.data,
+        [0, 1, 20, IGNORE, 15, 15, 0, 0]
+    );
+    assert_eq!(
+        (dataset.classes().name(20), dataset.sample_name(0)),
+        ("tvmonitor", "2007_000039".to_owned())
+    );
+    // A photo that is listed and has no labels is reported; what no list names is not.
+    fs::write(lists.join("train.txt"), "2007_000032\n2008_000001\n").unwrap();
+    let report = inspect(dir.path(), &|_, _| {}).unwrap();
+    assert_eq!(report.splits.len(), 2);
+    assert_eq!(
+        (report.splits[0].pairs, report.splits[0].missing_labels),
+        (1, 1)
+    );
+    assert_eq!(report.problems().len(), 1);
+    says(&report.problems()[0], &["2008_000001"]);
+    says(
+        &message(Dataset::open(dir.path(), "test")),
+        &["no split", "training, validation"],
+    );
+}
+
+#[test]
+fn fingerprints_follow_names_and_sizes() {
+    let (one, two) = (plain(3), plain(3));
+    let fingerprint = |dir: &Path| Dataset::open(dir, "training").unwrap().fingerprint();
+    let first = fingerprint(one.path());
+    assert_eq!(first.len(), 16);
+    assert_eq!(first, fingerprint(two.path()));
+    assert_eq!(first, fingerprint(one.path()));
+    let labels = two.path().join("annotations/training/p00.png");
+    save_labels(&labels, [4, 2], &[0; 8]);
+    let relabelled = fingerprint(two.path());
+    assert_ne!(first, relabelled);
+    fs::write(two.path().join("classes.txt"), "a\nb\nd\n").unwrap();
+    assert_ne!(relabelled, fingerprint(two.path()));
+    let scenes = |text: &str| fingerprint(Path::new(text));
+    assert_eq!(scenes("scenes:4"), scenes("scenes:4"));
+    assert_ne!(scenes("scenes:4"), scenes("scenes:4@64x64"));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Tests of the data room, and the folders and files that they need.
 
 mod augmentation;
+mod balance;
 mod decoding;
 mod jpegs;
 mod layouts;

@@ -23,6 +23,8 @@ fn a_sound_folder_has_no_problems() {
     assert_eq!(training.sizes, Some([[2, 4], [2, 4]]));
     let shares = report.class_shares();
     assert_eq!((shares[0].name.as_str(), shares[0].pixels), ("a", 20));
+    assert_eq!(training.class_pairs, [4, 4, 4]);
+    assert_eq!(shares[2].pairs, 8);
     assert!((shares.iter().map(|s| s.share).sum::<f64>() - 1.0).abs() < 1e-12);
     let table = report.to_string();
     says(

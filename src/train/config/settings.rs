@@ -1,6 +1,6 @@
 //! Settings as text: `KEY=VALUE` overrides, and unknown keys answered with the nearest known one.
 
-use super::config::{ConfigError, keys};
+use super::{ConfigError, keys};
 use toml::{Table, Value};
 
 /// A value as TOML where it is one, else as text, so that strings need no quotes.
@@ -23,6 +23,43 @@ pub(super) fn set(table: &mut Table, key: &str, value: Value) -> Result<(), Conf
         .ok_or_else(unknown)?
         .insert(name.to_owned(), value);
     Ok(())
+}
+
+/// Takes the stages out of a configuration.
+pub(super) fn take_stages(table: &mut Table) -> Result<Vec<Table>, ConfigError> {
+    match table.remove("stages") {
+        None => Ok(Vec::new()),
+        Some(stages) => stages.try_into().map_err(|_| {
+            ConfigError::Toml("stages is a list of tables: write [[stages]] above each".into())
+        }),
+    }
+}
+
+/// For `stages.N.KEY` the stage N, from 1, and KEY.
+pub(super) fn stage_of<'a, 'k>(
+    key: &'k str,
+    stages: &'a mut [Table],
+) -> Result<Option<(&'a mut Table, &'k str)>, ConfigError> {
+    let Some((number, name)) = key.strip_prefix("stages.").and_then(|k| k.split_once('.')) else {
+        return Ok(None);
+    };
+    let count = stages.len();
+    let index = number.parse::<usize>().ok().and_then(|n| n.checked_sub(1));
+    match index.and_then(|i| stages.get_mut(i)) {
+        Some(stage) => Ok(Some((stage, name))),
+        None => Err(ConfigError::Toml(format!(
+            "there is no stage {number}: the configuration has {count}, numbered from 1"
+        ))),
+    }
+}
+
+/// Removes a setting, so that an override of the whole run holds.
+pub(super) fn unset(table: &mut Table, key: &str) {
+    if let Some((section, name)) = key.split_once('.')
+        && let Some(Value::Table(section)) = table.get_mut(section)
+    {
+        section.remove(name);
+    }
 }
 
 pub(super) fn refuse_unknown(table: &Table) -> Result<(), ConfigError> {

@@ -1,4 +1,4 @@
-//! Scores: one confusion matrix over a data set.
+//! The confusion matrix and its scores.
 
 use serde::Serialize;
 
@@ -63,6 +63,17 @@ impl Confusion {
         self.counts[truth * self.classes + prediction]
     }
 
+    /// The number of classes N.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// Labelled pixels of true class `truth`, however they were predicted.
+    pub fn labelled(&self, truth: usize) -> u64 {
+        let row = truth * self.classes..(truth + 1) * self.classes;
+        self.counts[row].iter().sum::<u64>() + self.unpredicted[truth]
+    }
+
     /// The scores.
     pub fn scores(&self) -> Scores {
         let n = self.classes;
@@ -71,21 +82,36 @@ impl Confusion {
         let mut iou = Vec::with_capacity(n);
         for k in 0..n {
             let both = self.count(k, k);
-            let truth: u64 = (0..n).map(|j| self.count(k, j)).sum::<u64>() + self.unpredicted[k];
+            let truth = self.labelled(k);
             let predicted: u64 = (0..n).map(|j| self.count(j, k)).sum();
             let union = truth + predicted - both;
             iou.push((union > 0).then(|| both as f64 / union as f64));
             right += both;
             labelled += truth;
         }
-        let present: Vec<f64> = iou.iter().flatten().copied().collect();
-        let share = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
         Scores {
-            miou: share(present.iter().sum(), present.len() as f64),
-            pixel_accuracy: share(right as f64, labelled as f64),
+            miou: mean(iou.iter().flatten()),
+            pixel_accuracy: match labelled {
+                0 => 0.0,
+                _ => right as f64 / labelled as f64,
+            },
             iou,
         }
     }
+
+    /// Mean IoU over the classes whose union is not empty, leaving some out; pixels of those
+    /// classes still count as errors of the others.
+    pub fn miou_without(&self, classes: &[usize]) -> f64 {
+        let iou = self.scores().iou;
+        let kept = iou.iter().enumerate().filter(|(k, _)| !classes.contains(k));
+        mean(kept.filter_map(|(_, iou)| iou.as_ref()))
+    }
+}
+
+/// The mean, and 0 of nothing.
+fn mean<'a>(values: impl Iterator<Item = &'a f64>) -> f64 {
+    let (sum, count) = values.fold((0.0, 0u64), |(sum, count), v| (sum + v, count + 1));
+    if count > 0 { sum / count as f64 } else { 0.0 }
 }
 
 #[cfg(test)]
@@ -100,6 +126,8 @@ mod tests {
         assert_eq!(scores.iou, vec![Some(0.5), Some(1.0 / 3.0), None]);
         assert!((scores.miou - (0.5 + 1.0 / 3.0) / 2.0).abs() < 1e-12);
         assert_eq!(scores.pixel_accuracy, 0.5);
+        assert_eq!(confusion.miou_without(&[1]), 0.5);
+        assert_eq!(confusion.labelled(1), 2);
     }
 
     #[test]

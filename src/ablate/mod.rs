@@ -1,0 +1,259 @@
+//! Tables of training runs: one question, a grid of configurations and seeds, one answer.
+//!
+//! [`run`] trains every row of a [`Table`] with every seed, scores each finished model by the code
+//! of `flowseg eval`, and writes `table.md`, `table.csv` and plots. What is finished is kept, and a
+//! run in progress goes on from its checkpoint, so that a table can be made over days.
+//!
+//! ```text
+//! OUT/table.md, table.csv, *.svg     the answer so far
+//! OUT/scores/NAME.json               a finished run: settings, curve, scores
+//! OUT/runs/NAME/                     its run folder, without checkpoints once it is scored
+//! ```
+
+mod plot;
+mod record;
+mod report;
+mod table;
+
+pub use record::{Record, StepResult};
+pub use table::{Job, ScoreSettings, Table};
+
+use crate::data::{DataError, Dataset};
+use crate::device::Opened;
+use crate::eval::{self, Agreement, Confusion, EvalError, Scoring};
+use crate::files::{self, FileError};
+use crate::model::Model;
+use crate::train::config::{Config, ConfigError};
+use crate::train::{self, TrainError};
+use burn::module::Module;
+use std::path::{Path, PathBuf};
+
+/// What happens while a table is made, in order.
+pub enum Event {
+    /// A run begins, goes on, or was finished before.
+    Job {
+        /// Its number from 1, and how many there are.
+        number: [usize; 2],
+        /// `ROW, seed SEED`
+        name: String,
+        /// Whether it was finished before.
+        done: bool,
+    },
+    /// An event of its training.
+    Train(train::Event),
+    /// Its model is being scored.
+    Scoring,
+    /// It was scored: mIoU, 0 to 1, at the last number of solver steps; none where it diverged.
+    Scored(Option<f64>),
+}
+
+/// Why a table can't be made.
+#[derive(Debug, thiserror::Error)]
+pub enum AblateError {
+    /// The table's file makes no sense.
+    #[error("{}: {reason}", path.display())]
+    Table {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what is expected.
+        reason: String,
+    },
+    /// The settings of a row make no sense.
+    #[error("{}, row \"{row}\": {source}", path.display())]
+    Row {
+        /// The file.
+        path: PathBuf,
+        /// The row.
+        row: String,
+        /// What is wrong.
+        source: ConfigError,
+    },
+    /// The folder holds results of other settings.
+    #[error("{} was made with other settings: name another -o, or remove it", .0.display())]
+    Changed(PathBuf),
+    /// A run.
+    #[error("{name}: {source}")]
+    Train {
+        /// The run.
+        name: String,
+        /// Why.
+        source: Box<TrainError>,
+    },
+    /// A score.
+    #[error("{name}: {source}")]
+    Eval {
+        /// The run.
+        name: String,
+        /// Why.
+        source: EvalError,
+    },
+    /// The data that is scored on.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A file.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A plot.
+    #[error("the plot {} cannot be drawn: {reason}", path.display())]
+    Plot {
+        /// The file.
+        path: PathBuf,
+        /// What the plotting library said.
+        reason: String,
+    },
+}
+
+/// Makes a table in the folder `out`, as far as it is not made yet, and says whether it is
+/// complete. `stop` is asked before every training step and every scored batch.
+///
+/// # Errors
+/// Results of other settings in `out`, data or files that fail. A run that diverges is a result.
+pub fn run(
+    table: &Table,
+    out: &Path,
+    device: &Opened,
+    report: &mut dyn FnMut(Event),
+    stop: &dyn Fn() -> bool,
+) -> Result<bool, AblateError> {
+    for folder in ["runs", "scores"] {
+        files::create_folder(&out.join(folder))?;
+    }
+    let mut records = Vec::new();
+    for (i, job) in table.jobs.iter().enumerate() {
+        let before = Record::read(out, job, &table.score)?;
+        report(Event::Job {
+            number: [i + 1, table.jobs.len()],
+            name: job.title(),
+            done: before.is_some(),
+        });
+        let record = match before {
+            Some(record) => record,
+            None => match finish(table, job, out, device, report, stop)? {
+                Some(record) => record,
+                None => {
+                    report::write(table, out, &records)?;
+                    return Ok(false);
+                }
+            },
+        };
+        records.push(record);
+        report::write(table, out, &records)?;
+    }
+    Ok(true)
+}
+
+/// Trains and scores one run; none where it was stopped.
+fn finish(
+    table: &Table,
+    job: &Job,
+    out: &Path,
+    device: &Opened,
+    report: &mut dyn FnMut(Event),
+    stop: &dyn Fn() -> bool,
+) -> Result<Option<Record>, AblateError> {
+    let folder = out.join("runs").join(&job.name);
+    unchanged(&folder, &job.config)?;
+    let path = folder.join("model.safetensors");
+    let mut record = Record::new(job, &table.score, device);
+    if !path.exists() {
+        let mut tell = |event| report(Event::Train(event));
+        match train::run(&job.config, &folder, true, &device.device, &mut tell, stop) {
+            Ok(outcome) if outcome.stopped => return Ok(None),
+            Ok(_) => {}
+            // That a setting diverges is what a table is there to tell.
+            Err(error @ TrainError::Diverged { .. }) => record.failure = Some(error.to_string()),
+            Err(source) => {
+                return Err(AblateError::Train {
+                    name: job.title(),
+                    source: Box::new(source),
+                });
+            }
+        }
+    }
+    record.read_metrics(&folder.join("metrics.jsonl"));
+    if record.failure.is_none() {
+        report(Event::Scoring);
+        let model = files::read_model(&path, &device.device)?;
+        match score(table, job, &model, &mut record, stop) {
+            Err(EvalError::Stopped) => return Ok(None),
+            result => result.map_err(|source| AblateError::Eval {
+                name: job.title(),
+                source,
+            })?,
+        }
+    }
+    report(Event::Scored(record.results.last().map(|r| r.miou)));
+    record.write(out, job)?;
+    // The finished model stays; what a run would go on from is many times its size.
+    let _ = std::fs::remove_dir_all(folder.join("checkpoints"));
+    Ok(Some(record))
+}
+
+/// A run folder in progress must have been begun with the same settings.
+fn unchanged(folder: &Path, config: &Config) -> Result<(), AblateError> {
+    let path = folder.join("config.toml");
+    match std::fs::read_to_string(&path) {
+        Ok(text) if Config::parse(&text, &[]).ok().as_ref() != Some(config) => {
+            Err(AblateError::Changed(folder.to_owned()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Scores a model at every number of solver steps, once for every seed of the noise; the scores
+/// are those of all seeds together.
+fn score(
+    table: &Table,
+    job: &Job,
+    model: &Model,
+    record: &mut Record,
+    stop: &dyn Fn() -> bool,
+) -> Result<(), EvalError> {
+    let settings = &table.score;
+    let training = Dataset::open(&job.config.data.path, "training")?;
+    let data = Dataset::open(&job.config.data.path, &settings.split)?;
+    let classes = model.card.classes.len();
+    let mut sums = vec![Confusion::new(classes); settings.steps.len()];
+    let mut agreement = Agreement::default();
+    for &seed in &settings.noise_seeds {
+        let scoring = Scoring {
+            steps: settings.steps.clone(),
+            resolutions: vec![settings.resolution],
+            batch: job.config.train.batch_size,
+            samples: settings.samples,
+            seed,
+            ..Scoring::default()
+        };
+        let mut seen = |seen: &eval::Seen| {
+            if settings.noise_seeds.len() > 1 {
+                agreement.add(seen);
+            }
+        };
+        let outcomes = eval::score(model, &data, &scoring, &mut seen, stop)?;
+        for (sum, outcome) in sums.iter_mut().zip(&outcomes) {
+            sum.merge(&outcome.confusion);
+        }
+    }
+    let scored = eval::spread(data.len(), settings.samples).len();
+    record.data = data.name().to_owned();
+    record.classes = classes;
+    record.photos = [training.len(), scored];
+    record.parameters = model.network.num_params();
+    record.steps = model.card.steps;
+    record.results = settings
+        .steps
+        .iter()
+        .zip(&sums)
+        .map(|(&steps, confusion)| {
+            let scores = confusion.scores();
+            StepResult {
+                steps,
+                miou: scores.miou,
+                pixel_accuracy: scores.pixel_accuracy,
+                agreement: agreement.share(steps),
+                iou: scores.iou,
+            }
+        })
+        .collect();
+    Ok(())
+}

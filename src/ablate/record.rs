@@ -1,0 +1,142 @@
+//! A finished run: `scores/NAME.json`.
+
+use super::{AblateError, Job, ScoreSettings};
+use crate::device::Opened;
+use crate::files::{self, FileError};
+use crate::train::config::Config;
+use crate::train::metrics::{StepLine, ValidationLine};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// Everything that a table says of a run, so that its folder can go.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// The row's name.
+    pub row: String,
+    /// The run's seed.
+    pub seed: u64,
+    /// Its settings, as TOML.
+    pub config: String,
+    /// How it was scored.
+    pub score: ScoreSettings,
+    /// Version of this program.
+    pub version: String,
+    /// The compute device.
+    pub device: String,
+    /// The data set's name.
+    pub data: String,
+    /// Number of classes.
+    pub classes: usize,
+    /// Photos trained on and photos scored.
+    pub photos: [usize; 2],
+    /// Parameters of the network.
+    pub parameters: usize,
+    /// Training steps taken.
+    pub steps: u64,
+    /// Median seconds a training step, validations left out.
+    pub seconds_per_step: Option<f64>,
+    /// Step and mIoU, 0 to 1, of every validation of the training.
+    pub curve: Vec<(u64, f64)>,
+    /// Scores by number of solver steps; none where the run diverged.
+    pub results: Vec<StepResult>,
+    /// Why there are none.
+    pub failure: Option<String>,
+}
+
+/// The scores at one number of solver steps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepResult {
+    /// Solver steps.
+    pub steps: usize,
+    /// Mean IoU, 0 to 1.
+    pub miou: f64,
+    /// Pixel accuracy, 0 to 1.
+    pub pixel_accuracy: f64,
+    /// Share of pixels that all noise seeds but the first predict as the first does, 0 to 1.
+    pub agreement: Option<f64>,
+    /// IoU by class index; none where a class is neither present nor predicted.
+    pub iou: Vec<Option<f64>>,
+}
+
+fn path(out: &Path, job: &Job) -> PathBuf {
+    out.join("scores").join(format!("{}.json", job.name))
+}
+
+impl Record {
+    /// A record without results.
+    pub(super) fn new(job: &Job, score: &ScoreSettings, device: &Opened) -> Self {
+        Self {
+            row: job.row_name.clone(),
+            seed: job.seed,
+            config: job.config.to_toml(),
+            score: score.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            device: device.to_string(),
+            data: String::new(),
+            classes: 0,
+            photos: [0; 2],
+            parameters: 0,
+            steps: 0,
+            seconds_per_step: None,
+            curve: Vec::new(),
+            results: Vec::new(),
+            failure: None,
+        }
+    }
+
+    /// The record of a job, where it is finished. One that was scored otherwise is no record, since
+    /// its model is there to be scored again.
+    ///
+    /// # Errors
+    /// A record that can't be read, or of other settings.
+    pub(super) fn read(
+        out: &Path,
+        job: &Job,
+        score: &ScoreSettings,
+    ) -> Result<Option<Self>, AblateError> {
+        let path = path(out, job);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let record: Self =
+            serde_json::from_slice(&files::read(&path)?).map_err(|error| AblateError::Table {
+                path: path.clone(),
+                reason: format!("{error}: remove it to score the run again"),
+            })?;
+        if record.settings().as_ref() != Some(&job.config) {
+            return Err(AblateError::Changed(path));
+        }
+        Ok(Some(record).filter(|record| record.score == *score))
+    }
+
+    pub(super) fn write(&self, out: &Path, job: &Job) -> Result<(), FileError> {
+        let path = path(out, job);
+        let bytes = serde_json::to_vec_pretty(self).map_err(|error| FileError::Write {
+            path: path.clone(),
+            source: error.into(),
+        })?;
+        files::write_atomic(&path, &bytes)
+    }
+
+    /// Its settings, read again: settings that were added since have their defaults.
+    pub(super) fn settings(&self) -> Option<Config> {
+        Config::parse(&self.config, &[]).ok()
+    }
+
+    /// Takes curve and cost from a run's `metrics.jsonl`; a run without one has neither.
+    pub(super) fn read_metrics(&mut self, path: &Path) {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let mut seconds = Vec::new();
+        let batch = self.settings().map_or(0, |config| config.train.batch_size);
+        for line in text.lines() {
+            if let Ok(line) = serde_json::from_str::<ValidationLine>(line) {
+                self.curve.push((line.step, line.miou));
+            } else if let Ok(line) = serde_json::from_str::<StepLine>(line) {
+                self.steps = line.step;
+                seconds.push(batch as f64 / line.photos_per_second.max(1e-9));
+            }
+        }
+        seconds.sort_by(f64::total_cmp);
+        self.seconds_per_step = seconds.get(seconds.len() / 2).copied();
+    }
+}

@@ -1,0 +1,356 @@
+//! A table as Markdown, as CSV and as plots.
+
+use super::plot::{Axis, Line, plot};
+use super::{AblateError, Record, StepResult, Table};
+use crate::train::config::Config;
+use crate::{csv, files};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+
+/// Writes `table.md`, `table.csv` and the plots of what is finished.
+pub(super) fn write(table: &Table, out: &Path, records: &[Record]) -> Result<(), AblateError> {
+    if records.is_empty() {
+        return Ok(());
+    }
+    files::write_atomic(&out.join("table.csv"), csv(table, records).as_bytes())?;
+    let mut pictures = Vec::new();
+    for (file, caption, axes, lines) in plots(table, records) {
+        if lines.iter().any(|line| line.points.len() > 1) {
+            plot(&out.join(file), &caption, axes, &lines)?;
+            pictures.push((file, caption));
+        }
+    }
+    let text = markdown(table, records, &pictures);
+    Ok(files::write_atomic(&out.join("table.md"), text.as_bytes())?)
+}
+
+/// The records of a row, over its seeds.
+fn of_row<'a>(table: &Table, records: &'a [Record], row: usize) -> Vec<&'a Record> {
+    let name = &table.rows[row].name;
+    records.iter().filter(|r| r.row == *name).collect()
+}
+
+fn at(record: &Record, steps: usize) -> Option<&StepResult> {
+    record.results.iter().find(|result| result.steps == steps)
+}
+
+fn markdown(table: &Table, records: &[Record], pictures: &[(&str, String)]) -> String {
+    let mut text = format!("# {}\n\n", table.title);
+    if !table.about.is_empty() {
+        let _ = writeln!(text, "{}\n", table.about);
+    }
+    let _ = writeln!(text, "{}\n", budget(table, records));
+    let several = table.score.noise_seeds.len() > 1;
+    let mut head = vec!["".to_owned()];
+    head.extend(table.score.steps.iter().map(|steps| match steps {
+        1 => "mIoU, 1 step".to_owned(),
+        steps => format!("mIoU, {steps} steps"),
+    }));
+    head.push("pixel accuracy".to_owned());
+    if several {
+        head.push("agreement of noise seeds".to_owned());
+    }
+    head.extend(["seeds".to_owned(), "seconds a training step".to_owned()]);
+    let _ = writeln!(
+        text,
+        "| {} |\n|{}",
+        head.join(" | "),
+        "---|".repeat(head.len())
+    );
+    let last = table.score.steps.last().copied().unwrap_or_default();
+    for (row, described) in table.rows.iter().enumerate() {
+        let of_row = of_row(table, records, row);
+        let mean = |value: &dyn Fn(&Record) -> Option<f64>| -> Vec<f64> {
+            of_row.iter().filter_map(|record| value(record)).collect()
+        };
+        let mut cells = vec![described.name.clone()];
+        for &steps in &table.score.steps {
+            cells.push(per_cent(&mean(&|r| Some(at(r, steps)?.miou))));
+        }
+        cells.push(per_cent(&mean(&|r| Some(at(r, last)?.pixel_accuracy))));
+        if several {
+            cells.push(per_cent(&mean(&|r| at(r, last)?.agreement)));
+        }
+        let failed = of_row.iter().filter(|r| r.failure.is_some()).count();
+        cells.push(match failed {
+            0 => of_row.len().to_string(),
+            failed => format!("{}, {failed} diverged", of_row.len()),
+        });
+        let seconds = mean(&|r| r.seconds_per_step);
+        cells.push(match spread_of(&seconds) {
+            Some((mean, _)) => format!("{mean:.3}"),
+            None => "-".to_owned(),
+        });
+        let _ = writeln!(text, "| {} |", cells.join(" | "));
+    }
+    let score = &table.score;
+    let _ = writeln!(
+        text,
+        "\nmIoU and pixel accuracy in per cent on the {} split at {} resolution: the mean over \
+         training seeds, and their standard deviation where there are several. Pixel accuracy{} at \
+         {last} solver steps.",
+        score.split,
+        score.resolution.name(),
+        if several { " and agreement" } else { "" },
+    );
+    for (file, caption) in pictures {
+        let _ = writeln!(text, "\n![{caption}]({file})");
+    }
+    text
+}
+
+/// What the runs had in common, and what they did not.
+fn budget(table: &Table, records: &[Record]) -> String {
+    let settings: Vec<Config> = records.iter().filter_map(Record::settings).collect();
+    let common = |values: Vec<String>| {
+        let same = values.windows(2).all(|pair| pair[0] == pair[1]);
+        match values.into_iter().next() {
+            Some(first) if same => first,
+            _ => "varying".to_owned(),
+        }
+    };
+    let of = |value: &dyn Fn(&Record) -> String| {
+        let finished = records.iter().filter(|r| r.failure.is_none());
+        common(finished.map(value).collect())
+    };
+    let set = |value: &dyn Fn(&Config) -> String| common(settings.iter().map(value).collect());
+    let planned = table.jobs.len();
+    format!(
+        "Budget: {} training steps of {} photos at {} ({} training photos of {}, {} classes), \
+         {} parameters, learning rate {}, scored on {} photos; flowseg {} on {}. {} of {planned} \
+         runs are finished.",
+        of(&|r| r.steps.to_string()),
+        set(&|c| c.train.batch_size.to_string()),
+        set(&|c| format!("{} x {}", c.data.size[0], c.data.size[1])),
+        of(&|r| r.photos[0].to_string()),
+        of(&|r| r.data.clone()),
+        of(&|r| r.classes.to_string()),
+        of(&|r| match r.parameters {
+            few @ ..100_000 => few.to_string(),
+            many => format!("{:.1} million", many as f64 / 1e6),
+        }),
+        set(&|c| c.train.learning_rate.to_string()),
+        of(&|r| r.photos[1].to_string()),
+        of(&|r| r.version.clone()),
+        of(&|r| r.device.clone()),
+        records.len(),
+    )
+}
+
+/// Mean and standard deviation; none of nothing.
+fn spread_of(values: &[f64]) -> Option<(f64, f64)> {
+    let count = values.len() as f64;
+    if values.is_empty() {
+        return None;
+    }
+    let mean = values.iter().sum::<f64>() / count;
+    let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
+    Some((mean, (squares / (count - 1.0).max(1.0)).sqrt()))
+}
+
+fn per_cent(values: &[f64]) -> String {
+    match spread_of(values) {
+        None => "-".to_owned(),
+        Some((mean, _)) if values.len() == 1 => format!("{:.2}", 100.0 * mean),
+        Some((mean, deviation)) => format!("{:.2} ± {:.2}", 100.0 * mean, 100.0 * deviation),
+    }
+}
+
+/// A line a run and number of solver steps.
+fn csv(table: &Table, records: &[Record]) -> String {
+    let mut text = csv::line([
+        "row",
+        "seed",
+        "series",
+        "x",
+        "solver_steps",
+        "miou",
+        "pixel_accuracy",
+        "agreement",
+        "training_steps",
+        "parameters",
+        "seconds_per_step",
+        "failure",
+    ]);
+    let optional = |value: Option<f64>| value.map_or_else(String::new, |v| v.to_string());
+    for record in records {
+        let row = table.rows.iter().find(|row| row.name == record.row);
+        let line = |result: Option<&StepResult>| {
+            csv::line([
+                record.row.clone(),
+                record.seed.to_string(),
+                row.and_then(|row| row.series.clone()).unwrap_or_default(),
+                optional(row.and_then(|row| row.x)),
+                result.map_or_else(String::new, |r| r.steps.to_string()),
+                optional(result.map(|r| r.miou)),
+                optional(result.map(|r| r.pixel_accuracy)),
+                optional(result.and_then(|r| r.agreement)),
+                record.steps.to_string(),
+                record.parameters.to_string(),
+                optional(record.seconds_per_step),
+                record.failure.clone().unwrap_or_default(),
+            ])
+        };
+        match record.results.as_slice() {
+            [] => text.push_str(&line(None)),
+            results => text.extend(results.iter().map(|result| line(Some(result)))),
+        }
+    }
+    text
+}
+
+type Plot = (&'static str, String, Axis, Vec<Line>);
+
+/// mIoU over training, over solver steps, and over the rows' axis; means over seeds.
+fn plots(table: &Table, records: &[Record]) -> Vec<Plot> {
+    let rows = || (0..table.rows.len()).map(|row| (row, of_row(table, records, row)));
+    let name = |row: usize| table.rows[row].name.clone();
+    let training = rows().map(|(row, of_row)| {
+        let points = of_row.iter().flat_map(|r| &r.curve);
+        Line::mean(name(row), points.map(|&(step, miou)| (step as f64, miou)))
+    });
+    let solver = rows().map(|(row, of_row)| {
+        let points = of_row.iter().flat_map(|r| &r.results);
+        Line::mean(name(row), points.map(|r| (r.steps as f64, r.miou)))
+    });
+    let mut all = vec![
+        (
+            "convergence.svg",
+            "mIoU over training".to_owned(),
+            Axis::linear("training step"),
+            training.collect(),
+        ),
+        (
+            "steps.svg",
+            "mIoU over solver steps".to_owned(),
+            Axis::logarithmic("solver steps"),
+            solver.collect(),
+        ),
+    ];
+    if let Some(axis) = &table.axis {
+        let last = table.score.steps.last().copied().unwrap_or_default();
+        let over = |value: &dyn Fn(&Record) -> Option<f64>| {
+            let mut lines: BTreeMap<String, Vec<(f64, f64)>> = BTreeMap::new();
+            for (row, of_row) in rows() {
+                let Some(x) = table.rows[row].x else { continue };
+                let line = lines.entry(table.rows[row].series.clone().unwrap_or_default());
+                let values = of_row.iter().filter_map(|record| value(record));
+                line.or_default().extend(values.map(|value| (x, value)));
+            }
+            let lines = lines.into_iter();
+            lines
+                .map(|(name, points)| Line::mean(name, points))
+                .collect::<Vec<_>>()
+        };
+        all.push((
+            "axis.svg",
+            format!("mIoU over {axis}"),
+            Axis::logarithmic(axis),
+            over(&|r| Some(at(r, last)?.miou)),
+        ));
+        let cost = Axis {
+            y: "seconds a training step".to_owned(),
+            scale: 1.0,
+            ..Axis::logarithmic(axis)
+        };
+        all.push((
+            "cost.svg",
+            format!("cost over {axis}"),
+            cost,
+            over(&|r| r.seconds_per_step),
+        ));
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ablate::ScoreSettings;
+    use crate::ablate::table::Row;
+
+    fn record(row: &str, seed: u64, miou: Option<f64>) -> Record {
+        let result = miou.map(|miou| StepResult {
+            steps: 5,
+            miou,
+            pixel_accuracy: 0.5,
+            agreement: Some(0.75),
+            iou: vec![Some(miou), None],
+        });
+        Record {
+            row: row.to_owned(),
+            seed,
+            config: Config::default().to_toml(),
+            score: ScoreSettings::default(),
+            version: "1.0.0".to_owned(),
+            device: "cpu".to_owned(),
+            data: "scenes".to_owned(),
+            classes: 2,
+            photos: [512, 64],
+            parameters: 1_500_000,
+            steps: 300,
+            seconds_per_step: Some(0.25),
+            curve: vec![(100, 0.1), (200, 0.2)],
+            failure: result.is_none().then(|| "the loss is NaN".to_owned()),
+            results: result.into_iter().collect(),
+        }
+    }
+
+    fn table() -> Table {
+        let row = |name: &str, x: f64| Row {
+            name: name.to_owned(),
+            x: Some(x),
+            series: Some("s".to_owned()),
+        };
+        Table {
+            title: "T".to_owned(),
+            about: String::new(),
+            axis: Some("classes".to_owned()),
+            score: ScoreSettings {
+                steps: vec![5],
+                noise_seeds: vec![0, 1],
+                ..ScoreSettings::default()
+            },
+            rows: vec![row("a", 2.0), row("b", 4.0), row("c", 8.0)],
+            jobs: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn cells_are_means_over_seeds_and_tell_of_failures() {
+        let records = [
+            record("a", 0, Some(0.4)),
+            record("a", 1, Some(0.5)),
+            record("b", 0, None),
+        ];
+        let out = tempfile::tempdir().unwrap();
+        write(&table(), out.path(), &records).unwrap();
+        let text = std::fs::read_to_string(out.path().join("table.md")).unwrap();
+        for line in [
+            "| a | 45.00 ± 7.07 | 50.00 ± 0.00 | 75.00 ± 0.00 | 2 | 0.250 |",
+            "| b | - | - | - | 1, 1 diverged | 0.250 |",
+            "| c | - | - | - | 0 | - |",
+        ] {
+            assert!(text.contains(line), "{line} is not in {text}");
+        }
+        assert!(
+            text.contains("512 training photos of scenes, 2 classes"),
+            "{text}"
+        );
+        let csv = std::fs::read_to_string(out.path().join("table.csv")).unwrap();
+        assert!(
+            csv.contains("a,1,s,2,5,0.5,0.5,0.75,300,1500000,0.25,\n"),
+            "{csv}"
+        );
+        assert!(
+            csv.contains("b,0,s,4,,,,,300,1500000,0.25,the loss is NaN\n"),
+            "{csv}"
+        );
+        // One point is no curve over solver steps; two places on the axis have a cost.
+        assert!(!out.path().join("steps.svg").exists());
+        assert!(out.path().join("convergence.svg").exists());
+        assert!(out.path().join("cost.svg").exists());
+        assert!(!out.path().join("axis.svg").exists());
+    }
+}

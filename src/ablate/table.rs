@@ -1,0 +1,335 @@
+//! The file that describes a table.
+//!
+//! ```toml
+//! title = "Reshaped against vanilla flow matching"
+//! about = "What it shows."
+//! seeds = [0, 1]                    # every row is trained with every seed
+//! config = "camvid.toml"            # settings to start from, beside this file; may be left out
+//! axis = "classes"                  # what the rows' x counts, for a plot over it; may be left out
+//!
+//! [score]                           # every key has a default
+//! steps = [1, 2, 5, 10]             # numbers of solver steps, each a column
+//! split = "validation"
+//! resolution = "label"              # or "network"
+//! samples = 0                       # photos that are scored; 0 takes the whole split
+//! noise_seeds = [0]                 # with several, their agreement is a column
+//!
+//! [base.train]                      # any settings of `flowseg train`
+//! steps = 1500
+//!
+//! [[row]]
+//! name = "vanilla"
+//! set = { loss.objective = "vanilla" }
+//! x = 11                            # place on the axis, and the line that it belongs to;
+//! series = "vanilla"                # may be left out
+//! ```
+
+use super::AblateError;
+use crate::eval::Resolution;
+use crate::files;
+use crate::train::config::Config;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use toml::Value;
+
+/// A table, read and checked: every run's settings are known to make sense.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table {
+    /// Its heading.
+    pub title: String,
+    /// A paragraph under it.
+    pub about: String,
+    /// What the rows' places count, for a plot over them.
+    pub axis: Option<String>,
+    /// How models are scored.
+    pub score: ScoreSettings,
+    /// The rows in order.
+    pub rows: Vec<Row>,
+    /// Every run: all rows with the first seed, then all with the next.
+    pub jobs: Vec<Job>,
+}
+
+/// A row of a table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// Its name.
+    pub name: String,
+    /// Its place on the axis.
+    pub x: Option<f64>,
+    /// The line of the plot that it belongs to.
+    pub series: Option<String>,
+}
+
+/// One run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// Name of its files: letters, digits and hyphens.
+    pub name: String,
+    /// Index of its row.
+    pub row: usize,
+    /// The row's name.
+    pub row_name: String,
+    /// Its seed.
+    pub seed: u64,
+    /// Its settings.
+    pub config: Config,
+}
+
+impl Job {
+    /// `ROW, seed SEED`
+    pub fn title(&self) -> String {
+        format!("{}, seed {}", self.row_name, self.seed)
+    }
+}
+
+/// How the models of a table are scored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ScoreSettings {
+    /// Numbers of solver steps.
+    pub steps: Vec<usize>,
+    /// The split.
+    pub split: String,
+    /// What the labels are compared at.
+    pub resolution: Resolution,
+    /// Photos, spread over the split; 0 takes all.
+    pub samples: usize,
+    /// Seeds of the noise that flows start from.
+    pub noise_seeds: Vec<u64>,
+}
+
+impl Default for ScoreSettings {
+    /// Ten steps on the whole validation split at label resolution, one seed.
+    fn default() -> Self {
+        Self {
+            steps: vec![10],
+            split: "validation".to_owned(),
+            resolution: Resolution::Label,
+            samples: 0,
+            noise_seeds: vec![0],
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    title: String,
+    #[serde(default)]
+    about: String,
+    #[serde(default = "one_seed")]
+    seeds: Vec<u64>,
+    config: Option<PathBuf>,
+    axis: Option<String>,
+    #[serde(default)]
+    score: ScoreSettings,
+    #[serde(default)]
+    base: toml::Table,
+    row: Vec<RowDocument>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RowDocument {
+    name: String,
+    #[serde(default)]
+    set: toml::Table,
+    x: Option<f64>,
+    series: Option<String>,
+}
+
+fn one_seed() -> Vec<u64> {
+    vec![0]
+}
+
+impl Table {
+    /// Reads a table. `overrides` are `KEY=VALUE` settings for every run; they win over the file.
+    ///
+    /// # Errors
+    /// A file that can't be read, unknown keys, rows of one name, settings that make no sense.
+    pub fn read(path: &Path, overrides: &[String]) -> Result<Self, AblateError> {
+        let wrong = |reason: String| AblateError::Table {
+            path: path.to_owned(),
+            reason: reason.trim().replace('\n', " "),
+        };
+        let text = String::from_utf8_lossy(&files::read(path)?).into_owned();
+        let document: Document = toml::from_str(&text).map_err(|e| wrong(e.to_string()))?;
+        check(&document).map_err(|reason| wrong(reason.to_owned()))?;
+        let mut base = toml::Table::new();
+        if let Some(file) = &document.config {
+            let file = path.with_file_name("").join(file);
+            let text = String::from_utf8_lossy(&files::read(&file)?).into_owned();
+            base = text
+                .parse()
+                .map_err(|e: toml::de::Error| wrong(format!("{}: {e}", file.display())))?;
+        }
+        merge(&mut base, document.base);
+        let mut jobs = Vec::new();
+        let mut names = BTreeSet::new();
+        for &seed in &document.seeds {
+            for (row, described) in document.row.iter().enumerate() {
+                let mut settings = base.clone();
+                merge(&mut settings, described.set.clone());
+                let text = toml::to_string(&settings).map_err(|e| wrong(e.to_string()))?;
+                let seeded = format!("train.seed={seed}");
+                let overrides = [overrides, &[seeded]].concat();
+                let config =
+                    Config::parse(&text, &overrides).map_err(|source| AblateError::Row {
+                        path: path.to_owned(),
+                        row: described.name.clone(),
+                        source,
+                    })?;
+                let name = format!("{}-seed{seed}", file_name(&described.name));
+                if !names.insert(name.clone()) {
+                    let row = &described.name;
+                    return Err(wrong(format!(
+                        "two runs would both be kept as {name}: give the row \"{row}\" another name"
+                    )));
+                }
+                jobs.push(Job {
+                    name,
+                    row,
+                    row_name: described.name.clone(),
+                    seed,
+                    config,
+                });
+            }
+        }
+        let rows = document.row.into_iter().map(|row| Row {
+            name: row.name,
+            x: row.x,
+            series: row.series,
+        });
+        Ok(Self {
+            title: document.title,
+            about: document.about.trim().to_owned(),
+            axis: document.axis,
+            score: document.score,
+            rows: rows.collect(),
+            jobs,
+        })
+    }
+}
+
+fn check(document: &Document) -> Result<(), &'static str> {
+    let score = &document.score;
+    match () {
+        () if document.row.is_empty() => Err("has no row: add [[row]]"),
+        () if document.seeds.is_empty() => Err("seeds is empty: name one at least"),
+        () if score.steps.is_empty() || score.steps.contains(&0) => {
+            Err("score.steps needs one number at least, each above 0")
+        }
+        () if (1..score.steps.len()).any(|i| score.steps[..i].contains(&score.steps[i])) => {
+            Err("score.steps names a number twice")
+        }
+        () if score.noise_seeds.is_empty() => Err("score.noise_seeds is empty: name one at least"),
+        () if document
+            .row
+            .iter()
+            .any(|row| row.x.is_some_and(|x| x <= 0.0)) =>
+        {
+            Err("a row's x must be above 0, since its axis is logarithmic")
+        }
+        () => Ok(()),
+    }
+}
+
+/// Lays tables over tables; any other value replaces what was there.
+fn merge(under: &mut toml::Table, over: toml::Table) {
+    for (key, value) in over {
+        match (under.get_mut(&key), value) {
+            (Some(Value::Table(under)), Value::Table(over)) => merge(under, over),
+            (_, value) => {
+                under.insert(key, value);
+            }
+        }
+    }
+}
+
+/// A name as part of a file's name: lower case, with a hyphen for whatever is no letter or digit.
+fn file_name(name: &str) -> String {
+    let words: Vec<String> = name
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_ascii_lowercase)
+        .collect();
+    words.join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::Objective;
+    use std::fs;
+
+    fn read(text: &str, overrides: &[&str]) -> Result<Table, String> {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(
+            folder.path().join("start.toml"),
+            "[train]\nsteps = 7\nbatch_size = 3",
+        )
+        .unwrap();
+        let path = folder.path().join("table.toml");
+        fs::write(&path, text).unwrap();
+        let overrides: Vec<String> = overrides.iter().map(|s| (*s).to_owned()).collect();
+        Table::read(&path, &overrides).map_err(|e| e.to_string())
+    }
+
+    const TWO: &str = r#"
+        title = "T"
+        seeds = [3, 4]
+        config = "start.toml"
+        [base]
+        train = { batch_size = 5 }
+        [[row]]
+        name = "Plain: 1/2"
+        [[row]]
+        name = "vanilla"
+        set = { loss.objective = "vanilla", train.batch_size = 6 }
+    "#;
+
+    #[test]
+    fn rows_lie_over_the_base_over_the_file() {
+        let table = read(TWO, &["train.steps=9"]).unwrap();
+        let names: Vec<&str> = table.jobs.iter().map(|job| job.name.as_str()).collect();
+        let expected = [
+            "plain-1-2-seed3",
+            "vanilla-seed3",
+            "plain-1-2-seed4",
+            "vanilla-seed4",
+        ];
+        assert_eq!(names, expected);
+        let config = |job: usize| &table.jobs[job].config;
+        assert_eq!((config(0).train.steps, config(0).train.batch_size), (9, 5));
+        assert_eq!(config(0).loss.objective, Objective::Reshaped);
+        assert_eq!((config(3).train.seed, config(3).train.batch_size), (4, 6));
+        assert_eq!(config(3).loss.objective, Objective::Vanilla);
+        assert_eq!(table.score, ScoreSettings::default());
+    }
+
+    #[test]
+    fn mistakes_name_the_file_and_the_row() {
+        let error = read(&TWO.replace("loss.objective", "loss.objectiv"), &[]).unwrap_err();
+        assert!(
+            error.contains("table.toml, row \"vanilla\"") && error.contains("loss.objective"),
+            "{error}"
+        );
+        for (from, to, word) in [
+            ("seeds = [3, 4]", "seeds = []", "seeds"),
+            ("seeds = [3, 4]", "seeds = [3, 3]", "another name"),
+            ("title", "titel", "titel"),
+            ("start.toml", "absent.toml", "absent.toml"),
+            ("seeds", "score = { steps = [0] }\nseeds", "score.steps"),
+            ("seeds", "score = { steps = [5, 5] }\nseeds", "twice"),
+        ] {
+            let error = read(&TWO.replace(from, to), &[]).unwrap_err();
+            assert!(error.contains(word) && !error.contains('\n'), "{error}");
+        }
+        assert!(
+            read("title = \"T\"\nrow = []", &[])
+                .unwrap_err()
+                .contains("[[row]]")
+        );
+    }
+}

@@ -1,0 +1,260 @@
+//! What a run looks like: a bar and a few live lines on a terminal, plain lines elsewhere.
+
+use crate::model::start::Loaded;
+use crate::train::Event;
+use crate::train::metrics::{StepLine, ValidationLine};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::path::Path;
+
+/// Losses that the small chart shows.
+const CHART: usize = 32;
+const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
+/// Shows the events of a run as they come.
+pub(super) struct Dashboard {
+    bar: ProgressBar,
+    title: String,
+    losses: Vec<f64>,
+    line: Option<StepLine>,
+    last: Option<ValidationLine>,
+    best: Option<(f64, u64)>,
+    validating: bool,
+}
+
+impl Dashboard {
+    /// `title` stands above the bar; empty for none.
+    pub(super) fn new(title: &str) -> Self {
+        Self {
+            bar: ProgressBar::hidden(),
+            title: title.to_owned(),
+            losses: Vec::new(),
+            line: None,
+            last: None,
+            best: None,
+            validating: false,
+        }
+    }
+
+    /// Prints a line that stays, above the live ones.
+    pub(super) fn line(&self, text: &str) {
+        if self.bar.is_hidden() {
+            println!("{text}");
+        } else {
+            self.bar.println(text);
+        }
+    }
+
+    /// Takes the live lines away.
+    pub(super) fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    /// Shows one event.
+    pub(super) fn show(&mut self, event: Event) {
+        match event {
+            Event::Started {
+                step,
+                steps,
+                parameters,
+                photos: [training, validation],
+            } => {
+                self.bar = ProgressBar::new(steps);
+                let template = "{prefix}{bar:40} {pos}/{len}  {elapsed}  ETA {eta}{msg}";
+                if let Ok(style) = ProgressStyle::with_template(template) {
+                    self.bar.set_style(style);
+                }
+                if !self.title.is_empty() {
+                    self.bar.set_prefix(format!("{}\n", self.title));
+                }
+                self.bar.set_position(step);
+                self.bar.reset_eta();
+                self.line(&format!(
+                    "{:.1} M parameters, {training} training and {validation} validation photos",
+                    parameters as f64 / 1e6
+                ));
+                if step > 0 {
+                    self.line(&format!("resumed after step {step}"));
+                }
+            }
+            Event::Stage {
+                number,
+                of,
+                last,
+                size: [height, width],
+                batch_size,
+            } => {
+                if of > 1 {
+                    self.line(&format!(
+                        "stage {number} of {of}: {height} x {width}, {batch_size} photos a step, \
+                         to step {last}"
+                    ));
+                }
+            }
+            Event::Initialized { path, loaded } => self.initialized(&path, &loaded),
+            Event::Skipped { step, count } => self.line(&format!(
+                "step {step}: {count} steps without a finite gradient were skipped"
+            )),
+            Event::Step { step } => self.bar.set_position(step),
+            Event::Logged(line) => self.logged(line),
+            Event::Validating => {
+                self.validating = true;
+                self.refresh();
+            }
+            Event::Validated(line) => self.validated(line),
+            Event::Saved { path } => tracing::info!("saved {}", path.display()),
+        }
+    }
+
+    /// What a run took from the file that it starts from.
+    fn initialized(&self, path: &Path, loaded: &Loaded) {
+        self.line(&format!(
+            "started from {}: {} tensors, {:.1} % of the parameters",
+            path.display(),
+            loaded.tensors,
+            100.0 * loaded.share
+        ));
+        for (what, names) in [
+            ("fitted", &loaded.fitted),
+            ("fresh", &loaded.fresh),
+            ("not used", &loaded.unused),
+        ] {
+            if !names.is_empty() {
+                self.line(&format!("  {what}: {}", names.join(", ")));
+            }
+        }
+    }
+
+    fn logged(&mut self, line: StepLine) {
+        if self.bar.is_hidden() {
+            let eta = self.bar.eta().as_secs();
+            println!(
+                "step {}: loss {:.4}, {:.1} photos/s, waiting {:.0} %, ETA {}:{:02}",
+                line.step,
+                line.loss,
+                line.photos_per_second,
+                100.0 * line.waiting,
+                eta / 60,
+                eta % 60
+            );
+        }
+        if self.losses.len() == CHART {
+            self.losses.remove(0);
+        }
+        self.losses.push(line.loss);
+        self.line = Some(line);
+        self.refresh();
+    }
+
+    fn validated(&mut self, line: ValidationLine) {
+        self.validating = false;
+        self.line(&format!(
+            "step {}: mIoU {:.2}, pixel accuracy {:.2}",
+            line.step,
+            100.0 * line.miou,
+            100.0 * line.pixel_accuracy
+        ));
+        if self.best.is_none_or(|(best, _)| line.miou > best) {
+            self.best = Some((line.miou, line.step));
+        }
+        self.last = Some(line);
+        self.refresh();
+    }
+
+    fn refresh(&self) {
+        self.bar.set_message(self.live());
+    }
+
+    /// The lines below the bar.
+    fn live(&self) -> String {
+        let mut text = String::new();
+        if let Some(line) = &self.line {
+            text.push_str(&format!(
+                "\nloss {:.4}  {}\nlearning rate {:.2e}, gradient norm {:.2}\n{:.1} photos/s, \
+                 waiting for data {:.0} % of the time",
+                line.loss,
+                chart(&self.losses),
+                line.learning_rate,
+                line.gradient_norm,
+                line.photos_per_second,
+                100.0 * line.waiting
+            ));
+        }
+        if let (Some(last), Some((best, at))) = (&self.last, self.best) {
+            text.push_str(&format!(
+                "\nmIoU {:.2} at step {}, best {:.2} at step {at}",
+                100.0 * last.miou,
+                last.step,
+                100.0 * best
+            ));
+        }
+        if self.validating {
+            text.push_str("\nvalidating");
+        }
+        text
+    }
+}
+
+/// Values as a row of bars, from the least to the greatest of them.
+fn chart(values: &[f64]) -> String {
+    let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let range = (high - low).max(f64::MIN_POSITIVE);
+    values
+        .iter()
+        .map(|value| BARS[((value - low) / range * 7.0).round().clamp(0.0, 7.0) as usize])
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn logged(step: u64, loss: f64) -> Event {
+        Event::Logged(StepLine {
+            step,
+            loss,
+            learning_rate: 1e-3,
+            gradient_norm: 0.5,
+            photos_per_second: 12.0,
+            waiting: 0.03,
+        })
+    }
+
+    fn validated(step: u64, miou: f64) -> Event {
+        Event::Validated(ValidationLine {
+            step,
+            miou,
+            pixel_accuracy: 0.9,
+        })
+    }
+
+    #[test]
+    fn live_lines_say_what_a_watcher_asks() {
+        let mut dashboard = Dashboard::new("");
+        for step in 0..100 {
+            dashboard.show(logged(step, 1.0 / (step + 1) as f64));
+        }
+        dashboard.show(validated(50, 0.4));
+        dashboard.show(validated(99, 0.3));
+        let text = dashboard.live();
+        for part in [
+            "loss 0.0100",
+            "learning rate 1.00e-3",
+            "12.0 photos/s",
+            "waiting for data 3 %",
+            "mIoU 30.00 at step 99, best 40.00 at step 50",
+        ] {
+            assert!(text.contains(part), "{part} is not in {text}");
+        }
+        assert_eq!(dashboard.losses.len(), CHART);
+        dashboard.show(Event::Validating);
+        assert!(dashboard.live().ends_with("validating"));
+    }
+
+    #[test]
+    fn charts_span_their_values() {
+        assert_eq!(chart(&[0.0, 1.0, 0.5]), "▁█▅");
+        assert_eq!(chart(&[2.0, 2.0]), "▁▁");
+        assert_eq!(chart(&[]), "");
+    }
+}

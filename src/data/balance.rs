@@ -1,0 +1,101 @@
+//! Class-balanced crops, for data sets with a long tail.
+//!
+//! The rule: a class is rare where it has fewer of the labelled pixels than it would have if all
+//! classes of the training split had equally many. A balanced crop draws a rare class evenly, then
+//! a photo that holds it evenly, then one of its pixels evenly, and shows a window around that
+//! pixel. Every rare class is thus seen equally often, however few photos it has.
+
+use rand::{Rng, RngExt};
+use rayon::prelude::*;
+
+use super::dataset::{Dataset, LabelMap};
+
+/// The rare classes of a data set and the samples that hold them.
+#[derive(Debug)]
+pub struct Rare {
+    /// Class and the indices of its samples, of every rare class.
+    classes: Vec<(u16, Vec<usize>)>,
+}
+
+/// A sample that was chosen for a rare class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chosen {
+    /// The sample's index.
+    pub sample: usize,
+    /// The class that it was chosen for.
+    pub class: u16,
+}
+
+impl Rare {
+    /// Reads the labels of a whole data set, in parallel. Samples that can't be loaded hold
+    /// nothing; they are reported when their turn comes.
+    pub fn of(dataset: &Dataset) -> Self {
+        let classes = dataset.classes().len();
+        let counts: Vec<Vec<(u16, u64)>> = (0..dataset.len())
+            .into_par_iter()
+            .map(|i| match dataset.load_labels(i) {
+                Ok(labels) => count(&labels, classes),
+                Err(_) => Vec::new(),
+            })
+            .collect();
+        let mut pixels = vec![0u64; classes];
+        let mut samples = vec![Vec::new(); classes];
+        for (i, counts) in counts.iter().enumerate() {
+            for &(class, count) in counts {
+                pixels[usize::from(class)] += count;
+                samples[usize::from(class)].push(i);
+            }
+        }
+        let present = pixels.iter().filter(|&&n| n > 0).count() as u64;
+        let all: u64 = pixels.iter().sum();
+        let classes = (0u16..)
+            .zip(pixels.into_iter().zip(samples))
+            .filter(|(_, (pixels, _))| *pixels > 0 && pixels * present < all)
+            .map(|(class, (_, samples))| (class, samples))
+            .collect();
+        Self { classes }
+    }
+
+    /// The rare classes, ascending.
+    pub fn classes(&self) -> impl Iterator<Item = u16> + '_ {
+        self.classes.iter().map(|(class, _)| *class)
+    }
+
+    /// With probability `share` a sample with a rare class; none otherwise, and where no class is
+    /// rare.
+    pub(super) fn choose(&self, share: f32, rng: &mut impl Rng) -> Option<Chosen> {
+        if self.classes.is_empty() || rng.random::<f32>() >= share {
+            return None;
+        }
+        let (class, samples) = &self.classes[rng.random_range(0..self.classes.len())];
+        Some(Chosen {
+            sample: samples[rng.random_range(0..samples.len())],
+            class: *class,
+        })
+    }
+}
+
+impl Chosen {
+    /// The centre `[x, y]` of one of the class's pixels.
+    pub(super) fn pixel(self, labels: &LabelMap, rng: &mut impl Rng) -> Option<[f32; 2]> {
+        let pixels = || (0..labels.data.len()).filter(|&i| labels.data[i] == self.class);
+        let count = pixels().count();
+        let at = pixels().nth(rng.random_range(0..count.max(1)))?;
+        let (x, y) = (at % labels.width, at / labels.width);
+        Some([x as f32 + 0.5, y as f32 + 0.5])
+    }
+}
+
+/// The classes of a label map and their pixels.
+fn count(labels: &LabelMap, classes: usize) -> Vec<(u16, u64)> {
+    let mut counts = vec![0u64; classes];
+    for &label in &labels.data {
+        if let Some(count) = counts.get_mut(usize::from(label)) {
+            *count += 1;
+        }
+    }
+    (0u16..)
+        .zip(counts)
+        .filter(|(_, count)| *count > 0)
+        .collect()
+}

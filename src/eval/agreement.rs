@@ -1,0 +1,73 @@
+//! How much predictions of several runs over the same photos agree.
+
+use super::Seen;
+use std::collections::BTreeMap;
+
+/// Pixels on which predictions agree, gathered run by run: every run's prediction is compared with
+/// the first run's, so that one prediction a photo is kept.
+#[derive(Default)]
+pub struct Agreement {
+    first: BTreeMap<(usize, usize), Vec<u16>>,
+    same: BTreeMap<usize, [u64; 2]>,
+}
+
+impl Agreement {
+    /// Takes a prediction. The first of a photo at a number of steps is what later ones are
+    /// compared with.
+    pub fn add(&mut self, seen: &Seen) {
+        let key = (seen.index, seen.steps);
+        match self.first.get(&key) {
+            None => {
+                self.first.insert(key, seen.prediction.to_vec());
+            }
+            Some(first) => {
+                let same = first.iter().zip(seen.prediction).filter(|(a, b)| a == b);
+                let counts = self.same.entry(seen.steps).or_default();
+                counts[0] += same.count() as u64;
+                counts[1] += first.len() as u64;
+            }
+        }
+    }
+
+    /// The share of pixels, 0 to 1, at which a run predicts what the first one did; none where
+    /// there was one run only.
+    pub fn share(&self, steps: usize) -> Option<f64> {
+        let [same, all] = self.same.get(&steps)?;
+        (*all > 0).then(|| *same as f64 / *all as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{LabelMap, Sample};
+
+    #[test]
+    fn pixels_that_agree_are_counted_by_steps() {
+        let sample = Sample {
+            name: "p".to_owned(),
+            image: image::RgbImage::new(2, 2),
+            labels: LabelMap {
+                width: 2,
+                height: 2,
+                data: vec![0; 4],
+            },
+        };
+        let mut agreement = Agreement::default();
+        let mut add = |steps, prediction: [u16; 4]| {
+            agreement.add(&Seen {
+                index: 0,
+                steps,
+                sample: &sample,
+                size: [2, 2],
+                prediction: &prediction,
+            });
+        };
+        add(1, [0, 1, 2, 3]);
+        add(2, [5; 4]);
+        add(1, [0, 1, 2, 9]);
+        add(1, [0, 9, 9, 3]);
+        assert_eq!(agreement.share(1), Some(5.0 / 8.0));
+        assert_eq!(agreement.share(2), None);
+    }
+}

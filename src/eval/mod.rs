@@ -1,0 +1,19 @@
+//! Scores: one confusion matrix over a data set.
+//!
+//! [`score`] runs a model over a data set; every number that the program reports as mIoU, in
+//! training, in `eval` and in `ablate`, comes from there.
+
+mod agreement;
+mod confusion;
+mod matrix;
+mod run;
+#[cfg(test)]
+mod tests;
+mod worst;
+
+pub use agreement::Agreement;
+pub use confusion::{Confusion, Scores};
+pub use matrix::{MatrixError, to_csv, to_png};
+pub(crate) use run::spread;
+pub use run::{EvalError, Outcome, Resolution, Scoring, Seen, score};
+pub use worst::{Ranked, Worst};

@@ -1,0 +1,358 @@
+//! A model over a data set: photos are decoded in parallel ahead of the device, run in batches of
+//! one size, and scored at every number of solver steps that is asked for.
+
+use super::Confusion;
+use crate::data::{self, DataError, Dataset, Sample};
+use crate::encoding::Centroids;
+use crate::flow::Source;
+use crate::inference::{self, Sampling};
+use crate::model::{self, Model};
+use crate::sampler::Solver;
+use burn::tensor::Tensor;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::Builder;
+
+/// Samples that may wait for others of their size, in batches.
+const WAITING: usize = 4;
+
+/// What the labels are compared at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Resolution {
+    /// The labels' own size; predictions are scaled up to it.
+    #[default]
+    Label,
+    /// The size that the network sees; labels are scaled down to it, by nearest neighbour.
+    Network,
+}
+
+impl Resolution {
+    /// `label` or `network`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Resolution::Label => "label",
+            Resolution::Network => "network",
+        }
+    }
+}
+
+/// What to run and what to score.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scoring {
+    /// The solver.
+    pub solver: Solver,
+    /// Numbers of solver steps, each scored.
+    pub steps: Vec<usize>,
+    /// What the labels are compared at, each scored.
+    pub resolutions: Vec<Resolution>,
+    /// `[height, width]` that the network sees every photo at; without it
+    /// [`inference::network_size`] of the photo.
+    pub size: Option<[usize; 2]>,
+    /// Photos that run together; the scores don't depend on it.
+    pub batch: usize,
+    /// Seed of the noise, where the flow starts at noise: a photo's noise depends on it and on the
+    /// photo's index.
+    pub seed: u64,
+    /// Photos to score, spread over the data set; 0 takes all.
+    pub samples: usize,
+}
+
+impl Default for Scoring {
+    /// Ten Euler steps, at the labels' own size, the whole data set.
+    fn default() -> Self {
+        Self {
+            solver: Solver::Euler,
+            steps: vec![10],
+            resolutions: vec![Resolution::Label],
+            size: None,
+            batch: 8,
+            seed: 0,
+            samples: 0,
+        }
+    }
+}
+
+/// The confusion of one number of steps at one resolution.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// Solver steps.
+    pub steps: usize,
+    /// What the labels were compared at.
+    pub resolution: Resolution,
+    /// Pixels by true and predicted class.
+    pub confusion: Confusion,
+}
+
+/// A photo that was scored, at one number of steps.
+pub struct Seen<'a> {
+    /// Its index in the data set.
+    pub index: usize,
+    /// Solver steps.
+    pub steps: usize,
+    /// Photo and labels.
+    pub sample: &'a Sample,
+    /// `[height, width]` that the network saw.
+    pub size: [usize; 2],
+    /// The predicted class of every pixel that the network saw.
+    pub prediction: &'a [u16],
+}
+
+impl Seen<'_> {
+    /// The prediction at the size of the labels.
+    pub fn at_label_size(&self) -> Vec<u16> {
+        let own = [self.sample.labels.height, self.sample.labels.width];
+        inference::scale_labels(self.prediction, self.size, own)
+    }
+
+    /// The labels at the size of the prediction.
+    pub fn labels_at_network_size(&self) -> Vec<u16> {
+        data::fit_labels(&self.sample.labels, self.size)
+    }
+}
+
+/// Why there is no score.
+#[derive(Debug, thiserror::Error)]
+pub enum EvalError {
+    /// The data.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// Model and data name a class differently.
+    #[error("the model knows {model} where the data has {data}: they have different class tables")]
+    Names {
+        /// The model's class.
+        model: String,
+        /// The data set's class.
+        data: String,
+    },
+    /// Model and data have different numbers of classes.
+    #[error(
+        "the model knows {model} classes and the data has {data}: they have different class tables"
+    )]
+    Classes {
+        /// The model's.
+        model: usize,
+        /// The data set's.
+        data: usize,
+    },
+    /// No thread for decoding.
+    #[error("cannot start a thread to decode photos: {0}")]
+    Thread(std::io::Error),
+    /// The caller asked to stop.
+    #[error("stopped before all photos were scored")]
+    Stopped,
+}
+
+/// Scores a model on a data set. `seen` hears of every photo at every number of steps; photos of
+/// one size come in the order of the data set. `stop` is asked before every batch.
+///
+/// # Errors
+/// Class tables that differ, a sample that can't be loaded, and [`EvalError::Stopped`].
+pub fn score(
+    model: &Model,
+    data: &Dataset,
+    scoring: &Scoring,
+    seen: &mut dyn FnMut(&Seen),
+    stop: &dyn Fn() -> bool,
+) -> Result<Vec<Outcome>, EvalError> {
+    same_classes(&model.card.classes, &data.classes().names)?;
+    let indices = spread(data.len(), scoring.samples);
+    let batch = scoring.batch.max(1);
+    let classes = model.card.classes.len();
+    let mut run = Run {
+        model,
+        centroids: model.centroids(),
+        scoring,
+        outcomes: scoring
+            .steps
+            .iter()
+            .flat_map(|&steps| {
+                scoring.resolutions.iter().map(move |&resolution| Outcome {
+                    steps,
+                    resolution,
+                    confusion: Confusion::new(classes),
+                })
+            })
+            .collect(),
+        seen,
+    };
+    std::thread::scope(|scope| {
+        let (sender, samples) = sync_channel(1);
+        let decode = move || {
+            for chunk in indices.chunks(batch) {
+                let decoded: Vec<Decoded> = chunk
+                    .par_iter()
+                    .map(|&index| Ok((index, data.load(index)?)))
+                    .collect();
+                // Without a receiver the scoring has ended.
+                if sender.send(decoded).is_err() {
+                    return;
+                }
+            }
+        };
+        Builder::new()
+            .name("flowseg-eval-data".into())
+            .spawn_scoped(scope, decode)
+            .map_err(EvalError::Thread)?;
+        run.all(samples, batch, stop)
+    })?;
+    Ok(run.outcomes)
+}
+
+type Decoded = Result<(usize, Sample), DataError>;
+
+fn same_classes(model: &[String], data: &[String]) -> Result<(), EvalError> {
+    if model == data {
+        return Ok(());
+    }
+    Err(match model.iter().zip(data).find(|(a, b)| a != b) {
+        Some((model, data)) => EvalError::Names {
+            model: model.clone(),
+            data: data.clone(),
+        },
+        None => EvalError::Classes {
+            model: model.len(),
+            data: data.len(),
+        },
+    })
+}
+
+/// `count` of `len` indices, evenly spread and ascending; all of them for 0.
+pub(crate) fn spread(len: usize, count: usize) -> Vec<usize> {
+    match count {
+        0 => (0..len).collect(),
+        count => {
+            let count = count.min(len);
+            (0..count).map(|i| i * len / count).collect()
+        }
+    }
+}
+
+struct Run<'a> {
+    model: &'a Model,
+    centroids: Centroids,
+    scoring: &'a Scoring,
+    outcomes: Vec<Outcome>,
+    seen: &'a mut dyn FnMut(&Seen),
+}
+
+impl Run<'_> {
+    /// Groups samples by the size that the network sees them at, and runs full groups.
+    fn all(
+        &mut self,
+        decoded: Receiver<Vec<Decoded>>,
+        batch: usize,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<(), EvalError> {
+        let mut waiting: BTreeMap<[usize; 2], Vec<(usize, Sample)>> = BTreeMap::new();
+        for sample in decoded.into_iter().flatten() {
+            let (index, sample) = sample?;
+            let size = self.size(&sample);
+            let group = waiting.entry(size).or_default();
+            group.push((index, sample));
+            let full = (group.len() >= batch).then_some(size);
+            // Many sizes must not hold the whole data set in memory.
+            let crowded = waiting.values().map(Vec::len).sum::<usize>() >= WAITING * batch;
+            let largest = || waiting.iter().max_by_key(|(_, group)| group.len());
+            let due = full.or_else(|| crowded.then(largest).flatten().map(|(size, _)| *size));
+            if let Some(size) = due
+                && let Some(group) = waiting.remove(&size)
+            {
+                self.batch(&group, size, stop)?;
+            }
+        }
+        for (size, group) in waiting {
+            self.batch(&group, size, stop)?;
+        }
+        Ok(())
+    }
+
+    fn size(&self, sample: &Sample) -> [usize; 2] {
+        let labels = &sample.labels;
+        self.scoring
+            .size
+            .unwrap_or_else(|| inference::network_size(self.model, labels.width, labels.height))
+    }
+
+    fn batch(
+        &mut self,
+        group: &[(usize, Sample)],
+        size: [usize; 2],
+        stop: &dyn Fn() -> bool,
+    ) -> Result<(), EvalError> {
+        let photos: Vec<_> = group.iter().map(|(_, sample)| &sample.image).collect();
+        let input = inference::input(&photos, size, &self.model.network.device());
+        let resolutions = self.scoring.resolutions.len();
+        for (i, &steps) in self.scoring.steps.iter().enumerate() {
+            if stop() {
+                return Err(EvalError::Stopped);
+            }
+            let predictions = self.predict(group, input.clone(), steps);
+            let seen: Vec<Seen> = group
+                .iter()
+                .zip(&predictions)
+                .map(|((index, sample), prediction)| Seen {
+                    index: *index,
+                    steps,
+                    sample,
+                    size,
+                    prediction,
+                })
+                .collect();
+            for outcome in &mut self.outcomes[i * resolutions..(i + 1) * resolutions] {
+                let scaled: Vec<_> = seen
+                    .par_iter()
+                    .map(|s| scaled(s, outcome.resolution))
+                    .collect();
+                for (truth, prediction) in &scaled {
+                    outcome.confusion.add(truth, prediction);
+                }
+            }
+            for seen in &seen {
+                (self.seen)(seen);
+            }
+        }
+        Ok(())
+    }
+
+    fn predict(&self, group: &[(usize, Sample)], input: Tensor<4>, steps: usize) -> Vec<Vec<u16>> {
+        let sampling = Sampling {
+            solver: self.scoring.solver,
+            steps,
+            ..Sampling::default()
+        };
+        let source = self.source(group, &input);
+        // A flow has its source at least, so there always is a last state.
+        inference::flow_from(self.model, source, input, sampling)
+            .last()
+            .map_or_else(Vec::new, |state| {
+                inference::decode(&self.centroids, state.x)
+            })
+    }
+
+    /// Where the flow starts. Noise follows from the photo's index, whoever shares its batch.
+    fn source(&self, group: &[(usize, Sample)], input: &Tensor<4>) -> Tensor<4> {
+        match self.model.card.source {
+            Source::Image => input.clone(),
+            Source::Noise => {
+                let [_, channels, height, width] = input.dims();
+                let noise = group.iter().map(|(index, _)| {
+                    let seed = self.scoring.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                    let seed = seed.wrapping_add(*index as u64);
+                    model::noise([1, channels, height, width], seed, &input.device())
+                });
+                Tensor::cat(noise.collect(), 0)
+            }
+        }
+    }
+}
+
+/// Truth and prediction at one resolution.
+fn scaled(seen: &Seen, resolution: Resolution) -> (Vec<u16>, Vec<u16>) {
+    match resolution {
+        Resolution::Label => (seen.sample.labels.data.clone(), seen.at_label_size()),
+        Resolution::Network => (seen.labels_at_network_size(), seen.prediction.to_vec()),
+    }
+}

@@ -1,0 +1,135 @@
+//! Scoring runs: what is scored, and what no prediction depends on.
+
+use super::*;
+use crate::data::{Dataset, SceneConfig};
+use crate::model::Model;
+use crate::train::{config::Config, step};
+use burn::tensor::Device;
+use std::collections::BTreeMap;
+
+fn model(source: &str) -> Model {
+    let settings = [
+        "model.hidden_size=16",
+        "model.heads=2",
+        "model.transformer_blocks=1",
+        "data.size=[16,24]",
+        &format!("flow.source={source}"),
+    ];
+    let config = Config::parse("", &settings.map(str::to_owned)).unwrap();
+    let classes = data(1).classes().names.clone();
+    step::start(&config, "test", &classes, &Device::flex()).average
+}
+
+fn data(len: usize) -> Dataset {
+    let config = SceneConfig {
+        classes: 4,
+        size: [20, 30],
+        ..SceneConfig::default()
+    };
+    Dataset::scenes(config, len)
+}
+
+fn scores(model: &Model, scoring: &Scoring) -> Vec<Outcome> {
+    score(model, &data(7), scoring, &mut |_| {}, &|| false).unwrap()
+}
+
+#[test]
+fn outcomes_come_for_every_number_of_steps_and_resolution() {
+    let scoring = Scoring {
+        steps: vec![1, 3],
+        resolutions: vec![Resolution::Label, Resolution::Network],
+        batch: 2,
+        ..Scoring::default()
+    };
+    let mut seen = Vec::new();
+    let model = model("image");
+    let outcomes = score(
+        &model,
+        &data(7),
+        &scoring,
+        &mut |s| seen.push((s.index, s.steps)),
+        &|| false,
+    )
+    .unwrap();
+    let kinds: Vec<_> = outcomes
+        .iter()
+        .map(|o| (o.steps, o.resolution.name()))
+        .collect();
+    assert_eq!(
+        kinds,
+        [(1, "label"), (1, "network"), (3, "label"), (3, "network")]
+    );
+    seen.sort_unstable();
+    let expected: Vec<_> = (0..7).flat_map(|i| [(i, 1), (i, 3)]).collect();
+    assert_eq!(seen, expected);
+    let pixels = |o: &Outcome| (0..4).map(|k| o.confusion.labelled(k)).sum::<u64>();
+    // 2 % of the pixels have no label; 16 x 24 of a network pixel stand for 20 x 30.
+    assert!((4000..=4200).contains(&pixels(&outcomes[0])));
+    assert!((2550..=2688).contains(&pixels(&outcomes[1])));
+}
+
+#[test]
+fn neither_batch_nor_company_changes_a_prediction() {
+    for source in ["image", "noise"] {
+        let model = model(source);
+        let with = |batch, samples| {
+            let mut labels = BTreeMap::new();
+            let scoring = Scoring {
+                steps: vec![2],
+                batch,
+                samples,
+                ..Scoring::default()
+            };
+            let mut keep = |s: &Seen| {
+                labels.insert(s.index, s.prediction.to_vec());
+            };
+            score(&model, &data(7), &scoring, &mut keep, &|| false).unwrap();
+            labels
+        };
+        let all = with(3, 0);
+        assert_eq!(all.len(), 7);
+        assert_eq!(with(1, 0), all, "{source}");
+        let some = with(4, 3);
+        assert_eq!(some.keys().copied().collect::<Vec<_>>(), [0, 2, 4]);
+        assert!(some.iter().all(|(i, labels)| all[i] == *labels), "{source}");
+    }
+}
+
+#[test]
+fn the_seed_moves_noise_and_nothing_else() {
+    for (source, moves) in [("image", false), ("noise", true)] {
+        let model = model(source);
+        let with = |seed| {
+            let scoring = Scoring {
+                steps: vec![2],
+                seed,
+                ..Scoring::default()
+            };
+            scores(&model, &scoring)[0].confusion.clone()
+        };
+        assert_eq!(with(1) != with(2), moves, "{source}");
+    }
+}
+
+#[test]
+fn a_stop_and_foreign_classes_end_it() {
+    let scoring = Scoring::default();
+    let model = model("image");
+    let stopped = score(&model, &data(7), &scoring, &mut |_| {}, &|| true);
+    assert!(matches!(stopped, Err(EvalError::Stopped)));
+    let foreign = SceneConfig {
+        classes: 5,
+        ..SceneConfig::default()
+    };
+    let foreign = Dataset::scenes(foreign, 2);
+    let error = score(&model, &foreign, &scoring, &mut |_| {}, &|| false).unwrap_err();
+    assert!(error.to_string().contains("4 classes"), "{error}");
+}
+
+#[test]
+fn spread_indices_cover_the_range() {
+    assert_eq!(spread(10, 0).len(), 10);
+    assert_eq!(spread(10, 4), [0, 2, 5, 7]);
+    assert_eq!(spread(3, 9), [0, 1, 2]);
+    assert!(spread(0, 5).is_empty());
+}

@@ -1,0 +1,280 @@
+//! Starting points of training: a public PixNerd checkpoint or a FlowSeg model, fitted to the
+//! network that is to be trained.
+
+use super::config::{NetworkConfig, POSITION_FEATURES};
+use super::import::{self, ImportError, Weights};
+use super::network::Network;
+use super::tensors::{self, HostTensor, Tensors, TensorsError};
+use super::{METADATA_KEY, Model, ModelError};
+use burn::tensor::Device;
+use std::path::Path;
+
+/// What became of a starting point's tensors.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Loaded {
+    /// Tensors taken over as they are or fitted.
+    pub tensors: usize,
+    /// Their share of the network's parameters, 0 to 1.
+    pub share: f64,
+    /// Tensors that had to be fitted, and how.
+    pub fitted: Vec<String>,
+    /// Tensors of the network that start fresh.
+    pub fresh: Vec<String>,
+    /// Tensors of the starting point that have no place in the network.
+    pub unused: Vec<String>,
+}
+
+/// Why a file is no starting point.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Tensors that can't be read.
+    #[error(transparent)]
+    Tensors(#[from] TensorsError),
+    /// A damaged FlowSeg model.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// No PixNerd checkpoint.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// A network of other sizes.
+    #[error(
+        "its {what} is {found} and the configuration's {expected}: choose the model.preset that it was trained with"
+    )]
+    Sizes {
+        /// Which size.
+        what: &'static str,
+        /// In the file.
+        found: usize,
+        /// In the configuration.
+        expected: usize,
+    },
+}
+
+/// Loads a starting point's bytes (`path` tells where they are from) into a fresh network.
+///
+/// The image's input channels start at zero where the file's network had none, so that it first
+/// does what it did without the photo; the class embedding is the file's null class. Blocks and
+/// outputs that the file lacks stay fresh. Rotary positions are no weights: they span the same
+/// range at any size.
+///
+/// # Errors
+/// A file of something else, or of a network of another width.
+pub fn start_from(
+    network: Network,
+    path: &Path,
+    bytes: &[u8],
+) -> Result<(Network, Loaded), StartError> {
+    let (from, mut source) = read(path, bytes)?;
+    let to = network.config().clone();
+    let sizes = [
+        ("patch_size", from.patch_size, to.patch_size),
+        ("hidden_size", from.hidden_size, to.hidden_size),
+        ("number of heads", from.heads, to.heads),
+        ("pixel_width", from.pixel_width, to.pixel_width),
+        ("field_ratio", from.field_ratio, to.field_ratio),
+    ];
+    for (what, found, expected) in sizes {
+        if found != expected {
+            return Err(StartError::Sizes {
+                what,
+                found,
+                expected,
+            });
+        }
+    }
+    let mut loaded = Loaded::default();
+    let mut parameters = 0;
+    let mut target = tensors::export(&network);
+    for (name, tensor) in &mut target {
+        let found = source.remove(name);
+        match found.and_then(|found| fit(name, found, tensor, &from, &to)) {
+            None => loaded.fresh.push(name.clone()),
+            Some((fitted, how)) => {
+                loaded.tensors += 1;
+                parameters += fitted.data.len();
+                loaded
+                    .fitted
+                    .extend(how.map(|how| format!("{name} ({how})")));
+                *tensor = fitted;
+            }
+        }
+    }
+    loaded.unused = source.into_keys().collect();
+    loaded.share = parameters as f64 / to.parameters() as f64;
+    Ok((tensors::import(network, target)?, loaded))
+}
+
+/// The configuration and the tensors, by this crate's names, of a model or a checkpoint.
+fn read(path: &Path, bytes: &[u8]) -> Result<(NetworkConfig, Tensors), StartError> {
+    if let Ok((_, metadata)) = safetensors::SafeTensors::read_metadata(bytes)
+        && let Some(metadata) = metadata.metadata()
+        && metadata.contains_key(METADATA_KEY)
+    {
+        let network = Model::from_bytes(bytes, &Device::flex())?.network;
+        return Ok((network.config().clone(), tensors::export(&network)));
+    }
+    let found = tensors::from_file(path, bytes)?;
+    let averaged = found.keys().any(|name| name.starts_with("ema_denoiser."));
+    let weights = if averaged { Weights::Ema } else { Weights::Raw };
+    Ok(import::pixnerd(found, weights)?)
+}
+
+/// A tensor in the shape of its target, and how it was fitted; none where it can't be.
+fn fit(
+    name: &str,
+    found: HostTensor,
+    target: &HostTensor,
+    from: &NetworkConfig,
+    to: &NetworkConfig,
+) -> Option<(HostTensor, Option<&'static str>)> {
+    if found.shape == target.shape {
+        return Some((found, None));
+    }
+    const ZERO: &str = "the image's channels start at zero";
+    let widened = to.in_channels() > from.in_channels();
+    match name {
+        "patch_embedder.weight" if widened => {
+            // Rows are channel-major: the state's channels come first.
+            Some((with_zero_rows(found, usize::MAX, target), Some(ZERO)))
+        }
+        "pixel_embedder.weight" if widened => {
+            // The position features stay behind the channels.
+            let at = found.shape[0] - POSITION_FEATURES;
+            Some((with_zero_rows(found, at, target), Some(ZERO)))
+        }
+        "class_table" if target.shape[0] == 1 => {
+            let width = target.shape[1];
+            let data = found.data[found.data.len() - width..].to_vec();
+            let shape = target.shape.clone();
+            Some((HostTensor { shape, data }, Some("the null class")))
+        }
+        _ => None,
+    }
+}
+
+/// `found: [rows, width]` with rows of zeros before row `at` (or behind the last), so that it has the
+/// shape of `target`.
+fn with_zero_rows(found: HostTensor, at: usize, target: &HostTensor) -> HostTensor {
+    let missing = target.data.len() - found.data.len();
+    let cut = at.saturating_mul(target.shape[1]).min(found.data.len());
+    let (before, behind) = found.data.split_at(cut);
+    HostTensor {
+        shape: target.shape.clone(),
+        data: [before, &vec![0.0; missing], behind].concat(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::config::Condition;
+    use super::super::network::Query;
+    use super::super::noise;
+    use super::super::tensors::{Precision, read as values};
+    use super::*;
+    use std::collections::HashMap;
+
+    fn output(network: &Network, image: Option<u64>, classes: Option<usize>) -> Vec<f32> {
+        let device = Device::flex();
+        values(network.forward(Query {
+            state: noise([1, 3, 8, 12], 1, &device),
+            times: vec![0.4],
+            image: image.map(|seed| noise([1, 3, 8, 12], seed, &device)),
+            classes: classes.map(|class| vec![class]),
+        }))
+    }
+
+    /// Random weights everywhere: a fresh network stands still.
+    fn shaken(config: &NetworkConfig) -> Network {
+        let network = Network::new(config, 3, &Device::flex());
+        let mut tensors = tensors::export(&network);
+        for (i, tensor) in tensors.values_mut().enumerate() {
+            for (j, v) in tensor.data.iter_mut().enumerate() {
+                *v += 0.2 * ((i * 31 + j * 17) % 23) as f32 / 23.0 - 0.1;
+            }
+        }
+        tensors::import(network, tensors).unwrap()
+    }
+
+    #[test]
+    fn a_checkpoint_does_what_it_did_whatever_the_photo() {
+        let conditional = NetworkConfig {
+            condition: Condition::None,
+            class_conditions: 4,
+            ..NetworkConfig::miniature()
+        };
+        let teacher = shaken(&conditional);
+        // As PixNerd's own file.
+        let mut own = tensors::export(&teacher);
+        let mut file = Tensors::new();
+        for (ours, theirs, transposed) in import::names(&conditional) {
+            let mut tensor = own.remove(&ours).unwrap();
+            if transposed {
+                tensor = import::transposed(tensor, &theirs).unwrap();
+            }
+            file.insert(format!("denoiser.{theirs}"), tensor);
+        }
+        let bytes = tensors::to_safetensors(&file, HashMap::new(), Precision::Single).unwrap();
+        let fresh = Network::new(&NetworkConfig::miniature(), 9, &Device::flex());
+        let (network, loaded) = start_from(fresh, Path::new("x.safetensors"), &bytes).unwrap();
+        assert!(
+            loaded.fresh.is_empty() && loaded.unused.is_empty(),
+            "{loaded:?}"
+        );
+        assert_eq!(loaded.fitted.len(), 3, "{loaded:?}");
+        assert_eq!(loaded.share, 1.0);
+        let expected = output(&teacher, None, Some(4));
+        assert!(expected.iter().any(|v| v.abs() > 0.01));
+        for photo in [5, 6] {
+            for (a, b) in output(&network, Some(photo), None).iter().zip(&expected) {
+                assert!((a - b).abs() < 1e-5, "{a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_starts_fresh_and_is_named() {
+        let longer = NetworkConfig {
+            transformer_blocks: 3,
+            outputs: 7,
+            ..NetworkConfig::miniature()
+        };
+        let source = shaken(&NetworkConfig::miniature());
+        let card = super::super::Card::of_network(source.config());
+        let model = Model {
+            network: source.clone(),
+            card,
+        };
+        let bytes = model.to_bytes(Precision::Single).unwrap();
+        let fresh = Network::new(&longer, 1, &Device::flex());
+        let (network, loaded) = start_from(fresh.clone(), Path::new("x"), &bytes).unwrap();
+        assert!(loaded.fresh.iter().all(|name| {
+            name.starts_with("blocks.2.") || name.starts_with("final_layer.linear.")
+        }));
+        assert!(loaded.fresh.iter().any(|n| n == "blocks.2.attn.qkv.weight"));
+        let (after, before) = (tensors::export(&network), tensors::export(&fresh));
+        let block = "blocks.2.attn.qkv.weight";
+        assert_eq!(after[block], before[block]);
+        let block = "blocks.1.attn.qkv.weight";
+        assert_eq!(after[block], tensors::export(&source)[block]);
+    }
+
+    #[test]
+    fn other_widths_are_refused_with_both_numbers() {
+        let source = shaken(&NetworkConfig::miniature());
+        let card = super::super::Card::of_network(source.config());
+        let model = Model {
+            network: source,
+            card,
+        };
+        let bytes = model.to_bytes(Precision::Single).unwrap();
+        let wider = NetworkConfig {
+            hidden_size: 48,
+            ..NetworkConfig::miniature()
+        };
+        let fresh = Network::new(&wider, 1, &Device::flex());
+        let error = start_from(fresh, Path::new("x"), &bytes)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("32") && error.contains("48"), "{error}");
+    }
+}

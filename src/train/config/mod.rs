@@ -1,0 +1,239 @@
+//! Every setting of a training run, in one place: TOML, `--set` and `--help` all come from here.
+
+mod checks;
+mod sections;
+mod settings;
+mod stages;
+#[cfg(test)]
+mod tests;
+
+pub use sections::{
+    DataSection, FlowSection, Key, LossSection, ModelSection, RepaSection, Schedule, TrainSection,
+};
+pub use stages::Stage;
+
+use crate::data::Augment;
+use crate::flow::{Objective, Prediction, TimeSampler};
+use crate::model::config::{NetworkConfig, STATE_CHANNELS};
+use crate::potential::Potential;
+use serde::{Deserialize, Serialize};
+use settings::{parse_value, refuse_unknown, set};
+use toml::{Table, Value};
+
+/// A whole configuration.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The network.
+    pub model: ModelSection,
+    /// The loss.
+    pub loss: LossSection,
+    /// The path.
+    pub flow: FlowSection,
+    /// The teacher.
+    pub repa: RepaSection,
+    /// The data.
+    pub data: DataSection,
+    /// The run.
+    pub train: TrainSection,
+    /// Parts of the run in their order, each a partial configuration of its own; see
+    /// [`Config::plan`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<Table>,
+}
+
+/// What is wrong with a configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Not TOML, or values of the wrong kind.
+    #[error("{0}")]
+    Toml(String),
+    /// A key that does not exist.
+    #[error("there is no setting {key}{}", nearest.as_ref().map_or(String::new(), |n| format!("; did you mean {n}?")))]
+    Unknown {
+        /// As written.
+        key: String,
+        /// The most similar one.
+        nearest: Option<String>,
+    },
+    /// `--set` without `=`.
+    #[error("--set takes KEY=VALUE, for example --set train.steps=500, not {0}")]
+    Set(String),
+    /// A value out of its range.
+    #[error("{key} is {value}: it must be {rule}")]
+    Range {
+        /// The setting.
+        key: &'static str,
+        /// As given.
+        value: String,
+        /// What is allowed.
+        rule: &'static str,
+    },
+    /// A stage that can't be.
+    #[error("stage {number}: {reason}")]
+    Stage {
+        /// Which, from 1.
+        number: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Sizes that make no network.
+    #[error(transparent)]
+    Network(#[from] crate::model::config::InvalidNetwork),
+}
+
+/// All settings in the order of the documentation.
+pub fn keys() -> impl Iterator<Item = &'static Key> {
+    [
+        ModelSection::KEYS,
+        LossSection::KEYS,
+        FlowSection::KEYS,
+        RepaSection::KEYS,
+        DataSection::KEYS,
+        TrainSection::KEYS,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+impl Config {
+    /// Reads TOML and applies `KEY=VALUE` overrides in order. An override holds in every stage;
+    /// `stages.N.KEY=VALUE` (N from 1) in one.
+    ///
+    /// # Errors
+    /// Unknown keys (with the nearest known one), wrong types and values out of range.
+    pub fn parse(text: &str, overrides: &[String]) -> Result<Self, ConfigError> {
+        let mut table: Table = text.parse().map_err(|e: toml::de::Error| one_line(&e))?;
+        // Written by a run for its readers; it sets nothing.
+        table.remove(super::provenance::SECTION);
+        let mut stages = settings::take_stages(&mut table)?;
+        for text in overrides {
+            let (key, value) = text
+                .split_once('=')
+                .ok_or_else(|| ConfigError::Set(text.clone()))?;
+            let (key, value) = (key.trim(), parse_value(value.trim()));
+            match settings::stage_of(key, &mut stages)? {
+                Some((stage, key)) => set(stage, key, value)?,
+                None => {
+                    set(&mut table, key, value)?;
+                    stages.iter_mut().for_each(|s| settings::unset(s, key));
+                }
+            }
+        }
+        for table in stages.iter().chain([&table]) {
+            refuse_unknown(table)?;
+        }
+        let mut config: Config = Value::Table(table).try_into().map_err(|e| one_line(&e))?;
+        config.stages = stages;
+        config.plan()?;
+        Ok(config)
+    }
+
+    /// The whole configuration as TOML, defaults included.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("sections of plain values can be written as TOML")
+    }
+
+    /// The network that the model section describes, for a number of classes: with cross-entropy
+    /// it has an output for each.
+    pub fn network(&self, classes: usize) -> NetworkConfig {
+        let m = &self.model;
+        let preset = m.preset.network();
+        NetworkConfig {
+            condition: m.condition,
+            patch_size: m.patch_size.unwrap_or(preset.patch_size),
+            hidden_size: m.hidden_size.unwrap_or(preset.hidden_size),
+            heads: m.heads.unwrap_or(preset.heads),
+            pixel_width: m.pixel_width.unwrap_or(preset.pixel_width),
+            transformer_blocks: m.transformer_blocks.unwrap_or(preset.transformer_blocks),
+            field_blocks: m.field_blocks.unwrap_or(preset.field_blocks),
+            outputs: match self.prediction() {
+                Prediction::Logits => classes,
+                Prediction::Velocity | Prediction::Target => STATE_CHANNELS,
+            },
+            ..preset
+        }
+    }
+
+    /// What the network predicts.
+    pub fn prediction(&self) -> Prediction {
+        match self.loss.objective {
+            Objective::CrossEntropy => Prediction::Logits,
+            _ => self.model.prediction,
+        }
+    }
+
+    /// Optimiser steps of all stages.
+    pub fn steps(&self) -> u64 {
+        self.plan()
+            .ok()
+            .and_then(|plan| plan.last().map(|stage| stage.last))
+            .unwrap_or(self.train.steps)
+    }
+
+    /// The potential of the loss section.
+    pub fn potential(&self) -> Potential {
+        Potential {
+            operator: self.loss.operator,
+            temperature: self.loss.temperature,
+            epsilon: self.loss.epsilon,
+        }
+    }
+
+    /// How t is drawn.
+    pub fn time(&self) -> TimeSampler {
+        TimeSampler {
+            distribution: self.flow.time,
+            zero: self.flow.time_zero,
+            exponent: self.flow.time_exponent,
+            mean: self.flow.time_mean,
+            deviation: self.flow.time_deviation,
+        }
+    }
+
+    /// The augmentation of training samples.
+    pub fn augment(&self) -> Augment {
+        Augment {
+            scale: self.data.scale,
+            crop: self.data.crop,
+            flip: self.data.flip,
+            photometric: self.data.photometric,
+            balance: self.data.balance,
+        }
+    }
+}
+
+/// The text of the settings for `--help`: name, default and meaning, a line each.
+pub fn help() -> String {
+    let defaults = Table::try_from(Config::default()).unwrap_or_default();
+    let mut text = String::from(
+        "Settings (TOML, or --set KEY=VALUE) and their defaults. [[stages]] tables override any of \
+         them for a part of the run; --set stages.1.train.steps=500 sets one stage's:\n",
+    );
+    for key in keys() {
+        let default = key
+            .name
+            .split_once('.')
+            .and_then(|(section, key)| defaults.get(section)?.get(key))
+            .map_or_else(|| unset_default(key.name).to_owned(), Value::to_string);
+        text.push_str(&format!(
+            "  {:<26} {:<14} {}\n",
+            key.name,
+            default,
+            key.help.trim()
+        ));
+    }
+    text
+}
+
+/// What an optional setting means while it is not set.
+fn unset_default(key: &str) -> &'static str {
+    match key {
+        "model.init" | "repa.teacher" | "repa.cache" => "none",
+        _ => "preset",
+    }
+}
+
+fn one_line(error: &impl ToString) -> ConfigError {
+    ConfigError::Toml(error.to_string().trim().replace('\n', " "))
+}

@@ -1,0 +1,214 @@
+//! The sections of a configuration: every setting with its meaning and its default.
+
+use crate::encoding::Encoding;
+use crate::flow::{Objective, Prediction, Source, TimeDistribution};
+use crate::model::compute::Compute;
+use crate::model::config::{Condition, Preset};
+use crate::potential::Operator;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// One documented setting.
+pub struct Key {
+    /// `section.key`
+    pub name: &'static str,
+    /// What it does.
+    pub help: &'static str,
+}
+
+/// Declares a section: a struct with its defaults, and its entry in the list of keys.
+macro_rules! section {
+    ($(#[$doc:meta])* $section:ident $title:literal {
+        $($(#[doc = $help:literal])+ $key:ident: $type:ty = $default:expr,)+
+    }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct $section {
+            $($(#[doc = $help])+ pub $key: $type,)+
+        }
+        impl Default for $section {
+            fn default() -> Self {
+                Self { $($key: $default,)+ }
+            }
+        }
+        impl $section {
+            pub(super) const KEYS: &'static [Key] = &[$(Key {
+                name: concat!($title, ".", stringify!($key)),
+                help: concat!($($help),+),
+            },)+];
+        }
+    };
+}
+
+section! {
+    /// The network.
+    ModelSection "model" {
+        /// Sizes to start from: tiny, small, base, large or xlarge.
+        preset: Preset = Preset::Tiny,
+        /// How the photo enters: concat or none.
+        condition: Condition = Condition::Concat,
+        /// What the network predicts: velocity or target.
+        prediction: Prediction = Prediction::Velocity,
+        /// How classes become centroids: kronecker, random or farthest-point.
+        encoding: Encoding = Encoding::Kronecker,
+        /// Weights to start from: a public PixNerd checkpoint (.safetensors, .ckpt) or a FlowSeg
+        /// model.
+        init: Option<PathBuf> = None,
+        /// Side of a patch in pixels, where it differs from the preset's.
+        patch_size: Option<usize> = None,
+        /// Width of a token, where it differs from the preset's.
+        hidden_size: Option<usize> = None,
+        /// Attention heads, where they differ from the preset's.
+        heads: Option<usize> = None,
+        /// Features a pixel, where they differ from the preset's.
+        pixel_width: Option<usize> = None,
+        /// Transformer blocks, where they differ from the preset's.
+        transformer_blocks: Option<usize> = None,
+        /// Neural field blocks, where they differ from the preset's.
+        field_blocks: Option<usize> = None,
+    }
+}
+
+section! {
+    /// What the network is trained towards.
+    LossSection "loss" {
+        /// reshaped, annealed, vanilla, or cross-entropy: the discriminative twin, which predicts
+        /// class logits from the photo in one step.
+        objective: Objective = Objective::Reshaped,
+        /// T(d) of the potential: log, sqrt, linear or normalized-gradient.
+        operator: Operator = Operator::Log,
+        /// tau of the potential, above 0.
+        temperature: f64 = 1.0,
+        /// eps of the potential, above 0: it bounds the pull near a wrong centroid.
+        epsilon: f64 = 0.01,
+        /// Leave ignored pixels out of the loss; otherwise they are drawn to the middle of the cube.
+        mask_ignored: bool = true,
+    }
+}
+
+section! {
+    /// The path.
+    FlowSection "flow" {
+        /// Where the path starts: image or noise.
+        source: Source = Source::Image,
+        /// The distribution of t besides its point mass at 0: power, uniform or logit-normal.
+        time: TimeDistribution = TimeDistribution::Power,
+        /// Share of samples at t = 0.
+        time_zero: f64 = 0.3,
+        /// Exponent of the power distribution: t = u^exponent.
+        time_exponent: f64 = 3.0,
+        /// Mean of the logit-normal distribution.
+        time_mean: f64 = 0.0,
+        /// Standard deviation of the logit-normal distribution.
+        time_deviation: f64 = 1.0,
+    }
+}
+
+section! {
+    /// Alignment of one block's tokens with a frozen teacher (REPA).
+    RepaSection "repa" {
+        /// A DINOv2 ViT-S, B or L/14, with or without registers: .safetensors with Hugging Face
+        /// names or the original .pth. None switches REPA off.
+        teacher: Option<PathBuf> = None,
+        /// Weight of the alignment beside the flow's loss.
+        weight: f64 = 0.5,
+        /// The transformer block whose output is aligned, from 1.
+        layer: usize = 8,
+        /// Hidden width of the projector, three linear layers with SiLU.
+        projector_width: usize = 2048,
+        /// Folder to keep the teacher's features in, half precision, keyed by file, size and
+        /// teacher. Of use only where photos repeat, so it takes data.crop = false and
+        /// data.photometric = false (flips may stay on).
+        cache: Option<PathBuf> = None,
+    }
+}
+
+section! {
+    /// The data.
+    DataSection "data" {
+        /// A data folder in any known layout, or scenes:N for N classes of procedural scenes.
+        path: PathBuf = PathBuf::from("scenes:20"),
+        /// [height, width] that the network sees.
+        size: [usize; 2] = [96, 128],
+        /// The least and the greatest random scale of a training crop.
+        scale: [f32; 2] = [0.75, 1.75],
+        /// Random crops; without them the whole photo is seen.
+        crop: bool = true,
+        /// Random horizontal flips.
+        flip: bool = true,
+        /// Random brightness, contrast, saturation and hue.
+        photometric: bool = true,
+        /// Share of crops, 0 to 1, that are made around a pixel of a rare class.
+        balance: f32 = 0.0,
+        /// Memory for decoded photos, in MiB.
+        cache_mib: usize = 1024,
+        /// Threads that prepare batches.
+        workers: usize = 1,
+    }
+}
+
+/// How the learning rate goes on after the warm-up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Schedule {
+    /// Down to `train.final_rate` of the peak along a cosine.
+    #[default]
+    Cosine,
+    /// At the peak to the end.
+    Constant,
+}
+
+section! {
+    /// The run.
+    TrainSection "train" {
+        /// Optimiser steps; in a stage, its own length.
+        steps: u64 = 2000,
+        /// Photos a step.
+        batch_size: usize = 8,
+        /// Parts that a batch is split into to save memory; the result is that of the whole batch.
+        accumulate: usize = 1,
+        /// Peak learning rate.
+        learning_rate: f64 = 1e-3,
+        /// Steps over which the learning rate rises from 0.
+        warmup: u64 = 100,
+        /// How the learning rate goes on after the warm-up: cosine or constant.
+        schedule: Schedule = Schedule::Cosine,
+        /// Learning rate at the end of a cosine, as a share of the peak.
+        final_rate: f64 = 0.02,
+        /// Decoupled weight decay of matrices; norms and biases have none.
+        weight_decay: f64 = 0.01,
+        /// Decay of AdamW's first moment.
+        beta1: f64 = 0.9,
+        /// Decay of AdamW's second moment.
+        beta2: f64 = 0.98,
+        /// Greatest norm of the whole gradient; 0 switches clipping off.
+        clip: f64 = 1.0,
+        /// Decay of the moving average of the weights; it warms up from 0.
+        ema: f64 = 0.999,
+        /// Numbers of the matrix products: single, half or bfloat16. Weights, optimiser and
+        /// everything else stay in single precision.
+        precision: Compute = Compute::Single,
+        /// Compute each transformer block again on the way back instead of keeping its
+        /// activations: a quarter more time for much less memory.
+        checkpointing: bool = false,
+        /// Steps in a row without a finite gradient after which the run stops. Each is skipped.
+        bad_steps: u64 = 5,
+        /// Memory that the run may take in GiB; 0 takes what the device reports.
+        memory_gib: f64 = 0.0,
+        /// Seed of weights, order, augmentation and times.
+        seed: u64 = 0,
+        /// Steps between lines of loss.
+        log_every: u64 = 20,
+        /// Steps between checkpoints.
+        checkpoint_every: u64 = 250,
+        /// Checkpoints kept, besides the best model.
+        keep: usize = 2,
+        /// Steps between validations; 0 switches them off.
+        validate_every: u64 = 500,
+        /// Photos of a validation; 0 takes the whole split.
+        validate_samples: usize = 0,
+        /// Sampling steps of a validation.
+        validate_steps: usize = 5,
+    }
+}

@@ -1,0 +1,95 @@
+//! Stages: one run in several parts, each with its own length, size, batch or anything else.
+
+use super::{Config, ConfigError};
+use toml::{Table, Value};
+
+/// A part of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stage {
+    /// Its number, from 1.
+    pub number: usize,
+    /// Steps taken before it.
+    pub first: u64,
+    /// Steps taken when it is over.
+    pub last: u64,
+    /// What holds in it: the whole configuration with the stage's own values, and no stages.
+    pub config: Config,
+}
+
+impl Config {
+    /// The stages of the run in their order: those of `stages`, or the run as one.
+    ///
+    /// # Errors
+    /// A stage with a wrong value, or one that changes what a run can't change on its way: the
+    /// network, the data, the source of the flow or the teacher.
+    pub fn plan(&self) -> Result<Vec<Stage>, ConfigError> {
+        let whole = Config {
+            stages: Vec::new(),
+            ..self.clone()
+        };
+        if self.stages.is_empty() {
+            whole.validate()?;
+            let last = self.train.steps;
+            return Ok(vec![Stage {
+                number: 1,
+                first: 0,
+                last,
+                config: whole,
+            }]);
+        }
+        let mut plan: Vec<Stage> = Vec::with_capacity(self.stages.len());
+        for (index, own) in self.stages.iter().enumerate() {
+            let number = index + 1;
+            let wrong = |reason: String| ConfigError::Stage { number, reason };
+            let config = whole.with(own).map_err(|e| wrong(e.to_string()))?;
+            config.validate().map_err(|e| wrong(e.to_string()))?;
+            let first = plan.last().map_or(0, |stage| stage.last);
+            if let Some(before) = plan.first()
+                && let Some(key) = changed(&before.config, &config)
+            {
+                return Err(wrong(format!("it cannot change {key} on the way")));
+            }
+            let last = first + config.train.steps;
+            plan.push(Stage {
+                number,
+                first,
+                last,
+                config,
+            });
+        }
+        Ok(plan)
+    }
+
+    /// This configuration with the values of a partial one.
+    fn with(&self, own: &Table) -> Result<Self, ConfigError> {
+        let mut table = Table::try_from(self).map_err(|e| super::one_line(&e))?;
+        for (section, values) in own {
+            let (Some(Value::Table(into)), Value::Table(values)) = (table.get_mut(section), values)
+            else {
+                return Err(ConfigError::Toml(format!("{section} is no section")));
+            };
+            into.extend(values.clone());
+        }
+        Value::Table(table)
+            .try_into()
+            .map_err(|e| super::one_line(&e))
+    }
+}
+
+/// The first setting that differs and must not.
+fn changed(a: &Config, b: &Config) -> Option<&'static str> {
+    let outputs = |c: &Config| c.network(1000).outputs;
+    [
+        (a.model != b.model, "model"),
+        (outputs(a) != outputs(b), "loss.objective to cross-entropy"),
+        (a.data.path != b.data.path, "data.path"),
+        (a.flow.source != b.flow.source, "flow.source"),
+        (a.repa.teacher != b.repa.teacher, "repa.teacher"),
+        (
+            a.repa.projector_width != b.repa.projector_width,
+            "repa.projector_width",
+        ),
+    ]
+    .into_iter()
+    .find_map(|(differs, key)| differs.then_some(key))
+}

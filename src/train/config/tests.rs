@@ -1,0 +1,188 @@
+//! Tests of the configuration.
+
+use super::*;
+use std::path::PathBuf;
+
+fn parse(text: &str, overrides: &[&str]) -> Result<Config, String> {
+    let overrides: Vec<String> = overrides.iter().map(|s| (*s).to_owned()).collect();
+    Config::parse(text, &overrides).map_err(|e| e.to_string())
+}
+
+#[test]
+fn defaults_survive_the_round_trip() {
+    let config = Config::default();
+    assert_eq!(parse(&config.to_toml(), &[]).unwrap(), config);
+}
+
+#[test]
+fn overrides_win_and_need_no_quotes() {
+    let config = parse(
+        "[train]\nsteps = 5",
+        &[
+            "train.steps=7",
+            "loss.objective=vanilla",
+            "data.size=[64, 96]",
+            "data.path=a b",
+        ],
+    )
+    .unwrap();
+    assert_eq!(config.train.steps, 7);
+    assert_eq!(config.loss.objective, Objective::Vanilla);
+    assert_eq!(config.data.size, [64, 96]);
+    assert_eq!(config.data.path, PathBuf::from("a b"));
+}
+
+#[test]
+fn unknown_keys_name_the_nearest() {
+    let error = parse("[train]\nlearning_rat = 1", &[]).unwrap_err();
+    assert!(error.contains("train.learning_rate"), "{error}");
+    let error = parse("", &["loss.objectve=vanilla"]).unwrap_err();
+    assert!(error.contains("loss.objective"), "{error}");
+    let error = parse("steps = 3", &[]).unwrap_err();
+    assert!(error.contains("train.steps"), "{error}");
+}
+
+#[test]
+fn values_out_of_range_are_refused() {
+    for set in [
+        "loss.temperature=0",
+        "train.steps=0",
+        "flow.time_zero=1.5",
+        "model.heads=5",
+    ] {
+        assert!(parse("", &[set]).is_err(), "{set}");
+    }
+}
+
+#[test]
+fn every_key_is_documented_and_listed_in_help() {
+    let help = help();
+    for key in keys() {
+        assert!(
+            !key.help.trim().is_empty() && help.contains(key.name),
+            "{}",
+            key.name
+        );
+    }
+}
+
+const STAGED: &str = "
+[train]
+batch_size = 64
+learning_rate = 1e-4
+[[stages]]
+data.size = [256, 256]
+train.steps = 100
+[[stages]]
+data.size = [512, 512]
+train.batch_size = 16
+train.steps = 50
+";
+
+#[test]
+fn stages_have_their_own_values_and_share_the_rest() {
+    let config = parse(STAGED, &[]).unwrap();
+    let plan = config.plan().unwrap();
+    let spans: Vec<(u64, u64)> = plan.iter().map(|s| (s.first, s.last)).collect();
+    assert_eq!(spans, [(0, 100), (100, 150)]);
+    assert_eq!(plan[0].config.train.batch_size, 64);
+    assert_eq!(plan[1].config.train.batch_size, 16);
+    assert_eq!(plan[1].config.data.size, [512, 512]);
+    assert!(plan.iter().all(|s| s.config.train.learning_rate == 1e-4));
+    assert_eq!(parse(&config.to_toml(), &[]).unwrap(), config);
+    // Without stages the run is one.
+    assert_eq!(Config::default().plan().unwrap().len(), 1);
+}
+
+#[test]
+fn overrides_reach_every_stage_or_one() {
+    let plan = |overrides: &[&str]| parse(STAGED, overrides).unwrap().plan().unwrap();
+    let all = plan(&["train.steps=7"]);
+    assert_eq!((all[0].last, all[1].last), (7, 14));
+    let one = plan(&["stages.2.train.steps=7"]);
+    assert_eq!((one[0].last, one[1].last), (100, 107));
+    let error = parse(STAGED, &["stages.3.train.steps=7"]).unwrap_err();
+    assert!(error.contains("stage 3"), "{error}");
+}
+
+#[test]
+fn a_stage_with_a_mistake_is_named() {
+    for (set, words) in [
+        (
+            "stages.2.train.batch_size=0",
+            ["stage 2", "train.batch_size"],
+        ),
+        ("stages.2.model.hidden_size=96", ["stage 2", "model"]),
+        (
+            "stages.2.loss.objective=cross-entropy",
+            ["stage 2", "cross-entropy"],
+        ),
+        ("stages.1.train.stepz=3", ["train.stepz", "train.steps"]),
+    ] {
+        let error = parse(STAGED, &[set]).unwrap_err();
+        for word in words {
+            assert!(error.contains(word), "{set}: {error}");
+        }
+    }
+    assert!(parse("stages = 3", &[]).unwrap_err().contains("[[stages]]"));
+}
+
+#[test]
+fn settings_that_contradict_each_other_are_refused() {
+    for (sets, word) in [
+        (
+            vec!["loss.objective=cross-entropy", "loss.mask_ignored=false"],
+            "loss.mask_ignored",
+        ),
+        (
+            vec!["loss.objective=cross-entropy", "flow.source=noise"],
+            "flow.source",
+        ),
+        (vec!["model.prediction=logits"], "model.prediction"),
+        (vec!["train.accumulate=9"], "train.accumulate"),
+        (vec!["repa.teacher=t", "repa.layer=7"], "repa.layer"),
+        (
+            vec!["repa.teacher=t", "repa.layer=2", "repa.cache=c"],
+            "repa.cache",
+        ),
+    ] {
+        let error = parse("", &sets).unwrap_err();
+        assert!(error.contains(word), "{sets:?}: {error}");
+    }
+    let flips = [
+        "repa.teacher=t",
+        "repa.layer=2",
+        "repa.cache=c",
+        "data.crop=false",
+        "data.photometric=false",
+    ];
+    parse("", &flips).unwrap();
+}
+
+#[test]
+fn the_presets_of_the_package_are_valid() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/presets");
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        // Tables of runs are files of `flowseg ablate`, which has a test of its own.
+        if path.to_string_lossy().contains("ablate-") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let config = parse(&text, &[]).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        let plan = config.plan().unwrap();
+        assert!(!plan.is_empty());
+        if text.contains("[[stages]]") {
+            let sizes: Vec<_> = plan
+                .iter()
+                .map(|s| (s.config.data.size, s.config.train.batch_size))
+                .collect();
+            assert_eq!(
+                sizes,
+                [([256, 256], 64), ([512, 512], 16)],
+                "{}",
+                path.display()
+            );
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! A batch of photos and labels on its way from image to mask.
+
+use super::config::Config;
+use super::trainee::Part;
+use crate::data::Batch;
+use crate::encoding::Centroids;
+use crate::flow::{self, Objective, PathBatch, Source};
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+/// The batch somewhere on its path, ready for the network. Times and noise are functions of the
+/// seed and the batch's step.
+pub fn part(config: &Config, centroids: &Centroids, batch: &Batch, device: &Device) -> Part {
+    let [height, width] = batch.size;
+    let pixels = height * width;
+    let classes = centroids.len();
+    let four = |data: Vec<f32>, channels: usize| {
+        let data = TensorData::new(data, [batch.len, channels, height, width]);
+        Tensor::<4>::from_data(data, device)
+    };
+    let image = four(batch.images.clone(), 3);
+    let target: Vec<f32> = batch
+        .labels
+        .chunks_exact(pixels)
+        .flat_map(|labels| centroids.encode(labels))
+        .collect();
+    let target = four(target, 3);
+    let source = match config.flow.source {
+        Source::Image => image.clone(),
+        Source::Noise => {
+            let seed = config.train.seed.wrapping_mul(0x9e37_79b9);
+            let shape = [batch.len, 3, height, width];
+            crate::model::noise(shape, seed.wrapping_add(batch.step), device)
+        }
+    };
+    let times = times(config, batch);
+    let t = TensorData::new(times.clone(), [batch.len, 1, 1, 1]);
+    let t = Tensor::<4>::from_data(t, device);
+
+    let labelled = |l: &u16| usize::from(*l) < classes;
+    let labels = batch.labels.iter();
+    let labels: Vec<i32> = labels
+        .map(|l| if labelled(l) { i32::from(*l) } else { -1 })
+        .collect();
+    let counts = |l: &i32| *l >= 0 || !config.loss.mask_ignored;
+    let counted: Vec<f32> = labels
+        .iter()
+        .map(|l| f32::from(u8::from(counts(l))))
+        .collect();
+    let count = labels.iter().filter(|l| counts(l)).count() as f32;
+    let labels = TensorData::new(labels, [batch.len, height, width]);
+    Part {
+        path: PathBatch {
+            state: flow::interpolate(source.clone(), target.clone(), t.clone()),
+            source,
+            target,
+            t,
+            labels: Tensor::from_data(labels, device),
+            counted: four(counted, 1),
+            count,
+        },
+        image,
+        times,
+        teacher: None,
+        whole: batch.len,
+    }
+}
+
+/// The time of every entry. A classifier sees the photo itself, at time 0.
+fn times(config: &Config, batch: &Batch) -> Vec<f32> {
+    if config.loss.objective == Objective::CrossEntropy {
+        return vec![0.0; batch.len];
+    }
+    // A stream of its own, so that times don't depend on how many numbers augmentation drew.
+    let mut rng = ChaCha8Rng::seed_from_u64(config.train.seed);
+    rng.set_stream(batch.step.wrapping_add(1));
+    let sampler = config.time();
+    (0..batch.len).map(|_| sampler.sample(&mut rng)).collect()
+}

@@ -1,0 +1,96 @@
+//! What a run needs to be repeated besides its settings: the `[provenance]` section of its
+//! `config.toml`.
+
+use super::checkpoint::RunFolder;
+use super::config::Config;
+use crate::data::Dataset;
+use crate::files::{self, FileError};
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+
+/// The section's name. Nothing in it is a setting.
+pub(super) const SECTION: &str = "provenance";
+
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Document {
+    #[serde(default)]
+    provenance: Provenance,
+}
+
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct Provenance {
+    /// Version of this program.
+    version: String,
+    /// The compute device.
+    device: String,
+    /// The data set's name.
+    data: String,
+    /// Number of classes.
+    classes: usize,
+    /// Training and validation photos.
+    photos: [usize; 2],
+    /// [`Dataset::fingerprint`] of the training split.
+    training_fingerprint: String,
+    /// The same of the validation split, where there is validation.
+    validation_fingerprint: String,
+}
+
+/// Writes `config.toml`: every setting, defaults included, and where the run comes from. Warns
+/// where a run goes on with other data than it began with.
+pub(super) fn write(
+    config: &Config,
+    training: &Dataset,
+    validation: Option<&Dataset>,
+    device: &Device,
+    folder: &RunFolder,
+) -> Result<(), FileError> {
+    let path = folder.path("config.toml");
+    let now = Provenance {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        device: format!("{device:?}"),
+        data: training.name().to_owned(),
+        classes: training.classes().len(),
+        photos: [training.len(), validation.map_or(0, Dataset::len)],
+        training_fingerprint: training.fingerprint(),
+        validation_fingerprint: validation.map_or_else(String::new, Dataset::fingerprint),
+    };
+    let before = std::fs::read_to_string(&path).unwrap_or_default();
+    if let Ok(Document { provenance: before }) = toml::from_str(&before)
+        && !before.training_fingerprint.is_empty()
+        && before.training_fingerprint != now.training_fingerprint
+    {
+        tracing::warn!(
+            "the training data of {} changed since this run began: a resumed run sees other batches",
+            now.data
+        );
+    }
+    let document = Document { provenance: now };
+    let text = toml::to_string(&document).map_err(|error| FileError::Write {
+        path: path.clone(),
+        source: std::io::Error::other(error),
+    })?;
+    files::write_atomic(&path, format!("{}\n{text}", config.to_toml()).as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn a_written_configuration_is_read_as_it_was_and_says_where_it_comes_from() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(folder.path()).unwrap();
+        let config = Config::parse("", &["train.steps=7".to_owned()]).unwrap();
+        let data = Dataset::open(Path::new("scenes:3"), "training").unwrap();
+        write(&config, &data, None, &Device::flex(), &run).unwrap();
+        let text = std::fs::read_to_string(run.path("config.toml")).unwrap();
+        assert_eq!(Config::parse(&text, &[]).unwrap(), config);
+        let Document { provenance } = toml::from_str(&text).unwrap();
+        assert_eq!(provenance.training_fingerprint, data.fingerprint());
+        assert_eq!(provenance.photos, [512, 0]);
+        assert_eq!(provenance.version, env!("CARGO_PKG_VERSION"));
+        assert!(!provenance.device.is_empty());
+    }
+}

@@ -1,0 +1,80 @@
+//! Gradients with little memory: the tokens between the transformer's blocks are kept, and each
+//! block is computed again on the way back (Chen et al., "Training Deep Nets with Sublinear Memory
+//! Cost"). Burn's own gradient checkpointing recomputes element-wise operations only, while nearly
+//! all activations here are inputs of products and of the project's own operations.
+
+use super::config::Config;
+use super::trainee::{Part, Trainee, objective_loss};
+use crate::encoding::Centroids;
+use burn::module::Module;
+use burn::optim::{GradientsAccumulator, GradientsParams};
+use burn::tensor::Tensor;
+
+/// As [`Trainee::gradients`], to which it is equal but for the order of sums.
+pub(super) fn gradients(
+    trainee: &Trainee,
+    config: &Config,
+    centroids: &Centroids,
+    part: &Part,
+    scale: &Tensor<1>,
+) -> (Tensor<1>, GradientsParams) {
+    let network = &trainee.network;
+    let mut found = GradientsAccumulator::new();
+    let scale = scale.clone().autodiff();
+
+    // Forward: embeddings in a graph of their own, which is small; blocks in none.
+    let evaluation = network.begin(part.query());
+    let time = evaluation.time.clone().inner();
+    let condition = evaluation.condition.clone().inner();
+    let untracked = network.valid();
+    let grid = network.config().grid(part.size());
+    let setting = untracked.setting(grid, &untracked.device());
+    let mut inputs = vec![evaluation.tokens.clone().inner()];
+    for block in &untracked.blocks {
+        let tokens = inputs[inputs.len() - 1].clone();
+        inputs.push(block.forward(tokens, &condition, &setting));
+    }
+    drop(untracked);
+    let leaf = |x: Tensor<3>| x.autodiff().require_grad();
+    let gradient = |leaf: &Tensor<3>, of: &_| leaf.grad(of).unwrap_or_else(|| zeros(leaf));
+
+    // Backward through the neural field.
+    let (last, at) = (
+        leaf(inputs.pop().unwrap_or_else(|| time.clone())),
+        leaf(time),
+    );
+    let output = network.finish(&evaluation, at.clone(), last.clone());
+    let loss = objective_loss(config, centroids, &part.path, output);
+    let mut total = loss.clone().inner();
+    let gradients = (loss * scale.clone()).backward();
+    let (mut of_tokens, of_time) = (gradient(&last, &gradients), gradient(&at, &gradients));
+    found.accumulate(trainee, GradientsParams::from_grads(gradients, trainee));
+
+    // Backward through the blocks, the last one first.
+    let mut of_condition = condition.zeros_like();
+    for (index, input) in inputs.into_iter().enumerate().rev() {
+        let (tokens, under) = (leaf(input), leaf(condition.clone()));
+        let output = network.blocks[index].forward(tokens.clone(), &under, &evaluation.setting);
+        let mut surrogate = (output.clone() * of_tokens.autodiff()).sum();
+        if let Some(aligned) = trainee.alignment(config, part, index, &output) {
+            total = total + aligned.clone().inner();
+            surrogate = surrogate + aligned * scale.clone();
+        }
+        let gradients = surrogate.backward();
+        of_tokens = gradient(&tokens, &gradients);
+        of_condition = of_condition + gradient(&under, &gradients);
+        found.accumulate(trainee, GradientsParams::from_grads(gradients, trainee));
+    }
+
+    // Backward through the embeddings.
+    let surrogate = (evaluation.tokens * of_tokens.autodiff()).sum()
+        + (evaluation.time * of_time.autodiff()).sum()
+        + (evaluation.condition * of_condition.autodiff()).sum();
+    let gradients = GradientsParams::from_grads(surrogate.backward(), trainee);
+    found.accumulate(trainee, gradients);
+    (total, found.grads())
+}
+
+fn zeros(like: &Tensor<3>) -> Tensor<3> {
+    like.clone().inner().zeros_like()
+}

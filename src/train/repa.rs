@@ -1,0 +1,211 @@
+//! Representation alignment: the tokens of one block follow those of a frozen DINOv2 (Yu et al.,
+//! "Representation Alignment for Generation").
+
+use super::TrainError;
+use super::memory::TeacherSize;
+use crate::data::Batch;
+use crate::files;
+use crate::model::blocks::Linear;
+use crate::model::compute::Compute;
+use crate::model::dinov2::Dinov2;
+use crate::model::init::Initializer;
+use crate::model::resize::{self, Filter};
+use crate::model::tensors::{self, HostTensor, Precision, Tensors, read};
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, TensorData, activation};
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+/// Keeps the projector's random stream apart from the network's.
+const PROJECTOR_SEED: u64 = 0x0070_726f_6a65_6374;
+/// The least length that a token is divided by.
+const LENGTH_FLOOR: f32 = 1e-6;
+
+/// From the network's tokens to the teacher's: three linear layers with SiLU between.
+#[derive(Module, Debug)]
+pub struct Projector {
+    /// `[D, hidden]`
+    pub linear1: Linear,
+    /// `[hidden, hidden]`
+    pub linear2: Linear,
+    /// `[hidden, teacher's width]`
+    pub linear3: Linear,
+}
+
+impl Projector {
+    /// Fresh weights drawn from `seed`.
+    pub fn new(from: usize, hidden: usize, to: usize, seed: u64, device: &Device) -> Self {
+        let mut init = Initializer::new(seed ^ PROJECTOR_SEED, device);
+        Self {
+            linear1: init.linear(from, hidden, true),
+            linear2: init.linear(hidden, hidden, true),
+            linear3: init.linear(hidden, to, true),
+        }
+    }
+
+    /// `[B, L, D]` to `[B, L, teacher's width]`.
+    pub fn forward(&self, tokens: Tensor<3>) -> Tensor<3> {
+        let h = activation::silu(self.linear1.forward(tokens, Compute::Single));
+        let h = activation::silu(self.linear2.forward(h, Compute::Single));
+        self.linear3.forward(h, Compute::Single)
+    }
+}
+
+/// `1 - cos` between tokens `[B, L, width]` and the teacher's, summed and divided by the tokens of
+/// a batch of `whole` entries: `[1]`, in `[0, 2]` for a whole batch.
+pub fn misalignment(tokens: Tensor<3>, teacher: Tensor<3>, whole: usize) -> Tensor<1> {
+    let [batch, count, _] = tokens.dims();
+    let teacher = unit(teacher);
+    let teacher = if tokens.is_autodiff() {
+        teacher.autodiff()
+    } else {
+        teacher
+    };
+    let cosines = (unit(tokens) * teacher).sum();
+    (cosines.neg() + (batch * count) as f32) / (whole * count) as f32
+}
+
+fn unit(x: Tensor<3>) -> Tensor<3> {
+    let length = x.clone().square().sum_dim(2).sqrt();
+    x / length.clamp_min(LENGTH_FLOOR)
+}
+
+/// The frozen encoder and the folder of its features.
+pub struct Teacher {
+    encoder: Dinov2,
+    /// The folder of this teacher's features.
+    cache: Option<PathBuf>,
+}
+
+impl Teacher {
+    /// Reads a teacher from a `.safetensors` or `.pth` file. A `config.json` beside it, as Hugging
+    /// Face has it, may say the number of heads.
+    ///
+    /// # Errors
+    /// A file that can't be read or holds something else, and a cache folder that can't be made.
+    pub fn open(path: &Path, cache: Option<&Path>, device: &Device) -> Result<Self, TrainError> {
+        let unreadable = |reason: String| TrainError::Teacher {
+            path: path.to_owned(),
+            reason,
+        };
+        let bytes = files::read(path)?;
+        let tensors = tensors::from_file(path, &bytes).map_err(|e| unreadable(e.to_string()))?;
+        let beside = path.with_file_name("config.json");
+        let heads = std::fs::read(beside)
+            .ok()
+            .and_then(|json| serde_json::from_slice::<serde_json::Value>(&json).ok())
+            .and_then(|json| Some(json["num_attention_heads"].as_u64()? as usize));
+        let encoder = Dinov2::new(tensors, heads, &device.clone().inner())
+            .map_err(|e| unreadable(e.to_string()))?;
+        let cache = match cache {
+            None => None,
+            Some(folder) => {
+                let folder = folder.join(&hex(&Sha256::digest(&bytes))[..16]);
+                files::create_folder(&folder)?;
+                Some(folder)
+            }
+        };
+        Ok(Self { encoder, cache })
+    }
+
+    /// Width of the teacher's tokens.
+    pub fn width(&self) -> usize {
+        self.encoder.width()
+    }
+
+    /// What it adds to the memory of a run.
+    pub fn size(&self) -> TeacherSize {
+        TeacherSize {
+            parameters: self.encoder.parameters() as u64,
+            width: self.width() as u64,
+        }
+    }
+
+    /// The teacher's tokens for the photos of a batch, on a grid of the network's `[rows, columns]`:
+    /// `[B, rows * columns, width]`, outside any graph.
+    pub fn tokens(&self, batch: &Batch, grid: [usize; 2], device: &Device) -> Tensor<3> {
+        let own = self.encoder.grid(batch.size);
+        let shape = [batch.len, own[0] * own[1], self.width()];
+        let tokens = match &self.cache {
+            None => self.encode(&batch.images, batch.len, batch.size, device),
+            Some(folder) => {
+                let rows = self.cached(folder, batch, device);
+                Tensor::from_data(TensorData::new(rows.concat(), shape), device)
+            }
+        };
+        resize::tokens(tokens, own, grid, Filter::Linear)
+    }
+
+    /// `images: [len, 3, H, W]` in [-1, 1].
+    fn encode(&self, images: &[f32], len: usize, size: [usize; 2], device: &Device) -> Tensor<3> {
+        let data = TensorData::new(images.to_vec(), [len, 3, size[0], size[1]]);
+        let photos = (Tensor::<4>::from_data(data, device) + 1.0) * 0.5;
+        self.encoder.patch_tokens(self.encoder.prepare(photos))
+    }
+
+    /// The tokens of each photo, read where they are known and computed and kept where not. They
+    /// pass half precision either way, so that a run does not depend on what was known.
+    fn cached(&self, folder: &Path, batch: &Batch, device: &Device) -> Vec<Vec<f32>> {
+        let pixels = 3 * batch.size[0] * batch.size[1];
+        let images: Vec<&[f32]> = batch.images.chunks_exact(pixels).collect();
+        // The content stands for file, size and flip together.
+        let files: Vec<PathBuf> = images
+            .par_iter()
+            .map(|image| {
+                let key = hex(&Sha256::digest(bytemuck::cast_slice(image)));
+                let size = format!("{}x{}", batch.size[0], batch.size[1]);
+                folder
+                    .join(size)
+                    .join(&key[..2])
+                    .join(format!("{}.safetensors", &key[..32]))
+            })
+            .collect();
+        let own = self.encoder.grid(batch.size);
+        let numbers = own[0] * own[1] * self.width();
+        let mut rows: Vec<Option<Vec<f32>>> =
+            files.par_iter().map(|file| recall(file, numbers)).collect();
+        let missing: Vec<usize> = (0..rows.len()).filter(|&i| rows[i].is_none()).collect();
+        if !missing.is_empty() {
+            let some: Vec<f32> = missing.iter().flat_map(|&i| images[i]).copied().collect();
+            let found = read(self.encode(&some, missing.len(), batch.size, device));
+            for (&i, tokens) in missing.iter().zip(found.chunks_exact(numbers)) {
+                let shape = vec![own[0] * own[1], self.width()];
+                keep(&files[i], shape, tokens);
+                let rounded = tokens.iter().map(|&v| half::f16::from_f32(v).to_f32());
+                rows[i] = Some(rounded.collect());
+            }
+        }
+        rows.into_iter().flatten().collect()
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Tokens kept before; none where the file is missing, damaged or of another size.
+fn recall(file: &Path, numbers: usize) -> Option<Vec<f32>> {
+    let bytes = std::fs::read(file).ok()?;
+    let (mut found, _) = tensors::from_safetensors(&bytes).ok()?;
+    let tokens = found.remove("tokens")?.data;
+    (tokens.len() == numbers).then_some(tokens)
+}
+
+/// A cache that can't be written costs time, and is no reason to stop a run.
+fn keep(file: &Path, shape: Vec<usize>, tokens: &[f32]) {
+    let data = tokens.to_vec();
+    let tensors = Tensors::from([("tokens".to_owned(), HostTensor { shape, data })]);
+    let written = tensors::to_safetensors(&tensors, HashMap::new(), Precision::Half)
+        .map_err(|e| e.to_string())
+        .and_then(|bytes| {
+            let folder = file.parent().unwrap_or(Path::new("."));
+            files::create_folder(folder)
+                .and_then(|()| files::write_atomic(file, &bytes))
+                .map_err(|e| e.to_string())
+        });
+    if let Err(error) = written {
+        tracing::warn!("the teacher's features are not kept: {error}");
+    }
+}

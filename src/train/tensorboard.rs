@@ -1,0 +1,238 @@
+//! TensorBoard event files: scalars by step, one file a start of the run.
+//!
+//! The format is TensorFlow's: records of protobuf messages, each framed by its length and two
+//! masked CRC-32C sums (`tensorflow/core/lib/io/record_writer.h`, `tensorflow/core/util/event.proto`
+//! and `tensorflow/core/framework/summary.proto`). The crates that write it have not been released
+//! since 2022 and 2023, so the few fields that scalars need are written here.
+
+use crate::files::{self, FileError};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use web_time::{SystemTime, UNIX_EPOCH};
+
+// Field numbers of `tensorflow.Event`.
+const WALL_TIME: u64 = 1;
+const STEP: u64 = 2;
+const FILE_VERSION: u64 = 3;
+const SUMMARY: u64 = 5;
+const SESSION_LOG: u64 = 7;
+// Of `tensorflow.Summary`, and of the values in it.
+const VALUE: u64 = 1;
+const TAG: u64 = 1;
+const SIMPLE_VALUE: u64 = 2;
+// Of `tensorflow.SessionLog`.
+const STATUS: u64 = 1;
+/// `SessionLog.SessionStatus.START`: events of earlier files at this step or later are dropped.
+const START: u64 = 1;
+
+/// An open event file.
+pub struct EventFile {
+    path: PathBuf,
+    file: File,
+}
+
+impl EventFile {
+    /// Starts a new file in `folder`, creating the folder. What earlier files hold past `step` is
+    /// shown no longer: a resumed run takes those steps again.
+    ///
+    /// # Errors
+    /// A disk that refuses.
+    pub fn create(folder: &Path, step: u64) -> Result<Self, FileError> {
+        files::create_folder(folder)?;
+        // TensorBoard reads files in the order of their names, so the time comes first; two starts
+        // may share a second.
+        let (path, file) = (0..)
+            .map(|n| {
+                let name = format!("events.out.tfevents.{:010}.{n:04}.flowseg", now() as u64);
+                let path = folder.join(name);
+                let file = OpenOptions::new().write(true).create_new(true).open(&path);
+                (path, file)
+            })
+            .find(|(_, file)| {
+                !matches!(file, Err(error) if error.kind() == io::ErrorKind::AlreadyExists)
+            })
+            .unwrap_or_else(|| (folder.to_owned(), Err(io::ErrorKind::AlreadyExists.into())));
+        let file = file.map_err(|source| FileError::Write {
+            path: path.clone(),
+            source,
+        })?;
+        let mut events = Self { path, file };
+        events.write(&event(0).text(FILE_VERSION, "brain.Event:2"))?;
+        let start = Fields::default().integer(STATUS, START);
+        events.write(&event(step + 1).message(SESSION_LOG, &start))?;
+        Ok(events)
+    }
+
+    /// Writes scalars of a step, by tag.
+    ///
+    /// # Errors
+    /// A disk that refuses.
+    pub fn scalars(
+        &mut self,
+        step: u64,
+        values: impl IntoIterator<Item = (String, f64)>,
+    ) -> Result<(), FileError> {
+        let summary = values
+            .into_iter()
+            .fold(Fields::default(), |summary, (tag, value)| {
+                let scalar = Fields::default()
+                    .text(TAG, &tag)
+                    .float(SIMPLE_VALUE, value as f32);
+                summary.message(VALUE, &scalar)
+            });
+        self.write(&event(step).message(SUMMARY, &summary))
+    }
+
+    /// One write a record, so that a reader beside the run and a kill in the middle see whole ones.
+    fn write(&mut self, event: &Fields) -> Result<(), FileError> {
+        self.file
+            .write_all(&record(&event.0))
+            .map_err(|source| FileError::Write {
+                path: self.path.clone(),
+                source,
+            })
+    }
+}
+
+fn now() -> f64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |time| time.as_secs_f64())
+}
+
+/// An event of a step, now.
+fn event(step: u64) -> Fields {
+    Fields::default()
+        .double(WALL_TIME, now())
+        .integer(STEP, step)
+}
+
+/// Fields of a protobuf message in their wire format: a key of number and kind, then the value.
+#[derive(Default)]
+struct Fields(Vec<u8>);
+
+impl Fields {
+    fn integer(self, field: u64, value: u64) -> Self {
+        self.variable(field << 3).variable(value)
+    }
+
+    fn double(self, field: u64, value: f64) -> Self {
+        self.variable(field << 3 | 1).bytes(&value.to_le_bytes())
+    }
+
+    fn float(self, field: u64, value: f32) -> Self {
+        self.variable(field << 3 | 5).bytes(&value.to_le_bytes())
+    }
+
+    fn text(self, field: u64, text: &str) -> Self {
+        let length = text.len() as u64;
+        self.variable(field << 3 | 2)
+            .variable(length)
+            .bytes(text.as_bytes())
+    }
+
+    fn message(self, field: u64, message: &Self) -> Self {
+        let length = message.0.len() as u64;
+        self.variable(field << 3 | 2)
+            .variable(length)
+            .bytes(&message.0)
+    }
+
+    /// Seven bits a byte, the lowest first; the top bit says that more follow.
+    fn variable(mut self, mut value: u64) -> Self {
+        while value >= 0x80 {
+            self.0.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.0.push(value as u8);
+        self
+    }
+
+    fn bytes(mut self, bytes: &[u8]) -> Self {
+        self.0.extend_from_slice(bytes);
+        self
+    }
+}
+
+/// Length, masked sum of the length, data, masked sum of the data; little endian.
+fn record(data: &[u8]) -> Vec<u8> {
+    let length = (data.len() as u64).to_le_bytes();
+    [
+        &length[..],
+        &masked(&length).to_le_bytes(),
+        data,
+        &masked(data).to_le_bytes(),
+    ]
+    .concat()
+}
+
+/// CRC-32C, turned and shifted so that sums of data that holds sums stay independent.
+fn masked(data: &[u8]) -> u32 {
+    crc32c::crc32c(data)
+        .rotate_right(15)
+        .wrapping_add(0xa282_ead8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The messages of a file, checking both sums of every record.
+    fn read(bytes: &[u8]) -> Vec<Vec<u8>> {
+        let mut messages = Vec::new();
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let (head, after) = rest.split_at(12);
+            let length = u64::from_le_bytes(head[..8].try_into().unwrap()) as usize;
+            assert_eq!(head[8..], masked(&head[..8]).to_le_bytes());
+            let (data, after) = after.split_at(length);
+            let (sum, after) = after.split_at(4);
+            assert_eq!(sum, masked(data).to_le_bytes());
+            messages.push(data.to_vec());
+            rest = after;
+        }
+        messages
+    }
+
+    #[test]
+    fn records_are_whole_and_hold_their_scalars() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = EventFile::create(folder.path(), 0).unwrap();
+        let values = [("train/loss".to_owned(), 0.5), ("a".to_owned(), -2.0)];
+        file.scalars(300, values).unwrap();
+        let mut resumed = EventFile::create(folder.path(), 4).unwrap();
+        resumed.scalars(5, [("b".to_owned(), 1.5)]).unwrap();
+        let mut names: Vec<_> = std::fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        names.sort();
+        assert_eq!(names.len(), 2);
+        let messages = read(&std::fs::read(&names[0]).unwrap());
+        assert_eq!(messages.len(), 3);
+        // Every event begins with its time: a key and eight bytes.
+        let after_time = |message: &[u8]| {
+            assert_eq!(message[0], 0x09);
+            assert!(f64::from_le_bytes(message[1..9].try_into().unwrap()) > 1.6e9);
+            message[9..].to_vec()
+        };
+        assert_eq!(after_time(&messages[0]), b"\x10\0\x1a\x0dbrain.Event:2");
+        // Step 300 takes two bytes; the summary holds two values of tag and number.
+        assert_eq!(
+            after_time(&messages[2]),
+            b"\x10\xac\x02\x2a\x1d\x0a\x11\x0a\x0atrain/loss\x15\0\0\0\x3f\
+              \x0a\x08\x0a\x01a\x15\0\0\0\xc0"
+        );
+        let messages = read(&std::fs::read(&names[1]).unwrap());
+        assert_eq!(after_time(&messages[1]), b"\x10\x05\x3a\x02\x08\x01");
+    }
+
+    #[test]
+    fn the_sum_is_the_published_one() {
+        // RFC 3720, B.4: CRC-32C of 32 zero bytes is 0x8a9136aa.
+        assert_eq!(crc32c::crc32c(&[0; 32]), 0x8a91_36aa);
+        // Turned by 15 bits and shifted by hand.
+        assert_eq!(masked(&[0; 32]), 0x0fd7_fffa);
+    }
+}

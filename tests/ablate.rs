@@ -1,0 +1,180 @@
+//! `flowseg ablate`: a small table, interrupted and resumed.
+
+mod common;
+
+use common::{SMALL, fails, flowseg};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+const TABLE: &str = r#"
+title = "Two by two"
+seeds = [0, 1]
+score = { steps = [1, 3], samples = 8 }
+
+[base]
+data = { path = "scenes:3@16x24" }
+train = { steps = 300, checkpoint_every = 10, validate_every = 100, validate_samples = 4 }
+
+[[row]]
+name = "reshaped"
+
+[[row]]
+name = "vanilla"
+set = { loss.objective = "vanilla" }
+"#;
+
+fn table(folder: &Path) -> PathBuf {
+    let path = folder.join("two.toml");
+    fs::write(&path, TABLE).unwrap();
+    path
+}
+
+fn ablate(table: &Path, out: &Path) -> assert_cmd::Command {
+    let mut command = flowseg();
+    command
+        .args(["ablate", "--device", "cpu"])
+        .arg(table)
+        .arg("-o")
+        .arg(out);
+    for setting in SMALL {
+        command.args(["--set", setting]);
+    }
+    command
+}
+
+/// The lines of a table without their times.
+fn results(out: &Path) -> Vec<String> {
+    let text = fs::read_to_string(out.join("table.csv")).unwrap();
+    text.lines()
+        .map(|line| {
+            let cells: Vec<&str> = line.split(',').collect();
+            cells[..10].join(",")
+        })
+        .collect()
+}
+
+fn wait_for(path: &Path) {
+    let start = Instant::now();
+    while !path.exists() {
+        assert!(
+            start.elapsed() < Duration::from_secs(120),
+            "{} never came",
+            path.display()
+        );
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_table_ends_as_an_uninterrupted_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = table(folder.path());
+    let (whole, parts) = (folder.path().join("whole"), folder.path().join("parts"));
+    ablate(&table, &whole).assert().success();
+    let expected = results(&whole);
+    // Two rows, two seeds, two numbers of steps, and the head.
+    assert_eq!(expected.len(), 9);
+    assert_ne!(expected[1].split(',').nth(5), expected[5].split(',').nth(5));
+
+    // Interrupted within the second run, after a checkpoint and before the next.
+    let template = ablate(&table, &parts);
+    let child = Command::new(template.get_program())
+        .args(template.get_args())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_for(&parts.join("runs/vanilla-seed0/checkpoints/step-00000010"));
+    let kill = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(kill.unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("stopped"), "{text}");
+    let finished = parts.join("scores/reshaped-seed0.json");
+    let before = fs::metadata(&finished).unwrap().modified().unwrap();
+    assert!(!parts.join("scores/vanilla-seed0.json").exists());
+    assert_eq!(results(&parts).len(), 3);
+
+    let output = ablate(&table, &parts).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        output.status.success() && text.contains("finished before"),
+        "{text}"
+    );
+    assert!(text.contains("resumed after step"), "{text}");
+    assert_eq!(results(&parts), expected);
+    assert_eq!(fs::metadata(&finished).unwrap().modified().unwrap(), before);
+
+    let markdown = fs::read_to_string(parts.join("table.md")).unwrap();
+    for part in [
+        "# Two by two",
+        "| reshaped |",
+        "±",
+        "4 of 4 runs",
+        "300 training steps",
+        "(steps.svg)",
+    ] {
+        assert!(markdown.contains(part), "{part} is not in {markdown}");
+    }
+    let plot = fs::read_to_string(parts.join("convergence.svg")).unwrap();
+    assert!(plot.contains("<svg") && plot.contains("vanilla"));
+    // Checkpoints have gone, models stay.
+    assert!(!parts.join("runs/reshaped-seed0/checkpoints").exists());
+    assert!(parts.join("runs/vanilla-seed1/model.safetensors").is_file());
+
+    // Other settings must not be mixed in.
+    fails(
+        ablate(&table, &parts).args(["--set", "train.steps=7"]),
+        &["other settings", "-o"],
+    );
+    // Scored otherwise, without training again.
+    fs::write(&table, TABLE.replace("[1, 3]", "[2]")).unwrap();
+    let output = ablate(&table, &parts).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        output.status.success() && !text.contains("photos/s"),
+        "{text}"
+    );
+    assert_eq!(results(&parts).len(), 5);
+}
+
+#[test]
+fn mistakes_in_a_table_are_found_before_anything_is_trained() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = table(folder.path());
+    let out = folder.path().join("out");
+    fs::write(&path, TABLE.replace("\"vanilla\" }", "\"vanila\" }")).unwrap();
+    fails(
+        &mut ablate(&path, &out),
+        &["two.toml", "row \"vanilla\"", "vanila"],
+    );
+    assert!(!out.exists());
+    fails(
+        &mut ablate(&folder.path().join("none.toml"), &out),
+        &["none.toml"],
+    );
+}
+
+#[test]
+fn every_preset_is_a_table_or_a_run() {
+    let mut tables = 0;
+    for entry in fs::read_dir("assets/presets").unwrap() {
+        let path = entry.unwrap().path();
+        if path
+            .file_name()
+            .unwrap()
+            .to_string_lossy()
+            .starts_with("ablate-")
+        {
+            tables += 1;
+            flowseg::ablate::Table::read(&path, &[]).unwrap();
+        }
+    }
+    assert_eq!(tables, 12);
+}

@@ -1,0 +1,84 @@
+//! The memory that a dry run expects, against the memory that the run then takes.
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use common::flowseg;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+fn command(out: &Path, settings: &[&str]) -> assert_cmd::Command {
+    let mut command = flowseg();
+    command.args(["train", "--device", "cpu", "--data", "scenes:11@128x128"]);
+    command.arg("--out").arg(out);
+    let short = [
+        "train.steps=2",
+        "train.validate_every=0",
+        "train.log_every=1",
+        "data.cache_mib=64",
+    ];
+    for setting in short.iter().chain(settings) {
+        command.args(["--set", setting]);
+    }
+    command
+}
+
+/// The expected peak in GiB.
+fn expected(out: &Path, settings: &[&str]) -> f64 {
+    let output = command(out, settings).arg("--dry-run").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    println!("{text}");
+    let line = text.lines().find(|l| l.contains("expected peak")).unwrap();
+    let mut words = line.split_whitespace().rev().skip(1);
+    words.next().unwrap().parse().unwrap()
+}
+
+/// The highest resident memory that a run reports, in GiB.
+fn real(out: &Path, settings: &[&str]) -> f64 {
+    let template = command(out, settings);
+    let mut child = Command::new(template.get_program())
+        .args(template.get_args())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0.0f64;
+    while child.try_wait().unwrap().is_none() {
+        // Gone for a moment at the end.
+        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|l| l.split_whitespace().next()?.parse::<f64>().ok());
+        peak = peak.max(kib.unwrap_or(0.0) / f64::from(1 << 20));
+        std::thread::sleep(Duration::from_millis(3));
+    }
+    assert!(child.wait().unwrap().success());
+    peak
+}
+
+#[test]
+fn the_expected_peak_is_the_real_one_within_a_quarter() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases: [&[&str]; 4] = [
+        &["data.size=[96,128]", "train.batch_size=8"],
+        &["data.size=[160,224]", "train.batch_size=12"],
+        &[
+            "data.size=[160,224]",
+            "train.batch_size=12",
+            "train.checkpointing=true",
+        ],
+        &[
+            "model.preset=small",
+            "data.size=[128,128]",
+            "train.batch_size=4",
+        ],
+    ];
+    let mut worst = 0.0f64;
+    for (i, settings) in cases.into_iter().enumerate() {
+        let out = folder.path().join(i.to_string());
+        let (expected, real) = (expected(&out, settings), real(&out, settings));
+        println!("{settings:?}: expected {expected:.2} GiB, real {real:.2} GiB");
+        worst = worst.max((expected / real - 1.0).abs());
+    }
+    assert!(worst < 0.25, "off by {:.0} %", 100.0 * worst);
+}

@@ -1,0 +1,684 @@
+//! The training recipe: what each of its parts promises, in numbers.
+
+mod common;
+
+use burn::tensor::{Device, Tensor};
+use common::{fails, flowseg, losses, shared, train};
+use flowseg::data::{Batch, Dataset, LoaderConfig, SceneConfig, batch_at};
+use flowseg::model::dinov2::Dinov2;
+use flowseg::model::tensors::{Tensors, export, import, read};
+use flowseg::train::checkpoint::Checkpoint;
+use flowseg::train::config::{Config, Stage};
+use flowseg::train::repa::{Projector, Teacher};
+use flowseg::train::step::{self, Taken};
+use std::fs;
+use std::path::Path;
+
+const SIZE: [usize; 2] = [16, 24];
+
+/// A run of one stage, its start with every weight shaken, and a batch of five scenes.
+fn setup(settings: &[&str]) -> (Stage, Checkpoint, Batch) {
+    let small = [
+        "model.patch_size=4",
+        "model.hidden_size=16",
+        "model.heads=2",
+        "model.pixel_width=8",
+        "model.transformer_blocks=3",
+        "model.field_blocks=1",
+        "data.size=[16,24]",
+        "train.batch_size=5",
+        "train.clip=0",
+    ];
+    let settings: Vec<String> = small
+        .iter()
+        .chain(settings)
+        .map(|s| s.to_string())
+        .collect();
+    let config = Config::parse("", &settings).unwrap();
+    let scenes = SceneConfig {
+        classes: 4,
+        size: SIZE,
+        ..SceneConfig::default()
+    };
+    let data = Dataset::scenes(scenes, 8);
+    let loader = LoaderConfig {
+        size: SIZE,
+        batch_size: 5,
+        ..LoaderConfig::default()
+    };
+    let batch = batch_at(&data, &loader, 0).unwrap();
+    let device = Device::flex();
+    let mut state = step::start(&config, "scenes", &data.classes().names, &device);
+    // Fresh modulation is zero, which would leave most of the network without a gradient.
+    let mut tensors = export(&state.model.network);
+    for (i, tensor) in tensors.values_mut().enumerate() {
+        for (j, v) in tensor.data.iter_mut().enumerate() {
+            *v += 0.2 * ((i * 31 + j * 17) % 23) as f32 / 23.0 - 0.1;
+        }
+    }
+    state.model.network = import(state.model.network, tensors).unwrap();
+    (config.plan().unwrap().remove(0), state, batch)
+}
+
+fn teacher() -> Teacher {
+    let path = shared("fixtures/dinov2-tiny.weights.safetensors");
+    // Four heads are in no file beside it under the name that Hugging Face uses.
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("model.safetensors");
+    fs::copy(path, &copy).unwrap();
+    fs::copy(
+        shared("fixtures/dinov2-tiny.json"),
+        folder.path().join("config.json"),
+    )
+    .unwrap();
+    Teacher::open(&copy, None, &Device::flex()).unwrap()
+}
+
+/// The gradient of the first step: AdamW's first moment is a tenth of it.
+fn gradient(taken: &Taken) -> Tensors {
+    let moments = taken.state.optimizer.export();
+    moments
+        .into_iter()
+        .filter(|(name, _)| name.starts_with("exp_avg."))
+        .collect()
+}
+
+/// The largest difference, relative to the largest number of each tensor.
+fn difference(a: &Tensors, b: &Tensors) -> f32 {
+    assert!(a.keys().eq(b.keys()) && !a.is_empty());
+    let mut worst = 0f32;
+    for (name, a) in a {
+        let b = &b[name].data;
+        let size = b.iter().fold(1e-6f32, |m, v| m.max(v.abs()));
+        for (x, y) in a.data.iter().zip(b) {
+            let d = (x - y).abs() / size;
+            assert!(d < 1e-3, "{name}: {x} {y}");
+            worst = worst.max(d);
+        }
+    }
+    worst
+}
+
+/// One step under some settings, with or without the teacher.
+fn first_step(settings: &[&str], with_teacher: bool) -> Taken {
+    let device = Device::flex();
+    let (stage, mut state, batch) = setup(settings);
+    let teacher = with_teacher.then(teacher);
+    state.projector = teacher
+        .as_ref()
+        .map(|t| Projector::new(16, 32, t.width(), 0, &device.clone().autodiff()));
+    step::take(&stage, state, &batch, teacher.as_ref(), &device)
+}
+
+#[test]
+fn parts_of_a_batch_give_the_gradient_of_the_whole() {
+    for (objective, repa) in [
+        ("loss.objective=reshaped", false),
+        ("loss.objective=cross-entropy", false),
+        ("loss.objective=reshaped", true),
+    ] {
+        let base = [objective, "repa.layer=2", "repa.teacher=given"];
+        let whole = first_step(&base, repa);
+        for parts in ["train.accumulate=2", "train.accumulate=5"] {
+            let taken = first_step(&[&base[..], &[parts]].concat(), repa);
+            let error = difference(&gradient(&taken), &gradient(&whole));
+            println!("{objective}, teacher {repa}, {parts}: {error:.1e}");
+            assert!(error < 1e-4);
+            let (a, b) = (read(taken.loss)[0], read(whole.loss.clone())[0]);
+            assert!((a - b).abs() < 1e-5 * b.abs(), "{a} {b}");
+        }
+    }
+}
+
+#[test]
+fn recomputed_blocks_give_the_same_gradient() {
+    for repa in [false, true] {
+        let base = ["repa.layer=2", "repa.teacher=given"];
+        let kept = first_step(&base, repa);
+        let recomputed = first_step(&[&base[..], &["train.checkpointing=true"]].concat(), repa);
+        let error = difference(&gradient(&recomputed), &gradient(&kept));
+        println!("teacher {repa}: {error:.1e}");
+        assert!(error < 1e-4);
+        let (a, b) = (read(recomputed.loss)[0], read(kept.loss)[0]);
+        assert!((a - b).abs() < 1e-5 * b.abs(), "{a} {b}");
+    }
+}
+
+#[test]
+fn the_alignment_reaches_the_projector_and_the_blocks_before_it() {
+    let base = ["repa.layer=2", "repa.teacher=given", "repa.weight=0"];
+    let without = first_step(&base, true);
+    let with = first_step(&[&base[..2], &["repa.weight=0.5"]].concat(), true);
+    let (a, b) = (gradient(&without), gradient(&with));
+    let changed = |name: &str| a[name] != b[name];
+    assert!(changed("exp_avg.projector.linear1.weight"));
+    assert!(changed("exp_avg.network.blocks.1.mlp.w2.weight"));
+    assert!(changed("exp_avg.network.blocks.0.attn.qkv.weight"));
+    assert!(!changed("exp_avg.network.blocks.2.mlp.w2.weight"));
+    assert!(read(with.loss)[0] > read(without.loss)[0]);
+}
+
+#[test]
+fn a_step_without_a_finite_gradient_changes_nothing() {
+    let device = Device::flex();
+    let (stage, state, batch) = setup(&[]);
+    let good = step::take(&stage, state, &batch, None, &device);
+    assert!(
+        good.finite
+            .clone()
+            .into_data()
+            .try_to_vec::<bool>()
+            .unwrap()[0]
+    );
+    let weights = export(&good.state.model.network);
+    let moments = good.state.optimizer.export();
+    let mut broken = batch.clone();
+    broken.images[7] = f32::NAN;
+    let bad = step::take(&stage, good.state, &broken, None, &device);
+    assert!(!bad.finite.clone().into_data().try_to_vec::<bool>().unwrap()[0]);
+    assert_eq!(export(&bad.state.model.network), weights);
+    assert_eq!(bad.state.optimizer.export(), moments);
+    assert_eq!(bad.state.progress.step, 2);
+    let after = step::take(&stage, bad.state, &batch, None, &device);
+    assert_ne!(export(&after.state.model.network), weights);
+    assert!(read(after.loss)[0].is_finite());
+}
+
+#[test]
+fn a_run_without_finite_gradients_stops_and_leaves_its_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    train(&run, &["train.steps=4", "train.validate_every=0"])
+        .assert()
+        .success();
+    let saved = run.join("checkpoints/step-00000004/model.safetensors");
+    let before = fs::read(&saved).unwrap();
+    // A temperature whose reciprocal is no single-precision number any more.
+    let mut command = train(
+        &run,
+        &[
+            "train.steps=100",
+            "train.validate_every=0",
+            "train.bad_steps=3",
+            "train.checkpoint_every=50",
+            "loss.temperature=1e-39",
+        ],
+    );
+    fails(
+        command.arg("--resume"),
+        &["3 steps in a row", "step 7", "step-00000004", "--resume"],
+    );
+    assert_eq!(fs::read(&saved).unwrap(), before);
+    assert_eq!(fs::read_dir(run.join("checkpoints")).unwrap().count(), 1);
+    let metrics = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    assert_eq!(metrics.matches("\"skipped\":1").count(), 3, "{metrics}");
+    assert!(losses(&run).iter().all(|l| l.0 <= 4 && l.1.is_finite()));
+}
+
+#[test]
+fn a_classifier_on_the_same_trunk_segments_in_one_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let settings = [
+        "loss.objective=cross-entropy",
+        "train.steps=6",
+        "train.validate_every=3",
+        "train.validate_samples=2",
+    ];
+    train(&run, &settings).assert().success();
+    let model = run.join("model.safetensors");
+    let photo = common::photo(folder.path(), "photo.png");
+    let mask = |steps: &str| {
+        let out = folder.path().join(format!("masks-{steps}"));
+        flowseg()
+            .args(["segment", "--device", "cpu", "--steps", steps, "--model"])
+            .arg(&model)
+            .arg(&photo)
+            .arg("-o")
+            .arg(&out)
+            .assert()
+            .success();
+        fs::read(out.join("photo.png")).unwrap()
+    };
+    assert_eq!(mask("1"), mask("10"));
+    flowseg()
+        .args(["eval", "--device", "cpu", "--data", "scenes:3@16x24"])
+        .args(["--steps", "1", "--model"])
+        .arg(&model)
+        .assert()
+        .success();
+    // The trunk is that of the flow: only the output layer has another width.
+    let bytes = fs::read(&model).unwrap();
+    let (tensors, _) = flowseg::model::tensors::from_safetensors(&bytes).unwrap();
+    assert_eq!(tensors["final_layer.linear.bias"].shape, [3]);
+    // Losses start at the logarithm of the number of classes.
+    let first = losses(&run)[0].1;
+    assert!((first - 3f64.ln()).abs() < 1e-3, "{first}");
+}
+
+#[test]
+fn the_teacher_matches_its_reference() {
+    let shared_file = |name: &str| shared(name).display().to_string();
+    let tiny = shared_file("fixtures/dinov2-tiny.expected.safetensors");
+    let small = shared_file("fixtures/dinov2-small-128x160.safetensors");
+    let weights = shared_file("weights/dinov2-small.safetensors");
+    for arguments in [vec![tiny.as_str()], vec![&small, "--weights", &weights]] {
+        let output = flowseg()
+            .args(["selftest", "--device", "cpu"])
+            .args(&arguments)
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        println!("{text}");
+        assert!(output.status.success(), "{text}");
+        assert!(
+            text.contains("patch_tokens") && text.contains("ok"),
+            "{text}"
+        );
+    }
+    // Weights of something else are refused by name.
+    let wrong = shared_file("fixtures/pixnerd-tiny.weights.safetensors");
+    fails(
+        flowseg().args(["selftest", "--device", "cpu", &tiny, "--weights", &wrong]),
+        &["pos_embed", "DINOv2"],
+    );
+}
+
+/// A Hugging Face name as the original checkpoints have it.
+fn original(name: &str) -> String {
+    [
+        ("embeddings.patch_embeddings.projection", "patch_embed.proj"),
+        ("embeddings.position_embeddings", "pos_embed"),
+        ("embeddings.", ""),
+        ("encoder.layer", "blocks"),
+        ("attention.output.dense", "attn.proj"),
+        ("layer_scale1.lambda1", "ls1.gamma"),
+        ("layer_scale2.lambda1", "ls2.gamma"),
+        ("layernorm", "norm"),
+    ]
+    .iter()
+    .fold(name.to_owned(), |name, (from, to)| name.replace(from, to))
+}
+
+#[test]
+fn a_teacher_reads_both_kinds_of_names_and_registers() {
+    let device = Device::flex();
+    let path = shared("fixtures/dinov2-tiny.weights.safetensors");
+    let bytes = fs::read(path).unwrap();
+    let (published, _) = flowseg::model::tensors::from_safetensors(&bytes).unwrap();
+    // The original files hold queries, keys and values as one matrix.
+    let mut renamed = Tensors::new();
+    for (name, tensor) in &published {
+        if name.contains("attention.attention.query") {
+            let part = |other: &str| &published[&name.replace("query", other)];
+            let mut shape = tensor.shape.clone();
+            shape[0] *= 3;
+            let data = ["query", "key", "value"].map(|p| part(p).data.clone());
+            let name = original(&name.replace("attention.attention.query", "attn.qkv"));
+            let data = data.concat();
+            renamed.insert(name, flowseg::model::tensors::HostTensor { shape, data });
+        } else if !name.contains("attention.attention.") {
+            renamed.insert(original(name), tensor.clone());
+        }
+    }
+    let photo = flowseg::model::noise([1, 3, 64, 96], 1, &device);
+    let tokens = |tensors: &Tensors| {
+        let teacher = Dinov2::new(tensors.clone(), Some(4), &device).unwrap();
+        let tokens = teacher.patch_tokens(teacher.prepare(photo.clone()));
+        assert_eq!(tokens.dims(), [1, 24, 48]);
+        read(tokens)
+    };
+    assert_eq!(tokens(&published), tokens(&renamed));
+    // Registers take part in attention and are left out of the tokens.
+    let with_registers = |value: f32| {
+        let mut tensors = published.clone();
+        let registers = flowseg::model::tensors::HostTensor {
+            shape: vec![1, 4, 48],
+            data: (0..4 * 48).map(|i| value * (i % 7) as f32).collect(),
+        };
+        tensors.insert("embeddings.register_tokens".into(), registers);
+        tokens(&tensors)
+    };
+    let (a, b) = (with_registers(0.1), with_registers(0.5));
+    assert!(a != b && a != tokens(&published));
+    // What is missing is named.
+    renamed.remove("blocks.1.attn.qkv.weight");
+    let error = Dinov2::new(renamed, Some(4), &device).err().unwrap();
+    assert!(error.to_string().contains("blocks.1.attn.qkv.weight"));
+}
+
+/// Settings of a run with the tiny teacher, whose folder also holds its configuration.
+fn repa_settings(folder: &Path) -> Vec<String> {
+    fs::copy(
+        shared("fixtures/dinov2-tiny.weights.safetensors"),
+        folder.join("teacher.safetensors"),
+    )
+    .unwrap();
+    fs::copy(
+        shared("fixtures/dinov2-tiny.json"),
+        folder.join("config.json"),
+    )
+    .unwrap();
+    vec![
+        format!(
+            "repa.teacher={}",
+            folder.join("teacher.safetensors").display()
+        ),
+        "repa.layer=1".into(),
+        "repa.projector_width=24".into(),
+        "train.validate_every=0".into(),
+        "data.crop=false".into(),
+        "data.photometric=false".into(),
+    ]
+}
+
+#[test]
+fn a_run_with_a_teacher_resumes_and_its_cache_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = repa_settings(folder.path());
+    let run = |name: &str, more: &[&str]| {
+        let out = folder.path().join(name);
+        let all: Vec<&str> = settings
+            .iter()
+            .map(String::as_str)
+            .chain(more.iter().copied())
+            .collect();
+        (out.clone(), train(&out, &all))
+    };
+    let cache = format!("repa.cache={}", folder.path().join("cache").display());
+    let (cold, mut command) = run("cold", &["train.steps=6", &cache]);
+    command.assert().success();
+    let (warm, mut command) = run(
+        "warm",
+        &[
+            "train.steps=6",
+            &cache,
+            "train.checkpoint_every=3",
+            "train.keep=9",
+        ],
+    );
+    command.assert().success();
+    assert_eq!(losses(&cold), losses(&warm));
+    let files = |folder: &Path| {
+        let mut count = 0;
+        let mut open = vec![folder.to_owned()];
+        while let Some(folder) = open.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    open.push(path)
+                } else {
+                    count += 1
+                }
+            }
+        }
+        count
+    };
+    let kept = files(&folder.path().join("cache"));
+    assert!(kept > 0 && kept <= 12, "{kept} photos");
+    // Without a cache only half precision's rounding differs.
+    let (plain, mut command) = run("plain", &["train.steps=6"]);
+    command.assert().success();
+    for (a, b) in losses(&plain).iter().zip(losses(&cold)) {
+        assert!((a.1 - b.1).abs() < 1e-3 * b.1, "{a:?} {b:?}");
+    }
+    // The projector is part of the checkpoint, and a resumed run needs it to go on as it was.
+    fs::remove_dir_all(warm.join("checkpoints/step-00000006")).unwrap();
+    let before = losses(&warm);
+    let projector = warm.join("checkpoints/step-00000003/projector.safetensors");
+    assert!(projector.is_file());
+    let (_, mut command) = run("warm", &["train.steps=6", &cache]);
+    command.arg("--resume").assert().success();
+    assert_eq!(losses(&warm), before);
+    let bytes = fs::read(warm.join("model.safetensors")).unwrap();
+    let (model, _) = flowseg::model::tensors::from_safetensors(&bytes).unwrap();
+    assert!(model.keys().all(|name| !name.contains("projector")));
+}
+
+#[test]
+fn stages_follow_each_other_and_a_resume_lands_in_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let toml = folder.path().join("staged.toml");
+    fs::write(
+        &toml,
+        "[[stages]]
+         train.steps = 4
+         train.batch_size = 3
+         [[stages]]
+         data.size = [32, 48]
+         train.batch_size = 2
+         train.learning_rate = 1e-4
+         train.steps = 4
+        ",
+    )
+    .unwrap();
+    // The small network's settings come as overrides, which would hold in every stage.
+    let common_settings = [
+        "model.hidden_size=16",
+        "model.heads=2",
+        "model.pixel_width=8",
+        "model.transformer_blocks=1",
+        "model.field_blocks=1",
+        "stages.1.data.size=[16,24]",
+        "train.warmup=2",
+        "train.log_every=1",
+        "train.validate_every=0",
+        "train.checkpoint_every=3",
+        "train.keep=9",
+    ];
+    let command = |name: &str| {
+        let mut command = flowseg();
+        command
+            .args(["train", "--device", "cpu", "--data", "scenes:3@16x24"])
+            .arg("--config")
+            .arg(&toml)
+            .arg("--out")
+            .arg(folder.path().join(name));
+        for setting in common_settings {
+            command.args(["--set", setting]);
+        }
+        command
+    };
+    let output = command("whole").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}");
+    assert!(
+        text.contains("stage 1 of 2: 16 x 24, 3 photos a step, to step 4"),
+        "{text}"
+    );
+    assert!(
+        text.contains("stage 2 of 2: 32 x 48, 2 photos a step, to step 8"),
+        "{text}"
+    );
+    let whole = folder.path().join("whole");
+    let model = flowseg::files::read_model(&whole.join("model.safetensors"), &Device::flex());
+    assert_eq!(model.unwrap().card.size, [32, 48]);
+    let rates: Vec<f64> = fs::read_to_string(whole.join("metrics.jsonl"))
+        .unwrap()
+        .lines()
+        .map(|l| {
+            serde_json::from_str::<serde_json::Value>(l).unwrap()["learning_rate"]
+                .as_f64()
+                .unwrap()
+        })
+        .collect();
+    assert_eq!(
+        (rates[1], rates[4], rates[5]),
+        (1e-3, 0.5e-4, 1e-4),
+        "{rates:?}"
+    );
+
+    // From step 3 (in the first stage) and from step 6 (in the second) on.
+    for (name, step) in [("early", 3), ("late", 6)] {
+        command(name).assert().success();
+        let out = folder.path().join(name);
+        for later in (step + 1)..=8 {
+            let _ = fs::remove_dir_all(out.join(format!("checkpoints/step-{later:08}")));
+        }
+        let output = command(name).arg("--resume").output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{text}");
+        assert_eq!(text.contains("stage 1 of 2"), step < 4, "{text}");
+        assert_eq!(losses(&out), losses(&whole), "{name}");
+    }
+}
+
+#[test]
+fn a_public_checkpoint_is_a_starting_point() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["pixnerd-tiny.weights.safetensors", "pixnerd-tiny.ckpt"] {
+        let run = folder.path().join(name);
+        let init = format!(
+            "model.init={}",
+            shared(&format!("fixtures/{name}")).display()
+        );
+        let sizes = [
+            "model.patch_size=4",
+            "model.hidden_size=64",
+            "model.heads=4",
+            "model.pixel_width=16",
+            "model.transformer_blocks=3",
+            "model.field_blocks=2",
+            "train.steps=2",
+            "train.validate_every=0",
+            &init,
+        ];
+        let output = train(&run, &sizes).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{text}{errors}");
+        assert!(text.contains("100.0 % of the parameters"), "{text}");
+        for fitted in [
+            "patch_embedder.weight (the image's channels start at zero)",
+            "pixel_embedder.weight (the image's channels start at zero)",
+            "class_table (the null class)",
+        ] {
+            assert!(text.contains(fitted), "{text}");
+        }
+        assert_eq!(losses(&run).len(), 2);
+        // A resumed run goes on from its own checkpoint, not from the starting point.
+        let output = train(&run, &[&sizes[..], &["train.steps=3"]].concat())
+            .arg("--resume")
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(
+            output.status.success() && !text.contains("started from"),
+            "{text}"
+        );
+    }
+    let run = folder.path().join("wrong");
+    let init = format!(
+        "model.init={}",
+        shared("fixtures/pixnerd-tiny.ckpt").display()
+    );
+    fails(
+        &mut train(&run, &["train.steps=2", &init]),
+        &["pixnerd-tiny.ckpt", "patch_size", "model.preset"],
+    );
+}
+
+#[test]
+fn half_precision_products_train_like_single_ones() {
+    let device = Device::flex();
+    for (precision, limit) in [("half", 2e-2), ("bfloat16", 1e-1)] {
+        let setting = format!("train.precision={precision}");
+        let settings = ["train.learning_rate=3e-3", "train.warmup=1"];
+        let run = |settings: &[&str]| {
+            let (stage, mut state, batch) = setup(settings);
+            let mut losses = Vec::new();
+            for _ in 0..10 {
+                let taken = step::take(&stage, state, &batch, None, &device);
+                losses.push(read(taken.loss.clone())[0]);
+                state = taken.state;
+            }
+            losses
+        };
+        let single = run(&settings);
+        let rounded = run(&[&settings[..], &[&setting]].concat());
+        println!("{precision}: {rounded:?}\nsingle: {single:?}");
+        assert_ne!(single, rounded);
+        for (a, b) in rounded.iter().zip(&single) {
+            assert!((a - b).abs() < limit * b, "{precision}: {a} {b}");
+        }
+        assert!(rounded[9] < rounded[0]);
+    }
+}
+
+#[test]
+fn a_loss_scale_leaves_the_gradient_as_it_is() {
+    let (stage, mut state, batch) = setup(&[]);
+    let plain = first_step(&[], false);
+    state.loss_scale = Tensor::from_data([1024.0f32], &Device::flex());
+    let scaled = step::take(&stage, state, &batch, None, &Device::flex());
+    let ratio = read(scaled.gradient_norm.clone())[0] / read(plain.gradient_norm.clone())[0];
+    assert!((ratio - 1.0).abs() < 1e-4, "{ratio}");
+    assert!(difference(&gradient(&scaled), &gradient(&plain)) < 1e-4);
+}
+
+/// The same ten steps through every device's own way: on a GPU the operations are composed or
+/// compiled, on the CPU fused.
+#[test]
+fn ten_steps_on_a_graphics_adapter_are_those_of_the_cpu() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = [
+        "train.steps=10",
+        "train.validate_every=0",
+        "train.learning_rate=3e-3",
+        "model.patch_size=4",
+    ];
+    let run = |device: &str| {
+        let out = folder.path().join(device);
+        let mut command = flowseg();
+        command.args(["train", "--device", device, "--data", "scenes:3@16x24"]);
+        command.arg("--out").arg(&out);
+        for setting in common::SMALL.iter().chain(&settings) {
+            command.args(["--set", setting]);
+        }
+        command.assert().success();
+        losses(&out)
+    };
+    let (found, expected) = (run("wgpu"), run("cpu"));
+    println!("{found:?}\n{expected:?}");
+    assert_eq!((found.len(), expected.len()), (10, 10));
+    for (a, b) in found.iter().zip(&expected) {
+        assert!((a.1 - b.1).abs() < 1e-3 * b.1, "{a:?} {b:?}");
+    }
+}
+
+#[test]
+fn a_run_that_cannot_fit_is_refused_with_numbers_and_a_way_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let settings = [
+        "model.hidden_size=192",
+        "model.heads=3",
+        "model.transformer_blocks=6",
+        "model.patch_size=8",
+        "data.size=[96,128]",
+        "train.batch_size=32",
+        "train.memory_gib=0.6",
+    ];
+    let words = ["needs", "GiB", "0.60", "train.accumulate"];
+    fails(&mut train(&run, &settings), &words);
+    assert!(!run.exists());
+    let output = train(&run, &settings).arg("--dry-run").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    for word in [
+        "expected peak",
+        "activations",
+        "largest batch",
+        "longest edge",
+    ] {
+        assert!(text.contains(word), "{text}");
+    }
+    // What it suggests is accepted.
+    let errors = String::from_utf8(output.stderr).unwrap();
+    let start = errors.find("train.accumulate=").unwrap();
+    let suggestion: String = errors[start..].chars().take_while(|c| *c != ' ').collect();
+    train(&run, &[&settings[..], &[&suggestion]].concat())
+        .arg("--dry-run")
+        .assert()
+        .success();
+}

@@ -1,0 +1,216 @@
+//! `flowseg eval` and `flowseg data`: what they write, and that the numbers agree.
+
+mod common;
+
+use common::{fails, flowseg, shared, train};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A model that was trained for a moment, and the folder it lies in.
+fn trained() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let settings = ["train.steps=4", "train.validate_every=0"];
+    train(&run, &settings).assert().success();
+    (folder, run.join("model.safetensors"))
+}
+
+fn eval(model: &Path, more: &[&str]) -> assert_cmd::Command {
+    eval_on("scenes:3@16x24", model, more)
+}
+
+fn eval_on(data: &str, model: &Path, more: &[&str]) -> assert_cmd::Command {
+    let mut command = flowseg();
+    command
+        .args(["eval", "--device", "cpu", "--data", data, "--model"])
+        .arg(model)
+        .args(more);
+    command
+}
+
+/// mIoU of a confusion matrix in CSV.
+fn miou(csv: &str) -> f64 {
+    let rows: Vec<Vec<f64>> = csv
+        .lines()
+        .skip(1)
+        .map(|line| {
+            line.split(',')
+                .skip(1)
+                .map(|n| n.parse().unwrap())
+                .collect()
+        })
+        .collect();
+    let iou: Vec<f64> = (0..rows.len())
+        .filter_map(|k| {
+            let truth: f64 = rows[k].iter().sum();
+            let predicted: f64 = rows.iter().map(|row| row[k]).sum();
+            let union = truth + predicted - rows[k][k];
+            (union > 0.0).then(|| rows[k][k] / union)
+        })
+        .collect();
+    iou.iter().sum::<f64>() / iou.len() as f64
+}
+
+#[test]
+fn scores_matrix_and_worst_photos_tell_one_story() {
+    let (folder, model) = trained();
+    let at = |name: &str| folder.path().join(name);
+    let text = |name: &str| at(name).display().to_string();
+    let (json, csv, png, out) = (
+        text("s.json"),
+        text("confusion.csv"),
+        text("confusion.png"),
+        text("worst"),
+    );
+    let arguments = [
+        "--steps",
+        "1,3",
+        "--resolution",
+        "both",
+        "--json",
+        &json,
+        "--confusion",
+        &csv,
+        "--confusion",
+        &png,
+        "--worst",
+        "5",
+        "--out",
+        &out,
+        "--without",
+        "background",
+    ];
+    let output = eval(&model, &arguments).output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(printed.contains("without background: mIoU"), "{printed}");
+
+    let report: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(&json).unwrap()).unwrap();
+    let results = report["results"].as_array().unwrap();
+    let kinds: Vec<_> = results
+        .iter()
+        .map(|r| {
+            (
+                r["steps"].as_u64().unwrap(),
+                r["resolution"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        kinds,
+        [(1, "label"), (1, "network"), (3, "label"), (3, "network")]
+    );
+    // The network sees these scenes at their own size, so both resolutions are one.
+    assert_eq!(results[2]["miou"], results[3]["miou"]);
+    let from_csv = miou(&fs::read_to_string(&csv).unwrap());
+    let scored = results[2]["miou"].as_f64().unwrap();
+    assert!((from_csv - scored).abs() < 1e-12, "{from_csv} and {scored}");
+    assert!(image::open(&png).unwrap().width() > 100);
+
+    let list = fs::read_to_string(at("worst/worst.csv")).unwrap();
+    let lines: Vec<Vec<&str>> = list
+        .lines()
+        .skip(1)
+        .map(|l| l.split(',').collect())
+        .collect();
+    assert_eq!(lines.len(), 5);
+    let mious: Vec<f64> = lines.iter().map(|line| line[2].parse().unwrap()).collect();
+    assert!(mious.windows(2).all(|pair| pair[0] <= pair[1]), "{list}");
+    for line in &lines {
+        let strip = image::open(at("worst").join(line[4])).unwrap();
+        assert_eq!((strip.width(), strip.height()), (4 * 24 + 3 * 4, 16));
+    }
+}
+
+#[test]
+fn wrong_usage_of_eval_is_explained() {
+    let (folder, model) = trained();
+    let bad = folder.path().join("confusion.txt").display().to_string();
+    fails(
+        &mut eval(&model, &["--confusion", &bad]),
+        &["confusion.txt", ".csv"],
+    );
+    fails(&mut eval(&model, &["--without", "unicorn"]), &["unicorn"]);
+    fails(&mut eval_on("scenes:4", &model, &[]), &["3 classes", "4"]);
+    assert_eq!(
+        eval(&model, &["--worst", "3"])
+            .output()
+            .unwrap()
+            .status
+            .code(),
+        Some(2)
+    );
+}
+
+#[test]
+fn a_contact_sheet_shows_every_split() {
+    let folder = tempfile::tempdir().unwrap();
+    let sheet = folder.path().join("sheet.png");
+    flowseg()
+        .arg("data")
+        .arg(shared("data/coco-stuff-samples"))
+        .arg("--sheet")
+        .arg(&sheet)
+        .assert()
+        .success();
+    let picture = image::open(&sheet).unwrap().into_rgb8();
+    // 13 and 8 photos, 8 in a row, each above its labels.
+    assert_eq!(picture.width().div_ceil(244), 8);
+    assert!(picture.height() > 3 * 240, "{}", picture.height());
+    let white = picture.pixels().filter(|p| p.0 == [255; 3]).count();
+    assert!(
+        white < picture.pixels().len() / 2,
+        "most of the sheet is empty"
+    );
+}
+
+#[test]
+fn a_run_logs_for_tensorboard_and_shows_samples() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let settings = [
+        "train.steps=4",
+        "train.validate_every=2",
+        "train.validate_samples=8",
+    ];
+    train(&run, &settings).assert().success();
+    let names = |folder: &str| -> Vec<String> {
+        let entries = fs::read_dir(run.join(folder)).unwrap();
+        let mut names: Vec<String> = entries
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    };
+    let events = names("tensorboard");
+    assert!(events.len() == 1 && events[0].starts_with("events.out.tfevents."));
+    let bytes = fs::read(run.join("tensorboard").join(&events[0])).unwrap();
+    for tag in ["train/loss", "train/learning_rate", "validation/miou"] {
+        assert!(
+            bytes.windows(tag.len()).any(|w| w == tag.as_bytes()),
+            "{tag}"
+        );
+    }
+    let samples = names("samples");
+    assert_eq!(samples.len(), 2 * 6, "{samples:?}");
+    assert_eq!(samples[0], "step-00000002-scene-00000.png");
+    let config = fs::read_to_string(run.join("config.toml")).unwrap();
+    for key in [
+        "[provenance]",
+        "version",
+        "device",
+        "training_fingerprint",
+        "seed",
+    ] {
+        assert!(config.contains(key), "{key} is not in {config}");
+    }
+    // What a run wrote can be resumed from.
+    let mut more = train(&run, &["train.steps=5", "train.validate_every=0"]);
+    more.arg("--resume").assert().success();
+    assert_eq!(names("tensorboard").len(), 2);
+}
