@@ -5,6 +5,8 @@
 pub mod canvas;
 pub mod field;
 pub mod resident;
+#[cfg(test)]
+mod tests;
 
 /// What a graphics driver refused.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -27,7 +27,7 @@ mod shaders;
 mod show;
 mod target;
 #[cfg(test)]
-mod tests;
+pub(in crate::gpu) mod tests;
 
 pub use camera::{Camera, Ray};
 pub use cloud::{Cloud, CloudState, inside};

@@ -5,7 +5,7 @@ use crate::encoding::Centroids;
 use crate::potential::{Operator, Potential};
 use std::sync::Arc;
 
-pub(super) fn device() -> (wgpu::Device, wgpu::Queue) {
+pub(in crate::gpu) fn device() -> (wgpu::Device, wgpu::Queue) {
     let instance = wgpu::Instance::default();
     let adapter = pollster::block_on(instance.request_adapter(&Default::default()))
         .expect("a Vulkan, Metal or DirectX adapter; Mesa's software one will do");

@@ -1,0 +1,327 @@
+//! The canvas's shaders against the CPU, pixel by pixel, on whatever adapter there is, such as
+//! Mesa's software one.
+
+use super::canvas::{Layer, Look, Pipelines, Sources, Values};
+use super::{field, guarded};
+use crate::data::IGNORE;
+use crate::encoding::Centroids;
+use crate::inference::scale_labels;
+use image::RgbImage;
+use std::sync::Arc;
+
+const FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::Rgba8Unorm;
+/// Height and width of the states, and of the photo.
+const SIZE: [usize; 2] = [16, 24];
+const PHOTO: [u32; 2] = [64, 96];
+
+fn device() -> (wgpu::Device, wgpu::Queue) {
+    field::tests::device()
+}
+
+/// Three classes in stripes, moving from a grey picture to their centroids.
+struct Example {
+    centroids: Centroids,
+    before: Vec<f32>,
+    after: Vec<f32>,
+    photo: RgbImage,
+    truth: Vec<u16>,
+}
+
+fn example(classes: usize) -> Example {
+    let centroids = Centroids::kronecker(classes);
+    let pixels = SIZE[0] * SIZE[1];
+    let labels: Vec<u16> = (0..pixels)
+        .map(|p| ((p % SIZE[1]) * classes / SIZE[1]) as u16)
+        .collect();
+    let after = centroids.encode(&labels);
+    let before = (0..3 * pixels)
+        .map(|i| 0.8 * (i as f32 * 0.37).sin())
+        .collect();
+    let photo = RgbImage::from_fn(PHOTO[1], PHOTO[0], |x, y| {
+        image::Rgb([(2 * x) as u8, (3 * y) as u8, (x * y % 256) as u8])
+    });
+    let truth = (0..PHOTO[0] * PHOTO[1])
+        .map(|p| match p % 7 {
+            0 => IGNORE,
+            k => (k as usize % classes) as u16,
+        })
+        .collect();
+    Example {
+        centroids,
+        before,
+        after,
+        photo,
+        truth,
+    }
+}
+
+fn between(e: &Example, share: f32) -> Vec<f32> {
+    let pairs = e.before.iter().zip(&e.after);
+    pairs.map(|(a, b)| a + (b - a) * share).collect()
+}
+
+fn read_back(device: &wgpu::Device, queue: &wgpu::Queue, source: &wgpu::Buffer) -> Vec<u8> {
+    let staging = device.create_buffer(&wgpu::BufferDescriptor {
+        label: None,
+        size: source.size(),
+        usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
+        mapped_at_creation: false,
+    });
+    let mut encoder = device.create_command_encoder(&Default::default());
+    encoder.copy_buffer_to_buffer(source, 0, &staging, 0, source.size());
+    queue.submit([encoder.finish()]);
+    map(device, &staging)
+}
+
+fn map(device: &wgpu::Device, staging: &wgpu::Buffer) -> Vec<u8> {
+    staging.map_async(wgpu::MapMode::Read, .., |_| ());
+    device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
+    staging.get_mapped_range(..).unwrap().to_vec()
+}
+
+/// Draws at one framebuffer pixel a photo pixel.
+fn draw(e: &Example, layer: Layer, share: f32, fine: bool, hidden: Option<usize>) -> Vec<u8> {
+    let (device, queue) = device();
+    let pipelines = Pipelines::new(&device, &queue, FORMAT).unwrap();
+    let colours: Vec<[u8; 3]> = (0..e.centroids.len())
+        .map(|k| e.centroids.colour(k))
+        .collect();
+    let shown = |k| Some(k) != hidden;
+    let classes = pipelines.classes(&e.centroids, &colours, shown).unwrap();
+    let [before, after] =
+        [&e.before, &e.after].map(|x| Arc::new(pipelines.state(x).unwrap()));
+    let pixels = SIZE[0] * SIZE[1];
+    let labels = pipelines
+        .decode(&classes, pixels, &before, &after, share)
+        .unwrap();
+    let truth = pipelines
+        .truth([PHOTO[0] as usize, PHOTO[1] as usize], &e.truth)
+        .unwrap();
+    let sources = Sources {
+        photo: Arc::new(pipelines.photo(&e.photo).unwrap()),
+        truth: Some(Arc::new(truth)),
+        size: SIZE,
+        before,
+        after,
+        share,
+        labels: Arc::new(labels),
+    };
+    let look = Look {
+        layer,
+        origin: [0.0, 0.0],
+        extent: [PHOTO[1] as f32, PHOTO[0] as f32],
+        fine,
+        opacity: 0.5,
+        lit: None,
+    };
+    let pane = pipelines.pane(&classes, &sources, &look).unwrap();
+    // Rows of a copied texture are multiples of 256 bytes long.
+    let width = 128u32;
+    let target = device.create_texture(&wgpu::TextureDescriptor {
+        label: None,
+        size: wgpu::Extent3d {
+            width,
+            height: PHOTO[0],
+            depth_or_array_layers: 1,
+        },
+        mip_level_count: 1,
+        sample_count: 1,
+        dimension: wgpu::TextureDimension::D2,
+        format: FORMAT,
+        usage: wgpu::TextureUsages::RENDER_ATTACHMENT | wgpu::TextureUsages::COPY_SRC,
+        view_formats: &[],
+    });
+    let staging = device.create_buffer(&wgpu::BufferDescriptor {
+        label: None,
+        size: u64::from(4 * width * PHOTO[0]),
+        usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
+        mapped_at_creation: false,
+    });
+    let mut encoder = device.create_command_encoder(&Default::default());
+    {
+        let view = target.create_view(&Default::default());
+        let mut pass = encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
+            color_attachments: &[Some(wgpu::RenderPassColorAttachment {
+                view: &view,
+                depth_slice: None,
+                resolve_target: None,
+                ops: wgpu::Operations::default(),
+            })],
+            ..Default::default()
+        });
+        pipelines.draw(&mut pass, &pane);
+    }
+    encoder.copy_texture_to_buffer(
+        target.as_image_copy(),
+        wgpu::TexelCopyBufferInfo {
+            buffer: &staging,
+            layout: wgpu::TexelCopyBufferLayout {
+                offset: 0,
+                bytes_per_row: Some(4 * width),
+                rows_per_image: None,
+            },
+        },
+        target.size(),
+    );
+    queue.submit([encoder.finish()]);
+    let bytes = map(&device, &staging);
+    bytes
+        .chunks(4 * width as usize)
+        .flat_map(|row| row[..4 * PHOTO[1] as usize].chunks(4).flat_map(|p| [p[0], p[1], p[2]]))
+        .collect()
+}
+
+/// No channel may differ by more than a rounding.
+#[track_caller]
+fn same(drawn: &[u8], expected: &[u8]) {
+    assert_eq!(drawn.len(), expected.len());
+    for (i, (a, b)) in drawn.iter().zip(expected).enumerate() {
+        assert!(a.abs_diff(*b) <= 1, "byte {i}: {a}, expected {b}");
+    }
+}
+
+#[test]
+fn states_decode_as_on_the_cpu() {
+    let (device, queue) = device();
+    let pipelines = Pipelines::new(&device, &queue, FORMAT).unwrap();
+    for classes in [2, 11, 171] {
+        let e = example(classes);
+        let colours = vec![[0; 3]; classes];
+        let table = pipelines.classes(&e.centroids, &colours, |_| true).unwrap();
+        let [before, after] = [&e.before, &e.after].map(|x| pipelines.state(x).unwrap());
+        for share in [0.0, 0.4, 1.0] {
+            let pixels = SIZE[0] * SIZE[1];
+            let labels = pipelines
+                .decode(&table, pixels, &before, &after, share)
+                .unwrap();
+            let bytes = read_back(&device, &queue, &labels);
+            let drawn: Vec<u16> = bytes
+                .chunks(4)
+                .map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]) as u16)
+                .collect();
+            assert_eq!(drawn, e.centroids.decode(&between(&e, share)));
+        }
+    }
+}
+
+#[test]
+fn the_photo_and_the_raw_state_are_drawn_as_they_are() {
+    let e = example(5);
+    same(&draw(&e, Layer::Photo, 0.0, true, None), e.photo.as_raw());
+    let share = 0.3;
+    let x = between(&e, share);
+    let pixels = SIZE[0] * SIZE[1];
+    let block = PHOTO[0] as usize / SIZE[0];
+    let expected: Vec<u8> = (0..(PHOTO[0] * PHOTO[1]) as usize)
+        .flat_map(|p| {
+            let (row, column) = (p / PHOTO[1] as usize, p % PHOTO[1] as usize);
+            let cell = row / block * SIZE[1] + column / block;
+            [0, 1, 2].map(|c| crate::encoding::to_byte(x[c * pixels + cell]))
+        })
+        .collect();
+    same(&draw(&e, Layer::Raw, share, true, None), &expected);
+}
+
+/// The map at the photo's size is the mask that is exported; hidden classes are grey.
+#[test]
+fn maps_and_overlays_are_the_exported_mask() {
+    let e = example(5);
+    let small = e.centroids.decode(&between(&e, 0.8));
+    let to = [PHOTO[0] as usize, PHOTO[1] as usize];
+    let fine = scale_labels(&small, SIZE, to);
+    let block = to[0] / SIZE[0];
+    let coarse: Vec<u16> = (0..to[0] * to[1])
+        .map(|p| small[p / to[1] / block * SIZE[1] + p % to[1] / block])
+        .collect();
+    let colour = |class: &u16| e.centroids.colour(usize::from(*class));
+    for (labels, smooth) in [(&fine, true), (&coarse, false)] {
+        let expected: Vec<u8> = labels.iter().flat_map(colour).collect();
+        same(&draw(&e, Layer::Map, 0.8, smooth, None), &expected);
+    }
+    let grey = |class: &u16| if *class == 2 { [51; 3] } else { colour(class) };
+    let expected: Vec<u8> = fine.iter().flat_map(grey).collect();
+    same(&draw(&e, Layer::Map, 0.8, true, Some(2)), &expected);
+    let mixed: Vec<u8> = fine
+        .iter()
+        .zip(e.photo.pixels())
+        .flat_map(|(class, photo)| {
+            let class = colour(class);
+            [0, 1, 2].map(|c| ((u16::from(class[c]) + u16::from(photo[c])) / 2) as u8)
+        })
+        .collect();
+    same(&draw(&e, Layer::Overlay, 0.8, true, None), &mixed);
+}
+
+#[test]
+fn truth_and_error_tell_right_wrong_and_ignored_apart() {
+    let e = example(5);
+    let drawn = draw(&e, Layer::Truth, 1.0, false, None);
+    let error = draw(&e, Layer::Error, 1.0, false, None);
+    let block = PHOTO[0] as usize / SIZE[0];
+    let small = e.centroids.decode(&e.after);
+    for (p, &truth) in e.truth.iter().enumerate() {
+        let (row, column) = (p / PHOTO[1] as usize, p % PHOTO[1] as usize);
+        let shown = &drawn[3 * p..3 * p + 3];
+        let marked = error[3 * p] > error[3 * p + 1];
+        if truth == IGNORE {
+            assert!(shown[0] == shown[1] && !marked);
+        } else {
+            same(shown, &e.centroids.colour(usize::from(truth)));
+            let right = small[row / block * SIZE[1] + column / block] == truth;
+            assert_eq!(marked, !right, "pixel {p}");
+        }
+    }
+}
+
+#[test]
+fn a_refused_shader_is_an_error_and_no_panic() {
+    let (device, _) = device();
+    let refused = guarded(&device, "testing", || {
+        device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: None,
+            source: wgpu::ShaderSource::Wgsl("fn broken(".into()),
+        })
+    });
+    let text = refused.unwrap_err().to_string();
+    assert!(text.contains("testing") && !text.contains('\n'), "{text}");
+}
+
+/// A tensor on the shared device is drawn where it lies: its buffer holds its values.
+#[test]
+fn a_resident_tensor_has_its_values_at_its_offset() {
+    use crate::device::{Choice, open_for_window};
+    use burn::tensor::Tensor;
+    let (opened, graphics) = pollster::block_on(open_for_window(Choice::Wgpu(None))).unwrap();
+    let ones = Tensor::<1>::ones([5000], &opened.device);
+    let x = ones.clone() * 3.0 + ones;
+    let resident = super::resident::Resident::of(x).unwrap();
+    let (buffer, offset) = resident.location();
+    let staging = graphics.device.create_buffer(&wgpu::BufferDescriptor {
+        label: None,
+        size: 4 * 5000,
+        usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
+        mapped_at_creation: false,
+    });
+    let mut encoder = graphics.device.create_command_encoder(&Default::default());
+    encoder.copy_buffer_to_buffer(buffer, offset, &staging, 0, 4 * 5000);
+    graphics.queue.submit([encoder.finish()]);
+    let bytes = map(&graphics.device, &staging);
+    let values: &[f32] = bytemuck::cast_slice(&bytes);
+    assert!(values.iter().all(|&v| v == 4.0));
+    let _kept = Values::Resident(resident);
+}
+
+/// Every shader is valid on its own or as the pipelines join it.
+#[test]
+fn the_canvas_shaders_are_valid() {
+    use naga::valid::{Capabilities, ValidationFlags, Validator};
+    for source in [
+        include_str!("../../shaders/canvas.wgsl"),
+        include_str!("../../shaders/decode.wgsl"),
+    ] {
+        let module = naga::front::wgsl::parse_str(source).unwrap();
+        Validator::new(ValidationFlags::all(), Capabilities::default())
+            .validate(&module)
+            .unwrap();
+    }
+}
