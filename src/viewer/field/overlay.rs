@@ -113,6 +113,18 @@ fn counts(tally: &Tally) -> Vec<String> {
     lines
 }
 
+/// A name that wants to be drawn.
+struct Name {
+    /// Lower comes first.
+    priority: f32,
+    at: Pos2,
+    text: String,
+    colour: Color32,
+    size: f32,
+    /// How far to the side of the place it stands.
+    away: f32,
+}
+
 /// Names of centroids and pins, nearest first, as far as they do not overlap.
 fn names(
     lab: &mut FieldLab,
@@ -125,7 +137,8 @@ fn names(
     let camera = &scene.camera;
     let painter = ui.painter().with_clip_rect(pane);
     let pointer = ui.input(|i| i.pointer.hover_pos());
-    let mut candidates: Vec<(f32, Pos2, String, Color32, bool)> = Vec::new();
+    let [_, half_height] = camera.half_size(aspect(pane));
+    let mut candidates: Vec<Name> = Vec::new();
     let mut hovered = None;
     for k in 0..scene.table.centroids.len() {
         let Some((at, depth)) = seen(pane, camera, scene.table.point(k)) else {
@@ -152,42 +165,58 @@ fn names(
         } else {
             ui.visuals().text_color()
         };
-        candidates.push((
+        let shrink = if camera.perspective {
+            camera.distance() / depth
+        } else {
+            1.0
+        };
+        let larger = if target { 1.5 } else { 1.0 };
+        let radius = 0.5 * pane.height() * scene.radius * larger * shrink / half_height;
+        candidates.push(Name {
             priority,
             at,
-            class_name(&lab.settings, input, k),
+            text: class_name(&lab.settings, input, k),
             colour,
-            target,
-        ));
+            size: if target { 14.0 } else { 12.0 },
+            away: radius.max(2.5) + 6.0,
+        });
     }
     if scene.cloud.is_some() {
         for (i, pin) in input.pins.iter().enumerate() {
             let [r, g, b] = pin_colour(i);
             let end = pin.trajectory.last().and_then(|x| seen(pane, camera, *x));
             if let Some((at, _)) = end {
-                candidates.push((
-                    -2e3,
+                // Its own colour where that can be read, and the text's where it can't.
+                let own = Color32::from_rgb(r, g, b);
+                let dark = ui.visuals().dark_mode;
+                candidates.push(Name {
+                    priority: -2e3,
                     at,
-                    pin.label.clone(),
-                    Color32::from_rgb(r, g, b),
-                    false,
-                ));
+                    text: pin.label.clone(),
+                    colour: if dark {
+                        own
+                    } else {
+                        ui.visuals().strong_text_color()
+                    },
+                    size: 12.0,
+                    away: 18.0,
+                });
             }
         }
     }
     if pane.contains(pointer.unwrap_or(Pos2::ZERO)) {
         lab.highlighted = hovered;
     }
-    candidates.sort_by(|a, b| a.0.total_cmp(&b.0));
+    candidates.sort_by(|a, b| a.priority.total_cmp(&b.priority));
     let mut used = vec![taken];
     let shadow = ui.visuals().extreme_bg_color;
-    for (_, at, name, colour, target) in candidates.into_iter().take(4 * NAMES) {
+    for name in candidates.into_iter().take(4 * NAMES) {
         if used.len() > NAMES {
             break;
         }
-        let font = FontId::proportional(if target { 14.0 } else { 12.0 });
-        let galley = painter.layout_no_wrap(name, font, colour);
-        let away = if target { 15.0 } else { 11.0 };
+        let Name { at, away, .. } = name;
+        let font = FontId::proportional(name.size);
+        let galley = painter.layout_no_wrap(name.text, font, name.colour);
         let mut place = Align2::LEFT_CENTER.anchor_size(at + egui::vec2(away, 0.0), galley.size());
         if place.right() > pane.right() - 4.0 {
             place = Align2::RIGHT_CENTER.anchor_size(at - egui::vec2(away, 0.0), galley.size());
@@ -203,7 +232,7 @@ fn names(
             3.0,
             shadow.gamma_multiply(0.66),
         );
-        painter.galley(place.min, galley, colour);
+        painter.galley(place.min, galley, name.colour);
         used.push(place);
     }
 }
