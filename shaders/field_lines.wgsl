@@ -38,8 +38,9 @@ fn vertex(@builtin(vertex_index) vertex: u32, @builtin(instance_index) index: u3
         out.position = NOWHERE;
         return out;
     }
-    let c = corner(vertex);
-    let end = c.y > 0.0;
+    // A strip: left and right of the start, then of the end.
+    let c = vec2f(select(-1.0, 1.0, (vertex & 1u) == 1u), 0.0);
+    let end = vertex >= 2u;
     let half_size = 0.5 * scene.viewport.xy;
     let delta = (b.xy / b.w - a.xy / a.w) * half_size;
     let along = delta / max(length(delta), 1e-6);

@@ -1,4 +1,5 @@
-// Particles as small lit discs: one triangle each, around the disc.
+// Particles as small discs: one triangle each, around the disc. Tens of thousands of them are a
+// few pixels wide: a shade towards the rim has to do for light.
 
 struct Centroid {
     high: vec3f,
@@ -23,9 +24,8 @@ struct Particle {
 
 struct Vertex {
     @builtin(position) position: vec4f,
-    @location(0) world: vec3f,
-    @location(1) at: vec2f,
-    @location(2) @interpolate(flat) colour: vec3f,
+    @location(0) at: vec2f,
+    @location(1) @interpolate(flat) colour: vec3f,
 }
 
 @vertex
@@ -39,14 +39,14 @@ fn vertex(@builtin(vertex_index) vertex: u32, @builtin(instance_index) index: u3
     if vertex > 0u {
         out.at = vec2f(select(-1.7320508, 1.7320508, vertex == 2u), -1.0);
     }
-    out.world = centre + radius * (out.at.x * scene.right.xyz + out.at.y * scene.up.xyz);
-    out.position = project(out.world);
+    out.position = project(centre + radius * (out.at.x * scene.right.xyz + out.at.y * scene.up.xyz));
     // Those that have kept clear stay in the background; a traversal is orange.
-    let calm = mix(scene.background.rgb, scene.ink.rgb, 0.42);
+    let calm = mix(scene.background.rgb, scene.ink.rgb, 0.3);
     out.colour = select(calm, vec3f(0.98, 0.44, 0.16), it.traversals > 0u);
     if mode % 2 == 0 {
         out.colour = unpack4x8unorm(centroids[it.nearest].colour).rgb;
     }
+    out.colour = cue(out.colour, centre);
     return out;
 }
 
@@ -56,7 +56,5 @@ fn fragment(in: Vertex) -> @location(0) vec4f {
     if square > 1.0 {
         discard;
     }
-    let normal = in.at.x * scene.right.xyz + in.at.y * scene.up.xyz
-        - sqrt(1.0 - square) * scene.forward.xyz;
-    return vec4f(lit(in.colour, normal, in.world), 1.0);
+    return vec4f(in.colour * (1.05 - 0.35 * square), 1.0);
 }

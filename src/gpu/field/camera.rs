@@ -163,7 +163,8 @@ impl Camera {
 
     /// Zooms by a factor (above 1: closer).
     pub fn zoom(&mut self, factor: f32) {
-        self.extent = (self.extent / factor.max(1e-3)).clamp(*Self::EXTENT.start(), *Self::EXTENT.end());
+        self.extent =
+            (self.extent / factor.max(1e-3)).clamp(*Self::EXTENT.start(), *Self::EXTENT.end());
     }
 
     /// Looks along an axis (0 red, 1 green, 2 blue) from its positive end.
@@ -193,7 +194,11 @@ impl Camera {
         let half = [0, 1].map(|a| 0.5 * (high[a] - low[a]));
         let moved = add(scale(right, middle[0]), scale(up, middle[1]));
         self.pivot = add(self.pivot, moved);
-        let [width, height] = Camera { extent: 1.0, ..*self }.half_size(aspect);
+        let [width, height] = Camera {
+            extent: 1.0,
+            ..*self
+        }
+        .half_size(aspect);
         // A margin, so that nothing touches the rim.
         let extent = 1.06 * (half[0] / width).max(half[1] / height);
         self.extent = extent.clamp(*Self::EXTENT.start(), *Self::EXTENT.end());
@@ -259,7 +264,7 @@ mod tests {
     fn camera() -> impl Strategy<Value = Camera> {
         (
             prop::array::uniform3(-0.5f32..0.5),
-            0.0f32..6.28,
+            0.0f32..std::f32::consts::TAU,
             -1.57f32..1.57,
             0.3f32..3.0,
             any::<bool>(),
@@ -313,7 +318,10 @@ mod tests {
     #[test]
     fn the_pivot_is_in_the_middle_and_the_extent_at_the_top() {
         for perspective in [false, true] {
-            let camera = Camera { perspective, ..Camera::default() };
+            let camera = Camera {
+                perspective,
+                ..Camera::default()
+            };
             let [x, y, _] = camera.project(camera.pivot, 1.5).unwrap();
             assert!(x.abs() < 1e-5 && y.abs() < 1e-5);
             let [_, up, _] = camera.basis();
@@ -340,12 +348,18 @@ mod tests {
 
     #[test]
     fn what_is_fitted_fills_the_view() {
-        let mut camera = Camera { perspective: false, ..Camera::default() };
+        let mut camera = Camera {
+            perspective: false,
+            ..Camera::default()
+        };
         let points = [[-0.9, 0.4, 0.1], [0.8, -0.2, 0.9], [0.1, 0.7, -0.6]];
         for aspect in [0.5, 1.0, 2.0] {
             camera.fit(&points, aspect);
             let seen = points.map(|p| camera.project(p, aspect).unwrap());
-            let most = seen.iter().flat_map(|p| [p[0].abs(), p[1].abs()]).fold(0.0, f32::max);
+            let most = seen
+                .iter()
+                .flat_map(|p| [p[0].abs(), p[1].abs()])
+                .fold(0.0, f32::max);
             assert!((most - 1.0 / 1.06).abs() < 1e-3, "{most}");
         }
     }

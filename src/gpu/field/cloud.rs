@@ -59,9 +59,12 @@ impl Cloud<'_> {
         };
         let state = match self.state {
             CloudState::Host(state) => state.len() == 3 * pixels,
-            CloudState::Device { buffer, offset, next, .. } => {
-                fits(buffer, offset) && next.is_none_or(|(buffer, offset)| fits(buffer, offset))
-            }
+            CloudState::Device {
+                buffer,
+                offset,
+                next,
+                ..
+            } => fits(buffer, offset) && next.is_none_or(|(buffer, offset)| fits(buffer, offset)),
         };
         pixels > 0
             && state
@@ -81,7 +84,12 @@ impl Cloud<'_> {
     ) -> Result<std::borrow::Cow<'_, [f32]>, GpuError> {
         match self.state {
             CloudState::Host(state) => Ok(state.into()),
-            CloudState::Device { buffer, offset, next, share } => {
+            CloudState::Device {
+                buffer,
+                offset,
+                next,
+                share,
+            } => {
                 let size = 12 * self.pixels() as u64;
                 let bytes = read(device, queue, buffer, offset, size)?;
                 let mut state: Vec<f32> = bytemuck::pod_collect_to_vec(&bytes);
@@ -165,9 +173,18 @@ impl CloudBuffers {
         let (state, next, share) = match cloud.state {
             CloudState::Host(numbers) => {
                 own = storage(device, numbers);
-                (Bound::new(device, &own, 0), Bound::new(device, &own, 0), 0.0)
+                (
+                    Bound::new(device, &own, 0),
+                    Bound::new(device, &own, 0),
+                    0.0,
+                )
             }
-            CloudState::Device { buffer, offset, next, share } => {
+            CloudState::Device {
+                buffer,
+                offset,
+                next,
+                share,
+            } => {
                 let (later, later_offset) = next.unwrap_or((buffer, offset));
                 (
                     Bound::new(device, buffer, offset),

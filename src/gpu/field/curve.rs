@@ -50,8 +50,14 @@ impl Curve {
                 (along > 1e-12).then(|| norm(to).powi(2) / (2.0 * along))
             })
             .fold(f64::INFINITY, f64::min);
-        let vanilla = Flow { kind: FieldKind::Reconstructive, ..flow };
-        let reshaped = Flow { kind: FieldKind::Reshaped, ..flow };
+        let vanilla = Flow {
+            kind: FieldKind::Reconstructive,
+            ..flow
+        };
+        let reshaped = Flow {
+            kind: FieldKind::Reshaped,
+            ..flow
+        };
         let points = (0..count.max(2))
             .map(|i| {
                 let distance = boundary * i as f64 / (count.max(2) - 1) as f64;
@@ -72,7 +78,11 @@ impl Curve {
     /// The point where the reshaped gradient is longest.
     pub fn peak(&self) -> CurvePoint {
         let longest = |a: &&CurvePoint, b: &&CurvePoint| a.reshaped.total_cmp(&b.reshaped);
-        self.points.iter().max_by(longest).copied().unwrap_or(self.boundary())
+        self.points
+            .iter()
+            .max_by(longest)
+            .copied()
+            .unwrap_or(self.boundary())
     }
 
     /// The point on the decision boundary.
@@ -117,7 +127,11 @@ mod tests {
         let table = Table::new(Centroids::kronecker(11));
         let flow = Flow {
             table: &table,
-            potential: Potential { operator, temperature, epsilon: 1e-4 },
+            potential: Potential {
+                operator,
+                temperature,
+                epsilon: 1e-4,
+            },
             target: 4,
             kind: FieldKind::Reshaped,
             correction: 1.0,

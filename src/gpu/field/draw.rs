@@ -36,11 +36,25 @@ impl LineBuffers {
         for line in &scene.lines {
             push(&mut thick, &line.points, line.colour);
         }
-        let style = |width, lift, cue| uniform(device, &Style { width, lift, cue, padding: 0.0 });
+        let style = |width, lift, cue| {
+            uniform(
+                device,
+                &Style {
+                    width,
+                    lift,
+                    cue,
+                    padding: 0.0,
+                },
+            )
+        };
         Self {
             thin: (storage(device, &thin), thin.len() as u32),
             thick: (thick.len() > 1).then(|| (storage(device, &thick), thick.len() as u32)),
-            styles: [style(1.2, 0.0, 0.7), style(1.3, 0.006, 0.4), style(2.4, 0.01, 0.25)],
+            styles: [
+                style(1.2, 0.0, 0.7),
+                style(1.3, 0.006, 0.4),
+                style(2.4, 0.01, 0.25),
+            ],
         }
     }
 }
@@ -73,7 +87,10 @@ pub const AXES: [[u8; 3]; 3] = [[224, 84, 78], [86, 176, 92], [84, 134, 236]];
 /// Appends a polyline and lifts the pen.
 fn push(points: &mut Vec<LinePoint>, line: &[Vec3], colour: [u8; 4]) {
     points.extend(line.iter().map(|&position| LinePoint { position, colour }));
-    points.push(LinePoint { position: [0.0; 3], colour: [0; 4] });
+    points.push(LinePoint {
+        position: [0.0; 3],
+        colour: [0; 4],
+    });
 }
 
 /// What drawing needs.
@@ -98,10 +115,12 @@ impl Painter<'_> {
         let size = [width.max(1) as f32, target.size[1] as f32];
         for pane in panes {
             let uniform = self.uniform(size, scale);
-            self.queue.write_buffer(&pane.scene, 0, bytemuck::bytes_of(&uniform));
+            self.queue
+                .write_buffer(&pane.scene, 0, bytemuck::bytes_of(&uniform));
         }
-        let mut encoder =
-            self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        let mut encoder = self
+            .device
+            .create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         {
             let mut pass = target.begin(&mut encoder, self.scene.look.background);
             for (i, pane) in panes.iter().enumerate() {
@@ -147,7 +166,8 @@ impl Painter<'_> {
     fn blended(&self, pass: &mut wgpu::RenderPass<'_>, pane: &Pane) {
         let [frame, fine, thick] = &self.lines.styles;
         self.line(pass, pane, &self.lines.thin, frame);
-        if let (Some((plane, outline, triangles)), Some(slice)) = (&self.shared.slice, &pane.slice) {
+        if let (Some((plane, outline, triangles)), Some(slice)) = (&self.shared.slice, &pane.slice)
+        {
             let resources = [
                 outline.as_entire_binding(),
                 plane.as_entire_binding(),
@@ -155,7 +175,13 @@ impl Painter<'_> {
                 wgpu::BindingResource::TextureView(&slice.cells),
                 wgpu::BindingResource::Sampler(self.sampler),
             ];
-            self.put(pass, &self.drawing.slice, pane, &resources, [3 * triangles, 1]);
+            self.put(
+                pass,
+                &self.drawing.slice,
+                pane,
+                &resources,
+                [3 * triangles, 1],
+            );
         }
         if let Some(streamlines) = &pane.streamlines {
             self.line(pass, pane, streamlines, fine);
@@ -176,7 +202,7 @@ impl Painter<'_> {
         style: &wgpu::Buffer,
     ) {
         let buffers = [points.as_entire_binding(), style.as_entire_binding()];
-        self.put(pass, &self.drawing.lines, pane, &buffers, [6, count - 1]);
+        self.put(pass, &self.drawing.lines, pane, &buffers, [4, count - 1]);
     }
 
     /// Draws `[vertices, instances]`; binding 0 is the pane's scene.
@@ -204,7 +230,12 @@ impl Painter<'_> {
         let wide = |[x, y, z]: Vec3, w: f32| [x, y, z, w];
         let colour = |[r, g, b]: [u8; 3], w: f32| wide([r, g, b].map(|v| f32::from(v) / 255.0), w);
         let flag = |on: bool| if on { 1.0 } else { 0.0 };
-        let half_gap = scene.table.half_gap.get(scene.target).copied().unwrap_or(0.0);
+        let half_gap = scene
+            .table
+            .half_gap
+            .get(scene.target)
+            .copied()
+            .unwrap_or(0.0);
         layout::Scene {
             view_projection: camera.view_projection(size[0] / size[1]),
             eye: wide(camera.eye(), flag(camera.perspective)),
@@ -224,7 +255,10 @@ impl Painter<'_> {
                     scene.neighbourhood.share * half_gap,
                 ]
             }),
-            goal: wide(scene.table.point(scene.target), flag(scene.neighbourhood.cells)),
+            goal: wide(
+                scene.table.point(scene.target),
+                flag(scene.neighbourhood.cells),
+            ),
             points: scene.particles.as_ref().map_or(
                 [scene.radius, EMPHASIS, 0.0, 0.0],
                 |particles| {

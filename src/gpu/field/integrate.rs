@@ -42,9 +42,8 @@ impl Flow<'_> {
         let here = self.potential.at(x, points, self.target);
         let [attraction, correction] = self.kind.weights(self.correction).map(f64::from);
         let mu = points[self.target];
-        let field = std::array::from_fn(|a| {
-            attraction * (mu[a] - x[a]) - correction * here.gradient[a]
-        });
+        let field =
+            std::array::from_fn(|a| attraction * (mu[a] - x[a]) - correction * here.gradient[a]);
         (here, field)
     }
 
@@ -120,13 +119,24 @@ mod tests {
     fn vanilla_runs_straight_and_takes_the_logarithm_of_the_distance() {
         let table = Table::new(Centroids::kronecker(11));
         let start = [-0.9, 0.8, -0.7];
-        let rule = Integration { step: 1e-3, steps: 9000, reach: 0.5 };
+        let rule = Integration {
+            step: 1e-3,
+            steps: 9000,
+            reach: 0.5,
+        };
         let out = flow(&table, FieldKind::Reconstructive).integrate(start, rule);
         assert!(out.arrived);
         let mu = table.centroids.points()[3];
-        let from = (0..3).map(|a| (start[a] - mu[a]).powi(2)).sum::<f64>().sqrt();
+        let from = (0..3)
+            .map(|a| (start[a] - mu[a]).powi(2))
+            .sum::<f64>()
+            .sqrt();
         let expected = (from / f64::from(ARRIVAL * table.half_gap[3])).ln();
-        assert!((out.clock - expected).abs() < 0.01, "{} {expected}", out.clock);
+        assert!(
+            (out.clock - expected).abs() < 0.01,
+            "{} {expected}",
+            out.clock
+        );
         let end = out.path.last().unwrap();
         for a in 0..3 {
             let share = (end[a] - start[a]) / (mu[a] - start[a]);

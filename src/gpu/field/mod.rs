@@ -8,8 +8,8 @@
 //! minus the gradient of the loss with respect to the prediction, that is the way on which training
 //! drives it. Vanilla flow matching gives `mu - x`; reshaping adds `-grad Phi` (equation 12).
 
-pub mod camera;
 mod buffers;
+pub mod camera;
 mod cloud;
 mod curve;
 mod draw;
@@ -19,6 +19,8 @@ mod pane;
 mod particles;
 mod pipelines;
 mod plane;
+mod prepare;
+mod probe;
 mod range;
 mod renderer;
 mod scene;
@@ -36,7 +38,8 @@ pub use draw::AXES;
 pub use integrate::{Flow, Outcome};
 pub use particles::Tally;
 pub use plane::{HALF, Plane, in_cube};
+pub use probe::probe;
 pub use range::{Ranges, round_step};
-pub use renderer::{Detail, Renderer, probe};
+pub use renderer::{Detail, Renderer};
 pub use scene::*;
 pub use show::{Show, Shown};

@@ -86,7 +86,12 @@ impl Pane {
             }
             return;
         }
-        self.vectors = Some(field_at(gpu, [&self.field, &shared.centroids], anchors, *count));
+        self.vectors = Some(field_at(
+            gpu,
+            [&self.field, &shared.centroids],
+            anchors,
+            *count,
+        ));
     }
 
     /// Fills the slice's textures.
@@ -158,7 +163,11 @@ impl Pane {
             seed_points.as_entire_binding(),
             points.as_entire_binding(),
         ];
-        gpu.dispatch(&gpu.kernels.streamlines, &bound, [(seeds.len() as u32).div_ceil(64), 1]);
+        gpu.dispatch(
+            &gpu.kernels.streamlines,
+            &bound,
+            [(seeds.len() as u32).div_ceil(64), 1],
+        );
         self.streamlines = Some((points, seeds.len() as u32 * STREAMLINE));
     }
 }
@@ -179,8 +188,9 @@ impl Gpu<'_> {
         groups: [u32; 2],
     ) {
         let group = bind(self.device, &kernel.get_bind_group_layout(0), resources);
-        let mut encoder =
-            self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        let mut encoder = self
+            .device
+            .create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
             pass.set_pipeline(kernel);
@@ -238,7 +248,11 @@ pub(super) fn lattice(plane: &Plane, per_axis: u32, staggered: bool) -> Vec<[f32
     let reach = (per_axis as f32 * 0.9).ceil() as i32;
     let mut points = Vec::new();
     for row in -reach..=reach {
-        let shift = if staggered && row.rem_euclid(2) == 1 { 0.5 } else { 0.0 };
+        let shift = if staggered && row.rem_euclid(2) == 1 {
+            0.5
+        } else {
+            0.0
+        };
         for column in -reach..=reach {
             let at = [(column as f32 + shift) * cell, row as f32 * cell];
             let [x, y, z] = plane.point(at);
@@ -276,7 +290,11 @@ pub(super) fn slice_geometry(
         u: wide(scale(plane.u, half[0])),
         v: wide(scale(plane.v, half[1])),
     };
-    Some((uniform(device, &square), storage(device, &corners), corners.len() as u32 - 2))
+    Some((
+        uniform(device, &square),
+        storage(device, &corners),
+        corners.len() as u32 - 2,
+    ))
 }
 
 /// Centre and half size of the rectangle around an outline, in the plane's coordinates.

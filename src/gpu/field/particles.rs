@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 const UNBORN: u32 = 0xffff_fffe;
 /// Points a trail, the last of which lifts the pen.
-const TRAIL: u32 = 256;
+const TRAIL: u32 = 96;
 /// Calm, and inside a foreign neighbourhood.
 const TRAIL_COLOURS: [[u8; 4]; 2] = [[242, 186, 60, 235], [240, 74, 52, 255]];
 
@@ -90,7 +90,13 @@ impl ParticleRun {
             trail_points,
             integration: wanted.integration,
             trail_count,
-            arrival: ARRIVAL * scene.table.half_gap.get(scene.target).copied().unwrap_or(0.0),
+            arrival: ARRIVAL
+                * scene
+                    .table
+                    .half_gap
+                    .get(scene.target)
+                    .copied()
+                    .unwrap_or(0.0),
             uniform: room_for_run(device),
             counters: storage(device, &[empty]),
             staging: mappable(device, size_of::<Counters>() as u64),
@@ -170,7 +176,10 @@ impl ParticleRun {
 
     /// The latest counts that have come back; asks for newer ones where there are any. Never waits.
     pub fn tally(&mut self, device: &wgpu::Device, queue: &wgpu::Queue) -> &Tally {
-        if let Some((at, ready)) = self.asked.take_if(|(_, ready)| ready.load(Ordering::Acquire)) {
+        if let Some((at, ready)) = self
+            .asked
+            .take_if(|(_, ready)| ready.load(Ordering::Acquire))
+        {
             drop(ready);
             if let Ok(bytes) = self.staging.get_mapped_range(..) {
                 self.count_up(at, bytemuck::pod_read_unaligned(&bytes));
@@ -190,10 +199,11 @@ impl ParticleRun {
             queue.submit([encoder.finish()]);
             let ready = Arc::new(AtomicBool::new(false));
             let flag = ready.clone();
-            self.staging.map_async(wgpu::MapMode::Read, .., move |result| {
-                // A failed mapping leaves the counts as they are.
-                flag.store(result.is_ok(), Ordering::Release);
-            });
+            self.staging
+                .map_async(wgpu::MapMode::Read, .., move |result| {
+                    // A failed mapping leaves the counts as they are.
+                    flag.store(result.is_ok(), Ordering::Release);
+                });
             self.asked = Some((self.done, ready));
         }
         &self.tally

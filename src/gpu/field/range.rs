@@ -25,7 +25,12 @@ impl Ranges {
         let mut potentials = Vec::with_capacity(SAMPLES);
         // The same colours mean the same lengths whichever of the two is shown.
         let mut kinds = vec![FieldKind::Reconstructive, FieldKind::Reshaped];
-        kinds.extend(scene.panes.iter().filter(|&&kind| kind == FieldKind::Correction));
+        kinds.extend(
+            scene
+                .panes
+                .iter()
+                .filter(|&&kind| kind == FieldKind::Correction),
+        );
         if scene.target < scene.table.centroids.len() {
             // The encoding's own sequence fills the cube evenly.
             for point in Centroids::kronecker(SAMPLES).points() {
@@ -67,7 +72,10 @@ pub fn round_step(range: f32, parts: f32) -> f32 {
     let rough = (range / parts).max(1e-6);
     let decade = 10f32.powf(rough.log10().floor());
     let lead = rough / decade;
-    let lead = [1.0, 2.0, 5.0].into_iter().find(|&l| lead <= l).unwrap_or(10.0);
+    let lead = [1.0, 2.0, 5.0]
+        .into_iter()
+        .find(|&l| lead <= l)
+        .unwrap_or(10.0);
     lead * decade
 }
 

@@ -1,21 +1,18 @@
 //! The renderer: compares scenes, computes what changed, draws.
 
-use super::buffers::{mappable, storage, take};
-use super::camera::Vec3;
-use super::cloud::{Cloud, CloudBuffers, thin};
+use super::buffers::{mappable, take};
+use super::cloud::{Cloud, CloudBuffers};
 use super::draw::{self, LineBuffers};
-use super::pane::{Gpu, Pane, Shared, centroids, cubic_lattice, lattice, slice_geometry};
+use super::pane::{Pane, Shared};
 use super::particles::{ParticleRun, Tally};
 use super::pipelines::{Drawing, Kernels};
 use super::range::Ranges;
-use super::scene::{ArrowPlace, FieldKind, Scene};
+use super::scene::{ArrowPlace, Scene};
 use super::target::Target;
 use crate::gpu::{GpuError, guarded};
 
 /// Samples a pixel of a finished picture.
 const SAMPLES: u32 = 4;
-/// Arrows at points of the cloud: at most so many.
-const CLOUD_ARROWS: usize = 3000;
 
 /// How well to draw.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,21 +25,21 @@ pub struct Detail {
 
 /// Draws scenes into a texture of its own.
 pub struct Renderer {
-    device: wgpu::Device,
-    queue: wgpu::Queue,
-    kernels: Kernels,
-    fine: Drawing,
-    quick: Drawing,
-    sampler: wgpu::Sampler,
-    target: Option<Target>,
-    scene: Option<Scene>,
-    shared: Option<Shared>,
-    panes: Vec<Pane>,
-    cloud: Option<CloudBuffers>,
-    cloud_generation: Option<u64>,
-    brushed: Vec<bool>,
-    lines: Option<LineBuffers>,
-    ranges: Ranges,
+    pub(super) device: wgpu::Device,
+    pub(super) queue: wgpu::Queue,
+    pub(super) kernels: Kernels,
+    pub(super) fine: Drawing,
+    pub(super) quick: Drawing,
+    pub(super) sampler: wgpu::Sampler,
+    pub(super) target: Option<Target>,
+    pub(super) scene: Option<Scene>,
+    pub(super) shared: Option<Shared>,
+    pub(super) panes: Vec<Pane>,
+    pub(super) cloud: Option<CloudBuffers>,
+    pub(super) cloud_generation: Option<u64>,
+    pub(super) brushed: Vec<bool>,
+    pub(super) lines: Option<LineBuffers>,
+    pub(super) ranges: Ranges,
 }
 
 impl Renderer {
@@ -73,7 +70,10 @@ impl Renderer {
             cloud_generation: None,
             brushed: Vec::new(),
             lines: None,
-            ranges: Ranges { magnitude: [-1.0, 0.0], phi: 1.0 },
+            ranges: Ranges {
+                magnitude: [-1.0, 0.0],
+                phi: 1.0,
+            },
         })
     }
 
@@ -136,14 +136,19 @@ impl Renderer {
             self.prepare_slice(scene, old, field, plane);
         })?;
         let run = |scene: &Scene| {
-            scene.particles.as_ref().map(|p| (p.seeds.clone(), p.integration, p.trails))
+            scene
+                .particles
+                .as_ref()
+                .map(|p| (p.seeds.clone(), p.integration, p.trails))
         };
         if field || old.map(run) != Some(run(scene)) {
             self.restart(scene)?;
         }
-        self.lines = Some(guarded(&device, "preparing lines", || {
-            LineBuffers::new(&device, scene)
-        })?);
+        if plane || old.is_none_or(|old| old.look != scene.look || old.lines != scene.lines) {
+            self.lines = Some(guarded(&device, "preparing lines", || {
+                LineBuffers::new(&device, scene)
+            })?);
+        }
         self.cloud_generation = generation;
         self.brushed = brushed.to_vec();
         self.scene = Some(scene.clone());
@@ -171,85 +176,6 @@ impl Renderer {
     /// A device that fails.
     pub fn read<'a>(&self, cloud: &'a Cloud<'_>) -> Result<std::borrow::Cow<'a, [f32]>, GpuError> {
         cloud.read(&self.device, &self.queue)
-    }
-
-    fn prepare_field(&mut self, scene: &Scene) {
-        self.ranges = Ranges::measure(scene, std::iter::empty());
-        self.shared = Some(Shared {
-            centroids: centroids(&self.device, scene),
-            anchors: None,
-            slice: None,
-        });
-        self.panes = scene
-            .panes
-            .iter()
-            .map(|&kind| Pane::new(&self.device, scene, kind))
-            .collect();
-    }
-
-    fn place_arrows(&mut self, scene: &Scene, cloud: Option<&Cloud<'_>>) -> Result<(), GpuError> {
-        let mut velocity: Option<Vec<Vec3>> = None;
-        let network = scene.panes.contains(&FieldKind::Network);
-        let anchors: Vec<[f32; 4]> = match scene.arrows {
-            None => Vec::new(),
-            Some(arrows) => match arrows.place {
-                ArrowPlace::Cube if !network => cubic_lattice(arrows.per_axis),
-                ArrowPlace::Slice if !network => scene
-                    .slice
-                    .map_or_else(Vec::new, |s| lattice(&s.plane, arrows.per_axis, false)),
-                // The network's velocity is known nowhere else.
-                _ => match cloud {
-                    None => Vec::new(),
-                    Some(cloud) => {
-                        let state = cloud.read(&self.device, &self.queue)?;
-                        let most = (arrows.per_axis as usize).pow(3).min(CLOUD_ARROWS);
-                        let points = thin(&state, most);
-                        velocity = cloud.velocity.map(|v| {
-                            let of = |p: usize| [0, 1, 2].map(|a| v[a * cloud.pixels() + p]);
-                            points.iter().map(|&(p, _)| of(p)).collect()
-                        });
-                        points.into_iter().map(|(_, [x, y, z])| [x, y, z, 0.0]).collect()
-                    }
-                },
-            },
-        };
-        if network {
-            let lengths = velocity.iter().flatten().map(|v| super::camera::length(*v));
-            self.ranges = Ranges::measure(scene, lengths);
-        }
-        let device = self.device.clone();
-        guarded(&device, "placing arrows", || {
-            let gpu = Gpu { device: &self.device, queue: &self.queue, kernels: &self.kernels };
-            if let Some(shared) = &mut self.shared {
-                shared.anchors = (!anchors.is_empty())
-                    .then(|| (storage(&device, &anchors), anchors.len() as u32));
-                for pane in &mut self.panes {
-                    pane.point_arrows(&gpu, shared, velocity.as_deref());
-                }
-            }
-        })
-    }
-
-    fn prepare_slice(&mut self, scene: &Scene, old: Option<&Scene>, field: bool, plane: bool) {
-        let gpu = Gpu { device: &self.device, queue: &self.queue, kernels: &self.kernels };
-        let Some(shared) = &mut self.shared else {
-            return;
-        };
-        if field || plane {
-            shared.slice = scene.slice.and_then(|s| slice_geometry(&self.device, &s.plane));
-        }
-        let was = old.and_then(|old| old.slice);
-        let resolution = was.map(|s| s.resolution) != scene.slice.map(|s| s.resolution);
-        let streams = was.map(|s| s.streamlines) != scene.slice.map(|s| s.streamlines)
-            || old.is_none_or(|old| old.look != scene.look);
-        for pane in &mut self.panes {
-            if field || plane || resolution {
-                pane.map_slice(&gpu, shared, scene.slice.as_ref());
-            }
-            if field || plane || streams {
-                pane.trace_streamlines(&gpu, shared, scene);
-            }
-        }
     }
 
     /// Takes up to `steps` more steps with the particles of every pane. Says whether it did.
@@ -295,7 +221,11 @@ impl Renderer {
         let (device, queue) = (&self.device, &self.queue);
         self.panes
             .iter_mut()
-            .map(|pane| pane.particles.as_mut().map(|run| run.tally(device, queue).clone()))
+            .map(|pane| {
+                pane.particles
+                    .as_mut()
+                    .map(|run| run.tally(device, queue).clone())
+            })
             .collect()
     }
 
@@ -311,14 +241,19 @@ impl Renderer {
     ) -> Result<&wgpu::TextureView, GpuError> {
         let samples = if detail.fine { SAMPLES } else { 1 };
         let device = self.device.clone();
-        let fits = self.target.as_ref().filter(|t| t.size == size && t.samples == samples);
+        let fits = self
+            .target
+            .as_ref()
+            .filter(|t| t.size == size && t.samples == samples);
         if fits.is_none() {
             check_size(&device, size)?;
             self.target = None;
         }
         let target = match self.target.take() {
             Some(target) => target,
-            None => guarded(&device, "making a picture", || Target::new(&device, size, samples))?,
+            None => guarded(&device, "making a picture", || {
+                Target::new(&device, size, samples)
+            })?,
         };
         self.paint(&target, scale, detail.share)?;
         Ok(&self.target.insert(target).view)
@@ -369,7 +304,11 @@ impl Renderer {
         else {
             return Ok(());
         };
-        let drawing = if target.samples == self.fine.samples { &self.fine } else { &self.quick };
+        let drawing = if target.samples == self.fine.samples {
+            &self.fine
+        } else {
+            &self.quick
+        };
         let painter = draw::Painter {
             device: &self.device,
             queue: &self.queue,
@@ -382,7 +321,9 @@ impl Renderer {
             ranges: self.ranges,
             share,
         };
-        guarded(&self.device, "drawing", || painter.paint(&self.panes, target, scale))
+        guarded(&self.device, "drawing", || {
+            painter.paint(&self.panes, target, scale)
+        })
     }
 }
 
@@ -402,36 +343,4 @@ fn check_size(device: &wgpu::Device, size: [u32; 2]) -> Result<(), GpuError> {
         });
     }
     Ok(())
-}
-
-/// The field at points of the cube on the device, read back: its vectors and `Phi`. This is the
-/// kernel that the arrows use; it lets a caller hold it against the CPU.
-///
-/// # Errors
-/// A driver that refuses.
-pub fn probe(
-    device: &wgpu::Device,
-    queue: &wgpu::Queue,
-    scene: &Scene,
-    points: &[Vec3],
-) -> Result<Vec<Vec<(Vec3, f32)>>, GpuError> {
-    let kernels = Kernels::new(device)?;
-    let gpu = Gpu { device, queue, kernels: &kernels };
-    let table = centroids(device, scene);
-    let at: Vec<[f32; 4]> = points.iter().map(|&[x, y, z]| [x, y, z, 0.0]).collect();
-    let at = storage(device, &at);
-    scene
-        .panes
-        .iter()
-        .map(|&kind| {
-            let pane = Pane::new(device, scene, kind);
-            let count = points.len() as u32;
-            let vectors = guarded(device, "evaluating the field", || {
-                super::pane::field_at(&gpu, [&pane.field, &table], &at, count)
-            })?;
-            let bytes = super::buffers::read(device, queue, &vectors, 0, vectors.size())?;
-            let vectors: Vec<super::layout::Vector> = bytemuck::pod_collect_to_vec(&bytes);
-            Ok(vectors.iter().map(|v| (v.vector, v.phi)).collect())
-        })
-        .collect()
 }

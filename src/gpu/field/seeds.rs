@@ -55,7 +55,10 @@ pub fn slice(count: usize, seed: u64, plane: &Plane) -> Vec<Vec3> {
     // A slice through the cube holds a fair share of the square around it; the bound is for one
     // that only grazes a corner.
     let tries = (0..200 * count).map(|_| {
-        plane.point([rng.random_range(-reach..reach), rng.random_range(-reach..reach)])
+        plane.point([
+            rng.random_range(-reach..reach),
+            rng.random_range(-reach..reach),
+        ])
     });
     tries.filter(|p| in_cube(*p)).take(count).collect()
 }
@@ -80,7 +83,11 @@ mod tests {
     fn seeds_of_a_slice_lie_on_it() {
         let points = slice(500, 5, &Plane::across(1, 0.3));
         assert_eq!(points.len(), 500);
-        assert!(points.iter().all(|p| (p[1] - 0.3).abs() < 1e-5 && in_cube(*p)));
+        assert!(
+            points
+                .iter()
+                .all(|p| (p[1] - 0.3).abs() < 1e-5 && in_cube(*p))
+        );
     }
 
     #[test]

@@ -10,16 +10,51 @@ macro_rules! joined {
     };
 }
 
-joined!(VECTORS, "The field at points.", "potential.wgsl", "field_vectors.wgsl");
-joined!(PARTICLES, "Advection.", "potential.wgsl", "field_particles.wgsl");
-joined!(SLICE_MAP, "What a slice shows.", "potential.wgsl", "field_slice_map.wgsl");
-joined!(STREAMLINES, "Streamlines.", "potential.wgsl", "field_streamlines.wgsl");
-joined!(SPHERES, "Centroids.", "field_scene.wgsl", "field_spheres.wgsl");
+joined!(
+    VECTORS,
+    "The field at points.",
+    "potential.wgsl",
+    "field_vectors.wgsl"
+);
+joined!(
+    PARTICLES,
+    "Advection.",
+    "potential.wgsl",
+    "field_particles.wgsl"
+);
+joined!(
+    SLICE_MAP,
+    "What a slice shows.",
+    "potential.wgsl",
+    "field_slice_map.wgsl"
+);
+joined!(
+    STREAMLINES,
+    "Streamlines.",
+    "potential.wgsl",
+    "field_streamlines.wgsl"
+);
+joined!(
+    SPHERES,
+    "Centroids.",
+    "field_scene.wgsl",
+    "field_spheres.wgsl"
+);
 joined!(ARROWS, "Arrows.", "field_scene.wgsl", "field_arrows.wgsl");
 joined!(LINES, "Polylines.", "field_scene.wgsl", "field_lines.wgsl");
 joined!(SLICE, "The slice.", "field_scene.wgsl", "field_slice.wgsl");
-joined!(POINTS, "Particles.", "field_scene.wgsl", "field_points.wgsl");
-joined!(CLOUD, "The pixel cloud.", "field_scene.wgsl", "field_cloud.wgsl");
+joined!(
+    POINTS,
+    "Particles.",
+    "field_scene.wgsl",
+    "field_points.wgsl"
+);
+joined!(
+    CLOUD,
+    "The pixel cloud.",
+    "field_scene.wgsl",
+    "field_cloud.wgsl"
+);
 
 /// The copy into the window.
 pub(super) const SHOW: &str = include_str!("../../../shaders/field_show.wgsl");

@@ -32,7 +32,11 @@ impl Show {
                 label: Some("field show"),
                 source: wgpu::ShaderSource::Wgsl(shaders::SHOW.into()),
             });
-            let entry = if format.is_srgb() { "linear" } else { "encoded" };
+            let entry = if format.is_srgb() {
+                "linear"
+            } else {
+                "encoded"
+            };
             let pipeline = device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
                 label: Some("field show"),
                 layout: None,
@@ -78,7 +82,9 @@ impl Show {
             wgpu::BindingResource::Sampler(&self.sampler),
         ];
         let layout = self.pipeline.get_bind_group_layout(0);
-        let group = guarded(device, "showing the field", || bind(device, &layout, &resources))?;
+        let group = guarded(device, "showing the field", || {
+            bind(device, &layout, &resources)
+        })?;
         Ok(Shown {
             pipeline: self.pipeline.clone(),
             group,

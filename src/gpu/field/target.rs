@@ -34,7 +34,8 @@ impl Target {
                 view_formats: &[],
             })
         };
-        let seen = attachment | wgpu::TextureUsages::TEXTURE_BINDING | wgpu::TextureUsages::COPY_SRC;
+        let seen =
+            attachment | wgpu::TextureUsages::TEXTURE_BINDING | wgpu::TextureUsages::COPY_SRC;
         let colour = texture("field picture", COLOUR, 1, seen);
         let whole = wgpu::TextureViewDescriptor::default();
         Self {

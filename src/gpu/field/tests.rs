@@ -43,7 +43,11 @@ pub(super) fn scene(classes: usize, potential: Potential) -> Scene {
 /// Random points of the cube, every centroid (the first 40 of them), points next to them, and
 /// points halfway between two.
 fn points(centroids: &Centroids) -> Vec<[f32; 3]> {
-    let mu: Vec<[f32; 3]> = centroids.points().iter().map(|p| p.map(|v| v as f32)).collect();
+    let mu: Vec<[f32; 3]> = centroids
+        .points()
+        .iter()
+        .map(|p| p.map(|v| v as f32))
+        .collect();
     let mut points = seeds::cube(2000, 7);
     for (k, p) in mu.iter().take(40).enumerate() {
         points.push(*p);
@@ -70,7 +74,10 @@ fn terms(potential: Potential, x: [f64; 3], centroids: &[[f64; 3]], target: usiz
             let o: [f64; 3] = std::array::from_fn(|a| x[a] - mu[a]);
             let d = norm(o).powi(2);
             let y_minus_p = if k == target {
-                (0..centroids.len()).filter(|&j| j != k).map(|j| here.probability[j]).sum()
+                (0..centroids.len())
+                    .filter(|&j| j != k)
+                    .map(|j| here.probability[j])
+                    .sum()
             } else {
                 here.probability[k]
             };
@@ -79,7 +86,10 @@ fn terms(potential: Potential, x: [f64; 3], centroids: &[[f64; 3]], target: usiz
         })
         .sum();
     if potential.operator == Operator::NormalizedGradient {
-        let raw = Potential { operator: Operator::Log, ..potential };
+        let raw = Potential {
+            operator: Operator::Log,
+            ..potential
+        };
         sum / norm(raw.at(x, centroids, target).gradient).max(crate::potential::NORM_FLOOR)
     } else {
         sum
@@ -98,7 +108,11 @@ fn the_shader_agrees_with_the_definition() {
         for operator in Operator::ALL {
             for temperature in [0.25, 1.0, 4.0] {
                 for epsilon in [1e-2, 1e-6] {
-                    let potential = Potential { operator, temperature, epsilon };
+                    let potential = Potential {
+                        operator,
+                        temperature,
+                        epsilon,
+                    };
                     let mut scene = scene(classes, potential);
                     scene.panes = vec![FieldKind::Correction];
                     let got = probe(&device, &queue, &scene, &points).unwrap();
@@ -122,12 +136,19 @@ fn the_shader_agrees_with_the_definition() {
             }
         }
     }
-    println!("worst relative error: field {:.1e}, Phi {:.1e}", worst[0], worst[1]);
+    println!(
+        "worst relative error: field {:.1e}, Phi {:.1e}",
+        worst[0], worst[1]
+    );
 }
 
 fn run(classes: usize, target: usize, temperature: f64, count: usize) -> (Scene, Vec<Tally>) {
     let (device, queue) = device();
-    let potential = Potential { operator: Operator::Log, temperature, epsilon: 0.01 };
+    let potential = Potential {
+        operator: Operator::Log,
+        temperature,
+        epsilon: 0.01,
+    };
     let mut scene = scene(classes, potential);
     scene.target = target;
     scene.particles = Some(Particles {
@@ -179,7 +200,10 @@ fn the_counts_of_a_run_agree_with_the_cpu() {
             }
             println!("{kind:?}: GPU {tally:?}\n  CPU {arrived} {crossing} {traversals}");
             let vanilla = kind == FieldKind::Reconstructive;
-            assert!(arrived > 0 && (traversals > 0 || !vanilla), "there has to be a count");
+            assert!(
+                arrived > 0 && (traversals > 0 || !vanilla),
+                "there has to be a count"
+            );
             assert!(tally.arrived.abs_diff(arrived) <= count as u32 / 500);
             assert!(tally.crossing.abs_diff(crossing) <= count as u32 / 200);
             assert!(tally.traversals.abs_diff(traversals) <= count as u32 / 200);
@@ -188,17 +212,30 @@ fn the_counts_of_a_run_agree_with_the_cpu() {
             assert!((got - mean).abs() < 0.01 * mean, "{got} {mean}");
             assert_eq!(tally.histogram.iter().sum::<u32>(), tally.arrived);
         }
-        assert!(tallies[1].mean_clock < tallies[0].mean_clock, "reshaping arrives sooner");
-        assert!(tallies[1].traversals < tallies[0].traversals, "reshaping goes around");
+        assert!(
+            tallies[1].mean_clock < tallies[0].mean_clock,
+            "reshaping arrives sooner"
+        );
+        assert!(
+            tallies[1].traversals < tallies[0].traversals,
+            "reshaping goes around"
+        );
     }
 }
 
 #[test]
 fn the_same_scene_is_drawn_once_and_exports_at_any_size() {
     let (device, queue) = device();
-    let potential = Potential { operator: Operator::Log, temperature: 1.0, epsilon: 0.01 };
+    let potential = Potential {
+        operator: Operator::Log,
+        temperature: 1.0,
+        epsilon: 0.01,
+    };
     let mut scene = scene(11, potential);
-    scene.arrows = Some(Arrows { place: ArrowPlace::Cube, per_axis: 4 });
+    scene.arrows = Some(Arrows {
+        place: ArrowPlace::Cube,
+        per_axis: 4,
+    });
     scene.slice = Some(Slice {
         plane: Plane::across(2, 0.0),
         quantity: Quantity::Potential,
@@ -212,11 +249,23 @@ fn the_same_scene_is_drawn_once_and_exports_at_any_size() {
     let mut renderer = Renderer::new(&device, &queue).unwrap();
     assert!(renderer.update(&scene, None, &[]).unwrap());
     assert!(!renderer.update(&scene, None, &[]).unwrap());
-    renderer.draw([320, 200], 1.0, Detail { fine: true, share: 1.0 }).unwrap();
+    renderer
+        .draw(
+            [320, 200],
+            1.0,
+            Detail {
+                fine: true,
+                share: 1.0,
+            },
+        )
+        .unwrap();
     for size in [[320, 200], [77, 131]] {
         let picture = renderer.picture(size, 1.0).unwrap();
         assert_eq!(picture.len(), (4 * size[0] * size[1]) as usize);
-        let background = picture.chunks_exact(4).filter(|p| p[..3] == [27; 3]).count();
+        let background = picture
+            .chunks_exact(4)
+            .filter(|p| p[..3] == [27; 3])
+            .count();
         let share = background as f32 / (size[0] * size[1]) as f32;
         assert!((0.02..0.9).contains(&share), "{share}");
     }
@@ -230,13 +279,23 @@ fn the_same_scene_is_drawn_once_and_exports_at_any_size() {
 #[test]
 fn a_cloud_on_the_device_is_read_in_place() {
     let (device, queue) = device();
-    let potential = Potential { operator: Operator::Log, temperature: 1.0, epsilon: 0.01 };
+    let potential = Potential {
+        operator: Operator::Log,
+        temperature: 1.0,
+        epsilon: 0.01,
+    };
     let mut scene = scene(5, potential);
-    scene.cloud = Some(CloudStyle { radius: 2.0, colours: CloudColours::State, most: 1000 });
+    scene.cloud = Some(CloudStyle {
+        radius: 2.0,
+        colours: CloudColours::State,
+        most: 1000,
+    });
     let size = [20, 30];
     let pixels = size[0] * size[1];
     let points = seeds::cube(pixels, 3);
-    let state: Vec<f32> = (0..3).flat_map(|a| points.iter().map(move |p| p[a])).collect();
+    let state: Vec<f32> = (0..3)
+        .flat_map(|a| points.iter().map(move |p| p[a]))
+        .collect();
     let labels = vec![1; pixels];
     let mut cloud = Cloud {
         size,
@@ -255,7 +314,12 @@ fn a_cloud_on_the_device_is_read_in_place() {
     shared.extend(&state);
     shared.extend([9.0; 50]);
     let buffer = super::buffers::storage(&device, &shared);
-    cloud.state = CloudState::Device { buffer: &buffer, offset: 4 * 77, next: None, share: 0.0 };
+    cloud.state = CloudState::Device {
+        buffer: &buffer,
+        offset: 4 * 77,
+        next: None,
+        share: 0.0,
+    };
     cloud.generation = 2;
     assert!(renderer.update(&scene, Some(&cloud), &[]).unwrap());
     let from_device = renderer.picture([300, 200], 1.0).unwrap();
@@ -272,7 +336,13 @@ fn a_cloud_on_the_device_is_read_in_place() {
         share: 0.5,
     };
     cloud.generation = 3;
-    assert!(cloud.read(&device, &queue).unwrap().iter().all(|v| v.abs() < 1e-6));
+    assert!(
+        cloud
+            .read(&device, &queue)
+            .unwrap()
+            .iter()
+            .all(|v| v.abs() < 1e-6)
+    );
     assert!(renderer.update(&scene, Some(&cloud), &[]).unwrap());
     assert_ne!(renderer.picture([300, 200], 1.0).unwrap(), from_device);
 

@@ -111,7 +111,11 @@ impl Derived {
             trails: settings.trails,
             colours: settings.particle_colours,
             at_start: settings.at_start || over,
-            radius: if settings.at_start || over { 0.007 } else { 0.011 },
+            radius: if settings.at_start || over {
+                0.007
+            } else {
+                0.011
+            },
             discs: settings.discs,
         });
         // A thousand spheres have to be smaller than eleven.
@@ -147,7 +151,12 @@ impl Derived {
                 most: if quick { 30_000 } else { 1 << 22 },
             }),
             lines: if settings.cloud {
-                input.pins.iter().enumerate().map(|(i, pin)| trajectory(i, pin)).collect()
+                input
+                    .pins
+                    .iter()
+                    .enumerate()
+                    .map(|(i, pin)| trajectory(i, pin))
+                    .collect()
             } else {
                 Vec::new()
             },
@@ -194,7 +203,9 @@ fn neighbours(table: &Table, target: usize) -> Option<[usize; 3]> {
     let points = table.centroids.points();
     let first = nearest_neighbour(points, target)?;
     let gap = |k: usize| -> f64 {
-        (0..3).map(|a| (points[k][a] - points[target][a]).powi(2)).sum()
+        (0..3)
+            .map(|a| (points[k][a] - points[target][a]).powi(2))
+            .sum()
     };
     let second = (0..points.len())
         .filter(|&k| k != target && k != first)
@@ -248,7 +259,10 @@ mod tests {
     fn the_slice_passes_through_the_target_and_its_nearest_neighbour() {
         for n in [3, 11, 150] {
             let table = Table::new(Centroids::kronecker(n));
-            let settings = FieldSettings { target: 1, ..FieldSettings::default() };
+            let settings = FieldSettings {
+                target: 1,
+                ..FieldSettings::default()
+            };
             let plane = plane(&settings, &table);
             let nearest = nearest_neighbour(table.centroids.points(), 1).unwrap();
             for k in [1, nearest] {
@@ -261,23 +275,41 @@ mod tests {
     #[test]
     fn two_classes_have_a_slice_too() {
         let table = Table::new(Centroids::kronecker(2));
-        let settings = FieldSettings { target: 0, ..FieldSettings::default() };
+        let settings = FieldSettings {
+            target: 0,
+            ..FieldSettings::default()
+        };
         assert_eq!(plane(&settings, &table), Plane::across(2, 0.0));
     }
 
     #[test]
     fn seeds_are_drawn_anew_only_when_they_are_others() {
         let model = Centroids::kronecker(7);
-        let input = FieldInput { centroids: &model, classes: &[], cloud: None, brushed: &[], pins: &[] };
-        let mut settings = FieldSettings { count: 100, ..FieldSettings::default() };
+        let input = FieldInput {
+            centroids: &model,
+            classes: &[],
+            cloud: None,
+            brushed: &[],
+            pins: &[],
+        };
+        let mut settings = FieldSettings {
+            count: 100,
+            ..FieldSettings::default()
+        };
         let mut derived = Derived::default();
         let table = derived.table(&settings, &model);
         let plane = plane(&settings, &table);
         let first = derived.seeds(&settings, &table, plane, &input);
         settings.target = 2;
-        assert!(Arc::ptr_eq(&first, &derived.seeds(&settings, &table, plane, &input)));
+        assert!(Arc::ptr_eq(
+            &first,
+            &derived.seeds(&settings, &table, plane, &input)
+        ));
         settings.seed = 5;
-        assert!(!Arc::ptr_eq(&first, &derived.seeds(&settings, &table, plane, &input)));
+        assert!(!Arc::ptr_eq(
+            &first,
+            &derived.seeds(&settings, &table, plane, &input)
+        ));
         assert!(Arc::ptr_eq(&table, &derived.table(&settings, &model)));
     }
 }

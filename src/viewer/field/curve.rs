@@ -52,9 +52,15 @@ pub fn show(lab: &mut FieldLab, ui: &mut Ui, table: &Arc<Table>, input: &FieldIn
         .into_iter()
         .filter(|&temperature| temperature != flow.potential.temperature)
         .filter_map(|temperature| {
-            let potential = Potential { temperature, ..flow.potential };
+            let potential = Potential {
+                temperature,
+                ..flow.potential
+            };
             let other = Flow { potential, ..flow };
-            Some((temperature, Curve::sample(other, curve.towards, POINTS / 4)?))
+            Some((
+                temperature,
+                Curve::sample(other, curve.towards, POINTS / 4)?,
+            ))
         })
         .collect();
     let (peak, boundary) = (curve.peak(), curve.boundary());
@@ -67,7 +73,14 @@ pub fn show(lab: &mut FieldLab, ui: &mut Ui, table: &Arc<Table>, input: &FieldIn
             ui.set_max_width(32.0 * GRID);
             let named = |k: usize| class_name(&names, input, k);
             let help = "The class towards which the curve goes";
-            widgets::class(ui, "towards", help, &mut towards, table.centroids.len(), named);
+            widgets::class(
+                ui,
+                "towards",
+                help,
+                &mut towards,
+                table.centroids.len(),
+                named,
+            );
         });
         if towards != curve.towards && towards != lab.settings.target {
             lab.settings.towards = Some(towards);
@@ -86,7 +99,12 @@ pub fn show(lab: &mut FieldLab, ui: &mut Ui, table: &Arc<Table>, input: &FieldIn
         .monospace(),
     );
     let line = |of: fn(&crate::gpu::field::CurvePoint) -> f64| -> PlotPoints<'_> {
-        curve.points.iter().map(|p| [p.distance, of(p)]).collect::<Vec<_>>().into()
+        curve
+            .points
+            .iter()
+            .map(|p| [p.distance, of(p)])
+            .collect::<Vec<_>>()
+            .into()
     };
     Plot::new("field curve plot")
         .legend(Legend::default().position(egui_plot::Corner::LeftTop))
@@ -100,14 +118,29 @@ pub fn show(lab: &mut FieldLab, ui: &mut Ui, table: &Arc<Table>, input: &FieldIn
         .set_margin_fraction(egui::vec2(0.02, 0.08))
         .show(ui, |plot| {
             for (temperature, other) in &others {
-                let points: Vec<[f64; 2]> =
-                    other.points.iter().map(|p| [p.distance, p.reshaped]).collect();
+                let points: Vec<[f64; 2]> = other
+                    .points
+                    .iter()
+                    .map(|p| [p.distance, p.reshaped])
+                    .collect();
                 let name = format!("reshaped, temperature {temperature}");
                 let faint = ACCENT.gamma_multiply(0.45);
-                plot.line(Line::new(name, points).color(faint).style(LineStyle::dotted_dense()));
+                plot.line(
+                    Line::new(name, points)
+                        .color(faint)
+                        .style(LineStyle::dotted_dense()),
+                );
             }
-            plot.line(Line::new("reshaped", line(|p| p.reshaped)).color(ACCENT).width(2.5));
-            plot.line(Line::new("vanilla", line(|p| p.vanilla)).color(VANILLA).width(2.5));
+            plot.line(
+                Line::new("reshaped", line(|p| p.reshaped))
+                    .color(ACCENT)
+                    .width(2.5),
+            );
+            plot.line(
+                Line::new("vanilla", line(|p| p.vanilla))
+                    .color(VANILLA)
+                    .width(2.5),
+            );
             let grey = Color32::from_gray(140);
             plot.vline(
                 VLine::new("decision boundary", boundary.distance)

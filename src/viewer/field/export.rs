@@ -17,11 +17,19 @@ pub fn controls(lab: &mut FieldLab, ui: &mut Ui, input: &FieldInput<'_>) {
                 let edit = egui::DragValue::new(value).range(16..=16_384);
                 ui.add(edit).on_hover_text(help);
             }
-            if ui.button("PNG").on_hover_text("The view at this size, without names").clicked() {
+            if ui
+                .button("PNG")
+                .on_hover_text("The view at this size, without names")
+                .clicked()
+            {
                 picture(lab);
             }
             let table = lab.derived.table(&lab.settings, input.centroids);
-            if ui.button("Curve").on_hover_text("The gradient curve as CSV").clicked() {
+            if ui
+                .button("Curve")
+                .on_hover_text("The gradient curve as CSV")
+                .clicked()
+            {
                 let curve = super::curve::sample(lab, &table);
                 lab.pending.export = curve.map(|curve| text("gradient-curve.csv", curve.csv()));
             }
@@ -58,9 +66,14 @@ fn picture(lab: &mut FieldLab) {
             );
             match written {
                 Ok(()) => {
-                    lab.pending.export = Some(Export { name: "field.png".to_owned(), bytes });
+                    lab.pending.export = Some(Export {
+                        name: "field.png".to_owned(),
+                        bytes,
+                    });
                 }
-                Err(error) => lab.pending.error = Some(format!("cannot encode the picture: {error}")),
+                Err(error) => {
+                    lab.pending.error = Some(format!("cannot encode the picture: {error}"))
+                }
             }
         }
         Err(error) => lab.pending.error = Some(error.to_string()),
@@ -79,7 +92,10 @@ fn numbers(lab: &FieldLab, table: &std::sync::Arc<Table>, input: &FieldInput<'_>
         here.phi, here.gradient
     );
     for (k, mu) in table.centroids.points().iter().enumerate() {
-        let distance: f64 = (0..3).map(|a| (point[a] - mu[a]).powi(2)).sum::<f64>().sqrt();
+        let distance: f64 = (0..3)
+            .map(|a| (point[a] - mu[a]).powi(2))
+            .sum::<f64>()
+            .sqrt();
         let name = class_name(&lab.settings, input, k).replace('"', "\"\"");
         csv += &format!(
             "{k},\"{name}\",{},{},{},{},{distance},{}\n",
@@ -88,7 +104,11 @@ fn numbers(lab: &FieldLab, table: &std::sync::Arc<Table>, input: &FieldInput<'_>
     }
     for (kind, tally) in lab.settings.panes().into_iter().zip(&lab.tallies) {
         if let Some(tally) = tally {
-            csv += &format!("# {}: {}\n", super::controls::kind_name(kind), summary(tally));
+            csv += &format!(
+                "# {}: {}\n",
+                super::controls::kind_name(kind),
+                summary(tally)
+            );
         }
     }
     csv
@@ -102,6 +122,8 @@ pub fn summary(tally: &Tally) -> String {
         tally.particles,
         tally.crossing,
         tally.traversals,
-        tally.mean_clock.map_or("none".to_owned(), |s| readout::short(f64::from(s)))
+        tally
+            .mean_clock
+            .map_or("none".to_owned(), |s| readout::short(f64::from(s)))
     )
 }

@@ -39,19 +39,30 @@ pub fn show(lab: &FieldLab, ui: &Ui, scene: &Scene, area: Rect) {
         let top = area.bottom() - ROW * (i + 1) as f32 - GRID;
         let place = Rect::from_min_size(egui::pos2(left, top), egui::vec2(width, ROW - 4.0));
         let shade = ui.visuals().extreme_bg_color.gamma_multiply(0.78);
-        ui.painter().rect_filled(place.expand2(egui::vec2(1.5 * GRID, 2.0)), 4.0, shade);
+        ui.painter()
+            .rect_filled(place.expand2(egui::vec2(1.5 * GRID, 2.0)), 4.0, shade);
         let ink = ui.visuals().text_color();
         let font = FontId::proportional(11.0);
-        ui.painter().text(place.left_top(), Align2::LEFT_TOP, bar.title, font.clone(), ink);
-        let strip =
-            Rect::from_min_size(place.left_top() + egui::vec2(0.0, 16.0), egui::vec2(width, height));
+        ui.painter().text(
+            place.left_top(),
+            Align2::LEFT_TOP,
+            bar.title,
+            font.clone(),
+            ink,
+        );
+        let strip = Rect::from_min_size(
+            place.left_top() + egui::vec2(0.0, 16.0),
+            egui::vec2(width, height),
+        );
         ui.painter().add(gradient(strip, &ramp));
         for (share, text) in bar.ticks {
             let x = strip.left() + share * width;
             let line = egui::Stroke::new(1.0, ink);
-            ui.painter().vline(x, strip.bottom()..=strip.bottom() + 3.0, line);
+            ui.painter()
+                .vline(x, strip.bottom()..=strip.bottom() + 3.0, line);
             let at = Pos2::new(x, strip.bottom() + 3.0);
-            ui.painter().text(at, Align2::CENTER_TOP, text, font.clone(), ink);
+            ui.painter()
+                .text(at, Align2::CENTER_TOP, text, font.clone(), ink);
         }
     }
 }
@@ -64,9 +75,15 @@ fn magnitude([low, high]: [f32; 2]) -> Bar {
         .map(|decade| (share(decade as f32), number(10f32.powi(decade))))
         .collect();
     if ticks.len() < 2 {
-        ticks = vec![(0.0, number(10f32.powf(low))), (1.0, number(10f32.powf(high)))];
+        ticks = vec![
+            (0.0, number(10f32.powf(low))),
+            (1.0, number(10f32.powf(high))),
+        ];
     }
-    Bar { title: "|f|, length of the field (1 = half the cube)", ticks }
+    Bar {
+        title: "|f|, length of the field (1 = half the cube)",
+        ticks,
+    }
 }
 
 fn linear(title: &'static str, end: f32) -> Bar {

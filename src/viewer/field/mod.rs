@@ -4,6 +4,7 @@ mod compose;
 mod controls;
 mod curve;
 mod export;
+mod layers;
 mod legend;
 mod overlay;
 mod preset;
@@ -162,9 +163,11 @@ impl FieldLab {
             .exact_size(widgets::PANEL)
             .resizable(false)
             .show(ui, |ui| {
-                egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-                    controls::show(self, ui, input);
-                });
+                egui::ScrollArea::vertical()
+                    .auto_shrink(false)
+                    .show(ui, |ui| {
+                        controls::show(self, ui, input);
+                    });
             });
         let table = self.derived.table(&self.settings, input.centroids);
         self.settings.clamp(table.centroids.len());
@@ -228,11 +231,5 @@ fn class_name(settings: &FieldSettings, input: &FieldInput<'_>, class: usize) ->
     match input.classes.get(class) {
         Some(name) if settings.models_table => name.clone(),
         _ => format!("class {class}"),
-    }
-}
-impl FieldLab {
-    /// How well moving pictures are drawn at present, in words.
-    pub fn quality_words(&self) -> String {
-        format!("{:?}", self.quality)
     }
 }

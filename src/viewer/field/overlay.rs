@@ -15,7 +15,13 @@ const NAMES: usize = 48;
 const ARM: f32 = 26.0;
 
 /// Paints all of it.
-pub fn show(lab: &mut FieldLab, ui: &mut Ui, scene: &Scene, panes: &[Rect], input: &FieldInput<'_>) {
+pub fn show(
+    lab: &mut FieldLab,
+    ui: &mut Ui,
+    scene: &Scene,
+    panes: &[Rect],
+    input: &FieldInput<'_>,
+) {
     for (i, pane) in panes.iter().enumerate() {
         if i > 0 {
             let line = egui::Stroke::new(1.0, ui.visuals().weak_text_color().gamma_multiply(0.5));
@@ -38,7 +44,11 @@ fn heading(lab: &FieldLab, ui: &Ui, scene: &Scene, index: usize, pane: Rect) -> 
         return Rect::NOTHING;
     };
     let field = scene.arrows.is_some() || scene.slice.is_some() || scene.particles.is_some();
-    let name = if field { kind_name(kind) } else { "the photo's pixels at x_t" };
+    let name = if field {
+        kind_name(kind)
+    } else {
+        "the photo's pixels at x_t"
+    };
     let mut lines = vec![(name.to_owned(), 14.0)];
     if kind == FieldKind::Network && lab.settings.arrows && !lab.velocity_known {
         lines.push(("known only where a photo is open".to_owned(), 12.0));
@@ -61,7 +71,11 @@ fn heading(lab: &FieldLab, ui: &Ui, scene: &Scene, index: usize, pane: Rect) -> 
     let height: f32 = galleys.iter().map(|g| g.size().y + 2.0).sum();
     let corner = pane.min + Vec2::splat(1.5 * GRID);
     let rect = Rect::from_min_size(corner, egui::vec2(width, height)).expand(0.75 * GRID);
-    painter.rect_filled(rect, 4.0, ui.visuals().extreme_bg_color.gamma_multiply(0.78));
+    painter.rect_filled(
+        rect,
+        4.0,
+        ui.visuals().extreme_bg_color.gamma_multiply(0.78),
+    );
     let mut y = corner.y;
     for galley in galleys {
         let down = galley.size().y + 2.0;
@@ -74,9 +88,14 @@ fn heading(lab: &FieldLab, ui: &Ui, scene: &Scene, index: usize, pane: Rect) -> 
 fn counts(tally: &Tally) -> Vec<String> {
     let share = |n: u32| 100.0 * f64::from(n) / f64::from(tally.particles.max(1));
     let [done, steps] = tally.steps;
-    let clock = tally.mean_clock.map_or("-".to_owned(), |s| short(f64::from(s)));
+    let clock = tally
+        .mean_clock
+        .map_or("-".to_owned(), |s| short(f64::from(s)));
     let mut lines = vec![
-        format!("{:.1} % arrived, on average at s = {clock}", share(tally.arrived)),
+        format!(
+            "{:.1} % arrived, on average at s = {clock}",
+            share(tally.arrived)
+        ),
         format!(
             "{:.1} % crossed a foreign neighbourhood ({} traversals)",
             share(tally.crossing),
@@ -84,11 +103,26 @@ fn counts(tally: &Tally) -> Vec<String> {
         ),
     ];
     if done < steps {
-        lines.push(format!("step {done} of {steps}, {} particles", tally.particles));
+        lines.push(format!(
+            "step {done} of {steps}, {} particles",
+            tally.particles
+        ));
     } else {
         lines.push(format!("{} particles", tally.particles));
     }
     lines
+}
+
+/// A name that wants to be drawn.
+struct Name {
+    /// Lower comes first.
+    priority: f32,
+    at: Pos2,
+    text: String,
+    colour: Color32,
+    size: f32,
+    /// How far to the side of the place it stands.
+    away: f32,
 }
 
 /// Names of centroids and pins, nearest first, as far as they do not overlap.
@@ -103,7 +137,8 @@ fn names(
     let camera = &scene.camera;
     let painter = ui.painter().with_clip_rect(pane);
     let pointer = ui.input(|i| i.pointer.hover_pos());
-    let mut candidates: Vec<(f32, Pos2, String, Color32, bool)> = Vec::new();
+    let [_, half_height] = camera.half_size(aspect(pane));
+    let mut candidates: Vec<Name> = Vec::new();
     let mut hovered = None;
     for k in 0..scene.table.centroids.len() {
         let Some((at, depth)) = seen(pane, camera, scene.table.point(k)) else {
@@ -112,7 +147,9 @@ fn names(
         if !pane.shrink(GRID).contains(at) {
             continue;
         }
-        if scene.slice.is_some_and(|s| s.opacity > 0.8 && k != scene.target)
+        if scene
+            .slice
+            .is_some_and(|s| s.opacity > 0.8 && k != scene.target)
             && behind_slice(scene, pane, at, depth)
         {
             continue;
@@ -128,39 +165,74 @@ fn names(
         } else {
             ui.visuals().text_color()
         };
-        candidates.push((priority, at, class_name(&lab.settings, input, k), colour, target));
+        let shrink = if camera.perspective {
+            camera.distance() / depth
+        } else {
+            1.0
+        };
+        let larger = if target { 1.5 } else { 1.0 };
+        let radius = 0.5 * pane.height() * scene.radius * larger * shrink / half_height;
+        candidates.push(Name {
+            priority,
+            at,
+            text: class_name(&lab.settings, input, k),
+            colour,
+            size: if target { 14.0 } else { 12.0 },
+            away: radius.max(2.5) + 6.0,
+        });
     }
     if scene.cloud.is_some() {
         for (i, pin) in input.pins.iter().enumerate() {
             let [r, g, b] = pin_colour(i);
             let end = pin.trajectory.last().and_then(|x| seen(pane, camera, *x));
             if let Some((at, _)) = end {
-                candidates.push((-2e3, at, pin.label.clone(), Color32::from_rgb(r, g, b), false));
+                // Its own colour where that can be read, and the text's where it can't.
+                let own = Color32::from_rgb(r, g, b);
+                let dark = ui.visuals().dark_mode;
+                candidates.push(Name {
+                    priority: -2e3,
+                    at,
+                    text: pin.label.clone(),
+                    colour: if dark {
+                        own
+                    } else {
+                        ui.visuals().strong_text_color()
+                    },
+                    size: 12.0,
+                    away: 18.0,
+                });
             }
         }
     }
     if pane.contains(pointer.unwrap_or(Pos2::ZERO)) {
         lab.highlighted = hovered;
     }
-    candidates.sort_by(|a, b| a.0.total_cmp(&b.0));
+    candidates.sort_by(|a, b| a.priority.total_cmp(&b.priority));
     let mut used = vec![taken];
     let shadow = ui.visuals().extreme_bg_color;
-    for (_, at, name, colour, target) in candidates.into_iter().take(4 * NAMES) {
+    for name in candidates.into_iter().take(4 * NAMES) {
         if used.len() > NAMES {
             break;
         }
-        let font = FontId::proportional(if target { 14.0 } else { 12.0 });
-        let galley = painter.layout_no_wrap(name, font, colour);
-        let away = if target { 15.0 } else { 11.0 };
+        let Name { at, away, .. } = name;
+        let font = FontId::proportional(name.size);
+        let galley = painter.layout_no_wrap(name.text, font, name.colour);
         let mut place = Align2::LEFT_CENTER.anchor_size(at + egui::vec2(away, 0.0), galley.size());
         if place.right() > pane.right() - 4.0 {
             place = Align2::RIGHT_CENTER.anchor_size(at - egui::vec2(away, 0.0), galley.size());
         }
-        if used.iter().any(|other| other.intersects(place.expand2(egui::vec2(3.0, 1.0)))) {
+        if used
+            .iter()
+            .any(|other| other.intersects(place.expand2(egui::vec2(3.0, 1.0))))
+        {
             continue;
         }
-        painter.rect_filled(place.expand2(egui::vec2(3.0, 0.0)), 3.0, shadow.gamma_multiply(0.66));
-        painter.galley(place.min, galley, colour);
+        painter.rect_filled(
+            place.expand2(egui::vec2(3.0, 0.0)),
+            3.0,
+            shadow.gamma_multiply(0.66),
+        );
+        painter.galley(place.min, galley, name.colour);
         used.push(place);
     }
 }
@@ -169,9 +241,13 @@ fn names(
 fn behind_slice(scene: &Scene, pane: Rect, at: Pos2, depth: f32) -> bool {
     let camera = &scene.camera;
     let ray = camera.ray(within(pane, at), aspect(pane));
-    let hit = scene.slice.and_then(|s| s.plane.hit(ray)).filter(|p| in_cube(*p));
+    let hit = scene
+        .slice
+        .and_then(|s| s.plane.hit(ray))
+        .filter(|p| in_cube(*p));
     // A centroid on the slice is cut in half, not hidden.
-    hit.and_then(|p| seen(pane, camera, p)).is_some_and(|(_, d)| d < depth - 0.5 * scene.radius)
+    hit.and_then(|p| seen(pane, camera, p))
+        .is_some_and(|(_, d)| d < depth - 0.5 * scene.radius)
 }
 
 /// A ring at the picked point.
@@ -181,7 +257,11 @@ fn picked(lab: &FieldLab, ui: &Ui, pane: Rect) {
     };
     let painter = ui.painter().with_clip_rect(pane);
     let ink = ui.visuals().strong_text_color();
-    painter.circle_stroke(at, 5.0, egui::Stroke::new(3.0, ui.visuals().extreme_bg_color));
+    painter.circle_stroke(
+        at,
+        5.0,
+        egui::Stroke::new(3.0, ui.visuals().extreme_bg_color),
+    );
     painter.circle_stroke(at, 5.0, egui::Stroke::new(1.5, ink));
 }
 
@@ -203,13 +283,18 @@ fn gizmo(lab: &mut FieldLab, ui: &mut Ui, pane: Rect) {
         response.widget_info(|| {
             egui::WidgetInfo::labeled(egui::Role::Button, true, format!("look along {name}"))
         });
-        ui.painter().line_segment([centre, to], egui::Stroke::new(2.0, colour));
+        ui.painter()
+            .line_segment([centre, to], egui::Stroke::new(2.0, colour));
         let size = if response.hovered() { 9.5 } else { 8.0 };
         ui.painter().circle_filled(to, size, colour);
         let letter = ["R", "G", "B"][axis];
         let font = FontId::proportional(11.0);
-        ui.painter().text(to, Align2::CENTER_CENTER, letter, font, Color32::WHITE);
-        if response.on_hover_text(format!("Look along the {name} axis")).clicked() {
+        ui.painter()
+            .text(to, Align2::CENTER_CENTER, letter, font, Color32::WHITE);
+        if response
+            .on_hover_text(format!("Look along the {name} axis"))
+            .clicked()
+        {
             lab.settings.camera.snap(axis);
         }
     }

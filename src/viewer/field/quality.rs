@@ -10,10 +10,10 @@ const FASTEST: f32 = 1.0 / 48.0;
 /// Steps of quality while things move, best first: samples, scale of the picture, share of points.
 const STEPS: [(bool, f32, f32); 5] = [
     (true, 1.0, 1.0),
-    (false, 1.0, 1.0),
-    (false, 0.8, 0.7),
-    (false, 0.6, 0.4),
-    (false, 0.45, 0.2),
+    (false, 1.0, 0.3),
+    (false, 0.8, 0.25),
+    (false, 0.6, 0.2),
+    (false, 0.45, 0.1),
 ];
 
 /// Chooses the quality from the time that frames take.
@@ -77,11 +77,29 @@ mod tests {
             quality.frame(true, 0.2);
         }
         assert_eq!(quality.choose(true).0, STEPS[STEPS.len() - 1].1);
-        assert_eq!(quality.choose(false), (1.0, Detail { fine: true, share: 1.0 }));
+        assert_eq!(
+            quality.choose(false),
+            (
+                1.0,
+                Detail {
+                    fine: true,
+                    share: 1.0
+                }
+            )
+        );
         for _ in 0..1000 {
             quality.frame(true, 0.005);
         }
-        assert_eq!(quality.choose(true), (1.0, Detail { fine: true, share: 1.0 }));
+        assert_eq!(
+            quality.choose(true),
+            (
+                1.0,
+                Detail {
+                    fine: true,
+                    share: 1.0
+                }
+            )
+        );
     }
 
     #[test]

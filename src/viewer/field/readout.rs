@@ -39,32 +39,56 @@ pub fn show(
     let of = |kind| Flow { kind, ..flow };
     let (here, reshaped) = of(FieldKind::Reshaped).at(x);
     ui.horizontal(|ui| {
-        ui.label(RichText::new(format!("x = ({:+.3}, {:+.3}, {:+.3})", x[0], x[1], x[2])).monospace());
-        closed = ui.small_button("close").on_hover_text("Put the reading away").clicked();
+        ui.label(
+            RichText::new(format!("x = ({:+.3}, {:+.3}, {:+.3})", x[0], x[1], x[2])).monospace(),
+        );
+        closed = ui
+            .small_button("close")
+            .on_hover_text("Put the reading away")
+            .clicked();
     });
     let target = class_name(&lab.settings, input, lab.settings.target);
     let vanilla = of(FieldKind::Reconstructive).at(x).1;
     let correction = of(FieldKind::Correction).at(x).1;
-    egui::Grid::new("field reading").spacing([2.0 * GRID, 2.0]).show(ui, |ui| {
-        let number = |ui: &mut Ui, name: &str, value: String| {
-            ui.label(RichText::new(name).small());
-            ui.label(RichText::new(value).monospace());
-            ui.end_row();
-        };
-        number(ui, &format!("Φ, target {target}"), short(here.phi));
-        number(ui, "p of the target", short(here.probability[lab.settings.target]));
-        number(ui, "|μ − x|, vanilla", short(norm(vanilla)));
-        number(ui, "|grad Φ|, correction", short(norm(correction)));
-        number(ui, "|μ − x − grad Φ|, reshaped", short(norm(reshaped)));
-        for (name, kind) in [("vanilla", FieldKind::Reconstructive), ("reshaped", FieldKind::Reshaped)]
-        {
-            let rule = Integration { steps: lab.settings.integration.steps, ..lab.settings.integration };
-            let out = of(kind).integrate(x, rule);
-            let end = if out.arrived { "arrives" } else { "still under way" };
-            let text = format!("{end}, s = {}, {} crossed", short(out.clock), out.traversals);
-            number(ui, &format!("a particle here, {name}"), text);
-        }
-    });
+    egui::Grid::new("field reading")
+        .spacing([2.0 * GRID, 2.0])
+        .show(ui, |ui| {
+            let number = |ui: &mut Ui, name: &str, value: String| {
+                ui.label(RichText::new(name).small());
+                ui.label(RichText::new(value).monospace());
+                ui.end_row();
+            };
+            number(ui, &format!("Φ, target {target}"), short(here.phi));
+            number(
+                ui,
+                "p of the target",
+                short(here.probability[lab.settings.target]),
+            );
+            number(ui, "|μ − x|, vanilla", short(norm(vanilla)));
+            number(ui, "|grad Φ|, correction", short(norm(correction)));
+            number(ui, "|μ − x − grad Φ|, reshaped", short(norm(reshaped)));
+            for (name, kind) in [
+                ("vanilla", FieldKind::Reconstructive),
+                ("reshaped", FieldKind::Reshaped),
+            ] {
+                let rule = Integration {
+                    steps: lab.settings.integration.steps,
+                    ..lab.settings.integration
+                };
+                let out = of(kind).integrate(x, rule);
+                let end = if out.arrived {
+                    "arrives"
+                } else {
+                    "still under way"
+                };
+                let text = format!(
+                    "{end}, s = {}, {} crossed",
+                    short(out.clock),
+                    out.traversals
+                );
+                number(ui, &format!("a particle here, {name}"), text);
+            }
+        });
     ui.separator();
     let mut by_distance: Vec<(f64, usize)> = table
         .centroids
@@ -74,22 +98,25 @@ pub fn show(
         .map(|(k, mu)| (norm(std::array::from_fn(|a| x[a] - mu[a])), k))
         .collect();
     by_distance.sort_by(|a, b| a.0.total_cmp(&b.0));
-    egui::Grid::new("field classes").spacing([2.0 * GRID, 2.0]).show(ui, |ui| {
-        for name in ["", "nearest classes", "|x − μ|", "p"] {
-            ui.label(RichText::new(name).small().weak());
-        }
-        ui.end_row();
-        for (distance, k) in by_distance.into_iter().take(LISTED) {
-            let [r, g, b] = table.centroids.colour(k);
-            let (rect, _) =
-                ui.allocate_exact_size(egui::Vec2::splat(1.25 * GRID), egui::Sense::hover());
-            ui.painter().circle_filled(rect.center(), 5.0, egui::Color32::from_rgb(r, g, b));
-            ui.label(RichText::new(class_name(&lab.settings, input, k)).small());
-            ui.label(RichText::new(short(distance)).monospace());
-            ui.label(RichText::new(short(here.probability[k])).monospace());
+    egui::Grid::new("field classes")
+        .spacing([2.0 * GRID, 2.0])
+        .show(ui, |ui| {
+            for name in ["", "nearest classes", "|x − μ|", "p"] {
+                ui.label(RichText::new(name).small().weak());
+            }
             ui.end_row();
-        }
-    });
+            for (distance, k) in by_distance.into_iter().take(LISTED) {
+                let [r, g, b] = table.centroids.colour(k);
+                let (rect, _) =
+                    ui.allocate_exact_size(egui::Vec2::splat(1.25 * GRID), egui::Sense::hover());
+                ui.painter()
+                    .circle_filled(rect.center(), 5.0, egui::Color32::from_rgb(r, g, b));
+                ui.label(RichText::new(class_name(&lab.settings, input, k)).small());
+                ui.label(RichText::new(short(distance)).monospace());
+                ui.label(RichText::new(short(here.probability[k])).monospace());
+                ui.end_row();
+            }
+        });
     closed
 }
 

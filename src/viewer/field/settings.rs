@@ -144,7 +144,7 @@ impl Default for FieldSettings {
             seed: 1,
             integration: Integration::default(),
             speed: 4,
-            trails: 64,
+            trails: 48,
             particle_colours: ParticleColours::Traversal,
             at_start: false,
             cloud: false,
@@ -198,7 +198,11 @@ impl FieldSettings {
             (&mut self.integration.step, 0.02, 1e-3, 0.2),
             (&mut self.integration.reach, 0.5, 0.05, 1.0),
         ] {
-            *value = if value.is_finite() { value.clamp(low, high) } else { default };
+            *value = if value.is_finite() {
+                value.clamp(low, high)
+            } else {
+                default
+            };
         }
         self.integration.steps = self.integration.steps.clamp(1, 5000);
         self.arrows_per_axis = self.arrows_per_axis.clamp(2, 32);
@@ -236,7 +240,13 @@ mod tests {
     #[test]
     fn settings_of_an_older_file_take_defaults_for_what_they_lack() {
         let old: FieldSettings = serde_json::from_str(r#"{"classes": 40}"#).unwrap();
-        assert_eq!(old, FieldSettings { classes: 40, ..FieldSettings::default() });
+        assert_eq!(
+            old,
+            FieldSettings {
+                classes: 40,
+                ..FieldSettings::default()
+            }
+        );
         let text = serde_json::to_string(&old).unwrap();
         assert_eq!(serde_json::from_str::<FieldSettings>(&text).unwrap(), old);
     }

@@ -46,7 +46,11 @@ impl eframe::App for App {
 fn harness(size: [f32; 2], preset: Option<Preset>, dark: bool) -> Harness<'static, App> {
     let mut harness = Harness::builder()
         .with_size(Vec2::from(size))
-        .with_theme(if dark { egui::Theme::Dark } else { egui::Theme::Light })
+        .with_theme(if dark {
+            egui::Theme::Dark
+        } else {
+            egui::Theme::Light
+        })
         .with_max_steps(64)
         .wgpu()
         .build_eframe(|context| {
@@ -118,10 +122,8 @@ fn a_click_on_a_centroid_makes_it_the_target() {
     harness.state_mut().lab.settings.target = 4;
     settle(&mut harness);
     let table = Table::new(Centroids::kronecker(11));
-    let pane = egui::Rect::from_min_size(
-        egui::Pos2::ZERO,
-        egui::vec2(1000.0 - widgets::PANEL, 640.0),
-    );
+    let pane =
+        egui::Rect::from_min_size(egui::Pos2::ZERO, egui::vec2(1000.0 - widgets::PANEL, 640.0));
     let camera = harness.state().lab.settings.camera;
     let neighbour = nearest_neighbour(table.centroids.points(), 4).unwrap();
     // The panel's frame may add a point or two to its width; a click has a reach of many.
@@ -153,7 +155,11 @@ fn a_click_on_a_centroid_makes_it_the_target() {
     let picked = harness.state().lab.picked.expect("a point of the slice");
     let (seen, _) = view::seen(pane, &camera, picked).unwrap();
     assert!(seen.distance(at) < 6.0);
-    assert!(harness.query_by_label_contains("a particle here, reshaped").is_some());
+    assert!(
+        harness
+            .query_by_label_contains("a particle here, reshaped")
+            .is_some()
+    );
 }
 
 fn click(harness: &mut Harness<'_, App>, at: egui::Pos2) {
@@ -186,7 +192,12 @@ fn dragging_turns_the_camera_and_with_shift_brushes_points() {
 
     harness.event(egui::Event::ModifiersChanged(egui::Modifiers::SHIFT));
     drag(&mut harness, [10.0, 60.0], [640.0, 630.0]);
-    let brushed = harness.state().out.brushed.clone().expect("points were brushed");
+    let brushed = harness
+        .state()
+        .out
+        .brushed
+        .clone()
+        .expect("points were brushed");
     assert_eq!(brushed.len(), SIZE[0] * SIZE[1]);
     assert!(brushed.iter().filter(|b| **b).count() > brushed.len() / 2);
 }
@@ -210,7 +221,11 @@ fn exports_are_what_they_say() {
     harness.state_mut().lab.settings.export = [321, 123];
     for (button, name, starts) in [
         ("PNG", "field.png", b"\x89PNG".as_slice()),
-        ("Curve", "gradient-curve.csv", b"distance,vanilla".as_slice()),
+        (
+            "Curve",
+            "gradient-curve.csv",
+            b"distance,vanilla".as_slice(),
+        ),
         ("Table", "field-table.csv", b"# x = ".as_slice()),
     ] {
         harness.get_by_label(button).click();
@@ -229,8 +244,19 @@ fn exports_are_what_they_say() {
 #[test]
 fn every_control_has_a_name() {
     let harness = harness([1000.0, 1600.0], None, true);
-    for name in ["Temperature", "Epsilon", "Target", "Count", "Per edge", "Step ds"] {
+    for name in [
+        "Temperature",
+        "Epsilon",
+        "Target",
+        "Count",
+        "Per edge",
+        "Step ds",
+    ] {
         assert!(harness.query_all_by_label(name).count() > 0, "{name}");
     }
-    assert!(harness.query_by_label("vector field around the centroids").is_some());
+    assert!(
+        harness
+            .query_by_label("vector field around the centroids")
+            .is_some()
+    );
 }

@@ -1,7 +1,10 @@
 //! The picture of the field, and what the mouse does in it.
 
 use super::{FieldInput, FieldLab, compose, legend, overlay, quality, readout};
-use crate::gpu::field::{Camera, HALF, Renderer, Scene, Show, Shown, Table, in_cube, inside};
+use crate::gpu::field::{
+    ArrowPlace, Camera, Detail, FieldKind, HALF, Renderer, Scene, Show, Shown, Table, in_cube,
+    inside,
+};
 use crate::viewer::theme::{ACCENT, GRID};
 use eframe::egui::{self, Pos2, Rect, Ui, Vec2};
 use eframe::egui_wgpu::{Callback, CallbackResources, CallbackTrait, RenderState};
@@ -57,7 +60,8 @@ pub fn show(
     table: Arc<Table>,
     input: &FieldInput<'_>,
 ) {
-    let (area, response) = ui.allocate_exact_size(ui.available_size(), egui::Sense::click_and_drag());
+    let (area, response) =
+        ui.allocate_exact_size(ui.available_size(), egui::Sense::click_and_drag());
     response.widget_info(|| {
         egui::WidgetInfo::labeled(egui::Role::Image, true, "vector field around the centroids")
     });
@@ -84,7 +88,9 @@ pub fn show(
     let running = lab.playing && lab.renderer.as_ref().is_some_and(Renderer::running);
     let moving = now < lab.moving_until || (running && !lab.hurry);
     let seconds = ui.input(|i| i.unstable_dt);
-    let chooser = lab.quality.get_or_insert_with(|| quality::Quality::new(software));
+    let chooser = lab
+        .quality
+        .get_or_insert_with(|| quality::Quality::new(software));
     chooser.frame(moving, seconds);
     let (scale, detail) = chooser.choose(moving);
 
@@ -94,8 +100,14 @@ pub fn show(
     let quick = software && (moving || pressed);
     let over = lab.renderer.as_ref().is_some_and(Renderer::settled);
     let moment = compose::Moment { quick, over };
-    let mut scene =
-        lab.derived.scene(&lab.settings, input, table.clone(), look, lab.highlighted, moment);
+    let mut scene = lab.derived.scene(
+        &lab.settings,
+        input,
+        table.clone(),
+        look,
+        lab.highlighted,
+        moment,
+    );
     if quick && scene.slice.is_some() && lab.drag.is_some() {
         // The camera alone moves: the fine slice is still right.
         if let Some(slice) = &mut scene.slice {
@@ -107,7 +119,13 @@ pub fn show(
     }
     let pixels = ui.ctx().pixels_per_point() * scale;
     let size = [area.width(), area.height()].map(|v| ((v * pixels).round() as u32).max(1));
-    if let Err(error) = draw(lab, gpu, &scene, input, size, pixels, detail, software) {
+    let frame = Frame {
+        size,
+        scale: pixels,
+        detail,
+        software,
+    };
+    if let Err(error) = draw(lab, gpu, &scene, input, &frame) {
         lab.fail(&error);
         return;
     }
@@ -122,7 +140,13 @@ pub fn show(
     {
         let rect = Rect::from_two_pos(from, to);
         let fill = ACCENT.gamma_multiply(0.15);
-        ui.painter().rect(rect, 2.0, fill, egui::Stroke::new(1.0, ACCENT), egui::StrokeKind::Middle);
+        ui.painter().rect(
+            rect,
+            2.0,
+            fill,
+            egui::Stroke::new(1.0, ACCENT),
+            egui::StrokeKind::Middle,
+        );
     }
     reading(lab, ui, area, &table, input);
 
@@ -167,17 +191,24 @@ pub fn seen(pane: Rect, camera: &Camera, point: [f32; 3]) -> Option<(Pos2, f32)>
     Some((at, depth))
 }
 
-#[allow(clippy::too_many_arguments)]
+/// How one frame is drawn.
+struct Frame {
+    /// Width and height in pixels.
+    size: [u32; 2],
+    /// Pixels a point of the screen.
+    scale: f32,
+    detail: Detail,
+    software: bool,
+}
+
 fn draw(
     lab: &mut FieldLab,
     gpu: &RenderState,
     scene: &Scene,
     input: &FieldInput<'_>,
-    size: [u32; 2],
-    pixels: f32,
-    detail: crate::gpu::field::Detail,
-    software: bool,
+    frame: &Frame,
 ) -> Result<(), crate::gpu::GpuError> {
+    let Frame { size, detail, .. } = *frame;
     let renderer = match &mut lab.renderer {
         Some(renderer) => renderer,
         none => none.insert(Renderer::new(&gpu.device, &gpu.queue)?),
@@ -185,25 +216,32 @@ fn draw(
     if std::mem::take(&mut lab.restart) {
         renderer.restart(scene)?;
     }
-    let brushed = if scene.cloud.is_some() { input.brushed } else { &[] };
+    let brushed = if scene.cloud.is_some() {
+        input.brushed
+    } else {
+        &[]
+    };
     let shown = scene.cloud.is_some()
-        || scene.panes.contains(&crate::gpu::field::FieldKind::Network)
-        || scene.arrows.is_some_and(|a| a.place == crate::gpu::field::ArrowPlace::Cloud);
+        || scene.panes.contains(&FieldKind::Network)
+        || scene.arrows.is_some_and(|a| a.place == ArrowPlace::Cloud);
     let cloud = input.cloud.as_ref().filter(|_| shown);
     let mut changed = renderer.update(scene, cloud, brushed)?;
     if lab.playing && renderer.running() {
         let particles = scene.particles.as_ref().map_or(0, |p| p.seeds.len());
         let evaluations = particles * scene.table.centroids.len() * scene.panes.len();
-        let most = WORK[usize::from(!software)] / evaluations.max(1) as f64;
+        let most = WORK[usize::from(!frame.software)] / evaluations.max(1) as f64;
         let wanted = if lab.hurry { 200 } else { lab.settings.speed };
         changed |= renderer.advance(wanted.min(most as u32).max(1))?;
     }
     lab.tallies = renderer.tallies();
-    let same = lab.texture.as_ref().is_some_and(|t| t.size == size && t.fine == detail.fine);
+    let same = lab
+        .texture
+        .as_ref()
+        .is_some_and(|t| t.size == size && t.fine == detail.fine);
     if same && !changed && lab.shown_detail == Some(detail) {
         return Ok(());
     }
-    let view = renderer.draw(size, pixels, detail)?;
+    let view = renderer.draw(size, frame.scale, detail)?;
     lab.shown_detail = Some(detail);
     if !same {
         let show = match lab.texture.take() {
@@ -211,7 +249,12 @@ fn draw(
             None => Show::new(&gpu.device, gpu.target_format)?,
         };
         let shown = show.picture(&gpu.device, view)?;
-        lab.texture = Some(Picture { show, shown, size, fine: detail.fine });
+        lab.texture = Some(Picture {
+            show,
+            shown,
+            size,
+            fine: detail.fine,
+        });
     }
     Ok(())
 }
@@ -228,7 +271,9 @@ fn steer(
     let pane = pointer.and_then(|at| panes.iter().position(|pane| pane.contains(at)));
     let modifiers = ui.input(|i| i.modifiers);
     let camera = &mut lab.settings.camera;
-    let side = pane.map_or(response.rect.height(), |i| panes[i].size().min_elem()).max(1.0);
+    let side = pane
+        .map_or(response.rect.height(), |i| panes[i].size().min_elem())
+        .max(1.0);
     if response.drag_started() {
         let primary = response.dragged_by(egui::PointerButton::Primary);
         lab.drag = match (ui.input(|i| i.pointer.press_origin()), pane) {
@@ -260,7 +305,10 @@ fn steer(
         }
     }
     if response.double_clicked() {
-        *camera = Camera { perspective: camera.perspective, ..Camera::default() };
+        *camera = Camera {
+            perspective: camera.perspective,
+            ..Camera::default()
+        };
         return;
     }
     if response.clicked()
@@ -320,7 +368,10 @@ fn reading(
     table: &Arc<Table>,
     input: &FieldInput<'_>,
 ) {
-    let Some(point) = lab.picked.filter(|p| p.iter().all(|v| v.abs() <= HALF + 0.01)) else {
+    let Some(point) = lab
+        .picked
+        .filter(|p| p.iter().all(|v| v.abs() <= HALF + 0.01))
+    else {
         return;
     };
     let size = egui::vec2(42.0 * GRID, 30.0 * GRID);

@@ -33,7 +33,9 @@ pub fn slider<N: egui::emath::Numeric>(
 ) {
     row(ui, name, help, |ui| {
         ui.spacing_mut().slider_width = (ui.available_width() - 9.0 * GRID).max(40.0);
-        let slider = egui::Slider::new(value, range).logarithmic(logarithmic).max_decimals(4);
+        let slider = egui::Slider::new(value, range)
+            .logarithmic(logarithmic)
+            .max_decimals(4);
         ui.add(slider)
     });
 }
@@ -55,7 +57,8 @@ pub fn choice<T: PartialEq + Copy>(
         ui.spacing_mut().item_spacing.x = GRID / 2.0;
         ui.horizontal_wrapped(|ui| {
             for (option, name, help) in options {
-                ui.selectable_value(value, *option, *name).on_hover_text(*help);
+                ui.selectable_value(value, *option, *name)
+                    .on_hover_text(*help);
             }
         });
     });
@@ -84,21 +87,29 @@ pub fn class(
                     ui.data_mut(|data| data.insert_temp(id, filter.clone()));
                 }
                 let wanted = filter.to_lowercase();
-                egui::ScrollArea::vertical().max_height(40.0 * GRID).show(ui, |ui| {
-                    for k in 0..count {
-                        let name = named(k);
-                        if name.to_lowercase().contains(&wanted) {
-                            ui.selectable_value(value, k, name);
+                egui::ScrollArea::vertical()
+                    .max_height(40.0 * GRID)
+                    .show(ui, |ui| {
+                        for k in 0..count {
+                            let name = named(k);
+                            if name.to_lowercase().contains(&wanted) {
+                                ui.selectable_value(value, k, name);
+                            }
                         }
-                    }
-                });
+                    });
             })
             .response
     });
 }
 
 /// A group of controls that folds; with a switch that shows or hides what they control.
-pub fn group(ui: &mut Ui, name: &str, help: &str, on: Option<&mut bool>, add: impl FnOnce(&mut Ui)) {
+pub fn group(
+    ui: &mut Ui,
+    name: &str,
+    help: &str,
+    on: Option<&mut bool>,
+    add: impl FnOnce(&mut Ui),
+) {
     ui.separator();
     match on {
         None => {
@@ -106,7 +117,8 @@ pub fn group(ui: &mut Ui, name: &str, help: &str, on: Option<&mut bool>, add: im
             add(ui);
         }
         Some(on) => {
-            ui.checkbox(on, RichText::new(name).strong()).on_hover_text(help);
+            ui.checkbox(on, RichText::new(name).strong())
+                .on_hover_text(help);
             if *on {
                 add(ui);
             }
