@@ -79,6 +79,11 @@ pub fn open(options: Options) -> Result<(), String> {
     };
     // A picture is to look the same wherever it is taken, so nothing remembered goes into it.
     let remember = options.screenshot.is_none();
+    let nowhere = if remember {
+        None
+    } else {
+        Some(tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?)
+    };
     let native = eframe::NativeOptions {
         viewport: egui::ViewportBuilder::default()
             .with_title("FlowSeg")
@@ -95,6 +100,7 @@ pub fn open(options: Options) -> Result<(), String> {
             ..Default::default()
         },
         persist_window: remember,
+        persistence_path: nowhere.as_ref().map(|folder| folder.path().join("window.ron")),
         ..Default::default()
     };
     let failure = Arc::new(Mutex::new(None));
