@@ -43,6 +43,8 @@ pub struct Flow {
     pub moments: Vec<Moment>,
     /// The step from which on every pixel keeps its class, once all states are there.
     pub settled: Option<Vec<u16>>,
+    /// Bytes of graphics memory that the states may take.
+    pub budget: usize,
     /// Another number whenever something on the screen would differ.
     pub generation: u64,
     decoded: Option<(DecodedKey, Arc<wgpu::Buffer>)>,
@@ -77,6 +79,7 @@ impl Flow {
             size: opened.size,
             moments: Vec::new(),
             settled: None,
+            budget: BUDGET,
             generation: 0,
             decoded: None,
             drawn: 0,
@@ -226,7 +229,7 @@ impl Flow {
     /// Drops the least recently shown states from graphics memory until the budget holds.
     fn evict(&mut self, low: usize, high: usize) {
         let bytes = 12 * self.pixels();
-        let most = (BUDGET / bytes.max(1)).max(2);
+        let most = (self.budget / bytes.max(1)).max(2);
         let held = self.resident();
         let mut order: Vec<usize> = (0..self.moments.len())
             .filter(|&i| i != low && i != high)

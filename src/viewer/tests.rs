@@ -1,1 +1,346 @@
+//! The window as a person sees it, on whatever adapter there is, such as Mesa's software one:
+//! pictures of each state against kept ones, and interactions asserted on the state.
 
+use super::*;
+use crate::export::{Artifact, Look};
+use crate::gpu::canvas::Layer;
+use crate::train::{config::Config, step};
+use eframe::egui::{Event, Key, Modifiers, PointerButton, Theme, Vec2, pos2};
+use egui_kittest::kittest::Queryable;
+use egui_kittest::{Harness, SnapshotOptions};
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Pixels that may differ from a kept picture: adapters round edges of text, and processors round
+/// a network's states, a little differently. A panel that moved differs in tens of thousands.
+const DIFFERENT_PIXELS: usize = 2500;
+
+type Window = Harness<'static, App>;
+
+fn options(paths: &[&Path], steps: usize) -> Options {
+    Options {
+        device: Choice::Cpu,
+        model: None,
+        paths: paths.iter().map(|path| (*path).to_owned()).collect(),
+        sampling: Some(Sampling {
+            steps,
+            ..Sampling::default()
+        }),
+        screenshot: None,
+        field: None,
+        size: None,
+    }
+}
+
+fn window(options: Options, theme: Theme) -> Window {
+    Harness::builder()
+        .with_size(Vec2::new(1280.0, 800.0))
+        .with_theme(theme)
+        .with_max_steps(64)
+        .with_options(SnapshotOptions::new().max_failed_pixels(DIFFERENT_PIXELS))
+        .wgpu()
+        .build_eframe(move |creation| {
+            let devices = Devices {
+                compute: "CPU".into(),
+                note: None,
+                adapter: "test adapter".into(),
+                software: true,
+            };
+            let state = creation.wgpu_render_state.as_ref();
+            let device = Device::flex();
+            App::new(&creation.egui_ctx, state, device, devices, None, &options)
+        })
+}
+
+/// Draws frames until something holds.
+#[track_caller]
+fn until(window: &mut Window, what: &str, holds: impl Fn(&App) -> bool) {
+    let begin = Instant::now();
+    loop {
+        window.step();
+        if holds(window.state()) {
+            return;
+        }
+        let problems = window.state().shell.problems.lines();
+        let late = begin.elapsed() > Duration::from_secs(120);
+        assert!(!late, "{what} did not come: {problems:?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn complete(app: &App) -> bool {
+    !app.shell.busy()
+        && app
+            .shell
+            .flow
+            .as_ref()
+            .is_some_and(|flow| flow.settled.is_some())
+}
+
+/// A window with a whole flow, at its end.
+fn done(steps: usize, theme: Theme) -> Window {
+    let mut window = window(options(&[], steps), theme);
+    until(&mut window, "the flow", complete);
+    press(&mut window, Key::End);
+    window.run_steps(3);
+    window
+}
+
+fn press(window: &mut Window, key: Key) {
+    window.key_press(key);
+    window.step();
+}
+
+fn click(window: &mut Window, at: egui::Pos2) {
+    window.event(Event::PointerMoved(at));
+    window.step();
+    for pressed in [true, false] {
+        window.event(Event::PointerButton {
+            pos: at,
+            button: PointerButton::Primary,
+            pressed,
+            modifiers: Modifiers::NONE,
+        });
+        window.step();
+    }
+}
+
+/// A model file with its own classes and random weights.
+fn model_file(folder: &Path, classes: &[&str]) -> PathBuf {
+    let settings = ["model.hidden_size=16", "model.heads=2", "data.size=[16,24]"];
+    let config = Config::parse("", &settings.map(str::to_owned)).unwrap();
+    let names: Vec<String> = classes.iter().map(|name| (*name).to_owned()).collect();
+    let model = step::start(&config, "test", &names, &Device::flex()).average;
+    let path = folder.join("other.safetensors");
+    crate::files::write_model(&path, &model, crate::model::tensors::Precision::Single).unwrap();
+    path
+}
+
+#[test]
+fn pictures_of_every_state() {
+    let mut results = egui_kittest::SnapshotResults::new();
+    let mut loading = window(options(&[], 2), Theme::Dark);
+    // What a person sees before the worker's first answer.
+    results.add(loading.try_snapshot("viewer-loading"));
+    drop(loading);
+    for (theme, name) in [(Theme::Dark, "dark"), (Theme::Light, "light")] {
+        let mut window = done(4, theme);
+        results.add(window.try_snapshot(format!("viewer-done-{name}")));
+        for panel in [Panel::Charts, Panel::Model, Panel::Runs] {
+            dock::reveal(&mut window.state_mut().panels, panel);
+            window.run_steps(3);
+            results.add(window.try_snapshot(format!("viewer-{panel:?}-{name}").to_lowercase()));
+        }
+        dock::reveal(&mut window.state_mut().panels, Panel::Canvas);
+        press(&mut window, Key::F4);
+        press(&mut window, Key::Questionmark);
+        window.run_steps(3);
+        results.add(window.try_snapshot(format!("viewer-keys-{name}")));
+    }
+    let missing = Path::new("no-such-photo.png");
+    let mut failed = window(options(&[missing], 2), Theme::Dark);
+    until(&mut failed, "the failure", |app| app.shell.problems.open);
+    failed.run_steps(3);
+    results.add(failed.try_snapshot("viewer-failed"));
+}
+
+#[test]
+fn keys_scrub_and_play() {
+    let mut window = done(4, Theme::Dark);
+    assert_eq!(window.state().shell.play.position, 4.0);
+    press(&mut window, Key::ArrowLeft);
+    assert_eq!(window.state().shell.play.position, 3.0);
+    press(&mut window, Key::Home);
+    assert_eq!(window.state().shell.play.position, 0.0);
+    assert!(!window.state().shell.play.playing);
+    press(&mut window, Key::Space);
+    assert!(window.state().shell.play.playing);
+    until(&mut window, "the end", |app| app.shell.play.position == 4.0);
+    window.run_steps(2);
+    assert!(!window.state().shell.play.playing);
+}
+
+/// Nothing moves, nothing is drawn: an idle window asks for no frame.
+#[test]
+fn an_idle_window_rests() {
+    let mut window = done(2, Theme::Dark);
+    window.run_steps(5);
+    let rest = window.try_run().unwrap();
+    assert!(rest <= 2, "{rest} frames");
+}
+
+#[test]
+fn a_pixel_is_asked_pinned_and_unpinned() {
+    let mut window = done(3, Theme::Dark);
+    let middle = pos2(480.0, 380.0);
+    click(&mut window, middle);
+    let shell = &window.state().shell;
+    let pixel = shell.hovered_pixel.unwrap();
+    assert_eq!(shell.marks.pins, [pixel]);
+    let flow = shell.flow.as_ref().unwrap();
+    let path = flow.path_of(pixel);
+    assert_eq!(path.len(), 4);
+    assert_eq!(flow.state_of(pixel, 1.5).unwrap()[0], (path[1][0] + path[2][0]) / 2.0);
+    window.key_press_modifiers(Modifiers::COMMAND, Key::Z);
+    window.step();
+    assert!(window.state().shell.marks.pins.is_empty());
+    window.key_press_modifiers(Modifiers::COMMAND, Key::Y);
+    window.step();
+    assert_eq!(window.state().shell.marks.pins, [pixel]);
+}
+
+#[test]
+fn a_class_is_hidden_and_shown_again() {
+    let mut window = done(2, Theme::Dark);
+    let shell = &window.state().shell;
+    let class = shell.model.as_ref().unwrap().card.classes[0].clone();
+    let row = window.get_by(|node| {
+        node.label().is_some_and(|label| label.starts_with(&format!("{class},")))
+    });
+    row.click();
+    window.run_steps(2);
+    assert!(window.state().shell.marks.hidden.contains(&0));
+    // The picture follows: that is a new table of colours on the device.
+    let version = window.state().shell.screen.as_ref().unwrap().classes_version();
+    press(&mut window, Key::A);
+    window.step();
+    assert!(window.state().shell.marks.hidden.is_empty());
+    let later = window.state().shell.screen.as_ref().unwrap().classes_version();
+    assert!(later > version);
+}
+
+#[test]
+fn layers_and_arrangements_follow_their_keys() {
+    let mut window = done(2, Theme::Dark);
+    press(&mut window, Key::Num2);
+    assert_eq!(window.state().shell.active_layer(), Layer::Raw);
+    // The samples' classes are not the model's, so there is no truth to show.
+    if !window.state().shell.has_truth() {
+        press(&mut window, Key::Num5);
+        assert_eq!(window.state().shell.active_layer(), Layer::Raw);
+    }
+    press(&mut window, Key::F3);
+    let view = &window.state().shell.settings.view;
+    assert_eq!(view.arrangement, view::Arrangement::Swipe);
+    press(&mut window, Key::Plus);
+    assert!(window.state().shell.settings.view.camera.zoom > 1.2);
+    press(&mut window, Key::F);
+    assert_eq!(window.state().shell.settings.view.camera.zoom, 1.0);
+}
+
+#[test]
+fn another_model_takes_over_and_a_wrong_one_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = done(2, Theme::Dark);
+    let wrong = folder.path().join("wrong.safetensors");
+    fs::write(&wrong, "not a model").unwrap();
+    window.state_mut().shell.open_model(&wrong.to_string_lossy());
+    until(&mut window, "a refusal", |app| app.shell.problems.open);
+    let shell = &window.state().shell;
+    assert!(shell.problems.lines()[0].contains("wrong.safetensors"));
+    assert!(shell.model.is_some() && !shell.busy());
+
+    let other = model_file(folder.path(), &["left", "right"]);
+    window.state_mut().shell.open_model(&other.to_string_lossy());
+    until(&mut window, "the other model", |app| {
+        let model = app.shell.model.as_ref();
+        model.is_some_and(|model| model.card.classes == ["left", "right"]) && complete(app)
+    });
+    let recent = &window.state().shell.settings.recent_models;
+    assert!(recent[0].ends_with("other.safetensors"));
+}
+
+#[test]
+fn sampling_is_cancelled_within_a_step() {
+    let mut window = window(options(&[], 100), Theme::Dark);
+    until(&mut window, "a state", |app| {
+        app.shell.flow.as_ref().is_some_and(|flow| flow.moments.len() > 1)
+    });
+    press(&mut window, Key::Escape);
+    assert!(!window.state().shell.busy());
+    let states = |window: &Window| window.state().shell.flow.as_ref().unwrap().moments.len();
+    let before = states(&window);
+    std::thread::sleep(Duration::from_millis(300));
+    window.run_steps(3);
+    assert_eq!(states(&window), before);
+    assert!(before < 101);
+}
+
+#[test]
+fn what_people_open_by_mistake_is_told_and_the_window_lives_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let mut good = Vec::new();
+    let picture = image::RgbImage::new(40, 30);
+    picture
+        .write_to(&mut std::io::Cursor::new(&mut good), image::ImageFormat::Png)
+        .unwrap();
+    fs::write(path("text.png"), "this is no picture").unwrap();
+    fs::write(path("cut.png"), &good[..good.len() / 2]).unwrap();
+    fs::write(path("empty.jpg"), "").unwrap();
+    // A header that promises 30000 x 30000 pixels.
+    let mut huge = good.clone();
+    huge[16..24].copy_from_slice(&[0, 0, 0x75, 0x30, 0, 0, 0x75, 0x30]);
+    fs::write(path("huge.png"), huge).unwrap();
+    fs::create_dir(path("nothing")).unwrap();
+    let mut window = done(2, Theme::Dark);
+    for name in ["text.png", "cut.png", "empty.jpg", "huge.png", "gone.png", "nothing"] {
+        window.state_mut().shell.look(vec![path(name), path(name)]);
+        let told = |app: &App| app.shell.problems.lines().iter().any(|l| l.contains(name));
+        until(&mut window, name, told);
+    }
+    image::RgbImage::new(1, 1).save(path("one.png")).unwrap();
+    window.state_mut().shell.look(vec![path("one.png"), path("one.png")]);
+    until(&mut window, "a picture of one pixel", |app| {
+        complete(app) && app.shell.flow.as_ref().is_some_and(|flow| flow.name == "one.png")
+    });
+}
+
+#[test]
+fn exports_are_written_and_a_place_that_refuses_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = done(2, Theme::Dark);
+    let paths = [folder.path().join("mask.png"), folder.path().join("no/folder/mask.png")];
+    for path in &paths {
+        let shell = &mut window.state_mut().shell;
+        let kept = exporting::Kept::of(shell, Look::Raw).unwrap();
+        shell.exports.write(Artifact::Labels, kept, path.clone()).unwrap();
+        until(&mut window, "the file", |app| !app.shell.exports.busy());
+    }
+    assert!(paths[0].exists() && !paths[1].exists());
+    let problems = window.state().shell.problems.lines();
+    assert!(problems.iter().any(|line| line.contains("no/folder")), "{problems:?}");
+}
+
+#[test]
+fn old_states_leave_graphics_memory_and_come_back() {
+    let mut window = done(8, Theme::Dark);
+    let flow = window.state_mut().shell.flow.as_mut().unwrap();
+    assert_eq!(flow.resident(), 9);
+    flow.budget = 3 * 12 * flow.pixels();
+    press(&mut window, Key::ArrowLeft);
+    window.run_steps(2);
+    let resident = |window: &Window| window.state().shell.flow.as_ref().unwrap().resident();
+    assert_eq!(resident(&window), 3);
+    press(&mut window, Key::Home);
+    window.run_steps(2);
+    assert!(window.state_mut().shell.sources().is_some());
+    assert!(resident(&window) <= 3);
+}
+
+#[test]
+fn what_is_remembered_survives_a_file() {
+    let memory = Memory {
+        settings: Settings {
+            steps: 33,
+            ..Settings::default()
+        },
+        panels: dock::tree(),
+        field: field::FieldSettings::default(),
+    };
+    let text = serde_json::to_string(&memory).unwrap();
+    let read: Memory = serde_json::from_str(&text).unwrap();
+    assert_eq!(read.settings.steps, 33);
+    assert!(dock::is_sound(&read.panels));
+}
