@@ -163,13 +163,11 @@ fn sample(entry: &DirEntry) -> Option<Sample> {
     if path.extension()? != "png" {
         return None;
     }
-    let stem = path.file_stem()?.to_str()?;
-    let step = stem.split('-').find_map(|part| part.parse().ok())?;
-    let name: Vec<&str> = stem
-        .split('-')
-        .filter(|part| *part != "step" && part.parse::<u64>().is_err())
-        .collect();
-    let name = name.join("-");
+    let mut parts: Vec<&str> = path.file_stem()?.to_str()?.split('-').collect();
+    let number = parts.iter().position(|part| part.parse::<u64>().is_ok())?;
+    let step = parts.remove(number).parse().ok()?;
+    parts.retain(|part| *part != "step");
+    let name = parts.join("-");
     let written = entry.metadata().and_then(|m| m.modified()).ok();
     Some(Sample {
         step,

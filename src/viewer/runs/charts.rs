@@ -135,12 +135,7 @@ impl Charts {
             ui.add_space(theme::GRID);
             ui.checkbox(&mut self.log, "Logarithmic loss");
             ui.add_space(theme::GRID);
-            let text = ICON_FIT_SCREEN.rich_text().size(18.0);
-            let hint = "Fit all charts to their curves (double click fits one)";
-            let fit = ui
-                .add(egui::Button::new(text).frame(false))
-                .on_hover_text(hint);
-            self.fit = fit.accessible_name("Fit charts").clicked();
+            self.fit = theme::icon_button(ui, ICON_FIT_SCREEN, "Fit all charts").clicked();
         });
         ui.add_space(theme::GRID / 2.0);
     }

@@ -4,6 +4,7 @@ use super::list::thousands;
 use super::{Shown, theme};
 use crate::runs::{Sample, Watcher};
 use eframe::egui::{self, Align2, Rect, RichText, TextStyle, TextureHandle, TextureOptions};
+use egui_material_icons::MaterialIcon;
 use egui_material_icons::icons::{ICON_CHEVRON_LEFT, ICON_CHEVRON_RIGHT};
 use image::RgbImage;
 use std::path::Path;
@@ -63,36 +64,25 @@ impl Samples {
         let mut at = self.at.map_or(last, |at| at.min(last));
         ui.add_space(theme::GRID / 2.0);
         ui.horizontal(|ui| {
-            ui.label(RichText::new("Samples").strong());
-            if !shown.run.name.is_empty() {
-                ui.label(RichText::new(&shown.run.name).color(shown.colour));
-            }
+            ui.strong("Samples");
+            ui.label(RichText::new(&shown.run.name).color(shown.colour));
             ui.add_space(theme::GRID);
-            let arrow = |icon: egui_material_icons::MaterialIcon| {
-                egui::Button::new(icon.rich_text().size(18.0)).frame(false)
-            };
-            let before = ui.add_enabled(at > 0, arrow(ICON_CHEVRON_LEFT));
-            if before.accessible_name("Previous sample").clicked() {
+            if arrow(ui, at > 0, ICON_CHEVRON_LEFT, "Previous sample") {
                 at -= 1;
             }
             let slider = egui::Slider::new(&mut at, 0..=last).show_value(false);
-            let slider = ui.add_enabled(last > 0, slider);
-            slider
+            ui.add_enabled(last > 0, slider)
                 .on_hover_text("Step of the samples")
                 .accessible_name("Step of the samples");
-            let after = ui.add_enabled(at < last, arrow(ICON_CHEVRON_RIGHT));
-            if after.accessible_name("Next sample").clicked() {
+            if arrow(ui, at < last, ICON_CHEVRON_RIGHT, "Next sample") {
                 at += 1;
             }
             let Sample { step, name, .. } = &samples[at];
-            let newest = if at == last { ", the newest" } else { "" };
-            let name = if name.is_empty() {
-                String::new()
-            } else {
-                format!(" {name}")
-            };
-            ui.monospace(format!("step {}{name}", thousands(*step)));
-            ui.label(RichText::new(newest.trim_start_matches(", ")).weak());
+            ui.monospace(format!("step {}", thousands(*step)));
+            ui.label(name);
+            if at == last {
+                ui.weak("newest");
+            }
         });
         // At the end one stays at the end while samples arrive.
         self.at = (at < last).then_some(at);
@@ -118,6 +108,12 @@ impl Samples {
             }
         }
     }
+}
+
+/// An arrow that can be pressed while `on`. Whether it was.
+fn arrow(ui: &mut egui::Ui, on: bool, icon: MaterialIcon, name: &str) -> bool {
+    let button = ui.add_enabled_ui(on, |ui| theme::icon_button(ui, icon, name));
+    button.inner.clicked()
 }
 
 /// Draws a sheet as large as its room allows, magnified by whole pixels.

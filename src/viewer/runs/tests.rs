@@ -29,7 +29,6 @@ fn show<'a>(monitor: RunMonitor, theme: Theme, size: [f32; 2]) -> Window<'a> {
         .with_options(SnapshotOptions::new().max_failed_pixels(DIFFERENT_PIXELS))
         .with_context_setup(|context| {
             theme::apply(context);
-            egui_material_icons::initialize(context);
         })
         .wgpu()
         .build_ui_state(
@@ -251,7 +250,9 @@ fn controls_do_what_they_say() {
     assert_eq!(visible(&window), [true; 3]);
 
     window.get_by_label("Logarithmic loss").click();
-    window.get_by_label("Smoothing").set_value_accesskit(0.9);
+    window
+        .get_by_role_and_label(egui::Role::Slider, "Smoothing")
+        .set_value_accesskit(0.9);
     window.run();
     let charts = &window.state().charts;
     assert!(charts.log && (charts.smoothing - 0.9).abs() < 1e-6);
