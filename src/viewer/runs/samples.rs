@@ -13,6 +13,8 @@ use std::path::Path;
 const KEPT: usize = 12;
 /// The longest side of a picture, where the graphics device allows it.
 const SIDE: usize = 8192;
+/// The greatest magnification.
+const LARGEST: f32 = 4.0;
 /// What the rows of a sheet show.
 const ROWS: [&str; 3] = ["photo", "prediction", "truth"];
 
@@ -46,11 +48,7 @@ impl Samples {
         let picture = picture.map(|picture| {
             let size = [picture.width() as usize, picture.height() as usize];
             let image = egui::ColorImage::from_rgb(size, picture.as_raw());
-            let options = TextureOptions {
-                magnification: egui::TextureFilter::Nearest,
-                ..TextureOptions::LINEAR
-            };
-            context.load_texture(path.to_string_lossy(), image, options)
+            context.load_texture(path.to_string_lossy(), image, TextureOptions::LINEAR)
         });
         self.pictures.push((sample, picture));
         let surplus = self.pictures.len().saturating_sub(KEPT);
@@ -95,7 +93,7 @@ impl Samples {
         match self.pictures.iter().find(|(of, _)| of == sample) {
             Some((_, Ok(texture))) => sheet(sample, texture, area, ui),
             Some((_, Err(text))) => {
-                let colour = ui.visuals().error_fg_color;
+                let colour = theme::ERROR;
                 say(text, colour, area, ui);
             }
             None => {
@@ -116,7 +114,7 @@ fn arrow(ui: &mut egui::Ui, on: bool, icon: MaterialIcon, name: &str) -> bool {
     button.inner.clicked()
 }
 
-/// Draws a sheet as large as its room allows, magnified by whole pixels.
+/// Draws a sheet as large as its room allows.
 fn sheet(sample: &Sample, texture: &TextureHandle, area: Rect, ui: &egui::Ui) {
     // A sheet of the trainer has three rows; a picture with a name of its own is what it is.
     let rows: &[&str] = if sample.name.is_empty() { &ROWS } else { &[] };
@@ -127,9 +125,8 @@ fn sheet(sample: &Sample, texture: &TextureHandle, area: Rect, ui: &egui::Ui) {
     };
     let area = area.with_min_x(area.min.x + margin);
     let size = texture.size_vec2();
-    let pixel = ui.pixels_per_point();
-    let fit = (area.width() / size.x).min(area.height() / size.y) * pixel;
-    let scale = if fit >= 1.0 { fit.floor() } else { fit } / pixel;
+    let scale = (area.width() / size.x).min(area.height() / size.y);
+    let scale = scale.min(LARGEST);
     let target = Rect::from_min_size(area.min, size * scale);
     let whole = Rect::from_min_max(egui::pos2(0.0, 0.0), egui::pos2(1.0, 1.0));
     ui.painter()
