@@ -154,7 +154,7 @@ pub enum ExportError {
     File(#[from] FileError),
     /// The label map.
     #[error(transparent)]
-    Labels(#[from] DataError),
+    Labels(DataError),
     /// The folder for the frames has something in it.
     #[error("{} is not an empty folder: name a new one for the frames", .0.display())]
     Occupied(PathBuf),
@@ -217,6 +217,16 @@ pub fn write(
     // The file is there: an answer to stop comes too late.
     progress(1.0);
     Ok(())
+}
+
+impl From<DataError> for ExportError {
+    fn from(error: DataError) -> Self {
+        match error {
+            // A disk that refuses is told as for every other file.
+            DataError::Write { path, source } => Self::File(FileError::Write { path, source }),
+            other => Self::Labels(other),
+        }
+    }
 }
 
 fn go_on(yes: bool) -> Result<(), ExportError> {

@@ -1,7 +1,7 @@
 //! A run folder: what it holds, and how the run in it is getting on.
 
 use super::follow::Follower;
-use super::{Curves, Plan, Run, Sample, Status};
+use super::{Plan, Run, Sample, Status};
 use std::fs::{self, DirEntry};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -93,9 +93,9 @@ impl Followed {
         let read = self.metrics.read(&path, curves, stop);
         match read.and_then(|new| Ok((new, fs::metadata(&path)?.modified()?))) {
             Ok((new, written)) => Ok((new, now.duration_since(written).unwrap_or_default())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.metrics = Follower::default();
-                Ok((set(curves, Curves::default()), Duration::ZERO))
+            // A run that has only begun; one whose file vanished fails below and keeps its curves.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && curves.is_empty() => {
+                Ok((false, Duration::ZERO))
             }
             Err(error) => Err(format!(
                 "cannot read {} ({error}): check the file and its permissions",
@@ -163,13 +163,11 @@ fn sample(entry: &DirEntry) -> Option<Sample> {
     if path.extension()? != "png" {
         return None;
     }
-    let stem = path.file_stem()?.to_str()?;
-    let step = stem.split('-').find_map(|part| part.parse().ok())?;
-    let name: Vec<&str> = stem
-        .split('-')
-        .filter(|part| *part != "step" && part.parse::<u64>().is_err())
-        .collect();
-    let name = name.join("-");
+    let mut parts: Vec<&str> = path.file_stem()?.to_str()?.split('-').collect();
+    let number = parts.iter().position(|part| part.parse::<u64>().is_ok())?;
+    let step = parts.remove(number).parse().ok()?;
+    parts.retain(|part| *part != "step");
+    let name = parts.join("-");
     let written = entry.metadata().and_then(|m| m.modified()).ok();
     Some(Sample {
         step,

@@ -20,6 +20,8 @@ struct Quantity {
     smoothed: bool,
     /// Whether the axis starts at 0.
     from_zero: bool,
+    /// Whether it is measured so seldom that every point deserves a mark.
+    marked: bool,
 }
 
 const LOSS: usize = 0;
@@ -32,6 +34,7 @@ const QUANTITIES: [Quantity; 5] = [
         unit: "",
         smoothed: true,
         from_zero: false,
+        marked: false,
     },
     Quantity {
         title: "mIoU",
@@ -40,6 +43,7 @@ const QUANTITIES: [Quantity; 5] = [
         unit: "%",
         smoothed: false,
         from_zero: true,
+        marked: true,
     },
     Quantity {
         title: "Learning rate",
@@ -48,6 +52,7 @@ const QUANTITIES: [Quantity; 5] = [
         unit: "",
         smoothed: false,
         from_zero: true,
+        marked: false,
     },
     Quantity {
         title: "Throughput",
@@ -56,6 +61,7 @@ const QUANTITIES: [Quantity; 5] = [
         unit: "photos/s",
         smoothed: true,
         from_zero: true,
+        marked: false,
     },
     Quantity {
         title: "Waiting for data",
@@ -64,11 +70,16 @@ const QUANTITIES: [Quantity; 5] = [
         unit: "%",
         smoothed: true,
         from_zero: true,
+        marked: false,
     },
 ];
 
-/// Curves of at most so many points have a mark on each.
-const MARKED: usize = 64;
+/// Curves of more points than this have no marks.
+const MARKED: usize = 100;
+
+/// Least distance of marks along the axes, in points.
+const X_MARKS: f64 = 88.0;
+const Y_MARKS: f64 = 36.0;
 
 /// The charts and how they are drawn.
 pub(super) struct Charts {
@@ -112,10 +123,10 @@ impl Charts {
         }
         let last = visible.iter().map(|shown| shown.run.curves.last_step());
         let last = last.max().unwrap_or(0).max(1);
-        for (number, area) in cells(ui.available_rect_before_wrap())
-            .into_iter()
-            .enumerate()
-        {
+        // The last mark of an axis reaches over its end.
+        let area = ui.available_rect_before_wrap();
+        let area = area.with_max_x(area.max.x - 2.0 * theme::GRID);
+        for (number, area) in cells(area).into_iter().enumerate() {
             ui.scope_builder(UiBuilder::new().max_rect(area).id_salt(number), |ui| {
                 self.chart(number, &visible, last, ui);
             });
@@ -135,12 +146,7 @@ impl Charts {
             ui.add_space(theme::GRID);
             ui.checkbox(&mut self.log, "Logarithmic loss");
             ui.add_space(theme::GRID);
-            let text = ICON_FIT_SCREEN.rich_text().size(18.0);
-            let hint = "Fit all charts to their curves (double click fits one)";
-            let fit = ui
-                .add(egui::Button::new(text).frame(false))
-                .on_hover_text(hint);
-            self.fit = fit.accessible_name("Fit charts").clicked();
+            self.fit = theme::icon_button(ui, ICON_FIT_SCREEN, "Fit all charts").clicked();
         });
         ui.add_space(theme::GRID / 2.0);
     }
@@ -192,6 +198,8 @@ impl Charts {
             .include_x(last as f64)
             .set_margin_fraction(egui::vec2(0.02, 0.08))
             .label_formatter(|_| None)
+            .grid_color(ui.visuals().widgets.noninteractive.bg_stroke.color)
+            .x_grid_spacer(|input| even_marks(&input, X_MARKS))
             .x_axis_formatter(|mark, _| step_mark(mark.value))
             .y_axis_formatter(move |mark, _| {
                 number_text(if log {
@@ -200,9 +208,11 @@ impl Charts {
                     mark.value
                 })
             });
-        if log {
-            plot = plot.y_grid_spacer(log_marks);
-        } else if quantity.from_zero {
+        plot = match log {
+            true => plot.y_grid_spacer(log_marks),
+            false => plot.y_grid_spacer(|input| even_marks(&input, Y_MARKS)),
+        };
+        if quantity.from_zero {
             plot = plot.include_y(0.0);
         }
         if self.fit {
@@ -229,7 +239,7 @@ impl Charts {
                     let raw = PlotPoints::Borrowed(&drawn.raw);
                     plot.line(Line::new(name.clone(), raw).color(colour).width(1.75));
                 }
-                if drawn.raw.len() <= MARKED && drawn.smooth.is_none() {
+                if quantity.marked && drawn.raw.len() <= MARKED {
                     let raw = PlotPoints::Borrowed(&drawn.raw);
                     plot.points(
                         Points::new(format!("{name} marks"), raw)
@@ -350,36 +360,53 @@ fn number_text(value: f64) -> String {
     }
 }
 
+/// Marks at even steps of 1, 2 or 5 times a power of ten, at least `distance` points apart.
+fn even_marks(input: &GridInput, distance: f64) -> Vec<GridMark> {
+    let (low, high) = input.bounds;
+    let step = even(point(input) * distance);
+    let count = (high - low) / step;
+    if !step.is_normal() || !(0.0..1000.0).contains(&count) {
+        return Vec::new();
+    }
+    ((low / step).ceil() as i64..=(high / step).floor() as i64)
+        .map(|i| GridMark {
+            value: i as f64 * step,
+            step_size: step,
+        })
+        .collect()
+}
+
+/// What a point of the screen is worth on the axis.
+fn point(input: &GridInput) -> f64 {
+    // The plot's finest step is its `grid_spacing`, by default 8 points.
+    input.base_step_size / 8.0
+}
+
 /// Marks of a logarithmic axis: 1, 2 and 5 times the powers of ten, or where less than that is
 /// seen, even steps of the value itself.
 fn log_marks(input: GridInput) -> Vec<GridMark> {
     let (low, high) = input.bounds;
-    if !(high - low).is_finite() || high - low > 600.0 || high <= low {
+    let extent = high - low;
+    if !(f64::MIN_POSITIVE..300.0).contains(&extent) {
         return Vec::new();
     }
-    if high - low > 1.2 {
+    let mark = |value: f64, step_size: f64| GridMark { value, step_size };
+    if extent > 1.5 {
         let decades = low.floor() as i32..=high.ceil() as i32;
         let marks = decades.flat_map(|decade| {
-            let whole = (high - low) / 3.0;
-            [(1.0, 1.0), (2.0, 0.3), (5.0, 0.3)].map(|(factor, size): (f64, f64)| GridMark {
-                value: f64::from(decade) + factor.log10(),
-                step_size: size * whole.max(1.0),
-            })
+            [(1.0, 1.0), (2.0, 0.3), (5.0, 0.3)]
+                .map(|(factor, size): (f64, f64)| mark(f64::from(decade) + factor.log10(), size))
         });
-        return marks
-            .filter(|mark| (low..=high).contains(&mark.value))
-            .collect();
+        return marks.filter(|m| (low..=high).contains(&m.value)).collect();
     }
+    // As far apart as even marks are, on the average.
     let (least, most) = (10f64.powf(low), 10f64.powf(high));
-    let step = even((most - least) / 5.0);
-    let first = (least / step).ceil() as i64;
-    (first..first + 20)
-        .map(|i| i as f64 * step)
+    let count = (extent / point(&input) / Y_MARKS).max(1.0);
+    let step = even((most - least) / count);
+    (1..)
+        .map(|i| ((least / step).floor() + f64::from(i)) * step)
         .take_while(|value| *value <= most)
-        .map(|value| GridMark {
-            value: value.log10(),
-            step_size: (high - low) / 5.0,
-        })
+        .map(|value| mark(value.log10(), extent / count))
         .collect()
 }
 
@@ -389,4 +416,70 @@ fn even(step: f64) -> f64 {
     let factors = [1.0, 2.0, 5.0, 10.0];
     let fits = factors.into_iter().find(|factor| factor * power >= step);
     power * fits.unwrap_or(10.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_smooth_curve_starts_at_its_first_value_and_follows() {
+        let steps: Curve = (0..200)
+            .map(|i| [f64::from(i), if i < 100 { 3.0 } else { 1.0 }])
+            .collect();
+        let smoothed = smooth(&steps, 0.9);
+        assert!((smoothed[0][1] - 3.0).abs() < 1e-12 && (smoothed[99][1] - 3.0).abs() < 1e-12);
+        // After ten points of the new value (1 - 0.9^10) of the way is gone.
+        assert!((smoothed[109][1] - (1.0 + 2.0 * 0.9f64.powi(10))).abs() < 1e-4);
+        assert_eq!(smooth(&steps, 0.0), steps);
+    }
+
+    #[test]
+    fn the_nearest_point_is_found() {
+        let curve = vec![[10.0, 1.0], [20.0, 2.0], [40.0, 3.0]];
+        for (step, expected) in [
+            (-5.0, 1.0),
+            (14.0, 1.0),
+            (16.0, 2.0),
+            (29.0, 2.0),
+            (99.0, 3.0),
+        ] {
+            assert_eq!(nearest(&curve, step).unwrap()[1], expected, "{step}");
+        }
+        assert_eq!(nearest(&Curve::new(), 1.0), None);
+    }
+
+    #[test]
+    fn values_are_short_and_exact() {
+        let values = [0.0, 0.5, 12.3456, 1234.6, 0.00012345, 2e6].map(number_text);
+        assert_eq!(values, ["0", "0.5", "12.35", "1235", "1.23e-4", "2.00e6"]);
+        let steps = [0.0, 400.0, 2500.0, 12_500.0, 1_250_000.0, 0.5].map(step_mark);
+        assert_eq!(steps, ["0", "400", "2 500", "12.5 k", "1.25 M", ""]);
+    }
+
+    #[test]
+    fn marks_are_round_numbers_inside_the_axis() {
+        let input = |low, high| GridInput {
+            bounds: (low, high),
+            base_step_size: 8.0 * (high - low) / 300.0,
+        };
+        let values = |marks: Vec<GridMark>| -> Vec<f64> { marks.iter().map(|m| m.value).collect() };
+        assert_eq!(
+            values(even_marks(&input(-3.0, 103.0), 60.0)),
+            [0.0, 50.0, 100.0]
+        );
+        // Three decades, then less than one.
+        let wide = values(log_marks(input(-2.0, 1.0)));
+        assert_eq!((wide.len(), wide[0], wide[9]), (10, -2.0, 1.0));
+        let narrow: Vec<f64> = values(log_marks(input(0.7f64.log10(), 3.1f64.log10())));
+        let narrow: Vec<f64> = narrow
+            .iter()
+            .map(|v| (1e6 * 10f64.powf(*v)).round() / 1e6)
+            .collect();
+        assert_eq!(narrow, [1.0, 1.5, 2.0, 2.5, 3.0]);
+        for (low, high) in [(f64::NAN, 1.0), (0.0, 0.0), (f64::NEG_INFINITY, 0.0)] {
+            assert!(log_marks(input(low, high)).is_empty());
+            assert!(even_marks(&input(low, high), 60.0).is_empty());
+        }
+    }
 }

@@ -62,7 +62,7 @@ fn entry(shown: &mut Shown, selected: &mut Option<PathBuf>, ui: &mut egui::Ui) {
         ui.add(bar).accessible_name(format!("Progress of {name}"));
     }
     if let Status::Failed(text) = &shown.run.status {
-        ui.label(RichText::new(text).color(ui.visuals().error_fg_color));
+        ui.label(RichText::new(text).color(theme::ERROR));
     }
     for (label, value) in facts(&shown.run) {
         ui.horizontal(|ui| {
@@ -82,7 +82,7 @@ fn state(run: &Run, ui: &mut egui::Ui) {
         Status::Running => (ICON_PLAY_CIRCLE, theme::ACCENT),
         Status::Finished => (ICON_CHECK_CIRCLE, visuals.weak_text_color()),
         Status::Stale => (ICON_SCHEDULE, visuals.warn_fg_color),
-        Status::Failed(_) => (ICON_ERROR, visuals.error_fg_color),
+        Status::Failed(_) => (ICON_ERROR, theme::ERROR),
     };
     ui.spacing_mut().item_spacing.x = theme::GRID / 2.0;
     ui.label(RichText::new(run.status.label()).small().color(colour));

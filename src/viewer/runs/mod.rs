@@ -149,8 +149,10 @@ impl RunMonitor {
         if let Some(shown) = selected.filter(|shown| !shown.run.samples.is_empty()) {
             egui::Panel::bottom("samples")
                 .resizable(true)
-                .default_size(32.0 * theme::GRID)
-                .size_range(16.0 * theme::GRID..=80.0 * theme::GRID)
+                .default_size(0.36 * ui.available_height())
+                .size_range(
+                    16.0 * theme::GRID..=(0.7 * ui.available_height()).max(16.0 * theme::GRID),
+                )
                 .show(ui, |ui| self.samples.show(shown, watcher, ui));
         }
         egui::CentralPanel::default().show(ui, |ui| {

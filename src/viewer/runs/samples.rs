@@ -4,6 +4,7 @@ use super::list::thousands;
 use super::{Shown, theme};
 use crate::runs::{Sample, Watcher};
 use eframe::egui::{self, Align2, Rect, RichText, TextStyle, TextureHandle, TextureOptions};
+use egui_material_icons::MaterialIcon;
 use egui_material_icons::icons::{ICON_CHEVRON_LEFT, ICON_CHEVRON_RIGHT};
 use image::RgbImage;
 use std::path::Path;
@@ -12,6 +13,8 @@ use std::path::Path;
 const KEPT: usize = 12;
 /// The longest side of a picture, where the graphics device allows it.
 const SIDE: usize = 8192;
+/// The greatest magnification.
+const LARGEST: f32 = 4.0;
 /// What the rows of a sheet show.
 const ROWS: [&str; 3] = ["photo", "prediction", "truth"];
 
@@ -45,11 +48,7 @@ impl Samples {
         let picture = picture.map(|picture| {
             let size = [picture.width() as usize, picture.height() as usize];
             let image = egui::ColorImage::from_rgb(size, picture.as_raw());
-            let options = TextureOptions {
-                magnification: egui::TextureFilter::Nearest,
-                ..TextureOptions::LINEAR
-            };
-            context.load_texture(path.to_string_lossy(), image, options)
+            context.load_texture(path.to_string_lossy(), image, TextureOptions::LINEAR)
         });
         self.pictures.push((sample, picture));
         let surplus = self.pictures.len().saturating_sub(KEPT);
@@ -63,36 +62,25 @@ impl Samples {
         let mut at = self.at.map_or(last, |at| at.min(last));
         ui.add_space(theme::GRID / 2.0);
         ui.horizontal(|ui| {
-            ui.label(RichText::new("Samples").strong());
-            if !shown.run.name.is_empty() {
-                ui.label(RichText::new(&shown.run.name).color(shown.colour));
-            }
+            ui.strong("Samples");
+            ui.label(RichText::new(&shown.run.name).color(shown.colour));
             ui.add_space(theme::GRID);
-            let arrow = |icon: egui_material_icons::MaterialIcon| {
-                egui::Button::new(icon.rich_text().size(18.0)).frame(false)
-            };
-            let before = ui.add_enabled(at > 0, arrow(ICON_CHEVRON_LEFT));
-            if before.accessible_name("Previous sample").clicked() {
+            if arrow(ui, at > 0, ICON_CHEVRON_LEFT, "Previous sample") {
                 at -= 1;
             }
             let slider = egui::Slider::new(&mut at, 0..=last).show_value(false);
-            let slider = ui.add_enabled(last > 0, slider);
-            slider
+            ui.add_enabled(last > 0, slider)
                 .on_hover_text("Step of the samples")
                 .accessible_name("Step of the samples");
-            let after = ui.add_enabled(at < last, arrow(ICON_CHEVRON_RIGHT));
-            if after.accessible_name("Next sample").clicked() {
+            if arrow(ui, at < last, ICON_CHEVRON_RIGHT, "Next sample") {
                 at += 1;
             }
             let Sample { step, name, .. } = &samples[at];
-            let newest = if at == last { ", the newest" } else { "" };
-            let name = if name.is_empty() {
-                String::new()
-            } else {
-                format!(" {name}")
-            };
-            ui.monospace(format!("step {}{name}", thousands(*step)));
-            ui.label(RichText::new(newest.trim_start_matches(", ")).weak());
+            ui.monospace(format!("step {}", thousands(*step)));
+            ui.label(name);
+            if at == last {
+                ui.weak("newest");
+            }
         });
         // At the end one stays at the end while samples arrive.
         self.at = (at < last).then_some(at);
@@ -105,7 +93,7 @@ impl Samples {
         match self.pictures.iter().find(|(of, _)| of == sample) {
             Some((_, Ok(texture))) => sheet(sample, texture, area, ui),
             Some((_, Err(text))) => {
-                let colour = ui.visuals().error_fg_color;
+                let colour = theme::ERROR;
                 say(text, colour, area, ui);
             }
             None => {
@@ -120,7 +108,13 @@ impl Samples {
     }
 }
 
-/// Draws a sheet as large as its room allows, magnified by whole pixels.
+/// An arrow that can be pressed while `on`. Whether it was.
+fn arrow(ui: &mut egui::Ui, on: bool, icon: MaterialIcon, name: &str) -> bool {
+    let button = ui.add_enabled_ui(on, |ui| theme::icon_button(ui, icon, name));
+    button.inner.clicked()
+}
+
+/// Draws a sheet as large as its room allows.
 fn sheet(sample: &Sample, texture: &TextureHandle, area: Rect, ui: &egui::Ui) {
     // A sheet of the trainer has three rows; a picture with a name of its own is what it is.
     let rows: &[&str] = if sample.name.is_empty() { &ROWS } else { &[] };
@@ -131,9 +125,8 @@ fn sheet(sample: &Sample, texture: &TextureHandle, area: Rect, ui: &egui::Ui) {
     };
     let area = area.with_min_x(area.min.x + margin);
     let size = texture.size_vec2();
-    let pixel = ui.pixels_per_point();
-    let fit = (area.width() / size.x).min(area.height() / size.y) * pixel;
-    let scale = if fit >= 1.0 { fit.floor() } else { fit } / pixel;
+    let scale = (area.width() / size.x).min(area.height() / size.y);
+    let scale = scale.min(LARGEST);
     let target = Rect::from_min_size(area.min, size * scale);
     let whole = Rect::from_min_max(egui::pos2(0.0, 0.0), egui::pos2(1.0, 1.0));
     ui.painter()

@@ -3,7 +3,7 @@ use crate::data::{SceneConfig, render};
 use crate::encoding::Centroids;
 use eframe::egui::Theme;
 use egui_kittest::kittest::Queryable;
-use egui_kittest::{Harness, SnapshotOptions};
+use egui_kittest::{Harness, SnapshotOptions, SnapshotResults};
 use image::{Rgb, RgbImage};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -13,6 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 /// Software adapters round a few edges of text and lines differently. A label that moved or a curve
 /// that changed differs in hundreds of pixels.
 const DIFFERENT_PIXELS: usize = 40;
+const THEMES: [(Theme, &str); 2] = [(Theme::Dark, "dark"), (Theme::Light, "light")];
 const PERIOD: Duration = Duration::from_millis(20);
 
 type Window<'a> = Harness<'a, RunMonitor>;
@@ -29,7 +30,6 @@ fn show<'a>(monitor: RunMonitor, theme: Theme, size: [f32; 2]) -> Window<'a> {
         .with_options(SnapshotOptions::new().max_failed_pixels(DIFFERENT_PIXELS))
         .with_context_setup(|context| {
             theme::apply(context);
-            egui_material_icons::initialize(context);
         })
         .wgpu()
         .build_ui_state(
@@ -149,12 +149,20 @@ fn runs(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Both themes of a state, once it is there.
-fn snapshots(name: &str, folders: &[PathBuf], size: [f32; 2], done: impl Fn(&Window) -> bool) {
-    for (theme, suffix) in [(Theme::Dark, "dark"), (Theme::Light, "light")] {
+fn snapshots(
+    name: &str,
+    folders: &[PathBuf],
+    size: [f32; 2],
+    done: impl Fn(&Window) -> bool,
+) -> SnapshotResults {
+    let mut results = SnapshotResults::new();
+    for (theme, suffix) in THEMES {
         let mut window = window(folders.to_vec(), theme, size);
         until(&mut window, &done);
         window.snapshot(format!("runs_{name}_{suffix}"));
+        results.extend_harness(&mut window);
     }
+    results
 }
 
 fn loaded(window: &Window) -> bool {
@@ -186,7 +194,8 @@ fn a_missing_folder_is_named() {
 #[test]
 fn until_the_first_report_it_says_that_it_reads() {
     let folders = vec![PathBuf::from("runs/street")];
-    for (theme, suffix) in [(Theme::Dark, "dark"), (Theme::Light, "light")] {
+    let mut results = SnapshotResults::new();
+    for (theme, suffix) in THEMES {
         let watcher = Watcher::with_period(folders.clone(), Duration::from_secs(3600), || ());
         let monitor = RunMonitor::with_watcher(folders.clone(), watcher);
         // The one report of the hour is taken away.
@@ -197,6 +206,7 @@ fn until_the_first_report_it_says_that_it_reads() {
         window.run();
         assert!(says("Reading the runs")(&window));
         window.snapshot(format!("runs_loading_{suffix}"));
+        results.extend_harness(&mut window);
     }
 }
 
@@ -204,12 +214,13 @@ fn until_the_first_report_it_says_that_it_reads() {
 fn runs_are_overlaid() {
     let folder = tempfile::tempdir().unwrap();
     let folders = runs(folder.path());
-    snapshots("overlaid", &folders, [1280.0, 800.0], loaded);
+    let mut results = snapshots("overlaid", &folders, [1280.0, 800.0], loaded);
     let mut window = window(folders, Theme::Dark, [1920.0, 1080.0]);
     until(&mut window, loaded);
     window.get_by_label("Logarithmic loss").click();
     window.run();
     window.snapshot("runs_overlaid_large");
+    results.extend_harness(&mut window);
 }
 
 #[test]
@@ -251,7 +262,9 @@ fn controls_do_what_they_say() {
     assert_eq!(visible(&window), [true; 3]);
 
     window.get_by_label("Logarithmic loss").click();
-    window.get_by_label("Smoothing").set_value_accesskit(0.9);
+    window
+        .get_by_role_and_label(egui::Role::Slider, "Smoothing")
+        .set_value_accesskit(0.9);
     window.run();
     let charts = &window.state().charts;
     assert!(charts.log && (charts.smoothing - 0.9).abs() < 1e-6);
