@@ -104,8 +104,10 @@ impl Behavior<Panel> for Dock<'_> {
             Panel::Canvas | Panel::Field => 0.0,
             _ => GRID,
         };
+        // The whole of the panel, not only what its content takes.
+        ui.painter()
+            .rect_filled(ui.max_rect(), 0.0, ui.visuals().panel_fill);
         egui::Frame::new()
-            .fill(ui.visuals().panel_fill)
             .inner_margin(margin)
             .show(ui, |ui| match panel {
                 Panel::Canvas => canvas::show(self.shell, ui),

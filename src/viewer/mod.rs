@@ -14,6 +14,7 @@ mod dock;
 mod exporting;
 pub mod field;
 mod flow;
+mod frames;
 mod intake;
 mod legend;
 mod open;
@@ -36,6 +37,7 @@ use burn::tensor::Device;
 use capture::Capture;
 use dock::{Dock, Panel};
 use eframe::egui;
+use frames::Frames;
 use eframe::egui_wgpu::{RenderState, WgpuConfiguration, WgpuSetup, WgpuSetupExisting};
 use egui_tiles::Tree;
 use serde::{Deserialize, Serialize};
@@ -143,6 +145,7 @@ struct App {
     /// Whether a picture of the field was asked for.
     field_in_front: bool,
     capture: Option<Capture>,
+    frames: Frames,
 }
 
 impl App {
@@ -183,6 +186,7 @@ impl App {
             panels,
             field_in_front: options.field.is_some(),
             capture: None,
+            frames: Frames::default(),
         }
     }
 
@@ -233,8 +237,9 @@ impl App {
 }
 
 impl eframe::App for App {
-    fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {
+    fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
         let context = ui.ctx().clone();
+        self.frames.frame(frame.info().cpu_usage.unwrap_or_default());
         context.set_zoom_factor(self.shell.settings.scale);
         self.shell.receive();
         self.input(&context);
@@ -268,6 +273,17 @@ impl eframe::App for App {
                 self.shell.go_to(last);
             }
             capture.frame(&context, still);
+        }
+    }
+
+    fn raw_input_hook(&mut self, _: &egui::Context, input: &mut egui::RawInput) {
+        // A picture of the window does not depend on where the pointer happens to be.
+        if self.shell.pictured {
+            let of_pointer = |event: &egui::Event| {
+                use egui::Event::{MouseMoved, PointerButton, PointerMoved};
+                matches!(event, PointerMoved(_) | MouseMoved(_) | PointerButton { .. })
+            };
+            input.events.retain(|event| !of_pointer(event));
         }
     }
 
