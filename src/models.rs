@@ -6,10 +6,21 @@ use burn::tensor::Device;
 use std::path::Path;
 
 /// The models inside the binary, the default first: name and file contents.
-pub const BUILT_IN: &[(&str, &[u8])] = &[(
-    "street",
-    include_bytes!("../assets/models/street.safetensors"),
-)];
+pub const BUILT_IN: &[(&str, &[u8])] = &[
+    (
+        FOR_PHOTOS,
+        include_bytes!("../assets/models/street.safetensors"),
+    ),
+    (
+        FOR_SAMPLES,
+        include_bytes!("../assets/models/scenes.safetensors"),
+    ),
+];
+
+/// The built-in model for photos, and the default of every command.
+pub const FOR_PHOTOS: &str = "street";
+/// The built-in model for the scenes that the program renders itself.
+pub const FOR_SAMPLES: &str = "scenes";
 
 /// Why a model can't be used for segmentation.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +32,9 @@ pub enum LoadError {
     #[error(transparent)]
     File(#[from] FileError),
     /// A network without classes.
-    #[error("{0} has no class table: it is a starting point for training, not a segmentation model")]
+    #[error(
+        "{0} has no class table: it is a starting point for training, not a segmentation model"
+    )]
     NoClasses(String),
 }
 

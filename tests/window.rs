@@ -85,8 +85,15 @@ impl Display {
     }
 
     fn key(&self, key: &str) {
-        let sent = self.run("xdotool", &["search", "--name", "FlowSeg", "windowfocus", "key", key]);
-        assert!(sent.status.success(), "{}", String::from_utf8_lossy(&sent.stderr));
+        let sent = self.run(
+            "xdotool",
+            &["search", "--name", "FlowSeg", "windowfocus", "key", key],
+        );
+        assert!(
+            sent.status.success(),
+            "{}",
+            String::from_utf8_lossy(&sent.stderr)
+        );
     }
 
     fn picture(&self, folder: &Path) -> Option<RgbImage> {
@@ -108,7 +115,10 @@ impl Display {
                     return picture.clone();
                 }
             }
-            assert!(begin.elapsed() < Duration::from_secs(120), "the screen never came to rest");
+            assert!(
+                begin.elapsed() < Duration::from_secs(120),
+                "the screen never came to rest"
+            );
             before = picture;
         }
     }
@@ -152,7 +162,10 @@ fn real_keys_scrub_the_real_window() {
     display.key("Home");
     let source = display.still(folder.path(), Some(&end));
     let moved = differing(&canvas(&end), &canvas(&source));
-    assert!(moved > 10_000, "only {moved} bytes differ between source and end");
+    assert!(
+        moved > 10_000,
+        "only {moved} bytes differ between source and end"
+    );
     display.key("End");
     let again = display.still(folder.path(), Some(&source));
     assert!(differing(&canvas(&end), &canvas(&again)) < 100);

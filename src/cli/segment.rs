@@ -106,23 +106,28 @@ fn segment(a: &Arguments, model: &Model, path: &Path, name: &str) -> anyhow::Res
     let whole = a.trajectory || a.numbers;
     let (mut opened, mut failed) = (None, None);
     let mut states: Vec<HostState> = Vec::new();
-    job::flow(model, Photo::File(path.to_owned()), sampling, &mut |message| {
-        match message {
-            Message::Opened { photo, size, .. } => opened = Some((photo, size)),
-            Message::State(state) if whole || state.step == sampling.steps => {
-                let x = read(state.x);
-                let labels = centroids.decode(&x);
-                states.push(HostState {
-                    t: state.t,
-                    x,
-                    labels,
-                });
+    job::flow(
+        model,
+        Photo::File(path.to_owned()),
+        sampling,
+        &mut |message| {
+            match message {
+                Message::Opened { photo, size, .. } => opened = Some((photo, size)),
+                Message::State(state) if whole || state.step == sampling.steps => {
+                    let x = read(state.x);
+                    let labels = centroids.decode(&x);
+                    states.push(HostState {
+                        t: state.t,
+                        x,
+                        labels,
+                    });
+                }
+                Message::Failed(text) => failed = Some(text),
+                _ => {}
             }
-            Message::Failed(text) => failed = Some(text),
-            _ => {}
-        }
-        true
-    });
+            true
+        },
+    );
     if let Some(text) = failed {
         bail!(text);
     }

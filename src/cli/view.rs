@@ -41,7 +41,10 @@ pub struct Arguments {
 fn size(text: &str) -> Result<[f32; 2], String> {
     let sides = text.split_once('x').and_then(|(width, height)| {
         let sides = [width.parse().ok()?, height.parse().ok()?];
-        sides.iter().all(|side| (320.0..=16384.0).contains(side)).then_some(sides)
+        sides
+            .iter()
+            .all(|side| (320.0..=16384.0).contains(side))
+            .then_some(sides)
     });
     sides.ok_or_else(|| "write width and height from 320 to 16384, as in 1280x800".to_owned())
 }
@@ -56,11 +59,15 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         paths: arguments.paths,
         sampling: chosen.then(|| Sampling {
             solver: arguments.solver.unwrap_or(sampling.solver),
-            steps: arguments.steps.map_or(sampling.steps, |steps| steps as usize),
+            steps: arguments
+                .steps
+                .map_or(sampling.steps, |steps| steps as usize),
             ..sampling
         }),
         screenshot: arguments.screenshot,
-        field: arguments.field.then(|| arguments.preset.unwrap_or(Preset::Fig1b)),
+        field: arguments
+            .field
+            .then(|| arguments.preset.unwrap_or(Preset::Fig1b)),
         size: arguments.size,
     };
     viewer::open(options).map_err(anyhow::Error::msg)

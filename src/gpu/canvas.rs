@@ -10,7 +10,9 @@ use std::sync::Arc;
 use wgpu::util::DeviceExt;
 
 /// What a pane shows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize,
+)]
 pub enum Layer {
     /// The photo.
     Photo,
@@ -167,8 +169,10 @@ impl Pipelines {
         format: wgpu::TextureFormat,
     ) -> Result<Self, GpuError> {
         guarded(device, "preparing the canvas", || {
-            let decode = device.create_shader_module(wgpu::include_wgsl!("../../shaders/decode.wgsl"));
-            let canvas = device.create_shader_module(wgpu::include_wgsl!("../../shaders/canvas.wgsl"));
+            let decode =
+                device.create_shader_module(wgpu::include_wgsl!("../../shaders/decode.wgsl"));
+            let canvas =
+                device.create_shader_module(wgpu::include_wgsl!("../../shaders/canvas.wgsl"));
             let decode = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
                 label: Some("decode"),
                 layout: None,
@@ -252,7 +256,10 @@ impl Pipelines {
                     level = std::borrow::Cow::Owned(halved(&level));
                 }
                 let (width, height) = level.dimensions();
-                let rgba: Vec<u8> = level.pixels().flat_map(|p| [p[0], p[1], p[2], 255]).collect();
+                let rgba: Vec<u8> = level
+                    .pixels()
+                    .flat_map(|p| [p[0], p[1], p[2], 255])
+                    .collect();
                 write_texture(&self.queue, &texture, number, [width, height], &rgba, 4);
             }
             Photo {
@@ -268,7 +275,12 @@ impl Pipelines {
     /// Not enough graphics memory.
     pub fn truth(&self, [height, width]: [usize; 2], labels: &[u16]) -> Result<Truth, GpuError> {
         guarded(&self.device, "uploading the label file", || {
-            truth_texture(&self.device, &self.queue, [width as u32, height as u32], labels)
+            truth_texture(
+                &self.device,
+                &self.queue,
+                [width as u32, height as u32],
+                labels,
+            )
         })
     }
 
@@ -313,11 +325,12 @@ impl Pipelines {
     }
 
     fn storage(&self, label: &str, contents: &[u8]) -> wgpu::Buffer {
-        self.device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
-            label: Some(label),
-            contents,
-            usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC,
-        })
+        self.device
+            .create_buffer_init(&wgpu::util::BufferInitDescriptor {
+                label: Some(label),
+                contents,
+                usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC,
+            })
     }
 
     /// Decodes the state at `share` between two states of `pixels` pixels to the nearest class of
@@ -420,11 +433,12 @@ impl Pipelines {
     }
 
     fn uniform(&self, contents: &[u8]) -> wgpu::Buffer {
-        self.device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
-            label: Some("uniform"),
-            contents,
-            usage: wgpu::BufferUsages::UNIFORM,
-        })
+        self.device
+            .create_buffer_init(&wgpu::util::BufferInitDescriptor {
+                label: Some("uniform"),
+                contents,
+                usage: wgpu::BufferUsages::UNIFORM,
+            })
     }
 
     fn group<const N: usize>(

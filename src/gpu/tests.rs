@@ -88,8 +88,7 @@ fn draw(e: &Example, layer: Layer, share: f32, fine: bool, hidden: Option<usize>
         .collect();
     let shown = |k| Some(k) != hidden;
     let classes = pipelines.classes(&e.centroids, &colours, shown).unwrap();
-    let [before, after] =
-        [&e.before, &e.after].map(|x| Arc::new(pipelines.state(x).unwrap()));
+    let [before, after] = [&e.before, &e.after].map(|x| Arc::new(pipelines.state(x).unwrap()));
     let pixels = SIZE[0] * SIZE[1];
     let labels = pipelines
         .decode(&classes, pixels, &before, &after, share)
@@ -167,7 +166,11 @@ fn draw(e: &Example, layer: Layer, share: f32, fine: bool, hidden: Option<usize>
     let bytes = map(&device, &staging);
     bytes
         .chunks(4 * width as usize)
-        .flat_map(|row| row[..4 * PHOTO[1] as usize].chunks(4).flat_map(|p| [p[0], p[1], p[2]]))
+        .flat_map(|row| {
+            row[..4 * PHOTO[1] as usize]
+                .chunks(4)
+                .flat_map(|p| [p[0], p[1], p[2]])
+        })
         .collect()
 }
 

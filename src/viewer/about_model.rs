@@ -58,7 +58,7 @@ fn choose(shell: &mut Shell, ui: &mut egui::Ui) {
         shell.run(&context, Command::OpenModel);
     }
     if let Some(name) = wanted {
-        shell.open_model(&name);
+        shell.choose_model(&name);
     }
 }
 
@@ -76,7 +76,10 @@ fn about(ui: &mut egui::Ui, card: &Card) {
         ("Score", score),
         ("Trained at", format!("{width} x {height} pixels")),
         ("Steps", format!("{}", card.steps)),
-        ("Parameters", format!("{:.1} M", network.parameters() as f64 / 1e6)),
+        (
+            "Parameters",
+            format!("{:.1} M", network.parameters() as f64 / 1e6),
+        ),
         ("Patch", format!("{0} x {0} pixels", network.patch_size)),
         ("Starts at", format!("{:?}", card.source).to_lowercase()),
         ("Predicts", format!("{:?}", card.prediction).to_lowercase()),

@@ -38,9 +38,10 @@ impl Item {
     /// What it is called.
     pub fn name(&self) -> String {
         match self {
-            Item::File(path) => path
-                .file_name()
-                .map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into()),
+            Item::File(path) => path.file_name().map_or_else(
+                || path.display().to_string(),
+                |n| n.to_string_lossy().into(),
+            ),
             Item::Sample(i) => SAMPLES
                 .get(*i)
                 .map_or_else(String::new, |(name, _)| format!("{name} (sample)")),
@@ -75,12 +76,6 @@ impl Item {
 pub struct Album {
     items: Vec<Item>,
     shown: usize,
-}
-
-impl Default for Album {
-    fn default() -> Self {
-        Self::samples(0)
-    }
 }
 
 impl Album {

@@ -89,7 +89,7 @@ fn model(shell: &mut Shell, ui: &mut egui::Ui) {
         .response
         .on_hover_text("The model");
     if let Some(wanted) = wanted {
-        shell.open_model(&wanted);
+        shell.choose_model(&wanted);
     }
 }
 
@@ -115,7 +115,7 @@ fn menu(shell: &mut Shell, ui: &mut egui::Ui, group: &str) {
     let mut chosen = None;
     for entry in TABLE.iter().filter(|entry| entry.group == group) {
         let keys = entry.keys.first();
-        let keys = keys.map_or_else(String::new, |keys| context.format_shortcut(keys));
+        let keys = keys.map_or_else(String::new, |keys| commands::text(&context, keys));
         let [undo, redo] = shell.can_undo();
         let enabled = match entry.command {
             Command::Undo => undo,
@@ -217,7 +217,7 @@ pub fn help(shell: &mut Shell, context: &egui::Context) {
             ui.horizontal_top(|ui| {
                 for groups in [&["File", "Edit", "Help"][..], &["Flow", "Mouse"], &["View"]] {
                     ui.vertical(|ui| {
-                        ui.set_min_width(28.0 * GRID);
+                        ui.set_width(40.0 * GRID);
                         for group in groups {
                             keys(ui, group);
                             ui.add_space(GRID);
@@ -246,7 +246,7 @@ fn keys(ui: &mut egui::Ui, group: &str) {
         .iter()
         .filter(|entry| entry.group == group && !entry.keys.is_empty())
         .map(|entry| {
-            let keys = entry.keys.iter().map(|keys| context.format_shortcut(keys));
+            let keys = entry.keys.iter().map(|keys| commands::text(&context, keys));
             (entry.name, keys.collect::<Vec<_>>().join(", "))
         });
     let of_mouse = MOUSE

@@ -69,15 +69,16 @@ fn bar(shell: &mut Shell, ui: &mut egui::Ui) {
             ui.spacing_mut().slider_width = 10.0 * GRID;
             let slider = egui::Slider::new(&mut shell.settings.view.opacity, 0.0..=1.0)
                 .custom_formatter(|value, _| format!("{:.0} %", 100.0 * value))
-                .custom_parser(|text| Some(text.trim_end_matches([' ', '%']).parse::<f64>().ok()? / 100.0));
+                .custom_parser(|text| {
+                    Some(text.trim_end_matches([' ', '%']).parse::<f64>().ok()? / 100.0)
+                });
             ui.add(slider).on_hover_text("Opacity of the overlay");
         }
     });
 }
 
 fn panes(shell: &mut Shell, ui: &mut egui::Ui) {
-    let (area, response) =
-        ui.allocate_exact_size(ui.available_size(), Sense::click_and_drag());
+    let (area, response) = ui.allocate_exact_size(ui.available_size(), Sense::click_and_drag());
     response.widget_info(|| {
         let text = shell.describe();
         egui::WidgetInfo::labeled(egui::Role::Image, true, text)
@@ -155,13 +156,7 @@ fn pixel_at(pointer: Pos2, target: Rect, [height, width]: [usize; 2]) -> Option<
     Some((row as usize).min(height - 1) * width + (column as usize).min(width - 1))
 }
 
-fn navigate(
-    shell: &mut Shell,
-    ui: &egui::Ui,
-    response: &egui::Response,
-    pane: Rect,
-    photo: Vec2,
-) {
+fn navigate(shell: &mut Shell, ui: &egui::Ui, response: &egui::Response, pane: Rect, photo: Vec2) {
     let camera = &mut shell.settings.view.camera;
     shell.pane = Some((pane, photo));
     if response.dragged() {
@@ -186,10 +181,7 @@ fn divider(shell: &mut Shell, ui: &egui::Ui, area: Rect, arrangement: Arrangemen
     }
     let view = &mut shell.settings.view;
     let x = area.min.x + view.divider * area.width();
-    let grip = Rect::from_center_size(
-        pos2(x, area.center().y),
-        vec2(1.5 * GRID, area.height()),
-    );
+    let grip = Rect::from_center_size(pos2(x, area.center().y), vec2(1.5 * GRID, area.height()));
     let response = ui
         .interact(grip, ui.scope_id().with("divider"), Sense::drag())
         .on_hover_cursor(egui::CursorIcon::ResizeHorizontal);
@@ -249,7 +241,10 @@ fn decorate(shell: &Shell, ui: &egui::Ui, rects: &[Rect], divider: f32, photo: V
         if rects.len() > 1 {
             let right = view.arrangement == Arrangement::Swipe && i == 1;
             let (at, align) = if right {
-                (rect.right_top() + vec2(-GRID, GRID), egui::Align2::RIGHT_TOP)
+                (
+                    rect.right_top() + vec2(-GRID, GRID),
+                    egui::Align2::RIGHT_TOP,
+                )
             } else {
                 (rect.left_top() + vec2(GRID, GRID), egui::Align2::LEFT_TOP)
             };
@@ -308,12 +303,19 @@ fn pins(shell: &Shell, painter: &egui::Painter, target: Rect, [height, width]: [
 fn nothing(shell: &Shell, ui: &mut egui::Ui, area: Rect) {
     let text = match shell.doing() {
         Some(doing) => doing,
-        None => "Drop a photo here, press Ctrl+O to open one, or choose a sample in the File menu".into(),
+        None => "Drop a photo here, press Ctrl+O to open one, or choose a sample in the File menu"
+            .into(),
     };
     let colour = ui.visuals().weak_text_color();
     let font = egui::TextStyle::Body.resolve(ui.style());
     let painter = ui.painter();
-    painter.text(area.center(), egui::Align2::CENTER_CENTER, text, font, colour);
+    painter.text(
+        area.center(),
+        egui::Align2::CENTER_CENTER,
+        text,
+        font,
+        colour,
+    );
     let icon = icons::ICON_ADD_PHOTO_ALTERNATE;
     painter.text(
         area.center() - vec2(0.0, 5.0 * GRID),
@@ -333,6 +335,11 @@ fn waiting(shell: &Shell, ui: &mut egui::Ui, area: Rect) {
     };
     let colour = ui.visuals().weak_text_color();
     let font = egui::TextStyle::Body.resolve(ui.style());
-    ui.painter()
-        .text(area.center(), egui::Align2::CENTER_CENTER, text, font, colour);
+    ui.painter().text(
+        area.center(),
+        egui::Align2::CENTER_CENTER,
+        text,
+        font,
+        colour,
+    );
 }

@@ -168,7 +168,13 @@ mod tests {
         for t in [0.0, 0.25, 1.0] {
             flow.push(t, None);
         }
-        for (t, position) in [(0.0, 0.0), (0.125, 0.5), (0.25, 1.0), (1.0, 2.0), (2.0, 2.0)] {
+        for (t, position) in [
+            (0.0, 0.0),
+            (0.125, 0.5),
+            (0.25, 1.0),
+            (1.0, 2.0),
+            (2.0, 2.0),
+        ] {
             assert!((position_of(&flow, t) - position).abs() < 1e-6);
         }
     }

@@ -171,13 +171,23 @@ pub fn entry(command: Command) -> Option<&'static Entry> {
     TABLE.iter().find(|entry| entry.command == command)
 }
 
+/// Keys as they are printed on a keyboard.
+pub fn text(context: &egui::Context, keys: &KeyboardShortcut) -> String {
+    let key = keys.logical_key;
+    let symbol = match key {
+        Key::Questionmark | Key::Plus | Key::Minus | Key::Equals => key.symbol_or_name(),
+        _ => key.name(),
+    };
+    context.format_shortcut(keys).replace(key.name(), symbol)
+}
+
 /// A command's name and, in brackets, its keys.
 pub fn help(context: &egui::Context, command: Command) -> String {
     let Some(entry) = entry(command) else {
         return String::new();
     };
     match entry.keys.first() {
-        Some(keys) => format!("{} ({})", entry.name, context.format_shortcut(keys)),
+        Some(keys) => format!("{} ({})", entry.name, text(context, keys)),
         None => entry.name.to_owned(),
     }
 }

@@ -99,7 +99,12 @@ pub struct Dock<'a> {
 }
 
 impl Behavior<Panel> for Dock<'_> {
-    fn pane_ui(&mut self, ui: &mut egui::Ui, _: TileId, panel: &mut Panel) -> egui_tiles::UiResponse {
+    fn pane_ui(
+        &mut self,
+        ui: &mut egui::Ui,
+        _: TileId,
+        panel: &mut Panel,
+    ) -> egui_tiles::UiResponse {
         let margin = match panel {
             Panel::Canvas | Panel::Field => 0.0,
             _ => GRID,
@@ -163,7 +168,7 @@ impl Behavior<Panel> for Dock<'_> {
     }
 
     fn tab_bar_color(&self, visuals: &Visuals) -> Color32 {
-        visuals.widgets.noninteractive.bg_stroke.color.gamma_multiply(0.6)
+        visuals.extreme_bg_color
     }
 
     fn tab_bg_color(
@@ -180,13 +185,7 @@ impl Behavior<Panel> for Dock<'_> {
         }
     }
 
-    fn tab_outline_stroke(
-        &self,
-        _: &Visuals,
-        _: &Tiles<Panel>,
-        _: TileId,
-        _: &TabState,
-    ) -> Stroke {
+    fn tab_outline_stroke(&self, _: &Visuals, _: &Tiles<Panel>, _: TileId, _: &TabState) -> Stroke {
         Stroke::NONE
     }
 

@@ -174,11 +174,13 @@ impl Exports {
         let progress = Arc::new(Progress::default());
         let of_thread = progress.clone();
         let (sender, wake) = (self.sender.clone(), self.wake.clone());
-        Builder::new().name("flowseg-export".into()).spawn(move || {
-            // Without a reader the window has closed.
-            let _ = sender.send(work(&of_thread));
-            wake.request_repaint();
-        })?;
+        Builder::new()
+            .name("flowseg-export".into())
+            .spawn(move || {
+                // Without a reader the window has closed.
+                let _ = sender.send(work(&of_thread));
+                wake.request_repaint();
+            })?;
         self.running = Some(progress);
         self.written = None;
         Ok(())

@@ -173,14 +173,12 @@ impl Flow {
     ///
     /// # Errors
     /// A driver that refuses, or not enough graphics memory.
-    pub fn sources(
-        &mut self,
-        screen: &Screen,
-        position: f32,
-    ) -> Result<Option<Sources>, GpuError> {
-        let (Some((low, high, share)), Some(photo), Some(classes)) =
-            (self.around(position), self.picture.clone(), screen.classes())
-        else {
+    pub fn sources(&mut self, screen: &Screen, position: f32) -> Result<Option<Sources>, GpuError> {
+        let (Some((low, high, share)), Some(photo), Some(classes)) = (
+            self.around(position),
+            self.picture.clone(),
+            screen.classes(),
+        ) else {
             return Ok(None);
         };
         self.drawn += 1;

@@ -170,9 +170,8 @@ impl Intake {
             let longest = pipelines.longest_side();
             let side = photo.width().max(photo.height());
             let uploaded = if side > longest {
-                let scale = |v: u32| {
-                    ((u64::from(v) * u64::from(longest) / u64::from(side)) as u32).max(1)
-                };
+                let scale =
+                    |v: u32| ((u64::from(v) * u64::from(longest) / u64::from(side)) as u32).max(1);
                 let (width, height) = (scale(photo.width()), scale(photo.height()));
                 pipelines.photo(&imageops::thumbnail(&*photo, width, height))?
             } else {
@@ -242,12 +241,8 @@ impl Intake {
                 .load_texture("thumbnail", image, TextureOptions::LINEAR)
         };
         Thumbnails {
-            raw: load(picture(&|p| {
-                [0, 1, 2].map(|c| to_byte(x[c * pixels + p]))
-            })),
-            map: load(picture(&|p| {
-                self.centroids.colour(usize::from(labels[p]))
-            })),
+            raw: load(picture(&|p| [0, 1, 2].map(|c| to_byte(x[c * pixels + p])))),
+            map: load(picture(&|p| self.centroids.colour(usize::from(labels[p])))),
         }
     }
 }

@@ -131,7 +131,8 @@ fn row(shell: &mut Shell, ui: &mut egui::Ui, model: &Shown, class: usize, share:
         strength,
     );
     let mut job = egui::text::LayoutJob::simple_singleline(name.clone(), font, strength);
-    job.wrap = egui::text::TextWrapping::truncate_at_width(percent.left() - rect.left() - 4.5 * GRID);
+    job.wrap =
+        egui::text::TextWrapping::truncate_at_width(percent.left() - rect.left() - 4.5 * GRID);
     let galley = painter.layout_job(job);
     let at = rect.left_center() + egui::vec2(3.5 * GRID, -galley.size().y / 2.0);
     let middle = at.y + galley.size().y / 2.0;
@@ -141,5 +142,7 @@ fn row(shell: &mut Shell, ui: &mut egui::Ui, model: &Shown, class: usize, share:
         let stroke = egui::Stroke::new(1.0, strength);
         painter.hline(at.x..=at.x + width, middle, stroke);
     }
-    response.on_hover_text(format!("{name}\nclick: hide or show; double click: show alone"));
+    response.on_hover_text(format!(
+        "{name}\nclick: hide or show; double click: show alone"
+    ));
 }

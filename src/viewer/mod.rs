@@ -33,15 +33,16 @@ mod view;
 
 use crate::device::{self, Choice};
 use crate::inference::Sampling;
+use album::Album;
 use burn::tensor::Device;
 use capture::Capture;
 use dock::{Dock, Panel};
 use eframe::egui;
-use frames::Frames;
 use eframe::egui_wgpu::{RenderState, WgpuConfiguration, WgpuSetup, WgpuSetupExisting};
 use egui_tiles::Tree;
-use serde::{Deserialize, Serialize};
+use frames::Frames;
 use rooms::Rooms;
+use serde::{Deserialize, Serialize};
 use settings::Settings;
 use shell::{Devices, Shell};
 use std::path::PathBuf;
@@ -102,7 +103,9 @@ pub fn open(options: Options) -> Result<(), String> {
             ..Default::default()
         },
         persist_window: remember,
-        persistence_path: nowhere.as_ref().map(|folder| folder.path().join("window.ron")),
+        persistence_path: nowhere
+            .as_ref()
+            .map(|folder| folder.path().join("window.ron")),
         ..Default::default()
     };
     let failure = Arc::new(Mutex::new(None));
@@ -121,7 +124,9 @@ pub fn open(options: Options) -> Result<(), String> {
             Ok(Box::new(app))
         }),
     );
-    run.map_err(|e| format!("the window cannot open ({e}): check the display and the graphics driver"))?;
+    run.map_err(|e| {
+        format!("the window cannot open ({e}): check the display and the graphics driver")
+    })?;
     match failure.lock().map(|mut failure| failure.take()) {
         Ok(Some(text)) => Err(text),
         _ => Ok(()),
@@ -165,8 +170,14 @@ impl App {
         if let Some(sampling) = options.sampling {
             (settings.solver, settings.steps) = (sampling.solver, sampling.steps);
         }
-        let model = options.model.as_deref().unwrap_or(crate::models::BUILT_IN[0].0);
-        let mut shell = Shell::new(context, state, device, devices, settings, model);
+        let model = options.model.as_deref();
+        // Named paths are listed on a thread of their own; until then there is nothing to show.
+        let album = if options.paths.is_empty() {
+            Album::samples(0)
+        } else {
+            Album::files(Vec::new(), 0)
+        };
+        let mut shell = Shell::new(context, state, device, devices, settings, model, album);
         if !options.paths.is_empty() {
             shell.look(options.paths.clone());
         }
@@ -239,7 +250,8 @@ impl App {
 impl eframe::App for App {
     fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
         let context = ui.ctx().clone();
-        self.frames.frame(frame.info().cpu_usage.unwrap_or_default());
+        self.frames
+            .frame(frame.info().cpu_usage.unwrap_or_default());
         context.set_zoom_factor(self.shell.settings.scale);
         self.shell.receive();
         self.input(&context);
@@ -261,7 +273,7 @@ impl eframe::App for App {
             rooms: &mut self.rooms,
         };
         egui::CentralPanel::default()
-            .frame(egui::Frame::new())
+            .frame(egui::Frame::new().fill(ui.visuals().window_stroke.color))
             .show(ui, |ui| self.panels.ui(&mut dock, ui));
         bars::help(&mut self.shell, &context);
         exporting::show(&mut self.shell, &context);
@@ -281,7 +293,10 @@ impl eframe::App for App {
         if self.shell.pictured {
             let of_pointer = |event: &egui::Event| {
                 use egui::Event::{MouseMoved, PointerButton, PointerMoved};
-                matches!(event, PointerMoved(_) | MouseMoved(_) | PointerButton { .. })
+                matches!(
+                    event,
+                    PointerMoved(_) | MouseMoved(_) | PointerButton { .. }
+                )
             };
             input.events.retain(|event| !of_pointer(event));
         }

@@ -232,7 +232,10 @@ mod tests {
             std::fs::write(path(name), "").unwrap();
         }
         let found = look(&[path("b10.png")]);
-        assert_eq!(found.photos, [path("a.JPG"), path("b2.png"), path("b10.png")]);
+        assert_eq!(
+            found.photos,
+            [path("a.JPG"), path("b2.png"), path("b10.png")]
+        );
         assert_eq!(found.shown, 2);
         let two = look(&[path("b10.png"), path("a.JPG")]);
         assert_eq!(two.photos, [path("b10.png"), path("a.JPG")]);
@@ -242,6 +245,9 @@ mod tests {
         assert!(look(std::slice::from_ref(&empty)).problems[0].contains("holds no photos"));
         std::fs::write(empty.join("metrics.jsonl"), "").unwrap();
         assert_eq!(look(std::slice::from_ref(&empty)).runs, [empty]);
-        assert_eq!(look(&[path("m.safetensors")]).model, Some(path("m.safetensors")));
+        assert_eq!(
+            look(&[path("m.safetensors")]).model,
+            Some(path("m.safetensors"))
+        );
     }
 }

@@ -2,7 +2,7 @@
 //! distances to winner and runner-up went.
 
 use super::flow::Flow;
-use super::shell::{Shown, Shell};
+use super::shell::{Shell, Shown};
 use super::theme::{self, GRID};
 use crate::potential::{Operator, Potential};
 use eframe::egui;
@@ -145,7 +145,11 @@ fn numbers(ui: &mut egui::Ui, answer: &Answer) {
             let none = || "-".to_owned();
             let place = format!("column {}, row {}", answer.column, answer.row);
             row("Pixel", "At the network's size", place);
-            row("State x", "Its colour in centroid space, each axis from -1 to 1", vector(answer.x));
+            row(
+                "State x",
+                "Its colour in centroid space, each axis from -1 to 1",
+                vector(answer.x),
+            );
             row(
                 "Velocity v",
                 "Units a unit of t, over the step shown",

@@ -69,7 +69,8 @@ impl Problems {
                         if theme::icon_button(ui, icons::ICON_CLOSE, "Hide the list").clicked() {
                             self.open = false;
                         }
-                        let clear = theme::icon_button(ui, icons::ICON_DELETE_SWEEP, "Clear the list");
+                        let clear =
+                            theme::icon_button(ui, icons::ICON_DELETE_SWEEP, "Clear the list");
                         if clear.clicked() {
                             remove = Some(0..self.lines.len());
                         }

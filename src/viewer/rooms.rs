@@ -42,7 +42,6 @@ impl Rooms {
         self.monitor = Some(RunMonitor::new(runs, move || wake.request_repaint()));
     }
 
-
     /// Draws a panel.
     pub fn show(&mut self, shell: &mut Shell, panel: Panel, ui: &mut egui::Ui) {
         match (panel, &mut self.monitor) {
@@ -126,7 +125,9 @@ impl Rooms {
         if let Some(export) = output.export
             && let Err(error) = shell.exports.save(&export.name, export.bytes)
         {
-            shell.problems.tell(format!("cannot start a thread: {error}"));
+            shell
+                .problems
+                .tell(format!("cannot start a thread: {error}"));
         }
     }
 }

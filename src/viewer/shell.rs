@@ -94,6 +94,8 @@ pub struct Shell {
     pub model: Option<Shown>,
     /// The name of the model that is being opened.
     wanted: String,
+    /// Whether somebody chose the model.
+    chosen: bool,
     /// What there is to look at.
     pub album: Album,
     /// The flow that is shown.
@@ -143,14 +145,15 @@ pub struct Shell {
 }
 
 impl Shell {
-    /// Starts the worker and opens a model by its name.
+    /// Starts the worker and opens a model by its name; without one, what suits the album.
     pub fn new(
         context: &egui::Context,
         state: Option<&RenderState>,
         device: Device,
         devices: Devices,
         settings: Settings,
-        model: &str,
+        model: Option<&str>,
+        album: Album,
     ) -> Self {
         let mut problems = Problems::default();
         let screen = state.and_then(|state| match Screen::new(state) {
@@ -187,7 +190,8 @@ impl Shell {
             devices,
             model: None,
             wanted: String::new(),
-            album: Album::default(),
+            chosen: false,
+            album,
             flow: None,
             phase: Phase::Idle,
             play: Play {
@@ -215,8 +219,19 @@ impl Shell {
             search: String::new(),
             worker,
         };
-        shell.open_model(model);
+        shell.chosen = model.is_some();
+        let unless_chosen = match shell.album.item() {
+            Some(Item::Sample(_)) => models::FOR_SAMPLES,
+            _ => models::FOR_PHOTOS,
+        };
+        shell.open_model(model.unwrap_or(unless_chosen));
         shell
+    }
+
+    /// Opens a model that somebody chose; from now on it stays, whatever is shown.
+    pub fn choose_model(&mut self, name: &str) {
+        self.chosen = true;
+        self.open_model(name);
     }
 
     /// Opens a model by its name or path; the flow starts over when it is there.
@@ -231,9 +246,23 @@ impl Shell {
     }
 
     /// Shows another album.
+    /// Unless somebody chose a model, photos get the one for photos and samples theirs.
     pub fn show(&mut self, album: Album) {
+        let suits = match album.item() {
+            Some(Item::Sample(_)) => models::FOR_SAMPLES,
+            _ => models::FOR_PHOTOS,
+        };
         self.album = album;
-        self.open();
+        let open = match self.phase {
+            Phase::Loading => Some(self.wanted.as_str()),
+            _ => self.model.as_ref().map(|model| model.name.as_str()),
+        };
+        if self.chosen || open == Some(suits) {
+            self.open();
+        } else {
+            self.flow = None;
+            self.open_model(suits);
+        }
     }
 
     /// Shows a picture from the clipboard.
@@ -295,7 +324,7 @@ impl Shell {
                 self.problems.tell(problem);
             }
             if let Some(path) = found.model {
-                self.open_model(&path.to_string_lossy());
+                self.choose_model(&path.to_string_lossy());
             }
             if !found.runs.is_empty() {
                 for run in &found.runs {
@@ -402,7 +431,11 @@ impl Shell {
                 } else {
                     String::new()
                 };
-                format!("Step {} of {}{eta}", done.saturating_sub(1), self.sampling.steps)
+                format!(
+                    "Step {} of {}{eta}",
+                    done.saturating_sub(1),
+                    self.sampling.steps
+                )
             }
         })
     }
@@ -491,14 +524,16 @@ impl Shell {
 
     fn ask(&mut self, ask: Ask) {
         if let Err(error) = self.opener.ask(ask) {
-            self.problems.tell(format!("cannot show the dialog: {error}"));
+            self.problems
+                .tell(format!("cannot show the dialog: {error}"));
         }
     }
 
     /// Finds out what paths are and opens them.
     pub fn look(&mut self, paths: Vec<PathBuf>) {
         if let Err(error) = self.opener.look(paths) {
-            self.problems.tell(format!("cannot start a thread: {error}"));
+            self.problems
+                .tell(format!("cannot start a thread: {error}"));
         }
     }
 
@@ -518,7 +553,10 @@ impl Shell {
             Command::OpenRun => self.ask(Ask::Runs),
             Command::Paste => context.send_viewport_cmd(egui::ViewportCommand::RequestPaste),
             Command::Next | Command::Previous => {
-                if self.album.turn(if command == Command::Next { 1 } else { -1 }) {
+                if self
+                    .album
+                    .turn(if command == Command::Next { 1 } else { -1 })
+                {
                     self.open();
                 }
             }
@@ -590,7 +628,11 @@ impl Shell {
     fn rescale(&mut self, factor: f32) {
         let wanted = self.settings.scale * factor;
         // Back at the designed size exactly, rather than a rounding error beside it.
-        let scale = if (wanted - 1.0).abs() < 0.04 { 1.0 } else { wanted };
+        let scale = if (wanted - 1.0).abs() < 0.04 {
+            1.0
+        } else {
+            wanted
+        };
         self.settings.scale = scale.clamp(0.6, 2.5);
     }
 

@@ -181,7 +181,10 @@ fn a_pixel_is_asked_pinned_and_unpinned() {
     let flow = shell.flow.as_ref().unwrap();
     let path = flow.path_of(pixel);
     assert_eq!(path.len(), 4);
-    assert_eq!(flow.state_of(pixel, 1.5).unwrap()[0], (path[1][0] + path[2][0]) / 2.0);
+    assert_eq!(
+        flow.state_of(pixel, 1.5).unwrap()[0],
+        (path[1][0] + path[2][0]) / 2.0
+    );
     window.key_press_modifiers(Modifiers::COMMAND, Key::Z);
     window.step();
     assert!(window.state().shell.marks.pins.is_empty());
@@ -196,17 +199,30 @@ fn a_class_is_hidden_and_shown_again() {
     let shell = &window.state().shell;
     let class = shell.model.as_ref().unwrap().card.classes[0].clone();
     let row = window.get_by(|node| {
-        node.label().is_some_and(|label| label.starts_with(&format!("{class},")))
+        node.label()
+            .is_some_and(|label| label.starts_with(&format!("{class},")))
     });
     row.click();
     window.run_steps(2);
     assert!(window.state().shell.marks.hidden.contains(&0));
     // The picture follows: that is a new table of colours on the device.
-    let version = window.state().shell.screen.as_ref().unwrap().classes_version();
+    let version = window
+        .state()
+        .shell
+        .screen
+        .as_ref()
+        .unwrap()
+        .classes_version();
     press(&mut window, Key::A);
     window.step();
     assert!(window.state().shell.marks.hidden.is_empty());
-    let later = window.state().shell.screen.as_ref().unwrap().classes_version();
+    let later = window
+        .state()
+        .shell
+        .screen
+        .as_ref()
+        .unwrap()
+        .classes_version();
     assert!(later > version);
 }
 
@@ -235,14 +251,20 @@ fn another_model_takes_over_and_a_wrong_one_does_not() {
     let mut window = done(2, Theme::Dark);
     let wrong = folder.path().join("wrong.safetensors");
     fs::write(&wrong, "not a model").unwrap();
-    window.state_mut().shell.open_model(&wrong.to_string_lossy());
+    window
+        .state_mut()
+        .shell
+        .choose_model(&wrong.to_string_lossy());
     until(&mut window, "a refusal", |app| app.shell.problems.open);
     let shell = &window.state().shell;
     assert!(shell.problems.lines()[0].contains("wrong.safetensors"));
     assert!(shell.model.is_some() && !shell.busy());
 
     let other = model_file(folder.path(), &["left", "right"]);
-    window.state_mut().shell.open_model(&other.to_string_lossy());
+    window
+        .state_mut()
+        .shell
+        .choose_model(&other.to_string_lossy());
     until(&mut window, "the other model", |app| {
         let model = app.shell.model.as_ref();
         model.is_some_and(|model| model.card.classes == ["left", "right"]) && complete(app)
@@ -255,7 +277,10 @@ fn another_model_takes_over_and_a_wrong_one_does_not() {
 fn sampling_is_cancelled_within_a_step() {
     let mut window = window(options(&[], 100), Theme::Dark);
     until(&mut window, "a state", |app| {
-        app.shell.flow.as_ref().is_some_and(|flow| flow.moments.len() > 1)
+        app.shell
+            .flow
+            .as_ref()
+            .is_some_and(|flow| flow.moments.len() > 1)
     });
     press(&mut window, Key::Escape);
     assert!(!window.state().shell.busy());
@@ -274,7 +299,10 @@ fn what_people_open_by_mistake_is_told_and_the_window_lives_on() {
     let mut good = Vec::new();
     let picture = image::RgbImage::new(40, 30);
     picture
-        .write_to(&mut std::io::Cursor::new(&mut good), image::ImageFormat::Png)
+        .write_to(
+            &mut std::io::Cursor::new(&mut good),
+            image::ImageFormat::Png,
+        )
         .unwrap();
     fs::write(path("text.png"), "this is no picture").unwrap();
     fs::write(path("cut.png"), &good[..good.len() / 2]).unwrap();
@@ -285,15 +313,30 @@ fn what_people_open_by_mistake_is_told_and_the_window_lives_on() {
     fs::write(path("huge.png"), huge).unwrap();
     fs::create_dir(path("nothing")).unwrap();
     let mut window = done(2, Theme::Dark);
-    for name in ["text.png", "cut.png", "empty.jpg", "huge.png", "gone.png", "nothing"] {
+    for name in [
+        "text.png",
+        "cut.png",
+        "empty.jpg",
+        "huge.png",
+        "gone.png",
+        "nothing",
+    ] {
         window.state_mut().shell.look(vec![path(name), path(name)]);
         let told = |app: &App| app.shell.problems.lines().iter().any(|l| l.contains(name));
         until(&mut window, name, told);
     }
     image::RgbImage::new(1, 1).save(path("one.png")).unwrap();
-    window.state_mut().shell.look(vec![path("one.png"), path("one.png")]);
+    window
+        .state_mut()
+        .shell
+        .look(vec![path("one.png"), path("one.png")]);
     until(&mut window, "a picture of one pixel", |app| {
-        complete(app) && app.shell.flow.as_ref().is_some_and(|flow| flow.name == "one.png")
+        complete(app)
+            && app
+                .shell
+                .flow
+                .as_ref()
+                .is_some_and(|flow| flow.name == "one.png")
     });
 }
 
@@ -301,16 +344,25 @@ fn what_people_open_by_mistake_is_told_and_the_window_lives_on() {
 fn exports_are_written_and_a_place_that_refuses_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let mut window = done(2, Theme::Dark);
-    let paths = [folder.path().join("mask.png"), folder.path().join("no/folder/mask.png")];
+    let paths = [
+        folder.path().join("mask.png"),
+        folder.path().join("no/folder/mask.png"),
+    ];
     for path in &paths {
         let shell = &mut window.state_mut().shell;
         let kept = exporting::Kept::of(shell, Look::Raw).unwrap();
-        shell.exports.write(Artifact::Labels, kept, path.clone()).unwrap();
+        shell
+            .exports
+            .write(Artifact::Labels, kept, path.clone())
+            .unwrap();
         until(&mut window, "the file", |app| !app.shell.exports.busy());
     }
     assert!(paths[0].exists() && !paths[1].exists());
     let problems = window.state().shell.problems.lines();
-    assert!(problems.iter().any(|line| line.contains("no/folder")), "{problems:?}");
+    assert!(
+        problems.iter().any(|line| line.contains("no/folder")),
+        "{problems:?}"
+    );
 }
 
 #[test]

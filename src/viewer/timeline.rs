@@ -96,7 +96,11 @@ fn filmstrip(shell: &mut Shell, ui: &mut egui::Ui) {
             continue;
         };
         if let Some(thumbnails) = &moment.thumbnails {
-            let texture = if raw { &thumbnails.raw } else { &thumbnails.map };
+            let texture = if raw {
+                &thumbnails.raw
+            } else {
+                &thumbnails.map
+            };
             egui::Image::new(texture)
                 .corner_radius(2.0)
                 .paint_at(ui, cell);
@@ -222,7 +226,9 @@ fn solver(shell: &mut Shell, ui: &mut egui::Ui) {
             }
         })
         .response
-        .on_hover_text("Solver: Euler takes one evaluation of the network a step, Heun two, RK4 four");
+        .on_hover_text(
+            "Solver: Euler takes one evaluation of the network a step, Heun two, RK4 four",
+        );
     let drag = egui::DragValue::new(&mut shell.wanted_steps)
         .range(1..=100)
         .suffix(" steps");
@@ -241,7 +247,10 @@ fn solver(shell: &mut Shell, ui: &mut egui::Ui) {
         })
         .width(12.0 * GRID)
         .show_ui(ui, |ui| {
-            for (value, text) in [(Source::Image, "from the photo"), (Source::Noise, "from noise")] {
+            for (value, text) in [
+                (Source::Image, "from the photo"),
+                (Source::Noise, "from noise"),
+            ] {
                 if ui.selectable_label(source == value, text).clicked() {
                     shell.sampling.source = Some(value);
                 }
