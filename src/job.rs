@@ -48,7 +48,7 @@ pub enum Message {
     /// The device compiles its kernels for this size; from now on it is faster.
     Preparing,
     /// A state was computed.
-    State(State),
+    State(Box<State>),
     /// It came to its end.
     Finished,
     /// It failed; one line that says what to do.
@@ -89,7 +89,7 @@ pub fn flow(
         return;
     }
     for state in inference::flow(model, input, sampling) {
-        if !tell(Message::State(state)) {
+        if !tell(Message::State(Box::new(state))) {
             return;
         }
     }

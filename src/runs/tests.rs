@@ -279,10 +279,10 @@ fn a_watcher_reports_changes_and_nothing_else() {
     // The folder vanishes while it is watched.
     fs::remove_dir_all(folder.path()).unwrap();
     let status = loop {
-        if let Update::Run(0, run) = wait(&watcher) {
-            if let Status::Failed(text) = run.status {
-                break text;
-            }
+        if let Update::Run(0, run) = wait(&watcher)
+            && let Status::Failed(text) = run.status
+        {
+            break text;
         }
     };
     assert!(

@@ -4,7 +4,8 @@ use super::intake::{Host, Thumbnails};
 use super::screen::Screen;
 use crate::data::LabelMap;
 use crate::gpu::GpuError;
-use crate::gpu::canvas::{Photo, Sources, Truth, Values};
+use crate::gpu::canvas::{Sources, Values};
+use crate::gpu::pictures::{Photo, Truth};
 use image::RgbImage;
 use std::sync::Arc;
 

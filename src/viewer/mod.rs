@@ -4,6 +4,7 @@
 //! What takes time happens on the worker's thread ([`intake`]) or on threads of its own ([`open`]).
 
 mod about_model;
+mod act;
 mod album;
 mod bars;
 mod canvas;

@@ -1,15 +1,14 @@
-//! The state of the window that all panels share, and what commands do to it.
+//! The state of the window that all panels share, and what the worker's events do to it.
 
 use super::album::{Album, Item};
-use super::commands::Command;
 use super::exporting::Exports;
 use super::flow::Flow;
 use super::intake::{Event, Intake};
-use super::open::{Ask, Opener};
+use super::open::Opener;
 use super::problems::Problems;
 use super::screen::Screen;
 use super::settings::Settings;
-use super::view::{Arrangement, Camera};
+use super::view::Camera;
 use crate::encoding::Centroids;
 use crate::flow::{Prediction, Source};
 use crate::gpu::canvas::{Layer, Sources};
@@ -280,7 +279,7 @@ impl Shell {
     }
 
     /// Opens what the album shows.
-    fn open(&mut self) {
+    pub fn open(&mut self) {
         if let Some(path) = self.album.file().map(ToOwned::to_owned) {
             self.settings.remember(&path);
         }
@@ -508,6 +507,20 @@ impl Shell {
         });
     }
 
+    /// Takes back the last change of the marks.
+    pub fn undo(&mut self) {
+        if let Some(marks) = self.history.undo(&self.marks) {
+            self.marks = marks.clone();
+        }
+    }
+
+    /// Makes the change again that was taken back.
+    pub fn redo(&mut self) {
+        if let Some(marks) = self.history.redo(&self.marks) {
+            self.marks = marks.clone();
+        }
+    }
+
     /// Whether there is something to undo and to redo.
     pub fn can_undo(&self) -> [bool; 2] {
         [
@@ -522,118 +535,12 @@ impl Shell {
         self.play.position = position.clamp(0.0, self.sampling.steps as f32);
     }
 
-    fn ask(&mut self, ask: Ask) {
-        if let Err(error) = self.opener.ask(ask) {
-            self.problems
-                .tell(format!("cannot show the dialog: {error}"));
-        }
-    }
-
     /// Finds out what paths are and opens them.
     pub fn look(&mut self, paths: Vec<PathBuf>) {
         if let Err(error) = self.opener.look(paths) {
             self.problems
                 .tell(format!("cannot start a thread: {error}"));
         }
-    }
-
-    fn zoom(&mut self, factor: f32) {
-        if let Some((pane, photo)) = self.pane {
-            let camera = &mut self.settings.view.camera;
-            camera.magnify(factor, pane.center(), pane, photo);
-        }
-    }
-
-    /// Carries out a command.
-    pub fn run(&mut self, context: &egui::Context, command: Command) {
-        match command {
-            Command::OpenPhotos => self.ask(Ask::Photos),
-            Command::OpenFolder => self.ask(Ask::Folder),
-            Command::OpenModel => self.ask(Ask::Model),
-            Command::OpenRun => self.ask(Ask::Runs),
-            Command::Paste => context.send_viewport_cmd(egui::ViewportCommand::RequestPaste),
-            Command::Next | Command::Previous => {
-                if self
-                    .album
-                    .turn(if command == Command::Next { 1 } else { -1 })
-                {
-                    self.open();
-                }
-            }
-            Command::Export => self.exporting = true,
-            Command::Quit => context.send_viewport_cmd(egui::ViewportCommand::Close),
-            Command::Play => {
-                if !self.play.playing && self.play.position >= self.sampling.steps as f32 {
-                    self.play.position = 0.0;
-                }
-                self.play.playing = !self.play.playing;
-            }
-            Command::Loop => self.settings.looping = !self.settings.looping,
-            Command::StepForward => self.go_to(self.play.position.floor() + 1.0),
-            Command::StepBack => self.go_to(self.play.position.ceil() - 1.0),
-            Command::First => self.go_to(0.0),
-            Command::Last => self.go_to(self.reachable()),
-            Command::Rerun => {
-                self.play.playing = true;
-                self.sample();
-            }
-            Command::Cancel => {
-                if self.help || self.exporting {
-                    (self.help, self.exporting) = (false, false);
-                } else {
-                    self.cancel();
-                }
-            }
-            Command::Show(layer) => {
-                let labelled = matches!(layer, Layer::Truth | Layer::Error);
-                if !labelled || self.has_truth() {
-                    self.settings.view.layers[self.active.min(3)] = layer;
-                }
-            }
-            Command::Arrange(arrangement) => {
-                self.settings.view.arrangement = arrangement;
-                if self.active >= arrangement.panes() || arrangement == Arrangement::Single {
-                    self.active = 0;
-                }
-            }
-            Command::Fit => self.settings.view.camera = Camera::default(),
-            Command::ActualSize => {
-                if let Some((pane, photo)) = self.pane {
-                    let scale = 1.0 / context.pixels_per_point();
-                    self.settings.view.camera.magnify_to(scale, pane, photo);
-                }
-            }
-            Command::ZoomIn => self.zoom(1.25),
-            Command::ZoomOut => self.zoom(0.8),
-            Command::Fine => self.settings.view.fine = !self.settings.view.fine,
-            Command::Undo => {
-                if let Some(marks) = self.history.undo(&self.marks) {
-                    self.marks = marks.clone();
-                }
-            }
-            Command::Redo => {
-                if let Some(marks) = self.history.redo(&self.marks) {
-                    self.marks = marks.clone();
-                }
-            }
-            Command::ShowAll => self.mark(|marks| marks.hidden.clear()),
-            Command::ClearPins => self.mark(|marks| marks.pins.clear()),
-            Command::ResetPanels => self.reset_panels = true,
-            Command::LargerText => self.rescale(1.1),
-            Command::SmallerText => self.rescale(1.0 / 1.1),
-            Command::Help => self.help = !self.help,
-        }
-    }
-
-    fn rescale(&mut self, factor: f32) {
-        let wanted = self.settings.scale * factor;
-        // Back at the designed size exactly, rather than a rounding error beside it.
-        let scale = if (wanted - 1.0).abs() < 0.04 {
-            1.0
-        } else {
-            wanted
-        };
-        self.settings.scale = scale.clamp(0.6, 2.5);
     }
 
     /// Where the flow starts, unless the model decides.
