@@ -166,6 +166,11 @@ impl Centroids {
             .map_or([0; 3], |mu| mu.map(|v| to_byte(v as f32)))
     }
 
+    /// The colours of all classes, in class order.
+    pub fn colours(&self) -> Vec<[u8; 3]> {
+        (0..self.len()).map(|class| self.colour(class)).collect()
+    }
+
     /// Encodes a label map as the centroid image `x1`: `[3, pixels]`, channel-major. Labels outside
     /// the table (such as ignored pixels) become the grey at the middle of the cube.
     pub fn encode(&self, labels: &[u16]) -> Vec<f32> {

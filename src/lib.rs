@@ -52,6 +52,7 @@ pub mod job;
 pub mod kernels;
 pub mod model;
 pub mod models;
+pub mod palette;
 pub mod pictures;
 pub mod potential;
 pub mod runs;

@@ -144,6 +144,7 @@ fn segment(a: &Arguments, model: &Model, path: &Path, name: &str) -> anyhow::Res
             labels: states.iter().map(|state| state.labels.as_slice()).collect(),
         },
         centroids: &centroids,
+        colours: &centroids.colours(),
         classes: &model.card.classes,
         look: Look::Raw,
         opacity: 0.5,

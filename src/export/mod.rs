@@ -68,6 +68,8 @@ pub struct Scene<'a> {
     pub trajectory: Trajectory<'a>,
     /// The classes' centroids.
     pub centroids: &'a Centroids,
+    /// The classes' colours, such as [`Centroids::colours`], in the same order.
+    pub colours: &'a [[u8; 3]],
     /// The classes' names, in the order of the centroids.
     pub classes: &'a [String],
     /// What animations show.
@@ -234,6 +236,11 @@ fn go_on(yes: bool) -> Result<(), ExportError> {
 }
 
 impl Scene<'_> {
+    /// A class's colour; black outside the table.
+    fn colour(&self, class: usize) -> [u8; 3] {
+        self.colours.get(class).copied().unwrap_or_default()
+    }
+
     /// Refuses what the writers would have to trip over.
     fn check(&self, path: &Path) -> Result<(), ExportError> {
         let t = &self.trajectory;

@@ -37,7 +37,7 @@ pub fn colours(scene: &Scene) -> RgbImage {
         .enumerate()
         .filter(|(_, (_, share))| *share > 0.0)
         .map(|(class, (name, share))| legend::Entry {
-            colour: scene.centroids.colour(class),
+            colour: scene.colour(class),
             name,
             share,
         })
@@ -51,7 +51,7 @@ pub fn overlay(scene: &Scene) -> RgbImage {
     let labels = scene.labels_of_photo();
     let mut picture = scene.photo.clone();
     for (pixel, &label) in picture.pixels_mut().zip(&labels) {
-        let colour = scene.centroids.colour(usize::from(label));
+        let colour = scene.colour(usize::from(label));
         pixel.0 = mix(pixel.0, colour, scene.opacity);
     }
     picture
@@ -69,7 +69,7 @@ fn mix(below: [u8; 3], above: [u8; 3], opacity: f32) -> [u8; 3] {
 fn map(scene: &Scene, labels: &[u16], [height, width]: [usize; 2]) -> RgbImage {
     RgbImage::from_fn(width as u32, height as u32, |x, y| {
         let label = labels[y as usize * width + x as usize];
-        Rgb(scene.centroids.colour(usize::from(label)))
+        Rgb(scene.colour(usize::from(label)))
     })
 }
 

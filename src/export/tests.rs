@@ -10,6 +10,7 @@ use std::io::BufReader;
 struct Flow {
     photo: RgbImage,
     centroids: Centroids,
+    colours: Vec<[u8; 3]>,
     classes: Vec<String>,
     states: Vec<Vec<f32>>,
     labels: Vec<Vec<u16>>,
@@ -31,6 +32,7 @@ impl Flow {
             classes: ["sky", "a, \"b\"", "unseen", "straße"]
                 .map(str::to_owned)
                 .to_vec(),
+            colours: centroids.colours(),
             centroids,
             labels,
         }
@@ -46,6 +48,7 @@ impl Flow {
                 labels: self.labels.iter().map(Vec::as_slice).collect(),
             },
             centroids: &self.centroids,
+            colours: &self.colours,
             classes: &self.classes,
             look,
             opacity,

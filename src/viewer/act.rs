@@ -70,6 +70,7 @@ impl Shell {
             Command::ZoomIn => self.zoom(1.25),
             Command::ZoomOut => self.zoom(0.8),
             Command::Fine => self.settings.view.fine = !self.settings.view.fine,
+            Command::Colours => self.toggle_colours(),
             Command::Undo => {
                 self.undo();
             }

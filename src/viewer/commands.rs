@@ -56,6 +56,8 @@ pub enum Command {
     ZoomOut,
     /// Outlines at the photo's resolution or the network's.
     Fine,
+    /// A class's own colour or its data set's.
+    Colours,
     /// Take back the last change of pins and hidden classes.
     Undo,
     /// Do it again.
@@ -151,6 +153,7 @@ pub const TABLE: &[Entry] = table! {
         Command::ZoomIn, "Zoom in", [key(Key::Plus), key(Key::Equals)], ICON_ZOOM_IN;
         Command::ZoomOut, "Zoom out", [key(Key::Minus)], ICON_ZOOM_OUT;
         Command::Fine, "Fine outlines", [key(Key::G)], ICON_GRAIN;
+        Command::Colours, "Data set's colours", [key(Key::C)], ICON_PALETTE;
         Command::LargerText, "Larger controls", [ctrl(Key::Plus), ctrl(Key::Equals)], ICON_TEXT_INCREASE;
         Command::SmallerText, "Smaller controls", [ctrl(Key::Minus)], ICON_TEXT_DECREASE;
         Command::ResetPanels, "Reset panels", [], ICON_DASHBOARD;

@@ -74,6 +74,20 @@ pub struct Thumbnails {
     pub raw: TextureHandle,
     /// Its classes.
     pub map: TextureHandle,
+    /// Width and height.
+    size: [usize; 2],
+    /// Its classes by number.
+    labels: Vec<u16>,
+}
+
+impl Thumbnails {
+    /// Draws the classes in other colours.
+    pub fn recolour(&mut self, colours: &[[u8; 3]]) {
+        let colour = |&label: &u16| colours.get(usize::from(label)).copied().unwrap_or_default();
+        let rgb: Vec<u8> = self.labels.iter().flat_map(colour).collect();
+        let image = ColorImage::from_rgb(self.size, &rgb);
+        self.map.set(image, TextureOptions::LINEAR);
+    }
 }
 
 /// The converter.
@@ -225,15 +239,11 @@ impl Intake {
             (height * THUMBNAIL / side).max(1),
             (width * THUMBNAIL / side).max(1),
         );
+        let cells: Vec<usize> = (0..rows * columns)
+            .map(|i| (i / columns) * height / rows * width + (i % columns) * width / columns)
+            .collect();
         let picture = |colour: &dyn Fn(usize) -> [u8; 3]| {
-            let mut rgb = Vec::with_capacity(3 * rows * columns);
-            for row in 0..rows {
-                for column in 0..columns {
-                    rgb.extend(colour(
-                        row * height / rows * width + column * width / columns,
-                    ));
-                }
-            }
+            let rgb: Vec<u8> = cells.iter().flat_map(|&cell| colour(cell)).collect();
             ColorImage::from_rgb([columns, rows], &rgb)
         };
         let load = |image| {
@@ -243,6 +253,8 @@ impl Intake {
         Thumbnails {
             raw: load(picture(&|p| [0, 1, 2].map(|c| to_byte(x[c * pixels + p])))),
             map: load(picture(&|p| self.centroids.colour(usize::from(labels[p])))),
+            size: [columns, rows],
+            labels: cells.iter().map(|&cell| labels[cell]).collect(),
         }
     }
 }

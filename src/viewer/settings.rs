@@ -29,10 +29,10 @@ pub struct Settings {
     pub steps: usize,
     /// Whether the filmstrip is shown.
     pub filmstrip: bool,
+    /// Whether masks have the colours that their data set was published with, where it has some.
+    pub published_colours: bool,
     /// Size of text and controls, 1 as designed.
     pub scale: f32,
-    /// Whether the first flow was played by itself.
-    pub welcomed: bool,
 }
 
 impl Default for Settings {
@@ -46,8 +46,8 @@ impl Default for Settings {
             solver: Solver::Euler,
             steps: 10,
             filmstrip: true,
+            published_colours: false,
             scale: 1.0,
-            welcomed: false,
         }
     }
 }

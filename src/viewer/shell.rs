@@ -15,7 +15,7 @@ use crate::gpu::canvas::{Layer, Sources};
 use crate::inference::Sampling;
 use crate::job::Worker;
 use crate::model::Card;
-use crate::models;
+use crate::{models, palette};
 use burn::tensor::Device;
 use eframe::egui::util::undoer::Undoer;
 use eframe::egui::{self, Rect, Vec2};
@@ -302,6 +302,13 @@ impl Shell {
         worker.flow(item.photo(), self.sampling);
     }
 
+    /// Never hears of the worker again, so that a picture of waiting stays the same.
+    #[cfg(test)]
+    pub fn silence(&mut self) {
+        self.worker = None;
+        self.opener = Opener::new(|| ());
+    }
+
     /// Stops sampling; the states so far stay.
     pub fn cancel(&mut self) {
         if let Some(worker) = &self.worker {
@@ -347,13 +354,14 @@ impl Shell {
                     self.settings.remember_model(name.as_ref());
                 }
                 let prediction = card.prediction;
-                let colours = (0..centroids.len()).map(|k| centroids.colour(k)).collect();
+                let colours = centroids.colours();
                 self.model = Some(Shown {
                     name,
                     card: *card,
                     centroids,
                     colours,
                 });
+                self.colour_model();
                 self.marks.hidden.clear();
                 self.sampling.steps = match prediction {
                     // A classifier's flow is one straight step.
@@ -381,8 +389,15 @@ impl Shell {
             Event::Read {
                 step,
                 host,
-                thumbnails,
+                mut thumbnails,
             } => {
+                if let (true, Some(model), Some(thumbnails)) = (
+                    self.settings.published_colours,
+                    &self.model,
+                    &mut thumbnails,
+                ) {
+                    thumbnails.recolour(&model.colours);
+                }
                 if let Some(flow) = &mut self.flow {
                     flow.read(step, host, thumbnails);
                 }
@@ -398,6 +413,30 @@ impl Shell {
                 self.problems.tell(text);
             }
         }
+    }
+
+    /// Changes between the colours of centroids and those that the data set was published with.
+    pub fn toggle_colours(&mut self) {
+        self.settings.published_colours = !self.settings.published_colours;
+        self.colour_model();
+        let (Some(flow), Some(model)) = (&mut self.flow, &self.model) else {
+            return;
+        };
+        for moment in &mut flow.moments {
+            if let Some(thumbnails) = &mut moment.thumbnails {
+                thumbnails.recolour(&model.colours);
+            }
+        }
+    }
+
+    fn colour_model(&mut self) {
+        let Some(model) = &mut self.model else { return };
+        let published = self
+            .settings
+            .published_colours
+            .then(|| palette::published(&model.card.classes))
+            .flatten();
+        model.colours = published.unwrap_or_else(|| model.centroids.colours());
     }
 
     /// The number of states that a whole flow has.

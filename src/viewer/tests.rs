@@ -117,32 +117,75 @@ fn model_file(folder: &Path, classes: &[&str]) -> PathBuf {
     path
 }
 
+/// Every panel in its empty, loading, done and failed state, in both themes. The field lab and the
+/// run monitor have pictures of their own.
 #[test]
 fn pictures_of_every_state() {
     let mut results = egui_kittest::SnapshotResults::new();
-    let mut loading = window(options(&[], 2), Theme::Dark);
-    // What a person sees before the worker's first answer.
-    results.add(loading.try_snapshot("viewer-loading"));
-    drop(loading);
-    for (theme, name) in [(Theme::Dark, "dark"), (Theme::Light, "light")] {
-        let mut window = done(4, theme);
-        results.add(window.try_snapshot(format!("viewer-done-{name}")));
-        for panel in [Panel::Charts, Panel::Model, Panel::Runs] {
-            dock::reveal(&mut window.state_mut().panels, panel);
-            window.run_steps(3);
-            results.add(window.try_snapshot(format!("viewer-{panel:?}-{name}").to_lowercase()));
-        }
-        dock::reveal(&mut window.state_mut().panels, Panel::Canvas);
-        press(&mut window, Key::F4);
-        press(&mut window, Key::Questionmark);
-        window.run_steps(3);
-        results.add(window.try_snapshot(format!("viewer-keys-{name}")));
-    }
+    let folder = tempfile::tempdir().unwrap();
     let missing = Path::new("no-such-photo.png");
-    let mut failed = window(options(&[missing], 2), Theme::Dark);
-    until(&mut failed, "the failure", |app| app.shell.problems.open);
-    failed.run_steps(3);
-    results.add(failed.try_snapshot("viewer-failed"));
+    for (theme, shade) in [(Theme::Dark, "dark"), (Theme::Light, "light")] {
+        let mut picture = |mut window: Window, state: &str| {
+            for panels in [
+                [Panel::Classes, Panel::Pixel],
+                [Panel::Model, Panel::Charts],
+            ] {
+                for panel in panels {
+                    dock::reveal(&mut window.state_mut().panels, panel);
+                }
+                window.run_steps(3);
+                let name = format!("viewer-{state}-{:?}-{shade}", panels[0]).to_lowercase();
+                results.add(window.try_snapshot(name));
+            }
+        };
+        let mut empty = window(options(&[folder.path()], 2), theme);
+        until(&mut empty, "the empty folder", |app| {
+            app.shell.problems.open && !app.shell.busy()
+        });
+        // The folder has another name every time, so its line is not part of the picture.
+        empty.state_mut().shell.problems = Default::default();
+        picture(empty, "empty");
+
+        // What a person sees before the worker's first answer.
+        let mut loading = window(options(&[missing], 2), theme);
+        loading.state_mut().shell.silence();
+        picture(loading, "loading");
+
+        let mut failed = window(options(&[missing], 2), theme);
+        until(&mut failed, "the failure", |app| app.shell.problems.open);
+        picture(failed, "failed");
+
+        let mut whole = done(4, theme);
+        click(&mut whole, pos2(480.0, 380.0));
+        whole.event(Event::PointerGone);
+        whole.run_steps(3);
+        picture(whole, "done");
+
+        let mut keys = done(4, theme);
+        press(&mut keys, Key::F4);
+        press(&mut keys, Key::Questionmark);
+        keys.run_steps(3);
+        results.add(keys.try_snapshot(format!("viewer-keys-{shade}")));
+    }
+}
+
+/// A mask has its data set's own colours where they are known and wanted.
+#[test]
+fn masks_take_the_colours_of_their_data_set() {
+    let mut of_streets = options(&[], 2);
+    of_streets.model = Some("street".into());
+    let mut window = window(of_streets, Theme::Dark);
+    until(&mut window, "the flow", complete);
+    let colour = |window: &Window| {
+        let model = window.state().shell.model.as_ref().unwrap();
+        let road = model.card.classes.iter().position(|name| name == "road");
+        model.colours[road.unwrap()]
+    };
+    let own = colour(&window);
+    press(&mut window, Key::C);
+    assert_eq!(colour(&window), [128, 64, 128]);
+    press(&mut window, Key::C);
+    assert_eq!(colour(&window), own);
 }
 
 #[test]
@@ -231,11 +274,9 @@ fn layers_and_arrangements_follow_their_keys() {
     let mut window = done(2, Theme::Dark);
     press(&mut window, Key::Num2);
     assert_eq!(window.state().shell.active_layer(), Layer::Raw);
-    // The samples' classes are not the model's, so there is no truth to show.
-    if !window.state().shell.has_truth() {
-        press(&mut window, Key::Num5);
-        assert_eq!(window.state().shell.active_layer(), Layer::Raw);
-    }
+    // The samples are scenes of the model's classes, so their labels are known.
+    press(&mut window, Key::Num5);
+    assert_eq!(window.state().shell.active_layer(), Layer::Truth);
     press(&mut window, Key::F3);
     let view = &window.state().shell.settings.view;
     assert_eq!(view.arrangement, view::Arrangement::Swipe);
