@@ -105,35 +105,37 @@ fn segment(a: &Arguments, model: &Model, path: &Path, name: &str) -> anyhow::Res
     // Masks need the last state alone.
     let whole = a.trajectory || a.numbers;
     let (mut opened, mut failed) = (None, None);
-    let mut states: Vec<HostState> = Vec::new();
-    job::flow(
-        model,
-        Photo::File(path.to_owned()),
-        sampling,
-        &mut |message| {
-            match message {
-                Message::Opened { photo, size, .. } => opened = Some((photo, size)),
-                Message::State(state) if whole || state.step == sampling.steps => {
-                    let x = read(state.x);
-                    let labels = centroids.decode(&x);
-                    states.push(HostState {
-                        t: state.t,
-                        x,
-                        labels,
-                    });
+    let mut states = Vec::new();
+    let photo = Photo::File(path.to_owned());
+    job::flow(model, photo, sampling, &mut |message| {
+        match message {
+            Message::Opened { photo, size, .. } => opened = Some((photo, size)),
+            Message::State(state) => {
+                if !whole {
+                    states.clear();
                 }
-                Message::Failed(text) => failed = Some(text),
-                _ => {}
+                states.push(state);
             }
-            true
-        },
-    );
+            Message::Failed(text) => failed = Some(text),
+            _ => {}
+        }
+        true
+    });
     if let Some(text) = failed {
         bail!(text);
     }
     let Some((photo, size)) = opened else {
         bail!("{} was not opened", path.display())
     };
+    let states: Vec<HostState> = states
+        .into_iter()
+        .map(|state| {
+            let x = read(state.x);
+            let labels = centroids.decode(&x);
+            let t = state.t;
+            HostState { t, x, labels }
+        })
+        .collect();
     let times: Vec<f32> = states.iter().map(|state| state.t).collect();
     let scene = Scene {
         photo: &photo,
