@@ -32,7 +32,7 @@ impl Linear {
 /// The embedding of the time t.
 #[derive(Module, Debug)]
 pub struct TimeEmbedder {
-    /// From the 256 features of [`positions::time`].
+    /// From the 256 features of [`super::positions::time`].
     pub linear1: Linear,
     /// To the width D.
     pub linear2: Linear,

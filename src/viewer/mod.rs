@@ -1,7 +1,7 @@
 //! The window: watch a photo flow into its mask, scrub the ODE, question a pixel.
 //!
-//! [`shell::Shell`] is the state that all panels share; a panel is a file with a `show` function.
-//! What takes time happens on the worker's thread ([`intake`]) or on threads of its own ([`open`]).
+//! `shell::Shell` is the state that all panels share; a panel is a file with a `show` function.
+//! What takes time happens on the worker's thread (`intake`) or on threads of its own (`open`).
 
 mod about_model;
 mod act;

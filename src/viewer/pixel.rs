@@ -180,7 +180,7 @@ fn nearest(ui: &mut egui::Ui, model: &Shown, answer: &Answer) {
             ui.end_row();
             for &(class, distance, probability) in &answer.nearest {
                 theme::swatch(ui, model.colours[class], 1.5 * GRID);
-                ui.add(egui::Label::new(&model.card.classes[class]).truncate());
+                ui.label(&model.card.classes[class]);
                 ui.monospace(format!("{distance:.3}"));
                 ui.monospace(format!("{:5.1} %", 100.0 * probability));
                 ui.end_row();
