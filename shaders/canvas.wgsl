@@ -86,33 +86,36 @@ fn class_at(uv: vec2<f32>) -> u32 {
     let low = vec2<u32>(at);
     let high = min(low + 1u, canvas.size - 1u);
     let f = at - vec2<f32>(low);
-    let corners = array<u32, 4>(
-        label_of(low),
-        label_of(vec2<u32>(high.x, low.y)),
-        label_of(vec2<u32>(low.x, high.y)),
-        label_of(high),
-    );
-    let weights = array<f32, 4>(
+    let a = label_of(low);
+    let b = label_of(vec2<u32>(high.x, low.y));
+    let c = label_of(vec2<u32>(low.x, high.y));
+    let d = label_of(high);
+    // Most of a picture is not an outline.
+    if a == b && a == c && a == d {
+        return a;
+    }
+    let corners = vec4<u32>(a, b, c, d);
+    let weights = vec4<f32>(
         (1.0 - f.y) * (1.0 - f.x),
         (1.0 - f.y) * f.x,
         f.y * (1.0 - f.x),
         f.y * f.x,
     );
-    var best = corners[0];
-    var most = -1.0;
-    for (var i = 0u; i < 4u; i++) {
-        var share = 0.0;
-        for (var j = 0u; j < 4u; j++) {
-            if corners[j] == corners[i] {
-                share += weights[j];
-            }
-        }
+    var best = a;
+    var most = votes(a, corners, weights);
+    for (var i = 1u; i < 4u; i++) {
+        let share = votes(corners[i], corners, weights);
         if share > most {
             most = share;
             best = corners[i];
         }
     }
     return best;
+}
+
+// The weight of the neighbours that have a class.
+fn votes(index: u32, corners: vec4<u32>, weights: vec4<f32>) -> f32 {
+    return dot(select(vec4<f32>(0.0), weights, corners == vec4<u32>(index)), vec4<f32>(1.0));
 }
 
 // How strongly a class shows: hidden ones not at all, others less while one is lit.
