@@ -2,11 +2,10 @@
 
 mod common;
 
-use common::{SMALL, fails, flowseg};
+use common::{SMALL, fails, flowseg, wait_for};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 const TABLE: &str = r#"
 title = "Two by two"
@@ -53,18 +52,6 @@ fn results(out: &Path) -> Vec<String> {
             cells[..10].join(",")
         })
         .collect()
-}
-
-fn wait_for(path: &Path) {
-    let start = Instant::now();
-    while !path.exists() {
-        assert!(
-            start.elapsed() < Duration::from_secs(120),
-            "{} never came",
-            path.display()
-        );
-        std::thread::sleep(Duration::from_millis(2));
-    }
 }
 
 #[cfg(unix)]

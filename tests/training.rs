@@ -2,11 +2,11 @@
 
 mod common;
 
-use common::{fails, flowseg, losses, shared, train};
+use common::{fails, flowseg, losses, shared, train, wait_for};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const TEN: &[&str] = &[
     "train.steps=10",
@@ -196,18 +196,6 @@ fn an_interrupt_saves_and_exits_cleanly() {
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(text.contains("--resume"), "{text}");
     assert!(fs::read_dir(run.join("checkpoints")).unwrap().count() == 1);
-}
-
-fn wait_for(path: &Path) {
-    let start = Instant::now();
-    while !path.exists() {
-        assert!(
-            start.elapsed() < Duration::from_secs(120),
-            "{} never came",
-            path.display()
-        );
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A trajectory as numbers: safetensors for programs, CSV for people and spreadsheets.
 
 use super::Scene;
-use crate::trajectory;
+use crate::{csv, trajectory};
 use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, TensorView};
 use std::collections::HashMap;
@@ -55,10 +55,10 @@ pub fn numbers(scene: &Scene) -> Vec<u8> {
     let t = &scene.trajectory;
     let settle = trajectory::settle_steps(&t.labels);
     let settled = trajectory::settled_share(&settle, t.labels.len());
-    let mut table = Vec::new();
+    let mut table = String::new();
     let fixed = ["step", "t", "settled", "mean_speed"].map(str::to_owned);
     let shares = scene.classes.iter().map(|name| format!("share_{name}"));
-    row(&mut table, fixed.into_iter().chain(shares));
+    table += &csv::line(fixed.into_iter().chain(shares));
     for (step, &time) in t.times.iter().enumerate() {
         let speed = t.states.get(step + 1).map_or(String::new(), |after| {
             let dt = t.times[step + 1] - time;
@@ -72,22 +72,7 @@ pub fn numbers(scene: &Scene) -> Vec<u8> {
         ];
         let shares = trajectory::shares(t.labels[step], scene.classes.len());
         let shares = shares.iter().map(f32::to_string);
-        row(&mut table, fixed.into_iter().chain(shares));
+        table += &csv::line(fixed.into_iter().chain(shares));
     }
-    table
-}
-
-/// Adds a row as RFC 4180 has it: every field between quotes where it needs them.
-fn row(table: &mut Vec<u8>, fields: impl Iterator<Item = String>) {
-    for (i, field) in fields.enumerate() {
-        if i > 0 {
-            table.push(b',');
-        }
-        if field.contains([',', '"', '\n', '\r']) {
-            table.extend(format!("\"{}\"", field.replace('"', "\"\"")).bytes());
-        } else {
-            table.extend(field.bytes());
-        }
-    }
-    table.push(b'\n');
+    table.into_bytes()
 }

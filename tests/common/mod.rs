@@ -7,6 +7,7 @@
 use assert_cmd::Command;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// The built program.
 pub fn flowseg() -> Command {
@@ -105,4 +106,18 @@ pub fn losses(run: &Path) -> Vec<(u64, f64)> {
             )
         })
         .collect()
+}
+
+/// Waits until a file or folder is there.
+#[track_caller]
+pub fn wait_for(path: &Path) {
+    let start = Instant::now();
+    while !path.exists() {
+        assert!(
+            start.elapsed() < Duration::from_secs(120),
+            "{} never came",
+            path.display()
+        );
+        std::thread::sleep(Duration::from_millis(2));
+    }
 }
