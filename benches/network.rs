@@ -6,7 +6,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use flowseg::data::{Dataset, LoaderConfig, SceneConfig, batch_at};
 use flowseg::model::noise;
 use flowseg::train::config::Config;
-use flowseg::train::step;
+use flowseg::train::step::{self, Guides};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -46,12 +46,12 @@ fn network(c: &mut Criterion) {
         let model = state.as_ref().expect("just made").average.clone();
         let image = noise([batch_size, 3, size[0], size[1]], 1, &device);
         group.bench_function("forward", |b| {
-            b.iter(|| model.velocity(image.clone(), 0.5, &image));
+            b.iter(|| model.velocity(image.clone(), 0.5, &image, None));
         });
         group.bench_function("training step", |b| {
             b.iter(|| {
                 let before = state.take().expect("put back");
-                let taken = step::take(stage, before, &batch, None, &device);
+                let taken = step::take(stage, before, &batch, &Guides::default(), &device);
                 state = Some(taken.state);
             });
         });

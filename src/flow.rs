@@ -143,8 +143,8 @@ pub enum Objective {
     CrossEntropy,
 }
 
-/// The loss `|v_theta - sg[target]|^2` (equation 13), averaged over the channels of the pixels that
-/// count; zero where none does.
+/// The loss `|v_theta - sg[target]|^2` (equation 13), averaged over channels and, by their
+/// weight, pixels; zero where none counts.
 pub struct Loss<'a> {
     /// The objective.
     pub objective: Objective,
@@ -166,11 +166,11 @@ pub struct PathBatch {
     pub t: Tensor<4>,
     /// `[B, H, W]`, class indices; -1 for ignored pixels.
     pub labels: Tensor<3, Int>,
-    /// `[B, 1, H, W]`, 1 for pixels that count: the labelled ones, or all.
-    pub counted: Tensor<4>,
-    /// Pixels that the sum is divided by: those that count in the whole batch, of which this may
-    /// be a part.
-    pub count: f32,
+    /// `[B, 1, H, W]`, how much a pixel counts: 0 for ignored ones as a rule, 1 or its class's weight
+    /// for the others.
+    pub weights: Tensor<4>,
+    /// What the sum is divided by: the weights of the whole batch, of which this may be a part.
+    pub total_weight: f32,
 }
 
 impl Loss<'_> {
@@ -198,24 +198,24 @@ impl Loss<'_> {
     /// The loss of a predicted velocity, a scalar `[1]`.
     pub fn of(&self, batch: &PathBatch, velocity: Tensor<4>) -> Tensor<1> {
         let mut target = self.target(batch, velocity.clone());
-        let mut counted = batch.counted.clone();
+        let mut weights = batch.weights.clone();
         if velocity.is_autodiff() {
-            (target, counted) = (target.autodiff(), counted.autodiff());
+            (target, weights) = (target.autodiff(), weights.autodiff());
         }
-        let difference = (velocity - target) * counted;
-        difference.square().sum() / (3.0 * batch.count).max(1.0)
+        let squares = (velocity - target).square() * weights;
+        squares.sum() / (3.0 * batch.total_weight).max(1.0)
     }
 
-    /// The cross-entropy of `logits: [B, N, H, W]`, a scalar `[1]`, averaged over the pixels that
-    /// count. Not a flow's loss: the yardstick.
+    /// The cross-entropy of `logits: [B, N, H, W]`, a scalar `[1]`, averaged over the pixels
+    /// by their weight. Not a flow's loss: the yardstick.
     pub fn cross_entropy(batch: &PathBatch, logits: Tensor<4>) -> Tensor<1> {
         let mut labels = batch.labels.clone().clamp_min(0).unsqueeze_dim::<4>(1);
-        let mut counted = batch.counted.clone();
+        let mut weights = batch.weights.clone();
         if logits.is_autodiff() {
-            (labels, counted) = (labels.autodiff(), counted.autodiff());
+            (labels, weights) = (labels.autodiff(), weights.autodiff());
         }
         let own = activation::log_softmax(logits, 1).gather(1, labels);
-        (own * counted).sum().neg() / batch.count.max(1.0)
+        (own * weights).sum().neg() / batch.total_weight.max(1.0)
     }
 }
 
@@ -298,8 +298,8 @@ mod tests {
             state: image(vec![0.1, second, 0.2, second, 0.3, second]),
             t: time(0.0),
             labels: labels(vec![2, -1]),
-            counted: Tensor::from_data(TensorData::new(vec![1f32, 0.0], [1, 1, 1, 2]), &device),
-            count: 1.0,
+            weights: Tensor::from_data(TensorData::new(vec![1f32, 0.0], [1, 1, 1, 2]), &device),
+            total_weight: 1.0,
         };
         let velocity = |second: f32| image(vec![0.5, second, 0.5, second, 0.5, second]);
         let scalar = |x: Tensor<1>| x.into_scalar::<f32>();
@@ -309,8 +309,8 @@ mod tests {
         assert!(a > 0.0);
         // Unmasked they are drawn to grey, and count.
         let unmasked = |second: f32| PathBatch {
-            counted: Tensor::ones([1, 1, 1, 2], &device),
-            count: 2.0,
+            weights: Tensor::ones([1, 1, 1, 2], &device),
+            total_weight: 2.0,
             ..batch(second)
         };
         let a = scalar(loss.of(&unmasked(0.0), velocity(0.0)));
@@ -328,8 +328,8 @@ mod tests {
             state: image(vec![0.0; 6]),
             t: time(0.0),
             labels: Tensor::from_data(TensorData::new(vec![1, -1], [1, 1, 2]), &device),
-            counted: Tensor::from_data(TensorData::new(vec![1f32, 0.0], [1, 1, 1, 2]), &device),
-            count: 1.0,
+            weights: Tensor::from_data(TensorData::new(vec![1f32, 0.0], [1, 1, 1, 2]), &device),
+            total_weight: 1.0,
         };
         let data = TensorData::new(logits.concat(), [1, 3, 1, 2]);
         let logits = Tensor::<4>::from_data(data, &device);

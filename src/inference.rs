@@ -97,8 +97,9 @@ pub fn flow_from<'a>(
         Prediction::Velocity | Prediction::Target => sampling,
     };
     let times = sampler::times(sampling.steps, sampling.shift);
+    let features = model.network.encode(&photos);
     Trajectory::new(source, times, sampling.solver, move |x, t| {
-        model.velocity(x, t, &photos)
+        model.velocity(x, t, &photos, features.as_ref())
     })
 }
 

@@ -13,6 +13,7 @@ fn the_large_network_runs_forward() {
         state: image.clone(),
         times: vec![0.0],
         image: Some(image),
+        features: None,
         classes: None,
     };
     assert_eq!(network.forward(query).dims(), [1, 3, 64, 64]);

@@ -10,7 +10,7 @@ use flowseg::model::tensors::{Tensors, export, import, read};
 use flowseg::train::checkpoint::Checkpoint;
 use flowseg::train::config::{Config, Stage};
 use flowseg::train::repa::{Projector, Teacher};
-use flowseg::train::step::{self, Taken};
+use flowseg::train::step::{self, Guides, Taken};
 use std::fs;
 use std::path::Path;
 
@@ -103,11 +103,15 @@ fn difference(a: &Tensors, b: &Tensors) -> f32 {
 fn first_step(settings: &[&str], with_teacher: bool) -> Taken {
     let device = Device::flex();
     let (stage, mut state, batch) = setup(settings);
-    let teacher = with_teacher.then(teacher);
-    state.projector = teacher
+    let guides = Guides {
+        teacher: with_teacher.then(teacher),
+        ..Guides::default()
+    };
+    state.projector = guides
+        .teacher
         .as_ref()
         .map(|t| Projector::new(16, 32, t.width(), 0, &device.clone().autodiff()));
-    step::take(&stage, state, &batch, teacher.as_ref(), &device)
+    step::take(&stage, state, &batch, &guides, &device)
 }
 
 #[test]
@@ -162,7 +166,7 @@ fn the_alignment_reaches_the_projector_and_the_blocks_before_it() {
 fn a_step_without_a_finite_gradient_changes_nothing() {
     let device = Device::flex();
     let (stage, state, batch) = setup(&[]);
-    let good = step::take(&stage, state, &batch, None, &device);
+    let good = step::take(&stage, state, &batch, &Guides::default(), &device);
     assert!(
         good.finite
             .clone()
@@ -174,12 +178,12 @@ fn a_step_without_a_finite_gradient_changes_nothing() {
     let moments = good.state.optimizer.export();
     let mut broken = batch.clone();
     broken.images[7] = f32::NAN;
-    let bad = step::take(&stage, good.state, &broken, None, &device);
+    let bad = step::take(&stage, good.state, &broken, &Guides::default(), &device);
     assert!(!bad.finite.clone().into_data().try_to_vec::<bool>().unwrap()[0]);
     assert_eq!(export(&bad.state.model.network), weights);
     assert_eq!(bad.state.optimizer.export(), moments);
     assert_eq!(bad.state.progress.step, 2);
-    let after = step::take(&stage, bad.state, &batch, None, &device);
+    let after = step::take(&stage, bad.state, &batch, &Guides::default(), &device);
     assert_ne!(export(&after.state.model.network), weights);
     assert!(read(after.loss)[0].is_finite());
 }
@@ -588,7 +592,7 @@ fn half_precision_products_train_like_single_ones() {
             let (stage, mut state, batch) = setup(settings);
             let mut losses = Vec::new();
             for _ in 0..10 {
-                let taken = step::take(&stage, state, &batch, None, &device);
+                let taken = step::take(&stage, state, &batch, &Guides::default(), &device);
                 losses.push(read(taken.loss.clone())[0]);
                 state = taken.state;
             }
@@ -610,7 +614,7 @@ fn a_loss_scale_leaves_the_gradient_as_it_is() {
     let (stage, mut state, batch) = setup(&[]);
     let plain = first_step(&[], false);
     state.loss_scale = Tensor::from_data([1024.0f32], &Device::flex());
-    let scaled = step::take(&stage, state, &batch, None, &Device::flex());
+    let scaled = step::take(&stage, state, &batch, &Guides::default(), &Device::flex());
     let ratio = read(scaled.gradient_norm.clone())[0] / read(plain.gradient_norm.clone())[0];
     assert!((ratio - 1.0).abs() < 1e-4, "{ratio}");
     assert!(difference(&gradient(&scaled), &gradient(&plain)) < 1e-4);

@@ -31,13 +31,7 @@ impl Rare {
     /// nothing; they are reported when their turn comes.
     pub fn of(dataset: &Dataset) -> Self {
         let classes = dataset.classes().len();
-        let counts: Vec<Vec<(u16, u64)>> = (0..dataset.len())
-            .into_par_iter()
-            .map(|i| match dataset.load_labels(i) {
-                Ok(labels) => count(&labels, classes),
-                Err(_) => Vec::new(),
-            })
-            .collect();
+        let counts = counts(dataset);
         let mut pixels = vec![0u64; classes];
         let mut samples = vec![Vec::new(); classes];
         for (i, counts) in counts.iter().enumerate() {
@@ -84,6 +78,40 @@ impl Chosen {
         let (x, y) = (at % labels.width, at / labels.width);
         Some([x as f32 + 0.5, y as f32 + 0.5])
     }
+}
+
+/// The weight of a pixel of each class: `(pixels of an average class / pixels of this class) ^
+/// exponent`, within [`WEIGHTS`]. Classes that the training split lacks weigh 1.
+pub fn class_weights(dataset: &Dataset, exponent: f64) -> Vec<f32> {
+    let mut pixels = vec![0u64; dataset.classes().len()];
+    for (class, count) in counts(dataset).into_iter().flatten() {
+        pixels[usize::from(class)] += count;
+    }
+    let present = pixels.iter().filter(|&&n| n > 0).count().max(1) as f64;
+    let average = pixels.iter().sum::<u64>() as f64 / present;
+    let weight = |n: u64| match n {
+        0 => 1.0,
+        n => (average / n as f64)
+            .powf(exponent)
+            .clamp(WEIGHTS[0], WEIGHTS[1]) as f32,
+    };
+    pixels.into_iter().map(weight).collect()
+}
+
+/// The least and the greatest weight of a pixel.
+const WEIGHTS: [f64; 2] = [0.1, 10.0];
+
+/// The classes of every sample and their pixels, read in parallel. Samples that can't be loaded hold
+/// nothing.
+fn counts(dataset: &Dataset) -> Vec<Vec<(u16, u64)>> {
+    let classes = dataset.classes().len();
+    (0..dataset.len())
+        .into_par_iter()
+        .map(|i| match dataset.load_labels(i) {
+            Ok(labels) => count(&labels, classes),
+            Err(_) => Vec::new(),
+        })
+        .collect()
 }
 
 /// The classes of a label map and their pixels.

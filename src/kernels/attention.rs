@@ -1,9 +1,10 @@
-//! Rotary self-attention on the CPU, one head of one batch entry a task.
+//! Self-attention on the CPU, one head of one batch entry a task.
 //!
 //! `qkv: [B, L, 3 D]` holds queries, keys and values side by side, each `[heads, D / heads]`.
-//! Queries and keys pass an RMS norm over the head width and turn by the rotary angles of their
-//! position; then `softmax(q k^T / sqrt(D / heads)) v`, put back as `[B, L, D]`. The backward pass
-//! computes the probabilities again instead of keeping `L * L` numbers a head.
+//! Where there is a [`Rotary`], queries and keys pass an RMS norm over the head width and turn by
+//! the rotary angles of their position; then `softmax(q k^T / sqrt(D / heads)) v`, put back as
+//! `[B, L, D]`. The backward pass computes the probabilities again instead of keeping `L * L`
+//! numbers a head.
 
 use super::cpu::{self, CpuTensor, Matrix, add_partials, contiguous, matmul, slice};
 use super::neural_field::RMS_EPSILON;
@@ -12,11 +13,40 @@ use super::simd::{exp, max, sum2, wide};
 use burn::backend::TensorMetadata;
 use rayon::prelude::*;
 
+/// What queries and keys pass through before they meet.
+#[derive(Clone, Debug)]
+pub struct Rotary {
+    /// RMS weights of queries and of keys, each `[d]`.
+    pub norms: [CpuTensor; 2],
+    /// Cosines of the angles, `[L, d / 2]`.
+    pub cos: CpuTensor,
+    /// Their sines.
+    pub sin: CpuTensor,
+}
+
+impl Rotary {
+    fn contiguous(self) -> Self {
+        Self {
+            norms: self.norms.map(contiguous),
+            cos: contiguous(self.cos),
+            sin: contiguous(self.sin),
+        }
+    }
+
+    fn norm(&self, part: usize) -> &[f32] {
+        slice(&self.norms[part])
+    }
+
+    /// Cosines and sines of a position's angles.
+    fn angles(&self, position: usize, d: usize) -> (&[f32], &[f32]) {
+        let range = position * (d / 2)..(position + 1) * (d / 2);
+        (&slice(&self.cos)[range.clone()], &slice(&self.sin)[range])
+    }
+}
+
 struct Inputs<'a> {
     qkv: &'a [f32],
-    norms: [&'a [f32]; 2],
-    cos: &'a [f32],
-    sin: &'a [f32],
+    rotary: Option<&'a Rotary>,
     tokens: usize,
     heads: usize,
     /// Width of a head.
@@ -45,28 +75,36 @@ impl<'a> Inputs<'a> {
         (&self.qkv[first..], row)
     }
 
-    fn rotated(&self, entry: usize, head: usize, part: usize) -> (Vec<f32>, Vec<f32>) {
+    /// Queries (0) or keys (1) of a head as they enter the product, `[L, d]`, and the RMS scale of
+    /// each.
+    fn entering(&self, entry: usize, head: usize, part: usize) -> (Vec<f32>, Vec<f32>) {
         let (rows, stride) = self.part(entry, head, part);
         let mut out = vec![0.0; self.tokens * self.d];
-        let mut scales = vec![0.0; self.tokens];
-        let half = self.d / 2;
+        let mut scales = vec![1.0; self.tokens];
+        let row = |l: usize| &rows[l * stride..][..self.d];
+        let Some(rotary) = self.rotary else {
+            for (l, out) in out.chunks_exact_mut(self.d).enumerate() {
+                out.copy_from_slice(row(l));
+            }
+            return (out, scales);
+        };
         wide(|| {
             for (l, (out, scale)) in out.chunks_exact_mut(self.d).zip(&mut scales).enumerate() {
-                let x = &rows[l * stride..][..self.d];
+                let x = row(l);
                 *scale = 1.0 / (sum2(x, x, |a, b| a * b) / self.d as f32 + RMS_EPSILON).sqrt();
-                for ((o, x), w) in out.iter_mut().zip(x).zip(self.norms[part]) {
+                for ((o, x), w) in out.iter_mut().zip(x).zip(rotary.norm(part)) {
                     *o = x * *scale * w;
                 }
-                let angle = l * half..(l + 1) * half;
-                rotate(out, &self.cos[angle.clone()], &self.sin[angle], 1.0);
+                let (cos, sin) = rotary.angles(l, self.d);
+                rotate(out, cos, sin, 1.0);
             }
         });
         (out, scales)
     }
 
     fn head(&self, entry: usize, head: usize) -> Head {
-        let (q, q_scale) = self.rotated(entry, head, 0);
-        let (k, k_scale) = self.rotated(entry, head, 1);
+        let (q, q_scale) = self.entering(entry, head, 0);
+        let (k, k_scale) = self.entering(entry, head, 1);
         let mut probability = vec![0.0; self.tokens * self.tokens];
         let temperature = 1.0 / (self.d as f32).sqrt();
         let keys = Matrix::rows(&k, self.d).t();
@@ -109,38 +147,23 @@ fn rotate(row: &mut [f32], cos: &[f32], sin: &[f32], direction: f32) {
     }
 }
 
-fn inputs<'a>(
-    qkv: &'a CpuTensor,
-    norms: [&'a CpuTensor; 2],
-    cos: &'a CpuTensor,
-    sin: &'a CpuTensor,
-) -> Inputs<'a> {
+fn inputs<'a>(qkv: &'a CpuTensor, rotary: Option<&'a Rotary>, heads: usize) -> Inputs<'a> {
     let shape = qkv.shape();
-    let d = cpu::width(norms[0]);
     Inputs {
         qkv: slice(qkv),
-        norms: norms.map(slice),
-        cos: slice(cos),
-        sin: slice(sin),
+        rotary,
         tokens: shape[1],
-        heads: shape[2] / 3 / d,
-        d,
+        heads,
+        d: shape[2] / 3 / heads,
     }
 }
 
-/// `qkv: [B, L, 3 D]`, `q_norm, k_norm: [d]`, `cos, sin: [L, d / 2]` to `[B, L, D]`.
-pub fn forward(
-    qkv: CpuTensor,
-    q_norm: CpuTensor,
-    k_norm: CpuTensor,
-    cos: CpuTensor,
-    sin: CpuTensor,
-) -> CpuTensor {
+/// `qkv: [B, L, 3 D]` to `[B, L, D]`, with `heads` heads.
+pub fn forward(qkv: CpuTensor, rotary: Option<Rotary>, heads: usize) -> CpuTensor {
     let batch = qkv.shape()[0];
-    let (qkv, q_norm, k_norm) = (contiguous(qkv), contiguous(q_norm), contiguous(k_norm));
-    let (cos, sin) = (contiguous(cos), contiguous(sin));
-    let x = inputs(&qkv, [&q_norm, &k_norm], &cos, &sin);
-    let (tokens, heads, d) = (x.tokens, x.heads, x.d);
+    let (qkv, rotary) = (contiguous(qkv), rotary.map(Rotary::contiguous));
+    let x = inputs(&qkv, rotary.as_ref(), heads);
+    let (tokens, d) = (x.tokens, x.d);
     let of_head: Vec<Vec<f32>> = (0..batch * heads)
         .into_par_iter()
         .map(|i| {
@@ -172,20 +195,18 @@ pub fn forward(
     cpu::tensor(out, [batch, tokens, heads * d])
 }
 
-/// Gradients of `qkv`, `q_norm` and `k_norm`.
+/// Gradients of `qkv` and, where there is a [`Rotary`], of its two norms (else zeros).
 pub fn backward(
     qkv: CpuTensor,
-    q_norm: CpuTensor,
-    k_norm: CpuTensor,
-    cos: CpuTensor,
-    sin: CpuTensor,
+    rotary: Option<Rotary>,
+    heads: usize,
     grad: CpuTensor,
-) -> (CpuTensor, CpuTensor, CpuTensor) {
+) -> (CpuTensor, [CpuTensor; 2]) {
     let batch = qkv.shape()[0];
-    let (qkv, q_norm, k_norm) = (contiguous(qkv), contiguous(q_norm), contiguous(k_norm));
-    let (cos, sin, grad) = (contiguous(cos), contiguous(sin), contiguous(grad));
-    let x = inputs(&qkv, [&q_norm, &k_norm], &cos, &sin);
-    let (tokens, heads, d) = (x.tokens, x.heads, x.d);
+    let (qkv, grad) = (contiguous(qkv), contiguous(grad));
+    let rotary = rotary.map(Rotary::contiguous);
+    let x = inputs(&qkv, rotary.as_ref(), heads);
+    let (tokens, d) = (x.tokens, x.d);
     let of_head: Vec<HeadGradient> = (0..batch * heads)
         .into_par_iter()
         .map(|i| head_backward(&x, i / heads, i % heads, slice(&grad)))
@@ -208,11 +229,9 @@ pub fn backward(
             add_partials(total, partial);
         }
     }
-    let [dq_norm, dk_norm] = dnorms;
     (
         cpu::tensor(dqkv, qkv.shape()),
-        cpu::tensor(dq_norm, [d]),
-        cpu::tensor(dk_norm, [d]),
+        dnorms.map(|norm| cpu::tensor(norm, [d])),
     )
 }
 
@@ -283,18 +302,21 @@ fn head_backward(x: &Inputs<'_>, entry: usize, head: usize, grad: &[f32]) -> Hea
     );
 
     let mut norms = [vec![0.0; d], vec![0.0; d]];
-    let half = d / 2;
+    let Some(rotary) = x.rotary else {
+        let parts = [dq, dk, dv];
+        return HeadGradient { parts, norms };
+    };
     for (part, gradient) in [&mut dq, &mut dk].into_iter().enumerate() {
         let (rows, stride) = x.part(entry, head, part);
         let mut turned = vec![0.0; d];
         wide(|| {
             for (l, dx) in gradient.chunks_exact_mut(d).enumerate() {
-                let angle = l * half..(l + 1) * half;
-                rotate(dx, &x.cos[angle.clone()], &x.sin[angle], -1.0);
+                let (cos, sin) = rotary.angles(l, d);
+                rotate(dx, cos, sin, -1.0);
                 turned.copy_from_slice(dx);
                 let input = &rows[l * stride..][..d];
-                let scale = scale[part][l];
-                rms_backward_row(input, x.norms[part], &turned, scale, dx, &mut norms[part]);
+                let (weight, scale) = (rotary.norm(part), scale[part][l]);
+                rms_backward_row(input, weight, &turned, scale, dx, &mut norms[part]);
             }
         });
     }

@@ -1,6 +1,7 @@
 //! The backward passes, hooked into Burn's graph.
 
-use super::{CpuOps, FieldOps, attention, norm, swiglu};
+use super::attention::Rotary;
+use super::{CpuOps, FieldOps, attention, flex, gelu, norm, swiglu};
 use crate::potential::Potential;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
@@ -70,10 +71,29 @@ differentiable!(
     3,
     state(T, T, T, T, T),
     |(qkv, qn, kn, cos, sin), grad| {
-        let (dqkv, dqn, dkn) = attention::backward(qkv, qn, kn, cos, sin, grad);
+        let heads = flex::heads(&qkv, &qn);
+        let norms = [qn, kn];
+        let rotary = Some(Rotary { norms, cos, sin });
+        let (dqkv, [dqn, dkn]) = attention::backward(qkv, rotary, heads, grad);
         [Some(dqkv), Some(dqn), Some(dkn)]
     }
 );
+differentiable!(
+    PlainAttention<Flex>,
+    1,
+    state(T, usize),
+    |(qkv, heads), grad| {
+        let (dqkv, _) = attention::backward(qkv, None, heads, grad);
+        [Some(dqkv)]
+    }
+);
+differentiable!(LayerNorm<Flex>, 3, state(T, T), |(x, weight), grad| {
+    let (dx, dw, db) = norm::layer_backward(x, weight, grad);
+    [Some(dx), Some(dw), Some(db)]
+});
+differentiable!(Gelu<Flex>, 1, state(T,), |(x,), grad| {
+    [Some(gelu::backward(x, grad))]
+});
 
 /// Runs the forward pass and, where a parent is tracked, records the step.
 macro_rules! record {
@@ -151,6 +171,28 @@ impl<C: CheckpointStrategy> CpuOps for Autodiff<Flex, C> {
         let (x, qn, kn, c, s) = state.clone();
         let output = Flex::attention(x, qn, kn, c, s);
         record!(Attention, C, [qkv, q_norm, k_norm], state, output)
+    }
+
+    fn plain_attention(qkv: FloatTensor<Self>, heads: usize) -> FloatTensor<Self> {
+        let x = qkv.primitive().clone();
+        let output = Flex::plain_attention(x.clone(), heads);
+        record!(PlainAttention, C, [qkv], (x, heads), output)
+    }
+
+    fn layer_norm(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let (xp, wp) = (x.primitive().clone(), weight.primitive().clone());
+        let output = Flex::layer_norm(xp.clone(), wp.clone(), bias.primitive().clone());
+        record!(LayerNorm, C, [x, weight, bias], (xp, wp), output)
+    }
+
+    fn gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        let xp = x.primitive().clone();
+        let output = Flex::gelu(xp.clone());
+        record!(Gelu, C, [x], (xp,), output)
     }
 }
 

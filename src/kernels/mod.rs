@@ -13,6 +13,8 @@ mod autodiff;
 mod cpu;
 mod cube;
 mod cube_potential;
+mod flex;
+mod gelu;
 mod neural_field;
 mod norm;
 pub mod plain;
@@ -30,9 +32,7 @@ use crate::potential::Potential;
 use adamw::AdamWUpdate;
 use burn::backend::fusion::custom::TensorSpec;
 use burn::backend::tensor::{FloatTensor, IntTensor};
-use burn::backend::{
-    Backend, Dispatch, DispatchDevice, Flex, TensorMetadata, backend_extension, ops::IntTensorOps,
-};
+use burn::backend::{Backend, Dispatch, DispatchDevice, Flex, backend_extension};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
 type Three<B> = (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>);
@@ -65,6 +65,16 @@ pub trait CpuOps: Backend {
         cos: FloatTensor<Self>,
         sin: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
+    /// See [`plain_attention`].
+    fn plain_attention(qkv: FloatTensor<Self>, heads: usize) -> FloatTensor<Self>;
+    /// See [`layer_norm`].
+    fn layer_norm(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+    /// See [`gelu`](fn@gelu).
+    fn gelu(x: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
 /// Updates in place, outside any graph.
@@ -121,101 +131,6 @@ fn gradients_like_inputs(
     _grad: &TensorSpec,
 ) -> (TensorSpec, TensorSpec, TensorSpec) {
     (z.clone(), weights.clone(), norm.clone())
-}
-
-impl CpuOps for Flex {
-    fn rms_norm(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
-        norm::forward(x, weight)
-    }
-    fn modulated_norm(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        shift: FloatTensor<Self>,
-        scale: FloatTensor<Self>,
-    ) -> FloatTensor<Self> {
-        norm::modulated_forward(x, weight, shift, scale)
-    }
-    fn gated_residual(
-        x: FloatTensor<Self>,
-        gate: FloatTensor<Self>,
-        y: FloatTensor<Self>,
-    ) -> FloatTensor<Self> {
-        norm::gated_forward(x, gate, y)
-    }
-    fn swiglu(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
-        swiglu::forward(a, b)
-    }
-    fn attention(
-        qkv: FloatTensor<Self>,
-        q_norm: FloatTensor<Self>,
-        k_norm: FloatTensor<Self>,
-        cos: FloatTensor<Self>,
-        sin: FloatTensor<Self>,
-    ) -> FloatTensor<Self> {
-        attention::forward(qkv, q_norm, k_norm, cos, sin)
-    }
-}
-
-impl UpdateOps for Flex {
-    fn adamw(
-        update: AdamWUpdate,
-        parameter: FloatTensor<Self>,
-        gradient: FloatTensor<Self>,
-        scale: FloatTensor<Self>,
-        moment1: FloatTensor<Self>,
-        moment2: FloatTensor<Self>,
-    ) -> Three<Self> {
-        adamw::update(update, parameter, gradient, scale, moment1, moment2)
-    }
-    fn average(
-        keep: f32,
-        average: FloatTensor<Self>,
-        value: FloatTensor<Self>,
-    ) -> FloatTensor<Self> {
-        adamw::average(keep, average, value)
-    }
-    fn square_sum(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        adamw::square_sum(x)
-    }
-}
-
-impl FieldOps for Flex {
-    fn neural_field(
-        z: FloatTensor<Self>,
-        weights: FloatTensor<Self>,
-        norm: FloatTensor<Self>,
-    ) -> FloatTensor<Self> {
-        neural_field::forward(z, weights, norm)
-    }
-    fn neural_field_backward(
-        z: FloatTensor<Self>,
-        weights: FloatTensor<Self>,
-        norm: FloatTensor<Self>,
-        grad: FloatTensor<Self>,
-    ) -> Three<Self> {
-        neural_field::backward(z, weights, norm, grad)
-    }
-    fn potential_gradient(
-        x: FloatTensor<Self>,
-        labels: IntTensor<Self>,
-        centroids: FloatTensor<Self>,
-        potential: Potential,
-    ) -> FloatTensor<Self> {
-        let (x, centroids) = (cpu::contiguous(x), cpu::contiguous(centroids));
-        let labels = Self::int_cast(labels, burn::tensor::IntDType::I32).to_contiguous();
-        let batch = x.shape()[0];
-        let labels = labels
-            .as_slice::<i32>()
-            .expect("labels were just cast and laid out");
-        let out = potential::gradient(
-            potential,
-            cpu::slice(&x),
-            labels,
-            batch,
-            cpu::slice(&centroids),
-        );
-        cpu::tensor(out, x.shape())
-    }
 }
 
 /// Whether tensors of this device are handled by the fused CPU operations.
@@ -302,6 +217,39 @@ pub fn attention(
         ))
     } else {
         plain::attention(qkv, q_norm, k_norm, cos, sin)
+    }
+}
+
+/// Self-attention as it is, without norms or rotation: `qkv: [B, L, 3 D]` to `[B, L, D]`.
+pub fn plain_attention(qkv: Tensor<3>, heads: usize) -> Tensor<3> {
+    if on_cpu(&qkv.device()) {
+        let qkv = qkv.into_dispatch();
+        Tensor::from_dispatch(<Dispatch as CpuOps>::plain_attention(qkv, heads))
+    } else {
+        plain::plain_attention(qkv, heads)
+    }
+}
+
+/// `(x - mean) / sqrt(variance + 1e-6) * weight + bias` over the last axis: `x: [.., D]`,
+/// `weight, bias: [D]`.
+pub fn layer_norm<const R: usize>(x: Tensor<R>, weight: Tensor<1>, bias: Tensor<1>) -> Tensor<R> {
+    if on_cpu(&x.device()) {
+        Tensor::from_dispatch(<Dispatch as CpuOps>::layer_norm(
+            x.into_dispatch(),
+            weight.into_dispatch(),
+            bias.into_dispatch(),
+        ))
+    } else {
+        plain::layer_norm(x, weight, bias)
+    }
+}
+
+/// `x Phi(x)` with the normal distribution Phi, element by element.
+pub fn gelu<const R: usize>(x: Tensor<R>) -> Tensor<R> {
+    if on_cpu(&x.device()) {
+        Tensor::from_dispatch(<Dispatch as CpuOps>::gelu(x.into_dispatch()))
+    } else {
+        burn::tensor::activation::gelu(x)
     }
 }
 

@@ -1,5 +1,5 @@
-//! RMS norms on the CPU, plain and modulated by a shift and a scale (adaptive norm), and the gated
-//! residual that goes with them.
+//! RMS norms on the CPU, plain and modulated by a shift and a scale (adaptive norm), the gated
+//! residual that goes with them, and the layer norm of encoders.
 //!
 //! `rms_norm(x) = x / sqrt(mean(x^2) + eps) * weight` over the last axis;
 //! `modulated(x) = rms_norm(x) * (1 + scale) + shift` and `gated(x, y) = x + gate * y`, where shift,
@@ -10,6 +10,9 @@ use super::neural_field::RMS_EPSILON;
 use super::simd::{sum2, wide};
 use burn::backend::TensorMetadata;
 use rayon::prelude::*;
+
+/// What the variance of a layer norm is kept above by: DINOv2's.
+pub const LAYER_EPSILON: f32 = 1e-6;
 
 #[inline(always)]
 fn rms_scale(row: &[f32]) -> f32 {
@@ -228,4 +231,84 @@ pub fn gated_backward(gate: CpuTensor, y: CpuTensor, grad: CpuTensor) -> (CpuTen
             }
         });
     (cpu::tensor(dgate, gate.shape()), cpu::tensor(dy, shape))
+}
+
+/// Mean and `1 / sqrt(variance + eps)` of a row.
+#[inline(always)]
+fn moments(row: &[f32]) -> (f32, f32) {
+    let count = row.len() as f32;
+    let mean = sum2(row, row, |a, _| a) / count;
+    let variance = sum2(row, row, |a, _| (a - mean) * (a - mean)) / count;
+    (mean, 1.0 / (variance + LAYER_EPSILON).sqrt())
+}
+
+/// `(x - mean) / sqrt(variance + eps) * weight + bias` over the last axis: `x: [.., D]`,
+/// `weight, bias: [D]`.
+pub fn layer_forward(x: CpuTensor, weight: CpuTensor, bias: CpuTensor) -> CpuTensor {
+    let d = width(&x);
+    let (x, weight, bias) = (contiguous(x), contiguous(weight), contiguous(bias));
+    let (w, b) = (slice(&weight), slice(&bias));
+    let block = d * ROWS_PER_TASK;
+    let mut out = vec![0.0; slice(&x).len()];
+    out.par_chunks_mut(block)
+        .zip(slice(&x).par_chunks(block))
+        .for_each(|(out, x)| {
+            wide(|| {
+                for (out, x) in out.chunks_exact_mut(d).zip(x.chunks_exact(d)) {
+                    let (mean, scale) = moments(x);
+                    for c in 0..d {
+                        out[c] = (x[c] - mean) * scale * w[c] + b[c];
+                    }
+                }
+            });
+        });
+    cpu::tensor(out, x.shape())
+}
+
+/// Gradients of `x`, `weight` and `bias`.
+pub fn layer_backward(
+    x: CpuTensor,
+    weight: CpuTensor,
+    grad: CpuTensor,
+) -> (CpuTensor, CpuTensor, CpuTensor) {
+    let d = width(&x);
+    let (x, weight, grad) = (contiguous(x), contiguous(weight), contiguous(grad));
+    let w = slice(&weight);
+    let block = d * ROWS_PER_TASK;
+    let mut dx = vec![0.0; slice(&x).len()];
+    let mut partials = vec![0.0; dx.len().div_ceil(block) * 2 * d];
+    dx.par_chunks_mut(block)
+        .zip(partials.par_chunks_mut(2 * d))
+        .zip(slice(&x).par_chunks(block))
+        .zip(slice(&grad).par_chunks(block))
+        .for_each(|(((dx, sums), x), g)| {
+            let (dw, db) = sums.split_at_mut(d);
+            wide(|| {
+                for ((dx, x), g) in dx
+                    .chunks_exact_mut(d)
+                    .zip(x.chunks_exact(d))
+                    .zip(g.chunks_exact(d))
+                {
+                    let (mean, scale) = moments(x);
+                    for c in 0..d {
+                        dw[c] += g[c] * (x[c] - mean) * scale;
+                        db[c] += g[c];
+                        dx[c] = g[c] * w[c];
+                    }
+                    let shift = sum2(dx, dx, |a, _| a) / d as f32;
+                    let pull = sum2(dx, x, |a, x| a * (x - mean)) * scale * scale / d as f32;
+                    for (dx, &x) in dx.iter_mut().zip(x) {
+                        *dx = (*dx - shift - (x - mean) * pull) * scale;
+                    }
+                }
+            });
+        });
+    let mut total = vec![0.0; 2 * d];
+    add_partials(&mut total, &partials);
+    let db = total.split_off(d);
+    (
+        cpu::tensor(dx, x.shape()),
+        cpu::tensor(total, [d]),
+        cpu::tensor(db, [d]),
+    )
 }

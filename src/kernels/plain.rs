@@ -2,6 +2,7 @@
 
 use super::adamw::AdamWUpdate;
 use super::neural_field::{NORM_FLOOR, RMS_EPSILON};
+use super::norm::LAYER_EPSILON;
 use burn::tensor::{Tensor, activation};
 
 /// See [`super::rms_norm`].
@@ -27,6 +28,14 @@ pub fn swiglu<const R: usize>(a: Tensor<R>, b: Tensor<R>) -> Tensor<R> {
     activation::silu(a) * b
 }
 
+/// See [`super::layer_norm`].
+pub fn layer_norm<const R: usize>(x: Tensor<R>, weight: Tensor<1>, bias: Tensor<1>) -> Tensor<R> {
+    let centred = x.clone() - x.mean_dim(R - 1);
+    let variance = centred.clone().square().mean_dim(R - 1);
+    let scale = (variance + LAYER_EPSILON).sqrt().recip();
+    centred * scale * weight.unsqueeze() + bias.unsqueeze()
+}
+
 /// See [`super::attention`].
 pub fn attention(
     qkv: Tensor<3>,
@@ -35,18 +44,33 @@ pub fn attention(
     cos: Tensor<2>,
     sin: Tensor<2>,
 ) -> Tensor<3> {
+    let heads = qkv.dims()[2] / 3 / q_norm.dims()[0];
+    let [q, k, v] = heads_of(qkv, heads);
+    let q = rotate(rms_norm(q, q_norm), &cos, &sin);
+    let k = rotate(rms_norm(k, k_norm), &cos, &sin);
+    attend(q, k, v)
+}
+
+/// See [`super::plain_attention`].
+pub fn plain_attention(qkv: Tensor<3>, heads: usize) -> Tensor<3> {
+    let [q, k, v] = heads_of(qkv, heads);
+    attend(q, k, v)
+}
+
+/// `[B, L, 3 D]` to queries, keys and values, each `[B, heads, L, d]`.
+fn heads_of(qkv: Tensor<3>, heads: usize) -> [Tensor<4>; 3] {
     let [batch, tokens, triple] = qkv.dims();
-    let d = q_norm.dims()[0];
-    let heads = triple / 3 / d;
-    // [3, B, heads, L, d]
     let parts = qkv
-        .reshape([batch, tokens, 3, heads, d])
+        .reshape([batch, tokens, 3, heads, triple / 3 / heads])
         .permute([2, 0, 3, 1, 4]);
-    let part = |i: usize| parts.clone().narrow(0, i, 1).squeeze_dim::<4>(0);
-    let q = rotate(rms_norm(part(0), q_norm), &cos, &sin);
-    let k = rotate(rms_norm(part(1), k_norm), &cos, &sin);
+    [0, 1, 2].map(|i| parts.clone().narrow(0, i, 1).squeeze_dim::<4>(0))
+}
+
+/// `softmax(q k^T / sqrt(d)) v` as `[B, L, heads d]`.
+fn attend(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<3> {
+    let [batch, heads, tokens, d] = q.dims();
     let logits = q.matmul(k.transpose()) * (1.0 / (d as f64).sqrt());
-    let out = activation::softmax(logits, 3).matmul(part(2));
+    let out = activation::softmax(logits, 3).matmul(v);
     out.swap_dims(1, 2).reshape([batch, tokens, heads * d])
 }
 

@@ -123,6 +123,40 @@ fn attention_is_its_formula() {
 }
 
 #[test]
+fn plain_attention_is_its_formula() {
+    let (heads, d) = (3, 8);
+    let qkv = random([2, 13, 3 * heads * d], 1);
+    compare!(
+        plain_attention(qkv.clone(), heads),
+        plain::plain_attention(qkv.clone(), heads),
+        qkv
+    );
+}
+
+#[test]
+fn layer_norm_is_its_formula() {
+    let (x, w, b) = (random([2, 37, 24], 1), random([24], 2), random([24], 3));
+    compare!(
+        layer_norm(x.clone(), w.clone(), b.clone()),
+        plain::layer_norm(x.clone(), w.clone(), b.clone()),
+        x,
+        w,
+        b
+    );
+}
+
+#[test]
+fn gelu_is_its_formula() {
+    let x = random([3, 5, 2001], 1) * 6.0;
+    let x = x.detach().require_grad();
+    compare!(
+        gelu(x.clone()),
+        burn::tensor::activation::gelu(x.clone()),
+        x
+    );
+}
+
+#[test]
 fn neural_field_is_its_formula() {
     let (patches, pixels, e, m) = (7, 16, 12, 24);
     let z = random([patches, pixels, e], 1);

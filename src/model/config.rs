@@ -1,5 +1,6 @@
 //! What a network is made of: sizes, presets, and how the photo enters.
 
+use super::vit::VitConfig;
 use serde::{Deserialize, Serialize};
 
 /// Channels of the state: colours.
@@ -43,6 +44,10 @@ pub struct NetworkConfig {
     /// Numbers a pixel that the network puts out: the state's channels, or a logit a class.
     #[serde(default = "state_channels")]
     pub outputs: usize,
+    /// A vision transformer that looks at the photo once, before the flow; its tokens are added to
+    /// the network's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<VitConfig>,
 }
 
 /// What files of format version 1, which don't say, mean.
@@ -89,6 +94,7 @@ impl Preset {
             field_blocks,
             class_conditions: 0,
             outputs: STATE_CHANNELS,
+            encoder: None,
         }
     }
 }
@@ -156,7 +162,9 @@ impl NetworkConfig {
             + 2 * d
             + 2 * self.head_width();
         let field = linear(d, self.field_weights()) + e;
-        linear(patch, d)
+        let encoder = self.encoder.as_ref();
+        encoder.map_or(0, |vit| vit.parameters() + linear(vit.width, d))
+            + linear(patch, d)
             + linear(256, d)
             + linear(d, d)
             + (self.class_conditions + 1) * d
@@ -183,7 +191,18 @@ impl NetworkConfig {
             ("class_conditions", self.class_conditions, 0, 1_000_000),
             ("outputs", self.outputs, 1, 1 << 16),
         ];
-        for (field, value, low, high) in bounded {
+        let of_encoder = self.encoder.iter().flat_map(|vit| {
+            [
+                ("encoder.width", vit.width, 1, 8192),
+                ("encoder.heads", vit.heads, 1, 256),
+                ("encoder.blocks", vit.blocks, 1, 256),
+                ("encoder.mlp_width", vit.mlp_width, 1, 1 << 16),
+                ("encoder.patch_size", vit.patch_size, 1, 64),
+                ("encoder.side", vit.side, 1, 256),
+                ("encoder.registers", vit.registers, 0, 256),
+            ]
+        });
+        for (field, value, low, high) in bounded.into_iter().chain(of_encoder) {
             if value < low || value > high {
                 return Err(InvalidNetwork {
                     field,
@@ -191,6 +210,15 @@ impl NetworkConfig {
                     rule: "out of the supported range",
                 });
             }
+        }
+        if let Some(vit) = self.encoder.as_ref()
+            && !vit.width.is_multiple_of(vit.heads)
+        {
+            return Err(InvalidNetwork {
+                field: "encoder.width",
+                value: vit.width,
+                rule: "it must be a multiple of the encoder's heads",
+            });
         }
         if !self.hidden_size.is_multiple_of(self.heads) || !self.head_width().is_multiple_of(4) {
             return Err(InvalidNetwork {

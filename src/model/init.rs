@@ -54,6 +54,11 @@ impl<'a> Initializer<'a> {
         self.parameter(vec![1.0; width], [width])
     }
 
+    /// Zeros, `[width]`.
+    pub fn zeros(&mut self, width: usize) -> Param<Tensor<1>> {
+        self.parameter(vec![0.0; width], [width])
+    }
+
     fn parameter<const R: usize>(
         &self,
         values: Vec<f32>,

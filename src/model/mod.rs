@@ -11,6 +11,7 @@ pub mod positions;
 pub mod resize;
 pub mod start;
 pub mod tensors;
+pub mod vit;
 
 use crate::encoding::{Centroids, Encoding};
 use crate::flow::{Prediction, Source};
@@ -24,8 +25,8 @@ use tensors::{Precision, TensorsError};
 /// The metadata key that marks a safetensors file as a FlowSeg model.
 pub const METADATA_KEY: &str = "flowseg";
 /// The version that this program writes, and the highest that it reads: 2 knows class logits and
-/// other encodings than the Kronecker sequence.
-pub const FORMAT_VERSION: u32 = 2;
+/// other encodings than the Kronecker sequence, 3 image encoders.
+pub const FORMAT_VERSION: u32 = 3;
 
 /// What a model file says of itself: JSON under [`METADATA_KEY`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -174,13 +175,22 @@ impl Model {
         )?)
     }
 
-    /// The velocity `v_theta(x, t, I)` at `x: [B, 3, H, W]` for photos `image: [B, 3, H, W]`.
-    pub fn velocity(&self, x: Tensor<4>, t: f32, image: &Tensor<4>) -> Tensor<4> {
+    /// The velocity `v_theta(x, t, I)` at `x: [B, 3, H, W]` for photos `image: [B, 3, H, W]` and,
+    /// where the network has an encoder, what it [makes](Network::encode) of them once and for all
+    /// times (computed here without).
+    pub fn velocity(
+        &self,
+        x: Tensor<4>,
+        t: f32,
+        image: &Tensor<4>,
+        features: Option<&Tensor<3>>,
+    ) -> Tensor<4> {
         let batch = x.dims()[0];
         let query = Query {
             state: x.clone(),
             times: vec![t; batch],
             image: Some(image.clone()),
+            features: features.cloned(),
             classes: None,
         };
         let output = self.network.forward(query);

@@ -8,9 +8,13 @@ use super::compute::Compute;
 use super::config::{NetworkConfig, POSITION_FEATURES, STATE_CHANNELS};
 use super::init::Initializer;
 use super::positions;
+use super::vit::Vit;
 use crate::kernels;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData, activation, ops::PadMode};
+
+/// Keeps the encoder's random stream apart: the rest of a network is the same with and without.
+const ENCODER_SEED: u64 = 0x656e_636f_6465_7200;
 
 /// The whole network.
 #[derive(Module, Debug)]
@@ -29,6 +33,10 @@ pub struct Network {
     pub fields: Vec<FieldBlock>,
     /// The output.
     pub final_layer: FinalLayer,
+    /// What a photo is looked at with beforehand.
+    pub encoder: Option<Vit>,
+    /// From the encoder's tokens to the transformer's, `[W, D]`.
+    pub encoder_projection: Option<Linear>,
     #[module(skip)]
     config: NetworkConfig,
     #[module(skip)]
@@ -43,6 +51,9 @@ pub struct Query {
     pub times: Vec<f32>,
     /// The photo `I: [B, 3, H, W]` in `[-1, 1]`; not used by a network without image condition.
     pub image: Option<Tensor<4>>,
+    /// What [`Network::encode`] makes of the photo, `[B, L, W]`; without, a network with an encoder
+    /// computes it.
+    pub features: Option<Tensor<3>>,
     /// Class conditions, `[B]`; none means the null class.
     pub classes: Option<Vec<usize>>,
 }
@@ -68,6 +79,8 @@ impl Network {
     /// modulation and the output start at zero, so that every block starts as the identity.
     pub fn new(config: &NetworkConfig, seed: u64, device: &Device) -> Self {
         let mut init = Initializer::new(seed, device);
+        let mut encoder_init = Initializer::new(seed ^ ENCODER_SEED, device);
+        let encoder = config.encoder.as_ref();
         let (d, e) = (config.hidden_size, config.pixel_width);
         let patch = config.in_channels() * config.patch_size * config.patch_size;
         Self {
@@ -106,6 +119,8 @@ impl Network {
                 norm: init.ones(e),
                 linear: init.zero_linear(e, config.outputs),
             },
+            encoder: encoder.map(|vit| Vit::new(vit, &mut encoder_init)),
+            encoder_projection: encoder.map(|vit| encoder_init.linear(vit.width, d, true)),
             config: config.clone(),
             compute: Compute::Single,
         }
@@ -134,6 +149,16 @@ impl Network {
         self.forward_observed(query, |_, _| ())
     }
 
+    /// What the encoder makes of photos `[B, 3, H, W]` in [-1, 1]: `[B, L, W]`, a token for each of
+    /// the network's own patches. None without an encoder.
+    pub fn encode(&self, image: &Tensor<4>) -> Option<Tensor<3>> {
+        let encoder = self.encoder.as_ref()?;
+        let [_, _, height, width] = image.dims();
+        let photos = (image.clone() + 1.0) * 0.5;
+        let prepared = encoder.prepare(photos, self.config.grid([height, width]));
+        Some(encoder.patch_tokens(prepared))
+    }
+
     /// As [`forward`](Self::forward), handing each transformer block's index and output tokens
     /// `[B, L, D]` to `observe`.
     pub fn forward_observed(
@@ -156,6 +181,10 @@ impl Network {
         let p = config.patch_size;
         let [batch, _, height, width] = query.state.dims();
         let device = query.state.device();
+        let features = match query.features {
+            Some(features) => Some(features),
+            None => query.image.as_ref().and_then(|image| self.encode(image)),
+        };
         let input = match (config.in_channels() > STATE_CHANNELS, query.image) {
             (true, Some(image)) => Tensor::cat(vec![query.state, image], 1),
             (true, None) => panic!("a network conditioned on the photo needs one"),
@@ -174,8 +203,15 @@ impl Network {
         let time = self.time(&query.times, &device);
         let class = self.class(query.classes.as_deref(), batch, &device);
         let flat = patches.clone().reshape([batch, tokens, channels * p * p]);
+        let embedded = self.patch_embedder.forward(flat, self.compute);
+        let tokens = match (&self.encoder_projection, features) {
+            (Some(projection), Some(features)) => {
+                embedded + projection.forward(features, self.compute)
+            }
+            _ => embedded,
+        };
         Evaluation {
-            tokens: self.patch_embedder.forward(flat, self.compute),
+            tokens,
             condition: activation::silu(time.clone() + class),
             time,
             setting: self.setting([rows, columns], &device),
@@ -292,6 +328,7 @@ fn pad_to_multiple(x: Tensor<4>, p: usize) -> Tensor<4> {
 mod tests {
     use super::super::config::{Condition, Preset};
     use super::super::tensors::read;
+    use super::super::vit::VitConfig;
     use super::*;
     use crate::model::noise;
 
@@ -301,6 +338,7 @@ mod tests {
             state: image.clone(),
             times: vec![0.3],
             image: Some(image),
+            features: None,
             classes: None,
         };
         network.forward(query)
@@ -308,7 +346,23 @@ mod tests {
 
     #[test]
     fn the_count_of_parameters_is_that_of_the_network() {
-        for config in [NetworkConfig::miniature(), Preset::Tiny.network()] {
+        let with_encoder = NetworkConfig {
+            encoder: Some(VitConfig {
+                width: 12,
+                heads: 2,
+                blocks: 2,
+                mlp_width: 20,
+                patch_size: 3,
+                side: 4,
+                registers: 2,
+            }),
+            ..NetworkConfig::miniature()
+        };
+        for config in [
+            NetworkConfig::miniature(),
+            Preset::Tiny.network(),
+            with_encoder,
+        ] {
             let network = Network::new(&config, 0, &Device::flex());
             assert_eq!(network.num_params(), config.parameters());
         }

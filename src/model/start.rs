@@ -179,6 +179,7 @@ mod tests {
             state: noise([1, 3, 8, 12], 1, &device),
             times: vec![0.4],
             image: image.map(|seed| noise([1, 3, 8, 12], seed, &device)),
+            features: None,
             classes: classes.map(|class| vec![class]),
         }))
     }

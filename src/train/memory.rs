@@ -95,10 +95,19 @@ impl Estimate {
             let hidden = config.repa.projector_width as u64;
             part * kept.tokens * (4 * hidden + 4 * size.width)
         });
+        // Inputs of norms, products, attention, activation and scales; nothing of a frozen one.
+        let encoder = match &network.encoder {
+            Some(vit) if config.model.encoder_rate > 0.0 => {
+                let block = 10 * vit.width + 3 * vit.mlp_width;
+                part * kept.tokens * (vit.blocks * block) as u64
+            }
+            _ => 0,
+        };
         // On the way back the neural field comes first. Recomputed blocks keep what lies between
         // them, and after it one block whole with as much again for its gradients.
         let field = kept.ends + kept.way_back;
         let activations = repa
+            + encoder
             + match t.checkpointing {
                 true => blocks * tokens + field.max(2 * kept.block),
                 false => blocks * kept.block + field,

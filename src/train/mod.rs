@@ -18,7 +18,7 @@ pub mod trainee;
 mod validate;
 mod window;
 
-use crate::data::{DataError, Dataset, Loader, LoaderConfig};
+use crate::data::{DataError, Dataset, Loader, LoaderConfig, balance};
 use crate::files::{self, FileError};
 use crate::model::compute::Compute;
 use crate::model::start::{Loaded, StartError, start_from};
@@ -33,6 +33,7 @@ use metrics::{Metrics, StepLine, ValidationLine};
 use repa::{Projector, Teacher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use step::Guides;
 use web_time::Instant;
 use window::Window;
 
@@ -152,8 +153,8 @@ pub enum TrainError {
         /// What is wrong with it.
         source: StartError,
     },
-    /// The teacher of REPA.
-    #[error("{} is no usable teacher: {reason}", path.display())]
+    /// The teacher of REPA, or the encoder.
+    #[error("{} is no usable teacher or encoder: {reason}", path.display())]
     Teacher {
         /// Its file.
         path: PathBuf,
@@ -232,12 +233,17 @@ pub fn run(
     if let (Some(loaded), Some(path)) = (loaded, config.model.init.clone()) {
         report(Event::Initialized { path, loaded });
     }
+    let balance = config.loss.class_balance;
+    let guides = Guides {
+        teacher,
+        class_weights: (balance > 0.0).then(|| balance::class_weights(&data, balance)),
+    };
     let mut run = Run {
         folder: &folder,
         metrics: &mut metrics,
         data: &data,
         validation: validation.as_ref(),
-        teacher: teacher.as_ref(),
+        guides: &guides,
         device,
         report,
         stop,
@@ -329,7 +335,7 @@ struct Run<'a> {
     metrics: &'a mut Metrics,
     data: &'a Arc<Dataset>,
     validation: Option<&'a Dataset>,
-    teacher: Option<&'a Teacher>,
+    guides: &'a Guides,
     device: &'a Device,
     report: &'a mut dyn FnMut(Event),
     stop: &'a dyn Fn() -> bool,
@@ -367,7 +373,7 @@ impl Run<'_> {
             let Some(batch) = loader.next() else { break };
             let batch = batch?;
             self.window.waited(waiting.elapsed());
-            let taken = step::take(stage, state, &batch, self.teacher, self.device);
+            let taken = step::take(stage, state, &batch, self.guides, self.device);
             self.window.add(&taken, batch.len);
             state = taken.state;
             let step = state.progress.step;
@@ -471,6 +477,10 @@ fn restore(
     }
     let mut state = step::start(config, data.name(), names, device);
     state.projector = projector;
+    if let (Some(encoder), Some(path)) = (&mut state.model.network.encoder, &config.model.encoder) {
+        *encoder = repa::encoder(encoder.clone(), path)?;
+        state.average.network = state.model.network.valid();
+    }
     let Some(path) = &config.model.init else {
         return Ok((state, None));
     };

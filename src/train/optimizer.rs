@@ -27,6 +27,15 @@ pub struct Stepped<M> {
     pub finite: Tensor<1, Bool>,
 }
 
+/// Parameters that learn more slowly than the others.
+#[derive(Clone, Copy, Debug)]
+pub struct Slower {
+    /// What their module paths start with.
+    pub prefix: &'static str,
+    /// Their share of the learning rate.
+    pub share: f32,
+}
+
 /// The optimiser's state: both moments of every parameter, by module path.
 #[derive(Default)]
 pub struct AdamW {
@@ -35,13 +44,14 @@ pub struct AdamW {
 
 impl AdamW {
     /// Updates every parameter that has a gradient. Parameters of one axis (norms, biases) are not
-    /// decayed. The gradients are divided by `loss_scale: [1]` and clipped to the norm `clip` (0:
+    /// decayed; those whose path `slower` names learn at its share of the rate. The gradients are divided by `loss_scale: [1]` and clipped to the norm `clip` (0:
     /// off). Where their norm is not finite nothing changes at all.
     pub fn step<M: Module>(
         &mut self,
         module: M,
         mut grads: GradientsParams,
         update: AdamWUpdate,
+        slower: Slower,
         loss_scale: Tensor<1>,
         clip: f64,
     ) -> Stepped<M> {
@@ -69,6 +79,7 @@ impl AdamW {
             moments: &mut self.moments,
             grads: &mut grads,
             update,
+            slower,
             scale,
         };
         Stepped {
@@ -134,6 +145,7 @@ struct StepMapper<'a> {
     moments: &'a mut BTreeMap<String, [BridgeTensor; 2]>,
     grads: &'a mut GradientsParams,
     update: AdamWUpdate,
+    slower: Slower,
     scale: Tensor<1>,
 }
 
@@ -155,8 +167,13 @@ impl ModuleMapper for StepMapper<'_> {
             None => [grad.zeros_like(), grad.zeros_like()],
         };
         let decay = if R > 1 { self.update.decay } else { 0.0 };
+        let share = match path.starts_with(self.slower.prefix) {
+            true => self.slower.share,
+            false => 1.0,
+        };
         let update = AdamWUpdate {
             decay,
+            rate: self.update.rate * share,
             ..self.update
         };
         let (tensor, first, second) = kernels::adamw_update(

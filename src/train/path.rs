@@ -10,8 +10,14 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 /// The batch somewhere on its path, ready for the network. Times and noise are functions of the
-/// seed and the batch's step.
-pub fn part(config: &Config, centroids: &Centroids, batch: &Batch, device: &Device) -> Part {
+/// seed and the batch's step. Without `class_weights` all classes weigh 1.
+pub fn part(
+    config: &Config,
+    centroids: &Centroids,
+    class_weights: Option<&[f32]>,
+    batch: &Batch,
+    device: &Device,
+) -> Part {
     let [height, width] = batch.size;
     let pixels = height * width;
     let classes = centroids.len();
@@ -43,12 +49,13 @@ pub fn part(config: &Config, centroids: &Centroids, batch: &Batch, device: &Devi
     let labels: Vec<i32> = labels
         .map(|l| if labelled(l) { i32::from(*l) } else { -1 })
         .collect();
-    let counts = |l: &i32| *l >= 0 || !config.loss.mask_ignored;
-    let counted: Vec<f32> = labels
-        .iter()
-        .map(|l| f32::from(u8::from(counts(l))))
-        .collect();
-    let count = labels.iter().filter(|l| counts(l)).count() as f32;
+    let ignored = f32::from(u8::from(!config.loss.mask_ignored));
+    let weight = |label: &i32| match usize::try_from(*label) {
+        Err(_) => ignored,
+        Ok(class) => class_weights.map_or(1.0, |weights| weights[class]),
+    };
+    let weights: Vec<f32> = labels.iter().map(weight).collect();
+    let total_weight = weights.iter().sum();
     let labels = TensorData::new(labels, [batch.len, height, width]);
     Part {
         path: PathBatch {
@@ -57,8 +64,8 @@ pub fn part(config: &Config, centroids: &Centroids, batch: &Batch, device: &Devi
             target,
             t,
             labels: Tensor::from_data(labels, device),
-            counted: four(counted, 1),
-            count,
+            weights: four(weights, 1),
+            total_weight,
         },
         image,
         times,

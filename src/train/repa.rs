@@ -7,10 +7,11 @@ use crate::data::Batch;
 use crate::files;
 use crate::model::blocks::Linear;
 use crate::model::compute::Compute;
-use crate::model::dinov2::Dinov2;
+use crate::model::dinov2::{Dinov2, start_encoder};
 use crate::model::init::Initializer;
 use crate::model::resize::{self, Filter};
 use crate::model::tensors::{self, HostTensor, Precision, Tensors, read};
+use crate::model::vit::Vit;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData, activation};
 use rayon::prelude::*;
@@ -72,6 +73,27 @@ fn unit(x: Tensor<3>) -> Tensor<3> {
     x / length.clamp_min(LENGTH_FLOOR)
 }
 
+fn unusable(path: &Path, reason: String) -> TrainError {
+    let path = path.to_owned();
+    TrainError::Teacher { path, reason }
+}
+
+/// The bytes and the tensors of a `.safetensors` or `.pth` file.
+fn checkpoint(path: &Path) -> Result<(Vec<u8>, Tensors), TrainError> {
+    let bytes = files::read(path)?;
+    let tensors = tensors::from_file(path, &bytes).map_err(|e| unusable(path, e.to_string()))?;
+    Ok((bytes, tensors))
+}
+
+/// Reads the first blocks of a DINOv2 into a network's encoder.
+///
+/// # Errors
+/// A file that can't be read or holds something else.
+pub fn encoder(encoder: Vit, path: &Path) -> Result<Vit, TrainError> {
+    let (_, tensors) = checkpoint(path)?;
+    start_encoder(encoder, tensors).map_err(|e| unusable(path, e.to_string()))
+}
+
 /// The frozen encoder and the folder of its features.
 pub struct Teacher {
     encoder: Dinov2,
@@ -86,19 +108,14 @@ impl Teacher {
     /// # Errors
     /// A file that can't be read or holds something else, and a cache folder that can't be made.
     pub fn open(path: &Path, cache: Option<&Path>, device: &Device) -> Result<Self, TrainError> {
-        let unreadable = |reason: String| TrainError::Teacher {
-            path: path.to_owned(),
-            reason,
-        };
-        let bytes = files::read(path)?;
-        let tensors = tensors::from_file(path, &bytes).map_err(|e| unreadable(e.to_string()))?;
+        let (bytes, tensors) = checkpoint(path)?;
         let beside = path.with_file_name("config.json");
         let heads = std::fs::read(beside)
             .ok()
             .and_then(|json| serde_json::from_slice::<serde_json::Value>(&json).ok())
             .and_then(|json| Some(json["num_attention_heads"].as_u64()? as usize));
         let encoder = Dinov2::new(tensors, heads, &device.clone().inner())
-            .map_err(|e| unreadable(e.to_string()))?;
+            .map_err(|e| unusable(path, e.to_string()))?;
         let cache = match cache {
             None => None,
             Some(folder) => {

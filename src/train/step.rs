@@ -2,7 +2,7 @@
 
 use super::checkpoint::{Checkpoint, Progress};
 use super::config::{Config, Schedule, Stage};
-use super::optimizer::{self, AdamW, Stepped};
+use super::optimizer::{self, AdamW, Slower, Stepped};
 use super::path;
 use super::repa::Teacher;
 use super::trainee::Trainee;
@@ -22,6 +22,15 @@ const FIRST_LOSS_SCALE: f32 = 1024.0;
 const LOSS_SCALE_FALL: f32 = 0.5;
 const LOSS_SCALE_GROWTH: f32 = 1.001;
 const LOSS_SCALE_LIMIT: f32 = 65_536.0;
+
+/// What a run's steps are guided by, besides its data.
+#[derive(Default)]
+pub struct Guides {
+    /// The teacher of REPA.
+    pub teacher: Option<Teacher>,
+    /// How much a pixel of each class counts in the loss.
+    pub class_weights: Option<Vec<f32>>,
+}
 
 /// A step that was taken; numbers that are still on the device wait for nobody there.
 pub struct Taken {
@@ -96,7 +105,7 @@ pub fn take(
     stage: &Stage,
     mut state: Checkpoint,
     batch: &Batch,
-    teacher: Option<&Teacher>,
+    guides: &Guides,
     device: &Device,
 ) -> Taken {
     let config = &stage.config;
@@ -110,8 +119,14 @@ pub fn take(
         .card
         .encoding
         .centroids(state.model.card.classes.len());
-    let mut whole = path::part(config, &centroids, batch, device);
-    whole.teacher = teacher.map(|teacher| {
+    let mut whole = path::part(
+        config,
+        &centroids,
+        guides.class_weights.as_deref(),
+        batch,
+        device,
+    );
+    whole.teacher = guides.teacher.as_ref().map(|teacher| {
         let grid = trainee.network.config().grid(batch.size);
         teacher.tokens(batch, grid, device)
     });
@@ -138,10 +153,14 @@ pub fn take(
         decay: t.weight_decay as f32,
         step: done as u32 + 1,
     };
-    let scale = state.loss_scale.clone();
+    let slower = Slower {
+        prefix: "network.encoder.",
+        share: config.model.encoder_rate as f32,
+    };
+    let (gradients, scale) = (gradients.grads(), state.loss_scale.clone());
     let stepped = state
         .optimizer
-        .step(trainee, gradients.grads(), update, scale, t.clip);
+        .step(trainee, gradients, update, slower, scale, t.clip);
     let Stepped {
         module: Trainee { network, projector },
         norm,

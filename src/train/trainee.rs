@@ -41,12 +41,17 @@ impl Part {
         [height, width]
     }
 
-    /// What the network is asked, in a graph.
-    pub(super) fn query(&self) -> Query {
+    /// What the network is asked, in a graph. An encoder that is not trained stays out of it.
+    pub(super) fn query(&self, config: &Config, network: &Network) -> Query {
+        let frozen = network.encoder.is_some() && config.model.encoder_rate == 0.0;
+        let features = frozen
+            .then(|| network.valid().encode(&self.image))
+            .flatten();
         Query {
             state: self.path.state.clone().autodiff(),
             times: self.times.clone(),
             image: Some(self.image.clone().autodiff()),
+            features: features.map(Tensor::autodiff),
             classes: None,
         }
     }
@@ -63,8 +68,8 @@ impl Part {
                 state: four(&path.state),
                 t: four(&path.t),
                 labels: path.labels.clone().slice(s![range.clone(), .., ..]),
-                counted: four(&path.counted),
-                count: path.count,
+                weights: four(&path.weights),
+                total_weight: path.total_weight,
             },
             times: self.times[range.clone()].to_vec(),
             teacher: self
@@ -97,13 +102,12 @@ impl Trainee {
     /// The loss of a part, `[1]`: the objective's, and the alignment's where there is a teacher.
     fn loss(&self, config: &Config, centroids: &Centroids, part: &Part) -> Tensor<1> {
         let mut aligned = None;
-        let output = self
-            .network
-            .forward_observed(part.query(), |block, tokens| {
-                if let Some(loss) = self.alignment(config, part, block, tokens) {
-                    aligned = Some(loss);
-                }
-            });
+        let query = part.query(config, &self.network);
+        let output = self.network.forward_observed(query, |block, tokens| {
+            if let Some(loss) = self.alignment(config, part, block, tokens) {
+                aligned = Some(loss);
+            }
+        });
         let loss = objective_loss(config, centroids, &part.path, output);
         match aligned {
             Some(aligned) => loss + aligned,

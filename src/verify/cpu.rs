@@ -89,6 +89,7 @@ pub fn against_cpu(device: &Device) -> Vec<Check> {
             state: crate::model::noise([2, 3, 16, 24], 3, device),
             times: vec![0.2, 0.9],
             image: Some(crate::model::noise([2, 3, 16, 24], 4, device)),
+            features: None,
             classes: None,
         }))
     });

@@ -35,6 +35,7 @@ pub fn pixnerd(
         state: Tensor::from_data(TensorData::new(x.data.clone(), shape), &network.device()),
         times: get(path, expected, "t")?.data.clone(),
         image: None,
+        features: None,
         classes: Some(classes),
     };
     let mut blocks = Vec::new();

@@ -70,6 +70,10 @@ fn about(ui: &mut egui::Ui, card: &Card) {
     );
     let [height, width] = card.size;
     let network = &card.network;
+    let encoder = network.encoder.as_ref().map_or_else(
+        || "none".to_owned(),
+        |vit| format!("{} blocks, {} wide", vit.blocks, vit.width),
+    );
     let rows = [
         ("Data set", card.dataset.clone()),
         ("Classes", card.classes.len().to_string()),
@@ -81,6 +85,7 @@ fn about(ui: &mut egui::Ui, card: &Card) {
             format!("{:.1} M", network.parameters() as f64 / 1e6),
         ),
         ("Patch", format!("{0} x {0} pixels", network.patch_size)),
+        ("Encoder", encoder),
         ("Starts at", format!("{:?}", card.source).to_lowercase()),
         ("Predicts", format!("{:?}", card.prediction).to_lowercase()),
         ("Licence", card.licence.clone()),

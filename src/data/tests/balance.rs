@@ -1,6 +1,6 @@
 //! Balanced crops show rare classes; the rest of the batches stays what it was.
 
-use super::super::balance::Rare;
+use super::super::balance::{Rare, class_weights};
 use super::*;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -117,4 +117,24 @@ fn equal_classes_are_not_rare_and_change_nothing() {
         batch_at(&dataset, &config(1.0), 3).unwrap(),
         batch_at(&dataset, &config(0.0), 3).unwrap()
     );
+}
+
+#[test]
+fn rare_classes_weigh_more_within_bounds() {
+    let dir = tail();
+    let dataset = Dataset::open(dir.path(), "training").unwrap();
+    let plain = class_weights(&dataset, 0.0);
+    assert!(plain.iter().all(|w| *w == 1.0), "{plain:?}");
+    let [half, full] = [0.5, 1.0].map(|exponent| class_weights(&dataset, exponent));
+    let rare: Vec<u16> = Rare::of(&dataset).classes().collect();
+    for class in 0..dataset.classes().len() {
+        let is_rare = rare.contains(&(class as u16));
+        assert_eq!(full[class] > 1.0, is_rare, "{full:?}");
+        assert!((0.1..=10.0).contains(&full[class]), "{full:?}");
+        // The exponent bends towards 1.
+        assert!(
+            (half[class] - 1.0).abs() <= (full[class] - 1.0).abs(),
+            "{half:?} {full:?}"
+        );
+    }
 }

@@ -42,6 +42,18 @@ impl Config {
             "above 0",
         )?;
         rule(l.epsilon > 0.0, "loss.epsilon", l.epsilon, "above 0")?;
+        rule(
+            share(l.class_balance),
+            "loss.class_balance",
+            l.class_balance,
+            "from 0 to 1",
+        )?;
+        rule(
+            share(m.encoder_rate),
+            "model.encoder_rate",
+            m.encoder_rate,
+            "from 0 to 1",
+        )?;
         if l.objective == Objective::CrossEntropy {
             rule(
                 l.mask_ignored,

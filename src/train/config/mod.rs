@@ -15,6 +15,8 @@ pub use stages::Stage;
 use crate::data::Augment;
 use crate::flow::{Objective, Prediction, TimeSampler};
 use crate::model::config::{NetworkConfig, STATE_CHANNELS};
+use crate::model::dinov2::ENCODER_SIDE;
+use crate::model::vit::VitConfig;
 use crate::potential::Potential;
 use serde::{Deserialize, Serialize};
 use settings::{parse_value, refuse_unknown, set};
@@ -151,6 +153,15 @@ impl Config {
                 Prediction::Logits => classes,
                 Prediction::Velocity | Prediction::Target => STATE_CHANNELS,
             },
+            encoder: m.encoder.is_some().then(|| VitConfig {
+                width: m.encoder_width,
+                heads: (m.encoder_width / 64).max(1),
+                blocks: m.encoder_blocks,
+                mlp_width: 4 * m.encoder_width,
+                patch_size: 14,
+                side: ENCODER_SIDE,
+                registers: 0,
+            }),
             ..preset
         }
     }

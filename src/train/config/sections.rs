@@ -55,6 +55,15 @@ section! {
         /// Weights to start from: a public PixNerd checkpoint (.safetensors, .ckpt) or a FlowSeg
         /// model.
         init: Option<PathBuf> = None,
+        /// A DINOv2 ViT-S, B or L/14 whose first blocks look at the photo once, before the flow; their
+        /// tokens are added to the network's own. Files as for repa.teacher. None leaves it out.
+        encoder: Option<PathBuf> = None,
+        /// Blocks of the encoder that are kept, counted from its input.
+        encoder_blocks: usize = 6,
+        /// Width of the encoder's tokens: 384 for ViT-S, 768 for B, 1024 for L.
+        encoder_width: usize = 384,
+        /// Learning rate of the encoder as a share of the network's; 0 leaves it as it was read.
+        encoder_rate: f64 = 0.1,
         /// Side of a patch in pixels, where it differs from the preset's.
         patch_size: Option<usize> = None,
         /// Width of a token, where it differs from the preset's.
@@ -84,6 +93,9 @@ section! {
         epsilon: f64 = 0.01,
         /// Leave ignored pixels out of the loss; otherwise they are drawn to the middle of the cube.
         mask_ignored: bool = true,
+        /// Weighs a pixel by (pixels of an average class / pixels of its class)^this, within a tenth and
+        /// ten; 0 weighs all alike, 0.5 is a usual choice for a long tail.
+        class_balance: f64 = 0.0,
     }
 }
 

@@ -1,0 +1,217 @@
+//! A vision transformer of DINOv2's kind (Dosovitskiy et al., "An Image is Worth 16x16 Words"; Oquab
+//! et al., "DINOv2"): layer norms, GELU, layer scales, a learnt table of positions, a class token and
+//! perhaps registers. As REPA's teacher it is frozen and whole; as a network's encoder it is trained
+//! on and may be cut short.
+
+use super::blocks::Linear;
+use super::compute::Compute;
+use super::init::Initializer;
+use super::resize::{self, Filter};
+use crate::kernels;
+use burn::module::{Module, Param};
+use burn::tensor::{Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+
+/// Mean and deviation by channel of the photos that DINOv2 was trained on, in [0, 1].
+const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
+const DEVIATION: [f32; 3] = [0.229, 0.224, 0.225];
+
+/// The sizes of a vision transformer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VitConfig {
+    /// W, width of a token.
+    pub width: usize,
+    /// Attention heads.
+    pub heads: usize,
+    /// Transformer blocks.
+    pub blocks: usize,
+    /// Inner width of an MLP.
+    pub mlp_width: usize,
+    /// Side of a patch in pixels.
+    pub patch_size: usize,
+    /// Rows, and columns, of the table of positions.
+    pub side: usize,
+    /// Tokens besides those of patches and the class token.
+    pub registers: usize,
+}
+
+impl VitConfig {
+    /// Parameters in all.
+    pub fn parameters(&self) -> usize {
+        let (w, m) = (self.width, self.mlp_width);
+        let linear = |from: usize, to: usize| from * to + to;
+        let block = 4 * w + linear(w, 3 * w) + linear(w, w) + linear(w, m) + linear(m, w) + 2 * w;
+        linear(3 * self.patch_size * self.patch_size, w)
+            + (1 + self.registers + self.side * self.side) * w
+            + self.blocks * block
+            + 2 * w
+    }
+}
+
+/// `(x - mean) / deviation * weight + bias` over the last axis.
+#[derive(Module, Debug)]
+pub struct LayerNorm {
+    /// `[W]`
+    pub weight: Param<Tensor<1>>,
+    /// `[W]`
+    pub bias: Param<Tensor<1>>,
+}
+
+impl LayerNorm {
+    fn new(width: usize, init: &mut Initializer) -> Self {
+        Self {
+            weight: init.ones(width),
+            bias: init.zeros(width),
+        }
+    }
+
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        kernels::layer_norm(x, self.weight.val(), self.bias.val())
+    }
+}
+
+/// Attention and MLP, each normed before and scaled behind.
+#[derive(Module, Debug)]
+pub struct VitBlock {
+    /// Before attention.
+    pub norm1: LayerNorm,
+    /// `[W, 3 W]`: queries, keys and values.
+    pub qkv: Linear,
+    /// `[W, W]`
+    pub projection: Linear,
+    /// Layer scale of attention, `[W]`.
+    pub scale1: Param<Tensor<1>>,
+    /// Before the MLP.
+    pub norm2: LayerNorm,
+    /// `[W, mlp]`
+    pub up: Linear,
+    /// `[mlp, W]`
+    pub down: Linear,
+    /// Layer scale of the MLP, `[W]`.
+    pub scale2: Param<Tensor<1>>,
+}
+
+impl VitBlock {
+    fn forward(&self, x: Tensor<3>, heads: usize) -> Tensor<3> {
+        let batch = x.dims()[0];
+        let scaled = |x: Tensor<3>, scale: &Param<Tensor<1>>, y: Tensor<3>| {
+            let width = scale.dims()[0];
+            let gate = scale.val().reshape([1, 1, width]).expand([batch, 1, width]);
+            kernels::gated_residual(x, gate, y)
+        };
+        let compute = Compute::Single;
+        let h = self.qkv.forward(self.norm1.forward(x.clone()), compute);
+        let h = self
+            .projection
+            .forward(kernels::plain_attention(h, heads), compute);
+        let x = scaled(x, &self.scale1, h);
+        let h = self.up.forward(self.norm2.forward(x.clone()), compute);
+        scaled(
+            x,
+            &self.scale2,
+            self.down.forward(kernels::gelu(h), compute),
+        )
+    }
+}
+
+/// The transformer.
+#[derive(Module, Debug)]
+pub struct Vit {
+    /// `[3 p p, W]`
+    pub patches: Linear,
+    /// `[1, W]`, its position added.
+    pub class_token: Param<Tensor<2>>,
+    /// `[registers, W]`
+    pub registers: Option<Param<Tensor<2>>>,
+    /// `[side * side, W]`
+    pub positions: Param<Tensor<2>>,
+    /// The blocks.
+    pub blocks: Vec<VitBlock>,
+    /// Behind them.
+    pub norm: LayerNorm,
+    #[module(skip)]
+    config: VitConfig,
+}
+
+impl Vit {
+    /// Fresh weights.
+    pub fn new(config: &VitConfig, init: &mut Initializer) -> Self {
+        let (w, p) = (config.width, config.patch_size);
+        Self {
+            patches: init.linear(3 * p * p, w, true),
+            class_token: init.normal([1, w], 0.02),
+            registers: (config.registers > 0).then(|| init.normal([config.registers, w], 0.02)),
+            positions: init.normal([config.side * config.side, w], 0.02),
+            blocks: (0..config.blocks)
+                .map(|_| VitBlock {
+                    norm1: LayerNorm::new(w, init),
+                    qkv: init.linear(w, 3 * w, true),
+                    projection: init.linear(w, w, true),
+                    scale1: init.ones(w),
+                    norm2: LayerNorm::new(w, init),
+                    up: init.linear(w, config.mlp_width, true),
+                    down: init.linear(config.mlp_width, w, true),
+                    scale2: init.ones(w),
+                })
+                .collect(),
+            norm: LayerNorm::new(w, init),
+            config: config.clone(),
+        }
+    }
+
+    /// The sizes.
+    pub fn config(&self) -> &VitConfig {
+        &self.config
+    }
+
+    /// What the transformer sees of photos `[B, 3, H, W]` in [0, 1] on a grid of `[rows, columns]`
+    /// patches: normalised by channel and resized bicubically.
+    pub fn prepare(&self, photos: Tensor<4>, grid: [usize; 2]) -> Tensor<4> {
+        let device = photos.device();
+        let channel = |values: [f32; 3]| {
+            Tensor::<4>::from_data(TensorData::new(values.to_vec(), [1, 3, 1, 1]), &device)
+        };
+        let normalized = (photos - channel(MEAN)) / channel(DEVIATION);
+        let to = grid.map(|side| side * self.config.patch_size);
+        resize::planes(normalized, to, Filter::Cubic)
+    }
+
+    /// The patch tokens after the final norm of what [`prepare`](Self::prepare) made:
+    /// `[B, rows * columns, W]`, row by row; class token and registers are dropped.
+    pub fn patch_tokens(&self, prepared: Tensor<4>) -> Tensor<3> {
+        let [batch, channels, height, width] = prepared.dims();
+        let VitConfig {
+            width: w,
+            patch_size: p,
+            side,
+            heads,
+            ..
+        } = self.config;
+        let (rows, columns) = (height / p, width / p);
+        let patches = prepared
+            .reshape([batch, channels, rows, p, columns, p])
+            .permute([0, 2, 4, 1, 3, 5])
+            .reshape([batch, rows * columns, channels * p * p]);
+        // The models with registers were published with an antialiased table.
+        let filter = match self.registers {
+            Some(_) => Filter::CubicAntialiased,
+            None => Filter::Cubic,
+        };
+        let table = self.positions.val().unsqueeze();
+        let positions = resize::tokens(table, [side; 2], [rows, columns], filter);
+        let repeated = |x: &Param<Tensor<2>>| {
+            let count = x.dims()[0];
+            x.val().unsqueeze::<3>().expand([batch, count, w])
+        };
+        let mut tokens = vec![repeated(&self.class_token)];
+        tokens.extend(self.registers.as_ref().map(repeated));
+        let extra: usize = tokens.iter().map(|t| t.dims()[1]).sum();
+        tokens.push(self.patches.forward(patches, Compute::Single) + positions);
+        let mut x = Tensor::cat(tokens, 1);
+        for block in &self.blocks {
+            x = block.forward(x, heads);
+        }
+        self.norm.forward(x.narrow(1, extra, rows * columns))
+    }
+}

@@ -1,0 +1,135 @@
+//! Networks whose photo is looked at by an encoder first: training, freezing, resuming, files.
+
+mod common;
+
+use burn::tensor::Device;
+use burn::tensor::Device;
+use common::{losses, photo, shared, train};
+use flowseg::files::read_model;
+use flowseg::inference::input;
+use flowseg::model::dinov2::start_encoder;
+use flowseg::model::init::Initializer;
+use flowseg::model::tensors::{Tensors, export, from_safetensors, read};
+use flowseg::model::vit::{Vit, VitConfig};
+use std::fs;
+use std::path::Path;
+
+/// Runs a few steps with the first block of the real encoder.
+fn run(out: &Path, more: &[&str]) {
+    let weights = shared("weights/dinov2-small.safetensors");
+    let encoder = format!("model.encoder={}", weights.display());
+    let settings = [
+        encoder.as_str(),
+        "model.encoder_blocks=1",
+        "train.validate_every=0",
+    ];
+    train(out, &[&settings, more].concat()).assert().success();
+}
+
+fn checkpoint() -> Tensors {
+    let bytes = fs::read(shared("weights/dinov2-small.safetensors")).unwrap();
+    from_safetensors(&bytes).unwrap().0
+}
+
+/// The encoder as a run starts with it.
+fn start() -> Vit {
+    let config = VitConfig {
+        width: 384,
+        heads: 6,
+        blocks: 1,
+        mlp_width: 1536,
+        patch_size: 14,
+        side: 16,
+        registers: 0,
+    };
+    let fresh = Vit::new(&config, &mut Initializer::new(0, &Device::flex()));
+    start_encoder(fresh, checkpoint()).unwrap()
+}
+
+/// The largest change of an encoder's numbers since the start of its run.
+fn moved(out: &Path) -> f32 {
+    let model = read_model(&out.join("model.safetensors"), &Device::flex()).unwrap();
+    let (after, before) = (export(&model.network.encoder.unwrap()), export(&start()));
+    assert!(after.keys().eq(before.keys()));
+    let pairs = after.values().zip(before.values());
+    pairs
+        .flat_map(|(a, b)| a.data.iter().zip(&b.data).map(|(a, b)| (a - b).abs()))
+        .fold(0.0, f32::max)
+}
+
+#[test]
+fn an_encoder_is_trained_or_left_as_it_was_and_resumes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (trained, frozen) = (folder.path().join("trained"), folder.path().join("frozen"));
+    run(
+        &trained,
+        &[
+            "train.steps=6",
+            "train.checkpoint_every=3",
+            "model.encoder_rate=1",
+        ],
+    );
+    // The output starts at zero, so that the first step gives the encoder no gradient.
+    run(&frozen, &["train.steps=6", "model.encoder_rate=0"]);
+    // A frozen one differs by the rounding of its file to half precision alone.
+    assert!(moved(&frozen) < 4e-3, "{}", moved(&frozen));
+    assert!(moved(&trained) > moved(&frozen));
+    assert_ne!(losses(&trained), losses(&frozen));
+
+    let before = losses(&trained);
+    fs::remove_dir_all(trained.join("checkpoints/step-00000006")).unwrap();
+    let weights = shared("weights/dinov2-small.safetensors");
+    let encoder = format!("model.encoder={}", weights.display());
+    let settings = [
+        encoder.as_str(),
+        "model.encoder_blocks=1",
+        "train.validate_every=0",
+        "train.steps=6",
+        "train.checkpoint_every=3",
+        "model.encoder_rate=1",
+    ];
+    train(&trained, &settings)
+        .arg("--resume")
+        .assert()
+        .success();
+    assert_eq!(losses(&trained), before);
+}
+
+#[test]
+fn features_are_computed_once_and_change_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    run(&out, &["train.steps=4", "train.learning_rate=0.02"]);
+    let device = Device::flex();
+    let model = read_model(&out.join("model.safetensors"), &device).unwrap();
+    let photos = image::open(photo(folder.path(), "a.png"))
+        .unwrap()
+        .to_rgb8();
+    let x = input(&[&photos], [16, 24], &device);
+    let features = model.network.encode(&x).unwrap();
+    assert_eq!(features.dims(), [1, 2 * 3, 384]);
+    let once = read(model.velocity(x.clone(), 0.3, &x, Some(&features)));
+    let again = read(model.velocity(x.clone(), 0.3, &x, None));
+    assert_eq!(once, again);
+    let nothing = features.zeros_like();
+    assert_ne!(
+        once,
+        read(model.velocity(x.clone(), 0.3, &x, Some(&nothing)))
+    );
+}
+
+#[test]
+fn an_encoder_of_another_size_is_refused() {
+    let narrow = VitConfig {
+        width: 192,
+        heads: 3,
+        blocks: 1,
+        mlp_width: 768,
+        patch_size: 14,
+        side: 16,
+        registers: 0,
+    };
+    let fresh = Vit::new(&narrow, &mut Initializer::new(0, &Device::flex()));
+    let error = start_encoder(fresh, checkpoint()).unwrap_err().to_string();
+    assert!(error.contains("384") && error.contains("192"), "{error}");
+}
