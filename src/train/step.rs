@@ -4,6 +4,7 @@ use super::checkpoint::{Checkpoint, Progress};
 use super::config::{Config, Schedule, Stage};
 use super::optimizer::{self, AdamW, Stepped};
 use super::path;
+use super::reduce::{Lost, Rank};
 use super::repa::Teacher;
 use super::trainee::Trainee;
 use crate::data::Batch;
@@ -94,11 +95,31 @@ pub fn learning_rate(config: &Config, step: u64) -> f64 {
 /// parts (`train.accumulate`) sums its gradients to those of the whole.
 pub fn take(
     stage: &Stage,
-    mut state: Checkpoint,
+    state: Checkpoint,
     batch: &Batch,
     teacher: Option<&Teacher>,
     device: &Device,
 ) -> Taken {
+    let alone = Rank::alone();
+    match take_share(stage, state, batch, teacher, device, &alone) {
+        Ok(taken) => taken,
+        Err(Lost) => unreachable!("a device by itself waits for no other"),
+    }
+}
+
+/// As [`take`], on one of several devices: its gradient is that of its share of the batch, its
+/// update that of the whole.
+///
+/// # Errors
+/// Another device is gone.
+pub fn take_share(
+    stage: &Stage,
+    mut state: Checkpoint,
+    batch: &Batch,
+    teacher: Option<&Teacher>,
+    device: &Device,
+    rank: &Rank,
+) -> Result<Taken, Lost> {
     let config = &stage.config;
     let t = &config.train;
     let trainee = Trainee {
@@ -110,16 +131,17 @@ pub fn take(
         .card
         .encoding
         .centroids(state.model.card.classes.len());
-    let mut whole = path::part(config, &centroids, batch, device);
-    whole.teacher = teacher.map(|teacher| {
+    let share = rank.share(batch.len);
+    let mut own = path::part(config, &centroids, batch, share.clone(), device);
+    own.teacher = teacher.map(|teacher| {
         let grid = trainee.network.config().grid(batch.size);
-        teacher.tokens(batch, grid, device)
+        teacher.tokens(batch, share.clone(), grid, device)
     });
     let mut gradients = GradientsAccumulator::new();
     let mut loss: Option<Tensor<1>> = None;
-    let entries = batch.len.div_ceil(t.accumulate);
-    for first in (0..batch.len).step_by(entries.max(1)) {
-        let part = whole.narrow(first..(first + entries).min(batch.len));
+    let entries = share.len().div_ceil(t.accumulate);
+    for first in (0..share.len()).step_by(entries.max(1)) {
+        let part = own.narrow(first..(first + entries).min(share.len()));
         let (of_part, found) = trainee.gradients(config, &centroids, &part, &state.loss_scale);
         gradients.accumulate(&trainee, found);
         loss = Some(match loss {
@@ -127,6 +149,8 @@ pub fn take(
             None => of_part,
         });
     }
+    let loss = loss.unwrap_or_else(|| state.loss_scale.zeros_like());
+    let (loss, gradients) = rank.sum(&trainee, loss, gradients.grads())?;
 
     let done = state.progress.step;
     let rate = learning_rate(config, done.saturating_sub(stage.first));
@@ -141,7 +165,7 @@ pub fn take(
     let scale = state.loss_scale.clone();
     let stepped = state
         .optimizer
-        .step(trainee, gradients.grads(), update, scale, t.clip);
+        .step(trainee, gradients, update, scale, t.clip);
     let Stepped {
         module: Trainee { network, projector },
         norm,
@@ -160,11 +184,11 @@ pub fn take(
     state.model.network = network;
     state.projector = projector;
     state.progress.step += 1;
-    Taken {
+    Ok(Taken {
         state,
-        loss: loss.unwrap_or_else(|| norm.zeros_like()),
+        loss,
         rate,
         gradient_norm: norm,
         finite,
-    }
+    })
 }
