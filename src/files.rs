@@ -26,6 +26,16 @@ pub enum FileError {
         /// The system's reason.
         source: io::Error,
     },
+    /// A disk with too little space.
+    #[error("{} has {available} GiB of free space and {needed} are needed: free some, or name another folder", path.display())]
+    Room {
+        /// The folder.
+        path: PathBuf,
+        /// What is needed, in GiB.
+        needed: String,
+        /// What there is, in GiB.
+        available: String,
+    },
     /// The file is no model.
     #[error("{} is no usable model: {source}", path.display())]
     Model {
@@ -134,6 +144,35 @@ pub fn create_folder(path: &Path) -> Result<(), FileError> {
     })
 }
 
+/// Refuses a folder whose disk has less than `needed` bytes of free space. Where the system does not
+/// tell, nothing is refused.
+///
+/// # Errors
+/// Both numbers.
+pub fn check_room(folder: &Path, needed: u64) -> Result<(), FileError> {
+    let gib = |bytes: u64| format!("{:.2}", bytes as f64 / f64::from(1 << 30));
+    match free_space(folder) {
+        Some(available) if available < needed => Err(FileError::Room {
+            path: folder.to_owned(),
+            needed: gib(needed),
+            available: gib(available),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Bytes that may still be written to the disk of a folder.
+#[cfg(unix)]
+fn free_space(folder: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    disk.f_bavail.checked_mul(disk.f_frsize)
+}
+
+#[cfg(not(unix))]
+fn free_space(_: &Path) -> Option<u64> {
+    None
+}
+
 /// Makes a folder's entries durable, so that a rename in it survives a power cut.
 pub fn sync_folder(path: &Path) {
     // Not every system lets a folder be opened; there the rename alone has to do.
@@ -179,4 +218,24 @@ pub fn write_model(path: &Path, model: &Model, precision: Precision) -> Result<(
             source,
         })?;
     write_atomic(path, &bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_disk_without_room_is_refused_with_both_numbers() {
+        let folder = tempfile::tempdir().unwrap();
+        check_room(folder.path(), 1).unwrap();
+        let error = check_room(folder.path(), u64::MAX).unwrap_err().to_string();
+        for word in [
+            &*folder.path().to_string_lossy(),
+            "17179869184.00",
+            "free space",
+        ] {
+            assert!(error.contains(word), "{error}");
+        }
+    }
 }

@@ -4,8 +4,9 @@ mod common;
 
 use common::{fails, flowseg, losses, shared, train, wait_for};
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 const TEN: &[&str] = &[
@@ -165,37 +166,92 @@ fn a_kill_in_the_middle_leaves_a_run_that_resumes() {
     );
 }
 
+/// Sends a signal to a run.
 #[cfg(unix)]
-#[test]
-fn an_interrupt_saves_and_exits_cleanly() {
-    let folder = tempfile::tempdir().unwrap();
-    let run = folder.path().join("run");
-    let template = train(
-        &run,
-        &[
-            "train.steps=100000",
-            "train.validate_every=0",
-            "train.checkpoint_every=1000000",
-        ],
-    );
-    let child = Command::new(template.get_program())
-        .args(template.get_args())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    wait_for(&run.join("metrics.jsonl"));
-    std::thread::sleep(Duration::from_millis(300));
+fn signal(child: &Child, name: &str) {
     let status = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
+        .args([name, &child.id().to_string()])
         .status()
         .unwrap();
     assert!(status.success());
-    let output = child.wait_with_output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(0), "{text}");
-    assert!(text.contains("--resume"), "{text}");
-    assert!(fs::read_dir(run.join("checkpoints")).unwrap().count() == 1);
+}
+
+#[cfg(unix)]
+fn started(template: &assert_cmd::Command) -> Child {
+    Command::new(template.get_program())
+        .args(template.get_args())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_saves_and_exits_cleanly() {
+    for name in ["-INT", "-TERM"] {
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path().join("run");
+        let child = started(&train(
+            &run,
+            &[
+                "train.steps=100000",
+                "train.validate_every=0",
+                "train.checkpoint_every=1000000",
+            ],
+        ));
+        wait_for(&run.join("metrics.jsonl"));
+        std::thread::sleep(Duration::from_millis(300));
+        signal(&child, name);
+        let output = child.wait_with_output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{name}: {text}");
+        assert!(text.contains("--resume"), "{name}: {text}");
+        assert_eq!(fs::read_dir(run.join("checkpoints")).unwrap().count(), 1);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_second_interrupt_leaves_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    // A step that takes far longer than leaving does.
+    let mut child = started(&train(
+        &run,
+        &[
+            "model.hidden_size=192",
+            "model.heads=3",
+            "model.transformer_blocks=6",
+            "data.size=[96,128]",
+            "train.batch_size=96",
+            "train.checkpointing=true",
+            "train.validate_every=0",
+        ],
+    ));
+    wait_for(&run.join("metrics.jsonl"));
+    std::thread::sleep(Duration::from_millis(500));
+    signal(&child, "-INT");
+    let mut line = String::new();
+    let mut errors = BufReader::new(child.stderr.take().unwrap());
+    while !line.contains("once more to leave at once") {
+        line.clear();
+        assert!(errors.read_line(&mut line).unwrap() > 0, "it ended");
+    }
+    signal(&child, "-TERM");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(fs::read_dir(run.join("checkpoints")).unwrap().count(), 0);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_that_cannot_be_written_is_named_before_the_first_step() {
+    // Read-only whoever asks.
+    let run = Path::new("/proc/flowseg-run");
+    fails(
+        &mut train(run, &["train.steps=1000000"]),
+        &["cannot write /proc/flowseg-run", "permissions"],
+    );
 }
 
 #[test]

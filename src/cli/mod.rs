@@ -9,12 +9,15 @@ mod import;
 mod model;
 mod segment;
 mod selftest;
+#[cfg(feature = "remote")]
+mod serve;
 mod train;
 mod view;
 
 use crate::device::{self, Choice, Opened};
 use crate::verify::Check;
 use anyhow::bail;
+use burn::tensor::Device;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -37,25 +40,55 @@ enum Command {
     Data(data::Arguments),
     Ablate(ablate::Arguments),
     Devices(devices::Arguments),
+    #[cfg(feature = "remote")]
+    Serve(serve::Arguments),
 }
 
 /// The device that a command runs on.
 #[derive(clap::Args)]
 struct DeviceArgument {
-    /// auto, cpu, wgpu or wgpu:N (see `flowseg devices`)
+    /// auto, cpu, wgpu or wgpu:N (see `flowseg devices`); cuda:N in a build with CUDA,
+    /// remote:ws://HOST:PORT in one with remote devices
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: Choice,
 }
 
 impl DeviceArgument {
     fn open(&self) -> anyhow::Result<Opened> {
-        let opened = device::open(self.device)?;
-        match &opened.note {
-            Some(note) => eprintln!("device: {opened} ({note})"),
-            None => eprintln!("device: {opened}"),
-        }
-        Ok(opened)
+        open(&self.device)
     }
+}
+
+/// The devices that a command runs on together.
+#[derive(clap::Args)]
+struct DevicesArgument {
+    /// auto, cpu, wgpu or wgpu:N (see `flowseg devices`); cuda:N in a build with CUDA,
+    /// remote:ws://HOST:PORT in one with remote devices. Several, with commas between, share
+    /// every batch: cuda:0,cuda:1
+    #[arg(
+        long = "device",
+        value_name = "DEVICE,...",
+        default_value = "auto",
+        value_delimiter = ','
+    )]
+    devices: Vec<Choice>,
+}
+
+impl DevicesArgument {
+    fn open(&self) -> anyhow::Result<Vec<Device>> {
+        let opened = self.devices.iter().map(|choice| Ok(open(choice)?.device));
+        opened.collect()
+    }
+}
+
+/// Opens a device and says which.
+fn open(choice: &Choice) -> anyhow::Result<Opened> {
+    let opened = device::open(choice.clone())?;
+    match &opened.note {
+        Some(note) => eprintln!("device: {opened} ({note})"),
+        None => eprintln!("device: {opened}"),
+    }
+    Ok(opened)
 }
 
 /// Runs the program; the exit status is 0 for done, 1 for failed and 2 for wrong usage.
@@ -86,6 +119,8 @@ pub fn main() -> ExitCode {
         Command::Data(arguments) => data::run(&arguments),
         Command::Ablate(arguments) => ablate::run(&arguments),
         Command::Devices(arguments) => devices::run(&arguments),
+        #[cfg(feature = "remote")]
+        Command::Serve(arguments) => serve::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,6 +1,6 @@
 //! `flowseg train`, also spelt `flowseg --train`.
 
-use super::DeviceArgument;
+use super::DevicesArgument;
 use super::dashboard::Dashboard;
 use crate::files;
 use crate::train::{self, config};
@@ -29,11 +29,15 @@ pub struct Arguments {
     /// Say what the run would need in memory and whether it fits, and stop there
     #[arg(long)]
     dry_run: bool,
+    /// With --dry-run, also take so many steps of every stage on the first device, without keeping
+    /// them, and say what they really cost
+    #[arg(long, value_name = "STEPS", requires = "dry_run", value_parser = clap::value_parser!(u64).range(1..=1000))]
+    measure: Option<u64>,
     /// Override a setting, as often as needed
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
     #[command(flatten)]
-    device: DeviceArgument,
+    devices: DevicesArgument,
 }
 
 /// Runs the command.
@@ -56,17 +60,17 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let overrides: Vec<String> = data.chain(arguments.overrides.iter().cloned()).collect();
     let config = config::Config::parse(&text, &overrides)
         .with_context(|| path.map_or("--set".to_owned(), |p| p.display().to_string()))?;
-    let opened = arguments.device.open()?;
+    let devices = arguments.devices.open()?;
     if arguments.dry_run {
-        return dry_run(&config, &opened.device);
+        return dry_run(&config, &devices, arguments.measure);
     }
     let stop = stop_on_interrupt()?;
     let mut screen = Dashboard::new("");
-    let outcome = train::run(
+    let outcome = train::run_on(
         &config,
         &arguments.out,
         arguments.resume,
-        &opened.device,
+        &devices,
         &mut |event| screen.show(event),
         &|| stop.load(Ordering::Relaxed) > 0,
     );
@@ -82,8 +86,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn dry_run(config: &config::Config, device: &Device) -> anyhow::Result<()> {
-    let fits = train::dry_run(config, device)?;
+fn dry_run(
+    config: &config::Config,
+    devices: &[Device],
+    measure: Option<u64>,
+) -> anyhow::Result<()> {
+    let fits = train::dry_run(config, devices)?;
     for (index, fit) in fits.iter().enumerate() {
         if index == 0 {
             println!("{:.1} M parameters", fit.estimate.parameters as f64 / 1e6);
@@ -92,6 +100,11 @@ fn dry_run(config: &config::Config, device: &Device) -> anyhow::Result<()> {
     }
     for fit in &fits {
         fit.check()?;
+    }
+    if let (Some(steps), Some(device)) = (measure, devices.first()) {
+        for measured in train::measure::measure(config, device, steps as usize)? {
+            println!("{measured}");
+        }
     }
     Ok(())
 }

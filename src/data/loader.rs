@@ -5,6 +5,7 @@
 //! channel, so the order is fixed whatever the threads do, and memory stays bounded.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -72,6 +73,26 @@ pub struct Batch {
     pub len: usize,
     /// The samples' names.
     pub names: Vec<String>,
+}
+
+impl Batch {
+    /// The photos of some samples, `[share, 3, height, width]`.
+    ///
+    /// # Panics
+    /// A share that passes the batch's end.
+    pub fn images_of(&self, share: Range<usize>) -> &[f32] {
+        let numbers = 3 * self.size[0] * self.size[1];
+        &self.images[share.start * numbers..share.end * numbers]
+    }
+
+    /// The labels of some samples, `[share, height, width]`.
+    ///
+    /// # Panics
+    /// A share that passes the batch's end.
+    pub fn labels_of(&self, share: Range<usize>) -> &[u16] {
+        let pixels = self.size[0] * self.size[1];
+        &self.labels[share.start * pixels..share.end * pixels]
+    }
 }
 
 /// Computes the batch of `step`, from nothing but its arguments.

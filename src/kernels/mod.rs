@@ -2,10 +2,11 @@
 //!
 //! On the CPU every hot piece of the network is one fused operation ([`CpuOps`]); elsewhere the
 //! same functions compose ordinary tensor operations, which Burn fuses. The pixel neural field and
-//! the potential's gradient have their own kernels everywhere ([`FieldOps`]).
+//! the potential's gradient have their own kernels on every local device ([`FieldOps`]).
 //!
-//! [`plain`] holds each operation's formula in ordinary tensor operations: what other devices run
-//! for [`CpuOps`], and what the tests hold the kernels against.
+//! [`plain`] and [`plain_potential`] hold each operation's formula in ordinary tensor operations:
+//! what devices without the kernel run (a device of another machine has none of them), and what the
+//! tests hold the kernels against.
 
 pub mod adamw;
 mod attention;
@@ -18,22 +19,24 @@ mod gelu;
 mod neural_field;
 mod norm;
 pub mod plain;
+pub mod plain_potential;
 mod potential;
 pub mod simd;
 mod swiglu;
+mod target;
 #[cfg(test)]
 mod tests;
-mod value;
-
-pub use value::potential_value;
+pub use plain_potential::value as potential_value;
+pub(crate) use target::backend_of;
+pub use target::{has_field_kernels, on_cpu};
 
 use crate::encoding::Centroids;
 use crate::potential::Potential;
 use adamw::AdamWUpdate;
 use burn::backend::fusion::custom::TensorSpec;
 use burn::backend::tensor::{FloatTensor, IntTensor};
-use burn::backend::{Backend, Dispatch, DispatchDevice, Flex, backend_extension};
-use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use burn::backend::{Backend, Dispatch, backend_extension};
+use burn::tensor::{DType, Int, Tensor, TensorData};
 
 type Three<B> = (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>);
 
@@ -96,7 +99,7 @@ trait UpdateOps: Backend {
     fn square_sum(x: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
-/// The operations with kernels of their own on every device.
+/// The operations with kernels of their own on every local device.
 #[backend_extension(Flex, Cube, Fusion, Autodiff)]
 pub trait FieldOps: Backend {
     /// See [`neural_field`].
@@ -131,15 +134,6 @@ fn gradients_like_inputs(
     _grad: &TensorSpec,
 ) -> (TensorSpec, TensorSpec, TensorSpec) {
     (z.clone(), weights.clone(), norm.clone())
-}
-
-/// Whether tensors of this device are handled by the fused CPU operations.
-pub fn on_cpu(device: &Device) -> bool {
-    match device.as_dispatch() {
-        DispatchDevice::Flex(_) => true,
-        DispatchDevice::Autodiff(inner) => matches!(**inner, DispatchDevice::Flex(_)),
-        _ => false,
-    }
 }
 
 /// `x / sqrt(mean(x^2) + 1e-6) * weight` over the last axis: `x: [.., D]`, `weight: [D]`.
@@ -256,6 +250,9 @@ pub fn gelu<const R: usize>(x: Tensor<R>) -> Tensor<R> {
 /// The pixel neural field: `z: [patches, P, E]`, `weights: [patches, 2 E M]`, `norm: [E]` to
 /// `z + SiLU(RMS(z) W1) W2`, the weight matrices `[E, M]` and `[M, E]` normalised by column.
 pub fn neural_field(z: Tensor<3>, weights: Tensor<2>, norm: Tensor<1>) -> Tensor<3> {
+    if !has_field_kernels(&z.device()) {
+        return plain::neural_field(z, weights, norm);
+    }
     Tensor::from_dispatch(<Dispatch as FieldOps>::neural_field(
         z.into_dispatch(),
         weights.into_dispatch(),
@@ -267,7 +264,7 @@ pub fn neural_field(z: Tensor<3>, weights: Tensor<2>, norm: Tensor<1>) -> Tensor
 /// indices, anything outside `0..N` ignored (zero gradient). Not differentiable: the result is
 /// outside any graph, which is the `sg` of equation 13.
 ///
-/// Takes no memory beyond its output: centroids are streamed.
+/// Takes no memory beyond its output where the device has a kernel: centroids are streamed.
 pub fn potential_gradient(
     x: Tensor<4>,
     labels: Tensor<3, Int>,
@@ -276,6 +273,9 @@ pub fn potential_gradient(
 ) -> Tensor<4> {
     let x = x.without_autodiff();
     let device = x.device();
+    if !has_field_kernels(&device) {
+        return plain_potential::gradient(x, labels, centroids, potential);
+    }
     let points = TensorData::new(centroids.split_f32(), [centroids.len(), 6]);
     let points = Tensor::<2>::from_data(points, (&device, DType::F32));
     Tensor::from_dispatch(<Dispatch as FieldOps>::potential_gradient(

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::potential::Operator;
-use burn::tensor::TensorData;
+use burn::tensor::{Device, TensorData};
 
 fn random<const R: usize>(shape: [usize; R], seed: u64) -> Tensor<R> {
     use rand::{RngExt, SeedableRng};
@@ -238,6 +238,9 @@ fn adamw_and_the_moving_average_are_their_formulas() {
     );
 }
 
+/// One way to compute the potential's gradient.
+type Gradient = fn(Tensor<4>, Tensor<3, Int>, &Centroids, Potential) -> Tensor<4>;
+
 #[test]
 fn potential_gradient_is_its_definition() {
     let pixels = 83;
@@ -268,12 +271,12 @@ fn potential_gradient_is_its_definition() {
                     temperature,
                     epsilon: 1e-4,
                 };
-                let found = values(potential_gradient(
-                    x.clone(),
-                    label_tensor.clone(),
-                    &centroids,
-                    potential,
-                ));
+                let of = |gradient: Gradient| {
+                    let x = x.clone();
+                    values(gradient(x, label_tensor.clone(), &centroids, potential))
+                };
+                let found = of(potential_gradient);
+                let plain = of(plain_potential::gradient);
                 for (i, &label) in labels.iter().enumerate() {
                     let at = |axis: usize| (i / pixels * 3 + axis) * pixels + i % pixels;
                     let point = [0, 1, 2].map(|a| f64::from(host[at(a)]));
@@ -284,16 +287,37 @@ fn potential_gradient_is_its_definition() {
                             }
                             Err(_) => 0.0,
                         };
-                        let error = (f64::from(found[at(axis)]) - expected).abs()
-                            / expected.abs().max(0.01);
-                        assert!(
-                            error < 1e-3,
-                            "{operator:?} tau {temperature} N {classes} pixel {i}: {} for {expected}",
-                            found[at(axis)]
-                        );
+                        for (way, found) in [("kernel", &found), ("plain", &plain)] {
+                            let found = found[at(axis)];
+                            let error =
+                                (f64::from(found) - expected).abs() / expected.abs().max(0.01);
+                            assert!(
+                                error < 1e-3,
+                                "{way} {operator:?} tau {temperature} N {classes} pixel {i}: \
+                                 {found} for {expected}"
+                            );
+                        }
                     }
                 }
             }
         }
     }
+}
+
+#[test]
+fn plain_operations_take_a_large_image_in_pieces() {
+    // More than one chunk: 171 classes and 4 x 96 x 96 pixels.
+    let centroids = Centroids::kronecker(171);
+    let x = random([4, 3, 96, 96], 5).inner();
+    let labels: Vec<i32> = (0..4 * 96 * 96).map(|i| i % 172 - 1).collect();
+    let labels = TensorData::new(labels, [4, 96, 96]);
+    let labels = Tensor::<3, Int>::from_data(labels, &Device::flex());
+    let potential = Potential {
+        operator: Operator::Log,
+        temperature: 1.0,
+        epsilon: 1e-2,
+    };
+    let kernel = potential_gradient(x.clone(), labels.clone(), &centroids, potential);
+    let plain = plain_potential::gradient(x, labels, &centroids, potential);
+    assert_close(&values(plain), &values(kernel), "gradient");
 }

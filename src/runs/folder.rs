@@ -6,6 +6,7 @@ use std::fs::{self, DirEntry};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+use toml::{Table, Value};
 
 const METRICS: &str = "metrics.jsonl";
 const CONFIG: &str = "config.toml";
@@ -64,7 +65,8 @@ impl Followed {
             Ok((new, silence)) => {
                 changed |= new;
                 minutes = silence.as_secs() / 60;
-                changed |= set(&mut run.plan, plan(&run.folder));
+                let step = run.curves.last_step();
+                changed |= set(&mut run.plan, plan(&run.folder, step));
                 changed |= set(&mut run.samples, samples(&run.folder));
                 status(run, silence)
             }
@@ -132,19 +134,47 @@ fn status(run: &Run, silence: Duration) -> Status {
     }
 }
 
-/// What `config.toml` says, as far as it says it.
-fn plan(folder: &Path) -> Plan {
+/// What `config.toml` says, as far as it says it, of a run that has taken `step` steps: the length
+/// is that of all stages, the rest that of the stage it is in.
+fn plan(folder: &Path, step: u64) -> Plan {
     let text = fs::read_to_string(folder.join(CONFIG)).unwrap_or_default();
-    let table: toml::Table = text.parse().unwrap_or_default();
-    let number = |key: &str| {
-        let value = table.get("train")?.get(key)?.as_integer()?;
-        u64::try_from(value).ok()
+    let table: Table = text.parse().unwrap_or_default();
+    let whole = |key| number(&table, key);
+    let stages = table.get("stages").and_then(Value::as_array);
+    let stages: Vec<&Table> = stages
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_table)
+        .collect();
+    // A stage has its own value or that of the whole run.
+    let of = |stage: &Table, key| number(stage, key).or_else(|| whole(key));
+    let ends: Option<Vec<u64>> = stages
+        .iter()
+        .scan(Some(0u64), |end, stage| {
+            *end = end.and_then(|end| end.checked_add(of(stage, "steps")?));
+            Some(*end)
+        })
+        .collect();
+    let (Some(ends), Some(last)) = (ends, stages.last()) else {
+        return Plan {
+            steps: whole("steps").filter(|_| stages.is_empty()),
+            batch_size: whole("batch_size"),
+            log_every: whole("log_every"),
+        };
     };
+    let now = ends.iter().position(|end| step < *end);
+    let now = now.map_or(*last, |index| stages[index]);
     Plan {
-        steps: number("steps"),
-        batch_size: number("batch_size"),
-        log_every: number("log_every"),
+        steps: ends.last().copied(),
+        batch_size: of(now, "batch_size"),
+        log_every: of(now, "log_every"),
     }
+}
+
+/// A number of a table's `[train]`.
+fn number(table: &Table, key: &str) -> Option<u64> {
+    let value = table.get("train")?.get(key)?.as_integer()?;
+    u64::try_from(value).ok()
 }
 
 /// The pictures in `samples/` by step, then name.

@@ -92,11 +92,11 @@ pub enum Status {
 /// What `config.toml` says of a run's length.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Plan {
-    /// The last step.
+    /// The last step of all stages.
     pub steps: Option<u64>,
-    /// Photos a step.
+    /// Photos a step, in the stage that the run is in.
     pub batch_size: Option<u64>,
-    /// Steps between lines of loss.
+    /// Steps between lines of loss, in that stage.
     pub log_every: Option<u64>,
 }
 

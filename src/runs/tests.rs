@@ -183,6 +183,40 @@ fn a_run_goes_from_waiting_to_finished() {
 }
 
 #[test]
+fn a_run_in_stages_is_as_long_as_all_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let config = "[train]\nsteps = 30\nbatch_size = 8\nlog_every = 10\n\
+                  [[stages]]\n[stages.train]\nsteps = 100\n\
+                  [[stages]]\n[stages.train]\nbatch_size = 2\nlog_every = 5\n";
+    fs::write(path.join("config.toml"), config).unwrap();
+    append(&path.join("metrics.jsonl"), &line(30, 3.0));
+    let mut followed = Followed::new(path);
+    followed.look(SystemTime::now(), &never);
+    let plan = |batch_size, log_every| Plan {
+        steps: Some(130),
+        batch_size: Some(batch_size),
+        log_every: Some(log_every),
+    };
+    assert_eq!(followed.run.plan, plan(8, 10));
+    assert_eq!(followed.run.status, Status::Running);
+    // The second stage begins after step 100.
+    append(&path.join("metrics.jsonl"), &line(100, 2.0));
+    followed.look(SystemTime::now(), &never);
+    assert_eq!(followed.run.plan, plan(2, 5));
+    assert_eq!(followed.run.status, Status::Running);
+    append(&path.join("metrics.jsonl"), &line(130, 1.0));
+    followed.look(SystemTime::now(), &never);
+    assert_eq!(followed.run.plan, plan(2, 5));
+    assert_eq!(followed.run.progress(), Some(1.0));
+    assert_eq!(followed.run.status, Status::Finished);
+    // Stages of unknown length leave the whole unknown.
+    fs::write(path.join("config.toml"), "[[stages]]\n[stages.data]\n").unwrap();
+    followed.look(SystemTime::now(), &never);
+    assert_eq!(followed.run.plan, Plan::default());
+}
+
+#[test]
 fn a_slow_run_is_not_stale_between_its_lines() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();

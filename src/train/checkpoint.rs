@@ -5,6 +5,7 @@ use super::repa::Projector;
 use crate::files::{self, FileError};
 use crate::model::Model;
 use crate::model::tensors::{self, Precision, Tensors, read};
+use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -40,6 +41,7 @@ impl Default for Progress {
 }
 
 /// A run's folder.
+#[derive(Clone)]
 pub struct RunFolder {
     root: PathBuf,
 }
@@ -72,6 +74,19 @@ impl RunFolder {
         Ok(Self {
             root: root.to_owned(),
         })
+    }
+
+    /// Refuses a disk that can't hold what a run keeps at the least: two checkpoints at once, since the
+    /// one before goes only when the next is whole, and the best and the finished model.
+    ///
+    /// # Errors
+    /// What is needed and what there is.
+    pub fn check_room(&self, checkpoint: &Checkpoint) -> Result<(), FileError> {
+        let network = checkpoint.model.network.num_params() as u64;
+        let projector = checkpoint.projector.as_ref().map_or(0, Module::num_params) as u64;
+        // Weights, average and both moments; the models are in half precision.
+        let saved = 4 * (4 * network + 3 * projector);
+        files::check_room(&self.root, 2 * saved + 2 * 2 * network)
     }
 
     /// A file or folder in it.

@@ -63,6 +63,8 @@ pub struct Surroundings {
     /// Whether the network's operations are composed from ordinary ones, which keep more than the
     /// CPU's fused ones.
     pub composed: bool,
+    /// Devices that share every batch; an estimate is for one of them. 0 counts as 1.
+    pub devices: usize,
 }
 
 impl Estimate {
@@ -73,12 +75,14 @@ impl Estimate {
             photos,
             teacher,
             composed,
+            devices,
         } = around;
         let network = config.network(classes);
         let parameters = network.parameters() as u64;
         let t = &config.train;
-        let whole = t.batch_size as u64;
-        let part = t.batch_size.div_ceil(t.accumulate) as u64;
+        let share = t.batch_size.div_ceil(devices.max(1));
+        let whole = share as u64;
+        let part = share.div_ceil(t.accumulate) as u64;
         let pixels = (config.data.size[0] * config.data.size[1]) as u64;
 
         let kept = Kept::new(&network, config.data.size, composed, part);
@@ -209,8 +213,10 @@ pub struct Fit {
     pub size: [usize; 2],
     /// Photos a step.
     pub batch_size: usize,
-    /// Parts that a batch is split into.
+    /// Parts that a batch, or a device's share of it, is split into.
     pub accumulate: usize,
+    /// Devices that share a batch; the numbers are for one of them.
+    pub devices: usize,
     /// What it needs.
     pub estimate: Estimate,
     /// What there is, where that is known.
@@ -233,7 +239,14 @@ impl Fit {
             change(&mut config);
             of(&config)
         };
-        let available = available(config, device);
+        let devices = around.devices.max(1);
+        let available = available(config, device).map(|bytes| {
+            // Several threads on the processor share its memory.
+            match crate::kernels::on_cpu(device) {
+                true => bytes / devices as u64,
+                false => bytes,
+            }
+        });
         let estimate = Estimate::new(config, around);
         let patch = config.network(around.classes).patch_size;
         let largest = |limit: u64| {
@@ -258,6 +271,7 @@ impl Fit {
             size: config.data.size,
             batch_size: config.train.batch_size,
             accumulate: config.train.accumulate,
+            devices,
             estimate,
             available,
             largest_batch: available.and_then(largest),
@@ -338,7 +352,7 @@ fn largest_count(limit: usize, holds: impl Fn(usize) -> bool) -> Option<usize> {
 }
 
 /// `1.25` for 1.25 GiB.
-fn gib(bytes: u64) -> String {
+pub(super) fn gib(bytes: u64) -> String {
     format!("{:.2}", bytes as f64 / f64::from(1 << 30))
 }
 
@@ -351,6 +365,9 @@ impl fmt::Display for Fit {
             "stage {}: {height} x {width}, {} photos a step in {} parts",
             self.stage, self.batch_size, self.accumulate
         )?;
+        if self.devices > 1 {
+            writeln!(f, "  on each of {} devices, with a share:", self.devices)?;
+        }
         for (what, bytes) in [
             ("weights, average, moments", e.state),
             ("gradients", e.gradients),

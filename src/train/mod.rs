@@ -5,23 +5,31 @@
 
 pub mod checkpoint;
 pub mod config;
+mod error;
+mod event;
+pub mod measure;
 pub mod memory;
 pub mod metrics;
 pub mod optimizer;
 mod path;
 mod provenance;
 mod recompute;
+pub mod reduce;
 pub mod repa;
 pub mod step;
+mod steps;
+mod team;
 mod tensorboard;
 pub mod trainee;
 mod validate;
 mod window;
 
-use crate::data::{DataError, Dataset, Loader, LoaderConfig, balance};
-use crate::files::{self, FileError};
-use crate::model::compute::Compute;
-use crate::model::start::{Loaded, StartError, start_from};
+pub use error::TrainError;
+pub use event::{Event, Outcome};
+
+use crate::data::{Dataset, balance};
+use crate::files;
+use crate::model::start::{Loaded, start_from};
 use crate::model::tensors::Precision;
 use crate::model::{Model, Score};
 use burn::module::Module;
@@ -29,156 +37,14 @@ use burn::tensor::Device;
 use checkpoint::{Checkpoint, Progress, RunFolder};
 use config::{Config, Stage};
 use memory::{Fit, Surroundings};
-use metrics::{Metrics, StepLine, ValidationLine};
+use metrics::{Metrics, ValidationLine};
 use repa::{Projector, Teacher};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use step::Guides;
-use web_time::Instant;
+use steps::Run;
+use team::{Start, Team};
 use window::Window;
-
-/// What happens in a run, in order. A terminal and a window read the same facts.
-#[derive(Clone, Debug)]
-pub enum Event {
-    /// The run begins, or goes on.
-    Started {
-        /// The first step that will be taken, less one.
-        step: u64,
-        /// The last step.
-        steps: u64,
-        /// Parameters of the network.
-        parameters: usize,
-        /// Training and validation photos.
-        photos: [usize; 2],
-    },
-    /// A fresh run took its weights from a file.
-    Initialized {
-        /// The file.
-        path: PathBuf,
-        /// What was and was not loaded.
-        loaded: Loaded,
-    },
-    /// A part of the run begins, or goes on.
-    Stage {
-        /// Its number, from 1.
-        number: usize,
-        /// How many there are.
-        of: usize,
-        /// The step after which it is over.
-        last: u64,
-        /// `[height, width]` of the photos.
-        size: [usize; 2],
-        /// Photos a step.
-        batch_size: usize,
-    },
-    /// A step was taken.
-    Step {
-        /// Its number, from 1.
-        step: u64,
-    },
-    /// A line of loss was logged.
-    Logged(StepLine),
-    /// Steps without a finite gradient were skipped since the last report.
-    Skipped {
-        /// The step of the report.
-        step: u64,
-        /// How many.
-        count: u64,
-    },
-    /// A validation begins.
-    Validating,
-    /// A validation was taken.
-    Validated(ValidationLine),
-    /// A checkpoint was saved.
-    Saved {
-        /// Where.
-        path: PathBuf,
-    },
-}
-
-/// How a run ended.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Outcome {
-    /// The last step taken.
-    pub step: u64,
-    /// Whether it was stopped before its end; `--resume` goes on.
-    pub stopped: bool,
-    /// The best validation score and its step.
-    pub best: Option<(f64, u64)>,
-    /// The finished model, where the run came to its end.
-    pub model: Option<PathBuf>,
-}
-
-/// Why a run failed.
-#[derive(Debug, thiserror::Error)]
-pub enum TrainError {
-    /// The data.
-    #[error(transparent)]
-    Data(#[from] DataError),
-    /// A file of the run folder.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// The validation.
-    #[error(transparent)]
-    Validation(#[from] crate::eval::EvalError),
-    /// The run folder already holds a run.
-    #[error("{} already holds a run: add --resume to go on with it, or name another --out", .0.display())]
-    Occupied(PathBuf),
-    /// The data set has no class.
-    #[error("the data set has no class table: a run needs at least two classes")]
-    NoClasses,
-    /// The checkpoint and the configuration describe different networks.
-    #[error("the checkpoint in {} has another network, encoding, flow or class table than the configuration: name another --out", .0.display())]
-    Changed(PathBuf),
-    /// No step has a finite gradient any more.
-    #[error(
-        "{in_a_row} steps in a row had no finite gradient, the last of them step {step}: lower train.learning_rate and --resume from {}", checkpoint.display()
-    )]
-    Diverged {
-        /// Where.
-        step: u64,
-        /// How many.
-        in_a_row: u64,
-        /// The last good checkpoint.
-        checkpoint: PathBuf,
-    },
-    /// The stages.
-    #[error(transparent)]
-    Config(#[from] config::ConfigError),
-    /// The starting point.
-    #[error("cannot start from {}: {source}", path.display())]
-    Start {
-        /// Its file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: StartError,
-    },
-    /// The teacher of REPA, or the encoder.
-    #[error("{} is no usable teacher or encoder: {reason}", path.display())]
-    Teacher {
-        /// Its file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A run that needs more memory than there is.
-    #[error(
-        "stage {stage} needs {needed} GiB of memory and {available} are available: {suggestion} (train.memory_gib overrides what is available)"
-    )]
-    TooLarge {
-        /// The stage, from 1.
-        stage: usize,
-        /// What it is expected to need, in GiB.
-        needed: String,
-        /// What there is, in GiB.
-        available: String,
-        /// What to change.
-        suggestion: String,
-    },
-    /// A precision that the device lacks.
-    #[error("this device has no {0:?} numbers: set train.precision to single")]
-    Precision(Compute),
-}
 
 /// Trains as configured into the folder `out`. `report` hears every [`Event`]; `stop` is asked
 /// before every step, and a stopped run saves where it is.
@@ -193,34 +59,65 @@ pub fn run(
     report: &mut dyn FnMut(Event),
     stop: &dyn Fn() -> bool,
 ) -> Result<Outcome, TrainError> {
+    let devices = std::slice::from_ref(device);
+    run_on(config, out, resume, devices, report, stop)
+}
+
+/// As [`run`], on several devices that share every batch. The result is that of one device but for
+/// the order of sums.
+///
+/// # Errors
+/// As [`run`]; no device, fewer photos in a batch than devices, and a device that fails.
+pub fn run_on(
+    config: &Config,
+    out: &Path,
+    resume: bool,
+    devices: &[Device],
+    report: &mut dyn FnMut(Event),
+    stop: &dyn Fn() -> bool,
+) -> Result<Outcome, TrainError> {
+    let device = devices.first().ok_or(TrainError::NoDevice)?;
     let plan = config.plan()?;
     let data = Arc::new(Dataset::open(&config.data.path, "training")?);
     if data.classes().len() < 2 {
         return Err(TrainError::NoClasses);
     }
     for stage in &plan {
-        let precision = stage.config.train.precision;
-        if !precision.supported(device) {
-            return Err(TrainError::Precision(precision));
+        let t = &stage.config.train;
+        if !devices.iter().all(|device| t.precision.supported(device)) {
+            return Err(TrainError::Precision(t.precision));
+        }
+        if t.batch_size < devices.len() {
+            return Err(TrainError::Share {
+                photos: t.batch_size,
+                devices: devices.len(),
+            });
         }
     }
     let validation = match plan.iter().any(|s| s.config.train.validate_every > 0) {
         false => None,
         true => Some(Dataset::open(&config.data.path, "validation")?),
     };
-    let teacher = match &config.repa.teacher {
-        None => None,
-        Some(path) => Some(Teacher::open(path, config.repa.cache.as_deref(), device)?),
-    };
-    for fit in fits(&plan, &data, teacher.as_ref(), device)? {
+    let guides = open_guides(config, &data, device)?;
+    let teacher = guides.teacher.as_ref();
+    for fit in fits(&plan, &data, teacher, devices)? {
         fit.check()?;
     }
     let folder = RunFolder::create(out)?;
     if !resume && (!folder.saved().is_empty() || folder.path("metrics.jsonl").exists()) {
         return Err(TrainError::Occupied(out.to_owned()));
     }
-    let (mut state, loaded) = restore(&plan, &folder, resume, &data, teacher.as_ref(), device)?;
-    provenance::write(config, &data, validation.as_ref(), device, &folder)?;
+    let (mut state, loaded) = restore(&plan, &folder, resume, &data, teacher, device)?;
+    folder.check_room(&state)?;
+    let start = Start {
+        config,
+        plan: &plan,
+        folder: &folder,
+        resume,
+        data: &data,
+    };
+    let team = Team::new(&start, devices)?;
+    provenance::write(config, &data, validation.as_ref(), devices, &folder)?;
     let mut metrics = Metrics::open(&folder.path("metrics.jsonl"), state.progress.step)?;
 
     let last = plan.last().map_or(0, |stage| stage.last);
@@ -233,11 +130,6 @@ pub fn run(
     if let (Some(loaded), Some(path)) = (loaded, config.model.init.clone()) {
         report(Event::Initialized { path, loaded });
     }
-    let balance = config.loss.class_balance;
-    let guides = Guides {
-        teacher,
-        class_weights: (balance > 0.0).then(|| balance::class_weights(&data, balance)),
-    };
     let mut run = Run {
         folder: &folder,
         metrics: &mut metrics,
@@ -245,6 +137,7 @@ pub fn run(
         validation: validation.as_ref(),
         guides: &guides,
         device,
+        team,
         report,
         stop,
         window: Window::default(),
@@ -296,7 +189,8 @@ pub fn run(
 ///
 /// # Errors
 /// Data or a teacher that can't be read.
-pub fn dry_run(config: &Config, device: &Device) -> Result<Vec<Fit>, TrainError> {
+pub fn dry_run(config: &Config, devices: &[Device]) -> Result<Vec<Fit>, TrainError> {
+    let device = devices.first().ok_or(TrainError::NoDevice)?;
     let data = Dataset::open(&config.data.path, "training")?;
     if data.classes().len() < 2 {
         return Err(TrainError::NoClasses);
@@ -305,14 +199,27 @@ pub fn dry_run(config: &Config, device: &Device) -> Result<Vec<Fit>, TrainError>
         None => None,
         Some(path) => Some(Teacher::open(path, None, device)?),
     };
-    fits(&config.plan()?, &data, teacher.as_ref(), device)
+    fits(&config.plan()?, &data, teacher.as_ref(), devices)
+}
+
+/// The teacher that a configuration names, on a device, and the weights of the data's classes.
+fn open_guides(config: &Config, data: &Dataset, device: &Device) -> Result<Guides, TrainError> {
+    let cache = config.repa.cache.as_deref();
+    let teacher = config.repa.teacher.as_ref();
+    let exponent = config.loss.class_balance;
+    Ok(Guides {
+        teacher: teacher
+            .map(|path| Teacher::open(path, cache, device))
+            .transpose()?,
+        class_weights: (exponent > 0.0).then(|| balance::class_weights(data, exponent)),
+    })
 }
 
 fn fits(
     plan: &[Stage],
     data: &Dataset,
     teacher: Option<&Teacher>,
-    device: &Device,
+    devices: &[Device],
 ) -> Result<Vec<Fit>, TrainError> {
     // One photo stands for all: a data set is of one kind of camera as a rule.
     let sample = data.load(0)?;
@@ -321,122 +228,13 @@ fn fits(
         classes: data.classes().len(),
         photos: photo as u64 * data.len() as u64,
         teacher: teacher.map(Teacher::size),
-        composed: !crate::kernels::on_cpu(device),
+        composed: !devices.iter().all(crate::kernels::on_cpu),
+        devices: devices.len(),
     };
-    Ok(plan
+    let fits = plan
         .iter()
-        .map(|stage| Fit::new(stage, around, device))
-        .collect())
-}
-
-/// What all stages of a run share.
-struct Run<'a> {
-    folder: &'a RunFolder,
-    metrics: &'a mut Metrics,
-    data: &'a Arc<Dataset>,
-    validation: Option<&'a Dataset>,
-    guides: &'a Guides,
-    device: &'a Device,
-    report: &'a mut dyn FnMut(Event),
-    stop: &'a dyn Fn() -> bool,
-    window: Window,
-    /// The last step of the last stage.
-    last: u64,
-}
-
-impl Run<'_> {
-    /// Takes the steps of a stage. Says whether it was stopped before its end.
-    fn stage(
-        &mut self,
-        stage: &Stage,
-        mut state: Checkpoint,
-    ) -> Result<(Checkpoint, bool), TrainError> {
-        let config = &stage.config;
-        for card in [&mut state.model.card, &mut state.average.card] {
-            card.size = config.data.size;
-        }
-        let loader_config = LoaderConfig {
-            size: config.data.size,
-            batch_size: config.train.batch_size,
-            seed: config.train.seed,
-            augment: Some(config.augment()),
-            cache_bytes: config.data.cache_mib << 20,
-            workers: config.data.workers.max(1),
-        };
-        let step = state.progress.step;
-        let mut loader = Loader::new(self.data.clone(), loader_config, step, stage.last)?;
-        while state.progress.step < stage.last {
-            if (self.stop)() {
-                return Ok((state, true));
-            }
-            let waiting = Instant::now();
-            let Some(batch) = loader.next() else { break };
-            let batch = batch?;
-            self.window.waited(waiting.elapsed());
-            let taken = step::take(stage, state, &batch, self.guides, self.device);
-            self.window.add(&taken, batch.len);
-            state = taken.state;
-            let step = state.progress.step;
-            (self.report)(Event::Step { step });
-            if step.is_multiple_of(config.train.log_every) || step == self.last {
-                self.log(config, step)?;
-            }
-            let due = |every: u64| every > 0 && step.is_multiple_of(every);
-            let every = config.train.validate_every;
-            if due(every) || (every > 0 && step == self.last) {
-                self.validate(config, &mut state)?;
-            }
-            if due(config.train.checkpoint_every) && step < self.last {
-                let path = self.folder.save(&state, config.train.keep)?;
-                (self.report)(Event::Saved { path });
-            }
-        }
-        Ok((state, false))
-    }
-
-    /// Writes a line of loss, and reports what was skipped.
-    fn log(&mut self, config: &Config, step: u64) -> Result<(), TrainError> {
-        let gathered = self.window.close(step);
-        if let Some(line) = gathered.line {
-            self.metrics.write(&line)?;
-            (self.report)(Event::Logged(line));
-        }
-        if gathered.skipped > 0 {
-            let count = gathered.skipped;
-            self.metrics
-                .write(&serde_json::json!({"step": step, "skipped": count}))?;
-            (self.report)(Event::Skipped { step, count });
-        }
-        if gathered.in_a_row >= config.train.bad_steps {
-            let saved = self.folder.saved().pop();
-            return Err(TrainError::Diverged {
-                step,
-                in_a_row: gathered.in_a_row,
-                checkpoint: saved.unwrap_or_else(|| self.folder.path("checkpoints")),
-            });
-        }
-        Ok(())
-    }
-
-    /// Scores the moving average, and keeps it where it is the best so far.
-    fn validate(&mut self, config: &Config, state: &mut Checkpoint) -> Result<(), TrainError> {
-        let Some(validation) = self.validation else {
-            return Ok(());
-        };
-        (self.report)(Event::Validating);
-        let step = state.progress.step;
-        let line = validate::validate(config, &state.average, validation, step, self.folder)?;
-        self.metrics.write(&line)?;
-        if state.progress.best.is_none_or(|(best, _)| line.miou > best) {
-            state.progress.best = Some((line.miou, step));
-            let best = finished(state, config, Some(&line));
-            let path = self.folder.path("best.safetensors");
-            files::write_model(&path, &best, Precision::Half)?;
-        }
-        (self.report)(Event::Validated(line));
-        self.window.restart_clock();
-        Ok(())
-    }
+        .flat_map(|stage| devices.first().map(|d| Fit::new(stage, around, d)));
+    Ok(fits.collect())
 }
 
 /// The checkpoint to go on from, or a start: fresh, or from a file and with what was loaded of it.

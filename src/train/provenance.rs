@@ -22,7 +22,7 @@ struct Document {
 struct Provenance {
     /// Version of this program.
     version: String,
-    /// The compute device.
+    /// The compute devices.
     device: String,
     /// The data set's name.
     data: String,
@@ -42,13 +42,17 @@ pub(super) fn write(
     config: &Config,
     training: &Dataset,
     validation: Option<&Dataset>,
-    device: &Device,
+    devices: &[Device],
     folder: &RunFolder,
 ) -> Result<(), FileError> {
     let path = folder.path("config.toml");
     let now = Provenance {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        device: format!("{device:?}"),
+        device: devices
+            .iter()
+            .map(|device| format!("{device:?}"))
+            .collect::<Vec<_>>()
+            .join(", "),
         data: training.name().to_owned(),
         classes: training.classes().len(),
         photos: [training.len(), validation.map_or(0, Dataset::len)],
@@ -84,13 +88,14 @@ mod tests {
         let run = RunFolder::create(folder.path()).unwrap();
         let config = Config::parse("", &["train.steps=7".to_owned()]).unwrap();
         let data = Dataset::open(Path::new("scenes:3"), "training").unwrap();
-        write(&config, &data, None, &Device::flex(), &run).unwrap();
+        let devices = [Device::flex(), Device::flex()];
+        write(&config, &data, None, &devices, &run).unwrap();
         let text = std::fs::read_to_string(run.path("config.toml")).unwrap();
         assert_eq!(Config::parse(&text, &[]).unwrap(), config);
         let Document { provenance } = toml::from_str(&text).unwrap();
         assert_eq!(provenance.training_fingerprint, data.fingerprint());
         assert_eq!(provenance.photos, [512, 0]);
         assert_eq!(provenance.version, env!("CARGO_PKG_VERSION"));
-        assert!(!provenance.device.is_empty());
+        assert_eq!(provenance.device.split(", ").count(), 2);
     }
 }

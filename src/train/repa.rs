@@ -17,6 +17,7 @@ use burn::tensor::{Device, Tensor, TensorData, activation};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Keeps the projector's random stream apart from the network's.
@@ -140,15 +141,22 @@ impl Teacher {
         }
     }
 
-    /// The teacher's tokens for the photos of a batch, on a grid of the network's `[rows, columns]`:
-    /// `[B, rows * columns, width]`, outside any graph.
-    pub fn tokens(&self, batch: &Batch, grid: [usize; 2], device: &Device) -> Tensor<3> {
+    /// The teacher's tokens for some photos of a batch, on a grid of the network's `[rows, columns]`:
+    /// `[share, rows * columns, width]`, outside any graph.
+    pub fn tokens(
+        &self,
+        batch: &Batch,
+        share: Range<usize>,
+        grid: [usize; 2],
+        device: &Device,
+    ) -> Tensor<3> {
         let own = self.encoder.grid(batch.size);
-        let shape = [batch.len, own[0] * own[1], self.width()];
+        let shape = [share.len(), own[0] * own[1], self.width()];
+        let photos = batch.images_of(share.clone());
         let tokens = match &self.cache {
-            None => self.encode(&batch.images, batch.len, batch.size, device),
+            None => self.encode(photos, share.len(), batch.size, device),
             Some(folder) => {
-                let rows = self.cached(folder, batch, device);
+                let rows = self.cached(folder, photos, batch.size, device);
                 Tensor::from_data(TensorData::new(rows.concat(), shape), device)
             }
         };
@@ -164,29 +172,33 @@ impl Teacher {
 
     /// The tokens of each photo, read where they are known and computed and kept where not. They
     /// pass half precision either way, so that a run does not depend on what was known.
-    fn cached(&self, folder: &Path, batch: &Batch, device: &Device) -> Vec<Vec<f32>> {
-        let pixels = 3 * batch.size[0] * batch.size[1];
-        let images: Vec<&[f32]> = batch.images.chunks_exact(pixels).collect();
+    fn cached(
+        &self,
+        folder: &Path,
+        photos: &[f32],
+        size: [usize; 2],
+        device: &Device,
+    ) -> Vec<Vec<f32>> {
+        let images: Vec<&[f32]> = photos.chunks_exact(3 * size[0] * size[1]).collect();
+        let folder = folder.join(format!("{}x{}", size[0], size[1]));
         // The content stands for file, size and flip together.
         let files: Vec<PathBuf> = images
             .par_iter()
             .map(|image| {
                 let key = hex(&Sha256::digest(bytemuck::cast_slice(image)));
-                let size = format!("{}x{}", batch.size[0], batch.size[1]);
                 folder
-                    .join(size)
                     .join(&key[..2])
                     .join(format!("{}.safetensors", &key[..32]))
             })
             .collect();
-        let own = self.encoder.grid(batch.size);
+        let own = self.encoder.grid(size);
         let numbers = own[0] * own[1] * self.width();
         let mut rows: Vec<Option<Vec<f32>>> =
             files.par_iter().map(|file| recall(file, numbers)).collect();
         let missing: Vec<usize> = (0..rows.len()).filter(|&i| rows[i].is_none()).collect();
         if !missing.is_empty() {
             let some: Vec<f32> = missing.iter().flat_map(|&i| images[i]).copied().collect();
-            let found = read(self.encode(&some, missing.len(), batch.size, device));
+            let found = read(self.encode(&some, missing.len(), size, device));
             for (&i, tokens) in missing.iter().zip(found.chunks_exact(numbers)) {
                 let shape = vec![own[0] * own[1], self.width()];
                 keep(&files[i], shape, tokens);

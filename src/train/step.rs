@@ -4,6 +4,7 @@ use super::checkpoint::{Checkpoint, Progress};
 use super::config::{Config, Schedule, Stage};
 use super::optimizer::{self, AdamW, Slower, Stepped};
 use super::path;
+use super::reduce::{Lost, Rank};
 use super::repa::Teacher;
 use super::trainee::Trainee;
 use crate::data::Batch;
@@ -103,11 +104,31 @@ pub fn learning_rate(config: &Config, step: u64) -> f64 {
 /// parts (`train.accumulate`) sums its gradients to those of the whole.
 pub fn take(
     stage: &Stage,
-    mut state: Checkpoint,
+    state: Checkpoint,
     batch: &Batch,
     guides: &Guides,
     device: &Device,
 ) -> Taken {
+    let alone = Rank::alone();
+    match take_share(stage, state, batch, guides, device, &alone) {
+        Ok(taken) => taken,
+        Err(Lost) => unreachable!("a device by itself waits for no other"),
+    }
+}
+
+/// As [`take`], on one of several devices: its gradient is that of its share of the batch, its
+/// update that of the whole.
+///
+/// # Errors
+/// Another device is gone.
+pub fn take_share(
+    stage: &Stage,
+    mut state: Checkpoint,
+    batch: &Batch,
+    guides: &Guides,
+    device: &Device,
+    rank: &Rank,
+) -> Result<Taken, Lost> {
     let config = &stage.config;
     let t = &config.train;
     let trainee = Trainee {
@@ -119,22 +140,18 @@ pub fn take(
         .card
         .encoding
         .centroids(state.model.card.classes.len());
-    let mut whole = path::part(
-        config,
-        &centroids,
-        guides.class_weights.as_deref(),
-        batch,
-        device,
-    );
-    whole.teacher = guides.teacher.as_ref().map(|teacher| {
+    let share = rank.share(batch.len);
+    let weights = guides.class_weights.as_deref();
+    let mut own = path::part(config, &centroids, weights, batch, share.clone(), device);
+    own.teacher = guides.teacher.as_ref().map(|teacher| {
         let grid = trainee.network.config().grid(batch.size);
-        teacher.tokens(batch, grid, device)
+        teacher.tokens(batch, share.clone(), grid, device)
     });
     let mut gradients = GradientsAccumulator::new();
     let mut loss: Option<Tensor<1>> = None;
-    let entries = batch.len.div_ceil(t.accumulate);
-    for first in (0..batch.len).step_by(entries.max(1)) {
-        let part = whole.narrow(first..(first + entries).min(batch.len));
+    let entries = share.len().div_ceil(t.accumulate);
+    for first in (0..share.len()).step_by(entries.max(1)) {
+        let part = own.narrow(first..(first + entries).min(share.len()));
         let (of_part, found) = trainee.gradients(config, &centroids, &part, &state.loss_scale);
         gradients.accumulate(&trainee, found);
         loss = Some(match loss {
@@ -142,6 +159,8 @@ pub fn take(
             None => of_part,
         });
     }
+    let loss = loss.unwrap_or_else(|| state.loss_scale.zeros_like());
+    let (loss, gradients) = rank.sum(&trainee, loss, gradients.grads())?;
 
     let done = state.progress.step;
     let rate = learning_rate(config, done.saturating_sub(stage.first));
@@ -157,7 +176,7 @@ pub fn take(
         prefix: "network.encoder.",
         share: config.model.encoder_rate as f32,
     };
-    let (gradients, scale) = (gradients.grads(), state.loss_scale.clone());
+    let scale = state.loss_scale.clone();
     let stepped = state
         .optimizer
         .step(trainee, gradients, update, slower, scale, t.clip);
@@ -179,11 +198,11 @@ pub fn take(
     state.model.network = network;
     state.projector = projector;
     state.progress.step += 1;
-    Taken {
+    Ok(Taken {
         state,
-        loss: loss.unwrap_or_else(|| norm.zeros_like()),
+        loss,
         rate,
         gradient_norm: norm,
         finite,
-    }
+    })
 }

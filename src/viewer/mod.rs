@@ -73,7 +73,7 @@ pub struct Options {
 /// # Errors
 /// A display or a driver that refuses, or a screenshot that can't be written.
 pub fn open(options: Options) -> Result<(), String> {
-    let opened = pollster::block_on(device::open_for_window(options.device));
+    let opened = pollster::block_on(device::open_for_window(options.device.clone()));
     let (compute, graphics) = opened.map_err(|error| error.to_string())?;
     let devices = Devices {
         compute: compute.name.clone(),

@@ -46,16 +46,15 @@ pub const SMALL: &[&str] = &[
 
 /// `flowseg train` on small scenes with a small network.
 pub fn train(out: &Path, settings: &[&str]) -> Command {
+    train_on("cpu", out, settings)
+}
+
+/// The same on another device, or several.
+pub fn train_on(device: &str, out: &Path, settings: &[&str]) -> Command {
     let mut command = flowseg();
     command
-        .args([
-            "train",
-            "--device",
-            "cpu",
-            "--data",
-            "scenes:3@16x24",
-            "--out",
-        ])
+        .args(["train", "--device", device, "--data", "scenes:3@16x24"])
+        .arg("--out")
         .arg(out);
     for setting in SMALL.iter().chain(settings) {
         command.args(["--set", setting]);

@@ -1,0 +1,113 @@
+//! The graphics adapters of this machine.
+
+use super::{Choice, DeviceError};
+use burn::tensor::wgpu::wgpu;
+
+/// A wgpu adapter.
+#[derive(Clone, Debug)]
+pub struct Adapter {
+    /// Its name and graphics interface.
+    pub name: String,
+    /// Whether it is a program on the processor rather than a GPU.
+    pub software: bool,
+    /// Its own memory in bytes, where its interface says.
+    pub memory: Option<u64>,
+    /// How good a choice it is; higher is better.
+    rank: u8,
+}
+
+fn instance() -> wgpu::Instance {
+    // OpenGL is left out: it is no primary interface, and looking for it makes the display libraries
+    // complain on machines without a display.
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
+    descriptor.backends = wgpu::Backends::PRIMARY;
+    wgpu::Instance::new(descriptor)
+}
+
+async fn enumerate(instance: &wgpu::Instance) -> Vec<(wgpu::Adapter, Adapter)> {
+    let mut adapters = Vec::new();
+    for adapter in instance.enumerate_adapters(wgpu::Backends::PRIMARY).await {
+        let info = adapter.get_info();
+        let rank = match info.device_type {
+            wgpu::DeviceType::DiscreteGpu => 4,
+            wgpu::DeviceType::IntegratedGpu => 3,
+            wgpu::DeviceType::VirtualGpu => 2,
+            wgpu::DeviceType::Other => 1,
+            wgpu::DeviceType::Cpu => 0,
+        };
+        let name = format!("{} ({})", info.name, info.backend);
+        let software = info.device_type == wgpu::DeviceType::Cpu;
+        // A software adapter's is a part of the system's, and no limit.
+        let memory = own_memory(&adapter).filter(|_| !software);
+        adapters.push((
+            adapter,
+            Adapter {
+                name,
+                software,
+                memory,
+                rank,
+            },
+        ));
+    }
+    adapters
+}
+
+/// The size of an adapter's largest heap of its own memory. Only Vulkan tells.
+#[cfg(any(target_os = "linux", target_os = "windows", target_os = "android"))]
+fn own_memory(adapter: &wgpu::Adapter) -> Option<u64> {
+    const DEVICE_LOCAL: u32 = 1;
+    // SAFETY: the handles are only asked for properties, while the guard keeps them alive.
+    let properties = unsafe {
+        let adapter = adapter.as_hal::<wgpu::hal::api::Vulkan>()?;
+        adapter
+            .shared_instance()
+            .raw_instance()
+            .get_physical_device_memory_properties(adapter.raw_physical_device())
+    };
+    let heaps = properties.memory_heaps_as_slice().iter();
+    heaps
+        .filter(|heap| heap.flags.as_raw() & DEVICE_LOCAL != 0)
+        .map(|heap| heap.size)
+        .max()
+}
+
+/// Other interfaces don't tell.
+#[cfg(not(any(target_os = "linux", target_os = "windows", target_os = "android")))]
+fn own_memory(_: &wgpu::Adapter) -> Option<u64> {
+    None
+}
+
+/// All adapters, numbered as `wgpu:N` numbers them.
+pub async fn adapters_async() -> Vec<Adapter> {
+    enumerate(&instance())
+        .await
+        .into_iter()
+        .map(|(_, adapter)| adapter)
+        .collect()
+}
+
+/// All adapters, numbered as `wgpu:N` numbers them.
+pub fn adapters() -> Vec<Adapter> {
+    pollster::block_on(adapters_async())
+}
+
+/// The adapter of a choice: the numbered one, or the first of the best.
+pub(super) async fn select(
+    choice: &Choice,
+) -> Result<(wgpu::Adapter, wgpu::Instance, Adapter), DeviceError> {
+    let instance = instance();
+    let mut adapters = enumerate(&instance).await;
+    let count = adapters.len();
+    let index = match choice {
+        Choice::Wgpu(Some(index)) if *index < count => *index,
+        Choice::Wgpu(Some(index)) => return Err(DeviceError::NoSuchAdapter(*index, count)),
+        _ => (0..count)
+            .max_by_key(|&i| (adapters[i].1.rank, count - i))
+            .ok_or(DeviceError::NoAdapter)?,
+    };
+    let (adapter, about) = adapters.swap_remove(index);
+    if let Some(memory) = about.memory {
+        super::memory::opened(memory);
+    }
+    Ok((adapter, instance, about))
+}

@@ -1,0 +1,118 @@
+//! Devices by name, as `--device` takes them.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// What the user asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Choice {
+    /// The best real GPU, and the CPU where there is none.
+    #[default]
+    Auto,
+    /// The processor, through Burn's flex backend and this crate's fused operations.
+    Cpu,
+    /// A wgpu adapter by its number in [`adapters`](super::adapters()); without one the best.
+    Wgpu(Option<usize>),
+    /// An NVIDIA GPU through CUDA, by its number. Only a build with the feature `cuda` opens it.
+    Cuda(usize),
+    /// A device of another machine or process that runs `flowseg serve`. Only a build with the
+    /// feature `remote` opens it.
+    Remote {
+        /// `ws://HOST:PORT`
+        url: String,
+        /// Its place in the server's list, from 0.
+        index: usize,
+    },
+}
+
+/// A device name that means nothing.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "there is no device {0}: use auto, cpu, wgpu, wgpu:N, cuda, cuda:N or remote:ws://HOST:PORT (see `flowseg devices`)"
+)]
+pub struct UnknownDevice(String);
+
+impl FromStr for Choice {
+    type Err = UnknownDevice;
+
+    fn from_str(text: &str) -> Result<Self, UnknownDevice> {
+        let named = match text {
+            "auto" => Some(Choice::Auto),
+            "cpu" => Some(Choice::Cpu),
+            "wgpu" => Some(Choice::Wgpu(None)),
+            "cuda" => Some(Choice::Cuda(0)),
+            _ => text.split_once(':').and_then(|(kind, rest)| match kind {
+                "wgpu" => Some(Choice::Wgpu(Some(rest.parse().ok()?))),
+                "cuda" => Some(Choice::Cuda(rest.parse().ok()?)),
+                "remote" => remote(rest),
+                _ => None,
+            }),
+        };
+        named.ok_or_else(|| UnknownDevice(text.to_owned()))
+    }
+}
+
+/// `ws://HOST:PORT`, with `#N` behind it for another than the server's first device.
+fn remote(text: &str) -> Option<Choice> {
+    let (url, index) = match text.split_once('#') {
+        Some((url, index)) => (url, index.parse().ok()?),
+        None => (text, 0),
+    };
+    let (host, port) = url.strip_prefix("ws://")?.rsplit_once(':')?;
+    (!host.is_empty() && port.parse::<u16>().is_ok()).then(|| Choice::Remote {
+        url: url.to_owned(),
+        index,
+    })
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Choice::Auto => f.write_str("auto"),
+            Choice::Cpu => f.write_str("cpu"),
+            Choice::Wgpu(None) => f.write_str("wgpu"),
+            Choice::Wgpu(Some(number)) => write!(f, "wgpu:{number}"),
+            Choice::Cuda(number) => write!(f, "cuda:{number}"),
+            Choice::Remote { url, index: 0 } => write!(f, "remote:{url}"),
+            Choice::Remote { url, index } => write!(f, "remote:{url}#{index}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_devices() {
+        let remote = |index| Choice::Remote {
+            url: "ws://gpu:7878".into(),
+            index,
+        };
+        for (name, choice) in [
+            ("auto", Choice::Auto),
+            ("wgpu:2", Choice::Wgpu(Some(2))),
+            ("cuda:1", Choice::Cuda(1)),
+            ("remote:ws://gpu:7878", remote(0)),
+            ("remote:ws://gpu:7878#3", remote(3)),
+        ] {
+            let parsed = name.parse::<Choice>().unwrap();
+            assert_eq!((parsed.to_string().as_str(), &parsed), (name, &choice));
+        }
+        for wrong in [
+            "gpu",
+            "wgpu:",
+            "wgpu:x",
+            "cpu:1",
+            "",
+            "remote:",
+            "remote:gpu:7878",
+            "remote:ws://gpu",
+            "remote:ws://:7878",
+            "remote:ws://gpu:7878#x",
+        ] {
+            let error = wrong.parse::<Choice>().unwrap_err().to_string();
+            assert!(error.contains("flowseg devices"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! The one place that opens a compute device.
+
+mod adapters;
+mod choice;
+mod memory;
+mod remote;
+
+pub use adapters::{Adapter, adapters, adapters_async};
+pub use choice::{Choice, UnknownDevice};
+pub use memory::{memory, peak};
+pub use remote::{TOKEN, token};
+
+use adapters::select;
+use burn::backend::{CubeDevice, DispatchDevice};
+use burn::tensor::Device;
+use burn::tensor::wgpu::{WgpuSetup, wgpu};
+use cubecl::config::autotune::AutotuneLevel;
+use cubecl::config::{CubeClRuntimeConfig, RuntimeConfig};
+use std::fmt;
+
+/// Why a device can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceError {
+    /// No adapter at all.
+    #[error(
+        "no graphics adapter was found: install a Vulkan, Metal or DirectX 12 driver, or use --device cpu"
+    )]
+    NoAdapter,
+    /// A number past the end.
+    #[error("there is no adapter {0}; `flowseg devices` lists {1}")]
+    NoSuchAdapter(usize, usize),
+    /// A CUDA device that is not there.
+    #[error("there is no CUDA device {0}: {1}")]
+    NoCuda(usize, String),
+    /// A device of another machine that can't be had.
+    #[error(
+        "{name} cannot be reached ({reason}): start `flowseg serve` there, and check host and port"
+    )]
+    Remote {
+        /// The device.
+        name: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The driver refused.
+    #[error("{adapter} cannot be opened ({reason}): update its driver, or use --device cpu")]
+    Refused {
+        /// The adapter.
+        adapter: String,
+        /// What the driver said.
+        reason: String,
+    },
+}
+
+/// An open device.
+pub struct Opened {
+    /// For tensors.
+    pub device: Device,
+    /// For people.
+    pub name: String,
+    /// What `auto` decided and why, where it was asked.
+    pub note: Option<String>,
+}
+
+impl Opened {
+    /// Whether it is the processor itself, to which the tighter limits of the checks apply.
+    pub fn is_cpu(&self) -> bool {
+        crate::kernels::on_cpu(&self.device)
+    }
+}
+
+/// Whether a device is an NVIDIA GPU through CUDA, between which gradients can be summed without
+/// main memory.
+pub fn is_cuda(device: &Device) -> bool {
+    let backend = crate::kernels::backend_of(device);
+    matches!(backend, DispatchDevice::Cube(CubeDevice::Cuda(_)))
+}
+
+impl fmt::Display for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+/// The one device descriptor, for tensors and for drawing: everything that the adapter has, since
+/// Burn's kernels are chosen from the adapter's features and limits. Mapped primary buffers are
+/// left out: with them wgpu places every buffer in shared memory.
+pub fn descriptor(adapter: &wgpu::Adapter) -> wgpu::DeviceDescriptor<'static> {
+    wgpu::DeviceDescriptor {
+        label: Some("flowseg"),
+        required_features: adapter
+            .features()
+            .difference(wgpu::Features::MAPPABLE_PRIMARY_BUFFERS),
+        required_limits: adapter.limits(),
+        memory_hints: wgpu::MemoryHints::MemoryUsage,
+        // SAFETY: nothing is asked for that the adapter did not just report.
+        experimental_features: unsafe { wgpu::ExperimentalFeatures::enabled() },
+        ..Default::default()
+    }
+}
+
+/// A wgpu device with all that is needed to draw with it.
+#[derive(Clone)]
+pub struct Graphics {
+    /// The instance, for surfaces.
+    pub instance: wgpu::Instance,
+    /// The adapter.
+    pub adapter: wgpu::Adapter,
+    /// The device.
+    pub device: wgpu::Device,
+    /// Its queue.
+    pub queue: wgpu::Queue,
+    /// What the adapter is.
+    pub about: Adapter,
+}
+
+/// Opens a device. Call it once: every tensor and the window share the result.
+///
+/// # Errors
+/// A missing adapter or a driver that refuses.
+pub fn open(choice: Choice) -> Result<Opened, DeviceError> {
+    pollster::block_on(open_async(choice))
+}
+
+/// As [`open`], without blocking.
+///
+/// # Errors
+/// As [`open`].
+pub async fn open_async(choice: Choice) -> Result<Opened, DeviceError> {
+    match &choice {
+        Choice::Cpu => return Ok(cpu(None)),
+        Choice::Cuda(number) => return cuda(*number),
+        Choice::Remote { url, index } => return remote::connect(url, *index),
+        Choice::Auto | Choice::Wgpu(_) => {}
+    }
+    let auto = choice == Choice::Auto;
+    let (adapter, instance, about) = match select(&choice).await {
+        Ok(selected) => selected,
+        Err(DeviceError::NoAdapter) if auto => {
+            return Ok(cpu(Some("no graphics adapter was found".into())));
+        }
+        Err(error) => return Err(error),
+    };
+    if auto && about.software {
+        return Ok(cpu_instead_of(&about));
+    }
+    share(auto, &request(instance, adapter, about).await?)
+}
+
+/// Opens the device that draws and the one that computes: the same one, unless the processor is
+/// asked for or the only adapter is a software one.
+///
+/// # Errors
+/// A missing adapter or a driver that refuses.
+pub async fn open_for_window(choice: Choice) -> Result<(Opened, Graphics), DeviceError> {
+    let drawing = match &choice {
+        Choice::Wgpu(number) => Choice::Wgpu(*number),
+        _ => Choice::Auto,
+    };
+    let (adapter, instance, about) = select(&drawing).await?;
+    let graphics = request(instance, adapter, about).await?;
+    let opened = match choice {
+        Choice::Cpu => cpu(None),
+        Choice::Cuda(number) => cuda(number)?,
+        Choice::Remote { url, index } => remote::connect(&url, index)?,
+        Choice::Auto if graphics.about.software => cpu_instead_of(&graphics.about),
+        Choice::Auto => share(true, &graphics)?,
+        Choice::Wgpu(_) => share(false, &graphics)?,
+    };
+    Ok((opened, graphics))
+}
+
+fn cpu(note: Option<String>) -> Opened {
+    Opened {
+        device: Device::flex(),
+        name: "CPU".into(),
+        note,
+    }
+}
+
+fn cpu_instead_of(about: &Adapter) -> Opened {
+    cpu(Some(format!(
+        "the only adapter is a software one, {}",
+        about.name
+    )))
+}
+
+fn refused(about: &Adapter, reason: impl fmt::Display) -> DeviceError {
+    DeviceError::Refused {
+        adapter: about.name.clone(),
+        reason: reason.to_string().replace('\n', " "),
+    }
+}
+
+async fn request(
+    instance: wgpu::Instance,
+    adapter: wgpu::Adapter,
+    about: Adapter,
+) -> Result<Graphics, DeviceError> {
+    let (device, queue) = adapter
+        .request_device(&descriptor(&adapter))
+        .await
+        .map_err(|error| refused(&about, error))?;
+    Ok(Graphics {
+        instance,
+        adapter,
+        device,
+        queue,
+        about,
+    })
+}
+
+/// Burn on an open wgpu device.
+fn share(auto: bool, graphics: &Graphics) -> Result<Opened, DeviceError> {
+    if graphics.about.software {
+        limit_autotune();
+    }
+    let setup = WgpuSetup {
+        instance: graphics.instance.clone(),
+        adapter: graphics.adapter.clone(),
+        device: graphics.device.clone(),
+        queue: graphics.queue.clone(),
+        backend: graphics.adapter.get_info().backend,
+    };
+    let device = Device::wgpu_options()
+        .setup(setup)
+        .init()
+        .map_err(|error| refused(&graphics.about, error))?;
+    Ok(Opened {
+        device,
+        name: graphics.about.name.clone(),
+        note: auto.then(|| "the best adapter".to_owned()),
+    })
+}
+
+/// Opens an NVIDIA GPU through CUDA.
+#[cfg(feature = "cuda")]
+fn cuda(number: usize) -> Result<Opened, DeviceError> {
+    let devices: Vec<Device> = Device::enumerate(burn::tensor::DeviceType::Cuda)
+        .into_iter()
+        .collect();
+    let count = devices.len();
+    match devices.into_iter().nth(number) {
+        Some(device) => Ok(Opened {
+            device,
+            name: format!("CUDA device {number}"),
+            note: None,
+        }),
+        None => Err(DeviceError::NoCuda(
+            number,
+            format!("this machine has {count}; install NVIDIA's driver and CUDA's libraries"),
+        )),
+    }
+}
+
+/// Says how a build that opens CUDA devices is made.
+#[cfg(not(feature = "cuda"))]
+fn cuda(number: usize) -> Result<Opened, DeviceError> {
+    let reason = "this build has no CUDA; build it with --features cuda, or use --device wgpu";
+    Err(DeviceError::NoCuda(number, reason.into()))
+}
+
+/// On a software adapter one kernel takes as long as a hundred on a GPU: trying them all out
+/// before the first result would take minutes a shape.
+fn limit_autotune() {
+    let mut config = CubeClRuntimeConfig::from_current_dir().override_from_env();
+    config.autotune.level = AutotuneLevel::Minimal;
+    config.autotune.bench.min_samples = 1;
+    config.autotune.bench.max_samples = 1;
+    // A configuration that was read before stays: then a device is open already.
+    CubeClRuntimeConfig::try_set(config);
+}

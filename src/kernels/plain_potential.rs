@@ -1,0 +1,167 @@
+//! The potential (equation 10) and its gradient (equation 11) in ordinary tensor operations, which
+//! every device has: what is shown and checked, and what trains where there is no kernel.
+//!
+//! Both go axis by axis over chunks of `[pixels, N]`; nothing of `[pixels, N, 3]` is ever stored.
+
+use crate::encoding::Centroids;
+use crate::potential::{NORM_FLOOR, Operator, Potential};
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+
+/// The most elements of a `[pixels, N]` intermediate: about ten of them live at once, 160 MiB.
+const CHUNK: usize = 1 << 22;
+/// A logit that no softmax notices.
+const NEVER: f32 = -1e30;
+
+/// `Phi = -ln p_gt` at points `x: [P, 3]` for target classes `labels: [P]` in `0..N`: `[P]`.
+///
+/// Computed as `softplus(logsumexp of the other logits - the target's logit)`, which keeps small
+/// potentials exact.
+pub fn value(
+    x: Tensor<2>,
+    labels: Tensor<1, Int>,
+    centroids: &Centroids,
+    potential: Potential,
+) -> Tensor<1> {
+    let chunks = chunks(x, labels, centroids.len())
+        .map(|(x, labels)| Chunk::new(x, labels, centroids, potential).value());
+    Tensor::cat(chunks.collect(), 0)
+}
+
+/// See [`super::potential_gradient`].
+pub fn gradient(
+    x: Tensor<4>,
+    labels: Tensor<3, Int>,
+    centroids: &Centroids,
+    potential: Potential,
+) -> Tensor<4> {
+    let [batch, _, height, width] = x.dims();
+    let pixels = batch * height * width;
+    let points = x.permute([0, 2, 3, 1]).reshape([pixels, 3]);
+    let chunks = chunks(points, labels.reshape([pixels]), centroids.len())
+        .map(|(x, labels)| Chunk::new(x, labels, centroids, potential).gradient());
+    Tensor::cat(chunks.collect(), 0)
+        .reshape([batch, height, width, 3])
+        .permute([0, 3, 1, 2])
+}
+
+/// Points and labels in pieces of [`CHUNK`].
+fn chunks(
+    x: Tensor<2>,
+    labels: Tensor<1, Int>,
+    classes: usize,
+) -> impl Iterator<Item = (Tensor<2>, Tensor<1, Int>)> {
+    let points = x.dims()[0];
+    let rows = (CHUNK / classes.max(1)).max(1);
+    (0..points).step_by(rows).map(move |first| {
+        let count = rows.min(points - first);
+        (
+            x.clone().narrow(0, first, count),
+            labels.clone().narrow(0, first, count),
+        )
+    })
+}
+
+/// Some points `[P]` against all centroids `[N]`.
+struct Chunk {
+    /// `x - mu`, an axis each, `[P, N]`.
+    offsets: [Tensor<2>; 3],
+    /// `d + eps`, `[P, N]`.
+    shifted: Tensor<2>,
+    /// `T(d) / tau`, `[P, N]`.
+    logits: Tensor<2>,
+    /// Whether the centroid is the point's own, `[P, N]`.
+    target: Tensor<2, Bool>,
+    potential: Potential,
+}
+
+impl Chunk {
+    fn new(
+        x: Tensor<2>,
+        labels: Tensor<1, Int>,
+        centroids: &Centroids,
+        potential: Potential,
+    ) -> Self {
+        let (points, classes) = (x.dims()[0], centroids.len());
+        let device = x.device();
+        let split = centroids.split_f32();
+        // Differences before squares: |x|^2 - 2 x mu + |mu|^2 would lose d near a centroid.
+        let offsets: [Tensor<2>; 3] = std::array::from_fn(|axis| {
+            let high = row(&split, axis, &device);
+            let low = row(&split, 3 + axis, &device);
+            x.clone().narrow(1, axis, 1) - high - low
+        });
+        let [r, g, b] = offsets.clone().map(|offset| offset.square());
+        let shifted = r + g + b + potential.epsilon;
+        let value = match potential.operator {
+            Operator::Log | Operator::NormalizedGradient => shifted.clone().log(),
+            Operator::Sqrt => shifted.clone().sqrt(),
+            Operator::Linear => shifted.clone(),
+        };
+        let index: Vec<i32> = (0..classes as i32).collect();
+        let index = Tensor::<2, Int>::from_data(TensorData::new(index, [1, classes]), &device);
+        let target = labels
+            .unsqueeze_dim::<2>(1)
+            .expand([points, classes])
+            .equal(index.expand([points, classes]));
+        Self {
+            offsets,
+            shifted,
+            logits: value * (-1.0 / potential.temperature),
+            target,
+            potential,
+        }
+    }
+
+    fn value(self) -> Tensor<1> {
+        let own = self.logits.clone();
+        let own = own
+            .mask_fill(self.target.clone().bool_not(), 0.0)
+            .sum_dim(1);
+        let others = self.logits.mask_fill(self.target, NEVER);
+        let top = others.clone().max_dim(1);
+        let others = (others - top.clone()).exp().sum_dim(1).log() + top;
+        let z = others - own;
+        // softplus(z) without overflow.
+        let positive = z.clone().clamp_min(0.0);
+        (positive + z.abs().neg().exp().log1p()).squeeze_dim(1)
+    }
+
+    /// `[P, 3]`; zero where no centroid is the point's own.
+    fn gradient(self) -> Tensor<2> {
+        let top = self.logits.clone().max_dim(1);
+        let weights = (self.logits - top).exp();
+        let total = weights.clone().sum_dim(1);
+        let others = weights.mask_fill(self.target.clone(), 0.0);
+        // 1 - p_gt as the sum of the other p_k: the subtraction would lose it near a centroid.
+        let missing = others.clone().sum_dim(1).expand(others.dims());
+        let share = others.neg().mask_where(self.target.clone(), missing) / total;
+        // T' without its sign, which meets that of equation 11.
+        let factor = match self.potential.operator {
+            Operator::Log | Operator::NormalizedGradient => share / self.shifted,
+            Operator::Sqrt => share / self.shifted.sqrt() * 0.5,
+            Operator::Linear => share,
+        };
+        let factor = factor * (2.0 / self.potential.temperature);
+        let axes = self
+            .offsets
+            .map(|offset| (factor.clone() * offset).sum_dim(1));
+        let gradient = Tensor::cat(axes.to_vec(), 1);
+        let gradient = match self.potential.operator {
+            Operator::NormalizedGradient => {
+                let length = gradient.clone().square().sum_dim(1).sqrt();
+                gradient / length.clamp_min(NORM_FLOOR)
+            }
+            _ => gradient,
+        };
+        let ignored = self.target.int().sum_dim(1).equal_elem(0);
+        let shape = gradient.dims();
+        gradient.mask_fill(ignored.expand(shape), 0.0)
+    }
+}
+
+/// One of the six numbers of every centroid as `[1, N]`.
+fn row(split: &[f32], part: usize, device: &Device) -> Tensor<2> {
+    let values: Vec<f32> = split.iter().skip(part).step_by(6).copied().collect();
+    let classes = values.len();
+    Tensor::from_data(TensorData::new(values, [1, classes]), device)
+}
