@@ -77,32 +77,31 @@ fn a_resumed_run_on_two_devices_continues_bit_for_bit() {
     assert!(model(&parts) == model(&whole));
 }
 
-/// Devices of two kinds, and a batch that three can't share evenly: only sums differ.
+/// A batch that three devices can't share evenly: only the order of sums differs.
 #[test]
-fn devices_of_two_kinds_train_together() {
+fn devices_with_uneven_shares_train_like_one() {
     let folder = tempfile::tempdir().unwrap();
     let run = |device: &str| {
         let out = folder.path().join(device);
         let settings = [
-            "train.steps=4",
+            "train.steps=6",
             "train.batch_size=5",
             "train.validate_every=0",
             "train.learning_rate=3e-3",
-            "model.patch_size=4",
         ];
         train_on(device, &out, &settings).assert().success();
         let text = fs::read_to_string(out.join("config.toml")).unwrap();
         (losses(&out), text)
     };
     let (expected, _) = run("cpu");
-    let (found, text) = run("cpu,wgpu,cpu");
-    println!("{found:?}\n{expected:?}");
-    assert_eq!((found.len(), expected.len()), (4, 4));
+    let (found, text) = run("cpu,cpu,cpu");
+    assert_eq!((found.len(), expected.len()), (6, 6));
     for (a, b) in found.iter().zip(&expected) {
-        assert!((a.1 - b.1).abs() < 1e-3 * b.1, "{a:?} {b:?}");
+        assert!((a.1 - b.1).abs() < 1e-4 * b.1, "{a:?} {b:?}");
     }
+    // The run's folder says what it ran on.
     let line = text.lines().find(|l| l.starts_with("device = ")).unwrap();
-    assert!(line.contains("Flex") && line.contains("Wgpu"), "{line}");
+    assert_eq!(line.matches("Flex").count(), 3, "{line}");
 }
 
 #[test]

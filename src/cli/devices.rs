@@ -20,6 +20,9 @@ pub fn run(_: &Arguments) -> anyhow::Result<()> {
         });
         println!("wgpu:{i}   {}{kind}{memory}", adapter.name);
     }
+    for number in 0..device::cuda_count() {
+        println!("cuda:{number}   NVIDIA GPU {number} through CUDA");
+    }
     let opened = device::open(Choice::Auto)?;
     match &opened.note {
         Some(note) => println!("auto     {opened} ({note})"),

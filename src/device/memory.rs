@@ -26,8 +26,10 @@ pub fn memory(device: &Device) -> Option<u64> {
 fn system() -> Option<u64> {
     let mut system = sysinfo::System::new();
     system.refresh_memory();
-    let group = system.cgroup_limits().map(|limits| limits.free_memory);
     let free = system.available_memory();
+    // A control group counts files that the system keeps in memory as used; they give way.
+    let group = system.cgroup_limits();
+    let group = group.map(|limits| limits.total_memory.saturating_sub(limits.rss));
     Some(group.map_or(free, |group| group.min(free))).filter(|bytes| *bytes > 0)
 }
 

@@ -42,6 +42,9 @@ pub enum DeviceError {
         /// What went wrong.
         reason: String,
     },
+    /// A device of another machine in a build that has none.
+    #[error("{0} takes a build with remote devices: build it with --features remote")]
+    NoRemote(String),
     /// The driver refused.
     #[error("{adapter} cannot be opened ({reason}): update its driver, or use --device cpu")]
     Refused {
@@ -233,12 +236,28 @@ fn share(auto: bool, graphics: &Graphics) -> Result<Opened, DeviceError> {
     })
 }
 
+/// NVIDIA GPUs that CUDA finds, by their numbers.
+#[cfg(feature = "cuda")]
+fn cuda_devices() -> Vec<Device> {
+    Device::enumerate(burn::tensor::DeviceType::Cuda).into_vec()
+}
+
+/// How many NVIDIA GPUs `cuda:N` can name; none in a build without CUDA.
+#[cfg(feature = "cuda")]
+pub fn cuda_count() -> usize {
+    cuda_devices().len()
+}
+
+/// How many NVIDIA GPUs `cuda:N` can name; none in a build without CUDA.
+#[cfg(not(feature = "cuda"))]
+pub fn cuda_count() -> usize {
+    0
+}
+
 /// Opens an NVIDIA GPU through CUDA.
 #[cfg(feature = "cuda")]
 fn cuda(number: usize) -> Result<Opened, DeviceError> {
-    let devices: Vec<Device> = Device::enumerate(burn::tensor::DeviceType::Cuda)
-        .into_iter()
-        .collect();
+    let devices = cuda_devices();
     let count = devices.len();
     match devices.into_iter().nth(number) {
         Some(device) => Ok(Opened {

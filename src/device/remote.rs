@@ -53,12 +53,8 @@ pub(super) fn connect(url: &str, index: usize) -> Result<Opened, DeviceError> {
 /// Says how a build that reaches other machines is made.
 #[cfg(not(feature = "remote"))]
 pub(super) fn connect(url: &str, index: usize) -> Result<Opened, DeviceError> {
-    Err(DeviceError::Remote {
-        name: Choice::Remote {
-            url: url.to_owned(),
-            index,
-        }
-        .to_string(),
-        reason: "this build has no remote devices; build it with --features remote".into(),
-    })
+    let url = url.to_owned();
+    Err(DeviceError::NoRemote(
+        Choice::Remote { url, index }.to_string(),
+    ))
 }

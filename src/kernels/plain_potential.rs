@@ -22,8 +22,9 @@ pub fn value(
     centroids: &Centroids,
     potential: Potential,
 ) -> Tensor<1> {
+    let classes = Classes::new(centroids, &x.device());
     let chunks = chunks(x, labels, centroids.len())
-        .map(|(x, labels)| Chunk::new(x, labels, centroids, potential).value());
+        .map(|(x, labels)| Chunk::new(x, labels, &classes, potential).value());
     Tensor::cat(chunks.collect(), 0)
 }
 
@@ -34,11 +35,12 @@ pub fn gradient(
     centroids: &Centroids,
     potential: Potential,
 ) -> Tensor<4> {
+    let classes = Classes::new(centroids, &x.device());
     let [batch, _, height, width] = x.dims();
     let pixels = batch * height * width;
     let points = x.permute([0, 2, 3, 1]).reshape([pixels, 3]);
     let chunks = chunks(points, labels.reshape([pixels]), centroids.len())
-        .map(|(x, labels)| Chunk::new(x, labels, centroids, potential).gradient());
+        .map(|(x, labels)| Chunk::new(x, labels, &classes, potential).gradient());
     Tensor::cat(chunks.collect(), 0)
         .reshape([batch, height, width, 3])
         .permute([0, 3, 1, 2])
@@ -61,6 +63,30 @@ fn chunks(
     })
 }
 
+/// What is the same for all points, `[1, N]` each.
+struct Classes {
+    /// Three coordinates of every centroid, then what rounding them lost.
+    rows: [Tensor<2>; 6],
+    /// `0..N`.
+    index: Tensor<2, Int>,
+}
+
+impl Classes {
+    fn new(centroids: &Centroids, device: &Device) -> Self {
+        let classes = centroids.len();
+        let split = centroids.split_f32();
+        let row = |part: usize| {
+            let values: Vec<f32> = split.iter().skip(part).step_by(6).copied().collect();
+            Tensor::from_data(TensorData::new(values, [1, classes]), device)
+        };
+        let index: Vec<i32> = (0..classes as i32).collect();
+        Self {
+            rows: std::array::from_fn(row),
+            index: Tensor::from_data(TensorData::new(index, [1, classes]), device),
+        }
+    }
+}
+
 /// Some points `[P]` against all centroids `[N]`.
 struct Chunk {
     /// `x - mu`, an axis each, `[P, N]`.
@@ -75,20 +101,12 @@ struct Chunk {
 }
 
 impl Chunk {
-    fn new(
-        x: Tensor<2>,
-        labels: Tensor<1, Int>,
-        centroids: &Centroids,
-        potential: Potential,
-    ) -> Self {
-        let (points, classes) = (x.dims()[0], centroids.len());
-        let device = x.device();
-        let split = centroids.split_f32();
+    fn new(x: Tensor<2>, labels: Tensor<1, Int>, classes: &Classes, potential: Potential) -> Self {
+        let shape = [x.dims()[0], classes.index.dims()[1]];
         // Differences before squares: |x|^2 - 2 x mu + |mu|^2 would lose d near a centroid.
         let offsets: [Tensor<2>; 3] = std::array::from_fn(|axis| {
-            let high = row(&split, axis, &device);
-            let low = row(&split, 3 + axis, &device);
-            x.clone().narrow(1, axis, 1) - high - low
+            let row = |part: usize| classes.rows[part].clone();
+            x.clone().narrow(1, axis, 1) - row(axis) - row(3 + axis)
         });
         let [r, g, b] = offsets.clone().map(|offset| offset.square());
         let shifted = r + g + b + potential.epsilon;
@@ -97,12 +115,10 @@ impl Chunk {
             Operator::Sqrt => shifted.clone().sqrt(),
             Operator::Linear => shifted.clone(),
         };
-        let index: Vec<i32> = (0..classes as i32).collect();
-        let index = Tensor::<2, Int>::from_data(TensorData::new(index, [1, classes]), &device);
         let target = labels
             .unsqueeze_dim::<2>(1)
-            .expand([points, classes])
-            .equal(index.expand([points, classes]));
+            .expand(shape)
+            .equal(classes.index.clone().expand(shape));
         Self {
             offsets,
             shifted,
@@ -157,11 +173,4 @@ impl Chunk {
         let shape = gradient.dims();
         gradient.mask_fill(ignored.expand(shape), 0.0)
     }
-}
-
-/// One of the six numbers of every centroid as `[1, N]`.
-fn row(split: &[f32], part: usize, device: &Device) -> Tensor<2> {
-    let values: Vec<f32> = split.iter().skip(part).step_by(6).copied().collect();
-    let classes = values.len();
-    Tensor::from_data(TensorData::new(values, [1, classes]), device)
 }
