@@ -7,6 +7,7 @@ mod about_model;
 mod act;
 mod album;
 mod bars;
+mod brush;
 mod canvas;
 mod capture;
 mod charts;
@@ -50,6 +51,15 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use theme::GRID;
 
+/// A theme.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Theme {
+    /// Light text on dark ground.
+    Dark,
+    /// Dark text on light ground.
+    Light,
+}
+
 /// What the window opens with.
 pub struct Options {
     /// What computes.
@@ -64,6 +74,8 @@ pub struct Options {
     pub screenshot: Option<PathBuf>,
     /// The field, in one of its ready-made views, in front of the photo.
     pub field: Option<field::Preset>,
+    /// The theme; none for what it was last.
+    pub theme: Option<Theme>,
     /// Width and height of the window in points; none for what it was last.
     pub size: Option<[f32; 2]>,
 }
@@ -103,6 +115,8 @@ pub fn open(options: Options) -> Result<(), String> {
             }),
             ..Default::default()
         },
+        // Noise against banding takes a software adapter longer than everything else.
+        dithering: !graphics.about.software,
         persist_window: remember,
         persistence_path: nowhere
             .as_ref()
@@ -119,6 +133,11 @@ pub fn open(options: Options) -> Result<(), String> {
             let memory = stored.and_then(|storage| eframe::get_value(storage, eframe::APP_KEY));
             let state = creation.wgpu_render_state.as_ref();
             let context = &creation.egui_ctx;
+            match options.theme {
+                Some(Theme::Dark) => context.set_theme(egui::Theme::Dark),
+                Some(Theme::Light) => context.set_theme(egui::Theme::Light),
+                None => {}
+            }
             let mut app = App::new(context, state, compute.device, devices, memory, &options);
             app.shell.pictured = options.screenshot.is_some();
             app.capture = options.screenshot.map(|path| Capture::new(path, of_app));
