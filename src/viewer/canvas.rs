@@ -3,7 +3,7 @@
 use super::shell::Shell;
 use super::theme::{self, GRID};
 use super::view::{self, Arrangement, LAYERS};
-use super::{brush, commands, commands::Command, pixel};
+use super::{brush, commands, commands::Command, ground, pixel};
 use crate::gpu::canvas::{Layer, Sources};
 use crate::viewer::screen::Style;
 use eframe::egui::{self, Color32, Pos2, Rect, Sense, Stroke, Vec2, pos2, vec2};
@@ -12,12 +12,13 @@ use egui_material_icons::icons;
 /// Draws the panel: a bar of choices and the panes.
 pub fn show(shell: &mut Shell, ui: &mut egui::Ui) {
     egui::Panel::top("canvas bar")
+        .frame(ground::bare(ui))
         .exact_size(5.0 * GRID)
         .show(ui, |ui| bar(shell, ui));
-    let ground = egui::Frame::new().fill(ui.visuals().extreme_bg_color);
-    egui::CentralPanel::default()
-        .frame(ground)
-        .show(ui, |ui| panes(shell, ui));
+    egui::CentralPanel::no_frame().show(ui, |ui| {
+        ground::paint(ui, ui.max_rect(), ui.visuals().extreme_bg_color);
+        panes(shell, ui);
+    });
 }
 
 fn bar(shell: &mut Shell, ui: &mut egui::Ui) {

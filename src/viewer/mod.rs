@@ -17,6 +17,7 @@ mod exporting;
 pub mod field;
 mod flow;
 mod frames;
+mod ground;
 mod intake;
 mod legend;
 mod open;
@@ -115,7 +116,7 @@ pub fn open(options: Options) -> Result<(), String> {
             }),
             ..Default::default()
         },
-        // Noise against banding takes a software adapter longer than everything else.
+        // Noise against banding is work for every pixel, and nothing here has bands.
         dithering: !graphics.about.software,
         persist_window: remember,
         persistence_path: nowhere
@@ -183,6 +184,9 @@ impl App {
         options: &Options,
     ) -> Self {
         theme::apply(context);
+        if let Some(Err(error)) = state.map(|state| ground::install(context, state)) {
+            tracing::warn!("{error}");
+        }
         let (mut settings, panels, field) = match memory {
             Some(memory) => (memory.settings, memory.panels, memory.field),
             None => (Settings::default(), dock::tree(), Default::default()),
@@ -275,11 +279,17 @@ impl eframe::App for App {
         context.set_zoom_factor(self.shell.settings.scale);
         self.shell.receive();
         self.input(&context);
+        ground::paint(ui, context.viewport_rect(), ui.visuals().panel_fill);
         egui::Panel::top("top")
+            .frame(ground::bare(ui))
             .exact_size(5.0 * GRID)
             .show(ui, |ui| bars::top(&mut self.shell, ui));
-        egui::Panel::bottom("status").show(ui, |ui| bars::status(&mut self.shell, ui));
-        egui::Panel::bottom("timeline").show(ui, |ui| timeline::show(&mut self.shell, ui));
+        egui::Panel::bottom("status")
+            .frame(ground::bare(ui))
+            .show(ui, |ui| bars::status(&mut self.shell, ui));
+        egui::Panel::bottom("timeline")
+            .frame(ground::bare(ui))
+            .show(ui, |ui| timeline::show(&mut self.shell, ui));
         if std::mem::take(&mut self.shell.reset_panels) {
             self.panels = dock::tree();
         }
@@ -292,9 +302,7 @@ impl eframe::App for App {
             shell: &mut self.shell,
             rooms: &mut self.rooms,
         };
-        egui::CentralPanel::default()
-            .frame(egui::Frame::new().fill(ui.visuals().window_stroke.color))
-            .show(ui, |ui| self.panels.ui(&mut dock, ui));
+        egui::CentralPanel::no_frame().show(ui, |ui| self.panels.ui(&mut dock, ui));
         bars::help(&mut self.shell, &context);
         exporting::show(&mut self.shell, &context);
         self.shell.problems.show(&context);

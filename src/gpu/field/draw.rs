@@ -100,7 +100,6 @@ pub(super) struct Painter<'a> {
     pub device: &'a wgpu::Device,
     pub queue: &'a wgpu::Queue,
     pub drawing: &'a Drawing,
-    pub sampler: &'a wgpu::Sampler,
     pub scene: &'a Scene,
     pub shared: &'a Shared,
     pub lines: &'a LineBuffers,
@@ -180,7 +179,6 @@ impl Painter<'_> {
                 plane.as_entire_binding(),
                 wgpu::BindingResource::TextureView(&slice.map),
                 wgpu::BindingResource::TextureView(&slice.cells),
-                wgpu::BindingResource::Sampler(self.sampler),
             ];
             self.put(pass, &self.drawing.slice, pane, &resources, 3 * triangles);
         }
@@ -216,9 +214,8 @@ impl Painter<'_> {
 
     /// Draws so many vertices; binding 0 is the pane's scene.
     ///
-    /// Shaders find their thing by the vertex's number rather than by an instance's: an instance of a
-    /// few vertices costs a software adapter as much as hundreds of vertices, and a graphics card a
-    /// whole wave of threads.
+    /// Shaders find their thing by the vertex's number rather than by an instance's: instances of a
+    /// few vertices leave most threads of a graphics card idle.
     fn put(
         &self,
         pass: &mut wgpu::RenderPass<'_>,

@@ -41,7 +41,6 @@ pub struct Renderer {
     pub(super) kernels: Kernels,
     pub(super) fine: Drawing,
     pub(super) quick: Drawing,
-    pub(super) sampler: wgpu::Sampler,
     pub(super) target: Option<Target>,
     pub(super) scene: Option<Scene>,
     pub(super) shared: Option<Shared>,
@@ -63,14 +62,6 @@ impl Renderer {
             kernels: Kernels::new(device)?,
             fine: Drawing::new(device, SAMPLES)?,
             quick: Drawing::new(device, 1)?,
-            sampler: guarded(device, "making a sampler", || {
-                device.create_sampler(&wgpu::SamplerDescriptor {
-                    label: Some("field slice"),
-                    mag_filter: wgpu::FilterMode::Linear,
-                    min_filter: wgpu::FilterMode::Linear,
-                    ..Default::default()
-                })
-            })?,
             device: device.clone(),
             queue: queue.clone(),
             target: None,
@@ -289,7 +280,6 @@ impl Renderer {
             device: &self.device,
             queue: &self.queue,
             drawing,
-            sampler: &self.sampler,
             scene,
             shared,
             lines,

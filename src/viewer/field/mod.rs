@@ -31,6 +31,7 @@ use crate::gpu::GpuError;
 use crate::gpu::field::{Curve, Flow, Picturing, Renderer, Table, Tally, nearest_neighbour};
 use crate::pictures;
 use crate::viewer::brush::{Brush, Veil};
+use crate::viewer::ground;
 use eframe::egui;
 use eframe::egui_wgpu::RenderState;
 use std::sync::Arc;
@@ -200,6 +201,7 @@ impl FieldLab {
         self.settings.clamp(classes);
         self.velocity_known = input.cloud.is_some_and(|cloud| cloud.velocity.is_some());
         egui::Panel::right("field controls")
+            .frame(ground::bare(ui))
             .exact_size(widgets::PANEL)
             .resizable(false)
             .show(ui, |ui| {
@@ -213,6 +215,7 @@ impl FieldLab {
         self.settings.clamp(table.centroids.len());
         if self.settings.curve {
             egui::Panel::bottom("field curve")
+                .frame(ground::bare(ui))
                 .default_size(ui.available_height() * 0.42)
                 .min_size(160.0)
                 .resizable(true)

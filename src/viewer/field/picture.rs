@@ -25,6 +25,8 @@ pub struct Frame {
     pub size: [u32; 2],
     /// Pixels a point of the screen.
     pub scale: f32,
+    /// Whether every pixel of the window has one of its own.
+    pub exact: bool,
     /// How well.
     pub detail: Detail,
 }
@@ -102,8 +104,10 @@ pub fn draw(
     }
     let view = renderer.draw(frame.size, frame.scale, frame.detail)?;
     let same = drawn.is_some_and(|drawn| {
-        // The renderer keeps its texture as long as neither of these changes.
-        drawn.size == frame.size && drawn.detail.fine == frame.detail.fine
+        // The renderer keeps its texture as long as size and samples stay.
+        drawn.size == frame.size
+            && drawn.exact == frame.exact
+            && drawn.detail.fine == frame.detail.fine
     });
     lab.texture = Some(match lab.texture.take() {
         Some(picture) if same => Picture { frame, ..picture },
@@ -112,7 +116,7 @@ pub fn draw(
                 Some(picture) => picture.show,
                 None => Show::new(&gpu.device, gpu.target_format)?,
             };
-            let shown = show.picture(&gpu.device, view)?;
+            let shown = show.picture(&gpu.device, view, frame.exact)?;
             Picture { show, shown, frame }
         }
     });

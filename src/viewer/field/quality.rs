@@ -12,10 +12,10 @@ const FASTEST: f32 = 1.0 / 48.0;
 const STEPS: [(f32, Detail); 6] = [
     (1.0, Detail::FULL),
     (1.0, quick(1.0, 1.0)),
-    (1.0, quick(0.4, 0.8)),
-    (0.8, quick(0.25, 0.6)),
-    (0.6, quick(0.2, 0.4)),
-    (0.45, quick(0.1, 0.25)),
+    (1.0, quick(0.4, 0.6)),
+    (1.0, quick(0.2, 0.4)),
+    (0.7, quick(0.2, 0.4)),
+    (0.5, quick(0.1, 0.25)),
 ];
 
 const fn quick(points: f32, strokes: f32) -> Detail {

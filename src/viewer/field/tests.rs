@@ -1,7 +1,7 @@
 //! The lab as a person sees it, on whatever adapter there is.
 
 use super::*;
-use crate::viewer::theme;
+use crate::viewer::{ground, theme};
 use eframe::egui::{self, Vec2};
 use egui_kittest::kittest::Queryable;
 use egui_kittest::{Harness, SnapshotOptions, SnapshotResults};
@@ -21,6 +21,7 @@ struct App {
 
 impl eframe::App for App {
     fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
+        ground::paint(ui, ui.ctx().viewport_rect(), ui.visuals().panel_fill);
         let input = FieldInput {
             centroids: &self.centroids,
             classes: &self.names,
@@ -60,6 +61,8 @@ fn harness(size: [f32; 2], preset: Option<Preset>, dark: bool) -> Harness<'stati
         .wgpu()
         .build_eframe(|context| {
             theme::apply(&context.egui_ctx);
+            let state = context.wgpu_render_state.as_ref().unwrap();
+            ground::install(&context.egui_ctx, state).unwrap();
             let mut lab = FieldLab::new();
             if let Some(preset) = preset {
                 lab.preset(preset);

@@ -67,6 +67,7 @@ pub fn show(
     let frame = Frame {
         size: [area.width(), area.height()].map(|v| ((v * pixels).round() as u32).max(1)),
         scale: pixels,
+        exact: scale == 1.0,
         detail,
     };
     if let Err(error) = picture::draw(lab, gpu, &scene, input, software, frame) {
