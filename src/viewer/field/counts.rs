@@ -7,6 +7,8 @@ use eframe::egui::{Color32, FontId, Painter, Pos2, Rect, Vec2, vec2};
 
 /// Size of the histogram, its caption included.
 pub const HISTOGRAM: Vec2 = vec2(200.0, 5.0 * GRID);
+/// Fewer particles than these have no histogram worth its place.
+const FEW: u32 = 500;
 /// Height of its caption.
 const CAPTION: f32 = 15.0;
 
@@ -36,10 +38,14 @@ pub fn lines(tally: &Tally) -> Vec<String> {
     ]
 }
 
-/// How long arriving takes: as many bins as both panes need, so that they compare.
+/// How many bins of arrivals both panes need, so that they compare; none for a few particles.
 pub fn bins(tallies: &[Option<Tally>]) -> usize {
     let last = |tally: &Tally| tally.histogram.iter().rposition(|&count| count > 0);
-    let most = tallies.iter().flatten().filter_map(last).max();
+    let many = tallies
+        .iter()
+        .flatten()
+        .filter(|tally| tally.particles >= FEW);
+    let most = many.filter_map(last).max();
     most.map_or(0, |last| (last + 1).max(8))
 }
 
@@ -74,6 +80,7 @@ mod tests {
     #[test]
     fn bins_reach_to_the_last_arrival_of_either_run() {
         let mut early = Tally {
+            particles: FEW,
             histogram: vec![0; 64],
             ..Tally::default()
         };
@@ -82,6 +89,8 @@ mod tests {
         assert_eq!(bins(&[Some(early.clone())]), 8);
         let mut late = early.clone();
         late.histogram[30] = 1;
-        assert_eq!(bins(&[Some(early), Some(late)]), 31);
+        assert_eq!(bins(&[Some(early), Some(late.clone())]), 31);
+        late.particles = FEW - 1;
+        assert_eq!(bins(&[Some(late)]), 0);
     }
 }
