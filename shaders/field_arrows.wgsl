@@ -29,7 +29,9 @@ fn outline(vertex: u32) -> vec2f {
 }
 
 @vertex
-fn vertex(@builtin(vertex_index) vertex: u32, @builtin(instance_index) index: u32) -> Vertex {
+fn vertex(@builtin(vertex_index) number: u32) -> Vertex {
+    let index = number / 9u;
+    let vertex = number % 9u;
     var out: Vertex;
     let vector = vectors[index].vector;
     let magnitude = length(vector);

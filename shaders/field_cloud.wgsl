@@ -32,8 +32,9 @@ struct Vertex {
 }
 
 @vertex
-fn vertex(@builtin(vertex_index) vertex: u32, @builtin(instance_index) index: u32) -> Vertex {
-    let pixel = index * cloud.stride;
+fn vertex(@builtin(vertex_index) number: u32) -> Vertex {
+    let pixel = number / 3u * cloud.stride;
+    let vertex = number % 3u;
     var x: vec3f;
     for (var axis = 0u; axis < 3u; axis++) {
         let at = axis * cloud.pixels + pixel;

@@ -26,7 +26,10 @@ struct Vertex {
 }
 
 @vertex
-fn vertex(@builtin(vertex_index) vertex: u32, @builtin(instance_index) index: u32) -> Vertex {
+fn vertex(@builtin(vertex_index) number: u32) -> Vertex {
+    // Two triangles a segment: left and right of the start, then of the end.
+    let index = number / 6u;
+    let vertex = number % 6u;
     var out: Vertex;
     let from_point = points[index];
     let to_point = points[index + 1u];
@@ -38,9 +41,8 @@ fn vertex(@builtin(vertex_index) vertex: u32, @builtin(instance_index) index: u3
         out.position = NOWHERE;
         return out;
     }
-    // A strip: left and right of the start, then of the end.
-    let c = vec2f(select(-1.0, 1.0, (vertex & 1u) == 1u), 0.0);
-    let end = vertex >= 2u;
+    let across = select(-1.0, 1.0, vertex == 1u || vertex >= 4u);
+    let end = vertex == 2u || vertex == 3u || vertex == 5u;
     let half_size = 0.5 * scene.viewport.xy;
     let delta = (b.xy / b.w - a.xy / a.w) * half_size;
     let along = delta / max(length(delta), 1e-6);
@@ -55,9 +57,9 @@ fn vertex(@builtin(vertex_index) vertex: u32, @builtin(instance_index) index: u3
         out.world = to_point.position;
         out.colour = to_colour;
     }
-    let shift = side * c.x * reach / half_size;
+    let shift = side * across * reach / half_size;
     out.position = vec4f(clip.xy + shift * clip.w, clip.z, clip.w);
-    out.across = c.x * reach;
+    out.across = across * reach;
     out.half_width = half_width;
     return out;
 }

@@ -29,7 +29,9 @@ struct Vertex {
 }
 
 @vertex
-fn vertex(@builtin(vertex_index) vertex: u32, @builtin(instance_index) index: u32) -> Vertex {
+fn vertex(@builtin(vertex_index) number: u32) -> Vertex {
+    let index = number / 3u;
+    let vertex = number % 3u;
     let it = particles[index];
     let mode = i32(scene.points.w);
     let centre = select(it.position, it.start, mode >= 2);

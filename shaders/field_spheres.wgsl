@@ -22,7 +22,9 @@ struct Fragment {
 }
 
 @vertex
-fn vertex(@builtin(vertex_index) vertex: u32, @builtin(instance_index) index: u32) -> Vertex {
+fn vertex(@builtin(vertex_index) number: u32) -> Vertex {
+    let index = number / 6u;
+    let vertex = number % 6u;
     var out: Vertex;
     let centre = centroids[index].high;
     var radius = scene.points.x;

@@ -3,7 +3,7 @@
 use super::DeviceArgument;
 use crate::inference::Sampling;
 use crate::sampler::Solver;
-use crate::viewer::{self, field::Preset};
+use crate::viewer::{self, Theme, field::Preset};
 use std::path::PathBuf;
 
 /// Watch photos flow into their masks, in a window
@@ -31,6 +31,9 @@ pub struct Arguments {
     /// A ready-made view of the field
     #[arg(long, value_enum, requires = "field")]
     preset: Option<Preset>,
+    /// The theme, from now on; at first the desktop's
+    #[arg(long, value_enum)]
+    theme: Option<Theme>,
     /// Width and height of the window, as in 1920x1080
     #[arg(long, value_name = "WxH", value_parser = size)]
     size: Option<[f32; 2]>,
@@ -68,6 +71,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         field: arguments
             .field
             .then(|| arguments.preset.unwrap_or(Preset::Fig1b)),
+        theme: arguments.theme,
         size: arguments.size,
     };
     viewer::open(options).map_err(anyhow::Error::msg)

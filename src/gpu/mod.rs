@@ -4,6 +4,7 @@
 
 pub mod canvas;
 pub mod field;
+pub mod fill;
 pub mod pictures;
 pub mod resident;
 #[cfg(test)]

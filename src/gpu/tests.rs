@@ -321,6 +321,7 @@ fn the_canvas_shaders_are_valid() {
     for source in [
         include_str!("../../shaders/canvas.wgsl"),
         include_str!("../../shaders/decode.wgsl"),
+        include_str!("../../shaders/fill.wgsl"),
     ] {
         let module = naga::front::wgsl::parse_str(source).unwrap();
         Validator::new(ValidationFlags::all(), Capabilities::default())

@@ -42,9 +42,11 @@ impl Shell {
                 self.sample();
             }
             Command::Cancel => {
+                // What is nearest to the eye goes first.
                 if self.help || self.exporting {
                     (self.help, self.exporting) = (false, false);
-                } else {
+                } else if self.busy() || !self.clear_brush() {
+                    self.brushing &= self.busy();
                     self.cancel();
                 }
             }
@@ -78,6 +80,10 @@ impl Shell {
                 self.redo();
             }
             Command::ShowAll => self.mark(|marks| marks.hidden.clear()),
+            Command::Brush => self.brushing = !self.brushing,
+            Command::ClearBrush => {
+                self.clear_brush();
+            }
             Command::ClearPins => self.mark(|marks| marks.pins.clear()),
             Command::ResetPanels => self.reset_panels = true,
             Command::LargerText => self.rescale(1.1),

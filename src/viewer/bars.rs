@@ -120,6 +120,7 @@ fn menu(shell: &mut Shell, ui: &mut egui::Ui, group: &str) {
         let enabled = match entry.command {
             Command::Undo => undo,
             Command::Redo => redo,
+            Command::ClearBrush => !shell.marks.brushed.is_empty(),
             _ => true,
         };
         let label = (theme::icon(entry.icon), entry.name);
@@ -230,11 +231,13 @@ pub fn help(shell: &mut Shell, context: &egui::Context) {
 }
 
 /// What the mouse does.
-const MOUSE: [(&str, &str); 6] = [
+const MOUSE: [(&str, &str); 8] = [
     ("Pan", "drag"),
     ("Zoom", "wheel or pinch"),
     ("Fit to view", "double click"),
     ("Pin a pixel", "click"),
+    ("Brush a region", "Shift + drag"),
+    ("Clear the brush", "Escape"),
     ("Hide a class", "click in the list"),
     ("Show a class alone", "double click in the list"),
 ];

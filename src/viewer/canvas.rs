@@ -3,7 +3,7 @@
 use super::shell::Shell;
 use super::theme::{self, GRID};
 use super::view::{self, Arrangement, LAYERS};
-use super::{commands, commands::Command, pixel};
+use super::{brush, commands, commands::Command, ground, pixel};
 use crate::gpu::canvas::{Layer, Sources};
 use crate::viewer::screen::Style;
 use eframe::egui::{self, Color32, Pos2, Rect, Sense, Stroke, Vec2, pos2, vec2};
@@ -12,12 +12,13 @@ use egui_material_icons::icons;
 /// Draws the panel: a bar of choices and the panes.
 pub fn show(shell: &mut Shell, ui: &mut egui::Ui) {
     egui::Panel::top("canvas bar")
+        .frame(ground::bare(ui))
         .exact_size(5.0 * GRID)
         .show(ui, |ui| bar(shell, ui));
-    let ground = egui::Frame::new().fill(ui.visuals().extreme_bg_color);
-    egui::CentralPanel::default()
-        .frame(ground)
-        .show(ui, |ui| panes(shell, ui));
+    egui::CentralPanel::no_frame().show(ui, |ui| {
+        ground::paint(ui, ui.max_rect(), ui.visuals().extreme_bg_color);
+        panes(shell, ui);
+    });
 }
 
 fn bar(shell: &mut Shell, ui: &mut egui::Ui) {
@@ -74,6 +75,16 @@ fn bar(shell: &mut Shell, ui: &mut egui::Ui) {
                 });
             ui.add(slider).on_hover_text("Opacity of the overlay");
         }
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            let help = format!(
+                "{}\nDrag over the photo, here or with Shift held: its pixels light up in the Field \
+                 panel's cube. Escape clears the brush.",
+                commands::help(&context, Command::Brush)
+            );
+            if theme::icon_toggle(ui, shell.brushing, icons::ICON_SELECT, &help).clicked() {
+                shell.run(&context, Command::Brush);
+            }
+        });
     });
 }
 
@@ -105,7 +116,8 @@ fn panes(shell: &mut Shell, ui: &mut egui::Ui) {
             .unwrap_or(0),
     };
     let pane = rects[under];
-    navigate(shell, ui, &response, pane, photo);
+    let brushing = brush::drag(shell, &response, pane, photo);
+    navigate(shell, ui, &response, pane, photo, brushing);
     if response.clicked() || response.drag_started() {
         shell.active = under;
     }
@@ -122,6 +134,7 @@ fn panes(shell: &mut Shell, ui: &mut egui::Ui) {
         waiting(shell, ui, area);
     }
     decorate(shell, ui, &rects, divider, photo);
+    brush::hint(shell, ui, area);
     let over = pointer.filter(|_| response.hovered()).and_then(|pointer| {
         let target = shell.settings.view.camera.target(pane, photo);
         let flow = shell.flow.as_ref()?;
@@ -156,10 +169,17 @@ fn pixel_at(pointer: Pos2, target: Rect, [height, width]: [usize; 2]) -> Option<
     Some((row as usize).min(height - 1) * width + (column as usize).min(width - 1))
 }
 
-fn navigate(shell: &mut Shell, ui: &egui::Ui, response: &egui::Response, pane: Rect, photo: Vec2) {
+fn navigate(
+    shell: &mut Shell,
+    ui: &egui::Ui,
+    response: &egui::Response,
+    pane: Rect,
+    photo: Vec2,
+    brushing: bool,
+) {
     let camera = &mut shell.settings.view.camera;
     shell.pane = Some((pane, photo));
-    if response.dragged() {
+    if response.dragged() && !brushing {
         camera.pan(response.drag_delta(), pane, photo);
     }
     if let Some(pointer) = response.hover_pos() {
@@ -213,6 +233,7 @@ fn draw(
     if let Err(error) = screen.paint(ui, clip, target, sources, style) {
         shell.problems.tell(error.to_string());
     }
+    brush::veil(shell, ui, clip, target);
 }
 
 /// Names of the panes, the divider, and the pinned pixels.
@@ -254,7 +275,8 @@ fn decorate(shell: &Shell, ui: &egui::Ui, rects: &[Rect], divider: f32, photo: V
     }
 }
 
-fn badge(ui: &egui::Ui, at: Pos2, align: egui::Align2, text: &str, active: bool) {
+/// A few words on the picture; returns their place.
+pub fn badge(ui: &egui::Ui, at: Pos2, align: egui::Align2, text: &str, active: bool) -> Rect {
     let font = egui::TextStyle::Small.resolve(ui.style());
     let galley = ui
         .painter()
@@ -269,6 +291,7 @@ fn badge(ui: &egui::Ui, at: Pos2, align: egui::Align2, text: &str, active: bool)
     ui.painter().rect_filled(rect, 4.0, fill);
     let inner = rect.center() - galley.size() / 2.0;
     ui.painter().galley(inner, galley, Color32::WHITE);
+    rect
 }
 
 fn pins(shell: &Shell, painter: &egui::Painter, target: Rect, [height, width]: [usize; 2]) {

@@ -58,7 +58,7 @@ pub enum Command {
     Fine,
     /// A class's own colour or its data set's.
     Colours,
-    /// Take back the last change of pins and hidden classes.
+    /// Take back the last change of pins, hidden classes and brushed pixels.
     Undo,
     /// Do it again.
     Redo,
@@ -66,6 +66,10 @@ pub enum Command {
     ShowAll,
     /// Remove all pins.
     ClearPins,
+    /// Let a drag over the photo brush a region.
+    Brush,
+    /// Clear the brush.
+    ClearBrush,
     /// Every panel where it was at first.
     ResetPanels,
     /// Larger controls and text.
@@ -163,6 +167,8 @@ pub const TABLE: &[Entry] = table! {
         Command::Undo, "Undo", [ctrl(Key::Z)], ICON_UNDO;
         Command::ShowAll, "Show all classes", [key(Key::A)], ICON_VISIBILITY;
         Command::ClearPins, "Remove pins", [key(Key::Delete)], ICON_KEEP_OFF;
+        Command::Brush, "Brush a region", [key(Key::B)], ICON_SELECT;
+        Command::ClearBrush, "Clear the brush", [], ICON_DESELECT;
     }
     "Help" {
         Command::Help, "Keyboard shortcuts", [key(Key::Questionmark)], ICON_KEYBOARD;

@@ -109,9 +109,6 @@ impl Behavior<Panel> for Dock<'_> {
             Panel::Canvas | Panel::Field => 0.0,
             _ => GRID,
         };
-        // The whole of the panel, not only what its content takes.
-        ui.painter()
-            .rect_filled(ui.max_rect(), 0.0, ui.visuals().panel_fill);
         egui::Frame::new()
             .inner_margin(margin)
             .show(ui, |ui| match panel {

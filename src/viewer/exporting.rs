@@ -125,16 +125,23 @@ impl Exports {
         }
     }
 
-    /// Asks where and writes bytes that are at hand.
+    /// Asks where and writes the bytes that `make` gives, or tells why there are none; it may take
+    /// its time.
     ///
     /// # Errors
     /// A system that can't start another thread.
-    pub fn save(&mut self, name: &str, bytes: Vec<u8>) -> std::io::Result<()> {
+    pub fn save(
+        &mut self,
+        name: &str,
+        make: impl FnOnce() -> Result<Vec<u8>, String> + Send + 'static,
+    ) -> std::io::Result<()> {
         let chosen = rfd::AsyncFileDialog::new().set_file_name(name).save_file();
         self.spawn(move |_| {
             let path = pollster::block_on(chosen)?.path().to_owned();
-            let written = files::write_atomic(&path, &bytes);
-            Some(written.map(|()| path).map_err(|error| error.to_string()))
+            let written = make().and_then(|bytes| {
+                files::write_atomic(&path, &bytes).map_err(|error| error.to_string())
+            });
+            Some(written.map(|()| path))
         })
     }
 

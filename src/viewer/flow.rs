@@ -8,6 +8,7 @@ use crate::gpu::canvas::{Sources, Values};
 use crate::gpu::pictures::{Photo, Truth};
 use image::RgbImage;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Bytes of graphics memory that states may take; beyond it the least recently shown ones stay on
 /// the host alone and are uploaded again when they are shown.
@@ -24,6 +25,12 @@ pub struct Moment {
     values: Option<Arc<Values>>,
     /// When it was last shown, in pictures drawn.
     shown: u64,
+}
+
+/// A number that no flow has had before.
+fn another() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// A flow in memory.
@@ -46,7 +53,9 @@ pub struct Flow {
     pub settled: Option<Vec<u16>>,
     /// Bytes of graphics memory that the states may take.
     pub budget: usize,
-    /// Another number whenever something on the screen would differ.
+    /// Another number for another flow.
+    pub id: u64,
+    /// Another number whenever something on the screen would differ; no two flows share one.
     pub generation: u64,
     decoded: Option<(DecodedKey, Arc<wgpu::Buffer>)>,
     drawn: u64,
@@ -81,7 +90,8 @@ impl Flow {
             moments: Vec::new(),
             settled: None,
             budget: BUDGET,
-            generation: 0,
+            id: another(),
+            generation: another(),
             decoded: None,
             drawn: 0,
         }
@@ -101,7 +111,7 @@ impl Flow {
             values,
             shown: self.drawn,
         });
-        self.generation += 1;
+        self.generation = another();
     }
 
     /// Adds the numbers of state `step`.
@@ -109,7 +119,7 @@ impl Flow {
         if let Some(moment) = self.moments.get_mut(step) {
             moment.host = Some(host);
             moment.thumbnails = thumbnails;
-            self.generation += 1;
+            self.generation = another();
         }
     }
 

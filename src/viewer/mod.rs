@@ -7,6 +7,7 @@ mod about_model;
 mod act;
 mod album;
 mod bars;
+mod brush;
 mod canvas;
 mod capture;
 mod charts;
@@ -16,6 +17,7 @@ mod exporting;
 pub mod field;
 mod flow;
 mod frames;
+mod ground;
 mod intake;
 mod legend;
 mod open;
@@ -50,6 +52,15 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use theme::GRID;
 
+/// A theme.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Theme {
+    /// Light text on dark ground.
+    Dark,
+    /// Dark text on light ground.
+    Light,
+}
+
 /// What the window opens with.
 pub struct Options {
     /// What computes.
@@ -64,6 +75,8 @@ pub struct Options {
     pub screenshot: Option<PathBuf>,
     /// The field, in one of its ready-made views, in front of the photo.
     pub field: Option<field::Preset>,
+    /// The theme; none for what it was last.
+    pub theme: Option<Theme>,
     /// Width and height of the window in points; none for what it was last.
     pub size: Option<[f32; 2]>,
 }
@@ -103,6 +116,8 @@ pub fn open(options: Options) -> Result<(), String> {
             }),
             ..Default::default()
         },
+        // Noise against banding is work for every pixel, and nothing here has bands.
+        dithering: !graphics.about.software,
         persist_window: remember,
         persistence_path: nowhere
             .as_ref()
@@ -119,6 +134,11 @@ pub fn open(options: Options) -> Result<(), String> {
             let memory = stored.and_then(|storage| eframe::get_value(storage, eframe::APP_KEY));
             let state = creation.wgpu_render_state.as_ref();
             let context = &creation.egui_ctx;
+            match options.theme {
+                Some(Theme::Dark) => context.set_theme(egui::Theme::Dark),
+                Some(Theme::Light) => context.set_theme(egui::Theme::Light),
+                None => {}
+            }
             let mut app = App::new(context, state, compute.device, devices, memory, &options);
             app.shell.pictured = options.screenshot.is_some();
             app.capture = options.screenshot.map(|path| Capture::new(path, of_app));
@@ -164,6 +184,9 @@ impl App {
         options: &Options,
     ) -> Self {
         theme::apply(context);
+        if let Some(Err(error)) = state.map(|state| ground::install(context, state)) {
+            tracing::warn!("{error}");
+        }
         let (mut settings, panels, field) = match memory {
             Some(memory) => (memory.settings, memory.panels, memory.field),
             None => (Settings::default(), dock::tree(), Default::default()),
@@ -256,11 +279,17 @@ impl eframe::App for App {
         context.set_zoom_factor(self.shell.settings.scale);
         self.shell.receive();
         self.input(&context);
+        ground::paint(ui, context.viewport_rect(), ui.visuals().panel_fill);
         egui::Panel::top("top")
+            .frame(ground::bare(ui))
             .exact_size(5.0 * GRID)
             .show(ui, |ui| bars::top(&mut self.shell, ui));
-        egui::Panel::bottom("status").show(ui, |ui| bars::status(&mut self.shell, ui));
-        egui::Panel::bottom("timeline").show(ui, |ui| timeline::show(&mut self.shell, ui));
+        egui::Panel::bottom("status")
+            .frame(ground::bare(ui))
+            .show(ui, |ui| bars::status(&mut self.shell, ui));
+        egui::Panel::bottom("timeline")
+            .frame(ground::bare(ui))
+            .show(ui, |ui| timeline::show(&mut self.shell, ui));
         if std::mem::take(&mut self.shell.reset_panels) {
             self.panels = dock::tree();
         }
@@ -273,9 +302,7 @@ impl eframe::App for App {
             shell: &mut self.shell,
             rooms: &mut self.rooms,
         };
-        egui::CentralPanel::default()
-            .frame(egui::Frame::new().fill(ui.visuals().window_stroke.color))
-            .show(ui, |ui| self.panels.ui(&mut dock, ui));
+        egui::CentralPanel::no_frame().show(ui, |ui| self.panels.ui(&mut dock, ui));
         bars::help(&mut self.shell, &context);
         exporting::show(&mut self.shell, &context);
         self.shell.problems.show(&context);

@@ -83,7 +83,7 @@ pub fn brief(shell: &Shell, ui: &mut egui::Ui, pixel: usize) {
             ui.monospace(format!("{distance:5.2}  {}", model.card.classes[class]));
         });
     }
-    ui.weak("click to pin");
+    ui.weak("click to pin, Shift and drag to brush");
 }
 
 /// Draws the panel: the pixel under the pointer, else the last pinned one.

@@ -104,6 +104,7 @@ impl Rooms {
                     .filter(|(_, at, _)| *at == step)
                     .map(|(_, _, v)| v.as_slice()),
                 labels: &host.labels,
+                photo: flow.id,
                 generation: flow.generation << 32 | u64::from(position.to_bits()),
             })
         });
@@ -111,19 +112,21 @@ impl Rooms {
             centroids: &model.centroids,
             classes: &model.card.classes,
             cloud,
-            brushed: &shell.brushed,
+            brushed: &shell.marks.brushed,
             pins: &pins,
         };
         let gpu = shell.screen.as_ref().map(super::screen::Screen::state);
         let output = self.field.ui(ui, gpu, &input);
         if let Some(brushed) = output.brushed {
-            shell.brushed = brushed;
+            shell.brush(brushed);
         }
         if let Some(error) = output.error {
             shell.problems.tell(error);
         }
         if let Some(export) = output.export
-            && let Err(error) = shell.exports.save(&export.name, export.bytes)
+            && let Err(error) = shell
+                .exports
+                .save(&export.name, move || export.contents.bytes())
         {
             shell
                 .problems

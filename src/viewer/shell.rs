@@ -1,6 +1,13 @@
 //! The state of the window that all panels share, and what the worker's events do to it.
 
+mod events;
+mod marks;
+mod words;
+
+pub use marks::Marks;
+
 use super::album::{Album, Item};
+use super::brush::Veil;
 use super::exporting::Exports;
 use super::flow::Flow;
 use super::intake::{Event, Intake};
@@ -10,17 +17,16 @@ use super::screen::Screen;
 use super::settings::Settings;
 use super::view::Camera;
 use crate::encoding::Centroids;
-use crate::flow::{Prediction, Source};
+use crate::flow::Source;
 use crate::gpu::canvas::{Layer, Sources};
 use crate::inference::Sampling;
 use crate::job::Worker;
 use crate::model::Card;
-use crate::{models, palette};
+use crate::models;
 use burn::tensor::Device;
 use eframe::egui::util::undoer::Undoer;
 use eframe::egui::{self, Rect, Vec2};
 use eframe::egui_wgpu::RenderState;
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use web_time::Instant;
 
@@ -72,15 +78,6 @@ pub struct Play {
     pub playing: bool,
 }
 
-/// What can be undone.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Marks {
-    /// Pinned pixels, by their index at the network's size.
-    pub pins: Vec<usize>,
-    /// Hidden classes.
-    pub hidden: BTreeSet<usize>,
-}
-
 /// The state.
 pub struct Shell {
     /// Remembered choices.
@@ -103,7 +100,7 @@ pub struct Shell {
     pub phase: Phase,
     /// The playhead.
     pub play: Play,
-    /// Pins and hidden classes.
+    /// Pins, hidden classes and brushed pixels.
     pub marks: Marks,
     history: Undoer<Marks>,
     /// How to sample.
@@ -128,8 +125,12 @@ pub struct Shell {
     pub runs: Vec<PathBuf>,
     /// Whether the list of keys is shown.
     pub help: bool,
-    /// Pixels brushed in the field, one entry a pixel, or none at all.
-    pub brushed: Vec<bool>,
+    /// Whether a drag over the photo brushes a region without a key held.
+    pub brushing: bool,
+    /// The brush that is being drawn in the photo: its pane, and where in the photo it began.
+    pub brush_from: Option<(Rect, Vec2)>,
+    /// The darkened picture of what is not brushed.
+    pub veil: Veil,
     /// Files being written.
     pub exports: Exports,
     /// Whether the window is being pictured: then nothing follows the pointer.
@@ -210,7 +211,9 @@ impl Shell {
             opener: Opener::new(move || wake.request_repaint()),
             runs: Vec::new(),
             help: false,
-            brushed: Vec::new(),
+            brushing: false,
+            brush_from: None,
+            veil: Veil::default(),
             exports: Exports::new(context),
             pictured: false,
             exporting: false,
@@ -284,8 +287,10 @@ impl Shell {
             self.settings.remember(&path);
         }
         self.flow = None;
+        // Pins and brushes name pixels of the photo before: they don't come back by undoing.
         self.marks.pins.clear();
-        self.brushed.clear();
+        self.marks.brushed = Default::default();
+        self.history = Undoer::default();
         self.settings.view.camera = Camera::default();
         self.play.playing = true;
         self.sample();
@@ -317,128 +322,6 @@ impl Shell {
         self.phase = Phase::Idle;
     }
 
-    /// Takes in what the worker and the opener found since the last frame.
-    pub fn receive(&mut self) {
-        while let Some(event) = self.worker.as_ref().and_then(Worker::poll) {
-            self.accept(event);
-        }
-        if let Some(error) = self.exports.receive() {
-            self.problems.tell(error);
-        }
-        while let Some(found) = self.opener.poll() {
-            for problem in found.problems {
-                self.problems.tell(problem);
-            }
-            if let Some(path) = found.model {
-                self.choose_model(&path.to_string_lossy());
-            }
-            if !found.runs.is_empty() {
-                for run in &found.runs {
-                    self.settings.remember(run);
-                }
-                self.runs = found.runs;
-            }
-            if !found.photos.is_empty() {
-                self.show(Album::files(found.photos, found.shown));
-            }
-        }
-    }
-
-    /// Takes in one event.
-    pub fn accept(&mut self, event: Event) {
-        match event {
-            Event::Model(card, centroids) => {
-                let name = std::mem::take(&mut self.wanted);
-                let built_in = models::BUILT_IN.iter().any(|(known, _)| *known == name);
-                if !built_in && !name.is_empty() {
-                    self.settings.remember_model(name.as_ref());
-                }
-                let prediction = card.prediction;
-                let colours = centroids.colours();
-                self.model = Some(Shown {
-                    name,
-                    card: *card,
-                    centroids,
-                    colours,
-                });
-                self.colour_model();
-                self.marks.hidden.clear();
-                self.sampling.steps = match prediction {
-                    // A classifier's flow is one straight step.
-                    Prediction::Logits => 1,
-                    Prediction::Velocity | Prediction::Target => self.settings.steps,
-                };
-                self.wanted_steps = self.sampling.steps;
-                self.phase = Phase::Idle;
-                self.open();
-            }
-            Event::Opened(opened) => {
-                let name = self.album.item().map(Item::name).unwrap_or_default();
-                self.flow = Some(Flow::new(name, opened));
-                self.phase = Phase::Sampling(Instant::now());
-            }
-            Event::Preparing => self.phase = Phase::Preparing,
-            Event::Shown { t, values } => {
-                if !matches!(self.phase, Phase::Sampling(_)) {
-                    self.phase = Phase::Sampling(Instant::now());
-                }
-                if let Some(flow) = &mut self.flow {
-                    flow.push(t, values);
-                }
-            }
-            Event::Read {
-                step,
-                host,
-                mut thumbnails,
-            } => {
-                if let (true, Some(model), Some(thumbnails)) = (
-                    self.settings.published_colours,
-                    &self.model,
-                    &mut thumbnails,
-                ) {
-                    thumbnails.recolour(&model.colours);
-                }
-                if let Some(flow) = &mut self.flow {
-                    flow.read(step, host, thumbnails);
-                }
-            }
-            Event::Finished { settled } => {
-                if let Some(flow) = &mut self.flow {
-                    flow.settled = Some(settled);
-                }
-                self.phase = Phase::Idle;
-            }
-            Event::Failed(text) => {
-                self.phase = Phase::Idle;
-                self.problems.tell(text);
-            }
-        }
-    }
-
-    /// Changes between the colours of centroids and those that the data set was published with.
-    pub fn toggle_colours(&mut self) {
-        self.settings.published_colours = !self.settings.published_colours;
-        self.colour_model();
-        let (Some(flow), Some(model)) = (&mut self.flow, &self.model) else {
-            return;
-        };
-        for moment in &mut flow.moments {
-            if let Some(thumbnails) = &mut moment.thumbnails {
-                thumbnails.recolour(&model.colours);
-            }
-        }
-    }
-
-    fn colour_model(&mut self) {
-        let Some(model) = &mut self.model else { return };
-        let published = self
-            .settings
-            .published_colours
-            .then(|| palette::published(&model.card.classes))
-            .flatten();
-        model.colours = published.unwrap_or_else(|| model.centroids.colours());
-    }
-
     /// The number of states that a whole flow has.
     pub fn states(&self) -> usize {
         self.sampling.steps + 1
@@ -448,34 +331,6 @@ impl Shell {
     pub fn reachable(&self) -> f32 {
         let states = self.flow.as_ref().map_or(0, |flow| flow.moments.len());
         states.saturating_sub(1) as f32
-    }
-
-    /// What is being done, in words; none while nothing is.
-    pub fn doing(&self) -> Option<String> {
-        Some(match self.phase {
-            Phase::Idle => return None,
-            Phase::Loading => "Opening the model".into(),
-            Phase::Opening => "Opening the photo".into(),
-            Phase::Preparing => {
-                "Preparing kernels for this device; later runs start at once".into()
-            }
-            Phase::Sampling(since) => {
-                let done = self.flow.as_ref().map_or(0, |flow| flow.moments.len());
-                let left = self.states().saturating_sub(done);
-                let elapsed = since.elapsed().as_secs_f32();
-                let eta = if done > 1 {
-                    let seconds = elapsed / (done - 1) as f32 * left as f32;
-                    format!(", {seconds:.1} s left")
-                } else {
-                    String::new()
-                };
-                format!(
-                    "Step {} of {}{eta}",
-                    done.saturating_sub(1),
-                    self.sampling.steps
-                )
-            }
-        })
     }
 
     /// Whether states are still to come.
@@ -510,62 +365,6 @@ impl Shell {
                 None
             }
         }
-    }
-
-    /// The canvas in words, for those who can't see it.
-    pub fn describe(&self) -> String {
-        let (Some(flow), Some(model)) = (&self.flow, &self.model) else {
-            return "canvas, empty".into();
-        };
-        let Some((step, host)) = flow.nearest(self.play.position) else {
-            return format!("{}, no state yet", flow.name);
-        };
-        let largest = (0..host.shares.len())
-            .max_by(|&a, &b| host.shares[a].total_cmp(&host.shares[b]))
-            .map_or_else(String::new, |k| {
-                let share = 100.0 * host.shares[k];
-                format!(", mostly {} ({share:.0} per cent)", model.card.classes[k])
-            });
-        format!("{}, step {step}{largest}", flow.name)
-    }
-
-    /// Changes pins or hidden classes so that it can be undone.
-    pub fn mark(&mut self, change: impl FnOnce(&mut Marks)) {
-        self.history.add_undo(&self.marks);
-        change(&mut self.marks);
-    }
-
-    /// Pins a pixel or unpins it.
-    pub fn toggle_pin(&mut self, pixel: usize) {
-        self.mark(|marks| {
-            let before = marks.pins.len();
-            marks.pins.retain(|&pin| pin != pixel);
-            if marks.pins.len() == before {
-                marks.pins.push(pixel);
-            }
-        });
-    }
-
-    /// Takes back the last change of the marks.
-    pub fn undo(&mut self) {
-        if let Some(marks) = self.history.undo(&self.marks) {
-            self.marks = marks.clone();
-        }
-    }
-
-    /// Makes the change again that was taken back.
-    pub fn redo(&mut self) {
-        if let Some(marks) = self.history.redo(&self.marks) {
-            self.marks = marks.clone();
-        }
-    }
-
-    /// Whether there is something to undo and to redo.
-    pub fn can_undo(&self) -> [bool; 2] {
-        [
-            self.history.has_undo(&self.marks),
-            self.history.has_redo(&self.marks),
-        ]
     }
 
     /// Moves the playhead to a state and stops there.

@@ -1,6 +1,8 @@
 //! The window as a person sees it, on whatever adapter there is, such as Mesa's software one:
 //! pictures of each state against kept ones, and interactions asserted on the state.
 
+mod marks;
+
 use super::*;
 use crate::export::{Artifact, Look};
 use crate::gpu::canvas::Layer;
@@ -29,6 +31,7 @@ fn options(paths: &[&Path], steps: usize) -> Options {
         }),
         screenshot: None,
         field: None,
+        theme: None,
         size: None,
     }
 }
@@ -211,62 +214,6 @@ fn an_idle_window_rests() {
     window.run_steps(5);
     let rest = window.try_run().unwrap();
     assert!(rest <= 2, "{rest} frames");
-}
-
-#[test]
-fn a_pixel_is_asked_pinned_and_unpinned() {
-    let mut window = done(3, Theme::Dark);
-    let middle = pos2(480.0, 380.0);
-    click(&mut window, middle);
-    let shell = &window.state().shell;
-    let pixel = shell.hovered_pixel.unwrap();
-    assert_eq!(shell.marks.pins, [pixel]);
-    let flow = shell.flow.as_ref().unwrap();
-    let path = flow.path_of(pixel);
-    assert_eq!(path.len(), 4);
-    assert_eq!(
-        flow.state_of(pixel, 1.5).unwrap()[0],
-        (path[1][0] + path[2][0]) / 2.0
-    );
-    window.key_press_modifiers(Modifiers::COMMAND, Key::Z);
-    window.step();
-    assert!(window.state().shell.marks.pins.is_empty());
-    window.key_press_modifiers(Modifiers::COMMAND, Key::Y);
-    window.step();
-    assert_eq!(window.state().shell.marks.pins, [pixel]);
-}
-
-#[test]
-fn a_class_is_hidden_and_shown_again() {
-    let mut window = done(2, Theme::Dark);
-    let shell = &window.state().shell;
-    let class = shell.model.as_ref().unwrap().card.classes[0].clone();
-    let row = window.get_by(|node| {
-        node.label()
-            .is_some_and(|label| label.starts_with(&format!("{class},")))
-    });
-    row.click();
-    window.run_steps(2);
-    assert!(window.state().shell.marks.hidden.contains(&0));
-    // The picture follows: that is a new table of colours on the device.
-    let version = window
-        .state()
-        .shell
-        .screen
-        .as_ref()
-        .unwrap()
-        .classes_version();
-    press(&mut window, Key::A);
-    window.step();
-    assert!(window.state().shell.marks.hidden.is_empty());
-    let later = window
-        .state()
-        .shell
-        .screen
-        .as_ref()
-        .unwrap()
-        .classes_version();
-    assert!(later > version);
 }
 
 #[test]

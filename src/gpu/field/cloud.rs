@@ -40,6 +40,8 @@ pub struct Cloud<'a> {
     pub velocity: Option<&'a [f32]>,
     /// The class that each pixel's state decodes to.
     pub labels: &'a [u16],
+    /// Another number for another photo.
+    pub photo: u64,
     /// Changes whenever any of these does.
     pub generation: u64,
 }
@@ -302,6 +304,7 @@ mod tests {
             source: &state,
             velocity: None,
             labels: &labels,
+            photo: 0,
             generation: 0,
         };
         assert!(cloud.is_whole());

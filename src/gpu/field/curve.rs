@@ -3,6 +3,7 @@
 
 use super::integrate::Flow;
 use super::scene::FieldKind;
+use crate::csv;
 
 /// One point of the curve.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -92,12 +93,10 @@ impl Curve {
 
     /// The curve as a table: a header line, then a line a point.
     pub fn csv(&self) -> String {
-        let mut text = String::from("distance,vanilla,reshaped,phi,probability\n");
+        let mut text = csv::line(["distance", "vanilla", "reshaped", "phi", "probability"]);
         for p in &self.points {
-            text += &format!(
-                "{},{},{},{},{}\n",
-                p.distance, p.vanilla, p.reshaped, p.phi, p.probability
-            );
+            let numbers = [p.distance, p.vanilla, p.reshaped, p.phi, p.probability];
+            text += &csv::line(numbers.map(|number| number.to_string()));
         }
         text
     }

@@ -4,9 +4,11 @@ use super::buffers::{storage, uniform};
 use super::camera::Vec3;
 use super::cloud::CloudBuffers;
 use super::layout::{self, LinePoint, Style};
-use super::pane::{Pane, Shared};
+use super::pane::{Pane, STREAMLINE, Shared};
+use super::particles::TRAIL;
 use super::pipelines::{Drawing, bind};
 use super::range::{Ranges, round_step};
+use super::renderer::Detail;
 use super::scene::{ArrowPlace, CloudStyle, ParticleColours, Quantity, Scene};
 use super::target::Target;
 
@@ -98,14 +100,12 @@ pub(super) struct Painter<'a> {
     pub device: &'a wgpu::Device,
     pub queue: &'a wgpu::Queue,
     pub drawing: &'a Drawing,
-    pub sampler: &'a wgpu::Sampler,
     pub scene: &'a Scene,
     pub shared: &'a Shared,
     pub lines: &'a LineBuffers,
     pub cloud: Option<&'a CloudBuffers>,
     pub ranges: Ranges,
-    /// The share of particles and of the cloud's points that is drawn.
-    pub share: f32,
+    pub detail: Detail,
 }
 
 impl Painter<'_> {
@@ -138,14 +138,20 @@ impl Painter<'_> {
         let drawing = self.drawing;
         if let (Some((anchors, count)), Some(vectors)) = (&self.shared.anchors, &pane.vectors) {
             let buffers = [anchors.as_entire_binding(), vectors.as_entire_binding()];
-            self.put(pass, &drawing.arrows, pane, &buffers, [9, *count]);
+            self.put(
+                pass,
+                &drawing.arrows,
+                pane,
+                &buffers,
+                9 * self.strokes(*count),
+            );
         }
         if let (Some(cloud), Some(style)) = (self.cloud, &self.scene.cloud) {
-            let most = (style.most as f32 * self.share) as u32;
+            let most = (style.most as f32 * self.detail.points) as u32;
             let count = cloud.prepare(self.queue, &CloudStyle { most, ..*style });
             let [a, b, c, d] = cloud.bindings();
             let buffers = [a, b, c, d, self.shared.centroids.as_entire_binding()];
-            self.put(pass, &drawing.cloud, pane, &buffers, [3, count]);
+            self.put(pass, &drawing.cloud, pane, &buffers, 3 * count);
         }
         if let (Some(run), Some(style)) = (&pane.particles, &self.scene.particles)
             && style.discs
@@ -155,12 +161,12 @@ impl Painter<'_> {
                 run.particles.as_entire_binding(),
             ];
             // Seeds are in random order, so that the first ones are a fair sample.
-            let count = (run.count as f32 * self.share).ceil() as u32;
-            self.put(pass, &drawing.points, pane, &buffers, [3, count]);
+            let count = (run.count as f32 * self.detail.points).ceil() as u32;
+            self.put(pass, &drawing.points, pane, &buffers, 3 * count);
         }
         let centroids = [self.shared.centroids.as_entire_binding()];
         let count = self.scene.table.centroids.len() as u32;
-        self.put(pass, &drawing.spheres, pane, &centroids, [6, count]);
+        self.put(pass, &drawing.spheres, pane, &centroids, 6 * count);
     }
 
     fn blended(&self, pass: &mut wgpu::RenderPass<'_>, pane: &Pane) {
@@ -173,21 +179,16 @@ impl Painter<'_> {
                 plane.as_entire_binding(),
                 wgpu::BindingResource::TextureView(&slice.map),
                 wgpu::BindingResource::TextureView(&slice.cells),
-                wgpu::BindingResource::Sampler(self.sampler),
             ];
-            self.put(
-                pass,
-                &self.drawing.slice,
-                pane,
-                &resources,
-                [3 * triangles, 1],
-            );
+            self.put(pass, &self.drawing.slice, pane, &resources, 3 * triangles);
         }
-        if let Some(streamlines) = &pane.streamlines {
-            self.line(pass, pane, streamlines, fine);
+        if let Some((points, count)) = &pane.streamlines {
+            let shown = STREAMLINE * self.strokes(count / STREAMLINE);
+            self.line(pass, pane, &(points.clone(), shown), fine);
         }
-        if let Some(run) = pane.particles.as_ref().filter(|run| run.trail_points > 1) {
-            self.line(pass, pane, &(run.trails.clone(), run.trail_points), thick);
+        if let Some(run) = pane.particles.as_ref().filter(|run| run.trail_count > 0) {
+            let shown = TRAIL * self.strokes(run.trail_count);
+            self.line(pass, pane, &(run.trails.clone(), shown), thick);
         }
         if let Some(lines) = &self.lines.thick {
             self.line(pass, pane, lines, thick);
@@ -202,24 +203,33 @@ impl Painter<'_> {
         style: &wgpu::Buffer,
     ) {
         let buffers = [points.as_entire_binding(), style.as_entire_binding()];
-        self.put(pass, &self.drawing.lines, pane, &buffers, [4, count - 1]);
+        self.put(pass, &self.drawing.lines, pane, &buffers, 6 * (count - 1));
     }
 
-    /// Draws `[vertices, instances]`; binding 0 is the pane's scene.
+    /// How many of so many arrows or lines are drawn. They are in random order, so that the first
+    /// ones are a fair sample.
+    fn strokes(&self, count: u32) -> u32 {
+        (count as f32 * self.detail.strokes).ceil() as u32
+    }
+
+    /// Draws so many vertices; binding 0 is the pane's scene.
+    ///
+    /// Shaders find their thing by the vertex's number rather than by an instance's: instances of a
+    /// few vertices leave most threads of a graphics card idle.
     fn put(
         &self,
         pass: &mut wgpu::RenderPass<'_>,
         pipeline: &wgpu::RenderPipeline,
         pane: &Pane,
         resources: &[wgpu::BindingResource<'_>],
-        [vertices, instances]: [u32; 2],
+        vertices: u32,
     ) {
         let mut all = vec![pane.scene.as_entire_binding()];
         all.extend_from_slice(resources);
         let group = bind(self.device, &pipeline.get_bind_group_layout(0), &all);
         pass.set_pipeline(pipeline);
         pass.set_bind_group(0, &group, &[]);
-        pass.draw(0..vertices, 0..instances);
+        pass.draw(0..vertices, 0..1);
     }
 
     fn uniform(&self, size: [f32; 2], scale: f32) -> layout::Scene {

@@ -7,10 +7,11 @@ use super::particles::ParticleRun;
 use super::pipelines::{Kernels, bind};
 use super::plane::{HALF, Plane, in_cube};
 use super::scene::{FieldKind, Scene, Slice};
+use super::seeds::shuffled;
 use crate::potential::Operator;
 
 /// Points a streamline, the last of which lifts the pen.
-const STREAMLINE: u32 = 18;
+pub(super) const STREAMLINE: u32 = 18;
 
 /// What all panes share.
 pub(super) struct Shared {
@@ -141,7 +142,7 @@ impl Pane {
         if wanted.streamlines == 0 || self.kind == FieldKind::Network {
             return;
         }
-        let seeds = lattice(&wanted.plane, wanted.streamlines, true);
+        let seeds = shuffled(lattice(&wanted.plane, wanted.streamlines, true));
         if seeds.is_empty() {
             return;
         }

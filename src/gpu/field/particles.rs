@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 const UNBORN: u32 = 0xffff_fffe;
 /// Points a trail, the last of which lifts the pen.
-const TRAIL: u32 = 96;
+pub(super) const TRAIL: u32 = 96;
 /// Calm, and inside a foreign neighbourhood.
 const TRAIL_COLOURS: [[u8; 4]; 2] = [[242, 186, 60, 235], [240, 74, 52, 255]];
 
@@ -42,9 +42,8 @@ pub(super) struct ParticleRun {
     pub particles: wgpu::Buffer,
     pub count: u32,
     pub trails: wgpu::Buffer,
-    pub trail_points: u32,
     integration: Integration,
-    trail_count: u32,
+    pub trail_count: u32,
     arrival: f32,
     uniform: wgpu::Buffer,
     counters: wgpu::Buffer,
@@ -87,7 +86,6 @@ impl ParticleRun {
             particles: storage(device, &born),
             count,
             trails: room::<LinePoint>(device, trail_points.max(2) as usize),
-            trail_points,
             integration: wanted.integration,
             trail_count,
             arrival: ARRIVAL

@@ -4,7 +4,7 @@ use super::shaders;
 use crate::gpu::{GpuError, guarded};
 
 /// Colour format of the off-screen picture: what egui shows as it is.
-pub(super) const COLOUR: wgpu::TextureFormat = wgpu::TextureFormat::Rgba8Unorm;
+pub const COLOUR: wgpu::TextureFormat = wgpu::TextureFormat::Rgba8Unorm;
 /// Depth format.
 pub(super) const DEPTH: wgpu::TextureFormat = wgpu::TextureFormat::Depth32Float;
 
@@ -55,18 +55,14 @@ impl Drawing {
     /// Compiles them.
     pub fn new(device: &wgpu::Device, samples: u32) -> Result<Self, GpuError> {
         guarded(device, "compiling the field's drawing", || {
-            let list = wgpu::PrimitiveTopology::TriangleList;
-            // Four vertices a segment, not six: software adapters run vertices on one thread.
-            let strip = wgpu::PrimitiveTopology::TriangleStrip;
-            let solid = |label, source| pipeline(device, samples, label, source, list, true);
-            let blended =
-                |label, source, topology| pipeline(device, samples, label, source, topology, false);
+            let solid = |label, source| pipeline(device, samples, label, source, true);
+            let blended = |label, source| pipeline(device, samples, label, source, false);
             Self {
                 samples,
                 spheres: solid("field spheres", shaders::SPHERES),
                 arrows: solid("field arrows", shaders::ARROWS),
-                lines: blended("field lines", shaders::LINES, strip),
-                slice: blended("field slice", shaders::SLICE, list),
+                lines: blended("field lines", shaders::LINES),
+                slice: blended("field slice", shaders::SLICE),
                 points: solid("field points", shaders::POINTS),
                 cloud: solid("field cloud", shaders::CLOUD),
             }
@@ -88,7 +84,6 @@ fn pipeline(
     samples: u32,
     label: &str,
     source: &str,
-    topology: wgpu::PrimitiveTopology,
     solid: bool,
 ) -> wgpu::RenderPipeline {
     let module = module(device, label, source);
@@ -101,10 +96,7 @@ fn pipeline(
             compilation_options: wgpu::PipelineCompilationOptions::default(),
             buffers: &[],
         },
-        primitive: wgpu::PrimitiveState {
-            topology,
-            ..Default::default()
-        },
+        primitive: wgpu::PrimitiveState::default(),
         depth_stencil: Some(wgpu::DepthStencilState {
             format: DEPTH,
             depth_write_enabled: Some(solid),

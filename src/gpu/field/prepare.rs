@@ -7,6 +7,7 @@ use super::cloud::{Cloud, thin};
 use super::pane::{Gpu, Pane, Shared, centroids, cubic_lattice, lattice, slice_geometry};
 use super::range::Ranges;
 use super::scene::{ArrowPlace, FieldKind, Scene};
+use super::seeds::shuffled;
 use crate::gpu::{GpuError, guarded};
 
 /// Arrows at points of the cloud: at most so many.
@@ -37,17 +38,17 @@ impl Renderer {
         let anchors: Vec<[f32; 4]> = match scene.arrows {
             None => Vec::new(),
             Some(arrows) => match arrows.place {
-                ArrowPlace::Cube if !network => cubic_lattice(arrows.per_axis),
-                ArrowPlace::Slice if !network => scene
-                    .slice
-                    .map_or_else(Vec::new, |s| lattice(&s.plane, arrows.per_axis, false)),
+                ArrowPlace::Cube if !network => shuffled(cubic_lattice(arrows.per_axis)),
+                ArrowPlace::Slice if !network => scene.slice.map_or_else(Vec::new, |s| {
+                    shuffled(lattice(&s.plane, arrows.per_axis, false))
+                }),
                 // The network's velocity is known nowhere else.
                 _ => match cloud {
                     None => Vec::new(),
                     Some(cloud) => {
                         let state = cloud.read(&self.device, &self.queue)?;
                         let most = (arrows.per_axis as usize).pow(3).min(CLOUD_ARROWS);
-                        let points = thin(&state, most);
+                        let points = shuffled(thin(&state, most));
                         velocity = cloud.velocity.map(|v| {
                             let of = |p: usize| [0, 1, 2].map(|a| v[a * cloud.pixels() + p]);
                             points.iter().map(|&(p, _)| of(p)).collect()

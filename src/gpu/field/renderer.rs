@@ -1,10 +1,10 @@
 //! The renderer: compares scenes, computes what changed, draws.
 
-use super::buffers::{mappable, take};
 use super::cloud::{Cloud, CloudBuffers};
 use super::draw::{self, LineBuffers};
 use super::pane::{Pane, Shared};
 use super::particles::{ParticleRun, Tally};
+use super::picture::check_size;
 use super::pipelines::{Drawing, Kernels};
 use super::range::Ranges;
 use super::scene::{ArrowPlace, Scene};
@@ -12,7 +12,7 @@ use super::target::Target;
 use crate::gpu::{GpuError, guarded};
 
 /// Samples a pixel of a finished picture.
-const SAMPLES: u32 = 4;
+pub(super) const SAMPLES: u32 = 4;
 
 /// How well to draw.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,7 +20,18 @@ pub struct Detail {
     /// Several samples a pixel.
     pub fine: bool,
     /// The share of particles and of the cloud's points that is drawn, 0..=1.
-    pub share: f32,
+    pub points: f32,
+    /// The share of arrows, streamlines and trails that is drawn, 0..=1.
+    pub strokes: f32,
+}
+
+impl Detail {
+    /// Everything, with several samples a pixel.
+    pub const FULL: Self = Self {
+        fine: true,
+        points: 1.0,
+        strokes: 1.0,
+    };
 }
 
 /// Draws scenes into a texture of its own.
@@ -30,7 +41,6 @@ pub struct Renderer {
     pub(super) kernels: Kernels,
     pub(super) fine: Drawing,
     pub(super) quick: Drawing,
-    pub(super) sampler: wgpu::Sampler,
     pub(super) target: Option<Target>,
     pub(super) scene: Option<Scene>,
     pub(super) shared: Option<Shared>,
@@ -52,14 +62,6 @@ impl Renderer {
             kernels: Kernels::new(device)?,
             fine: Drawing::new(device, SAMPLES)?,
             quick: Drawing::new(device, 1)?,
-            sampler: guarded(device, "making a sampler", || {
-                device.create_sampler(&wgpu::SamplerDescriptor {
-                    label: Some("field slice"),
-                    mag_filter: wgpu::FilterMode::Linear,
-                    min_filter: wgpu::FilterMode::Linear,
-                    ..Default::default()
-                })
-            })?,
             device: device.clone(),
             queue: queue.clone(),
             target: None,
@@ -255,51 +257,16 @@ impl Renderer {
                 Target::new(&device, size, samples)
             })?,
         };
-        self.paint(&target, scale, detail.share)?;
+        self.paint(&target, scale, detail)?;
         Ok(&self.target.insert(target).view)
     }
 
-    /// Draws the scene at any size and reads it back: `[height, width, 4]` RGBA bytes.
-    ///
-    /// # Errors
-    /// A size that the device can't hold, or a driver that refuses.
-    pub fn picture(&mut self, size: [u32; 2], scale: f32) -> Result<Vec<u8>, GpuError> {
-        check_size(&self.device, size)?;
-        let what = "exporting a picture";
-        let device = self.device.clone();
-        let target = guarded(&device, what, || Target::new(&device, size, SAMPLES))?;
-        self.paint(&target, scale, 1.0)?;
-        // Rows of a copy are padded to a multiple of this many bytes.
-        let row = 4 * size[0];
-        let padded = row.next_multiple_of(wgpu::COPY_BYTES_PER_ROW_ALIGNMENT);
-        let staging = guarded(&device, what, || {
-            let staging = mappable(&device, u64::from(padded) * u64::from(size[1]));
-            let mut encoder =
-                device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-            encoder.copy_texture_to_buffer(
-                target.colour.as_image_copy(),
-                wgpu::TexelCopyBufferInfo {
-                    buffer: &staging,
-                    layout: wgpu::TexelCopyBufferLayout {
-                        offset: 0,
-                        bytes_per_row: Some(padded),
-                        rows_per_image: None,
-                    },
-                },
-                target.colour.size(),
-            );
-            self.queue.submit([encoder.finish()]);
-            staging
-        })?;
-        let bytes = take(&device, &staging, what)?;
-        Ok(bytes
-            .chunks_exact(padded as usize)
-            .flat_map(|line| &line[..row as usize])
-            .copied()
-            .collect())
-    }
-
-    fn paint(&self, target: &Target, scale: f32, share: f32) -> Result<(), GpuError> {
+    pub(super) fn paint(
+        &self,
+        target: &Target,
+        scale: f32,
+        detail: Detail,
+    ) -> Result<(), GpuError> {
         let (Some(scene), Some(shared), Some(lines)) = (&self.scene, &self.shared, &self.lines)
         else {
             return Ok(());
@@ -313,34 +280,15 @@ impl Renderer {
             device: &self.device,
             queue: &self.queue,
             drawing,
-            sampler: &self.sampler,
             scene,
             shared,
             lines,
             cloud: self.cloud.as_ref(),
             ranges: self.ranges,
-            share,
+            detail,
         };
         guarded(&self.device, "drawing", || {
             painter.paint(&self.panes, target, scale)
         })
     }
-}
-
-/// Pixels of the largest picture: with four samples each, about 2.5 GiB on the device.
-const MOST_PIXELS: u64 = 1 << 26;
-
-fn check_size(device: &wgpu::Device, size: [u32; 2]) -> Result<(), GpuError> {
-    let edge = device.limits().max_texture_dimension_2d;
-    let pixels = u64::from(size[0]) * u64::from(size[1]);
-    if size.contains(&0) || size.iter().any(|&s| s > edge) || pixels > MOST_PIXELS {
-        return Err(GpuError {
-            what: "making a picture",
-            reason: format!(
-                "{} x {} pixels; an edge holds 1 to {edge}, the whole at most {MOST_PIXELS}",
-                size[0], size[1]
-            ),
-        });
-    }
-    Ok(())
 }

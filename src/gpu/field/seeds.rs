@@ -3,6 +3,7 @@
 use super::camera::{Vec3, add, normalize, scale};
 use super::cloud::thin;
 use super::plane::{HALF, Plane, in_cube};
+use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -63,9 +64,16 @@ pub fn slice(count: usize, seed: u64, plane: &Plane) -> Vec<Vec3> {
     tries.filter(|p| in_cube(*p)).take(count).collect()
 }
 
-/// At most `count` pixels of a photo `[3, pixels]`, evenly spread.
+/// The same things in an order in which any first part is a fair sample of all.
+pub(super) fn shuffled<T>(mut things: Vec<T>) -> Vec<T> {
+    things.shuffle(&mut ChaCha8Rng::seed_from_u64(0));
+    things
+}
+
+/// At most `count` pixels of a photo `[3, pixels]`, evenly spread over it, in random order.
 pub fn photo(source: &[f32], count: usize) -> Vec<Vec3> {
-    thin(source, count).into_iter().map(|(_, x)| x).collect()
+    let pixels = thin(source, count).into_iter().map(|(_, x)| x);
+    shuffled(pixels.collect())
 }
 
 #[cfg(test)]

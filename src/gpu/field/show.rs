@@ -9,8 +9,9 @@ use crate::gpu::{GpuError, guarded};
 
 /// The pipeline for one format of window.
 pub struct Show {
-    pipeline: wgpu::RenderPipeline,
-    sampler: wgpu::Sampler,
+    /// For pictures of other sizes than their place in the window, and of the same.
+    smooth: wgpu::RenderPipeline,
+    exact: wgpu::RenderPipeline,
 }
 
 /// A picture that is ready to be shown.
@@ -32,43 +33,43 @@ impl Show {
                 label: Some("field show"),
                 source: wgpu::ShaderSource::Wgsl(shaders::SHOW.into()),
             });
-            let entry = if format.is_srgb() {
-                "linear"
-            } else {
-                "encoded"
+            let pipeline = |exact: bool| {
+                device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
+                    label: Some("field show"),
+                    layout: None,
+                    vertex: wgpu::VertexState {
+                        module: &module,
+                        entry_point: Some("vertex"),
+                        compilation_options: wgpu::PipelineCompilationOptions::default(),
+                        buffers: &[],
+                    },
+                    primitive: wgpu::PrimitiveState::default(),
+                    depth_stencil: None,
+                    multisample: wgpu::MultisampleState::default(),
+                    fragment: Some(wgpu::FragmentState {
+                        module: &module,
+                        entry_point: Some("fragment"),
+                        compilation_options: wgpu::PipelineCompilationOptions {
+                            constants: &[
+                                ("exact", f64::from(u8::from(exact))),
+                                ("linear", f64::from(u8::from(format.is_srgb()))),
+                            ],
+                            ..Default::default()
+                        },
+                        targets: &[Some(format.into())],
+                    }),
+                    multiview_mask: None,
+                    cache: None,
+                })
             };
-            let pipeline = device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
-                label: Some("field show"),
-                layout: None,
-                vertex: wgpu::VertexState {
-                    module: &module,
-                    entry_point: Some("vertex"),
-                    compilation_options: wgpu::PipelineCompilationOptions::default(),
-                    buffers: &[],
-                },
-                primitive: wgpu::PrimitiveState::default(),
-                depth_stencil: None,
-                multisample: wgpu::MultisampleState::default(),
-                fragment: Some(wgpu::FragmentState {
-                    module: &module,
-                    entry_point: Some(entry),
-                    compilation_options: wgpu::PipelineCompilationOptions::default(),
-                    targets: &[Some(format.into())],
-                }),
-                multiview_mask: None,
-                cache: None,
-            });
-            let sampler = device.create_sampler(&wgpu::SamplerDescriptor {
-                label: Some("field show"),
-                mag_filter: wgpu::FilterMode::Linear,
-                min_filter: wgpu::FilterMode::Linear,
-                ..Default::default()
-            });
-            Self { pipeline, sampler }
+            Self {
+                smooth: pipeline(false),
+                exact: pipeline(true),
+            }
         })
     }
 
-    /// Makes a picture ready.
+    /// Makes a picture ready; `exact` where it has a pixel for every one of its place.
     ///
     /// # Errors
     /// A driver that refuses.
@@ -76,17 +77,16 @@ impl Show {
         &self,
         device: &wgpu::Device,
         view: &wgpu::TextureView,
+        exact: bool,
     ) -> Result<Shown, GpuError> {
-        let resources = [
-            wgpu::BindingResource::TextureView(view),
-            wgpu::BindingResource::Sampler(&self.sampler),
-        ];
-        let layout = self.pipeline.get_bind_group_layout(0);
+        let resources = [wgpu::BindingResource::TextureView(view)];
+        let pipeline = if exact { &self.exact } else { &self.smooth };
+        let layout = pipeline.get_bind_group_layout(0);
         let group = guarded(device, "showing the field", || {
             bind(device, &layout, &resources)
         })?;
         Ok(Shown {
-            pipeline: self.pipeline.clone(),
+            pipeline: pipeline.clone(),
             group,
         })
     }

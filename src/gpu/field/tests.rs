@@ -249,16 +249,7 @@ fn the_same_scene_is_drawn_once_and_exports_at_any_size() {
     let mut renderer = Renderer::new(&device, &queue).unwrap();
     assert!(renderer.update(&scene, None, &[]).unwrap());
     assert!(!renderer.update(&scene, None, &[]).unwrap());
-    renderer
-        .draw(
-            [320, 200],
-            1.0,
-            Detail {
-                fine: true,
-                share: 1.0,
-            },
-        )
-        .unwrap();
+    renderer.draw([320, 200], 1.0, Detail::FULL).unwrap();
     for size in [[320, 200], [77, 131]] {
         let picture = renderer.picture(size, 1.0).unwrap();
         assert_eq!(picture.len(), (4 * size[0] * size[1]) as usize);
@@ -303,6 +294,7 @@ fn a_cloud_on_the_device_is_read_in_place() {
         source: &state,
         velocity: None,
         labels: &labels,
+        photo: 1,
         generation: 1,
     };
     let mut renderer = Renderer::new(&device, &queue).unwrap();

@@ -5,8 +5,8 @@ use super::{FieldInput, Pin};
 use crate::encoding::Centroids;
 use crate::gpu::field::seeds::{self, Seeding};
 use crate::gpu::field::{
-    Arrows, CloudStyle, Look, Particles, Plane, Polyline, Scene, Slice, Table, camera::Vec3,
-    nearest_neighbour,
+    Arrows, CloudStyle, FieldKind, Look, Particles, Plane, Polyline, Quantity, Scene, Slice, Table,
+    camera::Vec3, nearest_neighbour,
 };
 use eframe::egui;
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use std::sync::Arc;
 /// What a scene depends on beside the settings.
 #[derive(Clone, Copy)]
 pub struct Moment {
-    /// Draw coarsely, for things move.
-    pub quick: bool,
+    /// Compute coarsely, for it is one of many.
+    pub coarse: bool,
     /// All particles are at their end: they are shown where they started.
     pub over: bool,
 }
@@ -34,7 +34,7 @@ struct SeedKey {
     seed: u64,
     sphere: Option<(Vec3, f32)>,
     plane: Option<Plane>,
-    photo: Option<usize>,
+    photo: Option<u64>,
 }
 
 impl Derived {
@@ -67,7 +67,7 @@ impl Derived {
         plane: Plane,
         input: &FieldInput<'_>,
     ) -> Arc<Vec<Vec3>> {
-        let photo = input.cloud.as_ref().map(|cloud| cloud.source);
+        let photo = input.cloud.as_ref();
         let seeding = settings.seeding;
         let centre = table.point(settings.target);
         let key = SeedKey {
@@ -76,8 +76,9 @@ impl Derived {
             seed: settings.seed,
             sphere: (seeding == Seeding::Sphere).then_some((centre, settings.sphere)),
             plane: (seeding == Seeding::Slice).then_some(plane),
-            // Another photo has another buffer.
-            photo: (seeding == Seeding::Photo).then(|| photo.map_or(0, |p| p.as_ptr() as usize)),
+            photo: photo
+                .filter(|_| seeding == Seeding::Photo)
+                .map(|cloud| cloud.photo),
         };
         if let Some((_, seeds)) = self.seeds.as_ref().filter(|(old, _)| *old == key) {
             return seeds.clone();
@@ -87,7 +88,7 @@ impl Derived {
             Seeding::Cube => seeds::cube(count, settings.seed),
             Seeding::Sphere => seeds::sphere(count, settings.seed, centre, settings.sphere),
             Seeding::Slice => seeds::slice(count, settings.seed, &plane),
-            Seeding::Photo => seeds::photo(photo.unwrap_or_default(), count),
+            Seeding::Photo => seeds::photo(photo.map_or(&[], |cloud| cloud.source), count),
         };
         let seeds = Arc::new(seeds);
         self.seeds = Some((key, seeds.clone()));
@@ -102,10 +103,12 @@ impl Derived {
         table: Arc<Table>,
         look: Look,
         highlighted: Option<usize>,
-        Moment { quick, over }: Moment,
+        Moment { coarse, over }: Moment,
     ) -> Scene {
         let plane = plane(settings, &table);
-        let particles = settings.particles.then(|| Particles {
+        // Nothing can follow the network's field, and nothing shade it: it is known at points alone.
+        let network = settings.panes().contains(&FieldKind::Network);
+        let particles = (settings.particles && !network).then(|| Particles {
             seeds: self.seeds(settings, &table, plane, input),
             integration: settings.integration,
             trails: settings.trails,
@@ -136,19 +139,22 @@ impl Derived {
             }),
             slice: settings.slice.then_some(Slice {
                 plane,
-                quantity: settings.quantity,
+                quantity: match settings.quantity {
+                    Quantity::Magnitude if network => Quantity::Potential,
+                    quantity => quantity,
+                },
                 boundaries: settings.boundaries,
                 iso_lines: settings.iso_lines,
                 neighbourhood: settings.shade,
                 streamlines: settings.streamlines,
                 opacity: settings.opacity,
-                resolution: if quick { 192 } else { 512 },
+                resolution: if coarse { 192 } else { 512 },
             }),
             particles,
             cloud: settings.cloud.then_some(CloudStyle {
                 radius: settings.cloud_radius,
                 colours: settings.cloud_colours,
-                most: if quick { 30_000 } else { 1 << 22 },
+                most: 1 << 22,
             }),
             lines: if settings.cloud {
                 input
@@ -289,7 +295,7 @@ mod tests {
             centroids: &model,
             classes: &[],
             cloud: None,
-            brushed: &[],
+            brushed: &Arc::default(),
             pins: &[],
         };
         let mut settings = FieldSettings {

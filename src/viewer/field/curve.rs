@@ -107,7 +107,11 @@ pub fn show(lab: &mut FieldLab, ui: &mut Ui, table: &Arc<Table>, input: &FieldIn
             .into()
     };
     Plot::new("field curve plot")
-        .legend(Legend::default().position(egui_plot::Corner::LeftTop))
+        .legend(
+            Legend::default()
+                .position(egui_plot::Corner::LeftTop)
+                .text_style(egui::TextStyle::Small),
+        )
         .x_axis_label("distance to the centroid |x − μ|")
         .y_axis_label("|f|")
         .include_y(0.0)

@@ -276,5 +276,10 @@ pub fn photo(settings: &mut FieldSettings, ui: &mut Ui, photo: bool) {
             0.5..=5.0,
             false,
         );
+        let help =
+            "The photo in the corner; a drag over it brushes a region, whose points light up";
+        ui.checkbox(&mut settings.inset, "the photo beside them")
+            .on_hover_text(help);
+        ui.label(RichText::new("Shift and drag in the cube brushes points").weak());
     });
 }

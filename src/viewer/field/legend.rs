@@ -16,10 +16,11 @@ struct Bar {
     ticks: Vec<(f32, String)>,
 }
 
-/// Paints the bars that the scene needs, at the lower right.
-pub fn show(lab: &FieldLab, ui: &Ui, scene: &Scene, area: Rect) {
+/// Paints the bars that the scene needs, at the lower right; returns where they are.
+pub fn show(lab: &FieldLab, ui: &Ui, scene: &Scene, area: Rect) -> Rect {
+    let mut all = Rect::NOTHING;
     let Some(ranges) = lab.renderer.as_ref().map(|renderer| renderer.ranges()) else {
-        return;
+        return all;
     };
     let quantity = scene.slice.as_ref().map(|slice| slice.quantity);
     let mut bars = Vec::new();
@@ -39,8 +40,9 @@ pub fn show(lab: &FieldLab, ui: &Ui, scene: &Scene, area: Rect) {
         let top = area.bottom() - ROW * (i + 1) as f32 - GRID;
         let place = Rect::from_min_size(egui::pos2(left, top), egui::vec2(width, ROW - 4.0));
         let shade = ui.visuals().extreme_bg_color.gamma_multiply(0.78);
-        ui.painter()
-            .rect_filled(place.expand2(egui::vec2(1.5 * GRID, 2.0)), 4.0, shade);
+        let ground = place.expand2(egui::vec2(1.5 * GRID, 2.0));
+        ui.painter().rect_filled(ground, 4.0, shade);
+        all = all.union(ground);
         let ink = ui.visuals().text_color();
         let font = FontId::proportional(11.0);
         ui.painter().text(
@@ -65,6 +67,7 @@ pub fn show(lab: &FieldLab, ui: &Ui, scene: &Scene, area: Rect) {
                 .text(at, Align2::CENTER_TOP, text, font.clone(), ink);
         }
     }
+    all
 }
 
 /// The field's length on a logarithmic scale: a tick a decade, or at both ends of a shorter range.

@@ -2,11 +2,17 @@
 
 mod compose;
 mod controls;
+mod counts;
 mod curve;
 mod export;
+mod figure;
+mod inset;
 mod layers;
 mod legend;
+mod motion;
+mod mouse;
 mod overlay;
+mod picture;
 mod preset;
 mod quality;
 mod readout;
@@ -22,7 +28,10 @@ pub use settings::{Cut, FieldSettings};
 
 use crate::encoding::Centroids;
 use crate::gpu::GpuError;
-use crate::gpu::field::{Camera, Curve, Detail, Flow, Renderer, Table, Tally, nearest_neighbour};
+use crate::gpu::field::{Curve, Flow, Picturing, Renderer, Table, Tally, nearest_neighbour};
+use crate::pictures;
+use crate::viewer::brush::{Brush, Veil};
+use crate::viewer::ground;
 use eframe::egui;
 use eframe::egui_wgpu::RenderState;
 use std::sync::Arc;
@@ -36,7 +45,7 @@ pub struct FieldInput<'a> {
     /// The open photo on its way, if there is one.
     pub cloud: Option<Cloud<'a>>,
     /// Which pixels are brushed, one entry a pixel, or none at all.
-    pub brushed: &'a [bool],
+    pub brushed: &'a Arc<Vec<bool>>,
     /// Pinned pixels.
     pub pins: &'a [Pin<'a>],
 }
@@ -55,15 +64,43 @@ pub struct Pin<'a> {
 pub struct Export {
     /// The name to propose.
     pub name: String,
-    /// Its contents.
-    pub bytes: Vec<u8>,
+    /// What it holds.
+    pub contents: Contents,
+}
+
+/// What a file holds.
+pub enum Contents {
+    /// Text.
+    Text(String),
+    /// A picture on its way from the device, to become a PNG.
+    Picture(Picturing),
+}
+
+impl Contents {
+    /// The file's bytes. Takes a while for a picture: not to be called by the window's thread.
+    ///
+    /// # Errors
+    /// A device that fails, in one line.
+    pub fn bytes(self) -> Result<Vec<u8>, String> {
+        let picture = match self {
+            Contents::Text(text) => return Ok(text.into_bytes()),
+            Contents::Picture(picture) => picture,
+        };
+        let [width, height] = picture.size();
+        let rgba = picture.wait().map_err(|error| error.to_string())?;
+        let rgb = rgba.chunks_exact(4).flat_map(|p| &p[..3]).copied();
+        let picture = image::RgbImage::from_raw(width, height, rgb.collect());
+        let picture = picture.ok_or("the picture is cut off")?;
+        pictures::png(&picture).map_err(|error| format!("cannot encode the picture: {error}"))
+    }
 }
 
 /// What came of a frame.
 #[derive(Default)]
 pub struct FieldOutput {
-    /// Points that were brushed in the cube, one entry a pixel; all false clears the brush.
-    pub brushed: Option<Vec<bool>>,
+    /// Pixels that were brushed, as points of the cube or in the photo beside it; none of them
+    /// clears the brush.
+    pub brushed: Option<Brush>,
     /// A file that the user asked for.
     pub export: Option<Export>,
     /// What went wrong, on one line.
@@ -76,19 +113,21 @@ pub struct FieldLab {
     pub settings: FieldSettings,
     derived: compose::Derived,
     renderer: Option<Renderer>,
-    texture: Option<view::Picture>,
-    quality: Option<quality::Quality>,
+    texture: Option<picture::Picture>,
+    quality: quality::Quality,
+    motion: motion::Motion,
     failed: Option<String>,
     playing: bool,
     hurry: bool,
     restart: bool,
     face_slice: bool,
     velocity_known: bool,
-    shown_detail: Option<Detail>,
-    seen_from: Option<Camera>,
-    /// Seconds of the clock until which things count as moving.
-    moving_until: f64,
-    drag: Option<view::Drag>,
+    wants_figure: bool,
+    drag: Option<mouse::Drag>,
+    /// Where in the photo the brush began that is being drawn.
+    brush_from: Option<egui::Vec2>,
+    photo: Option<inset::Texture>,
+    veil: Veil,
     picked: Option<[f32; 3]>,
     highlighted: Option<usize>,
     curve: Option<(curve::CurveKey, Curve)>,
@@ -111,17 +150,19 @@ impl FieldLab {
             derived: compose::Derived::default(),
             renderer: None,
             texture: None,
-            quality: None,
+            quality: quality::Quality::default(),
+            motion: motion::Motion::default(),
             failed: None,
             playing: true,
             hurry: false,
             restart: false,
             face_slice: false,
             velocity_known: false,
-            shown_detail: None,
-            seen_from: None,
-            moving_until: 0.0,
+            wants_figure: false,
             drag: None,
+            brush_from: None,
+            photo: None,
+            veil: Veil::default(),
             picked: None,
             highlighted: None,
             curve: None,
@@ -160,6 +201,7 @@ impl FieldLab {
         self.settings.clamp(classes);
         self.velocity_known = input.cloud.is_some_and(|cloud| cloud.velocity.is_some());
         egui::Panel::right("field controls")
+            .frame(ground::bare(ui))
             .exact_size(widgets::PANEL)
             .resizable(false)
             .show(ui, |ui| {
@@ -173,6 +215,7 @@ impl FieldLab {
         self.settings.clamp(table.centroids.len());
         if self.settings.curve {
             egui::Panel::bottom("field curve")
+                .frame(ground::bare(ui))
                 .default_size(ui.available_height() * 0.42)
                 .min_size(160.0)
                 .resizable(true)
@@ -208,7 +251,7 @@ impl FieldLab {
     }
 
     /// The field of the settings on the CPU.
-    fn flow<'a>(&self, table: &'a Arc<Table>) -> Flow<'a> {
+    fn flow<'a>(&self, table: &'a Table) -> Flow<'a> {
         Flow {
             table,
             potential: self.settings.potential,

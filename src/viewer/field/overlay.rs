@@ -2,10 +2,10 @@
 
 use super::compose::pin_colour;
 use super::controls::kind_name;
-use super::readout::short;
+use super::counts::{self, HISTOGRAM};
 use super::view::{aspect, seen, within};
 use super::{FieldInput, FieldLab, class_name};
-use crate::gpu::field::{AXES, FieldKind, Scene, Tally, in_cube};
+use crate::gpu::field::{AXES, FieldKind, Scene, in_cube};
 use crate::viewer::theme::GRID;
 use eframe::egui::{self, Align2, Color32, FontId, Pos2, Rect, Ui, Vec2};
 
@@ -54,8 +54,14 @@ fn heading(lab: &FieldLab, ui: &Ui, scene: &Scene, index: usize, pane: Rect) -> 
         lines.push(("known only where a photo is open".to_owned(), 12.0));
     }
     if let Some(Some(tally)) = lab.tallies.get(index) {
-        lines.extend(counts(tally).into_iter().map(|line| (line, 12.0)));
+        lines.extend(counts::lines(tally).into_iter().map(|line| (line, 12.0)));
     }
+    let bins = counts::bins(&lab.tallies);
+    let arrivals = lab
+        .tallies
+        .get(index)
+        .and_then(Option::as_ref)
+        .filter(|_| bins > 0);
     let text = ui.visuals().strong_text_color();
     let weak = ui.visuals().text_color();
     let painter = ui.painter().with_clip_rect(pane);
@@ -67,8 +73,12 @@ fn heading(lab: &FieldLab, ui: &Ui, scene: &Scene, index: usize, pane: Rect) -> 
             painter.layout_no_wrap(line, FontId::proportional(size), colour)
         })
         .collect();
-    let width = galleys.iter().map(|g| g.size().x).fold(0.0, f32::max);
-    let height: f32 = galleys.iter().map(|g| g.size().y + 2.0).sum();
+    let mut width = galleys.iter().map(|g| g.size().x).fold(0.0, f32::max);
+    let mut height: f32 = galleys.iter().map(|g| g.size().y + 2.0).sum();
+    if arrivals.is_some() {
+        width = width.max(HISTOGRAM.x);
+        height += HISTOGRAM.y + GRID / 2.0;
+    }
     let corner = pane.min + Vec2::splat(1.5 * GRID);
     let rect = Rect::from_min_size(corner, egui::vec2(width, height)).expand(0.75 * GRID);
     painter.rect_filled(
@@ -82,35 +92,11 @@ fn heading(lab: &FieldLab, ui: &Ui, scene: &Scene, index: usize, pane: Rect) -> 
         painter.galley(egui::pos2(corner.x, y), galley, text);
         y += down;
     }
-    rect
-}
-
-fn counts(tally: &Tally) -> Vec<String> {
-    let share = |n: u32| 100.0 * f64::from(n) / f64::from(tally.particles.max(1));
-    let [done, steps] = tally.steps;
-    let clock = tally
-        .mean_clock
-        .map_or("-".to_owned(), |s| short(f64::from(s)));
-    let mut lines = vec![
-        format!(
-            "{:.1} % arrived, on average at s = {clock}",
-            share(tally.arrived)
-        ),
-        format!(
-            "{:.1} % crossed a foreign neighbourhood ({} traversals)",
-            share(tally.crossing),
-            tally.traversals
-        ),
-    ];
-    if done < steps {
-        lines.push(format!(
-            "step {done} of {steps}, {} particles",
-            tally.particles
-        ));
-    } else {
-        lines.push(format!("{} particles", tally.particles));
+    if let Some(tally) = arrivals {
+        let at = egui::pos2(corner.x, y + GRID / 2.0);
+        counts::histogram(&painter, at, tally, bins, weak);
     }
-    lines
+    rect
 }
 
 /// A name that wants to be drawn.

@@ -7,19 +7,30 @@ const SLOWEST: f32 = 1.0 / 26.0;
 /// Faster than this, quality may rise.
 const FASTEST: f32 = 1.0 / 48.0;
 
-/// Steps of quality while things move, best first: samples, scale of the picture, share of points.
-const STEPS: [(bool, f32, f32); 5] = [
-    (true, 1.0, 1.0),
-    (false, 1.0, 0.3),
-    (false, 0.8, 0.25),
-    (false, 0.6, 0.2),
-    (false, 0.45, 0.1),
+/// Steps of quality while things move, best first: the scale of the picture, samples, the shares of
+/// points and of arrows and lines.
+const STEPS: [(f32, Detail); 6] = [
+    (1.0, Detail::FULL),
+    (1.0, quick(1.0, 1.0)),
+    (1.0, quick(0.4, 0.6)),
+    (1.0, quick(0.2, 0.4)),
+    (0.7, quick(0.2, 0.4)),
+    (0.5, quick(0.1, 0.25)),
 ];
+
+const fn quick(points: f32, strokes: f32) -> Detail {
+    Detail {
+        fine: false,
+        points,
+        strokes,
+    }
+}
 
 /// Chooses the quality from the time that frames take.
 #[derive(Clone, Debug)]
 pub struct Quality {
-    step: usize,
+    /// None before the first frame.
+    step: Option<usize>,
     /// Smoothed seconds a frame at this step.
     time: f32,
     frames: u32,
@@ -27,42 +38,51 @@ pub struct Quality {
     moving: bool,
 }
 
-impl Quality {
-    /// A software adapter starts without extra samples.
-    pub fn new(software: bool) -> Self {
+impl Default for Quality {
+    fn default() -> Self {
         Self {
-            step: usize::from(software),
-            time: SLOWEST,
+            step: None,
+            time: 0.5 * (SLOWEST + FASTEST),
             frames: 0,
             moving: false,
         }
     }
+}
 
-    /// Notes how long the last frame took; call it once a frame.
-    pub fn frame(&mut self, moving: bool, seconds: f32) {
+impl Quality {
+    /// Notes how long the last frame took; call it once a frame. A software adapter starts without
+    /// extra samples.
+    pub fn frame(&mut self, software: bool, moving: bool, seconds: f32) {
+        let step = *self.step.get_or_insert(usize::from(software));
         // Only the time between two frames of motion is that of a frame.
         if moving && self.moving && seconds < 1.0 {
             self.time += 0.3 * (seconds - self.time);
             self.frames += 1;
-            if self.frames >= 6 && self.time > SLOWEST && self.step + 1 < STEPS.len() {
-                self.change(self.step + 1);
-            } else if self.frames >= 40 && self.time < FASTEST && self.step > 0 {
-                self.change(self.step - 1);
+            if self.frames >= 5 && self.time > SLOWEST && step + 1 < STEPS.len() {
+                // Far too slow: not one step after the other.
+                let by = if self.time > 2.0 * SLOWEST { 2 } else { 1 };
+                self.change((step + by).min(STEPS.len() - 1));
+            } else if self.frames >= 40 && self.time < FASTEST && step > 0 {
+                self.change(step - 1);
             }
         }
         self.moving = moving;
     }
 
     fn change(&mut self, step: usize) {
-        self.step = step;
-        self.frames = 0;
-        self.time = 0.5 * (SLOWEST + FASTEST);
+        *self = Self {
+            step: Some(step),
+            moving: self.moving,
+            ..Self::default()
+        };
     }
 
     /// The scale of the picture and the detail in it.
     pub fn choose(&self, moving: bool) -> (f32, Detail) {
-        let (fine, scale, share) = if moving { STEPS[self.step] } else { STEPS[0] };
-        (scale, Detail { fine, share })
+        match self.step {
+            Some(step) if moving => STEPS[step],
+            _ => STEPS[0],
+        }
     }
 }
 
@@ -71,44 +91,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slow_frames_lower_quality_and_rest_restores_it() {
-        let mut quality = Quality::new(false);
+    fn slow_frames_lower_everything_and_rest_restores_it() {
+        let mut quality = Quality::default();
         for _ in 0..100 {
-            quality.frame(true, 0.2);
+            quality.frame(false, true, 0.2);
         }
-        assert_eq!(quality.choose(true).0, STEPS[STEPS.len() - 1].1);
-        assert_eq!(
-            quality.choose(false),
-            (
-                1.0,
-                Detail {
-                    fine: true,
-                    share: 1.0
-                }
-            )
-        );
+        let (scale, detail) = quality.choose(true);
+        assert!(scale < 1.0 && !detail.fine && detail.points < 1.0 && detail.strokes < 1.0);
+        assert_eq!(quality.choose(false), (1.0, Detail::FULL));
         for _ in 0..1000 {
-            quality.frame(true, 0.005);
+            quality.frame(false, true, 0.005);
         }
-        assert_eq!(
-            quality.choose(true),
-            (
-                1.0,
-                Detail {
-                    fine: true,
-                    share: 1.0
-                }
-            )
-        );
+        assert_eq!(quality.choose(true), (1.0, Detail::FULL));
+    }
+
+    #[test]
+    fn every_step_is_no_better_than_the_one_before() {
+        for pair in STEPS.windows(2) {
+            let [(scale, detail), (lower, less)] = [pair[0], pair[1]];
+            assert!(lower <= scale && less.fine <= detail.fine);
+            assert!(less.points <= detail.points && less.strokes <= detail.strokes);
+        }
     }
 
     #[test]
     fn a_pause_is_not_a_slow_frame() {
-        let mut quality = Quality::new(false);
+        let mut quality = Quality::default();
         for _ in 0..50 {
-            quality.frame(true, 0.01);
-            quality.frame(false, 0.01);
-            quality.frame(true, 0.9);
+            quality.frame(false, true, 0.01);
+            quality.frame(false, false, 0.01);
+            quality.frame(false, true, 0.9);
         }
         assert!(quality.choose(true).1.fine);
     }

@@ -98,6 +98,8 @@ pub struct FieldSettings {
     pub cloud_radius: f32,
     /// Their colours.
     pub cloud_colours: CloudColours,
+    /// Show the photo beside them.
+    pub inset: bool,
     /// Show the gradient curve.
     pub curve: bool,
     /// The class towards which the curve goes; the nearest where none is chosen.
@@ -150,6 +152,7 @@ impl Default for FieldSettings {
             cloud: false,
             cloud_radius: 1.6,
             cloud_colours: CloudColours::State,
+            inset: true,
             curve: false,
             towards: None,
             export: [2560, 1440],

@@ -1,7 +1,7 @@
 //! The lab as a person sees it, on whatever adapter there is.
 
 use super::*;
-use crate::viewer::theme;
+use crate::viewer::{ground, theme};
 use eframe::egui::{self, Vec2};
 use egui_kittest::kittest::Queryable;
 use egui_kittest::{Harness, SnapshotOptions, SnapshotResults};
@@ -15,11 +15,13 @@ struct App {
     source: Vec<f32>,
     labels: Vec<u16>,
     photo: bool,
+    brushed: Arc<Vec<bool>>,
     out: FieldOutput,
 }
 
 impl eframe::App for App {
     fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
+        ground::paint(ui, ui.ctx().viewport_rect(), ui.visuals().panel_fill);
         let input = FieldInput {
             centroids: &self.centroids,
             classes: &self.names,
@@ -29,12 +31,16 @@ impl eframe::App for App {
                 source: &self.source,
                 velocity: None,
                 labels: &self.labels,
+                photo: 1,
                 generation: 1,
             }),
-            brushed: &[],
+            brushed: &self.brushed,
             pins: &[],
         };
         let out = self.lab.ui(ui, frame.wgpu_render_state(), &input);
+        if let Some(brush) = &out.brushed {
+            self.brushed = Arc::new(brush.pixels.clone());
+        }
         self.out = FieldOutput {
             brushed: out.brushed.or(self.out.brushed.take()),
             export: out.export.or(self.out.export.take()),
@@ -55,6 +61,8 @@ fn harness(size: [f32; 2], preset: Option<Preset>, dark: bool) -> Harness<'stati
         .wgpu()
         .build_eframe(|context| {
             theme::apply(&context.egui_ctx);
+            let state = context.wgpu_render_state.as_ref().unwrap();
+            ground::install(&context.egui_ctx, state).unwrap();
             let mut lab = FieldLab::new();
             if let Some(preset) = preset {
                 lab.preset(preset);
@@ -68,6 +76,7 @@ fn harness(size: [f32; 2], preset: Option<Preset>, dark: bool) -> Harness<'stati
                 source: (0..3 * pixels).map(|i| wave(i, 0.013)).collect(),
                 labels: (0..pixels).map(|i| (i / 300) as u16).collect(),
                 photo: true,
+                brushed: Arc::default(),
                 out: FieldOutput::default(),
             }
         });
@@ -198,8 +207,37 @@ fn dragging_turns_the_camera_and_with_shift_brushes_points() {
         .brushed
         .clone()
         .expect("points were brushed");
+    let brushed = brushed.pixels;
     assert_eq!(brushed.len(), SIZE[0] * SIZE[1]);
     assert!(brushed.iter().filter(|b| **b).count() > brushed.len() / 2);
+}
+
+#[test]
+fn a_region_brushed_in_the_photo_lights_its_points() {
+    let mut harness = harness([1000.0, 640.0], Some(Preset::Cloud), true);
+    let picture = |harness: &mut Harness<'_, App>| {
+        let renderer = harness.state_mut().lab.renderer.as_mut().unwrap();
+        renderer.picture([300, 200], 1.0).unwrap()
+    };
+    let before = picture(&mut harness);
+    let camera = harness.state().lab.settings.camera;
+    let place = harness.get_by_label("the photo, to be brushed").rect();
+    let at = |x: f32, y: f32| {
+        let to = place.min + egui::vec2(x, y) * place.size();
+        [to.x, to.y]
+    };
+    drag(&mut harness, at(0.01, 0.01), at(0.49, 0.49));
+    let brushed = harness.state().brushed.clone();
+    let lit = brushed.iter().filter(|b| **b).count();
+    assert_eq!(lit, brushed.len() / 4);
+    assert!(brushed[0] && !brushed[SIZE[1] - 1] && !brushed[brushed.len() - 1]);
+    assert_ne!(picture(&mut harness), before);
+    // The drag was the photo's, not the camera's.
+    assert_eq!(harness.state().lab.settings.camera, camera);
+
+    click(&mut harness, place.center());
+    assert!(harness.state().brushed.is_empty());
+    assert_eq!(picture(&mut harness), before);
 }
 
 fn drag(harness: &mut Harness<'_, App>, from: [f32; 2], to: [f32; 2]) {
@@ -215,29 +253,75 @@ fn drag(harness: &mut Harness<'_, App>, from: [f32; 2], to: [f32; 2]) {
     settle(harness);
 }
 
+/// What a button exports.
+fn export(harness: &mut Harness<'_, App>, button: &str) -> (String, Vec<u8>) {
+    harness.get_by_label(button).click();
+    harness.step();
+    harness.step();
+    let export = harness.state_mut().out.export.take().expect(button);
+    (export.name, export.contents.bytes().unwrap())
+}
+
 #[test]
 fn exports_are_what_they_say() {
     let mut harness = harness([1000.0, 1300.0], Some(Preset::Fig1c), true);
     harness.state_mut().lab.settings.export = [321, 123];
-    for (button, name, starts) in [
-        ("PNG", "field.png", b"\x89PNG".as_slice()),
-        (
-            "Curve",
-            "gradient-curve.csv",
-            b"distance,vanilla".as_slice(),
-        ),
-        ("Table", "field-table.csv", b"# x = ".as_slice()),
-    ] {
-        harness.get_by_label(button).click();
-        harness.step();
-        harness.step();
-        let export = harness.state_mut().out.export.take().expect(button);
-        assert_eq!(export.name, name);
-        assert!(export.bytes.starts_with(starts));
-        if button == "PNG" {
-            let picture = image::load_from_memory(&export.bytes).unwrap();
-            assert_eq!([picture.width(), picture.height()], [321, 123]);
-        }
+    let (name, bytes) = export(&mut harness, "PNG");
+    assert_eq!(name, "field.png");
+    let picture = image::load_from_memory(&bytes).unwrap();
+    assert_eq!([picture.width(), picture.height()], [321, 123]);
+
+    let (name, bytes) = export(&mut harness, "Curve");
+    assert_eq!(name, "gradient-curve.csv");
+    assert!(bytes.starts_with(b"distance,vanilla"));
+
+    harness.state_mut().names[3] = "thing, \"three\"".to_owned();
+    let (name, bytes) = export(&mut harness, "Table");
+    assert_eq!(name, "field-table.csv");
+    let text = String::from_utf8(bytes).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 12);
+    assert!(lines[4].starts_with("3,\"thing, \"\"three\"\"\",0,"));
+    let cells = lines[0].split(',').count();
+    assert!(
+        lines[1..]
+            .iter()
+            .all(|line| line.split(',').count() >= cells)
+    );
+}
+
+#[test]
+fn counts_are_exported_a_line_a_field() {
+    let mut harness = harness([1000.0, 1600.0], None, true);
+    let (name, bytes) = export(&mut harness, "Counts");
+    assert_eq!(name, "field-counts.csv");
+    let text = String::from_utf8(bytes).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 3);
+    assert!(lines[1].starts_with("vanilla") && lines[1].contains(",20000,"));
+}
+
+/// An exported picture says what it shows: it has names and a colour bar with the ramp's ends.
+#[test]
+fn an_exported_picture_has_names_and_a_colour_bar() {
+    let mut harness = harness([1000.0, 1300.0], Some(Preset::Fig1b), true);
+    harness.state_mut().lab.settings.export = [760, 560];
+    let mut picture = |labels| {
+        harness.state_mut().lab.settings.labels = labels;
+        settle(&mut harness);
+        let (_, bytes) = export(&mut harness, "PNG");
+        image::load_from_memory(&bytes).unwrap().to_rgb8()
+    };
+    let (named, bare) = (picture(true), picture(false));
+    let pairs = named.pixels().zip(bare.pixels());
+    let different = pairs.filter(|(a, b)| a != b).count();
+    assert!(different > 500, "{different} pixels of names");
+    // The bar is 180 points long, 24 from the right, 35 above the bottom.
+    let ramp = compose::look(&egui::Visuals::dark()).ramp;
+    for (x, expected) in [(760 - 204 + 2, ramp[0]), (760 - 24 - 2, ramp[7])] {
+        let got = bare.get_pixel(x, 560 - 35).0;
+        let off = (0..3).map(|c| got[c].abs_diff(expected[c])).max().unwrap();
+        assert!(off < 12, "{got:?} for {expected:?}");
     }
 }
 

@@ -1,56 +1,15 @@
-//! The picture of the field, and what the mouse does in it.
+//! The picture of the field and all that lies over it.
 
-use super::{FieldInput, FieldLab, compose, legend, overlay, quality, readout};
-use crate::gpu::field::{
-    ArrowPlace, Camera, Detail, FieldKind, HALF, Renderer, Scene, Show, Shown, Table, in_cube,
-    inside,
-};
-use crate::viewer::theme::{ACCENT, GRID};
+use super::motion::Motion;
+use super::picture::{self, Frame};
+use super::{FieldInput, FieldLab, compose, figure, inset, legend, mouse, overlay, readout};
+use crate::gpu::field::{Camera, HALF, Renderer, Table};
+use crate::viewer::theme::GRID;
 use eframe::egui::{self, Pos2, Rect, Ui, Vec2};
-use eframe::egui_wgpu::{Callback, CallbackResources, CallbackTrait, RenderState};
+use eframe::egui_wgpu::RenderState;
 use eframe::wgpu;
 use std::sync::Arc;
-
-/// How long after a movement the picture stays quick, in seconds.
-const LINGER: f64 = 0.25;
-/// A click this near to a centroid chooses it, in points.
-const NEAR: f32 = 14.0;
-/// Potential evaluations (steps x particles x N x panes) that a software adapter takes on in one
-/// frame of a run, and that a graphics card does.
-const WORK: [f64; 2] = [1.2e7, 1e9];
-
-/// The picture in the window, with the size and the samples that its texture has.
-pub struct Picture {
-    show: Show,
-    shown: Shown,
-    size: [u32; 2],
-    fine: bool,
-}
-
-/// Paints the picture within egui's own pass.
-struct Paint(Shown);
-
-impl CallbackTrait for Paint {
-    fn paint(
-        &self,
-        _: egui::PaintCallbackInfo,
-        pass: &mut wgpu::RenderPass<'static>,
-        _: &CallbackResources,
-    ) {
-        self.0.paint(pass);
-    }
-}
-
-/// What a drag does.
-#[derive(Clone, Copy, PartialEq)]
-pub enum Drag {
-    /// Turns the camera.
-    Orbit,
-    /// Moves the pivot.
-    Pan,
-    /// Spans a rectangle in this pane, from this point.
-    Brush(usize, Pos2),
-}
+use std::time::Duration;
 
 /// Draws the picture with all that lies over it.
 pub fn show(
@@ -78,29 +37,25 @@ pub fn show(
         lab.settings.camera.face(plane.normal());
         lab.settings.camera.fit(&plane.outline(), aspect(panes[0]));
     }
-    steer(lab, ui, &response, &panes, &table, input);
-    let now = ui.input(|i| i.time);
+    mouse::steer(lab, ui, &response, &panes, &table, input);
+    let (now, seconds) = ui.input(|i| (i.time, i.unstable_dt));
     let held = response.is_pointer_button_down_on() && lab.drag.is_some();
-    if lab.seen_from.replace(lab.settings.camera) != Some(lab.settings.camera) || held {
-        lab.moving_until = now + LINGER;
-    }
+    lab.motion.note(now, &lab.settings, held);
     let software = gpu.adapter.get_info().device_type == wgpu::DeviceType::Cpu;
-    let running = lab.playing && lab.renderer.as_ref().is_some_and(Renderer::running);
-    let moving = now < lab.moving_until || (running && !lab.hurry);
-    let seconds = ui.input(|i| i.unstable_dt);
-    let chooser = lab
-        .quality
-        .get_or_insert_with(|| quality::Quality::new(software));
-    chooser.frame(moving, seconds);
-    let (scale, detail) = chooser.choose(moving);
-
-    // Changing a value in the panel recomputes the slice with every frame: coarser, then finely.
-    let pressed = ui.input(|i| i.pointer.any_down());
-    let look = compose::look(ui.visuals());
-    let quick = software && (moving || pressed);
+    let running = |lab: &FieldLab| {
+        lab.playing && lab.renderer.as_ref().is_some_and(Renderer::running) && !lab.hurry
+    };
+    let moving = lab.motion.moving(now) || running(lab);
+    lab.quality.frame(software, moving, seconds);
+    let (scale, detail) = lab.quality.choose(moving);
     let over = lab.renderer.as_ref().is_some_and(Renderer::settled);
-    let moment = compose::Moment { quick, over };
-    let mut scene = lab.derived.scene(
+    let moment = compose::Moment {
+        // The fine slice stays right while the camera alone moves.
+        coarse: software && lab.motion.changing(now),
+        over,
+    };
+    let look = compose::look(ui.visuals());
+    let scene = lab.derived.scene(
         &lab.settings,
         input,
         table.clone(),
@@ -108,62 +63,42 @@ pub fn show(
         lab.highlighted,
         moment,
     );
-    if quick && scene.slice.is_some() && lab.drag.is_some() {
-        // The camera alone moves: the fine slice is still right.
-        if let Some(slice) = &mut scene.slice {
-            slice.resolution = 512;
-        }
-    }
-    if !software && let Some(style) = &mut scene.cloud {
-        style.most = 1 << 22;
-    }
     let pixels = ui.ctx().pixels_per_point() * scale;
-    let size = [area.width(), area.height()].map(|v| ((v * pixels).round() as u32).max(1));
     let frame = Frame {
-        size,
+        size: [area.width(), area.height()].map(|v| ((v * pixels).round() as u32).max(1)),
         scale: pixels,
+        exact: scale == 1.0,
         detail,
-        software,
     };
-    if let Err(error) = draw(lab, gpu, &scene, input, &frame) {
+    if let Err(error) = picture::draw(lab, gpu, &scene, input, software, frame) {
         lab.fail(&error);
         return;
     }
     if let Some(picture) = &lab.texture {
-        let paint = Paint(picture.shown.clone());
-        ui.painter().add(Callback::new_paint_callback(area, paint));
+        ui.painter().add(picture.callback(area));
     }
     overlay::show(lab, ui, &scene, &panes, input);
-    legend::show(lab, ui, &scene, area);
-    if let Some(Drag::Brush(_, from)) = lab.drag
-        && let Some(to) = response.interact_pointer_pos()
-    {
-        let rect = Rect::from_two_pos(from, to);
-        let fill = ACCENT.gamma_multiply(0.15);
-        ui.painter().rect(
-            rect,
-            2.0,
-            fill,
-            egui::Stroke::new(1.0, ACCENT),
-            egui::StrokeKind::Middle,
-        );
-    }
+    let bars = legend::show(lab, ui, &scene, area);
+    inset::show(lab, ui, area, bars, input);
+    mouse::rectangle(lab, ui, &response);
     reading(lab, ui, area, &table, input);
+    if std::mem::take(&mut lab.wants_figure) {
+        figure::take(lab, ui.ctx(), gpu, table, input);
+    }
 
     let waiting = lab.renderer.as_ref().is_some_and(|r| !r.settled());
-    let running = lab.playing && lab.renderer.as_ref().is_some_and(Renderer::running);
-    lab.settled = !moving && !pressed && (!waiting || !lab.playing);
-    if running || (waiting && lab.playing) {
+    lab.settled = !moving && (!waiting || !lab.playing);
+    if waiting && lab.playing {
         ui.ctx().request_repaint();
-    } else if moving || (quick && !pressed) {
+    } else if moving {
         lab.hurry = false;
-        let wait = std::time::Duration::from_secs_f64(LINGER + 0.01);
-        ui.ctx().request_repaint_after(wait);
+        ui.ctx()
+            .request_repaint_after(Duration::from_secs_f64(Motion::LINGER + 0.01));
     }
 }
 
 /// The rectangles of the panes.
-fn panes(area: Rect, count: usize) -> Vec<Rect> {
+pub fn panes(area: Rect, count: usize) -> Vec<Rect> {
     let width = area.width() / count.max(1) as f32;
     (0..count)
         .map(|i| {
@@ -189,175 +124,6 @@ pub fn seen(pane: Rect, camera: &Camera, point: [f32; 3]) -> Option<(Pos2, f32)>
     let [x, y, depth] = camera.project(point, aspect(pane))?;
     let at = pane.center() + Vec2::new(x, -y) * 0.5 * pane.size();
     Some((at, depth))
-}
-
-/// How one frame is drawn.
-struct Frame {
-    /// Width and height in pixels.
-    size: [u32; 2],
-    /// Pixels a point of the screen.
-    scale: f32,
-    detail: Detail,
-    software: bool,
-}
-
-fn draw(
-    lab: &mut FieldLab,
-    gpu: &RenderState,
-    scene: &Scene,
-    input: &FieldInput<'_>,
-    frame: &Frame,
-) -> Result<(), crate::gpu::GpuError> {
-    let Frame { size, detail, .. } = *frame;
-    let renderer = match &mut lab.renderer {
-        Some(renderer) => renderer,
-        none => none.insert(Renderer::new(&gpu.device, &gpu.queue)?),
-    };
-    if std::mem::take(&mut lab.restart) {
-        renderer.restart(scene)?;
-    }
-    let brushed = if scene.cloud.is_some() {
-        input.brushed
-    } else {
-        &[]
-    };
-    let shown = scene.cloud.is_some()
-        || scene.panes.contains(&FieldKind::Network)
-        || scene.arrows.is_some_and(|a| a.place == ArrowPlace::Cloud);
-    let cloud = input.cloud.as_ref().filter(|_| shown);
-    let mut changed = renderer.update(scene, cloud, brushed)?;
-    if lab.playing && renderer.running() {
-        let particles = scene.particles.as_ref().map_or(0, |p| p.seeds.len());
-        let evaluations = particles * scene.table.centroids.len() * scene.panes.len();
-        let most = WORK[usize::from(!frame.software)] / evaluations.max(1) as f64;
-        let wanted = if lab.hurry { 200 } else { lab.settings.speed };
-        changed |= renderer.advance(wanted.min(most as u32).max(1))?;
-    }
-    lab.tallies = renderer.tallies();
-    let same = lab
-        .texture
-        .as_ref()
-        .is_some_and(|t| t.size == size && t.fine == detail.fine);
-    if same && !changed && lab.shown_detail == Some(detail) {
-        return Ok(());
-    }
-    let view = renderer.draw(size, frame.scale, detail)?;
-    lab.shown_detail = Some(detail);
-    if !same {
-        let show = match lab.texture.take() {
-            Some(picture) => picture.show,
-            None => Show::new(&gpu.device, gpu.target_format)?,
-        };
-        let shown = show.picture(&gpu.device, view)?;
-        lab.texture = Some(Picture {
-            show,
-            shown,
-            size,
-            fine: detail.fine,
-        });
-    }
-    Ok(())
-}
-
-fn steer(
-    lab: &mut FieldLab,
-    ui: &Ui,
-    response: &egui::Response,
-    panes: &[Rect],
-    table: &Table,
-    input: &FieldInput<'_>,
-) {
-    let pointer = response.interact_pointer_pos().or(response.hover_pos());
-    let pane = pointer.and_then(|at| panes.iter().position(|pane| pane.contains(at)));
-    let modifiers = ui.input(|i| i.modifiers);
-    let camera = &mut lab.settings.camera;
-    let side = pane
-        .map_or(response.rect.height(), |i| panes[i].size().min_elem())
-        .max(1.0);
-    if response.drag_started() {
-        let primary = response.dragged_by(egui::PointerButton::Primary);
-        lab.drag = match (ui.input(|i| i.pointer.press_origin()), pane) {
-            (Some(from), Some(pane)) if primary && modifiers.shift && lab.settings.cloud => {
-                Some(Drag::Brush(pane, from))
-            }
-            _ if primary && !modifiers.command => Some(Drag::Orbit),
-            _ => Some(Drag::Pan),
-        };
-    }
-    let delta = response.drag_delta();
-    match lab.drag {
-        Some(Drag::Orbit) => camera.orbit(-delta.x * 0.008, delta.y * 0.008),
-        Some(Drag::Pan) => camera.pan(delta.x / side, -delta.y / side),
-        _ => {}
-    }
-    if response.drag_stopped() {
-        if let (Some(Drag::Brush(pane, from)), Some(to)) = (lab.drag, pointer) {
-            brush(lab, panes[pane.min(panes.len() - 1)], from, to, input);
-        }
-        lab.drag = None;
-    }
-    let camera = &mut lab.settings.camera;
-    if response.hovered() {
-        let scroll = ui.input(|i| i.smooth_scroll_delta().y);
-        let pinch = ui.input(egui::InputState::zoom_delta);
-        if scroll != 0.0 || pinch != 1.0 {
-            camera.zoom((scroll * 0.004).exp() * pinch);
-        }
-    }
-    if response.double_clicked() {
-        *camera = Camera {
-            perspective: camera.perspective,
-            ..Camera::default()
-        };
-        return;
-    }
-    if response.clicked()
-        && let (Some(at), Some(pane)) = (pointer, pane)
-    {
-        pick(lab, panes[pane], at, table);
-    }
-}
-
-/// A click chooses the centroid under it as the target, or reads off a point of the slice.
-fn pick(lab: &mut FieldLab, pane: Rect, at: Pos2, table: &Table) {
-    let camera = &lab.settings.camera;
-    let nearest = (0..table.centroids.len())
-        .filter_map(|k| {
-            let (seen, depth) = seen(pane, camera, table.point(k))?;
-            let away = seen.distance(at);
-            (away < NEAR).then_some((away + depth, k))
-        })
-        .min_by(|a, b| a.0.total_cmp(&b.0));
-    if let Some((_, k)) = nearest {
-        lab.settings.target = k;
-        return;
-    }
-    let ray = camera.ray(within(pane, at), aspect(pane));
-    lab.picked = lab
-        .settings
-        .slice
-        .then(|| compose::plane(&lab.settings, table).hit(ray))
-        .flatten()
-        .filter(|point| in_cube(*point));
-}
-
-fn brush(lab: &mut FieldLab, pane: Rect, from: Pos2, to: Pos2, input: &FieldInput<'_>) {
-    let (Some(cloud), Some(renderer)) = (&input.cloud, &lab.renderer) else {
-        return;
-    };
-    let (a, b) = (within(pane, from), within(pane, to));
-    let low = [a[0].min(b[0]), a[1].min(b[1])];
-    let high = [a[0].max(b[0]), a[1].max(b[1])];
-    if !cloud.is_whole() {
-        return;
-    }
-    match renderer.read(cloud) {
-        Ok(state) => {
-            let camera = &lab.settings.camera;
-            lab.pending.brushed = Some(inside(&state, camera, aspect(pane), low, high));
-        }
-        Err(error) => lab.pending.error = Some(error.to_string()),
-    }
 }
 
 /// The card with the numbers at the picked point.
@@ -394,6 +160,8 @@ fn failure(lab: &mut FieldLab, ui: &mut Ui, area: Rect, text: &str) {
         if ui.button("Try again").clicked() {
             lab.failed = None;
             lab.renderer = None;
+            // Its picture went with the renderer.
+            lab.texture = None;
         }
     });
 }

@@ -1,0 +1,96 @@
+//! What became of a run's particles, in words and as a small histogram.
+
+use super::readout::short;
+use crate::gpu::field::Tally;
+use crate::viewer::theme::GRID;
+use eframe::egui::{Color32, FontId, Painter, Pos2, Rect, Vec2, vec2};
+
+/// Size of the histogram, its caption included.
+pub const HISTOGRAM: Vec2 = vec2(200.0, 5.0 * GRID);
+/// Fewer particles than these have no histogram worth its place.
+const FEW: u32 = 500;
+/// Height of its caption.
+const CAPTION: f32 = 15.0;
+
+/// The counts, a line each.
+pub fn lines(tally: &Tally) -> Vec<String> {
+    let share = |n: u32| 100.0 * f64::from(n) / f64::from(tally.particles.max(1));
+    let [done, steps] = tally.steps;
+    let clock = tally
+        .mean_clock
+        .map_or("-".to_owned(), |s| short(f64::from(s)));
+    let progress = if done < steps {
+        format!("step {done} of {steps}, {} particles", tally.particles)
+    } else {
+        format!("{} particles", tally.particles)
+    };
+    vec![
+        format!(
+            "{:.1} % arrived, on average at s = {clock}",
+            share(tally.arrived)
+        ),
+        format!(
+            "{:.1} % crossed a foreign neighbourhood ({} traversals)",
+            share(tally.crossing),
+            tally.traversals
+        ),
+        progress,
+    ]
+}
+
+/// How many bins of arrivals both panes need, so that they compare; none for a few particles.
+pub fn bins(tallies: &[Option<Tally>]) -> usize {
+    let last = |tally: &Tally| tally.histogram.iter().rposition(|&count| count > 0);
+    let many = tallies
+        .iter()
+        .flatten()
+        .filter(|tally| tally.particles >= FEW);
+    let most = many.filter_map(last).max();
+    most.map_or(0, |last| (last + 1).max(8))
+}
+
+/// Paints a run's arrivals by s, `bins` of them.
+pub fn histogram(painter: &Painter, corner: Pos2, tally: &Tally, bins: usize, ink: Color32) {
+    let [width, height] = [HISTOGRAM.x, HISTOGRAM.y - CAPTION];
+    let base = corner.y + height;
+    let most = tally.histogram.iter().copied().max().unwrap_or(0).max(1);
+    let step = width / bins.max(1) as f32;
+    for (i, &count) in tally.histogram.iter().take(bins).enumerate() {
+        let tall = height * count as f32 / most as f32;
+        let at = Pos2::new(corner.x + i as f32 * step, base - tall);
+        let bar = Rect::from_min_size(at, vec2((step - 1.0).max(0.5), tall));
+        painter.rect_filled(bar, 0.0, ink.gamma_multiply(0.75));
+    }
+    painter.hline(
+        corner.x..=corner.x + width,
+        base,
+        (1.0, ink.gamma_multiply(0.5)),
+    );
+    let end = short(f64::from(bins as f32 * Tally::BIN));
+    let text = format!("arrivals by s, from 0 to {end}");
+    let font = FontId::proportional(11.0);
+    let galley = painter.layout_no_wrap(text, font, ink);
+    painter.galley(Pos2::new(corner.x, base + 1.0), galley, ink);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bins_reach_to_the_last_arrival_of_either_run() {
+        let mut early = Tally {
+            particles: FEW,
+            histogram: vec![0; 64],
+            ..Tally::default()
+        };
+        assert_eq!(bins(&[Some(early.clone()), None]), 0);
+        early.histogram[2] = 5;
+        assert_eq!(bins(&[Some(early.clone())]), 8);
+        let mut late = early.clone();
+        late.histogram[30] = 1;
+        assert_eq!(bins(&[Some(early), Some(late.clone())]), 31);
+        late.particles = FEW - 1;
+        assert_eq!(bins(&[Some(late)]), 0);
+    }
+}

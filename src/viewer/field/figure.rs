@@ -1,0 +1,153 @@
+//! The view as a picture of any size, with its names, counts and colour bars.
+
+use super::{Contents, Export, FieldInput, FieldLab, compose, legend, overlay, picture, view};
+use crate::gpu::field::{COLOUR, Picturing, Renderer, Scene, Table};
+use crate::gpu::{GpuError, guarded};
+use crate::viewer::theme;
+use eframe::egui::{self, Pos2, Rect, Vec2};
+use eframe::egui_wgpu::{self, RenderState, RendererOptions, ScreenDescriptor};
+use std::sync::Arc;
+
+/// The size in points that a picture has at least, so that headings and bars find room: a larger
+/// picture is the same view with finer pixels.
+const ROOM: Vec2 = egui::vec2(760.0, 560.0);
+
+/// Sends for the picture; it leaves the lab as an export.
+pub fn take(
+    lab: &mut FieldLab,
+    window: &egui::Context,
+    gpu: &RenderState,
+    table: Arc<Table>,
+    input: &FieldInput<'_>,
+) {
+    match draw(lab, window, gpu, table, input) {
+        Ok(picture) => {
+            lab.pending.export = Some(Export {
+                name: "field.png".to_owned(),
+                contents: Contents::Picture(picture),
+            });
+        }
+        Err(error) => lab.pending.error = Some(error.to_string()),
+    }
+}
+
+fn draw(
+    lab: &mut FieldLab,
+    window: &egui::Context,
+    gpu: &RenderState,
+    table: Arc<Table>,
+    input: &FieldInput<'_>,
+) -> Result<Picturing, GpuError> {
+    let size = lab.settings.export;
+    let pixels = egui::vec2(size[0] as f32, size[1] as f32);
+    let scale = (pixels / ROOM).min_elem().max(0.25);
+    let moment = compose::Moment {
+        coarse: false,
+        over: lab.renderer.as_ref().is_some_and(Renderer::settled),
+    };
+    let style = window.global_style();
+    let look = compose::look(&style.visuals);
+    let scene = lab
+        .derived
+        .scene(&lab.settings, input, table, look, lab.highlighted, moment);
+    // At rest this is the scene that is shown, and nothing is computed.
+    picture::update(lab, gpu, &scene, input)?;
+    let area = Rect::from_min_size(Pos2::ZERO, pixels / scale);
+    let words = Words::lay(lab, style, &scene, area, scale, input);
+    let mut drawn = Ok(());
+    let Some(renderer) = &mut lab.renderer else {
+        return Err(GpuError {
+            what: "exporting a picture",
+            reason: "nothing has been drawn yet".to_owned(),
+        });
+    };
+    let picture = renderer.picture_with(size, scale, |encoder, view| {
+        drawn = words.draw(gpu, encoder, view, size);
+    })?;
+    drawn.map(|()| picture)
+}
+
+/// What egui draws over the picture.
+struct Words {
+    textures: egui::TexturesDelta,
+    shapes: Vec<egui::ClippedPrimitive>,
+    scale: f32,
+}
+
+impl Words {
+    /// Lays out the same words as over the picture in the window, in a context of their own.
+    fn lay(
+        lab: &mut FieldLab,
+        style: Arc<egui::Style>,
+        scene: &Scene,
+        area: Rect,
+        scale: f32,
+        input: &FieldInput<'_>,
+    ) -> Self {
+        let context = egui::Context::default();
+        theme::apply(&context);
+        context.set_global_style(style);
+        let mut raw = egui::RawInput {
+            screen_rect: Some(area),
+            ..Default::default()
+        };
+        raw.viewports
+            .entry(egui::ViewportId::ROOT)
+            .or_default()
+            .native_pixels_per_point = Some(scale);
+        let panes = view::panes(area, scene.panes.len());
+        // No pointer is in that context: what it highlights is what the window's pointer does.
+        let highlighted = lab.highlighted;
+        let output = context.run_ui(raw, |ui| {
+            overlay::show(lab, ui, scene, &panes, input);
+            legend::show(lab, ui, scene, area);
+        });
+        lab.highlighted = highlighted;
+        Self {
+            shapes: context.tessellate(output.shapes, output.pixels_per_point),
+            scale: output.pixels_per_point,
+            textures: output.textures_delta,
+        }
+    }
+
+    fn draw(
+        &self,
+        gpu: &RenderState,
+        encoder: &mut wgpu::CommandEncoder,
+        view: &wgpu::TextureView,
+        size_in_pixels: [u32; 2],
+    ) -> Result<(), GpuError> {
+        let (device, queue) = (&gpu.device, &gpu.queue);
+        let screen = ScreenDescriptor {
+            size_in_pixels,
+            pixels_per_point: self.scale,
+        };
+        guarded(device, "writing names into a picture", || {
+            let options = RendererOptions {
+                dithering: false,
+                ..Default::default()
+            };
+            let mut renderer = egui_wgpu::Renderer::new(device, COLOUR, options);
+            for (id, deltas) in &self.textures.set {
+                for delta in deltas {
+                    renderer.update_texture(device, queue, *id, delta);
+                }
+            }
+            renderer.update_buffers(device, queue, encoder, &self.shapes, &screen);
+            let pass = encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
+                label: Some("field names"),
+                color_attachments: &[Some(wgpu::RenderPassColorAttachment {
+                    view,
+                    depth_slice: None,
+                    resolve_target: None,
+                    ops: wgpu::Operations {
+                        load: wgpu::LoadOp::Load,
+                        store: wgpu::StoreOp::Store,
+                    },
+                })],
+                ..Default::default()
+            });
+            renderer.render(&mut pass.forget_lifetime(), &self.shapes, &screen);
+        })
+    }
+}

@@ -1,0 +1,137 @@
+//! What the mouse does in the picture.
+
+use super::view::{aspect, seen, within};
+use super::{Brush, FieldInput, FieldLab, compose};
+use crate::gpu::field::{Camera, Table, in_cube, inside};
+use crate::viewer::theme::ACCENT;
+use eframe::egui::{self, Pos2, Rect, Ui};
+
+/// A click this near to a centroid chooses it, in points.
+const NEAR: f32 = 14.0;
+
+/// What a drag does.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Drag {
+    /// Turns the camera.
+    Orbit,
+    /// Moves the pivot.
+    Pan,
+    /// Spans a rectangle in this pane, from this point.
+    Brush(usize, Pos2),
+}
+
+/// Moves the camera, picks and brushes.
+pub fn steer(
+    lab: &mut FieldLab,
+    ui: &Ui,
+    response: &egui::Response,
+    panes: &[Rect],
+    table: &Table,
+    input: &FieldInput<'_>,
+) {
+    let pointer = response.interact_pointer_pos().or(response.hover_pos());
+    let pane = pointer.and_then(|at| panes.iter().position(|pane| pane.contains(at)));
+    let modifiers = ui.input(|i| i.modifiers);
+    let camera = &mut lab.settings.camera;
+    let side = pane
+        .map_or(response.rect.height(), |i| panes[i].size().min_elem())
+        .max(1.0);
+    if response.drag_started() {
+        let primary = response.dragged_by(egui::PointerButton::Primary);
+        lab.drag = match (ui.input(|i| i.pointer.press_origin()), pane) {
+            (Some(from), Some(pane)) if primary && modifiers.shift && lab.settings.cloud => {
+                Some(Drag::Brush(pane, from))
+            }
+            _ if primary && !modifiers.command => Some(Drag::Orbit),
+            _ => Some(Drag::Pan),
+        };
+    }
+    let delta = response.drag_delta();
+    match lab.drag {
+        Some(Drag::Orbit) => camera.orbit(-delta.x * 0.008, delta.y * 0.008),
+        Some(Drag::Pan) => camera.pan(delta.x / side, -delta.y / side),
+        _ => {}
+    }
+    if response.drag_stopped() {
+        if let (Some(Drag::Brush(pane, from)), Some(to)) = (lab.drag, pointer) {
+            brush(lab, panes[pane.min(panes.len() - 1)], from, to, input);
+        }
+        lab.drag = None;
+    }
+    let camera = &mut lab.settings.camera;
+    if response.hovered() {
+        let scroll = ui.input(|i| i.smooth_scroll_delta().y);
+        let pinch = ui.input(egui::InputState::zoom_delta);
+        if scroll != 0.0 || pinch != 1.0 {
+            camera.zoom((scroll * 0.004).exp() * pinch);
+        }
+    }
+    if response.double_clicked() {
+        *camera = Camera {
+            perspective: camera.perspective,
+            ..Camera::default()
+        };
+        return;
+    }
+    if response.clicked()
+        && let (Some(at), Some(pane)) = (pointer, pane)
+    {
+        pick(lab, panes[pane], at, table);
+    }
+}
+
+/// A click chooses the centroid under it as the target, or reads off a point of the slice.
+fn pick(lab: &mut FieldLab, pane: Rect, at: Pos2, table: &Table) {
+    let camera = &lab.settings.camera;
+    let nearest = (0..table.centroids.len())
+        .filter_map(|k| {
+            let (seen, depth) = seen(pane, camera, table.point(k))?;
+            let away = seen.distance(at);
+            (away < NEAR).then_some((away + depth, k))
+        })
+        .min_by(|a, b| a.0.total_cmp(&b.0));
+    if let Some((_, k)) = nearest {
+        lab.settings.target = k;
+        return;
+    }
+    let ray = camera.ray(within(pane, at), aspect(pane));
+    lab.picked = lab
+        .settings
+        .slice
+        .then(|| compose::plane(&lab.settings, table).hit(ray))
+        .flatten()
+        .filter(|point| in_cube(*point));
+}
+
+fn brush(lab: &mut FieldLab, pane: Rect, from: Pos2, to: Pos2, input: &FieldInput<'_>) {
+    let (Some(cloud), Some(renderer)) = (&input.cloud, &lab.renderer) else {
+        return;
+    };
+    let (a, b) = (within(pane, from), within(pane, to));
+    let low = [a[0].min(b[0]), a[1].min(b[1])];
+    let high = [a[0].max(b[0]), a[1].max(b[1])];
+    if !cloud.is_whole() {
+        return;
+    }
+    match renderer.read(cloud) {
+        Ok(state) => {
+            let pixels = inside(&state, &lab.settings.camera, aspect(pane), low, high);
+            let begins = true;
+            lab.pending.brushed = Some(Brush { pixels, begins });
+        }
+        Err(error) => lab.pending.error = Some(error.to_string()),
+    }
+}
+
+/// The rectangle that is being spanned.
+pub fn rectangle(lab: &FieldLab, ui: &Ui, response: &egui::Response) {
+    if let (Some(Drag::Brush(_, from)), Some(to)) = (lab.drag, response.interact_pointer_pos()) {
+        ui.painter().rect(
+            Rect::from_two_pos(from, to),
+            2.0,
+            ACCENT.gamma_multiply(0.15),
+            egui::Stroke::new(1.0, ACCENT),
+            egui::StrokeKind::Middle,
+        );
+    }
+}

@@ -1,0 +1,56 @@
+//! The ground that panels stand on: painted once, by a shader that does nothing else.
+
+use crate::gpu::GpuError;
+use crate::gpu::fill::Fill;
+use eframe::egui::{self, Color32, Rect};
+use eframe::egui_wgpu::{Callback, CallbackResources, CallbackTrait, RenderState};
+
+/// Makes the shader ready for a window. Without it grounds are painted as egui paints them.
+///
+/// # Errors
+/// A driver that refuses.
+pub fn install(context: &egui::Context, state: &RenderState) -> Result<(), GpuError> {
+    let fill = Fill::new(&state.device, state.target_format)?;
+    state.renderer.write().callback_resources.insert(fill);
+    context.data_mut(|data| data.insert_temp(installed(), true));
+    Ok(())
+}
+
+fn installed() -> egui::Id {
+    egui::Id::unique("ground")
+}
+
+struct Paint([u8; 3]);
+
+impl CallbackTrait for Paint {
+    fn paint(
+        &self,
+        _: egui::PaintCallbackInfo,
+        pass: &mut wgpu::RenderPass<'static>,
+        resources: &CallbackResources,
+    ) {
+        if let Some(fill) = resources.get::<Fill>() {
+            fill.paint(pass, self.0);
+        }
+    }
+}
+
+/// Paints a large area in one opaque colour.
+pub fn paint(ui: &egui::Ui, rect: Rect, colour: Color32) {
+    let ready = ui.data(|data| data.get_temp(installed()));
+    match ready {
+        Some(true) => {
+            let [r, g, b, _] = colour.to_array();
+            let callback = Callback::new_paint_callback(rect, Paint([r, g, b]));
+            ui.painter().add(callback);
+        }
+        _ => {
+            ui.painter().rect_filled(rect, 0.0, colour);
+        }
+    }
+}
+
+/// The frame of a panel that stands on a ground which is there already.
+pub fn bare(ui: &egui::Ui) -> egui::Frame {
+    egui::Frame::side_top_panel(ui.style()).fill(Color32::TRANSPARENT)
+}

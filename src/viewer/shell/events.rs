@@ -1,0 +1,134 @@
+//! What the worker, the opener and the exports found, and what that does to the state.
+
+use super::{Phase, Shell, Shown};
+use crate::flow::Prediction;
+use crate::job::Worker;
+use crate::viewer::album::{Album, Item};
+use crate::viewer::flow::Flow;
+use crate::viewer::intake::Event;
+use crate::{models, palette};
+use web_time::Instant;
+
+impl Shell {
+    /// Takes in what the worker and the opener found since the last frame.
+    pub fn receive(&mut self) {
+        while let Some(event) = self.worker.as_ref().and_then(Worker::poll) {
+            self.accept(event);
+        }
+        if let Some(error) = self.exports.receive() {
+            self.problems.tell(error);
+        }
+        while let Some(found) = self.opener.poll() {
+            for problem in found.problems {
+                self.problems.tell(problem);
+            }
+            if let Some(path) = found.model {
+                self.choose_model(&path.to_string_lossy());
+            }
+            if !found.runs.is_empty() {
+                for run in &found.runs {
+                    self.settings.remember(run);
+                }
+                self.runs = found.runs;
+            }
+            if !found.photos.is_empty() {
+                self.show(Album::files(found.photos, found.shown));
+            }
+        }
+    }
+
+    /// Takes in one event.
+    pub fn accept(&mut self, event: Event) {
+        match event {
+            Event::Model(card, centroids) => {
+                let name = std::mem::take(&mut self.wanted);
+                let built_in = models::BUILT_IN.iter().any(|(known, _)| *known == name);
+                if !built_in && !name.is_empty() {
+                    self.settings.remember_model(name.as_ref());
+                }
+                let prediction = card.prediction;
+                let colours = centroids.colours();
+                self.model = Some(Shown {
+                    name,
+                    card: *card,
+                    centroids,
+                    colours,
+                });
+                self.colour_model();
+                self.marks.hidden.clear();
+                self.sampling.steps = match prediction {
+                    // A classifier's flow is one straight step.
+                    Prediction::Logits => 1,
+                    Prediction::Velocity | Prediction::Target => self.settings.steps,
+                };
+                self.wanted_steps = self.sampling.steps;
+                self.phase = Phase::Idle;
+                self.open();
+            }
+            Event::Opened(opened) => {
+                let name = self.album.item().map(Item::name).unwrap_or_default();
+                self.flow = Some(Flow::new(name, opened));
+                self.phase = Phase::Sampling(Instant::now());
+            }
+            Event::Preparing => self.phase = Phase::Preparing,
+            Event::Shown { t, values } => {
+                if !matches!(self.phase, Phase::Sampling(_)) {
+                    self.phase = Phase::Sampling(Instant::now());
+                }
+                if let Some(flow) = &mut self.flow {
+                    flow.push(t, values);
+                }
+            }
+            Event::Read {
+                step,
+                host,
+                mut thumbnails,
+            } => {
+                if let (true, Some(model), Some(thumbnails)) = (
+                    self.settings.published_colours,
+                    &self.model,
+                    &mut thumbnails,
+                ) {
+                    thumbnails.recolour(&model.colours);
+                }
+                if let Some(flow) = &mut self.flow {
+                    flow.read(step, host, thumbnails);
+                }
+            }
+            Event::Finished { settled } => {
+                if let Some(flow) = &mut self.flow {
+                    flow.settled = Some(settled);
+                }
+                self.phase = Phase::Idle;
+            }
+            Event::Failed(text) => {
+                self.phase = Phase::Idle;
+                self.problems.tell(text);
+            }
+        }
+    }
+
+    /// Changes between the colours of centroids and those that the data set was published with.
+    pub fn toggle_colours(&mut self) {
+        self.settings.published_colours = !self.settings.published_colours;
+        self.colour_model();
+        let (Some(flow), Some(model)) = (&mut self.flow, &self.model) else {
+            return;
+        };
+        for moment in &mut flow.moments {
+            if let Some(thumbnails) = &mut moment.thumbnails {
+                thumbnails.recolour(&model.colours);
+            }
+        }
+    }
+
+    fn colour_model(&mut self) {
+        let Some(model) = &mut self.model else { return };
+        let published = self
+            .settings
+            .published_colours
+            .then(|| palette::published(&model.card.classes))
+            .flatten();
+        model.colours = published.unwrap_or_else(|| model.centroids.colours());
+    }
+}

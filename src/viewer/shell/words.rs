@@ -1,0 +1,50 @@
+//! The state in words.
+
+use super::{Phase, Shell};
+
+impl Shell {
+    /// What is being done, in words; none while nothing is.
+    pub fn doing(&self) -> Option<String> {
+        Some(match self.phase {
+            Phase::Idle => return None,
+            Phase::Loading => "Opening the model".into(),
+            Phase::Opening => "Opening the photo".into(),
+            Phase::Preparing => {
+                "Preparing kernels for this device; later runs start at once".into()
+            }
+            Phase::Sampling(since) => {
+                let done = self.flow.as_ref().map_or(0, |flow| flow.moments.len());
+                let left = self.states().saturating_sub(done);
+                let elapsed = since.elapsed().as_secs_f32();
+                let eta = if done > 1 {
+                    let seconds = elapsed / (done - 1) as f32 * left as f32;
+                    format!(", {seconds:.1} s left")
+                } else {
+                    String::new()
+                };
+                format!(
+                    "Step {} of {}{eta}",
+                    done.saturating_sub(1),
+                    self.sampling.steps
+                )
+            }
+        })
+    }
+
+    /// The canvas in words, for those who can't see it.
+    pub fn describe(&self) -> String {
+        let (Some(flow), Some(model)) = (&self.flow, &self.model) else {
+            return "canvas, empty".into();
+        };
+        let Some((step, host)) = flow.nearest(self.play.position) else {
+            return format!("{}, no state yet", flow.name);
+        };
+        let largest = (0..host.shares.len())
+            .max_by(|&a, &b| host.shares[a].total_cmp(&host.shares[b]))
+            .map_or_else(String::new, |k| {
+                let share = 100.0 * host.shares[k];
+                format!(", mostly {} ({share:.0} per cent)", model.card.classes[k])
+            });
+        format!("{}, step {step}{largest}", flow.name)
+    }
+}
