@@ -3,7 +3,6 @@
 mod common;
 
 use burn::tensor::Device;
-use burn::tensor::Device;
 use common::{losses, photo, shared, train};
 use flowseg::files::read_model;
 use flowseg::inference::input;
