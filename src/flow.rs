@@ -63,10 +63,9 @@ pub fn decided_target(logits: Tensor<4>, centroids: &Centroids) -> Tensor<4> {
     let points = TensorData::new(centroids.flat_f32(), [centroids.len(), 3]);
     let points = Tensor::<2>::from_data(points, &device);
     let classes = logits.argmax(1).reshape([batch * height * width]);
-    points
-        .select(0, classes)
-        .reshape([batch, height, width, 3])
-        .permute([0, 3, 1, 2])
+    let points = points.select(0, classes);
+    let points = points.reshape([batch, height, width, 3]);
+    kernels::permute(points, [0, 3, 1, 2])
 }
 
 /// `x_t = (1 - t) x0 + t x1` (equation 1), `t: [B, 1, 1, 1]`.

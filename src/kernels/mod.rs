@@ -26,6 +26,7 @@ mod swiglu;
 mod target;
 #[cfg(test)]
 mod tests;
+pub use plain::permute;
 pub use plain_potential::value as potential_value;
 pub(crate) use target::backend_of;
 pub use target::{has_field_kernels, on_cpu};

@@ -5,6 +5,30 @@ use super::neural_field::{NORM_FLOOR, RMS_EPSILON};
 use super::norm::LAYER_EPSILON;
 use burn::tensor::{Tensor, activation};
 
+/// `x` with its axes in another order: axis `i` of the result is axis `axes[i]` of `x`.
+///
+/// Where the operations run on another machine it is done by swaps: Burn 0.22.1 records a permutation
+/// of floats as one of integers (`float_permute` in burn-fusion's `ops/tensor.rs`), which is the same
+/// thing here and stops the server there.
+pub fn permute<const R: usize>(x: Tensor<R>, axes: [usize; R]) -> Tensor<R> {
+    match super::has_field_kernels(&x.device()) {
+        true => x.permute(axes),
+        false => permute_by_swaps(x, axes),
+    }
+}
+
+/// [`permute`], two axes at a time.
+pub(super) fn permute_by_swaps<const R: usize>(mut x: Tensor<R>, axes: [usize; R]) -> Tensor<R> {
+    let mut order: [usize; R] = std::array::from_fn(|axis| axis);
+    for (place, axis) in axes.into_iter().enumerate() {
+        if let Some(from) = (place + 1..R).find(|&i| order[i] == axis) {
+            x = x.swap_dims(place, from);
+            order.swap(place, from);
+        }
+    }
+    x
+}
+
 /// See [`super::rms_norm`].
 pub fn rms_norm<const R: usize>(x: Tensor<R>, weight: Tensor<1>) -> Tensor<R> {
     let scale = (x.clone().square().mean_dim(R - 1) + RMS_EPSILON)
@@ -60,9 +84,8 @@ pub fn plain_attention(qkv: Tensor<3>, heads: usize) -> Tensor<3> {
 /// `[B, L, 3 D]` to queries, keys and values, each `[B, heads, L, d]`.
 fn heads_of(qkv: Tensor<3>, heads: usize) -> [Tensor<4>; 3] {
     let [batch, tokens, triple] = qkv.dims();
-    let parts = qkv
-        .reshape([batch, tokens, 3, heads, triple / 3 / heads])
-        .permute([2, 0, 3, 1, 4]);
+    let parts = qkv.reshape([batch, tokens, 3, heads, triple / 3 / heads]);
+    let parts = permute(parts, [2, 0, 3, 1, 4]);
     [0, 1, 2].map(|i| parts.clone().narrow(0, i, 1).squeeze_dim::<4>(0))
 }
 

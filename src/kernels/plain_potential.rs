@@ -3,6 +3,7 @@
 //!
 //! Both go axis by axis over chunks of `[pixels, N]`; nothing of `[pixels, N, 3]` is ever stored.
 
+use super::plain::permute;
 use crate::encoding::Centroids;
 use crate::potential::{NORM_FLOOR, Operator, Potential};
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
@@ -38,12 +39,11 @@ pub fn gradient(
     let classes = Classes::new(centroids, &x.device());
     let [batch, _, height, width] = x.dims();
     let pixels = batch * height * width;
-    let points = x.permute([0, 2, 3, 1]).reshape([pixels, 3]);
+    let points = permute(x, [0, 2, 3, 1]).reshape([pixels, 3]);
     let chunks = chunks(points, labels.reshape([pixels]), centroids.len())
         .map(|(x, labels)| Chunk::new(x, labels, &classes, potential).gradient());
-    Tensor::cat(chunks.collect(), 0)
-        .reshape([batch, height, width, 3])
-        .permute([0, 3, 1, 2])
+    let gradient = Tensor::cat(chunks.collect(), 0).reshape([batch, height, width, 3]);
+    permute(gradient, [0, 3, 1, 2])
 }
 
 /// Points and labels in pieces of [`CHUNK`].

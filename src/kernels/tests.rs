@@ -321,3 +321,22 @@ fn plain_operations_take_a_large_image_in_pieces() {
     let plain = plain_potential::gradient(x, labels, &centroids, potential);
     assert_close(&values(plain), &values(kernel), "gradient");
 }
+
+#[test]
+fn swaps_make_every_permutation() {
+    let x = random([2, 3, 4, 5, 6], 1).inner();
+    for axes in [
+        [0, 1, 2, 3, 4],
+        [2, 0, 3, 1, 4],
+        [4, 3, 2, 1, 0],
+        [1, 2, 3, 4, 0],
+        [3, 4, 0, 2, 1],
+    ] {
+        let (swapped, permuted) = (
+            plain::permute_by_swaps(x.clone(), axes),
+            x.clone().permute(axes),
+        );
+        assert_eq!(swapped.dims(), permuted.dims());
+        assert_eq!(values(swapped), values(permuted), "{axes:?}");
+    }
+}

@@ -196,10 +196,9 @@ impl Network {
         let tokens = rows * columns;
 
         // [B, C, rows, p, columns, p] -> [B, rows, columns, C, p, p]
-        let patches = input
-            .reshape([batch, channels, rows, p, columns, p])
-            .permute([0, 2, 4, 1, 3, 5])
-            .reshape([batch * tokens, channels, p * p]);
+        let patches = input.reshape([batch, channels, rows, p, columns, p]);
+        let patches = kernels::permute(patches, [0, 2, 4, 1, 3, 5]);
+        let patches = patches.reshape([batch * tokens, channels, p * p]);
         let time = self.time(&query.times, &device);
         let class = self.class(query.classes.as_deref(), batch, &device);
         let flat = patches.clone().reshape([batch, tokens, channels * p * p]);
@@ -253,11 +252,9 @@ impl Network {
             z = kernels::neural_field(z, weights, field.norm.val());
         }
         let z = kernels::rms_norm(z, self.final_layer.norm.val());
-        self.final_layer
-            .linear
-            .forward(z, self.compute)
-            .reshape([batch, rows, columns, p, p, config.outputs])
-            .permute([0, 5, 1, 3, 2, 4])
+        let output = self.final_layer.linear.forward(z, self.compute);
+        let output = output.reshape([batch, rows, columns, p, p, config.outputs]);
+        kernels::permute(output, [0, 5, 1, 3, 2, 4])
             .reshape([batch, config.outputs, rows * p, columns * p])
             .slice([0..batch, 0..config.outputs, 0..height, 0..width])
     }

@@ -1,6 +1,7 @@
 //! Resizing as products with interpolation matrices: the same numbers on every device, for photos
 //! and grids of tokens alike.
 
+use crate::kernels::permute;
 use burn::tensor::{Device, Tensor, TensorData};
 
 /// How values between samples are found. Samples sit at the middle of their cells (PyTorch's
@@ -97,12 +98,9 @@ pub fn tokens(x: Tensor<3>, from: [usize; 2], to: [usize; 2], filter: Filter) ->
         return x;
     }
     let [batch, _, width] = x.dims();
-    let grid = x
-        .reshape([batch, from[0], from[1], width])
-        .permute([0, 3, 1, 2]);
-    planes(grid, to, filter)
-        .permute([0, 2, 3, 1])
-        .reshape([batch, to[0] * to[1], width])
+    let grid = x.reshape([batch, from[0], from[1], width]);
+    let resized = planes(permute(grid, [0, 3, 1, 2]), to, filter);
+    permute(resized, [0, 2, 3, 1]).reshape([batch, to[0] * to[1], width])
 }
 
 #[cfg(test)]

@@ -189,10 +189,12 @@ impl Vit {
             ..
         } = self.config;
         let (rows, columns) = (height / p, width / p);
-        let patches = prepared
-            .reshape([batch, channels, rows, p, columns, p])
-            .permute([0, 2, 4, 1, 3, 5])
-            .reshape([batch, rows * columns, channels * p * p]);
+        let patches = prepared.reshape([batch, channels, rows, p, columns, p]);
+        let patches = kernels::permute(patches, [0, 2, 4, 1, 3, 5]).reshape([
+            batch,
+            rows * columns,
+            channels * p * p,
+        ]);
         // The models with registers were published with an antialiased table.
         let filter = match self.registers {
             Some(_) => Filter::CubicAntialiased,

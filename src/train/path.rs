@@ -61,8 +61,10 @@ pub fn part(
     };
     let weights =
         |labels: &[u16]| -> Vec<f32> { labels.iter().map(|l| weight(usize::from(*l))).collect() };
-    // Of the whole batch, whoever has the rest of it.
-    let total_weight = weights(&batch.labels).iter().sum();
+    // Of the whole batch, whoever has the rest of it. A sum in single precision would lose most of a
+    // weight beside millions of pixels.
+    let total_weight = weights(&batch.labels).into_iter().map(f64::from);
+    let total_weight = total_weight.sum::<f64>() as f32;
     let weights = weights(own_labels);
     let labels = TensorData::new(labels, [len, height, width]);
     Part {
