@@ -5,7 +5,7 @@ use crate::gpu::field::{Curve, Flow, Table};
 use crate::potential::Potential;
 use crate::viewer::theme::{ACCENT, GRID};
 use eframe::egui::{self, Color32, RichText, Ui};
-use egui_plot::{Legend, Line, LineStyle, Plot, PlotPoints, Points, VLine};
+use egui_plot::{Legend, Line, LineStyle, Plot, PlotPoint, PlotPoints, Points, Text, VLine};
 use std::sync::Arc;
 
 /// Points of the curve.
@@ -147,11 +147,15 @@ pub fn show(lab: &mut FieldLab, ui: &mut Ui, table: &Arc<Table>, input: &FieldIn
             );
             let grey = Color32::from_gray(140);
             plot.vline(
-                VLine::new("decision boundary", boundary.distance)
+                VLine::new("", boundary.distance)
                     .color(grey)
                     .style(LineStyle::dashed_loose()),
             );
             let marked: PlotPoints<'_> = vec![[peak.distance, peak.reshaped]].into();
-            plot.points(Points::new("peak", marked).radius(5.0).color(ACCENT));
+            plot.points(Points::new("", marked).radius(5.0).color(ACCENT));
+            // In words beside them rather than in the legend, which would hide the curves' beginning.
+            let low = PlotPoint::new(boundary.distance, 0.25 * peak.reshaped);
+            let words = RichText::new("decision boundary ").small();
+            plot.text(Text::new("", low, words).anchor(egui::Align2::RIGHT_CENTER));
         });
 }
