@@ -163,5 +163,5 @@ fn every_preset_is_a_table_or_a_run() {
             flowseg::ablate::Table::read(&path, &[]).unwrap();
         }
     }
-    assert_eq!(tables, 12);
+    assert_eq!(tables, 13);
 }
