@@ -191,8 +191,8 @@ fn drawing(c: &mut Criterion) {
             source: &source,
             velocity: None,
             labels: &labels,
-            photo: 1,
-            generation: 1,
+            photo: side as u64,
+            generation: side as u64,
         };
         let mut photo = scene(11);
         photo.cloud = Some(CloudStyle {

@@ -14,11 +14,38 @@ use std::sync::Arc;
 /// What a scene depends on beside the settings.
 #[derive(Clone, Copy)]
 pub struct Moment {
-    /// Compute coarsely, for it is one of many.
-    pub coarse: bool,
+    /// What computing a slice may cost.
+    pub effort: Effort,
     /// All particles are at their end: they are shown where they started.
     pub over: bool,
 }
+
+/// How much work a slice may be: how many times, in one frame, the potential of one class is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    /// As much as it takes: on a graphics card, and for a picture that is kept.
+    Full,
+    /// What a software adapter does in a fraction of a second, once.
+    Once,
+    /// What it does with every frame.
+    Often,
+}
+
+impl Effort {
+    /// Texels along an edge of the heat map of a slice among so many classes.
+    fn texels(self, classes: usize) -> u32 {
+        let (work, most) = match self {
+            Effort::Full => return FINE,
+            Effort::Once => (2e7, FINE),
+            Effort::Often => (2e6, 192),
+        };
+        let affordable = (work / classes.max(1) as f32).sqrt() as u32;
+        affordable.clamp(48, most)
+    }
+}
+
+/// Texels along an edge of the finest heat map.
+const FINE: u32 = 512;
 
 /// What is derived from settings and kept until they change.
 #[derive(Default)]
@@ -103,7 +130,7 @@ impl Derived {
         table: Arc<Table>,
         look: Look,
         highlighted: Option<usize>,
-        Moment { coarse, over }: Moment,
+        Moment { effort, over }: Moment,
     ) -> Scene {
         let plane = plane(settings, &table);
         // Nothing can follow the network's field, and nothing shade it: it is known at points alone.
@@ -148,7 +175,7 @@ impl Derived {
                 neighbourhood: settings.shade,
                 streamlines: settings.streamlines,
                 opacity: settings.opacity,
-                resolution: if coarse { 192 } else { 512 },
+                resolution: effort.texels(table.centroids.len()),
             }),
             particles,
             cloud: settings.cloud.then_some(CloudStyle {
@@ -276,6 +303,20 @@ mod tests {
                 assert!(off.abs() < 1e-4);
             }
         }
+    }
+
+    #[test]
+    fn a_slice_among_many_classes_is_coarser_where_work_is_dear() {
+        for classes in [2, 11, 150, 1000] {
+            let texels = |effort: Effort| effort.texels(classes);
+            assert_eq!(texels(Effort::Full), 512);
+            assert!(texels(Effort::Often) <= texels(Effort::Once));
+            for (effort, work) in [(Effort::Once, 2e7), (Effort::Often, 2.4e6)] {
+                let side = texels(effort) as f32;
+                assert!(side * side * classes as f32 <= work, "{classes} {effort:?}");
+            }
+        }
+        assert_eq!(Effort::Once.texels(11), 512);
     }
 
     #[test]

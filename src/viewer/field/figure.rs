@@ -42,7 +42,7 @@ fn draw(
     let pixels = egui::vec2(size[0] as f32, size[1] as f32);
     let scale = (pixels / ROOM).min_elem().max(0.25);
     let moment = compose::Moment {
-        coarse: false,
+        effort: compose::Effort::Full,
         over: lab.renderer.as_ref().is_some_and(Renderer::settled),
     };
     let style = window.global_style();
@@ -50,7 +50,7 @@ fn draw(
     let scene = lab
         .derived
         .scene(&lab.settings, input, table, look, lab.highlighted, moment);
-    // At rest this is the scene that is shown, and nothing is computed.
+    // At rest on a graphics card this is the scene that is shown, and nothing is computed.
     picture::update(lab, gpu, &scene, input)?;
     let area = Rect::from_min_size(Pos2::ZERO, pixels / scale);
     let words = Words::lay(lab, style, &scene, area, scale, input);

@@ -9,7 +9,7 @@ use eframe::wgpu;
 
 /// Potential evaluations (steps x particles x N x panes) that a software adapter takes on in one
 /// frame of a run, and that a graphics card does.
-const WORK: [f64; 2] = [1.2e7, 1e9];
+const WORK: [f64; 2] = [4e6, 1e9];
 
 /// The picture in the window, with what it was drawn at.
 pub struct Picture {

@@ -1,5 +1,6 @@
 //! The picture of the field and all that lies over it.
 
+use super::compose::Effort;
 use super::motion::Motion;
 use super::picture::{self, Frame};
 use super::{FieldInput, FieldLab, compose, figure, inset, legend, mouse, overlay, readout};
@@ -51,7 +52,11 @@ pub fn show(
     let over = lab.renderer.as_ref().is_some_and(Renderer::settled);
     let moment = compose::Moment {
         // The fine slice stays right while the camera alone moves.
-        coarse: software && lab.motion.changing(now),
+        effort: match (software, lab.motion.changing(now)) {
+            (false, _) => Effort::Full,
+            (true, false) => Effort::Once,
+            (true, true) => Effort::Often,
+        },
         over,
     };
     let look = compose::look(ui.visuals());
