@@ -81,7 +81,7 @@ impl Chosen {
 }
 
 /// The weight of a pixel of each class: `(pixels of an average class / pixels of this class) ^
-/// exponent`, within [`WEIGHTS`]. Classes that the training split lacks weigh 1.
+/// exponent`, from a tenth to ten. Classes that the training split lacks weigh 1.
 pub fn class_weights(dataset: &Dataset, exponent: f64) -> Vec<f32> {
     let mut pixels = vec![0u64; dataset.classes().len()];
     for (class, count) in counts(dataset).into_iter().flatten() {
