@@ -12,7 +12,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 /// own pixels each, a photo is shrunk to 14/16.
 const PIXELS_PER_TOKEN: usize = 16;
 /// Rows, and columns, of the table of positions that an encoder keeps: the published grid of
-/// 37 x 37 would be a tenth of a small one's size.
+/// 37 x 37 would be a twentieth of a small one's size.
 pub const ENCODER_SIDE: usize = 16;
 
 /// Why tensors are no DINOv2.
