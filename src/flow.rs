@@ -34,9 +34,20 @@ pub enum Prediction {
     /// A logit for every class, from the photo alone: the discriminative twin. Its flow is one
     /// step to the centroid of the largest logit.
     Logits,
+    /// A logit for every class, from the photo, the state and the time: the posterior over the
+    /// centroids that a path through `x_t` may end at. The flow heads for the most probable one.
+    /// Variational flow matching (Eijkelboom et al., 2024, section 3) heads for the posterior's
+    /// mean; but the paths of training all end at centroids, and with many classes the mean of two
+    /// lies nearest to a third.
+    Posterior,
 }
 
 impl Prediction {
+    /// Whether the network has an output for every class, not for every channel of the state.
+    pub fn has_class_outputs(self) -> bool {
+        matches!(self, Prediction::Logits | Prediction::Posterior)
+    }
+
     /// The velocity for an output at state `x_t` and times `t: [B, 1, 1, 1]`. `centroids` give
     /// logits their meaning.
     pub fn velocity(
@@ -49,7 +60,7 @@ impl Prediction {
         let target = match self {
             Prediction::Velocity => return output,
             Prediction::Target => output,
-            Prediction::Logits => decided_target(output, centroids),
+            Prediction::Logits | Prediction::Posterior => decided_target(output, centroids),
         };
         (target - state) / (t.neg() + 1.0).clamp_min(REMAINING_FLOOR)
     }
@@ -140,6 +151,16 @@ pub enum Objective {
     Vanilla,
     /// No flow at all: the cross-entropy of class logits, the discriminative yardstick.
     CrossEntropy,
+    /// Variational flow matching: the cross-entropy of the posterior over the centroids at every
+    /// time of the path, see [`Prediction::Posterior`].
+    Variational,
+}
+
+impl Objective {
+    /// Whether the loss is the cross-entropy of class logits, not a distance of velocities.
+    pub fn is_of_classes(self) -> bool {
+        matches!(self, Objective::CrossEntropy | Objective::Variational)
+    }
 }
 
 /// The loss `|v_theta - sg[target]|^2` (equation 13), averaged over channels and, by their
@@ -177,7 +198,7 @@ impl Loss<'_> {
     pub fn target(&self, batch: &PathBatch, velocity: Tensor<4>) -> Tensor<4> {
         let v = batch.target.clone() - batch.source.clone();
         let correction = match self.objective {
-            Objective::Vanilla | Objective::CrossEntropy => return v,
+            Objective::Vanilla | Objective::CrossEntropy | Objective::Variational => return v,
             Objective::Reshaped | Objective::Annealed => {
                 let x1_hat = predicted_target(
                     batch.state.clone(),
@@ -206,7 +227,7 @@ impl Loss<'_> {
     }
 
     /// The cross-entropy of `logits: [B, N, H, W]`, a scalar `[1]`, averaged over the pixels
-    /// by their weight. Not a flow's loss: the yardstick.
+    /// by their weight.
     pub fn cross_entropy(batch: &PathBatch, logits: Tensor<4>) -> Tensor<1> {
         let mut labels = batch.labels.clone().clamp_min(0).unsqueeze_dim::<4>(1);
         let mut weights = batch.weights.clone();
@@ -337,8 +358,12 @@ mod tests {
         assert!((found - expected).abs() < 1e-6, "{found} {expected}");
         // And the step it takes leads to the centroid of the largest logit.
         let centroids = Centroids::kronecker(3);
-        let v = Prediction::Logits.velocity(logits, image(vec![0.5; 6]), time(0.0), &centroids);
-        let state: Vec<f32> = values(v).iter().map(|v| v + 0.5).collect();
-        assert_eq!(centroids.decode(&state), [1, 0]);
+        let at = |t: f32, prediction: Prediction| {
+            let v = prediction.velocity(logits.clone(), image(vec![0.5; 6]), time(t), &centroids);
+            let state = predicted_target(image(vec![0.5; 6]), v, time(t));
+            centroids.decode(&values(state))
+        };
+        assert_eq!(at(0.0, Prediction::Logits), [1, 0]);
+        assert_eq!(at(0.7, Prediction::Posterior), [1, 0]);
     }
 }

@@ -77,14 +77,31 @@ pub fn flow<'a>(
     sampling: Sampling,
 ) -> impl Iterator<Item = State> + 'a {
     let source = model.source(sampling.source, &photos, sampling.seed);
-    flow_from(model, source, photos, sampling)
+    flow_from(model, source, Encoded::by(model, photos), sampling)
+}
+
+/// Photos that a model's encoder has looked at.
+#[derive(Clone, Debug)]
+pub struct Encoded {
+    /// `[B, 3, H, W]`
+    photos: Tensor<4>,
+    /// What its encoder, where it has one, made of them.
+    features: Option<Tensor<3>>,
+}
+
+impl Encoded {
+    /// Looks at `photos: [B, 3, H, W]`: once for any number of flows.
+    pub fn by(model: &Model, photos: Tensor<4>) -> Self {
+        let features = model.network.encode(&photos);
+        Self { photos, features }
+    }
 }
 
 /// As [`flow`], from a source `[B, 3, H, W]` of the caller's.
 pub fn flow_from<'a>(
     model: &'a Model,
     source: Tensor<4>,
-    photos: Tensor<4>,
+    encoded: Encoded,
     sampling: Sampling,
 ) -> impl Iterator<Item = State> + 'a {
     // A classifier's flow is one straight step, whatever is asked for.
@@ -94,12 +111,11 @@ pub fn flow_from<'a>(
             solver: Solver::Euler,
             ..sampling
         },
-        Prediction::Velocity | Prediction::Target => sampling,
+        Prediction::Velocity | Prediction::Target | Prediction::Posterior => sampling,
     };
     let times = sampler::times(sampling.steps, sampling.shift);
-    let features = model.network.encode(&photos);
     Trajectory::new(source, times, sampling.solver, move |x, t| {
-        model.velocity(x, t, &photos, features.as_ref())
+        model.velocity(x, t, &encoded.photos, encoded.features.as_ref())
     })
 }
 

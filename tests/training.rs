@@ -257,7 +257,8 @@ fn a_folder_that_cannot_be_written_is_named_before_the_first_step() {
 #[test]
 fn training_lowers_the_loss_of_every_objective() {
     let folder = tempfile::tempdir().unwrap();
-    for objective in ["reshaped", "annealed", "vanilla", "cross-entropy"] {
+    let flows = ["reshaped", "annealed", "vanilla", "variational"];
+    for objective in flows.into_iter().chain(["cross-entropy"]) {
         let run = folder.path().join(objective);
         let objective = format!("loss.objective={objective}");
         let settings = [
@@ -280,6 +281,8 @@ fn every_way_of_conditioning_trains() {
     let variants: &[&[&str]] = &[
         &["model.condition=none"],
         &["model.prediction=target"],
+        &["model.patch_output=true"],
+        &["model.patch_output=true", "loss.objective=variational"],
         &["model.encoding=random"],
         &["model.encoding=farthest-point"],
         &["loss.mask_ignored=false"],

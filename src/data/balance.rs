@@ -6,7 +6,6 @@
 //! pixel. Every rare class is thus seen equally often, however few photos it has.
 
 use rand::{Rng, RngExt};
-use rayon::prelude::*;
 
 use super::dataset::{Dataset, LabelMap};
 
@@ -27,14 +26,12 @@ pub struct Chosen {
 }
 
 impl Rare {
-    /// Reads the labels of a whole data set, in parallel. Samples that can't be loaded hold
-    /// nothing; they are reported when their turn comes.
+    /// Those of a whole data set, whose labels are read.
     pub fn of(dataset: &Dataset) -> Self {
         let classes = dataset.classes().len();
-        let counts = counts(dataset);
         let mut pixels = vec![0u64; classes];
         let mut samples = vec![Vec::new(); classes];
-        for (i, counts) in counts.iter().enumerate() {
+        for (i, counts) in dataset.class_pixels().iter().enumerate() {
             for &(class, count) in counts {
                 pixels[usize::from(class)] += count;
                 samples[usize::from(class)].push(i);
@@ -84,7 +81,7 @@ impl Chosen {
 /// exponent`, from a tenth to ten. Classes that the training split lacks weigh 1.
 pub fn class_weights(dataset: &Dataset, exponent: f64) -> Vec<f32> {
     let mut pixels = vec![0u64; dataset.classes().len()];
-    for (class, count) in counts(dataset).into_iter().flatten() {
+    for &(class, count) in dataset.class_pixels().iter().flatten() {
         pixels[usize::from(class)] += count;
     }
     let present = pixels.iter().filter(|&&n| n > 0).count().max(1) as f64;
@@ -100,30 +97,3 @@ pub fn class_weights(dataset: &Dataset, exponent: f64) -> Vec<f32> {
 
 /// The least and the greatest weight of a pixel.
 const WEIGHTS: [f64; 2] = [0.1, 10.0];
-
-/// The classes of every sample and their pixels, read in parallel. Samples that can't be loaded hold
-/// nothing.
-fn counts(dataset: &Dataset) -> Vec<Vec<(u16, u64)>> {
-    let classes = dataset.classes().len();
-    (0..dataset.len())
-        .into_par_iter()
-        .map(|i| match dataset.load_labels(i) {
-            Ok(labels) => count(&labels, classes),
-            Err(_) => Vec::new(),
-        })
-        .collect()
-}
-
-/// The classes of a label map and their pixels.
-fn count(labels: &LabelMap, classes: usize) -> Vec<(u16, u64)> {
-    let mut counts = vec![0u64; classes];
-    for &label in &labels.data {
-        if let Some(count) = counts.get_mut(usize::from(label)) {
-            *count += 1;
-        }
-    }
-    (0u16..)
-        .zip(counts)
-        .filter(|(_, count)| *count > 0)
-        .collect()
-}

@@ -1,8 +1,10 @@
 //! A data set: a list of samples, on disk or drawn on demand.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use image::RgbImage;
+use rayon::prelude::*;
 
 use super::classes::ClassTable;
 use super::decode::{RawLabels, read_photo_turned, read_raw_labels};
@@ -41,7 +43,12 @@ pub struct Dataset {
     name: String,
     classes: ClassTable,
     source: Source,
+    /// Filled when first asked for, by whichever copy.
+    class_pixels: Arc<OnceLock<Vec<ClassPixels>>>,
 }
+
+/// The classes of a sample, ascending, and how many pixels each has there.
+pub type ClassPixels = Vec<(u16, u64)>;
 
 #[derive(Debug, Clone)]
 enum Source {
@@ -91,6 +98,7 @@ impl Dataset {
             name,
             classes: contents.classes,
             source,
+            class_pixels: Arc::default(),
         })
     }
 
@@ -103,6 +111,7 @@ impl Dataset {
             name: "scenes".to_owned(),
             classes,
             source: Source::Scenes { config, len },
+            class_pixels: Arc::default(),
         }
     }
 
@@ -164,6 +173,20 @@ impl Dataset {
             },
             Source::Scenes { .. } => Ok(self.load(i)?.labels),
         }
+    }
+
+    /// The classes of every sample, from reading all labels in parallel; they are read once.
+    /// Samples that can't be loaded hold nothing: they are reported when their turn comes.
+    pub fn class_pixels(&self) -> &[ClassPixels] {
+        self.class_pixels.get_or_init(|| {
+            (0..self.len())
+                .into_par_iter()
+                .map(|i| match self.load_labels(i) {
+                    Ok(labels) => count(&labels, self.classes.len()),
+                    Err(_) => Vec::new(),
+                })
+                .collect()
+        })
     }
 
     /// The name of sample `i`: its photo's file name without extension; empty past the end.
@@ -312,4 +335,18 @@ fn size(image: &RgbImage) -> (usize, usize) {
 
 fn fits(image: &RgbImage, raw: &RawLabels) -> bool {
     size(image) == (raw.width, raw.height)
+}
+
+/// The classes of a label map and their pixels.
+fn count(labels: &LabelMap, classes: usize) -> Vec<(u16, u64)> {
+    let mut counts = vec![0u64; classes];
+    for &label in &labels.data {
+        if let Some(count) = counts.get_mut(usize::from(label)) {
+            *count += 1;
+        }
+    }
+    (0u16..)
+        .zip(counts)
+        .filter(|(_, count)| *count > 0)
+        .collect()
 }

@@ -284,12 +284,14 @@ impl Run<'_> {
     ) -> Result<(), EvalError> {
         let photos: Vec<_> = group.iter().map(|(_, sample)| &sample.image).collect();
         let input = inference::input(&photos, size, &self.model.network.device());
+        let source = self.source(group, &input);
+        let photos = inference::Encoded::by(self.model, input);
         let resolutions = self.scoring.resolutions.len();
         for (i, &steps) in self.scoring.steps.iter().enumerate() {
             if stop() {
                 return Err(EvalError::Stopped);
             }
-            let predictions = self.predict(group, input.clone(), steps);
+            let predictions = self.predict(source.clone(), photos.clone(), steps);
             let seen: Vec<Seen> = group
                 .iter()
                 .zip(&predictions)
@@ -317,15 +319,19 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn predict(&self, group: &[(usize, Sample)], input: Tensor<4>, steps: usize) -> Vec<Vec<u16>> {
+    fn predict(
+        &self,
+        source: Tensor<4>,
+        photos: inference::Encoded,
+        steps: usize,
+    ) -> Vec<Vec<u16>> {
         let sampling = Sampling {
             solver: self.scoring.solver,
             steps,
             ..Sampling::default()
         };
-        let source = self.source(group, &input);
         // A flow has its source at least, so there always is a last state.
-        inference::flow_from(self.model, source, input, sampling)
+        inference::flow_from(self.model, source, photos, sampling)
             .last()
             .map_or_else(Vec::new, |state| {
                 inference::decode(&self.centroids, state.x)

@@ -44,6 +44,10 @@ pub struct NetworkConfig {
     /// Numbers a pixel that the network puts out: the state's channels, or a logit a class.
     #[serde(default = "state_channels")]
     pub outputs: usize,
+    /// Whether every token adds an output of its own, one for all pixels of its patch, to the neural
+    /// field's. The field alone has to carry a class from its token to the pixels in generated weights.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub patch_output: bool,
     /// A vision transformer that looks at the photo once, before the flow; its tokens are added to
     /// the network's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -53,6 +57,10 @@ pub struct NetworkConfig {
 /// What files of format version 1, which don't say, mean.
 fn state_channels() -> usize {
     STATE_CHANNELS
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// Named sizes.
@@ -94,6 +102,7 @@ impl Preset {
             field_blocks,
             class_conditions: 0,
             outputs: STATE_CHANNELS,
+            patch_output: false,
             encoder: None,
         }
     }
@@ -173,6 +182,7 @@ impl NetworkConfig {
             + self.field_blocks * field
             + e
             + linear(e, self.outputs)
+            + usize::from(self.patch_output) * linear(d, self.outputs)
     }
 
     /// Checks that the sizes fit together and stay within what a file could sanely claim.

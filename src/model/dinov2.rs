@@ -103,16 +103,9 @@ impl Dinov2 {
 pub fn start_encoder(encoder: Vit, checkpoint: Tensors) -> Result<Vit, TeacherError> {
     let to = encoder.config().clone();
     let (from, mut tensors) = read(checkpoint, Some(to.heads))?;
-    if from.blocks < to.blocks {
-        let (found, expected) = (from.blocks, to.blocks);
-        let what = "number of blocks";
-        return Err(TeacherError::Sizes {
-            what,
-            found,
-            expected,
-        });
-    }
     for (what, found, expected) in [
+        // More blocks than are kept do no harm.
+        ("number of blocks", from.blocks.min(to.blocks), to.blocks),
         ("width", from.width, to.width),
         ("patch size", from.patch_size, to.patch_size),
         ("MLP's width", from.mlp_width, to.mlp_width),

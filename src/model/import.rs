@@ -154,6 +154,7 @@ fn infer(tensors: &Tensors, prefix: &str) -> Result<NetworkConfig, ImportError> 
         field_blocks,
         class_conditions: table_rows - 1,
         outputs: STATE_CHANNELS,
+        patch_output: false,
         encoder: None,
     })
 }

@@ -25,8 +25,8 @@ use tensors::{Precision, TensorsError};
 /// The metadata key that marks a safetensors file as a FlowSeg model.
 pub const METADATA_KEY: &str = "flowseg";
 /// The version that this program writes, and the highest that it reads: 2 knows class logits and
-/// other encodings than the Kronecker sequence, 3 image encoders.
-pub const FORMAT_VERSION: u32 = 3;
+/// other encodings than the Kronecker sequence, 3 image encoders, 4 posteriors and patch outputs.
+pub const FORMAT_VERSION: u32 = 4;
 
 /// What a model file says of itself: JSON under [`METADATA_KEY`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -139,9 +139,9 @@ impl Model {
             return Err(ModelError::Newer(card.format));
         }
         card.network.validate()?;
-        let expected = match card.prediction {
-            Prediction::Logits => card.classes.len(),
-            Prediction::Velocity | Prediction::Target => config::STATE_CHANNELS,
+        let expected = match card.prediction.has_class_outputs() {
+            true => card.classes.len(),
+            false => config::STATE_CHANNELS,
         };
         if card.network.outputs != expected {
             let found = card.network.outputs;

@@ -33,6 +33,8 @@ pub struct Network {
     pub fields: Vec<FieldBlock>,
     /// The output.
     pub final_layer: FinalLayer,
+    /// What every token says of all pixels of its patch at once, `[D, outputs]`.
+    pub patch_output: Option<Linear>,
     /// What a photo is looked at with beforehand.
     pub encoder: Option<Vit>,
     /// From the encoder's tokens to the transformer's, `[W, D]`.
@@ -119,6 +121,9 @@ impl Network {
                 norm: init.ones(e),
                 linear: init.zero_linear(e, config.outputs),
             },
+            patch_output: config
+                .patch_output
+                .then(|| init.zero_linear(d, config.outputs)),
             encoder: encoder.map(|vit| Vit::new(vit, &mut encoder_init)),
             encoder_projection: encoder.map(|vit| encoder_init.linear(vit.width, d, true)),
             config: config.clone(),
@@ -252,7 +257,10 @@ impl Network {
             z = kernels::neural_field(z, weights, field.norm.val());
         }
         let z = kernels::rms_norm(z, self.final_layer.norm.val());
-        let output = self.final_layer.linear.forward(z, self.compute);
+        let mut output = self.final_layer.linear.forward(z, self.compute);
+        if let Some(linear) = &self.patch_output {
+            output = output + linear.forward(s, self.compute).unsqueeze_dim(1);
+        }
         let output = output.reshape([batch, rows, columns, p, p, config.outputs]);
         kernels::permute(output, [0, 5, 1, 3, 2, 4])
             .reshape([batch, config.outputs, rows * p, columns * p])
@@ -355,10 +363,16 @@ mod tests {
             }),
             ..NetworkConfig::miniature()
         };
+        let with_patch_output = NetworkConfig {
+            patch_output: true,
+            outputs: 7,
+            ..NetworkConfig::miniature()
+        };
         for config in [
             NetworkConfig::miniature(),
             Preset::Tiny.network(),
             with_encoder,
+            with_patch_output,
         ] {
             let network = Network::new(&config, 0, &Device::flex());
             assert_eq!(network.num_params(), config.parameters());
@@ -393,6 +407,23 @@ mod tests {
             assert_eq!(out.dims(), [1, 3, size[0], size[1]]);
             assert!(read(out).iter().all(|v| v.is_finite() && *v != 0.0));
         }
+    }
+
+    #[test]
+    fn a_patch_output_is_the_same_all_over_its_patch() {
+        let config = NetworkConfig {
+            patch_output: true,
+            ..NetworkConfig::miniature()
+        };
+        let mut network = Network::new(&config, 3, &Device::flex());
+        let linear = Initializer::new(5, &Device::flex()).linear(32, 3, true);
+        network.patch_output = Some(linear);
+        let out = read(run(&network, [8, 8]));
+        let at = |row: usize, column: usize| out[8 * row + column];
+        for (row, column) in [(0, 0), (0, 4), (4, 0), (4, 4)] {
+            assert_eq!(at(row, column), at(row + 3, column + 3));
+        }
+        assert!(at(0, 0) != at(0, 4) && at(0, 0) != at(4, 0));
     }
 
     #[test]

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 /// Keeps the projector's random stream apart from the network's.
 const PROJECTOR_SEED: u64 = 0x0070_726f_6a65_6374;
-/// The least length that a token is divided by.
+/// Tokens shorter than this have no direction.
 const LENGTH_FLOOR: f32 = 1e-6;
 
 /// From the network's tokens to the teacher's: three linear layers with SiLU between.
@@ -69,9 +69,13 @@ pub fn misalignment(tokens: Tensor<3>, teacher: Tensor<3>, whole: usize) -> Tens
     (cosines.neg() + (batch * count) as f32) / (whole * count) as f32
 }
 
+/// Tokens at unit length. Those without a direction stay as they are: a patch in the border of a
+/// photo that was zoomed out is grey all over, and a fresh network's token of it is exactly zero, where
+/// a length has no gradient.
 fn unit(x: Tensor<3>) -> Tensor<3> {
-    let length = x.clone().square().sum_dim(2).sqrt();
-    x / length.clamp_min(LENGTH_FLOOR)
+    let squares = x.clone().square().sum_dim(2);
+    let none = squares.clone().lower_elem(LENGTH_FLOOR * LENGTH_FLOOR);
+    x / squares.mask_fill(none, 1.0).sqrt()
 }
 
 fn unusable(path: &Path, reason: String) -> TrainError {

@@ -4,7 +4,7 @@ use super::config::Config;
 use super::recompute;
 use super::repa::{self, Projector};
 use crate::encoding::Centroids;
-use crate::flow::{Loss, Objective, PathBatch};
+use crate::flow::{Loss, PathBatch};
 use crate::model::network::{Network, Query};
 use burn::module::Module;
 use burn::optim::GradientsParams;
@@ -140,7 +140,7 @@ pub fn objective_loss(
     path: &PathBatch,
     output: Tensor<4>,
 ) -> Tensor<1> {
-    if config.loss.objective == Objective::CrossEntropy {
+    if config.loss.objective.is_of_classes() {
         return Loss::cross_entropy(path, output);
     }
     let (at, t) = (path.state.clone().autodiff(), path.t.clone().autodiff());

@@ -1,7 +1,7 @@
 //! The rules that a configuration has to keep, besides the types of its values.
 
 use super::{Config, ConfigError};
-use crate::flow::{Objective, Prediction, Source};
+use crate::flow::{Objective, Source};
 use std::fmt::Debug;
 
 fn rule(
@@ -30,10 +30,10 @@ impl Config {
         let (m, l, f) = (&self.model, &self.loss, &self.flow);
         let share = |v: f64| (0.0..=1.0).contains(&v);
         rule(
-            m.prediction != Prediction::Logits,
+            !m.prediction.has_class_outputs(),
             "model.prediction",
             m.prediction,
-            "velocity or target: logits follow from loss.objective = cross-entropy",
+            "velocity or target: logits follow from loss.objective = cross-entropy or variational",
         )?;
         rule(
             l.temperature > 0.0,
@@ -54,13 +54,15 @@ impl Config {
             m.encoder_rate,
             "from 0 to 1",
         )?;
-        if l.objective == Objective::CrossEntropy {
+        if l.objective.is_of_classes() {
             rule(
                 l.mask_ignored,
                 "loss.mask_ignored",
                 l.mask_ignored,
-                "true with cross-entropy, which has no class for ignored pixels",
+                "true with cross-entropy and variational, which have no class for ignored pixels",
             )?;
+        }
+        if l.objective == Objective::CrossEntropy {
             rule(
                 f.source == Source::Image,
                 "flow.source",

@@ -136,8 +136,8 @@ impl Config {
         toml::to_string(self).expect("sections of plain values can be written as TOML")
     }
 
-    /// The network that the model section describes, for a number of classes: with cross-entropy
-    /// it has an output for each.
+    /// The network that the model section describes, for a number of classes: with an objective of
+    /// classes it has an output for each.
     pub fn network(&self, classes: usize) -> NetworkConfig {
         let m = &self.model;
         let preset = m.preset.network();
@@ -149,10 +149,11 @@ impl Config {
             pixel_width: m.pixel_width.unwrap_or(preset.pixel_width),
             transformer_blocks: m.transformer_blocks.unwrap_or(preset.transformer_blocks),
             field_blocks: m.field_blocks.unwrap_or(preset.field_blocks),
-            outputs: match self.prediction() {
-                Prediction::Logits => classes,
-                Prediction::Velocity | Prediction::Target => STATE_CHANNELS,
+            outputs: match self.prediction().has_class_outputs() {
+                true => classes,
+                false => STATE_CHANNELS,
             },
+            patch_output: m.patch_output,
             encoder: m.encoder.is_some().then(|| VitConfig {
                 width: m.encoder_width,
                 heads: (m.encoder_width / 64).max(1),
@@ -170,6 +171,7 @@ impl Config {
     pub fn prediction(&self) -> Prediction {
         match self.loss.objective {
             Objective::CrossEntropy => Prediction::Logits,
+            Objective::Variational => Prediction::Posterior,
             _ => self.model.prediction,
         }
     }

@@ -55,6 +55,9 @@ section! {
         /// Weights to start from: a public PixNerd checkpoint (.safetensors, .ckpt) or a FlowSeg
         /// model.
         init: Option<PathBuf> = None,
+        /// Every token adds an output for its whole patch to the neural field's; of use with many
+        /// classes and a cross-entropy or variational objective.
+        patch_output: bool = false,
         /// A DINOv2 ViT-S, B or L/14 whose first blocks look at the photo once, before the flow; their
         /// tokens are added to the network's own. Files as for repa.teacher. None leaves it out.
         encoder: Option<PathBuf> = None,
@@ -82,8 +85,9 @@ section! {
 section! {
     /// What the network is trained towards.
     LossSection "loss" {
-        /// reshaped, annealed, vanilla, or cross-entropy: the discriminative twin, which predicts
-        /// class logits from the photo in one step.
+        /// reshaped, annealed, vanilla; cross-entropy: the discriminative twin, which predicts class
+        /// logits from the photo in one step; or variational: the flow by way of the posterior over
+        /// the classes at every time.
         objective: Objective = Objective::Reshaped,
         /// T(d) of the potential: log, sqrt, linear or normalized-gradient.
         operator: Operator = Operator::Log,

@@ -78,10 +78,12 @@ impl Config {
 
 /// The first setting that differs and must not.
 fn changed(a: &Config, b: &Config) -> Option<&'static str> {
-    let outputs = |c: &Config| c.network(1000).outputs;
     [
         (a.model != b.model, "model"),
-        (outputs(a) != outputs(b), "loss.objective to cross-entropy"),
+        (
+            a.prediction() != b.prediction(),
+            "loss.objective to or from cross-entropy or variational",
+        ),
         (a.data.path != b.data.path, "data.path"),
         (a.flow.source != b.flow.source, "flow.source"),
         (a.repa.teacher != b.repa.teacher, "repa.teacher"),

@@ -117,6 +117,10 @@ fn a_stage_with_a_mistake_is_named() {
             "stages.2.loss.objective=cross-entropy",
             ["stage 2", "cross-entropy"],
         ),
+        (
+            "stages.2.loss.objective=variational",
+            ["stage 2", "variational"],
+        ),
         ("stages.1.train.stepz=3", ["train.stepz", "train.steps"]),
     ] {
         let error = parse(STAGED, &[set]).unwrap_err();
@@ -132,6 +136,10 @@ fn settings_that_contradict_each_other_are_refused() {
     for (sets, word) in [
         (
             vec!["loss.objective=cross-entropy", "loss.mask_ignored=false"],
+            "loss.mask_ignored",
+        ),
+        (
+            vec!["loss.objective=variational", "loss.mask_ignored=false"],
             "loss.mask_ignored",
         ),
         (
@@ -172,7 +180,7 @@ fn the_presets_of_the_package_are_valid() {
         let config = parse(&text, &[]).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         let plan = config.plan().unwrap();
         assert!(!plan.is_empty());
-        if text.contains("[[stages]]") {
+        if path.to_string_lossy().contains("256-512") {
             let sizes: Vec<_> = plan
                 .iter()
                 .map(|s| (s.config.data.size, s.config.train.batch_size))

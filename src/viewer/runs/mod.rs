@@ -3,6 +3,7 @@
 //! It shows what a [`Watcher`] reports and touches no file itself. A frame without news draws what
 //! is at hand; nothing asks for another frame but the watcher's `wake`.
 
+mod axes;
 mod charts;
 mod list;
 mod samples;

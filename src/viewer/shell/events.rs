@@ -59,7 +59,7 @@ impl Shell {
                 self.sampling.steps = match prediction {
                     // A classifier's flow is one straight step.
                     Prediction::Logits => 1,
-                    Prediction::Velocity | Prediction::Target => self.settings.steps,
+                    _ => self.settings.steps,
                 };
                 self.wanted_steps = self.sampling.steps;
                 self.phase = Phase::Idle;

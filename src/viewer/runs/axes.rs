@@ -1,0 +1,134 @@
+//! The axes of the charts: where their marks are, and how steps and values are written.
+
+use super::list::thousands;
+use egui_plot::{GridInput, GridMark};
+
+/// Least distance of marks along the axes, in points.
+pub(super) const X_MARKS: f64 = 88.0;
+pub(super) const Y_MARKS: f64 = 36.0;
+
+/// A step as short as it can be read exactly.
+pub(super) fn step_mark(step: f64) -> String {
+    if step < 0.0 || step.fract() != 0.0 {
+        return String::new();
+    }
+    match step as u64 {
+        step if step >= 1_000_000 && step % 10_000 == 0 => format!("{} M", step as f64 / 1e6),
+        step if step >= 10_000 && step % 100 == 0 => format!("{} k", step as f64 / 1e3),
+        step => thousands(step),
+    }
+}
+
+/// A value with three to four digits that count.
+pub(super) fn number_text(value: f64) -> String {
+    let size = value.abs();
+    if value == 0.0 {
+        "0".to_owned()
+    } else if !(1e-3..1e5).contains(&size) {
+        format!("{value:.2e}")
+    } else {
+        let digits = (3 - size.log10().floor() as i32).clamp(0, 6) as usize;
+        let text = format!("{value:.digits$}");
+        match text.contains('.') {
+            true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+            false => text,
+        }
+    }
+}
+
+/// Marks at even steps of 1, 2 or 5 times a power of ten, at least `distance` points apart.
+pub(super) fn even_marks(input: &GridInput, distance: f64) -> Vec<GridMark> {
+    let (low, high) = input.bounds;
+    let step = even(point(input) * distance);
+    let count = (high - low) / step;
+    if !step.is_normal() || !(0.0..1000.0).contains(&count) {
+        return Vec::new();
+    }
+    ((low / step).ceil() as i64..=(high / step).floor() as i64)
+        .map(|i| GridMark {
+            value: i as f64 * step,
+            step_size: step,
+        })
+        .collect()
+}
+
+/// What a point of the screen is worth on the axis.
+fn point(input: &GridInput) -> f64 {
+    // The plot's finest step is its `grid_spacing`, by default 8 points.
+    input.base_step_size / 8.0
+}
+
+/// Marks of a logarithmic axis: 1, 2 and 5 times the powers of ten, or where less than that is
+/// seen, even steps of the value itself.
+pub(super) fn log_marks(input: GridInput) -> Vec<GridMark> {
+    let (low, high) = input.bounds;
+    let extent = high - low;
+    if !(f64::MIN_POSITIVE..300.0).contains(&extent) {
+        return Vec::new();
+    }
+    let mark = |value: f64, step_size: f64| GridMark { value, step_size };
+    if extent > 1.5 {
+        let decades = low.floor() as i32..=high.ceil() as i32;
+        let marks = decades.flat_map(|decade| {
+            [(1.0, 1.0), (2.0, 0.3), (5.0, 0.3)]
+                .map(|(factor, size): (f64, f64)| mark(f64::from(decade) + factor.log10(), size))
+        });
+        return marks.filter(|m| (low..=high).contains(&m.value)).collect();
+    }
+    // As far apart as even marks are, on the average.
+    let (least, most) = (10f64.powf(low), 10f64.powf(high));
+    let count = (extent / point(&input) / Y_MARKS).max(1.0);
+    let step = even((most - least) / count);
+    (1..)
+        .map(|i| ((least / step).floor() + f64::from(i)) * step)
+        .take_while(|value| *value <= most)
+        .map(|value| mark(value.log10(), extent / count))
+        .collect()
+}
+
+/// The least of 1, 2 and 5 times a power of ten that is at least `step`.
+fn even(step: f64) -> f64 {
+    let power = 10f64.powf(step.log10().floor());
+    let factors = [1.0, 2.0, 5.0, 10.0];
+    let fits = factors.into_iter().find(|factor| factor * power >= step);
+    power * fits.unwrap_or(10.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_short_and_exact() {
+        let values = [0.0, 0.5, 12.3456, 1234.6, 0.00012345, 2e6].map(number_text);
+        assert_eq!(values, ["0", "0.5", "12.35", "1235", "1.23e-4", "2.00e6"]);
+        let steps = [0.0, 400.0, 2500.0, 12_500.0, 1_250_000.0, 0.5].map(step_mark);
+        assert_eq!(steps, ["0", "400", "2 500", "12.5 k", "1.25 M", ""]);
+    }
+
+    #[test]
+    fn marks_are_round_numbers_inside_the_axis() {
+        let input = |low, high| GridInput {
+            bounds: (low, high),
+            base_step_size: 8.0 * (high - low) / 300.0,
+        };
+        let values = |marks: Vec<GridMark>| -> Vec<f64> { marks.iter().map(|m| m.value).collect() };
+        assert_eq!(
+            values(even_marks(&input(-3.0, 103.0), 60.0)),
+            [0.0, 50.0, 100.0]
+        );
+        // Three decades, then less than one.
+        let wide = values(log_marks(input(-2.0, 1.0)));
+        assert_eq!((wide.len(), wide[0], wide[9]), (10, -2.0, 1.0));
+        let narrow: Vec<f64> = values(log_marks(input(0.7f64.log10(), 3.1f64.log10())));
+        let narrow: Vec<f64> = narrow
+            .iter()
+            .map(|v| (1e6 * 10f64.powf(*v)).round() / 1e6)
+            .collect();
+        assert_eq!(narrow, [1.0, 1.5, 2.0, 2.5, 3.0]);
+        for (low, high) in [(f64::NAN, 1.0), (0.0, 0.0), (f64::NEG_INFINITY, 0.0)] {
+            assert!(log_marks(input(low, high)).is_empty());
+            assert!(even_marks(&input(low, high), 60.0).is_empty());
+        }
+    }
+}
