@@ -12,6 +12,10 @@ pub const BUILT_IN: &[(&str, &[u8])] = &[
         include_bytes!("../assets/models/street.safetensors"),
     ),
     (
+        "fashion",
+        include_bytes!("../assets/models/fashion.safetensors"),
+    ),
+    (
         FOR_SAMPLES,
         include_bytes!("../assets/models/scenes.safetensors"),
     ),

@@ -7,7 +7,7 @@ use burn::tensor::Device;
 /// Which model to use.
 #[derive(clap::Args)]
 pub struct ModelArgument {
-    /// A model file, or the name of a built-in model: street or scenes
+    /// A model file, or the name of a built-in model: street, fashion or scenes
     #[arg(long, value_name = "MODEL", default_value = "street")]
     pub model: String,
 }
