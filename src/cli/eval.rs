@@ -7,7 +7,6 @@ use crate::model::Model;
 use crate::sampler::Solver;
 use crate::{csv, files, pictures};
 use anyhow::{Context, bail};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -102,10 +101,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let last = scoring.steps.last().copied().unwrap_or_default();
     let count = arguments.worst.unwrap_or(0) as usize;
     let mut worst = Worst::new(count, model.card.classes.len());
-    let bar = ProgressBar::new(data.len() as u64);
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} ETA {eta}") {
-        bar.set_style(style);
-    }
+    let bar = super::bar(data.len());
     let mut seen = |seen: &eval::Seen| {
         if seen.steps == last {
             bar.inc(1);

@@ -19,6 +19,7 @@ use crate::verify::Check;
 use anyhow::bail;
 use burn::tensor::Device;
 use clap::{Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
 use std::process::ExitCode;
 
 /// Generative segmentation by flow matching.
@@ -89,6 +90,15 @@ fn open(choice: &Choice) -> anyhow::Result<Opened> {
         None => eprintln!("device: {opened}"),
     }
     Ok(opened)
+}
+
+/// A progress bar over so many photos, on a terminal's standard error.
+fn bar(photos: usize) -> ProgressBar {
+    let bar = ProgressBar::new(photos as u64);
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} ETA {eta}") {
+        bar.set_style(style);
+    }
+    bar
 }
 
 /// Runs the program; the exit status is 0 for done, 1 for failed and 2 for wrong usage.

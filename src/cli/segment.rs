@@ -7,8 +7,9 @@ use crate::job::{self, Message, Photo};
 use crate::model::Model;
 use crate::model::tensors::read;
 use crate::sampler::Solver;
-use crate::{files, trajectory};
+use crate::{files, kernels, trajectory};
 use anyhow::bail;
+use rayon::prelude::*;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -51,25 +52,63 @@ pub struct Arguments {
     device: DeviceArgument,
 }
 
+impl Arguments {
+    /// Whether something is wanted that shows every state, not the last alone.
+    fn keeps_states(&self) -> bool {
+        self.trajectory || self.numbers
+    }
+}
+
+/// Photos that a CPU segments side by side at most: much of a photo's work occupies one core only,
+/// but each is a whole photo in memory.
+const SIDE_BY_SIDE: usize = 4;
+
 /// Runs the command. A photo that fails is reported and the others still get their masks.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let names = names(&arguments.images)?;
     files::create_folder(&arguments.output)?;
     let opened = arguments.device.open()?;
     let model = arguments.model.load(&opened.device)?;
-    if let ([path], [name]) = (arguments.images.as_slice(), names.as_slice()) {
-        return segment(arguments, &model, path, name);
+    let photos: Vec<(&PathBuf, String)> = arguments.images.iter().zip(names).collect();
+    if let [(path, name)] = photos.as_slice() {
+        print(segment(arguments, &model, path, name)?);
+        return Ok(());
     }
+    // A trajectory's states are all in memory.
+    let at_once = match kernels::on_cpu(&opened.device) && !arguments.keeps_states() {
+        true => rayon::current_num_threads().min(SIDE_BY_SIDE),
+        false => 1,
+    };
+    let bar = super::bar(photos.len());
     let mut failed = 0;
-    for (path, name) in arguments.images.iter().zip(names) {
-        if let Err(error) = segment(arguments, &model, path, &name) {
-            eprintln!("flowseg: {}", super::one_line(&error));
-            failed += 1;
-        }
+    for group in photos.chunks(at_once) {
+        let segmented: Vec<_> = group
+            .par_iter()
+            .map(|(path, name)| segment(arguments, &model, path, name))
+            .inspect(|_| bar.inc(1))
+            .collect();
+        bar.suspend(|| {
+            for result in segmented {
+                match result {
+                    Ok(shares) => print(shares),
+                    Err(error) => {
+                        eprintln!("flowseg: {}", super::one_line(&error));
+                        failed += 1;
+                    }
+                }
+            }
+        });
     }
+    bar.finish_and_clear();
     match failed {
         0 => Ok(()),
         n => bail!("{n} of {} photos got no mask", arguments.images.len()),
+    }
+}
+
+fn print(shares: Option<serde_json::Value>) {
+    if let Some(shares) = shares {
+        println!("{shares}");
     }
 }
 
@@ -94,7 +133,13 @@ fn names(images: &[PathBuf]) -> anyhow::Result<Vec<String>> {
     Ok(names)
 }
 
-fn segment(a: &Arguments, model: &Model, path: &Path, name: &str) -> anyhow::Result<()> {
+/// Writes what was asked for of one photo; the shares of its classes, if they are wanted.
+fn segment(
+    a: &Arguments,
+    model: &Model,
+    path: &Path,
+    name: &str,
+) -> anyhow::Result<Option<serde_json::Value>> {
     let sampling = Sampling {
         solver: a.solver,
         steps: a.steps as usize,
@@ -103,7 +148,7 @@ fn segment(a: &Arguments, model: &Model, path: &Path, name: &str) -> anyhow::Res
     };
     let centroids = model.centroids();
     // Masks need the last state alone.
-    let whole = a.trajectory || a.numbers;
+    let whole = a.keeps_states();
     let (mut opened, mut failed) = (None, None);
     let mut states = Vec::new();
     let photo = Photo::File(path.to_owned());
@@ -162,10 +207,8 @@ fn segment(a: &Arguments, model: &Model, path: &Path, name: &str) -> anyhow::Res
         let path = a.output.join(artifact.file_name(name));
         export::write(artifact, &scene, &path, &|_| true)?;
     }
-    if a.json {
-        println!("{}", shares(path, &scene.labels_of_photo(), model, size));
-    }
-    Ok(())
+    Ok(a.json
+        .then(|| shares(path, &scene.labels_of_photo(), model, size)))
 }
 
 /// A state on the host.
