@@ -26,6 +26,20 @@ pub struct LabelMap {
     pub data: Vec<u16>,
 }
 
+impl LabelMap {
+    /// The pixels of each of so many classes.
+    pub fn class_pixels(&self, classes: usize) -> Vec<u64> {
+        let mut pixels = vec![0; classes];
+        for &label in &self.data {
+            match pixels.get_mut(usize::from(label)) {
+                Some(pixels) => *pixels += 1,
+                None => debug_assert_eq!(label, super::IGNORE),
+            }
+        }
+        pixels
+    }
+}
+
 /// A photo and its labels, of one size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sample {
@@ -182,7 +196,11 @@ impl Dataset {
             (0..self.len())
                 .into_par_iter()
                 .map(|i| match self.load_labels(i) {
-                    Ok(labels) => count(&labels, self.classes.len()),
+                    Ok(labels) => {
+                        let counts = labels.class_pixels(self.classes.len());
+                        let present = (0u16..).zip(counts).filter(|(_, count)| *count > 0);
+                        present.collect()
+                    }
                     Err(_) => Vec::new(),
                 })
                 .collect()
@@ -335,18 +353,4 @@ fn size(image: &RgbImage) -> (usize, usize) {
 
 fn fits(image: &RgbImage, raw: &RawLabels) -> bool {
     size(image) == (raw.width, raw.height)
-}
-
-/// The classes of a label map and their pixels.
-fn count(labels: &LabelMap, classes: usize) -> Vec<(u16, u64)> {
-    let mut counts = vec![0u64; classes];
-    for &label in &labels.data {
-        if let Some(count) = counts.get_mut(usize::from(label)) {
-            *count += 1;
-        }
-    }
-    (0u16..)
-        .zip(counts)
-        .filter(|(_, count)| *count > 0)
-        .collect()
 }

@@ -2,7 +2,6 @@
 
 use rayon::prelude::*;
 
-use super::IGNORE;
 use super::dataset::Sample;
 use super::error::DataError;
 
@@ -48,16 +47,8 @@ pub(super) fn tally(
 
 impl Tally {
     fn count(&mut self, sample: &Sample) {
-        let mut pixels = vec![0u64; self.class_pixels.len()];
-        for &label in &sample.labels.data {
-            match pixels.get_mut(usize::from(label)) {
-                Some(pixels) => *pixels += 1,
-                None => {
-                    debug_assert_eq!(label, IGNORE);
-                    self.ignored += 1;
-                }
-            }
-        }
+        let pixels = sample.labels.class_pixels(self.class_pixels.len());
+        self.ignored += sample.labels.data.len() as u64 - pixels.iter().sum::<u64>();
         let all = self.class_pixels.iter_mut().zip(&mut self.class_samples);
         for ((class_pixels, class_samples), pixels) in all.zip(pixels) {
             *class_pixels += pixels;

@@ -282,6 +282,9 @@ impl Run<'_> {
         size: [usize; 2],
         stop: &dyn Fn() -> bool,
     ) -> Result<(), EvalError> {
+        if stop() {
+            return Err(EvalError::Stopped);
+        }
         let photos: Vec<_> = group.iter().map(|(_, sample)| &sample.image).collect();
         let input = inference::input(&photos, size, &self.model.network.device());
         let source = self.source(group, &input);
