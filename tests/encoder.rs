@@ -82,6 +82,27 @@ fn an_encoder_is_trained_or_left_as_it_was_and_resumes() {
 }
 
 #[test]
+fn a_frozen_encoder_can_be_trained_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let part = |steps, rate| {
+        [
+            steps,
+            "train.checkpoint_every=3",
+            "train.learning_rate=0.02",
+            rate,
+        ]
+    };
+    let frozen = part("train.steps=3", "model.encoder_rate=0");
+    run(&out, &frozen).assert().success();
+    let still = moved(&out);
+    let trained = part("train.steps=6", "model.encoder_rate=1");
+    run(&out, &trained).arg("--resume").assert().success();
+    let after = moved(&out);
+    assert!(still < 4e-3 && after > 2.0 * still, "{still} {after}");
+}
+
+#[test]
 fn features_are_computed_once_and_change_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");

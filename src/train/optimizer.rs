@@ -149,6 +149,29 @@ struct StepMapper<'a> {
     scale: Tensor<1>,
 }
 
+impl StepMapper<'_> {
+    /// The moments of a parameter before its first update: zero in a run's first step. One that
+    /// joins later, an encoder that was frozen, finds the correction for that start over, and has
+    /// what it would have if all gradients before had been its first.
+    fn first_moments<const R: usize>(&self, grad: Tensor<R>) -> [Tensor<R>; 2] {
+        let AdamWUpdate {
+            beta1, beta2, step, ..
+        } = self.update;
+        if step <= 1 {
+            return [grad.zeros_like(), grad.zeros_like()];
+        }
+        let scale = self.scale.clone().reshape([1; R]).expand(grad.shape());
+        // A skipped step's gradient may be no number.
+        let skipped = scale.clone().equal_elem(0.0);
+        let grad = (grad * scale).mask_fill(skipped, 0.0);
+        let before = step as i32 - 1;
+        [
+            grad.clone() * (1.0 - beta1.powi(before)),
+            grad.square() * (1.0 - beta2.powi(before)),
+        ]
+    }
+}
+
 impl ModuleMapper for StepMapper<'_> {
     fn enter_module(&mut self, name: &str, _: &str) {
         self.path.enter(name);
@@ -164,7 +187,7 @@ impl ModuleMapper for StepMapper<'_> {
         let (id, tensor, mapper) = param.consume();
         let [first, second] = match self.moments.remove(&path) {
             Some(moments) => moments.map(Tensor::<R>::from_bridge),
-            None => [grad.zeros_like(), grad.zeros_like()],
+            None => self.first_moments(grad.clone()),
         };
         let decay = if R > 1 { self.update.decay } else { 0.0 };
         let share = match path.starts_with(self.slower.prefix) {

@@ -55,8 +55,8 @@ section! {
         /// Weights to start from: a public PixNerd checkpoint (.safetensors, .ckpt) or a FlowSeg
         /// model.
         init: Option<PathBuf> = None,
-        /// Every token adds an output for its whole patch to the neural field's; of use with many
-        /// classes and a cross-entropy or variational objective.
+        /// Tokens add outputs of their own, interpolated between the middles of their patches, to the
+        /// neural field's; of use with many classes and a cross-entropy or variational objective.
         patch_output: bool = false,
         /// A DINOv2 ViT-S, B or L/14 whose first blocks look at the photo once, before the flow; their
         /// tokens are added to the network's own. Files as for repa.teacher. None leaves it out.
@@ -65,7 +65,8 @@ section! {
         encoder_blocks: usize = 6,
         /// Width of the encoder's tokens: 384 for ViT-S, 768 for B, 1024 for L.
         encoder_width: usize = 384,
-        /// Learning rate of the encoder as a share of the network's; 0 leaves it as it was read.
+        /// Learning rate of the encoder as a share of the network's; 0 leaves it as it is. Stages may
+        /// differ.
         encoder_rate: f64 = 0.1,
         /// Side of a patch in pixels, where it differs from the preset's.
         patch_size: Option<usize> = None,

@@ -21,7 +21,7 @@ impl Config {
     ///
     /// # Errors
     /// A stage with a wrong value, or one that changes what a run can't change on its way: the
-    /// network, the data, the source of the flow or the teacher.
+    /// network (but for its encoder's rate), the data, the source of the flow or the teacher.
     pub fn plan(&self) -> Result<Vec<Stage>, ConfigError> {
         let whole = Config {
             stages: Vec::new(),
@@ -78,8 +78,11 @@ impl Config {
 
 /// The first setting that differs and must not.
 fn changed(a: &Config, b: &Config) -> Option<&'static str> {
+    // How fast the encoder learns is the optimiser's affair, not the network's.
+    let mut model = b.model.clone();
+    model.encoder_rate = a.model.encoder_rate;
     [
-        (a.model != b.model, "model"),
+        (a.model != model, "model"),
         (
             a.prediction() != b.prediction(),
             "loss.objective to or from cross-entropy or variational",

@@ -106,6 +106,17 @@ fn overrides_reach_every_stage_or_one() {
 }
 
 #[test]
+fn a_stage_may_train_an_encoder_that_was_frozen() {
+    let sets = [
+        "stages.1.model.encoder_rate=0",
+        "stages.2.model.encoder_rate=0.5",
+    ];
+    let plan = parse(STAGED, &sets).unwrap().plan().unwrap();
+    let rates: Vec<f64> = plan.iter().map(|s| s.config.model.encoder_rate).collect();
+    assert_eq!(rates, [0.0, 0.5]);
+}
+
+#[test]
 fn a_stage_with_a_mistake_is_named() {
     for (set, words) in [
         (
