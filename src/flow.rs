@@ -3,8 +3,9 @@
 
 use crate::encoding::Centroids;
 use crate::kernels;
+use crate::model::patches::Patches;
 use crate::potential::Potential;
-use burn::tensor::{Int, Tensor, TensorData, activation};
+use burn::tensor::{Int, Tensor, TensorData};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
@@ -48,33 +49,25 @@ impl Prediction {
         matches!(self, Prediction::Logits | Prediction::Posterior)
     }
 
-    /// The velocity for an output at state `x_t` and times `t: [B, 1, 1, 1]`. `centroids` give
-    /// logits their meaning.
-    pub fn velocity(
-        self,
-        output: Tensor<4>,
-        state: Tensor<4>,
-        t: Tensor<4>,
-        centroids: &Centroids,
-    ) -> Tensor<4> {
-        let target = match self {
-            Prediction::Velocity => return output,
-            Prediction::Target => output,
-            Prediction::Logits | Prediction::Posterior => decided_target(output, centroids),
-        };
-        (target - state) / (t.neg() + 1.0).clamp_min(REMAINING_FLOOR)
+    /// Whether the flow is one straight step, whatever is asked for: a classifier's decision knows
+    /// nothing of the state.
+    pub fn is_one_step(self) -> bool {
+        self == Prediction::Logits
     }
 }
 
-/// The centroid image that logits `[B, N, H, W]` decide for: `[B, 3, H, W]`, in every pixel the
-/// centroid of the largest logit.
-pub fn decided_target(logits: Tensor<4>, centroids: &Centroids) -> Tensor<4> {
-    let [batch, _, height, width] = logits.dims();
-    let device = logits.device();
+/// The velocity that reaches `target` in the rest of the time, from state `x_t` at times
+/// `t: [B, 1, 1, 1]`.
+pub fn velocity_towards(target: Tensor<4>, state: Tensor<4>, t: Tensor<4>) -> Tensor<4> {
+    (target - state) / (t.neg() + 1.0).clamp_min(REMAINING_FLOOR)
+}
+
+/// The centroids of classes `[B, H, W]`: `[B, 3, H, W]`.
+pub fn centroid_image(classes: Tensor<3, Int>, centroids: &Centroids) -> Tensor<4> {
+    let [batch, height, width] = classes.dims();
     let points = TensorData::new(centroids.flat_f32(), [centroids.len(), 3]);
-    let points = Tensor::<2>::from_data(points, &device);
-    let classes = logits.argmax(1).reshape([batch * height * width]);
-    let points = points.select(0, classes);
+    let points = Tensor::<2>::from_data(points, &classes.device());
+    let points = points.select(0, classes.reshape([batch * height * width]));
     let points = points.reshape([batch, height, width, 3]);
     kernels::permute(points, [0, 3, 1, 2])
 }
@@ -156,13 +149,6 @@ pub enum Objective {
     Variational,
 }
 
-impl Objective {
-    /// Whether the loss is the cross-entropy of class logits, not a distance of velocities.
-    pub fn is_of_classes(self) -> bool {
-        matches!(self, Objective::CrossEntropy | Objective::Variational)
-    }
-}
-
 /// The loss `|v_theta - sg[target]|^2` (equation 13), averaged over channels and, by their
 /// weight, pixels; zero where none counts.
 pub struct Loss<'a> {
@@ -226,16 +212,21 @@ impl Loss<'_> {
         squares.sum() / (3.0 * batch.total_weight).max(1.0)
     }
 
-    /// The cross-entropy of `logits: [B, N, H, W]`, a scalar `[1]`, averaged over the pixels
-    /// by their weight.
-    pub fn cross_entropy(batch: &PathBatch, logits: Tensor<4>) -> Tensor<1> {
-        let mut labels = batch.labels.clone().clamp_min(0).unsqueeze_dim::<4>(1);
-        let mut weights = batch.weights.clone();
+    /// The cross-entropy of logits in patches, `[B L, p p, N]`, a scalar `[1]`, averaged over the
+    /// pixels by their weight.
+    pub fn cross_entropy(batch: &PathBatch, logits: Tensor<3>, cut: Patches) -> Tensor<1> {
+        let [patches, pixels, classes] = logits.dims();
+        let mut labels = cut.cut_map(batch.labels.clone(), -1.0);
+        let mut weights = cut.cut_map(batch.weights.clone().squeeze_dim(1), 0.0);
         if logits.is_autodiff() {
             (labels, weights) = (labels.autodiff(), weights.autodiff());
         }
-        let own = activation::log_softmax(logits, 1).gather(1, labels);
-        (own * weights).sum().neg() / batch.total_weight.max(1.0)
+        let sum = kernels::cross_entropy(
+            logits.reshape([patches * pixels, classes]),
+            labels.reshape([patches * pixels]),
+            weights.reshape([patches * pixels]),
+        );
+        sum / batch.total_weight.max(1.0)
     }
 }
 
@@ -274,8 +265,7 @@ mod tests {
             }
             // A predicted target becomes the same velocity, wherever the floor is not reached.
             if t < 0.9 {
-                let none = Centroids::kronecker(0);
-                let v = Prediction::Target.velocity(x1.clone(), state, time(t), &none);
+                let v = velocity_towards(x1.clone(), state, time(t));
                 for (x, y) in values(v).iter().zip(values(x1 - x0)) {
                     prop_assert!((x - y).abs() < 1e-4);
                 }
@@ -341,7 +331,7 @@ mod tests {
     #[test]
     fn cross_entropy_is_that_of_the_labelled_pixels() {
         let device = Device::flex();
-        let logits = [[1.0f32, 5.0], [2.0, -1.0], [0.5, 0.0]];
+        let logits = [[1.0f32, 2.0, 0.5], [5.0, -1.0, 0.0]];
         let batch = PathBatch {
             source: image(vec![0.0; 6]),
             target: image(vec![0.0; 6]),
@@ -351,19 +341,32 @@ mod tests {
             weights: Tensor::from_data(TensorData::new(vec![1f32, 0.0], [1, 1, 1, 2]), &device),
             total_weight: 1.0,
         };
-        let data = TensorData::new(logits.concat(), [1, 3, 1, 2]);
-        let logits = Tensor::<4>::from_data(data, &device);
-        let expected = (1f32.exp() + 2f32.exp() + 0.5f32.exp()).ln() - 2.0;
-        let found = Loss::cross_entropy(&batch, logits.clone()).into_scalar::<f32>();
-        assert!((found - expected).abs() < 1e-6, "{found} {expected}");
-        // And the step it takes leads to the centroid of the largest logit.
-        let centroids = Centroids::kronecker(3);
-        let at = |t: f32, prediction: Prediction| {
-            let v = prediction.velocity(logits.clone(), image(vec![0.5; 6]), time(t), &centroids);
-            let state = predicted_target(image(vec![0.5; 6]), v, time(t));
-            centroids.decode(&values(state))
+        // Two patches of one pixel.
+        let data = TensorData::new(logits.concat(), [2, 1, 3]);
+        let logits = Tensor::<3>::from_data(data, &device);
+        let cut = Patches {
+            size: [1, 2],
+            side: 1,
         };
-        assert_eq!(at(0.0, Prediction::Logits), [1, 0]);
-        assert_eq!(at(0.7, Prediction::Posterior), [1, 0]);
+        let expected = (1f32.exp() + 2f32.exp() + 0.5f32.exp()).ln() - 2.0;
+        let found = Loss::cross_entropy(&batch, logits, cut).into_scalar::<f32>();
+        assert!((found - expected).abs() < 1e-6, "{found} {expected}");
+    }
+
+    #[test]
+    fn a_step_towards_decided_classes_ends_at_their_centroids() {
+        let centroids = Centroids::kronecker(3);
+        let classes = TensorData::new(vec![1, 0], [1, 1, 2]);
+        let classes = Tensor::<3, Int>::from_data(classes, &Device::flex());
+        let target = centroid_image(classes, &centroids);
+        for t in [0.0, 0.7] {
+            let state = image(vec![0.5; 6]);
+            let v = velocity_towards(target.clone(), state.clone(), time(t));
+            let end = values(predicted_target(state, v, time(t)));
+            assert_eq!(centroids.decode(&end), [1, 0]);
+            for (found, expected) in end.iter().zip(centroids.encode(&[1, 0])) {
+                assert!((found - expected).abs() < 1e-6);
+            }
+        }
     }
 }

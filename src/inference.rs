@@ -3,7 +3,7 @@
 
 use crate::data;
 use crate::encoding::Centroids;
-use crate::flow::{Prediction, Source};
+use crate::flow::Source;
 use crate::model::Model;
 use crate::model::tensors::read;
 use crate::sampler::{self, Solver, State, Trajectory};
@@ -104,14 +104,13 @@ pub fn flow_from<'a>(
     encoded: Encoded,
     sampling: Sampling,
 ) -> impl Iterator<Item = State> + 'a {
-    // A classifier's flow is one straight step, whatever is asked for.
-    let sampling = match model.card.prediction {
-        Prediction::Logits => Sampling {
+    let sampling = match model.card.prediction.is_one_step() {
+        true => Sampling {
             steps: 1,
             solver: Solver::Euler,
             ..sampling
         },
-        Prediction::Velocity | Prediction::Target | Prediction::Posterior => sampling,
+        false => sampling,
     };
     let times = sampler::times(sampling.steps, sampling.shift);
     Trajectory::new(source, times, sampling.solver, move |x, t| {

@@ -59,7 +59,7 @@ fn real(out: &Path, settings: &[&str]) -> f64 {
 #[test]
 fn the_expected_peak_is_the_real_one_within_a_quarter() {
     let folder = tempfile::tempdir().unwrap();
-    let cases: [&[&str]; 4] = [
+    let cases: [&[&str]; 5] = [
         &["data.size=[96,128]", "train.batch_size=8"],
         &["data.size=[160,224]", "train.batch_size=12"],
         &[
@@ -71,6 +71,13 @@ fn the_expected_peak_is_the_real_one_within_a_quarter() {
             "model.preset=small",
             "data.size=[128,128]",
             "train.batch_size=4",
+        ],
+        &[
+            "data.path=scenes:59@160x224",
+            "data.size=[160,224]",
+            "train.batch_size=8",
+            "loss.objective=variational",
+            "model.patch_output=true",
         ],
     ];
     let mut worst = 0.0f64;

@@ -8,6 +8,7 @@ use flowseg::data::{Batch, Dataset, LoaderConfig, SceneConfig, batch_at};
 use flowseg::flow::Prediction;
 use flowseg::inference::{self, Sampling};
 use flowseg::model::Model;
+use flowseg::model::network::Query;
 use flowseg::model::tensors::{Tensors, export, import, read};
 use flowseg::train::checkpoint::Checkpoint;
 use flowseg::train::config::{Config, Stage};
@@ -224,7 +225,11 @@ fn a_run_without_finite_gradients_stops_and_leaves_its_checkpoint() {
 fn a_posterior_over_the_classes_flows_in_many_steps() {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run");
-    let settings = ["loss.objective=variational", "train.steps=6"];
+    let settings = [
+        "loss.objective=variational",
+        "train.steps=6",
+        "model.patch_output=true",
+    ];
     train(&run, &settings).assert().success();
     let bytes = fs::read(run.join("model.safetensors")).unwrap();
     let model = Model::from_bytes(&bytes, &Device::flex()).unwrap();
@@ -232,7 +237,26 @@ fn a_posterior_over_the_classes_flows_in_many_steps() {
     assert_eq!(model.card.network.outputs, 3);
     let photo = image::open(common::photo(folder.path(), "photo.png")).unwrap();
     let photo = inference::input(&[&photo.to_rgb8()], model.card.size, &Device::flex());
-    let states: Vec<_> = inference::flow(&model, photo, Sampling::default()).collect();
+    let flow = |steps| {
+        let sampling = Sampling {
+            steps,
+            ..Sampling::default()
+        };
+        inference::flow(&model, photo.clone(), sampling).collect::<Vec<_>>()
+    };
+    // One step goes all the way to the classes of the first outputs.
+    let query = Query {
+        state: photo.clone(),
+        times: vec![0.0],
+        image: Some(photo.clone()),
+        features: None,
+        classes: None,
+    };
+    let first = model.network.forward(query).argmax(1).into_data();
+    let end = inference::decode(&model.centroids(), flow(1)[1].x.clone());
+    let classes: Vec<u16> = first.iter::<u16>().collect();
+    assert_eq!(end, [classes]);
+    let states = flow(10);
     assert_eq!(states.len(), 11);
     // Whatever it decides on the way, it arrives at a centroid in every pixel.
     let last = read(states[10].x.clone());

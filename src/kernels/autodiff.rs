@@ -95,6 +95,16 @@ differentiable!(Gelu<Flex>, 1, state(T,), |(x,), grad| {
     [Some(gelu::backward(x, grad))]
 });
 
+differentiable!(
+    CrossEntropy<Flex>,
+    1,
+    state(T, IntTensor<Flex>, T),
+    |(logits, labels, weights), grad| {
+        let dlogits = flex::cross_entropy_backward(logits, labels, weights, grad);
+        [Some(dlogits)]
+    }
+);
+
 /// Runs the forward pass and, where a parent is tracked, records the step.
 macro_rules! record {
     ($op:expr, $strategy:ty, [$($parent:ident),+], $state:expr, $output:expr) => {
@@ -193,6 +203,16 @@ impl<C: CheckpointStrategy> CpuOps for Autodiff<Flex, C> {
         let xp = x.primitive().clone();
         let output = Flex::gelu(xp.clone());
         record!(Gelu, C, [x], (xp,), output)
+    }
+
+    fn cross_entropy(
+        logits: FloatTensor<Self>,
+        labels: IntTensor<Self>,
+        weights: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let (lp, wp) = (logits.primitive().clone(), weights.primitive().clone());
+        let output = Flex::cross_entropy(lp.clone(), labels.clone(), wp.clone());
+        record!(CrossEntropy, C, [logits], (lp, labels, wp), output)
     }
 }
 

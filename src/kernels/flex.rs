@@ -1,8 +1,8 @@
 //! The operations on the CPU backend: each hands over to its own module.
 
 use super::adamw::{self, AdamWUpdate};
-use super::{CpuOps, FieldOps, Three, UpdateOps};
-use super::{attention, cpu, gelu, neural_field, norm, potential, swiglu};
+use super::{CpuOps, DecisionOps, FieldOps, Three, UpdateOps};
+use super::{attention, cpu, cross_entropy, gelu, largest, neural_field, norm, potential, swiglu};
 use crate::potential::Potential;
 use burn::backend::ops::IntTensorOps;
 use burn::backend::tensor::{FloatTensor, IntTensor};
@@ -54,11 +54,83 @@ impl CpuOps for Flex {
     fn gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {
         gelu::forward(x)
     }
+    fn cross_entropy(
+        logits: FloatTensor<Self>,
+        labels: IntTensor<Self>,
+        weights: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let loss = of_pixels(logits, labels, weights, cross_entropy::forward);
+        cpu::tensor(vec![loss], [1])
+    }
+}
+
+/// The gradient of [`CpuOps::cross_entropy`] by the logits, given that of its result.
+pub(super) fn cross_entropy_backward(
+    logits: FloatTensor<Flex>,
+    labels: IntTensor<Flex>,
+    weights: FloatTensor<Flex>,
+    gradient: FloatTensor<Flex>,
+) -> FloatTensor<Flex> {
+    let gradient = cpu::slice(&cpu::contiguous(gradient))[0];
+    let shape = logits.shape();
+    let out = of_pixels(logits, labels, weights, |pixels| {
+        cross_entropy::backward(pixels, gradient)
+    });
+    cpu::tensor(out, shape)
+}
+
+fn of_pixels<R>(
+    logits: FloatTensor<Flex>,
+    labels: IntTensor<Flex>,
+    weights: FloatTensor<Flex>,
+    work: impl FnOnce(&cross_entropy::Pixels<'_>) -> R,
+) -> R {
+    let (logits, weights) = (cpu::contiguous(logits), cpu::contiguous(weights));
+    let labels = indices(labels);
+    work(&cross_entropy::Pixels {
+        logits: cpu::slice(&logits),
+        labels: int_slice(&labels),
+        weights: cpu::slice(&weights),
+    })
+}
+
+/// Whole numbers side by side, for [`int_slice`].
+fn indices(x: IntTensor<Flex>) -> IntTensor<Flex> {
+    Flex::int_cast(x, burn::tensor::IntDType::I32).to_contiguous()
+}
+
+/// The elements of [`indices`].
+fn int_slice(indices: &IntTensor<Flex>) -> &[i32] {
+    indices
+        .as_slice::<i32>()
+        .expect("indices were just cast and laid out")
 }
 
 /// Heads of `qkv: [B, L, 3 D]`, given a norm `[d]` over the width of one.
 pub(super) fn heads(qkv: &FloatTensor<Flex>, norm: &FloatTensor<Flex>) -> usize {
     cpu::width(qkv) / 3 / cpu::width(norm)
+}
+
+impl DecisionOps for Flex {
+    fn largest(
+        features: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        shares: FloatTensor<Self>,
+        values: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let [features, weight, shares, values] =
+            [features, weight, shares, values].map(cpu::contiguous);
+        let shape = features.shape();
+        let outputs = largest::Outputs {
+            features: cpu::slice(&features),
+            weight: cpu::slice(&weight),
+            shares: cpu::slice(&shares),
+            values: cpu::slice(&values),
+        };
+        let [patches, pixels, width] = [shape[0], shape[1], shape[2]];
+        let out = largest::forward(&outputs, [patches, pixels, width]);
+        cpu::tensor(out, [patches, pixels])
+    }
 }
 
 impl UpdateOps for Flex {
@@ -107,15 +179,12 @@ impl FieldOps for Flex {
         potential: Potential,
     ) -> FloatTensor<Self> {
         let (x, centroids) = (cpu::contiguous(x), cpu::contiguous(centroids));
-        let labels = Self::int_cast(labels, burn::tensor::IntDType::I32).to_contiguous();
+        let labels = indices(labels);
         let batch = x.shape()[0];
-        let labels = labels
-            .as_slice::<i32>()
-            .expect("labels were just cast and laid out");
         let out = potential::gradient(
             potential,
             cpu::slice(&x),
-            labels,
+            int_slice(&labels),
             batch,
             cpu::slice(&centroids),
         );

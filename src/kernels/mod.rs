@@ -12,10 +12,12 @@ pub mod adamw;
 mod attention;
 mod autodiff;
 mod cpu;
+mod cross_entropy;
 mod cube;
 mod cube_potential;
 mod flex;
 mod gelu;
+mod largest;
 mod neural_field;
 mod norm;
 pub mod plain;
@@ -79,6 +81,12 @@ pub trait CpuOps: Backend {
     ) -> FloatTensor<Self>;
     /// See [`gelu`](fn@gelu).
     fn gelu(x: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// See [`cross_entropy`].
+    fn cross_entropy(
+        logits: FloatTensor<Self>,
+        labels: IntTensor<Self>,
+        weights: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
 }
 
 /// Updates in place, outside any graph.
@@ -98,6 +106,17 @@ trait UpdateOps: Backend {
         value: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
     fn square_sum(x: FloatTensor<Self>) -> FloatTensor<Self>;
+}
+
+/// Decisions, outside any graph.
+#[backend_extension(Flex)]
+trait DecisionOps: Backend {
+    fn largest(
+        features: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        shares: FloatTensor<Self>,
+        values: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
 }
 
 /// The operations with kernels of their own on every local device.
@@ -245,6 +264,45 @@ pub fn gelu<const R: usize>(x: Tensor<R>) -> Tensor<R> {
         Tensor::from_dispatch(<Dispatch as CpuOps>::gelu(x.into_dispatch()))
     } else {
         burn::tensor::activation::gelu(x)
+    }
+}
+
+/// The cross-entropy `sum_p w_p (ln sum_n exp(l_pn) - l_p,label)`, `[1]`, of `logits: [P, N]` for
+/// `labels: [P]` with class indices, those outside `0..N` with weight 0, and `weights: [P]`, which are
+/// constants.
+pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>, weights: Tensor<1>) -> Tensor<1> {
+    if on_cpu(&logits.device()) {
+        Tensor::from_dispatch(<Dispatch as CpuOps>::cross_entropy(
+            logits.into_dispatch(),
+            labels.into_dispatch(),
+            weights.into_dispatch(),
+        ))
+    } else {
+        plain::cross_entropy(logits, labels, weights)
+    }
+}
+
+/// The index of the largest of the outputs `z W + shares values` in every pixel, the first of equals,
+/// outside any graph: `z: [patches, P, E]`, `weight: [E, N]`, `shares: [P, K]`,
+/// `values: [patches, K, N]` to `[patches, P]`.
+pub fn largest(
+    z: Tensor<3>,
+    weight: Tensor<2>,
+    shares: Tensor<2>,
+    values: Tensor<3>,
+) -> Tensor<2, Int> {
+    let [z, values] = [z, values].map(Tensor::without_autodiff);
+    let [weight, shares] = [weight, shares].map(Tensor::without_autodiff);
+    if on_cpu(&z.device()) {
+        let indices = Tensor::<2>::from_dispatch(<Dispatch as DecisionOps>::largest(
+            z.into_dispatch(),
+            weight.into_dispatch(),
+            shares.into_dispatch(),
+            values.into_dispatch(),
+        ));
+        indices.int()
+    } else {
+        plain::largest(z, weight, shares, values)
     }
 }
 

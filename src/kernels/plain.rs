@@ -3,7 +3,7 @@
 use super::adamw::AdamWUpdate;
 use super::neural_field::{NORM_FLOOR, RMS_EPSILON};
 use super::norm::LAYER_EPSILON;
-use burn::tensor::{Tensor, activation};
+use burn::tensor::{Int, Tensor, activation};
 
 /// `x` with its axes in another order: axis `i` of the result is axis `axes[i]` of `x`.
 ///
@@ -45,6 +45,29 @@ pub fn modulated_norm(
     scale: Tensor<3>,
 ) -> Tensor<3> {
     rms_norm(x, weight) * (scale + 1.0) + shift
+}
+
+/// See [`super::cross_entropy`].
+pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>, weights: Tensor<1>) -> Tensor<1> {
+    let classes = logits.dims()[1] as i32;
+    let labels = labels.clamp(0, classes - 1).unsqueeze_dim(1);
+    let own = activation::log_softmax(logits, 1).gather(1, labels);
+    (own.squeeze_dim(1) * weights).sum().neg()
+}
+
+/// See [`super::largest`].
+pub fn largest(
+    z: Tensor<3>,
+    weight: Tensor<2>,
+    shares: Tensor<2>,
+    values: Tensor<3>,
+) -> Tensor<2, Int> {
+    let [patches, pixels, width] = z.dims();
+    let classes = weight.dims()[1];
+    let own = z.reshape([patches * pixels, width]).matmul(weight);
+    let own = own.reshape([patches, pixels, classes]);
+    let outputs = own + shares.unsqueeze::<3>().matmul(values);
+    outputs.argmax(2).squeeze_dim(2)
 }
 
 /// See [`super::swiglu`].

@@ -157,6 +157,50 @@ fn gelu_is_its_formula() {
 }
 
 #[test]
+fn cross_entropy_is_its_formula() {
+    // More pixels than one task takes, more classes than one vector; labels out of range have no weight.
+    let (pixels, classes) = (2500, 37);
+    let logits = random([pixels, classes], 1) * 5.0;
+    let logits = logits.detach().require_grad();
+    let device = logits.device();
+    let labels: Vec<i32> = (0..pixels as i32)
+        .map(|p| match p {
+            0 => -1,
+            4 => 99,
+            p => p * 7 % 37,
+        })
+        .collect();
+    let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [pixels]), &device);
+    let weights = (0..pixels).map(|p| (p % 4) as f32 * 1e-3).collect();
+    let weights = Tensor::<1>::from_data(TensorData::new(weights, [pixels]), &device);
+    compare!(
+        cross_entropy(logits.clone(), labels.clone(), weights.clone()),
+        plain::cross_entropy(logits.clone(), labels.clone(), weights.clone()),
+        logits
+    );
+}
+
+#[test]
+fn largest_is_its_formula() {
+    let (patches, pixels, width, kept, classes) = (5, 16, 8, 9, 21);
+    let z = random([patches, pixels, width], 1).inner();
+    let (weight, shares) = (
+        random([width, classes], 2).inner(),
+        random([pixels, kept], 3).inner(),
+    );
+    let values = random([patches, kept, classes], 4).inner();
+    let [found, expected] = [largest, plain::largest].map(|f| {
+        let args = (z.clone(), weight.clone(), shares.clone(), values.clone());
+        f(args.0, args.1, args.2, args.3)
+            .into_data()
+            .convert::<i32>()
+    });
+    found.assert_eq(&expected, true);
+    let distinct: std::collections::HashSet<i32> = found.iter::<i32>().collect();
+    assert!(distinct.len() > 5);
+}
+
+#[test]
 fn neural_field_is_its_formula() {
     let (patches, pixels, e, m) = (7, 16, 12, 24);
     let z = random([patches, pixels, e], 1);

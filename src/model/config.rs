@@ -1,5 +1,6 @@
 //! What a network is made of: sizes, presets, and how the photo enters.
 
+use super::patches::Patches;
 use super::vit::VitConfig;
 use serde::{Deserialize, Serialize};
 
@@ -44,8 +45,9 @@ pub struct NetworkConfig {
     /// Numbers a pixel that the network puts out: the state's channels, or a logit a class.
     #[serde(default = "state_channels")]
     pub outputs: usize,
-    /// Whether every token adds an output of its own, one for all pixels of its patch, to the neural
-    /// field's. The field alone has to carry a class from its token to the pixels in generated weights.
+    /// Whether the tokens add outputs of their own, interpolated between the middles of their patches,
+    /// to the neural field's. The field alone has to carry a class from its token to the pixels in
+    /// generated weights.
     #[serde(default, skip_serializing_if = "is_false")]
     pub patch_output: bool,
     /// A vision transformer that looks at the photo once, before the flow; its tokens are added to
@@ -139,9 +141,17 @@ impl NetworkConfig {
         }
     }
 
+    /// How an image of `[height, width]` is cut into patches.
+    pub fn patches(&self, size: [usize; 2]) -> Patches {
+        Patches {
+            size,
+            side: self.patch_size,
+        }
+    }
+
     /// Rows and columns of patches of an image of `[height, width]`.
     pub fn grid(&self, size: [usize; 2]) -> [usize; 2] {
-        size.map(|side| side.div_ceil(self.patch_size))
+        self.patches(size).grid()
     }
 
     /// Width of one attention head.

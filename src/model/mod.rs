@@ -6,7 +6,9 @@ pub mod config;
 pub mod dinov2;
 pub mod import;
 pub mod init;
+mod interpolate;
 pub mod network;
+pub mod patches;
 pub mod positions;
 pub mod resize;
 pub mod start;
@@ -14,7 +16,7 @@ pub mod tensors;
 pub mod vit;
 
 use crate::encoding::{Centroids, Encoding};
-use crate::flow::{Prediction, Source};
+use crate::flow::{self, Prediction, Source};
 use burn::tensor::{Device, Tensor, TensorData};
 use config::{InvalidNetwork, NetworkConfig};
 use network::{Network, Query};
@@ -156,7 +158,7 @@ impl Model {
                 "it describes {expected} parameters and the file holds {held}"
             )));
         }
-        let network = tensors::import(Network::new(&card.network, 0, device), tensors)?;
+        let network = tensors::import(Network::blank(&card.network, device), tensors)?;
         Ok(Self { network, card })
     }
 
@@ -193,11 +195,17 @@ impl Model {
             features: features.cloned(),
             classes: None,
         };
-        let output = self.network.forward(query);
+        let target = match self.card.prediction {
+            Prediction::Velocity => return self.network.forward(query),
+            Prediction::Target => self.network.forward(query),
+            Prediction::Logits | Prediction::Posterior => {
+                let classes = self.network.largest_output(query);
+                flow::centroid_image(classes, &self.centroids())
+            }
+        };
         let t = TensorData::new(vec![t], [1, 1, 1, 1]);
         let t = Tensor::<4>::from_data(t, &x.device());
-        let centroids = self.centroids();
-        self.card.prediction.velocity(output, x, t, &centroids)
+        flow::velocity_towards(target, x, t)
     }
 
     /// The state that a flow starts from, for photos `[B, 3, H, W]`: the photos themselves, or noise

@@ -7,11 +7,13 @@ use super::blocks::{
 use super::compute::Compute;
 use super::config::{NetworkConfig, POSITION_FEATURES, STATE_CHANNELS};
 use super::init::Initializer;
+use super::interpolate;
+use super::patches::Patches;
 use super::positions;
 use super::vit::Vit;
 use crate::kernels;
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Tensor, TensorData, activation, ops::PadMode};
+use burn::tensor::{Device, Int, Tensor, TensorData, activation};
 
 /// Keeps the encoder's random stream apart: the rest of a network is the same with and without.
 const ENCODER_SEED: u64 = 0x656e_636f_6465_7200;
@@ -33,7 +35,8 @@ pub struct Network {
     pub fields: Vec<FieldBlock>,
     /// The output.
     pub final_layer: FinalLayer,
-    /// What every token says of all pixels of its patch at once, `[D, outputs]`.
+    /// What every token says of the middle of its patch, `[D, outputs]`: between the middles it is
+    /// interpolated, and added to what the neural field says of each pixel.
     pub patch_output: Option<Linear>,
     /// What a photo is looked at with beforehand.
     pub encoder: Option<Vit>,
@@ -72,16 +75,30 @@ pub(crate) struct Evaluation {
     pub(crate) setting: Setting,
     /// `[B L, C, p p]`
     patches: Tensor<3>,
-    /// `[height, width]` of the state.
-    size: [usize; 2],
+    /// How the state is cut into them.
+    pub(crate) cut: Patches,
 }
 
 impl Network {
     /// A network with fresh weights drawn from `seed`, the same on every device. As in PixNerd the
     /// modulation and the output start at zero, so that every block starts as the identity.
     pub fn new(config: &NetworkConfig, seed: u64, device: &Device) -> Self {
-        let mut init = Initializer::new(seed, device);
-        let mut encoder_init = Initializer::new(seed ^ ENCODER_SEED, device);
+        let fresh = Initializer::new(seed, device);
+        let of_encoder = Initializer::new(seed ^ ENCODER_SEED, device);
+        Self::made_by(config, fresh, of_encoder)
+    }
+
+    /// A network to read weights into.
+    pub fn blank(config: &NetworkConfig, device: &Device) -> Self {
+        let blank = || Initializer::blank(device);
+        Self::made_by(config, blank(), blank())
+    }
+
+    fn made_by(
+        config: &NetworkConfig,
+        mut init: Initializer<'_>,
+        mut encoder_init: Initializer<'_>,
+    ) -> Self {
         let encoder = config.encoder.as_ref();
         let (d, e) = (config.hidden_size, config.pixel_width);
         let patch = config.in_channels() * config.patch_size * config.patch_size;
@@ -169,21 +186,68 @@ impl Network {
     pub fn forward_observed(
         &self,
         query: Query,
-        mut observe: impl FnMut(usize, &Tensor<3>),
+        observe: impl FnMut(usize, &Tensor<3>),
     ) -> Tensor<4> {
+        let [_, _, height, width] = query.state.dims();
+        let cut = self.config.patches([height, width]);
+        cut.image(self.forward_in_patches(query, observe))
+    }
+
+    /// As [`forward_observed`](Self::forward_observed), patch by patch: `[B L, p p, outputs]`. With
+    /// many classes it costs more to put their outputs in the order of an image than to compute them.
+    pub fn forward_in_patches(
+        &self,
+        query: Query,
+        observe: impl FnMut(usize, &Tensor<3>),
+    ) -> Tensor<3> {
         let evaluation = self.begin(query);
+        let tokens = self.transform(&evaluation, observe);
+        self.finish(&evaluation, evaluation.time.clone(), tokens)
+    }
+
+    /// The largest of the outputs in every pixel, `[B, H, W]`: the class, of a network with an
+    /// output for each.
+    pub fn largest_output(&self, query: Query) -> Tensor<3, Int> {
+        let evaluation = self.begin(query);
+        let tokens = self.transform(&evaluation, |_, _| ());
+        let (z, s) = self.features(&evaluation, evaluation.time.clone(), tokens);
+        let (linear, cut) = (&self.final_layer.linear, evaluation.cut);
+        let [patches, pixels, _] = z.dims();
+        // Shares add up to 1, so that a bias may go with what they are shares of.
+        let (mut values, shares) = match &self.patch_output {
+            Some(output) => {
+                let values = output.forward(s, self.compute);
+                let shares = interpolate::shares(cut.side, &z.device());
+                (interpolate::around(values, cut), shares)
+            }
+            None => {
+                let nothing = Tensor::zeros([patches, 1, self.config.outputs], &z.device());
+                (nothing, Tensor::ones([pixels, 1], &z.device()))
+            }
+        };
+        if let Some(bias) = &linear.bias {
+            values = values + bias.val().unsqueeze();
+        }
+        cut.map(kernels::largest(z, linear.weight.val(), shares, values))
+    }
+
+    /// The tokens behind the last block, `[B, L, D]`.
+    fn transform(
+        &self,
+        evaluation: &Evaluation,
+        mut observe: impl FnMut(usize, &Tensor<3>),
+    ) -> Tensor<3> {
         let mut tokens = evaluation.tokens.clone();
         for (index, block) in self.blocks.iter().enumerate() {
             tokens = block.forward(tokens, &evaluation.condition, &evaluation.setting);
             observe(index, &tokens);
         }
-        self.finish(&evaluation, evaluation.time.clone(), tokens)
+        tokens
     }
 
     /// Everything before the transformer: patches, tokens and embeddings.
     pub(crate) fn begin(&self, query: Query) -> Evaluation {
         let config = &self.config;
-        let p = config.patch_size;
         let [batch, _, height, width] = query.state.dims();
         let device = query.state.device();
         let features = match query.features {
@@ -195,18 +259,15 @@ impl Network {
             (true, None) => panic!("a network conditioned on the photo needs one"),
             (false, _) => query.state,
         };
-        let input = pad_to_multiple(input, p);
-        let channels = config.in_channels();
-        let [rows, columns] = config.grid([height, width]);
-        let tokens = rows * columns;
-
-        // [B, C, rows, p, columns, p] -> [B, rows, columns, C, p, p]
-        let patches = input.reshape([batch, channels, rows, p, columns, p]);
-        let patches = kernels::permute(patches, [0, 2, 4, 1, 3, 5]);
-        let patches = patches.reshape([batch * tokens, channels, p * p]);
+        let cut = config.patches([height, width]);
+        let patches = cut.cut(input);
+        let [rows, columns] = cut.grid();
+        let (tokens, channels) = (rows * columns, config.in_channels());
         let time = self.time(&query.times, &device);
         let class = self.class(query.classes.as_deref(), batch, &device);
-        let flat = patches.clone().reshape([batch, tokens, channels * p * p]);
+        let flat = patches
+            .clone()
+            .reshape([batch, tokens, channels * config.patch_size.pow(2)]);
         let embedded = self.patch_embedder.forward(flat, self.compute);
         let tokens = match (&self.encoder_projection, features) {
             (Some(projection), Some(features)) => {
@@ -220,7 +281,7 @@ impl Network {
             time,
             setting: self.setting([rows, columns], &device),
             patches,
-            size: [height, width],
+            cut,
         }
     }
 
@@ -237,34 +298,42 @@ impl Network {
         }
     }
 
-    /// Everything behind the transformer: the neural field of every patch. `time: [B, 1, D]` is
-    /// the evaluation's, `tokens: [B, L, D]` the last block's.
+    /// Everything behind the transformer: the neural field of every patch, `[B L, p p, outputs]`.
+    /// `time: [B, 1, D]` is the evaluation's, `tokens: [B, L, D]` the last block's.
     pub(crate) fn finish(
         &self,
         evaluation: &Evaluation,
         time: Tensor<3>,
         tokens: Tensor<3>,
-    ) -> Tensor<4> {
-        let config = &self.config;
-        let p = config.patch_size;
-        let [height, width] = evaluation.size;
-        let [rows, columns] = config.grid(evaluation.size);
+    ) -> Tensor<3> {
+        let (z, s) = self.features(evaluation, time, tokens);
+        let output = self.final_layer.linear.forward(z, self.compute);
+        match &self.patch_output {
+            Some(linear) => {
+                let values = linear.forward(s, self.compute);
+                output + interpolate::to_pixels(values, evaluation.cut)
+            }
+            None => output,
+        }
+    }
+
+    /// What the outputs are made of: features of the pixels, `[B L, p p, E]`, and of the tokens,
+    /// `[B, L, D]`.
+    fn features(
+        &self,
+        evaluation: &Evaluation,
+        time: Tensor<3>,
+        tokens: Tensor<3>,
+    ) -> (Tensor<3>, Tensor<3>) {
         let [batch, count, hidden] = tokens.dims();
-        let s = activation::silu(tokens + time).reshape([batch * count, hidden]);
+        let s = activation::silu(tokens + time);
+        let flat = s.clone().reshape([batch * count, hidden]);
         let mut z = self.embed_pixels(evaluation.patches.clone().swap_dims(1, 2));
         for field in &self.fields {
-            let weights = field.generator.forward(s.clone(), self.compute);
+            let weights = field.generator.forward(flat.clone(), self.compute);
             z = kernels::neural_field(z, weights, field.norm.val());
         }
-        let z = kernels::rms_norm(z, self.final_layer.norm.val());
-        let mut output = self.final_layer.linear.forward(z, self.compute);
-        if let Some(linear) = &self.patch_output {
-            output = output + linear.forward(s, self.compute).unsqueeze_dim(1);
-        }
-        let output = output.reshape([batch, rows, columns, p, p, config.outputs]);
-        kernels::permute(output, [0, 5, 1, 3, 2, 4])
-            .reshape([batch, config.outputs, rows * p, columns * p])
-            .slice([0..batch, 0..config.outputs, 0..height, 0..width])
+        (kernels::rms_norm(z, self.final_layer.norm.val()), s)
     }
 
     /// `[B, 1, D]`
@@ -316,119 +385,5 @@ impl Network {
     }
 }
 
-fn pad_to_multiple(x: Tensor<4>, p: usize) -> Tensor<4> {
-    let [_, _, height, width] = x.dims();
-    let (bottom, right) = (
-        height.next_multiple_of(p) - height,
-        width.next_multiple_of(p) - width,
-    );
-    if bottom == 0 && right == 0 {
-        x
-    } else {
-        x.pad((0, right, 0, bottom), PadMode::Edge)
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::super::config::{Condition, Preset};
-    use super::super::tensors::read;
-    use super::super::vit::VitConfig;
-    use super::*;
-    use crate::model::noise;
-
-    fn run(network: &Network, size: [usize; 2]) -> Tensor<4> {
-        let image = noise([1, 3, size[0], size[1]], 1, &Device::flex());
-        let query = Query {
-            state: image.clone(),
-            times: vec![0.3],
-            image: Some(image),
-            features: None,
-            classes: None,
-        };
-        network.forward(query)
-    }
-
-    #[test]
-    fn the_count_of_parameters_is_that_of_the_network() {
-        let with_encoder = NetworkConfig {
-            encoder: Some(VitConfig {
-                width: 12,
-                heads: 2,
-                blocks: 2,
-                mlp_width: 20,
-                patch_size: 3,
-                side: 4,
-                registers: 2,
-            }),
-            ..NetworkConfig::miniature()
-        };
-        let with_patch_output = NetworkConfig {
-            patch_output: true,
-            outputs: 7,
-            ..NetworkConfig::miniature()
-        };
-        for config in [
-            NetworkConfig::miniature(),
-            Preset::Tiny.network(),
-            with_encoder,
-            with_patch_output,
-        ] {
-            let network = Network::new(&config, 0, &Device::flex());
-            assert_eq!(network.num_params(), config.parameters());
-        }
-    }
-
-    #[test]
-    fn large_and_xlarge_are_the_published_networks() {
-        // Class-conditional ImageNet networks without a photo, as published: 458 M and 700 M,
-        // the REPA projector of three linear layers counted in.
-        for (preset, expected, published) in [
-            (Preset::Large, 452_113_795, 458e6),
-            (Preset::Xlarge, 700_589_219, 700e6),
-        ] {
-            let config = NetworkConfig {
-                condition: Condition::None,
-                class_conditions: 1000,
-                ..preset.network()
-            };
-            assert_eq!(config.parameters(), expected, "{preset:?}");
-            assert!((expected as f64 / published - 1.0).abs() < 0.02);
-        }
-    }
-
-    #[test]
-    fn any_size_comes_back_in_its_own_shape() {
-        let mut network = Network::new(&NetworkConfig::miniature(), 3, &Device::flex());
-        // The output layer starts at zero; give it something to say.
-        network.final_layer.linear = Initializer::new(5, &Device::flex()).linear(8, 3, true);
-        for size in [[4, 4], [8, 12], [9, 5], [1, 1], [7, 16]] {
-            let out = run(&network, size);
-            assert_eq!(out.dims(), [1, 3, size[0], size[1]]);
-            assert!(read(out).iter().all(|v| v.is_finite() && *v != 0.0));
-        }
-    }
-
-    #[test]
-    fn a_patch_output_is_the_same_all_over_its_patch() {
-        let config = NetworkConfig {
-            patch_output: true,
-            ..NetworkConfig::miniature()
-        };
-        let mut network = Network::new(&config, 3, &Device::flex());
-        let linear = Initializer::new(5, &Device::flex()).linear(32, 3, true);
-        network.patch_output = Some(linear);
-        let out = read(run(&network, [8, 8]));
-        let at = |row: usize, column: usize| out[8 * row + column];
-        for (row, column) in [(0, 0), (0, 4), (4, 0), (4, 4)] {
-            assert_eq!(at(row, column), at(row + 3, column + 3));
-        }
-        assert!(at(0, 0) != at(0, 4) && at(0, 0) != at(4, 0));
-    }
-
-    #[test]
-    fn a_fresh_network_stands_still() {
-        let network = Network::new(&NetworkConfig::miniature(), 3, &Device::flex());
-        assert!(read(run(&network, [8, 8])).iter().all(|v| *v == 0.0));
-    }
-}
+mod tests;

@@ -135,7 +135,7 @@ pub struct Vit {
 }
 
 impl Vit {
-    /// Fresh weights.
+    /// With the weights that `init` makes.
     pub fn new(config: &VitConfig, init: &mut Initializer) -> Self {
         let (w, p) = (config.width, config.patch_size);
         Self {

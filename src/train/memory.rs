@@ -85,7 +85,10 @@ impl Estimate {
         let part = share.div_ceil(t.accumulate) as u64;
         let pixels = (config.data.size[0] * config.data.size[1]) as u64;
 
-        let kept = Kept::new(&network, config.data.size, composed, part);
+        // The CPU's cross-entropy keeps the logits and makes their gradient, nothing between.
+        let fused = !composed && config.prediction().has_class_outputs();
+        let copies = if fused { 1 } else { 3 };
+        let kept = Kept::new(&network, config.data.size, composed, copies, part);
         let blocks = network.transformer_blocks as u64;
         let tokens = part * kept.tokens * network.hidden_size as u64;
         let projector = teacher.map_or(0, |size| {
@@ -118,7 +121,8 @@ impl Estimate {
             };
         let outputs = network.outputs as u64;
         let ahead = BATCHES_AHEAD * config.data.workers.max(1) as u64;
-        let batches = whole * pixels * (4 * ahead + 15) + part * pixels * 4 * outputs.max(3);
+        let batches = whole * pixels * (4 * ahead + 15)
+            + part * pixels * 4 * if fused { 3 } else { outputs.max(3) };
         let several = u64::from(t.accumulate > 1 || t.checkpointing);
         let gradients = (1 + several) * (parameters + projector);
         let state = 4 * parameters + 3 * projector;
@@ -164,7 +168,14 @@ struct Kept {
 }
 
 impl Kept {
-    fn new(network: &NetworkConfig, size: [usize; 2], composed: bool, part: u64) -> Self {
+    /// `copies` of the outputs are kept.
+    fn new(
+        network: &NetworkConfig,
+        size: [usize; 2],
+        composed: bool,
+        copies: u64,
+        part: u64,
+    ) -> Self {
         let [rows, columns] = network.grid(size);
         let tokens = (rows * columns) as u64;
         let (d, mlp) = (network.hidden_size as u64, network.mlp_width() as u64);
@@ -182,7 +193,7 @@ impl Kept {
             + 2 * network.in_channels() as u64 * pixels
             + (fields + 2) * e * pixels
             + fields * generated
-            + 3 * outputs * pixels;
+            + copies * outputs * pixels;
         // Gradients of the output and of the first field's weights; those of its pixels take the
         // place of what the final layer kept.
         let way_back = generated + outputs * pixels;

@@ -27,8 +27,7 @@ pub(super) fn gradients(
     let time = evaluation.time.clone().inner();
     let condition = evaluation.condition.clone().inner();
     let untracked = network.valid();
-    let grid = network.config().grid(part.size());
-    let setting = untracked.setting(grid, &untracked.device());
+    let setting = untracked.setting(evaluation.cut.grid(), &untracked.device());
     let mut inputs = vec![evaluation.tokens.clone().inner()];
     for block in &untracked.blocks {
         let tokens = inputs[inputs.len() - 1].clone();
@@ -43,8 +42,9 @@ pub(super) fn gradients(
         leaf(inputs.pop().unwrap_or_else(|| time.clone())),
         leaf(time),
     );
-    let output = network.finish(&evaluation, at.clone(), last.clone());
-    let loss = objective_loss(config, centroids, &part.path, output);
+    let outputs = network.finish(&evaluation, at.clone(), last.clone());
+    let cut = evaluation.cut;
+    let loss = objective_loss(config, centroids, &part.path, outputs, cut);
     let mut total = loss.clone().inner();
     let gradients = (loss * scale.clone()).backward();
     let (mut of_tokens, of_time) = (gradient(&last, &gradients), gradient(&at, &gradients));

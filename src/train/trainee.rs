@@ -4,8 +4,9 @@ use super::config::Config;
 use super::recompute;
 use super::repa::{self, Projector};
 use crate::encoding::Centroids;
-use crate::flow::{Loss, PathBatch};
+use crate::flow::{self, Loss, PathBatch, Prediction};
 use crate::model::network::{Network, Query};
+use crate::model::patches::Patches;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, s};
@@ -103,12 +104,13 @@ impl Trainee {
     fn loss(&self, config: &Config, centroids: &Centroids, part: &Part) -> Tensor<1> {
         let mut aligned = None;
         let query = part.query(config, &self.network);
-        let output = self.network.forward_observed(query, |block, tokens| {
+        let outputs = self.network.forward_in_patches(query, |block, tokens| {
             if let Some(loss) = self.alignment(config, part, block, tokens) {
                 aligned = Some(loss);
             }
         });
-        let loss = objective_loss(config, centroids, &part.path, output);
+        let cut = self.network.config().patches(part.size());
+        let loss = objective_loss(config, centroids, &part.path, outputs, cut);
         match aligned {
             Some(aligned) => loss + aligned,
             None => loss,
@@ -133,18 +135,24 @@ impl Trainee {
     }
 }
 
-/// The loss of a network's output, by the configured objective.
+/// The loss of a network's outputs in patches, `[B L, p p, outputs]`, by the configured objective.
 pub fn objective_loss(
     config: &Config,
     centroids: &Centroids,
     path: &PathBatch,
-    output: Tensor<4>,
+    outputs: Tensor<3>,
+    cut: Patches,
 ) -> Tensor<1> {
-    if config.loss.objective.is_of_classes() {
-        return Loss::cross_entropy(path, output);
-    }
-    let (at, t) = (path.state.clone().autodiff(), path.t.clone().autodiff());
-    let velocity = config.prediction().velocity(output, at, t, centroids);
+    let velocity = match config.prediction() {
+        Prediction::Logits | Prediction::Posterior => {
+            return Loss::cross_entropy(path, outputs, cut);
+        }
+        Prediction::Velocity => cut.image(outputs),
+        Prediction::Target => {
+            let (at, t) = (path.state.clone().autodiff(), path.t.clone().autodiff());
+            flow::velocity_towards(cut.image(outputs), at, t)
+        }
+    };
     let loss = Loss {
         objective: config.loss.objective,
         potential: config.potential(),

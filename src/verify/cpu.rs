@@ -73,7 +73,10 @@ pub fn against_cpu(device: &Device) -> Vec<Check> {
         );
     }
     check("a small network", 1e-3, &|device| {
-        let config = NetworkConfig::miniature();
+        let config = NetworkConfig {
+            patch_output: true,
+            ..NetworkConfig::miniature()
+        };
         let network = Network::new(&config, 7, device);
         // Fresh modulation is zero, which would leave most of the network out.
         let mut tensors = tensors::export(&network);

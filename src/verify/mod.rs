@@ -138,7 +138,7 @@ pub fn fixture(
                     source,
                 }
             })?;
-        let network = Network::new(&config, 0, device);
+        let network = Network::blank(&config, device);
         let network = tensors::import(network, tensors).map_err(|source| VerifyError::Tensors {
             path: weights.to_owned(),
             source,

@@ -54,7 +54,7 @@ impl Config {
             m.encoder_rate,
             "from 0 to 1",
         )?;
-        if l.objective.is_of_classes() {
+        if self.prediction().has_class_outputs() {
             rule(
                 l.mask_ignored,
                 "loss.mask_ignored",

@@ -1,7 +1,6 @@
 //! What the worker, the opener and the exports found, and what that does to the state.
 
 use super::{Phase, Shell, Shown};
-use crate::flow::Prediction;
 use crate::job::Worker;
 use crate::viewer::album::{Album, Item};
 use crate::viewer::flow::Flow;
@@ -56,10 +55,9 @@ impl Shell {
                 });
                 self.colour_model();
                 self.marks.hidden.clear();
-                self.sampling.steps = match prediction {
-                    // A classifier's flow is one straight step.
-                    Prediction::Logits => 1,
-                    _ => self.settings.steps,
+                self.sampling.steps = match prediction.is_one_step() {
+                    true => 1,
+                    false => self.settings.steps,
                 };
                 self.wanted_steps = self.sampling.steps;
                 self.phase = Phase::Idle;

@@ -1,0 +1,83 @@
+//! The class of every pixel on the CPU, patch by patch: the outputs of all classes, far more numbers
+//! than anything else that a network computes, never leave the processor's cache.
+
+use super::cpu::{Matrix, matmul};
+use super::simd::{max, wide};
+use rayon::prelude::*;
+
+/// What outputs `z W + shares values` are computed from, for every patch on its own.
+pub struct Outputs<'a> {
+    /// Features of the pixels, `[patches, P, E]`.
+    pub features: &'a [f32],
+    /// W, `[E, N]`.
+    pub weight: &'a [f32],
+    /// Shares of a patch's K values in each pixel, `[P, K]`.
+    pub shares: &'a [f32],
+    /// `[patches, K, N]`
+    pub values: &'a [f32],
+}
+
+/// The index of the largest output in each pixel, the first of equals: `[patches, P]`.
+pub fn forward(outputs: &Outputs<'_>, [patches, pixels, width]: [usize; 3]) -> Vec<f32> {
+    let classes = outputs.weight.len() / width;
+    let kept = outputs.shares.len() / pixels;
+    let inner = width + kept;
+    let mut out = vec![0.0; patches * pixels];
+    out.par_chunks_mut(pixels)
+        .zip(outputs.features.par_chunks(pixels * width))
+        .zip(outputs.values.par_chunks(kept * classes))
+        .for_each_init(
+            || Scratch::new(outputs, [pixels, inner, classes]),
+            |scratch, ((out, features), values)| {
+                for (row, features) in scratch
+                    .left
+                    .chunks_exact_mut(inner)
+                    .zip(features.chunks_exact(width))
+                {
+                    row[..width].copy_from_slice(features);
+                }
+                scratch.right[width * classes..].copy_from_slice(values);
+                let (left, right) = (
+                    Matrix::rows(&scratch.left, inner),
+                    Matrix::rows(&scratch.right, classes),
+                );
+                let shape = [pixels, inner, classes];
+                matmul(shape, 1.0, left, right, &mut scratch.product);
+                wide(|| {
+                    for (out, row) in out.iter_mut().zip(scratch.product.chunks_exact(classes)) {
+                        let largest = max(row);
+                        let index = row.iter().position(|v| *v == largest);
+                        *out = index.unwrap_or(0) as f32;
+                    }
+                });
+            },
+        );
+    out
+}
+
+/// `[z | shares]`, `[W ; values]` and their product, reused from patch to patch.
+struct Scratch {
+    left: Vec<f32>,
+    right: Vec<f32>,
+    product: Vec<f32>,
+}
+
+impl Scratch {
+    fn new(outputs: &Outputs<'_>, [pixels, inner, classes]: [usize; 3]) -> Self {
+        let kept = outputs.shares.len() / pixels;
+        let mut left = vec![0.0; pixels * inner];
+        for (row, shares) in left
+            .chunks_exact_mut(inner)
+            .zip(outputs.shares.chunks_exact(kept))
+        {
+            row[inner - kept..].copy_from_slice(shares);
+        }
+        let mut right = outputs.weight.to_vec();
+        right.resize(inner * classes, 0.0);
+        Self {
+            left,
+            right,
+            product: vec![0.0; pixels * classes],
+        }
+    }
+}
