@@ -3,7 +3,7 @@
 
 use crate::encoding::Centroids;
 use crate::kernels;
-use crate::model::patches::Patches;
+use crate::patches::Patches;
 use crate::potential::Potential;
 use burn::tensor::{Int, Tensor, TensorData};
 use rand::RngExt;

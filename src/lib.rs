@@ -11,6 +11,7 @@
 //! | path, prediction, reshaped target, eq. 1 to 5, 12 and 13 | [`flow`] |
 //! | Euler sampling, and other solvers | [`sampler`] |
 //! | pixel neural field on a transformer, section 4.3 | [`model`] |
+//! | images in patches and back | [`patches`] |
 //! | the frozen teacher of REPA | [`model::dinov2`] |
 //! | starting from PixNerd, section 5.1 | [`model::start`] |
 //! | fused operations, forward and backward | [`kernels`] |
@@ -53,6 +54,7 @@ pub mod kernels;
 pub mod model;
 pub mod models;
 pub mod palette;
+pub mod patches;
 pub mod pictures;
 pub mod potential;
 pub mod runs;

@@ -21,8 +21,8 @@ pub struct Augment {
     /// Whether brightness, contrast, saturation and (slightly) hue change, and one photo in
     /// twenty turns grey.
     pub photometric: bool,
-    /// Share of the crops, 0 to 1, that are made around a pixel of a rare class (see
-    /// [`Rare`](super::balance::Rare)), in a photo that is chosen for it.
+    /// Share of the samples, 0 to 1, whose photo is chosen for a rare class (see
+    /// [`Rare`](super::balance::Rare)); a crop is then made around one of the class's pixels.
     pub balance: f32,
 }
 

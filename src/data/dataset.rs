@@ -6,6 +6,8 @@ use std::sync::{Arc, OnceLock};
 use image::RgbImage;
 use rayon::prelude::*;
 
+use crate::trajectory;
+
 use super::classes::ClassTable;
 use super::decode::{RawLabels, read_photo_turned, read_raw_labels};
 use super::error::DataError;
@@ -28,15 +30,10 @@ pub struct LabelMap {
 
 impl LabelMap {
     /// The pixels of each of so many classes.
-    pub fn class_pixels(&self, classes: usize) -> Vec<u64> {
-        let mut pixels = vec![0; classes];
-        for &label in &self.data {
-            match pixels.get_mut(usize::from(label)) {
-                Some(pixels) => *pixels += 1,
-                None => debug_assert_eq!(label, super::IGNORE),
-            }
-        }
-        pixels
+    pub fn class_pixels(&self, classes: usize) -> Vec<usize> {
+        let known = |label: &u16| usize::from(*label) < classes || *label == super::IGNORE;
+        debug_assert!(self.data.iter().all(known));
+        trajectory::counts(&self.data, classes)
     }
 }
 
@@ -199,7 +196,9 @@ impl Dataset {
                     Ok(labels) => {
                         let counts = labels.class_pixels(self.classes.len());
                         let present = (0u16..).zip(counts).filter(|(_, count)| *count > 0);
-                        present.collect()
+                        present
+                            .map(|(class, count)| (class, count as u64))
+                            .collect()
                     }
                     Err(_) => Vec::new(),
                 })

@@ -48,10 +48,10 @@ pub(super) fn tally(
 impl Tally {
     fn count(&mut self, sample: &Sample) {
         let pixels = sample.labels.class_pixels(self.class_pixels.len());
-        self.ignored += sample.labels.data.len() as u64 - pixels.iter().sum::<u64>();
+        self.ignored += (sample.labels.data.len() - pixels.iter().sum::<usize>()) as u64;
         let all = self.class_pixels.iter_mut().zip(&mut self.class_samples);
         for ((class_pixels, class_samples), pixels) in all.zip(pixels) {
-            *class_pixels += pixels;
+            *class_pixels += pixels as u64;
             *class_samples += u64::from(pixels > 0);
         }
         let size = [sample.labels.height, sample.labels.width];

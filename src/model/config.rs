@@ -1,7 +1,7 @@
 //! What a network is made of: sizes, presets, and how the photo enters.
 
-use super::patches::Patches;
 use super::vit::VitConfig;
+use crate::patches::Patches;
 use serde::{Deserialize, Serialize};
 
 /// Channels of the state: colours.

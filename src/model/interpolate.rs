@@ -1,6 +1,6 @@
 //! Values of the tokens at the pixels between them.
 
-use super::patches::Patches;
+use crate::patches::Patches;
 use burn::tensor::{Device, Tensor, TensorData};
 
 /// A token and those around it, row by row.

@@ -8,7 +8,6 @@ pub mod import;
 pub mod init;
 mod interpolate;
 pub mod network;
-pub mod patches;
 pub mod positions;
 pub mod resize;
 pub mod start;

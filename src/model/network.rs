@@ -8,10 +8,10 @@ use super::compute::Compute;
 use super::config::{NetworkConfig, POSITION_FEATURES, STATE_CHANNELS};
 use super::init::Initializer;
 use super::interpolate;
-use super::patches::Patches;
 use super::positions;
 use super::vit::Vit;
 use crate::kernels;
+use crate::patches::Patches;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor, TensorData, activation};
 

@@ -6,7 +6,7 @@ use super::repa::{self, Projector};
 use crate::encoding::Centroids;
 use crate::flow::{self, Loss, PathBatch, Prediction};
 use crate::model::network::{Network, Query};
-use crate::model::patches::Patches;
+use crate::patches::Patches;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, s};

@@ -4,16 +4,20 @@ use crate::model::noise;
 use crate::model::tensors::read;
 use crate::model::vit::VitConfig;
 
-fn run(network: &Network, size: [usize; 2]) -> Tensor<4> {
-    let image = noise([1, 3, size[0], size[1]], 1, &Device::flex());
-    let query = Query {
-        state: image.clone(),
-        times: vec![0.3],
-        image: Some(image),
+/// A question about photos that are their own states.
+fn query(photos: Tensor<4>, times: &[f32]) -> Query {
+    Query {
+        state: photos.clone(),
+        times: times.to_vec(),
+        image: Some(photos),
         features: None,
         classes: None,
-    };
-    network.forward(query)
+    }
+}
+
+fn run(network: &Network, size: [usize; 2]) -> Tensor<4> {
+    let image = noise([1, 3, size[0], size[1]], 1, &Device::flex());
+    network.forward(query(image, &[0.3]))
 }
 
 #[test]
@@ -110,13 +114,7 @@ fn the_largest_output_is_that_of_the_outputs() {
         network.patch_output = patch_output.then(|| init.linear(32, 5, true));
         for size in [[8, 12], [9, 5]] {
             let image = noise([2, 3, size[0], size[1]], 1, &Device::flex());
-            let query = || Query {
-                state: image.clone(),
-                times: vec![0.3, 0.6],
-                image: Some(image.clone()),
-                features: None,
-                classes: None,
-            };
+            let query = || query(image.clone(), &[0.3, 0.6]);
             let [expected, found] = [
                 network.forward(query()).argmax(1).squeeze_dim(1),
                 network.largest_output(query()),

@@ -156,7 +156,7 @@ section! {
         flip: bool = true,
         /// Random brightness, contrast, saturation and hue.
         photometric: bool = true,
-        /// Share of crops, 0 to 1, that are made around a pixel of a rare class.
+        /// Share of samples, 0 to 1, whose photo is chosen for a rare class; crops then show it.
         balance: f32 = 0.0,
         /// Memory for decoded photos, in MiB.
         cache_mib: usize = 1024,

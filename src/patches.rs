@@ -20,7 +20,7 @@ impl Patches {
     }
 
     /// `[B, C, H, W]` to `[B L, C, p p]`, continued with the pixels of its border.
-    pub(super) fn cut(self, image: Tensor<4>) -> Tensor<3> {
+    pub fn cut(self, image: Tensor<4>) -> Tensor<3> {
         let [batch, channels, ..] = image.dims();
         let ([rows, columns], p) = (self.grid(), self.side);
         let image = self.padded(image, PadMode::Edge);
