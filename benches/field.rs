@@ -2,7 +2,7 @@
 //! Figure 1 (b) at the size that it has in a window of 1280 x 800, and how it grows with arrows,
 //! particles, points of a photo and N. Every figure is a frame until the device is idle again.
 
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use divan::Bencher;
 use flowseg::encoding::Centroids;
 use flowseg::gpu::field::{
     ArrowPlace, Arrows, Camera, Cloud, CloudColours, CloudState, CloudStyle, Detail, FieldKind,
@@ -10,8 +10,8 @@ use flowseg::gpu::field::{
     Slice, Table, seeds,
 };
 use flowseg::potential::{Operator, Potential};
+use std::cell::RefCell;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// Of the field's picture in a window of 1280 x 800.
 const SIZE: [u32; 2] = [630, 560];
@@ -124,21 +124,43 @@ const QUICK: Detail = Detail {
     strokes: 1.0,
 };
 
-fn drawing(c: &mut Criterion) {
-    let mut lab = Lab::new();
-    let mut group = c.benchmark_group("a frame of an orbit");
-    group.sample_size(20);
-    let mut figure = scene(11);
-    figure.slice = Some(slice(512));
-    figure.particles = Some(particles(48, 48));
-    for (name, detail) in [("at rest", Detail::FULL), ("in motion", QUICK)] {
-        group.bench_function(format!("figure 1b {name}"), |b| {
-            lab.update(&figure);
-            while lab.renderer.advance(100).expect("the driver advances") {}
-            b.iter(|| lab.orbit(&mut figure, detail));
-        });
+thread_local! {
+    /// Shared by all benches: a device and its pipelines take a second to make.
+    static LAB: RefCell<Lab> = RefCell::new(Lab::new());
+}
+
+fn main() {
+    divan::main();
+}
+
+/// Times an orbit, a frame at a time, once what the scene shows has come to rest.
+fn orbit(bencher: Bencher, mut scene: Scene, detail: Detail) {
+    LAB.with_borrow_mut(|lab| {
+        lab.update(&scene);
+        while lab.renderer.advance(100).expect("the driver advances") {}
+        bencher.bench_local(|| lab.orbit(&mut scene, detail));
+    });
+}
+
+#[divan::bench_group(sample_count = 20, sample_size = 1)]
+mod frame_of_an_orbit {
+    use super::*;
+
+    #[divan::bench(args = ["at rest", "in motion"])]
+    fn figure_1b(bencher: Bencher, camera: &str) {
+        let mut figure = scene(11);
+        figure.slice = Some(slice(512));
+        figure.particles = Some(particles(48, 48));
+        let detail = if camera == "at rest" {
+            Detail::FULL
+        } else {
+            QUICK
+        };
+        orbit(bencher, figure, detail);
     }
-    for part in ["centroids", "slice", "streamlines", "trails"] {
+
+    #[divan::bench(args = ["centroids", "slice", "streamlines", "trails"])]
+    fn only(bencher: Bencher, part: &str) {
         let mut only = scene(11);
         match part {
             "slice" => {
@@ -156,33 +178,33 @@ fn drawing(c: &mut Criterion) {
             "trails" => only.particles = Some(particles(48, 48)),
             _ => {}
         }
-        group.bench_function(format!("{part} only"), |b| {
-            lab.update(&only);
-            while lab.renderer.advance(100).expect("the driver advances") {}
-            b.iter(|| lab.orbit(&mut only, QUICK));
-        });
+        orbit(bencher, only, QUICK);
     }
-    for per_axis in [4, 8, 16, 24] {
+
+    #[divan::bench(args = [4, 8, 16, 24])]
+    fn arrows_per_axis(bencher: Bencher, per_axis: u32) {
         let mut arrows = scene(11);
         arrows.arrows = Some(Arrows {
             place: ArrowPlace::Cube,
             per_axis,
         });
-        let id = BenchmarkId::new("arrows", per_axis.pow(3));
-        group.bench_function(id, |b| b.iter(|| lab.orbit(&mut arrows, QUICK)));
+        orbit(bencher, arrows, QUICK);
     }
-    for count in [1000, 10_000, 100_000] {
+
+    #[divan::bench(args = [1000, 10_000, 100_000])]
+    fn swarm_of(bencher: Bencher, count: usize) {
         let mut swarm = scene(11);
         swarm.particles = Some(particles(count, 0));
-        let id = BenchmarkId::new("particles", count);
-        group.bench_function(id, |b| b.iter(|| lab.orbit(&mut swarm, QUICK)));
+        orbit(bencher, swarm, QUICK);
     }
-    for classes in [2, 11, 150, 1000] {
-        let mut table = scene(classes);
-        let id = BenchmarkId::new("classes", classes);
-        group.bench_function(id, |b| b.iter(|| lab.orbit(&mut table, QUICK)));
+
+    #[divan::bench(args = [2, 11, 150, 1000])]
+    fn classes(bencher: Bencher, classes: usize) {
+        orbit(bencher, scene(classes), QUICK);
     }
-    for side in [128, 512] {
+
+    #[divan::bench(args = [128, 512])]
+    fn cloud_of_a_photo_of_side(bencher: Bencher, side: usize) {
         let source: Vec<f32> = (0..3 * side * side).map(|i| (i as f32).sin()).collect();
         let labels = vec![0; side * side];
         let cloud = Cloud {
@@ -200,9 +222,8 @@ fn drawing(c: &mut Criterion) {
             colours: CloudColours::State,
             most: 1 << 22,
         });
-        let id = BenchmarkId::new("points of a photo", side * side);
-        group.bench_function(id, |b| {
-            b.iter(|| {
+        LAB.with_borrow_mut(|lab| {
+            bencher.bench_local(|| {
                 photo.camera.orbit(0.01, 0.0);
                 lab.update_with(&photo, Some(&cloud));
                 lab.draw(QUICK);
@@ -211,45 +232,45 @@ fn drawing(c: &mut Criterion) {
     }
 }
 
-fn computing(c: &mut Criterion) {
-    let mut lab = Lab::new();
-    let mut group = c.benchmark_group("computing");
-    group.sample_size(10);
-    for classes in [11, 150, 1000] {
+#[divan::bench_group(sample_count = 10, sample_size = 1)]
+mod computing {
+    use super::*;
+
+    #[divan::bench(args = [[192, 11], [512, 11], [192, 150], [512, 150], [192, 1000], [512, 1000]])]
+    fn slice_of_side_and_classes(bencher: Bencher, [side, classes]: [usize; 2]) {
         let mut sliced = scene(classes);
-        for resolution in [192, 512] {
-            sliced.slice = Some(Slice {
-                streamlines: 0,
-                ..slice(resolution)
+        sliced.slice = Some(Slice {
+            streamlines: 0,
+            ..slice(side as u32)
+        });
+        LAB.with_borrow_mut(|lab| {
+            bencher.bench_local(|| {
+                if let Some(slice) = &mut sliced.slice {
+                    slice.plane.origin[2] = 0.9 * slice.plane.origin[2] + 0.03;
+                }
+                lab.update(&sliced);
             });
-            let name = format!("slice of {resolution} x {resolution}, N");
-            group.bench_function(BenchmarkId::new(name, classes), |b| {
-                b.iter(|| {
-                    if let Some(slice) = &mut sliced.slice {
-                        slice.plane.origin[2] = 0.9 * slice.plane.origin[2] + 0.03;
-                    }
-                    lab.update(&sliced);
-                });
-            });
-        }
-        let mut swarm = scene(classes);
-        swarm.particles = Some(particles(20_000, 0));
-        lab.update(&swarm);
-        // Particles that have arrived cost nothing: every step is one from the start.
-        let mut step = |_| {
-            lab.renderer.restart(&swarm).expect("the driver takes them");
-            lab.wait();
-            let begin = Instant::now();
-            lab.renderer.advance(1).expect("the driver advances");
-            lab.wait();
-            begin.elapsed()
-        };
-        let id = BenchmarkId::new("a step of 20000 particles, N", classes);
-        group.bench_function(id, |b| {
-            b.iter_custom(|count| (0..count).map(&mut step).sum())
         });
     }
-}
 
-criterion_group!(benches, drawing, computing);
-criterion_main!(benches);
+    /// Particles that have arrived cost nothing, so that every step is one from the start.
+    #[divan::bench(args = [11, 150, 1000])]
+    fn step_of_20000_particles_among(bencher: Bencher, classes: usize) {
+        let mut swarm = scene(classes);
+        swarm.particles = Some(particles(20_000, 0));
+        LAB.with_borrow_mut(|lab| lab.update(&swarm));
+        bencher
+            .with_inputs(|| {
+                LAB.with_borrow_mut(|lab| {
+                    lab.renderer.restart(&swarm).expect("the driver takes them");
+                    lab.wait();
+                });
+            })
+            .bench_local_values(|()| {
+                LAB.with_borrow_mut(|lab| {
+                    lab.renderer.advance(1).expect("the driver advances");
+                    lab.wait();
+                });
+            });
+    }
+}

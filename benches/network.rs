@@ -2,61 +2,96 @@
 //! 256 x 256), the work of `python benches/pytorch.py --bench --preset tiny|small ...`.
 
 use burn::tensor::Device;
-use criterion::{Criterion, criterion_group, criterion_main};
-use flowseg::data::{Dataset, LoaderConfig, SceneConfig, batch_at};
+use divan::Bencher;
+use flowseg::data::{Batch, Dataset, LoaderConfig, SceneConfig, batch_at};
 use flowseg::model::noise;
-use flowseg::train::config::Config;
+use flowseg::train::checkpoint::Checkpoint;
+use flowseg::train::config::{Config, Stage};
 use flowseg::train::step::{self, Guides};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn network(c: &mut Criterion) {
-    let device = Device::flex();
-    for (preset, batch_size, size) in [("tiny", 8, [96, 128]), ("small", 2, [256, 256])] {
-        let overrides = [
-            format!("model.preset={preset}"),
-            format!("data.size=[{}, {}]", size[0], size[1]),
-            format!("train.batch_size={batch_size}"),
-        ];
-        let config = Config::parse("", &overrides).expect("the bench's settings are valid");
-        let plan = config.plan().expect("it was parsed");
-        let stage = &plan[0];
-        let scenes = SceneConfig {
-            classes: 11,
-            size,
-            ..SceneConfig::default()
-        };
-        let data = Dataset::scenes(scenes, 16);
-        let loader = LoaderConfig {
-            size,
-            batch_size,
-            ..LoaderConfig::default()
-        };
-        let batch = batch_at(&data, &loader, 0).expect("scenes need no disk");
-        let mut state = Some(step::start(
-            &config,
-            "scenes",
-            &data.classes().names,
-            &device,
-        ));
+fn main() {
+    divan::main();
+}
 
-        let mut group = c.benchmark_group(preset);
-        group.sample_size(10);
-        let model = state.as_ref().expect("just made").average.clone();
-        let image = noise([batch_size, 3, size[0], size[1]], 1, &device);
-        group.bench_function("forward", |b| {
-            b.iter(|| model.velocity(image.clone(), 0.5, &image, None));
-        });
-        group.bench_function("training step", |b| {
-            b.iter(|| {
-                let before = state.take().expect("put back");
-                let taken = step::take(stage, before, &batch, &Guides::default(), &device);
-                state = Some(taken.state);
-            });
-        });
+/// A preset, and the batch and the size that PyTorch is timed with.
+#[derive(Clone, Copy)]
+struct Work {
+    preset: &'static str,
+    batch: usize,
+    size: [usize; 2],
+}
+
+impl std::fmt::Display for Work {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let [height, width] = self.size;
+        write!(
+            f,
+            "{}, batch {}, {height} x {width}",
+            self.preset, self.batch
+        )
     }
 }
 
-criterion_group!(benches, network);
-criterion_main!(benches);
+const WORK: [Work; 2] = [
+    Work {
+        preset: "tiny",
+        batch: 8,
+        size: [96, 128],
+    },
+    Work {
+        preset: "small",
+        batch: 2,
+        size: [256, 256],
+    },
+];
+
+/// The first stage of a run of this work, its first batch and its state.
+fn start(work: Work, device: &Device) -> (Stage, Batch, Checkpoint) {
+    let [height, width] = work.size;
+    let overrides = [
+        format!("model.preset={}", work.preset),
+        format!("data.size=[{height}, {width}]"),
+        format!("train.batch_size={}", work.batch),
+    ];
+    let config = Config::parse("", &overrides).expect("valid settings");
+    let mut plan = config.plan().expect("a plan of valid settings");
+    let scenes = SceneConfig {
+        classes: 11,
+        size: work.size,
+        ..SceneConfig::default()
+    };
+    let data = Dataset::scenes(scenes, 16);
+    let loader = LoaderConfig {
+        size: work.size,
+        batch_size: work.batch,
+        ..LoaderConfig::default()
+    };
+    let batch = batch_at(&data, &loader, 0).expect("scenes need no disk");
+    let state = step::start(&config, "scenes", &data.classes().names, device);
+    (plan.remove(0), batch, state)
+}
+
+#[divan::bench(args = WORK, sample_count = 10, sample_size = 1)]
+fn forward(bencher: Bencher, work: Work) {
+    let device = Device::flex();
+    let (_, _, state) = start(work, &device);
+    let [height, width] = work.size;
+    let image = noise([work.batch, 3, height, width], 1, &device);
+    bencher.bench_local(|| state.average.velocity(image.clone(), 0.5, &image, None));
+}
+
+#[divan::bench(args = WORK, sample_count = 10, sample_size = 1)]
+fn training_step(bencher: Bencher, work: Work) {
+    let device = Device::flex();
+    let (stage, batch, state) = start(work, &device);
+    let mut state = Some(state);
+    bencher.bench_local(|| {
+        if let Some(before) = state.take() {
+            let taken = step::take(&stage, before, &batch, &Guides::default(), &device);
+            state = Some(taken.state);
+        }
+    });
+}
