@@ -85,7 +85,7 @@ mod attention {
     fn forward(bencher: Bencher) {
         let (x, n, cos, sin) = inputs(&Device::flex());
         bencher.bench_local(|| {
-            kernels::attention(x.clone(), n.clone(), n.clone(), cos.clone(), sin.clone())
+            kernels::rotary_attention(x.clone(), n.clone(), n.clone(), cos.clone(), sin.clone())
         });
     }
 
@@ -94,7 +94,7 @@ mod attention {
         let (x, n, cos, sin) = inputs(&Device::flex().autodiff());
         let (x, n) = (x.require_grad(), n.require_grad());
         bencher.bench_local(|| {
-            kernels::attention(x.clone(), n.clone(), n.clone(), cos.clone(), sin.clone())
+            kernels::rotary_attention(x.clone(), n.clone(), n.clone(), cos.clone(), sin.clone())
                 .sum()
                 .backward()
         });

@@ -1,6 +1,6 @@
 //! Images cut into the square patches that a network works on.
 
-use crate::kernels;
+use crate::device::permute;
 use burn::tensor::{Int, Tensor, kind::Numeric, ops::PadMode};
 
 /// How images of one size are cut. An image whose sides are no multiples of the patch's is
@@ -25,11 +25,7 @@ impl Patches {
         let ([rows, columns], p) = (self.grid(), self.side);
         let image = self.padded(image, PadMode::Edge);
         let patches = image.reshape([batch, channels, rows, p, columns, p]);
-        kernels::permute(patches, [0, 2, 4, 1, 3, 5]).reshape([
-            batch * rows * columns,
-            channels,
-            p * p,
-        ])
+        permute(patches, [0, 2, 4, 1, 3, 5]).reshape([batch * rows * columns, channels, p * p])
     }
 
     /// Patches of pixels `[B L, p p, C]` back to `[B, C, H, W]`.
@@ -38,7 +34,7 @@ impl Patches {
         let ([rows, columns], p) = (self.grid(), self.side);
         let ([height, width], batch) = (self.size, patches / (rows * columns));
         let pixels = pixels.reshape([batch, rows, columns, p, p, channels]);
-        kernels::permute(pixels, [0, 5, 1, 3, 2, 4])
+        permute(pixels, [0, 5, 1, 3, 2, 4])
             .reshape([batch, channels, rows * p, columns * p])
             .slice([0..batch, 0..channels, 0..height, 0..width])
     }

@@ -16,7 +16,7 @@ pub(super) fn opened(bytes: u64) {
 /// Memory in bytes that a device can give: what the system has left for the processor, and what an
 /// adapter has in all, where its interface says. What another machine has is not known.
 pub fn memory(device: &Device) -> Option<u64> {
-    match crate::kernels::backend_of(device) {
+    match super::backend_of(device) {
         DispatchDevice::Flex(_) => system(),
         DispatchDevice::Cube(CubeDevice::Wgpu(_)) => OPENED.get().copied(),
         _ => None,

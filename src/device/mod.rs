@@ -1,11 +1,16 @@
 //! The one place that opens a compute device.
 
 mod adapters;
+mod backend;
 mod choice;
 mod memory;
 mod remote;
 
 pub use adapters::{Adapter, adapters, adapters_async};
+pub(crate) use backend::backend_of;
+#[cfg(test)]
+pub(crate) use backend::permute_by_swaps;
+pub use backend::{has_field_kernels, on_cpu, permute};
 pub use choice::{Choice, UnknownDevice};
 pub use memory::{memory, peak};
 pub use remote::{TOKEN, token};
@@ -68,14 +73,14 @@ pub struct Opened {
 impl Opened {
     /// Whether it is the processor itself, to which the tighter limits of the checks apply.
     pub fn is_cpu(&self) -> bool {
-        crate::kernels::on_cpu(&self.device)
+        on_cpu(&self.device)
     }
 }
 
 /// Whether a device is an NVIDIA GPU through CUDA, between which gradients can be summed without
 /// main memory.
 pub fn is_cuda(device: &Device) -> bool {
-    let backend = crate::kernels::backend_of(device);
+    let backend = backend_of(device);
     matches!(backend, DispatchDevice::Cube(CubeDevice::Cuda(_)))
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The client records operations and sends them; the autodiff graph stays here. This crate's fused
 //! operations are not part of the protocol, so a remote device runs the plain formulas
-//! ([`crate::kernels::plain`]).
+//! (`kernels::reference`).
 
 use super::{Choice, DeviceError, Opened};
 #[cfg(feature = "remote")]

@@ -1,7 +1,8 @@
 //! The backward passes, hooked into Burn's graph.
 
-use super::attention::Rotary;
-use super::{CpuOps, FieldOps, attention, flex, gelu, norm, swiglu};
+use super::cpu::attention::{self, Rotary};
+use super::cpu::{gelu, norm, ops as cpu_ops, swiglu};
+use super::ops::{CpuOps, FieldOps};
 use crate::potential::Potential;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
@@ -67,11 +68,11 @@ differentiable!(SwiGlu<Flex>, 2, state(T, T), |(a, b), grad| {
 });
 // The rotation's tables are parents without a gradient.
 differentiable!(
-    Attention<Flex>,
+    RotaryAttention<Flex>,
     3,
     state(T, T, T, T, T),
     |(qkv, qn, kn, cos, sin), grad| {
-        let heads = flex::heads(&qkv, &qn);
+        let heads = cpu_ops::heads(&qkv, &qn);
         let norms = [qn, kn];
         let rotary = Some(Rotary { norms, cos, sin });
         let (dqkv, [dqn, dkn]) = attention::backward(qkv, rotary, heads, grad);
@@ -79,7 +80,7 @@ differentiable!(
     }
 );
 differentiable!(
-    PlainAttention<Flex>,
+    SelfAttention<Flex>,
     1,
     state(T, usize),
     |(qkv, heads), grad| {
@@ -100,7 +101,7 @@ differentiable!(
     1,
     state(T, IntTensor<Flex>, T),
     |(logits, labels, weights), grad| {
-        let dlogits = flex::cross_entropy_backward(logits, labels, weights, grad);
+        let dlogits = cpu_ops::cross_entropy_backward(logits, labels, weights, grad);
         [Some(dlogits)]
     }
 );
@@ -164,7 +165,7 @@ impl<C: CheckpointStrategy> CpuOps for Autodiff<Flex, C> {
         record!(SwiGlu, C, [a, b], (ap, bp), output)
     }
 
-    fn attention(
+    fn rotary_attention(
         qkv: FloatTensor<Self>,
         q_norm: FloatTensor<Self>,
         k_norm: FloatTensor<Self>,
@@ -179,14 +180,14 @@ impl<C: CheckpointStrategy> CpuOps for Autodiff<Flex, C> {
             sin.primitive().clone(),
         );
         let (x, qn, kn, c, s) = state.clone();
-        let output = Flex::attention(x, qn, kn, c, s);
-        record!(Attention, C, [qkv, q_norm, k_norm], state, output)
+        let output = Flex::rotary_attention(x, qn, kn, c, s);
+        record!(RotaryAttention, C, [qkv, q_norm, k_norm], state, output)
     }
 
-    fn plain_attention(qkv: FloatTensor<Self>, heads: usize) -> FloatTensor<Self> {
+    fn self_attention(qkv: FloatTensor<Self>, heads: usize) -> FloatTensor<Self> {
         let x = qkv.primitive().clone();
-        let output = Flex::plain_attention(x.clone(), heads);
-        record!(PlainAttention, C, [qkv], (x, heads), output)
+        let output = Flex::self_attention(x.clone(), heads);
+        record!(SelfAttention, C, [qkv], (x, heads), output)
     }
 
     fn layer_norm(
@@ -257,7 +258,7 @@ impl<B: FieldOps, C: CheckpointStrategy> FieldOps for Autodiff<B, C> {
         weights: FloatTensor<Self>,
         norm: FloatTensor<Self>,
         grad: FloatTensor<Self>,
-    ) -> super::Three<Self> {
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         let (dz, dw, dn) = B::neural_field_backward(
             z.primitive().clone(),
             weights.primitive().clone(),

@@ -51,7 +51,7 @@ fn rms_norm_is_its_formula() {
     let (x, w) = (random([2, 37, 24], 1), random([24], 2));
     compare!(
         rms_norm(x.clone(), w.clone()),
-        plain::rms_norm(x.clone(), w.clone()),
+        reference::rms_norm(x.clone(), w.clone()),
         x,
         w
     );
@@ -63,7 +63,7 @@ fn modulated_norm_is_its_formula() {
     let (shift, scale) = (random([3, 1, 20], 3), random([3, 1, 20], 4));
     compare!(
         modulated_norm(x.clone(), w.clone(), shift.clone(), scale.clone()),
-        plain::modulated_norm(x.clone(), w.clone(), shift.clone(), scale.clone()),
+        reference::modulated_norm(x.clone(), w.clone(), shift.clone(), scale.clone()),
         x,
         w,
         shift,
@@ -92,7 +92,7 @@ fn swiglu_is_its_formula() {
     let (a, b) = (random([2, 9, 1001], 1), random([2, 9, 1001], 2));
     compare!(
         swiglu(a.clone(), b.clone()),
-        plain::swiglu(a.clone(), b.clone()),
+        reference::swiglu(a.clone(), b.clone()),
         a,
         b
     );
@@ -108,14 +108,14 @@ fn attention_is_its_formula() {
     let table = |v: Vec<f32>| Tensor::<2>::from_data(TensorData::new(v, [tokens, d / 2]), &device);
     let (cos, sin) = (table(cos), table(sin));
     compare!(
-        attention(
+        rotary_attention(
             qkv.clone(),
             qn.clone(),
             kn.clone(),
             cos.clone(),
             sin.clone()
         ),
-        plain::attention(qkv.clone(), qn.clone(), kn.clone(), cos, sin),
+        reference::rotary_attention(qkv.clone(), qn.clone(), kn.clone(), cos, sin),
         qkv,
         qn,
         kn
@@ -123,12 +123,12 @@ fn attention_is_its_formula() {
 }
 
 #[test]
-fn plain_attention_is_its_formula() {
+fn self_attention_is_its_formula() {
     let (heads, d) = (3, 8);
     let qkv = random([2, 13, 3 * heads * d], 1);
     compare!(
-        plain_attention(qkv.clone(), heads),
-        plain::plain_attention(qkv.clone(), heads),
+        self_attention(qkv.clone(), heads),
+        reference::self_attention(qkv.clone(), heads),
         qkv
     );
 }
@@ -138,7 +138,7 @@ fn layer_norm_is_its_formula() {
     let (x, w, b) = (random([2, 37, 24], 1), random([24], 2), random([24], 3));
     compare!(
         layer_norm(x.clone(), w.clone(), b.clone()),
-        plain::layer_norm(x.clone(), w.clone(), b.clone()),
+        reference::layer_norm(x.clone(), w.clone(), b.clone()),
         x,
         w,
         b
@@ -175,13 +175,13 @@ fn cross_entropy_is_its_formula() {
     let weights = Tensor::<1>::from_data(TensorData::new(weights, [pixels]), &device);
     compare!(
         cross_entropy(logits.clone(), labels.clone(), weights.clone()),
-        plain::cross_entropy(logits.clone(), labels.clone(), weights.clone()),
+        reference::cross_entropy(logits.clone(), labels.clone(), weights.clone()),
         logits
     );
 }
 
 #[test]
-fn largest_is_its_formula() {
+fn argmax_is_its_formula() {
     let (patches, pixels, width, kept, classes) = (5, 16, 8, 9, 21);
     let z = random([patches, pixels, width], 1).inner();
     let (weight, shares) = (
@@ -189,7 +189,7 @@ fn largest_is_its_formula() {
         random([pixels, kept], 3).inner(),
     );
     let values = random([patches, kept, classes], 4).inner();
-    let [found, expected] = [largest, plain::largest].map(|f| {
+    let [found, expected] = [argmax, reference::argmax].map(|f| {
         let args = (z.clone(), weight.clone(), shares.clone(), values.clone());
         f(args.0, args.1, args.2, args.3)
             .into_data()
@@ -208,7 +208,7 @@ fn neural_field_is_its_formula() {
     let norm = random([e], 3);
     compare!(
         neural_field(z.clone(), w.clone(), norm.clone()),
-        plain::neural_field(z.clone(), w.clone(), norm.clone()),
+        reference::neural_field(z.clone(), w.clone(), norm.clone()),
         z,
         w,
         norm
@@ -254,22 +254,22 @@ fn adamw_and_the_moving_average_are_their_formulas() {
     let scale = |v: f32| Tensor::<1>::from_data([v], &p.device());
     for factor in [0.5, 0.0] {
         let (m, v) = (m.clone(), moments.clone());
-        let a = adamw_update(u, p.clone(), g.clone(), scale(factor), m.clone(), v.clone());
-        let b = plain::adamw_update(u, p.clone(), g.clone(), scale(factor), m, v);
+        let a = adamw_update(p.clone(), g.clone(), scale(factor), m.clone(), v.clone(), u);
+        let b = reference::adamw_update(p.clone(), g.clone(), scale(factor), m, v, u);
         assert_close(&values(a.0), &values(b.0), "parameter");
         assert_close(&values(a.1), &values(b.1), "first moment");
         assert_close(&values(a.2), &values(b.2), "second moment");
     }
-    // A gradient that is no number is skipped, whichever way it is computed.
+    // NaN gradients are skipped by both implementations.
     let nan = g.clone() * f32::NAN;
-    for update in [adamw_update, plain::adamw_update] {
+    for update in [adamw_update, reference::adamw_update] {
         let (m, v) = (m.clone(), moments.clone());
-        let after = update(u, p.clone(), nan.clone(), scale(0.0), m.clone(), v.clone());
+        let after = update(p.clone(), nan.clone(), scale(0.0), m.clone(), v.clone(), u);
         assert_eq!(values(after.0), values(p.clone()));
         assert_eq!(values(after.1), values(m));
         assert_eq!(values(after.2), values(v));
     }
-    let average = moving_average(0.9, p.clone(), g.clone());
+    let average = moving_average(p.clone(), g.clone(), 0.9);
     assert_close(
         &values(average),
         &values(p.clone() * 0.9 + g.clone() * 0.1),
@@ -320,7 +320,7 @@ fn potential_gradient_is_its_definition() {
                     values(gradient(x, label_tensor.clone(), &centroids, potential))
                 };
                 let found = of(potential_gradient);
-                let plain = of(plain_potential::gradient);
+                let plain = of(reference::potential::gradient);
                 for (i, &label) in labels.iter().enumerate() {
                     let at = |axis: usize| (i / pixels * 3 + axis) * pixels + i % pixels;
                     let point = [0, 1, 2].map(|a| f64::from(host[at(a)]));
@@ -362,7 +362,7 @@ fn plain_operations_take_a_large_image_in_pieces() {
         epsilon: 1e-2,
     };
     let kernel = potential_gradient(x.clone(), labels.clone(), &centroids, potential);
-    let plain = plain_potential::gradient(x, labels, &centroids, potential);
+    let plain = reference::potential::gradient(x, labels, &centroids, potential);
     assert_close(&values(plain), &values(kernel), "gradient");
 }
 
@@ -377,7 +377,7 @@ fn swaps_make_every_permutation() {
         [3, 4, 0, 2, 1],
     ] {
         let (swapped, permuted) = (
-            plain::permute_by_swaps(x.clone(), axes),
+            crate::device::permute_by_swaps(x.clone(), axes),
             x.clone().permute(axes),
         );
         assert_eq!(swapped.dims(), permuted.dims());

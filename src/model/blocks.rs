@@ -90,7 +90,7 @@ impl Block {
                 .slice([0..batch, 0..1, i * d..(i + 1) * d])
         };
         let h = kernels::modulated_norm(s.clone(), self.norm1.val(), chunk(0), chunk(1));
-        let h = kernels::attention(
+        let h = kernels::rotary_attention(
             self.attn.qkv.forward(h, compute),
             self.attn.q_norm.val(),
             self.attn.k_norm.val(),

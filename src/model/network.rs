@@ -228,7 +228,7 @@ impl Network {
         if let Some(bias) = &linear.bias {
             values = values + bias.val().unsqueeze();
         }
-        cut.map(kernels::largest(z, linear.weight.val(), shares, values))
+        cut.map(kernels::argmax(z, linear.weight.val(), shares, values))
     }
 
     /// The tokens behind the last block, `[B, L, D]`.

@@ -1,7 +1,7 @@
 //! Resizing as products with interpolation matrices: the same numbers on every device, for photos
 //! and grids of tokens alike.
 
-use crate::kernels::permute;
+use crate::device::permute;
 use burn::tensor::{Device, Tensor, TensorData};
 
 /// How values between samples are found. Samples sit at the middle of their cells (PyTorch's

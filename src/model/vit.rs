@@ -104,7 +104,7 @@ impl VitBlock {
         let h = self.qkv.forward(self.norm1.forward(x.clone()), compute);
         let h = self
             .projection
-            .forward(kernels::plain_attention(h, heads), compute);
+            .forward(kernels::self_attention(h, heads), compute);
         let x = scaled(x, &self.scale1, h);
         let h = self.up.forward(self.norm2.forward(x.clone()), compute);
         scaled(
@@ -190,7 +190,7 @@ impl Vit {
         } = self.config;
         let (rows, columns) = (height / p, width / p);
         let patches = prepared.reshape([batch, channels, rows, p, columns, p]);
-        let patches = kernels::permute(patches, [0, 2, 4, 1, 3, 5]).reshape([
+        let patches = crate::device::permute(patches, [0, 2, 4, 1, 3, 5]).reshape([
             batch,
             rows * columns,
             channels * p * p,

@@ -5,7 +5,7 @@
 //! file does not keep; this one clips by the global norm and keys its state by module path.
 
 use crate::kernels;
-use crate::kernels::adamw::AdamWUpdate;
+use crate::kernels::AdamWUpdate;
 use crate::model::network::Network;
 use crate::model::tensors::{HostTensor, ModulePath, Tensors, read};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
@@ -200,12 +200,12 @@ impl ModuleMapper for StepMapper<'_> {
             ..self.update
         };
         let (tensor, first, second) = kernels::adamw_update(
-            update,
             tensor.inner(),
             grad,
             self.scale.clone(),
             first,
             second,
+            update,
         );
         self.moments
             .insert(path, [first.into_bridge(), second.into_bridge()]);
@@ -262,7 +262,7 @@ impl ModuleMapper for Average {
             return param;
         };
         let (id, tensor, mapper) = param.consume();
-        let average = kernels::moving_average(self.keep, tensor, Tensor::from_bridge(value));
+        let average = kernels::moving_average(tensor, Tensor::from_bridge(value), self.keep);
         Param::from_mapped_value(id, average, mapper)
     }
 }

@@ -8,7 +8,7 @@ use super::reduce::{Lost, Rank};
 use super::repa::Teacher;
 use super::trainee::Trainee;
 use crate::data::Batch;
-use crate::kernels::adamw::AdamWUpdate;
+use crate::kernels::AdamWUpdate;
 use crate::model::compute::Compute;
 use crate::model::network::Network;
 use crate::model::{Card, FORMAT_VERSION, Model};

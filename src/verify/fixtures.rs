@@ -95,7 +95,9 @@ pub(super) fn potential(
         let x = TensorData::new(points.data.clone(), [count, 3]);
         let x = Tensor::<2>::from_data(x, device);
         let found = if kind == "phi" {
-            read(kernels::potential_value(x, labels, &centroids, potential))
+            read(kernels::reference::potential::value(
+                x, labels, &centroids, potential,
+            ))
         } else {
             let planar = x.transpose().reshape([1, 3, 1, count]);
             let labels = labels.reshape([1, 1, count]);

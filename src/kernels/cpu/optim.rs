@@ -1,36 +1,12 @@
 //! One AdamW update and one moving average on the CPU, each in a single pass over memory.
 
-use super::cpu::{self, CpuTensor, contiguous, slice};
 use super::simd::{sum2, wide};
+use super::{self as cpu, CpuTensor, contiguous, slice};
+use crate::kernels::optim::AdamWUpdate;
 use burn::backend::TensorMetadata;
 use rayon::prelude::*;
 
 const BLOCK: usize = 16 * 1024;
-
-/// The numbers of one AdamW update.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AdamWUpdate {
-    /// Learning rate.
-    pub rate: f32,
-    /// Decay of the first moment.
-    pub beta1: f32,
-    /// Decay of the second moment.
-    pub beta2: f32,
-    /// Added to the root of the second moment.
-    pub epsilon: f32,
-    /// Decoupled weight decay.
-    pub decay: f32,
-    /// The number of this update, from 1.
-    pub step: u32,
-}
-
-impl AdamWUpdate {
-    /// `1 / (1 - beta^step)` for both moments.
-    pub fn bias_corrections(&self) -> (f32, f32) {
-        let correct = |beta: f32| 1.0 / (1.0 - f64::from(beta).powi(self.step as i32)) as f32;
-        (correct(self.beta1), correct(self.beta2))
-    }
-}
 
 /// Updates parameter and moments; all four tensors have one shape. `scale: [1]` multiplies the
 /// gradient first; 0 leaves everything as it is.
@@ -70,7 +46,7 @@ pub fn update(
 }
 
 /// `average * keep + value * (1 - keep)`.
-pub fn average(keep: f32, average: CpuTensor, value: CpuTensor) -> CpuTensor {
+pub fn average(average: CpuTensor, value: CpuTensor, keep: f32) -> CpuTensor {
     let value = contiguous(value);
     let mut average = contiguous(average);
     average

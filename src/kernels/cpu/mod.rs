@@ -1,4 +1,17 @@
-//! What the CPU kernels share: tensors as slices, small matrix products, row-parallel loops.
+//! Fused operations of the CPU backend, one file per operation, and what they share: tensors as
+//! slices, small matrix products, row-parallel loops.
+
+mod argmax;
+pub(super) mod attention;
+mod cross_entropy;
+pub(super) mod gelu;
+mod neural_field;
+pub(super) mod norm;
+pub(super) mod ops;
+mod optim;
+mod potential;
+pub mod simd;
+pub(super) mod swiglu;
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Flex, TensorMetadata, ops::FloatTensorOps};

@@ -5,14 +5,11 @@
 //! `modulated(x) = rms_norm(x) * (1 + scale) + shift` and `gated(x, y) = x + gate * y`, where shift,
 //! scale and gate are `[batch, 1, D]` and stand for all rows of their batch entry.
 
-use super::cpu::{self, CpuTensor, ROWS_PER_TASK, add_partials, contiguous, slice, width};
-use super::neural_field::RMS_EPSILON;
 use super::simd::{sum2, wide};
+use super::{self as cpu, CpuTensor, ROWS_PER_TASK, add_partials, contiguous, slice, width};
+use crate::kernels::constants::{LAYER_EPSILON, RMS_EPSILON};
 use burn::backend::TensorMetadata;
 use rayon::prelude::*;
-
-/// What the variance of a layer norm is kept above by: DINOv2's.
-pub const LAYER_EPSILON: f32 = 1e-6;
 
 #[inline(always)]
 fn rms_scale(row: &[f32]) -> f32 {

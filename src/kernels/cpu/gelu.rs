@@ -1,8 +1,8 @@
 //! The encoder's activation on the CPU: `GELU(x) = x Phi(x)` with the normal distribution Phi
 //! itself, not its tanh approximation.
 
-use super::cpu::{self, CpuTensor, contiguous, slice};
 use super::simd::{exp, wide};
+use super::{self as cpu, CpuTensor, contiguous, slice};
 use burn::backend::TensorMetadata;
 use rayon::prelude::*;
 

@@ -1,22 +1,17 @@
-//! The neural field for every GPU, written once for CubeCL, and what the project's GPU kernels share.
+//! The pixel neural field on the GPU.
 //!
-//! The neural field runs one unit a pixel forward and for the state's gradient, and one unit a
-//! hidden feature for the weights' gradient, so that no result is written by two units. All in
-//! single precision.
+//! One unit per pixel runs the forward pass and the state's gradient, and one unit per hidden feature
+//! the weights' gradient, so that no result is written by two units. All in single precision.
 
-use super::neural_field::{FieldShape, NORM_FLOOR, RMS_EPSILON};
-use super::{FieldOps, Three};
-use crate::potential::Potential;
-use burn::backend::tensor::{FloatTensor, IntTensor};
+use super::launch::{clamp_min, grid, like};
+use crate::kernels::constants::{NORM_FLOOR, RMS_EPSILON};
+use crate::kernels::field_shape::FieldShape;
 use burn::backend::{TensorMetadata, ops::FloatTensorOps};
-use burn::tensor::{DType, Shape};
+use burn::tensor::Shape;
 use burn_cubecl::CubeBackend;
 use burn_cubecl::kernel::into_contiguous;
-use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
-
-const UNITS: u32 = 64;
 
 /// `1 / sqrt(mean(z^2) + eps)` of the pixel whose features start at `first`.
 #[cube]
@@ -57,11 +52,6 @@ fn column_norms(
         }
     }
     inverse[ABSOLUTE_POS] = 1.0f32 / clamp_min(sum.sqrt(), NORM_FLOOR);
-}
-
-#[cube]
-pub(super) fn clamp_min(x: f32, low: f32) -> f32 {
-    select(x < low, low, x)
 }
 
 #[cube(launch_unchecked)]
@@ -249,22 +239,6 @@ fn field_backward_columns(
     }
 }
 
-pub(super) fn like(reference: &CubeTensor, shape: Shape) -> CubeTensor {
-    let (client, device) = (reference.client.clone(), reference.device.clone());
-    empty_device_contiguous_dtype(client, device, shape, DType::F32)
-}
-
-/// A grid of [`UNITS`] wide groups that covers `units`, folded into two dimensions because one
-/// dimension holds at most 65,535 groups.
-pub(super) fn grid(units: usize) -> (CubeCount, CubeDim) {
-    let groups = (units as u32).div_ceil(UNITS).max(1);
-    let across = groups.min(32_768);
-    (
-        CubeCount::Static(across, groups.div_ceil(across), 1),
-        CubeDim::new_1d(UNITS),
-    )
-}
-
 fn inverse_norms(s: FieldShape, weights: &CubeTensor) -> CubeTensor {
     let inverse = like(weights, Shape::new([s.patches, s.width + s.hidden]));
     let (count, dim) = grid(s.patches * (s.width + s.hidden));
@@ -284,114 +258,102 @@ fn inverse_norms(s: FieldShape, weights: &CubeTensor) -> CubeTensor {
     inverse
 }
 
-impl FieldOps for CubeBackend {
-    fn neural_field(
-        z: FloatTensor<Self>,
-        weights: FloatTensor<Self>,
-        norm: FloatTensor<Self>,
-    ) -> FloatTensor<Self> {
-        let s = FieldShape::new(&z.shape(), &weights.shape());
-        let (z, weights) = (into_contiguous(z), into_contiguous(weights));
-        let norm = into_contiguous(norm);
-        let inverse = inverse_norms(s, &weights);
-        let out = like(&z, z.shape());
-        let rows = s.patches * s.pixels;
+/// See [`neural_field`](crate::kernels::neural_field).
+pub fn forward(z: CubeTensor, weights: CubeTensor, norm: CubeTensor) -> CubeTensor {
+    let s = FieldShape::new(&z.shape(), &weights.shape());
+    let (z, weights) = (into_contiguous(z), into_contiguous(weights));
+    let norm = into_contiguous(norm);
+    let inverse = inverse_norms(s, &weights);
+    let out = like(&z, z.shape());
+    let rows = s.patches * s.pixels;
+    let (count, dim) = grid(rows);
+    // SAFETY: as in `inverse_norms`; a unit past `rows` stops at once.
+    unsafe {
+        field_forward::launch_unchecked(
+            &out.client,
+            count,
+            dim,
+            z.into_tensor_arg(),
+            weights.into_tensor_arg(),
+            norm.into_tensor_arg(),
+            inverse.into_tensor_arg(),
+            out.clone().into_tensor_arg(),
+            rows,
+            s.pixels,
+            s.width,
+            s.hidden,
+        );
+    }
+    out
+}
+
+/// Gradients of the three inputs of [`forward`], given that of its output.
+pub fn backward(
+    z: CubeTensor,
+    weights: CubeTensor,
+    norm: CubeTensor,
+    grad: CubeTensor,
+) -> (CubeTensor, CubeTensor, CubeTensor) {
+    let s = FieldShape::new(&z.shape(), &weights.shape());
+    let (z, weights) = (into_contiguous(z), into_contiguous(weights));
+    let (norm, grad) = (into_contiguous(norm), into_contiguous(grad));
+    let inverse = inverse_norms(s, &weights);
+    let (dz, dw) = (like(&z, z.shape()), like(&weights, weights.shape()));
+    let rows = s.patches * s.pixels;
+    let dnorm = like(&z, Shape::new([rows, s.width]));
+    let client = dz.client.clone();
+    // SAFETY: as in `inverse_norms`; units past the count stop at once, and no two units
+    // write the same element.
+    unsafe {
         let (count, dim) = grid(rows);
-        // SAFETY: as in `inverse_norms`; a unit past `rows` stops at once.
-        unsafe {
-            field_forward::launch_unchecked(
-                &out.client,
-                count,
-                dim,
-                z.into_tensor_arg(),
-                weights.into_tensor_arg(),
-                norm.into_tensor_arg(),
-                inverse.into_tensor_arg(),
-                out.clone().into_tensor_arg(),
-                rows,
-                s.pixels,
-                s.width,
-                s.hidden,
-            );
-        }
-        out
+        field_backward_state::launch_unchecked(
+            &client,
+            count,
+            dim,
+            z.clone().into_tensor_arg(),
+            weights.clone().into_tensor_arg(),
+            norm.clone().into_tensor_arg(),
+            inverse.clone().into_tensor_arg(),
+            grad.clone().into_tensor_arg(),
+            dz.clone().into_tensor_arg(),
+            dnorm.clone().into_tensor_arg(),
+            rows,
+            s.pixels,
+            s.width,
+            s.hidden,
+        );
+        let units = s.patches * s.hidden;
+        let (count, dim) = grid(units);
+        field_backward_weights::launch_unchecked(
+            &client,
+            count,
+            dim,
+            z.into_tensor_arg(),
+            weights.clone().into_tensor_arg(),
+            norm.into_tensor_arg(),
+            inverse.clone().into_tensor_arg(),
+            grad.into_tensor_arg(),
+            dw.clone().into_tensor_arg(),
+            units,
+            s.pixels,
+            s.width,
+            s.hidden,
+        );
+        let units = s.patches * s.width;
+        let (count, dim) = grid(units);
+        field_backward_columns::launch_unchecked(
+            &client,
+            count,
+            dim,
+            weights.into_tensor_arg(),
+            inverse.into_tensor_arg(),
+            dw.clone().into_tensor_arg(),
+            units,
+            s.width,
+            s.hidden,
+        );
     }
-
-    fn neural_field_backward(
-        z: FloatTensor<Self>,
-        weights: FloatTensor<Self>,
-        norm: FloatTensor<Self>,
-        grad: FloatTensor<Self>,
-    ) -> Three<Self> {
-        let s = FieldShape::new(&z.shape(), &weights.shape());
-        let (z, weights) = (into_contiguous(z), into_contiguous(weights));
-        let (norm, grad) = (into_contiguous(norm), into_contiguous(grad));
-        let inverse = inverse_norms(s, &weights);
-        let (dz, dw) = (like(&z, z.shape()), like(&weights, weights.shape()));
-        let rows = s.patches * s.pixels;
-        let dnorm = like(&z, Shape::new([rows, s.width]));
-        let client = dz.client.clone();
-        // SAFETY: as in `inverse_norms`; units past the count stop at once, and no two units
-        // write the same element.
-        unsafe {
-            let (count, dim) = grid(rows);
-            field_backward_state::launch_unchecked(
-                &client,
-                count,
-                dim,
-                z.clone().into_tensor_arg(),
-                weights.clone().into_tensor_arg(),
-                norm.clone().into_tensor_arg(),
-                inverse.clone().into_tensor_arg(),
-                grad.clone().into_tensor_arg(),
-                dz.clone().into_tensor_arg(),
-                dnorm.clone().into_tensor_arg(),
-                rows,
-                s.pixels,
-                s.width,
-                s.hidden,
-            );
-            let units = s.patches * s.hidden;
-            let (count, dim) = grid(units);
-            field_backward_weights::launch_unchecked(
-                &client,
-                count,
-                dim,
-                z.into_tensor_arg(),
-                weights.clone().into_tensor_arg(),
-                norm.into_tensor_arg(),
-                inverse.clone().into_tensor_arg(),
-                grad.into_tensor_arg(),
-                dw.clone().into_tensor_arg(),
-                units,
-                s.pixels,
-                s.width,
-                s.hidden,
-            );
-            let units = s.patches * s.width;
-            let (count, dim) = grid(units);
-            field_backward_columns::launch_unchecked(
-                &client,
-                count,
-                dim,
-                weights.into_tensor_arg(),
-                inverse.into_tensor_arg(),
-                dw.clone().into_tensor_arg(),
-                units,
-                s.width,
-                s.hidden,
-            );
-        }
-        let dnorm = Self::float_reshape(Self::float_sum_dim(dnorm, 0), Shape::new([s.width]));
-        (dz, dw, dnorm)
-    }
-
-    fn potential_gradient(
-        x: FloatTensor<Self>,
-        labels: IntTensor<Self>,
-        centroids: FloatTensor<Self>,
-        potential: Potential,
-    ) -> FloatTensor<Self> {
-        super::cube_potential::gradient(x, labels, centroids, potential)
-    }
+    let dnorm =
+        CubeBackend::float_reshape(CubeBackend::float_sum_dim(dnorm, 0), Shape::new([s.width]));
+    (dz, dw, dnorm)
 }

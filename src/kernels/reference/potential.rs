@@ -3,7 +3,7 @@
 //!
 //! Both go axis by axis over chunks of `[pixels, N]`; nothing of `[pixels, N, 3]` is ever stored.
 
-use super::plain::permute;
+use crate::device::permute;
 use crate::encoding::Centroids;
 use crate::potential::{NORM_FLOOR, Operator, Potential};
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
@@ -29,7 +29,7 @@ pub fn value(
     Tensor::cat(chunks.collect(), 0)
 }
 
-/// See [`super::potential_gradient`].
+/// See [`potential_gradient`](crate::kernels::potential_gradient).
 pub fn gradient(
     x: Tensor<4>,
     labels: Tensor<3, Int>,

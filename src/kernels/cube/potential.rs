@@ -1,6 +1,6 @@
-//! The potential's gradient (equation 11) for every GPU: one unit a pixel, streaming the centroids.
+//! The potential's gradient (equation 11) for every GPU: one unit per pixel, streaming the centroids.
 
-use super::cube::{clamp_min, grid, like};
+use super::launch::{clamp_min, grid, like};
 use crate::potential::{NORM_FLOOR as GRADIENT_FLOOR, Operator, Potential};
 use burn::backend::{TensorMetadata, ops::IntTensorOps};
 use burn::tensor::IntDType;
@@ -33,7 +33,7 @@ fn operator_slope(e: f32, #[comptime] operator: u32) -> f32 {
     }
 }
 
-/// The potential's gradient, one unit a pixel, streaming the centroids twice.
+/// The potential's gradient, one unit per pixel, streaming the centroids twice.
 #[cube(launch_unchecked)]
 fn potential_gradient_kernel(
     x: &Tensor<f32>,
@@ -116,7 +116,7 @@ const SQRT: u32 = 1;
 const LINEAR: u32 = 2;
 const NORMALIZED: u32 = 3;
 
-/// See [`super::potential_gradient`].
+/// See [`potential_gradient`](crate::kernels::potential_gradient).
 pub fn gradient(
     x: CubeTensor,
     labels: CubeTensor,

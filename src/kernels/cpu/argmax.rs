@@ -1,8 +1,8 @@
 //! The class of every pixel on the CPU, patch by patch: the outputs of all classes, far more numbers
 //! than anything else that a network computes, never leave the processor's cache.
 
-use super::cpu::{Matrix, matmul};
 use super::simd::{max, wide};
+use super::{Matrix, matmul};
 use rayon::prelude::*;
 
 /// What outputs `z W + shares values` are computed from, for every patch on its own.

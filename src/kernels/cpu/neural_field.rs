@@ -5,62 +5,21 @@
 //! PixNerd). Patches run in parallel, each with a few small matrix products whose operands stay in
 //! the processor's cache; that is what a general batched product does not do.
 
-use super::cpu::{self, CpuTensor, Matrix, add_partials, contiguous, matmul, slice};
 use super::simd::{exp, sum2, wide};
+use super::{self as cpu, CpuTensor, Matrix, add_partials, contiguous, matmul, slice};
+use crate::kernels::constants::{NORM_FLOOR, RMS_EPSILON};
+use crate::kernels::field_shape::FieldShape;
 use burn::backend::TensorMetadata;
 use rayon::prelude::*;
 
-/// Added to the mean square inside an RMS norm.
-pub const RMS_EPSILON: f32 = 1e-6;
-/// The least column norm that a generated weight matrix is divided by.
-pub const NORM_FLOOR: f32 = 1e-12;
-
-/// The sizes of one neural field.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct FieldShape {
-    /// Patches, over the whole batch.
-    pub patches: usize,
-    /// P, pixels a patch.
-    pub pixels: usize,
-    /// E, features a pixel.
-    pub width: usize,
-    /// M, the hidden width of the patch's MLP.
-    pub hidden: usize,
+/// Elements of a patch's state, `P E`.
+fn state(s: FieldShape) -> usize {
+    s.pixels * s.width
 }
 
-impl FieldShape {
-    /// Reads the sizes off `z: [patches, P, E]` and `weights: [patches, 2 E M]`.
-    ///
-    /// # Panics
-    /// If the weights don't divide into two matrices of width E.
-    pub fn new(z: &[usize], weights: &[usize]) -> Self {
-        let [patches, pixels, width] = *z else {
-            panic!("neural field state: three axes")
-        };
-        assert_eq!(
-            weights[0], patches,
-            "neural field: one set of weights a patch"
-        );
-        assert_eq!(
-            weights[1] % (2 * width),
-            0,
-            "neural field: weights are [E, M] and [M, E]"
-        );
-        Self {
-            patches,
-            pixels,
-            width,
-            hidden: weights[1] / (2 * width),
-        }
-    }
-
-    fn state(&self) -> usize {
-        self.pixels * self.width
-    }
-
-    fn weights(&self) -> usize {
-        2 * self.width * self.hidden
-    }
+/// Elements of a patch's weights, `2 E M`.
+fn weights(s: FieldShape) -> usize {
+    2 * s.width * s.hidden
 }
 
 /// One patch's intermediate values, reused from patch to patch.
@@ -86,14 +45,14 @@ impl Scratch {
     fn new(s: FieldShape) -> Self {
         Self {
             scale: vec![0.0; s.pixels],
-            r: vec![0.0; s.state()],
-            wn: vec![0.0; s.weights()],
+            r: vec![0.0; state(s)],
+            wn: vec![0.0; weights(s)],
             inverse: vec![0.0; s.hidden + s.width],
             u: vec![0.0; s.pixels * s.hidden],
             a: vec![0.0; s.pixels * s.hidden],
             da: vec![0.0; s.pixels * s.hidden],
-            dr: vec![0.0; s.state()],
-            dwn: vec![0.0; s.weights()],
+            dr: vec![0.0; state(s)],
+            dwn: vec![0.0; weights(s)],
         }
     }
 
@@ -180,9 +139,9 @@ pub fn forward(z: CpuTensor, weights: CpuTensor, norm: CpuTensor) -> CpuTensor {
     let (z, weights, norm) = (contiguous(z), contiguous(weights), contiguous(norm));
     let (zs, ws, norm) = (slice(&z), slice(&weights), slice(&norm));
     let mut out = vec![0.0; zs.len()];
-    out.par_chunks_mut(s.state())
-        .zip(zs.par_chunks(s.state()))
-        .zip(ws.par_chunks(s.weights()))
+    out.par_chunks_mut(state(s))
+        .zip(zs.par_chunks(state(s)))
+        .zip(ws.par_chunks(weights(s)))
         .with_min_len(4)
         .for_each_init(
             || Scratch::new(s),
@@ -216,12 +175,12 @@ pub fn backward(
     let mut dw = vec![0.0; slice(&weights).len()];
     let mut dnorm_of_patch = vec![0.0; s.patches * s.width];
     let norm_values = slice(&norm);
-    dz.par_chunks_mut(s.state())
-        .zip(dw.par_chunks_mut(s.weights()))
+    dz.par_chunks_mut(state(s))
+        .zip(dw.par_chunks_mut(weights(s)))
         .zip(dnorm_of_patch.par_chunks_mut(s.width))
-        .zip(slice(&z).par_chunks(s.state()))
-        .zip(slice(&weights).par_chunks(s.weights()))
-        .zip(slice(&grad).par_chunks(s.state()))
+        .zip(slice(&z).par_chunks(state(s)))
+        .zip(slice(&weights).par_chunks(weights(s)))
+        .zip(slice(&grad).par_chunks(state(s)))
         .with_min_len(4)
         .for_each_init(
             || Scratch::new(s),

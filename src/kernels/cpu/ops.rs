@@ -1,8 +1,9 @@
-//! The operations on the CPU backend: each hands over to its own module.
+//! The backend extensions of the CPU: each calls the module of its operation.
 
-use super::adamw::{self, AdamWUpdate};
-use super::{CpuOps, DecisionOps, FieldOps, Three, UpdateOps};
-use super::{attention, cpu, cross_entropy, gelu, largest, neural_field, norm, potential, swiglu};
+use super::{self as cpu, argmax, attention, cross_entropy, gelu, neural_field, norm, optim};
+use super::{potential, swiglu};
+use crate::kernels::AdamWUpdate;
+use crate::kernels::ops::{CpuOps, DecisionOps, FieldOps, UpdateOps};
 use crate::potential::Potential;
 use burn::backend::ops::IntTensorOps;
 use burn::backend::tensor::{FloatTensor, IntTensor};
@@ -30,7 +31,7 @@ impl CpuOps for Flex {
     fn swiglu(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
         swiglu::forward(a, b)
     }
-    fn attention(
+    fn rotary_attention(
         qkv: FloatTensor<Self>,
         q_norm: FloatTensor<Self>,
         k_norm: FloatTensor<Self>,
@@ -41,7 +42,7 @@ impl CpuOps for Flex {
         let norms = [q_norm, k_norm];
         attention::forward(qkv, Some(attention::Rotary { norms, cos, sin }), heads)
     }
-    fn plain_attention(qkv: FloatTensor<Self>, heads: usize) -> FloatTensor<Self> {
+    fn self_attention(qkv: FloatTensor<Self>, heads: usize) -> FloatTensor<Self> {
         attention::forward(qkv, None, heads)
     }
     fn layer_norm(
@@ -65,7 +66,7 @@ impl CpuOps for Flex {
 }
 
 /// The gradient of [`CpuOps::cross_entropy`] by the logits, given that of its result.
-pub(super) fn cross_entropy_backward(
+pub(in crate::kernels) fn cross_entropy_backward(
     logits: FloatTensor<Flex>,
     labels: IntTensor<Flex>,
     weights: FloatTensor<Flex>,
@@ -107,12 +108,12 @@ fn int_slice(indices: &IntTensor<Flex>) -> &[i32] {
 }
 
 /// Heads of `qkv: [B, L, 3 D]`, given a norm `[d]` over the width of one.
-pub(super) fn heads(qkv: &FloatTensor<Flex>, norm: &FloatTensor<Flex>) -> usize {
+pub(in crate::kernels) fn heads(qkv: &FloatTensor<Flex>, norm: &FloatTensor<Flex>) -> usize {
     cpu::width(qkv) / 3 / cpu::width(norm)
 }
 
 impl DecisionOps for Flex {
-    fn largest(
+    fn argmax(
         features: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         shares: FloatTensor<Self>,
@@ -121,38 +122,38 @@ impl DecisionOps for Flex {
         let [features, weight, shares, values] =
             [features, weight, shares, values].map(cpu::contiguous);
         let shape = features.shape();
-        let outputs = largest::Outputs {
+        let outputs = argmax::Outputs {
             features: cpu::slice(&features),
             weight: cpu::slice(&weight),
             shares: cpu::slice(&shares),
             values: cpu::slice(&values),
         };
         let [patches, pixels, width] = [shape[0], shape[1], shape[2]];
-        let out = largest::forward(&outputs, [patches, pixels, width]);
+        let out = argmax::forward(&outputs, [patches, pixels, width]);
         cpu::tensor(out, [patches, pixels])
     }
 }
 
 impl UpdateOps for Flex {
-    fn adamw(
-        update: AdamWUpdate,
+    fn adamw_update(
         parameter: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
         scale: FloatTensor<Self>,
         moment1: FloatTensor<Self>,
         moment2: FloatTensor<Self>,
-    ) -> Three<Self> {
-        adamw::update(update, parameter, gradient, scale, moment1, moment2)
+        update: AdamWUpdate,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        optim::update(update, parameter, gradient, scale, moment1, moment2)
     }
-    fn average(
-        keep: f32,
+    fn moving_average(
         average: FloatTensor<Self>,
         value: FloatTensor<Self>,
+        keep: f32,
     ) -> FloatTensor<Self> {
-        adamw::average(keep, average, value)
+        optim::average(average, value, keep)
     }
     fn square_sum(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        adamw::square_sum(x)
+        optim::square_sum(x)
     }
 }
 
@@ -169,7 +170,7 @@ impl FieldOps for Flex {
         weights: FloatTensor<Self>,
         norm: FloatTensor<Self>,
         grad: FloatTensor<Self>,
-    ) -> Three<Self> {
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         neural_field::backward(z, weights, norm, grad)
     }
     fn potential_gradient(

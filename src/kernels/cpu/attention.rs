@@ -6,10 +6,10 @@
 //! `[B, L, D]`. The backward pass computes the probabilities again instead of keeping `L * L`
 //! numbers a head.
 
-use super::cpu::{self, CpuTensor, Matrix, add_partials, contiguous, matmul, slice};
-use super::neural_field::RMS_EPSILON;
 use super::norm::rms_backward_row;
 use super::simd::{exp, max, sum2, wide};
+use super::{self as cpu, CpuTensor, Matrix, add_partials, contiguous, matmul, slice};
+use crate::kernels::constants::RMS_EPSILON;
 use burn::backend::TensorMetadata;
 use rayon::prelude::*;
 

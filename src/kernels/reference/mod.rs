@@ -1,33 +1,11 @@
 //! The operations as formulas over ordinary tensors.
 
-use super::adamw::AdamWUpdate;
-use super::neural_field::{NORM_FLOOR, RMS_EPSILON};
-use super::norm::LAYER_EPSILON;
+pub mod potential;
+
+use super::constants::{LAYER_EPSILON, NORM_FLOOR, RMS_EPSILON};
+use super::optim::AdamWUpdate;
+use crate::device::permute;
 use burn::tensor::{Int, Tensor, activation};
-
-/// `x` with its axes in another order: axis `i` of the result is axis `axes[i]` of `x`.
-///
-/// Where the operations run on another machine it is done by swaps: Burn 0.22.1 records a permutation
-/// of floats as one of integers (`float_permute` in burn-fusion's `ops/tensor.rs`), which is the same
-/// thing here and stops the server there.
-pub fn permute<const R: usize>(x: Tensor<R>, axes: [usize; R]) -> Tensor<R> {
-    match super::has_field_kernels(&x.device()) {
-        true => x.permute(axes),
-        false => permute_by_swaps(x, axes),
-    }
-}
-
-/// [`permute`], two axes at a time.
-pub(super) fn permute_by_swaps<const R: usize>(mut x: Tensor<R>, axes: [usize; R]) -> Tensor<R> {
-    let mut order: [usize; R] = std::array::from_fn(|axis| axis);
-    for (place, axis) in axes.into_iter().enumerate() {
-        if let Some(from) = (place + 1..R).find(|&i| order[i] == axis) {
-            x = x.swap_dims(place, from);
-            order.swap(place, from);
-        }
-    }
-    x
-}
 
 /// See [`super::rms_norm`].
 pub fn rms_norm<const R: usize>(x: Tensor<R>, weight: Tensor<1>) -> Tensor<R> {
@@ -55,8 +33,8 @@ pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>, weights: Tensor<
     (own.squeeze_dim(1) * weights).sum().neg()
 }
 
-/// See [`super::largest`].
-pub fn largest(
+/// See [`super::argmax`].
+pub fn argmax(
     z: Tensor<3>,
     weight: Tensor<2>,
     shares: Tensor<2>,
@@ -68,6 +46,16 @@ pub fn largest(
     let own = own.reshape([patches, pixels, classes]);
     let outputs = own + shares.unsqueeze::<3>().matmul(values);
     outputs.argmax(2).squeeze_dim(2)
+}
+
+/// See [`super::gated_residual`].
+pub fn gated_residual(x: Tensor<3>, gate: Tensor<3>, y: Tensor<3>) -> Tensor<3> {
+    x + gate * y
+}
+
+/// See [`gelu`](fn@super::gelu).
+pub fn gelu<const R: usize>(x: Tensor<R>) -> Tensor<R> {
+    activation::gelu(x)
 }
 
 /// See [`super::swiglu`].
@@ -83,8 +71,8 @@ pub fn layer_norm<const R: usize>(x: Tensor<R>, weight: Tensor<1>, bias: Tensor<
     centred * scale * weight.unsqueeze() + bias.unsqueeze()
 }
 
-/// See [`super::attention`].
-pub fn attention(
+/// See [`super::rotary_attention`].
+pub fn rotary_attention(
     qkv: Tensor<3>,
     q_norm: Tensor<1>,
     k_norm: Tensor<1>,
@@ -98,8 +86,8 @@ pub fn attention(
     attend(q, k, v)
 }
 
-/// See [`super::plain_attention`].
-pub fn plain_attention(qkv: Tensor<3>, heads: usize) -> Tensor<3> {
+/// See [`super::self_attention`].
+pub fn self_attention(qkv: Tensor<3>, heads: usize) -> Tensor<3> {
     let [q, k, v] = heads_of(qkv, heads);
     attend(q, k, v)
 }
@@ -162,12 +150,12 @@ pub fn neural_field(z: Tensor<3>, weights: Tensor<2>, norm: Tensor<1>) -> Tensor
 
 /// See [`super::adamw_update`].
 pub fn adamw_update<const R: usize>(
-    u: AdamWUpdate,
     parameter: Tensor<R>,
     gradient: Tensor<R>,
     scale: Tensor<1>,
     moment1: Tensor<R>,
     moment2: Tensor<R>,
+    u: AdamWUpdate,
 ) -> (Tensor<R>, Tensor<R>, Tensor<R>) {
     let shape = parameter.dims();
     let skip = scale.clone().equal_elem(0.0).reshape([1; R]).expand(shape);
@@ -184,4 +172,18 @@ pub fn adamw_update<const R: usize>(
         moment1.mask_where(skip.clone(), before.1),
         moment2.mask_where(skip, before.2),
     )
+}
+
+/// See [`super::moving_average`].
+pub fn moving_average<const R: usize>(
+    average: Tensor<R>,
+    value: Tensor<R>,
+    keep: f32,
+) -> Tensor<R> {
+    average * keep + value * (1.0 - keep)
+}
+
+/// See [`super::square_sum`].
+pub fn square_sum<const R: usize>(x: Tensor<R>) -> Tensor<1> {
+    x.square().sum()
 }

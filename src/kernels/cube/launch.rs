@@ -1,0 +1,31 @@
+//! What the GPU kernels share: outputs, grids and a helper of their own arithmetic.
+
+use burn::tensor::{DType, Shape};
+use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::prelude::*;
+
+/// Units of a workgroup.
+const UNITS: u32 = 64;
+
+#[cube]
+pub(super) fn clamp_min(x: f32, low: f32) -> f32 {
+    select(x < low, low, x)
+}
+
+/// An uninitialised single-precision tensor on the device of another.
+pub(super) fn like(reference: &CubeTensor, shape: Shape) -> CubeTensor {
+    let (client, device) = (reference.client.clone(), reference.device.clone());
+    empty_device_contiguous_dtype(client, device, shape, DType::F32)
+}
+
+/// A grid of [`UNITS`] wide groups that covers `units`, folded into two dimensions because one
+/// dimension holds at most 65,535 groups.
+pub(super) fn grid(units: usize) -> (CubeCount, CubeDim) {
+    let groups = (units as u32).div_ceil(UNITS).max(1);
+    let across = groups.min(32_768);
+    (
+        CubeCount::Static(across, groups.div_ceil(across), 1),
+        CubeDim::new_1d(UNITS),
+    )
+}
