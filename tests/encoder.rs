@@ -42,7 +42,7 @@ fn start() -> Vit {
         side: 16,
         registers: 0,
     };
-    let fresh = Vit::new(&config, &mut Initializer::new(0, &Device::flex()));
+    let fresh = Vit::init(&config, &mut Initializer::new(0, &Device::flex()));
     start_encoder(fresh, checkpoint()).unwrap()
 }
 
@@ -138,7 +138,7 @@ fn an_encoder_of_another_size_is_refused() {
         side: 16,
         registers: 0,
     };
-    let fresh = Vit::new(&narrow, &mut Initializer::new(0, &Device::flex()));
+    let fresh = Vit::init(&narrow, &mut Initializer::new(0, &Device::flex()));
     let error = start_encoder(fresh, checkpoint()).unwrap_err().to_string();
     assert!(error.contains("384") && error.contains("192"), "{error}");
 }

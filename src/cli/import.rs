@@ -37,7 +37,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             source,
         })?;
     let opened = arguments.device.open()?;
-    let network = Network::blank(&config, &opened.device);
+    let network = Network::uninit(&config, &opened.device);
     let network = tensors::import(network, tensors).map_err(|source| VerifyError::Tensors {
         path: path.clone(),
         source,

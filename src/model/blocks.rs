@@ -1,6 +1,12 @@
-//! The layers that a network is made of.
+//! The layers of the network, each with its `init` beside its `forward`.
+//!
+//! Burn's own layers are not used: weights are drawn on the host, so that a seed gives the same
+//! network on every device, products run in a chosen precision, and norms, attention and activations
+//! are the fused operations of [`kernels`].
 
 use super::compute::Compute;
+use super::config::NetworkConfig;
+use super::init::Initializer;
 use crate::kernels;
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
@@ -38,6 +44,15 @@ pub struct TimeEmbedder {
     pub linear2: Linear,
 }
 
+impl TimeEmbedder {
+    pub(super) fn init(width: usize, init: &mut Initializer) -> Self {
+        Self {
+            linear1: init.linear(256, width, true),
+            linear2: init.linear(width, width, true),
+        }
+    }
+}
+
 /// Rotary self-attention with normed queries and keys.
 #[derive(Module, Debug)]
 pub struct Attention {
@@ -51,6 +66,18 @@ pub struct Attention {
     pub proj: Linear,
 }
 
+impl Attention {
+    fn init(config: &NetworkConfig, init: &mut Initializer) -> Self {
+        let d = config.hidden_size;
+        Self {
+            qkv: init.linear(d, 3 * d, false),
+            q_norm: init.ones(config.head_width()),
+            k_norm: init.ones(config.head_width()),
+            proj: init.linear(d, d, true),
+        }
+    }
+}
+
 /// `w2(SiLU(w1 x) * w3 x)`, no biases.
 #[derive(Module, Debug)]
 pub struct SwiGlu {
@@ -60,6 +87,17 @@ pub struct SwiGlu {
     pub w2: Linear,
     /// The value.
     pub w3: Linear,
+}
+
+impl SwiGlu {
+    fn init(config: &NetworkConfig, init: &mut Initializer) -> Self {
+        let (d, inner) = (config.hidden_size, config.mlp_width());
+        Self {
+            w1: init.linear(d, inner, false),
+            w2: init.linear(inner, d, false),
+            w3: init.linear(d, inner, false),
+        }
+    }
 }
 
 /// A transformer block (DiT): attention and MLP, each shifted, scaled and gated by the time.
@@ -78,9 +116,21 @@ pub struct Block {
 }
 
 impl Block {
+    /// The modulation starts at zero, so that the block starts as the identity.
+    pub(super) fn init(config: &NetworkConfig, init: &mut Initializer) -> Self {
+        let d = config.hidden_size;
+        Self {
+            modulation: init.zero_linear(d, 6 * d),
+            norm1: init.ones(d),
+            attn: Attention::init(config, init),
+            norm2: init.ones(d),
+            mlp: SwiGlu::init(config, init),
+        }
+    }
+
     /// `s: [B, L, D]` to the same, under the condition `c: [B, 1, D]`.
-    pub(crate) fn forward(&self, s: Tensor<3>, c: &Tensor<3>, on: &Setting) -> Tensor<3> {
-        let compute = on.compute;
+    pub(crate) fn forward(&self, s: Tensor<3>, c: &Tensor<3>, context: &BlockContext) -> Tensor<3> {
+        let compute = context.compute;
         let modulation = self.modulation.forward(c.clone(), compute);
         let [batch, _, six] = modulation.dims();
         let d = six / 6;
@@ -94,8 +144,8 @@ impl Block {
             self.attn.qkv.forward(h, compute),
             self.attn.q_norm.val(),
             self.attn.k_norm.val(),
-            on.cos.clone(),
-            on.sin.clone(),
+            context.cos.clone(),
+            context.sin.clone(),
         );
         let s = kernels::gated_residual(s, chunk(2), self.attn.proj.forward(h, compute));
         let h = kernels::modulated_norm(s.clone(), self.norm2.val(), chunk(3), chunk(4));
@@ -109,7 +159,7 @@ impl Block {
 }
 
 /// What all blocks of one evaluation share.
-pub(crate) struct Setting {
+pub(crate) struct BlockContext {
     /// Cosines of the rotary embedding, `[L, d / 2]`.
     pub(super) cos: Tensor<2>,
     /// Its sines.
@@ -127,6 +177,15 @@ pub struct FieldBlock {
     pub norm: Param<Tensor<1>>,
 }
 
+impl FieldBlock {
+    pub(super) fn init(config: &NetworkConfig, init: &mut Initializer) -> Self {
+        Self {
+            generator: init.linear(config.hidden_size, config.field_weights(), true),
+            norm: init.ones(config.pixel_width),
+        }
+    }
+}
+
 /// The output layer.
 #[derive(Module, Debug)]
 pub struct FinalLayer {
@@ -134,4 +193,14 @@ pub struct FinalLayer {
     pub norm: Param<Tensor<1>>,
     /// `[E, outputs]`
     pub linear: Linear,
+}
+
+impl FinalLayer {
+    /// The output starts at zero.
+    pub(super) fn init(config: &NetworkConfig, init: &mut Initializer) -> Self {
+        Self {
+            norm: init.ones(config.pixel_width),
+            linear: init.zero_linear(config.pixel_width, config.outputs),
+        }
+    }
 }

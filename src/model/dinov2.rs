@@ -61,7 +61,7 @@ impl Dinov2 {
     ) -> Result<Self, TeacherError> {
         let parameters = tensors.values().map(|tensor| tensor.data.len()).sum();
         let (config, tensors) = read(tensors, heads)?;
-        let vit = Vit::new(&config, &mut Initializer::blank(device));
+        let vit = Vit::init(&config, &mut Initializer::placeholders(device));
         let vit = tensors::import(vit, tensors)?;
         Ok(Self { vit, parameters })
     }

@@ -1,5 +1,5 @@
-//! Fresh weights, drawn on the host so that a seed means the same network on every device, and
-//! blank ones that a file's take the place of.
+//! Initial weights, drawn on the host so that a seed gives the same network on every device, and
+//! placeholders to be overwritten by loaded weights.
 
 use super::blocks::Linear;
 use burn::module::Param;
@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 
 /// Makes parameters one after the other.
 pub struct Initializer<'a> {
-    /// None makes blank ones.
+    /// `None` makes placeholders.
     rng: Option<ChaCha8Rng>,
     device: &'a Device,
 }
@@ -23,9 +23,9 @@ impl<'a> Initializer<'a> {
         }
     }
 
-    /// A source of zeros where random numbers would be drawn: much faster, for modules whose
-    /// weights are read next.
-    pub fn blank(device: &'a Device) -> Self {
+    /// A source of zeros in place of random numbers: much faster, for modules whose weights are loaded
+    /// next.
+    pub fn placeholders(device: &'a Device) -> Self {
         Self { rng: None, device }
     }
 

@@ -157,7 +157,7 @@ impl Model {
                 "it describes {expected} parameters and the file holds {held}"
             )));
         }
-        let network = tensors::import(Network::blank(&card.network, device), tensors)?;
+        let network = tensors::import(Network::uninit(&card.network, device), tensors)?;
         Ok(Self { network, card })
     }
 

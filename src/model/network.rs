@@ -1,9 +1,7 @@
 //! The network `v_theta(x_t, t, I)`: a transformer over patches that generates, for every patch,
 //! the weights of a small neural field over its pixels (PixNerd, section 4.3 of the paper).
 
-use super::blocks::{
-    Attention, Block, FieldBlock, FinalLayer, Linear, Setting, SwiGlu, TimeEmbedder,
-};
+use super::blocks::{Block, BlockContext, FieldBlock, FinalLayer, Linear, TimeEmbedder};
 use super::compute::Compute;
 use super::config::{NetworkConfig, POSITION_FEATURES, STATE_CHANNELS};
 use super::init::Initializer;
@@ -35,10 +33,10 @@ pub struct Network {
     pub fields: Vec<FieldBlock>,
     /// The output.
     pub final_layer: FinalLayer,
-    /// What every token says of the middle of its patch, `[D, outputs]`: between the middles it is
-    /// interpolated, and added to what the neural field says of each pixel.
+    /// Coarse outputs per patch, `[D, outputs]`, interpolated between patch centres and added to the
+    /// neural field's output.
     pub patch_output: Option<Linear>,
-    /// What a photo is looked at with beforehand.
+    /// Frozen or fine-tuned image encoder (a DINOv2 ViT).
     pub encoder: Option<Vit>,
     /// From the encoder's tokens to the transformer's, `[W, D]`.
     pub encoder_projection: Option<Linear>,
@@ -56,23 +54,23 @@ pub struct Query {
     pub times: Vec<f32>,
     /// The photo `I: [B, 3, H, W]` in `[-1, 1]`; not used by a network without image condition.
     pub image: Option<Tensor<4>>,
-    /// What [`Network::encode`] makes of the photo, `[B, L, W]`; without, a network with an encoder
-    /// computes it.
+    /// The photo's encoding by [`Network::encode`], `[B, L, W]`; `None` computes it if the network has
+    /// an encoder.
     pub features: Option<Tensor<3>>,
-    /// Class conditions, `[B]`; none means the null class.
+    /// Class conditions, `[B]`; `None` is the null class.
     pub classes: Option<Vec<usize>>,
 }
 
-/// An evaluation on its way through the network.
+/// Intermediate values of one forward pass.
 pub(crate) struct Evaluation {
-    /// What the transformer starts from, `[B, L, D]`.
+    /// Input tokens of the transformer, `[B, L, D]`.
     pub(crate) tokens: Tensor<3>,
     /// The embedding of the time, `[B, 1, D]`.
     pub(crate) time: Tensor<3>,
-    /// What modulates the blocks, `[B, 1, D]`.
+    /// Conditions the blocks' modulation, `[B, 1, D]`.
     pub(crate) condition: Tensor<3>,
-    /// What the blocks share.
-    pub(crate) setting: Setting,
+    /// Shared by all blocks.
+    pub(crate) context: BlockContext,
     /// `[B L, C, p p]`
     patches: Tensor<3>,
     /// How the state is cut into them.
@@ -85,16 +83,16 @@ impl Network {
     pub fn new(config: &NetworkConfig, seed: u64, device: &Device) -> Self {
         let fresh = Initializer::new(seed, device);
         let of_encoder = Initializer::new(seed ^ ENCODER_SEED, device);
-        Self::made_by(config, fresh, of_encoder)
+        Self::init(config, fresh, of_encoder)
     }
 
-    /// A network to read weights into.
-    pub fn blank(config: &NetworkConfig, device: &Device) -> Self {
-        let blank = || Initializer::blank(device);
-        Self::made_by(config, blank(), blank())
+    /// A network of placeholders, to be overwritten by loaded weights.
+    pub fn uninit(config: &NetworkConfig, device: &Device) -> Self {
+        let placeholders = || Initializer::placeholders(device);
+        Self::init(config, placeholders(), placeholders())
     }
 
-    fn made_by(
+    fn init(
         config: &NetworkConfig,
         mut init: Initializer<'_>,
         mut encoder_init: Initializer<'_>,
@@ -105,43 +103,19 @@ impl Network {
         Self {
             patch_embedder: init.linear(patch, d, true),
             pixel_embedder: init.linear(config.in_channels() + POSITION_FEATURES, e, true),
-            time_embedder: TimeEmbedder {
-                linear1: init.linear(256, d, true),
-                linear2: init.linear(d, d, true),
-            },
+            time_embedder: TimeEmbedder::init(d, &mut init),
             class_table: init.normal([config.class_conditions + 1, d], 0.02),
             blocks: (0..config.transformer_blocks)
-                .map(|_| Block {
-                    modulation: init.zero_linear(d, 6 * d),
-                    norm1: init.ones(d),
-                    attn: Attention {
-                        qkv: init.linear(d, 3 * d, false),
-                        q_norm: init.ones(config.head_width()),
-                        k_norm: init.ones(config.head_width()),
-                        proj: init.linear(d, d, true),
-                    },
-                    norm2: init.ones(d),
-                    mlp: SwiGlu {
-                        w1: init.linear(d, config.mlp_width(), false),
-                        w2: init.linear(config.mlp_width(), d, false),
-                        w3: init.linear(d, config.mlp_width(), false),
-                    },
-                })
+                .map(|_| Block::init(config, &mut init))
                 .collect(),
             fields: (0..config.field_blocks)
-                .map(|_| FieldBlock {
-                    generator: init.linear(d, config.field_weights(), true),
-                    norm: init.ones(e),
-                })
+                .map(|_| FieldBlock::init(config, &mut init))
                 .collect(),
-            final_layer: FinalLayer {
-                norm: init.ones(e),
-                linear: init.zero_linear(e, config.outputs),
-            },
+            final_layer: FinalLayer::init(config, &mut init),
             patch_output: config
                 .patch_output
                 .then(|| init.zero_linear(d, config.outputs)),
-            encoder: encoder.map(|vit| Vit::new(vit, &mut encoder_init)),
+            encoder: encoder.map(|vit| Vit::init(vit, &mut encoder_init)),
             encoder_projection: encoder.map(|vit| encoder_init.linear(vit.width, d, true)),
             config: config.clone(),
             compute: Compute::Single,
@@ -171,8 +145,8 @@ impl Network {
         self.forward_observed(query, |_, _| ())
     }
 
-    /// What the encoder makes of photos `[B, 3, H, W]` in [-1, 1]: `[B, L, W]`, a token for each of
-    /// the network's own patches. None without an encoder.
+    /// Encodes photos `[B, 3, H, W]` in [-1, 1] to `[B, L, W]`, one token per patch of the network.
+    /// `None` without an encoder.
     pub fn encode(&self, image: &Tensor<4>) -> Option<Tensor<3>> {
         let encoder = self.encoder.as_ref()?;
         let [_, _, height, width] = image.dims();
@@ -231,7 +205,7 @@ impl Network {
         cut.map(kernels::argmax(z, linear.weight.val(), shares, values))
     }
 
-    /// The tokens behind the last block, `[B, L, D]`.
+    /// Runs the transformer: output tokens of the last block, `[B, L, D]`.
     fn transform(
         &self,
         evaluation: &Evaluation,
@@ -239,7 +213,7 @@ impl Network {
     ) -> Tensor<3> {
         let mut tokens = evaluation.tokens.clone();
         for (index, block) in self.blocks.iter().enumerate() {
-            tokens = block.forward(tokens, &evaluation.condition, &evaluation.setting);
+            tokens = block.forward(tokens, &evaluation.condition, &evaluation.context);
             observe(index, &tokens);
         }
         tokens
@@ -279,26 +253,30 @@ impl Network {
             tokens,
             condition: activation::silu(time.clone() + class),
             time,
-            setting: self.setting([rows, columns], &device),
+            context: self.block_context([rows, columns], &device),
             patches,
             cut,
         }
     }
 
-    /// What the blocks share on a grid of `[rows, columns]`, on the device of their tokens.
-    pub(crate) fn setting(&self, [rows, columns]: [usize; 2], device: &Device) -> Setting {
+    /// What all blocks share on a grid of `[rows, columns]`, on the device of their tokens.
+    pub(crate) fn block_context(
+        &self,
+        [rows, columns]: [usize; 2],
+        device: &Device,
+    ) -> BlockContext {
         let d = self.config.head_width();
         let (cos, sin) = positions::rotary(rows, columns, d);
         let shape = [rows * columns, d / 2];
         let table = |v| Tensor::<2>::from_data(TensorData::new(v, shape), device);
-        Setting {
+        BlockContext {
             cos: table(cos),
             sin: table(sin),
             compute: self.compute,
         }
     }
 
-    /// Everything behind the transformer: the neural field of every patch, `[B L, p p, outputs]`.
+    /// The head: the neural field over each patch, `[B L, p p, outputs]`.
     /// `time: [B, 1, D]` is the evaluation's, `tokens: [B, L, D]` the last block's.
     pub(crate) fn finish(
         &self,
@@ -317,7 +295,7 @@ impl Network {
         }
     }
 
-    /// What the outputs are made of: features of the pixels, `[B L, p p, E]`, and of the tokens,
+    /// Features before the output layers: of the pixels, `[B L, p p, E]`, and of the tokens,
     /// `[B, L, D]`.
     fn features(
         &self,

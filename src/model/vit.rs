@@ -59,7 +59,7 @@ pub struct LayerNorm {
 }
 
 impl LayerNorm {
-    fn new(width: usize, init: &mut Initializer) -> Self {
+    fn init(width: usize, init: &mut Initializer) -> Self {
         Self {
             weight: init.ones(width),
             bias: init.zeros(width),
@@ -93,6 +93,20 @@ pub struct VitBlock {
 }
 
 impl VitBlock {
+    fn init(config: &VitConfig, init: &mut Initializer) -> Self {
+        let w = config.width;
+        Self {
+            norm1: LayerNorm::init(w, init),
+            qkv: init.linear(w, 3 * w, true),
+            projection: init.linear(w, w, true),
+            scale1: init.ones(w),
+            norm2: LayerNorm::init(w, init),
+            up: init.linear(w, config.mlp_width, true),
+            down: init.linear(config.mlp_width, w, true),
+            scale2: init.ones(w),
+        }
+    }
+
     fn forward(&self, x: Tensor<3>, heads: usize) -> Tensor<3> {
         let batch = x.dims()[0];
         let scaled = |x: Tensor<3>, scale: &Param<Tensor<1>>, y: Tensor<3>| {
@@ -135,8 +149,8 @@ pub struct Vit {
 }
 
 impl Vit {
-    /// With the weights that `init` makes.
-    pub fn new(config: &VitConfig, init: &mut Initializer) -> Self {
+    /// A transformer with the weights that `init` draws.
+    pub fn init(config: &VitConfig, init: &mut Initializer) -> Self {
         let (w, p) = (config.width, config.patch_size);
         Self {
             patches: init.linear(3 * p * p, w, true),
@@ -144,18 +158,9 @@ impl Vit {
             registers: (config.registers > 0).then(|| init.normal([config.registers, w], 0.02)),
             positions: init.normal([config.side * config.side, w], 0.02),
             blocks: (0..config.blocks)
-                .map(|_| VitBlock {
-                    norm1: LayerNorm::new(w, init),
-                    qkv: init.linear(w, 3 * w, true),
-                    projection: init.linear(w, w, true),
-                    scale1: init.ones(w),
-                    norm2: LayerNorm::new(w, init),
-                    up: init.linear(w, config.mlp_width, true),
-                    down: init.linear(config.mlp_width, w, true),
-                    scale2: init.ones(w),
-                })
+                .map(|_| VitBlock::init(config, init))
                 .collect(),
-            norm: LayerNorm::new(w, init),
+            norm: LayerNorm::init(w, init),
             config: config.clone(),
         }
     }

@@ -27,11 +27,11 @@ pub(super) fn gradients(
     let time = evaluation.time.clone().inner();
     let condition = evaluation.condition.clone().inner();
     let untracked = network.valid();
-    let setting = untracked.setting(evaluation.cut.grid(), &untracked.device());
+    let context = untracked.block_context(evaluation.cut.grid(), &untracked.device());
     let mut inputs = vec![evaluation.tokens.clone().inner()];
     for block in &untracked.blocks {
         let tokens = inputs[inputs.len() - 1].clone();
-        inputs.push(block.forward(tokens, &condition, &setting));
+        inputs.push(block.forward(tokens, &condition, &context));
     }
     drop(untracked);
     let leaf = |x: Tensor<3>| x.autodiff().require_grad();
@@ -54,7 +54,7 @@ pub(super) fn gradients(
     let mut of_condition = condition.zeros_like();
     for (index, input) in inputs.into_iter().enumerate().rev() {
         let (tokens, under) = (leaf(input), leaf(condition.clone()));
-        let output = network.blocks[index].forward(tokens.clone(), &under, &evaluation.setting);
+        let output = network.blocks[index].forward(tokens.clone(), &under, &evaluation.context);
         let mut surrogate = (output.clone() * of_tokens.autodiff()).sum();
         if let Some(aligned) = trainee.alignment(config, part, index, &output) {
             total = total + aligned.clone().inner();

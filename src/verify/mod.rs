@@ -138,7 +138,7 @@ pub fn fixture(
                     source,
                 }
             })?;
-        let network = Network::blank(&config, device);
+        let network = Network::uninit(&config, device);
         let network = tensors::import(network, tensors).map_err(|source| VerifyError::Tensors {
             path: weights.to_owned(),
             source,
