@@ -5,7 +5,7 @@ use super::optim::AdamWUpdate;
 use crate::potential::Potential;
 use burn::backend::fusion::custom::TensorSpec;
 use burn::backend::tensor::{FloatTensor, IntTensor};
-use burn::backend::{Backend, Dispatch, backend_extension};
+use burn::backend::{Backend, backend_extension};
 
 /// Fused operations of the CPU backend. Shapes are those of the functions of the same name below.
 #[backend_extension(Flex, Autodiff)]

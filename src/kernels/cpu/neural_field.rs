@@ -13,12 +13,12 @@ use burn::backend::TensorMetadata;
 use rayon::prelude::*;
 
 /// Elements of a patch's state, `P E`.
-fn state(s: FieldShape) -> usize {
+fn state_len(s: FieldShape) -> usize {
     s.pixels * s.width
 }
 
 /// Elements of a patch's weights, `2 E M`.
-fn weights(s: FieldShape) -> usize {
+fn weights_len(s: FieldShape) -> usize {
     2 * s.width * s.hidden
 }
 
@@ -45,14 +45,14 @@ impl Scratch {
     fn new(s: FieldShape) -> Self {
         Self {
             scale: vec![0.0; s.pixels],
-            r: vec![0.0; state(s)],
-            wn: vec![0.0; weights(s)],
+            r: vec![0.0; state_len(s)],
+            wn: vec![0.0; weights_len(s)],
             inverse: vec![0.0; s.hidden + s.width],
             u: vec![0.0; s.pixels * s.hidden],
             a: vec![0.0; s.pixels * s.hidden],
             da: vec![0.0; s.pixels * s.hidden],
-            dr: vec![0.0; state(s)],
-            dwn: vec![0.0; weights(s)],
+            dr: vec![0.0; state_len(s)],
+            dwn: vec![0.0; weights_len(s)],
         }
     }
 
@@ -139,9 +139,9 @@ pub fn forward(z: CpuTensor, weights: CpuTensor, norm: CpuTensor) -> CpuTensor {
     let (z, weights, norm) = (contiguous(z), contiguous(weights), contiguous(norm));
     let (zs, ws, norm) = (slice(&z), slice(&weights), slice(&norm));
     let mut out = vec![0.0; zs.len()];
-    out.par_chunks_mut(state(s))
-        .zip(zs.par_chunks(state(s)))
-        .zip(ws.par_chunks(weights(s)))
+    out.par_chunks_mut(state_len(s))
+        .zip(zs.par_chunks(state_len(s)))
+        .zip(ws.par_chunks(weights_len(s)))
         .with_min_len(4)
         .for_each_init(
             || Scratch::new(s),
@@ -175,12 +175,12 @@ pub fn backward(
     let mut dw = vec![0.0; slice(&weights).len()];
     let mut dnorm_of_patch = vec![0.0; s.patches * s.width];
     let norm_values = slice(&norm);
-    dz.par_chunks_mut(state(s))
-        .zip(dw.par_chunks_mut(weights(s)))
+    dz.par_chunks_mut(state_len(s))
+        .zip(dw.par_chunks_mut(weights_len(s)))
         .zip(dnorm_of_patch.par_chunks_mut(s.width))
-        .zip(slice(&z).par_chunks(state(s)))
-        .zip(slice(&weights).par_chunks(weights(s)))
-        .zip(slice(&grad).par_chunks(state(s)))
+        .zip(slice(&z).par_chunks(state_len(s)))
+        .zip(slice(&weights).par_chunks(weights_len(s)))
+        .zip(slice(&grad).par_chunks(state_len(s)))
         .with_min_len(4)
         .for_each_init(
             || Scratch::new(s),
