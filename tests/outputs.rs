@@ -14,11 +14,14 @@ use std::path::{Path, PathBuf};
 
 /// `flowseg segment` in one step with the smallest model.
 fn segment(out: &Path) -> Command {
+    segment_with(Path::new("scenes"), 1, out)
+}
+
+fn segment_with(model: &Path, steps: usize, out: &Path) -> Command {
     let mut command = flowseg();
-    command
-        .args(["segment", "--device", "cpu", "--model", "scenes"])
-        .args(["--steps", "1", "-o"])
-        .arg(out);
+    command.args(["segment", "--device", "cpu", "--steps"]);
+    command.arg(steps.to_string());
+    command.arg("--model").arg(model).arg("-o").arg(out);
     command
 }
 
@@ -155,9 +158,7 @@ fn names_of_classes_from_anywhere() {
     };
     let model = model(folder.path(), rename);
     let picture = photo(folder.path(), "a.png");
-    let output = segment(&folder.path().join("out"))
-        .arg("--model")
-        .arg(&model)
+    let output = segment_with(&model, 1, &folder.path().join("out"))
         .arg("--json")
         .arg(picture)
         .output()
@@ -343,8 +344,8 @@ mod unix {
             let hidden = names.into_iter();
             hidden.filter(|name| files::is_temporary(name)).collect()
         };
-        let mut command = segment(&out);
-        command.arg(picture).args(["--trajectory", "--steps", "60"]);
+        let mut command = segment_with(Path::new("scenes"), 60, &out);
+        command.arg(picture).arg("--trajectory");
         let mut child = plain(&command).stderr(Stdio::null()).spawn().unwrap();
         // An animation takes seconds to write; the file that is found last is the animation's.
         while !out.join("a.png").exists() || hidden().is_empty() {

@@ -18,12 +18,12 @@ use crate::device::{self, Choice, Opened};
 use crate::files;
 use crate::terminal::{self, err, out};
 use crate::verify::Check;
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use burn::tensor::Device;
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::ffi::OsString;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
 /// Generative segmentation by flow matching.
@@ -120,7 +120,7 @@ pub fn main() -> ExitCode {
     match run(command) {
         Ok(()) => match terminal::failure() {
             None => ExitCode::SUCCESS,
-            Some(error) => failed(&error.into()),
+            Some(error) => failed(&unprinted(&error)),
         },
         Err(error) => failed(&error),
     }
@@ -130,10 +130,14 @@ pub fn main() -> ExitCode {
 fn show_help(help: &clap::Error) -> ExitCode {
     match help.print() {
         Err(error) if !help.use_stderr() && error.kind() != ErrorKind::BrokenPipe => {
-            failed(&error.into())
+            failed(&unprinted(&error))
         }
         _ => ExitCode::from(u8::try_from(help.exit_code()).unwrap_or(1)),
     }
+}
+
+fn unprinted(error: &io::Error) -> anyhow::Error {
+    anyhow!("cannot write to standard output ({error}): check the space where it goes")
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {
