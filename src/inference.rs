@@ -119,14 +119,37 @@ pub fn flow_from<'a>(
 }
 
 /// The nearest class of every pixel of a batch of states `[B, 3, H, W]`: one map an entry.
-pub fn decode(centroids: &Centroids, state: Tensor<4>) -> Vec<Vec<u16>> {
+///
+/// # Errors
+/// States that are not finite numbers, whose nearest class means nothing.
+pub fn decode(centroids: &Centroids, state: Tensor<4>) -> Result<Vec<Vec<u16>>, NotFinite> {
     let [batch, ..] = state.dims();
     let values = read(state);
+    check_finite(&values)?;
     let entry = values.len() / batch.max(1);
-    values
+    Ok(values
         .par_chunks(entry)
         .map(|state| centroids.decode(state))
-        .collect()
+        .collect())
+}
+
+/// A model whose states are infinite or not a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the model gives no finite numbers: its training diverged, or this device's precision is too low \
+     for it (try --device cpu)"
+)]
+pub struct NotFinite;
+
+/// Refuses states of which any value is infinite or not a number.
+///
+/// # Errors
+/// [`NotFinite`].
+pub fn check_finite(state: &[f32]) -> Result<(), NotFinite> {
+    let finite = state
+        .par_chunks(1 << 14)
+        .all(|some| some.iter().all(|x| x.is_finite()));
+    finite.then_some(()).ok_or(NotFinite)
 }
 
 /// A label map of the network's size at the photo's size: every pixel takes the class with the
@@ -175,6 +198,19 @@ pub fn scale_labels(labels: &[u16], from: [usize; 2], to: [usize; 2]) -> Vec<u16
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn states_that_are_not_finite_have_no_classes() {
+        let centroids = Centroids::kronecker(3);
+        let decoded = |value: f32| {
+            let state = TensorData::new(vec![0.0, value, -0.5], [1, 3, 1, 1]);
+            decode(&centroids, Tensor::from_data(state, &Device::flex()))
+        };
+        assert_eq!(decoded(0.25).unwrap()[0].len(), 1);
+        for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            assert_eq!(decoded(value), Err(NotFinite));
+        }
+    }
 
     #[test]
     fn scaling_up_keeps_blocks_and_invents_nothing() {

@@ -24,6 +24,7 @@
 //! | masks as pictures | [`pictures`] |
 //! | what a trajectory tells, as numbers | [`trajectory`] |
 //! | pictures, animations and tables of a flow | [`export`] |
+//! | every file that is written | [`files`] |
 //! | comparison with reference numbers | [`verify`] |
 //! | work off the caller's thread | [`job`] |
 //! | the window | [`viewer`] |
@@ -59,6 +60,7 @@ pub mod pictures;
 pub mod potential;
 pub mod runs;
 pub mod sampler;
+mod terminal;
 pub mod train;
 pub mod trajectory;
 pub mod verify;

@@ -134,7 +134,7 @@ fn a_kill_in_the_middle_leaves_a_run_that_resumes() {
     child.kill().unwrap();
     child.wait().unwrap();
     // What a process that was killed while saving leaves behind must not be taken for a checkpoint.
-    fs::create_dir_all(run.join("checkpoints/.saving-half")).unwrap();
+    fs::create_dir_all(run.join("checkpoints/.flowseg-half")).unwrap();
     let saved = || {
         let names = fs::read_dir(run.join("checkpoints")).unwrap();
         let mut names: Vec<String> = names

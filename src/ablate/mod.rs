@@ -176,6 +176,7 @@ fn finish(
         let model = files::read_model(&path, &device.device)?;
         match score(table, job, &model, &mut record, stop) {
             Err(EvalError::Stopped) => return Ok(None),
+            Err(error @ EvalError::NotFinite(_)) => record.failure = Some(error.to_string()),
             result => result.map_err(|source| AblateError::Eval {
                 name: job.title(),
                 source,
@@ -246,14 +247,14 @@ fn score(
         .zip(&sums)
         .map(|(&steps, confusion)| {
             let scores = confusion.scores();
-            StepResult {
+            Ok(StepResult {
                 steps,
-                miou: scores.miou,
-                pixel_accuracy: scores.pixel_accuracy,
+                miou: scores.miou.ok_or(EvalError::Unlabelled)?,
+                pixel_accuracy: scores.pixel_accuracy.ok_or(EvalError::Unlabelled)?,
                 agreement: agreement.share(steps),
                 iou: scores.iou,
-            }
+            })
         })
-        .collect();
+        .collect::<Result<_, EvalError>>()?;
     Ok(())
 }

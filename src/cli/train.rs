@@ -3,6 +3,7 @@
 use super::DevicesArgument;
 use super::dashboard::Dashboard;
 use crate::files;
+use crate::terminal::{err, out};
 use crate::train::{self, config};
 use anyhow::Context;
 use burn::tensor::Device;
@@ -77,11 +78,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     screen.clear();
     let outcome = outcome?;
     if let Some((miou, step)) = outcome.best {
-        println!("best validation mIoU {:.2} at step {step}", 100.0 * miou);
+        out!("best validation mIoU {:.2} at step {step}", 100.0 * miou);
     }
     match outcome.model {
-        Some(path) => println!("wrote {}", path.display()),
-        None => println!("stopped after step {}; go on with --resume", outcome.step),
+        Some(path) => out!("wrote {}", path.display()),
+        None => out!("stopped after step {}; go on with --resume", outcome.step),
     }
     Ok(())
 }
@@ -94,16 +95,16 @@ fn dry_run(
     let fits = train::dry_run(config, devices)?;
     for (index, fit) in fits.iter().enumerate() {
         if index == 0 {
-            println!("{:.1} M parameters", fit.estimate.parameters as f64 / 1e6);
+            out!("{:.1} M parameters", fit.estimate.parameters as f64 / 1e6);
         }
-        println!("{fit}");
+        out!("{fit}");
     }
     for fit in &fits {
         fit.check()?;
     }
     if let (Some(steps), Some(device)) = (measure, devices.first()) {
         for measured in train::measure::measure(config, device, steps as usize)? {
-            println!("{measured}");
+            out!("{measured}");
         }
     }
     Ok(())
@@ -115,9 +116,10 @@ pub(super) fn stop_on_interrupt() -> anyhow::Result<Arc<AtomicUsize>> {
     let seen = count.clone();
     ctrlc::set_handler(move || {
         if seen.fetch_add(1, Ordering::Relaxed) > 0 {
+            files::remove_temporaries();
             std::process::exit(130);
         }
-        eprintln!("stopping after this step; once more to leave at once");
+        err!("stopping after this step; once more to leave at once");
     })
     .context("cannot listen for Ctrl-C")?;
     Ok(count)

@@ -1,10 +1,12 @@
 //! `flowseg view`: the window.
 
 use super::DeviceArgument;
+use crate::files::Plan;
 use crate::inference::Sampling;
 use crate::sampler::Solver;
 use crate::viewer::{self, Theme, field::Preset};
-use std::path::PathBuf;
+use anyhow::bail;
+use std::path::{Path, PathBuf};
 
 /// Watch photos flow into their masks, in a window
 #[derive(clap::Args)]
@@ -52,8 +54,32 @@ fn size(text: &str) -> Result<[f32; 2], String> {
     sides.ok_or_else(|| "write width and height from 320 to 16384, as in 1280x800".to_owned())
 }
 
+/// Refuses a picture of the window that cannot be written, or over something that the window shows.
+fn check_screenshot(path: &Path, shown: &[PathBuf]) -> anyhow::Result<()> {
+    if !path
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("png"))
+    {
+        bail!("{}: a screenshot is written as .png", path.display());
+    }
+    let mut plan = Plan::default();
+    plan.write(path, "the screenshot");
+    let files = |folder: &PathBuf| -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).collect()
+    };
+    plan.check(|| {
+        let inside = shown.iter().flat_map(files);
+        shown.iter().cloned().chain(inside).collect()
+    })?;
+    Ok(())
+}
+
 /// Runs the command.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+    if let Some(path) = &arguments.screenshot {
+        check_screenshot(path, &arguments.paths)?;
+    }
     let chosen = arguments.steps.is_some() || arguments.solver.is_some();
     let sampling = Sampling::default();
     let options = viewer::Options {

@@ -5,8 +5,7 @@
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Cursor, Read, Write};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::Path;
 
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage};
@@ -14,6 +13,7 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage};
 use super::IGNORE;
 use super::error::DataError;
 use super::jpeg;
+use crate::files::{self, FileError};
 
 /// Most pixels that a photo or a label map may have.
 pub const MAX_PIXELS: u64 = 100_000_000;
@@ -208,51 +208,34 @@ pub fn write_labels(
             labels.iter().map(|&label| label as u8).collect(),
         )
     };
-    write_whole(path, |file| {
-        let mut encoder = png::Encoder::new(file, width as u32, height as u32);
-        encoder.set_color(png::ColorType::Grayscale);
-        encoder.set_depth(depth);
-        let mut writer = encoder.write_header()?;
-        writer.write_image_data(&bytes)?;
-        writer.finish()?;
-        Ok(())
-    })
-}
-
-/// Writes beside `path` under a temporary name and renames, so that no reader and no Ctrl-C ever
-/// sees half a file.
-fn write_whole(
-    path: &Path,
-    write: impl FnOnce(&mut BufWriter<File>) -> Result<(), png::EncodingError>,
-) -> Result<(), DataError> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let name = path
-        .file_name()
-        .ok_or_else(|| DataError::write(path)(std::io::Error::other("the path names no file")))?;
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let hidden = format!(
-        ".{}.tmp-{}-{count}",
-        name.to_string_lossy(),
-        std::process::id()
-    );
-    let temporary = RemoveOnDrop(path.with_file_name(hidden));
-    let mut file = BufWriter::new(File::create(&temporary.0).map_err(DataError::write(path))?);
-    write(&mut file).map_err(|error| match error {
-        png::EncodingError::IoError(source) => DataError::write(path)(source),
-        other => DataError::write(path)(std::io::Error::other(other.to_string())),
+    files::write_with(path, |file| {
+        let mut file = BufWriter::new(file);
+        let size = [width as u32, height as u32];
+        let written = write_grey(&mut file, size, depth, &bytes);
+        written
+            .and_then(|()| Ok(file.flush()?))
+            .map_err(|error| match error {
+                png::EncodingError::IoError(source) => source,
+                other => std::io::Error::other(other),
+            })
+            .map_err(FileError::write(path))
     })?;
-    file.flush().map_err(DataError::write(path))?;
-    drop(file);
-    std::fs::rename(&temporary.0, path).map_err(DataError::write(path))
+    Ok(())
 }
 
-/// Removes a temporary file however its scope ends; after the rename there is none to remove.
-struct RemoveOnDrop(PathBuf);
-
-impl Drop for RemoveOnDrop {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
+/// Writes a single-channel PNG.
+fn write_grey(
+    to: impl Write,
+    [width, height]: [u32; 2],
+    depth: png::BitDepth,
+    bytes: &[u8],
+) -> Result<(), png::EncodingError> {
+    let mut encoder = png::Encoder::new(to, width, height);
+    encoder.set_color(png::ColorType::Grayscale);
+    encoder.set_depth(depth);
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(bytes)?;
+    writer.finish()
 }
 
 fn check_size(path: &Path, width: u64, height: u64) -> Result<(), DataError> {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::decode::{MAX_PIXELS, MAX_SIDE};
+use crate::files::FileError;
 
 /// A failure of the data room. Every message is one line that names the file and says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -16,14 +17,9 @@ pub enum DataError {
         /// What the operating system said.
         source: std::io::Error,
     },
-    /// The operating system refused a write; nothing was left behind.
-    #[error("cannot write {}: {source}", path.display())]
-    Write {
-        /// The file that was to be written.
-        path: PathBuf,
-        /// What the operating system said.
-        source: std::io::Error,
-    },
+    /// A label map that cannot be written; nothing was left behind.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// A file was needed and something else was given.
     #[error("{} is not a file: name one image in it", path.display())]
     NotAFile {
@@ -206,12 +202,6 @@ impl DataError {
     pub(super) fn read(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_path_buf();
         move |source| Self::Read { path, source }
-    }
-
-    /// For `map_err`: a failed write of `path`.
-    pub(super) fn write(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
-        let path = path.to_path_buf();
-        move |source| Self::Write { path, source }
     }
 
     /// A damaged image, or a short one where the decoder's own words say so.

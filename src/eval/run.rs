@@ -5,7 +5,7 @@ use super::Confusion;
 use crate::data::{self, DataError, Dataset, Sample};
 use crate::encoding::Centroids;
 use crate::flow::Source;
-use crate::inference::{self, Sampling};
+use crate::inference::{self, NotFinite, Sampling};
 use crate::model::{self, Model};
 use crate::sampler::Solver;
 use burn::tensor::Tensor;
@@ -137,6 +137,12 @@ pub enum EvalError {
         /// The data set's.
         data: usize,
     },
+    /// Predictions that mean nothing.
+    #[error(transparent)]
+    NotFinite(#[from] NotFinite),
+    /// Nothing to score.
+    #[error("no pixel of these photos has a label, so there is no score")]
+    Unlabelled,
     /// No thread for decoding.
     #[error("cannot start a thread to decode photos: {0}")]
     Thread(std::io::Error),
@@ -294,7 +300,7 @@ impl Run<'_> {
             if stop() {
                 return Err(EvalError::Stopped);
             }
-            let predictions = self.predict(source.clone(), photos.clone(), steps);
+            let predictions = self.predict(source.clone(), photos.clone(), steps)?;
             let seen: Vec<Seen> = group
                 .iter()
                 .zip(&predictions)
@@ -327,7 +333,7 @@ impl Run<'_> {
         source: Tensor<4>,
         photos: inference::Encoded,
         steps: usize,
-    ) -> Vec<Vec<u16>> {
+    ) -> Result<Vec<Vec<u16>>, NotFinite> {
         let sampling = Sampling {
             solver: self.scoring.solver,
             steps,
@@ -336,9 +342,10 @@ impl Run<'_> {
         // A flow has its source at least, so there always is a last state.
         inference::flow_from(self.model, source, photos, sampling)
             .last()
-            .map_or_else(Vec::new, |state| {
-                inference::decode(&self.centroids, state.x)
-            })
+            .map_or_else(
+                || Ok(Vec::new()),
+                |state| inference::decode(&self.centroids, state.x),
+            )
     }
 
     /// Where the flow starts. Noise follows from the photo's index, whoever shares its batch.

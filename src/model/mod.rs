@@ -28,6 +28,10 @@ pub const METADATA_KEY: &str = "flowseg";
 /// The version that this program writes, and the highest that it reads: 2 knows class logits and
 /// other encodings than the Kronecker sequence, 3 image encoders, 4 posteriors and patch outputs.
 pub const FORMAT_VERSION: u32 = 4;
+/// The longest side that a model may claim to have been trained at, in pixels.
+const LONGEST_SIDE: usize = 4096;
+/// The most classes that label maps can express: 16 bits less two values of their own.
+const MOST_CLASSES: usize = u16::MAX as usize - 2;
 
 /// What a model file says of itself: JSON under [`METADATA_KEY`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -73,6 +77,44 @@ impl Card {
             licence: "that of the imported checkpoint".into(),
         }
     }
+
+    /// Refuses what no training writes, before anything of that size is allocated.
+    ///
+    /// # Errors
+    /// What it claims, and what is possible.
+    fn check(&self) -> Result<(), ModelError> {
+        if self.format > FORMAT_VERSION {
+            return Err(ModelError::Newer(self.format));
+        }
+        self.network.validate()?;
+        let refuse = |reason: String| Err(ModelError::Metadata(reason));
+        let [height, width] = self.size;
+        if !self
+            .size
+            .iter()
+            .all(|side| (1..=LONGEST_SIDE).contains(side))
+        {
+            return refuse(format!(
+                "its size is {height} x {width} pixels, and sides from 1 to {LONGEST_SIDE} are possible"
+            ));
+        }
+        let classes = self.classes.len();
+        if classes > MOST_CLASSES {
+            return refuse(format!(
+                "it has {classes} classes, and {MOST_CLASSES} are possible"
+            ));
+        }
+        let expected = match self.prediction.has_class_outputs() {
+            true => classes,
+            false => config::STATE_CHANNELS,
+        };
+        match self.network.outputs {
+            outputs if outputs == expected => Ok(()),
+            outputs => refuse(format!(
+                "its network has {outputs} outputs and its prediction needs {expected}"
+            )),
+        }
+    }
 }
 
 /// A score on record.
@@ -111,7 +153,7 @@ pub enum ModelError {
     Foreign,
     /// Metadata that can't be read.
     #[error(
-        "its FlowSeg metadata cannot be read ({0}): it was written by another version or is damaged"
+        "its FlowSeg metadata cannot be used ({0}): it was written by another version or is damaged"
     )]
     Metadata(String),
     /// A newer format.
@@ -136,20 +178,7 @@ impl Model {
         let json = metadata.get(METADATA_KEY).ok_or(ModelError::Foreign)?;
         let card: Card =
             serde_json::from_str(json).map_err(|e| ModelError::Metadata(e.to_string()))?;
-        if card.format > FORMAT_VERSION {
-            return Err(ModelError::Newer(card.format));
-        }
-        card.network.validate()?;
-        let expected = match card.prediction.has_class_outputs() {
-            true => card.classes.len(),
-            false => config::STATE_CHANNELS,
-        };
-        if card.network.outputs != expected {
-            let found = card.network.outputs;
-            return Err(ModelError::Metadata(format!(
-                "its network has {found} outputs and its prediction needs {expected}"
-            )));
-        }
+        card.check()?;
         let held: usize = tensors.values().map(|t| t.data.len()).sum();
         if held != card.network.parameters() {
             let expected = card.network.parameters();
@@ -225,4 +254,62 @@ pub fn noise(shape: [usize; 4], seed: u64, device: &Device) -> Tensor<4> {
         .map(|_| init::normal(&mut rng))
         .collect();
     Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The file of a small model after a change of its card.
+    fn file(change: impl FnOnce(&mut Card)) -> Vec<u8> {
+        let network = NetworkConfig::miniature();
+        let mut card = Card::of_network(&network);
+        card.classes = ["a", "b"].map(str::to_owned).to_vec();
+        change(&mut card);
+        let network = Network::blank(&network, &Device::flex());
+        let model = Model { network, card };
+        model.to_bytes(Precision::Single).unwrap()
+    }
+
+    fn refusal(bytes: &[u8]) -> String {
+        Model::from_bytes(bytes, &Device::flex())
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn absurd_cards_are_refused_when_they_are_read() {
+        Model::from_bytes(&file(|_| ()), &Device::flex()).unwrap();
+        let names = |count: usize| (0..count).map(|i| i.to_string()).collect();
+        let changes: [(&str, Box<dyn FnOnce(&mut Card)>); 6] = [
+            ("0 x 0", Box::new(|card| card.size = [0, 0])),
+            ("16 x 100000", Box::new(|card| card.size = [16, 100_000])),
+            (
+                "70000 classes",
+                Box::new(move |card| card.classes = names(70_000)),
+            ),
+            ("patch_size", Box::new(|card| card.network.patch_size = 0)),
+            ("outputs", Box::new(|card| card.network.outputs = 7)),
+            ("version 99", Box::new(|card| card.format = 99)),
+        ];
+        for (word, change) in changes {
+            let error = refusal(&file(change));
+            assert!(error.contains(word) && !error.contains('\n'), "{error}");
+        }
+    }
+
+    #[test]
+    fn weights_that_are_not_finite_are_named() {
+        let mut bytes = file(|_| ());
+        // The last number of the file.
+        let end = bytes.len() - 4;
+        for value in [f32::NAN, f32::INFINITY] {
+            bytes[end..].copy_from_slice(&value.to_le_bytes());
+            let error = refusal(&bytes);
+            assert!(
+                error.contains("finite") && error.contains("tensor "),
+                "{error}"
+            );
+        }
+    }
 }

@@ -100,17 +100,28 @@ impl RunFolder {
     /// # Errors
     /// A disk that refuses; the checkpoints before are untouched.
     pub fn save(&self, checkpoint: &Checkpoint, keep: usize) -> Result<PathBuf, FileError> {
-        let all = self.path("checkpoints");
-        let path = all.join(format!("step-{:08}", checkpoint.progress.step));
-        let failed = |source| FileError::Write {
-            path: path.clone(),
+        let step = format!("step-{:08}", checkpoint.progress.step);
+        let path = self.path("checkpoints").join(step);
+        let failed = FileError::write(&path);
+        files::write_folder(&path, |folder| {
+            Self::fill(checkpoint, folder).map_err(|error| error.moved(folder, &path))?;
+            if path.exists() {
+                // The same step saved again, after a resume: the contents are the same.
+                fs::remove_dir_all(&path).map_err(&failed)?;
+            }
+            Ok(())
+        })?;
+        self.drop_old(keep);
+        Ok(path)
+    }
+
+    /// Writes the files of a checkpoint into a folder.
+    fn fill(checkpoint: &Checkpoint, folder: &Path) -> Result<(), FileError> {
+        let inside = |name: &str| folder.join(name);
+        let failed = |name: &str, source| FileError::Write {
+            path: inside(name),
             source,
         };
-        let temporary = tempfile::Builder::new()
-            .prefix(".saving-")
-            .tempdir_in(&all)
-            .map_err(failed)?;
-        let inside = |name: &str| temporary.path().join(name);
         files::write_model(
             &inside("model.safetensors"),
             &checkpoint.model,
@@ -123,7 +134,7 @@ impl RunFolder {
         )?;
         let write = |name: &str, tensors: &Tensors| {
             let bytes = tensors::to_safetensors(tensors, HashMap::new(), Precision::Single)
-                .map_err(|e| failed(std::io::Error::other(e)))?;
+                .map_err(|e| failed(name, std::io::Error::other(e)))?;
             files::write_atomic(&inside(name), &bytes)
         };
         write("optimizer.safetensors", &checkpoint.optimizer.export())?;
@@ -135,22 +146,8 @@ impl RunFolder {
             ..checkpoint.progress.clone()
         };
         let progress =
-            serde_json::to_vec_pretty(&progress).map_err(|e| failed(std::io::Error::other(e)))?;
-        files::write_atomic(&inside("progress.json"), &progress)?;
-        if path.exists() {
-            // The same step saved again, after a resume: the contents are the same.
-            fs::remove_dir_all(&path).map_err(failed)?;
-        }
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            fs::set_permissions(temporary.path(), fs::Permissions::from_mode(0o755))
-                .map_err(failed)?;
-        }
-        fs::rename(temporary.keep(), &path).map_err(failed)?;
-        files::sync_folder(&all);
-        self.drop_old(keep);
-        Ok(path)
+            serde_json::to_vec_pretty(&progress).map_err(|e| failed("progress.json", e.into()))?;
+        files::write_atomic(&inside("progress.json"), &progress)
     }
 
     fn drop_old(&self, keep: usize) {
@@ -169,7 +166,7 @@ impl RunFolder {
             .flatten()
             .flatten()
         {
-            if entry.file_name().to_string_lossy().starts_with(".saving-") {
+            if files::is_temporary(&entry.file_name()) {
                 let _ = fs::remove_dir_all(entry.path());
             }
         }

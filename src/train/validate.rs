@@ -13,6 +13,8 @@ use image::imageops::{self, FilterType};
 
 /// Photos whose predictions are written at every validation.
 const SHOWN: usize = 6;
+/// Bytes of a photo's name in that of its picture; disks allow 255 in all.
+const LONGEST_NAME: usize = 200;
 
 /// Scores `model` on the validation split, whole photos fitted to the network's size and labels
 /// with them, and writes `samples/step-STEP-NAME.png` for a few photos spread over the split: photo,
@@ -52,6 +54,7 @@ pub(super) fn validate(
     for (name, strip) in strips {
         // A picture that cannot be encoded is no reason to stop a run; a full disk is.
         if let Ok(png) = pictures::png(&strip) {
+            let name = files::name_part(&name, LONGEST_NAME);
             let file = format!("step-{step:08}-{name}.png");
             files::write_atomic(&folder.path("samples").join(file), &png)?;
         }
@@ -63,7 +66,7 @@ pub(super) fn validate(
         .scores();
     Ok(ValidationLine {
         step,
-        miou: scores.miou,
-        pixel_accuracy: scores.pixel_accuracy,
+        miou: scores.miou.unwrap_or_default(),
+        pixel_accuracy: scores.pixel_accuracy.unwrap_or_default(),
     })
 }

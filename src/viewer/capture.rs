@@ -1,5 +1,6 @@
 //! A picture of the window itself, taken once everything stands still.
 
+use crate::{files, pictures};
 use eframe::egui;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -41,7 +42,7 @@ impl Capture {
         let (path, failure, close) = (self.path.clone(), self.failure.clone(), context.clone());
         context.request_screenshot(move |image| {
             if let (Err(error), Ok(mut failure)) = (write(&path, &image), failure.lock()) {
-                *failure = Some(format!("cannot write {}: {error}", path.display()));
+                *failure = Some(error);
             }
             close.send_viewport_cmd(egui::ViewportCommand::Close);
             close.request_repaint();
@@ -56,8 +57,9 @@ fn write(path: &Path, image: &egui::ColorImage) -> Result<(), String> {
         .iter()
         .flat_map(|p| [p.r(), p.g(), p.b()])
         .collect();
-    image::RgbImage::from_raw(width as u32, height as u32, rgb)
-        .ok_or_else(|| "the window is empty".to_owned())?
-        .save(path)
-        .map_err(|error| error.to_string())
+    let picture = image::RgbImage::from_raw(width as u32, height as u32, rgb)
+        .ok_or_else(|| format!("cannot write {}: the window is empty", path.display()))?;
+    let png = pictures::png(&picture)
+        .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+    files::write_atomic(path, &png).map_err(|error| error.to_string())
 }

@@ -35,6 +35,7 @@ mod timeline;
 mod view;
 
 use crate::device::{self, Choice};
+use crate::files;
 use crate::inference::Sampling;
 use album::Album;
 use burn::tensor::Device;
@@ -99,7 +100,10 @@ pub fn open(options: Options) -> Result<(), String> {
     let nowhere = if remember {
         None
     } else {
-        Some(tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?)
+        Some(
+            files::TemporaryFolder::private()
+                .map_err(|error| format!("no temporary folder: {error}"))?,
+        )
     };
     let native = eframe::NativeOptions {
         viewport: egui::ViewportBuilder::default()
