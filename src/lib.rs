@@ -22,6 +22,7 @@
 //! | tables of training runs | [`ablate`] |
 //! | photos to masks | [`inference`] |
 //! | masks as pictures | [`pictures`] |
+//! | text of any script | [`fonts`] |
 //! | what a trajectory tells, as numbers | [`trajectory`] |
 //! | pictures, animations and tables of a flow | [`export`] |
 //! | every file that is written | [`files`] |
@@ -48,6 +49,7 @@ pub mod eval;
 pub mod export;
 pub mod files;
 pub mod flow;
+pub mod fonts;
 pub mod gpu;
 pub mod inference;
 pub mod job;

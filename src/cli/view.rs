@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 /// Watch photos flow into their masks, in a window
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Photos, folders of photos, a model, or training runs to look at; without any, samples that
-    /// the program renders itself
-    #[arg(value_name = "IMAGE|FOLDER|RUN")]
+    /// Photos, folders of photos, model files, training runs or folders of them to look at, also as
+    /// file: URIs; without any, samples that the program renders itself
+    #[arg(value_name = "IMAGE|FOLDER|RUN|MODEL")]
     paths: Vec<PathBuf>,
     /// A model file, or the name of a built-in model
     #[arg(long, value_name = "MODEL")]
@@ -24,7 +24,8 @@ pub struct Arguments {
     /// The solver
     #[arg(long, value_enum)]
     solver: Option<Solver>,
-    /// Write a picture of the window once everything stands still, then close
+    /// Write a picture of the window once everything stands still, then close; the exit status is 1
+    /// where the picture shows a problem
     #[arg(long, value_name = "PNG")]
     screenshot: Option<PathBuf>,
     /// Show the vector field around the centroids in front
@@ -36,7 +37,7 @@ pub struct Arguments {
     /// The theme, from now on; at first the desktop's
     #[arg(long, value_enum)]
     theme: Option<Theme>,
-    /// Width and height of the window, as in 1920x1080
+    /// Width and height of the window, as in 1920x1080; 320x320 at least
     #[arg(long, value_name = "WxH", value_parser = size)]
     size: Option<[f32; 2]>,
     #[command(flatten)]

@@ -37,6 +37,7 @@ pub fn colours(scene: &Scene) -> RgbImage {
         .enumerate()
         .filter(|(_, (_, share))| *share > 0.0)
         .map(|(class, (name, share))| legend::Entry {
+            class,
             colour: scene.colour(class),
             name,
             share,

@@ -1,12 +1,21 @@
 //! What the window remembers between starts.
 
+use super::remembered::in_range;
 use super::view::View;
 use crate::sampler::Solver;
 use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 /// Files that are remembered.
 const RECENT: usize = 12;
+
+/// The range of [`Settings::scale`].
+pub const SCALE: RangeInclusive<f32> = 0.6..=2.5;
+/// The range of [`Settings::speed`].
+pub const SPEED: RangeInclusive<f32> = 0.5..=60.0;
+/// The range of [`Settings::steps`].
+pub const STEPS: RangeInclusive<usize> = 1..=100;
 
 /// Remembered choices. Unknown or missing ones take their defaults, so that another version's
 /// file never keeps the window from opening.
@@ -53,6 +62,18 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Brings numbers that a damaged file or another version put out of range back into it: a text
+    /// size of 0 could not be undone in a window that draws nothing.
+    pub fn clamp(&mut self) {
+        let default = Self::default();
+        self.scale = in_range(self.scale, SCALE, default.scale);
+        self.speed = in_range(self.speed, SPEED, default.speed);
+        self.steps = self.steps.clamp(*STEPS.start(), *STEPS.end());
+        self.view.clamp();
+        self.recent.truncate(RECENT);
+        self.recent_models.truncate(RECENT);
+    }
+
     /// Puts a photo, folder or run at the top of the list.
     pub fn remember(&mut self, path: &Path) {
         remember(&mut self.recent, path);
@@ -69,4 +90,32 @@ fn remember(list: &mut Vec<PathBuf>, path: &Path) {
     list.retain(|known| *known != path);
     list.insert(0, path);
     list.truncate(RECENT);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_out_of_range_are_brought_back() {
+        let mut settings = Settings {
+            scale: 0.0,
+            speed: f32::NAN,
+            steps: 0,
+            recent: vec![PathBuf::from("a.png"); 500],
+            ..Settings::default()
+        };
+        settings.view.opacity = f32::NAN;
+        settings.view.divider = -7.0;
+        settings.clamp();
+        assert_eq!(
+            (settings.scale, settings.speed, settings.steps),
+            (0.6, 6.0, 1)
+        );
+        assert_eq!((settings.view.opacity, settings.view.divider), (0.7, 0.02));
+        assert_eq!(settings.recent.len(), RECENT);
+        settings.steps = usize::MAX;
+        settings.clamp();
+        assert_eq!(settings.steps, 100);
+    }
 }

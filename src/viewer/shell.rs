@@ -49,6 +49,8 @@ pub struct Shown {
     pub name: String,
     /// What it says of itself.
     pub card: Card,
+    /// Its classes' names as they are drawn, told apart where letters are missing.
+    pub names: Vec<String>,
     /// Its classes' centroids.
     pub centroids: Centroids,
     /// Its classes' colours.

@@ -51,6 +51,21 @@ impl Camera {
     /// [`Camera::extent`] may lie in this range.
     pub const EXTENT: std::ops::RangeInclusive<f32> = 0.02..=8.0;
 
+    /// Brings numbers that a file put out of range back into it.
+    pub fn clamp(&mut self) {
+        const FURTHEST: f32 = 8.0;
+        let default = Self::default();
+        let finite = |value: f32, otherwise: f32| if value.is_finite() { value } else { otherwise };
+        for (value, default) in self.pivot.iter_mut().zip(default.pivot) {
+            *value = finite(*value, default).clamp(-FURTHEST, FURTHEST);
+        }
+        self.yaw = finite(self.yaw, default.yaw) % std::f32::consts::TAU;
+        let steepest = std::f32::consts::FRAC_PI_2;
+        self.pitch = finite(self.pitch, default.pitch).clamp(-steepest, steepest);
+        let [closest, widest] = [*Self::EXTENT.start(), *Self::EXTENT.end()];
+        self.extent = finite(self.extent, default.extent).clamp(closest, widest);
+    }
+
     /// Right, up and forward: unit vectors, perpendicular to each other.
     pub fn basis(&self) -> [Vec3; 3] {
         let (sin_yaw, cos_yaw) = self.yaw.sin_cos();

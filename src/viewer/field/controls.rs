@@ -3,7 +3,7 @@
 use super::preset::{Preset, caption};
 use super::settings::FieldSettings;
 use super::widgets::{choice, class, group, row, slider};
-use super::{FieldInput, FieldLab, class_name, export, layers};
+use super::{FieldInput, FieldLab, drawn_name, export, layers};
 use crate::gpu::field::{Camera, FieldKind};
 use crate::potential::Operator;
 use crate::viewer::theme::GRID;
@@ -80,7 +80,7 @@ fn field(lab: &mut FieldLab, ui: &mut Ui, input: &FieldInput<'_>) {
             settings.classes
         };
         let names = settings.clone();
-        let named = |k: usize| class_name(&names, input, k);
+        let named = |k: usize| drawn_name(&names, input, k);
         let help = "The class that the pixel should become; a click on a centroid chooses it too";
         class(ui, "Target", help, &mut settings.target, count, named);
         let p = &mut settings.potential;

@@ -1,6 +1,6 @@
 //! The gradient curve of Figure 1 (c).
 
-use super::{FieldInput, FieldLab, class_name, readout::short, widgets};
+use super::{FieldInput, FieldLab, drawn_name, readout::short, widgets};
 use crate::gpu::field::{Curve, Flow, Table};
 use crate::potential::Potential;
 use crate::viewer::theme::{ACCENT, GRID};
@@ -65,13 +65,13 @@ pub fn show(lab: &mut FieldLab, ui: &mut Ui, table: &Arc<Table>, input: &FieldIn
         .collect();
     let (peak, boundary) = (curve.peak(), curve.boundary());
     ui.horizontal(|ui| {
-        let from = class_name(&lab.settings, input, lab.settings.target);
+        let from = drawn_name(&lab.settings, input, lab.settings.target);
         ui.label(RichText::new(format!("Length of the field from {from}")).strong());
         let mut towards = curve.towards;
         let names = lab.settings.clone();
         ui.scope(|ui| {
             ui.set_max_width(32.0 * GRID);
-            let named = |k: usize| class_name(&names, input, k);
+            let named = |k: usize| drawn_name(&names, input, k);
             let help = "The class towards which the curve goes";
             widgets::class(
                 ui,

@@ -2,7 +2,7 @@
 
 use super::settings::{Cut, FieldSettings};
 use super::widgets::{choice, class, group, slider};
-use super::{FieldInput, FieldLab, class_name};
+use super::{FieldInput, FieldLab, drawn_name};
 use crate::gpu::field::seeds::Seeding;
 use crate::gpu::field::{ArrowPlace, CloudColours, ParticleColours, Quantity};
 use eframe::egui::{RichText, Ui};
@@ -81,7 +81,7 @@ pub fn slice(lab: &mut FieldLab, ui: &mut Ui, input: &FieldInput<'_>) {
                 for (class_of, name) in classes.iter_mut().zip(["First", "Second", "Third"]) {
                     let help = "A class whose centroid lies on the slice";
                     class(ui, name, help, class_of, count, |k| {
-                        class_name(&names, input, k)
+                        drawn_name(&names, input, k)
                     });
                 }
             }

@@ -29,9 +29,9 @@ pub use settings::{Cut, FieldSettings};
 use crate::encoding::Centroids;
 use crate::gpu::GpuError;
 use crate::gpu::field::{Curve, Flow, Picturing, Renderer, Table, Tally, nearest_neighbour};
-use crate::pictures;
 use crate::viewer::brush::{Brush, Veil};
 use crate::viewer::ground;
+use crate::{fonts, pictures};
 use eframe::egui;
 use eframe::egui_wgpu::RenderState;
 use std::sync::Arc;
@@ -275,4 +275,9 @@ fn class_name(settings: &FieldSettings, input: &FieldInput<'_>, class: usize) ->
         Some(name) if settings.models_table => name.clone(),
         _ => format!("class {class}"),
     }
+}
+
+/// [`class_name`] as it is drawn.
+fn drawn_name(settings: &FieldSettings, input: &FieldInput<'_>, class: usize) -> String {
+    fonts::in_visual_order(&class_name(settings, input, class)).into_owned()
 }

@@ -4,7 +4,7 @@ use super::compose::pin_colour;
 use super::controls::kind_name;
 use super::counts::{self, HISTOGRAM};
 use super::view::{aspect, seen, within};
-use super::{FieldInput, FieldLab, class_name};
+use super::{FieldInput, FieldLab, drawn_name};
 use crate::gpu::field::{AXES, FieldKind, Scene, in_cube};
 use crate::viewer::theme::GRID;
 use eframe::egui::{self, Align2, Color32, FontId, Pos2, Rect, Ui, Vec2};
@@ -161,7 +161,7 @@ fn names(
         candidates.push(Name {
             priority,
             at,
-            text: class_name(&lab.settings, input, k),
+            text: drawn_name(&lab.settings, input, k),
             colour,
             size: if target { 14.0 } else { 12.0 },
             away: radius.max(2.5) + 6.0,

@@ -1,6 +1,6 @@
 //! The numbers at a picked point.
 
-use super::{FieldInput, FieldLab, class_name};
+use super::{FieldInput, FieldLab, drawn_name};
 use crate::gpu::field::{FieldKind, Flow, Integration, Table};
 use crate::viewer::theme::GRID;
 use eframe::egui::{self, RichText, Ui};
@@ -47,7 +47,7 @@ pub fn show(
             .on_hover_text("Put the reading away")
             .clicked();
     });
-    let target = class_name(&lab.settings, input, lab.settings.target);
+    let target = drawn_name(&lab.settings, input, lab.settings.target);
     let vanilla = of(FieldKind::Reconstructive).at(x).1;
     let correction = of(FieldKind::Correction).at(x).1;
     egui::Grid::new("field reading")
@@ -111,7 +111,7 @@ pub fn show(
                     ui.allocate_exact_size(egui::Vec2::splat(1.25 * GRID), egui::Sense::hover());
                 ui.painter()
                     .circle_filled(rect.center(), 5.0, egui::Color32::from_rgb(r, g, b));
-                ui.label(RichText::new(class_name(&lab.settings, input, k)).small());
+                ui.label(RichText::new(drawn_name(&lab.settings, input, k)).small());
                 ui.label(RichText::new(short(distance)).monospace());
                 ui.label(RichText::new(short(here.probability[k])).monospace());
                 ui.end_row();

@@ -207,6 +207,8 @@ impl FieldSettings {
                 default
             };
         }
+        self.camera.clamp();
+        self.export = self.export.map(|side| side.clamp(16, 16_384));
         self.integration.steps = self.integration.steps.clamp(1, 5000);
         self.arrows_per_axis = self.arrows_per_axis.clamp(2, 32);
         self.streamlines = self.streamlines.min(48);
@@ -238,6 +240,30 @@ mod tests {
         assert_eq!(settings.towards, None);
         assert_eq!(settings.cut, Cut::Classes([4, 3, 4]));
         assert_eq!(settings.time, 0.5);
+    }
+
+    #[test]
+    fn a_damaged_file_cannot_put_the_camera_or_the_picture_out_of_range() {
+        let mut settings = FieldSettings {
+            export: [0, u32::MAX],
+            ..FieldSettings::default()
+        };
+        settings.camera.yaw = f32::NAN;
+        settings.camera.pitch = 400.0;
+        settings.camera.extent = 0.0;
+        settings.camera.pivot = [f32::INFINITY, 0.25, f32::NAN];
+        settings.clamp(11);
+        let camera = settings.camera;
+        assert_eq!(settings.export, [16, 16_384]);
+        assert_eq!(camera.yaw, Camera::default().yaw);
+        assert_eq!(camera.extent, *Camera::EXTENT.start());
+        assert_eq!(camera.pivot, [0.0, 0.25, 0.0]);
+        let finite = camera
+            .view_projection(1.5)
+            .iter()
+            .flatten()
+            .all(|v| v.is_finite());
+        assert!(finite && camera.pitch.abs() < 1.6, "{camera:?}");
     }
 
     #[test]

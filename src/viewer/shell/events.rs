@@ -5,7 +5,7 @@ use crate::job::Worker;
 use crate::viewer::album::{Album, Item};
 use crate::viewer::flow::Flow;
 use crate::viewer::intake::Event;
-use crate::{models, palette};
+use crate::{fonts, models, palette};
 use web_time::Instant;
 
 impl Shell {
@@ -22,6 +22,9 @@ impl Shell {
                 self.problems.tell(problem);
             }
             if let Some(path) = found.model {
+                if self.album.item().is_none() && found.photos.is_empty() {
+                    self.album = Album::samples(0);
+                }
                 self.choose_model(&path.to_string_lossy());
             }
             if !found.runs.is_empty() {
@@ -49,6 +52,7 @@ impl Shell {
                 let colours = centroids.colours();
                 self.model = Some(Shown {
                     name,
+                    names: fonts::distinct(&card.classes),
                     card: *card,
                     centroids,
                     colours,
