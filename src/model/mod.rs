@@ -266,7 +266,7 @@ mod tests {
         let mut card = Card::of_network(&network);
         card.classes = ["a", "b"].map(str::to_owned).to_vec();
         change(&mut card);
-        let network = Network::blank(&network, &Device::flex());
+        let network = Network::uninit(&network, &Device::flex());
         let model = Model { network, card };
         model.to_bytes(Precision::Single).unwrap()
     }

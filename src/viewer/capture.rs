@@ -22,27 +22,6 @@ pub struct Capture {
     outcome: Outcome,
 }
 
-/// Refuses a path that no PNG can be written to.
-///
-/// # Errors
-/// One line that names the path.
-pub fn check(path: &Path) -> Result<(), String> {
-    let refused = |reason: &str| Err(format!("cannot write {}: {reason}", path.display()));
-    let ending = path.extension().map(|ending| ending.to_ascii_lowercase());
-    if ending.is_some_and(|ending| ending != "png") {
-        return refused("the picture of the window is a PNG file, so let its name end in .png");
-    }
-    if path.is_dir() {
-        return refused("it is a folder; name a file in it");
-    }
-    let folder = files::folder_of(path);
-    match tempfile::tempfile_in(folder) {
-        Ok(_) => Ok(()),
-        Err(_) if !folder.is_dir() => refused("there is no such folder; create it first"),
-        Err(error) => refused(&format!("{error}; choose another folder")),
-    }
-}
-
 impl Capture {
     /// What became of the picture is left in `outcome`.
     pub fn new(path: PathBuf, outcome: Outcome) -> Self {
@@ -118,20 +97,6 @@ fn write(path: &Path, image: &egui::ColorImage) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_picture_that_cannot_be_written_is_refused_before_the_window_opens() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
-        for name in ["a.png", "a", "A.PNG"] {
-            check(&path(name)).unwrap();
-        }
-        for name in ["a.jpg", "no/folder/a.png", ""] {
-            let error = check(&path(name)).unwrap_err();
-            assert!(error.contains(&*folder.path().to_string_lossy()), "{error}");
-        }
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
-    }
 
     #[test]
     fn a_window_that_closes_too_early_is_a_failure() {

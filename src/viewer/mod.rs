@@ -95,9 +95,6 @@ pub struct Options {
 /// that something went wrong.
 pub fn open(options: Options) -> Result<(), String> {
     let screenshot = options.screenshot.clone();
-    if let Some(path) = &screenshot {
-        capture::check(path)?;
-    }
     display::check()?;
     let opened = pollster::block_on(device::open_for_window(options.device.clone()));
     let (compute, graphics) = opened.map_err(display::cannot_draw)?;
