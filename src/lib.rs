@@ -138,10 +138,14 @@
 //!
 //! Commands that compute take `--device`. `auto` is the best real GPU, and the CPU if the only adapter
 //! is a software one. `cpu` is Burn's CPU backend with this crate's fused operations; `wgpu:N` is an
-//! adapter that `flowseg devices` lists. Builds with the feature `cuda` also know `cuda:N`, and builds
-//! with the feature `remote` know `remote:ws://HOST:PORT`, a device that another machine lends by
-//! `flowseg serve`. Training on several devices splits every batch between them and sums the gradients.
-//! That connection is not encrypted: use a trusted network or a tunnel.
+//! adapter that `flowseg devices` lists. Builds with the feature `cuda` also know `cuda:N`. Builds with
+//! the feature `remote` know `remote:ws://HOST:PORT`, a device that another machine lends by
+//! `flowseg serve`; the server listens on loopback only, unless both sides have `FLOWSEG_TOKEN`, and the
+//! connection is not encrypted, so use a trusted network or a tunnel.
+//!
+//! Training takes several devices (`cuda:0,cuda:1`), splits every batch between them and sums the
+//! gradients. Two CPU devices give the bits of one with `train.accumulate = 2`. Sums over several CUDA
+//! devices (NCCL) compile but have never been run.
 //!
 //! On a GPU the window and the network share one wgpu device, and states are drawn from the tensors' own
 //! buffers. If there is only a software adapter, the network runs on the CPU and each state is uploaded
@@ -149,7 +153,7 @@
 //!
 //! # Glossary
 //!
-//! One word, one meaning, here and in the code:
+//! One word has one meaning, here and in the code:
 //!
 //! | word | meaning |
 //! |---|---|
@@ -175,8 +179,8 @@
 //! | crop | the part of a photo that training sees; *window* means the GUI only |
 //! | layout | how a data set arranges its files; a *split* is its training or validation part |
 //! | panel | a part of the window that owns its state |
-//! | command | an entry of the window's command table, which keys, menus and buttons run |
-//! | worker | a named thread that computes for someone who must not wait |
+//! | command | a subcommand of `flowseg`; in the window, an entry of the table that keys, menus and buttons run |
+//! | worker | a named thread that computes in the background |
 //! | device, rank | hardware that computes; the number of a device among those that share a batch |
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
