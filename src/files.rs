@@ -19,7 +19,7 @@ mod target;
 mod temporary;
 
 pub use foreign::describe_foreign;
-pub use plan::{Plan, check_writable};
+pub use plan::Plan;
 pub use temporary::{TemporaryFolder, is_temporary, remove_temporaries};
 
 use crate::model::tensors::Precision;
@@ -43,7 +43,7 @@ pub enum FileError {
         source: io::Error,
     },
     /// Writing failed; nothing half-written is left.
-    #[error("cannot write {} ({}): {}", path.display(), reason(source), remedy(path, source))]
+    #[error("cannot write {} ({source}): {}", path.display(), remedy(path, source))]
     Write {
         /// The file.
         path: PathBuf,
@@ -142,19 +142,13 @@ impl FileError {
     }
 }
 
-/// The system's reason without the name of a temporary file.
-fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" at path ")
-        .next()
-        .unwrap_or_default()
-        .to_owned()
-}
-
 /// What helps against a failed write.
 fn remedy(path: &Path, error: &io::Error) -> String {
     match error.kind() {
-        ErrorKind::NotFound => format!("create the folder {} first", folder_of(path).display()),
+        ErrorKind::NotFound => match fs::read_link(path) {
+            Ok(link) => format!("the folder of {} is missing", link.display()),
+            Err(_) => format!("create the folder {} first", folder_of(path).display()),
+        },
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
             "free some space there, or choose another place".to_owned()
         }

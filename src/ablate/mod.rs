@@ -85,7 +85,7 @@ pub enum AblateError {
         /// The run.
         name: String,
         /// Why.
-        source: EvalError,
+        source: Box<EvalError>,
     },
     /// The data that is scored on.
     #[error(transparent)]
@@ -179,7 +179,7 @@ fn finish(
             Err(error @ EvalError::NotFinite(_)) => record.failure = Some(error.to_string()),
             result => result.map_err(|source| AblateError::Eval {
                 name: job.title(),
-                source,
+                source: Box::new(source),
             })?,
         }
     }

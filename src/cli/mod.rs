@@ -18,7 +18,7 @@ use crate::device::{self, Choice, Opened};
 use crate::files;
 use crate::terminal::{self, err, out};
 use crate::verify::Check;
-use anyhow::{Context, anyhow, bail};
+use anyhow::{anyhow, bail};
 use burn::tensor::Device;
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -28,7 +28,14 @@ use std::process::ExitCode;
 
 /// Generative segmentation by flow matching.
 #[derive(Parser)]
-#[command(name = "flowseg", version, about, max_term_width = 100)]
+#[command(
+    name = "flowseg",
+    version,
+    about,
+    max_term_width = 100,
+    override_usage = "flowseg [COMMAND]",
+    after_help = "Without a command, the window opens on samples."
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -154,7 +161,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         _ => false,
     };
     if !listens {
-        leave_on_interrupt()?;
+        leave_on_interrupt();
     }
     match command {
         Command::View(arguments) => view::run(arguments),
@@ -172,12 +179,15 @@ fn run(command: Command) -> anyhow::Result<()> {
 }
 
 /// Ends the program at once on Ctrl-C, SIGTERM or SIGHUP, without its temporary files.
-fn leave_on_interrupt() -> anyhow::Result<()> {
-    ctrlc::set_handler(|| {
+fn leave_on_interrupt() {
+    let listening = ctrlc::try_set_handler(|| {
         files::remove_temporaries();
         std::process::exit(130);
-    })
-    .context("cannot listen for Ctrl-C")
+    });
+    // This fails where a signal is ignored, as under nohup, and it has to stay ignored.
+    if let Err(error) = listening {
+        tracing::info!("signals end the program without tidying up: {error}");
+    }
 }
 
 /// An error with its causes on one line, leaving out causes that the text before already names.

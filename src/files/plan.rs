@@ -94,16 +94,6 @@ impl Plan {
     }
 }
 
-/// Proves that a file can be written: its folder exists and lets files be created, and there is no
-/// folder or write-protected file in its place.
-///
-/// # Errors
-/// What is in its way.
-pub fn check_writable(path: &Path) -> Result<(), FileError> {
-    let place = Folders::default().prove(path);
-    place.map(|_| ()).map_err(FileError::write(path))
-}
-
 /// Where an output will be, the same for every spelling of its path.
 #[derive(PartialEq, Eq, Hash)]
 enum Place {
@@ -196,5 +186,26 @@ impl Folder {
             Some(text) if self.folds => text.nfc().collect::<String>().to_lowercase().into(),
             _ => name,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_a_folder_takes_for_one_have_one_key() {
+        let key = |folds, name: &str| {
+            let real = PathBuf::new();
+            Folder { real, folds }.key(name.into())
+        };
+        for (one, other) in [
+            ("p.Overlay.PNG", "P.overlay.png"),
+            ("\u{c9}.png", "e\u{301}.png"),
+        ] {
+            assert_eq!(key(true, one), key(true, other));
+            assert_ne!(key(false, one), key(false, other));
+        }
+        assert_ne!(key(true, "a.png"), key(true, "b.png"));
     }
 }

@@ -67,10 +67,19 @@ impl Entry {
         if registry.closed {
             return Err(io::Error::other("the program is ending"));
         }
-        let made = make()?;
+        let made = make().map_err(without_path)?;
         let path = path(&made).to_owned();
         registry.paths.insert(path.clone());
         Ok((made, Self(path)))
+    }
+}
+
+/// The system's reason without the name of the temporary file, which nobody has heard of.
+fn without_path(error: io::Error) -> io::Error {
+    let text = error.to_string();
+    match text.split_once(" at path ") {
+        Some((reason, _)) => io::Error::new(error.kind(), reason),
+        None => error,
     }
 }
 
@@ -120,13 +129,27 @@ impl TemporaryFile {
     /// Flushes it to the disk and renames it to `path`. A file there is replaced and its
     /// permissions are kept; one that may not be written is not replaced either.
     pub fn persist(self, path: &Path) -> io::Result<()> {
-        if let Some(permissions) = permissions_of(path)? {
-            self.file.as_file().set_permissions(permissions)?;
+        let file = self.file.as_file();
+        if let Some(kept) = permissions_of(path)?
+            && kept != file.metadata()?.permissions()
+        {
+            file.set_permissions(kept)?;
         }
-        self.file.as_file().sync_all()?;
+        match file.sync_all() {
+            // Some file systems cannot flush a single file.
+            Err(error) if is_unsupported(&error) => {}
+            flushed => flushed?,
+        }
         self.file.persist(path).map_err(|failed| failed.error)?;
         Ok(())
     }
+}
+
+fn is_unsupported(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Unsupported | ErrorKind::InvalidInput
+    )
 }
 
 /// The permissions of a file that is about to be replaced; none where there is no file.

@@ -1,6 +1,13 @@
 use super::*;
 use std::ffi::OsString;
 
+/// Checks one output alone.
+fn check_writable(path: &Path) -> Result<(), FileError> {
+    let mut plan = Plan::default();
+    plan.write(path, "an output");
+    plan.check(Vec::new)
+}
+
 fn names(folder: &Path) -> Vec<OsString> {
     let entries = fs::read_dir(folder).unwrap();
     let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
@@ -89,8 +96,14 @@ fn an_output_is_proved_before_the_work() {
         (".", "name a file"),
         ("file/a.json", "check the path"),
     ] {
-        let error = check_writable(&path(output)).unwrap_err().to_string();
-        assert!(error.contains(word), "{output}: {error}");
+        let error = check_writable(&path(output)).unwrap_err();
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        let error = error.to_string();
+        assert!(
+            error.contains(word) && error.contains(&source),
+            "{output}: {error}"
+        );
+        assert!(!error.contains(".flowseg-"), "{error}");
     }
     check_writable(&path("a.json")).unwrap();
     check_writable(&path("file")).unwrap();
@@ -209,7 +222,11 @@ mod unix {
         let error = write_atomic(&path("circle"), b"").unwrap_err().to_string();
         assert!(error.contains("circle"), "{error}");
         symlink("gone/file", path("lost")).unwrap();
-        write_atomic(&path("lost"), b"").unwrap_err();
+        let error = write_atomic(&path("lost"), b"").unwrap_err().to_string();
+        assert!(
+            error.ends_with("the folder of gone/file is missing"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -281,7 +281,8 @@ mod tests {
     fn absurd_cards_are_refused_when_they_are_read() {
         Model::from_bytes(&file(|_| ()), &Device::flex()).unwrap();
         let names = |count: usize| (0..count).map(|i| i.to_string()).collect();
-        let changes: [(&str, Box<dyn FnOnce(&mut Card)>); 6] = [
+        type Change = Box<dyn FnOnce(&mut Card)>;
+        let changes: [(&str, Change); 6] = [
             ("0 x 0", Box::new(|card| card.size = [0, 0])),
             ("16 x 100000", Box::new(|card| card.size = [16, 100_000])),
             (
