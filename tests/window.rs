@@ -68,7 +68,7 @@ fn the_window_shows_a_photo_and_its_classes() {
 }
 
 #[test]
-fn a_photo_that_cannot_be_opened_is_told_in_the_window() {
+fn a_photo_that_cannot_be_opened_is_reported_in_the_window_and_by_the_exit_status() {
     let folder = tempfile::tempdir().unwrap();
     let picture = |name: &str| folder.path().join(name);
     let (missing, good) = (

@@ -67,7 +67,7 @@ pub(super) fn below(picture: &RgbImage, entries: &[Entry]) -> RgbImage {
     sheet
 }
 
-/// A share in per cent; what rounds to nothing is still told from nothing.
+/// A share in per cent. A share that rounds to 0 is not written as 0.
 fn percent(share: f32) -> String {
     match 100.0 * share {
         small if small < 0.05 => "< 0.1 %".to_owned(),
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_every_script_are_told_apart() {
+    fn names_of_every_script_are_distinct() {
         for names in [
             ["人行道", "机动车", "天空树", "建筑物"],
             ["شارع", "سماء", "شجرة", "بناء"],

@@ -48,7 +48,7 @@ fn ranges_of_characters_hold_what_the_font_maps() {
         assert_eq!(coverage.has(character), has, "{character}");
     }
     assert!(!Coverage::default().has('a'));
-    // A file that is no font has no characters.
+    // A file of another kind has no characters.
     assert!(!Coverage::of([(&b"not a font"[..], 0)]).has('a'));
 }
 
@@ -138,7 +138,7 @@ fn names_that_look_alike_are_numbered() {
 }
 
 #[test]
-fn a_pen_writes_where_it_is_told_and_elides_in_the_middle() {
+fn a_pen_writes_at_the_given_place_and_elides_in_the_middle() {
     let mut pen = Pen::new(16.0);
     let mut picture = RgbImage::from_pixel(200, 40, Rgb([255; 3]));
     pen.write(&mut picture, "Heaven", [20.0, 30.0], [0, 0, 0]);

@@ -71,10 +71,10 @@ pub fn run(
 ) -> Result<(), String> {
     let before = Arc::new(take_hook());
     let reason = Arc::new(Mutex::new(None));
-    let (of_hook, told, opening) = (before.clone(), reason.clone(), opened.clone());
+    let (of_hook, message, opening) = (before.clone(), reason.clone(), opened.clone());
     let thread = std::thread::current().id();
     set_hook(Box::new(move |panic| {
-        *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(text(panic.payload()));
+        *message.lock().unwrap_or_else(PoisonError::into_inner) = Some(text(panic.payload()));
         if opening.load(Ordering::Relaxed) || std::thread::current().id() != thread {
             of_hook(panic);
         }

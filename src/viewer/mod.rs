@@ -58,6 +58,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use theme::GRID;
 
+/// The program's name for the desktop, and for the folder of what is remembered.
+const APP: &str = "flowseg";
+
 /// A theme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Theme {
@@ -114,13 +117,16 @@ pub fn open(options: Options) -> Result<(), String> {
                 .map_err(|error| format!("no temporary folder: {error}"))?,
         )
     };
+    if let Some(folder) = eframe::storage_dir(APP).filter(|_| remember) {
+        remembered::repair(&folder.join("app.ron"));
+    }
     let size = options.size.map(egui::Vec2::from);
     // Smaller than that only where somebody asks for it.
     let smallest = egui::vec2(720.0, 480.0);
     let native = eframe::NativeOptions {
         viewport: egui::ViewportBuilder::default()
             .with_title("FlowSeg")
-            .with_app_id("flowseg")
+            .with_app_id(APP)
             .with_inner_size(size.unwrap_or(egui::vec2(1280.0, 800.0)))
             .with_min_inner_size(size.map_or(smallest, |size| size.min(smallest))),
         window_builder: Some(Box::new(move |builder| {
@@ -170,7 +176,7 @@ pub fn open(options: Options) -> Result<(), String> {
             app.capture = options.screenshot.map(|path| Capture::new(path, of_app));
             Ok(Box::new(app))
         });
-        eframe::run_native("flowseg", native, app)
+        eframe::run_native(APP, native, app)
     };
     display::run(&visible, run)?;
     screenshot.map_or(Ok(()), |path| capture::result(&path, &outcome))

@@ -131,7 +131,7 @@ impl Opener {
         let looking = self.looking.clone();
         Builder::new().name("flowseg-open".into()).spawn(move || {
             if let Some(found) = work() {
-                // Nobody hears of it once the window has closed.
+                // Fails only once the window has closed.
                 let _ = sender.send(found);
             }
             drop(looking);
@@ -170,7 +170,7 @@ fn of_uri(text: &str) -> Option<PathBuf> {
 }
 
 /// The files that a pasted text names, a path or a `file:` URI a line, as terminals and file managers
-/// copy them; none where the text is something else.
+/// copy them; empty for any other text.
 pub fn named(text: &str) -> Vec<PathBuf> {
     if text.len() > LONGEST {
         return Vec::new();
@@ -256,7 +256,7 @@ pub fn look(paths: &[PathBuf]) -> Found {
     found
 }
 
-/// Whether a folder that is no run itself has runs right inside it.
+/// Whether a folder of another kind contains run folders.
 fn holds_runs(folder: &Path) -> bool {
     runs::discover(&[folder.to_owned()]) != [folder]
 }
@@ -375,7 +375,7 @@ mod tests {
                 format!("# copied\n{}\n{}", text("two.jpg"), text("my photo.jpg")),
                 vec![path("two.jpg"), path("my photo.jpg")],
             ),
-            // What is meant as a path and is not there is told by opening it.
+            // A path without a file is opened all the same, which reports what is wrong with it.
             (text("missing.jpg"), one("missing.jpg")),
             (uri("missing.jpg"), one("missing.jpg")),
             ("a sentence\nand another".to_owned(), vec![]),

@@ -1,10 +1,14 @@
 //! Reading what another start of the program, or another version of it, has remembered.
 
+use super::settings::SCALE;
+use crate::files;
 use eframe::egui;
 use ron::value::RawValue;
 use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 
 /// The fields of a structure in the order in which they are written, each as its own text.
 #[derive(Default)]
@@ -81,6 +85,32 @@ pub fn in_range(value: f32, range: std::ops::RangeInclusive<f32>, otherwise: f32
         return otherwise;
     }
     value.clamp(*range.start(), *range.end())
+}
+
+/// Puts a magnification right with which no window can be opened. The windowing library takes it from
+/// the file before this program is asked.
+pub fn repair(file: &Path) {
+    let text = std::fs::read_to_string(file).ok();
+    if let Some(text) = text.and_then(|text| with_sane_zoom(&text))
+        && let Err(error) = files::write_atomic(file, text.as_bytes())
+    {
+        tracing::warn!("{error}");
+    }
+}
+
+/// The file's text with a magnification in its range, or `None` if it needs no change.
+fn with_sane_zoom(text: &str) -> Option<String> {
+    /// What egui remembers under this name.
+    const EGUI: &str = "egui";
+    let mut state: BTreeMap<String, String> = ron::from_str(text).ok()?;
+    let mut memory: egui::Memory = ron::from_str(state.get(EGUI)?).ok()?;
+    let zoom = memory.options.zoom_factor;
+    if SCALE.contains(&zoom) {
+        return None;
+    }
+    memory.options.zoom_factor = in_range(zoom, SCALE, 1.0);
+    state.insert(EGUI.to_owned(), ron::to_string(&memory).ok()?);
+    ron::to_string(&state).ok()
 }
 
 /// The builder of a window that leaves its place to the window manager. Elsewhere a remembered place
@@ -161,6 +191,36 @@ mod tests {
         ] {
             assert_eq!(in_range(value, 0.5..=2.0, 1.0), expected);
         }
+    }
+
+    #[test]
+    fn a_magnification_that_opens_no_window_is_repaired() {
+        let state = |zoom: f32| {
+            let mut memory = egui::Memory::default();
+            memory.options.theme_preference = egui::ThemePreference::Light;
+            memory.options.zoom_factor = zoom;
+            let memory = ron::to_string(&memory).unwrap();
+            let other = "(settings:())".to_owned();
+            let state = BTreeMap::from([("app", &other), ("egui", &memory)]);
+            ron::to_string(&state).unwrap()
+        };
+        for (zoom, expected) in [(0.0, 0.6), (f32::NAN, 1.0), (-1.0, 0.6), (1e9, 2.5)] {
+            let text = with_sane_zoom(&state(zoom)).unwrap();
+            let kept: BTreeMap<String, String> = ron::from_str(&text).unwrap();
+            let memory: egui::Memory = ron::from_str(&kept["egui"]).unwrap();
+            assert_eq!(memory.options.zoom_factor, expected);
+            assert_eq!(
+                memory.options.theme_preference,
+                egui::ThemePreference::Light
+            );
+            assert_eq!(kept["app"], "(settings:())");
+        }
+        assert_eq!(with_sane_zoom(&state(1.2)), None);
+        assert_eq!(with_sane_zoom("{\"egui\": \"(opti"), None);
+        // A file that is not there, or that makes no sense, stays as it is.
+        let folder = tempfile::tempdir().unwrap();
+        repair(&folder.path().join("app.ron"));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

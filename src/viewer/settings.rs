@@ -87,6 +87,10 @@ impl Settings {
 
 fn remember(list: &mut Vec<PathBuf>, path: &Path) {
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    // The file of settings is text; a single other name in it would keep all of it from being saved.
+    if path.to_str().is_none() {
+        return;
+    }
     list.retain(|known| *known != path);
     list.insert(0, path);
     list.truncate(RECENT);
@@ -95,6 +99,17 @@ fn remember(list: &mut Vec<PathBuf>, path: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_name_that_is_not_text_does_not_keep_the_rest_from_being_saved() {
+        use std::os::unix::ffi::OsStrExt;
+        let mut settings = Settings::default();
+        settings.remember(Path::new("/photos/a.jpg"));
+        settings.remember(Path::new(std::ffi::OsStr::from_bytes(b"/photos/\xff.jpg")));
+        assert_eq!(settings.recent, [Path::new("/photos/a.jpg")]);
+        assert!(ron::to_string(&settings).unwrap().contains("/photos/a.jpg"));
+    }
 
     #[test]
     fn numbers_out_of_range_are_brought_back() {

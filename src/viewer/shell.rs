@@ -49,7 +49,7 @@ pub struct Shown {
     pub name: String,
     /// What it says of itself.
     pub card: Card,
-    /// Its classes' names as they are drawn, told apart where letters are missing.
+    /// Its classes' names as they are drawn, distinct even where fonts lack their letters.
     pub names: Vec<String>,
     /// Its classes' centroids.
     pub centroids: Centroids,

@@ -297,9 +297,11 @@ fn what_people_open_by_mistake_is_told_and_the_window_lives_on() {
     fs::write(path("empty.jpg"), "").unwrap();
     // An undamaged header that promises 3600 megapixels.
     let mut huge = Vec::new();
-    png::Encoder::new(&mut huge, 60_000, 60_000)
+    let mut header = png::Encoder::new(&mut huge, 60_000, 60_000)
         .write_header()
         .unwrap();
+    header.write_chunk(png::chunk::IDAT, &[0; 64]).unwrap();
+    drop(header);
     fs::write(path("huge.png"), huge).unwrap();
     fs::create_dir(path("nothing")).unwrap();
     let mut window = done(2, Theme::Dark);
