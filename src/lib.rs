@@ -25,6 +25,7 @@
 //! | what a trajectory tells, as numbers | [`trajectory`] |
 //! | pictures, animations and tables of a flow | [`export`] |
 //! | comparison with reference numbers | [`verify`] |
+//! | text files as people save them | [`text_file`] |
 //! | work off the caller's thread | [`job`] |
 //! | the window | [`viewer`] |
 //! | commands | [`cli`] |
@@ -53,12 +54,12 @@ pub mod job;
 pub mod kernels;
 pub mod model;
 pub mod models;
-pub mod palette;
 pub mod patches;
 pub mod pictures;
 pub mod potential;
 pub mod runs;
 pub mod sampler;
+pub mod text_file;
 pub mod train;
 pub mod trajectory;
 pub mod verify;

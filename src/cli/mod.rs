@@ -95,7 +95,9 @@ fn open(choice: &Choice) -> anyhow::Result<Opened> {
 /// A progress bar over so many photos, on a terminal's standard error.
 fn bar(photos: usize) -> ProgressBar {
     let bar = ProgressBar::new(photos as u64);
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} ETA {eta}") {
+    if let Ok(style) =
+        ProgressStyle::with_template("{prefix}{bar:30} {pos}/{len} {elapsed} ETA {eta}")
+    {
         bar.set_style(style);
     }
     bar
