@@ -23,6 +23,7 @@ use crate::device::Opened;
 use crate::eval::{self, Agreement, Confusion, EvalError, Scoring};
 use crate::files::{self, FileError};
 use crate::model::Model;
+use crate::text_file::TextError;
 use crate::train::config::{Config, ConfigError};
 use crate::train::{self, TrainError};
 use burn::module::Module;
@@ -93,6 +94,9 @@ pub enum AblateError {
     /// A file.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A file of settings.
+    #[error(transparent)]
+    Text(#[from] TextError),
     /// A plot.
     #[error("the plot {} cannot be drawn: {reason}", path.display())]
     Plot {

@@ -26,7 +26,7 @@
 
 use super::AblateError;
 use crate::eval::Resolution;
-use crate::files;
+use crate::text_file;
 use crate::train::config::Config;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -153,16 +153,18 @@ impl Table {
             path: path.to_owned(),
             reason: reason.trim().replace('\n', " "),
         };
-        let text = String::from_utf8_lossy(&files::read(path)?).into_owned();
-        let document: Document = toml::from_str(&text).map_err(|e| wrong(e.to_string()))?;
+        let text = text_file::read(path)?;
+        let reason = |error| wrong(text_file::toml_reason(&text, &error));
+        let document: Document = toml::from_str(&text).map_err(reason)?;
         check(&document).map_err(|reason| wrong(reason.to_owned()))?;
         let mut base = toml::Table::new();
         if let Some(file) = &document.config {
             let file = path.with_file_name("").join(file);
-            let text = String::from_utf8_lossy(&files::read(&file)?).into_owned();
-            base = text
-                .parse()
-                .map_err(|e: toml::de::Error| wrong(format!("{}: {e}", file.display())))?;
+            let text = text_file::read(&file)?;
+            base = text.parse().map_err(|error| {
+                let reason = text_file::toml_reason(&text, &error);
+                wrong(format!("{}: {reason}", file.display()))
+            })?;
         }
         merge(&mut base, document.base);
         let mut jobs = Vec::new();

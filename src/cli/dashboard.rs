@@ -57,6 +57,7 @@ impl Dashboard {
     /// Shows one event.
     pub(super) fn show(&mut self, event: Event) {
         match event {
+            Event::Checking { split, done, of } => self.checking(split, done, of),
             Event::Started {
                 step,
                 steps,
@@ -109,6 +110,24 @@ impl Dashboard {
             }
             Event::Validated(line) => self.validated(line),
             Event::Saved { path } => tracing::info!("saved {}", path.display()),
+        }
+    }
+
+    /// A bar while pairs are read; where there is none, a line for every tenth of them.
+    fn checking(&mut self, split: &str, done: usize, of: usize) {
+        const LARGE: usize = 1000;
+        if self.bar.length() != Some(of as u64) {
+            self.bar = super::bar(of);
+            self.bar.set_prefix(format!("checking the {split} split "));
+        }
+        let tenth = |pairs: usize| 10 * pairs / of.max(1);
+        let before = self.bar.position() as usize;
+        if self.bar.is_hidden() && of >= LARGE && tenth(done) > tenth(before) {
+            out!("checked {done} of {of} pairs of the {split} split");
+        }
+        self.bar.set_position(done as u64);
+        if done == of {
+            self.bar.finish_and_clear();
         }
     }
 

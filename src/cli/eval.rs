@@ -1,7 +1,7 @@
 //! `flowseg eval`: the scores of a model on a data set.
 
 use super::{DeviceArgument, model::ModelArgument};
-use crate::data::{self, ClassTable, Dataset};
+use crate::data::{self, ClassTable, Dataset, check};
 use crate::eval::{self, Outcome, Resolution, Scores, Scoring, Worst};
 use crate::files::{self, Plan};
 use crate::model::Model;
@@ -90,8 +90,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     for path in &arguments.confusion {
         matrix_writer(path)?;
     }
-    let data = Dataset::open(&arguments.data, &arguments.split)?;
     check_outputs(arguments)?;
+    let (data, bad) = readable(Dataset::open(&arguments.data, &arguments.split)?)?;
     let opened = arguments.device.open()?;
     let model = arguments.model.load(&opened.device)?;
     let without = left_out(&arguments.without, &model.card.classes)?;
@@ -146,6 +146,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(folder) = &arguments.out {
         write_worst(&worst, folder, &data, &model)?;
     }
+    if bad > 0 {
+        bail!(
+            "{bad} of {} photos could not be read and are not in the scores; they are listed above",
+            data.len() + bad
+        );
+    }
     Ok(())
 }
 
@@ -168,6 +174,26 @@ fn check_outputs(arguments: &Arguments) -> anyhow::Result<()> {
         inputs
     })?;
     Ok(())
+}
+
+/// The pairs that can be read, and how many can't; those are listed.
+fn readable(data: Dataset) -> anyhow::Result<(Dataset, usize)> {
+    let bar = super::bar(data.len());
+    bar.set_prefix("checking ");
+    let mut progress = |done, _| bar.set_position(done as u64);
+    let memory = check::memory();
+    let Some(check) = data.check(memory.as_deref(), &mut progress, &|| false) else {
+        bail!("stopped before any photo was scored");
+    };
+    bar.finish_and_clear();
+    for (_, error) in &check.bad {
+        terminal::err!("not scored: {error}");
+    }
+    let bad = check.bad.len();
+    if bad > 0 && bad == data.len() {
+        bail!("none of the {bad} photos can be read");
+    }
+    Ok((data.without(check), bad))
 }
 
 type MatrixWriter = fn(&eval::Confusion, &[String]) -> Result<Vec<u8>, eval::MatrixError>;

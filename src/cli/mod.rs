@@ -106,7 +106,9 @@ fn open(choice: &Choice) -> anyhow::Result<Opened> {
 /// A progress bar over a number of photos.
 fn bar(photos: usize) -> ProgressBar {
     let bar = terminal::bar(photos as u64);
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} ETA {eta}") {
+    if let Ok(style) =
+        ProgressStyle::with_template("{prefix}{bar:30} {pos}/{len} {elapsed} ETA {eta}")
+    {
         bar.set_style(style);
     }
     bar

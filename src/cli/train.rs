@@ -2,8 +2,8 @@
 
 use super::DevicesArgument;
 use super::dashboard::Dashboard;
-use crate::files;
 use crate::terminal::{err, out};
+use crate::text_file;
 use crate::train::{self, config};
 use anyhow::Context;
 use burn::tensor::Device;
@@ -27,6 +27,10 @@ pub struct Arguments {
     /// Go on from the newest checkpoint of the run folder
     #[arg(long)]
     resume: bool,
+    /// Leave pairs of photo and labels out that cannot be read, the same as
+    /// --set data.skip_bad=true; without it one bad pair refuses the data set
+    #[arg(long)]
+    skip_bad: bool,
     /// Say what the run would need in memory and whether it fits, and stop there
     #[arg(long)]
     dry_run: bool,
@@ -49,7 +53,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         None => Some(saved).filter(|path| arguments.resume && path.exists()),
     };
     let text = match &path {
-        Some(path) => String::from_utf8_lossy(&files::read(path)?).into_owned(),
+        Some(path) => text_file::read(path)?,
         None => String::new(),
     };
     let data = arguments.data.iter().map(|path| {
@@ -58,7 +62,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             toml::Value::String(path.to_string_lossy().into_owned())
         )
     });
-    let overrides: Vec<String> = data.chain(arguments.overrides.iter().cloned()).collect();
+    let skip_bad = arguments.skip_bad.then(|| "data.skip_bad=true".to_owned());
+    let overrides: Vec<String> = data
+        .chain(skip_bad)
+        .chain(arguments.overrides.iter().cloned())
+        .collect();
     let config = config::Config::parse(&text, &overrides)
         .with_context(|| path.map_or("--set".to_owned(), |p| p.display().to_string()))?;
     let devices = arguments.devices.open()?;
@@ -82,6 +90,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     match outcome.model {
         Some(path) => out!("wrote {}", path.display()),
+        None if outcome.step == 0 => out!("stopped before the first step"),
         None => out!("stopped after step {}; go on with --resume", outcome.step),
     }
     Ok(())

@@ -7,6 +7,15 @@ use std::path::PathBuf;
 /// What happens in a run, in order. A terminal and a window read the same facts.
 #[derive(Clone, Debug)]
 pub enum Event {
+    /// The pairs of a split are read before the run begins.
+    Checking {
+        /// The split.
+        split: &'static str,
+        /// Pairs that were read or are remembered as good.
+        done: usize,
+        /// Pairs in all.
+        of: usize,
+    },
     /// The run begins, or goes on.
     Started {
         /// The first step that will be taken, less one.
@@ -74,4 +83,16 @@ pub struct Outcome {
     pub best: Option<(f64, u64)>,
     /// The finished model, where the run came to its end.
     pub model: Option<PathBuf>,
+}
+
+impl Outcome {
+    /// A run that was stopped before its first step and left nothing behind.
+    pub(super) fn unbegun() -> Self {
+        Self {
+            step: 0,
+            stopped: true,
+            best: None,
+            model: None,
+        }
+    }
 }

@@ -27,7 +27,7 @@ mod window;
 pub use error::TrainError;
 pub use event::{Event, Outcome};
 
-use crate::data::{Dataset, balance};
+use crate::data::{Dataset, balance, check};
 use crate::files;
 use crate::model::start::{Loaded, start_from};
 use crate::model::tensors::Precision;
@@ -78,7 +78,7 @@ pub fn run_on(
 ) -> Result<Outcome, TrainError> {
     let device = devices.first().ok_or(TrainError::NoDevice)?;
     let plan = config.plan()?;
-    let data = Arc::new(Dataset::open(&config.data.path, "training")?);
+    let data = Dataset::open(&config.data.path, "training")?;
     if data.classes().len() < 2 {
         return Err(TrainError::NoClasses);
     }
@@ -97,6 +97,17 @@ pub fn run_on(
     let validation = match plan.iter().any(|s| s.config.train.validate_every > 0) {
         false => None,
         true => Some(Dataset::open(&config.data.path, "validation")?),
+    };
+    let Some(data) = checked(data, "training", config, report, stop)? else {
+        return Ok(Outcome::unbegun());
+    };
+    let data = Arc::new(data);
+    let validation = match validation {
+        None => None,
+        Some(data) => match checked(data, "validation", config, report, stop)? {
+            None => return Ok(Outcome::unbegun()),
+            usable => usable,
+        },
     };
     let guides = open_guides(config, &data, device)?;
     let teacher = guides.teacher.as_ref();
@@ -182,6 +193,22 @@ pub fn run_on(
         best,
         model,
     })
+}
+
+/// A data set all of whose pairs can be read; none where the check was stopped.
+fn checked(
+    data: Dataset,
+    split: &'static str,
+    config: &Config,
+    report: &mut dyn FnMut(Event),
+    stop: &dyn Fn() -> bool,
+) -> Result<Option<Dataset>, TrainError> {
+    let mut progress = |done, of| report(Event::Checking { split, done, of });
+    let memory = check::memory();
+    match data.check(memory.as_deref(), &mut progress, stop) {
+        None => Ok(None),
+        Some(check) => Ok(Some(data.checked(check, config.data.skip_bad)?)),
+    }
 }
 
 /// What every stage of a run is expected to need, against what the device has. Nothing is trained

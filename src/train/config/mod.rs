@@ -18,6 +18,7 @@ use crate::model::config::{NetworkConfig, STATE_CHANNELS};
 use crate::model::dinov2::ENCODER_SIDE;
 use crate::model::vit::VitConfig;
 use crate::potential::Potential;
+use crate::text_file;
 use serde::{Deserialize, Serialize};
 use settings::{parse_value, refuse_unknown, set};
 use toml::{Table, Value};
@@ -105,7 +106,8 @@ impl Config {
     /// # Errors
     /// Unknown keys (with the nearest known one), wrong types and values out of range.
     pub fn parse(text: &str, overrides: &[String]) -> Result<Self, ConfigError> {
-        let mut table: Table = text.parse().map_err(|e: toml::de::Error| one_line(&e))?;
+        let wrong = |error| ConfigError::Toml(text_file::toml_reason(text, &error));
+        let mut table: Table = text.parse().map_err(wrong)?;
         // Written by a run for its readers; it sets nothing.
         table.remove(super::provenance::SECTION);
         let mut stages = settings::take_stages(&mut table)?;

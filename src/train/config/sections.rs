@@ -146,6 +146,8 @@ section! {
     DataSection "data" {
         /// A data folder in any known layout, or scenes:N for N classes of procedural scenes.
         path: PathBuf = PathBuf::from("scenes:20"),
+        /// Leave pairs out that cannot be read, instead of refusing the data set.
+        skip_bad: bool = false,
         /// [height, width] that the network sees.
         size: [usize; 2] = [96, 128],
         /// The least and the greatest random scale of a training crop.

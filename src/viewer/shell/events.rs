@@ -5,7 +5,7 @@ use crate::job::Worker;
 use crate::viewer::album::{Album, Item};
 use crate::viewer::flow::Flow;
 use crate::viewer::intake::Event;
-use crate::{fonts, models, palette};
+use crate::{data, fonts, models};
 use web_time::Instant;
 
 impl Shell {
@@ -129,7 +129,7 @@ impl Shell {
         let published = self
             .settings
             .published_colours
-            .then(|| palette::published(&model.card.classes))
+            .then(|| data::published_colours(&model.card.classes))
             .flatten();
         model.colours = published.unwrap_or_else(|| model.centroids.colours());
     }
