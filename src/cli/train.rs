@@ -2,6 +2,7 @@
 
 use super::DevicesArgument;
 use super::dashboard::Dashboard;
+use crate::files;
 use crate::terminal::{err, out};
 use crate::text_file;
 use crate::train::{self, config};

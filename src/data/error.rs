@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use super::decode::{MAX_PIXELS, MAX_SIDE};
 use super::input::{MAX_PIXELS, MAX_SIDE};
 use crate::files::FileError;
 use crate::text_file::TextError;
