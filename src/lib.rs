@@ -37,6 +37,8 @@
 //! the samples at t = 0 and crowds the rest there.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
+// They panic where a stream refuses: use `terminal`.
+#![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
 
 pub mod ablate;
 pub mod cli;
