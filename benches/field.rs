@@ -22,10 +22,6 @@ struct Lab {
 }
 
 impl Lab {
-    #[expect(
-        clippy::print_stdout,
-        reason = "what a bench ran on belongs to its numbers"
-    )]
     fn new() -> Self {
         let instance = wgpu::Instance::default();
         let adapter = pollster::block_on(instance.request_adapter(&Default::default()))

@@ -184,6 +184,8 @@
 //! | device, rank | hardware that computes; the number of a device among those that share a batch |
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
+// They panic where a stream refuses: use `terminal`.
+#![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
 
 pub mod ablate;
 pub mod cli;
