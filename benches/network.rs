@@ -46,7 +46,7 @@ fn network(c: &mut Criterion) {
         let model = state.as_ref().expect("just made").average.clone();
         let image = noise([batch_size, 3, size[0], size[1]], 1, &device);
         group.bench_function("forward", |b| {
-            b.iter(|| model.velocity(image.clone(), 0.5, &image, None));
+            b.iter(|| model.velocity(image.clone(), 0.5, 0.1, &image, None));
         });
         group.bench_function("training step", |b| {
             b.iter(|| {

@@ -83,7 +83,7 @@ pub fn flow(
     };
     let (width, height) = (photo.width() as usize, photo.height() as usize);
     let truth = truth.filter(|truth| [truth.height, truth.width] == [height, width]);
-    let size = inference::scaled_size(model, width, height, sampling.scale);
+    let size = inference::network_size(model, width, height, sampling.scale);
     let input = inference::input(&[&photo], size, &model.network.device());
     if !tell(Message::Opened { photo, truth, size }) {
         return;

@@ -2,10 +2,9 @@
 
 use super::DeviceArgument;
 use super::dashboard::Dashboard;
-use super::train::stop_on_interrupt;
+use super::interrupt::Stop;
 use crate::ablate::{self, Event, Table};
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 
 /// Train and score a table of configurations; the same command goes on where it stopped
 #[derive(clap::Args)]
@@ -27,7 +26,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let table = Table::read(&arguments.table, &arguments.overrides)?;
     let device = arguments.device.open()?;
-    let stop = stop_on_interrupt()?;
+    let stop = Stop::listen()?;
     let mut screen = Dashboard::new("");
     let mut show = |event| match event {
         Event::Job {
@@ -53,7 +52,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
     };
     let complete = ablate::run(&table, &arguments.output, &device, &mut show, &|| {
-        stop.load(Ordering::Relaxed) > 0
+        stop.asked()
     })?;
     screen.clear();
     let file = arguments.output.join("table.md");

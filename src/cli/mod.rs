@@ -6,6 +6,7 @@ mod data;
 mod devices;
 mod eval;
 mod import;
+mod interrupt;
 mod model;
 mod segment;
 mod selftest;
@@ -15,6 +16,7 @@ mod train;
 mod view;
 
 use crate::device::{self, Choice, Opened};
+use crate::inference::SCALES;
 use crate::verify::Check;
 use anyhow::bail;
 use burn::tensor::Device;
@@ -58,6 +60,23 @@ impl DeviceArgument {
     fn open(&self) -> anyhow::Result<Opened> {
         open(&self.device)
     }
+}
+
+/// The size that the network sees.
+#[derive(clap::Args)]
+struct ScaleArgument {
+    /// The size that the network sees, as a factor of each side of the size it was trained at, 0.25 to
+    /// 4: larger shows it more detail and costs more time
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = scale)]
+    scale: f64,
+}
+
+fn scale(text: &str) -> Result<f64, String> {
+    let [low, high] = SCALES;
+    let factor = text.parse().ok();
+    factor
+        .filter(|factor| (low..=high).contains(factor))
+        .ok_or_else(|| format!("a factor is a number from {low} to {high}"))
 }
 
 /// The devices that a command runs on together.

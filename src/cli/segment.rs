@@ -1,6 +1,6 @@
 //! `flowseg segment`: masks without a window.
 
-use super::{DeviceArgument, model::ModelArgument};
+use super::{DeviceArgument, ScaleArgument, model::ModelArgument};
 use crate::export::{self, Artifact, Look, Scene, Trajectory};
 use crate::inference::Sampling;
 use crate::job::{self, Message, Photo};
@@ -24,15 +24,17 @@ pub struct Arguments {
     output: PathBuf,
     #[command(flatten)]
     model: ModelArgument,
-    /// Solver steps, 1 to 1000
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=1000))]
-    steps: u64,
+    /// Solver steps, 1 to 1000; what the model recommends, where left out
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    steps: Option<u64>,
     /// The solver
     #[arg(long, value_enum, default_value_t)]
     solver: Solver,
     /// Seed of the noise, for models whose flow starts at noise
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    #[command(flatten)]
+    scale: ScaleArgument,
     /// Also write OUT/NAME.overlay.png: the photo under half-transparent class colours
     #[arg(long)]
     overlay: bool,
@@ -142,8 +144,11 @@ fn segment(
 ) -> anyhow::Result<Option<serde_json::Value>> {
     let sampling = Sampling {
         solver: a.solver,
-        steps: a.steps as usize,
+        steps: a
+            .steps
+            .map_or(model.card.default_steps(), |steps| steps as usize),
         seed: a.seed,
+        scale: a.scale.scale,
         ..Sampling::default()
     };
     let centroids = model.centroids();

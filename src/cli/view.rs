@@ -1,7 +1,6 @@
 //! `flowseg view`: the window.
 
 use super::DeviceArgument;
-use crate::inference::Sampling;
 use crate::sampler::Solver;
 use crate::viewer::{self, Theme, field::Preset};
 use std::path::PathBuf;
@@ -16,7 +15,7 @@ pub struct Arguments {
     /// A model file, or the name of a built-in model
     #[arg(long, value_name = "MODEL")]
     model: Option<String>,
-    /// Solver steps, 1 to 100
+    /// Solver steps, 1 to 100; what the model recommends, where left out and never chosen in the window
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=100))]
     steps: Option<u64>,
     /// The solver
@@ -54,19 +53,12 @@ fn size(text: &str) -> Result<[f32; 2], String> {
 
 /// Runs the command.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let chosen = arguments.steps.is_some() || arguments.solver.is_some();
-    let sampling = Sampling::default();
     let options = viewer::Options {
         device: arguments.device.device,
         model: arguments.model,
         paths: arguments.paths,
-        sampling: chosen.then(|| Sampling {
-            solver: arguments.solver.unwrap_or(sampling.solver),
-            steps: arguments
-                .steps
-                .map_or(sampling.steps, |steps| steps as usize),
-            ..sampling
-        }),
+        solver: arguments.solver,
+        steps: arguments.steps.map(|steps| steps as usize),
         screenshot: arguments.screenshot,
         field: arguments
             .field

@@ -3,6 +3,7 @@
 use super::cpu::{self, CpuTensor, contiguous, slice};
 use super::simd::{sum2, wide};
 use burn::backend::TensorMetadata;
+use burn::tensor::Tensor;
 use rayon::prelude::*;
 
 const BLOCK: usize = 16 * 1024;
@@ -20,22 +21,29 @@ pub struct AdamWUpdate {
     pub epsilon: f32,
     /// Decoupled weight decay.
     pub decay: f32,
-    /// The number of this update, from 1.
-    pub step: u32,
 }
 
 impl AdamWUpdate {
-    /// `1 / (1 - beta^step)` for both moments.
-    pub fn bias_corrections(&self) -> (f32, f32) {
-        let correct = |beta: f32| 1.0 / (1.0 - f64::from(beta).powi(self.step as i32)) as f32;
+    /// `1 / (1 - beta^number)` for both moments: `number` counts the updates from 1.
+    fn bias_corrections(&self, number: f32) -> (f32, f32) {
+        let correct = |beta: f32| 1.0 / (1.0 - f64::from(beta).powi(number as i32)) as f32;
         (correct(self.beta1), correct(self.beta2))
     }
 }
 
-/// Updates parameter and moments; all four tensors have one shape. `scale: [1]` multiplies the
-/// gradient first; 0 leaves everything as it is.
+/// `1 - beta^number`, `[1]`: the weight that the first `number: [1]` numbers have in an average of
+/// decay `beta`, on the device.
+pub fn weight_of(beta: f32, number: Tensor<1>) -> Tensor<1> {
+    // A decay of 0 has no logarithm.
+    let logarithm = f64::from(beta).max(1e-30).ln();
+    (number * logarithm).exp().neg() + 1.0
+}
+
+/// Updates parameter and moments; all four tensors have one shape. `number: [1]` counts the updates
+/// from 1; `scale: [1]` multiplies the gradient first, and 0 leaves everything as it is.
 pub fn update(
     u: AdamWUpdate,
+    number: CpuTensor,
     parameter: CpuTensor,
     gradient: CpuTensor,
     scale: CpuTensor,
@@ -48,7 +56,8 @@ pub fn update(
     }
     let gradient = contiguous(gradient);
     let mut parameter = contiguous(parameter);
-    let (correct1, correct2) = u.bias_corrections();
+    let number = slice(&contiguous(number))[0];
+    let (correct1, correct2) = u.bias_corrections(number);
     parameter
         .storage_mut::<f32>()
         .par_chunks_mut(BLOCK)
@@ -69,8 +78,9 @@ pub fn update(
     (parameter, moment1, moment2)
 }
 
-/// `average * keep + value * (1 - keep)`.
-pub fn average(keep: f32, average: CpuTensor, value: CpuTensor) -> CpuTensor {
+/// `average * keep + value * (1 - keep)`, `keep: [1]`.
+pub fn average(keep: CpuTensor, average: CpuTensor, value: CpuTensor) -> CpuTensor {
+    let keep = slice(&contiguous(keep))[0];
     let value = contiguous(value);
     let mut average = contiguous(average);
     average

@@ -136,16 +136,17 @@ impl DecisionOps for Flex {
 impl UpdateOps for Flex {
     fn adamw(
         update: AdamWUpdate,
+        number: FloatTensor<Self>,
         parameter: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
         scale: FloatTensor<Self>,
         moment1: FloatTensor<Self>,
         moment2: FloatTensor<Self>,
     ) -> Three<Self> {
-        adamw::update(update, parameter, gradient, scale, moment1, moment2)
+        adamw::update(update, number, parameter, gradient, scale, moment1, moment2)
     }
     fn average(
-        keep: f32,
+        keep: FloatTensor<Self>,
         average: FloatTensor<Self>,
         value: FloatTensor<Self>,
     ) -> FloatTensor<Self> {

@@ -94,6 +94,7 @@ pub trait CpuOps: Backend {
 trait UpdateOps: Backend {
     fn adamw(
         update: AdamWUpdate,
+        number: FloatTensor<Self>,
         parameter: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
         scale: FloatTensor<Self>,
@@ -101,7 +102,7 @@ trait UpdateOps: Backend {
         moment2: FloatTensor<Self>,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
     fn average(
-        keep: f32,
+        keep: FloatTensor<Self>,
         average: FloatTensor<Self>,
         value: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
@@ -346,10 +347,12 @@ pub fn potential_gradient(
 }
 
 /// One AdamW update of a parameter and its two moments, all of one shape and outside any graph.
-/// `scale: [1]` multiplies the gradient first, on the device so that nobody waits for it; 0 leaves
-/// parameter and moments as they are, even where the gradient is no number.
+/// `number: [1]` counts the updates from 1. `scale: [1]` multiplies the gradient first; 0 leaves
+/// parameter and moments as they are, even where the gradient is no number. Both are on the device,
+/// so that nobody waits for them.
 pub fn adamw_update<const R: usize>(
     u: AdamWUpdate,
+    number: Tensor<1>,
     parameter: Tensor<R>,
     gradient: Tensor<R>,
     scale: Tensor<1>,
@@ -359,6 +362,7 @@ pub fn adamw_update<const R: usize>(
     if on_cpu(&parameter.device()) {
         let (p, m, v) = <Dispatch as UpdateOps>::adamw(
             u,
+            number.into_dispatch(),
             parameter.into_dispatch(),
             gradient.into_dispatch(),
             scale.into_dispatch(),
@@ -371,24 +375,25 @@ pub fn adamw_update<const R: usize>(
             Tensor::from_dispatch(v),
         )
     } else {
-        plain::adamw_update(u, parameter, gradient, scale, moment1, moment2)
+        plain::adamw_update(u, number, parameter, gradient, scale, moment1, moment2)
     }
 }
 
-/// `average * keep + value * (1 - keep)`, outside any graph.
+/// `average * keep + value * (1 - keep)`, `keep: [1]`, outside any graph.
 pub fn moving_average<const R: usize>(
-    keep: f32,
+    keep: Tensor<1>,
     average: Tensor<R>,
     value: Tensor<R>,
 ) -> Tensor<R> {
     if on_cpu(&average.device()) {
         Tensor::from_dispatch(<Dispatch as UpdateOps>::average(
-            keep,
+            keep.into_dispatch(),
             average.into_dispatch(),
             value.into_dispatch(),
         ))
     } else {
-        average * keep + value * (1.0 - keep)
+        let keep = keep.reshape([1; R]);
+        average * keep.clone() + value * (keep.neg() + 1.0)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The operations as formulas over ordinary tensors.
 
-use super::adamw::AdamWUpdate;
+use super::adamw::{AdamWUpdate, weight_of};
 use super::neural_field::{NORM_FLOOR, RMS_EPSILON};
 use super::norm::LAYER_EPSILON;
 use burn::tensor::{Int, Tensor, activation};
@@ -163,6 +163,7 @@ pub fn neural_field(z: Tensor<3>, weights: Tensor<2>, norm: Tensor<1>) -> Tensor
 /// See [`super::adamw_update`].
 pub fn adamw_update<const R: usize>(
     u: AdamWUpdate,
+    number: Tensor<1>,
     parameter: Tensor<R>,
     gradient: Tensor<R>,
     scale: Tensor<1>,
@@ -175,8 +176,9 @@ pub fn adamw_update<const R: usize>(
     let gradient = gradient * scale.reshape([1; R]);
     let moment1 = moment1 * u.beta1 + gradient.clone() * (1.0 - u.beta1);
     let moment2 = moment2 * u.beta2 + gradient.square() * (1.0 - u.beta2);
-    let (correct1, correct2) = u.bias_corrections();
-    let delta = moment1.clone() * correct1 / ((moment2.clone() * correct2).sqrt() + u.epsilon);
+    let weight = |beta| weight_of(beta, number.clone()).reshape([1; R]);
+    let mean = moment1.clone() / weight(u.beta1);
+    let delta = mean / ((moment2.clone() / weight(u.beta2)).sqrt() + u.epsilon);
     let parameter = parameter * (1.0 - u.rate * u.decay) - delta * u.rate;
     // A selection and not a product, since 0 * NaN is NaN.
     (

@@ -35,7 +35,7 @@ mod timeline;
 mod view;
 
 use crate::device::{self, Choice};
-use crate::inference::Sampling;
+use crate::sampler::Solver;
 use album::Album;
 use burn::tensor::Device;
 use capture::Capture;
@@ -69,8 +69,10 @@ pub struct Options {
     pub model: Option<String>,
     /// Photos, folders and runs to look at; without any the samples.
     pub paths: Vec<PathBuf>,
-    /// How to sample; none for what was chosen last.
-    pub sampling: Option<Sampling>,
+    /// The solver; none for the one chosen last.
+    pub solver: Option<Solver>,
+    /// Solver steps; none for the number chosen last, or what the model recommends.
+    pub steps: Option<usize>,
     /// Write a picture of the window here once everything stands still, then close.
     pub screenshot: Option<PathBuf>,
     /// The field, in one of its ready-made views, in front of the photo.
@@ -191,9 +193,8 @@ impl App {
             Some(memory) => (memory.settings, memory.panels, memory.field),
             None => (Settings::default(), dock::tree(), Default::default()),
         };
-        if let Some(sampling) = options.sampling {
-            (settings.solver, settings.steps) = (sampling.solver, sampling.steps);
-        }
+        settings.solver = options.solver.unwrap_or(settings.solver);
+        settings.steps = options.steps.or(settings.steps);
         let model = options.model.as_deref();
         // Named paths are listed on a thread of their own; until then there is nothing to show.
         let album = if options.paths.is_empty() {

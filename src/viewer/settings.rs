@@ -25,8 +25,8 @@ pub struct Settings {
     pub looping: bool,
     /// The solver.
     pub solver: Solver,
-    /// Solver steps.
-    pub steps: usize,
+    /// Solver steps, where they were chosen; otherwise every model has those that it recommends.
+    pub steps: Option<usize>,
     /// Whether the filmstrip is shown.
     pub filmstrip: bool,
     /// Whether masks have the colours that their data set was published with, where it has some.
@@ -44,7 +44,7 @@ impl Default for Settings {
             speed: 6.0,
             looping: false,
             solver: Solver::Euler,
-            steps: 10,
+            steps: None,
             filmstrip: true,
             published_colours: false,
             scale: 1.0,

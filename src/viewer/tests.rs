@@ -25,10 +25,8 @@ fn options(paths: &[&Path], steps: usize) -> Options {
         device: Choice::Cpu,
         model: None,
         paths: paths.iter().map(|path| (*path).to_owned()).collect(),
-        sampling: Some(Sampling {
-            steps,
-            ..Sampling::default()
-        }),
+        solver: None,
+        steps: Some(steps),
         screenshot: None,
         field: None,
         theme: None,
@@ -373,7 +371,7 @@ fn old_states_leave_graphics_memory_and_come_back() {
 fn what_is_remembered_survives_a_file() {
     let memory = Memory {
         settings: Settings {
-            steps: 33,
+            steps: Some(33),
             ..Settings::default()
         },
         panels: dock::tree(),
@@ -381,6 +379,6 @@ fn what_is_remembered_survives_a_file() {
     };
     let text = serde_json::to_string(&memory).unwrap();
     let read: Memory = serde_json::from_str(&text).unwrap();
-    assert_eq!(read.settings.steps, 33);
+    assert_eq!(read.settings.steps, Some(33));
     assert!(dock::is_sound(&read.panels));
 }

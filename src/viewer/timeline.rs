@@ -264,7 +264,9 @@ fn solver(shell: &mut Shell, ui: &mut egui::Ui) {
     }
     if shell.sampling != before {
         shell.settings.solver = shell.sampling.solver;
-        shell.settings.steps = shell.sampling.steps;
+        let recommended = shell.model.as_ref().map(|model| model.card.default_steps());
+        // Whoever returns to what the model recommends follows other models' recommendations again.
+        shell.settings.steps = Some(shell.sampling.steps).filter(|n| Some(*n) != recommended);
         shell.play.playing = true;
         shell.sample();
     }
