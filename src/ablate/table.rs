@@ -12,6 +12,7 @@
 //! split = "validation"
 //! resolution = "label"              # or "network"
 //! samples = 0                       # photos that are scored; 0 takes the whole split
+//! scale = 1.0                       # the network's size, as --scale of `flowseg eval`
 //! noise_seeds = [0]                 # with several, their agreement is a column
 //!
 //! [base.train]                      # any settings of `flowseg train`
@@ -26,6 +27,7 @@
 
 use super::AblateError;
 use crate::eval::Resolution;
+use crate::inference::SCALES;
 use crate::text_file;
 use crate::train::config::Config;
 use serde::{Deserialize, Serialize};
@@ -95,6 +97,8 @@ pub struct ScoreSettings {
     pub resolution: Resolution,
     /// Photos, spread over the split; 0 takes all.
     pub samples: usize,
+    /// The size that the network sees, as a factor of each side of the size it was trained at.
+    pub scale: f64,
     /// Seeds of the noise that flows start from.
     pub noise_seeds: Vec<u64>,
 }
@@ -107,6 +111,7 @@ impl Default for ScoreSettings {
             split: "validation".to_owned(),
             resolution: Resolution::Label,
             samples: 0,
+            scale: 1.0,
             noise_seeds: vec![0],
         }
     }
@@ -225,6 +230,9 @@ fn check(document: &Document) -> Result<(), &'static str> {
         () if (1..score.steps.len()).any(|i| score.steps[..i].contains(&score.steps[i])) => {
             Err("score.steps names a number twice")
         }
+        () if !(SCALES[0]..=SCALES[1]).contains(&score.scale) => {
+            Err("score.scale must be from 0.25 to 4")
+        }
         () if score.noise_seeds.is_empty() => Err("score.noise_seeds is empty: name one at least"),
         () if document
             .row
@@ -324,6 +332,8 @@ mod tests {
             ("start.toml", "absent.toml", "absent.toml"),
             ("seeds", "score = { steps = [0] }\nseeds", "score.steps"),
             ("seeds", "score = { steps = [5, 5] }\nseeds", "twice"),
+            ("seeds", "score = { scale = 9 }\nseeds", "score.scale"),
+            ("seeds", "score = { scale = nan }\nseeds", "score.scale"),
         ] {
             let error = read(&TWO.replace(from, to), &[]).unwrap_err();
             assert!(error.contains(word) && !error.contains('\n'), "{error}");

@@ -2,12 +2,11 @@
 
 use super::DeviceArgument;
 use super::dashboard::Dashboard;
-use super::train::stop_on_interrupt;
+use super::interrupt::Stop;
 use crate::ablate::{self, Event, Table};
 use crate::files::{self, Plan};
 use crate::terminal::out;
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 
 /// Train and score a table of configurations; the same command goes on where it stopped
 #[derive(clap::Args)]
@@ -35,7 +34,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     plan.write(output.join("table.csv"), "the table");
     plan.check(|| vec![arguments.table.clone()])?;
     let device = arguments.device.open()?;
-    let stop = stop_on_interrupt()?;
+    let stop = Stop::listen()?;
     let mut screen = Dashboard::new("");
     let mut show = |event| match event {
         Event::Job {
@@ -60,9 +59,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             out!("diverged");
         }
     };
-    let complete = ablate::run(&table, output, &device, &mut show, &|| {
-        stop.load(Ordering::Relaxed) > 0
-    })?;
+    let complete = ablate::run(&table, output, &device, &mut show, &|| stop.asked())?;
     screen.clear();
     let file = output.join("table.md");
     match complete {

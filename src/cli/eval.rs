@@ -1,6 +1,6 @@
 //! `flowseg eval`: the scores of a model on a data set.
 
-use super::{DeviceArgument, model::ModelArgument};
+use super::{DeviceArgument, ScaleArgument, model::ModelArgument};
 use crate::data::{self, ClassTable, Dataset, check};
 use crate::eval::{self, Outcome, Resolution, Scores, Scoring, Worst};
 use crate::files::{self, Plan};
@@ -24,8 +24,8 @@ pub struct Arguments {
     /// The split
     #[arg(long, default_value = "validation")]
     split: String,
-    /// Numbers of solver steps, each scored
-    #[arg(long, value_delimiter = ',', default_value = "10", value_parser = clap::value_parser!(u64).range(1..=1000))]
+    /// Numbers of solver steps, each scored; what the model recommends, where left out
+    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u64).range(1..=1000))]
     steps: Vec<u64>,
     /// The solver
     #[arg(long, value_enum, default_value_t)]
@@ -33,6 +33,8 @@ pub struct Arguments {
     /// Seed of the noise, for models whose flow starts at noise
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    #[command(flatten)]
+    scale: ScaleArgument,
     /// Score at the labels' own size, at the size that the network sees, or both
     #[arg(long, value_enum, default_value_t)]
     resolution: Resolutions,
@@ -101,12 +103,16 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             steps.push(number as usize);
         }
     }
+    if steps.is_empty() {
+        steps.push(model.card.default_steps());
+    }
     let scoring = Scoring {
         solver: arguments.solver,
         steps,
         resolutions: arguments.resolution.all(),
         batch: arguments.batch as usize,
         seed: arguments.seed,
+        scale: arguments.scale.scale,
         ..Scoring::default()
     };
     let last = scoring.steps.last().copied().unwrap_or_default();
@@ -132,6 +138,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             "model": arguments.model.model.to_string_lossy(),
             "data": arguments.data.to_string_lossy(),
             "split": arguments.split,
+            "scale": arguments.scale.scale,
             "classes": model.card.classes.len(),
             "results": outcomes.iter().map(|o| result(o, &model)).collect::<Vec<_>>(),
         });

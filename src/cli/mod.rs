@@ -6,6 +6,7 @@ mod data;
 mod devices;
 mod eval;
 mod import;
+mod interrupt;
 mod model;
 mod segment;
 mod selftest;
@@ -15,7 +16,7 @@ mod train;
 mod view;
 
 use crate::device::{self, Choice, Opened};
-use crate::files;
+use crate::inference::SCALES;
 use crate::terminal::{self, err, out};
 use crate::verify::Check;
 use anyhow::{anyhow, bail};
@@ -69,6 +70,23 @@ impl DeviceArgument {
     fn open(&self) -> anyhow::Result<Opened> {
         open(&self.device)
     }
+}
+
+/// The size that the network sees.
+#[derive(clap::Args)]
+struct ScaleArgument {
+    /// The size that the network sees, as a factor of each side of the size it was trained at, 0.25 to
+    /// 4: larger shows it more detail and costs more time
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = scale)]
+    scale: f64,
+}
+
+fn scale(text: &str) -> Result<f64, String> {
+    let [low, high] = SCALES;
+    let factor = text.parse().ok();
+    factor
+        .filter(|factor| (low..=high).contains(factor))
+        .ok_or_else(|| format!("a factor is a number from {low} to {high}"))
 }
 
 /// The devices that a command runs on together.
@@ -163,7 +181,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         _ => false,
     };
     if !listens {
-        leave_on_interrupt();
+        interrupt::leave_when_asked()?;
     }
     match command {
         Command::View(arguments) => view::run(arguments),
@@ -177,18 +195,6 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Devices(arguments) => devices::run(&arguments),
         #[cfg(feature = "remote")]
         Command::Serve(arguments) => serve::run(&arguments),
-    }
-}
-
-/// Ends the program at once on Ctrl-C, SIGTERM or SIGHUP, without its temporary files.
-fn leave_on_interrupt() {
-    let listening = ctrlc::try_set_handler(|| {
-        files::remove_temporaries();
-        std::process::exit(130);
-    });
-    // This fails where a signal is ignored, as under nohup, and it has to stay ignored.
-    if let Err(error) = listening {
-        tracing::info!("signals end the program without tidying up: {error}");
     }
 }
 

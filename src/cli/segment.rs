@@ -1,6 +1,6 @@
 //! `flowseg segment`: masks without a window.
 
-use super::{DeviceArgument, model::ModelArgument};
+use super::{DeviceArgument, ScaleArgument, model::ModelArgument};
 use crate::data::{self, ClassTable};
 use crate::export::{self, Artifact, Look, Scene, Trajectory};
 use crate::files::{self, Plan};
@@ -9,7 +9,7 @@ use crate::model::Model;
 use crate::model::tensors::read;
 use crate::sampler::{Solver, State};
 use crate::terminal::{err, out};
-use crate::{kernels, trajectory};
+use crate::trajectory;
 use anyhow::{Context, bail};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
@@ -26,15 +26,17 @@ pub struct Arguments {
     output: PathBuf,
     #[command(flatten)]
     model: ModelArgument,
-    /// Solver steps, 1 to 1000
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=1000))]
-    steps: u64,
+    /// Solver steps, 1 to 1000; what the model recommends, where left out
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    steps: Option<u64>,
     /// The solver
     #[arg(long, value_enum, default_value_t)]
     solver: Solver,
     /// Seed of the noise, for models whose flow starts at noise
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    #[command(flatten)]
+    scale: ScaleArgument,
     /// Also write OUT/NAME.overlay.png: the photo under half-transparent class colours
     #[arg(long)]
     overlay: bool,
@@ -97,7 +99,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         return Ok(());
     }
     // A trajectory's states are all in memory.
-    let at_once = match kernels::on_cpu(&opened.device) && !arguments.keeps_states() {
+    let at_once = match crate::device::on_cpu(&opened.device) && !arguments.keeps_states() {
         true => rayon::current_num_threads().min(SIDE_BY_SIDE),
         false => 1,
     };
@@ -169,13 +171,16 @@ fn segment(
 ) -> anyhow::Result<Option<serde_json::Value>> {
     let sampling = Sampling {
         solver: a.solver,
-        steps: a.steps as usize,
+        steps: a
+            .steps
+            .map_or(model.card.default_steps(), |steps| steps as usize),
         seed: a.seed,
+        scale: a.scale.scale,
         ..Sampling::default()
     };
     let picture = data::read_photo(photo.path)?;
     let [width, height] = [picture.width(), picture.height()].map(|side| side as usize);
-    let size = inference::scaled_size(model, width, height, sampling.scale);
+    let size = inference::network_size(model, width, height, sampling.scale);
     let input = inference::input(&[&picture], size, &model.network.device());
     let flow = inference::flow(model, input, sampling);
     // Masks need the last state alone.

@@ -2,15 +2,14 @@
 
 use super::DevicesArgument;
 use super::dashboard::Dashboard;
-use crate::files;
-use crate::terminal::{err, out};
+use super::interrupt::Stop;
+use crate::terminal::out;
 use crate::text_file;
-use crate::train::{self, config};
+use crate::train::folder::RunFolder;
+use crate::train::{self, Outcome, config};
 use anyhow::Context;
 use burn::tensor::Device;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Train a model
 #[derive(clap::Args)]
@@ -22,10 +21,13 @@ pub struct Arguments {
     /// Data folder, the same as --set data.path=DIR
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Run folder: checkpoints, metrics, samples and the finished model
+    /// Run folder: checkpoints, metrics, samples and the finished model; new, empty, or with
+    /// --resume that of a run
     #[arg(long, value_name = "RUN", default_value = "run")]
     out: PathBuf,
-    /// Go on from the newest checkpoint of the run folder
+    /// Go on from the newest checkpoint of the run folder that can be read; without --config its own
+    /// settings hold. A folder without a run is an error: a job script that starts and resumes by
+    /// the same line adds --resume where RUN/config.toml exists
     #[arg(long)]
     resume: bool,
     /// Leave pairs of photo and labels out that cannot be read, the same as
@@ -48,6 +50,10 @@ pub struct Arguments {
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    if !arguments.dry_run {
+        // Before the folder's configuration is read, which may be somebody else's.
+        RunFolder::check(&arguments.out, arguments.resume)?;
+    }
     let saved = arguments.out.join("config.toml");
     let path = match &arguments.config {
         Some(path) => Some(path.clone()),
@@ -57,24 +63,27 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Some(path) => text_file::read(path)?,
         None => String::new(),
     };
-    let data = arguments.data.iter().map(|path| {
-        format!(
-            "data.path={}",
-            toml::Value::String(path.to_string_lossy().into_owned())
-        )
-    });
-    let skip_bad = arguments.skip_bad.then(|| "data.skip_bad=true".to_owned());
-    let overrides: Vec<String> = data
-        .chain(skip_bad)
-        .chain(arguments.overrides.iter().cloned())
-        .collect();
+    let mut overrides = Vec::new();
+    if let Some(path) = &arguments.data {
+        let text = path.to_str().with_context(|| {
+            format!(
+                "--data {}: settings are text, and this is not UTF-8: rename the folder",
+                path.display()
+            )
+        })?;
+        overrides.push(format!("data.path={}", toml::Value::String(text.into())));
+    }
+    if arguments.skip_bad {
+        overrides.push("data.skip_bad=true".to_owned());
+    }
+    overrides.extend(arguments.overrides.iter().cloned());
     let config = config::Config::parse(&text, &overrides)
         .with_context(|| path.map_or("--set".to_owned(), |p| p.display().to_string()))?;
     let devices = arguments.devices.open()?;
     if arguments.dry_run {
         return dry_run(&config, &devices, arguments.measure);
     }
-    let stop = stop_on_interrupt()?;
+    let stop = Stop::listen()?;
     let mut screen = Dashboard::new("");
     let outcome = train::run_on(
         &config,
@@ -82,19 +91,27 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         arguments.resume,
         &devices,
         &mut |event| screen.show(event),
-        &|| stop.load(Ordering::Relaxed) > 0,
+        &|| stop.asked(),
     );
     screen.clear();
-    let outcome = outcome?;
-    if let Some((miou, step)) = outcome.best {
-        out!("best validation mIoU {:.2} at step {step}", 100.0 * miou);
-    }
-    match outcome.model {
-        Some(path) => out!("wrote {}", path.display()),
-        None if outcome.step == 0 => out!("stopped before the first step"),
-        None => out!("stopped after step {}; go on with --resume", outcome.step),
-    }
+    // The terminal may be gone by now, and the run was saved all the same.
+    out!("{}", ending(&outcome?));
     Ok(())
+}
+
+/// How a run ended, in words.
+fn ending(outcome: &Outcome) -> String {
+    let mut text = String::new();
+    if let Some((miou, step)) = outcome.best {
+        let miou = 100.0 * miou;
+        text.push_str(&format!("best validation mIoU {miou:.2} at step {step}\n"));
+    }
+    text.push_str(&match (&outcome.model, &outcome.saved) {
+        (Some(path), _) => format!("wrote {}", path.display()),
+        (None, Some(_)) => format!("stopped after step {}; go on with --resume", outcome.step),
+        (None, None) => "stopped before the run began; nothing was written".to_owned(),
+    });
+    text
 }
 
 fn dry_run(
@@ -118,19 +135,4 @@ fn dry_run(
         }
     }
     Ok(())
-}
-
-/// Counts interrupts (Ctrl-C, SIGTERM): the first asks to stop, the second leaves at once.
-pub(super) fn stop_on_interrupt() -> anyhow::Result<Arc<AtomicUsize>> {
-    let count = Arc::new(AtomicUsize::new(0));
-    let seen = count.clone();
-    ctrlc::set_handler(move || {
-        if seen.fetch_add(1, Ordering::Relaxed) > 0 {
-            files::remove_temporaries();
-            std::process::exit(130);
-        }
-        err!("stopping after this step; once more to leave at once");
-    })
-    .context("cannot listen for Ctrl-C")?;
-    Ok(count)
 }

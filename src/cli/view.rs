@@ -2,7 +2,6 @@
 
 use super::DeviceArgument;
 use crate::files::Plan;
-use crate::inference::Sampling;
 use crate::sampler::Solver;
 use crate::viewer::{self, Theme, field::Preset};
 use anyhow::bail;
@@ -18,7 +17,7 @@ pub struct Arguments {
     /// A model file, or the name of a built-in model
     #[arg(long, value_name = "MODEL")]
     model: Option<String>,
-    /// Solver steps, 1 to 100
+    /// Solver steps, 1 to 100; what the model recommends, where left out and never chosen in the window
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=100))]
     steps: Option<u64>,
     /// The solver
@@ -81,19 +80,12 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     if let Some(path) = &arguments.screenshot {
         check_screenshot(path, &arguments.paths)?;
     }
-    let chosen = arguments.steps.is_some() || arguments.solver.is_some();
-    let sampling = Sampling::default();
     let options = viewer::Options {
         device: arguments.device.device,
         model: arguments.model,
         paths: arguments.paths,
-        sampling: chosen.then(|| Sampling {
-            solver: arguments.solver.unwrap_or(sampling.solver),
-            steps: arguments
-                .steps
-                .map_or(sampling.steps, |steps| steps as usize),
-            ..sampling
-        }),
+        solver: arguments.solver,
+        steps: arguments.steps.map(|steps| steps as usize),
         screenshot: arguments.screenshot,
         field: arguments
             .field

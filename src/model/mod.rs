@@ -50,6 +50,13 @@ pub struct Card {
     pub prediction: Prediction,
     /// Height and width that it was trained at.
     pub size: [usize; 2],
+    /// How a photo of another shape is brought to that size.
+    #[serde(default)]
+    pub fit: Fit,
+    /// The number of solver steps that suits it, where one is known; see
+    /// [`default_steps`](Self::default_steps).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampling_steps: Option<usize>,
     /// The data set's name.
     pub dataset: String,
     /// Optimiser steps taken.
@@ -60,7 +67,30 @@ pub struct Card {
     pub licence: String,
 }
 
+/// How the network sees a photo whose shape is not that of its training.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fit {
+    /// In its own shape, at the area that the network was trained at: nothing is stretched. What
+    /// models without this entry mean.
+    #[default]
+    Aspect,
+    /// Stretched to the very size that the network was trained at, as whole photos are in training.
+    Stretch,
+}
+
+/// Solver steps of a model that recommends none.
+pub const STEPS: usize = 10;
+/// The most that a model may recommend.
+const MOST_STEPS: usize = 1000;
+
 impl Card {
+    /// Solver steps where nobody asks for a number: what the model recommends, else [`STEPS`].
+    pub fn default_steps(&self) -> usize {
+        let recommended = self.sampling_steps.unwrap_or(STEPS);
+        recommended.clamp(1, MOST_STEPS)
+    }
+
     /// The card of an imported network, of which nothing is known but its sizes.
     pub fn of_network(network: &NetworkConfig) -> Self {
         Self {
@@ -71,6 +101,8 @@ impl Card {
             source: Source::Noise,
             prediction: Prediction::Velocity,
             size: [16 * network.patch_size; 2],
+            fit: Fit::default(),
+            sampling_steps: None,
             dataset: "imported".into(),
             steps: 0,
             score: None,
@@ -207,11 +239,13 @@ impl Model {
 
     /// The velocity `v_theta(x, t, I)` at `x: [B, 3, H, W]` for photos `image: [B, 3, H, W]` and,
     /// where the network has an encoder, what it [makes](Network::encode) of them once and for all
-    /// times (computed here without).
+    /// times (computed here without). A target is to be reached in the rest of the time, `1 - t`, or
+    /// in `least`, above 0, where that is more: the length of a solver's step.
     pub fn velocity(
         &self,
         x: Tensor<4>,
         t: f32,
+        least: f32,
         image: &Tensor<4>,
         features: Option<&Tensor<3>>,
     ) -> Tensor<4> {
@@ -233,7 +267,7 @@ impl Model {
         };
         let t = TensorData::new(vec![t], [1, 1, 1, 1]);
         let t = Tensor::<4>::from_data(t, &x.device());
-        flow::velocity_towards(target, x, t)
+        flow::velocity_towards(target, x, t, least)
     }
 
     /// The state that a flow starts from, for photos `[B, 3, H, W]`: the photos themselves, or noise

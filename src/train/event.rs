@@ -81,17 +81,20 @@ pub struct Outcome {
     pub stopped: bool,
     /// The best validation score and its step.
     pub best: Option<(f64, u64)>,
+    /// The last checkpoint; none where it was stopped before it began, and nothing was written.
+    pub saved: Option<PathBuf>,
     /// The finished model, where the run came to its end.
     pub model: Option<PathBuf>,
 }
 
 impl Outcome {
-    /// A run that was stopped before its first step and left nothing behind.
+    /// A run that was stopped before it began and left nothing.
     pub(super) fn unbegun() -> Self {
         Self {
             step: 0,
             stopped: true,
             best: None,
+            saved: None,
             model: None,
         }
     }

@@ -38,7 +38,7 @@ mod view;
 
 use crate::device::{self, Choice};
 use crate::files;
-use crate::inference::Sampling;
+use crate::sampler::Solver;
 use album::Album;
 use burn::tensor::Device;
 use capture::Capture;
@@ -79,8 +79,10 @@ pub struct Options {
     /// Photos, folders, runs and model files to look at, also as `file:` URIs; without any the
     /// samples.
     pub paths: Vec<PathBuf>,
-    /// How to sample; none for what was chosen last.
-    pub sampling: Option<Sampling>,
+    /// The solver; none for the one chosen last.
+    pub solver: Option<Solver>,
+    /// Solver steps; none for the number chosen last, or what the model recommends.
+    pub steps: Option<usize>,
     /// Write a picture of the window here once everything stands still, then close.
     pub screenshot: Option<PathBuf>,
     /// The field, in one of its ready-made views, in front of the photo.
@@ -250,8 +252,9 @@ impl App {
         let (models, paths): (Vec<PathBuf>, Vec<PathBuf>) = paths.partition(|p| open::is_model(p));
         let model = models.last().map(|path| path.to_string_lossy());
         let model = model.as_deref().or(options.model.as_deref());
-        if let Some(sampling) = options.sampling {
-            (settings.solver, settings.steps) = (sampling.solver, sampling.steps);
+        settings.solver = options.solver.unwrap_or(settings.solver);
+        if options.steps.is_some() {
+            settings.choose_steps(options.steps);
         }
         // Named paths are listed on a thread of their own; until then there is nothing to show.
         let album = if paths.is_empty() {

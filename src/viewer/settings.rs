@@ -14,7 +14,9 @@ const RECENT: usize = 12;
 pub const SCALE: RangeInclusive<f32> = 0.6..=2.5;
 /// The range of [`Settings::speed`].
 pub const SPEED: RangeInclusive<f32> = 0.5..=60.0;
-/// The range of [`Settings::steps`].
+/// Solver steps before any were chosen.
+const DEFAULT_STEPS: usize = 10;
+/// The range of the number of solver steps.
 pub const STEPS: RangeInclusive<usize> = 1..=100;
 
 /// Remembered choices. Unknown or missing ones take their defaults, so that another version's
@@ -34,8 +36,10 @@ pub struct Settings {
     pub looping: bool,
     /// The solver.
     pub solver: Solver,
-    /// Solver steps.
-    pub steps: usize,
+    /// Solver steps, if they were chosen.
+    pub(super) steps: usize,
+    /// Whether they were chosen; otherwise every model takes the number that it recommends.
+    pub(super) steps_chosen: bool,
     /// Whether the filmstrip is shown.
     pub filmstrip: bool,
     /// Whether masks have the colours that their data set was published with, where it has some.
@@ -53,7 +57,8 @@ impl Default for Settings {
             speed: 6.0,
             looping: false,
             solver: Solver::Euler,
-            steps: 10,
+            steps: DEFAULT_STEPS,
+            steps_chosen: false,
             filmstrip: true,
             published_colours: false,
             scale: 1.0,
@@ -72,6 +77,17 @@ impl Settings {
         self.view.clamp();
         self.recent.truncate(RECENT);
         self.recent_models.truncate(RECENT);
+    }
+
+    /// The number of solver steps, if it was chosen.
+    pub fn chosen_steps(&self) -> Option<usize> {
+        self.steps_chosen.then_some(self.steps)
+    }
+
+    /// Chooses a number of solver steps, or leaves it to the model.
+    pub fn choose_steps(&mut self, steps: Option<usize>) {
+        self.steps_chosen = steps.is_some();
+        self.steps = steps.unwrap_or(self.steps);
     }
 
     /// Puts a photo, folder or run at the top of the list.

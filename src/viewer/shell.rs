@@ -183,7 +183,6 @@ impl Shell {
         let wake = context.clone();
         let sampling = Sampling {
             solver: settings.solver,
-            steps: settings.steps,
             ..Sampling::default()
         };
         let mut shell = Self {

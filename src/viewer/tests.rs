@@ -25,10 +25,8 @@ fn options(paths: &[&Path], steps: usize) -> Options {
         device: Choice::Cpu,
         model: None,
         paths: paths.iter().map(|path| (*path).to_owned()).collect(),
-        sampling: Some(Sampling {
-            steps,
-            ..Sampling::default()
-        }),
+        solver: None,
+        steps: Some(steps),
         screenshot: None,
         field: None,
         theme: None,
@@ -382,7 +380,6 @@ fn old_states_leave_graphics_memory_and_come_back() {
 fn remembered(change: impl Fn(String) -> String) -> Memory {
     let mut memory = Memory {
         settings: Settings {
-            steps: 33,
             recent: vec!["/data/kept.jpg".into()],
             ..Settings::default()
         },
@@ -392,6 +389,7 @@ fn remembered(change: impl Fn(String) -> String) -> Memory {
             ..Default::default()
         },
     };
+    memory.settings.choose_steps(Some(33));
     memory.settings.view.fine = false;
     let text = change(ron::to_string(&memory).unwrap());
     Memory::of(RawValue::from_ron(&text).unwrap())
@@ -400,7 +398,8 @@ fn remembered(change: impl Fn(String) -> String) -> Memory {
 #[test]
 fn what_is_remembered_survives_a_file() {
     let read = remembered(|text| text);
-    assert_eq!((read.settings.steps, read.field.classes), (33, 40));
+    let steps = read.settings.chosen_steps();
+    assert_eq!((steps, read.field.classes), (Some(33), 40));
     assert!(!read.settings.view.fine);
     assert!(dock::is_sound(&read.panels));
 }
@@ -424,12 +423,13 @@ fn what_this_version_does_not_know_costs_nothing_else() {
             text.replace(from, to)
         });
         assert_eq!(read.settings.recent, [Path::new("/data/kept.jpg")], "{to}");
-        assert_eq!((read.settings.steps, read.field.classes), (33, 40), "{to}");
+        let steps = read.settings.chosen_steps();
+        assert_eq!((steps, read.field.classes), (Some(33), 40), "{to}");
         assert_eq!(read.settings.solver, crate::sampler::Solver::Euler, "{to}");
         assert!(dock::is_sound(&read.panels), "{to}");
     }
     let read = Memory::of(RawValue::from_ron("[1, 2]").unwrap());
-    assert_eq!(read.settings.steps, Settings::default().steps);
+    assert_eq!(read.settings.chosen_steps(), None);
     assert!(dock::is_sound(&read.panels));
 }
 
@@ -443,7 +443,8 @@ fn a_window_opens_with_absurd_remembered_numbers() {
         text.replace("opacity:0.7", "opacity:NaN")
     });
     assert_eq!(memory.settings.scale, *settings::SCALE.start());
-    assert_eq!((memory.settings.speed, memory.settings.steps), (6.0, 1));
+    let steps = memory.settings.chosen_steps();
+    assert_eq!((memory.settings.speed, steps), (6.0, Some(1)));
     assert_eq!(memory.settings.view.opacity, 0.7);
 }
 

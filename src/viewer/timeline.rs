@@ -267,7 +267,10 @@ fn solver(shell: &mut Shell, ui: &mut egui::Ui) {
     }
     if shell.sampling != before {
         shell.settings.solver = shell.sampling.solver;
-        shell.settings.steps = shell.sampling.steps;
+        let recommended = shell.model.as_ref().map(|model| model.card.default_steps());
+        // Whoever returns to what the model recommends follows other models' recommendations again.
+        let chosen = Some(shell.sampling.steps).filter(|n| Some(*n) != recommended);
+        shell.settings.choose_steps(chosen);
         shell.play.playing = true;
         shell.sample();
     }

@@ -48,7 +48,12 @@ impl Shell {
                 if !built_in && !name.is_empty() {
                     self.settings.remember_model(name.as_ref());
                 }
-                let prediction = card.prediction;
+                // No more than the timeline offers.
+                let recommended = card.default_steps().min(100);
+                self.sampling.steps = match card.prediction.is_one_step() {
+                    true => 1,
+                    false => self.settings.chosen_steps().unwrap_or(recommended),
+                };
                 let colours = centroids.colours();
                 self.model = Some(Shown {
                     name,
@@ -59,10 +64,6 @@ impl Shell {
                 });
                 self.colour_model();
                 self.marks.hidden.clear();
-                self.sampling.steps = match prediction.is_one_step() {
-                    true => 1,
-                    false => self.settings.steps,
-                };
                 self.wanted_steps = self.sampling.steps;
                 self.phase = Phase::Idle;
                 self.open();
