@@ -116,7 +116,9 @@ impl Dashboard {
         let tenth = |pairs: usize| 10 * pairs / of.max(1);
         let before = self.bar.position() as usize;
         if self.bar.is_hidden() && of >= LARGE && tenth(done) > tenth(before) {
-            println!("checked {done} of {of} pairs of the {split} split");
+            self.line(&format!(
+                "checked {done} of {of} pairs of the {split} split"
+            ));
         }
         self.bar.set_position(done as u64);
         if done == of {

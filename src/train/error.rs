@@ -13,6 +13,9 @@ pub enum TrainError {
     /// The data.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// A data set without the split that is to be validated on.
+    #[error("{0}: add photos for validation, or leave it out with --set train.validate_every=0")]
+    NoValidation(DataError),
     /// A file of the run folder.
     #[error(transparent)]
     File(#[from] FileError),

@@ -87,7 +87,7 @@ pub struct Outcome {
 
 impl Outcome {
     /// A run that was stopped before its first step and left nothing behind.
-    pub(super) fn unbegun() -> Self {
+    pub(super) fn not_started() -> Self {
         Self {
             step: 0,
             stopped: true,

@@ -27,7 +27,7 @@ mod window;
 pub use error::TrainError;
 pub use event::{Event, Outcome};
 
-use crate::data::{Dataset, balance, check};
+use crate::data::{DataError, Dataset, balance, check};
 use crate::files;
 use crate::model::start::{Loaded, start_from};
 use crate::model::tensors::Precision;
@@ -96,16 +96,22 @@ pub fn run_on(
     }
     let validation = match plan.iter().any(|s| s.config.train.validate_every > 0) {
         false => None,
-        true => Some(Dataset::open(&config.data.path, "validation")?),
+        true => {
+            let opened = Dataset::open(&config.data.path, "validation");
+            Some(opened.map_err(|error| match error {
+                DataError::NoSplit { .. } => TrainError::NoValidation(error),
+                error => error.into(),
+            })?)
+        }
     };
     let Some(data) = checked(data, "training", config, report, stop)? else {
-        return Ok(Outcome::unbegun());
+        return Ok(Outcome::not_started());
     };
     let data = Arc::new(data);
     let validation = match validation {
         None => None,
         Some(data) => match checked(data, "validation", config, report, stop)? {
-            None => return Ok(Outcome::unbegun()),
+            None => return Ok(Outcome::not_started()),
             usable => usable,
         },
     };
