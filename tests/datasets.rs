@@ -113,3 +113,17 @@ fn photos_that_cannot_be_read_are_counted_beside_the_scores_of_the_others() {
     }
     fails(&mut eval, &["none of the 4 photos can be read"]);
 }
+
+#[test]
+fn a_data_set_without_validation_says_how_to_do_without() {
+    let folder = tempfile::tempdir().unwrap();
+    data_set(&folder.path().join("data"), 2);
+    fs::remove_dir_all(folder.path().join("data/images/validation")).unwrap();
+    fails(
+        &mut train(folder.path(), &[]),
+        &["\"validation\"", "train.validate_every=0"],
+    );
+    train(folder.path(), &["--set", "train.validate_every=0"])
+        .assert()
+        .success();
+}

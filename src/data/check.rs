@@ -23,7 +23,7 @@ use crate::files;
 const PER_THREAD: usize = 4;
 /// Bad pairs that the log lists.
 const LISTED: usize = 20;
-/// Bytes of a file of remembered pairs that are read; larger ones are no work of this program.
+/// Bytes of a file of remembered pairs that are read; this program writes no larger ones.
 const MOST_REMEMBERED: u64 = 1 << 30;
 
 /// The outcome of [`Dataset::check`].
@@ -48,7 +48,8 @@ const VERSION: u32 = 1;
 impl Dataset {
     /// Reads every pair that is not remembered as good in the folder `memory`, and remembers there
     /// what is good. `progress` is called with the number of pairs done and of all; `stop` is asked
-    /// every few pairs, and `None` is the answer where it says so. Scenes are never bad.
+    /// every few pairs, and `None` is the answer where it says so: what was read until then is
+    /// remembered as well. Scenes are never bad.
     pub fn check(
         &self,
         memory: Option<&Path>,
@@ -73,7 +74,7 @@ impl Dataset {
         let classes = self.classes().len();
         let read = |i: usize| {
             let print = prints[i].as_ref();
-            if let Some(known) = print.and_then(|print| before.pairs.get(print)) {
+            if let Some(known) = print.and_then(|print| before.of(print, classes)) {
                 return Ok(known.clone());
             }
             let sample = load_pair(&files.pairs[i], files.mapping, classes)?;
@@ -83,6 +84,7 @@ impl Dataset {
         let all: Vec<usize> = (0..files.pairs.len()).collect();
         for some in all.chunks(at_once.max(1)) {
             if stop() {
+                check.remember(file.as_deref(), prints, &before);
                 return None;
             }
             let outcomes: Vec<Result<_, DataError>> = some.par_iter().map(|&i| read(i)).collect();
@@ -95,9 +97,7 @@ impl Dataset {
             }
             progress(check.class_pixels.len(), all.len());
         }
-        if let Some(file) = file {
-            check.remember(&file, prints, &before);
-        }
+        check.remember(file.as_deref(), prints, &before);
         Some(check)
     }
 
@@ -150,35 +150,30 @@ impl Dataset {
 }
 
 impl Check {
-    /// The indices of the pairs that can be used, ascending.
-    fn good(&self) -> impl Iterator<Item = usize> + '_ {
-        let mut bad = self.bad.iter().map(|(i, _)| *i).peekable();
-        (0..self.class_pixels.len()).filter(move |i| bad.next_if_eq(i).is_none())
-    }
-
-    /// Writes what was good, where anything of it is new. A folder that cannot be written costs
-    /// time at the next start and nothing else.
-    fn remember(&self, file: &Path, mut prints: Vec<Option<String>>, before: &Remembered) {
-        let good = self.good().filter_map(|i| {
-            let print = prints.get_mut(i)?.take()?;
-            Some((print, self.class_pixels[i].clone()))
+    /// Writes what was good, and what is remembered of pairs that were not reached, where anything
+    /// of it is new. A folder that cannot be written costs time at the next start and nothing else.
+    fn remember(&self, file: Option<&Path>, prints: Vec<Option<String>>, before: &Remembered) {
+        let Some(file) = file else { return };
+        let bad: HashSet<usize> = self.bad.iter().map(|(i, _)| *i).collect();
+        let known = prints.into_iter().enumerate().filter_map(|(i, print)| {
+            let print = print?;
+            let pixels = match self.class_pixels.get(i) {
+                Some(_) if bad.contains(&i) => return None,
+                Some(pixels) => pixels.clone(),
+                None => before.pairs.get(&print)?.clone(),
+            };
+            Some((print, pixels))
         });
-        let pairs: HashMap<String, ClassPixels> = good.collect();
-        if pairs.keys().all(|print| before.pairs.contains_key(print)) {
-            return;
-        }
         let remembered = Remembered {
             version: VERSION,
-            pairs,
+            pairs: known.collect(),
         };
-        let written = file
-            .parent()
-            .map_or(Ok(()), files::create_folder)
-            .map_err(|error| error.to_string())
-            .and_then(|()| serde_json::to_vec(&remembered).map_err(|error| error.to_string()))
-            .and_then(|text| files::write_atomic(file, &text).map_err(|error| error.to_string()));
-        if let Err(error) = written {
-            tracing::debug!("what was checked is not remembered: {error}");
+        let mut prints = remembered.pairs.keys();
+        if prints.all(|print| before.pairs.contains_key(print)) {
+            return;
+        }
+        if let Err(error) = remembered.write(file) {
+            tracing::debug!("{} is not written: {error}", file.display());
         }
     }
 }
@@ -192,6 +187,21 @@ impl Remembered {
             .and_then(|bytes| serde_json::from_slice(&bytes).ok())
             .filter(|remembered: &Self| remembered.version == VERSION)
             .unwrap_or_default()
+    }
+
+    /// The classes of a pair that was good. A file that was tampered with may name others.
+    fn of(&self, print: &str, classes: usize) -> Option<&ClassPixels> {
+        let known = self.pairs.get(print)?;
+        let possible = known.iter().all(|(class, _)| usize::from(*class) < classes);
+        possible.then_some(known)
+    }
+
+    fn write(&self, file: &Path) -> Result<(), Box<dyn std::error::Error>> {
+        if let Some(folder) = file.parent() {
+            files::create_folder(folder)?;
+        }
+        files::write_atomic(file, &serde_json::to_vec(self)?)?;
+        Ok(())
     }
 }
 

@@ -10,7 +10,7 @@ use image::ImageFormat;
 
 use super::IGNORE;
 use super::error::DataError;
-use super::input::{check_size, read_bytes, recognise};
+use super::input::{Format, check_size, read_bytes, recognise};
 use crate::files::{self, FileError};
 
 /// Most bytes that a decoder may keep besides the pixels.
@@ -39,11 +39,11 @@ pub fn read_labels(path: impl AsRef<Path>) -> Result<(usize, usize, Vec<u16>), D
 pub(super) fn read_raw_labels(path: &Path) -> Result<RawLabels, DataError> {
     let bytes = read_bytes(path)?;
     let found = match recognise(path, &bytes)? {
-        ImageFormat::Png => None,
-        ImageFormat::Jpeg => Some("JPEG"),
-        ImageFormat::Bmp => Some("BMP"),
-        ImageFormat::Tiff => Some("TIFF"),
-        _ => Some("non-PNG"),
+        Format::Png => None,
+        Format::Jpeg => Some("JPEG"),
+        Format::Tiff => Some("TIFF"),
+        Format::Other(ImageFormat::Bmp) => Some("BMP"),
+        Format::Heic | Format::Other(_) => Some("non-PNG"),
     };
     if let Some(found) = found {
         return Err(DataError::LabelsNotSingleChannel {

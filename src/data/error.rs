@@ -40,7 +40,7 @@ pub enum DataError {
         path: PathBuf,
     },
     /// The content is in no format that is known here.
-    #[error("{} is not an image that can be read: use JPEG, PNG, WebP, BMP, GIF, TIFF, PNM or TGA", path.display())]
+    #[error("{} is not an image that can be read: use JPEG, PNG, WebP, HEIC, BMP, GIF, TIFF, PNM or TGA", path.display())]
     NotAnImage {
         /// The file.
         path: PathBuf,

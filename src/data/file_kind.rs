@@ -1,4 +1,4 @@
-//! Files that are something else than a photo that can be decoded here: recognised by their
+//! Files other than the photos that can be decoded here: recognised by their
 //! structure, whatever their names say, and named together with a way on.
 
 /// What a file is, and what its owner can do about it.
@@ -14,10 +14,6 @@ const fn kind(name: &'static str, remedy: &'static str) -> FileKind {
     FileKind { name, remedy }
 }
 
-const HEIC: FileKind = kind(
-    "a HEIC picture",
-    "convert it to JPEG or PNG, for example with `heif-convert IN.heic OUT.jpg`, or set the phone's camera to \"most compatible\"",
-);
 const AVIF: FileKind = kind(
     "an AVIF picture",
     "convert it to JPEG or PNG, for example with `avifdec IN.avif OUT.png`",
@@ -132,13 +128,33 @@ pub(crate) fn foreign(bytes: &[u8]) -> Option<FileKind> {
     });
     match fixed {
         Some((_, _, kind)) => Some(*kind),
-        None => media(bytes).or_else(|| markup(bytes)),
+        None => match media(bytes) {
+            Some(Media::Avif) => Some(AVIF),
+            Some(Media::Raw) => Some(RAW),
+            Some(Media::Video) => Some(VIDEO),
+            Some(Media::Heic) => None,
+            None => markup(bytes),
+        },
     }
 }
 
-/// Files in boxes (ISO base media): the brands of the first box tell pictures from videos. The
-/// first brand that is decisive counts, as others follow for the sake of compatibility.
-fn media(bytes: &[u8]) -> Option<FileKind> {
+/// Whether a file is a picture in boxes that its decoder may read.
+pub(super) fn is_heic(bytes: &[u8]) -> bool {
+    media(bytes) == Some(Media::Heic)
+}
+
+/// What a file in boxes (ISO base media) holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Media {
+    Heic,
+    Avif,
+    Raw,
+    Video,
+}
+
+/// Tells pictures from videos by the brands of the first box. The first brand that is decisive
+/// counts, as others follow for the sake of compatibility.
+fn media(bytes: &[u8]) -> Option<Media> {
     if bytes.get(4..8)? != b"ftyp" {
         return None;
     }
@@ -146,21 +162,21 @@ fn media(bytes: &[u8]) -> Option<FileKind> {
     let body = bytes.get(8..size.clamp(8, bytes.len()))?;
     // The second word is a version number; all others are brands.
     let brands = body.chunks_exact(4).enumerate().filter(|(i, _)| *i != 1);
-    let mut pictures = false;
+    let mut picture = false;
     for (_, brand) in brands {
         match brand {
-            b"avif" | b"avis" => return Some(AVIF),
-            b"crx " => return Some(RAW),
-            b"heic" | b"heix" | b"hevc" | b"hevx" | b"heim" | b"heis" => return Some(HEIC),
-            b"mif1" | b"mif2" | b"msf1" | b"miaf" => pictures = true,
-            _ if !pictures => return Some(VIDEO),
+            b"avif" | b"avis" => return Some(Media::Avif),
+            b"crx " => return Some(Media::Raw),
+            b"heic" | b"heix" | b"hevc" | b"hevx" | b"heim" | b"heis" => return Some(Media::Heic),
+            b"mif1" | b"mif2" | b"msf1" | b"miaf" => picture = true,
+            _ if !picture => return Some(Media::Video),
             _ => {}
         }
     }
-    Some(if pictures { HEIC } else { VIDEO })
+    Some(if picture { Media::Heic } else { Media::Video })
 }
 
-/// Text in tags, behind a byte-order mark, blanks and an XML declaration.
+/// Text in tags, after a byte-order mark, blanks and an XML declaration.
 fn markup(bytes: &[u8]) -> Option<FileKind> {
     const LOOKED_AT: usize = 1024;
     let head = &bytes[..bytes.len().min(LOOKED_AT)];
@@ -199,9 +215,7 @@ mod tests {
     #[test]
     fn structure_tells_the_kind() {
         let named = |bytes: &[u8]| foreign(bytes).map(|kind| kind.name).unwrap_or_default();
-        let cases: [(Vec<u8>, &str); 12] = [
-            (ftyp(&[b"heic", b"mif1"]), "HEIC"),
-            (ftyp(&[b"mif1", b"heic"]), "HEIC"),
+        let cases: [(Vec<u8>, &str); 10] = [
             (ftyp(&[b"mif1", b"avif", b"miaf"]), "AVIF"),
             (ftyp(&[b"crx ", b"crx "]), "raw"),
             (ftyp(&[b"isom", b"mif1"]), "MP4"),
@@ -221,6 +235,16 @@ mod tests {
         ];
         for (bytes, name) in cases {
             assert!(named(&bytes).contains(name), "{name}: {:?}", named(&bytes));
+        }
+    }
+
+    #[test]
+    fn brands_tell_what_boxes_hold() {
+        for brands in [[b"heic", b"mif1"], [b"mif1", b"heic"], [b"heix", b"mp42"]] {
+            assert!(is_heic(&ftyp(&brands)) && foreign(&ftyp(&brands)).is_none());
+        }
+        for brands in [[b"mif1", b"avif"], [b"isom", b"mif1"], [b"crx ", b"heic"]] {
+            assert!(!is_heic(&ftyp(&brands)) && foreign(&ftyp(&brands)).is_some());
         }
     }
 

@@ -66,30 +66,43 @@ pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>, DataError> {
     Ok(bytes)
 }
 
+/// A format that is decoded here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    Jpeg,
+    Png,
+    Tiff,
+    Heic,
+    /// One of those that `image` decodes.
+    Other(ImageFormat),
+}
+
 /// The format by content. TGA alone has no signature, so there the name has to decide.
 ///
 /// # Errors
 /// No decoder here reads the content; where it is of a known kind, the error names it.
-pub(super) fn recognise(path: &Path, bytes: &[u8]) -> Result<ImageFormat, DataError> {
+pub(super) fn recognise(path: &Path, bytes: &[u8]) -> Result<Format, DataError> {
+    if file_kind::is_heic(bytes) {
+        return Ok(Format::Heic);
+    }
     if let Some(kind) = file_kind::foreign(bytes) {
         return Err(DataError::unsupported(path, kind.name, kind.remedy));
     }
     // `image` does not know the variant of TIFF with 64-bit offsets.
     if bytes.starts_with(b"II\x2B\0") || bytes.starts_with(b"MM\0\x2B") {
-        return Ok(ImageFormat::Tiff);
+        return Ok(Format::Tiff);
     }
-    let by_name = || {
-        ImageFormat::from_path(path)
-            .ok()
-            .filter(|format| *format == ImageFormat::Tga)
-    };
-    // JPEG is decoded here and not by `image`, which therefore counts it as disabled.
-    let decoded = |format: &ImageFormat| format.reading_enabled() || *format == ImageFormat::Jpeg;
-    image::guess_format(bytes)
-        .ok()
-        .filter(decoded)
-        .or_else(by_name)
-        .ok_or_else(|| DataError::NotAnImage {
+    match image::guess_format(bytes) {
+        Ok(ImageFormat::Jpeg) => return Ok(Format::Jpeg),
+        Ok(ImageFormat::Png) => return Ok(Format::Png),
+        Ok(ImageFormat::Tiff) => return Ok(Format::Tiff),
+        Ok(format) if format.reading_enabled() => return Ok(Format::Other(format)),
+        _ => {}
+    }
+    match ImageFormat::from_path(path) {
+        Ok(ImageFormat::Tga) => Ok(Format::Other(ImageFormat::Tga)),
+        _ => Err(DataError::NotAnImage {
             path: path.to_path_buf(),
-        })
+        }),
+    }
 }

@@ -13,10 +13,8 @@ const DEPTH: usize = 5;
 /// classes; none otherwise. Nothing but the label file's folder is listed.
 pub fn labels_of(photo: &Path, classes: &[String]) -> Option<LabelMap> {
     let photo = photo.canonicalize().ok()?;
-    let roots = photo.ancestors().skip(1).take(DEPTH);
-    let (_, contents) = roots
-        .filter_map(|root| Some((root, layout::detect(root).ok()?.describe(root).ok()?)))
-        .next()?;
+    let mut roots = photo.ancestors().skip(1).take(DEPTH);
+    let contents = roots.find_map(|root| layout::detect(root).ok()?.describe(root).ok())?;
     if contents.classes.names != classes {
         return None;
     }

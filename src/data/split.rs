@@ -91,7 +91,7 @@ pub struct Files {
 
 /// What a photo and its labels have in common: the folders within the split's and the name before
 /// the suffix, with slashes between. Text is in Unicode's composed form (NFC), since macOS takes
-/// names apart and other systems do not; bytes that are no text stay as they are.
+/// names apart and other systems do not; bytes that are not text stay as they are.
 type Key = Vec<u8>;
 
 fn key(folder: &Path, stem: &[u8]) -> Key {
@@ -307,9 +307,9 @@ impl Split {
 }
 
 /// The ends of the names of photos.
-const EXTENSIONS: [&str; 16] = [
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff",
-    ".ppm", ".pgm", ".pnm", ".pbm", ".tga",
+const EXTENSIONS: [&str; 19] = [
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".png", ".webp", ".heic", ".heif", ".hif", ".bmp",
+    ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pnm", ".pbm", ".tga",
 ];
 
 /// A name without its end, which may be in letters of either case.

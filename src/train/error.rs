@@ -13,6 +13,9 @@ pub enum TrainError {
     /// The data.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// A data set without the split that is to be validated on.
+    #[error("{0}: add photos for validation, or leave it out with --set train.validate_every=0")]
+    NoValidation(DataError),
     /// A file of the run folder.
     #[error(transparent)]
     File(#[from] FileError),
@@ -46,9 +49,6 @@ pub enum TrainError {
         /// What is wrong with each, the newest first.
         reasons: String,
     },
-    /// There is no validation data.
-    #[error("{0}; train.validate_every=0 trains without validation")]
-    NoValidation(DataError),
     /// No pixel of the training photos has a class.
     #[error(
         "no pixel of the training split of {0} has a class, all are ignored: check its labels and its class table with `flowseg data`"

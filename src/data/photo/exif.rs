@@ -5,7 +5,7 @@ use image::metadata::Orientation;
 /// The tag that holds the orientation.
 const ORIENTATION: u16 = 0x112;
 
-/// The orientation that a block states, behind the prefix that JPEG files and some WebP files give
+/// The orientation that a block states, after the prefix that JPEG files and some WebP files give
 /// it. A block that is damaged or silent leaves the photo as it is.
 pub(super) fn orientation(block: &[u8]) -> Orientation {
     stated(block.strip_prefix(b"Exif\0\0").unwrap_or(block)).unwrap_or(Orientation::NoTransforms)

@@ -2,6 +2,7 @@
 
 mod colour;
 mod exif;
+mod heic;
 mod jpeg;
 mod jpeg_stream;
 mod other;
@@ -13,25 +14,26 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageFormat, RgbImage};
+use image::{DynamicImage, RgbImage};
 
 use super::error::DataError;
-use super::input::{read_bytes, recognise};
+use super::input::{Format, read_bytes, recognise};
 
 /// Warnings about photos that are printed before the log falls silent.
 const WARNINGS: usize = 20;
 
 /// Reads a photo as 8-bit sRGB, upright.
 ///
-/// The format is told from the content, never from the name: JPEG, PNG, WebP, BMP, GIF, TIFF and
-/// PNM, and TGA by its name. Grey, palette, CMYK, 16-bit and floating-point pixels are converted,
+/// The format is told from the content, never from the name: JPEG, PNG, WebP, HEIC, BMP, GIF, TIFF
+/// and PNM, and TGA by its name. Grey, palette, CMYK, 16-bit and floating-point pixels are converted,
 /// transparency is composited on white, an embedded colour profile and the EXIF orientation are
 /// applied, and of an animation the first frame is taken, of a file of several pages the first one
 /// of full size. What is doubtful is named in the log: a range of samples below the full one, pages
 /// that are left out, a missing end.
 ///
-/// Memory at the peak, besides the file: 3 bytes a pixel of the result, and up to 3 (baseline JPEG)
-/// or 9 (progressive JPEG), or the bytes of a pixel in the file (1 to 16) in all other formats.
+/// Memory at the peak, besides the file: 3 bytes a pixel of the result, and what the decoder
+/// unpacks: up to 3 bytes a pixel of a baseline JPEG, up to 9 of a progressive one, and 1 to 16 in
+/// the other formats, by the width of their samples.
 ///
 /// # Errors
 /// `path` is a folder, cannot be read, is empty, is of a kind that is not decoded here, is damaged
@@ -87,10 +89,11 @@ impl Stored {
 pub(super) fn read_stored(path: &Path) -> Result<Stored, DataError> {
     let bytes = read_bytes(path)?;
     let mut decoded = match recognise(path, &bytes)? {
-        ImageFormat::Jpeg => jpeg::decode(path, &bytes)?,
-        ImageFormat::Png => png::decode(path, &bytes)?,
-        ImageFormat::Tiff => tiff::decode(path, bytes)?,
-        format => other::decode(path, &bytes, format)?,
+        Format::Jpeg => jpeg::decode(path, &bytes)?,
+        Format::Png => png::decode(path, &bytes)?,
+        Format::Tiff => tiff::decode(path, bytes)?,
+        Format::Heic => heic::decode(path, &bytes)?,
+        Format::Other(format) => other::decode(path, &bytes, format)?,
     };
     if let Some(profile) = decoded.profile.take() {
         colour::to_srgb(path, &mut decoded.image, &profile);

@@ -210,7 +210,7 @@ fn white(greatest: u16) -> u16 {
 }
 
 /// A picture of floating-point samples, which `value` makes of what is stored. White is 1, or 255
-/// or 65535 where samples pass 2 and 255, with a warning. What is no number is black.
+/// or 65535 where samples pass 2 and 255, with a warning. NaN is black.
 ///
 /// # Errors
 /// Samples that are far below 0 or above 65535; the message names the range.
@@ -254,7 +254,7 @@ where
     }
     let scaled = |white: f32| {
         let value = &value;
-        // Casts of what is no number give 0.
+        // A cast of NaN gives 0.
         move |v: T| (value(v) / white * 255.0 + 0.5).clamp(0.0, 255.0) as u8
     };
     // Opacity beyond 1 has the range of the colours.

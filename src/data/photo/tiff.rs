@@ -219,13 +219,13 @@ impl Page {
         let numbers = match samples {
             DecodingResult::U8(samples) if self.bits < 8 => {
                 let bytes = self.unpack(&samples, planar);
-                return Ok(self.from_bytes(&self.raster(&bytes, planar)));
+                return Ok(self.rgb_of_bytes(&self.raster(&bytes, planar)));
             }
             DecodingResult::U8(samples) => {
-                return Ok(self.from_bytes(&self.raster(&samples, planar)));
+                return Ok(self.rgb_of_bytes(&self.raster(&samples, planar)));
             }
             DecodingResult::U16(samples) => {
-                return self.from_words(path, &self.raster(&samples, planar));
+                return self.rgb_of_words(path, &self.raster(&samples, planar));
             }
             DecodingResult::F16(samples) if self.is_plain() => {
                 return from_floats(path, &self.raster(&samples, planar), |v| v.to_f32());
@@ -250,7 +250,7 @@ impl Page {
         matches!(self.interpretation, 1 | 2)
     }
 
-    fn from_bytes(&self, raster: &Raster<u8>) -> RgbImage {
+    fn rgb_of_bytes(&self, raster: &Raster<u8>) -> RgbImage {
         // Fewer than 8 bits were not scaled, since they may be indices.
         let most = (1u32 << self.bits.min(8)) - 1;
         let scaled = |v: u8| (u32::from(v) * 255 / most).min(255) as u8;
@@ -264,7 +264,7 @@ impl Page {
         }
     }
 
-    fn from_words(&self, path: &Path, raster: &Raster<u16>) -> Result<RgbImage, DataError> {
+    fn rgb_of_words(&self, path: &Path, raster: &Raster<u16>) -> Result<RgbImage, DataError> {
         let byte = |v: u16| (v >> 8) as u8;
         match self.interpretation {
             // White is zero, and black the end of the range that the samples fill.

@@ -102,7 +102,7 @@ fn what_was_good_is_read_again_only_where_it_changed() {
     let checked = || checking(&opened(&dir), Some(memory.path()));
     assert_eq!(checked().bad.len(), 3);
     assert_eq!(fs::read_dir(memory.path()).unwrap().count(), 1);
-    // A photo that is spoilt behind the memory's back: size and time stay.
+    // A photo is spoilt in a way that its size and time do not show.
     let photo = dir.path().join("images/training/p02.png");
     let (before, time) = (
         fs::read(&photo).unwrap(),
@@ -136,8 +136,20 @@ fn what_was_good_is_read_again_only_where_it_changed() {
         .unwrap()
         .unwrap()
         .path();
-    fs::write(file, "{ no json").unwrap();
+    fs::write(&file, "{ no json").unwrap();
     assert_eq!(checked().bad.len(), 8);
+    // A memory that names classes that do not exist is none.
+    fs::write(dir.path().join("classes.txt"), "a\nb\nc\n").unwrap();
+    assert_eq!(checked().bad.len(), 3);
+    let text = fs::read_to_string(&file).unwrap().replace("[[0,", "[[999,");
+    fs::write(&file, text).unwrap();
+    let kept = opened(&dir).checked(checked(), true).unwrap();
+    assert!(
+        kept.class_pixels()
+            .iter()
+            .flatten()
+            .all(|(class, _)| *class < 3)
+    );
 }
 
 #[test]
@@ -166,15 +178,27 @@ fn a_check_tells_how_far_it_is_and_stops() {
     let memory = tempfile::tempdir().unwrap();
     let stopped = opened(&dir).check(Some(memory.path()), &mut |_, _| {}, &|| true);
     assert!(stopped.is_none());
+    assert_eq!(fs::read_dir(memory.path()).unwrap().count(), 0);
     let asked = Cell::new(0);
     let second = || asked.replace(asked.get() + 1) > 0;
-    let many = plain(100);
+    // More pairs than are read at once, whatever the number of threads.
+    let pairs = 8 * rayon::current_num_threads();
+    let many = plain(pairs);
     assert!(
         opened(&many)
             .check(Some(memory.path()), &mut |_, _| {}, &second)
             .is_none()
     );
-    assert_eq!(fs::read_dir(memory.path()).unwrap().count(), 0);
+    // What was read until then is remembered.
+    let file = fs::read_dir(memory.path())
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    let remembered: serde_json::Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+    let count = remembered["pairs"].as_object().unwrap().len();
+    assert!((1..pairs).contains(&count), "{count}");
     // Scenes are drawn and never bad.
     let scenes = Dataset::open(Path::new("scenes:3@16x16"), "training").unwrap();
     let check = checking(&scenes, None);

@@ -102,7 +102,7 @@ fn endings_that_are_not_expected_are_named() {
     let at = |path: &str| dir.path().join(path);
     save_photo(&at("images/training/q.jpg"), 4, 2);
     fs::write(at("annotations/training/q.bmp"), "x").unwrap();
-    fs::write(at("images/training/r.heic"), "x").unwrap();
+    fs::write(at("images/training/r.avif"), "x").unwrap();
     let report = inspect(dir.path(), &|_, _| {}).unwrap();
     says(
         &report.problems()[0],
@@ -110,7 +110,7 @@ fn endings_that_are_not_expected_are_named() {
     );
     says(
         &report.notes().join("\n"),
-        &["1 .heic file", "not taken for photos"],
+        &["1 .avif file", "not taken for photos"],
     );
     // Without any pair the error itself says what is there.
     fs::remove_file(at("annotations/training/p00.png")).unwrap();
@@ -121,7 +121,7 @@ fn endings_that_are_not_expected_are_named() {
     }
     says(
         &message(Dataset::open(dir.path(), "training")),
-        &["1 .heic file"],
+        &["1 .avif file"],
     );
 }
 
