@@ -12,6 +12,7 @@
 //! | Euler sampling, and other solvers | [`sampler`] |
 //! | pixel neural field on a transformer, section 4.3 | [`model`] |
 //! | images in patches and back | [`patches`] |
+//! | the field around the centroids, Figure 1 | [`vector_field`], drawn by [`gpu::field`] |
 //! | the frozen teacher of REPA | [`model::dinov2`] |
 //! | starting from PixNerd, section 5.1 | [`model::start`] |
 //! | fused operations, forward and backward | [`kernels`] |
@@ -47,6 +48,7 @@ pub mod eval;
 pub mod export;
 pub mod files;
 pub mod flow;
+mod format;
 pub mod gpu;
 pub mod inference;
 pub mod job;
@@ -61,5 +63,6 @@ pub mod runs;
 pub mod sampler;
 pub mod train;
 pub mod trajectory;
+pub mod vector_field;
 pub mod verify;
 pub mod viewer;
