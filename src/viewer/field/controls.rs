@@ -1,16 +1,18 @@
-//! The control panel.
+//! The controls beside the picture.
 
+use super::interface::{FieldInput, class_name, kind_name};
+use super::lab::FieldLab;
 use super::preset::{Preset, caption};
 use super::settings::FieldSettings;
 use super::widgets::{choice, class, group, row, slider};
-use super::{FieldInput, FieldLab, class_name, export, layers};
-use crate::gpu::field::{Camera, FieldKind};
+use super::{export, layers};
 use crate::potential::Operator;
+use crate::vector_field::{Camera, FieldKind};
 use crate::viewer::theme::GRID;
 use eframe::egui::{self, RichText, Ui};
 
-/// Draws the panel.
-pub fn show(lab: &mut FieldLab, ui: &mut Ui, input: &FieldInput<'_>) {
+/// Draws the controls.
+pub(super) fn show(lab: &mut FieldLab, ui: &mut Ui, input: &FieldInput<'_>) {
     ui.add_space(GRID);
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing.x = GRID / 2.0;
@@ -26,14 +28,13 @@ pub fn show(lab: &mut FieldLab, ui: &mut Ui, input: &FieldInput<'_>) {
         }
         let help = "Vanilla and reshaped side by side, with particles";
         if ui.button("Compare").on_hover_text(help).clicked() {
-            let mut settings = FieldSettings {
+            lab.settings = FieldSettings {
+                models_table: lab.settings.models_table,
+                classes: lab.settings.classes,
+                target: lab.settings.target,
+                potential: lab.settings.potential,
                 ..FieldSettings::default()
             };
-            settings.models_table = lab.settings.models_table;
-            settings.classes = lab.settings.classes;
-            settings.target = lab.settings.target;
-            settings.potential = lab.settings.potential;
-            lab.settings = settings;
             lab.playing = true;
         }
     });
@@ -41,7 +42,7 @@ pub fn show(lab: &mut FieldLab, ui: &mut Ui, input: &FieldInput<'_>) {
     ui.label(RichText::new(text).small().weak());
     field(lab, ui, input);
     view(lab, ui);
-    layers::arrows(&mut lab.settings, ui);
+    layers::arrows(&mut lab.settings.layers.arrows, ui);
     layers::slice(lab, ui, input);
     layers::particles(lab, ui, input.cloud.is_some());
     layers::photo(&mut lab.settings, ui, input.cloud.is_some());
@@ -63,7 +64,7 @@ fn field(lab: &mut FieldLab, ui: &mut Ui, input: &FieldInput<'_>) {
         choice(
             ui,
             "Centroids",
-            "Whose class centroids (equations 7 and 8)",
+            "The class centroids (equations 7 and 8)",
             &mut settings.models_table,
             &[
                 (true, "model's", "The centroids and names of the open model"),
@@ -74,14 +75,10 @@ fn field(lab: &mut FieldLab, ui: &mut Ui, input: &FieldInput<'_>) {
             let help = "Number of classes, 2 to 1000";
             slider(ui, "Classes N", help, &mut settings.classes, 2..=1000, true);
         }
-        let count = if settings.models_table {
-            input.centroids.len()
-        } else {
-            settings.classes
-        };
+        let count = settings.class_count(input.centroids.len());
         let names = settings.clone();
         let named = |k: usize| class_name(&names, input, k);
-        let help = "The class that the pixel should become; a click on a centroid chooses it too";
+        let help = "The class that the pixel should become; also chosen by a click on a centroid";
         class(ui, "Target", help, &mut settings.target, count, named);
         let p = &mut settings.potential;
         choice(
@@ -113,7 +110,7 @@ fn field(lab: &mut FieldLab, ui: &mut Ui, input: &FieldInput<'_>) {
             0.25..=4.0,
             true,
         );
-        let help = "Added to every squared distance; softens the field within its square root";
+        let help = "Added to every squared distance; softens the field closer than its square root";
         slider(ui, "Epsilon", help, &mut p.epsilon, 1e-6..=0.1, true);
         choice(
             ui,
@@ -136,7 +133,7 @@ fn field(lab: &mut FieldLab, ui: &mut Ui, input: &FieldInput<'_>) {
         choice(
             ui,
             "Neighbourhood",
-            "What a particle traverses when it enters it, and what the slice shades",
+            "The region around a centroid whose traversals are counted, and which the slice shades",
             &mut settings.neighbourhood.cells,
             &[
                 (false, "ball", "A ball around the centroid"),
@@ -144,7 +141,7 @@ fn field(lab: &mut FieldLab, ui: &mut Ui, input: &FieldInput<'_>) {
             ],
         );
         if !settings.neighbourhood.cells {
-            let help = "The ball's radius as a share of half the way to the nearest other centroid";
+            let help = "The ball's radius as a fraction of half the distance to the nearest other centroid";
             slider(
                 ui,
                 "Radius",
@@ -189,7 +186,7 @@ fn view(lab: &mut FieldLab, ui: &mut Ui) {
             "How depth is drawn",
             &mut settings.camera.perspective,
             &[
-                (true, "perspective", "Near things look larger"),
+                (true, "perspective", "Near objects look larger"),
                 (false, "parallel", "Lengths are comparable everywhere"),
             ],
         );
@@ -206,23 +203,13 @@ fn view(lab: &mut FieldLab, ui: &mut Ui) {
             }
             if ui
                 .button("reset")
-                .on_hover_text("The camera as it was at first")
+                .on_hover_text("The initial camera")
                 .clicked()
             {
                 settings.camera = Camera::default();
             }
         });
         ui.checkbox(&mut settings.labels, "names beside centroids")
-            .on_hover_text("The nearest ones, as far as they do not overlap");
+            .on_hover_text("Names of the nearest centroids, as far as they do not overlap");
     });
-}
-
-/// A field's name.
-pub fn kind_name(kind: FieldKind) -> &'static str {
-    match kind {
-        FieldKind::Reconstructive => "vanilla: μ − x",
-        FieldKind::Correction => "correction: −grad Φ",
-        FieldKind::Reshaped => "reshaped: μ − x − grad Φ",
-        FieldKind::Network => "network's velocity",
-    }
 }

@@ -1,66 +1,45 @@
 //! The gradient curve of Figure 1 (c).
 
-use super::{FieldInput, FieldLab, class_name, readout::short, widgets};
-use crate::gpu::field::{Curve, Flow, Table};
+use super::interface::{FieldInput, class_name};
+use super::lab::FieldLab;
+use super::widgets;
+use crate::format::short;
 use crate::potential::Potential;
+use crate::vector_field::{CentroidTable, CurvePoint, GradientCurve, VectorField};
 use crate::viewer::theme::{ACCENT, GRID};
 use eframe::egui::{self, Color32, RichText, Ui};
 use egui_plot::{Legend, Line, LineStyle, Plot, PlotPoint, PlotPoints, Points, Text, VLine};
 use std::sync::Arc;
 
-/// Points of the curve.
-const POINTS: usize = 241;
-/// Temperatures whose curves are drawn faintly for comparison.
+/// Temperatures whose curves are drawn faintly for comparison, and the points of each.
 const OTHERS: [f64; 3] = [1.0, 2.0, 4.0];
+const COARSE: usize = 60;
 const VANILLA: Color32 = Color32::from_rgb(236, 140, 70);
 
-/// What the curve depends on.
-#[derive(Clone, PartialEq)]
-pub struct CurveKey {
-    table: Arc<Table>,
-    potential: Potential,
-    target: usize,
-    towards: usize,
-    correction: f32,
-}
-
-/// The curve of the settings; sampled anew when they change.
-pub fn sample(lab: &mut FieldLab, table: &Arc<Table>) -> Option<Curve> {
-    let key = CurveKey {
-        table: table.clone(),
-        potential: lab.settings.potential,
-        target: lab.settings.target,
-        towards: lab.towards(table)?,
-        correction: lab.settings.correction(),
-    };
-    if let Some((_, curve)) = lab.curve.as_ref().filter(|(old, _)| *old == key) {
-        return Some(curve.clone());
-    }
-    let curve = Curve::sample(lab.flow(table), key.towards, POINTS)?;
-    lab.curve = Some((key, curve.clone()));
-    Some(curve)
-}
-
 /// Draws the panel.
-pub fn show(lab: &mut FieldLab, ui: &mut Ui, table: &Arc<Table>, input: &FieldInput<'_>) {
-    let Some(curve) = sample(lab, table) else {
+pub(super) fn show(
+    lab: &mut FieldLab,
+    ui: &mut Ui,
+    table: &Arc<CentroidTable>,
+    input: &FieldInput<'_>,
+) {
+    let field = lab.field(table);
+    let curve = lab.towards(table);
+    let Some(curve) = curve.and_then(|class| lab.derived.curve(field, table, class)) else {
         ui.label("A curve needs two classes.");
         return;
     };
-    let flow = lab.flow(table);
-    let others: Vec<(f64, Curve)> = OTHERS
+    let others: Vec<(f64, GradientCurve)> = OTHERS
         .into_iter()
-        .filter(|&temperature| temperature != flow.potential.temperature)
+        .filter(|&temperature| temperature != field.potential.temperature)
         .filter_map(|temperature| {
             let potential = Potential {
                 temperature,
-                ..flow.potential
+                ..field.potential
             };
-            let other = Flow { potential, ..flow };
-            Some((
-                temperature,
-                Curve::sample(other, curve.towards, POINTS / 4)?,
-            ))
+            let other = VectorField { potential, ..field };
+            let other = GradientCurve::sample(other, curve.towards, COARSE)?;
+            Some((temperature, other))
         })
         .collect();
     let (peak, boundary) = (curve.peak(), curve.boundary());
@@ -73,14 +52,7 @@ pub fn show(lab: &mut FieldLab, ui: &mut Ui, table: &Arc<Table>, input: &FieldIn
             ui.set_max_width(32.0 * GRID);
             let named = |k: usize| class_name(&names, input, k);
             let help = "The class towards which the curve goes";
-            widgets::class(
-                ui,
-                "towards",
-                help,
-                &mut towards,
-                table.centroids.len(),
-                named,
-            );
+            widgets::class(ui, "towards", help, &mut towards, table.len(), named);
         });
         if towards != curve.towards && towards != lab.settings.target {
             lab.settings.towards = Some(towards);
@@ -98,7 +70,7 @@ pub fn show(lab: &mut FieldLab, ui: &mut Ui, table: &Arc<Table>, input: &FieldIn
         ))
         .monospace(),
     );
-    let line = |of: fn(&crate::gpu::field::CurvePoint) -> f64| -> PlotPoints<'_> {
+    let line = |of: fn(&CurvePoint) -> f64| -> PlotPoints<'_> {
         curve
             .points
             .iter()
@@ -153,9 +125,9 @@ pub fn show(lab: &mut FieldLab, ui: &mut Ui, table: &Arc<Table>, input: &FieldIn
             );
             let marked: PlotPoints<'_> = vec![[peak.distance, peak.reshaped]].into();
             plot.points(Points::new("", marked).radius(5.0).color(ACCENT));
-            // In words beside them rather than in the legend, which would hide the curves' beginning.
+            // A label in the plot rather than in the legend, which would hide the start of the curves.
             let low = PlotPoint::new(boundary.distance, 0.25 * peak.reshaped);
-            let words = RichText::new("decision boundary ").small();
-            plot.text(Text::new("", low, words).anchor(egui::Align2::RIGHT_CENTER));
+            let label = RichText::new("decision boundary ").small();
+            plot.text(Text::new("", low, label).anchor(egui::Align2::RIGHT_CENTER));
         });
 }

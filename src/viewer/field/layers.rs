@@ -1,45 +1,44 @@
-//! The controls of what is shown: arrows, the slice, particles and the photo's pixels.
+//! The controls of the layers: arrows, slice, particles and the photo's pixels.
 
-use super::settings::{Cut, FieldSettings};
+use super::interface::{FieldInput, class_name};
+use super::lab::FieldLab;
+use super::settings::{Cut, FieldSettings, Toggle};
 use super::widgets::{choice, class, group, slider};
-use super::{FieldInput, FieldLab, class_name};
-use crate::gpu::field::seeds::Seeding;
-use crate::gpu::field::{ArrowPlace, CloudColours, ParticleColours, Quantity};
+use crate::gpu::field::{ArrowPlace, Arrows, CloudColours, ParticleColours, Quantity};
+use crate::vector_field::seeds::Seeding;
 use eframe::egui::{RichText, Ui};
 
-/// Arrows.
-pub fn arrows(settings: &mut FieldSettings, ui: &mut Ui) {
-    let help = "The field as arrows; length and colour by its length";
-    group(ui, "Arrows", help, Some(&mut settings.arrows), |ui| {
+/// Controls of the arrows.
+pub(super) fn arrows(toggle: &mut Toggle<Arrows>, ui: &mut Ui) {
+    let Toggle { shown, settings } = toggle;
+    let help = "The field as arrows, whose length and colour show the field's length";
+    group(ui, "Arrows", help, Some(shown), |ui| {
         choice(
             ui,
             "Where",
-            "Where arrows stand",
-            &mut settings.arrow_place,
+            "Where arrows are placed",
+            &mut settings.place,
             &[
                 (ArrowPlace::Cube, "cube", "On a lattice that fills the cube"),
                 (ArrowPlace::Slice, "slice", "On a lattice in the slice"),
                 (ArrowPlace::Cloud, "photo", "At pixels of the open photo"),
             ],
         );
-        let help = "Arrows along an edge of the cube";
-        slider(
-            ui,
-            "Per edge",
-            help,
-            &mut settings.arrows_per_axis,
-            3..=24,
-            false,
-        );
+        let help = "Number of arrows along an edge of the cube";
+        slider(ui, "Per edge", help, &mut settings.per_edge, 3..=24, false);
     });
 }
 
-/// The slice.
-pub fn slice(lab: &mut FieldLab, ui: &mut Ui, input: &FieldInput<'_>) {
+/// Controls of the slice and its streamlines.
+pub(super) fn slice(lab: &mut FieldLab, ui: &mut Ui, input: &FieldInput<'_>) {
     let settings = &mut lab.settings;
     let names = settings.clone();
-    let help = "A plane through the cube; a click on it reads off every number there";
-    group(ui, "Slice", help, Some(&mut settings.slice), |ui| {
+    let help = "A plane through the cube; a click on it shows the numbers at that point";
+    let Toggle {
+        shown,
+        settings: slice,
+    } = &mut settings.layers.slice;
+    group(ui, "Slice", help, Some(shown), |ui| {
         let classes = match settings.cut {
             Cut::Classes(classes) => classes,
             _ => [settings.target, 0, 1],
@@ -61,9 +60,9 @@ pub fn slice(lab: &mut FieldLab, ui: &mut Ui, input: &FieldInput<'_>) {
                     "3 classes",
                     "Through any three centroids",
                 ),
-                (Cut::Axis(0), "R", "Across the red axis"),
-                (Cut::Axis(1), "G", "Across the green axis"),
-                (Cut::Axis(2), "B", "Across the blue axis"),
+                (Cut::Axis(0), "R", "Perpendicular to the red axis"),
+                (Cut::Axis(1), "G", "Perpendicular to the green axis"),
+                (Cut::Axis(2), "B", "Perpendicular to the blue axis"),
             ],
         );
         lab.face_slice |= before != settings.cut && !settings.camera.perspective;
@@ -73,11 +72,7 @@ pub fn slice(lab: &mut FieldLab, ui: &mut Ui, input: &FieldInput<'_>) {
                 slider(ui, "At", help, &mut settings.slice_at, -1.0..=1.0, false);
             }
             Cut::Classes(classes) => {
-                let count = if names.models_table {
-                    input.centroids.len()
-                } else {
-                    names.classes
-                };
+                let count = names.class_count(input.centroids.len());
                 for (class_of, name) in classes.iter_mut().zip(["First", "Second", "Third"]) {
                     let help = "A class whose centroid lies on the slice";
                     class(ui, name, help, class_of, count, |k| {
@@ -91,7 +86,7 @@ pub fn slice(lab: &mut FieldLab, ui: &mut Ui, input: &FieldInput<'_>) {
             ui,
             "Colours",
             "What the heat map shows",
-            &mut settings.quantity,
+            &mut slice.quantity,
             &[
                 (Quantity::Magnitude, "|f|", "The field's length"),
                 (Quantity::Potential, "Φ", "The potential (equation 10)"),
@@ -103,12 +98,12 @@ pub fn slice(lab: &mut FieldLab, ui: &mut Ui, input: &FieldInput<'_>) {
                 (Quantity::Cells, "cells", "The nearest centroid's colour"),
             ],
         );
-        let help = "Streamlines along an edge of the cube; 0 for none";
+        let help = "Number of streamlines along an edge of the cube";
         slider(
             ui,
             "Streamlines",
             help,
-            &mut settings.streamlines,
+            &mut settings.layers.streamlines.per_edge,
             0..=40,
             false,
         );
@@ -116,39 +111,43 @@ pub fn slice(lab: &mut FieldLab, ui: &mut Ui, input: &FieldInput<'_>) {
             ui,
             "Opacity",
             "The slice's opacity",
-            &mut settings.opacity,
+            &mut slice.opacity,
             0.1..=1.0,
             false,
         );
         ui.horizontal(|ui| {
             let boundaries = "Boundaries of the Voronoi cells; the target's is dashed";
-            ui.checkbox(&mut settings.boundaries, "cells")
+            ui.checkbox(&mut slice.boundaries, "cells")
                 .on_hover_text(boundaries);
-            ui.checkbox(&mut settings.iso_lines, "iso-lines")
+            ui.checkbox(&mut slice.iso_lines, "iso-lines")
                 .on_hover_text("Lines of equal value");
             let shade = "Shade the target's neighbourhood";
-            ui.checkbox(&mut settings.shade, "target")
+            ui.checkbox(&mut slice.neighbourhood, "target")
                 .on_hover_text(shade);
         });
     });
 }
 
-/// Particles.
-pub fn particles(lab: &mut FieldLab, ui: &mut Ui, photo: bool) {
+/// Controls of the particles.
+pub(super) fn particles(lab: &mut FieldLab, ui: &mut Ui, photo: bool) {
     let settings = &mut lab.settings;
     let help = "Particles that follow the field, dx/ds = f(x), from the same starts in both panes";
-    group(ui, "Particles", help, Some(&mut settings.particles), |ui| {
+    let Toggle {
+        shown,
+        settings: particles,
+    } = &mut settings.layers.particles;
+    group(ui, "Particles", help, Some(shown), |ui| {
         ui.horizontal(|ui| {
             let name = if lab.playing { "Pause" } else { "Run" };
-            if ui.button(name).on_hover_text("Pause or go on").clicked() {
+            if ui.button(name).on_hover_text("Pause or continue").clicked() {
                 lab.playing = !lab.playing;
             }
             if ui
                 .button("Restart")
-                .on_hover_text("Back to the starts")
+                .on_hover_text("Move all particles back to their starts")
                 .clicked()
             {
-                lab.restart = true;
+                lab.picture.restart();
                 lab.playing = true;
             }
             let reseed = ui
@@ -190,7 +189,7 @@ pub fn particles(lab: &mut FieldLab, ui: &mut Ui, photo: bool) {
         slider(
             ui,
             "Count",
-            "How many particles",
+            "Number of particles",
             &mut settings.count,
             16..=100_000,
             true,
@@ -198,22 +197,22 @@ pub fn particles(lab: &mut FieldLab, ui: &mut Ui, photo: bool) {
         slider(
             ui,
             "Trails",
-            "How many leave a trail",
-            &mut settings.trails,
+            "Number of particles that leave a trail",
+            &mut particles.trails,
             0..=1000,
             false,
         );
         choice(
             ui,
             "Colours",
-            "What a particle's colour says",
-            &mut settings.particle_colours,
+            "What a particle's colour shows",
+            &mut particles.colours,
             &[
                 (
                     ParticleColours::Traversal,
                     "traversals",
-                    "Orange once it has entered a foreign neighbourhood (a traversal: the one it starts in \
-                     does not count, coming back does)",
+                    "Orange once it has entered a foreign neighbourhood (a traversal: the one in which \
+                     it starts does not count, coming back to it does)",
                 ),
                 (
                     ParticleColours::Class,
@@ -223,31 +222,35 @@ pub fn particles(lab: &mut FieldLab, ui: &mut Ui, photo: bool) {
             ],
         );
         ui.horizontal(|ui| {
-            ui.checkbox(&mut settings.discs, "discs").on_hover_text("Draw the particles themselves");
-            let help = "Draw each where it started, coloured by what has become of it; once the run is over \
-                        all are drawn so";
-            ui.checkbox(&mut settings.at_start, "at their starts").on_hover_text(help);
+            ui.checkbox(&mut particles.discs, "discs").on_hover_text("Draw the particles, not only their trails");
+            let help = "Draw each particle where it started, in its present colour; once all particles are \
+                        at their end they are drawn like that anyway";
+            ui.checkbox(&mut particles.at_start, "at their starts").on_hover_text(help);
         });
-        let rule = &mut settings.integration;
+        let rule = &mut particles.integration;
         let help = "The longest Euler step in s; near a centroid steps are shorter";
         slider(ui, "Step ds", help, &mut rule.step, 0.002..=0.1, true);
         slider(
             ui,
             "Steps",
-            "How many steps each takes",
+            "Number of steps of each particle",
             &mut rule.steps,
             50..=3000,
             true,
         );
-        let help = "Steps a frame";
+        let help = "Steps per frame";
         slider(ui, "Speed", help, &mut settings.speed, 1..=40, true);
     });
 }
 
-/// The photo's pixels.
-pub fn photo(settings: &mut FieldSettings, ui: &mut Ui, photo: bool) {
+/// Controls of the photo's pixels.
+pub(super) fn photo(settings: &mut FieldSettings, ui: &mut Ui, photo: bool) {
     let help = "Every pixel of the open photo as a point at its state, moving with the timeline";
-    group(ui, "Photo", help, Some(&mut settings.cloud), |ui| {
+    let Toggle {
+        shown,
+        settings: cloud,
+    } = &mut settings.layers.cloud;
+    group(ui, "Photo", help, Some(shown), |ui| {
         if !photo {
             ui.label(RichText::new("no photo is open").weak());
             return;
@@ -255,8 +258,8 @@ pub fn photo(settings: &mut FieldSettings, ui: &mut Ui, photo: bool) {
         choice(
             ui,
             "Colours",
-            "What a point's colour says",
-            &mut settings.cloud_colours,
+            "What a point's colour shows",
+            &mut cloud.colours,
             &[
                 (CloudColours::State, "state", "Its state as a colour"),
                 (CloudColours::Class, "class", "The class that it decodes to"),
@@ -268,16 +271,8 @@ pub fn photo(settings: &mut FieldSettings, ui: &mut Ui, photo: bool) {
             ],
         );
         let help = "Radius of a point";
-        slider(
-            ui,
-            "Size",
-            help,
-            &mut settings.cloud_radius,
-            0.5..=5.0,
-            false,
-        );
-        let help =
-            "The photo in the corner; a drag over it brushes a region, whose points light up";
+        slider(ui, "Size", help, &mut cloud.radius, 0.5..=5.0, false);
+        let help = "The photo in the corner; dragging over it brushes a region, whose points are highlighted";
         ui.checkbox(&mut settings.inset, "the photo beside them")
             .on_hover_text(help);
         ui.label(RichText::new("Shift and drag in the cube brushes points").weak());

@@ -1,15 +1,20 @@
-//! Rows of the control panel: a label on the left, the control on the right.
+//! Rows of controls: a label on the left, the control on the right.
 
 use crate::viewer::theme::GRID;
 use eframe::egui::{self, RichText, Ui};
 
-/// Width of the control panel.
-pub const PANEL: f32 = 41.0 * GRID;
+/// Width of the panel of controls.
+pub(super) const PANEL: f32 = 41.0 * GRID;
 /// Where controls start in a row.
 const LABEL: f32 = 11.5 * GRID;
 
-/// A row: its name, and `add` beside it. The name names the control for a screen reader too.
-pub fn row(ui: &mut Ui, name: &str, help: &str, add: impl FnOnce(&mut Ui) -> egui::Response) {
+/// A row with a name and the control that `add` adds, which screen readers call by that name.
+pub(super) fn row(
+    ui: &mut Ui,
+    name: &str,
+    help: &str,
+    add: impl FnOnce(&mut Ui) -> egui::Response,
+) {
     ui.horizontal(|ui| {
         let label = ui
             .scope(|ui| {
@@ -23,7 +28,7 @@ pub fn row(ui: &mut Ui, name: &str, help: &str, add: impl FnOnce(&mut Ui) -> egu
 }
 
 /// A row with a slider.
-pub fn slider<N: egui::emath::Numeric>(
+pub(super) fn slider<N: egui::emath::Numeric>(
     ui: &mut Ui,
     name: &str,
     help: &str,
@@ -41,7 +46,7 @@ pub fn slider<N: egui::emath::Numeric>(
 }
 
 /// A row with a choice of a few named values, side by side.
-pub fn choice<T: PartialEq + Copy>(
+pub(super) fn choice<T: PartialEq + Copy>(
     ui: &mut Ui,
     name: &str,
     help: &str,
@@ -65,7 +70,7 @@ pub fn choice<T: PartialEq + Copy>(
 }
 
 /// A row with a drop-down of classes; typing in it narrows the list.
-pub fn class(
+pub(super) fn class(
     ui: &mut Ui,
     name: &str,
     help: &str,
@@ -102,8 +107,8 @@ pub fn class(
     });
 }
 
-/// A group of controls that folds; with a switch that shows or hides what they control.
-pub fn group(
+/// A group of controls; with a switch, they are visible only while it is on.
+pub(super) fn group(
     ui: &mut Ui,
     name: &str,
     help: &str,

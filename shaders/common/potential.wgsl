@@ -1,6 +1,6 @@
 // The discriminative potential and its gradient (equations 9 to 11), and the fields built from it
-// (equations 12 and 16). The one place where WGSL knows this arithmetic: other shaders are joined
-// to it. The definition, in double precision, is src/potential.rs.
+// (equations 12 and 16). All shaders that need this arithmetic include this file. The definition, in
+// double precision, is src/potential.rs.
 
 struct Centroid {
     // The coordinates rounded to single precision, and what the rounding lost.
@@ -13,8 +13,8 @@ struct Centroid {
 
 struct Field {
     count: u32,
-    goal: u32,
-    // 0 log, 1 sqrt, 2 linear, 3 normalised gradient.
+    target_class: u32,
+    // T of equation 9: LOG, SQRT, LINEAR or NORMALIZED_GRADIENT.
     transform: u32,
     // 1: a neighbourhood is the Voronoi cell; 0: the ball of the centroid's radius.
     cells: u32,
@@ -34,8 +34,13 @@ struct PotentialAt {
     distance: f32,
 }
 
-@group(0) @binding(0) var<uniform> field: Field;
-@group(0) @binding(1) var<storage, read> centroids: array<Centroid>;
+@group(0) @binding(1) var<uniform> field: Field;
+@group(0) @binding(2) var<storage, read> centroids: array<Centroid>;
+
+const LOG: u32 = 0u;
+const SQRT: u32 = 1u;
+const LINEAR: u32 = 2u;
+const NORMALIZED_GRADIENT: u32 = 3u;
 
 const NORM_FLOOR: f32 = 1e-6;
 
@@ -75,12 +80,12 @@ fn potential_at(x: vec3f) -> PotentialAt {
         var logit: f32;
         var slope: f32;
         switch field.transform {
-            case 1u: {
+            case SQRT: {
                 // sqrt(top) - sqrt(e) without cancelling.
                 logit = (top - e) / (sqrt(top) + sqrt(e));
                 slope = 0.5 / sqrt(e);
             }
-            case 2u: {
+            case LINEAR: {
                 logit = top - e;
                 slope = 1.0;
             }
@@ -91,7 +96,7 @@ fn potential_at(x: vec3f) -> PotentialAt {
         }
         logit *= field.inverse_tau;
         let weight = exp(logit);
-        if k == field.goal {
+        if k == field.target_class {
             own = weight;
             own_logit = logit;
             pull = o * slope;
@@ -103,7 +108,7 @@ fn potential_at(x: vec3f) -> PotentialAt {
     }
     let total = others + own;
     here.gradient = (2.0 * field.inverse_tau / total) * (others * pull - push);
-    if field.transform == 3u {
+    if field.transform == NORMALIZED_GRADIENT {
         here.gradient /= max(length(here.gradient), NORM_FLOOR);
     }
     if others < own {
@@ -116,5 +121,5 @@ fn potential_at(x: vec3f) -> PotentialAt {
 
 // attraction * (mu - x) - correction * grad Phi.
 fn field_at(x: vec3f, here: PotentialAt) -> vec3f {
-    return -field.attraction * offset_from(x, field.goal) - field.correction * here.gradient;
+    return -field.attraction * offset_from(x, field.target_class) - field.correction * here.gradient;
 }

@@ -1,46 +1,48 @@
 //! Copying the off-screen picture into a window's pass.
 //!
-//! A general user-interface shader would do, but a software adapter spends more time in it on a
-//! picture as large as the window than on the whole scene.
+//! A general user-interface shader would do, but for a picture as large as the window a software
+//! adapter spends more time in it than on the whole scene.
 
-use super::pipelines::bind;
-use super::shaders;
+use super::context::{bind, module, wgsl};
 use crate::gpu::{GpuError, guarded};
 
-/// The pipeline for one format of window.
-pub struct Show {
-    /// For pictures of other sizes than their place in the window, and of the same.
-    smooth: wgpu::RenderPipeline,
+pub(super) const WGSL: &str = wgsl!("common/bilinear", "field/blit");
+
+/// The pipelines for one format of window.
+pub(crate) struct Blit {
+    /// For pictures of another size than their place in the window.
+    filtered: wgpu::RenderPipeline,
+    /// For pictures of the same size.
     exact: wgpu::RenderPipeline,
 }
 
-/// A picture that is ready to be shown.
+/// A picture that is ready to be drawn.
 #[derive(Clone)]
-pub struct Shown {
+pub(crate) struct BlitPicture {
     pipeline: wgpu::RenderPipeline,
     group: wgpu::BindGroup,
 }
 
-impl Show {
-    /// Compiles the shader for passes with one attachment of this format, one sample a pixel and
+impl Blit {
+    /// Compiles the shader for passes with one attachment of this format, one sample per pixel and
     /// no depth.
     ///
     /// # Errors
-    /// A driver that refuses it.
-    pub fn new(device: &wgpu::Device, format: wgpu::TextureFormat) -> Result<Self, GpuError> {
+    /// The driver rejects the shader.
+    pub(crate) fn new(
+        device: &wgpu::Device,
+        format: wgpu::TextureFormat,
+    ) -> Result<Self, GpuError> {
         guarded(device, "compiling the field's copy", || {
-            let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
-                label: Some("field show"),
-                source: wgpu::ShaderSource::Wgsl(shaders::SHOW.into()),
-            });
+            let module = module(device, "field blit", WGSL);
             let pipeline = |exact: bool| {
                 device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
-                    label: Some("field show"),
+                    label: Some("field blit"),
                     layout: None,
                     vertex: wgpu::VertexState {
                         module: &module,
-                        entry_point: Some("vertex"),
-                        compilation_options: wgpu::PipelineCompilationOptions::default(),
+                        entry_point: Some("vs_main"),
+                        compilation_options: Default::default(),
                         buffers: &[],
                     },
                     primitive: wgpu::PrimitiveState::default(),
@@ -48,7 +50,7 @@ impl Show {
                     multisample: wgpu::MultisampleState::default(),
                     fragment: Some(wgpu::FragmentState {
                         module: &module,
-                        entry_point: Some("fragment"),
+                        entry_point: Some("fs_main"),
                         compilation_options: wgpu::PipelineCompilationOptions {
                             constants: &[
                                 ("exact", f64::from(u8::from(exact))),
@@ -63,38 +65,38 @@ impl Show {
                 })
             };
             Self {
-                smooth: pipeline(false),
+                filtered: pipeline(false),
                 exact: pipeline(true),
             }
         })
     }
 
-    /// Makes a picture ready; `exact` where it has a pixel for every one of its place.
+    /// Prepares a picture; `exact` if it has exactly the pixels of its place in the window.
     ///
     /// # Errors
-    /// A driver that refuses.
-    pub fn picture(
+    /// The driver rejects the picture.
+    pub(crate) fn picture(
         &self,
         device: &wgpu::Device,
         view: &wgpu::TextureView,
         exact: bool,
-    ) -> Result<Shown, GpuError> {
-        let resources = [wgpu::BindingResource::TextureView(view)];
-        let pipeline = if exact { &self.exact } else { &self.smooth };
+    ) -> Result<BlitPicture, GpuError> {
+        let pipeline = if exact { &self.exact } else { &self.filtered };
         let layout = pipeline.get_bind_group_layout(0);
-        let group = guarded(device, "showing the field", || {
+        let resources = [wgpu::BindingResource::TextureView(view)];
+        let group = guarded(device, "copying the field into the window", || {
             bind(device, &layout, &resources)
         })?;
-        Ok(Shown {
+        Ok(BlitPicture {
             pipeline: pipeline.clone(),
             group,
         })
     }
 }
 
-impl Shown {
+impl BlitPicture {
     /// Fills the pass's viewport with the picture.
-    pub fn paint(&self, pass: &mut wgpu::RenderPass<'_>) {
+    pub(crate) fn draw(&self, pass: &mut wgpu::RenderPass<'_>) {
         pass.set_pipeline(&self.pipeline);
         pass.set_bind_group(0, &self.group, &[]);
         pass.draw(0..3, 0..1);
