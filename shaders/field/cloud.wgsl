@@ -3,7 +3,7 @@
 
 struct Cloud {
     pixels: u32,
-    // One of so many pixels is drawn.
+    // Of every `stride` pixels one is drawn.
     stride: u32,
     // Where the states start, in numbers of 4 bytes.
     offset: u32,

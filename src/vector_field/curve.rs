@@ -5,33 +5,33 @@ use super::field::{FieldKind, VectorField};
 
 /// One point of the curve.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct CurvePoint {
+pub(crate) struct CurvePoint {
     /// Distance to the centroid, in units of the cube's half edge.
-    pub distance: f64,
+    pub(crate) distance: f64,
     /// `|x - mu|`, the vanilla gradient (equation 6).
-    pub vanilla: f64,
+    pub(crate) vanilla: f64,
     /// `|x - mu + grad Phi|`, the reshaped one (equation 12).
-    pub reshaped: f64,
+    pub(crate) reshaped: f64,
     /// `Phi` (equation 10).
-    pub phi: f64,
+    pub(crate) phi: f64,
     /// `p` of the target class (equation 9).
-    pub probability: f64,
+    pub(crate) probability: f64,
 }
 
 /// The curve from the target towards another centroid.
 #[derive(Clone, Debug, PartialEq)]
-pub struct GradientCurve {
+pub(crate) struct GradientCurve {
     /// The other class.
-    pub towards: usize,
+    pub(crate) towards: usize,
     /// At least two points, evenly spaced, from the centroid to the decision boundary inclusive.
-    pub points: Vec<CurvePoint>,
+    pub(crate) points: Vec<CurvePoint>,
 }
 
 impl GradientCurve {
     /// Samples the curve at `count >= 2` points. `towards` gives the direction; the curve ends at
     /// the first decision boundary in that direction. `None` if `towards` is the target, does not
     /// exist or has the same centroid.
-    pub fn sample(field: VectorField<'_>, towards: usize, count: usize) -> Option<Self> {
+    pub(crate) fn sample(field: VectorField<'_>, towards: usize, count: usize) -> Option<Self> {
         let points = &field.table.points;
         let mu = *points.get(field.target)?;
         let other = *points.get(towards).filter(|_| towards != field.target)?;
@@ -64,14 +64,14 @@ impl GradientCurve {
     }
 
     /// The point where the reshaped gradient is longest.
-    pub fn peak(&self) -> CurvePoint {
+    pub(crate) fn peak(&self) -> CurvePoint {
         let longest = |a: &&CurvePoint, b: &&CurvePoint| a.reshaped.total_cmp(&b.reshaped);
         let peak = self.points.iter().max_by(longest).copied();
         peak.unwrap_or(self.boundary())
     }
 
     /// The point on the decision boundary.
-    pub fn boundary(&self) -> CurvePoint {
+    pub(crate) fn boundary(&self) -> CurvePoint {
         self.points[self.points.len() - 1]
     }
 }

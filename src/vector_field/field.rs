@@ -32,7 +32,7 @@ impl FieldKind {
 
     /// The weights of `mu - x` and of `-grad Phi`, where `correction` is 1 for the static target
     /// and t for the annealed one (section 5.3: `(1 - t) v + t (v - grad Phi)`).
-    pub fn weights(self, correction: f32) -> [f32; 2] {
+    pub(crate) fn weights(self, correction: f32) -> [f32; 2] {
         match self {
             FieldKind::Reconstructive => [1.0, 0.0],
             FieldKind::Correction => [0.0, correction],
@@ -94,24 +94,19 @@ impl CentroidTable {
     }
 
     /// The number of classes N.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.points.len()
-    }
-
-    /// Whether the table has no classes.
-    pub fn is_empty(&self) -> bool {
-        self.points.is_empty()
     }
 
     /// The centroid of a class in single precision; the cube's centre for a class that does not
     /// exist.
-    pub fn point(&self, class: usize) -> Vec3 {
+    pub(crate) fn point(&self, class: usize) -> Vec3 {
         self.points.get(class).map_or(Vec3::ZERO, |mu| mu.as_vec3())
     }
 
     /// The class whose centroid is nearest to that of another class; `None` for fewer than two
     /// classes.
-    pub fn nearest_neighbour(&self, of: usize) -> Option<usize> {
+    pub(crate) fn nearest_neighbour(&self, of: usize) -> Option<usize> {
         let mu = *self.points.get(of)?;
         let gap = |k: usize| self.points[k].distance_squared(mu);
         (0..self.len())
@@ -122,29 +117,29 @@ impl CentroidTable {
 
 /// A field of predictions for one target class.
 #[derive(Clone, Copy, Debug)]
-pub struct VectorField<'a> {
+pub(crate) struct VectorField<'a> {
     /// The centroids.
-    pub table: &'a CentroidTable,
+    pub(crate) table: &'a CentroidTable,
     /// The potential `Phi`.
-    pub potential: Potential,
+    pub(crate) potential: Potential,
     /// The target class, below N.
-    pub target: usize,
+    pub(crate) target: usize,
     /// Which parts the field has.
-    pub kind: FieldKind,
+    pub(crate) kind: FieldKind,
     /// Weight of `-grad Phi`, as in [`FieldKind::weights`].
-    pub correction: f32,
+    pub(crate) correction: f32,
     /// What counts as a traversal.
-    pub neighbourhood: Neighbourhood,
+    pub(crate) neighbourhood: Neighbourhood,
 }
 
 impl VectorField<'_> {
     /// The same parameters with other parts.
-    pub fn of_kind(self, kind: FieldKind) -> Self {
+    pub(crate) fn of_kind(self, kind: FieldKind) -> Self {
         Self { kind, ..self }
     }
 
     /// The potential at a point, and the field there.
-    pub fn at(&self, x: DVec3) -> (PotentialAt, DVec3) {
+    pub(crate) fn at(&self, x: DVec3) -> (PotentialAt, DVec3) {
         let centroids = self.table.centroids.points();
         let here = self.potential.at(x.to_array(), centroids, self.target);
         let [attraction, correction] = self.kind.weights(self.correction).map(f64::from);

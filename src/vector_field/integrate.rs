@@ -30,25 +30,25 @@ impl Default for Integration {
 
 /// A particle has arrived when it is this close to the target, as a fraction of
 /// [`CentroidTable::half_gap`](super::CentroidTable::half_gap).
-pub const ARRIVAL: f32 = 0.1;
+pub(crate) const ARRIVAL: f32 = 0.1;
 
 /// The path of one particle.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ParticlePath {
+pub(crate) struct ParticlePath {
     /// Whether it came within the arrival radius of the target.
-    pub arrived: bool,
+    pub(crate) arrived: bool,
     /// How often it entered the neighbourhood of a centroid other than the target. The one in
     /// which it starts does not count; leaving that one and coming back does.
-    pub traversals: u32,
+    pub(crate) traversals: u32,
     /// The parameter s that it reached: for an arrived particle, its arrival time.
-    pub clock: f64,
+    pub(crate) clock: f64,
     /// Every point it visited.
-    pub points: Vec<DVec3>,
+    pub(crate) points: Vec<DVec3>,
 }
 
 impl VectorField<'_> {
     /// Follows the field from a point.
-    pub fn integrate(&self, start: DVec3, rule: Integration) -> ParticlePath {
+    pub(crate) fn integrate(&self, start: DVec3, rule: Integration) -> ParticlePath {
         let arrival = f64::from(ARRIVAL * self.table.half_gap[self.target]);
         let mut x = start;
         let mut region = None;

@@ -114,10 +114,9 @@ impl Plane {
         let rows =
             (-reach..=reach).flat_map(|row| (-reach..=reach).map(move |column| (column, row)));
         rows.map(|(column, row)| {
-            let shift = if staggered && row.rem_euclid(2) == 1 {
-                0.5
-            } else {
-                0.0
+            let shift = match row.rem_euclid(2) {
+                1 if staggered => 0.5,
+                _ => 0.0,
             };
             self.point(cell * Vec2::new(column as f32 + shift, row as f32))
         })

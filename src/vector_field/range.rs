@@ -5,11 +5,11 @@ use crate::encoding::Centroids;
 
 /// The values at the ends of the colour ramps.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Ranges {
+pub(crate) struct Ranges {
     /// `log10` of the field's length, low and high: one range for all panes.
-    pub magnitude: [f32; 2],
+    pub(crate) magnitude: [f32; 2],
     /// The largest `Phi`; its ramp starts at 0.
-    pub phi: f32,
+    pub(crate) phi: f32,
 }
 
 const SAMPLES: usize = 128;
@@ -19,7 +19,7 @@ impl Ranges {
     /// the potentials. Lengths are those of vanilla and reshaped, so that the same colour means the
     /// same length whichever of the two is shown, those of the correction if `shown` has it, and
     /// `velocities`, the lengths of the network's.
-    pub fn measure(
+    pub(crate) fn measure(
         field: VectorField<'_>,
         shown: &[FieldKind],
         velocities: impl Iterator<Item = f32>,
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantiles_interpolate_nothing_and_need_a_value() {
+    fn a_quantile_is_one_of_the_values() {
         assert_eq!(quantile(&mut [], 0.5), None);
         assert_eq!(quantile(&mut [3.0, 1.0, 2.0], 0.5), Some(2.0));
     }

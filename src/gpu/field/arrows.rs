@@ -4,8 +4,9 @@
 //! velocity is uploaded instead. An arrow is a flat shaft and head around its anchor, turned to the
 //! eye and shaded as if round. Its length grows with where `log10 |f|` lies on the colour ramp.
 
-use super::context::{Gpu, Kernel, Phase, Pipeline, Slot, wgsl};
+use super::context::{Gpu, Kernel, Phase, Pipeline, Slot, wgsl, whole};
 use super::layer::{Draw, Frame, Layer};
+use super::view::FieldView;
 use crate::gpu::GpuError;
 use crate::vector_field::{FieldKind, Plane, cubic_lattice, pixels, seeds::shuffled};
 use glam::Vec3;
@@ -46,9 +47,6 @@ impl Default for Arrows {
 /// Most arrows at pixels of the photo.
 const MOST_AT_PIXELS: usize = 3000;
 
-/// Vertices per arrow.
-const VERTICES: u32 = 9;
-
 pub(super) mod gpu_data {
     use bytemuck::{Pod, Zeroable};
     use glam::Vec3;
@@ -75,12 +73,11 @@ pub(super) mod gpu_data {
 pub(super) struct ArrowLayer {
     kernel: Kernel,
     pipeline: Pipeline,
-    placed: Option<Placed>,
+    placed: Option<(Key, Placed)>,
 }
 
 /// Arrows on the device.
 struct Placed {
-    key: Key,
     count: u32,
     /// A bind group per pane; `None` if its field is not known.
     panes: Vec<Option<wgpu::BindGroup>>,
@@ -96,87 +93,86 @@ struct Key {
     cloud: Option<u64>,
 }
 
-/// Points, and the network's velocity there, if it is known.
-type Anchors = (Vec<Vec3>, Option<Vec<Vec3>>);
-
 impl ArrowLayer {
     pub fn new(gpu: &Gpu) -> Self {
+        let computed = [Slot::Read, Slot::ReadWrite];
         let drawn = [Slot::Read, Slot::Read, Slot::Uniform];
         Self {
-            kernel: kernel(gpu),
+            kernel: Kernel::new(gpu, "field vectors", Self::WGSL, &computed),
             pipeline: Pipeline::new(gpu, "field arrows", Self::WGSL, &drawn, Phase::Opaque),
             placed: None,
         }
     }
 
-    fn place(&self, frame: &Frame<'_>, key: Key) -> Result<Placed, GpuError> {
-        let (points, velocity) = anchors(&key, frame)?;
-        let count = points.len() as u32;
-        let mut placed = Placed {
-            key,
-            count,
-            panes: Vec::new(),
-        };
-        if count == 0 {
-            return Ok(placed);
-        }
+    fn place(&self, settings: &Arrows, frame: &Frame<'_>) -> Result<Placed, GpuError> {
         let Frame { gpu, globals, .. } = frame;
-        let points: Vec<[f32; 4]> = points.iter().map(|p| p.extend(0.0).to_array()).collect();
-        let points = gpu.storage(&points);
-        let velocity = velocity.map(|velocity| {
-            let vectors = velocity.into_iter();
-            let vectors: Vec<_> = vectors
-                .map(|vector| gpu_data::Vector { vector, phi: 0.0 })
-                .collect();
-            gpu.storage(&vectors)
-        });
-        let uniform = gpu.uniform(&size(&placed.key.settings));
+        let (points, velocity) = anchors(settings, frame)?;
+        let count = points.len() as u32;
+        let mut panes = Vec::new();
+        if count == 0 {
+            return Ok(Placed { count, panes });
+        }
+        let points = gpu.points(&points);
+        let velocity = velocity.map(|vectors| gpu.storage(&vectors));
+        let uniform = gpu.uniform(&size(settings));
         for pane in &globals.panes {
             let vectors = match pane.kind {
                 FieldKind::Network => velocity.clone(),
-                _ => Some(evaluate(gpu, &self.kernel, &pane.group, &points, count)),
+                _ => Some(self.evaluate(gpu, &pane.group, &points, count)),
             };
-            let group = vectors.map(|vectors| {
-                let buffers = [&points, &vectors, &uniform].map(|b| b.as_entire_binding());
-                self.pipeline.bind(gpu, &buffers)
-            });
-            placed.panes.push(group);
+            let bind = |vectors| {
+                let resources = whole([&points, &vectors, &uniform]);
+                self.pipeline.bind(gpu, &resources)
+            };
+            panes.push(vectors.map(bind));
         }
-        Ok(placed)
+        Ok(Placed { count, panes })
+    }
+
+    /// The field of a pane and `Phi` at `count` points `[count][4]`, as a buffer of
+    /// [`gpu_data::Vector`]s.
+    pub fn evaluate(
+        &self,
+        gpu: &Gpu,
+        pane: &wgpu::BindGroup,
+        points: &wgpu::Buffer,
+        count: u32,
+    ) -> wgpu::Buffer {
+        let vectors = gpu.empty_storage::<gpu_data::Vector>(count as usize);
+        let group = self.kernel.bind(gpu, &whole([points, &vectors]));
+        self.kernel
+            .run(gpu, [pane, &group], [count.div_ceil(64), 1]);
+        vectors
     }
 }
 
 impl Layer for ArrowLayer {
     type Settings = Arrows;
 
-    const WGSL: &'static str = wgsl!("common/scene", "common/potential", "field/arrows");
+    const WGSL: &'static str = wgsl!(scene, potential => arrows);
 
-    fn prepare(&mut self, settings: Option<&Arrows>, frame: &Frame<'_>) -> Result<(), GpuError> {
-        let Some(&settings) = settings else {
-            self.placed = None;
-            return Ok(());
-        };
-        let at_pixels = settings.place == ArrowPlace::Cloud || frame.view.has_network();
-        let on_plane = settings.place == ArrowPlace::Slice && !at_pixels;
+    fn prepare(&mut self, settings: &Arrows, frame: &Frame<'_>) -> Result<(), GpuError> {
+        let view = frame.view;
+        let pixels = at_pixels(settings, view);
         let key = Key {
             fields: frame.globals.version,
-            settings,
-            plane: frame.view.plane.filter(|_| on_plane),
-            cloud: frame.cloud.filter(|_| at_pixels).map(|c| c.generation),
+            settings: *settings,
+            plane: view.plane.filter(|_| !pixels),
+            cloud: frame.cloud.filter(|_| pixels).map(|c| c.generation),
         };
-        if self.placed.as_ref().is_none_or(|placed| placed.key != key) {
-            self.placed = Some(self.place(frame, key)?);
+        if self.placed.as_ref().is_none_or(|(known, _)| *known != key) {
+            self.placed = Some((key, self.place(settings, frame)?));
         }
         Ok(())
     }
 
-    fn draw(&self, draw: &Draw<'_>, pass: &mut wgpu::RenderPass<'_>) {
+    fn draw(&self, _: &Arrows, draw: &mut Draw<'_, '_>) {
         if draw.phase == Phase::Opaque
-            && let Some(placed) = &self.placed
+            && let Some((_, placed)) = &self.placed
             && let Some(Some(group)) = placed.panes.get(draw.pane)
         {
-            let vertices = VERTICES * draw.detail.strokes_of(placed.count);
-            self.pipeline.draw(pass, draw.detail.fine, group, vertices);
+            let arrows = draw.detail.strokes_of(placed.count);
+            draw.vertices(&self.pipeline, group, 9 * arrows);
         }
     }
 }
@@ -192,46 +188,35 @@ fn size(settings: &Arrows) -> gpu_data::Arrows {
     }
 }
 
-fn anchors(key: &Key, frame: &Frame<'_>) -> Result<Anchors, GpuError> {
-    let Arrows { place, per_edge } = key.settings;
-    if place == ArrowPlace::Cloud || frame.view.has_network() {
-        let Some(cloud) = frame.cloud else {
-            return Ok(Anchors::default());
+fn at_pixels(settings: &Arrows, view: &FieldView) -> bool {
+    settings.place == ArrowPlace::Cloud || view.has_network()
+}
+
+/// Points, and the network's velocity there, if it is known.
+type Anchors = (Vec<Vec3>, Option<Vec<gpu_data::Vector>>);
+
+fn anchors(settings: &Arrows, frame: &Frame<'_>) -> Result<Anchors, GpuError> {
+    let per_edge = settings.per_edge;
+    if !at_pixels(settings, frame.view) {
+        let points = match (settings.place, frame.view.plane) {
+            (ArrowPlace::Cube, _) => cubic_lattice(per_edge),
+            (_, Some(plane)) => plane.lattice(per_edge, false),
+            (_, None) => Vec::new(),
         };
-        let state = cloud.read(&frame.gpu.device, &frame.gpu.queue)?;
-        let most = (per_edge as usize).pow(3).min(MOST_AT_PIXELS);
-        let points = shuffled(pixels::thin(&state, most));
-        let velocity = cloud.velocity.map(|velocity| {
-            let at = points.iter().map(|&(p, _)| pixels::point(velocity, p));
-            at.collect()
-        });
-        return Ok((points.into_iter().map(|(_, x)| x).collect(), velocity));
+        return Ok((shuffled(points), None));
     }
-    let points = match (place, key.plane) {
-        (ArrowPlace::Cube, _) => cubic_lattice(per_edge),
-        (_, Some(plane)) => plane.lattice(per_edge, false),
-        (_, None) => Vec::new(),
+    let Some(cloud) = frame.cloud else {
+        return Ok(Anchors::default());
     };
-    Ok((shuffled(points), None))
-}
-
-/// The kernel that evaluates a field.
-pub(super) fn kernel(gpu: &Gpu) -> Kernel {
-    let slots = [Slot::Read, Slot::ReadWrite];
-    Kernel::new(gpu, "field vectors", ArrowLayer::WGSL, &slots)
-}
-
-/// The field of a pane and `Phi` at `count` points `[count][4]`, as a buffer of
-/// [`gpu_data::Vector`]s.
-pub(super) fn evaluate(
-    gpu: &Gpu,
-    kernel: &Kernel,
-    pane: &wgpu::BindGroup,
-    points: &wgpu::Buffer,
-    count: u32,
-) -> wgpu::Buffer {
-    let vectors = gpu.empty_storage::<gpu_data::Vector>(count as usize);
-    let group = kernel.bind(gpu, &[points, &vectors].map(|b| b.as_entire_binding()));
-    kernel.dispatch(gpu, pane, &group, [count.div_ceil(64), 1]);
-    vectors
+    let state = cloud.read(&frame.gpu.device, &frame.gpu.queue)?;
+    let most = (per_edge as usize).pow(3).min(MOST_AT_PIXELS);
+    let points = shuffled(pixels::thin(&state, most));
+    let velocity = cloud.velocity.map(|velocity| {
+        let vector = |&(pixel, _): &(usize, Vec3)| gpu_data::Vector {
+            vector: pixels::point(velocity, pixel),
+            phi: 0.0,
+        };
+        points.iter().map(vector).collect()
+    });
+    Ok((points.into_iter().map(|(_, x)| x).collect(), velocity))
 }

@@ -6,7 +6,7 @@
 use super::context::{bind, module, wgsl};
 use crate::gpu::{GpuError, guarded};
 
-pub(super) const WGSL: &str = wgsl!("common/bilinear", "field/blit");
+pub(super) const WGSL: &str = wgsl!(bilinear => blit);
 
 /// The pipelines for one format of window.
 pub(crate) struct Blit {

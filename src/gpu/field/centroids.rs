@@ -1,9 +1,10 @@
 //! The centroids: spheres in their classes' colours, ray-cast in a quad each, with exact depth. The
 //! target has a ring; the target and a highlighted class are larger.
 
-use super::context::{Gpu, Phase, Pipeline, Slot, wgsl};
+use super::context::{Gpu, Phase, Pipeline, Slot, wgsl, whole};
 use super::layer::{Draw, Frame, Layer};
 use crate::gpu::GpuError;
+use bytemuck::Zeroable;
 
 /// The spheres' settings.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,20 +36,17 @@ pub(super) struct CentroidLayer {
     pipeline: Pipeline,
     uniform: wgpu::Buffer,
     group: wgpu::BindGroup,
-    count: u32,
 }
 
 impl CentroidLayer {
     pub fn new(gpu: &Gpu) -> Self {
         let slots = [Slot::Uniform];
         let pipeline = Pipeline::new(gpu, "field spheres", Self::WGSL, &slots, Phase::Opaque);
-        let empty: gpu_data::Spheres = bytemuck::Zeroable::zeroed();
-        let uniform = gpu.uniform(&empty);
+        let uniform = gpu.uniform(&gpu_data::Spheres::zeroed());
         Self {
-            group: pipeline.bind(gpu, &[uniform.as_entire_binding()]),
+            group: pipeline.bind(gpu, &whole([&uniform])),
             pipeline,
             uniform,
-            count: 0,
         }
     }
 }
@@ -56,25 +54,22 @@ impl CentroidLayer {
 impl Layer for CentroidLayer {
     type Settings = Spheres;
 
-    const WGSL: &'static str = wgsl!("common/scene", "common/potential", "field/centroids");
+    const WGSL: &'static str = wgsl!(scene, potential => centroids);
 
-    fn prepare(&mut self, settings: Option<&Spheres>, frame: &Frame<'_>) -> Result<(), GpuError> {
-        self.count = settings.map_or(0, |_| frame.view.table.len() as u32);
-        if let Some(settings) = settings {
-            let spheres = gpu_data::Spheres {
-                radius: settings.radius,
-                emphasis: EMPHASIS,
-                highlighted: settings.highlighted.map_or(u32::MAX, |k| k as u32),
-            };
-            frame.gpu.write(&self.uniform, &[spheres]);
-        }
+    fn prepare(&mut self, settings: &Spheres, frame: &Frame<'_>) -> Result<(), GpuError> {
+        let spheres = gpu_data::Spheres {
+            radius: settings.radius,
+            emphasis: EMPHASIS,
+            highlighted: settings.highlighted.map_or(u32::MAX, |k| k as u32),
+        };
+        frame.gpu.write(&self.uniform, &[spheres]);
         Ok(())
     }
 
-    fn draw(&self, draw: &Draw<'_>, pass: &mut wgpu::RenderPass<'_>) {
-        if draw.phase == Phase::Opaque && self.count > 0 {
-            self.pipeline
-                .draw(pass, draw.detail.fine, &self.group, 6 * self.count);
+    fn draw(&self, _: &Spheres, draw: &mut Draw<'_, '_>) {
+        if draw.phase == Phase::Opaque {
+            let vertices = 6 * draw.view.table.len() as u32;
+            draw.vertices(&self.pipeline, &self.group, vertices);
         }
     }
 }

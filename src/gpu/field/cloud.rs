@@ -4,11 +4,12 @@
 //! states the shader interpolates. Labels, brush and the photo's colours are packed into eight bytes
 //! per pixel.
 
-use super::context::{Gpu, Phase, Pipeline, Slot, wgsl};
+use super::context::{Gpu, Phase, Pipeline, Slot, wgsl, whole};
 use super::layer::{Draw, Frame, Layer};
 use super::pixels::{Cloud, CloudState};
 use crate::encoding::to_byte;
 use crate::gpu::GpuError;
+use bytemuck::Zeroable;
 use serde::{Deserialize, Serialize};
 
 /// What colours the points.
@@ -80,17 +81,16 @@ struct Loaded {
     brushed: Vec<bool>,
     tags: wgpu::Buffer,
     group: wgpu::BindGroup,
-    /// All but the stride, which the level of detail decides.
+    /// What the settings and the level of detail do not decide.
     content: gpu_data::Cloud,
 }
 
 impl CloudLayer {
     pub fn new(gpu: &Gpu) -> Self {
         let slots = [Slot::Uniform, Slot::Read, Slot::Read, Slot::Read];
-        let empty: gpu_data::Cloud = bytemuck::Zeroable::zeroed();
         Self {
             pipeline: Pipeline::new(gpu, "field cloud", Self::WGSL, &slots, Phase::Opaque),
-            uniform: gpu.uniform(&empty),
+            uniform: gpu.uniform(&gpu_data::Cloud::zeroed()),
             loaded: None,
         }
     }
@@ -110,29 +110,23 @@ impl CloudLayer {
             } => ((buffer, offset), next, share),
         };
         let pixels = cloud.pixels();
+        let states = [state, next.unwrap_or(state)];
         let [(state, offset), (next, next_offset)] =
-            [state, next.unwrap_or(state)].map(|(buffer, at)| binding(gpu, buffer, at, pixels));
+            states.map(|(buffer, offset)| binding(gpu, buffer, offset, pixels));
         let tags = gpu.storage(&tags(cloud, brushed));
-        let resources = [
-            self.uniform.as_entire_binding(),
-            state,
-            next,
-            tags.as_entire_binding(),
-        ];
+        let [uniform, bound_tags] = whole([&self.uniform, &tags]);
         Loaded {
             generation: cloud.generation,
             brushed: brushed.to_vec(),
-            group: self.pipeline.bind(gpu, &resources),
+            group: self.pipeline.bind(gpu, &[uniform, state, next, bound_tags]),
             tags,
             content: gpu_data::Cloud {
                 pixels: pixels as u32,
-                stride: 1,
                 offset,
                 next_offset,
                 share,
-                radius: 0.0,
-                colours: 0,
-                brushed: 0,
+                brushed: u32::from(brushed.contains(&true)),
+                ..Zeroable::zeroed()
             },
         }
     }
@@ -141,32 +135,24 @@ impl CloudLayer {
 impl Layer for CloudLayer {
     type Settings = CloudStyle;
 
-    const WGSL: &'static str = wgsl!("common/scene", "common/potential", "field/cloud");
+    const WGSL: &'static str = wgsl!(scene, potential => cloud);
 
-    fn prepare(&mut self, style: Option<&CloudStyle>, frame: &Frame<'_>) -> Result<(), GpuError> {
-        let (Some(style), Some(cloud)) = (style, frame.cloud) else {
-            self.loaded = None;
-            return Ok(());
-        };
-        let known = self.loaded.take();
-        let known = known.filter(|loaded| loaded.generation == cloud.generation);
-        let mut loaded = known.unwrap_or_else(|| self.load(frame.gpu, cloud, frame.brushed));
-        if loaded.brushed != frame.brushed {
-            frame.gpu.write(&loaded.tags, &tags(cloud, frame.brushed));
-            loaded.brushed = frame.brushed.to_vec();
+    fn prepare(&mut self, _: &CloudStyle, frame: &Frame<'_>) -> Result<(), GpuError> {
+        let Frame { gpu, brushed, .. } = frame;
+        match (&mut self.loaded, frame.cloud) {
+            (Some(loaded), Some(cloud)) if loaded.generation == cloud.generation => {
+                if loaded.brushed != *brushed {
+                    gpu.write(&loaded.tags, &tags(cloud, brushed));
+                    loaded.content.brushed = u32::from(brushed.contains(&true));
+                    loaded.brushed = brushed.to_vec();
+                }
+            }
+            (_, cloud) => self.loaded = cloud.map(|cloud| self.load(gpu, cloud, brushed)),
         }
-        loaded.content.radius = style.radius;
-        loaded.content.colours = match style.colours {
-            CloudColours::State => 0,
-            CloudColours::Class => 1,
-            CloudColours::Photo => 2,
-        };
-        loaded.content.brushed = u32::from(frame.brushed.contains(&true));
-        self.loaded = Some(loaded);
         Ok(())
     }
 
-    fn draw(&self, draw: &Draw<'_>, pass: &mut wgpu::RenderPass<'_>) {
+    fn draw(&self, style: &CloudStyle, draw: &mut Draw<'_, '_>) {
         let Some(loaded) = self.loaded.as_ref().filter(|_| draw.phase == Phase::Opaque) else {
             return;
         };
@@ -174,12 +160,17 @@ impl Layer for CloudLayer {
         let stride = loaded.content.pixels.div_ceil(most.max(1)).max(1);
         let content = gpu_data::Cloud {
             stride,
+            radius: style.radius,
+            colours: match style.colours {
+                CloudColours::State => 0,
+                CloudColours::Class => 1,
+                CloudColours::Photo => 2,
+            },
             ..loaded.content
         };
         draw.gpu.write(&self.uniform, &[content]);
         let points = content.pixels.div_ceil(stride);
-        self.pipeline
-            .draw(pass, draw.detail.fine, &loaded.group, 3 * points);
+        draw.vertices(&self.pipeline, &loaded.group, 3 * points);
     }
 }
 

@@ -2,12 +2,16 @@
 //!
 //! Bind group 0 of every shader is the global one (`globals.rs`), bind group 1 the layer's own.
 
+use glam::Vec3;
 use wgpu::util::DeviceExt;
 
-/// Joins the files of a shader in `shaders/`, given without their extension.
+/// The source of a shader: files of `shaders/common`, then one of `shaders/field`.
 macro_rules! wgsl {
-    ($($file:literal),*) => {
-        concat!($(include_str!(concat!("../../../shaders/", $file, ".wgsl"))),*)
+    ($($common:ident),* => $own:ident) => {
+        concat!(
+            $(include_str!(concat!("../../../shaders/common/", stringify!($common), ".wgsl")),)*
+            include_str!(concat!("../../../shaders/field/", stringify!($own), ".wgsl"))
+        )
     };
 }
 pub(super) use wgsl;
@@ -80,12 +84,22 @@ impl Gpu {
 
     /// A storage buffer with these contents; it can be copied from.
     pub fn storage<T: bytemuck::Pod>(&self, contents: &[T]) -> wgpu::Buffer {
+        self.buffer(bytemuck::cast_slice(contents), STORAGE)
+    }
+
+    fn buffer(&self, contents: &[u8], usage: wgpu::BufferUsages) -> wgpu::Buffer {
         let contents = wgpu::util::BufferInitDescriptor {
             label: Some("field"),
-            contents: bytemuck::cast_slice(contents),
-            usage: STORAGE,
+            contents,
+            usage,
         };
         self.device.create_buffer_init(&contents)
+    }
+
+    /// A storage buffer with points as `vec4f`.
+    pub fn points(&self, points: &[Vec3]) -> wgpu::Buffer {
+        let points: Vec<[f32; 4]> = points.iter().map(|p| p.extend(0.0).to_array()).collect();
+        self.storage(&points)
     }
 
     /// A storage buffer for `count` structures, filled with zeros.
@@ -100,12 +114,8 @@ impl Gpu {
 
     /// A uniform buffer with this content.
     pub fn uniform<T: bytemuck::Pod>(&self, content: &T) -> wgpu::Buffer {
-        let contents = wgpu::util::BufferInitDescriptor {
-            label: Some("field"),
-            contents: bytemuck::bytes_of(content),
-            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
-        };
-        self.device.create_buffer_init(&contents)
+        let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+        self.buffer(bytemuck::bytes_of(content), usage)
     }
 
     /// Replaces the content of a buffer from its start.
@@ -121,7 +131,6 @@ impl Gpu {
         self.queue.submit([encoder.finish()]);
     }
 
-    /// A global bind group.
     pub fn global_group(&self, resources: &[wgpu::BindingResource<'_>]) -> wgpu::BindGroup {
         bind(&self.device, &self.global, resources)
     }
@@ -156,6 +165,11 @@ fn group_layout(
     })
 }
 
+/// Whole buffers as resources to bind.
+pub(super) fn whole<const N: usize>(buffers: [&wgpu::Buffer; N]) -> [wgpu::BindingResource<'_>; N] {
+    buffers.map(|buffer| buffer.as_entire_binding())
+}
+
 /// Binds resources to bindings 0, 1, 2, ...
 pub(super) fn bind(
     device: &wgpu::Device,
@@ -173,6 +187,30 @@ pub(super) fn bind(
         label: Some("field"),
         layout,
         entries: &entries,
+    })
+}
+
+/// A texture without mip levels.
+pub(super) fn texture(
+    device: &wgpu::Device,
+    [width, height]: [u32; 2],
+    samples: u32,
+    format: wgpu::TextureFormat,
+    usage: wgpu::TextureUsages,
+) -> wgpu::Texture {
+    device.create_texture(&wgpu::TextureDescriptor {
+        label: Some("field"),
+        size: wgpu::Extent3d {
+            width,
+            height,
+            depth_or_array_layers: 1,
+        },
+        mip_level_count: 1,
+        sample_count: samples,
+        dimension: wgpu::TextureDimension::D2,
+        format,
+        usage,
+        view_formats: &[],
     })
 }
 
@@ -210,14 +248,8 @@ impl Kernel {
         bind(&gpu.device, &self.layout, resources)
     }
 
-    /// Runs a grid of workgroups.
-    pub fn dispatch(
-        &self,
-        gpu: &Gpu,
-        global: &wgpu::BindGroup,
-        own: &wgpu::BindGroup,
-        [x, y]: [u32; 2],
-    ) {
+    /// Runs a grid of workgroups with a global bind group and the kernel's own.
+    pub fn run(&self, gpu: &Gpu, [global, own]: [&wgpu::BindGroup; 2], [x, y]: [u32; 2]) {
         gpu.submit(|encoder| {
             let mut pass = encoder.begin_compute_pass(&Default::default());
             pass.set_pipeline(&self.pipeline);

@@ -1,6 +1,6 @@
 //! The interface of a layer: one kind of visible thing.
 
-use super::context::{Gpu, Phase};
+use super::context::{Gpu, Phase, Pipeline};
 use super::globals::Globals;
 use super::pixels::Cloud;
 use super::view::FieldView;
@@ -42,17 +42,26 @@ pub(super) struct Frame<'a> {
     pub brushed: &'a [bool],
 }
 
-/// What is being drawn.
-pub(super) struct Draw<'a> {
+/// One phase of drawing in one pane, whose viewport and global bind group are set.
+pub(super) struct Draw<'a, 'p> {
     pub gpu: &'a Gpu,
+    pub view: &'a FieldView,
     /// Index of the pane.
     pub pane: usize,
     /// Opaque things of all layers are drawn before blended ones.
     pub phase: Phase,
     pub detail: Detail,
+    pub pass: &'a mut wgpu::RenderPass<'p>,
 }
 
-/// One kind of visible thing: its pipelines, and its buffers as of the last `prepare`.
+impl Draw<'_, '_> {
+    pub fn vertices(&mut self, pipeline: &Pipeline, own: &wgpu::BindGroup, count: u32) {
+        pipeline.draw(self.pass, self.detail.fine, own, count);
+    }
+}
+
+/// One kind of visible thing: its pipelines, and its buffers as of the last `prepare`. A layer
+/// without settings is not drawn.
 pub(super) trait Layer {
     /// What can be chosen about it.
     type Settings;
@@ -60,13 +69,8 @@ pub(super) trait Layer {
     /// The source of its shader, which `shaders/field` has under the name of the layer's file.
     const WGSL: &'static str;
 
-    /// Computes and uploads what has changed since the last call; without settings, frees it.
-    fn prepare(
-        &mut self,
-        settings: Option<&Self::Settings>,
-        frame: &Frame<'_>,
-    ) -> Result<(), GpuError>;
+    /// Computes and uploads what has changed since the last call.
+    fn prepare(&mut self, settings: &Self::Settings, frame: &Frame<'_>) -> Result<(), GpuError>;
 
-    /// Draws one phase in one pane, whose viewport and global bind group are set.
-    fn draw(&self, draw: &Draw<'_>, pass: &mut wgpu::RenderPass<'_>);
+    fn draw(&self, settings: &Self::Settings, draw: &mut Draw<'_, '_>);
 }

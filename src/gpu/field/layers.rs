@@ -34,13 +34,11 @@ macro_rules! layers {
             $($(#[$doc])* pub $name: Option<$settings>,)*
         }
 
-        /// All layers.
         pub(super) struct Layers {
             $(pub $name: $layer,)*
         }
 
         impl Layers {
-            /// Compiles all shaders.
             pub fn new($gpu: &Gpu) -> Self {
                 let $ribbons = &Arc::new(Ribbons::new($gpu));
                 Self {
@@ -53,17 +51,18 @@ macro_rules! layers {
                 settings: &LayerSettings,
                 frame: &Frame<'_>,
             ) -> Result<(), GpuError> {
-                $(
+                $(if let Some(settings) = &settings.$name {
                     let what = concat!("preparing the layer of ", stringify!($name));
-                    let settings_of = settings.$name.as_ref();
-                    let layer = &mut self.$name;
-                    guarded(&frame.gpu.device, what, || layer.prepare(settings_of, frame))??;
-                )*
+                    let prepare = || self.$name.prepare(settings, frame);
+                    guarded(&frame.gpu.device, what, prepare)??;
+                })*
                 Ok(())
             }
 
-            pub fn draw(&self, draw: &Draw<'_>, pass: &mut wgpu::RenderPass<'_>) {
-                $(self.$name.draw(draw, pass);)*
+            pub fn draw(&self, settings: &LayerSettings, draw: &mut Draw<'_, '_>) {
+                $(if let Some(settings) = &settings.$name {
+                    self.$name.draw(settings, draw);
+                })*
             }
         }
 

@@ -4,7 +4,7 @@
 //! A segment is a ribbon of constant width on the screen, two triangles with soft edges. A point
 //! whose colour has alpha 0 ends a polyline, so that one buffer holds many of them.
 
-use super::context::{Gpu, Phase, Pipeline, Slot, wgsl};
+use super::context::{Gpu, Phase, Pipeline, Slot, wgsl, whole};
 use super::layer::{Draw, Frame, Layer};
 use crate::gpu::GpuError;
 use bytemuck::{Pod, Zeroable};
@@ -66,26 +66,21 @@ impl Lines {
     /// The twelve edges of `[-1, 1]^3`; the three that meet at the black corner in their axis'
     /// colour.
     pub fn cube(ink: [u8; 3]) -> Self {
-        let mut polylines = Vec::new();
-        for axis in 0..3 {
-            for corner in 0..4 {
-                let mut from = Vec3::NEG_ONE;
-                from[(axis + 1) % 3] = if corner & 1 == 0 { -1.0 } else { 1.0 };
-                from[(axis + 2) % 3] = if corner & 2 == 0 { -1.0 } else { 1.0 };
-                let mut to = from;
-                to[axis] = 1.0;
-                polylines.push(Polyline {
-                    points: vec![from, to],
-                    colour: if corner == 0 {
-                        with_alpha(AXES[axis], 255)
-                    } else {
-                        with_alpha(ink, 76)
-                    },
-                });
+        let edge = |(axis, corner): (usize, u32)| {
+            let mut from = Vec3::NEG_ONE;
+            from[(axis + 1) % 3] += 2.0 * (corner & 1) as f32;
+            from[(axis + 2) % 3] += (corner & 2) as f32;
+            Polyline {
+                points: vec![from, from + 2.0 * Vec3::AXES[axis]],
+                colour: match corner {
+                    0 => with_alpha(AXES[axis], 255),
+                    _ => with_alpha(ink, 76),
+                },
             }
-        }
+        };
+        let edges = (0..3).flat_map(|axis| (0..4).map(move |corner| (axis, corner)));
         Self {
-            polylines,
+            polylines: edges.map(edge).collect(),
             ribbon: Ribbon::EDGE,
         }
     }
@@ -132,9 +127,8 @@ impl Ribbons {
     /// Polylines of `count` [`LinePoint`]s in a buffer.
     pub fn strip(&self, gpu: &Gpu, points: &wgpu::Buffer, count: u32, ribbon: Ribbon) -> Strip {
         let ribbon = gpu.uniform(&ribbon);
-        let resources = [points, &ribbon].map(|b| b.as_entire_binding());
         Strip {
-            group: self.0.bind(gpu, &resources),
+            group: self.0.bind(gpu, &whole([points, &ribbon])),
             count,
         }
     }
@@ -142,31 +136,19 @@ impl Ribbons {
     /// Uploads polylines; `None` if they have no points.
     pub fn upload(&self, gpu: &Gpu, lines: &[Polyline], ribbon: Ribbon) -> Option<Strip> {
         let mut points = Vec::new();
-        for line in lines {
-            let colour = line.colour;
-            let corners = line.points.iter();
-            points.extend(corners.map(|&position| LinePoint { position, colour }));
+        for Polyline { points: of, colour } in lines {
+            let (of, colour) = (of.iter(), *colour);
+            points.extend(of.map(|&position| LinePoint { position, colour }));
             points.push(LinePoint::zeroed());
         }
         let count = points.len() as u32;
         (count > 1).then(|| self.strip(gpu, &gpu.storage(&points), count, ribbon))
     }
 
-    /// Draws the first `points` of a strip.
-    pub fn draw(
-        &self,
-        draw: &Draw<'_>,
-        pass: &mut wgpu::RenderPass<'_>,
-        strip: &Strip,
-        points: u32,
-    ) {
+    /// Draws at most the first `points` points of a strip.
+    pub fn draw(&self, draw: &mut Draw<'_, '_>, strip: &Strip, points: u32) {
         let segments = points.min(strip.count).saturating_sub(1);
-        self.0
-            .draw(pass, draw.detail.fine, &strip.group, 6 * segments);
-    }
-
-    pub fn draw_all(&self, draw: &Draw<'_>, pass: &mut wgpu::RenderPass<'_>, strip: &Strip) {
-        self.draw(draw, pass, strip, strip.count);
+        draw.vertices(&self.0, &strip.group, 6 * segments);
     }
 }
 
@@ -187,25 +169,22 @@ impl LineLayer {
 impl Layer for LineLayer {
     type Settings = Lines;
 
-    const WGSL: &'static str = wgsl!("common/scene", "common/line_point", "field/lines");
+    const WGSL: &'static str = wgsl!(scene, line_point => lines);
 
-    fn prepare(&mut self, lines: Option<&Lines>, frame: &Frame<'_>) -> Result<(), GpuError> {
-        if self.uploaded.as_ref().map(|(known, _)| known) != lines {
-            self.uploaded = lines.map(|lines| {
-                let strip = self
-                    .ribbons
-                    .upload(frame.gpu, &lines.polylines, lines.ribbon);
-                (lines.clone(), strip)
-            });
+    fn prepare(&mut self, lines: &Lines, frame: &Frame<'_>) -> Result<(), GpuError> {
+        if self.uploaded.as_ref().is_none_or(|(of, _)| of != lines) {
+            let Lines { polylines, ribbon } = lines;
+            let strip = self.ribbons.upload(frame.gpu, polylines, *ribbon);
+            self.uploaded = Some((lines.clone(), strip));
         }
         Ok(())
     }
 
-    fn draw(&self, draw: &Draw<'_>, pass: &mut wgpu::RenderPass<'_>) {
+    fn draw(&self, _: &Lines, draw: &mut Draw<'_, '_>) {
         if draw.phase == Phase::Blended
             && let Some((_, Some(strip))) = &self.uploaded
         {
-            self.ribbons.draw_all(draw, pass, strip);
+            self.ribbons.draw(draw, strip, u32::MAX);
         }
     }
 }

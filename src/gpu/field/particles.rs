@@ -5,8 +5,8 @@
 //! neighbourhoods with atomics, which are read back without waiting, and writes the points of the
 //! first particles' trails. Particles are drawn as discs, trails as polylines.
 
-use super::context::{Gpu, Kernel, Phase, Pipeline, Slot, wgsl};
-use super::globals::{Globals, Pane};
+use super::context::{Gpu, Kernel, Phase, Pipeline, Slot, wgsl, whole};
+use super::globals::Pane;
 use super::layer::{Draw, Frame, Layer};
 use super::lines::{LinePoint, Ribbon, Ribbons, Strip};
 use super::readback::staging;
@@ -57,9 +57,8 @@ impl Default for Particles {
     }
 }
 
-/// Radius of a disc in world units, of a moving particle and where it started.
-const RADIUS: f32 = 0.011;
-const RADIUS_AT_START: f32 = 0.007;
+/// Radius of a disc in world units: of a moving particle, and where it started.
+const RADIUS: [f32; 2] = [0.011, 0.007];
 /// Points per trail; the last one ends the polyline.
 const TRAIL: u32 = 96;
 /// Colours of a trail outside and inside a foreign neighbourhood.
@@ -131,7 +130,6 @@ mod gpu_data {
 /// What has become of the particles of a pane so far.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Tally {
-    /// Number of particles.
     pub(crate) particles: u32,
     /// Steps done, and steps in all.
     pub(crate) steps: [u32; 2],
@@ -157,14 +155,11 @@ pub(super) struct ParticleLayer {
     pipeline: Pipeline,
     ribbons: Arc<Ribbons>,
     uniform: wgpu::Buffer,
-    settings: Option<Particles>,
-    start: Option<Start>,
-    /// One per pane.
-    runs: Vec<Run>,
+    /// A run per pane, with what all of them start from.
+    runs: Option<(Start, Vec<Run>)>,
 }
 
-/// What a run starts from.
-#[derive(Clone, PartialEq)]
+#[derive(PartialEq)]
 struct Start {
     fields: u64,
     seeds: Arc<Vec<Vec3>>,
@@ -174,99 +169,111 @@ struct Start {
     trails: u32,
 }
 
+/// The particles of one pane.
+struct Run {
+    uniform: wgpu::Buffer,
+    counters: wgpu::Buffer,
+    advanced: wgpu::BindGroup,
+    drawn: wgpu::BindGroup,
+    trails: Strip,
+    staging: wgpu::Buffer,
+    /// A read-back in progress: the step that it belongs to, and whether it has arrived.
+    pending: Option<(u32, Arc<AtomicBool>)>,
+    done: u32,
+    tally: Tally,
+}
+
 impl ParticleLayer {
     pub fn new(gpu: &Gpu, ribbons: &Arc<Ribbons>) -> Self {
-        let advanced = [
-            Slot::ReadWrite,
-            Slot::Uniform,
-            Slot::ReadWrite,
-            Slot::ReadWrite,
-        ];
-        let drawn = [Slot::Read, Slot::Uniform];
+        use Slot::{Read, ReadWrite, Uniform};
+        let advanced = [ReadWrite, Uniform, ReadWrite, ReadWrite];
+        let drawn = [Read, Uniform];
         Self {
             kernel: Kernel::new(gpu, "field particles", Self::WGSL, &advanced),
             pipeline: Pipeline::new(gpu, "field discs", Self::WGSL, &drawn, Phase::Opaque),
             ribbons: ribbons.clone(),
             uniform: gpu.uniform(&gpu_data::Discs::zeroed()),
-            settings: None,
-            start: None,
-            runs: Vec::new(),
+            runs: None,
         }
+    }
+
+    /// Forgets all particles, so that the next ones start from their seeds.
+    pub fn clear(&mut self) {
+        self.runs = None;
     }
 
     /// Moves all particles back to where they started.
     pub fn restart(&mut self, gpu: &Gpu) {
-        if let Some(start) = &self.start {
-            let runs = self.runs.iter().map(|_| self.run(gpu, start));
-            self.runs = runs.collect();
+        if let Some((start, runs)) = self.runs.take() {
+            let runs = runs.iter().map(|_| self.run(gpu, &start)).collect();
+            self.runs = Some((start, runs));
         }
     }
 
     /// Takes up to `steps` more steps in every pane.
-    pub fn advance(&mut self, gpu: &Gpu, globals: &Globals, steps: u32) {
-        if let Some(start) = &self.start {
-            for (run, pane) in self.runs.iter_mut().zip(&globals.panes) {
+    pub fn advance(&mut self, gpu: &Gpu, panes: &[Pane], steps: u32) {
+        if let Some((start, runs)) = &mut self.runs {
+            for (run, pane) in runs.iter_mut().zip(panes) {
                 run.advance(gpu, &self.kernel, pane, start, steps);
             }
         }
     }
 
+    fn runs(&self) -> impl Iterator<Item = &Run> {
+        self.runs.iter().flat_map(|(_, runs)| runs)
+    }
+
     /// Whether steps are left to take.
     pub fn running(&self) -> bool {
-        self.runs.iter().any(|run| run.done < run.tally.steps[1])
+        self.runs().any(|run| run.done < run.tally.steps[1])
     }
 
     /// Whether all steps are taken and counted.
     pub fn settled(&self) -> bool {
-        self.runs.iter().all(Run::settled)
+        let mut tallies = self.runs().map(|run| &run.tally);
+        tallies.all(|tally| tally.steps[0] == tally.steps[1])
     }
 
     /// The latest counts of every pane. Never waits.
     pub fn tallies(&mut self, gpu: &Gpu) -> Vec<Tally> {
-        let runs = self.runs.iter_mut();
+        let runs = self.runs.iter_mut().flat_map(|(_, runs)| runs);
         runs.map(|run| run.count(gpu).clone()).collect()
     }
 
     fn run(&self, gpu: &Gpu, start: &Start) -> Run {
-        let particles = start.seeds.iter().map(|&seed| gpu_data::Particle {
+        let born = |&seed: &Vec3| gpu_data::Particle {
             position: seed,
             start: seed,
             region: gpu_data::UNBORN,
             ..Zeroable::zeroed()
-        });
-        let particles: Vec<gpu_data::Particle> = particles.collect();
-        let count = particles.len() as u32;
+        };
+        let mut particles: Vec<gpu_data::Particle> = start.seeds.iter().map(born).collect();
         let steps = start.integration.steps;
+        // Without particles there is nothing to do.
+        let done = if particles.is_empty() { steps } else { 0 };
         let tally = Tally {
-            particles: count,
-            steps: [0, steps],
+            particles: particles.len() as u32,
+            steps: [done, steps],
             ..Tally::default()
         };
+        // An empty buffer cannot be bound.
+        particles.resize(particles.len().max(1), Zeroable::zeroed());
+        let particles = gpu.storage(&particles);
+        let uniform = gpu.uniform(&gpu_data::Run::zeroed());
         let counters = gpu.storage(&[gpu_data::Counters::zeroed()]);
-        let device = (count > 0).then(|| {
-            let particles = gpu.storage(&particles);
-            let uniform = gpu.uniform(&gpu_data::Run::zeroed());
-            let trail_points = start.trails * TRAIL;
-            let trails = gpu.empty_storage::<LinePoint>(trail_points.max(2) as usize);
-            let advanced = [&particles, &uniform, &trails, &counters];
-            let drawn = [&particles, &self.uniform];
-            Buffers {
-                advanced: self
-                    .kernel
-                    .bind(gpu, &advanced.map(|b| b.as_entire_binding())),
-                drawn: self
-                    .pipeline
-                    .bind(gpu, &drawn.map(|b| b.as_entire_binding())),
-                trails: self.ribbons.strip(gpu, &trails, trail_points, Ribbon::BOLD),
-                uniform,
-            }
-        });
+        let points = start.trails * TRAIL;
+        let trails = gpu.empty_storage::<LinePoint>(points.max(1) as usize);
+        let advanced = whole([&particles, &uniform, &trails, &counters]);
+        let drawn = whole([&particles, &self.uniform]);
         Run {
-            done: if count == 0 { steps } else { 0 },
-            device,
+            advanced: self.kernel.bind(gpu, &advanced),
+            drawn: self.pipeline.bind(gpu, &drawn),
+            trails: self.ribbons.strip(gpu, &trails, points, Ribbon::BOLD),
+            staging: staging(&gpu.device, counters.size()),
+            uniform,
             counters,
-            staging: staging(&gpu.device, size_of::<gpu_data::Counters>() as u64),
             pending: None,
+            done,
             tally,
         }
     }
@@ -275,108 +282,62 @@ impl ParticleLayer {
 impl Layer for ParticleLayer {
     type Settings = Particles;
 
-    const WGSL: &'static str = wgsl!(
-        "common/scene",
-        "common/potential",
-        "common/line_point",
-        "field/particles"
-    );
+    const WGSL: &'static str = wgsl!(scene, potential, line_point => particles);
 
-    fn prepare(&mut self, settings: Option<&Particles>, frame: &Frame<'_>) -> Result<(), GpuError> {
-        let Frame { gpu, view, .. } = frame;
-        self.settings = settings.copied();
-        let Some(settings) = settings else {
-            self.start = None;
-            self.runs.clear();
-            return Ok(());
+    fn prepare(&mut self, settings: &Particles, frame: &Frame<'_>) -> Result<(), GpuError> {
+        let Frame {
+            gpu, globals, view, ..
+        } = frame;
+        let discs = gpu_data::Discs {
+            radius: RADIUS[usize::from(settings.at_start)],
+            flags: gpu_data::BY_TRAVERSAL
+                * u32::from(settings.colours == ParticleColours::Traversal)
+                | gpu_data::AT_START * u32::from(settings.at_start),
         };
-        gpu.write(&self.uniform, &[discs(settings)]);
+        gpu.write(&self.uniform, &[discs]);
         let half_gap = view.table.half_gap.get(view.target).copied();
         let start = Start {
-            fields: frame.globals.version,
+            fields: globals.version,
             seeds: view.seeds.clone(),
             integration: settings.integration,
             arrival: ARRIVAL * half_gap.unwrap_or_default(),
             trails: settings.trails.min(view.seeds.len() as u32),
         };
-        if self.start.as_ref() != Some(&start) {
-            let panes = frame.globals.panes.iter();
-            self.runs = panes.map(|_| self.run(gpu, &start)).collect();
-            self.start = Some(start);
+        if self.runs.as_ref().is_none_or(|(known, _)| *known != start) {
+            let panes = globals.panes.iter();
+            let runs = panes.map(|_| self.run(gpu, &start)).collect();
+            self.runs = Some((start, runs));
         }
         Ok(())
     }
 
-    fn draw(&self, draw: &Draw<'_>, pass: &mut wgpu::RenderPass<'_>) {
-        let (Some(settings), Some(start)) = (&self.settings, &self.start) else {
+    fn draw(&self, settings: &Particles, draw: &mut Draw<'_, '_>) {
+        let Some(run) = self.runs().nth(draw.pane) else {
             return;
         };
-        let run = self.runs.get(draw.pane);
-        let Some(device) = run.and_then(|run| run.device.as_ref()) else {
-            return;
-        };
-        let detail = draw.detail;
         match draw.phase {
             Phase::Opaque if settings.discs => {
                 // Seeds are in random order, so that the first ones are a fair sample.
-                let count = (start.seeds.len() as f32 * detail.points).ceil() as u32;
-                self.pipeline
-                    .draw(pass, detail.fine, &device.drawn, 3 * count);
+                let count = (run.tally.particles as f32 * draw.detail.points).ceil() as u32;
+                draw.vertices(&self.pipeline, &run.drawn, 3 * count);
             }
-            Phase::Blended if start.trails > 0 => {
-                let points = TRAIL * detail.strokes_of(start.trails);
-                self.ribbons.draw(draw, pass, &device.trails, points);
+            Phase::Opaque => {}
+            Phase::Blended => {
+                let trails = settings.trails.min(run.tally.particles);
+                let points = TRAIL * draw.detail.strokes_of(trails);
+                self.ribbons.draw(draw, &run.trails, points);
             }
-            _ => {}
         }
     }
-}
-
-fn discs(settings: &Particles) -> gpu_data::Discs {
-    let by_traversal = settings.colours == ParticleColours::Traversal;
-    let flags = [
-        (by_traversal, gpu_data::BY_TRAVERSAL),
-        (settings.at_start, gpu_data::AT_START),
-    ];
-    gpu_data::Discs {
-        radius: if settings.at_start {
-            RADIUS_AT_START
-        } else {
-            RADIUS
-        },
-        flags: flags
-            .iter()
-            .map(|(on, flag)| if *on { *flag } else { 0 })
-            .sum(),
-    }
-}
-
-/// The particles of one pane.
-struct Run {
-    /// `None` without particles.
-    device: Option<Buffers>,
-    counters: wgpu::Buffer,
-    staging: wgpu::Buffer,
-    /// A read-back in progress: the step that it belongs to, and whether it has arrived.
-    pending: Option<(u32, Arc<AtomicBool>)>,
-    done: u32,
-    tally: Tally,
-}
-
-struct Buffers {
-    uniform: wgpu::Buffer,
-    advanced: wgpu::BindGroup,
-    drawn: wgpu::BindGroup,
-    trails: Strip,
 }
 
 impl Run {
     fn advance(&mut self, gpu: &Gpu, kernel: &Kernel, pane: &Pane, start: &Start, steps: u32) {
         let rule = start.integration;
         let steps = steps.min(rule.steps - self.done);
-        let Some(device) = self.device.as_ref().filter(|_| steps > 0) else {
+        if steps == 0 {
             return;
-        };
+        }
         let content = gpu_data::Run {
             steps,
             first: self.done,
@@ -390,14 +351,10 @@ impl Run {
             alarm: TRAIL_COLOURS[1],
             padding: [0; 2],
         };
-        gpu.write(&device.uniform, &[content]);
+        gpu.write(&self.uniform, &[content]);
         let groups = [self.tally.particles.div_ceil(64), 1];
-        kernel.dispatch(gpu, &pane.group, &device.advanced, groups);
+        kernel.run(gpu, [&pane.group, &self.advanced], groups);
         self.done += steps;
-    }
-
-    fn settled(&self) -> bool {
-        self.device.is_none() || self.tally.steps[0] == self.tally.steps[1]
     }
 
     /// The latest counts that have been read back; asks for newer ones if there are any.
@@ -410,8 +367,8 @@ impl Run {
             self.staging.unmap();
         }
         if self.pending.is_none() && self.done > self.tally.steps[0] {
+            let size = self.staging.size();
             gpu.submit(|encoder| {
-                let size = self.staging.size();
                 encoder.copy_buffer_to_buffer(&self.counters, 0, &self.staging, 0, size);
             });
             let ready = Arc::new(AtomicBool::new(false));
@@ -426,20 +383,24 @@ impl Run {
     }
 
     fn update(&mut self, at: u32, counters: gpu_data::Counters) {
-        let [_, steps] = self.tally.steps;
+        let Tally {
+            particles,
+            steps: [_, steps],
+            ..
+        } = self.tally;
         // Nothing moves any more once all have arrived.
-        let over = counters.arrived == self.tally.particles;
+        let over = counters.arrived == particles;
         if over {
             self.done = steps;
         }
+        let mean = counters.clock as f32 / 256.0 / counters.arrived as f32;
         self.tally = Tally {
-            particles: self.tally.particles,
+            particles,
             steps: [if over { steps } else { at }, steps],
             arrived: counters.arrived,
             crossing: counters.crossing,
             traversals: counters.traversals,
-            mean_clock: (counters.arrived > 0)
-                .then(|| counters.clock as f32 / 256.0 / counters.arrived as f32),
+            mean_clock: (counters.arrived > 0).then_some(mean),
             histogram: counters.histogram.to_vec(),
         };
     }

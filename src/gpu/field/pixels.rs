@@ -45,12 +45,12 @@ pub struct Cloud<'a> {
 
 impl Cloud<'_> {
     /// Height times width.
-    pub fn pixels(&self) -> usize {
+    pub(crate) fn pixels(&self) -> usize {
         self.size[0] * self.size[1]
     }
 
     /// Whether every part has the size that it should; a cloud that is not whole is not drawn.
-    pub fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         let pixels = self.pixels();
         let needed = 12 * pixels as u64;
         let fits = |buffer: &wgpu::Buffer, offset: u64| {
@@ -76,7 +76,7 @@ impl Cloud<'_> {
     ///
     /// # Errors
     /// A device that fails.
-    pub fn read(
+    pub(super) fn read(
         &self,
         device: &wgpu::Device,
         queue: &wgpu::Queue,

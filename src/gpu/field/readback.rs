@@ -29,8 +29,11 @@ fn map(staging: &wgpu::Buffer) -> Receiver<Mapped> {
     receiver
 }
 
-fn failed(what: &'static str) -> impl Fn(String) -> GpuError {
-    move |reason| GpuError { what, reason }
+fn failed<E: ToString>(what: &'static str) -> impl Fn(E) -> GpuError {
+    move |error| GpuError {
+        what,
+        reason: error.to_string(),
+    }
 }
 
 /// Reads `size` bytes of a buffer from `offset` on. Waits for the device.
@@ -41,7 +44,6 @@ pub(super) fn read<T: bytemuck::AnyBitPattern + bytemuck::NoUninit>(
     offset: u64,
     size: u64,
 ) -> Result<Vec<T>, GpuError> {
-    let error = failed(READING);
     let staging = guarded(device, READING, || {
         let staging = staging(device, size);
         let mut encoder = device.create_command_encoder(&Default::default());
@@ -51,11 +53,10 @@ pub(super) fn read<T: bytemuck::AnyBitPattern + bytemuck::NoUninit>(
     })?;
     let mapped = map(&staging);
     let polled = device.poll(wgpu::PollType::wait_indefinitely());
-    polled.map_err(|e| error(e.to_string()))?;
-    let mapped = mapped.recv().map_err(|e| error(e.to_string()))?;
-    mapped.map_err(|e| error(e.to_string()))?;
-    let bytes = staging.get_mapped_range(..);
-    let bytes = bytes.map_err(|e| error(e.to_string()))?;
+    polled.map_err(failed(READING))?;
+    let mapped = mapped.recv().map_err(failed(READING))?;
+    mapped.map_err(failed(READING))?;
+    let bytes = staging.get_mapped_range(..).map_err(failed(READING))?;
     Ok(bytemuck::pod_collect_to_vec(&bytes))
 }
 
@@ -117,21 +118,18 @@ impl PictureReadback {
     /// # Errors
     /// A device that fails.
     pub(crate) fn wait(self) -> Result<Vec<u8>, GpuError> {
-        let error = failed(EXPORTING);
         loop {
             // Waiting within the driver would block other threads that draw in the meantime.
             let polled = self.device.poll(wgpu::PollType::Poll);
-            polled.map_err(|e| error(e.to_string()))?;
+            polled.map_err(failed(EXPORTING))?;
             match self.mapped.try_recv() {
-                Ok(mapped) => break mapped.map_err(|e| error(e.to_string()))?,
+                Ok(mapped) => break mapped.map_err(failed(EXPORTING))?,
                 Err(TryRecvError::Empty) => std::thread::sleep(Duration::from_millis(2)),
-                Err(TryRecvError::Disconnected) => {
-                    return Err(error("the device is lost".into()));
-                }
+                Err(lost) => return Err(failed(EXPORTING)(lost)),
             }
         }
         let mapped = self.staging.get_mapped_range(..);
-        let mapped = mapped.map_err(|e| error(e.to_string()))?;
+        let mapped = mapped.map_err(failed(EXPORTING))?;
         let row = 4 * self.size[0] as usize;
         let rows = mapped.chunks_exact(self.padded as usize);
         Ok(rows.flat_map(|bytes| &bytes[..row]).copied().collect())

@@ -3,7 +3,7 @@
 use super::context::{Gpu, Phase, SAMPLES};
 use super::globals::{self, Globals};
 use super::layer::{Detail, Draw, Frame};
-use super::layers::{LayerSettings, Layers, Scene};
+use super::layers::{Layers, Scene};
 use super::particles::Tally;
 use super::pixels::Cloud;
 use super::readback::PictureReadback;
@@ -83,6 +83,9 @@ impl Renderer {
         if !same_fields || (view.has_network() && !same_cloud) {
             self.globals.measure(view, cloud);
         }
+        if scene.layers.particles.is_none() {
+            self.layers.particles.clear();
+        }
         let frame = Frame {
             gpu: &self.gpu,
             view,
@@ -91,8 +94,8 @@ impl Renderer {
             brushed,
         };
         if let Err(error) = self.layers.prepare(&scene.layers, &frame) {
-            // Resources of a failed call cannot be used.
-            self.layers.prepare(&LayerSettings::default(), &frame)?;
+            // Layers may have kept resources of the failed call.
+            self.layers = Layers::new(&self.gpu);
             return Err(error);
         }
         self.shown = Some(Shown {
@@ -125,7 +128,7 @@ impl Renderer {
         guarded(&self.gpu.device, "advancing particles", || {
             self.layers
                 .particles
-                .advance(&self.gpu, &self.globals, steps);
+                .advance(&self.gpu, &self.globals.panes, steps);
         })?;
         Ok(true)
     }
@@ -213,13 +216,15 @@ impl Renderer {
                     pass.set_scissor_rect(left, 0, width, height);
                     pass.set_bind_group(0, &pane.group, &[]);
                     for phase in [Phase::Opaque, Phase::Blended] {
-                        let draw = Draw {
+                        let mut draw = Draw {
                             gpu: &self.gpu,
+                            view: &scene.view,
                             pane: index,
                             phase,
                             detail,
+                            pass: &mut pass,
                         };
-                        self.layers.draw(&draw, &mut pass);
+                        self.layers.draw(&scene.layers, &mut draw);
                     }
                 }
             });

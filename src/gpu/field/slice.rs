@@ -6,12 +6,14 @@
 //! halfway between two centroids is `(d_k - d_j) / (2 |mu_k - mu_j|)`. The fragment shader
 //! interpolates them and draws every line a constant number of pixels wide by their derivatives.
 
-use super::context::{Gpu, Kernel, Phase, Pipeline, Slot, wgsl};
+use super::context::{Gpu, Kernel, Phase, Pipeline, Slot, texture, wgsl, whole};
+use super::globals::Pane;
 use super::layer::{Draw, Frame, Layer};
 use super::lines::{Polyline, Ribbon, Ribbons, Strip, with_alpha};
 use crate::format::round_step;
 use crate::gpu::GpuError;
 use crate::vector_field::{Plane, Ranges};
+use bytemuck::Zeroable;
 use glam::Vec3;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -95,170 +97,139 @@ pub(super) struct SliceLayer {
     pipeline: Pipeline,
     ribbons: Arc<Ribbons>,
     uniform: wgpu::Buffer,
-    cut: Option<Cut>,
-}
-
-/// A plane's polygon in the cube, with the heat map of each pane.
-struct Cut {
-    key: Key,
-    triangles: u32,
-    panes: Vec<wgpu::BindGroup>,
-    /// The outline in a colour.
-    edge: ([u8; 3], Option<Strip>),
+    maps: Option<(Key, Vec<wgpu::BindGroup>)>,
+    outline: Option<Outline>,
 }
 
 /// What the heat maps depend on.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(PartialEq)]
 struct Key {
     fields: u64,
     plane: Plane,
     resolution: u32,
 }
 
+/// The polygon in which the plane cuts the cube, of three corners or more.
+struct Outline {
+    plane: Plane,
+    ink: [u8; 3],
+    corners: Vec<Vec3>,
+    buffer: wgpu::Buffer,
+    strip: Option<Strip>,
+}
+
 impl SliceLayer {
     pub fn new(gpu: &Gpu, ribbons: &Arc<Ribbons>) -> Self {
         let filled = [Slot::Uniform, Slot::Store(MAP), Slot::Store(CELLS)];
         let drawn = [Slot::Uniform, Slot::Texture, Slot::Texture, Slot::Read];
-        let empty: gpu_data::Slice = bytemuck::Zeroable::zeroed();
         Self {
             kernel: Kernel::new(gpu, "field slice map", Self::WGSL, &filled),
             pipeline: Pipeline::new(gpu, "field slice", Self::WGSL, &drawn, Phase::Blended),
             ribbons: ribbons.clone(),
-            uniform: gpu.uniform(&empty),
-            cut: None,
+            uniform: gpu.uniform(&gpu_data::Slice::zeroed()),
+            maps: None,
+            outline: None,
         }
     }
 
-    /// Computes the heat maps; the uniform is up to date. `outline` has three corners or more.
-    fn cut(&self, frame: &Frame<'_>, key: Key, outline: &[Vec3]) -> Cut {
-        let Frame { gpu, globals, .. } = frame;
-        let corners: Vec<[f32; 4]> = outline.iter().map(|p| p.extend(1.0).to_array()).collect();
-        let corners = gpu.storage(&corners);
-        let panes = globals.panes.iter().map(|pane| {
-            let map = texture(gpu, "field slice", key.resolution, MAP);
-            let cells = texture(gpu, "field cells", key.resolution, CELLS);
-            let [map, cells] = [&map, &cells].map(wgpu::BindingResource::TextureView);
-            let filled = [self.uniform.as_entire_binding(), map.clone(), cells.clone()];
-            let group = self.kernel.bind(gpu, &filled);
-            let groups = key.resolution.div_ceil(8);
-            self.kernel
-                .dispatch(gpu, &pane.group, &group, [groups, groups]);
-            let [uniform, corners] = [&self.uniform, &corners].map(|b| b.as_entire_binding());
-            self.pipeline.bind(gpu, &[uniform, map, cells, corners])
-        });
-        Cut {
-            panes: panes.collect(),
-            triangles: outline.len() as u32 - 2,
-            edge: self.edge(gpu, outline, frame.view.style.ink),
-            key,
-        }
-    }
-
-    fn edge(&self, gpu: &Gpu, outline: &[Vec3], ink: [u8; 3]) -> ([u8; 3], Option<Strip>) {
-        let line = Polyline {
-            points: outline.iter().chain(outline.first()).copied().collect(),
+    fn outline(&self, gpu: &Gpu, plane: Plane, ink: [u8; 3]) -> Option<Outline> {
+        let corners = plane.outline();
+        let edge = Polyline {
+            points: corners.iter().chain(corners.first()).copied().collect(),
             colour: with_alpha(ink, OUTLINE),
         };
-        (ink, self.ribbons.upload(gpu, &[line], Ribbon::EDGE))
+        (corners.len() >= 3).then(|| Outline {
+            plane,
+            ink,
+            buffer: gpu.points(&corners),
+            strip: self.ribbons.upload(gpu, &[edge], Ribbon::EDGE),
+            corners,
+        })
+    }
+
+    /// Computes the heat map of a pane; the uniform is up to date.
+    fn map(&self, gpu: &Gpu, pane: &Pane, outline: &Outline, size: u32) -> wgpu::BindGroup {
+        let views = [MAP, CELLS].map(|format| {
+            let usage = wgpu::TextureUsages::STORAGE_BINDING | wgpu::TextureUsages::TEXTURE_BINDING;
+            let texture = texture(&gpu.device, [size; 2], 1, format, usage);
+            texture.create_view(&Default::default())
+        });
+        let [map, cells] = views.each_ref().map(wgpu::BindingResource::TextureView);
+        let [uniform, corners] = whole([&self.uniform, &outline.buffer]);
+        let filled = [uniform.clone(), map.clone(), cells.clone()];
+        let filled = self.kernel.bind(gpu, &filled);
+        let groups = [size.div_ceil(8); 2];
+        self.kernel.run(gpu, [&pane.group, &filled], groups);
+        self.pipeline.bind(gpu, &[uniform, map, cells, corners])
     }
 }
 
 impl Layer for SliceLayer {
     type Settings = Slice;
 
-    const WGSL: &'static str = wgsl!(
-        "common/scene",
-        "common/potential",
-        "common/bilinear",
-        "field/slice"
-    );
+    const WGSL: &'static str = wgsl!(scene, potential, bilinear => slice);
 
-    fn prepare(&mut self, settings: Option<&Slice>, frame: &Frame<'_>) -> Result<(), GpuError> {
-        let view = frame.view;
-        let known = self.cut.take();
-        let (Some(settings), Some(plane)) = (settings, view.plane) else {
+    fn prepare(&mut self, settings: &Slice, frame: &Frame<'_>) -> Result<(), GpuError> {
+        let Frame {
+            gpu, globals, view, ..
+        } = frame;
+        let ink = view.style.ink;
+        let known = self.outline.take();
+        self.outline = view.plane.and_then(|plane| {
+            let known = known.filter(|known| known.plane == plane && known.ink == ink);
+            known.or_else(|| self.outline(gpu, plane, ink))
+        });
+        let Some(outline) = &self.outline else {
             return Ok(());
         };
-        let outline = plane.outline();
-        if outline.len() < 3 {
-            return Ok(());
-        }
-        let content = content(settings, &plane, &outline, frame.globals.ranges);
-        frame.gpu.write(&self.uniform, &[content]);
+        gpu.write(&self.uniform, &[content(settings, outline, globals.ranges)]);
         let key = Key {
-            fields: frame.globals.version,
-            plane,
+            fields: globals.version,
+            plane: outline.plane,
             resolution: view.resolution,
         };
-        let known = known.filter(|cut| cut.key == key);
-        let mut cut = known.unwrap_or_else(|| self.cut(frame, key, &outline));
-        if cut.edge.0 != view.style.ink {
-            cut.edge = self.edge(frame.gpu, &outline, view.style.ink);
+        if self.maps.as_ref().is_none_or(|(known, _)| *known != key) {
+            let map = |pane| self.map(gpu, pane, outline, view.resolution);
+            self.maps = Some((key, globals.panes.iter().map(map).collect()));
         }
-        self.cut = Some(cut);
         Ok(())
     }
 
-    fn draw(&self, draw: &Draw<'_>, pass: &mut wgpu::RenderPass<'_>) {
-        let Some(cut) = self.cut.as_ref().filter(|_| draw.phase == Phase::Blended) else {
-            return;
-        };
-        if let (_, Some(edge)) = &cut.edge {
-            self.ribbons.draw_all(draw, pass, edge);
-        }
-        if let Some(group) = cut.panes.get(draw.pane) {
-            self.pipeline
-                .draw(pass, draw.detail.fine, group, 3 * cut.triangles);
+    fn draw(&self, _: &Slice, draw: &mut Draw<'_, '_>) {
+        if draw.phase == Phase::Blended
+            && let Some(outline) = &self.outline
+            && let Some((_, maps)) = &self.maps
+            && let Some(map) = maps.get(draw.pane)
+        {
+            if let Some(strip) = &outline.strip {
+                self.ribbons.draw(draw, strip, u32::MAX);
+            }
+            let triangles = outline.corners.len() as u32 - 2;
+            draw.vertices(&self.pipeline, map, 3 * triangles);
         }
     }
 }
 
-fn content(settings: &Slice, plane: &Plane, outline: &[Vec3], ranges: Ranges) -> gpu_data::Slice {
-    let [centre, half] = plane.bounds(outline);
+fn content(settings: &Slice, outline: &Outline, ranges: Ranges) -> gpu_data::Slice {
+    let plane = &outline.plane;
+    let [centre, half] = plane.bounds(&outline.corners);
     let (quantity, iso_spacing, ramp_end) = match settings.quantity {
-        Quantity::Potential => {
-            let spacing = round_step(f64::from(ranges.phi) / 12.0);
-            (0, spacing as f32, ranges.phi)
-        }
+        Quantity::Potential => (0, round_step(f64::from(ranges.phi) / 12.0), ranges.phi),
         Quantity::Probability => (1, 0.1, 1.0),
         Quantity::Cells => (2, 1.0, 1.0),
         Quantity::Magnitude => (3, 0.25, 1.0),
     };
-    let marks = [
-        (settings.boundaries, gpu_data::BOUNDARIES),
-        (settings.iso_lines, gpu_data::ISO_LINES),
-        (settings.neighbourhood, gpu_data::NEIGHBOURHOOD),
-    ];
     gpu_data::Slice {
         origin: plane.point(centre),
         quantity,
         u: half.x * plane.u,
-        marks: marks
-            .iter()
-            .map(|(on, flag)| if *on { *flag } else { 0 })
-            .sum(),
+        marks: gpu_data::BOUNDARIES * u32::from(settings.boundaries)
+            | gpu_data::ISO_LINES * u32::from(settings.iso_lines)
+            | gpu_data::NEIGHBOURHOOD * u32::from(settings.neighbourhood),
         v: half.y * plane.v,
-        iso_spacing,
+        iso_spacing: iso_spacing as f32,
         opacity: settings.opacity,
         ramp_end,
         padding: [0; 2],
     }
-}
-
-fn texture(gpu: &Gpu, label: &str, edge: u32, format: wgpu::TextureFormat) -> wgpu::TextureView {
-    let texture = gpu.device.create_texture(&wgpu::TextureDescriptor {
-        label: Some(label),
-        size: wgpu::Extent3d {
-            width: edge,
-            height: edge,
-            depth_or_array_layers: 1,
-        },
-        mip_level_count: 1,
-        sample_count: 1,
-        dimension: wgpu::TextureDimension::D2,
-        format,
-        usage: wgpu::TextureUsages::STORAGE_BINDING | wgpu::TextureUsages::TEXTURE_BINDING,
-        view_formats: &[],
-    });
-    texture.create_view(&Default::default())
 }

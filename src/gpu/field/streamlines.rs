@@ -5,7 +5,8 @@
 //! turns back within one step (a sink or a saddle) and where it leaves the cube. It is faint at its
 //! tail and strong at its head.
 
-use super::context::{Gpu, Kernel, Phase, Slot, wgsl};
+use super::context::{Gpu, Kernel, Phase, Slot, wgsl, whole};
+use super::globals::Pane;
 use super::layer::{Draw, Frame, Layer};
 use super::lines::{LinePoint, Ribbon, Ribbons, Strip, with_alpha};
 use crate::gpu::GpuError;
@@ -53,12 +54,11 @@ mod gpu_data {
 pub(super) struct StreamlineLayer {
     kernel: Kernel,
     ribbons: Arc<Ribbons>,
-    traced: Option<Traced>,
+    traced: Option<(Key, Traced)>,
 }
 
 /// Streamlines on the device.
 struct Traced {
-    key: Key,
     lines: u32,
     /// A strip per pane; `None` if its field is not known between pixels.
     panes: Vec<Option<Strip>>,
@@ -83,15 +83,11 @@ impl StreamlineLayer {
         }
     }
 
-    fn trace(&self, frame: &Frame<'_>, key: Key) -> Traced {
-        let Frame { gpu, globals, .. } = frame;
+    fn trace(&self, gpu: &Gpu, panes: &[Pane], key: &Key) -> Traced {
         let seeds = shuffled(key.plane.lattice(key.per_edge, true));
-        let seeds: Vec<[f32; 4]> = seeds.iter().map(|p| p.extend(0.0).to_array()).collect();
         let lines = seeds.len() as u32;
-        if lines == 0 {
-            let panes = Vec::new();
-            return Traced { key, lines, panes };
-        }
+        let mut traced = Vec::new();
+        let seeds = (lines > 0).then(|| gpu.points(&seeds));
         let uniform = gpu.uniform(&gpu_data::Streamlines {
             u: key.plane.u,
             length: 2.0 * HALF_EDGE * 1.7 / key.per_edge as f32,
@@ -100,65 +96,53 @@ impl StreamlineLayer {
             colour: with_alpha(key.ink, HEAD),
             padding: [0; 3],
         });
-        let seeds = gpu.storage(&seeds);
-        let panes = globals.panes.iter().map(|pane| {
-            if pane.kind == FieldKind::Network {
-                return None;
-            }
-            let points = gpu.empty_storage::<LinePoint>((lines * POINTS) as usize);
-            let buffers = [&uniform, &seeds, &points].map(|b| b.as_entire_binding());
-            let group = self.kernel.bind(gpu, &buffers);
-            self.kernel
-                .dispatch(gpu, &pane.group, &group, [lines.div_ceil(64), 1]);
-            let strip = self
-                .ribbons
-                .strip(gpu, &points, lines * POINTS, Ribbon::FINE);
-            Some(strip)
-        });
-        let panes = panes.collect();
-        Traced { key, lines, panes }
+        for pane in panes {
+            let seeds = seeds.as_ref();
+            let seeds = seeds.filter(|_| pane.kind != FieldKind::Network);
+            traced.push(seeds.map(|seeds| {
+                let points = gpu.empty_storage::<LinePoint>((lines * POINTS) as usize);
+                let group = self.kernel.bind(gpu, &whole([&uniform, seeds, &points]));
+                let groups = [lines.div_ceil(64), 1];
+                self.kernel.run(gpu, [&pane.group, &group], groups);
+                self.ribbons
+                    .strip(gpu, &points, lines * POINTS, Ribbon::FINE)
+            }));
+        }
+        Traced {
+            lines,
+            panes: traced,
+        }
     }
 }
 
 impl Layer for StreamlineLayer {
     type Settings = Streamlines;
 
-    const WGSL: &'static str = wgsl!(
-        "common/scene",
-        "common/potential",
-        "common/line_point",
-        "field/streamlines"
-    );
+    const WGSL: &'static str = wgsl!(scene, potential, line_point => streamlines);
 
-    fn prepare(
-        &mut self,
-        settings: Option<&Streamlines>,
-        frame: &Frame<'_>,
-    ) -> Result<(), GpuError> {
-        let settings = settings.filter(|settings| settings.per_edge > 0);
-        let (Some(settings), Some(plane)) = (settings, frame.view.plane) else {
-            self.traced = None;
-            return Ok(());
-        };
-        let key = Key {
+    fn prepare(&mut self, settings: &Streamlines, frame: &Frame<'_>) -> Result<(), GpuError> {
+        let plane = frame.view.plane.filter(|_| settings.per_edge > 0);
+        let key = plane.map(|plane| Key {
             fields: frame.globals.version,
             plane,
             per_edge: settings.per_edge,
             ink: frame.view.style.ink,
-        };
-        if self.traced.as_ref().is_none_or(|traced| traced.key != key) {
-            self.traced = Some(self.trace(frame, key));
+        });
+        if self.traced.as_ref().map(|(known, _)| known) != key.as_ref() {
+            let trace = |key: &Key| self.trace(frame.gpu, &frame.globals.panes, key);
+            let traced = key.as_ref().map(trace);
+            self.traced = key.zip(traced);
         }
         Ok(())
     }
 
-    fn draw(&self, draw: &Draw<'_>, pass: &mut wgpu::RenderPass<'_>) {
+    fn draw(&self, _: &Streamlines, draw: &mut Draw<'_, '_>) {
         if draw.phase == Phase::Blended
-            && let Some(traced) = &self.traced
+            && let Some((_, traced)) = &self.traced
             && let Some(Some(strip)) = traced.panes.get(draw.pane)
         {
-            let points = POINTS * draw.detail.strokes_of(traced.lines);
-            self.ribbons.draw(draw, pass, strip, points);
+            let lines = draw.detail.strokes_of(traced.lines);
+            self.ribbons.draw(draw, strip, POINTS * lines);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The off-screen picture: colour and depth, with several samples per pixel or one.
 
-use super::context::{COLOUR, DEPTH};
+use super::context::{COLOUR, DEPTH, texture};
 use crate::gpu::{GpuError, guarded};
 
 /// Pixels of the largest picture: with four samples each, about 2.5 GiB on the device.
@@ -35,36 +35,22 @@ impl Target {
         guarded(device, what, || Self::allocate(device, size, samples))
     }
 
-    fn allocate(device: &wgpu::Device, [width, height]: [u32; 2], samples: u32) -> Self {
+    fn allocate(device: &wgpu::Device, size: [u32; 2], samples: u32) -> Self {
         let attachment = wgpu::TextureUsages::RENDER_ATTACHMENT;
-        let texture = |label, format, samples, usage| {
-            device.create_texture(&wgpu::TextureDescriptor {
-                label: Some(label),
-                size: wgpu::Extent3d {
-                    width,
-                    height,
-                    depth_or_array_layers: 1,
-                },
-                mip_level_count: 1,
-                sample_count: samples,
-                dimension: wgpu::TextureDimension::D2,
-                format,
-                usage,
-                view_formats: &[],
-            })
-        };
         let finished =
             attachment | wgpu::TextureUsages::TEXTURE_BINDING | wgpu::TextureUsages::COPY_SRC;
-        let colour = texture("field picture", COLOUR, 1, finished);
-        let whole = wgpu::TextureViewDescriptor::default();
+        let colour = texture(device, size, 1, COLOUR, finished);
+        let view = |format| {
+            let texture = texture(device, size, samples, format, attachment);
+            texture.create_view(&Default::default())
+        };
         Self {
-            size: [width, height],
+            size,
             samples,
-            view: colour.create_view(&whole),
+            view: colour.create_view(&Default::default()),
             colour,
-            multisampled: (samples > 1)
-                .then(|| texture("field samples", COLOUR, samples, attachment).create_view(&whole)),
-            depth: texture("field depth", DEPTH, samples, attachment).create_view(&whole),
+            multisampled: (samples > 1).then(|| view(COLOUR)),
+            depth: view(DEPTH),
         }
     }
 

@@ -82,15 +82,14 @@ fn evaluate(
     points: &[Vec3],
 ) -> Result<Vec<Vec<Vector>>, GpuError> {
     let gpu = Gpu::new(device, queue, &globals::SLOTS);
-    let kernel = arrows::kernel(&gpu);
+    let layer = arrows::ArrowLayer::new(&gpu);
     let mut globals = globals::Globals::new(&gpu);
     globals.set_fields(&gpu, view);
-    let at: Vec<[f32; 4]> = points.iter().map(|p| p.extend(0.0).to_array()).collect();
-    let at = gpu.storage(&at);
+    let at = gpu.points(points);
     let panes = globals.panes.iter().map(|pane| {
         let count = points.len() as u32;
         let vectors = guarded(device, "evaluating the field", || {
-            arrows::evaluate(&gpu, &kernel, &pane.group, &at, count)
+            layer.evaluate(&gpu, &pane.group, &at, count)
         })?;
         readback::read(device, queue, &vectors, 0, vectors.size())
     });

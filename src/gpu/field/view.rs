@@ -45,7 +45,7 @@ pub struct FieldView {
 
 impl FieldView {
     /// The field of a pane.
-    pub fn field(&self, kind: FieldKind) -> VectorField<'_> {
+    pub(crate) fn field(&self, kind: FieldKind) -> VectorField<'_> {
         VectorField {
             table: &self.table,
             potential: self.potential,
@@ -67,7 +67,7 @@ impl FieldView {
     }
 
     /// Whether a pane shows the network's velocity, which is known only at the photo's pixels.
-    pub fn has_network(&self) -> bool {
+    pub(crate) fn has_network(&self) -> bool {
         self.panes.contains(&FieldKind::Network)
     }
 }

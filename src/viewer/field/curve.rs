@@ -8,7 +8,7 @@ use crate::potential::Potential;
 use crate::vector_field::{CentroidTable, CurvePoint, GradientCurve, VectorField};
 use crate::viewer::theme::{ACCENT, GRID};
 use eframe::egui::{self, Color32, RichText, Ui};
-use egui_plot::{Legend, Line, LineStyle, Plot, PlotPoint, PlotPoints, Points, Text, VLine};
+use egui_plot::{Legend, Line, LineStyle, Plot, PlotPoint, Points, Text, VLine};
 use std::sync::Arc;
 
 /// Temperatures whose curves are drawn faintly for comparison, and the points of each.
@@ -16,7 +16,6 @@ const OTHERS: [f64; 3] = [1.0, 2.0, 4.0];
 const COARSE: usize = 60;
 const VANILLA: Color32 = Color32::from_rgb(236, 140, 70);
 
-/// Draws the panel.
 pub(super) fn show(
     lab: &mut FieldLab,
     ui: &mut Ui,
@@ -70,20 +69,9 @@ pub(super) fn show(
         ))
         .monospace(),
     );
-    let line = |of: fn(&CurvePoint) -> f64| -> PlotPoints<'_> {
-        curve
-            .points
-            .iter()
-            .map(|p| [p.distance, of(p)])
-            .collect::<Vec<_>>()
-            .into()
-    };
+    let legend = Legend::default().position(egui_plot::Corner::LeftTop);
     Plot::new("field curve plot")
-        .legend(
-            Legend::default()
-                .position(egui_plot::Corner::LeftTop)
-                .text_style(egui::TextStyle::Small),
-        )
+        .legend(legend.text_style(egui::TextStyle::Small))
         .x_axis_label("distance to the centroid |x − μ|")
         .y_axis_label("|f|")
         .include_y(0.0)
@@ -94,40 +82,28 @@ pub(super) fn show(
         .set_margin_fraction(egui::vec2(0.02, 0.08))
         .show(ui, |plot| {
             for (temperature, other) in &others {
-                let points: Vec<[f64; 2]> = other
-                    .points
-                    .iter()
-                    .map(|p| [p.distance, p.reshaped])
-                    .collect();
                 let name = format!("reshaped, temperature {temperature}");
+                let line = Line::new(name, line(other, |p| p.reshaped));
                 let faint = ACCENT.gamma_multiply(0.45);
-                plot.line(
-                    Line::new(name, points)
-                        .color(faint)
-                        .style(LineStyle::dotted_dense()),
-                );
+                plot.line(line.color(faint).style(LineStyle::dotted_dense()));
             }
-            plot.line(
-                Line::new("reshaped", line(|p| p.reshaped))
-                    .color(ACCENT)
-                    .width(2.5),
-            );
-            plot.line(
-                Line::new("vanilla", line(|p| p.vanilla))
-                    .color(VANILLA)
-                    .width(2.5),
-            );
+            let reshaped = Line::new("reshaped", line(&curve, |p| p.reshaped));
+            plot.line(reshaped.color(ACCENT).width(2.5));
+            let vanilla = Line::new("vanilla", line(&curve, |p| p.vanilla));
+            plot.line(vanilla.color(VANILLA).width(2.5));
             let grey = Color32::from_gray(140);
-            plot.vline(
-                VLine::new("", boundary.distance)
-                    .color(grey)
-                    .style(LineStyle::dashed_loose()),
-            );
-            let marked: PlotPoints<'_> = vec![[peak.distance, peak.reshaped]].into();
-            plot.points(Points::new("", marked).radius(5.0).color(ACCENT));
+            let end = VLine::new("", boundary.distance).color(grey);
+            plot.vline(end.style(LineStyle::dashed_loose()));
+            let marked = Points::new("", vec![[peak.distance, peak.reshaped]]);
+            plot.points(marked.radius(5.0).color(ACCENT));
             // A label in the plot rather than in the legend, which would hide the start of the curves.
             let low = PlotPoint::new(boundary.distance, 0.25 * peak.reshaped);
             let label = RichText::new("decision boundary ").small();
             plot.text(Text::new("", low, label).anchor(egui::Align2::RIGHT_CENTER));
         });
+}
+
+fn line(curve: &GradientCurve, of: fn(&CurvePoint) -> f64) -> Vec<[f64; 2]> {
+    let points = curve.points.iter();
+    points.map(|p| [p.distance, of(p)]).collect()
 }

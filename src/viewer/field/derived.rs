@@ -63,14 +63,16 @@ pub(super) struct Derived {
     curve: Option<(CurveKey, GradientCurve)>,
 }
 
+/// Kind, number and random seed of starting points.
+type SeedKey = (Source, u32, u64);
+
 #[derive(PartialEq)]
-struct SeedKey {
-    seeding: Seeding,
-    count: u32,
-    seed: u64,
-    sphere: Option<(Vec3, f32)>,
-    plane: Option<Plane>,
-    photo: Option<u64>,
+enum Source {
+    Cube,
+    Sphere(Vec3, f32),
+    Slice(Plane),
+    /// The number of the photo.
+    Photo(Option<u64>),
 }
 
 #[derive(PartialEq)]
@@ -131,7 +133,6 @@ impl Derived {
         Some(curve)
     }
 
-    /// Where particles start.
     fn seeds(
         &mut self,
         settings: &FieldSettings,
@@ -140,33 +141,28 @@ impl Derived {
         input: &FieldInput<'_>,
     ) -> Arc<Vec<Vec3>> {
         let photo = input.cloud.as_ref();
-        let seeding = settings.seeding;
-        let centre = table.point(settings.target);
-        let of_photo = photo.filter(|_| seeding == Seeding::Photo);
-        let key = SeedKey {
-            seeding,
-            count: settings.count,
-            seed: settings.seed,
-            sphere: (seeding == Seeding::Sphere).then_some((centre, settings.sphere)),
-            plane: (seeding == Seeding::Slice).then_some(plane),
-            photo: of_photo.map(|cloud| cloud.photo),
+        let source = match settings.seeding {
+            Seeding::Cube => Source::Cube,
+            Seeding::Sphere => Source::Sphere(table.point(settings.target), settings.sphere),
+            Seeding::Slice => Source::Slice(plane),
+            Seeding::Photo => Source::Photo(photo.map(|cloud| cloud.photo)),
         };
+        let key = (source, settings.count, settings.seed);
         if let Some((_, seeds)) = self.seeds.as_ref().filter(|(old, _)| *old == key) {
             return seeds.clone();
         }
-        let count = settings.count as usize;
-        let seeds = match seeding {
-            Seeding::Cube => seeds::cube(count, settings.seed),
-            Seeding::Sphere => seeds::sphere(count, settings.seed, centre, settings.sphere),
-            Seeding::Slice => seeds::slice(count, settings.seed, &plane),
-            Seeding::Photo => seeds::photo(photo.map_or(&[], |cloud| cloud.source), count),
-        };
-        let seeds = Arc::new(seeds);
+        let (source, count, seed) = &key;
+        let count = *count as usize;
+        let seeds = Arc::new(match source {
+            Source::Cube => seeds::cube(count, *seed),
+            Source::Sphere(centre, radius) => seeds::sphere(count, *seed, *centre, *radius),
+            Source::Slice(plane) => seeds::slice(count, *seed, plane),
+            Source::Photo(_) => seeds::photo(photo.map_or(&[], |cloud| cloud.source), count),
+        });
         self.seeds = Some((key, seeds.clone()));
         seeds
     }
 
-    /// The whole scene.
     pub(super) fn scene(
         &mut self,
         settings: &FieldSettings,

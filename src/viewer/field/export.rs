@@ -9,7 +9,6 @@ use crate::vector_field::{CentroidTable, FieldKind, GradientCurve};
 use crate::viewer::theme::GRID;
 use eframe::egui::{self, Ui};
 
-/// Draws the buttons.
 pub(super) fn controls(lab: &mut FieldLab, ui: &mut Ui, input: &FieldInput<'_>) {
     group(ui, "Export", "", None, |ui| {
         ui.horizontal(|ui| {
@@ -65,80 +64,48 @@ fn curve_csv(curve: &GradientCurve) -> String {
 /// A line per class: its centroid, its distance and probability at the picked point (or at the
 /// cube's centre), and the point and the fields there, which are the same in every line.
 fn class_csv(lab: &FieldLab, table: &CentroidTable, input: &FieldInput<'_>) -> String {
+    let header = "class name target mu_red mu_green mu_blue half_gap distance probability x_red \
+                  x_green x_blue phi vanilla correction reshaped";
+    let mut text = csv::line(header.split(' '));
     let x = lab.picked.unwrap_or_default().as_dvec3();
     let field = lab.field(table);
     let (here, _) = field.at(x);
-    let length = |kind| field.of_kind(kind).at(x).1.length();
-    let shared = [
-        x.x,
-        x.y,
-        x.z,
-        here.phi,
-        length(FieldKind::Reconstructive),
-        length(FieldKind::Correction),
-        length(FieldKind::Reshaped),
-    ];
-    let mut out = csv::line([
-        "class",
-        "name",
-        "target",
-        "mu_red",
-        "mu_green",
-        "mu_blue",
-        "half_gap",
-        "distance",
-        "probability",
-        "x_red",
-        "x_green",
-        "x_blue",
-        "phi",
-        "vanilla",
-        "correction",
-        "reshaped",
-    ]);
+    let [vanilla, correction, reshaped, _] =
+        FieldKind::ALL.map(|kind| field.of_kind(kind).at(x).1.length());
+    let shared = [x.x, x.y, x.z, here.phi, vanilla, correction, reshaped];
     for (k, mu) in table.points.iter().enumerate() {
-        let own = [
-            mu.x,
-            mu.y,
-            mu.z,
-            f64::from(table.half_gap[k]),
-            x.distance(*mu),
-            here.probability[k],
-        ];
-        let words = [
-            k.to_string(),
-            class_name(&lab.settings, input, k),
-            u8::from(k == lab.settings.target).to_string(),
-        ];
+        let gap = f64::from(table.half_gap[k]);
+        let own = [mu.x, mu.y, mu.z, gap, x.distance(*mu), here.probability[k]];
+        let name = class_name(&lab.settings, input, k);
+        let target = u8::from(k == lab.settings.target).to_string();
         let numbers = own.into_iter().chain(shared).map(|n| n.to_string());
-        out += &csv::line(words.into_iter().chain(numbers));
+        text += &csv::line([k.to_string(), name, target].into_iter().chain(numbers));
     }
-    out
+    text
 }
 
 /// A line per pane: the counts of its particles.
 fn tally_csv<'a>(runs: impl Iterator<Item = (FieldKind, &'a Tally)>) -> String {
-    let mut out = csv::line([
-        "field",
-        "particles",
-        "steps",
-        "arrived",
-        "crossing",
-        "traversals",
-        "mean_arrival_s",
-    ]);
+    let header = "field particles steps arrived crossing traversals mean_arrival_s";
+    let mut text = csv::line(header.split(' '));
     for (kind, tally) in runs {
-        let clock = tally.mean_clock.map_or(String::new(), |s| s.to_string());
+        let Tally {
+            arrived,
+            crossing,
+            traversals,
+            ..
+        } = tally;
         let counts = [
-            tally.particles,
-            tally.steps[0],
-            tally.arrived,
-            tally.crossing,
-            tally.traversals,
+            &tally.particles,
+            &tally.steps[0],
+            arrived,
+            crossing,
+            traversals,
         ];
         let counts = counts.map(|count| count.to_string());
+        let clock = tally.mean_clock.map_or(String::new(), |s| s.to_string());
         let name = kind_name(kind).to_owned();
-        out += &csv::line(std::iter::once(name).chain(counts).chain([clock]));
+        text += &csv::line(std::iter::once(name).chain(counts).chain([clock]));
     }
-    out
+    text
 }

@@ -18,11 +18,9 @@ pub(crate) struct FieldInput<'a> {
     pub(crate) cloud: Option<Cloud<'a>>,
     /// For each pixel whether it is brushed; empty if none is.
     pub(crate) brushed: &'a Arc<Vec<bool>>,
-    /// Pinned pixels.
     pub(crate) pins: &'a [Pin<'a>],
 }
 
-/// A pinned pixel.
 pub(crate) struct Pin<'a> {
     /// Its index in row-major order.
     pub(crate) pixel: usize,
@@ -36,7 +34,6 @@ pub(crate) struct Pin<'a> {
 pub(crate) struct Export {
     /// The file name to propose.
     pub(crate) name: String,
-    /// Its contents.
     pub(crate) contents: Contents,
 }
 
@@ -51,7 +48,6 @@ impl Export {
 
 /// The contents of a file.
 pub(crate) enum Contents {
-    /// Text.
     Text(String),
     /// A picture that is still being copied from the device, to become a PNG.
     Picture(PictureReadback),
@@ -96,7 +92,6 @@ pub(super) fn class_name(settings: &FieldSettings, input: &FieldInput<'_>, class
     }
 }
 
-/// A field's name.
 pub(super) fn kind_name(kind: FieldKind) -> &'static str {
     match kind {
         FieldKind::Reconstructive => "vanilla: μ − x",

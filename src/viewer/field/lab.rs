@@ -13,7 +13,8 @@ use crate::vector_field::{CentroidTable, VectorField};
 use eframe::egui::Pos2;
 use glam::Vec3;
 
-/// The panel of the vector field.
+/// The panel of the vector field. Nothing is compiled or allocated on a device before it is visible.
+#[derive(Default)]
 pub(crate) struct FieldLab {
     /// What has been chosen; may be replaced at any time, for instance by stored settings.
     pub(crate) settings: FieldSettings,
@@ -24,8 +25,7 @@ pub(crate) struct FieldLab {
     pub(super) inset: Inset,
     /// An error that keeps the picture from being drawn.
     pub(super) failed: Option<String>,
-    /// Particles run.
-    pub(super) playing: bool,
+    pub(super) paused: bool,
     /// Particles run as fast as they can, regardless of `FieldSettings::speed`.
     pub(super) hurry: bool,
     /// The camera turns to the slice in the next frame.
@@ -53,34 +53,10 @@ pub(super) enum Drag {
     Brush(usize, Pos2),
 }
 
-impl Default for FieldLab {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl FieldLab {
-    /// A panel with default settings. Nothing is compiled or allocated on a device before it is
-    /// visible.
+    /// A panel with default settings.
     pub(crate) fn new() -> Self {
-        Self {
-            settings: FieldSettings::default(),
-            derived: Derived::default(),
-            picture: Picture::default(),
-            quality: Quality::default(),
-            motion: Motion::default(),
-            inset: Inset::default(),
-            failed: None,
-            playing: true,
-            hurry: false,
-            face_slice: false,
-            wants_figure: false,
-            drag: None,
-            picked: None,
-            highlighted: None,
-            settled: false,
-            pending: FieldOutput::default(),
-        }
+        Self::default()
     }
 
     /// Sets a ready-made view. Its particles run to their end at once, so that
@@ -100,7 +76,7 @@ impl FieldLab {
         preset.apply(&mut self.settings);
         self.face_slice = self.settings.layers.slice.shown;
         self.picked = None;
-        self.playing = true;
+        self.paused = false;
         self.settled = false;
     }
 

@@ -7,7 +7,6 @@ use crate::gpu::field::{Quantity, Scene};
 use crate::viewer::theme::GRID;
 use eframe::egui::{self, Align2, Color32, FontId, Mesh, Pos2, Rect, Ui};
 
-/// Size of a bar.
 const BAR: [f32; 2] = [180.0, 10.0];
 /// Height of a bar with its title and ticks.
 const ROW: f32 = 48.0;
@@ -35,42 +34,29 @@ pub(super) fn show(lab: &FieldLab, ui: &Ui, scene: &Scene, area: Rect) -> Rect {
     if quantity == Some(Quantity::Probability) {
         bars.push(linear("p of the target", 1.0));
     }
-    let ramp = scene
-        .view
-        .style
-        .ramp
-        .map(|[r, g, b]| Color32::from_rgb(r, g, b));
+    let ramp = scene.view.style.ramp;
+    let ramp = ramp.map(|[r, g, b]| Color32::from_rgb(r, g, b));
     let [width, height] = BAR;
+    let (painter, ink) = (ui.painter(), ui.visuals().text_color());
+    let font = FontId::proportional(11.0);
     for (i, bar) in bars.into_iter().enumerate() {
         let left = area.right() - width - 3.0 * GRID;
         let top = area.bottom() - ROW * (i + 1) as f32 - GRID;
-        let place = Rect::from_min_size(egui::pos2(left, top), egui::vec2(width, ROW - 4.0));
+        let corner = egui::pos2(left, top);
+        let place = Rect::from_min_size(corner, egui::vec2(width, ROW - 4.0));
         let behind = place.expand2(egui::vec2(1.5 * GRID, 2.0));
-        ui.painter()
-            .rect_filled(behind, 4.0, backdrop(ui.visuals()));
+        painter.rect_filled(behind, 4.0, backdrop(ui.visuals()));
         all = all.union(behind);
-        let ink = ui.visuals().text_color();
-        let font = FontId::proportional(11.0);
-        ui.painter().text(
-            place.left_top(),
-            Align2::LEFT_TOP,
-            bar.title,
-            font.clone(),
-            ink,
-        );
-        let strip = Rect::from_min_size(
-            place.left_top() + egui::vec2(0.0, 16.0),
-            egui::vec2(width, height),
-        );
-        ui.painter().add(gradient(strip, &ramp));
+        painter.text(corner, Align2::LEFT_TOP, bar.title, font.clone(), ink);
+        let below = corner + egui::vec2(0.0, 16.0);
+        let strip = Rect::from_min_size(below, egui::vec2(width, height));
+        painter.add(gradient(strip, &ramp));
+        let bottom = strip.bottom();
         for (share, text) in bar.ticks {
             let x = strip.left() + share * width;
-            let line = egui::Stroke::new(1.0, ink);
-            ui.painter()
-                .vline(x, strip.bottom()..=strip.bottom() + 3.0, line);
-            let at = Pos2::new(x, strip.bottom() + 3.0);
-            ui.painter()
-                .text(at, Align2::CENTER_TOP, text, font.clone(), ink);
+            painter.vline(x, bottom..=bottom + 3.0, egui::Stroke::new(1.0, ink));
+            let at = Pos2::new(x, bottom + 3.0);
+            painter.text(at, Align2::CENTER_TOP, text, font.clone(), ink);
         }
     }
     all

@@ -15,7 +15,6 @@ const NAMES: usize = 48;
 /// Length of the axis gizmo's arms, in points.
 const ARM: f32 = 26.0;
 
-/// Draws all of it.
 pub(super) fn show(
     lab: &mut FieldLab,
     ui: &mut Ui,
@@ -134,7 +133,7 @@ fn names(
     }
     candidates.sort_by(|a, b| a.priority.total_cmp(&b.priority));
     let mut used = vec![heading];
-    let shadow = ui.visuals().extreme_bg_color;
+    let shadow = ui.visuals().extreme_bg_color.gamma_multiply(0.66);
     for name in candidates.into_iter().take(4 * NAMES) {
         if used.len() > NAMES {
             break;
@@ -150,11 +149,8 @@ fn names(
         if used.iter().any(|other| other.intersects(margin)) {
             continue;
         }
-        painter.rect_filled(
-            place.expand2(egui::vec2(3.0, 0.0)),
-            3.0,
-            shadow.gamma_multiply(0.66),
-        );
+        let behind = place.expand2(egui::vec2(3.0, 0.0));
+        painter.rect_filled(behind, 3.0, shadow);
         painter.galley(place.min, galley, name.colour);
         used.push(place);
     }
@@ -260,12 +256,8 @@ fn picked(lab: &FieldLab, ui: &Ui, pane: Rect) {
     };
     let painter = ui.painter().with_clip_rect(pane);
     let ink = ui.visuals().strong_text_color();
-    painter.circle_stroke(
-        at,
-        5.0,
-        egui::Stroke::new(3.0, ui.visuals().extreme_bg_color),
-    );
-    painter.circle_stroke(at, 5.0, egui::Stroke::new(1.5, ink));
+    painter.circle_stroke(at, 5.0, (3.0, ui.visuals().extreme_bg_color));
+    painter.circle_stroke(at, 5.0, (1.5, ink));
 }
 
 /// The axes at the lower left; a click on the end of an arm looks along that axis.

@@ -34,8 +34,22 @@ pub(super) struct Picture {
 
 struct Drawn {
     blit: Blit,
+    /// The renderer's texture.
+    view: wgpu::TextureView,
     picture: BlitPicture,
     frame: Frame,
+}
+
+impl Drawn {
+    fn new(gpu: &RenderState, view: &wgpu::TextureView, frame: Frame) -> Result<Self, GpuError> {
+        let blit = Blit::new(&gpu.device, gpu.target_format)?;
+        Ok(Self {
+            picture: blit.picture(&gpu.device, view, frame.exact)?,
+            blit,
+            view: view.clone(),
+            frame,
+        })
+    }
 }
 
 /// Copies the picture within egui's own pass.
@@ -132,27 +146,15 @@ impl Picture {
             return Ok(());
         }
         let view = renderer.draw(frame.size, frame.scale, frame.detail)?;
-        let same = drawn.is_some_and(|drawn| {
-            // The renderer keeps its texture as long as size and samples stay.
-            drawn.size == frame.size
-                && drawn.exact == frame.exact
-                && drawn.detail.fine == frame.detail.fine
-        });
-        self.drawn = Some(match self.drawn.take() {
-            Some(drawn) if same => Drawn { frame, ..drawn },
-            before => {
-                let blit = match before {
-                    Some(drawn) => drawn.blit,
-                    None => Blit::new(&gpu.device, gpu.target_format)?,
-                };
-                let picture = blit.picture(&gpu.device, view, frame.exact)?;
-                Drawn {
-                    blit,
-                    picture,
-                    frame,
-                }
-            }
-        });
+        let mut drawn = match self.drawn.take() {
+            Some(drawn) => drawn,
+            None => Drawn::new(gpu, view, frame)?,
+        };
+        if drawn.view != *view || drawn.frame.exact != frame.exact {
+            drawn.view = view.clone();
+            drawn.picture = drawn.blit.picture(&gpu.device, view, frame.exact)?;
+        }
+        self.drawn = Some(Drawn { frame, ..drawn });
         Ok(())
     }
 

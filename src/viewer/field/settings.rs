@@ -73,9 +73,7 @@ pub(crate) struct FieldSettings {
     pub(crate) models_table: bool,
     /// Number of classes N, 2..=1000.
     pub(crate) classes: usize,
-    /// The target class.
     pub(crate) target: usize,
-    /// The potential `Phi`.
     pub(crate) potential: Potential,
     /// The annealed target `v - t grad Phi` instead of the static one.
     pub(crate) annealed: bool,
@@ -85,21 +83,16 @@ pub(crate) struct FieldSettings {
     pub(crate) compare: bool,
     /// The field of a single pane.
     pub(crate) kind: FieldKind,
-    /// The camera.
     pub(crate) camera: Camera,
     /// Names beside centroids.
     pub(crate) labels: bool,
-    /// The visible things.
     pub(crate) layers: Layers,
-    /// Where the slice lies.
     pub(crate) cut: Cut,
     /// Coordinate of a slice that is perpendicular to an axis.
     pub(crate) slice_at: f32,
     /// What counts as a neighbourhood.
     pub(crate) neighbourhood: Neighbourhood,
-    /// Number of particles.
     pub(crate) count: u32,
-    /// Where particles start.
     pub(crate) seeding: Seeding,
     /// Radius of the sphere on which particles may start.
     pub(crate) sphere: f32,
@@ -109,7 +102,6 @@ pub(crate) struct FieldSettings {
     pub(crate) speed: u32,
     /// Show the photo beside its points.
     pub(crate) inset: bool,
-    /// Show the gradient curve.
     pub(crate) curve: bool,
     /// The class towards which the curve goes; by default the nearest one.
     pub(crate) towards: Option<usize>,

@@ -5,11 +5,12 @@ use eframe::egui;
 
 /// The colours of a view in a theme.
 pub(super) fn style(visuals: &egui::Visuals) -> Style {
-    let rgb = |c: egui::Color32| [c.r(), c.g(), c.b()];
+    let opaque = |c: egui::Color32| [c.r(), c.g(), c.b()];
+    let ramp = if visuals.dark_mode { DARK } else { LIGHT };
     Style {
-        background: rgb(visuals.extreme_bg_color),
-        ink: rgb(visuals.strong_text_color()),
-        ramp: if visuals.dark_mode { DARK } else { LIGHT },
+        background: opaque(visuals.extreme_bg_color),
+        ink: opaque(visuals.strong_text_color()),
+        ramp: ramp.map(rgb),
     }
 }
 
@@ -20,37 +21,22 @@ pub(super) fn backdrop(visuals: &egui::Visuals) -> egui::Color32 {
 
 /// The colour of a pin and its trajectory.
 pub(super) fn pin_colour(index: usize) -> [u8; 3] {
-    const COLOURS: [[u8; 3]; 6] = [
-        [244, 180, 64],
-        [88, 140, 236],
-        [226, 96, 130],
-        [92, 190, 140],
-        [170, 120, 226],
-        [235, 128, 74],
-    ];
-    COLOURS[index % COLOURS.len()]
+    const COLOURS: [u32; 6] = [0xf4b440, 0x588cec, 0xe26082, 0x5cbe8c, 0xaa78e2, 0xeb804a];
+    rgb(COLOURS[index % COLOURS.len()])
 }
 
 /// From near the background to bright: dim violet, through magenta and coral, to pale yellow.
-const DARK: [[u8; 3]; 8] = [
-    [44, 40, 74],
-    [74, 52, 124],
-    [116, 62, 150],
-    [164, 72, 152],
-    [208, 88, 132],
-    [238, 122, 104],
-    [250, 172, 96],
-    [252, 228, 144],
+const DARK: [u32; 8] = [
+    0x2c284a, 0x4a347c, 0x743e96, 0xa44898, 0xd05884, 0xee7a68, 0xfaac60, 0xfce490,
 ];
 
 /// From near white to dark: the same hues in the opposite order of lightness.
-const LIGHT: [[u8; 3]; 8] = [
-    [232, 226, 240],
-    [250, 214, 168],
-    [248, 178, 128],
-    [236, 134, 118],
-    [206, 94, 132],
-    [160, 68, 144],
-    [106, 50, 132],
-    [54, 30, 92],
+const LIGHT: [u32; 8] = [
+    0xe8e2f0, 0xfad6a8, 0xf8b280, 0xec8676, 0xce5e84, 0xa04490, 0x6a3284, 0x361e5c,
 ];
+
+/// A colour `0xrrggbb`.
+fn rgb(hex: u32) -> [u8; 3] {
+    let [_, r, g, b] = hex.to_be_bytes();
+    [r, g, b]
+}

@@ -182,7 +182,7 @@ fn click(harness: &mut Harness<'_, App>, at: egui::Pos2) {
     button(harness, at, true);
     button(harness, at, false);
     settle(harness);
-    // Long enough that the next click is no second one.
+    // Long enough that the next click does not make a double click.
     harness.run_steps(8);
 }
 

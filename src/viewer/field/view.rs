@@ -54,7 +54,7 @@ pub(super) fn show(
     let held = response.is_pointer_button_down_on() && lab.drag.is_some();
     lab.motion.note(now, &lab.settings, held);
     let software = gpu.adapter.get_info().device_type == wgpu::DeviceType::Cpu;
-    let running = lab.playing && lab.picture.running();
+    let running = !lab.paused && lab.picture.running();
     let moving = lab.motion.moving(now) || running && !lab.hurry;
     lab.quality.frame(software, moving, seconds);
     let (scale, detail) = lab.quality.choose(moving);
@@ -77,13 +77,13 @@ pub(super) fn show(
         exact: scale == 1.0,
         detail,
     };
-    let steps = if lab.playing {
-        let evaluations = scene.view.seeds.len() * table.len() * panes.len();
-        let most = WORK[usize::from(!software)] / evaluations.max(1) as f64;
-        let wanted = if lab.hurry { HURRY } else { lab.settings.speed };
-        wanted.min(most as u32).max(1)
-    } else {
+    let evaluations = scene.view.seeds.len() * table.len() * panes.len();
+    let most = WORK[usize::from(!software)] / evaluations.max(1) as f64;
+    let wanted = if lab.hurry { HURRY } else { lab.settings.speed };
+    let steps = if lab.paused {
         0
+    } else {
+        wanted.min(most as u32).max(1)
     };
     if let Err(error) = lab.picture.draw(gpu, &scene, input, frame, steps) {
         lab.fail(&error);
@@ -105,8 +105,8 @@ pub(super) fn show(
     }
 
     let waiting = lab.picture.settled() == Some(false);
-    lab.settled = !moving && (!waiting || !lab.playing);
-    if waiting && lab.playing {
+    lab.settled = !moving && (!waiting || lab.paused);
+    if waiting && !lab.paused {
         ui.ctx().request_repaint();
     } else if moving {
         lab.hurry = false;

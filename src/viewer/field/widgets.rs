@@ -1,7 +1,8 @@
 //! Rows of controls: a label on the left, the control on the right.
 
 use crate::viewer::theme::GRID;
-use eframe::egui::{self, RichText, Ui};
+use eframe::egui::{self, RichText, Ui, emath::Numeric};
+use std::ops::RangeInclusive;
 
 /// Width of the panel of controls.
 pub(super) const PANEL: f32 = 41.0 * GRID;
@@ -28,20 +29,32 @@ pub(super) fn row(
 }
 
 /// A row with a slider.
-pub(super) fn slider<N: egui::emath::Numeric>(
+pub(super) fn slider<N: Numeric>(
     ui: &mut Ui,
     name: &str,
     help: &str,
     value: &mut N,
-    range: std::ops::RangeInclusive<N>,
-    logarithmic: bool,
+    range: RangeInclusive<N>,
 ) {
+    slide(ui, name, help, egui::Slider::new(value, range));
+}
+
+/// A row with a slider on a logarithmic scale.
+pub(super) fn log_slider<N: Numeric>(
+    ui: &mut Ui,
+    name: &str,
+    help: &str,
+    value: &mut N,
+    range: RangeInclusive<N>,
+) {
+    let slider = egui::Slider::new(value, range).logarithmic(true);
+    slide(ui, name, help, slider);
+}
+
+fn slide(ui: &mut Ui, name: &str, help: &str, slider: egui::Slider<'_>) {
     row(ui, name, help, |ui| {
         ui.spacing_mut().slider_width = (ui.available_width() - 9.0 * GRID).max(40.0);
-        let slider = egui::Slider::new(value, range)
-            .logarithmic(logarithmic)
-            .max_decimals(4);
-        ui.add(slider)
+        ui.add(slider.max_decimals(4))
     });
 }
 
