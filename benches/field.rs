@@ -5,8 +5,8 @@
 use divan::Bencher;
 use flowseg::encoding::Centroids;
 use flowseg::gpu::field::{
-    Arrows, Cloud, CloudState, CloudStyle, Detail, FieldView, LayerSettings, Lines, Particles,
-    Renderer, Scene, Slice, Spheres, Streamlines, Style,
+    Arrows, Cloud, CloudState, CloudStyle, Detail, FieldScene, FieldStyle, FieldView,
+    LayerSettings, Lines, Particles, Renderer, Slice, Spheres, Streamlines,
 };
 use flowseg::potential::{Operator, Potential};
 use flowseg::vector_field::{Camera, CentroidTable, FieldKind, Neighbourhood, Plane, seeds};
@@ -41,11 +41,11 @@ impl Lab {
         idle.expect("the device answers");
     }
 
-    fn update(&mut self, scene: &Scene) {
+    fn update(&mut self, scene: &FieldScene) {
         self.update_with(scene, None);
     }
 
-    fn update_with(&mut self, scene: &Scene, cloud: Option<&Cloud<'_>>) {
+    fn update_with(&mut self, scene: &FieldScene, cloud: Option<&Cloud<'_>>) {
         let updated = self.renderer.update(scene, cloud, &[]);
         updated.expect("the driver accepts the scene");
         self.wait();
@@ -58,20 +58,20 @@ impl Lab {
     }
 
     /// Turns the camera and draws, as a frame of an orbit does.
-    fn orbit(&mut self, scene: &mut Scene, detail: Detail) {
+    fn orbit(&mut self, scene: &mut FieldScene, detail: Detail) {
         scene.view.camera.orbit(0.01, 0.0);
         self.update(scene);
         self.draw(detail);
     }
 }
 
-fn scene(classes: usize) -> Scene {
-    let style = Style {
+fn scene(classes: usize) -> FieldScene {
+    let style = FieldStyle {
         background: [15; 3],
         ink: [240; 3],
         ramp: std::array::from_fn(|i| [i as u8 * 30; 3]),
     };
-    Scene {
+    FieldScene {
         view: FieldView {
             table: Arc::new(CentroidTable::new(Centroids::kronecker(classes))),
             potential: Potential {
@@ -101,7 +101,7 @@ fn scene(classes: usize) -> Scene {
 }
 
 /// Adds a slice to a scene.
-fn slice(scene: &mut Scene, resolution: u32, streamlines: u32) {
+fn slice(scene: &mut FieldScene, resolution: u32, streamlines: u32) {
     scene.view.plane = Some(Plane::across(2, 0.1));
     scene.view.resolution = resolution;
     scene.layers.slice = Some(Slice {
@@ -114,7 +114,7 @@ fn slice(scene: &mut Scene, resolution: u32, streamlines: u32) {
 }
 
 /// Adds particles to a scene.
-fn particles(scene: &mut Scene, count: usize, trails: u32) {
+fn particles(scene: &mut FieldScene, count: usize, trails: u32) {
     scene.view.seeds = Arc::new(seeds::cube(count, 1));
     scene.layers.particles = Some(Particles {
         trails,
@@ -139,7 +139,7 @@ fn main() {
 }
 
 /// Times the frames of an orbit, after all particles have come to rest.
-fn orbit(bencher: Bencher, mut scene: Scene, detail: Detail) {
+fn orbit(bencher: Bencher, mut scene: FieldScene, detail: Detail) {
     LAB.with_borrow_mut(|lab| {
         lab.update(&scene);
         while lab.renderer.advance(100).expect("the driver advances") {}

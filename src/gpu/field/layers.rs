@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 /// Everything that is drawn, except for the photo's pixels ([`super::Cloud`]).
 #[derive(Clone, Debug, PartialEq)]
-pub struct Scene {
+pub struct FieldScene {
     /// The field and the view of it.
     pub view: FieldView,
     /// The visible things.

@@ -1,6 +1,6 @@
 //! Drawing the vector field around the class centroids, in the cube of colours.
 //!
-//! A [`Scene`] says what is visible; [`Renderer`] computes and draws it off screen. The arithmetic
+//! A [`FieldScene`] says what is visible; [`Renderer`] computes and draws it off screen. The arithmetic
 //! of the potential is in `shaders/common/potential.wgsl` for the device and in
 //! [`crate::potential`] for the CPU; tests compare the two.
 //!
@@ -53,7 +53,7 @@ pub use centroids::Spheres;
 pub use cloud::{CloudColours, CloudStyle};
 pub(crate) use context::COLOUR;
 pub use layer::Detail;
-pub use layers::{LayerSettings, Scene};
+pub use layers::{FieldScene, LayerSettings};
 pub(crate) use lines::AXES;
 pub use lines::{Lines, Polyline, Ribbon};
 pub(crate) use particles::Tally;
@@ -63,4 +63,4 @@ pub(crate) use readback::PictureReadback;
 pub use renderer::Renderer;
 pub use slice::{Quantity, Slice};
 pub use streamlines::Streamlines;
-pub use view::{FieldView, Style};
+pub use view::{FieldStyle, FieldView};

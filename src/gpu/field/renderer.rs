@@ -3,7 +3,7 @@
 use super::context::{Gpu, Phase, SAMPLES};
 use super::globals::{self, Globals};
 use super::layer::{Detail, Draw, Frame};
-use super::layers::{Layers, Scene};
+use super::layers::{FieldScene, Layers};
 use super::particles::Tally;
 use super::pixels::Cloud;
 use super::readback::PictureReadback;
@@ -23,7 +23,7 @@ pub struct Renderer {
 
 /// What has been prepared.
 struct Shown {
-    scene: Scene,
+    scene: FieldScene,
     cloud: Option<u64>,
     brushed: Vec<bool>,
 }
@@ -58,7 +58,7 @@ impl Renderer {
     /// The driver rejects a resource or runs out of memory.
     pub fn update(
         &mut self,
-        scene: &Scene,
+        scene: &FieldScene,
         cloud: Option<&Cloud<'_>>,
         brushed: &[bool],
     ) -> Result<bool, GpuError> {

@@ -44,13 +44,13 @@ fn log_potential() -> Potential {
     }
 }
 
-fn scene(classes: usize, potential: Potential) -> Scene {
-    let style = Style {
+fn scene(classes: usize, potential: Potential) -> FieldScene {
+    let style = FieldStyle {
         background: [27; 3],
         ink: [220; 3],
         ramp: std::array::from_fn(|i| [i as u8 * 30; 3]),
     };
-    Scene {
+    FieldScene {
         view: FieldView {
             table: Arc::new(CentroidTable::new(Centroids::kronecker(classes))),
             potential,
@@ -198,7 +198,7 @@ fn the_shader_agrees_with_the_definition() {
     );
 }
 
-fn run(classes: usize, target: usize, temperature: f64, count: usize) -> (Scene, Vec<Tally>) {
+fn run(classes: usize, target: usize, temperature: f64, count: usize) -> (FieldScene, Vec<Tally>) {
     let (device, queue) = device();
     let potential = Potential {
         temperature,

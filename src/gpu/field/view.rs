@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 /// Colours of the view, gamma-encoded.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Style {
+pub struct FieldStyle {
     /// The colour of the empty view, into which distant things fade.
     pub background: [u8; 3],
     /// The colour of lines and rings.
@@ -40,7 +40,7 @@ pub struct FieldView {
     /// The camera of all panes.
     pub camera: Camera,
     /// The colours.
-    pub style: Style,
+    pub style: FieldStyle,
 }
 
 impl FieldView {

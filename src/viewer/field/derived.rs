@@ -5,7 +5,8 @@ use super::settings::{Cut, FieldSettings};
 use super::style::pin_colour;
 use crate::encoding::Centroids;
 use crate::gpu::field::{
-    FieldView, LayerSettings, Lines, Particles, Polyline, Quantity, Scene, Slice, Spheres, Style,
+    FieldScene, FieldStyle, FieldView, LayerSettings, Lines, Particles, Polyline, Quantity, Slice,
+    Spheres,
 };
 use crate::potential::Potential;
 use crate::vector_field::seeds::{self, Seeding};
@@ -16,7 +17,7 @@ use std::sync::Arc;
 /// What a scene depends on beside the settings.
 #[derive(Clone, Copy)]
 pub(super) struct SceneOptions {
-    pub(super) style: Style,
+    pub(super) style: FieldStyle,
     /// A class that is drawn larger.
     pub(super) highlighted: Option<usize>,
     /// What computing a slice may cost.
@@ -169,7 +170,7 @@ impl Derived {
         input: &FieldInput<'_>,
         table: &Arc<CentroidTable>,
         options: SceneOptions,
-    ) -> Scene {
+    ) -> FieldScene {
         let plane = plane(settings, table);
         let layers = &settings.layers;
         let mut view = FieldView {
@@ -216,7 +217,7 @@ impl Derived {
             }),
             lines: Some(Lines::trajectories(pins.map(trajectory).collect())),
         };
-        Scene { view, layers }
+        FieldScene { view, layers }
     }
 }
 

@@ -6,7 +6,7 @@ use super::lab::FieldLab;
 use super::projection::panes;
 use super::style::style;
 use super::{legend, overlay};
-use crate::gpu::field::{COLOUR, PictureReadback, Scene};
+use crate::gpu::field::{COLOUR, FieldScene, PictureReadback};
 use crate::gpu::{GpuError, guarded};
 use crate::vector_field::CentroidTable;
 use crate::viewer::theme;
@@ -78,7 +78,7 @@ impl Text {
     fn lay_out(
         lab: &mut FieldLab,
         style: Arc<egui::Style>,
-        scene: &Scene,
+        scene: &FieldScene,
         area: Rect,
         scale: f32,
         input: &FieldInput<'_>,

@@ -3,7 +3,7 @@
 use super::lab::FieldLab;
 use super::style::backdrop;
 use crate::format::{round_step, tick};
-use crate::gpu::field::{Quantity, Scene};
+use crate::gpu::field::{FieldScene, Quantity};
 use crate::viewer::theme::GRID;
 use eframe::egui::{self, Align2, Color32, FontId, Mesh, Pos2, Rect, Ui};
 
@@ -18,7 +18,7 @@ struct Bar {
 }
 
 /// Draws the bars that the scene needs at the lower right; returns their rectangle.
-pub(super) fn show(lab: &FieldLab, ui: &Ui, scene: &Scene, area: Rect) -> Rect {
+pub(super) fn show(lab: &FieldLab, ui: &Ui, scene: &FieldScene, area: Rect) -> Rect {
     let mut all = Rect::NOTHING;
     let Some(ranges) = lab.picture.ranges() else {
         return all;

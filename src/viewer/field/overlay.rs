@@ -5,7 +5,7 @@ use super::interface::{FieldInput, class_name, kind_name};
 use super::lab::FieldLab;
 use super::projection::{aspect, on_screen, within};
 use super::style::{backdrop, pin_colour};
-use crate::gpu::field::{AXES, EMPHASIS, Scene};
+use crate::gpu::field::{AXES, EMPHASIS, FieldScene};
 use crate::vector_field::{FieldKind, in_cube};
 use crate::viewer::theme::GRID;
 use eframe::egui::{self, Align2, Color32, FontId, Pos2, Rect, Ui, Vec2};
@@ -18,7 +18,7 @@ const ARM: f32 = 26.0;
 pub(super) fn show(
     lab: &mut FieldLab,
     ui: &mut Ui,
-    scene: &Scene,
+    scene: &FieldScene,
     panes: &[Rect],
     input: &FieldInput<'_>,
 ) {
@@ -42,7 +42,7 @@ pub(super) fn show(
 fn heading(
     lab: &FieldLab,
     ui: &Ui,
-    scene: &Scene,
+    scene: &FieldScene,
     index: usize,
     pane: Rect,
     input: &FieldInput<'_>,
@@ -117,7 +117,7 @@ struct Name {
 fn names(
     lab: &mut FieldLab,
     ui: &Ui,
-    scene: &Scene,
+    scene: &FieldScene,
     pane: Rect,
     heading: Rect,
     input: &FieldInput<'_>,
@@ -160,7 +160,7 @@ fn names(
 fn centroid_names(
     lab: &FieldLab,
     ui: &Ui,
-    scene: &Scene,
+    scene: &FieldScene,
     pane: Rect,
     input: &FieldInput<'_>,
 ) -> (Vec<Name>, Option<usize>) {
@@ -210,7 +210,7 @@ fn centroid_names(
 }
 
 /// Names of the pins, beside the ends of their trajectories.
-fn pin_names(ui: &Ui, scene: &Scene, pane: Rect, input: &FieldInput<'_>) -> Vec<Name> {
+fn pin_names(ui: &Ui, scene: &FieldScene, pane: Rect, input: &FieldInput<'_>) -> Vec<Name> {
     let pins = input.pins.iter().enumerate().filter_map(|(i, pin)| {
         let end = *pin.trajectory.last()?;
         let (at, _) = on_screen(pane, &scene.view.camera, end.into())?;
@@ -233,12 +233,12 @@ fn pin_names(ui: &Ui, scene: &Scene, pane: Rect, input: &FieldInput<'_>) -> Vec<
 }
 
 /// Radius of the centroids' spheres in world units.
-fn sphere_radius(scene: &Scene) -> f32 {
+fn sphere_radius(scene: &FieldScene) -> f32 {
     scene.layers.centroids.map_or(0.0, |spheres| spheres.radius)
 }
 
 /// Whether the slice hides what is at a place of the screen, at this depth.
-fn behind_slice(scene: &Scene, pane: Rect, at: Pos2, depth: f32) -> bool {
+fn behind_slice(scene: &FieldScene, pane: Rect, at: Pos2, depth: f32) -> bool {
     let camera = &scene.view.camera;
     let ray = camera.ray(within(pane, at), aspect(pane));
     let hit = scene.view.plane.and_then(|plane| plane.hit(ray));

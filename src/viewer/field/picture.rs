@@ -4,7 +4,7 @@
 use super::interface::FieldInput;
 use crate::gpu::GpuError;
 use crate::gpu::field::{
-    ArrowPlace, Blit, BlitPicture, Detail, PictureReadback, Renderer, Scene, Tally,
+    ArrowPlace, Blit, BlitPicture, Detail, FieldScene, PictureReadback, Renderer, Tally,
 };
 use crate::vector_field::Ranges;
 use eframe::egui;
@@ -101,7 +101,7 @@ impl Picture {
     pub(super) fn update(
         &mut self,
         gpu: &RenderState,
-        scene: &Scene,
+        scene: &FieldScene,
         input: &FieldInput<'_>,
     ) -> Result<bool, GpuError> {
         let renderer = match &mut self.renderer {
@@ -128,7 +128,7 @@ impl Picture {
     pub(super) fn draw(
         &mut self,
         gpu: &RenderState,
-        scene: &Scene,
+        scene: &FieldScene,
         input: &FieldInput<'_>,
         frame: Frame,
         steps: u32,

@@ -1,13 +1,13 @@
 //! The colours of the view in each theme.
 
-use crate::gpu::field::Style;
+use crate::gpu::field::FieldStyle;
 use eframe::egui;
 
 /// The colours of a view in a theme.
-pub(super) fn style(visuals: &egui::Visuals) -> Style {
+pub(super) fn style(visuals: &egui::Visuals) -> FieldStyle {
     let opaque = |c: egui::Color32| [c.r(), c.g(), c.b()];
     let ramp = if visuals.dark_mode { DARK } else { LIGHT };
-    Style {
+    FieldStyle {
         background: opaque(visuals.extreme_bg_color),
         ink: opaque(visuals.strong_text_color()),
         ramp: ramp.map(rgb),
