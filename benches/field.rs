@@ -1,19 +1,19 @@
-//! What the field lab costs on the first adapter there is, by what is shown: a frame of the scene of
-//! Figure 1 (b) at the size that it has in a window of 1280 x 800, and how it grows with arrows,
-//! particles, points of a photo and N. Every figure is a frame until the device is idle again.
+//! The cost of the vector field on the first adapter, by what is shown: a frame of the scene of
+//! Figure 1 (b) at the size that it has in a window of 1280 x 800, and its growth with arrows,
+//! particles, points of a photo and N. Every figure is the time until the device is idle again.
 
 use divan::Bencher;
 use flowseg::encoding::Centroids;
 use flowseg::gpu::field::{
-    ArrowPlace, Arrows, Camera, Cloud, CloudColours, CloudState, CloudStyle, Detail, FieldKind,
-    Integration, Look, Neighbourhood, ParticleColours, Particles, Plane, Quantity, Renderer, Scene,
-    Slice, Table, seeds,
+    Arrows, Cloud, CloudState, CloudStyle, Detail, FieldScene, FieldStyle, FieldView,
+    LayerSettings, Lines, Particles, Renderer, Slice, Spheres, Streamlines,
 };
 use flowseg::potential::{Operator, Potential};
+use flowseg::vector_field::{Camera, CentroidTable, FieldKind, Neighbourhood, Plane, seeds};
 use std::cell::RefCell;
 use std::sync::Arc;
 
-/// Of the field's picture in a window of 1280 x 800.
+/// Size of the field's picture in a window of 1280 x 800.
 const SIZE: [u32; 2] = [630, 560];
 
 struct Lab {
@@ -41,13 +41,13 @@ impl Lab {
         idle.expect("the device answers");
     }
 
-    fn update(&mut self, scene: &Scene) {
+    fn update(&mut self, scene: &FieldScene) {
         self.update_with(scene, None);
     }
 
-    fn update_with(&mut self, scene: &Scene, cloud: Option<&Cloud<'_>>) {
-        let taken = self.renderer.update(scene, cloud, &[]);
-        taken.expect("the driver takes the scene");
+    fn update_with(&mut self, scene: &FieldScene, cloud: Option<&Cloud<'_>>) {
+        let updated = self.renderer.update(scene, cloud, &[]);
+        updated.expect("the driver accepts the scene");
         self.wait();
     }
 
@@ -58,64 +58,69 @@ impl Lab {
     }
 
     /// Turns the camera and draws, as a frame of an orbit does.
-    fn orbit(&mut self, scene: &mut Scene, detail: Detail) {
-        scene.camera.orbit(0.01, 0.0);
+    fn orbit(&mut self, scene: &mut FieldScene, detail: Detail) {
+        scene.view.camera.orbit(0.01, 0.0);
         self.update(scene);
         self.draw(detail);
     }
 }
 
-fn scene(classes: usize) -> Scene {
-    Scene {
-        table: Arc::new(Table::new(Centroids::kronecker(classes))),
-        potential: Potential {
-            operator: Operator::Log,
-            temperature: 1.0,
-            epsilon: 0.01,
+fn scene(classes: usize) -> FieldScene {
+    let style = FieldStyle {
+        background: [15; 3],
+        ink: [240; 3],
+        ramp: std::array::from_fn(|i| [i as u8 * 30; 3]),
+    };
+    FieldScene {
+        view: FieldView {
+            table: Arc::new(CentroidTable::new(Centroids::kronecker(classes))),
+            potential: Potential {
+                operator: Operator::Log,
+                temperature: 1.0,
+                epsilon: 0.01,
+            },
+            target: classes / 3,
+            correction: 1.0,
+            neighbourhood: Neighbourhood::default(),
+            panes: vec![FieldKind::Reshaped],
+            plane: None,
+            resolution: 512,
+            seeds: Arc::default(),
+            camera: Camera::default(),
+            style,
         },
-        target: classes / 3,
-        correction: 1.0,
-        neighbourhood: Neighbourhood::default(),
-        panes: vec![FieldKind::Reshaped],
-        camera: Camera::default(),
-        look: Look {
-            background: [15; 3],
-            ink: [240; 3],
-            ramp: std::array::from_fn(|i| [i as u8 * 30; 3]),
+        layers: LayerSettings {
+            frame: Some(Lines::cube(style.ink)),
+            centroids: Some(Spheres {
+                radius: 0.03,
+                highlighted: None,
+            }),
+            ..LayerSettings::default()
         },
-        highlighted: None,
-        radius: 0.03,
-        arrows: None,
-        slice: None,
-        particles: None,
-        cloud: None,
-        lines: Vec::new(),
     }
 }
 
-fn slice(resolution: u32) -> Slice {
-    Slice {
-        plane: Plane::across(2, 0.1),
-        quantity: Quantity::Magnitude,
-        boundaries: true,
-        iso_lines: true,
-        neighbourhood: true,
-        streamlines: 22,
+/// Adds a slice to a scene.
+fn slice(scene: &mut FieldScene, resolution: u32, streamlines: u32) {
+    scene.view.plane = Some(Plane::across(2, 0.1));
+    scene.view.resolution = resolution;
+    scene.layers.slice = Some(Slice {
         opacity: 1.0,
-        resolution,
-    }
+        ..Slice::default()
+    });
+    scene.layers.streamlines = Some(Streamlines {
+        per_edge: streamlines,
+    });
 }
 
-fn particles(count: usize, trails: u32) -> Particles {
-    Particles {
-        seeds: Arc::new(seeds::cube(count, 1)),
-        integration: Integration::default(),
+/// Adds particles to a scene.
+fn particles(scene: &mut FieldScene, count: usize, trails: u32) {
+    scene.view.seeds = Arc::new(seeds::cube(count, 1));
+    scene.layers.particles = Some(Particles {
         trails,
-        colours: ParticleColours::Traversal,
-        at_start: false,
-        radius: 0.011,
         discs: trails == 0,
-    }
+        ..Particles::default()
+    });
 }
 
 const QUICK: Detail = Detail {
@@ -125,7 +130,7 @@ const QUICK: Detail = Detail {
 };
 
 thread_local! {
-    /// Shared by all benches: a device and its pipelines take a second to make.
+    /// Shared by all benches: a device and its pipelines take a second to create.
     static LAB: RefCell<Lab> = RefCell::new(Lab::new());
 }
 
@@ -133,8 +138,8 @@ fn main() {
     divan::main();
 }
 
-/// Times an orbit, a frame at a time, once what the scene shows has come to rest.
-fn orbit(bencher: Bencher, mut scene: Scene, detail: Detail) {
+/// Times the frames of an orbit, after all particles have come to rest.
+fn orbit(bencher: Bencher, mut scene: FieldScene, detail: Detail) {
     LAB.with_borrow_mut(|lab| {
         lab.update(&scene);
         while lab.renderer.advance(100).expect("the driver advances") {}
@@ -149,8 +154,8 @@ mod frame_of_an_orbit {
     #[divan::bench(args = ["at rest", "in motion"])]
     fn figure_1b(bencher: Bencher, camera: &str) {
         let mut figure = scene(11);
-        figure.slice = Some(slice(512));
-        figure.particles = Some(particles(48, 48));
+        slice(&mut figure, 512, 22);
+        particles(&mut figure, 48, 48);
         let detail = if camera == "at rest" {
             Detail::FULL
         } else {
@@ -163,30 +168,26 @@ mod frame_of_an_orbit {
     fn only(bencher: Bencher, part: &str) {
         let mut only = scene(11);
         match part {
-            "slice" => {
-                only.slice = Some(Slice {
-                    streamlines: 0,
-                    ..slice(512)
-                });
-            }
+            "slice" => slice(&mut only, 512, 0),
             "streamlines" => {
-                only.slice = Some(Slice {
+                slice(&mut only, 512, 22);
+                only.layers.slice = only.layers.slice.map(|slice| Slice {
                     opacity: 0.0,
-                    ..slice(512)
+                    ..slice
                 });
             }
-            "trails" => only.particles = Some(particles(48, 48)),
+            "trails" => particles(&mut only, 48, 48),
             _ => {}
         }
         orbit(bencher, only, QUICK);
     }
 
     #[divan::bench(args = [4, 8, 16, 24])]
-    fn arrows_per_axis(bencher: Bencher, per_axis: u32) {
+    fn arrows_per_edge(bencher: Bencher, per_edge: u32) {
         let mut arrows = scene(11);
-        arrows.arrows = Some(Arrows {
-            place: ArrowPlace::Cube,
-            per_axis,
+        arrows.layers.arrows = Some(Arrows {
+            per_edge,
+            ..Arrows::default()
         });
         orbit(bencher, arrows, QUICK);
     }
@@ -194,7 +195,7 @@ mod frame_of_an_orbit {
     #[divan::bench(args = [1000, 10_000, 100_000])]
     fn swarm_of(bencher: Bencher, count: usize) {
         let mut swarm = scene(11);
-        swarm.particles = Some(particles(count, 0));
+        particles(&mut swarm, count, 0);
         orbit(bencher, swarm, QUICK);
     }
 
@@ -217,14 +218,10 @@ mod frame_of_an_orbit {
             generation: side as u64,
         };
         let mut photo = scene(11);
-        photo.cloud = Some(CloudStyle {
-            radius: 1.6,
-            colours: CloudColours::State,
-            most: 1 << 22,
-        });
+        photo.layers.cloud = Some(CloudStyle::default());
         LAB.with_borrow_mut(|lab| {
             bencher.bench_local(|| {
-                photo.camera.orbit(0.01, 0.0);
+                photo.view.camera.orbit(0.01, 0.0);
                 lab.update_with(&photo, Some(&cloud));
                 lab.draw(QUICK);
             });
@@ -239,14 +236,11 @@ mod computing {
     #[divan::bench(args = [[192, 11], [512, 11], [192, 150], [512, 150], [192, 1000], [512, 1000]])]
     fn slice_of_side_and_classes(bencher: Bencher, [side, classes]: [usize; 2]) {
         let mut sliced = scene(classes);
-        sliced.slice = Some(Slice {
-            streamlines: 0,
-            ..slice(side as u32)
-        });
+        slice(&mut sliced, side as u32, 0);
         LAB.with_borrow_mut(|lab| {
             bencher.bench_local(|| {
-                if let Some(slice) = &mut sliced.slice {
-                    slice.plane.origin[2] = 0.9 * slice.plane.origin[2] + 0.03;
+                if let Some(plane) = &mut sliced.view.plane {
+                    plane.origin.z = 0.9 * plane.origin.z + 0.03;
                 }
                 lab.update(&sliced);
             });
@@ -257,12 +251,12 @@ mod computing {
     #[divan::bench(args = [11, 150, 1000])]
     fn step_of_20000_particles_among(bencher: Bencher, classes: usize) {
         let mut swarm = scene(classes);
-        swarm.particles = Some(particles(20_000, 0));
+        particles(&mut swarm, 20_000, 0);
         LAB.with_borrow_mut(|lab| lab.update(&swarm));
         bencher
             .with_inputs(|| {
                 LAB.with_borrow_mut(|lab| {
-                    lab.renderer.restart(&swarm).expect("the driver takes them");
+                    lab.renderer.restart().expect("the driver accepts them");
                     lab.wait();
                 });
             })

@@ -67,7 +67,7 @@
 //!
 //! | group | modules |
 //! |---|---|
-//! | method: plain numbers | [`encoding`], [`potential`] |
+//! | method: plain numbers | [`encoding`], [`potential`], [`vector_field`] |
 //! | data: no tensors | [`data`] |
 //! | network | [`device`], [`kernels`], [`flow`], [`sampler`], [`model`], [`inference`] |
 //! | training and scoring | [`train`], [`eval`], [`ablate`], [`verify`] |
@@ -198,6 +198,7 @@ pub mod export;
 pub mod files;
 pub mod flow;
 pub mod fonts;
+mod format;
 pub mod gpu;
 pub mod inference;
 pub mod job;
@@ -213,5 +214,6 @@ mod terminal;
 pub mod text_file;
 pub mod train;
 pub mod trajectory;
+pub mod vector_field;
 pub mod verify;
 pub mod viewer;

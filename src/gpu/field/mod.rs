@@ -1,18 +1,18 @@
-//! The field lab's drawing: the vector field around the class centroids, in the cube of colours.
+//! Drawing the vector field around the class centroids, in the cube of colours.
 //!
-//! A [`Scene`] says what is seen; [`Renderer`] computes and draws it off screen. The arithmetic of
-//! the potential is in `shaders/potential.wgsl` for the device and in [`crate::potential`] for the
-//! CPU; tests hold the two together.
+//! A [`FieldScene`] says what is visible; [`Renderer`] computes and draws it off screen. The arithmetic
+//! of the potential is in `shaders/common/potential.wgsl` for the device and in
+//! [`crate::potential`] for the CPU; tests compare the two.
 //!
-//! The field is one over *predictions* `x` of the end point of a pixel's path (equations 5 and 6):
-//! minus the gradient of the loss with respect to the prediction, that is the way on which training
-//! drives it. Vanilla flow matching gives `mu - x`; reshaping adds `-grad Phi` (equation 12).
+//! A visible thing is a layer: one file here with its settings, its uniform, its pipelines and how
+//! it is prepared and drawn, and one shader of the same name in `shaders/field`. To add one, write
+//! the two files and a line in the list in `layers.rs`.
 //!
 //! # Cost
-//! Milliseconds on Mesa's software adapter (llvmpipe, two cores, one of them at other work) at
-//! 630 x 560 pixels with one sample each, by `cargo bench --bench field`. Figure 1 (b) takes 20 in
-//! motion and 35 at rest; its slice 4, its streamlines 17, its trails 6. Drawing grows with what is
-//! drawn, computing with N times the points:
+//! Milliseconds on Mesa's software adapter (llvmpipe, two cores, one of them busy with other work)
+//! at 630 x 560 pixels with one sample each, by `cargo bench --bench field`. Figure 1 (b) takes 20
+//! in motion and 35 at rest; its slice 4, its streamlines 17, its trails 6. Drawing grows with the
+//! number of things, computing with N times the number of points:
 //!
 //! | | | | | |
 //! |---|---|---|---|---|
@@ -23,44 +23,44 @@
 //! | heat map, 512 x 512, at N | | 11: 90 | 150: 700 | 1000: 6000 |
 //! | a step of 20000 particles, at N | | 11: 12 | 150: 34 | 1000: 240 |
 //!
-//! [`Detail`] lowers what is drawn while things move, and the viewer makes heat maps coarser and runs
-//! slower where the adapter is a program.
+//! [`Detail`] lowers the number of things while something moves, and the viewer makes heat maps
+//! coarser and runs slower on a software adapter.
 
-mod buffers;
-pub mod camera;
+mod arrows;
+mod blit;
+mod centroids;
 mod cloud;
-mod curve;
-mod draw;
-mod integrate;
-mod layout;
-mod pane;
+mod context;
+mod globals;
+mod layer;
+mod layers;
+mod lines;
 mod particles;
-mod picture;
-mod pipelines;
-mod plane;
-mod prepare;
-mod probe;
-mod range;
+mod pixels;
+mod readback;
 mod renderer;
-mod scene;
-pub mod seeds;
-mod shaders;
-mod show;
+mod slice;
+mod streamlines;
 mod target;
 #[cfg(test)]
 pub(in crate::gpu) mod tests;
+mod view;
 
-pub use camera::{Camera, Ray};
-pub use cloud::{Cloud, CloudState, inside};
-pub use curve::{Curve, CurvePoint, nearest_neighbour};
-pub use draw::AXES;
-pub use integrate::{Flow, Outcome};
-pub use particles::Tally;
-pub use picture::Picturing;
-pub use pipelines::COLOUR;
-pub use plane::{HALF, Plane, in_cube};
-pub use probe::probe;
-pub use range::{Ranges, round_step};
-pub use renderer::{Detail, Renderer};
-pub use scene::*;
-pub use show::{Show, Shown};
+pub use arrows::{ArrowPlace, Arrows};
+pub(crate) use blit::{Blit, BlitPicture};
+pub(crate) use centroids::EMPHASIS;
+pub use centroids::Spheres;
+pub use cloud::{CloudColours, CloudStyle};
+pub(crate) use context::COLOUR;
+pub use layer::Detail;
+pub use layers::{FieldScene, LayerSettings};
+pub(crate) use lines::AXES;
+pub use lines::{Lines, Polyline, Ribbon};
+pub(crate) use particles::Tally;
+pub use particles::{ParticleColours, Particles};
+pub use pixels::{Cloud, CloudState};
+pub(crate) use readback::PictureReadback;
+pub use renderer::Renderer;
+pub use slice::{Quantity, Slice};
+pub use streamlines::Streamlines;
+pub use view::{FieldStyle, FieldView};

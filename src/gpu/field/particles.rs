@@ -1,232 +1,407 @@
-//! Particles on the device: one run a pane, its trails and its counts.
+//! Particles that follow the field, `dx/ds = f(x)`, with trails and counts of what became of them.
+//!
+//! A kernel advances all particles of a pane by explicit Euler steps, one thread per particle, as
+//! `vector_field::integrate` does on the CPU. It counts arrivals and traversals of foreign
+//! neighbourhoods with atomics, which are read back without waiting, and writes the points of the
+//! first particles' trails. Particles are drawn as discs, trails as polylines.
 
-use super::buffers::{mappable, room, storage, uniform};
-use super::layout::{BINS, Counters, LinePoint, Particle, Run};
-use super::pipelines::{Kernels, bind};
-use super::scene::{ARRIVAL, Integration, Particles, Scene};
+use super::context::{Gpu, Kernel, Phase, Pipeline, Slot, wgsl, whole};
+use super::globals::Pane;
+use super::layer::{Draw, Frame, Layer};
+use super::lines::{LinePoint, Ribbon, Ribbons, Strip};
+use super::readback::staging;
+use crate::gpu::GpuError;
+use crate::vector_field::{ARRIVAL, Integration};
+use bytemuck::Zeroable;
+use glam::Vec3;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-const UNBORN: u32 = 0xffff_fffe;
-/// Points a trail, the last of which lifts the pen.
-pub(super) const TRAIL: u32 = 96;
-/// Calm, and inside a foreign neighbourhood.
+/// How particles are coloured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ParticleColours {
+    /// By the nearest centroid's class; after the last step, by where they ended.
+    #[default]
+    Class,
+    /// By whether they have traversed a foreign neighbourhood.
+    Traversal,
+}
+
+/// The particles' settings; where they start is [`super::FieldView::seeds`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Particles {
+    /// How they advance.
+    pub integration: Integration,
+    /// How many leave a trail.
+    pub trails: u32,
+    /// What their colours show.
+    pub colours: ParticleColours,
+    /// Draw them where they started, in the colour that they have now.
+    pub at_start: bool,
+    /// Draw the discs; otherwise the trails alone.
+    pub discs: bool,
+}
+
+impl Default for Particles {
+    fn default() -> Self {
+        Self {
+            integration: Integration::default(),
+            trails: 48,
+            colours: ParticleColours::Traversal,
+            at_start: false,
+            discs: true,
+        }
+    }
+}
+
+/// Radius of a disc in world units: of a moving particle, and where it started.
+const RADIUS: [f32; 2] = [0.011, 0.007];
+/// Points per trail; the last one ends the polyline.
+const TRAIL: u32 = 96;
+/// Colours of a trail outside and inside a foreign neighbourhood.
 const TRAIL_COLOURS: [[u8; 4]; 2] = [[242, 186, 60, 235], [240, 74, 52, 255]];
 
-/// What has become of the particles so far.
+mod gpu_data {
+    use bytemuck::{Pod, Zeroable};
+    use glam::Vec3;
+
+    /// `Particle` of field/particles.wgsl.
+    #[repr(C)]
+    #[derive(Clone, Copy, Pod, Zeroable)]
+    pub struct Particle {
+        pub position: Vec3,
+        pub clock: f32,
+        pub start: Vec3,
+        pub region: u32,
+        pub traversals: u32,
+        pub arrived: u32,
+        pub nearest: u32,
+        pub padding: u32,
+    }
+    const _: () = assert!(size_of::<Particle>() == 48);
+
+    /// `Run` of field/particles.wgsl.
+    #[repr(C)]
+    #[derive(Clone, Copy, Pod, Zeroable)]
+    pub struct Run {
+        pub steps: u32,
+        pub first: u32,
+        pub step: f32,
+        pub reach: f32,
+        pub arrival: f32,
+        pub trails: u32,
+        pub length: u32,
+        pub stride: u32,
+        pub calm: [u8; 4],
+        pub alarm: [u8; 4],
+        pub padding: [u32; 2],
+    }
+    const _: () = assert!(size_of::<Run>() == 48);
+
+    /// `Counters` of field/particles.wgsl.
+    #[repr(C)]
+    #[derive(Clone, Copy, Pod, Zeroable)]
+    pub struct Counters {
+        pub arrived: u32,
+        pub crossing: u32,
+        pub traversals: u32,
+        pub clock: u32,
+        pub histogram: [u32; 64],
+    }
+    const _: () = assert!(size_of::<Counters>() == 272);
+
+    /// `Discs` of field/particles.wgsl.
+    #[repr(C)]
+    #[derive(Clone, Copy, Pod, Zeroable)]
+    pub struct Discs {
+        pub radius: f32,
+        pub flags: u32,
+    }
+    const _: () = assert!(size_of::<Discs>() == 8);
+
+    pub const UNBORN: u32 = 0xffff_fffe;
+    pub const BY_TRAVERSAL: u32 = 1;
+    pub const AT_START: u32 = 2;
+}
+
+/// What has become of the particles of a pane so far.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Tally {
-    /// How many there are.
-    pub particles: u32,
-    /// Steps taken, and how many there will be.
-    pub steps: [u32; 2],
+pub(crate) struct Tally {
+    pub(crate) particles: u32,
+    /// Steps done, and steps in all.
+    pub(crate) steps: [u32; 2],
     /// How many have arrived at the target.
-    pub arrived: u32,
+    pub(crate) arrived: u32,
     /// How many have entered a foreign neighbourhood at least once.
-    pub crossing: u32,
+    pub(crate) crossing: u32,
     /// How often that happened in all.
-    pub traversals: u32,
+    pub(crate) traversals: u32,
     /// The mean s on arrival of those that arrived.
-    pub mean_clock: Option<f32>,
-    /// Arrivals by s, in bins of [`Tally::BIN`]; the last bin holds all that came later.
-    pub histogram: Vec<u32>,
+    pub(crate) mean_clock: Option<f32>,
+    /// Arrivals by s, in bins of [`Tally::BIN`]; the last bin has all later ones too.
+    pub(crate) histogram: Vec<u32>,
 }
 
 impl Tally {
     /// Width of a bin of the histogram, in s.
-    pub const BIN: f32 = 0.125;
+    pub(crate) const BIN: f32 = 0.125;
 }
 
-/// A run of particles under one field.
-pub(super) struct ParticleRun {
-    pub particles: wgpu::Buffer,
-    pub count: u32,
-    pub trails: wgpu::Buffer,
+pub(super) struct ParticleLayer {
+    kernel: Kernel,
+    pipeline: Pipeline,
+    ribbons: Arc<Ribbons>,
+    uniform: wgpu::Buffer,
+    /// A run per pane, with what all of them start from.
+    runs: Option<(Start, Vec<Run>)>,
+}
+
+#[derive(PartialEq)]
+struct Start {
+    fields: u64,
+    seeds: Arc<Vec<Vec3>>,
     integration: Integration,
-    pub trail_count: u32,
+    /// A particle this close to the target has arrived.
     arrival: f32,
+    trails: u32,
+}
+
+/// The particles of one pane.
+struct Run {
     uniform: wgpu::Buffer,
     counters: wgpu::Buffer,
+    advanced: wgpu::BindGroup,
+    drawn: wgpu::BindGroup,
+    trails: Strip,
     staging: wgpu::Buffer,
-    /// A read-back that is on its way, with the step it was asked for at.
-    asked: Option<(u32, Arc<AtomicBool>)>,
+    /// A read-back in progress: the step that it belongs to, and whether it has arrived.
+    pending: Option<(u32, Arc<AtomicBool>)>,
     done: u32,
     tally: Tally,
 }
 
-impl ParticleRun {
-    /// Places the particles at their seeds.
-    pub fn new(device: &wgpu::Device, scene: &Scene, wanted: &Particles) -> Self {
-        let born: Vec<Particle> = wanted
-            .seeds
-            .iter()
-            .map(|&seed| Particle {
-                position: seed,
-                clock: 0.0,
-                start: seed,
-                region: UNBORN,
-                traversals: 0,
-                arrived: 0,
-                nearest: 0,
-                padding: 0,
-            })
-            .collect();
-        let count = born.len() as u32;
-        let trail_count = wanted.trails.min(count);
-        let trail_points = trail_count * TRAIL;
-        let empty = Counters {
-            arrived: 0,
-            crossing: 0,
-            traversals: 0,
-            clock: 0,
-            histogram: [0; BINS],
-        };
-        let steps = wanted.integration.steps;
-        let mut run = Self {
-            particles: storage(device, &born),
-            count,
-            trails: room::<LinePoint>(device, trail_points.max(2) as usize),
-            integration: wanted.integration,
-            trail_count,
-            arrival: ARRIVAL
-                * scene
-                    .table
-                    .half_gap
-                    .get(scene.target)
-                    .copied()
-                    .unwrap_or(0.0),
-            uniform: room_for_run(device),
-            counters: storage(device, &[empty]),
-            staging: mappable(device, size_of::<Counters>() as u64),
-            asked: None,
-            done: 0,
-            tally: Tally {
-                particles: count,
-                steps: [0, steps],
-                ..Tally::default()
-            },
-        };
-        if count == 0 {
-            run.done = steps;
+impl ParticleLayer {
+    pub fn new(gpu: &Gpu, ribbons: &Arc<Ribbons>) -> Self {
+        use Slot::{Read, ReadWrite, Uniform};
+        let advanced = [ReadWrite, Uniform, ReadWrite, ReadWrite];
+        let drawn = [Read, Uniform];
+        Self {
+            kernel: Kernel::new(gpu, "field particles", Self::WGSL, &advanced),
+            pipeline: Pipeline::new(gpu, "field discs", Self::WGSL, &drawn, Phase::Opaque),
+            ribbons: ribbons.clone(),
+            uniform: gpu.uniform(&gpu_data::Discs::zeroed()),
+            runs: None,
         }
-        run
     }
 
-    /// Takes up to `steps` more steps.
-    pub fn advance(
-        &mut self,
-        device: &wgpu::Device,
-        queue: &wgpu::Queue,
-        kernels: &Kernels,
-        field: [&wgpu::Buffer; 2],
-        steps: u32,
-    ) {
-        let steps = steps.min(self.integration.steps - self.done);
+    /// Forgets all particles, so that the next ones start from their seeds.
+    pub fn clear(&mut self) {
+        self.runs = None;
+    }
+
+    /// Moves all particles back to where they started.
+    pub fn restart(&mut self, gpu: &Gpu) {
+        if let Some((start, runs)) = self.runs.take() {
+            let runs = runs.iter().map(|_| self.run(gpu, &start)).collect();
+            self.runs = Some((start, runs));
+        }
+    }
+
+    /// Takes up to `steps` more steps in every pane.
+    pub fn advance(&mut self, gpu: &Gpu, panes: &[Pane], steps: u32) {
+        if let Some((start, runs)) = &mut self.runs {
+            for (run, pane) in runs.iter_mut().zip(panes) {
+                run.advance(gpu, &self.kernel, pane, start, steps);
+            }
+        }
+    }
+
+    fn runs(&self) -> impl Iterator<Item = &Run> {
+        self.runs.iter().flat_map(|(_, runs)| runs)
+    }
+
+    /// Whether steps are left to take.
+    pub fn running(&self) -> bool {
+        self.runs().any(|run| run.done < run.tally.steps[1])
+    }
+
+    /// Whether all steps are taken and counted.
+    pub fn settled(&self) -> bool {
+        let mut tallies = self.runs().map(|run| &run.tally);
+        tallies.all(|tally| tally.steps[0] == tally.steps[1])
+    }
+
+    /// The latest counts of every pane. Never waits.
+    pub fn tallies(&mut self, gpu: &Gpu) -> Vec<Tally> {
+        let runs = self.runs.iter_mut().flat_map(|(_, runs)| runs);
+        runs.map(|run| run.count(gpu).clone()).collect()
+    }
+
+    fn run(&self, gpu: &Gpu, start: &Start) -> Run {
+        let born = |&seed: &Vec3| gpu_data::Particle {
+            position: seed,
+            start: seed,
+            region: gpu_data::UNBORN,
+            ..Zeroable::zeroed()
+        };
+        let mut particles: Vec<gpu_data::Particle> = start.seeds.iter().map(born).collect();
+        let steps = start.integration.steps;
+        // Without particles there is nothing to do.
+        let done = if particles.is_empty() { steps } else { 0 };
+        let tally = Tally {
+            particles: particles.len() as u32,
+            steps: [done, steps],
+            ..Tally::default()
+        };
+        // An empty buffer cannot be bound.
+        particles.resize(particles.len().max(1), Zeroable::zeroed());
+        let particles = gpu.storage(&particles);
+        let uniform = gpu.uniform(&gpu_data::Run::zeroed());
+        let counters = gpu.storage(&[gpu_data::Counters::zeroed()]);
+        let points = start.trails * TRAIL;
+        let trails = gpu.empty_storage::<LinePoint>(points.max(1) as usize);
+        let advanced = whole([&particles, &uniform, &trails, &counters]);
+        let drawn = whole([&particles, &self.uniform]);
+        Run {
+            advanced: self.kernel.bind(gpu, &advanced),
+            drawn: self.pipeline.bind(gpu, &drawn),
+            trails: self.ribbons.strip(gpu, &trails, points, Ribbon::BOLD),
+            staging: staging(&gpu.device, counters.size()),
+            uniform,
+            counters,
+            pending: None,
+            done,
+            tally,
+        }
+    }
+}
+
+impl Layer for ParticleLayer {
+    type Settings = Particles;
+
+    const WGSL: &'static str = wgsl!(scene, potential, line_point => particles);
+
+    fn prepare(&mut self, settings: &Particles, frame: &Frame<'_>) -> Result<(), GpuError> {
+        let Frame {
+            gpu, globals, view, ..
+        } = frame;
+        let discs = gpu_data::Discs {
+            radius: RADIUS[usize::from(settings.at_start)],
+            flags: gpu_data::BY_TRAVERSAL
+                * u32::from(settings.colours == ParticleColours::Traversal)
+                | gpu_data::AT_START * u32::from(settings.at_start),
+        };
+        gpu.write(&self.uniform, &[discs]);
+        let half_gap = view.table.half_gap.get(view.target).copied();
+        let start = Start {
+            fields: globals.version,
+            seeds: view.seeds.clone(),
+            integration: settings.integration,
+            arrival: ARRIVAL * half_gap.unwrap_or_default(),
+            trails: settings.trails.min(view.seeds.len() as u32),
+        };
+        if self.runs.as_ref().is_none_or(|(known, _)| *known != start) {
+            let panes = globals.panes.iter();
+            let runs = panes.map(|_| self.run(gpu, &start)).collect();
+            self.runs = Some((start, runs));
+        }
+        Ok(())
+    }
+
+    fn draw(&self, settings: &Particles, draw: &mut Draw<'_, '_>) {
+        let Some(run) = self.runs().nth(draw.pane) else {
+            return;
+        };
+        match draw.phase {
+            Phase::Opaque if settings.discs => {
+                // Seeds are in random order, so that the first ones are a fair sample.
+                let count = (run.tally.particles as f32 * draw.detail.points).ceil() as u32;
+                draw.vertices(&self.pipeline, &run.drawn, 3 * count);
+            }
+            Phase::Opaque => {}
+            Phase::Blended => {
+                let trails = settings.trails.min(run.tally.particles);
+                let points = TRAIL * draw.detail.strokes_of(trails);
+                self.ribbons.draw(draw, &run.trails, points);
+            }
+        }
+    }
+}
+
+impl Run {
+    fn advance(&mut self, gpu: &Gpu, kernel: &Kernel, pane: &Pane, start: &Start, steps: u32) {
+        let rule = start.integration;
+        let steps = steps.min(rule.steps - self.done);
         if steps == 0 {
             return;
         }
-        let run = Run {
+        let content = gpu_data::Run {
             steps,
             first: self.done,
-            step: self.integration.step,
-            reach: self.integration.reach,
-            arrival: self.arrival,
-            trails: self.trail_count,
+            step: rule.step,
+            reach: rule.reach,
+            arrival: start.arrival,
+            trails: start.trails,
             length: TRAIL,
-            stride: self.integration.steps.div_ceil(TRAIL / 2 - 2).max(1),
+            stride: rule.steps.div_ceil(TRAIL / 2 - 2).max(1),
             calm: TRAIL_COLOURS[0],
             alarm: TRAIL_COLOURS[1],
             padding: [0; 2],
         };
-        queue.write_buffer(&self.uniform, 0, bytemuck::bytes_of(&run));
-        let group = bind(
-            device,
-            &kernels.particles.get_bind_group_layout(0),
-            &[
-                field[0].as_entire_binding(),
-                field[1].as_entire_binding(),
-                self.uniform.as_entire_binding(),
-                self.particles.as_entire_binding(),
-                self.trails.as_entire_binding(),
-                self.counters.as_entire_binding(),
-            ],
-        );
-        let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        {
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            pass.set_pipeline(&kernels.particles);
-            pass.set_bind_group(0, &group, &[]);
-            pass.dispatch_workgroups(self.count.div_ceil(64), 1, 1);
-        }
-        queue.submit([encoder.finish()]);
+        gpu.write(&self.uniform, &[content]);
+        let groups = [self.tally.particles.div_ceil(64), 1];
+        kernel.run(gpu, [&pane.group, &self.advanced], groups);
         self.done += steps;
     }
 
-    /// Whether all steps are taken and counted.
-    pub fn finished(&self) -> bool {
-        self.count == 0 || self.tally.steps[0] == self.integration.steps
-    }
-
-    /// Whether there are steps left to take.
-    pub fn running(&self) -> bool {
-        self.done < self.integration.steps
-    }
-
-    /// The latest counts that have come back; asks for newer ones where there are any. Never waits.
-    pub fn tally(&mut self, device: &wgpu::Device, queue: &wgpu::Queue) -> &Tally {
-        if let Some((at, ready)) = self
-            .asked
-            .take_if(|(_, ready)| ready.load(Ordering::Acquire))
-        {
-            drop(ready);
+    /// The latest counts that have been read back; asks for newer ones if there are any.
+    fn count(&mut self, gpu: &Gpu) -> &Tally {
+        let arrived = |(_, ready): &mut (u32, Arc<AtomicBool>)| ready.load(Ordering::Acquire);
+        if let Some((at, _)) = self.pending.take_if(arrived) {
             if let Ok(bytes) = self.staging.get_mapped_range(..) {
-                self.count_up(at, bytemuck::pod_read_unaligned(&bytes));
+                self.update(at, bytemuck::pod_read_unaligned(&bytes));
             }
             self.staging.unmap();
         }
-        if self.asked.is_none() && self.done > self.tally.steps[0] {
-            let mut encoder =
-                device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-            encoder.copy_buffer_to_buffer(
-                &self.counters,
-                0,
-                &self.staging,
-                0,
-                size_of::<Counters>() as u64,
-            );
-            queue.submit([encoder.finish()]);
+        if self.pending.is_none() && self.done > self.tally.steps[0] {
+            let size = self.staging.size();
+            gpu.submit(|encoder| {
+                encoder.copy_buffer_to_buffer(&self.counters, 0, &self.staging, 0, size);
+            });
             let ready = Arc::new(AtomicBool::new(false));
-            let flag = ready.clone();
+            self.pending = Some((self.done, ready.clone()));
             self.staging
                 .map_async(wgpu::MapMode::Read, .., move |result| {
                     // A failed mapping leaves the counts as they are.
-                    flag.store(result.is_ok(), Ordering::Release);
+                    ready.store(result.is_ok(), Ordering::Release);
                 });
-            self.asked = Some((self.done, ready));
         }
         &self.tally
     }
 
-    fn count_up(&mut self, at: u32, counters: Counters) {
+    fn update(&mut self, at: u32, counters: gpu_data::Counters) {
+        let Tally {
+            particles,
+            steps: [_, steps],
+            ..
+        } = self.tally;
         // Nothing moves any more once all have arrived.
-        let over = counters.arrived == self.count;
+        let over = counters.arrived == particles;
         if over {
-            self.done = self.integration.steps;
+            self.done = steps;
         }
+        let mean = counters.clock as f32 / 256.0 / counters.arrived as f32;
         self.tally = Tally {
-            particles: self.count,
-            steps: [if over { self.done } else { at }, self.integration.steps],
+            particles,
+            steps: [if over { steps } else { at }, steps],
             arrived: counters.arrived,
             crossing: counters.crossing,
             traversals: counters.traversals,
-            mean_clock: (counters.arrived > 0)
-                .then(|| counters.clock as f32 / 256.0 / counters.arrived as f32),
+            mean_clock: (counters.arrived > 0).then_some(mean),
             histogram: counters.histogram.to_vec(),
         };
     }
-}
-
-fn room_for_run(device: &wgpu::Device) -> wgpu::Buffer {
-    let empty: Run = bytemuck::Zeroable::zeroed();
-    uniform(device, &empty)
 }

@@ -1,240 +1,168 @@
-//! The renderer: compares scenes, computes what changed, draws.
+//! The renderer: brings scenes to the device and draws them off screen.
 
-use super::cloud::{Cloud, CloudBuffers};
-use super::draw::{self, LineBuffers};
-use super::pane::{Pane, Shared};
-use super::particles::{ParticleRun, Tally};
-use super::picture::check_size;
-use super::pipelines::{Drawing, Kernels};
-use super::range::Ranges;
-use super::scene::{ArrowPlace, Scene};
+use super::context::{Gpu, Phase, SAMPLES};
+use super::globals::{self, Globals};
+use super::layer::{Detail, Draw, Frame};
+use super::layers::{FieldScene, Layers};
+use super::particles::Tally;
+use super::pixels::Cloud;
+use super::readback::PictureReadback;
 use super::target::Target;
 use crate::gpu::{GpuError, guarded};
+use crate::vector_field::Ranges;
+use std::borrow::Cow;
 
-/// Samples a pixel of a finished picture.
-pub(super) const SAMPLES: u32 = 4;
-
-/// How well to draw.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Detail {
-    /// Several samples a pixel.
-    pub fine: bool,
-    /// The share of particles and of the cloud's points that is drawn, 0..=1.
-    pub points: f32,
-    /// The share of arrows, streamlines and trails that is drawn, 0..=1.
-    pub strokes: f32,
-}
-
-impl Detail {
-    /// Everything, with several samples a pixel.
-    pub const FULL: Self = Self {
-        fine: true,
-        points: 1.0,
-        strokes: 1.0,
-    };
-}
-
-/// Draws scenes into a texture of its own.
+/// Draws scenes into its own texture.
 pub struct Renderer {
-    pub(super) device: wgpu::Device,
-    pub(super) queue: wgpu::Queue,
-    pub(super) kernels: Kernels,
-    pub(super) fine: Drawing,
-    pub(super) quick: Drawing,
-    pub(super) target: Option<Target>,
-    pub(super) scene: Option<Scene>,
-    pub(super) shared: Option<Shared>,
-    pub(super) panes: Vec<Pane>,
-    pub(super) cloud: Option<CloudBuffers>,
-    pub(super) cloud_generation: Option<u64>,
-    pub(super) brushed: Vec<bool>,
-    pub(super) lines: Option<LineBuffers>,
-    pub(super) ranges: Ranges,
+    gpu: Gpu,
+    globals: Globals,
+    layers: Layers,
+    shown: Option<Shown>,
+    target: Option<Target>,
+}
+
+/// What has been prepared.
+struct Shown {
+    scene: FieldScene,
+    cloud: Option<u64>,
+    brushed: Vec<bool>,
 }
 
 impl Renderer {
     /// Compiles the shaders.
     ///
     /// # Errors
-    /// A driver that refuses one of them.
+    /// The driver rejects one of them.
     pub fn new(device: &wgpu::Device, queue: &wgpu::Queue) -> Result<Self, GpuError> {
-        Ok(Self {
-            kernels: Kernels::new(device)?,
-            fine: Drawing::new(device, SAMPLES)?,
-            quick: Drawing::new(device, 1)?,
-            device: device.clone(),
-            queue: queue.clone(),
-            target: None,
-            scene: None,
-            shared: None,
-            panes: Vec::new(),
-            cloud: None,
-            cloud_generation: None,
-            brushed: Vec::new(),
-            lines: None,
-            ranges: Ranges {
-                magnitude: [-1.0, 0.0],
-                phi: 1.0,
-            },
+        guarded(device, "compiling the field's shaders", || {
+            let gpu = Gpu::new(device, queue, &globals::SLOTS);
+            Self {
+                globals: Globals::new(&gpu),
+                layers: Layers::new(&gpu),
+                gpu,
+                shown: None,
+                target: None,
+            }
         })
     }
 
-    /// What the ramps span.
-    pub fn ranges(&self) -> Ranges {
-        self.ranges
+    /// The values at the ends of the colour ramps.
+    pub(crate) fn ranges(&self) -> Ranges {
+        self.globals.ranges
     }
 
-    /// Takes a new scene and cloud, and computes what is no longer true of the last. Says whether
-    /// there is anything new to draw. `brushed` has an entry a pixel, or none.
+    /// Prepares a scene and a cloud, computing only what has changed. Returns whether the picture
+    /// changes. `brushed` has one entry per pixel or is empty.
     ///
     /// # Errors
-    /// A driver that refuses, or has no memory left.
+    /// The driver rejects a resource or runs out of memory.
     pub fn update(
         &mut self,
-        scene: &Scene,
+        scene: &FieldScene,
         cloud: Option<&Cloud<'_>>,
         brushed: &[bool],
     ) -> Result<bool, GpuError> {
         let cloud = cloud.filter(|cloud| cloud.is_whole());
         let generation = cloud.map(|cloud| cloud.generation);
-        let before = self.scene.take();
-        let same_cloud = self.cloud_generation == generation;
-        if before.as_ref() == Some(scene) && same_cloud && self.brushed == brushed {
-            self.scene = before;
+        // Kept only if all succeeds.
+        let before = self.shown.take();
+        let same_cloud = before.as_ref().is_some_and(|old| old.cloud == generation);
+        let view = &scene.view;
+        let same = |old: &Shown| same_cloud && old.scene == *scene && old.brushed == brushed;
+        if before.as_ref().is_some_and(same) {
+            self.shown = before;
             return Ok(false);
         }
-        let old = before.as_ref();
-        let field = old.is_none_or(|old| {
-            old.table != scene.table
-                || old.potential != scene.potential
-                || old.target != scene.target
-                || old.correction != scene.correction
-                || old.neighbourhood != scene.neighbourhood
-                || old.panes != scene.panes
-        });
-        let device = self.device.clone();
-        if field {
-            guarded(&device, "preparing the field", || self.prepare_field(scene))?;
-        }
-        if !same_cloud || old.is_none() {
-            guarded(&device, "showing the photo's points", || {
-                self.cloud = cloud.map(|cloud| CloudBuffers::new(&device, cloud, brushed));
+        let same_fields = |old: &Shown| old.scene.view.same_fields(view);
+        let same_fields = before.as_ref().is_some_and(same_fields);
+        if !same_fields {
+            guarded(&self.gpu.device, "preparing the field", || {
+                self.globals.set_fields(&self.gpu, view);
             })?;
-        } else if self.brushed != brushed
-            && let (Some(buffers), Some(cloud)) = (&mut self.cloud, cloud)
-        {
-            buffers.brush(&self.queue, cloud, brushed);
         }
-        let plane = old.and_then(|old| old.slice).map(|s| s.plane) != scene.slice.map(|s| s.plane);
-        let at_cloud = scene.arrows.is_some_and(|a| a.place == ArrowPlace::Cloud);
-        if field
-            || old.is_none_or(|old| old.arrows != scene.arrows)
-            || (plane && scene.arrows.is_some_and(|a| a.place == ArrowPlace::Slice))
-            || (at_cloud && !same_cloud)
-        {
-            self.place_arrows(scene, cloud)?;
+        if !same_fields || (view.has_network() && !same_cloud) {
+            self.globals.measure(view, cloud);
         }
-        guarded(&device, "preparing the slice", || {
-            self.prepare_slice(scene, old, field, plane);
-        })?;
-        let run = |scene: &Scene| {
-            scene
-                .particles
-                .as_ref()
-                .map(|p| (p.seeds.clone(), p.integration, p.trails))
+        if scene.layers.particles.is_none() {
+            self.layers.particles.clear();
+        }
+        let frame = Frame {
+            gpu: &self.gpu,
+            view,
+            globals: &self.globals,
+            cloud,
+            brushed,
         };
-        if field || old.map(run) != Some(run(scene)) {
-            self.restart(scene)?;
+        if let Err(error) = self.layers.prepare(&scene.layers, &frame) {
+            // Layers may have kept resources of the failed call.
+            self.layers = Layers::new(&self.gpu);
+            return Err(error);
         }
-        if plane || old.is_none_or(|old| old.look != scene.look || old.lines != scene.lines) {
-            self.lines = Some(guarded(&device, "preparing lines", || {
-                LineBuffers::new(&device, scene)
-            })?);
-        }
-        self.cloud_generation = generation;
-        self.brushed = brushed.to_vec();
-        self.scene = Some(scene.clone());
+        self.shown = Some(Shown {
+            scene: scene.clone(),
+            cloud: generation,
+            brushed: brushed.to_vec(),
+        });
         Ok(true)
     }
 
-    /// Puts the particles of every pane back to their starts.
+    /// Moves the particles of every pane back to where they started.
     ///
     /// # Errors
-    /// A driver that refuses.
-    pub fn restart(&mut self, scene: &Scene) -> Result<(), GpuError> {
-        let device = &self.device;
-        let panes = &mut self.panes;
-        guarded(device, "placing particles", || {
-            for pane in panes {
-                let wanted = scene.particles.as_ref();
-                pane.particles = wanted.map(|p| ParticleRun::new(device, scene, p));
-            }
+    /// The driver rejects a resource or runs out of memory.
+    pub fn restart(&mut self) -> Result<(), GpuError> {
+        guarded(&self.gpu.device, "placing particles", || {
+            self.layers.particles.restart(&self.gpu);
         })
+    }
+
+    /// Takes up to `steps` more steps with the particles of every pane. Returns whether any were
+    /// left.
+    ///
+    /// # Errors
+    /// The driver rejects the commands.
+    pub fn advance(&mut self, steps: u32) -> Result<bool, GpuError> {
+        if !self.running() {
+            return Ok(false);
+        }
+        guarded(&self.gpu.device, "advancing particles", || {
+            self.layers
+                .particles
+                .advance(&self.gpu, &self.globals.panes, steps);
+        })?;
+        Ok(true)
+    }
+
+    /// Whether particles have steps left to take.
+    pub(crate) fn running(&self) -> bool {
+        self.layers.particles.running()
+    }
+
+    /// Whether all particles have taken their steps and are counted.
+    pub(crate) fn settled(&self) -> bool {
+        self.layers.particles.settled()
+    }
+
+    /// The latest counts of every pane, or nothing without particles. Never waits.
+    pub(crate) fn tallies(&mut self) -> Vec<Tally> {
+        // Lets the device report finished read-backs; an error would be reported with the next work.
+        let _ = self.gpu.device.poll(wgpu::PollType::Poll);
+        self.layers.particles.tallies(&self.gpu)
     }
 
     /// A cloud's state in memory, as [`Cloud::read`].
     ///
     /// # Errors
     /// A device that fails.
-    pub fn read<'a>(&self, cloud: &'a Cloud<'_>) -> Result<std::borrow::Cow<'a, [f32]>, GpuError> {
-        cloud.read(&self.device, &self.queue)
+    pub(crate) fn read<'a>(&self, cloud: &'a Cloud<'_>) -> Result<Cow<'a, [f32]>, GpuError> {
+        cloud.read(&self.gpu.device, &self.gpu.queue)
     }
 
-    /// Takes up to `steps` more steps with the particles of every pane. Says whether it did.
+    /// Draws the prepared scene at this size in pixels; `scale` is in pixels per point of the
+    /// screen.
     ///
     /// # Errors
-    /// A driver that refuses.
-    pub fn advance(&mut self, steps: u32) -> Result<bool, GpuError> {
-        let Some(shared) = &self.shared else {
-            return Ok(false);
-        };
-        if !self.running() {
-            return Ok(false);
-        }
-        let (device, queue, kernels) = (&self.device, &self.queue, &self.kernels);
-        let panes = &mut self.panes;
-        guarded(device, "advancing particles", || {
-            for pane in panes {
-                if let Some(run) = &mut pane.particles {
-                    let field = [&pane.field, &shared.centroids];
-                    run.advance(device, queue, kernels, field, steps);
-                }
-            }
-        })?;
-        Ok(true)
-    }
-
-    /// Whether particles have steps left to take.
-    pub fn running(&self) -> bool {
-        let mut runs = self.panes.iter().filter_map(|pane| pane.particles.as_ref());
-        runs.any(ParticleRun::running)
-    }
-
-    /// Whether all particles are at the end of their steps, and counted.
-    pub fn settled(&self) -> bool {
-        let mut runs = self.panes.iter().filter_map(|pane| pane.particles.as_ref());
-        runs.all(ParticleRun::finished)
-    }
-
-    /// The counts of every pane, as far as they have come back. Never waits.
-    pub fn tallies(&mut self) -> Vec<Option<Tally>> {
-        // Lets the device report what has been read; an error would come back with the next work.
-        let _ = self.device.poll(wgpu::PollType::Poll);
-        let (device, queue) = (&self.device, &self.queue);
-        self.panes
-            .iter_mut()
-            .map(|pane| {
-                pane.particles
-                    .as_mut()
-                    .map(|run| run.tally(device, queue).clone())
-            })
-            .collect()
-    }
-
-    /// Draws the scene at this size in pixels. `scale` is the pixels a point of the screen.
-    ///
-    /// # Errors
-    /// A size that the device can't hold, or a driver that refuses.
+    /// The device cannot hold a picture of this size, or the driver rejects the commands.
     pub fn draw(
         &mut self,
         size: [u32; 2],
@@ -242,53 +170,64 @@ impl Renderer {
         detail: Detail,
     ) -> Result<&wgpu::TextureView, GpuError> {
         let samples = if detail.fine { SAMPLES } else { 1 };
-        let device = self.device.clone();
-        let fits = self
-            .target
-            .as_ref()
-            .filter(|t| t.size == size && t.samples == samples);
-        if fits.is_none() {
-            check_size(&device, size)?;
-            self.target = None;
-        }
-        let target = match self.target.take() {
+        let fits = |target: &Target| target.size == size && target.samples == samples;
+        // Frees the old textures before it allocates new ones.
+        let target = match self.target.take().filter(fits) {
             Some(target) => target,
-            None => guarded(&device, "making a picture", || {
-                Target::new(&device, size, samples)
-            })?,
+            None => Target::new(&self.gpu.device, size, samples)?,
         };
         self.paint(&target, scale, detail)?;
         Ok(&self.target.insert(target).view)
     }
 
-    pub(super) fn paint(
-        &self,
-        target: &Target,
+    /// Draws the prepared scene at any size, lets `over` draw into the picture, and starts to copy
+    /// it from the device. `scale` is in pixels per point of the screen.
+    ///
+    /// # Errors
+    /// The device cannot hold a picture of this size, or the driver rejects the commands.
+    pub(crate) fn picture_with(
+        &mut self,
+        size: [u32; 2],
         scale: f32,
-        detail: Detail,
-    ) -> Result<(), GpuError> {
-        let (Some(scene), Some(shared), Some(lines)) = (&self.scene, &self.shared, &self.lines)
-        else {
+        over: impl FnOnce(&mut wgpu::CommandEncoder, &wgpu::TextureView),
+    ) -> Result<PictureReadback, GpuError> {
+        let (device, queue) = (&self.gpu.device, &self.gpu.queue);
+        let target = Target::new(device, size, SAMPLES)?;
+        self.paint(&target, scale, Detail::FULL)?;
+        PictureReadback::start(device, queue, &target, over)
+    }
+
+    /// All panes side by side.
+    fn paint(&self, target: &Target, scale: f32, detail: Detail) -> Result<(), GpuError> {
+        let Some(Shown { scene, .. }) = &self.shown else {
             return Ok(());
         };
-        let drawing = if target.samples == self.fine.samples {
-            &self.fine
-        } else {
-            &self.quick
-        };
-        let painter = draw::Painter {
-            device: &self.device,
-            queue: &self.queue,
-            drawing,
-            scene,
-            shared,
-            lines,
-            cloud: self.cloud.as_ref(),
-            ranges: self.ranges,
-            detail,
-        };
-        guarded(&self.device, "drawing", || {
-            painter.paint(&self.panes, target, scale)
+        let panes = &self.globals.panes;
+        let width = (target.size[0] / panes.len().max(1) as u32).max(1);
+        let height = target.size[1];
+        let size = [width as f32, height as f32];
+        guarded(&self.gpu.device, "drawing the field", || {
+            self.globals.set_scene(&self.gpu, &scene.view, size, scale);
+            self.gpu.submit(|encoder| {
+                let mut pass = target.begin(encoder, scene.view.style.background);
+                for (index, pane) in panes.iter().enumerate() {
+                    let left = index as u32 * width;
+                    pass.set_viewport(left as f32, 0.0, size[0], size[1], 0.0, 1.0);
+                    pass.set_scissor_rect(left, 0, width, height);
+                    pass.set_bind_group(0, &pane.group, &[]);
+                    for phase in [Phase::Opaque, Phase::Blended] {
+                        let mut draw = Draw {
+                            gpu: &self.gpu,
+                            view: &scene.view,
+                            pane: index,
+                            phase,
+                            detail,
+                            pass: &mut pass,
+                        };
+                        self.layers.draw(&scene.layers, &mut draw);
+                    }
+                }
+            });
         })
     }
 }

@@ -1,6 +1,10 @@
-//! The off-screen picture: colour and depth, with several samples a pixel or one.
+//! The off-screen picture: colour and depth, with several samples per pixel or one.
 
-use super::pipelines::{COLOUR, DEPTH};
+use super::context::{COLOUR, DEPTH, texture};
+use crate::gpu::{GpuError, guarded};
+
+/// Pixels of the largest picture: with four samples each, about 2.5 GiB on the device.
+const MOST_PIXELS: u64 = 1 << 26;
 
 /// The textures of one size.
 pub(super) struct Target {
@@ -9,43 +13,44 @@ pub(super) struct Target {
     /// The finished picture.
     pub colour: wgpu::Texture,
     pub view: wgpu::TextureView,
-    /// Several samples a pixel, resolved into the picture.
-    many: Option<wgpu::TextureView>,
+    /// Several samples per pixel, resolved into the picture.
+    multisampled: Option<wgpu::TextureView>,
     depth: wgpu::TextureView,
 }
 
 impl Target {
-    /// Allocates them.
-    pub fn new(device: &wgpu::Device, size: [u32; 2], samples: u32) -> Self {
+    /// Allocates the textures, if the device can hold them.
+    pub fn new(device: &wgpu::Device, size: [u32; 2], samples: u32) -> Result<Self, GpuError> {
+        let what = "allocating a picture";
+        let edge = device.limits().max_texture_dimension_2d;
+        let [width, height] = size;
+        let pixels = u64::from(width) * u64::from(height);
+        if size.contains(&0) || size.iter().any(|&s| s > edge) || pixels > MOST_PIXELS {
+            let reason = format!(
+                "{width} x {height} pixels; an edge may have 1 to {edge}, the picture at most \
+                 {MOST_PIXELS}"
+            );
+            return Err(GpuError { what, reason });
+        }
+        guarded(device, what, || Self::allocate(device, size, samples))
+    }
+
+    fn allocate(device: &wgpu::Device, size: [u32; 2], samples: u32) -> Self {
         let attachment = wgpu::TextureUsages::RENDER_ATTACHMENT;
-        let texture = |label, format, samples, usage| {
-            device.create_texture(&wgpu::TextureDescriptor {
-                label: Some(label),
-                size: wgpu::Extent3d {
-                    width: size[0],
-                    height: size[1],
-                    depth_or_array_layers: 1,
-                },
-                mip_level_count: 1,
-                sample_count: samples,
-                dimension: wgpu::TextureDimension::D2,
-                format,
-                usage,
-                view_formats: &[],
-            })
-        };
-        let seen =
+        let finished =
             attachment | wgpu::TextureUsages::TEXTURE_BINDING | wgpu::TextureUsages::COPY_SRC;
-        let colour = texture("field picture", COLOUR, 1, seen);
-        let whole = wgpu::TextureViewDescriptor::default();
+        let colour = texture(device, size, 1, COLOUR, finished);
+        let view = |format| {
+            let texture = texture(device, size, samples, format, attachment);
+            texture.create_view(&Default::default())
+        };
         Self {
             size,
             samples,
-            view: colour.create_view(&whole),
+            view: colour.create_view(&Default::default()),
             colour,
-            many: (samples > 1)
-                .then(|| texture("field samples", COLOUR, samples, attachment).create_view(&whole)),
-            depth: texture("field depth", DEPTH, samples, attachment).create_view(&whole),
+            multisampled: (samples > 1).then(|| view(COLOUR)),
+            depth: view(DEPTH),
         }
     }
 
@@ -59,12 +64,12 @@ impl Target {
         encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
             label: Some("field"),
             color_attachments: &[Some(wgpu::RenderPassColorAttachment {
-                view: self.many.as_ref().unwrap_or(&self.view),
+                view: self.multisampled.as_ref().unwrap_or(&self.view),
                 depth_slice: None,
-                resolve_target: self.many.as_ref().map(|_| &self.view),
+                resolve_target: self.multisampled.as_ref().map(|_| &self.view),
                 ops: wgpu::Operations {
                     load: wgpu::LoadOp::Clear(wgpu::Color { r, g, b, a: 1.0 }),
-                    store: if self.many.is_some() {
+                    store: if self.multisampled.is_some() {
                         wgpu::StoreOp::Discard
                     } else {
                         wgpu::StoreOp::Store

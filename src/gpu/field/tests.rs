@@ -1,9 +1,17 @@
-//! The device against the CPU. They run on whatever adapter there is, such as Mesa's software one.
+//! The device against the CPU, on whatever adapter is available, such as Mesa's software one.
 
+use super::arrows::gpu_data::Vector;
+use super::context::Gpu;
 use super::*;
 use crate::encoding::Centroids;
+use crate::gpu::{GpuError, guarded};
 use crate::potential::{Operator, Potential};
+use crate::vector_field::{
+    Camera, CentroidTable, FieldKind, Integration, Neighbourhood, Plane, seeds,
+};
+use glam::{DVec3, Vec3};
 use std::sync::Arc;
+use wgpu::util::DeviceExt;
 
 pub(in crate::gpu) fn device() -> (wgpu::Device, wgpu::Queue) {
     let instance = wgpu::Instance::default();
@@ -16,63 +24,105 @@ pub(in crate::gpu) fn device() -> (wgpu::Device, wgpu::Queue) {
     .expect("a device")
 }
 
-pub(super) fn scene(classes: usize, potential: Potential) -> Scene {
-    Scene {
-        table: Arc::new(Table::new(Centroids::kronecker(classes))),
-        potential,
-        target: classes / 3,
-        correction: 1.0,
-        neighbourhood: Neighbourhood::default(),
-        panes: vec![FieldKind::Reconstructive, FieldKind::Reshaped],
-        camera: Camera::default(),
-        look: Look {
-            background: [27; 3],
-            ink: [220; 3],
-            ramp: std::array::from_fn(|i| [i as u8 * 30; 3]),
-        },
-        highlighted: None,
-        radius: 0.03,
-        arrows: None,
-        slice: None,
-        particles: None,
-        cloud: None,
-        lines: Vec::new(),
+fn storage(device: &wgpu::Device, numbers: &[f32]) -> wgpu::Buffer {
+    device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
+        label: None,
+        contents: bytemuck::cast_slice(numbers),
+        usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC,
+    })
+}
+
+fn picture(renderer: &mut Renderer, size: [u32; 2]) -> Result<Vec<u8>, GpuError> {
+    renderer.picture_with(size, 1.0, |_, _| ())?.wait()
+}
+
+fn log_potential() -> Potential {
+    Potential {
+        operator: Operator::Log,
+        temperature: 1.0,
+        epsilon: 0.01,
     }
+}
+
+fn scene(classes: usize, potential: Potential) -> FieldScene {
+    let style = FieldStyle {
+        background: [27; 3],
+        ink: [220; 3],
+        ramp: std::array::from_fn(|i| [i as u8 * 30; 3]),
+    };
+    FieldScene {
+        view: FieldView {
+            table: Arc::new(CentroidTable::new(Centroids::kronecker(classes))),
+            potential,
+            target: classes / 3,
+            correction: 1.0,
+            neighbourhood: Neighbourhood::default(),
+            panes: vec![FieldKind::Reconstructive, FieldKind::Reshaped],
+            plane: None,
+            resolution: 64,
+            seeds: Arc::default(),
+            camera: Camera::default(),
+            style,
+        },
+        layers: LayerSettings {
+            frame: Some(Lines::cube(style.ink)),
+            centroids: Some(Spheres {
+                radius: 0.03,
+                highlighted: None,
+            }),
+            ..LayerSettings::default()
+        },
+    }
+}
+
+/// The field and `Phi` of every pane at points of the cube, by the kernel that arrows use.
+fn evaluate(
+    (device, queue): &(wgpu::Device, wgpu::Queue),
+    view: &FieldView,
+    points: &[Vec3],
+) -> Result<Vec<Vec<Vector>>, GpuError> {
+    let gpu = Gpu::new(device, queue, &globals::SLOTS);
+    let layer = arrows::ArrowLayer::new(&gpu);
+    let mut globals = globals::Globals::new(&gpu);
+    globals.set_fields(&gpu, view);
+    let at = gpu.points(points);
+    let panes = globals.panes.iter().map(|pane| {
+        let count = points.len() as u32;
+        let vectors = guarded(device, "evaluating the field", || {
+            layer.evaluate(&gpu, &pane.group, &at, count)
+        })?;
+        readback::read(device, queue, &vectors, 0, vectors.size())
+    });
+    panes.collect()
 }
 
 /// Random points of the cube, every centroid (the first 40 of them), points next to them, and
 /// points halfway between two.
-fn points(centroids: &Centroids) -> Vec<[f32; 3]> {
-    let mu: Vec<[f32; 3]> = centroids
+fn points(centroids: &Centroids) -> Vec<Vec3> {
+    let mu: Vec<Vec3> = centroids
         .points()
         .iter()
-        .map(|p| p.map(|v| v as f32))
+        .map(|p| DVec3::from_array(*p).as_vec3())
         .collect();
     let mut points = seeds::cube(2000, 7);
     for (k, p) in mu.iter().take(40).enumerate() {
         points.push(*p);
-        points.push(p.map(|v| v + 1e-4));
-        points.push(p.map(|v| v - 3e-3));
-        let other = mu[(k + 1) % mu.len()];
-        points.push(std::array::from_fn(|a| 0.5 * (p[a] + other[a])));
+        points.push(p + 1e-4);
+        points.push(p - 3e-3);
+        points.push(0.5 * (p + mu[(k + 1) % mu.len()]));
     }
     points
 }
 
-fn norm(v: [f64; 3]) -> f64 {
-    v.iter().map(|v| v * v).sum::<f64>().sqrt()
-}
-
 /// The length that the terms of equation 11 would have if none cancelled another: what an error of
 /// their sum is relative to. For the normalised gradient, divided by the length that it divides by.
-fn terms(potential: Potential, x: [f64; 3], centroids: &[[f64; 3]], target: usize) -> f64 {
-    let here = potential.at(x, centroids, target);
+fn terms(potential: Potential, x: DVec3, centroids: &[[f64; 3]], target: usize) -> f64 {
+    let here = potential.at(x.to_array(), centroids, target);
     let sum: f64 = centroids
         .iter()
         .enumerate()
         .map(|(k, mu)| {
-            let o: [f64; 3] = std::array::from_fn(|a| x[a] - mu[a]);
-            let d = norm(o).powi(2);
+            let distance = x.distance(DVec3::from_array(*mu));
             let y_minus_p = if k == target {
                 (0..centroids.len())
                     .filter(|&j| j != k)
@@ -81,8 +131,11 @@ fn terms(potential: Potential, x: [f64; 3], centroids: &[[f64; 3]], target: usiz
             } else {
                 here.probability[k]
             };
-            let slope = potential.operator.derivative(d, potential.epsilon).abs();
-            2.0 / potential.temperature * y_minus_p * slope * norm(o)
+            let slope = potential
+                .operator
+                .derivative(distance.powi(2), potential.epsilon)
+                .abs();
+            2.0 / potential.temperature * y_minus_p * slope * distance
         })
         .sum();
     if potential.operator == Operator::NormalizedGradient {
@@ -90,7 +143,10 @@ fn terms(potential: Potential, x: [f64; 3], centroids: &[[f64; 3]], target: usiz
             operator: Operator::Log,
             ..potential
         };
-        sum / norm(raw.at(x, centroids, target).gradient).max(crate::potential::NORM_FLOOR)
+        let raw = raw.at(x.to_array(), centroids, target).gradient;
+        sum / DVec3::from_array(raw)
+            .length()
+            .max(crate::potential::NORM_FLOOR)
     } else {
         sum
     }
@@ -100,7 +156,7 @@ fn terms(potential: Potential, x: [f64; 3], centroids: &[[f64; 3]], target: usiz
 /// `Phi` relative to itself (not below 1e-6), both below 1e-3, and never anything but a number.
 #[test]
 fn the_shader_agrees_with_the_definition() {
-    let (device, queue) = device();
+    let device = device();
     let mut worst = [0.0f64; 2];
     for classes in [2, 11, 150, 171, 1000] {
         let centroids = Centroids::kronecker(classes);
@@ -113,17 +169,17 @@ fn the_shader_agrees_with_the_definition() {
                         temperature,
                         epsilon,
                     };
-                    let mut scene = scene(classes, potential);
-                    scene.panes = vec![FieldKind::Correction];
-                    let got = probe(&device, &queue, &scene, &points).unwrap();
-                    for (x, (vector, phi)) in points.iter().zip(&got[0]) {
-                        let x64 = x.map(f64::from);
-                        let at = potential.at(x64, centroids.points(), scene.target);
-                        assert!(phi.is_finite() && vector.iter().all(|v| v.is_finite()));
-                        let off: [f64; 3] =
-                            std::array::from_fn(|a| f64::from(vector[a]) + at.gradient[a]);
-                        let scale = terms(potential, x64, centroids.points(), scene.target);
-                        let field = norm(off) / scale.max(1e-6);
+                    let mut view = scene(classes, potential).view;
+                    view.panes = vec![FieldKind::Correction];
+                    let got = evaluate(&device, &view, &points).unwrap();
+                    assert_eq!(got[0].len(), points.len());
+                    for (x, Vector { vector, phi }) in points.iter().zip(&got[0]) {
+                        let x64 = x.as_dvec3();
+                        let at = potential.at(x64.to_array(), centroids.points(), view.target);
+                        assert!(phi.is_finite() && vector.is_finite());
+                        let off = vector.as_dvec3() + DVec3::from_array(at.gradient);
+                        let scale = terms(potential, x64, centroids.points(), view.target);
+                        let field = off.length() / scale.max(1e-6);
                         let level = (f64::from(*phi) - at.phi).abs() / at.phi.max(1e-6);
                         assert!(
                             field < 1e-3 && level < 1e-3,
@@ -142,23 +198,19 @@ fn the_shader_agrees_with_the_definition() {
     );
 }
 
-fn run(classes: usize, target: usize, temperature: f64, count: usize) -> (Scene, Vec<Tally>) {
+fn run(classes: usize, target: usize, temperature: f64, count: usize) -> (FieldScene, Vec<Tally>) {
     let (device, queue) = device();
     let potential = Potential {
-        operator: Operator::Log,
         temperature,
-        epsilon: 0.01,
+        ..log_potential()
     };
     let mut scene = scene(classes, potential);
-    scene.target = target;
-    scene.particles = Some(Particles {
-        seeds: Arc::new(seeds::cube(count, 11)),
-        integration: Integration::default(),
+    scene.view.target = target;
+    scene.view.seeds = Arc::new(seeds::cube(count, 11));
+    scene.layers.particles = Some(Particles {
         trails: 16,
         colours: ParticleColours::Class,
-        at_start: false,
-        radius: 0.01,
-        discs: true,
+        ..Particles::default()
     });
     let mut renderer = Renderer::new(&device, &queue).unwrap();
     assert!(renderer.update(&scene, None, &[]).unwrap());
@@ -170,7 +222,10 @@ fn run(classes: usize, target: usize, temperature: f64, count: usize) -> (Scene,
         device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
         tallies = renderer.tallies();
     }
-    (scene, tallies.into_iter().flatten().collect())
+    // Back at the start, nothing is counted yet.
+    renderer.restart().unwrap();
+    assert!(renderer.running() && !renderer.settled());
+    (scene, tallies)
 }
 
 /// Counts of arrivals may differ by one in 500 particles and of traversals by one in 200: a particle
@@ -180,23 +235,17 @@ fn the_counts_of_a_run_agree_with_the_cpu() {
     for (classes, target, temperature) in [(11, 4, 1.0), (40, 9, 2.0)] {
         let count = 2000;
         let (scene, tallies) = run(classes, target, temperature, count);
-        for (&kind, tally) in scene.panes.iter().zip(&tallies) {
-            let flow = Flow {
-                table: &scene.table,
-                potential: scene.potential,
-                target,
-                kind,
-                correction: scene.correction,
-                neighbourhood: scene.neighbourhood,
-            };
+        assert_eq!(tallies.len(), scene.view.panes.len());
+        for (&kind, tally) in scene.view.panes.iter().zip(&tallies) {
+            let field = scene.view.field(kind);
             let rule = Integration::default();
             let (mut arrived, mut crossing, mut traversals, mut clock) = (0, 0, 0, 0.0);
             for seed in seeds::cube(count, 11) {
-                let out = flow.integrate(seed.map(f64::from), rule);
-                arrived += u32::from(out.arrived);
-                crossing += u32::from(out.traversals > 0);
-                traversals += out.traversals;
-                clock += if out.arrived { out.clock } else { 0.0 };
+                let path = field.integrate(seed.as_dvec3(), rule);
+                arrived += u32::from(path.arrived);
+                crossing += u32::from(path.traversals > 0);
+                traversals += path.traversals;
+                clock += if path.arrived { path.clock } else { 0.0 };
             }
             println!("{kind:?}: GPU {tally:?}\n  CPU {arrived} {crossing} {traversals}");
             let vanilla = kind == FieldKind::Reconstructive;
@@ -226,32 +275,24 @@ fn the_counts_of_a_run_agree_with_the_cpu() {
 #[test]
 fn the_same_scene_is_drawn_once_and_exports_at_any_size() {
     let (device, queue) = device();
-    let potential = Potential {
-        operator: Operator::Log,
-        temperature: 1.0,
-        epsilon: 0.01,
-    };
-    let mut scene = scene(11, potential);
-    scene.arrows = Some(Arrows {
+    let mut scene = scene(11, log_potential());
+    scene.view.plane = Some(Plane::across(2, 0.0));
+    scene.layers.arrows = Some(Arrows {
         place: ArrowPlace::Cube,
-        per_axis: 4,
+        per_edge: 4,
     });
-    scene.slice = Some(Slice {
-        plane: Plane::across(2, 0.0),
+    scene.layers.slice = Some(Slice {
         quantity: Quantity::Potential,
-        boundaries: true,
-        iso_lines: true,
-        neighbourhood: true,
-        streamlines: 8,
         opacity: 0.9,
-        resolution: 64,
+        ..Slice::default()
     });
+    scene.layers.streamlines = Some(Streamlines { per_edge: 8 });
     let mut renderer = Renderer::new(&device, &queue).unwrap();
     assert!(renderer.update(&scene, None, &[]).unwrap());
     assert!(!renderer.update(&scene, None, &[]).unwrap());
     renderer.draw([320, 200], 1.0, Detail::FULL).unwrap();
     for size in [[320, 200], [77, 131]] {
-        let picture = renderer.picture(size, 1.0).unwrap();
+        let picture = picture(&mut renderer, size).unwrap();
         assert_eq!(picture.len(), (4 * size[0] * size[1]) as usize);
         let background = picture
             .chunks_exact(4)
@@ -260,9 +301,9 @@ fn the_same_scene_is_drawn_once_and_exports_at_any_size() {
         let share = background as f32 / (size[0] * size[1]) as f32;
         assert!((0.02..0.9).contains(&share), "{share}");
     }
-    assert!(renderer.picture([0, 10], 1.0).is_err());
-    assert!(renderer.picture([1 << 20, 10], 1.0).is_err());
-    scene.camera.orbit(0.3, 0.0);
+    assert!(picture(&mut renderer, [0, 10]).is_err());
+    assert!(picture(&mut renderer, [1 << 20, 10]).is_err());
+    scene.view.camera.orbit(0.3, 0.0);
     assert!(renderer.update(&scene, None, &[]).unwrap());
 }
 
@@ -270,16 +311,10 @@ fn the_same_scene_is_drawn_once_and_exports_at_any_size() {
 #[test]
 fn a_cloud_on_the_device_is_read_in_place() {
     let (device, queue) = device();
-    let potential = Potential {
-        operator: Operator::Log,
-        temperature: 1.0,
-        epsilon: 0.01,
-    };
-    let mut scene = scene(5, potential);
-    scene.cloud = Some(CloudStyle {
+    let mut scene = scene(5, log_potential());
+    scene.layers.cloud = Some(CloudStyle {
         radius: 2.0,
         colours: CloudColours::State,
-        most: 1000,
     });
     let size = [20, 30];
     let pixels = size[0] * size[1];
@@ -299,13 +334,13 @@ fn a_cloud_on_the_device_is_read_in_place() {
     };
     let mut renderer = Renderer::new(&device, &queue).unwrap();
     renderer.update(&scene, Some(&cloud), &[]).unwrap();
-    let from_memory = renderer.picture([300, 200], 1.0).unwrap();
+    let from_memory = picture(&mut renderer, [300, 200]).unwrap();
 
-    // Somebody else's numbers come first and last.
+    // Numbers that belong to others come first and last.
     let mut shared = vec![9.0f32; 77];
     shared.extend(&state);
     shared.extend([9.0; 50]);
-    let buffer = super::buffers::storage(&device, &shared);
+    let buffer = storage(&device, &shared);
     cloud.state = CloudState::Device {
         buffer: &buffer,
         offset: 4 * 77,
@@ -314,13 +349,13 @@ fn a_cloud_on_the_device_is_read_in_place() {
     };
     cloud.generation = 2;
     assert!(renderer.update(&scene, Some(&cloud), &[]).unwrap());
-    let from_device = renderer.picture([300, 200], 1.0).unwrap();
+    let from_device = picture(&mut renderer, [300, 200]).unwrap();
     assert_eq!(from_memory, from_device);
     assert_eq!(cloud.read(&device, &queue).unwrap(), state);
 
     // Halfway to a state that is its negative, all points meet in the middle.
     let negative: Vec<f32> = state.iter().map(|v| -v).collect();
-    let later = super::buffers::storage(&device, &negative);
+    let later = storage(&device, &negative);
     cloud.state = CloudState::Device {
         buffer: &buffer,
         offset: 4 * 77,
@@ -336,12 +371,100 @@ fn a_cloud_on_the_device_is_read_in_place() {
             .all(|v| v.abs() < 1e-6)
     );
     assert!(renderer.update(&scene, Some(&cloud), &[]).unwrap());
-    assert_ne!(renderer.picture([300, 200], 1.0).unwrap(), from_device);
+    assert_ne!(picture(&mut renderer, [300, 200]).unwrap(), from_device);
 
     // Brushing one pixel dims the others.
     let mut brushed = vec![false; pixels];
     brushed[0] = true;
-    let before = renderer.picture([300, 200], 1.0).unwrap();
+    let before = picture(&mut renderer, [300, 200]).unwrap();
     assert!(renderer.update(&scene, Some(&cloud), &brushed).unwrap());
-    assert_ne!(renderer.picture([300, 200], 1.0).unwrap(), before);
+    assert_ne!(picture(&mut renderer, [300, 200]).unwrap(), before);
+}
+
+/// A point in the middle of the view has the colour of its class, faded by the depth cue.
+#[test]
+fn a_cloud_in_class_colours_has_the_centroids_colours() {
+    let (device, queue) = device();
+    let mut renderer = Renderer::new(&device, &queue).unwrap();
+    let mut scene = scene(5, log_potential());
+    scene.view.panes = vec![FieldKind::Reshaped];
+    scene.layers = LayerSettings {
+        cloud: Some(CloudStyle {
+            radius: 20.0,
+            colours: CloudColours::Class,
+        }),
+        ..LayerSettings::default()
+    };
+    for label in 0..6 {
+        let cloud = Cloud {
+            size: [1, 1],
+            state: CloudState::Host(&[0.0; 3]),
+            source: &[0.0; 3],
+            velocity: None,
+            labels: &[label],
+            photo: 1,
+            generation: u64::from(label),
+        };
+        renderer.update(&scene, Some(&cloud), &[]).unwrap();
+        let drawn = picture(&mut renderer, [64, 64]).unwrap();
+        let centroids = &scene.view.table.centroids;
+        let colour = match usize::from(label) {
+            class if class < 5 => centroids.colour(class),
+            _ => [128; 3],
+        };
+        let middle = 4 * (32 * 64 + 32);
+        for (got, own) in drawn[middle..].iter().zip(colour) {
+            // At the pivot a quarter of the cue's strength of 0.6 applies.
+            let expected = 0.85 * f32::from(own) + 0.15 * 27.0;
+            assert!(
+                (f32::from(*got) - expected).abs() < 2.0,
+                "{label}: {got} {expected}"
+            );
+        }
+    }
+}
+
+/// The network's velocity is known only at the photo's pixels: wherever else arrows are wanted, they
+/// are drawn there, and move with the state.
+#[test]
+fn arrows_of_the_network_move_with_the_state() {
+    let (device, queue) = device();
+    let mut renderer = Renderer::new(&device, &queue).unwrap();
+    let mut scene = scene(5, log_potential());
+    scene.view.panes = vec![FieldKind::Network];
+    scene.layers = LayerSettings {
+        arrows: Some(Arrows::default()),
+        ..LayerSettings::default()
+    };
+    assert_eq!(scene.layers.arrows.unwrap().place, ArrowPlace::Cube);
+    let velocity = [0.3; 12];
+    let mut drawn = Vec::new();
+    for (generation, x) in [(1, -0.4), (2, 0.4)] {
+        let cloud = Cloud {
+            size: [2, 2],
+            state: CloudState::Host(&[x; 12]),
+            source: &[0.0; 12],
+            velocity: Some(&velocity),
+            labels: &[0; 4],
+            photo: 1,
+            generation,
+        };
+        assert!(renderer.update(&scene, Some(&cloud), &[]).unwrap());
+        let picture = picture(&mut renderer, [100, 100]).unwrap();
+        assert!(picture.chunks_exact(4).any(|pixel| pixel[..3] != [27; 3]));
+        drawn.push(picture);
+    }
+    assert_ne!(drawn[0], drawn[1]);
+}
+
+#[test]
+fn every_shader_is_valid() {
+    use naga::valid::{Capabilities, ValidationFlags, Validator};
+    for (name, source) in layers::SHADERS.iter().chain(&[("blit", blit::WGSL)]) {
+        let module = naga::front::wgsl::parse_str(source)
+            .unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string(source)));
+        Validator::new(ValidationFlags::all(), Capabilities::empty())
+            .validate(&module)
+            .unwrap_or_else(|e| panic!("{name}: {e:?}"));
+    }
 }

@@ -1,158 +1,112 @@
-//! The control panel.
+//! The controls beside the picture.
 
+use super::interface::{FieldInput, drawn_name, kind_name};
+use super::lab::FieldLab;
 use super::preset::{Preset, caption};
 use super::settings::FieldSettings;
-use super::widgets::{choice, class, group, row, slider};
-use super::{FieldInput, FieldLab, drawn_name, export, layers};
-use crate::gpu::field::{Camera, FieldKind};
+use super::widgets::{choice, class, group, log_slider, row, slider};
+use super::{export, layers};
 use crate::potential::Operator;
+use crate::vector_field::{Camera, FieldKind};
 use crate::viewer::theme::GRID;
 use eframe::egui::{self, RichText, Ui};
 
-/// Draws the panel.
-pub fn show(lab: &mut FieldLab, ui: &mut Ui, input: &FieldInput<'_>) {
+pub(super) fn show(lab: &mut FieldLab, ui: &mut Ui, input: &FieldInput<'_>) {
+    let photo = input.cloud.is_some();
     ui.add_space(GRID);
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing.x = GRID / 2.0;
         ui.spacing_mut().button_padding.x = 0.75 * GRID;
         for preset in Preset::ALL {
-            if ui
-                .button(preset.name())
-                .on_hover_text(preset.help())
-                .clicked()
-            {
+            let button = ui.button(preset.name());
+            if button.on_hover_text(preset.help()).clicked() {
                 lab.apply(preset);
             }
         }
         let help = "Vanilla and reshaped side by side, with particles";
         if ui.button("Compare").on_hover_text(help).clicked() {
-            let mut settings = FieldSettings {
+            lab.settings = FieldSettings {
+                models_table: lab.settings.models_table,
+                classes: lab.settings.classes,
+                target: lab.settings.target,
+                potential: lab.settings.potential,
                 ..FieldSettings::default()
             };
-            settings.models_table = lab.settings.models_table;
-            settings.classes = lab.settings.classes;
-            settings.target = lab.settings.target;
-            settings.potential = lab.settings.potential;
-            lab.settings = settings;
-            lab.playing = true;
+            lab.paused = false;
         }
     });
-    let text = caption(&lab.settings, input.cloud.is_some());
+    let text = caption(&lab.settings, photo);
     ui.label(RichText::new(text).small().weak());
-    field(lab, ui, input);
+    field(&mut lab.settings, ui, input);
     view(lab, ui);
-    layers::arrows(&mut lab.settings, ui);
+    layers::arrows(&mut lab.settings.layers.arrows, ui);
     layers::slice(lab, ui, input);
-    layers::particles(lab, ui, input.cloud.is_some());
-    layers::photo(&mut lab.settings, ui, input.cloud.is_some());
+    layers::particles(lab, ui, photo);
+    layers::photo(&mut lab.settings, ui, photo);
     let help = "The field's length from the target to its decision boundary (Fig. 1c)";
-    group(
-        ui,
-        "Gradient curve",
-        help,
-        Some(&mut lab.settings.curve),
-        |_| {},
-    );
+    let curve = &mut lab.settings.curve;
+    group(ui, "Gradient curve", help, Some(curve), |_| {});
     export::controls(lab, ui, input);
     ui.add_space(2.0 * GRID);
 }
 
-fn field(lab: &mut FieldLab, ui: &mut Ui, input: &FieldInput<'_>) {
-    let settings = &mut lab.settings;
+fn field(settings: &mut FieldSettings, ui: &mut Ui, input: &FieldInput<'_>) {
     group(ui, "Field", "", None, |ui| {
-        choice(
-            ui,
-            "Centroids",
-            "Whose class centroids (equations 7 and 8)",
-            &mut settings.models_table,
-            &[
-                (true, "model's", "The centroids and names of the open model"),
-                (false, "any N", "The centroids of N classes without names"),
-            ],
-        );
+        let model = "The centroids and names of the open model";
+        let any = "The centroids of N classes without names";
+        let tables = [(true, "model's", model), (false, "any N", any)];
+        let help = "The class centroids (equations 7 and 8)";
+        choice(ui, "Centroids", help, &mut settings.models_table, &tables);
         if !settings.models_table {
             let help = "Number of classes, 2 to 1000";
-            slider(ui, "Classes N", help, &mut settings.classes, 2..=1000, true);
+            log_slider(ui, "Classes N", help, &mut settings.classes, 2..=1000);
         }
-        let count = if settings.models_table {
-            input.centroids.len()
-        } else {
-            settings.classes
-        };
+        let count = settings.class_count(input.centroids.len());
         let names = settings.clone();
         let named = |k: usize| drawn_name(&names, input, k);
-        let help = "The class that the pixel should become; a click on a centroid chooses it too";
+        let help = "The class that the pixel should become; also chosen by a click on a centroid";
         class(ui, "Target", help, &mut settings.target, count, named);
         let p = &mut settings.potential;
-        choice(
-            ui,
-            "Operator T",
-            "How a squared distance d becomes a logit",
-            &mut p.operator,
-            &[
-                (
-                    Operator::Log,
-                    "log",
-                    "T(d) = −ln(d + ε), the paper's choice",
-                ),
-                (Operator::Sqrt, "sqrt", "T(d) = −sqrt(d + ε)"),
-                (Operator::Linear, "linear", "T(d) = −(d + ε)"),
-                (
-                    Operator::NormalizedGradient,
-                    "unit",
-                    "The logarithm's gradient scaled to unit length",
-                ),
-            ],
-        );
+        let unit = "The logarithm's gradient scaled to unit length";
+        let log = "T(d) = −ln(d + ε), the paper's choice";
+        let operators = [
+            (Operator::Log, "log", log),
+            (Operator::Sqrt, "sqrt", "T(d) = −sqrt(d + ε)"),
+            (Operator::Linear, "linear", "T(d) = −(d + ε)"),
+            (Operator::NormalizedGradient, "unit", unit),
+        ];
+        let help = "How a squared distance d becomes a logit";
+        choice(ui, "Operator T", help, &mut p.operator, &operators);
         let help = "Temperature of the softmax (equation 9): smaller is sharper";
-        slider(
-            ui,
-            "Temperature",
-            help,
-            &mut p.temperature,
-            0.25..=4.0,
-            true,
-        );
-        let help = "Added to every squared distance; softens the field within its square root";
-        slider(ui, "Epsilon", help, &mut p.epsilon, 1e-6..=0.1, true);
-        choice(
-            ui,
-            "Objective",
-            "How the correction enters the target velocity",
-            &mut settings.annealed,
-            &[
-                (false, "static", "v − grad Φ at every time (equation 12)"),
-                (
-                    true,
-                    "annealed",
-                    "v − t grad Φ: the correction grows with t (section 5.3)",
-                ),
-            ],
-        );
+        log_slider(ui, "Temperature", help, &mut p.temperature, 0.25..=4.0);
+        let help = "Added to every squared distance; softens the field closer than its square root";
+        log_slider(ui, "Epsilon", help, &mut p.epsilon, 1e-6..=0.1);
+        let fixed = "v − grad Φ at every time (equation 12)";
+        let annealed = "v − t grad Φ: the correction grows with t (section 5.3)";
+        let objectives = [(false, "static", fixed), (true, "annealed", annealed)];
+        let help = "How the correction enters the target velocity";
+        choice(ui, "Objective", help, &mut settings.annealed, &objectives);
         if settings.annealed {
             let help = "Time of the annealed target: the weight of the correction";
-            slider(ui, "Time t", help, &mut settings.time, 0.0..=1.0, false);
+            slider(ui, "Time t", help, &mut settings.time, 0.0..=1.0);
         }
+        let neighbourhood = &mut settings.neighbourhood;
+        let regions = [
+            (false, "ball", "A ball around the centroid"),
+            (true, "cell", "The centroid's whole Voronoi cell"),
+        ];
+        let help =
+            "The region around a centroid whose traversals are counted, and which the slice shades";
         choice(
             ui,
             "Neighbourhood",
-            "What a particle traverses when it enters it, and what the slice shades",
-            &mut settings.neighbourhood.cells,
-            &[
-                (false, "ball", "A ball around the centroid"),
-                (true, "cell", "The centroid's whole Voronoi cell"),
-            ],
+            help,
+            &mut neighbourhood.cells,
+            &regions,
         );
-        if !settings.neighbourhood.cells {
-            let help = "The ball's radius as a share of half the way to the nearest other centroid";
-            slider(
-                ui,
-                "Radius",
-                help,
-                &mut settings.neighbourhood.share,
-                0.1..=1.0,
-                false,
-            );
+        if !neighbourhood.cells {
+            let help = "The ball's radius as a fraction of half the distance to the nearest other centroid";
+            slider(ui, "Radius", help, &mut neighbourhood.share, 0.1..=1.0);
         }
     });
 }
@@ -160,16 +114,12 @@ fn field(lab: &mut FieldLab, ui: &mut Ui, input: &FieldInput<'_>) {
 fn view(lab: &mut FieldLab, ui: &mut Ui) {
     let settings = &mut lab.settings;
     group(ui, "View", "", None, |ui| {
-        choice(
-            ui,
-            "Show",
-            "One field, or vanilla and reshaped with linked cameras",
-            &mut settings.compare,
-            &[
-                (true, "both", "Vanilla and reshaped side by side"),
-                (false, "one field", "A single field"),
-            ],
-        );
+        let panes = [
+            (true, "both", "Vanilla and reshaped side by side"),
+            (false, "one field", "A single field"),
+        ];
+        let help = "One field, or vanilla and reshaped with linked cameras";
+        choice(ui, "Show", help, &mut settings.compare, &panes);
         if !settings.compare {
             row(ui, "Which", "Which field is shown", |ui| {
                 egui::ComboBox::from_id_salt("which field")
@@ -183,16 +133,13 @@ fn view(lab: &mut FieldLab, ui: &mut Ui) {
                     .response
             });
         }
-        choice(
-            ui,
-            "Projection",
-            "How depth is drawn",
-            &mut settings.camera.perspective,
-            &[
-                (true, "perspective", "Near things look larger"),
-                (false, "parallel", "Lengths are comparable everywhere"),
-            ],
-        );
+        let projections = [
+            (true, "perspective", "Near objects look larger"),
+            (false, "parallel", "Lengths are comparable everywhere"),
+        ];
+        let perspective = &mut settings.camera.perspective;
+        let help = "How depth is drawn";
+        choice(ui, "Projection", help, perspective, &projections);
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = GRID / 2.0;
             for (axis, name) in ["red", "green", "blue"].into_iter().enumerate() {
@@ -201,28 +148,15 @@ fn view(lab: &mut FieldLab, ui: &mut Ui) {
                     settings.camera.snap(axis);
                 }
             }
-            if ui.button("slice").on_hover_text("Face the slice").clicked() {
-                lab.face_slice = true;
-            }
-            if ui
-                .button("reset")
-                .on_hover_text("The camera as it was at first")
-                .clicked()
-            {
+            let slice = ui.button("slice").on_hover_text("Face the slice");
+            lab.face_slice |= slice.clicked();
+            let reset = ui.button("reset").on_hover_text("The initial camera");
+            if reset.clicked() {
                 settings.camera = Camera::default();
             }
         });
-        ui.checkbox(&mut settings.labels, "names beside centroids")
-            .on_hover_text("The nearest ones, as far as they do not overlap");
+        let help = "Names of the nearest centroids, as far as they do not overlap";
+        let labels = ui.checkbox(&mut settings.labels, "names beside centroids");
+        labels.on_hover_text(help);
     });
-}
-
-/// A field's name.
-pub fn kind_name(kind: FieldKind) -> &'static str {
-    match kind {
-        FieldKind::Reconstructive => "vanilla: μ − x",
-        FieldKind::Correction => "correction: −grad Φ",
-        FieldKind::Reshaped => "reshaped: μ − x − grad Φ",
-        FieldKind::Network => "network's velocity",
-    }
 }

@@ -1,19 +1,19 @@
-//! What became of a run's particles, in words and as a small histogram.
+//! What has become of the particles, in words and as a small histogram.
 
-use super::readout::short;
+use crate::format::short;
 use crate::gpu::field::Tally;
 use crate::viewer::theme::GRID;
 use eframe::egui::{Color32, FontId, Painter, Pos2, Rect, Vec2, vec2};
 
 /// Size of the histogram, its caption included.
-pub const HISTOGRAM: Vec2 = vec2(200.0, 5.0 * GRID);
-/// Fewer particles than these have no histogram worth its place.
+pub(super) const HISTOGRAM: Vec2 = vec2(200.0, 5.0 * GRID);
+/// The least number of particles for a histogram.
 const FEW: u32 = 500;
 /// Height of its caption.
 const CAPTION: f32 = 15.0;
 
-/// The counts, a line each.
-pub fn lines(tally: &Tally) -> Vec<String> {
+/// The counts, one per line.
+pub(super) fn lines(tally: &Tally) -> Vec<String> {
     let share = |n: u32| 100.0 * f64::from(n) / f64::from(tally.particles.max(1));
     let [done, steps] = tally.steps;
     let clock = tally
@@ -38,19 +38,17 @@ pub fn lines(tally: &Tally) -> Vec<String> {
     ]
 }
 
-/// How many bins of arrivals both panes need, so that they compare; none for a few particles.
-pub fn bins(tallies: &[Option<Tally>]) -> usize {
+/// Number of bins of arrivals in the histograms of all panes, so that they can be compared; 0 for a
+/// few particles.
+pub(super) fn bins(tallies: &[Tally]) -> usize {
     let last = |tally: &Tally| tally.histogram.iter().rposition(|&count| count > 0);
-    let many = tallies
-        .iter()
-        .flatten()
-        .filter(|tally| tally.particles >= FEW);
+    let many = tallies.iter().filter(|tally| tally.particles >= FEW);
     let most = many.filter_map(last).max();
     most.map_or(0, |last| (last + 1).max(8))
 }
 
-/// Paints a run's arrivals by s, `bins` of them.
-pub fn histogram(painter: &Painter, corner: Pos2, tally: &Tally, bins: usize, ink: Color32) {
+/// Draws the arrivals by s, in `bins` bins.
+pub(super) fn histogram(painter: &Painter, corner: Pos2, tally: &Tally, bins: usize, ink: Color32) {
     let [width, height] = [HISTOGRAM.x, HISTOGRAM.y - CAPTION];
     let base = corner.y + height;
     let most = tally.histogram.iter().copied().max().unwrap_or(0).max(1);
@@ -84,13 +82,13 @@ mod tests {
             histogram: vec![0; 64],
             ..Tally::default()
         };
-        assert_eq!(bins(&[Some(early.clone()), None]), 0);
+        assert_eq!(bins(&[early.clone()]), 0);
         early.histogram[2] = 5;
-        assert_eq!(bins(&[Some(early.clone())]), 8);
+        assert_eq!(bins(&[early.clone()]), 8);
         let mut late = early.clone();
         late.histogram[30] = 1;
-        assert_eq!(bins(&[Some(early), Some(late.clone())]), 31);
+        assert_eq!(bins(&[early, late.clone()]), 31);
         late.particles = FEW - 1;
-        assert_eq!(bins(&[Some(late)]), 0);
+        assert_eq!(bins(&[late]), 0);
     }
 }

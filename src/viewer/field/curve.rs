@@ -1,66 +1,44 @@
 //! The gradient curve of Figure 1 (c).
 
-use super::{FieldInput, FieldLab, drawn_name, readout::short, widgets};
-use crate::gpu::field::{Curve, Flow, Table};
+use super::interface::{FieldInput, drawn_name};
+use super::lab::FieldLab;
+use super::widgets;
+use crate::format::short;
 use crate::potential::Potential;
+use crate::vector_field::{CentroidTable, CurvePoint, GradientCurve, VectorField};
 use crate::viewer::theme::{ACCENT, GRID};
 use eframe::egui::{self, Color32, RichText, Ui};
-use egui_plot::{Legend, Line, LineStyle, Plot, PlotPoint, PlotPoints, Points, Text, VLine};
+use egui_plot::{Legend, Line, LineStyle, Plot, PlotPoint, Points, Text, VLine};
 use std::sync::Arc;
 
-/// Points of the curve.
-const POINTS: usize = 241;
-/// Temperatures whose curves are drawn faintly for comparison.
+/// Temperatures whose curves are drawn faintly for comparison, and the points of each.
 const OTHERS: [f64; 3] = [1.0, 2.0, 4.0];
+const COARSE: usize = 60;
 const VANILLA: Color32 = Color32::from_rgb(236, 140, 70);
 
-/// What the curve depends on.
-#[derive(Clone, PartialEq)]
-pub struct CurveKey {
-    table: Arc<Table>,
-    potential: Potential,
-    target: usize,
-    towards: usize,
-    correction: f32,
-}
-
-/// The curve of the settings; sampled anew when they change.
-pub fn sample(lab: &mut FieldLab, table: &Arc<Table>) -> Option<Curve> {
-    let key = CurveKey {
-        table: table.clone(),
-        potential: lab.settings.potential,
-        target: lab.settings.target,
-        towards: lab.towards(table)?,
-        correction: lab.settings.correction(),
-    };
-    if let Some((_, curve)) = lab.curve.as_ref().filter(|(old, _)| *old == key) {
-        return Some(curve.clone());
-    }
-    let curve = Curve::sample(lab.flow(table), key.towards, POINTS)?;
-    lab.curve = Some((key, curve.clone()));
-    Some(curve)
-}
-
-/// Draws the panel.
-pub fn show(lab: &mut FieldLab, ui: &mut Ui, table: &Arc<Table>, input: &FieldInput<'_>) {
-    let Some(curve) = sample(lab, table) else {
+pub(super) fn show(
+    lab: &mut FieldLab,
+    ui: &mut Ui,
+    table: &Arc<CentroidTable>,
+    input: &FieldInput<'_>,
+) {
+    let field = lab.field(table);
+    let curve = lab.towards(table);
+    let Some(curve) = curve.and_then(|class| lab.derived.curve(field, table, class)) else {
         ui.label("A curve needs two classes.");
         return;
     };
-    let flow = lab.flow(table);
-    let others: Vec<(f64, Curve)> = OTHERS
+    let others: Vec<(f64, GradientCurve)> = OTHERS
         .into_iter()
-        .filter(|&temperature| temperature != flow.potential.temperature)
+        .filter(|&temperature| temperature != field.potential.temperature)
         .filter_map(|temperature| {
             let potential = Potential {
                 temperature,
-                ..flow.potential
+                ..field.potential
             };
-            let other = Flow { potential, ..flow };
-            Some((
-                temperature,
-                Curve::sample(other, curve.towards, POINTS / 4)?,
-            ))
+            let other = VectorField { potential, ..field };
+            let other = GradientCurve::sample(other, curve.towards, COARSE)?;
+            Some((temperature, other))
         })
         .collect();
     let (peak, boundary) = (curve.peak(), curve.boundary());
@@ -73,14 +51,7 @@ pub fn show(lab: &mut FieldLab, ui: &mut Ui, table: &Arc<Table>, input: &FieldIn
             ui.set_max_width(32.0 * GRID);
             let named = |k: usize| drawn_name(&names, input, k);
             let help = "The class towards which the curve goes";
-            widgets::class(
-                ui,
-                "towards",
-                help,
-                &mut towards,
-                table.centroids.len(),
-                named,
-            );
+            widgets::class(ui, "towards", help, &mut towards, table.len(), named);
         });
         if towards != curve.towards && towards != lab.settings.target {
             lab.settings.towards = Some(towards);
@@ -98,20 +69,9 @@ pub fn show(lab: &mut FieldLab, ui: &mut Ui, table: &Arc<Table>, input: &FieldIn
         ))
         .monospace(),
     );
-    let line = |of: fn(&crate::gpu::field::CurvePoint) -> f64| -> PlotPoints<'_> {
-        curve
-            .points
-            .iter()
-            .map(|p| [p.distance, of(p)])
-            .collect::<Vec<_>>()
-            .into()
-    };
+    let legend = Legend::default().position(egui_plot::Corner::LeftTop);
     Plot::new("field curve plot")
-        .legend(
-            Legend::default()
-                .position(egui_plot::Corner::LeftTop)
-                .text_style(egui::TextStyle::Small),
-        )
+        .legend(legend.text_style(egui::TextStyle::Small))
         .x_axis_label("distance to the centroid |x − μ|")
         .y_axis_label("|f|")
         .include_y(0.0)
@@ -122,40 +82,28 @@ pub fn show(lab: &mut FieldLab, ui: &mut Ui, table: &Arc<Table>, input: &FieldIn
         .set_margin_fraction(egui::vec2(0.02, 0.08))
         .show(ui, |plot| {
             for (temperature, other) in &others {
-                let points: Vec<[f64; 2]> = other
-                    .points
-                    .iter()
-                    .map(|p| [p.distance, p.reshaped])
-                    .collect();
                 let name = format!("reshaped, temperature {temperature}");
+                let line = Line::new(name, line(other, |p| p.reshaped));
                 let faint = ACCENT.gamma_multiply(0.45);
-                plot.line(
-                    Line::new(name, points)
-                        .color(faint)
-                        .style(LineStyle::dotted_dense()),
-                );
+                plot.line(line.color(faint).style(LineStyle::dotted_dense()));
             }
-            plot.line(
-                Line::new("reshaped", line(|p| p.reshaped))
-                    .color(ACCENT)
-                    .width(2.5),
-            );
-            plot.line(
-                Line::new("vanilla", line(|p| p.vanilla))
-                    .color(VANILLA)
-                    .width(2.5),
-            );
+            let reshaped = Line::new("reshaped", line(&curve, |p| p.reshaped));
+            plot.line(reshaped.color(ACCENT).width(2.5));
+            let vanilla = Line::new("vanilla", line(&curve, |p| p.vanilla));
+            plot.line(vanilla.color(VANILLA).width(2.5));
             let grey = Color32::from_gray(140);
-            plot.vline(
-                VLine::new("", boundary.distance)
-                    .color(grey)
-                    .style(LineStyle::dashed_loose()),
-            );
-            let marked: PlotPoints<'_> = vec![[peak.distance, peak.reshaped]].into();
-            plot.points(Points::new("", marked).radius(5.0).color(ACCENT));
-            // In words beside them rather than in the legend, which would hide the curves' beginning.
+            let end = VLine::new("", boundary.distance).color(grey);
+            plot.vline(end.style(LineStyle::dashed_loose()));
+            let marked = Points::new("", vec![[peak.distance, peak.reshaped]]);
+            plot.points(marked.radius(5.0).color(ACCENT));
+            // A label in the plot rather than in the legend, which would hide the start of the curves.
             let low = PlotPoint::new(boundary.distance, 0.25 * peak.reshaped);
-            let words = RichText::new("decision boundary ").small();
-            plot.text(Text::new("", low, words).anchor(egui::Align2::RIGHT_CENTER));
+            let label = RichText::new("decision boundary ").small();
+            plot.text(Text::new("", low, label).anchor(egui::Align2::RIGHT_CENTER));
         });
+}
+
+fn line(curve: &GradientCurve, of: fn(&CurvePoint) -> f64) -> Vec<[f64; 2]> {
+    let points = curve.points.iter();
+    points.map(|p| [p.distance, of(p)]).collect()
 }

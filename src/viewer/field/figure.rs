@@ -1,23 +1,29 @@
 //! The view as a picture of any size, with its names, counts and colour bars.
 
-use super::{Contents, Export, FieldInput, FieldLab, compose, legend, overlay, picture, view};
-use crate::gpu::field::{COLOUR, Picturing, Renderer, Scene, Table};
+use super::derived::{Effort, SceneOptions};
+use super::interface::{Contents, Export, FieldInput};
+use super::lab::FieldLab;
+use super::projection::panes;
+use super::style::style;
+use super::{legend, overlay};
+use crate::gpu::field::{COLOUR, FieldScene, PictureReadback};
 use crate::gpu::{GpuError, guarded};
+use crate::vector_field::CentroidTable;
 use crate::viewer::theme;
 use eframe::egui::{self, Pos2, Rect, Vec2};
 use eframe::egui_wgpu::{self, RenderState, RendererOptions, ScreenDescriptor};
 use std::sync::Arc;
 
-/// The size in points that a picture has at least, so that headings and bars find room: a larger
-/// picture is the same view with finer pixels.
-const ROOM: Vec2 = egui::vec2(760.0, 560.0);
+/// The least size of a picture in points, so that headings and bars fit: a larger picture is the
+/// same view with finer pixels.
+const LEAST: Vec2 = egui::vec2(760.0, 560.0);
 
-/// Sends for the picture; it leaves the lab as an export.
-pub fn take(
+/// Starts to export the picture; it is among the results of this frame.
+pub(super) fn export(
     lab: &mut FieldLab,
     window: &egui::Context,
     gpu: &RenderState,
-    table: Arc<Table>,
+    table: &Arc<CentroidTable>,
     input: &FieldInput<'_>,
 ) {
     match draw(lab, window, gpu, table, input) {
@@ -35,51 +41,44 @@ fn draw(
     lab: &mut FieldLab,
     window: &egui::Context,
     gpu: &RenderState,
-    table: Arc<Table>,
+    table: &Arc<CentroidTable>,
     input: &FieldInput<'_>,
-) -> Result<Picturing, GpuError> {
+) -> Result<PictureReadback, GpuError> {
     let size = lab.settings.export;
     let pixels = egui::vec2(size[0] as f32, size[1] as f32);
-    let scale = (pixels / ROOM).min_elem().max(0.25);
-    let moment = compose::Moment {
-        effort: compose::Effort::Full,
-        over: lab.renderer.as_ref().is_some_and(Renderer::settled),
+    let scale = (pixels / LEAST).min_elem().max(0.25);
+    let theme = window.global_style();
+    let options = SceneOptions {
+        style: style(&theme.visuals),
+        highlighted: lab.highlighted,
+        effort: Effort::Full,
+        over: lab.picture.settled().unwrap_or(false),
     };
-    let style = window.global_style();
-    let look = compose::look(&style.visuals);
-    let scene = lab
-        .derived
-        .scene(&lab.settings, input, table, look, lab.highlighted, moment);
+    let scene = lab.derived.scene(&lab.settings, input, table, options);
     // At rest on a graphics card this is the scene that is shown, and nothing is computed.
-    picture::update(lab, gpu, &scene, input)?;
+    lab.picture.update(gpu, &scene, input)?;
     let area = Rect::from_min_size(Pos2::ZERO, pixels / scale);
-    let words = Words::lay(lab, style, &scene, area, scale, input);
+    let text = Text::lay_out(lab, theme, &scene, area, scale, input);
     let mut drawn = Ok(());
-    let Some(renderer) = &mut lab.renderer else {
-        return Err(GpuError {
-            what: "exporting a picture",
-            reason: "nothing has been drawn yet".to_owned(),
-        });
-    };
-    let picture = renderer.picture_with(size, scale, |encoder, view| {
-        drawn = words.draw(gpu, encoder, view, size);
+    let picture = lab.picture.export(size, scale, |encoder, view| {
+        drawn = text.draw(gpu, encoder, view, size);
     })?;
     drawn.map(|()| picture)
 }
 
 /// What egui draws over the picture.
-struct Words {
+struct Text {
     textures: egui::TexturesDelta,
     shapes: Vec<egui::ClippedPrimitive>,
     scale: f32,
 }
 
-impl Words {
-    /// Lays out the same words as over the picture in the window, in a context of their own.
-    fn lay(
+impl Text {
+    /// Lays out the same text as over the picture in the window, in a context of its own.
+    fn lay_out(
         lab: &mut FieldLab,
         style: Arc<egui::Style>,
-        scene: &Scene,
+        scene: &FieldScene,
         area: Rect,
         scale: f32,
         input: &FieldInput<'_>,
@@ -95,8 +94,8 @@ impl Words {
             .entry(egui::ViewportId::ROOT)
             .or_default()
             .native_pixels_per_point = Some(scale);
-        let panes = view::panes(area, scene.panes.len());
-        // No pointer is in that context: what it highlights is what the window's pointer does.
+        let panes = panes(area, scene.view.panes.len());
+        // That context has no pointer, so that it would clear the highlighted class.
         let highlighted = lab.highlighted;
         let output = context.run_ui(raw, |ui| {
             overlay::show(lab, ui, scene, &panes, input);
@@ -122,7 +121,7 @@ impl Words {
             size_in_pixels,
             pixels_per_point: self.scale,
         };
-        guarded(device, "writing names into a picture", || {
+        guarded(device, "drawing text into a picture", || {
             let options = RendererOptions {
                 dithering: false,
                 ..Default::default()

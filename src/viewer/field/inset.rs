@@ -1,29 +1,103 @@
-//! The photo beside its points: brushed with a drag, its pixels light up in the cube.
+//! The photo beside its points. Pixels that are brushed in it are highlighted in the cube.
 
-use super::compose::pin_colour;
-use super::{Brush, FieldInput, FieldLab};
+use super::interface::FieldInput;
+use super::style::{backdrop, pin_colour};
 use crate::encoding::to_byte;
 use crate::gpu::field::Cloud;
-use crate::viewer::brush::{count, region};
+use crate::viewer::brush::{Brush, Veil, count, region};
 use crate::viewer::theme::GRID;
 use eframe::egui::{
     self, Align2, Color32, ColorImage, FontId, Pos2, Rect, Sense, TextureHandle, TextureOptions,
     Ui, Vec2, vec2,
 };
 
-/// Its longest side, in points, and the share of the view that it may take each way.
+/// The photo's longest side, in points, and the fraction of the view that it may take each way.
 const LONGEST: f32 = 200.0;
 const SHARE: f32 = 0.34;
 
-/// The photo as a texture, with the number of the photo that it was made from.
-pub type Texture = (u64, TextureHandle);
+/// The photo in the corner, with the drag over it.
+#[derive(Default)]
+pub(super) struct Inset {
+    /// The number of the photo, and its texture.
+    photo: Option<(u64, TextureHandle)>,
+    veil: Veil,
+    /// Where in the photo the current brush began.
+    brush_from: Option<Vec2>,
+}
 
-/// Draws it at the lower right, above `bars`.
-pub fn show(lab: &mut FieldLab, ui: &mut Ui, area: Rect, bars: Rect, input: &FieldInput<'_>) {
-    let cloud = input.cloud.as_ref().filter(|cloud| cloud.is_whole());
-    let Some(cloud) = cloud.filter(|_| lab.settings.cloud && lab.settings.inset) else {
-        return;
-    };
+impl Inset {
+    /// Draws the photo at the lower right, above `bars`. Returns pixels that were brushed.
+    pub(super) fn show(
+        &mut self,
+        ui: &mut Ui,
+        area: Rect,
+        bars: Rect,
+        input: &FieldInput<'_>,
+    ) -> Option<Brush> {
+        let cloud = input.cloud.as_ref().filter(|cloud| cloud.is_whole())?;
+        let place = place(area, bars, cloud);
+        let response = ui.interact(place, ui.scope_id().with("photo"), Sense::click_and_drag());
+        response.widget_info(|| {
+            egui::WidgetInfo::labeled(egui::Role::Image, true, "the photo, to be brushed")
+        });
+        let painter = ui.painter();
+        let text = match count(input.brushed) {
+            Some(count) => format!("{count} pixels brushed, Escape clears"),
+            None => "drag here to brush pixels".to_owned(),
+        };
+        let font = FontId::proportional(11.0);
+        let galley = painter.layout_no_wrap(text, font, ui.visuals().text_color());
+        let above = place.right_top() - vec2(0.0, 3.0);
+        let words = Align2::RIGHT_BOTTOM.anchor_size(above, galley.size());
+        let behind = place.union(words).expand(0.5 * GRID);
+        painter.rect_filled(behind, 4.0, backdrop(ui.visuals()));
+        painter.galley(words.min, galley, ui.visuals().text_color());
+        let whole = Rect::from_min_max(Pos2::ZERO, Pos2::new(1.0, 1.0));
+        let photo = texture(&mut self.photo, ui.ctx(), cloud);
+        painter.image(photo, place, whole, Color32::WHITE);
+        if let Some(veil) = self.veil.texture(ui.ctx(), cloud.size, input.brushed) {
+            painter.image(veil, place, whole, Color32::WHITE);
+        }
+        pins(painter, place, cloud.size, input);
+        let brush = self.brush(ui, &response, cloud.size, input);
+        response.on_hover_cursor(egui::CursorIcon::Crosshair).on_hover_text(
+            "Drag to brush a region: its points are highlighted in the cube. Shift and drag in the \
+             cube brushes points. A click here or Escape clears the brush, Ctrl+Z brings it back.",
+        );
+        brush
+    }
+
+    fn brush(
+        &mut self,
+        ui: &Ui,
+        response: &egui::Response,
+        size: [usize; 2],
+        input: &FieldInput<'_>,
+    ) -> Option<Brush> {
+        let place = response.rect;
+        let within =
+            |at: Pos2| ((at - place.min) / place.size()).clamp(Vec2::ZERO, Vec2::splat(1.0));
+        let mut brush = None;
+        let begins = response.drag_started();
+        if begins {
+            self.brush_from = ui.input(|i| i.pointer.press_origin()).map(within);
+        }
+        if let (Some(from), Some(to)) = (self.brush_from, response.interact_pointer_pos()) {
+            let pixels = region(size, from, within(to));
+            brush = Some(Brush { pixels, begins });
+        }
+        if !response.dragged() {
+            self.brush_from = None;
+        }
+        if response.clicked() && !input.brushed.is_empty() {
+            let (pixels, begins) = (Vec::new(), true);
+            brush = Some(Brush { pixels, begins });
+        }
+        brush
+    }
+}
+
+fn place(area: Rect, bars: Rect, cloud: &Cloud<'_>) -> Rect {
     let [height, width] = cloud.size;
     let photo = vec2(width as f32, height as f32);
     let room = (area.size() * SHARE).min(Vec2::splat(LONGEST));
@@ -34,29 +108,10 @@ pub fn show(lab: &mut FieldLab, ui: &mut Ui, area: Rect, bars: Rect, input: &Fie
         area.bottom()
     };
     let corner = Pos2::new(area.right() - 1.5 * GRID, below - 1.5 * GRID);
-    let place = Rect::from_min_max(corner - size, corner);
-    let response = ui.interact(place, ui.scope_id().with("photo"), Sense::click_and_drag());
-    response.widget_info(|| {
-        egui::WidgetInfo::labeled(egui::Role::Image, true, "the photo, to be brushed")
-    });
+    Rect::from_min_max(corner - size, corner)
+}
 
-    let painter = ui.painter();
-    let text = match count(input.brushed) {
-        Some(count) => format!("{count} pixels brushed, Escape clears"),
-        None => "drag here to brush pixels".to_owned(),
-    };
-    let font = FontId::proportional(11.0);
-    let galley = painter.layout_no_wrap(text, font, ui.visuals().text_color());
-    let words = Align2::RIGHT_BOTTOM.anchor_size(place.right_top() - vec2(0.0, 3.0), galley.size());
-    let ground = ui.visuals().extreme_bg_color.gamma_multiply(0.78);
-    painter.rect_filled(place.union(words).expand(0.5 * GRID), 4.0, ground);
-    painter.galley(words.min, galley, ui.visuals().text_color());
-    let whole = Rect::from_min_max(Pos2::ZERO, Pos2::new(1.0, 1.0));
-    let photo = texture(&mut lab.photo, ui.ctx(), cloud);
-    painter.image(photo, place, whole, Color32::WHITE);
-    if let Some(veil) = lab.veil.texture(ui.ctx(), cloud.size, input.brushed) {
-        painter.image(veil, place, whole, Color32::WHITE);
-    }
+fn pins(painter: &egui::Painter, place: Rect, [height, width]: [usize; 2], input: &FieldInput<'_>) {
     for (i, pin) in input.pins.iter().enumerate() {
         let at = vec2(
             (pin.pixel % width) as f32 + 0.5,
@@ -67,31 +122,10 @@ pub fn show(lab: &mut FieldLab, ui: &mut Ui, area: Rect, bars: Rect, input: &Fie
         let edge = egui::Stroke::new(1.5, Color32::BLACK);
         painter.circle(centre, 4.0, Color32::from_rgb(r, g, b), edge);
     }
-
-    let within = |at: Pos2| ((at - place.min) / place.size()).clamp(Vec2::ZERO, Vec2::splat(1.0));
-    let begins = response.drag_started();
-    if begins {
-        lab.brush_from = ui.input(|i| i.pointer.press_origin()).map(within);
-    }
-    if let (Some(from), Some(to)) = (lab.brush_from, response.interact_pointer_pos()) {
-        let pixels = region(cloud.size, from, within(to));
-        lab.pending.brushed = Some(Brush { pixels, begins });
-    }
-    if !response.dragged() {
-        lab.brush_from = None;
-    }
-    if response.clicked() && !input.brushed.is_empty() {
-        let (pixels, begins) = (Vec::new(), true);
-        lab.pending.brushed = Some(Brush { pixels, begins });
-    }
-    response.on_hover_cursor(egui::CursorIcon::Crosshair).on_hover_text(
-        "Drag to brush a region: its points light up in the cube. Shift and drag in the cube brushes \
-         points. A click here or Escape clears the brush, Ctrl+Z brings it back.",
-    );
 }
 
 fn texture(
-    kept: &mut Option<Texture>,
+    kept: &mut Option<(u64, TextureHandle)>,
     context: &egui::Context,
     cloud: &Cloud<'_>,
 ) -> egui::TextureId {

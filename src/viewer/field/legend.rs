@@ -1,30 +1,31 @@
 //! The colour bars.
 
-use super::FieldLab;
-use crate::gpu::field::{Quantity, Scene, round_step};
+use super::lab::FieldLab;
+use super::style::backdrop;
+use crate::format::{round_step, tick};
+use crate::gpu::field::{FieldScene, Quantity};
 use crate::viewer::theme::GRID;
 use eframe::egui::{self, Align2, Color32, FontId, Mesh, Pos2, Rect, Ui};
 
-/// Size of a bar.
 const BAR: [f32; 2] = [180.0, 10.0];
 /// Height of a bar with its title and ticks.
 const ROW: f32 = 48.0;
 
-/// A bar: its title and its ticks, each at a share of the bar.
 struct Bar {
     title: &'static str,
+    /// Position along the bar, 0..=1, and text.
     ticks: Vec<(f32, String)>,
 }
 
-/// Paints the bars that the scene needs, at the lower right; returns where they are.
-pub fn show(lab: &FieldLab, ui: &Ui, scene: &Scene, area: Rect) -> Rect {
+/// Draws the bars that the scene needs at the lower right; returns their rectangle.
+pub(super) fn show(lab: &FieldLab, ui: &Ui, scene: &FieldScene, area: Rect) -> Rect {
     let mut all = Rect::NOTHING;
-    let Some(ranges) = lab.renderer.as_ref().map(|renderer| renderer.ranges()) else {
+    let Some(ranges) = lab.picture.ranges() else {
         return all;
     };
-    let quantity = scene.slice.as_ref().map(|slice| slice.quantity);
+    let quantity = scene.layers.slice.map(|slice| slice.quantity);
     let mut bars = Vec::new();
-    if scene.arrows.is_some() || quantity == Some(Quantity::Magnitude) {
+    if scene.layers.arrows.is_some() || quantity == Some(Quantity::Magnitude) {
         bars.push(magnitude(ranges.magnitude));
     }
     if quantity == Some(Quantity::Potential) {
@@ -33,55 +34,44 @@ pub fn show(lab: &FieldLab, ui: &Ui, scene: &Scene, area: Rect) -> Rect {
     if quantity == Some(Quantity::Probability) {
         bars.push(linear("p of the target", 1.0));
     }
-    let ramp = scene.look.ramp.map(|[r, g, b]| Color32::from_rgb(r, g, b));
+    let ramp = scene.view.style.ramp;
+    let ramp = ramp.map(|[r, g, b]| Color32::from_rgb(r, g, b));
     let [width, height] = BAR;
+    let (painter, ink) = (ui.painter(), ui.visuals().text_color());
+    let font = FontId::proportional(11.0);
     for (i, bar) in bars.into_iter().enumerate() {
         let left = area.right() - width - 3.0 * GRID;
         let top = area.bottom() - ROW * (i + 1) as f32 - GRID;
-        let place = Rect::from_min_size(egui::pos2(left, top), egui::vec2(width, ROW - 4.0));
-        let shade = ui.visuals().extreme_bg_color.gamma_multiply(0.78);
-        let ground = place.expand2(egui::vec2(1.5 * GRID, 2.0));
-        ui.painter().rect_filled(ground, 4.0, shade);
-        all = all.union(ground);
-        let ink = ui.visuals().text_color();
-        let font = FontId::proportional(11.0);
-        ui.painter().text(
-            place.left_top(),
-            Align2::LEFT_TOP,
-            bar.title,
-            font.clone(),
-            ink,
-        );
-        let strip = Rect::from_min_size(
-            place.left_top() + egui::vec2(0.0, 16.0),
-            egui::vec2(width, height),
-        );
-        ui.painter().add(gradient(strip, &ramp));
+        let corner = egui::pos2(left, top);
+        let place = Rect::from_min_size(corner, egui::vec2(width, ROW - 4.0));
+        let behind = place.expand2(egui::vec2(1.5 * GRID, 2.0));
+        painter.rect_filled(behind, 4.0, backdrop(ui.visuals()));
+        all = all.union(behind);
+        painter.text(corner, Align2::LEFT_TOP, bar.title, font.clone(), ink);
+        let below = corner + egui::vec2(0.0, 16.0);
+        let strip = Rect::from_min_size(below, egui::vec2(width, height));
+        painter.add(gradient(strip, &ramp));
+        let bottom = strip.bottom();
         for (share, text) in bar.ticks {
             let x = strip.left() + share * width;
-            let line = egui::Stroke::new(1.0, ink);
-            ui.painter()
-                .vline(x, strip.bottom()..=strip.bottom() + 3.0, line);
-            let at = Pos2::new(x, strip.bottom() + 3.0);
-            ui.painter()
-                .text(at, Align2::CENTER_TOP, text, font.clone(), ink);
+            painter.vline(x, bottom..=bottom + 3.0, egui::Stroke::new(1.0, ink));
+            let at = Pos2::new(x, bottom + 3.0);
+            painter.text(at, Align2::CENTER_TOP, text, font.clone(), ink);
         }
     }
     all
 }
 
-/// The field's length on a logarithmic scale: a tick a decade, or at both ends of a shorter range.
+/// The field's length on a logarithmic scale: a tick per decade, or at both ends of a short range.
 fn magnitude([low, high]: [f32; 2]) -> Bar {
-    let share = |decade: f32| (decade - low) / (high - low);
-    let first = low.ceil() as i32;
-    let mut ticks: Vec<(f32, String)> = (first..=high.floor() as i32)
-        .map(|decade| (share(decade as f32), number(10f32.powi(decade))))
-        .collect();
+    let at = |exponent: f32| {
+        let share = (exponent - low) / (high - low);
+        (share, tick(10f64.powf(f64::from(exponent)), 2))
+    };
+    let decades = low.ceil() as i32..=high.floor() as i32;
+    let mut ticks: Vec<(f32, String)> = decades.map(|decade| at(decade as f32)).collect();
     if ticks.len() < 2 {
-        ticks = vec![
-            (0.0, number(10f32.powf(low))),
-            (1.0, number(10f32.powf(high))),
-        ];
+        ticks = vec![at(low), at(high)];
     }
     Bar {
         title: "|f|, length of the field (1 = half the cube)",
@@ -90,22 +80,14 @@ fn magnitude([low, high]: [f32; 2]) -> Bar {
 }
 
 fn linear(title: &'static str, end: f32) -> Bar {
-    let step = round_step(end, 4.0);
-    let ticks = (0..=(end / step + 1e-3) as i32)
-        .map(|i| (i as f32 * step / end, number(i as f32 * step)))
-        .collect();
-    Bar { title, ticks }
-}
-
-fn number(value: f32) -> String {
-    if value == 0.0 {
-        return "0".to_owned();
-    }
-    let digits = (1.0 - value.log10().floor()).clamp(0.0, 4.0) as usize;
-    let text = format!("{value:.digits$}");
-    match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false => text,
+    let end = f64::from(end);
+    let step = round_step(end / 4.0);
+    let values = (0..=(end / step + 1e-3) as i32).map(|i| f64::from(i) * step);
+    Bar {
+        title,
+        ticks: values
+            .map(|value| ((value / end) as f32, tick(value, 2)))
+            .collect(),
     }
 }
 
@@ -140,5 +122,12 @@ mod tests {
     fn a_short_range_has_its_ends() {
         let bar = magnitude([0.1, 0.6]);
         assert_eq!(bar.ticks.len(), 2);
+    }
+
+    #[test]
+    fn a_linear_range_has_ticks_at_round_values() {
+        let bar = linear("", 1.0);
+        let texts: Vec<&str> = bar.ticks.iter().map(|(_, text)| text.as_str()).collect();
+        assert_eq!(texts, ["0", "0.5", "1"]);
     }
 }

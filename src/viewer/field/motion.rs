@@ -1,24 +1,25 @@
-//! What moves, and for how long the picture may be a quick one because of it.
+//! What is moving, which is drawn quickly rather than well.
 
-use super::FieldSettings;
-use crate::gpu::field::Camera;
+use super::settings::FieldSettings;
+use crate::vector_field::Camera;
 
-/// When the camera and everything else changed last.
+/// When the camera and the other settings changed last.
 #[derive(Default)]
-pub struct Motion {
+pub(super) struct Motion {
     camera: Option<Camera>,
     settings: Option<FieldSettings>,
-    /// Seconds of the clock until which the camera counts as moving, and settings as changing.
+    /// Time until which the camera counts as moving, in seconds.
     moving_until: f64,
+    /// Time until which settings count as changing.
     changing_until: f64,
 }
 
 impl Motion {
-    /// How long after a movement the picture stays quick, in seconds.
-    pub const LINGER: f64 = 0.25;
+    /// How long something counts as moving after its last change, in seconds.
+    pub(super) const LINGER: f64 = 0.25;
 
-    /// To be called once a frame; `held` where a drag goes on without movement.
-    pub fn note(&mut self, now: f64, settings: &FieldSettings, held: bool) {
+    /// To be called once per frame; `held` while a drag pauses.
+    pub(super) fn note(&mut self, now: f64, settings: &FieldSettings, held: bool) {
         let camera = settings.camera;
         if self.camera.replace(camera).is_some_and(|old| old != camera) || held {
             self.moving_until = now + Self::LINGER;
@@ -33,13 +34,13 @@ impl Motion {
         self.settings = Some(rest);
     }
 
-    /// Whether the picture is one of many.
-    pub fn moving(&self, now: f64) -> bool {
+    /// Whether the camera moves or settings change.
+    pub(super) fn moving(&self, now: f64) -> bool {
         now < self.moving_until || self.changing(now)
     }
 
-    /// Whether what is computed for it is one of many, too.
-    pub fn changing(&self, now: f64) -> bool {
+    /// Whether settings change, so that each frame computes more than it draws.
+    pub(super) fn changing(&self, now: f64) -> bool {
         now < self.changing_until
     }
 }
@@ -53,7 +54,7 @@ mod tests {
         let mut motion = Motion::default();
         let mut settings = FieldSettings::default();
         motion.note(1.0, &settings, false);
-        assert!(!motion.moving(1.0), "a first look is no movement");
+        assert!(!motion.moving(1.0), "the first frame is not a movement");
         settings.camera.orbit(0.1, 0.0);
         motion.note(2.0, &settings, false);
         assert!(motion.moving(2.2) && !motion.changing(2.0));

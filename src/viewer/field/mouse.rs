@@ -1,32 +1,25 @@
-//! What the mouse does in the picture.
+//! The mouse in the picture: orbiting, panning, zooming, picking and brushing.
 
-use super::view::{aspect, seen, within};
-use super::{Brush, FieldInput, FieldLab, compose};
-use crate::gpu::field::{Camera, Table, in_cube, inside};
+use super::derived;
+use super::interface::FieldInput;
+use super::lab::{Drag, FieldLab};
+use super::projection::{aspect, on_screen, within};
+use crate::vector_field::{Camera, CentroidTable, in_cube, pixels};
+use crate::viewer::brush::Brush;
 use crate::viewer::theme::ACCENT;
 use eframe::egui::{self, Pos2, Rect, Ui};
+use glam::Vec2;
 
-/// A click this near to a centroid chooses it, in points.
+/// A click at most this far from a centroid chooses it, in points.
 const NEAR: f32 = 14.0;
 
-/// What a drag does.
-#[derive(Clone, Copy, PartialEq)]
-pub enum Drag {
-    /// Turns the camera.
-    Orbit,
-    /// Moves the pivot.
-    Pan,
-    /// Spans a rectangle in this pane, from this point.
-    Brush(usize, Pos2),
-}
-
 /// Moves the camera, picks and brushes.
-pub fn steer(
+pub(super) fn steer(
     lab: &mut FieldLab,
     ui: &Ui,
     response: &egui::Response,
     panes: &[Rect],
-    table: &Table,
+    table: &CentroidTable,
     input: &FieldInput<'_>,
 ) {
     let pointer = response.interact_pointer_pos().or(response.hover_pos());
@@ -39,7 +32,9 @@ pub fn steer(
     if response.drag_started() {
         let primary = response.dragged_by(egui::PointerButton::Primary);
         lab.drag = match (ui.input(|i| i.pointer.press_origin()), pane) {
-            (Some(from), Some(pane)) if primary && modifiers.shift && lab.settings.cloud => {
+            (Some(from), Some(pane))
+                if primary && modifiers.shift && lab.settings.layers.cloud.shown =>
+            {
                 Some(Drag::Brush(pane, from))
             }
             _ if primary && !modifiers.command => Some(Drag::Orbit),
@@ -49,7 +44,7 @@ pub fn steer(
     let delta = response.drag_delta();
     match lab.drag {
         Some(Drag::Orbit) => camera.orbit(-delta.x * 0.008, delta.y * 0.008),
-        Some(Drag::Pan) => camera.pan(delta.x / side, -delta.y / side),
+        Some(Drag::Pan) => camera.pan(Vec2::new(delta.x, -delta.y) / side),
         _ => {}
     }
     if response.drag_stopped() {
@@ -81,12 +76,12 @@ pub fn steer(
 }
 
 /// A click chooses the centroid under it as the target, or reads off a point of the slice.
-fn pick(lab: &mut FieldLab, pane: Rect, at: Pos2, table: &Table) {
+fn pick(lab: &mut FieldLab, pane: Rect, at: Pos2, table: &CentroidTable) {
     let camera = &lab.settings.camera;
-    let nearest = (0..table.centroids.len())
+    let nearest = (0..table.len())
         .filter_map(|k| {
-            let (seen, depth) = seen(pane, camera, table.point(k))?;
-            let away = seen.distance(at);
+            let (centre, depth) = on_screen(pane, camera, table.point(k))?;
+            let away = centre.distance(at);
             (away < NEAR).then_some((away + depth, k))
         })
         .min_by(|a, b| a.0.total_cmp(&b.0));
@@ -95,27 +90,22 @@ fn pick(lab: &mut FieldLab, pane: Rect, at: Pos2, table: &Table) {
         return;
     }
     let ray = camera.ray(within(pane, at), aspect(pane));
-    lab.picked = lab
-        .settings
-        .slice
-        .then(|| compose::plane(&lab.settings, table).hit(ray))
-        .flatten()
-        .filter(|point| in_cube(*point));
+    let plane = derived::plane(&lab.settings, table);
+    let shown = lab.settings.layers.slice.shown;
+    let hit = plane.hit(ray).filter(|point| shown && in_cube(*point));
+    lab.picked = hit;
 }
 
 fn brush(lab: &mut FieldLab, pane: Rect, from: Pos2, to: Pos2, input: &FieldInput<'_>) {
-    let (Some(cloud), Some(renderer)) = (&input.cloud, &lab.renderer) else {
+    let cloud = input.cloud.as_ref().filter(|cloud| cloud.is_whole());
+    let (Some(cloud), Some(renderer)) = (cloud, lab.picture.renderer()) else {
         return;
     };
     let (a, b) = (within(pane, from), within(pane, to));
-    let low = [a[0].min(b[0]), a[1].min(b[1])];
-    let high = [a[0].max(b[0]), a[1].max(b[1])];
-    if !cloud.is_whole() {
-        return;
-    }
     match renderer.read(cloud) {
         Ok(state) => {
-            let pixels = inside(&state, &lab.settings.camera, aspect(pane), low, high);
+            let camera = &lab.settings.camera;
+            let pixels = pixels::inside(&state, camera, aspect(pane), a.min(b), a.max(b));
             let begins = true;
             lab.pending.brushed = Some(Brush { pixels, begins });
         }
@@ -123,8 +113,8 @@ fn brush(lab: &mut FieldLab, pane: Rect, from: Pos2, to: Pos2, input: &FieldInpu
     }
 }
 
-/// The rectangle that is being spanned.
-pub fn rectangle(lab: &FieldLab, ui: &Ui, response: &egui::Response) {
+/// Draws the rectangle of a brush.
+pub(super) fn rectangle(lab: &FieldLab, ui: &Ui, response: &egui::Response) {
     if let (Some(Drag::Brush(_, from)), Some(to)) = (lab.drag, response.interact_pointer_pos()) {
         ui.painter().rect(
             Rect::from_two_pos(from, to),

@@ -1,24 +1,24 @@
-//! What egui paints over the picture: names, axes, the panes' headings and counts.
+//! What egui draws over the picture: names, axes, the panes' headings and counts.
 
-use super::compose::pin_colour;
-use super::controls::kind_name;
 use super::counts::{self, HISTOGRAM};
-use super::view::{aspect, seen, within};
-use super::{FieldInput, FieldLab, drawn_name};
-use crate::gpu::field::{AXES, FieldKind, Scene, in_cube};
+use super::interface::{FieldInput, drawn_name, kind_name};
+use super::lab::FieldLab;
+use super::projection::{aspect, on_screen, within};
+use super::style::{backdrop, pin_colour};
+use crate::gpu::field::{AXES, EMPHASIS, FieldScene};
+use crate::vector_field::{FieldKind, in_cube};
 use crate::viewer::theme::GRID;
 use eframe::egui::{self, Align2, Color32, FontId, Pos2, Rect, Ui, Vec2};
 
-/// Names that are drawn at most in a pane.
+/// Most names in a pane.
 const NAMES: usize = 48;
 /// Length of the axis gizmo's arms, in points.
 const ARM: f32 = 26.0;
 
-/// Paints all of it.
-pub fn show(
+pub(super) fn show(
     lab: &mut FieldLab,
     ui: &mut Ui,
-    scene: &Scene,
+    scene: &FieldScene,
     panes: &[Rect],
     input: &FieldInput<'_>,
 ) {
@@ -27,9 +27,9 @@ pub fn show(
             let line = egui::Stroke::new(1.0, ui.visuals().weak_text_color().gamma_multiply(0.5));
             ui.painter().vline(pane.left(), pane.y_range(), line);
         }
-        let taken = heading(lab, ui, scene, i, *pane);
+        let heading = heading(lab, ui, scene, i, *pane, input);
         if lab.settings.labels {
-            names(lab, ui, scene, *pane, taken, input);
+            names(lab, ui, scene, *pane, heading, input);
         }
         picked(lab, ui, *pane);
     }
@@ -38,30 +38,36 @@ pub fn show(
     }
 }
 
-/// The pane's field and what became of its particles; returns where that is.
-fn heading(lab: &FieldLab, ui: &Ui, scene: &Scene, index: usize, pane: Rect) -> Rect {
-    let Some(&kind) = scene.panes.get(index) else {
+/// Draws the pane's field and the counts of its particles; returns their rectangle.
+fn heading(
+    lab: &FieldLab,
+    ui: &Ui,
+    scene: &FieldScene,
+    index: usize,
+    pane: Rect,
+    input: &FieldInput<'_>,
+) -> Rect {
+    let Some(&kind) = scene.view.panes.get(index) else {
         return Rect::NOTHING;
     };
-    let field = scene.arrows.is_some() || scene.slice.is_some() || scene.particles.is_some();
+    let layers = &scene.layers;
+    let field = layers.arrows.is_some() || layers.slice.is_some() || layers.particles.is_some();
     let name = if field {
         kind_name(kind)
     } else {
         "the photo's pixels at x_t"
     };
     let mut lines = vec![(name.to_owned(), 14.0)];
-    if kind == FieldKind::Network && lab.settings.arrows && !lab.velocity_known {
+    let known = input.cloud.is_some_and(|cloud| cloud.velocity.is_some());
+    if kind == FieldKind::Network && layers.arrows.is_some() && !known {
         lines.push(("known only where a photo is open".to_owned(), 12.0));
     }
-    if let Some(Some(tally)) = lab.tallies.get(index) {
+    let tallies = lab.picture.tallies();
+    if let Some(tally) = tallies.get(index) {
         lines.extend(counts::lines(tally).into_iter().map(|line| (line, 12.0)));
     }
-    let bins = counts::bins(&lab.tallies);
-    let arrivals = lab
-        .tallies
-        .get(index)
-        .and_then(Option::as_ref)
-        .filter(|_| bins > 0);
+    let bins = counts::bins(tallies);
+    let arrivals = tallies.get(index).filter(|_| bins > 0);
     let text = ui.visuals().strong_text_color();
     let weak = ui.visuals().text_color();
     let painter = ui.painter().with_clip_rect(pane);
@@ -81,11 +87,7 @@ fn heading(lab: &FieldLab, ui: &Ui, scene: &Scene, index: usize, pane: Rect) -> 
     }
     let corner = pane.min + Vec2::splat(1.5 * GRID);
     let rect = Rect::from_min_size(corner, egui::vec2(width, height)).expand(0.75 * GRID);
-    painter.rect_filled(
-        rect,
-        4.0,
-        ui.visuals().extreme_bg_color.gamma_multiply(0.78),
-    );
+    painter.rect_filled(rect, 4.0, backdrop(ui.visuals()));
     let mut y = corner.y;
     for galley in galleys {
         let down = galley.size().y + 2.0;
@@ -99,103 +101,39 @@ fn heading(lab: &FieldLab, ui: &Ui, scene: &Scene, index: usize, pane: Rect) -> 
     rect
 }
 
-/// A name that wants to be drawn.
+/// A candidate for a name.
 struct Name {
-    /// Lower comes first.
+    /// Names with a lower number are drawn first.
     priority: f32,
     at: Pos2,
     text: String,
     colour: Color32,
     size: f32,
-    /// How far to the side of the place it stands.
+    /// Distance from the point to the text.
     away: f32,
 }
 
-/// Names of centroids and pins, nearest first, as far as they do not overlap.
+/// Draws the names of centroids and pins, nearest first, as far as they do not overlap.
 fn names(
     lab: &mut FieldLab,
     ui: &Ui,
-    scene: &Scene,
+    scene: &FieldScene,
     pane: Rect,
-    taken: Rect,
+    heading: Rect,
     input: &FieldInput<'_>,
 ) {
-    let camera = &scene.camera;
     let painter = ui.painter().with_clip_rect(pane);
     let pointer = ui.input(|i| i.pointer.hover_pos());
-    let [_, half_height] = camera.half_size(aspect(pane));
-    let mut candidates: Vec<Name> = Vec::new();
-    let mut hovered = None;
-    for k in 0..scene.table.centroids.len() {
-        let Some((at, depth)) = seen(pane, camera, scene.table.point(k)) else {
-            continue;
-        };
-        if !pane.shrink(GRID).contains(at) {
-            continue;
-        }
-        if scene
-            .slice
-            .is_some_and(|s| s.opacity > 0.8 && k != scene.target)
-            && behind_slice(scene, pane, at, depth)
-        {
-            continue;
-        }
-        let near = pointer.is_some_and(|p| p.distance(at) < 14.0);
-        let target = k == scene.target;
-        if near {
-            hovered = Some(k);
-        }
-        let priority = if target || near { -1e3 } else { depth };
-        let colour = if target || near {
-            ui.visuals().strong_text_color()
-        } else {
-            ui.visuals().text_color()
-        };
-        let shrink = if camera.perspective {
-            camera.distance() / depth
-        } else {
-            1.0
-        };
-        let larger = if target { 1.5 } else { 1.0 };
-        let radius = 0.5 * pane.height() * scene.radius * larger * shrink / half_height;
-        candidates.push(Name {
-            priority,
-            at,
-            text: drawn_name(&lab.settings, input, k),
-            colour,
-            size: if target { 14.0 } else { 12.0 },
-            away: radius.max(2.5) + 6.0,
-        });
-    }
-    if scene.cloud.is_some() {
-        for (i, pin) in input.pins.iter().enumerate() {
-            let [r, g, b] = pin_colour(i);
-            let end = pin.trajectory.last().and_then(|x| seen(pane, camera, *x));
-            if let Some((at, _)) = end {
-                // Its own colour where that can be read, and the text's where it can't.
-                let own = Color32::from_rgb(r, g, b);
-                let dark = ui.visuals().dark_mode;
-                candidates.push(Name {
-                    priority: -2e3,
-                    at,
-                    text: pin.label.clone(),
-                    colour: if dark {
-                        own
-                    } else {
-                        ui.visuals().strong_text_color()
-                    },
-                    size: 12.0,
-                    away: 18.0,
-                });
-            }
-        }
+    let (mut candidates, hovered) = centroid_names(lab, ui, scene, pane, input);
+    if scene.layers.cloud.is_some() {
+        candidates.extend(pin_names(ui, scene, pane, input));
     }
     if pane.contains(pointer.unwrap_or(Pos2::ZERO)) {
         lab.highlighted = hovered;
     }
     candidates.sort_by(|a, b| a.priority.total_cmp(&b.priority));
-    let mut used = vec![taken];
-    let shadow = ui.visuals().extreme_bg_color;
+    let mut used = vec![heading];
+    let shadow = ui.visuals().extreme_bg_color.gamma_multiply(0.66);
     for name in candidates.into_iter().take(4 * NAMES) {
         if used.len() > NAMES {
             break;
@@ -207,51 +145,122 @@ fn names(
         if place.right() > pane.right() - 4.0 {
             place = Align2::RIGHT_CENTER.anchor_size(at - egui::vec2(away, 0.0), galley.size());
         }
-        if used
-            .iter()
-            .any(|other| other.intersects(place.expand2(egui::vec2(3.0, 1.0))))
-        {
+        let margin = place.expand2(egui::vec2(3.0, 1.0));
+        if used.iter().any(|other| other.intersects(margin)) {
             continue;
         }
-        painter.rect_filled(
-            place.expand2(egui::vec2(3.0, 0.0)),
-            3.0,
-            shadow.gamma_multiply(0.66),
-        );
+        let behind = place.expand2(egui::vec2(3.0, 0.0));
+        painter.rect_filled(behind, 3.0, shadow);
         painter.galley(place.min, galley, name.colour);
         used.push(place);
     }
 }
 
-/// Whether the slice hides what is seen at a place of the screen, at this depth.
-fn behind_slice(scene: &Scene, pane: Rect, at: Pos2, depth: f32) -> bool {
-    let camera = &scene.camera;
+/// Names of the visible centroids, and the class under the pointer.
+fn centroid_names(
+    lab: &FieldLab,
+    ui: &Ui,
+    scene: &FieldScene,
+    pane: Rect,
+    input: &FieldInput<'_>,
+) -> (Vec<Name>, Option<usize>) {
+    let view = &scene.view;
+    let camera = &view.camera;
+    let pointer = ui.input(|i| i.pointer.hover_pos());
+    let half_height = camera.half_size(aspect(pane)).y;
+    let opaque = scene.layers.slice.is_some_and(|slice| slice.opacity > 0.8);
+    let mut candidates = Vec::new();
+    let mut hovered = None;
+    for k in 0..view.table.len() {
+        let Some((at, depth)) = on_screen(pane, camera, view.table.point(k)) else {
+            continue;
+        };
+        let target = k == view.target;
+        if !pane.shrink(GRID).contains(at)
+            || opaque && !target && behind_slice(scene, pane, at, depth)
+        {
+            continue;
+        }
+        let near = pointer.is_some_and(|p| p.distance(at) < 14.0);
+        if near {
+            hovered = Some(k);
+        }
+        let foreshortening = if camera.perspective {
+            camera.distance() / depth
+        } else {
+            1.0
+        };
+        let emphasis = if target { EMPHASIS } else { 1.0 };
+        let radius = sphere_radius(scene) * emphasis * foreshortening;
+        let on_pane = 0.5 * pane.height() * radius / half_height;
+        candidates.push(Name {
+            priority: if target || near { -1e3 } else { depth },
+            at,
+            text: drawn_name(&lab.settings, input, k),
+            colour: if target || near {
+                ui.visuals().strong_text_color()
+            } else {
+                ui.visuals().text_color()
+            },
+            size: if target { 14.0 } else { 12.0 },
+            away: on_pane.max(2.5) + 6.0,
+        });
+    }
+    (candidates, hovered)
+}
+
+/// Names of the pins, beside the ends of their trajectories.
+fn pin_names(ui: &Ui, scene: &FieldScene, pane: Rect, input: &FieldInput<'_>) -> Vec<Name> {
+    let pins = input.pins.iter().enumerate().filter_map(|(i, pin)| {
+        let end = *pin.trajectory.last()?;
+        let (at, _) = on_screen(pane, &scene.view.camera, end.into())?;
+        let [r, g, b] = pin_colour(i);
+        Some(Name {
+            priority: -2e3,
+            at,
+            text: pin.label.clone(),
+            // The pin's own colour is legible only on a dark background.
+            colour: if ui.visuals().dark_mode {
+                Color32::from_rgb(r, g, b)
+            } else {
+                ui.visuals().strong_text_color()
+            },
+            size: 12.0,
+            away: 18.0,
+        })
+    });
+    pins.collect()
+}
+
+/// Radius of the centroids' spheres in world units.
+fn sphere_radius(scene: &FieldScene) -> f32 {
+    scene.layers.centroids.map_or(0.0, |spheres| spheres.radius)
+}
+
+/// Whether the slice hides what is at a place of the screen, at this depth.
+fn behind_slice(scene: &FieldScene, pane: Rect, at: Pos2, depth: f32) -> bool {
+    let camera = &scene.view.camera;
     let ray = camera.ray(within(pane, at), aspect(pane));
-    let hit = scene
-        .slice
-        .and_then(|s| s.plane.hit(ray))
-        .filter(|p| in_cube(*p));
+    let hit = scene.view.plane.and_then(|plane| plane.hit(ray));
     // A centroid on the slice is cut in half, not hidden.
-    hit.and_then(|p| seen(pane, camera, p))
-        .is_some_and(|(_, d)| d < depth - 0.5 * scene.radius)
+    hit.filter(|p| in_cube(*p))
+        .and_then(|p| on_screen(pane, camera, p))
+        .is_some_and(|(_, d)| d < depth - 0.5 * sphere_radius(scene))
 }
 
 /// A ring at the picked point.
 fn picked(lab: &FieldLab, ui: &Ui, pane: Rect) {
-    let Some((at, _)) = lab.picked.and_then(|p| seen(pane, &lab.settings.camera, p)) else {
+    let camera = &lab.settings.camera;
+    let Some((at, _)) = lab.picked.and_then(|p| on_screen(pane, camera, p)) else {
         return;
     };
     let painter = ui.painter().with_clip_rect(pane);
     let ink = ui.visuals().strong_text_color();
-    painter.circle_stroke(
-        at,
-        5.0,
-        egui::Stroke::new(3.0, ui.visuals().extreme_bg_color),
-    );
-    painter.circle_stroke(at, 5.0, egui::Stroke::new(1.5, ink));
+    painter.circle_stroke(at, 5.0, (3.0, ui.visuals().extreme_bg_color));
+    painter.circle_stroke(at, 5.0, (1.5, ink));
 }
 
-/// The axes at the lower left; a click on an arm's end looks along that axis.
+/// The axes at the lower left; a click on the end of an arm looks along that axis.
 fn gizmo(lab: &mut FieldLab, ui: &mut Ui, pane: Rect) {
     let [right, up, forward] = lab.settings.camera.basis();
     let centre = pane.left_bottom() + egui::vec2(ARM + 2.5 * GRID, -ARM - 2.5 * GRID);

@@ -1,38 +1,59 @@
-//! The picture of the scene in the window: drawn off screen where something changed, and copied.
+//! The picture of the scene: drawn off screen when something has changed, and copied into the
+//! window.
 
-use super::{FieldInput, FieldLab};
+use super::interface::FieldInput;
 use crate::gpu::GpuError;
-use crate::gpu::field::{ArrowPlace, Detail, FieldKind, Renderer, Scene, Show, Shown};
+use crate::gpu::field::{
+    ArrowPlace, Blit, BlitPicture, Detail, FieldScene, PictureReadback, Renderer, Tally,
+};
+use crate::vector_field::Ranges;
 use eframe::egui;
 use eframe::egui_wgpu::{Callback, CallbackResources, CallbackTrait, RenderState};
 use eframe::wgpu;
 
-/// Potential evaluations (steps x particles x N x panes) that a software adapter takes on in one
-/// frame of a run, and that a graphics card does.
-const WORK: [f64; 2] = [4e6, 1e9];
+/// How one frame is drawn.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) struct Frame {
+    /// Width and height in pixels.
+    pub(super) size: [u32; 2],
+    /// Pixels per point of the screen.
+    pub(super) scale: f32,
+    /// Whether the picture has exactly the window's pixels.
+    pub(super) exact: bool,
+    pub(super) detail: Detail,
+}
 
-/// The picture in the window, with what it was drawn at.
-pub struct Picture {
-    show: Show,
-    shown: Shown,
+/// The renderer with its picture in the window.
+#[derive(Default)]
+pub(super) struct Picture {
+    renderer: Option<Renderer>,
+    drawn: Option<Drawn>,
+    restart: bool,
+    tallies: Vec<Tally>,
+}
+
+struct Drawn {
+    blit: Blit,
+    /// The renderer's texture.
+    view: wgpu::TextureView,
+    picture: BlitPicture,
     frame: Frame,
 }
 
-/// How one frame is drawn.
-#[derive(Clone, Copy, PartialEq)]
-pub struct Frame {
-    /// Width and height in pixels.
-    pub size: [u32; 2],
-    /// Pixels a point of the screen.
-    pub scale: f32,
-    /// Whether every pixel of the window has one of its own.
-    pub exact: bool,
-    /// How well.
-    pub detail: Detail,
+impl Drawn {
+    fn new(gpu: &RenderState, view: &wgpu::TextureView, frame: Frame) -> Result<Self, GpuError> {
+        let blit = Blit::new(&gpu.device, gpu.target_format)?;
+        Ok(Self {
+            picture: blit.picture(&gpu.device, view, frame.exact)?,
+            blit,
+            view: view.clone(),
+            frame,
+        })
+    }
 }
 
-/// Paints the picture within egui's own pass.
-struct Paint(Shown);
+/// Copies the picture within egui's own pass.
+struct Paint(BlitPicture);
 
 impl CallbackTrait for Paint {
     fn paint(
@@ -41,84 +62,121 @@ impl CallbackTrait for Paint {
         pass: &mut wgpu::RenderPass<'static>,
         _: &CallbackResources,
     ) {
-        self.0.paint(pass);
+        self.0.draw(pass);
     }
 }
 
 impl Picture {
-    /// What egui paints in its place.
-    pub fn callback(&self, area: egui::Rect) -> egui::PaintCallback {
-        Callback::new_paint_callback(area, Paint(self.shown.clone()))
+    /// Whether particles have steps left to take.
+    pub(super) fn running(&self) -> bool {
+        self.renderer.as_ref().is_some_and(Renderer::running)
     }
-}
 
-/// Brings a scene, and what of the photo it shows, to the device. Says whether the picture changes.
-pub fn update(
-    lab: &mut FieldLab,
-    gpu: &RenderState,
-    scene: &Scene,
-    input: &FieldInput<'_>,
-) -> Result<bool, GpuError> {
-    let renderer = match &mut lab.renderer {
-        Some(renderer) => renderer,
-        none => none.insert(Renderer::new(&gpu.device, &gpu.queue)?),
-    };
-    if std::mem::take(&mut lab.restart) {
-        renderer.restart(scene)?;
+    /// Whether all particles have taken their steps and are counted; `None` before the first frame.
+    pub(super) fn settled(&self) -> Option<bool> {
+        self.renderer.as_ref().map(Renderer::settled)
     }
-    let brushed: &[bool] = match scene.cloud {
-        Some(_) => input.brushed,
-        None => &[],
-    };
-    let shown = scene.cloud.is_some()
-        || scene.panes.contains(&FieldKind::Network)
-        || scene.arrows.is_some_and(|a| a.place == ArrowPlace::Cloud);
-    let cloud = input.cloud.as_ref().filter(|_| shown);
-    renderer.update(scene, cloud, brushed)
-}
 
-/// Takes a run's next steps and draws the scene where the picture is not it already.
-pub fn draw(
-    lab: &mut FieldLab,
-    gpu: &RenderState,
-    scene: &Scene,
-    input: &FieldInput<'_>,
-    software: bool,
-    frame: Frame,
-) -> Result<(), GpuError> {
-    let mut changed = update(lab, gpu, scene, input)?;
-    let Some(renderer) = &mut lab.renderer else {
-        return Ok(());
-    };
-    if lab.playing && renderer.running() {
-        let particles = scene.particles.as_ref().map_or(0, |p| p.seeds.len());
-        let evaluations = particles * scene.table.centroids.len() * scene.panes.len();
-        let most = WORK[usize::from(!software)] / evaluations.max(1) as f64;
-        let wanted = if lab.hurry { 200 } else { lab.settings.speed };
-        changed |= renderer.advance(wanted.min(most as u32).max(1))?;
+    /// What has become of the particles of each pane.
+    pub(super) fn tallies(&self) -> &[Tally] {
+        &self.tallies
     }
-    lab.tallies = renderer.tallies();
-    let drawn = lab.texture.as_ref().map(|picture| picture.frame);
-    if drawn == Some(frame) && !changed {
-        return Ok(());
+
+    /// The values at the ends of the colour ramps; `None` before the first frame.
+    pub(super) fn ranges(&self) -> Option<Ranges> {
+        self.renderer.as_ref().map(Renderer::ranges)
     }
-    let view = renderer.draw(frame.size, frame.scale, frame.detail)?;
-    let same = drawn.is_some_and(|drawn| {
-        // The renderer keeps its texture as long as size and samples stay.
-        drawn.size == frame.size
-            && drawn.exact == frame.exact
-            && drawn.detail.fine == frame.detail.fine
-    });
-    lab.texture = Some(match lab.texture.take() {
-        Some(picture) if same => Picture { frame, ..picture },
-        before => {
-            let show = match before {
-                Some(picture) => picture.show,
-                None => Show::new(&gpu.device, gpu.target_format)?,
-            };
-            let shown = show.picture(&gpu.device, view, frame.exact)?;
-            Picture { show, shown, frame }
+
+    pub(super) fn renderer(&self) -> Option<&Renderer> {
+        self.renderer.as_ref()
+    }
+
+    /// Moves the particles back to where they started, in the next frame.
+    pub(super) fn restart(&mut self) {
+        self.restart = true;
+    }
+
+    /// Prepares a scene on the device, with the photo's pixels if it shows them. Returns whether
+    /// the picture changes.
+    pub(super) fn update(
+        &mut self,
+        gpu: &RenderState,
+        scene: &FieldScene,
+        input: &FieldInput<'_>,
+    ) -> Result<bool, GpuError> {
+        let renderer = match &mut self.renderer {
+            Some(renderer) => renderer,
+            none => none.insert(Renderer::new(&gpu.device, &gpu.queue)?),
+        };
+        if std::mem::take(&mut self.restart) {
+            renderer.restart()?;
         }
-    });
-    Ok(())
+        let layers = &scene.layers;
+        let brushed: &[bool] = match layers.cloud {
+            Some(_) => input.brushed,
+            None => &[],
+        };
+        let shown = layers.cloud.is_some()
+            || scene.view.has_network()
+            || layers.arrows.is_some_and(|a| a.place == ArrowPlace::Cloud);
+        let cloud = input.cloud.as_ref().filter(|_| shown);
+        renderer.update(scene, cloud, brushed)
+    }
+
+    /// Takes up to `steps` steps of the particles, and draws the scene unless the picture shows it
+    /// already.
+    pub(super) fn draw(
+        &mut self,
+        gpu: &RenderState,
+        scene: &FieldScene,
+        input: &FieldInput<'_>,
+        frame: Frame,
+        steps: u32,
+    ) -> Result<(), GpuError> {
+        let mut changed = self.update(gpu, scene, input)?;
+        let Some(renderer) = &mut self.renderer else {
+            return Ok(());
+        };
+        if steps > 0 {
+            changed |= renderer.advance(steps)?;
+        }
+        self.tallies = renderer.tallies();
+        let drawn = self.drawn.as_ref().map(|drawn| drawn.frame);
+        if drawn == Some(frame) && !changed {
+            return Ok(());
+        }
+        let view = renderer.draw(frame.size, frame.scale, frame.detail)?;
+        let mut drawn = match self.drawn.take() {
+            Some(drawn) => drawn,
+            None => Drawn::new(gpu, view, frame)?,
+        };
+        if drawn.view != *view || drawn.frame.exact != frame.exact {
+            drawn.view = view.clone();
+            drawn.picture = drawn.blit.picture(&gpu.device, view, frame.exact)?;
+        }
+        self.drawn = Some(Drawn { frame, ..drawn });
+        Ok(())
+    }
+
+    /// What egui is to paint in the picture's place; `None` before the first frame.
+    pub(super) fn callback(&self, area: egui::Rect) -> Option<egui::PaintCallback> {
+        let picture = self.drawn.as_ref()?.picture.clone();
+        Some(Callback::new_paint_callback(area, Paint(picture)))
+    }
+
+    /// Draws a scene at any size with `over` on top of it, and starts to copy it from the device.
+    pub(super) fn export(
+        &mut self,
+        size: [u32; 2],
+        scale: f32,
+        over: impl FnOnce(&mut wgpu::CommandEncoder, &wgpu::TextureView),
+    ) -> Result<PictureReadback, GpuError> {
+        match &mut self.renderer {
+            Some(renderer) => renderer.picture_with(size, scale, over),
+            None => Err(GpuError {
+                what: "exporting a picture",
+                reason: "nothing has been drawn yet".to_owned(),
+            }),
+        }
+    }
 }

@@ -1,8 +1,9 @@
-//! Ready-made views, with what to look at in a sentence.
+//! Ready-made views, with a sentence on what to look at.
 
 use super::settings::{Cut, FieldSettings};
-use crate::gpu::field::seeds::Seeding;
-use crate::gpu::field::{ArrowPlace, Camera, CloudColours, FieldKind, ParticleColours, Quantity};
+use crate::gpu::field::ArrowPlace;
+use crate::vector_field::seeds::Seeding;
+use crate::vector_field::{Camera, FieldKind};
 use serde::{Deserialize, Serialize};
 
 /// A ready-made view.
@@ -20,11 +21,12 @@ pub enum Preset {
 }
 
 impl Preset {
-    /// All of them.
-    pub const ALL: [Preset; 4] = [Preset::Fig1a, Preset::Fig1b, Preset::Fig1c, Preset::Cloud];
+    /// All presets, in the order of their buttons.
+    pub(super) const ALL: [Preset; 4] =
+        [Preset::Fig1a, Preset::Fig1b, Preset::Fig1c, Preset::Cloud];
 
-    /// Its name on a button.
-    pub fn name(self) -> &'static str {
+    /// The text of its button.
+    pub(super) fn name(self) -> &'static str {
         match self {
             Preset::Fig1a => "Fig. 1a",
             Preset::Fig1b => "Fig. 1b",
@@ -33,8 +35,8 @@ impl Preset {
         }
     }
 
-    /// What it shows, for a tooltip.
-    pub fn help(self) -> &'static str {
+    /// Its tooltip.
+    pub(super) fn help(self) -> &'static str {
         match self {
             Preset::Fig1a => "The vanilla field in a slice through the target and its neighbours",
             Preset::Fig1b => "The reshaped field in the same slice",
@@ -43,8 +45,8 @@ impl Preset {
         }
     }
 
-    /// The settings with this view. The table, the potential and the target stay as they are.
-    pub fn apply(self, settings: &mut FieldSettings) {
+    /// Replaces the settings by this view. The centroids, the potential and the target stay.
+    pub(super) fn apply(self, settings: &mut FieldSettings) {
         let kept = settings.clone();
         *settings = FieldSettings {
             models_table: kept.models_table,
@@ -67,37 +69,33 @@ impl Preset {
                     FieldKind::Reshaped
                 };
                 in_the_slice(settings);
-                settings.trails = 48;
+                settings.layers.particles.settings.discs = false;
                 settings.count = 48;
-                settings.discs = false;
                 settings.seeding = Seeding::Slice;
             }
             Preset::Fig1c => {
                 in_the_slice(settings);
-                settings.particles = false;
-                settings.arrows = false;
+                settings.layers.particles.shown = false;
                 settings.curve = true;
             }
             Preset::Cloud => {
                 settings.compare = false;
-                settings.arrows = false;
-                settings.particles = false;
-                settings.cloud = true;
-                settings.cloud_colours = CloudColours::State;
+                settings.layers.arrows.shown = false;
+                settings.layers.particles.shown = false;
+                settings.layers.cloud.shown = true;
             }
         }
     }
 }
 
 fn in_the_slice(settings: &mut FieldSettings) {
-    settings.slice = true;
     settings.cut = Cut::Neighbours;
-    settings.quantity = Quantity::Magnitude;
-    settings.iso_lines = false;
-    settings.arrow_place = ArrowPlace::Slice;
-    settings.arrows = false;
-    settings.opacity = 1.0;
-    settings.particle_colours = ParticleColours::Traversal;
+    let layers = &mut settings.layers;
+    layers.slice.shown = true;
+    layers.slice.settings.iso_lines = false;
+    layers.slice.settings.opacity = 1.0;
+    layers.arrows.shown = false;
+    layers.arrows.settings.place = ArrowPlace::Slice;
     settings.camera = Camera {
         perspective: false,
         extent: 1.5,
@@ -106,11 +104,11 @@ fn in_the_slice(settings: &mut FieldSettings) {
 }
 
 /// What to look at, in a sentence or two.
-pub fn caption(settings: &FieldSettings, photo: bool) -> &'static str {
-    if settings.cloud && !photo {
+pub(super) fn caption(settings: &FieldSettings, photo: bool) -> &'static str {
+    if settings.layers.cloud.shown && !photo {
         return "Open a photo to see its pixels here, each a point at its colour.";
     }
-    if settings.cloud {
+    if settings.layers.cloud.shown {
         return "Every pixel starts at its colour and flows to the centroid of its class. Drag with \
                 Shift to brush points: the same pixels light up in the photo.";
     }
@@ -120,7 +118,7 @@ pub fn caption(settings: &FieldSettings, photo: bool) -> &'static str {
                 sqrt(ε) of the centroid.";
     }
     match (settings.compare, settings.kind) {
-        (true, _) if settings.particles => {
+        (true, _) if settings.layers.particles.shown => {
             "From the same starts, vanilla cuts straight through foreign neighbourhoods (orange) \
              and slows down; the reshaped field goes around them and arrives sooner."
         }

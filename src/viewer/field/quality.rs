@@ -1,14 +1,13 @@
-//! How well to draw while things move, so that a frame stays short on a slow device.
+//! How well to draw while something moves, so that frames stay short on a slow device.
 
 use crate::gpu::field::Detail;
 
-/// Frames of motion are drawn at least this fast where lower quality can achieve it.
+/// Seconds per frame above which quality falls.
 const SLOWEST: f32 = 1.0 / 26.0;
-/// Faster than this, quality may rise.
+/// Seconds per frame below which quality rises.
 const FASTEST: f32 = 1.0 / 48.0;
 
-/// Steps of quality while things move, best first: the scale of the picture, samples, the shares of
-/// points and of arrows and lines.
+/// Steps of quality while something moves, best first: the scale of the picture, and the detail.
 const STEPS: [(f32, Detail); 6] = [
     (1.0, Detail::FULL),
     (1.0, quick(1.0, 1.0)),
@@ -26,15 +25,15 @@ const fn quick(points: f32, strokes: f32) -> Detail {
     }
 }
 
-/// Chooses the quality from the time that frames take.
+/// Adapts the quality to the time that frames take.
 #[derive(Clone, Debug)]
-pub struct Quality {
-    /// None before the first frame.
+pub(super) struct Quality {
+    /// `None` before the first frame.
     step: Option<usize>,
-    /// Smoothed seconds a frame at this step.
+    /// Smoothed seconds per frame at this step.
     time: f32,
     frames: u32,
-    /// Whether the last frame was one of motion.
+    /// Whether something moved in the last frame.
     moving: bool,
 }
 
@@ -50,16 +49,16 @@ impl Default for Quality {
 }
 
 impl Quality {
-    /// Notes how long the last frame took; call it once a frame. A software adapter starts without
-    /// extra samples.
-    pub fn frame(&mut self, software: bool, moving: bool, seconds: f32) {
+    /// Records how long the last frame took; to be called once per frame. A software adapter starts
+    /// with one sample per pixel.
+    pub(super) fn frame(&mut self, software: bool, moving: bool, seconds: f32) {
         let step = *self.step.get_or_insert(usize::from(software));
-        // Only the time between two frames of motion is that of a frame.
+        // Between other frames the window may have waited.
         if moving && self.moving && seconds < 1.0 {
             self.time += 0.3 * (seconds - self.time);
             self.frames += 1;
             if self.frames >= 5 && self.time > SLOWEST && step + 1 < STEPS.len() {
-                // Far too slow: not one step after the other.
+                // Far too slow: skip a step.
                 let by = if self.time > 2.0 * SLOWEST { 2 } else { 1 };
                 self.change((step + by).min(STEPS.len() - 1));
             } else if self.frames >= 40 && self.time < FASTEST && step > 0 {
@@ -77,8 +76,8 @@ impl Quality {
         };
     }
 
-    /// The scale of the picture and the detail in it.
-    pub fn choose(&self, moving: bool) -> (f32, Detail) {
+    /// The scale of the picture, and the detail.
+    pub(super) fn choose(&self, moving: bool) -> (f32, Detail) {
         match self.step {
             Some(step) if moving => STEPS[step],
             _ => STEPS[0],
@@ -106,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn every_step_is_no_better_than_the_one_before() {
+    fn quality_never_improves_between_steps() {
         for pair in STEPS.windows(2) {
             let [(scale, detail), (lower, less)] = [pair[0], pair[1]];
             assert!(lower <= scale && less.fine <= detail.fine);

@@ -1,50 +1,33 @@
 //! The numbers at a picked point.
 
-use super::{FieldInput, FieldLab, drawn_name};
-use crate::gpu::field::{FieldKind, Flow, Integration, Table};
+use super::interface::{FieldInput, drawn_name};
+use super::lab::FieldLab;
+use crate::format::short;
+use crate::vector_field::{CentroidTable, FieldKind};
 use crate::viewer::theme::GRID;
 use eframe::egui::{self, RichText, Ui};
-use std::sync::Arc;
+use glam::Vec3;
 
-/// Classes that are listed.
+/// Number of classes in the list.
 const LISTED: usize = 5;
 
-/// A number with three significant digits.
-pub fn short(value: f64) -> String {
-    let size = value.abs();
-    if size == 0.0 {
-        "0".to_owned()
-    } else if !(1e-3..1e4).contains(&size) {
-        format!("{value:.2e}")
-    } else if size < 1.0 {
-        format!("{value:.3}")
-    } else if size < 100.0 {
-        format!("{value:.2}")
-    } else {
-        format!("{value:.0}")
-    }
-}
-
 /// Draws the card; returns whether it was closed.
-pub fn show(
+pub(super) fn show(
     lab: &FieldLab,
     ui: &mut Ui,
-    table: &Arc<Table>,
+    table: &CentroidTable,
     input: &FieldInput<'_>,
-    point: [f32; 3],
+    point: Vec3,
 ) -> bool {
     let mut closed = false;
-    let x = point.map(f64::from);
-    let flow = lab.flow(table);
-    let of = |kind| Flow { kind, ..flow };
+    let x = point.as_dvec3();
+    let of = |kind| lab.field(table).of_kind(kind);
     let (here, reshaped) = of(FieldKind::Reshaped).at(x);
     ui.horizontal(|ui| {
-        ui.label(
-            RichText::new(format!("x = ({:+.3}, {:+.3}, {:+.3})", x[0], x[1], x[2])).monospace(),
-        );
+        ui.label(RichText::new(format!("x = ({:+.3}, {:+.3}, {:+.3})", x.x, x.y, x.z)).monospace());
         closed = ui
             .small_button("close")
-            .on_hover_text("Put the reading away")
+            .on_hover_text("Close the card")
             .clicked();
     });
     let target = drawn_name(&lab.settings, input, lab.settings.target);
@@ -64,38 +47,31 @@ pub fn show(
                 "p of the target",
                 short(here.probability[lab.settings.target]),
             );
-            number(ui, "|μ − x|, vanilla", short(norm(vanilla)));
-            number(ui, "|grad Φ|, correction", short(norm(correction)));
-            number(ui, "|μ − x − grad Φ|, reshaped", short(norm(reshaped)));
+            number(ui, "|μ − x|, vanilla", short(vanilla.length()));
+            number(ui, "|grad Φ|, correction", short(correction.length()));
+            number(ui, "|μ − x − grad Φ|, reshaped", short(reshaped.length()));
             for (name, kind) in [
                 ("vanilla", FieldKind::Reconstructive),
                 ("reshaped", FieldKind::Reshaped),
             ] {
-                let rule = Integration {
-                    steps: lab.settings.integration.steps,
-                    ..lab.settings.integration
-                };
-                let out = of(kind).integrate(x, rule);
-                let end = if out.arrived {
+                let rule = lab.settings.layers.particles.settings.integration;
+                let path = of(kind).integrate(x, rule);
+                let end = if path.arrived {
                     "arrives"
                 } else {
-                    "still under way"
+                    "still moving"
                 };
-                let text = format!(
-                    "{end}, s = {}, {} crossed",
-                    short(out.clock),
-                    out.traversals
-                );
+                let clock = short(path.clock);
+                let text = format!("{end}, s = {clock}, {} crossed", path.traversals);
                 number(ui, &format!("a particle here, {name}"), text);
             }
         });
     ui.separator();
     let mut by_distance: Vec<(f64, usize)> = table
-        .centroids
-        .points()
+        .points
         .iter()
         .enumerate()
-        .map(|(k, mu)| (norm(std::array::from_fn(|a| x[a] - mu[a])), k))
+        .map(|(k, mu)| (x.distance(*mu), k))
         .collect();
     by_distance.sort_by(|a, b| a.0.total_cmp(&b.0));
     egui::Grid::new("field classes")
@@ -118,22 +94,4 @@ pub fn show(
             }
         });
     closed
-}
-
-fn norm(v: [f64; 3]) -> f64 {
-    v.iter().map(|v| v * v).sum::<f64>().sqrt()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::short;
-
-    #[test]
-    fn numbers_are_short() {
-        assert_eq!(short(0.0), "0");
-        assert_eq!(short(0.12345), "0.123");
-        assert_eq!(short(12.345), "12.35");
-        assert_eq!(short(1234.5), "1234");
-        assert_eq!(short(1.0e-7), "1.00e-7");
-    }
 }

@@ -1,18 +1,16 @@
-//! What a person has chosen in the field lab. Plain data that outlives the window.
+//! What a user has chosen in the panel. Plain data, remembered between starts.
 
-use crate::gpu::field::seeds::Seeding;
-use crate::gpu::field::{
-    ArrowPlace, Camera, CloudColours, FieldKind, Integration, Neighbourhood, ParticleColours,
-    Quantity,
-};
+use crate::gpu::field::{Arrows, CloudStyle, Particles, Slice, Streamlines};
 use crate::potential::{Operator, Potential};
+use crate::vector_field::seeds::Seeding;
+use crate::vector_field::{Camera, FieldKind, Neighbourhood};
 use serde::{Deserialize, Serialize};
 
 /// Where the slice lies.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Cut {
-    /// Across an axis (0 red, 1 green, 2 blue) at `FieldSettings::slice_at`.
+pub(crate) enum Cut {
+    /// Perpendicular to an axis (0 red, 1 green, 2 blue) at `FieldSettings::slice_at`.
     Axis(usize),
     /// Through the target and the two classes nearest to it.
     Neighbours,
@@ -20,92 +18,95 @@ pub enum Cut {
     Classes([usize; 3]),
 }
 
-/// Everything that can be chosen.
+/// A layer's settings, kept while it is hidden.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Toggle<T> {
+    pub(crate) shown: bool,
+    pub(crate) settings: T,
+}
+
+impl<T: Copy + Default> Toggle<T> {
+    fn on() -> Self {
+        Self {
+            shown: true,
+            settings: T::default(),
+        }
+    }
+
+    /// The settings of a layer that is shown.
+    pub(super) fn shown(&self) -> Option<T> {
+        self.shown.then_some(self.settings)
+    }
+}
+
+/// The settings of the layers, in the renderer's own structs.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Layers {
+    pub(crate) arrows: Toggle<Arrows>,
+    pub(crate) slice: Toggle<Slice>,
+    /// Shown with the slice.
+    pub(crate) streamlines: Streamlines,
+    pub(crate) particles: Toggle<Particles>,
+    pub(crate) cloud: Toggle<CloudStyle>,
+}
+
+impl Default for Layers {
+    fn default() -> Self {
+        Self {
+            arrows: Toggle::on(),
+            slice: Toggle::default(),
+            streamlines: Streamlines::default(),
+            particles: Toggle::on(),
+            cloud: Toggle::default(),
+        }
+    }
+}
+
+/// All settings. Fields that a file lacks have their defaults, and fields that only another version
+/// knows are ignored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct FieldSettings {
-    /// The centroids of the open model, instead of those of `classes`.
-    pub models_table: bool,
+pub(crate) struct FieldSettings {
+    /// The centroids of the open model instead of those of `classes`.
+    pub(crate) models_table: bool,
     /// Number of classes N, 2..=1000.
-    pub classes: usize,
-    /// The target class.
-    pub target: usize,
-    /// The potential.
-    pub potential: Potential,
+    pub(crate) classes: usize,
+    pub(crate) target: usize,
+    pub(crate) potential: Potential,
     /// The annealed target `v - t grad Phi` instead of the static one.
-    pub annealed: bool,
+    pub(crate) annealed: bool,
     /// The time t of the annealed target, 0..=1.
-    pub time: f32,
+    pub(crate) time: f32,
     /// Vanilla and reshaped side by side, instead of `kind` alone.
-    pub compare: bool,
+    pub(crate) compare: bool,
     /// The field of a single pane.
-    pub kind: FieldKind,
-    /// The camera.
-    pub camera: Camera,
+    pub(crate) kind: FieldKind,
+    pub(crate) camera: Camera,
     /// Names beside centroids.
-    pub labels: bool,
-    /// Show arrows.
-    pub arrows: bool,
-    /// Where they stand.
-    pub arrow_place: ArrowPlace,
-    /// How many along an edge of the cube.
-    pub arrows_per_axis: u32,
-    /// Show the slice.
-    pub slice: bool,
-    /// Where it lies.
-    pub cut: Cut,
-    /// Coordinate of a slice across an axis.
-    pub slice_at: f32,
-    /// Its heat map.
-    pub quantity: Quantity,
-    /// Cell boundaries on the slice.
-    pub boundaries: bool,
-    /// Lines of equal value on the slice.
-    pub iso_lines: bool,
-    /// Shade the target's neighbourhood on the slice.
-    pub shade: bool,
-    /// Streamlines along an edge; 0 for none.
-    pub streamlines: u32,
-    /// The slice's opacity.
-    pub opacity: f32,
-    /// What a neighbourhood is.
-    pub neighbourhood: Neighbourhood,
-    /// Show particles.
-    pub particles: bool,
-    /// Draw them as discs, beside the trails.
-    pub discs: bool,
-    /// How many.
-    pub count: u32,
-    /// Where they start.
-    pub seeding: Seeding,
-    /// Radius of the sphere of seeds.
-    pub sphere: f32,
+    pub(crate) labels: bool,
+    pub(crate) layers: Layers,
+    pub(crate) cut: Cut,
+    /// Coordinate of a slice that is perpendicular to an axis.
+    pub(crate) slice_at: f32,
+    /// What counts as a neighbourhood.
+    pub(crate) neighbourhood: Neighbourhood,
+    pub(crate) count: u32,
+    pub(crate) seeding: Seeding,
+    /// Radius of the sphere on which particles may start.
+    pub(crate) sphere: f32,
     /// Seed of the random numbers.
-    pub seed: u64,
-    /// How they advance.
-    pub integration: Integration,
-    /// Steps a frame.
-    pub speed: u32,
-    /// Trails.
-    pub trails: u32,
-    /// Colours of particles.
-    pub particle_colours: ParticleColours,
-    /// Draw particles where they started.
-    pub at_start: bool,
-    /// Show the photo's pixels.
-    pub cloud: bool,
-    /// Radius of their points.
-    pub cloud_radius: f32,
-    /// Their colours.
-    pub cloud_colours: CloudColours,
-    /// Show the photo beside them.
-    pub inset: bool,
-    /// Show the gradient curve.
-    pub curve: bool,
-    /// The class towards which the curve goes; the nearest where none is chosen.
-    pub towards: Option<usize>,
+    pub(crate) seed: u64,
+    /// Steps per frame.
+    pub(crate) speed: u32,
+    /// Show the photo beside its points.
+    pub(crate) inset: bool,
+    pub(crate) curve: bool,
+    /// The class towards which the curve goes; by default the nearest one.
+    pub(crate) towards: Option<usize>,
     /// Width and height of an exported picture.
-    pub export: [u32; 2],
+    pub(crate) export: [u32; 2],
 }
 
 impl Default for FieldSettings {
@@ -125,33 +126,15 @@ impl Default for FieldSettings {
             kind: FieldKind::Reshaped,
             camera: Camera::default(),
             labels: true,
-            arrows: true,
-            arrow_place: ArrowPlace::Cube,
-            arrows_per_axis: 8,
-            slice: false,
+            layers: Layers::default(),
             cut: Cut::Neighbours,
             slice_at: 0.0,
-            quantity: Quantity::Magnitude,
-            boundaries: true,
-            iso_lines: true,
-            shade: true,
-            streamlines: 22,
-            opacity: 0.95,
             neighbourhood: Neighbourhood::default(),
-            particles: true,
-            discs: true,
             count: 20_000,
             seeding: Seeding::Cube,
             sphere: 1.2,
             seed: 1,
-            integration: Integration::default(),
             speed: 4,
-            trails: 48,
-            particle_colours: ParticleColours::Traversal,
-            at_start: false,
-            cloud: false,
-            cloud_radius: 1.6,
-            cloud_colours: CloudColours::State,
             inset: true,
             curve: false,
             towards: None,
@@ -161,13 +144,13 @@ impl Default for FieldSettings {
 }
 
 impl FieldSettings {
-    /// What `-grad Phi` weighs: 1, or t where the target is annealed.
-    pub fn correction(&self) -> f32 {
+    /// The weight of `-grad Phi`: 1, or t for the annealed target.
+    pub(super) fn correction(&self) -> f32 {
         if self.annealed { self.time } else { 1.0 }
     }
 
     /// The panes from left to right.
-    pub fn panes(&self) -> Vec<FieldKind> {
+    pub(super) fn panes(&self) -> Vec<FieldKind> {
         if self.compare {
             vec![FieldKind::Reconstructive, FieldKind::Reshaped]
         } else {
@@ -175,9 +158,18 @@ impl FieldSettings {
         }
     }
 
+    /// The number of classes, of which the open model has `of_model`.
+    pub(super) fn class_count(&self, of_model: usize) -> usize {
+        if self.models_table {
+            of_model
+        } else {
+            self.classes
+        }
+    }
+
     /// Brings numbers that a file or another model's table put out of range back into it, for a
     /// table of `classes` centroids.
-    pub fn clamp(&mut self, classes: usize) {
+    pub(super) fn clamp(&mut self, classes: usize) {
         let default = Self::default();
         let last = classes.saturating_sub(1);
         self.classes = self.classes.clamp(2, 1000);
@@ -191,15 +183,23 @@ impl FieldSettings {
         let p = &mut self.potential;
         p.temperature = finite(p.temperature, 1.0).clamp(0.05, 16.0);
         p.epsilon = finite(p.epsilon, 0.01).clamp(1e-8, 1.0);
+        let Layers {
+            arrows,
+            slice,
+            streamlines,
+            particles,
+            cloud,
+        } = &mut self.layers;
+        let rule = &mut particles.settings.integration;
         for (value, default, low, high) in [
             (&mut self.time, default.time, 0.0, 1.0),
             (&mut self.slice_at, default.slice_at, -1.0, 1.0),
-            (&mut self.opacity, default.opacity, 0.05, 1.0),
+            (&mut slice.settings.opacity, 0.95, 0.05, 1.0),
             (&mut self.sphere, default.sphere, 0.05, 2.0),
-            (&mut self.cloud_radius, default.cloud_radius, 0.5, 6.0),
+            (&mut cloud.settings.radius, 1.6, 0.5, 6.0),
             (&mut self.neighbourhood.share, 0.6, 0.1, 1.0),
-            (&mut self.integration.step, 0.02, 1e-3, 0.2),
-            (&mut self.integration.reach, 0.5, 0.05, 1.0),
+            (&mut rule.step, 0.02, 1e-3, 0.2),
+            (&mut rule.reach, 0.5, 0.05, 1.0),
         ] {
             *value = if value.is_finite() {
                 value.clamp(low, high)
@@ -209,11 +209,11 @@ impl FieldSettings {
         }
         self.camera.clamp();
         self.export = self.export.map(|side| side.clamp(16, 16_384));
-        self.integration.steps = self.integration.steps.clamp(1, 5000);
-        self.arrows_per_axis = self.arrows_per_axis.clamp(2, 32);
-        self.streamlines = self.streamlines.min(48);
+        rule.steps = rule.steps.clamp(1, 5000);
+        arrows.settings.per_edge = arrows.settings.per_edge.clamp(2, 32);
+        streamlines.per_edge = streamlines.per_edge.min(48);
+        particles.settings.trails = particles.settings.trails.min(2000);
         self.count = self.count.clamp(1, 200_000);
-        self.trails = self.trails.min(2000);
         self.speed = self.speed.clamp(1, 100);
     }
 }
@@ -225,6 +225,10 @@ fn finite(value: f64, otherwise: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gpu::field::ArrowPlace;
+    use eframe::Storage;
+    use glam::Vec3;
+    use std::collections::HashMap;
 
     #[test]
     fn a_smaller_table_keeps_every_index_in_range() {
@@ -235,11 +239,13 @@ mod tests {
             time: f32::NAN,
             ..FieldSettings::default()
         };
+        settings.layers.cloud.settings.radius = f32::INFINITY;
         settings.clamp(5);
         assert_eq!(settings.target, 4);
         assert_eq!(settings.towards, None);
         assert_eq!(settings.cut, Cut::Classes([4, 3, 4]));
         assert_eq!(settings.time, 0.5);
+        assert_eq!(settings.layers.cloud.settings.radius, 1.6);
     }
 
     #[test]
@@ -251,18 +257,14 @@ mod tests {
         settings.camera.yaw = f32::NAN;
         settings.camera.pitch = 400.0;
         settings.camera.extent = 0.0;
-        settings.camera.pivot = [f32::INFINITY, 0.25, f32::NAN];
+        settings.camera.pivot = Vec3::new(f32::INFINITY, 0.25, f32::NAN);
         settings.clamp(11);
         let camera = settings.camera;
         assert_eq!(settings.export, [16, 16_384]);
         assert_eq!(camera.yaw, Camera::default().yaw);
         assert_eq!(camera.extent, *Camera::EXTENT.start());
-        assert_eq!(camera.pivot, [0.0, 0.25, 0.0]);
-        let finite = camera
-            .view_projection(1.5)
-            .iter()
-            .flatten()
-            .all(|v| v.is_finite());
+        assert_eq!(camera.pivot, Vec3::new(0.0, 0.25, 0.0));
+        let finite = camera.view_projection(1.5).is_finite();
         assert!(finite && camera.pitch.abs() < 1.6, "{camera:?}");
     }
 
@@ -278,5 +280,80 @@ mod tests {
         );
         let text = serde_json::to_string(&old).unwrap();
         assert_eq!(serde_json::from_str::<FieldSettings>(&text).unwrap(), old);
+    }
+
+    #[derive(Default)]
+    struct Memory(HashMap<String, String>);
+
+    impl Storage for Memory {
+        fn get_string(&self, key: &str) -> Option<String> {
+            self.0.get(key).cloned()
+        }
+
+        fn set_string(&mut self, key: &str, value: String) {
+            self.0.insert(key.to_owned(), value);
+        }
+
+        fn remove_string(&mut self, key: &str) {
+            self.0.remove(key);
+        }
+
+        fn flush(&mut self) {}
+    }
+
+    /// Version 0.1 stored the settings of layers flat; what is still known is loaded.
+    #[test]
+    fn the_window_remembers_settings_and_those_of_an_older_version() {
+        let mut memory = Memory::default();
+        let mut settings = FieldSettings {
+            cut: Cut::Classes([1, 2, 3]),
+            seeding: Seeding::Slice,
+            ..FieldSettings::default()
+        };
+        settings.camera.pivot = Vec3::new(0.1, -0.2, 0.3);
+        settings.layers.slice.shown = true;
+        settings.layers.arrows.settings.place = ArrowPlace::Cloud;
+        settings.layers.particles.settings.at_start = true;
+        eframe::set_value(&mut memory, "field", &settings);
+        let read: Option<FieldSettings> = eframe::get_value(&memory, "field");
+        assert_eq!(read.as_ref(), Some(&settings));
+
+        let old = "(models_table:false,classes:40,target:7,potential:(operator:sqrt,temperature:2.0,\
+            epsilon:0.01),annealed:false,time:0.5,compare:false,kind:correction,camera:(pivot:(0.1,-0.2,\
+            0.3),yaw:1.0,pitch:0.5,extent:1.75,perspective:false),labels:true,arrows:true,\
+            arrow_place:cloud,arrows_per_axis:12,slice:true,cut:axis(1),slice_at:0.25,\
+            quantity:potential,boundaries:true,iso_lines:true,shade:true,streamlines:22,opacity:0.95,\
+            neighbourhood:(cells:true,share:0.6),particles:true,discs:true,count:300,seeding:sphere,\
+            sphere:1.2,seed:9,integration:(step:0.02,steps:600,reach:0.5),speed:4,trails:48,\
+            particle_colours:traversal,at_start:false,cloud:false,cloud_radius:1.6,\
+            cloud_colours:state,inset:false,curve:true,towards:Some(3),export:(2560,1440))";
+        memory.set_string("field", old.to_owned());
+        let read: FieldSettings = eframe::get_value(&memory, "field").unwrap();
+        let known = FieldSettings {
+            models_table: false,
+            classes: 40,
+            target: 7,
+            compare: false,
+            kind: FieldKind::Correction,
+            cut: Cut::Axis(1),
+            slice_at: 0.25,
+            count: 300,
+            seeding: Seeding::Sphere,
+            seed: 9,
+            inset: false,
+            curve: true,
+            towards: Some(3),
+            ..FieldSettings::default()
+        };
+        assert_eq!(read.potential.operator, Operator::Sqrt);
+        assert_eq!(read.camera.pivot, settings.camera.pivot);
+        assert!(read.neighbourhood.cells && !read.camera.perspective);
+        let rest = FieldSettings {
+            potential: known.potential,
+            camera: known.camera,
+            neighbourhood: known.neighbourhood,
+            ..read
+        };
+        assert_eq!(rest, known);
     }
 }

@@ -1,11 +1,16 @@
-//! The lab as a person sees it, on whatever adapter there is.
+//! The panel as a user sees it, on whatever adapter is available.
 
 use super::*;
+use crate::encoding::Centroids;
+use crate::gpu::field::{Cloud, CloudState};
+use crate::vector_field::CentroidTable;
 use crate::viewer::{ground, theme};
 use eframe::egui::accessibility::is_input;
 use eframe::egui::{self, Vec2};
 use egui_kittest::kittest::{NodeT, Queryable};
 use egui_kittest::{Harness, SnapshotOptions, SnapshotResults};
+use projection::on_screen;
+use std::sync::Arc;
 
 const SIZE: [usize; 2] = [48, 64];
 
@@ -93,7 +98,7 @@ fn settle(harness: &mut Harness<'_, App>) {
             break;
         }
     }
-    assert!(harness.state().lab.settled(), "the lab comes to rest");
+    assert!(harness.state().lab.settled(), "the panel comes to rest");
     harness.step();
     assert!(harness.state().out.error.is_none());
 }
@@ -131,22 +136,22 @@ fn a_click_on_a_centroid_makes_it_the_target() {
     let mut harness = harness([1000.0, 640.0], Some(Preset::Fig1a), true);
     harness.state_mut().lab.settings.target = 4;
     settle(&mut harness);
-    let table = Table::new(Centroids::kronecker(11));
+    let table = CentroidTable::new(Centroids::kronecker(11));
     let pane =
         egui::Rect::from_min_size(egui::Pos2::ZERO, egui::vec2(1000.0 - widgets::PANEL, 640.0));
     let camera = harness.state().lab.settings.camera;
-    let neighbour = nearest_neighbour(table.centroids.points(), 4).unwrap();
+    let neighbour = table.nearest_neighbour(4).unwrap();
     // The panel's frame may add a point or two to its width; a click has a reach of many.
-    let (at, _) = view::seen(pane, &camera, table.point(neighbour)).unwrap();
+    let (at, _) = on_screen(pane, &camera, table.point(neighbour)).unwrap();
     click(&mut harness, at);
     assert_eq!(harness.state().lab.settings.target, neighbour);
 
     // Where no centroid is near, the click reads off the slice.
     let settings = harness.state().lab.settings.clone();
-    let outline = compose::plane(&settings, &table).outline();
+    let outline = derived::plane(&settings, &table).outline();
     let clear = |at: egui::Pos2| {
         (0..11).all(|k| {
-            let centroid = view::seen(pane, &camera, table.point(k));
+            let centroid = on_screen(pane, &camera, table.point(k));
             centroid.is_none_or(|(other, _)| other.distance(at) > 30.0)
         })
     };
@@ -154,17 +159,17 @@ fn a_click_on_a_centroid_makes_it_the_target() {
         let (a, b) = (outline[i], outline[(i + 1) % outline.len()]);
         // Inside the edge, towards the next but one corner.
         let c = outline[(i + 2) % outline.len()];
-        std::array::from_fn(|axis| 0.4 * a[axis] + 0.4 * b[axis] + 0.2 * c[axis])
+        0.4 * a + 0.4 * b + 0.2 * c
     });
     let at = middles
-        .filter_map(|point| view::seen(pane, &camera, point))
+        .filter_map(|point| on_screen(pane, &camera, point))
         .map(|(at, _)| at)
         .find(|&at| pane.shrink(20.0).contains(at) && clear(at))
         .expect("a clear place on the slice");
     click(&mut harness, at);
     let picked = harness.state().lab.picked.expect("a point of the slice");
-    let (seen, _) = view::seen(pane, &camera, picked).unwrap();
-    assert!(seen.distance(at) < 6.0);
+    let (centre, _) = on_screen(pane, &camera, picked).unwrap();
+    assert!(centre.distance(at) < 6.0);
     assert!(
         harness
             .query_by_label_contains("a particle here, reshaped")
@@ -178,7 +183,7 @@ fn click(harness: &mut Harness<'_, App>, at: egui::Pos2) {
     button(harness, at, true);
     button(harness, at, false);
     settle(harness);
-    // Long enough that the next click is no second one.
+    // Long enough that the next click does not make a double click.
     harness.run_steps(8);
 }
 
@@ -217,8 +222,9 @@ fn dragging_turns_the_camera_and_with_shift_brushes_points() {
 fn a_region_brushed_in_the_photo_lights_its_points() {
     let mut harness = harness([1000.0, 640.0], Some(Preset::Cloud), true);
     let picture = |harness: &mut Harness<'_, App>| {
-        let renderer = harness.state_mut().lab.renderer.as_mut().unwrap();
-        renderer.picture([300, 200], 1.0).unwrap()
+        let picture = &mut harness.state_mut().lab.picture;
+        let exported = picture.export([300, 200], 1.0, |_, _| ());
+        exported.unwrap().wait().unwrap()
     };
     let before = picture(&mut harness);
     let camera = harness.state().lab.settings.camera;
@@ -292,7 +298,7 @@ fn exports_are_what_they_say() {
 }
 
 #[test]
-fn counts_are_exported_a_line_a_field() {
+fn counts_are_exported_with_a_line_per_field() {
     let mut harness = harness([1000.0, 1600.0], None, true);
     let (name, bytes) = export(&mut harness, "Counts");
     assert_eq!(name, "field-counts.csv");
@@ -318,7 +324,7 @@ fn an_exported_picture_has_names_and_a_colour_bar() {
     let different = pairs.filter(|(a, b)| a != b).count();
     assert!(different > 500, "{different} pixels of names");
     // The bar is 180 points long, 24 from the right, 35 above the bottom.
-    let ramp = compose::look(&egui::Visuals::dark()).ramp;
+    let ramp = style::style(&egui::Visuals::dark()).ramp;
     for (x, expected) in [(760 - 204 + 2, ramp[0]), (760 - 24 - 2, ramp[7])] {
         let got = bare.get_pixel(x, 560 - 35).0;
         let off = (0..3).map(|c| got[c].abs_diff(expected[c])).max().unwrap();
@@ -330,22 +336,26 @@ fn an_exported_picture_has_names_and_a_colour_bar() {
 #[test]
 fn every_control_has_a_name() {
     let mut harness = harness([1000.0, 1600.0], None, true);
-    for (cut, models_table) in [(Cut::Classes([4, 0, 1]), true), (Cut::Axis(1), false)] {
+    for (cut, models_table) in [
+        (super::settings::Cut::Classes([4, 0, 1]), true),
+        (super::settings::Cut::Axis(1), false),
+    ] {
         let settings = &mut harness.state_mut().lab.settings;
         *settings = FieldSettings {
             cut,
             models_table,
             annealed: true,
             compare: false,
-            arrows: true,
-            slice: true,
-            particles: true,
-            cloud: true,
             curve: true,
-            seeding: crate::gpu::field::seeds::Seeding::Sphere,
+            seeding: crate::vector_field::seeds::Seeding::Sphere,
             count: 64,
             ..FieldSettings::default()
         };
+        let layers = &mut settings.layers;
+        layers.arrows.shown = true;
+        layers.slice.shown = true;
+        layers.particles.shown = true;
+        layers.cloud.shown = true;
         settle(&mut harness);
         let unnamed = harness.unnamed_widgets();
         assert!(unnamed.is_empty(), "{unnamed:#?}");

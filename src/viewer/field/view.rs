@@ -1,23 +1,34 @@
-//! The picture of the field and all that lies over it.
+//! One frame of the picture with all that lies over it.
 
-use super::compose::Effort;
+use super::derived::{self, Effort, SceneOptions};
+use super::interface::FieldInput;
+use super::lab::FieldLab;
 use super::motion::Motion;
-use super::picture::{self, Frame};
-use super::{FieldInput, FieldLab, compose, figure, inset, legend, mouse, overlay, readout};
-use crate::gpu::field::{Camera, HALF, Renderer, Table};
+use super::picture::{Frame, Picture};
+use super::projection::{aspect, panes};
+use super::style::style;
+use super::{figure, legend, mouse, overlay, readout};
+use crate::vector_field::{CentroidTable, HALF_EDGE};
 use crate::viewer::theme::GRID;
-use eframe::egui::{self, Pos2, Rect, Ui, Vec2};
+use eframe::egui::{self, Rect, Ui};
 use eframe::egui_wgpu::RenderState;
 use eframe::wgpu;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Draws the picture with all that lies over it.
-pub fn show(
+/// Evaluations of the potential (steps x particles x N x panes) that particles may take in one frame
+/// on a software adapter, and on a graphics card.
+const WORK: [f64; 2] = [4e6, 1e9];
+
+/// Steps per frame of particles that run to their end at once.
+const HURRY: u32 = 200;
+
+/// Draws the frame into the whole of `ui`.
+pub(super) fn show(
     lab: &mut FieldLab,
     ui: &mut Ui,
     gpu: &RenderState,
-    table: Arc<Table>,
+    table: &Arc<CentroidTable>,
     input: &FieldInput<'_>,
 ) {
     let (area, response) =
@@ -34,40 +45,31 @@ pub fn show(
     }
     let panes = panes(area, lab.settings.panes().len());
     if std::mem::take(&mut lab.face_slice) {
-        let plane = compose::plane(&lab.settings, &table);
+        let plane = derived::plane(&lab.settings, table);
         lab.settings.camera.face(plane.normal());
         lab.settings.camera.fit(&plane.outline(), aspect(panes[0]));
     }
-    mouse::steer(lab, ui, &response, &panes, &table, input);
+    mouse::steer(lab, ui, &response, &panes, table, input);
     let (now, seconds) = ui.input(|i| (i.time, i.unstable_dt));
     let held = response.is_pointer_button_down_on() && lab.drag.is_some();
     lab.motion.note(now, &lab.settings, held);
     let software = gpu.adapter.get_info().device_type == wgpu::DeviceType::Cpu;
-    let running = |lab: &FieldLab| {
-        lab.playing && lab.renderer.as_ref().is_some_and(Renderer::running) && !lab.hurry
-    };
-    let moving = lab.motion.moving(now) || running(lab);
+    let running = !lab.paused && lab.picture.running();
+    let moving = lab.motion.moving(now) || running && !lab.hurry;
     lab.quality.frame(software, moving, seconds);
     let (scale, detail) = lab.quality.choose(moving);
-    let over = lab.renderer.as_ref().is_some_and(Renderer::settled);
-    let moment = compose::Moment {
-        // The fine slice stays right while the camera alone moves.
+    let options = SceneOptions {
+        style: style(ui.visuals()),
+        highlighted: lab.highlighted,
+        // While the camera alone moves, the fine slice stays as it is.
         effort: match (software, lab.motion.changing(now)) {
             (false, _) => Effort::Full,
             (true, false) => Effort::Once,
             (true, true) => Effort::Often,
         },
-        over,
+        over: lab.picture.settled().unwrap_or(false),
     };
-    let look = compose::look(ui.visuals());
-    let scene = lab.derived.scene(
-        &lab.settings,
-        input,
-        table.clone(),
-        look,
-        lab.highlighted,
-        moment,
-    );
+    let scene = lab.derived.scene(&lab.settings, input, table, options);
     let pixels = ui.ctx().pixels_per_point() * scale;
     let frame = Frame {
         size: [area.width(), area.height()].map(|v| ((v * pixels).round() as u32).max(1)),
@@ -75,25 +77,36 @@ pub fn show(
         exact: scale == 1.0,
         detail,
     };
-    if let Err(error) = picture::draw(lab, gpu, &scene, input, software, frame) {
+    let evaluations = scene.view.seeds.len() * table.len() * panes.len();
+    let most = WORK[usize::from(!software)] / evaluations.max(1) as f64;
+    let wanted = if lab.hurry { HURRY } else { lab.settings.speed };
+    let steps = if lab.paused {
+        0
+    } else {
+        wanted.min(most as u32).max(1)
+    };
+    if let Err(error) = lab.picture.draw(gpu, &scene, input, frame, steps) {
         lab.fail(&error);
         return;
     }
-    if let Some(picture) = &lab.texture {
-        ui.painter().add(picture.callback(area));
+    if let Some(picture) = lab.picture.callback(area) {
+        ui.painter().add(picture);
     }
     overlay::show(lab, ui, &scene, &panes, input);
     let bars = legend::show(lab, ui, &scene, area);
-    inset::show(lab, ui, area, bars, input);
+    if lab.settings.layers.cloud.shown && lab.settings.inset {
+        let brush = lab.inset.show(ui, area, bars, input);
+        lab.pending.brushed = brush.or(lab.pending.brushed.take());
+    }
     mouse::rectangle(lab, ui, &response);
-    reading(lab, ui, area, &table, input);
+    reading(lab, ui, area, table, input);
     if std::mem::take(&mut lab.wants_figure) {
-        figure::take(lab, ui.ctx(), gpu, table, input);
+        figure::export(lab, ui.ctx(), gpu, table, input);
     }
 
-    let waiting = lab.renderer.as_ref().is_some_and(|r| !r.settled());
-    lab.settled = !moving && (!waiting || !lab.playing);
-    if waiting && lab.playing {
+    let waiting = lab.picture.settled() == Some(false);
+    lab.settled = !moving && (!waiting || lab.paused);
+    if waiting && !lab.paused {
         ui.ctx().request_repaint();
     } else if moving {
         lab.hurry = false;
@@ -102,47 +115,16 @@ pub fn show(
     }
 }
 
-/// The rectangles of the panes.
-pub fn panes(area: Rect, count: usize) -> Vec<Rect> {
-    let width = area.width() / count.max(1) as f32;
-    (0..count)
-        .map(|i| {
-            let left = egui::pos2(area.left() + i as f32 * width, area.top());
-            Rect::from_min_size(left, egui::vec2(width, area.height()))
-        })
-        .collect()
-}
-
-/// Width over height.
-pub fn aspect(pane: Rect) -> f32 {
-    pane.width() / pane.height().max(1.0)
-}
-
-/// A point of the screen in a pane's coordinates: x and y in -1..1.
-pub fn within(pane: Rect, at: Pos2) -> [f32; 2] {
-    let from = (at - pane.center()) / (0.5 * pane.size());
-    [from.x, -from.y]
-}
-
-/// Where a point of the cube is seen in a pane, and its depth.
-pub fn seen(pane: Rect, camera: &Camera, point: [f32; 3]) -> Option<(Pos2, f32)> {
-    let [x, y, depth] = camera.project(point, aspect(pane))?;
-    let at = pane.center() + Vec2::new(x, -y) * 0.5 * pane.size();
-    Some((at, depth))
-}
-
 /// The card with the numbers at the picked point.
 fn reading(
     lab: &mut FieldLab,
     ui: &mut Ui,
     area: Rect,
-    table: &Arc<Table>,
+    table: &CentroidTable,
     input: &FieldInput<'_>,
 ) {
-    let Some(point) = lab
-        .picked
-        .filter(|p| p.iter().all(|v| v.abs() <= HALF + 0.01))
-    else {
+    let near = |p: &glam::Vec3| p.abs().max_element() <= HALF_EDGE + 0.01;
+    let Some(point) = lab.picked.filter(near) else {
         return;
     };
     let size = egui::vec2(42.0 * GRID, 30.0 * GRID);
@@ -164,9 +146,7 @@ fn failure(lab: &mut FieldLab, ui: &mut Ui, area: Rect, text: &str) {
         ui.label(text);
         if ui.button("Try again").clicked() {
             lab.failed = None;
-            lab.renderer = None;
-            // Its picture went with the renderer.
-            lab.texture = None;
+            lab.picture = Picture::default();
         }
     });
 }

@@ -1,15 +1,21 @@
-//! Rows of the control panel: a label on the left, the control on the right.
+//! Rows of controls: a label on the left, the control on the right.
 
 use crate::viewer::theme::GRID;
-use eframe::egui::{self, RichText, Ui};
+use eframe::egui::{self, RichText, Ui, emath::Numeric};
+use std::ops::RangeInclusive;
 
-/// Width of the control panel.
-pub const PANEL: f32 = 41.0 * GRID;
+/// Width of the panel of controls.
+pub(super) const PANEL: f32 = 41.0 * GRID;
 /// Where controls start in a row.
 const LABEL: f32 = 11.5 * GRID;
 
-/// A row: its name, and `add` beside it. The name names the control for a screen reader too.
-pub fn row(ui: &mut Ui, name: &str, help: &str, add: impl FnOnce(&mut Ui) -> egui::Response) {
+/// A row with a name and the control that `add` adds, which screen readers call by that name.
+pub(super) fn row(
+    ui: &mut Ui,
+    name: &str,
+    help: &str,
+    add: impl FnOnce(&mut Ui) -> egui::Response,
+) {
     ui.horizontal(|ui| {
         let label = ui
             .scope(|ui| {
@@ -23,25 +29,37 @@ pub fn row(ui: &mut Ui, name: &str, help: &str, add: impl FnOnce(&mut Ui) -> egu
 }
 
 /// A row with a slider.
-pub fn slider<N: egui::emath::Numeric>(
+pub(super) fn slider<N: Numeric>(
     ui: &mut Ui,
     name: &str,
     help: &str,
     value: &mut N,
-    range: std::ops::RangeInclusive<N>,
-    logarithmic: bool,
+    range: RangeInclusive<N>,
 ) {
+    slide(ui, name, help, egui::Slider::new(value, range));
+}
+
+/// A row with a slider on a logarithmic scale.
+pub(super) fn log_slider<N: Numeric>(
+    ui: &mut Ui,
+    name: &str,
+    help: &str,
+    value: &mut N,
+    range: RangeInclusive<N>,
+) {
+    let slider = egui::Slider::new(value, range).logarithmic(true);
+    slide(ui, name, help, slider);
+}
+
+fn slide(ui: &mut Ui, name: &str, help: &str, slider: egui::Slider<'_>) {
     row(ui, name, help, |ui| {
         ui.spacing_mut().slider_width = (ui.available_width() - 9.0 * GRID).max(40.0);
-        let slider = egui::Slider::new(value, range)
-            .logarithmic(logarithmic)
-            .max_decimals(4);
-        ui.add(slider)
+        ui.add(slider.max_decimals(4))
     });
 }
 
 /// A row with a choice of a few named values, side by side.
-pub fn choice<T: PartialEq + Copy>(
+pub(super) fn choice<T: PartialEq + Copy>(
     ui: &mut Ui,
     name: &str,
     help: &str,
@@ -65,7 +83,7 @@ pub fn choice<T: PartialEq + Copy>(
 }
 
 /// A row with a drop-down of classes; typing in it narrows the list.
-pub fn class(
+pub(super) fn class(
     ui: &mut Ui,
     name: &str,
     help: &str,
@@ -102,8 +120,8 @@ pub fn class(
     });
 }
 
-/// A group of controls that folds; with a switch that shows or hides what they control.
-pub fn group(
+/// A group of controls; with a switch, they are visible only while it is on.
+pub(super) fn group(
     ui: &mut Ui,
     name: &str,
     help: &str,

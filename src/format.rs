@@ -1,0 +1,72 @@
+//! Numbers as short text, and round steps between ticks.
+
+/// A number for a readout: two to three decimals below 100, none above, and scientific notation
+/// below 1e-3 and from 1e4 on.
+pub(crate) fn short(value: f64) -> String {
+    match value.abs() {
+        0.0 => "0".to_owned(),
+        size if !(1e-3..1e4).contains(&size) => format!("{value:.2e}"),
+        size if size < 1.0 => format!("{value:.3}"),
+        size if size < 100.0 => format!("{value:.2}"),
+        _ => format!("{value:.0}"),
+    }
+}
+
+/// A number beside a tick: at most `significant` significant digits, without trailing zeros, and
+/// scientific notation below 1e-3 and from 1e5 on.
+pub(crate) fn tick(value: f64, significant: i32) -> String {
+    let size = value.abs();
+    if size == 0.0 {
+        return "0".to_owned();
+    }
+    if !(1e-3..1e5).contains(&size) {
+        return format!("{value:.2e}");
+    }
+    let decimals = (significant - 1 - size.log10().floor() as i32).clamp(0, 6) as usize;
+    let text = format!("{value:.decimals$}");
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
+}
+
+/// The smallest of 1, 2 and 5 times a power of ten that is at least `step`; not finite or 0 where
+/// `step` is.
+pub(crate) fn round_step(step: f64) -> f64 {
+    let decade = 10f64.powf(step.log10().floor());
+    let round = [1.0, 2.0, 5.0].map(|factor| factor * decade);
+    let fits = round.into_iter().find(|&candidate| candidate >= step);
+    fits.unwrap_or(10.0 * decade)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short() {
+        assert_eq!(short(0.0), "0");
+        assert_eq!(short(0.12345), "0.123");
+        assert_eq!(short(12.345), "12.35");
+        assert_eq!(short(1234.5), "1234");
+        assert_eq!(short(1.0e-7), "1.00e-7");
+    }
+
+    #[test]
+    fn ticks_have_no_trailing_zeros() {
+        let values = [0.0, 0.5, 12.3456, -1234.6, 0.00012345, 2e6].map(|value| tick(value, 4));
+        assert_eq!(values, ["0", "0.5", "12.35", "-1235", "1.23e-4", "2.00e6"]);
+        let values = [10.0, 0.25, 1.96, 0.001].map(|value| tick(value, 2));
+        assert_eq!(values, ["10", "0.25", "2", "0.001"]);
+    }
+
+    #[test]
+    fn steps_are_round() {
+        assert_eq!(round_step(1.0), 1.0);
+        assert!((round_step(7.0 / 12.0) - 1.0).abs() < 1e-12);
+        assert!((round_step(0.9 / 5.0) - 0.2).abs() < 1e-12);
+        assert!((round_step(0.0021) - 0.005).abs() < 1e-12);
+        assert!(!round_step(0.0).is_normal() && !round_step(f64::NAN).is_normal());
+    }
+}

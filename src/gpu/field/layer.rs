@@ -1,0 +1,76 @@
+//! The interface of a layer: one kind of visible thing.
+
+use super::context::{Gpu, Phase, Pipeline};
+use super::globals::Globals;
+use super::pixels::Cloud;
+use super::view::FieldView;
+use crate::gpu::GpuError;
+
+/// How well to draw.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Detail {
+    /// Several samples per pixel.
+    pub fine: bool,
+    /// The fraction of particles and of the cloud's points that is drawn, 0..=1.
+    pub points: f32,
+    /// The fraction of arrows, streamlines and trails that is drawn, 0..=1.
+    pub strokes: f32,
+}
+
+impl Detail {
+    /// Everything, with several samples per pixel.
+    pub const FULL: Self = Self {
+        fine: true,
+        points: 1.0,
+        strokes: 1.0,
+    };
+
+    /// Number of arrows or lines to draw at this level of detail. They are in random order, so that
+    /// the first ones are a fair sample.
+    pub(super) fn strokes_of(&self, count: u32) -> u32 {
+        (count as f32 * self.strokes).ceil() as u32
+    }
+}
+
+/// What a layer is prepared from, apart from its own settings.
+pub(super) struct Frame<'a> {
+    pub gpu: &'a Gpu,
+    pub view: &'a FieldView,
+    pub globals: &'a Globals,
+    pub cloud: Option<&'a Cloud<'a>>,
+    /// For each pixel of the cloud whether it is brushed; empty if none is.
+    pub brushed: &'a [bool],
+}
+
+/// One phase of drawing in one pane, whose viewport and global bind group are set.
+pub(super) struct Draw<'a, 'p> {
+    pub gpu: &'a Gpu,
+    pub view: &'a FieldView,
+    /// Index of the pane.
+    pub pane: usize,
+    /// Opaque things of all layers are drawn before blended ones.
+    pub phase: Phase,
+    pub detail: Detail,
+    pub pass: &'a mut wgpu::RenderPass<'p>,
+}
+
+impl Draw<'_, '_> {
+    pub fn vertices(&mut self, pipeline: &Pipeline, own: &wgpu::BindGroup, count: u32) {
+        pipeline.draw(self.pass, self.detail.fine, own, count);
+    }
+}
+
+/// One kind of visible thing: its pipelines, and its buffers as of the last `prepare`. A layer
+/// without settings is not drawn.
+pub(super) trait Layer {
+    /// What can be chosen about it.
+    type Settings;
+
+    /// The source of its shader, which `shaders/field` has under the name of the layer's file.
+    const WGSL: &'static str;
+
+    /// Computes and uploads what has changed since the last call.
+    fn prepare(&mut self, settings: &Self::Settings, frame: &Frame<'_>) -> Result<(), GpuError>;
+
+    fn draw(&self, settings: &Self::Settings, draw: &mut Draw<'_, '_>);
+}

@@ -1,0 +1,95 @@
+//! The list of all layers, and scenes as data.
+
+use super::arrows::{ArrowLayer, Arrows};
+use super::centroids::{CentroidLayer, Spheres};
+use super::cloud::{CloudLayer, CloudStyle};
+use super::context::Gpu;
+use super::layer::{Draw, Frame, Layer};
+use super::lines::{LineLayer, Lines, Ribbons};
+use super::particles::{ParticleLayer, Particles};
+use super::slice::{Slice, SliceLayer};
+use super::streamlines::{StreamlineLayer, Streamlines};
+use super::view::FieldView;
+use crate::gpu::{GpuError, guarded};
+use std::sync::Arc;
+
+/// Everything that is drawn, except for the photo's pixels ([`super::Cloud`]).
+#[derive(Clone, Debug, PartialEq)]
+pub struct FieldScene {
+    /// The field and the view of it.
+    pub view: FieldView,
+    /// The visible things.
+    pub layers: LayerSettings,
+}
+
+/// Makes a struct of the settings and one of the layers from a list of both.
+macro_rules! layers {
+    (|$gpu:ident, $ribbons:ident| $(
+        $(#[$doc:meta])*
+        $name:ident: $settings:ty => $layer:ident::new($($argument:expr),*),
+    )*) => {
+        /// The settings of every layer; a layer without settings is not drawn.
+        #[derive(Clone, Debug, Default, PartialEq)]
+        pub struct LayerSettings {
+            $($(#[$doc])* pub $name: Option<$settings>,)*
+        }
+
+        pub(super) struct Layers {
+            $(pub $name: $layer,)*
+        }
+
+        impl Layers {
+            pub fn new($gpu: &Gpu) -> Self {
+                let $ribbons = &Arc::new(Ribbons::new($gpu));
+                Self {
+                    $($name: $layer::new($($argument),*),)*
+                }
+            }
+
+            pub fn prepare(
+                &mut self,
+                settings: &LayerSettings,
+                frame: &Frame<'_>,
+            ) -> Result<(), GpuError> {
+                $(if let Some(settings) = &settings.$name {
+                    let what = concat!("preparing the layer of ", stringify!($name));
+                    let prepare = || self.$name.prepare(settings, frame);
+                    guarded(&frame.gpu.device, what, prepare)??;
+                })*
+                Ok(())
+            }
+
+            pub fn draw(&self, settings: &LayerSettings, draw: &mut Draw<'_, '_>) {
+                $(if let Some(settings) = &settings.$name {
+                    self.$name.draw(settings, draw);
+                })*
+            }
+        }
+
+        /// The name and the shader of every layer.
+        #[cfg(test)]
+        pub(super) const SHADERS: &[(&str, &str)] = &[
+            $((stringify!($name), <$layer as Layer>::WGSL),)*
+        ];
+    };
+}
+
+// In the order of drawing, which matters for blended things.
+layers! { |gpu, ribbons|
+    /// The edges of the cube.
+    frame: Lines => LineLayer::new(ribbons),
+    /// The field as arrows.
+    arrows: Arrows => ArrowLayer::new(gpu),
+    /// The pixels of the photo.
+    cloud: CloudStyle => CloudLayer::new(gpu),
+    /// A heat map in a plane.
+    slice: Slice => SliceLayer::new(gpu, ribbons),
+    /// Streamlines in the same plane.
+    streamlines: Streamlines => StreamlineLayer::new(gpu, ribbons),
+    /// Particles that follow the field, and their trails.
+    particles: Particles => ParticleLayer::new(gpu, ribbons),
+    /// The centroids.
+    centroids: Spheres => CentroidLayer::new(gpu),
+    /// Trajectories of pixels.
+    lines: Lines => LineLayer::new(ribbons),
+}

@@ -1,0 +1,73 @@
+//! The field and the view of it that all layers share, as plain data.
+
+use crate::potential::Potential;
+use crate::vector_field::{Camera, CentroidTable, FieldKind, Neighbourhood, Plane, VectorField};
+use glam::Vec3;
+use std::sync::Arc;
+
+/// Colours of the view, gamma-encoded.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FieldStyle {
+    /// The colour of the empty view, into which distant things fade.
+    pub background: [u8; 3],
+    /// The colour of lines and rings.
+    pub ink: [u8; 3],
+    /// The ramp of magnitudes and potentials, low to high.
+    pub ramp: [[u8; 3]; 8],
+}
+
+/// The field, its panes, and how they are looked at.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FieldView {
+    /// The centroids.
+    pub table: Arc<CentroidTable>,
+    /// The potential `Phi`.
+    pub potential: Potential,
+    /// The target class.
+    pub target: usize,
+    /// Weight of `-grad Phi`: 1 for the static target, t for the annealed one.
+    pub correction: f32,
+    /// What counts as a traversal, and what the slice shades.
+    pub neighbourhood: Neighbourhood,
+    /// The fields that are shown side by side, from left to right: one or two.
+    pub panes: Vec<FieldKind>,
+    /// The plane of the slice, its streamlines and its arrows; without one they are not drawn.
+    pub plane: Option<Plane>,
+    /// Texels along an edge of the slice's heat map.
+    pub resolution: u32,
+    /// Where particles start; the same points in all panes.
+    pub seeds: Arc<Vec<Vec3>>,
+    /// The camera of all panes.
+    pub camera: Camera,
+    /// The colours.
+    pub style: FieldStyle,
+}
+
+impl FieldView {
+    /// The field of a pane.
+    pub(crate) fn field(&self, kind: FieldKind) -> VectorField<'_> {
+        VectorField {
+            table: &self.table,
+            potential: self.potential,
+            target: self.target,
+            kind,
+            correction: self.correction,
+            neighbourhood: self.neighbourhood,
+        }
+    }
+
+    /// Whether the field of every pane is the same as in another view.
+    pub(super) fn same_fields(&self, other: &Self) -> bool {
+        self.table == other.table
+            && self.potential == other.potential
+            && self.target == other.target
+            && self.correction == other.correction
+            && self.neighbourhood == other.neighbourhood
+            && self.panes == other.panes
+    }
+
+    /// Whether a pane shows the network's velocity, which is known only at the photo's pixels.
+    pub(crate) fn has_network(&self) -> bool {
+        self.panes.contains(&FieldKind::Network)
+    }
+}

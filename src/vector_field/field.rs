@@ -1,0 +1,150 @@
+//! The field at a point: its parts, its centroids, its target class.
+
+use crate::encoding::Centroids;
+use crate::potential::{Potential, PotentialAt};
+use glam::{DVec3, Vec3};
+use serde::{Deserialize, Serialize};
+
+/// A vector field over predictions `x` for one target class (equations 6, 12 and 16): minus the
+/// gradient of a loss with respect to the prediction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FieldKind {
+    /// `mu - x`: the reconstructive part alone, that is, vanilla flow matching (equation 6).
+    Reconstructive,
+    /// `-grad Phi`: the discriminative correction alone (second term of equation 16).
+    Correction,
+    /// `mu - x - grad Phi`: the reshaped field (equation 12).
+    #[default]
+    Reshaped,
+    /// The network's own velocity, known only at the pixels of an open photo.
+    Network,
+}
+
+impl FieldKind {
+    /// All kinds, in the order of the documentation.
+    pub const ALL: [FieldKind; 4] = [
+        FieldKind::Reconstructive,
+        FieldKind::Correction,
+        FieldKind::Reshaped,
+        FieldKind::Network,
+    ];
+
+    /// The weights of `mu - x` and of `-grad Phi`, where `correction` is 1 for the static target
+    /// and t for the annealed one (section 5.3: `(1 - t) v + t (v - grad Phi)`).
+    pub(crate) fn weights(self, correction: f32) -> [f32; 2] {
+        match self {
+            FieldKind::Reconstructive => [1.0, 0.0],
+            FieldKind::Correction => [0.0, correction],
+            FieldKind::Reshaped => [1.0, correction],
+            FieldKind::Network => [0.0, 0.0],
+        }
+    }
+}
+
+/// What counts as a centroid's neighbourhood.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Neighbourhood {
+    /// The whole Voronoi cell instead of a ball.
+    pub cells: bool,
+    /// The ball's radius as a fraction of half the distance to the nearest other centroid, 0..=1.
+    /// At 1, balls of neighbouring centroids may touch but never overlap.
+    pub share: f32,
+}
+
+impl Default for Neighbourhood {
+    fn default() -> Self {
+        Self {
+            cells: false,
+            share: 0.6,
+        }
+    }
+}
+
+/// The centroids with what follows from them alone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CentroidTable {
+    /// The encoding.
+    pub centroids: Centroids,
+    /// Its points `mu_k`, `[N]`.
+    pub points: Vec<DVec3>,
+    /// Half the distance from each centroid to the nearest other one, `[N]`: the radius of the
+    /// largest ball in its Voronoi cell.
+    pub half_gap: Vec<f32>,
+}
+
+impl CentroidTable {
+    /// Measures the gaps; O(N^2), some milliseconds at N = 1000.
+    pub fn new(centroids: Centroids) -> Self {
+        let points: Vec<DVec3> = centroids.points().iter().map(|&p| p.into()).collect();
+        let half_gap = (0..points.len())
+            .map(|k| {
+                let nearest = (0..points.len())
+                    .filter(|&j| j != k)
+                    .map(|j| points[k].distance_squared(points[j]))
+                    .fold(4.0, f64::min);
+                (0.5 * nearest.sqrt()) as f32
+            })
+            .collect();
+        Self {
+            centroids,
+            points,
+            half_gap,
+        }
+    }
+
+    /// The number of classes N.
+    pub(crate) fn len(&self) -> usize {
+        self.points.len()
+    }
+
+    /// The centroid of a class in single precision; the cube's centre for a class that does not
+    /// exist.
+    pub(crate) fn point(&self, class: usize) -> Vec3 {
+        self.points.get(class).map_or(Vec3::ZERO, |mu| mu.as_vec3())
+    }
+
+    /// The class whose centroid is nearest to that of another class; `None` for fewer than two
+    /// classes.
+    pub(crate) fn nearest_neighbour(&self, of: usize) -> Option<usize> {
+        let mu = *self.points.get(of)?;
+        let gap = |k: usize| self.points[k].distance_squared(mu);
+        (0..self.len())
+            .filter(|&k| k != of)
+            .min_by(|&a, &b| gap(a).total_cmp(&gap(b)))
+    }
+}
+
+/// A field of predictions for one target class.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct VectorField<'a> {
+    /// The centroids.
+    pub(crate) table: &'a CentroidTable,
+    /// The potential `Phi`.
+    pub(crate) potential: Potential,
+    /// The target class, below N.
+    pub(crate) target: usize,
+    /// Which parts the field has.
+    pub(crate) kind: FieldKind,
+    /// Weight of `-grad Phi`, as in [`FieldKind::weights`].
+    pub(crate) correction: f32,
+    /// What counts as a traversal.
+    pub(crate) neighbourhood: Neighbourhood,
+}
+
+impl VectorField<'_> {
+    /// The same parameters with other parts.
+    pub(crate) fn of_kind(self, kind: FieldKind) -> Self {
+        Self { kind, ..self }
+    }
+
+    /// The potential at a point, and the field there.
+    pub(crate) fn at(&self, x: DVec3) -> (PotentialAt, DVec3) {
+        let centroids = self.table.centroids.points();
+        let here = self.potential.at(x.to_array(), centroids, self.target);
+        let [attraction, correction] = self.kind.weights(self.correction).map(f64::from);
+        let mu = self.table.points[self.target];
+        let field = attraction * (mu - x) - correction * DVec3::from(here.gradient);
+        (here, field)
+    }
+}

@@ -1,0 +1,331 @@
+//! What follows from the settings: centroids, seeds, the gradient curve and the scene.
+
+use super::interface::{FieldInput, Pin};
+use super::settings::{Cut, FieldSettings};
+use super::style::pin_colour;
+use crate::encoding::Centroids;
+use crate::gpu::field::{
+    FieldScene, FieldStyle, FieldView, LayerSettings, Lines, Particles, Polyline, Quantity, Slice,
+    Spheres,
+};
+use crate::potential::Potential;
+use crate::vector_field::seeds::{self, Seeding};
+use crate::vector_field::{CentroidTable, GradientCurve, Plane, VectorField};
+use glam::Vec3;
+use std::sync::Arc;
+
+/// What a scene depends on beside the settings.
+#[derive(Clone, Copy)]
+pub(super) struct SceneOptions {
+    pub(super) style: FieldStyle,
+    /// A class that is drawn larger.
+    pub(super) highlighted: Option<usize>,
+    /// What computing a slice may cost.
+    pub(super) effort: Effort,
+    /// All particles have taken their steps: they are shown where they started.
+    pub(super) over: bool,
+}
+
+/// How much work a slice may be: evaluations of one class's part of the potential per frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Effort {
+    /// No limit: on a graphics card, and for an exported picture.
+    Full,
+    /// As much as a software adapter does once, in a fraction of a second.
+    Once,
+    /// As much as a software adapter does in every frame.
+    Often,
+}
+
+impl Effort {
+    /// Texels along an edge of a slice's heat map among `classes` classes.
+    fn texels(self, classes: usize) -> u32 {
+        let (work, most) = match self {
+            Effort::Full => return FINE,
+            Effort::Once => (2e7, FINE),
+            Effort::Often => (2e6, 192),
+        };
+        let affordable = (work / classes.max(1) as f32).sqrt() as u32;
+        affordable.clamp(48, most)
+    }
+}
+
+/// Texels along an edge of the finest heat map.
+const FINE: u32 = 512;
+
+/// Points of the gradient curve.
+const CURVE: usize = 241;
+
+/// Cached results, each with what it was computed from.
+#[derive(Default)]
+pub(super) struct Derived {
+    table: Option<Arc<CentroidTable>>,
+    seeds: Option<(SeedKey, Arc<Vec<Vec3>>)>,
+    curve: Option<(CurveKey, GradientCurve)>,
+}
+
+/// Kind, number and random seed of starting points.
+type SeedKey = (Source, u32, u64);
+
+#[derive(PartialEq)]
+enum Source {
+    Cube,
+    Sphere(Vec3, f32),
+    Slice(Plane),
+    /// The number of the photo.
+    Photo(Option<u64>),
+}
+
+#[derive(PartialEq)]
+struct CurveKey {
+    table: Arc<CentroidTable>,
+    potential: Potential,
+    target: usize,
+    towards: usize,
+    correction: f32,
+}
+
+impl Derived {
+    /// The centroids that the settings ask for.
+    pub(super) fn table(
+        &mut self,
+        settings: &FieldSettings,
+        model: &Centroids,
+    ) -> Arc<CentroidTable> {
+        let fits = |table: &CentroidTable| {
+            if settings.models_table {
+                table.centroids == *model
+            } else {
+                table.len() == settings.classes
+                    && table.centroids == Centroids::kronecker(settings.classes)
+            }
+        };
+        if let Some(table) = self.table.as_ref().filter(|table| fits(table)) {
+            return table.clone();
+        }
+        let centroids = if settings.models_table {
+            model.clone()
+        } else {
+            Centroids::kronecker(settings.classes)
+        };
+        let table = Arc::new(CentroidTable::new(centroids));
+        self.table.insert(table).clone()
+    }
+
+    /// The gradient curve of a field towards another class; `None` as in [`GradientCurve::sample`].
+    pub(super) fn curve(
+        &mut self,
+        field: VectorField<'_>,
+        table: &Arc<CentroidTable>,
+        towards: usize,
+    ) -> Option<GradientCurve> {
+        let key = CurveKey {
+            table: table.clone(),
+            potential: field.potential,
+            target: field.target,
+            towards,
+            correction: field.correction,
+        };
+        if let Some((_, curve)) = self.curve.as_ref().filter(|(old, _)| *old == key) {
+            return Some(curve.clone());
+        }
+        let curve = GradientCurve::sample(field, towards, CURVE)?;
+        self.curve = Some((key, curve.clone()));
+        Some(curve)
+    }
+
+    fn seeds(
+        &mut self,
+        settings: &FieldSettings,
+        table: &CentroidTable,
+        plane: Plane,
+        input: &FieldInput<'_>,
+    ) -> Arc<Vec<Vec3>> {
+        let photo = input.cloud.as_ref();
+        let source = match settings.seeding {
+            Seeding::Cube => Source::Cube,
+            Seeding::Sphere => Source::Sphere(table.point(settings.target), settings.sphere),
+            Seeding::Slice => Source::Slice(plane),
+            Seeding::Photo => Source::Photo(photo.map(|cloud| cloud.photo)),
+        };
+        let key = (source, settings.count, settings.seed);
+        if let Some((_, seeds)) = self.seeds.as_ref().filter(|(old, _)| *old == key) {
+            return seeds.clone();
+        }
+        let (source, count, seed) = &key;
+        let count = *count as usize;
+        let seeds = Arc::new(match source {
+            Source::Cube => seeds::cube(count, *seed),
+            Source::Sphere(centre, radius) => seeds::sphere(count, *seed, *centre, *radius),
+            Source::Slice(plane) => seeds::slice(count, *seed, plane),
+            Source::Photo(_) => seeds::photo(photo.map_or(&[], |cloud| cloud.source), count),
+        });
+        self.seeds = Some((key, seeds.clone()));
+        seeds
+    }
+
+    pub(super) fn scene(
+        &mut self,
+        settings: &FieldSettings,
+        input: &FieldInput<'_>,
+        table: &Arc<CentroidTable>,
+        options: SceneOptions,
+    ) -> FieldScene {
+        let plane = plane(settings, table);
+        let layers = &settings.layers;
+        let mut view = FieldView {
+            table: table.clone(),
+            potential: settings.potential,
+            target: settings.target,
+            correction: settings.correction(),
+            neighbourhood: settings.neighbourhood,
+            panes: settings.panes(),
+            plane: layers.slice.shown.then_some(plane),
+            resolution: options.effort.texels(table.len()),
+            seeds: Arc::default(),
+            camera: settings.camera,
+            style: options.style,
+        };
+        // The network's field is known only at pixels: particles cannot follow it, nor can the
+        // slice show its length.
+        let network = view.has_network();
+        let particles = layers.particles.shown().filter(|_| !network);
+        if particles.is_some() {
+            view.seeds = self.seeds(settings, table, plane, input);
+        }
+        let pins = input.pins.iter().enumerate().filter(|_| layers.cloud.shown);
+        let layers = LayerSettings {
+            frame: Some(Lines::cube(options.style.ink)),
+            arrows: layers.arrows.shown(),
+            cloud: layers.cloud.shown(),
+            slice: layers.slice.shown().map(|slice| Slice {
+                quantity: match slice.quantity {
+                    Quantity::Magnitude if network => Quantity::Potential,
+                    quantity => quantity,
+                },
+                ..slice
+            }),
+            streamlines: Some(layers.streamlines),
+            particles: particles.map(|particles| Particles {
+                at_start: particles.at_start || options.over,
+                ..particles
+            }),
+            centroids: Some(Spheres {
+                // A thousand spheres have to be smaller than eleven.
+                radius: (0.06 * (11.0 / table.len().max(4) as f32).powf(0.4)).clamp(0.012, 0.07),
+                highlighted: options.highlighted,
+            }),
+            lines: Some(Lines::trajectories(pins.map(trajectory).collect())),
+        };
+        FieldScene { view, layers }
+    }
+}
+
+fn trajectory((index, pin): (usize, &Pin<'_>)) -> Polyline {
+    let [r, g, b] = pin_colour(index);
+    Polyline {
+        points: pin.trajectory.iter().map(|&x| x.into()).collect(),
+        colour: [r, g, b, 255],
+    }
+}
+
+/// Where the slice lies; perpendicular to blue if three centroids do not span a plane.
+pub(super) fn plane(settings: &FieldSettings, table: &CentroidTable) -> Plane {
+    let classes = match settings.cut {
+        Cut::Axis(axis) => return Plane::across(axis, settings.slice_at),
+        Cut::Classes(classes) => Some(classes),
+        Cut::Neighbours => neighbours(table, settings.target),
+    };
+    classes
+        .and_then(|[a, b, c]| Plane::through(table.point(a), table.point(b), table.point(c)))
+        .unwrap_or(Plane::across(2, settings.slice_at))
+}
+
+/// The target and the two classes nearest to it that are not in line with it.
+fn neighbours(table: &CentroidTable, target: usize) -> Option<[usize; 3]> {
+    let first = table.nearest_neighbour(target)?;
+    let [a, b] = [target, first].map(|k| table.point(k));
+    let gap = |k: usize| table.points[k].distance_squared(table.points[target]);
+    let second = (0..table.len())
+        .filter(|&k| k != target && k != first)
+        .filter(|&k| Plane::through(a, b, table.point(k)).is_some())
+        .min_by(|&i, &j| gap(i).total_cmp(&gap(j)))?;
+    Some([target, first, second])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_slice_passes_through_the_target_and_its_nearest_neighbour() {
+        for n in [3, 11, 150] {
+            let table = CentroidTable::new(Centroids::kronecker(n));
+            let settings = FieldSettings {
+                target: 1,
+                ..FieldSettings::default()
+            };
+            let plane = plane(&settings, &table);
+            let nearest = table.nearest_neighbour(1).unwrap();
+            for k in [1, nearest] {
+                let off = (table.point(k) - plane.origin).dot(plane.normal());
+                assert!(off.abs() < 1e-4);
+            }
+        }
+    }
+
+    #[test]
+    fn a_slice_among_many_classes_is_coarser_where_work_is_expensive() {
+        for classes in [2, 11, 150, 1000] {
+            let texels = |effort: Effort| effort.texels(classes);
+            assert_eq!(texels(Effort::Full), 512);
+            assert!(texels(Effort::Often) <= texels(Effort::Once));
+            for (effort, work) in [(Effort::Once, 2e7), (Effort::Often, 2.4e6)] {
+                let side = texels(effort) as f32;
+                assert!(side * side * classes as f32 <= work, "{classes} {effort:?}");
+            }
+        }
+        assert_eq!(Effort::Once.texels(11), 512);
+    }
+
+    #[test]
+    fn two_classes_have_a_slice_too() {
+        let table = CentroidTable::new(Centroids::kronecker(2));
+        let settings = FieldSettings {
+            target: 0,
+            ..FieldSettings::default()
+        };
+        assert_eq!(plane(&settings, &table), Plane::across(2, 0.0));
+    }
+
+    #[test]
+    fn seeds_are_cached_until_their_settings_change() {
+        let model = Centroids::kronecker(7);
+        let input = FieldInput {
+            centroids: &model,
+            classes: &[],
+            cloud: None,
+            brushed: &Arc::default(),
+            pins: &[],
+        };
+        let mut settings = FieldSettings {
+            count: 100,
+            ..FieldSettings::default()
+        };
+        let mut derived = Derived::default();
+        let table = derived.table(&settings, &model);
+        let plane = plane(&settings, &table);
+        let first = derived.seeds(&settings, &table, plane, &input);
+        settings.target = 2;
+        assert!(Arc::ptr_eq(
+            &first,
+            &derived.seeds(&settings, &table, plane, &input)
+        ));
+        settings.seed = 5;
+        assert!(!Arc::ptr_eq(
+            &first,
+            &derived.seeds(&settings, &table, plane, &input)
+        ));
+        assert!(Arc::ptr_eq(&table, &derived.table(&settings, &model)));
+    }
+}

@@ -1,0 +1,107 @@
+//! What the panel is shown and what it returns.
+
+use super::settings::FieldSettings;
+use crate::encoding::Centroids;
+use crate::gpu::field::{Cloud, PictureReadback};
+use crate::vector_field::FieldKind;
+use crate::viewer::brush::Brush;
+use crate::{fonts, pictures};
+use std::sync::Arc;
+
+/// What the panel is shown.
+pub(crate) struct FieldInput<'a> {
+    /// The open model's centroids.
+    pub(crate) centroids: &'a Centroids,
+    /// Their classes' names, in the same order.
+    pub(crate) classes: &'a [String],
+    /// The open photo at the time of the timeline, if there is one.
+    pub(crate) cloud: Option<Cloud<'a>>,
+    /// For each pixel whether it is brushed; empty if none is.
+    pub(crate) brushed: &'a Arc<Vec<bool>>,
+    pub(crate) pins: &'a [Pin<'a>],
+}
+
+pub(crate) struct Pin<'a> {
+    /// Its index in row-major order.
+    pub(crate) pixel: usize,
+    /// The text beside it.
+    pub(crate) label: String,
+    /// Its states from t = 0 on.
+    pub(crate) trajectory: &'a [[f32; 3]],
+}
+
+/// A file to be saved.
+pub(crate) struct Export {
+    /// The file name to propose.
+    pub(crate) name: String,
+    pub(crate) contents: Contents,
+}
+
+impl Export {
+    pub(super) fn text(name: &str, text: String) -> Self {
+        Self {
+            name: name.to_owned(),
+            contents: Contents::Text(text),
+        }
+    }
+}
+
+/// The contents of a file.
+pub(crate) enum Contents {
+    Text(String),
+    /// A picture that is still being copied from the device, to become a PNG.
+    Picture(PictureReadback),
+}
+
+impl Contents {
+    /// The file's bytes. Takes a while for a picture: not to be called by the window's thread.
+    ///
+    /// # Errors
+    /// A device that fails, in one line.
+    pub(crate) fn bytes(self) -> Result<Vec<u8>, String> {
+        let picture = match self {
+            Contents::Text(text) => return Ok(text.into_bytes()),
+            Contents::Picture(picture) => picture,
+        };
+        let [width, height] = picture.size();
+        let rgba = picture.wait().map_err(|error| error.to_string())?;
+        let rgb = rgba.chunks_exact(4).flat_map(|p| &p[..3]).copied();
+        let picture = image::RgbImage::from_raw(width, height, rgb.collect());
+        let picture = picture.ok_or("the picture is incomplete")?;
+        pictures::png(&picture).map_err(|error| format!("cannot encode the picture: {error}"))
+    }
+}
+
+/// The result of one frame.
+#[derive(Default)]
+pub(crate) struct FieldOutput {
+    /// Pixels that were brushed, as points of the cube or in the photo beside it; an empty brush
+    /// clears the selection.
+    pub(crate) brushed: Option<Brush>,
+    /// A file that the user asked for.
+    pub(crate) export: Option<Export>,
+    /// An error, on one line.
+    pub(crate) error: Option<String>,
+}
+
+/// A class's name: the model's, or its number where the centroids are not the model's.
+pub(super) fn class_name(settings: &FieldSettings, input: &FieldInput<'_>, class: usize) -> String {
+    match input.classes.get(class) {
+        Some(name) if settings.models_table => name.clone(),
+        _ => format!("class {class}"),
+    }
+}
+
+/// [`class_name`] as it is drawn.
+pub(super) fn drawn_name(settings: &FieldSettings, input: &FieldInput<'_>, class: usize) -> String {
+    fonts::in_visual_order(&class_name(settings, input, class)).into_owned()
+}
+
+pub(super) fn kind_name(kind: FieldKind) -> &'static str {
+    match kind {
+        FieldKind::Reconstructive => "vanilla: μ − x",
+        FieldKind::Correction => "correction: −grad Φ",
+        FieldKind::Reshaped => "reshaped: μ − x − grad Φ",
+        FieldKind::Network => "network's velocity",
+    }
+}

@@ -1,0 +1,106 @@
+//! The state of the panel.
+
+use super::derived::Derived;
+use super::inset::Inset;
+use super::interface::FieldOutput;
+use super::motion::Motion;
+use super::picture::Picture;
+use super::preset::Preset;
+use super::quality::Quality;
+use super::settings::FieldSettings;
+use crate::gpu::GpuError;
+use crate::vector_field::{CentroidTable, VectorField};
+use eframe::egui::Pos2;
+use glam::Vec3;
+
+/// The panel of the vector field. Nothing is compiled or allocated on a device before it is visible.
+#[derive(Default)]
+pub(crate) struct FieldLab {
+    /// What has been chosen; may be replaced at any time, for instance by stored settings.
+    pub(crate) settings: FieldSettings,
+    pub(super) derived: Derived,
+    pub(super) picture: Picture,
+    pub(super) quality: Quality,
+    pub(super) motion: Motion,
+    pub(super) inset: Inset,
+    /// An error that keeps the picture from being drawn.
+    pub(super) failed: Option<String>,
+    pub(super) paused: bool,
+    /// Particles run as fast as they can, regardless of `FieldSettings::speed`.
+    pub(super) hurry: bool,
+    /// The camera turns to the slice in the next frame.
+    pub(super) face_slice: bool,
+    /// A picture is exported in the next frame.
+    pub(super) wants_figure: bool,
+    pub(super) drag: Option<Drag>,
+    /// A point of the slice whose numbers are shown.
+    pub(super) picked: Option<Vec3>,
+    /// The class under the pointer.
+    pub(super) highlighted: Option<usize>,
+    pub(super) settled: bool,
+    /// The result of this frame so far.
+    pub(super) pending: FieldOutput,
+}
+
+/// What a drag with the mouse does.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Drag {
+    /// Turns the camera.
+    Orbit,
+    /// Moves the pivot.
+    Pan,
+    /// Spans a rectangle in this pane, from this point.
+    Brush(usize, Pos2),
+}
+
+impl FieldLab {
+    /// A panel with default settings.
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets a ready-made view. Its particles run to their end at once, so that
+    /// [`FieldLab::settled`] comes soon.
+    pub(crate) fn preset(&mut self, preset: Preset) {
+        self.apply(preset);
+        self.hurry = true;
+    }
+
+    /// Whether nothing will change any more without the user: particles are at their end and
+    /// counted, and the picture has its full quality.
+    pub(crate) fn settled(&self) -> bool {
+        self.settled || self.failed.is_some()
+    }
+
+    pub(super) fn apply(&mut self, preset: Preset) {
+        preset.apply(&mut self.settings);
+        self.face_slice = self.settings.layers.slice.shown;
+        self.picked = None;
+        self.paused = false;
+        self.settled = false;
+    }
+
+    pub(super) fn fail(&mut self, error: &GpuError) {
+        let text = error.to_string();
+        self.pending.error = Some(text.clone());
+        self.failed = Some(text);
+    }
+
+    /// The field of the settings.
+    pub(super) fn field<'a>(&self, table: &'a CentroidTable) -> VectorField<'a> {
+        VectorField {
+            table,
+            potential: self.settings.potential,
+            target: self.settings.target,
+            kind: self.settings.kind,
+            correction: self.settings.correction(),
+            neighbourhood: self.settings.neighbourhood,
+        }
+    }
+
+    /// The class that the curve goes towards; `None` with a single class.
+    pub(super) fn towards(&self, table: &CentroidTable) -> Option<usize> {
+        let nearest = || table.nearest_neighbour(self.settings.target);
+        self.settings.towards.or_else(nearest)
+    }
+}
