@@ -29,6 +29,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use target::Target;
+pub use target::folder_of;
 use temporary::TemporaryFile;
 
 /// A failure that names the file.
@@ -247,14 +248,6 @@ pub fn create_first_free(
         }
     }
     Err(FileError::write(folder)(ErrorKind::AlreadyExists.into()))
-}
-
-/// The folder that a path lies in.
-pub fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
 }
 
 /// A text as a part of a file's name: at most `longest` bytes, with an underscore for path

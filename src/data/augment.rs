@@ -4,8 +4,8 @@ use image::RgbImage;
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
-use super::dataset::{LabelMap, Sample};
 use super::resample::{self, Axis, ColourMap, Window};
+use super::sample::{LabelMap, Sample};
 
 /// Which random changes a training sample goes through.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -7,7 +7,8 @@
 
 use rand::{Rng, RngExt};
 
-use super::dataset::{Dataset, LabelMap};
+use super::dataset::Dataset;
+use super::sample::LabelMap;
 
 /// The rare classes of a data set and the samples that hold them.
 #[derive(Debug)]

@@ -13,9 +13,10 @@ use std::time::UNIX_EPOCH;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::dataset::{ClassPixels, Dataset, DatasetFiles, load_pair};
+use super::dataset::{Dataset, DatasetFiles, load_pair};
 use super::error::DataError;
 use super::fingerprint::Fingerprint;
+use super::sample::ClassPixels;
 use super::split::Pair;
 use crate::files;
 

@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use image::RgbImage;
 use rayon::prelude::*;
-
-use crate::trajectory;
 
 use super::classes::ClassTable;
 use super::decode::{RawLabels, read_raw_labels};
@@ -16,48 +13,9 @@ use super::fingerprint::Fingerprint;
 use super::layout;
 use super::mapping::LabelMapping;
 use super::photo::read_stored;
+use super::sample::{ClassPixels, LabelMap, Sample};
 use super::scenes::{self, SceneConfig};
 use super::split::{Files, Pair, Split};
-
-/// A label per pixel.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LabelMap {
-    /// Pixels in a row.
-    pub width: usize,
-    /// Rows.
-    pub height: usize,
-    /// `[height, width]`, row-major: a class index or [`IGNORE`](super::IGNORE).
-    pub data: Vec<u16>,
-}
-
-impl LabelMap {
-    /// The pixels of each of so many classes.
-    pub fn class_pixels(&self, classes: usize) -> Vec<usize> {
-        let known = |label: &u16| usize::from(*label) < classes || *label == super::IGNORE;
-        debug_assert!(self.data.iter().all(known));
-        trajectory::counts(&self.data, classes)
-    }
-
-    /// The classes that occur, ascending, and how many pixels each has.
-    pub(super) fn present_classes(&self, classes: usize) -> ClassPixels {
-        let counts = self.class_pixels(classes);
-        let present = (0u16..).zip(counts).filter(|(_, count)| *count > 0);
-        present
-            .map(|(class, count)| (class, count as u64))
-            .collect()
-    }
-}
-
-/// A photo and its labels, of one size.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sample {
-    /// The name, without folder and extension.
-    pub name: String,
-    /// The photo.
-    pub image: RgbImage,
-    /// Its labels.
-    pub labels: LabelMap,
-}
 
 /// The samples of one split.
 #[derive(Debug, Clone)]
@@ -76,9 +34,6 @@ pub(super) struct DatasetFiles<'a> {
     pub pairs: &'a [Pair],
     pub mapping: &'a LabelMapping,
 }
-
-/// The classes of a sample, ascending, and how many pixels each has there.
-pub type ClassPixels = Vec<(u16, u64)>;
 
 #[derive(Debug, Clone)]
 enum Source {

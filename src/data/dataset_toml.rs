@@ -19,8 +19,8 @@ use serde::Deserialize;
 
 use super::IGNORE;
 use super::classes::ClassTable;
+use super::contents::Contents;
 use super::error::DataError;
-use super::layout::Contents;
 use super::mapping::LabelMapping;
 use super::split::Split;
 use crate::text_file::{self, BACKSLASH};

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::input::{MAX_PIXELS, MAX_SIDE};
+use super::limits::{MAX_PIXELS, MAX_SIDE};
 use crate::files::FileError;
 use crate::text_file::TextError;
 

@@ -8,12 +8,8 @@ use image::ImageFormat;
 
 use super::error::DataError;
 use super::file_kind;
+use super::limits::{MAX_PIXELS, MAX_SIDE};
 
-/// Most pixels that a photo or a label map may have: the largest sensors of phones (200
-/// megapixels), and some more.
-pub const MAX_PIXELS: u64 = 250_000_000;
-/// Most pixels along one side.
-pub const MAX_SIDE: u64 = 65_535;
 /// Most bytes of a file; 16 bytes a pixel, the most that any format stores, fit within.
 const MAX_FILE_BYTES: u64 = 16 * MAX_PIXELS;
 

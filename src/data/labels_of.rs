@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use super::dataset::{LabelMap, load_pair};
+use super::dataset::load_pair;
 use super::layout;
+use super::sample::LabelMap;
 use super::split::{Pair, Split};
 
 /// How many folders above a photo may be its data set's root.

@@ -1,16 +1,17 @@
 //! How a data set lies on the disk: layouts are detected, not declared.
 //!
 //! [`detect`] looks at a folder, [`Layout::describe`] says what its labels mean and where its
-//! splits are, and [`Split::scan`] pairs photos with label files.
+//! splits are, and [`Split::scan`](super::Split::scan) pairs photos with label files.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::classes::ClassTable;
+use super::contents::{Contents, images_and_annotations};
 use super::dataset_toml;
 use super::error::DataError;
 use super::known::{ade20k, camvid, cityscapes, coco_stuff, voc};
 use super::mapping::LabelMapping;
-use super::split::{Split, set_apart};
+use super::split::set_apart;
 
 /// The arrangements of files that are known here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,19 +47,6 @@ const LOOKED_FOR: &str = "dataset.toml; images/{training,validation} + annotatio
 
 /// The file that names the classes of the plain layout.
 const CLASSES: &str = "classes.txt";
-
-/// What a layout says about one folder.
-#[derive(Debug, Clone)]
-pub struct Contents {
-    /// The name of the data set where a file states it.
-    pub name: Option<String>,
-    /// The classes.
-    pub classes: ClassTable,
-    /// Raw label -> class index.
-    pub mapping: LabelMapping,
-    /// The splits whose folders exist, in the order training, validation, test.
-    pub splits: Vec<Split>,
-}
 
 /// Tells the layout of a folder.
 ///
@@ -167,33 +155,4 @@ impl Layout {
         }
         Ok(contents)
     }
-}
-
-pub(super) fn images_and_annotations(dir: &Path) -> Vec<Split> {
-    let names = [
-        ("training", "images"),
-        ("validation", "images"),
-        ("test", "images"),
-    ];
-    splits(dir, names, |name| Path::new("annotations").join(name))
-}
-
-/// The splits training, validation and test whose photos lie in `PARENT/NAME` and whose labels lie
-/// where `labels` says, as far as both folders exist.
-pub(super) fn splits(
-    dir: &Path,
-    folders: [(&str, &str); 3],
-    labels: impl Fn(&str) -> PathBuf,
-) -> Vec<Split> {
-    ["training", "validation", "test"]
-        .iter()
-        .zip(folders)
-        .map(|(split, (name, parent))| Split {
-            name: (*split).to_owned(),
-            images: dir.join(parent).join(name),
-            labels: dir.join(labels(name)),
-            ..Split::default()
-        })
-        .filter(|split| split.images.is_dir() && split.labels.is_dir())
-        .collect()
 }

@@ -18,8 +18,9 @@ use rand_chacha::ChaCha8Rng;
 
 use super::augment::{Augment, augment_into, fit_into};
 use super::balance::Rare;
-use super::dataset::{Dataset, Sample};
+use super::dataset::Dataset;
 use super::error::DataError;
+use super::sample::Sample;
 
 /// Batches that each thread may hold ready.
 const AHEAD: usize = 2;

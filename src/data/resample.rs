@@ -7,7 +7,7 @@
 use image::RgbImage;
 
 use super::IGNORE;
-use super::dataset::LabelMap;
+use super::sample::LabelMap;
 
 /// A rectangle of a photo in its pixels. It may leave the photo on any side.
 #[derive(Debug, Clone, Copy, PartialEq)]

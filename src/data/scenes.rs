@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::IGNORE;
 use super::classes::ClassTable;
-use super::dataset::{LabelMap, Sample};
 use super::error::DataError;
 use super::looks::{self, Look, from_hsv, noise, soft_step};
+use super::sample::{LabelMap, Sample};
 
 /// What scenes look like.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

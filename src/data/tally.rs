@@ -2,8 +2,9 @@
 
 use rayon::prelude::*;
 
-use super::dataset::{Loaded, Sample};
+use super::dataset::Loaded;
 use super::error::DataError;
+use super::sample::Sample;
 
 /// Counts over some of a split's samples.
 pub(super) struct Tally {

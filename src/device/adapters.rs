@@ -1,6 +1,7 @@
 //! The graphics adapters of this machine.
 
-use super::{Choice, DeviceError};
+use super::choice::Choice;
+use super::error::DeviceError;
 use burn::tensor::wgpu::wgpu;
 
 /// A wgpu adapter.

@@ -3,7 +3,9 @@
 mod adapters;
 mod backend;
 mod choice;
+mod error;
 mod memory;
+mod opened;
 mod remote;
 
 pub use adapters::{Adapter, adapters, adapters_async};
@@ -12,7 +14,9 @@ pub(crate) use backend::backend_of;
 pub(crate) use backend::permute_by_swaps;
 pub use backend::{has_field_kernels, on_cpu, permute};
 pub use choice::{Choice, UnknownDevice};
+pub use error::DeviceError;
 pub use memory::{memory, peak};
+pub use opened::Opened;
 pub use remote::{TOKEN, token};
 
 use adapters::select;
@@ -23,71 +27,11 @@ use cubecl::config::autotune::AutotuneLevel;
 use cubecl::config::{CubeClRuntimeConfig, RuntimeConfig};
 use std::fmt;
 
-/// Why a device can't be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum DeviceError {
-    /// No adapter at all.
-    #[error(
-        "no graphics adapter was found: install a Vulkan, Metal or DirectX 12 driver, or use --device cpu"
-    )]
-    NoAdapter,
-    /// A number past the end.
-    #[error("there is no adapter {0}; `flowseg devices` lists {1}")]
-    NoSuchAdapter(usize, usize),
-    /// A CUDA device that is not there.
-    #[error("there is no CUDA device {0}: {1}")]
-    NoCuda(usize, String),
-    /// A device of another machine that can't be had.
-    #[error(
-        "{name} cannot be reached ({reason}): start `flowseg serve` there, and check host and port"
-    )]
-    Remote {
-        /// The device.
-        name: String,
-        /// What went wrong.
-        reason: String,
-    },
-    /// A device of another machine in a build that has none.
-    #[error("{0} takes a build with remote devices: build it with --features remote")]
-    NoRemote(String),
-    /// The driver refused.
-    #[error("{adapter} cannot be opened ({reason}): update its driver, or use --device cpu")]
-    Refused {
-        /// The adapter.
-        adapter: String,
-        /// What the driver said.
-        reason: String,
-    },
-}
-
-/// An open device.
-pub struct Opened {
-    /// For tensors.
-    pub device: Device,
-    /// For people.
-    pub name: String,
-    /// What `auto` decided and why, where it was asked.
-    pub note: Option<String>,
-}
-
-impl Opened {
-    /// Whether it is the processor itself, to which the tighter limits of the checks apply.
-    pub fn is_cpu(&self) -> bool {
-        on_cpu(&self.device)
-    }
-}
-
 /// Whether a device is an NVIDIA GPU through CUDA, between which gradients can be summed without
 /// main memory.
 pub fn is_cuda(device: &Device) -> bool {
     let backend = backend_of(device);
     matches!(backend, DispatchDevice::Cube(CubeDevice::Cuda(_)))
-}
-
-impl fmt::Display for Opened {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name)
-    }
 }
 
 /// The one device descriptor, for tensors and for drawing: everything that the adapter has, since

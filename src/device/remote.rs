@@ -4,7 +4,9 @@
 //! operations are not part of the protocol, so a remote device runs the plain formulas
 //! (`kernels::reference`).
 
-use super::{Choice, DeviceError, Opened};
+use super::choice::Choice;
+use super::error::DeviceError;
+use super::opened::Opened;
 #[cfg(feature = "remote")]
 use burn::remote::{ConnectError, RemoteHost};
 #[cfg(feature = "remote")]

@@ -1,6 +1,8 @@
 //! Masks and states as pictures and animations.
 
-use super::{ExportError, Look, Scene, go_on, legend};
+use super::error::{ExportError, go_on};
+use super::legend;
+use super::scene::{Look, Scene};
 use crate::encoding::to_byte;
 use crate::files;
 use crate::trajectory;

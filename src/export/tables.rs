@@ -1,6 +1,6 @@
 //! A trajectory as numbers: safetensors for programs, CSV for people and spreadsheets.
 
-use super::Scene;
+use super::scene::Scene;
 use crate::{csv, trajectory};
 use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, TensorView};

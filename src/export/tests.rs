@@ -1,6 +1,7 @@
 use super::*;
+use crate::encoding::Centroids;
 use image::codecs::gif::GifDecoder;
-use image::{AnimationDecoder, Rgb};
+use image::{AnimationDecoder, Rgb, RgbImage};
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::fs::{self, File};

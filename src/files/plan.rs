@@ -1,8 +1,8 @@
 //! Outputs proved possible and harmless before the work begins.
 
-use super::target::Target;
+use super::FileError;
+use super::target::{Target, folder_of};
 use super::temporary::{TemporaryFile, permissions_of};
-use super::{FileError, folder_of};
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs::{self, Metadata};

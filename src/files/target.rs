@@ -1,12 +1,19 @@
 //! What a path leads to, and how that is written.
 
-use super::folder_of;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 /// Links that are followed before they are taken for a circle; Linux follows as many.
 const LINKS: usize = 40;
+
+/// The folder that a path lies in.
+pub fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
 
 /// Where the bytes for a path go.
 #[derive(Debug, PartialEq)]

@@ -1,6 +1,6 @@
 //! Temporary files and folders, which are gone however the program ends short of a kill.
 
-use super::folder_of;
+use super::target::folder_of;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};

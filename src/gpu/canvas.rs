@@ -1,8 +1,8 @@
 //! The canvas's pipelines: states decoded to their nearest centroids, and panes that draw a photo,
 //! its state, its classes, the truth or the error (`shaders/decode.wgsl`, `shaders/canvas.wgsl`).
 
-use super::pictures::{Photo, Truth, truth_texture};
 use super::resident::Resident;
+use super::textures::{Photo, Truth, truth_texture};
 use super::{GpuError, guarded};
 use crate::encoding::Centroids;
 use bytemuck::{Pod, Zeroable};

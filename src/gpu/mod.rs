@@ -9,6 +9,7 @@ pub mod pictures;
 pub mod resident;
 #[cfg(test)]
 mod tests;
+pub mod textures;
 
 /// An operation that the graphics driver refused.
 #[derive(Clone, Debug, thiserror::Error)]

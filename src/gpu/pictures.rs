@@ -1,21 +1,9 @@
 //! Photos and label maps in graphics memory.
 
 use super::canvas::Pipelines;
+use super::textures::{Photo, Truth, truth_texture, write_texture};
 use super::{GpuError, guarded};
 use image::RgbImage;
-
-/// A photo in graphics memory, with halved copies of itself for drawing it small.
-pub struct Photo {
-    pub(super) view: wgpu::TextureView,
-    /// Width and height.
-    pub(super) size: [u32; 2],
-}
-
-/// A label map in graphics memory.
-pub struct Truth {
-    pub(super) view: wgpu::TextureView,
-    pub(super) size: [u32; 2],
-}
 
 impl Pipelines {
     /// The longest side that a photo's texture can have, in pixels.
@@ -91,60 +79,4 @@ fn halved(photo: &RgbImage) -> RgbImage {
             .map(|(x, y)| photo.get_pixel(x, y).0.map(u16::from));
         image::Rgb([0, 1, 2].map(|c| ((corners.iter().map(|p| p[c]).sum::<u16>() + 2) / 4) as u8))
     })
-}
-
-pub(super) fn truth_texture(
-    device: &wgpu::Device,
-    queue: &wgpu::Queue,
-    size: [u32; 2],
-    labels: &[u16],
-) -> Truth {
-    let texture = device.create_texture(&wgpu::TextureDescriptor {
-        label: Some("truth"),
-        size: wgpu::Extent3d {
-            width: size[0],
-            height: size[1],
-            depth_or_array_layers: 1,
-        },
-        mip_level_count: 1,
-        sample_count: 1,
-        dimension: wgpu::TextureDimension::D2,
-        format: wgpu::TextureFormat::R16Uint,
-        usage: wgpu::TextureUsages::TEXTURE_BINDING | wgpu::TextureUsages::COPY_DST,
-        view_formats: &[],
-    });
-    write_texture(queue, &texture, 0, size, bytemuck::cast_slice(labels), 2);
-    Truth {
-        view: texture.create_view(&Default::default()),
-        size,
-    }
-}
-
-fn write_texture(
-    queue: &wgpu::Queue,
-    texture: &wgpu::Texture,
-    mip_level: u32,
-    [width, height]: [u32; 2],
-    bytes: &[u8],
-    pixel: u32,
-) {
-    queue.write_texture(
-        wgpu::TexelCopyTextureInfo {
-            texture,
-            mip_level,
-            origin: wgpu::Origin3d::ZERO,
-            aspect: wgpu::TextureAspect::All,
-        },
-        bytes,
-        wgpu::TexelCopyBufferLayout {
-            offset: 0,
-            bytes_per_row: Some(pixel * width),
-            rows_per_image: Some(height),
-        },
-        wgpu::Extent3d {
-            width,
-            height,
-            depth_or_array_layers: 1,
-        },
-    );
 }

@@ -1,7 +1,7 @@
 //! Initial weights, drawn on the host so that a seed gives the same network on every device, and
 //! placeholders to be overwritten by loaded weights.
 
-use super::blocks::Linear;
+use super::linear::Linear;
 use burn::module::Param;
 use burn::tensor::{Device, Shape, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};

@@ -7,6 +7,7 @@ pub mod dinov2;
 pub mod import;
 pub mod init;
 mod interpolate;
+pub mod linear;
 pub mod network;
 pub mod positions;
 pub mod resize;

@@ -1,11 +1,12 @@
 //! The network `v_theta(x_t, t, I)`: a transformer over patches that generates, for every patch,
 //! the weights of a small neural field over its pixels (PixNerd, section 4.3 of the paper).
 
-use super::blocks::{Block, BlockContext, FieldBlock, FinalLayer, Linear, TimeEmbedder};
+use super::blocks::{Block, BlockContext, FieldBlock, FinalLayer, TimeEmbedder};
 use super::compute::Compute;
 use super::config::{NetworkConfig, POSITION_FEATURES, STATE_CHANNELS};
 use super::init::Initializer;
 use super::interpolate;
+use super::linear::Linear;
 use super::positions;
 use super::vit::Vit;
 use crate::kernels;

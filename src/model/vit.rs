@@ -3,9 +3,9 @@
 //! perhaps registers. As REPA's teacher it is frozen and whole; as a network's encoder it is trained
 //! on and may be cut short.
 
-use super::blocks::Linear;
 use super::compute::Compute;
 use super::init::Initializer;
+use super::linear::Linear;
 use super::resize::{self, Filter};
 use crate::kernels;
 use burn::module::{Module, Param};

@@ -1,6 +1,6 @@
 //! A device against the CPU.
 
-use super::{Check, max_error};
+use super::check::{Check, max_error};
 use crate::encoding::Centroids;
 use crate::kernels;
 use crate::model::config::NetworkConfig;

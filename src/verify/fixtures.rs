@@ -1,6 +1,6 @@
 //! Comparisons with numbers computed by reference implementations.
 
-use super::{Check, VerifyError, get, json, max_error, read_tensors, stem, unknown};
+use super::check::{Check, VerifyError, get, json, max_error, read_tensors, stem, unknown};
 use crate::encoding::Centroids;
 use crate::eval::Confusion;
 use crate::kernels;

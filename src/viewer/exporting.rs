@@ -4,10 +4,10 @@ use super::shell::Shell;
 use super::theme::{self, GRID};
 use crate::encoding::Centroids;
 use crate::export::{self, Artifact, Look, Scene, Trajectory};
-use crate::files;
+use crate::files::{self, Plan};
 use eframe::egui;
 use image::RgbImage;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -25,6 +25,23 @@ pub struct Kept {
     classes: Vec<String>,
     look: Look,
     opacity: f32,
+    /// Files that no export may replace.
+    inputs: Vec<PathBuf>,
+}
+
+/// The open photo and model, which no export may replace.
+pub fn inputs(shell: &Shell) -> Vec<PathBuf> {
+    let photo = shell.album.file().map(Path::to_owned);
+    let model = shell.model.as_ref().map(|model| PathBuf::from(&model.name));
+    photo.into_iter().chain(model).collect()
+}
+
+/// Refuses a file that cannot be written, and one of `inputs`.
+fn check(path: &Path, what: &str, inputs: &[PathBuf]) -> Result<(), String> {
+    let mut plan = Plan::default();
+    plan.write(path, what);
+    let checked = plan.check(|| inputs.to_vec());
+    checked.map_err(|error| error.to_string())
 }
 
 impl Kept {
@@ -50,6 +67,7 @@ impl Kept {
             classes: model.card.classes.clone(),
             look,
             opacity: shell.settings.view.opacity,
+            inputs: inputs(shell),
         })
     }
 
@@ -125,20 +143,22 @@ impl Exports {
         }
     }
 
-    /// Asks where and writes the bytes that `make` gives, or tells why there are none; it may take
-    /// its time.
+    /// Asks where to write the bytes that `make` gives on the thread of the export, and writes them
+    /// unless that is one of `inputs`.
     ///
     /// # Errors
     /// A system that can't start another thread.
     pub fn save(
         &mut self,
         name: &str,
+        inputs: Vec<PathBuf>,
         make: impl FnOnce() -> Result<Vec<u8>, String> + Send + 'static,
     ) -> std::io::Result<()> {
         let chosen = rfd::AsyncFileDialog::new().set_file_name(name).save_file();
         self.spawn(move |_| {
             let path = pollster::block_on(chosen)?.path().to_owned();
-            let written = make().and_then(|bytes| {
+            let checked = check(&path, "the export", &inputs);
+            let written = checked.and_then(|()| make()).and_then(|bytes| {
                 files::write_atomic(&path, &bytes).map_err(|error| error.to_string())
             });
             Some(written.map(|()| path))
@@ -210,6 +230,12 @@ fn write(artifact: Artifact, kept: &Kept, path: PathBuf, progress: &Progress) ->
         progress.share.store(share.to_bits(), Ordering::Relaxed);
         !progress.cancelled.load(Ordering::Relaxed)
     };
+    // A folder of frames is a new one in any case.
+    if artifact != Artifact::Frames
+        && let Err(error) = check(&path, artifact.label(), &kept.inputs)
+    {
+        return Some(Err(error));
+    }
     match export::write(artifact, &kept.scene(), &path, &tell) {
         Ok(()) => Some(Ok(path)),
         Err(export::ExportError::Cancelled) => None,

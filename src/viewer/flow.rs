@@ -5,7 +5,7 @@ use super::screen::Screen;
 use crate::data::LabelMap;
 use crate::gpu::GpuError;
 use crate::gpu::canvas::{Sources, Values};
-use crate::gpu::pictures::{Photo, Truth};
+use crate::gpu::textures::{Photo, Truth};
 use image::RgbImage;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -128,10 +128,11 @@ impl Rooms {
         if let Some(error) = output.error {
             shell.problems.tell(error);
         }
+        let inputs = super::exporting::inputs(shell);
         if let Some(export) = output.export
             && let Err(error) = shell
                 .exports
-                .save(&export.name, move || export.contents.bytes())
+                .save(&export.name, inputs, move || export.contents.bytes())
         {
             shell
                 .problems

@@ -361,6 +361,31 @@ fn exports_are_written_and_a_place_that_refuses_is_named() {
 }
 
 #[test]
+fn an_export_never_replaces_the_photo_that_it_shows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("photo.png");
+    image::RgbImage::from_pixel(24, 16, image::Rgb([90, 120, 30]))
+        .save(&path)
+        .unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let mut window = window(options(&[&path], 2), Theme::Dark);
+    until(&mut window, "a flow", |app| {
+        app.shell.flow.is_some() && !app.shell.busy()
+    });
+    let shell = &mut window.state_mut().shell;
+    let kept = exporting::Kept::of(shell, Look::Raw).unwrap();
+    let written = shell.exports.write(Artifact::Labels, kept, path.clone());
+    written.unwrap();
+    until(&mut window, "the refusal", |app| !app.shell.exports.busy());
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    let problems = window.state().shell.problems.lines();
+    assert!(
+        problems.iter().any(|line| line.contains("photo.png")),
+        "{problems:?}"
+    );
+}
+
+#[test]
 fn old_states_leave_graphics_memory_and_come_back() {
     let mut window = done(8, Theme::Dark);
     let flow = window.state_mut().shell.flow.as_mut().unwrap();

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use super::super::IGNORE;
 use super::super::classes::ClassTable;
+use super::super::contents::{Contents, images_and_annotations};
 use super::super::error::DataError;
-use super::super::layout::{Contents, images_and_annotations};
 use super::super::mapping::LabelMapping;
 use crate::text_file;
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::IGNORE;
 use super::super::classes::ClassTable;
-use super::super::layout::{Contents, splits};
+use super::super::contents::{Contents, splits};
 use super::super::mapping::LabelMapping;
 
 /// How many classes there are.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::super::IGNORE;
 use super::super::classes::ClassTable;
-use super::super::layout::{Contents, splits};
+use super::super::contents::{Contents, splits};
 use super::super::mapping::LabelMapping;
 use super::super::split::Split;
 

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use super::super::IGNORE;
 use super::super::classes::ClassTable;
+use super::super::contents::{Contents, splits};
 use super::super::error::DataError;
-use super::super::layout::{Contents, splits};
 use super::super::mapping::LabelMapping;
 use crate::text_file;
 

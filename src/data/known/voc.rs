@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::IGNORE;
 use super::super::classes::ClassTable;
-use super::super::layout::Contents;
+use super::super::contents::Contents;
 use super::super::mapping::LabelMapping;
 use super::super::split::Split;
 

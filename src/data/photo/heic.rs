@@ -7,8 +7,9 @@ use heifer::{Error, Image, Options};
 use image::metadata::Orientation;
 
 use super::super::error::DataError;
-use super::super::input::{MAX_PIXELS, check_size};
-use super::Decoded;
+use super::super::input::check_size;
+use super::super::limits::MAX_PIXELS;
+use super::decoded::Decoded;
 use super::samples::{Channels, Raster, from_bytes};
 
 pub(super) fn decode(path: &Path, bytes: &[u8]) -> Result<Decoded, DataError> {

@@ -8,9 +8,10 @@ use jpeg_decoder::{Decoder, Error, PixelFormat};
 
 use super::super::error::DataError;
 use super::super::input::check_size;
+use super::decoded::{Decoded, warn};
+use super::exif;
 use super::jpeg_stream::Stream;
 use super::samples::{Channels, Raster, from_bytes, from_words};
-use super::{Decoded, exif, warn};
 
 pub(super) fn decode(path: &Path, bytes: &[u8]) -> Result<Decoded, DataError> {
     let stream = Stream::new(bytes);

@@ -1,6 +1,7 @@
 //! Photos from files, as 8-bit sRGB.
 
 mod colour;
+mod decoded;
 mod exif;
 mod heic;
 mod jpeg;
@@ -11,16 +12,12 @@ mod samples;
 mod tiff;
 
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use image::metadata::Orientation;
 use image::{DynamicImage, RgbImage};
 
 use super::error::DataError;
 use super::input::{Format, read_bytes, recognise};
-
-/// Warnings about photos that are printed before the log falls silent.
-const WARNINGS: usize = 20;
 
 /// Reads a photo as 8-bit sRGB, upright.
 ///
@@ -102,23 +99,4 @@ pub(super) fn read_stored(path: &Path) -> Result<Stored, DataError> {
         image: decoded.image,
         orientation: decoded.orientation,
     })
-}
-
-/// What a decoder hands over.
-struct Decoded {
-    image: RgbImage,
-    orientation: Orientation,
-    /// The ICC profile of the colours.
-    profile: Option<Vec<u8>>,
-}
-
-/// Names a photo that was read and may not be what its owner thinks. A data set of such photos
-/// would fill the log, so it falls silent after a while.
-fn warn(path: &Path, text: &str) {
-    static COUNT: AtomicUsize = AtomicUsize::new(0);
-    match COUNT.fetch_add(1, Ordering::Relaxed) {
-        count if count < WARNINGS => tracing::warn!("{}: {text}", path.display()),
-        WARNINGS => tracing::warn!("further warnings about photos are left out"),
-        _ => {}
-    }
 }

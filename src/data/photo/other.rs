@@ -7,8 +7,9 @@ use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader};
 
 use super::super::error::DataError;
 use super::super::input::check_size;
+use super::decoded::Decoded;
+use super::exif;
 use super::samples::{Channels, Raster, from_bytes, from_words};
-use super::{Decoded, exif};
 
 pub(super) fn decode(path: &Path, bytes: &[u8], format: ImageFormat) -> Result<Decoded, DataError> {
     let failed = |error: image::ImageError| DataError::decode(path, &error);

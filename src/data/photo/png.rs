@@ -7,8 +7,9 @@ use ::png::{BitDepth, ColorType, Decoder, Limits, Transformations};
 
 use super::super::error::DataError;
 use super::super::input::check_size;
+use super::decoded::Decoded;
+use super::exif;
 use super::samples::{Channels, Raster, from_bytes, from_words};
-use super::{Decoded, exif};
 
 /// Most bytes of a colour profile or an EXIF block.
 const BESIDE: usize = 256 << 20;

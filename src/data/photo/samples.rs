@@ -11,7 +11,7 @@ use image::RgbImage;
 use rayon::prelude::*;
 
 use super::super::error::DataError;
-use super::warn;
+use super::decoded::warn;
 
 /// What the channels of a pixel stand for. Channels after those named here are left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

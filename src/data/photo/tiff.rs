@@ -14,10 +14,11 @@ use image::RgbImage;
 use image::metadata::Orientation;
 
 use super::super::error::DataError;
-use super::super::input::{MAX_PIXELS, check_size};
+use super::super::input::check_size;
+use super::super::limits::MAX_PIXELS;
+use super::decoded::{Decoded, warn};
 use super::jpeg::on_paper;
 use super::samples::{Alpha, Channels, Raster, from_bytes, from_floats, from_words};
-use super::{Decoded, warn};
 
 /// Most bytes of all samples: 16 a pixel.
 const SAMPLES: u64 = 16 * MAX_PIXELS;

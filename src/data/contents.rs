@@ -1,0 +1,48 @@
+//! What a data set's folder holds, as its layout describes it.
+
+use super::classes::ClassTable;
+use super::mapping::LabelMapping;
+use super::split::Split;
+use std::path::{Path, PathBuf};
+
+/// What a layout says about one folder.
+#[derive(Debug, Clone)]
+pub struct Contents {
+    /// The name of the data set where a file states it.
+    pub name: Option<String>,
+    /// The classes.
+    pub classes: ClassTable,
+    /// Raw label -> class index.
+    pub mapping: LabelMapping,
+    /// The splits whose folders exist, in the order training, validation, test.
+    pub splits: Vec<Split>,
+}
+
+pub(super) fn images_and_annotations(dir: &Path) -> Vec<Split> {
+    let names = [
+        ("training", "images"),
+        ("validation", "images"),
+        ("test", "images"),
+    ];
+    splits(dir, names, |name| Path::new("annotations").join(name))
+}
+
+/// The splits training, validation and test whose photos lie in `PARENT/NAME` and whose labels lie
+/// where `labels` says, as far as both folders exist.
+pub(super) fn splits(
+    dir: &Path,
+    folders: [(&str, &str); 3],
+    labels: impl Fn(&str) -> PathBuf,
+) -> Vec<Split> {
+    ["training", "validation", "test"]
+        .iter()
+        .zip(folders)
+        .map(|(split, (name, parent))| Split {
+            name: (*split).to_owned(),
+            images: dir.join(parent).join(name),
+            labels: dir.join(labels(name)),
+            ..Split::default()
+        })
+        .filter(|split| split.images.is_dir() && split.labels.is_dir())
+        .collect()
+}

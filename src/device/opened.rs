@@ -1,0 +1,28 @@
+//! A device that is open.
+
+use super::backend::on_cpu;
+use burn::tensor::Device;
+use std::fmt;
+
+/// An open device.
+pub struct Opened {
+    /// For tensors.
+    pub device: Device,
+    /// For people.
+    pub name: String,
+    /// What `auto` decided and why, where it was asked.
+    pub note: Option<String>,
+}
+
+impl Opened {
+    /// Whether it is the processor itself, to which the tighter limits of the checks apply.
+    pub fn is_cpu(&self) -> bool {
+        on_cpu(&self.device)
+    }
+}
+
+impl fmt::Display for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}

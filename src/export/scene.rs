@@ -1,0 +1,99 @@
+//! Everything that an export may show.
+
+use super::error::ExportError;
+use crate::encoding::Centroids;
+use crate::inference;
+use image::RgbImage;
+use std::path::Path;
+
+/// The states of a flow on the host, from the source at t = 0 on.
+#[derive(Clone, Debug)]
+pub struct Trajectory<'a> {
+    /// Height and width of the states.
+    pub size: [usize; 2],
+    /// The time of every state, in `[0, 1]`.
+    pub times: &'a [f32],
+    /// The states `x_t: [3, H, W]`, channel-major, about in `[-1, 1]`.
+    pub states: Vec<&'a [f32]>,
+    /// The nearest class of every pixel of every state, `[H, W]` each.
+    pub labels: Vec<&'a [u16]>,
+}
+
+/// What an animation shows of every state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Look {
+    /// Its three channels read as RGB.
+    #[default]
+    Raw,
+    /// The nearest class of every pixel, in class colours.
+    Map,
+    /// The map over the photo.
+    Overlay,
+}
+
+impl Look {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Raw, Self::Map, Self::Overlay];
+
+    /// Its name in a menu.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Raw => "Raw",
+            Self::Map => "Map",
+            Self::Overlay => "Overlay",
+        }
+    }
+}
+
+/// Everything that an export may show.
+#[derive(Clone, Debug)]
+pub struct Scene<'a> {
+    /// The photo, upright, at its own size.
+    pub photo: &'a RgbImage,
+    /// Its flow so far. The last state is taken for the answer.
+    pub trajectory: Trajectory<'a>,
+    /// The classes' centroids.
+    pub centroids: &'a Centroids,
+    /// The classes' colours, such as [`Centroids::colours`], in the same order.
+    pub colours: &'a [[u8; 3]],
+    /// The classes' names, in the order of the centroids.
+    pub classes: &'a [String],
+    /// What animations show.
+    pub look: Look,
+    /// Opacity of class colours over the photo, 0 to 1.
+    pub opacity: f32,
+}
+
+impl Scene<'_> {
+    /// A class's colour; black outside the table.
+    pub(super) fn colour(&self, class: usize) -> [u8; 3] {
+        self.colours.get(class).copied().unwrap_or_default()
+    }
+
+    /// Refuses what the writers would have to trip over.
+    pub(super) fn check(&self, path: &Path) -> Result<(), ExportError> {
+        let t = &self.trajectory;
+        let pixels = t.size[0].checked_mul(t.size[1]).unwrap_or(0);
+        let reason = if t.states.is_empty() {
+            "no state was computed yet; wait for the flow's first step"
+        } else if pixels == 0
+            || t.times.len() != t.states.len()
+            || t.labels.len() != t.states.len()
+            || t.states.iter().any(|state| state.len() / 3 != pixels)
+            || t.labels.iter().any(|labels| labels.len() != pixels)
+        {
+            "its states have different sizes; run the flow again"
+        } else {
+            return Ok(());
+        };
+        let path = path.to_owned();
+        Err(ExportError::Scene { path, reason })
+    }
+
+    /// The last state's classes at the photo's own size, `[height, width]`.
+    pub fn labels_of_photo(&self) -> Vec<u16> {
+        let last = self.trajectory.labels.last().copied().unwrap_or_default();
+        let to = [self.photo.height() as usize, self.photo.width() as usize];
+        inference::scale_labels(last, self.trajectory.size, to)
+    }
+}

@@ -1,0 +1,29 @@
+//! The linear layer, whose products run in a chosen precision.
+
+use super::compute::Compute;
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+
+/// `y = x W + b` over the last axis, `W: [in, out]`.
+#[derive(Module, Debug)]
+pub struct Linear {
+    /// `[in, out]`: the transpose of PyTorch's.
+    pub weight: Param<Tensor<2>>,
+    /// `[out]`
+    pub bias: Option<Param<Tensor<1>>>,
+}
+
+impl Linear {
+    /// Applies the layer. All leading axes are folded into one product.
+    pub fn forward<const R: usize>(&self, x: Tensor<R>, compute: Compute) -> Tensor<R> {
+        let mut shape = x.dims();
+        let [from, to] = self.weight.dims();
+        let rows = shape.iter().product::<usize>() / from;
+        let mut y = compute.matmul(x.reshape([rows, from]), self.weight.val());
+        if let Some(bias) = &self.bias {
+            y = y + bias.val().unsqueeze();
+        }
+        shape[R - 1] = to;
+        y.reshape(shape)
+    }
+}
