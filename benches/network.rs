@@ -80,7 +80,11 @@ fn forward(bencher: Bencher, work: Work) {
     let (_, _, state) = start(work, &device);
     let [height, width] = work.size;
     let image = noise([work.batch, 3, height, width], 1, &device);
-    bencher.bench_local(|| state.average.velocity(image.clone(), 0.5, &image, None));
+    bencher.bench_local(|| {
+        state
+            .average
+            .velocity(image.clone(), 0.5, 0.1, &image, None)
+    });
 }
 
 #[divan::bench(args = WORK, sample_count = 10, sample_size = 1)]

@@ -1,16 +1,28 @@
-//! Tables as comma-separated values (RFC 4180).
+//! Tables as comma-separated values (RFC 4180), safe to open in a spreadsheet.
 
-/// One line, its end included: cells with a comma, a quote or a line break are quoted.
+use std::borrow::Cow;
+
+/// One line, its end included: cells with a comma, a quote or a line break are quoted. A text that
+/// a spreadsheet would run as a formula gets an apostrophe in front, the sign for text there.
 pub fn line<S: AsRef<str>>(cells: impl IntoIterator<Item = S>) -> String {
     let quoted = |cell: S| {
-        let cell = cell.as_ref();
+        let cell = as_text(cell.as_ref());
         match cell.contains([',', '"', '\n', '\r']) {
             true => format!("\"{}\"", cell.replace('"', "\"\"")),
-            false => cell.to_owned(),
+            false => cell.into_owned(),
         }
     };
     let cells: Vec<String> = cells.into_iter().map(quoted).collect();
     cells.join(",") + "\n"
+}
+
+/// A cell that is not taken for a formula. Numbers with a sign begin like one and stay.
+fn as_text(cell: &str) -> Cow<'_, str> {
+    let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    match formula && cell.parse::<f64>().is_err() {
+        true => Cow::Owned(format!("'{cell}")),
+        false => Cow::Borrowed(cell),
+    }
 }
 
 #[cfg(test)]
@@ -25,5 +37,14 @@ mod tests {
             "\"a,b\",\"say \"\"so\"\"\",\"x\ny\"\n"
         );
         assert_eq!(line(Vec::<String>::new()), "\n");
+    }
+
+    #[test]
+    fn a_name_is_not_run_as_a_formula() {
+        assert_eq!(
+            line(["=1+1", "+a", "-c", "@sum", "\tx", "\r", "=A1,B1"]),
+            "'=1+1,'+a,'-c,'@sum,'\tx,\"'\r\",\"'=A1,B1\"\n"
+        );
+        assert_eq!(line(["-1.5", "+2e-3", "a=b", ""]), "-1.5,+2e-3,a=b,\n");
     }
 }

@@ -1,11 +1,35 @@
-//! Files written whole or not at all, and models read from disk.
+//! Every file that the program writes, and models read from disk.
+//!
+//! Nothing is written past this module; a test below reads the sources to prove it.
+//! - A regular file is written under a temporary name of its own beside the target, flushed to the
+//!   disk and renamed, so that no reader ever sees half of it. Temporary names are short and never
+//!   derived from the target's, which may be as long as the disk allows.
+//! - A symbolic link is written through: the file that it names is replaced, the link stays.
+//! - A device or a pipe is opened and written, never replaced; `/dev/stdout` is standard output.
+//! - New files and folders have the permissions that the person's umask gives; a file that is
+//!   replaced keeps its own.
+//! - Temporary files are gone after an error, and after Ctrl-C ([`remove_temporaries`]).
+//!
+//! Before its work begins, a command proves with a [`Plan`] that what it will write can be written
+//! and destroys nothing that it reads.
+
+mod foreign;
+mod plan;
+mod target;
+mod temporary;
+
+pub use foreign::describe_foreign;
+pub use plan::Plan;
+pub use temporary::{TemporaryFolder, is_temporary, remove_temporaries};
 
 use crate::model::tensors::Precision;
 use crate::model::{Model, ModelError};
 use burn::tensor::Device;
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use target::Target;
+use temporary::TemporaryFile;
 
 /// A failure that names the file.
 #[derive(Debug, thiserror::Error)]
@@ -19,12 +43,46 @@ pub enum FileError {
         source: io::Error,
     },
     /// Writing failed; nothing half-written is left.
-    #[error("cannot write {} ({}): check the space and the permissions there", path.display(), reason(source))]
+    #[error("cannot write {} ({source}): {}", path.display(), remedy(path, source))]
     Write {
         /// The file.
         path: PathBuf,
         /// The system's reason.
         source: io::Error,
+    },
+    /// An output that is an input of the same command.
+    #[error(
+        "{what} cannot be written to {}: that is the input {}; choose another place",
+        output.display(), input.display()
+    )]
+    Input {
+        /// What was to be written.
+        what: String,
+        /// Where to.
+        output: PathBuf,
+        /// The input at the same place.
+        input: PathBuf,
+    },
+    /// A folder for outputs that holds inputs of the same command.
+    #[error("{} holds inputs such as {}: choose another folder", folder.display(), input.display())]
+    InputFolder {
+        /// The folder.
+        folder: PathBuf,
+        /// An input in it.
+        input: PathBuf,
+    },
+    /// Two outputs of one command at the same place.
+    #[error(
+        "{first} and {second} would both be written to {}: use another folder for one of them",
+        path.display()
+    )]
+    Twice {
+        /// An output.
+        first: String,
+        /// The other output.
+        second: String,
+        /// Where both would be.
+        path: PathBuf,
     },
     /// A disk with too little space.
     #[error("{} has {available} GiB of free space and {needed} are needed: free some, or name another folder", path.display())]
@@ -36,8 +94,16 @@ pub enum FileError {
         /// What there is, in GiB.
         available: String,
     },
-    /// The file is no model.
-    #[error("{} is no usable model: {source}", path.display())]
+    /// Something else than the name promises; see [`describe_foreign`].
+    #[error("{} is {what}", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What it is, and what to do.
+        what: &'static str,
+    },
+    /// Not a model.
+    #[error("{} is not a usable model: {source}", path.display())]
     Model {
         /// The file.
         path: PathBuf,
@@ -46,49 +112,141 @@ pub enum FileError {
     },
 }
 
-/// The system's reason without the name of a temporary file.
-fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" at path ")
-        .next()
-        .unwrap_or_default()
-        .to_owned()
+impl FileError {
+    /// For `map_err`: a failed write of `path`.
+    pub(crate) fn write(path: &Path) -> impl Fn(io::Error) -> Self + use<> {
+        let path = path.to_owned();
+        move |source| Self::Write {
+            path: path.clone(),
+            source,
+        }
+    }
+
+    /// The same failure of a file in the folder `temporary`, named as it would be in `folder`.
+    pub(crate) fn moved(mut self, temporary: &Path, folder: &Path) -> Self {
+        if let Self::Write { path, .. } | Self::Model { path, .. } = &mut self
+            && let Ok(name) = path.strip_prefix(temporary)
+        {
+            *path = folder.join(name);
+        }
+        self
+    }
+
+    /// For `map_err`: a failed read of `path`.
+    fn read(path: &Path) -> impl Fn(io::Error) -> Self + use<> {
+        let path = path.to_owned();
+        move |source| Self::Read {
+            path: path.clone(),
+            source,
+        }
+    }
 }
 
-/// Writes a file under a temporary name beside it, flushes it to the disk and renames it.
+/// What helps against a failed write.
+fn remedy(path: &Path, error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::NotFound => match fs::read_link(path) {
+            Ok(link) => format!("the folder of {} is missing", link.display()),
+            Err(_) => format!("create the folder {} first", folder_of(path).display()),
+        },
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+            "free some space there, or choose another place".to_owned()
+        }
+        ErrorKind::InvalidFilename => "use a shorter name".to_owned(),
+        ErrorKind::IsADirectory => "name a file".to_owned(),
+        ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
+            "a file is where a folder is needed: check the path, or choose another".to_owned()
+        }
+        _ => "check the space and the permissions there".to_owned(),
+    }
+}
+
+/// Writes a file whole or not at all; see the [module](self) for links, devices and pipes. A pipe
+/// whose reader leaves early has been read as far as it was wanted.
 ///
 /// # Errors
-/// Any failure of the disk; the temporary file is removed.
+/// Any failure of the disk, a folder at `path`, or a named pipe that no program reads.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    write_with(path, |file| {
-        file.write_all(bytes).map_err(|source| FileError::Write {
-            path: path.to_owned(),
-            source,
-        })
-    })
+    let written = write_with(path, |file| {
+        file.write_all(bytes).map_err(FileError::write(path))
+    });
+    match written {
+        Err(FileError::Write { source, .. }) if source.kind() == ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
 }
 
 /// [`write_atomic`] for what is better written piece by piece. `write` should buffer.
 ///
 /// # Errors
-/// Any failure of the disk or of `write`; the temporary file is removed.
+/// As of [`write_atomic`], and those of `write`.
 pub fn write_with<E: From<FileError>>(
     path: &Path,
     write: impl FnOnce(&mut File) -> Result<(), E>,
 ) -> Result<(), E> {
-    let failed = |source| FileError::Write {
-        path: path.to_owned(),
-        source,
-    };
-    let mut file = tempfile::Builder::new()
-        .prefix(".flowseg-")
-        .tempfile_in(folder_of(path))
-        .map_err(failed)?;
-    write(file.as_file_mut())?;
-    file.as_file().sync_all().map_err(failed)?;
-    readable_by_all(file.path()).map_err(failed)?;
-    file.persist(path).map_err(|e| failed(e.error))?;
+    let failed = FileError::write(path);
+    match Target::of(path).map_err(&failed)? {
+        Target::File(place) => {
+            let mut temporary = TemporaryFile::beside(&place).map_err(&failed)?;
+            write(temporary.file())?;
+            temporary.persist(&place).map_err(&failed)?;
+        }
+        stream => write(&mut stream.open().map_err(&failed)?)?,
+    }
     Ok(())
+}
+
+/// Fills a new folder under a temporary name beside `path` and renames it, so that it appears
+/// whole or not at all. An empty folder at `path` makes room for it.
+///
+/// # Errors
+/// Any failure of the disk or of `fill`, and a `path` that is a file or a folder with something in
+/// it.
+pub fn write_folder<E: From<FileError>>(
+    path: &Path,
+    fill: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<(), E> {
+    let failed = FileError::write(path);
+    let folder = TemporaryFolder::beside(path).map_err(&failed)?;
+    fill(folder.path())?;
+    // Not every system renames over an empty folder. One that was filled meanwhile stays, and then
+    // the renaming fails.
+    let _ = fs::remove_dir(path);
+    folder.persist(path).map_err(&failed)?;
+    sync_folder(folder_of(path));
+    Ok(())
+}
+
+/// Opens a file that grows line by line, such as a log of metrics, at its end.
+///
+/// # Errors
+/// A disk that refuses.
+pub fn append(path: &Path) -> Result<File, FileError> {
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .map_err(FileError::write(path))
+}
+
+/// Creates a file that grows record by record under the first of `names` that is still free in
+/// `folder`.
+///
+/// # Errors
+/// A disk that refuses.
+pub fn create_first_free(
+    folder: &Path,
+    names: impl IntoIterator<Item = String>,
+) -> Result<(PathBuf, File), FileError> {
+    for name in names {
+        let path = folder.join(name);
+        match OpenOptions::new().write(true).create_new(true).open(&path) {
+            Ok(file) => return Ok((path, file)),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(FileError::write(&path)(error)),
+        }
+    }
+    Err(FileError::write(folder)(ErrorKind::AlreadyExists.into()))
 }
 
 /// The folder that a path lies in.
@@ -99,21 +257,19 @@ pub fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// Makes what was created under a temporary name, which is private by default, as readable as any
-/// other new file or folder.
-///
-/// # Errors
-/// A disk that refuses.
-pub fn readable_by_all(path: &Path) -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = if path.is_dir() { 0o755 } else { 0o644 };
-        fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+/// A text as a part of a file's name: at most `longest` bytes, with an underscore for path
+/// separators, control characters and what some systems keep for themselves.
+pub fn name_part(text: &str, longest: usize) -> String {
+    let mut name = String::new();
+    for character in text.chars() {
+        let reserved = character.is_control() || r#"/\:*?"<>|"#.contains(character);
+        let character = if reserved { '_' } else { character };
+        if name.len() + character.len_utf8() > longest {
+            break;
+        }
+        name.push(character);
     }
-    #[cfg(not(unix))]
-    let _ = path;
-    Ok(())
+    name
 }
 
 /// Reads a whole file.
@@ -121,14 +277,10 @@ pub fn readable_by_all(path: &Path) -> io::Result<()> {
 /// # Errors
 /// Anything but a readable file.
 pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
-    let failed = |source| FileError::Read {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = FileError::read(path);
     if path.is_dir() {
-        return Err(failed(io::Error::other(
-            "it is a folder; name a file in it",
-        )));
+        let reason = "it is a folder; name a file in it";
+        return Err(failed(io::Error::other(reason)));
     }
     fs::read(path).map_err(failed)
 }
@@ -138,10 +290,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
 /// # Errors
 /// A disk that refuses.
 pub fn create_folder(path: &Path) -> Result<(), FileError> {
-    fs::create_dir_all(path).map_err(|source| FileError::Write {
-        path: path.to_owned(),
-        source,
-    })
+    fs::create_dir_all(path).map_err(FileError::write(path))
 }
 
 /// Refuses a folder whose disk has less than `needed` bytes of free space. Where the system does not
@@ -181,25 +330,40 @@ pub fn sync_folder(path: &Path) {
     }
 }
 
+/// Refuses what [`describe_foreign`] knows.
+///
+/// # Errors
+/// What the file is, and what to do.
+pub fn refuse_foreign(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    match describe_foreign(bytes) {
+        None => Ok(()),
+        Some(what) => Err(FileError::Foreign {
+            path: path.to_owned(),
+            what,
+        }),
+    }
+}
+
 /// Reads a model file onto a device.
 ///
 /// # Errors
-/// A file that can't be read, or is no model.
+/// A file that can't be read, or is not a model.
 pub fn read_model(path: &Path, device: &Device) -> Result<Model, FileError> {
-    // Mapped, so that a file of any size that turns out to be no model costs nothing.
-    let failed = |source| FileError::Read {
-        path: path.to_owned(),
-        source,
-    };
-    if path.is_dir() {
-        return Err(failed(io::Error::other(
-            "it is a folder; name a model file in it",
-        )));
+    // Mapped, so that a file of any size that turns out to be something else costs nothing.
+    let failed = FileError::read(path);
+    let metadata = fs::metadata(path).map_err(&failed)?;
+    if !metadata.is_file() {
+        let reason = match metadata.is_dir() {
+            true => "it is a folder; name a model file in it",
+            false => "it is a device or a pipe; name a model file",
+        };
+        return Err(failed(io::Error::other(reason)));
     }
-    let file = File::open(path).map_err(failed)?;
+    let file = File::open(path).map_err(&failed)?;
     // SAFETY: the map is read only and dropped before this function returns; a file that is cut
     // short meanwhile by somebody else is the risk that every mapped reader takes.
-    let bytes = unsafe { memmap2::Mmap::map(&file) }.map_err(failed)?;
+    let bytes = unsafe { memmap2::Mmap::map(&file) }.map_err(&failed)?;
+    refuse_foreign(path, &bytes)?;
     Model::from_bytes(&bytes, device).map_err(|source| FileError::Model {
         path: path.to_owned(),
         source,
@@ -221,21 +385,4 @@ pub fn write_model(path: &Path, model: &Model, precision: Precision) -> Result<(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[cfg(unix)]
-    #[test]
-    fn a_disk_without_room_is_refused_with_both_numbers() {
-        let folder = tempfile::tempdir().unwrap();
-        check_room(folder.path(), 1).unwrap();
-        let error = check_room(folder.path(), u64::MAX).unwrap_err().to_string();
-        for word in [
-            &*folder.path().to_string_lossy(),
-            "17179869184.00",
-            "free space",
-        ] {
-            assert!(error.contains(word), "{error}");
-        }
-    }
-}
+mod tests;

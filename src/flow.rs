@@ -9,7 +9,8 @@ use burn::tensor::{Int, Tensor, TensorData};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
-/// The least `1 - t` that a predicted target is divided by.
+/// The least `1 - t` that a predicted target is divided by in training, where a smaller one would
+/// magnify its error without bound. Sampling has a floor of its own, the length of a step.
 pub const REMAINING_FLOOR: f32 = 0.05;
 
 /// Where the path starts.
@@ -57,9 +58,14 @@ impl Prediction {
 }
 
 /// The velocity that reaches `target` in the rest of the time, from state `x_t` at times
-/// `t: [B, 1, 1, 1]`.
-pub fn velocity_towards(target: Tensor<4>, state: Tensor<4>, t: Tensor<4>) -> Tensor<4> {
-    (target - state) / (t.neg() + 1.0).clamp_min(REMAINING_FLOOR)
+/// `t: [B, 1, 1, 1]`. The rest counts as `least`, above 0, where it is shorter.
+pub fn velocity_towards(
+    target: Tensor<4>,
+    state: Tensor<4>,
+    t: Tensor<4>,
+    least: f32,
+) -> Tensor<4> {
+    (target - state) / (t.neg() + 1.0).clamp_min(least)
 }
 
 /// The centroids of classes `[B, H, W]`: `[B, 3, H, W]`.
@@ -69,7 +75,7 @@ pub fn centroid_image(classes: Tensor<3, Int>, centroids: &Centroids) -> Tensor<
     let points = Tensor::<2>::from_data(points, &classes.device());
     let points = points.select(0, classes.reshape([batch * height * width]));
     let points = points.reshape([batch, height, width, 3]);
-    kernels::permute(points, [0, 3, 1, 2])
+    crate::device::permute(points, [0, 3, 1, 2])
 }
 
 /// `x_t = (1 - t) x0 + t x1` (equation 1), `t: [B, 1, 1, 1]`.
@@ -180,18 +186,14 @@ pub struct PathBatch {
 }
 
 impl Loss<'_> {
-    /// The detached target `v~` for a predicted velocity.
-    pub fn target(&self, batch: &PathBatch, velocity: Tensor<4>) -> Tensor<4> {
+    /// The detached target `v~` where the network predicts `x1_hat: [B, 3, H, W]`, itself or by its
+    /// velocity (see [`predicted_target`]).
+    pub fn target(&self, batch: &PathBatch, x1_hat: Tensor<4>) -> Tensor<4> {
         let v = batch.target.clone() - batch.source.clone();
         let correction = match self.objective {
             Objective::Vanilla | Objective::CrossEntropy | Objective::Variational => return v,
             Objective::Reshaped | Objective::Annealed => {
-                let x1_hat = predicted_target(
-                    batch.state.clone(),
-                    velocity.without_autodiff(),
-                    batch.t.clone(),
-                );
-                let labels = batch.labels.clone();
+                let (x1_hat, labels) = (x1_hat.without_autodiff(), batch.labels.clone());
                 kernels::potential_gradient(x1_hat, labels, self.centroids, self.potential)
             }
         };
@@ -203,7 +205,25 @@ impl Loss<'_> {
 
     /// The loss of a predicted velocity, a scalar `[1]`.
     pub fn of(&self, batch: &PathBatch, velocity: Tensor<4>) -> Tensor<1> {
-        let mut target = self.target(batch, velocity.clone());
+        let untracked = velocity.clone().without_autodiff();
+        let x1_hat = predicted_target(batch.state.clone(), untracked, batch.t.clone());
+        self.against(batch, velocity, x1_hat)
+    }
+
+    /// The loss of a predicted target, a scalar `[1]`: that of the velocity towards it. The potential
+    /// is taken at the target itself, which that velocity would not reach near t = 1, where the rest
+    /// of the time has a [floor](REMAINING_FLOOR).
+    pub fn of_target(&self, batch: &PathBatch, x1_hat: Tensor<4>) -> Tensor<1> {
+        let (mut state, mut t) = (batch.state.clone(), batch.t.clone());
+        if x1_hat.is_autodiff() {
+            (state, t) = (state.autodiff(), t.autodiff());
+        }
+        let velocity = velocity_towards(x1_hat.clone(), state, t, REMAINING_FLOOR);
+        self.against(batch, velocity, x1_hat)
+    }
+
+    fn against(&self, batch: &PathBatch, velocity: Tensor<4>, x1_hat: Tensor<4>) -> Tensor<1> {
+        let mut target = self.target(batch, x1_hat);
         let mut weights = batch.weights.clone();
         if velocity.is_autodiff() {
             (target, weights) = (target.autodiff(), weights.autodiff());
@@ -265,7 +285,7 @@ mod tests {
             }
             // A predicted target becomes the same velocity, wherever the floor is not reached.
             if t < 0.9 {
-                let v = velocity_towards(x1.clone(), state, time(t));
+                let v = velocity_towards(x1.clone(), state, time(t), REMAINING_FLOOR);
                 for (x, y) in values(v).iter().zip(values(x1 - x0)) {
                     prop_assert!((x - y).abs() < 1e-4);
                 }
@@ -329,6 +349,51 @@ mod tests {
     }
 
     #[test]
+    fn the_potential_is_taken_at_the_predicted_target_itself() {
+        let centroids = Centroids::kronecker(4);
+        let loss = Loss {
+            objective: Objective::Reshaped,
+            potential: Potential {
+                operator: Default::default(),
+                temperature: 1.0,
+                epsilon: 1e-2,
+            },
+            centroids: &centroids,
+        };
+        let x1 = centroids.encode(&[2]);
+        let predicted = [0.4, -0.3, 0.2];
+        for t in [0.5f32, 0.99] {
+            let batch = PathBatch {
+                source: image(vec![0.1; 3]),
+                target: image(x1.clone()),
+                state: interpolate(image(vec![0.1; 3]), image(x1.clone()), time(t)),
+                t: time(t),
+                labels: Tensor::from_data(TensorData::new(vec![2], [1, 1, 1]), &Device::flex()),
+                weights: Tensor::ones([1, 1, 1, 1], &Device::flex()),
+                total_weight: 1.0,
+            };
+            let found = loss.of_target(&batch, image(predicted.to_vec()));
+            let at = predicted.map(f64::from);
+            let gradient = loss.potential.at(at, centroids.points(), 2).gradient;
+            let expected: f64 = (0..3)
+                .map(|a| {
+                    let (x1, state) = (
+                        f64::from(x1[a]),
+                        0.1 + f64::from(t) * (f64::from(x1[a]) - 0.1),
+                    );
+                    let velocity = (at[a] - state) / f64::from((1.0 - t).max(REMAINING_FLOOR));
+                    (velocity - (x1 - 0.1 - gradient[a])).powi(2) / 3.0
+                })
+                .sum();
+            let found = f64::from(found.into_scalar::<f32>());
+            assert!(
+                (found / expected - 1.0).abs() < 1e-4,
+                "t = {t}: {found} {expected}"
+            );
+        }
+    }
+
+    #[test]
     fn cross_entropy_is_that_of_the_labelled_pixels() {
         let device = Device::flex();
         let logits = [[1.0f32, 2.0, 0.5], [5.0, -1.0, 0.0]];
@@ -361,7 +426,7 @@ mod tests {
         let target = centroid_image(classes, &centroids);
         for t in [0.0, 0.7] {
             let state = image(vec![0.5; 6]);
-            let v = velocity_towards(target.clone(), state.clone(), time(t));
+            let v = velocity_towards(target.clone(), state.clone(), time(t), 0.1);
             let end = values(predicted_target(state, v, time(t)));
             assert_eq!(centroids.decode(&end), [1, 0]);
             for (found, expected) in end.iter().zip(centroids.encode(&[1, 0])) {

@@ -3,9 +3,9 @@
 
 use crate::data;
 use crate::encoding::Centroids;
-use crate::flow::Source;
-use crate::model::Model;
+use crate::flow::{Prediction, Source};
 use crate::model::tensors::read;
+use crate::model::{self, Fit, Model};
 use crate::sampler::{self, Solver, State, Trajectory};
 use burn::tensor::{Device, Tensor, TensorData};
 use image::RgbImage;
@@ -24,15 +24,20 @@ pub struct Sampling {
     pub seed: u64,
     /// Where the flow starts, where that differs from what the model was trained for.
     pub source: Option<Source>,
-    /// The size that the network sees, as a factor of each side of the size it was trained at.
+    /// The size that the network sees, as a factor of each side of the size it was trained at, within
+    /// [`SCALES`].
     pub scale: f64,
 }
+
+/// The factors on a network's size that make sense: far from 1 it sees what it never saw in training,
+/// at a cost that grows with the square.
+pub const SCALES: [f64; 2] = [0.25, 4.0];
 
 impl Default for Sampling {
     fn default() -> Self {
         Self {
             solver: Solver::Euler,
-            steps: 10,
+            steps: model::STEPS,
             shift: 1.0,
             seed: 0,
             source: None,
@@ -41,22 +46,24 @@ impl Default for Sampling {
     }
 }
 
-/// Height and width that the network sees a photo at: the photo's aspect at the area that the
-/// model was trained at, in whole patches.
-pub fn network_size(model: &Model, width: usize, height: usize) -> [usize; 2] {
-    scaled_size(model, width, height, 1.0)
-}
-
-/// As [`network_size`], with each side `scale` times as long.
-pub fn scaled_size(model: &Model, width: usize, height: usize, scale: f64) -> [usize; 2] {
+/// Height and width that the network sees a photo at, in whole patches: the size that the model was
+/// trained at, or its area in the photo's shape (see [`Fit`]), each side `scale` times as long.
+pub fn network_size(model: &Model, width: usize, height: usize, scale: f64) -> [usize; 2] {
     let [trained_height, trained_width] = model.card.size;
     let patch = model.card.network.patch_size;
-    if scale == 1.0 && width * trained_height == height * trained_width {
+    let stretched = match model.card.fit {
+        Fit::Stretch => true,
+        Fit::Aspect => width * trained_height == height * trained_width,
+    };
+    if scale == 1.0 && stretched {
         return model.card.size;
+    }
+    let whole = |side: f64| (side / patch as f64).round().max(1.0) as usize * patch;
+    if stretched {
+        return model.card.size.map(|side| whole(side as f64 * scale));
     }
     let area = (trained_height * trained_width) as f64 * scale * scale;
     let aspect = (width as f64 / height as f64).clamp(1.0 / 16.0, 16.0);
-    let whole = |side: f64| (side / patch as f64).round().max(1.0) as usize * patch;
     [whole((area / aspect).sqrt()), whole((area * aspect).sqrt())]
 }
 
@@ -113,20 +120,47 @@ pub fn flow_from<'a>(
         false => sampling,
     };
     let times = sampler::times(sampling.steps, sampling.shift);
-    Trajectory::new(source, times, sampling.solver, move |x, t| {
-        model.velocity(x, t, &encoded.photos, encoded.features.as_ref())
-    })
+    let flow = Trajectory::new(source, times, sampling.solver, move |x, t, h| {
+        model.velocity(x, t, h, &encoded.photos, encoded.features.as_ref())
+    });
+    match model.card.prediction {
+        Prediction::Velocity => flow,
+        Prediction::Target | Prediction::Logits | Prediction::Posterior => flow.ending_by_euler(),
+    }
 }
 
 /// The nearest class of every pixel of a batch of states `[B, 3, H, W]`: one map an entry.
-pub fn decode(centroids: &Centroids, state: Tensor<4>) -> Vec<Vec<u16>> {
+///
+/// # Errors
+/// States that are not finite numbers, whose nearest class means nothing.
+pub fn decode(centroids: &Centroids, state: Tensor<4>) -> Result<Vec<Vec<u16>>, NotFinite> {
     let [batch, ..] = state.dims();
     let values = read(state);
+    check_finite(&values)?;
     let entry = values.len() / batch.max(1);
-    values
+    Ok(values
         .par_chunks(entry)
         .map(|state| centroids.decode(state))
-        .collect()
+        .collect())
+}
+
+/// A model whose states are infinite or not a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the model gives no finite numbers: its training diverged, or this device's precision is too low \
+     for it (try --device cpu)"
+)]
+pub struct NotFinite;
+
+/// Refuses states of which any value is infinite or not a number.
+///
+/// # Errors
+/// [`NotFinite`].
+pub fn check_finite(state: &[f32]) -> Result<(), NotFinite> {
+    let finite = state
+        .par_chunks(1 << 14)
+        .all(|some| some.iter().all(|x| x.is_finite()));
+    finite.then_some(()).ok_or(NotFinite)
 }
 
 /// A label map of the network's size at the photo's size: every pixel takes the class with the
@@ -175,6 +209,134 @@ pub fn scale_labels(labels: &[u16], from: [usize; 2], to: [usize; 2]) -> Vec<u16
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::tensors::{export, import};
+    use crate::train::config::Config;
+    use crate::train::step;
+
+    /// A small model of three classes, trained for nothing.
+    fn model(settings: &[&str]) -> Model {
+        let small = [
+            "model.patch_size=4",
+            "model.hidden_size=16",
+            "model.heads=2",
+            "model.pixel_width=8",
+            "model.transformer_blocks=1",
+            "model.field_blocks=1",
+            "data.size=[8,12]",
+        ];
+        let settings: Vec<String> = small
+            .iter()
+            .chain(settings)
+            .map(|s| s.to_string())
+            .collect();
+        let config = Config::parse("", &settings).unwrap();
+        let classes = ["a", "b", "c"].map(str::to_owned);
+        step::start(&config, "none", &classes, &Device::flex()).average
+    }
+
+    /// Makes a network put out the same numbers everywhere and always: its last layer starts at zero.
+    fn constant(mut model: Model, outputs: [f32; 3]) -> Model {
+        let mut tensors = export(&model.network);
+        let bias = tensors.get_mut("final_layer.linear.bias").unwrap();
+        bias.data.copy_from_slice(&outputs);
+        model.network = import(model.network, tensors).unwrap();
+        model
+    }
+
+    #[test]
+    fn every_solver_and_every_prediction_end_at_a_constant_target() {
+        let centroid = Centroids::kronecker(3).points()[2].map(|v| v as f32);
+        let start = [0.25f32, -0.5, 0.75];
+        // The third class has the largest logit; a velocity leads from the start to its centroid.
+        let logits = [-1.0, 0.5, 2.0];
+        let velocity = std::array::from_fn(|a| centroid[a] - start[a]);
+        let models = [
+            (constant(model(&[]), velocity), "velocity"),
+            (
+                constant(model(&["model.prediction=target"]), centroid),
+                "target",
+            ),
+            (
+                constant(model(&["loss.objective=variational"]), logits),
+                "posterior",
+            ),
+            (
+                constant(model(&["loss.objective=cross-entropy"]), logits),
+                "logits",
+            ),
+        ];
+        let plane = |value: f32| vec![value; 8 * 12];
+        let photo = TensorData::new(start.map(plane).concat(), [1, 3, 8, 12]);
+        let photo = Tensor::<4>::from_data(photo, &Device::flex());
+        for (model, prediction) in &models {
+            for solver in [Solver::Euler, Solver::Heun, Solver::Rk4] {
+                for (steps, shift) in [1, 2, 5, 10, 50, 100]
+                    .map(|steps| (steps, 1.0))
+                    .into_iter()
+                    .chain([(5, 0.2), (5, 4.0), (30, 0.2)])
+                {
+                    let sampling = Sampling {
+                        solver,
+                        steps,
+                        shift,
+                        ..Sampling::default()
+                    };
+                    let end = read(flow(model, photo.clone(), sampling).last().unwrap().x);
+                    for (i, found) in end.iter().enumerate() {
+                        let expected = centroid[i / 96];
+                        assert!(
+                            (found - expected).abs() < 1e-4,
+                            "{prediction}, {solver:?}, {steps} steps, shift {shift}: {found} {expected}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_photo_keeps_its_shape_or_is_stretched_as_the_card_says() {
+        let mut model = model(&["data.crop=true"]);
+        assert_eq!(model.card.fit, Fit::Aspect);
+        // A square photo at the area of 8 x 12, in patches of 4.
+        assert_eq!(network_size(&model, 100, 100, 1.0), [8, 8]);
+        assert_eq!(network_size(&model, 100, 100, 2.0), [20, 20]);
+        assert_eq!(network_size(&model, 300, 200, 1.0), [8, 12]);
+        model.card.fit = Fit::Stretch;
+        assert_eq!(network_size(&model, 100, 100, 1.0), [8, 12]);
+        assert_eq!(network_size(&model, 100, 900, 2.0), [16, 24]);
+        assert_eq!(network_size(&model, 100, 100, 0.25), [4, 4]);
+    }
+
+    #[test]
+    fn a_card_without_a_recommendation_or_with_an_absurd_one_is_of_use() {
+        let mut card = model(&[]).card;
+        assert_eq!(card.default_steps(), model::STEPS);
+        for (recommended, steps) in [(1, 1), (0, 1), (usize::MAX, 1000)] {
+            card.sampling_steps = Some(recommended);
+            assert_eq!(card.default_steps(), steps);
+        }
+        // What files of earlier versions hold.
+        let mut json = serde_json::to_value(&card).unwrap();
+        for key in ["fit", "sampling_steps"] {
+            json.as_object_mut().unwrap().remove(key).unwrap();
+        }
+        let card: model::Card = serde_json::from_value(json).unwrap();
+        assert_eq!((card.fit, card.sampling_steps), (Fit::Aspect, None));
+    }
+
+    #[test]
+    fn states_that_are_not_finite_have_no_classes() {
+        let centroids = Centroids::kronecker(3);
+        let decoded = |value: f32| {
+            let state = TensorData::new(vec![0.0, value, -0.5], [1, 3, 1, 1]);
+            decode(&centroids, Tensor::from_data(state, &Device::flex()))
+        };
+        assert_eq!(decoded(0.25).unwrap()[0].len(), 1);
+        for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            assert_eq!(decoded(value), Err(NotFinite));
+        }
+    }
 
     #[test]
     fn scaling_up_keeps_blocks_and_invents_nothing() {

@@ -83,7 +83,7 @@ pub fn flow(
     };
     let (width, height) = (photo.width() as usize, photo.height() as usize);
     let truth = truth.filter(|truth| [truth.height, truth.width] == [height, width]);
-    let size = inference::scaled_size(model, width, height, sampling.scale);
+    let size = inference::network_size(model, width, height, sampling.scale);
     let input = inference::input(&[&photo], size, &model.network.device());
     if !tell(Message::Opened { photo, truth, size }) {
         return;
@@ -271,7 +271,7 @@ fn work(
                 tell(Message::Failed("open a model first".into()));
                 return;
             };
-            let compiles = !crate::kernels::on_cpu(device);
+            let compiles = !crate::device::on_cpu(device);
             let mut of_flow = |message| {
                 let first = match &message {
                     Message::Opened { size, .. } => compiles && prepared.insert(*size),

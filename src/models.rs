@@ -3,6 +3,7 @@
 use crate::files::{self, FileError};
 use crate::model::{Model, ModelError};
 use burn::tensor::Device;
+use std::ffi::OsStr;
 use std::path::Path;
 
 /// The models inside the binary, the default first: name and file contents.
@@ -46,14 +47,17 @@ pub enum LoadError {
 ///
 /// # Errors
 /// A file that can't be read, is no model, or has no classes to segment into.
-pub fn load(name: &str, device: &Device) -> Result<Model, LoadError> {
+pub fn load(name: impl AsRef<OsStr>, device: &Device) -> Result<Model, LoadError> {
+    let name = name.as_ref();
+    let shown = || name.to_string_lossy().into_owned();
     let model = match BUILT_IN.iter().find(|(built_in, _)| *built_in == name) {
-        Some((_, bytes)) => Model::from_bytes(bytes, device)
-            .map_err(|error| LoadError::BuiltIn(name.to_owned(), error))?,
+        Some((_, bytes)) => {
+            Model::from_bytes(bytes, device).map_err(|error| LoadError::BuiltIn(shown(), error))?
+        }
         None => files::read_model(Path::new(name), device)?,
     };
     if model.card.classes.len() < 2 {
-        return Err(LoadError::NoClasses(name.to_owned()));
+        return Err(LoadError::NoClasses(shown()));
     }
     Ok(model)
 }

@@ -19,12 +19,23 @@ impl Patches {
         self.size.map(|side| side.div_ceil(self.side))
     }
 
+    /// Height and width of all patches together: at least those of the image.
+    pub fn whole(self) -> [usize; 2] {
+        self.size.map(|side| side.next_multiple_of(self.side))
+    }
+
+    /// An image `[B, C, H, W]` continued to whole patches with the pixels of its border.
+    pub fn continued(self, image: Tensor<4>) -> Tensor<4> {
+        self.padded(image, PadMode::Edge)
+    }
+
     /// `[B, C, H, W]` to `[B L, C, p p]`, continued with the pixels of its border.
     pub fn cut(self, image: Tensor<4>) -> Tensor<3> {
         let [batch, channels, ..] = image.dims();
         let ([rows, columns], p) = (self.grid(), self.side);
-        let image = self.padded(image, PadMode::Edge);
-        let patches = image.reshape([batch, channels, rows, p, columns, p]);
+        let patches = self
+            .continued(image)
+            .reshape([batch, channels, rows, p, columns, p]);
         permute(patches, [0, 2, 4, 1, 3, 5]).reshape([batch * rows * columns, channels, p * p])
     }
 
@@ -63,9 +74,10 @@ impl Patches {
 
     fn padded<const D: usize, K: Numeric>(self, x: Tensor<D, K>, mode: PadMode) -> Tensor<D, K> {
         let [height, width] = self.size;
-        let [bottom, right] = [height, width].map(|n| n.next_multiple_of(self.side) - n);
-        match [bottom, right] {
-            [0, 0] => x,
+        let [whole_height, whole_width] = self.whole();
+        let (bottom, right) = (whole_height - height, whole_width - width);
+        match (bottom, right) {
+            (0, 0) => x,
             _ => x.pad((0, right, 0, bottom), mode),
         }
     }

@@ -6,7 +6,6 @@
 use crate::encoding::Centroids;
 use image::imageops::{self, FilterType};
 use image::{ImageFormat, Rgb, RgbImage};
-use plotters::style::FontStyle;
 use std::io::Cursor;
 
 /// Pixels whose prediction differs from the truth.
@@ -53,6 +52,16 @@ pub fn errors(
         };
     }
     picture
+}
+
+/// What the parts of a [`strip`] show, from left to right.
+pub const PARTS: [&str; 4] = ["photo", "truth", "prediction", "errors"];
+
+/// The left end and the width of a part of a strip that is `width` pixels wide, in pixels.
+pub fn part_of_strip(part: usize, width: f32) -> [f32; 2] {
+    let count = PARTS.len() as f32;
+    let side = (width - (count - 1.0) * GAP as f32) / count;
+    [part as f32 * (side + GAP as f32), side]
 }
 
 /// Photo, truth, prediction and errors side by side, all `[height, width]` of the photo.
@@ -106,19 +115,6 @@ pub fn thumbnail(picture: &RgbImage, side: u32, filter: FilterType) -> RgbImage 
     )
 }
 
-/// The family that plots name; see [`register_font`].
-pub const FONT: &str = "sans-serif";
-
-/// Makes [`FONT`] known to the plotting library. It is the window's own, so that plots need no font
-/// of the system.
-///
-/// # Errors
-/// A font that can't be read.
-pub fn register_font() -> Result<(), String> {
-    plotters::style::register_font(FONT, FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT)
-        .map_err(|_| "its font cannot be read".to_owned())
-}
-
 /// The bytes of a PNG file.
 ///
 /// # Errors
@@ -139,7 +135,11 @@ mod tests {
         let centroids = Centroids::kronecker(2);
         let strip = strip(&photo, &[0, 1, u16::MAX], &[0, 0, 1], &centroids);
         assert_eq!((strip.width(), strip.height()), (4 * 3 + 3 * GAP, 1));
-        let part = |i: u32| i * (3 + GAP);
+        let part = |i: u32| {
+            let [left, width] = part_of_strip(i as usize, strip.width() as f32);
+            assert_eq!(width, 3.0);
+            left as u32
+        };
         let pixel = |part: u32, x: u32| *strip.get_pixel(part + x, 0);
         assert_eq!(pixel(part(0), 2), Rgb([60, 120, 180]));
         assert_eq!(pixel(part(1), 1), Rgb(centroids.colour(1)));

@@ -16,6 +16,9 @@ pub enum Solver {
     Rk4,
 }
 
+/// A time this close to 1 is the end.
+const END: f32 = 1e-6;
+
 /// `steps + 1` times from 0 to 1. `shift` above 1 spends more steps near t = 0, below 1 near t = 1:
 /// `t = u / (u + shift (1 - u))` of evenly spaced u; 1 leaves them even.
 pub fn times(steps: usize, shift: f64) -> Vec<f32> {
@@ -43,27 +46,44 @@ pub struct State {
 pub struct Trajectory<V> {
     velocity: V,
     solver: Solver,
+    /// That of the step that ends at t = 1.
+    last: Solver,
     times: Vec<f32>,
     next: usize,
     x: Option<Tensor<4>>,
 }
 
-impl<V: FnMut(Tensor<4>, f32) -> Tensor<4>> Trajectory<V> {
+impl<V: FnMut(Tensor<4>, f32, f32) -> Tensor<4>> Trajectory<V> {
     /// Starts at `source: [B, 3, H, W]`, to be solved over `times` (see [`times`]) in the field
-    /// `velocity(x, t)`.
+    /// `velocity(x, t, h)`, h the length of the step that asks for it.
     pub fn new(source: Tensor<4>, times: Vec<f32>, solver: Solver, velocity: V) -> Self {
         Self {
             velocity,
             solver,
+            last: solver,
             times,
             next: 0,
             x: Some(source),
         }
     }
 
+    /// Takes Euler's step where it ends at t = 1, whatever the solver. A field that heads for a target,
+    /// `(target - x) / (1 - t)`, needs it: it has no value at t = 1, where solvers of a higher order
+    /// ask for one, while Euler's step ends exactly at the target.
+    pub fn ending_by_euler(self) -> Self {
+        Self {
+            last: Solver::Euler,
+            ..self
+        }
+    }
+
     fn step(&mut self, x: Tensor<4>, t: f32, h: f32) -> Tensor<4> {
-        let v = &mut self.velocity;
-        match self.solver {
+        let solver = match t + h >= 1.0 - END {
+            true => self.last,
+            false => self.solver,
+        };
+        let mut v = |x, t| (self.velocity)(x, t, h);
+        match solver {
             Solver::Euler => x.clone() + v(x, t) * h,
             Solver::Heun => {
                 let k1 = v(x.clone(), t);
@@ -81,7 +101,7 @@ impl<V: FnMut(Tensor<4>, f32) -> Tensor<4>> Trajectory<V> {
     }
 }
 
-impl<V: FnMut(Tensor<4>, f32) -> Tensor<4>> Iterator for Trajectory<V> {
+impl<V: FnMut(Tensor<4>, f32, f32) -> Tensor<4>> Iterator for Trajectory<V> {
     type Item = State;
 
     fn next(&mut self) -> Option<State> {
@@ -111,7 +131,7 @@ mod tests {
     /// dx/dt = x from 1, exactly e at t = 1.
     fn error(solver: Solver, steps: usize) -> f32 {
         let source = Tensor::ones([1, 3, 1, 1], &Device::flex());
-        let last = Trajectory::new(source, times(steps, 1.0), solver, |x, _| x)
+        let last = Trajectory::new(source, times(steps, 1.0), solver, |x, _, _| x)
             .last()
             .unwrap();
         assert_eq!((last.step, last.t), (steps, 1.0));
@@ -137,12 +157,13 @@ mod tests {
         let source = Tensor::zeros([1, 3, 1, 1], &Device::flex());
         let mut calls = 0;
         let count = &mut calls;
-        let states: Vec<State> = Trajectory::new(source, times(10, 1.0), Solver::Euler, |x, _| {
-            *count += 1;
-            x.ones_like()
-        })
-        .take(4)
-        .collect();
+        let states: Vec<State> =
+            Trajectory::new(source, times(10, 1.0), Solver::Euler, |x, _, _| {
+                *count += 1;
+                x.ones_like()
+            })
+            .take(4)
+            .collect();
         assert_eq!(states.len(), 4);
         assert_eq!(calls, 3);
         let x: Vec<f32> = states[3].x.clone().into_data().try_to_vec::<f32>().unwrap();

@@ -117,13 +117,13 @@ fn features_are_computed_once_and_change_nothing() {
     let x = input(&[&photos], [16, 24], &device);
     let features = model.network.encode(&x).unwrap();
     assert_eq!(features.dims(), [1, 2 * 3, 384]);
-    let once = read(model.velocity(x.clone(), 0.3, &x, Some(&features)));
-    let again = read(model.velocity(x.clone(), 0.3, &x, None));
+    let once = read(model.velocity(x.clone(), 0.3, 0.1, &x, Some(&features)));
+    let again = read(model.velocity(x.clone(), 0.3, 0.1, &x, None));
     assert_eq!(once, again);
     let nothing = features.zeros_like();
     assert_ne!(
         once,
-        read(model.velocity(x.clone(), 0.3, &x, Some(&nothing)))
+        read(model.velocity(x.clone(), 0.3, 0.1, &x, Some(&nothing)))
     );
 }
 

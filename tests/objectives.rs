@@ -43,7 +43,7 @@ fn a_posterior_over_the_classes_flows_in_many_steps() {
         classes: None,
     };
     let first = model.network.forward(query).argmax(1).into_data();
-    let end = inference::decode(&model.centroids(), flow(1)[1].x.clone());
+    let end = inference::decode(&model.centroids(), flow(1)[1].x.clone()).unwrap();
     let classes: Vec<u16> = first.iter::<u16>().collect();
     assert_eq!(end, [classes]);
     let states = flow(10);

@@ -173,17 +173,135 @@ fn a_step_without_a_finite_gradient_changes_nothing() {
             .unwrap()[0]
     );
     let weights = export(&good.state.model.network);
+    let average = export(&good.state.average.network);
     let moments = good.state.optimizer.export();
     let mut broken = batch.clone();
     broken.images[7] = f32::NAN;
     let bad = step::take(&stage, good.state, &broken, &Guides::default(), &device);
     assert!(!bad.finite.clone().into_data().try_to_vec::<bool>().unwrap()[0]);
     assert_eq!(export(&bad.state.model.network), weights);
+    assert_eq!(export(&bad.state.average.network), average);
     assert_eq!(bad.state.optimizer.export(), moments);
     assert_eq!(bad.state.progress.step, 2);
     let after = step::take(&stage, bad.state, &batch, &Guides::default(), &device);
     assert_ne!(export(&after.state.model.network), weights);
     assert!(read(after.loss)[0].is_finite());
+}
+
+#[test]
+fn a_skipped_step_counts_for_nothing_but_the_schedule() {
+    let device = Device::flex();
+    let settings = ["train.schedule=constant", "train.warmup=0"];
+    // Two good steps, with a bad one before, between or behind, and none.
+    let after = |bad_at: Option<usize>| {
+        let (stage, mut state, batch) = setup(&settings);
+        let mut broken = batch.clone();
+        broken.images[7] = f32::NAN;
+        for step in 0..3 {
+            let batch = match bad_at {
+                Some(bad) if bad == step => &broken,
+                None if step == 2 => break,
+                _ => &batch,
+            };
+            state = step::take(&stage, state, batch, &Guides::default(), &device).state;
+        }
+        state
+    };
+    let expected = after(None);
+    assert_eq!(
+        read(expected.optimizer.updates(&expected.loss_scale)),
+        [2.0]
+    );
+    for bad_at in 0..3 {
+        let found = after(Some(bad_at));
+        assert_eq!(found.progress.step, 3);
+        for (name, network, other) in [
+            ("weights", &found.model.network, &expected.model.network),
+            ("average", &found.average.network, &expected.average.network),
+        ] {
+            assert_eq!(export(network), export(other), "{name}, step {bad_at}");
+        }
+        assert_eq!(found.optimizer.export(), expected.optimizer.export());
+    }
+}
+
+#[test]
+fn the_moving_average_warms_up_unless_it_is_told_not_to() {
+    let device = Device::flex();
+    let kept = |setting: &str| {
+        let (stage, state, batch) = setup(&["train.ema=0.75", setting, "train.warmup=0"]);
+        let before = export(&state.average.network);
+        let taken = step::take(&stage, state, &batch, &Guides::default(), &device);
+        let [now, after] = [&taken.state.model.network, &taken.state.average.network].map(export);
+        let name = "blocks.0.attn.qkv.weight";
+        let moved = |i: usize| after[name].data[i] - before[name].data[i];
+        let whole = |i: usize| now[name].data[i] - before[name].data[i];
+        let far = (0..before[name].data.len())
+            .max_by(|&a, &b| whole(a).abs().total_cmp(&whole(b).abs()))
+            .unwrap();
+        1.0 - moved(far) / whole(far)
+    };
+    assert!((kept("train.ema_warmup=true") - 0.1).abs() < 1e-3);
+    assert!((kept("train.ema_warmup=false") - 0.75).abs() < 1e-3);
+}
+
+#[test]
+fn a_half_stage_begins_with_a_loss_scale_of_use() {
+    let device = Device::flex();
+    let take = |scale: f32, first: u64, done: u64| {
+        let (mut stage, mut state, batch) = setup(&["train.precision=half"]);
+        stage.first = first;
+        state.progress.step = done;
+        state.loss_scale = Tensor::from_data([scale], &device);
+        let taken = step::take(&stage, state, &batch, &Guides::default(), &device);
+        read(taken.state.loss_scale)[0]
+    };
+    // After a stage in single precision, at its start and further on in it.
+    assert!(take(1.0, 6, 6) > 1000.0);
+    assert!(take(1.0, 0, 0) > 1000.0);
+    assert!(take(32.0, 6, 7) < 33.0);
+    assert!(take(8192.0, 6, 6) > 8000.0);
+}
+
+#[test]
+fn a_teacher_that_only_the_stages_name_teaches() {
+    let folder = tempfile::tempdir().unwrap();
+    let teacher = folder.path().join("model.safetensors");
+    fs::copy(shared("fixtures/dinov2-tiny.weights.safetensors"), &teacher).unwrap();
+    let heads = shared("fixtures/dinov2-tiny.json");
+    fs::copy(heads, folder.path().join("config.json")).unwrap();
+    let (toml, cache) = (
+        folder.path().join("staged.toml"),
+        folder.path().join("cache"),
+    );
+    let stage = |more: &str| {
+        let teacher = teacher.display();
+        format!("[[stages]]\ntrain.steps = 2\nrepa.teacher = '{teacher}'\n{more}\n")
+    };
+    let still = format!(
+        "data.crop = false\ndata.photometric = false\nrepa.cache = '{}'",
+        cache.display()
+    );
+    fs::write(&toml, stage("") + &stage(&still)).unwrap();
+    let run = folder.path().join("run");
+    let settings = [
+        "repa.layer=1",
+        "repa.projector_width=8",
+        "train.validate_every=0",
+    ];
+    train(&run, &settings)
+        .arg("--config")
+        .arg(&toml)
+        .assert()
+        .success();
+    assert!(
+        run.join("checkpoints/step-00000004/projector.safetensors")
+            .exists()
+    );
+    // The second stage's photos repeat, and its cache is its own.
+    assert_eq!(fs::read_dir(&cache).unwrap().count(), 1);
+    let model = flowseg::files::read_model(&run.join("model.safetensors"), &Device::flex());
+    assert_eq!(model.unwrap().card.fit, flowseg::model::Fit::Stretch);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{fails, flowseg, shared, train};
+use common::{fails, flowseg, photo, shared, train};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -124,6 +124,67 @@ fn scores_matrix_and_worst_photos_tell_one_story() {
     for line in &lines {
         let strip = image::open(at("worst").join(line[4])).unwrap();
         assert_eq!((strip.width(), strip.height()), (4 * 24 + 3 * 4, 16));
+    }
+}
+
+#[test]
+fn a_model_recommends_the_steps_it_was_validated_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let photo = photo(folder.path(), "p.png");
+    let (photo, out) = (photo.display().to_string(), folder.path().join("masks"));
+    for (every, steps) in [
+        ("train.validate_every=2", 3),
+        ("train.validate_every=0", 10),
+    ] {
+        let run = folder.path().join(every);
+        train(&run, &["train.steps=2", every, "train.validate_steps=3"])
+            .assert()
+            .success();
+        let model = run.join("model.safetensors");
+        let output = eval(&model, &[]).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.starts_with(&format!("{steps} steps,")), "{text}");
+        // A state a step, and the photo.
+        flowseg()
+            .args(["segment", "--device", "cpu", &photo, "--numbers", "-o"])
+            .arg(&out)
+            .arg("--model")
+            .arg(&model)
+            .assert()
+            .success();
+        let numbers = fs::read_to_string(out.join("p.numbers.csv")).unwrap();
+        assert_eq!(numbers.lines().count(), 1 + 1 + steps, "{numbers}");
+    }
+}
+
+#[test]
+fn a_scale_is_a_factor_on_what_the_network_sees() {
+    let (folder, model) = trained();
+    let photo = photo(folder.path(), "p.png").display().to_string();
+    let size = |scale: &[&str]| {
+        let output = flowseg()
+            .args(["segment", "--device", "cpu", &photo, "--json", "-o"])
+            .arg(folder.path().join("masks"))
+            .arg("--model")
+            .arg(&model)
+            .args(scale)
+            .output()
+            .unwrap();
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        json["network_size"].clone()
+    };
+    assert_eq!(size(&[]), serde_json::json!([16, 24]));
+    assert_eq!(size(&["--scale", "2"]), serde_json::json!([32, 48]));
+    let json = folder.path().join("s.json").display().to_string();
+    eval(&model, &["--scale", "2", "--json", &json])
+        .assert()
+        .success();
+    let report: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(&json).unwrap()).unwrap();
+    assert_eq!(report["scale"], 2.0);
+    for wrong in ["0.1", "5", "nan", "x"] {
+        let output = eval(&model, &["--scale", wrong]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
     }
 }
 

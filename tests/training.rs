@@ -3,10 +3,12 @@
 mod common;
 
 use common::{fails, flowseg, losses, shared, train, wait_for};
+#[cfg(target_os = "linux")]
+use common::{signal, started};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 const TEN: &[&str] = &[
@@ -94,21 +96,26 @@ fn the_same_seed_gives_the_same_losses_and_another_seed_others() {
 #[test]
 fn a_resumed_run_continues_bit_for_bit() {
     let folder = tempfile::tempdir().unwrap();
-    let (whole, parts) = (folder.path().join("whole"), folder.path().join("parts"));
-    train(&whole, TEN).assert().success();
-    // The schedule depends on the last step, so the first part is stopped rather than shortened:
-    // a copy of the whole run with everything after its checkpoint at step 4 taken away.
-    train(&parts, &[TEN, &["train.keep=5"]].concat())
-        .assert()
-        .success();
-    for step in ["08", "10"] {
-        fs::remove_dir_all(parts.join(format!("checkpoints/step-000000{step}"))).unwrap();
+    // Lines of every step, and lines that average steps before and after the checkpoint at step 4.
+    for log in ["train.log_every=1", "train.log_every=3"] {
+        let settings = [TEN, &[log]].concat();
+        let [whole, parts] =
+            ["whole", "parts"].map(|name| folder.path().join(format!("{name}-{log}")));
+        train(&whole, &settings).assert().success();
+        // The schedule depends on the last step, so the first part is stopped rather than shortened:
+        // a copy of the whole run with everything after its checkpoint at step 4 taken away.
+        train(&parts, &[&settings[..], &["train.keep=5"]].concat())
+            .assert()
+            .success();
+        for step in ["08", "10"] {
+            fs::remove_dir_all(parts.join(format!("checkpoints/step-000000{step}"))).unwrap();
+        }
+        fs::remove_file(parts.join("model.safetensors")).unwrap();
+        train(&parts, &settings).arg("--resume").assert().success();
+        assert_eq!(losses(&parts), losses(&whole));
+        let model = |run: &Path| fs::read(run.join("model.safetensors")).unwrap();
+        assert_eq!(model(&parts), model(&whole));
     }
-    fs::remove_file(parts.join("model.safetensors")).unwrap();
-    train(&parts, TEN).arg("--resume").assert().success();
-    assert_eq!(losses(&parts), losses(&whole));
-    let model = |run: &Path| fs::read(run.join("model.safetensors")).unwrap();
-    assert_eq!(model(&parts), model(&whole));
 }
 
 #[test]
@@ -134,7 +141,7 @@ fn a_kill_in_the_middle_leaves_a_run_that_resumes() {
     child.kill().unwrap();
     child.wait().unwrap();
     // What a process that was killed while saving leaves behind must not be taken for a checkpoint.
-    fs::create_dir_all(run.join("checkpoints/.saving-half")).unwrap();
+    fs::create_dir_all(run.join("checkpoints/.flowseg-half")).unwrap();
     let saved = || {
         let names = fs::read_dir(run.join("checkpoints")).unwrap();
         let mut names: Vec<String> = names
@@ -166,27 +173,7 @@ fn a_kill_in_the_middle_leaves_a_run_that_resumes() {
     );
 }
 
-/// Sends a signal to a run.
-#[cfg(unix)]
-fn signal(child: &Child, name: &str) {
-    let status = Command::new("kill")
-        .args([name, &child.id().to_string()])
-        .status()
-        .unwrap();
-    assert!(status.success());
-}
-
-#[cfg(unix)]
-fn started(template: &assert_cmd::Command) -> Child {
-    Command::new(template.get_program())
-        .args(template.get_args())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
-}
-
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 #[test]
 fn an_interrupt_saves_and_exits_cleanly() {
     for name in ["-INT", "-TERM"] {
@@ -211,7 +198,7 @@ fn an_interrupt_saves_and_exits_cleanly() {
     }
 }
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 #[test]
 fn a_second_interrupt_leaves_at_once() {
     let folder = tempfile::tempdir().unwrap();
@@ -224,7 +211,7 @@ fn a_second_interrupt_leaves_at_once() {
             "model.heads=3",
             "model.transformer_blocks=6",
             "data.size=[96,128]",
-            "train.batch_size=96",
+            "train.batch_size=192",
             "train.checkpointing=true",
             "train.validate_every=0",
         ],
@@ -238,6 +225,8 @@ fn a_second_interrupt_leaves_at_once() {
         line.clear();
         assert!(errors.read_line(&mut line).unwrap() > 0, "it ended");
     }
+    // Sooner, it would count as the same wish.
+    std::thread::sleep(Duration::from_millis(1100));
     signal(&child, "-TERM");
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(fs::read_dir(run.join("checkpoints")).unwrap().count(), 0);

@@ -6,11 +6,16 @@ mod common;
 use common::photo;
 use image::RgbImage;
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-fn view(arguments: &[&std::ffi::OsStr]) -> std::process::Output {
+fn view(arguments: &[&OsStr]) -> Output {
+    view_with(arguments, &[])
+}
+
+fn view_with(arguments: &[&OsStr], environment: &[(&str, &str)]) -> Output {
     Command::new("xvfb-run")
         .args([
             "-a",
@@ -21,8 +26,27 @@ fn view(arguments: &[&std::ffi::OsStr]) -> std::process::Output {
         ])
         .args(["--device", "cpu", "--steps", "2"])
         .args(arguments)
+        .envs(environment.iter().copied())
+        .env_remove("WAYLAND_DISPLAY")
         .output()
         .expect("xvfb-run is needed for the window's tests: install the package xvfb")
+}
+
+/// The line that says why the program failed.
+#[track_caller]
+fn failure(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(
+        !text.contains("panicked") && !text.contains(".cargo"),
+        "{text}"
+    );
+    let mut lines = text.lines().filter(|line| line.starts_with("flowseg: "));
+    let line = lines
+        .next()
+        .unwrap_or_else(|| panic!("no reason in {text}"));
+    assert_eq!(lines.next(), None, "{text}");
+    line.to_owned()
 }
 
 #[test]
@@ -44,17 +68,102 @@ fn the_window_shows_a_photo_and_its_classes() {
 }
 
 #[test]
-fn a_photo_that_cannot_be_opened_is_told_in_the_window() {
+fn a_photo_that_cannot_be_opened_is_reported_in_the_window_and_by_the_exit_status() {
     let folder = tempfile::tempdir().unwrap();
-    let picture = folder.path().join("window.png");
-    let missing = folder.path().join("missing.png");
-    let output = view(&[missing.as_ref(), "--screenshot".as_ref(), picture.as_ref()]);
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
+    let picture = |name: &str| folder.path().join(name);
+    let (missing, good) = (
+        folder.path().join("missing.png"),
+        photo(folder.path(), "a.png"),
     );
-    assert!(picture.is_file());
+    let shown =
+        |photo: &Path, to: &Path| view(&[photo.as_ref(), "--screenshot".as_ref(), to.as_ref()]);
+    // The list of problems and its icon, at the lower right, in the colour of errors.
+    let problems = |path: &Path| {
+        let window = image::open(path).unwrap().to_rgb8();
+        let corner = image::imageops::crop_imm(&window, 840, 520, 440, 280).to_image();
+        let red = |p: &[u8; 3]| p.iter().zip([224, 82, 74]).all(|(a, b)| a.abs_diff(b) < 12);
+        corner.pixels().filter(|pixel| red(&pixel.0)).count()
+    };
+    let line = failure(&shown(&missing, &picture("failed.png")));
+    assert!(line.contains("missing.png"), "{line}");
+    assert!(problems(&picture("failed.png")) > 30);
+    assert!(shown(&good, &picture("good.png")).status.success());
+    assert_eq!(problems(&picture("good.png")), 0);
+}
+
+/// Runs, a folder of runs and a model file alone are pictured without waiting for a photo.
+#[test]
+fn runs_and_models_alone_are_pictured() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("runs/a");
+    std::fs::create_dir_all(&run).unwrap();
+    let lines: String = (1..60)
+        .map(|step| {
+            format!(
+                "{{\"step\":{step},\"loss\":{},\"learning_rate\":1e-3}}\n",
+                1.0 / f64::from(step)
+            )
+        })
+        .collect();
+    std::fs::write(run.join("metrics.jsonl"), lines).unwrap();
+    let model = folder.path().join("my.safetensors");
+    let built_in = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/assets/models/scenes.safetensors"
+    );
+    std::fs::copy(built_in, &model).unwrap();
+    let mut pictures = Vec::new();
+    for shown in [run, folder.path().join("runs"), model] {
+        // Without an ending a PNG is written all the same.
+        let picture = folder.path().join("picture");
+        let output = view(&[shown.as_ref(), "--screenshot".as_ref(), picture.as_ref()]);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}: {text}", shown.display());
+        let bytes = std::fs::read(&picture).unwrap();
+        pictures.push(image::load_from_memory(&bytes).unwrap().to_rgb8());
+    }
+    // A curve in the accent colour for the runs, many colours for the sample of the model.
+    let accent = |window: &RgbImage| {
+        let curve = image::imageops::crop_imm(window, 300, 120, 640, 460).to_image();
+        curve.pixels().filter(|p| p.0 == [72, 140, 240]).count()
+    };
+    assert!(accent(&pictures[0]) > 100 && accent(&pictures[1]) > 100);
+    let colours: HashSet<[u8; 3]> = pictures[2].pixels().map(|p| p.0).collect();
+    assert!(colours.len() > 200, "{} colours", colours.len());
+}
+
+#[test]
+fn without_a_display_or_an_adapter_one_line_says_how_to_go_on() {
+    let bare = |display: Option<&str>| {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_flowseg"));
+        for name in ["DISPLAY", "WAYLAND_DISPLAY", "WAYLAND_SOCKET"] {
+            program.env_remove(name);
+        }
+        if let Some(display) = display {
+            program.env("DISPLAY", display);
+        }
+        failure(&program.args(["view", "--device", "cpu"]).output().unwrap())
+    };
+    for (display, word) in [(None, "DISPLAY"), (Some(":7319"), "DISPLAY=:7319")] {
+        let line = bare(display);
+        assert!(line.contains(word), "{line}");
+        assert!(
+            line.contains("flowseg segment") && line.contains("--help"),
+            "{line}"
+        );
+    }
+    let nothing = [
+        ("VK_ICD_FILENAMES", "/nonexistent.json"),
+        ("VK_DRIVER_FILES", "/nonexistent.json"),
+    ];
+    let line = failure(&view_with(&[], &nothing));
+    assert!(
+        line.contains("adapter") && line.contains("flowseg segment"),
+        "{line}"
+    );
+    assert!(!line.contains("--device cpu"), "{line}");
+    let line = failure(&view(&["--screenshot".as_ref(), "/nowhere/a.png".as_ref()]));
+    assert!(line.contains("/nowhere/a.png"), "{line}");
 }
 
 /// A program on a display of its own; closed with it.

@@ -23,7 +23,9 @@ use crate::device::Opened;
 use crate::eval::{self, Agreement, Confusion, EvalError, Scoring};
 use crate::files::{self, FileError};
 use crate::model::Model;
+use crate::text_file::TextError;
 use crate::train::config::{Config, ConfigError};
+use crate::train::folder::RunFolder;
 use crate::train::{self, TrainError};
 use burn::module::Module;
 use std::path::{Path, PathBuf};
@@ -85,7 +87,7 @@ pub enum AblateError {
         /// The run.
         name: String,
         /// Why.
-        source: EvalError,
+        source: Box<EvalError>,
     },
     /// The data that is scored on.
     #[error(transparent)]
@@ -93,6 +95,9 @@ pub enum AblateError {
     /// A file.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A file of settings.
+    #[error(transparent)]
+    Text(#[from] TextError),
     /// A plot.
     #[error("the plot {} cannot be drawn: {reason}", path.display())]
     Plot {
@@ -153,11 +158,19 @@ fn finish(
 ) -> Result<Option<Record>, AblateError> {
     let folder = out.join("runs").join(&job.name);
     unchanged(&folder, &job.config)?;
+    let resume = RunFolder::holds_run(&folder);
     let path = folder.join("model.safetensors");
     let mut record = Record::new(job, &table.score, device);
     if !path.exists() {
         let mut tell = |event| report(Event::Train(event));
-        match train::run(&job.config, &folder, true, &device.device, &mut tell, stop) {
+        match train::run(
+            &job.config,
+            &folder,
+            resume,
+            &device.device,
+            &mut tell,
+            stop,
+        ) {
             Ok(outcome) if outcome.stopped => return Ok(None),
             Ok(_) => {}
             // That a setting diverges is what a table is there to tell.
@@ -176,9 +189,10 @@ fn finish(
         let model = files::read_model(&path, &device.device)?;
         match score(table, job, &model, &mut record, stop) {
             Err(EvalError::Stopped) => return Ok(None),
+            Err(error @ EvalError::NotFinite(_)) => record.failure = Some(error.to_string()),
             result => result.map_err(|source| AblateError::Eval {
                 name: job.title(),
-                source,
+                source: Box::new(source),
             })?,
         }
     }
@@ -192,8 +206,10 @@ fn finish(
 /// A run folder in progress must have been begun with the same settings.
 fn unchanged(folder: &Path, config: &Config) -> Result<(), AblateError> {
     let path = folder.join("config.toml");
+    let whole = |config: &Config| config.absolute().ok();
     match std::fs::read_to_string(&path) {
-        Ok(text) if Config::parse(&text, &[]).ok().as_ref() != Some(config) => {
+        // Runs store where their files are, tables what somebody wrote.
+        Ok(text) if Config::parse(&text, &[]).ok().as_ref().and_then(whole) != whole(config) => {
             Err(AblateError::Changed(folder.to_owned()))
         }
         _ => Ok(()),
@@ -210,8 +226,11 @@ fn score(
     stop: &dyn Fn() -> bool,
 ) -> Result<(), EvalError> {
     let settings = &table.score;
-    let training = Dataset::open(&job.config.data.path, "training")?;
-    let data = Dataset::open(&job.config.data.path, &settings.split)?;
+    // Stages may name the data; all have the same.
+    let plan = job.config.plan().unwrap_or_default();
+    let config = plan.first().map_or(&job.config, |stage| &stage.config);
+    let training = Dataset::open(&config.data.path, "training")?;
+    let data = Dataset::open(&config.data.path, &settings.split)?;
     let classes = model.card.classes.len();
     let mut sums = vec![Confusion::new(classes); settings.steps.len()];
     let mut agreement = Agreement::default();
@@ -219,8 +238,9 @@ fn score(
         let scoring = Scoring {
             steps: settings.steps.clone(),
             resolutions: vec![settings.resolution],
-            batch: job.config.train.batch_size,
+            batch: config.train.batch_size,
             samples: settings.samples,
+            scale: settings.scale,
             seed,
             ..Scoring::default()
         };
@@ -246,14 +266,14 @@ fn score(
         .zip(&sums)
         .map(|(&steps, confusion)| {
             let scores = confusion.scores();
-            StepResult {
+            Ok(StepResult {
                 steps,
-                miou: scores.miou,
-                pixel_accuracy: scores.pixel_accuracy,
+                miou: scores.miou.ok_or(EvalError::Unlabelled)?,
+                pixel_accuracy: scores.pixel_accuracy.ok_or(EvalError::Unlabelled)?,
                 agreement: agreement.share(steps),
                 iou: scores.iou,
-            }
+            })
         })
-        .collect();
+        .collect::<Result<_, EvalError>>()?;
     Ok(())
 }

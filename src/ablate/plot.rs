@@ -1,14 +1,22 @@
 //! Line plots as SVG.
 
 use super::AblateError;
-use crate::{files, pictures};
+use crate::files;
+use crate::fonts::Pen;
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
 use plotters::prelude::*;
+use plotters::style::FontStyle;
 use std::path::Path;
 
 /// Width and height in pixels.
 const SIZE: (u32, u32) = (860, 520);
+
+/// The family of all text. Whatever shows the plot draws it, with its own fonts for other scripts.
+const FONT: &str = "sans-serif";
+/// Size of labels in pixels, and the longest of them.
+const LABEL: u32 = 13;
+const LONGEST: f32 = 320.0;
 
 /// What the axes show.
 #[derive(Clone, Debug)]
@@ -86,7 +94,9 @@ pub(super) fn plot(
 }
 
 fn draw(title: &str, axis: &Axis, lines: &[Line]) -> Result<String, String> {
-    pictures::register_font()?;
+    // The plotting library measures text, and needs a font for that.
+    plotters::style::register_font(FONT, FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT)
+        .map_err(|_| "its font cannot be read".to_owned())?;
     let points = || lines.iter().flat_map(|line| &line.points);
     let bounds = |value: fn(&(f64, f64)) -> f64| {
         let low = points().map(value).fold(f64::INFINITY, f64::min);
@@ -142,7 +152,7 @@ where
 {
     root.fill(&WHITE)?;
     let mut chart = ChartBuilder::on(root)
-        .caption(title, (pictures::FONT, 20))
+        .caption(title, (FONT, 20))
         .margin(12)
         .x_label_area_size(44)
         .y_label_area_size(56)
@@ -153,8 +163,9 @@ where
         .x_desc(&axis.x)
         .x_label_formatter(&|x| x.to_string())
         .y_desc(&axis.y)
-        .label_style((pictures::FONT, 13))
+        .label_style((FONT, LABEL))
         .draw()?;
+    let mut pen = Pen::new(LABEL as f32);
     for (i, line) in lines
         .iter()
         .enumerate()
@@ -164,7 +175,7 @@ where
         let points = || line.points.iter().map(|&(x, y)| (x, y * axis.scale));
         chart
             .draw_series(LineSeries::new(points(), colour.stroke_width(2)))?
-            .label(&line.name)
+            .label(pen.elide(&line.name, LONGEST))
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
         chart.draw_series(points().map(|point| Circle::new(point, 3, colour.filled())))?;
     }
@@ -173,7 +184,7 @@ where
         .position(SeriesLabelPosition::LowerRight)
         .background_style(WHITE.mix(0.85))
         .border_style(BLACK.mix(0.3))
-        .label_font((pictures::FONT, 13))
+        .label_font((FONT, LABEL))
         .draw()
 }
 

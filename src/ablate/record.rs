@@ -127,13 +127,19 @@ impl Record {
     pub(super) fn read_metrics(&mut self, path: &Path) {
         let text = std::fs::read_to_string(path).unwrap_or_default();
         let mut seconds = Vec::new();
-        let batch = self.settings().map_or(0, |config| config.train.batch_size);
+        let plan = self.settings().and_then(|config| config.plan().ok());
+        let plan = plan.unwrap_or_default();
+        // A line at a step is of the stage that took it.
+        let batch = |step: u64| {
+            let stage = plan.iter().find(|stage| step <= stage.last);
+            stage.map_or(0, |stage| stage.config.train.batch_size)
+        };
         for line in text.lines() {
             if let Ok(line) = serde_json::from_str::<ValidationLine>(line) {
                 self.curve.push((line.step, line.miou));
             } else if let Ok(line) = serde_json::from_str::<StepLine>(line) {
                 self.steps = line.step;
-                seconds.push(batch as f64 / line.photos_per_second.max(1e-9));
+                seconds.push(batch(line.step) as f64 / line.photos_per_second.max(1e-9));
             }
         }
         seconds.sort_by(f64::total_cmp);

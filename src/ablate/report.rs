@@ -87,11 +87,15 @@ fn markdown(table: &Table, records: &[Record], pictures: &[(&str, String)]) -> S
     let score = &table.score;
     let _ = writeln!(
         text,
-        "\nmIoU and pixel accuracy in per cent on the {} split at {} resolution: the mean over \
+        "\nmIoU and pixel accuracy in per cent on the {} split at {} resolution{}: the mean over \
          training seeds, and their standard deviation where there are several. Pixel accuracy{} at \
          {last} solver steps.",
         score.split,
         score.resolution.name(),
+        match score.scale {
+            1.0 => String::new(),
+            scale => format!(", seen at {scale} times the training size"),
+        },
         if several { " and agreement" } else { "" },
     );
     for (file, caption) in pictures {

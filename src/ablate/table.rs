@@ -12,6 +12,7 @@
 //! split = "validation"
 //! resolution = "label"              # or "network"
 //! samples = 0                       # photos that are scored; 0 takes the whole split
+//! scale = 1.0                       # the network's size, as --scale of `flowseg eval`
 //! noise_seeds = [0]                 # with several, their agreement is a column
 //!
 //! [base.train]                      # any settings of `flowseg train`
@@ -26,7 +27,8 @@
 
 use super::AblateError;
 use crate::eval::Resolution;
-use crate::files;
+use crate::inference::SCALES;
+use crate::text_file;
 use crate::train::config::Config;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -95,6 +97,8 @@ pub struct ScoreSettings {
     pub resolution: Resolution,
     /// Photos, spread over the split; 0 takes all.
     pub samples: usize,
+    /// The size that the network sees, as a factor of each side of the size it was trained at.
+    pub scale: f64,
     /// Seeds of the noise that flows start from.
     pub noise_seeds: Vec<u64>,
 }
@@ -107,6 +111,7 @@ impl Default for ScoreSettings {
             split: "validation".to_owned(),
             resolution: Resolution::Label,
             samples: 0,
+            scale: 1.0,
             noise_seeds: vec![0],
         }
     }
@@ -153,16 +158,18 @@ impl Table {
             path: path.to_owned(),
             reason: reason.trim().replace('\n', " "),
         };
-        let text = String::from_utf8_lossy(&files::read(path)?).into_owned();
-        let document: Document = toml::from_str(&text).map_err(|e| wrong(e.to_string()))?;
+        let text = text_file::read(path)?;
+        let reason = |error| wrong(text_file::toml_reason(&text, &error));
+        let document: Document = toml::from_str(&text).map_err(reason)?;
         check(&document).map_err(|reason| wrong(reason.to_owned()))?;
         let mut base = toml::Table::new();
         if let Some(file) = &document.config {
             let file = path.with_file_name("").join(file);
-            let text = String::from_utf8_lossy(&files::read(&file)?).into_owned();
-            base = text
-                .parse()
-                .map_err(|e: toml::de::Error| wrong(format!("{}: {e}", file.display())))?;
+            let text = text_file::read(&file)?;
+            base = text.parse().map_err(|error| {
+                let reason = text_file::toml_reason(&text, &error);
+                wrong(format!("{}: {reason}", file.display()))
+            })?;
         }
         merge(&mut base, document.base);
         let mut jobs = Vec::new();
@@ -222,6 +229,9 @@ fn check(document: &Document) -> Result<(), &'static str> {
         }
         () if (1..score.steps.len()).any(|i| score.steps[..i].contains(&score.steps[i])) => {
             Err("score.steps names a number twice")
+        }
+        () if !(SCALES[0]..=SCALES[1]).contains(&score.scale) => {
+            Err("score.scale must be from 0.25 to 4")
         }
         () if score.noise_seeds.is_empty() => Err("score.noise_seeds is empty: name one at least"),
         () if document
@@ -322,6 +332,8 @@ mod tests {
             ("start.toml", "absent.toml", "absent.toml"),
             ("seeds", "score = { steps = [0] }\nseeds", "score.steps"),
             ("seeds", "score = { steps = [5, 5] }\nseeds", "twice"),
+            ("seeds", "score = { scale = 9 }\nseeds", "score.scale"),
+            ("seeds", "score = { scale = nan }\nseeds", "score.scale"),
         ] {
             let error = read(&TWO.replace(from, to), &[]).unwrap_err();
             assert!(error.contains(word) && !error.contains('\n'), "{error}");

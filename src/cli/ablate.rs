@@ -2,10 +2,11 @@
 
 use super::DeviceArgument;
 use super::dashboard::Dashboard;
-use super::train::stop_on_interrupt;
+use super::interrupt::Stop;
 use crate::ablate::{self, Event, Table};
+use crate::files::{self, Plan};
+use crate::terminal::out;
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 
 /// Train and score a table of configurations; the same command goes on where it stopped
 #[derive(clap::Args)]
@@ -26,8 +27,14 @@ pub struct Arguments {
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let table = Table::read(&arguments.table, &arguments.overrides)?;
+    let output = &arguments.output;
+    files::create_folder(output)?;
+    let mut plan = Plan::default();
+    plan.write(output.join("table.md"), "the table");
+    plan.write(output.join("table.csv"), "the table");
+    plan.check(|| vec![arguments.table.clone()])?;
     let device = arguments.device.open()?;
-    let stop = stop_on_interrupt()?;
+    let stop = Stop::listen()?;
     let mut screen = Dashboard::new("");
     let mut show = |event| match event {
         Event::Job {
@@ -38,28 +45,26 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             screen.clear();
             let before = if done { ": finished before" } else { "" };
             let title = format!("[{number}/{all}] {name}");
-            println!("{title}{before}");
+            out!("{title}{before}");
             screen = Dashboard::new(&title);
         }
         Event::Train(event) => screen.show(event),
         Event::Scoring => screen.line("scoring"),
         Event::Scored(Some(miou)) => {
             screen.clear();
-            println!("mIoU {:.2}", 100.0 * miou);
+            out!("mIoU {:.2}", 100.0 * miou);
         }
         Event::Scored(None) => {
             screen.clear();
-            println!("diverged");
+            out!("diverged");
         }
     };
-    let complete = ablate::run(&table, &arguments.output, &device, &mut show, &|| {
-        stop.load(Ordering::Relaxed) > 0
-    })?;
+    let complete = ablate::run(&table, output, &device, &mut show, &|| stop.asked())?;
     screen.clear();
-    let file = arguments.output.join("table.md");
+    let file = output.join("table.md");
     match complete {
-        true => println!("wrote {}", file.display()),
-        false => println!("stopped; the same command goes on from here"),
+        true => out!("wrote {}", file.display()),
+        false => out!("stopped; the same command goes on from here"),
     }
     Ok(())
 }

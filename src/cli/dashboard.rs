@@ -1,13 +1,18 @@
 //! What a run looks like: a bar and a few live lines on a terminal, plain lines elsewhere.
 
 use crate::model::start::Loaded;
+use crate::terminal::{self, out};
 use crate::train::Event;
 use crate::train::metrics::{StepLine, ValidationLine};
-use indicatif::{ProgressBar, ProgressStyle};
+use console::truncate_str;
+use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
+use std::fmt;
 use std::path::Path;
 
 /// Losses that the small chart shows.
 const CHART: usize = 32;
+/// Columns of the bar.
+const BAR: usize = 40;
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /// Shows the events of a run as they come.
@@ -26,7 +31,7 @@ impl Dashboard {
     pub(super) fn new(title: &str) -> Self {
         Self {
             bar: ProgressBar::hidden(),
-            title: title.to_owned(),
+            title: terminal::name(title).into_owned(),
             losses: Vec::new(),
             line: None,
             last: None,
@@ -38,9 +43,9 @@ impl Dashboard {
     /// Prints a line that stays, above the live ones.
     pub(super) fn line(&self, text: &str) {
         if self.bar.is_hidden() {
-            println!("{text}");
+            out!("{text}");
         } else {
-            self.bar.println(text);
+            self.bar.println(terminal::name(text));
         }
     }
 
@@ -52,19 +57,22 @@ impl Dashboard {
     /// Shows one event.
     pub(super) fn show(&mut self, event: Event) {
         match event {
+            Event::Checking { split, done, of } => self.checking(split, done, of),
             Event::Started {
                 step,
                 steps,
                 parameters,
                 photos: [training, validation],
             } => {
-                self.bar = ProgressBar::new(steps);
-                let template = "{prefix}{bar:40} {pos}/{len}  {elapsed}  ETA {eta}{msg}";
-                if let Ok(style) = ProgressStyle::with_template(template) {
-                    self.bar.set_style(style);
-                }
-                if !self.title.is_empty() {
-                    self.bar.set_prefix(format!("{}\n", self.title));
+                self.bar = terminal::bar(steps);
+                if let Ok(style) = ProgressStyle::with_template("{head}{msg}") {
+                    let title = self.title.clone();
+                    let draw = move |state: &ProgressState, to: &mut dyn fmt::Write| {
+                        let numbers = progress(state);
+                        // What cannot be drawn is drawn again soon.
+                        let _ = to.write_str(&head(&title, &numbers, state.fraction(), columns()));
+                    };
+                    self.bar.set_style(style.with_key("head", draw));
                 }
                 self.bar.set_position(step);
                 self.bar.reset_eta();
@@ -105,6 +113,24 @@ impl Dashboard {
         }
     }
 
+    /// A bar while pairs are read; where there is none, a line for every tenth of them.
+    fn checking(&mut self, split: &str, done: usize, of: usize) {
+        const LARGE: usize = 1000;
+        if self.bar.length() != Some(of as u64) {
+            self.bar = super::bar(of);
+            self.bar.set_prefix(format!("checking the {split} split "));
+        }
+        let tenth = |pairs: usize| 10 * pairs / of.max(1);
+        let before = self.bar.position() as usize;
+        if self.bar.is_hidden() && of >= LARGE && tenth(done) > tenth(before) {
+            out!("checked {done} of {of} pairs of the {split} split");
+        }
+        self.bar.set_position(done as u64);
+        if done == of {
+            self.bar.finish_and_clear();
+        }
+    }
+
     /// What a run took from the file that it starts from.
     fn initialized(&self, path: &Path, loaded: &Loaded) {
         self.line(&format!(
@@ -127,7 +153,7 @@ impl Dashboard {
     fn logged(&mut self, line: StepLine) {
         if self.bar.is_hidden() {
             let eta = self.bar.eta().as_secs();
-            println!(
+            out!(
                 "step {}: loss {:.4}, {:.1} photos/s, waiting {:.0} %, ETA {}:{:02}",
                 line.step,
                 line.loss,
@@ -161,7 +187,10 @@ impl Dashboard {
     }
 
     fn refresh(&self) {
-        self.bar.set_message(self.live());
+        let columns = columns();
+        let live = self.live();
+        let lines = live.lines().map(|line| fit(line, columns));
+        self.bar.set_message(lines.collect::<Vec<_>>().join("\n"));
     }
 
     /// The lines below the bar.
@@ -192,6 +221,49 @@ impl Dashboard {
         }
         text
     }
+}
+
+/// The columns that the live lines may take: a line that wraps would not be redrawn in its place.
+fn columns() -> usize {
+    terminal::columns().unwrap_or(usize::MAX)
+}
+
+/// As much of a line as fits.
+fn fit(line: &str, columns: usize) -> String {
+    truncate_str(line, columns, "").into_owned()
+}
+
+/// How far a run is, in numbers.
+fn progress(state: &ProgressState) -> String {
+    format!(
+        "{}/{}  {:#}  ETA {:#}",
+        state.pos(),
+        state.len().unwrap_or(0),
+        HumanDuration(state.elapsed()),
+        HumanDuration(state.eta())
+    )
+}
+
+/// The title where there is one, then the bar, as far as there is room for it, and the numbers.
+fn head(title: &str, numbers: &str, share: f32, columns: usize) -> String {
+    let mut lines = String::new();
+    if !title.is_empty() {
+        lines.push_str(&fit(title, columns));
+        lines.push('\n');
+    }
+    let room = columns.saturating_sub(numbers.len() + 1);
+    lines.push_str(&bar(share, room.min(BAR)));
+    lines.push_str(&fit(numbers, columns));
+    lines
+}
+
+/// A bar of a number of columns and a space; nothing where it would be too short to read.
+fn bar(share: f32, columns: usize) -> String {
+    if columns < 8 {
+        return String::new();
+    }
+    let done = (share.clamp(0.0, 1.0) * columns as f32) as usize;
+    format!("{}{} ", "█".repeat(done), "░".repeat(columns - done))
 }
 
 /// Values as a row of bars, from the least to the greatest of them.
@@ -249,6 +321,37 @@ mod tests {
         assert_eq!(dashboard.losses.len(), CHART);
         dashboard.show(Event::Validating);
         assert!(dashboard.live().ends_with("validating"));
+    }
+
+    #[test]
+    fn no_live_line_is_wider_than_the_terminal() {
+        for columns in [1, 2, 7, 20, 33, 60, 200] {
+            let wide = |text: &str| {
+                text.lines()
+                    .any(|l| console::measure_text_width(l) > columns)
+            };
+            assert!(!wide(&fit(
+                "learning rate 1.00e-3, 城城城, gradient norm",
+                columns
+            )));
+            for share in [0.0, 0.5, 1.0] {
+                assert!(!wide(&bar(share, columns.saturating_sub(1))), "{columns}");
+            }
+        }
+        assert_eq!(bar(0.5, 10), "█████░░░░░ ");
+    }
+
+    #[test]
+    fn the_head_fits_narrow_and_wide_terminals() {
+        let numbers = "500/1000  12s  ETA 12s";
+        for (columns, drawn) in [(12, 0), (20, 0), (30, 0), (60, 37), (200, BAR)] {
+            let text = head("a row of the table, seed 1", numbers, 0.5, columns);
+            let widest = text.lines().map(console::measure_text_width).max();
+            assert!(widest.unwrap() <= columns, "{columns}: {text}");
+            let cells = text.chars().filter(|c| "█░".contains(*c)).count();
+            assert_eq!(cells, drawn, "{columns}: {text}");
+        }
+        assert_eq!(head("", numbers, 0.5, 22), numbers);
     }
 
     #[test]

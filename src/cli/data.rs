@@ -2,11 +2,12 @@
 
 use crate::data::{self, Dataset, Report};
 use crate::encoding::Centroids;
-use crate::{eval, files, pictures};
+use crate::files::{self, Plan};
+use crate::terminal::{self, out};
+use crate::{eval, pictures};
 use anyhow::bail;
 use image::RgbImage;
 use image::imageops::FilterType;
-use indicatif::ProgressBar;
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
@@ -32,16 +33,21 @@ pub struct Arguments {
 
 /// Runs the command; problems are listed one a line and make the exit status 1.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let bar = ProgressBar::new(0);
+    if let Some(path) = &arguments.sheet {
+        let mut plan = Plan::default();
+        plan.write(path, "the contact sheet");
+        plan.check(|| data::files_in(&arguments.folder))?;
+    }
+    let bar = terminal::bar(0);
     let report = data::inspect(&arguments.folder, &|done, all| {
         bar.set_length(all as u64);
         bar.set_position(done as u64);
     })?;
     bar.finish_and_clear();
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        out!("{}", serde_json::to_string_pretty(&report)?);
     } else {
-        println!("{report}");
+        out!("{report}");
     }
     if let Some(path) = &arguments.sheet {
         let sheet = contact_sheet(&arguments.folder, &report)?;

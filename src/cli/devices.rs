@@ -1,6 +1,7 @@
 //! `flowseg devices`: what it can run on.
 
 use crate::device::{self, Choice};
+use crate::terminal::out;
 
 /// List what this program can run on, and what `auto` would pick
 #[derive(clap::Args)]
@@ -8,7 +9,7 @@ pub struct Arguments {}
 
 /// Runs the command.
 pub fn run(_: &Arguments) -> anyhow::Result<()> {
-    println!("cpu      {} threads", rayon::current_num_threads());
+    out!("cpu      {} threads", rayon::current_num_threads());
     for (i, adapter) in device::adapters().iter().enumerate() {
         let kind = if adapter.software {
             ", a software adapter"
@@ -18,15 +19,15 @@ pub fn run(_: &Arguments) -> anyhow::Result<()> {
         let memory = adapter.memory.map_or(String::new(), |bytes| {
             format!(", {:.1} GiB", bytes as f64 / f64::from(1 << 30))
         });
-        println!("wgpu:{i}   {}{kind}{memory}", adapter.name);
+        out!("wgpu:{i}   {}{kind}{memory}", adapter.name);
     }
     for number in 0..device::cuda_count() {
-        println!("cuda:{number}   NVIDIA GPU {number} through CUDA");
+        out!("cuda:{number}   NVIDIA GPU {number} through CUDA");
     }
     let opened = device::open(Choice::Auto)?;
     match &opened.note {
-        Some(note) => println!("auto     {opened} ({note})"),
-        None => println!("auto     {opened}"),
+        Some(note) => out!("auto     {opened} ({note})"),
+        None => out!("auto     {opened}"),
     }
     Ok(())
 }

@@ -1,12 +1,15 @@
 //! `flowseg eval`: the scores of a model on a data set.
 
-use super::{DeviceArgument, model::ModelArgument};
-use crate::data::Dataset;
+use super::{DeviceArgument, ScaleArgument, model::ModelArgument};
+use crate::data::{self, ClassTable, Dataset, check};
 use crate::eval::{self, Outcome, Resolution, Scores, Scoring, Worst};
+use crate::files::{self, Plan};
 use crate::model::Model;
 use crate::sampler::Solver;
-use crate::{csv, files, pictures};
+use crate::terminal::{self, out};
+use crate::{csv, pictures};
 use anyhow::{Context, bail};
+use console::{Alignment, measure_text_width, pad_str};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -21,8 +24,8 @@ pub struct Arguments {
     /// The split
     #[arg(long, default_value = "validation")]
     split: String,
-    /// Numbers of solver steps, each scored
-    #[arg(long, value_delimiter = ',', default_value = "10", value_parser = clap::value_parser!(u64).range(1..=1000))]
+    /// Numbers of solver steps, each scored; what the model recommends, where left out
+    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u64).range(1..=1000))]
     steps: Vec<u64>,
     /// The solver
     #[arg(long, value_enum, default_value_t)]
@@ -30,17 +33,21 @@ pub struct Arguments {
     /// Seed of the noise, for models whose flow starts at noise
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    #[command(flatten)]
+    scale: ScaleArgument,
     /// Score at the labels' own size, at the size that the network sees, or both
     #[arg(long, value_enum, default_value_t)]
     resolution: Resolutions,
     /// Photos that run together; the scores don't depend on it
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=1024))]
     batch: u64,
-    /// Write the scores as JSON
+    /// Write the scores as JSON; null where no pixel has a label. Bytes of a path that are not UTF-8
+    /// become U+FFFD, and classes of one name are numbered: name, name (2)
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Write the confusion matrix of the last number of steps, as counts (.csv) or as a picture
-    /// (.png); as often as needed
+    /// (.png); as often as needed. In a table, a class name that a spreadsheet would run as a formula
+    /// has an apostrophe in front
     #[arg(long, value_name = "FILE")]
     confusion: Vec<PathBuf>,
     /// Write the K photos with the lowest mIoU at the last number of steps into --out
@@ -75,12 +82,18 @@ impl Resolutions {
     }
 }
 
+/// Columns that a class name takes in a table at most.
+const LONGEST_NAME: usize = 40;
+/// Bytes of a photo's name in that of its picture; disks allow 255 in all.
+const LONGEST_PART: usize = 200;
+
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     for path in &arguments.confusion {
         matrix_writer(path)?;
     }
-    let data = Dataset::open(&arguments.data, &arguments.split)?;
+    check_outputs(arguments)?;
+    let (data, bad) = readable(Dataset::open(&arguments.data, &arguments.split)?)?;
     let opened = arguments.device.open()?;
     let model = arguments.model.load(&opened.device)?;
     let without = left_out(&arguments.without, &model.card.classes)?;
@@ -90,12 +103,16 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             steps.push(number as usize);
         }
     }
+    if steps.is_empty() {
+        steps.push(model.card.default_steps());
+    }
     let scoring = Scoring {
         solver: arguments.solver,
         steps,
         resolutions: arguments.resolution.all(),
         batch: arguments.batch as usize,
         seed: arguments.seed,
+        scale: arguments.scale.scale,
         ..Scoring::default()
     };
     let last = scoring.steps.last().copied().unwrap_or_default();
@@ -118,9 +135,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     if let Some(path) = &arguments.json {
         let report = json!({
-            "model": arguments.model.model,
-            "data": arguments.data,
+            "model": arguments.model.model.to_string_lossy(),
+            "data": arguments.data.to_string_lossy(),
             "split": arguments.split,
+            "scale": arguments.scale.scale,
             "classes": model.card.classes.len(),
             "results": outcomes.iter().map(|o| result(o, &model)).collect::<Vec<_>>(),
         });
@@ -135,14 +153,62 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(folder) = &arguments.out {
         write_worst(&worst, folder, &data, &model)?;
     }
+    if bad > 0 {
+        bail!(
+            "{bad} of {} photos could not be read and are not in the scores; they are listed above",
+            data.len() + bad
+        );
+    }
     Ok(())
+}
+
+/// Proves every output before the work: an evaluation can take hours.
+fn check_outputs(arguments: &Arguments) -> anyhow::Result<()> {
+    let mut plan = Plan::default();
+    if let Some(path) = &arguments.json {
+        plan.write(path, "the JSON of the scores");
+    }
+    for path in &arguments.confusion {
+        plan.write(path, format!("the confusion matrix {}", path.display()));
+    }
+    if let Some(folder) = &arguments.out {
+        files::create_folder(folder)?;
+        plan.fill(folder);
+    }
+    plan.check(|| {
+        let mut inputs = data::files_in(&arguments.data);
+        inputs.push(PathBuf::from(&arguments.model.model));
+        inputs
+    })?;
+    Ok(())
+}
+
+/// The pairs that can be read, and how many can't; those are listed.
+fn readable(data: Dataset) -> anyhow::Result<(Dataset, usize)> {
+    let bar = super::bar(data.len());
+    bar.set_prefix("checking ");
+    let mut progress = |done, _| bar.set_position(done as u64);
+    let memory = check::memory();
+    let Some(check) = data.check(memory.as_deref(), &mut progress, &|| false) else {
+        bail!("stopped before any photo was scored");
+    };
+    bar.finish_and_clear();
+    for (_, error) in &check.bad {
+        terminal::err!("not scored: {error}");
+    }
+    let bad = check.bad.len();
+    if bad > 0 && bad == data.len() {
+        bail!("none of the {bad} photos can be read");
+    }
+    Ok((data.without(check), bad))
 }
 
 type MatrixWriter = fn(&eval::Confusion, &[String]) -> Result<Vec<u8>, eval::MatrixError>;
 
 /// How to write a confusion matrix, by the file's ending.
 fn matrix_writer(path: &Path) -> anyhow::Result<MatrixWriter> {
-    match path.extension().and_then(|e| e.to_str()) {
+    let ending = path.extension().map(|e| e.to_ascii_lowercase());
+    match ending.as_ref().and_then(|e| e.to_str()) {
         Some("csv") => Ok(eval::to_csv),
         Some("png") => Ok(eval::to_png),
         _ => bail!(
@@ -167,12 +233,12 @@ fn left_out(names: &[String], classes: &[String]) -> anyhow::Result<Vec<usize>> 
 
 fn result(outcome: &Outcome, model: &Model) -> serde_json::Value {
     let scores = outcome.confusion.scores();
-    let iou: serde_json::Map<String, serde_json::Value> = model
-        .card
-        .classes
-        .iter()
+    // JSON's keys are distinct, as are the names of a class table.
+    let names = ClassTable::new(model.card.classes.clone()).names;
+    let iou: serde_json::Map<String, serde_json::Value> = names
+        .into_iter()
         .zip(&scores.iou)
-        .map(|(name, iou)| (name.clone(), json!(iou)))
+        .map(|(name, iou)| (name, json!(iou)))
         .collect();
     json!({
         "steps": outcome.steps,
@@ -189,32 +255,49 @@ fn print_scores(outcome: &Outcome, model: &Model, without: &[usize]) {
         pixel_accuracy,
         iou,
     } = outcome.confusion.scores();
-    println!(
-        "{} steps, {} resolution: mIoU {:.2}, pixel accuracy {:.2}",
+    let what = format!(
+        "{} steps, {} resolution",
         outcome.steps,
-        outcome.resolution.name(),
+        outcome.resolution.name()
+    );
+    let (Some(miou), Some(pixel_accuracy)) = (miou, pixel_accuracy) else {
+        out!("{what}: no labelled pixel, so there is no score");
+        return;
+    };
+    out!(
+        "{what}: mIoU {:.2}, pixel accuracy {:.2}",
         100.0 * miou,
         100.0 * pixel_accuracy
     );
     let classes = &model.card.classes;
     if !without.is_empty() {
-        let names: Vec<&str> = without.iter().map(|&k| classes[k].as_str()).collect();
-        println!(
-            "  without {}: mIoU {:.2}",
+        let names: Vec<_> = without
+            .iter()
+            .map(|&k| terminal::name(&classes[k]))
+            .collect();
+        out!(
+            "  without {}: mIoU {}",
             names.join(", "),
-            100.0 * outcome.confusion.miou_without(without)
+            per_cent(outcome.confusion.miou_without(without))
         );
     }
-    let width = classes.iter().map(String::len).max().unwrap_or(0).max(5);
-    println!("  {:<width$} {:>6} {:>9}", "class", "IoU", "of pixels");
+    let names: Vec<_> = classes.iter().map(|name| terminal::name(name)).collect();
+    let widths = names.iter().map(|name| measure_text_width(name));
+    let width = widths.max().unwrap_or(0).clamp(5, LONGEST_NAME);
+    let cell = |name| pad_str(name, width, Alignment::Left, Some("…"));
+    out!("  {} {:>6} {:>9}", cell("class"), "IoU", "of pixels");
     let all: u64 = (0..classes.len())
         .map(|k| outcome.confusion.labelled(k))
         .sum();
-    for (k, (name, iou)) in classes.iter().zip(&iou).enumerate() {
+    for (k, (name, iou)) in names.iter().zip(&iou).enumerate() {
         let share = 100.0 * outcome.confusion.labelled(k) as f64 / all.max(1) as f64;
-        let iou = iou.map_or_else(|| "-".to_owned(), |iou| format!("{:.2}", 100.0 * iou));
-        println!("  {name:<width$} {iou:>6} {share:>8.2}%");
+        out!("  {} {:>6} {share:>8.2}%", cell(name), per_cent(*iou));
     }
+}
+
+/// A share from 0 to 1 in per cent; a dash for none.
+fn per_cent(share: Option<f64>) -> String {
+    share.map_or_else(|| "-".to_owned(), |share| format!("{:.2}", 100.0 * share))
 }
 
 /// Writes `RANK-NAME.png` for every photo, and `worst.csv`, the list of them.
@@ -224,7 +307,8 @@ fn write_worst(worst: &Worst, folder: &Path, data: &Dataset, model: &Model) -> a
     let mut list = csv::line(["rank", "name", "miou", "pixel_accuracy", "picture"]);
     for (i, ranked) in worst.ranked().iter().enumerate() {
         let rank = i + 1;
-        let file = format!("{rank:03}-{}.png", ranked.name);
+        let name = files::name_part(&ranked.name, LONGEST_PART);
+        let file = format!("{rank:03}-{name}.png");
         let strip = ranked.strip(data, &centroids)?;
         files::write_atomic(&folder.join(&file), &pictures::png(&strip)?)?;
         list.push_str(&csv::line([
@@ -236,7 +320,7 @@ fn write_worst(worst: &Worst, folder: &Path, data: &Dataset, model: &Model) -> a
         ]));
     }
     files::write_atomic(&folder.join("worst.csv"), list.as_bytes())?;
-    println!(
+    out!(
         "wrote the {} photos with the lowest mIoU into {}",
         worst.ranked().len(),
         folder.display()

@@ -1,11 +1,12 @@
 //! `flowseg import`: public PixNerd checkpoints.
 
 use super::DeviceArgument;
-use crate::files;
+use crate::files::{self, Plan};
 use crate::model::import::{self, Weights};
 use crate::model::network::Network;
 use crate::model::tensors::{self, Precision};
 use crate::model::{Card, Model};
+use crate::terminal::out;
 use crate::verify::{self, VerifyError};
 use std::path::PathBuf;
 
@@ -30,6 +31,10 @@ pub struct Arguments {
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let path = &arguments.checkpoint;
+    let mut plan = Plan::default();
+    plan.write(&arguments.output, "the model");
+    let inputs = [Some(path), arguments.verify.as_ref()];
+    plan.check(|| inputs.into_iter().flatten().cloned().collect())?;
     let found = verify::read_tensors(path)?;
     let (config, tensors) =
         import::pixnerd(found, arguments.weights).map_err(|source| VerifyError::Import {
@@ -42,7 +47,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         path: path.clone(),
         source,
     })?;
-    println!(
+    out!(
         "{:.1} M parameters: patch {}, width {}, {} heads, {} + {} blocks, {} classes",
         config.parameters() as f64 / 1e6,
         config.patch_size,
@@ -68,6 +73,6 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         &Model { network, card },
         Precision::Single,
     )?;
-    println!("wrote {}", arguments.output.display());
+    out!("wrote {}", arguments.output.display());
     Ok(())
 }

@@ -6,6 +6,7 @@ mod data;
 mod devices;
 mod eval;
 mod import;
+mod interrupt;
 mod model;
 mod segment;
 mod selftest;
@@ -15,19 +16,30 @@ mod train;
 mod view;
 
 use crate::device::{self, Choice, Opened};
+use crate::inference::SCALES;
+use crate::terminal::{self, err, out};
 use crate::verify::Check;
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use burn::tensor::Device;
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
+use std::ffi::OsString;
+use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
 /// Generative segmentation by flow matching.
 #[derive(Parser)]
-#[command(name = "flowseg", version, about, max_term_width = 100)]
+#[command(
+    name = "flowseg",
+    version,
+    about,
+    max_term_width = 100,
+    override_usage = "flowseg [COMMAND]",
+    after_help = "Without a command, the window opens on samples."
+)]
 struct Arguments {
     #[command(subcommand)]
-    command: Option<Command>,
+    command: Command,
 }
 
 #[derive(Subcommand)]
@@ -60,6 +72,23 @@ impl DeviceArgument {
     }
 }
 
+/// The size that the network sees.
+#[derive(clap::Args)]
+struct ScaleArgument {
+    /// The size that the network sees, as a factor of each side of the size it was trained at, 0.25 to
+    /// 4: larger shows it more detail and costs more time
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = scale)]
+    scale: f64,
+}
+
+fn scale(text: &str) -> Result<f64, String> {
+    let [low, high] = SCALES;
+    let factor = text.parse().ok();
+    factor
+        .filter(|factor| (low..=high).contains(factor))
+        .ok_or_else(|| format!("a factor is a number from {low} to {high}"))
+}
+
 /// The devices that a command runs on together.
 #[derive(clap::Args)]
 struct DevicesArgument {
@@ -86,16 +115,18 @@ impl DevicesArgument {
 fn open(choice: &Choice) -> anyhow::Result<Opened> {
     let opened = device::open(choice.clone())?;
     match &opened.note {
-        Some(note) => eprintln!("device: {opened} ({note})"),
-        None => eprintln!("device: {opened}"),
+        Some(note) => err!("device: {opened} ({note})"),
+        None => err!("device: {opened}"),
     }
     Ok(opened)
 }
 
-/// A progress bar over so many photos, on a terminal's standard error.
+/// A progress bar over a number of photos.
 fn bar(photos: usize) -> ProgressBar {
-    let bar = ProgressBar::new(photos as u64);
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} ETA {eta}") {
+    let bar = terminal::bar(photos as u64);
+    if let Ok(style) =
+        ProgressStyle::with_template("{prefix}{bar:30} {pos}/{len} {elapsed} ETA {eta}")
+    {
         bar.set_style(style);
     }
     bar
@@ -103,23 +134,56 @@ fn bar(photos: usize) -> ProgressBar {
 
 /// Runs the program; the exit status is 0 for done, 1 for failed and 2 for wrong usage.
 pub fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_env("FLOWSEG_LOG")
-                .unwrap_or_else(|_| "flowseg=warn,error".into()),
-        )
-        .with_writer(std::io::stderr)
-        .without_time()
-        .init();
-    // Without a command the program is the viewer.
-    let command = match Arguments::parse().command {
-        Some(command) => command,
-        None => match Arguments::parse_from(["flowseg", "view"]).command {
-            Some(command) => command,
-            None => return ExitCode::FAILURE,
-        },
+    terminal::start_log();
+    let mut arguments: Vec<OsString> = std::env::args_os().collect();
+    if arguments.len() < 2 {
+        // Without a command the program is the viewer.
+        arguments.push("view".into());
+    }
+    let command = match Arguments::try_parse_from(arguments) {
+        Ok(Arguments { command }) => command,
+        Err(help) => return show_help(&help),
     };
-    let result = match command {
+    match run(command) {
+        Ok(()) => match terminal::failure() {
+            None => ExitCode::SUCCESS,
+            Some(error) => failed(&unprinted(&error)),
+        },
+        Err(error) => failed(&error),
+    }
+}
+
+/// Shows help that was asked for on standard output, and wrong usage on standard error.
+fn show_help(help: &clap::Error) -> ExitCode {
+    match help.print() {
+        Err(error) if !help.use_stderr() && error.kind() != ErrorKind::BrokenPipe => {
+            failed(&unprinted(&error))
+        }
+        _ => ExitCode::from(u8::try_from(help.exit_code()).unwrap_or(1)),
+    }
+}
+
+fn unprinted(error: &io::Error) -> anyhow::Error {
+    anyhow!("cannot write to standard output ({error}): check the space where it goes")
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    err!("flowseg: {}", one_line(error));
+    ExitCode::FAILURE
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    // Training and tables stop at a step; the server listens for itself.
+    let listens = match &command {
+        Command::Train(_) | Command::Ablate(_) => true,
+        #[cfg(feature = "remote")]
+        Command::Serve(_) => true,
+        _ => false,
+    };
+    if !listens {
+        interrupt::leave_when_asked()?;
+    }
+    match command {
         Command::View(arguments) => view::run(arguments),
         Command::Segment(arguments) => segment::run(&arguments),
         Command::Train(arguments) => train::run(&arguments),
@@ -131,21 +195,15 @@ pub fn main() -> ExitCode {
         Command::Devices(arguments) => devices::run(&arguments),
         #[cfg(feature = "remote")]
         Command::Serve(arguments) => serve::run(&arguments),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("flowseg: {}", one_line(&error));
-            ExitCode::FAILURE
-        }
     }
 }
 
-/// An error with its causes on one line, leaving out causes that the text before already tells.
+/// An error with its causes on one line, leaving out causes that the text before already names.
 fn one_line(error: &anyhow::Error) -> String {
     let mut line = String::new();
     for cause in error.chain() {
-        let cause = cause.to_string().replace('\n', " ");
+        let cause = cause.to_string();
+        let cause = terminal::name(&cause.replace('\n', " ")).into_owned();
         if !line.contains(&cause) {
             if !line.is_empty() {
                 line.push_str(": ");
@@ -156,10 +214,10 @@ fn one_line(error: &anyhow::Error) -> String {
     line
 }
 
-/// Prints a line a check and fails if any check did.
+/// Prints a line for every check and fails if any check did.
 fn report(checks: &[Check]) -> anyhow::Result<()> {
     for check in checks {
-        println!("{check}");
+        out!("{check}");
     }
     match checks.iter().filter(|check| !check.passed()).count() {
         0 => Ok(()),

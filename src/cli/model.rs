@@ -3,13 +3,14 @@
 use crate::model::Model;
 use crate::models;
 use burn::tensor::Device;
+use std::ffi::OsString;
 
 /// Which model to use.
 #[derive(clap::Args)]
 pub struct ModelArgument {
     /// A model file, or the name of a built-in model: street, fashion or scenes
     #[arg(long, value_name = "MODEL", default_value = "street")]
-    pub model: String,
+    pub model: OsString,
 }
 
 impl ModelArgument {

@@ -1,16 +1,17 @@
 //! `flowseg segment`: masks without a window.
 
-use super::{DeviceArgument, model::ModelArgument};
+use super::{DeviceArgument, ScaleArgument, model::ModelArgument};
+use crate::data::{self, ClassTable};
 use crate::export::{self, Artifact, Look, Scene, Trajectory};
-use crate::inference::Sampling;
-use crate::job::{self, Message, Photo};
+use crate::files::{self, Plan};
+use crate::inference::{self, Sampling};
 use crate::model::Model;
 use crate::model::tensors::read;
-use crate::sampler::Solver;
-use crate::{files, kernels, trajectory};
-use anyhow::bail;
+use crate::sampler::{Solver, State};
+use crate::terminal::{err, out};
+use crate::trajectory;
+use anyhow::{Context, bail};
 use rayon::prelude::*;
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// Write the masks of photos
@@ -19,33 +20,37 @@ pub struct Arguments {
     /// Photos: JPEG, PNG, WebP, BMP, GIF, TIFF, PNM or TGA
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
-    /// Folder for the masks: OUT/NAME.png holds a class index a pixel at the photo's own size
+    /// Folder for the masks: OUT/NAME.png holds a class index a pixel at the photo's own size. No
+    /// photo is ever overwritten
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
     #[command(flatten)]
     model: ModelArgument,
-    /// Solver steps, 1 to 1000
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=1000))]
-    steps: u64,
+    /// Solver steps, 1 to 1000; what the model recommends, where left out
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    steps: Option<u64>,
     /// The solver
     #[arg(long, value_enum, default_value_t)]
     solver: Solver,
     /// Seed of the noise, for models whose flow starts at noise
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    #[command(flatten)]
+    scale: ScaleArgument,
     /// Also write OUT/NAME.overlay.png: the photo under half-transparent class colours
     #[arg(long)]
     overlay: bool,
     /// Also write OUT/NAME.colours.png: the mask in class colours, with a legend
     #[arg(long)]
     colours: bool,
-    /// Also write OUT/NAME.trajectory.gif: the flow from photo to mask
+    /// Also write OUT/NAME.trajectory.gif: the flow from photo to mask, in at most 256 colours
     #[arg(long)]
     trajectory: bool,
     /// Also write OUT/NAME.numbers.csv: shares of the classes, settling and speed, state by state
     #[arg(long)]
     numbers: bool,
-    /// Print a JSON object a photo with the share of every class
+    /// Print a JSON object for every photo with the share of every class. Bytes of a name that are
+    /// not UTF-8 become U+FFFD, and classes of one name are numbered: name, name (2)
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -57,6 +62,27 @@ impl Arguments {
     fn keeps_states(&self) -> bool {
         self.trajectory || self.numbers
     }
+
+    /// What is written for every photo.
+    fn artifacts(&self) -> impl Iterator<Item = Artifact> {
+        let wanted = [
+            (Artifact::Labels, true),
+            (Artifact::Overlay, self.overlay),
+            (Artifact::Colours, self.colours),
+            (Artifact::Gif, self.trajectory),
+            (Artifact::Numbers, self.numbers),
+        ];
+        wanted
+            .into_iter()
+            .filter(|(_, wanted)| *wanted)
+            .map(|(artifact, _)| artifact)
+    }
+}
+
+/// A photo, and what is written for it.
+struct Photo<'a> {
+    path: &'a Path,
+    outputs: Vec<(Artifact, PathBuf)>,
 }
 
 /// Photos that a CPU segments side by side at most: much of a photo's work occupies one core only,
@@ -65,17 +91,15 @@ const SIDE_BY_SIDE: usize = 4;
 
 /// Runs the command. A photo that fails is reported and the others still get their masks.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let names = names(&arguments.images)?;
-    files::create_folder(&arguments.output)?;
+    let photos = photos(arguments)?;
     let opened = arguments.device.open()?;
     let model = arguments.model.load(&opened.device)?;
-    let photos: Vec<(&PathBuf, String)> = arguments.images.iter().zip(names).collect();
-    if let [(path, name)] = photos.as_slice() {
-        print(segment(arguments, &model, path, name)?);
+    if let [photo] = photos.as_slice() {
+        print(segment(arguments, &model, photo)?);
         return Ok(());
     }
     // A trajectory's states are all in memory.
-    let at_once = match kernels::on_cpu(&opened.device) && !arguments.keeps_states() {
+    let at_once = match crate::device::on_cpu(&opened.device) && !arguments.keeps_states() {
         true => rayon::current_num_threads().min(SIDE_BY_SIDE),
         false => 1,
     };
@@ -84,111 +108,104 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     for group in photos.chunks(at_once) {
         let segmented: Vec<_> = group
             .par_iter()
-            .map(|(path, name)| segment(arguments, &model, path, name))
+            .map(|photo| segment(arguments, &model, photo))
             .inspect(|_| bar.inc(1))
             .collect();
-        bar.suspend(|| {
-            for result in segmented {
-                match result {
-                    Ok(shares) => print(shares),
-                    Err(error) => {
-                        eprintln!("flowseg: {}", super::one_line(&error));
-                        failed += 1;
-                    }
+        for result in segmented {
+            match result {
+                Ok(shares) => print(shares),
+                Err(error) => {
+                    err!("flowseg: {}", super::one_line(&error));
+                    failed += 1;
                 }
             }
-        });
+        }
     }
     bar.finish_and_clear();
     match failed {
         0 => Ok(()),
-        n => bail!("{n} of {} photos got no mask", arguments.images.len()),
+        n => bail!("{n} of {} photos got no mask", photos.len()),
     }
 }
 
 fn print(shares: Option<serde_json::Value>) {
     if let Some(shares) = shares {
-        println!("{shares}");
+        out!("{shares}");
     }
 }
 
-/// The output names: the photos' names without their endings, which must differ.
-fn names(images: &[PathBuf]) -> anyhow::Result<Vec<String>> {
-    let mut taken: HashMap<String, &Path> = HashMap::new();
-    let mut names = Vec::new();
-    for path in images {
-        let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned());
-        let Some(name) = stem else {
-            bail!("{} is not a file name", path.display())
+/// The photos and where their outputs go: named after them without their endings, in a folder that is
+/// created, each proved possible and over no photo and no other output.
+fn photos(arguments: &Arguments) -> anyhow::Result<Vec<Photo<'_>>> {
+    let mut plan = Plan::default();
+    let mut photos = Vec::new();
+    for path in &arguments.images {
+        let stem = path
+            .file_stem()
+            .with_context(|| format!("{} is not the name of a photo", path.display()))?;
+        let output = |artifact: Artifact| {
+            let mut name = stem.to_owned();
+            name.push(artifact.suffix());
+            (artifact, arguments.output.join(name))
         };
-        if let Some(first) = taken.insert(name.clone(), path) {
-            bail!(
-                "{} and {} would both become {name}.png: segment them into two folders",
-                first.display(),
-                path.display()
-            );
+        let outputs: Vec<_> = arguments.artifacts().map(output).collect();
+        for (artifact, output) in &outputs {
+            let what = format!("the {} of {}", artifact.noun(), path.display());
+            plan.write(output, what);
         }
-        names.push(name);
+        photos.push(Photo { path, outputs });
     }
-    Ok(names)
+    files::create_folder(&arguments.output)?;
+    plan.check(|| {
+        let model = PathBuf::from(&arguments.model.model);
+        arguments.images.iter().cloned().chain([model]).collect()
+    })?;
+    Ok(photos)
 }
 
 /// Writes what was asked for of one photo; the shares of its classes, if they are wanted.
 fn segment(
     a: &Arguments,
     model: &Model,
-    path: &Path,
-    name: &str,
+    photo: &Photo,
 ) -> anyhow::Result<Option<serde_json::Value>> {
     let sampling = Sampling {
         solver: a.solver,
-        steps: a.steps as usize,
+        steps: a
+            .steps
+            .map_or(model.card.default_steps(), |steps| steps as usize),
         seed: a.seed,
+        scale: a.scale.scale,
         ..Sampling::default()
     };
-    let centroids = model.centroids();
+    let picture = data::read_photo(photo.path)?;
+    let [width, height] = [picture.width(), picture.height()].map(|side| side as usize);
+    let size = inference::network_size(model, width, height, sampling.scale);
+    let input = inference::input(&[&picture], size, &model.network.device());
+    let flow = inference::flow(model, input, sampling);
     // Masks need the last state alone.
-    let whole = a.keeps_states();
-    let (mut opened, mut failed) = (None, None);
-    let mut states = Vec::new();
-    let photo = Photo::File(path.to_owned());
-    job::flow(model, photo, sampling, &mut |message| {
-        match message {
-            Message::Opened { photo, size, .. } => opened = Some((photo, size)),
-            Message::State(state) => {
-                if !whole {
-                    states.clear();
-                }
-                states.push(state);
-            }
-            Message::Failed(text) => failed = Some(text),
-            _ => {}
-        }
-        true
-    });
-    if let Some(text) = failed {
-        bail!(text);
-    }
-    let Some((photo, size)) = opened else {
-        bail!("{} was not opened", path.display())
+    let states: Vec<State> = match a.keeps_states() {
+        true => flow.collect(),
+        false => flow.last().into_iter().collect(),
     };
-    let states: Vec<HostState> = states
-        .into_iter()
-        .map(|state| {
-            let x = read(state.x);
-            let labels = centroids.decode(&x);
-            let t = state.t;
-            HostState { t, x, labels }
-        })
-        .collect();
-    let times: Vec<f32> = states.iter().map(|state| state.t).collect();
+    let centroids = model.centroids();
+    let mut times = Vec::new();
+    let mut values = Vec::new();
+    for state in states {
+        let x = read(state.x);
+        inference::check_finite(&x)
+            .with_context(|| a.model.model.to_string_lossy().into_owned())?;
+        times.push(state.t);
+        values.push(x);
+    }
+    let labels: Vec<Vec<u16>> = values.iter().map(|x| centroids.decode(x)).collect();
     let scene = Scene {
-        photo: &photo,
+        photo: &picture,
         trajectory: Trajectory {
             size,
             times: &times,
-            states: states.iter().map(|state| state.x.as_slice()).collect(),
-            labels: states.iter().map(|state| state.labels.as_slice()).collect(),
+            states: values.iter().map(Vec::as_slice).collect(),
+            labels: labels.iter().map(Vec::as_slice).collect(),
         },
         centroids: &centroids,
         colours: &centroids.colours(),
@@ -196,39 +213,26 @@ fn segment(
         look: Look::Raw,
         opacity: 0.5,
     };
-    let wanted = [
-        (Artifact::Labels, true),
-        (Artifact::Overlay, a.overlay),
-        (Artifact::Colours, a.colours),
-        (Artifact::Gif, a.trajectory),
-        (Artifact::Numbers, a.numbers),
-    ];
-    for (artifact, _) in wanted.into_iter().filter(|(_, wanted)| *wanted) {
-        let path = a.output.join(artifact.file_name(name));
-        export::write(artifact, &scene, &path, &|_| true)?;
+    for (artifact, path) in &photo.outputs {
+        export::write(*artifact, &scene, path, &|_| true)?;
     }
     Ok(a.json
-        .then(|| shares(path, &scene.labels_of_photo(), model, size)))
-}
-
-/// A state on the host.
-struct HostState {
-    t: f32,
-    /// `x_t: [3, H, W]`
-    x: Vec<f32>,
-    /// The nearest class of every pixel, `[H, W]`.
-    labels: Vec<u16>,
+        .then(|| shares(photo.path, &scene.labels_of_photo(), model, size)))
 }
 
 fn shares(path: &Path, labels: &[u16], model: &Model, size: [usize; 2]) -> serde_json::Value {
-    let counts = trajectory::counts(labels, model.card.classes.len());
+    // JSON's keys are distinct, as are the names of a class table.
+    let names = ClassTable::new(model.card.classes.clone()).names;
+    let counts = trajectory::counts(labels, names.len());
     let share = |count: usize| count as f64 / labels.len() as f64;
-    let classes: serde_json::Map<String, serde_json::Value> = model
-        .card
-        .classes
-        .iter()
+    let classes: serde_json::Map<String, serde_json::Value> = names
+        .into_iter()
         .zip(counts)
-        .map(|(name, count)| (name.clone(), share(count).into()))
+        .map(|(name, count)| (name, share(count).into()))
         .collect();
-    serde_json::json!({ "image": path, "network_size": size, "shares": classes })
+    serde_json::json!({
+        "image": path.to_string_lossy(),
+        "network_size": size,
+        "shares": classes,
+    })
 }

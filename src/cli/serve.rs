@@ -1,6 +1,7 @@
 //! `flowseg serve`: this machine's device for a run on another one.
 
 use crate::device::{self, Choice};
+use crate::terminal::out;
 use anyhow::{Context, bail};
 use burn::server::{RemoteServer, TokenAuthorizer, WebSocketTransport};
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
@@ -49,7 +50,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(token) = token {
         server = server.with_authorizer(TokenAuthorizer::new(token)?);
     }
-    println!("serving at ws://{}", listener.local_addr()?);
+    out!("serving at ws://{}", listener.local_addr()?);
     server
         .serve(WebSocketTransport::from_listener(listener))
         .context("the server stopped")?;

@@ -2,13 +2,14 @@
 
 use super::DevicesArgument;
 use super::dashboard::Dashboard;
-use crate::files;
-use crate::train::{self, config};
+use super::interrupt::Stop;
+use crate::terminal::out;
+use crate::text_file;
+use crate::train::folder::RunFolder;
+use crate::train::{self, Outcome, config};
 use anyhow::Context;
 use burn::tensor::Device;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Train a model
 #[derive(clap::Args)]
@@ -20,12 +21,19 @@ pub struct Arguments {
     /// Data folder, the same as --set data.path=DIR
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Run folder: checkpoints, metrics, samples and the finished model
+    /// Run folder: checkpoints, metrics, samples and the finished model; new, empty, or with
+    /// --resume that of a run
     #[arg(long, value_name = "RUN", default_value = "run")]
     out: PathBuf,
-    /// Go on from the newest checkpoint of the run folder
+    /// Go on from the newest checkpoint of the run folder that can be read; without --config its own
+    /// settings hold. A folder without a run is an error: a job script that starts and resumes by
+    /// the same line adds --resume where RUN/config.toml exists
     #[arg(long)]
     resume: bool,
+    /// Leave pairs of photo and labels out that cannot be read, the same as
+    /// --set data.skip_bad=true; without it one bad pair refuses the data set
+    #[arg(long)]
+    skip_bad: bool,
     /// Say what the run would need in memory and whether it fits, and stop there
     #[arg(long)]
     dry_run: bool,
@@ -42,29 +50,40 @@ pub struct Arguments {
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    if !arguments.dry_run {
+        // Before the folder's configuration is read, which may be somebody else's.
+        RunFolder::check(&arguments.out, arguments.resume)?;
+    }
     let saved = arguments.out.join("config.toml");
     let path = match &arguments.config {
         Some(path) => Some(path.clone()),
         None => Some(saved).filter(|path| arguments.resume && path.exists()),
     };
     let text = match &path {
-        Some(path) => String::from_utf8_lossy(&files::read(path)?).into_owned(),
+        Some(path) => text_file::read(path)?,
         None => String::new(),
     };
-    let data = arguments.data.iter().map(|path| {
-        format!(
-            "data.path={}",
-            toml::Value::String(path.to_string_lossy().into_owned())
-        )
-    });
-    let overrides: Vec<String> = data.chain(arguments.overrides.iter().cloned()).collect();
+    let mut overrides = Vec::new();
+    if let Some(path) = &arguments.data {
+        let text = path.to_str().with_context(|| {
+            format!(
+                "--data {}: settings are text, and this is not UTF-8: rename the folder",
+                path.display()
+            )
+        })?;
+        overrides.push(format!("data.path={}", toml::Value::String(text.into())));
+    }
+    if arguments.skip_bad {
+        overrides.push("data.skip_bad=true".to_owned());
+    }
+    overrides.extend(arguments.overrides.iter().cloned());
     let config = config::Config::parse(&text, &overrides)
         .with_context(|| path.map_or("--set".to_owned(), |p| p.display().to_string()))?;
     let devices = arguments.devices.open()?;
     if arguments.dry_run {
         return dry_run(&config, &devices, arguments.measure);
     }
-    let stop = stop_on_interrupt()?;
+    let stop = Stop::listen()?;
     let mut screen = Dashboard::new("");
     let outcome = train::run_on(
         &config,
@@ -72,18 +91,27 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         arguments.resume,
         &devices,
         &mut |event| screen.show(event),
-        &|| stop.load(Ordering::Relaxed) > 0,
+        &|| stop.asked(),
     );
     screen.clear();
-    let outcome = outcome?;
-    if let Some((miou, step)) = outcome.best {
-        println!("best validation mIoU {:.2} at step {step}", 100.0 * miou);
-    }
-    match outcome.model {
-        Some(path) => println!("wrote {}", path.display()),
-        None => println!("stopped after step {}; go on with --resume", outcome.step),
-    }
+    // The terminal may be gone by now, and the run was saved all the same.
+    out!("{}", ending(&outcome?));
     Ok(())
+}
+
+/// How a run ended, in words.
+fn ending(outcome: &Outcome) -> String {
+    let mut text = String::new();
+    if let Some((miou, step)) = outcome.best {
+        let miou = 100.0 * miou;
+        text.push_str(&format!("best validation mIoU {miou:.2} at step {step}\n"));
+    }
+    text.push_str(&match (&outcome.model, &outcome.saved) {
+        (Some(path), _) => format!("wrote {}", path.display()),
+        (None, Some(_)) => format!("stopped after step {}; go on with --resume", outcome.step),
+        (None, None) => "stopped before the run began; nothing was written".to_owned(),
+    });
+    text
 }
 
 fn dry_run(
@@ -94,31 +122,17 @@ fn dry_run(
     let fits = train::dry_run(config, devices)?;
     for (index, fit) in fits.iter().enumerate() {
         if index == 0 {
-            println!("{:.1} M parameters", fit.estimate.parameters as f64 / 1e6);
+            out!("{:.1} M parameters", fit.estimate.parameters as f64 / 1e6);
         }
-        println!("{fit}");
+        out!("{fit}");
     }
     for fit in &fits {
         fit.check()?;
     }
     if let (Some(steps), Some(device)) = (measure, devices.first()) {
         for measured in train::measure::measure(config, device, steps as usize)? {
-            println!("{measured}");
+            out!("{measured}");
         }
     }
     Ok(())
-}
-
-/// Counts interrupts (Ctrl-C, SIGTERM): the first asks to stop, the second leaves at once.
-pub(super) fn stop_on_interrupt() -> anyhow::Result<Arc<AtomicUsize>> {
-    let count = Arc::new(AtomicUsize::new(0));
-    let seen = count.clone();
-    ctrlc::set_handler(move || {
-        if seen.fetch_add(1, Ordering::Relaxed) > 0 {
-            std::process::exit(130);
-        }
-        eprintln!("stopping after this step; once more to leave at once");
-    })
-    .context("cannot listen for Ctrl-C")?;
-    Ok(count)
 }

@@ -1,28 +1,30 @@
 //! `flowseg view`: the window.
 
 use super::DeviceArgument;
-use crate::inference::Sampling;
+use crate::files::Plan;
 use crate::sampler::Solver;
 use crate::viewer::{self, Theme, field::Preset};
-use std::path::PathBuf;
+use anyhow::bail;
+use std::path::{Path, PathBuf};
 
 /// Watch photos flow into their masks, in a window
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Photos, folders of photos, a model, or training runs to look at; without any, samples that
-    /// the program renders itself
-    #[arg(value_name = "IMAGE|FOLDER|RUN")]
+    /// Photos, folders of photos, model files, training runs or folders of them to look at, also as
+    /// file: URIs; without any, samples that the program renders itself
+    #[arg(value_name = "IMAGE|FOLDER|RUN|MODEL")]
     paths: Vec<PathBuf>,
     /// A model file, or the name of a built-in model
     #[arg(long, value_name = "MODEL")]
     model: Option<String>,
-    /// Solver steps, 1 to 100
+    /// Solver steps, 1 to 100; what the model recommends, where left out and never chosen in the window
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=100))]
     steps: Option<u64>,
     /// The solver
     #[arg(long, value_enum)]
     solver: Option<Solver>,
-    /// Write a picture of the window once everything stands still, then close
+    /// Write a picture of the window once everything stands still, then close; the exit status is 1
+    /// where the picture shows a problem
     #[arg(long, value_name = "PNG")]
     screenshot: Option<PathBuf>,
     /// Show the vector field around the centroids in front
@@ -34,7 +36,7 @@ pub struct Arguments {
     /// The theme, from now on; at first the desktop's
     #[arg(long, value_enum)]
     theme: Option<Theme>,
-    /// Width and height of the window, as in 1920x1080
+    /// Width and height of the window, as in 1920x1080; 320x320 at least
     #[arg(long, value_name = "WxH", value_parser = size)]
     size: Option<[f32; 2]>,
     #[command(flatten)]
@@ -52,21 +54,38 @@ fn size(text: &str) -> Result<[f32; 2], String> {
     sides.ok_or_else(|| "write width and height from 320 to 16384, as in 1280x800".to_owned())
 }
 
+/// Refuses a picture of the window that cannot be written, or over something that the window shows.
+fn check_screenshot(path: &Path, shown: &[PathBuf]) -> anyhow::Result<()> {
+    if !path
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("png"))
+    {
+        bail!("{}: a screenshot is written as .png", path.display());
+    }
+    let mut plan = Plan::default();
+    plan.write(path, "the screenshot");
+    let files = |folder: &PathBuf| -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).collect()
+    };
+    plan.check(|| {
+        let inside = shown.iter().flat_map(files);
+        shown.iter().cloned().chain(inside).collect()
+    })?;
+    Ok(())
+}
+
 /// Runs the command.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let chosen = arguments.steps.is_some() || arguments.solver.is_some();
-    let sampling = Sampling::default();
+    if let Some(path) = &arguments.screenshot {
+        check_screenshot(path, &arguments.paths)?;
+    }
     let options = viewer::Options {
         device: arguments.device.device,
         model: arguments.model,
         paths: arguments.paths,
-        sampling: chosen.then(|| Sampling {
-            solver: arguments.solver.unwrap_or(sampling.solver),
-            steps: arguments
-                .steps
-                .map_or(sampling.steps, |steps| steps as usize),
-            ..sampling
-        }),
+        solver: arguments.solver,
+        steps: arguments.steps.map(|steps| steps as usize),
         screenshot: arguments.screenshot,
         field: arguments
             .field

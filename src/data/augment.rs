@@ -11,10 +11,12 @@ use super::resample::{self, Axis, ColourMap, Window};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Augment {
-    /// Range of the magnification, relative to the whole photo fitted to the training size: at 2
-    /// the window shows half the photo's height, below 1 there is padding around the photo.
+    /// Range of the magnification. At 1 a window is as large as the photo, in pixels, and has the
+    /// training size's aspect; at 2 it shows a quarter of that, below 1 there is padding around the
+    /// photo.
     pub scale: [f32; 2],
-    /// Whether the window is random (in scale, position and, by 10 %, aspect), or the whole photo.
+    /// Whether the window is random (in scale, position and, by 10 %, aspect), or the whole photo,
+    /// which is then stretched to the training size.
     pub crop: bool,
     /// Whether half of the samples are mirrored left to right.
     pub flip: bool,
@@ -39,7 +41,7 @@ impl Default for Augment {
 }
 
 /// The magnifications that are accepted; outside of them a window is a pixel or a speck.
-const SCALES: [f32; 2] = [0.05, 20.0];
+pub(crate) const SCALES: [f32; 2] = [0.05, 20.0];
 /// Aspect jitter, as a factor and its reciprocal.
 const ASPECT: f32 = 1.1;
 
@@ -104,7 +106,7 @@ pub(super) fn augment_into(
     labels: &mut [u16],
 ) {
     let window = match augment.crop {
-        true => random_window(&sample.image, augment.scale, focus, rng),
+        true => random_window(&sample.image, size, augment.scale, focus, rng),
         false => whole(&sample.image),
     };
     let flip = augment.flip && rng.random_bool(0.5);
@@ -139,10 +141,11 @@ fn axes(window: Window, photo: &RgbImage, size: [usize; 2], flip: bool) -> [Axis
     ]
 }
 
-/// A window of the photo's own aspect but for the jitter. Magnifications are drawn evenly in their
-/// logarithm, so that halving and doubling are equally likely.
+/// A window of the aspect of `size` but for the jitter, so that nothing is stretched. Magnifications
+/// are drawn evenly in their logarithm, so that halving and doubling are equally likely.
 fn random_window(
     photo: &RgbImage,
+    size: [usize; 2],
     scale: [f32; 2],
     focus: Option<[f32; 2]>,
     rng: &mut impl Rng,
@@ -158,7 +161,8 @@ fn random_window(
     let scale = (low + (high - low) * rng.random::<f32>()).exp();
     let aspect = ((2.0 * rng.random::<f32>() - 1.0) * ASPECT.ln() / 2.0).exp();
     let (photo_width, photo_height) = (photo.width() as f32, photo.height() as f32);
-    let (width, height) = (photo_width / scale * aspect, photo_height / scale / aspect);
+    let [whole_width, whole_height] = unstretched(photo, size);
+    let (width, height) = (whole_width / scale * aspect, whole_height / scale / aspect);
     let mut place = |photo: f32, window: f32, focus: Option<f32>| {
         // Of a window that is larger than the photo, the photo lies anywhere inside.
         let (mut low, mut high) = (0.0, photo - window);
@@ -177,6 +181,18 @@ fn random_window(
         width,
         height,
     }
+}
+
+/// Width and height of a window with the photo's area and the aspect of `size`.
+fn unstretched(photo: &RgbImage, [height, width]: [usize; 2]) -> [f32; 2] {
+    let (photo_width, photo_height) = (f64::from(photo.width()), f64::from(photo.height()));
+    let (width, height) = (width as f64, height as f64);
+    if photo_width * height == photo_height * width {
+        return [photo.width() as f32, photo.height() as f32];
+    }
+    let area = photo_width * photo_height;
+    let aspect = width / height;
+    [(area * aspect).sqrt() as f32, (area / aspect).sqrt() as f32]
 }
 
 /// Luma weights of the Rec. 601 primaries, the ones that saturation and hue turn around.

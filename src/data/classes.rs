@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::IGNORE;
 use super::error::DataError;
+use crate::text_file;
 
 /// Class names by class index. Names are distinct, because scores are reported by name.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -36,11 +37,18 @@ impl ClassTable {
     /// stand at the end, since one in between would shift every class after it.
     ///
     /// # Errors
-    /// The file cannot be read, holds no name, or has a blank line between two names.
+    /// The file cannot be read, is not UTF-8, holds no name, has a blank line between two names, or
+    /// seems to hold numbers, comments or columns beside the names.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, DataError> {
         let path = path.as_ref();
-        let text = read_text(path)?;
+        let text = text_file::read(path)?;
         let lines: Vec<&str> = text.trim_end().lines().map(str::trim).collect();
+        if let Some(reason) = more_than_names(&lines) {
+            let reason = format!(
+                "{reason}: write the names alone, one a line, in the order of the labels from 0"
+            );
+            return Err(DataError::description(path, reason));
+        }
         if let Some(blank) = lines.iter().position(|line| line.is_empty())
             && lines.len() > 1
         {
@@ -94,11 +102,23 @@ impl ClassTable {
     }
 }
 
-/// A text file without its byte-order mark.
-pub(super) fn read_text(path: &Path) -> Result<String, DataError> {
-    let text = std::fs::read_to_string(path).map_err(DataError::read(path))?;
-    Ok(match text.strip_prefix('\u{feff}') {
-        Some(rest) => rest.to_owned(),
-        None => text,
-    })
+/// What lines hold besides names, in files that were written for other programs.
+fn more_than_names(lines: &[&str]) -> Option<String> {
+    let numeric = |field: &str| !field.is_empty() && field.chars().all(|c| c.is_ascii_digit());
+    if let Some(at) = lines.iter().position(|line| line.starts_with('#')) {
+        return Some(format!("line {} is a comment", at + 1));
+    }
+    let columns = |line: &&str| line.split(',').skip(1).any(|field| numeric(field.trim()));
+    if let Some(at) = lines.iter().position(columns) {
+        return Some(format!("line {} holds several columns", at + 1));
+    }
+    // A single name may well begin with a number.
+    let numbered = |first: usize| {
+        lines.len() > 1
+            && (first..).zip(lines).all(|(number, line)| {
+                let end = line.find([':', '.', ',', ';', '=', ')', ' ', '\t']);
+                end.is_some_and(|end| line[..end] == number.to_string())
+            })
+    };
+    (numbered(0) || numbered(1)).then(|| "the lines begin with numbers".to_owned())
 }

@@ -1,5 +1,6 @@
 //! A data set: a list of samples, on disk or drawn on demand.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -9,13 +10,14 @@ use rayon::prelude::*;
 use crate::trajectory;
 
 use super::classes::ClassTable;
-use super::decode::{RawLabels, read_photo_turned, read_raw_labels};
+use super::decode::{RawLabels, read_raw_labels};
 use super::error::DataError;
 use super::fingerprint::Fingerprint;
 use super::layout;
 use super::mapping::LabelMapping;
+use super::photo::read_stored;
 use super::scenes::{self, SceneConfig};
-use super::split::{Pair, Split};
+use super::split::{Files, Pair, Split};
 
 /// A label per pixel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +36,15 @@ impl LabelMap {
         let known = |label: &u16| usize::from(*label) < classes || *label == super::IGNORE;
         debug_assert!(self.data.iter().all(known));
         trajectory::counts(&self.data, classes)
+    }
+
+    /// The classes that occur, ascending, and how many pixels each has.
+    pub(super) fn present_classes(&self, classes: usize) -> ClassPixels {
+        let counts = self.class_pixels(classes);
+        let present = (0u16..).zip(counts).filter(|(_, count)| *count > 0);
+        present
+            .map(|(class, count)| (class, count as u64))
+            .collect()
     }
 }
 
@@ -58,12 +69,24 @@ pub struct Dataset {
     class_pixels: Arc<OnceLock<Vec<ClassPixels>>>,
 }
 
+/// What a data set of files is read from.
+pub(super) struct DatasetFiles<'a> {
+    pub dir: &'a Path,
+    pub split: &'a str,
+    pub pairs: &'a [Pair],
+    pub mapping: &'a LabelMapping,
+}
+
 /// The classes of a sample, ascending, and how many pixels each has there.
 pub type ClassPixels = Vec<(u16, u64)>;
 
 #[derive(Debug, Clone)]
 enum Source {
     Files {
+        /// The folder that was opened.
+        dir: PathBuf,
+        /// The split's name.
+        split: String,
         pairs: Vec<Pair>,
         mapping: LabelMapping,
     },
@@ -78,7 +101,8 @@ impl Dataset {
     /// folder, whatever its layout. `scenes:N` and `scenes:N@HEIGHTxWIDTH` are procedural data sets
     /// of N classes: 512 training scenes, and 64 others for validation.
     ///
-    /// Photos without labels are left out, with one warning in the log.
+    /// Photos without labels, and all but the first of several with one name, are left out, with a
+    /// warning in the log.
     ///
     /// # Errors
     /// The folder has no known layout or no such split, a class table makes no sense, or the split
@@ -102,6 +126,8 @@ impl Dataset {
         let pairs = pairs(dir, found)?;
         let name = contents.name.unwrap_or_else(|| folder_name(dir));
         let source = Source::Files {
+            dir: dir.to_path_buf(),
+            split: split.to_owned(),
             pairs,
             mapping: contents.mapping,
         };
@@ -159,7 +185,7 @@ impl Dataset {
     /// is outside the class table.
     pub fn load(&self, i: usize) -> Result<Sample, DataError> {
         match &self.source {
-            Source::Files { pairs, mapping } => match pairs.get(i) {
+            Source::Files { pairs, mapping, .. } => match pairs.get(i) {
                 Some(pair) => load_pair(pair, mapping, self.classes.len()),
                 None => Err(self.no_sample(i)),
             },
@@ -175,7 +201,7 @@ impl Dataset {
     /// class table.
     pub fn load_labels(&self, i: usize) -> Result<LabelMap, DataError> {
         match &self.source {
-            Source::Files { pairs, mapping } => match pairs.get(i) {
+            Source::Files { pairs, mapping, .. } => match pairs.get(i) {
                 Some(pair) => {
                     let raw = read_raw_labels(&pair.labels)?;
                     mapped(raw, pair, mapping, self.classes.len())
@@ -193,13 +219,7 @@ impl Dataset {
             (0..self.len())
                 .into_par_iter()
                 .map(|i| match self.load_labels(i) {
-                    Ok(labels) => {
-                        let counts = labels.class_pixels(self.classes.len());
-                        let present = (0u16..).zip(counts).filter(|(_, count)| *count > 0);
-                        present
-                            .map(|(class, count)| (class, count as u64))
-                            .collect()
-                    }
+                    Ok(labels) => labels.present_classes(self.classes.len()),
                     Err(_) => Vec::new(),
                 })
                 .collect()
@@ -223,6 +243,35 @@ impl Dataset {
             Source::Files { pairs, .. } => pairs.get(i).map(|pair| pair.image.as_path()),
             Source::Scenes { .. } => None,
         }
+    }
+
+    /// The pairs of files with the meaning of their labels, and where they are from; `None` for
+    /// scenes.
+    pub(super) fn files(&self) -> Option<DatasetFiles<'_>> {
+        match &self.source {
+            Source::Files {
+                dir,
+                split,
+                pairs,
+                mapping,
+            } => Some(DatasetFiles {
+                dir,
+                split,
+                pairs,
+                mapping,
+            }),
+            Source::Scenes { .. } => None,
+        }
+    }
+
+    /// The data set with some of its pairs, by their indices, and the classes of these.
+    pub(super) fn with_pairs(&self, kept: Vec<usize>, class_pixels: Vec<ClassPixels>) -> Self {
+        let mut dataset = self.clone();
+        if let Source::Files { pairs, .. } = &mut dataset.source {
+            *pairs = kept.iter().filter_map(|&i| pairs.get(i).cloned()).collect();
+        }
+        dataset.class_pixels = Arc::new(OnceLock::from(class_pixels));
+        dataset
     }
 
     /// 16 hexadecimal digits that change with the classes, the samples' names, and the sizes of
@@ -276,12 +325,7 @@ pub(super) fn folder_name(dir: &Path) -> String {
 fn pairs(dir: &Path, split: &Split) -> Result<Vec<Pair>, DataError> {
     let files = split.scan()?;
     if files.pairs.is_empty() {
-        return Err(DataError::EmptySplit {
-            path: dir.to_path_buf(),
-            split: split.name.clone(),
-            images: split.images.clone(),
-            labels: split.labels.clone(),
-        });
+        return Err(empty(dir, split, &files));
     }
     if let Some(first) = files.without_labels.first() {
         tracing::warn!(
@@ -291,7 +335,71 @@ fn pairs(dir: &Path, split: &Split) -> Result<Vec<Pair>, DataError> {
             first.display()
         );
     }
+    if let Some((first, kept)) = files.doubles.first() {
+        tracing::warn!(
+            "{} files of the {} split are left out, because others have their names: {} beside {} is the first",
+            files.doubles.len(),
+            split.name,
+            first.display(),
+            kept.display()
+        );
+    }
     Ok(files.pairs)
+}
+
+/// The error of a split without pairs, which says what is there instead.
+pub(super) fn empty(dir: &Path, split: &Split, files: &Files) -> DataError {
+    let photos = match (
+        files.without_labels.is_empty(),
+        endings(&files.other_images),
+    ) {
+        (true, Some(found)) => format!("; the photos' folder holds {found}"),
+        _ => String::new(),
+    };
+    let labels = match (files.without_photo.is_empty(), endings(&files.other_labels)) {
+        (true, Some(found)) if split.images != split.labels => format!(
+            "; the labels' folder holds {found}, but labels are PNG files named NAME{}",
+            split.label_suffix
+        ),
+        _ => String::new(),
+    };
+    DataError::EmptySplit {
+        path: dir.to_path_buf(),
+        split: split.name.clone(),
+        images: split.images.clone(),
+        labels: split.labels.clone(),
+        hint: photos + &labels,
+    }
+}
+
+/// The endings of files with how many have each, the most frequent first; `None` without files.
+pub(super) fn endings(files: &[PathBuf]) -> Option<String> {
+    const SHOWN: usize = 4;
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for file in files {
+        let ending = file.extension().map(|e| e.to_string_lossy().into_owned());
+        *counts.entry(ending.unwrap_or_default()).or_default() += 1;
+    }
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let shown: Vec<String> = counts
+        .iter()
+        .take(SHOWN)
+        .map(|(ending, count)| match (ending.as_str(), count) {
+            ("", count) => format!("{count} without an ending"),
+            (ending, 1) => format!("1 .{ending} file"),
+            (ending, count) => format!("{count} .{ending} files"),
+        })
+        .collect();
+    (!shown.is_empty()).then(|| shown.join(", "))
+}
+
+/// A pair as it was read.
+pub(super) struct Loaded {
+    pub sample: Sample,
+    /// Whether an EXIF orientation was applied although the sizes cannot show whether the labels
+    /// were made on the turned photo.
+    pub ambiguous: bool,
 }
 
 /// Reads one pair and maps its labels.
@@ -300,28 +408,37 @@ pub(super) fn load_pair(
     mapping: &LabelMapping,
     classes: usize,
 ) -> Result<Sample, DataError> {
+    Ok(load(pair, mapping, classes)?.sample)
+}
+
+/// [`load_pair`], with what is doubtful about it.
+pub(super) fn load(
+    pair: &Pair,
+    mapping: &LabelMapping,
+    classes: usize,
+) -> Result<Loaded, DataError> {
     let raw = read_raw_labels(&pair.labels)?;
-    let mut image = read_photo_turned(&pair.image, true)?;
-    if !fits(&image, &raw) && size(&image) == (raw.height, raw.width) {
-        let stored = read_photo_turned(&pair.image, false)?;
-        if fits(&stored, &raw) {
-            image = stored;
+    let stored = read_stored(&pair.image)?;
+    let size = (raw.width, raw.height);
+    let ambiguous = stored.is_ambiguous();
+    let image = match size {
+        size if size == stored.upright_size() => stored.upright(),
+        size if size == stored.size() => stored.image,
+        _ => {
+            return Err(DataError::SizeMismatch {
+                image: pair.image.clone(),
+                image_size: stored.upright_size(),
+                labels: pair.labels.clone(),
+                labels_size: size,
+            });
         }
-    }
-    let (width, height) = (raw.width, raw.height);
-    if !fits(&image, &raw) {
-        return Err(DataError::SizeMismatch {
-            image: pair.image.clone(),
-            image_size: size(&image),
-            labels: pair.labels.clone(),
-            labels_size: (width, height),
-        });
-    }
-    Ok(Sample {
+    };
+    let sample = Sample {
         name: pair.name.clone(),
         image,
         labels: mapped(raw, pair, mapping, classes)?,
-    })
+    };
+    Ok(Loaded { sample, ambiguous })
 }
 
 /// The labels of a file as class indices.
@@ -344,12 +461,4 @@ fn mapped(
         height,
         data,
     })
-}
-
-fn size(image: &RgbImage) -> (usize, usize) {
-    (image.width() as usize, image.height() as usize)
-}
-
-fn fits(image: &RgbImage, raw: &RawLabels) -> bool {
-    size(image) == (raw.width, raw.height)
 }

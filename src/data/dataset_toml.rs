@@ -18,11 +18,12 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::IGNORE;
-use super::classes::{ClassTable, read_text};
+use super::classes::ClassTable;
 use super::error::DataError;
 use super::layout::Contents;
 use super::mapping::LabelMapping;
 use super::split::Split;
+use crate::text_file::{self, BACKSLASH};
 
 /// The file that makes a folder a data set of its own description.
 pub(super) const FILE: &str = "dataset.toml";
@@ -67,9 +68,9 @@ struct SplitDescription {
 /// folder that does not exist.
 pub(super) fn describe(dir: &Path) -> Result<Contents, DataError> {
     let path = dir.join(FILE);
-    let text = read_text(&path)?;
-    let described: Description =
-        toml::from_str(&text).map_err(|error| parse_error(&path, &text, &error))?;
+    let text = text_file::read(&path)?;
+    let wrong = |error| DataError::description(&path, text_file::toml_reason(&text, &error));
+    let described: Description = toml::from_str(&text).map_err(wrong)?;
     let classes = match described.classes {
         Classes::Names(names) => ClassTable::checked(&path, names)?,
         Classes::File(file) => ClassTable::from_file(dir.join(file))?,
@@ -91,8 +92,12 @@ pub(super) fn describe(dir: &Path) -> Result<Contents, DataError> {
             if full.is_dir() {
                 return Ok(full);
             }
-            let given = given.display();
-            let reason = format!("splits.{name}.{key} = \"{given}\" is no folder beside this file");
+            let given = given.to_string_lossy();
+            let escaped = given.contains(|c: char| c.is_control() || c == '\\');
+            let hint = if escaped { BACKSLASH } else { "" };
+            let given = given.escape_debug();
+            let reason =
+                format!("splits.{name}.{key} = \"{given}\" is no folder beside this file{hint}");
             Err(DataError::description(&path, reason))
         };
         splits.push(Split {
@@ -129,14 +134,4 @@ pub(super) fn describe(dir: &Path) -> Result<Contents, DataError> {
         mapping,
         splits,
     })
-}
-
-/// The parser's message without its multi-line excerpt, with the line number instead.
-fn parse_error(path: &Path, text: &str, error: &toml::de::Error) -> DataError {
-    let message = error.message().lines().collect::<Vec<_>>().join(" ");
-    let line = error
-        .span()
-        .and_then(|span| text.get(..span.start))
-        .map(|before| format!("line {}: ", before.matches('\n').count() + 1));
-    DataError::description(path, format!("{}{message}", line.unwrap_or_default()))
 }

@@ -1,83 +1,20 @@
-//! Photos and label maps from and to files.
+//! Label maps from and to files.
 //!
-//! Both readers look at the announced size before they allocate anything, because a header of a
-//! few bytes can claim gigabytes.
+//! The announced size is looked at before anything is allocated, because a header of a few bytes
+//! can claim gigabytes.
 
-use std::fs::File;
-use std::io::{BufReader, BufWriter, Cursor, Read, Write};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::io::{BufWriter, Cursor, Write};
+use std::path::Path;
 
-use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage};
+use image::ImageFormat;
 
 use super::IGNORE;
 use super::error::DataError;
-use super::jpeg;
+use super::input::{Format, check_size, read_bytes, recognise};
+use crate::files::{self, FileError};
 
-/// Most pixels that a photo or a label map may have.
-pub const MAX_PIXELS: u64 = 100_000_000;
-/// Most pixels along one side.
-pub const MAX_SIDE: u64 = 65_000;
-/// Most bytes of a file; an image within [`MAX_PIXELS`] stays below it in every format.
-const MAX_FILE_BYTES: u64 = 2 << 30;
-
-/// Reads a photo as 8-bit RGB, upright.
-///
-/// The format is told from the content, never from the name. Grey, palette and 16-bit images are
-/// converted, transparency is composited on white, the EXIF orientation is applied, and of an
-/// animation the first frame is taken.
-///
-/// # Errors
-/// `path` is a folder, cannot be read, is empty, is no image, is damaged or cut short, or has more
-/// than [`MAX_PIXELS`] or a side over [`MAX_SIDE`].
-pub fn read_photo(path: impl AsRef<Path>) -> Result<RgbImage, DataError> {
-    read_photo_turned(path.as_ref(), true)
-}
-
-/// [`read_photo`], leaving the pixels as they are stored where `upright` is false.
-pub(super) fn read_photo_turned(path: &Path, upright: bool) -> Result<RgbImage, DataError> {
-    let bytes = read_bytes(path)?;
-    let format = sniff(path, &bytes)?;
-    let failed = |error: image::ImageError| DataError::decode(path, &error);
-    let mut decoder = ImageReader::with_format(Cursor::new(bytes.as_slice()), format)
-        .into_decoder()
-        .map_err(failed)?;
-    let (width, height) = decoder.dimensions();
-    check_size(path, u64::from(width), u64::from(height))?;
-    if format == ImageFormat::Jpeg && !jpeg::is_complete(&bytes) {
-        let reason = "its end-of-image marker is missing".to_owned();
-        return Err(DataError::Truncated {
-            path: path.to_path_buf(),
-            reason,
-        });
-    }
-    // A photo whose EXIF block is damaged is still a photo.
-    let orientation = match upright {
-        true => decoder.orientation().unwrap_or(Orientation::NoTransforms),
-        false => Orientation::NoTransforms,
-    };
-    let mut decoded = DynamicImage::from_decoder(decoder).map_err(failed)?;
-    decoded.apply_orientation(orientation);
-    Ok(if decoded.color().has_alpha() {
-        over_white(decoded)
-    } else {
-        decoded.into_rgb8()
-    })
-}
-
-/// Composites on white, the paper that pictures with transparency are drawn for.
-fn over_white(image: DynamicImage) -> RgbImage {
-    let image = image.into_rgba8();
-    RgbImage::from_fn(image.width(), image.height(), |x, y| {
-        let [r, g, b, a] = image.get_pixel(x, y).0;
-        let blend = |c: u8| {
-            let (c, a) = (u32::from(c), u32::from(a));
-            ((c * a + 255 * (255 - a) + 127) / 255) as u8
-        };
-        image::Rgb([r, g, b].map(blend))
-    })
-}
+/// Most bytes that a decoder may keep besides the pixels.
+const BESIDE: usize = 256 << 20;
 
 /// Raw labels of one file, with the bits a pixel had there.
 pub(super) struct RawLabels {
@@ -101,21 +38,25 @@ pub fn read_labels(path: impl AsRef<Path>) -> Result<(usize, usize, Vec<u16>), D
 /// [`read_labels`], with the bit depth that says how "ignore" is spelled in the file.
 pub(super) fn read_raw_labels(path: &Path) -> Result<RawLabels, DataError> {
     let bytes = read_bytes(path)?;
-    let format = sniff(path, &bytes)?;
-    if format != ImageFormat::Png {
-        let found = if format == ImageFormat::Jpeg {
-            "JPEG"
-        } else {
-            "non-PNG"
-        };
+    let found = match recognise(path, &bytes)? {
+        Format::Png => None,
+        Format::Jpeg => Some("JPEG"),
+        Format::Tiff => Some("TIFF"),
+        Format::Other(ImageFormat::Bmp) => Some("BMP"),
+        Format::Heic | Format::Other(_) => Some("non-PNG"),
+    };
+    if let Some(found) = found {
         return Err(DataError::LabelsNotSingleChannel {
             path: path.to_path_buf(),
             found,
         });
     }
     let failed = |error: png::DecodingError| DataError::decode(path, &error);
-    let mut decoder = png::Decoder::new(Cursor::new(bytes.as_slice()));
+    let limits = png::Limits { bytes: BESIDE };
+    let mut decoder = png::Decoder::new_with_limits(Cursor::new(bytes.as_slice()), limits);
     decoder.set_transformations(png::Transformations::IDENTITY);
+    decoder.set_ignore_text_chunk(true);
+    decoder.set_ignore_iccp_chunk(true);
     let header = decoder.read_header_info().map_err(failed)?;
     let (width, height) = (header.width, header.height);
     let (colour, bits) = (header.color_type, header.bit_depth as u8);
@@ -208,106 +149,32 @@ pub fn write_labels(
             labels.iter().map(|&label| label as u8).collect(),
         )
     };
-    write_whole(path, |file| {
-        let mut encoder = png::Encoder::new(file, width as u32, height as u32);
-        encoder.set_color(png::ColorType::Grayscale);
-        encoder.set_depth(depth);
-        let mut writer = encoder.write_header()?;
-        writer.write_image_data(&bytes)?;
-        writer.finish()?;
-        Ok(())
-    })
-}
-
-/// Writes beside `path` under a temporary name and renames, so that no reader and no Ctrl-C ever
-/// sees half a file.
-fn write_whole(
-    path: &Path,
-    write: impl FnOnce(&mut BufWriter<File>) -> Result<(), png::EncodingError>,
-) -> Result<(), DataError> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let name = path
-        .file_name()
-        .ok_or_else(|| DataError::write(path)(std::io::Error::other("the path names no file")))?;
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let hidden = format!(
-        ".{}.tmp-{}-{count}",
-        name.to_string_lossy(),
-        std::process::id()
-    );
-    let temporary = RemoveOnDrop(path.with_file_name(hidden));
-    let mut file = BufWriter::new(File::create(&temporary.0).map_err(DataError::write(path))?);
-    write(&mut file).map_err(|error| match error {
-        png::EncodingError::IoError(source) => DataError::write(path)(source),
-        other => DataError::write(path)(std::io::Error::other(other.to_string())),
+    files::write_with(path, |file| {
+        let mut file = BufWriter::new(file);
+        let size = [width as u32, height as u32];
+        let written = write_grey(&mut file, size, depth, &bytes);
+        written
+            .and_then(|()| Ok(file.flush()?))
+            .map_err(|error| match error {
+                png::EncodingError::IoError(source) => source,
+                other => std::io::Error::other(other),
+            })
+            .map_err(FileError::write(path))
     })?;
-    file.flush().map_err(DataError::write(path))?;
-    drop(file);
-    std::fs::rename(&temporary.0, path).map_err(DataError::write(path))
-}
-
-/// Removes a temporary file however its scope ends; after the rename there is none to remove.
-struct RemoveOnDrop(PathBuf);
-
-impl Drop for RemoveOnDrop {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
-
-fn check_size(path: &Path, width: u64, height: u64) -> Result<(), DataError> {
-    if width == 0 || height == 0 {
-        return Err(DataError::decode(path, &"it has no pixels"));
-    }
-    if width > MAX_SIDE || height > MAX_SIDE || width * height > MAX_PIXELS {
-        return Err(DataError::TooLarge {
-            path: path.to_path_buf(),
-            width,
-            height,
-        });
-    }
     Ok(())
 }
 
-/// The whole file. What a path leads to is asked first: opening a pipe would wait for ever.
-fn read_bytes(path: &Path) -> Result<Vec<u8>, DataError> {
-    let metadata = std::fs::metadata(path).map_err(DataError::read(path))?;
-    if !metadata.is_file() {
-        return Err(DataError::NotAFile {
-            path: path.to_path_buf(),
-        });
-    }
-    if metadata.len() == 0 {
-        return Err(DataError::EmptyFile {
-            path: path.to_path_buf(),
-        });
-    }
-    if metadata.len() > MAX_FILE_BYTES {
-        return Err(DataError::NotAnImage {
-            path: path.to_path_buf(),
-        });
-    }
-    let file = File::open(path).map_err(DataError::read(path))?;
-    let mut bytes = Vec::with_capacity(metadata.len() as usize);
-    // The file may have grown since it was measured.
-    BufReader::new(file.take(MAX_FILE_BYTES))
-        .read_to_end(&mut bytes)
-        .map_err(DataError::read(path))?;
-    Ok(bytes)
-}
-
-/// The format by content. TGA alone has no signature, so there the name has to decide.
-fn sniff(path: &Path, bytes: &[u8]) -> Result<ImageFormat, DataError> {
-    let by_name = || {
-        ImageFormat::from_path(path)
-            .ok()
-            .filter(|f| *f == ImageFormat::Tga)
-    };
-    image::guess_format(bytes)
-        .ok()
-        .filter(ImageFormat::reading_enabled)
-        .or_else(by_name)
-        .ok_or_else(|| DataError::NotAnImage {
-            path: path.to_path_buf(),
-        })
+/// Writes a single-channel PNG.
+fn write_grey(
+    to: impl Write,
+    [width, height]: [u32; 2],
+    depth: png::BitDepth,
+    bytes: &[u8],
+) -> Result<(), png::EncodingError> {
+    let mut encoder = png::Encoder::new(to, width, height);
+    encoder.set_color(png::ColorType::Grayscale);
+    encoder.set_depth(depth);
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(bytes)?;
+    writer.finish()
 }

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::decode::{MAX_PIXELS, MAX_SIDE};
+use super::input::{MAX_PIXELS, MAX_SIDE};
+use crate::files::FileError;
+use crate::text_file::TextError;
 
 /// A failure of the data room. Every message is one line that names the file and says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -16,14 +18,9 @@ pub enum DataError {
         /// What the operating system said.
         source: std::io::Error,
     },
-    /// The operating system refused a write; nothing was left behind.
-    #[error("cannot write {}: {source}", path.display())]
-    Write {
-        /// The file that was to be written.
-        path: PathBuf,
-        /// What the operating system said.
-        source: std::io::Error,
-    },
+    /// A label map that cannot be written; nothing was left behind.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// A file was needed and something else was given.
     #[error("{} is not a file: name one image in it", path.display())]
     NotAFile {
@@ -43,11 +40,24 @@ pub enum DataError {
         path: PathBuf,
     },
     /// The content is in no format that is known here.
-    #[error("{} is not an image that can be read: use JPEG, PNG, WebP, BMP, GIF, TIFF, PNM or TGA", path.display())]
+    #[error("{} is not an image that can be read: use JPEG, PNG, WebP, HEIC, BMP, GIF, TIFF, PNM or TGA", path.display())]
     NotAnImage {
         /// The file.
         path: PathBuf,
     },
+    /// The content is of a known kind that is not read here.
+    #[error("{} is {kind}: {remedy}", path.display())]
+    Unsupported {
+        /// The file.
+        path: PathBuf,
+        /// What the file is, with its article.
+        kind: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// A text file that cannot be read.
+    #[error(transparent)]
+    Text(#[from] TextError),
     /// The header announces more pixels than are accepted. Nothing was allocated.
     #[error(
         "{} is {width}x{height}, over the limit of {} megapixels and {} pixels a side: scale it down",
@@ -105,8 +115,8 @@ pub enum DataError {
     },
     /// A label that stands for no class and is not ignored either.
     #[error(
-        "{} holds the label{} {}, outside the table of {classes} classes: correct the labels or the class table",
-        path.display(), if values.len() == 1 { "" } else { "s" }, list(values)
+        "{} holds the label{} {}, outside the table of {classes} classes: correct the labels or the class table{}",
+        path.display(), if values.len() == 1 { "" } else { "s" }, list(values), off_by_one(values, *classes)
     )]
     UnknownLabel {
         /// The label file.
@@ -158,7 +168,7 @@ pub enum DataError {
     },
     /// No photo of the split has labels.
     #[error(
-        "the {split} split of {} is empty: no photo in {} has labels in {}",
+        "the {split} split of {} is empty: no photo in {} has labels in {}{hint}",
         path.display(), images.display(), labels.display()
     )]
     EmptySplit {
@@ -170,6 +180,36 @@ pub enum DataError {
         images: PathBuf,
         /// Where labels were looked for.
         labels: PathBuf,
+        /// What is there instead, or nothing.
+        hint: String,
+    },
+    /// Pairs that training would stumble over, found before its first step.
+    #[error(
+        "{count} of {of} pairs of the {split} split of {} cannot be used, the first because {first}; correct them, or leave them out with --skip-bad",
+        path.display()
+    )]
+    BadPairs {
+        /// The data set.
+        path: PathBuf,
+        /// The split.
+        split: String,
+        /// Pairs that cannot be used.
+        count: usize,
+        /// Pairs in all.
+        of: usize,
+        /// What is wrong with the first.
+        first: Box<DataError>,
+    },
+    /// No pixel of a split has a class.
+    #[error(
+        "the {split} split of {} has no labelled pixel: every label stands for \"ignored\"; check the labels' values",
+        path.display()
+    )]
+    NothingLabelled {
+        /// The data set.
+        path: PathBuf,
+        /// The split.
+        split: String,
     },
     /// A `scenes:N` path that cannot be read.
     #[error(
@@ -208,12 +248,6 @@ impl DataError {
         move |source| Self::Read { path, source }
     }
 
-    /// For `map_err`: a failed write of `path`.
-    pub(super) fn write(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
-        let path = path.to_path_buf();
-        move |source| Self::Write { path, source }
-    }
-
     /// A damaged image, or a short one where the decoder's own words say so.
     pub(super) fn decode(path: &Path, error: &dyn std::fmt::Display) -> Self {
         // Decoders wrap their messages; the terminal's error line must stay one line.
@@ -239,12 +273,32 @@ impl DataError {
         }
     }
 
+    /// A file of a known kind that is not read here.
+    pub(super) fn unsupported(path: &Path, kind: &str, remedy: &'static str) -> Self {
+        Self::Unsupported {
+            path: path.to_path_buf(),
+            kind: kind.to_owned(),
+            remedy,
+        }
+    }
+
     /// A class table or `dataset.toml` that does not make sense.
     pub(super) fn description(path: &Path, reason: impl Into<String>) -> Self {
         Self::Description {
             path: path.to_path_buf(),
             reason: reason.into(),
         }
+    }
+}
+
+/// The usual cause of a value just past the last class.
+fn off_by_one(values: &[u16], classes: usize) -> &'static str {
+    match values {
+        [value] if usize::from(*value) == classes => {
+            "; classes count from 0: where labels count from 1 and 0 means nothing, describe the \
+             folder in a dataset.toml with offset = 1 and ignore = [0]"
+        }
+        _ => "",
     }
 }
 

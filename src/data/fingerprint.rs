@@ -22,7 +22,16 @@ impl Fingerprint {
         self.number(std::fs::metadata(path).map_or(u64::MAX, |metadata| metadata.len()));
     }
 
-    fn number(&mut self, number: u64) {
+    /// Takes a path as it is seen from everywhere.
+    pub(super) fn path(&mut self, path: &Path) {
+        let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+        let bytes = whole.as_os_str().as_encoded_bytes();
+        self.number(bytes.len() as u64);
+        self.0.update(bytes);
+    }
+
+    /// Takes a number.
+    pub(super) fn number(&mut self, number: u64) {
         self.0.update(number.to_le_bytes());
     }
 

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use super::classes::ClassTable;
 use super::dataset_toml;
 use super::error::DataError;
+use super::known::{ade20k, camvid, cityscapes, coco_stuff, voc};
 use super::mapping::LabelMapping;
-use super::published;
-use super::split::Split;
+use super::split::{Split, set_apart};
 
 /// The arrangements of files that are known here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,9 +46,6 @@ const LOOKED_FOR: &str = "dataset.toml; images/{training,validation} + annotatio
 
 /// The file that names the classes of the plain layout.
 const CLASSES: &str = "classes.txt";
-/// Where Pascal VOC lists the names of its splits.
-const VOC_LISTS: &str = "ImageSets/Segmentation";
-const OBJECT_INFO: &str = "objectInfo150.txt";
 
 /// What a layout says about one folder.
 #[derive(Debug, Clone)]
@@ -76,37 +73,36 @@ pub fn detect(dir: &Path) -> Result<Layout, DataError> {
     }
     let file = |name: &str| dir.join(name).is_file();
     let folder = |name: &str| dir.join(name).is_dir();
-    let both = |a: &str, b: &str| folder(a) && folder(b);
     if file(dataset_toml::FILE) {
         return Ok(Layout::DatasetToml);
     }
     let mut hint = "";
     if folder("images") && folder("annotations") {
-        if file(OBJECT_INFO) {
+        if file(ade20k::OBJECT_INFO) {
             return Ok(Layout::Ade20k);
         }
         if file(CLASSES) {
             return Ok(Layout::Plain);
         }
-        if file("sceneCategories.txt") {
+        if file(ade20k::SCENES) {
             return Ok(Layout::Ade20k);
         }
         hint = " (images and annotations are there: add classes.txt, one class name a line)";
     }
-    if both("train2017", "stuffthingmaps/train2017") || both("val2017", "stuffthingmaps/val2017") {
+    if coco_stuff::is_in(dir) {
         return Ok(Layout::CocoStuff);
     }
-    if both("train", "trainannot") || both("val", "valannot") || both("test", "testannot") {
+    if camvid::is_in(dir) {
         return Ok(Layout::CamVidPublished);
     }
-    if both("leftImg8bit", "gtFine") {
+    if cityscapes::is_in(dir) {
         return Ok(Layout::Cityscapes);
     }
-    if voc_root(dir).is_some() {
+    if voc::root(dir).is_some() {
         return Ok(Layout::PascalVoc);
     }
-    if hint.is_empty() && folder("leftImg8bit") {
-        hint = " (leftImg8bit is there: unpack gtFine_trainvaltest.zip beside it)";
+    if hint.is_empty() {
+        hint = cityscapes::hint(dir).unwrap_or_default();
     }
     if hint.is_empty() && (folder("701_StillsRaw_full") || folder("LabeledApproved_full")) {
         hint = " (this is CamVid with colour-coded labels: take the form of the SegNet tutorial)";
@@ -139,7 +135,7 @@ impl Layout {
     /// A class table or `dataset.toml` cannot be read or makes no sense, or no split's folders
     /// exist.
     pub fn describe(self, dir: &Path) -> Result<Contents, DataError> {
-        let contents = match self {
+        let mut contents = match self {
             Self::Plain => {
                 let classes = ClassTable::from_file(dir.join(CLASSES))?;
                 let mapping = LabelMapping::plain(classes.len());
@@ -150,44 +146,14 @@ impl Layout {
                     splits: images_and_annotations(dir),
                 }
             }
-            Self::Ade20k => Contents {
-                name: None,
-                classes: published::ade20k_classes(&dir.join(OBJECT_INFO))?,
-                mapping: LabelMapping::new(published::ade20k_class),
-                splits: images_and_annotations(dir),
-            },
-            Self::CocoStuff => Contents {
-                name: None,
-                classes: published::coco_classes(&dir.join("labels.txt"))?,
-                mapping: LabelMapping::new(published::coco_class),
-                splits: splits(
-                    dir,
-                    [("train2017", ""), ("val2017", ""), ("test2017", "")],
-                    |name| Path::new("stuffthingmaps").join(name),
-                ),
-            },
-            Self::CamVidPublished => Contents {
-                name: None,
-                classes: published::camvid_classes(),
-                mapping: LabelMapping::new(published::camvid_class),
-                splits: splits(dir, [("train", ""), ("val", ""), ("test", "")], |name| {
-                    PathBuf::from(format!("{name}annot"))
-                }),
-            },
-            Self::Cityscapes => Contents {
-                name: None,
-                classes: published::cityscapes_classes(),
-                mapping: LabelMapping::new(published::cityscapes_class),
-                splits: cityscapes(dir),
-            },
-            Self::PascalVoc => Contents {
-                name: None,
-                classes: published::voc_classes(),
-                mapping: LabelMapping::new(published::voc_class),
-                splits: voc(voc_root(dir).as_deref().unwrap_or(dir)),
-            },
+            Self::Ade20k => ade20k::contents(dir)?,
+            Self::CocoStuff => coco_stuff::contents(dir)?,
+            Self::CamVidPublished => camvid::contents(dir),
+            Self::Cityscapes => cityscapes::contents(dir),
+            Self::PascalVoc => voc::contents(voc::root(dir).as_deref().unwrap_or(dir)),
             Self::DatasetToml => dataset_toml::describe(dir)?,
         };
+        set_apart(&mut contents.splits);
         if contents.splits.is_empty() {
             let (path, hint) = (
                 dir.to_path_buf(),
@@ -203,7 +169,7 @@ impl Layout {
     }
 }
 
-fn images_and_annotations(dir: &Path) -> Vec<Split> {
+pub(super) fn images_and_annotations(dir: &Path) -> Vec<Split> {
     let names = [
         ("training", "images"),
         ("validation", "images"),
@@ -214,7 +180,11 @@ fn images_and_annotations(dir: &Path) -> Vec<Split> {
 
 /// The splits training, validation and test whose photos lie in `PARENT/NAME` and whose labels lie
 /// where `labels` says, as far as both folders exist.
-fn splits(dir: &Path, folders: [(&str, &str); 3], labels: impl Fn(&str) -> PathBuf) -> Vec<Split> {
+pub(super) fn splits(
+    dir: &Path,
+    folders: [(&str, &str); 3],
+    labels: impl Fn(&str) -> PathBuf,
+) -> Vec<Split> {
     ["training", "validation", "test"]
         .iter()
         .zip(folders)
@@ -226,54 +196,4 @@ fn splits(dir: &Path, folders: [(&str, &str); 3], labels: impl Fn(&str) -> PathB
         })
         .filter(|split| split.images.is_dir() && split.labels.is_dir())
         .collect()
-}
-
-/// Photos and labels of Cityscapes lie in one folder a city.
-fn cityscapes(dir: &Path) -> Vec<Split> {
-    let names = [
-        ("train", "leftImg8bit"),
-        ("val", "leftImg8bit"),
-        ("test", "leftImg8bit"),
-    ];
-    let splits = splits(dir, names, |name| Path::new("gtFine").join(name));
-    splits
-        .into_iter()
-        .map(|split| Split {
-            image_suffix: Some("_leftImg8bit.png".to_owned()),
-            label_suffix: "_gtFine_labelIds.png".to_owned(),
-            nested: true,
-            ..split
-        })
-        .collect()
-}
-
-/// The folder that holds `JPEGImages`: people name the year's folder or the archive's.
-fn voc_root(dir: &Path) -> Option<PathBuf> {
-    ["", "VOC2012", "VOCdevkit/VOC2012"]
-        .map(|below| dir.join(below))
-        .into_iter()
-        .find(|root| {
-            ["JPEGImages", "SegmentationClass", VOC_LISTS]
-                .iter()
-                .all(|folder| root.join(folder).is_dir())
-        })
-}
-
-/// All splits of Pascal VOC share their folders; a list of names tells them apart.
-fn voc(root: &Path) -> Vec<Split> {
-    [
-        ("training", "train"),
-        ("validation", "val"),
-        ("test", "test"),
-    ]
-    .into_iter()
-    .map(|(name, list)| Split {
-        name: name.to_owned(),
-        images: root.join("JPEGImages"),
-        labels: root.join("SegmentationClass"),
-        list: Some(root.join(VOC_LISTS).join(format!("{list}.txt"))),
-        ..Split::default()
-    })
-    .filter(|split| split.list.as_ref().is_some_and(|list| list.is_file()))
-    .collect()
 }

@@ -7,9 +7,10 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -22,6 +23,8 @@ use super::error::DataError;
 
 /// Batches that each thread may hold ready.
 const AHEAD: usize = 2;
+/// How long a wait for a batch goes on without asking whether it is still wanted.
+const PATIENCE: Duration = Duration::from_millis(50);
 /// What the random streams are for; two purposes must never share a stream.
 const ORDER: u64 = 1;
 const VIEW: u64 = 2;
@@ -167,6 +170,29 @@ impl Loader {
             loader.threads.push(thread);
         }
         Ok(loader)
+    }
+
+    /// As [`next`](Iterator::next), while `stop` says no; asked often enough that a person who wants
+    /// to stop does not wait for a slow disk. `None` is then no end: the batch is still to come.
+    pub fn next_unless(&mut self, stop: &dyn Fn() -> bool) -> Option<Result<Batch, DataError>> {
+        if self.next < self.last {
+            let worker = (self.next - self.first) as usize % self.receivers.len();
+            loop {
+                if stop() {
+                    return None;
+                }
+                match self.receivers[worker].recv_timeout(PATIENCE) {
+                    Ok(batch) => {
+                        self.next += 1;
+                        return Some(batch);
+                    }
+                    Err(RecvTimeoutError::Timeout) => {}
+                    // Its thread is gone: `next` says so.
+                    Err(RecvTimeoutError::Disconnected) => break,
+                }
+            }
+        }
+        self.next()
     }
 
     fn stopped(&self, reason: impl Into<String>) -> DataError {

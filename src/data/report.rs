@@ -1,13 +1,14 @@
 //! What a data folder holds and what is wrong with it.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::Serialize;
 
 use super::classes::ClassTable;
-use super::dataset::{Dataset, folder_name, load_pair};
+use super::dataset::{Dataset, Loaded, empty, endings, folder_name, load};
 use super::error::DataError;
 use super::layout;
 use super::scenes;
@@ -26,6 +27,7 @@ pub struct Report {
     /// Every split.
     pub splits: Vec<SplitReport>,
     problems: Vec<String>,
+    notes: Vec<String>,
 }
 
 /// What one split holds. The counts of problems are files, each counted once.
@@ -39,12 +41,17 @@ pub struct SplitReport {
     pub missing_labels: usize,
     /// Label files that have no photo.
     pub missing_photos: usize,
+    /// Photos and label files that are left out because another has the same name.
+    pub doubles: usize,
     /// Pairs of which a file cannot be read or decoded.
     pub unreadable: usize,
     /// Pairs whose files differ in size.
     pub size_mismatches: usize,
     /// Pairs with labels outside the class table.
     pub unknown_labels: usize,
+    /// Pairs whose photo is turned by its EXIF orientation without a change of size, so that the
+    /// labels may have been made on the unturned photo.
+    pub ambiguous_orientations: usize,
     /// Share of the pixels that are ignored, in [0, 1]; of the pairs without a problem.
     pub ignored_share: f64,
     /// Smallest and largest `[height, width]` by area, of the pairs without a problem.
@@ -95,29 +102,14 @@ pub fn inspect(dir: &Path, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<R
         classes: contents.classes,
         splits: Vec::new(),
         problems: Vec::new(),
+        notes: Vec::new(),
     };
     let classes = report.classes.len();
     for (split, files) in contents.splits.iter().zip(&files) {
-        let missing_labels = files.without_labels.iter().map(|path| {
-            let labels = split.labels.display();
-            format!("{} has no labels in {labels}", path.display())
-        });
-        report.problems.extend(missing_labels);
-        let missing_photos = files.without_photo.iter().map(|path| {
-            format!(
-                "{} has no photo in {}",
-                path.display(),
-                split.images.display()
-            )
-        });
-        report.problems.extend(missing_photos);
-        if *files == Files::default() {
-            report
-                .problems
-                .push(format!("{} holds no photo", split.images.display()));
-        }
+        report.problems.extend(missing(split, files));
+        report.notes.extend(left_out(split, files));
         let tally = tally(files.pairs.len(), classes, |i| {
-            let loaded = load_pair(&files.pairs[i], &contents.mapping, classes);
+            let loaded = load(&files.pairs[i], &contents.mapping, classes);
             tick(total);
             loaded
         });
@@ -127,20 +119,70 @@ pub fn inspect(dir: &Path, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<R
                 pairs: files.pairs.len(),
                 missing_labels: files.without_labels.len(),
                 missing_photos: files.without_photo.len(),
+                doubles: files.doubles.len(),
                 ..SplitReport::default()
             },
             tally,
+            |i| files.pairs[i].image.as_path(),
         );
     }
-    if let (0, Some(split)) = (total, contents.splits.first()) {
-        return Err(DataError::EmptySplit {
-            path: dir.to_path_buf(),
-            split: split.name.clone(),
-            images: split.images.clone(),
-            labels: split.labels.clone(),
-        });
+    if let (0, Some(split), Some(files)) = (total, contents.splits.first(), files.first()) {
+        return Err(empty(dir, split, files));
     }
+    report.note_missing_classes();
     Ok(report)
+}
+
+/// A line for every file that has no counterpart or too many.
+fn missing(split: &Split, files: &Files) -> Vec<String> {
+    let mut lines = Vec::new();
+    let others: HashMap<_, _> = files
+        .other_labels
+        .iter()
+        .map(|path| (path.file_stem(), path))
+        .collect();
+    for path in &files.without_labels {
+        let near = others.get(&path.file_stem());
+        let hint = near.map_or(String::new(), |near| {
+            let (near, suffix) = (near.display(), &split.label_suffix);
+            format!(" ({near} is there, but labels are PNG files named NAME{suffix})")
+        });
+        let (path, labels) = (path.display(), split.labels.display());
+        lines.push(format!("{path} has no labels in {labels}{hint}"));
+    }
+    for path in &files.without_photo {
+        let (path, images) = (path.display(), split.images.display());
+        lines.push(format!("{path} has no photo in {images}"));
+    }
+    for (path, kept) in &files.doubles {
+        let (path, kept) = (path.display(), kept.display());
+        lines.push(format!(
+            "{path} is left out, because {kept} has the same name"
+        ));
+    }
+    if files.pairs.is_empty() && lines.is_empty() {
+        lines.push(format!("{} holds no photo", split.images.display()));
+    }
+    lines
+}
+
+/// A line about files that are no photos or label files by their names.
+fn left_out(split: &Split, files: &Files) -> Vec<String> {
+    if split.images == split.labels {
+        return Vec::new();
+    }
+    let folders = [
+        (&split.images, &files.other_images, "photos"),
+        (&split.labels, &files.other_labels, "labels"),
+    ];
+    let line = |(folder, files, what): (&PathBuf, &Vec<_>, _)| {
+        let found = endings(files)?;
+        Some(format!(
+            "{} holds {found}, which are not taken for {what}",
+            folder.display()
+        ))
+    };
+    folders.into_iter().filter_map(line).collect()
 }
 
 fn inspect_scenes(dir: &Path, tick: &(dyn Fn(usize) + Sync)) -> Result<Report, DataError> {
@@ -160,12 +202,16 @@ fn inspect_scenes(dir: &Path, tick: &(dyn Fn(usize) + Sync)) -> Result<Report, D
         classes,
         splits: Vec::new(),
         problems: Vec::new(),
+        notes: Vec::new(),
     };
     for (name, dataset) in &splits {
         let tally = tally(dataset.len(), report.classes.len(), |i| {
             let scene = dataset.load(i);
             tick(total);
-            scene
+            scene.map(|sample| Loaded {
+                sample,
+                ambiguous: false,
+            })
         });
         let (name, pairs) = ((*name).to_owned(), dataset.len());
         report.add(
@@ -175,6 +221,7 @@ fn inspect_scenes(dir: &Path, tick: &(dyn Fn(usize) + Sync)) -> Result<Report, D
                 ..SplitReport::default()
             },
             tally,
+            |_| dir,
         );
     }
     Ok(report)
@@ -184,6 +231,11 @@ impl Report {
     /// One line a problem, each naming its file. Empty where all is well.
     pub fn problems(&self) -> &[String] {
         &self.problems
+    }
+
+    /// One line for everything that is no problem by itself and may not be what the owner thinks.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Every class with its share of the labelled pixels of all splits, by class index.
@@ -206,7 +258,12 @@ impl Report {
             .collect()
     }
 
-    fn add(&mut self, mut split: SplitReport, mut tally: Tally) {
+    fn add<'a>(
+        &mut self,
+        mut split: SplitReport,
+        mut tally: Tally,
+        image: impl Fn(usize) -> &'a Path,
+    ) {
         for (_, error) in &tally.failures {
             match error {
                 DataError::SizeMismatch { .. } => split.size_mismatches += 1,
@@ -216,11 +273,58 @@ impl Report {
         }
         self.problems.extend(tally.sorted_failures());
         let labelled: u64 = tally.class_pixels.iter().sum();
+        if labelled == 0 && tally.ignored > 0 {
+            let line = format!(
+                "the {} split has no labelled pixel: every label is ignored",
+                split.name
+            );
+            self.problems.push(line);
+        }
+        if let Some(first) = tally.ambiguous.iter().min() {
+            split.ambiguous_orientations = tally.ambiguous.len();
+            self.notes.push(format!(
+                "{} photos of the {} split are turned by their EXIF orientation, {} the first, and their \
+                 sizes cannot tell whether their labels were made on the turned photos: look at --sheet",
+                tally.ambiguous.len(),
+                split.name,
+                image(*first).display()
+            ));
+        }
         split.ignored_share = tally.ignored as f64 / (labelled + tally.ignored).max(1) as f64;
         split.sizes = tally.sizes;
         split.class_pixels = tally.class_pixels;
         split.class_pairs = tally.class_samples;
         self.splits.push(split);
+    }
+
+    /// Names the classes that no pixel has. One that lies at the end of the table may be the mark of
+    /// labels that are shifted by one.
+    fn note_missing_classes(&mut self) {
+        const SHOWN: usize = 8;
+        let shares = self.class_shares();
+        let missing: Vec<usize> = (0..shares.len())
+            .filter(|&k| shares[k].pixels == 0)
+            .collect();
+        if missing.is_empty() || missing.len() == shares.len() {
+            return;
+        }
+        let mut names = missing
+            .iter()
+            .take(SHOWN)
+            .map(|&k| shares[k].name.as_str())
+            .collect::<Vec<_>>()
+            .join(", ");
+        if missing.len() > SHOWN {
+            names.push_str(&format!(" and {} more", missing.len() - SHOWN));
+        }
+        let shifted = match missing[..] {
+            [only] if only + 1 == shares.len() => {
+                " (it is the last of the table: do the labels count from 0?)"
+            }
+            _ => "",
+        };
+        self.notes
+            .push(format!("no pixel has the class {names}{shifted}"));
     }
 }
 
@@ -269,19 +373,27 @@ impl fmt::Display for Report {
                 class.name, class.pixels, class.pairs
             )?;
         }
-        const SHOWN: usize = 20;
         match self.problems.len() {
-            0 => writeln!(f, "\nno problems found"),
-            count => {
-                writeln!(f, "\n{count} problems:")?;
-                for problem in self.problems.iter().take(SHOWN) {
-                    writeln!(f, "  {problem}")?;
-                }
-                if count > SHOWN {
-                    writeln!(f, "  and {} more", count - SHOWN)?;
-                }
-                Ok(())
-            }
+            0 => writeln!(f, "\nno problems found")?,
+            1 => writeln!(f, "\n1 problem:")?,
+            count => writeln!(f, "\n{count} problems:")?,
         }
+        write_lines(f, &self.problems)?;
+        if !self.notes.is_empty() {
+            writeln!(f, "\nnotes:")?;
+        }
+        write_lines(f, &self.notes)
+    }
+}
+
+/// The first lines of a list, and how many more there are.
+fn write_lines(f: &mut fmt::Formatter<'_>, lines: &[String]) -> fmt::Result {
+    const SHOWN: usize = 20;
+    for line in lines.iter().take(SHOWN) {
+        writeln!(f, "  {line}")?;
+    }
+    match lines.len().saturating_sub(SHOWN) {
+        0 => Ok(()),
+        more => writeln!(f, "  and {more} more"),
     }
 }

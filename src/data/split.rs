@@ -1,28 +1,36 @@
 //! One split on the disk: which photo goes with which label file.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use super::classes::read_text;
+use unicode_normalization::UnicodeNormalization;
+use walkdir::{DirEntry, WalkDir};
+
 use super::error::DataError;
+use crate::text_file;
 
 /// One split: where its photos and labels are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Split {
     /// `training`, `validation`, `test`, or a name of `dataset.toml`.
     pub name: String,
-    /// The folder of the photos.
+    /// The folder of the photos. Those in folders within it belong to the split.
     pub images: PathBuf,
-    /// The folder of the label files.
+    /// The folder of the label files, in the same folders within it.
     pub labels: PathBuf,
-    /// What follows a sample's name in its photo's name; `None`: the extension of any image.
+    /// What follows a sample's name in its photo's name; `None`: the extension of any image. The
+    /// case of its letters does not matter.
     pub image_suffix: Option<String>,
-    /// What follows a sample's name in its label file's name.
+    /// What follows a sample's name in its label file's name, in letters of either case.
     pub label_suffix: String,
-    /// Whether the files lie one folder deeper, in folders whose names don't matter.
-    pub nested: bool,
+    /// Whether the folders that a photo lies in are a part of its sample's name; without them the
+    /// names of files are distinct.
+    pub folders_in_names: bool,
     /// A file that names the samples of the split, one a line; without it all belong to it.
     pub list: Option<PathBuf>,
+    /// Folders that belong to other splits and are not looked into.
+    pub apart: Vec<PathBuf>,
 }
 
 impl Default for Split {
@@ -34,16 +42,29 @@ impl Default for Split {
             labels: PathBuf::new(),
             image_suffix: None,
             label_suffix: ".png".to_owned(),
-            nested: false,
+            folders_in_names: true,
             list: None,
+            apart: Vec::new(),
         }
+    }
+}
+
+/// Makes sure that no split takes files of another whose folders lie within its own.
+pub(super) fn set_apart(splits: &mut [Split]) {
+    let folders: Vec<PathBuf> = splits
+        .iter()
+        .flat_map(|split| [split.images.clone(), split.labels.clone()])
+        .collect();
+    for split in splits {
+        split.apart.clone_from(&folders);
     }
 }
 
 /// A photo and its labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pair {
-    /// The sample's name: the photo's file name without its suffix.
+    /// The sample's name: the photo's file name without its suffix, after the names of the folders
+    /// within the split's. What is not UTF-8 in it is replaced.
     pub name: String,
     /// The photo.
     pub image: PathBuf,
@@ -60,116 +81,261 @@ pub struct Files {
     pub without_labels: Vec<PathBuf>,
     /// Label files that have no photo.
     pub without_photo: Vec<PathBuf>,
+    /// Files that are left out because another has the same name, and that other.
+    pub doubles: Vec<(PathBuf, PathBuf)>,
+    /// Files in the photos' folder whose names are not those of photos.
+    pub other_images: Vec<PathBuf>,
+    /// Files in the labels' folder whose names are not those of label files.
+    pub other_labels: Vec<PathBuf>,
+}
+
+/// What a photo and its labels have in common: the folders within the split's and the name before
+/// the suffix, with slashes between. Text is in Unicode's composed form (NFC), since macOS takes
+/// names apart and other systems do not; bytes that are not text stay as they are.
+type Key = Vec<u8>;
+
+fn key(folder: &Path, stem: &[u8]) -> Key {
+    let mut key = Vec::new();
+    for part in folder {
+        key.extend(part.as_encoded_bytes());
+        key.push(b'/');
+    }
+    key.extend(stem);
+    match str::from_utf8(&key) {
+        Ok(text) => text.nfc().collect::<String>().into_bytes(),
+        Err(_) => key,
+    }
+}
+
+/// The files of a folder by what they are paired by, and those with other names.
+struct Listing {
+    named: BTreeMap<Key, Vec<PathBuf>>,
+    others: Vec<PathBuf>,
 }
 
 impl Split {
     /// Lists the files and pairs them by name.
     ///
+    /// A photo `NAME.jpg` goes with the label file `NAME.png` or, where there is none,
+    /// `NAME.jpg.png`.
+    ///
     /// # Errors
     /// A folder or the list of names cannot be read.
     pub fn scan(&self) -> Result<Files, DataError> {
-        let mut labels = self.by_name(&self.labels, |file| {
-            file.strip_suffix(self.label_suffix.as_str())
-        })?;
-        let mut images = self.by_name(&self.images, |file| match &self.image_suffix {
-            Some(suffix) => file.strip_suffix(suffix.as_str()),
-            // Photos and labels may share a folder; `NAME_L.png` is then no photo.
-            None if self.images == self.labels && file.ends_with(&self.label_suffix) => None,
-            None => image_stem(file),
-        })?;
+        let mut labels = self.listing(&self.labels, |file| self.label_stem(file))?;
+        let mut images = self.listing(&self.images, |file| self.image_stem(file))?;
         if let Some(list) = &self.list {
-            let listed = listed(list)?;
-            images.retain(|name, _| listed.contains(name));
-            labels.retain(|name, _| listed.contains(name));
-            for name in listed {
-                if !images.contains_key(&name) {
-                    let file = self.labels.join(format!("{name}{}", self.label_suffix));
-                    labels.entry(name).or_insert(file);
-                }
-            }
+            self.keep_listed(list, &mut images.named, &mut labels.named)?;
         }
-        let mut files = Files::default();
-        let mut paired = BTreeSet::new();
-        for (name, image) in images {
-            match labels.get(&name) {
-                Some(labels) => {
-                    let labels = labels.clone();
-                    paired.insert(name.clone());
-                    files.pairs.push(Pair {
-                        name,
-                        image,
-                        labels,
-                    });
-                }
-                None => files.without_labels.push(image),
-            }
+        let mut files = Files {
+            other_images: images.others,
+            other_labels: labels.others,
+            ..Files::default()
+        };
+        for (key, images) in images.named {
+            self.pair(&key, images, &mut labels.named, &mut files);
         }
-        labels.retain(|name, _| !paired.contains(name));
-        files.without_photo = labels.into_values().collect();
+        for (_, mut unused) in labels.named {
+            files.without_photo.append(&mut unused);
+        }
         Ok(files)
     }
 
-    /// The files of the split's folder that `stem` accepts, by what it makes of their names.
-    fn by_name(
+    /// Pairs the photos of one name. Labels that are used are taken away.
+    fn pair(
         &self,
-        dir: &Path,
-        stem: impl for<'b> Fn(&'b str) -> Option<&'b str>,
-    ) -> Result<BTreeMap<String, PathBuf>, DataError> {
-        let mut found = BTreeMap::new();
-        for (file, path) in visible(dir)? {
-            if self.nested && path.is_dir() {
-                for (file, path) in visible(&path)? {
-                    keep(&mut found, stem(&file), path);
+        key: &Key,
+        images: Vec<PathBuf>,
+        labels: &mut BTreeMap<Key, Vec<PathBuf>>,
+        files: &mut Files,
+    ) {
+        let mut kept: Option<PathBuf> = None;
+        for image in images {
+            let full = self.full_key(&image);
+            let by_stem = if kept.is_none() {
+                labels.remove(key)
+            } else {
+                None
+            };
+            let Some(mut found) = by_stem.or_else(|| labels.remove(&full)) else {
+                match &kept {
+                    Some(kept) => files.doubles.push((image, kept.clone())),
+                    None => files.without_labels.push(image),
                 }
-            } else if !self.nested {
-                keep(&mut found, stem(&file), path);
+                continue;
+            };
+            let first = found.remove(0);
+            let doubles = found.into_iter().map(|double| (double, first.clone()));
+            files.doubles.extend(doubles);
+            files.pairs.push(Pair {
+                name: self.sample_name(if kept.is_none() { key } else { &full }),
+                image: image.clone(),
+                labels: first,
+            });
+            kept.get_or_insert(image);
+        }
+    }
+
+    /// What a label file is found by that is named after the whole name of a photo.
+    fn full_key(&self, image: &Path) -> Key {
+        let relative = image.strip_prefix(&self.images).unwrap_or(image);
+        let folder = relative.parent().unwrap_or(Path::new(""));
+        let file = relative.file_name().unwrap_or_default();
+        key(folder, file.as_encoded_bytes())
+    }
+
+    fn sample_name(&self, key: &Key) -> String {
+        let name = String::from_utf8_lossy(key);
+        match self.folders_in_names {
+            // Pictures of samples are named after them, and must not lie in folders.
+            true => name.replace('/', "-"),
+            false => name.rsplit('/').next().unwrap_or_default().to_owned(),
+        }
+    }
+
+    /// Leaves the files that a list names. What is listed and has neither photo nor labels counts
+    /// as labels without a photo.
+    fn keep_listed(
+        &self,
+        list: &Path,
+        images: &mut BTreeMap<Key, Vec<PathBuf>>,
+        labels: &mut BTreeMap<Key, Vec<PathBuf>>,
+    ) -> Result<(), DataError> {
+        let text = text_file::read(list)?;
+        // The first word of every line, as some lists add a number to it.
+        let names = text
+            .lines()
+            .filter_map(|line| line.split_whitespace().next());
+        let listed: BTreeMap<Key, &str> = names
+            .map(|name| (key(Path::new(""), name.as_bytes()), name))
+            .collect();
+        images.retain(|name, _| listed.contains_key(name));
+        labels.retain(|name, _| listed.contains_key(name));
+        for (key, name) in listed {
+            if !images.contains_key(&key) {
+                let file = self.labels.join(format!("{name}{}", self.label_suffix));
+                labels.entry(key).or_insert_with(|| vec![file]);
             }
         }
-        Ok(found)
+        Ok(())
     }
-}
 
-/// `x.jpg` beside `x.png`: the first by name wins, whatever order the disk lists.
-fn keep(found: &mut BTreeMap<String, PathBuf>, name: Option<&str>, path: PathBuf) {
-    if let Some(name) = name {
-        let kept = found.entry(name.to_owned()).or_insert_with(|| path.clone());
-        if path < *kept {
-            *kept = path;
+    /// The label file of a photo in the split's folder, without listing the split.
+    pub(super) fn labels_of(&self, photo: &Path) -> Option<PathBuf> {
+        let relative = photo.strip_prefix(&self.images).ok()?;
+        let file = relative.file_name()?;
+        let below = relative.parent()?;
+        let folder = self.labels.join(below);
+        let stem = self.image_stem(file)?;
+        let keys = [stem, file.as_encoded_bytes()].map(|stem| key(below, stem));
+        let mut found: BTreeMap<Key, PathBuf> = BTreeMap::new();
+        for entry in std::fs::read_dir(folder).ok()?.flatten() {
+            let name = entry.file_name();
+            if let Some(stem) = self.label_stem(&name) {
+                let key = key(below, stem);
+                if keys.contains(&key) {
+                    found.entry(key).or_insert_with(|| entry.path());
+                }
+            }
+        }
+        keys.iter().find_map(|key| found.remove(key))
+    }
+
+    /// What a photo's file name begins with.
+    fn image_stem<'n>(&self, file: &'n OsStr) -> Option<&'n [u8]> {
+        let file = file.as_encoded_bytes();
+        match &self.image_suffix {
+            Some(suffix) => without_suffix(file, suffix),
+            // Photos and labels may share a folder; `NAME_L.png` is then no photo.
+            None if self.images == self.labels
+                && without_suffix(file, &self.label_suffix).is_some() =>
+            {
+                None
+            }
+            None => EXTENSIONS.iter().find_map(|end| without_suffix(file, end)),
         }
     }
-}
 
-/// Names and paths in a folder. Hidden files are left out: they are half-written or belong to the
-/// file manager.
-fn visible(dir: &Path) -> Result<Vec<(String, PathBuf)>, DataError> {
-    let mut entries = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(DataError::read(dir))? {
-        let entry = entry.map_err(DataError::read(dir))?;
-        if let Some(name) = entry.file_name().to_str().filter(|n| !n.starts_with('.')) {
-            entries.push((name.to_owned(), entry.path()));
-        }
+    /// What a label file's name begins with.
+    fn label_stem<'n>(&self, file: &'n OsStr) -> Option<&'n [u8]> {
+        without_suffix(file.as_encoded_bytes(), &self.label_suffix)
     }
-    Ok(entries)
+
+    /// The files in a folder and in those within it, those of one key sorted.
+    fn listing(
+        &self,
+        dir: &Path,
+        stem: impl for<'n> Fn(&'n OsStr) -> Option<&'n [u8]>,
+    ) -> Result<Listing, DataError> {
+        let mut listing = Listing {
+            named: BTreeMap::new(),
+            others: Vec::new(),
+        };
+        let walk = WalkDir::new(dir).min_depth(1).follow_links(true);
+        let entries = walk
+            .sort_by_file_name()
+            .into_iter()
+            .filter_entry(|entry| !is_hidden(entry) && !self.is_apart(entry));
+        for entry in entries {
+            let path = match entry {
+                Ok(entry) if entry.file_type().is_dir() => continue,
+                Ok(entry) => entry.into_path(),
+                Err(error) => match unreadable(dir, error)? {
+                    Some(path) => path,
+                    None => continue,
+                },
+            };
+            let relative = path.strip_prefix(dir).unwrap_or(&path);
+            let (Some(file), Some(folder)) = (relative.file_name(), relative.parent()) else {
+                continue;
+            };
+            match stem(file) {
+                Some(stem) => {
+                    let same = listing.named.entry(key(folder, stem)).or_default();
+                    same.push(path);
+                    same.sort();
+                }
+                None => listing.others.push(path),
+            }
+        }
+        Ok(listing)
+    }
+
+    fn is_apart(&self, entry: &DirEntry) -> bool {
+        entry.file_type().is_dir() && self.apart.iter().any(|folder| folder == entry.path())
+    }
 }
 
-/// The names in a list: the first word of every line, as some lists add a number to it.
-fn listed(path: &Path) -> Result<BTreeSet<String>, DataError> {
-    let text = read_text(path)?;
-    let names = text
-        .lines()
-        .filter_map(|line| line.split_whitespace().next());
-    Ok(names.map(str::to_owned).collect())
+/// The ends of the names of photos.
+const EXTENSIONS: [&str; 19] = [
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".png", ".webp", ".heic", ".heif", ".hif", ".bmp",
+    ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pnm", ".pbm", ".tga",
+];
+
+/// A name without its end, which may be in letters of either case.
+fn without_suffix<'n>(file: &'n [u8], suffix: &str) -> Option<&'n [u8]> {
+    let (stem, end) = file.split_at_checked(file.len().checked_sub(suffix.len())?)?;
+    end.eq_ignore_ascii_case(suffix.as_bytes()).then_some(stem)
 }
 
-/// The name without its extension, where that is one of an image.
-fn image_stem(file: &str) -> Option<&str> {
-    const EXTENSIONS: [&str; 13] = [
-        "jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "ppm", "pgm", "pnm", "pbm",
-        "tga",
-    ];
-    let (stem, extension) = file.rsplit_once('.')?;
-    EXTENSIONS
-        .iter()
-        .any(|known| extension.eq_ignore_ascii_case(known))
-        .then_some(stem)
+/// Hidden files are half-written or belong to the file manager.
+fn is_hidden(entry: &DirEntry) -> bool {
+    entry.depth() > 0 && entry.file_name().as_encoded_bytes().starts_with(b".")
+}
+
+/// What to do about an entry that cannot be looked at: a link to nothing counts as a file, whose
+/// reading will say more; a link to a folder around it and a locked folder are left out.
+fn unreadable(dir: &Path, error: walkdir::Error) -> Result<Option<PathBuf>, DataError> {
+    let path = error.path().map(Path::to_path_buf);
+    let source = error.io_error().map(std::io::Error::kind);
+    match (path, source) {
+        (Some(path), Some(std::io::ErrorKind::NotFound)) if path != dir => Ok(Some(path)),
+        (Some(path), kind) if path != dir => {
+            if kind.is_some() {
+                tracing::warn!("{} is left out: {error}", path.display());
+            }
+            Ok(None)
+        }
+        _ => Err(DataError::read(dir)(error.into())),
+    }
 }

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::dataset::Sample;
+use super::dataset::{Loaded, Sample};
 use super::error::DataError;
 
 /// Counts over some of a split's samples.
@@ -15,6 +15,8 @@ pub(super) struct Tally {
     pub ignored: u64,
     /// Smallest and largest `[height, width]`.
     pub sizes: Option<[[usize; 2]; 2]>,
+    /// Samples whose orientation is in doubt, by index.
+    pub ambiguous: Vec<usize>,
     /// Samples that could not be loaded, by index.
     pub failures: Vec<(usize, DataError)>,
 }
@@ -23,18 +25,22 @@ pub(super) struct Tally {
 pub(super) fn tally(
     len: usize,
     classes: usize,
-    load: impl Fn(usize) -> Result<Sample, DataError> + Sync,
+    load: impl Fn(usize) -> Result<Loaded, DataError> + Sync,
 ) -> Tally {
     let empty = || Tally {
         class_pixels: vec![0; classes],
         class_samples: vec![0; classes],
         ignored: 0,
         sizes: None,
+        ambiguous: Vec::new(),
         failures: Vec::new(),
     };
     let count = |mut tally: Tally, i: usize| {
         match load(i) {
-            Ok(sample) => tally.count(&sample),
+            Ok(loaded) => {
+                tally.count(&loaded.sample);
+                tally.ambiguous.extend(loaded.ambiguous.then_some(i));
+            }
             Err(error) => tally.failures.push((i, error)),
         }
         tally
@@ -67,6 +73,7 @@ impl Tally {
         }
         self.ignored += other.ignored;
         self.sizes = extremes(self.sizes, other.sizes);
+        self.ambiguous.extend(other.ambiguous);
         self.failures.extend(other.failures);
         self
     }

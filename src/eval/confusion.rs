@@ -14,10 +14,10 @@ pub struct Confusion {
 /// The scores of one confusion matrix.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Scores {
-    /// Mean IoU over the classes whose union is not empty, 0 to 1; 0 where there is none.
-    pub miou: f64,
-    /// Share of labelled pixels that are right, 0 to 1.
-    pub pixel_accuracy: f64,
+    /// Mean IoU over the classes whose union is not empty, 0 to 1; none without a labelled pixel.
+    pub miou: Option<f64>,
+    /// Share of labelled pixels that are right, 0 to 1; none without a labelled pixel.
+    pub pixel_accuracy: Option<f64>,
     /// IoU of every class; none where the class is neither present nor predicted.
     pub iou: Vec<Option<f64>>,
 }
@@ -91,27 +91,24 @@ impl Confusion {
         }
         Scores {
             miou: mean(iou.iter().flatten()),
-            pixel_accuracy: match labelled {
-                0 => 0.0,
-                _ => right as f64 / labelled as f64,
-            },
+            pixel_accuracy: (labelled > 0).then(|| right as f64 / labelled as f64),
             iou,
         }
     }
 
-    /// Mean IoU over the classes whose union is not empty, leaving some out; pixels of those
-    /// classes still count as errors of the others.
-    pub fn miou_without(&self, classes: &[usize]) -> f64 {
+    /// Mean IoU over the classes whose union is not empty, leaving some out; none where no class is
+    /// left. Pixels of those classes still count as errors of the others.
+    pub fn miou_without(&self, classes: &[usize]) -> Option<f64> {
         let iou = self.scores().iou;
         let kept = iou.iter().enumerate().filter(|(k, _)| !classes.contains(k));
         mean(kept.filter_map(|(_, iou)| iou.as_ref()))
     }
 }
 
-/// The mean, and 0 of nothing.
-fn mean<'a>(values: impl Iterator<Item = &'a f64>) -> f64 {
+/// The mean; none of nothing.
+fn mean<'a>(values: impl Iterator<Item = &'a f64>) -> Option<f64> {
     let (sum, count) = values.fold((0.0, 0u64), |(sum, count), v| (sum + v, count + 1));
-    if count > 0 { sum / count as f64 } else { 0.0 }
+    (count > 0).then(|| sum / count as f64)
 }
 
 #[cfg(test)]
@@ -124,14 +121,23 @@ mod tests {
         confusion.add(&[0, 0, 1, u16::MAX, 1], &[0, 1, 1, 2, u16::MAX]);
         let scores = confusion.scores();
         assert_eq!(scores.iou, vec![Some(0.5), Some(1.0 / 3.0), None]);
-        assert!((scores.miou - (0.5 + 1.0 / 3.0) / 2.0).abs() < 1e-12);
-        assert_eq!(scores.pixel_accuracy, 0.5);
-        assert_eq!(confusion.miou_without(&[1]), 0.5);
+        assert!((scores.miou.unwrap() - (0.5 + 1.0 / 3.0) / 2.0).abs() < 1e-12);
+        assert_eq!(scores.pixel_accuracy, Some(0.5));
+        assert_eq!(confusion.miou_without(&[1]), Some(0.5));
+        assert_eq!(confusion.miou_without(&[0, 1]), None);
         assert_eq!(confusion.labelled(1), 2);
     }
 
     #[test]
-    fn nothing_scores_nothing() {
-        assert_eq!(Confusion::new(4).scores().miou, 0.0);
+    fn without_labels_there_is_no_score() {
+        let mut confusion = Confusion::new(4);
+        confusion.add(&[u16::MAX, u16::MAX], &[0, 3]);
+        let scores = confusion.scores();
+        assert_eq!((scores.miou, scores.pixel_accuracy), (None, None));
+        assert_eq!(scores.iou, [None; 4]);
+        // Wrong everywhere is another thing.
+        confusion.add(&[1], &[2]);
+        let scores = confusion.scores();
+        assert_eq!((scores.miou, scores.pixel_accuracy), (Some(0.0), Some(0.0)));
     }
 }

@@ -1,10 +1,9 @@
 //! A confusion matrix as a CSV file and as a picture.
 
 use super::Confusion;
+use crate::fonts::Pen;
 use crate::{csv, pictures};
-use image::RgbImage;
-use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
+use image::{Rgb, RgbImage, imageops};
 
 /// Side of the cells of all classes together, in pixels, as far as a cell's limits allow.
 const SIDE: usize = 1600;
@@ -12,19 +11,20 @@ const SIDE: usize = 1600;
 const CELL: [usize; 2] = [2, 40];
 /// Cells smaller than this have no room for a name beside them.
 const NAMED: usize = 9;
-/// Characters of a class name beside the matrix.
-const NAME: usize = 24;
+/// The longest class name beside the matrix, in ems.
+const NAME: f32 = 13.0;
+/// Em of the title, in pixels.
+const TITLE: f32 = 11.0;
+/// Pixels between a name and the matrix.
+const GAP: u32 = 4;
+const PAPER: Rgb<u8> = Rgb([255; 3]);
+const FRAME: Rgb<u8> = Rgb([153; 3]);
+const INK: [u8; 3] = [0; 3];
 
 /// Why a matrix can't be written.
 #[derive(Debug, thiserror::Error)]
-#[error("the confusion matrix cannot be drawn: {0}")]
-pub struct MatrixError(String);
-
-impl MatrixError {
-    fn because(reason: impl ToString) -> Self {
-        Self(reason.to_string())
-    }
-}
+#[error("the confusion matrix cannot be encoded: {0}")]
+pub struct MatrixError(#[from] image::ImageError);
 
 /// Pixel counts as CSV: a row a true class, a column a predicted class, the names first.
 ///
@@ -44,83 +44,70 @@ pub fn to_csv(confusion: &Confusion, classes: &[String]) -> Result<Vec<u8>, Matr
 /// its share of the row's labelled pixels, so that rare classes show as clearly as common ones.
 ///
 /// # Errors
-/// A drawing that fails.
+/// A picture that cannot be encoded.
 pub fn to_png(confusion: &Confusion, classes: &[String]) -> Result<Vec<u8>, MatrixError> {
-    let picture = picture(confusion, classes)?;
-    pictures::png(&picture).map_err(MatrixError::because)
+    Ok(pictures::png(&picture(confusion, classes))?)
 }
 
-fn picture(confusion: &Confusion, classes: &[String]) -> Result<RgbImage, MatrixError> {
-    pictures::register_font().map_err(MatrixError::because)?;
+fn picture(confusion: &Confusion, classes: &[String]) -> RgbImage {
     let n = classes.len();
     let cell = (SIDE / n.max(1)).clamp(CELL[0], CELL[1]);
-    let text = cell.min(16) as i32 - 1;
-    let longest = classes.iter().map(|c| shorten(c).chars().count()).max();
-    let margin = match cell >= NAMED {
-        true => 30 + longest.unwrap_or(0) as i32 * text * 6 / 10,
-        false => 40,
+    let mut pen = Pen::new(0.9 * (cell.min(16) - 1) as f32);
+    let names = if cell >= NAMED {
+        let classes: Vec<(usize, &str)> = classes.iter().map(String::as_str).enumerate().collect();
+        pen.labels(&classes, NAME * pen.size())
+    } else {
+        Vec::new()
     };
-    let side = margin + (n * cell) as i32 + 12;
-    let mut pixels = vec![0u8; 3 * (side * side) as usize];
-    {
-        let size = (side as u32, side as u32);
-        let root = BitMapBackend::with_buffer(&mut pixels, size).into_drawing_area();
-        root.fill(&WHITE).map_err(MatrixError::because)?;
-        let at = |k: usize| margin + (k * cell) as i32;
-        for truth in 0..n {
-            let all = confusion.labelled(truth);
-            for predicted in 0..n {
-                let share = confusion.count(truth, predicted) as f64 / all.max(1) as f64;
-                let corner = (at(predicted), at(truth));
-                let far = (corner.0 + cell as i32, corner.1 + cell as i32);
-                let area = Rectangle::new([corner, far], shade(share).filled());
-                root.draw(&area).map_err(MatrixError::because)?;
+    let names: Vec<RgbImage> = names.iter().map(|name| written(&mut pen, name)).collect();
+    let longest = names.iter().map(RgbImage::width).max();
+    let margin = longest.unwrap_or(0).max(32) + 2 * GAP;
+    let (cell, end) = (cell as u32, margin + (n * cell) as u32);
+    let mut picture = RgbImage::from_pixel(end + 12, end + 12, PAPER);
+    let at = |k: usize| margin + k as u32 * cell;
+    for truth in 0..n {
+        let all = confusion.labelled(truth);
+        for predicted in 0..n {
+            let share = confusion.count(truth, predicted) as f64 / all.max(1) as f64;
+            let (left, top) = (at(predicted), at(truth));
+            for (x, y) in (0..cell * cell).map(|i| (i % cell, i / cell)) {
+                picture.put_pixel(left + x, top + y, shade(share));
             }
         }
-        let end = at(n);
-        let frame = Rectangle::new([(margin, margin), (end, end)], BLACK.mix(0.4));
-        root.draw(&frame).map_err(MatrixError::because)?;
-        let style = |size: i32, anchor: Pos| {
-            TextStyle::from((pictures::FONT, size).into_font()).pos(anchor)
-        };
-        let row = style(text, Pos::new(HPos::Right, VPos::Center));
-        let column =
-            style(text, Pos::new(HPos::Left, VPos::Center)).transform(FontTransform::Rotate270);
-        for (k, name) in classes.iter().enumerate().filter(|_| cell >= NAMED) {
-            let middle = at(k) + cell as i32 / 2;
-            let name = shorten(name);
-            let places = [
-                (&row, (margin - 4, middle)),
-                (&column, (middle, margin - 4)),
-            ];
-            for (style, place) in places {
-                root.draw_text(&name, style, place)
-                    .map_err(MatrixError::because)?;
-            }
-        }
-        let title = style(12, Pos::new(HPos::Left, VPos::Top));
-        for (line, y) in [("rows: truth", 4), ("columns: prediction", 20)] {
-            root.draw_text(line, &title, (4, y))
-                .map_err(MatrixError::because)?;
-        }
-        root.present().map_err(MatrixError::because)?;
     }
-    RgbImage::from_raw(side as u32, side as u32, pixels)
-        .ok_or_else(|| MatrixError::because("it has another size than announced"))
+    for i in margin..=end {
+        for (x, y) in [(i, margin), (i, end), (margin, i), (end, i)] {
+            picture.put_pixel(x, y, FRAME);
+        }
+    }
+    for (k, name) in names.iter().enumerate() {
+        let middle = i64::from(at(k) + cell / 2);
+        let across = middle - i64::from(name.height() / 2);
+        let along = i64::from(margin - GAP) - i64::from(name.width());
+        imageops::replace(&mut picture, name, along, across);
+        imageops::replace(&mut picture, &imageops::rotate270(name), across, along);
+    }
+    let mut pen = Pen::new(TITLE);
+    for (line, baseline) in [("rows: truth", 14.0), ("columns: prediction", 30.0)] {
+        pen.write(&mut picture, line, [4.0, baseline], INK);
+    }
+    picture
+}
+
+/// A line of text on paper of its size.
+fn written(pen: &mut Pen, text: &str) -> RgbImage {
+    let height = (1.4 * pen.size()).ceil();
+    let mut line = RgbImage::from_pixel(pen.width(text).ceil() as u32 + 1, height as u32, PAPER);
+    let baseline = (height + pen.capital()) / 2.0;
+    pen.write(&mut line, text, [0.0, baseline.round()], INK);
+    line
 }
 
 /// From white for nothing to dark blue for all; the root lifts small shares out of the white.
-fn shade(share: f64) -> RGBColor {
+fn shade(share: f64) -> Rgb<u8> {
     let depth = share.clamp(0.0, 1.0).sqrt();
     let mix = |from: f64, to: f64| (from + (to - from) * depth) as u8;
-    RGBColor(mix(255.0, 8.0), mix(255.0, 48.0), mix(255.0, 107.0))
-}
-
-fn shorten(name: &str) -> String {
-    match name.char_indices().nth(NAME) {
-        Some((cut, _)) => format!("{}\u{2026}", &name[..cut]),
-        None => name.to_owned(),
-    }
+    Rgb([mix(255.0, 8.0), mix(255.0, 48.0), mix(255.0, 107.0)])
 }
 
 #[cfg(test)]
@@ -151,7 +138,7 @@ mod tests {
     fn pictures_are_dark_where_the_counts_are() {
         for n in [1, 3, 150, 900] {
             let (confusion, names) = example(n);
-            let picture = picture(&confusion, &names).unwrap();
+            let picture = picture(&confusion, &names);
             assert!(picture.width() < 2100, "{n}: {}", picture.width());
             let cell = (SIDE / n).clamp(CELL[0], CELL[1]) as u32;
             let first = picture.width() - 12 - n as u32 * cell;
@@ -166,9 +153,28 @@ mod tests {
             }
             if n == 3 {
                 // Names stand to the left of their rows.
-                let dark = (20..first - 4).any(|x| blue(x, middle(1)) < 128);
-                assert!(dark, "no text");
+                let rows = middle(1) - 6..middle(1) + 6;
+                let dark = rows.flat_map(|y| (20..first - 4).map(move |x| (x, y)));
+                assert!(dark.clone().any(|(x, y)| blue(x, y) < 128), "no text");
+                // And above their columns, from the bottom upwards.
+                assert!(dark.into_iter().any(|(x, y)| blue(y, x) < 128), "no text");
             }
         }
+    }
+
+    #[test]
+    fn a_long_name_does_not_widen_the_picture() {
+        let (confusion, mut names) = example(3);
+        let plain = picture(&confusion, &names).width();
+        names[1] = "name ".repeat(60);
+        let long = picture(&confusion, &names).width();
+        assert!(long < plain + 150, "{long} rather than {plain}");
+        // Names of other scripts are drawn, and differ.
+        let one = |name: &str| {
+            let names = [name, "b", "c"].map(str::to_owned);
+            picture(&confusion, &names)
+        };
+        assert_ne!(one("人行道"), one("机动车"));
+        assert_ne!(one("سماء"), one("شجرة"));
     }
 }

@@ -5,18 +5,22 @@ use super::Confusion;
 use crate::data::{self, DataError, Dataset, Sample};
 use crate::encoding::Centroids;
 use crate::flow::Source;
-use crate::inference::{self, Sampling};
+use crate::inference::{self, NotFinite, Sampling};
 use crate::model::{self, Model};
 use crate::sampler::Solver;
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread::Builder;
+use std::time::Duration;
 
 /// Samples that may wait for others of their size, in batches.
 const WAITING: usize = 4;
+/// How long a wait for photos goes on without asking whether they are still wanted.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// What the labels are compared at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -48,9 +52,9 @@ pub struct Scoring {
     pub steps: Vec<usize>,
     /// What the labels are compared at, each scored.
     pub resolutions: Vec<Resolution>,
-    /// `[height, width]` that the network sees every photo at; without it
-    /// [`inference::network_size`] of the photo.
-    pub size: Option<[usize; 2]>,
+    /// The size that the network sees, as a factor of each side of the size it was trained at; see
+    /// [`inference::network_size`].
+    pub scale: f64,
     /// Photos that run together; the scores don't depend on it.
     pub batch: usize,
     /// Seed of the noise, where the flow starts at noise: a photo's noise depends on it and on the
@@ -61,13 +65,13 @@ pub struct Scoring {
 }
 
 impl Default for Scoring {
-    /// Ten Euler steps, at the labels' own size, the whole data set.
+    /// [`model::STEPS`] Euler steps, at the labels' own size, the whole data set.
     fn default() -> Self {
         Self {
             solver: Solver::Euler,
-            steps: vec![10],
+            steps: vec![model::STEPS],
             resolutions: vec![Resolution::Label],
-            size: None,
+            scale: 1.0,
             batch: 8,
             seed: 0,
             samples: 0,
@@ -137,6 +141,12 @@ pub enum EvalError {
         /// The data set's.
         data: usize,
     },
+    /// Predictions that mean nothing.
+    #[error(transparent)]
+    NotFinite(#[from] NotFinite),
+    /// Nothing to score.
+    #[error("no pixel of these photos has a label, so there is no score")]
+    Unlabelled,
     /// No thread for decoding.
     #[error("cannot start a thread to decode photos: {0}")]
     Thread(std::io::Error),
@@ -146,7 +156,8 @@ pub enum EvalError {
 }
 
 /// Scores a model on a data set. `seen` hears of every photo at every number of steps; photos of
-/// one size come in the order of the data set. `stop` is asked before every batch.
+/// one size come in the order of the data set. `stop` is asked before every step of a solver, and
+/// while photos are waited for.
 ///
 /// # Errors
 /// Class tables that differ, a sample that can't be loaded, and [`EvalError::Stopped`].
@@ -178,12 +189,15 @@ pub fn score(
             .collect(),
         seen,
     };
+    let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let (sender, samples) = sync_channel(1);
+        let over = &over;
         let decode = move || {
             for chunk in indices.chunks(batch) {
                 let decoded: Vec<Decoded> = chunk
                     .par_iter()
+                    .take_any_while(|_| !over.load(Ordering::Relaxed))
                     .map(|&index| Ok((index, data.load(index)?)))
                     .collect();
                 // Without a receiver the scoring has ended.
@@ -196,12 +210,32 @@ pub fn score(
             .name("flowseg-eval-data".into())
             .spawn_scoped(scope, decode)
             .map_err(EvalError::Thread)?;
-        run.all(samples, batch, stop)
+        let scored = run.all(samples, batch, stop);
+        // The scope waits for the thread, which need not decode what nobody scores.
+        over.store(true, Ordering::Relaxed);
+        scored
     })?;
     Ok(run.outcomes)
 }
 
 type Decoded = Result<(usize, Sample), DataError>;
+
+/// Waits for the next photos, unless somebody wants to stop. None after the last ones.
+fn next(
+    decoded: &Receiver<Vec<Decoded>>,
+    stop: &dyn Fn() -> bool,
+) -> Result<Option<Vec<Decoded>>, EvalError> {
+    loop {
+        if stop() {
+            return Err(EvalError::Stopped);
+        }
+        match decoded.recv_timeout(PATIENCE) {
+            Ok(samples) => return Ok(Some(samples)),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Ok(None),
+        }
+    }
+}
 
 fn same_classes(model: &[String], data: &[String]) -> Result<(), EvalError> {
     if model == data {
@@ -247,20 +281,22 @@ impl Run<'_> {
         stop: &dyn Fn() -> bool,
     ) -> Result<(), EvalError> {
         let mut waiting: BTreeMap<[usize; 2], Vec<(usize, Sample)>> = BTreeMap::new();
-        for sample in decoded.into_iter().flatten() {
-            let (index, sample) = sample?;
-            let size = self.size(&sample);
-            let group = waiting.entry(size).or_default();
-            group.push((index, sample));
-            let full = (group.len() >= batch).then_some(size);
-            // Many sizes must not hold the whole data set in memory.
-            let crowded = waiting.values().map(Vec::len).sum::<usize>() >= WAITING * batch;
-            let largest = || waiting.iter().max_by_key(|(_, group)| group.len());
-            let due = full.or_else(|| crowded.then(largest).flatten().map(|(size, _)| *size));
-            if let Some(size) = due
-                && let Some(group) = waiting.remove(&size)
-            {
-                self.batch(&group, size, stop)?;
+        while let Some(samples) = next(&decoded, stop)? {
+            for sample in samples {
+                let (index, sample) = sample?;
+                let size = self.size(&sample);
+                let group = waiting.entry(size).or_default();
+                group.push((index, sample));
+                let full = (group.len() >= batch).then_some(size);
+                // Many sizes must not hold the whole data set in memory.
+                let crowded = waiting.values().map(Vec::len).sum::<usize>() >= WAITING * batch;
+                let largest = || waiting.iter().max_by_key(|(_, group)| group.len());
+                let due = full.or_else(|| crowded.then(largest).flatten().map(|(size, _)| *size));
+                if let Some(size) = due
+                    && let Some(group) = waiting.remove(&size)
+                {
+                    self.batch(&group, size, stop)?;
+                }
             }
         }
         for (size, group) in waiting {
@@ -271,9 +307,7 @@ impl Run<'_> {
 
     fn size(&self, sample: &Sample) -> [usize; 2] {
         let labels = &sample.labels;
-        self.scoring
-            .size
-            .unwrap_or_else(|| inference::network_size(self.model, labels.width, labels.height))
+        inference::network_size(self.model, labels.width, labels.height, self.scoring.scale)
     }
 
     fn batch(
@@ -291,10 +325,7 @@ impl Run<'_> {
         let photos = inference::Encoded::by(self.model, input);
         let resolutions = self.scoring.resolutions.len();
         for (i, &steps) in self.scoring.steps.iter().enumerate() {
-            if stop() {
-                return Err(EvalError::Stopped);
-            }
-            let predictions = self.predict(source.clone(), photos.clone(), steps);
+            let predictions = self.predict(source.clone(), photos.clone(), steps, stop)?;
             let seen: Vec<Seen> = group
                 .iter()
                 .zip(&predictions)
@@ -327,18 +358,25 @@ impl Run<'_> {
         source: Tensor<4>,
         photos: inference::Encoded,
         steps: usize,
-    ) -> Vec<Vec<u16>> {
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Vec<Vec<u16>>, EvalError> {
         let sampling = Sampling {
             solver: self.scoring.solver,
             steps,
             ..Sampling::default()
         };
+        let mut last = None;
+        for state in inference::flow_from(self.model, source, photos, sampling) {
+            if stop() {
+                return Err(EvalError::Stopped);
+            }
+            last = Some(state.x);
+        }
         // A flow has its source at least, so there always is a last state.
-        inference::flow_from(self.model, source, photos, sampling)
-            .last()
-            .map_or_else(Vec::new, |state| {
-                inference::decode(&self.centroids, state.x)
-            })
+        last.map_or_else(
+            || Ok(Vec::new()),
+            |x| Ok(inference::decode(&self.centroids, x)?),
+        )
     }
 
     /// Where the flow starts. Noise follows from the photo's index, whoever shares its batch.

@@ -127,6 +127,40 @@ fn a_stop_and_foreign_classes_end_it() {
 }
 
 #[test]
+fn a_stop_does_not_wait_for_a_flow_s_end() {
+    let asked = std::cell::Cell::new(0);
+    let stop = || {
+        asked.set(asked.get() + 1);
+        asked.get() > 20
+    };
+    let scoring = Scoring {
+        steps: vec![1_000_000],
+        ..Scoring::default()
+    };
+    let stopped = score(&model("image"), &data(7), &scoring, &mut |_| {}, &stop);
+    assert!(matches!(stopped, Err(EvalError::Stopped)));
+    assert!(asked.get() < 30);
+}
+
+#[test]
+fn a_scale_changes_what_the_network_sees() {
+    let model = model("image");
+    let sizes = |scale| {
+        let mut sizes = Vec::new();
+        let scoring = Scoring {
+            steps: vec![1],
+            scale,
+            ..Scoring::default()
+        };
+        let mut seen = |seen: &Seen| sizes.push(seen.size);
+        score(&model, &data(2), &scoring, &mut seen, &|| false).unwrap();
+        sizes
+    };
+    assert_eq!(sizes(1.0), [[16, 24]; 2]);
+    assert_eq!(sizes(2.0), [[32, 48]; 2]);
+}
+
+#[test]
 fn spread_indices_cover_the_range() {
     assert_eq!(spread(10, 0).len(), 10);
     assert_eq!(spread(10, 4), [0, 2, 5, 7]);

@@ -136,8 +136,8 @@ mod tests {
         let mut confusion = Confusion::new(5);
         confusion.add(&truth, &prediction);
         let scores = confusion.scores();
-        assert!((miou - scores.miou).abs() < 1e-12);
-        assert!((accuracy - scores.pixel_accuracy).abs() < 1e-12);
+        assert!((miou - scores.miou.unwrap()).abs() < 1e-12);
+        assert!((accuracy - scores.pixel_accuracy.unwrap()).abs() < 1e-12);
         assert_eq!(own_scores(&[IGNORE], &[0], 5), None);
     }
 

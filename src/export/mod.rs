@@ -87,7 +87,10 @@ pub enum Artifact {
     Colours,
     /// A PNG of the photo under class colours.
     Overlay,
-    /// The flow as an endless GIF.
+    /// The flow as an endless GIF. Colours are exact in every frame of at most 256 colours, which is
+    /// every [map](Look::Map) of as many classes; [raw](Look::Raw) states and
+    /// [overlays](Look::Overlay) have more, and the nearest of 256 stand for them. The frames as
+    /// PNGs are exact.
     Gif,
     /// The flow as a folder of numbered PNGs.
     Frames,
@@ -133,9 +136,9 @@ impl Artifact {
         }
     }
 
-    /// The default file name for a photo named `name` (without its ending).
-    pub fn file_name(self, name: &str) -> String {
-        let ending = match self {
+    /// What follows the photo's name (without its ending) in the file's name.
+    pub fn suffix(self) -> &'static str {
+        match self {
             Self::Labels => ".png",
             Self::Colours => ".colours.png",
             Self::Overlay => ".overlay.png",
@@ -143,8 +146,25 @@ impl Artifact {
             Self::Frames => ".frames",
             Self::Trajectory => ".trajectory.safetensors",
             Self::Numbers => ".numbers.csv",
-        };
-        format!("{name}{ending}")
+        }
+    }
+
+    /// The default file name for a photo named `name` (without its ending).
+    pub fn file_name(self, name: &str) -> String {
+        format!("{name}{}", self.suffix())
+    }
+
+    /// What it is, in the middle of a sentence.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Labels => "mask",
+            Self::Colours => "coloured mask",
+            Self::Overlay => "overlay",
+            Self::Gif => "animation",
+            Self::Frames => "frames",
+            Self::Trajectory => "trajectory",
+            Self::Numbers => "table of numbers",
+        }
     }
 }
 
@@ -224,8 +244,7 @@ pub fn write(
 impl From<DataError> for ExportError {
     fn from(error: DataError) -> Self {
         match error {
-            // A disk that refuses is told as for every other file.
-            DataError::Write { path, source } => Self::File(FileError::Write { path, source }),
+            DataError::File(error) => Self::File(error),
             other => Self::Labels(other),
         }
     }

@@ -37,6 +37,7 @@ pub fn colours(scene: &Scene) -> RgbImage {
         .enumerate()
         .filter(|(_, (_, share))| *share > 0.0)
         .map(|(class, (name, share))| legend::Entry {
+            class,
             colour: scene.colour(class),
             name,
             share,
@@ -178,29 +179,20 @@ pub(super) fn write_frames(
     scene: &Scene,
     progress: &dyn Fn(f32) -> bool,
 ) -> Result<(), ExportError> {
-    let failed = |e| ExportError::write(path, e);
     let empty = || fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
     if path.exists() && !empty() {
         return Err(ExportError::Occupied(path.to_owned()));
     }
-    let parent = files::folder_of(path);
-    let folder = tempfile::Builder::new()
-        .prefix(".flowseg-")
-        .tempdir_in(parent)
-        .map_err(failed)?;
     let animation = Animation::new(scene);
-    for at in 0..animation.len() {
-        let bytes = png(path, &animation.picture(at))?;
-        fs::write(folder.path().join(format!("{at:04}.png")), bytes).map_err(failed)?;
-        go_on(progress((at + 1) as f32 / animation.len() as f32))?;
-    }
-    files::readable_by_all(folder.path()).map_err(failed)?;
-    // An empty folder makes room; one that was filled meanwhile stays, and so the renaming fails.
-    let _ = fs::remove_dir(path);
-    fs::rename(folder.path(), path).map_err(failed)?;
-    // It has another name now, so there is nothing left to remove.
-    let _ = folder.keep();
-    Ok(())
+    files::write_folder(path, |folder| {
+        for at in 0..animation.len() {
+            let file = folder.join(format!("{at:04}.png"));
+            let png = png(path, &animation.picture(at))?;
+            files::write_atomic(&file, &png).map_err(|error| error.moved(folder, path))?;
+            go_on(progress((at + 1) as f32 / animation.len() as f32))?;
+        }
+        Ok(())
+    })
 }
 
 fn failed(path: &Path, error: image::ImageError) -> ExportError {

@@ -141,6 +141,45 @@ fn an_animation_has_a_frame_a_state_in_exact_colours() {
 }
 
 #[test]
+fn every_pixel_of_an_animated_map_is_a_class_colour() {
+    // 200 classes, more than a palette of an animation keeps by chance, in no order.
+    let folder = tempfile::tempdir().unwrap();
+    let centroids = Centroids::kronecker(200);
+    let colours = centroids.colours();
+    let classes: Vec<String> = (0..200).map(|class| class.to_string()).collect();
+    let labels: Vec<u16> = (0..20 * 30).map(|i| i * 77 % 200).collect();
+    let state = centroids.encode(&labels);
+    let photo = RgbImage::new(30, 20);
+    let scene = Scene {
+        photo: &photo,
+        trajectory: Trajectory {
+            size: [20, 30],
+            times: &[0.0],
+            states: vec![&state],
+            labels: vec![&labels],
+        },
+        centroids: &centroids,
+        colours: &colours,
+        classes: &classes,
+        look: Look::Map,
+        opacity: 0.5,
+    };
+    let path = folder.path().join("a.gif");
+    write(Artifact::Gif, &scene, &path, &always).unwrap();
+    let decoder = GifDecoder::new(BufReader::new(File::open(&path).unwrap())).unwrap();
+    let frames = decoder.into_frames().collect_frames().unwrap();
+    let picture = frames[0].buffer();
+    // Magnified by a whole factor.
+    let scale = picture.width() / 30;
+    assert!(scale > 1 && picture.dimensions() == (30 * scale, 20 * scale));
+    for (x, y, pixel) in picture.enumerate_pixels() {
+        let label = labels[(y / scale * 30 + x / scale) as usize];
+        let [r, g, b] = colours[usize::from(label)];
+        assert_eq!(pixel.0, [r, g, b, 255], "at {x}, {y}");
+    }
+}
+
+#[test]
 fn frames_fill_a_folder_of_their_own() {
     let (flow, folder) = (Flow::new(), tempfile::tempdir().unwrap());
     let path = folder.path().join(Artifact::Frames.file_name("a"));

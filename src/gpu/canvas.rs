@@ -330,7 +330,7 @@ impl Pipelines {
             share: sources.share,
             lit: look.lit.map_or(-1, |class| class as i32),
             linear: self.linear.into(),
-            level: (sources.photo.width as f32 / look.extent[0].max(1.0)).log2(),
+            level: level(sources.photo.size, look.extent),
             classes: classes.count,
         };
         guarded(&self.device, "drawing the canvas", || {
@@ -386,4 +386,11 @@ impl Pipelines {
             entries: &entries,
         })
     }
+}
+
+/// Pixels of a photo that one pixel of its picture covers, as a power of two; along the side that is
+/// drawn smaller, which for photos of one row or column is not that of the other.
+fn level(photo: [u32; 2], extent: [f32; 2]) -> f32 {
+    let along = |side: usize| photo[side] as f32 / extent[side].max(1.0);
+    along(0).max(along(1)).log2()
 }

@@ -10,7 +10,7 @@ pub mod resident;
 #[cfg(test)]
 mod tests;
 
-/// What a graphics driver refused.
+/// An operation that the graphics driver refused.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{what} failed on the graphics device ({reason}): update the graphics driver")]
 pub struct GpuError {

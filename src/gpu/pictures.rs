@@ -7,7 +7,8 @@ use image::RgbImage;
 /// A photo in graphics memory, with halved copies of itself for drawing it small.
 pub struct Photo {
     pub(super) view: wgpu::TextureView,
-    pub(super) width: u32,
+    /// Width and height.
+    pub(super) size: [u32; 2],
 }
 
 /// A label map in graphics memory.
@@ -59,7 +60,7 @@ impl Pipelines {
             }
             Photo {
                 view: texture.create_view(&Default::default()),
-                width,
+                size: [width, height],
             }
         })
     }

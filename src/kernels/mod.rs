@@ -24,10 +24,9 @@ pub mod reference;
 mod tests;
 
 pub use cpu::simd;
-pub use optim::AdamWUpdate;
-// Until all callers name the device module.
-pub use crate::device::{has_field_kernels, on_cpu, permute};
+pub use optim::{AdamWUpdate, weight_of};
 
+use crate::device::{has_field_kernels, on_cpu};
 use crate::encoding::Centroids;
 use crate::potential::Potential;
 use burn::backend::Dispatch;
@@ -175,18 +174,21 @@ pub fn potential_gradient(
 }
 
 /// One AdamW update of a parameter and its two moments, all of one shape and outside any graph.
-/// `scale: [1]` multiplies the gradient first and is kept on the device to avoid a synchronisation;
-/// 0 skips the update, even if the gradient is NaN.
+/// `number: [1]` counts the updates from 1. `scale: [1]` multiplies the gradient first; 0 skips the
+/// update, even if the gradient is NaN. Both are kept on the device to avoid a synchronisation.
 pub fn adamw_update<const R: usize>(
     parameter: Tensor<R>,
     gradient: Tensor<R>,
     scale: Tensor<1>,
     moment1: Tensor<R>,
     moment2: Tensor<R>,
+    number: Tensor<1>,
     update: AdamWUpdate,
 ) -> (Tensor<R>, Tensor<R>, Tensor<R>) {
     if !on_cpu(&parameter.device()) {
-        return reference::adamw_update(parameter, gradient, scale, moment1, moment2, update);
+        return reference::adamw_update(
+            parameter, gradient, scale, moment1, moment2, number, update,
+        );
     }
     let (parameter, moment1, moment2) = <Dispatch as UpdateOps>::adamw_update(
         parameter.into_dispatch(),
@@ -194,6 +196,7 @@ pub fn adamw_update<const R: usize>(
         scale.into_dispatch(),
         moment1.into_dispatch(),
         moment2.into_dispatch(),
+        number.into_dispatch(),
         update,
     );
     (
@@ -203,13 +206,13 @@ pub fn adamw_update<const R: usize>(
     )
 }
 
-/// `average * keep + value * (1 - keep)`, outside any graph.
+/// `average * keep + value * (1 - keep)`, `keep: [1]`, outside any graph.
 pub fn moving_average<const R: usize>(
     average: Tensor<R>,
     value: Tensor<R>,
-    keep: f32,
+    keep: Tensor<1>,
 ) -> Tensor<R> {
-    fused!(UpdateOps::moving_average(average, value; keep))
+    fused!(UpdateOps::moving_average(average, value, keep))
 }
 
 /// The sum of squares of all elements, outside any graph.

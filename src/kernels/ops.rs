@@ -63,13 +63,14 @@ pub trait UpdateOps: Backend {
         scale: FloatTensor<Self>,
         moment1: FloatTensor<Self>,
         moment2: FloatTensor<Self>,
+        number: FloatTensor<Self>,
         update: AdamWUpdate,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
     /// See [`moving_average`](super::moving_average).
     fn moving_average(
         average: FloatTensor<Self>,
         value: FloatTensor<Self>,
-        keep: f32,
+        keep: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
     /// See [`square_sum`](super::square_sum).
     fn square_sum(x: FloatTensor<Self>) -> FloatTensor<Self>;

@@ -1,5 +1,7 @@
 //! Parameters of the optimizer's fused update.
 
+use burn::tensor::Tensor;
+
 /// The numbers of one AdamW update.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdamWUpdate {
@@ -13,14 +15,20 @@ pub struct AdamWUpdate {
     pub epsilon: f32,
     /// Decoupled weight decay.
     pub decay: f32,
-    /// The number of this update, from 1.
-    pub step: u32,
 }
 
 impl AdamWUpdate {
-    /// `1 / (1 - beta^step)` for both moments.
-    pub fn bias_corrections(&self) -> (f32, f32) {
-        let correct = |beta: f32| 1.0 / (1.0 - f64::from(beta).powi(self.step as i32)) as f32;
+    /// `1 / (1 - beta^number)` for both moments: `number` counts the updates from 1.
+    pub fn bias_corrections(&self, number: f32) -> (f32, f32) {
+        let correct = |beta: f32| 1.0 / (1.0 - f64::from(beta).powi(number as i32)) as f32;
         (correct(self.beta1), correct(self.beta2))
     }
+}
+
+/// `1 - beta^number`, `[1]`: the weight that the first `number: [1]` numbers have in an average of
+/// decay `beta`, on the device.
+pub fn weight_of(beta: f32, number: Tensor<1>) -> Tensor<1> {
+    // A decay of 0 has no logarithm.
+    let logarithm = f64::from(beta).max(1e-30).ln();
+    (number * logarithm).exp().neg() + 1.0
 }

@@ -248,14 +248,22 @@ fn adamw_and_the_moving_average_are_their_formulas() {
         beta2: 0.95,
         epsilon: 1e-8,
         decay: 0.1,
-        step: 3,
     };
     let (p, g, m) = (plain_tensor(1), plain_tensor(2), plain_tensor(4));
-    let scale = |v: f32| Tensor::<1>::from_data([v], &p.device());
-    for factor in [0.5, 0.0] {
+    let one = |v: f32| Tensor::<1>::from_data([v], &p.device());
+    for (factor, number) in [(0.5, 3.0), (0.5, 1.0), (0.0, 3.0)] {
         let (m, v) = (m.clone(), moments.clone());
-        let a = adamw_update(p.clone(), g.clone(), scale(factor), m.clone(), v.clone(), u);
-        let b = reference::adamw_update(p.clone(), g.clone(), scale(factor), m, v, u);
+        let (p, g, number, scale) = (p.clone(), g.clone(), one(number), one(factor));
+        let a = adamw_update(
+            p.clone(),
+            g.clone(),
+            scale.clone(),
+            m.clone(),
+            v.clone(),
+            number.clone(),
+            u,
+        );
+        let b = reference::adamw_update(p, g, scale, m, v, number, u);
         assert_close(&values(a.0), &values(b.0), "parameter");
         assert_close(&values(a.1), &values(b.1), "first moment");
         assert_close(&values(a.2), &values(b.2), "second moment");
@@ -264,12 +272,14 @@ fn adamw_and_the_moving_average_are_their_formulas() {
     let nan = g.clone() * f32::NAN;
     for update in [adamw_update, reference::adamw_update] {
         let (m, v) = (m.clone(), moments.clone());
-        let after = update(p.clone(), nan.clone(), scale(0.0), m.clone(), v.clone(), u);
+        let (number, scale) = (one(3.0), one(0.0));
+        let nan = nan.clone();
+        let after = update(p.clone(), nan, scale, m.clone(), v.clone(), number, u);
         assert_eq!(values(after.0), values(p.clone()));
         assert_eq!(values(after.1), values(m));
         assert_eq!(values(after.2), values(v));
     }
-    let average = moving_average(p.clone(), g.clone(), 0.9);
+    let average = moving_average(p.clone(), g.clone(), one(0.9));
     assert_close(
         &values(average),
         &values(p.clone() * 0.9 + g.clone() * 0.1),

@@ -28,6 +28,10 @@ pub const METADATA_KEY: &str = "flowseg";
 /// The version that this program writes, and the highest that it reads: 2 knows class logits and
 /// other encodings than the Kronecker sequence, 3 image encoders, 4 posteriors and patch outputs.
 pub const FORMAT_VERSION: u32 = 4;
+/// The longest side that a model may claim to have been trained at, in pixels.
+const LONGEST_SIDE: usize = 4096;
+/// The most classes that label maps can express: 16 bits less two values of their own.
+const MOST_CLASSES: usize = u16::MAX as usize - 2;
 
 /// What a model file says of itself: JSON under [`METADATA_KEY`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,6 +50,13 @@ pub struct Card {
     pub prediction: Prediction,
     /// Height and width that it was trained at.
     pub size: [usize; 2],
+    /// How a photo of another shape is brought to that size.
+    #[serde(default)]
+    pub fit: Fit,
+    /// The number of solver steps that suits it, where one is known; see
+    /// [`default_steps`](Self::default_steps).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampling_steps: Option<usize>,
     /// The data set's name.
     pub dataset: String,
     /// Optimiser steps taken.
@@ -56,7 +67,30 @@ pub struct Card {
     pub licence: String,
 }
 
+/// How the network sees a photo whose shape is not that of its training.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fit {
+    /// In its own shape, at the area that the network was trained at: nothing is stretched. What
+    /// models without this entry mean.
+    #[default]
+    Aspect,
+    /// Stretched to the very size that the network was trained at, as whole photos are in training.
+    Stretch,
+}
+
+/// Solver steps of a model that recommends none.
+pub const STEPS: usize = 10;
+/// The most that a model may recommend.
+const MOST_STEPS: usize = 1000;
+
 impl Card {
+    /// Solver steps where nobody asks for a number: what the model recommends, else [`STEPS`].
+    pub fn default_steps(&self) -> usize {
+        let recommended = self.sampling_steps.unwrap_or(STEPS);
+        recommended.clamp(1, MOST_STEPS)
+    }
+
     /// The card of an imported network, of which nothing is known but its sizes.
     pub fn of_network(network: &NetworkConfig) -> Self {
         Self {
@@ -67,10 +101,50 @@ impl Card {
             source: Source::Noise,
             prediction: Prediction::Velocity,
             size: [16 * network.patch_size; 2],
+            fit: Fit::default(),
+            sampling_steps: None,
             dataset: "imported".into(),
             steps: 0,
             score: None,
             licence: "that of the imported checkpoint".into(),
+        }
+    }
+
+    /// Refuses what no training writes, before anything of that size is allocated.
+    ///
+    /// # Errors
+    /// What it claims, and what is possible.
+    fn check(&self) -> Result<(), ModelError> {
+        if self.format > FORMAT_VERSION {
+            return Err(ModelError::Newer(self.format));
+        }
+        self.network.validate()?;
+        let refuse = |reason: String| Err(ModelError::Metadata(reason));
+        let [height, width] = self.size;
+        if !self
+            .size
+            .iter()
+            .all(|side| (1..=LONGEST_SIDE).contains(side))
+        {
+            return refuse(format!(
+                "its size is {height} x {width} pixels, and sides from 1 to {LONGEST_SIDE} are possible"
+            ));
+        }
+        let classes = self.classes.len();
+        if classes > MOST_CLASSES {
+            return refuse(format!(
+                "it has {classes} classes, and {MOST_CLASSES} are possible"
+            ));
+        }
+        let expected = match self.prediction.has_class_outputs() {
+            true => classes,
+            false => config::STATE_CHANNELS,
+        };
+        match self.network.outputs {
+            outputs if outputs == expected => Ok(()),
+            outputs => refuse(format!(
+                "its network has {outputs} outputs and its prediction needs {expected}"
+            )),
         }
     }
 }
@@ -111,7 +185,7 @@ pub enum ModelError {
     Foreign,
     /// Metadata that can't be read.
     #[error(
-        "its FlowSeg metadata cannot be read ({0}): it was written by another version or is damaged"
+        "its FlowSeg metadata cannot be used ({0}): it was written by another version or is damaged"
     )]
     Metadata(String),
     /// A newer format.
@@ -136,20 +210,7 @@ impl Model {
         let json = metadata.get(METADATA_KEY).ok_or(ModelError::Foreign)?;
         let card: Card =
             serde_json::from_str(json).map_err(|e| ModelError::Metadata(e.to_string()))?;
-        if card.format > FORMAT_VERSION {
-            return Err(ModelError::Newer(card.format));
-        }
-        card.network.validate()?;
-        let expected = match card.prediction.has_class_outputs() {
-            true => card.classes.len(),
-            false => config::STATE_CHANNELS,
-        };
-        if card.network.outputs != expected {
-            let found = card.network.outputs;
-            return Err(ModelError::Metadata(format!(
-                "its network has {found} outputs and its prediction needs {expected}"
-            )));
-        }
+        card.check()?;
         let held: usize = tensors.values().map(|t| t.data.len()).sum();
         if held != card.network.parameters() {
             let expected = card.network.parameters();
@@ -178,11 +239,13 @@ impl Model {
 
     /// The velocity `v_theta(x, t, I)` at `x: [B, 3, H, W]` for photos `image: [B, 3, H, W]` and,
     /// where the network has an encoder, what it [makes](Network::encode) of them once and for all
-    /// times (computed here without).
+    /// times (computed here without). A target is to be reached in the rest of the time, `1 - t`, or
+    /// in `least`, above 0, where that is more: the length of a solver's step.
     pub fn velocity(
         &self,
         x: Tensor<4>,
         t: f32,
+        least: f32,
         image: &Tensor<4>,
         features: Option<&Tensor<3>>,
     ) -> Tensor<4> {
@@ -204,7 +267,7 @@ impl Model {
         };
         let t = TensorData::new(vec![t], [1, 1, 1, 1]);
         let t = Tensor::<4>::from_data(t, &x.device());
-        flow::velocity_towards(target, x, t)
+        flow::velocity_towards(target, x, t, least)
     }
 
     /// The state that a flow starts from, for photos `[B, 3, H, W]`: the photos themselves, or noise
@@ -225,4 +288,63 @@ pub fn noise(shape: [usize; 4], seed: u64, device: &Device) -> Tensor<4> {
         .map(|_| init::normal(&mut rng))
         .collect();
     Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The file of a small model after a change of its card.
+    fn file(change: impl FnOnce(&mut Card)) -> Vec<u8> {
+        let network = NetworkConfig::miniature();
+        let mut card = Card::of_network(&network);
+        card.classes = ["a", "b"].map(str::to_owned).to_vec();
+        change(&mut card);
+        let network = Network::uninit(&network, &Device::flex());
+        let model = Model { network, card };
+        model.to_bytes(Precision::Single).unwrap()
+    }
+
+    fn refusal(bytes: &[u8]) -> String {
+        Model::from_bytes(bytes, &Device::flex())
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn absurd_cards_are_refused_when_they_are_read() {
+        Model::from_bytes(&file(|_| ()), &Device::flex()).unwrap();
+        let names = |count: usize| (0..count).map(|i| i.to_string()).collect();
+        type Change = Box<dyn FnOnce(&mut Card)>;
+        let changes: [(&str, Change); 6] = [
+            ("0 x 0", Box::new(|card| card.size = [0, 0])),
+            ("16 x 100000", Box::new(|card| card.size = [16, 100_000])),
+            (
+                "70000 classes",
+                Box::new(move |card| card.classes = names(70_000)),
+            ),
+            ("patch_size", Box::new(|card| card.network.patch_size = 0)),
+            ("outputs", Box::new(|card| card.network.outputs = 7)),
+            ("version 99", Box::new(|card| card.format = 99)),
+        ];
+        for (word, change) in changes {
+            let error = refusal(&file(change));
+            assert!(error.contains(word) && !error.contains('\n'), "{error}");
+        }
+    }
+
+    #[test]
+    fn weights_that_are_not_finite_are_named() {
+        let mut bytes = file(|_| ());
+        // The last number of the file.
+        let end = bytes.len() - 4;
+        for value in [f32::NAN, f32::INFINITY] {
+            bytes[end..].copy_from_slice(&value.to_le_bytes());
+            let error = refusal(&bytes);
+            assert!(
+                error.contains("finite") && error.contains("tensor "),
+                "{error}"
+            );
+        }
+    }
 }

@@ -145,13 +145,14 @@ impl Network {
         self.forward_observed(query, |_, _| ())
     }
 
-    /// Encodes photos `[B, 3, H, W]` in [-1, 1] to `[B, L, W]`, one token per patch of the network.
-    /// `None` without an encoder.
+    /// Encodes photos `[B, 3, H, W]` in [-1, 1] to `[B, L, W]`, one token per patch of the network,
+    /// which sees the same part of the photo. `None` without an encoder.
     pub fn encode(&self, image: &Tensor<4>) -> Option<Tensor<3>> {
         let encoder = self.encoder.as_ref()?;
         let [_, _, height, width] = image.dims();
-        let photos = (image.clone() + 1.0) * 0.5;
-        let prepared = encoder.prepare(photos, self.config.grid([height, width]));
+        let cut = self.config.patches([height, width]);
+        let photos = (cut.continued(image.clone()) + 1.0) * 0.5;
+        let prepared = encoder.prepare(photos, cut.grid());
         Some(encoder.patch_tokens(prepared))
     }
 

@@ -66,6 +66,11 @@ pub enum TensorsError {
         /// The first by name.
         first: String,
     },
+    /// Weights that are infinite or not a number.
+    #[error(
+        "tensor {0} holds numbers that are not finite: its training diverged or overflowed half precision; use an earlier checkpoint"
+    )]
+    NotFinite(String),
     /// A tensor of another size.
     #[error(
         "tensor {name} is {found:?} in the file and {expected:?} in the network: it is of another architecture"
@@ -127,17 +132,30 @@ fn numbers(bytes: &[u8], dtype: Dtype) -> Option<Vec<f32>> {
     })
 }
 
-/// Reads a safetensors or PyTorch file, told apart by its `bytes`.
+/// Reads a safetensors or PyTorch file, told apart by the structure of its `bytes`.
 ///
 /// # Errors
 /// A file that is neither.
 pub fn from_file(path: &Path, bytes: &[u8]) -> Result<Tensors, TensorsError> {
-    // A zip archive or a bare pickle; a safetensors file starts with the length of its header.
-    if bytes.starts_with(b"PK") || bytes.starts_with(&[0x80]) {
+    if is_pytorch(bytes) {
         from_pytorch(path)
     } else {
         from_safetensors(bytes).map(|(tensors, _)| tensors)
     }
+}
+
+/// Whether the bytes begin as those of a zip archive or a bare pickle do, and not with the length of a
+/// JSON header, whose first byte may be any.
+fn is_pytorch(bytes: &[u8]) -> bool {
+    let header = bytes
+        .first_chunk()
+        .map(|length| u64::from_le_bytes(*length));
+    let fits = header.is_some_and(|length| length < bytes.len() as u64);
+    if fits && bytes.get(8) == Some(&b'{') {
+        return false;
+    }
+    // Pickles say their protocol, of which there are five with this opcode.
+    bytes.starts_with(b"PK\x03\x04") || matches!(bytes, [0x80, 1..=5, ..])
 }
 
 /// Reads a PyTorch checkpoint. Of a Lightning checkpoint only `state_dict` is read. It takes a path
@@ -309,6 +327,10 @@ impl ModuleMapper for Import<'_> {
             });
             return param;
         }
+        if !tensor.data.iter().all(|value| value.is_finite()) {
+            self.mismatch.get_or_insert(TensorsError::NotFinite(name));
+            return param;
+        }
         let (id, old, mapper) = param.consume();
         let data = TensorData::new(tensor.data, tensor.shape);
         let new = Tensor::from_data(data, &old.device()).set_require_grad(old.is_require_grad());
@@ -319,7 +341,7 @@ impl ModuleMapper for Import<'_> {
 /// Replaces every parameter of a module by the tensor of its path.
 ///
 /// # Errors
-/// Missing, unexpected and differently shaped tensors.
+/// Missing, unexpected and differently shaped tensors, and numbers that are not finite.
 pub fn import<M: Module>(module: M, mut tensors: Tensors) -> Result<M, TensorsError> {
     let mut mapper = Import {
         path: ModulePath::default(),
@@ -341,5 +363,26 @@ pub fn import<M: Module>(module: M, mut tensors: Tensors) -> Result<M, TensorsEr
             first: first.clone(),
         }),
         None => Ok(module),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_are_told_apart_by_structure() {
+        // Lengths of a header whose first bytes are those of a pickle, and of a zip archive.
+        for length in [0x0280u64, 0x4b50] {
+            let mut bytes = length.to_le_bytes().to_vec();
+            bytes.push(b'{');
+            bytes.resize(8 + length as usize, b' ');
+            assert!(!is_pytorch(&bytes), "{length:#x}");
+        }
+        assert!(is_pytorch(b"PK\x03\x04\x14\0\0\0\0\0"));
+        assert!(is_pytorch(b"\x80\x02}q\0."));
+        assert!(!is_pytorch(b"\x80\x00\x00\x00\x00\x00\x00\x00"));
+        assert!(!is_pytorch(b"PK"));
+        assert!(!is_pytorch(b""));
     }
 }

@@ -187,17 +187,15 @@ fn samples(folder: &Path) -> Vec<Sample> {
     samples
 }
 
-/// `step-00000400.png`, or `00000400-NAME.png`.
+/// `step-00000400-NAME.png`, as the trainer names them.
 fn sample(entry: &DirEntry) -> Option<Sample> {
     let path = entry.path();
     if path.extension()? != "png" {
         return None;
     }
-    let mut parts: Vec<&str> = path.file_stem()?.to_str()?.split('-').collect();
-    let number = parts.iter().position(|part| part.parse::<u64>().is_ok())?;
-    let step = parts.remove(number).parse().ok()?;
-    parts.retain(|part| *part != "step");
-    let name = parts.join("-");
+    let stem = path.file_stem()?.to_string_lossy();
+    let (step, name) = stem.strip_prefix("step-")?.split_once('-')?;
+    let (step, name) = (step.parse().ok()?, name.to_owned());
     let written = entry.metadata().and_then(|m| m.modified()).ok();
     Some(Sample {
         step,

@@ -66,7 +66,7 @@ impl Curves {
 pub struct Sample {
     /// The step that it was taken at.
     pub step: u64,
-    /// What else its name says; empty for the usual `step-N.png`.
+    /// The name of the photo.
     pub name: String,
     /// Where it is.
     pub path: PathBuf,

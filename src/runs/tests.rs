@@ -235,9 +235,10 @@ fn sample_pictures_are_listed_by_step() {
     let samples = folder.path().join("samples");
     fs::create_dir(&samples).unwrap();
     for name in [
-        "step-00001200.png",
+        "step-00001200-a.png",
+        "step-00000400-street-2-step-7.png",
+        "step-00000400-a.png",
         "step-00000400.png",
-        "00000400-street-2.png",
         "a.png",
         "1.txt",
     ] {
@@ -251,7 +252,7 @@ fn sample_pictures_are_listed_by_step() {
         .iter()
         .map(|s| (s.step, s.name.as_str()))
         .collect();
-    assert_eq!(found, [(400, ""), (400, "street-2"), (1200, "")]);
+    assert_eq!(found, [(400, "a"), (400, "street-2-step-7"), (1200, "a")]);
 }
 
 #[test]

@@ -1,7 +1,10 @@
-//! Run folders: checkpoints that are there whole or not at all, and where to resume.
+//! Checkpoints: there whole or not at all, and read again, the newest that can be.
 
+use super::TrainError;
+use super::folder::{CHECKPOINTS, RunFolder};
 use super::optimizer::AdamW;
 use super::repa::Projector;
+use super::window::Unlogged;
 use crate::files::{self, FileError};
 use crate::model::Model;
 use crate::model::tensors::{self, Precision, Tensors, read};
@@ -12,17 +15,24 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// A checkpoint that is being replaced by a new one of the same step. It has the prefix of temporary
+/// files, so that one that a kill left behind is removed later.
+const REPLACED: &str = ".flowseg-replaced";
+
 /// What a checkpoint knows besides tensors. Order, augmentation and times are functions of the
 /// configuration's seed and the step, so that the step is all the random state there is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
-    /// Optimiser steps taken.
+    /// Optimiser steps taken, skipped ones included.
     pub step: u64,
     /// The best validation score so far, and its step.
     pub best: Option<(f64, u64)>,
     /// The factor on the loss in half precision.
     #[serde(default = "one")]
     pub loss_scale: f32,
+    /// The steps since the last line of loss.
+    #[serde(default)]
+    pub unlogged: Unlogged,
 }
 
 fn one() -> f32 {
@@ -36,14 +46,9 @@ impl Default for Progress {
             step: 0,
             best: None,
             loss_scale: 1.0,
+            unlogged: Unlogged::default(),
         }
     }
-}
-
-/// A run's folder.
-#[derive(Clone)]
-pub struct RunFolder {
-    root: PathBuf,
 }
 
 /// Everything that a run continues from.
@@ -63,19 +68,6 @@ pub struct Checkpoint {
 }
 
 impl RunFolder {
-    /// Opens or creates a run folder.
-    ///
-    /// # Errors
-    /// A disk that refuses.
-    pub fn create(root: &Path) -> Result<Self, FileError> {
-        for folder in ["checkpoints", "samples"] {
-            files::create_folder(&root.join(folder))?;
-        }
-        Ok(Self {
-            root: root.to_owned(),
-        })
-    }
-
     /// Refuses a disk that can't hold what a run keeps at the least: two checkpoints at once, since the
     /// one before goes only when the next is whole, and the best and the finished model.
     ///
@@ -86,12 +78,7 @@ impl RunFolder {
         let projector = checkpoint.projector.as_ref().map_or(0, Module::num_params) as u64;
         // Weights, average and both moments; the models are in half precision.
         let saved = 4 * (4 * network + 3 * projector);
-        files::check_room(&self.root, 2 * saved + 2 * 2 * network)
-    }
-
-    /// A file or folder in it.
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.root.join(name)
+        files::check_room(&self.path(""), 2 * saved + 2 * 2 * network)
     }
 
     /// Saves a checkpoint under a temporary name, then renames it, and drops all but the last
@@ -100,17 +87,32 @@ impl RunFolder {
     /// # Errors
     /// A disk that refuses; the checkpoints before are untouched.
     pub fn save(&self, checkpoint: &Checkpoint, keep: usize) -> Result<PathBuf, FileError> {
-        let all = self.path("checkpoints");
-        let path = all.join(format!("step-{:08}", checkpoint.progress.step));
-        let failed = |source| FileError::Write {
-            path: path.clone(),
+        let step = format!("step-{:08}", checkpoint.progress.step);
+        let all = self.path(CHECKPOINTS);
+        let path = all.join(step);
+        let failed = FileError::write(&path);
+        files::write_folder(&path, |folder| {
+            Self::fill(checkpoint, folder).map_err(|error| error.moved(folder, &path))?;
+            if path.exists() {
+                // The same step saved again, after a resume. Until the new one is in place the old
+                // one is only renamed, so that a kill in between loses nothing.
+                let replaced = all.join(REPLACED);
+                let _ = fs::remove_dir_all(&replaced);
+                fs::rename(&path, replaced).map_err(&failed)?;
+            }
+            Ok(())
+        })?;
+        self.drop_old(keep);
+        Ok(path)
+    }
+
+    /// Writes the files of a checkpoint into a folder.
+    fn fill(checkpoint: &Checkpoint, folder: &Path) -> Result<(), FileError> {
+        let inside = |name: &str| folder.join(name);
+        let failed = |name: &str, source| FileError::Write {
+            path: inside(name),
             source,
         };
-        let temporary = tempfile::Builder::new()
-            .prefix(".saving-")
-            .tempdir_in(&all)
-            .map_err(failed)?;
-        let inside = |name: &str| temporary.path().join(name);
         files::write_model(
             &inside("model.safetensors"),
             &checkpoint.model,
@@ -123,7 +125,7 @@ impl RunFolder {
         )?;
         let write = |name: &str, tensors: &Tensors| {
             let bytes = tensors::to_safetensors(tensors, HashMap::new(), Precision::Single)
-                .map_err(|e| failed(std::io::Error::other(e)))?;
+                .map_err(|e| failed(name, std::io::Error::other(e)))?;
             files::write_atomic(&inside(name), &bytes)
         };
         write("optimizer.safetensors", &checkpoint.optimizer.export())?;
@@ -135,22 +137,8 @@ impl RunFolder {
             ..checkpoint.progress.clone()
         };
         let progress =
-            serde_json::to_vec_pretty(&progress).map_err(|e| failed(std::io::Error::other(e)))?;
-        files::write_atomic(&inside("progress.json"), &progress)?;
-        if path.exists() {
-            // The same step saved again, after a resume: the contents are the same.
-            fs::remove_dir_all(&path).map_err(failed)?;
-        }
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            fs::set_permissions(temporary.path(), fs::Permissions::from_mode(0o755))
-                .map_err(failed)?;
-        }
-        fs::rename(temporary.keep(), &path).map_err(failed)?;
-        files::sync_folder(&all);
-        self.drop_old(keep);
-        Ok(path)
+            serde_json::to_vec_pretty(&progress).map_err(|e| failed("progress.json", e.into()))?;
+        files::write_atomic(&inside("progress.json"), &progress)
     }
 
     fn drop_old(&self, keep: usize) {
@@ -164,79 +152,104 @@ impl RunFolder {
             }
         }
         // Left by a process that was killed while it saved.
-        for entry in fs::read_dir(self.path("checkpoints"))
+        for entry in fs::read_dir(self.path(CHECKPOINTS))
             .into_iter()
             .flatten()
             .flatten()
         {
-            if entry.file_name().to_string_lossy().starts_with(".saving-") {
+            if files::is_temporary(&entry.file_name()) {
                 let _ = fs::remove_dir_all(entry.path());
             }
         }
     }
 
-    /// Checkpoint folders, oldest first.
-    pub fn saved(&self) -> Vec<PathBuf> {
-        let mut saved: Vec<PathBuf> = fs::read_dir(self.path("checkpoints"))
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(|entry| entry.path())
-            .filter(|path| {
-                path.file_name()
-                    .is_some_and(|n| n.to_string_lossy().starts_with("step-"))
-            })
-            .collect();
-        saved.sort();
-        saved
-    }
-
-    /// Loads the newest checkpoint, if there is one. `device` is where training happens; the
-    /// moving average lives on the same device outside any graph. A projector is filled with the
+    /// Loads the newest checkpoint that can be read; none where none was saved yet. Newer ones that
+    /// are damaged are reported in the log and moved out of the way, so that they are neither taken
+    /// for checkpoints nor crowd out whole ones. `device` is where training happens; the moving
+    /// average lives on the same device outside any graph. A projector is filled with the
     /// checkpoint's weights; where it has none, REPA is new to the run and starts fresh.
     ///
     /// # Errors
-    /// A checkpoint that can't be read.
+    /// Checkpoints of which none can be read.
     pub fn resume(
         &self,
         projector: Option<Projector>,
         device: &Device,
-    ) -> Result<Option<Checkpoint>, FileError> {
-        let Some(path) = self.saved().pop() else {
-            return Ok(None);
-        };
-        let progress_path = path.join("progress.json");
-        let broken = |e: String| FileError::Read {
-            path: progress_path.clone(),
-            source: std::io::Error::other(e),
-        };
-        let progress: Progress = serde_json::from_slice(&files::read(&progress_path)?)
-            .map_err(|e| broken(e.to_string()))?;
-        let model = files::read_model(&path.join("model.safetensors"), device)?;
-        let average = files::read_model(&path.join("ema.safetensors"), device)?;
-        let tensors = |name: &str| {
-            let bytes = files::read(&path.join(name))?;
-            let read = tensors::from_safetensors(&bytes);
-            read.map(|(found, _)| found)
-                .map_err(|e| broken(e.to_string()))
-        };
-        let moments = tensors("optimizer.safetensors")?;
-        let projector = match projector {
-            Some(fresh) if path.join("projector.safetensors").exists() => {
-                let found = tensors("projector.safetensors")?;
-                Some(tensors::import(fresh, found).map_err(|e| broken(e.to_string()))?)
+    ) -> Result<Option<Checkpoint>, TrainError> {
+        let mut damaged: Vec<(PathBuf, FileError)> = Vec::new();
+        for path in self.saved().into_iter().rev() {
+            match load(&path, projector.clone(), device) {
+                Ok(checkpoint) => {
+                    damaged.iter().for_each(|(path, why)| set_aside(path, why));
+                    return Ok(Some(checkpoint));
+                }
+                Err(error) => damaged.push((path, error)),
             }
-            other => other,
-        };
-        let inner = device.clone().inner();
-        let optimizer = AdamW::import(&moments, &inner);
-        Ok(Some(Checkpoint {
-            model,
-            average,
-            projector,
-            optimizer,
-            loss_scale: Tensor::from_data([progress.loss_scale], &inner),
-            progress,
-        }))
+        }
+        if damaged.is_empty() {
+            return Ok(None);
+        }
+        let reasons: Vec<String> = damaged.iter().map(|(_, why)| why.to_string()).collect();
+        Err(TrainError::Damaged {
+            folder: self.path(CHECKPOINTS),
+            reasons: reasons.join("; "),
+        })
     }
+}
+
+/// Gives a damaged checkpoint another name, and says so.
+fn set_aside(path: &Path, why: &FileError) {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let aside = path.with_file_name(format!("damaged-{name}"));
+    // One of the same step that was damaged before.
+    let _ = fs::remove_dir_all(&aside);
+    match fs::rename(path, &aside) {
+        Ok(()) => tracing::warn!(
+            "{why}: this checkpoint is damaged and the one before is taken; it is kept as {}",
+            aside.display()
+        ),
+        Err(error) => tracing::warn!(
+            "{why}: this checkpoint is damaged and the one before is taken; it cannot be moved out of the way ({error})"
+        ),
+    }
+}
+
+/// Reads a checkpoint; a failure names the file.
+fn load(
+    path: &Path,
+    projector: Option<Projector>,
+    device: &Device,
+) -> Result<Checkpoint, FileError> {
+    let broken = |name: &str, reason: String| FileError::Read {
+        path: path.join(name),
+        source: std::io::Error::other(reason),
+    };
+    let bytes = |name: &str| files::read(&path.join(name));
+    let tensors = |name: &str| {
+        let read = tensors::from_safetensors(&bytes(name)?);
+        read.map(|(found, _)| found)
+            .map_err(|e| broken(name, e.to_string()))
+    };
+    let progress: Progress = serde_json::from_slice(&bytes("progress.json")?)
+        .map_err(|e| broken("progress.json", e.to_string()))?;
+    let model = files::read_model(&path.join("model.safetensors"), device)?;
+    let average = files::read_model(&path.join("ema.safetensors"), device)?;
+    let moments = tensors("optimizer.safetensors")?;
+    let name = "projector.safetensors";
+    let projector = match projector {
+        Some(fresh) if path.join(name).exists() => {
+            let filled = tensors::import(fresh, tensors(name)?);
+            Some(filled.map_err(|e| broken(name, e.to_string()))?)
+        }
+        other => other,
+    };
+    let inner = device.clone().inner();
+    Ok(Checkpoint {
+        model,
+        average,
+        projector,
+        optimizer: AdamW::import(&moments, progress.step, &inner),
+        loss_scale: Tensor::from_data([progress.loss_scale], &inner),
+        progress,
+    })
 }

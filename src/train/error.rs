@@ -13,6 +13,9 @@ pub enum TrainError {
     /// The data.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// A data set without the split that is to be validated on.
+    #[error("{0}: add photos for validation, or leave it out with --set train.validate_every=0")]
+    NoValidation(DataError),
     /// A file of the run folder.
     #[error(transparent)]
     File(#[from] FileError),
@@ -22,6 +25,35 @@ pub enum TrainError {
     /// The run folder already holds a run.
     #[error("{} already holds a run: add --resume to go on with it, or name another --out", .0.display())]
     Occupied(PathBuf),
+    /// There is nothing to resume.
+    #[error(
+        "{0} holds no run to resume: check --out, or begin a run there without --resume (a job script that does both adds it where {0}/config.toml exists)"
+    )]
+    NoRun(PathBuf),
+    /// The run folder holds something else.
+    #[error("{} is no run folder and holds {holds}: name a new or an empty folder with --out", path.display())]
+    Foreign {
+        /// The folder.
+        path: PathBuf,
+        /// What lies there, in words.
+        holds: String,
+    },
+    /// Another process trains in the run folder.
+    #[error("another process trains in {}: wait until it ends, or name another --out", .0.display())]
+    Busy(PathBuf),
+    /// Checkpoints of which none can be read.
+    #[error("no checkpoint in {} can be read ({reasons}): restore one from a copy, or begin again with another --out", folder.display())]
+    Damaged {
+        /// The folder of checkpoints.
+        folder: PathBuf,
+        /// What is wrong with each, the newest first.
+        reasons: String,
+    },
+    /// No pixel of the training photos has a class.
+    #[error(
+        "no pixel of the training split of {0} has a class, all are ignored: check its labels and its class table with `flowseg data`"
+    )]
+    Unlabelled(String),
     /// The data set has no class.
     #[error("the data set has no class table: a run needs at least two classes")]
     NoClasses,
@@ -86,6 +118,9 @@ pub enum TrainError {
         /// Devices.
         devices: usize,
     },
+    /// The data can't be read at all.
+    #[error("the data cannot be prepared: {0}; start again")]
+    Thread(String),
     /// One of several devices ended.
     #[error("a device of this run ended ({0}): go on from the last checkpoint with --resume")]
     Device(String),

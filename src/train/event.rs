@@ -7,6 +7,15 @@ use std::path::PathBuf;
 /// What happens in a run, in order. A terminal and a window read the same facts.
 #[derive(Clone, Debug)]
 pub enum Event {
+    /// The pairs of a split are read before the run begins.
+    Checking {
+        /// The split.
+        split: &'static str,
+        /// Pairs that were read or are remembered as good.
+        done: usize,
+        /// Pairs in all.
+        of: usize,
+    },
     /// The run begins, or goes on.
     Started {
         /// The first step that will be taken, less one.
@@ -72,6 +81,21 @@ pub struct Outcome {
     pub stopped: bool,
     /// The best validation score and its step.
     pub best: Option<(f64, u64)>,
+    /// The last checkpoint; none where it was stopped before it began, and nothing was written.
+    pub saved: Option<PathBuf>,
     /// The finished model, where the run came to its end.
     pub model: Option<PathBuf>,
+}
+
+impl Outcome {
+    /// A run that was stopped before it began and left nothing.
+    pub(super) fn unbegun() -> Self {
+        Self {
+            step: 0,
+            stopped: true,
+            best: None,
+            saved: None,
+            model: None,
+        }
+    }
 }

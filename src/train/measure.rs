@@ -4,7 +4,7 @@ use super::config::{Config, Stage};
 use super::memory::gib;
 use super::repa::Projector;
 use super::step::Guides;
-use super::{TrainError, open_guides, path, step};
+use super::{TrainError, path, prepare, step};
 use crate::data::{Batch, Dataset, LoaderConfig, batch_at};
 use crate::device;
 use crate::flow::Objective;
@@ -42,15 +42,14 @@ pub fn measure(
     device: &Device,
     steps: usize,
 ) -> Result<Vec<Measured>, TrainError> {
-    let data = Dataset::open(&config.data.path, "training")?;
-    if data.classes().len() < 2 {
-        return Err(TrainError::NoClasses);
-    }
-    let guides = open_guides(config, &data, device)?;
     let plan = config.plan()?;
-    let measured = plan
-        .iter()
-        .map(|stage| measure_stage(stage, &data, &guides, device, steps));
+    let first = &plan[0].config;
+    let data = prepare::open_training(&first.data.path)?;
+    let mut guides = Guides::open(first, device)?;
+    let measured = plan.iter().map(|stage| {
+        guides.enter(&stage.config, &data)?;
+        measure_stage(stage, &data, &guides, device, steps)
+    });
     measured.collect()
 }
 

@@ -253,7 +253,7 @@ impl Fit {
         let devices = around.devices.max(1);
         let available = available(config, device).map(|bytes| {
             // Several threads on the processor share its memory.
-            match crate::kernels::on_cpu(device) {
+            match crate::device::on_cpu(device) {
                 true => bytes / devices as u64,
                 false => bytes,
             }

@@ -2,9 +2,9 @@
 //! TensorBoard.
 
 use super::tensorboard::EventFile;
-use crate::files::FileError;
+use crate::files::{self, FileError};
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -64,16 +64,9 @@ impl Metrics {
                     }
                 }
             }
-            crate::files::write_atomic(path, kept.as_bytes())?;
+            files::write_atomic(path, kept.as_bytes())?;
         }
-        let file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(path)
-            .map_err(|source| FileError::Write {
-                path: path.to_owned(),
-                source,
-            })?;
+        let file = files::append(path)?;
         let events = EventFile::create(&path.with_file_name("tensorboard"), step)?;
         Ok(Self {
             path: path.to_owned(),

@@ -7,11 +7,13 @@ pub mod checkpoint;
 pub mod config;
 mod error;
 mod event;
+pub mod folder;
 pub mod measure;
 pub mod memory;
 pub mod metrics;
 pub mod optimizer;
 mod path;
+mod prepare;
 mod provenance;
 mod recompute;
 pub mod reduce;
@@ -27,30 +29,32 @@ mod window;
 pub use error::TrainError;
 pub use event::{Event, Outcome};
 
-use crate::data::{Dataset, balance};
+use crate::data::Dataset;
 use crate::files;
 use crate::model::start::{Loaded, start_from};
 use crate::model::tensors::Precision;
 use crate::model::{Model, Score};
 use burn::module::Module;
 use burn::tensor::Device;
-use checkpoint::{Checkpoint, Progress, RunFolder};
+use checkpoint::{Checkpoint, Progress};
 use config::{Config, Stage};
+use folder::RunFolder;
 use memory::{Fit, Surroundings};
 use metrics::{Metrics, ValidationLine};
 use repa::{Projector, Teacher};
 use std::path::Path;
-use std::sync::Arc;
 use step::Guides;
 use steps::Run;
 use team::{Start, Team};
 use window::Window;
 
-/// Trains as configured into the folder `out`. `report` hears every [`Event`]; `stop` is asked
-/// before every step, and a stopped run saves where it is.
+/// Trains as configured into the folder `out`, or with `resume` goes on with the run there. `report`
+/// hears every [`Event`]; `stop` is asked at least several times a second but for what a device has to
+/// finish, and a stopped run saves where it is.
 ///
 /// # Errors
-/// Data or files that fail, and a loss that diverges. Checkpoints saved before stay.
+/// Data or files that fail, a folder that is another run's or nobody's, and a loss that diverges.
+/// Checkpoints saved before stay.
 pub fn run(
     config: &Config,
     out: &Path,
@@ -76,48 +80,36 @@ pub fn run_on(
     report: &mut dyn FnMut(Event),
     stop: &dyn Fn() -> bool,
 ) -> Result<Outcome, TrainError> {
+    RunFolder::check(out, resume)?;
     let device = devices.first().ok_or(TrainError::NoDevice)?;
     let plan = config.plan()?;
-    let data = Arc::new(Dataset::open(&config.data.path, "training")?);
-    if data.classes().len() < 2 {
-        return Err(TrainError::NoClasses);
-    }
-    for stage in &plan {
-        let t = &stage.config.train;
-        if !devices.iter().all(|device| t.precision.supported(device)) {
-            return Err(TrainError::Precision(t.precision));
-        }
-        if t.batch_size < devices.len() {
-            return Err(TrainError::Share {
-                photos: t.batch_size,
-                devices: devices.len(),
-            });
-        }
-    }
-    let validation = match plan.iter().any(|s| s.config.train.validate_every > 0) {
-        false => None,
-        true => Some(Dataset::open(&config.data.path, "validation")?),
+    check_devices(&plan, devices)?;
+    let Some(prepared) = prepare::prepare(&plan, report, stop)? else {
+        return Ok(Outcome::unbegun());
     };
-    let guides = open_guides(config, &data, device)?;
+    let (data, validation) = (&prepared.training, prepared.validation.as_ref());
+    let mut guides = Guides::open(&plan[0].config, device)?;
+    // What a later stage needs and can't have is found out now.
+    for stage in &plan {
+        guides.enter(&stage.config, data)?;
+    }
     let teacher = guides.teacher.as_ref();
-    for fit in fits(&plan, &data, teacher, devices)? {
+    for fit in fits(&plan, data, teacher, devices)? {
         fit.check()?;
     }
     let folder = RunFolder::create(out)?;
-    if !resume && (!folder.saved().is_empty() || folder.path("metrics.jsonl").exists()) {
-        return Err(TrainError::Occupied(out.to_owned()));
-    }
-    let (mut state, loaded) = restore(&plan, &folder, resume, &data, teacher, device)?;
+    // Another process may have begun a run there since, and ended it.
+    RunFolder::check(out, resume)?;
+    let (mut state, loaded) = restore(&plan, &folder, resume, data, teacher, device)?;
     folder.check_room(&state)?;
     let start = Start {
-        config,
         plan: &plan,
         folder: &folder,
         resume,
-        data: &data,
+        data,
     };
     let team = Team::new(&start, devices)?;
-    provenance::write(config, &data, validation.as_ref(), devices, &folder)?;
+    provenance::write(config, &prepared, devices, &folder.path("config.toml"))?;
     let mut metrics = Metrics::open(&folder.path("metrics.jsonl"), state.progress.step)?;
 
     let last = plan.last().map_or(0, |stage| stage.last);
@@ -125,26 +117,29 @@ pub fn run_on(
         step: state.progress.step,
         steps: last,
         parameters: state.model.network.num_params(),
-        photos: [data.len(), validation.as_ref().map_or(0, Dataset::len)],
+        photos: [data.len(), validation.map_or(0, Dataset::len)],
     });
-    if let (Some(loaded), Some(path)) = (loaded, config.model.init.clone()) {
+    if let (Some(loaded), Some(path)) = (loaded, plan[0].config.model.init.clone()) {
         report(Event::Initialized { path, loaded });
     }
     let mut run = Run {
         folder: &folder,
         metrics: &mut metrics,
-        data: &data,
-        validation: validation.as_ref(),
-        guides: &guides,
+        data,
+        validation,
+        guides,
         device,
         team,
         report,
         stop,
-        window: Window::default(),
+        window: Window::resume(&state.progress.unlogged, device),
         last,
     };
-    let mut stopped = false;
+    let mut stopped = run.catch_up(&plan, &mut state)?;
     for stage in plan.iter() {
+        if stopped {
+            break;
+        }
         if state.progress.step >= stage.last {
             continue;
         }
@@ -156,13 +151,9 @@ pub fn run_on(
             batch_size: stage.config.train.batch_size,
         });
         (state, stopped) = run.stage(stage, state)?;
-        if stopped {
-            break;
-        }
     }
     let ending = plan.last().map_or(config, |stage| &stage.config);
-    let path = folder.save(&state, ending.train.keep)?;
-    report(Event::Saved { path });
+    let saved = run.save(&mut state, ending.train.keep)?;
     let model = if stopped {
         None
     } else {
@@ -180,8 +171,26 @@ pub fn run_on(
         step,
         stopped,
         best,
+        saved: Some(saved),
         model,
     })
+}
+
+/// Refuses devices that can't take a stage's steps.
+fn check_devices(plan: &[Stage], devices: &[Device]) -> Result<(), TrainError> {
+    for stage in plan {
+        let t = &stage.config.train;
+        if !devices.iter().all(|device| t.precision.supported(device)) {
+            return Err(TrainError::Precision(t.precision));
+        }
+        if t.batch_size < devices.len() {
+            return Err(TrainError::Share {
+                photos: t.batch_size,
+                devices: devices.len(),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// What every stage of a run is expected to need, against what the device has. Nothing is trained
@@ -191,28 +200,11 @@ pub fn run_on(
 /// Data or a teacher that can't be read.
 pub fn dry_run(config: &Config, devices: &[Device]) -> Result<Vec<Fit>, TrainError> {
     let device = devices.first().ok_or(TrainError::NoDevice)?;
-    let data = Dataset::open(&config.data.path, "training")?;
-    if data.classes().len() < 2 {
-        return Err(TrainError::NoClasses);
-    }
-    let teacher = match &config.repa.teacher {
-        None => None,
-        Some(path) => Some(Teacher::open(path, None, device)?),
-    };
-    fits(&config.plan()?, &data, teacher.as_ref(), devices)
-}
-
-/// The teacher that a configuration names, on a device, and the weights of the data's classes.
-fn open_guides(config: &Config, data: &Dataset, device: &Device) -> Result<Guides, TrainError> {
-    let cache = config.repa.cache.as_deref();
-    let teacher = config.repa.teacher.as_ref();
-    let exponent = config.loss.class_balance;
-    Ok(Guides {
-        teacher: teacher
-            .map(|path| Teacher::open(path, cache, device))
-            .transpose()?,
-        class_weights: (exponent > 0.0).then(|| balance::class_weights(data, exponent)),
-    })
+    let plan = config.plan()?;
+    let first = &plan[0].config;
+    let data = prepare::open_training(&first.data.path)?;
+    let guides = Guides::open(first, device)?;
+    fits(&plan, &data, guides.teacher.as_ref(), devices)
 }
 
 fn fits(
@@ -228,7 +220,7 @@ fn fits(
         classes: data.classes().len(),
         photos: photo as u64 * data.len() as u64,
         teacher: teacher.map(Teacher::size),
-        composed: !devices.iter().all(crate::kernels::on_cpu),
+        composed: !devices.iter().all(crate::device::on_cpu),
         devices: devices.len(),
     };
     let fits = plan
@@ -260,7 +252,11 @@ fn restore(
             &training,
         )
     });
-    if resume && let Some(mut checkpoint) = folder.resume(projector.clone(), &training)? {
+    let before = match resume {
+        true => folder.resume(projector.clone(), &training)?,
+        false => None,
+    };
+    if let Some(mut checkpoint) = before {
         let card = &checkpoint.model.card;
         let same = card.network == network
             && card.classes == *names
@@ -272,6 +268,12 @@ fn restore(
         }
         checkpoint.average.network = checkpoint.average.network.valid();
         return Ok((checkpoint, None));
+    }
+    if resume {
+        tracing::warn!(
+            "the run in {} has no checkpoint yet: it begins again",
+            folder.path("").display()
+        );
     }
     let mut state = step::start(config, data.name(), names, device);
     state.projector = projector;
@@ -295,6 +297,7 @@ fn restore(
 fn finished(state: &Checkpoint, config: &Config, line: Option<&ValidationLine>) -> Model {
     let mut model = state.average.clone();
     model.card.steps = state.progress.step;
+    model.card.sampling_steps = line.map(|_| config.train.validate_steps);
     model.card.score = line.map(|line| Score {
         miou: line.miou,
         on: format!("validation split at network size {:?}", config.data.size),

@@ -4,8 +4,7 @@
 //! Burn's own optimiser clips each tensor by itself and keys its state by ids that a safetensors
 //! file does not keep; this one clips by the global norm and keys its state by module path.
 
-use crate::kernels;
-use crate::kernels::AdamWUpdate;
+use crate::kernels::{self, AdamWUpdate, weight_of};
 use crate::model::network::Network;
 use crate::model::tensors::{HostTensor, ModulePath, Tensors, read};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
@@ -16,6 +15,8 @@ use std::collections::{BTreeMap, HashMap};
 
 /// First and second moments under these prefixes in a checkpoint.
 const PREFIXES: [&str; 2] = ["exp_avg.", "exp_avg_sq."];
+/// The number of updates there.
+const UPDATES: &str = "updates";
 
 /// A step that the optimiser took; numbers still on the device.
 pub struct Stepped<M> {
@@ -36,16 +37,20 @@ pub struct Slower {
     pub share: f32,
 }
 
-/// The optimiser's state: both moments of every parameter, by module path.
+/// The optimiser's state: both moments of every parameter, by module path, and how many updates they
+/// are made of.
 #[derive(Default)]
 pub struct AdamW {
     moments: BTreeMap<String, [BridgeTensor; 2]>,
+    /// Steps that were not skipped, `[1]` on the device; none before the first step.
+    updates: Option<Tensor<1>>,
 }
 
 impl AdamW {
     /// Updates every parameter that has a gradient. Parameters of one axis (norms, biases) are not
-    /// decayed; those whose path `slower` names learn at its share of the rate. The gradients are divided by `loss_scale: [1]` and clipped to the norm `clip` (0:
-    /// off). Where their norm is not finite nothing changes at all.
+    /// decayed; those whose path `slower` names learn at its share of the rate. The gradients are
+    /// divided by `loss_scale: [1]` and clipped to the norm `clip` (0: off). Where their norm is not
+    /// finite nothing changes at all.
     pub fn step<M: Module>(
         &mut self,
         module: M,
@@ -65,8 +70,12 @@ impl AdamW {
             false => Tensor::cat(squares.sums, 0).sum().sqrt(),
         };
         let norm = norm / loss_scale.clone();
-        // No comparison with a NaN holds.
-        let finite = norm.clone().lower_elem(f32::MAX);
+        // A test of the number's bits: compilers of shaders may take every number to be one, and a
+        // comparison with what is none for anything.
+        let finite = norm.clone().is_finite();
+        let first = self.updates.is_none();
+        let before = self.updates.take().unwrap_or_else(|| norm.zeros_like());
+        self.updates = Some(before.clone() + finite.clone().float());
         let clipped = match clip > 0.0 {
             true => (norm.clone().recip() * clip).clamp_max(1.0),
             false => norm.ones_like(),
@@ -76,9 +85,11 @@ impl AdamW {
             .mask_where(finite.clone(), clipped / loss_scale);
         let mut mapper = StepMapper {
             path: ModulePath::default(),
+            first,
             moments: &mut self.moments,
             grads: &mut grads,
             update,
+            before,
             slower,
             scale,
         };
@@ -89,9 +100,24 @@ impl AdamW {
         }
     }
 
+    /// Steps so far that were not skipped, `[1]` on the device of `like: [1]`.
+    pub fn updates(&self, like: &Tensor<1>) -> Tensor<1> {
+        self.updates.clone().unwrap_or_else(|| like.zeros_like())
+    }
+
     /// The state as named tensors.
     pub fn export(&self) -> Tensors {
         let mut tensors = Tensors::new();
+        if let Some(updates) = &self.updates {
+            let data = read(updates.clone());
+            tensors.insert(
+                UPDATES.into(),
+                HostTensor {
+                    shape: vec![1],
+                    data,
+                },
+            );
+        }
         for (path, moments) in &self.moments {
             for (prefix, moment) in PREFIXES.iter().zip(moments) {
                 // A bridge tensor knows its own shape; rank 1 is as good as any to read it.
@@ -104,8 +130,9 @@ impl AdamW {
         tensors
     }
 
-    /// Restores the state; tensors of other names are ignored.
-    pub fn import(tensors: &Tensors, device: &Device) -> Self {
+    /// Restores the state of a run that has taken `steps` steps; tensors of other names are ignored.
+    /// States of earlier versions don't say how many of the steps were skipped: then none was.
+    pub fn import(tensors: &Tensors, steps: u64, device: &Device) -> Self {
         let mut moments = BTreeMap::new();
         for (name, first) in tensors {
             let Some(path) = name.strip_prefix(PREFIXES[0]) else {
@@ -123,7 +150,12 @@ impl AdamW {
             };
             moments.insert(path.to_owned(), [load(first), load(second)]);
         }
-        Self { moments }
+        let updates = tensors.get(UPDATES).and_then(|t| t.data.first().copied());
+        let updates = updates.unwrap_or(steps as f32);
+        Self {
+            moments,
+            updates: (steps > 0).then(|| Tensor::from_data([updates], device)),
+        }
     }
 }
 
@@ -142,9 +174,13 @@ impl ModuleVisitor for NormVisitor<'_> {
 
 struct StepMapper<'a> {
     path: ModulePath,
+    /// Whether this is the run's first step.
+    first: bool,
     moments: &'a mut BTreeMap<String, [BridgeTensor; 2]>,
     grads: &'a mut GradientsParams,
     update: AdamWUpdate,
+    /// Updates before this one, `[1]`.
+    before: Tensor<1>,
     slower: Slower,
     scale: Tensor<1>,
 }
@@ -154,21 +190,16 @@ impl StepMapper<'_> {
     /// joins later, an encoder that was frozen, finds the correction for that start over, and has
     /// what it would have if all gradients before had been its first.
     fn first_moments<const R: usize>(&self, grad: Tensor<R>) -> [Tensor<R>; 2] {
-        let AdamWUpdate {
-            beta1, beta2, step, ..
-        } = self.update;
-        if step <= 1 {
+        if self.first {
             return [grad.zeros_like(), grad.zeros_like()];
         }
+        let AdamWUpdate { beta1, beta2, .. } = self.update;
         let scale = self.scale.clone().reshape([1; R]).expand(grad.shape());
         // A skipped step's gradient may be no number.
         let skipped = scale.clone().equal_elem(0.0);
         let grad = (grad * scale).mask_fill(skipped, 0.0);
-        let before = step as i32 - 1;
-        [
-            grad.clone() * (1.0 - beta1.powi(before)),
-            grad.square() * (1.0 - beta2.powi(before)),
-        ]
+        let weight = |beta| weight_of(beta, self.before.clone()).reshape([1; R]);
+        [grad.clone() * weight(beta1), grad.square() * weight(beta2)]
     }
 }
 
@@ -205,6 +236,7 @@ impl ModuleMapper for StepMapper<'_> {
             self.scale.clone(),
             first,
             second,
+            self.before.clone() + 1.0,
             update,
         );
         self.moments
@@ -213,15 +245,15 @@ impl ModuleMapper for StepMapper<'_> {
     }
 }
 
-/// Moves `average` towards `network` by `1 - keep`, parameter by parameter of the same path.
-pub fn moving_average(average: Network, network: &Network, keep: f64) -> Network {
+/// Moves `average` towards `network` by `1 - keep`, `[1]`, parameter by parameter of the same path.
+pub fn moving_average(average: Network, network: &Network, keep: Tensor<1>) -> Network {
     let mut values = Values::default();
     network.visit(&mut values);
     let path = ModulePath::default();
     average.map(&mut Average {
         path,
         values: values.tensors,
-        keep: keep as f32,
+        keep,
     })
 }
 
@@ -247,7 +279,7 @@ impl ModuleVisitor for Values {
 struct Average {
     path: ModulePath,
     values: HashMap<String, BridgeTensor>,
-    keep: f32,
+    keep: Tensor<1>,
 }
 
 impl ModuleMapper for Average {
@@ -262,7 +294,8 @@ impl ModuleMapper for Average {
             return param;
         };
         let (id, tensor, mapper) = param.consume();
-        let average = kernels::moving_average(tensor, Tensor::from_bridge(value), self.keep);
+        let average =
+            kernels::moving_average(tensor, Tensor::from_bridge(value), self.keep.clone());
         Param::from_mapped_value(id, average, mapper)
     }
 }

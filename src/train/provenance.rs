@@ -1,12 +1,14 @@
 //! What a run needs to be repeated besides its settings: the `[provenance]` section of its
 //! `config.toml`.
 
-use super::checkpoint::RunFolder;
+use super::TrainError;
 use super::config::Config;
+use super::prepare::Prepared;
 use crate::data::Dataset;
 use crate::files::{self, FileError};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 
 /// The section's name. Nothing in it is a setting.
 pub(super) const SECTION: &str = "provenance";
@@ -36,16 +38,23 @@ struct Provenance {
     validation_fingerprint: String,
 }
 
-/// Writes `config.toml`: every setting, defaults included, and where the run comes from. Warns
-/// where a run goes on with other data than it began with.
+/// Whether a configuration is one that a run wrote, not a person.
+pub(super) fn is_written_by_a_run(path: &Path) -> bool {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let table: toml::Table = text.parse().unwrap_or_default();
+    table.contains_key(SECTION)
+}
+
+/// Writes a run's `config.toml` to `path`: every setting, defaults included and paths absolute, so that the run can be
+/// resumed from any folder, and where the run comes from. Warns where a run goes on with other data
+/// than it began with.
 pub(super) fn write(
     config: &Config,
-    training: &Dataset,
-    validation: Option<&Dataset>,
+    data: &Prepared,
     devices: &[Device],
-    folder: &RunFolder,
-) -> Result<(), FileError> {
-    let path = folder.path("config.toml");
+    path: &Path,
+) -> Result<(), TrainError> {
+    let [training_fingerprint, validation_fingerprint] = data.fingerprints.clone();
     let now = Provenance {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         device: devices
@@ -53,13 +62,16 @@ pub(super) fn write(
             .map(|device| format!("{device:?}"))
             .collect::<Vec<_>>()
             .join(", "),
-        data: training.name().to_owned(),
-        classes: training.classes().len(),
-        photos: [training.len(), validation.map_or(0, Dataset::len)],
-        training_fingerprint: training.fingerprint(),
-        validation_fingerprint: validation.map_or_else(String::new, Dataset::fingerprint),
+        data: data.training.name().to_owned(),
+        classes: data.training.classes().len(),
+        photos: [
+            data.training.len(),
+            data.validation.as_ref().map_or(0, Dataset::len),
+        ],
+        training_fingerprint,
+        validation_fingerprint,
     };
-    let before = std::fs::read_to_string(&path).unwrap_or_default();
+    let before = std::fs::read_to_string(path).unwrap_or_default();
     if let Ok(Document { provenance: before }) = toml::from_str(&before)
         && !before.training_fingerprint.is_empty()
         && before.training_fingerprint != now.training_fingerprint
@@ -71,26 +83,35 @@ pub(super) fn write(
     }
     let document = Document { provenance: now };
     let text = toml::to_string(&document).map_err(|error| FileError::Write {
-        path: path.clone(),
+        path: path.to_owned(),
         source: std::io::Error::other(error),
     })?;
-    files::write_atomic(&path, format!("{}\n{text}", config.to_toml()).as_bytes())
+    let settings = config.absolute()?.to_toml();
+    Ok(files::write_atomic(
+        path,
+        format!("{settings}\n{text}").as_bytes(),
+    )?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
 
     #[test]
     fn a_written_configuration_is_read_as_it_was_and_says_where_it_comes_from() {
         let folder = tempfile::tempdir().unwrap();
-        let run = RunFolder::create(folder.path()).unwrap();
+        let path = folder.path().join("config.toml");
         let config = Config::parse("", &["train.steps=7".to_owned()]).unwrap();
         let data = Dataset::open(Path::new("scenes:3"), "training").unwrap();
+        let prepared = Prepared {
+            fingerprints: [data.fingerprint(), String::new()],
+            training: data.clone().into(),
+            validation: None,
+        };
         let devices = [Device::flex(), Device::flex()];
-        write(&config, &data, None, &devices, &run).unwrap();
-        let text = std::fs::read_to_string(run.path("config.toml")).unwrap();
+        write(&config, &prepared, &devices, &path).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        // Scenes are no folder, and need no absolute path.
         assert_eq!(Config::parse(&text, &[]).unwrap(), config);
         let Document { provenance } = toml::from_str(&text).unwrap();
         assert_eq!(provenance.training_fingerprint, data.fingerprint());

@@ -72,6 +72,11 @@ impl Rank {
             .collect()
     }
 
+    /// Whether this device may leave in the middle of a step: those that wait for it are released.
+    pub fn may_leave(&self) -> bool {
+        !matches!(self.sums, Sums::Collective(_))
+    }
+
     /// Which entries of a batch of `len` are this device's. Every entry is somebody's; with fewer
     /// entries than devices some have none.
     pub fn share(&self, len: usize) -> Range<usize> {

@@ -12,10 +12,12 @@ use crate::model::init::Initializer;
 use crate::model::resize::{self, Filter};
 use crate::model::tensors::{self, HostTensor, Precision, Tensors, read};
 use crate::model::vit::Vit;
+use crate::patches::Patches;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData, activation};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -102,6 +104,8 @@ pub fn encoder(encoder: Vit, path: &Path) -> Result<Vit, TrainError> {
 /// The frozen encoder and the folder of its features.
 pub struct Teacher {
     encoder: Dinov2,
+    /// Begins the digest of its file.
+    digest: String,
     /// The folder of this teacher's features.
     cache: Option<PathBuf>,
 }
@@ -121,15 +125,25 @@ impl Teacher {
             .and_then(|json| Some(json["num_attention_heads"].as_u64()? as usize));
         let encoder = Dinov2::new(tensors, heads, &device.clone().inner())
             .map_err(|e| unusable(path, e.to_string()))?;
-        let cache = match cache {
-            None => None,
-            Some(folder) => {
-                let folder = folder.join(&hex(&Sha256::digest(&bytes))[..16]);
-                files::create_folder(&folder)?;
-                Some(folder)
-            }
+        let mut teacher = Self {
+            encoder,
+            digest: hex(&Sha256::digest(&bytes))[..16].to_owned(),
+            cache: None,
         };
-        Ok(Self { encoder, cache })
+        teacher.keep_in(cache)?;
+        Ok(teacher)
+    }
+
+    /// Keeps its features in a folder from now on, or nowhere.
+    ///
+    /// # Errors
+    /// A folder that can't be made.
+    pub fn keep_in(&mut self, cache: Option<&Path>) -> Result<(), TrainError> {
+        self.cache = cache.map(|folder| folder.join(&self.digest));
+        match &self.cache {
+            None => Ok(()),
+            Some(folder) => Ok(files::create_folder(folder)?),
+        }
     }
 
     /// Width of the teacher's tokens.
@@ -145,26 +159,27 @@ impl Teacher {
         }
     }
 
-    /// The teacher's tokens for some photos of a batch, on a grid of the network's `[rows, columns]`:
-    /// `[share, rows * columns, width]`, outside any graph.
+    /// The teacher's tokens for some photos of a batch, one for each of the patches that the network
+    /// `cut`s them into: `[share, L, width]`, outside any graph.
     pub fn tokens(
         &self,
         batch: &Batch,
         share: Range<usize>,
-        grid: [usize; 2],
+        cut: Patches,
         device: &Device,
     ) -> Tensor<3> {
-        let own = self.encoder.grid(batch.size);
+        let photos = whole_patches(batch.images_of(share.clone()), cut);
+        let size = cut.whole();
+        let own = self.encoder.grid(size);
         let shape = [share.len(), own[0] * own[1], self.width()];
-        let photos = batch.images_of(share.clone());
         let tokens = match &self.cache {
-            None => self.encode(photos, share.len(), batch.size, device),
+            None => self.encode(&photos, share.len(), size, device),
             Some(folder) => {
-                let rows = self.cached(folder, photos, batch.size, device);
+                let rows = self.cached(folder, &photos, size, device);
                 Tensor::from_data(TensorData::new(rows.concat(), shape), device)
             }
         };
-        resize::tokens(tokens, own, grid, Filter::Linear)
+        resize::tokens(tokens, own, cut.grid(), Filter::Linear)
     }
 
     /// `images: [len, 3, H, W]` in [-1, 1].
@@ -214,6 +229,25 @@ impl Teacher {
     }
 }
 
+/// Photos `[3, H, W]`, one after the other, continued to whole patches as the network continues them,
+/// so that its tokens and the teacher's see the same part of a photo.
+fn whole_patches(photos: &[f32], cut: Patches) -> Cow<'_, [f32]> {
+    let ([height, width], [whole_height, whole_width]) = (cut.size, cut.whole());
+    if cut.size == cut.whole() {
+        return Cow::Borrowed(photos);
+    }
+    let plane = |plane: &[f32]| -> Vec<f32> {
+        (0..whole_height)
+            .flat_map(|y| (0..whole_width).map(move |x| (y.min(height - 1), x.min(width - 1))))
+            .map(|(y, x)| plane[y * width + x])
+            .collect()
+    };
+    photos
+        .chunks_exact(height * width)
+        .flat_map(plane)
+        .collect()
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
@@ -240,5 +274,22 @@ fn keep(file: &Path, shape: Vec<usize>, tokens: &[f32]) {
         });
     if let Err(error) = written {
         tracing::warn!("the teacher's features are not kept: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::noise;
+
+    #[test]
+    fn photos_are_continued_as_the_network_continues_them() {
+        let device = Device::flex();
+        for size in [[5, 7], [6, 9], [1, 1]] {
+            let photos = noise([2, 3, size[0], size[1]], 1, &device);
+            let cut = Patches { size, side: 3 };
+            let expected = read(cut.continued(photos.clone()));
+            assert_eq!(*whole_patches(&read(photos), cut), expected);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! One training step.
 
+use super::TrainError;
 use super::checkpoint::{Checkpoint, Progress};
 use super::config::{Config, Schedule, Stage};
 use super::optimizer::{self, AdamW, Slower, Stepped};
@@ -7,7 +8,7 @@ use super::path;
 use super::reduce::{Lost, Rank};
 use super::repa::Teacher;
 use super::trainee::Trainee;
-use crate::data::Batch;
+use crate::data::{Batch, Dataset, balance};
 use crate::kernels::AdamWUpdate;
 use crate::model::compute::Compute;
 use crate::model::network::Network;
@@ -16,7 +17,7 @@ use burn::module::Module;
 use burn::optim::GradientsAccumulator;
 use burn::tensor::{Bool, Device, Tensor};
 
-/// The factor on a loss whose gradients are computed in half precision, at the start of a run.
+/// The least factor on a loss whose gradients are computed in half precision, where that begins.
 const FIRST_LOSS_SCALE: f32 = 1024.0;
 /// After a step without a finite gradient it falls by this, after any other it grows by that: it
 /// doubles in about 700 steps.
@@ -33,6 +34,35 @@ pub struct Guides {
     pub class_weights: Option<Vec<f32>>,
 }
 
+impl Guides {
+    /// The teacher that a configuration names, on a device.
+    ///
+    /// # Errors
+    /// A file that can't be read or holds something else.
+    pub(super) fn open(config: &Config, device: &Device) -> Result<Self, TrainError> {
+        let teacher = config.repa.teacher.as_ref();
+        Ok(Self {
+            teacher: teacher
+                .map(|path| Teacher::open(path, None, device))
+                .transpose()?,
+            class_weights: None,
+        })
+    }
+
+    /// Takes over what a stage says of them.
+    ///
+    /// # Errors
+    /// A cache that can't be made.
+    pub(super) fn enter(&mut self, config: &Config, data: &Dataset) -> Result<(), TrainError> {
+        let exponent = config.loss.class_balance;
+        self.class_weights = (exponent > 0.0).then(|| balance::class_weights(data, exponent));
+        match &mut self.teacher {
+            None => Ok(()),
+            Some(teacher) => teacher.keep_in(config.repa.cache.as_deref()),
+        }
+    }
+}
+
 /// A step that was taken; numbers that are still on the device wait for nobody there.
 pub struct Taken {
     /// Weights, average, optimiser and progress after it.
@@ -47,6 +77,14 @@ pub struct Taken {
     pub finite: Tensor<1, Bool>,
 }
 
+/// What came of a step.
+pub enum Attempt {
+    /// It was taken.
+    Taken(Box<Taken>),
+    /// It was given up halfway; nothing has changed.
+    Stopped(Box<Checkpoint>),
+}
+
 /// The start of a run: fresh weights drawn from the configuration's seed.
 pub fn start(config: &Config, dataset: &str, classes: &[String], device: &Device) -> Checkpoint {
     let training = device.clone().autodiff();
@@ -58,6 +96,8 @@ pub fn start(config: &Config, dataset: &str, classes: &[String], device: &Device
         source: config.flow.source,
         prediction: config.prediction(),
         size: config.data.size,
+        fit: config.fit(),
+        sampling_steps: None,
         dataset: dataset.to_owned(),
         steps: 0,
         score: None,
@@ -68,20 +108,14 @@ pub fn start(config: &Config, dataset: &str, classes: &[String], device: &Device
         network: network.valid(),
         card: card.clone(),
     };
-    let loss_scale = match config.train.precision {
-        Compute::Half => FIRST_LOSS_SCALE,
-        Compute::Single | Compute::Bfloat16 => 1.0,
-    };
+    let progress = Progress::default();
     Checkpoint {
         model: Model { network, card },
         average,
         projector: None,
         optimizer: AdamW::default(),
-        progress: Progress {
-            loss_scale,
-            ..Progress::default()
-        },
-        loss_scale: Tensor::from_data([loss_scale], device),
+        loss_scale: Tensor::from_data([progress.loss_scale], device),
+        progress,
     }
 }
 
@@ -110,14 +144,15 @@ pub fn take(
     device: &Device,
 ) -> Taken {
     let alone = Rank::alone();
-    match take_share(stage, state, batch, guides, device, &alone) {
-        Ok(taken) => taken,
+    match take_share(stage, state, batch, guides, device, &alone, &|| false) {
+        Ok(Attempt::Taken(taken)) => *taken,
+        Ok(Attempt::Stopped(_)) => unreachable!("nobody asked it to stop"),
         Err(Lost) => unreachable!("a device by itself waits for no other"),
     }
 }
 
 /// As [`take`], on one of several devices: its gradient is that of its share of the batch, its
-/// update that of the whole.
+/// update that of the whole. `stop` is asked between the parts of a batch.
 ///
 /// # Errors
 /// Another device is gone.
@@ -128,9 +163,15 @@ pub fn take_share(
     guides: &Guides,
     device: &Device,
     rank: &Rank,
-) -> Result<Taken, Lost> {
+    stop: &dyn Fn() -> bool,
+) -> Result<Attempt, Lost> {
     let config = &stage.config;
     let t = &config.train;
+    let done = state.progress.step;
+    if t.precision == Compute::Half && done == stage.first {
+        // A stage in single precision leaves it at 1, from where it would take thousands of steps.
+        state.loss_scale = state.loss_scale.clamp_min(FIRST_LOSS_SCALE);
+    }
     let trainee = Trainee {
         network: state.model.network.with_compute(t.precision),
         projector: state.projector,
@@ -144,13 +185,18 @@ pub fn take_share(
     let weights = guides.class_weights.as_deref();
     let mut own = path::part(config, &centroids, weights, batch, share.clone(), device);
     own.teacher = guides.teacher.as_ref().map(|teacher| {
-        let grid = trainee.network.config().grid(batch.size);
-        teacher.tokens(batch, share.clone(), grid, device)
+        let cut = trainee.network.config().patches(batch.size);
+        teacher.tokens(batch, share.clone(), cut, device)
     });
     let mut gradients = GradientsAccumulator::new();
     let mut loss: Option<Tensor<1>> = None;
     let entries = share.len().div_ceil(t.accumulate);
     for first in (0..share.len()).step_by(entries.max(1)) {
+        if first > 0 && rank.may_leave() && stop() {
+            state.model.network = trainee.network;
+            state.projector = trainee.projector;
+            return Ok(Attempt::Stopped(Box::new(state)));
+        }
         let part = own.narrow(first..(first + entries).min(share.len()));
         let (of_part, found) = trainee.gradients(config, &centroids, &part, &state.loss_scale);
         gradients.accumulate(&trainee, found);
@@ -162,7 +208,6 @@ pub fn take_share(
     let loss = loss.unwrap_or_else(|| state.loss_scale.zeros_like());
     let (loss, gradients) = rank.sum(&trainee, loss, gradients.grads())?;
 
-    let done = state.progress.step;
     let rate = learning_rate(config, done.saturating_sub(stage.first));
     let update = AdamWUpdate {
         rate: rate as f32,
@@ -170,13 +215,13 @@ pub fn take_share(
         beta2: t.beta2 as f32,
         epsilon: 1e-8,
         decay: t.weight_decay as f32,
-        step: done as u32 + 1,
     };
     let slower = Slower {
         prefix: "network.encoder.",
         share: config.model.encoder_rate as f32,
     };
     let scale = state.loss_scale.clone();
+    let age = state.optimizer.updates(&scale);
     let stepped = state
         .optimizer
         .step(trainee, gradients, update, slower, scale, t.clip);
@@ -191,18 +236,28 @@ pub fn take_share(
             .mask_where(finite.clone(), grown)
             .clamp(1.0, LOSS_SCALE_LIMIT);
     }
-    // Young averages forget quickly, so that they don't remember the random start.
-    let age = done as f64;
-    let keep = t.ema.min((1.0 + age) / (10.0 + age));
+    let keep = kept_by_average(config, age, finite.clone());
     state.average.network = optimizer::moving_average(state.average.network, &network, keep);
     state.model.network = network;
     state.projector = projector;
     state.progress.step += 1;
-    Ok(Taken {
+    Ok(Attempt::Taken(Box::new(Taken {
         state,
         loss,
         rate,
         gradient_norm: norm,
         finite,
-    })
+    })))
+}
+
+/// What the moving average keeps of itself in a step, `[1]`: all of it where the step is skipped.
+/// `age: [1]` counts the updates before.
+fn kept_by_average(config: &Config, age: Tensor<1>, finite: Tensor<1, Bool>) -> Tensor<1> {
+    let limit = config.train.ema as f32;
+    let keep = match config.train.ema_warmup {
+        // Young averages forget quickly, so that they don't remember the random start.
+        true => ((age.clone() + 1.0) / (age + 10.0)).clamp_max(limit),
+        false => age.ones_like() * limit,
+    };
+    keep.ones_like().mask_where(finite, keep)
 }

@@ -1,10 +1,11 @@
 //! The steps of a run: batches, updates, lines of loss, validations, checkpoints.
 
-use super::checkpoint::{Checkpoint, RunFolder};
+use super::checkpoint::Checkpoint;
 use super::config::{Config, Stage};
 use super::finished;
+use super::folder::RunFolder;
 use super::metrics::Metrics;
-use super::step::Guides;
+use super::step::{Attempt, Guides};
 use super::team::Team;
 use super::validate;
 use super::window::Window;
@@ -13,6 +14,7 @@ use crate::data::{Dataset, Loader, LoaderConfig};
 use crate::files;
 use crate::model::tensors::Precision;
 use burn::tensor::Device;
+use std::path::PathBuf;
 use std::sync::Arc;
 use web_time::Instant;
 
@@ -22,7 +24,7 @@ pub(super) struct Run<'a> {
     pub metrics: &'a mut Metrics,
     pub data: &'a Arc<Dataset>,
     pub validation: Option<&'a Dataset>,
-    pub guides: &'a Guides,
+    pub guides: Guides,
     pub device: &'a Device,
     /// That device and those that share its batches.
     pub team: Team,
@@ -44,7 +46,9 @@ impl Run<'_> {
         let shared = Arc::new(stage.clone());
         for card in [&mut state.model.card, &mut state.average.card] {
             card.size = config.data.size;
+            card.fit = config.fit();
         }
+        self.guides.enter(config, self.data)?;
         let loader_config = LoaderConfig {
             size: config.data.size,
             batch_size: config.train.batch_size,
@@ -60,13 +64,20 @@ impl Run<'_> {
                 return Ok((state, true));
             }
             let waiting = Instant::now();
-            let Some(batch) = loader.next() else { break };
+            let Some(batch) = loader.next_unless(self.stop) else {
+                return Ok((state, (self.stop)()));
+            };
             let batch = batch?;
             self.window.waited(waiting.elapsed());
             let photos = batch.len;
-            let taken = self
+            let (guides, device) = (&self.guides, self.device);
+            let attempt = self
                 .team
-                .take(&shared, state, batch, self.guides, self.device)?;
+                .take(&shared, state, batch, guides, device, self.stop)?;
+            let taken = match attempt {
+                Attempt::Taken(taken) => taken,
+                Attempt::Stopped(state) => return Ok((*state, true)),
+            };
             self.window.add(&taken, photos);
             state = taken.state;
             let step = state.progress.step;
@@ -74,17 +85,50 @@ impl Run<'_> {
             if step.is_multiple_of(config.train.log_every) || step == self.last {
                 self.log(config, step)?;
             }
-            let due = |every: u64| every > 0 && step.is_multiple_of(every);
-            let every = config.train.validate_every;
-            if due(every) || (every > 0 && step == self.last) {
-                self.validate(config, &mut state)?;
+            if self.validation_is_due(config, step) && !self.validate(config, &mut state)? {
+                return Ok((state, true));
             }
-            if due(config.train.checkpoint_every) && step < self.last {
-                let path = self.folder.save(&state, config.train.keep)?;
-                (self.report)(Event::Saved { path });
+            let due = step.is_multiple_of(config.train.checkpoint_every);
+            if due && step < self.last {
+                self.save(&mut state, config.train.keep)?;
             }
         }
         Ok((state, false))
+    }
+
+    /// Validates what a run that was stopped in its validation, or before it, still owes. Says whether
+    /// that was stopped too.
+    pub(super) fn catch_up(
+        &mut self,
+        plan: &[Stage],
+        state: &mut Checkpoint,
+    ) -> Result<bool, TrainError> {
+        let step = state.progress.step;
+        let stage = plan.iter().find(|s| s.first < step && step <= s.last);
+        let last = self.metrics.last_validation();
+        let Some(Stage { config, .. }) = stage.filter(|stage| {
+            self.validation_is_due(&stage.config, step) && last.is_none_or(|line| line.step < step)
+        }) else {
+            return Ok(false);
+        };
+        Ok(!self.validate(config, state)?)
+    }
+
+    fn validation_is_due(&self, config: &Config, step: u64) -> bool {
+        let every = config.train.validate_every;
+        every > 0 && (step.is_multiple_of(every) || step == self.last)
+    }
+
+    /// Saves a checkpoint, with what is not logged yet.
+    pub(super) fn save(
+        &mut self,
+        state: &mut Checkpoint,
+        keep: usize,
+    ) -> Result<PathBuf, TrainError> {
+        state.progress.unlogged = self.window.unlogged();
+        let path = self.folder.save(state, keep)?;
+        (self.report)(Event::Saved { path: path.clone() });
+        Ok(path)
     }
 
     /// Writes a line of loss, and reports what was skipped.
@@ -111,14 +155,25 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Scores the moving average, and keeps it where it is the best so far.
-    fn validate(&mut self, config: &Config, state: &mut Checkpoint) -> Result<(), TrainError> {
+    /// Scores the moving average, and keeps it where it is the best so far. Says whether it came to
+    /// its end.
+    fn validate(&mut self, config: &Config, state: &mut Checkpoint) -> Result<bool, TrainError> {
         let Some(validation) = self.validation else {
-            return Ok(());
+            return Ok(true);
         };
         (self.report)(Event::Validating);
         let step = state.progress.step;
-        let line = validate::validate(config, &state.average, validation, step, self.folder)?;
+        let scored = validate::validate(
+            config,
+            &state.average,
+            validation,
+            step,
+            self.folder,
+            self.stop,
+        )?;
+        let Some(line) = scored else {
+            return Ok(false);
+        };
         self.metrics.write(&line)?;
         if state.progress.best.is_none_or(|(best, _)| line.miou > best) {
             state.progress.best = Some((line.miou, step));
@@ -128,6 +183,6 @@ impl Run<'_> {
         }
         (self.report)(Event::Validated(line));
         self.window.restart_clock();
-        Ok(())
+        Ok(true)
     }
 }

@@ -5,10 +5,10 @@
 //! function of the seed or of files, and stay alike, since all take the same update of the same
 //! summed gradient. Only the first one validates, saves and reports.
 
-use super::config::{Config, Stage};
+use super::config::Stage;
 use super::reduce::{Lost, Rank};
-use super::step::{self, Guides, Taken};
-use super::{Checkpoint, RunFolder, TrainError, open_guides, restore};
+use super::step::{self, Attempt, Guides};
+use super::{Checkpoint, RunFolder, TrainError, restore};
 use crate::data::{Batch, Dataset};
 use burn::tensor::Device;
 use std::any::Any;
@@ -18,7 +18,6 @@ use std::thread::{Builder, JoinHandle};
 
 /// What every device of a run starts from.
 pub(super) struct Start<'a> {
-    pub config: &'a Config,
     pub plan: &'a [Stage],
     pub folder: &'a RunFolder,
     pub resume: bool,
@@ -59,7 +58,6 @@ impl Team {
         for (number, (rank, device)) in (1..).zip(ranks.zip(&devices[1..])) {
             let (orders, incoming) = sync_channel(1);
             let helper = Work {
-                config: start.config.clone(),
                 plan: start.plan.to_vec(),
                 folder: start.folder.clone(),
                 resume: start.resume,
@@ -83,7 +81,7 @@ impl Team {
         Ok(team)
     }
 
-    /// Takes one step on all devices. See [`step::take`].
+    /// Takes one step on all devices. See [`step::take_share`].
     ///
     /// # Errors
     /// A device that is gone.
@@ -94,7 +92,8 @@ impl Team {
         batch: Batch,
         guides: &Guides,
         device: &Device,
-    ) -> Result<Taken, TrainError> {
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Attempt, TrainError> {
         let batch = Arc::new(batch);
         for helper in &self.helpers {
             let (stage, batch) = (stage.clone(), batch.clone());
@@ -102,7 +101,7 @@ impl Team {
                 return Err(self.failure());
             }
         }
-        step::take_share(stage, state, &batch, guides, device, &self.rank)
+        step::take_share(stage, state, &batch, guides, device, &self.rank, stop)
             .map_err(|Lost| self.failure())
     }
 
@@ -141,7 +140,6 @@ impl Drop for Team {
 
 /// What a further device's thread owns.
 struct Work {
-    config: Config,
     plan: Vec<Stage>,
     folder: RunFolder,
     resume: bool,
@@ -153,7 +151,7 @@ struct Work {
 impl Work {
     fn run(self, ready: &SyncSender<()>, orders: &Receiver<Order>) -> Result<(), TrainError> {
         let device = &self.device;
-        let guides = open_guides(&self.config, &self.data, device)?;
+        let mut guides = Guides::open(&self.plan[0].config, device)?;
         let (mut state, _) = restore(
             &self.plan,
             &self.folder,
@@ -165,11 +163,17 @@ impl Work {
         if ready.send(()).is_err() {
             return Ok(());
         }
+        let mut entered = None;
         while let Ok(Order { stage, batch }) = orders.recv() {
-            match step::take_share(&stage, state, &batch, &guides, device, &self.rank) {
-                Ok(taken) => state = taken.state,
+            if entered != Some(stage.number) {
+                guides.enter(&stage.config, &self.data)?;
+                entered = Some(stage.number);
+            }
+            let rank = &self.rank;
+            match step::take_share(&stage, state, &batch, &guides, device, rank, &|| false) {
+                Ok(Attempt::Taken(taken)) => state = taken.state,
                 // The first device has ended the run, or knows who has.
-                Err(Lost) => break,
+                Ok(Attempt::Stopped(_)) | Err(Lost) => break,
             }
         }
         Ok(())

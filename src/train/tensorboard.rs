@@ -6,8 +6,8 @@
 //! since 2022 and 2023, so the few fields that scalars need are written here.
 
 use crate::files::{self, FileError};
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use web_time::{SystemTime, UNIX_EPOCH};
 
@@ -42,21 +42,8 @@ impl EventFile {
         files::create_folder(folder)?;
         // TensorBoard reads files in the order of their names, so the time comes first; two starts
         // may share a second.
-        let (path, file) = (0..)
-            .map(|n| {
-                let name = format!("events.out.tfevents.{:010}.{n:04}.flowseg", now() as u64);
-                let path = folder.join(name);
-                let file = OpenOptions::new().write(true).create_new(true).open(&path);
-                (path, file)
-            })
-            .find(|(_, file)| {
-                !matches!(file, Err(error) if error.kind() == io::ErrorKind::AlreadyExists)
-            })
-            .unwrap_or_else(|| (folder.to_owned(), Err(io::ErrorKind::AlreadyExists.into())));
-        let file = file.map_err(|source| FileError::Write {
-            path: path.clone(),
-            source,
-        })?;
+        let name = |n| format!("events.out.tfevents.{:010}.{n:04}.flowseg", now() as u64);
+        let (path, file) = files::create_first_free(folder, (0..).map(name))?;
         let mut events = Self { path, file };
         events.write(&event(0).text(FILE_VERSION, "brain.Event:2"))?;
         let start = Fields::default().integer(STATUS, START);

@@ -4,7 +4,7 @@ use super::config::Config;
 use super::recompute;
 use super::repa::{self, Projector};
 use crate::encoding::Centroids;
-use crate::flow::{self, Loss, PathBatch, Prediction};
+use crate::flow::{Loss, PathBatch, Prediction};
 use crate::model::network::{Network, Query};
 use crate::patches::Patches;
 use burn::module::Module;
@@ -143,20 +143,14 @@ pub fn objective_loss(
     outputs: Tensor<3>,
     cut: Patches,
 ) -> Tensor<1> {
-    let velocity = match config.prediction() {
-        Prediction::Logits | Prediction::Posterior => {
-            return Loss::cross_entropy(path, outputs, cut);
-        }
-        Prediction::Velocity => cut.image(outputs),
-        Prediction::Target => {
-            let (at, t) = (path.state.clone().autodiff(), path.t.clone().autodiff());
-            flow::velocity_towards(cut.image(outputs), at, t)
-        }
-    };
     let loss = Loss {
         objective: config.loss.objective,
         potential: config.potential(),
         centroids,
     };
-    loss.of(path, velocity)
+    match config.prediction() {
+        Prediction::Logits | Prediction::Posterior => Loss::cross_entropy(path, outputs, cut),
+        Prediction::Velocity => loss.of(path, cut.image(outputs)),
+        Prediction::Target => loss.of_target(path, cut.image(outputs)),
+    }
 }

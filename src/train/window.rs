@@ -4,7 +4,8 @@
 use super::metrics::StepLine;
 use super::step::Taken;
 use crate::model::tensors::read;
-use burn::tensor::{Bool, Tensor};
+use burn::tensor::{Bool, Device, Tensor};
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use web_time::Instant;
 
@@ -27,6 +28,20 @@ struct Sums {
     longest: Tensor<1>,
     norm: Tensor<1>,
     rate: f64,
+}
+
+/// What a checkpoint keeps of a window, so that the next line of a resumed run is the one that an
+/// uninterrupted run writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Unlogged {
+    /// Steps since the last line.
+    steps: u64,
+    /// The sum of their losses; none where it is no finite number, which JSON could not hold.
+    loss: Option<f32>,
+    skipped: f32,
+    longest: f32,
+    in_a_row: f32,
 }
 
 /// A window read back.
@@ -53,6 +68,45 @@ impl Default for Window {
 }
 
 impl Window {
+    /// Goes on with the window of a checkpoint, on a device.
+    pub fn resume(before: &Unlogged, device: &Device) -> Self {
+        let on_device = |value: f32| Tensor::<1>::from_data([value], device);
+        let sums = (before.steps > 0).then(|| Sums {
+            loss: on_device(before.loss.unwrap_or(f32::NAN)),
+            skipped: on_device(before.skipped),
+            longest: on_device(before.longest),
+            // Those of the last step, which is yet to come.
+            norm: on_device(0.0),
+            rate: 0.0,
+        });
+        Self {
+            sums,
+            in_a_row: Some(on_device(before.in_a_row)),
+            steps: before.steps,
+            ..Self::default()
+        }
+    }
+
+    /// What a checkpoint keeps of it, read back in one transfer.
+    pub fn unlogged(&self) -> Unlogged {
+        let Some(in_a_row) = self.in_a_row.clone() else {
+            return Unlogged::default();
+        };
+        let mut numbers = vec![in_a_row];
+        if let Some(sums) = &self.sums {
+            numbers.extend([&sums.loss, &sums.skipped, &sums.longest].map(Clone::clone));
+        }
+        let numbers = read(Tensor::cat(numbers, 0));
+        let number = |index: usize| numbers.get(index).copied().unwrap_or(0.0);
+        Unlogged {
+            steps: self.steps,
+            loss: Some(number(1)).filter(|loss| loss.is_finite()),
+            skipped: number(2),
+            longest: number(3),
+            in_a_row: number(0),
+        }
+    }
+
     /// Counts time spent waiting for data.
     pub fn waited(&mut self, time: Duration) {
         self.waited += time;

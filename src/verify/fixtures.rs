@@ -169,10 +169,14 @@ pub(super) fn miou(path: &Path, expected: &Tensors) -> Result<Vec<Check>, Verify
     confusion.add(&labels("ground_truth")?, &labels("prediction")?);
     let scores = confusion.scores();
     let mut checks = vec![
-        ("miou", scores.miou, field("miou_over_classes_with_union")?),
+        (
+            "miou",
+            scores.miou.unwrap_or(f64::NAN),
+            field("miou_over_classes_with_union")?,
+        ),
         (
             "pixel_accuracy",
-            scores.pixel_accuracy,
+            scores.pixel_accuracy.unwrap_or(f64::NAN),
             field("pixel_accuracy")?,
         ),
     ];

@@ -106,6 +106,7 @@ pub fn max_error(found: &[f32], expected: &[f32]) -> f64 {
 /// Files that are neither.
 pub fn read_tensors(path: &Path) -> Result<Tensors, VerifyError> {
     let bytes = files::read(path)?;
+    files::refuse_foreign(path, &bytes)?;
     tensors::from_file(path, &bytes).map_err(|source| VerifyError::Tensors {
         path: path.to_owned(),
         source,

@@ -2,6 +2,7 @@
 
 use super::commands::Command;
 use super::open::Ask;
+use super::settings::SCALE;
 use super::shell::Shell;
 use super::view::{Arrangement, Camera};
 use crate::gpu::canvas::Layer;
@@ -114,6 +115,6 @@ impl Shell {
         } else {
             wanted
         };
-        self.settings.scale = scale.clamp(0.6, 2.5);
+        self.settings.scale = scale.clamp(*SCALE.start(), *SCALE.end());
     }
 }

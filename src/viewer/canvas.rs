@@ -208,7 +208,8 @@ fn divider(shell: &mut Shell, ui: &egui::Ui, area: Rect, arrangement: Arrangemen
     response.widget_info(|| {
         egui::WidgetInfo::slider(true, f64::from(view.divider), "divider between two views")
     });
-    view.divider = (view.divider + response.drag_delta().x / area.width()).clamp(0.02, 0.98);
+    view.divider += response.drag_delta().x / area.width();
+    view.clamp();
     area.min.x + view.divider * area.width()
 }
 

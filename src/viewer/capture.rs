@@ -1,63 +1,108 @@
 //! A picture of the window itself, taken once everything stands still.
 
+use crate::{files, pictures};
 use eframe::egui;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Frames drawn at rest before the picture is taken, so that layout and textures have arrived.
 const SETTLE: u8 = 4;
+/// How long a driver may take to hand the picture over.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What became of a picture; nothing before it is taken.
+pub type Outcome = Arc<Mutex<Option<Result<(), String>>>>;
 
 /// A picture that was asked for.
 pub struct Capture {
     path: PathBuf,
     frames: u8,
-    asked: bool,
-    failure: Arc<Mutex<Option<String>>>,
+    asked: Option<Instant>,
+    outcome: Outcome,
 }
 
 impl Capture {
-    /// Why the picture could not be written is left in `failure`.
-    pub fn new(path: PathBuf, failure: Arc<Mutex<Option<String>>>) -> Self {
+    /// What became of the picture is left in `outcome`.
+    pub fn new(path: PathBuf, outcome: Outcome) -> Self {
         Self {
             path,
             frames: 0,
-            asked: false,
-            failure,
+            asked: None,
+            outcome,
         }
     }
 
-    /// To be called every frame; `still` says whether nothing more will change. Closes the window
-    /// after the picture is written.
-    pub fn frame(&mut self, context: &egui::Context, still: bool) {
-        if self.asked {
+    /// To be called every frame; `still` says whether nothing more will change, and `problem` what
+    /// went wrong on the way there, which fails the picture although it is written. Closes the
+    /// window afterwards.
+    pub fn frame(&mut self, context: &egui::Context, still: bool, problem: Option<&str>) {
+        context.request_repaint();
+        if let Some(asked) = self.asked {
+            if asked.elapsed() > PATIENCE {
+                let text = "the graphics driver does not hand over the picture of the window";
+                end(&self.outcome, context, Err(text.to_owned()));
+            }
             return;
         }
-        context.request_repaint();
         self.frames = if still { self.frames + 1 } else { 0 };
         if self.frames < SETTLE {
             return;
         }
-        self.asked = true;
-        let (path, failure, close) = (self.path.clone(), self.failure.clone(), context.clone());
-        context.request_screenshot(move |image| {
-            if let (Err(error), Ok(mut failure)) = (write(&path, &image), failure.lock()) {
-                *failure = Some(format!("cannot write {}: {error}", path.display()));
-            }
-            close.send_viewport_cmd(egui::ViewportCommand::Close);
-            close.request_repaint();
+        self.asked = Some(Instant::now());
+        let (path, outcome, context) = (self.path.clone(), self.outcome.clone(), context.clone());
+        let problem = problem.map(str::to_owned);
+        context.clone().request_screenshot(move |image| {
+            let written = write(&path, &image).and(problem.map_or(Ok(()), Err));
+            end(&outcome, &context, written);
         });
     }
 }
 
+fn end(outcome: &Outcome, context: &egui::Context, result: Result<(), String>) {
+    *outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+    context.send_viewport_cmd(egui::ViewportCommand::Close);
+    context.request_repaint();
+}
+
+/// Whether the picture was written, once the window has closed.
+///
+/// # Errors
+/// Why not, or what the picture shows to have gone wrong.
+pub fn result(path: &Path, outcome: &Outcome) -> Result<(), String> {
+    let outcome = outcome
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
+    outcome.unwrap_or_else(|| {
+        let path = path.display();
+        Err(format!(
+            "the window was closed before its picture {path} was taken"
+        ))
+    })
+}
+
 fn write(path: &Path, image: &egui::ColorImage) -> Result<(), String> {
-    let [width, height] = image.size;
-    let rgb = image
-        .pixels
-        .iter()
-        .flat_map(|p| [p.r(), p.g(), p.b()])
-        .collect();
-    image::RgbImage::from_raw(width as u32, height as u32, rgb)
-        .ok_or_else(|| "the window is empty".to_owned())?
-        .save(path)
-        .map_err(|error| error.to_string())
+    let [width, height] = image.size.map(|side| side as u32);
+    let pixels = image.pixels.iter();
+    let rgb = pixels.flat_map(|p| [p.r(), p.g(), p.b()]).collect();
+    let picture = image::RgbImage::from_raw(width, height, rgb)
+        .filter(|picture| !picture.is_empty())
+        .ok_or_else(|| format!("cannot write {}: the window is empty", path.display()))?;
+    let png = pictures::png(&picture)
+        .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+    files::write_atomic(path, &png).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_that_closes_too_early_is_a_failure() {
+        let (path, outcome) = (Path::new("a.png"), Outcome::default());
+        assert!(result(path, &outcome).unwrap_err().contains("a.png"));
+        *outcome.lock().unwrap() = Some(Ok(()));
+        result(path, &outcome).unwrap();
+    }
 }

@@ -78,7 +78,7 @@ fn shares<'a>(flow: &Flow, model: &Shown, lit: Option<usize>) -> Lines<'a> {
                 .collect();
             let [r, g, b] = model.colours[class];
             let width = if lit == Some(class) { 3.0 } else { 1.5 };
-            Line::new(model.card.classes[class].clone(), points)
+            Line::new(model.names[class].clone(), points)
                 .color(egui::Color32::from_rgb(r, g, b))
                 .width(width)
         })

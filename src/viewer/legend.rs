@@ -91,8 +91,9 @@ fn row(shell: &mut Shell, ui: &mut egui::Ui, model: &Shown, class: usize, share:
         });
     }
     let share = share.unwrap_or_default();
-    let name = &model.card.classes[class];
+    let name = &model.names[class];
     response.widget_info(|| {
+        let name = &model.card.classes[class];
         let text = format!("{name}, {:.1} per cent", 100.0 * share);
         egui::WidgetInfo::selected(egui::Role::CheckBox, true, !hidden, text)
     });
@@ -143,6 +144,6 @@ fn row(shell: &mut Shell, ui: &mut egui::Ui, model: &Shown, class: usize, share:
         painter.hline(at.x..=at.x + width, middle, stroke);
     }
     response.on_hover_text(format!(
-        "{name}\nclick: hide or show; double click: show alone"
+        "{name}\nclass {class}; click: hide or show; double click: show alone"
     ));
 }

@@ -12,6 +12,7 @@ mod canvas;
 mod capture;
 mod charts;
 mod commands;
+mod display;
 mod dock;
 mod exporting;
 pub mod field;
@@ -23,6 +24,7 @@ mod legend;
 mod open;
 mod pixel;
 mod problems;
+mod remembered;
 mod rooms;
 mod runs;
 mod screen;
@@ -35,7 +37,8 @@ mod timeline;
 mod view;
 
 use crate::device::{self, Choice};
-use crate::inference::Sampling;
+use crate::files;
+use crate::sampler::Solver;
 use album::Album;
 use burn::tensor::Device;
 use capture::Capture;
@@ -44,13 +47,19 @@ use eframe::egui;
 use eframe::egui_wgpu::{RenderState, WgpuConfiguration, WgpuSetup, WgpuSetupExisting};
 use egui_tiles::Tree;
 use frames::Frames;
+use remembered::Fields;
+use ron::value::RawValue;
 use rooms::Rooms;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use settings::Settings;
 use shell::{Devices, Shell};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use theme::GRID;
+
+/// The program's name for the desktop, and for the folder of what is remembered.
+const APP: &str = "flowseg";
 
 /// A theme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -67,10 +76,13 @@ pub struct Options {
     pub device: Choice,
     /// The model, by the name of a built-in one or by its path; none for the one used last.
     pub model: Option<String>,
-    /// Photos, folders and runs to look at; without any the samples.
+    /// Photos, folders, runs and model files to look at, also as `file:` URIs; without any the
+    /// samples.
     pub paths: Vec<PathBuf>,
-    /// How to sample; none for what was chosen last.
-    pub sampling: Option<Sampling>,
+    /// The solver; none for the one chosen last.
+    pub solver: Option<Solver>,
+    /// Solver steps; none for the number chosen last, or what the model recommends.
+    pub steps: Option<usize>,
     /// Write a picture of the window here once everything stands still, then close.
     pub screenshot: Option<PathBuf>,
     /// The field, in one of its ready-made views, in front of the photo.
@@ -84,10 +96,13 @@ pub struct Options {
 /// Opens the window and returns when it closes.
 ///
 /// # Errors
-/// A display or a driver that refuses, or a screenshot that can't be written.
+/// No display, no adapter or a driver that refuses; a screenshot that can't be written, or that shows
+/// that something went wrong.
 pub fn open(options: Options) -> Result<(), String> {
+    let screenshot = options.screenshot.clone();
+    display::check()?;
     let opened = pollster::block_on(device::open_for_window(options.device.clone()));
-    let (compute, graphics) = opened.map_err(|error| error.to_string())?;
+    let (compute, graphics) = opened.map_err(display::cannot_draw)?;
     let devices = Devices {
         compute: compute.name.clone(),
         note: compute.note.clone(),
@@ -99,14 +114,32 @@ pub fn open(options: Options) -> Result<(), String> {
     let nowhere = if remember {
         None
     } else {
-        Some(tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?)
+        Some(
+            files::TemporaryFolder::private()
+                .map_err(|error| format!("no temporary folder: {error}"))?,
+        )
     };
+    if let Some(folder) = eframe::storage_dir(APP).filter(|_| remember) {
+        remembered::repair(&folder.join("app.ron"));
+    }
+    let size = options.size.map(egui::Vec2::from);
+    // Smaller than that only where somebody asks for it.
+    let smallest = egui::vec2(720.0, 480.0);
     let native = eframe::NativeOptions {
         viewport: egui::ViewportBuilder::default()
             .with_title("FlowSeg")
-            .with_app_id("flowseg")
-            .with_inner_size(options.size.unwrap_or([1280.0, 800.0]))
-            .with_min_inner_size([720.0, 480.0]),
+            .with_app_id(APP)
+            .with_inner_size(size.unwrap_or(egui::vec2(1280.0, 800.0)))
+            .with_min_inner_size(size.map_or(smallest, |size| size.min(smallest))),
+        window_builder: Some(Box::new(move |builder| {
+            let placed = remembered::placed(builder);
+            match size {
+                Some(size) => placed.with_inner_size(size),
+                None => placed,
+            }
+        })),
+        // The program has its own, which also serve pictures.
+        system_font_fallback: false,
         wgpu_options: WgpuConfiguration {
             wgpu_setup: WgpuSetup::Existing(WgpuSetupExisting {
                 instance: graphics.instance,
@@ -124,14 +157,15 @@ pub fn open(options: Options) -> Result<(), String> {
             .map(|folder| folder.path().join("window.ron")),
         ..Default::default()
     };
-    let failure = Arc::new(Mutex::new(None));
-    let of_app = failure.clone();
-    let run = eframe::run_native(
-        "flowseg",
-        native,
-        Box::new(move |creation| {
+    let outcome = capture::Outcome::default();
+    let of_app = outcome.clone();
+    let visible = Arc::new(AtomicBool::new(false));
+    let of_window = visible.clone();
+    let run = || {
+        let app: eframe::AppCreator<'_> = Box::new(move |creation| {
+            of_window.store(true, Ordering::Relaxed);
             let stored = creation.storage.filter(|_| remember);
-            let memory = stored.and_then(|storage| eframe::get_value(storage, eframe::APP_KEY));
+            let memory = stored.and_then(Memory::read);
             let state = creation.wgpu_render_state.as_ref();
             let context = &creation.egui_ctx;
             match options.theme {
@@ -143,24 +177,46 @@ pub fn open(options: Options) -> Result<(), String> {
             app.shell.pictured = options.screenshot.is_some();
             app.capture = options.screenshot.map(|path| Capture::new(path, of_app));
             Ok(Box::new(app))
-        }),
-    );
-    run.map_err(|e| {
-        format!("the window cannot open ({e}): check the display and the graphics driver")
-    })?;
-    match failure.lock().map(|mut failure| failure.take()) {
-        Ok(Some(text)) => Err(text),
-        _ => Ok(()),
-    }
+        });
+        eframe::run_native(APP, native, app)
+    };
+    display::run(&visible, run)?;
+    screenshot.map_or(Ok(()), |path| capture::result(&path, &outcome))
 }
 
 /// What is remembered between starts.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 struct Memory {
     settings: Settings,
     panels: Tree<Panel>,
-    #[serde(default)]
     field: field::FieldSettings,
+}
+
+impl Memory {
+    fn read(storage: &dyn eframe::Storage) -> Option<Self> {
+        let text: Box<RawValue> = eframe::get_value(storage, eframe::APP_KEY)?;
+        Some(Self::of(&text))
+    }
+
+    /// What a file of this version or another one holds, with defaults for what this version lacks
+    /// or does not understand.
+    fn of(text: &RawValue) -> Self {
+        let fields: Fields = text.into_rust().unwrap_or_default();
+        let mut settings: Settings = fields
+            .get("settings")
+            .map(remembered::read)
+            .unwrap_or_default();
+        settings.clamp();
+        let panels = fields.get("panels").and_then(|text| text.into_rust().ok());
+        Self {
+            settings,
+            panels: panels.filter(dock::is_sound).unwrap_or_else(dock::tree),
+            field: fields
+                .get("field")
+                .map(remembered::read)
+                .unwrap_or_default(),
+        }
+    }
 }
 
 /// The window.
@@ -187,30 +243,33 @@ impl App {
         if let Some(Err(error)) = state.map(|state| ground::install(context, state)) {
             tracing::warn!("{error}");
         }
-        let (mut settings, panels, field) = match memory {
+        let (mut settings, mut panels, field) = match memory {
             Some(memory) => (memory.settings, memory.panels, memory.field),
             None => (Settings::default(), dock::tree(), Default::default()),
         };
-        if let Some(sampling) = options.sampling {
-            (settings.solver, settings.steps) = (sampling.solver, sampling.steps);
+        let paths = options.paths.iter().cloned().map(open::argument);
+        // A model's file is known by its name, so that no other model is opened before it.
+        let (models, paths): (Vec<PathBuf>, Vec<PathBuf>) = paths.partition(|p| open::is_model(p));
+        let model = models.last().map(|path| path.to_string_lossy());
+        let model = model.as_deref().or(options.model.as_deref());
+        settings.solver = options.solver.unwrap_or(settings.solver);
+        if options.steps.is_some() {
+            settings.choose_steps(options.steps);
         }
-        let model = options.model.as_deref();
         // Named paths are listed on a thread of their own; until then there is nothing to show.
-        let album = if options.paths.is_empty() {
+        let album = if paths.is_empty() {
             Album::samples(0)
         } else {
             Album::files(Vec::new(), 0)
         };
         let mut shell = Shell::new(context, state, device, devices, settings, model, album);
-        if !options.paths.is_empty() {
-            shell.look(options.paths.clone());
+        if !paths.is_empty() {
+            shell.look(paths);
         }
         let mut rooms = Rooms::new(field);
-        let mut panels = if dock::is_sound(&panels) {
-            panels
-        } else {
-            dock::tree()
-        };
+        if !models.is_empty() {
+            dock::reveal(&mut panels, Panel::Model);
+        }
         if let Some(preset) = options.field {
             rooms.preset(preset);
             dock::reveal(&mut panels, Panel::Field);
@@ -250,9 +309,9 @@ impl App {
             Some(Ok(image)) => self.shell.paste(&image),
             // Text on the clipboard may be the name of a file.
             Some(Err(text)) if !context.egui_wants_keyboard_input() => {
-                let path = PathBuf::from(text.trim().trim_start_matches("file://"));
-                if path.exists() {
-                    self.shell.look(vec![path]);
+                let paths = open::named(&text);
+                if !paths.is_empty() {
+                    self.shell.look(paths);
                 }
             }
             _ => {}
@@ -262,12 +321,13 @@ impl App {
     /// Whether everything that was asked for stands on the screen.
     fn still(&self) -> bool {
         let shell = &self.shell;
-        let complete = shell
-            .flow
-            .as_ref()
-            .is_some_and(|flow| flow.settled.is_some());
+        let flow = match (shell.album.item(), &shell.flow) {
+            (None, _) => true,
+            (_, Some(flow)) if flow.settled.is_some() => true,
+            _ => shell.problems.first().is_some(),
+        };
         let field = !self.field_in_front || self.rooms.field.settled();
-        !shell.busy() && (complete || shell.problems.open) && field
+        flow && field && self.rooms.runs_settled() && !shell.busy() && !shell.opener.busy()
     }
 }
 
@@ -312,7 +372,7 @@ impl eframe::App for App {
                 let last = self.shell.reachable();
                 self.shell.go_to(last);
             }
-            capture.frame(&context, still);
+            capture.frame(&context, still, self.shell.problems.first());
         }
     }
 

@@ -1,15 +1,21 @@
 //! Opening: dialogs, dropped and named paths. Folders are listed on a thread of their own, since a
 //! disk may be slow.
 
-use crate::files;
+use crate::{files, runs};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::Builder;
 
 /// Endings of files that are opened as photos.
 pub const PHOTOS: &[&str] = &[
-    "jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "pnm", "ppm", "pgm", "tga",
+    "jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "gif", "tif", "tiff", "pnm", "ppm", "pgm",
+    "pbm", "tga",
 ];
+/// The ending of a model's file.
+const MODEL: &str = "safetensors";
+/// Longer texts are not taken for the names of files.
+const LONGEST: usize = 1 << 20;
 
 /// What a dialog asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +49,9 @@ pub struct Found {
 pub struct Opener {
     sender: SyncSender<Found>,
     found: Receiver<Found>,
-    wake: std::sync::Arc<dyn Fn() + Send + Sync>,
+    wake: Arc<dyn Fn() + Send + Sync>,
+    /// Held by every thread that looks.
+    looking: Arc<()>,
 }
 
 impl Opener {
@@ -53,8 +61,14 @@ impl Opener {
         Self {
             sender,
             found,
-            wake: std::sync::Arc::new(wake),
+            wake: Arc::new(wake),
+            looking: Arc::default(),
         }
+    }
+
+    /// Whether a path is being looked at, or a dialog is open.
+    pub fn busy(&self) -> bool {
+        Arc::strong_count(&self.looking) > 1
     }
 
     /// What was found since the last time.
@@ -95,7 +109,7 @@ impl Opener {
             Ask::Model => {
                 let chosen = dialog
                     .set_title("Open a model")
-                    .add_filter("FlowSeg models", &["safetensors"])
+                    .add_filter("FlowSeg models", &[MODEL])
                     .pick_file();
                 self.spawn(move || Some(look(&paths(&[pollster::block_on(chosen)?]))))
             }
@@ -114,12 +128,14 @@ impl Opener {
 
     fn spawn(&self, work: impl FnOnce() -> Option<Found> + Send + 'static) -> std::io::Result<()> {
         let (sender, wake) = (self.sender.clone(), self.wake.clone());
+        let looking = self.looking.clone();
         Builder::new().name("flowseg-open".into()).spawn(move || {
-            if let Some(found) = work()
-                && sender.send(found).is_ok()
-            {
-                wake();
+            if let Some(found) = work() {
+                // Fails only once the window has closed.
+                let _ = sender.send(found);
             }
+            drop(looking);
+            wake();
         })?;
         Ok(())
     }
@@ -134,25 +150,95 @@ fn is_photo(path: &Path) -> bool {
     ending.is_some_and(|ending| PHOTOS.contains(&ending.as_str()))
 }
 
+/// Whether a path is the name of a model's file.
+pub fn is_model(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|ending| ending.eq_ignore_ascii_case(MODEL))
+}
+
+/// The path that an argument of the command line means, which may be a `file:` URI.
+pub fn argument(path: PathBuf) -> PathBuf {
+    let uri = path.to_str().and_then(of_uri);
+    uri.filter(|_| !path.exists()).unwrap_or(path)
+}
+
+/// The path of a `file:` URI on this machine.
+fn of_uri(text: &str) -> Option<PathBuf> {
+    let uri = url::Url::parse(text).ok()?;
+    (uri.scheme() == "file").then_some(())?;
+    uri.to_file_path().ok()
+}
+
+/// The files that a pasted text names, a path or a `file:` URI a line, as terminals and file managers
+/// copy them; empty for any other text.
+pub fn named(text: &str) -> Vec<PathBuf> {
+    if text.len() > LONGEST {
+        return Vec::new();
+    }
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let found: Vec<PathBuf> = lines.clone().filter_map(existing).collect();
+    if found.is_empty() && lines.clone().count() == 1 {
+        // What is clearly meant as a path is opened to say what is wrong with it.
+        let only = lines.map(unquoted).map(Path::new);
+        return only
+            .filter(|path| path.is_absolute())
+            .map(ToOwned::to_owned)
+            .collect();
+    }
+    found
+}
+
+/// The file that a line names. A URI counts even where its file does not exist.
+fn existing(line: &str) -> Option<PathBuf> {
+    let plain = [line, unquoted(line)].map(PathBuf::from);
+    if let Some(path) = plain.into_iter().find(|path| path.exists()) {
+        return Some(path);
+    }
+    if let Some(path) = of_uri(unquoted(line)) {
+        return Some(path);
+    }
+    // A shell writes a space in a path as a backslash and a space.
+    let escaped = PathBuf::from(without_escapes(line));
+    escaped.exists().then_some(escaped)
+}
+
+fn unquoted(line: &str) -> &str {
+    let within = |quote| line.strip_prefix(quote)?.strip_suffix(quote);
+    within('"').or_else(|| within('\'')).unwrap_or(line)
+}
+
+fn without_escapes(line: &str) -> String {
+    let mut escaped = false;
+    let kept = line.chars().filter(|&c| {
+        escaped = c == '\\' && !escaped;
+        !escaped
+    });
+    kept.collect()
+}
+
 /// Finds out what paths are: runs, folders of photos, models; everything else is taken for a photo.
 /// One photo alone brings the other photos of its folder along.
 pub fn look(paths: &[PathBuf]) -> Found {
     let mut found = Found::default();
     for path in paths {
         if path.is_dir() {
-            if path.join("metrics.jsonl").exists() || path.join("config.toml").exists() {
+            if runs::is_run(path) {
                 found.runs.push(path.clone());
                 continue;
             }
             match photos_in(path) {
+                Ok(photos) if photos.is_empty() && holds_runs(path) => {
+                    found.runs.push(path.clone());
+                }
                 Ok(photos) if photos.is_empty() => found.problems.push(format!(
-                    "{} holds no photos: choose a folder with JPEG, PNG, WebP or TIFF files",
+                    "{} holds no photos and no training runs: choose a folder with JPEG, PNG, WebP \
+                     or TIFF files",
                     path.display()
                 )),
                 Ok(photos) => found.photos.extend(photos),
                 Err(error) => found.problems.push(error),
             }
-        } else if path.extension().is_some_and(|e| e == "safetensors") {
+        } else if is_model(path) {
             found.model = Some(path.clone());
         } else {
             found.photos.push(path.clone());
@@ -168,6 +254,11 @@ pub fn look(paths: &[PathBuf]) -> Found {
         found.shown = at;
     }
     found
+}
+
+/// Whether a folder of another kind contains run folders.
+fn holds_runs(folder: &Path) -> bool {
+    runs::discover(&[folder.to_owned()]) != [folder]
 }
 
 /// The photos of a folder, in the order that a person would put numbered names in.
@@ -240,14 +331,80 @@ mod tests {
         let two = look(&[path("b10.png"), path("a.JPG")]);
         assert_eq!(two.photos, [path("b10.png"), path("a.JPG")]);
 
-        let empty = path("empty");
-        std::fs::create_dir(&empty).unwrap();
+        let empty = path("runs/empty");
+        std::fs::create_dir_all(&empty).unwrap();
         assert!(look(std::slice::from_ref(&empty)).problems[0].contains("holds no photos"));
         std::fs::write(empty.join("metrics.jsonl"), "").unwrap();
         assert_eq!(look(std::slice::from_ref(&empty)).runs, [empty]);
+        // A folder of runs is followed as one.
+        assert_eq!(look(&[path("runs")]).runs, [path("runs")]);
         assert_eq!(
             look(&[path("m.safetensors")]).model,
             Some(path("m.safetensors"))
         );
+    }
+
+    #[test]
+    fn pasted_text_names_files_in_every_way_that_people_copy_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let names = ["plain.jpg", "my photo.jpg", "café 100%.jpg", "two.jpg"];
+        for name in names {
+            std::fs::write(path(name), "").unwrap();
+        }
+        let text = |name: &str| path(name).to_string_lossy().into_owned();
+        let uri = |name: &str| url::Url::from_file_path(path(name)).unwrap().to_string();
+        assert!(uri(names[2]).ends_with("/caf%C3%A9%20100%25.jpg"));
+        let one = |name| vec![path(name)];
+        for (pasted, expected) in [
+            (text("plain.jpg"), one("plain.jpg")),
+            (format!("  {}\n", text("my photo.jpg")), one("my photo.jpg")),
+            (format!("\"{}\"", text("plain.jpg")), one("plain.jpg")),
+            (format!("'{}'", text("my photo.jpg")), one("my photo.jpg")),
+            (uri("my photo.jpg"), one("my photo.jpg")),
+            (uri(names[2]), one(names[2])),
+            (
+                uri("plain.jpg").replace("file://", "file://localhost"),
+                one("plain.jpg"),
+            ),
+            (
+                format!("{}\r\n{}\r\n", uri("two.jpg"), uri("plain.jpg")),
+                vec![path("two.jpg"), path("plain.jpg")],
+            ),
+            (
+                format!("# copied\n{}\n{}", text("two.jpg"), text("my photo.jpg")),
+                vec![path("two.jpg"), path("my photo.jpg")],
+            ),
+            // A path without a file is opened all the same, which reports what is wrong with it.
+            (text("missing.jpg"), one("missing.jpg")),
+            (uri("missing.jpg"), one("missing.jpg")),
+            ("a sentence\nand another".to_owned(), vec![]),
+            ("https://example.org/a.jpg".to_owned(), vec![]),
+            (String::new(), vec![]),
+        ] {
+            assert_eq!(named(&pasted), expected, "{pasted}");
+        }
+        #[cfg(unix)]
+        assert_eq!(
+            named(&text("my photo.jpg").replace(' ', "\\ ")),
+            one("my photo.jpg")
+        );
+        assert_eq!(argument(uri("my photo.jpg").into()), path("my photo.jpg"));
+        assert_eq!(argument("plain.jpg".into()), Path::new("plain.jpg"));
+    }
+
+    #[test]
+    fn a_great_folder_is_listed_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |i: usize| folder.path().join(format!("IMG_{i:05}.jpg"));
+        for i in 0..10_000 {
+            std::fs::write(path(i), "").unwrap();
+        }
+        let begin = std::time::Instant::now();
+        let found = look(&[folder.path().to_owned()]);
+        assert_eq!((found.photos.len(), found.shown), (10_000, 0));
+        let found = look(&[path(7777)]);
+        assert_eq!((found.photos.len(), found.shown), (10_000, 7777));
+        assert!(begin.elapsed() < std::time::Duration::from_secs(2));
     }
 }

@@ -80,7 +80,7 @@ pub fn brief(shell: &Shell, ui: &mut egui::Ui, pixel: usize) {
     for &(class, distance, _) in answer.nearest.iter().take(3) {
         ui.horizontal(|ui| {
             theme::swatch(ui, model.colours[class], 1.5 * GRID);
-            ui.monospace(format!("{distance:5.2}  {}", model.card.classes[class]));
+            ui.monospace(format!("{distance:5.2}  {}", model.names[class]));
         });
     }
     ui.weak("click to pin, Shift and drag to brush");
@@ -180,7 +180,7 @@ fn nearest(ui: &mut egui::Ui, model: &Shown, answer: &Answer) {
             ui.end_row();
             for &(class, distance, probability) in &answer.nearest {
                 theme::swatch(ui, model.colours[class], 1.5 * GRID);
-                ui.label(&model.card.classes[class]);
+                ui.label(&model.names[class]);
                 ui.monospace(format!("{distance:.3}"));
                 ui.monospace(format!("{:5.1} %", 100.0 * probability));
                 ui.end_row();
@@ -222,7 +222,7 @@ fn distances(shell: &Shell, ui: &mut egui::Ui, flow: &Flow, model: &Shown, pixel
                     })
                     .collect();
                 let [r, g, b] = model.colours[class];
-                let name = format!("{name}: {}", model.card.classes[class]);
+                let name = format!("{name}: {}", model.names[class]);
                 let colour = egui::Color32::from_rgb(r, g, b);
                 plot.line(Line::new(name, line).color(colour).width(2.0));
             }

@@ -30,6 +30,11 @@ impl Problems {
         self.open = true;
     }
 
+    /// The problem that came first.
+    pub fn first(&self) -> Option<&str> {
+        self.lines.first().map(String::as_str)
+    }
+
     /// The problems, oldest first.
     #[cfg(test)]
     pub fn lines(&self) -> &[String] {

@@ -42,6 +42,11 @@ impl Rooms {
         self.monitor = Some(RunMonitor::new(runs, move || wake.request_repaint()));
     }
 
+    /// Whether the runs that were asked for are shown, with the picture of their samples.
+    pub fn runs_settled(&self) -> bool {
+        self.monitor.as_ref().is_none_or(RunMonitor::settled)
+    }
+
     /// Draws a panel.
     pub fn show(&mut self, shell: &mut Shell, panel: Panel, ui: &mut egui::Ui) {
         match (panel, &mut self.monitor) {

@@ -1,12 +1,23 @@
 //! What the window remembers between starts.
 
+use super::remembered::in_range;
 use super::view::View;
 use crate::sampler::Solver;
 use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 /// Files that are remembered.
 const RECENT: usize = 12;
+
+/// The range of [`Settings::scale`].
+pub const SCALE: RangeInclusive<f32> = 0.6..=2.5;
+/// The range of [`Settings::speed`].
+pub const SPEED: RangeInclusive<f32> = 0.5..=60.0;
+/// Solver steps before any were chosen.
+const DEFAULT_STEPS: usize = 10;
+/// The range of the number of solver steps.
+pub const STEPS: RangeInclusive<usize> = 1..=100;
 
 /// Remembered choices. Unknown or missing ones take their defaults, so that another version's
 /// file never keeps the window from opening.
@@ -25,8 +36,10 @@ pub struct Settings {
     pub looping: bool,
     /// The solver.
     pub solver: Solver,
-    /// Solver steps.
-    pub steps: usize,
+    /// Solver steps, if they were chosen.
+    pub(super) steps: usize,
+    /// Whether they were chosen; otherwise every model takes the number that it recommends.
+    pub(super) steps_chosen: bool,
     /// Whether the filmstrip is shown.
     pub filmstrip: bool,
     /// Whether masks have the colours that their data set was published with, where it has some.
@@ -44,7 +57,8 @@ impl Default for Settings {
             speed: 6.0,
             looping: false,
             solver: Solver::Euler,
-            steps: 10,
+            steps: DEFAULT_STEPS,
+            steps_chosen: false,
             filmstrip: true,
             published_colours: false,
             scale: 1.0,
@@ -53,6 +67,29 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Brings numbers that a damaged file or another version put out of range back into it: a text
+    /// size of 0 could not be undone in a window that draws nothing.
+    pub fn clamp(&mut self) {
+        let default = Self::default();
+        self.scale = in_range(self.scale, SCALE, default.scale);
+        self.speed = in_range(self.speed, SPEED, default.speed);
+        self.steps = self.steps.clamp(*STEPS.start(), *STEPS.end());
+        self.view.clamp();
+        self.recent.truncate(RECENT);
+        self.recent_models.truncate(RECENT);
+    }
+
+    /// The number of solver steps, if it was chosen.
+    pub fn chosen_steps(&self) -> Option<usize> {
+        self.steps_chosen.then_some(self.steps)
+    }
+
+    /// Chooses a number of solver steps, or leaves it to the model.
+    pub fn choose_steps(&mut self, steps: Option<usize>) {
+        self.steps_chosen = steps.is_some();
+        self.steps = steps.unwrap_or(self.steps);
+    }
+
     /// Puts a photo, folder or run at the top of the list.
     pub fn remember(&mut self, path: &Path) {
         remember(&mut self.recent, path);
@@ -66,7 +103,50 @@ impl Settings {
 
 fn remember(list: &mut Vec<PathBuf>, path: &Path) {
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    // The file of settings is text; a single other name in it would keep all of it from being saved.
+    if path.to_str().is_none() {
+        return;
+    }
     list.retain(|known| *known != path);
     list.insert(0, path);
     list.truncate(RECENT);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_name_that_is_not_text_does_not_keep_the_rest_from_being_saved() {
+        use std::os::unix::ffi::OsStrExt;
+        let mut settings = Settings::default();
+        settings.remember(Path::new("/photos/a.jpg"));
+        settings.remember(Path::new(std::ffi::OsStr::from_bytes(b"/photos/\xff.jpg")));
+        assert_eq!(settings.recent, [Path::new("/photos/a.jpg")]);
+        assert!(ron::to_string(&settings).unwrap().contains("/photos/a.jpg"));
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_brought_back() {
+        let mut settings = Settings {
+            scale: 0.0,
+            speed: f32::NAN,
+            steps: 0,
+            recent: vec![PathBuf::from("a.png"); 500],
+            ..Settings::default()
+        };
+        settings.view.opacity = f32::NAN;
+        settings.view.divider = -7.0;
+        settings.clamp();
+        assert_eq!(
+            (settings.scale, settings.speed, settings.steps),
+            (0.6, 6.0, 1)
+        );
+        assert_eq!((settings.view.opacity, settings.view.divider), (0.7, 0.02));
+        assert_eq!(settings.recent.len(), RECENT);
+        settings.steps = usize::MAX;
+        settings.clamp();
+        assert_eq!(settings.steps, 100);
+    }
 }

@@ -49,6 +49,8 @@ pub struct Shown {
     pub name: String,
     /// What it says of itself.
     pub card: Card,
+    /// Its classes' names as they are drawn, distinct even where fonts lack their letters.
+    pub names: Vec<String>,
     /// Its classes' centroids.
     pub centroids: Centroids,
     /// Its classes' colours.
@@ -181,7 +183,6 @@ impl Shell {
         let wake = context.clone();
         let sampling = Sampling {
             solver: settings.solver,
-            steps: settings.steps,
             ..Sampling::default()
         };
         let mut shell = Self {

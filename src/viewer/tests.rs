@@ -25,10 +25,8 @@ fn options(paths: &[&Path], steps: usize) -> Options {
         device: Choice::Cpu,
         model: None,
         paths: paths.iter().map(|path| (*path).to_owned()).collect(),
-        sampling: Some(Sampling {
-            steps,
-            ..Sampling::default()
-        }),
+        solver: None,
+        steps: Some(steps),
         screenshot: None,
         field: None,
         theme: None,
@@ -295,9 +293,13 @@ fn what_people_open_by_mistake_is_told_and_the_window_lives_on() {
     fs::write(path("text.png"), "this is no picture").unwrap();
     fs::write(path("cut.png"), &good[..good.len() / 2]).unwrap();
     fs::write(path("empty.jpg"), "").unwrap();
-    // A header that promises 30000 x 30000 pixels.
-    let mut huge = good.clone();
-    huge[16..24].copy_from_slice(&[0, 0, 0x75, 0x30, 0, 0, 0x75, 0x30]);
+    // An undamaged header that promises 3600 megapixels.
+    let mut huge = Vec::new();
+    let mut header = png::Encoder::new(&mut huge, 60_000, 60_000)
+        .write_header()
+        .unwrap();
+    header.write_chunk(png::chunk::IDAT, &[0; 64]).unwrap();
+    drop(header);
     fs::write(path("huge.png"), huge).unwrap();
     fs::create_dir(path("nothing")).unwrap();
     let mut window = done(2, Theme::Dark);
@@ -313,6 +315,11 @@ fn what_people_open_by_mistake_is_told_and_the_window_lives_on() {
         let told = |app: &App| app.shell.problems.lines().iter().any(|l| l.contains(name));
         until(&mut window, name, told);
     }
+    let lines = window.state().shell.problems.lines();
+    let of = |name: &str| lines.iter().find(|line| line.contains(name)).unwrap();
+    // Too large is another problem than damaged.
+    assert!(of("huge.png").contains("60000"), "{}", of("huge.png"));
+    assert!(!of("cut.png").contains("large"), "{}", of("cut.png"));
     image::RgbImage::new(1, 1).save(path("one.png")).unwrap();
     window
         .state_mut()
@@ -369,18 +376,188 @@ fn old_states_leave_graphics_memory_and_come_back() {
     assert!(resident(&window) <= 3);
 }
 
-#[test]
-fn what_is_remembered_survives_a_file() {
-    let memory = Memory {
+/// What another start of the program reads from a file with other text in it.
+fn remembered(change: impl Fn(String) -> String) -> Memory {
+    let mut memory = Memory {
         settings: Settings {
-            steps: 33,
+            recent: vec!["/data/kept.jpg".into()],
             ..Settings::default()
         },
         panels: dock::tree(),
-        field: field::FieldSettings::default(),
+        field: field::FieldSettings {
+            classes: 40,
+            ..Default::default()
+        },
     };
-    let text = serde_json::to_string(&memory).unwrap();
-    let read: Memory = serde_json::from_str(&text).unwrap();
-    assert_eq!(read.settings.steps, 33);
+    memory.settings.choose_steps(Some(33));
+    memory.settings.view.fine = false;
+    let text = change(ron::to_string(&memory).unwrap());
+    Memory::of(RawValue::from_ron(&text).unwrap())
+}
+
+#[test]
+fn what_is_remembered_survives_a_file() {
+    let read = remembered(|text| text);
+    let steps = read.settings.chosen_steps();
+    assert_eq!((steps, read.field.classes), (Some(33), 40));
+    assert!(!read.settings.view.fine);
     assert!(dock::is_sound(&read.panels));
+}
+
+/// A later version has another panel, another solver, another layer and one more setting: each costs
+/// no more than itself.
+#[test]
+fn what_this_version_does_not_know_costs_nothing_else() {
+    for (from, to) in [
+        ("Pane(Runs)", "Pane(Depth)"),
+        ("solver:euler", "solver:adaptive(tolerance:1e-3)"),
+        ("layers:(Overlay", "layers:(Depth"),
+        (
+            "recent_models:[]",
+            "recent_models:[],favourites:{\"a\":Some(1)}",
+        ),
+        ("target:4", "target:\"all\""),
+    ] {
+        let read = remembered(|text| {
+            assert!(text.contains(from), "{from} is not in {text}");
+            text.replace(from, to)
+        });
+        assert_eq!(read.settings.recent, [Path::new("/data/kept.jpg")], "{to}");
+        let steps = read.settings.chosen_steps();
+        assert_eq!((steps, read.field.classes), (Some(33), 40), "{to}");
+        assert_eq!(read.settings.solver, crate::sampler::Solver::Euler, "{to}");
+        assert!(dock::is_sound(&read.panels), "{to}");
+    }
+    let read = Memory::of(RawValue::from_ron("[1, 2]").unwrap());
+    assert_eq!(read.settings.chosen_steps(), None);
+    assert!(dock::is_sound(&read.panels));
+}
+
+/// Numbers that no window could be drawn with are put right before the first frame.
+#[test]
+fn a_window_opens_with_absurd_remembered_numbers() {
+    let memory = remembered(|text| {
+        let text = text.replace("scale:1.0)", "scale:0.0)");
+        let text = text.replace("speed:6.0", "speed:NaN");
+        let text = text.replace("steps:33", "steps:0");
+        text.replace("opacity:0.7", "opacity:NaN")
+    });
+    assert_eq!(memory.settings.scale, *settings::SCALE.start());
+    let steps = memory.settings.chosen_steps();
+    assert_eq!((memory.settings.speed, steps), (6.0, Some(1)));
+    assert_eq!(memory.settings.view.opacity, 0.7);
+}
+
+#[test]
+fn pasted_text_opens_the_files_that_it_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let photo = folder.path().join("my photo.png");
+    image::RgbImage::new(20, 10).save(&photo).unwrap();
+    let mut window = done(1, Theme::Dark);
+    let uri = url::Url::from_file_path(&photo).unwrap();
+    window.event(Event::Paste(format!("{uri}\r\n")));
+    until(&mut window, "the pasted photo", |app| {
+        app.shell
+            .flow
+            .as_ref()
+            .is_some_and(|flow| flow.name == "my photo.png")
+            && complete(app)
+    });
+}
+
+/// Photos whose sides no screen and no texture can hold are shown, at the least as a line.
+#[test]
+fn photos_of_extreme_shapes_are_visible() {
+    let folder = tempfile::tempdir().unwrap();
+    for (width, height) in [(40_000, 20), (1, 2800), (20_000, 400)] {
+        let path = folder.path().join(format!("{width}.png"));
+        let red = image::RgbImage::from_pixel(width, height, image::Rgb([250, 20, 20]));
+        red.save(&path).unwrap();
+        let mut window = window(options(&[&path], 1), Theme::Dark);
+        until(&mut window, "the flow", complete);
+        press(&mut window, Key::Num1);
+        window.run_steps(3);
+        assert!(window.state().shell.problems.first().is_none());
+        let picture = window.render().unwrap();
+        let canvas = image::imageops::crop_imm(&picture, 10, 120, 900, 450).to_image();
+        let seen = canvas.pixels().filter(|p| p[0] > 200 && p[1] < 60).count();
+        assert!(
+            seen >= 400,
+            "{width} x {height}: {seen} pixels of the photo"
+        );
+    }
+}
+
+#[test]
+fn a_tiny_window_has_room_for_everything() {
+    let mut window = window(options(&[], 1), Theme::Dark);
+    window.set_size(Vec2::splat(320.0));
+    until(&mut window, "the flow", complete);
+    for panel in [Panel::Canvas, Panel::Field, Panel::Runs] {
+        dock::reveal(&mut window.state_mut().panels, panel);
+        window.run_steps(3);
+    }
+    assert!(window.state().shell.problems.first().is_none());
+}
+
+/// Class names of scripts that the built-in fonts lack are drawn, whatever fonts this machine has:
+/// the harness refuses to draw a box.
+#[test]
+fn class_names_of_every_script_are_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let scripts = [
+        ["人行道", "机动车", "天空树", "建筑物"],
+        ["شارع", "سماء", "شجرة", "إشارة مرور"],
+        ["सड़क", "पेड़", "आकाश", "भवन"],
+        ["дорога", "небо", "лес", "дом"],
+        ["δρόμος", "ουρανός", "🌳", "\u{e000}"],
+    ];
+    for names in scripts {
+        let pictures = [0, 1].map(|turn| {
+            let mut names = names;
+            names.rotate_left(turn);
+            let mut of_script = options(&[], 1);
+            let model = model_file(folder.path(), &names);
+            of_script.model = Some(model.to_string_lossy().into());
+            let mut window = window(of_script, Theme::Dark);
+            until(&mut window, "the flow", complete);
+            window.run_steps(3);
+            window.render().unwrap()
+        });
+        assert_ne!(pictures[0], pictures[1], "{names:?}");
+    }
+}
+
+fn still(app: &App) -> bool {
+    app.still()
+}
+
+/// A picture of runs, of a folder of runs or of a model alone is not kept waiting for a photo.
+#[test]
+fn runs_and_models_alone_come_to_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("runs/a");
+    fs::create_dir_all(&run).unwrap();
+    fs::write(run.join("metrics.jsonl"), "{\"step\":1,\"loss\":2.0}\n").unwrap();
+    for path in [run, folder.path().join("runs")] {
+        let mut window = window(options(&[&path], 1), Theme::Dark);
+        until(&mut window, "rest", still);
+        let state = window.state();
+        assert!(state.shell.problems.first().is_none());
+        assert!(
+            state
+                .panels
+                .active_tiles()
+                .contains(&state.panels.tiles.find_pane(&Panel::Runs).unwrap())
+        );
+    }
+    let model = model_file(folder.path(), &["left", "right"]);
+    let mut window = window(options(&[&model], 1), Theme::Dark);
+    until(&mut window, "rest", still);
+    let shell = &window.state().shell;
+    assert_eq!(
+        shell.model.as_ref().unwrap().card.classes,
+        ["left", "right"]
+    );
+    assert!(complete(window.state()) && shell.problems.first().is_none());
 }

@@ -1,6 +1,7 @@
 //! The look: calm neutral greys, one accent, an 8-point grid, two text sizes and a heading. Class
 //! colours are data and appear nowhere else.
 
+use crate::fonts;
 use eframe::egui::{self, Color32, CornerRadius, FontId, Stroke, TextStyle, Visuals};
 use egui_material_icons::MaterialIcon;
 
@@ -47,9 +48,12 @@ const LIGHT: Greys = Greys {
     text: [112, 52, 16],
 };
 
-/// Applies the look to both themes and installs the icons.
+/// Applies the look to both themes and installs the icons, and what draws the letters that the
+/// built-in fonts lack.
 pub fn apply(context: &egui::Context) {
     egui_material_icons::initialize(context);
+    context.add_font_provider(fonts::provider());
+    context.add_glyph_rasterizer(fonts::rasterizer());
     for (theme, visuals, greys) in [
         (egui::Theme::Dark, Visuals::dark(), DARK),
         (egui::Theme::Light, Visuals::light(), LIGHT),

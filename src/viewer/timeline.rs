@@ -1,6 +1,7 @@
 //! The timeline: scrub the ODE over its filmstrip, play it, change how it is solved.
 
 use super::commands::{self, Command};
+use super::settings::{SPEED, STEPS};
 use super::shell::Shell;
 use super::theme::{self, GRID};
 use crate::flow::Source;
@@ -199,7 +200,7 @@ fn transport(shell: &mut Shell, ui: &mut egui::Ui) {
         shell.run(&context, Command::Loop);
     }
     let speed = egui::DragValue::new(&mut shell.settings.speed)
-        .range(0.5..=60.0)
+        .range(SPEED)
         .speed(0.1)
         .max_decimals(1)
         .suffix(" states/s");
@@ -230,7 +231,7 @@ fn solver(shell: &mut Shell, ui: &mut egui::Ui) {
             "Solver: Euler takes one evaluation of the network a step, Heun two, RK4 four",
         );
     let drag = egui::DragValue::new(&mut shell.wanted_steps)
-        .range(1..=100)
+        .range(STEPS)
         .suffix(" steps");
     let drag = ui
         .add(drag)
@@ -257,14 +258,19 @@ fn solver(shell: &mut Shell, ui: &mut egui::Ui) {
             }
         })
         .response
-        .on_hover_text("Where the flow starts; a model gives sense only from where it was trained");
+        .on_hover_text(
+            "Where the flow starts; a model only works from the source that it was trained with",
+        );
     if source == Source::Noise {
         let seed = egui::DragValue::new(&mut shell.sampling.seed).prefix("seed ");
         ui.add(seed).on_hover_text("Seed of the noise");
     }
     if shell.sampling != before {
         shell.settings.solver = shell.sampling.solver;
-        shell.settings.steps = shell.sampling.steps;
+        let recommended = shell.model.as_ref().map(|model| model.card.default_steps());
+        // Whoever returns to what the model recommends follows other models' recommendations again.
+        let chosen = Some(shell.sampling.steps).filter(|n| Some(*n) != recommended);
+        shell.settings.choose_steps(chosen);
         shell.play.playing = true;
         shell.sample();
     }

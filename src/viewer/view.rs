@@ -1,5 +1,6 @@
 //! How the canvas shows a flow: which layers, in which arrangement, from which camera.
 
+use super::remembered::in_range;
 use crate::gpu::canvas::Layer;
 use eframe::egui::{Pos2, Rect, Vec2, pos2, vec2};
 use egui_material_icons::{MaterialIcon, icons};
@@ -91,6 +92,18 @@ pub struct View {
     pub camera: Camera,
 }
 
+/// The range of [`View::divider`].
+const DIVIDER: std::ops::RangeInclusive<f32> = 0.02..=0.98;
+
+impl View {
+    /// Brings numbers of a file back into their ranges.
+    pub fn clamp(&mut self) {
+        let default = Self::default();
+        self.opacity = in_range(self.opacity, 0.0..=1.0, default.opacity);
+        self.divider = in_range(self.divider, DIVIDER, default.divider);
+    }
+}
+
 impl Default for View {
     fn default() -> Self {
         Self {
@@ -126,6 +139,8 @@ impl Default for Camera {
 const MARGIN: f32 = 8.0;
 /// The largest magnification: points a photo pixel.
 const CLOSEST: f32 = 64.0;
+/// The least width and height of a picture, in points, so that a photo of one row stays visible.
+const THINNEST: f32 = 2.0;
 
 impl Camera {
     /// Points a photo pixel where the whole photo fits.
@@ -134,26 +149,31 @@ impl Camera {
         (room.x / photo.x).min(room.y / photo.y)
     }
 
+    /// The width and height of the picture, in points.
+    fn size(&self, area: Rect, photo: Vec2) -> Vec2 {
+        (photo * Self::fit(area, photo) * self.zoom).max(Vec2::splat(THINNEST))
+    }
+
     /// The photo's place in a pane.
     pub fn target(&self, area: Rect, photo: Vec2) -> Rect {
-        let size = photo * Self::fit(area, photo) * self.zoom;
+        let size = self.size(area, photo);
         Rect::from_min_size(area.center() - self.centre * size, size)
     }
 
     /// Magnifies by `factor` around a point of the pane.
     pub fn magnify(&mut self, factor: f32, around: Pos2, area: Rect, photo: Vec2) {
         let fit = Self::fit(area, photo);
-        let under = (around - self.target(area, photo).min) / (photo * fit * self.zoom);
+        let under = (around - self.target(area, photo).min) / self.size(area, photo);
         self.zoom = (self.zoom * factor).clamp(0.25, (CLOSEST / fit).max(1.0));
         // The point under the pointer stays there.
-        let size = photo * fit * self.zoom;
+        let size = self.size(area, photo);
         self.centre = (area.center() - around + under * size) / size;
         self.hold();
     }
 
     /// Moves the picture by so many points.
     pub fn pan(&mut self, by: Vec2, area: Rect, photo: Vec2) {
-        self.centre -= by / (photo * Self::fit(area, photo) * self.zoom);
+        self.centre -= by / self.size(area, photo);
         self.hold();
     }
 
@@ -210,6 +230,25 @@ mod tests {
         let target = camera.target(AREA, PHOTO);
         let after = (pointer - target.min) / target.size();
         assert!((before - after).length() < 1e-4);
+    }
+
+    #[test]
+    fn a_photo_of_one_row_or_column_stays_visible() {
+        for photo in [vec2(40_000.0, 20.0), vec2(1.0, 2800.0), vec2(1.0, 1.0)] {
+            let mut camera = Camera::default();
+            let target = camera.target(AREA, photo);
+            assert!(target.size().min_elem() >= THINNEST, "{photo}: {target}");
+            assert!(AREA.contains_rect(target), "{photo}: {target}");
+            // Magnifying keeps the point under the pointer even so.
+            let pointer = target.center() + target.size() * 0.25;
+            camera.magnify(3.0, pointer, AREA, photo);
+            let after =
+                (pointer - camera.target(AREA, photo).min) / camera.target(AREA, photo).size();
+            assert!(
+                (after - Vec2::splat(0.75)).length() < 1e-3,
+                "{photo}: {after}"
+            );
+        }
     }
 
     #[test]

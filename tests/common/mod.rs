@@ -7,6 +7,7 @@
 use assert_cmd::Command;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{self, Child, Stdio};
 use std::time::{Duration, Instant};
 
 /// The built program.
@@ -115,6 +116,65 @@ pub fn wait_for(path: &Path) {
         assert!(
             start.elapsed() < Duration::from_secs(120),
             "{} never came",
+            path.display()
+        );
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Starts a command, with signals as a terminal gives them: a test may itself run where some are
+/// ignored.
+#[cfg(target_os = "linux")]
+pub fn started(template: &Command) -> Child {
+    start(&["--default-signal"], template)
+}
+
+/// Starts a command as `nohup` does.
+#[cfg(target_os = "linux")]
+pub fn started_without_hang_ups(template: &Command) -> Child {
+    start(&["--default-signal", "--ignore-signal=HUP"], template)
+}
+
+#[cfg(target_os = "linux")]
+fn start(signals: &[&str], template: &Command) -> Child {
+    process::Command::new("env")
+        .args(signals)
+        .arg(template.get_program())
+        .args(template.get_args())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Sends a signal, such as `-INT`.
+#[cfg(target_os = "linux")]
+pub fn signal(child: &Child, name: &str) {
+    let status = process::Command::new("kill")
+        .args([name, &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
+
+/// The names in a folder, sorted.
+pub fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+/// Waits until a run has logged a step.
+#[track_caller]
+pub fn wait_for_a_line(run: &Path) {
+    let (start, path) = (Instant::now(), run.join("metrics.jsonl"));
+    while !fs::read_to_string(&path).is_ok_and(|text| text.contains("\"loss\"")) {
+        assert!(
+            start.elapsed() < Duration::from_secs(120),
+            "{} has no line",
             path.display()
         );
         std::thread::sleep(Duration::from_millis(2));

@@ -128,6 +128,37 @@ fn padding_is_grey_and_ignored() {
 }
 
 #[test]
+fn windows_have_the_aspect_of_the_training_size() {
+    // Red counts columns, green rows.
+    let mut sample = sample(240, 120);
+    sample.image = RgbImage::from_fn(240, 120, |x, y| Rgb([x as u8, y as u8, 0]));
+    let augment = Augment {
+        scale: [3.0, 3.0],
+        crop: true,
+        ..NOTHING
+    };
+    for size in [[24, 24], [20, 40], [40, 20]] {
+        for seed in 0..20 {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            let (image, labels) = augmented(&sample, size, &augment, &mut rng);
+            let [height, width] = size;
+            // A ninth of the photo's area fits into the photo in any of these shapes.
+            assert!(labels.iter().all(|&label| label != IGNORE));
+            // Pixels of the photo between the second pixel and the last but one.
+            let row = height / 2 * width;
+            let across = (image[row + width - 2] - image[row + 1]) / (width - 3) as f32;
+            let green = &image[height * width..];
+            let down = green[(height - 2) * width] - green[width];
+            let down = down / (height - 3) as f32;
+            let stretched = across / down;
+            assert!((0.9..1.12).contains(&stretched), "{size:?}: {stretched}");
+            let area = across * down * (height * width) as f32 * 127.5 * 127.5;
+            assert!((area / 3200.0 - 1.0).abs() < 0.05, "{size:?}: {area}");
+        }
+    }
+}
+
+#[test]
 fn photometric_changes_leave_labels_and_range_alone() {
     let sample = sample(16, 16);
     let (plain, labels) = fit(&sample, [16, 16]);

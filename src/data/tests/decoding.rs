@@ -78,7 +78,7 @@ fn coloured_labels_are_refused() {
         );
     }
     let path = dir.path().join("labels.jpg");
-    save_photo(&path, 8, 8);
+    fs::write(&path, include_bytes!("files/grey.jpg")).unwrap();
     says(
         &message(read_labels(&path)),
         &["labels.jpg", "JPEG", "single-channel or palette"],
@@ -148,7 +148,7 @@ fn what_is_no_image_says_so() {
 #[test]
 fn truncated_files_are_errors() {
     let dir = tempfile::tempdir().unwrap();
-    for name in ["a.png", "a.jpg", "a.bmp", "a.webp", "a.gif"] {
+    for name in ["a.png", "a.bmp", "a.webp", "a.gif"] {
         let path = dir.path().join(name);
         save_photo(&path, 64, 48);
         let bytes = fs::read(&path).unwrap();
@@ -197,16 +197,16 @@ fn claim(width: u32, height: u32) -> Vec<u8> {
 fn huge_headers_are_refused_before_allocation() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("bomb.png");
-    for (width, height) in [(30_000, 30_000), (65_001, 1), (1, 2_000_000_000)] {
+    for (width, height) in [(30_000, 30_000), (65_536, 1), (1, 2_000_000_000)] {
         fs::write(&path, claim(width, height)).unwrap();
         let size = format!("{width}x{height}");
         says(
             &message(read_photo(&path)),
-            &["bomb.png", &size, "100 megapixels", "65000"],
+            &["bomb.png", &size, "250 megapixels", "65535"],
         );
         says(
             &message(read_labels(&path)),
-            &["bomb.png", &size, "100 megapixels"],
+            &["bomb.png", &size, "250 megapixels"],
         );
     }
     fs::write(&path, claim(0, 5)).unwrap();
@@ -230,8 +230,8 @@ fn every_kind_of_pixel_becomes_rgb() {
     assert_eq!(read(ColorType::Grayscale, BitDepth::One, &[0x80]), [255; 3]);
     assert_eq!(read(ColorType::Indexed, BitDepth::Eight, &[5]), [250, 2, 7]);
     assert_eq!(
-        read(ColorType::Rgb, BitDepth::Sixteen, &[1, 1, 2, 2, 3, 3]),
-        [1, 2, 3]
+        read(ColorType::Rgb, BitDepth::Sixteen, &[201, 201, 2, 2, 3, 3]),
+        [201, 2, 3]
     );
     // Transparency is composited on white.
     assert_eq!(

@@ -370,3 +370,230 @@ fn class_tables_are_checked() {
     );
     assert!(!table.is_empty() && table.len() == 2);
 }
+
+#[test]
+fn names_are_paired_as_people_see_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |folder: &str, name: &str| dir.path().join(folder).join("training").join(name);
+    fs::write(dir.path().join("classes.txt"), "a\nb\nc\n").unwrap();
+    let pairs = [
+        ("IMG_1.JPG", "IMG_1.PNG"),
+        ("two.jfif", "two.Png"),
+        ("three.jpe", "three.png"),
+        ("four.jpg", "four.jpg.png"),
+        // The same names, taken apart (macOS) and composed.
+        ("Mu\u{308}nchen.jpg", "M\u{fc}nchen.png"),
+        ("\u{1100}\u{1161}\u{11bc}.jpg", "\u{ac15}.png"),
+    ];
+    for (photo, labels) in pairs {
+        save_pair(&at("images", photo), &at("annotations", labels), [1; 8]);
+    }
+    let dataset = Dataset::open(dir.path(), "training").unwrap();
+    let names: Vec<String> = (0..dataset.len()).map(|i| dataset.sample_name(i)).collect();
+    assert_eq!(
+        names,
+        ["IMG_1", "M\u{fc}nchen", "four", "three", "two", "\u{ac15}"]
+    );
+    (0..dataset.len()).for_each(|i| drop(dataset.load(i).unwrap()));
+    assert!(
+        inspect(dir.path(), &|_, _| {})
+            .unwrap()
+            .problems()
+            .is_empty()
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn names_that_are_no_text_are_paired_and_shown() {
+    use std::os::unix::ffi::OsStrExt;
+    let dir = plain(0);
+    fs::create_dir_all(dir.path().join("images/training")).unwrap();
+    fs::create_dir_all(dir.path().join("annotations/training")).unwrap();
+    let name = |folder: &str, bytes: &[u8]| {
+        let folder = dir.path().join(folder).join("training");
+        folder.join(std::ffi::OsStr::from_bytes(bytes))
+    };
+    save_pair(
+        &name("images", b"caf\xE9.png"),
+        &name("annotations", b"caf\xE9.png"),
+        [1; 8],
+    );
+    save_photo(&name("images", b"\xFF.png"), 4, 2);
+    let dataset = Dataset::open(dir.path(), "training").unwrap();
+    assert_eq!(dataset.sample_name(0), "caf\u{fffd}");
+    dataset.load(0).unwrap();
+    let report = inspect(dir.path(), &|_, _| {}).unwrap();
+    says(
+        &report.problems().join("\n"),
+        &["\u{fffd}.png has no labels"],
+    );
+}
+
+#[test]
+fn several_files_of_one_name_are_a_problem() {
+    let dir = plain(1);
+    let at = |path: &str| dir.path().join(path);
+    save_photo(&at("images/training/p00.jpg"), 4, 2);
+    save_labels(&at("annotations/training/p00.PNG"), [4, 2], &[0; 8]);
+    let report = inspect(dir.path(), &|_, _| {}).unwrap();
+    assert_eq!((report.splits[0].pairs, report.splits[0].doubles), (1, 2));
+    let problems = report.problems().join("\n");
+    says(
+        &problems,
+        &[
+            "p00.png is left out, because",
+            "p00.jpg has the same name",
+            "p00.PNG has the same name",
+        ],
+    );
+    // Labels named after whole names tell the photos apart.
+    fs::remove_file(at("annotations/training/p00.PNG")).unwrap();
+    save_labels(&at("annotations/training/p00.png.png"), [4, 2], &[0; 8]);
+    let dataset = Dataset::open(dir.path(), "training").unwrap();
+    let names: Vec<String> = (0..dataset.len()).map(|i| dataset.sample_name(i)).collect();
+    assert_eq!(names, ["p00", "p00.png"]);
+    assert!(dataset.image_path(0).unwrap().ends_with("p00.jpg"));
+    assert!(dataset.image_path(1).unwrap().ends_with("p00.png"));
+}
+
+#[test]
+fn folders_within_a_split_belong_to_it() {
+    let dir = plain(1);
+    for scene in ["kitchen", "street/wet"] {
+        for i in 0..2 {
+            let image = dir
+                .path()
+                .join(format!("images/training/{scene}/p{i:02}.jpg"));
+            let labels = dir
+                .path()
+                .join(format!("annotations/training/{scene}/p{i:02}.png"));
+            save_pair(&image, &labels, [1; 8]);
+        }
+    }
+    save_photo(&dir.path().join("images/training/.trash/p.jpg"), 4, 2);
+    let dataset = Dataset::open(dir.path(), "training").unwrap();
+    let names: Vec<String> = (0..dataset.len()).map(|i| dataset.sample_name(i)).collect();
+    let expected = [
+        "kitchen-p00",
+        "kitchen-p01",
+        "p00",
+        "street-wet-p00",
+        "street-wet-p01",
+    ];
+    assert_eq!(names, expected);
+    assert!(
+        inspect(dir.path(), &|_, _| {})
+            .unwrap()
+            .problems()
+            .is_empty()
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn links_are_followed_and_circles_left() {
+    let (dir, elsewhere) = (plain(1), plain(3));
+    let training =
+        |root: &tempfile::TempDir, folder: &str| root.path().join(folder).join("training");
+    for folder in ["images", "annotations"] {
+        let link = training(&dir, folder).join("more");
+        std::os::unix::fs::symlink(training(&elsewhere, folder), link).unwrap();
+        let circle = training(&dir, folder).join("circle");
+        std::os::unix::fs::symlink(training(&dir, folder), circle).unwrap();
+    }
+    let broken = training(&dir, "images").join("gone.jpg");
+    std::os::unix::fs::symlink("nowhere.jpg", broken).unwrap();
+    assert_eq!(Dataset::open(dir.path(), "training").unwrap().len(), 4);
+    let report = inspect(dir.path(), &|_, _| {}).unwrap();
+    assert_eq!(report.problems().len(), 1);
+    says(&report.problems()[0], &["gone.jpg has no labels"]);
+}
+
+#[test]
+fn labels_are_found_from_a_photo_alone() {
+    let dir = plain(2);
+    let nested = dir.path().join("images/validation/a/Mu\u{308}.jpg");
+    save_pair(
+        &nested,
+        &dir.path().join("annotations/validation/a/M\u{fc}.PNG"),
+        [2; 8],
+    );
+    let classes = ["a", "b", "c"].map(str::to_owned);
+    assert_eq!(labels_of(&nested, &classes).unwrap().data, [2; 8]);
+    let plain = dir.path().join("images/training/p01.png");
+    assert_eq!(
+        labels_of(&plain, &classes).unwrap().data,
+        [0, 1, 2, IGNORE, 2, 1, 1, 0]
+    );
+    assert!(labels_of(&plain, &classes[..2]).is_none());
+    fs::remove_file(dir.path().join("annotations/training/p01.png")).unwrap();
+    assert!(labels_of(&plain, &classes).is_none());
+    save_photo(&dir.path().join("apart.png"), 4, 2);
+    assert!(labels_of(&dir.path().join("apart.png"), &classes).is_none());
+}
+
+#[test]
+fn class_tables_of_other_programs_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("classes.txt");
+    let read = |bytes: &[u8]| {
+        fs::write(&path, bytes).unwrap();
+        ClassTable::from_file(&path)
+    };
+    let utf16: Vec<u8> = "\u{feff}road\r\ncar\r\n"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let refused: [(&[u8], &str); 7] = [
+        (&utf16, "UTF-16"),
+        (b"Stra\xDFe\nauto\n", "Latin-1"),
+        (b"0: road\n1: car\n2: tree\n", "begin with numbers"),
+        (b"1 road\n2 car\n", "begin with numbers"),
+        (b"name,r,g,b\nroad,128,64,128\n", "columns"),
+        (b"road,0\ncar,1\n", "columns"),
+        (b"# my classes\nroad\n", "comment"),
+    ];
+    for (bytes, reason) in refused {
+        says(&message(read(bytes)), &["classes.txt", reason]);
+    }
+    let accepted: [(&[u8], &[&str]); 4] = [
+        (b"road\rcar\rtree\r", &["road", "car", "tree"]),
+        (b"1st floor\n2nd floor\n", &["1st floor", "2nd floor"]),
+        (
+            b"chair, armchair\n3 wheeler\n",
+            &["chair, armchair", "3 wheeler"],
+        ),
+        (b"0\n1\n2\n", &["0", "1", "2"]),
+    ];
+    for (bytes, names) in accepted {
+        assert_eq!(read(bytes).unwrap().names, names);
+    }
+}
+
+#[test]
+fn published_colours_belong_to_the_names_of_the_layouts() {
+    let dir = tempfile::tempdir().unwrap();
+    save_pair(
+        &dir.path().join("train/a.png"),
+        &dir.path().join("trainannot/a.png"),
+        [0; 8],
+    );
+    let camvid = Dataset::open(dir.path(), "training").unwrap();
+    let colours = published_colours(&camvid.classes().names).unwrap();
+    // Sky, road, sign and bicyclist of the SegNet tutorial.
+    let known = [
+        (0, [128, 128, 128]),
+        (3, [128, 64, 128]),
+        (6, [192, 128, 128]),
+        (10, [0, 128, 192]),
+    ];
+    for (class, colour) in known {
+        assert_eq!(colours[class], colour);
+    }
+    // The shared copy names one class in another way.
+    let copy = Dataset::open(&shared("camvid"), "training").unwrap();
+    assert_eq!(published_colours(&copy.classes().names).unwrap(), colours);
+    let scenes = Dataset::open(Path::new("scenes:11"), "training").unwrap();
+    assert!(published_colours(&scenes.classes().names).is_none());
+}

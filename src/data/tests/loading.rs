@@ -59,6 +59,19 @@ fn batches_depend_on_neither_threads_nor_cache_nor_resume() {
 }
 
 #[test]
+fn a_wait_that_is_given_up_loses_no_batch() {
+    let dataset = scenes(7);
+    let mut loader = Loader::new(dataset.clone(), config(2), 3, 6).unwrap();
+    assert!(loader.next_unless(&|| true).is_none());
+    for step in 3..6 {
+        let batch = loader.next_unless(&|| false).unwrap().unwrap();
+        assert_eq!(batch, batch_at(&dataset, &config(2), step).unwrap());
+        assert!(loader.next_unless(&|| true).is_none());
+    }
+    assert!(loader.next_unless(&|| false).is_none());
+}
+
+#[test]
 fn batches_have_their_shapes_and_differ() {
     let dataset = scenes(7);
     let batch = batch_at(&dataset, &config(1), 3).unwrap();

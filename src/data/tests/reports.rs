@@ -95,3 +95,67 @@ fn shared_samples_are_sound() {
         assert_eq!([report.splits[0].pairs, report.splits[1].pairs], pairs);
     }
 }
+
+#[test]
+fn endings_that_are_not_expected_are_named() {
+    let dir = plain(1);
+    let at = |path: &str| dir.path().join(path);
+    save_photo(&at("images/training/q.jpg"), 4, 2);
+    fs::write(at("annotations/training/q.bmp"), "x").unwrap();
+    fs::write(at("images/training/r.avif"), "x").unwrap();
+    let report = inspect(dir.path(), &|_, _| {}).unwrap();
+    says(
+        &report.problems()[0],
+        &["q.jpg has no labels", "q.bmp is there", "PNG"],
+    );
+    says(
+        &report.notes().join("\n"),
+        &["1 .avif file", "not taken for photos"],
+    );
+    // Without any pair the error itself says what is there.
+    fs::remove_file(at("annotations/training/p00.png")).unwrap();
+    let opened = message(Dataset::open(dir.path(), "training"));
+    says(&opened, &["is empty", "1 .bmp file", "NAME.png"]);
+    for photo in ["q.jpg", "p00.png"] {
+        fs::remove_file(at("images/training").join(photo)).unwrap();
+    }
+    says(
+        &message(Dataset::open(dir.path(), "training")),
+        &["1 .avif file"],
+    );
+}
+
+#[test]
+fn labels_that_count_from_one_are_suspected() {
+    let dir = plain(2);
+    let labels = |i: usize| dir.path().join(format!("annotations/training/p{i:02}.png"));
+    save_labels(&labels(0), [4, 2], &[0, 1, 2, 3, 0, 0, 0, 0]);
+    let report = inspect(dir.path(), &|_, _| {}).unwrap();
+    says(
+        &report.problems()[0],
+        &["label 3", "3 classes", "offset = 1", "ignore = [0]"],
+    );
+    // A value far outside has another cause.
+    save_labels(&labels(0), [4, 2], &[9; 8]);
+    let report = inspect(dir.path(), &|_, _| {}).unwrap();
+    assert!(
+        !report.problems()[0].contains("offset"),
+        "{:?}",
+        report.problems()
+    );
+    // Where the last class never occurs, nothing can be refused and the report says so.
+    for split in ["training", "validation"] {
+        for i in 0..2 {
+            let labels = dir.path().join(format!("annotations/{split}/p{i:02}.png"));
+            save_labels(&labels, [4, 2], &[0, 1, 0, 1, 0, 1, 0, 1]);
+        }
+    }
+    let report = inspect(dir.path(), &|_, _| {}).unwrap();
+    assert!(report.problems().is_empty());
+    says(
+        &report.to_string(),
+        &["no pixel has the class c", "count from 0?"],
+    );
+    let json = serde_json::to_value(&report).unwrap();
+    assert_eq!(json["notes"].as_array().unwrap().len(), 1);
+}

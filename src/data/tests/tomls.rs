@@ -92,3 +92,59 @@ fn mistakes_name_the_file_and_the_line() {
         &["training split", "is empty"],
     );
 }
+
+#[test]
+fn files_saved_by_windows_are_read_or_explained() {
+    let toml = format!(
+        "classes = [\"a\", \"b\", \"c\", \"d\"]\nignore = [9]\nlabel_suffix = \"_L.png\"\n{SPLIT}"
+    );
+    for text in [format!("\u{feff}{toml}"), toml.replace('\n', "\r\n")] {
+        assert_eq!(
+            Dataset::open(described(&text).path(), "training")
+                .unwrap()
+                .len(),
+            1
+        );
+    }
+    let opened = |toml: &str| message(Dataset::open(described(toml).path(), "training"));
+    let tab = opened(
+        "classes = [\"a\"]\n[splits.training]\nimages = \"images\\training\"\nlabels = \"masks\"\n",
+    );
+    says(
+        &tab,
+        &["dataset.toml", "images\\training", "write / in paths"],
+    );
+    assert!(!tab.contains('\t'));
+    let user = opened(
+        "classes = [\"a\"]\n[splits.training]\nimages = \"C:\\Users\\me\"\nlabels = \"masks\"\n",
+    );
+    says(&user, &["dataset.toml", "line 3", "write / in paths"]);
+    let dir = described(&toml);
+    let utf16: Vec<u8> = format!("\u{feff}{toml}")
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    fs::write(dir.path().join("dataset.toml"), utf16).unwrap();
+    says(
+        &message(Dataset::open(dir.path(), "training")),
+        &["dataset.toml", "UTF-16"],
+    );
+}
+
+#[test]
+fn splits_within_splits_keep_to_themselves() {
+    let dir = described(
+        "classes = [\"a\", \"b\", \"c\", \"d\"]\nignore = [9]\n\
+         [splits.training]\nimages = \"all\"\nlabels = \"all/masks\"\n\
+         [splits.validation]\nimages = \"all/val\"\nlabels = \"all/masks/val\"\n",
+    );
+    let at = |path: &str| dir.path().join(path);
+    save_pair(&at("all/a.jpg"), &at("all/masks/a.png"), [0; 8]);
+    save_pair(&at("all/val/b.jpg"), &at("all/masks/val/b.png"), [0; 8]);
+    for (split, name) in [("training", "a"), ("validation", "b")] {
+        let dataset = Dataset::open(dir.path(), split).unwrap();
+        assert_eq!((dataset.len(), dataset.sample_name(0).as_str()), (1, name));
+    }
+    let report = inspect(dir.path(), &|_, _| {}).unwrap();
+    assert!(report.problems().is_empty(), "{:?}", report.problems());
+}

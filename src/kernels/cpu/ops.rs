@@ -141,14 +141,15 @@ impl UpdateOps for Flex {
         scale: FloatTensor<Self>,
         moment1: FloatTensor<Self>,
         moment2: FloatTensor<Self>,
+        number: FloatTensor<Self>,
         update: AdamWUpdate,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        optim::update(update, parameter, gradient, scale, moment1, moment2)
+        optim::update(update, number, parameter, gradient, scale, moment1, moment2)
     }
     fn moving_average(
         average: FloatTensor<Self>,
         value: FloatTensor<Self>,
-        keep: f32,
+        keep: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
         optim::average(average, value, keep)
     }

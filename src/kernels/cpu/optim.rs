@@ -8,10 +8,11 @@ use rayon::prelude::*;
 
 const BLOCK: usize = 16 * 1024;
 
-/// Updates parameter and moments; all four tensors have one shape. `scale: [1]` multiplies the
-/// gradient first; 0 leaves everything as it is.
+/// Updates parameter and moments; all four tensors have one shape. `number: [1]` counts the updates
+/// from 1; `scale: [1]` multiplies the gradient first, and 0 leaves everything as it is.
 pub fn update(
     u: AdamWUpdate,
+    number: CpuTensor,
     parameter: CpuTensor,
     gradient: CpuTensor,
     scale: CpuTensor,
@@ -24,7 +25,8 @@ pub fn update(
     }
     let gradient = contiguous(gradient);
     let mut parameter = contiguous(parameter);
-    let (correct1, correct2) = u.bias_corrections();
+    let number = slice(&contiguous(number))[0];
+    let (correct1, correct2) = u.bias_corrections(number);
     parameter
         .storage_mut::<f32>()
         .par_chunks_mut(BLOCK)
@@ -45,8 +47,9 @@ pub fn update(
     (parameter, moment1, moment2)
 }
 
-/// `average * keep + value * (1 - keep)`.
-pub fn average(average: CpuTensor, value: CpuTensor, keep: f32) -> CpuTensor {
+/// `average * keep + value * (1 - keep)`, `keep: [1]`.
+pub fn average(average: CpuTensor, value: CpuTensor, keep: CpuTensor) -> CpuTensor {
+    let keep = slice(&contiguous(keep))[0];
     let value = contiguous(value);
     let mut average = contiguous(average);
     average

@@ -3,7 +3,7 @@
 pub mod potential;
 
 use super::constants::{LAYER_EPSILON, NORM_FLOOR, RMS_EPSILON};
-use super::optim::AdamWUpdate;
+use super::optim::{AdamWUpdate, weight_of};
 use crate::device::permute;
 use burn::tensor::{Int, Tensor, activation};
 
@@ -155,6 +155,7 @@ pub fn adamw_update<const R: usize>(
     scale: Tensor<1>,
     moment1: Tensor<R>,
     moment2: Tensor<R>,
+    number: Tensor<1>,
     u: AdamWUpdate,
 ) -> (Tensor<R>, Tensor<R>, Tensor<R>) {
     let shape = parameter.dims();
@@ -163,8 +164,9 @@ pub fn adamw_update<const R: usize>(
     let gradient = gradient * scale.reshape([1; R]);
     let moment1 = moment1 * u.beta1 + gradient.clone() * (1.0 - u.beta1);
     let moment2 = moment2 * u.beta2 + gradient.square() * (1.0 - u.beta2);
-    let (correct1, correct2) = u.bias_corrections();
-    let delta = moment1.clone() * correct1 / ((moment2.clone() * correct2).sqrt() + u.epsilon);
+    let weight = |beta| weight_of(beta, number.clone()).reshape([1; R]);
+    let mean = moment1.clone() / weight(u.beta1);
+    let delta = mean / ((moment2.clone() / weight(u.beta2)).sqrt() + u.epsilon);
     let parameter = parameter * (1.0 - u.rate * u.decay) - delta * u.rate;
     // A selection and not a product, since 0 * NaN is NaN.
     (
@@ -178,9 +180,10 @@ pub fn adamw_update<const R: usize>(
 pub fn moving_average<const R: usize>(
     average: Tensor<R>,
     value: Tensor<R>,
-    keep: f32,
+    keep: Tensor<1>,
 ) -> Tensor<R> {
-    average * keep + value * (1.0 - keep)
+    let keep = keep.reshape([1; R]);
+    average * keep.clone() + value * (keep.neg() + 1.0)
 }
 
 /// See [`super::square_sum`].

@@ -20,9 +20,9 @@ fn run(network: &Network, size: [usize; 2]) -> Tensor<4> {
     network.forward(query(image, &[0.3]))
 }
 
-#[test]
-fn the_count_of_parameters_is_that_of_the_network() {
-    let with_encoder = NetworkConfig {
+/// A network with a small encoder.
+fn with_encoder() -> NetworkConfig {
+    NetworkConfig {
         encoder: Some(VitConfig {
             width: 12,
             heads: 2,
@@ -33,7 +33,30 @@ fn the_count_of_parameters_is_that_of_the_network() {
             registers: 2,
         }),
         ..NetworkConfig::miniature()
-    };
+    }
+}
+
+#[test]
+fn an_encoder_s_tokens_see_the_network_s_own_patches() {
+    let device = Device::flex();
+    let network = Network::new(&with_encoder(), 3, &device);
+    // Patches of 4: two rows and three columns, the last ones continued by three and one pixels.
+    let photo = noise([2, 3, 5, 11], 1, &device);
+    let whole = photo
+        .clone()
+        .pad((0, 1, 0, 3), burn::tensor::ops::PadMode::Edge);
+    assert_eq!(whole.dims(), [2, 3, 8, 12]);
+    let [found, expected] = [photo, whole.clone()].map(|x| network.encode(&x).unwrap());
+    assert_eq!(found.dims(), [2, 6, 12]);
+    assert_eq!(read(found), read(expected.clone()));
+    // Whole patches are seen as they are.
+    let encoder = network.encoder.as_ref().unwrap();
+    let prepared = encoder.prepare((whole + 1.0) * 0.5, [2, 3]);
+    assert_eq!(read(encoder.patch_tokens(prepared)), read(expected));
+}
+
+#[test]
+fn the_count_of_parameters_is_that_of_the_network() {
     let with_patch_output = NetworkConfig {
         patch_output: true,
         outputs: 7,
@@ -42,7 +65,7 @@ fn the_count_of_parameters_is_that_of_the_network() {
     for config in [
         NetworkConfig::miniature(),
         Preset::Tiny.network(),
-        with_encoder,
+        with_encoder(),
         with_patch_output,
     ] {
         let network = Network::new(&config, 0, &Device::flex());

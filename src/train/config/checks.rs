@@ -1,8 +1,15 @@
 //! The rules that a configuration has to keep, besides the types of its values.
 
-use super::{Config, ConfigError};
+use super::{Config, ConfigError, keys};
+use crate::data::augment::SCALES;
 use crate::flow::{Objective, Source};
 use std::fmt::Debug;
+use toml::{Table, Value};
+
+/// Beyond any run, and far below where counting steps in single precision would stop.
+const MOST_STEPS: u64 = 1_000_000_000;
+/// 16 TiB.
+const MOST_CACHE_MIB: usize = 1 << 24;
 
 fn rule(
     ok: bool,
@@ -17,23 +24,63 @@ fn rule(
     Err(ConfigError::Range { key, value, rule })
 }
 
+fn share(key: &'static str, value: f64) -> Result<(), ConfigError> {
+    rule((0.0..=1.0).contains(&value), key, value, "from 0 to 1")
+}
+
+/// A factor that something keeps of itself every step. In single precision, which is what it is used
+/// in, it must not round to 1.
+fn decay(key: &'static str, value: f64) -> Result<(), ConfigError> {
+    let ok = value >= 0.0 && (value as f32) < 1.0;
+    rule(ok, key, value, "from 0 to below 1")
+}
+
 impl Config {
     /// Checks every value and what must hold between them.
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
+        self.validate_numbers()?;
         self.validate_method()?;
+        self.validate_data()?;
         self.validate_run()?;
+        self.validate_optimizer()?;
         self.validate_repa()?;
         Ok(self.network(2).validate()?)
     }
 
+    /// No setting is infinite or no number at all, whatever else its range is.
+    fn validate_numbers(&self) -> Result<(), ConfigError> {
+        let table = Table::try_from(self).map_err(|e| super::one_line(&e))?;
+        for key in keys() {
+            let value = key
+                .name
+                .split_once('.')
+                .and_then(|(section, name)| table.get(section)?.get(name));
+            if let Some(value) = value {
+                rule(is_finite(value), key.name, Shown(value), "finite")?;
+            }
+        }
+        Ok(())
+    }
+
     fn validate_method(&self) -> Result<(), ConfigError> {
         let (m, l, f) = (&self.model, &self.loss, &self.flow);
-        let share = |v: f64| (0.0..=1.0).contains(&v);
         rule(
             !m.prediction.has_class_outputs(),
             "model.prediction",
             m.prediction,
             "velocity or target: logits follow from loss.objective = cross-entropy or variational",
+        )?;
+        rule(
+            (1..=256).contains(&m.encoder_blocks),
+            "model.encoder_blocks",
+            m.encoder_blocks,
+            "from 1 to 256",
+        )?;
+        rule(
+            (1..=8192).contains(&m.encoder_width),
+            "model.encoder_width",
+            m.encoder_width,
+            "from 1 to 8192",
         )?;
         rule(
             l.temperature > 0.0,
@@ -42,18 +89,8 @@ impl Config {
             "above 0",
         )?;
         rule(l.epsilon > 0.0, "loss.epsilon", l.epsilon, "above 0")?;
-        rule(
-            share(l.class_balance),
-            "loss.class_balance",
-            l.class_balance,
-            "from 0 to 1",
-        )?;
-        rule(
-            share(m.encoder_rate),
-            "model.encoder_rate",
-            m.encoder_rate,
-            "from 0 to 1",
-        )?;
+        share("loss.class_balance", l.class_balance)?;
+        share("model.encoder_rate", m.encoder_rate)?;
         if self.prediction().has_class_outputs() {
             rule(
                 l.mask_ignored,
@@ -70,12 +107,7 @@ impl Config {
                 "image with cross-entropy, which has no flow",
             )?;
         }
-        rule(
-            share(f.time_zero),
-            "flow.time_zero",
-            f.time_zero,
-            "from 0 to 1",
-        )?;
+        share("flow.time_zero", f.time_zero)?;
         rule(
             f.time_exponent > 0.0,
             "flow.time_exponent",
@@ -90,17 +122,40 @@ impl Config {
         )
     }
 
-    fn validate_run(&self) -> Result<(), ConfigError> {
-        let (d, t) = (&self.data, &self.train);
+    fn validate_data(&self) -> Result<(), ConfigError> {
+        let d = &self.data;
         let sides = d.size.iter().all(|s| (1..=4096).contains(s));
         rule(sides, "data.size", d.size, "two sides from 1 to 4096")?;
+        let [low, high] = d.scale;
         rule(
-            (0.0..=1.0).contains(&d.balance),
-            "data.balance",
-            d.balance,
-            "from 0 to 1",
+            SCALES[0] <= low && low <= high && high <= SCALES[1],
+            "data.scale",
+            d.scale,
+            "two magnifications from 0.05 to 20, the lower one first",
         )?;
-        rule(t.steps > 0, "train.steps", t.steps, "at least 1")?;
+        share("data.balance", f64::from(d.balance))?;
+        rule(
+            d.cache_mib <= MOST_CACHE_MIB,
+            "data.cache_mib",
+            d.cache_mib,
+            "from 0 to 16777216",
+        )?;
+        rule(
+            (1..=256).contains(&d.workers),
+            "data.workers",
+            d.workers,
+            "from 1 to 256",
+        )
+    }
+
+    fn validate_run(&self) -> Result<(), ConfigError> {
+        let t = &self.train;
+        rule(
+            (1..=MOST_STEPS).contains(&t.steps),
+            "train.steps",
+            t.steps,
+            "from 1 to 1000000000",
+        )?;
         rule(
             (1..=4096).contains(&t.batch_size),
             "train.batch_size",
@@ -112,18 +167,6 @@ impl Config {
             "train.accumulate",
             t.accumulate,
             "from 1 to train.batch_size",
-        )?;
-        rule(
-            t.learning_rate > 0.0 && t.learning_rate < 10.0,
-            "train.learning_rate",
-            t.learning_rate,
-            "above 0 and below 10",
-        )?;
-        rule(
-            (0.0..1.0).contains(&t.ema),
-            "train.ema",
-            t.ema,
-            "from 0 to below 1",
         )?;
         rule(
             t.bad_steps > 0,
@@ -149,7 +192,40 @@ impl Config {
             "train.checkpoint_every",
             t.checkpoint_every,
             "at least 1",
+        )?;
+        rule(
+            (1..=10_000).contains(&t.validate_steps),
+            "train.validate_steps",
+            t.validate_steps,
+            "from 1 to 10000",
         )
+    }
+
+    fn validate_optimizer(&self) -> Result<(), ConfigError> {
+        let t = &self.train;
+        rule(
+            t.learning_rate > 0.0 && t.learning_rate < 10.0,
+            "train.learning_rate",
+            t.learning_rate,
+            "above 0 and below 10",
+        )?;
+        rule(
+            t.warmup <= MOST_STEPS,
+            "train.warmup",
+            t.warmup,
+            "from 0 to 1000000000",
+        )?;
+        share("train.final_rate", t.final_rate)?;
+        rule(
+            (0.0..=10.0).contains(&t.weight_decay),
+            "train.weight_decay",
+            t.weight_decay,
+            "from 0 to 10",
+        )?;
+        decay("train.beta1", t.beta1)?;
+        decay("train.beta2", t.beta2)?;
+        rule(t.clip >= 0.0, "train.clip", t.clip, "0 or above")?;
+        decay("train.ema", t.ema)
     }
 
     fn validate_repa(&self) -> Result<(), ConfigError> {
@@ -177,5 +253,22 @@ impl Config {
             &r.cache,
             "left out unless data.crop and data.photometric are false: random views never repeat",
         )
+    }
+}
+
+/// A value of TOML as it is written there.
+struct Shown<'a>(&'a Value);
+
+impl Debug for Shown<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+fn is_finite(value: &Value) -> bool {
+    match value {
+        Value::Float(number) => number.is_finite(),
+        Value::Array(values) => values.iter().all(is_finite),
+        _ => true,
     }
 }

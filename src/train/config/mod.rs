@@ -14,10 +14,12 @@ pub use stages::Stage;
 
 use crate::data::Augment;
 use crate::flow::{Objective, Prediction, TimeSampler};
+use crate::model::Fit;
 use crate::model::config::{NetworkConfig, STATE_CHANNELS};
 use crate::model::dinov2::ENCODER_SIDE;
 use crate::model::vit::VitConfig;
 use crate::potential::Potential;
+use crate::text_file;
 use serde::{Deserialize, Serialize};
 use settings::{parse_value, refuse_unknown, set};
 use toml::{Table, Value};
@@ -59,7 +61,7 @@ pub enum ConfigError {
         nearest: Option<String>,
     },
     /// `--set` without `=`.
-    #[error("--set takes KEY=VALUE, for example --set train.steps=500, not {0}")]
+    #[error("KEY=VALUE is expected, for example train.steps=500, not {0}")]
     Set(String),
     /// A value out of its range.
     #[error("{key} is {value}: it must be {rule}")]
@@ -105,15 +107,18 @@ impl Config {
     /// # Errors
     /// Unknown keys (with the nearest known one), wrong types and values out of range.
     pub fn parse(text: &str, overrides: &[String]) -> Result<Self, ConfigError> {
-        let mut table: Table = text.parse().map_err(|e: toml::de::Error| one_line(&e))?;
+        let wrong = |error| ConfigError::Toml(text_file::toml_reason(text, &error));
+        let mut table: Table = text.parse().map_err(wrong)?;
         // Written by a run for its readers; it sets nothing.
         table.remove(super::provenance::SECTION);
         let mut stages = settings::take_stages(&mut table)?;
         for text in overrides {
             let (key, value) = text
                 .split_once('=')
+                .map(|(key, value)| (key.trim(), value.trim()))
+                .filter(|(key, _)| !key.is_empty())
                 .ok_or_else(|| ConfigError::Set(text.clone()))?;
-            let (key, value) = (key.trim(), parse_value(value.trim()));
+            let value = parse_value(key, value);
             match settings::stage_of(key, &mut stages)? {
                 Some((stage, key)) => set(stage, key, value)?,
                 None => {
@@ -134,6 +139,20 @@ impl Config {
     /// The whole configuration as TOML, defaults included.
     pub fn to_toml(&self) -> String {
         toml::to_string(self).expect("sections of plain values can be written as TOML")
+    }
+
+    /// The same run from any working directory: every file and folder by its absolute path.
+    ///
+    /// # Errors
+    /// None that a configuration of [`parse`](Self::parse) can cause.
+    pub fn absolute(&self) -> Result<Self, ConfigError> {
+        let mut table = Table::try_from(self).map_err(|e| one_line(&e))?;
+        table.remove("stages");
+        settings::make_absolute(&mut table);
+        let mut stages = self.stages.clone();
+        stages.iter_mut().for_each(settings::make_absolute);
+        let config: Config = Value::Table(table).try_into().map_err(|e| one_line(&e))?;
+        Ok(Self { stages, ..config })
     }
 
     /// The network that the model section describes, for a number of classes: with an objective of
@@ -201,6 +220,14 @@ impl Config {
             exponent: self.flow.time_exponent,
             mean: self.flow.time_mean,
             deviation: self.flow.time_deviation,
+        }
+    }
+
+    /// How the network of this configuration is to see photos: as it sees them in training.
+    pub fn fit(&self) -> Fit {
+        match self.data.crop {
+            true => Fit::Aspect,
+            false => Fit::Stretch,
         }
     }
 

@@ -146,11 +146,15 @@ section! {
     DataSection "data" {
         /// A data folder in any known layout, or scenes:N for N classes of procedural scenes.
         path: PathBuf = PathBuf::from("scenes:20"),
+        /// Leave pairs out that cannot be read, instead of refusing the data set.
+        skip_bad: bool = false,
         /// [height, width] that the network sees.
         size: [usize; 2] = [96, 128],
-        /// The least and the greatest random scale of a training crop.
+        /// The least and the greatest random magnification of a training crop; at 1 it shows as much as
+        /// the whole photo does at the training size.
         scale: [f32; 2] = [0.75, 1.75],
-        /// Random crops; without them the whole photo is seen.
+        /// Random crops of the training size's aspect; without them the whole photo is seen, stretched to
+        /// the training size. The model's card says which, and photos are then segmented likewise.
         crop: bool = true,
         /// Random horizontal flips.
         flip: bool = true,
@@ -201,8 +205,12 @@ section! {
         beta2: f64 = 0.98,
         /// Greatest norm of the whole gradient; 0 switches clipping off.
         clip: f64 = 1.0,
-        /// Decay of the moving average of the weights; it warms up from 0.
+        /// Decay of the moving average of the weights.
         ema: f64 = 0.999,
+        /// Let the average forget quickly while the run is young: after n steps its decay is
+        /// (1 + n) / (10 + n) where that is less than train.ema, a ninth of the run so far. 0.999 then
+        /// holds from step 8990 on. Without it the average remembers the random start.
+        ema_warmup: bool = true,
         /// Numbers of the matrix products: single, half or bfloat16. Weights, optimiser and
         /// everything else stay in single precision.
         precision: Compute = Compute::Single,
@@ -225,7 +233,7 @@ section! {
         validate_every: u64 = 500,
         /// Photos of a validation; 0 takes the whole split.
         validate_samples: usize = 0,
-        /// Sampling steps of a validation.
+        /// Sampling steps of a validation, which the model's card then recommends.
         validate_steps: usize = 5,
     }
 }

@@ -1,10 +1,41 @@
-//! Settings as text: `KEY=VALUE` overrides, and unknown keys answered with the nearest known one.
+//! Settings as text: files, `KEY=VALUE` overrides, and unknown keys answered with the nearest known
+//! one.
 
 use super::{ConfigError, keys};
+use std::path::Path;
 use toml::{Table, Value};
 
-/// A value as TOML where it is one, else as text, so that strings need no quotes.
-pub(super) fn parse_value(text: &str) -> Value {
+/// The settings that name files and folders.
+const PATHS: [&str; 5] = [
+    "model.init",
+    "model.encoder",
+    "repa.teacher",
+    "repa.cache",
+    "data.path",
+];
+
+/// What other programs call some settings, too far from their names here to be found by spelling.
+const ELSEWHERE: [(&str, &str); 5] = [
+    ("lr", "train.learning_rate"),
+    ("wd", "train.weight_decay"),
+    ("bs", "train.batch_size"),
+    ("epochs", "train.steps"),
+    ("iters", "train.steps"),
+];
+
+/// The value of a setting as TOML where it is that, else as text, so that strings need no quotes. A
+/// path is always text: folders may be called 2024 or true.
+pub(super) fn parse_value(key: &str, text: &str) -> Value {
+    let value = toml_value(text);
+    let is_path = PATHS.iter().any(|path| key.ends_with(path));
+    match value {
+        Value::String(_) => value,
+        _ if is_path => Value::String(text.to_owned()),
+        _ => value,
+    }
+}
+
+fn toml_value(text: &str) -> Value {
     format!("v = {text}")
         .parse::<Table>()
         .ok()
@@ -53,6 +84,31 @@ pub(super) fn stage_of<'a, 'k>(
     }
 }
 
+/// A path that means the same file or folder from any working directory; procedural data sets are
+/// no folders, and stay. So does what no text could hold.
+pub(super) fn absolute(path: &str) -> String {
+    if path.starts_with("scenes:") {
+        return path.to_owned();
+    }
+    let whole = std::path::absolute(Path::new(path)).ok();
+    whole
+        .and_then(|whole| whole.to_str().map(str::to_owned))
+        .unwrap_or_else(|| path.to_owned())
+}
+
+/// [`absolute`] for every path of a table of sections.
+pub(super) fn make_absolute(table: &mut Table) {
+    for name in PATHS {
+        let Some((section, key)) = name.split_once('.') else {
+            continue;
+        };
+        let section = table.get_mut(section).and_then(Value::as_table_mut);
+        if let Some(Value::String(path)) = section.and_then(|section| section.get_mut(key)) {
+            *path = absolute(path);
+        }
+    }
+}
+
 /// Removes a setting, so that an override of the whole run holds.
 pub(super) fn unset(table: &mut Table, key: &str) {
     if let Some((section, name)) = key.split_once('.')
@@ -85,20 +141,28 @@ pub(super) fn refuse_unknown(table: &Table) -> Result<(), ConfigError> {
 }
 
 fn unknown(key: &str) -> ConfigError {
+    let lower = key.to_lowercase();
+    let bare = |name: &str| -> String {
+        let bare = name.split_once('.').map_or(name, |(_, bare)| bare);
+        bare.to_owned()
+    };
     // A bare key is compared with the bare names, so that `steps` finds `train.steps`.
     let distance = |name: &str| {
-        let bare = name.split_once('.').map_or(name, |(_, bare)| bare);
-        strsim::damerau_levenshtein(key, name).min(if key.contains('.') {
+        strsim::damerau_levenshtein(&lower, name).min(if lower.contains('.') {
             usize::MAX
         } else {
-            strsim::damerau_levenshtein(key, bare)
+            strsim::damerau_levenshtein(&lower, &bare(name))
         })
     };
-    let nearest = keys()
-        .map(|k| (distance(k.name), k.name))
-        .min()
-        .filter(|(d, _)| *d <= key.len().div_ceil(2))
-        .map(|(_, name)| name.to_owned());
+    let elsewhere = ELSEWHERE.iter().find(|(known, _)| *known == bare(&lower));
+    let nearest = match elsewhere {
+        Some((_, name)) => Some((*name).to_owned()),
+        None => keys()
+            .map(|k| (distance(k.name), k.name))
+            .min()
+            .filter(|(d, _)| *d <= key.len().div_ceil(2))
+            .map(|(_, name)| name.to_owned()),
+    };
     ConfigError::Unknown {
         key: key.to_owned(),
         nearest,

@@ -55,6 +55,122 @@ fn values_out_of_range_are_refused() {
 }
 
 #[test]
+fn every_number_has_a_range_and_is_refused_by_name_outside_of_it() {
+    for set in [
+        "train.beta1=1.0",
+        "train.beta2=1.0",
+        "train.beta2=-0.5",
+        // 1 in single precision.
+        "train.beta2=0.99999999",
+        "train.ema=0.99999999",
+        "train.ema=nan",
+        "train.weight_decay=-1",
+        "train.weight_decay=nan",
+        "train.weight_decay=11",
+        "train.clip=-1",
+        "train.clip=nan",
+        "train.clip=inf",
+        "train.final_rate=-3",
+        "train.final_rate=1.5",
+        "train.final_rate=nan",
+        "train.learning_rate=nan",
+        "train.learning_rate=inf",
+        "train.memory_gib=nan",
+        "train.warmup=18446744073709551615",
+        "train.warmup=9000000000000000000",
+        "train.steps=9000000000000000000",
+        "train.validate_steps=0",
+        "train.validate_steps=10001",
+        "data.scale=[3.0,0.5]",
+        "data.scale=[0,0]",
+        "data.scale=[nan,nan]",
+        "data.scale=[0.5,inf]",
+        "data.balance=nan",
+        "data.cache_mib=99999999999999999",
+        "data.workers=0",
+        "data.workers=257",
+        "flow.time_mean=nan",
+        "flow.time_mean=-inf",
+        "flow.time_deviation=inf",
+        "flow.time_exponent=inf",
+        "loss.temperature=nan",
+        "loss.temperature=inf",
+        "loss.epsilon=inf",
+        "loss.class_balance=nan",
+        "repa.weight=nan",
+        "model.encoder_rate=nan",
+        "model.encoder_width=9000000000000000000",
+        "model.encoder_blocks=0",
+    ] {
+        let error = parse("", &[set]).unwrap_err();
+        let key = set.split_once('=').unwrap().0;
+        assert!(
+            error.contains(key) && !error.contains('\n'),
+            "{set}: {error}"
+        );
+    }
+    let fine = [
+        "train.final_rate=0",
+        "train.clip=0",
+        "train.weight_decay=0",
+        "train.beta1=0",
+        "train.ema=0",
+        "train.warmup=0",
+        "data.scale=[1,1]",
+        "data.cache_mib=0",
+        "flow.time_mean=-2",
+    ];
+    parse("", &fine).unwrap();
+}
+
+#[test]
+fn paths_are_text_and_whole_in_what_a_run_writes() {
+    let config = parse("", &["data.path=2024", "repa.teacher=true", "repa.layer=2"]).unwrap();
+    assert_eq!(config.data.path, PathBuf::from("2024"));
+    assert_eq!(config.repa.teacher, Some(PathBuf::from("true")));
+    let staged = parse(
+        "model.init = 'a/b.safetensors'\n[[stages]]\ndata.path = 'photos'\n[[stages]]\n\
+         data.path = 'photos'\n",
+        &["stages.1.repa.cache=7", "stages.2.repa.cache=7"],
+    )
+    .unwrap();
+    let here = std::env::current_dir().unwrap();
+    let whole = staged.absolute().unwrap();
+    assert_eq!(whole.model.init, Some(here.join("a/b.safetensors")));
+    // Scenes are in no folder.
+    assert_eq!(whole.data.path, PathBuf::from("scenes:20"));
+    for stage in whole.plan().unwrap() {
+        assert_eq!(stage.config.data.path, here.join("photos"));
+        assert_eq!(stage.config.repa.cache, Some(here.join("7")));
+    }
+    assert_eq!(whole.absolute().unwrap(), whole);
+    assert_eq!(parse(&whole.to_toml(), &[]).unwrap(), whole);
+}
+
+#[test]
+fn what_hands_type_is_answered_with_the_nearest_setting() {
+    for (set, word) in [
+        ("train.lr=0.1", "train.learning_rate"),
+        ("lr=0.1", "train.learning_rate"),
+        ("Train.Steps=3", "train.steps"),
+        ("train..steps=3", "train.steps"),
+        ("=3", "KEY=VALUE"),
+        ("train.steps", "KEY=VALUE"),
+        ("train.learning_rate=0,001", "train.learning_rate"),
+        ("data.flip=yes", "data.flip"),
+        ("data.size=[16,24", "data.size"),
+        ("train.seed=-1", "train.seed"),
+    ] {
+        let error = parse("", &[set]).unwrap_err();
+        assert!(
+            error.contains(word) && !error.contains('\n'),
+            "{set}: {error}"
+        );
+    }
+    assert_eq!(parse("", &["train.steps= 1_0 "]).unwrap().train.steps, 10);
+}
+
+#[test]
 fn every_key_is_documented_and_listed_in_help() {
     let help = help();
     for key in keys() {

@@ -1,6 +1,6 @@
 //! The controls beside the picture.
 
-use super::interface::{FieldInput, class_name, kind_name};
+use super::interface::{FieldInput, drawn_name, kind_name};
 use super::lab::FieldLab;
 use super::preset::{Preset, caption};
 use super::settings::FieldSettings;
@@ -63,7 +63,7 @@ fn field(settings: &mut FieldSettings, ui: &mut Ui, input: &FieldInput<'_>) {
         }
         let count = settings.class_count(input.centroids.len());
         let names = settings.clone();
-        let named = |k: usize| class_name(&names, input, k);
+        let named = |k: usize| drawn_name(&names, input, k);
         let help = "The class that the pixel should become; also chosen by a click on a centroid";
         class(ui, "Target", help, &mut settings.target, count, named);
         let p = &mut settings.potential;

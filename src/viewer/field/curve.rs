@@ -1,6 +1,6 @@
 //! The gradient curve of Figure 1 (c).
 
-use super::interface::{FieldInput, class_name};
+use super::interface::{FieldInput, drawn_name};
 use super::lab::FieldLab;
 use super::widgets;
 use crate::format::short;
@@ -43,13 +43,13 @@ pub(super) fn show(
         .collect();
     let (peak, boundary) = (curve.peak(), curve.boundary());
     ui.horizontal(|ui| {
-        let from = class_name(&lab.settings, input, lab.settings.target);
+        let from = drawn_name(&lab.settings, input, lab.settings.target);
         ui.label(RichText::new(format!("Length of the field from {from}")).strong());
         let mut towards = curve.towards;
         let names = lab.settings.clone();
         ui.scope(|ui| {
             ui.set_max_width(32.0 * GRID);
-            let named = |k: usize| class_name(&names, input, k);
+            let named = |k: usize| drawn_name(&names, input, k);
             let help = "The class towards which the curve goes";
             widgets::class(ui, "towards", help, &mut towards, table.len(), named);
         });

@@ -3,9 +3,9 @@
 use super::settings::FieldSettings;
 use crate::encoding::Centroids;
 use crate::gpu::field::{Cloud, PictureReadback};
-use crate::pictures;
 use crate::vector_field::FieldKind;
 use crate::viewer::brush::Brush;
+use crate::{fonts, pictures};
 use std::sync::Arc;
 
 /// What the panel is shown.
@@ -90,6 +90,11 @@ pub(super) fn class_name(settings: &FieldSettings, input: &FieldInput<'_>, class
         Some(name) if settings.models_table => name.clone(),
         _ => format!("class {class}"),
     }
+}
+
+/// [`class_name`] as it is drawn.
+pub(super) fn drawn_name(settings: &FieldSettings, input: &FieldInput<'_>, class: usize) -> String {
+    fonts::in_visual_order(&class_name(settings, input, class)).into_owned()
 }
 
 pub(super) fn kind_name(kind: FieldKind) -> &'static str {

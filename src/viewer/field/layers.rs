@@ -1,6 +1,6 @@
 //! The controls of the layers: arrows, slice, particles and the photo's pixels.
 
-use super::interface::{FieldInput, class_name};
+use super::interface::{FieldInput, drawn_name};
 use super::lab::FieldLab;
 use super::settings::{Cut, FieldSettings, Toggle};
 use super::widgets::{choice, class, group, log_slider, slider};
@@ -57,7 +57,7 @@ pub(super) fn slice(lab: &mut FieldLab, ui: &mut Ui, input: &FieldInput<'_>) {
             }
             Cut::Classes(classes) => {
                 let count = names.class_count(input.centroids.len());
-                let named = |k| class_name(&names, input, k);
+                let named = |k| drawn_name(&names, input, k);
                 for (of, name) in classes.iter_mut().zip(["First", "Second", "Third"]) {
                     let help = "A class whose centroid lies on the slice";
                     class(ui, name, help, of, count, named);

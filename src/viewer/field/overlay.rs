@@ -1,7 +1,7 @@
 //! What egui draws over the picture: names, axes, the panes' headings and counts.
 
 use super::counts::{self, HISTOGRAM};
-use super::interface::{FieldInput, class_name, kind_name};
+use super::interface::{FieldInput, drawn_name, kind_name};
 use super::lab::FieldLab;
 use super::projection::{aspect, on_screen, within};
 use super::style::{backdrop, pin_colour};
@@ -196,7 +196,7 @@ fn centroid_names(
         candidates.push(Name {
             priority: if target || near { -1e3 } else { depth },
             at,
-            text: class_name(&lab.settings, input, k),
+            text: drawn_name(&lab.settings, input, k),
             colour: if target || near {
                 ui.visuals().strong_text_color()
             } else {

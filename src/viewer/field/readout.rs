@@ -1,6 +1,6 @@
 //! The numbers at a picked point.
 
-use super::interface::{FieldInput, class_name};
+use super::interface::{FieldInput, drawn_name};
 use super::lab::FieldLab;
 use crate::format::short;
 use crate::vector_field::{CentroidTable, FieldKind};
@@ -30,7 +30,7 @@ pub(super) fn show(
             .on_hover_text("Close the card")
             .clicked();
     });
-    let target = class_name(&lab.settings, input, lab.settings.target);
+    let target = drawn_name(&lab.settings, input, lab.settings.target);
     let vanilla = of(FieldKind::Reconstructive).at(x).1;
     let correction = of(FieldKind::Correction).at(x).1;
     egui::Grid::new("field reading")
@@ -87,7 +87,7 @@ pub(super) fn show(
                     ui.allocate_exact_size(egui::Vec2::splat(1.25 * GRID), egui::Sense::hover());
                 ui.painter()
                     .circle_filled(rect.center(), 5.0, egui::Color32::from_rgb(r, g, b));
-                ui.label(RichText::new(class_name(&lab.settings, input, k)).small());
+                ui.label(RichText::new(drawn_name(&lab.settings, input, k)).small());
                 ui.label(RichText::new(short(distance)).monospace());
                 ui.label(RichText::new(short(here.probability[k])).monospace());
                 ui.end_row();

@@ -207,6 +207,8 @@ impl FieldSettings {
                 default
             };
         }
+        self.camera.clamp();
+        self.export = self.export.map(|side| side.clamp(16, 16_384));
         rule.steps = rule.steps.clamp(1, 5000);
         arrows.settings.per_edge = arrows.settings.per_edge.clamp(2, 32);
         streamlines.per_edge = streamlines.per_edge.min(48);
@@ -244,6 +246,26 @@ mod tests {
         assert_eq!(settings.cut, Cut::Classes([4, 3, 4]));
         assert_eq!(settings.time, 0.5);
         assert_eq!(settings.layers.cloud.settings.radius, 1.6);
+    }
+
+    #[test]
+    fn a_damaged_file_cannot_put_the_camera_or_the_picture_out_of_range() {
+        let mut settings = FieldSettings {
+            export: [0, u32::MAX],
+            ..FieldSettings::default()
+        };
+        settings.camera.yaw = f32::NAN;
+        settings.camera.pitch = 400.0;
+        settings.camera.extent = 0.0;
+        settings.camera.pivot = Vec3::new(f32::INFINITY, 0.25, f32::NAN);
+        settings.clamp(11);
+        let camera = settings.camera;
+        assert_eq!(settings.export, [16, 16_384]);
+        assert_eq!(camera.yaw, Camera::default().yaw);
+        assert_eq!(camera.extent, *Camera::EXTENT.start());
+        assert_eq!(camera.pivot, Vec3::new(0.0, 0.25, 0.0));
+        let finite = camera.view_projection(1.5).is_finite();
+        assert!(finite && camera.pitch.abs() < 1.6, "{camera:?}");
     }
 
     #[test]

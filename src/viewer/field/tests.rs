@@ -4,11 +4,14 @@ use super::*;
 use crate::encoding::Centroids;
 use crate::gpu::field::{Cloud, CloudState};
 use crate::vector_field::CentroidTable;
+use crate::vector_field::seeds::Seeding;
 use crate::viewer::{ground, theme};
+use eframe::egui::accessibility::is_input;
 use eframe::egui::{self, Vec2};
-use egui_kittest::kittest::Queryable;
+use egui_kittest::kittest::{NodeT, Queryable};
 use egui_kittest::{Harness, SnapshotOptions, SnapshotResults};
 use projection::on_screen;
+use settings::Cut;
 use std::sync::Arc;
 
 const SIZE: [usize; 2] = [48, 64];
@@ -331,22 +334,40 @@ fn an_exported_picture_has_names_and_a_colour_bar() {
     }
 }
 
+/// Whatever can be pressed, dragged or typed into says what it is, with all groups of controls open.
 #[test]
 fn every_control_has_a_name() {
-    let harness = harness([1000.0, 1600.0], None, true);
+    let mut harness = harness([1000.0, 1600.0], None, true);
+    for (cut, models_table) in [(Cut::Classes([4, 0, 1]), true), (Cut::Axis(1), false)] {
+        let settings = &mut harness.state_mut().lab.settings;
+        *settings = FieldSettings {
+            cut,
+            models_table,
+            annealed: true,
+            compare: false,
+            curve: true,
+            seeding: Seeding::Sphere,
+            count: 64,
+            ..FieldSettings::default()
+        };
+        let layers = &mut settings.layers;
+        layers.slice.shown = true;
+        layers.cloud.shown = true;
+        assert!(layers.arrows.shown && layers.particles.shown);
+        settle(&mut harness);
+        let unnamed = harness.unnamed_widgets();
+        assert!(unnamed.is_empty(), "{unnamed:#?}");
+        let inputs = harness.root().children_recursive();
+        let inputs = inputs.filter(|node| is_input(node.accesskit_node().role()));
+        let count = inputs.count();
+        assert!(count > 60, "only {count} controls are there");
+    }
     for name in [
-        "Temperature",
-        "Epsilon",
-        "Target",
-        "Count",
-        "Per edge",
-        "Step ds",
+        "vector field around the centroids",
+        "Classes N",
+        "At",
+        "Radius",
     ] {
         assert!(harness.query_all_by_label(name).count() > 0, "{name}");
     }
-    assert!(
-        harness
-            .query_by_label("vector field around the centroids")
-            .is_some()
-    );
 }

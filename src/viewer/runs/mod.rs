@@ -67,9 +67,8 @@ impl RunMonitor {
     fn with_watcher(folders: Vec<PathBuf>, watcher: std::io::Result<Watcher>) -> Self {
         Self {
             folders,
-            watcher: watcher.map_err(|e| {
-                format!("the system starts no further thread ({e}): close other programs")
-            }),
+            watcher: watcher
+                .map_err(|e| format!("cannot start a thread ({e}): close other programs")),
             runs: None,
             selected: None,
             colours: 0,
@@ -77,6 +76,11 @@ impl RunMonitor {
             charts: Charts::default(),
             samples: Samples::default(),
         }
+    }
+
+    /// Whether the runs are read, and the picture of their samples that is shown.
+    pub fn settled(&self) -> bool {
+        self.watcher.is_err() || (self.runs.is_some() && self.samples.settled())
     }
 
     /// Takes in what the watcher reported.

@@ -2,8 +2,9 @@
 
 use super::list::thousands;
 use super::{Shown, theme};
+use crate::pictures::{PARTS, part_of_strip};
 use crate::runs::{Sample, Watcher};
-use eframe::egui::{self, Align2, Rect, RichText, TextStyle, TextureHandle, TextureOptions};
+use eframe::egui::{self, Align2, Rect, RichText, TextStyle, TextureHandle, TextureOptions, vec2};
 use egui_material_icons::MaterialIcon;
 use egui_material_icons::icons::{ICON_CHEVRON_LEFT, ICON_CHEVRON_RIGHT};
 use image::RgbImage;
@@ -15,8 +16,8 @@ const KEPT: usize = 12;
 const SIDE: usize = 8192;
 /// The greatest magnification.
 const LARGEST: f32 = 4.0;
-/// What the rows of a sheet show.
-const ROWS: [&str; 3] = ["photo", "prediction", "truth"];
+/// Height of the names above a picture.
+const NAMES: f32 = 2.5 * theme::GRID;
 
 /// The pictures and where one looks.
 #[derive(Default)]
@@ -33,6 +34,11 @@ impl Samples {
     #[cfg(test)]
     pub fn is_loaded(&self) -> bool {
         self.asked.is_none() && !self.pictures.is_empty()
+    }
+
+    /// Whether no picture is awaited.
+    pub fn settled(&self) -> bool {
+        self.asked.is_none()
     }
 
     /// Takes a picture that the watcher loaded.
@@ -91,7 +97,7 @@ impl Samples {
         let area = ui.available_rect_before_wrap();
         ui.allocate_rect(area, egui::Sense::hover());
         match self.pictures.iter().find(|(of, _)| of == sample) {
-            Some((_, Ok(texture))) => sheet(sample, texture, area, ui),
+            Some((_, Ok(texture))) => strip(texture, area, ui),
             Some((_, Err(text))) => {
                 let colour = theme::ERROR;
                 say(text, colour, area, ui);
@@ -114,16 +120,9 @@ fn arrow(ui: &mut egui::Ui, on: bool, icon: MaterialIcon, name: &str) -> bool {
     button.inner.clicked()
 }
 
-/// Draws a sheet as large as its room allows.
-fn sheet(sample: &Sample, texture: &TextureHandle, area: Rect, ui: &egui::Ui) {
-    // A sheet of the trainer has three rows; a picture with a name of its own is what it is.
-    let rows: &[&str] = if sample.name.is_empty() { &ROWS } else { &[] };
-    let margin = if rows.is_empty() {
-        0.0
-    } else {
-        10.0 * theme::GRID
-    };
-    let area = area.with_min_x(area.min.x + margin);
+/// Draws a strip as large as its room allows, with the names of its parts above it.
+fn strip(texture: &TextureHandle, area: Rect, ui: &egui::Ui) {
+    let area = area.with_min_y(area.min.y + NAMES);
     let size = texture.size_vec2();
     let scale = (area.width() / size.x).min(area.height() / size.y);
     let scale = scale.min(LARGEST);
@@ -131,13 +130,19 @@ fn sheet(sample: &Sample, texture: &TextureHandle, area: Rect, ui: &egui::Ui) {
     let whole = Rect::from_min_max(egui::pos2(0.0, 0.0), egui::pos2(1.0, 1.0));
     ui.painter()
         .image(texture.id(), target, whole, egui::Color32::WHITE);
-    for (row, text) in rows.iter().enumerate() {
-        let share = (row as f32 + 0.5) / rows.len() as f32;
-        let right = target.left_top() + egui::vec2(-theme::GRID, share * target.height());
-        let font = TextStyle::Small.resolve(ui.style());
-        let colour = ui.visuals().weak_text_color();
-        ui.painter()
-            .text(right, Align2::RIGHT_CENTER, text, font, colour);
+    let font = TextStyle::Small.resolve(ui.style());
+    let colour = ui.visuals().weak_text_color();
+    for (i, name) in PARTS.into_iter().enumerate() {
+        let [left, width] = part_of_strip(i, size.x).map(|v| v * scale);
+        let at = target.left_top() + vec2(left, -theme::GRID / 2.0);
+        // A part that is narrower than its name leaves it out.
+        let galley = ui
+            .painter()
+            .layout_no_wrap(name.to_owned(), font.clone(), colour);
+        if galley.size().x <= width {
+            let place = Align2::LEFT_BOTTOM.anchor_size(at, galley.size());
+            ui.painter().galley(place.min, galley, colour);
+        }
     }
 }
 

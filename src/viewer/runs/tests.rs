@@ -1,10 +1,11 @@
 use super::*;
 use crate::data::{SceneConfig, render};
 use crate::encoding::Centroids;
+use crate::pictures;
 use eframe::egui::Theme;
 use egui_kittest::kittest::Queryable;
 use egui_kittest::{Harness, SnapshotOptions, SnapshotResults};
-use image::{Rgb, RgbImage};
+use image::RgbImage;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::Path;
@@ -100,35 +101,25 @@ fn run(folder: &Path, name: &str, taken: u64, level: f64) -> PathBuf {
     fs::write(folder.join("config.toml"), config).unwrap();
     append(&folder, &lines(10, taken, level));
     for step in (500..=taken).step_by(100) {
-        let path = folder.join(format!("samples/step-{step:08}.png"));
-        sheet(step).save(path).unwrap();
+        let path = folder.join(format!("samples/step-{step:08}-street-2.png"));
+        strip(step).save(path).unwrap();
     }
     folder
 }
 
-/// Rows of photo, prediction and truth, the prediction coarser at earlier steps.
-fn sheet(step: u64) -> RgbImage {
-    let [height, width] = [48u32, 64u32];
+/// A sample as the trainer writes it, the prediction coarser at earlier steps.
+fn strip(step: u64) -> RgbImage {
     let config = SceneConfig {
-        size: [height as usize, width as usize],
+        size: [96, 128],
         ..SceneConfig::default()
     };
     let centroids = Centroids::kronecker(config.classes);
-    let mut sheet = RgbImage::new(6 * width, 3 * height);
-    let coarse = (1000 / step).max(1) as u32 * 2;
-    for column in 0..6 {
-        let sample = render(&config, u64::from(column));
-        for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
-            let label = |x: u32, y: u32| sample.labels.data[(y * width + x) as usize];
-            let colour = |label: u16| Rgb(centroids.colour(usize::from(label)));
-            let left = column * width + x;
-            let near = label(x / coarse * coarse, y / coarse * coarse);
-            sheet.put_pixel(left, y, *sample.image.get_pixel(x, y));
-            sheet.put_pixel(left, height + y, colour(near));
-            sheet.put_pixel(left, 2 * height + y, colour(label(x, y)));
-        }
-    }
-    sheet
+    let sample = render(&config, 2);
+    let (truth, width) = (&sample.labels.data, config.size[1]);
+    let coarse = (1000 / step).max(1) as usize * 2;
+    let near = |i: usize| i / width / coarse * coarse * width + i % width / coarse * coarse;
+    let prediction: Vec<u16> = (0..truth.len()).map(|i| truth[near(i)]).collect();
+    pictures::strip(&sample.image, truth, &prediction, &centroids)
 }
 
 /// Three runs: one goes on, one has finished, one has said nothing for three hours.

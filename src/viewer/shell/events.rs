@@ -5,7 +5,7 @@ use crate::job::Worker;
 use crate::viewer::album::{Album, Item};
 use crate::viewer::flow::Flow;
 use crate::viewer::intake::Event;
-use crate::{models, palette};
+use crate::{data, fonts, models};
 use web_time::Instant;
 
 impl Shell {
@@ -22,6 +22,9 @@ impl Shell {
                 self.problems.tell(problem);
             }
             if let Some(path) = found.model {
+                if self.album.item().is_none() && found.photos.is_empty() {
+                    self.album = Album::samples(0);
+                }
                 self.choose_model(&path.to_string_lossy());
             }
             if !found.runs.is_empty() {
@@ -45,20 +48,22 @@ impl Shell {
                 if !built_in && !name.is_empty() {
                     self.settings.remember_model(name.as_ref());
                 }
-                let prediction = card.prediction;
+                // No more than the timeline offers.
+                let recommended = card.default_steps().min(100);
+                self.sampling.steps = match card.prediction.is_one_step() {
+                    true => 1,
+                    false => self.settings.chosen_steps().unwrap_or(recommended),
+                };
                 let colours = centroids.colours();
                 self.model = Some(Shown {
                     name,
+                    names: fonts::distinct(&card.classes),
                     card: *card,
                     centroids,
                     colours,
                 });
                 self.colour_model();
                 self.marks.hidden.clear();
-                self.sampling.steps = match prediction.is_one_step() {
-                    true => 1,
-                    false => self.settings.steps,
-                };
                 self.wanted_steps = self.sampling.steps;
                 self.phase = Phase::Idle;
                 self.open();
@@ -125,7 +130,7 @@ impl Shell {
         let published = self
             .settings
             .published_colours
-            .then(|| palette::published(&model.card.classes))
+            .then(|| data::published_colours(&model.card.classes))
             .flatten();
         model.colours = published.unwrap_or_else(|| model.centroids.colours());
     }

@@ -1,0 +1,174 @@
+//! Signals that ask a command to end: Ctrl-C, SIGTERM, and the hang-up of a terminal that is closed.
+//!
+//! A signal that was ignored when the program started stays ignored. That is how `nohup`, `setsid`
+//! and a shell's background jobs keep a program running; a handler would undo it.
+
+use crate::files;
+use anyhow::Context;
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Signals closer together than this are one wish: a key that bounces, or a wrapper that passes on
+/// what the terminal has sent to the whole process group already.
+const ONE_WISH: Duration = Duration::from_secs(1);
+
+/// What a signal means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Signal {
+    /// A person, or the system, wants the program to end.
+    End,
+    /// The terminal is gone, and nobody can be asked any more.
+    #[cfg_attr(not(unix), allow(dead_code))]
+    HangUp,
+}
+
+/// Whether somebody has asked a command to stop.
+#[derive(Clone)]
+pub(super) struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Listens from now on. The first signal asks the command to stop where it can go on later; a
+    /// second one, meant as such, ends the program at once.
+    ///
+    /// # Errors
+    /// A system that lets nobody listen.
+    pub(super) fn listen() -> anyhow::Result<Self> {
+        let asked = Arc::new(AtomicBool::new(false));
+        let of_listener = asked.clone();
+        let mut wishes = Wishes::default();
+        listen(move |signal| match wishes.hear(signal, Instant::now()) {
+            Answer::Stop => {
+                of_listener.store(true, Ordering::Relaxed);
+                // A terminal that is gone can't be written to, which is no reason not to stop.
+                let _ = writeln!(
+                    std::io::stderr(),
+                    "stopping after this step; once more to leave at once"
+                );
+            }
+            Answer::Leave => leave(),
+            Answer::Nothing => {}
+        })?;
+        Ok(Self(asked))
+    }
+
+    /// Whether a signal came.
+    pub(super) fn asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Ends the program at once, without its temporary files.
+fn leave() -> ! {
+    files::remove_temporaries();
+    std::process::exit(130)
+}
+
+/// From now on every signal ends the program at once: for commands that have nothing to save.
+///
+/// # Errors
+/// A system that lets nobody listen.
+pub(super) fn leave_when_asked() -> anyhow::Result<()> {
+    listen(|_| leave())
+}
+
+/// What is to be done about a signal.
+#[derive(Debug, PartialEq, Eq)]
+enum Answer {
+    Stop,
+    Leave,
+    Nothing,
+}
+
+/// The signals so far.
+#[derive(Default)]
+struct Wishes {
+    first: Option<Instant>,
+}
+
+impl Wishes {
+    fn hear(&mut self, signal: Signal, now: Instant) -> Answer {
+        match (self.first, signal) {
+            (None, _) => {
+                self.first = Some(now);
+                Answer::Stop
+            }
+            (Some(first), Signal::End) if now.duration_since(first) >= ONE_WISH => Answer::Leave,
+            // A closing terminal sends its hang-up more than once, and means no hurry by it.
+            (Some(_), _) => Answer::Nothing,
+        }
+    }
+}
+
+/// Calls `hear` for every signal that was not ignored when the program started, on a thread of its
+/// own. To be called once in a process.
+///
+/// # Errors
+/// A system that lets nobody listen.
+#[cfg(unix)]
+fn listen(mut hear: impl FnMut(Signal) + Send + 'static) -> anyhow::Result<()> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    use signal_hook::iterator::Signals;
+
+    let wanted = [SIGINT, SIGTERM, SIGHUP];
+    let wanted = wanted.into_iter().filter(|&signal| !is_ignored(signal));
+    let mut signals = Signals::new(wanted).context("cannot listen for Ctrl-C")?;
+    std::thread::Builder::new()
+        .name("flowseg-signals".into())
+        .spawn(move || {
+            for signal in signals.forever() {
+                hear(match signal {
+                    SIGHUP => Signal::HangUp,
+                    _ => Signal::End,
+                });
+            }
+        })
+        .context("cannot listen for Ctrl-C")?;
+    Ok(())
+}
+
+/// Whether the process ignores a signal.
+#[cfg(unix)]
+fn is_ignored(signal: i32) -> bool {
+    let mut now = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: without a new action the call only writes the present one into `now`, which has its
+    // type; a zeroed one, should the call fail, is that of the default action.
+    let now = unsafe {
+        libc::sigaction(signal, std::ptr::null(), now.as_mut_ptr());
+        now.assume_init()
+    };
+    now.sa_sigaction == libc::SIG_IGN
+}
+
+#[cfg(not(unix))]
+fn listen(mut hear: impl FnMut(Signal) + Send + 'static) -> anyhow::Result<()> {
+    ctrlc::set_handler(move || hear(Signal::End)).context("cannot listen for Ctrl-C")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_signals_at_once_are_one_wish_and_a_later_one_is_meant() {
+        let start = Instant::now();
+        let after = |milliseconds| start + Duration::from_millis(milliseconds);
+        let mut wishes = Wishes::default();
+        assert_eq!(wishes.hear(Signal::End, start), Answer::Stop);
+        assert_eq!(wishes.hear(Signal::End, after(20)), Answer::Nothing);
+        assert_eq!(wishes.hear(Signal::End, after(999)), Answer::Nothing);
+        assert_eq!(wishes.hear(Signal::HangUp, after(5000)), Answer::Nothing);
+        assert_eq!(wishes.hear(Signal::End, after(5001)), Answer::Leave);
+    }
+
+    #[test]
+    fn a_hang_up_asks_to_stop_and_never_to_hurry() {
+        let start = Instant::now();
+        let mut wishes = Wishes::default();
+        assert_eq!(wishes.hear(Signal::HangUp, start), Answer::Stop);
+        let later = start + Duration::from_secs(9);
+        assert_eq!(wishes.hear(Signal::HangUp, later), Answer::Nothing);
+        assert_eq!(wishes.hear(Signal::End, later), Answer::Leave);
+    }
+}

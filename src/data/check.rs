@@ -1,0 +1,255 @@
+//! Whether every pair of a split can be read, before anything depends on it.
+//!
+//! A bad pair met at step 40 000 ends a run of days, and the next one at the same step. All pairs
+//! are therefore read once before the first step, in parallel, just as training reads them. What
+//! was good is remembered in the user's cache folder by the paths, sizes and times of its files and
+//! the meaning of its labels, so that a second start reads only what has changed.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::dataset::{ClassPixels, Dataset, DatasetFiles, load_pair};
+use super::error::DataError;
+use super::fingerprint::Fingerprint;
+use super::split::Pair;
+use crate::files;
+
+/// Pairs that a thread reads between two questions whether to stop.
+const PER_THREAD: usize = 4;
+/// Bad pairs that the log lists.
+const LISTED: usize = 20;
+/// Bytes of a file of remembered pairs that are read; this program writes no larger ones.
+const MOST_REMEMBERED: u64 = 1 << 30;
+
+/// The outcome of [`Dataset::check`].
+#[derive(Debug)]
+pub struct Check {
+    /// The indices of the pairs that cannot be used, ascending, and why.
+    pub bad: Vec<(usize, DataError)>,
+    /// The classes of every pair; nothing of bad ones.
+    class_pixels: Vec<ClassPixels>,
+}
+
+/// Pairs that were good, by their fingerprints.
+#[derive(Default, Serialize, Deserialize)]
+struct Remembered {
+    /// Of the check itself; another one is another promise.
+    version: u32,
+    pairs: HashMap<String, ClassPixels>,
+}
+
+const VERSION: u32 = 1;
+
+impl Dataset {
+    /// Reads every pair that is not remembered as good in the folder `memory`, and remembers there
+    /// what is good. `progress` is called with the number of pairs done and of all; `stop` is asked
+    /// every few pairs, and `None` is the answer where it says so: what was read until then is
+    /// remembered as well. Scenes are never bad.
+    pub fn check(
+        &self,
+        memory: Option<&Path>,
+        progress: &mut dyn FnMut(usize, usize),
+        stop: &dyn Fn() -> bool,
+    ) -> Option<Check> {
+        let mut check = Check {
+            bad: Vec::new(),
+            class_pixels: Vec::new(),
+        };
+        let Some(files) = self.files() else {
+            return Some(check);
+        };
+        let file = memory.map(|folder| folder.join(format!("{}.json", files.name())));
+        let before = file.as_deref().map(Remembered::read).unwrap_or_default();
+        let meaning = files.meaning(&self.classes().names);
+        let prints: Vec<Option<String>> = files
+            .pairs
+            .par_iter()
+            .map(|pair| fingerprint(pair, &meaning))
+            .collect();
+        let classes = self.classes().len();
+        let read = |i: usize| {
+            let print = prints[i].as_ref();
+            if let Some(known) = print.and_then(|print| before.of(print, classes)) {
+                return Ok(known.clone());
+            }
+            let sample = load_pair(&files.pairs[i], files.mapping, classes)?;
+            Ok(sample.labels.present_classes(classes))
+        };
+        let at_once = PER_THREAD * rayon::current_num_threads();
+        let all: Vec<usize> = (0..files.pairs.len()).collect();
+        for some in all.chunks(at_once.max(1)) {
+            if stop() {
+                check.remember(file.as_deref(), prints, &before);
+                return None;
+            }
+            let outcomes: Vec<Result<_, DataError>> = some.par_iter().map(|&i| read(i)).collect();
+            for (&i, outcome) in some.iter().zip(outcomes) {
+                let pixels = outcome.unwrap_or_else(|error| {
+                    check.bad.push((i, error));
+                    Vec::new()
+                });
+                check.class_pixels.push(pixels);
+            }
+            progress(check.class_pixels.len(), all.len());
+        }
+        check.remember(file.as_deref(), prints, &before);
+        Some(check)
+    }
+
+    /// The data set without its bad pairs, which the log lists.
+    ///
+    /// # Errors
+    /// Bad pairs, unless `skip_bad` leaves them out; no pair that is left; none with a labelled
+    /// pixel.
+    pub fn checked(self, mut check: Check, skip_bad: bool) -> Result<Self, DataError> {
+        let Some(files) = self.files() else {
+            return Ok(self);
+        };
+        let (path, split) = (files.dir.to_path_buf(), files.split.to_owned());
+        let (bad, all) = (check.bad.len(), files.pairs.len());
+        for (_, error) in check.bad.iter().take(LISTED) {
+            tracing::warn!("{error}");
+        }
+        if bad > LISTED {
+            tracing::warn!("and {} more pairs that cannot be used", bad - LISTED);
+        }
+        if bad > 0 && skip_bad {
+            tracing::warn!("{bad} of {all} pairs of the {split} split are left out");
+        }
+        if bad > 0 && (!skip_bad || bad == all) {
+            let (_, first) = check.bad.swap_remove(0);
+            return Err(DataError::BadPairs {
+                path,
+                split,
+                count: bad,
+                of: all,
+                first: Box::new(first),
+            });
+        }
+        if check.class_pixels.iter().all(Vec::is_empty) {
+            return Err(DataError::NothingLabelled { path, split });
+        }
+        Ok(self.without(check))
+    }
+
+    /// The data set without its bad pairs.
+    pub fn without(&self, check: Check) -> Self {
+        if self.files().is_none() {
+            return self.clone();
+        }
+        let bad: HashSet<usize> = check.bad.iter().map(|(i, _)| *i).collect();
+        let pixels = check.class_pixels.into_iter().enumerate();
+        let (kept, pixels) = pixels.filter(|(i, _)| !bad.contains(i)).unzip();
+        self.with_pairs(kept, pixels)
+    }
+}
+
+impl Check {
+    /// Writes what was good, and what is remembered of pairs that were not reached, where anything
+    /// of it is new. A folder that cannot be written costs time at the next start and nothing else.
+    fn remember(&self, file: Option<&Path>, prints: Vec<Option<String>>, before: &Remembered) {
+        let Some(file) = file else { return };
+        let bad: HashSet<usize> = self.bad.iter().map(|(i, _)| *i).collect();
+        let known = prints.into_iter().enumerate().filter_map(|(i, print)| {
+            let print = print?;
+            let pixels = match self.class_pixels.get(i) {
+                Some(_) if bad.contains(&i) => return None,
+                Some(pixels) => pixels.clone(),
+                None => before.pairs.get(&print)?.clone(),
+            };
+            Some((print, pixels))
+        });
+        let remembered = Remembered {
+            version: VERSION,
+            pairs: known.collect(),
+        };
+        let mut prints = remembered.pairs.keys();
+        if prints.all(|print| before.pairs.contains_key(print)) {
+            return;
+        }
+        if let Err(error) = remembered.write(file) {
+            tracing::debug!("{} is not written: {error}", file.display());
+        }
+    }
+}
+
+impl Remembered {
+    /// What a file remembers; nothing where it is damaged, of another version or not there.
+    fn read(file: &Path) -> Self {
+        let sized = std::fs::metadata(file).is_ok_and(|found| found.len() <= MOST_REMEMBERED);
+        let bytes = sized.then(|| std::fs::read(file).ok()).flatten();
+        bytes
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .filter(|remembered: &Self| remembered.version == VERSION)
+            .unwrap_or_default()
+    }
+
+    /// The classes of a pair that was good. A file that was tampered with may name others.
+    fn of(&self, print: &str, classes: usize) -> Option<&ClassPixels> {
+        let known = self.pairs.get(print)?;
+        let possible = known.iter().all(|(class, _)| usize::from(*class) < classes);
+        possible.then_some(known)
+    }
+
+    fn write(&self, file: &Path) -> Result<(), Box<dyn std::error::Error>> {
+        if let Some(folder) = file.parent() {
+            files::create_folder(folder)?;
+        }
+        files::write_atomic(file, &serde_json::to_vec(self)?)?;
+        Ok(())
+    }
+}
+
+/// Where checked pairs are remembered, in the user's cache folder.
+pub fn memory() -> Option<PathBuf> {
+    Some(dirs::cache_dir()?.join("flowseg").join("checked"))
+}
+
+impl DatasetFiles<'_> {
+    /// The name of the file that remembers this split.
+    fn name(&self) -> String {
+        let mut print = Fingerprint::default();
+        print.path(self.dir);
+        print.text(self.split);
+        print.finish()
+    }
+
+    /// What the labels of the split mean.
+    fn meaning(&self, classes: &[String]) -> String {
+        let mut print = Fingerprint::default();
+        for class in classes {
+            print.text(class);
+        }
+        for bits in [8, 16] {
+            for raw in 0..=u16::MAX {
+                let class = self.mapping.class(raw, bits).map_or(u64::MAX, u64::from);
+                print.number(class);
+            }
+        }
+        print.finish()
+    }
+}
+
+/// What a pair of files is known by; `None` where one cannot be asked.
+fn fingerprint(pair: &Pair, meaning: &str) -> Option<String> {
+    let mut print = Fingerprint::default();
+    print.text(meaning);
+    for path in [&pair.image, &pair.labels] {
+        let metadata = std::fs::metadata(path).ok()?;
+        print.path(path);
+        print.number(metadata.len());
+        print.number(changed(&metadata)?);
+    }
+    Some(print.finish())
+}
+
+/// When a file was last written, in nanoseconds since 1970.
+fn changed(metadata: &Metadata) -> Option<u64> {
+    let since = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+    u64::try_from(since.as_nanos()).ok()
+}

@@ -1,0 +1,267 @@
+//! Files other than the photos that can be decoded here: recognised by their
+//! structure, whatever their names say, and named together with a way on.
+
+/// What a file is, and what its owner can do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileKind {
+    /// With its article, to follow "is".
+    pub name: &'static str,
+    /// To follow a colon.
+    pub remedy: &'static str,
+}
+
+const fn kind(name: &'static str, remedy: &'static str) -> FileKind {
+    FileKind { name, remedy }
+}
+
+const AVIF: FileKind = kind(
+    "an AVIF picture",
+    "convert it to JPEG or PNG, for example with `avifdec IN.avif OUT.png`",
+);
+const JPEG_XL: FileKind = kind(
+    "a JPEG XL picture",
+    "convert it to JPEG or PNG, for example with `djxl IN.jxl OUT.png`",
+);
+const JPEG_2000: FileKind = kind(
+    "a JPEG 2000 picture",
+    "convert it to JPEG or PNG, for example with `opj_decompress -i IN.jp2 -o OUT.png`",
+);
+const RAW: FileKind = kind(
+    "a raw camera file",
+    "develop it to JPEG, PNG or TIFF, for example with `darktable-cli IN OUT.png`",
+);
+const VIDEO: FileKind = kind(
+    "a video (MP4, QuickTime, Matroska or AVI)",
+    "save single frames, for example with `ffmpeg -i IN -frames:v 1 OUT.png`",
+);
+const WEB_PAGE: FileKind = kind(
+    "an HTML web page",
+    "download the file itself; a login or error page was saved in its place",
+);
+const SVG: FileKind = kind(
+    "an SVG drawing",
+    "draw it into pixels, for example with `rsvg-convert IN.svg -o OUT.png`",
+);
+const ARCHIVE: FileKind = kind("an archive (zip, gzip, tar, 7z or rar)", "unpack it first");
+const LFS: FileKind = kind(
+    "a git-lfs pointer instead of the file itself",
+    "run `git lfs pull` where it was cloned",
+);
+/// The words for every kind that ImageMagick converts.
+const MAGICK: &str = "convert it to JPEG or PNG, for example with `magick IN OUT.png`";
+
+/// The kind of a file that begins in a fixed way, at an offset.
+const SIGNATURES: &[(usize, &[u8], FileKind)] = &[
+    (0, b"version https://git-lfs", LFS),
+    (0, b"\xFF\x0A", JPEG_XL),
+    (4, b"JXL \r\n\x87\n", JPEG_XL),
+    (4, b"jP  \r\n\x87\n", JPEG_2000),
+    (0, b"\xFF\x4F\xFF\x51", JPEG_2000),
+    (0, b"II\xBC\x01", kind("a JPEG XR picture", MAGICK)),
+    (0, b"8BPS", kind("a Photoshop document (PSD)", MAGICK)),
+    (
+        0,
+        b"gimp xcf",
+        kind("a GIMP document (XCF)", "export it as PNG from GIMP"),
+    ),
+    (0, b"\x76\x2F\x31\x01", kind("an EXR picture", MAGICK)),
+    (0, b"#?RADIANCE", kind("a Radiance HDR picture", MAGICK)),
+    (0, b"\0\0\x01\0", kind("an ICO icon", MAGICK)),
+    (0, b"DDS ", kind("a DDS texture", MAGICK)),
+    (0, b"qoif", kind("a QOI picture", MAGICK)),
+    (0, b"farbfeld", kind("a farbfeld picture", MAGICK)),
+    (
+        0,
+        b"%PDF-",
+        kind(
+            "a PDF document",
+            "save its pages as pictures, for example with `pdftoppm -png IN.pdf OUT`",
+        ),
+    ),
+    (0, b"%!PS", kind("a PostScript document", MAGICK)),
+    (
+        128,
+        b"DICM",
+        kind(
+            "a DICOM file",
+            "convert it to PNG, for example with `dcm2pnm --write-png IN OUT.png`",
+        ),
+    ),
+    (0, b"SIMPLE  =", kind("a FITS file", MAGICK)),
+    (
+        0,
+        b"\x93NUMPY",
+        kind(
+            "a NumPy array",
+            "save it as PNG, for example with Pillow's `Image.fromarray(a).save(\"OUT.png\")`",
+        ),
+    ),
+    (
+        0,
+        b"\x89HDF\r\n\x1A\n",
+        kind("an HDF5 file", "export its pictures as PNG"),
+    ),
+    (8, b"CR\x02\0", RAW),
+    (6, b"HEAPCCDR", RAW),
+    (0, b"FUJIFILMCCD-RAW", RAW),
+    (0, b"IIRO", RAW),
+    (0, b"IIRS", RAW),
+    (0, b"MMOR", RAW),
+    (0, b"IIU\0", RAW),
+    (0, b"FOVb", RAW),
+    (0, b"\0MRM", RAW),
+    (0, b"\x1A\x45\xDF\xA3", VIDEO),
+    (8, b"AVI LIST", VIDEO),
+    (0, b"PK\x03\x04", ARCHIVE),
+    (0, b"\x1F\x8B\x08", ARCHIVE),
+    (0, b"7z\xBC\xAF\x27\x1C", ARCHIVE),
+    (0, b"Rar!\x1A\x07", ARCHIVE),
+    (257, b"ustar", ARCHIVE),
+];
+
+/// What a file is that is known and cannot be decoded here; `None` for photos and for the unknown.
+pub(crate) fn foreign(bytes: &[u8]) -> Option<FileKind> {
+    let fixed = SIGNATURES.iter().find(|(at, signature, _)| {
+        bytes
+            .get(*at..)
+            .is_some_and(|rest| rest.starts_with(signature))
+    });
+    match fixed {
+        Some((_, _, kind)) => Some(*kind),
+        None => match media(bytes) {
+            Some(Media::Avif) => Some(AVIF),
+            Some(Media::Raw) => Some(RAW),
+            Some(Media::Video) => Some(VIDEO),
+            Some(Media::Heic) => None,
+            None => markup(bytes),
+        },
+    }
+}
+
+/// Whether a file is a picture in boxes that its decoder may read.
+pub(super) fn is_heic(bytes: &[u8]) -> bool {
+    media(bytes) == Some(Media::Heic)
+}
+
+/// What a file in boxes (ISO base media) holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Media {
+    Heic,
+    Avif,
+    Raw,
+    Video,
+}
+
+/// Tells pictures from videos by the brands of the first box. The first brand that is decisive
+/// counts, as others follow for the sake of compatibility.
+fn media(bytes: &[u8]) -> Option<Media> {
+    if bytes.get(4..8)? != b"ftyp" {
+        return None;
+    }
+    let size = u32::from_be_bytes(bytes.get(..4)?.try_into().ok()?) as usize;
+    let body = bytes.get(8..size.clamp(8, bytes.len()))?;
+    // The second word is a version number; all others are brands.
+    let brands = body.chunks_exact(4).enumerate().filter(|(i, _)| *i != 1);
+    let mut picture = false;
+    for (_, brand) in brands {
+        match brand {
+            b"avif" | b"avis" => return Some(Media::Avif),
+            b"crx " => return Some(Media::Raw),
+            b"heic" | b"heix" | b"hevc" | b"hevx" | b"heim" | b"heis" => return Some(Media::Heic),
+            b"mif1" | b"mif2" | b"msf1" | b"miaf" => picture = true,
+            _ if !picture => return Some(Media::Video),
+            _ => {}
+        }
+    }
+    Some(if picture { Media::Heic } else { Media::Video })
+}
+
+/// Text in tags, after a byte-order mark, blanks and an XML declaration.
+fn markup(bytes: &[u8]) -> Option<FileKind> {
+    const LOOKED_AT: usize = 1024;
+    let head = &bytes[..bytes.len().min(LOOKED_AT)];
+    let head = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
+    let head = String::from_utf8_lossy(head.trim_ascii_start()).to_ascii_lowercase();
+    if !head.starts_with('<') {
+        return None;
+    }
+    if head.contains("<svg") {
+        Some(SVG)
+    } else if head.contains("<html") || head.starts_with("<!doctype html") {
+        Some(WEB_PAGE)
+    } else {
+        head.starts_with("<?xml").then_some(kind(
+            "an XML document",
+            "name the picture that it describes",
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The first box of a file in boxes.
+    fn ftyp(brands: &[&[u8; 4]]) -> Vec<u8> {
+        let mut bytes = (16 + 4 * brands.len() as u32 - 4).to_be_bytes().to_vec();
+        bytes.extend(b"ftyp");
+        bytes.extend(brands[0]);
+        bytes.extend([0; 4]);
+        brands[1..].iter().for_each(|brand| bytes.extend(*brand));
+        bytes.extend(b"\0\0\0\x08free");
+        bytes
+    }
+
+    #[test]
+    fn structure_tells_the_kind() {
+        let named = |bytes: &[u8]| foreign(bytes).map(|kind| kind.name).unwrap_or_default();
+        let cases: [(Vec<u8>, &str); 10] = [
+            (ftyp(&[b"mif1", b"avif", b"miaf"]), "AVIF"),
+            (ftyp(&[b"crx ", b"crx "]), "raw"),
+            (ftyp(&[b"isom", b"mif1"]), "MP4"),
+            (b"\0\0\0\x0cJXL \r\n\x87\n".to_vec(), "JPEG XL"),
+            (b"\0\0\0\x0cjP  \r\n\x87\n".to_vec(), "JPEG 2000"),
+            (b"8BPS\0\x01".to_vec(), "PSD"),
+            (
+                b"\xEF\xBB\xBF <?xml version='1.0'?>\n<svg xmlns=''/>".to_vec(),
+                "SVG",
+            ),
+            (b"\n<!DOCTYPE html><title>404</title>".to_vec(), "HTML"),
+            (b"PK\x03\x04\x14\0".to_vec(), "zip"),
+            (
+                b"version https://git-lfs.github.com/spec/v1\n".to_vec(),
+                "git-lfs",
+            ),
+        ];
+        for (bytes, name) in cases {
+            assert!(named(&bytes).contains(name), "{name}: {:?}", named(&bytes));
+        }
+    }
+
+    #[test]
+    fn brands_tell_what_boxes_hold() {
+        for brands in [[b"heic", b"mif1"], [b"mif1", b"heic"], [b"heix", b"mp42"]] {
+            assert!(is_heic(&ftyp(&brands)) && foreign(&ftyp(&brands)).is_none());
+        }
+        for brands in [[b"mif1", b"avif"], [b"isom", b"mif1"], [b"crx ", b"heic"]] {
+            assert!(!is_heic(&ftyp(&brands)) && foreign(&ftyp(&brands)).is_some());
+        }
+    }
+
+    #[test]
+    fn photos_and_the_unknown_are_nobody_elses() {
+        for bytes in [
+            &b""[..],
+            b"\xFF\xD8\xFF\xE0",
+            b"\x89PNG\r\n\x1a\n",
+            b"RIFF\x10\0\0\0WEBPVP8 ",
+            b"II*\0\x08\0\0\0",
+            b"plain text",
+            b"\0\0\0\x01ftyp",
+            b"<3",
+        ] {
+            let found = foreign(bytes);
+            assert!(found.is_none() || bytes.ends_with(b"ftyp"), "{found:?}");
+        }
+    }
+}

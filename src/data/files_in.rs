@@ -1,0 +1,69 @@
+//! The files that a data set is made of, for commands that must not write over them.
+
+use super::layout;
+use std::path::{Path, PathBuf};
+
+/// Folders below a split's that are looked into.
+const DEPTH: usize = 3;
+
+/// The files of every split of the data set in a folder, with or without a partner, its lists and its
+/// class tables; none for a folder without a data set.
+pub fn files_in(dir: &Path) -> Vec<PathBuf> {
+    let contents = layout::detect(dir).and_then(|layout| layout.describe(dir));
+    let Ok(contents) = contents else {
+        return Vec::new();
+    };
+    let mut files = Vec::new();
+    // Class tables and lists are text; a table of scores that somebody keeps here is none of it.
+    gather(dir, 0, &mut files);
+    files.retain(|path| path.extension().is_some_and(|e| e == "txt" || e == "toml"));
+    for split in contents.splits {
+        gather(&split.images, DEPTH, &mut files);
+        gather(&split.labels, DEPTH, &mut files);
+        files.extend(split.list);
+    }
+    files
+}
+
+fn gather(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        match path.is_dir() {
+            true if depth > 0 => gather(&path, depth - 1, files),
+            true => {}
+            false => files.push(path),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn photos_labels_and_tables_are_part_of_a_data_set() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for part in ["images", "annotations"] {
+            fs::create_dir_all(path(part).join("training")).unwrap();
+        }
+        let parts = [
+            "images/training/a.png",
+            "images/training/b.png",
+            "annotations/training/a.png",
+            "classes.txt",
+        ];
+        for name in parts {
+            fs::write(path(name), "a\nb\n").unwrap();
+        }
+        fs::write(path("scores.json"), "").unwrap();
+        let mut found = files_in(folder.path());
+        found.sort();
+        let mut expected = parts.map(path);
+        expected.sort();
+        assert_eq!(found, expected);
+        assert!(files_in(&path("images")).is_empty());
+        assert!(files_in(Path::new("scenes:3")).is_empty());
+    }
+}

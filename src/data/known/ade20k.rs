@@ -1,0 +1,60 @@
+//! ADE20K SceneParse150: `images/{training,validation}` and `annotations/{training,validation}` with
+//! `objectInfo150.txt` or `sceneCategories.txt`; 0 is "other objects", which is ignored, and 1..=150
+//! are the classes 0..=149.
+
+use std::path::Path;
+
+use super::super::IGNORE;
+use super::super::classes::ClassTable;
+use super::super::error::DataError;
+use super::super::layout::{Contents, images_and_annotations};
+use super::super::mapping::LabelMapping;
+use crate::text_file;
+
+/// The file that names the classes.
+pub(in super::super) const OBJECT_INFO: &str = "objectInfo150.txt";
+/// The file that comes with the data set where that one was left behind.
+pub(in super::super) const SCENES: &str = "sceneCategories.txt";
+const CLASSES: usize = 150;
+
+/// # Errors
+/// The class table cannot be read or does not name 150 classes.
+pub(in super::super) fn contents(dir: &Path) -> Result<Contents, DataError> {
+    Ok(Contents {
+        name: None,
+        classes: classes(&dir.join(OBJECT_INFO))?,
+        mapping: LabelMapping::new(class),
+        splits: images_and_annotations(dir),
+    })
+}
+
+fn class(raw: u16) -> Option<u16> {
+    match raw {
+        0 => Some(IGNORE),
+        1..=150 => Some(raw - 1),
+        _ => None,
+    }
+}
+
+/// The first synonym of each of the 150 rows, whose last tab-separated field holds the names.
+fn classes(path: &Path) -> Result<ClassTable, DataError> {
+    if !path.is_file() {
+        return Ok(ClassTable::numbered(CLASSES));
+    }
+    let text = text_file::read(path)?;
+    let names: Vec<String> = text
+        .lines()
+        .filter(|line| line.starts_with(|c: char| c.is_ascii_digit()))
+        .filter_map(|line| line.rsplit('\t').next())
+        .filter_map(|names| names.split([',', ';']).next())
+        .map(|name| name.trim().to_owned())
+        .collect();
+    if names.len() != CLASSES {
+        let reason = format!(
+            "names {} classes, {CLASSES} numbered lines are expected",
+            names.len()
+        );
+        return Err(DataError::description(path, reason));
+    }
+    ClassTable::checked(path, names)
+}

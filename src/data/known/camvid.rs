@@ -1,0 +1,83 @@
+//! CamVid in the form of the SegNet tutorial: `train`, `trainannot`, `val`, `valannot`, `test` and
+//! `testannot`; 0..=10 are the classes and 11 is the void class.
+
+use std::path::{Path, PathBuf};
+
+use super::super::IGNORE;
+use super::super::classes::ClassTable;
+use super::super::layout::{Contents, splits};
+use super::super::mapping::LabelMapping;
+
+/// How many classes there are.
+pub(super) const COUNT: usize = 11;
+/// The classes by label, with the tutorial's colours.
+const CLASSES: [(&str, [u8; 3]); COUNT] = [
+    ("sky", [128, 128, 128]),
+    ("building", [128, 0, 0]),
+    ("pole", [192, 192, 128]),
+    ("road", [128, 64, 128]),
+    ("pavement", [60, 40, 222]),
+    ("tree", [128, 128, 0]),
+    ("signsymbol", [192, 128, 128]),
+    ("fence", [64, 64, 128]),
+    ("car", [64, 0, 128]),
+    ("pedestrian", [64, 64, 0]),
+    ("bicyclist", [0, 128, 192]),
+];
+
+/// The colour of a class. Some copies of the data set shorten "signsymbol".
+pub(super) fn colour(class: &str) -> Option<[u8; 3]> {
+    let class = if class == "sign" { "signsymbol" } else { class };
+    let found = CLASSES.iter().find(|(name, _)| *name == class);
+    found.map(|(_, colour)| *colour)
+}
+
+/// Whether a folder has at least one split.
+pub(in super::super) fn is_in(dir: &Path) -> bool {
+    ["train", "val", "test"]
+        .iter()
+        .any(|split| dir.join(split).is_dir() && dir.join(format!("{split}annot")).is_dir())
+}
+
+pub(in super::super) fn contents(dir: &Path) -> Contents {
+    let folders = [("train", ""), ("val", ""), ("test", "")];
+    Contents {
+        name: None,
+        classes: ClassTable::new(CLASSES.map(|(name, _)| name.to_owned()).to_vec()),
+        mapping: LabelMapping::new(class),
+        splits: splits(dir, folders, |name| PathBuf::from(format!("{name}annot"))),
+    }
+}
+
+fn class(raw: u16) -> Option<u16> {
+    match raw {
+        0..=10 => Some(raw),
+        11 | 255 => Some(IGNORE),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::published_colours;
+
+    #[test]
+    fn published_colours_are_found_under_either_name_of_a_class() {
+        // As the tutorial's label files order them, and as the project's own copy names them.
+        let published =
+            "sky building pole road pavement tree signsymbol fence car pedestrian bicyclist";
+        for names in [
+            published.to_owned(),
+            published.replace("signsymbol", "sign"),
+        ] {
+            let names: Vec<String> = names.split(' ').map(str::to_owned).collect();
+            let colours = published_colours(&names).unwrap();
+            assert_eq!(colours[4], [60, 40, 222]);
+            assert_eq!(colours[6], [192, 128, 128]);
+            let mut reversed = names.clone();
+            reversed.reverse();
+            assert_eq!(published_colours(&reversed).unwrap()[10], [128, 128, 128]);
+            assert!(published_colours(&names[1..]).is_none());
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Photos from files, as 8-bit sRGB.
+
+mod colour;
+mod exif;
+mod heic;
+mod jpeg;
+mod jpeg_stream;
+mod other;
+mod png;
+mod samples;
+mod tiff;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use image::metadata::Orientation;
+use image::{DynamicImage, RgbImage};
+
+use super::error::DataError;
+use super::input::{Format, read_bytes, recognise};
+
+/// Warnings about photos that are printed before the log falls silent.
+const WARNINGS: usize = 20;
+
+/// Reads a photo as 8-bit sRGB, upright.
+///
+/// The format is told from the content, never from the name: JPEG, PNG, WebP, HEIC, BMP, GIF, TIFF
+/// and PNM, and TGA by its name. Grey, palette, CMYK, 16-bit and floating-point pixels are converted,
+/// transparency is composited on white, an embedded colour profile and the EXIF orientation are
+/// applied, and of an animation the first frame is taken, of a file of several pages the first one
+/// of full size. What is doubtful is named in the log: a range of samples below the full one, pages
+/// that are left out, a missing end.
+///
+/// Memory at the peak, besides the file: 3 bytes a pixel of the result, and what the decoder
+/// unpacks: up to 3 bytes a pixel of a baseline JPEG, up to 9 of a progressive one, and 1 to 16 in
+/// the other formats, by the width of their samples.
+///
+/// # Errors
+/// `path` is a folder, cannot be read, is empty, is of a kind that is not decoded here, is damaged
+/// or cut short, or has more than [`MAX_PIXELS`](super::MAX_PIXELS) or a side over
+/// [`MAX_SIDE`](super::MAX_SIDE).
+pub fn read_photo(path: impl AsRef<Path>) -> Result<RgbImage, DataError> {
+    Ok(read_stored(path.as_ref())?.upright())
+}
+
+/// A photo as it is stored, in sRGB.
+pub(super) struct Stored {
+    /// The pixels.
+    pub image: RgbImage,
+    /// How they are to be turned.
+    pub orientation: Orientation,
+}
+
+impl Stored {
+    /// Width and height of the upright photo.
+    pub fn upright_size(&self) -> (usize, usize) {
+        let (width, height) = self.size();
+        let turned = [
+            Orientation::Rotate90,
+            Orientation::Rotate270,
+            Orientation::Rotate90FlipH,
+            Orientation::Rotate270FlipH,
+        ];
+        match turned.contains(&self.orientation) {
+            true => (height, width),
+            false => (width, height),
+        }
+    }
+
+    /// Width and height of the stored pixels.
+    pub fn size(&self) -> (usize, usize) {
+        (self.image.width() as usize, self.image.height() as usize)
+    }
+
+    /// Whether the photo is to be turned, and its size does not show whether that was done.
+    pub fn is_ambiguous(&self) -> bool {
+        self.orientation != Orientation::NoTransforms && self.size() == self.upright_size()
+    }
+
+    /// The photo as it is to be seen.
+    pub fn upright(self) -> RgbImage {
+        let mut image = DynamicImage::ImageRgb8(self.image);
+        image.apply_orientation(self.orientation);
+        image.into_rgb8()
+    }
+}
+
+/// [`read_photo`] without turning it.
+pub(super) fn read_stored(path: &Path) -> Result<Stored, DataError> {
+    let bytes = read_bytes(path)?;
+    let mut decoded = match recognise(path, &bytes)? {
+        Format::Jpeg => jpeg::decode(path, &bytes)?,
+        Format::Png => png::decode(path, &bytes)?,
+        Format::Tiff => tiff::decode(path, bytes)?,
+        Format::Heic => heic::decode(path, &bytes)?,
+        Format::Other(format) => other::decode(path, &bytes, format)?,
+    };
+    if let Some(profile) = decoded.profile.take() {
+        colour::to_srgb(path, &mut decoded.image, &profile);
+    }
+    Ok(Stored {
+        image: decoded.image,
+        orientation: decoded.orientation,
+    })
+}
+
+/// What a decoder hands over.
+struct Decoded {
+    image: RgbImage,
+    orientation: Orientation,
+    /// The ICC profile of the colours.
+    profile: Option<Vec<u8>>,
+}
+
+/// Names a photo that was read and may not be what its owner thinks. A data set of such photos
+/// would fill the log, so it falls silent after a while.
+fn warn(path: &Path, text: &str) {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    match COUNT.fetch_add(1, Ordering::Relaxed) {
+        count if count < WARNINGS => tracing::warn!("{}: {text}", path.display()),
+        WARNINGS => tracing::warn!("further warnings about photos are left out"),
+        _ => {}
+    }
+}

@@ -1,0 +1,66 @@
+//! The formats that `image` decodes: WebP, BMP, GIF, PNM and TGA.
+
+use std::io::Cursor;
+use std::path::Path;
+
+use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader};
+
+use super::super::error::DataError;
+use super::super::input::check_size;
+use super::samples::{Channels, Raster, from_bytes, from_words};
+use super::{Decoded, exif};
+
+pub(super) fn decode(path: &Path, bytes: &[u8], format: ImageFormat) -> Result<Decoded, DataError> {
+    let failed = |error: image::ImageError| DataError::decode(path, &error);
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    // The size is checked below; the decoder's own limit of memory is under that of large photos.
+    reader.no_limits();
+    let mut decoder = reader.into_decoder().map_err(failed)?;
+    let (width, height) = decoder.dimensions();
+    check_size(path, u64::from(width), u64::from(height))?;
+    let profile = decoder.icc_profile().ok().flatten();
+    let block = decoder.exif_metadata().ok().flatten();
+    let mut image = DynamicImage::from_decoder(decoder).map_err(failed)?;
+    if format == ImageFormat::Bmp {
+        make_opaque(&mut image);
+    }
+    Ok(Decoded {
+        image: to_rgb(path, image),
+        orientation: exif::orientation(&block.unwrap_or_default()),
+        profile,
+    })
+}
+
+/// The fourth byte of 32-bit bitmaps is unused more often than not, and then 0 in every pixel. A
+/// picture that is wholly transparent is none that anybody saved on purpose.
+fn make_opaque(image: &mut DynamicImage) {
+    if let DynamicImage::ImageRgba8(image) = image
+        && image.pixels().all(|pixel| pixel.0[3] == 0)
+    {
+        image.pixels_mut().for_each(|pixel| pixel.0[3] = u8::MAX);
+    }
+}
+
+fn to_rgb(path: &Path, image: DynamicImage) -> image::RgbImage {
+    let size = [image.width(), image.height()];
+    let mut channels = match image.color().has_color() {
+        true => Channels::RGB,
+        false => Channels::GREY,
+    };
+    if image.color().has_alpha() {
+        channels = channels.with_alpha();
+    }
+    match image.color() {
+        ColorType::Rgb8 => image.into_rgb8(),
+        ColorType::L8 | ColorType::La8 | ColorType::Rgba8 => {
+            from_bytes(&Raster::interleaved(size, image.as_bytes(), channels))
+        }
+        ColorType::L16 | ColorType::La16 | ColorType::Rgb16 | ColorType::Rgba16 => {
+            let words = image.as_bytes().as_chunks::<2>().0;
+            let raster = Raster::interleaved(size, words, channels);
+            from_words(path, &raster, u16::from_ne_bytes)
+        }
+        // None of these formats has samples of floating point.
+        _ => image.into_rgb8(),
+    }
+}

@@ -1,0 +1,444 @@
+//! TIFF. The `tiff` crate unpacks the samples; what they stand for is decided here.
+//!
+//! The crate takes a fourth channel for opacity whatever the file says of it, and knows no
+//! palettes. Every page is therefore shown to it as one of nameless channels, by overwriting the
+//! tag that names them in the copy of the file that is in memory.
+
+use std::io::Cursor;
+use std::path::Path;
+
+use ::tiff::decoder::{Decoder, DecodingResult, Limits};
+use ::tiff::tags::{CompressionMethod, Tag};
+use ::tiff::{TiffError, TiffResult, TiffUnsupportedError};
+use image::RgbImage;
+use image::metadata::Orientation;
+
+use super::super::error::DataError;
+use super::super::input::{MAX_PIXELS, check_size};
+use super::jpeg::on_paper;
+use super::samples::{Alpha, Channels, Raster, from_bytes, from_floats, from_words};
+use super::{Decoded, warn};
+
+/// Most bytes of all samples: 16 a pixel.
+const SAMPLES: u64 = 16 * MAX_PIXELS;
+/// Most bytes of one tag's value, such as a colour profile.
+const TAG: usize = 64 << 20;
+/// Pages that are looked at.
+const PAGES: usize = 64;
+/// `PhotometricInterpretation`
+const INTERPRETATION: u16 = 262;
+/// `NewSubfileType`
+const SUBFILE: u16 = 254;
+/// Tags, and values of [`INTERPRETATION`], of raw camera files.
+const MAKE: u16 = 271;
+const SUB_DIRECTORIES: u16 = 330;
+const DNG_VERSION: u16 = 50706;
+const RAW_COLOURS: [u16; 2] = [32803, 34892];
+/// Kinds of numbers in a directory, of 16 and of 32 bits.
+const SHORT: u64 = 3;
+const LONG: u64 = 4;
+
+type Reader<'a> = Decoder<Cursor<&'a [u8]>>;
+
+pub(super) fn decode(path: &Path, mut bytes: Vec<u8>) -> Result<Decoded, DataError> {
+    let header =
+        Header::of(&bytes).ok_or_else(|| DataError::decode(path, &"its header is damaged"))?;
+    if header.is_raw(&bytes) {
+        return Err(DataError::unsupported(
+            path,
+            "a raw camera file (DNG, NEF, ARW or the like)",
+            "develop it to JPEG, PNG or TIFF, for example with `darktable-cli IN OUT.png`",
+        ));
+    }
+    let failed = |error: TiffError| refusal(path, error);
+    let number = best_page(path, &bytes)?;
+    let page = {
+        let mut reader = open(&bytes, number).map_err(failed)?;
+        let (width, height) = reader.dimensions().map_err(failed)?;
+        check_size(path, u64::from(width), u64::from(height))?;
+        Page::read(&mut reader, [width, height]).map_err(failed)?
+    };
+    page.check(path)?;
+    header
+        .overwrite(&mut bytes, page.directory, INTERPRETATION, 1)
+        .ok_or_else(|| DataError::decode(path, &"its directory is damaged"))?;
+    let mut reader = open(&bytes, number).map_err(failed)?;
+    let mut samples = DecodingResult::U8(Vec::new());
+    let layout = reader.read_image_to_buffer(&mut samples).map_err(failed)?;
+    if samples.as_buffer(0).byte_len() < layout.complete_len {
+        return Err(DataError::decode(path, &"it has too many samples"));
+    }
+    let image = page.colours(path, samples, layout.planes > 1)?;
+    Ok(Decoded {
+        image,
+        orientation: page.orientation,
+        profile: page.profile,
+    })
+}
+
+/// A decoder at one page, limited in memory by the size of that page alone.
+fn open(bytes: &[u8], page: usize) -> TiffResult<Reader<'_>> {
+    let mut limits = Limits::unlimited();
+    limits.ifd_value_size = TAG;
+    limits.decoding_buffer_size = usize::try_from(SAMPLES).unwrap_or(usize::MAX);
+    let mut reader = Decoder::new(Cursor::new(bytes))?.with_limits(limits);
+    if page > 0 {
+        reader.seek_to_image(page)?;
+    }
+    Ok(reader)
+}
+
+/// The number of the largest page that is neither a thumbnail nor a mask, with a warning where
+/// there are several.
+fn best_page(path: &Path, bytes: &[u8]) -> Result<usize, DataError> {
+    let mut reader = open(bytes, 0).map_err(|error| refusal(path, error))?;
+    let mut pages = Vec::new();
+    for number in 0..PAGES {
+        let kind = reader.find_tag_unsigned::<u32>(Tag::NewSubfileType);
+        let reduced_or_mask = kind.ok().flatten().unwrap_or(0) & 0b101 != 0;
+        let (width, height) = reader.dimensions().unwrap_or_default();
+        pages.push((
+            reduced_or_mask,
+            u64::from(width) * u64::from(height),
+            number,
+        ));
+        // A page that cannot be read ends the list; those before it may be what is wanted.
+        if !reader.more_images() || reader.next_image().is_err() {
+            break;
+        }
+    }
+    let full = pages.iter().filter(|(reduced, ..)| !reduced).count();
+    let best = pages
+        .iter()
+        .min_by_key(|(reduced, area, number)| (*reduced, u64::MAX - area, *number))
+        .map_or(0, |(_, _, number)| *number);
+    if full > 1 {
+        warn(
+            path,
+            &format!("it has {full} pages: page {} is taken", best + 1),
+        );
+    }
+    Ok(best)
+}
+
+/// What one page says about its samples.
+struct Page {
+    size: [u32; 2],
+    /// Where its directory lies in the file.
+    directory: u64,
+    interpretation: u16,
+    bits: u16,
+    /// Channels of a pixel.
+    samples: u16,
+    extra: Vec<u16>,
+    /// All red values of the palette, then the green and the blue ones, 16 bits each.
+    palette: Vec<u16>,
+    /// Whether colours have fewer samples than brightness, in a way that is not unpacked here.
+    subsampled: bool,
+    orientation: Orientation,
+    profile: Option<Vec<u8>>,
+}
+
+impl Page {
+    fn read(reader: &mut Reader, size: [u32; 2]) -> TiffResult<Self> {
+        let compression = number(reader, Tag::Compression, 1)?;
+        let subsampling = numbers(reader, Tag::ChromaSubsampling)?;
+        let orientation = number(reader, Tag::Orientation, 1)?;
+        Ok(Self {
+            size,
+            directory: reader.ifd_pointer().map_or(0, |pointer| pointer.0),
+            interpretation: number(reader, Tag::PhotometricInterpretation, 1)?,
+            bits: numbers(reader, Tag::BitsPerSample)?
+                .first()
+                .copied()
+                .unwrap_or(1),
+            samples: number(reader, Tag::SamplesPerPixel, 1)?,
+            extra: numbers(reader, Tag::ExtraSamples)?,
+            palette: numbers(reader, Tag::ColorMap)?,
+            subsampled: subsampling != [1, 1]
+                && compression != CompressionMethod::ModernJPEG.to_u16(),
+            orientation: u8::try_from(orientation)
+                .ok()
+                .and_then(Orientation::from_exif)
+                .unwrap_or(Orientation::NoTransforms),
+            profile: reader.get_tag_u8_vec(Tag::IccProfile).ok(),
+        })
+    }
+
+    /// Refuses samples whose meaning is unknown or not handled here.
+    fn check(&self, path: &Path) -> Result<(), DataError> {
+        let kind = match (self.interpretation, self.samples) {
+            (0 | 1, bands @ 3..) if self.extra.len() + 1 != usize::from(bands) => {
+                format!("a TIFF of {bands} bands that are not named as colours")
+            }
+            (6, _) if self.subsampled => {
+                "a TIFF of subsampled YCbCr colours without JPEG compression".to_owned()
+            }
+            (0 | 1 | 3, _) | (2 | 6, 3..) | (5, 4..) => return Ok(()),
+            (8..=10, _) => "a TIFF of Lab colours".to_owned(),
+            (kind, bands) => format!("a TIFF of {bands} bands and the interpretation {kind}"),
+        };
+        Err(unsupported(path, &kind))
+    }
+
+    /// The meaning of grey and RGB channels. Bands that the file does not call opacity, such as
+    /// near infrared, are left out.
+    fn channels(&self) -> Channels {
+        Channels {
+            rgb: self.interpretation == 2,
+            alpha: match self.extra.first() {
+                Some(1) => Some(Alpha::Premultiplied),
+                Some(2) => Some(Alpha::Straight),
+                _ => None,
+            },
+        }
+    }
+
+    /// The samples of a page, `planar`: one whole channel after the other.
+    fn raster<'a, T>(&self, samples: &'a [T], planar: bool) -> Raster<'a, T> {
+        let plane = self.size[0] as usize * self.size[1] as usize;
+        let (pixel, channel) = match planar {
+            true => (1, plane),
+            false => (usize::from(self.samples), 1),
+        };
+        Raster {
+            size: self.size,
+            samples,
+            pixel,
+            channel,
+            channels: self.channels(),
+        }
+    }
+
+    fn colours(
+        &self,
+        path: &Path,
+        samples: DecodingResult,
+        planar: bool,
+    ) -> Result<RgbImage, DataError> {
+        let numbers = match samples {
+            DecodingResult::U8(samples) if self.bits < 8 => {
+                let bytes = self.unpack(&samples, planar);
+                return Ok(self.rgb_of_bytes(&self.raster(&bytes, planar)));
+            }
+            DecodingResult::U8(samples) => {
+                return Ok(self.rgb_of_bytes(&self.raster(&samples, planar)));
+            }
+            DecodingResult::U16(samples) => {
+                return self.rgb_of_words(path, &self.raster(&samples, planar));
+            }
+            DecodingResult::F16(samples) if self.is_plain() => {
+                return from_floats(path, &self.raster(&samples, planar), |v| v.to_f32());
+            }
+            DecodingResult::F32(samples) if self.is_plain() => {
+                return from_floats(path, &self.raster(&samples, planar), |v| v);
+            }
+            DecodingResult::F64(samples) if self.is_plain() => {
+                return from_floats(path, &self.raster(&samples, planar), |v| v as f32);
+            }
+            DecodingResult::F16(_) | DecodingResult::F32(_) | DecodingResult::F64(_) => {
+                "floating-point numbers that are neither grey nor RGB"
+            }
+            DecodingResult::U32(_) | DecodingResult::U64(_) => "32-bit or 64-bit integers",
+            _ => "signed integers",
+        };
+        Err(unsupported(path, &format!("a TIFF of {numbers}")))
+    }
+
+    /// Whether samples are brightness, of grey or of RGB.
+    fn is_plain(&self) -> bool {
+        matches!(self.interpretation, 1 | 2)
+    }
+
+    fn rgb_of_bytes(&self, raster: &Raster<u8>) -> RgbImage {
+        // Fewer than 8 bits were not scaled, since they may be indices.
+        let most = (1u32 << self.bits.min(8)) - 1;
+        let scaled = |v: u8| (u32::from(v) * 255 / most).min(255) as u8;
+        match self.interpretation {
+            0 => raster.mapped(|[v, ..]| [255 - scaled(v); 3]),
+            3 => raster.mapped(|[index, ..]| self.entry(index)),
+            5 => raster.mapped(on_paper),
+            6 => raster.mapped(from_ycbcr),
+            _ if self.bits < 8 => raster.mapped(|[v, ..]| [scaled(v); 3]),
+            _ => from_bytes(raster),
+        }
+    }
+
+    fn rgb_of_words(&self, path: &Path, raster: &Raster<u16>) -> Result<RgbImage, DataError> {
+        let byte = |v: u16| (v >> 8) as u8;
+        match self.interpretation {
+            // White is zero, and black the end of the range that the samples fill.
+            0 => {
+                let most = raster.samples.iter().copied().max().unwrap_or(0);
+                let black = (u32::from(most) + 1).next_power_of_two() - 1;
+                Ok(from_words(path, raster, |v| black as u16 - v))
+            }
+            1 | 2 => Ok(from_words(path, raster, |v| v)),
+            5 => Ok(raster.mapped(|inks| on_paper(inks.map(byte)))),
+            _ => Err(unsupported(
+                path,
+                "a TIFF of 16-bit palette or YCbCr colours",
+            )),
+        }
+    }
+
+    fn entry(&self, index: u8) -> [u8; 3] {
+        let entries = self.palette.len() / 3;
+        let at = usize::from(index).min(entries.saturating_sub(1));
+        let value = |c: usize| self.palette.get(c * entries + at).map_or(0, |v| v >> 8);
+        [0, 1, 2].map(|c| value(c) as u8)
+    }
+
+    /// Samples of 1, 2 or 4 bits as bytes of the same value. Rows begin with a whole byte.
+    fn unpack(&self, packed: &[u8], planar: bool) -> Vec<u8> {
+        let bits = usize::from(self.bits);
+        let width = self.size[0] as usize * if planar { 1 } else { usize::from(self.samples) };
+        let mask = ((1u16 << bits) - 1) as u8;
+        packed
+            .chunks((width * bits).div_ceil(8).max(1))
+            .flat_map(|row| {
+                (0..width).map(move |x| {
+                    let (byte, bit) = (x * bits / 8, x * bits % 8);
+                    row.get(byte).map_or(0, |b| (b >> (8 - bits - bit)) & mask)
+                })
+            })
+            .collect()
+    }
+}
+
+fn number(reader: &mut Reader, tag: Tag, default: u16) -> TiffResult<u16> {
+    Ok(reader.find_tag_unsigned(tag)?.unwrap_or(default))
+}
+
+fn numbers(reader: &mut Reader, tag: Tag) -> TiffResult<Vec<u16>> {
+    Ok(reader.find_tag_unsigned_vec(tag)?.unwrap_or_default())
+}
+
+/// Full-range YCbCr, as in JPEG files, as RGB.
+fn from_ycbcr([y, cb, cr, _]: [u8; 4]) -> [u8; 3] {
+    let (y, cb, cr) = (f32::from(y), f32::from(cb) - 128.0, f32::from(cr) - 128.0);
+    let rgb = [
+        y + 1.402 * cr,
+        y - 0.344_136 * cb - 0.714_136 * cr,
+        y + 1.772 * cb,
+    ];
+    rgb.map(|v| (v + 0.5).clamp(0.0, 255.0) as u8)
+}
+
+fn unsupported(path: &Path, kind: &str) -> DataError {
+    let remedy = "save it as RGB or grey with 8 or 16 bits, for example with `magick IN OUT.png`";
+    DataError::unsupported(path, kind, remedy)
+}
+
+/// What the decoder cannot do, by the name that people know.
+fn refusal(path: &Path, error: TiffError) -> DataError {
+    /// LZMA has no name in the crate.
+    const LZMA: u16 = 34925;
+    use TiffUnsupportedError::{UnsupportedColorType, UnsupportedCompressionMethod};
+    match error {
+        TiffError::UnsupportedError(UnsupportedCompressionMethod(method)) => {
+            let name = match method.to_u16() {
+                LZMA => "LZMA".to_owned(),
+                6 => "old-style JPEG".to_owned(),
+                _ => format!("{method:?}"),
+            };
+            unsupported(path, &format!("a TIFF with {name} compression"))
+        }
+        TiffError::UnsupportedError(UnsupportedColorType(colours)) => unsupported(
+            path,
+            &format!("a TIFF of {}-bit samples", colours.bit_depth()),
+        ),
+        TiffError::UnsupportedError(feature) => {
+            unsupported(path, &format!("a TIFF of a rare kind ({feature})"))
+        }
+        error => DataError::decode(path, &error),
+    }
+}
+
+/// How the directories of a file are written.
+#[derive(Clone, Copy)]
+struct Header {
+    big_endian: bool,
+    /// Whether offsets have 8 bytes.
+    big: bool,
+    /// The first directory.
+    first: u64,
+}
+
+impl Header {
+    fn of(bytes: &[u8]) -> Option<Self> {
+        let big_endian = match bytes.get(..2)? {
+            b"II" => false,
+            b"MM" => true,
+            _ => return None,
+        };
+        let mut header = Self {
+            big_endian,
+            big: false,
+            first: 0,
+        };
+        header.big = header.number(bytes, 2, 2)? == 43;
+        header.first = match header.big {
+            true => header.number(bytes, 8, 8)?,
+            false => header.number(bytes, 4, 4)?,
+        };
+        Some(header)
+    }
+
+    /// An unsigned number of up to 8 bytes.
+    fn number(&self, bytes: &[u8], at: usize, length: usize) -> Option<u64> {
+        let digits = bytes.get(at..at.checked_add(length)?)?.iter();
+        let join = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
+        Some(match self.big_endian {
+            true => digits.fold(0, join),
+            false => digits.rev().fold(0, join),
+        })
+    }
+
+    /// Where the entry of a tag lies.
+    fn entry(&self, bytes: &[u8], directory: u64, tag: u16) -> Option<usize> {
+        let (count, length) = if self.big { (8, 20) } else { (2, 12) };
+        let directory = usize::try_from(directory).ok()?;
+        let entries = usize::try_from(self.number(bytes, directory, count)?).ok()?;
+        let first = directory.checked_add(count)?;
+        let entries = bytes.get(first..)?.chunks_exact(length).take(entries).len();
+        (0..entries)
+            .map(|i| first + i * length)
+            .find(|at| self.number(bytes, *at, 2) == Some(u64::from(tag)))
+    }
+
+    /// Where the value of an entry lies that is a single number of `kind`.
+    fn value(&self, bytes: &[u8], entry: usize, kind: u64) -> Option<usize> {
+        let offset = if self.big { 12 } else { 8 };
+        (self.number(bytes, entry + 2, 2)? == kind).then_some(entry + offset)
+    }
+
+    fn overwrite(&self, bytes: &mut [u8], directory: u64, tag: u16, number: u16) -> Option<()> {
+        let entry = self.entry(bytes, directory, tag)?;
+        let at = self.value(bytes, entry, SHORT)?;
+        bytes
+            .get_mut(at..at + 2)?
+            .copy_from_slice(&match self.big_endian {
+                true => number.to_be_bytes(),
+                false => number.to_le_bytes(),
+            });
+        Some(())
+    }
+
+    /// Whether the first directory is that of a raw camera file, which only looks like a picture
+    /// because it begins with a thumbnail.
+    fn is_raw(&self, bytes: &[u8]) -> bool {
+        let entry = |tag| self.entry(bytes, self.first, tag);
+        let number = |tag, kind, length| {
+            let at = self.value(bytes, entry(tag)?, kind)?;
+            self.number(bytes, at, length)
+        };
+        let reduced = number(SUBFILE, LONG, 4).is_some_and(|kind| kind & 1 != 0);
+        let colours = number(INTERPRETATION, SHORT, 2);
+        entry(DNG_VERSION).is_some()
+            || RAW_COLOURS
+                .iter()
+                .any(|raw| colours == Some(u64::from(*raw)))
+            || reduced && entry(MAKE).is_some() && entry(SUB_DIRECTORIES).is_some()
+    }
+}

@@ -1,0 +1,211 @@
+//! Outputs proved possible and harmless before the work begins.
+
+use super::target::Target;
+use super::temporary::{TemporaryFile, permissions_of};
+use super::{FileError, folder_of};
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fs::{self, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+use unicode_normalization::UnicodeNormalization;
+
+/// What a command is going to write.
+#[derive(Default)]
+pub struct Plan {
+    outputs: Vec<Output>,
+    filled: Vec<PathBuf>,
+}
+
+struct Output {
+    path: PathBuf,
+    what: String,
+}
+
+impl Plan {
+    /// Adds a file; `what` says in an error what it is, as in "the mask of a.jpg".
+    pub fn write(&mut self, path: impl Into<PathBuf>, what: impl Into<String>) {
+        let (path, what) = (path.into(), what.into());
+        self.outputs.push(Output { path, what });
+    }
+
+    /// Adds an existing folder that gets files whose names are not known yet.
+    pub fn fill(&mut self, folder: impl Into<PathBuf>) {
+        self.filled.push(folder.into());
+    }
+
+    /// Checks that every output can be written: its folder exists and lets files be created, its
+    /// name is possible, and there is no folder or write-protected file in its place. No two may be
+    /// at one place, and none where one of `inputs` is, however either is spelt and whatever links
+    /// lead there; folders to fill must not hold inputs. `inputs` is asked only if something is
+    /// there that could be an input.
+    ///
+    /// # Errors
+    /// The first output that fails, with what is in its way.
+    pub fn check(&self, inputs: impl FnOnce() -> Vec<PathBuf>) -> Result<(), FileError> {
+        let mut folders = Folders::default();
+        let mut places: HashMap<Place, &Output> = HashMap::new();
+        for output in &self.outputs {
+            let place = folders.prove(&output.path);
+            let Some(place) = place.map_err(FileError::write(&output.path))? else {
+                continue;
+            };
+            if let Some(first) = places.insert(place, output) {
+                return Err(FileError::Twice {
+                    first: first.what.clone(),
+                    second: output.what.clone(),
+                    path: output.path.clone(),
+                });
+            }
+        }
+        for folder in &self.filled {
+            let probe = folders.probe(folder);
+            probe.map_err(FileError::write(folder))?;
+        }
+        let exists = |place: &Place| matches!(place, Place::There(_));
+        if self.filled.is_empty() && !places.keys().any(exists) {
+            return Ok(());
+        }
+        let filled = self.filled.iter();
+        let filled: Vec<(&PathBuf, PathBuf)> = filled
+            .filter_map(|folder| Some((folder, folder.canonicalize().ok()?)))
+            .collect();
+        for input in inputs() {
+            let Some(identity) = Identity::of(&input) else {
+                continue;
+            };
+            if let Some(output) = places.get(&Place::There(identity)) {
+                return Err(FileError::Input {
+                    what: output.what.clone(),
+                    output: output.path.clone(),
+                    input,
+                });
+            }
+            if filled.is_empty() {
+                continue;
+            }
+            let home = folder_of(&input).canonicalize().ok();
+            if let Some((folder, _)) = filled.iter().find(|(_, real)| Some(real) == home.as_ref()) {
+                let folder = folder.to_path_buf();
+                return Err(FileError::InputFolder { folder, input });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where an output will be, the same for every spelling of its path.
+#[derive(PartialEq, Eq, Hash)]
+enum Place {
+    /// A file that is there.
+    There(Identity),
+    /// A name in a folder, where no file is yet.
+    Free(PathBuf, OsString),
+}
+
+/// What a file is, by whatever name.
+#[derive(PartialEq, Eq, Hash)]
+struct Identity {
+    #[cfg(unix)]
+    file: (u64, u64),
+    #[cfg(not(unix))]
+    file: PathBuf,
+}
+
+impl Identity {
+    /// None for what is missing, and for devices and pipes, which keep nothing that could be lost.
+    fn of(path: &Path) -> Option<Self> {
+        let metadata = fs::metadata(path).ok().filter(Metadata::is_file)?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            let file = (metadata.dev(), metadata.ino());
+            Some(Self { file })
+        }
+        #[cfg(not(unix))]
+        {
+            let file = path.canonicalize().ok()?;
+            Some(Self { file })
+        }
+    }
+}
+
+/// Folders that were looked at, by the paths that they were named by.
+#[derive(Default)]
+struct Folders(HashMap<PathBuf, Folder>);
+
+#[derive(Clone)]
+struct Folder {
+    real: PathBuf,
+    /// Whether names that differ in letter case alone are one name there.
+    folds: bool,
+}
+
+impl Folders {
+    /// The place of an output that can be written; none for a device or a pipe.
+    fn prove(&mut self, path: &Path) -> io::Result<Option<Place>> {
+        let Target::File(file) = Target::of(path)? else {
+            return Ok(None);
+        };
+        let folder = self.probe(folder_of(&file))?;
+        let name = file
+            .file_name()
+            .ok_or_else(|| io::Error::other("the path names no file"))?;
+        permissions_of(&file)?;
+        Ok(Some(match Identity::of(&file) {
+            Some(identity) => Place::There(identity),
+            None => {
+                let key = folder.key(name.to_owned());
+                Place::Free(folder.real, key)
+            }
+        }))
+    }
+
+    /// Writes into a folder, once for all its files.
+    fn probe(&mut self, path: &Path) -> io::Result<Folder> {
+        if let Some(folder) = self.0.get(path) {
+            return Ok(folder.clone());
+        }
+        let probe = TemporaryFile::beside(&path.join("probe"))?;
+        let upper = probe.path().file_name().unwrap_or_default();
+        let upper = upper.to_string_lossy().to_uppercase();
+        let folder = Folder {
+            real: path.canonicalize()?,
+            folds: probe.path().with_file_name(upper).exists(),
+        };
+        self.0.insert(path.to_owned(), folder.clone());
+        Ok(folder)
+    }
+}
+
+impl Folder {
+    /// The same for all names that the folder takes for one.
+    fn key(&self, name: OsString) -> OsString {
+        match name.to_str() {
+            // Such disks fold the Unicode forms of a letter as well.
+            Some(text) if self.folds => text.nfc().collect::<String>().to_lowercase().into(),
+            _ => name,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_a_folder_takes_for_one_have_one_key() {
+        let key = |folds, name: &str| {
+            let real = PathBuf::new();
+            Folder { real, folds }.key(name.into())
+        };
+        for (one, other) in [
+            ("p.Overlay.PNG", "P.overlay.png"),
+            ("\u{c9}.png", "e\u{301}.png"),
+        ] {
+            assert_eq!(key(true, one), key(true, other));
+            assert_ne!(key(false, one), key(false, other));
+        }
+        assert_ne!(key(true, "a.png"), key(true, "b.png"));
+    }
+}

@@ -1,0 +1,126 @@
+//! Text in any script, in the window and in pictures.
+//!
+//! The built-in fonts have Latin, Greek and Cyrillic letters. Other characters are drawn with the
+//! fonts that are installed on the system, and a character that none of them has is spelled in
+//! Latin letters, so that names stay readable and distinct. The system's fonts are listed when the
+//! first such character is drawn, not at the start.
+
+mod latin;
+mod order;
+mod pen;
+mod system;
+#[cfg(test)]
+mod tests;
+
+pub use order::in_visual_order;
+pub use pen::Pen;
+
+use eframe::egui::epaint::text::{
+    FallbackRequest, FontData, FontDefinitions, FontFamily, FontInsert, FontPriority, FontProvider,
+    GlyphRasterizer, GlyphRasterizerRequest, RasterizedGlyph,
+};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+use system::{Coverage, System};
+
+/// Finds a font of the system for a character that no built-in font has.
+pub fn provider() -> Arc<dyn FontProvider> {
+    Arc::new(|request: &FallbackRequest<'_>| insert(System::installed(), request.cluster))
+}
+
+fn insert(system: &System, cluster: &str) -> Option<FontInsert> {
+    let font = system.find(cluster.chars().next()?)?;
+    let data = FontData {
+        index: font.index,
+        ..FontData::from_static(font.bytes)
+    };
+    Some(FontInsert::new(font.name, data, Vec::new()))
+}
+
+/// Draws a character that no font has in Latin letters.
+///
+/// It is asked before the fonts: a row of missing right-to-left characters would otherwise be
+/// reordered as if it were drawn in its own script.
+pub fn rasterizer() -> GlyphRasterizer {
+    GlyphRasterizer::new("flowseg::latin", |request| {
+        spell(System::installed, request)
+    })
+    .with_priority(FontPriority::Highest)
+}
+
+fn spell<'a>(
+    system: impl FnOnce() -> &'a System,
+    request: &GlyphRasterizerRequest<'_>,
+) -> Option<RasterizedGlyph> {
+    let character = request.cluster.chars().next()?;
+    // Icons have families of their own, and tabs are the layout's business.
+    let text = matches!(
+        request.family,
+        FontFamily::Proportional | FontFamily::Monospace
+    );
+    if !text || character == '\t' || is_drawn(system, character) {
+        return None;
+    }
+    latin::draw(request.cluster, request.font_size_px)
+}
+
+/// Whether a built-in font or one of the system has a character.
+fn is_drawn<'a>(system: impl FnOnce() -> &'a System, character: char) -> bool {
+    if character.is_control() {
+        return false;
+    }
+    character.is_ascii() || built_in().has(character) || system().find(character).is_some()
+}
+
+/// A text as it is drawn: with the spelling of characters that no font has.
+fn as_drawn(text: &str) -> Cow<'_, str> {
+    if text.chars().all(|c| is_drawn(System::installed, c)) {
+        return Cow::Borrowed(text);
+    }
+    let spelled = |c: char| match is_drawn(System::installed, c) {
+        true => c.to_string(),
+        false => latin::spelled(c.encode_utf8(&mut [0; 4])),
+    };
+    Cow::Owned(text.chars().map(spelled).collect())
+}
+
+/// Class names as they are drawn on one line. Names that look alike, such as two words that are
+/// spelled in the same Latin letters for want of a font, are followed by the number of their class.
+pub fn distinct(classes: &[String]) -> Vec<String> {
+    let numbered: Vec<(usize, &str)> = classes.iter().map(String::as_str).enumerate().collect();
+    let alike = alike(&numbered);
+    let names = numbered.iter().zip(alike);
+    names
+        .map(|((class, name), alike)| {
+            let name = in_visual_order(name);
+            match alike {
+                true => format!("{name} ({class})"),
+                false => name.into_owned(),
+            }
+        })
+        .collect()
+}
+
+/// Whether a name looks like that of another class.
+fn alike<S: AsRef<str>>(names: &[(usize, S)]) -> Vec<bool> {
+    let drawn: Vec<Cow<'_, str>> = names
+        .iter()
+        .map(|(_, name)| as_drawn(name.as_ref()))
+        .collect();
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    for name in &drawn {
+        *counts.entry(name.trim()).or_default() += 1;
+    }
+    drawn.iter().map(|name| counts[name.trim()] > 1).collect()
+}
+
+/// The characters of the built-in fonts.
+fn built_in() -> &'static Coverage {
+    static BUILT_IN: OnceLock<Coverage> = OnceLock::new();
+    BUILT_IN.get_or_init(|| {
+        let fonts = FontDefinitions::default().font_data;
+        let bytes = fonts.values().map(|data| (data.bytes(), data.index));
+        Coverage::of(bytes)
+    })
+}

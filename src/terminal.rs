@@ -1,0 +1,225 @@
+//! Standard output and standard error, as people and scripts see them.
+//!
+//! `println!` panics where a stream refuses; [`out!`](crate::terminal::out) and
+//! [`err!`](crate::terminal::err) do not.
+//! - A reader that closes its pipe has read enough: nothing more is printed, and the work goes on to
+//!   its end and its own exit status. (Rust's start-up code ignores SIGPIPE, which would end the
+//!   program in the middle of its work, and that is kept.)
+//! - A terminal that vanished is treated alike.
+//! - Anything else, such as a full disk, is remembered; [`failure`] tells at the end.
+//! - What standard error refuses is lost, since there is nowhere left to report it.
+//!
+//! Names of files and classes come from anywhere and must not drive the terminal: control
+//! characters are printed as `\u001b`, which is valid in JSON as well.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, WeakProgressBar};
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+
+/// Prints a line on standard output: the arguments are those of `println!`.
+macro_rules! out {
+    ($($arguments:tt)*) => { $crate::terminal::print(format_args!($($arguments)*)) };
+}
+
+/// Prints a line on standard error: the arguments are those of `eprintln!`.
+macro_rules! err {
+    ($($arguments:tt)*) => { $crate::terminal::report(format_args!($($arguments)*)) };
+}
+
+pub(crate) use {err, out};
+
+/// What became of standard output.
+enum Output {
+    Open,
+    /// Nobody reads it any more.
+    Closed,
+    /// It refused, for this reason.
+    Failed(io::Error),
+}
+
+static OUTPUT: Mutex<Output> = Mutex::new(Output::Open);
+/// Asked for before the terminal can vanish.
+static ON_TERMINAL: LazyLock<bool> = LazyLock::new(|| io::stdout().is_terminal());
+/// The progress bar that is drawn, which other lines must not tear apart.
+static BAR: Mutex<Option<WeakProgressBar>> = Mutex::new(None);
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Output {
+    fn after(result: io::Result<()>, on_terminal: bool) -> Self {
+        match result {
+            Ok(()) => Self::Open,
+            Err(error) if error.kind() == ErrorKind::BrokenPipe || on_terminal => Self::Closed,
+            Err(error) => Self::Failed(error),
+        }
+    }
+}
+
+/// Prints a line on standard output; see [`out!`](crate::terminal::out).
+pub(crate) fn print(line: fmt::Arguments) {
+    let on_terminal = *ON_TERMINAL;
+    let mut output = lock(&OUTPUT);
+    if matches!(*output, Output::Open) {
+        let text = format!("{}\n", printable(&line.to_string()));
+        let result = beside_the_bar(|| {
+            let mut stream = io::stdout().lock();
+            stream.write_all(text.as_bytes())?;
+            stream.flush()
+        });
+        *output = Output::after(result, on_terminal);
+    }
+}
+
+/// Prints a line on standard error; see [`err!`](crate::terminal::err).
+pub(crate) fn report(line: fmt::Arguments) {
+    let text = format!("{}\n", printable(&line.to_string()));
+    let _ = beside_the_bar(|| io::stderr().write_all(text.as_bytes()));
+}
+
+/// Why standard output took less than was printed, if it was not for a reader that left.
+pub(crate) fn failure() -> Option<io::Error> {
+    match std::mem::replace(&mut *lock(&OUTPUT), Output::Closed) {
+        Output::Failed(error) => Some(error),
+        _ => None,
+    }
+}
+
+/// Takes the bar away while `print` prints.
+fn beside_the_bar<T>(print: impl FnOnce() -> T) -> T {
+    let bar = lock(&BAR).as_ref().and_then(WeakProgressBar::upgrade);
+    match bar {
+        Some(bar) => bar.suspend(print),
+        None => print(),
+    }
+}
+
+/// A progress bar on standard error. It is hidden where lines cannot be redrawn: on what is not a
+/// terminal, on one that calls itself dumb, and on one without columns.
+pub(crate) fn bar(length: u64) -> ProgressBar {
+    let target = match columns() {
+        Some(_) => ProgressDrawTarget::stderr(),
+        None => ProgressDrawTarget::hidden(),
+    };
+    let bar = ProgressBar::with_draw_target(Some(length), target);
+    *lock(&BAR) = Some(bar.downgrade());
+    bar
+}
+
+/// The columns of the terminal on standard error; none where lines cannot be redrawn.
+pub(crate) fn columns() -> Option<usize> {
+    let size = console::Term::stderr().size_checked();
+    let columns = size.map(|(_, columns)| usize::from(columns));
+    columns.filter(|_| !is_dumb())
+}
+
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+}
+
+/// Whether messages on standard error may be coloured.
+fn coloured() -> bool {
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    io::stderr().is_terminal() && !plain && !is_dumb()
+}
+
+/// Sends the log to standard error.
+pub(crate) fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("FLOWSEG_LOG");
+    tracing_subscriber::fmt()
+        .with_env_filter(filter.unwrap_or_else(|_| "flowseg=warn,error".into()))
+        .with_ansi(coloured())
+        .with_writer(|| Log)
+        .without_time()
+        .init();
+}
+
+/// Where the log goes.
+struct Log;
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        // The log escapes what it did not colour itself.
+        let text = if coloured() { text } else { printable(&text) };
+        let _ = beside_the_bar(|| io::stderr().write_all(text.as_bytes()));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A text with its control characters escaped, line ends excepted.
+fn printable(text: &str) -> Cow<'_, str> {
+    escaped(text, |character| character != '\n' && is_unsafe(character))
+}
+
+/// A name on one line, with its control characters escaped.
+pub(crate) fn name(text: &str) -> Cow<'_, str> {
+    escaped(text, is_unsafe)
+}
+
+/// Control characters, and those that turn the direction of the text around them.
+fn is_unsafe(character: char) -> bool {
+    let turns = matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    character.is_control() || turns
+}
+
+fn escaped(text: &str, escapes: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(&escapes) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        if escapes(character) {
+            // Writing into a string does not fail.
+            let _ = write!(escaped, "\\u{:04x}", u32::from(character));
+        } else {
+            escaped.push(character);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_drive_the_terminal() {
+        assert!(matches!(name("straße 城 e\u{301}"), Cow::Borrowed(_)));
+        assert_eq!(
+            name("a\u{1b}]0;b\u{7}\u{9b}1m\n\t\u{202e}"),
+            "a\\u001b]0;b\\u0007\\u009b1m\\u000a\\u0009\\u202e"
+        );
+        assert_eq!(printable("a\nb\rc"), "a\nb\\u000dc");
+    }
+
+    #[test]
+    fn escaped_json_says_the_same() {
+        let value = serde_json::json!({ "\u{9b}\u{7f}": "\u{1b}\u{202e}" });
+        let text = value.to_string();
+        let printed = printable(&text);
+        assert_ne!(printed, text);
+        let read: serde_json::Value = serde_json::from_str(&printed).unwrap();
+        assert_eq!(read, value);
+    }
+
+    #[test]
+    fn only_a_reader_that_left_and_a_vanished_terminal_are_silent() {
+        let after = |kind: ErrorKind, terminal| Output::after(Err(kind.into()), terminal);
+        assert!(matches!(
+            after(ErrorKind::BrokenPipe, false),
+            Output::Closed
+        ));
+        assert!(matches!(after(ErrorKind::Other, true), Output::Closed));
+        let full = after(ErrorKind::StorageFull, false);
+        assert!(matches!(full, Output::Failed(_)));
+        assert!(matches!(Output::after(Ok(()), false), Output::Open));
+    }
+}

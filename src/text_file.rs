@@ -1,0 +1,155 @@
+//! Text files as people save them: UTF-8 with or without a byte-order mark and with any line ends.
+//! Everything else is refused by name, because a file in another encoding reads as nonsense.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Why a file cannot be read as text.
+#[derive(Debug, thiserror::Error)]
+pub enum TextError {
+    /// The operating system refused.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The bytes are not UTF-8.
+    #[error("{} is not UTF-8 text ({found}): save it again with the encoding UTF-8", path.display())]
+    Encoding {
+        /// The file.
+        path: PathBuf,
+        /// What it seems to be.
+        found: String,
+    },
+}
+
+/// Reads a UTF-8 text file. A byte-order mark is removed, and the line ends of Windows and of old
+/// Macs become `\n`.
+///
+/// # Errors
+/// The file cannot be read, or is in another encoding.
+pub fn read(path: &Path) -> Result<String, TextError> {
+    let bytes = fs::read(path).map_err(|source| TextError::Read {
+        path: path.to_path_buf(),
+        source,
+    })?;
+    let text = decode(bytes).map_err(|found| TextError::Encoding {
+        path: path.to_path_buf(),
+        found,
+    })?;
+    Ok(match text.contains('\r') {
+        true => text.replace("\r\n", "\n").replace('\r', "\n"),
+        false => text,
+    })
+}
+
+/// The text, or what its encoding seems to be.
+fn decode(bytes: Vec<u8>) -> Result<String, String> {
+    if bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF") {
+        return Err("it begins like UTF-16, which PowerShell and Notepad write".to_owned());
+    }
+    if bytes.contains(&0) {
+        return Err("it holds zero bytes, as UTF-16 and binary files do".to_owned());
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let line = 1 + error.as_bytes()[..at]
+            .iter()
+            .filter(|b| **b == b'\n')
+            .count();
+        format!("line {line} holds other bytes, as Latin-1 does")
+    })?;
+    Ok(match text.strip_prefix('\u{feff}') {
+        Some(rest) => rest.to_owned(),
+        None => text,
+    })
+}
+
+/// The line of a text, counted from 1, in which TOML is wrong, and why. Where that line holds a
+/// backslash, the reason says what a backslash means in TOML.
+pub fn toml_reason(text: &str, error: &toml::de::Error) -> String {
+    let message = error.message().split_whitespace().collect::<Vec<_>>();
+    let message = message.join(" ");
+    let Some(start) = error.span().map(|span| span.start) else {
+        return message;
+    };
+    let before = text.get(..start).unwrap_or_default();
+    let number = 1 + before.matches('\n').count();
+    let backslash = text
+        .lines()
+        .nth(number - 1)
+        .is_some_and(|line| line.contains('\\'));
+    let hint = if backslash { BACKSLASH } else { "" };
+    format!("line {number}: {message}{hint}")
+}
+
+/// What people who write Windows paths into TOML need to know.
+pub const BACKSLASH: &str =
+    " (in double quotes a backslash begins an escape: write / in paths, or use single quotes)";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reading(bytes: &[u8]) -> Result<String, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("settings.toml");
+        fs::write(&path, bytes).unwrap();
+        read(&path).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn marks_and_line_ends_do_not_show() {
+        assert_eq!(
+            reading("\u{feff}a\r\nb\rc\n".as_bytes()).unwrap(),
+            "a\nb\nc\n"
+        );
+        assert_eq!(reading(b"").unwrap(), "");
+    }
+
+    #[test]
+    fn other_encodings_are_named() {
+        let utf16: Vec<u8> = "\u{feff}a=1\n"
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        for bytes in [&utf16[..], &utf16[2..], b"\xFE\xFF\0a"] {
+            let error = reading(bytes).unwrap_err();
+            assert!(
+                error.contains("UTF-16") && error.contains("settings.toml"),
+                "{error}"
+            );
+        }
+        let error = reading(b"road\nStra\xDFe\n").unwrap_err();
+        assert!(
+            error.contains("line 2") && error.contains("Latin-1"),
+            "{error}"
+        );
+        let absent = read(Path::new("no/such/file.toml"))
+            .unwrap_err()
+            .to_string();
+        assert!(absent.contains("cannot read no/such/file.toml"), "{absent}");
+    }
+
+    #[test]
+    fn mistakes_in_toml_have_a_line_and_backslashes_a_hint() {
+        let reason = |text: &str| {
+            let error = text.parse::<toml::Table>().unwrap_err();
+            let reason = toml_reason(text, &error);
+            assert!(!reason.contains('\n'), "{reason}");
+            reason
+        };
+        let windows = reason("a = 1\npath = \"C:\\Users\\me\"\n");
+        assert!(
+            windows.starts_with("line 2: ") && windows.contains("write /"),
+            "{windows}"
+        );
+        let plain = reason("a = 1\nb =\n");
+        assert!(
+            plain.starts_with("line 2: ") && !plain.contains("write /"),
+            "{plain}"
+        );
+    }
+}

@@ -1,0 +1,235 @@
+//! Run folders: what one is, and who may write into it.
+
+use super::{TrainError, provenance};
+use crate::files::{self, FileError};
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The folders of a run, in its own.
+pub(super) const CHECKPOINTS: &str = "checkpoints";
+const FOLDERS: [&str; 3] = [CHECKPOINTS, "samples", "tensorboard"];
+/// Locked while a process trains there. The file stays; the lock ends with the process, however
+/// that ends.
+const LOCK: &str = "run.lock";
+/// Endings of files that a shell or a scheduler writes beside a run that has not begun.
+const LOGS: [&str; 3] = ["log", "out", "err"];
+
+/// A run's folder.
+#[derive(Clone)]
+pub struct RunFolder {
+    root: PathBuf,
+    /// Held for as long as any copy lives.
+    _lock: Option<Arc<File>>,
+}
+
+impl RunFolder {
+    /// Whether a folder holds a run: its metrics, a checkpoint, or a configuration that a run wrote.
+    pub fn holds_run(root: &Path) -> bool {
+        let begins_with_step = |text: &str| {
+            let first = text.lines().next().unwrap_or_default();
+            let line: serde_json::Value = serde_json::from_str(first).unwrap_or_default();
+            line.get("step").is_some()
+        };
+        let metrics = fs::read_to_string(root.join("metrics.jsonl"));
+        metrics.is_ok_and(|text| begins_with_step(&text))
+            || !checkpoints(root).is_empty()
+            || provenance::is_written_by_a_run(&root.join("config.toml"))
+    }
+
+    /// Refuses to begin a run in a folder that holds one, or anything else, and to resume where there
+    /// is none. Writes nothing.
+    ///
+    /// # Errors
+    /// What lies there, and what to do.
+    pub fn check(root: &Path, resume: bool) -> Result<(), TrainError> {
+        if root.is_file() {
+            return Err(TrainError::File(FileError::Write {
+                path: root.to_owned(),
+                source: io::Error::other("it is a file and a run is a folder"),
+            }));
+        }
+        match (Self::holds_run(root), resume) {
+            (true, true) => Ok(()),
+            (true, false) => Err(TrainError::Occupied(root.to_owned())),
+            (false, true) => Err(TrainError::NoRun(root.to_owned())),
+            (false, false) => match foreign(root) {
+                None => Ok(()),
+                Some(holds) => Err(TrainError::Foreign {
+                    path: root.to_owned(),
+                    holds,
+                }),
+            },
+        }
+    }
+
+    /// Opens or creates a run folder, for this process alone until it ends or all copies of the
+    /// result are dropped.
+    ///
+    /// # Errors
+    /// A disk that refuses, and another process that trains there.
+    pub fn create(root: &Path) -> Result<Self, TrainError> {
+        files::create_folder(root)?;
+        let lock = lock(root)?.map(Arc::new);
+        for folder in [CHECKPOINTS, "samples"] {
+            files::create_folder(&root.join(folder))?;
+        }
+        Ok(Self {
+            root: root.to_owned(),
+            _lock: lock,
+        })
+    }
+
+    /// A file or folder in it.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    /// Checkpoint folders, oldest first.
+    pub fn saved(&self) -> Vec<PathBuf> {
+        checkpoints(&self.root)
+    }
+}
+
+/// The checkpoint folders of a run folder, oldest first. Whatever else somebody keeps there is none.
+fn checkpoints(root: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(root.join(CHECKPOINTS)).into_iter().flatten();
+    let mut found: Vec<(u64, PathBuf)> = entries
+        .flatten()
+        .filter_map(|entry| {
+            let step = step_of(entry.file_name().to_str()?)?;
+            Some((step, entry.path()))
+        })
+        .filter(|(_, path)| path.is_dir())
+        .collect();
+    found.sort();
+    found.into_iter().map(|(_, path)| path).collect()
+}
+
+/// The number in `step-NUMBER`.
+fn step_of(name: &str) -> Option<u64> {
+    let number = name.strip_prefix("step-")?;
+    let digits = number.bytes().all(|byte| byte.is_ascii_digit());
+    number.parse().ok().filter(|_| digits)
+}
+
+/// What lies in a folder that a run did not put there, in words. Hidden files and logs may lie
+/// there: no run writes over them.
+fn foreign(root: &Path) -> Option<String> {
+    const NAMED: usize = 3;
+    let is_empty = |path: &Path| fs::read_dir(path).is_ok_and(|mut all| all.next().is_none());
+    let entries = fs::read_dir(root).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
+        .filter(|entry| {
+            let (name, path) = (entry.file_name(), entry.path());
+            let log = path
+                .extension()
+                .is_some_and(|ending| LOGS.iter().any(|log| ending == *log));
+            let own =
+                name == LOCK || FOLDERS.iter().any(|folder| name == *folder) && is_empty(&path);
+            !own && !log && !name.to_string_lossy().starts_with('.')
+        })
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    let more = match names.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    names.truncate(NAMED);
+    (!names.is_empty()).then(|| format!("{}{more}", names.join(", ")))
+}
+
+/// Locks a run folder. None where the file system knows no locks.
+fn lock(root: &Path) -> Result<Option<File>, TrainError> {
+    let path = root.join(LOCK);
+    let file = files::append(&path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Err(TrainError::Busy(root.to_owned())),
+        Err(TryLockError::Error(error)) => {
+            tracing::warn!(
+                "{} cannot be locked ({error}): see to it that no other process trains there",
+                path.display()
+            );
+            Ok(None)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder() -> tempfile::TempDir {
+        tempfile::tempdir().unwrap()
+    }
+
+    #[test]
+    fn only_a_number_after_the_hyphen_is_a_checkpoint() {
+        let root = folder();
+        for name in [
+            "step-00000010",
+            "step-9",
+            "step-backup",
+            "step-",
+            "step-+7",
+            "step-3.old",
+        ] {
+            fs::create_dir_all(root.path().join(CHECKPOINTS).join(name)).unwrap();
+        }
+        fs::write(root.path().join(CHECKPOINTS).join("step-11"), "a file").unwrap();
+        let names: Vec<String> = checkpoints(root.path())
+            .iter()
+            .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
+            .collect();
+        assert_eq!(names, ["step-9", "step-00000010"]);
+    }
+
+    #[test]
+    fn a_folder_is_one_run_s_at_a_time() {
+        let root = folder();
+        let first = RunFolder::create(root.path()).unwrap();
+        let copy = first.clone();
+        drop(first);
+        let second = RunFolder::create(root.path());
+        assert!(matches!(second, Err(TrainError::Busy(path)) if path == root.path()));
+        drop(copy);
+        RunFolder::create(root.path()).unwrap();
+    }
+
+    #[test]
+    fn what_others_keep_in_a_folder_is_named_and_logs_are_no_matter() {
+        let root = folder();
+        let check = |resume| RunFolder::check(root.path(), resume).map_err(|e| e.to_string());
+        let missing = root.path().join("missing");
+        RunFolder::check(&missing, false).unwrap();
+        assert!(RunFolder::check(&missing, true).is_err());
+        check(false).unwrap();
+        assert!(check(true).unwrap_err().contains("no run to resume"));
+        // What a run that failed before its first step may leave, and a log of this one.
+        drop(RunFolder::create(root.path()).unwrap());
+        fs::write(root.path().join("train.log"), "...").unwrap();
+        fs::write(root.path().join(".DS_Store"), "").unwrap();
+        check(false).unwrap();
+        fs::write(root.path().join("config.toml"), "title = \"somebody's\"").unwrap();
+        let error = check(false).unwrap_err();
+        assert!(error.contains("holds config.toml:"), "{error}");
+        for name in ["a.txt", "b.txt", "c.txt", "d.txt"] {
+            fs::write(root.path().join(name), "").unwrap();
+        }
+        let error = check(false).unwrap_err();
+        assert!(error.contains("a.txt, b.txt, c.txt and 2 more"), "{error}");
+        // Metrics make it a run.
+        fs::write(root.path().join("metrics.jsonl"), "{\"step\":1}\n").unwrap();
+        assert!(matches!(
+            RunFolder::check(root.path(), false),
+            Err(TrainError::Occupied(_))
+        ));
+        check(true).unwrap();
+        let file = root.path().join("a.txt");
+        let error = RunFolder::check(&file, false).unwrap_err().to_string();
+        assert!(error.contains("a.txt (it is a file"), "{error}");
+    }
+}

@@ -1,0 +1,173 @@
+//! What a run reads before its first step. It can take minutes on a slow disk, so that it happens on
+//! a thread of its own, which a person who wants to stop need not wait for.
+
+use super::config::Stage;
+use super::{Event, TrainError};
+use crate::data::{DataError, Dataset, IGNORE, check};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::thread::Builder;
+use std::time::Duration;
+
+/// How long a wait goes on without asking whether the result is still wanted.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// The data of a run.
+pub(super) struct Prepared {
+    pub training: Arc<Dataset>,
+    /// Where any stage validates.
+    pub validation: Option<Dataset>,
+    /// [`Dataset::fingerprint`] of both; empty for none.
+    pub fingerprints: [String; 2],
+}
+
+/// Opens and checks a run's data, and reads all labels where the run depends on their shares. None where `stop`
+/// said so before it was done.
+pub(super) fn prepare(
+    plan: &[Stage],
+    report: &mut dyn FnMut(Event),
+    stop: &dyn Fn() -> bool,
+) -> Result<Option<Prepared>, TrainError> {
+    let Some(first) = plan.first() else {
+        return Ok(None);
+    };
+    let path = first.config.data.path.clone();
+    let any = |needs: fn(&Stage) -> bool| plan.iter().any(needs);
+    let validates = any(|stage| stage.config.train.validate_every > 0);
+    let counts =
+        any(|Stage { config, .. }| config.loss.class_balance > 0.0 || config.data.balance > 0.0);
+    let Some(opened) = unless_stopped(stop, move || open(&path, validates))?.transpose()? else {
+        return Ok(None);
+    };
+    let (training, validation) = opened;
+    let skip_bad = first.config.data.skip_bad;
+    let Some(training) = checked(training, "training", skip_bad, report, stop)? else {
+        return Ok(None);
+    };
+    let validation = match validation {
+        None => None,
+        Some(data) => match checked(data, "validation", skip_bad, report, stop)? {
+            None => return Ok(None),
+            usable => usable,
+        },
+    };
+    unless_stopped(stop, move || finish(training, validation, counts))?.transpose()
+}
+
+fn open(path: &Path, validates: bool) -> Result<(Dataset, Option<Dataset>), TrainError> {
+    let training = open_training(path)?;
+    let validation = match validates {
+        false => None,
+        true => Some(open_validation(path)?),
+    };
+    Ok((training, validation))
+}
+
+/// A data set all of whose pairs can be read. None where the check was stopped.
+fn checked(
+    data: Dataset,
+    split: &'static str,
+    skip_bad: bool,
+    report: &mut dyn FnMut(Event),
+    stop: &dyn Fn() -> bool,
+) -> Result<Option<Dataset>, TrainError> {
+    let mut progress = |done, of| report(Event::Checking { split, done, of });
+    let memory = check::memory();
+    match data.check(memory.as_deref(), &mut progress, stop) {
+        None => Ok(None),
+        Some(check) => Ok(Some(data.checked(check, skip_bad)?)),
+    }
+}
+
+fn finish(
+    training: Dataset,
+    validation: Option<Dataset>,
+    counts: bool,
+) -> Result<Prepared, TrainError> {
+    if !has_labels(&training) {
+        return Err(TrainError::Unlabelled(training.name().to_owned()));
+    }
+    if counts {
+        training.class_pixels();
+    }
+    let fingerprint = |data: &Dataset| data.fingerprint();
+    Ok(Prepared {
+        fingerprints: [
+            fingerprint(&training),
+            validation.as_ref().map_or_else(String::new, fingerprint),
+        ],
+        training: Arc::new(training),
+        validation,
+    })
+}
+
+/// The training split, which must have classes.
+pub(super) fn open_training(path: &Path) -> Result<Dataset, TrainError> {
+    let data = Dataset::open(path, "training")?;
+    match data.classes().len() {
+        0 | 1 => Err(TrainError::NoClasses),
+        _ => Ok(data),
+    }
+}
+
+fn open_validation(path: &Path) -> Result<Dataset, TrainError> {
+    Dataset::open(path, "validation").map_err(|error| match error {
+        DataError::NoSplit { .. } | DataError::EmptySplit { .. } => TrainError::NoValidation(error),
+        other => TrainError::Data(other),
+    })
+}
+
+/// Whether any pixel has a class. As a rule the first photo has one; labels that can't be read are
+/// reported when their turn comes.
+fn has_labels(data: &Dataset) -> bool {
+    (0..data.len()).any(|index| match data.load_labels(index) {
+        Ok(labels) => labels.data.iter().any(|&label| label != IGNORE),
+        Err(_) => true,
+    })
+}
+
+/// Does work on another thread and waits for it. None once `stop` says so; the thread is then left to
+/// itself.
+fn unless_stopped<T: Send + 'static>(
+    stop: &dyn Fn() -> bool,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<Option<T>, TrainError> {
+    let (sender, result) = sync_channel(1);
+    let failed = |reason: String| TrainError::Thread(reason);
+    Builder::new()
+        .name("flowseg-prepare".into())
+        .spawn(move || {
+            // Nobody waits for it any more where this fails.
+            let _ = sender.send(work());
+        })
+        .map_err(|error| failed(error.to_string()))?;
+    while !stop() {
+        match result.recv_timeout(PATIENCE) {
+            Ok(done) => return Ok(Some(done)),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(failed("its thread ended unexpectedly".into()));
+            }
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    #[test]
+    fn nobody_waits_for_work_that_is_no_longer_wanted() {
+        let started = Instant::now();
+        let stop = || started.elapsed() > Duration::from_millis(100);
+        let forever = || std::thread::sleep(Duration::from_secs(600));
+        assert!(unless_stopped(&stop, forever).unwrap().is_none());
+        assert!(started.elapsed() < Duration::from_secs(60));
+        assert_eq!(unless_stopped(&|| false, || 7).unwrap(), Some(7));
+        let failed = unless_stopped(&|| false, || panic!("as the test wants it"));
+        assert!(matches!(failed, Err(TrainError::Thread(_))));
+    }
+}

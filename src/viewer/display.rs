@@ -1,0 +1,155 @@
+//! Whether there is a screen to open a window on and an adapter to draw it with, and what to say
+//! where there is none.
+
+use crate::device::DeviceError;
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// How to go on without a window.
+const INSTEAD: &str =
+    "`flowseg segment` writes masks without a window, and `flowseg --help` lists all commands";
+
+/// Variables that name a display on systems where a desktop is optional.
+const DISPLAYS: [&str; 3] = ["WAYLAND_DISPLAY", "WAYLAND_SOCKET", "DISPLAY"];
+
+/// Whether this system names its displays by variables of the environment.
+const NAMED: bool = cfg!(all(unix, not(any(target_os = "macos", target_os = "ios"))));
+
+/// The display that the windowing library will connect to, as `NAME=VALUE`.
+fn named() -> Option<String> {
+    let value = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let mut named = DISPLAYS
+        .iter()
+        .filter_map(|name| Some((name, value(name)?)));
+    named.next().map(|(name, value)| format!("{name}={value}"))
+}
+
+/// Refuses to go on where no display is named, before a device is opened.
+///
+/// # Errors
+/// One line that says how to go on.
+pub fn check() -> Result<(), String> {
+    match named() {
+        None if NAMED => Err(format!(
+            "there is no display to open a window on (neither DISPLAY nor WAYLAND_DISPLAY is set): \
+             {INSTEAD}"
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Why the window has nothing to draw with. A processor computes masks, but draws no window.
+pub fn cannot_draw(error: DeviceError) -> String {
+    let driver =
+        "install a driver for the graphics card, or a software one such as Mesa's lavapipe";
+    match error {
+        DeviceError::NoAdapter => {
+            format!(
+                "the window is drawn by a graphics adapter, and none was found: {driver}; {INSTEAD}"
+            )
+        }
+        DeviceError::Refused { adapter, reason } => format!(
+            "the window cannot be drawn by the adapter {adapter} ({reason}): update its driver; {INSTEAD}"
+        ),
+        other => other.to_string(),
+    }
+}
+
+/// Opens and runs a window. `opened` is to be set once it is open.
+///
+/// The windowing libraries panic where a system lacks a library or an extension that they need.
+/// Until the window is open such a panic becomes an error of one line; afterwards it is reported
+/// like any other and becomes an error too.
+///
+/// # Errors
+/// One line that says why there is no window, or why it closed.
+pub fn run(
+    opened: &Arc<AtomicBool>,
+    window: impl FnOnce() -> eframe::Result,
+) -> Result<(), String> {
+    let before = Arc::new(take_hook());
+    let reason = Arc::new(Mutex::new(None));
+    let (of_hook, message, opening) = (before.clone(), reason.clone(), opened.clone());
+    let thread = std::thread::current().id();
+    set_hook(Box::new(move |panic| {
+        *message.lock().unwrap_or_else(PoisonError::into_inner) = Some(text(panic.payload()));
+        if opening.load(Ordering::Relaxed) || std::thread::current().id() != thread {
+            of_hook(panic);
+        }
+    }));
+    let ended = catch_unwind(AssertUnwindSafe(window));
+    set_hook(Box::new(move |panic| before(panic)));
+    let panicked = reason.lock().unwrap_or_else(PoisonError::into_inner).take();
+    match ended {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(failed(&error)),
+        Err(_) => {
+            let reason = panicked.unwrap_or_default();
+            Err(match opened.load(Ordering::Relaxed) {
+                true => format!("the window closed after a fault of the program ({reason})"),
+                false => format!("the window cannot open ({reason}): {INSTEAD}"),
+            })
+        }
+    }
+}
+
+/// A panic's message on one line.
+fn text(panic: &(dyn Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no reason given");
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn failed(error: &eframe::Error) -> String {
+    match error {
+        // Their texts name source files of the machine that the program was built on.
+        eframe::Error::Winit(_) | eframe::Error::WinitEventLoop(_) => {
+            let display = named().map_or_else(String::new, |display| format!(" ({display})"));
+            format!("the display{display} does not answer: check that it is running; {INSTEAD}")
+        }
+        other => format!("the window cannot open ({other}): check the graphics driver; {INSTEAD}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_of_a_library_before_the_window_opens_becomes_one_line() {
+        let opened = Arc::new(AtomicBool::new(false));
+        let error = run(&opened, || {
+            panic!("Library libxkbcommon.so\ncould not be loaded")
+        });
+        let error = error.unwrap_err();
+        assert!(
+            error.contains("Library libxkbcommon.so could not be loaded"),
+            "{error}"
+        );
+        assert!(
+            error.contains("flowseg segment") && !error.contains('\n'),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn advice_for_the_window_is_not_to_compute_on_the_processor() {
+        let refused = DeviceError::Refused {
+            adapter: "a card".to_owned(),
+            reason: "out of memory".to_owned(),
+        };
+        for error in [DeviceError::NoAdapter, refused] {
+            let text = cannot_draw(error);
+            assert!(!text.contains("--device cpu"), "{text}");
+            assert!(
+                text.contains("adapter") && text.contains("flowseg segment"),
+                "{text}"
+            );
+        }
+    }
+}

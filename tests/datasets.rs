@@ -1,0 +1,129 @@
+//! Data sets with bad pairs, as training and scoring meet them.
+
+mod common;
+
+use assert_cmd::Command;
+use common::{SMALL, fails, flowseg};
+use std::fs;
+use std::path::Path;
+
+/// A data set of three classes with `count` pairs of 40x30 in both splits.
+fn data_set(root: &Path, count: usize) {
+    fs::create_dir_all(root).unwrap();
+    fs::write(root.join("classes.txt"), "a\nb\nc\n").unwrap();
+    for split in ["training", "validation"] {
+        let (images, labels) = (
+            root.join("images").join(split),
+            root.join("annotations").join(split),
+        );
+        fs::create_dir_all(&images).unwrap();
+        fs::create_dir_all(&labels).unwrap();
+        for i in 0..count {
+            let photo = image::RgbImage::from_fn(40, 30, |x, y| {
+                image::Rgb([(6 * x) as u8, (8 * y) as u8, (40 * i) as u8])
+            });
+            photo.save(images.join(format!("p{i}.png"))).unwrap();
+            let label = image::GrayImage::from_fn(40, 30, |_, y| image::Luma([(y / 10) as u8]));
+            label.save(labels.join(format!("p{i}.png"))).unwrap();
+        }
+    }
+}
+
+/// Cuts a photo short.
+fn spoil(photo: &Path) {
+    let bytes = fs::read(photo).unwrap();
+    fs::write(photo, &bytes[..bytes.len() / 2]).unwrap();
+}
+
+/// `flowseg train` with a small network, remembering what it checks in a folder of its own.
+fn train(folder: &Path, more: &[&str]) -> Command {
+    let mut command = flowseg();
+    command.env("XDG_CACHE_HOME", folder.join("cache"));
+    command.args(["train", "--device", "cpu", "--data"]);
+    command
+        .arg(folder.join("data"))
+        .arg("--out")
+        .arg(folder.join("run"));
+    for setting in SMALL
+        .iter()
+        .chain(&["train.steps=3", "train.validate_every=3"])
+    {
+        command.args(["--set", setting]);
+    }
+    command.args(more);
+    command
+}
+
+#[test]
+fn a_bad_pair_ends_a_run_before_its_first_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |path: &str| folder.path().join(path);
+    data_set(&at("data"), 5);
+    spoil(&at("data/images/training/p3.png"));
+    spoil(&at("data/images/validation/p1.png"));
+    let refused = [
+        "1 of 5 pairs",
+        "training split",
+        "p3.png is cut short",
+        "--skip-bad",
+    ];
+    fails(&mut train(folder.path(), &[]), &refused);
+    assert!(!at("run").exists(), "a refused run leaves no folder");
+    let done = train(folder.path(), &["--skip-bad"]).assert().success();
+    let log = String::from_utf8_lossy(&done.get_output().stderr).into_owned();
+    for word in [
+        "p3.png",
+        "p1.png",
+        "1 of 5 pairs of the training split are left out",
+    ] {
+        assert!(log.contains(word), "no {word:?} in {log}");
+    }
+    let out = String::from_utf8_lossy(&done.get_output().stdout).into_owned();
+    assert!(out.contains("4 training and 4 validation photos"), "{out}");
+    assert!(at("run/model.safetensors").is_file());
+    if cfg!(target_os = "linux") {
+        assert_eq!(
+            fs::read_dir(at("cache/flowseg/checked")).unwrap().count(),
+            2
+        );
+    }
+}
+
+#[test]
+fn photos_that_cannot_be_read_are_counted_beside_the_scores_of_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |path: &str| folder.path().join(path);
+    data_set(&at("data"), 4);
+    train(folder.path(), &[]).assert().success();
+    spoil(&at("data/images/validation/p2.png"));
+    let mut eval = flowseg();
+    eval.env("XDG_CACHE_HOME", at("cache"));
+    eval.args(["eval", "--device", "cpu", "--steps", "1", "--model"]);
+    eval.arg(at("run/model.safetensors"))
+        .arg("--data")
+        .arg(at("data"));
+    eval.arg("--json").arg(at("scores.json"));
+    fails(&mut eval, &["1 of 4 photos could not be read"]);
+    let output = eval.output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stderr).contains("p2.png is cut short"));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("mIoU"));
+    assert!(at("scores.json").is_file());
+    for i in 0..4 {
+        fs::write(at(&format!("data/images/validation/p{i}.png")), "rubbish").unwrap();
+    }
+    fails(&mut eval, &["none of the 4 photos can be read"]);
+}
+
+#[test]
+fn a_data_set_without_validation_says_how_to_do_without() {
+    let folder = tempfile::tempdir().unwrap();
+    data_set(&folder.path().join("data"), 2);
+    fs::remove_dir_all(folder.path().join("data/images/validation")).unwrap();
+    fails(
+        &mut train(folder.path(), &[]),
+        &["\"validation\"", "train.validate_every=0"],
+    );
+    train(folder.path(), &["--set", "train.validate_every=0"])
+        .assert()
+        .success();
+}
