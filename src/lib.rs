@@ -111,6 +111,12 @@
 //!   run that does not fit is refused, with a setting that would. `train.accumulate` and
 //!   `train.checkpointing` save memory without changing the gradient.
 //! - **Rare classes.** `data.balance` crops around them; `loss.class_balance` weighs their pixels more.
+//! - **Interrupts.** Ctrl-C, SIGTERM and a closed terminal save the run; a second Ctrl-C, at least a
+//!   second later, exits at once. A run under `nohup` continues without its terminal. `--resume` works
+//!   from any folder and takes the newest checkpoint that can be read; if there is no run, it is an
+//!   error. A run folder belongs to one process at a time.
+//! - **Fit.** Photos are seen in training as they are segmented later: crops (`data.crop`) have the
+//!   training size's aspect, whole photos are stretched to it, and the model's card says which.
 //! - **Bad steps.** A step whose gradient is not finite is skipped and reported.
 //! - **The run folder** holds `config.toml` (every setting and where the run came from),
 //!   `metrics.jsonl`, `samples/`, `tensorboard/`, the last checkpoints, `best.safetensors` and, at the
@@ -129,6 +135,31 @@
 //!   photo's pixels in the colour cube. Pixels that are brushed in the photo light up in the cube.
 //! - **Runs**: curves and samples of training runs, while they are written.
 //! - **Model**: the card of the open model.
+//!
+//! # Photos
+//!
+//! Photos are JPEG, PNG, WebP, HEIC, BMP, GIF, TIFF, PNM or TGA files of up to 250 megapixels and 65,535
+//! pixels a side. They are seen upright, on white and in sRGB: EXIF orientation, transparency and
+//! embedded colour profiles are applied. Integer samples of 10, 12 or 14 bits in 16-bit files and
+//! floating-point samples are scaled by the range that they fill, with a warning. A photo that has lost
+//! pixels is refused; AVIF, JPEG XL, raw files and others are named, with a program that converts them.
+//! Decoding a baseline JPEG takes 5 to 6 bytes of memory per pixel, a progressive one 8 to 12, and PNG,
+//! WebP, BMP and 16-bit TIFF 4 to 10.
+//!
+//! # Files and terminals
+//!
+//! Before its work, every command checks that it can write what it is asked for. No output replaces an
+//! input, whatever links, letter cases or spellings lead there, and no two outputs of a command share a
+//! file. A file appears whole or not at all, also after Ctrl-C or on a full disk, with the permissions
+//! that the umask gives; a file that is replaced keeps its own. Symbolic links are written through;
+//! devices and pipes are written to and never replaced (`--json /dev/stdout`). In JSON, bytes of a name
+//! that are not UTF-8 become U+FFFD, and classes of one name are numbered (`car`, `car (2)`). In CSV, a
+//! name that a spreadsheet would run as a formula has an apostrophe in front. Class colours are exact in
+//! PNGs and in GIFs of maps; other GIFs show the nearest of 256 colours.
+//!
+//! Colours and redrawn lines appear only on a terminal, and not on one with `TERM=dumb`; there are no
+//! colours with `NO_COLOR`. A reader that closes its pipe (`| head -1`) ends the printing and not the
+//! work. Control characters in names of files and classes are printed as `\u001b`.
 //!
 //! # Exit status
 //!

@@ -354,7 +354,7 @@ mod unix {
         }
         let id = child.id().to_string();
         process::Command::new("kill")
-            .args(["-INT", &id])
+            .args(["-TERM", &id])
             .status()
             .unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(130));
