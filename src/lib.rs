@@ -13,7 +13,7 @@
 //! | 1, 2 | path `x_t = (1 - t) x0 + t x1` and its velocity `x1 - x0` | [`flow`] |
 //! | 3 | plain flow matching, the `vanilla` objective | [`flow`] |
 //! | 4 | predicted target `x1_hat = x_t + (1 - t) v` | [`flow`] |
-//! | 5, 6 | the loss and its gradient as a field over predictions (Figure 1) | [`gpu`], shown by [`viewer`] |
+//! | 5, 6 | the loss and its gradient as a field over predictions (Figure 1) | [`vector_field`], drawn by [`gpu`] |
 //! | 7, 8 | Kronecker encoding of classes as centroids, and decoding | [`encoding`] |
 //! | 9 to 11 | potential, its operators `T`, temperature and gradient | [`potential`] |
 //! | 11, for whole images | the same gradient on the CPU and as a GPU kernel | [`kernels`] |

@@ -51,19 +51,16 @@ impl Camera {
     pub const EXTENT: std::ops::RangeInclusive<f32> = 0.02..=8.0;
 
     /// Brings numbers that a file put out of range back into it.
-    pub fn clamp(&mut self) {
+    pub(crate) fn clamp(&mut self) {
         const FURTHEST: f32 = 8.0;
         let default = Self::default();
         let finite = |value: f32, otherwise: f32| if value.is_finite() { value } else { otherwise };
-        for axis in 0..3 {
-            self.pivot[axis] =
-                finite(self.pivot[axis], default.pivot[axis]).clamp(-FURTHEST, FURTHEST);
-        }
+        let pivot = Vec3::select(self.pivot.is_finite_mask(), self.pivot, default.pivot);
+        self.pivot = pivot.clamp(Vec3::splat(-FURTHEST), Vec3::splat(FURTHEST));
         self.yaw = finite(self.yaw, default.yaw) % std::f32::consts::TAU;
         let steepest = std::f32::consts::FRAC_PI_2;
         self.pitch = finite(self.pitch, default.pitch).clamp(-steepest, steepest);
-        let [closest, widest] = [*Self::EXTENT.start(), *Self::EXTENT.end()];
-        self.extent = finite(self.extent, default.extent).clamp(closest, widest);
+        self.set_extent(finite(self.extent, default.extent));
     }
 
     /// Right, up and forward: unit vectors, perpendicular to each other.

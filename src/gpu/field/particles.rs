@@ -292,7 +292,7 @@ impl Layer for ParticleLayer {
             radius: RADIUS[usize::from(settings.at_start)],
             flags: gpu_data::BY_TRAVERSAL
                 * u32::from(settings.colours == ParticleColours::Traversal)
-                | gpu_data::AT_START * u32::from(settings.at_start),
+                + gpu_data::AT_START * u32::from(settings.at_start),
         };
         gpu.write(&self.uniform, &[discs]);
         let half_gap = view.table.half_gap.get(view.target).copied();

@@ -125,7 +125,9 @@ impl PictureReadback {
             match self.mapped.try_recv() {
                 Ok(mapped) => break mapped.map_err(failed(EXPORTING))?,
                 Err(TryRecvError::Empty) => std::thread::sleep(Duration::from_millis(2)),
-                Err(lost) => return Err(failed(EXPORTING)(lost)),
+                Err(TryRecvError::Disconnected) => {
+                    return Err(failed(EXPORTING)("the device is lost"));
+                }
             }
         }
         let mapped = self.staging.get_mapped_range(..);

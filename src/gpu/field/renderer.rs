@@ -12,6 +12,8 @@ use crate::gpu::{GpuError, guarded};
 use crate::vector_field::Ranges;
 use std::borrow::Cow;
 
+const COMPILING: &str = "compiling the field's shaders";
+
 /// Draws scenes into its own texture.
 pub struct Renderer {
     gpu: Gpu,
@@ -34,7 +36,7 @@ impl Renderer {
     /// # Errors
     /// The driver rejects one of them.
     pub fn new(device: &wgpu::Device, queue: &wgpu::Queue) -> Result<Self, GpuError> {
-        guarded(device, "compiling the field's shaders", || {
+        guarded(device, COMPILING, || {
             let gpu = Gpu::new(device, queue, &globals::SLOTS);
             Self {
                 globals: Globals::new(&gpu),
@@ -95,7 +97,8 @@ impl Renderer {
         };
         if let Err(error) = self.layers.prepare(&scene.layers, &frame) {
             // Layers may have kept resources of the failed call.
-            self.layers = Layers::new(&self.gpu);
+            let compile = || Layers::new(&self.gpu);
+            self.layers = guarded(&self.gpu.device, COMPILING, compile)?;
             return Err(error);
         }
         self.shown = Some(Shown {

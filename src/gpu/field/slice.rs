@@ -224,8 +224,8 @@ fn content(settings: &Slice, outline: &Outline, ranges: Ranges) -> gpu_data::Sli
         quantity,
         u: half.x * plane.u,
         marks: gpu_data::BOUNDARIES * u32::from(settings.boundaries)
-            | gpu_data::ISO_LINES * u32::from(settings.iso_lines)
-            | gpu_data::NEIGHBOURHOOD * u32::from(settings.neighbourhood),
+            + gpu_data::ISO_LINES * u32::from(settings.iso_lines)
+            + gpu_data::NEIGHBOURHOOD * u32::from(settings.neighbourhood),
         v: half.y * plane.v,
         iso_spacing: iso_spacing as f32,
         opacity: settings.opacity,

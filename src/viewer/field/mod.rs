@@ -1,6 +1,6 @@
 //! The panel of the vector field around the class centroids: the fields of Figure 1, live.
 //!
-//! [`FieldLab`] is the panel. Each frame turns its settings into a scene (`derived`), draws it
+//! `FieldLab` is the panel. Each frame turns its settings into a scene (`derived`), draws it
 //! (`picture`, `view`) and what lies over it (`overlay`, `legend`, `inset`, `readout`, `curve`).
 
 mod controls;

@@ -4,12 +4,14 @@ use super::*;
 use crate::encoding::Centroids;
 use crate::gpu::field::{Cloud, CloudState};
 use crate::vector_field::CentroidTable;
+use crate::vector_field::seeds::Seeding;
 use crate::viewer::{ground, theme};
 use eframe::egui::accessibility::is_input;
 use eframe::egui::{self, Vec2};
 use egui_kittest::kittest::{NodeT, Queryable};
 use egui_kittest::{Harness, SnapshotOptions, SnapshotResults};
 use projection::on_screen;
+use settings::Cut;
 use std::sync::Arc;
 
 const SIZE: [usize; 2] = [48, 64];
@@ -336,10 +338,7 @@ fn an_exported_picture_has_names_and_a_colour_bar() {
 #[test]
 fn every_control_has_a_name() {
     let mut harness = harness([1000.0, 1600.0], None, true);
-    for (cut, models_table) in [
-        (super::settings::Cut::Classes([4, 0, 1]), true),
-        (super::settings::Cut::Axis(1), false),
-    ] {
+    for (cut, models_table) in [(Cut::Classes([4, 0, 1]), true), (Cut::Axis(1), false)] {
         let settings = &mut harness.state_mut().lab.settings;
         *settings = FieldSettings {
             cut,
@@ -347,15 +346,14 @@ fn every_control_has_a_name() {
             annealed: true,
             compare: false,
             curve: true,
-            seeding: crate::vector_field::seeds::Seeding::Sphere,
+            seeding: Seeding::Sphere,
             count: 64,
             ..FieldSettings::default()
         };
         let layers = &mut settings.layers;
-        layers.arrows.shown = true;
         layers.slice.shown = true;
-        layers.particles.shown = true;
         layers.cloud.shown = true;
+        assert!(layers.arrows.shown && layers.particles.shown);
         settle(&mut harness);
         let unnamed = harness.unnamed_widgets();
         assert!(unnamed.is_empty(), "{unnamed:#?}");
