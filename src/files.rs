@@ -286,6 +286,16 @@ pub fn create_folder(path: &Path) -> Result<(), FileError> {
     fs::create_dir_all(path).map_err(FileError::write(path))
 }
 
+/// Gives a folder another name in the place where it is, in place of any folder of that name.
+///
+/// # Errors
+/// A disk that refuses.
+pub fn rename_folder(from: &Path, to: &Path) -> Result<(), FileError> {
+    // If this fails, the renaming fails too and says why.
+    let _ = fs::remove_dir_all(to);
+    fs::rename(from, to).map_err(FileError::write(to))
+}
+
 /// Refuses a folder whose disk has less than `needed` bytes of free space. Where the system does not
 /// tell, nothing is refused.
 ///

@@ -10,25 +10,26 @@
 //! OUT/runs/NAME/                     its run folder, without checkpoints once it is scored
 //! ```
 
+mod error;
 mod plot;
 mod record;
 mod report;
 mod table;
 
+pub use error::AblateError;
 pub use record::{Record, StepResult};
 pub use table::{Job, ScoreSettings, Table};
 
-use crate::data::{DataError, Dataset};
+use crate::data::Dataset;
 use crate::device::Opened;
 use crate::eval::{self, Agreement, Confusion, EvalError, Scoring};
-use crate::files::{self, FileError};
+use crate::files;
 use crate::model::Model;
-use crate::text_file::TextError;
-use crate::train::config::{Config, ConfigError};
+use crate::train::config::Config;
 use crate::train::folder::RunFolder;
 use crate::train::{self, TrainError};
 use burn::module::Module;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What happens while a table is made, in order.
 pub enum Event {
@@ -47,65 +48,6 @@ pub enum Event {
     Scoring,
     /// It was scored: mIoU, 0 to 1, at the last number of solver steps; none where it diverged.
     Scored(Option<f64>),
-}
-
-/// Why a table can't be made.
-#[derive(Debug, thiserror::Error)]
-pub enum AblateError {
-    /// The table's file makes no sense.
-    #[error("{}: {reason}", path.display())]
-    Table {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong and what is expected.
-        reason: String,
-    },
-    /// The settings of a row make no sense.
-    #[error("{}, row \"{row}\": {source}", path.display())]
-    Row {
-        /// The file.
-        path: PathBuf,
-        /// The row.
-        row: String,
-        /// What is wrong.
-        source: ConfigError,
-    },
-    /// The folder holds results of other settings.
-    #[error("{} was made with other settings: name another -o, or remove it", .0.display())]
-    Changed(PathBuf),
-    /// A run.
-    #[error("{name}: {source}")]
-    Train {
-        /// The run.
-        name: String,
-        /// Why.
-        source: Box<TrainError>,
-    },
-    /// A score.
-    #[error("{name}: {source}")]
-    Eval {
-        /// The run.
-        name: String,
-        /// Why.
-        source: Box<EvalError>,
-    },
-    /// The data that is scored on.
-    #[error(transparent)]
-    Data(#[from] DataError),
-    /// A file.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// A file of settings.
-    #[error(transparent)]
-    Text(#[from] TextError),
-    /// A plot.
-    #[error("the plot {} cannot be drawn: {reason}", path.display())]
-    Plot {
-        /// The file.
-        path: PathBuf,
-        /// What the plotting library said.
-        reason: String,
-    },
 }
 
 /// Makes a table in the folder `out`, as far as it is not made yet, and says whether it is

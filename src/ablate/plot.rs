@@ -1,6 +1,6 @@
 //! Line plots as SVG.
 
-use super::AblateError;
+use super::error::AblateError;
 use crate::files;
 use crate::fonts::Pen;
 use plotters::coord::Shift;

@@ -1,6 +1,7 @@
 //! A finished run: `scores/NAME.json`.
 
-use super::{AblateError, Job, ScoreSettings};
+use super::error::AblateError;
+use super::table::{Job, ScoreSettings};
 use crate::device::Opened;
 use crate::files::{self, FileError};
 use crate::train::config::Config;

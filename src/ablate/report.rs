@@ -1,7 +1,9 @@
 //! A table as Markdown, as CSV and as plots.
 
+use super::error::AblateError;
 use super::plot::{Axis, Line, plot};
-use super::{AblateError, Record, StepResult, Table};
+use super::record::{Record, StepResult};
+use super::table::Table;
 use crate::train::config::Config;
 use crate::{csv, files};
 use std::collections::BTreeMap;

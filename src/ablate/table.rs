@@ -25,7 +25,7 @@
 //! series = "vanilla"                # may be left out
 //! ```
 
-use super::AblateError;
+use super::error::AblateError;
 use crate::eval::Resolution;
 use crate::inference::SCALES;
 use crate::text_file;

@@ -1,6 +1,6 @@
 //! `flowseg ablate`: a table of training runs.
 
-use super::DeviceArgument;
+use super::arguments::DeviceArgument;
 use super::dashboard::Dashboard;
 use super::interrupt::Stop;
 use crate::ablate::{self, Event, Table};

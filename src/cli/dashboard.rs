@@ -117,7 +117,7 @@ impl Dashboard {
     fn checking(&mut self, split: &str, done: usize, of: usize) {
         const LARGE: usize = 1000;
         if self.bar.length() != Some(of as u64) {
-            self.bar = super::bar(of);
+            self.bar = super::output::bar(of);
             self.bar.set_prefix(format!("checking the {split} split "));
         }
         let tenth = |pairs: usize| 10 * pairs / of.max(1);

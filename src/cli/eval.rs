@@ -1,6 +1,6 @@
 //! `flowseg eval`: the scores of a model on a data set.
 
-use super::{DeviceArgument, ScaleArgument, model::ModelArgument};
+use super::arguments::{DeviceArgument, ModelArgument, ScaleArgument};
 use crate::data::{self, ClassTable, Dataset, check};
 use crate::eval::{self, Outcome, Resolution, Scores, Scoring, Worst};
 use crate::files::{self, Plan};
@@ -118,7 +118,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let last = scoring.steps.last().copied().unwrap_or_default();
     let count = arguments.worst.unwrap_or(0) as usize;
     let mut worst = Worst::new(count, model.card.classes.len());
-    let bar = super::bar(data.len());
+    let bar = super::output::bar(data.len());
     let mut seen = |seen: &eval::Seen| {
         if seen.steps == last {
             bar.inc(1);
@@ -185,7 +185,7 @@ fn check_outputs(arguments: &Arguments) -> anyhow::Result<()> {
 
 /// The pairs that can be read, and how many can't; those are listed.
 fn readable(data: Dataset) -> anyhow::Result<(Dataset, usize)> {
-    let bar = super::bar(data.len());
+    let bar = super::output::bar(data.len());
     bar.set_prefix("checking ");
     let mut progress = |done, _| bar.set_position(done as u64);
     let memory = check::memory();

@@ -1,6 +1,6 @@
 //! `flowseg import`: public PixNerd checkpoints.
 
-use super::DeviceArgument;
+use super::arguments::DeviceArgument;
 use crate::files::{self, Plan};
 use crate::model::import::{self, Weights};
 use crate::model::network::Network;
@@ -67,7 +67,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             opened.is_cpu(),
         )?,
     };
-    super::report(&checks)?;
+    super::output::report(&checks)?;
     files::write_model(
         &arguments.output,
         &Model { network, card },

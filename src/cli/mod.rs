@@ -1,13 +1,14 @@
 //! The command line: one file a command.
 
 mod ablate;
+mod arguments;
 mod dashboard;
 mod data;
 mod devices;
 mod eval;
 mod import;
 mod interrupt;
-mod model;
+mod output;
 mod segment;
 mod selftest;
 #[cfg(feature = "remote")]
@@ -15,14 +16,10 @@ mod serve;
 mod train;
 mod view;
 
-use crate::device::{self, Choice, Opened};
-use crate::inference::SCALES;
-use crate::terminal::{self, err, out};
-use crate::verify::Check;
-use anyhow::{anyhow, bail};
-use burn::tensor::Device;
+use crate::terminal::{self, err};
+use anyhow::anyhow;
 use clap::{Parser, Subcommand};
-use indicatif::{ProgressBar, ProgressStyle};
+use output::one_line;
 use std::ffi::OsString;
 use std::io::{self, ErrorKind};
 use std::process::ExitCode;
@@ -55,81 +52,6 @@ enum Command {
     Devices(devices::Arguments),
     #[cfg(feature = "remote")]
     Serve(serve::Arguments),
-}
-
-/// The device that a command runs on.
-#[derive(clap::Args)]
-struct DeviceArgument {
-    /// auto, cpu, wgpu or wgpu:N (see `flowseg devices`); cuda:N in a build with CUDA,
-    /// remote:ws://HOST:PORT in one with remote devices
-    #[arg(long, value_name = "DEVICE", default_value = "auto")]
-    device: Choice,
-}
-
-impl DeviceArgument {
-    fn open(&self) -> anyhow::Result<Opened> {
-        open(&self.device)
-    }
-}
-
-/// The size that the network sees.
-#[derive(clap::Args)]
-struct ScaleArgument {
-    /// The size that the network sees, as a factor of each side of the size it was trained at, 0.25 to
-    /// 4: larger shows it more detail and costs more time
-    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = scale)]
-    scale: f64,
-}
-
-fn scale(text: &str) -> Result<f64, String> {
-    let [low, high] = SCALES;
-    let factor = text.parse().ok();
-    factor
-        .filter(|factor| (low..=high).contains(factor))
-        .ok_or_else(|| format!("a factor is a number from {low} to {high}"))
-}
-
-/// The devices that a command runs on together.
-#[derive(clap::Args)]
-struct DevicesArgument {
-    /// auto, cpu, wgpu or wgpu:N (see `flowseg devices`); cuda:N in a build with CUDA,
-    /// remote:ws://HOST:PORT in one with remote devices. Several, with commas between, share
-    /// every batch: cuda:0,cuda:1
-    #[arg(
-        long = "device",
-        value_name = "DEVICE,...",
-        default_value = "auto",
-        value_delimiter = ','
-    )]
-    devices: Vec<Choice>,
-}
-
-impl DevicesArgument {
-    fn open(&self) -> anyhow::Result<Vec<Device>> {
-        let opened = self.devices.iter().map(|choice| Ok(open(choice)?.device));
-        opened.collect()
-    }
-}
-
-/// Opens a device and says which.
-fn open(choice: &Choice) -> anyhow::Result<Opened> {
-    let opened = device::open(choice.clone())?;
-    match &opened.note {
-        Some(note) => err!("device: {opened} ({note})"),
-        None => err!("device: {opened}"),
-    }
-    Ok(opened)
-}
-
-/// A progress bar over a number of photos.
-fn bar(photos: usize) -> ProgressBar {
-    let bar = terminal::bar(photos as u64);
-    if let Ok(style) =
-        ProgressStyle::with_template("{prefix}{bar:30} {pos}/{len} {elapsed} ETA {eta}")
-    {
-        bar.set_style(style);
-    }
-    bar
 }
 
 /// Runs the program; the exit status is 0 for done, 1 for failed and 2 for wrong usage.
@@ -195,32 +117,5 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Devices(arguments) => devices::run(&arguments),
         #[cfg(feature = "remote")]
         Command::Serve(arguments) => serve::run(&arguments),
-    }
-}
-
-/// An error with its causes on one line, leaving out causes that the text before already names.
-fn one_line(error: &anyhow::Error) -> String {
-    let mut line = String::new();
-    for cause in error.chain() {
-        let cause = cause.to_string();
-        let cause = terminal::name(&cause.replace('\n', " ")).into_owned();
-        if !line.contains(&cause) {
-            if !line.is_empty() {
-                line.push_str(": ");
-            }
-            line.push_str(&cause);
-        }
-    }
-    line
-}
-
-/// Prints a line for every check and fails if any check did.
-fn report(checks: &[Check]) -> anyhow::Result<()> {
-    for check in checks {
-        out!("{check}");
-    }
-    match checks.iter().filter(|check| !check.passed()).count() {
-        0 => Ok(()),
-        n => bail!("{n} of {} checks failed", checks.len()),
     }
 }

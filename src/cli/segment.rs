@@ -1,6 +1,6 @@
 //! `flowseg segment`: masks without a window.
 
-use super::{DeviceArgument, ScaleArgument, model::ModelArgument};
+use super::arguments::{DeviceArgument, ModelArgument, ScaleArgument};
 use crate::data::{self, ClassTable};
 use crate::export::{self, Artifact, Look, Scene, Trajectory};
 use crate::files::{self, Plan};
@@ -103,7 +103,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         true => rayon::current_num_threads().min(SIDE_BY_SIDE),
         false => 1,
     };
-    let bar = super::bar(photos.len());
+    let bar = super::output::bar(photos.len());
     let mut failed = 0;
     for group in photos.chunks(at_once) {
         let segmented: Vec<_> = group
@@ -115,7 +115,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             match result {
                 Ok(shares) => print(shares),
                 Err(error) => {
-                    err!("flowseg: {}", super::one_line(&error));
+                    err!("flowseg: {}", super::output::one_line(&error));
                     failed += 1;
                 }
             }

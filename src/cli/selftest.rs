@@ -1,6 +1,6 @@
 //! `flowseg selftest`: this machine's arithmetic.
 
-use super::DeviceArgument;
+use super::arguments::DeviceArgument;
 use crate::verify;
 use std::path::PathBuf;
 
@@ -33,5 +33,5 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             opened.is_cpu(),
         )?);
     }
-    super::report(&checks)
+    super::output::report(&checks)
 }

@@ -45,7 +45,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let listener = TcpListener::bind(address)
         .with_context(|| format!("cannot listen on {}:{}", arguments.host, arguments.port))?;
     let devices = arguments.devices.iter();
-    let devices = devices.map(|choice| Ok(super::open(choice)?.device));
+    let devices = devices.map(|choice| Ok(super::arguments::open(choice)?.device));
     let mut server = RemoteServer::new(devices.collect::<anyhow::Result<Vec<_>>>()?);
     if let Some(token) = token {
         server = server.with_authorizer(TokenAuthorizer::new(token)?);

@@ -1,6 +1,6 @@
 //! `flowseg train`, also spelt `flowseg --train`.
 
-use super::DevicesArgument;
+use super::arguments::DevicesArgument;
 use super::dashboard::Dashboard;
 use super::interrupt::Stop;
 use crate::terminal::out;

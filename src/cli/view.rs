@@ -1,6 +1,6 @@
 //! `flowseg view`: the window.
 
-use super::DeviceArgument;
+use super::arguments::DeviceArgument;
 use crate::files::Plan;
 use crate::sampler::Solver;
 use crate::viewer::{self, Theme, field::Preset};

@@ -90,15 +90,12 @@ impl RunFolder {
         let step = format!("step-{:08}", checkpoint.progress.step);
         let all = self.path(CHECKPOINTS);
         let path = all.join(step);
-        let failed = FileError::write(&path);
         files::write_folder(&path, |folder| {
             Self::fill(checkpoint, folder).map_err(|error| error.moved(folder, &path))?;
             if path.exists() {
                 // The same step saved again, after a resume. Until the new one is in place the old
                 // one is only renamed, so that a kill in between loses nothing.
-                let replaced = all.join(REPLACED);
-                let _ = fs::remove_dir_all(&replaced);
-                fs::rename(&path, replaced).map_err(&failed)?;
+                files::rename_folder(&path, &all.join(REPLACED))?;
             }
             Ok(())
         })?;
@@ -201,9 +198,7 @@ impl RunFolder {
 fn set_aside(path: &Path, why: &FileError) {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let aside = path.with_file_name(format!("damaged-{name}"));
-    // One of the same step that was damaged before.
-    let _ = fs::remove_dir_all(&aside);
-    match fs::rename(path, &aside) {
+    match files::rename_folder(path, &aside) {
         Ok(()) => tracing::warn!(
             "{why}: this checkpoint is damaged and the one before is taken; it is kept as {}",
             aside.display()

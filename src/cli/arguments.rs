@@ -1,0 +1,88 @@
+//! Arguments that several commands have.
+
+use crate::device::{self, Choice, Opened};
+use crate::inference::SCALES;
+use crate::model::Model;
+use crate::models;
+use crate::terminal::err;
+use burn::tensor::Device;
+use std::ffi::OsString;
+
+/// The device that a command runs on.
+#[derive(clap::Args)]
+pub(super) struct DeviceArgument {
+    /// auto, cpu, wgpu or wgpu:N (see `flowseg devices`); cuda:N in a build with CUDA,
+    /// remote:ws://HOST:PORT in one with remote devices
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub(super) device: Choice,
+}
+
+impl DeviceArgument {
+    pub(super) fn open(&self) -> anyhow::Result<Opened> {
+        open(&self.device)
+    }
+}
+
+/// The size that the network sees.
+#[derive(clap::Args)]
+pub(super) struct ScaleArgument {
+    /// The size that the network sees, as a factor of each side of the size it was trained at, 0.25 to
+    /// 4: larger shows it more detail and costs more time
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = scale)]
+    pub(super) scale: f64,
+}
+
+fn scale(text: &str) -> Result<f64, String> {
+    let [low, high] = SCALES;
+    let factor = text.parse().ok();
+    factor
+        .filter(|factor| (low..=high).contains(factor))
+        .ok_or_else(|| format!("a factor is a number from {low} to {high}"))
+}
+
+/// The devices that a command runs on together.
+#[derive(clap::Args)]
+pub(super) struct DevicesArgument {
+    /// auto, cpu, wgpu or wgpu:N (see `flowseg devices`); cuda:N in a build with CUDA,
+    /// remote:ws://HOST:PORT in one with remote devices. Several, with commas between, share
+    /// every batch: cuda:0,cuda:1
+    #[arg(
+        long = "device",
+        value_name = "DEVICE,...",
+        default_value = "auto",
+        value_delimiter = ','
+    )]
+    pub(super) devices: Vec<Choice>,
+}
+
+impl DevicesArgument {
+    pub(super) fn open(&self) -> anyhow::Result<Vec<Device>> {
+        let opened = self.devices.iter().map(|choice| Ok(open(choice)?.device));
+        opened.collect()
+    }
+}
+
+/// Opens a device and says which.
+pub(super) fn open(choice: &Choice) -> anyhow::Result<Opened> {
+    let opened = device::open(choice.clone())?;
+    match &opened.note {
+        Some(note) => err!("device: {opened} ({note})"),
+        None => err!("device: {opened}"),
+    }
+    Ok(opened)
+}
+
+/// Which model to use.
+#[derive(clap::Args)]
+pub(super) struct ModelArgument {
+    /// A model file, or the name of a built-in model: street, fashion or scenes
+    #[arg(long, value_name = "MODEL", default_value = "street")]
+    pub(super) model: OsString,
+}
+
+impl ModelArgument {
+    /// Loads the model; it must have classes to be of use for segmentation.
+    pub(super) fn load(&self, device: &Device) -> anyhow::Result<Model> {
+        Ok(models::load(&self.model, device)?)
+    }
+}
