@@ -276,7 +276,9 @@ fn a_run_stops_in_its_validation_and_catches_up_on_it() {
         asked.elapsed()
     );
     assert_eq!(names(&run.join("checkpoints")), ["step-00000002"]);
-    train(&run, &settings).arg("--resume").assert().success();
+    // The folder's own settings hold where nothing else is said.
+    let short = [&settings[..], &["train.validate_steps=1"]].concat();
+    train(&run, &short).arg("--resume").assert().success();
     let metrics = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
     let validated: Vec<u64> = metrics
         .lines()
@@ -370,10 +372,7 @@ fn data_without_a_label_or_a_validation_split_is_refused_before_the_run() {
             &[&[data.as_str(), "train.steps=2"], settings].concat(),
         )
     };
-    fails(
-        &mut on(&ignored, &[]),
-        &["ignored", "has a class", "flowseg data"],
-    );
+    fails(&mut on(&ignored, &[]), &["ignored", "no labelled pixel"]);
     fails(
         &mut on(&labelled, &[]),
         &["validation", "train.validate_every=0"],

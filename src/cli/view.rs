@@ -56,11 +56,12 @@ fn size(text: &str) -> Result<[f32; 2], String> {
 
 /// Refuses a picture of the window that cannot be written, or over something that the window shows.
 fn check_screenshot(path: &Path, shown: &[PathBuf]) -> anyhow::Result<()> {
-    if !path
-        .extension()
-        .is_some_and(|e| e.eq_ignore_ascii_case("png"))
-    {
-        bail!("{}: a screenshot is written as .png", path.display());
+    let ending = path.extension();
+    if ending.is_some_and(|ending| !ending.eq_ignore_ascii_case("png")) {
+        bail!(
+            "{}: the picture of the window is a PNG file; end its name in .png",
+            path.display()
+        );
     }
     let mut plan = Plan::default();
     plan.write(path, "the screenshot");

@@ -49,11 +49,6 @@ pub enum TrainError {
         /// What is wrong with each, the newest first.
         reasons: String,
     },
-    /// No pixel of the training photos has a class.
-    #[error(
-        "no pixel of the training split of {0} has a class, all are ignored: check its labels and its class table with `flowseg data`"
-    )]
-    Unlabelled(String),
     /// The data set has no class.
     #[error("the data set has no class table: a run needs at least two classes")]
     NoClasses,

@@ -3,7 +3,7 @@
 
 use super::config::Stage;
 use super::{Event, TrainError};
-use crate::data::{DataError, Dataset, IGNORE, check};
+use crate::data::{DataError, Dataset, check};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
@@ -52,7 +52,7 @@ pub(super) fn prepare(
             usable => usable,
         },
     };
-    unless_stopped(stop, move || finish(training, validation, counts))?.transpose()
+    unless_stopped(stop, move || finish(training, validation, counts))
 }
 
 fn open(path: &Path, validates: bool) -> Result<(Dataset, Option<Dataset>), TrainError> {
@@ -80,26 +80,19 @@ fn checked(
     }
 }
 
-fn finish(
-    training: Dataset,
-    validation: Option<Dataset>,
-    counts: bool,
-) -> Result<Prepared, TrainError> {
-    if !has_labels(&training) {
-        return Err(TrainError::Unlabelled(training.name().to_owned()));
-    }
+fn finish(training: Dataset, validation: Option<Dataset>, counts: bool) -> Prepared {
     if counts {
         training.class_pixels();
     }
     let fingerprint = |data: &Dataset| data.fingerprint();
-    Ok(Prepared {
+    Prepared {
         fingerprints: [
             fingerprint(&training),
             validation.as_ref().map_or_else(String::new, fingerprint),
         ],
         training: Arc::new(training),
         validation,
-    })
+    }
 }
 
 /// The training split, which must have classes.
@@ -115,15 +108,6 @@ fn open_validation(path: &Path) -> Result<Dataset, TrainError> {
     Dataset::open(path, "validation").map_err(|error| match error {
         DataError::NoSplit { .. } | DataError::EmptySplit { .. } => TrainError::NoValidation(error),
         other => TrainError::Data(other),
-    })
-}
-
-/// Whether any pixel has a class. As a rule the first photo has one; labels that can't be read are
-/// reported when their turn comes.
-fn has_labels(data: &Dataset) -> bool {
-    (0..data.len()).any(|index| match data.load_labels(index) {
-        Ok(labels) => labels.data.iter().any(|&label| label != IGNORE),
-        Err(_) => true,
     })
 }
 

@@ -141,7 +141,8 @@ fn start(signals: &[&str], template: &Command) -> Child {
         .args(signals)
         .arg(template.get_program())
         .args(template.get_args())
-        .stdout(Stdio::piped())
+        // Nobody reads it, and a full pipe would hold the program up.
+        .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap()
