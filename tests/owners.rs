@@ -120,7 +120,8 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_is_taken() {
         let bytes = fs::read(path).unwrap();
         fs::write(path, &bytes[..bytes.len() - 100]).unwrap();
     };
-    let damages: [(&str, &dyn Fn(&Path)); 5] = [
+    type Damage<'a> = &'a dyn Fn(&Path);
+    let damages: [(&str, Damage); 5] = [
         ("optimizer.safetensors", &|step| {
             cut(&step.join("optimizer.safetensors"))
         }),

@@ -114,7 +114,7 @@ fn unpack(row: &[u8], width: usize, bits: u8, out: &mut Vec<u16>) {
 /// index is below 255, else 16-bit with [`IGNORE`] as 65535. The file appears whole or not at all.
 ///
 /// # Errors
-/// `labels` has not `width * height` elements, a side is 0 or over [`MAX_SIDE`], or the disk
+/// `labels` has not `width * height` elements, a side is 0 or over [`MAX_SIDE`](super::MAX_SIDE), or the disk
 /// refuses.
 pub fn write_labels(
     path: impl AsRef<Path>,

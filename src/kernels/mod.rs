@@ -1,13 +1,13 @@
 //! The project's own tensor operations, forward and backward.
 //!
-//! On the CPU every hot piece of the network is one fused operation ([`CpuOps`](ops::CpuOps));
+//! On the CPU every hot piece of the network is one fused operation ([`CpuOps`]);
 //! elsewhere the same functions compose ordinary tensor operations, which Burn fuses. The pixel
 //! neural field and the potential's gradient have kernels of their own on every local device
-//! ([`FieldOps`](ops::FieldOps)).
+//! ([`FieldOps`]).
 //!
 //! | folder | contents |
 //! |---|---|
-//! | [`reference`] | each operation's formula in ordinary tensor operations: what devices without the kernel run (remote devices have none), and what the tests compare the kernels with |
+//! | [`reference`](mod@reference) | each operation's formula in ordinary tensor operations: what devices without the kernel run (remote devices have none), and what the tests compare the kernels with |
 //! | `cpu` | the fused operations of the CPU backend |
 //! | `cube` | the GPU kernels, written once for CubeCL |
 //! | `autodiff` | the backward passes, registered in Burn's graph |
@@ -34,7 +34,7 @@ use burn::tensor::{DType, Int, Tensor, TensorData};
 use ops::{CpuOps, DecisionOps, FieldOps, UpdateOps};
 
 /// The fused operation where the first tensor is on the CPU, else the formula of the same name in
-/// [`reference`]. Arguments after the semicolon are no tensors.
+/// [`reference`](mod@reference). Arguments after the semicolon are no tensors.
 macro_rules! fused {
     ($ops:ident::$name:ident($first:ident $(, $tensor:ident)* $(; $($plain:ident),+)?)) => {
         if on_cpu(&$first.device()) {
