@@ -145,9 +145,12 @@ impl FileError {
 
 /// What helps against a failed write.
 fn remedy(path: &Path, error: &io::Error) -> String {
+    const CHECK: &str = "check the space and the permissions there";
     match error.kind() {
         ErrorKind::NotFound => match fs::read_link(path) {
             Ok(link) => format!("the folder of {} is missing", link.display()),
+            // Some file systems, such as /proc, say so where nothing can be created.
+            Err(_) if folder_of(path).is_dir() => CHECK.to_owned(),
             Err(_) => format!("create the folder {} first", folder_of(path).display()),
         },
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
@@ -158,7 +161,7 @@ fn remedy(path: &Path, error: &io::Error) -> String {
         ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
             "a file is where a folder is needed: check the path, or choose another".to_owned()
         }
-        _ => "check the space and the permissions there".to_owned(),
+        _ => CHECK.to_owned(),
     }
 }
 

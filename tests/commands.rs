@@ -377,9 +377,18 @@ fn a_data_folder_is_inspected() {
         "{text}{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    assert!(text.contains("150"), "{text}");
+    assert!(text.contains("ADE20K layout, 150 classes"), "{text}");
+    // Pairs, then what is wrong with them: without labels, unread, of two sizes, unknown labels.
+    for (split, pairs) in [("training", "6"), ("validation", "9")] {
+        let line = text.lines().find(|line| line.starts_with(split)).unwrap();
+        let cells: Vec<&str> = line.split_whitespace().collect();
+        assert_eq!(cells[1..6], [pairs, "0", "0", "0", "0"], "{text}");
+    }
     let folder = tempfile::tempdir().unwrap();
-    fails(flowseg().arg("data").arg(folder.path()), &[]);
+    fails(
+        flowseg().arg("data").arg(folder.path()),
+        &["no data set", "dataset.toml", "classes.txt"],
+    );
 }
 
 #[test]

@@ -209,7 +209,7 @@ type MatrixWriter = fn(&eval::Confusion, &[String]) -> Result<Vec<u8>, eval::Mat
 fn matrix_writer(path: &Path) -> anyhow::Result<MatrixWriter> {
     let ending = path.extension().map(|e| e.to_ascii_lowercase());
     match ending.as_ref().and_then(|e| e.to_str()) {
-        Some("csv") => Ok(eval::to_csv),
+        Some("csv") => Ok(|confusion, classes| Ok(eval::to_csv(confusion, classes).into_bytes())),
         Some("png") => Ok(eval::to_png),
         _ => bail!(
             "{}: a confusion matrix is written as .csv or as .png",

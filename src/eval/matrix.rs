@@ -26,18 +26,16 @@ const INK: [u8; 3] = [0; 3];
 #[error("the confusion matrix cannot be encoded: {0}")]
 pub struct MatrixError(#[from] image::ImageError);
 
-/// Pixel counts as CSV: a row a true class, a column a predicted class, the names first.
-///
-/// # Errors
-/// None; it has the form of [`to_png`].
-pub fn to_csv(confusion: &Confusion, classes: &[String]) -> Result<Vec<u8>, MatrixError> {
+/// Pixel counts as CSV: a row for every true class, a column for every predicted one, and the names
+/// first.
+pub fn to_csv(confusion: &Confusion, classes: &[String]) -> String {
     let head = std::iter::once("truth").chain(classes.iter().map(String::as_str));
     let mut text = csv::line(head);
     for (truth, name) in classes.iter().enumerate() {
         let counts = (0..classes.len()).map(|k| confusion.count(truth, k).to_string());
         text.push_str(&csv::line(std::iter::once(name.clone()).chain(counts)));
     }
-    Ok(text.into_bytes())
+    text
 }
 
 /// The matrix as a picture: rows are true classes, columns predicted ones, and a cell's darkness is
@@ -126,7 +124,7 @@ mod tests {
     #[test]
     fn csv_holds_every_count_and_quotes_names() {
         let (confusion, names) = example(3);
-        let text = String::from_utf8(to_csv(&confusion, &names).unwrap()).unwrap();
+        let text = to_csv(&confusion, &names);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 4);
         assert!(lines[0].starts_with("truth,\"class, number 0\""), "{text}");

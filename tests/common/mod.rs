@@ -126,23 +126,24 @@ pub fn wait_for(path: &Path) {
 /// ignored.
 #[cfg(target_os = "linux")]
 pub fn started(template: &Command) -> Child {
-    start(&["--default-signal"], template)
+    start(&["--default-signal"], template, Stdio::piped())
 }
 
 /// Starts a command as `nohup` does.
 #[cfg(target_os = "linux")]
 pub fn started_without_hang_ups(template: &Command) -> Child {
-    start(&["--default-signal", "--ignore-signal=HUP"], template)
+    // Nobody reads what it prints for as long as it runs, and a full pipe would hold it up.
+    let signals = ["--default-signal", "--ignore-signal=HUP"];
+    start(&signals, template, Stdio::null())
 }
 
 #[cfg(target_os = "linux")]
-fn start(signals: &[&str], template: &Command) -> Child {
+fn start(signals: &[&str], template: &Command, output: Stdio) -> Child {
     process::Command::new("env")
         .args(signals)
         .arg(template.get_program())
         .args(template.get_args())
-        // Nobody reads it, and a full pipe would hold the program up.
-        .stdout(Stdio::null())
+        .stdout(output)
         .stderr(Stdio::piped())
         .spawn()
         .unwrap()
