@@ -40,6 +40,18 @@ pub(crate) fn round_step(step: f64) -> f64 {
     fits.unwrap_or(10.0 * decade)
 }
 
+/// A number with gaps between its thousands.
+pub(crate) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .filter_map(|group| std::str::from_utf8(group).ok())
+        .collect();
+    groups.join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,6 +63,14 @@ mod tests {
         assert_eq!(short(12.345), "12.35");
         assert_eq!(short(1234.5), "1234");
         assert_eq!(short(1.0e-7), "1.00e-7");
+    }
+
+    #[test]
+    fn thousands_are_set_apart() {
+        assert_eq!(
+            [0, 999, 1000, 1_234_567].map(thousands),
+            ["0", "999", "1 000", "1 234 567"]
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::TrainError;
 use super::folder::{CHECKPOINTS, RunFolder};
 use super::optimizer::AdamW;
 use super::repa::Projector;
-use super::window::Unlogged;
+use super::unlogged::Unlogged;
 use crate::files::{self, FileError};
 use crate::model::Model;
 use crate::model::tensors::{self, Precision, Tensors, read};

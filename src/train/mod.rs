@@ -18,11 +18,13 @@ mod provenance;
 mod recompute;
 pub mod reduce;
 pub mod repa;
+mod restore;
 pub mod step;
 mod steps;
 mod team;
 mod tensorboard;
 pub mod trainee;
+mod unlogged;
 mod validate;
 mod window;
 
@@ -31,17 +33,16 @@ pub use event::{Event, Outcome};
 
 use crate::data::Dataset;
 use crate::files;
-use crate::model::start::{Loaded, start_from};
 use crate::model::tensors::Precision;
-use crate::model::{Model, Score};
 use burn::module::Module;
 use burn::tensor::Device;
-use checkpoint::{Checkpoint, Progress};
+use checkpoint::Progress;
 use config::{Config, Stage};
 use folder::RunFolder;
 use memory::{Fit, Surroundings};
-use metrics::{Metrics, ValidationLine};
-use repa::{Projector, Teacher};
+use metrics::Metrics;
+use repa::Teacher;
+use restore::{finished, restore};
 use std::path::Path;
 use step::Guides;
 use steps::Run;
@@ -227,81 +228,4 @@ fn fits(
         .iter()
         .flat_map(|stage| devices.first().map(|d| Fit::new(stage, around, d)));
     Ok(fits.collect())
-}
-
-/// The checkpoint to go on from, or a start: fresh, or from a file and with what was loaded of it.
-fn restore(
-    plan: &[Stage],
-    folder: &RunFolder,
-    resume: bool,
-    data: &Dataset,
-    teacher: Option<&Teacher>,
-    device: &Device,
-) -> Result<(Checkpoint, Option<Loaded>), TrainError> {
-    let config = &plan[0].config;
-    let training = device.clone().autodiff();
-    let names = &data.classes().names;
-    let network = config.network(names.len());
-    let projector = teacher.map(|teacher| {
-        let (hidden, seed) = (config.repa.projector_width, config.train.seed);
-        Projector::new(
-            network.hidden_size,
-            hidden,
-            teacher.width(),
-            seed,
-            &training,
-        )
-    });
-    let before = match resume {
-        true => folder.resume(projector.clone(), &training)?,
-        false => None,
-    };
-    if let Some(mut checkpoint) = before {
-        let card = &checkpoint.model.card;
-        let same = card.network == network
-            && card.classes == *names
-            && card.encoding == config.model.encoding
-            && card.prediction == config.prediction()
-            && card.source == config.flow.source;
-        if !same {
-            return Err(TrainError::Changed(folder.path("checkpoints")));
-        }
-        checkpoint.average.network = checkpoint.average.network.valid();
-        return Ok((checkpoint, None));
-    }
-    if resume {
-        tracing::warn!(
-            "the run in {} has no checkpoint yet: it begins again",
-            folder.path("").display()
-        );
-    }
-    let mut state = step::start(config, data.name(), names, device);
-    state.projector = projector;
-    if let (Some(encoder), Some(path)) = (&mut state.model.network.encoder, &config.model.encoder) {
-        *encoder = repa::encoder(encoder.clone(), path)?;
-        state.average.network = state.model.network.valid();
-    }
-    let Some(path) = &config.model.init else {
-        return Ok((state, None));
-    };
-    let started = start_from(state.model.network, path, &files::read(path)?);
-    let (network, loaded) = started.map_err(|source| TrainError::Start {
-        path: path.clone(),
-        source,
-    })?;
-    state.average.network = network.valid();
-    state.model.network = network;
-    Ok((state, Some(loaded)))
-}
-
-fn finished(state: &Checkpoint, config: &Config, line: Option<&ValidationLine>) -> Model {
-    let mut model = state.average.clone();
-    model.card.steps = state.progress.step;
-    model.card.sampling_steps = line.map(|_| config.train.validate_steps);
-    model.card.score = line.map(|line| Score {
-        miou: line.miou,
-        on: format!("validation split at network size {:?}", config.data.size),
-        steps: config.train.validate_steps,
-    });
-    model
 }

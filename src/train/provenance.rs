@@ -2,16 +2,13 @@
 //! `config.toml`.
 
 use super::TrainError;
-use super::config::Config;
+use super::config::{Config, PROVENANCE};
 use super::prepare::Prepared;
 use crate::data::Dataset;
 use crate::files::{self, FileError};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-
-/// The section's name. Nothing in it is a setting.
-pub(super) const SECTION: &str = "provenance";
 
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Document {
@@ -42,7 +39,7 @@ struct Provenance {
 pub(super) fn is_written_by_a_run(path: &Path) -> bool {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let table: toml::Table = text.parse().unwrap_or_default();
-    table.contains_key(SECTION)
+    table.contains_key(PROVENANCE)
 }
 
 /// Writes a run's `config.toml` to `path`: every setting, defaults included and paths absolute, so that the run can be

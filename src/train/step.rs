@@ -5,6 +5,7 @@ use super::checkpoint::{Checkpoint, Progress};
 use super::config::{Config, Schedule, Stage};
 use super::optimizer::{self, AdamW, Slower, Stepped};
 use super::path;
+use super::recompute;
 use super::reduce::{Lost, Rank};
 use super::repa::Teacher;
 use super::trainee::Trainee;
@@ -198,7 +199,11 @@ pub fn take_share(
             return Ok(Attempt::Stopped(Box::new(state)));
         }
         let part = own.narrow(first..(first + entries).min(share.len()));
-        let (of_part, found) = trainee.gradients(config, &centroids, &part, &state.loss_scale);
+        let gradients_of = match t.checkpointing {
+            true => recompute::gradients,
+            false => Trainee::gradients,
+        };
+        let (of_part, found) = gradients_of(&trainee, config, &centroids, &part, &state.loss_scale);
         gradients.accumulate(&trainee, found);
         loss = Some(match loss {
             Some(sum) => sum + of_part,

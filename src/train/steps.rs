@@ -2,9 +2,9 @@
 
 use super::checkpoint::Checkpoint;
 use super::config::{Config, Stage};
-use super::finished;
 use super::folder::RunFolder;
 use super::metrics::Metrics;
+use super::restore::finished;
 use super::step::{Attempt, Guides};
 use super::team::Team;
 use super::validate;

@@ -5,10 +5,13 @@
 //! function of the seed or of files, and stay alike, since all take the same update of the same
 //! summed gradient. Only the first one validates, saves and reports.
 
+use super::TrainError;
+use super::checkpoint::Checkpoint;
 use super::config::Stage;
+use super::folder::RunFolder;
 use super::reduce::{Lost, Rank};
+use super::restore::restore;
 use super::step::{self, Attempt, Guides};
-use super::{Checkpoint, RunFolder, TrainError, restore};
 use crate::data::{Batch, Dataset};
 use burn::tensor::Device;
 use std::any::Any;

@@ -1,7 +1,6 @@
 //! What is trained, and the gradients of one part of a batch.
 
 use super::config::Config;
-use super::recompute;
 use super::repa::{self, Projector};
 use crate::encoding::Centroids;
 use crate::flow::{Loss, PathBatch, Prediction};
@@ -91,9 +90,6 @@ impl Trainee {
         part: &Part,
         scale: &Tensor<1>,
     ) -> (Tensor<1>, GradientsParams) {
-        if config.train.checkpointing {
-            return recompute::gradients(self, config, centroids, part, scale);
-        }
         let loss = self.loss(config, centroids, part);
         let scaled = loss.clone() * scale.clone().autodiff();
         let gradients = GradientsParams::from_grads(scaled.backward(), self);

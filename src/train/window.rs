@@ -3,9 +3,9 @@
 
 use super::metrics::StepLine;
 use super::step::Taken;
+use super::unlogged::Unlogged;
 use crate::model::tensors::read;
 use burn::tensor::{Bool, Device, Tensor};
-use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use web_time::Instant;
 
@@ -28,20 +28,6 @@ struct Sums {
     longest: Tensor<1>,
     norm: Tensor<1>,
     rate: f64,
-}
-
-/// What a checkpoint keeps of a window, so that the next line of a resumed run is the one that an
-/// uninterrupted run writes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Unlogged {
-    /// Steps since the last line.
-    steps: u64,
-    /// The sum of their losses; none where it is no finite number, which JSON could not hold.
-    loss: Option<f32>,
-    skipped: f32,
-    longest: f32,
-    in_a_row: f32,
 }
 
 /// A window read back.

@@ -152,7 +152,7 @@ fn chart(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::viewer::flow::Opened;
+    use crate::viewer::intake::Opened;
     use std::sync::Arc;
 
     #[test]

@@ -1,45 +1,12 @@
 //! The panels and where they stand: they can be dragged, and their places are remembered.
 
+use super::panel::Panel;
 use super::rooms::Rooms;
 use super::shell::Shell;
 use super::theme::GRID;
 use super::{about_model, canvas, charts, legend, pixel};
 use eframe::egui::{self, Color32, Stroke, Visuals};
 use egui_tiles::{Behavior, Linear, LinearDir, TabState, Tile, TileId, Tiles, Tree};
-use serde::{Deserialize, Serialize};
-
-/// A panel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Panel {
-    /// The photo and its states.
-    Canvas,
-    /// The vector field around the centroids.
-    Field,
-    /// Training runs.
-    Runs,
-    /// The classes.
-    Classes,
-    /// The open model.
-    Model,
-    /// A pixel's answers.
-    Pixel,
-    /// Charts over t.
-    Charts,
-}
-
-impl Panel {
-    fn title(self) -> &'static str {
-        match self {
-            Panel::Canvas => "Flow",
-            Panel::Field => "Field",
-            Panel::Runs => "Runs",
-            Panel::Classes => "Classes",
-            Panel::Model => "Model",
-            Panel::Pixel => "Pixel",
-            Panel::Charts => "Charts",
-        }
-    }
-}
 
 /// All panels at their first places.
 pub fn tree() -> Tree<Panel> {

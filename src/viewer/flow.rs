@@ -1,6 +1,6 @@
 //! A photo's flow as the window holds it: the states so far on the host and in graphics memory.
 
-use super::intake::{Host, Thumbnails};
+use super::intake::{Host, Opened, Thumbnails};
 use super::screen::Screen;
 use crate::data::LabelMap;
 use crate::gpu::GpuError;
@@ -62,20 +62,6 @@ pub struct Flow {
 }
 
 type DecodedKey = (u64, usize, usize, u32);
-
-/// What a new flow starts with.
-pub struct Opened {
-    /// The photo, upright.
-    pub photo: Arc<RgbImage>,
-    /// The photo in graphics memory.
-    pub picture: Option<Arc<Photo>>,
-    /// Its labels, where they are known.
-    pub truth: Option<Arc<LabelMap>>,
-    /// Its labels in graphics memory.
-    pub truth_picture: Option<Arc<Truth>>,
-    /// Height and width of the states.
-    pub size: [usize; 2],
-}
 
 impl Flow {
     /// A flow without states.

@@ -1,10 +1,11 @@
 //! Where the worker's messages become what the window shows: tensors are found or uploaded, read
 //! back, decoded and counted here, on the worker's thread, so that no frame waits for it.
 
-use super::flow::Opened;
+use crate::data::LabelMap;
 use crate::encoding::{Centroids, to_byte};
 use crate::gpu::canvas::{Pipelines, Values};
 use crate::gpu::resident::Resident;
+use crate::gpu::textures::{Photo, Truth};
 use crate::job::Message;
 use crate::model::{Card, tensors::read};
 use crate::trajectory;
@@ -46,6 +47,20 @@ pub enum Event {
     },
     /// It failed.
     Failed(String),
+}
+
+/// What a new flow starts with.
+pub struct Opened {
+    /// The photo, upright.
+    pub photo: Arc<RgbImage>,
+    /// The photo in graphics memory.
+    pub picture: Option<Arc<Photo>>,
+    /// Its labels, where they are known.
+    pub truth: Option<Arc<LabelMap>>,
+    /// Its labels in graphics memory.
+    pub truth_picture: Option<Arc<Truth>>,
+    /// Height and width of the states.
+    pub size: [usize; 2],
 }
 
 /// A state's numbers on the host.
@@ -176,7 +191,7 @@ impl Intake {
     fn open(
         &self,
         photo: Arc<RgbImage>,
-        truth: Option<Arc<crate::data::LabelMap>>,
+        truth: Option<Arc<LabelMap>>,
         size: [usize; 2],
     ) -> Result<Opened, crate::gpu::GpuError> {
         let (mut picture, mut truth_picture) = (None, None);

@@ -1,6 +1,7 @@
 //! Reading what another start of the program, or another version of it, has remembered.
 
 use super::settings::SCALE;
+use super::view::in_range;
 use crate::files;
 use eframe::egui;
 use ron::value::RawValue;
@@ -77,14 +78,6 @@ pub fn read<T: Default + Serialize + DeserializeOwned>(text: &RawValue) -> T {
         }
     }
     value
-}
-
-/// Brings a number back into its range; one that is not a number becomes `otherwise`.
-pub fn in_range(value: f32, range: std::ops::RangeInclusive<f32>, otherwise: f32) -> f32 {
-    if value.is_nan() {
-        return otherwise;
-    }
-    value.clamp(*range.start(), *range.end())
 }
 
 /// Puts a magnification right with which no window can be opened. The windowing library takes it from

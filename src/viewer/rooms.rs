@@ -1,8 +1,8 @@
 //! The panels with rooms of their own: the field lab and the run monitor.
 
-use super::dock::Panel;
 use super::field::{FieldInput, FieldLab, Pin, Preset};
 use super::flow::Flow;
+use super::panel::Panel;
 use super::runs::RunMonitor;
 use super::shell::Shell;
 use super::theme;

@@ -1,7 +1,6 @@
 //! What the window remembers between starts.
 
-use super::remembered::in_range;
-use super::view::View;
+use super::view::{View, in_range};
 use crate::sampler::Solver;
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;

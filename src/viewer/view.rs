@@ -1,6 +1,5 @@
 //! How the canvas shows a flow: which layers, in which arrangement, from which camera.
 
-use super::remembered::in_range;
 use crate::gpu::canvas::Layer;
 use eframe::egui::{Pos2, Rect, Vec2, pos2, vec2};
 use egui_material_icons::{MaterialIcon, icons};
@@ -209,6 +208,14 @@ pub fn panes(arrangement: Arrangement, area: Rect) -> Vec<Rect> {
             Rect::from_min_max(pos2(right, below), max),
         ],
     }
+}
+
+/// Brings a number back into its range; one that is not a number becomes `otherwise`.
+pub fn in_range(value: f32, range: std::ops::RangeInclusive<f32>, otherwise: f32) -> f32 {
+    if value.is_nan() {
+        return otherwise;
+    }
+    value.clamp(*range.start(), *range.end())
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! The rules that a configuration has to keep, besides the types of its values.
 
-use super::{Config, ConfigError, keys};
+use super::Config;
+use super::error::ConfigError;
+use super::sections::keys;
 use crate::data::augment::SCALES;
 use crate::flow::{Objective, Source};
 use std::fmt::Debug;

@@ -1,14 +1,17 @@
 //! Every setting of a training run, in one place: TOML, `--set` and `--help` all come from here.
 
 mod checks;
+mod error;
 mod sections;
 mod settings;
 mod stages;
 #[cfg(test)]
 mod tests;
 
+pub use error::ConfigError;
 pub use sections::{
     DataSection, FlowSection, Key, LossSection, ModelSection, RepaSection, Schedule, TrainSection,
+    keys,
 };
 pub use stages::Stage;
 
@@ -23,6 +26,9 @@ use crate::text_file;
 use serde::{Deserialize, Serialize};
 use settings::{parse_value, refuse_unknown, set};
 use toml::{Table, Value};
+
+/// The section of a run's configuration that says where the run came from; nothing in it is a setting.
+pub(super) const PROVENANCE: &str = "provenance";
 
 /// A whole configuration.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -46,60 +52,6 @@ pub struct Config {
     pub stages: Vec<Table>,
 }
 
-/// What is wrong with a configuration.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// Not TOML, or values of the wrong kind.
-    #[error("{0}")]
-    Toml(String),
-    /// A key that does not exist.
-    #[error("there is no setting {key}{}", nearest.as_ref().map_or(String::new(), |n| format!("; did you mean {n}?")))]
-    Unknown {
-        /// As written.
-        key: String,
-        /// The most similar one.
-        nearest: Option<String>,
-    },
-    /// `--set` without `=`.
-    #[error("KEY=VALUE is expected, for example train.steps=500, not {0}")]
-    Set(String),
-    /// A value out of its range.
-    #[error("{key} is {value}: it must be {rule}")]
-    Range {
-        /// The setting.
-        key: &'static str,
-        /// As given.
-        value: String,
-        /// What is allowed.
-        rule: &'static str,
-    },
-    /// A stage that can't be.
-    #[error("stage {number}: {reason}")]
-    Stage {
-        /// Which, from 1.
-        number: usize,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// Sizes that make no network.
-    #[error(transparent)]
-    Network(#[from] crate::model::config::InvalidNetwork),
-}
-
-/// All settings in the order of the documentation.
-pub fn keys() -> impl Iterator<Item = &'static Key> {
-    [
-        ModelSection::KEYS,
-        LossSection::KEYS,
-        FlowSection::KEYS,
-        RepaSection::KEYS,
-        DataSection::KEYS,
-        TrainSection::KEYS,
-    ]
-    .into_iter()
-    .flatten()
-}
-
 impl Config {
     /// Reads TOML and applies `KEY=VALUE` overrides in order. An override holds in every stage;
     /// `stages.N.KEY=VALUE` (N from 1) in one.
@@ -110,7 +62,7 @@ impl Config {
         let wrong = |error| ConfigError::Toml(text_file::toml_reason(text, &error));
         let mut table: Table = text.parse().map_err(wrong)?;
         // Written by a run for its readers; it sets nothing.
-        table.remove(super::provenance::SECTION);
+        table.remove(PROVENANCE);
         let mut stages = settings::take_stages(&mut table)?;
         for text in overrides {
             let (key, value) = text

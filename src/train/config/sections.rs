@@ -237,3 +237,17 @@ section! {
         validate_steps: usize = 5,
     }
 }
+
+/// All settings in the order of the documentation.
+pub fn keys() -> impl Iterator<Item = &'static Key> {
+    [
+        ModelSection::KEYS,
+        LossSection::KEYS,
+        FlowSection::KEYS,
+        RepaSection::KEYS,
+        DataSection::KEYS,
+        TrainSection::KEYS,
+    ]
+    .into_iter()
+    .flatten()
+}

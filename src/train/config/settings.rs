@@ -1,7 +1,8 @@
 //! Settings as text: files, `KEY=VALUE` overrides, and unknown keys answered with the nearest known
 //! one.
 
-use super::{ConfigError, keys};
+use super::error::ConfigError;
+use super::sections::keys;
 use std::path::Path;
 use toml::{Table, Value};
 

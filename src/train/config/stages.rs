@@ -1,6 +1,7 @@
 //! Stages: one run in several parts, each with its own length, size, batch or anything else.
 
-use super::{Config, ConfigError};
+use super::Config;
+use super::error::ConfigError;
 use toml::{Table, Value};
 
 /// A part of a run.

@@ -1,6 +1,6 @@
 //! The axes of the charts: where their marks are, and how steps and values are written.
 
-use super::list::thousands;
+use crate::format::thousands;
 use egui_plot::{GridInput, GridMark};
 
 /// Least distance of marks along the axes, in points.

@@ -1,9 +1,10 @@
 //! The charts: what runs log over their steps, all visible runs in each.
 
 use super::axes::{X_MARKS, Y_MARKS, even_marks, log_marks, number_text, step_mark};
-use super::list::thousands;
-use super::{Shown, theme};
+use super::shown::Shown;
+use crate::format::thousands;
 use crate::runs::{Curve, Curves};
+use crate::viewer::theme;
 use eframe::egui::{self, Rect, RichText, UiBuilder};
 use egui_material_icons::icons::ICON_FIT_SCREEN;
 use egui_plot::{Line, Plot, PlotPoint, PlotPoints, Points};

@@ -1,7 +1,9 @@
 //! The list of runs: the legend of the charts, and how every run is getting on.
 
-use super::{Shown, theme};
+use super::shown::Shown;
+use crate::format::thousands;
 use crate::runs::{Run, Status};
+use crate::viewer::theme;
 use eframe::egui::{self, Align, Color32, Layout, RichText};
 use egui_material_icons::MaterialIcon;
 use egui_material_icons::icons::{
@@ -117,18 +119,6 @@ fn facts(run: &Run) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// A number with gaps between its thousands.
-pub(super) fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let groups: Vec<&str> = digits
-        .as_bytes()
-        .rchunks(3)
-        .rev()
-        .filter_map(|group| std::str::from_utf8(group).ok())
-        .collect();
-    groups.join(" ")
-}
-
 /// A time in its greatest two units.
 fn duration(time: Duration) -> String {
     let seconds = time.as_secs();
@@ -146,11 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_and_times_read_well() {
-        assert_eq!(
-            [0, 999, 1000, 1_234_567].map(thousands),
-            ["0", "999", "1 000", "1 234 567"]
-        );
+    fn times_read_well() {
         let times = [59, 60, 3599, 3600, 90_061].map(|s| duration(Duration::from_secs(s)));
         assert_eq!(times, ["59 s", "1 min", "59 min", "1 h 0 min", "1 d 1 h"]);
     }

@@ -7,6 +7,7 @@ mod axes;
 mod charts;
 mod list;
 mod samples;
+mod shown;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,7 @@ use eframe::egui::{self, Color32, RichText};
 use egui_material_icons::MaterialIcon;
 use egui_material_icons::icons::{ICON_ERROR, ICON_HOURGLASS_EMPTY, ICON_MONITORING};
 use samples::Samples;
+use shown::Shown;
 use std::path::PathBuf;
 
 /// Colours of runs: distinct, of about one lightness that reads on dark and on light, the accent
@@ -31,15 +33,6 @@ const COLOURS: [Color32; 8] = [
     Color32::from_rgb(142, 118, 206),
     Color32::from_rgb(160, 148, 60),
 ];
-
-/// A run as the window shows it.
-struct Shown {
-    run: Run,
-    colour: Color32,
-    visible: bool,
-    /// Changes with every report, so that what was derived from the last can be told to be old.
-    version: u64,
-}
 
 /// The room of the window that shows training runs.
 pub struct RunMonitor {

@@ -1,9 +1,10 @@
 //! Sample predictions of one run, step by step.
 
-use super::list::thousands;
-use super::{Shown, theme};
+use super::shown::Shown;
+use crate::format::thousands;
 use crate::pictures::{PARTS, part_of_strip};
 use crate::runs::{Sample, Watcher};
+use crate::viewer::theme;
 use eframe::egui::{self, Align2, Rect, RichText, TextStyle, TextureHandle, TextureOptions, vec2};
 use egui_material_icons::MaterialIcon;
 use egui_material_icons::icons::{ICON_CHEVRON_LEFT, ICON_CHEVRON_RIGHT};
