@@ -2,10 +2,11 @@
 
 mod common;
 
-use common::{SMALL, fails, flowseg, wait_for};
+use common::{SMALL, fails, flowseg};
+#[cfg(target_os = "linux")]
+use common::{signal, started, wait_for};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 const TABLE: &str = r#"
 title = "Two by two"
@@ -44,6 +45,7 @@ fn ablate(table: &Path, out: &Path) -> assert_cmd::Command {
 }
 
 /// The lines of a table without their times.
+#[cfg(target_os = "linux")]
 fn results(out: &Path) -> Vec<String> {
     let text = fs::read_to_string(out.join("table.csv")).unwrap();
     text.lines()
@@ -54,7 +56,7 @@ fn results(out: &Path) -> Vec<String> {
         .collect()
 }
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 #[test]
 fn an_interrupted_table_ends_as_an_uninterrupted_one() {
     let folder = tempfile::tempdir().unwrap();
@@ -67,18 +69,9 @@ fn an_interrupted_table_ends_as_an_uninterrupted_one() {
     assert_ne!(expected[1].split(',').nth(5), expected[5].split(',').nth(5));
 
     // Interrupted within the second run, after a checkpoint and before the next.
-    let template = ablate(&table, &parts);
-    let child = Command::new(template.get_program())
-        .args(template.get_args())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let child = started(&ablate(&table, &parts));
     wait_for(&parts.join("runs/vanilla-seed0/checkpoints/step-00000010"));
-    let kill = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(kill.unwrap().success());
+    signal(&child, "-INT");
     let output = child.wait_with_output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{text}");

@@ -232,7 +232,11 @@ fn solver(shell: &mut Shell, ui: &mut egui::Ui) {
         );
     let drag = egui::DragValue::new(&mut shell.wanted_steps)
         .range(STEPS)
-        .suffix(" steps");
+        .suffix(if shell.wanted_steps == 1 {
+            " step"
+        } else {
+            " steps"
+        });
     let drag = ui
         .add(drag)
         .on_hover_text("Number of solver steps, 1 to 100");
