@@ -230,13 +230,14 @@ fn solver(shell: &mut Shell, ui: &mut egui::Ui) {
         .on_hover_text(
             "Solver: Euler takes one evaluation of the network a step, Heun two, RK4 four",
         );
+    let unit = if shell.wanted_steps == 1 {
+        " step"
+    } else {
+        " steps"
+    };
     let drag = egui::DragValue::new(&mut shell.wanted_steps)
         .range(STEPS)
-        .suffix(if shell.wanted_steps == 1 {
-            " step"
-        } else {
-            " steps"
-        });
+        .suffix(unit);
     let drag = ui
         .add(drag)
         .on_hover_text("Number of solver steps, 1 to 100");
