@@ -6,8 +6,9 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use divan::Bencher;
 use flowseg::encoding::Centroids;
 use flowseg::kernels;
-use flowseg::model::{noise, positions};
+use flowseg::model::positions;
 use flowseg::potential::{Operator, Potential};
+use flowseg::random::noise;
 
 /// Patches of 8 x 8 pixels in a batch of 8.
 const PATCHES: usize = 8 * 192;

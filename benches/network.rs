@@ -4,7 +4,7 @@
 use burn::tensor::Device;
 use divan::Bencher;
 use flowseg::data::{Batch, Dataset, LoaderConfig, SceneConfig, batch_at};
-use flowseg::model::noise;
+use flowseg::random::noise;
 use flowseg::train::checkpoint::Checkpoint;
 use flowseg::train::config::{Config, Stage};
 use flowseg::train::step::{self, Guides};

@@ -22,9 +22,6 @@ pub use foreign::describe_foreign;
 pub use plan::Plan;
 pub use temporary::{TemporaryFolder, is_temporary, remove_temporaries};
 
-use crate::model::tensors::Precision;
-use crate::model::{Model, ModelError};
-use burn::tensor::Device;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -109,7 +106,7 @@ pub enum FileError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        source: ModelError,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 
@@ -350,44 +347,28 @@ pub fn refuse_foreign(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     }
 }
 
-/// Reads a model file onto a device.
+/// Maps a file for reading, so that one of any size that turns out to be something else costs nothing.
+/// `kind` is what is looked for, such as "model file".
 ///
 /// # Errors
-/// A file that can't be read, or is not a model.
-pub fn read_model(path: &Path, device: &Device) -> Result<Model, FileError> {
-    // Mapped, so that a file of any size that turns out to be something else costs nothing.
+/// A folder, a device, a pipe, a file that can't be read, or one that is recognised as something else.
+pub fn map_file(path: &Path, kind: &str) -> Result<memmap2::Mmap, FileError> {
     let failed = FileError::read(path);
     let metadata = fs::metadata(path).map_err(&failed)?;
     if !metadata.is_file() {
-        let reason = match metadata.is_dir() {
-            true => "it is a folder; name a model file in it",
-            false => "it is a device or a pipe; name a model file",
+        let reason = if metadata.is_dir() {
+            format!("it is a folder; name a {kind} in it")
+        } else {
+            format!("it is a device or a pipe; name a {kind}")
         };
         return Err(failed(io::Error::other(reason)));
     }
     let file = File::open(path).map_err(&failed)?;
-    // SAFETY: the map is read only and dropped before this function returns; a file that is cut
-    // short meanwhile by somebody else is the risk that every mapped reader takes.
+    // SAFETY: the map is read only; a file that is cut short meanwhile by somebody else is the risk
+    // that every mapped reader takes.
     let bytes = unsafe { memmap2::Mmap::map(&file) }.map_err(&failed)?;
     refuse_foreign(path, &bytes)?;
-    Model::from_bytes(&bytes, device).map_err(|source| FileError::Model {
-        path: path.to_owned(),
-        source,
-    })
-}
-
-/// Writes a model file.
-///
-/// # Errors
-/// A disk that refuses.
-pub fn write_model(path: &Path, model: &Model, precision: Precision) -> Result<(), FileError> {
-    let bytes = model
-        .to_bytes(precision)
-        .map_err(|source| FileError::Model {
-            path: path.to_owned(),
-            source,
-        })?;
-    write_atomic(path, &bytes)
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -122,7 +122,7 @@ impl TimeSampler {
     pub fn sample(&self, rng: &mut impl RngExt) -> f32 {
         // Both numbers are always drawn, so that the stream does not depend on the outcome.
         let (at_zero, u) = (rng.random::<f64>() < self.zero, rng.random::<f64>());
-        let normal = f64::from(crate::model::init::normal(rng));
+        let normal = f64::from(crate::random::normal(rng));
         if at_zero {
             return 0.0;
         }

@@ -239,6 +239,7 @@ pub mod models;
 pub mod patches;
 pub mod pictures;
 pub mod potential;
+pub mod random;
 pub mod runs;
 pub mod sampler;
 mod terminal;

@@ -1,7 +1,7 @@
 //! Models by name: those inside the binary, and files.
 
-use crate::files::{self, FileError};
-use crate::model::{Model, ModelError};
+use crate::files::FileError;
+use crate::model::{self, Model, ModelError};
 use burn::tensor::Device;
 use std::ffi::OsStr;
 use std::path::Path;
@@ -54,7 +54,7 @@ pub fn load(name: impl AsRef<OsStr>, device: &Device) -> Result<Model, LoadError
         Some((_, bytes)) => {
             Model::from_bytes(bytes, device).map_err(|error| LoadError::BuiltIn(shown(), error))?
         }
-        None => files::read_model(Path::new(name), device)?,
+        None => model::file::read(Path::new(name), device)?,
     };
     if model.card.classes.len() < 2 {
         return Err(LoadError::NoClasses(shown()));

@@ -5,9 +5,9 @@ mod common;
 use assert_cmd::Command;
 use burn::tensor::Device;
 use common::{losses, photo, shared, train};
-use flowseg::files::read_model;
 use flowseg::inference::input;
 use flowseg::model::dinov2::start_encoder;
+use flowseg::model::file;
 use flowseg::model::init::Initializer;
 use flowseg::model::tensors::{Tensors, export, from_safetensors, read};
 use flowseg::model::vit::{Vit, VitConfig};
@@ -48,7 +48,7 @@ fn start() -> Vit {
 
 /// The largest change of an encoder's numbers since the start of its run.
 fn moved(out: &Path) -> f32 {
-    let model = read_model(&out.join("model.safetensors"), &Device::flex()).unwrap();
+    let model = file::read(&out.join("model.safetensors"), &Device::flex()).unwrap();
     let (after, before) = (export(&model.network.encoder.unwrap()), export(&start()));
     assert!(after.keys().eq(before.keys()));
     let pairs = after.values().zip(before.values());
@@ -110,7 +110,7 @@ fn features_are_computed_once_and_change_nothing() {
         .assert()
         .success();
     let device = Device::flex();
-    let model = read_model(&out.join("model.safetensors"), &device).unwrap();
+    let model = file::read(&out.join("model.safetensors"), &device).unwrap();
     let photos = image::open(photo(folder.path(), "a.png"))
         .unwrap()
         .to_rgb8();

@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use flowseg::model::config::Preset;
 use flowseg::model::network::{Network, Query};
-use flowseg::model::noise;
+use flowseg::random::noise;
 
 #[test]
 fn the_large_network_runs_forward() {

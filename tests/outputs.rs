@@ -40,7 +40,7 @@ fn model(folder: &Path, rename: impl Fn(usize, &str) -> String) -> PathBuf {
         *name = rename(class, name);
     }
     let path = folder.join("model.safetensors");
-    files::write_model(&path, &model, Precision::Half).unwrap();
+    flowseg::model::file::write(&path, &model, Precision::Half).unwrap();
     path
 }
 

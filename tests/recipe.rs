@@ -300,7 +300,7 @@ fn a_teacher_that_only_the_stages_name_teaches() {
     );
     // The second stage's photos repeat, and its cache is its own.
     assert_eq!(fs::read_dir(&cache).unwrap().count(), 1);
-    let model = flowseg::files::read_model(&run.join("model.safetensors"), &Device::flex());
+    let model = flowseg::model::file::read(&run.join("model.safetensors"), &Device::flex());
     assert_eq!(model.unwrap().card.fit, flowseg::model::Fit::Stretch);
 }
 
@@ -391,7 +391,7 @@ fn stages_follow_each_other_and_a_resume_lands_in_its_own() {
         "{text}"
     );
     let whole = folder.path().join("whole");
-    let model = flowseg::files::read_model(&whole.join("model.safetensors"), &Device::flex());
+    let model = flowseg::model::file::read(&whole.join("model.safetensors"), &Device::flex());
     assert_eq!(model.unwrap().card.size, [32, 48]);
     let rates: Vec<f64> = fs::read_to_string(whole.join("metrics.jsonl"))
         .unwrap()

@@ -75,7 +75,7 @@ fn a_teacher_reads_both_kinds_of_names_and_registers() {
             renamed.insert(original(name), tensor.clone());
         }
     }
-    let photo = flowseg::model::noise([1, 3, 64, 96], 1, &device);
+    let photo = flowseg::random::noise([1, 3, 64, 96], 1, &device);
     let tokens = |tensors: &Tensors| {
         let teacher = Dinov2::new(tensors.clone(), Some(4), &device).unwrap();
         let tokens = teacher.patch_tokens(teacher.prepare(photo.clone()));

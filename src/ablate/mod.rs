@@ -24,7 +24,7 @@ use crate::data::Dataset;
 use crate::device::Opened;
 use crate::eval::{self, Agreement, Confusion, EvalError, Scoring};
 use crate::files;
-use crate::model::Model;
+use crate::model::{self, Model};
 use crate::train::config::Config;
 use crate::train::folder::RunFolder;
 use crate::train::{self, TrainError};
@@ -128,7 +128,7 @@ fn finish(
     record.read_metrics(&folder.join("metrics.jsonl"));
     if record.failure.is_none() {
         report(Event::Scoring);
-        let model = files::read_model(&path, &device.device)?;
+        let model = model::file::read(&path, &device.device)?;
         match score(table, job, &model, &mut record, stop) {
             Err(EvalError::Stopped) => return Ok(None),
             Err(error @ EvalError::NotFinite(_)) => record.failure = Some(error.to_string()),

@@ -1,7 +1,8 @@
 //! `flowseg import`: public PixNerd checkpoints.
 
 use super::arguments::DeviceArgument;
-use crate::files::{self, Plan};
+use crate::files::Plan;
+use crate::model;
 use crate::model::import::{self, Weights};
 use crate::model::network::Network;
 use crate::model::tensors::{self, Precision};
@@ -68,7 +69,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         )?,
     };
     super::output::report(&checks)?;
-    files::write_model(
+    model::file::write(
         &arguments.output,
         &Model { network, card },
         Precision::Single,

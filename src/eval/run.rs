@@ -388,7 +388,7 @@ impl Run<'_> {
                 let noise = group.iter().map(|(index, _)| {
                     let seed = self.scoring.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
                     let seed = seed.wrapping_add(*index as u64);
-                    model::noise([1, channels, height, width], seed, &input.device())
+                    crate::random::noise([1, channels, height, width], seed, &input.device())
                 });
                 Tensor::cat(noise.collect(), 0)
             }

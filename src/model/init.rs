@@ -2,6 +2,7 @@
 //! placeholders to be overwritten by loaded weights.
 
 use super::linear::Linear;
+use crate::random::normal;
 use burn::module::Param;
 use burn::tensor::{Device, Shape, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
@@ -77,10 +78,4 @@ impl<'a> Initializer<'a> {
     ) -> Param<Tensor<R>> {
         Param::from_data(TensorData::new(values, shape), self.device)
     }
-}
-
-/// A standard normal number (Box-Muller).
-pub fn normal(rng: &mut impl RngExt) -> f32 {
-    let radius = (-2.0 * (1.0 - rng.random::<f32>()).ln()).sqrt();
-    radius * (std::f32::consts::TAU * rng.random::<f32>()).cos()
 }

@@ -4,6 +4,7 @@ pub mod blocks;
 pub mod compute;
 pub mod config;
 pub mod dinov2;
+pub mod file;
 pub mod import;
 pub mod init;
 mod interpolate;
@@ -17,6 +18,7 @@ pub mod vit;
 
 use crate::encoding::{Centroids, Encoding};
 use crate::flow::{self, Prediction, Source};
+use crate::random;
 use burn::tensor::{Device, Tensor, TensorData};
 use config::{InvalidNetwork, NetworkConfig};
 use network::{Network, Query};
@@ -276,19 +278,9 @@ impl Model {
     pub fn source(&self, source: Option<Source>, image: &Tensor<4>, seed: u64) -> Tensor<4> {
         match source.unwrap_or(self.card.source) {
             Source::Image => image.clone(),
-            Source::Noise => noise(image.dims(), seed, &image.device()),
+            Source::Noise => random::noise(image.dims(), seed, &image.device()),
         }
     }
-}
-
-/// Standard normal noise of a shape, the same on every device.
-pub fn noise(shape: [usize; 4], seed: u64, device: &Device) -> Tensor<4> {
-    use rand::SeedableRng;
-    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
-    let values: Vec<f32> = (0..shape.iter().product())
-        .map(|_| init::normal(&mut rng))
-        .collect();
-    Tensor::from_data(TensorData::new(values, shape), device)
 }
 
 #[cfg(test)]

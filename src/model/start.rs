@@ -168,9 +168,9 @@ fn with_zero_rows(found: HostTensor, at: usize, target: &HostTensor) -> HostTens
 mod tests {
     use super::super::config::Condition;
     use super::super::network::Query;
-    use super::super::noise;
     use super::super::tensors::{Precision, read as values};
     use super::*;
+    use crate::random::noise;
     use std::collections::HashMap;
 
     fn output(network: &Network, image: Option<u64>, classes: Option<usize>) -> Vec<f32> {

@@ -6,8 +6,8 @@ use super::optimizer::AdamW;
 use super::repa::Projector;
 use super::unlogged::Unlogged;
 use crate::files::{self, FileError};
-use crate::model::Model;
 use crate::model::tensors::{self, Precision, Tensors, read};
+use crate::model::{self, Model};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -110,12 +110,12 @@ impl RunFolder {
             path: inside(name),
             source,
         };
-        files::write_model(
+        model::file::write(
             &inside("model.safetensors"),
             &checkpoint.model,
             Precision::Single,
         )?;
-        files::write_model(
+        model::file::write(
             &inside("ema.safetensors"),
             &checkpoint.average,
             Precision::Single,
@@ -227,8 +227,8 @@ fn load(
     };
     let progress: Progress = serde_json::from_slice(&bytes("progress.json")?)
         .map_err(|e| broken("progress.json", e.to_string()))?;
-    let model = files::read_model(&path.join("model.safetensors"), device)?;
-    let average = files::read_model(&path.join("ema.safetensors"), device)?;
+    let model = model::file::read(&path.join("model.safetensors"), device)?;
+    let average = model::file::read(&path.join("ema.safetensors"), device)?;
     let moments = tensors("optimizer.safetensors")?;
     let name = "projector.safetensors";
     let projector = match projector {

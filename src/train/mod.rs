@@ -32,7 +32,7 @@ pub use error::TrainError;
 pub use event::{Event, Outcome};
 
 use crate::data::Dataset;
-use crate::files;
+use crate::model;
 use crate::model::tensors::Precision;
 use burn::module::Module;
 use burn::tensor::Device;
@@ -160,7 +160,7 @@ pub fn run_on(
     } else {
         let path = folder.path("model.safetensors");
         let line = metrics.last_validation();
-        files::write_model(
+        model::file::write(
             &path,
             &finished(&state, ending, line.as_ref()),
             Precision::Half,

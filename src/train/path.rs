@@ -51,7 +51,7 @@ pub fn part(
         Source::Noise => {
             let seed = config.train.seed.wrapping_mul(0x9e37_79b9);
             let shape = [batch.len, 3, height, width];
-            let noise = crate::model::noise(shape, seed.wrapping_add(batch.step), device);
+            let noise = crate::random::noise(shape, seed.wrapping_add(batch.step), device);
             noise.slice(s![share.clone(), .., .., ..])
         }
     };

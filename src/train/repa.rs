@@ -280,7 +280,7 @@ fn keep(file: &Path, shape: Vec<usize>, tokens: &[f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::noise;
+    use crate::random::noise;
 
     #[test]
     fn photos_are_continued_as_the_network_continues_them() {

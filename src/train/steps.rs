@@ -11,7 +11,7 @@ use super::validate;
 use super::window::Window;
 use super::{Event, TrainError};
 use crate::data::{Dataset, Loader, LoaderConfig};
-use crate::files;
+use crate::model;
 use crate::model::tensors::Precision;
 use burn::tensor::Device;
 use std::path::PathBuf;
@@ -179,7 +179,7 @@ impl Run<'_> {
             state.progress.best = Some((line.miou, step));
             let best = finished(state, config, Some(&line));
             let path = self.folder.path("best.safetensors");
-            files::write_model(&path, &best, Precision::Half)?;
+            model::file::write(&path, &best, Precision::Half)?;
         }
         (self.report)(Event::Validated(line));
         self.window.restart_clock();

@@ -34,7 +34,7 @@ pub fn against_cpu(device: &Device) -> Vec<Check> {
                     temperature: 1.0,
                     epsilon: 1e-2,
                 };
-                let x = crate::model::noise([2, 3, 8, 9], 1, device);
+                let x = crate::random::noise([2, 3, 8, 9], 1, device);
                 let labels: Vec<i32> = (0..144).map(|i| i % 13 - 1).collect();
                 let labels = Tensor::from_data(TensorData::new(labels, [2, 8, 9]), device);
                 read(kernels::potential_gradient(
@@ -89,9 +89,9 @@ pub fn against_cpu(device: &Device) -> Vec<Check> {
             return Vec::new();
         };
         read(network.forward(Query {
-            state: crate::model::noise([2, 3, 16, 24], 3, device),
+            state: crate::random::noise([2, 3, 16, 24], 3, device),
             times: vec![0.2, 0.9],
-            image: Some(crate::model::noise([2, 3, 16, 24], 4, device)),
+            image: Some(crate::random::noise([2, 3, 16, 24], 4, device)),
             features: None,
             classes: None,
         }))
@@ -101,8 +101,8 @@ pub fn against_cpu(device: &Device) -> Vec<Check> {
 
 fn field_inputs(device: &Device) -> [Tensor<4>; 3] {
     [
-        crate::model::noise([5, 16, 8, 1], 1, device),
-        crate::model::noise([5, 256, 1, 1], 2, device),
-        crate::model::noise([8, 1, 1, 1], 3, device),
+        crate::random::noise([5, 16, 8, 1], 1, device),
+        crate::random::noise([5, 256, 1, 1], 2, device),
+        crate::random::noise([8, 1, 1, 1], 3, device),
     ]
 }

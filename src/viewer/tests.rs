@@ -114,7 +114,7 @@ fn model_file(folder: &Path, classes: &[&str]) -> PathBuf {
     let names: Vec<String> = classes.iter().map(|name| (*name).to_owned()).collect();
     let model = step::start(&config, "test", &names, &Device::flex()).average;
     let path = folder.join("other.safetensors");
-    crate::files::write_model(&path, &model, crate::model::tensors::Precision::Single).unwrap();
+    crate::model::file::write(&path, &model, crate::model::tensors::Precision::Single).unwrap();
     path
 }
 

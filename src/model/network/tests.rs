@@ -1,8 +1,8 @@
 use super::*;
 use crate::model::config::{Condition, Preset};
-use crate::model::noise;
 use crate::model::tensors::read;
 use crate::model::vit::VitConfig;
+use crate::random::noise;
 
 /// A question about photos that are their own states.
 fn query(photos: Tensor<4>, times: &[f32]) -> Query {
