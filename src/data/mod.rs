@@ -49,7 +49,7 @@ pub use layout::{Layout, detect};
 pub use limits::{MAX_PIXELS, MAX_SIDE};
 pub use loader::{Batch, Loader, LoaderConfig, batch_at};
 pub use mapping::LabelMapping;
-pub use photo::read_photo;
+pub use photo::{PHOTO_EXTENSIONS, read_photo};
 pub use report::{ClassShare, Report, SplitReport, inspect};
 pub use sample::{LabelMap, Sample};
 pub use scenes::{SceneConfig, render, scene_classes};

@@ -8,6 +8,7 @@ use unicode_normalization::UnicodeNormalization;
 use walkdir::{DirEntry, WalkDir};
 
 use super::error::DataError;
+use super::photo::PHOTO_EXTENSIONS;
 use crate::text_file;
 
 /// One split: where its photos and labels are.
@@ -252,7 +253,9 @@ impl Split {
             {
                 None
             }
-            None => EXTENSIONS.iter().find_map(|end| without_suffix(file, end)),
+            None => PHOTO_EXTENSIONS
+                .iter()
+                .find_map(|end| without_suffix(file, end)?.strip_suffix(b".")),
         }
     }
 
@@ -305,12 +308,6 @@ impl Split {
         entry.file_type().is_dir() && self.apart.iter().any(|folder| folder == entry.path())
     }
 }
-
-/// The ends of the names of photos.
-const EXTENSIONS: [&str; 19] = [
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".png", ".webp", ".heic", ".heif", ".hif", ".bmp",
-    ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pnm", ".pbm", ".tga",
-];
 
 /// A name without its end, which may be in letters of either case.
 fn without_suffix<'n>(file: &'n [u8], suffix: &str) -> Option<&'n [u8]> {

@@ -1,17 +1,13 @@
 //! Opening: dialogs, dropped and named paths. Folders are listed on a thread of their own, since a
 //! disk may be slow.
 
+use crate::data::PHOTO_EXTENSIONS;
 use crate::{files, runs};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::Builder;
 
-/// Endings of files that are opened as photos.
-pub const PHOTOS: &[&str] = &[
-    "jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "gif", "tif", "tiff", "pnm", "ppm", "pgm",
-    "pbm", "tga",
-];
 /// The ending of a model's file.
 const MODEL: &str = "safetensors";
 /// Longer texts are not taken for the names of files.
@@ -95,7 +91,7 @@ impl Opener {
             Ask::Photos => {
                 let chosen = dialog
                     .set_title("Open photos")
-                    .add_filter("Photos", PHOTOS)
+                    .add_filter("Photos", &PHOTO_EXTENSIONS)
                     .pick_files();
                 self.spawn(move || {
                     let files = pollster::block_on(chosen)?;
@@ -146,8 +142,11 @@ fn paths(files: &[rfd::FileHandle]) -> Vec<PathBuf> {
 }
 
 fn is_photo(path: &Path) -> bool {
-    let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
-    ending.is_some_and(|ending| PHOTOS.contains(&ending.as_str()))
+    let named = |known: &&str| {
+        path.extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case(known))
+    };
+    PHOTO_EXTENSIONS.iter().any(named)
 }
 
 /// Whether a path is the name of a model's file.
@@ -313,6 +312,20 @@ mod tests {
         let mut names = ["img10.png", "img9.png", "IMG1.png", "a.png"];
         names.sort_by_key(|name| natural(name));
         assert_eq!(names, ["a.png", "IMG1.png", "img9.png", "img10.png"]);
+    }
+
+    #[test]
+    fn a_folder_shows_every_photo_that_can_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut photos = PHOTO_EXTENSIONS.map(|end| folder.path().join(format!("a.{end}")));
+        photos[0].set_extension("JPG");
+        for photo in &photos {
+            std::fs::write(photo, "").unwrap();
+        }
+        let found = look(&[folder.path().to_owned()]).photos;
+        assert_eq!(found.len(), photos.len());
+        assert!(photos.iter().all(|photo| found.contains(photo)));
+        assert!(found.contains(&folder.path().join("a.heic")));
     }
 
     #[test]

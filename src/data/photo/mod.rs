@@ -19,6 +19,13 @@ use image::{DynamicImage, RgbImage};
 use super::error::DataError;
 use super::input::{Format, read_bytes, recognise};
 
+/// The endings of the names of photos, in lower case. They select files from folders; the format is
+/// told from the content.
+pub const PHOTO_EXTENSIONS: [&str; 19] = [
+    "jpg", "jpeg", "jpe", "jfif", "jif", "png", "webp", "heic", "heif", "hif", "bmp", "gif", "tif",
+    "tiff", "ppm", "pgm", "pnm", "pbm", "tga",
+];
+
 /// Reads a photo as 8-bit sRGB, upright.
 ///
 /// The format is told from the content, never from the name: JPEG, PNG, WebP, HEIC, BMP, GIF, TIFF
