@@ -1,17 +1,23 @@
-//! Category encoding: classes to centroids in colour space, and back (equations 7 and 8).
+//! Category encoding: classes to centroids in the cube `[-1, 1]^d`, and back (equations 7 and 8).
+//!
+//! The paper's cube has three dimensions, so that a state is a picture. With more, the first three
+//! axes are still the paper's colours, and fewer pairs of classes have a third class between them.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// The increments of the Kronecker sequence: square roots of the first three primes.
-const INCREMENTS: [f64; 3] = [
-    std::f64::consts::SQRT_2,
-    1.732_050_807_568_877_2,
-    2.236_067_977_499_79,
+/// Axes that are shown as red, green and blue: the least number of dimensions.
+pub const COLOUR_AXES: usize = 3;
+/// The most dimensions.
+pub const MOST_DIMS: usize = 16;
+/// Their square roots are the increments of the Kronecker sequence, one for each axis.
+const PRIMES: [f64; MOST_DIMS] = [
+    2.0, 3.0, 5.0, 7.0, 11.0, 13.0, 17.0, 19.0, 23.0, 29.0, 31.0, 37.0, 41.0, 43.0, 47.0, 53.0,
 ];
 
-/// How class indices are placed in the cube `[-1, 1]^3`.
+/// How class indices are placed in the cube.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Encoding {
@@ -20,47 +26,75 @@ pub enum Encoding {
     Kronecker,
     /// Uniform random points, the same ones for the same number of classes.
     Random,
-    /// Points chosen one after the other, each as far from all before it as can be.
+    /// Points chosen one after the other, each as far from all before it as can be; in three
+    /// dimensions only.
     FarthestPoint,
 }
 
 impl Encoding {
-    /// The centroids of `classes` classes.
+    /// The centroids of `classes` classes in three dimensions.
     pub fn centroids(self, classes: usize) -> Centroids {
+        self.codes(classes, COLOUR_AXES)
+    }
+
+    /// The centroids of `classes` classes in `dims` dimensions, 3 to [`MOST_DIMS`].
+    pub fn codes(self, classes: usize, dims: usize) -> Centroids {
         match self {
-            Encoding::Kronecker => Centroids::kronecker(classes),
-            Encoding::Random => Centroids::random(classes),
+            Encoding::Kronecker => Centroids::kronecker_in(classes, dims),
+            Encoding::Random => Centroids::random(classes, dims),
             Encoding::FarthestPoint => Centroids::farthest_point(classes),
         }
     }
 }
 
-/// The N class centroids `mu_k` in `[-1, 1]^3`, in class order.
+/// Which class gets which point of an encoding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Order {
+    /// Class k has point k.
+    #[default]
+    Index,
+    /// Points are given to classes so that patches of several classes decode to one of theirs.
+    Assigned,
+}
+
+/// The N class centroids `mu_k` in `[-1, 1]^d`, in class order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Centroids {
+    /// The first three axes, `[N][3]`.
     points: Vec<[f64; 3]>,
+    /// All of them, `[N * d]`.
+    codes: Vec<f64>,
+    dims: usize,
 }
 
 impl Centroids {
-    /// `mu_k = 2 * Norm(frac(k * (sqrt2, sqrt3, sqrt5))) - 1`, with `Norm` the min-max
-    /// normalisation of each axis over the `classes` points (equations 7 and 8).
+    /// [`kronecker_in`](Self::kronecker_in) the paper's three dimensions.
+    pub fn kronecker(classes: usize) -> Self {
+        Self::kronecker_in(classes, COLOUR_AXES)
+    }
+
+    /// `mu_k = 2 * Norm(frac(k * (sqrt2, sqrt3, sqrt5, ..))) - 1`, with `Norm` the min-max
+    /// normalisation of each axis over the `classes` points (equations 7 and 8), and a prime for
+    /// each axis.
     ///
     /// With one class, or where an axis has no extent, the coordinate is -1.
-    pub fn kronecker(classes: usize) -> Self {
-        let points = (0..classes)
-            .map(|k| INCREMENTS.map(|increment| (k as f64 * increment).fract()))
+    pub fn kronecker_in(classes: usize, dims: usize) -> Self {
+        let increments: Vec<f64> = PRIMES[..dims].iter().map(|prime| prime.sqrt()).collect();
+        let codes = (0..classes)
+            .flat_map(|k| increments.iter().map(move |step| (k as f64 * step).fract()))
             .collect();
-        Self::normalized(points)
+        Self::normalized(codes, dims)
     }
 
     /// Independent uniform points, normalised like those of [`kronecker`](Self::kronecker). The
     /// stream of numbers is fixed, so that a model file needs no table of them.
-    pub fn random(classes: usize) -> Self {
+    pub fn random(classes: usize, dims: usize) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         // 53 random bits are a number in [0, 1); a generator's own conversion may change.
         let mut unit = || (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
-        let points = (0..classes).map(|_| [unit(), unit(), unit()]).collect();
-        Self::normalized(points)
+        let codes = (0..classes * dims).map(|_| unit()).collect();
+        Self::normalized(codes, dims)
     }
 
     /// Greedy farthest-point sampling of a grid of `GRID^3` points of the cube, from the corner
@@ -87,28 +121,49 @@ impl Centroids {
                 }
             }
         }
-        Self { points }
+        Self::new(points.concat(), COLOUR_AXES)
     }
 
     /// `2 * Norm(points) - 1` (equation 8).
-    fn normalized(mut points: Vec<[f64; 3]>) -> Self {
-        for axis in 0..3 {
-            let low = points.iter().map(|p| p[axis]).fold(f64::INFINITY, f64::min);
-            let high = points
-                .iter()
-                .map(|p| p[axis])
-                .fold(f64::NEG_INFINITY, f64::max);
+    fn normalized(mut codes: Vec<f64>, dims: usize) -> Self {
+        for axis in 0..dims {
+            let along = || codes.iter().skip(axis).step_by(dims).copied();
+            let low = along().fold(f64::INFINITY, f64::min);
+            let high = along().fold(f64::NEG_INFINITY, f64::max);
             let extent = high - low;
-            for point in &mut points {
+            for value in codes.iter_mut().skip(axis).step_by(dims) {
                 let unit = if extent > 0.0 {
-                    (point[axis] - low) / extent
+                    (*value - low) / extent
                 } else {
                     0.0
                 };
-                point[axis] = 2.0 * unit - 1.0;
+                *value = 2.0 * unit - 1.0;
             }
         }
-        Self { points }
+        Self::new(codes, dims)
+    }
+
+    fn new(codes: Vec<f64>, dims: usize) -> Self {
+        let colour = |code: &[f64]| std::array::from_fn(|axis| code[axis]);
+        Self {
+            points: codes.chunks_exact(dims).map(colour).collect(),
+            codes,
+            dims,
+        }
+    }
+
+    /// The same points given to other classes: class k takes the point of index `order[k]`. An empty
+    /// order changes nothing.
+    ///
+    /// # Panics
+    /// An order that is neither empty nor a permutation of the classes.
+    pub fn ordered(self, order: &[usize]) -> Self {
+        if order.is_empty() {
+            return self;
+        }
+        assert!(is_permutation(order, self.len()), "one point for each class");
+        let codes = order.iter().flat_map(|&point| self.code(point)).copied();
+        Self::new(codes.collect(), self.dims)
     }
 
     /// The number of classes N.
@@ -121,36 +176,49 @@ impl Centroids {
         self.points.is_empty()
     }
 
-    /// The points `[N][3]`.
+    /// Dimensions d: channels of a state.
+    pub fn dims(&self) -> usize {
+        self.dims
+    }
+
+    /// The first three axes of all points, `[N][3]`: all there are in the paper's cube.
     pub fn points(&self) -> &[[f64; 3]] {
         &self.points
     }
 
-    /// The points in single precision, flattened to `[N * 3]`.
-    pub fn flat_f32(&self) -> Vec<f32> {
-        self.points.iter().flatten().map(|&v| v as f32).collect()
+    /// The centroids of the first three axes alone: what the cube that is drawn holds.
+    pub fn shown(&self) -> Self {
+        Self::new(self.points.concat(), COLOUR_AXES)
     }
 
-    /// The points as `[N * 6]`: for each three coordinates rounded to single precision, then what
+    /// All axes of a class's point, `[d]`.
+    pub fn code(&self, class: usize) -> &[f64] {
+        &self.codes[class * self.dims..][..self.dims]
+    }
+
+    /// The points in single precision, flattened to `[N * d]`.
+    pub fn flat_f32(&self) -> Vec<f32> {
+        self.codes.iter().map(|&v| v as f32).collect()
+    }
+
+    /// The points as `[N * 2 d]`: for each its coordinates rounded to single precision, then what
     /// the rounding lost. `(x - high) - low` keeps an offset exact to a few bits next to a centroid,
     /// where the potential's gradient magnifies the error of a rounded one.
     pub fn split_f32(&self) -> Vec<f32> {
-        self.points
-            .iter()
-            .flat_map(|mu| {
-                let high = mu.map(|v| v as f32);
-                let low = std::array::from_fn(|a| (mu[a] - f64::from(high[a])) as f32);
-                let low: [f32; 3] = low;
-                [high, low].concat()
-            })
-            .collect()
+        let mut split = Vec::with_capacity(2 * self.codes.len());
+        for code in self.codes.chunks_exact(self.dims) {
+            split.extend(code.iter().map(|&v| v as f32));
+            split.extend(code.iter().map(|&v| (v - f64::from(v as f32)) as f32));
+        }
+        split
     }
 
-    /// Decodes a state: the class whose centroid is nearest. Ties go to the lower index.
-    pub fn nearest(&self, point: [f32; 3]) -> usize {
+    /// Decodes a state `[d]`: the class whose centroid is nearest. Ties go to the lower index.
+    pub fn nearest(&self, point: &[f32]) -> usize {
         let mut best = (0, f64::INFINITY);
-        for (k, mu) in self.points.iter().enumerate() {
-            let distance: f64 = (0..3).map(|a| (f64::from(point[a]) - mu[a]).powi(2)).sum();
+        for (k, mu) in self.codes.chunks_exact(self.dims).enumerate() {
+            let offsets = point.iter().zip(mu);
+            let distance: f64 = offsets.map(|(&x, mu)| (f64::from(x) - mu).powi(2)).sum();
             if distance < best.1 {
                 best = (k, distance);
             }
@@ -171,28 +239,44 @@ impl Centroids {
         (0..self.len()).map(|class| self.colour(class)).collect()
     }
 
-    /// Encodes a label map as the centroid image `x1`: `[3, pixels]`, channel-major. Labels outside
+    /// Encodes a label map as the centroid image `x1`: `[d, pixels]`, channel-major. Labels outside
     /// the table (such as ignored pixels) become the grey at the middle of the cube.
     pub fn encode(&self, labels: &[u16]) -> Vec<f32> {
         let pixels = labels.len();
-        let mut image = vec![0.0; 3 * pixels];
+        let mut image = vec![0.0; self.dims * pixels];
         for (pixel, &label) in labels.iter().enumerate() {
-            if let Some(mu) = self.points.get(usize::from(label)) {
-                for axis in 0..3 {
-                    image[axis * pixels + pixel] = mu[axis] as f32;
+            if usize::from(label) < self.len() {
+                for (axis, &value) in self.code(usize::from(label)).iter().enumerate() {
+                    image[axis * pixels + pixel] = value as f32;
                 }
             }
         }
         image
     }
 
-    /// Decodes a state image `[3, pixels]` to the nearest class of every pixel.
+    /// Decodes a state image `[d, pixels]` to the nearest class of every pixel.
     pub fn decode(&self, state: &[f32]) -> Vec<u16> {
-        let pixels = state.len() / 3;
-        (0..pixels)
-            .map(|p| self.nearest([state[p], state[pixels + p], state[2 * pixels + p]]) as u16)
-            .collect()
+        let pixels = state.len() / self.dims;
+        let mut labels = vec![0; pixels];
+        labels
+            .par_iter_mut()
+            .enumerate()
+            .for_each_init(Vec::new, |point, (pixel, label)| {
+                point.clear();
+                point.extend((0..self.dims).map(|axis| state[axis * pixels + pixel]));
+                *label = self.nearest(point) as u16;
+            });
+        labels
     }
+}
+
+/// Whether every index below `len` occurs exactly once.
+pub fn is_permutation(order: &[usize], len: usize) -> bool {
+    let mut seen = vec![false; len];
+    order.len() == len
+        && order.iter().all(|&index| {
+            index < len && !std::mem::replace(&mut seen[index], true)
+        })
 }
 
 /// A channel value in `[-1, 1]` as a byte; values outside are clamped.
@@ -252,7 +336,7 @@ mod tests {
             .map(of);
             assert!(f > k && k > r && r > 0.0, "{n}: {f} {k} {r}");
         }
-        assert_eq!(Centroids::random(5), Centroids::random(5));
+        assert_eq!(Centroids::random(5, 3), Centroids::random(5, 3));
         assert!(Centroids::farthest_point(0).is_empty());
         assert_eq!(
             Centroids::farthest_point(2).points(),
@@ -260,10 +344,31 @@ mod tests {
         );
     }
 
+    #[test]
+    fn more_dimensions_leave_the_first_three_axes_alone() {
+        let colours = Centroids::kronecker(59);
+        for dims in [4, 8, 16] {
+            let codes = Centroids::kronecker_in(59, dims);
+            assert_eq!(codes.points(), colours.points());
+            assert_eq!(codes.code(7)[..3], colours.points()[7]);
+            assert_eq!(codes.split_f32().len(), 59 * 2 * dims);
+        }
+    }
+
+    #[test]
+    fn an_order_moves_points_between_classes() {
+        let plain = Centroids::kronecker_in(4, 5);
+        let moved = plain.clone().ordered(&[2, 0, 3, 1]);
+        assert_eq!(moved.code(0), plain.code(2));
+        assert_eq!(moved.points()[3], plain.points()[1]);
+        assert_eq!(plain.clone().ordered(&[]), plain);
+        assert!(!is_permutation(&[0, 0], 2) && !is_permutation(&[0, 2], 2));
+    }
+
     proptest! {
         #[test]
-        fn decoding_inverts_encoding(n in 2usize..400, seed in 0u64..1000) {
-            let centroids = Centroids::kronecker(n);
+        fn decoding_inverts_encoding(n in 2usize..400, dims in 3usize..=16, seed in 0u64..1000) {
+            let centroids = Centroids::kronecker_in(n, dims);
             let labels: Vec<u16> =
                 (0..64).map(|i| ((i * 7919 + seed) % n as u64) as u16).collect();
             prop_assert_eq!(centroids.decode(&centroids.encode(&labels)), labels);
@@ -274,7 +379,7 @@ mod tests {
             let k = k % n;
             let centroids = Centroids::kronecker(n);
             let point = centroids.points()[k].map(|v| v as f32 + nudge);
-            prop_assert_eq!(centroids.nearest(point), k);
+            prop_assert_eq!(centroids.nearest(&point), k);
         }
     }
 }

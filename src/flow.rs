@@ -5,7 +5,7 @@ use crate::encoding::Centroids;
 use crate::kernels;
 use crate::patches::Patches;
 use crate::potential::Potential;
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData, s};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
@@ -68,13 +68,25 @@ pub fn velocity_towards(
     (target - state) / (t.neg() + 1.0).clamp_min(least)
 }
 
-/// The centroids of classes `[B, H, W]`: `[B, 3, H, W]`.
+/// Photos `[B, 3, H, W]` as states of `channels` channels, 3 or more: the first three are the photo,
+/// and so are the next, over and over.
+pub fn photo_state(photo: &Tensor<4>, channels: usize) -> Tensor<4> {
+    let [_, colours, ..] = photo.dims();
+    if channels == colours {
+        return photo.clone();
+    }
+    let copies = vec![photo.clone(); channels.div_ceil(colours)];
+    Tensor::cat(copies, 1).slice(s![.., 0..channels, .., ..])
+}
+
+/// The centroids of classes `[B, H, W]`: `[B, d, H, W]`.
 pub fn centroid_image(classes: Tensor<3, Int>, centroids: &Centroids) -> Tensor<4> {
     let [batch, height, width] = classes.dims();
-    let points = TensorData::new(centroids.flat_f32(), [centroids.len(), 3]);
+    let dims = centroids.dims();
+    let points = TensorData::new(centroids.flat_f32(), [centroids.len(), dims]);
     let points = Tensor::<2>::from_data(points, &classes.device());
     let points = points.select(0, classes.reshape([batch * height * width]));
-    let points = points.reshape([batch, height, width, 3]);
+    let points = points.reshape([batch, height, width, dims]);
     crate::device::permute(points, [0, 3, 1, 2])
 }
 
@@ -168,11 +180,11 @@ pub struct Loss<'a> {
 
 /// A batch on its path.
 pub struct PathBatch {
-    /// `x0: [B, 3, H, W]`
+    /// `x0: [B, d, H, W]`
     pub source: Tensor<4>,
-    /// `x1: [B, 3, H, W]`
+    /// `x1: [B, d, H, W]`
     pub target: Tensor<4>,
-    /// `x_t: [B, 3, H, W]`
+    /// `x_t: [B, d, H, W]`
     pub state: Tensor<4>,
     /// `t: [B, 1, 1, 1]`
     pub t: Tensor<4>,
@@ -186,7 +198,7 @@ pub struct PathBatch {
 }
 
 impl Loss<'_> {
-    /// The detached target `v~` where the network predicts `x1_hat: [B, 3, H, W]`, itself or by its
+    /// The detached target `v~` where the network predicts `x1_hat: [B, d, H, W]`, itself or by its
     /// velocity (see [`predicted_target`]).
     pub fn target(&self, batch: &PathBatch, x1_hat: Tensor<4>) -> Tensor<4> {
         let v = batch.target.clone() - batch.source.clone();
@@ -229,7 +241,8 @@ impl Loss<'_> {
             (target, weights) = (target.autodiff(), weights.autodiff());
         }
         let squares = (velocity - target).square() * weights;
-        squares.sum() / (3.0 * batch.total_weight).max(1.0)
+        let channels = batch.state.dims()[1] as f32;
+        squares.sum() / (channels * batch.total_weight).max(1.0)
     }
 
     /// The cross-entropy of logits in patches, `[B L, p p, N]`, a scalar `[1]`, averaged over the

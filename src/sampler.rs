@@ -37,7 +37,7 @@ pub struct State {
     pub step: usize,
     /// Its time in `[0, 1]`.
     pub t: f32,
-    /// `x_t: [B, 3, H, W]`
+    /// `x_t: [B, d, H, W]`
     pub x: Tensor<4>,
 }
 
@@ -54,7 +54,7 @@ pub struct Trajectory<V> {
 }
 
 impl<V: FnMut(Tensor<4>, f32, f32) -> Tensor<4>> Trajectory<V> {
-    /// Starts at `source: [B, 3, H, W]`, to be solved over `times` (see [`times`]) in the field
+    /// Starts at `source: [B, d, H, W]`, to be solved over `times` (see [`times`]) in the field
     /// `velocity(x, t, h)`, h the length of the step that asks for it.
     pub fn new(source: Tensor<4>, times: Vec<f32>, solver: Solver, velocity: V) -> Self {
         Self {

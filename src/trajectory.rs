@@ -55,23 +55,19 @@ pub fn settled_share(settle: &[u16], states: usize) -> Vec<f32> {
         .collect()
 }
 
-/// The mean speed `|v|` between two states `[3, pixels]` that are `dt` apart: the Euclidean length
+/// The mean speed `|v|` between two states `[d, pixels]` that are `dt` apart: the Euclidean length
 /// of every pixel's move over `dt`, averaged over the pixels. 0 where there is no pixel or no time.
-pub fn mean_speed(a: &[f32], b: &[f32], dt: f32) -> f32 {
-    let pixels = a.len().min(b.len()) / 3;
+pub fn mean_speed(a: &[f32], b: &[f32], pixels: usize, dt: f32) -> f32 {
     if pixels == 0 || dt <= 0.0 {
         return 0.0;
     }
-    let squares = |channel: usize| {
-        let range = channel * pixels..(channel + 1) * pixels;
-        let pairs = a[range.clone()].iter().zip(&b[range]);
-        pairs.map(|(a, b)| f64::from(b - a).powi(2))
-    };
-    let sum: f64 = squares(0)
-        .zip(squares(1))
-        .zip(squares(2))
-        .map(|((x, y), z)| (x + y + z).sqrt())
-        .sum();
+    let mut squares = vec![0.0f64; pixels];
+    for (a, b) in a.chunks_exact(pixels).zip(b.chunks_exact(pixels)) {
+        for ((square, a), b) in squares.iter_mut().zip(a).zip(b) {
+            *square += f64::from(b - a).powi(2);
+        }
+    }
+    let sum: f64 = squares.into_iter().map(f64::sqrt).sum();
     (sum / pixels as f64) as f32 / dt
 }
 
@@ -105,9 +101,9 @@ mod tests {
         // One pixel moves by (2, 3, 6), the other rests.
         let a = [0.0, 1.0, 0.0, 1.0, 0.0, 1.0];
         let b = [2.0, 1.0, 3.0, 1.0, 6.0, 1.0];
-        assert_eq!(mean_speed(&a, &b, 0.5), 7.0);
-        assert_eq!(mean_speed(&a, &b, 0.0), 0.0);
-        assert_eq!(mean_speed(&[], &[], 1.0), 0.0);
+        assert_eq!(mean_speed(&a, &b, 2, 0.5), 7.0);
+        assert_eq!(mean_speed(&a, &b, 2, 0.0), 0.0);
+        assert_eq!(mean_speed(&[], &[], 0, 1.0), 0.0);
     }
 
     proptest! {

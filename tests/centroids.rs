@@ -40,7 +40,7 @@ fn centroids_agree_to_the_last_digits() {
             .map(|&b| i64::from_le_bytes(b));
         for (point, nearest) in f64s(&format!("x.{n}")).chunks(3).zip(nearest) {
             let point = [0, 1, 2].map(|a| point[a] as f32);
-            assert_eq!(centroids.nearest(point), nearest as usize);
+            assert_eq!(centroids.nearest(&point), nearest as usize);
         }
     }
 }

@@ -41,6 +41,8 @@ fn start() -> Vit {
         patch_size: 14,
         side: 16,
         registers: 0,
+        layers: Vec::new(),
+        int8: false,
     };
     let fresh = Vit::init(&config, &mut Initializer::new(0, &Device::flex()));
     start_encoder(fresh, checkpoint()).unwrap()
@@ -137,6 +139,8 @@ fn an_encoder_of_another_size_is_refused() {
         patch_size: 14,
         side: 16,
         registers: 0,
+        layers: Vec::new(),
+        int8: false,
     };
     let fresh = Vit::init(&narrow, &mut Initializer::new(0, &Device::flex()));
     let error = start_encoder(fresh, checkpoint()).unwrap_err().to_string();

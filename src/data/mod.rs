@@ -25,6 +25,7 @@ mod limits;
 pub mod loader;
 mod looks;
 pub mod mapping;
+pub mod mixtures;
 mod photo;
 pub mod report;
 mod resample;

@@ -382,9 +382,10 @@ impl Run<'_> {
     /// Where the flow starts. Noise follows from the photo's index, whoever shares its batch.
     fn source(&self, group: &[(usize, Sample)], input: &Tensor<4>) -> Tensor<4> {
         match self.model.card.source {
-            Source::Image => input.clone(),
+            Source::Image => self.model.source(None, input, 0),
             Source::Noise => {
-                let [_, channels, height, width] = input.dims();
+                let [_, _, height, width] = input.dims();
+                let channels = self.model.card.network.state_channels;
                 let noise = group.iter().map(|(index, _)| {
                     let seed = self.scoring.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
                     let seed = seed.wrapping_add(*index as u64);

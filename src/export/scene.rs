@@ -2,7 +2,7 @@
 
 use super::error::ExportError;
 use crate::encoding::Centroids;
-use crate::inference;
+use crate::votes::Votes;
 use image::RgbImage;
 use std::path::Path;
 
@@ -13,7 +13,7 @@ pub struct Trajectory<'a> {
     pub size: [usize; 2],
     /// The time of every state, in `[0, 1]`.
     pub times: &'a [f32],
-    /// The states `x_t: [3, H, W]`, channel-major, about in `[-1, 1]`.
+    /// The states `x_t: [d, H, W]`, channel-major, about in `[-1, 1]`.
     pub states: Vec<&'a [f32]>,
     /// The nearest class of every pixel of every state, `[H, W]` each.
     pub labels: Vec<&'a [u16]>,
@@ -79,7 +79,7 @@ impl Scene<'_> {
         } else if pixels == 0
             || t.times.len() != t.states.len()
             || t.labels.len() != t.states.len()
-            || t.states.iter().any(|state| state.len() / 3 != pixels)
+            || t.states.iter().any(|state| state.len() != self.centroids.dims() * pixels)
             || t.labels.iter().any(|labels| labels.len() != pixels)
         {
             "its states have different sizes; run the flow again"
@@ -92,8 +92,8 @@ impl Scene<'_> {
 
     /// The last state's classes at the photo's own size, `[height, width]`.
     pub fn labels_of_photo(&self) -> Vec<u16> {
-        let last = self.trajectory.labels.last().copied().unwrap_or_default();
+        let last = self.trajectory.states.last().copied().unwrap_or_default();
         let to = [self.photo.height() as usize, self.photo.width() as usize];
-        inference::scale_labels(last, self.trajectory.size, to)
+        Votes::of(self.centroids, last, self.trajectory.size).labels(to)
     }
 }

@@ -6,9 +6,9 @@ use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, TensorView};
 use std::collections::HashMap;
 
-/// The trajectory as a safetensors file: `states` `[T, 3, H, W]` f32, `times` `[T]` f32 and
+/// The trajectory as a safetensors file: `states` `[T, d, H, W]` f32, `times` `[T]` f32 and
 /// `labels` `[T, H, W]` u16. The metadata key `flowseg` holds JSON with the class names and their
-/// centroids `[N][3]`.
+/// centroids `[N][d]`.
 ///
 /// # Errors
 /// Numbers that don't fit their shapes.
@@ -30,7 +30,7 @@ pub fn safetensors(scene: &Scene) -> Result<Vec<u8>, SafeTensorError> {
         "format": 1,
         "kind": "trajectory",
         "classes": scene.classes,
-        "centroids": scene.centroids.points(),
+        "centroids": (0..scene.centroids.len()).map(|k| scene.centroids.code(k)).collect::<Vec<_>>(),
     });
     let tensors = [
         (
@@ -39,7 +39,7 @@ pub fn safetensors(scene: &Scene) -> Result<Vec<u8>, SafeTensorError> {
         ),
         (
             "states",
-            TensorView::new(Dtype::F32, vec![count, 3, height, width], &states)?,
+            TensorView::new(Dtype::F32, vec![count, scene.centroids.dims(), height, width], &states)?,
         ),
         ("times", TensorView::new(Dtype::F32, vec![count], &times)?),
     ];
@@ -53,6 +53,7 @@ pub fn safetensors(scene: &Scene) -> Result<Vec<u8>, SafeTensorError> {
 /// network's size.
 pub fn numbers(scene: &Scene) -> Vec<u8> {
     let t = &scene.trajectory;
+    let [height, width] = t.size;
     let settle = trajectory::settle_steps(&t.labels);
     let settled = trajectory::settled_share(&settle, t.labels.len());
     let mut table = String::new();
@@ -62,7 +63,7 @@ pub fn numbers(scene: &Scene) -> Vec<u8> {
     for (step, &time) in t.times.iter().enumerate() {
         let speed = t.states.get(step + 1).map_or(String::new(), |after| {
             let dt = t.times[step + 1] - time;
-            trajectory::mean_speed(t.states[step], after, dt).to_string()
+            trajectory::mean_speed(t.states[step], after, height * width, dt).to_string()
         });
         let fixed = [
             step.to_string(),

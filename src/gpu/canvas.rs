@@ -16,7 +16,7 @@ use wgpu::util::DeviceExt;
 pub enum Layer {
     /// The photo.
     Photo,
-    /// The state `x_t`, its three channels read as red, green and blue.
+    /// The state `x_t`, its first three channels read as red, green and blue.
     Raw,
     /// The nearest class of every pixel, in class colours.
     Map,
@@ -55,14 +55,14 @@ struct DecodeUniform {
     pixels: u32,
     classes: u32,
     share: f32,
-    padding: u32,
+    dims: u32,
 }
 const _: () = assert!(size_of::<DecodeUniform>() == 16);
 
 /// Compute units a workgroup of `shaders/decode.wgsl`.
 const GROUP: u32 = 64;
 
-/// A state's values `[3, H, W]` in graphics memory.
+/// A state's values `[d, H, W]` in graphics memory.
 pub enum Values {
     /// Copied from the host.
     Uploaded(wgpu::Buffer),
@@ -92,6 +92,7 @@ pub struct Classes {
     centroids: wgpu::Buffer,
     colours: wgpu::Buffer,
     count: u32,
+    dims: u32,
 }
 
 /// What a picture is drawn from.
@@ -210,7 +211,7 @@ impl Pipelines {
         })
     }
 
-    /// Uploads a state `[3, H, W]`.
+    /// Uploads a state `[d, H, W]`.
     ///
     /// # Errors
     /// Not enough graphics memory.
@@ -230,11 +231,6 @@ impl Pipelines {
         colours: &[[u8; 3]],
         shown: impl Fn(usize) -> bool,
     ) -> Result<Classes, GpuError> {
-        let points: Vec<[f32; 4]> = centroids
-            .points()
-            .iter()
-            .map(|mu| [mu[0] as f32, mu[1] as f32, mu[2] as f32, 0.0])
-            .collect();
         let colours: Vec<[f32; 4]> = colours
             .iter()
             .enumerate()
@@ -244,9 +240,10 @@ impl Pipelines {
             })
             .collect();
         guarded(&self.device, "uploading the classes", || Classes {
-            centroids: self.storage("centroids", bytemuck::cast_slice(&points)),
+            centroids: self.storage("centroids", bytemuck::cast_slice(&centroids.flat_f32())),
             colours: self.storage("colours", bytemuck::cast_slice(&colours)),
-            count: points.len() as u32,
+            count: centroids.len() as u32,
+            dims: centroids.dims() as u32,
         })
     }
 
@@ -284,7 +281,7 @@ impl Pipelines {
                 pixels: pixels as u32,
                 classes: classes.count,
                 share,
-                padding: 0,
+                dims: classes.dims,
             };
             let uniform = self.uniform(bytemuck::bytes_of(&uniform));
             let entries = [

@@ -147,7 +147,7 @@ pub fn neural_field(z: Tensor<3>, weights: Tensor<2>, norm: Tensor<1>) -> Tensor
     ))
 }
 
-/// `grad Phi` (equation 11) at every pixel: `x: [B, 3, H, W]`, `labels: [B, H, W]` with class
+/// `grad Phi` (equation 11) at every pixel: `x: [B, d, H, W]`, `labels: [B, H, W]` with class
 /// indices, where anything outside `0..N` is ignored (zero gradient). Not differentiable: the result
 /// is outside any graph, which is the `sg` of equation 13.
 ///
@@ -163,7 +163,7 @@ pub fn potential_gradient(
     if !has_field_kernels(&device) {
         return reference::potential::gradient(x, labels, centroids, potential);
     }
-    let points = TensorData::new(centroids.split_f32(), [centroids.len(), 6]);
+    let points = TensorData::new(centroids.split_f32(), [centroids.len(), 2 * centroids.dims()]);
     let points = Tensor::<2>::from_data(points, (&device, DType::F32));
     Tensor::from_dispatch(<Dispatch as FieldOps>::potential_gradient(
         x.into_dispatch(),

@@ -1,11 +1,15 @@
 //! What a network is made of: sizes, presets, and how the photo enters.
 
+use super::stem::Stem;
 use super::vit::VitConfig;
+use crate::encoding::{COLOUR_AXES, MOST_DIMS};
 use crate::patches::Patches;
 use serde::{Deserialize, Serialize};
 
-/// Channels of the state: colours.
+/// Channels of the paper's state: colours.
 pub const STATE_CHANNELS: usize = 3;
+/// Channels of a photo.
+pub const PHOTO_CHANNELS: usize = 3;
 /// Position features that every pixel of a patch carries (8 x 8 cosines).
 pub const POSITION_FEATURES: usize = 64;
 
@@ -42,6 +46,12 @@ pub struct NetworkConfig {
     pub field_blocks: usize,
     /// Classes of the class-conditional table, besides its null row; FlowSeg has none.
     pub class_conditions: usize,
+    /// Channels of the state: dimensions of the classes' codes.
+    #[serde(default = "state_channels", skip_serializing_if = "is_colour")]
+    pub state_channels: usize,
+    /// Width of the [pixel stem](super::stem) at half resolution; 0 leaves it out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub stem_width: usize,
     /// Numbers a pixel that the network puts out: the state's channels, or a logit a class.
     #[serde(default = "state_channels")]
     pub outputs: usize,
@@ -59,6 +69,14 @@ pub struct NetworkConfig {
 /// What files of format version 1, which don't say, mean.
 fn state_channels() -> usize {
     STATE_CHANNELS
+}
+
+fn is_colour(channels: &usize) -> bool {
+    *channels == STATE_CHANNELS
+}
+
+fn is_zero(value: &usize) -> bool {
+    *value == 0
 }
 
 fn is_false(value: &bool) -> bool {
@@ -103,6 +121,8 @@ impl Preset {
             transformer_blocks,
             field_blocks,
             class_conditions: 0,
+            state_channels: STATE_CHANNELS,
+            stem_width: 0,
             outputs: STATE_CHANNELS,
             patch_output: false,
             encoder: None,
@@ -136,8 +156,8 @@ impl NetworkConfig {
     /// Input channels: the state, and the photo where it is concatenated.
     pub fn in_channels(&self) -> usize {
         match self.condition {
-            Condition::Concat => 2 * STATE_CHANNELS,
-            Condition::None => STATE_CHANNELS,
+            Condition::Concat => self.state_channels + PHOTO_CHANNELS,
+            Condition::None => self.state_channels,
         }
     }
 
@@ -182,7 +202,11 @@ impl NetworkConfig {
             + 2 * self.head_width();
         let field = linear(d, self.field_weights()) + e;
         let encoder = self.encoder.as_ref();
-        encoder.map_or(0, |vit| vit.parameters() + linear(vit.width, d))
+        let stem = match self.stem_width {
+            0 => 0,
+            width => Stem::parameters(width, e),
+        };
+        stem + encoder.map_or(0, |vit| vit.parameters() + linear(vit.tokens_width(), d))
             + linear(patch, d)
             + linear(256, d)
             + linear(d, d)
@@ -209,6 +233,8 @@ impl NetworkConfig {
             ("transformer_blocks", self.transformer_blocks, 1, 256),
             ("field_blocks", self.field_blocks, 0, 64),
             ("class_conditions", self.class_conditions, 0, 1_000_000),
+            ("state_channels", self.state_channels, COLOUR_AXES, MOST_DIMS),
+            ("stem_width", self.stem_width, 0, 512),
             ("outputs", self.outputs, 1, 1 << 16),
         ];
         let of_encoder = self.encoder.iter().flat_map(|vit| {
@@ -230,6 +256,15 @@ impl NetworkConfig {
                     rule: "out of the supported range",
                 });
             }
+        }
+        if let Some(vit) = self.encoder.as_ref()
+            && let Some(&layer) = vit.layers.iter().find(|layer| !(1..=vit.blocks).contains(*layer))
+        {
+            return Err(InvalidNetwork {
+                field: "encoder.layers",
+                value: layer,
+                rule: "layers count from 1 to the encoder's blocks",
+            });
         }
         if let Some(vit) = self.encoder.as_ref()
             && !vit.width.is_multiple_of(vit.heads)

@@ -212,6 +212,8 @@ fn read(tensors: Tensors, heads: Option<usize>) -> Result<(VitConfig, Tensors), 
         patch_size: patch,
         side,
         registers: count,
+        layers: Vec::new(),
+        int8: false,
     };
     Ok((config, out))
 }

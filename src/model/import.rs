@@ -153,6 +153,8 @@ fn infer(tensors: &Tensors, prefix: &str) -> Result<NetworkConfig, ImportError> 
         transformer_blocks,
         field_blocks,
         class_conditions: table_rows - 1,
+        state_channels: STATE_CHANNELS,
+        stem_width: 0,
         outputs: STATE_CHANNELS,
         patch_output: false,
         encoder: None,

@@ -13,10 +13,11 @@ pub mod network;
 pub mod positions;
 pub mod resize;
 pub mod start;
+mod stem;
 pub mod tensors;
 pub mod vit;
 
-use crate::encoding::{Centroids, Encoding};
+use crate::encoding::{self, Centroids, Encoding};
 use crate::flow::{self, Prediction, Source};
 use crate::random;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -29,8 +30,9 @@ use tensors::{Precision, TensorsError};
 /// The metadata key that marks a safetensors file as a FlowSeg model.
 pub const METADATA_KEY: &str = "flowseg";
 /// The version that this program writes, and the highest that it reads: 2 knows class logits and
-/// other encodings than the Kronecker sequence, 3 image encoders, 4 posteriors and patch outputs.
-pub const FORMAT_VERSION: u32 = 4;
+/// other encodings than the Kronecker sequence, 3 image encoders, 4 posteriors and patch outputs, 5
+/// codes of more dimensions, orders of classes, stems, joined layers and matrices of bytes.
+pub const FORMAT_VERSION: u32 = 5;
 /// The longest side that a model may claim to have been trained at, in pixels.
 const LONGEST_SIDE: usize = 4096;
 /// The most classes that label maps can express: 16 bits less two values of their own.
@@ -47,6 +49,9 @@ pub struct Card {
     pub classes: Vec<String>,
     /// How classes become centroids.
     pub encoding: Encoding,
+    /// The index of each class's point in the encoding, `[classes]`; empty for their own order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub order: Vec<usize>,
     /// Where the flow starts.
     pub source: Source,
     /// What the network predicts.
@@ -101,6 +106,7 @@ impl Card {
             network: network.clone(),
             classes: Vec::new(),
             encoding: Encoding::Kronecker,
+            order: Vec::new(),
             source: Source::Noise,
             prediction: Prediction::Velocity,
             size: [16 * network.patch_size; 2],
@@ -111,6 +117,14 @@ impl Card {
             score: None,
             licence: "that of the imported checkpoint".into(),
         }
+    }
+
+    /// The class centroids.
+    pub fn centroids(&self) -> Centroids {
+        let codes = self
+            .encoding
+            .codes(self.classes.len(), self.network.state_channels);
+        codes.ordered(&self.order)
     }
 
     /// Refuses what no training writes, before anything of that size is allocated.
@@ -141,8 +155,11 @@ impl Card {
         }
         let expected = match self.prediction.has_class_outputs() {
             true => classes,
-            false => config::STATE_CHANNELS,
+            false => self.network.state_channels,
         };
+        if !self.order.is_empty() && !encoding::is_permutation(&self.order, classes) {
+            return refuse("its order gives a point to two classes, or to none".into());
+        }
         match self.network.outputs {
             outputs if outputs == expected => Ok(()),
             outputs => refuse(format!(
@@ -201,7 +218,7 @@ pub enum ModelError {
 impl Model {
     /// The class centroids.
     pub fn centroids(&self) -> Centroids {
-        self.card.encoding.centroids(self.card.classes.len())
+        self.card.centroids()
     }
 
     /// Reads a model file's bytes onto a device.
@@ -233,6 +250,11 @@ impl Model {
         let card =
             serde_json::to_string(&self.card).map_err(|e| ModelError::Metadata(e.to_string()))?;
         let metadata = HashMap::from([(METADATA_KEY.to_owned(), card)]);
+        let int8 = self.network.config().encoder.as_ref().is_some_and(|vit| vit.int8);
+        let precision = match precision {
+            Precision::Half if int8 => Precision::BytesIn("encoder."),
+            precision => precision,
+        };
         Ok(tensors::to_safetensors(
             &tensors::export(&self.network),
             metadata,
@@ -240,7 +262,7 @@ impl Model {
         )?)
     }
 
-    /// The velocity `v_theta(x, t, I)` at `x: [B, 3, H, W]` for photos `image: [B, 3, H, W]` and,
+    /// The velocity `v_theta(x, t, I)` at `x: [B, d, H, W]` for photos `image: [B, 3, H, W]` and,
     /// where the network has an encoder, what it [makes](Network::encode) of them once and for all
     /// times (computed here without). A target is to be reached in the rest of the time, `1 - t`, or
     /// in `least`, above 0, where that is more: the length of a solver's step.
@@ -273,12 +295,16 @@ impl Model {
         flow::velocity_towards(target, x, t, least)
     }
 
-    /// The state that a flow starts from, for photos `[B, 3, H, W]`: the photos themselves, or noise
-    /// drawn from `seed`; by default what the model was trained for.
+    /// The state `[B, d, H, W]` that a flow starts from, for photos `[B, 3, H, W]`: the photos
+    /// themselves, or noise drawn from `seed`; by default what the model was trained for.
     pub fn source(&self, source: Option<Source>, image: &Tensor<4>, seed: u64) -> Tensor<4> {
         match source.unwrap_or(self.card.source) {
-            Source::Image => image.clone(),
-            Source::Noise => random::noise(image.dims(), seed, &image.device()),
+            Source::Image => flow::photo_state(image, self.card.network.state_channels),
+            Source::Noise => {
+                let [batch, _, height, width] = image.dims();
+                let shape = [batch, self.card.network.state_channels, height, width];
+                random::noise(shape, seed, &image.device())
+            }
         }
     }
 }

@@ -3,11 +3,12 @@
 
 use super::blocks::{Block, BlockContext, FieldBlock, FinalLayer, TimeEmbedder};
 use super::compute::Compute;
-use super::config::{NetworkConfig, POSITION_FEATURES, STATE_CHANNELS};
+use super::config::{Condition, NetworkConfig, POSITION_FEATURES};
 use super::init::Initializer;
 use super::interpolate;
 use super::linear::Linear;
 use super::positions;
+use super::stem::Stem;
 use super::vit::Vit;
 use crate::kernels;
 use crate::patches::Patches;
@@ -37,9 +38,11 @@ pub struct Network {
     /// Coarse outputs per patch, `[D, outputs]`, interpolated between patch centres and added to the
     /// neural field's output.
     pub patch_output: Option<Linear>,
+    /// What the pixels' surroundings look like, for the neural field.
+    pub stem: Option<Stem>,
     /// Frozen or fine-tuned image encoder (a DINOv2 ViT).
     pub encoder: Option<Vit>,
-    /// From the encoder's tokens to the transformer's, `[W, D]`.
+    /// From the encoder's tokens to the transformer's, `[W, D]` with W for each joined layer.
     pub encoder_projection: Option<Linear>,
     #[module(skip)]
     config: NetworkConfig,
@@ -49,7 +52,7 @@ pub struct Network {
 
 /// The inputs of one evaluation.
 pub struct Query {
-    /// The state `x_t: [B, 3, H, W]`.
+    /// The state `x_t: [B, d, H, W]`.
     pub state: Tensor<4>,
     /// The time of every batch entry, `[B]`, in `[0, 1]`.
     pub times: Vec<f32>,
@@ -74,6 +77,8 @@ pub(crate) struct Evaluation {
     pub(crate) context: BlockContext,
     /// `[B L, C, p p]`
     patches: Tensor<3>,
+    /// The photo, where the stem looks at it.
+    photo: Option<Tensor<4>>,
     /// How the state is cut into them.
     pub(crate) cut: Patches,
 }
@@ -116,8 +121,9 @@ impl Network {
             patch_output: config
                 .patch_output
                 .then(|| init.zero_linear(d, config.outputs)),
+            stem: (config.stem_width > 0).then(|| Stem::init(config.stem_width, e, &mut init)),
             encoder: encoder.map(|vit| Vit::init(vit, &mut encoder_init)),
-            encoder_projection: encoder.map(|vit| encoder_init.linear(vit.width, d, true)),
+            encoder_projection: encoder.map(|vit| encoder_init.linear(vit.tokens_width(), d, true)),
             config: config.clone(),
             compute: Compute::Single,
         }
@@ -230,12 +236,14 @@ impl Network {
             Some(features) => Some(features),
             None => query.image.as_ref().and_then(|image| self.encode(image)),
         };
-        let input = match (config.in_channels() > STATE_CHANNELS, query.image) {
-            (true, Some(image)) => Tensor::cat(vec![query.state, image], 1),
-            (true, None) => panic!("a network conditioned on the photo needs one"),
-            (false, _) => query.state,
-        };
         let cut = config.patches([height, width]);
+        let photo = self.stem.as_ref().and(query.image.clone());
+        let photo = photo.map(|image| cut.continued(image));
+        let input = match (config.condition, query.image) {
+            (Condition::Concat, Some(image)) => Tensor::cat(vec![query.state, image], 1),
+            (Condition::Concat, None) => panic!("a network conditioned on the photo needs one"),
+            (Condition::None, _) => query.state,
+        };
         let patches = cut.cut(input);
         let [rows, columns] = cut.grid();
         let (tokens, channels) = (rows * columns, config.in_channels());
@@ -257,6 +265,7 @@ impl Network {
             time,
             context: self.block_context([rows, columns], &device),
             patches,
+            photo,
             cut,
         }
     }
@@ -309,6 +318,10 @@ impl Network {
         let s = activation::silu(tokens + time);
         let flat = s.clone().reshape([batch * count, hidden]);
         let mut z = self.embed_pixels(evaluation.patches.clone().swap_dims(1, 2));
+        if let (Some(stem), Some(photo)) = (&self.stem, &evaluation.photo) {
+            let around = stem.forward(photo.clone(), self.compute);
+            z = z + evaluation.cut.cut(around).swap_dims(1, 2);
+        }
         for field in &self.fields {
             let weights = field.generator.forward(flat.clone(), self.compute);
             z = kernels::neural_field(z, weights, field.norm.val());

@@ -27,6 +27,8 @@ pub enum Precision {
     Single,
     /// IEEE half.
     Half,
+    /// Matrices whose names begin so as bytes with a scale for each row, everything else as half.
+    BytesIn(&'static str),
 }
 
 /// What is wrong with the bytes of a model.
@@ -107,7 +109,51 @@ pub fn from_safetensors(bytes: &[u8]) -> Result<(Tensors, HashMap<String, String
             },
         );
     }
+    unscale(&mut tensors)?;
     Ok((tensors, metadata.metadata().clone().unwrap_or_default()))
+}
+
+/// The name of the scales of a tensor of bytes, one for each row.
+const ROW_SCALE: &str = ".row_scale";
+/// The greatest byte: the numbers of a row are its multiples of the row's scale.
+const MOST_BYTE: f32 = 127.0;
+
+/// Multiplies tensors by their row scales, and drops those.
+fn unscale(tensors: &mut Tensors) -> Result<(), TensorsError> {
+    let names: Vec<String> = tensors
+        .keys()
+        .filter_map(|name| name.strip_suffix(ROW_SCALE).map(str::to_owned))
+        .collect();
+    for name in names {
+        let Some(scales) = tensors.remove(&(name.clone() + ROW_SCALE)) else {
+            continue;
+        };
+        let broken = || TensorsError::Safetensors(format!("tensor {name} does not fit its scales"));
+        let tensor = tensors.get_mut(&name).ok_or_else(broken)?;
+        let rows = scales.data.len();
+        if rows == 0 || tensor.shape.first() != Some(&rows) || tensor.data.len() % rows != 0 {
+            return Err(broken());
+        }
+        let width = (tensor.data.len() / rows).max(1);
+        for (row, scale) in tensor.data.chunks_exact_mut(width).zip(scales.data) {
+            row.iter_mut().for_each(|value| *value *= scale);
+        }
+    }
+    Ok(())
+}
+
+/// A matrix as bytes, and the scale of each row.
+fn bytes_of_rows(tensor: &HostTensor) -> (Vec<u8>, Vec<f32>) {
+    let width = tensor.shape.last().copied().unwrap_or(1).max(1);
+    let mut bytes = Vec::with_capacity(tensor.data.len());
+    let scales = tensor.data.chunks_exact(width).map(|row| {
+        let greatest = row.iter().fold(0.0f32, |most, value| most.max(value.abs()));
+        let scale = if greatest > 0.0 { greatest / MOST_BYTE } else { 1.0 };
+        bytes.extend(row.iter().map(|value| (value / scale).round() as i8 as u8));
+        scale
+    });
+    let scales = scales.collect();
+    (bytes, scales)
 }
 
 /// Little-endian numbers as f32; integers are accepted because fixtures hold labels.
@@ -127,6 +173,7 @@ fn numbers(bytes: &[u8], dtype: Dtype) -> Option<Vec<f32>> {
         Dtype::BF16 => each(bytes, |b| bf16::from_le_bytes(b).to_f32()),
         Dtype::I64 => each(bytes, |b| i64::from_le_bytes(b) as f32),
         Dtype::I32 => each(bytes, |b| i32::from_le_bytes(b) as f32),
+        Dtype::I8 => bytes.iter().map(|&b| f32::from(b as i8)).collect(),
         Dtype::U8 => bytes.iter().map(|&b| f32::from(b)).collect(),
         _ => return None,
     })
@@ -208,28 +255,32 @@ pub fn to_safetensors(
     precision: Precision,
 ) -> Result<Vec<u8>, TensorsError> {
     let broken = |e: safetensors::SafeTensorError| TensorsError::Safetensors(e.to_string());
-    let encoded: Vec<(&String, &HostTensor, Cow<'_, [u8]>)> = tensors
-        .iter()
-        .map(|(name, tensor)| {
-            let bytes = match precision {
-                Precision::Single => Cow::Borrowed(bytemuck::cast_slice(&tensor.data)),
-                Precision::Half => tensor
-                    .data
-                    .iter()
-                    .flat_map(|&v| f16::from_f32(v).to_le_bytes())
-                    .collect(),
-            };
-            (name, tensor, bytes)
-        })
-        .collect();
-    let dtype = match precision {
-        Precision::Single => Dtype::F32,
-        Precision::Half => Dtype::F16,
-    };
+    let mut encoded: Vec<(String, Dtype, Vec<usize>, Cow<'_, [u8]>)> = Vec::new();
+    for (name, tensor) in tensors {
+        let (name, shape) = (name.clone(), tensor.shape.clone());
+        match precision {
+            Precision::Single => {
+                let bytes = Cow::Borrowed(bytemuck::cast_slice(&tensor.data));
+                encoded.push((name, Dtype::F32, shape, bytes));
+            }
+            Precision::BytesIn(prefix) if name.starts_with(prefix) && shape.len() == 2 => {
+                let (bytes, scales) = bytes_of_rows(tensor);
+                let scales: Vec<u8> = scales.iter().flat_map(|v| v.to_le_bytes()).collect();
+                let of_rows = (name.clone() + ROW_SCALE, vec![shape[0]]);
+                encoded.push((name, Dtype::I8, shape, bytes.into()));
+                encoded.push((of_rows.0, Dtype::F32, of_rows.1, scales.into()));
+            }
+            Precision::Half | Precision::BytesIn(_) => {
+                let half = |&v: &f32| f16::from_f32(v).to_le_bytes();
+                let bytes = tensor.data.iter().flat_map(half).collect();
+                encoded.push((name, Dtype::F16, shape, bytes));
+            }
+        }
+    }
     let views = encoded
         .iter()
-        .map(|(name, tensor, bytes)| {
-            TensorView::new(dtype, tensor.shape.clone(), bytes).map(|view| (name.as_str(), view))
+        .map(|(name, dtype, shape, bytes)| {
+            TensorView::new(*dtype, shape.clone(), bytes).map(|view| (name.as_str(), view))
         })
         .collect::<Result<Vec<_>, _>>()
         .map_err(broken)?;
@@ -369,6 +420,32 @@ pub fn import<M: Module>(module: M, mut tensors: Tensors) -> Result<M, TensorsEr
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_with_a_scale_for_each_row_come_back() {
+        let matrix = |shape: [usize; 2]| HostTensor {
+            shape: shape.to_vec(),
+            data: (0..shape[0] * shape[1])
+                .map(|i| ((i * 37 % 101) as f32 - 50.0) * 10f32.powi((i / shape[1]) as i32 - 2))
+                .collect(),
+        };
+        let tensors = Tensors::from([
+            ("encoder.a".to_owned(), matrix([3, 40])),
+            ("head".to_owned(), matrix([2, 8])),
+        ]);
+        let bytes = to_safetensors(&tensors, HashMap::new(), Precision::BytesIn("encoder."));
+        let (found, _) = from_safetensors(&bytes.unwrap()).unwrap();
+        assert_eq!(found.keys().collect::<Vec<_>>(), ["encoder.a", "head"]);
+        for (name, tensor) in &tensors {
+            let rows = tensor.data.chunks_exact(tensor.shape[1]);
+            for (row, found) in rows.zip(found[name].data.chunks_exact(tensor.shape[1])) {
+                let greatest = row.iter().fold(0.0f32, |most, v| most.max(v.abs()));
+                for (a, b) in row.iter().zip(found) {
+                    assert!((a - b).abs() <= greatest / 253.0, "{name}: {a} {b}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn formats_are_told_apart_by_structure() {

@@ -34,9 +34,20 @@ pub struct VitConfig {
     pub side: usize,
     /// Tokens besides those of patches and the class token.
     pub registers: usize,
+    /// Blocks, counted from 1, whose output tokens are joined side by side; none stands for the last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<usize>,
+    /// Whether model files hold its matrices as bytes with a scale for each row.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub int8: bool,
 }
 
 impl VitConfig {
+    /// Width of the tokens that it gives: W for each joined layer.
+    pub fn tokens_width(&self) -> usize {
+        self.width * self.layers.len().max(1)
+    }
+
     /// Parameters in all.
     pub fn parameters(&self) -> usize {
         let (w, m) = (self.width, self.mlp_width);
@@ -183,7 +194,8 @@ impl Vit {
     }
 
     /// The patch tokens after the final norm of what [`prepare`](Self::prepare) made:
-    /// `[B, rows * columns, W]`, row by row; class token and registers are dropped.
+    /// `[B, rows * columns, W]`, row by row, with W for each of the joined
+    /// [layers](VitConfig::layers); class token and registers are dropped.
     pub fn patch_tokens(&self, prepared: Tensor<4>) -> Tensor<3> {
         let [batch, channels, height, width] = prepared.dims();
         let VitConfig {
@@ -191,6 +203,8 @@ impl Vit {
             patch_size: p,
             side,
             heads,
+            blocks,
+            ref layers,
             ..
         } = self.config;
         let (rows, columns) = (height / p, width / p);
@@ -216,9 +230,18 @@ impl Vit {
         let extra: usize = tokens.iter().map(|t| t.dims()[1]).sum();
         tokens.push(self.patches.forward(patches, Compute::Single) + positions);
         let mut x = Tensor::cat(tokens, 1);
-        for block in &self.blocks {
+        let mut joined = Vec::with_capacity(layers.len().max(1));
+        for (index, block) in self.blocks.iter().enumerate() {
             x = block.forward(x, heads);
+            let number = index + 1;
+            if layers.contains(&number) || layers.is_empty() && number == blocks {
+                let patches = x.clone().narrow(1, extra, rows * columns);
+                joined.push(self.norm.forward(patches));
+            }
         }
-        self.norm.forward(x.narrow(1, extra, rows * columns))
+        match joined.len() {
+            1 => joined.remove(0),
+            _ => Tensor::cat(joined, 2),
+        }
     }
 }

@@ -114,7 +114,7 @@ fn reshaping(
     batch: &Batch,
     device: &Device,
 ) -> Result<Duration, TrainError> {
-    let centroids = config.model.encoding.centroids(classes);
+    let centroids = config.model.encoding.codes(classes, config.model.code_dims);
     let part = path::part(config, &centroids, None, batch, 0..batch.len, device);
     let mut times = Vec::new();
     for round in 0..=ROUNDS {

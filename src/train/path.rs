@@ -31,6 +31,7 @@ pub fn part(
     let pixels = height * width;
     let classes = centroids.len();
     let len = share.len();
+    let dims = centroids.dims();
     let four = |data: Vec<f32>, channels: usize| {
         let data = TensorData::new(data, [len, channels, height, width]);
         Tensor::<4>::from_data(data, device)
@@ -45,12 +46,12 @@ pub fn part(
         })
         .collect();
     let target = target.concat();
-    let target = four(target, 3);
+    let target = four(target, dims);
     let source = match config.flow.source {
-        Source::Image => image.clone(),
+        Source::Image => flow::photo_state(&image, dims),
         Source::Noise => {
             let seed = config.train.seed.wrapping_mul(0x9e37_79b9);
-            let shape = [batch.len, 3, height, width];
+            let shape = [batch.len, dims, height, width];
             let noise = crate::random::noise(shape, seed.wrapping_add(batch.step), device);
             noise.slice(s![share.clone(), .., .., ..])
         }

@@ -7,7 +7,9 @@ use super::folder::RunFolder;
 use super::metrics::ValidationLine;
 use super::repa::{self, Projector, Teacher};
 use super::step;
-use crate::data::Dataset;
+use crate::assignment;
+use crate::data::{Dataset, mixtures};
+use crate::encoding::Order;
 use crate::files;
 use crate::model::start::{Loaded, start_from};
 use crate::model::{Model, Score};
@@ -46,6 +48,7 @@ pub(super) fn restore(
         let same = card.network == network
             && card.classes == *names
             && card.encoding == config.model.encoding
+            && card.order.is_empty() == (config.model.order == Order::Index)
             && card.prediction == config.prediction()
             && card.source == config.flow.source;
         if !same {
@@ -62,6 +65,12 @@ pub(super) fn restore(
     }
     let mut state = step::start(config, data.name(), names, device);
     state.projector = projector;
+    if config.model.order == Order::Assigned {
+        let mixtures = mixtures::mixtures(data, config.data.size)?;
+        let order = assignment::assign(&state.model.card.centroids(), &mixtures);
+        state.model.card.order = order.clone();
+        state.average.card.order = order;
+    }
     if let (Some(encoder), Some(path)) = (&mut state.model.network.encoder, &config.model.encoder) {
         *encoder = repa::encoder(encoder.clone(), path)?;
         state.average.network = state.model.network.valid();

@@ -94,6 +94,7 @@ pub fn start(config: &Config, dataset: &str, classes: &[String], device: &Device
         network: config.network(classes.len()),
         classes: classes.to_vec(),
         encoding: config.model.encoding,
+        order: Vec::new(),
         source: config.flow.source,
         prediction: config.prediction(),
         size: config.data.size,
@@ -177,11 +178,7 @@ pub fn take_share(
         network: state.model.network.with_compute(t.precision),
         projector: state.projector,
     };
-    let centroids = state
-        .model
-        .card
-        .encoding
-        .centroids(state.model.card.classes.len());
+    let centroids = state.model.card.centroids();
     let share = rank.share(batch.len);
     let weights = guides.class_weights.as_deref();
     let mut own = path::part(config, &centroids, weights, batch, share.clone(), device);

@@ -74,8 +74,10 @@ pub struct CentroidTable {
 }
 
 impl CentroidTable {
-    /// Measures the gaps; O(N^2), some milliseconds at N = 1000.
+    /// Measures the gaps; O(N^2), some milliseconds at N = 1000. Of more than three dimensions the
+    /// first three are taken: the cube that is drawn has no others.
     pub fn new(centroids: Centroids) -> Self {
+        let centroids = centroids.shown();
         let points: Vec<DVec3> = centroids.points().iter().map(|&p| p.into()).collect();
         let half_gap = (0..points.len())
             .map(|k| {

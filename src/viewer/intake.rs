@@ -229,7 +229,7 @@ impl Intake {
         let speed = self
             .before
             .take()
-            .map(|(before, a)| trajectory::mean_speed(&a, &x, t - before));
+            .map(|(before, a)| trajectory::mean_speed(&a, &x, labels.len(), t - before));
         let thumbnails = Some(self.thumbnails(&x, &labels));
         self.before = Some((t, x.clone()));
         self.labels.push(labels.clone());

@@ -189,6 +189,7 @@ impl FieldOps for Flex {
             int_slice(&labels),
             batch,
             cpu::slice(&centroids),
+            x.shape()[1],
         );
         cpu::tensor(out, x.shape())
     }

@@ -5,6 +5,7 @@
 //! probabilities; both keep the result exact near a centroid.
 
 use super::simd::{exp, ln, wide};
+use crate::encoding::MOST_DIMS;
 use crate::potential::{NORM_FLOOR, Operator, Potential};
 use rayon::prelude::*;
 
@@ -13,7 +14,7 @@ const LANES: usize = 16;
 /// Pixels a task.
 const BLOCK: usize = LANES * 64;
 
-/// `x: [B, 3, pixels]` flattened, `labels: [B, pixels]`, `centroids: [N, 6]` as
+/// `x: [B, d, pixels]` flattened, `labels: [B, pixels]`, `centroids: [N, 2 d]` as
 /// [`Centroids::split_f32`](crate::encoding::Centroids::split_f32) splits them; the result has the
 /// shape of `x`. A label outside `0..N` (an ignored pixel) gives a zero gradient.
 pub fn gradient(
@@ -22,62 +23,90 @@ pub fn gradient(
     labels: &[i32],
     batch: usize,
     centroids: &[f32],
+    dims: usize,
+) -> Vec<f32> {
+    // One loop for each size that is worth it: axes without extent fill the smaller ones up.
+    let width = *[3, 4, 6, 8, 12].iter().find(|&&w| dims <= w).unwrap_or(&MOST_DIMS);
+    let padded: Vec<f32> = centroids
+        .chunks_exact(dims)
+        .flat_map(|half| half.iter().copied().chain(std::iter::repeat_n(0.0, width - dims)))
+        .collect();
+    let centroids = padded.as_slice();
+    let of_width = match width {
+        3 => images::<3>,
+        4 => images::<4>,
+        6 => images::<6>,
+        8 => images::<8>,
+        12 => images::<12>,
+        _ => images::<MOST_DIMS>,
+    };
+    of_width(potential, x, labels, batch, centroids, dims)
+}
+
+fn images<const D: usize>(
+    potential: Potential,
+    x: &[f32],
+    labels: &[i32],
+    batch: usize,
+    centroids: &[f32],
+    dims: usize,
 ) -> Vec<f32> {
     let pixels = labels.len() / batch.max(1);
     let mut out = vec![0.0; x.len()];
     for ((out, x), labels) in out
-        .chunks_exact_mut(3 * pixels)
-        .zip(x.chunks_exact(3 * pixels))
-        .zip(labels.chunks_exact(pixels))
+        .chunks_exact_mut((dims * pixels).max(1))
+        .zip(x.chunks_exact((dims * pixels).max(1)))
+        .zip(labels.chunks_exact(pixels.max(1)))
     {
-        let (out_r, rest) = out.split_at_mut(pixels);
-        let (out_g, out_b) = rest.split_at_mut(pixels);
-        out_r
-            .par_chunks_mut(BLOCK)
-            .zip(out_g.par_chunks_mut(BLOCK))
-            .zip(out_b.par_chunks_mut(BLOCK))
-            .enumerate()
-            .for_each(|(block, ((r, g), b))| {
-                let first = block * BLOCK;
-                let axis = |a: usize| &x[a * pixels + first..][..r.len()];
-                let x = [axis(0), axis(1), axis(2)];
-                let labels = &labels[first..][..r.len()];
-                wide(|| block_gradient(potential, x, labels, centroids, [r, g, b]));
-            });
+        let mut blocks: Vec<Vec<&mut [f32]>> = Vec::new();
+        blocks.resize_with(pixels.div_ceil(BLOCK), || Vec::with_capacity(dims));
+        for axis in out.chunks_exact_mut(pixels) {
+            for (block, part) in blocks.iter_mut().zip(axis.chunks_mut(BLOCK)) {
+                block.push(part);
+            }
+        }
+        blocks.par_iter_mut().enumerate().for_each(|(block, out)| {
+            let first = block * BLOCK;
+            let count = out.first().map_or(0, |axis| axis.len());
+            let axis = |a: usize| &x[a * pixels + first..][..count];
+            let x: Vec<&[f32]> = (0..dims).map(axis).collect();
+            let labels = &labels[first..][..count];
+            wide(|| block_gradient::<D>(potential, &x, labels, centroids, out));
+        });
     }
     out
 }
 
 #[inline(always)]
-fn block_gradient(
+fn block_gradient<const D: usize>(
     potential: Potential,
-    x: [&[f32]; 3],
+    x: &[&[f32]],
     labels: &[i32],
     centroids: &[f32],
-    out: [&mut [f32]; 3],
+    out: &mut [&mut [f32]],
 ) {
     for first in (0..labels.len()).step_by(LANES) {
         let count = LANES.min(labels.len() - first);
-        let mut points = [[0.0f32; LANES]; 3];
+        let mut points = [[0.0f32; LANES]; D];
         let mut target = [-1i32; LANES];
-        for axis in 0..3 {
-            points[axis][..count].copy_from_slice(&x[axis][first..first + count]);
+        for (point, x) in points.iter_mut().zip(x) {
+            point[..count].copy_from_slice(&x[first..first + count]);
         }
         target[..count].copy_from_slice(&labels[first..first + count]);
         let gradient = match potential.operator {
             Operator::Log if potential.temperature == 1.0 => {
-                lanes_gradient::<RECIPROCAL>(potential, &points, &target, centroids)
+                lanes_gradient::<RECIPROCAL, D>(potential, &points, &target, centroids)
             }
             Operator::Log | Operator::NormalizedGradient => {
-                lanes_gradient::<LOG>(potential, &points, &target, centroids)
+                lanes_gradient::<LOG, D>(potential, &points, &target, centroids)
             }
-            Operator::Sqrt => lanes_gradient::<SQRT>(potential, &points, &target, centroids),
-            Operator::Linear => lanes_gradient::<LINEAR>(potential, &points, &target, centroids),
+            Operator::Sqrt => lanes_gradient::<SQRT, D>(potential, &points, &target, centroids),
+            Operator::Linear => {
+                lanes_gradient::<LINEAR, D>(potential, &points, &target, centroids)
+            }
         };
-        for axis in 0..3 {
-            for lane in 0..count {
-                out[axis][first + lane] = gradient[axis][lane];
-            }
+        for (out, gradient) in out.iter_mut().zip(&gradient) {
+            out[first..first + count].copy_from_slice(&gradient[..count]);
         }
     }
 }
@@ -91,27 +120,27 @@ const RECIPROCAL: u8 = 3;
 type Lanes = [f32; LANES];
 
 #[inline(always)]
-fn lanes_gradient<const T: u8>(
+fn lanes_gradient<const T: u8, const D: usize>(
     potential: Potential,
-    x: &[Lanes; 3],
+    x: &[Lanes; D],
     target: &[i32; LANES],
     centroids: &[f32],
-) -> [Lanes; 3] {
+) -> [Lanes; D] {
     let epsilon = potential.epsilon as f32;
     let inverse_tau = (1.0 / potential.temperature) as f32;
-    let classes = (centroids.len() / 6) as i32;
+    let classes = (centroids.len() / (2 * D)) as i32;
     // The least d + eps of each pixel: the largest logit, since every T falls with d.
     let mut nearest = [f32::MAX; LANES];
-    for mu in centroids.chunks_exact(6) {
+    for mu in centroids.chunks_exact(2 * D) {
         for (lane, nearest) in nearest.iter_mut().enumerate() {
             let e = distance(x, mu, lane) + epsilon;
             *nearest = if e < *nearest { e } else { *nearest };
         }
     }
     let (mut others, mut own) = ([0.0f32; LANES], [0.0f32; LANES]);
-    let mut pull = [[0.0f32; LANES]; 3];
-    let mut push = [[0.0f32; LANES]; 3];
-    for (k, mu) in centroids.chunks_exact(6).enumerate() {
+    let mut pull = [[0.0f32; LANES]; D];
+    let mut push = [[0.0f32; LANES]; D];
+    for (k, mu) in centroids.chunks_exact(2 * D).enumerate() {
         for lane in 0..LANES {
             let e = distance(x, mu, lane) + epsilon;
             let (weight, slope) = match T {
@@ -127,14 +156,14 @@ fn lanes_gradient<const T: u8>(
             let is_other = 1.0 - is_target;
             others[lane] += weight * is_other;
             own[lane] += weight * is_target;
-            for axis in 0..3 {
+            for axis in 0..D {
                 let term = offset(x, mu, lane, axis) * slope;
                 pull[axis][lane] += term * is_target;
                 push[axis][lane] += term * (weight * is_other);
             }
         }
     }
-    let mut gradient = [[0.0f32; LANES]; 3];
+    let mut gradient = [[0.0f32; LANES]; D];
     for lane in 0..LANES {
         // An ignored pixel has no target: it belongs to no class, and nothing pulls or pushes it.
         let labelled = (0..classes).contains(&target[lane]);
@@ -143,7 +172,7 @@ fn lanes_gradient<const T: u8>(
         } else {
             0.0
         };
-        for axis in 0..3 {
+        for axis in 0..D {
             gradient[axis][lane] = scale * (others[lane] * pull[axis][lane] - push[axis][lane]);
         }
         if potential.operator == Operator::NormalizedGradient {
@@ -158,12 +187,15 @@ fn lanes_gradient<const T: u8>(
 }
 
 #[inline(always)]
-fn distance(x: &[Lanes; 3], mu: &[f32], lane: usize) -> f32 {
-    let [r, g, b] = [0, 1, 2].map(|axis| offset(x, mu, lane, axis));
-    r * r + g * g + b * b
+fn distance<const D: usize>(x: &[Lanes; D], mu: &[f32], lane: usize) -> f32 {
+    let first = offset(x, mu, lane, 0);
+    (1..D).fold(first * first, |sum, axis| {
+        let offset = offset(x, mu, lane, axis);
+        sum + offset * offset
+    })
 }
 
 #[inline(always)]
-fn offset(x: &[Lanes; 3], mu: &[f32], lane: usize, axis: usize) -> f32 {
-    (x[axis][lane] - mu[axis]) - mu[3 + axis]
+fn offset<const D: usize>(x: &[Lanes; D], mu: &[f32], lane: usize, axis: usize) -> f32 {
+    (x[axis][lane] - mu[axis]) - mu[D + axis]
 }

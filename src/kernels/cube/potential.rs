@@ -33,6 +33,26 @@ fn operator_slope(e: f32, #[comptime] operator: u32) -> f32 {
     }
 }
 
+/// The squared distance from a point `[d]` to centroid k, whose offsets go to `offset: [d]`.
+#[cube]
+fn distance(
+    point: &Array<f32>,
+    centroids: &Tensor<f32>,
+    k: usize,
+    offset: &mut Array<f32>,
+    #[comptime] dims: usize,
+) -> f32 {
+    let mut sum = 0.0f32;
+    #[unroll]
+    for axis in 0..dims {
+        let at = 2 * dims * k + axis;
+        let along = (point[axis] - centroids[at]) - centroids[at + dims];
+        offset[axis] = along;
+        sum += along * along;
+    }
+    sum
+}
+
 /// The potential's gradient, one unit per pixel, streaming the centroids twice.
 #[cube(launch_unchecked)]
 fn potential_gradient_kernel(
@@ -45,70 +65,68 @@ fn potential_gradient_kernel(
     pixels: usize,
     classes: usize,
     #[comptime] operator: u32,
+    #[comptime] dims: usize,
 ) {
     if ABSOLUTE_POS >= labels.len() {
         terminate!();
     }
     let entry = ABSOLUTE_POS / pixels;
-    let first = entry * 3 * pixels + ABSOLUTE_POS % pixels;
+    let first = entry * dims * pixels + ABSOLUTE_POS % pixels;
     let label = labels[ABSOLUTE_POS];
-    let r = x[first];
-    let g = x[first + pixels];
-    let b = x[first + 2 * pixels];
+    let mut point = Array::<f32>::new(dims);
+    let mut offset = Array::<f32>::new(dims);
+    let mut pull = Array::<f32>::new(dims);
+    let mut push = Array::<f32>::new(dims);
+    #[unroll]
+    for axis in 0..dims {
+        point[axis] = x[first + axis * pixels];
+        pull[axis] = 0.0f32;
+        push[axis] = 0.0f32;
+    }
     let mut nearest = 1.0e30f32;
     for k in 0..classes {
-        let dr = (r - centroids[6 * k]) - centroids[6 * k + 3];
-        let dg = (g - centroids[6 * k + 1]) - centroids[6 * k + 4];
-        let db = (b - centroids[6 * k + 2]) - centroids[6 * k + 5];
-        let e = dr * dr + dg * dg + db * db + epsilon;
+        let e = distance(&point, centroids, k, &mut offset, dims) + epsilon;
         nearest = select(e < nearest, e, nearest);
     }
     let mut others = 0.0f32;
     let mut own = 0.0f32;
-    let mut pull_r = 0.0f32;
-    let mut pull_g = 0.0f32;
-    let mut pull_b = 0.0f32;
-    let mut push_r = 0.0f32;
-    let mut push_g = 0.0f32;
-    let mut push_b = 0.0f32;
     for k in 0..classes {
-        let dr = (r - centroids[6 * k]) - centroids[6 * k + 3];
-        let dg = (g - centroids[6 * k + 1]) - centroids[6 * k + 4];
-        let db = (b - centroids[6 * k + 2]) - centroids[6 * k + 5];
-        let e = dr * dr + dg * dg + db * db + epsilon;
+        let e = distance(&point, centroids, k, &mut offset, dims) + epsilon;
         let weight = softmax_weight(e, nearest, inverse_tau, operator);
         let slope = operator_slope(e, operator);
         if label == k as i32 {
             own += weight;
-            pull_r = dr * slope;
-            pull_g = dg * slope;
-            pull_b = db * slope;
+            #[unroll]
+            for axis in 0..dims {
+                pull[axis] = offset[axis] * slope;
+            }
         } else {
             others += weight;
-            push_r += dr * slope * weight;
-            push_g += dg * slope * weight;
-            push_b += db * slope * weight;
+            #[unroll]
+            for axis in 0..dims {
+                push[axis] += offset[axis] * slope * weight;
+            }
         }
     }
-    let mut grad_r = 0.0f32;
-    let mut grad_g = 0.0f32;
-    let mut grad_b = 0.0f32;
+    let mut scale = 0.0f32;
     if label >= 0 && label < classes as i32 {
-        let scale = 2.0f32 * inverse_tau / (others + own);
-        grad_r = scale * (others * pull_r - push_r);
-        grad_g = scale * (others * pull_g - push_g);
-        grad_b = scale * (others * pull_b - push_b);
-        if comptime!(operator == NORMALIZED) {
-            let norm = (grad_r * grad_r + grad_g * grad_g + grad_b * grad_b).sqrt();
-            let norm = clamp_min(norm, GRADIENT_FLOOR as f32);
-            grad_r /= norm;
-            grad_g /= norm;
-            grad_b /= norm;
-        }
+        scale = 2.0f32 * inverse_tau / (others + own);
     }
-    out[first] = grad_r;
-    out[first + pixels] = grad_g;
-    out[first + 2 * pixels] = grad_b;
+    let mut square = 0.0f32;
+    #[unroll]
+    for axis in 0..dims {
+        let along = scale * (others * pull[axis] - push[axis]);
+        point[axis] = along;
+        square += along * along;
+    }
+    let mut length = 1.0f32;
+    if comptime!(operator == NORMALIZED) {
+        length = clamp_min(square.sqrt(), GRADIENT_FLOOR as f32);
+    }
+    #[unroll]
+    for axis in 0..dims {
+        out[first + axis * pixels] = point[axis] / length;
+    }
 }
 
 const LOG: u32 = 0;
@@ -127,7 +145,7 @@ pub fn gradient(
     let labels = into_contiguous(CubeBackend::int_cast(labels, IntDType::I32));
     let units = labels.shape().num_elements();
     let pixels = units / x.shape()[0].max(1);
-    let classes = centroids.shape()[0];
+    let (classes, dims) = (centroids.shape()[0], x.shape()[1]);
     let out = like(&x, x.shape());
     let (count, dim) = grid(units);
     let operator = match potential.operator {
@@ -136,7 +154,7 @@ pub fn gradient(
         Operator::Linear => LINEAR,
         Operator::NormalizedGradient => NORMALIZED,
     };
-    // SAFETY: a unit past the labels stops at once; `x` holds three values a label, and the
+    // SAFETY: a unit past the labels stops at once; `x` holds d values per label, and the
     // loops run over the rows of `centroids`.
     unsafe {
         potential_gradient_kernel::launch_unchecked(
@@ -152,6 +170,7 @@ pub fn gradient(
             pixels,
             classes,
             operator,
+            dims,
         );
     }
     out

@@ -1,7 +1,7 @@
 //! The potential (equation 10) and its gradient (equation 11) in ordinary tensor operations, which
 //! every device has: what is shown and checked, and what trains where there is no kernel.
 //!
-//! Both go axis by axis over chunks of `[pixels, N]`; nothing of `[pixels, N, 3]` is ever stored.
+//! Both go axis by axis over chunks of `[pixels, N]`; nothing of `[pixels, N, d]` is ever stored.
 
 use crate::device::permute;
 use crate::encoding::Centroids;
@@ -13,7 +13,7 @@ const CHUNK: usize = 1 << 22;
 /// A logit that no softmax notices.
 const NEVER: f32 = -1e30;
 
-/// `Phi = -ln p_gt` at points `x: [P, 3]` for target classes `labels: [P]` in `0..N`: `[P]`.
+/// `Phi = -ln p_gt` at points `x: [P, d]` for target classes `labels: [P]` in `0..N`: `[P]`.
 ///
 /// Computed as `softplus(logsumexp of the other logits - the target's logit)`, which keeps small
 /// potentials exact.
@@ -37,12 +37,12 @@ pub fn gradient(
     potential: Potential,
 ) -> Tensor<4> {
     let classes = Classes::new(centroids, &x.device());
-    let [batch, _, height, width] = x.dims();
+    let [batch, dims, height, width] = x.dims();
     let pixels = batch * height * width;
-    let points = permute(x, [0, 2, 3, 1]).reshape([pixels, 3]);
+    let points = permute(x, [0, 2, 3, 1]).reshape([pixels, dims]);
     let chunks = chunks(points, labels.reshape([pixels]), centroids.len())
         .map(|(x, labels)| Chunk::new(x, labels, &classes, potential).gradient());
-    let gradient = Tensor::cat(chunks.collect(), 0).reshape([batch, height, width, 3]);
+    let gradient = Tensor::cat(chunks.collect(), 0).reshape([batch, height, width, dims]);
     permute(gradient, [0, 3, 1, 2])
 }
 
@@ -65,23 +65,23 @@ fn chunks(
 
 /// What is the same for all points, `[1, N]` each.
 struct Classes {
-    /// Three coordinates of every centroid, then what rounding them lost.
-    rows: [Tensor<2>; 6],
+    /// The d coordinates of every centroid, then what rounding them lost.
+    rows: Vec<Tensor<2>>,
     /// `0..N`.
     index: Tensor<2, Int>,
 }
 
 impl Classes {
     fn new(centroids: &Centroids, device: &Device) -> Self {
-        let classes = centroids.len();
+        let (classes, rows) = (centroids.len(), 2 * centroids.dims());
         let split = centroids.split_f32();
         let row = |part: usize| {
-            let values: Vec<f32> = split.iter().skip(part).step_by(6).copied().collect();
+            let values: Vec<f32> = split.iter().skip(part).step_by(rows).copied().collect();
             Tensor::from_data(TensorData::new(values, [1, classes]), device)
         };
         let index: Vec<i32> = (0..classes as i32).collect();
         Self {
-            rows: std::array::from_fn(row),
+            rows: (0..rows).map(row).collect(),
             index: Tensor::from_data(TensorData::new(index, [1, classes]), device),
         }
     }
@@ -90,7 +90,7 @@ impl Classes {
 /// Some points `[P]` against all centroids `[N]`.
 struct Chunk {
     /// `x - mu`, an axis each, `[P, N]`.
-    offsets: [Tensor<2>; 3],
+    offsets: Vec<Tensor<2>>,
     /// `d + eps`, `[P, N]`.
     shifted: Tensor<2>,
     /// `T(d) / tau`, `[P, N]`.
@@ -104,12 +104,15 @@ impl Chunk {
     fn new(x: Tensor<2>, labels: Tensor<1, Int>, classes: &Classes, potential: Potential) -> Self {
         let shape = [x.dims()[0], classes.index.dims()[1]];
         // Differences before squares: |x|^2 - 2 x mu + |mu|^2 would lose d near a centroid.
-        let offsets: [Tensor<2>; 3] = std::array::from_fn(|axis| {
+        let dims = classes.rows.len() / 2;
+        let offset = |axis: usize| {
             let row = |part: usize| classes.rows[part].clone();
-            x.clone().narrow(1, axis, 1) - row(axis) - row(3 + axis)
-        });
-        let [r, g, b] = offsets.clone().map(|offset| offset.square());
-        let shifted = r + g + b + potential.epsilon;
+            x.clone().narrow(1, axis, 1) - row(axis) - row(dims + axis)
+        };
+        let offsets: Vec<Tensor<2>> = (0..dims).map(offset).collect();
+        let first = offsets[0].clone().square();
+        let distance = (offsets[1..].iter()).fold(first, |sum, o| sum + o.clone().square());
+        let shifted = distance + potential.epsilon;
         let value = match potential.operator {
             Operator::Log | Operator::NormalizedGradient => shifted.clone().log(),
             Operator::Sqrt => shifted.clone().sqrt(),
@@ -142,7 +145,7 @@ impl Chunk {
         (positive + z.abs().neg().exp().log1p()).squeeze_dim(1)
     }
 
-    /// `[P, 3]`; zero where no centroid is the point's own.
+    /// `[P, d]`; zero where no centroid is the point's own.
     fn gradient(self) -> Tensor<2> {
         let top = self.logits.clone().max_dim(1);
         let weights = (self.logits - top).exp();
@@ -160,8 +163,9 @@ impl Chunk {
         let factor = factor * (2.0 / self.potential.temperature);
         let axes = self
             .offsets
+            .into_iter()
             .map(|offset| (factor.clone() * offset).sum_dim(1));
-        let gradient = Tensor::cat(axes.to_vec(), 1);
+        let gradient = Tensor::cat(axes.collect(), 1);
         let gradient = match self.potential.operator {
             Operator::NormalizedGradient => {
                 let length = gradient.clone().square().sum_dim(1).sqrt();

@@ -31,6 +31,8 @@ fn with_encoder() -> NetworkConfig {
             patch_size: 3,
             side: 4,
             registers: 2,
+            layers: Vec::new(),
+            int8: false,
         }),
         ..NetworkConfig::miniature()
     }

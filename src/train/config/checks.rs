@@ -4,6 +4,7 @@ use super::Config;
 use super::error::ConfigError;
 use super::sections::keys;
 use crate::data::augment::SCALES;
+use crate::encoding::{COLOUR_AXES, Encoding, MOST_DIMS};
 use crate::flow::{Objective, Source};
 use std::fmt::Debug;
 use toml::{Table, Value};
@@ -83,6 +84,26 @@ impl Config {
             "model.encoder_width",
             m.encoder_width,
             "from 1 to 8192",
+        )?;
+        rule(
+            (COLOUR_AXES..=MOST_DIMS).contains(&m.code_dims),
+            "model.code_dims",
+            m.code_dims,
+            "from 3 to 16",
+        )?;
+        rule(
+            m.encoding != Encoding::FarthestPoint || m.code_dims == COLOUR_AXES,
+            "model.code_dims",
+            m.code_dims,
+            "3 with the encoding farthest-point",
+        )?;
+        rule(m.stem_width <= 512, "model.stem_width", m.stem_width, "from 0 to 512")?;
+        rule(
+            m.encoder_layers.iter().all(|layer| (1..=m.encoder_blocks).contains(layer))
+                && m.encoder_layers.is_sorted_by(|a, b| a < b),
+            "model.encoder_layers",
+            &m.encoder_layers,
+            "ascending numbers from 1 to model.encoder_blocks",
         )?;
         rule(
             l.temperature > 0.0,

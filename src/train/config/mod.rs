@@ -18,7 +18,7 @@ pub use stages::Stage;
 use crate::data::Augment;
 use crate::flow::{Objective, Prediction, TimeSampler};
 use crate::model::Fit;
-use crate::model::config::{NetworkConfig, STATE_CHANNELS};
+use crate::model::config::NetworkConfig;
 use crate::model::dinov2::ENCODER_SIDE;
 use crate::model::vit::VitConfig;
 use crate::potential::Potential;
@@ -120,9 +120,12 @@ impl Config {
             pixel_width: m.pixel_width.unwrap_or(preset.pixel_width),
             transformer_blocks: m.transformer_blocks.unwrap_or(preset.transformer_blocks),
             field_blocks: m.field_blocks.unwrap_or(preset.field_blocks),
-            outputs: match self.prediction().has_class_outputs() {
-                true => classes,
-                false => STATE_CHANNELS,
+            state_channels: m.code_dims,
+            stem_width: m.stem_width,
+            outputs: if self.prediction().has_class_outputs() {
+                classes
+            } else {
+                m.code_dims
             },
             patch_output: m.patch_output,
             encoder: m.encoder.is_some().then(|| VitConfig {
@@ -133,6 +136,8 @@ impl Config {
                 patch_size: 14,
                 side: ENCODER_SIDE,
                 registers: 0,
+                layers: m.encoder_layers.clone(),
+                int8: m.encoder_int8,
             }),
             ..preset
         }

@@ -1,6 +1,6 @@
 //! The sections of a configuration: every setting with its meaning and its default.
 
-use crate::encoding::Encoding;
+use crate::encoding::{COLOUR_AXES, Encoding, Order};
 use crate::flow::{Objective, Prediction, Source, TimeDistribution};
 use crate::model::compute::Compute;
 use crate::model::config::{Condition, Preset};
@@ -52,6 +52,12 @@ section! {
         prediction: Prediction = Prediction::Velocity,
         /// How classes become centroids: kronecker, random or farthest-point.
         encoding: Encoding = Encoding::Kronecker,
+        /// Dimensions of the classes' codes, 3 to 16: channels of the state. The first three are the
+        /// paper's colours.
+        code_dims: usize = COLOUR_AXES,
+        /// Which class gets which centroid: index, the paper's, or assigned: the same points, given to
+        /// classes so that patches of several classes decode to one of theirs.
+        order: Order = Order::Index,
         /// Weights to start from: a public PixNerd checkpoint (.safetensors, .ckpt) or a FlowSeg
         /// model.
         init: Option<PathBuf> = None,
@@ -65,9 +71,16 @@ section! {
         encoder_blocks: usize = 6,
         /// Width of the encoder's tokens: 384 for ViT-S, 768 for B, 1024 for L.
         encoder_width: usize = 384,
+        /// Blocks of the encoder, counted from 1, whose tokens are joined; empty for the last one alone.
+        encoder_layers: Vec<usize> = Vec::new(),
+        /// Store the encoder's matrices as bytes with a scale for each row.
+        encoder_int8: bool = false,
         /// Learning rate of the encoder as a share of the network's; 0 leaves it as it is. Stages may
         /// differ.
         encoder_rate: f64 = 0.1,
+        /// Width of the pixel stem, which shows the neural field the surroundings of each pixel; 0 leaves
+        /// it out.
+        stem_width: usize = 0,
         /// Side of a patch in pixels, where it differs from the preset's.
         patch_size: Option<usize> = None,
         /// Width of a token, where it differs from the preset's.

@@ -1,0 +1,206 @@
+//! Soft votes: the probability of every class in every pixel (equation 9), scaled before it is
+//! decided. Outlines between the network's pixels are then where the classes are equally probable,
+//! and several looks at a photo can be added up.
+
+use crate::encoding::Centroids;
+use rayon::prelude::*;
+
+/// What is added to every squared distance, as in training.
+const EPSILON: f32 = 0.01;
+
+/// The probabilities of all classes over a picture, times the number of looks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Votes {
+    size: [usize; 2],
+    classes: usize,
+    /// `[H, W, N]`
+    shares: Vec<f32>,
+}
+
+impl Votes {
+    /// Those of a state `[d, H, W]`: `p_k` of equation 9 with the logarithm at temperature 1.
+    pub fn of(centroids: &Centroids, state: &[f32], size: [usize; 2]) -> Self {
+        let (classes, dims, pixels) = (centroids.len(), centroids.dims(), size[0] * size[1]);
+        let codes = centroids.flat_f32();
+        let mut shares = vec![0.0f32; pixels * classes];
+        shares
+            .par_chunks_exact_mut(classes.max(1))
+            .enumerate()
+            .for_each(|(pixel, shares)| {
+                let mut sum = 0.0;
+                for (share, code) in shares.iter_mut().zip(codes.chunks_exact(dims)) {
+                    let offset = |(axis, mu): (usize, &f32)| state[axis * pixels + pixel] - mu;
+                    let offsets = code.iter().enumerate().map(offset);
+                    let distance: f32 = offsets.map(|offset| offset * offset).sum();
+                    *share = 1.0 / (distance + EPSILON);
+                    sum += *share;
+                }
+                shares.iter_mut().for_each(|share| *share /= sum);
+            });
+        Self {
+            size,
+            classes,
+            shares,
+        }
+    }
+
+    /// Height and width.
+    pub fn size(&self) -> [usize; 2] {
+        self.size
+    }
+
+    /// The probabilities `[N]` of a pixel, by its index in reading order.
+    pub fn at(&self, pixel: usize) -> &[f32] {
+        &self.shares[pixel * self.classes..][..self.classes]
+    }
+
+    /// The same with left and right exchanged.
+    pub fn mirrored(mut self) -> Self {
+        let (width, classes) = (self.size[1], self.classes);
+        self.shares
+            .par_chunks_exact_mut((width * classes).max(1))
+            .for_each(|row| {
+                for left in 0..width / 2 {
+                    let (before, after) = row.split_at_mut((width - 1 - left) * classes);
+                    before[left * classes..][..classes].swap_with_slice(&mut after[..classes]);
+                }
+            });
+        self
+    }
+
+    /// Adds another look at the same photo, scaled to this one's size.
+    pub fn add(&mut self, other: &Votes) {
+        let (to, classes) = (self.size, self.classes);
+        self.shares
+            .par_chunks_exact_mut((to[1] * classes).max(1))
+            .enumerate()
+            .for_each(|(row, sums)| {
+                let row = Row::new(other, row, to);
+                for (column, sums) in sums.chunks_exact_mut(classes).enumerate() {
+                    row.each(column, |class, share| sums[class] += share);
+                }
+            });
+    }
+
+    /// The most probable class of every pixel at another size, `[height, width]`; probabilities
+    /// between pixels are bilinear. Ties go to the lower index.
+    pub fn labels(&self, to: [usize; 2]) -> Vec<u16> {
+        let mut labels = vec![0; to[0] * to[1]];
+        labels
+            .par_chunks_exact_mut(to[1].max(1))
+            .enumerate()
+            .for_each(|(row, labels)| {
+                let row = Row::new(self, row, to);
+                for (column, label) in labels.iter_mut().enumerate() {
+                    let mut best = (0, f32::NEG_INFINITY);
+                    row.each(column, |class, share| {
+                        if share > best.1 {
+                            best = (class, share);
+                        }
+                    });
+                    *label = best.0 as u16;
+                }
+            });
+        labels
+    }
+}
+
+/// A row of votes at another size.
+struct Row<'a> {
+    votes: &'a Votes,
+    /// The two rows it lies between, and the share of the second.
+    tap: (usize, usize, f32),
+    width: usize,
+}
+
+impl<'a> Row<'a> {
+    fn new(votes: &'a Votes, row: usize, to: [usize; 2]) -> Self {
+        Self {
+            votes,
+            tap: tap(row, votes.size[0], to[0]),
+            width: to[1],
+        }
+    }
+
+    /// Tells the share of every class at a column.
+    fn each(&self, column: usize, mut tell: impl FnMut(usize, f32)) {
+        let [_, width] = self.votes.size;
+        let (top, bottom, fy) = self.tap;
+        let (left, right, fx) = tap(column, width, self.width);
+        let corner = |row: usize, column: usize| self.votes.at(row * width + column);
+        let corners = [
+            corner(top, left),
+            corner(top, right),
+            corner(bottom, left),
+            corner(bottom, right),
+        ];
+        let weights = [
+            (1.0 - fy) * (1.0 - fx),
+            (1.0 - fy) * fx,
+            fy * (1.0 - fx),
+            fy * fx,
+        ];
+        for class in 0..self.votes.classes {
+            let share = (0..4).map(|i| weights[i] * corners[i][class]).sum();
+            tell(class, share);
+        }
+    }
+}
+
+/// The two of `from` samples that sample `i` of `to` lies between, and the share of the second.
+fn tap(i: usize, from: usize, to: usize) -> (usize, usize, f32) {
+    let at = (i as f32 + 0.5) * from as f32 / to as f32 - 0.5;
+    let at = at.clamp(0.0, (from - 1) as f32);
+    let low = at as usize;
+    (low, (low + 1).min(from - 1), at - low as f32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn votes(labels: &[u16], size: [usize; 2]) -> Votes {
+        let centroids = Centroids::kronecker_in(4, 5);
+        Votes::of(&centroids, &centroids.encode(labels), size)
+    }
+
+    #[test]
+    fn probabilities_are_those_of_the_potential() {
+        let centroids = Centroids::kronecker(5);
+        let potential = crate::potential::Potential {
+            operator: Default::default(),
+            temperature: 1.0,
+            epsilon: f64::from(EPSILON),
+        };
+        let state = [0.3f32, -0.2, 0.7];
+        let votes = Votes::of(&centroids, &state, [1, 1]);
+        let expected = potential.at(state.map(f64::from), centroids.points(), 0);
+        for (found, expected) in votes.at(0).iter().zip(&expected.probability) {
+            assert!((f64::from(*found) - expected).abs() < 1e-5);
+        }
+    }
+
+    #[test]
+    fn labels_come_back_and_scale_without_inventing_any() {
+        let labels = [1, 1, 2, 2, 1, 1, 2, 2];
+        let votes = votes(&labels, [2, 4]);
+        assert_eq!(votes.labels([2, 4]), labels);
+        let big = votes.labels([8, 16]);
+        assert!(
+            big.chunks(16)
+                .all(|row| row[..8] == [1; 8] && row[8..] == [2; 8])
+        );
+    }
+
+    #[test]
+    fn looks_add_up_and_mirrors_mirror() {
+        let one = votes(&[0, 1, 2], [1, 3]);
+        let mirrored = one.clone().mirrored();
+        assert_eq!(mirrored.labels([1, 3]), [2, 1, 0]);
+        // A second look that is sure of other classes at the ends, at twice the size.
+        let mut sum = votes(&[0, 1, 2], [1, 3]);
+        sum.add(&votes(&[3, 3, 1, 1, 2, 2], [1, 6]));
+        sum.add(&votes(&[3, 3, 1, 1, 2, 2], [1, 6]));
+        assert_eq!(sum.labels([1, 3]), [3, 1, 2]);
+    }
+}
