@@ -7,6 +7,7 @@ use crate::flow::{Prediction, Source};
 use crate::model::tensors::read;
 use crate::model::{self, Fit, Model};
 use crate::sampler::{self, Solver, State, Trajectory};
+use crate::votes::Votes;
 use burn::tensor::{Device, Tensor, TensorData};
 use image::RgbImage;
 use rayon::prelude::*;
@@ -65,6 +66,52 @@ pub fn network_size(model: &Model, width: usize, height: usize, scale: f64) -> [
     let area = (trained_height * trained_width) as f64 * scale * scale;
     let aspect = (width as f64 / height as f64).clamp(1.0 / 16.0, 16.0);
     [whole((area / aspect).sqrt()), whole((area * aspect).sqrt())]
+}
+
+/// One of the looks at a photo whose votes are added up.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Look {
+    /// The size that the network sees, see [`Sampling::scale`].
+    pub scale: f64,
+    /// Whether left and right are exchanged.
+    pub mirrored: bool,
+}
+
+impl Default for Look {
+    fn default() -> Self {
+        Self {
+            scale: 1.0,
+            mirrored: false,
+        }
+    }
+}
+
+impl Look {
+    /// A look at each scale, and with `flip` its mirror image.
+    pub fn all(scales: &[f64], flip: bool) -> Vec<Self> {
+        let both = [false, true];
+        let each = |&scale: &f64| both.map(|mirrored| Self { scale, mirrored });
+        let looks = scales.iter().flat_map(each);
+        looks.filter(|look| flip || !look.mirrored).collect()
+    }
+
+    /// Photos as the network sees them, `[B, 3, H, W]`.
+    pub fn input(self, photos: &[&RgbImage], size: [usize; 2], device: &Device) -> Tensor<4> {
+        if !self.mirrored {
+            return input(photos, size, device);
+        }
+        let mirrored: Vec<RgbImage> = photos
+            .par_iter()
+            .map(|photo| image::imageops::flip_horizontal(*photo))
+            .collect();
+        input(&mirrored.iter().collect::<Vec<_>>(), size, device)
+    }
+
+    /// The votes of the state `[d, H, W]` that a flow of what it saw ended at.
+    pub fn votes(self, centroids: &Centroids, state: &[f32], size: [usize; 2]) -> Votes {
+        let votes = Votes::of(centroids, state, size);
+        if self.mirrored { votes.mirrored() } else { votes }
+    }
 }
 
 /// Photos as the network's input `[B, 3, H, W]`, all resized to `size`.

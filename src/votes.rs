@@ -44,6 +44,21 @@ impl Votes {
         }
     }
 
+    /// All votes of every pixel for its label.
+    #[cfg(test)]
+    pub(crate) fn for_labels(labels: &[u16], classes: usize, size: [usize; 2]) -> Self {
+        let centroids = Centroids::kronecker(classes);
+        Self::of(&centroids, &centroids.encode(labels), size)
+    }
+
+    /// Several looks at a photo together, at the size of the first; none for no look.
+    pub fn sum(looks: impl IntoIterator<Item = Self>) -> Option<Self> {
+        looks.into_iter().reduce(|mut sum, look| {
+            sum.add(&look);
+            sum
+        })
+    }
+
     /// Height and width.
     pub fn size(&self) -> [usize; 2] {
         self.size

@@ -24,6 +24,7 @@ use crate::data::Dataset;
 use crate::device::Opened;
 use crate::eval::{self, Agreement, Confusion, EvalError, Scoring};
 use crate::files;
+use crate::inference::Look;
 use crate::model::{self, Model};
 use crate::train::config::Config;
 use crate::train::folder::RunFolder;
@@ -182,7 +183,7 @@ fn score(
             resolutions: vec![settings.resolution],
             batch: config.train.batch_size,
             samples: settings.samples,
-            scale: settings.scale,
+            looks: Look::all(&[settings.scale], false),
             seed,
             ..Scoring::default()
         };

@@ -1,7 +1,7 @@
 //! Arguments that several commands have.
 
 use crate::device::{self, Choice, Opened};
-use crate::inference::SCALES;
+use crate::inference::{Look, SCALES};
 use crate::model::Model;
 use crate::models;
 use crate::terminal::err;
@@ -30,6 +30,28 @@ pub(super) struct ScaleArgument {
     /// 4: larger shows it more detail and costs more time
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = scale)]
     pub(super) scale: f64,
+}
+
+/// Several looks at a photo.
+#[derive(clap::Args)]
+pub(super) struct LooksArgument {
+    /// Look at every photo at several sizes and add up the votes, such as 1,1.5,2; takes the place of
+    /// --scale
+    #[arg(long, value_name = "FACTOR,...", value_delimiter = ',', value_parser = scale, conflicts_with = "scale")]
+    pub(super) scales: Vec<f64>,
+    /// Look at the mirror image of every photo as well
+    #[arg(long)]
+    pub(super) flip: bool,
+}
+
+impl LooksArgument {
+    pub(super) fn looks(&self, scale: &ScaleArgument) -> Vec<Look> {
+        if self.scales.is_empty() {
+            Look::all(&[scale.scale], self.flip)
+        } else {
+            Look::all(&self.scales, self.flip)
+        }
+    }
 }
 
 fn scale(text: &str) -> Result<f64, String> {

@@ -1,6 +1,6 @@
 //! `flowseg eval`: the scores of a model on a data set.
 
-use super::arguments::{DeviceArgument, ModelArgument, ScaleArgument};
+use super::arguments::{DeviceArgument, LooksArgument, ModelArgument, ScaleArgument};
 use crate::data::{self, ClassTable, Dataset, check};
 use crate::eval::{self, Outcome, Resolution, Scores, Scoring, Worst};
 use crate::files::{self, Plan};
@@ -35,6 +35,8 @@ pub struct Arguments {
     seed: u64,
     #[command(flatten)]
     scale: ScaleArgument,
+    #[command(flatten)]
+    looks: LooksArgument,
     /// Score at the labels' own size, at the size that the network sees, or both
     #[arg(long, value_enum, default_value_t)]
     resolution: Resolutions,
@@ -112,7 +114,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         resolutions: arguments.resolution.all(),
         batch: arguments.batch as usize,
         seed: arguments.seed,
-        scale: arguments.scale.scale,
+        looks: arguments.looks.looks(&arguments.scale),
         ..Scoring::default()
     };
     let last = scoring.steps.last().copied().unwrap_or_default();
@@ -138,7 +140,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             "model": arguments.model.model.to_string_lossy(),
             "data": arguments.data.to_string_lossy(),
             "split": arguments.split,
-            "scale": arguments.scale.scale,
+            "scales": scales(arguments),
+            "flip": arguments.looks.flip,
             "classes": model.card.classes.len(),
             "results": outcomes.iter().map(|o| result(o, &model)).collect::<Vec<_>>(),
         });
@@ -160,6 +163,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// The sizes that the photos are looked at.
+fn scales(arguments: &Arguments) -> Vec<f64> {
+    match arguments.looks.scales.as_slice() {
+        [] => vec![arguments.scale.scale],
+        scales => scales.to_vec(),
+    }
 }
 
 /// Proves every output before the work: an evaluation can take hours.
@@ -245,6 +256,7 @@ fn result(outcome: &Outcome, model: &Model) -> serde_json::Value {
         "resolution": outcome.resolution.name(),
         "miou": scores.miou,
         "pixel_accuracy": scores.pixel_accuracy,
+        "boundary_iou": outcome.boundary.mean(),
         "iou": iou,
     })
 }
@@ -265,9 +277,10 @@ fn print_scores(outcome: &Outcome, model: &Model, without: &[usize]) {
         return;
     };
     out!(
-        "{what}: mIoU {:.2}, pixel accuracy {:.2}",
+        "{what}: mIoU {:.2}, pixel accuracy {:.2}, boundary IoU {}",
         100.0 * miou,
-        100.0 * pixel_accuracy
+        100.0 * pixel_accuracy,
+        per_cent(outcome.boundary.mean())
     );
     let classes = &model.card.classes;
     if !without.is_empty() {

@@ -40,6 +40,7 @@ impl Agreement {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::votes::Votes;
     use crate::data::{LabelMap, Sample};
 
     #[test]
@@ -61,6 +62,7 @@ mod tests {
                 sample: &sample,
                 size: [2, 2],
                 prediction: &prediction,
+                votes: &Votes::for_labels(&prediction, 10, [2, 2]),
             });
         };
         add(1, [0, 1, 2, 3]);

@@ -4,6 +4,7 @@
 //! training, in `eval` and in `ablate`, comes from there.
 
 mod agreement;
+mod boundary;
 mod confusion;
 mod matrix;
 mod run;
@@ -12,6 +13,7 @@ mod tests;
 mod worst;
 
 pub use agreement::Agreement;
+pub use boundary::Boundary;
 pub use confusion::{Confusion, Scores};
 pub use matrix::{MatrixError, to_csv, to_png};
 pub(crate) use run::spread;

@@ -1,13 +1,15 @@
 //! A model over a data set: photos are decoded in parallel ahead of the device, run in batches of
 //! one size, and scored at every number of solver steps that is asked for.
 
-use super::Confusion;
+use super::{Boundary, Confusion};
 use crate::data::{self, DataError, Dataset, Sample};
 use crate::encoding::Centroids;
 use crate::flow::Source;
-use crate::inference::{self, NotFinite, Sampling};
+use crate::inference::{self, Look, NotFinite, Sampling};
+use crate::model::tensors::read;
 use crate::model::{self, Model};
 use crate::sampler::Solver;
+use crate::votes::Votes;
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -52,9 +54,8 @@ pub struct Scoring {
     pub steps: Vec<usize>,
     /// What the labels are compared at, each scored.
     pub resolutions: Vec<Resolution>,
-    /// The size that the network sees, as a factor of each side of the size it was trained at; see
-    /// [`inference::network_size`].
-    pub scale: f64,
+    /// The looks at every photo, whose votes are added up; at least one.
+    pub looks: Vec<Look>,
     /// Photos that run together; the scores don't depend on it.
     pub batch: usize,
     /// Seed of the noise, where the flow starts at noise: a photo's noise depends on it and on the
@@ -71,7 +72,7 @@ impl Default for Scoring {
             solver: Solver::Euler,
             steps: vec![model::STEPS],
             resolutions: vec![Resolution::Label],
-            scale: 1.0,
+            looks: vec![Look::default()],
             batch: 8,
             seed: 0,
             samples: 0,
@@ -88,6 +89,8 @@ pub struct Outcome {
     pub resolution: Resolution,
     /// Pixels by true and predicted class.
     pub confusion: Confusion,
+    /// Pixels along the outlines.
+    pub boundary: Boundary,
 }
 
 /// A photo that was scored, at one number of steps.
@@ -98,17 +101,19 @@ pub struct Seen<'a> {
     pub steps: usize,
     /// Photo and labels.
     pub sample: &'a Sample,
-    /// `[height, width]` that the network saw.
+    /// `[height, width]` that the network saw, at the first look.
     pub size: [usize; 2],
-    /// The predicted class of every pixel that the network saw.
+    /// The predicted class of every pixel that the network saw then.
     pub prediction: &'a [u16],
+    /// The votes that decided.
+    pub votes: &'a Votes,
 }
 
 impl Seen<'_> {
     /// The prediction at the size of the labels.
     pub fn at_label_size(&self) -> Vec<u16> {
         let own = [self.sample.labels.height, self.sample.labels.width];
-        inference::scale_labels(self.prediction, self.size, own)
+        self.votes.labels(own)
     }
 
     /// The labels at the size of the prediction.
@@ -184,6 +189,7 @@ pub fn score(
                     steps,
                     resolution,
                     confusion: Confusion::new(classes),
+                    boundary: Boundary::new(classes),
                 })
             })
             .collect(),
@@ -306,8 +312,12 @@ impl Run<'_> {
     }
 
     fn size(&self, sample: &Sample) -> [usize; 2] {
+        self.size_at(sample, self.scoring.looks.first().copied().unwrap_or_default())
+    }
+
+    fn size_at(&self, sample: &Sample, look: Look) -> [usize; 2] {
         let labels = &sample.labels;
-        inference::network_size(self.model, labels.width, labels.height, self.scoring.scale)
+        inference::network_size(self.model, labels.width, labels.height, look.scale)
     }
 
     fn batch(
@@ -319,52 +329,87 @@ impl Run<'_> {
         if stop() {
             return Err(EvalError::Stopped);
         }
-        let photos: Vec<_> = group.iter().map(|(_, sample)| &sample.image).collect();
-        let input = inference::input(&photos, size, &self.model.network.device());
-        let source = self.source(group, &input);
-        let photos = inference::Encoded::by(self.model, input);
+        // Photos of one size at the first look have nearly one shape, but not always at the others.
+        let mut views = Vec::new();
+        for &look in &self.scoring.looks {
+            let mut sizes: BTreeMap<[usize; 2], Vec<usize>> = BTreeMap::new();
+            for (i, (_, sample)) in group.iter().enumerate() {
+                sizes.entry(self.size_at(sample, look)).or_default().push(i);
+            }
+            for (size, members) in sizes {
+                views.push(self.view(group, members, size, look));
+            }
+        }
         let resolutions = self.scoring.resolutions.len();
         for (i, &steps) in self.scoring.steps.iter().enumerate() {
-            let predictions = self.predict(source.clone(), photos.clone(), steps, stop)?;
-            let seen: Vec<Seen> = group
-                .iter()
-                .zip(&predictions)
-                .map(|((index, sample), prediction)| Seen {
+            let mut states: Vec<Vec<(usize, Vec<f32>)>> = Vec::new();
+            states.resize_with(group.len(), Vec::new);
+            for (number, view) in views.iter().enumerate() {
+                let last = self.last_states(view, steps, stop)?;
+                for (&member, state) in view.members.iter().zip(last) {
+                    states[member].push((number, state));
+                }
+            }
+            for ((index, sample), states) in group.iter().zip(states) {
+                let looks = states.iter().map(|(number, state)| {
+                    let view = &views[*number];
+                    view.look.votes(&self.centroids, state, view.size)
+                });
+                let Some(votes) = Votes::sum(looks) else {
+                    continue;
+                };
+                let seen = Seen {
                     index: *index,
                     steps,
                     sample,
                     size,
-                    prediction,
-                })
-                .collect();
-            for outcome in &mut self.outcomes[i * resolutions..(i + 1) * resolutions] {
-                let scaled: Vec<_> = seen
-                    .par_iter()
-                    .map(|s| scaled(s, outcome.resolution))
-                    .collect();
-                for (truth, prediction) in &scaled {
-                    outcome.confusion.add(truth, prediction);
+                    prediction: &votes.labels(size),
+                    votes: &votes,
+                };
+                for outcome in &mut self.outcomes[i * resolutions..(i + 1) * resolutions] {
+                    let (truth, prediction, size) = scaled(&seen, outcome.resolution);
+                    outcome.confusion.add(&truth, &prediction);
+                    outcome.boundary.add(&truth, &prediction, size);
                 }
-            }
-            for seen in &seen {
-                (self.seen)(seen);
+                (self.seen)(&seen);
             }
         }
         Ok(())
     }
 
-    fn predict(
+    /// Some photos of a group as the network sees them at a look.
+    fn view(
         &self,
-        source: Tensor<4>,
-        photos: inference::Encoded,
+        group: &[(usize, Sample)],
+        members: Vec<usize>,
+        size: [usize; 2],
+        look: Look,
+    ) -> View {
+        let photos: Vec<_> = members.iter().map(|&i| &group[i].1.image).collect();
+        let input = look.input(&photos, size, &self.model.network.device());
+        let indices: Vec<usize> = members.iter().map(|&i| group[i].0).collect();
+        View {
+            source: self.source(&indices, &input),
+            photos: inference::Encoded::by(self.model, input),
+            members,
+            size,
+            look,
+        }
+    }
+
+    /// The last state of every photo of a view, `[d, H, W]` each.
+    fn last_states(
+        &self,
+        view: &View,
         steps: usize,
         stop: &dyn Fn() -> bool,
-    ) -> Result<Vec<Vec<u16>>, EvalError> {
+    ) -> Result<Vec<Vec<f32>>, EvalError> {
         let sampling = Sampling {
             solver: self.scoring.solver,
             steps,
             ..Sampling::default()
         };
+        let (source, photos) = (view.source.clone(), view.photos.clone());
         let mut last = None;
         for state in inference::flow_from(self.model, source, photos, sampling) {
             if stop() {
@@ -373,20 +418,20 @@ impl Run<'_> {
             last = Some(state.x);
         }
         // A flow has its source at least, so there always is a last state.
-        last.map_or_else(
-            || Ok(Vec::new()),
-            |x| Ok(inference::decode(&self.centroids, x)?),
-        )
+        let values = last.map_or_else(Vec::new, read);
+        inference::check_finite(&values)?;
+        let entry = values.len() / view.members.len().max(1);
+        Ok(values.chunks_exact(entry.max(1)).map(<[f32]>::to_vec).collect())
     }
 
     /// Where the flow starts. Noise follows from the photo's index, whoever shares its batch.
-    fn source(&self, group: &[(usize, Sample)], input: &Tensor<4>) -> Tensor<4> {
+    fn source(&self, indices: &[usize], input: &Tensor<4>) -> Tensor<4> {
         match self.model.card.source {
             Source::Image => self.model.source(None, input, 0),
             Source::Noise => {
                 let [_, _, height, width] = input.dims();
                 let channels = self.model.card.network.state_channels;
-                let noise = group.iter().map(|(index, _)| {
+                let noise = indices.iter().map(|index| {
                     let seed = self.scoring.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
                     let seed = seed.wrapping_add(*index as u64);
                     crate::random::noise([1, channels, height, width], seed, &input.device())
@@ -397,10 +442,29 @@ impl Run<'_> {
     }
 }
 
-/// Truth and prediction at one resolution.
-fn scaled(seen: &Seen, resolution: Resolution) -> (Vec<u16>, Vec<u16>) {
+/// Photos at one look.
+struct View {
+    /// Which of a group.
+    members: Vec<usize>,
+    source: Tensor<4>,
+    photos: inference::Encoded,
+    size: [usize; 2],
+    look: Look,
+}
+
+/// Truth, prediction and their size at one resolution.
+fn scaled(seen: &Seen, resolution: Resolution) -> (Vec<u16>, Vec<u16>, [usize; 2]) {
+    let labels = &seen.sample.labels;
     match resolution {
-        Resolution::Label => (seen.sample.labels.data.clone(), seen.at_label_size()),
-        Resolution::Network => (seen.labels_at_network_size(), seen.prediction.to_vec()),
+        Resolution::Label => (
+            labels.data.clone(),
+            seen.at_label_size(),
+            [labels.height, labels.width],
+        ),
+        Resolution::Network => (
+            seen.labels_at_network_size(),
+            seen.prediction.to_vec(),
+            seen.size,
+        ),
     }
 }

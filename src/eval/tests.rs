@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::data::{Dataset, SceneConfig};
+use crate::inference::Look;
 use crate::model::Model;
 use crate::train::{config::Config, step};
 use burn::tensor::Device;
@@ -149,7 +150,7 @@ fn a_scale_changes_what_the_network_sees() {
         let mut sizes = Vec::new();
         let scoring = Scoring {
             steps: vec![1],
-            scale,
+            looks: Look::all(&[scale], false),
             ..Scoring::default()
         };
         let mut seen = |seen: &Seen| sizes.push(seen.size);
@@ -158,6 +159,28 @@ fn a_scale_changes_what_the_network_sees() {
     };
     assert_eq!(sizes(1.0), [[16, 24]; 2]);
     assert_eq!(sizes(2.0), [[32, 48]; 2]);
+}
+
+#[test]
+fn several_looks_are_one_vote_at_the_first_size() {
+    let model = model("image");
+    let predictions = |looks: Vec<Look>| {
+        let scoring = Scoring {
+            steps: vec![1],
+            looks,
+            ..Scoring::default()
+        };
+        let mut found = Vec::new();
+        let mut seen = |seen: &Seen| found.push((seen.index, seen.size, seen.prediction.to_vec()));
+        score(&model, &data(3), &scoring, &mut seen, &|| false).unwrap();
+        found
+    };
+    let once = predictions(Look::all(&[1.0], false));
+    // Twice the same look decides the same; a mirror image and other sizes count as well.
+    assert_eq!(predictions(vec![Look::default(); 2]), once);
+    let many = predictions(Look::all(&[1.0, 1.5, 0.5], true));
+    assert_eq!(many.len(), 3);
+    assert!(many.iter().all(|(_, size, labels)| *size == [16, 24] && labels.len() == 16 * 24));
 }
 
 #[test]

@@ -125,6 +125,7 @@ fn own_scores(truth: &[u16], prediction: &[u16], classes: usize) -> Option<(f64,
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::votes::Votes;
     use crate::data::{IGNORE, LabelMap, Sample};
     use crate::eval::Confusion;
 
@@ -163,6 +164,7 @@ mod tests {
                 sample: &sample,
                 size: [2, 2],
                 prediction: &prediction,
+                votes: &Votes::for_labels(&prediction, 10, [2, 2]),
             });
         }
         let names: Vec<&str> = worst.ranked().iter().map(|r| r.name.as_str()).collect();
