@@ -1,6 +1,6 @@
 //! What a run looks like: a bar and a few live lines on a terminal, plain lines elsewhere.
 
-use crate::model::start::Loaded;
+use crate::model::warm_start::Loaded;
 use crate::terminal::{self, out};
 use crate::train::Event;
 use crate::train::metrics::{StepLine, ValidationLine};

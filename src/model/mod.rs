@@ -1,20 +1,22 @@
 //! The network, its configuration, its file format, and the import of public checkpoints.
 
 pub mod blocks;
-pub mod compute;
 pub mod config;
 pub mod dinov2;
 pub mod file;
-pub mod import;
 pub mod init;
 mod interpolate;
 pub mod linear;
+pub mod matmul_precision;
 pub mod network;
+pub mod pixnerd;
 pub mod positions;
 pub mod resize;
-pub mod start;
 pub mod tensors;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod vit;
+pub mod warm_start;
 
 use crate::encoding::{Centroids, Encoding};
 use crate::flow::{self, Prediction, Source};

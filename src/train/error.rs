@@ -3,8 +3,8 @@
 use super::config;
 use crate::data::DataError;
 use crate::files::FileError;
-use crate::model::compute::Compute;
-use crate::model::start::StartError;
+use crate::model::matmul_precision::MatmulPrecision;
+use crate::model::warm_start::WarmStartError;
 use std::path::PathBuf;
 
 /// Why a run failed.
@@ -76,7 +76,7 @@ pub enum TrainError {
         /// Its file.
         path: PathBuf,
         /// What is wrong with it.
-        source: StartError,
+        source: WarmStartError,
     },
     /// The teacher of REPA, or the encoder.
     #[error("{} is no usable teacher or encoder: {reason}", path.display())]
@@ -121,5 +121,5 @@ pub enum TrainError {
     Device(String),
     /// A precision that the device lacks.
     #[error("this device has no {0:?} numbers: set train.precision to single")]
-    Precision(Compute),
+    Precision(MatmulPrecision),
 }

@@ -1,7 +1,7 @@
 //! What a run tells while it goes, and how it ends.
 
 use super::metrics::{StepLine, ValidationLine};
-use crate::model::start::Loaded;
+use crate::model::warm_start::Loaded;
 use std::path::PathBuf;
 
 /// What happens in a run, in order. A terminal and a window read the same facts.

@@ -5,10 +5,10 @@ use super::TrainError;
 use super::memory::TeacherSize;
 use crate::data::Batch;
 use crate::files;
-use crate::model::compute::Compute;
 use crate::model::dinov2::{Dinov2, start_encoder};
 use crate::model::init::Initializer;
 use crate::model::linear::Linear;
+use crate::model::matmul_precision::MatmulPrecision;
 use crate::model::resize::{self, Filter};
 use crate::model::tensors::{self, HostTensor, Precision, Tensors, read};
 use crate::model::vit::Vit;
@@ -51,9 +51,9 @@ impl Projector {
 
     /// `[B, L, D]` to `[B, L, teacher's width]`.
     pub fn forward(&self, tokens: Tensor<3>) -> Tensor<3> {
-        let h = activation::silu(self.linear1.forward(tokens, Compute::Single));
-        let h = activation::silu(self.linear2.forward(h, Compute::Single));
-        self.linear3.forward(h, Compute::Single)
+        let h = activation::silu(self.linear1.forward(tokens, MatmulPrecision::Single));
+        let h = activation::silu(self.linear2.forward(h, MatmulPrecision::Single));
+        self.linear3.forward(h, MatmulPrecision::Single)
     }
 }
 

@@ -9,7 +9,7 @@ use super::repa::{self, Projector, Teacher};
 use super::step;
 use crate::data::Dataset;
 use crate::files;
-use crate::model::start::{Loaded, start_from};
+use crate::model::warm_start::{Loaded, warm_start};
 use crate::model::{Model, Score};
 use burn::module::Module;
 use burn::tensor::Device;
@@ -69,7 +69,7 @@ pub(super) fn restore(
     let Some(path) = &config.model.init else {
         return Ok((state, None));
     };
-    let started = start_from(state.model.network, path, &files::read(path)?);
+    let started = warm_start(state.model.network, path, &files::read(path)?);
     let (network, loaded) = started.map_err(|source| TrainError::Start {
         path: path.clone(),
         source,

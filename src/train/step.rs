@@ -11,7 +11,7 @@ use super::repa::Teacher;
 use super::trainee::Trainee;
 use crate::data::{Batch, Dataset, balance};
 use crate::kernels::AdamWUpdate;
-use crate::model::compute::Compute;
+use crate::model::matmul_precision::MatmulPrecision;
 use crate::model::network::Network;
 use crate::model::{Card, FORMAT_VERSION, Model};
 use burn::module::Module;
@@ -169,12 +169,12 @@ pub fn take_share(
     let config = &stage.config;
     let t = &config.train;
     let done = state.progress.step;
-    if t.precision == Compute::Half && done == stage.first {
+    if t.precision == MatmulPrecision::Half && done == stage.first {
         // A stage in single precision leaves it at 1, from where it would take thousands of steps.
         state.loss_scale = state.loss_scale.clamp_min(FIRST_LOSS_SCALE);
     }
     let trainee = Trainee {
-        network: state.model.network.with_compute(t.precision),
+        network: state.model.network.with_precision(t.precision),
         projector: state.projector,
     };
     let centroids = state
@@ -235,7 +235,7 @@ pub fn take_share(
         norm,
         finite,
     } = stepped;
-    if t.precision == Compute::Half {
+    if t.precision == MatmulPrecision::Half {
         let grown = state.loss_scale.clone() * LOSS_SCALE_GROWTH;
         state.loss_scale = (state.loss_scale * LOSS_SCALE_FALL)
             .mask_where(finite.clone(), grown)
