@@ -1,13 +1,14 @@
 //! What steps of a run cost on this machine: time, memory, and the reshaping's part of both.
 
+use super::batch::TrainBatch;
 use super::config::{Config, Stage};
 use super::memory::gib;
+use super::objective::Objective;
 use super::repa::Projector;
 use super::step::Guides;
-use super::{TrainError, path, prepare, step};
+use super::{TrainError, prepare, step};
 use crate::data::{Batch, Dataset, LoaderConfig, batch_at};
 use crate::device;
-use crate::flow::Objective;
 use crate::kernels;
 use burn::tensor::Device;
 use std::fmt;
@@ -115,7 +116,7 @@ fn reshaping(
     device: &Device,
 ) -> Result<Duration, TrainError> {
     let centroids = config.model.encoding.centroids(classes);
-    let part = path::part(config, &centroids, None, batch, 0..batch.len, device);
+    let part = TrainBatch::new(config, &centroids, None, batch, 0..batch.len, device);
     let mut times = Vec::new();
     for round in 0..=ROUNDS {
         let (x, labels) = (part.path.state.clone(), part.path.labels.clone());

@@ -3,6 +3,7 @@
 //! The batch of a step, its times and its noise are pure functions of the seed and the step's
 //! number. A resumed run therefore continues exactly as an uninterrupted one would have.
 
+mod batch;
 pub mod checkpoint;
 pub mod config;
 mod error;
@@ -11,8 +12,8 @@ pub mod folder;
 pub mod measure;
 pub mod memory;
 pub mod metrics;
+pub mod objective;
 pub mod optimizer;
-mod path;
 mod prepare;
 mod provenance;
 mod recompute;
@@ -23,7 +24,7 @@ pub mod step;
 mod steps;
 mod team;
 mod tensorboard;
-pub mod trainee;
+mod trainee;
 mod unlogged;
 mod validate;
 mod window;

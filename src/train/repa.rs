@@ -24,8 +24,6 @@ use std::path::{Path, PathBuf};
 
 /// Keeps the projector's random stream apart from the network's.
 const PROJECTOR_SEED: u64 = 0x0070_726f_6a65_6374;
-/// Tokens shorter than this have no direction.
-const LENGTH_FLOOR: f32 = 1e-6;
 
 /// From the network's tokens to the teacher's: three linear layers with SiLU between.
 #[derive(Module, Debug)]
@@ -55,29 +53,6 @@ impl Projector {
         let h = activation::silu(self.linear2.forward(h, MatmulPrecision::Single));
         self.linear3.forward(h, MatmulPrecision::Single)
     }
-}
-
-/// `1 - cos` between tokens `[B, L, width]` and the teacher's, summed and divided by the tokens of
-/// a batch of `whole` entries: `[1]`, in `[0, 2]` for a whole batch.
-pub fn misalignment(tokens: Tensor<3>, teacher: Tensor<3>, whole: usize) -> Tensor<1> {
-    let [batch, count, _] = tokens.dims();
-    let teacher = unit(teacher);
-    let teacher = if tokens.is_autodiff() {
-        teacher.autodiff()
-    } else {
-        teacher
-    };
-    let cosines = (unit(tokens) * teacher).sum();
-    (cosines.neg() + (batch * count) as f32) / (whole * count) as f32
-}
-
-/// Tokens at unit length. Those without a direction stay as they are: a patch in the border of a
-/// photo that was zoomed out is grey all over, and a fresh network's token of it is exactly zero, where
-/// a length has no gradient.
-fn unit(x: Tensor<3>) -> Tensor<3> {
-    let squares = x.clone().square().sum_dim(2);
-    let none = squares.clone().lower_elem(LENGTH_FLOOR * LENGTH_FLOOR);
-    x / squares.mask_fill(none, 1.0).sqrt()
 }
 
 fn unusable(path: &Path, reason: String) -> TrainError {

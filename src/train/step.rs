@@ -1,10 +1,10 @@
 //! One training step.
 
 use super::TrainError;
+use super::batch::TrainBatch;
 use super::checkpoint::{Checkpoint, Progress};
 use super::config::{Config, Schedule, Stage};
 use super::optimizer::{self, AdamW, Slower, Stepped};
-use super::path;
 use super::recompute;
 use super::reduce::{Lost, Rank};
 use super::repa::Teacher;
@@ -184,7 +184,7 @@ pub fn take_share(
         .centroids(state.model.card.classes.len());
     let share = rank.share(batch.len);
     let weights = guides.class_weights.as_deref();
-    let mut own = path::part(config, &centroids, weights, batch, share.clone(), device);
+    let mut own = TrainBatch::new(config, &centroids, weights, batch, share.clone(), device);
     own.teacher = guides.teacher.as_ref().map(|teacher| {
         let cut = trainee.network.config().patches(batch.size);
         teacher.tokens(batch, share.clone(), cut, device)
@@ -198,7 +198,7 @@ pub fn take_share(
             state.projector = trainee.projector;
             return Ok(Attempt::Stopped(Box::new(state)));
         }
-        let part = own.narrow(first..(first + entries).min(share.len()));
+        let part = own.slice(first..(first + entries).min(share.len()));
         let gradients_of = match t.checkpointing {
             true => recompute::gradients,
             false => Trainee::gradients,

@@ -4,7 +4,8 @@ use super::Config;
 use super::error::ConfigError;
 use super::sections::keys;
 use crate::data::augment::SCALES;
-use crate::flow::{Objective, Source};
+use crate::flow::Source;
+use crate::train::objective::Objective;
 use std::fmt::Debug;
 use toml::{Table, Value};
 

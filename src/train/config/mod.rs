@@ -15,8 +15,10 @@ pub use sections::{
 };
 pub use stages::Stage;
 
+use super::objective::{Loss, Objective, TimeSampler};
 use crate::data::Augment;
-use crate::flow::{Objective, Prediction, TimeSampler};
+use crate::encoding::Centroids;
+use crate::flow::Prediction;
 use crate::model::Fit;
 use crate::model::config::{NetworkConfig, STATE_CHANNELS};
 use crate::model::dinov2::ENCODER_SIDE;
@@ -120,9 +122,10 @@ impl Config {
             pixel_width: m.pixel_width.unwrap_or(preset.pixel_width),
             transformer_blocks: m.transformer_blocks.unwrap_or(preset.transformer_blocks),
             field_blocks: m.field_blocks.unwrap_or(preset.field_blocks),
-            outputs: match self.prediction().has_class_outputs() {
-                true => classes,
-                false => STATE_CHANNELS,
+            outputs: if self.prediction().has_class_outputs() {
+                classes
+            } else {
+                STATE_CHANNELS
             },
             patch_output: m.patch_output,
             encoder: m.encoder.is_some().then(|| VitConfig {
@@ -164,8 +167,18 @@ impl Config {
         }
     }
 
+    /// The loss that a stage minimises, for these class centroids.
+    pub(super) fn loss_of<'a>(&self, centroids: &'a Centroids) -> Loss<'a> {
+        Loss {
+            objective: self.loss.objective,
+            prediction: self.prediction(),
+            potential: self.potential(),
+            centroids,
+        }
+    }
+
     /// How t is drawn.
-    pub fn time(&self) -> TimeSampler {
+    pub(super) fn time(&self) -> TimeSampler {
         TimeSampler {
             distribution: self.flow.time,
             zero: self.flow.time_zero,
@@ -177,9 +190,10 @@ impl Config {
 
     /// How the network of this configuration is to see photos: as it sees them in training.
     pub fn fit(&self) -> Fit {
-        match self.data.crop {
-            true => Fit::Aspect,
-            false => Fit::Stretch,
+        if self.data.crop {
+            Fit::Aspect
+        } else {
+            Fit::Stretch
         }
     }
 

@@ -1,10 +1,11 @@
 //! The sections of a configuration: every setting with its meaning and its default.
 
 use crate::encoding::Encoding;
-use crate::flow::{Objective, Prediction, Source, TimeDistribution};
+use crate::flow::{Prediction, Source};
 use crate::model::config::{Condition, Preset};
 use crate::model::matmul_precision::MatmulPrecision;
 use crate::potential::Operator;
+use crate::train::objective::{Objective, TimeDistribution};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
