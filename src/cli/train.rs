@@ -119,15 +119,18 @@ fn dry_run(
     devices: &[Device],
     measure: Option<u64>,
 ) -> anyhow::Result<()> {
-    let fits = train::dry_run(config, devices)?;
-    for (index, fit) in fits.iter().enumerate() {
+    let estimates = train::dry_run(config, devices)?;
+    for (index, estimate) in estimates.iter().enumerate() {
         if index == 0 {
-            out!("{:.1} M parameters", fit.estimate.parameters as f64 / 1e6);
+            out!(
+                "{:.1} M parameters",
+                estimate.needed.parameters as f64 / 1e6
+            );
         }
-        out!("{fit}");
+        out!("{estimate}");
     }
-    for fit in &fits {
-        fit.check()?;
+    for estimate in &estimates {
+        estimate.check()?;
     }
     if let (Some(steps), Some(device)) = (measure, devices.first()) {
         for measured in train::measure::measure(config, device, steps as usize)? {

@@ -16,7 +16,7 @@ pub use sections::{
 pub use stages::Stage;
 
 use super::objective::{Loss, Objective, TimeSampler};
-use crate::data::Augment;
+use crate::data::{Augment, LoaderConfig};
 use crate::encoding::Centroids;
 use crate::flow::Prediction;
 use crate::model::Fit;
@@ -194,6 +194,18 @@ impl Config {
             Fit::Aspect
         } else {
             Fit::Stretch
+        }
+    }
+
+    /// How batches are made, on one thread and without a cache.
+    pub(super) fn loader(&self) -> LoaderConfig {
+        LoaderConfig {
+            size: self.data.size,
+            batch_size: self.train.batch_size,
+            seed: self.train.seed,
+            augment: Some(self.augment()),
+            cache_bytes: 0,
+            workers: 1,
         }
     }
 
