@@ -3,6 +3,7 @@
 use super::arguments::DevicesArgument;
 use super::dashboard::Dashboard;
 use super::interrupt::Stop;
+use crate::run_format;
 use crate::terminal::out;
 use crate::text_file;
 use crate::train::folder::RunFolder;
@@ -54,7 +55,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         // Before the folder's configuration is read, which may be somebody else's.
         RunFolder::check(&arguments.out, arguments.resume)?;
     }
-    let saved = arguments.out.join("config.toml");
+    let saved = arguments.out.join(run_format::CONFIG);
     let path = match &arguments.config {
         Some(path) => Some(path.clone()),
         None => Some(saved).filter(|path| arguments.resume && path.exists()),

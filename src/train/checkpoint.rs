@@ -1,13 +1,14 @@
 //! Checkpoints of a run: written atomically; resuming takes the newest one that can be read.
 
 use super::TrainError;
-use super::folder::{CHECKPOINTS, RunFolder};
+use super::folder::RunFolder;
 use super::optimizer::AdamW;
 use super::repa::Projector;
 use super::state::{Progress, TrainState};
 use crate::files::{self, FileError};
 use crate::model;
 use crate::model::tensors::{self, Precision, Tensors, read};
+use crate::run_format::{CHECKPOINTS, checkpoint_name};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use std::collections::HashMap;
@@ -37,9 +38,8 @@ impl RunFolder {
     /// # Errors
     /// A failed write; earlier checkpoints are untouched.
     pub(super) fn save(&self, state: &TrainState, keep: usize) -> Result<PathBuf, FileError> {
-        let step = format!("step-{:08}", state.progress.step);
         let all = self.path(CHECKPOINTS);
-        let path = all.join(step);
+        let path = all.join(checkpoint_name(state.progress.step));
         files::write_folder(&path, |folder| {
             write(state, folder).map_err(|error| error.moved(folder, &path))?;
             if path.exists() {

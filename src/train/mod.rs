@@ -23,7 +23,7 @@ mod event;
 pub mod folder;
 pub mod measure;
 pub mod memory;
-pub mod metrics;
+mod metrics;
 pub mod objective;
 pub mod optimizer;
 mod parallel;

@@ -1,5 +1,5 @@
-//! Gradients with little memory: the tokens between the transformer's blocks are kept, and each
-//! block is computed again on the way back (Chen et al., "Training Deep Nets with Sublinear Memory
+//! Gradient checkpointing: only the tokens between the transformer's blocks are kept, and each block is
+//! computed again in the backward pass (Chen et al., "Training Deep Nets with Sublinear Memory
 //! Cost"). Burn's own gradient checkpointing recomputes element-wise operations only, while nearly
 //! all activations here are inputs of products and of the project's own operations.
 

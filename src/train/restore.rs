@@ -2,13 +2,14 @@
 
 use super::TrainError;
 use super::config::Stage;
-use super::folder::{CHECKPOINTS, RunFolder};
+use super::folder::RunFolder;
 use super::repa;
 use super::state::TrainState;
 use super::supervision::Supervision;
 use crate::data::Dataset;
 use crate::files;
 use crate::model::warm_start::{Loaded, warm_start};
+use crate::run_format::CHECKPOINTS;
 use burn::module::Module;
 use burn::tensor::Device;
 use std::sync::Arc;

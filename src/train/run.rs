@@ -12,6 +12,7 @@ use super::supervision::Supervision;
 use super::trainer::Trainer;
 use super::{TrainError, dry_run, prepare, provenance};
 use crate::data::Dataset;
+use crate::run_format::{CONFIG, METRICS};
 use burn::module::Module;
 use burn::tensor::Device;
 use std::path::Path;
@@ -76,8 +77,8 @@ pub fn run_on(
     let (state, loaded) = setup.restore(&supervision, device)?;
     folder.check_room(&state)?;
     let group = WorkerGroup::new(&setup, devices)?;
-    provenance::write(config, &prepared, devices, &folder.path("config.toml"))?;
-    let metrics = Metrics::open(&folder.path("metrics.jsonl"), state.progress.step)?;
+    provenance::write(config, &prepared, devices, &folder.path(CONFIG))?;
+    let metrics = Metrics::open(&folder.path(METRICS), state.progress.step)?;
     report(Event::Started {
         step: state.progress.step,
         steps: plan.last().map_or(0, |stage| stage.last),

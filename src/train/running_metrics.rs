@@ -1,10 +1,10 @@
 //! Metrics of the steps between two logged lines. They stay on the device until a line is due, so that
 //! the host does not wait in between.
 
-use super::metrics::StepLine;
 use super::trainer::StepOutput;
 use super::unlogged::Unlogged;
 use crate::model::tensors::read;
+use crate::run_format::StepLine;
 use burn::tensor::{Bool, Device, Tensor};
 use std::time::Duration;
 use web_time::Instant;

@@ -2,7 +2,7 @@
 
 use super::config::{Config, Stage};
 use super::event::{Event, Outcome};
-use super::folder::{CHECKPOINTS, RunFolder};
+use super::folder::RunFolder;
 use super::metrics::Metrics;
 use super::parallel::WorkerGroup;
 use super::running_metrics::RunningMetrics;
@@ -12,6 +12,7 @@ use super::{TrainError, validate};
 use crate::data::{Dataset, Loader, LoaderConfig};
 use crate::model;
 use crate::model::tensors::Precision;
+use crate::run_format::{BEST, CHECKPOINTS, MODEL, SkippedLine};
 use std::path::PathBuf;
 use std::sync::Arc;
 use web_time::Instant;
@@ -57,7 +58,7 @@ impl TrainLoop<'_> {
         let model = if stopped {
             None
         } else {
-            let path = self.folder.path("model.safetensors");
+            let path = self.folder.path(MODEL);
             let line = self.metrics.last_validation();
             let finished = state.finished(last, line.as_ref());
             model::file::write(&path, &finished, Precision::Half)?;
@@ -156,9 +157,9 @@ impl TrainLoop<'_> {
             (self.report)(Event::Logged(line));
         }
         if summary.skipped > 0 {
-            let count = summary.skipped;
-            self.metrics
-                .write(&serde_json::json!({"step": step, "skipped": count}))?;
+            let skipped = summary.skipped;
+            self.metrics.write(&SkippedLine { step, skipped })?;
+            let count = skipped;
             (self.report)(Event::Skipped { step, count });
         }
         if summary.in_a_row >= config.train.bad_steps {
@@ -195,7 +196,7 @@ impl TrainLoop<'_> {
         if state.progress.best.is_none_or(|(best, _)| line.miou > best) {
             state.progress.best = Some((line.miou, step));
             let best = state.finished(config, Some(&line));
-            let path = self.folder.path("best.safetensors");
+            let path = self.folder.path(BEST);
             model::file::write(&path, &best, Precision::Half)?;
         }
         (self.report)(Event::Validated(line));

@@ -1,12 +1,12 @@
 //! The state of training: weights, their moving average, the optimiser's moments and progress.
 
 use super::config::Config;
-use super::metrics::ValidationLine;
 use super::optimizer::AdamW;
 use super::repa::Projector;
 use super::unlogged::Unlogged;
 use crate::model::network::Network;
 use crate::model::{Card, FORMAT_VERSION, Model, Score};
+use crate::run_format::ValidationLine;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};

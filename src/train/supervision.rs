@@ -39,7 +39,7 @@ impl Supervision {
         self.class_weights = (exponent > 0.0).then(|| balance::class_weights(data, exponent));
         match &mut self.teacher {
             None => Ok(()),
-            Some(teacher) => teacher.keep_in(config.repa.cache.as_deref()),
+            Some(teacher) => teacher.set_cache(config.repa.cache.as_deref()),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Every setting of a training run, in one place: TOML, `--set` and `--help` all come from here.
+//! Every setting of a training run: the source of its TOML, `--set` and `--help`.
 
 mod checks;
 mod error;
@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 use settings::{parse_value, refuse_unknown, set};
 use toml::{Table, Value};
 
-/// The section of a run's configuration that says where the run came from; nothing in it is a setting.
+/// The section of a run's configuration that describes its provenance; it holds no settings.
 pub(super) const PROVENANCE: &str = "provenance";
 
 /// A whole configuration.
@@ -63,7 +63,6 @@ impl Config {
     pub fn parse(text: &str, overrides: &[String]) -> Result<Self, ConfigError> {
         let wrong = |error| ConfigError::Toml(text_file::toml_reason(text, &error));
         let mut table: Table = text.parse().map_err(wrong)?;
-        // Written by a run for its readers; it sets nothing.
         table.remove(PROVENANCE);
         let mut stages = settings::take_stages(&mut table)?;
         for text in overrides {
@@ -188,7 +187,7 @@ impl Config {
         }
     }
 
-    /// How the network of this configuration is to see photos: as it sees them in training.
+    /// How a trained network is to see photos: as in training.
     pub fn fit(&self) -> Fit {
         if self.data.crop {
             Fit::Aspect
@@ -244,7 +243,7 @@ pub fn help() -> String {
     text
 }
 
-/// What an optional setting means while it is not set.
+/// What an unset optional setting means.
 fn unset_default(key: &str) -> &'static str {
     match key {
         "model.init" | "repa.teacher" | "repa.cache" => "none",
