@@ -5,9 +5,10 @@ use burn::tensor::Device;
 use divan::Bencher;
 use flowseg::data::{Batch, Dataset, LoaderConfig, SceneConfig, batch_at};
 use flowseg::random::noise;
-use flowseg::train::checkpoint::Checkpoint;
-use flowseg::train::config::{Config, Stage};
-use flowseg::train::step::{self, Guides};
+use flowseg::train::config::Config;
+use flowseg::train::state::TrainState;
+use flowseg::train::supervision::Supervision;
+use flowseg::train::trainer::Trainer;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -48,8 +49,8 @@ const WORK: [Work; 2] = [
     },
 ];
 
-/// The first stage of a run of this work, its first batch and its state.
-fn start(work: Work, device: &Device) -> (Stage, Batch, Checkpoint) {
+/// A trainer for this work, and its first batch.
+fn start(work: Work, device: &Device) -> (Trainer, Batch) {
     let [height, width] = work.size;
     let overrides = [
         format!("model.preset={}", work.preset),
@@ -70,18 +71,20 @@ fn start(work: Work, device: &Device) -> (Stage, Batch, Checkpoint) {
         ..LoaderConfig::default()
     };
     let batch = batch_at(&data, &loader, 0).expect("scenes need no disk");
-    let state = step::start(&config, "scenes", &data.classes().names, device);
-    (plan.remove(0), batch, state)
+    let state = TrainState::new(&config, "scenes", &data.classes().names, device);
+    let trainer = Trainer::new(plan.remove(0), state, Supervision::default(), device);
+    (trainer, batch)
 }
 
 #[divan::bench(args = WORK, sample_count = 10, sample_size = 1)]
 fn forward(bencher: Bencher, work: Work) {
     let device = Device::flex();
-    let (_, _, state) = start(work, &device);
+    let (trainer, _) = start(work, &device);
     let [height, width] = work.size;
     let image = noise([work.batch, 3, height, width], 1, &device);
     bencher.bench_local(|| {
-        state
+        trainer
+            .state
             .average
             .velocity(image.clone(), 0.5, 0.1, &image, None)
     });
@@ -90,12 +93,6 @@ fn forward(bencher: Bencher, work: Work) {
 #[divan::bench(args = WORK, sample_count = 10, sample_size = 1)]
 fn training_step(bencher: Bencher, work: Work) {
     let device = Device::flex();
-    let (stage, batch, state) = start(work, &device);
-    let mut state = Some(state);
-    bencher.bench_local(|| {
-        if let Some(before) = state.take() {
-            let taken = step::take(&stage, before, &batch, &Guides::default(), &device);
-            state = Some(taken.state);
-        }
-    });
+    let (mut trainer, batch) = start(work, &device);
+    bencher.bench_local(|| trainer.step(&batch));
 }

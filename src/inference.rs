@@ -257,28 +257,13 @@ pub fn scale_labels(labels: &[u16], from: [usize; 2], to: [usize; 2]) -> Vec<u16
 mod tests {
     use super::*;
     use crate::model::tensors::{export, import};
-    use crate::train::config::Config;
-    use crate::train::step;
+    use crate::model::testing;
 
-    /// A small model of three classes, trained for nothing.
-    fn model(settings: &[&str]) -> Model {
-        let small = [
-            "model.patch_size=4",
-            "model.hidden_size=16",
-            "model.heads=2",
-            "model.pixel_width=8",
-            "model.transformer_blocks=1",
-            "model.field_blocks=1",
-            "data.size=[8,12]",
-        ];
-        let settings: Vec<String> = small
-            .iter()
-            .chain(settings)
-            .map(|s| s.to_string())
-            .collect();
-        let config = Config::parse("", &settings).unwrap();
-        let classes = ["a", "b", "c"].map(str::to_owned);
-        step::start(&config, "none", &classes, &Device::flex()).average
+    /// A small untrained model of three classes.
+    fn model(prediction: Prediction) -> Model {
+        testing::tiny(&["a", "b", "c"], [8, 12], |card| {
+            card.prediction = prediction;
+        })
     }
 
     /// Makes a network put out the same numbers everywhere and always: its last layer starts at zero.
@@ -298,20 +283,12 @@ mod tests {
         let logits = [-1.0, 0.5, 2.0];
         let velocity = std::array::from_fn(|a| centroid[a] - start[a]);
         let models = [
-            (constant(model(&[]), velocity), "velocity"),
-            (
-                constant(model(&["model.prediction=target"]), centroid),
-                "target",
-            ),
-            (
-                constant(model(&["loss.objective=variational"]), logits),
-                "posterior",
-            ),
-            (
-                constant(model(&["loss.objective=cross-entropy"]), logits),
-                "logits",
-            ),
-        ];
+            (Prediction::Velocity, velocity),
+            (Prediction::Target, centroid),
+            (Prediction::Posterior, logits),
+            (Prediction::Logits, logits),
+        ]
+        .map(|(prediction, outputs)| (constant(model(prediction), outputs), prediction));
         let plane = |value: f32| vec![value; 8 * 12];
         let photo = TensorData::new(start.map(plane).concat(), [1, 3, 8, 12]);
         let photo = Tensor::<4>::from_data(photo, &Device::flex());
@@ -333,7 +310,7 @@ mod tests {
                         let expected = centroid[i / 96];
                         assert!(
                             (found - expected).abs() < 1e-4,
-                            "{prediction}, {solver:?}, {steps} steps, shift {shift}: {found} {expected}"
+                            "{prediction:?}, {solver:?}, {steps} steps, shift {shift}: {found} {expected}"
                         );
                     }
                 }
@@ -343,7 +320,7 @@ mod tests {
 
     #[test]
     fn a_photo_keeps_its_shape_or_is_stretched_as_the_card_says() {
-        let mut model = model(&["data.crop=true"]);
+        let mut model = model(Prediction::Velocity);
         assert_eq!(model.card.fit, Fit::Aspect);
         // A square photo at the area of 8 x 12, in patches of 4.
         assert_eq!(network_size(&model, 100, 100, 1.0), [8, 8]);
@@ -357,7 +334,7 @@ mod tests {
 
     #[test]
     fn a_card_without_a_recommendation_or_with_an_absurd_one_is_of_use() {
-        let mut card = model(&[]).card;
+        let mut card = model(Prediction::Velocity).card;
         assert_eq!(card.default_steps(), model::STEPS);
         for (recommended, steps) in [(1, 1), (0, 1), (usize::MAX, 1000)] {
             card.sampling_steps = Some(recommended);

@@ -11,18 +11,18 @@
 //! | equation | idea | module |
 //! |---|---|---|
 //! | 1, 2 | path `x_t = (1 - t) x0 + t x1` and its velocity `x1 - x0` | [`flow`] |
-//! | 3 | plain flow matching, the `vanilla` objective | [`flow`] |
+//! | 3 | plain flow matching, the `vanilla` objective | [`train::objective`] |
 //! | 4 | predicted target `x1_hat = x_t + (1 - t) v` | [`flow`] |
 //! | 5, 6 | the loss and its gradient as a field over predictions (Figure 1) | [`vector_field`], drawn by [`gpu`] |
 //! | 7, 8 | Kronecker encoding of classes as centroids, and decoding | [`encoding`] |
 //! | 9 to 11 | potential, its operators `T`, temperature and gradient | [`potential`] |
 //! | 11, for whole images | the same gradient on the CPU and as a GPU kernel | [`kernels`] |
-//! | 12, 13 | reshaped target `v - grad Phi` and the loss, without a gradient through the target | [`flow`] |
+//! | 12, 13 | reshaped target `v - grad Phi` and the loss, without a gradient through the target | [`train::objective`] |
 //! | section 4.3 | transformer that generates a pixel neural field for every patch | [`model`] |
 //! | section 4.3 | its fused forward and backward passes | [`kernels`] |
-//! | section 5.1 | start from PixNerd weights | [`model`] |
+//! | section 5.1 | start from PixNerd weights | [`model::warm_start`] |
 //! | section 5.1 | two stages, REPA, AdamW | [`train`] |
-//! | section 5.3 | annealed target | [`flow`] |
+//! | section 5.3 | annealed target | [`train::objective`] |
 //! | Table 3 | Euler's method, and two other solvers | [`sampler`] |
 //! | mIoU | one confusion matrix over a data set | [`eval`] |
 //! | Figures 4 and 5, Tables 2 and 3 | tables of training runs (`assets/presets/ablate-*.toml`) | [`ablate`] |
@@ -53,10 +53,10 @@
 //! 2. [`train`] draws a time for every sample, encodes the labels as the centroid image `x1`
 //!    ([`encoding`]) and computes the state `x_t` ([`flow`]).
 //! 3. [`model`] predicts the velocity at `x_t`.
-//! 4. [`flow`] computes the target velocity; for the reshaped objective it takes `grad Phi` at the
-//!    predicted target ([`potential`], [`kernels`]).
-//! 5. [`flow`] averages the squared difference over the labelled pixels, and [`train`] takes the
-//!    optimiser step.
+//! 4. [`train::objective`] computes the target velocity, for the reshaped objective with `grad Phi` at
+//!    the predicted target ([`potential`], [`kernels`]), and averages the squared difference over the
+//!    labelled pixels.
+//! 5. [`train::trainer`] takes the optimiser step.
 //!
 //! The batch, times and noise of a step are functions of the seed and the step's number alone, so a
 //! resumed run continues as an uninterrupted one would have.
@@ -72,7 +72,7 @@
 //! | network | [`device`], [`kernels`], [`flow`], [`sampler`], [`model`], [`inference`] |
 //! | training and scoring | [`train`], [`eval`], [`ablate`], [`verify`] |
 //! | output | [`export`]: host data to files; [`gpu`]: wgpu pipelines for `shaders/*.wgsl` |
-//! | watching | [`job`]: segmentation on a worker thread; [`runs`]: following training runs |
+//! | watching | [`job`]: segmentation on a worker thread; [`runs`]: following training runs, whose folders [`run_format`] describes |
 //! | interface | [`viewer`]: the window; [`cli`]: the commands |
 //!
 //! # The leak
@@ -241,6 +241,7 @@ pub mod patches;
 pub mod pictures;
 pub mod potential;
 pub mod random;
+pub mod run_format;
 pub mod runs;
 pub mod sampler;
 mod terminal;

@@ -16,6 +16,7 @@ fonts:
 format:
 potential:
 random:
+run_format:
 sampler:
 terminal:
 text_file:
@@ -25,9 +26,9 @@ kernels: device encoding potential
 patches: device
 pictures: encoding
 vector_field: encoding potential
-flow: device encoding kernels patches potential random
+flow: device encoding
 gpu: encoding format potential vector_field
-runs: data
+runs: data run_format
 model: device encoding files flow kernels patches random
 inference: data encoding flow model sampler
 models: files model
@@ -35,13 +36,13 @@ eval: csv data encoding flow fonts inference model pictures random sampler
 export: csv data encoding files fonts inference trajectory
 job: data device inference model sampler
 train: data device encoding eval files flow kernels model patches pictures potential random \
-    text_file
+    run_format text_file
 verify: data encoding eval files kernels model potential random
 viewer: csv data device encoding export files flow fonts format gpu inference job model models \
     pictures potential runs sampler trajectory vector_field
-ablate: csv data device eval files fonts inference model text_file train
-cli: ablate csv data device encoding eval export files inference model models pictures sampler \
-    terminal text_file train trajectory verify viewer
+ablate: csv data device eval files fonts inference model run_format text_file train
+cli: ablate csv data device encoding eval export files inference model models pictures run_format \
+    sampler terminal text_file train trajectory verify viewer
 main: cli
 ";
 

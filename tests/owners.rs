@@ -202,7 +202,7 @@ fn nobody_else_s_folder_is_written_into() {
         fs::write(own.join(name), text).unwrap();
     }
     let words = [
-        "project is no run folder and holds config.toml, notes.txt",
+        "project is not a run folder and holds config.toml, notes.txt",
         "--out",
     ];
     fails(&mut train(&own, SHORT), &words);

@@ -6,16 +6,17 @@ use burn::tensor::{Device, Tensor};
 use common::{fails, flowseg, losses, shared, train};
 use flowseg::data::{Batch, Dataset, LoaderConfig, SceneConfig, batch_at};
 use flowseg::model::tensors::{Tensors, export, import, read};
-use flowseg::train::checkpoint::Checkpoint;
-use flowseg::train::config::{Config, Stage};
+use flowseg::train::config::Config;
 use flowseg::train::repa::{Projector, Teacher};
-use flowseg::train::step::{self, Guides, Taken};
+use flowseg::train::state::TrainState;
+use flowseg::train::supervision::Supervision;
+use flowseg::train::trainer::{StepOutput, Trainer};
 use std::fs;
 
 const SIZE: [usize; 2] = [16, 24];
 
-/// A run of one stage, its start with every weight shaken, and a batch of five scenes.
-fn setup(settings: &[&str]) -> (Stage, Checkpoint, Batch) {
+/// A trainer whose weights are all shaken, and a batch of five scenes.
+fn setup(settings: &[&str]) -> (Trainer, Batch) {
     let small = [
         "model.patch_size=4",
         "model.hidden_size=16",
@@ -46,7 +47,7 @@ fn setup(settings: &[&str]) -> (Stage, Checkpoint, Batch) {
     };
     let batch = batch_at(&data, &loader, 0).unwrap();
     let device = Device::flex();
-    let mut state = step::start(&config, "scenes", &data.classes().names, &device);
+    let mut state = TrainState::new(&config, "scenes", &data.classes().names, &device);
     // Fresh modulation is zero, which would leave most of the network without a gradient.
     let mut tensors = export(&state.model.network);
     for (i, tensor) in tensors.values_mut().enumerate() {
@@ -55,7 +56,9 @@ fn setup(settings: &[&str]) -> (Stage, Checkpoint, Batch) {
         }
     }
     state.model.network = import(state.model.network, tensors).unwrap();
-    (config.plan().unwrap().remove(0), state, batch)
+    let stage = config.plan().unwrap().remove(0);
+    let trainer = Trainer::new(stage, state, Supervision::default(), &device);
+    (trainer, batch)
 }
 
 fn teacher() -> Teacher {
@@ -73,8 +76,8 @@ fn teacher() -> Teacher {
 }
 
 /// The gradient of the first step: AdamW's first moment is a tenth of it.
-fn gradient(taken: &Taken) -> Tensors {
-    let moments = taken.state.optimizer.export();
+fn gradient(trainer: &Trainer) -> Tensors {
+    let moments = trainer.state.optimizer.export();
     moments
         .into_iter()
         .filter(|(name, _)| name.starts_with("exp_avg."))
@@ -98,18 +101,15 @@ fn difference(a: &Tensors, b: &Tensors) -> f32 {
 }
 
 /// One step under some settings, with or without the teacher.
-fn first_step(settings: &[&str], with_teacher: bool) -> Taken {
-    let device = Device::flex();
-    let (stage, mut state, batch) = setup(settings);
-    let guides = Guides {
-        teacher: with_teacher.then(teacher),
-        ..Guides::default()
-    };
-    state.projector = guides
-        .teacher
-        .as_ref()
-        .map(|t| Projector::new(16, 32, t.width(), 0, &device.clone().autodiff()));
-    step::take(&stage, state, &batch, &guides, &device)
+fn first_step(settings: &[&str], with_teacher: bool) -> (Trainer, StepOutput) {
+    let (mut trainer, batch) = setup(settings);
+    if with_teacher {
+        let (teacher, device) = (teacher(), Device::flex().autodiff());
+        trainer.state.projector = Some(Projector::new(16, 32, teacher.width(), 0, &device));
+        trainer.supervision.teacher = Some(teacher);
+    }
+    let output = trainer.step(&batch);
+    (trainer, output)
 }
 
 #[test]
@@ -120,13 +120,13 @@ fn parts_of_a_batch_give_the_gradient_of_the_whole() {
         ("loss.objective=reshaped", true),
     ] {
         let base = [objective, "repa.layer=2", "repa.teacher=given"];
-        let whole = first_step(&base, repa);
+        let (whole, whole_output) = first_step(&base, repa);
         for parts in ["train.accumulate=2", "train.accumulate=5"] {
-            let taken = first_step(&[&base[..], &[parts]].concat(), repa);
-            let error = difference(&gradient(&taken), &gradient(&whole));
+            let (trainer, output) = first_step(&[&base[..], &[parts]].concat(), repa);
+            let error = difference(&gradient(&trainer), &gradient(&whole));
             println!("{objective}, teacher {repa}, {parts}: {error:.1e}");
             assert!(error < 1e-4);
-            let (a, b) = (read(taken.loss)[0], read(whole.loss.clone())[0]);
+            let (a, b) = (read(output.loss)[0], read(whole_output.loss.clone())[0]);
             assert!((a - b).abs() < 1e-5 * b.abs(), "{a} {b}");
         }
     }
@@ -136,12 +136,13 @@ fn parts_of_a_batch_give_the_gradient_of_the_whole() {
 fn recomputed_blocks_give_the_same_gradient() {
     for repa in [false, true] {
         let base = ["repa.layer=2", "repa.teacher=given"];
-        let kept = first_step(&base, repa);
-        let recomputed = first_step(&[&base[..], &["train.checkpointing=true"]].concat(), repa);
+        let (kept, kept_output) = first_step(&base, repa);
+        let (recomputed, output) =
+            first_step(&[&base[..], &["train.checkpointing=true"]].concat(), repa);
         let error = difference(&gradient(&recomputed), &gradient(&kept));
         println!("teacher {repa}: {error:.1e}");
         assert!(error < 1e-4);
-        let (a, b) = (read(recomputed.loss)[0], read(kept.loss)[0]);
+        let (a, b) = (read(output.loss)[0], read(kept_output.loss)[0]);
         assert!((a - b).abs() < 1e-5 * b.abs(), "{a} {b}");
     }
 }
@@ -149,52 +150,43 @@ fn recomputed_blocks_give_the_same_gradient() {
 #[test]
 fn the_alignment_reaches_the_projector_and_the_blocks_before_it() {
     let base = ["repa.layer=2", "repa.teacher=given", "repa.weight=0"];
-    let without = first_step(&base, true);
-    let with = first_step(&[&base[..2], &["repa.weight=0.5"]].concat(), true);
+    let (without, without_output) = first_step(&base, true);
+    let (with, with_output) = first_step(&[&base[..2], &["repa.weight=0.5"]].concat(), true);
     let (a, b) = (gradient(&without), gradient(&with));
     let changed = |name: &str| a[name] != b[name];
     assert!(changed("exp_avg.projector.linear1.weight"));
     assert!(changed("exp_avg.network.blocks.1.mlp.w2.weight"));
     assert!(changed("exp_avg.network.blocks.0.attn.qkv.weight"));
     assert!(!changed("exp_avg.network.blocks.2.mlp.w2.weight"));
-    assert!(read(with.loss)[0] > read(without.loss)[0]);
+    assert!(read(with_output.loss)[0] > read(without_output.loss)[0]);
 }
 
 #[test]
 fn a_step_without_a_finite_gradient_changes_nothing() {
-    let device = Device::flex();
-    let (stage, state, batch) = setup(&[]);
-    let good = step::take(&stage, state, &batch, &Guides::default(), &device);
-    assert!(
-        good.finite
-            .clone()
-            .into_data()
-            .try_to_vec::<bool>()
-            .unwrap()[0]
-    );
-    let weights = export(&good.state.model.network);
-    let average = export(&good.state.average.network);
-    let moments = good.state.optimizer.export();
+    let (mut trainer, batch) = setup(&[]);
+    let finite = |output: StepOutput| output.finite.into_data().try_to_vec::<bool>().unwrap()[0];
+    assert!(finite(trainer.step(&batch)));
+    let weights = export(&trainer.state.model.network);
+    let average = export(&trainer.state.average.network);
+    let moments = trainer.state.optimizer.export();
     let mut broken = batch.clone();
     broken.images[7] = f32::NAN;
-    let bad = step::take(&stage, good.state, &broken, &Guides::default(), &device);
-    assert!(!bad.finite.clone().into_data().try_to_vec::<bool>().unwrap()[0]);
-    assert_eq!(export(&bad.state.model.network), weights);
-    assert_eq!(export(&bad.state.average.network), average);
-    assert_eq!(bad.state.optimizer.export(), moments);
-    assert_eq!(bad.state.progress.step, 2);
-    let after = step::take(&stage, bad.state, &batch, &Guides::default(), &device);
-    assert_ne!(export(&after.state.model.network), weights);
+    assert!(!finite(trainer.step(&broken)));
+    assert_eq!(export(&trainer.state.model.network), weights);
+    assert_eq!(export(&trainer.state.average.network), average);
+    assert_eq!(trainer.state.optimizer.export(), moments);
+    assert_eq!(trainer.state.progress.step, 2);
+    let after = trainer.step(&batch);
+    assert_ne!(export(&trainer.state.model.network), weights);
     assert!(read(after.loss)[0].is_finite());
 }
 
 #[test]
 fn a_skipped_step_counts_for_nothing_but_the_schedule() {
-    let device = Device::flex();
     let settings = ["train.schedule=constant", "train.warmup=0"];
-    // Two good steps, with a bad one before, between or behind, and none.
+    // Two good steps, with a bad one before, between or after them, and without one.
     let after = |bad_at: Option<usize>| {
-        let (stage, mut state, batch) = setup(&settings);
+        let (mut trainer, batch) = setup(&settings);
         let mut broken = batch.clone();
         broken.images[7] = f32::NAN;
         for step in 0..3 {
@@ -203,9 +195,9 @@ fn a_skipped_step_counts_for_nothing_but_the_schedule() {
                 None if step == 2 => break,
                 _ => &batch,
             };
-            state = step::take(&stage, state, batch, &Guides::default(), &device).state;
+            trainer.step(batch);
         }
-        state
+        trainer.state
     };
     let expected = after(None);
     assert_eq!(
@@ -226,13 +218,13 @@ fn a_skipped_step_counts_for_nothing_but_the_schedule() {
 }
 
 #[test]
-fn the_moving_average_warms_up_unless_it_is_told_not_to() {
-    let device = Device::flex();
+fn the_moving_average_warms_up_by_default() {
     let kept = |setting: &str| {
-        let (stage, state, batch) = setup(&["train.ema=0.75", setting, "train.warmup=0"]);
-        let before = export(&state.average.network);
-        let taken = step::take(&stage, state, &batch, &Guides::default(), &device);
-        let [now, after] = [&taken.state.model.network, &taken.state.average.network].map(export);
+        let (mut trainer, batch) = setup(&["train.ema=0.75", setting, "train.warmup=0"]);
+        let before = export(&trainer.state.average.network);
+        trainer.step(&batch);
+        let state = &trainer.state;
+        let [now, after] = [&state.model.network, &state.average.network].map(export);
         let name = "blocks.0.attn.qkv.weight";
         let moved = |i: usize| after[name].data[i] - before[name].data[i];
         let whole = |i: usize| now[name].data[i] - before[name].data[i];
@@ -246,21 +238,20 @@ fn the_moving_average_warms_up_unless_it_is_told_not_to() {
 }
 
 #[test]
-fn a_half_stage_begins_with_a_loss_scale_of_use() {
-    let device = Device::flex();
-    let take = |scale: f32, first: u64, done: u64| {
-        let (mut stage, mut state, batch) = setup(&["train.precision=half"]);
-        stage.first = first;
-        state.progress.step = done;
-        state.loss_scale = Tensor::from_data([scale], &device);
-        let taken = step::take(&stage, state, &batch, &Guides::default(), &device);
-        read(taken.state.loss_scale)[0]
+fn a_half_stage_begins_with_a_useful_loss_scale() {
+    let scale_after = |scale: f32, first: u64, done: u64| {
+        let (mut trainer, batch) = setup(&["train.precision=half"]);
+        trainer.stage.first = first;
+        trainer.state.progress.step = done;
+        trainer.state.loss_scale = Tensor::from_data([scale], &Device::flex());
+        trainer.step(&batch);
+        read(trainer.state.loss_scale)[0]
     };
     // After a stage in single precision, at its start and further on in it.
-    assert!(take(1.0, 6, 6) > 1000.0);
-    assert!(take(1.0, 0, 0) > 1000.0);
-    assert!(take(32.0, 6, 7) < 33.0);
-    assert!(take(8192.0, 6, 6) > 8000.0);
+    assert!(scale_after(1.0, 6, 6) > 1000.0);
+    assert!(scale_after(1.0, 0, 0) > 1000.0);
+    assert!(scale_after(32.0, 6, 7) < 33.0);
+    assert!(scale_after(8192.0, 6, 6) > 8000.0);
 }
 
 #[test]
@@ -480,19 +471,13 @@ fn a_public_checkpoint_is_a_starting_point() {
 
 #[test]
 fn half_precision_products_train_like_single_ones() {
-    let device = Device::flex();
     for (precision, limit) in [("half", 2e-2), ("bfloat16", 1e-1)] {
         let setting = format!("train.precision={precision}");
         let settings = ["train.learning_rate=3e-3", "train.warmup=1"];
         let run = |settings: &[&str]| {
-            let (stage, mut state, batch) = setup(settings);
-            let mut losses = Vec::new();
-            for _ in 0..10 {
-                let taken = step::take(&stage, state, &batch, &Guides::default(), &device);
-                losses.push(read(taken.loss.clone())[0]);
-                state = taken.state;
-            }
-            losses
+            let (mut trainer, batch) = setup(settings);
+            let losses = (0..10).map(|_| read(trainer.step(&batch).loss)[0]);
+            losses.collect::<Vec<_>>()
         };
         let single = run(&settings);
         let rounded = run(&[&settings[..], &[&setting]].concat());
@@ -507,11 +492,11 @@ fn half_precision_products_train_like_single_ones() {
 
 #[test]
 fn a_loss_scale_leaves_the_gradient_as_it_is() {
-    let (stage, mut state, batch) = setup(&[]);
-    let plain = first_step(&[], false);
-    state.loss_scale = Tensor::from_data([1024.0f32], &Device::flex());
-    let scaled = step::take(&stage, state, &batch, &Guides::default(), &Device::flex());
-    let ratio = read(scaled.gradient_norm.clone())[0] / read(plain.gradient_norm.clone())[0];
+    let (mut scaled, batch) = setup(&[]);
+    let (plain, plain_output) = first_step(&[], false);
+    scaled.state.loss_scale = Tensor::from_data([1024.0f32], &Device::flex());
+    let output = scaled.step(&batch);
+    let ratio = read(output.gradient_norm)[0] / read(plain_output.gradient_norm)[0];
     assert!((ratio - 1.0).abs() < 1e-4, "{ratio}");
     assert!(difference(&gradient(&scaled), &gradient(&plain)) < 1e-4);
 }

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use common::{fails, flowseg, losses, shared, train};
 use flowseg::model::dinov2::Dinov2;
 use flowseg::model::tensors::{HostTensor, Tensors, from_safetensors, read};
-use flowseg::train::repa::misalignment;
+use flowseg::train::objective::misalignment;
 use std::fs;
 use std::path::Path;
 

@@ -26,6 +26,7 @@ use crate::eval::{self, Agreement, Confusion, EvalError, Scoring};
 use crate::files;
 use crate::inference::Look;
 use crate::model::{self, Model};
+use crate::run_format::{CHECKPOINTS, CONFIG, METRICS, MODEL};
 use crate::train::config::Config;
 use crate::train::folder::RunFolder;
 use crate::train::{self, TrainError};
@@ -102,7 +103,7 @@ fn finish(
     let folder = out.join("runs").join(&job.name);
     unchanged(&folder, &job.config)?;
     let resume = RunFolder::holds_run(&folder);
-    let path = folder.join("model.safetensors");
+    let path = folder.join(MODEL);
     let mut record = Record::new(job, &table.score, device);
     if !path.exists() {
         let mut tell = |event| report(Event::Train(event));
@@ -126,7 +127,7 @@ fn finish(
             }
         }
     }
-    record.read_metrics(&folder.join("metrics.jsonl"));
+    record.read_metrics(&folder.join(METRICS));
     if record.failure.is_none() {
         report(Event::Scoring);
         let model = model::file::read(&path, &device.device)?;
@@ -142,13 +143,13 @@ fn finish(
     report(Event::Scored(record.results.last().map(|r| r.miou)));
     record.write(out, job)?;
     // The finished model stays; what a run would go on from is many times its size.
-    let _ = std::fs::remove_dir_all(folder.join("checkpoints"));
+    let _ = std::fs::remove_dir_all(folder.join(CHECKPOINTS));
     Ok(Some(record))
 }
 
 /// A run folder in progress must have been begun with the same settings.
 fn unchanged(folder: &Path, config: &Config) -> Result<(), AblateError> {
-    let path = folder.join("config.toml");
+    let path = folder.join(CONFIG);
     let whole = |config: &Config| config.absolute().ok();
     match std::fs::read_to_string(&path) {
         // Runs store where their files are, tables what somebody wrote.

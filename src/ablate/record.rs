@@ -4,8 +4,8 @@ use super::error::AblateError;
 use super::table::{Job, ScoreSettings};
 use crate::device::Opened;
 use crate::files::{self, FileError};
+use crate::run_format::{StepLine, ValidationLine};
 use crate::train::config::Config;
-use crate::train::metrics::{StepLine, ValidationLine};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 

@@ -270,7 +270,7 @@ fn file_name(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::Objective;
+    use crate::train::objective::Objective;
     use std::fs;
 
     fn read(text: &str, overrides: &[&str]) -> Result<Table, String> {

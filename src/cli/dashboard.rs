@@ -1,9 +1,9 @@
 //! What a run looks like: a bar and a few live lines on a terminal, plain lines elsewhere.
 
-use crate::model::start::Loaded;
+use crate::model::warm_start::Loaded;
+use crate::run_format::{StepLine, ValidationLine};
 use crate::terminal::{self, out};
 use crate::train::Event;
-use crate::train::metrics::{StepLine, ValidationLine};
 use console::truncate_str;
 use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 use std::fmt;

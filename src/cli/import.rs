@@ -3,8 +3,8 @@
 use super::arguments::DeviceArgument;
 use crate::files::Plan;
 use crate::model;
-use crate::model::import::{self, Weights};
 use crate::model::network::Network;
+use crate::model::pixnerd::{self, Weights};
 use crate::model::tensors::{self, Precision};
 use crate::model::{Card, Model};
 use crate::terminal::out;
@@ -38,7 +38,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     plan.check(|| inputs.into_iter().flatten().cloned().collect())?;
     let found = verify::read_tensors(path)?;
     let (config, tensors) =
-        import::pixnerd(found, arguments.weights).map_err(|source| VerifyError::Import {
+        pixnerd::convert(found, arguments.weights).map_err(|source| VerifyError::Import {
             path: path.clone(),
             source,
         })?;

@@ -3,6 +3,7 @@
 use super::arguments::DevicesArgument;
 use super::dashboard::Dashboard;
 use super::interrupt::Stop;
+use crate::run_format;
 use crate::terminal::out;
 use crate::text_file;
 use crate::train::folder::RunFolder;
@@ -54,7 +55,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         // Before the folder's configuration is read, which may be somebody else's.
         RunFolder::check(&arguments.out, arguments.resume)?;
     }
-    let saved = arguments.out.join("config.toml");
+    let saved = arguments.out.join(run_format::CONFIG);
     let path = match &arguments.config {
         Some(path) => Some(path.clone()),
         None => Some(saved).filter(|path| arguments.resume && path.exists()),
@@ -119,15 +120,18 @@ fn dry_run(
     devices: &[Device],
     measure: Option<u64>,
 ) -> anyhow::Result<()> {
-    let fits = train::dry_run(config, devices)?;
-    for (index, fit) in fits.iter().enumerate() {
+    let estimates = train::dry_run(config, devices)?;
+    for (index, estimate) in estimates.iter().enumerate() {
         if index == 0 {
-            out!("{:.1} M parameters", fit.estimate.parameters as f64 / 1e6);
+            out!(
+                "{:.1} M parameters",
+                estimate.needed.parameters as f64 / 1e6
+            );
         }
-        out!("{fit}");
+        out!("{estimate}");
     }
-    for fit in &fits {
-        fit.check()?;
+    for estimate in &estimates {
+        estimate.check()?;
     }
     if let (Some(steps), Some(device)) = (measure, devices.first()) {
         for measured in train::measure::measure(config, device, steps as usize)? {

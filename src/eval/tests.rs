@@ -2,23 +2,15 @@
 
 use super::*;
 use crate::data::{Dataset, SceneConfig};
+use crate::flow::Source;
 use crate::inference::Look;
-use crate::model::Model;
-use crate::train::{config::Config, step};
-use burn::tensor::Device;
+use crate::model::{Model, testing};
 use std::collections::BTreeMap;
 
-fn model(source: &str) -> Model {
-    let settings = [
-        "model.hidden_size=16",
-        "model.heads=2",
-        "model.transformer_blocks=1",
-        "data.size=[16,24]",
-        &format!("flow.source={source}"),
-    ];
-    let config = Config::parse("", &settings.map(str::to_owned)).unwrap();
-    let classes = data(1).classes().names.clone();
-    step::start(&config, "test", &classes, &Device::flex()).average
+fn model(source: Source) -> Model {
+    testing::tiny(&data(1).classes().names, [16, 24], |card| {
+        card.source = source;
+    })
 }
 
 fn data(len: usize) -> Dataset {
@@ -43,7 +35,7 @@ fn outcomes_come_for_every_number_of_steps_and_resolution() {
         ..Scoring::default()
     };
     let mut seen = Vec::new();
-    let model = model("image");
+    let model = model(Source::Image);
     let outcomes = score(
         &model,
         &data(7),
@@ -71,7 +63,7 @@ fn outcomes_come_for_every_number_of_steps_and_resolution() {
 
 #[test]
 fn neither_batch_nor_company_changes_a_prediction() {
-    for source in ["image", "noise"] {
+    for source in [Source::Image, Source::Noise] {
         let model = model(source);
         let with = |batch, samples| {
             let mut labels = BTreeMap::new();
@@ -89,16 +81,19 @@ fn neither_batch_nor_company_changes_a_prediction() {
         };
         let all = with(3, 0);
         assert_eq!(all.len(), 7);
-        assert_eq!(with(1, 0), all, "{source}");
+        assert_eq!(with(1, 0), all, "{source:?}");
         let some = with(4, 3);
         assert_eq!(some.keys().copied().collect::<Vec<_>>(), [0, 2, 4]);
-        assert!(some.iter().all(|(i, labels)| all[i] == *labels), "{source}");
+        assert!(
+            some.iter().all(|(i, labels)| all[i] == *labels),
+            "{source:?}"
+        );
     }
 }
 
 #[test]
 fn the_seed_moves_noise_and_nothing_else() {
-    for (source, moves) in [("image", false), ("noise", true)] {
+    for (source, moves) in [(Source::Image, false), (Source::Noise, true)] {
         let model = model(source);
         let with = |seed| {
             let scoring = Scoring {
@@ -108,14 +103,14 @@ fn the_seed_moves_noise_and_nothing_else() {
             };
             scores(&model, &scoring)[0].confusion.clone()
         };
-        assert_eq!(with(1) != with(2), moves, "{source}");
+        assert_eq!(with(1) != with(2), moves, "{source:?}");
     }
 }
 
 #[test]
 fn a_stop_and_foreign_classes_end_it() {
     let scoring = Scoring::default();
-    let model = model("image");
+    let model = model(Source::Image);
     let stopped = score(&model, &data(7), &scoring, &mut |_| {}, &|| true);
     assert!(matches!(stopped, Err(EvalError::Stopped)));
     let foreign = SceneConfig {
@@ -138,14 +133,20 @@ fn a_stop_does_not_wait_for_a_flow_s_end() {
         steps: vec![1_000_000],
         ..Scoring::default()
     };
-    let stopped = score(&model("image"), &data(7), &scoring, &mut |_| {}, &stop);
+    let stopped = score(
+        &model(Source::Image),
+        &data(7),
+        &scoring,
+        &mut |_| {},
+        &stop,
+    );
     assert!(matches!(stopped, Err(EvalError::Stopped)));
     assert!(asked.get() < 30);
 }
 
 #[test]
 fn a_scale_changes_what_the_network_sees() {
-    let model = model("image");
+    let model = model(Source::Image);
     let sizes = |scale| {
         let mut sizes = Vec::new();
         let scoring = Scoring {
@@ -163,7 +164,7 @@ fn a_scale_changes_what_the_network_sees() {
 
 #[test]
 fn several_looks_are_one_vote_at_the_first_size() {
-    let model = model("image");
+    let model = model(Source::Image);
     let predictions = |looks: Vec<Look>| {
         let scoring = Scoring {
             steps: vec![1],

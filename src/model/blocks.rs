@@ -4,10 +4,10 @@
 //! network on every device, products run in a chosen precision, and norms, attention and activations
 //! are the fused operations of [`kernels`].
 
-use super::compute::Compute;
 use super::config::NetworkConfig;
 use super::init::Initializer;
 use super::linear::Linear;
+use super::matmul_precision::MatmulPrecision;
 use crate::kernels;
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
@@ -107,8 +107,8 @@ impl Block {
 
     /// `s: [B, L, D]` to the same, under the condition `c: [B, 1, D]`.
     pub(crate) fn forward(&self, s: Tensor<3>, c: &Tensor<3>, context: &BlockContext) -> Tensor<3> {
-        let compute = context.compute;
-        let modulation = self.modulation.forward(c.clone(), compute);
+        let precision = context.precision;
+        let modulation = self.modulation.forward(c.clone(), precision);
         let [batch, _, six] = modulation.dims();
         let d = six / 6;
         let chunk = |i: usize| {
@@ -118,20 +118,20 @@ impl Block {
         };
         let h = kernels::modulated_norm(s.clone(), self.norm1.val(), chunk(0), chunk(1));
         let h = kernels::rotary_attention(
-            self.attn.qkv.forward(h, compute),
+            self.attn.qkv.forward(h, precision),
             self.attn.q_norm.val(),
             self.attn.k_norm.val(),
             context.cos.clone(),
             context.sin.clone(),
         );
-        let s = kernels::gated_residual(s, chunk(2), self.attn.proj.forward(h, compute));
+        let s = kernels::gated_residual(s, chunk(2), self.attn.proj.forward(h, precision));
         let h = kernels::modulated_norm(s.clone(), self.norm2.val(), chunk(3), chunk(4));
         let (gate, value) = (
-            self.mlp.w1.forward(h.clone(), compute),
-            self.mlp.w3.forward(h, compute),
+            self.mlp.w1.forward(h.clone(), precision),
+            self.mlp.w3.forward(h, precision),
         );
         let h = kernels::swiglu(gate, value);
-        kernels::gated_residual(s, chunk(5), self.mlp.w2.forward(h, compute))
+        kernels::gated_residual(s, chunk(5), self.mlp.w2.forward(h, precision))
     }
 }
 
@@ -142,7 +142,7 @@ pub(crate) struct BlockContext {
     /// Its sines.
     pub(super) sin: Tensor<2>,
     /// The precision of products.
-    pub(super) compute: Compute,
+    pub(super) precision: MatmulPrecision,
 }
 
 /// A neural field block: generates a patch's MLP from its token and applies it to the pixels.

@@ -257,7 +257,7 @@ fn block(from: &mut Tensors, to: &mut Tensors, index: usize) -> Result<(), Teach
 }
 
 fn transposed(tensor: HostTensor, name: &str) -> Result<HostTensor, TeacherError> {
-    super::import::transposed(tensor, name).map_err(|_| TeacherError::Odd(name.to_owned()))
+    super::pixnerd::transposed(tensor, name).map_err(|_| TeacherError::Odd(name.to_owned()))
 }
 
 /// Hugging Face names and their original ones. Longer ones come first.

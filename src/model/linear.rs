@@ -1,6 +1,6 @@
 //! The linear layer, whose products run in a chosen precision.
 
-use super::compute::Compute;
+use super::matmul_precision::MatmulPrecision;
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
@@ -15,11 +15,11 @@ pub struct Linear {
 
 impl Linear {
     /// Applies the layer. All leading axes are folded into one product.
-    pub fn forward<const R: usize>(&self, x: Tensor<R>, compute: Compute) -> Tensor<R> {
+    pub fn forward<const R: usize>(&self, x: Tensor<R>, precision: MatmulPrecision) -> Tensor<R> {
         let mut shape = x.dims();
         let [from, to] = self.weight.dims();
         let rows = shape.iter().product::<usize>() / from;
-        let mut y = compute.matmul(x.reshape([rows, from]), self.weight.val());
+        let mut y = precision.matmul(x.reshape([rows, from]), self.weight.val());
         if let Some(bias) = &self.bias {
             y = y + bias.val().unsqueeze();
         }

@@ -1,21 +1,23 @@
 //! The network, its configuration, its file format, and the import of public checkpoints.
 
 pub mod blocks;
-pub mod compute;
 pub mod config;
 pub mod dinov2;
 pub mod file;
-pub mod import;
 pub mod init;
 mod interpolate;
 pub mod linear;
+pub mod matmul_precision;
 pub mod network;
+pub mod pixnerd;
 pub mod positions;
 pub mod resize;
-pub mod start;
 mod stem;
 pub mod tensors;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod vit;
+pub mod warm_start;
 
 use crate::encoding::{self, Centroids, Encoding};
 use crate::flow::{self, Prediction, Source};
@@ -117,6 +119,22 @@ impl Card {
             score: None,
             licence: "that of the imported checkpoint".into(),
         }
+    }
+
+    /// The card of a model file's bytes.
+    ///
+    /// # Errors
+    /// Bytes that are no model, or a card that no training writes.
+    pub fn read(bytes: &[u8]) -> Result<Self, ModelError> {
+        Self::of_metadata(&tensors::metadata(bytes)?)
+    }
+
+    fn of_metadata(metadata: &HashMap<String, String>) -> Result<Self, ModelError> {
+        let json = metadata.get(METADATA_KEY).ok_or(ModelError::Foreign)?;
+        let card: Card =
+            serde_json::from_str(json).map_err(|e| ModelError::Metadata(e.to_string()))?;
+        card.check()?;
+        Ok(card)
     }
 
     /// The class centroids.
@@ -227,10 +245,7 @@ impl Model {
     /// Bytes that are no model, or one of another architecture than its own metadata claims.
     pub fn from_bytes(bytes: &[u8], device: &Device) -> Result<Self, ModelError> {
         let (tensors, metadata) = tensors::from_safetensors(bytes)?;
-        let json = metadata.get(METADATA_KEY).ok_or(ModelError::Foreign)?;
-        let card: Card =
-            serde_json::from_str(json).map_err(|e| ModelError::Metadata(e.to_string()))?;
-        card.check()?;
+        let card = Card::of_metadata(&metadata)?;
         let held: usize = tensors.values().map(|t| t.data.len()).sum();
         if held != card.network.parameters() {
             let expected = card.network.parameters();

@@ -2,11 +2,11 @@
 //! the weights of a small neural field over its pixels (PixNerd, section 4.3 of the paper).
 
 use super::blocks::{Block, BlockContext, FieldBlock, FinalLayer, TimeEmbedder};
-use super::compute::Compute;
 use super::config::{Condition, NetworkConfig, POSITION_FEATURES};
 use super::init::Initializer;
 use super::interpolate;
 use super::linear::Linear;
+use super::matmul_precision::MatmulPrecision;
 use super::positions;
 use super::stem::Stem;
 use super::vit::Vit;
@@ -47,7 +47,7 @@ pub struct Network {
     #[module(skip)]
     config: NetworkConfig,
     #[module(skip)]
-    compute: Compute,
+    precision: MatmulPrecision,
 }
 
 /// The inputs of one evaluation.
@@ -125,7 +125,7 @@ impl Network {
             encoder: encoder.map(|vit| Vit::init(vit, &mut encoder_init)),
             encoder_projection: encoder.map(|vit| encoder_init.linear(vit.tokens_width(), d, true)),
             config: config.clone(),
-            compute: Compute::Single,
+            precision: MatmulPrecision::Single,
         }
     }
 
@@ -135,8 +135,8 @@ impl Network {
     }
 
     /// The same network with its products in another precision.
-    pub fn with_compute(self, compute: Compute) -> Self {
-        Self { compute, ..self }
+    pub fn with_precision(self, precision: MatmulPrecision) -> Self {
+        Self { precision, ..self }
     }
 
     /// The device of the weights.
@@ -198,7 +198,7 @@ impl Network {
         // Shares add up to 1, so that a bias may go with what they are shares of.
         let (mut values, shares) = match &self.patch_output {
             Some(output) => {
-                let values = output.forward(s, self.compute);
+                let values = output.forward(s, self.precision);
                 let shares = interpolate::shares(cut.side, &z.device());
                 (interpolate::around(values, cut), shares)
             }
@@ -252,10 +252,10 @@ impl Network {
         let flat = patches
             .clone()
             .reshape([batch, tokens, channels * config.patch_size.pow(2)]);
-        let embedded = self.patch_embedder.forward(flat, self.compute);
+        let embedded = self.patch_embedder.forward(flat, self.precision);
         let tokens = match (&self.encoder_projection, features) {
             (Some(projection), Some(features)) => {
-                embedded + projection.forward(features, self.compute)
+                embedded + projection.forward(features, self.precision)
             }
             _ => embedded,
         };
@@ -283,7 +283,7 @@ impl Network {
         BlockContext {
             cos: table(cos),
             sin: table(sin),
-            compute: self.compute,
+            precision: self.precision,
         }
     }
 
@@ -296,10 +296,10 @@ impl Network {
         tokens: Tensor<3>,
     ) -> Tensor<3> {
         let (z, s) = self.features(evaluation, time, tokens);
-        let output = self.final_layer.linear.forward(z, self.compute);
+        let output = self.final_layer.linear.forward(z, self.precision);
         match &self.patch_output {
             Some(linear) => {
-                let values = linear.forward(s, self.compute);
+                let values = linear.forward(s, self.precision);
                 output + interpolate::to_pixels(values, evaluation.cut)
             }
             None => output,
@@ -319,11 +319,11 @@ impl Network {
         let flat = s.clone().reshape([batch * count, hidden]);
         let mut z = self.embed_pixels(evaluation.patches.clone().swap_dims(1, 2));
         if let (Some(stem), Some(photo)) = (&self.stem, &evaluation.photo) {
-            let around = stem.forward(photo.clone(), self.compute);
+            let around = stem.forward(photo.clone(), self.precision);
             z = z + evaluation.cut.cut(around).swap_dims(1, 2);
         }
         for field in &self.fields {
-            let weights = field.generator.forward(flat.clone(), self.compute);
+            let weights = field.generator.forward(flat.clone(), self.precision);
             z = kernels::neural_field(z, weights, field.norm.val());
         }
         (kernels::rms_norm(z, self.final_layer.norm.val()), s)
@@ -333,9 +333,9 @@ impl Network {
     fn time(&self, times: &[f32], device: &Device) -> Tensor<3> {
         let features = TensorData::new(positions::time(times), [times.len(), 1, 256]);
         let features = Tensor::<3>::from_data(features, device);
-        let hidden = self.time_embedder.linear1.forward(features, self.compute);
+        let hidden = self.time_embedder.linear1.forward(features, self.precision);
         let hidden = activation::silu(hidden);
-        self.time_embedder.linear2.forward(hidden, self.compute)
+        self.time_embedder.linear2.forward(hidden, self.precision)
     }
 
     /// `[B, 1, D]`

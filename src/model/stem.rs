@@ -1,7 +1,7 @@
 //! The pixel stem: what a pixel's surroundings look like, for the neural field, which otherwise sees
 //! a pixel's own colour and its token only. An outline can then follow the photo and not the patch.
 
-use super::compute::Compute;
+use super::matmul_precision::MatmulPrecision;
 use super::init::Initializer;
 use super::linear::Linear;
 use super::resize::{self, Filter};
@@ -48,7 +48,7 @@ impl Stem {
     }
 
     /// Features of every pixel of `photo: [B, 3, H, W]`: `[B, E, H, W]`.
-    pub(super) fn forward(&self, photo: Tensor<4>, compute: Compute) -> Tensor<4> {
+    pub(super) fn forward(&self, photo: Tensor<4>, precision: MatmulPrecision) -> Tensor<4> {
         let [_, _, height, width] = photo.dims();
         let whole = [height, width].map(|side| side.next_multiple_of(BLOCK));
         let (right, bottom) = (whole[1] - width, whole[0] - height);
@@ -56,12 +56,12 @@ impl Stem {
             (0, 0) => photo,
             _ => photo.pad((0, right, 0, bottom), PadMode::Edge),
         };
-        let half = kernels::gelu(apply(&self.half, neighbourhoods(halved(photo)), compute));
+        let half = kernels::gelu(apply(&self.half, neighbourhoods(halved(photo)), precision));
         let deeper = neighbourhoods(halved(half.clone()));
-        let quarter = kernels::gelu(apply(&self.quarter, deeper, compute));
+        let quarter = kernels::gelu(apply(&self.quarter, deeper, precision));
         let at_half = whole.map(|side| side / 2);
-        let coarse = apply(&self.of_quarter, quarter, compute);
-        let features = apply(&self.of_half, half, compute)
+        let coarse = apply(&self.of_quarter, quarter, precision);
+        let features = apply(&self.of_half, half, precision)
             + resize::planes(coarse, at_half, Filter::Linear);
         let features = resize::planes(features, whole, Filter::Linear);
         features.slice(s![.., .., 0..height, 0..width])
@@ -90,9 +90,9 @@ fn neighbourhoods(x: Tensor<4>) -> Tensor<4> {
 }
 
 /// A linear layer over the channels of `[B, C, H, W]`.
-fn apply(linear: &Linear, x: Tensor<4>, compute: Compute) -> Tensor<4> {
+fn apply(linear: &Linear, x: Tensor<4>, precision: MatmulPrecision) -> Tensor<4> {
     let x = permute(x, [0, 2, 3, 1]);
-    permute(linear.forward(x, compute), [0, 3, 1, 2])
+    permute(linear.forward(x, precision), [0, 3, 1, 2])
 }
 
 #[cfg(test)]
@@ -114,7 +114,7 @@ mod tests {
         let device = Device::flex();
         let stem = Stem::init(4, 5, &mut Initializer::new(3, &device));
         let size = [30, 42];
-        let features = |x| read(stem.forward(x, Compute::Single));
+        let features = |x| read(stem.forward(x, MatmulPrecision::Single));
         let plain = features(photo(size, |_, _| 0.2));
         assert_eq!(plain.len(), 5 * 30 * 42);
         let dotted = features(photo(size, |row, column| match (row, column) {

@@ -113,6 +113,16 @@ pub fn from_safetensors(bytes: &[u8]) -> Result<(Tensors, HashMap<String, String
     Ok((tensors, metadata.metadata().clone().unwrap_or_default()))
 }
 
+/// The metadata of a safetensors file's bytes.
+///
+/// # Errors
+/// A header that is no valid one.
+pub fn metadata(bytes: &[u8]) -> Result<HashMap<String, String>, TensorsError> {
+    let (_, metadata) = SafeTensors::read_metadata(bytes)
+        .map_err(|e| TensorsError::Safetensors(e.to_string()))?;
+    Ok(metadata.metadata().clone().unwrap_or_default())
+}
+
 /// The name of the scales of a tensor of bytes, one for each row.
 const ROW_SCALE: &str = ".row_scale";
 /// The greatest byte: the numbers of a row are its multiples of the row's scale.

@@ -3,9 +3,9 @@
 //! perhaps registers. As REPA's teacher it is frozen and whole; as a network's encoder it is trained
 //! on and may be cut short.
 
-use super::compute::Compute;
 use super::init::Initializer;
 use super::linear::Linear;
+use super::matmul_precision::MatmulPrecision;
 use super::resize::{self, Filter};
 use crate::kernels;
 use burn::module::{Module, Param};
@@ -125,17 +125,17 @@ impl VitBlock {
             let gate = scale.val().reshape([1, 1, width]).expand([batch, 1, width]);
             kernels::gated_residual(x, gate, y)
         };
-        let compute = Compute::Single;
-        let h = self.qkv.forward(self.norm1.forward(x.clone()), compute);
+        let precision = MatmulPrecision::Single;
+        let h = self.qkv.forward(self.norm1.forward(x.clone()), precision);
         let h = self
             .projection
-            .forward(kernels::self_attention(h, heads), compute);
+            .forward(kernels::self_attention(h, heads), precision);
         let x = scaled(x, &self.scale1, h);
-        let h = self.up.forward(self.norm2.forward(x.clone()), compute);
+        let h = self.up.forward(self.norm2.forward(x.clone()), precision);
         scaled(
             x,
             &self.scale2,
-            self.down.forward(kernels::gelu(h), compute),
+            self.down.forward(kernels::gelu(h), precision),
         )
     }
 }
@@ -228,7 +228,7 @@ impl Vit {
         let mut tokens = vec![repeated(&self.class_token)];
         tokens.extend(self.registers.as_ref().map(repeated));
         let extra: usize = tokens.iter().map(|t| t.dims()[1]).sum();
-        tokens.push(self.patches.forward(patches, Compute::Single) + positions);
+        tokens.push(self.patches.forward(patches, MatmulPrecision::Single) + positions);
         let mut x = Tensor::cat(tokens, 1);
         let mut joined = Vec::with_capacity(layers.len().max(1));
         for (index, block) in self.blocks.iter().enumerate() {

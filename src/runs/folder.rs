@@ -1,16 +1,16 @@
-//! A run folder: what it holds, and how the run in it is getting on.
+//! A run folder: its contents, and the status of its run.
 
 use super::follow::Follower;
 use super::{Plan, Run, Sample, Status};
+use crate::run_format::{self, CONFIG, METRICS, MODEL, SAMPLES};
 use std::fs::{self, DirEntry};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use toml::{Table, Value};
 
-const METRICS: &str = "metrics.jsonl";
-const CONFIG: &str = "config.toml";
-/// A run is stale after this long without a line, or after so many times the time of a line.
+/// A run is stale after this time without a line, or after this many times the usual time between two
+/// lines.
 const STALE: Duration = Duration::from_secs(180);
 const STALE_LINES: f64 = 5.0;
 
@@ -19,8 +19,8 @@ pub fn is_run(folder: &Path) -> bool {
     folder.join(METRICS).is_file() || folder.join(CONFIG).is_file()
 }
 
-/// The run folders that `folders` name: themselves, or those right inside a folder that is none,
-/// by name. A folder without any run stays, since one may yet be started in it.
+/// The given folders, each replaced by the run folders directly inside it, by name, if it is not a run
+/// folder itself. A folder without runs stays, since one may start there later.
 pub fn discover(folders: &[PathBuf]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for folder in folders {
@@ -42,7 +42,7 @@ pub fn discover(folders: &[PathBuf]) -> Vec<PathBuf> {
     found
 }
 
-/// A run folder as it is followed.
+/// A run folder that is being followed.
 pub(super) struct Followed {
     pub run: Run,
     metrics: Follower,
@@ -56,7 +56,7 @@ impl Followed {
         }
     }
 
-    /// Looks again. Whether anything changed.
+    /// Reads the folder again. Returns whether anything changed.
     pub fn look(&mut self, now: SystemTime, stop: &dyn Fn() -> bool) -> bool {
         let lines = self.lines(now, stop);
         let run = &mut self.run;
@@ -76,8 +76,7 @@ impl Followed {
         changed | set(&mut run.status, status)
     }
 
-    /// Reads new lines. Whether there were any, and the time since the last; or why none is to be
-    /// had.
+    /// Reads new lines. Returns whether there were any, and the time since the last one.
     fn lines(
         &mut self,
         now: SystemTime,
@@ -95,7 +94,7 @@ impl Followed {
         let read = self.metrics.read(&path, curves, stop);
         match read.and_then(|new| Ok((new, fs::metadata(&path)?.modified()?))) {
             Ok((new, written)) => Ok((new, now.duration_since(written).unwrap_or_default())),
-            // A run that has only begun; one whose file vanished fails below and keeps its curves.
+            // A run without a line yet. One whose file vanished fails below and keeps its curves.
             Err(error) if error.kind() == io::ErrorKind::NotFound && curves.is_empty() => {
                 Ok((false, Duration::ZERO))
             }
@@ -107,7 +106,7 @@ impl Followed {
     }
 }
 
-/// Whether a value is another than before.
+/// Sets a value. Returns whether it changed.
 fn set<T: PartialEq>(place: &mut T, value: T) -> bool {
     let changed = *place != value;
     *place = value;
@@ -121,7 +120,7 @@ fn status(run: &Run, silence: Duration) -> Status {
     let last = run.curves.last_step();
     let whole = match run.plan.steps {
         Some(steps) => last >= steps,
-        None => run.folder.join("model.safetensors").is_file(),
+        None => run.folder.join(MODEL).is_file(),
     };
     let steps = run.plan.log_every.unwrap_or(1) as f64;
     let line = run.step_time().unwrap_or_default().as_secs_f64() * steps;
@@ -134,8 +133,8 @@ fn status(run: &Run, silence: Duration) -> Status {
     }
 }
 
-/// What `config.toml` says, as far as it says it, of a run that has taken `step` steps: the length
-/// is that of all stages, the rest that of the stage it is in.
+/// The plan in `config.toml` of a run that has taken `step` steps: the length of all stages, and the
+/// other settings of the current stage. Missing settings are `None`.
 fn plan(folder: &Path, step: u64) -> Plan {
     let text = fs::read_to_string(folder.join(CONFIG)).unwrap_or_default();
     let table: Table = text.parse().unwrap_or_default();
@@ -146,7 +145,7 @@ fn plan(folder: &Path, step: u64) -> Plan {
         .flatten()
         .filter_map(Value::as_table)
         .collect();
-    // A stage has its own value or that of the whole run.
+    // A stage has a value of its own or that of the whole run.
     let of = |stage: &Table, key| number(stage, key).or_else(|| whole(key));
     let ends: Option<Vec<u64>> = stages
         .iter()
@@ -171,15 +170,15 @@ fn plan(folder: &Path, step: u64) -> Plan {
     }
 }
 
-/// A number of a table's `[train]`.
+/// A number in the `[train]` section.
 fn number(table: &Table, key: &str) -> Option<u64> {
     let value = table.get("train")?.get(key)?.as_integer()?;
     u64::try_from(value).ok()
 }
 
-/// The pictures in `samples/` by step, then name.
+/// The images in `samples/` by step, then name.
 fn samples(folder: &Path) -> Vec<Sample> {
-    let Ok(entries) = fs::read_dir(folder.join("samples")) else {
+    let Ok(entries) = fs::read_dir(folder.join(SAMPLES)) else {
         return Vec::new();
     };
     let mut samples: Vec<Sample> = entries.filter_map(|entry| sample(&entry.ok()?)).collect();
@@ -187,20 +186,14 @@ fn samples(folder: &Path) -> Vec<Sample> {
     samples
 }
 
-/// `step-00000400-NAME.png`, as the trainer names them.
 fn sample(entry: &DirEntry) -> Option<Sample> {
-    let path = entry.path();
-    if path.extension()? != "png" {
-        return None;
-    }
-    let stem = path.file_stem()?.to_string_lossy();
-    let (step, name) = stem.strip_prefix("step-")?.split_once('-')?;
-    let (step, name) = (step.parse().ok()?, name.to_owned());
-    let written = entry.metadata().and_then(|m| m.modified()).ok();
+    let name = entry.file_name();
+    let name = name.to_string_lossy();
+    let (step, photo) = run_format::parse_sample_name(&name)?;
     Some(Sample {
         step,
-        name,
-        path,
-        written,
+        name: photo.to_owned(),
+        path: entry.path(),
+        written: entry.metadata().and_then(|m| m.modified()).ok(),
     })
 }

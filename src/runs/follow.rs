@@ -1,38 +1,26 @@
-//! `metrics.jsonl`, followed as it grows.
+//! Follows `metrics.jsonl` as it grows.
 
 use super::{Curve, Curves};
-use serde::Deserialize;
+use crate::run_format::AnyLine;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// Bytes read at a time. No line of metrics comes near it.
+/// Bytes read at a time, far more than a line has.
 const CHUNK: u64 = 4 << 20;
-/// Bytes before the reading position that tell whether the file is still the one that was read.
+/// Bytes before the reading position that are compared to detect a rewritten file.
 const TAIL: usize = 256;
 
-/// Follows one file of metrics: reads what was appended, waits for the end of a half-written line,
-/// and starts over where the file was cut or written anew.
+/// Follows one file: reads appended lines, waits for the end of a half-written line, and starts over
+/// if the file was truncated or rewritten.
 #[derive(Default)]
 pub(super) struct Follower {
     position: u64,
     tail: Vec<u8>,
 }
 
-/// A line. Other programs may leave out or add what they like.
-#[derive(Deserialize)]
-struct Line {
-    step: Option<u64>,
-    loss: Option<f64>,
-    miou: Option<f64>,
-    pixel_accuracy: Option<f64>,
-    learning_rate: Option<f64>,
-    photos_per_second: Option<f64>,
-    waiting: Option<f64>,
-}
-
 impl Follower {
-    /// Reads what is new into `curves`, until `stop`. Whether anything was new.
+    /// Reads new lines into `curves` until `stop`. Returns whether there were any.
     ///
     /// # Errors
     /// A file that can't be read, or that has no lines.
@@ -53,13 +41,13 @@ impl Follower {
             let mut bytes = Vec::new();
             file.by_ref().take(CHUNK).read_to_end(&mut bytes)?;
             let full = bytes.len() as u64 == CHUNK;
-            // What follows the last line break may still be written on.
+            // The text after the last line break may be incomplete.
             let end = bytes.iter().rposition(|&b| b == b'\n').map_or(0, |i| i + 1);
             if end == 0 && full {
                 return Err(io::Error::other("it has no lines"));
             }
             changed |= end > 0;
-            self.take(&bytes[..end], curves);
+            self.add_lines(&bytes[..end], curves);
             if !full {
                 break;
             }
@@ -67,7 +55,7 @@ impl Follower {
         Ok(changed)
     }
 
-    /// Whether the bytes before the reading position are those that were read.
+    /// Whether the bytes before the reading position are unchanged.
     fn is_continued(&self, file: &mut File) -> io::Result<bool> {
         let start = self.position - self.tail.len() as u64;
         file.seek(SeekFrom::Start(start))?;
@@ -76,8 +64,8 @@ impl Follower {
         Ok(found == self.tail)
     }
 
-    /// Takes in whole lines.
-    fn take(&mut self, bytes: &[u8], curves: &mut Curves) {
+    /// Adds whole lines.
+    fn add_lines(&mut self, bytes: &[u8], curves: &mut Curves) {
         for line in bytes.split(|&b| b == b'\n') {
             if line.trim_ascii().is_empty() {
                 continue;
@@ -92,8 +80,8 @@ impl Follower {
     }
 }
 
-/// Adds what a line says. Whether it is one of metrics.
-fn add_line(curves: &mut Curves, line: &Line) -> bool {
+/// Adds the numbers of a line. Returns `false` if it has none.
+fn add_line(curves: &mut Curves, line: &AnyLine) -> bool {
     let Some(step) = line.step.filter(|_| line.loss.or(line.miou).is_some()) else {
         return false;
     };
@@ -112,7 +100,7 @@ fn add_line(curves: &mut Curves, line: &Line) -> bool {
     true
 }
 
-/// Adds a point. A run that took its last steps again replaces them.
+/// Adds a point. Points of steps that a resumed run takes again are replaced.
 fn add(curve: &mut Curve, step: f64, value: f64) {
     while curve.last().is_some_and(|last| last[0] >= step) {
         curve.pop();

@@ -1,24 +1,24 @@
-//! What a run tells while it goes, and how it ends.
+//! The events of a run, and its outcome.
 
-use super::metrics::{StepLine, ValidationLine};
-use crate::model::start::Loaded;
+use crate::model::warm_start::Loaded;
+use crate::run_format::{StepLine, ValidationLine};
 use std::path::PathBuf;
 
-/// What happens in a run, in order. A terminal and a window read the same facts.
+/// An event of a run. Events are reported in order.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// The pairs of a split are read before the run begins.
+    /// Pairs of a split are being checked, before the run begins.
     Checking {
         /// The split.
         split: &'static str,
-        /// Pairs that were read or are remembered as good.
+        /// Pairs that were read, or are known to be good.
         done: usize,
-        /// Pairs in all.
+        /// All pairs.
         of: usize,
     },
-    /// The run begins, or goes on.
+    /// The run begins or continues.
     Started {
-        /// The first step that will be taken, less one.
+        /// Steps taken so far.
         step: u64,
         /// The last step.
         steps: u64,
@@ -27,24 +27,24 @@ pub enum Event {
         /// Training and validation photos.
         photos: [usize; 2],
     },
-    /// A fresh run took its weights from a file.
+    /// A new run took its weights from a file.
     Initialized {
         /// The file.
         path: PathBuf,
-        /// What was and was not loaded.
+        /// Which tensors were loaded.
         loaded: Loaded,
     },
-    /// A part of the run begins, or goes on.
+    /// A stage begins or continues.
     Stage {
         /// Its number, from 1.
         number: usize,
-        /// How many there are.
+        /// Number of stages.
         of: usize,
-        /// The step after which it is over.
+        /// Its last step.
         last: u64,
         /// `[height, width]` of the photos.
         size: [usize; 2],
-        /// Photos a step.
+        /// Photos per step.
         batch_size: usize,
     },
     /// A step was taken.
@@ -56,14 +56,14 @@ pub enum Event {
     Logged(StepLine),
     /// Steps without a finite gradient were skipped since the last report.
     Skipped {
-        /// The step of the report.
+        /// The current step.
         step: u64,
-        /// How many.
+        /// Number of skipped steps.
         count: u64,
     },
     /// A validation begins.
     Validating,
-    /// A validation was taken.
+    /// A validation ended.
     Validated(ValidationLine),
     /// A checkpoint was saved.
     Saved {
@@ -77,18 +77,18 @@ pub enum Event {
 pub struct Outcome {
     /// The last step taken.
     pub step: u64,
-    /// Whether it was stopped before its end; `--resume` goes on.
+    /// Whether it was stopped before its end; `--resume` continues it.
     pub stopped: bool,
     /// The best validation score and its step.
     pub best: Option<(f64, u64)>,
-    /// The last checkpoint; none where it was stopped before it began, and nothing was written.
+    /// The last checkpoint; `None` if the run was stopped before it began, and nothing was written.
     pub saved: Option<PathBuf>,
-    /// The finished model, where the run came to its end.
+    /// The finished model, unless the run was stopped.
     pub model: Option<PathBuf>,
 }
 
 impl Outcome {
-    /// A run that was stopped before it began and left nothing.
+    /// A run that was stopped before it began, and wrote nothing.
     pub(super) fn unbegun() -> Self {
         Self {
             step: 0,

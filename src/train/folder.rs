@@ -1,22 +1,20 @@
-//! Run folders: what one is, and who may write into it.
+//! The folder of a run, and which process may write into it.
 
 use super::{TrainError, provenance};
 use crate::files::{self, FileError};
+use crate::run_format::{
+    CHECKPOINTS, CONFIG, LOCK, METRICS, SAMPLES, TENSORBOARD, checkpoint_step,
+};
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The folders of a run, in its own.
-pub(super) const CHECKPOINTS: &str = "checkpoints";
-const FOLDERS: [&str; 3] = [CHECKPOINTS, "samples", "tensorboard"];
-/// Locked while a process trains there. The file stays; the lock ends with the process, however
-/// that ends.
-const LOCK: &str = "run.lock";
-/// Endings of files that a shell or a scheduler writes beside a run that has not begun.
+const FOLDERS: [&str; 3] = [CHECKPOINTS, SAMPLES, TENSORBOARD];
+/// Extensions of logs that a shell or a scheduler may write into the folder of a new run.
 const LOGS: [&str; 3] = ["log", "out", "err"];
 
-/// A run's folder.
+/// A locked run folder.
 #[derive(Clone)]
 pub struct RunFolder {
     root: PathBuf,
@@ -32,17 +30,17 @@ impl RunFolder {
             let line: serde_json::Value = serde_json::from_str(first).unwrap_or_default();
             line.get("step").is_some()
         };
-        let metrics = fs::read_to_string(root.join("metrics.jsonl"));
+        let metrics = fs::read_to_string(root.join(METRICS));
         metrics.is_ok_and(|text| begins_with_step(&text))
             || !checkpoints(root).is_empty()
-            || provenance::is_written_by_a_run(&root.join("config.toml"))
+            || provenance::is_written_by_a_run(&root.join(CONFIG))
     }
 
-    /// Refuses to begin a run in a folder that holds one, or anything else, and to resume where there
-    /// is none. Writes nothing.
+    /// Refuses to begin a run in a folder that holds one, or anything else, and to resume in a folder
+    /// without one. Writes nothing.
     ///
     /// # Errors
-    /// What lies there, and what to do.
+    /// What the folder holds, and what to do.
     pub fn check(root: &Path, resume: bool) -> Result<(), TrainError> {
         if root.is_file() {
             return Err(TrainError::File(FileError::Write {
@@ -68,11 +66,11 @@ impl RunFolder {
     /// result are dropped.
     ///
     /// # Errors
-    /// A disk that refuses, and another process that trains there.
+    /// A failed write, and another process that trains there.
     pub fn create(root: &Path) -> Result<Self, TrainError> {
         files::create_folder(root)?;
         let lock = lock(root)?.map(Arc::new);
-        for folder in [CHECKPOINTS, "samples"] {
+        for folder in [CHECKPOINTS, SAMPLES] {
             files::create_folder(&root.join(folder))?;
         }
         Ok(Self {
@@ -81,7 +79,7 @@ impl RunFolder {
         })
     }
 
-    /// A file or folder in it.
+    /// The path of a file or folder in it.
     pub fn path(&self, name: &str) -> PathBuf {
         self.root.join(name)
     }
@@ -92,13 +90,13 @@ impl RunFolder {
     }
 }
 
-/// The checkpoint folders of a run folder, oldest first. Whatever else somebody keeps there is none.
+/// The checkpoint folders of a run folder, oldest first; other entries are ignored.
 fn checkpoints(root: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(root.join(CHECKPOINTS)).into_iter().flatten();
     let mut found: Vec<(u64, PathBuf)> = entries
         .flatten()
         .filter_map(|entry| {
-            let step = step_of(entry.file_name().to_str()?)?;
+            let step = checkpoint_step(entry.file_name().to_str()?)?;
             Some((step, entry.path()))
         })
         .filter(|(_, path)| path.is_dir())
@@ -107,15 +105,8 @@ fn checkpoints(root: &Path) -> Vec<PathBuf> {
     found.into_iter().map(|(_, path)| path).collect()
 }
 
-/// The number in `step-NUMBER`.
-fn step_of(name: &str) -> Option<u64> {
-    let number = name.strip_prefix("step-")?;
-    let digits = number.bytes().all(|byte| byte.is_ascii_digit());
-    number.parse().ok().filter(|_| digits)
-}
-
-/// What lies in a folder that a run did not put there, in words. Hidden files and logs may lie
-/// there: no run writes over them.
+/// A description of what a folder holds that is not from a run. Hidden files and logs are ignored: no
+/// run overwrites them.
 fn foreign(root: &Path) -> Option<String> {
     const NAMED: usize = 3;
     let is_empty = |path: &Path| fs::read_dir(path).is_ok_and(|mut all| all.next().is_none());
@@ -141,7 +132,7 @@ fn foreign(root: &Path) -> Option<String> {
     (!names.is_empty()).then(|| format!("{}{more}", names.join(", ")))
 }
 
-/// Locks a run folder. None where the file system knows no locks.
+/// Locks a run folder. `None` if the file system does not support locks.
 fn lock(root: &Path) -> Result<Option<File>, TrainError> {
     let path = root.join(LOCK);
     let file = files::append(&path)?;
@@ -150,7 +141,7 @@ fn lock(root: &Path) -> Result<Option<File>, TrainError> {
         Err(TryLockError::WouldBlock) => Err(TrainError::Busy(root.to_owned())),
         Err(TryLockError::Error(error)) => {
             tracing::warn!(
-                "{} cannot be locked ({error}): see to it that no other process trains there",
+                "{} cannot be locked ({error}): make sure that no other process trains there",
                 path.display()
             );
             Ok(None)
@@ -188,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_one_run_s_at_a_time() {
+    fn a_folder_belongs_to_one_process_at_a_time() {
         let root = folder();
         let first = RunFolder::create(root.path()).unwrap();
         let copy = first.clone();
@@ -200,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_keep_in_a_folder_is_named_and_logs_are_no_matter() {
+    fn foreign_files_are_named_and_logs_are_ignored() {
         let root = folder();
         let check = |resume| RunFolder::check(root.path(), resume).map_err(|e| e.to_string());
         let missing = root.path().join("missing");
@@ -208,7 +199,7 @@ mod tests {
         assert!(RunFolder::check(&missing, true).is_err());
         check(false).unwrap();
         assert!(check(true).unwrap_err().contains("no run to resume"));
-        // What a run that failed before its first step may leave, and a log of this one.
+        // The remains of a run that failed before its first step, and a log of this one.
         drop(RunFolder::create(root.path()).unwrap());
         fs::write(root.path().join("train.log"), "...").unwrap();
         fs::write(root.path().join(".DS_Store"), "").unwrap();

@@ -1,39 +1,41 @@
-//! What steps of a run cost on this machine: time, memory, and the reshaping's part of both.
+//! The measured cost of a run's steps on this machine: time, memory, and the reshaping's share.
 
-use super::config::{Config, Stage};
+use super::batch::TrainBatch;
+use super::config::Config;
 use super::memory::gib;
-use super::repa::Projector;
-use super::step::Guides;
-use super::{TrainError, path, prepare, step};
-use crate::data::{Batch, Dataset, LoaderConfig, batch_at};
+use super::objective::Objective;
+use super::state::TrainState;
+use super::supervision::Supervision;
+use super::trainer::Trainer;
+use super::{TrainError, prepare};
+use crate::data::{Batch, Dataset, batch_at};
 use crate::device;
-use crate::flow::Objective;
 use crate::kernels;
 use burn::tensor::Device;
 use std::fmt;
 use std::time::Duration;
 use web_time::Instant;
 
-/// How often the reshaping is timed.
+/// Timings of the reshaping.
 const ROUNDS: usize = 5;
 
-/// What the steps of a stage cost.
+/// The cost of a stage's steps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measured {
     /// The stage's number, from 1.
     pub stage: usize,
-    /// Photos a step.
+    /// Photos per step.
     pub batch_size: usize,
-    /// Median time of a step, batches at hand.
+    /// Median time of a step, without loading its batch.
     pub step: Duration,
-    /// The reshaped target's part of it (the gradient of the potential), where it is trained on.
+    /// The part of the reshaped target (the gradient of the potential); `None` for other objectives.
     pub reshaping: Option<Duration>,
-    /// The most main memory that the process has had so far, in bytes, where the system tells.
+    /// Peak main memory of the process so far, in bytes, if the system reports it.
     pub peak: Option<u64>,
 }
 
-/// Takes one step of every stage to warm up and then `steps`, from fresh weights. Nothing is written
-/// but the teacher's cache.
+/// Takes one warm-up step of every stage and then `steps` more, from fresh weights. Only the teacher's
+/// cache is written.
 ///
 /// # Errors
 /// Data or a teacher that can't be read, and a device that fails.
@@ -45,45 +47,36 @@ pub fn measure(
     let plan = config.plan()?;
     let first = &plan[0].config;
     let data = prepare::open_training(&first.data.path)?;
-    let mut guides = Guides::open(first, device)?;
-    let measured = plan.iter().map(|stage| {
-        guides.enter(&stage.config, &data)?;
-        measure_stage(stage, &data, &guides, device, steps)
-    });
-    measured.collect()
+    let mut supervision = Supervision::open(first, device)?;
+    let mut measured = Vec::new();
+    for stage in &plan {
+        let config = &stage.config;
+        let mut state = TrainState::new(config, data.name(), &data.classes().names, device);
+        let width = state.model.card.network.hidden_size;
+        state.projector = supervision.projector(config, width, device);
+        let mut trainer = Trainer::new(stage.clone(), state, supervision, device);
+        trainer.enter(stage, &data)?;
+        measured.push(measure_stage(&mut trainer, &data, device, steps)?);
+        supervision = trainer.supervision;
+    }
+    Ok(measured)
 }
 
 fn measure_stage(
-    stage: &Stage,
+    trainer: &mut Trainer,
     data: &Dataset,
-    guides: &Guides,
     device: &Device,
     steps: usize,
 ) -> Result<Measured, TrainError> {
+    let stage = trainer.stage.clone();
     let config = &stage.config;
-    let loader = LoaderConfig {
-        size: config.data.size,
-        batch_size: config.train.batch_size,
-        seed: config.train.seed,
-        augment: Some(config.augment()),
-        cache_bytes: 0,
-        workers: 1,
-    };
-    let mut state = step::start(config, data.name(), &data.classes().names, device);
-    state.projector = guides.teacher.as_ref().map(|teacher| {
-        let (from, hidden) = (
-            state.model.card.network.hidden_size,
-            config.repa.projector_width,
-        );
-        let training = device.clone().autodiff();
-        Projector::new(from, hidden, teacher.width(), config.train.seed, &training)
-    });
+    let loader = config.loader();
     let mut times = Vec::new();
     let mut last = None;
     for number in 0..=steps as u64 {
         let batch = batch_at(data, &loader, number)?;
         let started = Instant::now();
-        state = step::take(stage, state, &batch, guides, device).state;
+        trainer.step(&batch);
         finish(device)?;
         // The first step compiles kernels and fills memory.
         if number > 0 {
@@ -115,7 +108,7 @@ fn reshaping(
     device: &Device,
 ) -> Result<Duration, TrainError> {
     let centroids = config.model.encoding.codes(classes, config.model.code_dims);
-    let part = path::part(config, &centroids, None, batch, 0..batch.len, device);
+    let part = TrainBatch::new(config, &centroids, None, batch, 0..batch.len, device);
     let mut times = Vec::new();
     for round in 0..=ROUNDS {
         let (x, labels) = (part.path.state.clone(), part.path.labels.clone());
@@ -130,7 +123,7 @@ fn reshaping(
     Ok(median(times))
 }
 
-/// Waits until a device has done all it was told.
+/// Waits until a device has finished its work.
 fn finish(device: &Device) -> Result<(), TrainError> {
     device.sync().map_err(|e| TrainError::Device(e.to_string()))
 }

@@ -1,8 +1,8 @@
-//! What a run will need in memory, before it starts.
+//! The memory that a run will need.
 //!
-//! The counts follow the code: what the optimiser keeps, what each operation of the network keeps
-//! for its way back, and what is alive at once where the two overlap. They are held against the
-//! real peak of this program on the CPU by a test.
+//! The counts follow the code: what the optimiser stores, what each operation of the network keeps for
+//! the backward pass, and what is alive at the same time. A test compares them with the real peak of
+//! this program on the CPU.
 
 use super::TrainError;
 use super::config::{Config, Stage};
@@ -10,39 +10,39 @@ use crate::model::config::NetworkConfig;
 use burn::tensor::Device;
 use std::fmt;
 
-/// Bytes of a number.
+/// Bytes per number.
 const NUMBER: u64 = 4;
-/// The program itself before anything is loaded.
+/// The program itself, in bytes.
 const PROGRAM: u64 = 60 << 20;
-/// What an allocator needs beyond what it is asked for.
+/// Overhead of the allocator.
 const SLACK: f64 = 1.05;
-/// Batches that wait ready, for each thread of the loader.
+/// Batches ready ahead of time, per thread of the loader.
 const BATCHES_AHEAD: u64 = 3;
 
-/// What memory goes to, in bytes.
+/// Memory by purpose, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Estimate {
+pub struct MemoryUse {
     /// Parameters of the network.
     pub parameters: u64,
     /// Weights, their moving average and both moments.
     pub state: u64,
     /// Gradients of all parameters.
     pub gradients: u64,
-    /// What the forward pass keeps for the backward pass.
+    /// Kept by the forward pass for the backward pass.
     pub activations: u64,
     /// Batches, targets and the loss.
     pub batches: u64,
-    /// Decoded photos that are kept, where the device's memory is the system's.
+    /// The cache of decoded photos, if the device's memory is main memory.
     pub photos: u64,
     /// The teacher and the projector.
     pub teacher: u64,
-    /// Copies that are made to save a checkpoint.
+    /// Copies made to save a checkpoint.
     pub saving: u64,
-    /// The most that is in use at once.
+    /// The peak.
     pub peak: u64,
 }
 
-/// The teacher's part in an estimate.
+/// Size of the teacher.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct TeacherSize {
     /// Its parameters.
@@ -51,32 +51,32 @@ pub struct TeacherSize {
     pub width: u64,
 }
 
-/// What an estimate has to know besides the configuration.
+/// What an estimate depends on besides the configuration.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Surroundings {
+pub struct Workload {
     /// Classes of the data.
     pub classes: usize,
     /// Bytes of all photos, decoded.
     pub photos: u64,
-    /// The teacher, where there is one.
+    /// The teacher of REPA.
     pub teacher: Option<TeacherSize>,
-    /// Whether the network's operations are composed from ordinary ones, which keep more than the
-    /// CPU's fused ones.
+    /// Whether the network's operations are composed of ordinary ones, which keep more than the CPU's
+    /// fused ones.
     pub composed: bool,
-    /// Devices that share every batch; an estimate is for one of them. 0 counts as 1.
+    /// Devices that share every batch; the estimate is for one of them. 0 counts as 1.
     pub devices: usize,
 }
 
-impl Estimate {
-    /// Estimates a stage.
-    pub fn new(config: &Config, around: Surroundings) -> Self {
-        let Surroundings {
+impl MemoryUse {
+    /// Estimates the memory of one device.
+    pub fn new(config: &Config, workload: Workload) -> Self {
+        let Workload {
             classes,
             photos,
             teacher,
             composed,
             devices,
-        } = around;
+        } = workload;
         let network = config.network(classes);
         let parameters = network.parameters() as u64;
         let t = &config.train;
@@ -85,7 +85,7 @@ impl Estimate {
         let part = share.div_ceil(t.accumulate) as u64;
         let pixels = (config.data.size[0] * config.data.size[1]) as u64;
 
-        // The CPU's cross-entropy keeps the logits and makes their gradient, nothing between.
+        // The CPU's cross-entropy keeps the logits and computes their gradient, nothing between.
         let fused = !composed && config.prediction().has_class_outputs();
         let copies = if fused { 1 } else { 3 };
         let kept = Kept::new(&network, config.data.size, composed, copies, part);
@@ -102,7 +102,7 @@ impl Estimate {
             let hidden = config.repa.projector_width as u64;
             part * kept.tokens * (4 * hidden + 4 * size.width)
         });
-        // Inputs of norms, products, attention, activation and scales; nothing of a frozen one.
+        // Inputs of norms, products, attention, activation and scales; none in a frozen encoder.
         let encoder = match &network.encoder {
             Some(vit) if config.model.encoder_rate > 0.0 => {
                 let block = 10 * vit.width + 3 * vit.mlp_width;
@@ -110,14 +110,15 @@ impl Estimate {
             }
             _ => 0,
         };
-        // On the way back the neural field comes first. Recomputed blocks keep what lies between
-        // them, and after it one block whole with as much again for its gradients.
-        let field = kept.ends + kept.way_back;
+        // Backward starts with the neural field. Recomputed blocks keep only their inputs, and after
+        // the field one whole block with as much again for its gradients.
+        let field = kept.ends + kept.backward;
         let activations = repa
             + encoder
-            + match t.checkpointing {
-                true => blocks * tokens + field.max(2 * kept.block),
-                false => blocks * kept.block + field,
+            + if t.checkpointing {
+                blocks * tokens + field.max(2 * kept.block)
+            } else {
+                blocks * kept.block + field
             };
         let outputs = network.outputs as u64;
         let ahead = BATCHES_AHEAD * config.data.workers.max(1) as u64;
@@ -128,18 +129,20 @@ impl Estimate {
         let state = 4 * parameters + 3 * projector;
         let teacher = teacher.map_or(0, |size| size.parameters);
         // The optimiser's moments, read and encoded, on the host.
-        let saving = match composed {
-            true => 0,
-            false => 4 * (parameters + projector),
+        let saving = if composed {
+            0
+        } else {
+            4 * (parameters + projector)
         };
-        // Activations are freed on the way back while gradients come; what is left of the first
-        // when the second are whole are those of one block.
+        // Backward frees activations while it allocates gradients; when the gradients are complete, the
+        // activations of one block are left.
         let backward = activations.max(gradients + kept.block);
         let during = state + teacher + batches + backward.max(gradients).max(saving);
         let bytes = |numbers: u64| numbers * NUMBER;
-        let photos = match composed {
-            true => 0,
-            false => photos.min((config.data.cache_mib as u64) << 20),
+        let photos = if composed {
+            0
+        } else {
+            photos.min((config.data.cache_mib as u64) << 20)
         };
         Self {
             parameters,
@@ -155,16 +158,16 @@ impl Estimate {
     }
 }
 
-/// Numbers that one part of a batch keeps.
+/// Numbers kept for one part of a batch.
 struct Kept {
-    /// Tokens of an image.
+    /// Per image.
     tokens: u64,
     /// By one transformer block.
     block: u64,
-    /// Before the blocks and behind them.
+    /// Before and after the blocks.
     ends: u64,
-    /// Needed at once on the way back through the neural field, besides.
-    way_back: u64,
+    /// Temporaries of the backward pass through the neural field.
+    backward: u64,
 }
 
 impl Kept {
@@ -181,9 +184,10 @@ impl Kept {
         let (d, mlp) = (network.hidden_size as u64, network.mlp_width() as u64);
         let heads = network.heads as u64;
         // Inputs of norms, products, attention, gates and the activation.
-        let block = match composed {
-            false => 10 * d + 3 * mlp,
-            true => 23 * d + 4 * mlp + heads * tokens,
+        let block = if composed {
+            23 * d + 4 * mlp + heads * tokens
+        } else {
+            10 * d + 3 * mlp
         };
         let pixels = (network.patch_size * network.patch_size) as u64;
         let (e, fields) = (network.pixel_width as u64, network.field_blocks as u64);
@@ -194,72 +198,73 @@ impl Kept {
             + (fields + 2) * e * pixels
             + fields * generated
             + copies * outputs * pixels;
-        // Gradients of the output and of the first field's weights; those of its pixels take the
-        // place of what the final layer kept.
-        let way_back = generated + outputs * pixels;
+        // Gradients of the output and of the first field's weights; the gradients of its pixels reuse
+        // the memory of the final layer's.
+        let backward = generated + outputs * pixels;
         Self {
             tokens,
             block: part * tokens * block,
             ends: part * tokens * ends,
-            way_back: part * tokens * way_back,
+            backward: part * tokens * backward,
         }
     }
 }
 
-/// Memory that a device has for a run, where it is known: `train.memory_gib`, or what the device
-/// reports.
-pub fn available(config: &Config, device: &Device) -> Option<u64> {
-    match config.train.memory_gib > 0.0 {
-        true => Some((config.train.memory_gib * f64::from(1 << 30)) as u64),
-        false => crate::device::memory(device),
+/// Memory that a device has for a run: `train.memory_gib`, or what the device reports.
+fn available(config: &Config, device: &Device) -> Option<u64> {
+    if config.train.memory_gib > 0.0 {
+        Some((config.train.memory_gib * f64::from(1 << 30)) as u64)
+    } else {
+        crate::device::memory(device)
     }
 }
 
-/// A stage's estimate against what the device has.
+/// The memory that a stage needs, against what the device has.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Fit {
+pub struct MemoryEstimate {
     /// The stage's number, from 1.
     pub stage: usize,
     /// `[height, width]`
     pub size: [usize; 2],
-    /// Photos a step.
+    /// Photos per step.
     pub batch_size: usize,
     /// Parts that a batch, or a device's share of it, is split into.
     pub accumulate: usize,
-    /// Devices that share a batch; the numbers are for one of them.
+    /// Devices that share a batch; the estimate is for one of them.
     pub devices: usize,
-    /// What it needs.
-    pub estimate: Estimate,
-    /// What there is, where that is known.
+    /// The estimate.
+    pub needed: MemoryUse,
+    /// Available bytes, if known.
     pub available: Option<u64>,
-    /// The largest batch in one part that fits, all else equal.
+    /// The largest batch in one part that fits, other settings unchanged.
     pub largest_batch: Option<usize>,
-    /// The longest edge of a square photo that fits, all else equal.
+    /// The longest edge of a square photo that fits, other settings unchanged.
     pub longest_edge: Option<usize>,
-    /// A change that would make it fit, and what it would need then.
+    /// A change that makes it fit, and the bytes it then needs.
     pub suggestion: Option<(String, u64)>,
 }
 
-impl Fit {
-    /// Compares a stage with the device.
-    pub fn new(stage: &Stage, around: Surroundings, device: &Device) -> Self {
+impl MemoryEstimate {
+    /// Estimates a stage.
+    pub fn new(stage: &Stage, workload: Workload, device: &Device) -> Self {
         let config = &stage.config;
-        let of = |config: &Config| Estimate::new(config, around).peak;
+        let of = |config: &Config| MemoryUse::new(config, workload).peak;
         let changed = |change: &dyn Fn(&mut Config)| {
             let mut config = config.clone();
             change(&mut config);
             of(&config)
         };
-        let devices = around.devices.max(1);
+        let devices = workload.devices.max(1);
         let available = available(config, device).map(|bytes| {
-            // Several threads on the processor share its memory.
-            match crate::device::on_cpu(device) {
-                true => bytes / devices as u64,
-                false => bytes,
+            // CPU devices share main memory.
+            if crate::device::on_cpu(device) {
+                bytes / devices as u64
+            } else {
+                bytes
             }
         });
-        let estimate = Estimate::new(config, around);
-        let patch = config.network(around.classes).patch_size;
+        let needed = MemoryUse::new(config, workload);
+        let patch = config.network(workload.classes).patch_size;
         let largest = |limit: u64| {
             largest_count(4096, |n| {
                 changed(&|c| {
@@ -275,7 +280,7 @@ impl Fit {
             patches.map(|n| n * patch)
         };
         let suggestion = available
-            .filter(|limit| estimate.peak > *limit)
+            .filter(|limit| needed.peak > *limit)
             .and_then(|limit| suggest(config, limit, &of));
         Self {
             stage: stage.number,
@@ -283,7 +288,7 @@ impl Fit {
             batch_size: config.train.batch_size,
             accumulate: config.train.accumulate,
             devices,
-            estimate,
+            needed,
             available,
             largest_batch: available.and_then(largest),
             longest_edge: available.and_then(longest),
@@ -291,13 +296,12 @@ impl Fit {
         }
     }
 
-    /// Whether it fits, as far as can be known.
+    /// Whether it fits; true if the available memory is unknown.
     pub fn fits(&self) -> bool {
-        self.available
-            .is_none_or(|limit| self.estimate.peak <= limit)
+        self.available.is_none_or(|limit| self.needed.peak <= limit)
     }
 
-    /// Refuses what does not fit.
+    /// Refuses a stage that does not fit.
     ///
     /// # Errors
     /// The numbers and a suggestion, in one line.
@@ -305,7 +309,7 @@ impl Fit {
         match self.available {
             Some(available) if !self.fits() => Err(TrainError::TooLarge {
                 stage: self.stage,
-                needed: gib(self.estimate.peak),
+                needed: gib(self.needed.peak),
                 available: gib(available),
                 suggestion: match &self.suggestion {
                     Some((change, bytes)) => format!("{change} needs {} GiB", gib(*bytes)),
@@ -317,8 +321,7 @@ impl Fit {
     }
 }
 
-/// The first of some changes that makes a run fit: parts of a batch, recomputed blocks, both, a
-/// smaller size.
+/// The first change that makes a stage fit: parts of a batch, recomputed blocks, both, a smaller size.
 fn suggest(config: &Config, limit: u64, of: &dyn Fn(&Config) -> u64) -> Option<(String, u64)> {
     let batch = config.train.batch_size;
     let parts = || (1..).map(|i| 1usize << i).take_while(|n| *n <= batch);
@@ -326,9 +329,10 @@ fn suggest(config: &Config, limit: u64, of: &dyn Fn(&Config) -> u64) -> Option<(
         let mut changed = config.clone();
         changed.train.accumulate = n.max(config.train.accumulate);
         changed.train.checkpointing = checkpointing || config.train.checkpointing;
-        let name = match checkpointing {
-            false => format!("train.accumulate={n}"),
-            true => format!("train.checkpointing=true with train.accumulate={n}"),
+        let name = if checkpointing {
+            format!("train.checkpointing=true with train.accumulate={n}")
+        } else {
+            format!("train.accumulate={n}")
         };
         (name, of(&changed))
     };
@@ -349,14 +353,15 @@ fn suggest(config: &Config, limit: u64, of: &dyn Fn(&Config) -> u64) -> Option<(
         .find(|(_, needed)| *needed <= limit)
 }
 
-/// The largest number up to `limit` for which something holds that holds for all smaller ones.
+/// The largest number up to `limit` that satisfies a monotone condition.
 fn largest_count(limit: usize, holds: impl Fn(usize) -> bool) -> Option<usize> {
     let (mut good, mut bad) = (0, limit + 1);
     while bad - good > 1 {
         let middle = good + (bad - good) / 2;
-        match holds(middle) {
-            true => good = middle,
-            false => bad = middle,
+        if holds(middle) {
+            good = middle;
+        } else {
+            bad = middle;
         }
     }
     (good > 0).then_some(good)
@@ -367,10 +372,10 @@ pub(super) fn gib(bytes: u64) -> String {
     format!("{:.2}", bytes as f64 / f64::from(1 << 30))
 }
 
-impl fmt::Display for Fit {
+impl fmt::Display for MemoryEstimate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [height, width] = self.size;
-        let e = &self.estimate;
+        let e = &self.needed;
         writeln!(
             f,
             "stage {}: {height} x {width}, {} photos a step in {} parts",

@@ -1,40 +1,12 @@
-//! `metrics.jsonl`: one JSON object a line, appended as the run goes; the same numbers go to
-//! TensorBoard.
+//! Writes `metrics.jsonl` as the run goes, and the same numbers for TensorBoard.
 
 use super::tensorboard::EventFile;
 use crate::files::{self, FileError};
-use serde::{Deserialize, Serialize};
+use crate::run_format::{TENSORBOARD, ValidationLine};
+use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-
-/// A line of loss, averaged since the line before.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct StepLine {
-    /// The step.
-    pub step: u64,
-    /// Mean loss.
-    pub loss: f64,
-    /// The learning rate of the last step.
-    pub learning_rate: f64,
-    /// Norm of the last step's gradient, before clipping.
-    pub gradient_norm: f64,
-    /// Throughput.
-    pub photos_per_second: f64,
-    /// Share of the time spent waiting for data, 0 to 1.
-    pub waiting: f64,
-}
-
-/// A line of validation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ValidationLine {
-    /// The step.
-    pub step: u64,
-    /// Mean IoU at network size, 0 to 1.
-    pub miou: f64,
-    /// Pixel accuracy, 0 to 1.
-    pub pixel_accuracy: f64,
-}
 
 /// The open files.
 pub struct Metrics {
@@ -46,10 +18,10 @@ pub struct Metrics {
 
 impl Metrics {
     /// Opens the file for appending, and a new event file in `tensorboard/` beside it. Lines past
-    /// `step` are dropped: a run that was killed after its last checkpoint takes those steps again.
+    /// `step` are deleted: a run that was killed after its last checkpoint takes those steps again.
     ///
     /// # Errors
-    /// A disk that refuses.
+    /// A failed read or write.
     pub fn open(path: &Path, step: u64) -> Result<Self, FileError> {
         let mut last_validation = None;
         if let Ok(text) = fs::read_to_string(path) {
@@ -67,7 +39,7 @@ impl Metrics {
             files::write_atomic(path, kept.as_bytes())?;
         }
         let file = files::append(path)?;
-        let events = EventFile::create(&path.with_file_name("tensorboard"), step)?;
+        let events = EventFile::create(&path.with_file_name(TENSORBOARD), step)?;
         Ok(Self {
             path: path.to_owned(),
             file,
@@ -79,7 +51,7 @@ impl Metrics {
     /// Appends a line.
     ///
     /// # Errors
-    /// A disk that refuses.
+    /// A failed write.
     pub fn write(&mut self, line: &(impl Serialize + Clone)) -> Result<(), FileError> {
         let failed = |source| FileError::Write {
             path: self.path.clone(),
@@ -95,7 +67,7 @@ impl Metrics {
         Ok(())
     }
 
-    /// The last validation written or found.
+    /// The last validation, also of a run that was resumed.
     pub fn last_validation(&self) -> Option<ValidationLine> {
         self.last_validation.clone()
     }
@@ -103,9 +75,10 @@ impl Metrics {
 
 /// The numbers of a line by their TensorBoard tags, `train/KEY` or `validation/KEY`.
 fn scalars(line: &serde_json::Value) -> Vec<(String, f64)> {
-    let group = match line.get("miou") {
-        Some(_) => "validation",
-        None => "train",
+    let group = if line.get("miou").is_some() {
+        "validation"
+    } else {
+        "train"
     };
     let numbers = line.as_object().into_iter().flatten();
     numbers
@@ -144,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_say_which_half_of_the_run_a_number_is_of() {
+    fn tags_name_training_or_validation() {
         let tags =
             |text: &str| -> Vec<(String, f64)> { scalars(&serde_json::from_str(text).unwrap()) };
         assert_eq!(

@@ -1,5 +1,5 @@
-//! AdamW over all that is trained, with one gradient norm for all parameters, and the moving
-//! average of a network's weights. Nothing here waits for the device.
+//! AdamW over all trained parameters, with one gradient norm, and the moving average of a network's
+//! weights. Nothing here waits for the device.
 //!
 //! Burn's own optimiser clips each tensor by itself and keys its state by ids that a safetensors
 //! file does not keep; this one clips by the global norm and keys its state by module path.
@@ -18,67 +18,68 @@ const PREFIXES: [&str; 2] = ["exp_avg.", "exp_avg_sq."];
 /// The number of updates there.
 const UPDATES: &str = "updates";
 
-/// A step that the optimiser took; numbers still on the device.
-pub struct Stepped<M> {
-    /// What is trained, after it.
+/// Result of an update; its tensors stay on the device.
+pub struct OptimizerOutput<M> {
+    /// The updated module.
     pub module: M,
     /// The norm of the whole gradient before clipping, `[1]`.
     pub norm: Tensor<1>,
-    /// Whether it was finite, `[1]`; otherwise nothing has changed.
+    /// Whether that norm is finite, `[1]`; otherwise nothing has changed.
     pub finite: Tensor<1, Bool>,
 }
 
-/// Parameters that learn more slowly than the others.
+/// Parameters with a learning rate of their own.
 #[derive(Clone, Copy, Debug)]
-pub struct Slower {
-    /// What their module paths start with.
+pub struct ParameterGroup {
+    /// Their module paths start with this.
     pub prefix: &'static str,
-    /// Their share of the learning rate.
-    pub share: f32,
+    /// Factor on the learning rate.
+    pub rate: f32,
 }
 
-/// The optimiser's state: both moments of every parameter, by module path, and how many updates they
-/// are made of.
+/// The optimiser's state: both moments of every parameter, by module path, and the number of updates
+/// they accumulate.
 #[derive(Default)]
 pub struct AdamW {
     moments: BTreeMap<String, [BridgeTensor; 2]>,
-    /// Steps that were not skipped, `[1]` on the device; none before the first step.
+    /// Steps that were not skipped, `[1]` on the device; `None` before the first step.
     updates: Option<Tensor<1>>,
 }
 
 impl AdamW {
     /// Updates every parameter that has a gradient. Parameters of one axis (norms, biases) are not
-    /// decayed; those whose path `slower` names learn at its share of the rate. The gradients are
-    /// divided by `loss_scale: [1]` and clipped to the norm `clip` (0: off). Where their norm is not
-    /// finite nothing changes at all.
+    /// decayed. The gradients are divided by `loss_scale: [1]` and clipped to the norm `clip` (0: off).
+    /// If their norm is not finite, nothing changes.
     pub fn step<M: Module>(
         &mut self,
         module: M,
         mut grads: GradientsParams,
         update: AdamWUpdate,
-        slower: Slower,
+        group: ParameterGroup,
         loss_scale: Tensor<1>,
         clip: f64,
-    ) -> Stepped<M> {
+    ) -> OptimizerOutput<M> {
         let mut squares = NormVisitor {
             grads: &grads,
             sums: Vec::new(),
         };
         module.visit(&mut squares);
-        let norm = match squares.sums.is_empty() {
-            true => loss_scale.zeros_like(),
-            false => Tensor::cat(squares.sums, 0).sum().sqrt(),
+        let norm = if squares.sums.is_empty() {
+            loss_scale.zeros_like()
+        } else {
+            Tensor::cat(squares.sums, 0).sum().sqrt()
         };
         let norm = norm / loss_scale.clone();
-        // A test of the number's bits: compilers of shaders may take every number to be one, and a
-        // comparison with what is none for anything.
+        // A test of the bits: shader compilers may assume that there is no NaN, and optimise
+        // comparisons with it away.
         let finite = norm.clone().is_finite();
         let first = self.updates.is_none();
         let before = self.updates.take().unwrap_or_else(|| norm.zeros_like());
         self.updates = Some(before.clone() + finite.clone().float());
-        let clipped = match clip > 0.0 {
-            true => (norm.clone().recip() * clip).clamp_max(1.0),
-            false => norm.ones_like(),
+        let clipped = if clip > 0.0 {
+            (norm.clone().recip() * clip).clamp_max(1.0)
+        } else {
+            norm.ones_like()
         };
         let scale = norm
             .zeros_like()
@@ -90,10 +91,10 @@ impl AdamW {
             grads: &mut grads,
             update,
             before,
-            slower,
+            group,
             scale,
         };
-        Stepped {
+        OptimizerOutput {
             module: module.map(&mut mapper),
             norm,
             finite,
@@ -120,7 +121,7 @@ impl AdamW {
         }
         for (path, moments) in &self.moments {
             for (prefix, moment) in PREFIXES.iter().zip(moments) {
-                // A bridge tensor knows its own shape; rank 1 is as good as any to read it.
+                // A bridge tensor knows its own shape; any rank can read it.
                 let shape = moment.shape().to_vec();
                 let flat = Tensor::<1>::from_bridge(moment.clone());
                 let data = read(flat);
@@ -131,7 +132,7 @@ impl AdamW {
     }
 
     /// Restores the state of a run that has taken `steps` steps; tensors of other names are ignored.
-    /// States of earlier versions don't say how many of the steps were skipped: then none was.
+    /// States of earlier versions lack the number of updates: none of the steps counts as skipped.
     pub fn import(tensors: &Tensors, steps: u64, device: &Device) -> Self {
         let mut moments = BTreeMap::new();
         for (name, first) in tensors {
@@ -181,21 +182,21 @@ struct StepMapper<'a> {
     update: AdamWUpdate,
     /// Updates before this one, `[1]`.
     before: Tensor<1>,
-    slower: Slower,
+    group: ParameterGroup,
     scale: Tensor<1>,
 }
 
 impl StepMapper<'_> {
-    /// The moments of a parameter before its first update: zero in a run's first step. One that
-    /// joins later, an encoder that was frozen, finds the correction for that start over, and has
-    /// what it would have if all gradients before had been its first.
+    /// The moments of a parameter before its first update: zero in a run's first step. For one that
+    /// joins later (an encoder that was frozen) the bias correction of a zero start is over; it gets
+    /// the moments of a run in which all earlier gradients were equal to its first.
     fn first_moments<const R: usize>(&self, grad: Tensor<R>) -> [Tensor<R>; 2] {
         if self.first {
             return [grad.zeros_like(), grad.zeros_like()];
         }
         let AdamWUpdate { beta1, beta2, .. } = self.update;
         let scale = self.scale.clone().reshape([1; R]).expand(grad.shape());
-        // A skipped step's gradient may be no number.
+        // The gradient of a skipped step may be NaN.
         let skipped = scale.clone().equal_elem(0.0);
         let grad = (grad * scale).mask_fill(skipped, 0.0);
         let weight = |beta| weight_of(beta, self.before.clone()).reshape([1; R]);
@@ -221,13 +222,14 @@ impl ModuleMapper for StepMapper<'_> {
             None => self.first_moments(grad.clone()),
         };
         let decay = if R > 1 { self.update.decay } else { 0.0 };
-        let share = match path.starts_with(self.slower.prefix) {
-            true => self.slower.share,
-            false => 1.0,
+        let factor = if path.starts_with(self.group.prefix) {
+            self.group.rate
+        } else {
+            1.0
         };
         let update = AdamWUpdate {
             decay,
-            rate: self.update.rate * share,
+            rate: self.update.rate * factor,
             ..self.update
         };
         let (tensor, first, second) = kernels::adamw_update(
@@ -245,16 +247,17 @@ impl ModuleMapper for StepMapper<'_> {
     }
 }
 
-/// Moves `average` towards `network` by `1 - keep`, `[1]`, parameter by parameter of the same path.
-pub fn moving_average(average: Network, network: &Network, keep: Tensor<1>) -> Network {
+/// Moves `average` towards `network` by `1 - decay`, `[1]`, parameter by parameter of the same path.
+pub fn moving_average(average: &mut Network, network: &Network, decay: Tensor<1>) {
     let mut values = Values::default();
     network.visit(&mut values);
-    let path = ModulePath::default();
-    average.map(&mut Average {
-        path,
+    // Moved out rather than cloned, so that it is updated in place.
+    let before = std::mem::replace(average, network.clone());
+    *average = before.map(&mut Average {
+        path: ModulePath::default(),
         values: values.tensors,
-        keep,
-    })
+        decay,
+    });
 }
 
 #[derive(Default)]
@@ -279,7 +282,7 @@ impl ModuleVisitor for Values {
 struct Average {
     path: ModulePath,
     values: HashMap<String, BridgeTensor>,
-    keep: Tensor<1>,
+    decay: Tensor<1>,
 }
 
 impl ModuleMapper for Average {
@@ -295,7 +298,7 @@ impl ModuleMapper for Average {
         };
         let (id, tensor, mapper) = param.consume();
         let average =
-            kernels::moving_average(tensor, Tensor::from_bridge(value), self.keep.clone());
+            kernels::moving_average(tensor, Tensor::from_bridge(value), self.decay.clone());
         Param::from_mapped_value(id, average, mapper)
     }
 }

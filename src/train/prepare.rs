@@ -1,5 +1,5 @@
-//! What a run reads before its first step. It can take minutes on a slow disk, so that it happens on
-//! a thread of its own, which a person who wants to stop need not wait for.
+//! Opens and checks the data of a run. That can take minutes on a slow disk, so it happens on a thread
+//! of its own, which a stop does not wait for.
 
 use super::config::Stage;
 use super::{Event, TrainError};
@@ -10,20 +10,20 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread::Builder;
 use std::time::Duration;
 
-/// How long a wait goes on without asking whether the result is still wanted.
-const PATIENCE: Duration = Duration::from_millis(50);
+/// Time between two calls of `stop` while waiting.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The data of a run.
 pub(super) struct Prepared {
     pub training: Arc<Dataset>,
-    /// Where any stage validates.
+    /// If any stage validates.
     pub validation: Option<Dataset>,
-    /// [`Dataset::fingerprint`] of both; empty for none.
+    /// [`Dataset::fingerprint`] of both; empty without validation.
     pub fingerprints: [String; 2],
 }
 
-/// Opens and checks a run's data, and reads all labels where the run depends on their shares. None where `stop`
-/// said so before it was done.
+/// Opens and checks a run's data, and reads all labels if the run depends on class frequencies. `None`
+/// if stopped.
 pub(super) fn prepare(
     plan: &[Stage],
     report: &mut dyn FnMut(Event),
@@ -57,14 +57,15 @@ pub(super) fn prepare(
 
 fn open(path: &Path, validates: bool) -> Result<(Dataset, Option<Dataset>), TrainError> {
     let training = open_training(path)?;
-    let validation = match validates {
-        false => None,
-        true => Some(open_validation(path)?),
+    let validation = if validates {
+        Some(open_validation(path)?)
+    } else {
+        None
     };
     Ok((training, validation))
 }
 
-/// A data set all of whose pairs can be read. None where the check was stopped.
+/// A data set whose pairs can all be read. `None` if stopped.
 fn checked(
     data: Dataset,
     split: &'static str,
@@ -95,7 +96,7 @@ fn finish(training: Dataset, validation: Option<Dataset>, counts: bool) -> Prepa
     }
 }
 
-/// The training split, which must have classes.
+/// The training split, which must have at least two classes.
 pub(super) fn open_training(path: &Path) -> Result<Dataset, TrainError> {
     let data = Dataset::open(path, "training")?;
     match data.classes().len() {
@@ -111,8 +112,8 @@ fn open_validation(path: &Path) -> Result<Dataset, TrainError> {
     })
 }
 
-/// Does work on another thread and waits for it. None once `stop` says so; the thread is then left to
-/// itself.
+/// Runs `work` on another thread and waits for it. `None` if stopped; the thread then continues
+/// detached.
 fn unless_stopped<T: Send + 'static>(
     stop: &dyn Fn() -> bool,
     work: impl FnOnce() -> T + Send + 'static,
@@ -122,12 +123,12 @@ fn unless_stopped<T: Send + 'static>(
     Builder::new()
         .name("flowseg-prepare".into())
         .spawn(move || {
-            // Nobody waits for it any more where this fails.
+            // Fails if nothing waits for the result any more.
             let _ = sender.send(work());
         })
         .map_err(|error| failed(error.to_string()))?;
     while !stop() {
-        match result.recv_timeout(PATIENCE) {
+        match result.recv_timeout(POLL_INTERVAL) {
             Ok(done) => return Ok(Some(done)),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
@@ -144,14 +145,14 @@ mod tests {
     use std::time::Instant;
 
     #[test]
-    fn nobody_waits_for_work_that_is_no_longer_wanted() {
+    fn a_stop_does_not_wait_for_work() {
         let started = Instant::now();
         let stop = || started.elapsed() > Duration::from_millis(100);
         let forever = || std::thread::sleep(Duration::from_secs(600));
         assert!(unless_stopped(&stop, forever).unwrap().is_none());
         assert!(started.elapsed() < Duration::from_secs(60));
         assert_eq!(unless_stopped(&|| false, || 7).unwrap(), Some(7));
-        let failed = unless_stopped(&|| false, || panic!("as the test wants it"));
+        let failed = unless_stopped(&|| false, || panic!("on purpose"));
         assert!(matches!(failed, Err(TrainError::Thread(_))));
     }
 }

@@ -1,5 +1,4 @@
-//! What a run needs to be repeated besides its settings: the `[provenance]` section of its
-//! `config.toml`.
+//! Provenance of a run: the `[provenance]` section of its `config.toml`.
 
 use super::TrainError;
 use super::config::{Config, PROVENANCE};
@@ -31,20 +30,19 @@ struct Provenance {
     photos: [usize; 2],
     /// [`Dataset::fingerprint`] of the training split.
     training_fingerprint: String,
-    /// The same of the validation split, where there is validation.
+    /// The same of the validation split; empty without validation.
     validation_fingerprint: String,
 }
 
-/// Whether a configuration is one that a run wrote, not a person.
+/// Whether a configuration was written by a run.
 pub(super) fn is_written_by_a_run(path: &Path) -> bool {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let table: toml::Table = text.parse().unwrap_or_default();
     table.contains_key(PROVENANCE)
 }
 
-/// Writes a run's `config.toml` to `path`: every setting, defaults included and paths absolute, so that the run can be
-/// resumed from any folder, and where the run comes from. Warns where a run goes on with other data
-/// than it began with.
+/// Writes a run's `config.toml` to `path`: every setting with absolute paths, so that the run can be
+/// resumed from any folder, and its provenance. Warns if a resumed run has other data than before.
 pub(super) fn write(
     config: &Config,
     data: &Prepared,
@@ -95,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_written_configuration_is_read_as_it_was_and_says_where_it_comes_from() {
+    fn a_written_configuration_reads_back_with_its_provenance() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config.toml");
         let config = Config::parse("", &["train.steps=7".to_owned()]).unwrap();
@@ -108,7 +106,7 @@ mod tests {
         let devices = [Device::flex(), Device::flex()];
         write(&config, &prepared, &devices, &path).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
-        // Scenes are no folder, and need no absolute path.
+        // Scenes are not a folder, and have no absolute path.
         assert_eq!(Config::parse(&text, &[]).unwrap(), config);
         let Document { provenance } = toml::from_str(&text).unwrap();
         assert_eq!(provenance.training_fingerprint, data.fingerprint());

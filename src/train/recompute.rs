@@ -1,21 +1,22 @@
-//! Gradients with little memory: the tokens between the transformer's blocks are kept, and each
-//! block is computed again on the way back (Chen et al., "Training Deep Nets with Sublinear Memory
+//! Gradient checkpointing: only the tokens between the transformer's blocks are kept, and each block is
+//! computed again in the backward pass (Chen et al., "Training Deep Nets with Sublinear Memory
 //! Cost"). Burn's own gradient checkpointing recomputes element-wise operations only, while nearly
 //! all activations here are inputs of products and of the project's own operations.
 
+use super::batch::TrainBatch;
 use super::config::Config;
-use super::trainee::{Part, Trainee, objective_loss};
+use super::trainee::Trainee;
 use crate::encoding::Centroids;
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
 
-/// As [`Trainee::gradients`], to which it is equal but for the order of sums.
+/// The result of [`Trainee::gradients`] up to the order of sums.
 pub(super) fn gradients(
     trainee: &Trainee,
     config: &Config,
     centroids: &Centroids,
-    part: &Part,
+    part: &TrainBatch,
     scale: &Tensor<1>,
 ) -> (Tensor<1>, GradientsParams) {
     let network = &trainee.network;
@@ -43,8 +44,8 @@ pub(super) fn gradients(
         leaf(time),
     );
     let outputs = network.finish(&evaluation, at.clone(), last.clone());
-    let cut = evaluation.cut;
-    let loss = objective_loss(config, centroids, &part.path, outputs, cut);
+    let loss = config.loss_of(centroids);
+    let loss = loss.of(&part.path, outputs, evaluation.cut);
     let mut total = loss.clone().inner();
     let gradients = (loss * scale.clone()).backward();
     let (mut of_tokens, of_time) = (gradient(&last, &gradients), gradient(&at, &gradients));

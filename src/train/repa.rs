@@ -5,10 +5,10 @@ use super::TrainError;
 use super::memory::TeacherSize;
 use crate::data::Batch;
 use crate::files;
-use crate::model::compute::Compute;
 use crate::model::dinov2::{Dinov2, start_encoder};
 use crate::model::init::Initializer;
 use crate::model::linear::Linear;
+use crate::model::matmul_precision::MatmulPrecision;
 use crate::model::resize::{self, Filter};
 use crate::model::tensors::{self, HostTensor, Precision, Tensors, read};
 use crate::model::vit::Vit;
@@ -22,10 +22,8 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// Keeps the projector's random stream apart from the network's.
+/// Separates the projector's random stream from the network's.
 const PROJECTOR_SEED: u64 = 0x0070_726f_6a65_6374;
-/// Tokens shorter than this have no direction.
-const LENGTH_FLOOR: f32 = 1e-6;
 
 /// From the network's tokens to the teacher's: three linear layers with SiLU between.
 #[derive(Module, Debug)]
@@ -51,33 +49,10 @@ impl Projector {
 
     /// `[B, L, D]` to `[B, L, teacher's width]`.
     pub fn forward(&self, tokens: Tensor<3>) -> Tensor<3> {
-        let h = activation::silu(self.linear1.forward(tokens, Compute::Single));
-        let h = activation::silu(self.linear2.forward(h, Compute::Single));
-        self.linear3.forward(h, Compute::Single)
+        let h = activation::silu(self.linear1.forward(tokens, MatmulPrecision::Single));
+        let h = activation::silu(self.linear2.forward(h, MatmulPrecision::Single));
+        self.linear3.forward(h, MatmulPrecision::Single)
     }
-}
-
-/// `1 - cos` between tokens `[B, L, width]` and the teacher's, summed and divided by the tokens of
-/// a batch of `whole` entries: `[1]`, in `[0, 2]` for a whole batch.
-pub fn misalignment(tokens: Tensor<3>, teacher: Tensor<3>, whole: usize) -> Tensor<1> {
-    let [batch, count, _] = tokens.dims();
-    let teacher = unit(teacher);
-    let teacher = if tokens.is_autodiff() {
-        teacher.autodiff()
-    } else {
-        teacher
-    };
-    let cosines = (unit(tokens) * teacher).sum();
-    (cosines.neg() + (batch * count) as f32) / (whole * count) as f32
-}
-
-/// Tokens at unit length. Those without a direction stay as they are: a patch in the border of a
-/// photo that was zoomed out is grey all over, and a fresh network's token of it is exactly zero, where
-/// a length has no gradient.
-fn unit(x: Tensor<3>) -> Tensor<3> {
-    let squares = x.clone().square().sum_dim(2);
-    let none = squares.clone().lower_elem(LENGTH_FLOOR * LENGTH_FLOOR);
-    x / squares.mask_fill(none, 1.0).sqrt()
 }
 
 fn unusable(path: &Path, reason: String) -> TrainError {
@@ -92,7 +67,7 @@ fn checkpoint(path: &Path) -> Result<(Vec<u8>, Tensors), TrainError> {
     Ok((bytes, tensors))
 }
 
-/// Reads the first blocks of a DINOv2 into a network's encoder.
+/// Loads the first blocks of a DINOv2 into a network's encoder.
 ///
 /// # Errors
 /// A file that can't be read or holds something else.
@@ -101,21 +76,21 @@ pub fn encoder(encoder: Vit, path: &Path) -> Result<Vit, TrainError> {
     start_encoder(encoder, tensors).map_err(|e| unusable(path, e.to_string()))
 }
 
-/// The frozen encoder and the folder of its features.
+/// The frozen encoder, and the cache of its features.
 pub struct Teacher {
     encoder: Dinov2,
-    /// Begins the digest of its file.
+    /// Start of the digest of its file.
     digest: String,
-    /// The folder of this teacher's features.
+    /// The folder of this teacher's cached features.
     cache: Option<PathBuf>,
 }
 
 impl Teacher {
-    /// Reads a teacher from a `.safetensors` or `.pth` file. A `config.json` beside it, as Hugging
-    /// Face has it, may say the number of heads.
+    /// Reads a teacher from a `.safetensors` or `.pth` file. A `config.json` beside it, in the format of
+    /// Hugging Face, may give the number of heads.
     ///
     /// # Errors
-    /// A file that can't be read or holds something else, and a cache folder that can't be made.
+    /// A file that can't be read or holds something else, and a cache folder that can't be created.
     pub fn open(path: &Path, cache: Option<&Path>, device: &Device) -> Result<Self, TrainError> {
         let (bytes, tensors) = checkpoint(path)?;
         let beside = path.with_file_name("config.json");
@@ -130,15 +105,15 @@ impl Teacher {
             digest: hex(&Sha256::digest(&bytes))[..16].to_owned(),
             cache: None,
         };
-        teacher.keep_in(cache)?;
+        teacher.set_cache(cache)?;
         Ok(teacher)
     }
 
-    /// Keeps its features in a folder from now on, or nowhere.
+    /// Sets the folder that caches its features; `None` for no cache.
     ///
     /// # Errors
-    /// A folder that can't be made.
-    pub fn keep_in(&mut self, cache: Option<&Path>) -> Result<(), TrainError> {
+    /// A folder that can't be created.
+    pub fn set_cache(&mut self, cache: Option<&Path>) -> Result<(), TrainError> {
         self.cache = cache.map(|folder| folder.join(&self.digest));
         match &self.cache {
             None => Ok(()),
@@ -151,7 +126,7 @@ impl Teacher {
         self.encoder.width()
     }
 
-    /// What it adds to the memory of a run.
+    /// Its size in the memory of a run.
     pub fn size(&self) -> TeacherSize {
         TeacherSize {
             parameters: self.encoder.parameters() as u64,
@@ -159,8 +134,8 @@ impl Teacher {
         }
     }
 
-    /// The teacher's tokens for some photos of a batch, one for each of the patches that the network
-    /// `cut`s them into: `[share, L, width]`, outside any graph.
+    /// The teacher's tokens for some photos of a batch, resized to the network's grid of patches:
+    /// `[share, L, width]`, outside any graph.
     pub fn tokens(
         &self,
         batch: &Batch,
@@ -189,8 +164,8 @@ impl Teacher {
         self.encoder.patch_tokens(self.encoder.prepare(photos))
     }
 
-    /// The tokens of each photo, read where they are known and computed and kept where not. They
-    /// pass half precision either way, so that a run does not depend on what was known.
+    /// The tokens of each photo, from the cache or computed and cached. They are rounded to half
+    /// precision either way, so that a run does not depend on the state of the cache.
     fn cached(
         &self,
         folder: &Path,
@@ -200,7 +175,7 @@ impl Teacher {
     ) -> Vec<Vec<f32>> {
         let images: Vec<&[f32]> = photos.chunks_exact(3 * size[0] * size[1]).collect();
         let folder = folder.join(format!("{}x{}", size[0], size[1]));
-        // The content stands for file, size and flip together.
+        // The content identifies file, size and flip together.
         let files: Vec<PathBuf> = images
             .par_iter()
             .map(|image| {
@@ -212,15 +187,17 @@ impl Teacher {
             .collect();
         let own = self.encoder.grid(size);
         let numbers = own[0] * own[1] * self.width();
-        let mut rows: Vec<Option<Vec<f32>>> =
-            files.par_iter().map(|file| recall(file, numbers)).collect();
+        let mut rows: Vec<Option<Vec<f32>>> = files
+            .par_iter()
+            .map(|file| read_cached(file, numbers))
+            .collect();
         let missing: Vec<usize> = (0..rows.len()).filter(|&i| rows[i].is_none()).collect();
         if !missing.is_empty() {
             let some: Vec<f32> = missing.iter().flat_map(|&i| images[i]).copied().collect();
             let found = read(self.encode(&some, missing.len(), size, device));
             for (&i, tokens) in missing.iter().zip(found.chunks_exact(numbers)) {
                 let shape = vec![own[0] * own[1], self.width()];
-                keep(&files[i], shape, tokens);
+                write_cached(&files[i], shape, tokens);
                 let rounded = tokens.iter().map(|&v| half::f16::from_f32(v).to_f32());
                 rows[i] = Some(rounded.collect());
             }
@@ -229,8 +206,8 @@ impl Teacher {
     }
 }
 
-/// Photos `[3, H, W]`, one after the other, continued to whole patches as the network continues them,
-/// so that its tokens and the teacher's see the same part of a photo.
+/// Consecutive photos `[3, H, W]`, padded to whole patches as the network pads them, so that its tokens
+/// and the teacher's see the same part of a photo.
 fn whole_patches(photos: &[f32], cut: Patches) -> Cow<'_, [f32]> {
     let ([height, width], [whole_height, whole_width]) = (cut.size, cut.whole());
     if cut.size == cut.whole() {
@@ -252,16 +229,16 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// Tokens kept before; none where the file is missing, damaged or of another size.
-fn recall(file: &Path, numbers: usize) -> Option<Vec<f32>> {
+/// Cached tokens; `None` if the file is missing, damaged or of another size.
+fn read_cached(file: &Path, numbers: usize) -> Option<Vec<f32>> {
     let bytes = std::fs::read(file).ok()?;
     let (mut found, _) = tensors::from_safetensors(&bytes).ok()?;
     let tokens = found.remove("tokens")?.data;
     (tokens.len() == numbers).then_some(tokens)
 }
 
-/// A cache that can't be written costs time, and is no reason to stop a run.
-fn keep(file: &Path, shape: Vec<usize>, tokens: &[f32]) {
+/// Caches tokens. A cache that can't be written costs time, but does not stop a run.
+fn write_cached(file: &Path, shape: Vec<usize>, tokens: &[f32]) {
     let data = tokens.to_vec();
     let tensors = Tensors::from([("tokens".to_owned(), HostTensor { shape, data })]);
     let written = tensors::to_safetensors(&tensors, HashMap::new(), Precision::Half)
@@ -273,7 +250,7 @@ fn keep(file: &Path, shape: Vec<usize>, tokens: &[f32]) {
                 .map_err(|e| e.to_string())
         });
     if let Err(error) = written {
-        tracing::warn!("the teacher's features are not kept: {error}");
+        tracing::warn!("the teacher's features are not cached: {error}");
     }
 }
 
@@ -283,7 +260,7 @@ mod tests {
     use crate::random::noise;
 
     #[test]
-    fn photos_are_continued_as_the_network_continues_them() {
+    fn photos_are_padded_as_the_network_pads_them() {
         let device = Device::flex();
         for size in [[5, 7], [6, 9], [1, 1]] {
             let photos = noise([2, 3, size[0], size[1]], 1, &device);

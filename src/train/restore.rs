@@ -1,106 +1,94 @@
-//! What a run begins with, and what it ends with.
+//! The state that a run begins with.
 
 use super::TrainError;
-use super::checkpoint::Checkpoint;
-use super::config::{Config, Stage};
+use super::config::Stage;
 use super::folder::RunFolder;
-use super::metrics::ValidationLine;
-use super::repa::{self, Projector, Teacher};
-use super::step;
+use super::repa;
+use super::state::TrainState;
+use super::supervision::Supervision;
 use crate::assignment;
 use crate::data::{Dataset, mixtures};
 use crate::encoding::Order;
 use crate::files;
-use crate::model::start::{Loaded, start_from};
-use crate::model::{Model, Score};
+use crate::model::Card;
+use crate::model::warm_start::{Loaded, warm_start};
+use crate::run_format::CHECKPOINTS;
 use burn::module::Module;
 use burn::tensor::Device;
+use std::sync::Arc;
 
-/// The checkpoint to go on from, or a start: fresh, or from a file and with what was loaded of it.
-pub(super) fn restore(
-    plan: &[Stage],
-    folder: &RunFolder,
-    resume: bool,
-    data: &Dataset,
-    teacher: Option<&Teacher>,
-    device: &Device,
-) -> Result<(Checkpoint, Option<Loaded>), TrainError> {
-    let config = &plan[0].config;
-    let training = device.clone().autodiff();
-    let names = &data.classes().names;
-    let network = config.network(names.len());
-    let projector = teacher.map(|teacher| {
-        let (hidden, seed) = (config.repa.projector_width, config.train.seed);
-        Projector::new(
-            network.hidden_size,
-            hidden,
-            teacher.width(),
-            seed,
-            &training,
-        )
-    });
-    let before = match resume {
-        true => folder.resume(projector.clone(), &training)?,
-        false => None,
-    };
-    if let Some(mut checkpoint) = before {
-        let card = &checkpoint.model.card;
-        let same = card.network == network
-            && card.classes == *names
-            && card.encoding == config.model.encoding
-            && card.order.is_empty() == (config.model.order == Order::Index)
-            && card.prediction == config.prediction()
-            && card.source == config.flow.source;
-        if !same {
-            return Err(TrainError::Changed(folder.path("checkpoints")));
-        }
-        checkpoint.average.network = checkpoint.average.network.valid();
-        return Ok((checkpoint, None));
-    }
-    if resume {
-        tracing::warn!(
-            "the run in {} has no checkpoint yet: it begins again",
-            folder.path("").display()
-        );
-    }
-    let mut state = step::start(config, data.name(), names, device);
-    state.projector = projector;
-    if config.model.order == Order::Assigned {
-        let mixtures = mixtures::mixtures(data, config.data.size)?;
-        let order = assignment::assign(&state.model.card.centroids(), &mixtures);
-        state.model.card.order = order.clone();
-        state.average.card.order = order;
-    }
-    if let (Some(encoder), Some(path)) = (&mut state.model.network.encoder, &config.model.encoder) {
-        *encoder = repa::encoder(encoder.clone(), path)?;
-        state.average.network = state.model.network.valid();
-    }
-    let Some(path) = &config.model.init else {
-        return Ok((state, None));
-    };
-    let started = start_from(state.model.network, path, &files::read(path)?);
-    let (network, loaded) = started.map_err(|source| TrainError::Start {
-        path: path.clone(),
-        source,
-    })?;
-    state.average.network = network.valid();
-    state.model.network = network;
-    Ok((state, Some(loaded)))
+/// What every device of a run starts from.
+#[derive(Clone)]
+pub(super) struct Setup {
+    pub plan: Vec<Stage>,
+    pub folder: RunFolder,
+    pub resume: bool,
+    pub data: Arc<Dataset>,
 }
 
-/// The model of a run so far: the moving average, with its last score on the card.
-pub(super) fn finished(
-    state: &Checkpoint,
-    config: &Config,
-    line: Option<&ValidationLine>,
-) -> Model {
-    let mut model = state.average.clone();
-    model.card.steps = state.progress.step;
-    model.card.sampling_steps = line.map(|_| config.train.validate_steps);
-    model.card.score = line.map(|line| Score {
-        miou: line.miou,
-        on: format!("validation split at network size {:?}", config.data.size),
-        steps: config.train.validate_steps,
-    });
-    model
+impl Setup {
+    /// The state of the newest checkpoint when resuming, else a fresh one. A fresh state may take
+    /// weights from a file, with a report of which.
+    pub fn restore(
+        &self,
+        supervision: &Supervision,
+        device: &Device,
+    ) -> Result<(TrainState, Option<Loaded>), TrainError> {
+        let config = &self.plan[0].config;
+        let names = &self.data.classes().names;
+        let network = config.network(names.len());
+        let projector = supervision.projector(config, network.hidden_size, device);
+        if self.resume {
+            let training = device.clone().autodiff();
+            if let Some(mut state) = self.folder.resume(projector.clone(), &training)? {
+                let card = &state.model.card;
+                let same = card.network == network
+                    && card.classes == *names
+                    && card.encoding == config.model.encoding
+                    && card.order.is_empty() == (config.model.order == Order::Index)
+                    && card.prediction == config.prediction()
+                    && card.source == config.flow.source;
+                if !same {
+                    return Err(TrainError::Changed(self.folder.path(CHECKPOINTS)));
+                }
+                state.average.network = state.average.network.valid();
+                return Ok((state, None));
+            }
+            tracing::warn!(
+                "the run in {} has no checkpoint yet: it begins again",
+                self.folder.path("").display()
+            );
+        }
+        let mut state = TrainState::new(config, self.data.name(), names, device);
+        state.projector = projector;
+        if config.model.order == Order::Assigned {
+            let mixtures = mixtures::mixtures(&self.data, config.data.size)?;
+            let order = assignment::assign(&state.model.card.centroids(), &mixtures);
+            state.set_order(order);
+        }
+        let encoder = &mut state.model.network.encoder;
+        if let (Some(encoder), Some(path)) = (encoder, &config.model.encoder) {
+            *encoder = repa::encoder(encoder.clone(), path)?;
+            state.average.network = state.model.network.valid();
+        }
+        let Some(path) = &config.model.init else {
+            return Ok((state, None));
+        };
+        let bytes = files::read(path)?;
+        // Its weights mean the points that its classes had.
+        if let Ok(card) = Card::read(&bytes)
+            && card.classes == *names
+            && !card.order.is_empty()
+        {
+            state.set_order(card.order);
+        }
+        let started = warm_start(state.model.network, path, &bytes);
+        let (network, loaded) = started.map_err(|source| TrainError::Start {
+            path: path.clone(),
+            source,
+        })?;
+        state.average.network = network.valid();
+        state.model.network = network;
+        Ok((state, Some(loaded)))
+    }
 }

@@ -1,24 +1,23 @@
-//! Validation during training: mIoU at network size, and sample predictions as pictures.
+//! Validation during training: mIoU at network size, and images of sample predictions.
 
 use super::TrainError;
 use super::config::Config;
 use super::folder::RunFolder;
-use super::metrics::ValidationLine;
 use crate::data::Dataset;
 use crate::eval::{self, Confusion, EvalError, Resolution, Scoring, Seen};
 use crate::model::Model;
+use crate::run_format::{self, SAMPLES, ValidationLine};
 use crate::{files, pictures};
 use image::RgbImage;
 use image::imageops::{self, FilterType};
 
-/// Photos whose predictions are written at every validation.
+/// Sample predictions per validation.
 const SHOWN: usize = 6;
-/// Bytes of a photo's name in that of its picture; disks allow 255 in all.
+/// Bytes of the photo's name in a sample's file name; file systems allow 255 in all.
 const LONGEST_NAME: usize = 200;
 
-/// Scores `model` on the validation split, whole photos at the size that its card gives them and
-/// labels with them, and writes `samples/step-STEP-NAME.png` for a few photos spread over the split:
-/// photo, truth, prediction and errors. None where `stop` said so before it was done.
+/// Scores `model` on the validation split, with whole photos and labels at the size that its card
+/// gives them, and writes sample predictions of a few photos spread over the split. `None` if stopped.
 pub(super) fn validate(
     config: &Config,
     model: &Model,
@@ -55,11 +54,11 @@ pub(super) fn validate(
         scored => scored?,
     };
     for (name, strip) in strips {
-        // A picture that cannot be encoded is no reason to stop a run; a full disk is.
+        // An image that cannot be encoded does not stop a run; a full disk does.
         if let Ok(png) = pictures::png(&strip) {
             let name = files::name_part(&name, LONGEST_NAME);
-            let file = format!("step-{step:08}-{name}.png");
-            files::write_atomic(&folder.path("samples").join(file), &png)?;
+            let file = run_format::sample_name(step, &name);
+            files::write_atomic(&folder.path(SAMPLES).join(file), &png)?;
         }
     }
     let scores = outcomes

@@ -2,7 +2,7 @@
 
 use crate::files::{self, FileError};
 use crate::model::dinov2::TeacherError;
-use crate::model::import::ImportError;
+use crate::model::pixnerd::ImportError;
 use crate::model::tensors::{self, HostTensor, Tensors, TensorsError};
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -9,8 +9,8 @@ pub use check::{Check, VerifyError, max_error, read_tensors};
 pub use cpu::against_cpu;
 pub use fixtures::pixnerd;
 
-use crate::model::import::{self, Weights};
 use crate::model::network::Network;
+use crate::model::pixnerd::{self, Weights};
 use crate::model::tensors;
 use burn::tensor::Device;
 use check::{stem, unknown};
@@ -36,7 +36,7 @@ pub fn fixture(
         fixtures::potential(path, &found, device)
     } else if found.contains_key("velocity") {
         let (config, tensors) =
-            import::pixnerd(read_tensors(weights)?, Weights::Ema).map_err(|source| {
+            pixnerd::convert(read_tensors(weights)?, Weights::Ema).map_err(|source| {
                 VerifyError::Import {
                     path: weights.to_owned(),
                     source,

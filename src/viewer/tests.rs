@@ -6,7 +6,6 @@ mod marks;
 use super::*;
 use crate::export::{Artifact, Look};
 use crate::gpu::canvas::Layer;
-use crate::train::{config::Config, step};
 use eframe::egui::{Event, Key, Modifiers, PointerButton, Theme, Vec2, pos2};
 use egui_kittest::kittest::Queryable;
 use egui_kittest::{Harness, SnapshotOptions};
@@ -109,10 +108,7 @@ fn click(window: &mut Window, at: egui::Pos2) {
 
 /// A model file with its own classes and random weights.
 fn model_file(folder: &Path, classes: &[&str]) -> PathBuf {
-    let settings = ["model.hidden_size=16", "model.heads=2", "data.size=[16,24]"];
-    let config = Config::parse("", &settings.map(str::to_owned)).unwrap();
-    let names: Vec<String> = classes.iter().map(|name| (*name).to_owned()).collect();
-    let model = step::start(&config, "test", &names, &Device::flex()).average;
+    let model = crate::model::testing::tiny(classes, [16, 24], |_| ());
     let path = folder.join("other.safetensors");
     crate::model::file::write(&path, &model, crate::model::tensors::Precision::Single).unwrap();
     path

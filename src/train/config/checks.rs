@@ -5,7 +5,8 @@ use super::error::ConfigError;
 use super::sections::keys;
 use crate::data::augment::SCALES;
 use crate::encoding::{COLOUR_AXES, Encoding, MOST_DIMS};
-use crate::flow::{Objective, Source};
+use crate::flow::Source;
+use crate::train::objective::Objective;
 use std::fmt::Debug;
 use toml::{Table, Value};
 

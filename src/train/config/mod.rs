@@ -1,4 +1,4 @@
-//! Every setting of a training run, in one place: TOML, `--set` and `--help` all come from here.
+//! Every setting of a training run: the source of its TOML, `--set` and `--help`.
 
 mod checks;
 mod error;
@@ -15,8 +15,10 @@ pub use sections::{
 };
 pub use stages::Stage;
 
-use crate::data::Augment;
-use crate::flow::{Objective, Prediction, TimeSampler};
+use super::objective::{Loss, Objective, TimeSampler};
+use crate::data::{Augment, LoaderConfig};
+use crate::encoding::Centroids;
+use crate::flow::Prediction;
 use crate::model::Fit;
 use crate::model::config::NetworkConfig;
 use crate::model::dinov2::ENCODER_SIDE;
@@ -27,7 +29,7 @@ use serde::{Deserialize, Serialize};
 use settings::{parse_value, refuse_unknown, set};
 use toml::{Table, Value};
 
-/// The section of a run's configuration that says where the run came from; nothing in it is a setting.
+/// The section of a run's configuration that describes its provenance; it holds no settings.
 pub(super) const PROVENANCE: &str = "provenance";
 
 /// A whole configuration.
@@ -61,7 +63,6 @@ impl Config {
     pub fn parse(text: &str, overrides: &[String]) -> Result<Self, ConfigError> {
         let wrong = |error| ConfigError::Toml(text_file::toml_reason(text, &error));
         let mut table: Table = text.parse().map_err(wrong)?;
-        // Written by a run for its readers; it sets nothing.
         table.remove(PROVENANCE);
         let mut stages = settings::take_stages(&mut table)?;
         for text in overrides {
@@ -169,8 +170,18 @@ impl Config {
         }
     }
 
+    /// The loss that a stage minimises, for these class centroids.
+    pub(super) fn loss_of<'a>(&self, centroids: &'a Centroids) -> Loss<'a> {
+        Loss {
+            objective: self.loss.objective,
+            prediction: self.prediction(),
+            potential: self.potential(),
+            centroids,
+        }
+    }
+
     /// How t is drawn.
-    pub fn time(&self) -> TimeSampler {
+    pub(super) fn time(&self) -> TimeSampler {
         TimeSampler {
             distribution: self.flow.time,
             zero: self.flow.time_zero,
@@ -180,11 +191,24 @@ impl Config {
         }
     }
 
-    /// How the network of this configuration is to see photos: as it sees them in training.
+    /// How a trained network is to see photos: as in training.
     pub fn fit(&self) -> Fit {
-        match self.data.crop {
-            true => Fit::Aspect,
-            false => Fit::Stretch,
+        if self.data.crop {
+            Fit::Aspect
+        } else {
+            Fit::Stretch
+        }
+    }
+
+    /// How batches are made, on one thread and without a cache.
+    pub(super) fn loader(&self) -> LoaderConfig {
+        LoaderConfig {
+            size: self.data.size,
+            batch_size: self.train.batch_size,
+            seed: self.train.seed,
+            augment: Some(self.augment()),
+            cache_bytes: 0,
+            workers: 1,
         }
     }
 
@@ -223,7 +247,7 @@ pub fn help() -> String {
     text
 }
 
-/// What an optional setting means while it is not set.
+/// What an unset optional setting means.
 fn unset_default(key: &str) -> &'static str {
     match key {
         "model.init" | "repa.teacher" | "repa.cache" => "none",

@@ -1,10 +1,11 @@
 //! The sections of a configuration: every setting with its meaning and its default.
 
 use crate::encoding::{COLOUR_AXES, Encoding, Order};
-use crate::flow::{Objective, Prediction, Source, TimeDistribution};
-use crate::model::compute::Compute;
+use crate::flow::{Prediction, Source};
 use crate::model::config::{Condition, Preset};
+use crate::model::matmul_precision::MatmulPrecision;
 use crate::potential::Operator;
+use crate::train::objective::{Objective, TimeDistribution};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -226,7 +227,7 @@ section! {
         ema_warmup: bool = true,
         /// Numbers of the matrix products: single, half or bfloat16. Weights, optimiser and
         /// everything else stay in single precision.
-        precision: Compute = Compute::Single,
+        precision: MatmulPrecision = MatmulPrecision::Single,
         /// Compute each transformer block again on the way back instead of keeping its
         /// activations: a quarter more time for much less memory.
         checkpointing: bool = false,

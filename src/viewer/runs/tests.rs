@@ -2,6 +2,7 @@ use super::*;
 use crate::data::{SceneConfig, render};
 use crate::encoding::Centroids;
 use crate::pictures;
+use crate::run_format::sample_name;
 use eframe::egui::Theme;
 use egui_kittest::kittest::Queryable;
 use egui_kittest::{Harness, SnapshotOptions, SnapshotResults};
@@ -101,7 +102,7 @@ fn run(folder: &Path, name: &str, taken: u64, level: f64) -> PathBuf {
     fs::write(folder.join("config.toml"), config).unwrap();
     append(&folder, &lines(10, taken, level));
     for step in (500..=taken).step_by(100) {
-        let path = folder.join(format!("samples/step-{step:08}-street-2.png"));
+        let path = folder.join("samples").join(sample_name(step, "street-2"));
         strip(step).save(path).unwrap();
     }
     folder

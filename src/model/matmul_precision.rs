@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// single precision whatever is chosen here; a half-precision product reads rounded copies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Compute {
+pub enum MatmulPrecision {
     /// IEEE single precision.
     #[default]
     Single,
@@ -17,13 +17,13 @@ pub enum Compute {
     Bfloat16,
 }
 
-impl Compute {
+impl MatmulPrecision {
     /// `a b`, single precision in and out.
     pub fn matmul<const R: usize>(self, a: Tensor<R>, b: Tensor<R>) -> Tensor<R> {
         let rounded = match self {
-            Compute::Single => return a.matmul(b),
-            Compute::Half => FloatDType::F16,
-            Compute::Bfloat16 => FloatDType::BF16,
+            MatmulPrecision::Single => return a.matmul(b),
+            MatmulPrecision::Half => FloatDType::F16,
+            MatmulPrecision::Bfloat16 => FloatDType::BF16,
         };
         a.cast(rounded)
             .matmul(b.cast(rounded))
@@ -33,9 +33,9 @@ impl Compute {
     /// Whether a device multiplies in this precision.
     pub fn supported(self, device: &Device) -> bool {
         match self {
-            Compute::Single => true,
-            Compute::Half => device.supports_dtype(DType::F16),
-            Compute::Bfloat16 => device.supports_dtype(DType::BF16),
+            MatmulPrecision::Single => true,
+            MatmulPrecision::Half => device.supports_dtype(DType::F16),
+            MatmulPrecision::Bfloat16 => device.supports_dtype(DType::BF16),
         }
     }
 }

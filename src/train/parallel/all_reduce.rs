@@ -1,11 +1,11 @@
-//! Sums over the devices of a run: each has the gradient of its share of a batch, and all need that
-//! of the whole.
+//! Sums over the devices of a run: each has the gradient of its share of a batch, and all need that of
+//! the whole.
 //!
-//! Burn's `ExecutionStrategy::ddp` is a strategy of its `Learner`, which brings its own loop,
-//! optimiser, data loader and checkpoints, and shards epochs rather than batches: a run could not
-//! resume bit for bit, nor clip by the norm of the whole gradient. What lies under it is public and
-//! is what is used here: one thread a device, and `burn::tensor::distributed::all_reduce`. Burn has
-//! collectives for CUDA only (NCCL); other devices, and mixed ones, add up in main memory.
+//! Burn's `ExecutionStrategy::ddp` belongs to its `Learner`, which has its own loop, optimiser, data
+//! loader and checkpoints, and shards epochs rather than batches: a run could neither resume bit for
+//! bit nor clip by the norm of the whole gradient. This file uses the public layer below it: one thread
+//! per device and `burn::tensor::distributed::all_reduce`. Burn has collectives for CUDA only (NCCL);
+//! other devices, and mixed ones, sum in main memory.
 
 use crate::device;
 use crate::model::tensors::read;
@@ -17,29 +17,38 @@ use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-/// A device's place among those of a run.
+/// A device's number among those of a run. Dropping it releases peers that wait for this device.
 pub struct Rank {
     number: usize,
     of: usize,
     sums: Sums,
 }
 
-/// Another device is gone, and with it a share of every batch.
+/// Another device of the run has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lost;
+pub struct PeerLost;
 
-/// Where sums are taken.
+/// Where sums are computed.
 enum Sums {
-    /// There is nothing to add.
+    /// A single device.
     Alone,
     /// On the devices themselves, through NCCL.
     Collective(Vec<Device>),
     /// In main memory.
-    Host(Seat),
+    Host(Arc<AllReduce>),
+}
+
+impl Drop for Rank {
+    fn drop(&mut self) {
+        if let Sums::Host(all_reduce) = &self.sums {
+            all_reduce.lock().left = true;
+            all_reduce.changed.notify_all();
+        }
+    }
 }
 
 impl Rank {
-    /// The place of a device that trains by itself.
+    /// The rank of a single device.
     pub fn alone() -> Self {
         Self {
             number: 0,
@@ -48,7 +57,7 @@ impl Rank {
         }
     }
 
-    /// The places of some devices, in their order. Each belongs on a thread of its own.
+    /// The ranks of some devices, in their order, each for a thread of its own.
     pub fn of(devices: &[Device]) -> Vec<Self> {
         if devices.len() < 2 {
             return vec![Self::alone()];
@@ -56,29 +65,27 @@ impl Rank {
         let repeated = |(i, device): (usize, &Device)| devices[..i].contains(device);
         let collective =
             devices.iter().all(device::is_cuda) && !devices.iter().enumerate().any(repeated);
-        let exchange = Arc::new(Exchange::new(devices.len()));
+        let all_reduce = Arc::new(AllReduce::new(devices.len()));
         (0..devices.len())
             .map(|number| Self {
                 number,
                 of: devices.len(),
-                sums: match collective {
-                    true => Sums::Collective(devices.to_vec()),
-                    false => Sums::Host(Seat {
-                        exchange: exchange.clone(),
-                        number,
-                    }),
+                sums: if collective {
+                    Sums::Collective(devices.to_vec())
+                } else {
+                    Sums::Host(all_reduce.clone())
                 },
             })
             .collect()
     }
 
-    /// Whether this device may leave in the middle of a step: those that wait for it are released.
+    /// Whether this device may leave in the middle of a step. NCCL would leave its peers waiting.
     pub fn may_leave(&self) -> bool {
         !matches!(self.sums, Sums::Collective(_))
     }
 
-    /// Which entries of a batch of `len` are this device's. Every entry is somebody's; with fewer
-    /// entries than devices some have none.
+    /// This device's samples of a batch of `len`; none for some devices if there are fewer samples than
+    /// devices.
     pub fn share(&self, len: usize) -> Range<usize> {
         len * self.number / self.of..len * (self.number + 1) / self.of
     }
@@ -87,13 +94,13 @@ impl Rank {
     /// every device. All devices must call it, each with gradients of the same parameters.
     ///
     /// # Errors
-    /// Another device is gone. NCCL can't tell: then the call waits for ever on the device.
+    /// Another device has ended. NCCL cannot detect that: the call then waits forever.
     pub fn sum<M: Module>(
         &self,
         module: &M,
         loss: Tensor<1>,
         mut gradients: GradientsParams,
-    ) -> Result<(Tensor<1>, GradientsParams), Lost> {
+    ) -> Result<(Tensor<1>, GradientsParams), PeerLost> {
         match &self.sums {
             Sums::Alone => Ok((loss, gradients)),
             Sums::Collective(devices) => {
@@ -104,13 +111,13 @@ impl Rank {
                 let loss = all_reduce(loss, ReduceOperation::Sum, devices.clone()).resolve();
                 Ok((loss, gradients))
             }
-            Sums::Host(seat) => {
+            Sums::Host(all_reduce) => {
                 let mut gather = Gather {
                     gradients: &gradients,
                     parts: vec![read(loss.clone())],
                 };
                 module.visit(&mut gather);
-                let sums = seat.exchange.sum(seat.number, gather.parts)?;
+                let sums = all_reduce.sum(self.number, gather.parts)?;
                 let mut sums = sums.iter();
                 let data = sums.next().cloned().unwrap_or_default();
                 let loss = Tensor::from_data(TensorData::new(data, [1]), &loss.device());
@@ -125,7 +132,7 @@ impl Rank {
     }
 }
 
-/// Sums every gradient where it is.
+/// Sums every gradient on its device.
 struct Collective<'a> {
     gradients: &'a mut GradientsParams,
     devices: &'a [Device],
@@ -154,7 +161,7 @@ impl ModuleVisitor for Gather<'_> {
     }
 }
 
-/// Puts sums in the place of gradients, in the order in which they were read.
+/// Replaces the gradients by sums, in the order of [`Gather`].
 struct Scatter<'a, 'b> {
     gradients: &'a mut GradientsParams,
     sums: std::slice::Iter<'b, Vec<f32>>,
@@ -172,76 +179,64 @@ impl ModuleVisitor for Scatter<'_, '_> {
     }
 }
 
-/// A place at an exchange. Leaving it releases those who wait there.
-struct Seat {
-    exchange: Arc<Exchange>,
-    number: usize,
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        self.exchange.lock().left = true;
-        self.exchange.changed.notify_all();
-    }
-}
-
-/// Where threads meet to add up what each of them has.
-struct Exchange {
-    table: Mutex<Table>,
+/// A sum over threads in main memory, round after round.
+struct AllReduce {
+    round: Mutex<Round>,
     changed: Condvar,
 }
 
-struct Table {
-    /// What was brought, by place.
+struct Round {
+    /// The contributions so far, by rank.
     parts: Vec<Option<Vec<Vec<f32>>>>,
-    /// Their sum, until everybody has taken it.
+    /// Their sum, until every rank has read it.
     sum: Option<Arc<Vec<Vec<f32>>>>,
-    taken: usize,
+    readers: usize,
+    /// Whether a rank was dropped.
     left: bool,
 }
 
-impl Exchange {
-    fn new(seats: usize) -> Self {
+impl AllReduce {
+    fn new(ranks: usize) -> Self {
         Self {
-            table: Mutex::new(Table {
-                parts: (0..seats).map(|_| None).collect(),
+            round: Mutex::new(Round {
+                parts: (0..ranks).map(|_| None).collect(),
                 sum: None,
-                taken: 0,
+                readers: 0,
                 left: false,
             }),
             changed: Condvar::new(),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Round> {
+        self.round.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn wait<'a>(
         &self,
-        mut table: MutexGuard<'a, Table>,
-        until: impl Fn(&Table) -> bool,
-    ) -> Result<MutexGuard<'a, Table>, Lost> {
-        while !until(&table) {
-            if table.left {
-                return Err(Lost);
+        mut round: MutexGuard<'a, Round>,
+        until: impl Fn(&Round) -> bool,
+    ) -> Result<MutexGuard<'a, Round>, PeerLost> {
+        while !until(&round) {
+            if round.left {
+                return Err(PeerLost);
             }
-            table = self
+            round = self
                 .changed
-                .wait(table)
+                .wait(round)
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        Ok(table)
+        Ok(round)
     }
 
-    /// Brings `part` and takes the sum of all parts, added in the order of their places so that the
-    /// result does not depend on who came first.
-    fn sum(&self, number: usize, part: Vec<Vec<f32>>) -> Result<Arc<Vec<Vec<f32>>>, Lost> {
-        // Those of the round before may still be taking its sum.
-        let mut table = self.wait(self.lock(), |table| table.sum.is_none())?;
-        table.parts[number] = Some(part);
-        if table.parts.iter().all(Option::is_some) {
-            let mut parts = table.parts.iter_mut().filter_map(Option::take);
+    /// Contributes `part` and returns the sum of all parts, added in the order of ranks so that the result
+    /// does not depend on timing.
+    fn sum(&self, number: usize, part: Vec<Vec<f32>>) -> Result<Arc<Vec<Vec<f32>>>, PeerLost> {
+        // Other ranks may still be reading the sum of the round before.
+        let mut round = self.wait(self.lock(), |round| round.sum.is_none())?;
+        round.parts[number] = Some(part);
+        if round.parts.iter().all(Option::is_some) {
+            let mut parts = round.parts.iter_mut().filter_map(Option::take);
             let mut sum = parts.next().unwrap_or_default();
             for part in parts {
                 sum.par_iter_mut().zip(&part).for_each(|(sum, part)| {
@@ -250,15 +245,15 @@ impl Exchange {
                     }
                 });
             }
-            table.sum = Some(Arc::new(sum));
+            round.sum = Some(Arc::new(sum));
             self.changed.notify_all();
         }
-        let mut table = self.wait(table, |table| table.sum.is_some())?;
-        let sum = table.sum.clone().ok_or(Lost)?;
-        table.taken += 1;
-        if table.taken == table.parts.len() {
-            table.taken = 0;
-            table.sum = None;
+        let mut round = self.wait(round, |round| round.sum.is_some())?;
+        let sum = round.sum.clone().ok_or(PeerLost)?;
+        round.readers += 1;
+        if round.readers == round.parts.len() {
+            round.readers = 0;
+            round.sum = None;
             self.changed.notify_all();
         }
         Ok(sum)
@@ -273,10 +268,7 @@ mod tests {
     #[test]
     fn shares_are_the_batch() {
         for of in 1..6 {
-            let ranks = match of {
-                1 => vec![Rank::alone()],
-                _ => Rank::of(&vec![Device::flex(); of]),
-            };
+            let ranks = Rank::of(&vec![Device::flex(); of]);
             for len in of..20 {
                 let shares: Vec<usize> = ranks.iter().flat_map(|r| r.share(len)).collect();
                 assert_eq!(shares, (0..len).collect::<Vec<_>>());
@@ -286,17 +278,17 @@ mod tests {
     }
 
     #[test]
-    fn everybody_takes_the_same_sum_round_after_round() {
-        const SEATS: usize = 3;
-        let exchange = Exchange::new(SEATS);
+    fn every_rank_reads_the_same_sum_in_every_round() {
+        const RANKS: usize = 3;
+        let all_reduce = AllReduce::new(RANKS);
         thread::scope(|scope| {
-            for number in 0..SEATS {
-                let exchange = &exchange;
+            for number in 0..RANKS {
+                let all_reduce = &all_reduce;
                 scope.spawn(move || {
-                    for round in 0..200 {
-                        let part = vec![vec![(round * SEATS + number) as f32; 2]; 3];
-                        let sum = exchange.sum(number, part).unwrap();
-                        let expected = (3 * round * SEATS + 3) as f32;
+                    for n in 0..200 {
+                        let part = vec![vec![(n * RANKS + number) as f32; 2]; 3];
+                        let sum = all_reduce.sum(number, part).unwrap();
+                        let expected = (3 * n * RANKS + 3) as f32;
                         assert_eq!(*sum, vec![vec![expected; 2]; 3]);
                     }
                 });
@@ -305,17 +297,17 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_for_one_that_is_gone_is_told() {
-        let exchange = Arc::new(Exchange::new(2));
-        let seat = Seat {
-            exchange: exchange.clone(),
-            number: 1,
+    fn losing_a_peer_is_an_error() {
+        let mut ranks = Rank::of(&[Device::flex(), Device::flex()]);
+        let last = ranks.pop();
+        let Sums::Host(all_reduce) = &ranks[0].sums else {
+            panic!("CPU devices sum in main memory");
         };
         thread::scope(|scope| {
-            let waiting = scope.spawn(|| exchange.sum(0, Vec::new()));
+            let waiting = scope.spawn(|| all_reduce.sum(0, Vec::new()));
             thread::sleep(std::time::Duration::from_millis(20));
-            drop(seat);
-            assert_eq!(waiting.join().unwrap(), Err(Lost));
+            drop(last);
+            assert_eq!(waiting.join().unwrap(), Err(PeerLost));
         });
     }
 }

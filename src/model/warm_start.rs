@@ -2,8 +2,8 @@
 //! network that is to be trained.
 
 use super::config::{NetworkConfig, POSITION_FEATURES};
-use super::import::{self, ImportError, Weights};
 use super::network::Network;
+use super::pixnerd::{self, ImportError, Weights};
 use super::tensors::{self, HostTensor, Tensors, TensorsError};
 use super::{METADATA_KEY, Model, ModelError};
 use burn::tensor::Device;
@@ -26,7 +26,7 @@ pub struct Loaded {
 
 /// Why a file is no starting point.
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
+pub enum WarmStartError {
     /// Tensors that can't be read.
     #[error(transparent)]
     Tensors(#[from] TensorsError),
@@ -59,11 +59,11 @@ pub enum StartError {
 ///
 /// # Errors
 /// A file of something else, or of a network of another width.
-pub fn start_from(
+pub fn warm_start(
     network: Network,
     path: &Path,
     bytes: &[u8],
-) -> Result<(Network, Loaded), StartError> {
+) -> Result<(Network, Loaded), WarmStartError> {
     let (from, mut source) = read(path, bytes)?;
     let to = network.config().clone();
     let sizes = [
@@ -75,7 +75,7 @@ pub fn start_from(
     ];
     for (what, found, expected) in sizes {
         if found != expected {
-            return Err(StartError::Sizes {
+            return Err(WarmStartError::Sizes {
                 what,
                 found,
                 expected,
@@ -105,7 +105,7 @@ pub fn start_from(
 }
 
 /// The configuration and the tensors, by this crate's names, of a model or a checkpoint.
-fn read(path: &Path, bytes: &[u8]) -> Result<(NetworkConfig, Tensors), StartError> {
+fn read(path: &Path, bytes: &[u8]) -> Result<(NetworkConfig, Tensors), WarmStartError> {
     if let Ok((_, metadata)) = safetensors::SafeTensors::read_metadata(bytes)
         && let Some(metadata) = metadata.metadata()
         && metadata.contains_key(METADATA_KEY)
@@ -116,7 +116,7 @@ fn read(path: &Path, bytes: &[u8]) -> Result<(NetworkConfig, Tensors), StartErro
     let found = tensors::from_file(path, bytes)?;
     let averaged = found.keys().any(|name| name.starts_with("ema_denoiser."));
     let weights = if averaged { Weights::Ema } else { Weights::Raw };
-    Ok(import::pixnerd(found, weights)?)
+    Ok(pixnerd::convert(found, weights)?)
 }
 
 /// A tensor in the shape of its target, and how it was fitted; none where it can't be.
@@ -207,16 +207,16 @@ mod tests {
         // As PixNerd's own file.
         let mut own = tensors::export(&teacher);
         let mut file = Tensors::new();
-        for (ours, theirs, transposed) in import::names(&conditional) {
+        for (ours, theirs, transposed) in pixnerd::names(&conditional) {
             let mut tensor = own.remove(&ours).unwrap();
             if transposed {
-                tensor = import::transposed(tensor, &theirs).unwrap();
+                tensor = pixnerd::transposed(tensor, &theirs).unwrap();
             }
             file.insert(format!("denoiser.{theirs}"), tensor);
         }
         let bytes = tensors::to_safetensors(&file, HashMap::new(), Precision::Single).unwrap();
         let fresh = Network::new(&NetworkConfig::miniature(), 9, &Device::flex());
-        let (network, loaded) = start_from(fresh, Path::new("x.safetensors"), &bytes).unwrap();
+        let (network, loaded) = warm_start(fresh, Path::new("x.safetensors"), &bytes).unwrap();
         assert!(
             loaded.fresh.is_empty() && loaded.unused.is_empty(),
             "{loaded:?}"
@@ -247,7 +247,7 @@ mod tests {
         };
         let bytes = model.to_bytes(Precision::Single).unwrap();
         let fresh = Network::new(&longer, 1, &Device::flex());
-        let (network, loaded) = start_from(fresh.clone(), Path::new("x"), &bytes).unwrap();
+        let (network, loaded) = warm_start(fresh.clone(), Path::new("x"), &bytes).unwrap();
         assert!(loaded.fresh.iter().all(|name| {
             name.starts_with("blocks.2.") || name.starts_with("final_layer.linear.")
         }));
@@ -273,7 +273,7 @@ mod tests {
             ..NetworkConfig::miniature()
         };
         let fresh = Network::new(&wider, 1, &Device::flex());
-        let error = start_from(fresh, Path::new("x"), &bytes)
+        let error = warm_start(fresh, Path::new("x"), &bytes)
             .unwrap_err()
             .to_string();
         assert!(error.contains("32") && error.contains("48"), "{error}");

@@ -1,19 +1,18 @@
-//! What is gathered between two lines of loss. It stays on the device until a line is due, so that
-//! the host never waits in between.
+//! Metrics of the steps between two logged lines. They stay on the device until a line is due, so that
+//! the host does not wait in between.
 
-use super::metrics::StepLine;
-use super::step::Taken;
+use super::trainer::StepOutput;
 use super::unlogged::Unlogged;
 use crate::model::tensors::read;
+use crate::run_format::StepLine;
 use burn::tensor::{Bool, Device, Tensor};
 use std::time::Duration;
 use web_time::Instant;
 
 /// Sums over the steps since the last line.
-pub struct Window {
+pub struct RunningMetrics {
     sums: Option<Sums>,
-    /// Steps without a finite gradient up to the last one, in a row, `[1]`; they go on from line
-    /// to line.
+    /// Skipped steps in a row up to the last one, `[1]`; the count continues across lines.
     in_a_row: Option<Tensor<1>>,
     steps: u64,
     photos: usize,
@@ -22,7 +21,7 @@ pub struct Window {
 }
 
 struct Sums {
-    /// Of the losses of steps that were not skipped.
+    /// Over the steps that were not skipped.
     loss: Tensor<1>,
     skipped: Tensor<1>,
     longest: Tensor<1>,
@@ -30,17 +29,17 @@ struct Sums {
     rate: f64,
 }
 
-/// A window read back.
-pub struct Gathered {
-    /// The line of loss; none where every step was skipped.
+/// The metrics read back.
+pub struct Summary {
+    /// `None` if every step was skipped.
     pub line: Option<StepLine>,
-    /// Steps skipped, because their gradient was not finite.
+    /// Steps skipped because their gradient was not finite.
     pub skipped: u64,
-    /// The most of them in a row, those before the window included.
+    /// Longest row of skipped steps, including those before the last line.
     pub in_a_row: u64,
 }
 
-impl Default for Window {
+impl Default for RunningMetrics {
     fn default() -> Self {
         Self {
             sums: None,
@@ -53,15 +52,15 @@ impl Default for Window {
     }
 }
 
-impl Window {
-    /// Goes on with the window of a checkpoint, on a device.
+impl RunningMetrics {
+    /// Continues from a checkpoint, on a device.
     pub fn resume(before: &Unlogged, device: &Device) -> Self {
         let on_device = |value: f32| Tensor::<1>::from_data([value], device);
         let sums = (before.steps > 0).then(|| Sums {
             loss: on_device(before.loss.unwrap_or(f32::NAN)),
             skipped: on_device(before.skipped),
             longest: on_device(before.longest),
-            // Those of the last step, which is yet to come.
+            // Of the last step, which is still to come.
             norm: on_device(0.0),
             rate: 0.0,
         });
@@ -73,7 +72,7 @@ impl Window {
         }
     }
 
-    /// What a checkpoint keeps of it, read back in one transfer.
+    /// The part that a checkpoint stores, read back in one transfer.
     pub fn unlogged(&self) -> Unlogged {
         let Some(in_a_row) = self.in_a_row.clone() else {
             return Unlogged::default();
@@ -93,12 +92,12 @@ impl Window {
         }
     }
 
-    /// Counts time spent waiting for data.
+    /// Adds time spent waiting for data.
     pub fn waited(&mut self, time: Duration) {
         self.waited += time;
     }
 
-    /// Starts the clock again, after a pause that is no training.
+    /// Restarts the clock after a pause in training.
     pub fn restart_clock(&mut self) {
         self.started = Instant::now();
         self.waited = Duration::ZERO;
@@ -106,15 +105,15 @@ impl Window {
     }
 
     /// Adds a step of `photos` photos.
-    pub fn add(&mut self, taken: &Taken, photos: usize) {
-        let finite: Tensor<1, Bool> = taken.finite.clone();
-        let zero = taken.loss.zeros_like();
-        let loss = zero.clone().mask_where(finite.clone(), taken.loss.clone());
+    pub fn add(&mut self, output: &StepOutput, photos: usize) {
+        let finite: Tensor<1, Bool> = output.finite.clone();
+        let zero = output.loss.zeros_like();
+        let loss = zero.clone().mask_where(finite.clone(), output.loss.clone());
         let bad = zero.ones_like().mask_where(finite, zero.clone());
         let before = self.in_a_row.take().unwrap_or(zero);
         let run = (before + 1.0) * bad.clone();
         self.in_a_row = Some(run.clone());
-        let (norm, rate) = (taken.gradient_norm.clone(), taken.rate);
+        let (norm, rate) = (output.gradient_norm.clone(), output.learning_rate);
         self.sums = Some(match self.sums.take() {
             None => Sums {
                 loss,
@@ -135,18 +134,18 @@ impl Window {
         self.photos += photos;
     }
 
-    /// Reads the sums back in one transfer, and starts the next window.
-    pub fn close(&mut self, step: u64) -> Gathered {
+    /// Reads the sums back in one transfer, and starts over.
+    pub fn close(&mut self, step: u64) -> Summary {
         let in_a_row = self.in_a_row.clone();
         let closed = std::mem::replace(
             self,
-            Window {
+            RunningMetrics {
                 in_a_row,
-                ..Window::default()
+                ..RunningMetrics::default()
             },
         );
         let Some(sums) = closed.sums else {
-            return Gathered {
+            return Summary {
                 line: None,
                 skipped: 0,
                 in_a_row: 0,
@@ -165,7 +164,7 @@ impl Window {
             photos_per_second: closed.photos as f64 / seconds,
             waiting: closed.waited.as_secs_f64() / seconds,
         });
-        Gathered {
+        Summary {
             line,
             skipped,
             in_a_row: numbers[2] as u64,

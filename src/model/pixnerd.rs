@@ -47,7 +47,7 @@ pub enum ImportError {
 ///
 /// # Errors
 /// A checkpoint of something else.
-pub fn pixnerd(
+pub fn convert(
     checkpoint: Tensors,
     weights: Weights,
 ) -> Result<(NetworkConfig, Tensors), ImportError> {

@@ -1,0 +1,161 @@
+//! The format of a run folder, for those who write it and those who read it.
+//!
+//! ```text
+//! RUN/config.toml                    every setting, and where the run comes from
+//! RUN/metrics.jsonl                  a JSON object per line: StepLine, ValidationLine or SkippedLine
+//! RUN/samples/step-STEP-PHOTO.png    photo, truth, prediction and errors of a validation
+//! RUN/checkpoints/step-STEP/         training states
+//! RUN/tensorboard/                   the numbers of metrics.jsonl as event files
+//! RUN/best.safetensors               the model with the best validation score
+//! RUN/model.safetensors              the finished model
+//! RUN/run.lock                       locked while a process trains in the folder
+//! ```
+
+use serde::{Deserialize, Serialize};
+
+/// Configuration and provenance.
+pub const CONFIG: &str = "config.toml";
+/// The log, one JSON object per line.
+pub const METRICS: &str = "metrics.jsonl";
+/// Folder of sample predictions.
+pub const SAMPLES: &str = "samples";
+/// Folder of training states.
+pub const CHECKPOINTS: &str = "checkpoints";
+/// Folder of event files.
+pub const TENSORBOARD: &str = "tensorboard";
+/// The model with the best validation score.
+pub const BEST: &str = "best.safetensors";
+/// The finished model.
+pub const MODEL: &str = "model.safetensors";
+/// The lock file. It stays; the lock ends with the process.
+pub const LOCK: &str = "run.lock";
+
+/// A line of loss: means since the line before.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepLine {
+    /// The step.
+    pub step: u64,
+    /// Mean loss of the steps that were not skipped.
+    pub loss: f64,
+    /// The learning rate of the last step.
+    pub learning_rate: f64,
+    /// Norm of the last step's gradient, before clipping.
+    pub gradient_norm: f64,
+    /// Throughput since the line before.
+    pub photos_per_second: f64,
+    /// Share of the time spent waiting for data, 0 to 1.
+    pub waiting: f64,
+}
+
+/// A line of validation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ValidationLine {
+    /// The step.
+    pub step: u64,
+    /// Mean IoU at network size, 0 to 1.
+    pub miou: f64,
+    /// Pixel accuracy, 0 to 1.
+    pub pixel_accuracy: f64,
+}
+
+/// A line about steps without a finite gradient.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SkippedLine {
+    /// The step.
+    pub step: u64,
+    /// Skipped steps since the line before.
+    pub skipped: u64,
+}
+
+/// Any line, for readers that accept other versions and programs: every field may be missing.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct AnyLine {
+    /// The step.
+    pub step: Option<u64>,
+    /// See [`StepLine`].
+    pub loss: Option<f64>,
+    /// See [`StepLine`].
+    pub learning_rate: Option<f64>,
+    /// See [`StepLine`].
+    pub photos_per_second: Option<f64>,
+    /// See [`StepLine`].
+    pub waiting: Option<f64>,
+    /// See [`ValidationLine`].
+    pub miou: Option<f64>,
+    /// See [`ValidationLine`].
+    pub pixel_accuracy: Option<f64>,
+}
+
+/// The folder of a checkpoint, in [`CHECKPOINTS`].
+pub fn checkpoint_name(step: u64) -> String {
+    format!("step-{step:08}")
+}
+
+/// The step of a checkpoint's folder.
+pub fn checkpoint_step(name: &str) -> Option<u64> {
+    number(name.strip_prefix("step-")?)
+}
+
+/// The file of a sample prediction, in [`SAMPLES`]. `photo` must be part of a file name.
+pub fn sample_name(step: u64, photo: &str) -> String {
+    format!("step-{step:08}-{photo}.png")
+}
+
+/// Step and photo of a sample prediction.
+pub fn parse_sample_name(name: &str) -> Option<(u64, &str)> {
+    let (step, photo) = name
+        .strip_suffix(".png")?
+        .strip_prefix("step-")?
+        .split_once('-')?;
+    Some((number(step)?, photo))
+}
+
+fn number(digits: &str) -> Option<u64> {
+    let valid = digits.bytes().all(|byte| byte.is_ascii_digit());
+    digits.parse().ok().filter(|_| valid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_they_were_written() {
+        for step in [0, 7, 12_345_678, u64::MAX] {
+            assert_eq!(checkpoint_step(&checkpoint_name(step)), Some(step));
+            let name = sample_name(step, "street-2-step-7.png");
+            assert_eq!(
+                parse_sample_name(&name),
+                Some((step, "street-2-step-7.png"))
+            );
+        }
+        for name in ["step-", "step-+7", "step-3.old", "step-backup", "3"] {
+            assert_eq!(checkpoint_step(name), None, "{name}");
+        }
+        for name in ["step-3.png", "step-+7-a.png", "step-3-a.txt", "a.png"] {
+            assert_eq!(parse_sample_name(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn every_line_has_one_kind() {
+        let step = StepLine {
+            step: 3,
+            loss: 0.5,
+            learning_rate: 1e-3,
+            gradient_norm: 2.0,
+            photos_per_second: 9.0,
+            waiting: 0.25,
+        };
+        let text = serde_json::to_string(&step).unwrap();
+        assert_eq!(serde_json::from_str::<StepLine>(&text).unwrap(), step);
+        assert!(serde_json::from_str::<ValidationLine>(&text).is_err());
+        assert!(serde_json::from_str::<SkippedLine>(&text).is_err());
+        let line: AnyLine = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            (line.step, line.loss, line.miou),
+            (Some(3), Some(0.5), None)
+        );
+    }
+}

@@ -1,0 +1,278 @@
+//! The training batch: states of the path between photos and labels, with their times and weights.
+
+use super::config::Config;
+use super::objective::{Objective, PathBatch};
+use crate::data::Batch;
+use crate::encoding::Centroids;
+use crate::flow::{self, Source};
+use crate::model::network::{Network, Query};
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, TensorData, s};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::ops::Range;
+
+/// A batch, or some of its samples, as the network and the loss read it. All tensors are outside any
+/// graph. Losses of the parts of a batch add up to that of the whole.
+pub(super) struct TrainBatch {
+    /// The photos, `[B, 3, H, W]`.
+    pub image: Tensor<4>,
+    pub path: PathBatch,
+    /// The time of every sample, `[B]`.
+    pub times: Vec<f32>,
+    /// The teacher's tokens on the network's grid, `[B, L, width]`.
+    pub teacher: Option<Tensor<3>>,
+    /// Samples of the whole batch.
+    pub total: usize,
+}
+
+impl TrainBatch {
+    /// The samples `share` of a batch. Times and noise are functions of the seed and the batch's step.
+    /// Without `class_weights` every class has weight 1.
+    ///
+    /// The target of an ignored pixel is the class of the nearest labelled pixel. If ignored pixels
+    /// count (`loss.mask_ignored = false`), it is the middle of the cube.
+    pub fn new(
+        config: &Config,
+        centroids: &Centroids,
+        class_weights: Option<&[f32]>,
+        batch: &Batch,
+        share: Range<usize>,
+        device: &Device,
+    ) -> Self {
+        let [height, width] = batch.size;
+        let pixels = height * width;
+        let classes = centroids.len();
+        let len = share.len();
+        let dims = centroids.dims();
+        let four = |data: Vec<f32>, channels: usize| {
+            let data = TensorData::new(data, [len, channels, height, width]);
+            Tensor::<4>::from_data(data, device)
+        };
+        let image = four(batch.images_of(share.clone()).to_vec(), 3);
+        let own_labels = batch.labels_of(share.clone());
+        let target: Vec<Vec<f32>> = own_labels
+            .par_chunks_exact(pixels)
+            .map(|labels| {
+                if config.loss.mask_ignored {
+                    centroids.encode(&completed(labels, width, classes))
+                } else {
+                    centroids.encode(labels)
+                }
+            })
+            .collect();
+        let target = four(target.concat(), dims);
+        let source = match config.flow.source {
+            Source::Image => flow::photo_state(&image, dims),
+            Source::Noise => {
+                let seed = config.train.seed.wrapping_mul(0x9e37_79b9);
+                let shape = [batch.len, dims, height, width];
+                let noise = crate::random::noise(shape, seed.wrapping_add(batch.step), device);
+                noise.slice(s![share.clone(), .., .., ..])
+            }
+        };
+        let times = times(config, batch)[share].to_vec();
+        let t = TensorData::new(times.clone(), [len, 1, 1, 1]);
+        let t = Tensor::<4>::from_data(t, device);
+
+        let labelled = |label: &u16| usize::from(*label) < classes;
+        let labels: Vec<i32> = own_labels
+            .iter()
+            .map(|l| if labelled(l) { i32::from(*l) } else { -1 })
+            .collect();
+        let labels = TensorData::new(labels, [len, height, width]);
+        let ignored = f32::from(u8::from(!config.loss.mask_ignored));
+        let weight = |label: &u16| {
+            if labelled(label) {
+                class_weights.map_or(1.0, |weights| weights[usize::from(*label)])
+            } else {
+                ignored
+            }
+        };
+        // Over the whole batch, whichever device has the rest of it. A sum in single precision would
+        // lose most of a weight among millions of pixels.
+        let total_weight = batch.labels.iter().map(|label| f64::from(weight(label)));
+        let total_weight = total_weight.sum::<f64>() as f32;
+        Self {
+            path: PathBatch {
+                state: flow::interpolate(source.clone(), target.clone(), t.clone()),
+                source,
+                target,
+                t,
+                labels: Tensor::from_data(labels, device),
+                weights: four(own_labels.iter().map(weight).collect(), 1),
+                total_weight,
+            },
+            image,
+            times,
+            teacher: None,
+            total: batch.len,
+        }
+    }
+
+    /// `[height, width]` of the photos.
+    pub fn size(&self) -> [usize; 2] {
+        let [_, _, height, width] = self.image.dims();
+        [height, width]
+    }
+
+    /// The network's input, in a graph. A frozen encoder stays out of it.
+    pub fn query(&self, config: &Config, network: &Network) -> Query {
+        let frozen = network.encoder.is_some() && config.model.encoder_rate == 0.0;
+        let features = frozen
+            .then(|| network.valid().encode(&self.image))
+            .flatten();
+        Query {
+            state: self.path.state.clone().autodiff(),
+            times: self.times.clone(),
+            image: Some(self.image.clone().autodiff()),
+            features: features.map(Tensor::autodiff),
+            classes: None,
+        }
+    }
+
+    /// Some of its samples.
+    pub fn slice(&self, range: Range<usize>) -> Self {
+        let four = |x: &Tensor<4>| x.clone().slice(s![range.clone(), .., .., ..]);
+        let path = &self.path;
+        Self {
+            image: four(&self.image),
+            path: PathBatch {
+                source: four(&path.source),
+                target: four(&path.target),
+                state: four(&path.state),
+                t: four(&path.t),
+                labels: path.labels.clone().slice(s![range.clone(), .., ..]),
+                weights: four(&path.weights),
+                total_weight: path.total_weight,
+            },
+            times: self.times[range.clone()].to_vec(),
+            teacher: self
+                .teacher
+                .as_ref()
+                .map(|tokens| tokens.clone().slice(s![range.clone(), .., ..])),
+            total: self.total,
+        }
+    }
+}
+
+/// Labels `[H, W]` with a class for every pixel: its own or that of the nearest labelled pixel,
+/// counting steps along rows and columns. A map without any class is returned unchanged.
+///
+/// The grey that encodes an ignored pixel lies on no path: sampling never shows it to the network,
+/// while in training it would share tokens with labelled pixels, mostly at borders between classes.
+fn completed(labels: &[u16], width: usize, classes: usize) -> Cow<'_, [u16]> {
+    let has_class = |label: u16| usize::from(label) < classes;
+    if labels.iter().all(|&label| has_class(label)) {
+        return Cow::Borrowed(labels);
+    }
+    let mut all = labels.to_vec();
+    let mut frontier: VecDeque<usize> = (0..all.len()).filter(|&i| has_class(all[i])).collect();
+    while let Some(pixel) = frontier.pop_front() {
+        let (x, label) = (pixel % width, all[pixel]);
+        let around = [
+            pixel.checked_sub(width),
+            (x > 0).then(|| pixel - 1),
+            (x + 1 < width).then_some(pixel + 1),
+            Some(pixel + width).filter(|&below| below < all.len()),
+        ];
+        for neighbour in around.into_iter().flatten() {
+            if !has_class(all[neighbour]) {
+                all[neighbour] = label;
+                frontier.push_back(neighbour);
+            }
+        }
+    }
+    Cow::Owned(all)
+}
+
+/// The time of every sample; 0 for a classifier, which sees the photo itself.
+fn times(config: &Config, batch: &Batch) -> Vec<f32> {
+    if config.loss.objective == Objective::CrossEntropy {
+        return vec![0.0; batch.len];
+    }
+    // A stream of its own, so that times don't depend on how many numbers augmentation drew.
+    let mut rng = ChaCha8Rng::seed_from_u64(config.train.seed);
+    rng.set_stream(batch.step.wrapping_add(1));
+    let sampler = config.time();
+    (0..batch.len).map(|_| sampler.sample(&mut rng)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::IGNORE;
+    use crate::model::tensors::read;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_pixel_takes_the_class_of_a_nearest_one(
+            (width, height) in (1usize..9, 1usize..9),
+            seed in any::<u64>(),
+        ) {
+            let mut random = seed;
+            let labels: Vec<u16> = (0..width * height)
+                .map(|_| {
+                    random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    match random >> 61 {
+                        class @ 0..3 => class as u16,
+                        _ => IGNORE,
+                    }
+                })
+                .collect();
+            let all = completed(&labels, width, 3);
+            let distance = |a: usize, b: usize| {
+                (a % width).abs_diff(b % width) + (a / width).abs_diff(b / width)
+            };
+            for (pixel, &class) in all.iter().enumerate() {
+                let known: Vec<usize> = (0..labels.len()).filter(|&i| labels[i] < 3).collect();
+                let Some(nearest) = known.iter().map(|&i| distance(pixel, i)).min() else {
+                    prop_assert_eq!(class, IGNORE);
+                    continue;
+                };
+                prop_assert!(
+                    known.iter().any(|&i| distance(pixel, i) == nearest && labels[i] == class)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_state_without_a_class_lies_on_a_path_unless_it_counts() {
+        let batch = Batch {
+            step: 0,
+            images: vec![0.5; 3 * 4],
+            labels: vec![2, IGNORE, 0, IGNORE],
+            size: [1, 4],
+            len: 1,
+            names: vec![String::new()],
+        };
+        let centroids = Centroids::kronecker(3);
+        let state = |set: &str| {
+            let sets = [set.to_owned(), "flow.time_zero=0".to_owned()];
+            let config = Config::parse("", &sets).unwrap();
+            let device = Device::flex();
+            let part = TrainBatch::new(&config, &centroids, None, &batch, 0..1, &device);
+            (
+                read(part.path.state),
+                part.times[0],
+                read(part.path.weights),
+            )
+        };
+        let expected = |t: f32, classes: [u16; 4]| -> Vec<f32> {
+            let target = centroids.encode(&classes);
+            target.iter().map(|x1| 0.5 + (x1 - 0.5) * t).collect()
+        };
+        let (found, t, weights) = state("loss.mask_ignored=true");
+        assert!(t > 0.0);
+        assert_eq!(found, expected(t, [2, 2, 0, 0]));
+        assert_eq!(weights, [1.0, 0.0, 1.0, 0.0]);
+        let (found, t, weights) = state("loss.mask_ignored=false");
+        assert_eq!(found, expected(t, batch.labels.clone().try_into().unwrap()));
+        assert_eq!(weights, [1.0; 4]);
+    }
+}

@@ -1,0 +1,47 @@
+//! The memory that a run is expected to need.
+
+use super::config::{Config, Stage};
+use super::memory::{MemoryEstimate, Workload};
+use super::repa::Teacher;
+use super::supervision::Supervision;
+use super::{TrainError, prepare};
+use crate::data::Dataset;
+use burn::tensor::Device;
+
+/// The memory estimate of every stage of a run, against what the device has. Nothing is trained or
+/// written.
+///
+/// # Errors
+/// Data or a teacher that can't be read.
+pub fn dry_run(config: &Config, devices: &[Device]) -> Result<Vec<MemoryEstimate>, TrainError> {
+    let device = devices.first().ok_or(TrainError::NoDevice)?;
+    let plan = config.plan()?;
+    let first = &plan[0].config;
+    let data = prepare::open_training(&first.data.path)?;
+    let supervision = Supervision::open(first, device)?;
+    estimates(&plan, &data, supervision.teacher.as_ref(), devices)
+}
+
+pub(super) fn estimates(
+    plan: &[Stage],
+    data: &Dataset,
+    teacher: Option<&Teacher>,
+    devices: &[Device],
+) -> Result<Vec<MemoryEstimate>, TrainError> {
+    // One photo stands for all: the photos of a data set usually have one size.
+    let sample = data.load(0)?;
+    let photo = sample.image.as_raw().len() + 2 * sample.labels.data.len();
+    let workload = Workload {
+        classes: data.classes().len(),
+        photos: photo as u64 * data.len() as u64,
+        teacher: teacher.map(Teacher::size),
+        composed: !devices.iter().all(crate::device::on_cpu),
+        devices: devices.len(),
+    };
+    let estimates = plan.iter().flat_map(|stage| {
+        devices
+            .first()
+            .map(|d| MemoryEstimate::new(stage, workload, d))
+    });
+    Ok(estimates.collect())
+}

@@ -1,0 +1,168 @@
+//! Further devices that take the same steps as the first, each on a thread of its own and on its own
+//! share of every batch.
+//!
+//! Every device holds the whole training state. The states start equal, since a start is a function of
+//! the seed or of files, and stay equal, since all devices apply the same update of the same summed
+//! gradient. Only the first device validates, saves and reports.
+
+use super::{PeerLost, Rank};
+use crate::data::Batch;
+use crate::train::TrainError;
+use crate::train::restore::Setup;
+use crate::train::supervision::Supervision;
+use crate::train::trainer::{StepOutput, Trainer};
+use burn::tensor::Device;
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{Builder, JoinHandle};
+
+/// All devices of a run; the first one belongs to the caller's thread.
+pub struct WorkerGroup {
+    /// Of the first device.
+    rank: Rank,
+    workers: Vec<WorkerHandle>,
+}
+
+struct WorkerHandle {
+    commands: SyncSender<Command>,
+    thread: JoinHandle<Result<(), TrainError>>,
+}
+
+/// Take a step of the stage with this number, from 1.
+struct Command {
+    stage: usize,
+    batch: Arc<Batch>,
+}
+
+impl WorkerGroup {
+    /// Starts a thread for every device but the first, and waits until all have their weights: the
+    /// run folder may change after that.
+    ///
+    /// # Errors
+    /// A device that can't start.
+    pub fn new(setup: &Setup, devices: &[Device]) -> Result<Self, TrainError> {
+        let mut ranks = Rank::of(devices).into_iter();
+        let rank = ranks.next().unwrap_or_else(Rank::alone);
+        let mut group = Self {
+            rank,
+            workers: Vec::new(),
+        };
+        let (ready, waiting) = sync_channel(devices.len());
+        for (number, (rank, device)) in (1..).zip(ranks.zip(&devices[1..])) {
+            let (commands, incoming) = sync_channel(1);
+            let worker = Worker {
+                setup: setup.clone(),
+                device: device.clone(),
+                rank,
+            };
+            let ready = ready.clone();
+            let thread = Builder::new()
+                .name(format!("flowseg-device-{number}"))
+                .spawn(move || worker.run(&ready, &incoming))
+                .map_err(|error| TrainError::Device(error.to_string()))?;
+            group.workers.push(WorkerHandle { commands, thread });
+        }
+        drop(ready);
+        for _ in 0..group.workers.len() {
+            if waiting.recv().is_err() {
+                return Err(group.failure());
+            }
+        }
+        Ok(group)
+    }
+
+    /// Takes one step on all devices, on the first one by `trainer`; `None` if stopped.
+    ///
+    /// # Errors
+    /// A device that ended.
+    pub fn step(
+        &mut self,
+        trainer: &mut Trainer,
+        batch: Batch,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Option<StepOutput>, TrainError> {
+        let batch = Arc::new(batch);
+        for worker in &self.workers {
+            let (stage, batch) = (trainer.stage.number, batch.clone());
+            if worker.commands.send(Command { stage, batch }).is_err() {
+                return Err(self.failure());
+            }
+        }
+        let output = trainer.step_share(&batch, &self.rank, stop);
+        output.map_err(|PeerLost| self.failure())
+    }
+
+    /// Ends all threads, and returns why one of them ended before.
+    fn failure(&mut self) -> TrainError {
+        let reason = self.end().unwrap_or_else(|| "its thread ended".to_owned());
+        TrainError::Device(reason)
+    }
+
+    /// Ends all threads. Returns the error of the first one that failed.
+    fn end(&mut self) -> Option<String> {
+        // Dropping the rank releases workers that wait for this device.
+        self.rank = Rank::alone();
+        let (mut channels, mut threads) = (Vec::new(), Vec::new());
+        for WorkerHandle { commands, thread } in self.workers.drain(..) {
+            channels.push(commands);
+            threads.push(thread);
+        }
+        drop(channels);
+        let ends = threads.into_iter().map(|thread| match thread.join() {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(panic) => Some(reason(&*panic)),
+        });
+        // Collected, so that all threads are joined.
+        let ends: Vec<Option<String>> = ends.collect();
+        ends.into_iter().flatten().next()
+    }
+}
+
+impl Drop for WorkerGroup {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// What the thread of a further device owns.
+struct Worker {
+    setup: Setup,
+    device: Device,
+    rank: Rank,
+}
+
+impl Worker {
+    fn run(self, ready: &SyncSender<()>, commands: &Receiver<Command>) -> Result<(), TrainError> {
+        let (setup, device) = (&self.setup, &self.device);
+        let stages = &setup.plan;
+        let supervision = Supervision::open(&stages[0].config, device)?;
+        let (state, _) = setup.restore(&supervision, device)?;
+        let mut trainer = Trainer::new(stages[0].clone(), state, supervision, device);
+        if ready.send(()).is_err() {
+            return Ok(());
+        }
+        let mut entered = None;
+        while let Ok(Command { stage, batch }) = commands.recv() {
+            if entered != Some(stage) {
+                trainer.enter(&stages[stage - 1], &setup.data)?;
+                entered = Some(stage);
+            }
+            if let Err(PeerLost) = trainer.step_share(&batch, &self.rank, &|| false) {
+                // The first device has ended the run, or reports which device has failed.
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn reason(panic: &(dyn Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no reason given");
+    text.lines().next().unwrap_or_default().to_owned()
+}

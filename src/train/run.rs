@@ -1,0 +1,122 @@
+//! A run from its configuration to the finished model.
+
+use super::config::{Config, Stage};
+use super::event::{Event, Outcome};
+use super::folder::RunFolder;
+use super::metrics::Metrics;
+use super::parallel::WorkerGroup;
+use super::restore::Setup;
+use super::running_metrics::RunningMetrics;
+use super::stage::TrainLoop;
+use super::supervision::Supervision;
+use super::trainer::Trainer;
+use super::{TrainError, dry_run, prepare, provenance};
+use crate::data::Dataset;
+use crate::run_format::{CONFIG, METRICS};
+use burn::module::Module;
+use burn::tensor::Device;
+use std::path::Path;
+
+/// Trains as configured into the folder `out`, or with `resume` continues the run there. `report` gets
+/// every [`Event`]; `stop` is asked at least several times a second, except while a device finishes its
+/// work, and a stopped run saves its state.
+///
+/// # Errors
+/// Data or files that can't be used, a folder that holds something else, and a loss that diverges.
+/// Checkpoints saved before remain.
+pub fn run(
+    config: &Config,
+    out: &Path,
+    resume: bool,
+    device: &Device,
+    report: &mut dyn FnMut(Event),
+    stop: &dyn Fn() -> bool,
+) -> Result<Outcome, TrainError> {
+    let devices = std::slice::from_ref(device);
+    run_on(config, out, resume, devices, report, stop)
+}
+
+/// As [`run`], on several devices that share every batch. The result is that of one device up to the
+/// order of sums.
+///
+/// # Errors
+/// As [`run`]; no device, fewer photos in a batch than devices, and a device that fails.
+pub fn run_on(
+    config: &Config,
+    out: &Path,
+    resume: bool,
+    devices: &[Device],
+    report: &mut dyn FnMut(Event),
+    stop: &dyn Fn() -> bool,
+) -> Result<Outcome, TrainError> {
+    RunFolder::check(out, resume)?;
+    let device = devices.first().ok_or(TrainError::NoDevice)?;
+    let plan = config.plan()?;
+    check_devices(&plan, devices)?;
+    let Some(prepared) = prepare::prepare(&plan, report, stop)? else {
+        return Ok(Outcome::unbegun());
+    };
+    let (data, validation) = (&prepared.training, prepared.validation.as_ref());
+    let mut supervision = Supervision::open(&plan[0].config, device)?;
+    // A cache folder that a later stage can't create is an error now.
+    for stage in &plan {
+        supervision.enter(&stage.config, data)?;
+    }
+    for estimate in dry_run::estimates(&plan, data, supervision.teacher.as_ref(), devices)? {
+        estimate.check()?;
+    }
+    let folder = RunFolder::create(out)?;
+    // Another process may have begun a run there since, and ended it.
+    RunFolder::check(out, resume)?;
+    let setup = Setup {
+        plan: plan.clone(),
+        folder: folder.clone(),
+        resume,
+        data: data.clone(),
+    };
+    let (state, loaded) = setup.restore(&supervision, device)?;
+    folder.check_room(&state)?;
+    let group = WorkerGroup::new(&setup, devices)?;
+    provenance::write(config, &prepared, devices, &folder.path(CONFIG))?;
+    let metrics = Metrics::open(&folder.path(METRICS), state.progress.step)?;
+    report(Event::Started {
+        step: state.progress.step,
+        steps: plan.last().map_or(0, |stage| stage.last),
+        parameters: state.model.network.num_params(),
+        photos: [data.len(), validation.map_or(0, Dataset::len)],
+    });
+    if let (Some(loaded), Some(path)) = (loaded, plan[0].config.model.init.clone()) {
+        report(Event::Initialized { path, loaded });
+    }
+    let running = RunningMetrics::resume(&state.progress.unlogged, device);
+    let train_loop = TrainLoop {
+        plan: &plan,
+        folder: &folder,
+        metrics,
+        data,
+        validation,
+        trainer: Trainer::new(plan[0].clone(), state, supervision, device),
+        group,
+        report,
+        stop,
+        running,
+    };
+    train_loop.run()
+}
+
+/// Refuses devices that lack a stage's precision, or are more than the photos of a batch.
+fn check_devices(plan: &[Stage], devices: &[Device]) -> Result<(), TrainError> {
+    for stage in plan {
+        let t = &stage.config.train;
+        if !devices.iter().all(|device| t.precision.supported(device)) {
+            return Err(TrainError::Precision(t.precision));
+        }
+        if t.batch_size < devices.len() {
+            return Err(TrainError::Share {
+                photos: t.batch_size,
+                devices: devices.len(),
+            });
+        }
+    }
+    Ok(())
+}

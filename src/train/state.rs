@@ -1,0 +1,114 @@
+//! The state of training: weights, their moving average, the optimiser's moments and progress.
+
+use super::config::Config;
+use super::optimizer::AdamW;
+use super::repa::Projector;
+use super::unlogged::Unlogged;
+use crate::model::network::Network;
+use crate::model::{Card, FORMAT_VERSION, Model, Score};
+use crate::run_format::ValidationLine;
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+/// The part of the state that is not tensors, as a checkpoint stores it. Order, augmentation and times
+/// are functions of the configuration's seed and the step: there is no other random state.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Optimiser steps taken, skipped ones included.
+    pub step: u64,
+    /// The best validation score so far, and its step.
+    pub best: Option<(f64, u64)>,
+    /// The factor on the loss in half precision.
+    #[serde(default = "one")]
+    pub loss_scale: f32,
+    /// The steps since the last line of loss.
+    #[serde(default)]
+    pub unlogged: Unlogged,
+}
+
+fn one() -> f32 {
+    1.0
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self {
+            step: 0,
+            best: None,
+            loss_scale: 1.0,
+            unlogged: Unlogged::default(),
+        }
+    }
+}
+
+/// Everything that training changes, and that a run continues from.
+pub struct TrainState {
+    /// The weights as trained.
+    pub model: Model,
+    /// Their moving average.
+    pub average: Model,
+    /// From the network's tokens to the teacher's, in a run with REPA.
+    pub projector: Option<Projector>,
+    /// The optimiser's moments.
+    pub optimizer: AdamW,
+    /// The current [`Progress::loss_scale`], `[1]` on the device.
+    pub loss_scale: Tensor<1>,
+    /// How far training is.
+    pub progress: Progress,
+}
+
+impl TrainState {
+    /// Gives the classes other centroids.
+    pub(super) fn set_order(&mut self, order: Vec<usize>) {
+        self.average.card.order = order.clone();
+        self.model.card.order = order;
+    }
+
+    /// Fresh weights drawn from the configuration's seed.
+    pub fn new(config: &Config, dataset: &str, classes: &[String], device: &Device) -> Self {
+        let training = device.clone().autodiff();
+        let card = Card {
+            format: FORMAT_VERSION,
+            network: config.network(classes.len()),
+            classes: classes.to_vec(),
+            encoding: config.model.encoding,
+            order: Vec::new(),
+            source: config.flow.source,
+            prediction: config.prediction(),
+            size: config.data.size,
+            fit: config.fit(),
+            sampling_steps: None,
+            dataset: dataset.to_owned(),
+            steps: 0,
+            score: None,
+            licence: format!("trained by flowseg on {dataset}; the data's licence applies"),
+        };
+        let network = Network::new(&card.network, config.train.seed, &training);
+        let average = Model {
+            network: network.valid(),
+            card: card.clone(),
+        };
+        let progress = Progress::default();
+        Self {
+            model: Model { network, card },
+            average,
+            projector: None,
+            optimizer: AdamW::default(),
+            loss_scale: Tensor::from_data([progress.loss_scale], device),
+            progress,
+        }
+    }
+    /// The model so far: the moving average, with its last validation score on the card.
+    pub(super) fn finished(&self, config: &Config, line: Option<&ValidationLine>) -> Model {
+        let mut model = self.average.clone();
+        model.card.steps = self.progress.step;
+        model.card.sampling_steps = line.map(|_| config.train.validate_steps);
+        model.card.score = line.map(|line| Score {
+            miou: line.miou,
+            on: format!("validation split at network size {:?}", config.data.size),
+            steps: config.train.validate_steps,
+        });
+        model
+    }
+}

@@ -1,0 +1,244 @@
+//! The trainer: one call of [`Trainer::step`] is one optimiser step. It knows batches and tensors, but
+//! neither the run's folder nor its events.
+
+use super::TrainError;
+use super::batch::TrainBatch;
+use super::config::{Config, Schedule, Stage};
+use super::optimizer::{self, OptimizerOutput, ParameterGroup};
+use super::parallel::{PeerLost, Rank};
+use super::recompute;
+use super::state::TrainState;
+use super::supervision::Supervision;
+use super::trainee::Trainee;
+use crate::data::{Batch, Dataset};
+use crate::kernels::AdamWUpdate;
+use crate::model::matmul_precision::MatmulPrecision;
+use burn::optim::{GradientsAccumulator, GradientsParams};
+use burn::tensor::{Bool, Device, Tensor};
+use std::ops::Range;
+
+/// Lower bound of the loss scale when a half-precision stage begins.
+const FIRST_LOSS_SCALE: f32 = 1024.0;
+/// Factor on the loss scale after a step without a finite gradient, and after any other: it doubles in
+/// about 700 steps.
+const LOSS_SCALE_FALL: f32 = 0.5;
+const LOSS_SCALE_GROWTH: f32 = 1.001;
+const LOSS_SCALE_LIMIT: f32 = 65_536.0;
+
+/// Takes the steps of a run on one device.
+pub struct Trainer {
+    /// The current stage.
+    pub stage: Stage,
+    /// Weights, average, optimiser and progress.
+    pub state: TrainState,
+    /// Teacher and class weights.
+    pub supervision: Supervision,
+    device: Device,
+}
+
+/// Result of a step. Its tensors stay on the device; only reading them waits for it.
+pub struct StepOutput {
+    /// The loss, `[1]`.
+    pub loss: Tensor<1>,
+    /// The learning rate.
+    pub learning_rate: f64,
+    /// The gradient's norm before clipping, `[1]`.
+    pub gradient_norm: Tensor<1>,
+    /// Whether that norm is finite, `[1]`; otherwise the step was skipped.
+    pub finite: Tensor<1, Bool>,
+}
+
+impl Trainer {
+    /// A trainer that continues from `state`.
+    pub fn new(stage: Stage, state: TrainState, supervision: Supervision, device: &Device) -> Self {
+        Self {
+            stage,
+            state,
+            supervision,
+            device: device.clone(),
+        }
+    }
+
+    /// Continues with the settings of a stage.
+    ///
+    /// # Errors
+    /// A cache folder of the teacher that can't be created.
+    pub(super) fn enter(&mut self, stage: &Stage, data: &Dataset) -> Result<(), TrainError> {
+        let config = &stage.config;
+        for card in [&mut self.state.model.card, &mut self.state.average.card] {
+            card.size = config.data.size;
+            card.fit = config.fit();
+        }
+        self.supervision.enter(config, data)?;
+        self.stage = stage.clone();
+        Ok(())
+    }
+
+    /// Takes one step: path, forward, loss, backward, update, moving average. A batch in parts
+    /// (`train.accumulate`) sums their gradients.
+    pub fn step(&mut self, batch: &Batch) -> StepOutput {
+        match self.step_share(batch, &Rank::alone(), &|| false) {
+            Ok(Some(output)) => output,
+            _ => unreachable!("a single device has no peers, and nothing stops it"),
+        }
+    }
+
+    /// As [`step`](Self::step), on one of several devices: the gradient is computed for this device's
+    /// share of the batch and summed over all. `stop` is asked between the parts of a batch; if it
+    /// says so, the result is `None` and nothing has changed.
+    ///
+    /// # Errors
+    /// Another device has ended.
+    pub(super) fn step_share(
+        &mut self,
+        batch: &Batch,
+        rank: &Rank,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Option<StepOutput>, PeerLost> {
+        let (stage, state) = (&self.stage, &mut self.state);
+        let t = &stage.config.train;
+        let done = state.progress.step;
+        if t.precision == MatmulPrecision::Half && done == stage.first {
+            // A stage in single precision leaves it at 1, from where it would take thousands of steps.
+            state.loss_scale = state.loss_scale.clone().clamp_min(FIRST_LOSS_SCALE);
+        }
+        let trainee = Trainee {
+            network: state.model.network.clone().with_precision(t.precision),
+            projector: state.projector.clone(),
+        };
+        let stop = || rank.may_leave() && stop();
+        let share = rank.share(batch.len);
+        let Some((loss, gradients)) = self.gradients(&trainee, batch, share, &stop) else {
+            return Ok(None);
+        };
+        let (loss, gradients) = rank.sum(&trainee, loss, gradients)?;
+        Ok(Some(self.update(trainee, loss, gradients)))
+    }
+
+    /// The loss of some samples of a batch, `[1]`, and its scaled gradients; `None` if stopped.
+    fn gradients(
+        &self,
+        trainee: &Trainee,
+        batch: &Batch,
+        share: Range<usize>,
+        stop: &dyn Fn() -> bool,
+    ) -> Option<(Tensor<1>, GradientsParams)> {
+        let (config, card) = (&self.stage.config, &self.state.model.card);
+        let centroids = card.centroids();
+        let weights = self.supervision.class_weights.as_deref();
+        let device = &self.device;
+        let len = share.len();
+        let mut own = TrainBatch::new(config, &centroids, weights, batch, share.clone(), device);
+        own.teacher = self.supervision.teacher.as_ref().map(|teacher| {
+            let patches = trainee.network.config().patches(batch.size);
+            teacher.tokens(batch, share, patches, device)
+        });
+        let gradients_of = if config.train.checkpointing {
+            recompute::gradients
+        } else {
+            Trainee::gradients
+        };
+        let scale = &self.state.loss_scale;
+        let mut sum = GradientsAccumulator::new();
+        let mut loss: Option<Tensor<1>> = None;
+        let samples = len.div_ceil(config.train.accumulate);
+        for first in (0..len).step_by(samples.max(1)) {
+            if first > 0 && stop() {
+                return None;
+            }
+            let part = own.slice(first..(first + samples).min(len));
+            let (of_part, gradients) = gradients_of(trainee, config, &centroids, &part, scale);
+            sum.accumulate(trainee, gradients);
+            loss = Some(match loss {
+                Some(sum) => sum + of_part,
+                None => of_part,
+            });
+        }
+        // With fewer samples than devices some have none.
+        let loss = loss.unwrap_or_else(|| scale.zeros_like());
+        Some((loss, sum.grads()))
+    }
+
+    /// Updates weights, moving average and loss scale.
+    fn update(
+        &mut self,
+        trainee: Trainee,
+        loss: Tensor<1>,
+        gradients: GradientsParams,
+    ) -> StepOutput {
+        let (stage, state) = (&self.stage, &mut self.state);
+        let config = &stage.config;
+        let t = &config.train;
+        let done = state.progress.step;
+        let learning_rate = learning_rate(config, done.saturating_sub(stage.first));
+        let update = AdamWUpdate {
+            rate: learning_rate as f32,
+            beta1: t.beta1 as f32,
+            beta2: t.beta2 as f32,
+            epsilon: 1e-8,
+            decay: t.weight_decay as f32,
+        };
+        let encoder = ParameterGroup {
+            prefix: "network.encoder.",
+            rate: config.model.encoder_rate as f32,
+        };
+        // `trainee` must be the only owner of the weights, or the update would copy them. The average
+        // stands in until the new weights are there.
+        state.model.network = state.average.network.clone();
+        state.projector = None;
+        let scale = state.loss_scale.clone();
+        let age = state.optimizer.updates(&scale);
+        let OptimizerOutput {
+            module: Trainee { network, projector },
+            norm,
+            finite,
+        } = state
+            .optimizer
+            .step(trainee, gradients, update, encoder, scale, t.clip);
+        state.model.network = network;
+        state.projector = projector;
+        if t.precision == MatmulPrecision::Half {
+            let grown = state.loss_scale.clone() * LOSS_SCALE_GROWTH;
+            state.loss_scale = (state.loss_scale.clone() * LOSS_SCALE_FALL)
+                .mask_where(finite.clone(), grown)
+                .clamp(1.0, LOSS_SCALE_LIMIT);
+        }
+        let decay = average_decay(config, age, finite.clone());
+        optimizer::moving_average(&mut state.average.network, &state.model.network, decay);
+        state.progress.step += 1;
+        StepOutput {
+            loss,
+            learning_rate,
+            gradient_norm: norm,
+            finite,
+        }
+    }
+}
+
+/// Linear warm-up, then a cosine from the peak to its final share, or the constant peak. `step` counts
+/// from the start of the stage.
+fn learning_rate(config: &Config, step: u64) -> f64 {
+    let t = &config.train;
+    if step < t.warmup {
+        return t.learning_rate * (step + 1) as f64 / t.warmup as f64;
+    }
+    if t.schedule == Schedule::Constant {
+        return t.learning_rate;
+    }
+    let done = (step - t.warmup) as f64 / (t.steps.saturating_sub(t.warmup)).max(1) as f64;
+    let cosine = 0.5 * (1.0 + (std::f64::consts::PI * done.min(1.0)).cos());
+    t.learning_rate * (t.final_rate + (1.0 - t.final_rate) * cosine)
+}
+
+/// The decay of the moving average in a step, `[1]`: 1 if the step is skipped. `age: [1]` counts the
+/// updates so far.
+fn average_decay(config: &Config, age: Tensor<1>, finite: Tensor<1, Bool>) -> Tensor<1> {
+    let limit = config.train.ema as f32;
+    let decay = if config.train.ema_warmup {
+        // A young average forgets its random start quickly.
+        ((age.clone() + 1.0) / (age + 10.0)).clamp_max(limit)
+    } else {
+        age.ones_like() * limit
+    };
+    decay.ones_like().mask_where(finite, decay)
+}
