@@ -5,8 +5,8 @@
 //! same points (equation 8) to other classes leaves fewer of them.
 
 use crate::encoding::Centroids;
-use rand::seq::SliceRandom;
 use rand::SeedableRng;
+use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
@@ -84,7 +84,9 @@ fn count(centroids: &Centroids, order: &[usize], mixtures: &[Mixture]) -> usize 
         .par_chunks(256)
         .map(|some| {
             let mut mean = Vec::with_capacity(dims);
-            some.iter().filter(|mixture| foreign(&mut mean, mixture)).count()
+            some.iter()
+                .filter(|mixture| foreign(&mut mean, mixture))
+                .count()
         })
         .sum()
 }

@@ -161,7 +161,10 @@ impl Centroids {
         if order.is_empty() {
             return self;
         }
-        assert!(is_permutation(order, self.len()), "one point for each class");
+        assert!(
+            is_permutation(order, self.len()),
+            "one point for each class"
+        );
         let codes = order.iter().flat_map(|&point| self.code(point)).copied();
         Self::new(codes.collect(), self.dims)
     }
@@ -274,9 +277,9 @@ impl Centroids {
 pub fn is_permutation(order: &[usize], len: usize) -> bool {
     let mut seen = vec![false; len];
     order.len() == len
-        && order.iter().all(|&index| {
-            index < len && !std::mem::replace(&mut seen[index], true)
-        })
+        && order
+            .iter()
+            .all(|&index| index < len && !std::mem::replace(&mut seen[index], true))
 }
 
 /// A channel value in `[-1, 1]` as a byte; values outside are clamped.

@@ -110,7 +110,11 @@ impl Look {
     /// The votes of the state `[d, H, W]` that a flow of what it saw ended at.
     pub fn votes(self, centroids: &Centroids, state: &[f32], size: [usize; 2]) -> Votes {
         let votes = Votes::of(centroids, state, size);
-        if self.mirrored { votes.mirrored() } else { votes }
+        if self.mirrored {
+            votes.mirrored()
+        } else {
+            votes
+        }
     }
 }
 

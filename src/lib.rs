@@ -219,11 +219,11 @@
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
 
 pub mod ablate;
+pub mod assignment;
 pub mod cli;
 pub mod csv;
 pub mod data;
 pub mod device;
-pub mod assignment;
 pub mod encoding;
 pub mod eval;
 pub mod export;

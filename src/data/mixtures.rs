@@ -23,7 +23,13 @@ pub fn mixtures(data: &Dataset, size: [usize; 2]) -> Result<Vec<Mixture>, DataEr
     let indices: Vec<usize> = (0..data.len()).step_by(step).collect();
     let found = indices
         .into_par_iter()
-        .map(|i| Ok(mixed(&fit_labels(&data.load_labels(i)?, size), size, data.classes().len())))
+        .map(|i| {
+            Ok(mixed(
+                &fit_labels(&data.load_labels(i)?, size),
+                size,
+                data.classes().len(),
+            ))
+        })
         .collect::<Result<Vec<_>, DataError>>()?
         .concat();
     let step = found.len().div_ceil(MIXTURES).max(1);

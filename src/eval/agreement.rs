@@ -40,8 +40,8 @@ impl Agreement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::votes::Votes;
     use crate::data::{LabelMap, Sample};
+    use crate::votes::Votes;
 
     #[test]
     fn pixels_that_agree_are_counted_by_steps() {

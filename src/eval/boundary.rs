@@ -142,7 +142,8 @@ mod tests {
     fn a_shifted_square_keeps_its_inside_and_loses_its_outline() {
         let size = [100, 100];
         let square = |from: usize| -> Vec<u16> {
-            let covers = |i: usize| (from..from + 40).contains(&(i % 100)) && (30..70).contains(&(i / 100));
+            let covers =
+                |i: usize| (from..from + 40).contains(&(i % 100)) && (30..70).contains(&(i / 100));
             (0..10_000).map(|i| u16::from(covers(i))).collect()
         };
         let (truth, shifted) = (square(30), square(33));
@@ -155,7 +156,11 @@ mod tests {
         let mut confusion = crate::eval::Confusion::new(2);
         confusion.add(&truth, &shifted);
         let whole = confusion.scores().iou[1].unwrap();
-        assert!(score(&shifted) < 0.7 && whole > 0.85, "{} {whole}", score(&shifted));
+        assert!(
+            score(&shifted) < 0.7 && whole > 0.85,
+            "{} {whole}",
+            score(&shifted)
+        );
     }
 
     #[test]

@@ -312,7 +312,10 @@ impl Run<'_> {
     }
 
     fn size(&self, sample: &Sample) -> [usize; 2] {
-        self.size_at(sample, self.scoring.looks.first().copied().unwrap_or_default())
+        self.size_at(
+            sample,
+            self.scoring.looks.first().copied().unwrap_or_default(),
+        )
     }
 
     fn size_at(&self, sample: &Sample, look: Look) -> [usize; 2] {
@@ -421,7 +424,10 @@ impl Run<'_> {
         let values = last.map_or_else(Vec::new, read);
         inference::check_finite(&values)?;
         let entry = values.len() / view.members.len().max(1);
-        Ok(values.chunks_exact(entry.max(1)).map(<[f32]>::to_vec).collect())
+        Ok(values
+            .chunks_exact(entry.max(1))
+            .map(<[f32]>::to_vec)
+            .collect())
     }
 
     /// Where the flow starts. Noise follows from the photo's index, whoever shares its batch.

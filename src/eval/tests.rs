@@ -181,7 +181,10 @@ fn several_looks_are_one_vote_at_the_first_size() {
     assert_eq!(predictions(vec![Look::default(); 2]), once);
     let many = predictions(Look::all(&[1.0, 1.5, 0.5], true));
     assert_eq!(many.len(), 3);
-    assert!(many.iter().all(|(_, size, labels)| *size == [16, 24] && labels.len() == 16 * 24));
+    assert!(
+        many.iter()
+            .all(|(_, size, labels)| *size == [16, 24] && labels.len() == 16 * 24)
+    );
 }
 
 #[test]

@@ -125,9 +125,9 @@ fn own_scores(truth: &[u16], prediction: &[u16], classes: usize) -> Option<(f64,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::votes::Votes;
     use crate::data::{IGNORE, LabelMap, Sample};
     use crate::eval::Confusion;
+    use crate::votes::Votes;
 
     #[test]
     fn the_score_of_a_photo_is_that_of_its_confusion() {

@@ -79,7 +79,9 @@ impl Scene<'_> {
         } else if pixels == 0
             || t.times.len() != t.states.len()
             || t.labels.len() != t.states.len()
-            || t.states.iter().any(|state| state.len() != self.centroids.dims() * pixels)
+            || t.states
+                .iter()
+                .any(|state| state.len() != self.centroids.dims() * pixels)
             || t.labels.iter().any(|labels| labels.len() != pixels)
         {
             "its states have different sizes; run the flow again"

@@ -39,7 +39,11 @@ pub fn safetensors(scene: &Scene) -> Result<Vec<u8>, SafeTensorError> {
         ),
         (
             "states",
-            TensorView::new(Dtype::F32, vec![count, scene.centroids.dims(), height, width], &states)?,
+            TensorView::new(
+                Dtype::F32,
+                vec![count, scene.centroids.dims(), height, width],
+                &states,
+            )?,
         ),
         ("times", TensorView::new(Dtype::F32, vec![count], &times)?),
     ];

@@ -163,7 +163,10 @@ pub fn potential_gradient(
     if !has_field_kernels(&device) {
         return reference::potential::gradient(x, labels, centroids, potential);
     }
-    let points = TensorData::new(centroids.split_f32(), [centroids.len(), 2 * centroids.dims()]);
+    let points = TensorData::new(
+        centroids.split_f32(),
+        [centroids.len(), 2 * centroids.dims()],
+    );
     let points = Tensor::<2>::from_data(points, (&device, DType::F32));
     Tensor::from_dispatch(<Dispatch as FieldOps>::potential_gradient(
         x.into_dispatch(),

@@ -233,7 +233,12 @@ impl NetworkConfig {
             ("transformer_blocks", self.transformer_blocks, 1, 256),
             ("field_blocks", self.field_blocks, 0, 64),
             ("class_conditions", self.class_conditions, 0, 1_000_000),
-            ("state_channels", self.state_channels, COLOUR_AXES, MOST_DIMS),
+            (
+                "state_channels",
+                self.state_channels,
+                COLOUR_AXES,
+                MOST_DIMS,
+            ),
             ("stem_width", self.stem_width, 0, 512),
             ("outputs", self.outputs, 1, 1 << 16),
         ];
@@ -258,7 +263,10 @@ impl NetworkConfig {
             }
         }
         if let Some(vit) = self.encoder.as_ref()
-            && let Some(&layer) = vit.layers.iter().find(|layer| !(1..=vit.blocks).contains(*layer))
+            && let Some(&layer) = vit
+                .layers
+                .iter()
+                .find(|layer| !(1..=vit.blocks).contains(*layer))
         {
             return Err(InvalidNetwork {
                 field: "encoder.layers",

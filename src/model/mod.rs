@@ -265,7 +265,12 @@ impl Model {
         let card =
             serde_json::to_string(&self.card).map_err(|e| ModelError::Metadata(e.to_string()))?;
         let metadata = HashMap::from([(METADATA_KEY.to_owned(), card)]);
-        let int8 = self.network.config().encoder.as_ref().is_some_and(|vit| vit.int8);
+        let int8 = self
+            .network
+            .config()
+            .encoder
+            .as_ref()
+            .is_some_and(|vit| vit.int8);
         let precision = match precision {
             Precision::Half if int8 => Precision::BytesIn("encoder."),
             precision => precision,

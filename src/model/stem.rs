@@ -1,9 +1,9 @@
 //! The pixel stem: what a pixel's surroundings look like, for the neural field, which otherwise sees
 //! a pixel's own colour and its token only. An outline can then follow the photo and not the patch.
 
-use super::matmul_precision::MatmulPrecision;
 use super::init::Initializer;
 use super::linear::Linear;
+use super::matmul_precision::MatmulPrecision;
 use super::resize::{self, Filter};
 use crate::device::permute;
 use crate::kernels;
@@ -61,8 +61,8 @@ impl Stem {
         let quarter = kernels::gelu(apply(&self.quarter, deeper, precision));
         let at_half = whole.map(|side| side / 2);
         let coarse = apply(&self.of_quarter, quarter, precision);
-        let features = apply(&self.of_half, half, precision)
-            + resize::planes(coarse, at_half, Filter::Linear);
+        let features =
+            apply(&self.of_half, half, precision) + resize::planes(coarse, at_half, Filter::Linear);
         let features = resize::planes(features, whole, Filter::Linear);
         features.slice(s![.., .., 0..height, 0..width])
     }

@@ -118,8 +118,8 @@ pub fn from_safetensors(bytes: &[u8]) -> Result<(Tensors, HashMap<String, String
 /// # Errors
 /// A header that is no valid one.
 pub fn metadata(bytes: &[u8]) -> Result<HashMap<String, String>, TensorsError> {
-    let (_, metadata) = SafeTensors::read_metadata(bytes)
-        .map_err(|e| TensorsError::Safetensors(e.to_string()))?;
+    let (_, metadata) =
+        SafeTensors::read_metadata(bytes).map_err(|e| TensorsError::Safetensors(e.to_string()))?;
     Ok(metadata.metadata().clone().unwrap_or_default())
 }
 
@@ -158,7 +158,11 @@ fn bytes_of_rows(tensor: &HostTensor) -> (Vec<u8>, Vec<f32>) {
     let mut bytes = Vec::with_capacity(tensor.data.len());
     let scales = tensor.data.chunks_exact(width).map(|row| {
         let greatest = row.iter().fold(0.0f32, |most, value| most.max(value.abs()));
-        let scale = if greatest > 0.0 { greatest / MOST_BYTE } else { 1.0 };
+        let scale = if greatest > 0.0 {
+            greatest / MOST_BYTE
+        } else {
+            1.0
+        };
         bytes.extend(row.iter().map(|value| (value / scale).round() as i8 as u8));
         scale
     });

@@ -1,7 +1,8 @@
 //! The training batch: states of the path between photos and labels, with their times and weights.
 
 use super::config::Config;
-use super::objective::{Objective, PathBatch};
+use super::objective::{Objective, PathBatch, REMAINING_FLOOR};
+use super::wrong_states::{States, chosen, corrupted};
 use crate::data::Batch;
 use crate::encoding::Centroids;
 use crate::flow::{self, Source};
@@ -31,7 +32,8 @@ pub(super) struct TrainBatch {
 
 impl TrainBatch {
     /// The samples `share` of a batch. Times and noise are functions of the seed and the batch's step.
-    /// Without `class_weights` every class has weight 1.
+    /// Without `class_weights` every class has weight 1. `decide` gives the network's own target at
+    /// t = 0, `[B, d, H, W]`, where a state leads to that.
     ///
     /// The target of an ignored pixel is the class of the nearest labelled pixel. If ignored pixels
     /// count (`loss.mask_ignored = false`), it is the middle of the cube.
@@ -41,6 +43,7 @@ impl TrainBatch {
         class_weights: Option<&[f32]>,
         batch: &Batch,
         share: Range<usize>,
+        decide: &dyn Fn(Query) -> Tensor<4>,
         device: &Device,
     ) -> Self {
         let [height, width] = batch.size;
@@ -74,9 +77,50 @@ impl TrainBatch {
                 noise.slice(s![share.clone(), .., .., ..])
             }
         };
-        let times = times(config, batch)[share].to_vec();
-        let t = TensorData::new(times.clone(), [len, 1, 1, 1]);
-        let t = Tensor::<4>::from_data(t, device);
+        let times = times(config, batch)[share.clone()].to_vec();
+        let numbers = |data: Vec<f32>| {
+            let data = TensorData::new(data, [len, 1, 1, 1]);
+            Tensor::<4>::from_data(data, device)
+        };
+        let t = numbers(times.clone());
+        let (flow, seed) = (&config.flow, config.train.seed);
+        let wrong = chosen(seed, batch.step, batch.len, flow.states_share);
+        let towards = match flow.states {
+            States::Truth => None,
+            States::Corrupted => {
+                let samples = own_labels.par_chunks_exact(pixels).enumerate();
+                let encoded: Vec<Vec<f32>> = samples
+                    .map(|(i, labels)| {
+                        let labels = completed(labels, width, classes);
+                        let stream = [seed, batch.step, (share.start + i) as u64];
+                        centroids.encode(&corrupted(&labels, width, classes, stream))
+                    })
+                    .collect();
+                Some(four(encoded.concat(), dims))
+            }
+            States::Rollout => Some(decide(Query {
+                state: source.clone(),
+                times: vec![0.0; len],
+                image: Some(image.clone()),
+                features: None,
+                classes: None,
+            })),
+        };
+        let (state, velocity) = match towards {
+            None => (
+                flow::interpolate(source.clone(), target.clone(), t.clone()),
+                target - source,
+            ),
+            Some(towards) => {
+                let wrong = wrong[share].iter().map(|&wrong| f32::from(u8::from(wrong)));
+                let wrong = numbers(wrong.collect());
+                let towards = flow::interpolate(target.clone(), towards, wrong);
+                let state = flow::interpolate(source, towards, t.clone());
+                let velocity =
+                    flow::velocity_towards(target, state.clone(), t.clone(), REMAINING_FLOOR);
+                (state, velocity)
+            }
+        };
 
         let labelled = |label: &u16| usize::from(*label) < classes;
         let labels: Vec<i32> = own_labels
@@ -98,9 +142,8 @@ impl TrainBatch {
         let total_weight = total_weight.sum::<f64>() as f32;
         Self {
             path: PathBatch {
-                state: flow::interpolate(source.clone(), target.clone(), t.clone()),
-                source,
-                target,
+                state,
+                velocity,
                 t,
                 labels: Tensor::from_data(labels, device),
                 weights: four(own_labels.iter().map(weight).collect(), 1),
@@ -141,8 +184,7 @@ impl TrainBatch {
         Self {
             image: four(&self.image),
             path: PathBatch {
-                source: four(&path.source),
-                target: four(&path.target),
+                velocity: four(&path.velocity),
                 state: four(&path.state),
                 t: four(&path.t),
                 labels: path.labels.clone().slice(s![range.clone(), .., ..]),
@@ -242,6 +284,48 @@ mod tests {
     }
 
     #[test]
+    fn wrong_states_lead_elsewhere_and_their_velocity_to_the_truth() {
+        let batch = Batch {
+            step: 3,
+            images: vec![0.5; 2 * 3 * 64],
+            labels: vec![2; 2 * 64],
+            size: [8, 8],
+            len: 2,
+            names: vec![String::new(); 2],
+        };
+        let centroids = Centroids::kronecker(3);
+        let device = Device::flex();
+        // The network's own decision: class 0 everywhere.
+        let own = centroids.encode(&[0; 64]);
+        let decide = |query: Query| {
+            assert!(query.times.iter().all(|&t| t == 0.0));
+            let own = TensorData::new(own.repeat(2), [2, 3, 8, 8]);
+            Tensor::<4>::from_data(own, &Device::flex())
+        };
+        for states in ["corrupted", "rollout"] {
+            let sets = [
+                format!("flow.states={states}"),
+                "flow.states_share=1".to_owned(),
+                "flow.time_zero=0".to_owned(),
+            ];
+            let config = Config::parse("", &sets).unwrap();
+            let found = TrainBatch::new(&config, &centroids, None, &batch, 0..2, &decide, &device);
+            let (state, velocity) = (read(found.path.state), read(found.path.velocity));
+            let target = centroids.encode(&[2; 64]);
+            let mut elsewhere = 0;
+            for i in 0..2 * 3 * 64 {
+                let (t, x1) = (found.times[i / 192], target[i % 192]);
+                assert!((state[i] + (1.0 - t) * velocity[i] - x1).abs() < 1e-4);
+                elsewhere += usize::from((state[i] - (0.5 + (x1 - 0.5) * t)).abs() > 1e-6);
+                if states == "rollout" {
+                    assert!((state[i] - (0.5 + (own[i % 192] - 0.5) * t)).abs() < 1e-5);
+                }
+            }
+            assert!(elsewhere > 0, "{states}");
+        }
+    }
+
+    #[test]
     fn a_state_without_a_class_lies_on_a_path_unless_it_counts() {
         let batch = Batch {
             step: 0,
@@ -256,7 +340,15 @@ mod tests {
             let sets = [set.to_owned(), "flow.time_zero=0".to_owned()];
             let config = Config::parse("", &sets).unwrap();
             let device = Device::flex();
-            let part = TrainBatch::new(&config, &centroids, None, &batch, 0..1, &device);
+            let part = TrainBatch::new(
+                &config,
+                &centroids,
+                None,
+                &batch,
+                0..1,
+                &|q| q.state,
+                &device,
+            );
             (
                 read(part.path.state),
                 part.times[0],

@@ -11,6 +11,7 @@ use super::{TrainError, prepare};
 use crate::data::{Batch, Dataset, batch_at};
 use crate::device;
 use crate::kernels;
+use crate::model::network::Query;
 use burn::tensor::Device;
 use std::fmt;
 use std::time::Duration;
@@ -108,7 +109,16 @@ fn reshaping(
     device: &Device,
 ) -> Result<Duration, TrainError> {
     let centroids = config.model.encoding.codes(classes, config.model.code_dims);
-    let part = TrainBatch::new(config, &centroids, None, batch, 0..batch.len, device);
+    let truth = |query: Query| query.state;
+    let part = TrainBatch::new(
+        config,
+        &centroids,
+        None,
+        batch,
+        0..batch.len,
+        &truth,
+        device,
+    );
     let mut times = Vec::new();
     for round in 0..=ROUNDS {
         let (x, labels) = (part.path.state.clone(), part.path.labels.clone());

@@ -42,6 +42,7 @@ mod trainee;
 pub mod trainer;
 pub mod unlogged;
 mod validate;
+pub mod wrong_states;
 
 pub use dry_run::dry_run;
 pub use error::TrainError;

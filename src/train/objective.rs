@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 /// Lower bound of the `1 - t` that a predicted target is divided by in training: without it, errors
 /// near t = 1 would be magnified without limit. Sampling has its own bound, the length of a step.
-const REMAINING_FLOOR: f32 = 0.05;
+pub(super) const REMAINING_FLOOR: f32 = 0.05;
 /// Tokens shorter than this have no direction.
 const LENGTH_FLOOR: f32 = 1e-6;
 
@@ -47,10 +47,8 @@ pub(super) struct Loss<'a> {
 
 /// A batch of samples, each at some state of its path.
 pub(super) struct PathBatch {
-    /// `x0: [B, d, H, W]`
-    pub source: Tensor<4>,
-    /// `x1: [B, d, H, W]`
-    pub target: Tensor<4>,
+    /// `v: [B, d, H, W]`, that leads to the true mask: `x1 - x0` on its own path.
+    pub velocity: Tensor<4>,
     /// `x_t: [B, d, H, W]`
     pub state: Tensor<4>,
     /// `t: [B, 1, 1, 1]`
@@ -113,7 +111,7 @@ impl Loss<'_> {
     /// The detached target velocity of a network that predicts `x1_hat: [B, d, H, W]`, directly or by
     /// its velocity (see [`predicted_target`]).
     fn target(&self, batch: &PathBatch, x1_hat: Tensor<4>) -> Tensor<4> {
-        let v = batch.target.clone() - batch.source.clone();
+        let v = batch.velocity.clone();
         let correction = || {
             let (x1_hat, labels) = (x1_hat.without_autodiff(), batch.labels.clone());
             kernels::potential_gradient(x1_hat, labels, self.centroids, self.potential)
@@ -263,8 +261,7 @@ mod tests {
         let device = Device::flex();
         let labels = |v: Vec<i32>| Tensor::from_data(TensorData::new(v, [1, 1, 2]), &device);
         let batch = |second: f32| PathBatch {
-            source: image(vec![0.0; 6]),
-            target: image(centroids.encode(&[2, u16::MAX])),
+            velocity: image(centroids.encode(&[2, u16::MAX])),
             state: image(vec![0.1, second, 0.2, second, 0.3, second]),
             t: time(0.0),
             labels: labels(vec![2, -1]),
@@ -305,8 +302,7 @@ mod tests {
         let predicted = [0.4, -0.3, 0.2];
         for t in [0.5f32, 0.99] {
             let batch = PathBatch {
-                source: image(vec![0.1; 3]),
-                target: image(x1.clone()),
+                velocity: image(x1.clone()) - 0.1,
                 state: interpolate(image(vec![0.1; 3]), image(x1.clone()), time(t)),
                 t: time(t),
                 labels: Tensor::from_data(TensorData::new(vec![2], [1, 1, 1]), &Device::flex()),
@@ -339,8 +335,7 @@ mod tests {
         let device = Device::flex();
         let logits = [[1.0f32, 2.0, 0.5], [5.0, -1.0, 0.0]];
         let batch = PathBatch {
-            source: image(vec![0.0; 6]),
-            target: image(vec![0.0; 6]),
+            velocity: image(vec![0.0; 6]),
             state: image(vec![0.0; 6]),
             t: time(0.0),
             labels: Tensor::from_data(TensorData::new(vec![1, -1], [1, 1, 2]), &device),

@@ -11,8 +11,11 @@ use super::state::TrainState;
 use super::supervision::Supervision;
 use super::trainee::Trainee;
 use crate::data::{Batch, Dataset};
+use crate::flow::Prediction;
 use crate::kernels::AdamWUpdate;
 use crate::model::matmul_precision::MatmulPrecision;
+use crate::model::network::Query;
+use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Bool, Device, Tensor};
 use std::ops::Range;
@@ -128,7 +131,16 @@ impl Trainer {
         let weights = self.supervision.class_weights.as_deref();
         let device = &self.device;
         let len = share.len();
-        let mut own = TrainBatch::new(config, &centroids, weights, batch, share.clone(), device);
+        let decide = |query: Query| {
+            let start = query.state.clone();
+            let output = trainee.network.valid().forward(query);
+            match config.prediction() {
+                Prediction::Velocity => start + output,
+                _ => output,
+            }
+        };
+        let samples = share.clone();
+        let mut own = TrainBatch::new(config, &centroids, weights, batch, samples, &decide, device);
         own.teacher = self.supervision.teacher.as_ref().map(|teacher| {
             let patches = trainee.network.config().patches(batch.size);
             teacher.tokens(batch, share, patches, device)

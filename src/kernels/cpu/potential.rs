@@ -26,10 +26,17 @@ pub fn gradient(
     dims: usize,
 ) -> Vec<f32> {
     // One loop for each size that is worth it: axes without extent fill the smaller ones up.
-    let width = *[3, 4, 6, 8, 12].iter().find(|&&w| dims <= w).unwrap_or(&MOST_DIMS);
+    let width = *[3, 4, 6, 8, 12]
+        .iter()
+        .find(|&&w| dims <= w)
+        .unwrap_or(&MOST_DIMS);
     let padded: Vec<f32> = centroids
         .chunks_exact(dims)
-        .flat_map(|half| half.iter().copied().chain(std::iter::repeat_n(0.0, width - dims)))
+        .flat_map(|half| {
+            half.iter()
+                .copied()
+                .chain(std::iter::repeat_n(0.0, width - dims))
+        })
         .collect();
     let centroids = padded.as_slice();
     let of_width = match width {
@@ -101,9 +108,7 @@ fn block_gradient<const D: usize>(
                 lanes_gradient::<LOG, D>(potential, &points, &target, centroids)
             }
             Operator::Sqrt => lanes_gradient::<SQRT, D>(potential, &points, &target, centroids),
-            Operator::Linear => {
-                lanes_gradient::<LINEAR, D>(potential, &points, &target, centroids)
-            }
+            Operator::Linear => lanes_gradient::<LINEAR, D>(potential, &points, &target, centroids),
         };
         for (out, gradient) in out.iter_mut().zip(&gradient) {
             out[first..first + count].copy_from_slice(&gradient[..count]);

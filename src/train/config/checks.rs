@@ -7,6 +7,7 @@ use crate::data::augment::SCALES;
 use crate::encoding::{COLOUR_AXES, Encoding, MOST_DIMS};
 use crate::flow::Source;
 use crate::train::objective::Objective;
+use crate::train::wrong_states::States;
 use std::fmt::Debug;
 use toml::{Table, Value};
 
@@ -98,9 +99,16 @@ impl Config {
             m.code_dims,
             "3 with the encoding farthest-point",
         )?;
-        rule(m.stem_width <= 512, "model.stem_width", m.stem_width, "from 0 to 512")?;
         rule(
-            m.encoder_layers.iter().all(|layer| (1..=m.encoder_blocks).contains(layer))
+            m.stem_width <= 512,
+            "model.stem_width",
+            m.stem_width,
+            "from 0 to 512",
+        )?;
+        rule(
+            m.encoder_layers
+                .iter()
+                .all(|layer| (1..=m.encoder_blocks).contains(layer))
                 && m.encoder_layers.is_sorted_by(|a, b| a < b),
             "model.encoder_layers",
             &m.encoder_layers,
@@ -132,6 +140,13 @@ impl Config {
             )?;
         }
         share("flow.time_zero", f.time_zero)?;
+        share("flow.states_share", f.states_share)?;
+        rule(
+            f.states == States::Truth || !self.prediction().has_class_outputs(),
+            "flow.states",
+            f.states,
+            "truth with cross-entropy and variational, which predict classes",
+        )?;
         rule(
             f.time_exponent > 0.0,
             "flow.time_exponent",

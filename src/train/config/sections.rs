@@ -6,6 +6,7 @@ use crate::model::config::{Condition, Preset};
 use crate::model::matmul_precision::MatmulPrecision;
 use crate::potential::Operator;
 use crate::train::objective::{Objective, TimeDistribution};
+use crate::train::wrong_states::States;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -133,6 +134,11 @@ section! {
         time_mean: f64 = 0.0,
         /// Standard deviation of the logit-normal distribution.
         time_deviation: f64 = 1.0,
+        /// Which states training shows: truth, those on the way to the true mask; corrupted, some on the
+        /// way to a mask with wrong regions; or rollout, some on the way to the network's own decision.
+        states: States = States::Truth,
+        /// Share of samples whose state is a wrong one, with corrupted and rollout.
+        states_share: f64 = 0.5,
     }
 }
 

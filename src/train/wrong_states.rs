@@ -1,0 +1,102 @@
+//! States that are wrong on purpose.
+//!
+//! On the path of equation 1 the state already holds the answer, and a network that also sees the
+//! photo learns to read it off: whatever mask a state shows, it confirms. A state that leads to a
+//! wrong mask x~, `x_t = (1 - t) x0 + t x~`, with the target velocity `(x1 - x_t) / (1 - t)` of the
+//! right one, teaches it to correct. For x~ = x1 that is equation 2.
+
+use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+/// Which states training shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum States {
+    /// Those of the path to the true mask: the paper's.
+    #[default]
+    Truth,
+    /// Some lead to a mask of which regions have other classes.
+    Corrupted,
+    /// Some lead to the network's own decision at t = 0.
+    Rollout,
+}
+
+/// Rectangles of a sample whose classes are exchanged, and their sides as shares of the sample's.
+const RECTANGLES: std::ops::RangeInclusive<usize> = 1..=4;
+const SIDES: std::ops::Range<f32> = 0.15..0.7;
+/// Keeps the stream of numbers apart from the others that a seed and a step give.
+const SEED: u64 = 0x7374_6174_6573;
+
+/// Which of a batch's `len` samples show a wrong state, each with probability `share`.
+pub(super) fn chosen(seed: u64, step: u64, len: usize, share: f64) -> Vec<bool> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed ^ SEED);
+    rng.set_stream(2 * step);
+    (0..len).map(|_| rng.random::<f64>() < share).collect()
+}
+
+/// Labels `[H, W]` of which some rectangles have every class exchanged for another.
+pub(super) fn corrupted(
+    labels: &[u16],
+    width: usize,
+    classes: usize,
+    [seed, step, sample]: [u64; 3],
+) -> Vec<u16> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed.wrapping_add(sample << 32) ^ SEED);
+    rng.set_stream(2 * step + 1);
+    let mut wrong = labels.to_vec();
+    let height = labels.len() / width.max(1);
+    let mut others: Vec<u16> = (0..classes as u16).collect();
+    for _ in 0..rng.random_range(RECTANGLES) {
+        others.shuffle(&mut rng);
+        let mut along = |length: usize| {
+            let side = ((rng.random_range(SIDES) * length as f32) as usize).clamp(1, length);
+            let first = rng.random_range(0..=length - side);
+            first..first + side
+        };
+        let (rows, columns) = (along(height), along(width));
+        for row in rows {
+            for label in &mut wrong[row * width..][columns.clone()] {
+                if let Some(&other) = others.get(usize::from(*label)) {
+                    *label = other;
+                }
+            }
+        }
+    }
+    wrong
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::IGNORE;
+
+    #[test]
+    fn corruption_keeps_outlines_and_ignored_pixels_and_repeats() {
+        let labels: Vec<u16> = (0..40 * 30)
+            .map(|i| match (i % 40, i / 40) {
+                (_, 0) => IGNORE,
+                (0..20, _) => 1,
+                _ => 4,
+            })
+            .collect();
+        let once = corrupted(&labels, 40, 6, [1, 2, 3]);
+        assert_eq!(once, corrupted(&labels, 40, 6, [1, 2, 3]));
+        assert_ne!(once, corrupted(&labels, 40, 6, [1, 2, 4]));
+        assert!(once[..40].iter().all(|&label| label == IGNORE));
+        let changed = once.iter().zip(&labels).filter(|(a, b)| a != b).count();
+        assert!((20..1200).contains(&changed), "{changed}");
+        assert!(once.iter().all(|&label| label < 6 || label == IGNORE));
+    }
+
+    #[test]
+    fn about_the_asked_share_is_chosen() {
+        let count = (0..100)
+            .flat_map(|step| chosen(7, step, 8, 0.25))
+            .filter(|&c| c)
+            .count();
+        assert!((140..260).contains(&count), "{count}");
+        assert!(chosen(7, 1, 8, 0.0).iter().all(|&c| !c));
+    }
+}
