@@ -1,5 +1,8 @@
 //! A forward pass and a training step at `tiny` (batch 8, 96 x 128) and `small` (batch 2,
-//! 256 x 256), the work of `python benches/pytorch.py --bench --preset tiny|small ...`.
+//! 256 x 256), the work of `python benches/pytorch.py --bench --preset tiny|small ...`. `FLOWSEG_BENCH_DEVICE=wgpu` runs them
+//! on a GPU instead of the CPU.
+
+mod common;
 
 use burn::tensor::Device;
 use divan::Bencher;
@@ -13,6 +16,7 @@ use flowseg::train::step::{self, Guides};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
+    common::device();
     divan::main();
 }
 
@@ -76,11 +80,11 @@ fn start(work: Work, device: &Device) -> (Stage, Batch, Checkpoint) {
 
 #[divan::bench(args = WORK, sample_count = 10, sample_size = 1)]
 fn forward(bencher: Bencher, work: Work) {
-    let device = Device::flex();
-    let (_, _, state) = start(work, &device);
+    let device = common::device();
+    let (_, _, state) = start(work, device);
     let [height, width] = work.size;
-    let image = noise([work.batch, 3, height, width], 1, &device);
-    bencher.bench_local(|| {
+    let image = noise([work.batch, 3, height, width], 1, device);
+    common::bench(bencher, || {
         state
             .average
             .velocity(image.clone(), 0.5, 0.1, &image, None)
@@ -89,12 +93,12 @@ fn forward(bencher: Bencher, work: Work) {
 
 #[divan::bench(args = WORK, sample_count = 10, sample_size = 1)]
 fn training_step(bencher: Bencher, work: Work) {
-    let device = Device::flex();
-    let (stage, batch, state) = start(work, &device);
+    let device = common::device();
+    let (stage, batch, state) = start(work, device);
     let mut state = Some(state);
-    bencher.bench_local(|| {
+    common::bench(bencher, || {
         if let Some(before) = state.take() {
-            let taken = step::take(&stage, before, &batch, &Guides::default(), &device);
+            let taken = step::take(&stage, before, &batch, &Guides::default(), device);
             state = Some(taken.state);
         }
     });

@@ -6,7 +6,7 @@ use super::repa::Projector;
 use super::step::Guides;
 use super::{TrainError, path, prepare, step};
 use crate::data::{Batch, Dataset, LoaderConfig, batch_at};
-use crate::device;
+use crate::device::{self, Launches};
 use crate::flow::Objective;
 use crate::kernels;
 use burn::tensor::Device;
@@ -28,6 +28,8 @@ pub struct Measured {
     pub step: Duration,
     /// The reshaped target's part of it (the gradient of the potential), where it is trained on.
     pub reshaping: Option<Duration>,
+    /// Kernels that a GPU ran for the last step.
+    pub launches: u64,
     /// The most main memory that the process has had so far, in bytes, where the system tells.
     pub peak: Option<u64>,
 }
@@ -79,16 +81,17 @@ fn measure_stage(
         Projector::new(from, hidden, teacher.width(), config.train.seed, &training)
     });
     let mut times = Vec::new();
-    let mut last = None;
+    let (mut last, mut launches) = (None, 0);
     for number in 0..=steps as u64 {
         let batch = batch_at(data, &loader, number)?;
-        let started = Instant::now();
+        let (started, launched) = (Instant::now(), Launches::watch());
         state = step::take(stage, state, &batch, guides, device).state;
         finish(device)?;
         // The first step compiles kernels and fills memory.
         if number > 0 {
             times.push(started.elapsed());
         }
+        launches = launched.end();
         last = Some(batch);
     }
     let peak = device::peak();
@@ -103,6 +106,7 @@ fn measure_stage(
         batch_size: config.train.batch_size,
         step: median(times),
         reshaping,
+        launches,
         peak,
     })
 }
@@ -149,6 +153,9 @@ impl fmt::Display for Measured {
             self.stage,
             self.batch_size as f64 / seconds
         )?;
+        if self.launches > 0 {
+            write!(f, ", {} kernels a step", self.launches)?;
+        }
         if let Some(peak) = self.peak {
             write!(f, ", peak memory {} GiB", gib(peak))?;
         }
