@@ -1,15 +1,21 @@
-//! The cost of the vector field on the first adapter, by what is shown: a frame of the scene of
-//! Figure 1 (b) at the size that it has in a window of 1280 x 800, and its growth with arrows,
-//! particles, points of a photo and N. Every figure is the time until the device is idle again.
+//! The cost of what the viewer draws, off screen on the best adapter or on the one that
+//! `FLOWSEG_BENCH_DEVICE` names: a frame of the vector field's scene of Figure 1 (b) at the size that it
+//! has in a window of 1280 x 800, its growth with arrows, particles, points of a photo and N, and a
+//! frame of a photo's flow. Every figure is the time until the device is idle again.
+
+mod common;
 
 use divan::Bencher;
+use divan::counter::ItemsCount;
+use flowseg::device::{Choice, Graphics, open_for_window};
 use flowseg::encoding::Centroids;
+use flowseg::gpu::GpuError;
+use flowseg::gpu::canvas::{Layer, Look, Pipelines, Sources};
 use flowseg::gpu::field::{
-    Arrows, Cloud, CloudState, CloudStyle, Detail, FieldScene, FieldStyle, FieldView,
-    LayerSettings, Lines, Particles, Renderer, Slice, Spheres, Streamlines,
+    Arrows, Cloud, CloudState, CloudStyle, Detail, FieldScene, Particles, Renderer, Slice,
+    Streamlines,
 };
-use flowseg::potential::{Operator, Potential};
-use flowseg::vector_field::{Camera, CentroidTable, FieldKind, Neighbourhood, Plane, seeds};
+use flowseg::vector_field::{Plane, seeds};
 use std::cell::RefCell;
 use std::sync::Arc;
 
@@ -17,27 +23,29 @@ use std::sync::Arc;
 const SIZE: [u32; 2] = [630, 560];
 
 struct Lab {
-    device: wgpu::Device,
+    graphics: Graphics,
     renderer: Renderer,
 }
 
 impl Lab {
     fn new() -> Self {
-        let instance = wgpu::Instance::default();
-        let adapter = pollster::block_on(instance.request_adapter(&Default::default()))
-            .expect("a graphics adapter; Mesa's software one will do");
-        let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
-            required_limits: adapter.limits(),
-            ..Default::default()
-        }))
-        .expect("a device");
-        println!("on {}", adapter.get_info().name);
-        let renderer = Renderer::new(&device, &queue).expect("its shaders compile");
-        Self { device, renderer }
+        // The window's device, and so a tensor's too.
+        let choice = common::choice().unwrap_or(Choice::Auto);
+        let (_, graphics) =
+            pollster::block_on(open_for_window(choice)).expect("a graphics adapter");
+        println!("on {}", graphics.about.name);
+        let renderer = Renderer::new(&graphics.device, &graphics.queue);
+        Self {
+            renderer: renderer.expect("its shaders compile"),
+            graphics,
+        }
     }
 
     fn wait(&self) {
-        let idle = self.device.poll(wgpu::PollType::wait_indefinitely());
+        let idle = self
+            .graphics
+            .device
+            .poll(wgpu::PollType::wait_indefinitely());
         idle.expect("the device answers");
     }
 
@@ -62,41 +70,6 @@ impl Lab {
         scene.view.camera.orbit(0.01, 0.0);
         self.update(scene);
         self.draw(detail);
-    }
-}
-
-fn scene(classes: usize) -> FieldScene {
-    let style = FieldStyle {
-        background: [15; 3],
-        ink: [240; 3],
-        ramp: std::array::from_fn(|i| [i as u8 * 30; 3]),
-    };
-    FieldScene {
-        view: FieldView {
-            table: Arc::new(CentroidTable::new(Centroids::kronecker(classes))),
-            potential: Potential {
-                operator: Operator::Log,
-                temperature: 1.0,
-                epsilon: 0.01,
-            },
-            target: classes / 3,
-            correction: 1.0,
-            neighbourhood: Neighbourhood::default(),
-            panes: vec![FieldKind::Reshaped],
-            plane: None,
-            resolution: 512,
-            seeds: Arc::default(),
-            camera: Camera::default(),
-            style,
-        },
-        layers: LayerSettings {
-            frame: Some(Lines::cube(style.ink)),
-            centroids: Some(Spheres {
-                radius: 0.03,
-                highlighted: None,
-            }),
-            ..LayerSettings::default()
-        },
     }
 }
 
@@ -135,7 +108,13 @@ thread_local! {
 }
 
 fn main() {
+    LAB.with(|_| ());
     divan::main();
+}
+
+/// Also tells frames a second.
+fn frames<'a, 'b>(bencher: Bencher<'a, 'b>) -> Bencher<'a, 'b> {
+    bencher.counter(ItemsCount::new(1u32))
 }
 
 /// Times the frames of an orbit, after all particles have come to rest.
@@ -143,7 +122,7 @@ fn orbit(bencher: Bencher, mut scene: FieldScene, detail: Detail) {
     LAB.with_borrow_mut(|lab| {
         lab.update(&scene);
         while lab.renderer.advance(100).expect("the driver advances") {}
-        bencher.bench_local(|| lab.orbit(&mut scene, detail));
+        frames(bencher).bench_local(|| lab.orbit(&mut scene, detail));
     });
 }
 
@@ -153,7 +132,7 @@ mod frame_of_an_orbit {
 
     #[divan::bench(args = ["at rest", "in motion"])]
     fn figure_1b(bencher: Bencher, camera: &str) {
-        let mut figure = scene(11);
+        let mut figure = FieldScene::of_centroids(11);
         slice(&mut figure, 512, 22);
         particles(&mut figure, 48, 48);
         let detail = if camera == "at rest" {
@@ -166,7 +145,7 @@ mod frame_of_an_orbit {
 
     #[divan::bench(args = ["centroids", "slice", "streamlines", "trails"])]
     fn only(bencher: Bencher, part: &str) {
-        let mut only = scene(11);
+        let mut only = FieldScene::of_centroids(11);
         match part {
             "slice" => slice(&mut only, 512, 0),
             "streamlines" => {
@@ -184,7 +163,7 @@ mod frame_of_an_orbit {
 
     #[divan::bench(args = [4, 8, 16, 24])]
     fn arrows_per_edge(bencher: Bencher, per_edge: u32) {
-        let mut arrows = scene(11);
+        let mut arrows = FieldScene::of_centroids(11);
         arrows.layers.arrows = Some(Arrows {
             per_edge,
             ..Arrows::default()
@@ -194,14 +173,14 @@ mod frame_of_an_orbit {
 
     #[divan::bench(args = [1000, 10_000, 100_000])]
     fn swarm_of(bencher: Bencher, count: usize) {
-        let mut swarm = scene(11);
+        let mut swarm = FieldScene::of_centroids(11);
         particles(&mut swarm, count, 0);
         orbit(bencher, swarm, QUICK);
     }
 
     #[divan::bench(args = [2, 11, 150, 1000])]
     fn classes(bencher: Bencher, classes: usize) {
-        orbit(bencher, scene(classes), QUICK);
+        orbit(bencher, FieldScene::of_centroids(classes), QUICK);
     }
 
     #[divan::bench(args = [128, 512])]
@@ -217,15 +196,115 @@ mod frame_of_an_orbit {
             photo: side as u64,
             generation: side as u64,
         };
-        let mut photo = scene(11);
+        let mut photo = FieldScene::of_centroids(11);
         photo.layers.cloud = Some(CloudStyle::default());
         LAB.with_borrow_mut(|lab| {
-            bencher.bench_local(|| {
+            frames(bencher).bench_local(|| {
                 photo.view.camera.orbit(0.01, 0.0);
                 lab.update_with(&photo, Some(&cloud));
                 lab.draw(QUICK);
             });
         });
+    }
+}
+
+#[divan::bench_group(sample_count = 20, sample_size = 1)]
+mod frame_of_a_flow {
+    use super::*;
+
+    /// The window's size.
+    const WINDOW: [u32; 2] = [1280, 800];
+    const PHOTO: [u32; 2] = [1920, 1080];
+    /// Height and width of the states.
+    const STATES: [usize; 2] = [168, 224];
+    const FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::Bgra8Unorm;
+
+    /// A photo in the whole window while it flows: every frame decodes the state at another time.
+    #[divan::bench(args = ["photo", "state", "map", "overlay", "overlay of 150 classes"])]
+    fn canvas(bencher: Bencher, shown: &str) {
+        LAB.with_borrow(|lab| draw_canvas(lab, bencher, shown).expect("the driver draws"));
+    }
+
+    fn draw_canvas(lab: &Lab, bencher: Bencher, shown: &str) -> Result<(), GpuError> {
+        let (layer, classes) = match shown {
+            "photo" => (Layer::Photo, 11),
+            "state" => (Layer::Raw, 11),
+            "map" => (Layer::Map, 11),
+            "overlay" => (Layer::Overlay, 11),
+            _ => (Layer::Overlay, 150),
+        };
+        let Graphics { device, queue, .. } = &lab.graphics;
+        let pipelines = Pipelines::new(device, queue, FORMAT)?;
+        let centroids = Centroids::kronecker(classes);
+        let classes = pipelines.classes(&centroids, &centroids.colours(), |_| true)?;
+        let photo = image::RgbImage::from_fn(PHOTO[0], PHOTO[1], |x, y| {
+            image::Rgb([x as u8, y as u8, (x / 7 + y / 5) as u8])
+        });
+        let pixels = STATES[0] * STATES[1];
+        let state =
+            |k: f32| -> Vec<f32> { (0..3 * pixels).map(|i| (i as f32 * k).sin()).collect() };
+        let [before, after] = [state(0.01), state(0.02)];
+        let (before, after) = (pipelines.state(&before)?, pipelines.state(&after)?);
+        let (before, after) = (Arc::new(before), Arc::new(after));
+        let labels = pipelines.decode(&classes, pixels, &before, &after, 0.0)?;
+        let mut sources = Sources {
+            photo: Arc::new(pipelines.photo(&photo)?),
+            truth: None,
+            size: STATES,
+            before,
+            after,
+            share: 0.0,
+            labels: Arc::new(labels),
+        };
+        let look = Look {
+            layer,
+            origin: [0.0, 0.0],
+            extent: WINDOW.map(|side| side as f32),
+            fine: true,
+            opacity: 0.5,
+            lit: None,
+        };
+        let window = device.create_texture(&wgpu::TextureDescriptor {
+            label: Some("window"),
+            size: wgpu::Extent3d {
+                width: WINDOW[0],
+                height: WINDOW[1],
+                depth_or_array_layers: 1,
+            },
+            mip_level_count: 1,
+            sample_count: 1,
+            dimension: wgpu::TextureDimension::D2,
+            format: FORMAT,
+            usage: wgpu::TextureUsages::RENDER_ATTACHMENT,
+            view_formats: &[],
+        });
+        let view = window.create_view(&Default::default());
+        let mut frame = || -> Result<(), GpuError> {
+            sources.share = (sources.share + 0.01).fract();
+            let (before, after) = (&sources.before, &sources.after);
+            let labels = pipelines.decode(&classes, pixels, before, after, sources.share)?;
+            sources.labels = Arc::new(labels);
+            let pane = pipelines.pane(&classes, &sources, &look)?;
+            let mut encoder = device.create_command_encoder(&Default::default());
+            let attachment = wgpu::RenderPassColorAttachment {
+                view: &view,
+                depth_slice: None,
+                resolve_target: None,
+                ops: wgpu::Operations::default(),
+            };
+            let mut pass = encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
+                color_attachments: &[Some(attachment)],
+                ..Default::default()
+            });
+            pipelines.draw(&mut pass, &pane);
+            drop(pass);
+            queue.submit([encoder.finish()]);
+            lab.wait();
+            Ok(())
+        };
+        frame()?;
+        frames(bencher).bench_local(|| frame().expect("the driver draws"));
+        Ok(())
     }
 }
 
@@ -235,7 +314,7 @@ mod computing {
 
     #[divan::bench(args = [[192, 11], [512, 11], [192, 150], [512, 150], [192, 1000], [512, 1000]])]
     fn slice_of_side_and_classes(bencher: Bencher, [side, classes]: [usize; 2]) {
-        let mut sliced = scene(classes);
+        let mut sliced = FieldScene::of_centroids(classes);
         slice(&mut sliced, side as u32, 0);
         LAB.with_borrow_mut(|lab| {
             bencher.bench_local(|| {
@@ -250,7 +329,7 @@ mod computing {
     /// Particles that have arrived cost nothing, so that every step is one from the start.
     #[divan::bench(args = [11, 150, 1000])]
     fn step_of_20000_particles_among(bencher: Bencher, classes: usize) {
-        let mut swarm = scene(classes);
+        let mut swarm = FieldScene::of_centroids(classes);
         particles(&mut swarm, 20_000, 0);
         LAB.with_borrow_mut(|lab| lab.update(&swarm));
         bencher

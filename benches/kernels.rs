@@ -1,6 +1,8 @@
 //! The project's own operations at the shapes of the `tiny` preset, batch 8, 96 x 128.
 //! `python benches/pytorch.py --bench --preset tiny --height 96 --width 128 --batch 8 --classes 11`
-//! times the same work in PyTorch.
+//! times the same work in PyTorch. `FLOWSEG_BENCH_DEVICE=wgpu` runs them on a GPU instead of the CPU.
+
+mod common;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use divan::Bencher;
@@ -10,29 +12,30 @@ use flowseg::model::positions;
 use flowseg::potential::{Operator, Potential};
 use flowseg::random::noise;
 
-/// Patches of 8 x 8 pixels in a batch of 8.
-const PATCHES: usize = 8 * 192;
+/// Patches of 8 x 8 pixels in a photo.
+const PATCHES: usize = 192;
 
 fn main() {
+    common::device();
     divan::main();
 }
 
 /// The cost must grow linearly with the pixels and with the classes.
 #[divan::bench(args = [[8, 11], [16, 11], [8, 22], [8, 171]])]
 fn reshaped_target(bencher: Bencher, [batch, classes]: [usize; 2]) {
-    let device = Device::flex();
+    let device = common::device();
     let potential = Potential {
         operator: Operator::Log,
         temperature: 1.0,
         epsilon: 1e-2,
     };
-    let x = noise([batch, 3, 96, 128], 1, &device);
+    let x = noise([batch, 3, 96, 128], 1, device);
     let labels = (0..batch * 96 * 128)
         .map(|i| (i % classes) as i32)
         .collect::<Vec<_>>();
-    let labels = Tensor::<3, Int>::from_data(TensorData::new(labels, [batch, 96, 128]), &device);
+    let labels = Tensor::<3, Int>::from_data(TensorData::new(labels, [batch, 96, 128]), device);
     let centroids = Centroids::kronecker(classes);
-    bencher.bench_local(|| {
+    common::bench(bencher, || {
         kernels::potential_gradient(x.clone(), labels.clone(), &centroids, potential)
     });
 }
@@ -40,25 +43,31 @@ fn reshaped_target(bencher: Bencher, [batch, classes]: [usize; 2]) {
 mod neural_field {
     use super::*;
 
-    fn inputs(device: &Device) -> (Tensor<3>, Tensor<2>, Tensor<1>) {
+    fn inputs(batch: usize, device: &Device) -> (Tensor<3>, Tensor<2>, Tensor<1>) {
+        let patches = batch * PATCHES;
         (
-            noise([PATCHES, 64, 32, 1], 1, device).reshape([PATCHES, 64, 32]),
-            noise([PATCHES, 4096, 1, 1], 2, device).reshape([PATCHES, 4096]),
+            noise([patches, 64, 32, 1], 1, device).reshape([patches, 64, 32]),
+            noise([patches, 4096, 1, 1], 2, device).reshape([patches, 4096]),
             noise([32, 1, 1, 1], 3, device).reshape([32]),
         )
     }
 
-    #[divan::bench]
-    fn forward(bencher: Bencher) {
-        let (z, w, n) = inputs(&Device::flex());
-        bencher.bench_local(|| kernels::neural_field(z.clone(), w.clone(), n.clone()));
+    /// A batch of 32 keeps a GPU busy for longer than it takes to start its kernels.
+    const BATCHES: [usize; 2] = [8, 32];
+
+    #[divan::bench(args = BATCHES)]
+    fn forward(bencher: Bencher, batch: usize) {
+        let (z, w, n) = inputs(batch, common::device());
+        common::bench(bencher, || {
+            kernels::neural_field(z.clone(), w.clone(), n.clone())
+        });
     }
 
-    #[divan::bench]
-    fn forward_and_backward(bencher: Bencher) {
-        let (z, w, n) = inputs(&Device::flex().autodiff());
+    #[divan::bench(args = BATCHES)]
+    fn forward_and_backward(bencher: Bencher, batch: usize) {
+        let (z, w, n) = inputs(batch, &common::device().clone().autodiff());
         let (z, w, n) = (z.require_grad(), w.require_grad(), n.require_grad());
-        bencher.bench_local(|| {
+        common::bench(bencher, || {
             kernels::neural_field(z.clone(), w.clone(), n.clone())
                 .sum()
                 .backward()
@@ -84,17 +93,17 @@ mod attention {
 
     #[divan::bench]
     fn forward(bencher: Bencher) {
-        let (x, n, cos, sin) = inputs(&Device::flex());
-        bencher.bench_local(|| {
+        let (x, n, cos, sin) = inputs(common::device());
+        common::bench(bencher, || {
             kernels::rotary_attention(x.clone(), n.clone(), n.clone(), cos.clone(), sin.clone())
         });
     }
 
     #[divan::bench]
     fn forward_and_backward(bencher: Bencher) {
-        let (x, n, cos, sin) = inputs(&Device::flex().autodiff());
+        let (x, n, cos, sin) = inputs(&common::device().clone().autodiff());
         let (x, n) = (x.require_grad(), n.require_grad());
-        bencher.bench_local(|| {
+        common::bench(bencher, || {
             kernels::rotary_attention(x.clone(), n.clone(), n.clone(), cos.clone(), sin.clone())
                 .sum()
                 .backward()

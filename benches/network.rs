@@ -1,5 +1,8 @@
 //! A forward pass and a training step at `tiny` (batch 8, 96 x 128) and `small` (batch 2,
-//! 256 x 256), the work of `python benches/pytorch.py --bench --preset tiny|small ...`.
+//! 256 x 256), the work of `python benches/pytorch.py --bench --preset tiny|small ...`. `FLOWSEG_BENCH_DEVICE=wgpu` runs them
+//! on a GPU instead of the CPU.
+
+mod common;
 
 use burn::tensor::Device;
 use divan::Bencher;
@@ -14,6 +17,7 @@ use flowseg::train::trainer::Trainer;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
+    common::device();
     divan::main();
 }
 
@@ -78,11 +82,11 @@ fn start(work: Work, device: &Device) -> (Trainer, Batch) {
 
 #[divan::bench(args = WORK, sample_count = 10, sample_size = 1)]
 fn forward(bencher: Bencher, work: Work) {
-    let device = Device::flex();
-    let (trainer, _) = start(work, &device);
+    let device = common::device();
+    let (trainer, _) = start(work, device);
     let [height, width] = work.size;
-    let image = noise([work.batch, 3, height, width], 1, &device);
-    bencher.bench_local(|| {
+    let image = noise([work.batch, 3, height, width], 1, device);
+    common::bench(bencher, || {
         trainer
             .state
             .average
@@ -92,7 +96,7 @@ fn forward(bencher: Bencher, work: Work) {
 
 #[divan::bench(args = WORK, sample_count = 10, sample_size = 1)]
 fn training_step(bencher: Bencher, work: Work) {
-    let device = Device::flex();
-    let (mut trainer, batch) = start(work, &device);
-    bencher.bench_local(|| trainer.step(&batch));
+    let device = common::device();
+    let (mut trainer, batch) = start(work, device);
+    common::bench(bencher, || trainer.step(&batch));
 }

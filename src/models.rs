@@ -6,8 +6,9 @@ use burn::tensor::Device;
 use std::ffi::OsStr;
 use std::path::Path;
 
-/// The models inside the binary, the default first: name and file contents.
-pub const BUILT_IN: &[(&str, &[u8])] = &[
+/// The models inside the binary, the default first: name and file contents. A constant would be there
+/// once for every part of the crate that is compiled on its own.
+pub static BUILT_IN: &[(&str, &[u8])] = &[
     (
         FOR_PHOTOS,
         include_bytes!("../assets/models/street.safetensors"),

@@ -1,6 +1,7 @@
 //! The canvas's pipelines: states decoded to their nearest centroids, and panes that draw a photo,
 //! its state, its classes, the truth or the error (`shaders/decode.wgsl`, `shaders/canvas.wgsl`).
 
+use super::draw::{bind, cover, covering};
 use super::resident::Resident;
 use super::textures::{Photo, Truth, truth_texture};
 use super::{GpuError, guarded};
@@ -170,27 +171,7 @@ impl Pipelines {
                 compilation_options: Default::default(),
                 cache: None,
             });
-            let draw = device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
-                label: Some("canvas"),
-                layout: None,
-                vertex: wgpu::VertexState {
-                    module: &canvas,
-                    entry_point: Some("corner"),
-                    compilation_options: Default::default(),
-                    buffers: &[],
-                },
-                primitive: wgpu::PrimitiveState::default(),
-                depth_stencil: None,
-                multisample: wgpu::MultisampleState::default(),
-                fragment: Some(wgpu::FragmentState {
-                    module: &canvas,
-                    entry_point: Some("shade"),
-                    compilation_options: Default::default(),
-                    targets: &[Some(format.into())],
-                }),
-                multiview_mask: None,
-                cache: None,
-            });
+            let draw = covering(device, "canvas", &canvas, format.into(), &[]);
             let soft = device.create_sampler(&wgpu::SamplerDescriptor {
                 label: Some("canvas photo"),
                 mag_filter: wgpu::FilterMode::Linear,
@@ -291,7 +272,7 @@ impl Pipelines {
                 classes.centroids.as_entire_binding(),
                 labels.as_entire_binding(),
             ];
-            let group = self.group(&self.decode.get_bind_group_layout(0), entries);
+            let group = bind(device, &self.decode.get_bind_group_layout(0), &entries);
             let mut encoder = device.create_command_encoder(&Default::default());
             {
                 let mut pass = encoder.begin_compute_pass(&Default::default());
@@ -343,16 +324,14 @@ impl Pipelines {
                 wgpu::BindingResource::TextureView(&truth.unwrap_or(&self.nothing).view),
             ];
             Pane {
-                group: self.group(&self.draw.get_bind_group_layout(0), entries),
+                group: bind(&self.device, &self.draw.get_bind_group_layout(0), &entries),
             }
         })
     }
 
     /// Draws a pane into the current viewport.
     pub fn draw(&self, pass: &mut wgpu::RenderPass<'_>, pane: &Pane) {
-        pass.set_pipeline(&self.draw);
-        pass.set_bind_group(0, &pane.group, &[]);
-        pass.draw(0..3, 0..1);
+        cover(pass, &self.draw, Some(&pane.group));
     }
 
     fn uniform(&self, contents: &[u8]) -> wgpu::Buffer {
@@ -362,26 +341,6 @@ impl Pipelines {
                 contents,
                 usage: wgpu::BufferUsages::UNIFORM,
             })
-    }
-
-    fn group<const N: usize>(
-        &self,
-        layout: &wgpu::BindGroupLayout,
-        resources: [wgpu::BindingResource<'_>; N],
-    ) -> wgpu::BindGroup {
-        let mut binding = 0;
-        let entries = resources.map(|resource| {
-            binding += 1;
-            wgpu::BindGroupEntry {
-                binding: binding - 1,
-                resource,
-            }
-        });
-        self.device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: None,
-            layout,
-            entries: &entries,
-        })
     }
 }
 

@@ -4,6 +4,7 @@
 //! software adapter spends fifty nanoseconds a pixel on that: with the grounds of panels one over
 //! another, more than on all that is shown on them.
 
+use super::draw::{cover, covering};
 use super::{GpuError, guarded};
 
 /// The pipeline for one format of window.
@@ -36,27 +37,7 @@ impl Fill {
                 }),
                 write_mask: wgpu::ColorWrites::ALL,
             };
-            let pipeline = device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
-                label: Some("fill"),
-                layout: None,
-                vertex: wgpu::VertexState {
-                    module: &module,
-                    entry_point: Some("vertex"),
-                    compilation_options: Default::default(),
-                    buffers: &[],
-                },
-                primitive: wgpu::PrimitiveState::default(),
-                depth_stencil: None,
-                multisample: wgpu::MultisampleState::default(),
-                fragment: Some(wgpu::FragmentState {
-                    module: &module,
-                    entry_point: Some("fragment"),
-                    compilation_options: Default::default(),
-                    targets: &[Some(target)],
-                }),
-                multiview_mask: None,
-                cache: None,
-            });
+            let pipeline = covering(device, "fill", &module, target, &[]);
             Self {
                 pipeline,
                 linear: format.is_srgb(),
@@ -74,8 +55,7 @@ impl Fill {
                 false => v,
             }
         });
-        pass.set_pipeline(&self.pipeline);
         pass.set_blend_constant(wgpu::Color { r, g, b, a: 1.0 });
-        pass.draw(0..3, 0..1);
+        cover(pass, &self.pipeline, None);
     }
 }

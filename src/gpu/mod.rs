@@ -3,6 +3,7 @@
 //! Every structure that a shader reads is plain data whose size is asserted where it is declared.
 
 pub mod canvas;
+mod draw;
 pub mod field;
 pub mod fill;
 pub mod pictures;

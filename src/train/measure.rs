@@ -9,7 +9,7 @@ use super::supervision::Supervision;
 use super::trainer::Trainer;
 use super::{TrainError, prepare};
 use crate::data::{Batch, Dataset, batch_at};
-use crate::device;
+use crate::device::{self, Launches};
 use crate::kernels;
 use crate::model::network::Query;
 use burn::tensor::Device;
@@ -31,6 +31,8 @@ pub struct Measured {
     pub step: Duration,
     /// The part of the reshaped target (the gradient of the potential); `None` for other objectives.
     pub reshaping: Option<Duration>,
+    /// Kernels that a GPU ran for the last step.
+    pub launches: u64,
     /// Peak main memory of the process so far, in bytes, if the system reports it.
     pub peak: Option<u64>,
 }
@@ -73,16 +75,17 @@ fn measure_stage(
     let config = &stage.config;
     let loader = config.loader();
     let mut times = Vec::new();
-    let mut last = None;
+    let (mut last, mut launches) = (None, 0);
     for number in 0..=steps as u64 {
         let batch = batch_at(data, &loader, number)?;
-        let started = Instant::now();
+        let (started, launched) = (Instant::now(), Launches::watch());
         trainer.step(&batch);
         finish(device)?;
         // The first step compiles kernels and fills memory.
         if number > 0 {
             times.push(started.elapsed());
         }
+        launches = launched.end();
         last = Some(batch);
     }
     let peak = device::peak();
@@ -97,6 +100,7 @@ fn measure_stage(
         batch_size: config.train.batch_size,
         step: median(times),
         reshaping,
+        launches,
         peak,
     })
 }
@@ -152,6 +156,9 @@ impl fmt::Display for Measured {
             self.stage,
             self.batch_size as f64 / seconds
         )?;
+        if self.launches > 0 {
+            write!(f, ", {} kernels a step", self.launches)?;
+        }
         if let Some(peak) = self.peak {
             write!(f, ", peak memory {} GiB", gib(peak))?;
         }

@@ -3,7 +3,8 @@
 //! A general user-interface shader would do, but for a picture as large as the window a software
 //! adapter spends more time in it than on the whole scene.
 
-use super::context::{bind, module, wgsl};
+use super::context::{module, wgsl};
+use crate::gpu::draw::{bind, cover, covering};
 use crate::gpu::{GpuError, guarded};
 
 pub(super) const WGSL: &str = wgsl!(bilinear => blit);
@@ -36,33 +37,9 @@ impl Blit {
         guarded(device, "compiling the field's copy", || {
             let module = module(device, "field blit", WGSL);
             let pipeline = |exact: bool| {
-                device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
-                    label: Some("field blit"),
-                    layout: None,
-                    vertex: wgpu::VertexState {
-                        module: &module,
-                        entry_point: Some("vs_main"),
-                        compilation_options: Default::default(),
-                        buffers: &[],
-                    },
-                    primitive: wgpu::PrimitiveState::default(),
-                    depth_stencil: None,
-                    multisample: wgpu::MultisampleState::default(),
-                    fragment: Some(wgpu::FragmentState {
-                        module: &module,
-                        entry_point: Some("fs_main"),
-                        compilation_options: wgpu::PipelineCompilationOptions {
-                            constants: &[
-                                ("exact", f64::from(u8::from(exact))),
-                                ("linear", f64::from(u8::from(format.is_srgb()))),
-                            ],
-                            ..Default::default()
-                        },
-                        targets: &[Some(format.into())],
-                    }),
-                    multiview_mask: None,
-                    cache: None,
-                })
+                let constants = [("exact", exact), ("linear", format.is_srgb())]
+                    .map(|(name, set)| (name, f64::from(u8::from(set))));
+                covering(device, "field blit", &module, format.into(), &constants)
             };
             Self {
                 filtered: pipeline(false),
@@ -97,8 +74,6 @@ impl Blit {
 impl BlitPicture {
     /// Fills the pass's viewport with the picture.
     pub(crate) fn draw(&self, pass: &mut wgpu::RenderPass<'_>) {
-        pass.set_pipeline(&self.pipeline);
-        pass.set_bind_group(0, &self.group, &[]);
-        pass.draw(0..3, 0..1);
+        cover(pass, &self.pipeline, Some(&self.group));
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Bind group 0 of every shader is the global one (`globals.rs`), bind group 1 the layer's own.
 
+use crate::gpu::draw::bind;
 use glam::Vec3;
 use wgpu::util::DeviceExt;
 
@@ -168,26 +169,6 @@ fn group_layout(
 /// Whole buffers as resources to bind.
 pub(super) fn whole<const N: usize>(buffers: [&wgpu::Buffer; N]) -> [wgpu::BindingResource<'_>; N] {
     buffers.map(|buffer| buffer.as_entire_binding())
-}
-
-/// Binds resources to bindings 0, 1, 2, ...
-pub(super) fn bind(
-    device: &wgpu::Device,
-    layout: &wgpu::BindGroupLayout,
-    resources: &[wgpu::BindingResource<'_>],
-) -> wgpu::BindGroup {
-    let entries: Vec<wgpu::BindGroupEntry<'_>> = (0..)
-        .zip(resources)
-        .map(|(binding, resource)| wgpu::BindGroupEntry {
-            binding,
-            resource: resource.clone(),
-        })
-        .collect();
-    device.create_bind_group(&wgpu::BindGroupDescriptor {
-        label: Some("field"),
-        layout,
-        entries: &entries,
-    })
 }
 
 /// A texture without mip levels.

@@ -9,8 +9,11 @@ use super::lines::{LineLayer, Lines, Ribbons};
 use super::particles::{ParticleLayer, Particles};
 use super::slice::{Slice, SliceLayer};
 use super::streamlines::{StreamlineLayer, Streamlines};
-use super::view::FieldView;
+use super::view::{FieldStyle, FieldView};
+use crate::encoding::Centroids;
 use crate::gpu::{GpuError, guarded};
+use crate::potential::{Operator, Potential};
+use crate::vector_field::{Camera, CentroidTable, FieldKind, Neighbourhood};
 use std::sync::Arc;
 
 /// Everything that is drawn, except for the photo's pixels ([`super::Cloud`]).
@@ -20,6 +23,45 @@ pub struct FieldScene {
     pub view: FieldView,
     /// The visible things.
     pub layers: LayerSettings,
+}
+
+impl FieldScene {
+    /// The centroids of so many classes in the cube and nothing else, in light colours on dark: what
+    /// tests and benches begin with.
+    pub fn of_centroids(classes: usize) -> Self {
+        let style = FieldStyle {
+            background: [27; 3],
+            ink: [220; 3],
+            ramp: std::array::from_fn(|i| [i as u8 * 30; 3]),
+        };
+        Self {
+            view: FieldView {
+                table: Arc::new(CentroidTable::new(Centroids::kronecker(classes))),
+                potential: Potential {
+                    operator: Operator::Log,
+                    temperature: 1.0,
+                    epsilon: 0.01,
+                },
+                target: classes / 3,
+                correction: 1.0,
+                neighbourhood: Neighbourhood::default(),
+                panes: vec![FieldKind::Reshaped],
+                plane: None,
+                resolution: 64,
+                seeds: Arc::default(),
+                camera: Camera::default(),
+                style,
+            },
+            layers: LayerSettings {
+                frame: Some(Lines::cube(style.ink)),
+                centroids: Some(Spheres {
+                    radius: 0.03,
+                    highlighted: None,
+                }),
+                ..LayerSettings::default()
+            },
+        }
+    }
 }
 
 /// Makes a struct of the settings and one of the layers from a list of both.

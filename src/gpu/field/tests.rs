@@ -6,9 +6,7 @@ use super::*;
 use crate::encoding::Centroids;
 use crate::gpu::{GpuError, guarded};
 use crate::potential::{Operator, Potential};
-use crate::vector_field::{
-    Camera, CentroidTable, FieldKind, Integration, Neighbourhood, Plane, seeds,
-};
+use crate::vector_field::{FieldKind, Integration, Plane, seeds};
 use glam::{DVec3, Vec3};
 use std::sync::Arc;
 use wgpu::util::DeviceExt;
@@ -36,43 +34,10 @@ fn picture(renderer: &mut Renderer, size: [u32; 2]) -> Result<Vec<u8>, GpuError>
     renderer.picture_with(size, 1.0, |_, _| ())?.wait()
 }
 
-fn log_potential() -> Potential {
-    Potential {
-        operator: Operator::Log,
-        temperature: 1.0,
-        epsilon: 0.01,
-    }
-}
-
-fn scene(classes: usize, potential: Potential) -> FieldScene {
-    let style = FieldStyle {
-        background: [27; 3],
-        ink: [220; 3],
-        ramp: std::array::from_fn(|i| [i as u8 * 30; 3]),
-    };
-    FieldScene {
-        view: FieldView {
-            table: Arc::new(CentroidTable::new(Centroids::kronecker(classes))),
-            potential,
-            target: classes / 3,
-            correction: 1.0,
-            neighbourhood: Neighbourhood::default(),
-            panes: vec![FieldKind::Reconstructive, FieldKind::Reshaped],
-            plane: None,
-            resolution: 64,
-            seeds: Arc::default(),
-            camera: Camera::default(),
-            style,
-        },
-        layers: LayerSettings {
-            frame: Some(Lines::cube(style.ink)),
-            centroids: Some(Spheres {
-                radius: 0.03,
-                highlighted: None,
-            }),
-            ..LayerSettings::default()
-        },
-    }
+fn scene(classes: usize) -> FieldScene {
+    let mut scene = FieldScene::of_centroids(classes);
+    scene.view.panes = vec![FieldKind::Reconstructive, FieldKind::Reshaped];
+    scene
 }
 
 /// The field and `Phi` of every pane at points of the cube, by the kernel that arrows use.
@@ -169,7 +134,8 @@ fn the_shader_agrees_with_the_definition() {
                         temperature,
                         epsilon,
                     };
-                    let mut view = scene(classes, potential).view;
+                    let mut view = scene(classes).view;
+                    view.potential = potential;
                     view.panes = vec![FieldKind::Correction];
                     let got = evaluate(&device, &view, &points).unwrap();
                     assert_eq!(got[0].len(), points.len());
@@ -200,11 +166,8 @@ fn the_shader_agrees_with_the_definition() {
 
 fn run(classes: usize, target: usize, temperature: f64, count: usize) -> (FieldScene, Vec<Tally>) {
     let (device, queue) = device();
-    let potential = Potential {
-        temperature,
-        ..log_potential()
-    };
-    let mut scene = scene(classes, potential);
+    let mut scene = scene(classes);
+    scene.view.potential.temperature = temperature;
     scene.view.target = target;
     scene.view.seeds = Arc::new(seeds::cube(count, 11));
     scene.layers.particles = Some(Particles {
@@ -275,7 +238,7 @@ fn the_counts_of_a_run_agree_with_the_cpu() {
 #[test]
 fn the_same_scene_is_drawn_once_and_exports_at_any_size() {
     let (device, queue) = device();
-    let mut scene = scene(11, log_potential());
+    let mut scene = scene(11);
     scene.view.plane = Some(Plane::across(2, 0.0));
     scene.layers.arrows = Some(Arrows {
         place: ArrowPlace::Cube,
@@ -311,7 +274,7 @@ fn the_same_scene_is_drawn_once_and_exports_at_any_size() {
 #[test]
 fn a_cloud_on_the_device_is_read_in_place() {
     let (device, queue) = device();
-    let mut scene = scene(5, log_potential());
+    let mut scene = scene(5);
     scene.layers.cloud = Some(CloudStyle {
         radius: 2.0,
         colours: CloudColours::State,
@@ -386,7 +349,7 @@ fn a_cloud_on_the_device_is_read_in_place() {
 fn a_cloud_in_class_colours_has_the_centroids_colours() {
     let (device, queue) = device();
     let mut renderer = Renderer::new(&device, &queue).unwrap();
-    let mut scene = scene(5, log_potential());
+    let mut scene = scene(5);
     scene.view.panes = vec![FieldKind::Reshaped];
     scene.layers = LayerSettings {
         cloud: Some(CloudStyle {
@@ -430,7 +393,7 @@ fn a_cloud_in_class_colours_has_the_centroids_colours() {
 fn arrows_of_the_network_move_with_the_state() {
     let (device, queue) = device();
     let mut renderer = Renderer::new(&device, &queue).unwrap();
-    let mut scene = scene(5, log_potential());
+    let mut scene = scene(5);
     scene.view.panes = vec![FieldKind::Network];
     scene.layers = LayerSettings {
         arrows: Some(Arrows::default()),

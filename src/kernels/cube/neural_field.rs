@@ -97,7 +97,8 @@ fn field_forward(
     }
 }
 
-/// Gradient of the state, and of the norm's weight for every pixel (summed afterwards).
+/// Gradient of the state, and of the norm's weight for every pixel (summed afterwards). Leaves every
+/// pixel's scale for the gradient of the weights.
 #[cube(launch_unchecked)]
 fn field_backward_state(
     z: &Tensor<f32>,
@@ -107,6 +108,7 @@ fn field_backward_state(
     grad: &Tensor<f32>,
     dz: &mut Tensor<f32>,
     dnorm: &mut Tensor<f32>,
+    scales: &mut Tensor<f32>,
     rows: usize,
     #[comptime] pixels: usize,
     #[comptime] width: usize,
@@ -121,6 +123,7 @@ fn field_backward_state(
     let w2 = w1 + width * hidden;
     let norms = patch * (width + hidden);
     let scale = rms_scale(z, first, width);
+    scales[ABSOLUTE_POS] = scale;
     let mut r = Array::<f32>::new(width);
     let mut g = Array::<f32>::new(width);
     let mut dr = Array::<f32>::new(width);
@@ -163,6 +166,7 @@ fn field_backward_weights(
     norm: &Tensor<f32>,
     inverse: &Tensor<f32>,
     grad: &Tensor<f32>,
+    scales: &Tensor<f32>,
     dw: &mut Tensor<f32>,
     units: usize,
     #[comptime] pixels: usize,
@@ -184,26 +188,29 @@ fn field_backward_weights(
         dw2[e] = 0.0f32;
     }
     for pixel in 0..pixels {
-        let first = (patch * pixels + pixel) * width;
-        let scale = rms_scale(z, first, width);
+        let row = patch * pixels + pixel;
+        let first = row * width;
+        let scale = scales[row];
         let mut u = 0.0f32;
         let mut da = 0.0f32;
         for e in 0..width {
-            u += z[first + e] * scale * norm[e] * weights[w1 + e * hidden + m];
+            u += z[first + e] * norm[e] * weights[w1 + e * hidden + m];
             da += grad[first + e] * inverse[norms + hidden + e] * weights[w2 + m * width + e];
         }
-        u *= inverse[norms + m];
+        u *= scale * inverse[norms + m];
         let sigmoid = 1.0f32 / (1.0f32 + (-u).exp());
         let a = u * sigmoid;
-        let du = da * sigmoid * (1.0f32 + u * (1.0f32 - sigmoid));
+        let du = da * sigmoid * (1.0f32 + u * (1.0f32 - sigmoid)) * scale;
         for e in 0..width {
-            dw1[e] += z[first + e] * scale * norm[e] * du;
+            dw1[e] += z[first + e] * du;
             dw2[e] += grad[first + e] * a;
         }
     }
     let i = inverse[norms + m];
     let mut dot = 0.0f32;
     for e in 0..width {
+        // What is the same for all pixels.
+        dw1[e] *= norm[e];
         dot += weights[w1 + e * hidden + m] * i * dw1[e];
     }
     for e in 0..width {
@@ -301,6 +308,7 @@ pub fn backward(
     let (dz, dw) = (like(&z, z.shape()), like(&weights, weights.shape()));
     let rows = s.patches * s.pixels;
     let dnorm = like(&z, Shape::new([rows, s.width]));
+    let scales = like(&z, Shape::new([rows]));
     let client = dz.client.clone();
     // SAFETY: as in `inverse_norms`; units past the count stop at once, and no two units
     // write the same element.
@@ -317,6 +325,7 @@ pub fn backward(
             grad.clone().into_tensor_arg(),
             dz.clone().into_tensor_arg(),
             dnorm.clone().into_tensor_arg(),
+            scales.clone().into_tensor_arg(),
             rows,
             s.pixels,
             s.width,
@@ -333,6 +342,7 @@ pub fn backward(
             norm.into_tensor_arg(),
             inverse.clone().into_tensor_arg(),
             grad.into_tensor_arg(),
+            scales.into_tensor_arg(),
             dw.clone().into_tensor_arg(),
             units,
             s.pixels,

@@ -1,0 +1,42 @@
+//! The device that benches run on.
+
+use divan::Bencher;
+use flowseg::device::{self, Choice, Launches, Opened};
+use std::sync::OnceLock;
+
+/// What `FLOWSEG_BENCH_DEVICE` names, as `--device` takes it.
+pub fn choice() -> Option<Choice> {
+    let name = std::env::var("FLOWSEG_BENCH_DEVICE").ok()?;
+    Some(name.parse().expect("FLOWSEG_BENCH_DEVICE names a device"))
+}
+
+/// The device of tensors, opened once: the chosen one, or the processor.
+#[allow(dead_code, reason = "benches that only draw have no tensors")]
+pub fn device() -> &'static burn::tensor::Device {
+    static OPENED: OnceLock<Opened> = OnceLock::new();
+    let opened = OPENED.get_or_init(|| {
+        let opened = device::open(choice().unwrap_or(Choice::Cpu)).expect("the device opens");
+        println!("on {opened}");
+        opened
+    });
+    &opened.device
+}
+
+/// Times work until the device has done it, and says how many kernels a GPU ran for it.
+#[allow(dead_code, reason = "benches that only draw have no tensors")]
+pub fn bench<T>(bencher: Bencher, mut work: impl FnMut() -> T) {
+    let mut done = || {
+        let result = work();
+        device().sync().expect("the device answers");
+        result
+    };
+    // Compiles kernels and chooses among them.
+    done();
+    let launches = Launches::watch();
+    done();
+    let count = launches.end();
+    if count > 0 {
+        print!("{count} kernels ");
+    }
+    bencher.bench_local(done);
+}

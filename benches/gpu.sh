@@ -1,0 +1,260 @@
+#!/usr/bin/env bash
+# What this machine's GPU does, as one report in Markdown: devices, the numerical check, and the times of
+# kernels, network, training, segmentation and drawing. A part that fails says so and the next one follows.
+#   bash benches/gpu.sh [-d DEVICE] [-o REPORT] [-t SECONDS] [PART...]
+# Parts, all of them where none is named, and in this order:
+#   machine selftest train segment viewer kernels network street tests
+# DEVICE is wgpu, REPORT gpu.md and SECONDS, for everything together, 240 where left out. Every part has
+# its share of them: a software adapter takes 3600.
+# Without Cargo, these say where the built programs are; a bench without one is left out:
+#   FLOWSEG=flowseg KERNELS=kernels-HASH NETWORK=network-HASH FIELD=field-HASH
+# BEFORE is the kernels bench of another version, to compare the neural field with, and TESTS the
+# library's tests, of which those of the kernels and of drawing run. DATA is a data folder (CamVid; scenes
+# without one), DINO the street model's encoder, STEPS the steps of a training run.
+set -uo pipefail
+for file in FLOWSEG KERNELS NETWORK FIELD BEFORE TESTS DATA DINO; do
+    [ -z "${!file:-}" ] || printf -v "$file" '%s' "$(realpath -m -- "${!file}")"
+done
+target="${CARGO_TARGET_DIR:-target}"
+device=wgpu report=gpu.md total=240
+while getopts d:o:t: option; do
+    case "$option" in
+    d) device="$OPTARG" ;;
+    o) report="$OPTARG" ;;
+    t) total="$OPTARG" ;;
+    *) exit 2 ;;
+    esac
+done
+shift $((OPTIND - 1))
+report="$(realpath -m -- "$report")"
+cd "$(dirname "$0")/.." || exit
+parts=("$@")
+[ ${#parts[@]} -gt 0 ] || parts=(machine selftest train segment viewer kernels network street tests)
+
+# NAME: a bench's newest executable.
+bench() {
+    ls -t "$target"/release/deps/"$1"-???????????????? 2>/dev/null | head -n 1
+}
+program="${FLOWSEG:-$target/release/flowseg}"
+if [ ! -x "$program" ]; then
+    cargo build --release --bins --benches || exit
+fi
+kernels="${KERNELS:-$(bench kernels)}"
+network="${NETWORK:-$(bench network)}"
+field="${FIELD:-$(bench field)}"
+data="${DATA:-../shared/data/camvid}"
+[ -d "$data" ] || data=scenes:11
+dino="${DINO:-../shared/weights/dinov2-small.safetensors}"
+steps="${STEPS:-200}"
+export FLOWSEG_BENCH_DEVICE="$device"
+work="$(mktemp -d)"
+trap 'rm -rf "$work"' EXIT
+exec 3>&1 >"$report"
+
+left() {
+    echo $((total - SECONDS))
+}
+
+# LIMIT COMMAND...: runs it for so many seconds of 240 at most. Its output is in $work/said, the seconds that it
+# took in $took; its status is returned.
+run() {
+    local limit="$1" start="$EPOCHREALTIME" status
+    shift
+    limit=$((limit * total / 240))
+    [ "$limit" -le "$(left)" ] || limit="$(left)"
+    took=0
+    if [ "$limit" -lt 1 ]; then
+        echo "left out: the time was up" >"$work/said"
+        return 1
+    fi
+    # A shell of its own: this one would tell on the terminal that it was killed.
+    (timeout --kill-after=5 "$limit" "$@" >"$work/said" 2>&1 </dev/null) 2>/dev/null
+    status=$?
+    took="$(awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }')"
+    case "$status" in
+    0) ;;
+    124 | 137) echo "stopped after $limit s" >>"$work/said" ;;
+    *) echo "FAILED with status $status" >>"$work/said" ;;
+    esac
+    return "$status"
+}
+
+# The end of what the last command said, as a block.
+said() {
+    printf '```\n'
+    sed 's/\x1b\[[0-9;?]*[A-Za-z]//g; s/.*\r//' "$work/said" | tail -n "${1:-100}"
+    printf '```\n\n'
+}
+
+# LIMIT COMMAND...: runs it and shows what it said.
+show() {
+    run "$@"
+    shift
+    printf '`%s`, %s s:\n\n' "$(basename "$1") ${*:2}" "$took"
+    said
+}
+
+# NAME FILE LIMIT ARGUMENT...: shows a bench.
+show_bench() {
+    local name="$1" file="$2" limit="$3"
+    shift 3
+    if [ -x "$file" ]; then
+        show "$limit" "$file" --bench "$@"
+    else
+        printf 'The bench %s is not built.\n\n' "$name"
+    fi
+}
+
+# SECONDS_OF_ONE SECONDS_OF_MANY COUNT: photos a second without the start.
+rate() {
+    awk -v one="$1" -v many="$2" -v count="$3" 'BEGIN {
+        if (many > one) printf "%.1f", (count - 1) / (many - one); else printf "-"
+    }'
+}
+
+# TITLE LIMIT ARGUMENT...: trains and says how fast, and from which loss to which.
+train() {
+    local title="$1" limit="$2" out="$work/run-$1"
+    shift 2
+    run "$limit" "$program" train --device "$device" --out "$out" "$@" --set train.log_every=10 \
+        --set train.validate_every=0 --set train.checkpoint_every=1000000 --set "train.steps=$steps"
+    printf '%s, %s steps of 8 photos of %s: %s s with start and saving.\n\n' \
+        "$title" "$steps" "$data" "$took"
+    [ -s "$out/metrics.jsonl" ] || { said 20; return; }
+    printf '| steps to | loss | photos/s | steps/s | waiting for data |\n|---|---|---|---|---|\n'
+    awk '
+        function value(key,   text) {
+            if (!match($0, "\"" key "\":[-+.0-9eE]+")) return "-"
+            text = substr($0, RSTART, RLENGTH)
+            sub(/.*:/, "", text)
+            return text
+        }
+        /"loss"/ {
+            row = sprintf("| %d | %.4f | %.1f | %.2f | %.0f %% |", value("step"), value("loss"),
+                value("photos_per_second"), value("photos_per_second") / 8, 100 * value("waiting"))
+            rows[++count] = row
+        }
+        END { for (i = 1; i <= count; i++) if (i <= 2 || i > count - 2 || i % 5 == 0) print rows[i] }
+    ' "$out/metrics.jsonl"
+    printf '\n'
+    grep -E 'FAILED|stopped after|flowseg:' "$work/said" | sed 's/.*\r//'
+    printf '\n'
+}
+
+# LIMIT DEVICE STEPS ARGUMENT...: what a training step costs.
+measure() {
+    local limit="$1" on="$2" count="$3"
+    shift 3
+    run "$limit" "$program" train --device "$on" --dry-run --measure "$count" "$@"
+    printf 'A step on %s:\n\n' "$on"
+    said 6
+}
+
+# Photos of one size to segment: the data's, or noise.
+photos() {
+    local found
+    found="$(find "$data" -path '*images*' -type f 2>/dev/null | sort | head -n 33)"
+    if [ -n "$found" ]; then
+        printf '%s\n' "$found"
+        return
+    fi
+    local number
+    for number in $(seq 33); do
+        { printf 'P6 480 360 255\n'; head -c 518400 /dev/urandom; } >"$work/photo-$number.ppm"
+        echo "$work/photo-$number.ppm"
+    done
+}
+
+# DEVICE COUNT LIMIT: a row of the table of segmentation.
+segment_on() {
+    local on="$1" count="$2" limit="$3" one
+    if ! run "$limit" "$program" segment --device "$on" -o "$work/one" "${list[0]}"; then
+        printf '| %s | %s |\n' "$on" "$(tail -n 2 "$work/said" | tr '\n' ' ')"
+        return
+    fi
+    one="$took"
+    if run "$limit" "$program" segment --device "$on" -o "$work/masks-${on%%:*}" "${list[@]:0:$count}"; then
+        printf '| %s | %s | %s | %s | %s |\n' "$on" "$one" "$count" "$took" "$(rate "$one" "$took" "$count")"
+    else
+        printf '| %s | %s | %s |\n' "$on" "$one" "$(tail -n 2 "$work/said" | tr '\n' ' ')"
+    fi
+}
+
+part() {
+    case "$1" in
+    machine)
+        printf '%s; %s threads; %s\n\n' "$(uname -srm)" "$(nproc)" \
+            "$(awk '/^MemTotal/ { printf "%.0f GiB memory", $2 / 1048576 }' /proc/meminfo)"
+        sed -n '/^model name/ { s/.*: //p; q }' /proc/cpuinfo
+        printf '\n'
+        if command -v nvidia-smi >/dev/null; then
+            show 15 nvidia-smi --query-gpu=name,driver_version,memory.total,power.limit,clocks.max.sm \
+                --format=csv,noheader
+        fi
+        show 15 "$program" --version
+        show 30 "$program" devices
+        ;;
+    selftest) show 60 "$program" selftest --device "$device" ;;
+    train)
+        local preset=(--config assets/presets/camvid-small.toml --data "$data")
+        measure 30 "$device" 20 "${preset[@]}"
+        measure 20 cpu 3 "${preset[@]}"
+        train camvid-small 60 "${preset[@]}"
+        ;;
+    street)
+        if [ ! -f "$dino" ]; then
+            printf 'The encoder %s is not there.\n\n' "$dino"
+            return
+        fi
+        local preset=(--config assets/presets/street.toml --data "$data" --set "model.encoder=$dino")
+        measure 40 "$device" 10 "${preset[@]}"
+        measure 30 cpu 2 "${preset[@]}"
+        train street 60 "${preset[@]}"
+        ;;
+    segment)
+        local list same=0 all=0 mask
+        mapfile -t list < <(photos)
+        printf 'The built-in model street, photos of %s:\n\n' "$(dirname "${list[0]}")"
+        printf '| device | s for one photo | photos | s for all | photos/s without the start |\n'
+        printf '|---|---|---|---|---|\n'
+        segment_on "$device" "${#list[@]}" 30
+        segment_on cpu 9 30
+        for mask in "$work"/masks-cpu/*.png; do
+            [ -f "$mask" ] || continue
+            all=$((all + 1))
+            ! cmp -s "$mask" "$work/masks-${device%%:*}/${mask##*/}" || same=$((same + 1))
+        done
+        printf '\nOf %s masks %s are the same files on both.\n\n' "$all" "$same"
+        ;;
+    viewer)
+        show_bench field "$field" 30 frame_of
+        show_bench field "$field" 15 computing
+        ;;
+    kernels)
+        show_bench kernels "$kernels" 40 --max-time 1
+        if [ -n "${BEFORE:-}" ]; then
+            printf 'The neural field of the other version, and again of this one:\n\n'
+            show_bench before "$BEFORE" 15 --max-time 1 neural_field
+            show_bench kernels "$kernels" 15 --max-time 1 neural_field
+        fi
+        ;;
+    network) show_bench network "$network" 50 --max-time 3 ;;
+    tests)
+        if [ -x "${TESTS:-}" ]; then
+            show 40 "$TESTS" gpu:: kernels::
+        else
+            printf 'Not built.\n\n'
+        fi
+        ;;
+    *) printf 'There is no such part: %s\n\n' "${parts[*]}" ;;
+    esac
+}
+
+printf '# flowseg on a GPU, %s\n\n' "$(date -u '+%Y-%m-%d %H:%M')"
+for name in "${parts[@]}"; do
+    printf '## %s\n\n' "$name"
+    echo "$name, $(left) s left" >&3
+    part "$name"
+done
+printf 'It took %s s.\n' "$SECONDS"
+echo "wrote $report" >&3

@@ -1,0 +1,70 @@
+//! What the pipelines share.
+
+/// A pipeline that covers the viewport with one triangle: the shader's only vertex function makes its
+/// three corners, and the only fragment function its colours. For passes with one attachment, one
+/// sample a pixel and no depth.
+pub(super) fn covering(
+    device: &wgpu::Device,
+    label: &str,
+    module: &wgpu::ShaderModule,
+    target: wgpu::ColorTargetState,
+    constants: &[(&str, f64)],
+) -> wgpu::RenderPipeline {
+    device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
+        label: Some(label),
+        layout: None,
+        vertex: wgpu::VertexState {
+            module,
+            entry_point: None,
+            compilation_options: Default::default(),
+            buffers: &[],
+        },
+        primitive: wgpu::PrimitiveState::default(),
+        depth_stencil: None,
+        multisample: wgpu::MultisampleState::default(),
+        fragment: Some(wgpu::FragmentState {
+            module,
+            entry_point: None,
+            compilation_options: wgpu::PipelineCompilationOptions {
+                constants,
+                ..Default::default()
+            },
+            targets: &[Some(target)],
+        }),
+        multiview_mask: None,
+        cache: None,
+    })
+}
+
+/// Draws the triangle of a [`covering`] pipeline, with what its shader reads.
+pub(super) fn cover(
+    pass: &mut wgpu::RenderPass<'_>,
+    pipeline: &wgpu::RenderPipeline,
+    group: Option<&wgpu::BindGroup>,
+) {
+    pass.set_pipeline(pipeline);
+    if let Some(group) = group {
+        pass.set_bind_group(0, group, &[]);
+    }
+    pass.draw(0..3, 0..1);
+}
+
+/// Binds resources to bindings 0, 1, 2, ...
+pub(super) fn bind(
+    device: &wgpu::Device,
+    layout: &wgpu::BindGroupLayout,
+    resources: &[wgpu::BindingResource<'_>],
+) -> wgpu::BindGroup {
+    let entries: Vec<wgpu::BindGroupEntry<'_>> = (0..)
+        .zip(resources)
+        .map(|(binding, resource)| wgpu::BindGroupEntry {
+            binding,
+            resource: resource.clone(),
+        })
+        .collect();
+    device.create_bind_group(&wgpu::BindGroupDescriptor {
+        label: None,
+        layout,
+        entries: &entries,
+    })
+}
