@@ -141,9 +141,10 @@ impl Card {
                 "it has {classes} classes, and {MOST_CLASSES} are possible"
             ));
         }
-        let expected = match self.prediction.has_class_outputs() {
-            true => classes,
-            false => config::STATE_CHANNELS,
+        let expected = if self.prediction.has_class_outputs() {
+            classes
+        } else {
+            config::STATE_CHANNELS
         };
         match self.network.outputs {
             outputs if outputs == expected => Ok(()),
