@@ -1,7 +1,7 @@
 //! The events of a run, and its outcome.
 
 use crate::model::warm_start::Loaded;
-use crate::run_format::{StepLine, ValidationLine};
+use crate::run_format::{SkippedLine, StepLine, ValidationLine};
 use std::path::PathBuf;
 
 /// An event of a run. Events are reported in order.
@@ -44,12 +44,7 @@ pub enum Event {
     },
     Logged(StepLine),
     /// Steps without a finite gradient were skipped since the last report.
-    Skipped {
-        /// The current step.
-        step: u64,
-        /// Number of skipped steps.
-        count: u64,
-    },
+    Skipped(SkippedLine),
     Validating,
     Validated(ValidationLine),
     Saved {
