@@ -72,7 +72,7 @@
 //! | network | [`device`], [`kernels`], [`flow`], [`sampler`], [`model`], [`inference`] |
 //! | training and scoring | [`train`], [`eval`], [`ablate`], [`verify`] |
 //! | output | [`export`]: host data to files; [`gpu`]: wgpu pipelines for `shaders/*.wgsl` |
-//! | watching | [`job`]: segmentation on a worker thread; [`runs`]: following training runs, whose folders [`run_format`] describes |
+//! | watching | [`job`]: segmentation on a worker thread; [`runs`]: following training runs |
 //! | interface | [`viewer`]: the window; [`cli`]: the commands |
 //!
 //! # The leak
@@ -118,7 +118,7 @@
 //! - **Fit.** Photos are seen in training as they are segmented later: crops (`data.crop`) have the
 //!   training size's aspect, whole photos are stretched to it, and the model's card says which.
 //! - **Bad steps.** A step whose gradient is not finite is skipped and reported.
-//! - **The run folder** holds `config.toml` (every setting and where the run came from),
+//! - **The run folder** (`src/run_format.rs`) holds `config.toml` (every setting and where the run came from),
 //!   `metrics.jsonl`, `samples/`, `tensorboard/`, the last checkpoints, `best.safetensors` and, at the
 //!   end, `model.safetensors`.
 //!
@@ -241,7 +241,7 @@ pub mod patches;
 pub mod pictures;
 pub mod potential;
 pub mod random;
-pub mod run_format;
+mod run_format;
 pub mod runs;
 pub mod sampler;
 mod terminal;

@@ -13,15 +13,10 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Configuration and provenance.
 pub const CONFIG: &str = "config.toml";
-/// The log, one JSON object per line.
 pub const METRICS: &str = "metrics.jsonl";
-/// Folder of sample predictions.
 pub const SAMPLES: &str = "samples";
-/// Folder of training states.
 pub const CHECKPOINTS: &str = "checkpoints";
-/// Folder of event files.
 pub const TENSORBOARD: &str = "tensorboard";
 /// The model with the best validation score.
 pub const BEST: &str = "best.safetensors";
@@ -33,11 +28,9 @@ pub const LOCK: &str = "run.lock";
 /// A line of loss: means since the line before.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepLine {
-    /// The step.
     pub step: u64,
     /// Mean loss of the steps that were not skipped.
     pub loss: f64,
-    /// The learning rate of the last step.
     pub learning_rate: f64,
     /// Norm of the last step's gradient, before clipping.
     pub gradient_norm: f64,
@@ -47,10 +40,8 @@ pub struct StepLine {
     pub waiting: f64,
 }
 
-/// A line of validation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ValidationLine {
-    /// The step.
     pub step: u64,
     /// Mean IoU at network size, 0 to 1.
     pub miou: f64,
@@ -61,7 +52,6 @@ pub struct ValidationLine {
 /// A line about steps without a finite gradient.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SkippedLine {
-    /// The step.
     pub step: u64,
     /// Skipped steps since the line before.
     pub skipped: u64,
@@ -71,19 +61,12 @@ pub struct SkippedLine {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct AnyLine {
-    /// The step.
     pub step: Option<u64>,
-    /// See [`StepLine`].
     pub loss: Option<f64>,
-    /// See [`StepLine`].
     pub learning_rate: Option<f64>,
-    /// See [`StepLine`].
     pub photos_per_second: Option<f64>,
-    /// See [`StepLine`].
     pub waiting: Option<f64>,
-    /// See [`ValidationLine`].
     pub miou: Option<f64>,
-    /// See [`ValidationLine`].
     pub pixel_accuracy: Option<f64>,
 }
 

@@ -1,4 +1,4 @@
-//! A finished run: `scores/NAME.json`.
+//! The record of a finished run: `scores/NAME.json`.
 
 use super::error::AblateError;
 use super::table::{Job, ScoreSettings};
@@ -9,7 +9,7 @@ use crate::train::config::Config;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-/// Everything that a table says of a run, so that its folder can go.
+/// Everything that a table needs of a run, so that the run's folder can be deleted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// The row's name.
@@ -34,13 +34,13 @@ pub struct Record {
     pub parameters: usize,
     /// Training steps taken.
     pub steps: u64,
-    /// Median seconds a training step, validations left out.
+    /// Median seconds per training step, without validations.
     pub seconds_per_step: Option<f64>,
     /// Step and mIoU, 0 to 1, of every validation of the training.
     pub curve: Vec<(u64, f64)>,
-    /// Scores by number of solver steps; none where the run diverged.
+    /// Scores by number of solver steps; empty if the run diverged.
     pub results: Vec<StepResult>,
-    /// Why there are none.
+    /// Why it has no scores.
     pub failure: Option<String>,
 }
 
@@ -53,9 +53,9 @@ pub struct StepResult {
     pub miou: f64,
     /// Pixel accuracy, 0 to 1.
     pub pixel_accuracy: f64,
-    /// Share of pixels that all noise seeds but the first predict as the first does, 0 to 1.
+    /// Share of pixels that the other noise seeds predict as the first one, 0 to 1.
     pub agreement: Option<f64>,
-    /// IoU by class index; none where a class is neither present nor predicted.
+    /// IoU by class index; `None` for classes that are neither present nor predicted.
     pub iou: Vec<Option<f64>>,
 }
 
@@ -85,11 +85,11 @@ impl Record {
         }
     }
 
-    /// The record of a job, where it is finished. One that was scored otherwise is no record, since
-    /// its model is there to be scored again.
+    /// The record of a finished job. One with other score settings is ignored: its model can be scored
+    /// again.
     ///
     /// # Errors
-    /// A record that can't be read, or of other settings.
+    /// A record that can't be read, or has other training settings.
     pub(super) fn read(
         out: &Path,
         job: &Job,
@@ -119,18 +119,18 @@ impl Record {
         files::write_atomic(&path, &bytes)
     }
 
-    /// Its settings, read again: settings that were added since have their defaults.
+    /// Its settings; those that were added since have their defaults.
     pub(super) fn settings(&self) -> Option<Config> {
         Config::parse(&self.config, &[]).ok()
     }
 
-    /// Takes curve and cost from a run's `metrics.jsonl`; a run without one has neither.
+    /// Reads curve and cost from a run's `metrics.jsonl`, if there is one.
     pub(super) fn read_metrics(&mut self, path: &Path) {
         let text = std::fs::read_to_string(path).unwrap_or_default();
         let mut seconds = Vec::new();
         let plan = self.settings().and_then(|config| config.plan().ok());
         let plan = plan.unwrap_or_default();
-        // A line at a step is of the stage that took it.
+        // A line belongs to the stage of its step.
         let batch = |step: u64| {
             let stage = plan.iter().find(|stage| step <= stage.last);
             stage.map_or(0, |stage| stage.config.train.batch_size)

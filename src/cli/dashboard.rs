@@ -1,7 +1,7 @@
 //! What a run looks like: a bar and a few live lines on a terminal, plain lines elsewhere.
 
 use crate::model::warm_start::Loaded;
-use crate::run_format::{StepLine, ValidationLine};
+use crate::run_format::{SkippedLine, StepLine, ValidationLine};
 use crate::terminal::{self, out};
 use crate::train::Event;
 use console::truncate_str;
@@ -99,8 +99,8 @@ impl Dashboard {
                 }
             }
             Event::Initialized { path, loaded } => self.initialized(&path, &loaded),
-            Event::Skipped { step, count } => self.line(&format!(
-                "step {step}: {count} steps without a finite gradient were skipped"
+            Event::Skipped(SkippedLine { step, skipped }) => self.line(&format!(
+                "step {step}: {skipped} steps without a finite gradient were skipped"
             )),
             Event::Step { step } => self.bar.set_position(step),
             Event::Logged(line) => self.logged(line),

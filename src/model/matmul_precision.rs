@@ -3,22 +3,22 @@
 use burn::tensor::{DType, Device, FloatDType, Tensor};
 use serde::{Deserialize, Serialize};
 
-/// The numbers that matrix products are computed in. Weights, sums, norms and the optimiser are in
-/// single precision whatever is chosen here; a half-precision product reads rounded copies.
+/// The number format of matrix products. Weights, sums, norms and the optimiser are always in single
+/// precision; a product in another format reads rounded copies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MatmulPrecision {
     /// IEEE single precision.
     #[default]
     Single,
-    /// IEEE half precision: gradients need a loss scale, which the training loop keeps.
+    /// IEEE half precision: gradients need a loss scale, which the trainer adjusts.
     Half,
     /// bfloat16: the range of single precision.
     Bfloat16,
 }
 
 impl MatmulPrecision {
-    /// `a b`, single precision in and out.
+    /// `a b`, with single-precision operands and result.
     pub fn matmul<const R: usize>(self, a: Tensor<R>, b: Tensor<R>) -> Tensor<R> {
         let rounded = match self {
             MatmulPrecision::Single => return a.matmul(b),

@@ -171,9 +171,10 @@ impl Card {
                 "it has {classes} classes, and {MOST_CLASSES} are possible"
             ));
         }
-        let expected = match self.prediction.has_class_outputs() {
-            true => classes,
-            false => self.network.state_channels,
+        let expected = if self.prediction.has_class_outputs() {
+            classes
+        } else {
+            self.network.state_channels
         };
         if !self.order.is_empty() && !encoding::is_permutation(&self.order, classes) {
             return refuse("its order gives a point to two classes, or to none".into());

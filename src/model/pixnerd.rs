@@ -1,9 +1,9 @@
-//! Import of public PixNerd checkpoints: names, shapes and the configuration that they imply.
+//! Conversion of public PixNerd checkpoints: names, shapes and the configuration that they imply.
 
 use super::config::{Condition, InvalidNetwork, NetworkConfig, POSITION_FEATURES, STATE_CHANNELS};
 use super::tensors::{HostTensor, Tensors, TensorsError};
 
-/// Which of a checkpoint's two sets of weights.
+/// One of a checkpoint's two sets of weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Weights {
     /// The moving average: prefix `ema_denoiser.`.
@@ -28,21 +28,21 @@ pub enum ImportError {
     /// Tensors that can't be read or don't fit.
     #[error(transparent)]
     Tensors(#[from] TensorsError),
-    /// Sizes that make no network.
+    /// Sizes that are not a valid network.
     #[error(transparent)]
     Network(#[from] InvalidNetwork),
     /// A tensor that every PixNerd checkpoint has.
     #[error(
-        "no tensor {0}: this is no PixNerd checkpoint, or one without these weights (try --weights raw)"
+        "no tensor {0}: this is not a PixNerd checkpoint, or one without these weights (try --weights raw)"
     )]
     NotPixnerd(String),
-    /// A size that is no product of the others.
+    /// A size that does not follow from the others.
     #[error("tensor {0} has a shape that PixNerd cannot have")]
     Odd(String),
 }
 
-/// Takes one set of weights from a checkpoint (names with the prefix, or all without one) and
-/// infers the configuration from names and shapes. The tensors come back under this crate's module
+/// Selects one set of weights of a checkpoint (names with its prefix, or all names if none has one) and
+/// infers the configuration from names and shapes. The tensors are returned under this crate's module
 /// paths, linear weights transposed to `[in, out]`.
 ///
 /// # Errors
@@ -63,7 +63,7 @@ pub fn convert(
             } else {
                 name
             };
-            // torch.compile adds this to every name below it.
+            // `torch.compile` adds this to every name below it.
             Some((name.replace("_orig_mod.", ""), tensor))
         })
         .collect();

@@ -1,5 +1,5 @@
-//! Starting points of training: a public PixNerd checkpoint or a FlowSeg model, fitted to the
-//! network that is to be trained.
+//! Warm starts: the weights of a public PixNerd checkpoint or a FlowSeg model in a network of another
+//! configuration.
 
 use super::config::{NetworkConfig, POSITION_FEATURES};
 use super::network::Network;
@@ -9,22 +9,22 @@ use super::{METADATA_KEY, Model, ModelError};
 use burn::tensor::Device;
 use std::path::Path;
 
-/// What became of a starting point's tensors.
+/// Which tensors a warm start loaded, adapted or skipped.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Loaded {
-    /// Tensors taken over as they are or fitted.
+    /// Number of loaded tensors, adapted ones included.
     pub tensors: usize,
     /// Their share of the network's parameters, 0 to 1.
     pub share: f64,
-    /// Tensors that had to be fitted, and how.
+    /// Tensors whose shape was adapted, and how.
     pub fitted: Vec<String>,
-    /// Tensors of the network that start fresh.
+    /// Tensors of the network that the file lacks.
     pub fresh: Vec<String>,
-    /// Tensors of the starting point that have no place in the network.
+    /// Tensors of the file that the network lacks.
     pub unused: Vec<String>,
 }
 
-/// Why a file is no starting point.
+/// Why a file can't be used for a warm start.
 #[derive(Debug, thiserror::Error)]
 pub enum WarmStartError {
     /// Tensors that can't be read.
@@ -33,10 +33,10 @@ pub enum WarmStartError {
     /// A damaged FlowSeg model.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// No PixNerd checkpoint.
+    /// Not a PixNerd checkpoint.
     #[error(transparent)]
     Import(#[from] ImportError),
-    /// A network of other sizes.
+    /// A network of different sizes.
     #[error(
         "its {what} is {found} and the configuration's {expected}: choose the model.preset that it was trained with"
     )]
@@ -50,12 +50,12 @@ pub enum WarmStartError {
     },
 }
 
-/// Loads a starting point's bytes (`path` tells where they are from) into a fresh network.
+/// Loads the bytes of the file at `path` into a fresh network.
 ///
-/// The image's input channels start at zero where the file's network had none, so that it first
-/// does what it did without the photo; the class embedding is the file's null class. Blocks and
-/// outputs that the file lacks stay fresh. Rotary positions are no weights: they span the same
-/// range at any size.
+/// If the file's network has no input channels for a photo, their weights start at zero, so that the
+/// network first ignores the photo; the class embedding is the file's null class. Blocks and outputs
+/// that the file lacks stay fresh. Rotary positions have no weights: they span the same range at any
+/// size.
 ///
 /// # Errors
 /// A file of something else, or of a network of another width.
@@ -104,7 +104,7 @@ pub fn warm_start(
     Ok((tensors::import(network, target)?, loaded))
 }
 
-/// The configuration and the tensors, by this crate's names, of a model or a checkpoint.
+/// Configuration and tensors, by this crate's names, of a model or a checkpoint.
 fn read(path: &Path, bytes: &[u8]) -> Result<(NetworkConfig, Tensors), WarmStartError> {
     if let Ok((_, metadata)) = safetensors::SafeTensors::read_metadata(bytes)
         && let Some(metadata) = metadata.metadata()
@@ -119,7 +119,7 @@ fn read(path: &Path, bytes: &[u8]) -> Result<(NetworkConfig, Tensors), WarmStart
     Ok(pixnerd::convert(found, weights)?)
 }
 
-/// A tensor in the shape of its target, and how it was fitted; none where it can't be.
+/// A tensor in the shape of its target, and how it was adapted; `None` if it can't be.
 fn fit(
     name: &str,
     found: HostTensor,
@@ -138,7 +138,7 @@ fn fit(
             Some((with_zero_rows(found, usize::MAX, target), Some(ZERO)))
         }
         "pixel_embedder.weight" if widened => {
-            // The position features stay behind the channels.
+            // The position features stay after the channels.
             let at = found.shape[0] - POSITION_FEATURES;
             Some((with_zero_rows(found, at, target), Some(ZERO)))
         }
@@ -152,15 +152,15 @@ fn fit(
     }
 }
 
-/// `found: [rows, width]` with rows of zeros before row `at` (or behind the last), so that it has the
+/// `found: [rows, width]` with rows of zeros before row `at` (or after the last), so that it has the
 /// shape of `target`.
 fn with_zero_rows(found: HostTensor, at: usize, target: &HostTensor) -> HostTensor {
     let missing = target.data.len() - found.data.len();
     let cut = at.saturating_mul(target.shape[1]).min(found.data.len());
-    let (before, behind) = found.data.split_at(cut);
+    let (before, after) = found.data.split_at(cut);
     HostTensor {
         shape: target.shape.clone(),
-        data: [before, &vec![0.0; missing], behind].concat(),
+        data: [before, &vec![0.0; missing], after].concat(),
     }
 }
 
@@ -184,7 +184,7 @@ mod tests {
         }))
     }
 
-    /// Random weights everywhere: a fresh network stands still.
+    /// Random weights everywhere: the output of a fresh network is zero.
     fn shaken(config: &NetworkConfig) -> Network {
         let network = Network::new(config, 3, &Device::flex());
         let mut tensors = tensors::export(&network);

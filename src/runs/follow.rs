@@ -64,7 +64,6 @@ impl Follower {
         Ok(found == self.tail)
     }
 
-    /// Adds whole lines.
     fn add_lines(&mut self, bytes: &[u8], curves: &mut Curves) {
         for line in bytes.split(|&b| b == b'\n') {
             if line.trim_ascii().is_empty() {

@@ -1,8 +1,8 @@
-//! Training runs as their folders tell them, while they are written and after.
+//! Training runs as read from their folders, during and after training.
 //!
-//! A [`Watcher`] follows run folders on its own thread. What it reports is plain data; the window
-//! draws it. Nothing here needs the run to be on this machine or to be made by this version: of
-//! `metrics.jsonl` only `step` with `loss` or `miou` is asked for, of `config.toml` nothing.
+//! A [`Watcher`] follows run folders on its own thread and reports plain data, which the window draws.
+//! The run may be on another machine or from another version: `metrics.jsonl` needs only `step` with
+//! `loss` or `miou`, and `config.toml` may be missing.
 
 mod folder;
 mod follow;
@@ -30,27 +30,27 @@ pub struct Curves {
     pub pixel_accuracy: Curve,
     /// Learning rate.
     pub learning_rate: Curve,
-    /// Photos a second.
+    /// Photos per second.
     pub photos_per_second: Curve,
     /// Share of the time spent waiting for data, 0 to 1.
     pub waiting: Curve,
-    /// Lines that are no metrics.
+    /// Lines that are not metrics.
     pub damaged_lines: usize,
 }
 
 impl Curves {
-    /// Whether there is no point at all.
+    /// Whether there are no points.
     pub fn is_empty(&self) -> bool {
         self.loss.is_empty() && self.miou.is_empty()
     }
 
-    /// The last step of any line, 0 before the first.
+    /// The last step of any line; 0 without lines.
     pub fn last_step(&self) -> u64 {
         let end = |curve: &Curve| curve.last().map_or(0.0, |point| point[0]);
         end(&self.loss).max(end(&self.miou)) as u64
     }
 
-    /// The best mIoU, 0 to 1, and the first step that had it.
+    /// The best mIoU, 0 to 1, and the first step that reached it.
     pub fn best_miou(&self) -> Option<(f64, u64)> {
         let best = self
             .miou
@@ -61,59 +61,59 @@ impl Curves {
     }
 }
 
-/// A picture of sample predictions.
+/// An image of a sample prediction.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Sample {
-    /// The step that it was taken at.
+    /// The step of the validation.
     pub step: u64,
     /// The name of the photo.
     pub name: String,
-    /// Where it is.
+    /// The file.
     pub path: PathBuf,
-    /// When it was written: a run that starts over writes it anew.
+    /// The time of writing: a run that starts over rewrites the file.
     pub written: Option<SystemTime>,
 }
 
-/// How a run is getting on.
+/// Status of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// The folder is there, and no line of metrics yet.
+    /// The folder has no line of metrics yet.
     Waiting,
     /// Lines arrive.
     Running,
-    /// It took its last step.
+    /// All steps were taken.
     Finished,
-    /// No line has arrived for longer than lines take: it was stopped, or it hangs.
+    /// No line has arrived for unusually long: the run was stopped, or it hangs.
     Stale,
-    /// It can't be followed; one line that says why and what to do.
+    /// The folder can't be followed; one line with the reason and the remedy.
     Failed(String),
 }
 
-/// What `config.toml` says of a run's length.
+/// The length of a run according to its `config.toml`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Plan {
     /// The last step of all stages.
     pub steps: Option<u64>,
-    /// Photos a step, in the stage that the run is in.
+    /// Photos per step in the current stage.
     pub batch_size: Option<u64>,
-    /// Steps between lines of loss, in that stage.
+    /// Steps between lines of loss in that stage.
     pub log_every: Option<u64>,
 }
 
-/// A run as it was when last looked at.
+/// The last known state of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
     /// The folder.
     pub folder: PathBuf,
     /// The folder's own name.
     pub name: String,
-    /// How long it is to be.
+    /// Its planned length.
     pub plan: Plan,
-    /// What was logged.
+    /// The logged metrics.
     pub curves: Curves,
-    /// Pictures of predictions by step.
+    /// Sample predictions by step.
     pub samples: Vec<Sample>,
-    /// How it is getting on.
+    /// Its status.
     pub status: Status,
     /// Time since the last line was written, in whole minutes.
     pub silence: Duration,
@@ -133,7 +133,7 @@ impl Status {
 }
 
 impl Run {
-    /// A run of which nothing is known yet.
+    /// A run that has not been read yet.
     pub fn new(folder: &Path) -> Self {
         let own = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
         let name = own.file_name().map_or_else(
@@ -151,14 +151,13 @@ impl Run {
         }
     }
 
-    /// The share of its steps that a run has taken, 0 to 1, where its length is known.
+    /// The share of steps taken, 0 to 1, if the length is known.
     pub fn progress(&self) -> Option<f32> {
         let steps = self.plan.steps.filter(|steps| *steps > 0)?;
         Some((self.curves.last_step() as f32 / steps as f32).min(1.0))
     }
 
-    /// The time of a step at the latest throughput (the median of the last lines), without the time
-    /// of validations.
+    /// The time of a step at the current throughput (the median of the last lines), without validations.
     pub fn step_time(&self) -> Option<Duration> {
         const LINES: usize = 21;
         let speeds = &self.curves.photos_per_second;
@@ -169,7 +168,7 @@ impl Run {
         Duration::try_from_secs_f64(self.plan.batch_size? as f64 / speed).ok()
     }
 
-    /// The time that a running run still takes, validations not counted.
+    /// The remaining time of a running run, without validations.
     pub fn time_left(&self) -> Option<Duration> {
         let left = self.plan.steps?.checked_sub(self.curves.last_step())?;
         let left = self.step_time()?.as_secs_f64() * left as f64;

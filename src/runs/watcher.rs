@@ -1,4 +1,4 @@
-//! The thread that follows run folders and loads their pictures.
+//! The thread that follows run folders and loads their sample images.
 
 use super::Run;
 use super::folder::{Followed, discover};
@@ -13,19 +13,18 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
-/// Time between two looks.
+/// Time between two reads of the folders.
 const PERIOD: Duration = Duration::from_secs(1);
-/// Updates that wait for a reader before the thread does.
+/// Capacity of the queue of updates.
 const QUEUE: usize = 8;
 
 /// What the watcher reports.
 pub enum Update {
-    /// The runs that are followed, in their order: before anything else, and whenever one comes or
-    /// goes.
+    /// The followed runs, in order: sent first, and whenever a run appears or disappears.
     Runs(Vec<Run>),
-    /// The run of this number changed.
+    /// The run with this index changed.
     Run(usize, Box<Run>),
-    /// A picture that was asked for, or one line that says why there is none.
+    /// A requested image, or one line with the reason why it can't be loaded.
     Picture(PathBuf, Result<RgbImage, String>),
 }
 
@@ -43,19 +42,19 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Follows `folders` (see [`discover`]) and looks about once a second. `wake` is called after
-    /// every update, from the watcher's thread.
+    /// Follows `folders` (see [`discover`]) and reads them about once a second. `wake` is called after
+    /// every update, on the watcher's thread.
     ///
     /// # Errors
-    /// A system that can't start another thread.
+    /// The thread can't be started.
     pub fn new(folders: Vec<PathBuf>, wake: impl Fn() + Send + 'static) -> io::Result<Self> {
         Self::with_period(folders, PERIOD, wake)
     }
 
-    /// [`Watcher::new`] with another time between two looks.
+    /// [`Watcher::new`] with another time between two reads.
     ///
     /// # Errors
-    /// A system that can't start another thread.
+    /// The thread can't be started.
     pub fn with_period(
         folders: Vec<PathBuf>,
         period: Duration,
@@ -66,12 +65,12 @@ impl Watcher {
         let (sender, updates) = sync_channel(QUEUE);
         let stopped = stop.clone();
         let thread = Builder::new().name("flowseg-runs".into()).spawn(move || {
-            let tell = |update| {
-                let told = sender.send(update).is_ok();
+            let send = |update| {
+                let sent = sender.send(update).is_ok();
                 wake();
-                told
+                sent
             };
-            watch(&folders, period, &asked, &tell, &stopped);
+            watch(&folders, period, &asked, &send, &stopped);
         })?;
         Ok(Self {
             stop,
@@ -81,13 +80,13 @@ impl Watcher {
         })
     }
 
-    /// The next update, if one is there.
+    /// The next update, without waiting.
     pub fn poll(&self) -> Option<Update> {
         self.updates.as_ref()?.try_recv().ok()
     }
 
-    /// Asks for a picture, to be scaled down where a side is over `side`. Whether the watcher takes
-    /// the request: it holds one at a time.
+    /// Requests an image, scaled down to sides of at most `side`. Returns `false` if another request is
+    /// still pending.
     pub fn load(&self, path: &Path, side: u32) -> bool {
         let path = path.to_owned();
         let requests = self.requests.as_ref();
@@ -98,7 +97,7 @@ impl Watcher {
 impl Drop for Watcher {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        // Without a reader a blocked send returns, and without a sender waiting ends.
+        // Closes both channels, which ends a blocked send and a wait for requests.
         self.updates = None;
         self.requests = None;
         if let Some(thread) = self.thread.take() {
@@ -111,7 +110,7 @@ fn watch(
     folders: &[PathBuf],
     period: Duration,
     asked: &Receiver<Request>,
-    tell: &dyn Fn(Update) -> bool,
+    send: &dyn Fn(Update) -> bool,
     stopped: &AtomicBool,
 ) {
     let stop = || stopped.load(Ordering::Relaxed);
@@ -122,7 +121,7 @@ fn watch(
         match asked.recv_timeout(next.saturating_duration_since(Instant::now())) {
             Ok(Request { path, side }) => {
                 let picture = picture(&path, side);
-                if !tell(Update::Picture(path, picture)) {
+                if !send(Update::Picture(path, picture)) {
                     return;
                 }
             }
@@ -135,11 +134,12 @@ fn watch(
                 first = false;
                 let all = || Update::Runs(runs.iter().map(|f| f.run.clone()).collect());
                 let one = |i: usize| Update::Run(i, Box::new(runs[i].run.clone()));
-                let told = match moved {
-                    true => tell(all()),
-                    false => (0..runs.len()).all(|i| !changed[i] || tell(one(i))),
+                let sent = if moved {
+                    send(all())
+                } else {
+                    (0..runs.len()).all(|i| !changed[i] || send(one(i)))
                 };
-                if !told || stop() {
+                if !sent || stop() {
                     return;
                 }
                 next = Instant::now() + period;
@@ -149,7 +149,7 @@ fn watch(
     }
 }
 
-/// Follows exactly `folders`, keeping what is known of those already followed. Whether they differ.
+/// Follows exactly `folders`, keeping the state of those already followed. Returns whether they differ.
 fn follow(runs: &mut Vec<Followed>, folders: Vec<PathBuf>) -> bool {
     if runs.iter().map(|f| &f.run.folder).eq(&folders) {
         return false;
@@ -162,7 +162,7 @@ fn follow(runs: &mut Vec<Followed>, folders: Vec<PathBuf>) -> bool {
     true
 }
 
-/// A picture from disk, no side over `side`.
+/// An image from disk, with sides of at most `side`.
 fn picture(path: &Path, side: u32) -> Result<RgbImage, String> {
     let picture = data::read_photo(path).map_err(|error| error.to_string())?;
     let longer = picture.width().max(picture.height());

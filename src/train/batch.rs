@@ -177,7 +177,6 @@ impl TrainBatch {
         }
     }
 
-    /// Some of its samples.
     pub fn slice(&self, range: Range<usize>) -> Self {
         let four = |x: &Tensor<4>| x.clone().slice(s![range.clone(), .., .., ..]);
         let path = &self.path;

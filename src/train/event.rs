@@ -1,7 +1,7 @@
 //! The events of a run, and its outcome.
 
 use crate::model::warm_start::Loaded;
-use crate::run_format::{StepLine, ValidationLine};
+use crate::run_format::{SkippedLine, StepLine, ValidationLine};
 use std::path::PathBuf;
 
 /// An event of a run. Events are reported in order.
@@ -9,18 +9,15 @@ use std::path::PathBuf;
 pub enum Event {
     /// Pairs of a split are being checked, before the run begins.
     Checking {
-        /// The split.
         split: &'static str,
         /// Pairs that were read, or are known to be good.
         done: usize,
-        /// All pairs.
         of: usize,
     },
     /// The run begins or continues.
     Started {
         /// Steps taken so far.
         step: u64,
-        /// The last step.
         steps: u64,
         /// Parameters of the network.
         parameters: usize,
@@ -29,53 +26,34 @@ pub enum Event {
     },
     /// A new run took its weights from a file.
     Initialized {
-        /// The file.
         path: PathBuf,
-        /// Which tensors were loaded.
         loaded: Loaded,
     },
     /// A stage begins or continues.
     Stage {
-        /// Its number, from 1.
         number: usize,
-        /// Number of stages.
         of: usize,
-        /// Its last step.
         last: u64,
         /// `[height, width]` of the photos.
         size: [usize; 2],
         /// Photos per step.
         batch_size: usize,
     },
-    /// A step was taken.
     Step {
-        /// Its number, from 1.
         step: u64,
     },
-    /// A line of loss was logged.
     Logged(StepLine),
     /// Steps without a finite gradient were skipped since the last report.
-    Skipped {
-        /// The current step.
-        step: u64,
-        /// Number of skipped steps.
-        count: u64,
-    },
-    /// A validation begins.
+    Skipped(SkippedLine),
     Validating,
-    /// A validation ended.
     Validated(ValidationLine),
-    /// A checkpoint was saved.
     Saved {
-        /// Where.
         path: PathBuf,
     },
 }
 
-/// How a run ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
-    /// The last step taken.
     pub step: u64,
     /// Whether it was stopped before its end; `--resume` continues it.
     pub stopped: bool,

@@ -20,12 +20,9 @@ use web_time::Instant;
 /// Timings of the reshaping.
 const ROUNDS: usize = 5;
 
-/// The cost of a stage's steps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measured {
-    /// The stage's number, from 1.
     pub stage: usize,
-    /// Photos per step.
     pub batch_size: usize,
     /// Median time of a step, without loading its batch.
     pub step: Duration,

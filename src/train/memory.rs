@@ -22,11 +22,9 @@ const BATCHES_AHEAD: u64 = 3;
 /// Memory by purpose, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct MemoryUse {
-    /// Parameters of the network.
     pub parameters: u64,
     /// Weights, their moving average and both moments.
     pub state: u64,
-    /// Gradients of all parameters.
     pub gradients: u64,
     /// Kept by the forward pass for the backward pass.
     pub activations: u64,
@@ -38,27 +36,21 @@ pub struct MemoryUse {
     pub teacher: u64,
     /// Copies made to save a checkpoint.
     pub saving: u64,
-    /// The peak.
     pub peak: u64,
 }
 
-/// Size of the teacher.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct TeacherSize {
-    /// Its parameters.
     pub parameters: u64,
-    /// Width of its tokens.
     pub width: u64,
 }
 
 /// What an estimate depends on besides the configuration.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Workload {
-    /// Classes of the data.
     pub classes: usize,
     /// Bytes of all photos, decoded.
     pub photos: u64,
-    /// The teacher of REPA.
     pub teacher: Option<TeacherSize>,
     /// Whether the network's operations are composed of ordinary ones, which keep more than the CPU's
     /// fused ones.
@@ -222,17 +214,14 @@ fn available(config: &Config, device: &Device) -> Option<u64> {
 /// The memory that a stage needs, against what the device has.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MemoryEstimate {
-    /// The stage's number, from 1.
     pub stage: usize,
     /// `[height, width]`
     pub size: [usize; 2],
-    /// Photos per step.
     pub batch_size: usize,
     /// Parts that a batch, or a device's share of it, is split into.
     pub accumulate: usize,
     /// Devices that share a batch; the estimate is for one of them.
     pub devices: usize,
-    /// The estimate.
     pub needed: MemoryUse,
     /// Available bytes, if known.
     pub available: Option<u64>,
@@ -245,7 +234,6 @@ pub struct MemoryEstimate {
 }
 
 impl MemoryEstimate {
-    /// Estimates a stage.
     pub fn new(stage: &Stage, workload: Workload, device: &Device) -> Self {
         let config = &stage.config;
         let of = |config: &Config| MemoryUse::new(config, workload).peak;

@@ -8,7 +8,6 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// The open files.
 pub struct Metrics {
     path: PathBuf,
     file: File,

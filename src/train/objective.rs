@@ -172,7 +172,7 @@ pub enum TimeDistribution {
     Uniform,
     /// The logistic function of a normally distributed number.
     LogitNormal,
-    /// A power of a uniform number: above 1 it prefers early times.
+    /// A power of a uniformly distributed number: exponents above 1 prefer early times.
     #[default]
     Power,
 }
@@ -187,7 +187,7 @@ pub(super) struct TimeSampler {
     pub exponent: f64,
     /// Mean of [`TimeDistribution::LogitNormal`] before the logistic function.
     pub mean: f64,
-    /// Its standard deviation.
+    /// Standard deviation of [`TimeDistribution::LogitNormal`] before the logistic function.
     pub deviation: f64,
 }
 

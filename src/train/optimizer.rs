@@ -20,7 +20,6 @@ const UPDATES: &str = "updates";
 
 /// Result of an update; its tensors stay on the device.
 pub struct OptimizerOutput<M> {
-    /// The updated module.
     pub module: M,
     /// The norm of the whole gradient before clipping, `[1]`.
     pub norm: Tensor<1>,

@@ -18,13 +18,9 @@ struct Document {
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 struct Provenance {
-    /// Version of this program.
     version: String,
-    /// The compute devices.
     device: String,
-    /// The data set's name.
     data: String,
-    /// Number of classes.
     classes: usize,
     /// Training and validation photos.
     photos: [usize; 2],

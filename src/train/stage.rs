@@ -158,9 +158,9 @@ impl TrainLoop<'_> {
         }
         if summary.skipped > 0 {
             let skipped = summary.skipped;
-            self.metrics.write(&SkippedLine { step, skipped })?;
-            let count = skipped;
-            (self.report)(Event::Skipped { step, count });
+            let line = SkippedLine { step, skipped };
+            self.metrics.write(&line)?;
+            (self.report)(Event::Skipped(line));
         }
         if summary.in_a_row >= config.train.bad_steps {
             let saved = self.folder.saved().pop();

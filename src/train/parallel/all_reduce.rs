@@ -147,7 +147,6 @@ impl ModuleVisitor for Collective<'_> {
     }
 }
 
-/// Reads every gradient.
 struct Gather<'a> {
     gradients: &'a GradientsParams,
     parts: Vec<Vec<f32>>,
