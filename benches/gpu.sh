@@ -10,7 +10,8 @@
 #   FLOWSEG=flowseg KERNELS=kernels-HASH NETWORK=network-HASH FIELD=field-HASH
 # BEFORE is the kernels bench of another version, to compare the neural field with, and TESTS the
 # library's tests, of which those of the kernels and of drawing run. DATA is a data folder (CamVid; scenes
-# without one), DINO the street model's encoder, STEPS the steps of a training run.
+# without one), DINO the street model's encoder, STEPS the steps of a training run, and PHOTOS how many are
+# segmented.
 set -uo pipefail
 for file in FLOWSEG KERNELS NETWORK FIELD BEFORE TESTS DATA DINO; do
     [ -z "${!file:-}" ] || printf -v "$file" '%s' "$(realpath -m -- "${!file}")"
@@ -46,6 +47,7 @@ data="${DATA:-../shared/data/camvid}"
 [ -d "$data" ] || data=scenes:11
 dino="${DINO:-../shared/weights/dinov2-small.safetensors}"
 steps="${STEPS:-200}"
+count="${PHOTOS:-33}"
 export FLOWSEG_BENCH_DEVICE="$device"
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
@@ -137,8 +139,7 @@ train() {
         END { for (i = 1; i <= count; i++) if (i <= 2 || i > count - 2 || i % 5 == 0) print rows[i] }
     ' "$out/metrics.jsonl"
     printf '\n'
-    grep -E 'FAILED|stopped after|flowseg:' "$work/said" | sed 's/.*\r//'
-    printf '\n'
+    sed 's/.*\r//' "$work/said" | grep -E 'FAILED|stopped after|flowseg:' && printf '\n'
 }
 
 # LIMIT DEVICE STEPS ARGUMENT...: what a training step costs.
@@ -153,13 +154,13 @@ measure() {
 # Photos of one size to segment: the data's, or noise.
 photos() {
     local found
-    found="$(find "$data" -path '*images*' -type f 2>/dev/null | sort | head -n 33)"
+    found="$(find "$data" -path '*images*' -type f 2>/dev/null | sort | head -n "$count")"
     if [ -n "$found" ]; then
         printf '%s\n' "$found"
         return
     fi
     local number
-    for number in $(seq 33); do
+    for number in $(seq "$count"); do
         { printf 'P6 480 360 255\n'; head -c 518400 /dev/urandom; } >"$work/photo-$number.ppm"
         echo "$work/photo-$number.ppm"
     done
