@@ -10,8 +10,8 @@
 #   FLOWSEG=flowseg KERNELS=kernels-HASH NETWORK=network-HASH FIELD=field-HASH
 # BEFORE is the kernels bench of another version, to compare the neural field with, and TESTS the
 # library's tests, of which those of the kernels and of drawing run. DATA is a data folder (CamVid; scenes
-# without one), DINO the street model's encoder, STEPS the steps of a training run, and PHOTOS how many are
-# segmented.
+# without one), DINO the street model's encoder, STEPS the steps of a training run, PHOTOS how many are
+# segmented, and MODEL by which model.
 set -uo pipefail
 for file in FLOWSEG KERNELS NETWORK FIELD BEFORE TESTS DATA DINO; do
     [ -z "${!file:-}" ] || printf -v "$file" '%s' "$(realpath -m -- "${!file}")"
@@ -48,6 +48,7 @@ data="${DATA:-../shared/data/camvid}"
 dino="${DINO:-../shared/weights/dinov2-small.safetensors}"
 steps="${STEPS:-200}"
 count="${PHOTOS:-33}"
+model="${MODEL:-street}"
 export FLOWSEG_BENCH_DEVICE="$device"
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
@@ -169,12 +170,13 @@ photos() {
 # DEVICE COUNT LIMIT: a row of the table of segmentation.
 segment_on() {
     local on="$1" count="$2" limit="$3" one
-    if ! run "$limit" "$program" segment --device "$on" -o "$work/one" "${list[0]}"; then
+    [ "$count" -le "${#list[@]}" ] || count="${#list[@]}"
+    if ! run "$limit" "$program" segment --model "$model" --device "$on" -o "$work/one" "${list[0]}"; then
         printf '| %s | %s |\n' "$on" "$(tail -n 2 "$work/said" | tr '\n' ' ')"
         return
     fi
     one="$took"
-    if run "$limit" "$program" segment --device "$on" -o "$work/masks-${on%%:*}" "${list[@]:0:$count}"; then
+    if run "$limit" "$program" segment --model "$model" --device "$on" -o "$work/masks-${on%%:*}" "${list[@]:0:$count}"; then
         printf '| %s | %s | %s | %s | %s |\n' "$on" "$one" "$count" "$took" "$(rate "$one" "$took" "$count")"
     else
         printf '| %s | %s | %s |\n' "$on" "$one" "$(tail -n 2 "$work/said" | tr '\n' ' ')"
@@ -215,7 +217,7 @@ part() {
     segment)
         local list same=0 all=0 mask
         mapfile -t list < <(photos)
-        printf 'The built-in model street, photos of %s:\n\n' "$(dirname "${list[0]}")"
+        printf 'The model %s, photos of %s:\n\n' "$model" "$(dirname "${list[0]}")"
         printf '| device | s for one photo | photos | s for all | photos/s without the start |\n'
         printf '|---|---|---|---|---|\n'
         segment_on "$device" "${#list[@]}" 30
