@@ -58,8 +58,8 @@ left() {
     echo $((total - SECONDS))
 }
 
-# LIMIT COMMAND...: runs it for so many seconds of 240 at most. Its output is in $work/said, the seconds that it
-# took in $took; its status is returned.
+# LIMIT COMMAND...: runs it for so many seconds of 240 at most. Its output is in $work/said, the seconds that
+# it took in $took; its status is returned.
 run() {
     local limit="$1" start="$EPOCHREALTIME" status
     shift
@@ -70,8 +70,8 @@ run() {
         echo "left out: the time was up" >"$work/said"
         return 1
     fi
-    # A shell of its own: this one would tell on the terminal that it was killed.
-    (timeout --kill-after=5 "$limit" "$@" >"$work/said" 2>&1 </dev/null) 2>/dev/null
+    # A shell of its own, so that none tells on the terminal that it was killed.
+    (timeout --kill-after=5 "$limit" "$@" >"$work/said" 2>&1 </dev/null; exit $?) 2>/dev/null
     status=$?
     took="$(awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }')"
     case "$status" in
@@ -176,7 +176,8 @@ segment_on() {
         return
     fi
     one="$took"
-    if run "$limit" "$program" segment --model "$model" --device "$on" -o "$work/masks-${on%%:*}" "${list[@]:0:$count}"; then
+    local masks="$work/masks-${on%%:*}" photos=("${list[@]:0:$count}")
+    if run "$limit" "$program" segment --model "$model" --device "$on" -o "$masks" "${photos[@]}"; then
         printf '| %s | %s | %s | %s | %s |\n' "$on" "$one" "$count" "$took" "$(rate "$one" "$took" "$count")"
     else
         printf '| %s | %s | %s |\n' "$on" "$one" "$(tail -n 2 "$work/said" | tr '\n' ' ')"
