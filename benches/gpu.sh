@@ -10,7 +10,8 @@
 #   FLOWSEG=flowseg KERNELS=kernels-HASH NETWORK=network-HASH FIELD=field-HASH
 # BEFORE is the kernels bench of another version, to compare the neural field with, and TESTS the
 # library's tests, of which those of the kernels and of drawing run. DATA is a data folder (CamVid; scenes
-# without one), DINO the street model's encoder, STEPS the steps of a training run.
+# without one), DINO the street model's encoder, STEPS the steps of a training run, PHOTOS how many are
+# segmented, and MODEL by which model.
 set -uo pipefail
 for file in FLOWSEG KERNELS NETWORK FIELD BEFORE TESTS DATA DINO; do
     [ -z "${!file:-}" ] || printf -v "$file" '%s' "$(realpath -m -- "${!file}")"
@@ -46,6 +47,8 @@ data="${DATA:-../shared/data/camvid}"
 [ -d "$data" ] || data=scenes:11
 dino="${DINO:-../shared/weights/dinov2-small.safetensors}"
 steps="${STEPS:-200}"
+count="${PHOTOS:-33}"
+model="${MODEL:-street}"
 export FLOWSEG_BENCH_DEVICE="$device"
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
@@ -55,8 +58,8 @@ left() {
     echo $((total - SECONDS))
 }
 
-# LIMIT COMMAND...: runs it for so many seconds of 240 at most. Its output is in $work/said, the seconds that it
-# took in $took; its status is returned.
+# LIMIT COMMAND...: runs it for so many seconds of 240 at most. Its output is in $work/said, the seconds that
+# it took in $took; its status is returned.
 run() {
     local limit="$1" start="$EPOCHREALTIME" status
     shift
@@ -67,8 +70,8 @@ run() {
         echo "left out: the time was up" >"$work/said"
         return 1
     fi
-    # A shell of its own: this one would tell on the terminal that it was killed.
-    (timeout --kill-after=5 "$limit" "$@" >"$work/said" 2>&1 </dev/null) 2>/dev/null
+    # A shell of its own, so that none tells on the terminal that it was killed.
+    (timeout --kill-after=5 "$limit" "$@" >"$work/said" 2>&1 </dev/null; exit $?) 2>/dev/null
     status=$?
     took="$(awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }')"
     case "$status" in
@@ -137,8 +140,7 @@ train() {
         END { for (i = 1; i <= count; i++) if (i <= 2 || i > count - 2 || i % 5 == 0) print rows[i] }
     ' "$out/metrics.jsonl"
     printf '\n'
-    grep -E 'FAILED|stopped after|flowseg:' "$work/said" | sed 's/.*\r//'
-    printf '\n'
+    sed 's/.*\r//' "$work/said" | grep -E 'FAILED|stopped after|flowseg:' && printf '\n'
 }
 
 # LIMIT DEVICE STEPS ARGUMENT...: what a training step costs.
@@ -153,13 +155,13 @@ measure() {
 # Photos of one size to segment: the data's, or noise.
 photos() {
     local found
-    found="$(find "$data" -path '*images*' -type f 2>/dev/null | sort | head -n 33)"
+    found="$(find "$data" -path '*images*' -type f 2>/dev/null | sort | head -n "$count")"
     if [ -n "$found" ]; then
         printf '%s\n' "$found"
         return
     fi
     local number
-    for number in $(seq 33); do
+    for number in $(seq "$count"); do
         { printf 'P6 480 360 255\n'; head -c 518400 /dev/urandom; } >"$work/photo-$number.ppm"
         echo "$work/photo-$number.ppm"
     done
@@ -168,12 +170,14 @@ photos() {
 # DEVICE COUNT LIMIT: a row of the table of segmentation.
 segment_on() {
     local on="$1" count="$2" limit="$3" one
-    if ! run "$limit" "$program" segment --device "$on" -o "$work/one" "${list[0]}"; then
+    [ "$count" -le "${#list[@]}" ] || count="${#list[@]}"
+    if ! run "$limit" "$program" segment --model "$model" --device "$on" -o "$work/one" "${list[0]}"; then
         printf '| %s | %s |\n' "$on" "$(tail -n 2 "$work/said" | tr '\n' ' ')"
         return
     fi
     one="$took"
-    if run "$limit" "$program" segment --device "$on" -o "$work/masks-${on%%:*}" "${list[@]:0:$count}"; then
+    local masks="$work/masks-${on%%:*}" photos=("${list[@]:0:$count}")
+    if run "$limit" "$program" segment --model "$model" --device "$on" -o "$masks" "${photos[@]}"; then
         printf '| %s | %s | %s | %s | %s |\n' "$on" "$one" "$count" "$took" "$(rate "$one" "$took" "$count")"
     else
         printf '| %s | %s | %s |\n' "$on" "$one" "$(tail -n 2 "$work/said" | tr '\n' ' ')"
@@ -214,7 +218,7 @@ part() {
     segment)
         local list same=0 all=0 mask
         mapfile -t list < <(photos)
-        printf 'The built-in model street, photos of %s:\n\n' "$(dirname "${list[0]}")"
+        printf 'The model %s, photos of %s:\n\n' "$model" "$(dirname "${list[0]}")"
         printf '| device | s for one photo | photos | s for all | photos/s without the start |\n'
         printf '|---|---|---|---|---|\n'
         segment_on "$device" "${#list[@]}" 30
