@@ -1,21 +1,21 @@
 //! The bar at the top, with menus and what is open, and the status line at the bottom.
 
-use super::album::{Album, Item, SAMPLES};
+use super::app_state::AppState;
 use super::commands::{self, Command, TABLE};
-use super::shell::Shell;
+use super::photo_list::{Item, PhotoList, SAMPLES};
 use super::theme::{self, GRID};
 use crate::models;
 use eframe::egui;
 use egui_material_icons::icons;
 
 /// Draws the bar at the top.
-pub fn top(shell: &mut Shell, ui: &mut egui::Ui) {
+pub fn top(app: &mut AppState, ui: &mut egui::Ui) {
     ui.horizontal_centered(|ui| {
         ui.spacing_mut().item_spacing.x = GRID / 2.0;
         ui.heading("FlowSeg");
         ui.add_space(GRID);
         for group in ["File", "Edit", "View", "Help"] {
-            ui.menu_button(group, |ui| menu(shell, ui, group));
+            ui.menu_button(group, |ui| menu(app, ui, group));
         }
         ui.separator();
         for command in [
@@ -25,45 +25,45 @@ pub fn top(shell: &mut Shell, ui: &mut egui::Ui) {
             Command::Next,
             Command::Export,
         ] {
-            button(shell, ui, command);
+            button(app, ui, command);
         }
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            button(shell, ui, Command::Help);
+            button(app, ui, Command::Help);
             themes(ui);
-            model(shell, ui);
+            model(app, ui);
             ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
-                title(shell, ui);
+                title(app, ui);
             });
         });
     });
 }
 
-fn button(shell: &mut Shell, ui: &mut egui::Ui, command: Command) {
+fn button(app: &mut AppState, ui: &mut egui::Ui, command: Command) {
     let context = ui.ctx().clone();
     if let Some(entry) = commands::entry(command) {
         let help = commands::help(&context, command);
         if theme::icon_button(ui, entry.icon, &help).clicked() {
-            shell.run(&context, command);
+            app.run(&context, command);
         }
     }
 }
 
 /// What is shown, and its place in the folder.
-fn title(shell: &Shell, ui: &mut egui::Ui) {
+fn title(app: &AppState, ui: &mut egui::Ui) {
     ui.add_space(GRID / 2.0);
-    let name = shell.album.item().map(Item::name).unwrap_or_default();
+    let name = app.photos.item().map(Item::name).unwrap_or_default();
     let label = ui.add(egui::Label::new(egui::RichText::new(name).strong()).truncate());
-    if let Some(path) = shell.album.file() {
+    if let Some(path) = app.photos.file() {
         label.on_hover_text(path.display().to_string());
     }
-    let (at, count) = shell.album.place();
+    let (at, count) = app.photos.place();
     if count > 1 {
         ui.weak(format!("{} of {count}", at + 1));
     }
 }
 
-fn model(shell: &mut Shell, ui: &mut egui::Ui) {
-    let name = shell.model.as_ref().map_or("no model", |model| &model.name);
+fn model(app: &mut AppState, ui: &mut egui::Ui) {
+    let name = app.model.as_ref().map_or("no model", |model| &model.name);
     let short = std::path::Path::new(name)
         .file_stem()
         .map_or_else(|| name.to_owned(), |stem| stem.to_string_lossy().into());
@@ -77,7 +77,7 @@ fn model(shell: &mut Shell, ui: &mut egui::Ui) {
                     wanted = Some((*built_in).to_owned());
                 }
             }
-            for path in &shell.settings.recent_models {
+            for path in &app.settings.recent_models {
                 let full = path.to_string_lossy();
                 let short = path.file_stem().unwrap_or_default().to_string_lossy();
                 let label = ui.selectable_label(full == name, short);
@@ -89,7 +89,7 @@ fn model(shell: &mut Shell, ui: &mut egui::Ui) {
         .response
         .on_hover_text("The model");
     if let Some(wanted) = wanted {
-        shell.choose_model(&wanted);
+        app.choose_model(&wanted);
     }
 }
 
@@ -109,18 +109,18 @@ fn themes(ui: &mut egui::Ui) {
     }
 }
 
-fn menu(shell: &mut Shell, ui: &mut egui::Ui, group: &str) {
+fn menu(app: &mut AppState, ui: &mut egui::Ui, group: &str) {
     ui.set_min_width(30.0 * GRID);
     let context = ui.ctx().clone();
     let mut chosen = None;
     for entry in TABLE.iter().filter(|entry| entry.group == group) {
         let keys = entry.keys.first();
         let keys = keys.map_or_else(String::new, |keys| commands::text(&context, keys));
-        let [undo, redo] = shell.can_undo();
+        let [undo, redo] = app.can_undo();
         let enabled = match entry.command {
             Command::Undo => undo,
             Command::Redo => redo,
-            Command::ClearBrush => !shell.marks.brushed.is_empty(),
+            Command::ClearBrush => !app.selection.brushed.is_empty(),
             _ => true,
         };
         let label = (theme::icon(entry.icon), entry.name);
@@ -131,29 +131,29 @@ fn menu(shell: &mut Shell, ui: &mut egui::Ui, group: &str) {
     }
     if group == "File" {
         ui.separator();
-        files(shell, ui);
+        files(app, ui);
     }
     if let Some(command) = chosen {
-        shell.run(&context, command);
+        app.run(&context, command);
         ui.close();
     }
 }
 
-fn files(shell: &mut Shell, ui: &mut egui::Ui) {
+fn files(app: &mut AppState, ui: &mut egui::Ui) {
     ui.menu_button("Samples", |ui| {
         for (i, (name, _)) in SAMPLES.iter().enumerate() {
             if ui.button(*name).clicked() {
-                shell.show(Album::samples(i));
+                app.show(PhotoList::samples(i));
                 ui.close();
             }
         }
     });
     ui.menu_button("Recent", |ui| {
-        if shell.settings.recent.is_empty() {
+        if app.settings.recent.is_empty() {
             ui.weak("nothing was opened yet");
         }
         let mut chosen = None;
-        for path in &shell.settings.recent {
+        for path in &app.settings.recent {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let button = ui.button(name).on_hover_text(path.display().to_string());
             if button.clicked() {
@@ -161,16 +161,16 @@ fn files(shell: &mut Shell, ui: &mut egui::Ui) {
             }
         }
         if let Some(path) = chosen {
-            shell.look(vec![path]);
+            app.look(vec![path]);
             ui.close();
         }
     });
 }
 
 /// Draws the status line.
-pub fn status(shell: &mut Shell, ui: &mut egui::Ui) {
+pub fn status(app: &mut AppState, ui: &mut egui::Ui) {
     ui.horizontal(|ui| {
-        let devices = &shell.devices;
+        let devices = &app.devices;
         let computes = ui.small(format!("computes on {}", devices.compute));
         if let Some(note) = &devices.note {
             computes.on_hover_text(note);
@@ -183,7 +183,7 @@ pub fn status(shell: &mut Shell, ui: &mut egui::Ui) {
         };
         ui.small(format!("draws on {}{software}", devices.adapter));
         ui.separator();
-        if let Some(model) = &shell.model {
+        if let Some(model) = &app.model {
             let card = &model.card;
             let score = card.score.as_ref().map_or(String::new(), |score| {
                 format!(", mIoU {:.1}", 100.0 * score.miou)
@@ -192,8 +192,8 @@ pub fn status(shell: &mut Shell, ui: &mut egui::Ui) {
             ui.small(format!("{}, {classes} classes{score}", card.dataset));
         }
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            shell.problems.button(ui);
-            if let Some(flow) = &shell.flow {
+            app.errors.button(ui);
+            if let Some(flow) = &app.flow {
                 let held = flow.resident() * 12 * flow.pixels();
                 let text = format!("{:.1} MB of states", held as f64 / 1e6);
                 ui.small(text).on_hover_text(format!(
@@ -207,8 +207,8 @@ pub fn status(shell: &mut Shell, ui: &mut egui::Ui) {
 }
 
 /// The list of keys.
-pub fn help(shell: &mut Shell, context: &egui::Context) {
-    let mut open = shell.help;
+pub fn help(app: &mut AppState, context: &egui::Context) {
+    let mut open = app.help;
     egui::Window::new("Keyboard shortcuts")
         .open(&mut open)
         .collapsible(false)
@@ -227,7 +227,7 @@ pub fn help(shell: &mut Shell, context: &egui::Context) {
                 }
             });
         });
-    shell.help = open;
+    app.help = open;
 }
 
 /// What the mouse does.

@@ -1,7 +1,7 @@
 //! A photo's flow as the window holds it: the states so far on the host and in graphics memory.
 
-use super::intake::{Host, Opened, Thumbnails};
-use super::screen::Screen;
+use super::canvas_renderer::CanvasRenderer;
+use super::worker_events::{Host, Opened, Thumbnails};
 use crate::data::LabelMap;
 use crate::gpu::GpuError;
 use crate::gpu::canvas::{Sources, Values};
@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub const BUDGET: usize = 256 << 20;
 
 /// One stored state.
-pub struct Moment {
+pub struct StoredState {
     /// Its time, 0 to 1.
     pub t: f32,
     /// Its numbers; none while they are still being read back from the device.
@@ -48,7 +48,7 @@ pub struct Flow {
     /// Height and width of the states.
     pub size: [usize; 2],
     /// The states so far.
-    pub moments: Vec<Moment>,
+    pub states: Vec<StoredState>,
     /// The step from which on every pixel keeps its class, once all states are there.
     pub settled: Option<Vec<u16>>,
     /// Bytes of graphics memory that the states may take.
@@ -73,7 +73,7 @@ impl Flow {
             truth: opened.truth,
             truth_picture: opened.truth_picture,
             size: opened.size,
-            moments: Vec::new(),
+            states: Vec::new(),
             settled: None,
             budget: BUDGET,
             id: another(),
@@ -90,7 +90,7 @@ impl Flow {
 
     /// Adds a state that can be shown.
     pub fn push(&mut self, t: f32, values: Option<Arc<Values>>) {
-        self.moments.push(Moment {
+        self.states.push(StoredState {
             t,
             host: None,
             thumbnails: None,
@@ -102,16 +102,16 @@ impl Flow {
 
     /// Adds the numbers of state `step`.
     pub fn read(&mut self, step: usize, host: Host, thumbnails: Option<Thumbnails>) {
-        if let Some(moment) = self.moments.get_mut(step) {
-            moment.host = Some(host);
-            moment.thumbnails = thumbnails;
+        if let Some(state) = self.states.get_mut(step) {
+            state.host = Some(host);
+            state.thumbnails = thumbnails;
             self.generation = another();
         }
     }
 
     /// The number of the state at or before `position`, the one after it, and where between them.
     pub fn around(&self, position: f32) -> Option<(usize, usize, f32)> {
-        let last = self.moments.len().checked_sub(1)?;
+        let last = self.states.len().checked_sub(1)?;
         let low = (position.max(0.0) as usize).min(last);
         let high = (low + 1).min(last);
         let share = if high == low {
@@ -124,15 +124,15 @@ impl Flow {
 
     /// The stored state nearest to `position`, with its numbers.
     pub fn nearest(&self, position: f32) -> Option<(usize, &Host)> {
-        let last = self.moments.len().checked_sub(1)?;
+        let last = self.states.len().checked_sub(1)?;
         let at = (position.max(0.0).round() as usize).min(last);
-        Some((at, self.moments[at].host.as_ref()?))
+        Some((at, self.states[at].host.as_ref()?))
     }
 
     /// The time at `position`.
     pub fn time(&self, position: f32) -> f32 {
         self.around(position).map_or(0.0, |(low, high, share)| {
-            let (a, b) = (self.moments[low].t, self.moments[high].t);
+            let (a, b) = (self.states[low].t, self.states[high].t);
             a + (b - a) * share
         })
     }
@@ -140,16 +140,16 @@ impl Flow {
     /// A pixel's state at `position`: linear between two stored states, which is exact for Euler.
     pub fn state_of(&self, pixel: usize, position: f32) -> Option<[f32; 3]> {
         let (low, high, share) = self.around(position)?;
-        let a = self.moments[low].host.as_ref()?.at(pixel);
-        let b = self.moments[high].host.as_ref()?.at(pixel);
+        let a = self.states[low].host.as_ref()?.at(pixel);
+        let b = self.states[high].host.as_ref()?.at(pixel);
         Some(std::array::from_fn(|c| a[c] + (b[c] - a[c]) * share))
     }
 
     /// A pixel's velocity over the step at `position`: the difference quotient of the two states.
     pub fn velocity_of(&self, pixel: usize, position: f32) -> Option<[f32; 3]> {
-        let last = self.moments.len().checked_sub(2)?;
+        let last = self.states.len().checked_sub(2)?;
         let low = (position.max(0.0) as usize).min(last);
-        let (before, after) = (&self.moments[low], &self.moments[low + 1]);
+        let (before, after) = (&self.states[low], &self.states[low + 1]);
         let (a, b) = (
             before.host.as_ref()?.at(pixel),
             after.host.as_ref()?.at(pixel),
@@ -160,9 +160,9 @@ impl Flow {
 
     /// The stored states of a pixel, as far as they were read.
     pub fn path_of(&self, pixel: usize) -> Vec<[f32; 3]> {
-        self.moments
+        self.states
             .iter()
-            .map_while(|moment| Some(moment.host.as_ref()?.at(pixel)))
+            .map_while(|state| Some(state.host.as_ref()?.at(pixel)))
             .collect()
     }
 
@@ -170,7 +170,11 @@ impl Flow {
     ///
     /// # Errors
     /// A driver that refuses, or not enough graphics memory.
-    pub fn sources(&mut self, screen: &Screen, position: f32) -> Result<Option<Sources>, GpuError> {
+    pub fn sources(
+        &mut self,
+        screen: &CanvasRenderer,
+        position: f32,
+    ) -> Result<Option<Sources>, GpuError> {
         let (Some((low, high, share)), Some(photo), Some(classes)) = (
             self.around(position),
             self.picture.clone(),
@@ -209,16 +213,20 @@ impl Flow {
     }
 
     /// The state `at` in graphics memory, uploaded again where it was evicted.
-    pub fn values(&mut self, screen: &Screen, at: usize) -> Result<Option<Arc<Values>>, GpuError> {
+    pub fn values(
+        &mut self,
+        screen: &CanvasRenderer,
+        at: usize,
+    ) -> Result<Option<Arc<Values>>, GpuError> {
         let drawn = self.drawn;
-        let moment = &mut self.moments[at];
-        moment.shown = drawn;
-        if moment.values.is_none()
-            && let Some(host) = &moment.host
+        let state = &mut self.states[at];
+        state.shown = drawn;
+        if state.values.is_none()
+            && let Some(host) = &state.host
         {
-            moment.values = Some(Arc::new(screen.pipelines().state(&host.x)?));
+            state.values = Some(Arc::new(screen.pipelines().state(&host.x)?));
         }
-        Ok(moment.values.clone())
+        Ok(state.values.clone())
     }
 
     /// Drops the least recently shown states from graphics memory until the budget holds.
@@ -226,24 +234,24 @@ impl Flow {
         let bytes = 12 * self.pixels();
         let most = (self.budget / bytes.max(1)).max(2);
         let held = self.resident();
-        let mut order: Vec<usize> = (0..self.moments.len())
+        let mut order: Vec<usize> = (0..self.states.len())
             .filter(|&i| i != low && i != high)
-            .filter(|&i| self.moments[i].values.is_some() && self.moments[i].host.is_some())
+            .filter(|&i| self.states[i].values.is_some() && self.states[i].host.is_some())
             .collect();
-        order.sort_by_key(|&i| self.moments[i].shown);
+        order.sort_by_key(|&i| self.states[i].shown);
         for i in order.into_iter().take(held.saturating_sub(most)) {
-            self.moments[i].values = None;
+            self.states[i].values = None;
         }
     }
 
     /// Where a state lies in graphics memory: buffer and byte offset.
     pub fn location(&self, step: usize) -> Option<(&wgpu::Buffer, u64)> {
-        Some(self.moments.get(step)?.values.as_deref()?.location())
+        Some(self.states.get(step)?.values.as_deref()?.location())
     }
 
     /// States in graphics memory.
     pub fn resident(&self) -> usize {
-        let held = self.moments.iter().filter(|m| m.values.is_some());
+        let held = self.states.iter().filter(|m| m.values.is_some());
         held.count()
     }
 }

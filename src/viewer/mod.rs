@@ -1,60 +1,59 @@
 //! The window: watch a photo flow into its mask, scrub the ODE, question a pixel.
 //!
-//! `shell::Shell` is the state that all panels share; a panel is a file with a `show` function.
-//! What takes time happens on the worker's thread (`intake`) or on threads of its own (`open`).
+//! `app_state::AppState` is the state that all panels share; a panel is a file with a `show` function.
+//! What takes time happens on the worker's thread (`worker_events`) or on threads of its own (`file_open`).
 
-mod about_model;
-mod act;
-mod album;
+mod app_state;
+mod background;
 mod bars;
 mod brush;
-mod canvas;
+mod canvas_panel;
+mod canvas_renderer;
 mod capture;
-mod charts;
+mod charts_panel;
+mod classes_panel;
 mod commands;
 mod display;
 mod dock;
-mod exporting;
+mod error_list;
+mod exports;
 pub mod field;
+mod file_open;
 mod flow;
-mod frames;
-mod ground;
-mod intake;
-mod legend;
-mod open;
-mod panel;
-mod pixel;
-mod problems;
+mod frame_stats;
+mod model_panel;
+mod panel_kind;
+mod photo_list;
+mod pixel_panel;
 mod remembered;
 mod rooms;
 mod runs;
-mod screen;
 mod settings;
-mod shell;
 #[cfg(test)]
 mod tests;
 mod theme;
-mod timeline;
+mod timeline_panel;
 mod view;
+mod worker_events;
 
 use crate::device::{self, Choice};
 use crate::files;
 use crate::sampler::Solver;
-use album::Album;
+use app_state::{AppState, Devices};
 use burn::tensor::Device;
 use capture::Capture;
 use dock::Dock;
 use eframe::egui;
 use eframe::egui_wgpu::{RenderState, WgpuConfiguration, WgpuSetup, WgpuSetupExisting};
 use egui_tiles::Tree;
-use frames::Frames;
-use panel::Panel;
+use frame_stats::FrameStats;
+use panel_kind::PanelKind;
+use photo_list::PhotoList;
 use remembered::Fields;
 use ron::value::RawValue;
 use rooms::Rooms;
 use serde::Serialize;
 use settings::Settings;
-use shell::{Devices, Shell};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -176,7 +175,7 @@ pub fn open(options: Options) -> Result<(), String> {
                 None => {}
             }
             let mut app = App::new(context, state, compute.device, devices, memory, &options);
-            app.shell.pictured = options.screenshot.is_some();
+            app.shared.pictured = options.screenshot.is_some();
             app.capture = options.screenshot.map(|path| Capture::new(path, of_app));
             Ok(Box::new(app))
         });
@@ -190,7 +189,7 @@ pub fn open(options: Options) -> Result<(), String> {
 #[derive(Serialize)]
 struct Memory {
     settings: Settings,
-    panels: Tree<Panel>,
+    panels: Tree<PanelKind>,
     field: field::FieldSettings,
 }
 
@@ -223,13 +222,13 @@ impl Memory {
 
 /// The window.
 struct App {
-    shell: Shell,
+    shared: AppState,
     rooms: Rooms,
-    panels: Tree<Panel>,
+    panels: Tree<PanelKind>,
     /// Whether a picture of the field was asked for.
     field_in_front: bool,
     capture: Option<Capture>,
-    frames: Frames,
+    frames: FrameStats,
 }
 
 impl App {
@@ -242,16 +241,17 @@ impl App {
         options: &Options,
     ) -> Self {
         theme::apply(context);
-        if let Some(Err(error)) = state.map(|state| ground::install(context, state)) {
+        if let Some(Err(error)) = state.map(|state| background::install(context, state)) {
             tracing::warn!("{error}");
         }
         let (mut settings, mut panels, field) = match memory {
             Some(memory) => (memory.settings, memory.panels, memory.field),
             None => (Settings::default(), dock::tree(), Default::default()),
         };
-        let paths = options.paths.iter().cloned().map(open::argument);
+        let paths = options.paths.iter().cloned().map(file_open::argument);
         // A model's file is known by its name, so that no other model is opened before it.
-        let (models, paths): (Vec<PathBuf>, Vec<PathBuf>) = paths.partition(|p| open::is_model(p));
+        let (models, paths): (Vec<PathBuf>, Vec<PathBuf>) =
+            paths.partition(|p| file_open::is_model(p));
         let model = models.last().map(|path| path.to_string_lossy());
         let model = model.as_deref().or(options.model.as_deref());
         settings.solver = options.solver.unwrap_or(settings.solver);
@@ -259,36 +259,36 @@ impl App {
             settings.choose_steps(options.steps);
         }
         // Named paths are listed on a thread of their own; until then there is nothing to show.
-        let album = if paths.is_empty() {
-            Album::samples(0)
+        let photos = if paths.is_empty() {
+            PhotoList::samples(0)
         } else {
-            Album::files(Vec::new(), 0)
+            PhotoList::files(Vec::new(), 0)
         };
-        let mut shell = Shell::new(context, state, device, devices, settings, model, album);
+        let mut app = AppState::new(context, state, device, devices, settings, model, photos);
         if !paths.is_empty() {
-            shell.look(paths);
+            app.look(paths);
         }
         let mut rooms = Rooms::new(field);
         if !models.is_empty() {
-            dock::reveal(&mut panels, Panel::Model);
+            dock::reveal(&mut panels, PanelKind::Model);
         }
         if let Some(preset) = options.field {
             rooms.preset(preset);
-            dock::reveal(&mut panels, Panel::Field);
+            dock::reveal(&mut panels, PanelKind::Field);
         }
         Self {
-            shell,
+            shared: app,
             rooms,
             panels,
             field_in_front: options.field.is_some(),
             capture: None,
-            frames: Frames::default(),
+            frames: FrameStats::default(),
         }
     }
 
     fn input(&mut self, context: &egui::Context) {
         for command in commands::pressed(context) {
-            self.shell.run(context, command);
+            self.shared.run(context, command);
         }
         let (dropped, pasted) = context.input(|input| {
             let dropped: Vec<PathBuf> = input
@@ -305,15 +305,15 @@ impl App {
             (dropped, pasted)
         });
         if !dropped.is_empty() {
-            self.shell.look(dropped);
+            self.shared.look(dropped);
         }
         match pasted {
-            Some(Ok(image)) => self.shell.paste(&image),
+            Some(Ok(image)) => self.shared.paste(&image),
             // Text on the clipboard may be the name of a file.
             Some(Err(text)) if !context.egui_wants_keyboard_input() => {
-                let paths = open::named(&text);
+                let paths = file_open::named(&text);
                 if !paths.is_empty() {
-                    self.shell.look(paths);
+                    self.shared.look(paths);
                 }
             }
             _ => {}
@@ -322,14 +322,14 @@ impl App {
 
     /// Whether everything that was asked for stands on the screen.
     fn still(&self) -> bool {
-        let shell = &self.shell;
-        let flow = match (shell.album.item(), &shell.flow) {
+        let app = &self.shared;
+        let flow = match (app.photos.item(), &app.flow) {
             (None, _) => true,
             (_, Some(flow)) if flow.settled.is_some() => true,
-            _ => shell.problems.first().is_some(),
+            _ => app.errors.first().is_some(),
         };
         let field = !self.field_in_front || self.rooms.field.settled();
-        flow && field && self.rooms.runs_settled() && !shell.busy() && !shell.opener.busy()
+        flow && field && self.rooms.runs_settled() && !app.busy() && !app.opener.busy()
     }
 }
 
@@ -338,49 +338,49 @@ impl eframe::App for App {
         let context = ui.ctx().clone();
         self.frames
             .frame(frame.info().cpu_usage.unwrap_or_default());
-        context.set_zoom_factor(self.shell.settings.scale);
-        self.shell.receive();
+        context.set_zoom_factor(self.shared.settings.scale);
+        self.shared.receive();
         self.input(&context);
-        ground::paint(ui, context.viewport_rect(), ui.visuals().panel_fill);
+        background::paint(ui, context.viewport_rect(), ui.visuals().panel_fill);
         egui::Panel::top("top")
-            .frame(ground::bare(ui))
+            .frame(background::bare(ui))
             .exact_size(5.0 * GRID)
-            .show(ui, |ui| bars::top(&mut self.shell, ui));
+            .show(ui, |ui| bars::top(&mut self.shared, ui));
         egui::Panel::bottom("status")
-            .frame(ground::bare(ui))
-            .show(ui, |ui| bars::status(&mut self.shell, ui));
+            .frame(background::bare(ui))
+            .show(ui, |ui| bars::status(&mut self.shared, ui));
         egui::Panel::bottom("timeline")
-            .frame(ground::bare(ui))
-            .show(ui, |ui| timeline::show(&mut self.shell, ui));
-        if std::mem::take(&mut self.shell.reset_panels) {
+            .frame(background::bare(ui))
+            .show(ui, |ui| timeline_panel::show(&mut self.shared, ui));
+        if std::mem::take(&mut self.shared.reset_panels) {
             self.panels = dock::tree();
         }
-        let runs = std::mem::take(&mut self.shell.runs);
+        let runs = std::mem::take(&mut self.shared.runs);
         if !runs.is_empty() {
             self.rooms.follow(runs, &context);
-            dock::reveal(&mut self.panels, Panel::Runs);
+            dock::reveal(&mut self.panels, PanelKind::Runs);
         }
         let mut dock = Dock {
-            shell: &mut self.shell,
+            shared: &mut self.shared,
             rooms: &mut self.rooms,
         };
         egui::CentralPanel::no_frame().show(ui, |ui| self.panels.ui(&mut dock, ui));
-        bars::help(&mut self.shell, &context);
-        exporting::show(&mut self.shell, &context);
-        self.shell.problems.show(&context);
+        bars::help(&mut self.shared, &context);
+        exports::show(&mut self.shared, &context);
+        self.shared.errors.show(&context);
         let still = self.still();
         if let Some(capture) = &mut self.capture {
             if still {
-                let last = self.shell.reachable();
-                self.shell.go_to(last);
+                let last = self.shared.reachable();
+                self.shared.go_to(last);
             }
-            capture.frame(&context, still, self.shell.problems.first());
+            capture.frame(&context, still, self.shared.errors.first());
         }
     }
 
     fn raw_input_hook(&mut self, _: &egui::Context, input: &mut egui::RawInput) {
         // A picture of the window does not depend on where the pointer happens to be.
-        if self.shell.pictured {
+        if self.shared.pictured {
             let of_pointer = |event: &egui::Event| {
                 use egui::Event::{MouseMoved, PointerButton, PointerMoved};
                 matches!(
@@ -395,7 +395,7 @@ impl eframe::App for App {
     fn save(&mut self, storage: &mut dyn eframe::Storage) {
         if self.capture.is_none() {
             let memory = Memory {
-                settings: self.shell.settings.clone(),
+                settings: self.shared.settings.clone(),
                 panels: self.panels.clone(),
                 field: self.rooms.field.settings.clone(),
             };

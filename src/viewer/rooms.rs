@@ -1,10 +1,10 @@
 //! The panels with rooms of their own: the field lab and the run monitor.
 
-use super::field::{FieldInput, FieldLab, Pin, Preset};
+use super::app_state::AppState;
+use super::field::{FieldInput, FieldPanel, Pin, Preset};
 use super::flow::Flow;
-use super::panel::Panel;
+use super::panel_kind::PanelKind;
 use super::runs::RunMonitor;
-use super::shell::Shell;
 use super::theme;
 use crate::gpu::field::{Cloud, CloudState};
 use eframe::egui;
@@ -12,7 +12,7 @@ use eframe::egui;
 /// The rooms.
 pub struct Rooms {
     /// The vector field around the centroids.
-    pub field: FieldLab,
+    pub field: FieldPanel,
     /// Training runs, once some were asked for.
     monitor: Option<RunMonitor>,
     /// The network's velocity at the state that is shown, and the state's number.
@@ -22,7 +22,7 @@ pub struct Rooms {
 impl Rooms {
     /// Rooms with the field as it was left.
     pub fn new(field: super::field::FieldSettings) -> Self {
-        let mut lab = FieldLab::new();
+        let mut lab = FieldPanel::new();
         lab.settings = field;
         Self {
             field: lab,
@@ -48,35 +48,35 @@ impl Rooms {
     }
 
     /// Draws a panel.
-    pub fn show(&mut self, shell: &mut Shell, panel: Panel, ui: &mut egui::Ui) {
+    pub fn show(&mut self, app: &mut AppState, panel: PanelKind, ui: &mut egui::Ui) {
         match (panel, &mut self.monitor) {
-            (Panel::Runs, Some(monitor)) => monitor.ui(ui),
-            (Panel::Runs, None) => theme::empty(
+            (PanelKind::Runs, Some(monitor)) => monitor.ui(ui),
+            (PanelKind::Runs, None) => theme::empty(
                 ui,
                 "Follow training runs here: File, Open training run, or drop run folders.\n\
                  Start a run with: flowseg --train --data FOLDER --out RUN",
             ),
-            (Panel::Field, _) => self.field(shell, ui),
+            (PanelKind::Field, _) => self.field(app, ui),
             _ => {}
         }
     }
 
-    fn field(&mut self, shell: &mut Shell, ui: &mut egui::Ui) {
-        let Some(model) = &shell.model else {
+    fn field(&mut self, app: &mut AppState, ui: &mut egui::Ui) {
+        let Some(model) = &app.model else {
             theme::empty(ui, "The field appears with a model.");
             return;
         };
-        let position = shell.play.position;
-        let shown = shell.flow.as_ref().and_then(|flow| flow.nearest(position));
-        if let (Some((step, _)), Some(flow)) = (shown, &shell.flow) {
+        let position = app.play.position;
+        let shown = app.flow.as_ref().and_then(|flow| flow.nearest(position));
+        if let (Some((step, _)), Some(flow)) = (shown, &app.flow) {
             velocity(&mut self.velocity, flow, step);
         }
-        let paths: Vec<Vec<[f32; 3]>> = shell.flow.as_ref().map_or_else(Vec::new, |flow| {
-            let pins = shell.marks.pins.iter();
+        let paths: Vec<Vec<[f32; 3]>> = app.flow.as_ref().map_or_else(Vec::new, |flow| {
+            let pins = app.selection.pins.iter();
             pins.map(|&pixel| flow.path_of(pixel)).collect()
         });
-        let pins: Vec<Pin<'_>> = shell
-            .marks
+        let pins: Vec<Pin<'_>> = app
+            .selection
             .pins
             .iter()
             .zip(&paths)
@@ -87,10 +87,10 @@ impl Rooms {
                 trajectory,
             })
             .collect();
-        let cloud = shell.flow.as_ref().and_then(|flow| {
+        let cloud = app.flow.as_ref().and_then(|flow| {
             let (step, host) = flow.nearest(position)?;
             let (low, high, share) = flow.around(position)?;
-            let source = &flow.moments.first()?.host.as_ref()?.x;
+            let source = &flow.states.first()?.host.as_ref()?.x;
             // Where both neighbours lie on the device their buffers are read there.
             let on_device = flow.location(low).zip(flow.location(high));
             let on_device = on_device.map(|((buffer, offset), next)| CloudState::Device {
@@ -117,26 +117,27 @@ impl Rooms {
             centroids: &model.centroids,
             classes: &model.card.classes,
             cloud,
-            brushed: &shell.marks.brushed,
+            brushed: &app.selection.brushed,
             pins: &pins,
         };
-        let gpu = shell.screen.as_ref().map(super::screen::Screen::state);
+        let gpu = app
+            .screen
+            .as_ref()
+            .map(super::canvas_renderer::CanvasRenderer::state);
         let output = self.field.ui(ui, gpu, &input);
         if let Some(brushed) = output.brushed {
-            shell.brush(brushed);
+            app.brush(brushed);
         }
         if let Some(error) = output.error {
-            shell.problems.tell(error);
+            app.errors.tell(error);
         }
-        let inputs = super::exporting::inputs(shell);
+        let inputs = super::exports::inputs(app);
         if let Some(export) = output.export
-            && let Err(error) = shell
+            && let Err(error) = app
                 .exports
                 .save(&export.name, inputs, move || export.contents.bytes())
         {
-            shell
-                .problems
-                .tell(format!("cannot start a thread: {error}"));
+            app.errors.tell(format!("cannot start a thread: {error}"));
         }
     }
 }
@@ -149,11 +150,11 @@ fn velocity(kept: &mut Option<(u64, usize, Vec<f32>)>, flow: &Flow, step: usize)
     {
         return;
     }
-    let low = step.min(flow.moments.len().saturating_sub(2));
+    let low = step.min(flow.states.len().saturating_sub(2));
     *kept = flow
-        .moments
+        .states
         .get(low)
-        .zip(flow.moments.get(low + 1))
+        .zip(flow.states.get(low + 1))
         .and_then(|(a, b)| {
             let h = (b.t - a.t).max(f32::EPSILON);
             let (a, b) = (a.host.as_ref()?, b.host.as_ref()?);

@@ -1,6 +1,6 @@
 //! The panel of the vector field around the class centroids: the fields of Figure 1, live.
 //!
-//! `FieldLab` is the panel. Each frame turns its settings into a scene (`derived`), draws it
+//! `FieldPanel` is the panel. Each frame turns its settings into a scene (`derived`), draws it
 //! (`picture`, `view`) and what lies over it (`overlay`, `legend`, `inset`, `readout`, `curve`).
 
 mod controls;
@@ -11,12 +11,12 @@ mod export;
 mod figure;
 mod inset;
 mod interface;
-mod lab;
 mod layers;
 mod legend;
 mod motion;
 mod mouse;
 mod overlay;
+mod panel;
 mod picture;
 mod preset;
 mod projection;
@@ -30,16 +30,16 @@ mod view;
 mod widgets;
 
 pub(crate) use interface::{FieldInput, Pin};
-pub(crate) use lab::FieldLab;
+pub(crate) use panel::FieldPanel;
 pub use preset::Preset;
 pub(crate) use settings::FieldSettings;
 
-use crate::viewer::ground;
+use crate::viewer::background;
 use eframe::egui;
 use eframe::egui_wgpu::RenderState;
 use interface::FieldOutput;
 
-impl FieldLab {
+impl FieldPanel {
     /// Draws the panel into the whole of `ui`. Without a `gpu` it explains that it needs one.
     pub(crate) fn ui(
         &mut self,
@@ -51,7 +51,7 @@ impl FieldLab {
         let classes = self.settings.class_count(input.centroids.len());
         self.settings.clamp(classes);
         egui::Panel::right("field controls")
-            .frame(ground::bare(ui))
+            .frame(background::bare(ui))
             .exact_size(widgets::PANEL)
             .resizable(false)
             .show(ui, |ui| {
@@ -65,7 +65,7 @@ impl FieldLab {
         self.settings.clamp(table.len());
         if self.settings.curve {
             egui::Panel::bottom("field curve")
-                .frame(ground::bare(ui))
+                .frame(background::bare(ui))
                 .default_size(ui.available_height() * 0.42)
                 .min_size(160.0)
                 .resizable(true)

@@ -73,12 +73,12 @@ impl Item {
 }
 
 /// A row of items, one of which is shown.
-pub struct Album {
+pub struct PhotoList {
     items: Vec<Item>,
     shown: usize,
 }
 
-impl Album {
+impl PhotoList {
     /// The built-in samples, starting with one of them.
     pub fn samples(shown: usize) -> Self {
         Self {
@@ -138,11 +138,11 @@ mod tests {
 
     #[test]
     fn turning_goes_around() {
-        let mut album = Album::samples(0);
-        assert!(album.turn(-1));
-        assert_eq!(album.place(), (SAMPLES.len() - 1, SAMPLES.len()));
-        assert!(album.turn(1));
-        assert_eq!(album.place().0, 0);
-        assert!(!Album::pasted(RgbImage::new(1, 1)).turn(1));
+        let mut photos = PhotoList::samples(0);
+        assert!(photos.turn(-1));
+        assert_eq!(photos.place(), (SAMPLES.len() - 1, SAMPLES.len()));
+        assert!(photos.turn(1));
+        assert_eq!(photos.place().0, 0);
+        assert!(!PhotoList::pasted(RgbImage::new(1, 1)).turn(1));
     }
 }

@@ -1,21 +1,21 @@
 //! The state of the window that all panels share, and what the worker's events do to it.
 
 mod events;
-mod marks;
-mod words;
+mod selection;
+mod status_text;
 
-pub use marks::Marks;
+pub use selection::Selection;
 
-use super::album::{Album, Item};
-use super::brush::Veil;
-use super::exporting::Exports;
+use super::brush::BrushMask;
+use super::canvas_renderer::CanvasRenderer;
+use super::error_list::ErrorList;
+use super::exports::Exports;
+use super::file_open::FileOpener;
 use super::flow::Flow;
-use super::intake::{Event, Intake};
-use super::open::Opener;
-use super::problems::Problems;
-use super::screen::Screen;
+use super::photo_list::{Item, PhotoList};
 use super::settings::Settings;
 use super::view::Camera;
+use super::worker_events::{Event, EventConverter};
 use crate::encoding::Centroids;
 use crate::flow::Source;
 use crate::gpu::canvas::{Layer, Sources};
@@ -81,11 +81,11 @@ pub struct Play {
 }
 
 /// The state.
-pub struct Shell {
+pub struct AppState {
     /// Remembered choices.
     pub settings: Settings,
     /// Drawing; none without a graphics device.
-    pub screen: Option<Screen>,
+    pub screen: Option<CanvasRenderer>,
     /// What the window computes and draws on.
     pub devices: Devices,
     /// The open model.
@@ -95,7 +95,7 @@ pub struct Shell {
     /// Whether somebody chose the model.
     chosen: bool,
     /// What there is to look at.
-    pub album: Album,
+    pub photos: PhotoList,
     /// The flow that is shown.
     pub flow: Option<Flow>,
     /// What the worker does.
@@ -103,8 +103,8 @@ pub struct Shell {
     /// The playhead.
     pub play: Play,
     /// Pins, hidden classes and brushed pixels.
-    pub marks: Marks,
-    history: Undoer<Marks>,
+    pub selection: Selection,
+    history: Undoer<Selection>,
     /// How to sample.
     pub sampling: Sampling,
     /// The number of steps in its control, taken over when it is let go.
@@ -120,9 +120,9 @@ pub struct Shell {
     /// The class that is lit.
     pub lit: Option<usize>,
     /// What went wrong.
-    pub problems: Problems,
+    pub errors: ErrorList,
     /// Dialogs and folders.
-    pub opener: Opener,
+    pub opener: FileOpener,
     /// Runs that were asked for.
     pub runs: Vec<PathBuf>,
     /// Whether the list of keys is shown.
@@ -132,7 +132,7 @@ pub struct Shell {
     /// The brush that is being drawn in the photo: its pane, and where in the photo it began.
     pub brush_from: Option<(Rect, Vec2)>,
     /// The darkened picture of what is not brushed.
-    pub veil: Veil,
+    pub mask: BrushMask,
     /// Files being written.
     pub exports: Exports,
     /// Whether the window is being pictured: then nothing follows the pointer.
@@ -146,8 +146,8 @@ pub struct Shell {
     worker: Option<Worker<Event>>,
 }
 
-impl Shell {
-    /// Starts the worker and opens a model by its name; without one, what suits the album.
+impl AppState {
+    /// Starts the worker and opens a model by its name; without one, what suits the photos.
     pub fn new(
         context: &egui::Context,
         state: Option<&RenderState>,
@@ -155,28 +155,28 @@ impl Shell {
         devices: Devices,
         settings: Settings,
         model: Option<&str>,
-        album: Album,
+        photos: PhotoList,
     ) -> Self {
-        let mut problems = Problems::default();
-        let screen = state.and_then(|state| match Screen::new(state) {
+        let mut errors = ErrorList::default();
+        let screen = state.and_then(|state| match CanvasRenderer::new(state) {
             Ok(screen) => Some(screen),
             Err(error) => {
-                problems.tell(error.to_string());
+                errors.tell(error.to_string());
                 None
             }
         });
         let pipelines = screen.as_ref().map(|screen| screen.pipelines().clone());
-        let mut intake = Intake::new(context.clone(), pipelines);
+        let mut converter = EventConverter::new(context.clone(), pipelines);
         let wake = context.clone();
         let worker = Worker::start(
             device,
-            move |message, tell| intake.take(message, tell),
+            move |message, tell| converter.take(message, tell),
             move || wake.request_repaint(),
         );
         let worker = match worker {
             Ok(worker) => Some(worker),
             Err(error) => {
-                problems.tell(format!("cannot start a worker thread: {error}"));
+                errors.tell(format!("cannot start a worker thread: {error}"));
                 None
             }
         };
@@ -185,21 +185,21 @@ impl Shell {
             solver: settings.solver,
             ..Sampling::default()
         };
-        let mut shell = Self {
+        let mut app = Self {
             settings,
             screen,
             devices,
             model: None,
             wanted: String::new(),
             chosen: false,
-            album,
+            photos,
             flow: None,
             phase: Phase::Idle,
             play: Play {
                 position: 0.0,
                 playing: true,
             },
-            marks: Marks::default(),
+            selection: Selection::default(),
             history: Undoer::default(),
             sampling,
             wanted_steps: sampling.steps,
@@ -208,13 +208,13 @@ impl Shell {
             pane: None,
             hovered_pixel: None,
             lit: None,
-            problems,
-            opener: Opener::new(move || wake.request_repaint()),
+            errors,
+            opener: FileOpener::new(move || wake.request_repaint()),
             runs: Vec::new(),
             help: false,
             brushing: false,
             brush_from: None,
-            veil: Veil::default(),
+            mask: BrushMask::default(),
             exports: Exports::new(context),
             pictured: false,
             exporting: false,
@@ -222,13 +222,13 @@ impl Shell {
             search: String::new(),
             worker,
         };
-        shell.chosen = model.is_some();
-        let unless_chosen = match shell.album.item() {
+        app.chosen = model.is_some();
+        let unless_chosen = match app.photos.item() {
             Some(Item::Sample(_)) => models::FOR_SAMPLES,
             _ => models::FOR_PHOTOS,
         };
-        shell.open_model(model.unwrap_or(unless_chosen));
-        shell
+        app.open_model(model.unwrap_or(unless_chosen));
+        app
     }
 
     /// Opens a model that somebody chose; from now on it stays, whatever is shown.
@@ -248,14 +248,14 @@ impl Shell {
         }));
     }
 
-    /// Shows another album.
+    /// Shows another photos.
     /// Unless somebody chose a model, photos get the one for photos and samples theirs.
-    pub fn show(&mut self, album: Album) {
-        let suits = match album.item() {
+    pub fn show(&mut self, photos: PhotoList) {
+        let suits = match photos.item() {
             Some(Item::Sample(_)) => models::FOR_SAMPLES,
             _ => models::FOR_PHOTOS,
         };
-        self.album = album;
+        self.photos = photos;
         let open = match self.phase {
             Phase::Loading => Some(self.wanted.as_str()),
             _ => self.model.as_ref().map(|model| model.name.as_str()),
@@ -277,20 +277,20 @@ impl Shell {
             .collect();
         let [width, height] = image.size.map(|side| side as u32);
         match image::RgbImage::from_raw(width, height, rgb).filter(|_| width * height > 0) {
-            Some(picture) => self.show(Album::pasted(picture)),
-            None => self.problems.tell("the picture on the clipboard is empty"),
+            Some(picture) => self.show(PhotoList::pasted(picture)),
+            None => self.errors.tell("the picture on the clipboard is empty"),
         }
     }
 
-    /// Opens what the album shows.
+    /// Opens what the photos shows.
     pub fn open(&mut self) {
-        if let Some(path) = self.album.file().map(ToOwned::to_owned) {
+        if let Some(path) = self.photos.file().map(ToOwned::to_owned) {
             self.settings.remember(&path);
         }
         self.flow = None;
         // Pins and brushes name pixels of the photo before: they don't come back by undoing.
-        self.marks.pins.clear();
-        self.marks.brushed = Default::default();
+        self.selection.pins.clear();
+        self.selection.brushed = Default::default();
         self.history = Undoer::default();
         self.settings.view.camera = Camera::default();
         self.play.playing = true;
@@ -300,7 +300,7 @@ impl Shell {
     /// Samples the photo anew, as the controls say.
     pub fn sample(&mut self) {
         self.play.position = 0.0;
-        let (Some(worker), Some(item), Some(_)) = (&self.worker, self.album.item(), &self.model)
+        let (Some(worker), Some(item), Some(_)) = (&self.worker, self.photos.item(), &self.model)
         else {
             return;
         };
@@ -312,7 +312,7 @@ impl Shell {
     #[cfg(test)]
     pub fn silence(&mut self) {
         self.worker = None;
-        self.opener = Opener::new(|| ());
+        self.opener = FileOpener::new(|| ());
     }
 
     /// Stops sampling; the states so far stay.
@@ -330,7 +330,7 @@ impl Shell {
 
     /// The furthest position that can be shown.
     pub fn reachable(&self) -> f32 {
-        let states = self.flow.as_ref().map_or(0, |flow| flow.moments.len());
+        let states = self.flow.as_ref().map_or(0, |flow| flow.states.len());
         states.saturating_sub(1) as f32
     }
 
@@ -357,12 +357,12 @@ impl Shell {
             self.flow.as_mut()?,
         );
         let drawn = screen
-            .set_classes(&model.centroids, &model.colours, &self.marks.hidden)
+            .set_classes(&model.centroids, &model.colours, &self.selection.hidden)
             .and_then(|()| flow.sources(screen, self.play.position));
         match drawn {
             Ok(sources) => sources,
             Err(error) => {
-                self.problems.tell(error.to_string());
+                self.errors.tell(error.to_string());
                 None
             }
         }
@@ -377,8 +377,7 @@ impl Shell {
     /// Finds out what paths are and opens them.
     pub fn look(&mut self, paths: Vec<PathBuf>) {
         if let Err(error) = self.opener.look(paths) {
-            self.problems
-                .tell(format!("cannot start a thread: {error}"));
+            self.errors.tell(format!("cannot start a thread: {error}"));
         }
     }
 

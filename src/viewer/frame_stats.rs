@@ -3,8 +3,8 @@
 use std::time::Duration;
 use web_time::Instant;
 
-/// Frames since the last line of the log.
-pub struct Frames {
+/// FrameStats since the last line of the log.
+pub struct FrameStats {
     since: Instant,
     count: u32,
     /// Seconds of work on the window's thread.
@@ -12,7 +12,7 @@ pub struct Frames {
     longest: f32,
 }
 
-impl Default for Frames {
+impl Default for FrameStats {
     fn default() -> Self {
         Self {
             since: Instant::now(),
@@ -23,7 +23,7 @@ impl Default for Frames {
     }
 }
 
-impl Frames {
+impl FrameStats {
     /// To be called every frame with the seconds that the one before took on the window's thread.
     pub fn frame(&mut self, seconds: f32) {
         self.count += 1;

@@ -1,29 +1,29 @@
 //! What the worker, the opener and the exports found, and what that does to the state.
 
-use super::{Phase, Shell, Shown};
+use super::{AppState, Phase, Shown};
 use crate::job::Worker;
-use crate::viewer::album::{Album, Item};
 use crate::viewer::flow::Flow;
-use crate::viewer::intake::Event;
+use crate::viewer::photo_list::{Item, PhotoList};
+use crate::viewer::worker_events::Event;
 use crate::{data, fonts, models};
 use web_time::Instant;
 
-impl Shell {
+impl AppState {
     /// Takes in what the worker and the opener found since the last frame.
     pub fn receive(&mut self) {
         while let Some(event) = self.worker.as_ref().and_then(Worker::poll) {
             self.accept(event);
         }
         if let Some(error) = self.exports.receive() {
-            self.problems.tell(error);
+            self.errors.tell(error);
         }
         while let Some(found) = self.opener.poll() {
-            for problem in found.problems {
-                self.problems.tell(problem);
+            for problem in found.errors {
+                self.errors.tell(problem);
             }
             if let Some(path) = found.model {
-                if self.album.item().is_none() && found.photos.is_empty() {
-                    self.album = Album::samples(0);
+                if self.photos.item().is_none() && found.photos.is_empty() {
+                    self.photos = PhotoList::samples(0);
                 }
                 self.choose_model(&path.to_string_lossy());
             }
@@ -34,7 +34,7 @@ impl Shell {
                 self.runs = found.runs;
             }
             if !found.photos.is_empty() {
-                self.show(Album::files(found.photos, found.shown));
+                self.show(PhotoList::files(found.photos, found.shown));
             }
         }
     }
@@ -63,13 +63,13 @@ impl Shell {
                     colours,
                 });
                 self.colour_model();
-                self.marks.hidden.clear();
+                self.selection.hidden.clear();
                 self.wanted_steps = self.sampling.steps;
                 self.phase = Phase::Idle;
                 self.open();
             }
             Event::Opened(opened) => {
-                let name = self.album.item().map(Item::name).unwrap_or_default();
+                let name = self.photos.item().map(Item::name).unwrap_or_default();
                 self.flow = Some(Flow::new(name, opened));
                 self.phase = Phase::Sampling(Instant::now());
             }
@@ -106,7 +106,7 @@ impl Shell {
             }
             Event::Failed(text) => {
                 self.phase = Phase::Idle;
-                self.problems.tell(text);
+                self.errors.tell(text);
             }
         }
     }
@@ -118,8 +118,8 @@ impl Shell {
         let (Some(flow), Some(model)) = (&mut self.flow, &self.model) else {
             return;
         };
-        for moment in &mut flow.moments {
-            if let Some(thumbnails) = &mut moment.thumbnails {
+        for state in &mut flow.states {
+            if let Some(thumbnails) = &mut state.thumbnails {
                 thumbnails.recolour(&model.colours);
             }
         }

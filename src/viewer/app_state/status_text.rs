@@ -1,8 +1,8 @@
 //! The state in words.
 
-use super::{Phase, Shell};
+use super::{AppState, Phase};
 
-impl Shell {
+impl AppState {
     /// What is being done, in words; none while nothing is.
     pub fn doing(&self) -> Option<String> {
         Some(match self.phase {
@@ -13,7 +13,7 @@ impl Shell {
                 "Preparing kernels for this device; later runs start at once".into()
             }
             Phase::Sampling(since) => {
-                let done = self.flow.as_ref().map_or(0, |flow| flow.moments.len());
+                let done = self.flow.as_ref().map_or(0, |flow| flow.states.len());
                 let left = self.states().saturating_sub(done);
                 let elapsed = since.elapsed().as_secs_f32();
                 let eta = if done > 1 {

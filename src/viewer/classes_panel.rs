@@ -1,31 +1,31 @@
 //! The legend: every class with its colour and its share of the picture at this step.
 
+use super::app_state::{AppState, Shown};
 use super::commands::{self, Command};
-use super::shell::{Shell, Shown};
 use super::theme::{self, GRID, ROW};
 use eframe::egui::{self, Sense};
 use egui_material_icons::icons;
 
 /// Draws the panel. Hovering a class lights its pixels, a click hides it, a double click shows it
 /// alone.
-pub fn show(shell: &mut Shell, ui: &mut egui::Ui) {
-    shell.lit = None;
-    let Some(model) = shell.model.take() else {
+pub fn show(app: &mut AppState, ui: &mut egui::Ui) {
+    app.lit = None;
+    let Some(model) = app.model.take() else {
         theme::empty(ui, "The classes appear with a model.");
         return;
     };
-    head(shell, ui);
-    let shares: Vec<f32> = shell
+    head(app, ui);
+    let shares: Vec<f32> = app
         .flow
         .as_ref()
-        .and_then(|flow| flow.nearest(shell.play.position))
+        .and_then(|flow| flow.nearest(app.play.position))
         .map_or_else(Vec::new, |(_, host)| host.shares.clone());
-    let final_shares: Vec<f32> = shell
+    let final_shares: Vec<f32> = app
         .flow
         .as_ref()
         .and_then(|flow| flow.nearest(f32::MAX))
         .map_or_else(Vec::new, |(_, host)| host.shares.clone());
-    let order = order(&model, &final_shares, &shell.search);
+    let order = order(&model, &final_shares, &app.search);
     if order.is_empty() {
         theme::empty(ui, "No class has this in its name.");
     }
@@ -34,25 +34,25 @@ pub fn show(shell: &mut Shell, ui: &mut egui::Ui) {
         .show_rows(ui, ROW, order.len(), |ui, rows| {
             ui.spacing_mut().item_spacing.y = 0.0;
             for &class in &order[rows] {
-                row(shell, ui, &model, class, shares.get(class).copied());
+                row(app, ui, &model, class, shares.get(class).copied());
             }
         });
-    shell.model = Some(model);
+    app.model = Some(model);
 }
 
-fn head(shell: &mut Shell, ui: &mut egui::Ui) {
+fn head(app: &mut AppState, ui: &mut egui::Ui) {
     ui.horizontal(|ui| {
         let context = ui.ctx().clone();
         let width = ui.available_width() - 4.5 * GRID;
-        let search = egui::TextEdit::singleline(&mut shell.search)
+        let search = egui::TextEdit::singleline(&mut app.search)
             .hint_text("Search classes")
             .desired_width(width);
         ui.add(search);
-        let any = !shell.marks.hidden.is_empty();
+        let any = !app.selection.hidden.is_empty();
         ui.add_enabled_ui(any, |ui| {
             let help = commands::help(&context, Command::ShowAll);
             if theme::icon_button(ui, icons::ICON_VISIBILITY, &help).clicked() {
-                shell.run(&context, Command::ShowAll);
+                app.run(&context, Command::ShowAll);
             }
         });
     });
@@ -70,23 +70,23 @@ fn order(model: &Shown, shares: &[f32], search: &str) -> Vec<usize> {
     order
 }
 
-fn row(shell: &mut Shell, ui: &mut egui::Ui, model: &Shown, class: usize, share: Option<f32>) {
+fn row(app: &mut AppState, ui: &mut egui::Ui, model: &Shown, class: usize, share: Option<f32>) {
     let size = egui::vec2(ui.available_width(), ROW);
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
-    let hidden = shell.marks.hidden.contains(&class);
+    let hidden = app.selection.hidden.contains(&class);
     if response.hovered() {
-        shell.lit = Some(class);
+        app.lit = Some(class);
     }
     if response.double_clicked() {
         let classes = model.card.classes.len();
-        shell.mark(|marks| {
+        app.mark(|selection| {
             // The first click of the two has hidden or shown it; what counts is that it is alone.
-            marks.hidden = (0..classes).filter(|&k| k != class).collect();
+            selection.hidden = (0..classes).filter(|&k| k != class).collect();
         });
     } else if response.clicked() {
-        shell.mark(|marks| {
-            if !marks.hidden.remove(&class) {
-                marks.hidden.insert(class);
+        app.mark(|selection| {
+            if !selection.hidden.remove(&class) {
+                selection.hidden.insert(class);
             }
         });
     }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What drawing needs.
-pub struct Screen {
+pub struct CanvasRenderer {
     state: RenderState,
     pipelines: Arc<Pipelines>,
     classes: Option<Arc<Classes>>,
@@ -18,7 +18,7 @@ pub struct Screen {
     version: u64,
 }
 
-impl Screen {
+impl CanvasRenderer {
     /// Builds the pipelines for the window's framebuffer.
     ///
     /// # Errors

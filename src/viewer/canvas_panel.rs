@@ -1,33 +1,33 @@
 //! The canvas: panes of one flow, panned and zoomed to the pixel together.
 
-use super::shell::Shell;
+use super::app_state::AppState;
 use super::theme::{self, GRID};
 use super::view::{self, Arrangement, LAYERS};
-use super::{brush, commands, commands::Command, ground, pixel};
+use super::{background, brush, commands, commands::Command, pixel_panel};
 use crate::gpu::canvas::{Layer, Sources};
-use crate::viewer::screen::Style;
+use crate::viewer::canvas_renderer::Style;
 use eframe::egui::{self, Color32, Pos2, Rect, Sense, Stroke, Vec2, pos2, vec2};
 use egui_material_icons::icons;
 
 /// Draws the panel: a bar of choices and the panes.
-pub fn show(shell: &mut Shell, ui: &mut egui::Ui) {
+pub fn show(app: &mut AppState, ui: &mut egui::Ui) {
     egui::Panel::top("canvas bar")
-        .frame(ground::bare(ui))
+        .frame(background::bare(ui))
         .exact_size(5.0 * GRID)
-        .show(ui, |ui| bar(shell, ui));
+        .show(ui, |ui| bar(app, ui));
     egui::CentralPanel::no_frame().show(ui, |ui| {
-        ground::paint(ui, ui.max_rect(), ui.visuals().extreme_bg_color);
-        panes(shell, ui);
+        background::paint(ui, ui.max_rect(), ui.visuals().extreme_bg_color);
+        panes(app, ui);
     });
 }
 
-fn bar(shell: &mut Shell, ui: &mut egui::Ui) {
+fn bar(app: &mut AppState, ui: &mut egui::Ui) {
     ui.horizontal_centered(|ui| {
         ui.spacing_mut().item_spacing.x = GRID / 2.0;
         let context = ui.ctx().clone();
-        let active = shell.active_layer();
+        let active = app.active_layer();
         for (layer, name, help) in LAYERS {
-            let known = !matches!(layer, Layer::Truth | Layer::Error) || shell.has_truth();
+            let known = !matches!(layer, Layer::Truth | Layer::Error) || app.has_truth();
             let button = egui::Button::selectable(active == layer, name);
             let keys = commands::help(&context, Command::Show(layer));
             let response = ui
@@ -38,16 +38,16 @@ fn bar(shell: &mut Shell, ui: &mut egui::Ui) {
                      whose classes are the model's",
                 );
             if response.clicked() {
-                shell.run(&context, Command::Show(layer));
+                app.run(&context, Command::Show(layer));
             }
         }
         ui.separator();
         for (arrangement, icon, _) in Arrangement::ALL {
             let command = Command::Arrange(arrangement);
-            let on = shell.settings.view.arrangement == arrangement;
+            let on = app.settings.view.arrangement == arrangement;
             let help = commands::help(&context, command);
             if theme::icon_toggle(ui, on, icon, &help).clicked() {
-                shell.run(&context, command);
+                app.run(&context, command);
             }
         }
         ui.separator();
@@ -56,19 +56,19 @@ fn bar(shell: &mut Shell, ui: &mut egui::Ui) {
             (Command::ActualSize, icons::ICON_ASPECT_RATIO),
         ] {
             if theme::icon_button(ui, icon, &commands::help(&context, command)).clicked() {
-                shell.run(&context, command);
+                app.run(&context, command);
             }
         }
-        let fine = shell.settings.view.fine;
+        let fine = app.settings.view.fine;
         let help = commands::help(&context, Command::Fine);
         if theme::icon_toggle(ui, fine, icons::ICON_GRAIN, &help).clicked() {
-            shell.run(&context, Command::Fine);
+            app.run(&context, Command::Fine);
         }
-        let shown = &shell.settings.view.layers[..shell.settings.view.arrangement.panes()];
+        let shown = &app.settings.view.layers[..app.settings.view.arrangement.panes()];
         if shown.contains(&Layer::Overlay) {
             ui.separator();
             ui.spacing_mut().slider_width = 10.0 * GRID;
-            let slider = egui::Slider::new(&mut shell.settings.view.opacity, 0.0..=1.0)
+            let slider = egui::Slider::new(&mut app.settings.view.opacity, 0.0..=1.0)
                 .custom_formatter(|value, _| format!("{:.0} %", 100.0 * value))
                 .custom_parser(|text| {
                     Some(text.trim_end_matches([' ', '%']).parse::<f64>().ok()? / 100.0)
@@ -81,33 +81,33 @@ fn bar(shell: &mut Shell, ui: &mut egui::Ui) {
                  panel's cube. Escape clears the brush.",
                 commands::help(&context, Command::Brush)
             );
-            if theme::icon_toggle(ui, shell.brushing, icons::ICON_SELECT, &help).clicked() {
-                shell.run(&context, Command::Brush);
+            if theme::icon_toggle(ui, app.brushing, icons::ICON_SELECT, &help).clicked() {
+                app.run(&context, Command::Brush);
             }
         });
     });
 }
 
-fn panes(shell: &mut Shell, ui: &mut egui::Ui) {
+fn panes(app: &mut AppState, ui: &mut egui::Ui) {
     let (area, response) = ui.allocate_exact_size(ui.available_size(), Sense::click_and_drag());
     response.widget_info(|| {
-        let text = shell.describe();
+        let text = app.describe();
         egui::WidgetInfo::labeled(egui::Role::Image, true, text)
     });
     if area.width() < 2.0 * GRID || area.height() < 2.0 * GRID {
         return;
     }
-    let sources = shell.sources();
-    let Some(photo) = shell.flow.as_ref().map(|flow| size(&flow.photo)) else {
-        nothing(shell, ui, area);
+    let sources = app.sources();
+    let Some(photo) = app.flow.as_ref().map(|flow| size(&flow.photo)) else {
+        nothing(app, ui, area);
         return;
     };
-    let arrangement = shell.settings.view.arrangement;
+    let arrangement = app.settings.view.arrangement;
     let rects = view::panes(arrangement, area);
-    let divider = divider(shell, ui, area, arrangement);
+    let divider = divider(app, ui, area, arrangement);
     // Everything happens in the coordinates of the pane under the pointer.
     let pointer = response.hover_pos().or(response.interact_pointer_pos());
-    let pointer = pointer.filter(|_| !shell.pictured);
+    let pointer = pointer.filter(|_| !app.pictured);
     let under = match arrangement {
         Arrangement::Swipe => usize::from(pointer.is_some_and(|p| p.x > divider)),
         _ => rects
@@ -116,10 +116,10 @@ fn panes(shell: &mut Shell, ui: &mut egui::Ui) {
             .unwrap_or(0),
     };
     let pane = rects[under];
-    let brushing = brush::drag(shell, &response, pane, photo);
-    navigate(shell, ui, &response, pane, photo, brushing);
+    let brushing = brush::drag(app, &response, pane, photo);
+    navigate(app, ui, &response, pane, photo, brushing);
     if response.clicked() || response.drag_started() {
-        shell.active = under;
+        app.active = under;
     }
     if let Some(sources) = &sources {
         for (i, rect) in rects.iter().enumerate() {
@@ -128,28 +128,28 @@ fn panes(shell: &mut Shell, ui: &mut egui::Ui) {
                 (Arrangement::Swipe, _) => Rect::from_min_max(pos2(divider, rect.min.y), rect.max),
                 _ => *rect,
             };
-            draw(shell, ui, i, *rect, clip, photo, sources);
+            draw(app, ui, i, *rect, clip, photo, sources);
         }
     } else {
-        waiting(shell, ui, area);
+        waiting(app, ui, area);
     }
-    decorate(shell, ui, &rects, divider, photo);
-    brush::hint(shell, ui, area);
+    decorate(app, ui, &rects, divider, photo);
+    brush::hint(app, ui, area);
     let over = pointer.filter(|_| response.hovered()).and_then(|pointer| {
-        let target = shell.settings.view.camera.target(pane, photo);
-        let flow = shell.flow.as_ref()?;
+        let target = app.settings.view.camera.target(pane, photo);
+        let flow = app.flow.as_ref()?;
         pixel_at(pointer, target, flow.size)
     });
-    shell.hovered_pixel = over;
+    app.hovered_pixel = over;
     if response.clicked()
         && let Some(pixel) = over
     {
-        shell.toggle_pin(pixel);
+        app.toggle_pin(pixel);
     }
     if over.is_some() && !ui.input(|input| input.pointer.any_down()) {
         response.on_hover_ui_at_pointer(|ui| {
             if let Some(pixel) = over {
-                pixel::brief(shell, ui, pixel);
+                pixel_panel::brief(app, ui, pixel);
             }
         });
     }
@@ -170,15 +170,15 @@ fn pixel_at(pointer: Pos2, target: Rect, [height, width]: [usize; 2]) -> Option<
 }
 
 fn navigate(
-    shell: &mut Shell,
+    app: &mut AppState,
     ui: &egui::Ui,
     response: &egui::Response,
     pane: Rect,
     photo: Vec2,
     brushing: bool,
 ) {
-    let camera = &mut shell.settings.view.camera;
-    shell.pane = Some((pane, photo));
+    let camera = &mut app.settings.view.camera;
+    app.pane = Some((pane, photo));
     if response.dragged() && !brushing {
         camera.pan(response.drag_delta(), pane, photo);
     }
@@ -195,11 +195,11 @@ fn navigate(
 }
 
 /// The divider of a swipe, dragged by its handle. Returns where it stands.
-fn divider(shell: &mut Shell, ui: &egui::Ui, area: Rect, arrangement: Arrangement) -> f32 {
+fn divider(app: &mut AppState, ui: &egui::Ui, area: Rect, arrangement: Arrangement) -> f32 {
     if arrangement != Arrangement::Swipe {
         return area.max.x;
     }
-    let view = &mut shell.settings.view;
+    let view = &mut app.settings.view;
     let x = area.min.x + view.divider * area.width();
     let grip = Rect::from_center_size(pos2(x, area.center().y), vec2(1.5 * GRID, area.height()));
     let response = ui
@@ -214,7 +214,7 @@ fn divider(shell: &mut Shell, ui: &egui::Ui, area: Rect, arrangement: Arrangemen
 }
 
 fn draw(
-    shell: &mut Shell,
+    app: &mut AppState,
     ui: &egui::Ui,
     index: usize,
     rect: Rect,
@@ -222,24 +222,24 @@ fn draw(
     photo: Vec2,
     sources: &Sources,
 ) {
-    let Some(screen) = &shell.screen else { return };
-    let view = &shell.settings.view;
+    let Some(screen) = &app.screen else { return };
+    let view = &app.settings.view;
     let style = Style {
         layer: view.layers[index],
         fine: view.fine,
         opacity: view.opacity,
-        lit: shell.lit,
+        lit: app.lit,
     };
     let target = view.camera.target(rect, photo);
     if let Err(error) = screen.paint(ui, clip, target, sources, style) {
-        shell.problems.tell(error.to_string());
+        app.errors.tell(error.to_string());
     }
-    brush::veil(shell, ui, clip, target);
+    brush::mask(app, ui, clip, target);
 }
 
 /// Names of the panes, the divider, and the pinned pixels.
-fn decorate(shell: &Shell, ui: &egui::Ui, rects: &[Rect], divider: f32, photo: Vec2) {
-    let view = &shell.settings.view;
+fn decorate(app: &AppState, ui: &egui::Ui, rects: &[Rect], divider: f32, photo: Vec2) {
+    let view = &app.settings.view;
     let painter = ui.painter();
     let line = ui.visuals().widgets.noninteractive.bg_stroke;
     if view.arrangement == Arrangement::Swipe {
@@ -256,9 +256,9 @@ fn decorate(shell: &Shell, ui: &egui::Ui, rects: &[Rect], divider: f32, photo: V
         );
     }
     for (i, rect) in rects.iter().enumerate() {
-        if let Some(flow) = &shell.flow {
+        if let Some(flow) = &app.flow {
             let target = view.camera.target(*rect, photo);
-            pins(shell, &painter.with_clip_rect(*rect), target, flow.size);
+            pins(app, &painter.with_clip_rect(*rect), target, flow.size);
         }
         if rects.len() > 1 {
             let right = view.arrangement == Arrangement::Swipe && i == 1;
@@ -270,7 +270,7 @@ fn decorate(shell: &Shell, ui: &egui::Ui, rects: &[Rect], divider: f32, photo: V
             } else {
                 (rect.left_top() + vec2(GRID, GRID), egui::Align2::LEFT_TOP)
             };
-            let active = shell.active == i;
+            let active = app.active == i;
             badge(ui, at, align, view::name(view.layers[i]), active);
         }
     }
@@ -295,17 +295,17 @@ pub fn badge(ui: &egui::Ui, at: Pos2, align: egui::Align2, text: &str, active: b
     rect
 }
 
-fn pins(shell: &Shell, painter: &egui::Painter, target: Rect, [height, width]: [usize; 2]) {
+fn pins(app: &AppState, painter: &egui::Painter, target: Rect, [height, width]: [usize; 2]) {
     let cell = target.size() / vec2(width as f32, height as f32);
     let place = |pixel: usize| {
         let at = vec2((pixel % width) as f32, (pixel / width) as f32);
         Rect::from_min_size(target.min + at * cell, cell)
     };
-    if let Some(pixel) = shell.hovered_pixel.filter(|_| cell.x >= 6.0) {
+    if let Some(pixel) = app.hovered_pixel.filter(|_| cell.x >= 6.0) {
         let stroke = Stroke::new(1.0, Color32::from_white_alpha(160));
         painter.rect_stroke(place(pixel), 0.0, stroke, egui::StrokeKind::Inside);
     }
-    for (i, &pixel) in shell.marks.pins.iter().enumerate() {
+    for (i, &pixel) in app.selection.pins.iter().enumerate() {
         let centre = place(pixel).center();
         painter.circle(
             centre,
@@ -324,8 +324,8 @@ fn pins(shell: &Shell, painter: &egui::Painter, target: Rect, [height, width]: [
 }
 
 /// What stands where no photo is: what to do, or what is being done.
-fn nothing(shell: &Shell, ui: &mut egui::Ui, area: Rect) {
-    let text = match shell.doing() {
+fn nothing(app: &AppState, ui: &mut egui::Ui, area: Rect) {
+    let text = match app.doing() {
         Some(doing) => doing,
         None => "Drop a photo here, press Ctrl+O to open one, or choose a sample in the File menu"
             .into(),
@@ -351,11 +351,11 @@ fn nothing(shell: &Shell, ui: &mut egui::Ui, area: Rect) {
 }
 
 /// What is being done while the first state is awaited.
-fn waiting(shell: &Shell, ui: &mut egui::Ui, area: Rect) {
-    let text = if shell.screen.is_none() {
+fn waiting(app: &AppState, ui: &mut egui::Ui, area: Rect) {
+    let text = if app.screen.is_none() {
         "No graphics device draws here: masks can be made with `flowseg segment`".into()
     } else {
-        shell.doing().unwrap_or_default()
+        app.doing().unwrap_or_default()
     };
     let colour = ui.visuals().weak_text_color();
     let font = egui::TextStyle::Body.resolve(ui.style());

@@ -1,6 +1,6 @@
 //! Export: choose what, choose where, and a thread of its own writes it.
 
-use super::shell::Shell;
+use super::app_state::AppState;
 use super::theme::{self, GRID};
 use crate::encoding::Centroids;
 use crate::export::{self, Artifact, Look, Scene, Trajectory};
@@ -30,9 +30,9 @@ pub struct Kept {
 }
 
 /// The open photo and model, which no export may replace.
-pub fn inputs(shell: &Shell) -> Vec<PathBuf> {
-    let photo = shell.album.file().map(Path::to_owned);
-    let model = shell.model.as_ref().map(|model| PathBuf::from(&model.name));
+pub fn inputs(app: &AppState) -> Vec<PathBuf> {
+    let photo = app.photos.file().map(Path::to_owned);
+    let model = app.model.as_ref().map(|model| PathBuf::from(&model.name));
     photo.into_iter().chain(model).collect()
 }
 
@@ -45,13 +45,13 @@ fn check(path: &Path, what: &str, inputs: &[PathBuf]) -> Result<(), String> {
 }
 
 impl Kept {
-    /// The shell's flow as far as it was read; none before the first state.
-    pub fn of(shell: &Shell, look: Look) -> Option<Self> {
-        let (flow, model) = (shell.flow.as_ref()?, shell.model.as_ref()?);
+    /// The app's flow as far as it was read; none before the first state.
+    pub fn of(app: &AppState, look: Look) -> Option<Self> {
+        let (flow, model) = (app.flow.as_ref()?, app.model.as_ref()?);
         let hosts: Vec<_> = flow
-            .moments
+            .states
             .iter()
-            .map_while(|moment| Some((moment.t, moment.host.as_ref()?)))
+            .map_while(|state| Some((state.t, state.host.as_ref()?)))
             .collect();
         if hosts.is_empty() {
             return None;
@@ -66,8 +66,8 @@ impl Kept {
             colours: model.colours.clone(),
             classes: model.card.classes.clone(),
             look,
-            opacity: shell.settings.view.opacity,
-            inputs: inputs(shell),
+            opacity: app.settings.view.opacity,
+            inputs: inputs(app),
         })
     }
 
@@ -244,8 +244,8 @@ fn write(artifact: Artifact, kept: &Kept, path: PathBuf, progress: &Progress) ->
 }
 
 /// Draws the dialog.
-pub fn show(shell: &mut Shell, context: &egui::Context) {
-    if !shell.exporting {
+pub fn show(app: &mut AppState, context: &egui::Context) {
+    if !app.exporting {
         return;
     }
     let mut open = true;
@@ -255,17 +255,17 @@ pub fn show(shell: &mut Shell, context: &egui::Context) {
         .resizable(false)
         .default_width(44.0 * GRID)
         .anchor(egui::Align2::CENTER_CENTER, egui::Vec2::ZERO)
-        .show(context, |ui| content(shell, ui));
-    shell.exporting = open && shell.exporting;
+        .show(context, |ui| content(app, ui));
+    app.exporting = open && app.exporting;
 }
 
-fn content(shell: &mut Shell, ui: &mut egui::Ui) {
-    let states = shell.flow.as_ref().map_or(0, |flow| flow.moments.len());
+fn content(app: &mut AppState, ui: &mut egui::Ui) {
+    let states = app.flow.as_ref().map_or(0, |flow| flow.states.len());
     if states == 0 {
         theme::empty(ui, "There is nothing to export yet: open a photo first.");
         return;
     }
-    let wanted = shell.states();
+    let wanted = app.states();
     if states < wanted {
         ui.weak(format!(
             "The flow is at step {} of {}: exports end there.",
@@ -276,12 +276,12 @@ fn content(shell: &mut Shell, ui: &mut egui::Ui) {
     ui.horizontal(|ui| {
         ui.label("Animations show");
         for look in Look::ALL {
-            ui.selectable_value(&mut shell.exports.look, look, look.label());
+            ui.selectable_value(&mut app.exports.look, look, look.label());
         }
     });
     ui.separator();
     let mut chosen = None;
-    ui.add_enabled_ui(!shell.exports.busy(), |ui| {
+    ui.add_enabled_ui(!app.exports.busy(), |ui| {
         for artifact in Artifact::ALL {
             let button = egui::Button::new(artifact.label()).wrap_mode(egui::TextWrapMode::Extend);
             let size = egui::vec2(ui.available_width(), theme::ROW);
@@ -291,17 +291,17 @@ fn content(shell: &mut Shell, ui: &mut egui::Ui) {
         }
     });
     if let Some(artifact) = chosen
-        && let Some(kept) = Kept::of(shell, shell.exports.look)
+        && let Some(kept) = Kept::of(app, app.exports.look)
     {
-        let name = shell.album.item().map(super::album::Item::stem);
+        let name = app.photos.item().map(super::photo_list::Item::stem);
         let name = name.unwrap_or_else(|| "flow".into());
-        if let Err(error) = shell.exports.ask(artifact, kept, &name) {
+        if let Err(error) = app.exports.ask(artifact, kept, &name) {
             let text = format!("cannot start a thread: {error}");
-            shell.problems.tell(text);
+            app.errors.tell(text);
         }
     }
     ui.separator();
-    match (&shell.exports.running, &shell.exports.written) {
+    match (&app.exports.running, &app.exports.written) {
         (Some(progress), _) => {
             let share = f32::from_bits(progress.share.load(Ordering::Relaxed));
             ui.horizontal(|ui| {

@@ -4,18 +4,18 @@ use super::theme::{self, GRID};
 use eframe::egui;
 use egui_material_icons::icons;
 
-/// Problems kept; older ones are dropped.
+/// ErrorList kept; older ones are dropped.
 const MOST: usize = 50;
 
 /// The list.
 #[derive(Default)]
-pub struct Problems {
+pub struct ErrorList {
     lines: Vec<String>,
     /// Whether the list is unfolded.
     pub open: bool,
 }
 
-impl Problems {
+impl ErrorList {
     /// Adds a line that names the file and says what to do; a repeated one is told once.
     pub fn tell(&mut self, text: impl Into<String>) {
         let text = text.into();
@@ -35,7 +35,7 @@ impl Problems {
         self.lines.first().map(String::as_str)
     }
 
-    /// The problems, oldest first.
+    /// The errors, oldest first.
     #[cfg(test)]
     pub fn lines(&self) -> &[String] {
         &self.lines
@@ -69,7 +69,7 @@ impl Problems {
             .default_width(52.0 * GRID)
             .show(context, |ui| {
                 ui.horizontal(|ui| {
-                    ui.label(egui::RichText::new("Problems").strong());
+                    ui.label(egui::RichText::new("ErrorList").strong());
                     ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
                         if theme::icon_button(ui, icons::ICON_CLOSE, "Hide the list").clicked() {
                             self.open = false;
@@ -113,12 +113,12 @@ mod tests {
 
     #[test]
     fn a_repeated_problem_is_told_once_and_the_list_is_bounded() {
-        let mut problems = Problems::default();
+        let mut errors = ErrorList::default();
         for i in 0..2 * MOST {
-            problems.tell(format!("file {i}"));
-            problems.tell(format!("file {i}"));
+            errors.tell(format!("file {i}"));
+            errors.tell(format!("file {i}"));
         }
-        assert_eq!(problems.lines().len(), MOST);
-        assert!(problems.open);
+        assert_eq!(errors.lines().len(), MOST);
+        assert!(errors.open);
     }
 }

@@ -15,7 +15,7 @@ const LONGEST: usize = 1 << 20;
 
 /// What a dialog asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ask {
+pub enum Dialog {
     /// Photos.
     Photos,
     /// A folder of photos.
@@ -38,11 +38,11 @@ pub struct Found {
     /// A model file.
     pub model: Option<PathBuf>,
     /// What can't be opened, one line each.
-    pub problems: Vec<String>,
+    pub errors: Vec<String>,
 }
 
 /// The threads that look.
-pub struct Opener {
+pub struct FileOpener {
     sender: SyncSender<Found>,
     found: Receiver<Found>,
     wake: Arc<dyn Fn() + Send + Sync>,
@@ -50,7 +50,7 @@ pub struct Opener {
     looking: Arc<()>,
 }
 
-impl Opener {
+impl FileOpener {
     /// `wake` is called when something was found.
     pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
         let (sender, found) = sync_channel(4);
@@ -84,11 +84,11 @@ impl Opener {
     ///
     /// # Errors
     /// A system that can't start another thread.
-    pub fn ask(&self, ask: Ask) -> std::io::Result<()> {
+    pub fn ask(&self, ask: Dialog) -> std::io::Result<()> {
         // The dialog itself belongs to the window's thread on some systems, waiting for it does not.
         let dialog = rfd::AsyncFileDialog::new();
         match ask {
-            Ask::Photos => {
+            Dialog::Photos => {
                 let chosen = dialog
                     .set_title("Open photos")
                     .add_filter("Photos", &PHOTO_EXTENSIONS)
@@ -98,18 +98,18 @@ impl Opener {
                     Some(look(&paths(&files)))
                 })
             }
-            Ask::Folder => {
+            Dialog::Folder => {
                 let chosen = dialog.set_title("Open a folder of photos").pick_folder();
                 self.spawn(move || Some(look(&paths(&[pollster::block_on(chosen)?]))))
             }
-            Ask::Model => {
+            Dialog::Model => {
                 let chosen = dialog
                     .set_title("Open a model")
                     .add_filter("FlowSeg models", &[MODEL])
                     .pick_file();
                 self.spawn(move || Some(look(&paths(&[pollster::block_on(chosen)?]))))
             }
-            Ask::Runs => {
+            Dialog::Runs => {
                 let chosen = dialog.set_title("Open training runs").pick_folders();
                 self.spawn(move || {
                     let folders = paths(&pollster::block_on(chosen)?);
@@ -229,13 +229,13 @@ pub fn look(paths: &[PathBuf]) -> Found {
                 Ok(photos) if photos.is_empty() && holds_runs(path) => {
                     found.runs.push(path.clone());
                 }
-                Ok(photos) if photos.is_empty() => found.problems.push(format!(
+                Ok(photos) if photos.is_empty() => found.errors.push(format!(
                     "{} holds no photos and no training runs: choose a folder with JPEG, PNG, WebP \
                      or TIFF files",
                     path.display()
                 )),
                 Ok(photos) => found.photos.extend(photos),
-                Err(error) => found.problems.push(error),
+                Err(error) => found.errors.push(error),
             }
         } else if is_model(path) {
             found.model = Some(path.clone());
@@ -346,7 +346,7 @@ mod tests {
 
         let empty = path("runs/empty");
         std::fs::create_dir_all(&empty).unwrap();
-        assert!(look(std::slice::from_ref(&empty)).problems[0].contains("holds no photos"));
+        assert!(look(std::slice::from_ref(&empty)).errors[0].contains("holds no photos"));
         std::fs::write(empty.join("metrics.jsonl"), "").unwrap();
         assert_eq!(look(std::slice::from_ref(&empty)).runs, [empty]);
         // A folder of runs is followed as one.

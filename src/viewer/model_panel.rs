@@ -1,7 +1,7 @@
 //! The model panel: which model is open and what it says of itself; open another one.
 
+use super::app_state::AppState;
 use super::commands::{self, Command};
-use super::shell::Shell;
 use super::theme::{self, GRID};
 use crate::model::Card;
 use crate::models;
@@ -9,24 +9,24 @@ use eframe::egui;
 use egui_material_icons::icons;
 
 /// Draws the panel.
-pub fn show(shell: &mut Shell, ui: &mut egui::Ui) {
+pub fn show(app: &mut AppState, ui: &mut egui::Ui) {
     egui::ScrollArea::vertical()
         .auto_shrink(false)
         .show(ui, |ui| {
-            choose(shell, ui);
+            choose(app, ui);
             ui.separator();
-            let Some(model) = &shell.model else {
+            let Some(model) = &app.model else {
                 theme::empty(ui, "No model is open.");
                 return;
             };
             about(ui, &model.card);
             ui.separator();
-            scale(shell, ui);
+            scale(app, ui);
         });
 }
 
-fn choose(shell: &mut Shell, ui: &mut egui::Ui) {
-    let open = shell.model.as_ref().map(|model| model.name.clone());
+fn choose(app: &mut AppState, ui: &mut egui::Ui) {
+    let open = app.model.as_ref().map(|model| model.name.clone());
     let mut wanted = None;
     theme::section(ui, "Built in");
     for (name, _) in models::BUILT_IN {
@@ -35,9 +35,9 @@ fn choose(shell: &mut Shell, ui: &mut egui::Ui) {
             wanted = Some((*name).to_owned());
         }
     }
-    if !shell.settings.recent_models.is_empty() {
+    if !app.settings.recent_models.is_empty() {
         theme::section(ui, "Opened lately");
-        for path in &shell.settings.recent_models {
+        for path in &app.settings.recent_models {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let full = path.to_string_lossy();
             let on = open.as_deref().is_some_and(|open| {
@@ -55,10 +55,10 @@ fn choose(shell: &mut Shell, ui: &mut egui::Ui) {
     let label = (theme::icon(icons::ICON_FOLDER_OPEN), "Open a model file");
     if ui.button(label).on_hover_text(help).clicked() {
         let context = ui.ctx().clone();
-        shell.run(&context, Command::OpenModel);
+        app.run(&context, Command::OpenModel);
     }
     if let Some(name) = wanted {
-        shell.choose_model(&name);
+        app.choose_model(&name);
     }
 }
 
@@ -102,22 +102,22 @@ fn about(ui: &mut egui::Ui, card: &Card) {
         });
 }
 
-fn scale(shell: &mut Shell, ui: &mut egui::Ui) {
+fn scale(app: &mut AppState, ui: &mut egui::Ui) {
     theme::section(ui, "Scale of the input");
-    let slider = egui::Slider::new(&mut shell.wanted_scale, 0.5..=3.0)
+    let slider = egui::Slider::new(&mut app.wanted_scale, 0.5..=3.0)
         .step_by(0.25)
         .suffix(" x");
     let response = ui.add(slider).on_hover_text(
         "Sides of what the network sees, relative to what it was trained at: larger shows it more \
          detail and costs more time; far from 1 it sees what it never saw in training",
     );
-    if !response.dragged() && !response.has_focus() && shell.sampling.scale != shell.wanted_scale {
-        shell.sampling.scale = shell.wanted_scale;
-        shell.marks.pins.clear();
-        shell.play.playing = true;
-        shell.sample();
+    if !response.dragged() && !response.has_focus() && app.sampling.scale != app.wanted_scale {
+        app.sampling.scale = app.wanted_scale;
+        app.selection.pins.clear();
+        app.play.playing = true;
+        app.sample();
     }
-    if let Some(flow) = &shell.flow {
+    if let Some(flow) = &app.flow {
         let [height, width] = flow.size;
         let (photo_width, photo_height) = flow.photo.dimensions();
         ui.weak(format!(

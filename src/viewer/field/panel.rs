@@ -15,7 +15,7 @@ use glam::Vec3;
 
 /// The panel of the vector field. Nothing is compiled or allocated on a device before it is visible.
 #[derive(Default)]
-pub(crate) struct FieldLab {
+pub(crate) struct FieldPanel {
     /// What has been chosen; may be replaced at any time, for instance by stored settings.
     pub(crate) settings: FieldSettings,
     pub(super) derived: Derived,
@@ -53,14 +53,14 @@ pub(super) enum Drag {
     Brush(usize, Pos2),
 }
 
-impl FieldLab {
+impl FieldPanel {
     /// A panel with default settings.
     pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// Sets a ready-made view. Its particles run to their end at once, so that
-    /// [`FieldLab::settled`] comes soon.
+    /// [`FieldPanel::settled`] comes soon.
     pub(crate) fn preset(&mut self, preset: Preset) {
         self.apply(preset);
         self.hurry = true;

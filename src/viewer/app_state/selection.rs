@@ -1,13 +1,13 @@
 //! What a person has marked, and taking it back.
 
-use super::Shell;
+use super::AppState;
 use crate::viewer::brush::Brush;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What can be undone.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Marks {
+pub struct Selection {
     /// Pinned pixels, by their index at the network's size.
     pub pins: Vec<usize>,
     /// Hidden classes.
@@ -16,43 +16,43 @@ pub struct Marks {
     pub brushed: Arc<Vec<bool>>,
 }
 
-impl Shell {
+impl AppState {
     /// Changes pins or hidden classes so that it can be undone.
-    pub fn mark(&mut self, change: impl FnOnce(&mut Marks)) {
-        self.history.add_undo(&self.marks);
-        change(&mut self.marks);
+    pub fn mark(&mut self, change: impl FnOnce(&mut Selection)) {
+        self.history.add_undo(&self.selection);
+        change(&mut self.selection);
     }
 
     /// Pins a pixel or unpins it.
     pub fn toggle_pin(&mut self, pixel: usize) {
-        self.mark(|marks| {
-            let before = marks.pins.len();
-            marks.pins.retain(|&pin| pin != pixel);
-            if marks.pins.len() == before {
-                marks.pins.push(pixel);
+        self.mark(|selection| {
+            let before = selection.pins.len();
+            selection.pins.retain(|&pin| pin != pixel);
+            if selection.pins.len() == before {
+                selection.pins.push(pixel);
             }
         });
     }
 
-    /// Takes back the last change of the marks.
+    /// Takes back the last change of the selection.
     pub fn undo(&mut self) {
-        if let Some(marks) = self.history.undo(&self.marks) {
-            self.marks = marks.clone();
+        if let Some(selection) = self.history.undo(&self.selection) {
+            self.selection = selection.clone();
         }
     }
 
     /// Makes the change again that was taken back.
     pub fn redo(&mut self) {
-        if let Some(marks) = self.history.redo(&self.marks) {
-            self.marks = marks.clone();
+        if let Some(selection) = self.history.redo(&self.selection) {
+            self.selection = selection.clone();
         }
     }
 
     /// Whether there is something to undo and to redo.
     pub fn can_undo(&self) -> [bool; 2] {
         [
-            self.history.has_undo(&self.marks),
-            self.history.has_redo(&self.marks),
+            self.history.has_undo(&self.selection),
+            self.history.has_redo(&self.selection),
         ]
     }
 
@@ -64,16 +64,16 @@ impl Shell {
             false => Vec::new(),
         };
         if brush.begins {
-            self.history.add_undo(&self.marks);
+            self.history.add_undo(&self.selection);
         }
-        self.marks.brushed = Arc::new(pixels);
+        self.selection.brushed = Arc::new(pixels);
     }
 
     /// Clears the brush; says whether there was one.
     pub fn clear_brush(&mut self) -> bool {
-        let brushed = !self.marks.brushed.is_empty();
+        let brushed = !self.selection.brushed.is_empty();
         if brushed {
-            self.mark(|marks| marks.brushed = Arc::default());
+            self.mark(|selection| selection.brushed = Arc::default());
         }
         brushed
     }

@@ -106,7 +106,7 @@ impl Thumbnails {
 }
 
 /// The converter.
-pub struct Intake {
+pub struct EventConverter {
     context: egui::Context,
     pipelines: Option<Arc<Pipelines>>,
     centroids: Centroids,
@@ -115,7 +115,7 @@ pub struct Intake {
     labels: Vec<Arc<Vec<u16>>>,
 }
 
-impl Intake {
+impl EventConverter {
     /// Without pipelines nothing is uploaded.
     pub fn new(context: egui::Context, pipelines: Option<Arc<Pipelines>>) -> Self {
         Self {

@@ -1,7 +1,7 @@
 //! Everything that can be done from the keyboard, the menus and the toolbar: one table.
 
-use super::view::Arrangement;
 use crate::gpu::canvas::Layer;
+use crate::viewer::view::Arrangement;
 use eframe::egui::{self, Key, KeyboardShortcut, Modifiers};
 use egui_material_icons::{MaterialIcon, icons};
 

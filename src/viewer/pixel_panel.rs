@@ -1,8 +1,8 @@
-//! Ask a pixel: its class, state, velocity and prediction, the five nearest centroids, and how its
+//! Dialog a pixel: its class, state, velocity and prediction, the five nearest centroids, and how its
 //! distances to winner and runner-up went.
 
+use super::app_state::{AppState, Shown};
 use super::flow::Flow;
-use super::shell::{Shell, Shown};
 use super::theme::{self, GRID};
 use crate::potential::{Operator, Potential};
 use eframe::egui;
@@ -31,8 +31,8 @@ struct Answer {
     settled: Option<u16>,
 }
 
-fn ask(shell: &Shell, flow: &Flow, model: &Shown, pixel: usize) -> Option<Answer> {
-    let position = shell.play.position;
+fn ask(app: &AppState, flow: &Flow, model: &Shown, pixel: usize) -> Option<Answer> {
+    let position = app.play.position;
     let x = flow.state_of(pixel, position)?;
     let t = flow.time(position);
     let velocity = flow.velocity_of(pixel, position);
@@ -63,11 +63,11 @@ fn distance(a: [f64; 3], b: [f64; 3]) -> f64 {
 }
 
 /// The tool tip under the pointer.
-pub fn brief(shell: &Shell, ui: &mut egui::Ui, pixel: usize) {
-    let (Some(flow), Some(model)) = (&shell.flow, &shell.model) else {
+pub fn brief(app: &AppState, ui: &mut egui::Ui, pixel: usize) {
+    let (Some(flow), Some(model)) = (&app.flow, &app.model) else {
         return;
     };
-    let Some(answer) = ask(shell, flow, model, pixel) else {
+    let Some(answer) = ask(app, flow, model, pixel) else {
         ui.weak("not read back yet");
         return;
     };
@@ -87,17 +87,17 @@ pub fn brief(shell: &Shell, ui: &mut egui::Ui, pixel: usize) {
 }
 
 /// Draws the panel: the pixel under the pointer, else the last pinned one.
-pub fn show(shell: &mut Shell, ui: &mut egui::Ui) {
-    let pixel = shell.hovered_pixel.or(shell.marks.pins.last().copied());
+pub fn show(app: &mut AppState, ui: &mut egui::Ui) {
+    let pixel = app.hovered_pixel.or(app.selection.pins.last().copied());
     let Some(pixel) = pixel else {
         theme::empty(ui, "Point at the picture to ask a pixel; click to pin it.");
         return;
     };
-    pin_row(shell, ui);
-    let (Some(flow), Some(model)) = (&shell.flow, &shell.model) else {
+    pin_row(app, ui);
+    let (Some(flow), Some(model)) = (&app.flow, &app.model) else {
         return;
     };
-    let Some(answer) = ask(shell, flow, model, pixel) else {
+    let Some(answer) = ask(app, flow, model, pixel) else {
         theme::empty(ui, "The state is still being read back.");
         return;
     };
@@ -106,19 +106,19 @@ pub fn show(shell: &mut Shell, ui: &mut egui::Ui) {
         .show(ui, |ui| {
             numbers(ui, &answer);
             nearest(ui, model, &answer);
-            distances(shell, ui, flow, model, pixel);
+            distances(app, ui, flow, model, pixel);
         });
 }
 
 /// The pinned pixels as buttons; a click unpins.
-fn pin_row(shell: &mut Shell, ui: &mut egui::Ui) {
-    if shell.marks.pins.is_empty() {
+fn pin_row(app: &mut AppState, ui: &mut egui::Ui) {
+    if app.selection.pins.is_empty() {
         return;
     }
     let mut gone = None;
     ui.horizontal_wrapped(|ui| {
         ui.weak("Pinned");
-        for (i, &pixel) in shell.marks.pins.iter().enumerate() {
+        for (i, &pixel) in app.selection.pins.iter().enumerate() {
             let text = format!("{}", i + 1);
             let button = ui.small_button(text);
             if theme::named(button, &format!("Unpin pixel {}", i + 1), "Unpin").clicked() {
@@ -127,7 +127,7 @@ fn pin_row(shell: &mut Shell, ui: &mut egui::Ui) {
         }
     });
     if let Some(pixel) = gone {
-        shell.toggle_pin(pixel);
+        app.toggle_pin(pixel);
     }
 }
 
@@ -189,7 +189,7 @@ fn nearest(ui: &mut egui::Ui, model: &Shown, answer: &Answer) {
 }
 
 /// Distances to winner and runner-up of the last state, over t.
-fn distances(shell: &Shell, ui: &mut egui::Ui, flow: &Flow, model: &Shown, pixel: usize) {
+fn distances(app: &AppState, ui: &mut egui::Ui, flow: &Flow, model: &Shown, pixel: usize) {
     let path = flow.path_of(pixel);
     let Some(last) = path.last() else { return };
     theme::section(ui, "Distance over t");
@@ -197,10 +197,10 @@ fn distances(shell: &Shell, ui: &mut egui::Ui, flow: &Flow, model: &Shown, pixel
     let mut order: Vec<usize> = (0..points.len()).collect();
     let end = last.map(f64::from);
     order.sort_by(|&a, &b| distance(end, points[a]).total_cmp(&distance(end, points[b])));
-    let now = f64::from(flow.time(shell.play.position));
+    let now = f64::from(flow.time(app.play.position));
     let settled = flow.settled.as_ref().and_then(|settled| {
         let step = usize::from(settled[pixel]);
-        Some(f64::from(flow.moments.get(step)?.t))
+        Some(f64::from(flow.states.get(step)?.t))
     });
     Plot::new("distance over t")
         .height(18.0 * GRID)
@@ -215,10 +215,10 @@ fn distances(shell: &Shell, ui: &mut egui::Ui, flow: &Flow, model: &Shown, pixel
             for (name, &class) in ["winner", "runner-up"].iter().zip(&order) {
                 let line: PlotPoints<'_> = path
                     .iter()
-                    .zip(&flow.moments)
-                    .map(|(x, moment)| {
+                    .zip(&flow.states)
+                    .map(|(x, state)| {
                         let d = distance(x.map(f64::from), points[class]);
-                        [f64::from(moment.t), d]
+                        [f64::from(state.t), d]
                     })
                     .collect();
                 let [r, g, b] = model.colours[class];

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A panel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Panel {
+pub enum PanelKind {
     /// The photo and its states.
     Canvas,
     /// The vector field around the centroids.
@@ -21,17 +21,17 @@ pub enum Panel {
     Charts,
 }
 
-impl Panel {
+impl PanelKind {
     /// Its name on a tab.
     pub fn title(self) -> &'static str {
         match self {
-            Panel::Canvas => "Flow",
-            Panel::Field => "Field",
-            Panel::Runs => "Runs",
-            Panel::Classes => "Classes",
-            Panel::Model => "Model",
-            Panel::Pixel => "Pixel",
-            Panel::Charts => "Charts",
+            PanelKind::Canvas => "Flow",
+            PanelKind::Field => "Field",
+            PanelKind::Runs => "Runs",
+            PanelKind::Classes => "Classes",
+            PanelKind::Model => "Model",
+            PanelKind::Pixel => "Pixel",
+            PanelKind::Charts => "Charts",
         }
     }
 }

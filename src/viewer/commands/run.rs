@@ -1,25 +1,25 @@
 //! What commands do.
 
-use super::commands::Command;
-use super::open::Ask;
-use super::settings::SCALE;
-use super::shell::Shell;
-use super::view::{Arrangement, Camera};
+use super::Command;
 use crate::gpu::canvas::Layer;
+use crate::viewer::app_state::AppState;
+use crate::viewer::file_open::Dialog;
+use crate::viewer::settings::SCALE;
+use crate::viewer::view::{Arrangement, Camera};
 use eframe::egui;
 
-impl Shell {
+impl AppState {
     /// Carries out a command.
     pub fn run(&mut self, context: &egui::Context, command: Command) {
         match command {
-            Command::OpenPhotos => self.ask(Ask::Photos),
-            Command::OpenFolder => self.ask(Ask::Folder),
-            Command::OpenModel => self.ask(Ask::Model),
-            Command::OpenRun => self.ask(Ask::Runs),
+            Command::OpenPhotos => self.ask(Dialog::Photos),
+            Command::OpenFolder => self.ask(Dialog::Folder),
+            Command::OpenModel => self.ask(Dialog::Model),
+            Command::OpenRun => self.ask(Dialog::Runs),
             Command::Paste => context.send_viewport_cmd(egui::ViewportCommand::RequestPaste),
             Command::Next | Command::Previous => {
                 if self
-                    .album
+                    .photos
                     .turn(if command == Command::Next { 1 } else { -1 })
                 {
                     self.open();
@@ -80,12 +80,12 @@ impl Shell {
             Command::Redo => {
                 self.redo();
             }
-            Command::ShowAll => self.mark(|marks| marks.hidden.clear()),
+            Command::ShowAll => self.mark(|selection| selection.hidden.clear()),
             Command::Brush => self.brushing = !self.brushing,
             Command::ClearBrush => {
                 self.clear_brush();
             }
-            Command::ClearPins => self.mark(|marks| marks.pins.clear()),
+            Command::ClearPins => self.mark(|selection| selection.pins.clear()),
             Command::ResetPanels => self.reset_panels = true,
             Command::LargerText => self.rescale(1.1),
             Command::SmallerText => self.rescale(1.0 / 1.1),
@@ -93,10 +93,9 @@ impl Shell {
         }
     }
 
-    fn ask(&mut self, ask: Ask) {
+    fn ask(&mut self, ask: Dialog) {
         if let Err(error) = self.opener.ask(ask) {
-            self.problems
-                .tell(format!("cannot show the dialog: {error}"));
+            self.errors.tell(format!("cannot show the dialog: {error}"));
         }
     }
 

@@ -1,7 +1,7 @@
 //! Charts over t: shares of the classes, how many pixels are settled, how fast they move.
 
+use super::app_state::{AppState, Shown};
 use super::flow::Flow;
-use super::shell::{Shell, Shown};
 use super::theme::{self, GRID};
 use crate::trajectory;
 use eframe::egui;
@@ -11,18 +11,18 @@ use egui_plot::{Line, Plot, PlotPoints, VLine};
 const CLASSES: usize = 12;
 
 /// Draws the panel.
-pub fn show(shell: &mut Shell, ui: &mut egui::Ui) {
-    let (Some(flow), Some(model)) = (&shell.flow, &shell.model) else {
+pub fn show(app: &mut AppState, ui: &mut egui::Ui) {
+    let (Some(flow), Some(model)) = (&app.flow, &app.model) else {
         theme::empty(ui, "Charts of the flow appear with a photo.");
         return;
     };
-    let now = f64::from(flow.time(shell.play.position));
+    let now = f64::from(flow.time(app.play.position));
     let height = ((ui.available_height() - 13.0 * GRID) / 3.0).max(11.0 * GRID);
     let mut wanted = None;
     egui::ScrollArea::vertical()
         .auto_shrink(false)
         .show(ui, |ui| {
-            let lines = shares(flow, model, shell.lit);
+            let lines = shares(flow, model, app.lit);
             wanted = chart(ui, "Share of each class", "%", height, now, lines).or(wanted);
             let lines = settled(flow);
             let name = "Pixels at their final class";
@@ -32,20 +32,20 @@ pub fn show(shell: &mut Shell, ui: &mut egui::Ui) {
         });
     if let Some(t) = wanted {
         let position = position_of(flow, t as f32);
-        shell.go_to(position);
+        app.go_to(position);
     }
 }
 
 /// The position on the timeline of a time.
 fn position_of(flow: &Flow, t: f32) -> f32 {
-    let after = flow.moments.partition_point(|moment| moment.t < t);
+    let after = flow.states.partition_point(|state| state.t < t);
     let Some(low) = after.checked_sub(1) else {
         return 0.0;
     };
-    let Some(high) = flow.moments.get(after) else {
+    let Some(high) = flow.states.get(after) else {
         return low as f32;
     };
-    let before = flow.moments[low].t;
+    let before = flow.states[low].t;
     low as f32 + (t - before) / (high.t - before).max(f32::EPSILON)
 }
 
@@ -53,9 +53,9 @@ type Lines<'a> = Vec<Line<'a>>;
 
 fn shares<'a>(flow: &Flow, model: &Shown, lit: Option<usize>) -> Lines<'a> {
     let hosts: Vec<_> = flow
-        .moments
+        .states
         .iter()
-        .filter_map(|moment| Some((moment.t, moment.host.as_ref()?)))
+        .filter_map(|state| Some((state.t, state.host.as_ref()?)))
         .collect();
     let most = |class: usize| {
         let shares = hosts.iter().map(|(_, host)| host.shares[class]);
@@ -89,23 +89,23 @@ fn settled<'a>(flow: &Flow) -> Lines<'a> {
     let Some(settled) = &flow.settled else {
         return Vec::new();
     };
-    let shares = trajectory::settled_share(settled, flow.moments.len());
+    let shares = trajectory::settled_share(settled, flow.states.len());
     let points: PlotPoints<'a> = flow
-        .moments
+        .states
         .iter()
         .zip(shares)
-        .map(|(moment, share)| [f64::from(moment.t), 100.0 * f64::from(share)])
+        .map(|(state, share)| [f64::from(state.t), 100.0 * f64::from(share)])
         .collect();
     vec![Line::new("settled", points).color(theme::ACCENT).width(2.0)]
 }
 
 fn speed<'a>(flow: &Flow) -> Lines<'a> {
     let points: PlotPoints<'a> = flow
-        .moments
+        .states
         .iter()
-        .filter_map(|moment| {
-            let speed = moment.host.as_ref()?.speed?;
-            Some([f64::from(moment.t), f64::from(speed)])
+        .filter_map(|state| {
+            let speed = state.host.as_ref()?.speed?;
+            Some([f64::from(state.t), f64::from(speed)])
         })
         .collect();
     vec![Line::new("|v|", points).color(theme::ACCENT).width(2.0)]
@@ -152,7 +152,7 @@ fn chart(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::viewer::intake::Opened;
+    use crate::viewer::worker_events::Opened;
     use std::sync::Arc;
 
     #[test]

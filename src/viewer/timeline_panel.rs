@@ -1,8 +1,8 @@
 //! The timeline: scrub the ODE over its filmstrip, play it, change how it is solved.
 
+use super::app_state::AppState;
 use super::commands::{self, Command};
 use super::settings::{SPEED, STEPS};
-use super::shell::Shell;
 use super::theme::{self, GRID};
 use crate::flow::Source;
 use crate::gpu::canvas::Layer;
@@ -14,37 +14,37 @@ use egui_material_icons::icons;
 const STRIP: f32 = 7.0 * GRID;
 
 /// Draws the panel and moves the playhead.
-pub fn show(shell: &mut Shell, ui: &mut egui::Ui) {
-    advance(shell, ui);
+pub fn show(app: &mut AppState, ui: &mut egui::Ui) {
+    advance(app, ui);
     ui.add_space(GRID / 2.0);
-    if shell.settings.filmstrip {
-        filmstrip(shell, ui);
+    if app.settings.filmstrip {
+        filmstrip(app, ui);
     }
-    track(shell, ui);
+    track(app, ui);
     ui.horizontal(|ui| {
-        transport(shell, ui);
+        transport(app, ui);
         ui.separator();
-        reading(shell, ui);
+        reading(app, ui);
         ui.separator();
-        solver(shell, ui);
-        progress(shell, ui);
+        solver(app, ui);
+        progress(app, ui);
     });
     ui.add_space(GRID / 2.0);
 }
 
-fn advance(shell: &mut Shell, ui: &egui::Ui) {
-    let last = shell.sampling.steps as f32;
-    let reachable = shell.reachable();
-    let play = &mut shell.play;
-    if !play.playing || shell.flow.is_none() {
+fn advance(app: &mut AppState, ui: &egui::Ui) {
+    let last = app.sampling.steps as f32;
+    let reachable = app.reachable();
+    let play = &mut app.play;
+    if !play.playing || app.flow.is_none() {
         return;
     }
-    let by = ui.input(|input| input.stable_dt.min(0.1)) * shell.settings.speed;
+    let by = ui.input(|input| input.stable_dt.min(0.1)) * app.settings.speed;
     play.position = (play.position + by).min(reachable);
     if play.position < reachable {
         ui.ctx().request_repaint();
     } else if play.position >= last {
-        if shell.settings.looping {
+        if app.settings.looping {
             play.position = 0.0;
             ui.ctx().request_repaint();
         } else {
@@ -59,14 +59,14 @@ fn x_of(rect: Rect, position: f32, steps: f32) -> f32 {
 }
 
 /// States as small pictures, evenly chosen so that they fit; a click goes there.
-fn filmstrip(shell: &mut Shell, ui: &mut egui::Ui) {
+fn filmstrip(app: &mut AppState, ui: &mut egui::Ui) {
     let size = vec2(ui.available_width(), STRIP);
     let (rect, response) = ui.allocate_exact_size(size, Sense::click_and_drag());
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "filmstrip"));
     ui.painter()
         .rect_filled(rect, 4.0, ui.visuals().extreme_bg_color);
-    let steps = shell.sampling.steps;
-    let Some(flow) = &shell.flow else {
+    let steps = app.sampling.steps;
+    let Some(flow) = &app.flow else {
         return;
     };
     let aspect = flow.size[1] as f32 / flow.size[0].max(1) as f32;
@@ -75,8 +75,8 @@ fn filmstrip(shell: &mut Shell, ui: &mut egui::Ui) {
     let inner = rect.shrink2(vec2(GRID / 2.0, GRID / 2.0));
     let count = ((inner.width() + 2.0) / (width + 2.0)).floor().max(1.0) as usize;
     let count = count.min(steps + 1);
-    let raw = matches!(shell.active_layer(), Layer::Raw | Layer::Photo);
-    let now = shell.play.position.round() as usize;
+    let raw = matches!(app.active_layer(), Layer::Raw | Layer::Photo);
+    let now = app.play.position.round() as usize;
     for i in 0..count {
         let step = if count > 1 {
             (i * steps + (count - 1) / 2) / (count - 1)
@@ -90,13 +90,13 @@ fn filmstrip(shell: &mut Shell, ui: &mut egui::Ui) {
         };
         let left = inner.left() + share * (inner.width() - width);
         let cell = Rect::from_min_size(pos2(left, inner.top()), vec2(width, height));
-        let Some(moment) = flow.moments.get(step) else {
+        let Some(state) = flow.states.get(step) else {
             let stroke = ui.visuals().widgets.noninteractive.bg_stroke;
             ui.painter()
                 .rect_stroke(cell, 2.0, stroke, egui::StrokeKind::Inside);
             continue;
         };
-        if let Some(thumbnails) = &moment.thumbnails {
+        if let Some(thumbnails) = &state.thumbnails {
             let texture = if raw {
                 &thumbnails.raw
             } else {
@@ -116,29 +116,29 @@ fn filmstrip(shell: &mut Shell, ui: &mut egui::Ui) {
         && (response.clicked() || response.dragged())
     {
         let share = (pointer.x - inner.left() - width / 2.0) / (inner.width() - width).max(1.0);
-        shell.go_to((share.clamp(0.0, 1.0) * steps as f32).round());
+        app.go_to((share.clamp(0.0, 1.0) * steps as f32).round());
     }
 }
 
 /// The slider over all states, with what is computed so far.
-fn track(shell: &mut Shell, ui: &mut egui::Ui) {
-    let steps = shell.sampling.steps as f32;
+fn track(app: &mut AppState, ui: &mut egui::Ui) {
+    let steps = app.sampling.steps as f32;
     let size = vec2(ui.available_width(), 2.5 * GRID);
     let (outer, response) = ui.allocate_exact_size(size, Sense::click_and_drag());
     let rect = outer.shrink2(vec2(GRID, 0.0));
     response.widget_info(|| {
-        egui::WidgetInfo::slider(true, f64::from(shell.play.position), "step of the ODE")
+        egui::WidgetInfo::slider(true, f64::from(app.play.position), "step of the ODE")
     });
     if let Some(pointer) = response.interact_pointer_pos()
         && (response.dragged() || response.clicked())
     {
         let share = (pointer.x - rect.left()) / rect.width();
-        let mut position = (share.clamp(0.0, 1.0) * steps).min(shell.reachable());
+        let mut position = (share.clamp(0.0, 1.0) * steps).min(app.reachable());
         // Near a stored state the playhead takes it exactly.
         if (position - position.round()).abs() * rect.width() / steps < 4.0 {
             position = position.round();
         }
-        shell.go_to(position);
+        app.go_to(position);
     }
     let painter = ui.painter();
     let visuals = ui.visuals();
@@ -149,18 +149,18 @@ fn track(shell: &mut Shell, ui: &mut egui::Ui) {
     };
     bar(steps, visuals.widgets.inactive.bg_fill);
     bar(
-        shell.reachable(),
+        app.reachable(),
         visuals.weak_text_color().gamma_multiply(0.6),
     );
-    bar(shell.play.position, theme::ACCENT);
+    bar(app.play.position, theme::ACCENT);
     if rect.width() / steps > 5.0 {
-        for step in 0..=shell.sampling.steps {
+        for step in 0..=app.sampling.steps {
             let x = x_of(rect, step as f32, steps);
             let y = rect.center().y + 5.0..=rect.center().y + 8.0;
             painter.vline(x, y, Stroke::new(1.0, visuals.weak_text_color()));
         }
     }
-    let knob = pos2(x_of(rect, shell.play.position, steps), rect.center().y);
+    let knob = pos2(x_of(rect, app.play.position, steps), rect.center().y);
     let radius = if response.hovered() || response.dragged() {
         7.0
     } else {
@@ -175,10 +175,10 @@ fn track(shell: &mut Shell, ui: &mut egui::Ui) {
     response.on_hover_text("Step of the ODE: drag, or use the arrow keys, Home and End");
 }
 
-fn transport(shell: &mut Shell, ui: &mut egui::Ui) {
+fn transport(app: &mut AppState, ui: &mut egui::Ui) {
     ui.spacing_mut().item_spacing.x = GRID / 4.0;
     let context = ui.ctx().clone();
-    let play = if shell.play.playing {
+    let play = if app.play.playing {
         icons::ICON_PAUSE
     } else {
         icons::ICON_PLAY_ARROW
@@ -191,15 +191,15 @@ fn transport(shell: &mut Shell, ui: &mut egui::Ui) {
         (Command::Last, icons::ICON_LAST_PAGE),
     ] {
         if theme::icon_button(ui, icon, &commands::help(&context, command)).clicked() {
-            shell.run(&context, command);
+            app.run(&context, command);
         }
     }
-    let looping = shell.settings.looping;
+    let looping = app.settings.looping;
     let help = commands::help(&context, Command::Loop);
     if theme::icon_toggle(ui, looping, icons::ICON_REPEAT, &help).clicked() {
-        shell.run(&context, Command::Loop);
+        app.run(&context, Command::Loop);
     }
-    let speed = egui::DragValue::new(&mut shell.settings.speed)
+    let speed = egui::DragValue::new(&mut app.settings.speed)
         .range(SPEED)
         .speed(0.1)
         .max_decimals(1)
@@ -207,35 +207,35 @@ fn transport(shell: &mut Shell, ui: &mut egui::Ui) {
     ui.add(speed).on_hover_text("Speed of playing");
 }
 
-fn reading(shell: &Shell, ui: &mut egui::Ui) {
-    let position = shell.play.position;
-    let t = shell.flow.as_ref().map_or(0.0, |flow| flow.time(position));
+fn reading(app: &AppState, ui: &mut egui::Ui) {
+    let position = app.play.position;
+    let t = app.flow.as_ref().map_or(0.0, |flow| flow.time(position));
     let text = format!("step {position:>5.1}   t {t:.3}");
     ui.monospace(text)
         .on_hover_text("Position of the playhead: linear between two stored states");
 }
 
-fn solver(shell: &mut Shell, ui: &mut egui::Ui) {
+fn solver(app: &mut AppState, ui: &mut egui::Ui) {
     ui.spacing_mut().item_spacing.x = GRID;
-    let before = shell.sampling;
+    let before = app.sampling;
     egui::ComboBox::from_id_salt("solver")
-        .selected_text(name(shell.sampling.solver))
+        .selected_text(name(app.sampling.solver))
         .width(8.0 * GRID)
         .show_ui(ui, |ui| {
             for solver in [Solver::Euler, Solver::Heun, Solver::Rk4] {
-                ui.selectable_value(&mut shell.sampling.solver, solver, name(solver));
+                ui.selectable_value(&mut app.sampling.solver, solver, name(solver));
             }
         })
         .response
         .on_hover_text(
             "Solver: Euler takes one evaluation of the network a step, Heun two, RK4 four",
         );
-    let unit = if shell.wanted_steps == 1 {
+    let unit = if app.wanted_steps == 1 {
         " step"
     } else {
         " steps"
     };
-    let drag = egui::DragValue::new(&mut shell.wanted_steps)
+    let drag = egui::DragValue::new(&mut app.wanted_steps)
         .range(STEPS)
         .suffix(unit);
     let drag = ui
@@ -243,9 +243,9 @@ fn solver(shell: &mut Shell, ui: &mut egui::Ui) {
         .on_hover_text("Number of solver steps, 1 to 100");
     // While the number is still being dragged or typed, nothing is sampled.
     if !drag.dragged() && !drag.has_focus() {
-        shell.sampling.steps = shell.wanted_steps;
+        app.sampling.steps = app.wanted_steps;
     }
-    let source = shell.source();
+    let source = app.source();
     egui::ComboBox::from_id_salt("source")
         .selected_text(match source {
             Source::Image => "from the photo",
@@ -258,7 +258,7 @@ fn solver(shell: &mut Shell, ui: &mut egui::Ui) {
                 (Source::Noise, "from noise"),
             ] {
                 if ui.selectable_label(source == value, text).clicked() {
-                    shell.sampling.source = Some(value);
+                    app.sampling.source = Some(value);
                 }
             }
         })
@@ -267,17 +267,17 @@ fn solver(shell: &mut Shell, ui: &mut egui::Ui) {
             "Where the flow starts; a model only works from the source that it was trained with",
         );
     if source == Source::Noise {
-        let seed = egui::DragValue::new(&mut shell.sampling.seed).prefix("seed ");
+        let seed = egui::DragValue::new(&mut app.sampling.seed).prefix("seed ");
         ui.add(seed).on_hover_text("Seed of the noise");
     }
-    if shell.sampling != before {
-        shell.settings.solver = shell.sampling.solver;
-        let recommended = shell.model.as_ref().map(|model| model.card.default_steps());
+    if app.sampling != before {
+        app.settings.solver = app.sampling.solver;
+        let recommended = app.model.as_ref().map(|model| model.card.default_steps());
         // Whoever returns to what the model recommends follows other models' recommendations again.
-        let chosen = Some(shell.sampling.steps).filter(|n| Some(*n) != recommended);
-        shell.settings.choose_steps(chosen);
-        shell.play.playing = true;
-        shell.sample();
+        let chosen = Some(app.sampling.steps).filter(|n| Some(*n) != recommended);
+        app.settings.choose_steps(chosen);
+        app.play.playing = true;
+        app.sample();
     }
 }
 
@@ -289,24 +289,24 @@ fn name(solver: Solver) -> &'static str {
     }
 }
 
-fn progress(shell: &mut Shell, ui: &mut egui::Ui) {
+fn progress(app: &mut AppState, ui: &mut egui::Ui) {
     ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
         let help = "Show the states as small pictures";
-        let on = shell.settings.filmstrip;
+        let on = app.settings.filmstrip;
         if theme::icon_toggle(ui, on, icons::ICON_THEATERS, help).clicked() {
-            shell.settings.filmstrip = !on;
+            app.settings.filmstrip = !on;
         }
         let context = ui.ctx().clone();
-        let (command, icon) = if shell.busy() {
+        let (command, icon) = if app.busy() {
             (Command::Cancel, icons::ICON_CLOSE)
         } else {
             (Command::Rerun, icons::ICON_REFRESH)
         };
         if theme::icon_button(ui, icon, &commands::help(&context, command)).clicked() {
-            shell.run(&context, command);
+            app.run(&context, command);
         }
-        if let Some(doing) = shell.doing() {
-            let share = shell.reachable() / shell.sampling.steps.max(1) as f32;
+        if let Some(doing) = app.doing() {
+            let share = app.reachable() / app.sampling.steps.max(1) as f32;
             ui.add(
                 egui::ProgressBar::new(share)
                     .desired_width(12.0 * GRID)
