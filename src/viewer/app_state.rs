@@ -1,156 +1,121 @@
-//! The state of the window that all panels share, and what the worker's events do to it.
+//! The state that the panels share. They only read it: it is changed by `commands::run` and by what
+//! the worker, the file dialogs and the exports report.
 
-mod events;
-mod selection;
+mod receive;
 mod status_text;
 
-pub use selection::Selection;
-
-use super::brush::BrushMask;
-use super::canvas_renderer::CanvasRenderer;
+use super::app_event::AppEvent;
 use super::error_list::ErrorList;
-use super::exports::Exports;
+use super::exports::{Exports, FlowSnapshot};
 use super::file_open::FileOpener;
 use super::flow::Flow;
+use super::open_model::OpenModel;
 use super::photo_list::{Item, PhotoList};
+use super::selection::SelectionHistory;
 use super::settings::Settings;
-use super::view::Camera;
-use super::worker_events::{Event, EventConverter};
-use crate::encoding::Centroids;
+use super::worker_events::{EventConverter, WorkerEvent};
+use crate::export::Look;
 use crate::flow::Source;
-use crate::gpu::canvas::{Layer, Sources};
+use crate::gpu::canvas::{Layer, Pipelines};
 use crate::inference::Sampling;
 use crate::job::Worker;
-use crate::model::Card;
 use crate::models;
 use burn::tensor::Device;
-use eframe::egui::util::undoer::Undoer;
-use eframe::egui::{self, Rect, Vec2};
-use eframe::egui_wgpu::RenderState;
-use std::path::PathBuf;
+use eframe::egui;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use web_time::Instant;
 
-/// What the window computes and draws on, in words.
+/// The devices that the window computes and draws on, as text.
 #[derive(Clone, Debug)]
 pub struct Devices {
-    /// What computes.
     pub compute: String,
-    /// Why, where the program decided it.
+    /// Why the program chose this device, unless the user did.
     pub note: Option<String>,
     /// The adapter that draws.
     pub adapter: String,
-    /// Whether that is a program on the processor.
+    /// Whether that adapter is emulated by the processor.
     pub software: bool,
 }
 
-/// The open model, as far as the window needs it.
-pub struct Shown {
-    /// Its name in lists: a built-in's, or a path.
-    pub name: String,
-    /// What it says of itself.
-    pub card: Card,
-    /// Its classes' names as they are drawn, distinct even where fonts lack their letters.
-    pub names: Vec<String>,
-    /// Its classes' centroids.
-    pub centroids: Centroids,
-    /// Its classes' colours.
-    pub colours: Vec<[u8; 3]>,
-}
-
-/// What the worker does.
+/// What the worker is doing.
 #[derive(Clone, Debug)]
 pub enum Phase {
-    /// Nothing.
     Idle,
-    /// Reads a model.
+    /// Reading a model.
     Loading,
-    /// Decodes the photo.
+    /// Decoding the photo.
     Opening,
-    /// Waits for the device to compile its kernels.
+    /// Waiting for the device to compile its kernels.
     Preparing,
-    /// Computes states, since then.
+    /// Computing states since this time.
     Sampling(Instant),
 }
 
-/// The playhead.
-pub struct Play {
+pub struct Playhead {
     /// Position between the states, 0 to the number of steps.
     pub position: f32,
-    /// Whether it moves.
     pub playing: bool,
 }
 
-/// The state.
+/// What is under the pointer, wherever it is shown.
+#[derive(Default)]
+pub struct Hover {
+    /// A pixel of the canvas, by its index at the network's size.
+    pub pixel: Option<usize>,
+    /// A class of the class list.
+    pub class: Option<usize>,
+}
+
+/// Which dialogs are open.
+#[derive(Default)]
+pub struct Dialogs {
+    /// The list of keyboard shortcuts.
+    pub help: bool,
+    pub export: bool,
+}
+
+/// A model that was asked for.
+#[derive(Default)]
+struct ModelRequest {
+    /// The name of the model that is being opened.
+    name: String,
+    /// Whether the user chose it.
+    by_user: bool,
+}
+
 pub struct AppState {
     /// Remembered choices.
     pub settings: Settings,
-    /// Drawing; none without a graphics device.
-    pub screen: Option<CanvasRenderer>,
-    /// What the window computes and draws on.
     pub devices: Devices,
-    /// The open model.
-    pub model: Option<Shown>,
-    /// The name of the model that is being opened.
-    wanted: String,
-    /// Whether somebody chose the model.
-    chosen: bool,
-    /// What there is to look at.
+    pub model: Option<OpenModel>,
+    request: ModelRequest,
     pub photos: PhotoList,
     /// The flow that is shown.
     pub flow: Option<Flow>,
-    /// What the worker does.
     pub phase: Phase,
-    /// The playhead.
-    pub play: Play,
-    /// Pins, hidden classes and brushed pixels.
-    pub selection: Selection,
-    history: Undoer<Selection>,
-    /// How to sample.
+    pub playhead: Playhead,
+    pub selection: SelectionHistory,
     pub sampling: Sampling,
-    /// The number of steps in its control, taken over when it is let go.
-    pub wanted_steps: usize,
-    /// The scale of the input in its control, taken over when it is let go.
-    pub wanted_scale: f64,
     /// The pane that layer keys work on.
-    pub active: usize,
-    /// The pane under the pointer and the photo's size, for zooming by keys.
-    pub pane: Option<(Rect, Vec2)>,
-    /// The network's pixel under the pointer.
-    pub hovered_pixel: Option<usize>,
-    /// The class that is lit.
-    pub lit: Option<usize>,
-    /// What went wrong.
-    pub errors: ErrorList,
-    /// Dialogs and folders.
-    pub opener: FileOpener,
-    /// Runs that were asked for.
-    pub runs: Vec<PathBuf>,
-    /// Whether the list of keys is shown.
-    pub help: bool,
+    pub active_pane: usize,
+    pub hover: Hover,
     /// Whether a drag over the photo brushes a region without a key held.
     pub brushing: bool,
-    /// The brush that is being drawn in the photo: its pane, and where in the photo it began.
-    pub brush_from: Option<(Rect, Vec2)>,
-    /// The darkened picture of what is not brushed.
-    pub mask: BrushMask,
-    /// Files being written.
+    pub errors: ErrorList,
+    pub dialogs: Dialogs,
+    pub opener: FileOpener,
     pub exports: Exports,
-    /// Whether the window is being pictured: then nothing follows the pointer.
-    pub pictured: bool,
-    /// Whether the export dialog is shown.
-    pub exporting: bool,
-    /// Whether the panels go back to their places.
-    pub reset_panels: bool,
-    /// What the class list is filtered by.
-    pub search: String,
-    worker: Option<Worker<Event>>,
+    events: Vec<AppEvent>,
+    worker: Option<Worker<WorkerEvent>>,
 }
 
 impl AppState {
-    /// Starts the worker and opens a model by its name; without one, what suits the photos.
+    /// Starts the worker and opens a model by its name, by default one that suits the photos.
+    /// Without pipelines nothing is uploaded for drawing.
     pub fn new(
         context: &egui::Context,
-        state: Option<&RenderState>,
+        pipelines: Option<Arc<Pipelines>>,
         device: Device,
         devices: Devices,
         settings: Settings,
@@ -158,28 +123,16 @@ impl AppState {
         photos: PhotoList,
     ) -> Self {
         let mut errors = ErrorList::default();
-        let screen = state.and_then(|state| match CanvasRenderer::new(state) {
-            Ok(screen) => Some(screen),
-            Err(error) => {
-                errors.tell(error.to_string());
-                None
-            }
-        });
-        let pipelines = screen.as_ref().map(|screen| screen.pipelines().clone());
         let mut converter = EventConverter::new(context.clone(), pipelines);
         let wake = context.clone();
         let worker = Worker::start(
             device,
-            move |message, tell| converter.take(message, tell),
+            move |message, send| converter.convert(message, send),
             move || wake.request_repaint(),
         );
-        let worker = match worker {
-            Ok(worker) => Some(worker),
-            Err(error) => {
-                errors.tell(format!("cannot start a worker thread: {error}"));
-                None
-            }
-        };
+        let worker = worker
+            .map_err(|error| errors.report(format!("cannot start a worker thread: {error}")))
+            .ok();
         let wake = context.clone();
         let sampling = Sampling {
             solver: settings.solver,
@@ -187,60 +140,52 @@ impl AppState {
         };
         let mut app = Self {
             settings,
-            screen,
             devices,
             model: None,
-            wanted: String::new(),
-            chosen: false,
+            request: ModelRequest::default(),
             photos,
             flow: None,
             phase: Phase::Idle,
-            play: Play {
+            playhead: Playhead {
                 position: 0.0,
                 playing: true,
             },
-            selection: Selection::default(),
-            history: Undoer::default(),
+            selection: SelectionHistory::default(),
             sampling,
-            wanted_steps: sampling.steps,
-            wanted_scale: sampling.scale,
-            active: 0,
-            pane: None,
-            hovered_pixel: None,
-            lit: None,
-            errors,
-            opener: FileOpener::new(move || wake.request_repaint()),
-            runs: Vec::new(),
-            help: false,
+            active_pane: 0,
+            hover: Hover::default(),
             brushing: false,
-            brush_from: None,
-            mask: BrushMask::default(),
+            errors,
+            dialogs: Dialogs::default(),
+            opener: FileOpener::new(move || wake.request_repaint()),
             exports: Exports::new(context),
-            pictured: false,
-            exporting: false,
-            reset_panels: false,
-            search: String::new(),
+            events: Vec::new(),
             worker,
         };
-        app.chosen = model.is_some();
-        let unless_chosen = match app.photos.item() {
-            Some(Item::Sample(_)) => models::FOR_SAMPLES,
-            _ => models::FOR_PHOTOS,
-        };
-        app.open_model(model.unwrap_or(unless_chosen));
+        app.request.by_user = model.is_some();
+        app.open_model(model.unwrap_or(suitable_model(&app.photos)));
         app
     }
 
-    /// Opens a model that somebody chose; from now on it stays, whatever is shown.
-    pub fn choose_model(&mut self, name: &str) {
-        self.chosen = true;
+    /// Events since the last call, for the panels.
+    pub fn take_events(&mut self) -> Vec<AppEvent> {
+        std::mem::take(&mut self.events)
+    }
+
+    pub(super) fn emit(&mut self, event: AppEvent) {
+        self.events.push(event);
+    }
+
+    /// Opens a model that the user chose: it stays open whatever photo is shown.
+    pub(super) fn choose_model(&mut self, name: &str) {
+        self.request.by_user = true;
         self.open_model(name);
     }
 
-    /// Opens a model by its name or path; the flow starts over when it is there.
-    pub fn open_model(&mut self, name: &str) {
+    /// Opens a model by its name or path. Sampling starts over once it is open.
+    fn open_model(&mut self, name: &str) {
         let Some(worker) = &self.worker else { return };
-        self.wanted = name.to_owned();
+        self.request.name = name.to_owned();
         self.phase = Phase::Loading;
         let name = name.to_owned();
         worker.open_model(Box::new(move |device| {
@@ -248,58 +193,46 @@ impl AppState {
         }));
     }
 
-    /// Shows another photos.
-    /// Unless somebody chose a model, photos get the one for photos and samples theirs.
-    pub fn show(&mut self, photos: PhotoList) {
-        let suits = match photos.item() {
-            Some(Item::Sample(_)) => models::FOR_SAMPLES,
-            _ => models::FOR_PHOTOS,
-        };
+    /// Shows other photos. Unless the user chose a model, one that suits them is opened.
+    pub(super) fn show(&mut self, photos: PhotoList) {
+        let suitable = suitable_model(&photos);
         self.photos = photos;
-        let open = match self.phase {
-            Phase::Loading => Some(self.wanted.as_str()),
-            _ => self.model.as_ref().map(|model| model.name.as_str()),
+        let open = if matches!(self.phase, Phase::Loading) {
+            Some(self.request.name.as_str())
+        } else {
+            self.model.as_ref().map(|model| model.name.as_str())
         };
-        if self.chosen || open == Some(suits) {
-            self.open();
+        if self.request.by_user || open == Some(suitable) {
+            self.open_photo();
         } else {
             self.flow = None;
-            self.open_model(suits);
+            self.open_model(suitable);
         }
     }
 
     /// Shows a picture from the clipboard.
-    pub fn paste(&mut self, image: &egui::ColorImage) {
-        let rgb = image
-            .pixels
-            .iter()
-            .flat_map(|p| [p.r(), p.g(), p.b()])
-            .collect();
-        let [width, height] = image.size.map(|side| side as u32);
-        match image::RgbImage::from_raw(width, height, rgb).filter(|_| width * height > 0) {
-            Some(picture) => self.show(PhotoList::pasted(picture)),
-            None => self.errors.tell("the picture on the clipboard is empty"),
+    pub(super) fn paste(&mut self, image: &egui::ColorImage) {
+        match PhotoList::pasted(image) {
+            Some(photos) => self.show(photos),
+            None => self.errors.report("the picture on the clipboard is empty"),
         }
     }
 
-    /// Opens what the photos shows.
-    pub fn open(&mut self) {
+    /// Opens the current photo of the list.
+    pub(super) fn open_photo(&mut self) {
         if let Some(path) = self.photos.file().map(ToOwned::to_owned) {
             self.settings.remember(&path);
         }
         self.flow = None;
-        // Pins and brushes name pixels of the photo before: they don't come back by undoing.
-        self.selection.pins.clear();
-        self.selection.brushed = Default::default();
-        self.history = Undoer::default();
-        self.settings.view.camera = Camera::default();
-        self.play.playing = true;
+        self.selection.forget_pixels();
+        self.emit(AppEvent::PhotoOpened);
+        self.playhead.playing = true;
         self.sample();
     }
 
-    /// Samples the photo anew, as the controls say.
-    pub fn sample(&mut self) {
-        self.play.position = 0.0;
+    /// Samples the current photo again.
+    pub(super) fn sample(&mut self) {
+        self.playhead.position = 0.0;
         let (Some(worker), Some(item), Some(_)) = (&self.worker, self.photos.item(), &self.model)
         else {
             return;
@@ -308,33 +241,33 @@ impl AppState {
         worker.flow(item.photo(), self.sampling);
     }
 
-    /// Never hears of the worker again, so that a picture of waiting stays the same.
+    /// Disconnects the worker and the opener, so that a picture of waiting stays the same.
     #[cfg(test)]
-    pub fn silence(&mut self) {
+    pub(super) fn silence(&mut self) {
         self.worker = None;
         self.opener = FileOpener::new(|| ());
     }
 
-    /// Stops sampling; the states so far stay.
-    pub fn cancel(&mut self) {
+    /// Stops sampling and keeps the states so far.
+    pub(super) fn cancel(&mut self) {
         if let Some(worker) = &self.worker {
             worker.cancel();
         }
         self.phase = Phase::Idle;
     }
 
-    /// The number of states that a whole flow has.
-    pub fn states(&self) -> usize {
+    /// The number of states of a complete flow.
+    pub fn state_count(&self) -> usize {
         self.sampling.steps + 1
     }
 
-    /// The furthest position that can be shown.
+    /// The last position that can be shown.
     pub fn reachable(&self) -> f32 {
         let states = self.flow.as_ref().map_or(0, |flow| flow.states.len());
         states.saturating_sub(1) as f32
     }
 
-    /// Whether states are still to come.
+    /// Whether the worker is busy.
     pub fn busy(&self) -> bool {
         !matches!(self.phase, Phase::Idle)
     }
@@ -344,46 +277,73 @@ impl AppState {
         self.flow.as_ref().is_some_and(|flow| flow.truth.is_some())
     }
 
-    /// What the active pane shows.
+    /// The layer of the active pane.
     pub fn active_layer(&self) -> Layer {
-        self.settings.view.layers[self.active.min(3)]
+        self.settings.view.layers[self.active_pane.min(3)]
     }
 
-    /// What the canvas is drawn from at the playhead's position.
-    pub fn sources(&mut self) -> Option<Sources> {
-        let (screen, model, flow) = (
-            self.screen.as_mut()?,
-            self.model.as_ref()?,
-            self.flow.as_mut()?,
-        );
-        let drawn = screen
-            .set_classes(&model.centroids, &model.colours, &self.selection.hidden)
-            .and_then(|()| flow.sources(screen, self.play.position));
-        match drawn {
-            Ok(sources) => sources,
-            Err(error) => {
-                self.errors.tell(error.to_string());
-                None
-            }
+    /// Moves the playhead to a position and stops it there.
+    pub(super) fn go_to(&mut self, position: f32) {
+        self.playhead.playing = false;
+        self.playhead.position = position.clamp(0.0, self.sampling.steps as f32);
+    }
+
+    /// Moves a playing playhead by `seconds`. Returns whether it moves on by itself.
+    pub(super) fn advance(&mut self, seconds: f32) -> bool {
+        let reachable = self.reachable();
+        let playhead = &mut self.playhead;
+        if !playhead.playing || self.flow.is_none() {
+            return false;
         }
-    }
-
-    /// Moves the playhead to a state and stops there.
-    pub fn go_to(&mut self, position: f32) {
-        self.play.playing = false;
-        self.play.position = position.clamp(0.0, self.sampling.steps as f32);
+        let position = playhead.position + seconds * self.settings.speed;
+        playhead.position = position.min(reachable);
+        if playhead.position < reachable {
+            return true;
+        }
+        if playhead.position < self.sampling.steps as f32 {
+            return false;
+        }
+        if self.settings.looping {
+            playhead.position = 0.0;
+        } else {
+            playhead.playing = false;
+        }
+        self.settings.looping
     }
 
     /// Finds out what paths are and opens them.
-    pub fn look(&mut self, paths: Vec<PathBuf>) {
-        if let Err(error) = self.opener.look(paths) {
-            self.errors.tell(format!("cannot start a thread: {error}"));
+    pub(super) fn open_paths(&mut self, paths: Vec<PathBuf>) {
+        if let Err(error) = self.opener.open(paths) {
+            self.errors
+                .report(format!("cannot start a thread: {error}"));
         }
     }
 
-    /// Where the flow starts, unless the model decides.
+    /// Where the flow starts: as chosen, by default as the model was trained.
     pub fn source(&self) -> Source {
         let of_model = self.model.as_ref().map(|model| model.card.source);
         self.sampling.source.or(of_model).unwrap_or_default()
+    }
+
+    /// The open photo and model, which no export may replace.
+    pub fn inputs(&self) -> Vec<PathBuf> {
+        let photo = self.photos.file().map(Path::to_owned);
+        let model = self.model.as_ref().map(|model| PathBuf::from(&model.name));
+        photo.into_iter().chain(model).collect()
+    }
+
+    /// The flow as an export writes it, or `None` before its first state.
+    pub fn snapshot(&self, look: Look) -> Option<FlowSnapshot> {
+        let (flow, model) = (self.flow.as_ref()?, self.model.as_ref()?);
+        let opacity = self.settings.view.opacity;
+        FlowSnapshot::of(flow, model, look, opacity, self.inputs())
+    }
+}
+
+/// The model to show photos with unless the user chooses one.
+fn suitable_model(photos: &PhotoList) -> &'static str {
+    match photos.item() {
+        Some(Item::Sample(_)) => models::FOR_SAMPLES,
+        _ => models::FOR_PHOTOS,
     }
 }

@@ -1,7 +1,7 @@
-//! The bar at the top, with menus and what is open, and the status line at the bottom.
+//! The bar at the top, the status line at the bottom, and the list of keyboard shortcuts.
 
 use super::app_state::AppState;
-use super::commands::{self, Command, TABLE};
+use super::commands::{self, Action, Command, TABLE};
 use super::photo_list::{Item, PhotoList, SAMPLES};
 use super::theme::{self, GRID};
 use crate::models;
@@ -9,28 +9,28 @@ use eframe::egui;
 use egui_material_icons::icons;
 
 /// Draws the bar at the top.
-pub fn top(app: &mut AppState, ui: &mut egui::Ui) {
+pub fn top(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     ui.horizontal_centered(|ui| {
         ui.spacing_mut().item_spacing.x = GRID / 2.0;
         ui.heading("FlowSeg");
         ui.add_space(GRID);
         for group in ["File", "Edit", "View", "Help"] {
-            ui.menu_button(group, |ui| menu(app, ui, group));
+            ui.menu_button(group, |ui| menu(app, ui, group, commands));
         }
         ui.separator();
-        for command in [
-            Command::OpenPhotos,
-            Command::OpenFolder,
-            Command::Previous,
-            Command::Next,
-            Command::Export,
+        for action in [
+            Action::OpenPhotos,
+            Action::OpenFolder,
+            Action::Previous,
+            Action::Next,
+            Action::Export,
         ] {
-            button(app, ui, command);
+            button(ui, action, commands);
         }
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            button(app, ui, Command::Help);
+            button(ui, Action::Help, commands);
             themes(ui);
-            model(app, ui);
+            model(app, ui, commands);
             ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
                 title(app, ui);
             });
@@ -38,17 +38,13 @@ pub fn top(app: &mut AppState, ui: &mut egui::Ui) {
     });
 }
 
-fn button(app: &mut AppState, ui: &mut egui::Ui, command: Command) {
-    let context = ui.ctx().clone();
-    if let Some(entry) = commands::entry(command) {
-        let help = commands::help(&context, command);
-        if theme::icon_button(ui, entry.icon, &help).clicked() {
-            app.run(&context, command);
-        }
+fn button(ui: &mut egui::Ui, action: Action, commands: &mut Vec<Command>) {
+    if let Some(entry) = commands::entry(action) {
+        commands::button(ui, action, entry.icon, commands);
     }
 }
 
-/// What is shown, and its place in the folder.
+/// Draws the name of the photo and its place in the list.
 fn title(app: &AppState, ui: &mut egui::Ui) {
     ui.add_space(GRID / 2.0);
     let name = app.photos.item().map(Item::name).unwrap_or_default();
@@ -62,19 +58,18 @@ fn title(app: &AppState, ui: &mut egui::Ui) {
     }
 }
 
-fn model(app: &mut AppState, ui: &mut egui::Ui) {
+fn model(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     let name = app.model.as_ref().map_or("no model", |model| &model.name);
     let short = std::path::Path::new(name)
         .file_stem()
         .map_or_else(|| name.to_owned(), |stem| stem.to_string_lossy().into());
-    let mut wanted = None;
     egui::ComboBox::from_id_salt("model")
         .selected_text(short)
         .width(14.0 * GRID)
         .show_ui(ui, |ui| {
             for (built_in, _) in models::BUILT_IN {
                 if ui.selectable_label(*built_in == name, *built_in).clicked() {
-                    wanted = Some((*built_in).to_owned());
+                    commands.push(Command::ChooseModel((*built_in).to_owned()));
                 }
             }
             for path in &app.settings.recent_models {
@@ -82,15 +77,12 @@ fn model(app: &mut AppState, ui: &mut egui::Ui) {
                 let short = path.file_stem().unwrap_or_default().to_string_lossy();
                 let label = ui.selectable_label(full == name, short);
                 if label.on_hover_text(full.clone()).clicked() {
-                    wanted = Some(full.into_owned());
+                    commands.push(Command::ChooseModel(full.into_owned()));
                 }
             }
         })
         .response
         .on_hover_text("The model");
-    if let Some(wanted) = wanted {
-        app.choose_model(&wanted);
-    }
 }
 
 fn themes(ui: &mut egui::Ui) {
@@ -109,41 +101,36 @@ fn themes(ui: &mut egui::Ui) {
     }
 }
 
-fn menu(app: &mut AppState, ui: &mut egui::Ui, group: &str) {
+fn menu(app: &AppState, ui: &mut egui::Ui, group: &str, commands: &mut Vec<Command>) {
     ui.set_min_width(30.0 * GRID);
-    let context = ui.ctx().clone();
-    let mut chosen = None;
+    let [undo, redo] = app.selection.can_undo();
     for entry in TABLE.iter().filter(|entry| entry.group == group) {
         let keys = entry.keys.first();
-        let keys = keys.map_or_else(String::new, |keys| commands::text(&context, keys));
-        let [undo, redo] = app.can_undo();
-        let enabled = match entry.command {
-            Command::Undo => undo,
-            Command::Redo => redo,
-            Command::ClearBrush => !app.selection.brushed.is_empty(),
+        let keys = keys.map_or_else(String::new, |keys| commands::text(ui.ctx(), keys));
+        let enabled = match entry.action {
+            Action::Undo => undo,
+            Action::Redo => redo,
+            Action::ClearBrush => !app.selection.brushed.is_empty(),
             _ => true,
         };
         let label = (theme::icon(entry.icon), entry.name);
         let button = egui::Button::new(label).shortcut_text(keys);
         if ui.add_enabled(enabled, button).clicked() {
-            chosen = Some(entry.command);
+            commands.push(entry.action.into());
+            ui.close();
         }
     }
     if group == "File" {
         ui.separator();
-        files(app, ui);
-    }
-    if let Some(command) = chosen {
-        app.run(&context, command);
-        ui.close();
+        files(app, ui, commands);
     }
 }
 
-fn files(app: &mut AppState, ui: &mut egui::Ui) {
+fn files(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     ui.menu_button("Samples", |ui| {
         for (i, (name, _)) in SAMPLES.iter().enumerate() {
             if ui.button(*name).clicked() {
-                app.show(PhotoList::samples(i));
+                commands.push(Command::ShowPhotos(PhotoList::samples(i)));
                 ui.close();
             }
         }
@@ -152,23 +139,19 @@ fn files(app: &mut AppState, ui: &mut egui::Ui) {
         if app.settings.recent.is_empty() {
             ui.weak("nothing was opened yet");
         }
-        let mut chosen = None;
         for path in &app.settings.recent {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let button = ui.button(name).on_hover_text(path.display().to_string());
             if button.clicked() {
-                chosen = Some(path.clone());
+                commands.push(Command::OpenPaths(vec![path.clone()]));
+                ui.close();
             }
-        }
-        if let Some(path) = chosen {
-            app.look(vec![path]);
-            ui.close();
         }
     });
 }
 
 /// Draws the status line.
-pub fn status(app: &mut AppState, ui: &mut egui::Ui) {
+pub fn status(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     ui.horizontal(|ui| {
         let devices = &app.devices;
         let computes = ui.small(format!("computes on {}", devices.compute));
@@ -192,7 +175,7 @@ pub fn status(app: &mut AppState, ui: &mut egui::Ui) {
             ui.small(format!("{}, {classes} classes{score}", card.dataset));
         }
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            app.errors.button(ui);
+            app.errors.button(ui, commands);
             if let Some(flow) = &app.flow {
                 let held = flow.resident() * 12 * flow.pixels();
                 let text = format!("{:.1} MB of states", held as f64 / 1e6);
@@ -206,9 +189,9 @@ pub fn status(app: &mut AppState, ui: &mut egui::Ui) {
     });
 }
 
-/// The list of keys.
-pub fn help(app: &mut AppState, context: &egui::Context) {
-    let mut open = app.help;
+/// Draws the list of keyboard shortcuts.
+pub fn help(app: &AppState, context: &egui::Context, commands: &mut Vec<Command>) {
+    let mut open = app.dialogs.help;
     egui::Window::new("Keyboard shortcuts")
         .open(&mut open)
         .collapsible(false)
@@ -227,10 +210,12 @@ pub fn help(app: &mut AppState, context: &egui::Context) {
                 }
             });
         });
-    app.help = open;
+    if open != app.dialogs.help {
+        commands.push(Action::Help.into());
+    }
 }
 
-/// What the mouse does.
+/// The functions of the mouse.
 const MOUSE: [(&str, &str); 8] = [
     ("Pan", "drag"),
     ("Zoom", "wheel or pinch"),

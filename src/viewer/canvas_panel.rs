@@ -1,162 +1,315 @@
-//! The canvas: panes of one flow, panned and zoomed to the pixel together.
+//! The canvas: panes of one flow, panned and zoomed together, down to the pixel.
 
+use super::app_event::{AppEvent, Zoom};
 use super::app_state::AppState;
+use super::brush_tool::{self, BrushTool};
+use super::canvas_renderer::{CanvasRenderer, Style};
+use super::commands::{self, Action, Command, help};
+use super::panel::Panel;
 use super::theme::{self, GRID};
-use super::view::{self, Arrangement, LAYERS};
-use super::{background, brush, commands, commands::Command, pixel_panel};
+use super::view::{self, Arrangement, Camera, LAYERS};
+use super::{background, pixel_info};
+use crate::gpu::GpuError;
 use crate::gpu::canvas::{Layer, Sources};
-use crate::viewer::canvas_renderer::Style;
 use eframe::egui::{self, Color32, Pos2, Rect, Sense, Stroke, Vec2, pos2, vec2};
 use egui_material_icons::icons;
 
-/// Draws the panel: a bar of choices and the panes.
-pub fn show(app: &mut AppState, ui: &mut egui::Ui) {
-    egui::Panel::top("canvas bar")
-        .frame(background::bare(ui))
-        .exact_size(5.0 * GRID)
-        .show(ui, |ui| bar(app, ui));
-    egui::CentralPanel::no_frame().show(ui, |ui| {
-        background::paint(ui, ui.max_rect(), ui.visuals().extreme_bg_color);
-        panes(app, ui);
-    });
+pub struct CanvasPanel {
+    /// What draws, or `None` without a graphics device.
+    pub(super) renderer: Option<CanvasRenderer>,
+    pub(super) camera: Camera,
+    /// The pane under the pointer and the photo's size, for zooming by keys.
+    pane: Option<(Rect, Vec2)>,
+    brush: BrushTool,
 }
 
-fn bar(app: &mut AppState, ui: &mut egui::Ui) {
+impl Panel for CanvasPanel {
+    fn title(&self) -> &'static str {
+        "Flow"
+    }
+
+    fn margin(&self) -> f32 {
+        0.0
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, app: &AppState, commands: &mut Vec<Command>) {
+        egui::Panel::top("canvas bar")
+            .frame(background::bare(ui))
+            .exact_size(5.0 * GRID)
+            .show(ui, |ui| bar(app, ui, commands));
+        egui::CentralPanel::no_frame().show(ui, |ui| {
+            background::paint(ui, ui.max_rect(), ui.visuals().extreme_bg_color);
+            self.panes(app, ui, commands);
+        });
+    }
+
+    fn on_event(&mut self, event: &AppEvent, context: &egui::Context) {
+        match (event, self.pane) {
+            (AppEvent::PhotoOpened | AppEvent::Zoom(Zoom::Fit), _) => {
+                self.camera = Camera::default();
+            }
+            (AppEvent::Zoom(Zoom::Actual), Some((pane, photo))) => {
+                let scale = 1.0 / context.pixels_per_point();
+                self.camera.magnify_to(scale, pane, photo);
+            }
+            (AppEvent::Zoom(Zoom::By(factor)), Some((pane, photo))) => {
+                self.camera.magnify(*factor, pane.center(), pane, photo);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Draws the choices above the panes.
+fn bar(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     ui.horizontal_centered(|ui| {
         ui.spacing_mut().item_spacing.x = GRID / 2.0;
-        let context = ui.ctx().clone();
+        let view = &app.settings.view;
         let active = app.active_layer();
-        for (layer, name, help) in LAYERS {
+        for (layer, name, description) in LAYERS {
             let known = !matches!(layer, Layer::Truth | Layer::Error) || app.has_truth();
             let button = egui::Button::selectable(active == layer, name);
-            let keys = commands::help(&context, Command::Show(layer));
+            let keys = help(ui.ctx(), Action::Show(layer));
             let response = ui
                 .add_enabled(known, button)
-                .on_hover_text(format!("{help}\n{keys}"))
+                .on_hover_text(format!("{description}\n{keys}"))
                 .on_disabled_hover_text(
-                    "No label file is known for this photo: open one from a data set's folder \
-                     whose classes are the model's",
+                    "No label file is known for this photo: open one from the folder of a data set \
+                     with the model's classes",
                 );
             if response.clicked() {
-                app.run(&context, Command::Show(layer));
+                commands.push(Action::Show(layer).into());
             }
         }
         ui.separator();
         for (arrangement, icon, _) in Arrangement::ALL {
-            let command = Command::Arrange(arrangement);
-            let on = app.settings.view.arrangement == arrangement;
-            let help = commands::help(&context, command);
-            if theme::icon_toggle(ui, on, icon, &help).clicked() {
-                app.run(&context, command);
-            }
+            let on = view.arrangement == arrangement;
+            commands::toggle(ui, on, Action::Arrange(arrangement), icon, commands);
         }
         ui.separator();
-        for (command, icon) in [
-            (Command::Fit, icons::ICON_FIT_SCREEN),
-            (Command::ActualSize, icons::ICON_ASPECT_RATIO),
-        ] {
-            if theme::icon_button(ui, icon, &commands::help(&context, command)).clicked() {
-                app.run(&context, command);
-            }
-        }
-        let fine = app.settings.view.fine;
-        let help = commands::help(&context, Command::Fine);
-        if theme::icon_toggle(ui, fine, icons::ICON_GRAIN, &help).clicked() {
-            app.run(&context, Command::Fine);
-        }
-        let shown = &app.settings.view.layers[..app.settings.view.arrangement.panes()];
-        if shown.contains(&Layer::Overlay) {
+        commands::button(ui, Action::Fit, icons::ICON_FIT_SCREEN, commands);
+        commands::button(ui, Action::ActualSize, icons::ICON_ASPECT_RATIO, commands);
+        commands::toggle(ui, view.fine, Action::Fine, icons::ICON_GRAIN, commands);
+        if view.layers[..view.arrangement.panes()].contains(&Layer::Overlay) {
             ui.separator();
             ui.spacing_mut().slider_width = 10.0 * GRID;
-            let slider = egui::Slider::new(&mut app.settings.view.opacity, 0.0..=1.0)
+            let mut opacity = view.opacity;
+            let slider = egui::Slider::new(&mut opacity, 0.0..=1.0)
                 .custom_formatter(|value, _| format!("{:.0} %", 100.0 * value))
                 .custom_parser(|text| {
                     Some(text.trim_end_matches([' ', '%']).parse::<f64>().ok()? / 100.0)
                 });
             ui.add(slider).on_hover_text("Opacity of the overlay");
+            if opacity != view.opacity {
+                commands.push(Command::SetOpacity(opacity));
+            }
         }
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             let help = format!(
                 "{}\nDrag over the photo, here or with Shift held: its pixels light up in the Field \
                  panel's cube. Escape clears the brush.",
-                commands::help(&context, Command::Brush)
+                help(ui.ctx(), Action::Brush)
             );
             if theme::icon_toggle(ui, app.brushing, icons::ICON_SELECT, &help).clicked() {
-                app.run(&context, Command::Brush);
+                commands.push(Action::Brush.into());
             }
         });
     });
 }
 
-fn panes(app: &mut AppState, ui: &mut egui::Ui) {
-    let (area, response) = ui.allocate_exact_size(ui.available_size(), Sense::click_and_drag());
-    response.widget_info(|| {
-        let text = app.describe();
-        egui::WidgetInfo::labeled(egui::Role::Image, true, text)
-    });
-    if area.width() < 2.0 * GRID || area.height() < 2.0 * GRID {
-        return;
-    }
-    let sources = app.sources();
-    let Some(photo) = app.flow.as_ref().map(|flow| size(&flow.photo)) else {
-        nothing(app, ui, area);
-        return;
-    };
-    let arrangement = app.settings.view.arrangement;
-    let rects = view::panes(arrangement, area);
-    let divider = divider(app, ui, area, arrangement);
-    // Everything happens in the coordinates of the pane under the pointer.
-    let pointer = response.hover_pos().or(response.interact_pointer_pos());
-    let pointer = pointer.filter(|_| !app.pictured);
-    let under = match arrangement {
-        Arrangement::Swipe => usize::from(pointer.is_some_and(|p| p.x > divider)),
-        _ => rects
-            .iter()
-            .position(|rect| pointer.is_some_and(|p| rect.contains(p)))
-            .unwrap_or(0),
-    };
-    let pane = rects[under];
-    let brushing = brush::drag(app, &response, pane, photo);
-    navigate(app, ui, &response, pane, photo, brushing);
-    if response.clicked() || response.drag_started() {
-        app.active = under;
-    }
-    if let Some(sources) = &sources {
-        for (i, rect) in rects.iter().enumerate() {
-            let clip = match (arrangement, i) {
-                (Arrangement::Swipe, 0) => Rect::from_min_max(rect.min, pos2(divider, rect.max.y)),
-                (Arrangement::Swipe, _) => Rect::from_min_max(pos2(divider, rect.min.y), rect.max),
-                _ => *rect,
-            };
-            draw(app, ui, i, *rect, clip, photo, sources);
+impl CanvasPanel {
+    pub fn new(renderer: Option<CanvasRenderer>) -> Self {
+        Self {
+            renderer,
+            camera: Camera::default(),
+            pane: None,
+            brush: BrushTool::default(),
         }
-    } else {
-        waiting(app, ui, area);
     }
-    decorate(app, ui, &rects, divider, photo);
-    brush::hint(app, ui, area);
-    let over = pointer.filter(|_| response.hovered()).and_then(|pointer| {
-        let target = app.settings.view.camera.target(pane, photo);
-        let flow = app.flow.as_ref()?;
-        pixel_at(pointer, target, flow.size)
-    });
-    app.hovered_pixel = over;
-    if response.clicked()
-        && let Some(pixel) = over
-    {
-        app.toggle_pin(pixel);
-    }
-    if over.is_some() && !ui.input(|input| input.pointer.any_down()) {
-        response.on_hover_ui_at_pointer(|ui| {
-            if let Some(pixel) = over {
-                pixel_panel::brief(app, ui, pixel);
-            }
-        });
-    }
-}
 
-fn size(photo: &image::RgbImage) -> Vec2 {
-    vec2(photo.width() as f32, photo.height() as f32)
+    /// What the panes are drawn from at the playhead.
+    pub(super) fn sources(&mut self, app: &AppState) -> Result<Option<Sources>, GpuError> {
+        let (Some(renderer), Some(model), Some(flow)) = (&mut self.renderer, &app.model, &app.flow)
+        else {
+            return Ok(None);
+        };
+        renderer.set_classes(&model.centroids, &model.colours, &app.selection.hidden)?;
+        flow.sources(renderer, app.playhead.position)
+    }
+
+    fn panes(&mut self, app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
+        let (area, response) = ui.allocate_exact_size(ui.available_size(), Sense::click_and_drag());
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, app.describe()));
+        if area.width() < 2.0 * GRID || area.height() < 2.0 * GRID {
+            return;
+        }
+        let sources = self.sources(app).unwrap_or_else(|error| {
+            commands.push(Command::ReportError(error.to_string()));
+            None
+        });
+        let Some(flow) = &app.flow else {
+            nothing(app, ui, area);
+            return;
+        };
+        let photo = vec2(flow.photo.width() as f32, flow.photo.height() as f32);
+        let arrangement = app.settings.view.arrangement;
+        let rects = view::panes(arrangement, area);
+        let divider = divider(app, ui, area, commands);
+        // Everything happens in the coordinates of the pane under the pointer.
+        let pointer = response.hover_pos().or(response.interact_pointer_pos());
+        let under = match arrangement {
+            Arrangement::Swipe => usize::from(pointer.is_some_and(|p| p.x > divider)),
+            _ => rects
+                .iter()
+                .position(|rect| pointer.is_some_and(|p| rect.contains(p)))
+                .unwrap_or(0),
+        };
+        let pane = rects[under];
+        let brushing = self
+            .brush
+            .drag(app, self.camera, &response, pane, photo, commands);
+        self.navigate(ui, &response, pane, photo, brushing);
+        if (response.clicked() || response.drag_started()) && app.active_pane != under {
+            commands.push(Command::ActivatePane(under));
+        }
+        if let Some(sources) = &sources {
+            for (i, rect) in rects.iter().enumerate() {
+                let clip = match (arrangement, i) {
+                    (Arrangement::Swipe, 0) => rect.with_max_x(divider),
+                    (Arrangement::Swipe, _) => rect.with_min_x(divider),
+                    _ => *rect,
+                };
+                let layer = app.settings.view.layers[i];
+                let target = self.camera.target(*rect, photo);
+                if let Err(error) = self.draw(app, ui, layer, clip, target, sources) {
+                    commands.push(Command::ReportError(error.to_string()));
+                }
+            }
+        } else {
+            self.waiting(app, ui, area);
+        }
+        self.decorate(app, ui, &rects, divider, photo);
+        brush_tool::hint(app, ui, area, commands);
+        let over = pointer.filter(|_| response.hovered()).and_then(|pointer| {
+            let target = self.camera.target(pane, photo);
+            pixel_at(pointer, target, flow.size)
+        });
+        if over != app.hover.pixel {
+            commands.push(Command::HoverPixel(over));
+        }
+        let Some(pixel) = over else { return };
+        if response.clicked() {
+            commands.push(Command::TogglePin(pixel));
+        }
+        if !ui.input(|input| input.pointer.any_down()) {
+            response.on_hover_ui_at_pointer(|ui| pixel_info::tooltip(app, ui, pixel));
+        }
+    }
+
+    fn navigate(
+        &mut self,
+        ui: &egui::Ui,
+        response: &egui::Response,
+        pane: Rect,
+        photo: Vec2,
+        brushing: bool,
+    ) {
+        self.pane = Some((pane, photo));
+        if response.dragged() && !brushing {
+            self.camera.pan(response.drag_delta(), pane, photo);
+        }
+        if let Some(pointer) = response.hover_pos() {
+            let (scroll, pinch) = ui.input(|i| (i.smooth_scroll_delta.y, i.zoom_delta()));
+            let factor = (scroll * 0.005).exp() * pinch;
+            if factor != 1.0 {
+                self.camera.magnify(factor, pointer, pane, photo);
+            }
+        }
+        if response.double_clicked() {
+            self.camera = Camera::default();
+        }
+    }
+
+    fn draw(
+        &mut self,
+        app: &AppState,
+        ui: &egui::Ui,
+        layer: Layer,
+        clip: Rect,
+        target: Rect,
+        sources: &Sources,
+    ) -> Result<(), GpuError> {
+        let Some(renderer) = &self.renderer else {
+            return Ok(());
+        };
+        let view = &app.settings.view;
+        let style = Style {
+            layer,
+            fine: view.fine,
+            opacity: view.opacity,
+            lit: app.hover.class,
+        };
+        let drawn = renderer.paint(ui, clip, target, sources, style);
+        self.brush.darken(app, ui, clip, target);
+        drawn
+    }
+
+    /// Draws the names of the panes, the divider, and the pinned pixels.
+    fn decorate(&self, app: &AppState, ui: &egui::Ui, rects: &[Rect], divider: f32, photo: Vec2) {
+        let view = &app.settings.view;
+        let painter = ui.painter();
+        let line = ui.visuals().widgets.noninteractive.bg_stroke;
+        if view.arrangement == Arrangement::Swipe {
+            let rect = rects[0];
+            painter.vline(divider, rect.y_range(), Stroke::new(2.0, Color32::WHITE));
+            let handle = pos2(divider, rect.center().y);
+            painter.circle(handle, 1.25 * GRID, Color32::WHITE, line);
+            painter.text(
+                handle,
+                egui::Align2::CENTER_CENTER,
+                icons::ICON_UNFOLD_MORE.codepoint,
+                egui::FontId::new(14.0, icons::ICON_UNFOLD_MORE.font_family()),
+                Color32::BLACK,
+            );
+        }
+        for (i, rect) in rects.iter().enumerate() {
+            if let Some(flow) = &app.flow {
+                let target = self.camera.target(*rect, photo);
+                pins(app, &painter.with_clip_rect(*rect), target, flow.size);
+            }
+            if rects.len() > 1 {
+                let right = view.arrangement == Arrangement::Swipe && i == 1;
+                let (at, align) = if right {
+                    (
+                        rect.right_top() + vec2(-GRID, GRID),
+                        egui::Align2::RIGHT_TOP,
+                    )
+                } else {
+                    (rect.left_top() + vec2(GRID, GRID), egui::Align2::LEFT_TOP)
+                };
+                let active = app.active_pane == i;
+                theme::badge(ui, at, align, view::name(view.layers[i]), active);
+            }
+        }
+    }
+
+    /// Draws what is being done until the first state arrives.
+    fn waiting(&self, app: &AppState, ui: &mut egui::Ui, area: Rect) {
+        let text = if self.renderer.is_none() {
+            "No graphics device draws here: masks can be made with `flowseg segment`".into()
+        } else {
+            app.doing().unwrap_or_default()
+        };
+        let colour = ui.visuals().weak_text_color();
+        let font = egui::TextStyle::Body.resolve(ui.style());
+        ui.painter().text(
+            area.center(),
+            egui::Align2::CENTER_CENTER,
+            text,
+            font,
+            colour,
+        );
+    }
 }
 
 /// The network's pixel at a point of the window.
@@ -169,37 +322,12 @@ fn pixel_at(pointer: Pos2, target: Rect, [height, width]: [usize; 2]) -> Option<
     Some((row as usize).min(height - 1) * width + (column as usize).min(width - 1))
 }
 
-fn navigate(
-    app: &mut AppState,
-    ui: &egui::Ui,
-    response: &egui::Response,
-    pane: Rect,
-    photo: Vec2,
-    brushing: bool,
-) {
-    let camera = &mut app.settings.view.camera;
-    app.pane = Some((pane, photo));
-    if response.dragged() && !brushing {
-        camera.pan(response.drag_delta(), pane, photo);
-    }
-    if let Some(pointer) = response.hover_pos() {
-        let (scroll, pinch) = ui.input(|i| (i.smooth_scroll_delta.y, i.zoom_delta()));
-        let factor = (scroll * 0.005).exp() * pinch;
-        if factor != 1.0 {
-            camera.magnify(factor, pointer, pane, photo);
-        }
-    }
-    if response.double_clicked() {
-        *camera = Default::default();
-    }
-}
-
-/// The divider of a swipe, dragged by its handle. Returns where it stands.
-fn divider(app: &mut AppState, ui: &egui::Ui, area: Rect, arrangement: Arrangement) -> f32 {
-    if arrangement != Arrangement::Swipe {
+/// The divider of [`Arrangement::Swipe`], dragged by its handle. Returns its place.
+fn divider(app: &AppState, ui: &egui::Ui, area: Rect, commands: &mut Vec<Command>) -> f32 {
+    let mut view = app.settings.view.clone();
+    if view.arrangement != Arrangement::Swipe {
         return area.max.x;
     }
-    let view = &mut app.settings.view;
     let x = area.min.x + view.divider * area.width();
     let grip = Rect::from_center_size(pos2(x, area.center().y), vec2(1.5 * GRID, area.height()));
     let response = ui
@@ -210,89 +338,10 @@ fn divider(app: &mut AppState, ui: &egui::Ui, area: Rect, arrangement: Arrangeme
     });
     view.divider += response.drag_delta().x / area.width();
     view.clamp();
+    if view.divider != app.settings.view.divider {
+        commands.push(Command::SetDivider(view.divider));
+    }
     area.min.x + view.divider * area.width()
-}
-
-fn draw(
-    app: &mut AppState,
-    ui: &egui::Ui,
-    index: usize,
-    rect: Rect,
-    clip: Rect,
-    photo: Vec2,
-    sources: &Sources,
-) {
-    let Some(screen) = &app.screen else { return };
-    let view = &app.settings.view;
-    let style = Style {
-        layer: view.layers[index],
-        fine: view.fine,
-        opacity: view.opacity,
-        lit: app.lit,
-    };
-    let target = view.camera.target(rect, photo);
-    if let Err(error) = screen.paint(ui, clip, target, sources, style) {
-        app.errors.tell(error.to_string());
-    }
-    brush::mask(app, ui, clip, target);
-}
-
-/// Names of the panes, the divider, and the pinned pixels.
-fn decorate(app: &AppState, ui: &egui::Ui, rects: &[Rect], divider: f32, photo: Vec2) {
-    let view = &app.settings.view;
-    let painter = ui.painter();
-    let line = ui.visuals().widgets.noninteractive.bg_stroke;
-    if view.arrangement == Arrangement::Swipe {
-        let rect = rects[0];
-        painter.vline(divider, rect.y_range(), Stroke::new(2.0, Color32::WHITE));
-        let handle = pos2(divider, rect.center().y);
-        painter.circle(handle, 1.25 * GRID, Color32::WHITE, line);
-        painter.text(
-            handle,
-            egui::Align2::CENTER_CENTER,
-            icons::ICON_UNFOLD_MORE.codepoint,
-            egui::FontId::new(14.0, icons::ICON_UNFOLD_MORE.font_family()),
-            Color32::BLACK,
-        );
-    }
-    for (i, rect) in rects.iter().enumerate() {
-        if let Some(flow) = &app.flow {
-            let target = view.camera.target(*rect, photo);
-            pins(app, &painter.with_clip_rect(*rect), target, flow.size);
-        }
-        if rects.len() > 1 {
-            let right = view.arrangement == Arrangement::Swipe && i == 1;
-            let (at, align) = if right {
-                (
-                    rect.right_top() + vec2(-GRID, GRID),
-                    egui::Align2::RIGHT_TOP,
-                )
-            } else {
-                (rect.left_top() + vec2(GRID, GRID), egui::Align2::LEFT_TOP)
-            };
-            let active = app.active == i;
-            badge(ui, at, align, view::name(view.layers[i]), active);
-        }
-    }
-}
-
-/// A few words on the picture; returns their place.
-pub fn badge(ui: &egui::Ui, at: Pos2, align: egui::Align2, text: &str, active: bool) -> Rect {
-    let font = egui::TextStyle::Small.resolve(ui.style());
-    let galley = ui
-        .painter()
-        .layout_no_wrap(text.to_owned(), font, Color32::WHITE);
-    let size = galley.size() + vec2(2.0 * GRID, GRID);
-    let rect = align.anchor_size(at, size);
-    let fill = if active {
-        theme::ACCENT
-    } else {
-        Color32::from_black_alpha(170)
-    };
-    ui.painter().rect_filled(rect, 4.0, fill);
-    let inner = rect.center() - galley.size() / 2.0;
-    ui.painter().galley(inner, galley, Color32::WHITE);
-    rect
 }
 
 fn pins(app: &AppState, painter: &egui::Painter, target: Rect, [height, width]: [usize; 2]) {
@@ -301,7 +350,7 @@ fn pins(app: &AppState, painter: &egui::Painter, target: Rect, [height, width]: 
         let at = vec2((pixel % width) as f32, (pixel / width) as f32);
         Rect::from_min_size(target.min + at * cell, cell)
     };
-    if let Some(pixel) = app.hovered_pixel.filter(|_| cell.x >= 6.0) {
+    if let Some(pixel) = app.hover.pixel.filter(|_| cell.x >= 6.0) {
         let stroke = Stroke::new(1.0, Color32::from_white_alpha(160));
         painter.rect_stroke(place(pixel), 0.0, stroke, egui::StrokeKind::Inside);
     }
@@ -323,13 +372,11 @@ fn pins(app: &AppState, painter: &egui::Painter, target: Rect, [height, width]: 
     }
 }
 
-/// What stands where no photo is: what to do, or what is being done.
+/// Draws what to do, or what is being done, where no photo is shown.
 fn nothing(app: &AppState, ui: &mut egui::Ui, area: Rect) {
-    let text = match app.doing() {
-        Some(doing) => doing,
-        None => "Drop a photo here, press Ctrl+O to open one, or choose a sample in the File menu"
-            .into(),
-    };
+    let text = app.doing().unwrap_or_else(|| {
+        "Drop a photo here, press Ctrl+O to open one, or choose a sample in the File menu".into()
+    });
     let colour = ui.visuals().weak_text_color();
     let font = egui::TextStyle::Body.resolve(ui.style());
     let painter = ui.painter();
@@ -346,24 +393,6 @@ fn nothing(app: &AppState, ui: &mut egui::Ui, area: Rect) {
         egui::Align2::CENTER_CENTER,
         icon.codepoint,
         egui::FontId::new(40.0, icon.font_family()),
-        colour,
-    );
-}
-
-/// What is being done while the first state is awaited.
-fn waiting(app: &AppState, ui: &mut egui::Ui, area: Rect) {
-    let text = if app.screen.is_none() {
-        "No graphics device draws here: masks can be made with `flowseg segment`".into()
-    } else {
-        app.doing().unwrap_or_default()
-    };
-    let colour = ui.visuals().weak_text_color();
-    let font = egui::TextStyle::Body.resolve(ui.style());
-    ui.painter().text(
-        area.center(),
-        egui::Align2::CENTER_CENTER,
-        text,
-        font,
         colour,
     );
 }

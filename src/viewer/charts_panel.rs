@@ -1,38 +1,50 @@
-//! Charts over t: shares of the classes, how many pixels are settled, how fast they move.
+//! The charts panel: shares of the classes, settled pixels and mean speed over t.
 
-use super::app_state::{AppState, Shown};
+use super::app_state::AppState;
+use super::commands::Command;
 use super::flow::Flow;
+use super::open_model::OpenModel;
+use super::panel::Panel;
 use super::theme::{self, GRID};
 use crate::trajectory;
 use eframe::egui;
 use egui_plot::{Line, Plot, PlotPoints, VLine};
 
-/// Classes drawn in the chart of shares.
+/// The number of classes in the chart of shares.
 const CLASSES: usize = 12;
 
-/// Draws the panel.
-pub fn show(app: &mut AppState, ui: &mut egui::Ui) {
-    let (Some(flow), Some(model)) = (&app.flow, &app.model) else {
-        theme::empty(ui, "Charts of the flow appear with a photo.");
-        return;
-    };
-    let now = f64::from(flow.time(app.play.position));
-    let height = ((ui.available_height() - 13.0 * GRID) / 3.0).max(11.0 * GRID);
-    let mut wanted = None;
-    egui::ScrollArea::vertical()
-        .auto_shrink(false)
-        .show(ui, |ui| {
-            let lines = shares(flow, model, app.lit);
-            wanted = chart(ui, "Share of each class", "%", height, now, lines).or(wanted);
-            let lines = settled(flow);
-            let name = "Pixels at their final class";
-            wanted = chart(ui, name, "%", height, now, lines).or(wanted);
-            let lines = speed(flow);
-            wanted = chart(ui, "Mean speed |v|", "", height, now, lines).or(wanted);
-        });
-    if let Some(t) = wanted {
-        let position = position_of(flow, t as f32);
-        app.go_to(position);
+pub struct ChartsPanel;
+
+impl Panel for ChartsPanel {
+    fn title(&self) -> &'static str {
+        "Charts"
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, app: &AppState, commands: &mut Vec<Command>) {
+        let (Some(flow), Some(model)) = (&app.flow, &app.model) else {
+            theme::empty(ui, "Charts of the flow appear with a photo.");
+            return;
+        };
+        let now = f64::from(flow.time(app.playhead.position));
+        let height = ((ui.available_height() - 13.0 * GRID) / 3.0).max(11.0 * GRID);
+        let charts = [
+            (
+                "Share of each class",
+                "%",
+                shares(flow, model, app.hover.class),
+            ),
+            ("Pixels at their final class", "%", settled(flow)),
+            ("Mean speed |v|", "", speed(flow)),
+        ];
+        egui::ScrollArea::vertical()
+            .auto_shrink(false)
+            .show(ui, |ui| {
+                for (title, unit, lines) in charts {
+                    if let Some(t) = chart(ui, title, unit, height, now, lines) {
+                        commands.push(Command::GoTo(position_of(flow, t as f32)));
+                    }
+                }
+            });
     }
 }
 
@@ -51,7 +63,7 @@ fn position_of(flow: &Flow, t: f32) -> f32 {
 
 type Lines<'a> = Vec<Line<'a>>;
 
-fn shares<'a>(flow: &Flow, model: &Shown, lit: Option<usize>) -> Lines<'a> {
+fn shares<'a>(flow: &Flow, model: &OpenModel, hovered: Option<usize>) -> Lines<'a> {
     let hosts: Vec<_> = flow
         .states
         .iter()
@@ -64,10 +76,10 @@ fn shares<'a>(flow: &Flow, model: &Shown, lit: Option<usize>) -> Lines<'a> {
     let mut classes: Vec<usize> = (0..model.card.classes.len()).collect();
     classes.sort_by(|&a, &b| most(b).total_cmp(&most(a)));
     classes.truncate(CLASSES);
-    if let Some(lit) = lit
-        && !classes.contains(&lit)
+    if let Some(hovered) = hovered
+        && !classes.contains(&hovered)
     {
-        classes.push(lit);
+        classes.push(hovered);
     }
     classes
         .into_iter()
@@ -77,7 +89,7 @@ fn shares<'a>(flow: &Flow, model: &Shown, lit: Option<usize>) -> Lines<'a> {
                 .map(|(t, host)| [f64::from(*t), 100.0 * f64::from(host.shares[class])])
                 .collect();
             let [r, g, b] = model.colours[class];
-            let width = if lit == Some(class) { 3.0 } else { 1.5 };
+            let width = if hovered == Some(class) { 3.0 } else { 1.5 };
             Line::new(model.names[class].clone(), points)
                 .color(egui::Color32::from_rgb(r, g, b))
                 .width(width)
@@ -152,12 +164,12 @@ fn chart(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::viewer::worker_events::Opened;
+    use crate::viewer::worker_events::OpenedPhoto;
     use std::sync::Arc;
 
     #[test]
     fn a_time_is_found_between_its_states() {
-        let opened = Opened {
+        let opened = OpenedPhoto {
             photo: Arc::new(image::RgbImage::new(1, 1)),
             picture: None,
             truth: None,

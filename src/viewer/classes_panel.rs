@@ -1,66 +1,98 @@
-//! The legend: every class with its colour and its share of the picture at this step.
+//! The class list: every class with its colour and its share of the picture at this step.
 
-use super::app_state::{AppState, Shown};
-use super::commands::{self, Command};
+use super::app_state::AppState;
+use super::commands::{self, Action, Command};
+use super::open_model::OpenModel;
+use super::panel::Panel;
 use super::theme::{self, GRID, ROW};
 use eframe::egui::{self, Sense};
 use egui_material_icons::icons;
 
-/// Draws the panel. Hovering a class lights its pixels, a click hides it, a double click shows it
-/// alone.
-pub fn show(app: &mut AppState, ui: &mut egui::Ui) {
-    app.lit = None;
-    let Some(model) = app.model.take() else {
-        theme::empty(ui, "The classes appear with a model.");
-        return;
-    };
-    head(app, ui);
-    let shares: Vec<f32> = app
-        .flow
-        .as_ref()
-        .and_then(|flow| flow.nearest(app.play.position))
-        .map_or_else(Vec::new, |(_, host)| host.shares.clone());
-    let final_shares: Vec<f32> = app
-        .flow
-        .as_ref()
-        .and_then(|flow| flow.nearest(f32::MAX))
-        .map_or_else(Vec::new, |(_, host)| host.shares.clone());
-    let order = order(&model, &final_shares, &app.search);
-    if order.is_empty() {
-        theme::empty(ui, "No class has this in its name.");
+/// Hovering a class highlights its pixels, a click hides it, a double click shows it alone.
+#[derive(Default)]
+pub struct ClassesPanel {
+    search: String,
+}
+
+impl Panel for ClassesPanel {
+    fn title(&self) -> &'static str {
+        "Classes"
     }
-    egui::ScrollArea::vertical()
-        .auto_shrink(false)
-        .show_rows(ui, ROW, order.len(), |ui, rows| {
-            ui.spacing_mut().item_spacing.y = 0.0;
-            for &class in &order[rows] {
-                row(app, ui, &model, class, shares.get(class).copied());
-            }
-        });
-    app.model = Some(model);
+
+    fn ui(&mut self, ui: &mut egui::Ui, app: &AppState, commands: &mut Vec<Command>) {
+        let mut hovered = None;
+        if let Some(model) = &app.model {
+            self.head(app, ui, commands);
+            hovered = self.list(app, model, ui, commands);
+        } else {
+            theme::empty(ui, "The classes appear with a model.");
+        }
+        if hovered != app.hover.class {
+            commands.push(Command::HoverClass(hovered));
+        }
+    }
 }
 
-fn head(app: &mut AppState, ui: &mut egui::Ui) {
-    ui.horizontal(|ui| {
-        let context = ui.ctx().clone();
-        let width = ui.available_width() - 4.5 * GRID;
-        let search = egui::TextEdit::singleline(&mut app.search)
-            .hint_text("Search classes")
-            .desired_width(width);
-        ui.add(search);
-        let any = !app.selection.hidden.is_empty();
-        ui.add_enabled_ui(any, |ui| {
-            let help = commands::help(&context, Command::ShowAll);
-            if theme::icon_button(ui, icons::ICON_VISIBILITY, &help).clicked() {
-                app.run(&context, Command::ShowAll);
-            }
+impl ClassesPanel {
+    fn head(&mut self, app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
+        ui.horizontal(|ui| {
+            let width = ui.available_width() - 4.5 * GRID;
+            let search = egui::TextEdit::singleline(&mut self.search)
+                .hint_text("Search classes")
+                .desired_width(width);
+            ui.add(search);
+            ui.add_enabled_ui(!app.selection.hidden.is_empty(), |ui| {
+                commands::button(ui, Action::ShowAll, icons::ICON_VISIBILITY, commands);
+            });
         });
-    });
+    }
+
+    /// Draws the classes; returns the one under the pointer.
+    fn list(
+        &self,
+        app: &AppState,
+        model: &OpenModel,
+        ui: &mut egui::Ui,
+        commands: &mut Vec<Command>,
+    ) -> Option<usize> {
+        let shares = |position: f32| {
+            let state = app.flow.as_ref().and_then(|flow| flow.nearest(position));
+            state.map_or(&[][..], |(_, host)| &host.shares)
+        };
+        let now = shares(app.playhead.position);
+        let order = order(model, shares(f32::MAX), &self.search);
+        if order.is_empty() {
+            theme::empty(ui, "No class has this in its name.");
+        }
+        let mut hovered = None;
+        egui::ScrollArea::vertical().auto_shrink(false).show_rows(
+            ui,
+            ROW,
+            order.len(),
+            |ui, rows| {
+                ui.spacing_mut().item_spacing.y = 0.0;
+                for &class in &order[rows] {
+                    let hidden = app.selection.hidden.contains(&class);
+                    let share = now.get(class).copied().unwrap_or_default();
+                    let response = row(ui, model, class, share, hidden);
+                    if response.hovered() {
+                        hovered = Some(class);
+                    }
+                    if response.double_clicked() {
+                        commands.push(Command::ShowOnlyClass(class));
+                    } else if response.clicked() {
+                        commands.push(Command::ToggleClass(class));
+                    }
+                }
+            },
+        );
+        hovered
+    }
 }
 
-/// The classes that match, the largest of the last state first. The order follows the last state
-/// and not the playhead, so that no row jumps away while the flow plays.
-fn order(model: &Shown, shares: &[f32], search: &str) -> Vec<usize> {
+/// The classes that match, those largest in the last state first. The order follows the last state
+/// rather than the playhead, so that no row jumps away while the flow plays.
+fn order(model: &OpenModel, shares: &[f32], search: &str) -> Vec<usize> {
     let search = search.trim().to_lowercase();
     let mut order: Vec<usize> = (0..model.card.classes.len())
         .filter(|&k| model.card.classes[k].to_lowercase().contains(&search))
@@ -70,27 +102,15 @@ fn order(model: &Shown, shares: &[f32], search: &str) -> Vec<usize> {
     order
 }
 
-fn row(app: &mut AppState, ui: &mut egui::Ui, model: &Shown, class: usize, share: Option<f32>) {
+fn row(
+    ui: &mut egui::Ui,
+    model: &OpenModel,
+    class: usize,
+    share: f32,
+    hidden: bool,
+) -> egui::Response {
     let size = egui::vec2(ui.available_width(), ROW);
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
-    let hidden = app.selection.hidden.contains(&class);
-    if response.hovered() {
-        app.lit = Some(class);
-    }
-    if response.double_clicked() {
-        let classes = model.card.classes.len();
-        app.mark(|selection| {
-            // The first click of the two has hidden or shown it; what counts is that it is alone.
-            selection.hidden = (0..classes).filter(|&k| k != class).collect();
-        });
-    } else if response.clicked() {
-        app.mark(|selection| {
-            if !selection.hidden.remove(&class) {
-                selection.hidden.insert(class);
-            }
-        });
-    }
-    let share = share.unwrap_or_default();
     let name = &model.names[class];
     response.widget_info(|| {
         let name = &model.card.classes[class];
@@ -102,7 +122,7 @@ fn row(app: &mut AppState, ui: &mut egui::Ui, model: &Shown, class: usize, share
     if response.hovered() {
         painter.rect_filled(rect, 4.0, visuals.widgets.inactive.weak_bg_fill);
     }
-    // The share as a bar behind the name: a histogram that reads along the list.
+    // The share as a bar under the name: a histogram along the list.
     let bar = egui::Rect::from_min_max(
         egui::pos2(rect.left() + ROW, rect.bottom() - 3.0),
         egui::pos2(
@@ -145,5 +165,5 @@ fn row(app: &mut AppState, ui: &mut egui::Ui, model: &Shown, class: usize, share
     }
     response.on_hover_text(format!(
         "{name}\nclass {class}; click: hide or show; double click: show alone"
-    ));
+    ))
 }

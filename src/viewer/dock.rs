@@ -1,14 +1,13 @@
-//! The panels and where they stand: they can be dragged, and their places are remembered.
+//! The layout of the panels, which can be dragged. Their places are remembered.
 
 use super::app_state::AppState;
-use super::panel_kind::PanelKind;
-use super::rooms::Rooms;
+use super::commands::run::run;
+use super::panels::{PanelKind, Panels};
 use super::theme::GRID;
-use super::{canvas_panel, charts_panel, classes_panel, model_panel, pixel_panel};
 use eframe::egui::{self, Color32, Stroke, Visuals};
 use egui_tiles::{Behavior, Linear, LinearDir, TabState, Tile, TileId, Tiles, Tree};
 
-/// All panels at their first places.
+/// All panels at their original places.
 pub fn tree() -> Tree<PanelKind> {
     let mut tiles = Tiles::default();
     let mut tabs = |panels: &[PanelKind]| {
@@ -57,12 +56,10 @@ pub fn reveal(tree: &mut Tree<PanelKind>, wanted: PanelKind) {
     tree.make_active(|_, tile| *tile == Tile::Pane(wanted));
 }
 
-/// Draws the panels.
+/// Draws the panels, and carries out what each asks for before the next is drawn.
 pub struct Dock<'a> {
-    /// The shared state.
-    pub shared: &'a mut AppState,
-    /// Draws the panels that have rooms of their own.
-    pub rooms: &'a mut Rooms,
+    pub app: &'a mut AppState,
+    pub panels: &'a mut Panels,
 }
 
 impl Behavior<PanelKind> for Dock<'_> {
@@ -70,45 +67,44 @@ impl Behavior<PanelKind> for Dock<'_> {
         &mut self,
         ui: &mut egui::Ui,
         _: TileId,
-        panel: &mut PanelKind,
+        kind: &mut PanelKind,
     ) -> egui_tiles::UiResponse {
-        let margin = match panel {
-            PanelKind::Canvas | PanelKind::Field => 0.0,
-            _ => GRID,
-        };
+        let panel = self.panels.get(*kind);
+        let mut commands = Vec::new();
         egui::Frame::new()
-            .inner_margin(margin)
-            .show(ui, |ui| match panel {
-                PanelKind::Canvas => canvas_panel::show(self.shared, ui),
-                PanelKind::Classes => classes_panel::show(self.shared, ui),
-                PanelKind::Model => model_panel::show(self.shared, ui),
-                PanelKind::Pixel => pixel_panel::show(self.shared, ui),
-                PanelKind::Charts => charts_panel::show(self.shared, ui),
-                PanelKind::Field | PanelKind::Runs => self.rooms.show(self.shared, *panel, ui),
-            });
+            .inner_margin(panel.margin())
+            .show(ui, |ui| panel.ui(ui, self.app, &mut commands));
+        for command in commands {
+            run(self.app, ui.ctx(), command);
+        }
         egui_tiles::UiResponse::None
     }
 
-    fn tab_title_for_pane(&mut self, panel: &PanelKind) -> egui::WidgetText {
-        panel.title().into()
+    fn tab_title_for_pane(&mut self, kind: &PanelKind) -> egui::WidgetText {
+        self.panels.get(*kind).title().into()
     }
 
     fn tab_title_for_tile(&mut self, tiles: &Tiles<PanelKind>, tile: TileId) -> egui::WidgetText {
-        // A group's tab is called by its panels.
-        fn names(tiles: &Tiles<PanelKind>, tile: TileId, out: &mut Vec<&'static str>) {
+        // The tab of a group has the titles of all its panels.
+        let mut titles = Vec::new();
+        let mut open = vec![tile];
+        while let Some(tile) = open.pop() {
             match tiles.get(tile) {
-                Some(Tile::Pane(panel)) => out.push(panel.title()),
+                Some(Tile::Pane(kind)) => titles.push(self.panels.get(*kind).title()),
                 Some(Tile::Container(container)) => {
-                    for &child in container.children() {
-                        names(tiles, child, out);
-                    }
+                    open.extend(
+                        container
+                            .children()
+                            .copied()
+                            .collect::<Vec<_>>()
+                            .iter()
+                            .rev(),
+                    );
                 }
                 None => {}
             }
         }
-        let mut out = Vec::new();
-        names(tiles, tile, &mut out);
-        out.join(", ").into()
+        titles.join(", ").into()
     }
 
     fn simplification_options(&self) -> egui_tiles::SimplificationOptions {
@@ -179,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_tree_has_every_panel_and_a_cut_one_is_noticed() {
+    fn the_original_tree_is_sound_and_incomplete_ones_are_not() {
         let mut tree = tree();
         assert!(is_sound(&tree));
         let id = tree.tiles.find_pane(&PanelKind::Charts).unwrap();

@@ -1,10 +1,12 @@
-//! Export: choose what, choose where, and a thread of its own writes it.
+//! Exports: a thread asks where to write a file, and writes it.
 
-use super::app_state::AppState;
-use super::theme::{self, GRID};
+use super::flow::Flow;
+use super::open_model::OpenModel;
 use crate::encoding::Centroids;
 use crate::export::{self, Artifact, Look, Scene, Trajectory};
 use crate::files::{self, Plan};
+use crate::gpu::field::PictureReadback;
+use crate::pictures;
 use eframe::egui;
 use image::RgbImage;
 use std::path::{Path, PathBuf};
@@ -14,7 +16,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::Builder;
 
 /// A flow as a thread can keep it.
-pub struct Kept {
+pub struct FlowSnapshot {
     photo: Arc<RgbImage>,
     size: [usize; 2],
     times: Vec<f32>,
@@ -29,28 +31,17 @@ pub struct Kept {
     inputs: Vec<PathBuf>,
 }
 
-/// The open photo and model, which no export may replace.
-pub fn inputs(app: &AppState) -> Vec<PathBuf> {
-    let photo = app.photos.file().map(Path::to_owned);
-    let model = app.model.as_ref().map(|model| PathBuf::from(&model.name));
-    photo.into_iter().chain(model).collect()
-}
-
-/// Refuses a file that cannot be written, and one of `inputs`.
-fn check(path: &Path, what: &str, inputs: &[PathBuf]) -> Result<(), String> {
-    let mut plan = Plan::default();
-    plan.write(path, what);
-    let checked = plan.check(|| inputs.to_vec());
-    checked.map_err(|error| error.to_string())
-}
-
-impl Kept {
-    /// The app's flow as far as it was read; none before the first state.
-    pub fn of(app: &AppState, look: Look) -> Option<Self> {
-        let (flow, model) = (app.flow.as_ref()?, app.model.as_ref()?);
-        let hosts: Vec<_> = flow
-            .states
-            .iter()
+impl FlowSnapshot {
+    /// The states that were read back so far, or `None` before the first.
+    pub fn of(
+        flow: &Flow,
+        model: &OpenModel,
+        look: Look,
+        opacity: f32,
+        inputs: Vec<PathBuf>,
+    ) -> Option<Self> {
+        let states = flow.states.iter();
+        let hosts: Vec<_> = states
             .map_while(|state| Some((state.t, state.host.as_ref()?)))
             .collect();
         if hosts.is_empty() {
@@ -66,8 +57,8 @@ impl Kept {
             colours: model.colours.clone(),
             classes: model.card.classes.clone(),
             look,
-            opacity: app.settings.view.opacity,
-            inputs: inputs(app),
+            opacity,
+            inputs,
         })
     }
 
@@ -89,6 +80,56 @@ impl Kept {
     }
 }
 
+/// A file to be saved where the user wants it.
+pub struct NewFile {
+    /// The file name to propose.
+    pub name: String,
+    pub contents: Contents,
+}
+
+impl NewFile {
+    pub fn text(name: &str, text: String) -> Self {
+        Self {
+            name: name.to_owned(),
+            contents: Contents::Text(text),
+        }
+    }
+}
+
+/// The contents of a file.
+pub enum Contents {
+    Text(String),
+    /// A picture that is still being copied from the device, to become a PNG.
+    Picture(PictureReadback),
+}
+
+impl Contents {
+    /// The file's bytes. Takes a while for a picture: not to be called by the window's thread.
+    ///
+    /// # Errors
+    /// A device that fails, in one line.
+    pub fn bytes(self) -> Result<Vec<u8>, String> {
+        let picture = match self {
+            Contents::Text(text) => return Ok(text.into_bytes()),
+            Contents::Picture(picture) => picture,
+        };
+        let [width, height] = picture.size();
+        let rgba = picture.wait().map_err(|error| error.to_string())?;
+        let rgb = rgba.chunks_exact(4).flat_map(|p| &p[..3]).copied();
+        let picture = RgbImage::from_raw(width, height, rgb.collect());
+        let picture = picture.ok_or("the picture is incomplete")?;
+        pictures::png(&picture).map_err(|error| format!("cannot encode the picture: {error}"))
+    }
+}
+
+/// Refuses a file that cannot be written, and one of `inputs`.
+fn check(path: &Path, what: &str, inputs: &[PathBuf]) -> Result<(), String> {
+    let mut plan = Plan::default();
+    plan.write(path, what);
+    let checked = plan.check(|| inputs.to_vec());
+    checked.map_err(|error| error.to_string())
+}
+
 /// What a running export shares with the window.
 #[derive(Default)]
 struct Progress {
@@ -97,7 +138,7 @@ struct Progress {
     cancelled: AtomicBool,
 }
 
-/// A file that was written, or one line that says why not; none where the user thought better of it.
+/// The file that was written, or a one-line error; `None` if the export was cancelled.
 type Outcome = Option<Result<PathBuf, String>>;
 
 /// The exports of a window.
@@ -106,13 +147,11 @@ pub struct Exports {
     outcomes: Receiver<Outcome>,
     wake: egui::Context,
     running: Option<Arc<Progress>>,
-    look: Look,
     /// The file written last.
     pub written: Option<PathBuf>,
 }
 
 impl Exports {
-    /// Nothing runs.
     pub fn new(context: &egui::Context) -> Self {
         let (sender, outcomes) = sync_channel(2);
         Self {
@@ -120,17 +159,23 @@ impl Exports {
             outcomes,
             wake: context.clone(),
             running: None,
-            look: Look::default(),
             written: None,
         }
     }
 
-    /// Whether one is running.
-    pub fn busy(&self) -> bool {
-        self.running.is_some()
+    /// The share done of the running export, 0 to 1.
+    pub fn progress(&self) -> Option<f32> {
+        let progress = self.running.as_ref()?;
+        Some(f32::from_bits(progress.share.load(Ordering::Relaxed)))
     }
 
-    /// Takes in what became of the last one; an error is one line.
+    pub fn cancel(&self) {
+        if let Some(progress) = &self.running {
+            progress.cancelled.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes in the result of the last export; returns its error in one line.
     pub fn receive(&mut self) -> Option<String> {
         let outcome = self.outcomes.try_recv().ok()?;
         self.running = None;
@@ -143,40 +188,41 @@ impl Exports {
         }
     }
 
-    /// Asks where to write the bytes that `make` gives on the thread of the export, and writes them
-    /// unless that is one of `inputs`.
+    /// Asks where to write a file and writes it there, unless that is one of `inputs`.
     ///
     /// # Errors
     /// A system that can't start another thread.
-    pub fn save(
-        &mut self,
-        name: &str,
-        inputs: Vec<PathBuf>,
-        make: impl FnOnce() -> Result<Vec<u8>, String> + Send + 'static,
-    ) -> std::io::Result<()> {
-        let chosen = rfd::AsyncFileDialog::new().set_file_name(name).save_file();
+    pub fn save(&mut self, file: NewFile, inputs: Vec<PathBuf>) -> std::io::Result<()> {
+        let dialog = rfd::AsyncFileDialog::new().set_file_name(file.name);
+        let chosen = dialog.save_file();
         self.spawn(move |_| {
             let path = pollster::block_on(chosen)?.path().to_owned();
             let checked = check(&path, "the export", &inputs);
-            let written = checked.and_then(|()| make()).and_then(|bytes| {
+            let bytes = checked.and_then(|()| file.contents.bytes());
+            let written = bytes.and_then(|bytes| {
                 files::write_atomic(&path, &bytes).map_err(|error| error.to_string())
             });
             Some(written.map(|()| path))
         })
     }
 
-    /// Asks where and writes an artifact.
+    /// Asks where to write an artifact and writes it there.
     ///
     /// # Errors
     /// A system that can't start another thread.
-    pub fn ask(&mut self, artifact: Artifact, kept: Kept, name: &str) -> std::io::Result<()> {
+    pub fn ask(
+        &mut self,
+        artifact: Artifact,
+        flow: FlowSnapshot,
+        name: &str,
+    ) -> std::io::Result<()> {
         let name = artifact.file_name(name);
         let dialog = rfd::AsyncFileDialog::new().set_title("Export");
         if artifact == Artifact::Frames {
             let chosen = dialog.pick_folder();
             return self.spawn(move |progress| {
                 let path = pollster::block_on(chosen)?.path().join(name);
-                write(artifact, &kept, path, progress)
+                write(artifact, &flow, path, progress)
             });
         }
         let ending = artifact.extension();
@@ -184,17 +230,19 @@ impl Exports {
         let chosen = dialog.set_file_name(name).save_file();
         self.spawn(move |progress| {
             let path = pollster::block_on(chosen)?.path().to_owned();
-            write(artifact, &kept, path, progress)
+            write(artifact, &flow, path, progress)
         })
     }
 
     /// Writes an artifact to a path.
-    ///
-    /// # Errors
-    /// A system that can't start another thread.
     #[cfg(test)]
-    pub fn write(&mut self, artifact: Artifact, kept: Kept, path: PathBuf) -> std::io::Result<()> {
-        self.spawn(move |progress| write(artifact, &kept, path, progress))
+    pub fn write(
+        &mut self,
+        artifact: Artifact,
+        flow: FlowSnapshot,
+        path: PathBuf,
+    ) -> std::io::Result<()> {
+        self.spawn(move |progress| write(artifact, &flow, path, progress))
     }
 
     fn spawn(
@@ -219,106 +267,24 @@ impl Exports {
 
 impl Drop for Exports {
     fn drop(&mut self) {
-        if let Some(progress) = &self.running {
-            progress.cancelled.store(true, Ordering::Relaxed);
-        }
+        self.cancel();
     }
 }
 
-fn write(artifact: Artifact, kept: &Kept, path: PathBuf, progress: &Progress) -> Outcome {
-    let tell = |share: f32| {
+fn write(artifact: Artifact, flow: &FlowSnapshot, path: PathBuf, progress: &Progress) -> Outcome {
+    let report = |share: f32| {
         progress.share.store(share.to_bits(), Ordering::Relaxed);
         !progress.cancelled.load(Ordering::Relaxed)
     };
-    // A folder of frames is a new one in any case.
+    // A folder of frames is always a new one.
     if artifact != Artifact::Frames
-        && let Err(error) = check(&path, artifact.label(), &kept.inputs)
+        && let Err(error) = check(&path, artifact.label(), &flow.inputs)
     {
         return Some(Err(error));
     }
-    match export::write(artifact, &kept.scene(), &path, &tell) {
+    match export::write(artifact, &flow.scene(), &path, &report) {
         Ok(()) => Some(Ok(path)),
         Err(export::ExportError::Cancelled) => None,
         Err(error) => Some(Err(error.to_string())),
-    }
-}
-
-/// Draws the dialog.
-pub fn show(app: &mut AppState, context: &egui::Context) {
-    if !app.exporting {
-        return;
-    }
-    let mut open = true;
-    egui::Window::new("Export")
-        .open(&mut open)
-        .collapsible(false)
-        .resizable(false)
-        .default_width(44.0 * GRID)
-        .anchor(egui::Align2::CENTER_CENTER, egui::Vec2::ZERO)
-        .show(context, |ui| content(app, ui));
-    app.exporting = open && app.exporting;
-}
-
-fn content(app: &mut AppState, ui: &mut egui::Ui) {
-    let states = app.flow.as_ref().map_or(0, |flow| flow.states.len());
-    if states == 0 {
-        theme::empty(ui, "There is nothing to export yet: open a photo first.");
-        return;
-    }
-    let wanted = app.states();
-    if states < wanted {
-        ui.weak(format!(
-            "The flow is at step {} of {}: exports end there.",
-            states - 1,
-            wanted - 1
-        ));
-    }
-    ui.horizontal(|ui| {
-        ui.label("Animations show");
-        for look in Look::ALL {
-            ui.selectable_value(&mut app.exports.look, look, look.label());
-        }
-    });
-    ui.separator();
-    let mut chosen = None;
-    ui.add_enabled_ui(!app.exports.busy(), |ui| {
-        for artifact in Artifact::ALL {
-            let button = egui::Button::new(artifact.label()).wrap_mode(egui::TextWrapMode::Extend);
-            let size = egui::vec2(ui.available_width(), theme::ROW);
-            if ui.add_sized(size, button).clicked() {
-                chosen = Some(artifact);
-            }
-        }
-    });
-    if let Some(artifact) = chosen
-        && let Some(kept) = Kept::of(app, app.exports.look)
-    {
-        let name = app.photos.item().map(super::photo_list::Item::stem);
-        let name = name.unwrap_or_else(|| "flow".into());
-        if let Err(error) = app.exports.ask(artifact, kept, &name) {
-            let text = format!("cannot start a thread: {error}");
-            app.errors.tell(text);
-        }
-    }
-    ui.separator();
-    match (&app.exports.running, &app.exports.written) {
-        (Some(progress), _) => {
-            let share = f32::from_bits(progress.share.load(Ordering::Relaxed));
-            ui.horizontal(|ui| {
-                ui.add(egui::ProgressBar::new(share).desired_width(24.0 * GRID));
-                if ui.button("Cancel").clicked() {
-                    progress.cancelled.store(true, Ordering::Relaxed);
-                }
-            });
-            // The thread wakes the window at its end; in between the bar is looked at now and then.
-            ui.ctx()
-                .request_repaint_after(std::time::Duration::from_millis(200));
-        }
-        (None, Some(path)) => {
-            ui.label(format!("Written: {}", path.display()));
-        }
-        (None, None) => {
-            ui.weak("Masks have the photo's own size.");
-        }
     }
 }

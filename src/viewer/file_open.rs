@@ -1,4 +1,4 @@
-//! Opening: dialogs, dropped and named paths. Folders are listed on a thread of their own, since a
+//! Opening files: dialogs, dropped files and pasted paths. Folders are listed on another thread, since a
 //! disk may be slow.
 
 use crate::data::PHOTO_EXTENSIONS;
@@ -8,46 +8,42 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::Builder;
 
-/// The ending of a model's file.
+/// The extension of model files.
 const MODEL: &str = "safetensors";
-/// Longer texts are not taken for the names of files.
+/// Longer texts are not taken for paths.
 const LONGEST: usize = 1 << 20;
 
-/// What a dialog asks for.
+/// What to choose in a dialog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialog {
-    /// Photos.
     Photos,
     /// A folder of photos.
     Folder,
     /// A model file.
     Model,
-    /// Training runs.
+    /// Folders of training runs.
     Runs,
 }
 
 /// What paths turned out to be.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Found {
-    /// Photos.
     pub photos: Vec<PathBuf>,
     /// Which of them to show.
     pub shown: usize,
-    /// Training runs.
     pub runs: Vec<PathBuf>,
-    /// A model file.
     pub model: Option<PathBuf>,
     /// What can't be opened, one line each.
     pub errors: Vec<String>,
 }
 
-/// The threads that look.
+/// Opens paths and dialogs on threads of its own.
 pub struct FileOpener {
     sender: SyncSender<Found>,
     found: Receiver<Found>,
     wake: Arc<dyn Fn() + Send + Sync>,
-    /// Held by every thread that looks.
-    looking: Arc<()>,
+    /// Held by every running thread.
+    running: Arc<()>,
 }
 
 impl FileOpener {
@@ -58,16 +54,16 @@ impl FileOpener {
             sender,
             found,
             wake: Arc::new(wake),
-            looking: Arc::default(),
+            running: Arc::default(),
         }
     }
 
-    /// Whether a path is being looked at, or a dialog is open.
+    /// Whether a path is being opened, or a dialog is open.
     pub fn busy(&self) -> bool {
-        Arc::strong_count(&self.looking) > 1
+        Arc::strong_count(&self.running) > 1
     }
 
-    /// What was found since the last time.
+    /// What was found since the last call.
     pub fn poll(&self) -> Option<Found> {
         self.found.try_recv().ok()
     }
@@ -76,18 +72,18 @@ impl FileOpener {
     ///
     /// # Errors
     /// A system that can't start another thread.
-    pub fn look(&self, paths: Vec<PathBuf>) -> std::io::Result<()> {
-        self.spawn(move || Some(look(&paths)))
+    pub fn open(&self, paths: Vec<PathBuf>) -> std::io::Result<()> {
+        self.spawn(move || Some(classify(&paths)))
     }
 
     /// Shows a dialog and finds out what was chosen.
     ///
     /// # Errors
     /// A system that can't start another thread.
-    pub fn ask(&self, ask: Dialog) -> std::io::Result<()> {
+    pub fn ask(&self, kind: Dialog) -> std::io::Result<()> {
         // The dialog itself belongs to the window's thread on some systems, waiting for it does not.
         let dialog = rfd::AsyncFileDialog::new();
-        match ask {
+        match kind {
             Dialog::Photos => {
                 let chosen = dialog
                     .set_title("Open photos")
@@ -95,19 +91,19 @@ impl FileOpener {
                     .pick_files();
                 self.spawn(move || {
                     let files = pollster::block_on(chosen)?;
-                    Some(look(&paths(&files)))
+                    Some(classify(&paths(&files)))
                 })
             }
             Dialog::Folder => {
                 let chosen = dialog.set_title("Open a folder of photos").pick_folder();
-                self.spawn(move || Some(look(&paths(&[pollster::block_on(chosen)?]))))
+                self.spawn(move || Some(classify(&paths(&[pollster::block_on(chosen)?]))))
             }
             Dialog::Model => {
                 let chosen = dialog
                     .set_title("Open a model")
                     .add_filter("FlowSeg models", &[MODEL])
                     .pick_file();
-                self.spawn(move || Some(look(&paths(&[pollster::block_on(chosen)?]))))
+                self.spawn(move || Some(classify(&paths(&[pollster::block_on(chosen)?]))))
             }
             Dialog::Runs => {
                 let chosen = dialog.set_title("Open training runs").pick_folders();
@@ -124,13 +120,13 @@ impl FileOpener {
 
     fn spawn(&self, work: impl FnOnce() -> Option<Found> + Send + 'static) -> std::io::Result<()> {
         let (sender, wake) = (self.sender.clone(), self.wake.clone());
-        let looking = self.looking.clone();
+        let running = self.running.clone();
         Builder::new().name("flowseg-open".into()).spawn(move || {
             if let Some(found) = work() {
                 // Fails only once the window has closed.
                 let _ = sender.send(found);
             }
-            drop(looking);
+            drop(running);
             wake();
         })?;
         Ok(())
@@ -217,7 +213,7 @@ fn without_escapes(line: &str) -> String {
 
 /// Finds out what paths are: runs, folders of photos, models; everything else is taken for a photo.
 /// One photo alone brings the other photos of its folder along.
-pub fn look(paths: &[PathBuf]) -> Found {
+pub fn classify(paths: &[PathBuf]) -> Found {
     let mut found = Found::default();
     for path in paths {
         if path.is_dir() {
@@ -322,7 +318,7 @@ mod tests {
         for photo in &photos {
             std::fs::write(photo, "").unwrap();
         }
-        let found = look(&[folder.path().to_owned()]).photos;
+        let found = classify(&[folder.path().to_owned()]).photos;
         assert_eq!(found.len(), photos.len());
         assert!(photos.iter().all(|photo| found.contains(photo)));
         assert!(found.contains(&folder.path().join("a.heic")));
@@ -335,24 +331,24 @@ mod tests {
         for name in ["b2.png", "b10.png", "a.JPG", "notes.txt"] {
             std::fs::write(path(name), "").unwrap();
         }
-        let found = look(&[path("b10.png")]);
+        let found = classify(&[path("b10.png")]);
         assert_eq!(
             found.photos,
             [path("a.JPG"), path("b2.png"), path("b10.png")]
         );
         assert_eq!(found.shown, 2);
-        let two = look(&[path("b10.png"), path("a.JPG")]);
+        let two = classify(&[path("b10.png"), path("a.JPG")]);
         assert_eq!(two.photos, [path("b10.png"), path("a.JPG")]);
 
         let empty = path("runs/empty");
         std::fs::create_dir_all(&empty).unwrap();
-        assert!(look(std::slice::from_ref(&empty)).errors[0].contains("holds no photos"));
+        assert!(classify(std::slice::from_ref(&empty)).errors[0].contains("holds no photos"));
         std::fs::write(empty.join("metrics.jsonl"), "").unwrap();
-        assert_eq!(look(std::slice::from_ref(&empty)).runs, [empty]);
+        assert_eq!(classify(std::slice::from_ref(&empty)).runs, [empty]);
         // A folder of runs is followed as one.
-        assert_eq!(look(&[path("runs")]).runs, [path("runs")]);
+        assert_eq!(classify(&[path("runs")]).runs, [path("runs")]);
         assert_eq!(
-            look(&[path("m.safetensors")]).model,
+            classify(&[path("m.safetensors")]).model,
             Some(path("m.safetensors"))
         );
     }
@@ -414,9 +410,9 @@ mod tests {
             std::fs::write(path(i), "").unwrap();
         }
         let begin = std::time::Instant::now();
-        let found = look(&[folder.path().to_owned()]);
+        let found = classify(&[folder.path().to_owned()]);
         assert_eq!((found.photos.len(), found.shown), (10_000, 0));
-        let found = look(&[path(7777)]);
+        let found = classify(&[path(7777)]);
         assert_eq!((found.photos.len(), found.shown), (10_000, 7777));
         assert!(begin.elapsed() < std::time::Duration::from_secs(2));
     }

@@ -1,12 +1,17 @@
-//! The window: watch a photo flow into its mask, scrub the ODE, question a pixel.
+//! The window: watch a photo flow into its mask, scrub the ODE, inspect a pixel.
 //!
-//! `app_state::AppState` is the state that all panels share; a panel is a file with a `show` function.
-//! What takes time happens on the worker's thread (`worker_events`) or on threads of its own (`file_open`).
+//! `app_state::AppState` is the state that the panels share. A panel (`panel::Panel`) owns its own
+//! state, reads the shared one and pushes `commands::Command`s; `commands::run` carries them out.
+//! What takes long runs on the worker's thread (`worker_events`) or on separate threads (`file_open`,
+//! `exports`).
 
+mod app_event;
 mod app_state;
 mod background;
 mod bars;
 mod brush;
+mod brush_mask;
+mod brush_tool;
 mod canvas_panel;
 mod canvas_renderer;
 mod capture;
@@ -16,18 +21,22 @@ mod commands;
 mod display;
 mod dock;
 mod error_list;
+mod export_dialog;
 mod exports;
 pub mod field;
 mod file_open;
 mod flow;
 mod frame_stats;
 mod model_panel;
-mod panel_kind;
+mod open_model;
+mod panel;
+mod panels;
 mod photo_list;
+mod pixel_info;
 mod pixel_panel;
 mod remembered;
-mod rooms;
 mod runs;
+mod selection;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -39,25 +48,38 @@ mod worker_events;
 use crate::device::{self, Choice};
 use crate::files;
 use crate::sampler::Solver;
+use app_event::AppEvent;
 use app_state::{AppState, Devices};
 use burn::tensor::Device;
+use canvas_panel::CanvasPanel;
+use canvas_renderer::CanvasRenderer;
 use capture::Capture;
+use charts_panel::ChartsPanel;
+use classes_panel::ClassesPanel;
+use commands::run::run;
+use commands::{Action, Command};
 use dock::Dock;
 use eframe::egui;
 use eframe::egui_wgpu::{RenderState, WgpuConfiguration, WgpuSetup, WgpuSetupExisting};
 use egui_tiles::Tree;
+use export_dialog::ExportDialog;
+use field::FieldPanel;
 use frame_stats::FrameStats;
-use panel_kind::PanelKind;
+use model_panel::ModelPanel;
+use panel::Panel;
+use panels::{PanelKind, Panels};
 use photo_list::PhotoList;
+use pixel_panel::PixelPanel;
 use remembered::Fields;
 use ron::value::RawValue;
-use rooms::Rooms;
+use runs::RunsPanel;
 use serde::Serialize;
 use settings::Settings;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use theme::GRID;
+use timeline_panel::TimelinePanel;
 
 /// The program's name for the desktop, and for the folder of what is remembered.
 const APP: &str = "flowseg";
@@ -175,7 +197,6 @@ pub fn open(options: Options) -> Result<(), String> {
                 None => {}
             }
             let mut app = App::new(context, state, compute.device, devices, memory, &options);
-            app.shared.pictured = options.screenshot.is_some();
             app.capture = options.screenshot.map(|path| Capture::new(path, of_app));
             Ok(Box::new(app))
         });
@@ -191,6 +212,16 @@ struct Memory {
     settings: Settings,
     panels: Tree<PanelKind>,
     field: field::FieldSettings,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self {
+            settings: Settings::default(),
+            panels: dock::tree(),
+            field: field::FieldSettings::default(),
+        }
+    }
 }
 
 impl Memory {
@@ -220,11 +251,11 @@ impl Memory {
     }
 }
 
-/// The window.
 struct App {
     shared: AppState,
-    rooms: Rooms,
-    panels: Tree<PanelKind>,
+    panels: Panels,
+    /// The layout of the panels.
+    layout: Tree<PanelKind>,
     /// Whether a picture of the field was asked for.
     field_in_front: bool,
     capture: Option<Capture>,
@@ -244,10 +275,11 @@ impl App {
         if let Some(Err(error)) = state.map(|state| background::install(context, state)) {
             tracing::warn!("{error}");
         }
-        let (mut settings, mut panels, field) = match memory {
-            Some(memory) => (memory.settings, memory.panels, memory.field),
-            None => (Settings::default(), dock::tree(), Default::default()),
-        };
+        let Memory {
+            mut settings,
+            panels: mut layout,
+            field,
+        } = memory.unwrap_or_default();
         let paths = options.paths.iter().cloned().map(file_open::argument);
         // A model's file is known by its name, so that no other model is opened before it.
         let (models, paths): (Vec<PathBuf>, Vec<PathBuf>) =
@@ -258,38 +290,76 @@ impl App {
         if options.steps.is_some() {
             settings.choose_steps(options.steps);
         }
-        // Named paths are listed on a thread of their own; until then there is nothing to show.
+        // Named paths are listed on another thread; until then there is nothing to show.
         let photos = if paths.is_empty() {
             PhotoList::samples(0)
         } else {
             PhotoList::files(Vec::new(), 0)
         };
-        let mut app = AppState::new(context, state, device, devices, settings, model, photos);
-        if !paths.is_empty() {
-            app.look(paths);
+        let (renderer, error) = match state.map(CanvasRenderer::new).transpose() {
+            Ok(renderer) => (renderer, None),
+            Err(error) => (None, Some(error)),
+        };
+        let pipelines = renderer
+            .as_ref()
+            .map(|renderer| renderer.pipelines().clone());
+        let mut shared =
+            AppState::new(context, pipelines, device, devices, settings, model, photos);
+        if let Some(error) = error {
+            shared.errors.report(error.to_string());
         }
-        let mut rooms = Rooms::new(field);
+        if !paths.is_empty() {
+            shared.open_paths(paths);
+        }
+        let mut panels = Panels {
+            canvas: CanvasPanel::new(renderer),
+            field: FieldPanel::new(state.cloned(), field),
+            runs: RunsPanel::default(),
+            classes: ClassesPanel::default(),
+            model: ModelPanel::default(),
+            pixel: PixelPanel,
+            charts: ChartsPanel,
+            timeline: TimelinePanel::default(),
+            export: ExportDialog::default(),
+        };
         if !models.is_empty() {
-            dock::reveal(&mut panels, PanelKind::Model);
+            dock::reveal(&mut layout, PanelKind::Model);
         }
         if let Some(preset) = options.field {
-            rooms.preset(preset);
-            dock::reveal(&mut panels, PanelKind::Field);
+            panels.field.preset(preset);
+            dock::reveal(&mut layout, PanelKind::Field);
         }
         Self {
-            shared: app,
-            rooms,
+            shared,
             panels,
+            layout,
             field_in_front: options.field.is_some(),
             capture: None,
             frames: FrameStats::default(),
         }
     }
 
-    fn input(&mut self, context: &egui::Context) {
-        for command in commands::pressed(context) {
-            self.shared.run(context, command);
+    /// Carries out commands, and lets the panels take notice of what happened.
+    fn run(&mut self, context: &egui::Context, commands: Vec<Command>) {
+        for command in commands {
+            run(&mut self.shared, context, command);
         }
+        for event in self.shared.take_events() {
+            for panel in self.panels.all() {
+                panel.on_event(&event, context);
+            }
+            match event {
+                AppEvent::PanelsReset => self.layout = dock::tree(),
+                AppEvent::RunsOpened(_) => dock::reveal(&mut self.layout, PanelKind::Runs),
+                _ => {}
+            }
+        }
+    }
+
+    /// What keys, dropped files and the clipboard ask for.
+    fn input(context: &egui::Context) -> Vec<Command> {
+        let actions = commands::pressed(context);
+        let mut commands: Vec<Command> = actions.into_iter().map(Command::Action).collect();
         let (dropped, pasted) = context.input(|input| {
             let dropped: Vec<PathBuf> = input
                 .raw
@@ -305,22 +375,42 @@ impl App {
             (dropped, pasted)
         });
         if !dropped.is_empty() {
-            self.shared.look(dropped);
+            commands.push(Command::OpenPaths(dropped));
         }
         match pasted {
-            Some(Ok(image)) => self.shared.paste(&image),
+            Some(Ok(image)) => commands.push(Command::PasteImage(image)),
             // Text on the clipboard may be the name of a file.
             Some(Err(text)) if !context.egui_wants_keyboard_input() => {
                 let paths = file_open::named(&text);
                 if !paths.is_empty() {
-                    self.shared.look(paths);
+                    commands.push(Command::OpenPaths(paths));
                 }
             }
             _ => {}
         }
+        commands
     }
 
-    /// Whether everything that was asked for stands on the screen.
+    /// Draws the export dialog if it is open.
+    fn export_dialog(&mut self, context: &egui::Context, commands: &mut Vec<Command>) {
+        if !self.shared.dialogs.export {
+            return;
+        }
+        let dialog = &mut self.panels.export;
+        let mut open = true;
+        egui::Window::new(dialog.title())
+            .open(&mut open)
+            .collapsible(false)
+            .resizable(false)
+            .default_width(44.0 * GRID)
+            .anchor(egui::Align2::CENTER_CENTER, egui::Vec2::ZERO)
+            .show(context, |ui| dialog.ui(ui, &self.shared, commands));
+        if !open {
+            commands.push(Command::CloseExport);
+        }
+    }
+
+    /// Whether everything that was asked for is on the screen.
     fn still(&self) -> bool {
         let app = &self.shared;
         let flow = match (app.photos.item(), &app.flow) {
@@ -328,8 +418,8 @@ impl App {
             (_, Some(flow)) if flow.settled.is_some() => true,
             _ => app.errors.first().is_some(),
         };
-        let field = !self.field_in_front || self.rooms.field.settled();
-        flow && field && self.rooms.runs_settled() && !app.busy() && !app.opener.busy()
+        let field = !self.field_in_front || self.panels.field.settled();
+        flow && field && self.panels.runs.settled() && !app.busy() && !app.opener.busy()
     }
 }
 
@@ -340,47 +430,50 @@ impl eframe::App for App {
             .frame(frame.info().cpu_usage.unwrap_or_default());
         context.set_zoom_factor(self.shared.settings.scale);
         self.shared.receive();
-        self.input(&context);
+        self.run(&context, Self::input(&context));
         background::paint(ui, context.viewport_rect(), ui.visuals().panel_fill);
+        let mut commands = Vec::new();
         egui::Panel::top("top")
             .frame(background::bare(ui))
             .exact_size(5.0 * GRID)
-            .show(ui, |ui| bars::top(&mut self.shared, ui));
+            .show(ui, |ui| bars::top(&self.shared, ui, &mut commands));
         egui::Panel::bottom("status")
             .frame(background::bare(ui))
-            .show(ui, |ui| bars::status(&mut self.shared, ui));
+            .show(ui, |ui| bars::status(&self.shared, ui, &mut commands));
+        self.run(&context, std::mem::take(&mut commands));
+        if self
+            .shared
+            .advance(ui.input(|input| input.stable_dt.min(0.1)))
+        {
+            context.request_repaint();
+        }
         egui::Panel::bottom("timeline")
             .frame(background::bare(ui))
-            .show(ui, |ui| timeline_panel::show(&mut self.shared, ui));
-        if std::mem::take(&mut self.shared.reset_panels) {
-            self.panels = dock::tree();
-        }
-        let runs = std::mem::take(&mut self.shared.runs);
-        if !runs.is_empty() {
-            self.rooms.follow(runs, &context);
-            dock::reveal(&mut self.panels, PanelKind::Runs);
-        }
+            .show(ui, |ui| {
+                self.panels.timeline.ui(ui, &self.shared, &mut commands);
+            });
+        self.run(&context, std::mem::take(&mut commands));
         let mut dock = Dock {
-            shared: &mut self.shared,
-            rooms: &mut self.rooms,
+            app: &mut self.shared,
+            panels: &mut self.panels,
         };
-        egui::CentralPanel::no_frame().show(ui, |ui| self.panels.ui(&mut dock, ui));
-        bars::help(&mut self.shared, &context);
-        exports::show(&mut self.shared, &context);
-        self.shared.errors.show(&context);
+        egui::CentralPanel::no_frame().show(ui, |ui| self.layout.ui(&mut dock, ui));
+        bars::help(&self.shared, &context, &mut commands);
+        self.export_dialog(&context, &mut commands);
+        self.shared.errors.show(&context, &mut commands);
+        self.run(&context, commands);
         let still = self.still();
+        if still && self.capture.is_some() {
+            self.run(&context, vec![Action::Last.into()]);
+        }
         if let Some(capture) = &mut self.capture {
-            if still {
-                let last = self.shared.reachable();
-                self.shared.go_to(last);
-            }
             capture.frame(&context, still, self.shared.errors.first());
         }
     }
 
     fn raw_input_hook(&mut self, _: &egui::Context, input: &mut egui::RawInput) {
         // A picture of the window does not depend on where the pointer happens to be.
-        if self.shared.pictured {
+        if self.capture.is_some() {
             let of_pointer = |event: &egui::Event| {
                 use egui::Event::{MouseMoved, PointerButton, PointerMoved};
                 matches!(
@@ -396,8 +489,8 @@ impl eframe::App for App {
         if self.capture.is_none() {
             let memory = Memory {
                 settings: self.shared.settings.clone(),
-                panels: self.panels.clone(),
-                field: self.rooms.field.settings.clone(),
+                panels: self.layout.clone(),
+                field: self.panels.field.settings.clone(),
             };
             eframe::set_value(storage, eframe::APP_KEY, &memory);
         }

@@ -1,38 +1,75 @@
-//! The model panel: which model is open and what it says of itself; open another one.
+//! The model panel: what is known of the open model, how it is applied, and which others there are.
 
 use super::app_state::AppState;
-use super::commands::{self, Command};
+use super::commands::{Action, Command, help};
+use super::panel::Panel;
 use super::theme::{self, GRID};
-use crate::model::Card;
+use crate::model::{Card, Fit};
 use crate::models;
 use eframe::egui;
 use egui_material_icons::icons;
+use std::path::Path;
 
-/// Draws the panel.
-pub fn show(app: &mut AppState, ui: &mut egui::Ui) {
-    egui::ScrollArea::vertical()
-        .auto_shrink(false)
-        .show(ui, |ui| {
-            choose(app, ui);
-            ui.separator();
-            let Some(model) = &app.model else {
-                theme::empty(ui, "No model is open.");
-                return;
-            };
-            about(ui, &model.card);
-            ui.separator();
-            scale(app, ui);
-        });
+#[derive(Default)]
+pub struct ModelPanel {
+    /// The scale of the input while it is being changed; it applies when the slider is let go.
+    scale: Option<f64>,
 }
 
-fn choose(app: &mut AppState, ui: &mut egui::Ui) {
-    let open = app.model.as_ref().map(|model| model.name.clone());
-    let mut wanted = None;
+impl Panel for ModelPanel {
+    fn title(&self) -> &'static str {
+        "Model"
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, app: &AppState, commands: &mut Vec<Command>) {
+        egui::ScrollArea::vertical()
+            .auto_shrink(false)
+            .show(ui, |ui| {
+                choose(app, ui, commands);
+                ui.separator();
+                let Some(model) = &app.model else {
+                    theme::empty(ui, "No model is open.");
+                    return;
+                };
+                about(ui, &model.card);
+                ui.separator();
+                self.scale(app, ui, commands);
+            });
+    }
+}
+
+impl ModelPanel {
+    fn scale(&mut self, app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
+        theme::section(ui, "Scale of the input");
+        let mut scale = self.scale.unwrap_or(app.sampling.scale);
+        let slider = egui::Slider::new(&mut scale, 0.5..=3.0)
+            .step_by(0.25)
+            .suffix(" x");
+        let response = ui.add(slider).on_hover_text(
+            "Sides of what the network sees, relative to what it was trained at: larger shows it more \
+             detail and costs more time; far from 1 it sees what it never saw in training",
+        );
+        self.scale = Some(scale).filter(|_| response.dragged() || response.has_focus());
+        if self.scale.is_none() && scale != app.sampling.scale {
+            commands.push(Command::SetScale(scale));
+        }
+        if let Some(flow) = &app.flow {
+            let [height, width] = flow.size;
+            let (photo_width, photo_height) = flow.photo.dimensions();
+            ui.weak(format!(
+                "the network sees {width} x {height} of {photo_width} x {photo_height} pixels"
+            ));
+        }
+    }
+}
+
+fn choose(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
+    let open = app.model.as_ref().map(|model| model.name.as_str());
     theme::section(ui, "Built in");
     for (name, _) in models::BUILT_IN {
-        let on = open.as_deref() == Some(name);
+        let on = open == Some(name);
         if ui.selectable_label(on, *name).clicked() && !on {
-            wanted = Some((*name).to_owned());
+            commands.push(Command::ChooseModel((*name).to_owned()));
         }
     }
     if !app.settings.recent_models.is_empty() {
@@ -40,25 +77,20 @@ fn choose(app: &mut AppState, ui: &mut egui::Ui) {
         for path in &app.settings.recent_models {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let full = path.to_string_lossy();
-            let on = open.as_deref().is_some_and(|open| {
-                std::path::Path::new(open)
-                    .canonicalize()
-                    .is_ok_and(|open| open == *path)
+            let on = open.is_some_and(|open| {
+                let open = Path::new(open).canonicalize();
+                open.is_ok_and(|open| open == *path)
             });
             let label = ui.selectable_label(on, name).on_hover_text(full.clone());
             if label.clicked() {
-                wanted = Some(full.into_owned());
+                commands.push(Command::ChooseModel(full.into_owned()));
             }
         }
     }
-    let help = commands::help(ui.ctx(), Command::OpenModel);
+    let help = help(ui.ctx(), Action::OpenModel);
     let label = (theme::icon(icons::ICON_FOLDER_OPEN), "Open a model file");
     if ui.button(label).on_hover_text(help).clicked() {
-        let context = ui.ctx().clone();
-        app.run(&context, Command::OpenModel);
-    }
-    if let Some(name) = wanted {
-        app.choose_model(&name);
+        commands.push(Action::OpenModel.into());
     }
 }
 
@@ -74,12 +106,25 @@ fn about(ui: &mut egui::Ui, card: &Card) {
         || "none".to_owned(),
         |vit| format!("{} blocks, {} wide", vit.blocks, vit.width),
     );
+    let fit = match card.fit {
+        Fit::Aspect => "photos keep their shape",
+        Fit::Stretch => "photos are stretched",
+    };
+    let steps = if card.prediction.is_one_step() {
+        "1, it predicts the mask at once".to_owned()
+    } else if card.sampling_steps.is_some() {
+        format!("{} recommended", card.default_steps())
+    } else {
+        format!("{} by default", card.default_steps())
+    };
     let rows = [
         ("Data set", card.dataset.clone()),
         ("Classes", card.classes.len().to_string()),
         ("Score", score),
         ("Trained at", format!("{width} x {height} pixels")),
+        ("Fit", fit.to_owned()),
         ("Steps", format!("{}", card.steps)),
+        ("Solver steps", steps),
         (
             "Parameters",
             format!("{:.1} M", network.parameters() as f64 / 1e6),
@@ -100,28 +145,4 @@ fn about(ui: &mut egui::Ui, card: &Card) {
                 ui.end_row();
             }
         });
-}
-
-fn scale(app: &mut AppState, ui: &mut egui::Ui) {
-    theme::section(ui, "Scale of the input");
-    let slider = egui::Slider::new(&mut app.wanted_scale, 0.5..=3.0)
-        .step_by(0.25)
-        .suffix(" x");
-    let response = ui.add(slider).on_hover_text(
-        "Sides of what the network sees, relative to what it was trained at: larger shows it more \
-         detail and costs more time; far from 1 it sees what it never saw in training",
-    );
-    if !response.dragged() && !response.has_focus() && app.sampling.scale != app.wanted_scale {
-        app.sampling.scale = app.wanted_scale;
-        app.selection.pins.clear();
-        app.play.playing = true;
-        app.sample();
-    }
-    if let Some(flow) = &app.flow {
-        let [height, width] = flow.size;
-        let (photo_width, photo_height) = flow.photo.dimensions();
-        ui.weak(format!(
-            "the network sees {width} x {height} of {photo_width} x {photo_height} pixels"
-        ));
-    }
 }

@@ -1,137 +1,66 @@
-//! Dialog a pixel: its class, state, velocity and prediction, the five nearest centroids, and how its
-//! distances to winner and runner-up went.
+//! The pixel panel: what is known of a pixel, and how its distances to winner and runner-up went.
 
-use super::app_state::{AppState, Shown};
+use super::app_state::AppState;
+use super::commands::Command;
 use super::flow::Flow;
+use super::open_model::OpenModel;
+use super::panel::Panel;
+use super::pixel_info::{PixelInfo, distance, pixel_info};
 use super::theme::{self, GRID};
-use crate::potential::{Operator, Potential};
 use eframe::egui;
 use egui_plot::{Legend, Line, Plot, PlotPoints, VLine};
 
-/// Centroids listed.
-const NEAREST: usize = 5;
+/// Shows the pixel under the pointer, else the one pinned last.
+pub struct PixelPanel;
 
-/// The potential that probabilities are told by: the paper's operator at its default settings.
-const POTENTIAL: Potential = Potential {
-    operator: Operator::Log,
-    temperature: 1.0,
-    epsilon: 1e-2,
-};
-
-/// What a pixel answers.
-struct Answer {
-    row: usize,
-    column: usize,
-    x: [f32; 3],
-    velocity: Option<[f32; 3]>,
-    /// `x1_hat = x + (1 - t) v`
-    prediction: Option<[f32; 3]>,
-    /// Class, distance and probability of the nearest centroids.
-    nearest: Vec<(usize, f64, f64)>,
-    settled: Option<u16>,
-}
-
-fn ask(app: &AppState, flow: &Flow, model: &Shown, pixel: usize) -> Option<Answer> {
-    let position = app.play.position;
-    let x = flow.state_of(pixel, position)?;
-    let t = flow.time(position);
-    let velocity = flow.velocity_of(pixel, position);
-    let prediction = velocity.map(|v| std::array::from_fn(|c| x[c] + (1.0 - t) * v[c]));
-    let point = x.map(f64::from);
-    let points = model.centroids.points();
-    let probability = POTENTIAL.at(point, points, 0).probability;
-    let mut nearest: Vec<(usize, f64, f64)> = points
-        .iter()
-        .enumerate()
-        .map(|(k, mu)| (k, distance(point, *mu), probability[k]))
-        .collect();
-    nearest.sort_by(|a, b| a.1.total_cmp(&b.1));
-    nearest.truncate(NEAREST);
-    Some(Answer {
-        row: pixel / flow.size[1],
-        column: pixel % flow.size[1],
-        x,
-        velocity,
-        prediction,
-        nearest,
-        settled: flow.settled.as_ref().map(|settled| settled[pixel]),
-    })
-}
-
-fn distance(a: [f64; 3], b: [f64; 3]) -> f64 {
-    (0..3).map(|i| (a[i] - b[i]).powi(2)).sum::<f64>().sqrt()
-}
-
-/// The tool tip under the pointer.
-pub fn brief(app: &AppState, ui: &mut egui::Ui, pixel: usize) {
-    let (Some(flow), Some(model)) = (&app.flow, &app.model) else {
-        return;
-    };
-    let Some(answer) = ask(app, flow, model, pixel) else {
-        ui.weak("not read back yet");
-        return;
-    };
-    ui.set_max_width(36.0 * GRID);
-    let [a, b, c] = answer.x;
-    ui.monospace(format!(
-        "pixel {}, {}   x = ({a:+.2}, {b:+.2}, {c:+.2})",
-        answer.column, answer.row
-    ));
-    for &(class, distance, _) in answer.nearest.iter().take(3) {
-        ui.horizontal(|ui| {
-            theme::swatch(ui, model.colours[class], 1.5 * GRID);
-            ui.monospace(format!("{distance:5.2}  {}", model.names[class]));
-        });
+impl Panel for PixelPanel {
+    fn title(&self) -> &'static str {
+        "Pixel"
     }
-    ui.weak("click to pin, Shift and drag to brush");
-}
 
-/// Draws the panel: the pixel under the pointer, else the last pinned one.
-pub fn show(app: &mut AppState, ui: &mut egui::Ui) {
-    let pixel = app.hovered_pixel.or(app.selection.pins.last().copied());
-    let Some(pixel) = pixel else {
-        theme::empty(ui, "Point at the picture to ask a pixel; click to pin it.");
-        return;
-    };
-    pin_row(app, ui);
-    let (Some(flow), Some(model)) = (&app.flow, &app.model) else {
-        return;
-    };
-    let Some(answer) = ask(app, flow, model, pixel) else {
-        theme::empty(ui, "The state is still being read back.");
-        return;
-    };
-    egui::ScrollArea::vertical()
-        .auto_shrink(false)
-        .show(ui, |ui| {
-            numbers(ui, &answer);
-            nearest(ui, model, &answer);
-            distances(app, ui, flow, model, pixel);
-        });
+    fn ui(&mut self, ui: &mut egui::Ui, app: &AppState, commands: &mut Vec<Command>) {
+        let pins = &app.selection.pins;
+        let Some(pixel) = app.hover.pixel.or(pins.last().copied()) else {
+            theme::empty(ui, "Point at the picture to ask a pixel; click to pin it.");
+            return;
+        };
+        pin_row(pins, ui, commands);
+        let (Some(flow), Some(model)) = (&app.flow, &app.model) else {
+            return;
+        };
+        let Some(info) = pixel_info(app, pixel) else {
+            theme::empty(ui, "The state is still being read back.");
+            return;
+        };
+        let now = f64::from(flow.time(app.playhead.position));
+        egui::ScrollArea::vertical()
+            .auto_shrink(false)
+            .show(ui, |ui| {
+                numbers(ui, &info);
+                nearest(ui, model, &info);
+                distances(ui, flow, model, pixel, now);
+            });
+    }
 }
 
 /// The pinned pixels as buttons; a click unpins.
-fn pin_row(app: &mut AppState, ui: &mut egui::Ui) {
-    if app.selection.pins.is_empty() {
+fn pin_row(pins: &[usize], ui: &mut egui::Ui, commands: &mut Vec<Command>) {
+    if pins.is_empty() {
         return;
     }
-    let mut gone = None;
     ui.horizontal_wrapped(|ui| {
         ui.weak("Pinned");
-        for (i, &pixel) in app.selection.pins.iter().enumerate() {
+        for (i, &pixel) in pins.iter().enumerate() {
             let text = format!("{}", i + 1);
             let button = ui.small_button(text);
             if theme::named(button, &format!("Unpin pixel {}", i + 1), "Unpin").clicked() {
-                gone = Some(pixel);
+                commands.push(Command::TogglePin(pixel));
             }
         }
     });
-    if let Some(pixel) = gone {
-        app.toggle_pin(pixel);
-    }
 }
 
-fn numbers(ui: &mut egui::Ui, answer: &Answer) {
+fn numbers(ui: &mut egui::Ui, info: &PixelInfo) {
     egui::Grid::new("pixel numbers")
         .num_columns(2)
         .spacing([2.0 * GRID, GRID / 2.0])
@@ -143,31 +72,31 @@ fn numbers(ui: &mut egui::Ui, answer: &Answer) {
             };
             let vector = |[a, b, c]: [f32; 3]| format!("{a:+.3} {b:+.3} {c:+.3}");
             let none = || "-".to_owned();
-            let place = format!("column {}, row {}", answer.column, answer.row);
+            let place = format!("column {}, row {}", info.column, info.row);
             row("Pixel", "At the network's size", place);
             row(
                 "State x",
                 "Its colour in centroid space, each axis from -1 to 1",
-                vector(answer.x),
+                vector(info.x),
             );
             row(
                 "Velocity v",
-                "Units a unit of t, over the step shown",
-                answer.velocity.map_or_else(none, vector),
+                "Units per unit of t, over the step shown",
+                info.velocity.map_or_else(none, vector),
             );
             row(
                 "Target x1",
                 "Where it is heading: x + (1 - t) v",
-                answer.prediction.map_or_else(none, vector),
+                info.prediction.map_or_else(none, vector),
             );
-            let settled = answer
+            let settled = info
                 .settled
                 .map_or_else(none, |step| format!("step {step}"));
             row("Settled", "The step from which on its class stays", settled);
         });
 }
 
-fn nearest(ui: &mut egui::Ui, model: &Shown, answer: &Answer) {
+fn nearest(ui: &mut egui::Ui, model: &OpenModel, info: &PixelInfo) {
     theme::section(ui, "Nearest centroids");
     egui::Grid::new("nearest centroids")
         .num_columns(4)
@@ -178,7 +107,7 @@ fn nearest(ui: &mut egui::Ui, model: &Shown, answer: &Answer) {
             ui.weak("distance").on_hover_text("|x - mu|");
             ui.weak("p").on_hover_text("Equation 9, T = log, tau = 1");
             ui.end_row();
-            for &(class, distance, probability) in &answer.nearest {
+            for &(class, distance, probability) in &info.nearest {
                 theme::swatch(ui, model.colours[class], 1.5 * GRID);
                 ui.label(&model.names[class]);
                 ui.monospace(format!("{distance:.3}"));
@@ -188,8 +117,8 @@ fn nearest(ui: &mut egui::Ui, model: &Shown, answer: &Answer) {
         });
 }
 
-/// Distances to winner and runner-up of the last state, over t.
-fn distances(app: &AppState, ui: &mut egui::Ui, flow: &Flow, model: &Shown, pixel: usize) {
+/// The distances to winner and runner-up of the last state over t.
+fn distances(ui: &mut egui::Ui, flow: &Flow, model: &OpenModel, pixel: usize, now: f64) {
     let path = flow.path_of(pixel);
     let Some(last) = path.last() else { return };
     theme::section(ui, "Distance over t");
@@ -197,7 +126,6 @@ fn distances(app: &AppState, ui: &mut egui::Ui, flow: &Flow, model: &Shown, pixe
     let mut order: Vec<usize> = (0..points.len()).collect();
     let end = last.map(f64::from);
     order.sort_by(|&a, &b| distance(end, points[a]).total_cmp(&distance(end, points[b])));
-    let now = f64::from(flow.time(app.play.position));
     let settled = flow.settled.as_ref().and_then(|settled| {
         let step = usize::from(settled[pixel]);
         Some(f64::from(flow.states.get(step)?.t))

@@ -118,8 +118,8 @@ fn model_file(folder: &Path, classes: &[&str]) -> PathBuf {
     path
 }
 
-/// Every panel in its empty, loading, done and failed state, in both themes. The field lab and the
-/// run monitor have pictures of their own.
+/// Every panel in its empty, loading, done and failed state, in both themes. The field and the runs
+/// panels have pictures of their own.
 #[test]
 fn pictures_of_every_state() {
     let mut results = egui_kittest::SnapshotResults::new();
@@ -132,7 +132,7 @@ fn pictures_of_every_state() {
                 [PanelKind::Model, PanelKind::Charts],
             ] {
                 for panel in panels {
-                    dock::reveal(&mut window.state_mut().panels, panel);
+                    dock::reveal(&mut window.state_mut().layout, panel);
                 }
                 window.run_steps(3);
                 let name = format!("viewer-{state}-{:?}-{shade}", panels[0]).to_lowercase();
@@ -192,19 +192,19 @@ fn masks_take_the_colours_of_their_data_set() {
 #[test]
 fn keys_scrub_and_play() {
     let mut window = done(4, Theme::Dark);
-    assert_eq!(window.state().shared.play.position, 4.0);
+    assert_eq!(window.state().shared.playhead.position, 4.0);
     press(&mut window, Key::ArrowLeft);
-    assert_eq!(window.state().shared.play.position, 3.0);
+    assert_eq!(window.state().shared.playhead.position, 3.0);
     press(&mut window, Key::Home);
-    assert_eq!(window.state().shared.play.position, 0.0);
-    assert!(!window.state().shared.play.playing);
+    assert_eq!(window.state().shared.playhead.position, 0.0);
+    assert!(!window.state().shared.playhead.playing);
     press(&mut window, Key::Space);
-    assert!(window.state().shared.play.playing);
+    assert!(window.state().shared.playhead.playing);
     until(&mut window, "the end", |app| {
-        app.shared.play.position == 4.0
+        app.shared.playhead.position == 4.0
     });
     window.run_steps(2);
-    assert!(!window.state().shared.play.playing);
+    assert!(!window.state().shared.playhead.playing);
 }
 
 /// Nothing moves, nothing is drawn: an idle window asks for no frame.
@@ -228,9 +228,9 @@ fn layers_and_arrangements_follow_their_keys() {
     let view = &window.state().shared.settings.view;
     assert_eq!(view.arrangement, view::Arrangement::Swipe);
     press(&mut window, Key::Plus);
-    assert!(window.state().shared.settings.view.camera.zoom > 1.2);
+    assert!(window.state().panels.canvas.camera.zoom > 1.2);
     press(&mut window, Key::F);
-    assert_eq!(window.state().shared.settings.view.camera.zoom, 1.0);
+    assert_eq!(window.state().panels.canvas.camera.zoom, 1.0);
 }
 
 #[test]
@@ -281,7 +281,7 @@ fn sampling_is_cancelled_within_a_step() {
 }
 
 #[test]
-fn what_people_open_by_mistake_is_told_and_the_window_lives_on() {
+fn files_opened_by_mistake_are_reported_and_the_window_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let mut good = Vec::new();
@@ -313,9 +313,12 @@ fn what_people_open_by_mistake_is_told_and_the_window_lives_on() {
         "gone.png",
         "nothing",
     ] {
-        window.state_mut().shared.look(vec![path(name), path(name)]);
-        let told = |app: &App| app.shared.errors.lines().iter().any(|l| l.contains(name));
-        until(&mut window, name, told);
+        window
+            .state_mut()
+            .shared
+            .open_paths(vec![path(name), path(name)]);
+        let reported = |app: &App| app.shared.errors.lines().iter().any(|l| l.contains(name));
+        until(&mut window, name, reported);
     }
     let lines = window.state().shared.errors.lines();
     let of = |name: &str| lines.iter().find(|line| line.contains(name)).unwrap();
@@ -326,7 +329,7 @@ fn what_people_open_by_mistake_is_told_and_the_window_lives_on() {
     window
         .state_mut()
         .shared
-        .look(vec![path("one.png"), path("one.png")]);
+        .open_paths(vec![path("one.png"), path("one.png")]);
     until(&mut window, "a picture of one pixel", |app| {
         complete(app)
             && app
@@ -347,11 +350,13 @@ fn exports_are_written_and_a_place_that_refuses_is_named() {
     ];
     for path in &paths {
         let app = &mut window.state_mut().shared;
-        let kept = exports::Kept::of(app, Look::Raw).unwrap();
+        let flow = app.snapshot(Look::Raw).unwrap();
         app.exports
-            .write(Artifact::Labels, kept, path.clone())
+            .write(Artifact::Labels, flow, path.clone())
             .unwrap();
-        until(&mut window, "the file", |app| !app.shared.exports.busy());
+        until(&mut window, "the file", |app| {
+            app.shared.exports.progress().is_none()
+        });
     }
     assert!(paths[0].exists() && !paths[1].exists());
     let errors = window.state().shared.errors.lines();
@@ -374,10 +379,12 @@ fn an_export_never_replaces_the_photo_that_it_shows() {
         app.shared.flow.is_some() && !app.shared.busy()
     });
     let app = &mut window.state_mut().shared;
-    let kept = exports::Kept::of(app, Look::Raw).unwrap();
-    let written = app.exports.write(Artifact::Labels, kept, path.clone());
+    let flow = app.snapshot(Look::Raw).unwrap();
+    let written = app.exports.write(Artifact::Labels, flow, path.clone());
     written.unwrap();
-    until(&mut window, "the refusal", |app| !app.shared.exports.busy());
+    until(&mut window, "the refusal", |app| {
+        app.shared.exports.progress().is_none()
+    });
     assert_eq!(std::fs::read(&path).unwrap(), before);
     let errors = window.state().shared.errors.lines();
     assert!(
@@ -398,7 +405,8 @@ fn old_states_leave_graphics_memory_and_come_back() {
     assert_eq!(resident(&window), 3);
     press(&mut window, Key::Home);
     window.run_steps(2);
-    assert!(window.state_mut().shared.sources().is_some());
+    let app = window.state_mut();
+    assert!(app.panels.canvas.sources(&app.shared).unwrap().is_some());
     assert!(resident(&window) <= 3);
 }
 
@@ -520,7 +528,7 @@ fn a_tiny_window_has_room_for_everything() {
     window.set_size(Vec2::splat(320.0));
     until(&mut window, "the flow", complete);
     for panel in [PanelKind::Canvas, PanelKind::Field, PanelKind::Runs] {
-        dock::reveal(&mut window.state_mut().panels, panel);
+        dock::reveal(&mut window.state_mut().layout, panel);
         window.run_steps(3);
     }
     assert!(window.state().shared.errors.first().is_none());
@@ -572,9 +580,9 @@ fn runs_and_models_alone_come_to_rest() {
         assert!(state.shared.errors.first().is_none());
         assert!(
             state
-                .panels
+                .layout
                 .active_tiles()
-                .contains(&state.panels.tiles.find_pane(&PanelKind::Runs).unwrap())
+                .contains(&state.layout.tiles.find_pane(&PanelKind::Runs).unwrap())
         );
     }
     let model = model_file(folder.path(), &["left", "right"]);

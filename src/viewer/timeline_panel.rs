@@ -1,7 +1,9 @@
-//! The timeline: scrub the ODE over its filmstrip, play it, change how it is solved.
+//! The timeline: scrubs and plays the ODE, and changes how it is solved.
 
+use super::app_event::AppEvent;
 use super::app_state::AppState;
-use super::commands::{self, Command};
+use super::commands::{self, Action, Command};
+use super::panel::Panel;
 use super::settings::{SPEED, STEPS};
 use super::theme::{self, GRID};
 use crate::flow::Source;
@@ -13,53 +15,48 @@ use egui_material_icons::icons;
 /// Height of the filmstrip, in points.
 const STRIP: f32 = 7.0 * GRID;
 
-/// Draws the panel and moves the playhead.
-pub fn show(app: &mut AppState, ui: &mut egui::Ui) {
-    advance(app, ui);
-    ui.add_space(GRID / 2.0);
-    if app.settings.filmstrip {
-        filmstrip(app, ui);
-    }
-    track(app, ui);
-    ui.horizontal(|ui| {
-        transport(app, ui);
-        ui.separator();
-        reading(app, ui);
-        ui.separator();
-        solver(app, ui);
-        progress(app, ui);
-    });
-    ui.add_space(GRID / 2.0);
+#[derive(Default)]
+pub struct TimelinePanel {
+    /// The number of steps while it is being changed; it applies when its control is let go.
+    steps: Option<usize>,
 }
 
-fn advance(app: &mut AppState, ui: &egui::Ui) {
-    let last = app.sampling.steps as f32;
-    let reachable = app.reachable();
-    let play = &mut app.play;
-    if !play.playing || app.flow.is_none() {
-        return;
+impl Panel for TimelinePanel {
+    fn title(&self) -> &'static str {
+        "Timeline"
     }
-    let by = ui.input(|input| input.stable_dt.min(0.1)) * app.settings.speed;
-    play.position = (play.position + by).min(reachable);
-    if play.position < reachable {
-        ui.ctx().request_repaint();
-    } else if play.position >= last {
-        if app.settings.looping {
-            play.position = 0.0;
-            ui.ctx().request_repaint();
-        } else {
-            play.playing = false;
+
+    fn ui(&mut self, ui: &mut egui::Ui, app: &AppState, commands: &mut Vec<Command>) {
+        ui.add_space(GRID / 2.0);
+        if app.settings.filmstrip {
+            filmstrip(app, ui, commands);
+        }
+        track(app, ui, commands);
+        ui.horizontal(|ui| {
+            transport(app, ui, commands);
+            ui.separator();
+            reading(app, ui);
+            ui.separator();
+            self.sampling(app, ui, commands);
+            progress(app, ui, commands);
+        });
+        ui.add_space(GRID / 2.0);
+    }
+
+    fn on_event(&mut self, event: &AppEvent, _: &egui::Context) {
+        if matches!(event, AppEvent::ModelOpened) {
+            self.steps = None;
         }
     }
 }
 
-/// Where a state stands along a row.
+/// The place of a state along a row.
 fn x_of(rect: Rect, position: f32, steps: f32) -> f32 {
     egui::lerp(rect.x_range(), (position / steps.max(1.0)).clamp(0.0, 1.0))
 }
 
-/// States as small pictures, evenly chosen so that they fit; a click goes there.
-fn filmstrip(app: &mut AppState, ui: &mut egui::Ui) {
+/// Small pictures of evenly chosen states, as many as fit; a click goes to a state.
+fn filmstrip(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     let size = vec2(ui.available_width(), STRIP);
     let (rect, response) = ui.allocate_exact_size(size, Sense::click_and_drag());
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "filmstrip"));
@@ -76,7 +73,7 @@ fn filmstrip(app: &mut AppState, ui: &mut egui::Ui) {
     let count = ((inner.width() + 2.0) / (width + 2.0)).floor().max(1.0) as usize;
     let count = count.min(steps + 1);
     let raw = matches!(app.active_layer(), Layer::Raw | Layer::Photo);
-    let now = app.play.position.round() as usize;
+    let now = app.playhead.position.round() as usize;
     for i in 0..count {
         let step = if count > 1 {
             (i * steps + (count - 1) / 2) / (count - 1)
@@ -116,18 +113,19 @@ fn filmstrip(app: &mut AppState, ui: &mut egui::Ui) {
         && (response.clicked() || response.dragged())
     {
         let share = (pointer.x - inner.left() - width / 2.0) / (inner.width() - width).max(1.0);
-        app.go_to((share.clamp(0.0, 1.0) * steps as f32).round());
+        let position = (share.clamp(0.0, 1.0) * steps as f32).round();
+        commands.push(Command::GoTo(position));
     }
 }
 
-/// The slider over all states, with what is computed so far.
-fn track(app: &mut AppState, ui: &mut egui::Ui) {
+/// The slider over all states, which shows how many are computed.
+fn track(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     let steps = app.sampling.steps as f32;
     let size = vec2(ui.available_width(), 2.5 * GRID);
     let (outer, response) = ui.allocate_exact_size(size, Sense::click_and_drag());
     let rect = outer.shrink2(vec2(GRID, 0.0));
     response.widget_info(|| {
-        egui::WidgetInfo::slider(true, f64::from(app.play.position), "step of the ODE")
+        egui::WidgetInfo::slider(true, f64::from(app.playhead.position), "step of the ODE")
     });
     if let Some(pointer) = response.interact_pointer_pos()
         && (response.dragged() || response.clicked())
@@ -138,7 +136,7 @@ fn track(app: &mut AppState, ui: &mut egui::Ui) {
         if (position - position.round()).abs() * rect.width() / steps < 4.0 {
             position = position.round();
         }
-        app.go_to(position);
+        commands.push(Command::GoTo(position));
     }
     let painter = ui.painter();
     let visuals = ui.visuals();
@@ -152,7 +150,7 @@ fn track(app: &mut AppState, ui: &mut egui::Ui) {
         app.reachable(),
         visuals.weak_text_color().gamma_multiply(0.6),
     );
-    bar(app.play.position, theme::ACCENT);
+    bar(app.playhead.position, theme::ACCENT);
     if rect.width() / steps > 5.0 {
         for step in 0..=app.sampling.steps {
             let x = x_of(rect, step as f32, steps);
@@ -160,7 +158,7 @@ fn track(app: &mut AppState, ui: &mut egui::Ui) {
             painter.vline(x, y, Stroke::new(1.0, visuals.weak_text_color()));
         }
     }
-    let knob = pos2(x_of(rect, app.play.position, steps), rect.center().y);
+    let knob = pos2(x_of(rect, app.playhead.position, steps), rect.center().y);
     let radius = if response.hovered() || response.dragged() {
         7.0
     } else {
@@ -175,109 +173,99 @@ fn track(app: &mut AppState, ui: &mut egui::Ui) {
     response.on_hover_text("Step of the ODE: drag, or use the arrow keys, Home and End");
 }
 
-fn transport(app: &mut AppState, ui: &mut egui::Ui) {
+fn transport(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     ui.spacing_mut().item_spacing.x = GRID / 4.0;
-    let context = ui.ctx().clone();
-    let play = if app.play.playing {
+    let play = if app.playhead.playing {
         icons::ICON_PAUSE
     } else {
         icons::ICON_PLAY_ARROW
     };
-    for (command, icon) in [
-        (Command::First, icons::ICON_FIRST_PAGE),
-        (Command::StepBack, icons::ICON_CHEVRON_LEFT),
-        (Command::Play, play),
-        (Command::StepForward, icons::ICON_CHEVRON_RIGHT),
-        (Command::Last, icons::ICON_LAST_PAGE),
+    for (action, icon) in [
+        (Action::First, icons::ICON_FIRST_PAGE),
+        (Action::StepBack, icons::ICON_CHEVRON_LEFT),
+        (Action::Play, play),
+        (Action::StepForward, icons::ICON_CHEVRON_RIGHT),
+        (Action::Last, icons::ICON_LAST_PAGE),
     ] {
-        if theme::icon_button(ui, icon, &commands::help(&context, command)).clicked() {
-            app.run(&context, command);
-        }
+        commands::button(ui, action, icon, commands);
     }
     let looping = app.settings.looping;
-    let help = commands::help(&context, Command::Loop);
-    if theme::icon_toggle(ui, looping, icons::ICON_REPEAT, &help).clicked() {
-        app.run(&context, Command::Loop);
-    }
-    let speed = egui::DragValue::new(&mut app.settings.speed)
+    commands::toggle(ui, looping, Action::Loop, icons::ICON_REPEAT, commands);
+    let mut speed = app.settings.speed;
+    let drag = egui::DragValue::new(&mut speed)
         .range(SPEED)
         .speed(0.1)
         .max_decimals(1)
         .suffix(" states/s");
-    ui.add(speed).on_hover_text("Speed of playing");
+    ui.add(drag).on_hover_text("Speed of playing");
+    if speed != app.settings.speed {
+        commands.push(Command::SetSpeed(speed));
+    }
 }
 
 fn reading(app: &AppState, ui: &mut egui::Ui) {
-    let position = app.play.position;
+    let position = app.playhead.position;
     let t = app.flow.as_ref().map_or(0.0, |flow| flow.time(position));
     let text = format!("step {position:>5.1}   t {t:.3}");
     ui.monospace(text)
         .on_hover_text("Position of the playhead: linear between two stored states");
 }
 
-fn solver(app: &mut AppState, ui: &mut egui::Ui) {
-    ui.spacing_mut().item_spacing.x = GRID;
-    let before = app.sampling;
-    egui::ComboBox::from_id_salt("solver")
-        .selected_text(name(app.sampling.solver))
-        .width(8.0 * GRID)
-        .show_ui(ui, |ui| {
-            for solver in [Solver::Euler, Solver::Heun, Solver::Rk4] {
-                ui.selectable_value(&mut app.sampling.solver, solver, name(solver));
-            }
-        })
-        .response
-        .on_hover_text(
-            "Solver: Euler takes one evaluation of the network a step, Heun two, RK4 four",
-        );
-    let unit = if app.wanted_steps == 1 {
-        " step"
-    } else {
-        " steps"
-    };
-    let drag = egui::DragValue::new(&mut app.wanted_steps)
-        .range(STEPS)
-        .suffix(unit);
-    let drag = ui
-        .add(drag)
-        .on_hover_text("Number of solver steps, 1 to 100");
-    // While the number is still being dragged or typed, nothing is sampled.
-    if !drag.dragged() && !drag.has_focus() {
-        app.sampling.steps = app.wanted_steps;
-    }
-    let source = app.source();
-    egui::ComboBox::from_id_salt("source")
-        .selected_text(match source {
-            Source::Image => "from the photo",
-            Source::Noise => "from noise",
-        })
-        .width(12.0 * GRID)
-        .show_ui(ui, |ui| {
-            for (value, text) in [
-                (Source::Image, "from the photo"),
-                (Source::Noise, "from noise"),
-            ] {
-                if ui.selectable_label(source == value, text).clicked() {
-                    app.sampling.source = Some(value);
+impl TimelinePanel {
+    /// Draws the controls of solver, steps and source.
+    fn sampling(&mut self, app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
+        ui.spacing_mut().item_spacing.x = GRID;
+        let mut sampling = app.sampling;
+        egui::ComboBox::from_id_salt("solver")
+            .selected_text(name(sampling.solver))
+            .width(8.0 * GRID)
+            .show_ui(ui, |ui| {
+                for solver in [Solver::Euler, Solver::Heun, Solver::Rk4] {
+                    ui.selectable_value(&mut sampling.solver, solver, name(solver));
                 }
-            }
-        })
-        .response
-        .on_hover_text(
-            "Where the flow starts; a model only works from the source that it was trained with",
-        );
-    if source == Source::Noise {
-        let seed = egui::DragValue::new(&mut app.sampling.seed).prefix("seed ");
-        ui.add(seed).on_hover_text("Seed of the noise");
-    }
-    if app.sampling != before {
-        app.settings.solver = app.sampling.solver;
-        let recommended = app.model.as_ref().map(|model| model.card.default_steps());
-        // Whoever returns to what the model recommends follows other models' recommendations again.
-        let chosen = Some(app.sampling.steps).filter(|n| Some(*n) != recommended);
-        app.settings.choose_steps(chosen);
-        app.play.playing = true;
-        app.sample();
+            })
+            .response
+            .on_hover_text(
+                "Solver: Euler evaluates the network once per step, Heun twice, RK4 four times",
+            );
+        let mut steps = self.steps.unwrap_or(sampling.steps);
+        let unit = if steps == 1 { " step" } else { " steps" };
+        let drag = egui::DragValue::new(&mut steps).range(STEPS).suffix(unit);
+        let drag = ui
+            .add(drag)
+            .on_hover_text("Number of solver steps, 1 to 100");
+        // While the number is being dragged or typed, nothing is sampled.
+        self.steps = Some(steps).filter(|_| drag.dragged() || drag.has_focus());
+        if self.steps.is_none() {
+            sampling.steps = steps;
+        }
+        let source = app.source();
+        let sources = [
+            (Source::Image, "from the photo"),
+            (Source::Noise, "from noise"),
+        ];
+        let current = sources.iter().find(|(value, _)| *value == source);
+        egui::ComboBox::from_id_salt("source")
+            .selected_text(current.map_or("", |(_, text)| *text))
+            .width(12.0 * GRID)
+            .show_ui(ui, |ui| {
+                for (value, text) in sources {
+                    if ui.selectable_label(source == value, text).clicked() {
+                        sampling.source = Some(value);
+                    }
+                }
+            })
+            .response
+            .on_hover_text(
+                "Where the flow starts; a model only works from the source that it was trained with",
+            );
+        if source == Source::Noise {
+            let seed = egui::DragValue::new(&mut sampling.seed).prefix("seed ");
+            ui.add(seed).on_hover_text("Seed of the noise");
+        }
+        if sampling != app.sampling {
+            commands.push(Command::Sample(sampling));
+        }
     }
 }
 
@@ -289,22 +277,19 @@ fn name(solver: Solver) -> &'static str {
     }
 }
 
-fn progress(app: &mut AppState, ui: &mut egui::Ui) {
+fn progress(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
         let help = "Show the states as small pictures";
         let on = app.settings.filmstrip;
         if theme::icon_toggle(ui, on, icons::ICON_THEATERS, help).clicked() {
-            app.settings.filmstrip = !on;
+            commands.push(Command::ShowFilmstrip(!on));
         }
-        let context = ui.ctx().clone();
-        let (command, icon) = if app.busy() {
-            (Command::Cancel, icons::ICON_CLOSE)
+        let (action, icon) = if app.busy() {
+            (Action::Cancel, icons::ICON_CLOSE)
         } else {
-            (Command::Rerun, icons::ICON_REFRESH)
+            (Action::Rerun, icons::ICON_REFRESH)
         };
-        if theme::icon_button(ui, icon, &commands::help(&context, command)).clicked() {
-            app.run(&context, command);
-        }
+        commands::button(ui, action, icon, commands);
         if let Some(doing) = app.doing() {
             let share = app.reachable() / app.sampling.steps.max(1) as f32;
             ui.add(

@@ -1,96 +1,75 @@
-//! Everything that can be done from the keyboard, the menus and the toolbar: one table.
+//! The table of everything that can be done from the keyboard, the menus and the toolbar.
 
 use crate::gpu::canvas::Layer;
 use crate::viewer::view::Arrangement;
 use eframe::egui::{self, Key, KeyboardShortcut, Modifiers};
 use egui_material_icons::{MaterialIcon, icons};
 
-/// Something to do.
+/// What has a name, an icon and perhaps keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
-    /// Choose photos.
+pub enum Action {
     OpenPhotos,
-    /// Choose a folder of photos.
     OpenFolder,
-    /// Choose a model file.
     OpenModel,
-    /// Choose training runs.
     OpenRun,
-    /// Take the picture of the clipboard.
+    /// Shows the picture on the clipboard.
     Paste,
-    /// The next photo of the folder.
+    /// Shows the next photo of the folder.
     Next,
-    /// The photo before.
     Previous,
-    /// Write results.
     Export,
-    /// Close the window.
     Quit,
-    /// Play or pause.
+    /// Plays or pauses.
     Play,
-    /// Play again and again.
+    /// Plays again and again.
     Loop,
-    /// One state on.
     StepForward,
-    /// One state back.
     StepBack,
-    /// The source.
+    /// Goes to the source of the flow.
     First,
-    /// The last state.
     Last,
-    /// Sample again.
+    /// Samples again.
     Rerun,
-    /// Stop sampling.
+    /// Closes dialogs, else clears the brush, else stops sampling.
     Cancel,
-    /// Show a layer in the active pane.
+    /// Shows a layer in the active pane.
     Show(Layer),
-    /// Arrange the panes.
     Arrange(Arrangement),
-    /// Show the whole photo.
+    /// Shows the whole photo.
     Fit,
-    /// A screen pixel a photo pixel.
+    /// One screen pixel per photo pixel.
     ActualSize,
-    /// Closer.
     ZoomIn,
-    /// Further.
     ZoomOut,
-    /// Outlines at the photo's resolution or the network's.
+    /// Outlines at the resolution of the photo or of the network.
     Fine,
-    /// A class's own colour or its data set's.
+    /// Colours of the centroids or of the data set.
     Colours,
-    /// Take back the last change of pins, hidden classes and brushed pixels.
+    /// Undoes the last change of pins, hidden classes and brushed pixels.
     Undo,
-    /// Do it again.
     Redo,
-    /// Show all classes.
+    /// Shows all classes.
     ShowAll,
-    /// Remove all pins.
     ClearPins,
-    /// Let a drag over the photo brush a region.
+    /// Lets a drag over the photo brush a region without a key held.
     Brush,
-    /// Clear the brush.
     ClearBrush,
-    /// Every panel where it was at first.
+    /// Moves all panels back to their original places.
     ResetPanels,
-    /// Larger controls and text.
     LargerText,
-    /// Smaller controls and text.
     SmallerText,
-    /// The list of keys.
+    /// Shows or hides the list of keyboard shortcuts.
     Help,
 }
 
-/// A line of the table.
+/// A row of the table.
 pub struct Entry {
-    /// What it does.
-    pub command: Command,
-    /// What it is called.
+    pub action: Action,
     pub name: &'static str,
-    /// Its keys; the first is shown.
+    /// Its keys; menus and tooltips show the first.
     pub keys: &'static [KeyboardShortcut],
-    /// Its icon, for menus and the toolbar.
     pub icon: MaterialIcon,
-    /// The group it stands in.
+    /// The menu, or the group in the list of keyboard shortcuts.
     pub group: &'static str,
 }
 
@@ -107,9 +86,9 @@ const fn ctrl_shift(key: Key) -> KeyboardShortcut {
 }
 
 macro_rules! table {
-    ($($group:literal { $($command:expr, $name:literal, [$($keys:expr),*], $icon:ident;)* })*) => {
+    ($($group:literal { $($action:expr, $name:literal, [$($keys:expr),*], $icon:ident;)* })*) => {
         &[$($(Entry {
-            command: $command,
+            action: $action,
             name: $name,
             keys: &[$($keys),*],
             icon: icons::$icon,
@@ -118,66 +97,66 @@ macro_rules! table {
     };
 }
 
-/// All commands. Longer key combinations stand before their shorter ones.
+/// All actions. Longer key combinations come before the shorter ones that they contain.
 pub const TABLE: &[Entry] = table! {
     "File" {
-        Command::OpenFolder, "Open folder", [ctrl_shift(Key::O)], ICON_FOLDER_OPEN;
-        Command::OpenPhotos, "Open photos", [ctrl(Key::O)], ICON_IMAGE;
-        Command::OpenModel, "Open model", [ctrl(Key::M)], ICON_NETWORK_NODE;
-        Command::OpenRun, "Open training run", [ctrl(Key::T)], ICON_MONITORING;
-        Command::Paste, "Paste picture", [ctrl(Key::V)], ICON_CONTENT_PASTE;
-        Command::Next, "Next photo", [key(Key::PageDown), key(Key::N)], ICON_CHEVRON_RIGHT;
-        Command::Previous, "Previous photo", [key(Key::PageUp), key(Key::P)], ICON_CHEVRON_LEFT;
-        Command::Export, "Export", [ctrl(Key::E)], ICON_DOWNLOAD;
-        Command::Quit, "Quit", [ctrl(Key::Q)], ICON_LOGOUT;
+        Action::OpenFolder, "Open folder", [ctrl_shift(Key::O)], ICON_FOLDER_OPEN;
+        Action::OpenPhotos, "Open photos", [ctrl(Key::O)], ICON_IMAGE;
+        Action::OpenModel, "Open model", [ctrl(Key::M)], ICON_NETWORK_NODE;
+        Action::OpenRun, "Open training run", [ctrl(Key::T)], ICON_MONITORING;
+        Action::Paste, "Paste picture", [ctrl(Key::V)], ICON_CONTENT_PASTE;
+        Action::Next, "Next photo", [key(Key::PageDown), key(Key::N)], ICON_CHEVRON_RIGHT;
+        Action::Previous, "Previous photo", [key(Key::PageUp), key(Key::P)], ICON_CHEVRON_LEFT;
+        Action::Export, "Export", [ctrl(Key::E)], ICON_DOWNLOAD;
+        Action::Quit, "Quit", [ctrl(Key::Q)], ICON_LOGOUT;
     }
     "Flow" {
-        Command::Play, "Play or pause", [key(Key::Space)], ICON_PLAY_ARROW;
-        Command::StepBack, "Step back", [key(Key::ArrowLeft)], ICON_SKIP_PREVIOUS;
-        Command::StepForward, "Step forward", [key(Key::ArrowRight)], ICON_SKIP_NEXT;
-        Command::First, "First state", [key(Key::Home)], ICON_FIRST_PAGE;
-        Command::Last, "Last state", [key(Key::End)], ICON_LAST_PAGE;
-        Command::Loop, "Loop", [key(Key::L)], ICON_REPEAT;
-        Command::Rerun, "Sample again", [key(Key::R)], ICON_REFRESH;
-        Command::Cancel, "Stop sampling", [key(Key::Escape)], ICON_CLOSE;
+        Action::Play, "Play or pause", [key(Key::Space)], ICON_PLAY_ARROW;
+        Action::StepBack, "Step back", [key(Key::ArrowLeft)], ICON_SKIP_PREVIOUS;
+        Action::StepForward, "Step forward", [key(Key::ArrowRight)], ICON_SKIP_NEXT;
+        Action::First, "First state", [key(Key::Home)], ICON_FIRST_PAGE;
+        Action::Last, "Last state", [key(Key::End)], ICON_LAST_PAGE;
+        Action::Loop, "Loop", [key(Key::L)], ICON_REPEAT;
+        Action::Rerun, "Sample again", [key(Key::R)], ICON_REFRESH;
+        Action::Cancel, "Stop sampling", [key(Key::Escape)], ICON_CLOSE;
     }
     "View" {
-        Command::Show(Layer::Photo), "Photo", [key(Key::Num1)], ICON_IMAGE;
-        Command::Show(Layer::Raw), "Raw state", [key(Key::Num2)], ICON_BLUR_ON;
-        Command::Show(Layer::Map), "Class map", [key(Key::Num3)], ICON_MAP;
-        Command::Show(Layer::Overlay), "Overlay", [key(Key::Num4)], ICON_LAYERS;
-        Command::Show(Layer::Truth), "Ground truth", [key(Key::Num5)], ICON_CHECK;
-        Command::Show(Layer::Error), "Error", [key(Key::Num6)], ICON_DIFFERENCE;
-        Command::Arrange(Arrangement::Single), "One view", [key(Key::F1)], ICON_CROP_SQUARE;
-        Command::Arrange(Arrangement::SideBySide), "Two views", [key(Key::F2)], ICON_SPLITSCREEN_RIGHT;
-        Command::Arrange(Arrangement::Swipe), "Swipe divider", [key(Key::F3)], ICON_COMPARE;
-        Command::Arrange(Arrangement::Grid), "Four views", [key(Key::F4)], ICON_GRID_VIEW;
-        Command::Fit, "Fit to view", [key(Key::F)], ICON_FIT_SCREEN;
-        Command::ActualSize, "Actual pixels", [key(Key::O)], ICON_ASPECT_RATIO;
-        Command::ZoomIn, "Zoom in", [key(Key::Plus), key(Key::Equals)], ICON_ZOOM_IN;
-        Command::ZoomOut, "Zoom out", [key(Key::Minus)], ICON_ZOOM_OUT;
-        Command::Fine, "Fine outlines", [key(Key::G)], ICON_GRAIN;
-        Command::Colours, "Data set's colours", [key(Key::C)], ICON_PALETTE;
-        Command::LargerText, "Larger controls", [ctrl(Key::Plus), ctrl(Key::Equals)], ICON_TEXT_INCREASE;
-        Command::SmallerText, "Smaller controls", [ctrl(Key::Minus)], ICON_TEXT_DECREASE;
-        Command::ResetPanels, "Reset panels", [], ICON_DASHBOARD;
+        Action::Show(Layer::Photo), "Photo", [key(Key::Num1)], ICON_IMAGE;
+        Action::Show(Layer::Raw), "Raw state", [key(Key::Num2)], ICON_BLUR_ON;
+        Action::Show(Layer::Map), "Class map", [key(Key::Num3)], ICON_MAP;
+        Action::Show(Layer::Overlay), "Overlay", [key(Key::Num4)], ICON_LAYERS;
+        Action::Show(Layer::Truth), "Ground truth", [key(Key::Num5)], ICON_CHECK;
+        Action::Show(Layer::Error), "Error", [key(Key::Num6)], ICON_DIFFERENCE;
+        Action::Arrange(Arrangement::Single), "One view", [key(Key::F1)], ICON_CROP_SQUARE;
+        Action::Arrange(Arrangement::SideBySide), "Two views", [key(Key::F2)], ICON_SPLITSCREEN_RIGHT;
+        Action::Arrange(Arrangement::Swipe), "Swipe divider", [key(Key::F3)], ICON_COMPARE;
+        Action::Arrange(Arrangement::Grid), "Four views", [key(Key::F4)], ICON_GRID_VIEW;
+        Action::Fit, "Fit to view", [key(Key::F)], ICON_FIT_SCREEN;
+        Action::ActualSize, "Actual pixels", [key(Key::O)], ICON_ASPECT_RATIO;
+        Action::ZoomIn, "Zoom in", [key(Key::Plus), key(Key::Equals)], ICON_ZOOM_IN;
+        Action::ZoomOut, "Zoom out", [key(Key::Minus)], ICON_ZOOM_OUT;
+        Action::Fine, "Fine outlines", [key(Key::G)], ICON_GRAIN;
+        Action::Colours, "Data set's colours", [key(Key::C)], ICON_PALETTE;
+        Action::LargerText, "Larger controls", [ctrl(Key::Plus), ctrl(Key::Equals)], ICON_TEXT_INCREASE;
+        Action::SmallerText, "Smaller controls", [ctrl(Key::Minus)], ICON_TEXT_DECREASE;
+        Action::ResetPanels, "Reset panels", [], ICON_DASHBOARD;
     }
     "Edit" {
-        Command::Redo, "Redo", [ctrl_shift(Key::Z), ctrl(Key::Y)], ICON_REDO;
-        Command::Undo, "Undo", [ctrl(Key::Z)], ICON_UNDO;
-        Command::ShowAll, "Show all classes", [key(Key::A)], ICON_VISIBILITY;
-        Command::ClearPins, "Remove pins", [key(Key::Delete)], ICON_KEEP_OFF;
-        Command::Brush, "Brush a region", [key(Key::B)], ICON_SELECT;
-        Command::ClearBrush, "Clear the brush", [], ICON_DESELECT;
+        Action::Redo, "Redo", [ctrl_shift(Key::Z), ctrl(Key::Y)], ICON_REDO;
+        Action::Undo, "Undo", [ctrl(Key::Z)], ICON_UNDO;
+        Action::ShowAll, "Show all classes", [key(Key::A)], ICON_VISIBILITY;
+        Action::ClearPins, "Remove pins", [key(Key::Delete)], ICON_KEEP_OFF;
+        Action::Brush, "Brush a region", [key(Key::B)], ICON_SELECT;
+        Action::ClearBrush, "Clear the brush", [], ICON_DESELECT;
     }
     "Help" {
-        Command::Help, "Keyboard shortcuts", [key(Key::Questionmark)], ICON_KEYBOARD;
+        Action::Help, "Keyboard shortcuts", [key(Key::Questionmark)], ICON_KEYBOARD;
     }
 };
 
-/// A command's line of the table.
-pub fn entry(command: Command) -> Option<&'static Entry> {
-    TABLE.iter().find(|entry| entry.command == command)
+/// The row of an action.
+pub fn entry(action: Action) -> Option<&'static Entry> {
+    TABLE.iter().find(|entry| entry.action == action)
 }
 
 /// Keys as they are printed on a keyboard.
@@ -190,9 +169,9 @@ pub fn text(context: &egui::Context, keys: &KeyboardShortcut) -> String {
     context.format_shortcut(keys).replace(key.name(), symbol)
 }
 
-/// A command's name and, in brackets, its keys.
-pub fn help(context: &egui::Context, command: Command) -> String {
-    let Some(entry) = entry(command) else {
+/// The name of an action and, in brackets, its keys.
+pub fn help(context: &egui::Context, action: Action) -> String {
+    let Some(entry) = entry(action) else {
         return String::new();
     };
     match entry.keys.first() {
@@ -201,8 +180,8 @@ pub fn help(context: &egui::Context, command: Command) -> String {
     }
 }
 
-/// The commands whose keys were pressed in this frame, unless somebody is typing.
-pub fn pressed(context: &egui::Context) -> Vec<Command> {
+/// The actions whose keys were pressed in this frame, unless a text field has the focus.
+pub fn pressed(context: &egui::Context) -> Vec<Action> {
     if context.egui_wants_keyboard_input() {
         return Vec::new();
     }
@@ -210,12 +189,13 @@ pub fn pressed(context: &egui::Context) -> Vec<Command> {
         TABLE
             .iter()
             .filter(|entry| entry.keys.iter().any(|keys| consume(input, keys)))
-            .map(|entry| entry.command)
+            .map(|entry| entry.action)
             .collect()
     })
 }
 
-/// Bare keys are taken with and without shift: `?` and `+` need it on some keyboards.
+/// Consumes the key press of a shortcut. Keys without modifiers count with and without shift: `?` and
+/// `+` need it on some keyboards.
 fn consume(input: &mut egui::InputState, keys: &KeyboardShortcut) -> bool {
     let bare = keys.modifiers == Modifiers::NONE;
     if bare && (input.modifiers.command || input.modifiers.alt) {
@@ -236,7 +216,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_two_commands_share_a_key() {
+    fn no_two_actions_share_a_key() {
         let mut all: Vec<(&KeyboardShortcut, &str)> = TABLE
             .iter()
             .flat_map(|entry| entry.keys.iter().map(|keys| (keys, entry.name)))

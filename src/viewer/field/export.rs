@@ -1,11 +1,12 @@
 //! Pictures and tables to save.
 
-use super::interface::{Export, FieldInput, class_name, kind_name};
+use super::interface::{FieldInput, class_name, kind_name};
 use super::panel::FieldPanel;
 use super::widgets::group;
 use crate::csv;
 use crate::gpu::field::Tally;
 use crate::vector_field::{CentroidTable, FieldKind, GradientCurve};
+use crate::viewer::exports::NewFile;
 use crate::viewer::theme::GRID;
 use eframe::egui::{self, Ui};
 
@@ -31,13 +32,13 @@ pub(super) fn controls(panel: &mut FieldPanel, ui: &mut Ui, input: &FieldInput<'
                 let field = panel.field(&table);
                 let towards = panel.towards(&table);
                 let curve = towards.and_then(|class| panel.derived.curve(field, &table, class));
-                let export = |curve| Export::text("gradient-curve.csv", curve_csv(&curve));
+                let export = |curve| NewFile::text("gradient-curve.csv", curve_csv(&curve));
                 panel.pending.export = curve.map(export);
             }
             let help = "Every class at the picked point, or at the cube's centre, as CSV";
             if ui.button("Table").on_hover_text(help).clicked() {
                 let text = class_csv(panel, &table, input);
-                panel.pending.export = Some(Export::text("field-table.csv", text));
+                panel.pending.export = Some(NewFile::text("field-table.csv", text));
             }
             let help = "The particles' arrivals and traversals, as CSV";
             let counts = egui::Button::new("Counts");
@@ -45,7 +46,7 @@ pub(super) fn controls(panel: &mut FieldPanel, ui: &mut Ui, input: &FieldInput<'
             if ui.add_enabled(known, counts).on_hover_text(help).clicked() {
                 let panes = panel.settings.panes();
                 let text = tally_csv(panes.into_iter().zip(panel.picture.tallies()));
-                panel.pending.export = Some(Export::text("field-counts.csv", text));
+                panel.pending.export = Some(NewFile::text("field-counts.csv", text));
             }
         });
     });

@@ -1,7 +1,7 @@
 //! The view as a picture of any size, with its names, counts and colour bars.
 
 use super::derived::{Effort, SceneOptions};
-use super::interface::{Contents, Export, FieldInput};
+use super::interface::FieldInput;
 use super::panel::FieldPanel;
 use super::projection::panes;
 use super::style::style;
@@ -9,6 +9,7 @@ use super::{legend, overlay};
 use crate::gpu::field::{COLOUR, FieldScene, PictureReadback};
 use crate::gpu::{GpuError, guarded};
 use crate::vector_field::CentroidTable;
+use crate::viewer::exports::{Contents, NewFile};
 use crate::viewer::theme;
 use eframe::egui::{self, Pos2, Rect, Vec2};
 use eframe::egui_wgpu::{self, RenderState, RendererOptions, ScreenDescriptor};
@@ -28,7 +29,7 @@ pub(super) fn export(
 ) {
     match draw(panel, window, gpu, table, input) {
         Ok(picture) => {
-            panel.pending.export = Some(Export {
+            panel.pending.export = Some(NewFile {
                 name: "field.png".to_owned(),
                 contents: Contents::Picture(picture),
             });

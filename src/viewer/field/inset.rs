@@ -4,7 +4,8 @@ use super::interface::FieldInput;
 use super::style::{backdrop, pin_colour};
 use crate::encoding::to_byte;
 use crate::gpu::field::Cloud;
-use crate::viewer::brush::{Brush, BrushMask, count, region};
+use crate::viewer::brush::{self, Brush, count, region};
+use crate::viewer::brush_mask::BrushMask;
 use crate::viewer::theme::GRID;
 use eframe::egui::{
     self, Align2, Color32, ColorImage, FontId, Pos2, Rect, Sense, TextureHandle, TextureOptions,
@@ -75,8 +76,7 @@ impl Inset {
         input: &FieldInput<'_>,
     ) -> Option<Brush> {
         let place = response.rect;
-        let within =
-            |at: Pos2| ((at - place.min) / place.size()).clamp(Vec2::ZERO, Vec2::splat(1.0));
+        let within = |at: Pos2| brush::within(place, at);
         let mut brush = None;
         let begins = response.drag_started();
         if begins {

@@ -26,27 +26,98 @@ mod settings;
 mod style;
 #[cfg(test)]
 mod tests;
+mod velocity;
 mod view;
 mod widgets;
 
-pub(crate) use interface::{FieldInput, Pin};
 pub(crate) use panel::FieldPanel;
 pub use preset::Preset;
 pub(crate) use settings::FieldSettings;
 
+use crate::gpu::field::{Cloud, CloudState};
+use crate::viewer::app_state::AppState;
 use crate::viewer::background;
+use crate::viewer::commands::Command;
+use crate::viewer::panel::Panel;
+use crate::viewer::theme;
 use eframe::egui;
-use eframe::egui_wgpu::RenderState;
-use interface::FieldOutput;
+use interface::{FieldInput, FieldOutput, Pin};
+
+impl Panel for FieldPanel {
+    fn title(&self) -> &'static str {
+        "Field"
+    }
+
+    fn margin(&self) -> f32 {
+        0.0
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, app: &AppState, commands: &mut Vec<Command>) {
+        let Some(model) = &app.model else {
+            theme::empty(ui, "The field appears with a model.");
+            return;
+        };
+        let flow = app.flow.as_ref();
+        let position = app.playhead.position;
+        let trajectories: Vec<Vec<[f32; 3]>> = flow.map_or_else(Vec::new, |flow| {
+            let pins = app.selection.pins.iter();
+            pins.map(|&pixel| flow.path_of(pixel)).collect()
+        });
+        let pins = app.selection.pins.iter().zip(&trajectories).enumerate();
+        let pins: Vec<Pin<'_>> = pins
+            .map(|(i, (&pixel, trajectory))| Pin {
+                pixel,
+                label: (i + 1).to_string(),
+                trajectory,
+            })
+            .collect();
+        let around = flow.and_then(|flow| flow.around(position));
+        // Where both neighbours lie on the device their buffers are read there.
+        let on_device = flow.zip(around).and_then(|(flow, (low, high, share))| {
+            Some((flow.on_device(low)?, flow.on_device(high)?, share))
+        });
+        let velocity = flow.zip(around).and_then(|(flow, _)| {
+            let (step, _) = flow.nearest(position)?;
+            self.velocity.at(flow, step)
+        });
+        let cloud = flow.and_then(|flow| {
+            let (_, host) = flow.nearest(position)?;
+            let on_device = on_device.as_ref().map(|(low, high, share)| {
+                let (buffer, offset) = low.location();
+                CloudState::Device {
+                    buffer,
+                    offset,
+                    next: Some(high.location()),
+                    share: *share,
+                }
+            });
+            Some(Cloud {
+                size: flow.size,
+                state: on_device.unwrap_or(CloudState::Host(&host.x)),
+                source: &flow.states.first()?.host.as_ref()?.x,
+                velocity: velocity.as_deref().map(Vec::as_slice),
+                labels: &host.labels,
+                photo: flow.id,
+                generation: flow.generation << 32 | u64::from(position.to_bits()),
+            })
+        });
+        let input = FieldInput {
+            centroids: &model.centroids,
+            classes: &model.card.classes,
+            cloud,
+            brushed: &app.selection.brushed,
+            pins: &pins,
+        };
+        let output = self.show(ui, &input);
+        commands.extend(output.brushed.map(Command::Brush));
+        commands.extend(output.error.map(Command::ReportError));
+        commands.extend(output.export.map(Command::Save));
+    }
+}
 
 impl FieldPanel {
-    /// Draws the panel into the whole of `ui`. Without a `gpu` it explains that it needs one.
-    pub(crate) fn ui(
-        &mut self,
-        ui: &mut egui::Ui,
-        gpu: Option<&RenderState>,
-        input: &FieldInput<'_>,
-    ) -> FieldOutput {
+    /// Draws the panel into the whole of `ui`. Without a graphics device it explains that it needs one.
+    fn show(&mut self, ui: &mut egui::Ui, input: &FieldInput<'_>) -> FieldOutput {
         let before = self.settings.clone();
         let classes = self.settings.class_count(input.centroids.len());
         self.settings.clamp(classes);
@@ -71,8 +142,9 @@ impl FieldPanel {
                 .resizable(true)
                 .show(ui, |ui| curve::show(self, ui, &table, input));
         }
+        let gpu = self.gpu.clone();
         egui::CentralPanel::no_frame().show(ui, |ui| match gpu {
-            Some(gpu) => view::show(self, ui, gpu, &table, input),
+            Some(gpu) => view::show(self, ui, &gpu, &table, input),
             None => {
                 ui.centered_and_justified(|ui| {
                     ui.label("The field needs a graphics device: start the program in a window.");

@@ -28,7 +28,7 @@ struct App {
 }
 
 impl eframe::App for App {
-    fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
+    fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {
         background::paint(ui, ui.ctx().viewport_rect(), ui.visuals().panel_fill);
         let input = FieldInput {
             centroids: &self.centroids,
@@ -45,7 +45,7 @@ impl eframe::App for App {
             brushed: &self.brushed,
             pins: &[],
         };
-        let out = self.panel.ui(ui, frame.wgpu_render_state(), &input);
+        let out = self.panel.show(ui, &input);
         if let Some(brush) = &out.brushed {
             self.brushed = Arc::new(brush.pixels.clone());
         }
@@ -71,7 +71,7 @@ fn harness(size: [f32; 2], preset: Option<Preset>, dark: bool) -> Harness<'stati
             theme::apply(&context.egui_ctx);
             let state = context.wgpu_render_state.as_ref().unwrap();
             background::install(&context.egui_ctx, state).unwrap();
-            let mut panel = FieldPanel::new();
+            let mut panel = FieldPanel::new(Some(state.clone()), FieldSettings::default());
             if let Some(preset) = preset {
                 panel.preset(preset);
             }

@@ -9,7 +9,7 @@ fn a_pixel_is_asked_pinned_and_unpinned() {
     let middle = pos2(480.0, 380.0);
     click(&mut window, middle);
     let app = &window.state().shared;
-    let pixel = app.hovered_pixel.unwrap();
+    let pixel = app.hover.pixel.unwrap();
     assert_eq!(app.selection.pins, [pixel]);
     let flow = app.flow.as_ref().unwrap();
     let path = flow.path_of(pixel);
@@ -63,7 +63,8 @@ fn a_region_of_the_photo_is_brushed_cleared_and_brought_back() {
     assert!(brushed > 0 && brushed < pixels / 4, "{brushed} of {pixels}");
     assert!(window.query_by_label("Clear").is_some());
     let app = &window.state().shared;
-    assert_eq!(app.settings.view.camera, view::Camera::default());
+    let camera = window.state().panels.canvas.camera;
+    assert_eq!(camera, view::Camera::default());
     assert!(app.selection.pins.is_empty());
 
     press(&mut window, Key::Escape);
@@ -83,7 +84,7 @@ fn a_region_of_the_photo_is_brushed_cleared_and_brought_back() {
     press(&mut window, Key::B);
     drag(&mut window, from, from + vec2(10.0, 0.0), Modifiers::NONE);
     assert_eq!(lit(&window), brushed);
-    let camera = window.state().shared.settings.view.camera;
+    let camera = window.state().panels.canvas.camera;
     assert_ne!(camera, view::Camera::default());
 
     // Another photo has other pixels.
@@ -107,22 +108,13 @@ fn a_class_is_hidden_and_shown_again() {
     window.run_steps(2);
     assert!(window.state().shared.selection.hidden.contains(&0));
     // The picture follows: that is a new table of colours on the device.
-    let version = window
-        .state()
-        .shared
-        .screen
-        .as_ref()
-        .unwrap()
-        .classes_version();
+    let version = |window: &Window| {
+        let renderer = &window.state().panels.canvas.renderer;
+        renderer.as_ref().unwrap().classes_version()
+    };
+    let before = version(&window);
     press(&mut window, Key::A);
     window.step();
     assert!(window.state().shared.selection.hidden.is_empty());
-    let later = window
-        .state()
-        .shared
-        .screen
-        .as_ref()
-        .unwrap()
-        .classes_version();
-    assert!(later > version);
+    assert!(version(&window) > before);
 }

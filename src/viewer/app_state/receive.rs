@@ -1,25 +1,27 @@
-//! What the worker, the opener and the exports found, and what that does to the state.
+//! What the worker, the opener and the exports report, and what that changes.
 
-use super::{AppState, Phase, Shown};
+use super::{AppState, Phase};
 use crate::job::Worker;
+use crate::models;
+use crate::viewer::app_event::AppEvent;
 use crate::viewer::flow::Flow;
+use crate::viewer::open_model::OpenModel;
 use crate::viewer::photo_list::{Item, PhotoList};
-use crate::viewer::worker_events::Event;
-use crate::{data, fonts, models};
+use crate::viewer::worker_events::WorkerEvent;
 use web_time::Instant;
 
 impl AppState {
-    /// Takes in what the worker and the opener found since the last frame.
+    /// Takes in everything that was reported since the last frame.
     pub fn receive(&mut self) {
         while let Some(event) = self.worker.as_ref().and_then(Worker::poll) {
             self.accept(event);
         }
         if let Some(error) = self.exports.receive() {
-            self.errors.tell(error);
+            self.errors.report(error);
         }
         while let Some(found) = self.opener.poll() {
-            for problem in found.errors {
-                self.errors.tell(problem);
+            for error in found.errors {
+                self.errors.report(error);
             }
             if let Some(path) = found.model {
                 if self.photos.item().is_none() && found.photos.is_empty() {
@@ -31,7 +33,7 @@ impl AppState {
                 for run in &found.runs {
                     self.settings.remember(run);
                 }
-                self.runs = found.runs;
+                self.emit(AppEvent::RunsOpened(found.runs));
             }
             if !found.photos.is_empty() {
                 self.show(PhotoList::files(found.photos, found.shown));
@@ -39,42 +41,38 @@ impl AppState {
         }
     }
 
-    /// Takes in one event.
-    pub fn accept(&mut self, event: Event) {
+    fn accept(&mut self, event: WorkerEvent) {
         match event {
-            Event::Model(card, centroids) => {
-                let name = std::mem::take(&mut self.wanted);
+            WorkerEvent::Model(card, centroids) => {
+                let name = std::mem::take(&mut self.request.name);
                 let built_in = models::BUILT_IN.iter().any(|(known, _)| *known == name);
                 if !built_in && !name.is_empty() {
                     self.settings.remember_model(name.as_ref());
                 }
-                // No more than the timeline offers.
-                let recommended = card.default_steps().min(100);
-                self.sampling.steps = match card.prediction.is_one_step() {
-                    true => 1,
-                    false => self.settings.chosen_steps().unwrap_or(recommended),
+                self.sampling.steps = if card.prediction.is_one_step() {
+                    1
+                } else {
+                    // No more than the timeline offers.
+                    let recommended = card.default_steps().min(100);
+                    self.settings.chosen_steps().unwrap_or(recommended)
                 };
-                let colours = centroids.colours();
-                self.model = Some(Shown {
-                    name,
-                    names: fonts::distinct(&card.classes),
-                    card: *card,
-                    centroids,
-                    colours,
-                });
-                self.colour_model();
-                self.selection.hidden.clear();
-                self.wanted_steps = self.sampling.steps;
+                let mut model = OpenModel::new(name, *card, centroids);
+                model.colour(self.settings.published_colours);
+                self.model = Some(model);
+                self.selection.forget_classes();
                 self.phase = Phase::Idle;
-                self.open();
+                self.emit(AppEvent::ModelOpened);
+                self.open_photo();
             }
-            Event::Opened(opened) => {
+            WorkerEvent::Photo(opened) => {
                 let name = self.photos.item().map(Item::name).unwrap_or_default();
                 self.flow = Some(Flow::new(name, opened));
+                // Its states may be smaller than those of the flow before.
+                self.hover.pixel = None;
                 self.phase = Phase::Sampling(Instant::now());
             }
-            Event::Preparing => self.phase = Phase::Preparing,
-            Event::Shown { t, values } => {
+            WorkerEvent::Preparing => self.phase = Phase::Preparing,
+            WorkerEvent::State { t, values } => {
                 if !matches!(self.phase, Phase::Sampling(_)) {
                     self.phase = Phase::Sampling(Instant::now());
                 }
@@ -82,7 +80,7 @@ impl AppState {
                     flow.push(t, values);
                 }
             }
-            Event::Read {
+            WorkerEvent::Numbers {
                 step,
                 host,
                 mut thumbnails,
@@ -98,40 +96,27 @@ impl AppState {
                     flow.read(step, host, thumbnails);
                 }
             }
-            Event::Finished { settled } => {
+            WorkerEvent::Finished { settled } => {
                 if let Some(flow) = &mut self.flow {
                     flow.settled = Some(settled);
                 }
                 self.phase = Phase::Idle;
             }
-            Event::Failed(text) => {
+            WorkerEvent::Failed(text) => {
                 self.phase = Phase::Idle;
-                self.errors.tell(text);
+                self.errors.report(text);
             }
         }
     }
 
-    /// Changes between the colours of centroids and those that the data set was published with.
-    pub fn toggle_colours(&mut self) {
+    /// Changes between the colours of the centroids and those that the data set was published with.
+    pub(in crate::viewer) fn toggle_colours(&mut self) {
         self.settings.published_colours = !self.settings.published_colours;
-        self.colour_model();
-        let (Some(flow), Some(model)) = (&mut self.flow, &self.model) else {
-            return;
-        };
-        for state in &mut flow.states {
-            if let Some(thumbnails) = &mut state.thumbnails {
-                thumbnails.recolour(&model.colours);
-            }
-        }
-    }
-
-    fn colour_model(&mut self) {
         let Some(model) = &mut self.model else { return };
-        let published = self
-            .settings
-            .published_colours
-            .then(|| data::published_colours(&model.card.classes))
-            .flatten();
-        model.colours = published.unwrap_or_else(|| model.centroids.colours());
+        model.colour(self.settings.published_colours);
+        let states = self.flow.iter_mut().flat_map(|flow| &mut flow.states);
+        for thumbnails in states.filter_map(|state| state.thumbnails.as_mut()) {
+            thumbnails.recolour(&model.colours);
+        }
     }
 }
