@@ -1,4 +1,4 @@
-//! What happened to the shared state, for the panels that keep something of their own.
+//! Changes of the shared state that panels may have to react to.
 
 use std::path::PathBuf;
 

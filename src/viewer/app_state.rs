@@ -32,7 +32,6 @@ pub struct Devices {
     pub compute: String,
     /// Why the program chose this device, unless the user did.
     pub note: Option<String>,
-    /// The adapter that draws.
     pub adapter: String,
     /// Whether that adapter is emulated by the processor.
     pub software: bool,
@@ -44,7 +43,7 @@ pub enum Phase {
     Idle,
     /// Reading a model.
     Loading,
-    /// Decoding the photo.
+    /// Decoding a photo.
     Opening,
     /// Waiting for the device to compile its kernels.
     Preparing,
@@ -85,7 +84,6 @@ struct ModelRequest {
 }
 
 pub struct AppState {
-    /// Remembered choices.
     pub settings: Settings,
     pub devices: Devices,
     pub model: Option<OpenModel>,

@@ -150,7 +150,6 @@ fn files(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     });
 }
 
-/// Draws the status line.
 pub fn status(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     ui.horizontal(|ui| {
         let devices = &app.devices;

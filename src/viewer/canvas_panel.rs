@@ -14,6 +14,7 @@ use crate::gpu::canvas::{Layer, Sources};
 use eframe::egui::{self, Color32, Pos2, Rect, Sense, Stroke, Vec2, pos2, vec2};
 use egui_material_icons::icons;
 
+#[derive(Default)]
 pub struct CanvasPanel {
     /// What draws, or `None` without a graphics device.
     pub(super) renderer: Option<CanvasRenderer>,
@@ -121,9 +122,7 @@ impl CanvasPanel {
     pub fn new(renderer: Option<CanvasRenderer>) -> Self {
         Self {
             renderer,
-            camera: Camera::default(),
-            pane: None,
-            brush: BrushTool::default(),
+            ..Self::default()
         }
     }
 

@@ -13,6 +13,7 @@ use egui_plot::{Line, Plot, PlotPoints, VLine};
 /// The number of classes in the chart of shares.
 const CLASSES: usize = 12;
 
+#[derive(Default)]
 pub struct ChartsPanel;
 
 impl Panel for ChartsPanel {

@@ -31,18 +31,16 @@ impl ErrorList {
         self.open = true;
     }
 
-    /// The oldest error.
+    /// The oldest line.
     pub fn first(&self) -> Option<&str> {
         self.lines.first().map(String::as_str)
     }
 
-    /// All errors, oldest first.
     #[cfg(test)]
     pub fn lines(&self) -> &[String] {
         &self.lines
     }
 
-    /// Removes lines.
     pub fn dismiss(&mut self, lines: Range<usize>) {
         self.lines.drain(lines);
     }

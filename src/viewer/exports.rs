@@ -147,7 +147,7 @@ pub struct Exports {
     outcomes: Receiver<Outcome>,
     wake: egui::Context,
     running: Option<Arc<Progress>>,
-    /// The file written last.
+    /// The file that was written last.
     pub written: Option<PathBuf>,
 }
 

@@ -17,9 +17,7 @@ const LONGEST: usize = 1 << 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialog {
     Photos,
-    /// A folder of photos.
     Folder,
-    /// A model file.
     Model,
     /// Folders of training runs.
     Runs,
@@ -164,7 +162,7 @@ fn of_uri(text: &str) -> Option<PathBuf> {
     uri.to_file_path().ok()
 }
 
-/// The files that a pasted text names, a path or a `file:` URI a line, as terminals and file managers
+/// The files that a pasted text names, one path or `file:` URI per line as terminals and file managers
 /// copy them; empty for any other text.
 pub fn named(text: &str) -> Vec<PathBuf> {
     if text.len() > LONGEST {
@@ -183,7 +181,7 @@ pub fn named(text: &str) -> Vec<PathBuf> {
     found
 }
 
-/// The file that a line names. A URI counts even where its file does not exist.
+/// The file that a line names. A URI counts even if its file does not exist.
 fn existing(line: &str) -> Option<PathBuf> {
     let plain = [line, unquoted(line)].map(PathBuf::from);
     if let Some(path) = plain.into_iter().find(|path| path.exists()) {
@@ -211,8 +209,8 @@ fn without_escapes(line: &str) -> String {
     kept.collect()
 }
 
-/// Finds out what paths are: runs, folders of photos, models; everything else is taken for a photo.
-/// One photo alone brings the other photos of its folder along.
+/// Finds out what paths are: runs, folders of photos or models; everything else counts as a photo. A
+/// single photo comes with the other photos of its folder.
 pub fn classify(paths: &[PathBuf]) -> Found {
     let mut found = Found::default();
     for path in paths {
@@ -256,7 +254,7 @@ fn holds_runs(folder: &Path) -> bool {
     runs::discover(&[folder.to_owned()]) != [folder]
 }
 
-/// The photos of a folder, in the order that a person would put numbered names in.
+/// The photos of a folder in natural order.
 fn photos_in(folder: &Path) -> Result<Vec<PathBuf>, String> {
     // A file named without a folder lies in the current one, and its siblings are named like it.
     let listed = if folder.as_os_str().is_empty() {

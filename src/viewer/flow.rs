@@ -44,7 +44,6 @@ fn another() -> u64 {
 pub struct Flow {
     /// The name of the photo.
     pub name: String,
-    /// The photo, upright.
     pub photo: Arc<RgbImage>,
     /// The photo in graphics memory.
     pub picture: Option<Arc<Photo>>,
@@ -54,7 +53,6 @@ pub struct Flow {
     pub truth_picture: Option<Arc<Truth>>,
     /// Height and width of the states.
     pub size: [usize; 2],
-    /// The states so far.
     pub states: Vec<StoredState>,
     /// The step from which on every pixel keeps its class, once the flow is complete.
     pub settled: Option<Vec<u16>>,
@@ -72,7 +70,6 @@ pub struct Flow {
 type DecodedKey = (u64, usize, usize, u32);
 
 impl Flow {
-    /// A flow without states.
     pub fn new(name: String, opened: OpenedPhoto) -> Self {
         Self {
             name,
@@ -138,7 +135,6 @@ impl Flow {
         Some((at, self.states[at].host.as_ref()?))
     }
 
-    /// The time at `position`.
     pub fn time(&self, position: f32) -> f32 {
         self.around(position).map_or(0.0, |(low, high, share)| {
             let (a, b) = (self.states[low].t, self.states[high].t);

@@ -1,4 +1,4 @@
-//! How fast frames are drawn, told in the log once a second: `FLOWSEG_LOG=flowseg::viewer=debug`.
+//! Frame times, logged once per second with `FLOWSEG_LOG=flowseg::viewer=debug`.
 
 use std::time::Duration;
 use web_time::Instant;
@@ -24,7 +24,7 @@ impl Default for FrameStats {
 }
 
 impl FrameStats {
-    /// To be called every frame with the seconds that the one before took on the window's thread.
+    /// To be called every frame, with the seconds that the previous one took on the window's thread.
     pub fn frame(&mut self, seconds: f32) {
         self.count += 1;
         self.busy += seconds;

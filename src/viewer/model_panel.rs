@@ -1,4 +1,4 @@
-//! The model panel: what is known of the open model, how it is applied, and which others there are.
+//! The model panel: other models, the open model's card, and the scale of its input.
 
 use super::app_state::AppState;
 use super::commands::{Action, Command, help};

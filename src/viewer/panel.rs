@@ -1,4 +1,4 @@
-//! What a panel is.
+//! The interface of panels.
 
 use super::app_event::AppEvent;
 use super::app_state::AppState;
@@ -19,6 +19,6 @@ pub trait Panel {
     /// Draws the panel, and adds to `commands` what the user asks for.
     fn ui(&mut self, ui: &mut egui::Ui, app: &AppState, commands: &mut Vec<Command>);
 
-    /// Takes notice of what happened to the shared state.
+    /// Reacts to a change of the shared state.
     fn on_event(&mut self, _event: &AppEvent, _context: &egui::Context) {}
 }

@@ -1,4 +1,4 @@
-//! All panels.
+//! The panels of the window.
 
 use super::canvas_panel::CanvasPanel;
 use super::charts_panel::ChartsPanel;
@@ -24,7 +24,7 @@ pub enum PanelKind {
     Charts,
 }
 
-/// One of each.
+#[derive(Default)]
 pub struct Panels {
     pub canvas: CanvasPanel,
     pub field: FieldPanel,

@@ -1,4 +1,4 @@
-//! What is known of one pixel: its class, state, velocity and prediction, and the nearest centroids.
+//! The numbers of one pixel: its state, velocity and prediction, and the nearest centroids.
 
 use super::app_state::AppState;
 use super::theme::{self, GRID};
@@ -28,7 +28,7 @@ pub struct PixelInfo {
     pub settled: Option<u16>,
 }
 
-/// What is known of a pixel at the playhead, or `None` while its state is still being read back.
+/// The numbers of a pixel at the playhead, or `None` while its state is still being read back.
 pub fn pixel_info(app: &AppState, pixel: usize) -> Option<PixelInfo> {
     let (flow, model) = (app.flow.as_ref()?, app.model.as_ref()?);
     let position = app.playhead.position;

@@ -1,4 +1,4 @@
-//! The pixel panel: what is known of a pixel, and how its distances to winner and runner-up went.
+//! The pixel panel: the numbers of one pixel, and its distances to winner and runner-up over t.
 
 use super::app_state::AppState;
 use super::commands::Command;
@@ -11,6 +11,7 @@ use eframe::egui;
 use egui_plot::{Legend, Line, Plot, PlotPoints, VLine};
 
 /// Shows the pixel under the pointer, else the one pinned last.
+#[derive(Default)]
 pub struct PixelPanel;
 
 impl Panel for PixelPanel {

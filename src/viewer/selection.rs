@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub struct Selection {
     /// Pinned pixels, by their index at the network's size.
     pub pins: Vec<usize>,
-    /// Hidden classes.
+    /// Hidden classes, by index.
     pub hidden: BTreeSet<usize>,
     /// For each pixel at the network's size whether it is brushed; empty if none is.
     pub brushed: Arc<Vec<bool>>,

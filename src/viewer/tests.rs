@@ -3,15 +3,23 @@
 
 mod selection;
 
-use super::*;
+use super::app::App;
+use super::app_state::Devices;
+use super::memory::Memory;
+use super::panels::PanelKind;
+use super::settings::{self, Settings};
+use super::{Options, dock, field, view};
+use crate::device::Choice;
 use crate::export::{Artifact, Look};
 use crate::gpu::canvas::Layer;
 use crate::train::{config::Config, step};
-use eframe::egui::{Event, Key, Modifiers, PointerButton, Theme, Vec2, pos2};
+use burn::tensor::Device;
+use eframe::egui::{self, Event, Key, Modifiers, PointerButton, Theme, Vec2, pos2};
 use egui_kittest::kittest::Queryable;
 use egui_kittest::{Harness, SnapshotOptions};
+use ron::value::RawValue;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Pixels that may differ from a kept picture: adapters round edges of text, and processors round

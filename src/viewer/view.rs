@@ -8,14 +8,11 @@ use serde::{Deserialize, Serialize};
 /// How panes share the canvas.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Arrangement {
-    /// One pane.
     #[default]
     Single,
-    /// Two beside each other.
     SideBySide,
     /// Two in one place, with a divider to drag.
     Swipe,
-    /// Two by two.
     Grid,
 }
 
@@ -36,7 +33,6 @@ impl Arrangement {
         (Arrangement::Grid, icons::ICON_GRID_VIEW, "Four views"),
     ];
 
-    /// The number of panes.
     pub fn panes(self) -> usize {
         match self {
             Arrangement::Single => 1,
@@ -71,7 +67,7 @@ pub fn name(layer: Layer) -> &'static str {
         .map_or("", |(_, name, _)| name)
 }
 
-/// The remembered choices.
+/// The remembered choices of the canvas.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
 pub struct View {

@@ -18,9 +18,7 @@ const THUMBNAIL: usize = 112;
 
 /// What the worker's thread reports to the window.
 pub enum WorkerEvent {
-    /// A model was opened.
     Model(Box<Card>, Centroids),
-    /// The photo was decoded.
     Photo(OpenedPhoto),
     /// The device compiles its kernels.
     Preparing,
@@ -36,7 +34,6 @@ pub enum WorkerEvent {
         host: Host,
         thumbnails: Option<Thumbnails>,
     },
-    /// The flow is complete.
     Finished {
         /// The step from which on every pixel keeps its class.
         settled: Vec<u16>,
@@ -47,7 +44,6 @@ pub enum WorkerEvent {
 
 /// A photo whose flow is about to be sampled.
 pub struct OpenedPhoto {
-    /// The photo, upright.
     pub photo: Arc<RgbImage>,
     /// The photo in graphics memory.
     pub picture: Option<Arc<Photo>>,
@@ -82,9 +78,9 @@ impl Host {
 pub struct Thumbnails {
     /// Its channels as colours.
     pub raw: TextureHandle,
-    /// Its classes.
+    /// Its classes as colours.
     pub map: TextureHandle,
-    /// Width and height.
+    /// Width and height in pixels.
     size: [usize; 2],
     /// The classes of its pixels.
     labels: Vec<u16>,

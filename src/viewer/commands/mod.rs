@@ -18,7 +18,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// A change of the shared state that somebody asks for.
+/// A change of the shared state.
 pub enum Command {
     Action(table::Action),
     /// Finds out what the paths are, and opens them.

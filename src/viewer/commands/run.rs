@@ -12,7 +12,6 @@ use crate::viewer::settings::SCALE;
 use crate::viewer::view::Arrangement;
 use eframe::egui::{self, ViewportCommand};
 
-/// Carries out a command.
 pub fn run(app: &mut AppState, context: &egui::Context, command: Command) {
     match command {
         Command::Action(action) => act(app, context, action),

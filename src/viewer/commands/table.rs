@@ -5,7 +5,7 @@ use crate::viewer::view::Arrangement;
 use eframe::egui::{self, Key, KeyboardShortcut, Modifiers};
 use egui_material_icons::{MaterialIcon, icons};
 
-/// What has a name, an icon and perhaps keys.
+/// A command with a name, an icon and perhaps keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     OpenPhotos,
@@ -19,18 +19,16 @@ pub enum Action {
     Previous,
     Export,
     Quit,
-    /// Plays or pauses.
     Play,
-    /// Plays again and again.
+    /// Plays in a loop, or once.
     Loop,
     StepForward,
     StepBack,
     /// Goes to the source of the flow.
     First,
     Last,
-    /// Samples again.
     Rerun,
-    /// Closes dialogs, else clears the brush, else stops sampling.
+    /// Closes dialogs, else stops sampling, else clears the brush, else puts it away.
     Cancel,
     /// Shows a layer in the active pane.
     Show(Layer),
@@ -48,7 +46,6 @@ pub enum Action {
     /// Undoes the last change of pins, hidden classes and brushed pixels.
     Undo,
     Redo,
-    /// Shows all classes.
     ShowAll,
     ClearPins,
     /// Lets a drag over the photo brush a region without a key held.

@@ -76,7 +76,7 @@ impl Panel for FieldPanel {
         let on_device = flow.zip(around).and_then(|(flow, (low, high, share))| {
             Some((flow.on_device(low)?, flow.on_device(high)?, share))
         });
-        let velocity = flow.zip(around).and_then(|(flow, _)| {
+        let velocity = flow.and_then(|flow| {
             let (step, _) = flow.nearest(position)?;
             self.velocity.at(flow, step)
         });

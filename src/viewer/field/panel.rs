@@ -15,7 +15,7 @@ use eframe::egui::Pos2;
 use eframe::egui_wgpu::RenderState;
 use glam::Vec3;
 
-/// The panel of the vector field. Nothing is compiled or allocated on a device before it is visible.
+/// Nothing is compiled or allocated on a device before the panel is visible.
 #[derive(Default)]
 pub(crate) struct FieldPanel {
     /// The remembered choices.

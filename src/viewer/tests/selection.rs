@@ -1,4 +1,4 @@
-//! Pins, hidden classes and brushes: made, seen and taken back.
+//! Pins, hidden classes and brushes: made, shown and undone.
 
 use super::*;
 use eframe::egui::vec2;
@@ -77,7 +77,7 @@ fn a_region_of_the_photo_is_brushed_cleared_and_brought_back() {
     window.step();
     assert_eq!(lit(&window), 0);
 
-    // Chosen by its key, the brush needs none held; without it a drag moves the picture.
+    // While the brush is chosen a drag brushes without Shift; otherwise it moves the picture.
     press(&mut window, Key::B);
     drag(&mut window, from, to, Modifiers::NONE);
     assert_eq!(lit(&window), brushed);
