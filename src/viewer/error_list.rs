@@ -72,7 +72,7 @@ impl ErrorList {
             .default_width(52.0 * GRID)
             .show(context, |ui| {
                 ui.horizontal(|ui| {
-                    ui.label(egui::RichText::new("ErrorList").strong());
+                    ui.label(egui::RichText::new("Problems").strong());
                     ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
                         if theme::icon_button(ui, icons::ICON_CLOSE, "Hide the list").clicked() {
                             commands.push(Command::ShowErrors(false));

@@ -110,12 +110,14 @@ fn about(ui: &mut egui::Ui, card: &Card) {
         Fit::Aspect => "photos keep their shape",
         Fit::Stretch => "photos are stretched",
     };
-    let steps = if card.prediction.is_one_step() {
-        "1, it predicts the mask at once".to_owned()
+    let steps = card.default_steps();
+    let unit = if steps == 1 { "step" } else { "steps" };
+    let sampling = if card.prediction.is_one_step() {
+        "always 1 step".to_owned()
     } else if card.sampling_steps.is_some() {
-        format!("{} recommended", card.default_steps())
+        format!("{steps} {unit} recommended")
     } else {
-        format!("{} by default", card.default_steps())
+        format!("{steps} {unit} by default")
     };
     let rows = [
         ("Data set", card.dataset.clone()),
@@ -124,7 +126,7 @@ fn about(ui: &mut egui::Ui, card: &Card) {
         ("Trained at", format!("{width} x {height} pixels")),
         ("Fit", fit.to_owned()),
         ("Steps", format!("{}", card.steps)),
-        ("Solver steps", steps),
+        ("Sampling", sampling),
         (
             "Parameters",
             format!("{:.1} M", network.parameters() as f64 / 1e6),

@@ -12,6 +12,7 @@ use super::{Options, dock, field, view};
 use crate::device::Choice;
 use crate::export::{Artifact, Look};
 use crate::gpu::canvas::Layer;
+use crate::model::Fit;
 use crate::train::{config::Config, step};
 use burn::tensor::Device;
 use eframe::egui::{self, Event, Key, Modifiers, PointerButton, Theme, Vec2, pos2};
@@ -267,6 +268,50 @@ fn another_model_takes_over_and_a_wrong_one_does_not() {
     });
     let recent = &window.state().shared.settings.recent_models;
     assert!(recent[0].ends_with("other.safetensors"));
+}
+
+#[test]
+fn the_model_panel_shows_the_fit_and_the_steps_of_a_model() {
+    let mut window = done(1, Theme::Dark);
+    dock::reveal(&mut window.state_mut().layout, PanelKind::Model);
+    for (fit, steps, texts) in [
+        (
+            Fit::Aspect,
+            None,
+            ["photos keep their shape", "10 steps by default"],
+        ),
+        (
+            Fit::Stretch,
+            Some(7),
+            ["photos are stretched", "7 steps recommended"],
+        ),
+    ] {
+        let model = window.state_mut().shared.model.as_mut().unwrap();
+        (model.card.fit, model.card.sampling_steps) = (fit, steps);
+        window.run_steps(2);
+        for text in texts {
+            assert!(window.query_by_label(text).is_some(), "{text}");
+        }
+    }
+}
+
+/// A pixel under the pointer may lie outside of the next flow's smaller states.
+#[test]
+fn the_hovered_pixel_is_forgotten_with_its_flow() {
+    let mut window = done(1, Theme::Dark);
+    window.event(Event::PointerMoved(pos2(700.0, 540.0)));
+    window.step();
+    let pixel = window.state().shared.hover.pixel.unwrap();
+    // The canvas, which would notice where the pointer is, is hidden.
+    dock::reveal(&mut window.state_mut().layout, PanelKind::Runs);
+    window.step();
+    let app = &mut window.state_mut().shared;
+    app.sampling.scale = 0.5;
+    app.sample();
+    until(&mut window, "the smaller flow", complete);
+    let app = &window.state().shared;
+    assert!(app.flow.as_ref().unwrap().pixels() <= pixel);
+    assert_eq!(app.hover.pixel, None);
 }
 
 #[test]
