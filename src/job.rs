@@ -1,9 +1,8 @@
-//! Work off the caller's thread: one message type for whoever shows it.
+//! Segmentation on a worker thread.
 //!
-//! [`flow`] segments a photo and reports every state as it is computed; the terminal calls it
-//! directly. A [`Worker`] does the same on one named thread that lives as long as its window, since
-//! the GPU's work is ordered by thread: it takes the newest task, drops what that replaces within
-//! one solver step, and reports through a bounded channel.
+//! A [`Worker`] segments photos and reports every state as it is computed. It has one thread that lives
+//! as long as its window, since the work of a GPU is ordered by thread. It takes the latest request,
+//! stops what that replaces within one solver step, and reports through a bounded channel.
 
 use crate::data::{self, LabelMap, SceneConfig};
 use crate::inference::{self, Sampling};
@@ -18,21 +17,21 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
-/// Messages that wait for a reader before the worker does.
+/// Messages that can wait for the reader before the worker has to.
 const QUEUE: usize = 4;
 
 /// Where a photo comes from.
 #[derive(Clone)]
 pub enum Photo {
-    /// A file, decoded by the job.
+    /// A file, decoded by the worker.
     File(PathBuf),
-    /// A picture at hand.
+    /// A decoded picture.
     Picture(Arc<RgbImage>),
-    /// A procedural scene, rendered by the job.
+    /// A procedural scene, rendered by the worker.
     Scene(SceneConfig, u64),
 }
 
-/// What a job reports.
+/// What the worker reports.
 pub enum Message {
     /// A model was opened.
     Model(Arc<Model>),
@@ -40,29 +39,24 @@ pub enum Message {
     Opened {
         /// The photo, upright.
         photo: Arc<RgbImage>,
-        /// Its labels, where it belongs to a data set of the model's classes.
+        /// Its labels, if it belongs to a data set with the model's classes.
         truth: Option<Arc<LabelMap>>,
         /// Height and width of the states.
         size: [usize; 2],
     },
-    /// The device compiles its kernels for this size; from now on it is faster.
+    /// The device compiles its kernels for this size; later photos of this size start at once.
     Preparing,
     /// A state was computed.
     State(Box<State>),
-    /// It came to its end.
+    /// All states were computed.
     Finished,
-    /// It failed; one line that says what to do.
+    /// An error in one line, with a remedy.
     Failed(String),
 }
 
-/// Segments a photo, telling the source and then the state after every step. It stops as soon as
-/// `tell` returns false.
-pub fn flow(
-    model: &Model,
-    photo: Photo,
-    sampling: Sampling,
-    tell: &mut dyn FnMut(Message) -> bool,
-) {
+/// Segments a photo, sending the source and then the state after every step. It stops as soon as `send`
+/// returns false.
+fn flow(model: &Model, photo: Photo, sampling: Sampling, send: &mut dyn FnMut(Message) -> bool) {
     let (photo, truth) = match photo {
         Photo::Picture(picture) => (picture, None),
         Photo::Scene(config, index) => {
@@ -76,7 +70,7 @@ pub fn flow(
                 (Arc::new(photo), truth.map(Arc::new))
             }
             Err(error) => {
-                tell(Message::Failed(error.to_string()));
+                send(Message::Failed(error.to_string()));
                 return;
             }
         },
@@ -85,15 +79,15 @@ pub fn flow(
     let truth = truth.filter(|truth| [truth.height, truth.width] == [height, width]);
     let size = inference::network_size(model, width, height, sampling.scale);
     let input = inference::input(&[&photo], size, &model.network.device());
-    if !tell(Message::Opened { photo, truth, size }) {
+    if !send(Message::Opened { photo, truth, size }) {
         return;
     }
     for state in inference::flow(model, input, sampling) {
-        if !tell(Message::State(Box::new(state))) {
+        if !send(Message::State(Box::new(state))) {
             return;
         }
     }
-    tell(Message::Finished);
+    send(Message::Finished);
 }
 
 /// Reads a model onto a device; the error is one line.
@@ -104,35 +98,35 @@ enum Task {
     Flow(Photo, Sampling),
 }
 
-/// What the two threads share.
+/// The latest request of the reader, which replaces all earlier ones.
 #[derive(Default)]
-struct Desk {
-    state: Mutex<DeskState>,
+struct LatestRequest {
+    state: Mutex<RequestState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct DeskState {
-    /// The newest task's number; everything older is stale.
-    ticket: u64,
+struct RequestState {
+    /// The id of the latest request; everything for earlier ones is outdated.
+    id: u64,
     task: Option<Task>,
     closed: bool,
 }
 
-impl Desk {
-    fn lock(&self) -> MutexGuard<'_, DeskState> {
+impl LatestRequest {
+    fn lock(&self) -> MutexGuard<'_, RequestState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Replaces what is waited for and what is running.
+    /// Replaces the task that waits or runs.
     fn put(&self, task: Option<Task>) {
         let mut state = self.lock();
-        state.ticket += 1;
+        state.id += 1;
         state.task = task;
         self.changed.notify_one();
     }
 
-    /// The next task; none when the desk is closed.
+    /// Waits for the next task; `None` once the worker is to end.
     fn take(&self) -> Option<(u64, Task)> {
         let mut state = self.lock();
         loop {
@@ -140,7 +134,7 @@ impl Desk {
                 return None;
             }
             if let Some(task) = state.task.take() {
-                return Some((state.ticket, task));
+                return Some((state.id, task));
             }
             state = self
                 .changed
@@ -149,18 +143,18 @@ impl Desk {
         }
     }
 
-    fn is_current(&self, ticket: u64) -> bool {
+    fn is_current(&self, id: u64) -> bool {
         let state = self.lock();
-        !state.closed && state.ticket == ticket
+        !state.closed && state.id == id
     }
 }
 
 /// A thread that opens models and segments photos, the newest request first.
 ///
-/// `M` is what the reader wants to hear: `convert` runs on the worker's thread and tells one event
-/// or more a message, so that reading tensors back or uploading pictures never holds up the reader.
+/// `M` is what the reader receives: `convert` runs on the worker's thread and sends one or more events
+/// per message, so that reading tensors back or uploading pictures never blocks the reader.
 pub struct Worker<M> {
-    desk: Arc<Desk>,
+    requests: Arc<LatestRequest>,
     messages: Option<Receiver<(u64, M)>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -176,56 +170,56 @@ impl<M: Send + 'static> Worker<M> {
         wake: impl Fn() + Send + 'static,
     ) -> std::io::Result<Self> {
         let (sender, messages) = sync_channel(QUEUE);
-        let desk = Arc::new(Desk::default());
-        let of_thread = desk.clone();
+        let requests = Arc::new(LatestRequest::default());
+        let of_thread = requests.clone();
         let thread = Builder::new().name("flowseg-flow".into()).spawn(move || {
             let mut model = None;
             let mut prepared = HashSet::new();
-            while let Some((ticket, task)) = of_thread.take() {
-                let mut tell = |message| {
+            while let Some((id, task)) = of_thread.take() {
+                let mut send = |message| {
                     convert(message, &mut |event| {
-                        let told = sender.send((ticket, event)).is_ok();
+                        let sent = sender.send((id, event)).is_ok();
                         wake();
-                        told && of_thread.is_current(ticket)
+                        sent && of_thread.is_current(id)
                     })
                 };
                 let done = catch_unwind(AssertUnwindSafe(|| {
-                    work(task, &device, &mut model, &mut prepared, &mut tell);
+                    work(task, &device, &mut model, &mut prepared, &mut send);
                 }));
                 if let Err(panic) = done {
-                    tell(Message::Failed(reason(&*panic)));
+                    send(Message::Failed(reason(&*panic)));
                 }
             }
             drop::<SyncSender<(u64, M)>>(sender);
         })?;
         Ok(Self {
-            desk,
+            requests,
             messages: Some(messages),
             thread: Some(thread),
         })
     }
 
-    /// Opens a model in place of whatever runs. [`Message::Model`] or [`Message::Failed`] answers;
-    /// after a failure the model before stays.
+    /// Opens a model instead of whatever runs. The answer is [`Message::Model`] or [`Message::Failed`];
+    /// after a failure the previous model stays.
     pub fn open_model(&self, load: LoadModel) {
-        self.desk.put(Some(Task::Model(load)));
+        self.requests.put(Some(Task::Model(load)));
     }
 
-    /// Segments a photo in place of whatever runs.
+    /// Segments a photo instead of whatever runs.
     pub fn flow(&self, photo: Photo, sampling: Sampling) {
-        self.desk.put(Some(Task::Flow(photo, sampling)));
+        self.requests.put(Some(Task::Flow(photo, sampling)));
     }
 
-    /// Stops within one solver step; nothing more is heard of it.
+    /// Stops within one solver step; no more messages arrive.
     pub fn cancel(&self) {
-        self.desk.put(None);
+        self.requests.put(None);
     }
 
-    /// The next message of the newest task, if one is there.
+    /// The next message for the latest request, if one has arrived.
     pub fn poll(&self) -> Option<M> {
         let messages = self.messages.as_ref()?;
-        while let Ok((ticket, message)) = messages.try_recv() {
-            if self.desk.is_current(ticket) {
+        while let Ok((id, message)) = messages.try_recv() {
+            if self.requests.is_current(id) {
                 return Some(message);
             }
         }
@@ -235,9 +229,9 @@ impl<M: Send + 'static> Worker<M> {
 
 impl<M> Drop for Worker<M> {
     fn drop(&mut self) {
-        let mut state = self.desk.lock();
+        let mut state = self.requests.lock();
         state.closed = true;
-        self.desk.changed.notify_one();
+        self.requests.changed.notify_one();
         drop(state);
         // Without a reader a blocked send returns, so that joining cannot hang.
         self.messages = None;
@@ -252,7 +246,7 @@ fn work(
     device: &Device,
     model: &mut Option<Arc<Model>>,
     prepared: &mut HashSet<[usize; 2]>,
-    tell: &mut dyn FnMut(Message) -> bool,
+    send: &mut dyn FnMut(Message) -> bool,
 ) {
     match task {
         Task::Model(load) => match load(device) {
@@ -260,15 +254,15 @@ fn work(
                 let opened = Arc::new(opened);
                 *model = Some(opened.clone());
                 prepared.clear();
-                tell(Message::Model(opened));
+                send(Message::Model(opened));
             }
             Err(error) => {
-                tell(Message::Failed(error));
+                send(Message::Failed(error));
             }
         },
         Task::Flow(photo, sampling) => {
             let Some(model) = model.clone() else {
-                tell(Message::Failed("open a model first".into()));
+                send(Message::Failed("open a model first".into()));
                 return;
             };
             let compiles = !crate::device::on_cpu(device);
@@ -277,7 +271,7 @@ fn work(
                     Message::Opened { size, .. } => compiles && prepared.insert(*size),
                     _ => false,
                 };
-                tell(message) && (!first || tell(Message::Preparing))
+                send(message) && (!first || send(Message::Preparing))
             };
             flow(&model, photo, sampling, &mut of_flow);
         }
@@ -304,7 +298,7 @@ mod tests {
     }
 
     fn worker() -> Worker<Message> {
-        Worker::start(Device::flex(), |message, tell| tell(message), || ()).unwrap()
+        Worker::start(Device::flex(), |message, send| send(message), || ()).unwrap()
     }
 
     fn wait(worker: &Worker<Message>) -> Message {
@@ -363,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_are_told_and_the_worker_lives_on() {
+    fn failures_are_reported_and_the_worker_goes_on() {
         let worker = worker();
         worker.flow(picture(), sampling(1));
         assert!(matches!(wait(&worker), Message::Failed(_)));
@@ -382,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cancelled_task_is_heard_of_no_more() {
+    fn a_cancelled_task_sends_nothing_more() {
         let worker = worker();
         worker.open_model(load());
         assert!(matches!(wait(&worker), Message::Model(_)));

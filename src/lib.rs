@@ -134,7 +134,7 @@
 //! - **Field**: Figure 1 as an instrument, with arrows, slices, streamlines, particles and the open
 //!   photo's pixels in the colour cube. Pixels that are brushed in the photo light up in the cube.
 //! - **Runs**: curves and samples of training runs, while they are written.
-//! - **Model**: the card of the open model.
+//! - **Model**: the card of the open model, and the scale of its input.
 //!
 //! # Photos
 //!

@@ -1,96 +1,88 @@
-//! The bar at the top, with menus and what is open, and the status line at the bottom.
+//! The bar at the top, the status line at the bottom, and the list of keyboard shortcuts.
 
-use super::album::{Album, Item, SAMPLES};
-use super::commands::{self, Command, TABLE};
-use super::shell::Shell;
+use super::app_state::AppState;
+use super::commands::{self, Action, Command, TABLE};
+use super::photo_list::{Item, PhotoList, SAMPLES};
 use super::theme::{self, GRID};
 use crate::models;
 use eframe::egui;
 use egui_material_icons::icons;
 
 /// Draws the bar at the top.
-pub fn top(shell: &mut Shell, ui: &mut egui::Ui) {
+pub fn top(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     ui.horizontal_centered(|ui| {
         ui.spacing_mut().item_spacing.x = GRID / 2.0;
         ui.heading("FlowSeg");
         ui.add_space(GRID);
         for group in ["File", "Edit", "View", "Help"] {
-            ui.menu_button(group, |ui| menu(shell, ui, group));
+            ui.menu_button(group, |ui| menu(app, ui, group, commands));
         }
         ui.separator();
-        for command in [
-            Command::OpenPhotos,
-            Command::OpenFolder,
-            Command::Previous,
-            Command::Next,
-            Command::Export,
+        for action in [
+            Action::OpenPhotos,
+            Action::OpenFolder,
+            Action::Previous,
+            Action::Next,
+            Action::Export,
         ] {
-            button(shell, ui, command);
+            button(ui, action, commands);
         }
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            button(shell, ui, Command::Help);
+            button(ui, Action::Help, commands);
             themes(ui);
-            model(shell, ui);
+            model(app, ui, commands);
             ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
-                title(shell, ui);
+                title(app, ui);
             });
         });
     });
 }
 
-fn button(shell: &mut Shell, ui: &mut egui::Ui, command: Command) {
-    let context = ui.ctx().clone();
-    if let Some(entry) = commands::entry(command) {
-        let help = commands::help(&context, command);
-        if theme::icon_button(ui, entry.icon, &help).clicked() {
-            shell.run(&context, command);
-        }
+fn button(ui: &mut egui::Ui, action: Action, commands: &mut Vec<Command>) {
+    if let Some(entry) = commands::entry(action) {
+        commands::button(ui, action, entry.icon, commands);
     }
 }
 
-/// What is shown, and its place in the folder.
-fn title(shell: &Shell, ui: &mut egui::Ui) {
+/// Draws the name of the photo and its place in the list.
+fn title(app: &AppState, ui: &mut egui::Ui) {
     ui.add_space(GRID / 2.0);
-    let name = shell.album.item().map(Item::name).unwrap_or_default();
+    let name = app.photos.item().map(Item::name).unwrap_or_default();
     let label = ui.add(egui::Label::new(egui::RichText::new(name).strong()).truncate());
-    if let Some(path) = shell.album.file() {
+    if let Some(path) = app.photos.file() {
         label.on_hover_text(path.display().to_string());
     }
-    let (at, count) = shell.album.place();
+    let (at, count) = app.photos.place();
     if count > 1 {
         ui.weak(format!("{} of {count}", at + 1));
     }
 }
 
-fn model(shell: &mut Shell, ui: &mut egui::Ui) {
-    let name = shell.model.as_ref().map_or("no model", |model| &model.name);
+fn model(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
+    let name = app.model.as_ref().map_or("no model", |model| &model.name);
     let short = std::path::Path::new(name)
         .file_stem()
         .map_or_else(|| name.to_owned(), |stem| stem.to_string_lossy().into());
-    let mut wanted = None;
     egui::ComboBox::from_id_salt("model")
         .selected_text(short)
         .width(14.0 * GRID)
         .show_ui(ui, |ui| {
             for (built_in, _) in models::BUILT_IN {
                 if ui.selectable_label(*built_in == name, *built_in).clicked() {
-                    wanted = Some((*built_in).to_owned());
+                    commands.push(Command::ChooseModel((*built_in).to_owned()));
                 }
             }
-            for path in &shell.settings.recent_models {
+            for path in &app.settings.recent_models {
                 let full = path.to_string_lossy();
                 let short = path.file_stem().unwrap_or_default().to_string_lossy();
                 let label = ui.selectable_label(full == name, short);
                 if label.on_hover_text(full.clone()).clicked() {
-                    wanted = Some(full.into_owned());
+                    commands.push(Command::ChooseModel(full.into_owned()));
                 }
             }
         })
         .response
         .on_hover_text("The model");
-    if let Some(wanted) = wanted {
-        shell.choose_model(&wanted);
-    }
 }
 
 fn themes(ui: &mut egui::Ui) {
@@ -109,68 +101,58 @@ fn themes(ui: &mut egui::Ui) {
     }
 }
 
-fn menu(shell: &mut Shell, ui: &mut egui::Ui, group: &str) {
+fn menu(app: &AppState, ui: &mut egui::Ui, group: &str, commands: &mut Vec<Command>) {
     ui.set_min_width(30.0 * GRID);
-    let context = ui.ctx().clone();
-    let mut chosen = None;
+    let [undo, redo] = app.selection.can_undo();
     for entry in TABLE.iter().filter(|entry| entry.group == group) {
         let keys = entry.keys.first();
-        let keys = keys.map_or_else(String::new, |keys| commands::text(&context, keys));
-        let [undo, redo] = shell.can_undo();
-        let enabled = match entry.command {
-            Command::Undo => undo,
-            Command::Redo => redo,
-            Command::ClearBrush => !shell.marks.brushed.is_empty(),
+        let keys = keys.map_or_else(String::new, |keys| commands::text(ui.ctx(), keys));
+        let enabled = match entry.action {
+            Action::Undo => undo,
+            Action::Redo => redo,
+            Action::ClearBrush => !app.selection.brushed.is_empty(),
             _ => true,
         };
         let label = (theme::icon(entry.icon), entry.name);
         let button = egui::Button::new(label).shortcut_text(keys);
         if ui.add_enabled(enabled, button).clicked() {
-            chosen = Some(entry.command);
+            commands.push(entry.action.into());
+            ui.close();
         }
     }
     if group == "File" {
         ui.separator();
-        files(shell, ui);
-    }
-    if let Some(command) = chosen {
-        shell.run(&context, command);
-        ui.close();
+        files(app, ui, commands);
     }
 }
 
-fn files(shell: &mut Shell, ui: &mut egui::Ui) {
+fn files(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     ui.menu_button("Samples", |ui| {
         for (i, (name, _)) in SAMPLES.iter().enumerate() {
             if ui.button(*name).clicked() {
-                shell.show(Album::samples(i));
+                commands.push(Command::ShowPhotos(PhotoList::samples(i)));
                 ui.close();
             }
         }
     });
     ui.menu_button("Recent", |ui| {
-        if shell.settings.recent.is_empty() {
+        if app.settings.recent.is_empty() {
             ui.weak("nothing was opened yet");
         }
-        let mut chosen = None;
-        for path in &shell.settings.recent {
+        for path in &app.settings.recent {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let button = ui.button(name).on_hover_text(path.display().to_string());
             if button.clicked() {
-                chosen = Some(path.clone());
+                commands.push(Command::OpenPaths(vec![path.clone()]));
+                ui.close();
             }
-        }
-        if let Some(path) = chosen {
-            shell.look(vec![path]);
-            ui.close();
         }
     });
 }
 
-/// Draws the status line.
-pub fn status(shell: &mut Shell, ui: &mut egui::Ui) {
+pub fn status(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     ui.horizontal(|ui| {
-        let devices = &shell.devices;
+        let devices = &app.devices;
         let computes = ui.small(format!("computes on {}", devices.compute));
         if let Some(note) = &devices.note {
             computes.on_hover_text(note);
@@ -183,7 +165,7 @@ pub fn status(shell: &mut Shell, ui: &mut egui::Ui) {
         };
         ui.small(format!("draws on {}{software}", devices.adapter));
         ui.separator();
-        if let Some(model) = &shell.model {
+        if let Some(model) = &app.model {
             let card = &model.card;
             let score = card.score.as_ref().map_or(String::new(), |score| {
                 format!(", mIoU {:.1}", 100.0 * score.miou)
@@ -192,8 +174,8 @@ pub fn status(shell: &mut Shell, ui: &mut egui::Ui) {
             ui.small(format!("{}, {classes} classes{score}", card.dataset));
         }
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            shell.problems.button(ui);
-            if let Some(flow) = &shell.flow {
+            app.errors.button(ui, commands);
+            if let Some(flow) = &app.flow {
                 let held = flow.resident() * 12 * flow.pixels();
                 let text = format!("{:.1} MB of states", held as f64 / 1e6);
                 ui.small(text).on_hover_text(format!(
@@ -206,9 +188,9 @@ pub fn status(shell: &mut Shell, ui: &mut egui::Ui) {
     });
 }
 
-/// The list of keys.
-pub fn help(shell: &mut Shell, context: &egui::Context) {
-    let mut open = shell.help;
+/// Draws the list of keyboard shortcuts.
+pub fn help(app: &AppState, context: &egui::Context, commands: &mut Vec<Command>) {
+    let mut open = app.dialogs.help;
     egui::Window::new("Keyboard shortcuts")
         .open(&mut open)
         .collapsible(false)
@@ -227,10 +209,12 @@ pub fn help(shell: &mut Shell, context: &egui::Context) {
                 }
             });
         });
-    shell.help = open;
+    if open != app.dialogs.help {
+        commands.push(Action::Help.into());
+    }
 }
 
-/// What the mouse does.
+/// The functions of the mouse.
 const MOUSE: [(&str, &str); 8] = [
     ("Pan", "drag"),
     ("Zoom", "wheel or pinch"),

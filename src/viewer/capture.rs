@@ -1,4 +1,4 @@
-//! A picture of the window itself, taken once everything stands still.
+//! A picture of the window itself, taken once nothing changes any more.
 
 use crate::{files, pictures};
 use eframe::egui;
@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Frames drawn at rest before the picture is taken, so that layout and textures have arrived.
+/// Frames without changes before the picture is taken, so that layout and textures have arrived.
 const SETTLE: u8 = 4;
 /// How long a driver may take to hand the picture over.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What became of a picture; nothing before it is taken.
+/// The result of taking a picture, or `None` before it is taken.
 pub type Outcome = Arc<Mutex<Option<Result<(), String>>>>;
 
-/// A picture that was asked for.
+/// A picture to be taken.
 pub struct Capture {
     path: PathBuf,
     frames: u8,
@@ -23,7 +23,7 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// What became of the picture is left in `outcome`.
+    /// The result will be in `outcome`.
     pub fn new(path: PathBuf, outcome: Outcome) -> Self {
         Self {
             path,
@@ -33,9 +33,8 @@ impl Capture {
         }
     }
 
-    /// To be called every frame; `still` says whether nothing more will change, and `problem` what
-    /// went wrong on the way there, which fails the picture although it is written. Closes the
-    /// window afterwards.
+    /// To be called every frame, with `still` if nothing changes any more. With a `problem` the picture
+    /// is written, but counts as failed. Closes the window afterwards.
     pub fn frame(&mut self, context: &egui::Context, still: bool, problem: Option<&str>) {
         context.request_repaint();
         if let Some(asked) = self.asked {
@@ -68,7 +67,7 @@ fn end(outcome: &Outcome, context: &egui::Context, result: Result<(), String>) {
 /// Whether the picture was written, once the window has closed.
 ///
 /// # Errors
-/// Why not, or what the picture shows to have gone wrong.
+/// Why it was not written, or the problem that it shows.
 pub fn result(path: &Path, outcome: &Outcome) -> Result<(), String> {
     let outcome = outcome
         .lock()

@@ -1,5 +1,5 @@
-//! Whether there is a screen to open a window on and an adapter to draw it with, and what to say
-//! where there is none.
+//! Checks for a display to open a window on and an adapter to draw it with, and explains what is
+//! missing.
 
 use crate::device::DeviceError;
 use std::any::Any;
@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// How to go on without a window.
+/// What works without a window.
 const INSTEAD: &str =
     "`flowseg segment` writes masks without a window, and `flowseg --help` lists all commands";
 
@@ -26,10 +26,10 @@ fn named() -> Option<String> {
     named.next().map(|(name, value)| format!("{name}={value}"))
 }
 
-/// Refuses to go on where no display is named, before a device is opened.
+/// Checks that a display is named, before a device is opened.
 ///
 /// # Errors
-/// One line that says how to go on.
+/// One line, with an alternative.
 pub fn check() -> Result<(), String> {
     match named() {
         None if NAMED => Err(format!(
@@ -40,7 +40,7 @@ pub fn check() -> Result<(), String> {
     }
 }
 
-/// Why the window has nothing to draw with. A processor computes masks, but draws no window.
+/// Explains why the window cannot be drawn. A CPU can compute masks, but not draw a window.
 pub fn cannot_draw(error: DeviceError) -> String {
     let driver =
         "install a driver for the graphics card, or a software one such as Mesa's lavapipe";
@@ -57,7 +57,7 @@ pub fn cannot_draw(error: DeviceError) -> String {
     }
 }
 
-/// Opens and runs a window. `opened` is to be set once it is open.
+/// Opens and runs a window, which sets `opened` once it is open.
 ///
 /// The windowing libraries panic where a system lacks a library or an extension that they need.
 /// Until the window is open such a panic becomes an error of one line; afterwards it is reported
@@ -87,9 +87,10 @@ pub fn run(
         Ok(Err(error)) => Err(failed(&error)),
         Err(_) => {
             let reason = panicked.unwrap_or_default();
-            Err(match opened.load(Ordering::Relaxed) {
-                true => format!("the window closed after a fault of the program ({reason})"),
-                false => format!("the window cannot open ({reason}): {INSTEAD}"),
+            Err(if opened.load(Ordering::Relaxed) {
+                format!("the window closed after a fault of the program ({reason})")
+            } else {
+                format!("the window cannot open ({reason}): {INSTEAD}")
             })
         }
     }

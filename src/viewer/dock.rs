@@ -1,24 +1,23 @@
-//! The panels and where they stand: they can be dragged, and their places are remembered.
+//! The layout of the panels, which can be dragged. Their places are remembered.
 
-use super::panel::Panel;
-use super::rooms::Rooms;
-use super::shell::Shell;
+use super::app_state::AppState;
+use super::commands::run::run;
+use super::panels::{PanelKind, Panels};
 use super::theme::GRID;
-use super::{about_model, canvas, charts, legend, pixel};
 use eframe::egui::{self, Color32, Stroke, Visuals};
 use egui_tiles::{Behavior, Linear, LinearDir, TabState, Tile, TileId, Tiles, Tree};
 
-/// All panels at their first places.
-pub fn tree() -> Tree<Panel> {
+/// All panels at their original places.
+pub fn tree() -> Tree<PanelKind> {
     let mut tiles = Tiles::default();
-    let mut tabs = |panels: &[Panel]| {
+    let mut tabs = |panels: &[PanelKind]| {
         let panes = panels.iter().map(|&panel| tiles.insert_pane(panel));
         let panes = panes.collect::<Vec<_>>();
         tiles.insert_tab_tile(panes)
     };
-    let centre = tabs(&[Panel::Canvas, Panel::Field, Panel::Runs]);
-    let above = tabs(&[Panel::Classes, Panel::Model]);
-    let below = tabs(&[Panel::Pixel, Panel::Charts]);
+    let centre = tabs(&[PanelKind::Canvas, PanelKind::Field, PanelKind::Runs]);
+    let above = tabs(&[PanelKind::Classes, PanelKind::Model]);
+    let below = tabs(&[PanelKind::Pixel, PanelKind::Charts]);
     let side = tiles.insert_container(Linear::new(LinearDir::Vertical, vec![above, below]));
     let mut row = Linear::new(LinearDir::Horizontal, vec![centre, side]);
     row.shares.set_share(centre, 0.75);
@@ -28,8 +27,8 @@ pub fn tree() -> Tree<Panel> {
 }
 
 /// Whether a remembered tree is rooted and has every panel of this version exactly once.
-pub fn is_sound(tree: &Tree<Panel>) -> bool {
-    let panels: Vec<Panel> = tree
+pub fn is_sound(tree: &Tree<PanelKind>) -> bool {
+    let panels: Vec<PanelKind> = tree
         .tiles
         .tiles()
         .filter_map(|tile| match tile {
@@ -42,73 +41,70 @@ pub fn is_sound(tree: &Tree<Panel>) -> bool {
         && ALL.iter().all(|panel| panels.contains(panel))
 }
 
-const ALL: [Panel; 7] = [
-    Panel::Canvas,
-    Panel::Field,
-    Panel::Runs,
-    Panel::Classes,
-    Panel::Model,
-    Panel::Pixel,
-    Panel::Charts,
+const ALL: [PanelKind; 7] = [
+    PanelKind::Canvas,
+    PanelKind::Field,
+    PanelKind::Runs,
+    PanelKind::Classes,
+    PanelKind::Model,
+    PanelKind::Pixel,
+    PanelKind::Charts,
 ];
 
 /// Brings a panel to the front of its tabs.
-pub fn reveal(tree: &mut Tree<Panel>, wanted: Panel) {
+pub fn reveal(tree: &mut Tree<PanelKind>, wanted: PanelKind) {
     tree.make_active(|_, tile| *tile == Tile::Pane(wanted));
 }
 
-/// Draws the panels.
+/// Draws the panels, and carries out what each asks for before the next is drawn.
 pub struct Dock<'a> {
-    /// The shared state.
-    pub shell: &'a mut Shell,
-    /// Draws the panels that have rooms of their own.
-    pub rooms: &'a mut Rooms,
+    pub app: &'a mut AppState,
+    pub panels: &'a mut Panels,
 }
 
-impl Behavior<Panel> for Dock<'_> {
+impl Behavior<PanelKind> for Dock<'_> {
     fn pane_ui(
         &mut self,
         ui: &mut egui::Ui,
         _: TileId,
-        panel: &mut Panel,
+        kind: &mut PanelKind,
     ) -> egui_tiles::UiResponse {
-        let margin = match panel {
-            Panel::Canvas | Panel::Field => 0.0,
-            _ => GRID,
-        };
+        let panel = self.panels.get(*kind);
+        let mut commands = Vec::new();
         egui::Frame::new()
-            .inner_margin(margin)
-            .show(ui, |ui| match panel {
-                Panel::Canvas => canvas::show(self.shell, ui),
-                Panel::Classes => legend::show(self.shell, ui),
-                Panel::Model => about_model::show(self.shell, ui),
-                Panel::Pixel => pixel::show(self.shell, ui),
-                Panel::Charts => charts::show(self.shell, ui),
-                Panel::Field | Panel::Runs => self.rooms.show(self.shell, *panel, ui),
-            });
+            .inner_margin(panel.margin())
+            .show(ui, |ui| panel.ui(ui, self.app, &mut commands));
+        for command in commands {
+            run(self.app, ui.ctx(), command);
+        }
         egui_tiles::UiResponse::None
     }
 
-    fn tab_title_for_pane(&mut self, panel: &Panel) -> egui::WidgetText {
-        panel.title().into()
+    fn tab_title_for_pane(&mut self, kind: &PanelKind) -> egui::WidgetText {
+        self.panels.get(*kind).title().into()
     }
 
-    fn tab_title_for_tile(&mut self, tiles: &Tiles<Panel>, tile: TileId) -> egui::WidgetText {
-        // A group's tab is called by its panels.
-        fn names(tiles: &Tiles<Panel>, tile: TileId, out: &mut Vec<&'static str>) {
+    fn tab_title_for_tile(&mut self, tiles: &Tiles<PanelKind>, tile: TileId) -> egui::WidgetText {
+        // The tab of a group has the titles of all its panels.
+        let mut titles = Vec::new();
+        let mut open = vec![tile];
+        while let Some(tile) = open.pop() {
             match tiles.get(tile) {
-                Some(Tile::Pane(panel)) => out.push(panel.title()),
+                Some(Tile::Pane(kind)) => titles.push(self.panels.get(*kind).title()),
                 Some(Tile::Container(container)) => {
-                    for &child in container.children() {
-                        names(tiles, child, out);
-                    }
+                    open.extend(
+                        container
+                            .children()
+                            .copied()
+                            .collect::<Vec<_>>()
+                            .iter()
+                            .rev(),
+                    );
                 }
                 None => {}
             }
         }
-        let mut out = Vec::new();
-        names(tiles, tile, &mut out);
-        out.join(", ").into()
+        titles.join(", ").into()
     }
 
     fn simplification_options(&self) -> egui_tiles::SimplificationOptions {
@@ -138,7 +134,7 @@ impl Behavior<Panel> for Dock<'_> {
     fn tab_bg_color(
         &self,
         visuals: &Visuals,
-        _: &Tiles<Panel>,
+        _: &Tiles<PanelKind>,
         _: TileId,
         state: &TabState,
     ) -> Color32 {
@@ -149,14 +145,20 @@ impl Behavior<Panel> for Dock<'_> {
         }
     }
 
-    fn tab_outline_stroke(&self, _: &Visuals, _: &Tiles<Panel>, _: TileId, _: &TabState) -> Stroke {
+    fn tab_outline_stroke(
+        &self,
+        _: &Visuals,
+        _: &Tiles<PanelKind>,
+        _: TileId,
+        _: &TabState,
+    ) -> Stroke {
         Stroke::NONE
     }
 
     fn tab_text_color(
         &self,
         visuals: &Visuals,
-        _: &Tiles<Panel>,
+        _: &Tiles<PanelKind>,
         _: TileId,
         state: &TabState,
     ) -> Color32 {
@@ -173,10 +175,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_tree_has_every_panel_and_a_cut_one_is_noticed() {
+    fn the_original_tree_is_sound_and_incomplete_ones_are_not() {
         let mut tree = tree();
         assert!(is_sound(&tree));
-        let id = tree.tiles.find_pane(&Panel::Charts).unwrap();
+        let id = tree.tiles.find_pane(&PanelKind::Charts).unwrap();
         tree.remove_recursively(id);
         assert!(!is_sound(&tree));
         assert!(!is_sound(&Tree::empty(egui::Id::unique("empty"))));

@@ -1,12 +1,15 @@
 //! A photo's flow as the window holds it: the states so far on the host and in graphics memory.
+//!
+//! What lies in graphics memory is a cache that drawing refreshes, hence the cells.
 
-use super::intake::{Host, Opened, Thumbnails};
-use super::screen::Screen;
+use super::canvas_renderer::CanvasRenderer;
+use super::worker_events::{Host, OpenedPhoto, Thumbnails};
 use crate::data::LabelMap;
 use crate::gpu::GpuError;
 use crate::gpu::canvas::{Sources, Values};
 use crate::gpu::textures::{Photo, Truth};
 use image::RgbImage;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,58 +17,60 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// the host alone and are uploaded again when they are shown.
 pub const BUDGET: usize = 256 << 20;
 
-/// One stored state.
-pub struct Moment {
+pub struct StoredState {
     /// Its time, 0 to 1.
     pub t: f32,
-    /// Its numbers; none while they are still being read back from the device.
+    /// Its numbers, or `None` while they are still being read back from the device.
     pub host: Option<Host>,
-    /// Small pictures of it.
     pub thumbnails: Option<Thumbnails>,
-    values: Option<Arc<Values>>,
+    /// Its copy in graphics memory, unless that was evicted.
+    values: RefCell<Option<Arc<Values>>>,
     /// When it was last shown, in pictures drawn.
-    shown: u64,
+    shown: Cell<u64>,
 }
 
-/// A number that no flow has had before.
+impl StoredState {
+    fn is_resident(&self) -> bool {
+        self.values.borrow().is_some()
+    }
+}
+
+/// A number that is unique in this process.
 fn another() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// A flow in memory.
 pub struct Flow {
-    /// What the photo is called.
+    /// The name of the photo.
     pub name: String,
-    /// The photo, upright.
     pub photo: Arc<RgbImage>,
     /// The photo in graphics memory.
     pub picture: Option<Arc<Photo>>,
-    /// Its labels, where they are known.
+    /// Its labels, if they are known.
     pub truth: Option<Arc<LabelMap>>,
     /// Its labels in graphics memory.
     pub truth_picture: Option<Arc<Truth>>,
     /// Height and width of the states.
     pub size: [usize; 2],
-    /// The states so far.
-    pub moments: Vec<Moment>,
-    /// The step from which on every pixel keeps its class, once all states are there.
+    pub states: Vec<StoredState>,
+    /// The step from which on every pixel keeps its class, once the flow is complete.
     pub settled: Option<Vec<u16>>,
     /// Bytes of graphics memory that the states may take.
     pub budget: usize,
-    /// Another number for another flow.
+    /// Unique among flows.
     pub id: u64,
-    /// Another number whenever something on the screen would differ; no two flows share one.
+    /// Changes whenever a state arrives; unique among flows.
     pub generation: u64,
-    decoded: Option<(DecodedKey, Arc<wgpu::Buffer>)>,
-    drawn: u64,
+    decoded: RefCell<Option<(DecodedKey, Arc<wgpu::Buffer>)>>,
+    /// Pictures drawn so far.
+    drawn: Cell<u64>,
 }
 
 type DecodedKey = (u64, usize, usize, u32);
 
 impl Flow {
-    /// A flow without states.
-    pub fn new(name: String, opened: Opened) -> Self {
+    pub fn new(name: String, opened: OpenedPhoto) -> Self {
         Self {
             name,
             photo: opened.photo,
@@ -73,45 +78,46 @@ impl Flow {
             truth: opened.truth,
             truth_picture: opened.truth_picture,
             size: opened.size,
-            moments: Vec::new(),
+            states: Vec::new(),
             settled: None,
             budget: BUDGET,
             id: another(),
             generation: another(),
-            decoded: None,
-            drawn: 0,
+            decoded: RefCell::default(),
+            drawn: Cell::new(0),
         }
     }
 
-    /// Pixels of a state.
+    /// The number of pixels of a state.
     pub fn pixels(&self) -> usize {
         self.size[0] * self.size[1]
     }
 
     /// Adds a state that can be shown.
     pub fn push(&mut self, t: f32, values: Option<Arc<Values>>) {
-        self.moments.push(Moment {
+        self.states.push(StoredState {
             t,
             host: None,
             thumbnails: None,
-            values,
-            shown: self.drawn,
+            values: RefCell::new(values),
+            shown: self.drawn.clone(),
         });
         self.generation = another();
     }
 
     /// Adds the numbers of state `step`.
     pub fn read(&mut self, step: usize, host: Host, thumbnails: Option<Thumbnails>) {
-        if let Some(moment) = self.moments.get_mut(step) {
-            moment.host = Some(host);
-            moment.thumbnails = thumbnails;
+        if let Some(state) = self.states.get_mut(step) {
+            state.host = Some(host);
+            state.thumbnails = thumbnails;
             self.generation = another();
         }
     }
 
-    /// The number of the state at or before `position`, the one after it, and where between them.
+    /// The number of the state at or before `position`, that of the state after it, and the place
+    /// between the two, 0 to 1.
     pub fn around(&self, position: f32) -> Option<(usize, usize, f32)> {
-        let last = self.moments.len().checked_sub(1)?;
+        let last = self.states.len().checked_sub(1)?;
         let low = (position.max(0.0) as usize).min(last);
         let high = (low + 1).min(last);
         let share = if high == low {
@@ -124,15 +130,14 @@ impl Flow {
 
     /// The stored state nearest to `position`, with its numbers.
     pub fn nearest(&self, position: f32) -> Option<(usize, &Host)> {
-        let last = self.moments.len().checked_sub(1)?;
+        let last = self.states.len().checked_sub(1)?;
         let at = (position.max(0.0).round() as usize).min(last);
-        Some((at, self.moments[at].host.as_ref()?))
+        Some((at, self.states[at].host.as_ref()?))
     }
 
-    /// The time at `position`.
     pub fn time(&self, position: f32) -> f32 {
         self.around(position).map_or(0.0, |(low, high, share)| {
-            let (a, b) = (self.moments[low].t, self.moments[high].t);
+            let (a, b) = (self.states[low].t, self.states[high].t);
             a + (b - a) * share
         })
     }
@@ -140,16 +145,16 @@ impl Flow {
     /// A pixel's state at `position`: linear between two stored states, which is exact for Euler.
     pub fn state_of(&self, pixel: usize, position: f32) -> Option<[f32; 3]> {
         let (low, high, share) = self.around(position)?;
-        let a = self.moments[low].host.as_ref()?.at(pixel);
-        let b = self.moments[high].host.as_ref()?.at(pixel);
+        let a = self.states[low].host.as_ref()?.at(pixel);
+        let b = self.states[high].host.as_ref()?.at(pixel);
         Some(std::array::from_fn(|c| a[c] + (b[c] - a[c]) * share))
     }
 
     /// A pixel's velocity over the step at `position`: the difference quotient of the two states.
     pub fn velocity_of(&self, pixel: usize, position: f32) -> Option<[f32; 3]> {
-        let last = self.moments.len().checked_sub(2)?;
+        let last = self.states.len().checked_sub(2)?;
         let low = (position.max(0.0) as usize).min(last);
-        let (before, after) = (&self.moments[low], &self.moments[low + 1]);
+        let (before, after) = (&self.states[low], &self.states[low + 1]);
         let (a, b) = (
             before.host.as_ref()?.at(pixel),
             after.host.as_ref()?.at(pixel),
@@ -160,40 +165,46 @@ impl Flow {
 
     /// The stored states of a pixel, as far as they were read.
     pub fn path_of(&self, pixel: usize) -> Vec<[f32; 3]> {
-        self.moments
+        self.states
             .iter()
-            .map_while(|moment| Some(moment.host.as_ref()?.at(pixel)))
+            .map_while(|state| Some(state.host.as_ref()?.at(pixel)))
             .collect()
     }
 
-    /// What a picture at `position` is drawn from; none before the first state.
+    /// What a picture at `position` is drawn from, or `None` before the first state.
     ///
     /// # Errors
     /// A driver that refuses, or not enough graphics memory.
-    pub fn sources(&mut self, screen: &Screen, position: f32) -> Result<Option<Sources>, GpuError> {
+    pub fn sources(
+        &self,
+        renderer: &CanvasRenderer,
+        position: f32,
+    ) -> Result<Option<Sources>, GpuError> {
         let (Some((low, high, share)), Some(photo), Some(classes)) = (
             self.around(position),
             self.picture.clone(),
-            screen.classes(),
+            renderer.classes(),
         ) else {
             return Ok(None);
         };
-        self.drawn += 1;
-        let (Some(before), Some(after)) = (self.values(screen, low)?, self.values(screen, high)?)
+        self.drawn.set(self.drawn.get() + 1);
+        let (Some(before), Some(after)) =
+            (self.values(renderer, low)?, self.values(renderer, high)?)
         else {
             return Ok(None);
         };
         self.evict(low, high);
-        let key = (screen.classes_version(), low, high, share.to_bits());
-        let labels = match &self.decoded {
+        let key = (renderer.classes_version(), low, high, share.to_bits());
+        let mut cache = self.decoded.borrow_mut();
+        let labels = match &*cache {
             Some((decoded, labels)) if *decoded == key => labels.clone(),
             _ => {
                 let pixels = self.pixels();
-                let labels = screen
+                let labels = renderer
                     .pipelines()
                     .decode(&classes, pixels, &before, &after, share)?;
                 let labels = Arc::new(labels);
-                self.decoded = Some((key, labels.clone()));
+                *cache = Some((key, labels.clone()));
                 labels
             }
         };
@@ -208,42 +219,46 @@ impl Flow {
         }))
     }
 
-    /// The state `at` in graphics memory, uploaded again where it was evicted.
-    pub fn values(&mut self, screen: &Screen, at: usize) -> Result<Option<Arc<Values>>, GpuError> {
-        let drawn = self.drawn;
-        let moment = &mut self.moments[at];
-        moment.shown = drawn;
-        if moment.values.is_none()
-            && let Some(host) = &moment.host
+    /// The state `at` in graphics memory, uploaded again if it was evicted.
+    fn values(
+        &self,
+        renderer: &CanvasRenderer,
+        at: usize,
+    ) -> Result<Option<Arc<Values>>, GpuError> {
+        let state = &self.states[at];
+        state.shown.set(self.drawn.get());
+        let mut values = state.values.borrow_mut();
+        if values.is_none()
+            && let Some(host) = &state.host
         {
-            moment.values = Some(Arc::new(screen.pipelines().state(&host.x)?));
+            *values = Some(Arc::new(renderer.pipelines().state(&host.x)?));
         }
-        Ok(moment.values.clone())
+        Ok(values.clone())
     }
 
     /// Drops the least recently shown states from graphics memory until the budget holds.
-    fn evict(&mut self, low: usize, high: usize) {
+    fn evict(&self, low: usize, high: usize) {
         let bytes = 12 * self.pixels();
         let most = (self.budget / bytes.max(1)).max(2);
         let held = self.resident();
-        let mut order: Vec<usize> = (0..self.moments.len())
+        let mut order: Vec<usize> = (0..self.states.len())
             .filter(|&i| i != low && i != high)
-            .filter(|&i| self.moments[i].values.is_some() && self.moments[i].host.is_some())
+            .filter(|&i| self.states[i].is_resident() && self.states[i].host.is_some())
             .collect();
-        order.sort_by_key(|&i| self.moments[i].shown);
+        order.sort_by_key(|&i| self.states[i].shown.get());
         for i in order.into_iter().take(held.saturating_sub(most)) {
-            self.moments[i].values = None;
+            self.states[i].values.take();
         }
     }
 
-    /// Where a state lies in graphics memory: buffer and byte offset.
-    pub fn location(&self, step: usize) -> Option<(&wgpu::Buffer, u64)> {
-        Some(self.moments.get(step)?.values.as_deref()?.location())
+    /// The copy of a state in graphics memory, unless it was evicted.
+    pub fn on_device(&self, step: usize) -> Option<Arc<Values>> {
+        self.states.get(step)?.values.borrow().clone()
     }
 
-    /// States in graphics memory.
+    /// The number of states in graphics memory.
     pub fn resident(&self) -> usize {
-        let held = self.moments.iter().filter(|m| m.values.is_some());
-        held.count()
+        let states = self.states.iter();
+        states.filter(|state| state.is_resident()).count()
     }
 }

@@ -1,99 +1,67 @@
-//! The window: watch a photo flow into its mask, scrub the ODE, question a pixel.
+//! The window: watch a photo flow into its mask, scrub the ODE, inspect a pixel.
 //!
-//! `shell::Shell` is the state that all panels share; a panel is a file with a `show` function.
-//! What takes time happens on the worker's thread (`intake`) or on threads of its own (`open`).
+//! `app_state::AppState` is the state that the panels share. A panel (`panel::Panel`) owns its own
+//! state, reads the shared one and pushes `commands::Command`s; `commands::run` carries them out.
+//! What takes long runs on the worker's thread (`worker_events`) or on separate threads (`file_open`,
+//! `exports`).
 
-mod about_model;
-mod act;
-mod album;
+mod app;
+mod app_event;
+mod app_state;
+mod background;
 mod bars;
 mod brush;
-mod canvas;
+mod brush_mask;
+mod brush_tool;
+mod canvas_panel;
+mod canvas_renderer;
 mod capture;
-mod charts;
+mod charts_panel;
+mod classes_panel;
 mod commands;
 mod display;
 mod dock;
-mod exporting;
+mod error_list;
+mod export_dialog;
+mod exports;
 pub mod field;
+mod file_open;
 mod flow;
-mod frames;
-mod ground;
-mod intake;
-mod legend;
-mod open;
+mod frame_stats;
+mod memory;
+mod model_panel;
+mod open_model;
+mod options;
 mod panel;
-mod pixel;
-mod problems;
+mod panels;
+mod photo_list;
+mod pixel_info;
+mod pixel_panel;
 mod remembered;
-mod rooms;
 mod runs;
-mod screen;
+mod selection;
 mod settings;
-mod shell;
 #[cfg(test)]
 mod tests;
 mod theme;
-mod timeline;
+mod timeline_panel;
 mod view;
+mod worker_events;
 
-use crate::device::{self, Choice};
-use crate::files;
-use crate::sampler::Solver;
-use album::Album;
-use burn::tensor::Device;
+use crate::{device, files};
+use app::App;
+use app_state::Devices;
 use capture::Capture;
-use dock::Dock;
 use eframe::egui;
-use eframe::egui_wgpu::{RenderState, WgpuConfiguration, WgpuSetup, WgpuSetupExisting};
-use egui_tiles::Tree;
-use frames::Frames;
-use panel::Panel;
-use remembered::Fields;
-use ron::value::RawValue;
-use rooms::Rooms;
-use serde::Serialize;
-use settings::Settings;
-use shell::{Devices, Shell};
-use std::path::PathBuf;
+use eframe::egui_wgpu::{WgpuConfiguration, WgpuSetup, WgpuSetupExisting};
+use memory::Memory;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use theme::GRID;
 
-/// The program's name for the desktop, and for the folder of what is remembered.
+pub use options::{Options, Theme};
+
+/// The program's name for the desktop, and for the folder of its settings.
 const APP: &str = "flowseg";
-
-/// A theme.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Theme {
-    /// Light text on dark ground.
-    Dark,
-    /// Dark text on light ground.
-    Light,
-}
-
-/// What the window opens with.
-pub struct Options {
-    /// What computes.
-    pub device: Choice,
-    /// The model, by the name of a built-in one or by its path; none for the one used last.
-    pub model: Option<String>,
-    /// Photos, folders, runs and model files to look at, also as `file:` URIs; without any the
-    /// samples.
-    pub paths: Vec<PathBuf>,
-    /// The solver; none for the one chosen last.
-    pub solver: Option<Solver>,
-    /// Solver steps; none for the number chosen last, or what the model recommends.
-    pub steps: Option<usize>,
-    /// Write a picture of the window here once everything stands still, then close.
-    pub screenshot: Option<PathBuf>,
-    /// The field, in one of its ready-made views, in front of the photo.
-    pub field: Option<field::Preset>,
-    /// The theme; none for what it was last.
-    pub theme: Option<Theme>,
-    /// Width and height of the window in points; none for what it was last.
-    pub size: Option<[f32; 2]>,
-}
 
 /// Opens the window and returns when it closes.
 ///
@@ -111,7 +79,7 @@ pub fn open(options: Options) -> Result<(), String> {
         adapter: graphics.about.name.clone(),
         software: graphics.about.software,
     };
-    // A picture is to look the same wherever it is taken, so nothing remembered goes into it.
+    // A picture must be the same on every machine, so it ignores what is remembered.
     let remember = options.screenshot.is_none();
     let nowhere = if remember {
         None
@@ -125,7 +93,7 @@ pub fn open(options: Options) -> Result<(), String> {
         remembered::repair(&folder.join("app.ron"));
     }
     let size = options.size.map(egui::Vec2::from);
-    // Smaller than that only where somebody asks for it.
+    // The window is smaller than that only on request.
     let smallest = egui::vec2(720.0, 480.0);
     let native = eframe::NativeOptions {
         viewport: egui::ViewportBuilder::default()
@@ -140,7 +108,7 @@ pub fn open(options: Options) -> Result<(), String> {
                 None => placed,
             }
         })),
-        // The program has its own, which also serve pictures.
+        // The program has its own fallback fonts, which exported pictures use too.
         system_font_fallback: false,
         wgpu_options: WgpuConfiguration {
             wgpu_setup: WgpuSetup::Existing(WgpuSetupExisting {
@@ -151,7 +119,7 @@ pub fn open(options: Options) -> Result<(), String> {
             }),
             ..Default::default()
         },
-        // Noise against banding is work for every pixel, and nothing here has bands.
+        // Dithering costs time for every pixel, and nothing here shows bands.
         dithering: !graphics.about.software,
         persist_window: remember,
         persistence_path: nowhere
@@ -176,7 +144,6 @@ pub fn open(options: Options) -> Result<(), String> {
                 None => {}
             }
             let mut app = App::new(context, state, compute.device, devices, memory, &options);
-            app.shell.pictured = options.screenshot.is_some();
             app.capture = options.screenshot.map(|path| Capture::new(path, of_app));
             Ok(Box::new(app))
         });
@@ -184,226 +151,4 @@ pub fn open(options: Options) -> Result<(), String> {
     };
     display::run(&visible, run)?;
     screenshot.map_or(Ok(()), |path| capture::result(&path, &outcome))
-}
-
-/// What is remembered between starts.
-#[derive(Serialize)]
-struct Memory {
-    settings: Settings,
-    panels: Tree<Panel>,
-    field: field::FieldSettings,
-}
-
-impl Memory {
-    fn read(storage: &dyn eframe::Storage) -> Option<Self> {
-        let text: Box<RawValue> = eframe::get_value(storage, eframe::APP_KEY)?;
-        Some(Self::of(&text))
-    }
-
-    /// What a file of this version or another one holds, with defaults for what this version lacks
-    /// or does not understand.
-    fn of(text: &RawValue) -> Self {
-        let fields: Fields = text.into_rust().unwrap_or_default();
-        let mut settings: Settings = fields
-            .get("settings")
-            .map(remembered::read)
-            .unwrap_or_default();
-        settings.clamp();
-        let panels = fields.get("panels").and_then(|text| text.into_rust().ok());
-        Self {
-            settings,
-            panels: panels.filter(dock::is_sound).unwrap_or_else(dock::tree),
-            field: fields
-                .get("field")
-                .map(remembered::read)
-                .unwrap_or_default(),
-        }
-    }
-}
-
-/// The window.
-struct App {
-    shell: Shell,
-    rooms: Rooms,
-    panels: Tree<Panel>,
-    /// Whether a picture of the field was asked for.
-    field_in_front: bool,
-    capture: Option<Capture>,
-    frames: Frames,
-}
-
-impl App {
-    fn new(
-        context: &egui::Context,
-        state: Option<&RenderState>,
-        device: Device,
-        devices: Devices,
-        memory: Option<Memory>,
-        options: &Options,
-    ) -> Self {
-        theme::apply(context);
-        if let Some(Err(error)) = state.map(|state| ground::install(context, state)) {
-            tracing::warn!("{error}");
-        }
-        let (mut settings, mut panels, field) = match memory {
-            Some(memory) => (memory.settings, memory.panels, memory.field),
-            None => (Settings::default(), dock::tree(), Default::default()),
-        };
-        let paths = options.paths.iter().cloned().map(open::argument);
-        // A model's file is known by its name, so that no other model is opened before it.
-        let (models, paths): (Vec<PathBuf>, Vec<PathBuf>) = paths.partition(|p| open::is_model(p));
-        let model = models.last().map(|path| path.to_string_lossy());
-        let model = model.as_deref().or(options.model.as_deref());
-        settings.solver = options.solver.unwrap_or(settings.solver);
-        if options.steps.is_some() {
-            settings.choose_steps(options.steps);
-        }
-        // Named paths are listed on a thread of their own; until then there is nothing to show.
-        let album = if paths.is_empty() {
-            Album::samples(0)
-        } else {
-            Album::files(Vec::new(), 0)
-        };
-        let mut shell = Shell::new(context, state, device, devices, settings, model, album);
-        if !paths.is_empty() {
-            shell.look(paths);
-        }
-        let mut rooms = Rooms::new(field);
-        if !models.is_empty() {
-            dock::reveal(&mut panels, Panel::Model);
-        }
-        if let Some(preset) = options.field {
-            rooms.preset(preset);
-            dock::reveal(&mut panels, Panel::Field);
-        }
-        Self {
-            shell,
-            rooms,
-            panels,
-            field_in_front: options.field.is_some(),
-            capture: None,
-            frames: Frames::default(),
-        }
-    }
-
-    fn input(&mut self, context: &egui::Context) {
-        for command in commands::pressed(context) {
-            self.shell.run(context, command);
-        }
-        let (dropped, pasted) = context.input(|input| {
-            let dropped: Vec<PathBuf> = input
-                .raw
-                .dropped_files
-                .iter()
-                .map(|file| file.path().to_owned())
-                .collect();
-            let pasted = input.events.iter().find_map(|event| match event {
-                egui::Event::PasteImage(image) => Some(Ok(image.clone())),
-                egui::Event::Paste(text) => Some(Err(text.clone())),
-                _ => None,
-            });
-            (dropped, pasted)
-        });
-        if !dropped.is_empty() {
-            self.shell.look(dropped);
-        }
-        match pasted {
-            Some(Ok(image)) => self.shell.paste(&image),
-            // Text on the clipboard may be the name of a file.
-            Some(Err(text)) if !context.egui_wants_keyboard_input() => {
-                let paths = open::named(&text);
-                if !paths.is_empty() {
-                    self.shell.look(paths);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// Whether everything that was asked for stands on the screen.
-    fn still(&self) -> bool {
-        let shell = &self.shell;
-        let flow = match (shell.album.item(), &shell.flow) {
-            (None, _) => true,
-            (_, Some(flow)) if flow.settled.is_some() => true,
-            _ => shell.problems.first().is_some(),
-        };
-        let field = !self.field_in_front || self.rooms.field.settled();
-        flow && field && self.rooms.runs_settled() && !shell.busy() && !shell.opener.busy()
-    }
-}
-
-impl eframe::App for App {
-    fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
-        let context = ui.ctx().clone();
-        self.frames
-            .frame(frame.info().cpu_usage.unwrap_or_default());
-        context.set_zoom_factor(self.shell.settings.scale);
-        self.shell.receive();
-        self.input(&context);
-        ground::paint(ui, context.viewport_rect(), ui.visuals().panel_fill);
-        egui::Panel::top("top")
-            .frame(ground::bare(ui))
-            .exact_size(5.0 * GRID)
-            .show(ui, |ui| bars::top(&mut self.shell, ui));
-        egui::Panel::bottom("status")
-            .frame(ground::bare(ui))
-            .show(ui, |ui| bars::status(&mut self.shell, ui));
-        egui::Panel::bottom("timeline")
-            .frame(ground::bare(ui))
-            .show(ui, |ui| timeline::show(&mut self.shell, ui));
-        if std::mem::take(&mut self.shell.reset_panels) {
-            self.panels = dock::tree();
-        }
-        let runs = std::mem::take(&mut self.shell.runs);
-        if !runs.is_empty() {
-            self.rooms.follow(runs, &context);
-            dock::reveal(&mut self.panels, Panel::Runs);
-        }
-        let mut dock = Dock {
-            shell: &mut self.shell,
-            rooms: &mut self.rooms,
-        };
-        egui::CentralPanel::no_frame().show(ui, |ui| self.panels.ui(&mut dock, ui));
-        bars::help(&mut self.shell, &context);
-        exporting::show(&mut self.shell, &context);
-        self.shell.problems.show(&context);
-        let still = self.still();
-        if let Some(capture) = &mut self.capture {
-            if still {
-                let last = self.shell.reachable();
-                self.shell.go_to(last);
-            }
-            capture.frame(&context, still, self.shell.problems.first());
-        }
-    }
-
-    fn raw_input_hook(&mut self, _: &egui::Context, input: &mut egui::RawInput) {
-        // A picture of the window does not depend on where the pointer happens to be.
-        if self.shell.pictured {
-            let of_pointer = |event: &egui::Event| {
-                use egui::Event::{MouseMoved, PointerButton, PointerMoved};
-                matches!(
-                    event,
-                    PointerMoved(_) | MouseMoved(_) | PointerButton { .. }
-                )
-            };
-            input.events.retain(|event| !of_pointer(event));
-        }
-    }
-
-    fn save(&mut self, storage: &mut dyn eframe::Storage) {
-        if self.capture.is_none() {
-            let memory = Memory {
-                settings: self.shell.settings.clone(),
-                panels: self.panels.clone(),
-                field: self.rooms.field.settings.clone(),
-            };
-            eframe::set_value(storage, eframe::APP_KEY, &memory);
-        }
-    }
-
-    fn persist_egui_memory(&self) -> bool {
-        self.capture.is_none()
-    }
 }

@@ -1,37 +1,24 @@
-//! The panels of the window.
+//! The interface of panels.
 
-use serde::{Deserialize, Serialize};
+use super::app_event::AppEvent;
+use super::app_state::AppState;
+use super::commands::Command;
+use super::theme::GRID;
+use eframe::egui;
 
-/// A panel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Panel {
-    /// The photo and its states.
-    Canvas,
-    /// The vector field around the centroids.
-    Field,
-    /// Training runs.
-    Runs,
-    /// The classes.
-    Classes,
-    /// The open model.
-    Model,
-    /// A pixel's answers.
-    Pixel,
-    /// Charts over t.
-    Charts,
-}
+/// A part of the window. It owns its own state, reads the shared one and asks for changes of that by
+/// commands; panels don't know of each other.
+pub trait Panel {
+    fn title(&self) -> &'static str;
 
-impl Panel {
-    /// Its name on a tab.
-    pub fn title(self) -> &'static str {
-        match self {
-            Panel::Canvas => "Flow",
-            Panel::Field => "Field",
-            Panel::Runs => "Runs",
-            Panel::Classes => "Classes",
-            Panel::Model => "Model",
-            Panel::Pixel => "Pixel",
-            Panel::Charts => "Charts",
-        }
+    /// The space around its contents, in points.
+    fn margin(&self) -> f32 {
+        GRID
     }
+
+    /// Draws the panel, and adds to `commands` what the user asks for.
+    fn ui(&mut self, ui: &mut egui::Ui, app: &AppState, commands: &mut Vec<Command>);
+
+    /// Reacts to a change of the shared state.
+    fn on_event(&mut self, _event: &AppEvent, _context: &egui::Context) {}
 }

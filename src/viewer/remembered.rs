@@ -1,4 +1,4 @@
-//! Reading what another start of the program, or another version of it, has remembered.
+//! Reads settings that may come from another version of the program.
 
 use super::settings::SCALE;
 use super::view::in_range;
@@ -16,7 +16,6 @@ use std::path::Path;
 pub struct Fields(Vec<(String, Box<RawValue>)>);
 
 impl Fields {
-    /// A field by its name.
     pub fn get(&self, name: &str) -> Option<&RawValue> {
         let mut fields = self.0.iter();
         fields.find_map(|(known, value)| (known == name).then_some(&**value))
@@ -54,8 +53,8 @@ impl<'de> Deserialize<'de> for Fields {
     }
 }
 
-/// Reads a structure field by field: one that is missing or that this version does not understand
-/// takes its default, and costs no other its value.
+/// Reads a structure field by field: one that is missing or not understood takes its default, and does
+/// not affect the others.
 pub fn read<T: Default + Serialize + DeserializeOwned>(text: &RawValue) -> T {
     if let Ok(whole) = text.into_rust() {
         return whole;
@@ -80,8 +79,8 @@ pub fn read<T: Default + Serialize + DeserializeOwned>(text: &RawValue) -> T {
     value
 }
 
-/// Puts a magnification right with which no window can be opened. The windowing library takes it from
-/// the file before this program is asked.
+/// Repairs a magnification with which no window can be opened. The windowing library reads it from the
+/// file before this program can check it.
 pub fn repair(file: &Path) {
     let text = std::fs::read_to_string(file).ok();
     if let Some(text) = text.and_then(|text| with_sane_zoom(&text))
@@ -106,8 +105,8 @@ fn with_sane_zoom(text: &str) -> Option<String> {
     ron::to_string(&state).ok()
 }
 
-/// The builder of a window that leaves its place to the window manager. Elsewhere a remembered place
-/// is moved onto a screen; on X11 it could lie on a monitor that is gone.
+/// The builder without a position, except on Windows and macOS. There a remembered position is moved onto
+/// a screen; on X11 it could be on a monitor that is no longer connected.
 pub fn placed(builder: egui::ViewportBuilder) -> egui::ViewportBuilder {
     let kept = cfg!(any(target_os = "windows", target_os = "macos"));
     egui::ViewportBuilder {

@@ -6,42 +6,41 @@ use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-/// Files that are remembered.
+/// The length of the lists of recent files.
 const RECENT: usize = 12;
 
 /// The range of [`Settings::scale`].
 pub const SCALE: RangeInclusive<f32> = 0.6..=2.5;
 /// The range of [`Settings::speed`].
 pub const SPEED: RangeInclusive<f32> = 0.5..=60.0;
-/// Solver steps before any were chosen.
+/// Solver steps before a number is chosen.
 const DEFAULT_STEPS: usize = 10;
 /// The range of the number of solver steps.
 pub const STEPS: RangeInclusive<usize> = 1..=100;
 
-/// Remembered choices. Unknown or missing ones take their defaults, so that another version's
-/// file never keeps the window from opening.
+/// Remembered choices. Unknown or missing ones take their defaults, so that the file of another version
+/// never keeps the window from opening.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
-    /// Photos, folders and runs opened lately, the last first.
+    /// Recent photos, folders and runs, the latest first.
     pub recent: Vec<PathBuf>,
-    /// Model files opened lately, the last first.
+    /// Recent model files, the latest first.
     pub recent_models: Vec<PathBuf>,
     /// How the canvas shows a flow.
     pub view: View,
-    /// States a second while playing.
+    /// States per second while playing.
     pub speed: f32,
     /// Whether playing starts over at the end.
     pub looping: bool,
-    /// The solver.
     pub solver: Solver,
-    /// Solver steps, if they were chosen.
+    /// Solver steps, if a number was chosen.
     pub(super) steps: usize,
-    /// Whether they were chosen; otherwise every model takes the number that it recommends.
+    /// Whether a number was chosen; otherwise every model takes the number that it recommends.
     pub(super) steps_chosen: bool,
     /// Whether the filmstrip is shown.
     pub filmstrip: bool,
-    /// Whether masks have the colours that their data set was published with, where it has some.
+    /// Whether masks have the colours that their data set was published with, if it has any.
     pub published_colours: bool,
     /// Size of text and controls, 1 as designed.
     pub scale: f32,
@@ -66,8 +65,8 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Brings numbers that a damaged file or another version put out of range back into it: a text
-    /// size of 0 could not be undone in a window that draws nothing.
+    /// Brings numbers of a damaged file or of another version back into their ranges: with a text size of
+    /// 0 the window would be empty, and there would be no way to change it.
     pub fn clamp(&mut self) {
         let default = Self::default();
         self.scale = in_range(self.scale, SCALE, default.scale);
@@ -102,7 +101,7 @@ impl Settings {
 
 fn remember(list: &mut Vec<PathBuf>, path: &Path) {
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    // The file of settings is text; a single other name in it would keep all of it from being saved.
+    // The settings are saved as text; a single path that is not text would keep them from being saved.
     if path.to_str().is_none() {
         return;
     }

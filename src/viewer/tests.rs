@@ -1,16 +1,25 @@
 //! The window as a person sees it, on whatever adapter there is, such as Mesa's software one:
 //! pictures of each state against kept ones, and interactions asserted on the state.
 
-mod marks;
+mod selection;
 
-use super::*;
+use super::app::App;
+use super::app_state::Devices;
+use super::memory::Memory;
+use super::panels::PanelKind;
+use super::settings::{self, Settings};
+use super::{Options, dock, field, view};
+use crate::device::Choice;
 use crate::export::{Artifact, Look};
 use crate::gpu::canvas::Layer;
-use eframe::egui::{Event, Key, Modifiers, PointerButton, Theme, Vec2, pos2};
+use crate::model::Fit;
+use burn::tensor::Device;
+use eframe::egui::{self, Event, Key, Modifiers, PointerButton, Theme, Vec2, pos2};
 use egui_kittest::kittest::Queryable;
 use egui_kittest::{Harness, SnapshotOptions};
+use ron::value::RawValue;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Pixels that may differ from a kept picture: adapters round edges of text, and processors round
@@ -62,17 +71,17 @@ fn until(window: &mut Window, what: &str, holds: impl Fn(&App) -> bool) {
         if holds(window.state()) {
             return;
         }
-        let problems = window.state().shell.problems.lines();
+        let errors = window.state().shared.errors.lines();
         let late = begin.elapsed() > Duration::from_secs(120);
-        assert!(!late, "{what} did not come: {problems:?}");
+        assert!(!late, "{what} did not come: {errors:?}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
 
 fn complete(app: &App) -> bool {
-    !app.shell.busy()
+    !app.shared.busy()
         && app
-            .shell
+            .shared
             .flow
             .as_ref()
             .is_some_and(|flow| flow.settled.is_some())
@@ -114,8 +123,8 @@ fn model_file(folder: &Path, classes: &[&str]) -> PathBuf {
     path
 }
 
-/// Every panel in its empty, loading, done and failed state, in both themes. The field lab and the
-/// run monitor have pictures of their own.
+/// Every panel in its empty, loading, done and failed state, in both themes. The field and the runs
+/// panels have pictures of their own.
 #[test]
 fn pictures_of_every_state() {
     let mut results = egui_kittest::SnapshotResults::new();
@@ -124,11 +133,11 @@ fn pictures_of_every_state() {
     for (theme, shade) in [(Theme::Dark, "dark"), (Theme::Light, "light")] {
         let mut picture = |mut window: Window, state: &str| {
             for panels in [
-                [Panel::Classes, Panel::Pixel],
-                [Panel::Model, Panel::Charts],
+                [PanelKind::Classes, PanelKind::Pixel],
+                [PanelKind::Model, PanelKind::Charts],
             ] {
                 for panel in panels {
-                    dock::reveal(&mut window.state_mut().panels, panel);
+                    dock::reveal(&mut window.state_mut().layout, panel);
                 }
                 window.run_steps(3);
                 let name = format!("viewer-{state}-{:?}-{shade}", panels[0]).to_lowercase();
@@ -137,19 +146,19 @@ fn pictures_of_every_state() {
         };
         let mut empty = window(options(&[folder.path()], 2), theme);
         until(&mut empty, "the empty folder", |app| {
-            app.shell.problems.open && !app.shell.busy()
+            app.shared.errors.open && !app.shared.busy()
         });
         // The folder has another name every time, so its line is not part of the picture.
-        empty.state_mut().shell.problems = Default::default();
+        empty.state_mut().shared.errors = Default::default();
         picture(empty, "empty");
 
         // What a person sees before the worker's first answer.
         let mut loading = window(options(&[missing], 2), theme);
-        loading.state_mut().shell.silence();
+        loading.state_mut().shared.silence();
         picture(loading, "loading");
 
         let mut failed = window(options(&[missing], 2), theme);
-        until(&mut failed, "the failure", |app| app.shell.problems.open);
+        until(&mut failed, "the failure", |app| app.shared.errors.open);
         picture(failed, "failed");
 
         let mut whole = done(4, theme);
@@ -174,7 +183,7 @@ fn masks_take_the_colours_of_their_data_set() {
     let mut window = window(of_streets, Theme::Dark);
     until(&mut window, "the flow", complete);
     let colour = |window: &Window| {
-        let model = window.state().shell.model.as_ref().unwrap();
+        let model = window.state().shared.model.as_ref().unwrap();
         let road = model.card.classes.iter().position(|name| name == "road");
         model.colours[road.unwrap()]
     };
@@ -188,17 +197,19 @@ fn masks_take_the_colours_of_their_data_set() {
 #[test]
 fn keys_scrub_and_play() {
     let mut window = done(4, Theme::Dark);
-    assert_eq!(window.state().shell.play.position, 4.0);
+    assert_eq!(window.state().shared.playhead.position, 4.0);
     press(&mut window, Key::ArrowLeft);
-    assert_eq!(window.state().shell.play.position, 3.0);
+    assert_eq!(window.state().shared.playhead.position, 3.0);
     press(&mut window, Key::Home);
-    assert_eq!(window.state().shell.play.position, 0.0);
-    assert!(!window.state().shell.play.playing);
+    assert_eq!(window.state().shared.playhead.position, 0.0);
+    assert!(!window.state().shared.playhead.playing);
     press(&mut window, Key::Space);
-    assert!(window.state().shell.play.playing);
-    until(&mut window, "the end", |app| app.shell.play.position == 4.0);
+    assert!(window.state().shared.playhead.playing);
+    until(&mut window, "the end", |app| {
+        app.shared.playhead.position == 4.0
+    });
     window.run_steps(2);
-    assert!(!window.state().shell.play.playing);
+    assert!(!window.state().shared.playhead.playing);
 }
 
 /// Nothing moves, nothing is drawn: an idle window asks for no frame.
@@ -214,17 +225,17 @@ fn an_idle_window_rests() {
 fn layers_and_arrangements_follow_their_keys() {
     let mut window = done(2, Theme::Dark);
     press(&mut window, Key::Num2);
-    assert_eq!(window.state().shell.active_layer(), Layer::Raw);
+    assert_eq!(window.state().shared.active_layer(), Layer::Raw);
     // The samples are scenes of the model's classes, so their labels are known.
     press(&mut window, Key::Num5);
-    assert_eq!(window.state().shell.active_layer(), Layer::Truth);
+    assert_eq!(window.state().shared.active_layer(), Layer::Truth);
     press(&mut window, Key::F3);
-    let view = &window.state().shell.settings.view;
+    let view = &window.state().shared.settings.view;
     assert_eq!(view.arrangement, view::Arrangement::Swipe);
     press(&mut window, Key::Plus);
-    assert!(window.state().shell.settings.view.camera.zoom > 1.2);
+    assert!(window.state().panels.canvas.camera.zoom > 1.2);
     press(&mut window, Key::F);
-    assert_eq!(window.state().shell.settings.view.camera.zoom, 1.0);
+    assert_eq!(window.state().panels.canvas.camera.zoom, 1.0);
 }
 
 #[test]
@@ -235,38 +246,82 @@ fn another_model_takes_over_and_a_wrong_one_does_not() {
     fs::write(&wrong, "not a model").unwrap();
     window
         .state_mut()
-        .shell
+        .shared
         .choose_model(&wrong.to_string_lossy());
-    until(&mut window, "a refusal", |app| app.shell.problems.open);
-    let shell = &window.state().shell;
-    assert!(shell.problems.lines()[0].contains("wrong.safetensors"));
-    assert!(shell.model.is_some() && !shell.busy());
+    until(&mut window, "a refusal", |app| app.shared.errors.open);
+    let app = &window.state().shared;
+    assert!(app.errors.lines()[0].contains("wrong.safetensors"));
+    assert!(app.model.is_some() && !app.busy());
 
     let other = model_file(folder.path(), &["left", "right"]);
     window
         .state_mut()
-        .shell
+        .shared
         .choose_model(&other.to_string_lossy());
     until(&mut window, "the other model", |app| {
-        let model = app.shell.model.as_ref();
+        let model = app.shared.model.as_ref();
         model.is_some_and(|model| model.card.classes == ["left", "right"]) && complete(app)
     });
-    let recent = &window.state().shell.settings.recent_models;
+    let recent = &window.state().shared.settings.recent_models;
     assert!(recent[0].ends_with("other.safetensors"));
+}
+
+#[test]
+fn the_model_panel_shows_the_fit_and_the_steps_of_a_model() {
+    let mut window = done(1, Theme::Dark);
+    dock::reveal(&mut window.state_mut().layout, PanelKind::Model);
+    for (fit, steps, texts) in [
+        (
+            Fit::Aspect,
+            None,
+            ["photos keep their shape", "10 steps by default"],
+        ),
+        (
+            Fit::Stretch,
+            Some(7),
+            ["photos are stretched", "7 steps recommended"],
+        ),
+    ] {
+        let model = window.state_mut().shared.model.as_mut().unwrap();
+        (model.card.fit, model.card.sampling_steps) = (fit, steps);
+        window.run_steps(2);
+        for text in texts {
+            assert!(window.query_by_label(text).is_some(), "{text}");
+        }
+    }
+}
+
+/// A pixel under the pointer may lie outside of the next flow's smaller states.
+#[test]
+fn the_hovered_pixel_is_forgotten_with_its_flow() {
+    let mut window = done(1, Theme::Dark);
+    window.event(Event::PointerMoved(pos2(700.0, 540.0)));
+    window.step();
+    let pixel = window.state().shared.hover.pixel.unwrap();
+    // The canvas, which would notice where the pointer is, is hidden.
+    dock::reveal(&mut window.state_mut().layout, PanelKind::Runs);
+    window.step();
+    let app = &mut window.state_mut().shared;
+    app.sampling.scale = 0.5;
+    app.sample();
+    until(&mut window, "the smaller flow", complete);
+    let app = &window.state().shared;
+    assert!(app.flow.as_ref().unwrap().pixels() <= pixel);
+    assert_eq!(app.hover.pixel, None);
 }
 
 #[test]
 fn sampling_is_cancelled_within_a_step() {
     let mut window = window(options(&[], 100), Theme::Dark);
     until(&mut window, "a state", |app| {
-        app.shell
+        app.shared
             .flow
             .as_ref()
-            .is_some_and(|flow| flow.moments.len() > 1)
+            .is_some_and(|flow| flow.states.len() > 1)
     });
     press(&mut window, Key::Escape);
-    assert!(!window.state().shell.busy());
-    let states = |window: &Window| window.state().shell.flow.as_ref().unwrap().moments.len();
+    assert!(!window.state().shared.busy());
+    let states = |window: &Window| window.state().shared.flow.as_ref().unwrap().states.len();
     let before = states(&window);
     std::thread::sleep(Duration::from_millis(300));
     window.run_steps(3);
@@ -275,7 +330,7 @@ fn sampling_is_cancelled_within_a_step() {
 }
 
 #[test]
-fn what_people_open_by_mistake_is_told_and_the_window_lives_on() {
+fn files_opened_by_mistake_are_reported_and_the_window_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let mut good = Vec::new();
@@ -307,11 +362,14 @@ fn what_people_open_by_mistake_is_told_and_the_window_lives_on() {
         "gone.png",
         "nothing",
     ] {
-        window.state_mut().shell.look(vec![path(name), path(name)]);
-        let told = |app: &App| app.shell.problems.lines().iter().any(|l| l.contains(name));
-        until(&mut window, name, told);
+        window
+            .state_mut()
+            .shared
+            .open_paths(vec![path(name), path(name)]);
+        let reported = |app: &App| app.shared.errors.lines().iter().any(|l| l.contains(name));
+        until(&mut window, name, reported);
     }
-    let lines = window.state().shell.problems.lines();
+    let lines = window.state().shared.errors.lines();
     let of = |name: &str| lines.iter().find(|line| line.contains(name)).unwrap();
     // Too large is another problem than damaged.
     assert!(of("huge.png").contains("60000"), "{}", of("huge.png"));
@@ -319,12 +377,12 @@ fn what_people_open_by_mistake_is_told_and_the_window_lives_on() {
     image::RgbImage::new(1, 1).save(path("one.png")).unwrap();
     window
         .state_mut()
-        .shell
-        .look(vec![path("one.png"), path("one.png")]);
+        .shared
+        .open_paths(vec![path("one.png"), path("one.png")]);
     until(&mut window, "a picture of one pixel", |app| {
         complete(app)
             && app
-                .shell
+                .shared
                 .flow
                 .as_ref()
                 .is_some_and(|flow| flow.name == "one.png")
@@ -340,19 +398,20 @@ fn exports_are_written_and_a_place_that_refuses_is_named() {
         folder.path().join("no/folder/mask.png"),
     ];
     for path in &paths {
-        let shell = &mut window.state_mut().shell;
-        let kept = exporting::Kept::of(shell, Look::Raw).unwrap();
-        shell
-            .exports
-            .write(Artifact::Labels, kept, path.clone())
+        let app = &mut window.state_mut().shared;
+        let flow = app.snapshot(Look::Raw).unwrap();
+        app.exports
+            .write(Artifact::Labels, flow, path.clone())
             .unwrap();
-        until(&mut window, "the file", |app| !app.shell.exports.busy());
+        until(&mut window, "the file", |app| {
+            app.shared.exports.progress().is_none()
+        });
     }
     assert!(paths[0].exists() && !paths[1].exists());
-    let problems = window.state().shell.problems.lines();
+    let errors = window.state().shared.errors.lines();
     assert!(
-        problems.iter().any(|line| line.contains("no/folder")),
-        "{problems:?}"
+        errors.iter().any(|line| line.contains("no/folder")),
+        "{errors:?}"
     );
 }
 
@@ -366,34 +425,37 @@ fn an_export_never_replaces_the_photo_that_it_shows() {
     let before = std::fs::read(&path).unwrap();
     let mut window = window(options(&[&path], 2), Theme::Dark);
     until(&mut window, "a flow", |app| {
-        app.shell.flow.is_some() && !app.shell.busy()
+        app.shared.flow.is_some() && !app.shared.busy()
     });
-    let shell = &mut window.state_mut().shell;
-    let kept = exporting::Kept::of(shell, Look::Raw).unwrap();
-    let written = shell.exports.write(Artifact::Labels, kept, path.clone());
+    let app = &mut window.state_mut().shared;
+    let flow = app.snapshot(Look::Raw).unwrap();
+    let written = app.exports.write(Artifact::Labels, flow, path.clone());
     written.unwrap();
-    until(&mut window, "the refusal", |app| !app.shell.exports.busy());
+    until(&mut window, "the refusal", |app| {
+        app.shared.exports.progress().is_none()
+    });
     assert_eq!(std::fs::read(&path).unwrap(), before);
-    let problems = window.state().shell.problems.lines();
+    let errors = window.state().shared.errors.lines();
     assert!(
-        problems.iter().any(|line| line.contains("photo.png")),
-        "{problems:?}"
+        errors.iter().any(|line| line.contains("photo.png")),
+        "{errors:?}"
     );
 }
 
 #[test]
 fn old_states_leave_graphics_memory_and_come_back() {
     let mut window = done(8, Theme::Dark);
-    let flow = window.state_mut().shell.flow.as_mut().unwrap();
+    let flow = window.state_mut().shared.flow.as_mut().unwrap();
     assert_eq!(flow.resident(), 9);
     flow.budget = 3 * 12 * flow.pixels();
     press(&mut window, Key::ArrowLeft);
     window.run_steps(2);
-    let resident = |window: &Window| window.state().shell.flow.as_ref().unwrap().resident();
+    let resident = |window: &Window| window.state().shared.flow.as_ref().unwrap().resident();
     assert_eq!(resident(&window), 3);
     press(&mut window, Key::Home);
     window.run_steps(2);
-    assert!(window.state_mut().shell.sources().is_some());
+    let app = window.state_mut();
+    assert!(app.panels.canvas.sources(&app.shared).unwrap().is_some());
     assert!(resident(&window) <= 3);
 }
 
@@ -478,7 +540,7 @@ fn pasted_text_opens_the_files_that_it_names() {
     let uri = url::Url::from_file_path(&photo).unwrap();
     window.event(Event::Paste(format!("{uri}\r\n")));
     until(&mut window, "the pasted photo", |app| {
-        app.shell
+        app.shared
             .flow
             .as_ref()
             .is_some_and(|flow| flow.name == "my photo.png")
@@ -498,7 +560,7 @@ fn photos_of_extreme_shapes_are_visible() {
         until(&mut window, "the flow", complete);
         press(&mut window, Key::Num1);
         window.run_steps(3);
-        assert!(window.state().shell.problems.first().is_none());
+        assert!(window.state().shared.errors.first().is_none());
         let picture = window.render().unwrap();
         let canvas = image::imageops::crop_imm(&picture, 10, 120, 900, 450).to_image();
         let seen = canvas.pixels().filter(|p| p[0] > 200 && p[1] < 60).count();
@@ -514,11 +576,11 @@ fn a_tiny_window_has_room_for_everything() {
     let mut window = window(options(&[], 1), Theme::Dark);
     window.set_size(Vec2::splat(320.0));
     until(&mut window, "the flow", complete);
-    for panel in [Panel::Canvas, Panel::Field, Panel::Runs] {
-        dock::reveal(&mut window.state_mut().panels, panel);
+    for panel in [PanelKind::Canvas, PanelKind::Field, PanelKind::Runs] {
+        dock::reveal(&mut window.state_mut().layout, panel);
         window.run_steps(3);
     }
-    assert!(window.state().shell.problems.first().is_none());
+    assert!(window.state().shared.errors.first().is_none());
 }
 
 /// Class names of scripts that the built-in fonts lack are drawn, whatever fonts this machine has:
@@ -564,21 +626,18 @@ fn runs_and_models_alone_come_to_rest() {
         let mut window = window(options(&[&path], 1), Theme::Dark);
         until(&mut window, "rest", still);
         let state = window.state();
-        assert!(state.shell.problems.first().is_none());
+        assert!(state.shared.errors.first().is_none());
         assert!(
             state
-                .panels
+                .layout
                 .active_tiles()
-                .contains(&state.panels.tiles.find_pane(&Panel::Runs).unwrap())
+                .contains(&state.layout.tiles.find_pane(&PanelKind::Runs).unwrap())
         );
     }
     let model = model_file(folder.path(), &["left", "right"]);
     let mut window = window(options(&[&model], 1), Theme::Dark);
     until(&mut window, "rest", still);
-    let shell = &window.state().shell;
-    assert_eq!(
-        shell.model.as_ref().unwrap().card.classes,
-        ["left", "right"]
-    );
-    assert!(complete(window.state()) && shell.problems.first().is_none());
+    let app = &window.state().shared;
+    assert_eq!(app.model.as_ref().unwrap().card.classes, ["left", "right"]);
+    assert!(complete(window.state()) && app.errors.first().is_none());
 }

@@ -1,23 +1,23 @@
-//! The look: calm neutral greys, one accent, an 8-point grid, two text sizes and a heading. Class
-//! colours are data and appear nowhere else.
+//! Colours, sizes and common widgets: neutral greys, one accent, an 8-point grid, two text sizes and a
+//! heading. The only other colours are those of classes.
 
 use crate::fonts;
 use eframe::egui::{self, Color32, CornerRadius, FontId, Stroke, TextStyle, Visuals};
 use egui_material_icons::MaterialIcon;
 
-/// The one accent.
+/// The accent.
 pub const ACCENT: Color32 = Color32::from_rgb(72, 140, 240);
-/// What failed or is wrong.
+/// Errors.
 pub const ERROR: Color32 = Color32::from_rgb(224, 82, 74);
-/// One step of the grid.
+/// One step of the grid, in points.
 pub const GRID: f32 = 8.0;
 /// Height of a row in a list.
 pub const ROW: f32 = 3.0 * GRID;
 
-/// The greys of a theme, from the ground up.
+/// The greys of a theme, from the background up.
 struct Greys {
     /// Behind pictures and plots.
-    ground: u8,
+    background: u8,
     /// Panels.
     panel: u8,
     /// Windows, menus and tool tips.
@@ -26,12 +26,12 @@ struct Greys {
     button: [u8; 3],
     /// Lines between things.
     line: u8,
-    /// Text: of no weight, plain, strong.
+    /// Text: weak, plain, strong.
     text: [u8; 3],
 }
 
 const DARK: Greys = Greys {
-    ground: 15,
+    background: 15,
     panel: 24,
     raised: 32,
     button: [42, 54, 66],
@@ -40,7 +40,7 @@ const DARK: Greys = Greys {
 };
 
 const LIGHT: Greys = Greys {
-    ground: 226,
+    background: 226,
     panel: 246,
     raised: 252,
     button: [230, 220, 206],
@@ -48,8 +48,7 @@ const LIGHT: Greys = Greys {
     text: [112, 52, 16],
 };
 
-/// Applies the look to both themes and installs the icons, and what draws the letters that the
-/// built-in fonts lack.
+/// Sets up both themes, the icons, and the fonts for letters that the built-in ones lack.
 pub fn apply(context: &egui::Context) {
     egui_material_icons::initialize(context);
     context.add_font_provider(fonts::provider());
@@ -83,7 +82,7 @@ fn coloured(mut visuals: Visuals, greys: &Greys) -> Visuals {
     let grey = Color32::from_gray;
     visuals.panel_fill = grey(greys.panel);
     visuals.window_fill = grey(greys.raised);
-    visuals.extreme_bg_color = grey(greys.ground);
+    visuals.extreme_bg_color = grey(greys.background);
     visuals.faint_bg_color = grey(greys.raised);
     visuals.window_stroke = Stroke::new(1.0, grey(greys.line));
     visuals.weak_text_color = Some(grey(greys.text[0]));
@@ -114,12 +113,12 @@ fn coloured(mut visuals: Visuals, greys: &Greys) -> Visuals {
     visuals
 }
 
-/// An icon as large as it is meant to be pressed.
+/// An icon in the size of a button.
 pub fn icon(icon: MaterialIcon) -> egui::RichText {
     icon.rich_text().size(18.0)
 }
 
-/// A button that is an icon with a spoken name and an explanation.
+/// An icon button with a name for screen readers and tooltips.
 pub fn icon_button(ui: &mut egui::Ui, picture: MaterialIcon, name: &str) -> egui::Response {
     let size = egui::Vec2::splat(3.5 * GRID);
     let button = egui::Button::new(icon(picture)).frame_when_inactive(false);
@@ -153,13 +152,13 @@ pub fn section(ui: &mut egui::Ui, title: &str) {
     ui.label(egui::RichText::new(title).strong());
 }
 
-/// A picture's frame and a class's swatch: a square of `side` points in the colour of data.
+/// The swatch of a class: a square of `side` points in its colour.
 pub fn swatch(ui: &mut egui::Ui, [r, g, b]: [u8; 3], side: f32) {
     let (rect, _) = ui.allocate_exact_size(egui::Vec2::splat(side), egui::Sense::hover());
     paint_swatch(ui.painter(), ui.visuals(), rect, [r, g, b]);
 }
 
-/// Paints a class's swatch, with an edge so that it shows on any ground.
+/// Paints the swatch of a class, with an edge so that it shows on any background.
 pub fn paint_swatch(
     painter: &egui::Painter,
     visuals: &Visuals,
@@ -176,7 +175,32 @@ pub fn paint_swatch(
     );
 }
 
-/// What stands in a panel that has nothing to show: what it is for and what to do next.
+/// Paints a short label over a picture; returns its rectangle.
+pub fn badge(
+    ui: &egui::Ui,
+    at: egui::Pos2,
+    align: egui::Align2,
+    text: &str,
+    active: bool,
+) -> egui::Rect {
+    let font = TextStyle::Small.resolve(ui.style());
+    let galley = ui
+        .painter()
+        .layout_no_wrap(text.to_owned(), font, Color32::WHITE);
+    let size = galley.size() + egui::vec2(2.0 * GRID, GRID);
+    let rect = align.anchor_size(at, size);
+    let fill = if active {
+        ACCENT
+    } else {
+        Color32::from_black_alpha(170)
+    };
+    ui.painter().rect_filled(rect, 4.0, fill);
+    let inner = rect.center() - galley.size() / 2.0;
+    ui.painter().galley(inner, galley, Color32::WHITE);
+    rect
+}
+
+/// The text of a panel that has nothing to show: what it is for and what to do next.
 pub fn empty(ui: &mut egui::Ui, text: &str) {
     ui.vertical_centered(|ui| {
         ui.add_space(4.0 * GRID);

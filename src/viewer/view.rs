@@ -1,4 +1,4 @@
-//! How the canvas shows a flow: which layers, in which arrangement, from which camera.
+//! How the canvas shows a flow: layers, their arrangement, and the camera.
 
 use crate::gpu::canvas::Layer;
 use eframe::egui::{Pos2, Rect, Vec2, pos2, vec2};
@@ -8,19 +8,16 @@ use serde::{Deserialize, Serialize};
 /// How panes share the canvas.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Arrangement {
-    /// One pane.
     #[default]
     Single,
-    /// Two beside each other.
     SideBySide,
-    /// Two at one place, with a divider to drag.
+    /// Two in one place, with a divider to drag.
     Swipe,
-    /// Two by two.
     Grid,
 }
 
 impl Arrangement {
-    /// All of them, with icon and name.
+    /// All arrangements, with icon and name.
     pub const ALL: [(Arrangement, MaterialIcon, &'static str); 4] = [
         (Arrangement::Single, icons::ICON_CROP_SQUARE, "One view"),
         (
@@ -36,7 +33,6 @@ impl Arrangement {
         (Arrangement::Grid, icons::ICON_GRID_VIEW, "Four views"),
     ];
 
-    /// Panes it shows.
     pub fn panes(self) -> usize {
         match self {
             Arrangement::Single => 1,
@@ -46,7 +42,7 @@ impl Arrangement {
     }
 }
 
-/// Every layer with its name and what it is.
+/// Every layer with its name and a description.
 pub const LAYERS: [(Layer, &str, &str); 6] = [
     (Layer::Photo, "Photo", "The photo as it is"),
     (
@@ -64,7 +60,6 @@ pub const LAYERS: [(Layer, &str, &str); 6] = [
     ),
 ];
 
-/// The name of a layer.
 pub fn name(layer: Layer) -> &'static str {
     LAYERS
         .iter()
@@ -72,23 +67,19 @@ pub fn name(layer: Layer) -> &'static str {
         .map_or("", |(_, name, _)| name)
 }
 
-/// The choices, as they are remembered.
+/// The remembered choices of the canvas.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
 pub struct View {
-    /// How panes share the canvas.
     pub arrangement: Arrangement,
-    /// What each pane shows.
+    /// The layer of each pane.
     pub layers: [Layer; 4],
     /// Opacity of the overlay, 0 to 1.
     pub opacity: f32,
     /// Outlines at the photo's resolution rather than the network's.
     pub fine: bool,
-    /// Where the divider of [`Arrangement::Swipe`] stands, 0 to 1.
+    /// The place of the divider of [`Arrangement::Swipe`], 0 to 1.
     pub divider: f32,
-    /// From where.
-    #[serde(skip)]
-    pub camera: Camera,
 }
 
 /// The range of [`View::divider`].
@@ -111,12 +102,11 @@ impl Default for View {
             opacity: 0.7,
             fine: true,
             divider: 0.5,
-            camera: Camera::default(),
         }
     }
 }
 
-/// Where all panes look, so that they stay linked.
+/// The part of the photo that all panes show.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Camera {
     /// Magnification, 1 where the whole photo fits.
@@ -134,15 +124,15 @@ impl Default for Camera {
     }
 }
 
-/// Points around the whole photo.
+/// Space around the whole photo, in points.
 const MARGIN: f32 = 8.0;
-/// The largest magnification: points a photo pixel.
+/// The largest magnification, in points per photo pixel.
 const CLOSEST: f32 = 64.0;
 /// The least width and height of a picture, in points, so that a photo of one row stays visible.
 const THINNEST: f32 = 2.0;
 
 impl Camera {
-    /// Points a photo pixel where the whole photo fits.
+    /// Points per photo pixel at which the whole photo fits.
     pub fn fit(area: Rect, photo: Vec2) -> f32 {
         let room = (area.size() - Vec2::splat(2.0 * MARGIN)).max(Vec2::splat(1.0));
         (room.x / photo.x).min(room.y / photo.y)
@@ -170,18 +160,18 @@ impl Camera {
         self.hold();
     }
 
-    /// Moves the picture by so many points.
+    /// Moves the picture by `by` points.
     pub fn pan(&mut self, by: Vec2, area: Rect, photo: Vec2) {
         self.centre -= by / self.size(area, photo);
         self.hold();
     }
 
-    /// Sets the magnification in points a photo pixel.
+    /// Sets the magnification in points per photo pixel.
     pub fn magnify_to(&mut self, scale: f32, area: Rect, photo: Vec2) {
         self.zoom = scale / Self::fit(area, photo);
     }
 
-    /// The picture never leaves the pane altogether.
+    /// Keeps the picture from leaving the pane altogether.
     fn hold(&mut self) {
         self.centre = self.centre.clamp(Vec2::ZERO, Vec2::splat(1.0));
     }
@@ -259,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn one_to_one_is_a_point_a_pixel() {
+    fn one_to_one_is_a_point_per_pixel() {
         let mut camera = Camera::default();
         camera.magnify_to(1.0, AREA, PHOTO);
         assert!((camera.target(AREA, PHOTO).size() - PHOTO).length() < 1e-3);

@@ -1,7 +1,7 @@
 //! The controls beside the picture.
 
 use super::interface::{FieldInput, drawn_name, kind_name};
-use super::lab::FieldLab;
+use super::panel::FieldPanel;
 use super::preset::{Preset, caption};
 use super::settings::FieldSettings;
 use super::widgets::{choice, class, group, log_slider, row, slider};
@@ -11,7 +11,7 @@ use crate::vector_field::{Camera, FieldKind};
 use crate::viewer::theme::GRID;
 use eframe::egui::{self, RichText, Ui};
 
-pub(super) fn show(lab: &mut FieldLab, ui: &mut Ui, input: &FieldInput<'_>) {
+pub(super) fn show(panel: &mut FieldPanel, ui: &mut Ui, input: &FieldInput<'_>) {
     let photo = input.cloud.is_some();
     ui.add_space(GRID);
     ui.horizontal_wrapped(|ui| {
@@ -20,33 +20,33 @@ pub(super) fn show(lab: &mut FieldLab, ui: &mut Ui, input: &FieldInput<'_>) {
         for preset in Preset::ALL {
             let button = ui.button(preset.name());
             if button.on_hover_text(preset.help()).clicked() {
-                lab.apply(preset);
+                panel.apply(preset);
             }
         }
         let help = "Vanilla and reshaped side by side, with particles";
         if ui.button("Compare").on_hover_text(help).clicked() {
-            lab.settings = FieldSettings {
-                models_table: lab.settings.models_table,
-                classes: lab.settings.classes,
-                target: lab.settings.target,
-                potential: lab.settings.potential,
+            panel.settings = FieldSettings {
+                models_table: panel.settings.models_table,
+                classes: panel.settings.classes,
+                target: panel.settings.target,
+                potential: panel.settings.potential,
                 ..FieldSettings::default()
             };
-            lab.paused = false;
+            panel.paused = false;
         }
     });
-    let text = caption(&lab.settings, photo);
+    let text = caption(&panel.settings, photo);
     ui.label(RichText::new(text).small().weak());
-    field(&mut lab.settings, ui, input);
-    view(lab, ui);
-    layers::arrows(&mut lab.settings.layers.arrows, ui);
-    layers::slice(lab, ui, input);
-    layers::particles(lab, ui, photo);
-    layers::photo(&mut lab.settings, ui, photo);
+    field(&mut panel.settings, ui, input);
+    view(panel, ui);
+    layers::arrows(&mut panel.settings.layers.arrows, ui);
+    layers::slice(panel, ui, input);
+    layers::particles(panel, ui, photo);
+    layers::photo(&mut panel.settings, ui, photo);
     let help = "The field's length from the target to its decision boundary (Fig. 1c)";
-    let curve = &mut lab.settings.curve;
+    let curve = &mut panel.settings.curve;
     group(ui, "Gradient curve", help, Some(curve), |_| {});
-    export::controls(lab, ui, input);
+    export::controls(panel, ui, input);
     ui.add_space(2.0 * GRID);
 }
 
@@ -111,8 +111,8 @@ fn field(settings: &mut FieldSettings, ui: &mut Ui, input: &FieldInput<'_>) {
     });
 }
 
-fn view(lab: &mut FieldLab, ui: &mut Ui) {
-    let settings = &mut lab.settings;
+fn view(panel: &mut FieldPanel, ui: &mut Ui) {
+    let settings = &mut panel.settings;
     group(ui, "View", "", None, |ui| {
         let panes = [
             (true, "both", "Vanilla and reshaped side by side"),
@@ -149,7 +149,7 @@ fn view(lab: &mut FieldLab, ui: &mut Ui) {
                 }
             }
             let slice = ui.button("slice").on_hover_text("Face the slice");
-            lab.face_slice |= slice.clicked();
+            panel.face_slice |= slice.clicked();
             let reset = ui.button("reset").on_hover_text("The initial camera");
             if reset.clicked() {
                 settings.camera = Camera::default();

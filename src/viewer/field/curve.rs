@@ -1,7 +1,7 @@
 //! The gradient curve of Figure 1 (c).
 
 use super::interface::{FieldInput, drawn_name};
-use super::lab::FieldLab;
+use super::panel::FieldPanel;
 use super::widgets;
 use crate::format::short;
 use crate::potential::Potential;
@@ -17,14 +17,14 @@ const COARSE: usize = 60;
 const VANILLA: Color32 = Color32::from_rgb(236, 140, 70);
 
 pub(super) fn show(
-    lab: &mut FieldLab,
+    panel: &mut FieldPanel,
     ui: &mut Ui,
     table: &Arc<CentroidTable>,
     input: &FieldInput<'_>,
 ) {
-    let field = lab.field(table);
-    let curve = lab.towards(table);
-    let Some(curve) = curve.and_then(|class| lab.derived.curve(field, table, class)) else {
+    let field = panel.field(table);
+    let curve = panel.towards(table);
+    let Some(curve) = curve.and_then(|class| panel.derived.curve(field, table, class)) else {
         ui.label("A curve needs two classes.");
         return;
     };
@@ -43,18 +43,18 @@ pub(super) fn show(
         .collect();
     let (peak, boundary) = (curve.peak(), curve.boundary());
     ui.horizontal(|ui| {
-        let from = drawn_name(&lab.settings, input, lab.settings.target);
+        let from = drawn_name(&panel.settings, input, panel.settings.target);
         ui.label(RichText::new(format!("Length of the field from {from}")).strong());
         let mut towards = curve.towards;
-        let names = lab.settings.clone();
+        let names = panel.settings.clone();
         ui.scope(|ui| {
             ui.set_max_width(32.0 * GRID);
             let named = |k: usize| drawn_name(&names, input, k);
             let help = "The class towards which the curve goes";
             widgets::class(ui, "towards", help, &mut towards, table.len(), named);
         });
-        if towards != curve.towards && towards != lab.settings.target {
-            lab.settings.towards = Some(towards);
+        if towards != curve.towards && towards != panel.settings.target {
+            panel.settings.towards = Some(towards);
         }
     });
     ui.label(

@@ -1,51 +1,52 @@
 //! Pictures and tables to save.
 
-use super::interface::{Export, FieldInput, class_name, kind_name};
-use super::lab::FieldLab;
+use super::interface::{FieldInput, class_name, kind_name};
+use super::panel::FieldPanel;
 use super::widgets::group;
 use crate::csv;
 use crate::gpu::field::Tally;
 use crate::vector_field::{CentroidTable, FieldKind, GradientCurve};
+use crate::viewer::exports::NewFile;
 use crate::viewer::theme::GRID;
 use eframe::egui::{self, Ui};
 
-pub(super) fn controls(lab: &mut FieldLab, ui: &mut Ui, input: &FieldInput<'_>) {
+pub(super) fn controls(panel: &mut FieldPanel, ui: &mut Ui, input: &FieldInput<'_>) {
     group(ui, "Export", "", None, |ui| {
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = GRID / 2.0;
             ui.label("Picture");
-            let [width, height] = &mut lab.settings.export;
+            let [width, height] = &mut panel.settings.export;
             for (value, name) in [(width, "Width in pixels"), (height, "Height in pixels")] {
                 let edit = ui.add(egui::DragValue::new(value).range(16..=16_384));
                 edit.on_hover_text(name);
             }
             let help = "The view at this size, with names, counts and colour bars";
-            lab.wants_figure |= ui.button("PNG").on_hover_text(help).clicked();
+            panel.wants_figure |= ui.button("PNG").on_hover_text(help).clicked();
         });
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = GRID / 2.0;
             ui.label("Numbers");
-            let table = lab.derived.table(&lab.settings, input.centroids);
+            let table = panel.derived.table(&panel.settings, input.centroids);
             let help = "The gradient curve as CSV";
             if ui.button("Curve").on_hover_text(help).clicked() {
-                let field = lab.field(&table);
-                let towards = lab.towards(&table);
-                let curve = towards.and_then(|class| lab.derived.curve(field, &table, class));
-                let export = |curve| Export::text("gradient-curve.csv", curve_csv(&curve));
-                lab.pending.export = curve.map(export);
+                let field = panel.field(&table);
+                let towards = panel.towards(&table);
+                let curve = towards.and_then(|class| panel.derived.curve(field, &table, class));
+                let export = |curve| NewFile::text("gradient-curve.csv", curve_csv(&curve));
+                panel.pending.export = curve.map(export);
             }
             let help = "Every class at the picked point, or at the cube's centre, as CSV";
             if ui.button("Table").on_hover_text(help).clicked() {
-                let text = class_csv(lab, &table, input);
-                lab.pending.export = Some(Export::text("field-table.csv", text));
+                let text = class_csv(panel, &table, input);
+                panel.pending.export = Some(NewFile::text("field-table.csv", text));
             }
             let help = "The particles' arrivals and traversals, as CSV";
             let counts = egui::Button::new("Counts");
-            let known = !lab.picture.tallies().is_empty();
+            let known = !panel.picture.tallies().is_empty();
             if ui.add_enabled(known, counts).on_hover_text(help).clicked() {
-                let panes = lab.settings.panes();
-                let text = tally_csv(panes.into_iter().zip(lab.picture.tallies()));
-                lab.pending.export = Some(Export::text("field-counts.csv", text));
+                let panes = panel.settings.panes();
+                let text = tally_csv(panes.into_iter().zip(panel.picture.tallies()));
+                panel.pending.export = Some(NewFile::text("field-counts.csv", text));
             }
         });
     });
@@ -63,12 +64,12 @@ fn curve_csv(curve: &GradientCurve) -> String {
 
 /// A line per class: its centroid, its distance and probability at the picked point (or at the
 /// cube's centre), and the point and the fields there, which are the same in every line.
-fn class_csv(lab: &FieldLab, table: &CentroidTable, input: &FieldInput<'_>) -> String {
+fn class_csv(panel: &FieldPanel, table: &CentroidTable, input: &FieldInput<'_>) -> String {
     let header = "class name target mu_red mu_green mu_blue half_gap distance probability x_red \
                   x_green x_blue phi vanilla correction reshaped";
     let mut text = csv::line(header.split(' '));
-    let x = lab.picked.unwrap_or_default().as_dvec3();
-    let field = lab.field(table);
+    let x = panel.picked.unwrap_or_default().as_dvec3();
+    let field = panel.field(table);
     let (here, _) = field.at(x);
     let [vanilla, correction, reshaped, _] =
         FieldKind::ALL.map(|kind| field.of_kind(kind).at(x).1.length());
@@ -76,8 +77,8 @@ fn class_csv(lab: &FieldLab, table: &CentroidTable, input: &FieldInput<'_>) -> S
     for (k, mu) in table.points.iter().enumerate() {
         let gap = f64::from(table.half_gap[k]);
         let own = [mu.x, mu.y, mu.z, gap, x.distance(*mu), here.probability[k]];
-        let name = class_name(&lab.settings, input, k);
-        let target = u8::from(k == lab.settings.target).to_string();
+        let name = class_name(&panel.settings, input, k);
+        let target = u8::from(k == panel.settings.target).to_string();
         let numbers = own.into_iter().chain(shared).map(|n| n.to_string());
         text += &csv::line([k.to_string(), name, target].into_iter().chain(numbers));
     }

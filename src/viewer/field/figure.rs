@@ -1,14 +1,15 @@
 //! The view as a picture of any size, with its names, counts and colour bars.
 
 use super::derived::{Effort, SceneOptions};
-use super::interface::{Contents, Export, FieldInput};
-use super::lab::FieldLab;
+use super::interface::FieldInput;
+use super::panel::FieldPanel;
 use super::projection::panes;
 use super::style::style;
 use super::{legend, overlay};
 use crate::gpu::field::{COLOUR, FieldScene, PictureReadback};
 use crate::gpu::{GpuError, guarded};
 use crate::vector_field::CentroidTable;
+use crate::viewer::exports::{Contents, NewFile};
 use crate::viewer::theme;
 use eframe::egui::{self, Pos2, Rect, Vec2};
 use eframe::egui_wgpu::{self, RenderState, RendererOptions, ScreenDescriptor};
@@ -20,47 +21,47 @@ const LEAST: Vec2 = egui::vec2(760.0, 560.0);
 
 /// Starts to export the picture; it is among the results of this frame.
 pub(super) fn export(
-    lab: &mut FieldLab,
+    panel: &mut FieldPanel,
     window: &egui::Context,
     gpu: &RenderState,
     table: &Arc<CentroidTable>,
     input: &FieldInput<'_>,
 ) {
-    match draw(lab, window, gpu, table, input) {
+    match draw(panel, window, gpu, table, input) {
         Ok(picture) => {
-            lab.pending.export = Some(Export {
+            panel.pending.export = Some(NewFile {
                 name: "field.png".to_owned(),
                 contents: Contents::Picture(picture),
             });
         }
-        Err(error) => lab.pending.error = Some(error.to_string()),
+        Err(error) => panel.pending.error = Some(error.to_string()),
     }
 }
 
 fn draw(
-    lab: &mut FieldLab,
+    panel: &mut FieldPanel,
     window: &egui::Context,
     gpu: &RenderState,
     table: &Arc<CentroidTable>,
     input: &FieldInput<'_>,
 ) -> Result<PictureReadback, GpuError> {
-    let size = lab.settings.export;
+    let size = panel.settings.export;
     let pixels = egui::vec2(size[0] as f32, size[1] as f32);
     let scale = (pixels / LEAST).min_elem().max(0.25);
     let theme = window.global_style();
     let options = SceneOptions {
         style: style(&theme.visuals),
-        highlighted: lab.highlighted,
+        highlighted: panel.highlighted,
         effort: Effort::Full,
-        over: lab.picture.settled().unwrap_or(false),
+        over: panel.picture.settled().unwrap_or(false),
     };
-    let scene = lab.derived.scene(&lab.settings, input, table, options);
+    let scene = panel.derived.scene(&panel.settings, input, table, options);
     // At rest on a graphics card this is the scene that is shown, and nothing is computed.
-    lab.picture.update(gpu, &scene, input)?;
+    panel.picture.update(gpu, &scene, input)?;
     let area = Rect::from_min_size(Pos2::ZERO, pixels / scale);
-    let text = Text::lay_out(lab, theme, &scene, area, scale, input);
+    let text = Text::lay_out(panel, theme, &scene, area, scale, input);
     let mut drawn = Ok(());
-    let picture = lab.picture.export(size, scale, |encoder, view| {
+    let picture = panel.picture.export(size, scale, |encoder, view| {
         drawn = text.draw(gpu, encoder, view, size);
     })?;
     drawn.map(|()| picture)
@@ -76,7 +77,7 @@ struct Text {
 impl Text {
     /// Lays out the same text as over the picture in the window, in a context of its own.
     fn lay_out(
-        lab: &mut FieldLab,
+        panel: &mut FieldPanel,
         style: Arc<egui::Style>,
         scene: &FieldScene,
         area: Rect,
@@ -96,12 +97,12 @@ impl Text {
             .native_pixels_per_point = Some(scale);
         let panes = panes(area, scene.view.panes.len());
         // That context has no pointer, so that it would clear the highlighted class.
-        let highlighted = lab.highlighted;
+        let highlighted = panel.highlighted;
         let output = context.run_ui(raw, |ui| {
-            overlay::show(lab, ui, scene, &panes, input);
-            legend::show(lab, ui, scene, area);
+            overlay::show(panel, ui, scene, &panes, input);
+            legend::show(panel, ui, scene, area);
         });
-        lab.highlighted = highlighted;
+        panel.highlighted = highlighted;
         Self {
             shapes: context.tessellate(output.shapes, output.pixels_per_point),
             scale: output.pixels_per_point,

@@ -4,7 +4,8 @@ use super::interface::FieldInput;
 use super::style::{backdrop, pin_colour};
 use crate::encoding::to_byte;
 use crate::gpu::field::Cloud;
-use crate::viewer::brush::{Brush, Veil, count, region};
+use crate::viewer::brush::{self, Brush, count, region};
+use crate::viewer::brush_mask::BrushMask;
 use crate::viewer::theme::GRID;
 use eframe::egui::{
     self, Align2, Color32, ColorImage, FontId, Pos2, Rect, Sense, TextureHandle, TextureOptions,
@@ -20,7 +21,7 @@ const SHARE: f32 = 0.34;
 pub(super) struct Inset {
     /// The number of the photo, and its texture.
     photo: Option<(u64, TextureHandle)>,
-    veil: Veil,
+    mask: BrushMask,
     /// Where in the photo the current brush began.
     brush_from: Option<Vec2>,
 }
@@ -55,8 +56,8 @@ impl Inset {
         let whole = Rect::from_min_max(Pos2::ZERO, Pos2::new(1.0, 1.0));
         let photo = texture(&mut self.photo, ui.ctx(), cloud);
         painter.image(photo, place, whole, Color32::WHITE);
-        if let Some(veil) = self.veil.texture(ui.ctx(), cloud.size, input.brushed) {
-            painter.image(veil, place, whole, Color32::WHITE);
+        if let Some(mask) = self.mask.texture(ui.ctx(), cloud.size, input.brushed) {
+            painter.image(mask, place, whole, Color32::WHITE);
         }
         pins(painter, place, cloud.size, input);
         let brush = self.brush(ui, &response, cloud.size, input);
@@ -75,8 +76,7 @@ impl Inset {
         input: &FieldInput<'_>,
     ) -> Option<Brush> {
         let place = response.rect;
-        let within =
-            |at: Pos2| ((at - place.min) / place.size()).clamp(Vec2::ZERO, Vec2::splat(1.0));
+        let within = |at: Pos2| brush::within(place, at);
         let mut brush = None;
         let begins = response.drag_started();
         if begins {

@@ -2,10 +2,11 @@
 
 use super::settings::FieldSettings;
 use crate::encoding::Centroids;
-use crate::gpu::field::{Cloud, PictureReadback};
+use crate::fonts;
+use crate::gpu::field::Cloud;
 use crate::vector_field::FieldKind;
 use crate::viewer::brush::Brush;
-use crate::{fonts, pictures};
+use crate::viewer::exports::NewFile;
 use std::sync::Arc;
 
 /// What the panel is shown.
@@ -30,48 +31,6 @@ pub(crate) struct Pin<'a> {
     pub(crate) trajectory: &'a [[f32; 3]],
 }
 
-/// A file to be saved.
-pub(crate) struct Export {
-    /// The file name to propose.
-    pub(crate) name: String,
-    pub(crate) contents: Contents,
-}
-
-impl Export {
-    pub(super) fn text(name: &str, text: String) -> Self {
-        Self {
-            name: name.to_owned(),
-            contents: Contents::Text(text),
-        }
-    }
-}
-
-/// The contents of a file.
-pub(crate) enum Contents {
-    Text(String),
-    /// A picture that is still being copied from the device, to become a PNG.
-    Picture(PictureReadback),
-}
-
-impl Contents {
-    /// The file's bytes. Takes a while for a picture: not to be called by the window's thread.
-    ///
-    /// # Errors
-    /// A device that fails, in one line.
-    pub(crate) fn bytes(self) -> Result<Vec<u8>, String> {
-        let picture = match self {
-            Contents::Text(text) => return Ok(text.into_bytes()),
-            Contents::Picture(picture) => picture,
-        };
-        let [width, height] = picture.size();
-        let rgba = picture.wait().map_err(|error| error.to_string())?;
-        let rgb = rgba.chunks_exact(4).flat_map(|p| &p[..3]).copied();
-        let picture = image::RgbImage::from_raw(width, height, rgb.collect());
-        let picture = picture.ok_or("the picture is incomplete")?;
-        pictures::png(&picture).map_err(|error| format!("cannot encode the picture: {error}"))
-    }
-}
-
 /// The result of one frame.
 #[derive(Default)]
 pub(crate) struct FieldOutput {
@@ -79,7 +38,7 @@ pub(crate) struct FieldOutput {
     /// clears the selection.
     pub(crate) brushed: Option<Brush>,
     /// A file that the user asked for.
-    pub(crate) export: Option<Export>,
+    pub(crate) export: Option<NewFile>,
     /// An error, on one line.
     pub(crate) error: Option<String>,
 }

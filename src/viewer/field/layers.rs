@@ -1,7 +1,7 @@
 //! The controls of the layers: arrows, slice, particles and the photo's pixels.
 
 use super::interface::{FieldInput, drawn_name};
-use super::lab::FieldLab;
+use super::panel::FieldPanel;
 use super::settings::{Cut, FieldSettings, Toggle};
 use super::widgets::{choice, class, group, log_slider, slider};
 use crate::gpu::field::{ArrowPlace, Arrows, CloudColours, ParticleColours, Quantity};
@@ -25,8 +25,8 @@ pub(super) fn arrows(toggle: &mut Toggle<Arrows>, ui: &mut Ui) {
 }
 
 /// Controls of the slice and its streamlines.
-pub(super) fn slice(lab: &mut FieldLab, ui: &mut Ui, input: &FieldInput<'_>) {
-    let settings = &mut lab.settings;
+pub(super) fn slice(panel: &mut FieldPanel, ui: &mut Ui, input: &FieldInput<'_>) {
+    let settings = &mut panel.settings;
     let names = settings.clone();
     let Toggle {
         shown,
@@ -49,7 +49,7 @@ pub(super) fn slice(lab: &mut FieldLab, ui: &mut Ui, input: &FieldInput<'_>) {
         ];
         let help = "Where the slice lies";
         choice(ui, "Plane", help, &mut settings.cut, &cuts);
-        lab.face_slice |= before != settings.cut && !settings.camera.perspective;
+        panel.face_slice |= before != settings.cut && !settings.camera.perspective;
         match &mut settings.cut {
             Cut::Axis(_) => {
                 let help = "Where the slice cuts the axis";
@@ -93,8 +93,8 @@ pub(super) fn slice(lab: &mut FieldLab, ui: &mut Ui, input: &FieldInput<'_>) {
     });
 }
 
-pub(super) fn particles(lab: &mut FieldLab, ui: &mut Ui, photo: bool) {
-    let settings = &mut lab.settings;
+pub(super) fn particles(panel: &mut FieldPanel, ui: &mut Ui, photo: bool) {
+    let settings = &mut panel.settings;
     let Toggle {
         shown,
         settings: particles,
@@ -102,14 +102,14 @@ pub(super) fn particles(lab: &mut FieldLab, ui: &mut Ui, photo: bool) {
     let help = "Particles that follow the field, dx/ds = f(x), from the same starts in both panes";
     group(ui, "Particles", help, Some(shown), |ui| {
         ui.horizontal(|ui| {
-            let name = if lab.paused { "Run" } else { "Pause" };
+            let name = if panel.paused { "Run" } else { "Pause" };
             if ui.button(name).on_hover_text("Pause or continue").clicked() {
-                lab.paused = !lab.paused;
+                panel.paused = !panel.paused;
             }
             let help = "Move all particles back to their starts";
             if ui.button("Restart").on_hover_text(help).clicked() {
-                lab.picture.restart();
-                lab.paused = false;
+                panel.picture.restart();
+                panel.paused = false;
             }
             let help = "Draw other random starts";
             if ui.button("Other starts").on_hover_text(help).clicked() {

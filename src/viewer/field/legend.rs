@@ -1,6 +1,6 @@
 //! The colour bars.
 
-use super::lab::FieldLab;
+use super::panel::FieldPanel;
 use super::style::backdrop;
 use crate::format::{round_step, tick};
 use crate::gpu::field::{FieldScene, Quantity};
@@ -18,9 +18,9 @@ struct Bar {
 }
 
 /// Draws the bars that the scene needs at the lower right; returns their rectangle.
-pub(super) fn show(lab: &FieldLab, ui: &Ui, scene: &FieldScene, area: Rect) -> Rect {
+pub(super) fn show(panel: &FieldPanel, ui: &Ui, scene: &FieldScene, area: Rect) -> Rect {
     let mut all = Rect::NOTHING;
-    let Some(ranges) = lab.picture.ranges() else {
+    let Some(ranges) = panel.picture.ranges() else {
         return all;
     };
     let quantity = scene.layers.slice.map(|slice| slice.quantity);

@@ -1,6 +1,6 @@
 //! The panel of the vector field around the class centroids: the fields of Figure 1, live.
 //!
-//! `FieldLab` is the panel. Each frame turns its settings into a scene (`derived`), draws it
+//! `FieldPanel` is the panel. Each frame turns its settings into a scene (`derived`), draws it
 //! (`picture`, `view`) and what lies over it (`overlay`, `legend`, `inset`, `readout`, `curve`).
 
 mod controls;
@@ -11,12 +11,12 @@ mod export;
 mod figure;
 mod inset;
 mod interface;
-mod lab;
 mod layers;
 mod legend;
 mod motion;
 mod mouse;
 mod overlay;
+mod panel;
 mod picture;
 mod preset;
 mod projection;
@@ -26,32 +26,103 @@ mod settings;
 mod style;
 #[cfg(test)]
 mod tests;
+mod velocity;
 mod view;
 mod widgets;
 
-pub(crate) use interface::{FieldInput, Pin};
-pub(crate) use lab::FieldLab;
+pub(crate) use panel::FieldPanel;
 pub use preset::Preset;
 pub(crate) use settings::FieldSettings;
 
-use crate::viewer::ground;
+use crate::gpu::field::{Cloud, CloudState};
+use crate::viewer::app_state::AppState;
+use crate::viewer::background;
+use crate::viewer::commands::Command;
+use crate::viewer::panel::Panel;
+use crate::viewer::theme;
 use eframe::egui;
-use eframe::egui_wgpu::RenderState;
-use interface::FieldOutput;
+use interface::{FieldInput, FieldOutput, Pin};
 
-impl FieldLab {
-    /// Draws the panel into the whole of `ui`. Without a `gpu` it explains that it needs one.
-    pub(crate) fn ui(
-        &mut self,
-        ui: &mut egui::Ui,
-        gpu: Option<&RenderState>,
-        input: &FieldInput<'_>,
-    ) -> FieldOutput {
+impl Panel for FieldPanel {
+    fn title(&self) -> &'static str {
+        "Field"
+    }
+
+    fn margin(&self) -> f32 {
+        0.0
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, app: &AppState, commands: &mut Vec<Command>) {
+        let Some(model) = &app.model else {
+            theme::empty(ui, "The field appears with a model.");
+            return;
+        };
+        let flow = app.flow.as_ref();
+        let position = app.playhead.position;
+        let trajectories: Vec<Vec<[f32; 3]>> = flow.map_or_else(Vec::new, |flow| {
+            let pins = app.selection.pins.iter();
+            pins.map(|&pixel| flow.path_of(pixel)).collect()
+        });
+        let pins = app.selection.pins.iter().zip(&trajectories).enumerate();
+        let pins: Vec<Pin<'_>> = pins
+            .map(|(i, (&pixel, trajectory))| Pin {
+                pixel,
+                label: (i + 1).to_string(),
+                trajectory,
+            })
+            .collect();
+        let around = flow.and_then(|flow| flow.around(position));
+        // Where both neighbours lie on the device their buffers are read there.
+        let on_device = flow.zip(around).and_then(|(flow, (low, high, share))| {
+            Some((flow.on_device(low)?, flow.on_device(high)?, share))
+        });
+        let velocity = flow.and_then(|flow| {
+            let (step, _) = flow.nearest(position)?;
+            self.velocity.at(flow, step)
+        });
+        let cloud = flow.and_then(|flow| {
+            let (_, host) = flow.nearest(position)?;
+            let on_device = on_device.as_ref().map(|(low, high, share)| {
+                let (buffer, offset) = low.location();
+                CloudState::Device {
+                    buffer,
+                    offset,
+                    next: Some(high.location()),
+                    share: *share,
+                }
+            });
+            Some(Cloud {
+                size: flow.size,
+                state: on_device.unwrap_or(CloudState::Host(&host.x)),
+                source: &flow.states.first()?.host.as_ref()?.x,
+                velocity: velocity.as_deref().map(Vec::as_slice),
+                labels: &host.labels,
+                photo: flow.id,
+                generation: flow.generation << 32 | u64::from(position.to_bits()),
+            })
+        });
+        let input = FieldInput {
+            centroids: &model.centroids,
+            classes: &model.card.classes,
+            cloud,
+            brushed: &app.selection.brushed,
+            pins: &pins,
+        };
+        let output = self.show(ui, &input);
+        commands.extend(output.brushed.map(Command::Brush));
+        commands.extend(output.error.map(Command::ReportError));
+        commands.extend(output.export.map(Command::Save));
+    }
+}
+
+impl FieldPanel {
+    /// Draws the panel into the whole of `ui`. Without a graphics device it explains that it needs one.
+    fn show(&mut self, ui: &mut egui::Ui, input: &FieldInput<'_>) -> FieldOutput {
         let before = self.settings.clone();
         let classes = self.settings.class_count(input.centroids.len());
         self.settings.clamp(classes);
         egui::Panel::right("field controls")
-            .frame(ground::bare(ui))
+            .frame(background::bare(ui))
             .exact_size(widgets::PANEL)
             .resizable(false)
             .show(ui, |ui| {
@@ -65,14 +136,15 @@ impl FieldLab {
         self.settings.clamp(table.len());
         if self.settings.curve {
             egui::Panel::bottom("field curve")
-                .frame(ground::bare(ui))
+                .frame(background::bare(ui))
                 .default_size(ui.available_height() * 0.42)
                 .min_size(160.0)
                 .resizable(true)
                 .show(ui, |ui| curve::show(self, ui, &table, input));
         }
+        let gpu = self.gpu.clone();
         egui::CentralPanel::no_frame().show(ui, |ui| match gpu {
-            Some(gpu) => view::show(self, ui, gpu, &table, input),
+            Some(gpu) => view::show(self, ui, &gpu, &table, input),
             None => {
                 ui.centered_and_justified(|ui| {
                     ui.label("The field needs a graphics device: start the program in a window.");

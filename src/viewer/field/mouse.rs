@@ -2,7 +2,7 @@
 
 use super::derived;
 use super::interface::FieldInput;
-use super::lab::{Drag, FieldLab};
+use super::panel::{Drag, FieldPanel};
 use super::projection::{aspect, on_screen, within};
 use crate::vector_field::{Camera, CentroidTable, in_cube, pixels};
 use crate::viewer::brush::Brush;
@@ -15,7 +15,7 @@ const NEAR: f32 = 14.0;
 
 /// Moves the camera, picks and brushes.
 pub(super) fn steer(
-    lab: &mut FieldLab,
+    panel: &mut FieldPanel,
     ui: &Ui,
     response: &egui::Response,
     panes: &[Rect],
@@ -25,15 +25,15 @@ pub(super) fn steer(
     let pointer = response.interact_pointer_pos().or(response.hover_pos());
     let pane = pointer.and_then(|at| panes.iter().position(|pane| pane.contains(at)));
     let modifiers = ui.input(|i| i.modifiers);
-    let camera = &mut lab.settings.camera;
+    let camera = &mut panel.settings.camera;
     let side = pane
         .map_or(response.rect.height(), |i| panes[i].size().min_elem())
         .max(1.0);
     if response.drag_started() {
         let primary = response.dragged_by(egui::PointerButton::Primary);
-        lab.drag = match (ui.input(|i| i.pointer.press_origin()), pane) {
+        panel.drag = match (ui.input(|i| i.pointer.press_origin()), pane) {
             (Some(from), Some(pane))
-                if primary && modifiers.shift && lab.settings.layers.cloud.shown =>
+                if primary && modifiers.shift && panel.settings.layers.cloud.shown =>
             {
                 Some(Drag::Brush(pane, from))
             }
@@ -42,18 +42,18 @@ pub(super) fn steer(
         };
     }
     let delta = response.drag_delta();
-    match lab.drag {
+    match panel.drag {
         Some(Drag::Orbit) => camera.orbit(-delta.x * 0.008, delta.y * 0.008),
         Some(Drag::Pan) => camera.pan(Vec2::new(delta.x, -delta.y) / side),
         _ => {}
     }
     if response.drag_stopped() {
-        if let (Some(Drag::Brush(pane, from)), Some(to)) = (lab.drag, pointer) {
-            brush(lab, panes[pane.min(panes.len() - 1)], from, to, input);
+        if let (Some(Drag::Brush(pane, from)), Some(to)) = (panel.drag, pointer) {
+            brush(panel, panes[pane.min(panes.len() - 1)], from, to, input);
         }
-        lab.drag = None;
+        panel.drag = None;
     }
-    let camera = &mut lab.settings.camera;
+    let camera = &mut panel.settings.camera;
     if response.hovered() {
         let scroll = ui.input(|i| i.smooth_scroll_delta().y);
         let pinch = ui.input(egui::InputState::zoom_delta);
@@ -71,13 +71,13 @@ pub(super) fn steer(
     if response.clicked()
         && let (Some(at), Some(pane)) = (pointer, pane)
     {
-        pick(lab, panes[pane], at, table);
+        pick(panel, panes[pane], at, table);
     }
 }
 
 /// A click chooses the centroid under it as the target, or reads off a point of the slice.
-fn pick(lab: &mut FieldLab, pane: Rect, at: Pos2, table: &CentroidTable) {
-    let camera = &lab.settings.camera;
+fn pick(panel: &mut FieldPanel, pane: Rect, at: Pos2, table: &CentroidTable) {
+    let camera = &panel.settings.camera;
     let nearest = (0..table.len())
         .filter_map(|k| {
             let (centre, depth) = on_screen(pane, camera, table.point(k))?;
@@ -86,36 +86,36 @@ fn pick(lab: &mut FieldLab, pane: Rect, at: Pos2, table: &CentroidTable) {
         })
         .min_by(|a, b| a.0.total_cmp(&b.0));
     if let Some((_, k)) = nearest {
-        lab.settings.target = k;
+        panel.settings.target = k;
         return;
     }
     let ray = camera.ray(within(pane, at), aspect(pane));
-    let plane = derived::plane(&lab.settings, table);
-    let shown = lab.settings.layers.slice.shown;
+    let plane = derived::plane(&panel.settings, table);
+    let shown = panel.settings.layers.slice.shown;
     let hit = plane.hit(ray).filter(|point| shown && in_cube(*point));
-    lab.picked = hit;
+    panel.picked = hit;
 }
 
-fn brush(lab: &mut FieldLab, pane: Rect, from: Pos2, to: Pos2, input: &FieldInput<'_>) {
+fn brush(panel: &mut FieldPanel, pane: Rect, from: Pos2, to: Pos2, input: &FieldInput<'_>) {
     let cloud = input.cloud.as_ref().filter(|cloud| cloud.is_whole());
-    let (Some(cloud), Some(renderer)) = (cloud, lab.picture.renderer()) else {
+    let (Some(cloud), Some(renderer)) = (cloud, panel.picture.renderer()) else {
         return;
     };
     let (a, b) = (within(pane, from), within(pane, to));
     match renderer.read(cloud) {
         Ok(state) => {
-            let camera = &lab.settings.camera;
+            let camera = &panel.settings.camera;
             let pixels = pixels::inside(&state, camera, aspect(pane), a.min(b), a.max(b));
             let begins = true;
-            lab.pending.brushed = Some(Brush { pixels, begins });
+            panel.pending.brushed = Some(Brush { pixels, begins });
         }
-        Err(error) => lab.pending.error = Some(error.to_string()),
+        Err(error) => panel.pending.error = Some(error.to_string()),
     }
 }
 
 /// Draws the rectangle of a brush.
-pub(super) fn rectangle(lab: &FieldLab, ui: &Ui, response: &egui::Response) {
-    if let (Some(Drag::Brush(_, from)), Some(to)) = (lab.drag, response.interact_pointer_pos()) {
+pub(super) fn rectangle(panel: &FieldPanel, ui: &Ui, response: &egui::Response) {
+    if let (Some(Drag::Brush(_, from)), Some(to)) = (panel.drag, response.interact_pointer_pos()) {
         ui.painter().rect(
             Rect::from_two_pos(from, to),
             2.0,

@@ -2,7 +2,7 @@
 
 use super::counts::{self, HISTOGRAM};
 use super::interface::{FieldInput, drawn_name, kind_name};
-use super::lab::FieldLab;
+use super::panel::FieldPanel;
 use super::projection::{aspect, on_screen, within};
 use super::style::{backdrop, pin_colour};
 use crate::gpu::field::{AXES, EMPHASIS, FieldScene};
@@ -16,7 +16,7 @@ const NAMES: usize = 48;
 const ARM: f32 = 26.0;
 
 pub(super) fn show(
-    lab: &mut FieldLab,
+    panel: &mut FieldPanel,
     ui: &mut Ui,
     scene: &FieldScene,
     panes: &[Rect],
@@ -27,20 +27,20 @@ pub(super) fn show(
             let line = egui::Stroke::new(1.0, ui.visuals().weak_text_color().gamma_multiply(0.5));
             ui.painter().vline(pane.left(), pane.y_range(), line);
         }
-        let heading = heading(lab, ui, scene, i, *pane, input);
-        if lab.settings.labels {
-            names(lab, ui, scene, *pane, heading, input);
+        let heading = heading(panel, ui, scene, i, *pane, input);
+        if panel.settings.labels {
+            names(panel, ui, scene, *pane, heading, input);
         }
-        picked(lab, ui, *pane);
+        picked(panel, ui, *pane);
     }
     if let Some(pane) = panes.first() {
-        gizmo(lab, ui, *pane);
+        gizmo(panel, ui, *pane);
     }
 }
 
 /// Draws the pane's field and the counts of its particles; returns their rectangle.
 fn heading(
-    lab: &FieldLab,
+    panel: &FieldPanel,
     ui: &Ui,
     scene: &FieldScene,
     index: usize,
@@ -62,7 +62,7 @@ fn heading(
     if kind == FieldKind::Network && layers.arrows.is_some() && !known {
         lines.push(("known only where a photo is open".to_owned(), 12.0));
     }
-    let tallies = lab.picture.tallies();
+    let tallies = panel.picture.tallies();
     if let Some(tally) = tallies.get(index) {
         lines.extend(counts::lines(tally).into_iter().map(|line| (line, 12.0)));
     }
@@ -115,7 +115,7 @@ struct Name {
 
 /// Draws the names of centroids and pins, nearest first, as far as they do not overlap.
 fn names(
-    lab: &mut FieldLab,
+    panel: &mut FieldPanel,
     ui: &Ui,
     scene: &FieldScene,
     pane: Rect,
@@ -124,12 +124,12 @@ fn names(
 ) {
     let painter = ui.painter().with_clip_rect(pane);
     let pointer = ui.input(|i| i.pointer.hover_pos());
-    let (mut candidates, hovered) = centroid_names(lab, ui, scene, pane, input);
+    let (mut candidates, hovered) = centroid_names(panel, ui, scene, pane, input);
     if scene.layers.cloud.is_some() {
         candidates.extend(pin_names(ui, scene, pane, input));
     }
     if pane.contains(pointer.unwrap_or(Pos2::ZERO)) {
-        lab.highlighted = hovered;
+        panel.highlighted = hovered;
     }
     candidates.sort_by(|a, b| a.priority.total_cmp(&b.priority));
     let mut used = vec![heading];
@@ -158,7 +158,7 @@ fn names(
 
 /// Names of the visible centroids, and the class under the pointer.
 fn centroid_names(
-    lab: &FieldLab,
+    panel: &FieldPanel,
     ui: &Ui,
     scene: &FieldScene,
     pane: Rect,
@@ -196,7 +196,7 @@ fn centroid_names(
         candidates.push(Name {
             priority: if target || near { -1e3 } else { depth },
             at,
-            text: drawn_name(&lab.settings, input, k),
+            text: drawn_name(&panel.settings, input, k),
             colour: if target || near {
                 ui.visuals().strong_text_color()
             } else {
@@ -249,9 +249,9 @@ fn behind_slice(scene: &FieldScene, pane: Rect, at: Pos2, depth: f32) -> bool {
 }
 
 /// A ring at the picked point.
-fn picked(lab: &FieldLab, ui: &Ui, pane: Rect) {
-    let camera = &lab.settings.camera;
-    let Some((at, _)) = lab.picked.and_then(|p| on_screen(pane, camera, p)) else {
+fn picked(panel: &FieldPanel, ui: &Ui, pane: Rect) {
+    let camera = &panel.settings.camera;
+    let Some((at, _)) = panel.picked.and_then(|p| on_screen(pane, camera, p)) else {
         return;
     };
     let painter = ui.painter().with_clip_rect(pane);
@@ -261,8 +261,8 @@ fn picked(lab: &FieldLab, ui: &Ui, pane: Rect) {
 }
 
 /// The axes at the lower left; a click on the end of an arm looks along that axis.
-fn gizmo(lab: &mut FieldLab, ui: &mut Ui, pane: Rect) {
-    let [right, up, forward] = lab.settings.camera.basis();
+fn gizmo(panel: &mut FieldPanel, ui: &mut Ui, pane: Rect) {
+    let [right, up, forward] = panel.settings.camera.basis();
     let centre = pane.left_bottom() + egui::vec2(ARM + 2.5 * GRID, -ARM - 2.5 * GRID);
     let mut order = [0, 1, 2];
     order.sort_by(|&a, &b| forward[b].total_cmp(&forward[a]));
@@ -290,7 +290,7 @@ fn gizmo(lab: &mut FieldLab, ui: &mut Ui, pane: Rect) {
             .on_hover_text(format!("Look along the {name} axis"))
             .clicked()
         {
-            lab.settings.camera.snap(axis);
+            panel.settings.camera.snap(axis);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The numbers at a picked point.
 
 use super::interface::{FieldInput, drawn_name};
-use super::lab::FieldLab;
+use super::panel::FieldPanel;
 use crate::format::short;
 use crate::vector_field::{CentroidTable, FieldKind};
 use crate::viewer::theme::GRID;
@@ -13,7 +13,7 @@ const LISTED: usize = 5;
 
 /// Draws the card; returns whether it was closed.
 pub(super) fn show(
-    lab: &FieldLab,
+    panel: &FieldPanel,
     ui: &mut Ui,
     table: &CentroidTable,
     input: &FieldInput<'_>,
@@ -21,7 +21,7 @@ pub(super) fn show(
 ) -> bool {
     let mut closed = false;
     let x = point.as_dvec3();
-    let of = |kind| lab.field(table).of_kind(kind);
+    let of = |kind| panel.field(table).of_kind(kind);
     let (here, reshaped) = of(FieldKind::Reshaped).at(x);
     ui.horizontal(|ui| {
         ui.label(RichText::new(format!("x = ({:+.3}, {:+.3}, {:+.3})", x.x, x.y, x.z)).monospace());
@@ -30,7 +30,7 @@ pub(super) fn show(
             .on_hover_text("Close the card")
             .clicked();
     });
-    let target = drawn_name(&lab.settings, input, lab.settings.target);
+    let target = drawn_name(&panel.settings, input, panel.settings.target);
     let vanilla = of(FieldKind::Reconstructive).at(x).1;
     let correction = of(FieldKind::Correction).at(x).1;
     egui::Grid::new("field reading")
@@ -45,7 +45,7 @@ pub(super) fn show(
             number(
                 ui,
                 "p of the target",
-                short(here.probability[lab.settings.target]),
+                short(here.probability[panel.settings.target]),
             );
             number(ui, "|μ − x|, vanilla", short(vanilla.length()));
             number(ui, "|grad Φ|, correction", short(correction.length()));
@@ -54,7 +54,7 @@ pub(super) fn show(
                 ("vanilla", FieldKind::Reconstructive),
                 ("reshaped", FieldKind::Reshaped),
             ] {
-                let rule = lab.settings.layers.particles.settings.integration;
+                let rule = panel.settings.layers.particles.settings.integration;
                 let path = of(kind).integrate(x, rule);
                 let end = if path.arrived {
                     "arrives"
@@ -87,7 +87,7 @@ pub(super) fn show(
                     ui.allocate_exact_size(egui::Vec2::splat(1.25 * GRID), egui::Sense::hover());
                 ui.painter()
                     .circle_filled(rect.center(), 5.0, egui::Color32::from_rgb(r, g, b));
-                ui.label(RichText::new(drawn_name(&lab.settings, input, k)).small());
+                ui.label(RichText::new(drawn_name(&panel.settings, input, k)).small());
                 ui.label(RichText::new(short(distance)).monospace());
                 ui.label(RichText::new(short(here.probability[k])).monospace());
                 ui.end_row();

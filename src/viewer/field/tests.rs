@@ -5,7 +5,7 @@ use crate::encoding::Centroids;
 use crate::gpu::field::{Cloud, CloudState};
 use crate::vector_field::CentroidTable;
 use crate::vector_field::seeds::Seeding;
-use crate::viewer::{ground, theme};
+use crate::viewer::{background, theme};
 use eframe::egui::accessibility::is_input;
 use eframe::egui::{self, Vec2};
 use egui_kittest::kittest::{NodeT, Queryable};
@@ -17,7 +17,7 @@ use std::sync::Arc;
 const SIZE: [usize; 2] = [48, 64];
 
 struct App {
-    lab: FieldLab,
+    panel: FieldPanel,
     centroids: Centroids,
     names: Vec<String>,
     source: Vec<f32>,
@@ -28,8 +28,8 @@ struct App {
 }
 
 impl eframe::App for App {
-    fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
-        ground::paint(ui, ui.ctx().viewport_rect(), ui.visuals().panel_fill);
+    fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {
+        background::paint(ui, ui.ctx().viewport_rect(), ui.visuals().panel_fill);
         let input = FieldInput {
             centroids: &self.centroids,
             classes: &self.names,
@@ -45,7 +45,7 @@ impl eframe::App for App {
             brushed: &self.brushed,
             pins: &[],
         };
-        let out = self.lab.ui(ui, frame.wgpu_render_state(), &input);
+        let out = self.panel.show(ui, &input);
         if let Some(brush) = &out.brushed {
             self.brushed = Arc::new(brush.pixels.clone());
         }
@@ -70,15 +70,15 @@ fn harness(size: [f32; 2], preset: Option<Preset>, dark: bool) -> Harness<'stati
         .build_eframe(|context| {
             theme::apply(&context.egui_ctx);
             let state = context.wgpu_render_state.as_ref().unwrap();
-            ground::install(&context.egui_ctx, state).unwrap();
-            let mut lab = FieldLab::new();
+            background::install(&context.egui_ctx, state).unwrap();
+            let mut panel = FieldPanel::new(Some(state.clone()), FieldSettings::default());
             if let Some(preset) = preset {
-                lab.preset(preset);
+                panel.preset(preset);
             }
             let pixels = SIZE[0] * SIZE[1];
             let wave = |i: usize, by: f32| 0.7 * (i as f32 * by).sin();
             App {
-                lab,
+                panel,
                 centroids: Centroids::kronecker(11),
                 names: (0..11).map(|k| format!("thing {k}")).collect(),
                 source: (0..3 * pixels).map(|i| wave(i, 0.013)).collect(),
@@ -96,11 +96,11 @@ fn harness(size: [f32; 2], preset: Option<Preset>, dark: bool) -> Harness<'stati
 fn settle(harness: &mut Harness<'_, App>) {
     for _ in 0..400 {
         harness.step();
-        if harness.state().lab.settled() {
+        if harness.state().panel.settled() {
             break;
         }
     }
-    assert!(harness.state().lab.settled(), "the panel comes to rest");
+    assert!(harness.state().panel.settled(), "the panel comes to rest");
     harness.step();
     assert!(harness.state().out.error.is_none());
 }
@@ -136,20 +136,20 @@ fn nothing_is_drawn_or_asked_for_at_rest() {
 #[test]
 fn a_click_on_a_centroid_makes_it_the_target() {
     let mut harness = harness([1000.0, 640.0], Some(Preset::Fig1a), true);
-    harness.state_mut().lab.settings.target = 4;
+    harness.state_mut().panel.settings.target = 4;
     settle(&mut harness);
     let table = CentroidTable::new(Centroids::kronecker(11));
     let pane =
         egui::Rect::from_min_size(egui::Pos2::ZERO, egui::vec2(1000.0 - widgets::PANEL, 640.0));
-    let camera = harness.state().lab.settings.camera;
+    let camera = harness.state().panel.settings.camera;
     let neighbour = table.nearest_neighbour(4).unwrap();
     // The panel's frame may add a point or two to its width; a click has a reach of many.
     let (at, _) = on_screen(pane, &camera, table.point(neighbour)).unwrap();
     click(&mut harness, at);
-    assert_eq!(harness.state().lab.settings.target, neighbour);
+    assert_eq!(harness.state().panel.settings.target, neighbour);
 
     // Where no centroid is near, the click reads off the slice.
-    let settings = harness.state().lab.settings.clone();
+    let settings = harness.state().panel.settings.clone();
     let outline = derived::plane(&settings, &table).outline();
     let clear = |at: egui::Pos2| {
         (0..11).all(|k| {
@@ -169,7 +169,7 @@ fn a_click_on_a_centroid_makes_it_the_target() {
         .find(|&at| pane.shrink(20.0).contains(at) && clear(at))
         .expect("a clear place on the slice");
     click(&mut harness, at);
-    let picked = harness.state().lab.picked.expect("a point of the slice");
+    let picked = harness.state().panel.picked.expect("a point of the slice");
     let (centre, _) = on_screen(pane, &camera, picked).unwrap();
     assert!(centre.distance(at) < 6.0);
     assert!(
@@ -202,9 +202,9 @@ fn button(harness: &mut Harness<'_, App>, pos: egui::Pos2, pressed: bool) {
 #[test]
 fn dragging_turns_the_camera_and_with_shift_brushes_points() {
     let mut harness = harness([1000.0, 640.0], Some(Preset::Cloud), true);
-    let yaw = harness.state().lab.settings.camera.yaw;
+    let yaw = harness.state().panel.settings.camera.yaw;
     drag(&mut harness, [300.0, 300.0], [360.0, 320.0]);
-    assert_ne!(harness.state().lab.settings.camera.yaw, yaw);
+    assert_ne!(harness.state().panel.settings.camera.yaw, yaw);
     assert!(harness.state().out.brushed.is_none());
 
     harness.event(egui::Event::ModifiersChanged(egui::Modifiers::SHIFT));
@@ -224,12 +224,12 @@ fn dragging_turns_the_camera_and_with_shift_brushes_points() {
 fn a_region_brushed_in_the_photo_lights_its_points() {
     let mut harness = harness([1000.0, 640.0], Some(Preset::Cloud), true);
     let picture = |harness: &mut Harness<'_, App>| {
-        let picture = &mut harness.state_mut().lab.picture;
+        let picture = &mut harness.state_mut().panel.picture;
         let exported = picture.export([300, 200], 1.0, |_, _| ());
         exported.unwrap().wait().unwrap()
     };
     let before = picture(&mut harness);
-    let camera = harness.state().lab.settings.camera;
+    let camera = harness.state().panel.settings.camera;
     let place = harness.get_by_label("the photo, to be brushed").rect();
     let at = |x: f32, y: f32| {
         let to = place.min + egui::vec2(x, y) * place.size();
@@ -242,7 +242,7 @@ fn a_region_brushed_in_the_photo_lights_its_points() {
     assert!(brushed[0] && !brushed[SIZE[1] - 1] && !brushed[brushed.len() - 1]);
     assert_ne!(picture(&mut harness), before);
     // The drag was the photo's, not the camera's.
-    assert_eq!(harness.state().lab.settings.camera, camera);
+    assert_eq!(harness.state().panel.settings.camera, camera);
 
     click(&mut harness, place.center());
     assert!(harness.state().brushed.is_empty());
@@ -274,7 +274,7 @@ fn export(harness: &mut Harness<'_, App>, button: &str) -> (String, Vec<u8>) {
 #[test]
 fn exports_are_what_they_say() {
     let mut harness = harness([1000.0, 1300.0], Some(Preset::Fig1c), true);
-    harness.state_mut().lab.settings.export = [321, 123];
+    harness.state_mut().panel.settings.export = [321, 123];
     let (name, bytes) = export(&mut harness, "PNG");
     assert_eq!(name, "field.png");
     let picture = image::load_from_memory(&bytes).unwrap();
@@ -314,9 +314,9 @@ fn counts_are_exported_with_a_line_per_field() {
 #[test]
 fn an_exported_picture_has_names_and_a_colour_bar() {
     let mut harness = harness([1000.0, 1300.0], Some(Preset::Fig1b), true);
-    harness.state_mut().lab.settings.export = [760, 560];
+    harness.state_mut().panel.settings.export = [760, 560];
     let mut picture = |labels| {
-        harness.state_mut().lab.settings.labels = labels;
+        harness.state_mut().panel.settings.labels = labels;
         settle(&mut harness);
         let (_, bytes) = export(&mut harness, "PNG");
         image::load_from_memory(&bytes).unwrap().to_rgb8()
@@ -339,7 +339,7 @@ fn an_exported_picture_has_names_and_a_colour_bar() {
 fn every_control_has_a_name() {
     let mut harness = harness([1000.0, 1600.0], None, true);
     for (cut, models_table) in [(Cut::Classes([4, 0, 1]), true), (Cut::Axis(1), false)] {
-        let settings = &mut harness.state_mut().lab.settings;
+        let settings = &mut harness.state_mut().panel.settings;
         *settings = FieldSettings {
             cut,
             models_table,

@@ -2,8 +2,8 @@
 
 use super::derived::{self, Effort, SceneOptions};
 use super::interface::FieldInput;
-use super::lab::FieldLab;
 use super::motion::Motion;
+use super::panel::FieldPanel;
 use super::picture::{Frame, Picture};
 use super::projection::{aspect, panes};
 use super::style::style;
@@ -25,7 +25,7 @@ const HURRY: u32 = 200;
 
 /// Draws the frame into the whole of `ui`.
 pub(super) fn show(
-    lab: &mut FieldLab,
+    panel: &mut FieldPanel,
     ui: &mut Ui,
     gpu: &RenderState,
     table: &Arc<CentroidTable>,
@@ -39,37 +39,40 @@ pub(super) fn show(
     if area.width() < 32.0 || area.height() < 32.0 {
         return;
     }
-    if let Some(text) = lab.failed.clone() {
-        failure(lab, ui, area, &text);
+    if let Some(text) = panel.failed.clone() {
+        failure(panel, ui, area, &text);
         return;
     }
-    let panes = panes(area, lab.settings.panes().len());
-    if std::mem::take(&mut lab.face_slice) {
-        let plane = derived::plane(&lab.settings, table);
-        lab.settings.camera.face(plane.normal());
-        lab.settings.camera.fit(&plane.outline(), aspect(panes[0]));
+    let panes = panes(area, panel.settings.panes().len());
+    if std::mem::take(&mut panel.face_slice) {
+        let plane = derived::plane(&panel.settings, table);
+        panel.settings.camera.face(plane.normal());
+        panel
+            .settings
+            .camera
+            .fit(&plane.outline(), aspect(panes[0]));
     }
-    mouse::steer(lab, ui, &response, &panes, table, input);
+    mouse::steer(panel, ui, &response, &panes, table, input);
     let (now, seconds) = ui.input(|i| (i.time, i.unstable_dt));
-    let held = response.is_pointer_button_down_on() && lab.drag.is_some();
-    lab.motion.note(now, &lab.settings, held);
+    let held = response.is_pointer_button_down_on() && panel.drag.is_some();
+    panel.motion.note(now, &panel.settings, held);
     let software = gpu.adapter.get_info().device_type == wgpu::DeviceType::Cpu;
-    let running = !lab.paused && lab.picture.running();
-    let moving = lab.motion.moving(now) || running && !lab.hurry;
-    lab.quality.frame(software, moving, seconds);
-    let (scale, detail) = lab.quality.choose(moving);
+    let running = !panel.paused && panel.picture.running();
+    let moving = panel.motion.moving(now) || running && !panel.hurry;
+    panel.quality.frame(software, moving, seconds);
+    let (scale, detail) = panel.quality.choose(moving);
     let options = SceneOptions {
         style: style(ui.visuals()),
-        highlighted: lab.highlighted,
+        highlighted: panel.highlighted,
         // While the camera alone moves, the fine slice stays as it is.
-        effort: match (software, lab.motion.changing(now)) {
+        effort: match (software, panel.motion.changing(now)) {
             (false, _) => Effort::Full,
             (true, false) => Effort::Once,
             (true, true) => Effort::Often,
         },
-        over: lab.picture.settled().unwrap_or(false),
+        over: panel.picture.settled().unwrap_or(false),
     };
-    let scene = lab.derived.scene(&lab.settings, input, table, options);
+    let scene = panel.derived.scene(&panel.settings, input, table, options);
     let pixels = ui.ctx().pixels_per_point() * scale;
     let frame = Frame {
         size: [area.width(), area.height()].map(|v| ((v * pixels).round() as u32).max(1)),
@@ -79,37 +82,41 @@ pub(super) fn show(
     };
     let evaluations = scene.view.seeds.len() * table.len() * panes.len();
     let most = WORK[usize::from(!software)] / evaluations.max(1) as f64;
-    let wanted = if lab.hurry { HURRY } else { lab.settings.speed };
-    let steps = if lab.paused {
+    let wanted = if panel.hurry {
+        HURRY
+    } else {
+        panel.settings.speed
+    };
+    let steps = if panel.paused {
         0
     } else {
         wanted.min(most as u32).max(1)
     };
-    if let Err(error) = lab.picture.draw(gpu, &scene, input, frame, steps) {
-        lab.fail(&error);
+    if let Err(error) = panel.picture.draw(gpu, &scene, input, frame, steps) {
+        panel.fail(&error);
         return;
     }
-    if let Some(picture) = lab.picture.callback(area) {
+    if let Some(picture) = panel.picture.callback(area) {
         ui.painter().add(picture);
     }
-    overlay::show(lab, ui, &scene, &panes, input);
-    let bars = legend::show(lab, ui, &scene, area);
-    if lab.settings.layers.cloud.shown && lab.settings.inset {
-        let brush = lab.inset.show(ui, area, bars, input);
-        lab.pending.brushed = brush.or(lab.pending.brushed.take());
+    overlay::show(panel, ui, &scene, &panes, input);
+    let bars = legend::show(panel, ui, &scene, area);
+    if panel.settings.layers.cloud.shown && panel.settings.inset {
+        let brush = panel.inset.show(ui, area, bars, input);
+        panel.pending.brushed = brush.or(panel.pending.brushed.take());
     }
-    mouse::rectangle(lab, ui, &response);
-    reading(lab, ui, area, table, input);
-    if std::mem::take(&mut lab.wants_figure) {
-        figure::export(lab, ui.ctx(), gpu, table, input);
+    mouse::rectangle(panel, ui, &response);
+    reading(panel, ui, area, table, input);
+    if std::mem::take(&mut panel.wants_figure) {
+        figure::export(panel, ui.ctx(), gpu, table, input);
     }
 
-    let waiting = lab.picture.settled() == Some(false);
-    lab.settled = !moving && (!waiting || lab.paused);
-    if waiting && !lab.paused {
+    let waiting = panel.picture.settled() == Some(false);
+    panel.settled = !moving && (!waiting || panel.paused);
+    if waiting && !panel.paused {
         ui.ctx().request_repaint();
     } else if moving {
-        lab.hurry = false;
+        panel.hurry = false;
         ui.ctx()
             .request_repaint_after(Duration::from_secs_f64(Motion::LINGER + 0.01));
     }
@@ -117,36 +124,38 @@ pub(super) fn show(
 
 /// The card with the numbers at the picked point.
 fn reading(
-    lab: &mut FieldLab,
+    panel: &mut FieldPanel,
     ui: &mut Ui,
     area: Rect,
     table: &CentroidTable,
     input: &FieldInput<'_>,
 ) {
     let near = |p: &glam::Vec3| p.abs().max_element() <= HALF_EDGE + 0.01;
-    let Some(point) = lab.picked.filter(near) else {
+    let Some(point) = panel.picked.filter(near) else {
         return;
     };
     let size = egui::vec2(42.0 * GRID, 30.0 * GRID);
     let place = Rect::from_min_size(area.right_top() + egui::vec2(-size.x - GRID, GRID), size);
     let mut card = ui.new_child(egui::UiBuilder::new().max_rect(place));
     let closed = egui::Frame::popup(card.style())
-        .show(&mut card, |ui| readout::show(lab, ui, table, input, point))
+        .show(&mut card, |ui| {
+            readout::show(panel, ui, table, input, point)
+        })
         .inner;
     if closed {
-        lab.picked = None;
+        panel.picked = None;
     }
 }
 
-fn failure(lab: &mut FieldLab, ui: &mut Ui, area: Rect, text: &str) {
+fn failure(panel: &mut FieldPanel, ui: &mut Ui, area: Rect, text: &str) {
     let place = area.shrink(4.0 * GRID);
     let mut child = ui.new_child(egui::UiBuilder::new().max_rect(place));
     child.vertical_centered(|ui| {
         ui.add_space(area.height() * 0.35);
         ui.label(text);
         if ui.button("Try again").clicked() {
-            lab.failed = None;
-            lab.picture = Picture::default();
+            panel.failed = None;
+            panel.picture = Picture::default();
         }
     });
 }

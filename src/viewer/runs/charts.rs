@@ -11,7 +11,7 @@ use egui_plot::{Line, Plot, PlotPoint, PlotPoints, Points};
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-/// Something that is logged.
+/// A logged quantity.
 struct Quantity {
     title: &'static str,
     curve: fn(&Curves) -> &Curve,
@@ -206,9 +206,10 @@ impl Charts {
                     mark.value
                 })
             });
-        plot = match log {
-            true => plot.y_grid_spacer(log_marks),
-            false => plot.y_grid_spacer(|input| even_marks(&input, Y_MARKS)),
+        plot = if log {
+            plot.y_grid_spacer(log_marks)
+        } else {
+            plot.y_grid_spacer(|input| even_marks(&input, Y_MARKS))
         };
         if quantity.from_zero {
             plot = plot.include_y(0.0);

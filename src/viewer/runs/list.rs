@@ -1,4 +1,4 @@
-//! The list of runs: the legend of the charts, and how every run is getting on.
+//! The list of runs, with the status of each. It is also the legend of the charts.
 
 use super::shown::Shown;
 use crate::format::thousands;
@@ -33,9 +33,10 @@ fn entry(shown: &mut Shown, selected: &mut Option<PathBuf>, ui: &mut egui::Ui) {
     let name = shown.run.name.clone();
     ui.horizontal(|ui| {
         let weak = ui.visuals().weak_text_color();
-        let (icon, colour, verb) = match shown.visible {
-            true => (ICON_VISIBILITY, shown.colour, "Hide"),
-            false => (ICON_VISIBILITY_OFF, weak, "Show"),
+        let (icon, colour, verb) = if shown.visible {
+            (ICON_VISIBILITY, shown.colour, "Hide")
+        } else {
+            (ICON_VISIBILITY_OFF, weak, "Show")
         };
         let hint = format!("{verb} {name}");
         let text = icon.rich_text().size(18.0).color(colour);
@@ -91,7 +92,7 @@ fn state(run: &Run, ui: &mut egui::Ui) {
     ui.label(icon.rich_text().size(16.0).color(colour));
 }
 
-/// What is known of a run, label and value.
+/// The facts about a run, as labels and values.
 fn facts(run: &Run) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
     if !run.curves.is_empty() {

@@ -1,15 +1,18 @@
-//! The run monitor: training runs as they go, beside each other.
+//! The runs panel: training runs side by side, while they train.
 //!
-//! It shows what a [`Watcher`] reports and touches no file itself. A frame without news draws what
-//! is at hand; nothing asks for another frame but the watcher's `wake`.
+//! [`RunMonitor`] shows what a [`Watcher`] reports and touches no file itself. Only the watcher's
+//! `wake` asks for another frame.
 
 mod axes;
 mod charts;
 mod list;
+mod panel;
 mod samples;
 mod shown;
 #[cfg(test)]
 mod tests;
+
+pub use panel::RunsPanel;
 
 use super::theme;
 use crate::runs::{Run, Status, Update, Watcher};
@@ -21,8 +24,8 @@ use samples::Samples;
 use shown::Shown;
 use std::path::PathBuf;
 
-/// Colours of runs: distinct, of about one lightness that reads on dark and on light, the accent
-/// first.
+/// Colours of runs: distinct, and of a similar lightness that is legible on dark and on light
+/// backgrounds. The accent comes first.
 const COLOURS: [Color32; 8] = [
     theme::ACCENT,
     Color32::from_rgb(222, 142, 62),
@@ -34,15 +37,15 @@ const COLOURS: [Color32; 8] = [
     Color32::from_rgb(160, 148, 60),
 ];
 
-/// The room of the window that shows training runs.
+/// The runs of some folders.
 pub struct RunMonitor {
     folders: Vec<PathBuf>,
     watcher: Result<Watcher, String>,
-    /// None until the folders were read for the first time.
+    /// `None` until the folders were read for the first time.
     runs: Option<Vec<Shown>>,
     /// The folder of the run whose samples are shown.
     selected: Option<PathBuf>,
-    /// Colours given so far.
+    /// The number of colours given so far.
     colours: usize,
     reports: u64,
     charts: Charts,
@@ -76,7 +79,6 @@ impl RunMonitor {
         self.watcher.is_err() || (self.runs.is_some() && self.samples.settled())
     }
 
-    /// Takes in what the watcher reported.
     fn receive(&mut self, context: &egui::Context) {
         while let Some(update) = self.watcher.as_ref().ok().and_then(Watcher::poll) {
             self.reports += 1;
@@ -116,7 +118,7 @@ impl RunMonitor {
         self.runs = Some(shown.collect());
     }
 
-    /// Draws the room into all of `ui`.
+    /// Draws the monitor into all of `ui`.
     pub fn ui(&mut self, ui: &mut egui::Ui) {
         self.receive(&ui.ctx().clone());
         let watcher = match &self.watcher {
@@ -171,7 +173,7 @@ impl RunMonitor {
     }
 }
 
-/// Why nothing can be shown, where every run failed.
+/// Why nothing can be shown, if every run failed.
 fn failure(runs: &[Shown]) -> Option<&str> {
     let failed = |shown: &Shown| matches!(shown.run.status, Status::Failed(_));
     match &runs.first()?.run.status {
@@ -180,7 +182,7 @@ fn failure(runs: &[Shown]) -> Option<&str> {
     }
 }
 
-/// Says in the middle of an empty room what is going on and what to do.
+/// Draws what is going on and what to do in the middle of an empty panel.
 fn notice(ui: &mut egui::Ui, icon: MaterialIcon, title: &str, text: &str) {
     let height = 14.0 * theme::GRID;
     ui.vertical_centered(|ui| {

@@ -20,18 +20,18 @@ const LARGEST: f32 = 4.0;
 /// Height of the names above a picture.
 const NAMES: f32 = 2.5 * theme::GRID;
 
-/// The pictures and where one looks.
+/// The loaded pictures, and which is shown.
 #[derive(Default)]
 pub(super) struct Samples {
-    /// The number of the sample looked at; none follows the newest.
+    /// The number of the sample that is shown; `None` follows the newest.
     at: Option<usize>,
-    /// What the watcher was asked for and has not answered.
+    /// The sample that the watcher is loading.
     asked: Option<Sample>,
     pictures: Vec<(Sample, Result<TextureHandle, String>)>,
 }
 
 impl Samples {
-    /// Whether a picture is there and none is awaited.
+    /// Whether a picture is loaded and none is awaited.
     #[cfg(test)]
     pub fn is_loaded(&self) -> bool {
         self.asked.is_none() && !self.pictures.is_empty()
@@ -89,7 +89,7 @@ impl Samples {
                 ui.weak("newest");
             }
         });
-        // At the end one stays at the end while samples arrive.
+        // The newest sample stays selected while samples arrive.
         self.at = (at < last).then_some(at);
         self.picture(&samples[at], watcher, ui);
     }
@@ -115,13 +115,13 @@ impl Samples {
     }
 }
 
-/// An arrow that can be pressed while `on`. Whether it was.
+/// An arrow button, enabled while `on`. Returns whether it was clicked.
 fn arrow(ui: &mut egui::Ui, on: bool, icon: MaterialIcon, name: &str) -> bool {
     let button = ui.add_enabled_ui(on, |ui| theme::icon_button(ui, icon, name));
     button.inner.clicked()
 }
 
-/// Draws a strip as large as its room allows, with the names of its parts above it.
+/// Draws a strip as large as its area allows, with the names of its parts above it.
 fn strip(texture: &TextureHandle, area: Rect, ui: &egui::Ui) {
     let area = area.with_min_y(area.min.y + NAMES);
     let size = texture.size_vec2();

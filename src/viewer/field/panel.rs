@@ -8,16 +8,20 @@ use super::picture::Picture;
 use super::preset::Preset;
 use super::quality::Quality;
 use super::settings::FieldSettings;
+use super::velocity::StepVelocity;
 use crate::gpu::GpuError;
 use crate::vector_field::{CentroidTable, VectorField};
 use eframe::egui::Pos2;
+use eframe::egui_wgpu::RenderState;
 use glam::Vec3;
 
-/// The panel of the vector field. Nothing is compiled or allocated on a device before it is visible.
+/// Nothing is compiled or allocated on a device before the panel is visible.
 #[derive(Default)]
-pub(crate) struct FieldLab {
-    /// What has been chosen; may be replaced at any time, for instance by stored settings.
+pub(crate) struct FieldPanel {
+    /// The remembered choices.
     pub(crate) settings: FieldSettings,
+    pub(super) gpu: Option<RenderState>,
+    pub(super) velocity: StepVelocity,
     pub(super) derived: Derived,
     pub(super) picture: Picture,
     pub(super) quality: Quality,
@@ -53,14 +57,18 @@ pub(super) enum Drag {
     Brush(usize, Pos2),
 }
 
-impl FieldLab {
-    /// A panel with default settings.
-    pub(crate) fn new() -> Self {
-        Self::default()
+impl FieldPanel {
+    /// A panel with these settings. It draws on `gpu`, the window's device.
+    pub(crate) fn new(gpu: Option<RenderState>, settings: FieldSettings) -> Self {
+        Self {
+            gpu,
+            settings,
+            ..Self::default()
+        }
     }
 
     /// Sets a ready-made view. Its particles run to their end at once, so that
-    /// [`FieldLab::settled`] comes soon.
+    /// [`FieldPanel::settled`] comes soon.
     pub(crate) fn preset(&mut self, preset: Preset) {
         self.apply(preset);
         self.hurry = true;

@@ -1,12 +1,13 @@
-//! What there is to look at: photos of a folder, pasted pictures, and the built-in samples.
+//! The list of photos: those of a folder, a pasted picture, or the built-in samples.
 
 use crate::data::SceneConfig;
 use crate::job::Photo;
+use eframe::egui::ColorImage;
 use image::RgbImage;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The scenes that come with the program: name and number. They are rendered, not stored.
+/// The built-in scenes, which are rendered rather than stored: name and number.
 pub const SAMPLES: [(&str, u64); 4] = [
     ("Shapes", 7),
     ("Crowd", 21),
@@ -14,7 +15,6 @@ pub const SAMPLES: [(&str, u64); 4] = [
     ("Mosaic", 58),
 ];
 
-/// How the samples are rendered.
 pub const SCENE: SceneConfig = SceneConfig {
     classes: 20,
     size: [384, 512],
@@ -23,19 +23,17 @@ pub const SCENE: SceneConfig = SceneConfig {
     ignore: 0.0,
 };
 
-/// Something to look at.
+/// A photo of the list.
 #[derive(Clone)]
 pub enum Item {
-    /// A file.
     File(PathBuf),
-    /// A sample, by its place in [`SAMPLES`].
+    /// A built-in sample, by its place in [`SAMPLES`].
     Sample(usize),
     /// A picture from the clipboard.
     Pasted(Arc<RgbImage>),
 }
 
 impl Item {
-    /// What it is called.
     pub fn name(&self) -> String {
         match self {
             Item::File(path) => path.file_name().map_or_else(
@@ -49,7 +47,7 @@ impl Item {
         }
     }
 
-    /// A name for files made from it.
+    /// The start of the names of files that are made from it.
     pub fn stem(&self) -> String {
         match self {
             Item::File(path) => path
@@ -62,7 +60,7 @@ impl Item {
         }
     }
 
-    /// What the worker opens.
+    /// The request for the worker.
     pub fn photo(&self) -> Photo {
         match self {
             Item::File(path) => Photo::File(path.clone()),
@@ -72,13 +70,13 @@ impl Item {
     }
 }
 
-/// A row of items, one of which is shown.
-pub struct Album {
+/// Photos, one of which is shown.
+pub struct PhotoList {
     items: Vec<Item>,
     shown: usize,
 }
 
-impl Album {
+impl PhotoList {
     /// The built-in samples, starting with one of them.
     pub fn samples(shown: usize) -> Self {
         Self {
@@ -95,20 +93,24 @@ impl Album {
         }
     }
 
-    /// A picture from the clipboard.
-    pub fn pasted(picture: RgbImage) -> Self {
-        Self {
+    /// A picture from the clipboard, or `None` if it is empty.
+    pub fn pasted(image: &ColorImage) -> Option<Self> {
+        let pixels = image.pixels.iter();
+        let rgb = pixels.flat_map(|p| [p.r(), p.g(), p.b()]).collect();
+        let [width, height] = image.size.map(|side| side as u32);
+        let picture = RgbImage::from_raw(width, height, rgb).filter(|_| width * height > 0)?;
+        Some(Self {
             items: vec![Item::Pasted(Arc::new(picture))],
             shown: 0,
-        }
+        })
     }
 
-    /// What is shown.
+    /// The photo that is shown.
     pub fn item(&self) -> Option<&Item> {
         self.items.get(self.shown)
     }
 
-    /// The file that is shown, where it is one.
+    /// The path of the photo that is shown, if it is a file.
     pub fn file(&self) -> Option<&Path> {
         match self.item() {
             Some(Item::File(path)) => Some(path),
@@ -116,12 +118,12 @@ impl Album {
         }
     }
 
-    /// Its place and the number of items.
+    /// The place of the photo that is shown, and the number of photos.
     pub fn place(&self) -> (usize, usize) {
         (self.shown, self.items.len())
     }
 
-    /// Moves on or back, around the ends. Returns whether something else is shown now.
+    /// Moves on or back, around the ends. Returns whether another photo is shown now.
     pub fn turn(&mut self, by: isize) -> bool {
         let count = self.items.len() as isize;
         if count < 2 {
@@ -138,11 +140,13 @@ mod tests {
 
     #[test]
     fn turning_goes_around() {
-        let mut album = Album::samples(0);
-        assert!(album.turn(-1));
-        assert_eq!(album.place(), (SAMPLES.len() - 1, SAMPLES.len()));
-        assert!(album.turn(1));
-        assert_eq!(album.place().0, 0);
-        assert!(!Album::pasted(RgbImage::new(1, 1)).turn(1));
+        let mut photos = PhotoList::samples(0);
+        assert!(photos.turn(-1));
+        assert_eq!(photos.place(), (SAMPLES.len() - 1, SAMPLES.len()));
+        assert!(photos.turn(1));
+        assert_eq!(photos.place().0, 0);
+        let picture = ColorImage::filled([1, 1], eframe::egui::Color32::RED);
+        assert!(!PhotoList::pasted(&picture).unwrap().turn(1));
+        assert!(PhotoList::pasted(&ColorImage::default()).is_none());
     }
 }

@@ -1,10 +1,10 @@
-//! How fast frames are drawn, told in the log once a second: `FLOWSEG_LOG=flowseg::viewer=debug`.
+//! Frame times, logged once per second with `FLOWSEG_LOG=flowseg::viewer=debug`.
 
 use std::time::Duration;
 use web_time::Instant;
 
-/// Frames since the last line of the log.
-pub struct Frames {
+/// FrameStats since the last line of the log.
+pub struct FrameStats {
     since: Instant,
     count: u32,
     /// Seconds of work on the window's thread.
@@ -12,7 +12,7 @@ pub struct Frames {
     longest: f32,
 }
 
-impl Default for Frames {
+impl Default for FrameStats {
     fn default() -> Self {
         Self {
             since: Instant::now(),
@@ -23,8 +23,8 @@ impl Default for Frames {
     }
 }
 
-impl Frames {
-    /// To be called every frame with the seconds that the one before took on the window's thread.
+impl FrameStats {
+    /// To be called every frame, with the seconds that the previous one took on the window's thread.
     pub fn frame(&mut self, seconds: f32) {
         self.count += 1;
         self.busy += seconds;

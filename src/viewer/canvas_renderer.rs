@@ -1,4 +1,4 @@
-//! The window's side of the canvas: pipelines, class colours, and panes as egui paints them.
+//! Draws the panes of the canvas with egui: pipelines, class colours and paint callbacks.
 
 use crate::encoding::Centroids;
 use crate::gpu::GpuError;
@@ -8,9 +8,7 @@ use eframe::egui_wgpu::{self, CallbackTrait, RenderState};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// What drawing needs.
-pub struct Screen {
-    state: RenderState,
+pub struct CanvasRenderer {
     pipelines: Arc<Pipelines>,
     classes: Option<Arc<Classes>>,
     /// What the uploaded classes were made from.
@@ -18,7 +16,7 @@ pub struct Screen {
     version: u64,
 }
 
-impl Screen {
+impl CanvasRenderer {
     /// Builds the pipelines for the window's framebuffer.
     ///
     /// # Errors
@@ -26,7 +24,6 @@ impl Screen {
     pub fn new(state: &RenderState) -> Result<Self, GpuError> {
         let pipelines = Pipelines::new(&state.device, &state.queue, state.target_format)?;
         Ok(Self {
-            state: state.clone(),
             pipelines: Arc::new(pipelines),
             classes: None,
             key: None,
@@ -34,17 +31,11 @@ impl Screen {
         })
     }
 
-    /// The window's device and renderer.
-    pub fn state(&self) -> &RenderState {
-        &self.state
-    }
-
-    /// The pipelines.
     pub fn pipelines(&self) -> &Arc<Pipelines> {
         &self.pipelines
     }
 
-    /// Class colours for the next pictures; uploads them where they changed.
+    /// Sets the class colours of the next pictures; uploads them if they changed.
     ///
     /// # Errors
     /// Not enough graphics memory.
@@ -68,12 +59,11 @@ impl Screen {
         Ok(())
     }
 
-    /// The uploaded classes.
     pub fn classes(&self) -> Option<Arc<Classes>> {
         self.classes.clone()
     }
 
-    /// Another number whenever the classes change.
+    /// A number that changes with the classes.
     pub fn classes_version(&self) -> u64 {
         self.version
     }
@@ -114,16 +104,15 @@ impl Screen {
     }
 }
 
-/// How a picture is painted.
+/// How a picture is drawn.
 #[derive(Clone, Copy, Debug)]
 pub struct Style {
-    /// What it shows.
     pub layer: Layer,
-    /// Outlines at the photo's resolution rather than the network's.
+    /// Outlines at the resolution of the photo rather than of the network.
     pub fine: bool,
     /// Opacity of the overlay, 0 to 1.
     pub opacity: f32,
-    /// The class that is lit.
+    /// The class that is highlighted.
     pub lit: Option<usize>,
 }
 

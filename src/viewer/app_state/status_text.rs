@@ -1,9 +1,9 @@
-//! The state in words.
+//! The state as text.
 
-use super::{Phase, Shell};
+use super::{AppState, Phase};
 
-impl Shell {
-    /// What is being done, in words; none while nothing is.
+impl AppState {
+    /// What the worker is doing, or `None` if it is idle.
     pub fn doing(&self) -> Option<String> {
         Some(match self.phase {
             Phase::Idle => return None,
@@ -13,8 +13,8 @@ impl Shell {
                 "Preparing kernels for this device; later runs start at once".into()
             }
             Phase::Sampling(since) => {
-                let done = self.flow.as_ref().map_or(0, |flow| flow.moments.len());
-                let left = self.states().saturating_sub(done);
+                let done = self.flow.as_ref().map_or(0, |flow| flow.states.len());
+                let left = self.state_count().saturating_sub(done);
                 let elapsed = since.elapsed().as_secs_f32();
                 let eta = if done > 1 {
                     let seconds = elapsed / (done - 1) as f32 * left as f32;
@@ -31,12 +31,12 @@ impl Shell {
         })
     }
 
-    /// The canvas in words, for those who can't see it.
+    /// A description of the canvas for screen readers.
     pub fn describe(&self) -> String {
         let (Some(flow), Some(model)) = (&self.flow, &self.model) else {
             return "canvas, empty".into();
         };
-        let Some((step, host)) = flow.nearest(self.play.position) else {
+        let Some((step, host)) = flow.nearest(self.playhead.position) else {
             return format!("{}, no state yet", flow.name);
         };
         let largest = (0..host.shares.len())

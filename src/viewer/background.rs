@@ -1,11 +1,11 @@
-//! The ground that panels stand on: painted once, by a shader that does nothing else.
+//! The background of panels: painted once, by a shader that does nothing else.
 
 use crate::gpu::GpuError;
 use crate::gpu::fill::Fill;
 use eframe::egui::{self, Color32, Rect};
 use eframe::egui_wgpu::{Callback, CallbackResources, CallbackTrait, RenderState};
 
-/// Makes the shader ready for a window. Without it grounds are painted as egui paints them.
+/// Prepares the shader for a window. Without it egui paints the backgrounds.
 ///
 /// # Errors
 /// A driver that refuses.
@@ -17,7 +17,7 @@ pub fn install(context: &egui::Context, state: &RenderState) -> Result<(), GpuEr
 }
 
 fn installed() -> egui::Id {
-    egui::Id::unique("ground")
+    egui::Id::unique("background shader")
 }
 
 struct Paint([u8; 3]);
@@ -50,7 +50,7 @@ pub fn paint(ui: &egui::Ui, rect: Rect, colour: Color32) {
     }
 }
 
-/// The frame of a panel that stands on a ground which is there already.
+/// The frame of a panel whose background is painted already.
 pub fn bare(ui: &egui::Ui) -> egui::Frame {
     egui::Frame::side_top_panel(ui.style()).fill(Color32::TRANSPARENT)
 }

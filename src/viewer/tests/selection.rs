@@ -1,4 +1,4 @@
-//! Pins, hidden classes and brushes: made, seen and taken back.
+//! Pins, hidden classes and brushes: made, shown and undone.
 
 use super::*;
 use eframe::egui::vec2;
@@ -8,10 +8,10 @@ fn a_pixel_is_asked_pinned_and_unpinned() {
     let mut window = done(3, Theme::Dark);
     let middle = pos2(480.0, 380.0);
     click(&mut window, middle);
-    let shell = &window.state().shell;
-    let pixel = shell.hovered_pixel.unwrap();
-    assert_eq!(shell.marks.pins, [pixel]);
-    let flow = shell.flow.as_ref().unwrap();
+    let app = &window.state().shared;
+    let pixel = app.hover.pixel.unwrap();
+    assert_eq!(app.selection.pins, [pixel]);
+    let flow = app.flow.as_ref().unwrap();
     let path = flow.path_of(pixel);
     assert_eq!(path.len(), 4);
     assert_eq!(
@@ -20,10 +20,10 @@ fn a_pixel_is_asked_pinned_and_unpinned() {
     );
     window.key_press_modifiers(Modifiers::COMMAND, Key::Z);
     window.step();
-    assert!(window.state().shell.marks.pins.is_empty());
+    assert!(window.state().shared.selection.pins.is_empty());
     window.key_press_modifiers(Modifiers::COMMAND, Key::Y);
     window.step();
-    assert_eq!(window.state().shell.marks.pins, [pixel]);
+    assert_eq!(window.state().shared.selection.pins, [pixel]);
 }
 
 /// Drags over the picture, with what is held.
@@ -54,17 +54,18 @@ fn a_region_of_the_photo_is_brushed_cleared_and_brought_back() {
     let mut window = done(2, Theme::Dark);
     let (from, to) = (pos2(440.0, 340.0), pos2(520.0, 420.0));
     let lit = |window: &Window| {
-        let brushed = &window.state().shell.marks.brushed;
+        let brushed = &window.state().shared.selection.brushed;
         brushed.iter().filter(|lit| **lit).count()
     };
     drag(&mut window, from, to, Modifiers::SHIFT);
     let brushed = lit(&window);
-    let pixels = window.state().shell.flow.as_ref().unwrap().pixels();
+    let pixels = window.state().shared.flow.as_ref().unwrap().pixels();
     assert!(brushed > 0 && brushed < pixels / 4, "{brushed} of {pixels}");
     assert!(window.query_by_label("Clear").is_some());
-    let shell = &window.state().shell;
-    assert_eq!(shell.settings.view.camera, view::Camera::default());
-    assert!(shell.marks.pins.is_empty());
+    let app = &window.state().shared;
+    let camera = window.state().panels.canvas.camera;
+    assert_eq!(camera, view::Camera::default());
+    assert!(app.selection.pins.is_empty());
 
     press(&mut window, Key::Escape);
     assert_eq!(lit(&window), 0);
@@ -76,14 +77,14 @@ fn a_region_of_the_photo_is_brushed_cleared_and_brought_back() {
     window.step();
     assert_eq!(lit(&window), 0);
 
-    // Chosen by its key, the brush needs none held; without it a drag moves the picture.
+    // While the brush is chosen a drag brushes without Shift; otherwise it moves the picture.
     press(&mut window, Key::B);
     drag(&mut window, from, to, Modifiers::NONE);
     assert_eq!(lit(&window), brushed);
     press(&mut window, Key::B);
     drag(&mut window, from, from + vec2(10.0, 0.0), Modifiers::NONE);
     assert_eq!(lit(&window), brushed);
-    let camera = window.state().shell.settings.view.camera;
+    let camera = window.state().panels.canvas.camera;
     assert_ne!(camera, view::Camera::default());
 
     // Another photo has other pixels.
@@ -97,32 +98,23 @@ fn a_region_of_the_photo_is_brushed_cleared_and_brought_back() {
 #[test]
 fn a_class_is_hidden_and_shown_again() {
     let mut window = done(2, Theme::Dark);
-    let shell = &window.state().shell;
-    let class = shell.model.as_ref().unwrap().card.classes[0].clone();
+    let app = &window.state().shared;
+    let class = app.model.as_ref().unwrap().card.classes[0].clone();
     let row = window.get_by(|node| {
         node.label()
             .is_some_and(|label| label.starts_with(&format!("{class},")))
     });
     row.click();
     window.run_steps(2);
-    assert!(window.state().shell.marks.hidden.contains(&0));
+    assert!(window.state().shared.selection.hidden.contains(&0));
     // The picture follows: that is a new table of colours on the device.
-    let version = window
-        .state()
-        .shell
-        .screen
-        .as_ref()
-        .unwrap()
-        .classes_version();
+    let version = |window: &Window| {
+        let renderer = &window.state().panels.canvas.renderer;
+        renderer.as_ref().unwrap().classes_version()
+    };
+    let before = version(&window);
     press(&mut window, Key::A);
     window.step();
-    assert!(window.state().shell.marks.hidden.is_empty());
-    let later = window
-        .state()
-        .shell
-        .screen
-        .as_ref()
-        .unwrap()
-        .classes_version();
-    assert!(later > version);
+    assert!(window.state().shared.selection.hidden.is_empty());
+    assert!(version(&window) > before);
 }

@@ -1,61 +1,74 @@
-//! Charts over t: shares of the classes, how many pixels are settled, how fast they move.
+//! The charts panel: shares of the classes, settled pixels and mean speed over t.
 
+use super::app_state::AppState;
+use super::commands::Command;
 use super::flow::Flow;
-use super::shell::{Shell, Shown};
+use super::open_model::OpenModel;
+use super::panel::Panel;
 use super::theme::{self, GRID};
 use crate::trajectory;
 use eframe::egui;
 use egui_plot::{Line, Plot, PlotPoints, VLine};
 
-/// Classes drawn in the chart of shares.
+/// The number of classes in the chart of shares.
 const CLASSES: usize = 12;
 
-/// Draws the panel.
-pub fn show(shell: &mut Shell, ui: &mut egui::Ui) {
-    let (Some(flow), Some(model)) = (&shell.flow, &shell.model) else {
-        theme::empty(ui, "Charts of the flow appear with a photo.");
-        return;
-    };
-    let now = f64::from(flow.time(shell.play.position));
-    let height = ((ui.available_height() - 13.0 * GRID) / 3.0).max(11.0 * GRID);
-    let mut wanted = None;
-    egui::ScrollArea::vertical()
-        .auto_shrink(false)
-        .show(ui, |ui| {
-            let lines = shares(flow, model, shell.lit);
-            wanted = chart(ui, "Share of each class", "%", height, now, lines).or(wanted);
-            let lines = settled(flow);
-            let name = "Pixels at their final class";
-            wanted = chart(ui, name, "%", height, now, lines).or(wanted);
-            let lines = speed(flow);
-            wanted = chart(ui, "Mean speed |v|", "", height, now, lines).or(wanted);
-        });
-    if let Some(t) = wanted {
-        let position = position_of(flow, t as f32);
-        shell.go_to(position);
+#[derive(Default)]
+pub struct ChartsPanel;
+
+impl Panel for ChartsPanel {
+    fn title(&self) -> &'static str {
+        "Charts"
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, app: &AppState, commands: &mut Vec<Command>) {
+        let (Some(flow), Some(model)) = (&app.flow, &app.model) else {
+            theme::empty(ui, "Charts of the flow appear with a photo.");
+            return;
+        };
+        let now = f64::from(flow.time(app.playhead.position));
+        let height = ((ui.available_height() - 13.0 * GRID) / 3.0).max(11.0 * GRID);
+        let charts = [
+            (
+                "Share of each class",
+                "%",
+                shares(flow, model, app.hover.class),
+            ),
+            ("Pixels at their final class", "%", settled(flow)),
+            ("Mean speed |v|", "", speed(flow)),
+        ];
+        egui::ScrollArea::vertical()
+            .auto_shrink(false)
+            .show(ui, |ui| {
+                for (title, unit, lines) in charts {
+                    if let Some(t) = chart(ui, title, unit, height, now, lines) {
+                        commands.push(Command::GoTo(position_of(flow, t as f32)));
+                    }
+                }
+            });
     }
 }
 
 /// The position on the timeline of a time.
 fn position_of(flow: &Flow, t: f32) -> f32 {
-    let after = flow.moments.partition_point(|moment| moment.t < t);
+    let after = flow.states.partition_point(|state| state.t < t);
     let Some(low) = after.checked_sub(1) else {
         return 0.0;
     };
-    let Some(high) = flow.moments.get(after) else {
+    let Some(high) = flow.states.get(after) else {
         return low as f32;
     };
-    let before = flow.moments[low].t;
+    let before = flow.states[low].t;
     low as f32 + (t - before) / (high.t - before).max(f32::EPSILON)
 }
 
 type Lines<'a> = Vec<Line<'a>>;
 
-fn shares<'a>(flow: &Flow, model: &Shown, lit: Option<usize>) -> Lines<'a> {
+fn shares<'a>(flow: &Flow, model: &OpenModel, hovered: Option<usize>) -> Lines<'a> {
     let hosts: Vec<_> = flow
-        .moments
+        .states
         .iter()
-        .filter_map(|moment| Some((moment.t, moment.host.as_ref()?)))
+        .filter_map(|state| Some((state.t, state.host.as_ref()?)))
         .collect();
     let most = |class: usize| {
         let shares = hosts.iter().map(|(_, host)| host.shares[class]);
@@ -64,10 +77,10 @@ fn shares<'a>(flow: &Flow, model: &Shown, lit: Option<usize>) -> Lines<'a> {
     let mut classes: Vec<usize> = (0..model.card.classes.len()).collect();
     classes.sort_by(|&a, &b| most(b).total_cmp(&most(a)));
     classes.truncate(CLASSES);
-    if let Some(lit) = lit
-        && !classes.contains(&lit)
+    if let Some(hovered) = hovered
+        && !classes.contains(&hovered)
     {
-        classes.push(lit);
+        classes.push(hovered);
     }
     classes
         .into_iter()
@@ -77,7 +90,7 @@ fn shares<'a>(flow: &Flow, model: &Shown, lit: Option<usize>) -> Lines<'a> {
                 .map(|(t, host)| [f64::from(*t), 100.0 * f64::from(host.shares[class])])
                 .collect();
             let [r, g, b] = model.colours[class];
-            let width = if lit == Some(class) { 3.0 } else { 1.5 };
+            let width = if hovered == Some(class) { 3.0 } else { 1.5 };
             Line::new(model.names[class].clone(), points)
                 .color(egui::Color32::from_rgb(r, g, b))
                 .width(width)
@@ -89,23 +102,23 @@ fn settled<'a>(flow: &Flow) -> Lines<'a> {
     let Some(settled) = &flow.settled else {
         return Vec::new();
     };
-    let shares = trajectory::settled_share(settled, flow.moments.len());
+    let shares = trajectory::settled_share(settled, flow.states.len());
     let points: PlotPoints<'a> = flow
-        .moments
+        .states
         .iter()
         .zip(shares)
-        .map(|(moment, share)| [f64::from(moment.t), 100.0 * f64::from(share)])
+        .map(|(state, share)| [f64::from(state.t), 100.0 * f64::from(share)])
         .collect();
     vec![Line::new("settled", points).color(theme::ACCENT).width(2.0)]
 }
 
 fn speed<'a>(flow: &Flow) -> Lines<'a> {
     let points: PlotPoints<'a> = flow
-        .moments
+        .states
         .iter()
-        .filter_map(|moment| {
-            let speed = moment.host.as_ref()?.speed?;
-            Some([f64::from(moment.t), f64::from(speed)])
+        .filter_map(|state| {
+            let speed = state.host.as_ref()?.speed?;
+            Some([f64::from(state.t), f64::from(speed)])
         })
         .collect();
     vec![Line::new("|v|", points).color(theme::ACCENT).width(2.0)]
@@ -152,12 +165,12 @@ fn chart(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::viewer::intake::Opened;
+    use crate::viewer::worker_events::OpenedPhoto;
     use std::sync::Arc;
 
     #[test]
     fn a_time_is_found_between_its_states() {
-        let opened = Opened {
+        let opened = OpenedPhoto {
             photo: Arc::new(image::RgbImage::new(1, 1)),
             picture: None,
             truth: None,

@@ -1,5 +1,5 @@
-//! Where the worker's messages become what the window shows: tensors are found or uploaded, read
-//! back, decoded and counted here, on the worker's thread, so that no frame waits for it.
+//! Converts the worker's messages to what the window shows: tensors are located or uploaded, read
+//! back, decoded and counted on the worker's thread, so that no frame waits for that.
 
 use crate::data::LabelMap;
 use crate::encoding::{Centroids, to_byte};
@@ -16,46 +16,38 @@ use std::sync::Arc;
 /// The longer side of a thumbnail, in pixels.
 const THUMBNAIL: usize = 112;
 
-/// What the window hears.
-pub enum Event {
-    /// A model was opened.
+/// What the worker's thread reports to the window.
+pub enum WorkerEvent {
     Model(Box<Card>, Centroids),
-    /// The photo was decoded.
-    Opened(Opened),
+    Photo(OpenedPhoto),
     /// The device compiles its kernels.
     Preparing,
     /// A state can be shown.
-    Shown {
-        /// Its time.
+    State {
         t: f32,
-        /// Where it lies; none without a graphics device.
+        /// Its copy in graphics memory, or `None` without a graphics device.
         values: Option<Arc<Values>>,
     },
     /// A state was read back.
-    Read {
-        /// Its number.
+    Numbers {
         step: usize,
-        /// Its numbers.
         host: Host,
-        /// Small pictures of it.
         thumbnails: Option<Thumbnails>,
     },
-    /// The flow is complete.
     Finished {
         /// The step from which on every pixel keeps its class.
         settled: Vec<u16>,
     },
-    /// It failed.
+    /// A one-line error.
     Failed(String),
 }
 
-/// What a new flow starts with.
-pub struct Opened {
-    /// The photo, upright.
+/// A photo whose flow is about to be sampled.
+pub struct OpenedPhoto {
     pub photo: Arc<RgbImage>,
     /// The photo in graphics memory.
     pub picture: Option<Arc<Photo>>,
-    /// Its labels, where they are known.
+    /// Its labels, if they are known.
     pub truth: Option<Arc<LabelMap>>,
     /// Its labels in graphics memory.
     pub truth_picture: Option<Arc<Truth>>,
@@ -71,12 +63,11 @@ pub struct Host {
     pub labels: Arc<Vec<u16>>,
     /// The share of every class, 0 to 1.
     pub shares: Vec<f32>,
-    /// Mean speed `|v|` over the step that led here; none for the source.
+    /// Mean speed `|v|` over the step that led here; `None` for the source.
     pub speed: Option<f32>,
 }
 
 impl Host {
-    /// A pixel's state.
     pub fn at(&self, pixel: usize) -> [f32; 3] {
         let pixels = self.labels.len();
         [0, 1, 2].map(|c| self.x[c * pixels + pixel])
@@ -87,11 +78,11 @@ impl Host {
 pub struct Thumbnails {
     /// Its channels as colours.
     pub raw: TextureHandle,
-    /// Its classes.
+    /// Its classes as colours.
     pub map: TextureHandle,
-    /// Width and height.
+    /// Width and height in pixels.
     size: [usize; 2],
-    /// Its classes by number.
+    /// The classes of its pixels.
     labels: Vec<u16>,
 }
 
@@ -105,8 +96,8 @@ impl Thumbnails {
     }
 }
 
-/// The converter.
-pub struct Intake {
+/// Converts messages of the worker.
+pub struct EventConverter {
     context: egui::Context,
     pipelines: Option<Arc<Pipelines>>,
     centroids: Centroids,
@@ -115,7 +106,7 @@ pub struct Intake {
     labels: Vec<Arc<Vec<u16>>>,
 }
 
-impl Intake {
+impl EventConverter {
     /// Without pipelines nothing is uploaded.
     pub fn new(context: egui::Context, pipelines: Option<Arc<Pipelines>>) -> Self {
         Self {
@@ -128,12 +119,12 @@ impl Intake {
         }
     }
 
-    /// Converts a message, telling one event or two. Returns whether anybody still listens.
-    pub fn take(&mut self, message: Message, tell: &mut dyn FnMut(Event) -> bool) -> bool {
+    /// Converts a message to one or two events. Returns whether the window still wants more.
+    pub fn convert(&mut self, message: Message, send: &mut dyn FnMut(WorkerEvent) -> bool) -> bool {
         match message {
             Message::Model(model) => {
                 self.centroids = model.centroids();
-                tell(Event::Model(
+                send(WorkerEvent::Model(
                     Box::new(model.card.clone()),
                     self.centroids.clone(),
                 ))
@@ -143,14 +134,14 @@ impl Intake {
                 self.before = None;
                 self.labels.clear();
                 match self.open(photo, truth, size) {
-                    Ok(opened) => tell(Event::Opened(opened)),
+                    Ok(opened) => send(WorkerEvent::Photo(opened)),
                     Err(error) => {
-                        tell(Event::Failed(error.to_string()));
+                        send(WorkerEvent::Failed(error.to_string()));
                         false
                     }
                 }
             }
-            Message::Preparing => tell(Event::Preparing),
+            Message::Preparing => send(WorkerEvent::Preparing),
             Message::State(state) => {
                 let (step, t) = (state.step, state.t);
                 let resident = self
@@ -159,11 +150,11 @@ impl Intake {
                     .and_then(|_| Resident::of(state.x.clone()));
                 if let Some(resident) = resident {
                     let values = Some(Arc::new(Values::Resident(resident)));
-                    if !tell(Event::Shown { t, values }) {
+                    if !send(WorkerEvent::State { t, values }) {
                         return false;
                     }
                     let x = read(state.x);
-                    return tell(self.numbers(step, t, x));
+                    return send(self.numbers(step, t, x));
                 }
                 let x = read(state.x);
                 let values = match &self.pipelines {
@@ -171,20 +162,20 @@ impl Intake {
                     Some(pipelines) => match pipelines.state(&x) {
                         Ok(values) => Some(Arc::new(values)),
                         Err(error) => {
-                            tell(Event::Failed(error.to_string()));
+                            send(WorkerEvent::Failed(error.to_string()));
                             return false;
                         }
                     },
                 };
-                // The numbers wait in the same queue, so a state is never seen without them for long.
-                tell(Event::Shown { t, values }) && tell(self.numbers(step, t, x))
+                // The numbers follow in the same queue, so that they arrive soon after the state.
+                send(WorkerEvent::State { t, values }) && send(self.numbers(step, t, x))
             }
             Message::Finished => {
                 let labels: Vec<&[u16]> = self.labels.iter().map(|l| l.as_slice()).collect();
                 let settled = trajectory::settle_steps(&labels);
-                tell(Event::Finished { settled })
+                send(WorkerEvent::Finished { settled })
             }
-            Message::Failed(text) => tell(Event::Failed(text)),
+            Message::Failed(text) => send(WorkerEvent::Failed(text)),
         }
     }
 
@@ -193,7 +184,7 @@ impl Intake {
         photo: Arc<RgbImage>,
         truth: Option<Arc<LabelMap>>,
         size: [usize; 2],
-    ) -> Result<Opened, crate::gpu::GpuError> {
+    ) -> Result<OpenedPhoto, crate::gpu::GpuError> {
         let (mut picture, mut truth_picture) = (None, None);
         if let Some(pipelines) = &self.pipelines {
             let longest = pipelines.longest_side();
@@ -213,7 +204,7 @@ impl Intake {
                 truth_picture = Some(Arc::new(uploaded));
             }
         }
-        Ok(Opened {
+        Ok(OpenedPhoto {
             photo,
             picture,
             truth,
@@ -222,7 +213,7 @@ impl Intake {
         })
     }
 
-    fn numbers(&mut self, step: usize, t: f32, x: Vec<f32>) -> Event {
+    fn numbers(&mut self, step: usize, t: f32, x: Vec<f32>) -> WorkerEvent {
         let labels = Arc::new(self.centroids.decode(&x));
         let x = Arc::new(x);
         let shares = trajectory::shares(&labels, self.centroids.len());
@@ -239,7 +230,7 @@ impl Intake {
             shares,
             speed,
         };
-        Event::Read {
+        WorkerEvent::Numbers {
             step,
             host,
             thumbnails,

@@ -1,23 +1,24 @@
-//! What went wrong: a list that never stands in the way.
+//! The list of errors. It never blocks the window.
 
+use super::commands::Command;
 use super::theme::{self, GRID};
 use eframe::egui;
 use egui_material_icons::icons;
+use std::ops::Range;
 
-/// Problems kept; older ones are dropped.
+/// Errors kept; older ones are dropped.
 const MOST: usize = 50;
 
-/// The list.
 #[derive(Default)]
-pub struct Problems {
+pub struct ErrorList {
     lines: Vec<String>,
     /// Whether the list is unfolded.
     pub open: bool,
 }
 
-impl Problems {
-    /// Adds a line that names the file and says what to do; a repeated one is told once.
-    pub fn tell(&mut self, text: impl Into<String>) {
+impl ErrorList {
+    /// Adds a line, which should name the file and a remedy. Repeated lines are listed once.
+    pub fn report(&mut self, text: impl Into<String>) {
         let text = text.into();
         tracing::warn!("{text}");
         if self.lines.contains(&text) {
@@ -30,19 +31,22 @@ impl Problems {
         self.open = true;
     }
 
-    /// The problem that came first.
+    /// The oldest line.
     pub fn first(&self) -> Option<&str> {
         self.lines.first().map(String::as_str)
     }
 
-    /// The problems, oldest first.
     #[cfg(test)]
     pub fn lines(&self) -> &[String] {
         &self.lines
     }
 
-    /// The button in the status line.
-    pub fn button(&mut self, ui: &mut egui::Ui) {
+    pub fn dismiss(&mut self, lines: Range<usize>) {
+        self.lines.drain(lines);
+    }
+
+    /// Draws the button in the status line.
+    pub fn button(&self, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
         if self.lines.is_empty() {
             return;
         }
@@ -51,16 +55,15 @@ impl Problems {
         let label = egui::RichText::new(text).small().color(theme::ERROR);
         let button = ui.selectable_label(self.open, label);
         if button.on_hover_text("Show what went wrong").clicked() {
-            self.open = !self.open;
+            commands.push(Command::ShowErrors(!self.open));
         }
     }
 
-    /// The list, at the lower right.
-    pub fn show(&mut self, context: &egui::Context) {
+    /// Draws the list at the lower right.
+    pub fn show(&self, context: &egui::Context, commands: &mut Vec<Command>) {
         if !self.open || self.lines.is_empty() {
             return;
         }
-        let mut remove = None;
         let offset = egui::vec2(-2.0 * GRID, -6.0 * GRID);
         egui::Window::new("problems")
             .anchor(egui::Align2::RIGHT_BOTTOM, offset)
@@ -72,12 +75,12 @@ impl Problems {
                     ui.label(egui::RichText::new("Problems").strong());
                     ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
                         if theme::icon_button(ui, icons::ICON_CLOSE, "Hide the list").clicked() {
-                            self.open = false;
+                            commands.push(Command::ShowErrors(false));
                         }
                         let clear =
                             theme::icon_button(ui, icons::ICON_DELETE_SWEEP, "Clear the list");
                         if clear.clicked() {
-                            remove = Some(0..self.lines.len());
+                            commands.push(Command::DismissErrors(0..self.lines.len()));
                         }
                     });
                 });
@@ -95,15 +98,12 @@ impl Problems {
                                 });
                                 let done = theme::icon_button(ui, icons::ICON_CLOSE, "Dismiss");
                                 if done.clicked() {
-                                    remove = Some(i..i + 1);
+                                    commands.push(Command::DismissErrors(i..i + 1));
                                 }
                             });
                         }
                     });
             });
-        if let Some(range) = remove {
-            self.lines.drain(range);
-        }
     }
 }
 
@@ -112,13 +112,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_repeated_problem_is_told_once_and_the_list_is_bounded() {
-        let mut problems = Problems::default();
+    fn a_repeated_error_is_listed_once_and_the_list_is_bounded() {
+        let mut errors = ErrorList::default();
         for i in 0..2 * MOST {
-            problems.tell(format!("file {i}"));
-            problems.tell(format!("file {i}"));
+            errors.report(format!("file {i}"));
+            errors.report(format!("file {i}"));
         }
-        assert_eq!(problems.lines().len(), MOST);
-        assert!(problems.open);
+        assert_eq!(errors.lines().len(), MOST);
+        assert!(errors.open);
     }
 }

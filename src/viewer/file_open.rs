@@ -1,4 +1,4 @@
-//! Opening: dialogs, dropped and named paths. Folders are listed on a thread of their own, since a
+//! Opening files: dialogs, dropped files and pasted paths. Folders are listed on another thread, since a
 //! disk may be slow.
 
 use crate::data::PHOTO_EXTENSIONS;
@@ -8,49 +8,43 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::Builder;
 
-/// The ending of a model's file.
+/// The extension of model files.
 const MODEL: &str = "safetensors";
-/// Longer texts are not taken for the names of files.
+/// Longer texts are not taken for paths.
 const LONGEST: usize = 1 << 20;
 
-/// What a dialog asks for.
+/// What to choose in a dialog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ask {
-    /// Photos.
+pub enum Dialog {
     Photos,
-    /// A folder of photos.
     Folder,
-    /// A model file.
     Model,
-    /// Training runs.
+    /// Folders of training runs.
     Runs,
 }
 
 /// What paths turned out to be.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Found {
-    /// Photos.
     pub photos: Vec<PathBuf>,
     /// Which of them to show.
     pub shown: usize,
-    /// Training runs.
     pub runs: Vec<PathBuf>,
-    /// A model file.
     pub model: Option<PathBuf>,
     /// What can't be opened, one line each.
-    pub problems: Vec<String>,
+    pub errors: Vec<String>,
 }
 
-/// The threads that look.
-pub struct Opener {
+/// Opens paths and dialogs on threads of its own.
+pub struct FileOpener {
     sender: SyncSender<Found>,
     found: Receiver<Found>,
     wake: Arc<dyn Fn() + Send + Sync>,
-    /// Held by every thread that looks.
-    looking: Arc<()>,
+    /// Held by every running thread.
+    running: Arc<()>,
 }
 
-impl Opener {
+impl FileOpener {
     /// `wake` is called when something was found.
     pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
         let (sender, found) = sync_channel(4);
@@ -58,16 +52,16 @@ impl Opener {
             sender,
             found,
             wake: Arc::new(wake),
-            looking: Arc::default(),
+            running: Arc::default(),
         }
     }
 
-    /// Whether a path is being looked at, or a dialog is open.
+    /// Whether a path is being opened, or a dialog is open.
     pub fn busy(&self) -> bool {
-        Arc::strong_count(&self.looking) > 1
+        Arc::strong_count(&self.running) > 1
     }
 
-    /// What was found since the last time.
+    /// What was found since the last call.
     pub fn poll(&self) -> Option<Found> {
         self.found.try_recv().ok()
     }
@@ -76,40 +70,40 @@ impl Opener {
     ///
     /// # Errors
     /// A system that can't start another thread.
-    pub fn look(&self, paths: Vec<PathBuf>) -> std::io::Result<()> {
-        self.spawn(move || Some(look(&paths)))
+    pub fn open(&self, paths: Vec<PathBuf>) -> std::io::Result<()> {
+        self.spawn(move || Some(classify(&paths)))
     }
 
     /// Shows a dialog and finds out what was chosen.
     ///
     /// # Errors
     /// A system that can't start another thread.
-    pub fn ask(&self, ask: Ask) -> std::io::Result<()> {
+    pub fn ask(&self, kind: Dialog) -> std::io::Result<()> {
         // The dialog itself belongs to the window's thread on some systems, waiting for it does not.
         let dialog = rfd::AsyncFileDialog::new();
-        match ask {
-            Ask::Photos => {
+        match kind {
+            Dialog::Photos => {
                 let chosen = dialog
                     .set_title("Open photos")
                     .add_filter("Photos", &PHOTO_EXTENSIONS)
                     .pick_files();
                 self.spawn(move || {
                     let files = pollster::block_on(chosen)?;
-                    Some(look(&paths(&files)))
+                    Some(classify(&paths(&files)))
                 })
             }
-            Ask::Folder => {
+            Dialog::Folder => {
                 let chosen = dialog.set_title("Open a folder of photos").pick_folder();
-                self.spawn(move || Some(look(&paths(&[pollster::block_on(chosen)?]))))
+                self.spawn(move || Some(classify(&paths(&[pollster::block_on(chosen)?]))))
             }
-            Ask::Model => {
+            Dialog::Model => {
                 let chosen = dialog
                     .set_title("Open a model")
                     .add_filter("FlowSeg models", &[MODEL])
                     .pick_file();
-                self.spawn(move || Some(look(&paths(&[pollster::block_on(chosen)?]))))
+                self.spawn(move || Some(classify(&paths(&[pollster::block_on(chosen)?]))))
             }
-            Ask::Runs => {
+            Dialog::Runs => {
                 let chosen = dialog.set_title("Open training runs").pick_folders();
                 self.spawn(move || {
                     let folders = paths(&pollster::block_on(chosen)?);
@@ -124,13 +118,13 @@ impl Opener {
 
     fn spawn(&self, work: impl FnOnce() -> Option<Found> + Send + 'static) -> std::io::Result<()> {
         let (sender, wake) = (self.sender.clone(), self.wake.clone());
-        let looking = self.looking.clone();
+        let running = self.running.clone();
         Builder::new().name("flowseg-open".into()).spawn(move || {
             if let Some(found) = work() {
                 // Fails only once the window has closed.
                 let _ = sender.send(found);
             }
-            drop(looking);
+            drop(running);
             wake();
         })?;
         Ok(())
@@ -168,7 +162,7 @@ fn of_uri(text: &str) -> Option<PathBuf> {
     uri.to_file_path().ok()
 }
 
-/// The files that a pasted text names, a path or a `file:` URI a line, as terminals and file managers
+/// The files that a pasted text names, one path or `file:` URI per line as terminals and file managers
 /// copy them; empty for any other text.
 pub fn named(text: &str) -> Vec<PathBuf> {
     if text.len() > LONGEST {
@@ -187,7 +181,7 @@ pub fn named(text: &str) -> Vec<PathBuf> {
     found
 }
 
-/// The file that a line names. A URI counts even where its file does not exist.
+/// The file that a line names. A URI counts even if its file does not exist.
 fn existing(line: &str) -> Option<PathBuf> {
     let plain = [line, unquoted(line)].map(PathBuf::from);
     if let Some(path) = plain.into_iter().find(|path| path.exists()) {
@@ -215,9 +209,9 @@ fn without_escapes(line: &str) -> String {
     kept.collect()
 }
 
-/// Finds out what paths are: runs, folders of photos, models; everything else is taken for a photo.
-/// One photo alone brings the other photos of its folder along.
-pub fn look(paths: &[PathBuf]) -> Found {
+/// Finds out what paths are: runs, folders of photos or models; everything else counts as a photo. A
+/// single photo comes with the other photos of its folder.
+pub fn classify(paths: &[PathBuf]) -> Found {
     let mut found = Found::default();
     for path in paths {
         if path.is_dir() {
@@ -229,13 +223,13 @@ pub fn look(paths: &[PathBuf]) -> Found {
                 Ok(photos) if photos.is_empty() && holds_runs(path) => {
                     found.runs.push(path.clone());
                 }
-                Ok(photos) if photos.is_empty() => found.problems.push(format!(
+                Ok(photos) if photos.is_empty() => found.errors.push(format!(
                     "{} holds no photos and no training runs: choose a folder with JPEG, PNG, WebP \
                      or TIFF files",
                     path.display()
                 )),
                 Ok(photos) => found.photos.extend(photos),
-                Err(error) => found.problems.push(error),
+                Err(error) => found.errors.push(error),
             }
         } else if is_model(path) {
             found.model = Some(path.clone());
@@ -260,7 +254,7 @@ fn holds_runs(folder: &Path) -> bool {
     runs::discover(&[folder.to_owned()]) != [folder]
 }
 
-/// The photos of a folder, in the order that a person would put numbered names in.
+/// The photos of a folder in natural order.
 fn photos_in(folder: &Path) -> Result<Vec<PathBuf>, String> {
     // A file named without a folder lies in the current one, and its siblings are named like it.
     let listed = if folder.as_os_str().is_empty() {
@@ -322,7 +316,7 @@ mod tests {
         for photo in &photos {
             std::fs::write(photo, "").unwrap();
         }
-        let found = look(&[folder.path().to_owned()]).photos;
+        let found = classify(&[folder.path().to_owned()]).photos;
         assert_eq!(found.len(), photos.len());
         assert!(photos.iter().all(|photo| found.contains(photo)));
         assert!(found.contains(&folder.path().join("a.heic")));
@@ -335,24 +329,24 @@ mod tests {
         for name in ["b2.png", "b10.png", "a.JPG", "notes.txt"] {
             std::fs::write(path(name), "").unwrap();
         }
-        let found = look(&[path("b10.png")]);
+        let found = classify(&[path("b10.png")]);
         assert_eq!(
             found.photos,
             [path("a.JPG"), path("b2.png"), path("b10.png")]
         );
         assert_eq!(found.shown, 2);
-        let two = look(&[path("b10.png"), path("a.JPG")]);
+        let two = classify(&[path("b10.png"), path("a.JPG")]);
         assert_eq!(two.photos, [path("b10.png"), path("a.JPG")]);
 
         let empty = path("runs/empty");
         std::fs::create_dir_all(&empty).unwrap();
-        assert!(look(std::slice::from_ref(&empty)).problems[0].contains("holds no photos"));
+        assert!(classify(std::slice::from_ref(&empty)).errors[0].contains("holds no photos"));
         std::fs::write(empty.join("metrics.jsonl"), "").unwrap();
-        assert_eq!(look(std::slice::from_ref(&empty)).runs, [empty]);
+        assert_eq!(classify(std::slice::from_ref(&empty)).runs, [empty]);
         // A folder of runs is followed as one.
-        assert_eq!(look(&[path("runs")]).runs, [path("runs")]);
+        assert_eq!(classify(&[path("runs")]).runs, [path("runs")]);
         assert_eq!(
-            look(&[path("m.safetensors")]).model,
+            classify(&[path("m.safetensors")]).model,
             Some(path("m.safetensors"))
         );
     }
@@ -414,9 +408,9 @@ mod tests {
             std::fs::write(path(i), "").unwrap();
         }
         let begin = std::time::Instant::now();
-        let found = look(&[folder.path().to_owned()]);
+        let found = classify(&[folder.path().to_owned()]);
         assert_eq!((found.photos.len(), found.shown), (10_000, 0));
-        let found = look(&[path(7777)]);
+        let found = classify(&[path(7777)]);
         assert_eq!((found.photos.len(), found.shown), (10_000, 7777));
         assert!(begin.elapsed() < std::time::Duration::from_secs(2));
     }

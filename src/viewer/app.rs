@@ -1,0 +1,268 @@
+//! The application: draws the window frame by frame.
+
+use super::app_event::AppEvent;
+use super::app_state::{AppState, Devices};
+use super::canvas_panel::CanvasPanel;
+use super::canvas_renderer::CanvasRenderer;
+use super::capture::Capture;
+use super::commands::run::run;
+use super::commands::{self, Action, Command};
+use super::dock::{self, Dock};
+use super::field::FieldPanel;
+use super::frame_stats::FrameStats;
+use super::memory::Memory;
+use super::options::Options;
+use super::panel::Panel;
+use super::panels::{PanelKind, Panels};
+use super::photo_list::PhotoList;
+use super::theme::{self, GRID};
+use super::{background, bars, file_open};
+use burn::tensor::Device;
+use eframe::egui;
+use eframe::egui_wgpu::RenderState;
+use egui_tiles::Tree;
+use std::path::PathBuf;
+
+pub struct App {
+    pub(super) shared: AppState,
+    pub(super) panels: Panels,
+    /// The layout of the panels.
+    pub(super) layout: Tree<PanelKind>,
+    /// Whether a picture of the field was asked for.
+    field_in_front: bool,
+    pub(super) capture: Option<Capture>,
+    frames: FrameStats,
+}
+
+impl App {
+    pub(super) fn new(
+        context: &egui::Context,
+        state: Option<&RenderState>,
+        device: Device,
+        devices: Devices,
+        memory: Option<Memory>,
+        options: &Options,
+    ) -> Self {
+        theme::apply(context);
+        if let Some(Err(error)) = state.map(|state| background::install(context, state)) {
+            tracing::warn!("{error}");
+        }
+        let Memory {
+            mut settings,
+            panels: mut layout,
+            field,
+        } = memory.unwrap_or_default();
+        let paths = options.paths.iter().cloned().map(file_open::argument);
+        // A model's file is known by its name, so that no other model is opened before it.
+        let (models, paths): (Vec<PathBuf>, Vec<PathBuf>) =
+            paths.partition(|p| file_open::is_model(p));
+        let model = models.last().map(|path| path.to_string_lossy());
+        let model = model.as_deref().or(options.model.as_deref());
+        settings.solver = options.solver.unwrap_or(settings.solver);
+        if options.steps.is_some() {
+            settings.choose_steps(options.steps);
+        }
+        // Named paths are listed on another thread; until then there is nothing to show.
+        let photos = if paths.is_empty() {
+            PhotoList::samples(0)
+        } else {
+            PhotoList::files(Vec::new(), 0)
+        };
+        let (renderer, error) = match state.map(CanvasRenderer::new).transpose() {
+            Ok(renderer) => (renderer, None),
+            Err(error) => (None, Some(error)),
+        };
+        let pipelines = renderer
+            .as_ref()
+            .map(|renderer| renderer.pipelines().clone());
+        let mut shared =
+            AppState::new(context, pipelines, device, devices, settings, model, photos);
+        if let Some(error) = error {
+            shared.errors.report(error.to_string());
+        }
+        if !paths.is_empty() {
+            shared.open_paths(paths);
+        }
+        let mut panels = Panels {
+            canvas: CanvasPanel::new(renderer),
+            field: FieldPanel::new(state.cloned(), field),
+            ..Panels::default()
+        };
+        if !models.is_empty() {
+            dock::reveal(&mut layout, PanelKind::Model);
+        }
+        if let Some(preset) = options.field {
+            panels.field.preset(preset);
+            dock::reveal(&mut layout, PanelKind::Field);
+        }
+        Self {
+            shared,
+            panels,
+            layout,
+            field_in_front: options.field.is_some(),
+            capture: None,
+            frames: FrameStats::default(),
+        }
+    }
+
+    /// Carries out commands, and lets the panels take notice of what happened.
+    fn run(&mut self, context: &egui::Context, commands: Vec<Command>) {
+        for command in commands {
+            run(&mut self.shared, context, command);
+        }
+        for event in self.shared.take_events() {
+            for panel in self.panels.all() {
+                panel.on_event(&event, context);
+            }
+            match event {
+                AppEvent::PanelsReset => self.layout = dock::tree(),
+                AppEvent::RunsOpened(_) => dock::reveal(&mut self.layout, PanelKind::Runs),
+                _ => {}
+            }
+        }
+    }
+
+    /// What keys, dropped files and the clipboard ask for.
+    fn input(context: &egui::Context) -> Vec<Command> {
+        let actions = commands::pressed(context);
+        let mut commands: Vec<Command> = actions.into_iter().map(Command::Action).collect();
+        let (dropped, pasted) = context.input(|input| {
+            let dropped: Vec<PathBuf> = input
+                .raw
+                .dropped_files
+                .iter()
+                .map(|file| file.path().to_owned())
+                .collect();
+            let pasted = input.events.iter().find_map(|event| match event {
+                egui::Event::PasteImage(image) => Some(Ok(image.clone())),
+                egui::Event::Paste(text) => Some(Err(text.clone())),
+                _ => None,
+            });
+            (dropped, pasted)
+        });
+        if !dropped.is_empty() {
+            commands.push(Command::OpenPaths(dropped));
+        }
+        match pasted {
+            Some(Ok(image)) => commands.push(Command::PasteImage(image)),
+            // Text on the clipboard may be the name of a file.
+            Some(Err(text)) if !context.egui_wants_keyboard_input() => {
+                let paths = file_open::named(&text);
+                if !paths.is_empty() {
+                    commands.push(Command::OpenPaths(paths));
+                }
+            }
+            _ => {}
+        }
+        commands
+    }
+
+    /// Draws the export dialog if it is open.
+    fn export_dialog(&mut self, context: &egui::Context, commands: &mut Vec<Command>) {
+        if !self.shared.dialogs.export {
+            return;
+        }
+        let dialog = &mut self.panels.export;
+        let mut open = true;
+        egui::Window::new(dialog.title())
+            .open(&mut open)
+            .collapsible(false)
+            .resizable(false)
+            .default_width(44.0 * GRID)
+            .anchor(egui::Align2::CENTER_CENTER, egui::Vec2::ZERO)
+            .show(context, |ui| dialog.ui(ui, &self.shared, commands));
+        if !open {
+            commands.push(Command::CloseExport);
+        }
+    }
+
+    /// Whether everything that was asked for is on the screen.
+    pub(super) fn still(&self) -> bool {
+        let app = &self.shared;
+        let flow = match (app.photos.item(), &app.flow) {
+            (None, _) => true,
+            (_, Some(flow)) if flow.settled.is_some() => true,
+            _ => app.errors.first().is_some(),
+        };
+        let field = !self.field_in_front || self.panels.field.settled();
+        flow && field && self.panels.runs.settled() && !app.busy() && !app.opener.busy()
+    }
+}
+
+impl eframe::App for App {
+    fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
+        let context = ui.ctx().clone();
+        self.frames
+            .frame(frame.info().cpu_usage.unwrap_or_default());
+        context.set_zoom_factor(self.shared.settings.scale);
+        self.shared.receive();
+        self.run(&context, Self::input(&context));
+        background::paint(ui, context.viewport_rect(), ui.visuals().panel_fill);
+        let mut commands = Vec::new();
+        egui::Panel::top("top")
+            .frame(background::bare(ui))
+            .exact_size(5.0 * GRID)
+            .show(ui, |ui| bars::top(&self.shared, ui, &mut commands));
+        egui::Panel::bottom("status")
+            .frame(background::bare(ui))
+            .show(ui, |ui| bars::status(&self.shared, ui, &mut commands));
+        self.run(&context, std::mem::take(&mut commands));
+        if self
+            .shared
+            .advance(ui.input(|input| input.stable_dt.min(0.1)))
+        {
+            context.request_repaint();
+        }
+        egui::Panel::bottom("timeline")
+            .frame(background::bare(ui))
+            .show(ui, |ui| {
+                self.panels.timeline.ui(ui, &self.shared, &mut commands);
+            });
+        self.run(&context, std::mem::take(&mut commands));
+        let mut dock = Dock {
+            app: &mut self.shared,
+            panels: &mut self.panels,
+        };
+        egui::CentralPanel::no_frame().show(ui, |ui| self.layout.ui(&mut dock, ui));
+        bars::help(&self.shared, &context, &mut commands);
+        self.export_dialog(&context, &mut commands);
+        self.shared.errors.show(&context, &mut commands);
+        self.run(&context, commands);
+        let still = self.still();
+        if still && self.capture.is_some() {
+            self.run(&context, vec![Action::Last.into()]);
+        }
+        if let Some(capture) = &mut self.capture {
+            capture.frame(&context, still, self.shared.errors.first());
+        }
+    }
+
+    fn raw_input_hook(&mut self, _: &egui::Context, input: &mut egui::RawInput) {
+        // A picture of the window does not depend on where the pointer happens to be.
+        if self.capture.is_some() {
+            let of_pointer = |event: &egui::Event| {
+                use egui::Event::{MouseMoved, PointerButton, PointerMoved};
+                matches!(
+                    event,
+                    PointerMoved(_) | MouseMoved(_) | PointerButton { .. }
+                )
+            };
+            input.events.retain(|event| !of_pointer(event));
+        }
+    }
+
+    fn save(&mut self, storage: &mut dyn eframe::Storage) {
+        if self.capture.is_none() {
+            let memory = Memory {
+                settings: self.shared.settings.clone(),
+                panels: self.layout.clone(),
+                field: self.panels.field.settings.clone(),
+            };
+            eframe::set_value(storage, eframe::APP_KEY, &memory);
+        }
+    }
+
+    fn persist_egui_memory(&self) -> bool {
+        self.capture.is_none()
+    }
+}

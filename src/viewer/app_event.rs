@@ -1,0 +1,22 @@
+//! Changes of the shared state that panels may have to react to.
+
+use std::path::PathBuf;
+
+pub enum AppEvent {
+    ModelOpened,
+    /// Another photo is shown, or the same one is opened again.
+    PhotoOpened,
+    RunsOpened(Vec<PathBuf>),
+    Zoom(Zoom),
+    PanelsReset,
+}
+
+/// A change of the canvas's magnification.
+#[derive(Clone, Copy)]
+pub enum Zoom {
+    /// The whole photo.
+    Fit,
+    /// One screen pixel per photo pixel.
+    Actual,
+    By(f32),
+}

@@ -1,0 +1,347 @@
+//! The state that the panels share. They only read it: it is changed by `commands::run` and by what
+//! the worker, the file dialogs and the exports report.
+
+mod receive;
+mod status_text;
+
+use super::app_event::AppEvent;
+use super::error_list::ErrorList;
+use super::exports::{Exports, FlowSnapshot};
+use super::file_open::FileOpener;
+use super::flow::Flow;
+use super::open_model::OpenModel;
+use super::photo_list::{Item, PhotoList};
+use super::selection::SelectionHistory;
+use super::settings::Settings;
+use super::worker_events::{EventConverter, WorkerEvent};
+use crate::export::Look;
+use crate::flow::Source;
+use crate::gpu::canvas::{Layer, Pipelines};
+use crate::inference::Sampling;
+use crate::job::Worker;
+use crate::models;
+use burn::tensor::Device;
+use eframe::egui;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use web_time::Instant;
+
+/// The devices that the window computes and draws on, as text.
+#[derive(Clone, Debug)]
+pub struct Devices {
+    pub compute: String,
+    /// Why the program chose this device, unless the user did.
+    pub note: Option<String>,
+    pub adapter: String,
+    /// Whether that adapter is emulated by the processor.
+    pub software: bool,
+}
+
+/// What the worker is doing.
+#[derive(Clone, Debug)]
+pub enum Phase {
+    Idle,
+    /// Reading a model.
+    Loading,
+    /// Decoding a photo.
+    Opening,
+    /// Waiting for the device to compile its kernels.
+    Preparing,
+    /// Computing states since this time.
+    Sampling(Instant),
+}
+
+pub struct Playhead {
+    /// Position between the states, 0 to the number of steps.
+    pub position: f32,
+    pub playing: bool,
+}
+
+/// What is under the pointer, wherever it is shown.
+#[derive(Default)]
+pub struct Hover {
+    /// A pixel of the canvas, by its index at the network's size.
+    pub pixel: Option<usize>,
+    /// A class of the class list.
+    pub class: Option<usize>,
+}
+
+/// Which dialogs are open.
+#[derive(Default)]
+pub struct Dialogs {
+    /// The list of keyboard shortcuts.
+    pub help: bool,
+    pub export: bool,
+}
+
+/// A model that was asked for.
+#[derive(Default)]
+struct ModelRequest {
+    /// The name of the model that is being opened.
+    name: String,
+    /// Whether the user chose it.
+    by_user: bool,
+}
+
+pub struct AppState {
+    pub settings: Settings,
+    pub devices: Devices,
+    pub model: Option<OpenModel>,
+    request: ModelRequest,
+    pub photos: PhotoList,
+    /// The flow that is shown.
+    pub flow: Option<Flow>,
+    pub phase: Phase,
+    pub playhead: Playhead,
+    pub selection: SelectionHistory,
+    pub sampling: Sampling,
+    /// The pane that layer keys work on.
+    pub active_pane: usize,
+    pub hover: Hover,
+    /// Whether a drag over the photo brushes a region without a key held.
+    pub brushing: bool,
+    pub errors: ErrorList,
+    pub dialogs: Dialogs,
+    pub opener: FileOpener,
+    pub exports: Exports,
+    events: Vec<AppEvent>,
+    worker: Option<Worker<WorkerEvent>>,
+}
+
+impl AppState {
+    /// Starts the worker and opens a model by its name, by default one that suits the photos.
+    /// Without pipelines nothing is uploaded for drawing.
+    pub fn new(
+        context: &egui::Context,
+        pipelines: Option<Arc<Pipelines>>,
+        device: Device,
+        devices: Devices,
+        settings: Settings,
+        model: Option<&str>,
+        photos: PhotoList,
+    ) -> Self {
+        let mut errors = ErrorList::default();
+        let mut converter = EventConverter::new(context.clone(), pipelines);
+        let wake = context.clone();
+        let worker = Worker::start(
+            device,
+            move |message, send| converter.convert(message, send),
+            move || wake.request_repaint(),
+        );
+        let worker = worker
+            .map_err(|error| errors.report(format!("cannot start a worker thread: {error}")))
+            .ok();
+        let wake = context.clone();
+        let sampling = Sampling {
+            solver: settings.solver,
+            ..Sampling::default()
+        };
+        let mut app = Self {
+            settings,
+            devices,
+            model: None,
+            request: ModelRequest::default(),
+            photos,
+            flow: None,
+            phase: Phase::Idle,
+            playhead: Playhead {
+                position: 0.0,
+                playing: true,
+            },
+            selection: SelectionHistory::default(),
+            sampling,
+            active_pane: 0,
+            hover: Hover::default(),
+            brushing: false,
+            errors,
+            dialogs: Dialogs::default(),
+            opener: FileOpener::new(move || wake.request_repaint()),
+            exports: Exports::new(context),
+            events: Vec::new(),
+            worker,
+        };
+        app.request.by_user = model.is_some();
+        app.open_model(model.unwrap_or(suitable_model(&app.photos)));
+        app
+    }
+
+    /// Events since the last call, for the panels.
+    pub fn take_events(&mut self) -> Vec<AppEvent> {
+        std::mem::take(&mut self.events)
+    }
+
+    pub(super) fn emit(&mut self, event: AppEvent) {
+        self.events.push(event);
+    }
+
+    /// Opens a model that the user chose: it stays open whatever photo is shown.
+    pub(super) fn choose_model(&mut self, name: &str) {
+        self.request.by_user = true;
+        self.open_model(name);
+    }
+
+    /// Opens a model by its name or path. Sampling starts over once it is open.
+    fn open_model(&mut self, name: &str) {
+        let Some(worker) = &self.worker else { return };
+        self.request.name = name.to_owned();
+        self.phase = Phase::Loading;
+        let name = name.to_owned();
+        worker.open_model(Box::new(move |device| {
+            models::load(&name, device).map_err(|error| error.to_string())
+        }));
+    }
+
+    /// Shows other photos. Unless the user chose a model, one that suits them is opened.
+    pub(super) fn show(&mut self, photos: PhotoList) {
+        let suitable = suitable_model(&photos);
+        self.photos = photos;
+        let open = if matches!(self.phase, Phase::Loading) {
+            Some(self.request.name.as_str())
+        } else {
+            self.model.as_ref().map(|model| model.name.as_str())
+        };
+        if self.request.by_user || open == Some(suitable) {
+            self.open_photo();
+        } else {
+            self.flow = None;
+            self.open_model(suitable);
+        }
+    }
+
+    /// Shows a picture from the clipboard.
+    pub(super) fn paste(&mut self, image: &egui::ColorImage) {
+        match PhotoList::pasted(image) {
+            Some(photos) => self.show(photos),
+            None => self.errors.report("the picture on the clipboard is empty"),
+        }
+    }
+
+    /// Opens the current photo of the list.
+    pub(super) fn open_photo(&mut self) {
+        if let Some(path) = self.photos.file().map(ToOwned::to_owned) {
+            self.settings.remember(&path);
+        }
+        self.flow = None;
+        self.selection.forget_pixels();
+        self.emit(AppEvent::PhotoOpened);
+        self.playhead.playing = true;
+        self.sample();
+    }
+
+    /// Samples the current photo again.
+    pub(super) fn sample(&mut self) {
+        self.playhead.position = 0.0;
+        let (Some(worker), Some(item), Some(_)) = (&self.worker, self.photos.item(), &self.model)
+        else {
+            return;
+        };
+        self.phase = Phase::Opening;
+        worker.flow(item.photo(), self.sampling);
+    }
+
+    /// Disconnects the worker and the opener, so that a picture of waiting stays the same.
+    #[cfg(test)]
+    pub(super) fn silence(&mut self) {
+        self.worker = None;
+        self.opener = FileOpener::new(|| ());
+    }
+
+    /// Stops sampling and keeps the states so far.
+    pub(super) fn cancel(&mut self) {
+        if let Some(worker) = &self.worker {
+            worker.cancel();
+        }
+        self.phase = Phase::Idle;
+    }
+
+    /// The number of states of a complete flow.
+    pub fn state_count(&self) -> usize {
+        self.sampling.steps + 1
+    }
+
+    /// The last position that can be shown.
+    pub fn reachable(&self) -> f32 {
+        let states = self.flow.as_ref().map_or(0, |flow| flow.states.len());
+        states.saturating_sub(1) as f32
+    }
+
+    /// Whether the worker is busy.
+    pub fn busy(&self) -> bool {
+        !matches!(self.phase, Phase::Idle)
+    }
+
+    /// Whether the photo's labels are known.
+    pub fn has_truth(&self) -> bool {
+        self.flow.as_ref().is_some_and(|flow| flow.truth.is_some())
+    }
+
+    /// The layer of the active pane.
+    pub fn active_layer(&self) -> Layer {
+        self.settings.view.layers[self.active_pane.min(3)]
+    }
+
+    /// Moves the playhead to a position and stops it there.
+    pub(super) fn go_to(&mut self, position: f32) {
+        self.playhead.playing = false;
+        self.playhead.position = position.clamp(0.0, self.sampling.steps as f32);
+    }
+
+    /// Moves a playing playhead by `seconds`. Returns whether it moves on by itself.
+    pub(super) fn advance(&mut self, seconds: f32) -> bool {
+        let reachable = self.reachable();
+        let playhead = &mut self.playhead;
+        if !playhead.playing || self.flow.is_none() {
+            return false;
+        }
+        let position = playhead.position + seconds * self.settings.speed;
+        playhead.position = position.min(reachable);
+        if playhead.position < reachable {
+            return true;
+        }
+        if playhead.position < self.sampling.steps as f32 {
+            return false;
+        }
+        if self.settings.looping {
+            playhead.position = 0.0;
+        } else {
+            playhead.playing = false;
+        }
+        self.settings.looping
+    }
+
+    /// Finds out what paths are and opens them.
+    pub(super) fn open_paths(&mut self, paths: Vec<PathBuf>) {
+        if let Err(error) = self.opener.open(paths) {
+            self.errors
+                .report(format!("cannot start a thread: {error}"));
+        }
+    }
+
+    /// Where the flow starts: as chosen, by default as the model was trained.
+    pub fn source(&self) -> Source {
+        let of_model = self.model.as_ref().map(|model| model.card.source);
+        self.sampling.source.or(of_model).unwrap_or_default()
+    }
+
+    /// The open photo and model, which no export may replace.
+    pub fn inputs(&self) -> Vec<PathBuf> {
+        let photo = self.photos.file().map(Path::to_owned);
+        let model = self.model.as_ref().map(|model| PathBuf::from(&model.name));
+        photo.into_iter().chain(model).collect()
+    }
+
+    /// The flow as an export writes it, or `None` before its first state.
+    pub fn snapshot(&self, look: Look) -> Option<FlowSnapshot> {
+        let (flow, model) = (self.flow.as_ref()?, self.model.as_ref()?);
+        let opacity = self.settings.view.opacity;
+        FlowSnapshot::of(flow, model, look, opacity, self.inputs())
+    }
+}
+
+/// The model to show photos with unless the user chooses one.
+fn suitable_model(photos: &PhotoList) -> &'static str {
+    match photos.item() {
+        Some(Item::Sample(_)) => models::FOR_SAMPLES,
+        _ => models::FOR_PHOTOS,
+    }
+}

@@ -1,0 +1,122 @@
+//! What the worker, the opener and the exports report, and what that changes.
+
+use super::{AppState, Phase};
+use crate::job::Worker;
+use crate::models;
+use crate::viewer::app_event::AppEvent;
+use crate::viewer::flow::Flow;
+use crate::viewer::open_model::OpenModel;
+use crate::viewer::photo_list::{Item, PhotoList};
+use crate::viewer::worker_events::WorkerEvent;
+use web_time::Instant;
+
+impl AppState {
+    /// Takes in everything that was reported since the last frame.
+    pub fn receive(&mut self) {
+        while let Some(event) = self.worker.as_ref().and_then(Worker::poll) {
+            self.accept(event);
+        }
+        if let Some(error) = self.exports.receive() {
+            self.errors.report(error);
+        }
+        while let Some(found) = self.opener.poll() {
+            for error in found.errors {
+                self.errors.report(error);
+            }
+            if let Some(path) = found.model {
+                if self.photos.item().is_none() && found.photos.is_empty() {
+                    self.photos = PhotoList::samples(0);
+                }
+                self.choose_model(&path.to_string_lossy());
+            }
+            if !found.runs.is_empty() {
+                for run in &found.runs {
+                    self.settings.remember(run);
+                }
+                self.emit(AppEvent::RunsOpened(found.runs));
+            }
+            if !found.photos.is_empty() {
+                self.show(PhotoList::files(found.photos, found.shown));
+            }
+        }
+    }
+
+    fn accept(&mut self, event: WorkerEvent) {
+        match event {
+            WorkerEvent::Model(card, centroids) => {
+                let name = std::mem::take(&mut self.request.name);
+                let built_in = models::BUILT_IN.iter().any(|(known, _)| *known == name);
+                if !built_in && !name.is_empty() {
+                    self.settings.remember_model(name.as_ref());
+                }
+                self.sampling.steps = if card.prediction.is_one_step() {
+                    1
+                } else {
+                    // No more than the timeline offers.
+                    let recommended = card.default_steps().min(100);
+                    self.settings.chosen_steps().unwrap_or(recommended)
+                };
+                let mut model = OpenModel::new(name, *card, centroids);
+                model.colour(self.settings.published_colours);
+                self.model = Some(model);
+                self.selection.forget_classes();
+                self.phase = Phase::Idle;
+                self.emit(AppEvent::ModelOpened);
+                self.open_photo();
+            }
+            WorkerEvent::Photo(opened) => {
+                let name = self.photos.item().map(Item::name).unwrap_or_default();
+                self.flow = Some(Flow::new(name, opened));
+                // Its states may be smaller than those of the flow before.
+                self.hover.pixel = None;
+                self.phase = Phase::Sampling(Instant::now());
+            }
+            WorkerEvent::Preparing => self.phase = Phase::Preparing,
+            WorkerEvent::State { t, values } => {
+                if !matches!(self.phase, Phase::Sampling(_)) {
+                    self.phase = Phase::Sampling(Instant::now());
+                }
+                if let Some(flow) = &mut self.flow {
+                    flow.push(t, values);
+                }
+            }
+            WorkerEvent::Numbers {
+                step,
+                host,
+                mut thumbnails,
+            } => {
+                if let (true, Some(model), Some(thumbnails)) = (
+                    self.settings.published_colours,
+                    &self.model,
+                    &mut thumbnails,
+                ) {
+                    thumbnails.recolour(&model.colours);
+                }
+                if let Some(flow) = &mut self.flow {
+                    flow.read(step, host, thumbnails);
+                }
+            }
+            WorkerEvent::Finished { settled } => {
+                if let Some(flow) = &mut self.flow {
+                    flow.settled = Some(settled);
+                }
+                self.phase = Phase::Idle;
+            }
+            WorkerEvent::Failed(text) => {
+                self.phase = Phase::Idle;
+                self.errors.report(text);
+            }
+        }
+    }
+
+    /// Changes between the colours of the centroids and those that the data set was published with.
+    pub(in crate::viewer) fn toggle_colours(&mut self) {
+        self.settings.published_colours = !self.settings.published_colours;
+        let Some(model) = &mut self.model else { return };
+        model.colour(self.settings.published_colours);
+        let states = self.flow.iter_mut().flat_map(|flow| &mut flow.states);
+        for thumbnails in states.filter_map(|state| state.thumbnails.as_mut()) {
+            thumbnails.recolour(&model.colours);
+        }
+    }
+}

@@ -1,0 +1,397 @@
+//! The canvas: panes of one flow, panned and zoomed together, down to the pixel.
+
+use super::app_event::{AppEvent, Zoom};
+use super::app_state::AppState;
+use super::brush_tool::{self, BrushTool};
+use super::canvas_renderer::{CanvasRenderer, Style};
+use super::commands::{self, Action, Command, help};
+use super::panel::Panel;
+use super::theme::{self, GRID};
+use super::view::{self, Arrangement, Camera, LAYERS};
+use super::{background, pixel_info};
+use crate::gpu::GpuError;
+use crate::gpu::canvas::{Layer, Sources};
+use eframe::egui::{self, Color32, Pos2, Rect, Sense, Stroke, Vec2, pos2, vec2};
+use egui_material_icons::icons;
+
+#[derive(Default)]
+pub struct CanvasPanel {
+    /// What draws, or `None` without a graphics device.
+    pub(super) renderer: Option<CanvasRenderer>,
+    pub(super) camera: Camera,
+    /// The pane under the pointer and the photo's size, for zooming by keys.
+    pane: Option<(Rect, Vec2)>,
+    brush: BrushTool,
+}
+
+impl Panel for CanvasPanel {
+    fn title(&self) -> &'static str {
+        "Flow"
+    }
+
+    fn margin(&self) -> f32 {
+        0.0
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, app: &AppState, commands: &mut Vec<Command>) {
+        egui::Panel::top("canvas bar")
+            .frame(background::bare(ui))
+            .exact_size(5.0 * GRID)
+            .show(ui, |ui| bar(app, ui, commands));
+        egui::CentralPanel::no_frame().show(ui, |ui| {
+            background::paint(ui, ui.max_rect(), ui.visuals().extreme_bg_color);
+            self.panes(app, ui, commands);
+        });
+    }
+
+    fn on_event(&mut self, event: &AppEvent, context: &egui::Context) {
+        match (event, self.pane) {
+            (AppEvent::PhotoOpened | AppEvent::Zoom(Zoom::Fit), _) => {
+                self.camera = Camera::default();
+            }
+            (AppEvent::Zoom(Zoom::Actual), Some((pane, photo))) => {
+                let scale = 1.0 / context.pixels_per_point();
+                self.camera.magnify_to(scale, pane, photo);
+            }
+            (AppEvent::Zoom(Zoom::By(factor)), Some((pane, photo))) => {
+                self.camera.magnify(*factor, pane.center(), pane, photo);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Draws the choices above the panes.
+fn bar(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
+    ui.horizontal_centered(|ui| {
+        ui.spacing_mut().item_spacing.x = GRID / 2.0;
+        let view = &app.settings.view;
+        let active = app.active_layer();
+        for (layer, name, description) in LAYERS {
+            let known = !matches!(layer, Layer::Truth | Layer::Error) || app.has_truth();
+            let button = egui::Button::selectable(active == layer, name);
+            let keys = help(ui.ctx(), Action::Show(layer));
+            let response = ui
+                .add_enabled(known, button)
+                .on_hover_text(format!("{description}\n{keys}"))
+                .on_disabled_hover_text(
+                    "No label file is known for this photo: open one from the folder of a data set \
+                     with the model's classes",
+                );
+            if response.clicked() {
+                commands.push(Action::Show(layer).into());
+            }
+        }
+        ui.separator();
+        for (arrangement, icon, _) in Arrangement::ALL {
+            let on = view.arrangement == arrangement;
+            commands::toggle(ui, on, Action::Arrange(arrangement), icon, commands);
+        }
+        ui.separator();
+        commands::button(ui, Action::Fit, icons::ICON_FIT_SCREEN, commands);
+        commands::button(ui, Action::ActualSize, icons::ICON_ASPECT_RATIO, commands);
+        commands::toggle(ui, view.fine, Action::Fine, icons::ICON_GRAIN, commands);
+        if view.layers[..view.arrangement.panes()].contains(&Layer::Overlay) {
+            ui.separator();
+            ui.spacing_mut().slider_width = 10.0 * GRID;
+            let mut opacity = view.opacity;
+            let slider = egui::Slider::new(&mut opacity, 0.0..=1.0)
+                .custom_formatter(|value, _| format!("{:.0} %", 100.0 * value))
+                .custom_parser(|text| {
+                    Some(text.trim_end_matches([' ', '%']).parse::<f64>().ok()? / 100.0)
+                });
+            ui.add(slider).on_hover_text("Opacity of the overlay");
+            if opacity != view.opacity {
+                commands.push(Command::SetOpacity(opacity));
+            }
+        }
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            let help = format!(
+                "{}\nDrag over the photo, here or with Shift held: its pixels light up in the Field \
+                 panel's cube. Escape clears the brush.",
+                help(ui.ctx(), Action::Brush)
+            );
+            if theme::icon_toggle(ui, app.brushing, icons::ICON_SELECT, &help).clicked() {
+                commands.push(Action::Brush.into());
+            }
+        });
+    });
+}
+
+impl CanvasPanel {
+    pub fn new(renderer: Option<CanvasRenderer>) -> Self {
+        Self {
+            renderer,
+            ..Self::default()
+        }
+    }
+
+    /// What the panes are drawn from at the playhead.
+    pub(super) fn sources(&mut self, app: &AppState) -> Result<Option<Sources>, GpuError> {
+        let (Some(renderer), Some(model), Some(flow)) = (&mut self.renderer, &app.model, &app.flow)
+        else {
+            return Ok(None);
+        };
+        renderer.set_classes(&model.centroids, &model.colours, &app.selection.hidden)?;
+        flow.sources(renderer, app.playhead.position)
+    }
+
+    fn panes(&mut self, app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
+        let (area, response) = ui.allocate_exact_size(ui.available_size(), Sense::click_and_drag());
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, app.describe()));
+        if area.width() < 2.0 * GRID || area.height() < 2.0 * GRID {
+            return;
+        }
+        let sources = self.sources(app).unwrap_or_else(|error| {
+            commands.push(Command::ReportError(error.to_string()));
+            None
+        });
+        let Some(flow) = &app.flow else {
+            nothing(app, ui, area);
+            return;
+        };
+        let photo = vec2(flow.photo.width() as f32, flow.photo.height() as f32);
+        let arrangement = app.settings.view.arrangement;
+        let rects = view::panes(arrangement, area);
+        let divider = divider(app, ui, area, commands);
+        // Everything happens in the coordinates of the pane under the pointer.
+        let pointer = response.hover_pos().or(response.interact_pointer_pos());
+        let under = match arrangement {
+            Arrangement::Swipe => usize::from(pointer.is_some_and(|p| p.x > divider)),
+            _ => rects
+                .iter()
+                .position(|rect| pointer.is_some_and(|p| rect.contains(p)))
+                .unwrap_or(0),
+        };
+        let pane = rects[under];
+        let brushing = self
+            .brush
+            .drag(app, self.camera, &response, pane, photo, commands);
+        self.navigate(ui, &response, pane, photo, brushing);
+        if (response.clicked() || response.drag_started()) && app.active_pane != under {
+            commands.push(Command::ActivatePane(under));
+        }
+        if let Some(sources) = &sources {
+            for (i, rect) in rects.iter().enumerate() {
+                let clip = match (arrangement, i) {
+                    (Arrangement::Swipe, 0) => rect.with_max_x(divider),
+                    (Arrangement::Swipe, _) => rect.with_min_x(divider),
+                    _ => *rect,
+                };
+                let layer = app.settings.view.layers[i];
+                let target = self.camera.target(*rect, photo);
+                if let Err(error) = self.draw(app, ui, layer, clip, target, sources) {
+                    commands.push(Command::ReportError(error.to_string()));
+                }
+            }
+        } else {
+            self.waiting(app, ui, area);
+        }
+        self.decorate(app, ui, &rects, divider, photo);
+        brush_tool::hint(app, ui, area, commands);
+        let over = pointer.filter(|_| response.hovered()).and_then(|pointer| {
+            let target = self.camera.target(pane, photo);
+            pixel_at(pointer, target, flow.size)
+        });
+        if over != app.hover.pixel {
+            commands.push(Command::HoverPixel(over));
+        }
+        let Some(pixel) = over else { return };
+        if response.clicked() {
+            commands.push(Command::TogglePin(pixel));
+        }
+        if !ui.input(|input| input.pointer.any_down()) {
+            response.on_hover_ui_at_pointer(|ui| pixel_info::tooltip(app, ui, pixel));
+        }
+    }
+
+    fn navigate(
+        &mut self,
+        ui: &egui::Ui,
+        response: &egui::Response,
+        pane: Rect,
+        photo: Vec2,
+        brushing: bool,
+    ) {
+        self.pane = Some((pane, photo));
+        if response.dragged() && !brushing {
+            self.camera.pan(response.drag_delta(), pane, photo);
+        }
+        if let Some(pointer) = response.hover_pos() {
+            let (scroll, pinch) = ui.input(|i| (i.smooth_scroll_delta.y, i.zoom_delta()));
+            let factor = (scroll * 0.005).exp() * pinch;
+            if factor != 1.0 {
+                self.camera.magnify(factor, pointer, pane, photo);
+            }
+        }
+        if response.double_clicked() {
+            self.camera = Camera::default();
+        }
+    }
+
+    fn draw(
+        &mut self,
+        app: &AppState,
+        ui: &egui::Ui,
+        layer: Layer,
+        clip: Rect,
+        target: Rect,
+        sources: &Sources,
+    ) -> Result<(), GpuError> {
+        let Some(renderer) = &self.renderer else {
+            return Ok(());
+        };
+        let view = &app.settings.view;
+        let style = Style {
+            layer,
+            fine: view.fine,
+            opacity: view.opacity,
+            lit: app.hover.class,
+        };
+        let drawn = renderer.paint(ui, clip, target, sources, style);
+        self.brush.darken(app, ui, clip, target);
+        drawn
+    }
+
+    /// Draws the names of the panes, the divider, and the pinned pixels.
+    fn decorate(&self, app: &AppState, ui: &egui::Ui, rects: &[Rect], divider: f32, photo: Vec2) {
+        let view = &app.settings.view;
+        let painter = ui.painter();
+        let line = ui.visuals().widgets.noninteractive.bg_stroke;
+        if view.arrangement == Arrangement::Swipe {
+            let rect = rects[0];
+            painter.vline(divider, rect.y_range(), Stroke::new(2.0, Color32::WHITE));
+            let handle = pos2(divider, rect.center().y);
+            painter.circle(handle, 1.25 * GRID, Color32::WHITE, line);
+            painter.text(
+                handle,
+                egui::Align2::CENTER_CENTER,
+                icons::ICON_UNFOLD_MORE.codepoint,
+                egui::FontId::new(14.0, icons::ICON_UNFOLD_MORE.font_family()),
+                Color32::BLACK,
+            );
+        }
+        for (i, rect) in rects.iter().enumerate() {
+            if let Some(flow) = &app.flow {
+                let target = self.camera.target(*rect, photo);
+                pins(app, &painter.with_clip_rect(*rect), target, flow.size);
+            }
+            if rects.len() > 1 {
+                let right = view.arrangement == Arrangement::Swipe && i == 1;
+                let (at, align) = if right {
+                    (
+                        rect.right_top() + vec2(-GRID, GRID),
+                        egui::Align2::RIGHT_TOP,
+                    )
+                } else {
+                    (rect.left_top() + vec2(GRID, GRID), egui::Align2::LEFT_TOP)
+                };
+                let active = app.active_pane == i;
+                theme::badge(ui, at, align, view::name(view.layers[i]), active);
+            }
+        }
+    }
+
+    /// Draws what is being done until the first state arrives.
+    fn waiting(&self, app: &AppState, ui: &mut egui::Ui, area: Rect) {
+        let text = if self.renderer.is_none() {
+            "No graphics device draws here: masks can be made with `flowseg segment`".into()
+        } else {
+            app.doing().unwrap_or_default()
+        };
+        let colour = ui.visuals().weak_text_color();
+        let font = egui::TextStyle::Body.resolve(ui.style());
+        ui.painter().text(
+            area.center(),
+            egui::Align2::CENTER_CENTER,
+            text,
+            font,
+            colour,
+        );
+    }
+}
+
+/// The network's pixel at a point of the window.
+fn pixel_at(pointer: Pos2, target: Rect, [height, width]: [usize; 2]) -> Option<usize> {
+    let at = (pointer - target.min) / target.size();
+    if !(0.0..1.0).contains(&at.x) || !(0.0..1.0).contains(&at.y) {
+        return None;
+    }
+    let (column, row) = (at.x * width as f32, at.y * height as f32);
+    Some((row as usize).min(height - 1) * width + (column as usize).min(width - 1))
+}
+
+/// The divider of [`Arrangement::Swipe`], dragged by its handle. Returns its place.
+fn divider(app: &AppState, ui: &egui::Ui, area: Rect, commands: &mut Vec<Command>) -> f32 {
+    let mut view = app.settings.view.clone();
+    if view.arrangement != Arrangement::Swipe {
+        return area.max.x;
+    }
+    let x = area.min.x + view.divider * area.width();
+    let grip = Rect::from_center_size(pos2(x, area.center().y), vec2(1.5 * GRID, area.height()));
+    let response = ui
+        .interact(grip, ui.scope_id().with("divider"), Sense::drag())
+        .on_hover_cursor(egui::CursorIcon::ResizeHorizontal);
+    response.widget_info(|| {
+        egui::WidgetInfo::slider(true, f64::from(view.divider), "divider between two views")
+    });
+    view.divider += response.drag_delta().x / area.width();
+    view.clamp();
+    if view.divider != app.settings.view.divider {
+        commands.push(Command::SetDivider(view.divider));
+    }
+    area.min.x + view.divider * area.width()
+}
+
+fn pins(app: &AppState, painter: &egui::Painter, target: Rect, [height, width]: [usize; 2]) {
+    let cell = target.size() / vec2(width as f32, height as f32);
+    let place = |pixel: usize| {
+        let at = vec2((pixel % width) as f32, (pixel / width) as f32);
+        Rect::from_min_size(target.min + at * cell, cell)
+    };
+    if let Some(pixel) = app.hover.pixel.filter(|_| cell.x >= 6.0) {
+        let stroke = Stroke::new(1.0, Color32::from_white_alpha(160));
+        painter.rect_stroke(place(pixel), 0.0, stroke, egui::StrokeKind::Inside);
+    }
+    for (i, &pixel) in app.selection.pins.iter().enumerate() {
+        let centre = place(pixel).center();
+        painter.circle(
+            centre,
+            0.75 * GRID,
+            Color32::from_black_alpha(120),
+            Stroke::new(1.5, Color32::WHITE),
+        );
+        painter.text(
+            centre,
+            egui::Align2::CENTER_CENTER,
+            (i + 1).to_string(),
+            egui::FontId::proportional(11.0),
+            Color32::WHITE,
+        );
+    }
+}
+
+/// Draws what to do, or what is being done, where no photo is shown.
+fn nothing(app: &AppState, ui: &mut egui::Ui, area: Rect) {
+    let text = app.doing().unwrap_or_else(|| {
+        "Drop a photo here, press Ctrl+O to open one, or choose a sample in the File menu".into()
+    });
+    let colour = ui.visuals().weak_text_color();
+    let font = egui::TextStyle::Body.resolve(ui.style());
+    let painter = ui.painter();
+    painter.text(
+        area.center(),
+        egui::Align2::CENTER_CENTER,
+        text,
+        font,
+        colour,
+    );
+    let icon = icons::ICON_ADD_PHOTO_ALTERNATE;
+    painter.text(
+        area.center() - vec2(0.0, 5.0 * GRID),
+        egui::Align2::CENTER_CENTER,
+        icon.codepoint,
+        egui::FontId::new(40.0, icon.font_family()),
+        colour,
+    );
+}

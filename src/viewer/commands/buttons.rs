@@ -1,0 +1,29 @@
+//! Buttons for actions.
+
+use super::Command;
+use super::table::{Action, help};
+use crate::viewer::theme;
+use eframe::egui;
+use egui_material_icons::MaterialIcon;
+
+/// An icon button for an action; its tooltip is the action's name with its keys.
+pub fn button(ui: &mut egui::Ui, action: Action, icon: MaterialIcon, commands: &mut Vec<Command>) {
+    let help = help(ui.ctx(), action);
+    if theme::icon_button(ui, icon, &help).clicked() {
+        commands.push(action.into());
+    }
+}
+
+/// A button for an action that switches something `on` or off.
+pub fn toggle(
+    ui: &mut egui::Ui,
+    on: bool,
+    action: Action,
+    icon: MaterialIcon,
+    commands: &mut Vec<Command>,
+) {
+    let help = help(ui.ctx(), action);
+    if theme::icon_toggle(ui, on, icon, &help).clicked() {
+        commands.push(action.into());
+    }
+}

@@ -1,0 +1,67 @@
+//! Commands: what panels, menus and keys ask for. `table` lists those with a name, `run` carries them
+//! all out.
+
+mod buttons;
+pub mod run;
+mod table;
+
+pub use buttons::{button, toggle};
+pub use table::{Action, TABLE, entry, help, pressed, text};
+
+use super::brush::Brush;
+use super::exports::NewFile;
+use super::photo_list::PhotoList;
+use crate::export::{Artifact, Look};
+use crate::inference::Sampling;
+use eframe::egui::ColorImage;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A change of the shared state.
+pub enum Command {
+    Action(table::Action),
+    /// Finds out what the paths are, and opens them.
+    OpenPaths(Vec<PathBuf>),
+    /// Shows a picture from the clipboard.
+    PasteImage(Arc<ColorImage>),
+    ShowPhotos(PhotoList),
+    /// Opens a model by its name or path.
+    ChooseModel(String),
+    /// Moves the playhead and stops it there.
+    GoTo(f32),
+    /// Samples again, with these settings.
+    Sample(Sampling),
+    /// Samples again at another scale of the input.
+    SetScale(f64),
+    /// States per second while playing.
+    SetSpeed(f32),
+    ShowFilmstrip(bool),
+    /// Opacity of the overlay, 0 to 1.
+    SetOpacity(f32),
+    /// The place of the divider between two views, 0 to 1.
+    SetDivider(f32),
+    ActivatePane(usize),
+    HoverPixel(Option<usize>),
+    HoverClass(Option<usize>),
+    TogglePin(usize),
+    /// Hides a class or shows it.
+    ToggleClass(usize),
+    ShowOnlyClass(usize),
+    Brush(Brush),
+    /// Adds a line to the list of errors.
+    ReportError(String),
+    ShowErrors(bool),
+    DismissErrors(Range<usize>),
+    CloseExport,
+    Export(Artifact, Look),
+    CancelExport,
+    /// Asks for a place and writes a file there.
+    Save(NewFile),
+}
+
+impl From<table::Action> for Command {
+    fn from(action: table::Action) -> Self {
+        Command::Action(action)
+    }
+}

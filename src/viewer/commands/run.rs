@@ -1,0 +1,174 @@
+//! What commands do. Nothing else changes the shared state for a panel.
+
+use super::{Action, Command};
+use crate::export::{Artifact, Look};
+use crate::gpu::canvas::Layer;
+use crate::inference::Sampling;
+use crate::viewer::app_event::{AppEvent, Zoom};
+use crate::viewer::app_state::AppState;
+use crate::viewer::file_open::Dialog;
+use crate::viewer::photo_list::Item;
+use crate::viewer::settings::SCALE;
+use crate::viewer::view::Arrangement;
+use eframe::egui::{self, ViewportCommand};
+
+pub fn run(app: &mut AppState, context: &egui::Context, command: Command) {
+    match command {
+        Command::Action(action) => act(app, context, action),
+        Command::OpenPaths(paths) => app.open_paths(paths),
+        Command::PasteImage(image) => app.paste(&image),
+        Command::ShowPhotos(photos) => app.show(photos),
+        Command::ChooseModel(name) => app.choose_model(&name),
+        Command::GoTo(position) => app.go_to(position),
+        Command::Sample(sampling) => resample(app, sampling),
+        Command::SetScale(scale) => {
+            app.sampling.scale = scale;
+            app.selection.forget_pins();
+            app.playhead.playing = true;
+            app.sample();
+        }
+        Command::SetSpeed(speed) => app.settings.speed = speed,
+        Command::ShowFilmstrip(shown) => app.settings.filmstrip = shown,
+        Command::SetOpacity(opacity) => app.settings.view.opacity = opacity,
+        Command::SetDivider(divider) => {
+            app.settings.view.divider = divider;
+            app.settings.view.clamp();
+        }
+        Command::ActivatePane(pane) => app.active_pane = pane,
+        Command::HoverPixel(pixel) => app.hover.pixel = pixel,
+        Command::HoverClass(class) => app.hover.class = class,
+        Command::TogglePin(pixel) => app.selection.toggle_pin(pixel),
+        Command::ToggleClass(class) => app.selection.toggle_class(class),
+        Command::ShowOnlyClass(class) => {
+            let classes = app.model.as_ref().map_or(0, |model| model.names.len());
+            // The first click of the two has hidden or shown it, which this overrides.
+            let others = (0..classes).filter(|&k| k != class).collect();
+            app.selection.change(|selection| selection.hidden = others);
+        }
+        Command::Brush(brush) => app.selection.brush(brush),
+        Command::ReportError(error) => app.errors.report(error),
+        Command::ShowErrors(shown) => app.errors.open = shown,
+        Command::DismissErrors(lines) => app.errors.dismiss(lines),
+        Command::CloseExport => app.dialogs.export = false,
+        Command::Export(artifact, look) => export(app, artifact, look),
+        Command::CancelExport => app.exports.cancel(),
+        Command::Save(file) => {
+            let inputs = app.inputs();
+            if let Err(error) = app.exports.save(file, inputs) {
+                app.errors.report(format!("cannot start a thread: {error}"));
+            }
+        }
+    }
+}
+
+fn act(app: &mut AppState, context: &egui::Context, action: Action) {
+    match action {
+        Action::OpenPhotos => ask(app, Dialog::Photos),
+        Action::OpenFolder => ask(app, Dialog::Folder),
+        Action::OpenModel => ask(app, Dialog::Model),
+        Action::OpenRun => ask(app, Dialog::Runs),
+        Action::Paste => context.send_viewport_cmd(ViewportCommand::RequestPaste),
+        Action::Next | Action::Previous => {
+            if app.photos.turn(if action == Action::Next { 1 } else { -1 }) {
+                app.open_photo();
+            }
+        }
+        Action::Export => app.dialogs.export = true,
+        Action::Quit => context.send_viewport_cmd(ViewportCommand::Close),
+        Action::Play => {
+            let playhead = &mut app.playhead;
+            if !playhead.playing && playhead.position >= app.sampling.steps as f32 {
+                playhead.position = 0.0;
+            }
+            playhead.playing = !playhead.playing;
+        }
+        Action::Loop => app.settings.looping = !app.settings.looping,
+        Action::StepForward => app.go_to(app.playhead.position.floor() + 1.0),
+        Action::StepBack => app.go_to(app.playhead.position.ceil() - 1.0),
+        Action::First => app.go_to(0.0),
+        Action::Last => app.go_to(app.reachable()),
+        Action::Rerun => {
+            app.playhead.playing = true;
+            app.sample();
+        }
+        Action::Cancel => {
+            let dialogs = &mut app.dialogs;
+            if dialogs.help || dialogs.export {
+                (dialogs.help, dialogs.export) = (false, false);
+            } else if app.busy() || !app.selection.clear_brush() {
+                app.brushing &= app.busy();
+                app.cancel();
+            }
+        }
+        Action::Show(layer) => {
+            let labelled = matches!(layer, Layer::Truth | Layer::Error);
+            if !labelled || app.has_truth() {
+                app.settings.view.layers[app.active_pane.min(3)] = layer;
+            }
+        }
+        Action::Arrange(arrangement) => {
+            app.settings.view.arrangement = arrangement;
+            if app.active_pane >= arrangement.panes() || arrangement == Arrangement::Single {
+                app.active_pane = 0;
+            }
+        }
+        Action::Fit => app.emit(AppEvent::Zoom(Zoom::Fit)),
+        Action::ActualSize => app.emit(AppEvent::Zoom(Zoom::Actual)),
+        Action::ZoomIn => app.emit(AppEvent::Zoom(Zoom::By(1.25))),
+        Action::ZoomOut => app.emit(AppEvent::Zoom(Zoom::By(0.8))),
+        Action::Fine => app.settings.view.fine = !app.settings.view.fine,
+        Action::Colours => app.toggle_colours(),
+        Action::Undo => app.selection.undo(),
+        Action::Redo => app.selection.redo(),
+        Action::ShowAll => app.selection.change(|selection| selection.hidden.clear()),
+        Action::ClearPins => app.selection.change(|selection| selection.pins.clear()),
+        Action::Brush => app.brushing = !app.brushing,
+        Action::ClearBrush => {
+            app.selection.clear_brush();
+        }
+        Action::ResetPanels => app.emit(AppEvent::PanelsReset),
+        Action::LargerText => rescale(app, 1.1),
+        Action::SmallerText => rescale(app, 1.0 / 1.1),
+        Action::Help => app.dialogs.help = !app.dialogs.help,
+    }
+}
+
+fn ask(app: &mut AppState, dialog: Dialog) {
+    if let Err(error) = app.opener.ask(dialog) {
+        app.errors
+            .report(format!("cannot show the dialog: {error}"));
+    }
+}
+
+fn resample(app: &mut AppState, sampling: Sampling) {
+    app.sampling = sampling;
+    app.settings.solver = sampling.solver;
+    let recommended = app.model.as_ref().map(|model| model.card.default_steps());
+    // After choosing what the model recommends, the recommendations of other models count again.
+    let chosen = Some(sampling.steps).filter(|n| Some(*n) != recommended);
+    app.settings.choose_steps(chosen);
+    app.playhead.playing = true;
+    app.sample();
+}
+
+fn export(app: &mut AppState, artifact: Artifact, look: Look) {
+    let Some(flow) = app.snapshot(look) else {
+        return;
+    };
+    let name = app.photos.item().map(Item::stem);
+    let name = name.unwrap_or_else(|| "flow".into());
+    if let Err(error) = app.exports.ask(artifact, flow, &name) {
+        app.errors.report(format!("cannot start a thread: {error}"));
+    }
+}
+
+fn rescale(app: &mut AppState, factor: f32) {
+    let wanted = app.settings.scale * factor;
+    // Exactly the designed size rather than a rounding error beside it.
+    let scale = if (wanted - 1.0).abs() < 0.04 {
+        1.0
+    } else {
+        wanted
+    };
+    app.settings.scale = scale.clamp(*SCALE.start(), *SCALE.end());
+}

@@ -1,0 +1,227 @@
+//! The table of everything that can be done from the keyboard, the menus and the toolbar.
+
+use crate::gpu::canvas::Layer;
+use crate::viewer::view::Arrangement;
+use eframe::egui::{self, Key, KeyboardShortcut, Modifiers};
+use egui_material_icons::{MaterialIcon, icons};
+
+/// A command with a name, an icon and perhaps keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    OpenPhotos,
+    OpenFolder,
+    OpenModel,
+    OpenRun,
+    /// Shows the picture on the clipboard.
+    Paste,
+    /// Shows the next photo of the folder.
+    Next,
+    Previous,
+    Export,
+    Quit,
+    Play,
+    /// Plays in a loop, or once.
+    Loop,
+    StepForward,
+    StepBack,
+    /// Goes to the source of the flow.
+    First,
+    Last,
+    Rerun,
+    /// Closes dialogs, else stops sampling, else clears the brush, else puts it away.
+    Cancel,
+    /// Shows a layer in the active pane.
+    Show(Layer),
+    Arrange(Arrangement),
+    /// Shows the whole photo.
+    Fit,
+    /// One screen pixel per photo pixel.
+    ActualSize,
+    ZoomIn,
+    ZoomOut,
+    /// Outlines at the resolution of the photo or of the network.
+    Fine,
+    /// Colours of the centroids or of the data set.
+    Colours,
+    /// Undoes the last change of pins, hidden classes and brushed pixels.
+    Undo,
+    Redo,
+    ShowAll,
+    ClearPins,
+    /// Lets a drag over the photo brush a region without a key held.
+    Brush,
+    ClearBrush,
+    /// Moves all panels back to their original places.
+    ResetPanels,
+    LargerText,
+    SmallerText,
+    /// Shows or hides the list of keyboard shortcuts.
+    Help,
+}
+
+/// A row of the table.
+pub struct Entry {
+    pub action: Action,
+    pub name: &'static str,
+    /// Its keys; menus and tooltips show the first.
+    pub keys: &'static [KeyboardShortcut],
+    pub icon: MaterialIcon,
+    /// The menu, or the group in the list of keyboard shortcuts.
+    pub group: &'static str,
+}
+
+const fn key(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::NONE, key)
+}
+
+const fn ctrl(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::COMMAND, key)
+}
+
+const fn ctrl_shift(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), key)
+}
+
+macro_rules! table {
+    ($($group:literal { $($action:expr, $name:literal, [$($keys:expr),*], $icon:ident;)* })*) => {
+        &[$($(Entry {
+            action: $action,
+            name: $name,
+            keys: &[$($keys),*],
+            icon: icons::$icon,
+            group: $group,
+        },)*)*]
+    };
+}
+
+/// All actions. Longer key combinations come before the shorter ones that they contain.
+pub const TABLE: &[Entry] = table! {
+    "File" {
+        Action::OpenFolder, "Open folder", [ctrl_shift(Key::O)], ICON_FOLDER_OPEN;
+        Action::OpenPhotos, "Open photos", [ctrl(Key::O)], ICON_IMAGE;
+        Action::OpenModel, "Open model", [ctrl(Key::M)], ICON_NETWORK_NODE;
+        Action::OpenRun, "Open training run", [ctrl(Key::T)], ICON_MONITORING;
+        Action::Paste, "Paste picture", [ctrl(Key::V)], ICON_CONTENT_PASTE;
+        Action::Next, "Next photo", [key(Key::PageDown), key(Key::N)], ICON_CHEVRON_RIGHT;
+        Action::Previous, "Previous photo", [key(Key::PageUp), key(Key::P)], ICON_CHEVRON_LEFT;
+        Action::Export, "Export", [ctrl(Key::E)], ICON_DOWNLOAD;
+        Action::Quit, "Quit", [ctrl(Key::Q)], ICON_LOGOUT;
+    }
+    "Flow" {
+        Action::Play, "Play or pause", [key(Key::Space)], ICON_PLAY_ARROW;
+        Action::StepBack, "Step back", [key(Key::ArrowLeft)], ICON_SKIP_PREVIOUS;
+        Action::StepForward, "Step forward", [key(Key::ArrowRight)], ICON_SKIP_NEXT;
+        Action::First, "First state", [key(Key::Home)], ICON_FIRST_PAGE;
+        Action::Last, "Last state", [key(Key::End)], ICON_LAST_PAGE;
+        Action::Loop, "Loop", [key(Key::L)], ICON_REPEAT;
+        Action::Rerun, "Sample again", [key(Key::R)], ICON_REFRESH;
+        Action::Cancel, "Stop sampling", [key(Key::Escape)], ICON_CLOSE;
+    }
+    "View" {
+        Action::Show(Layer::Photo), "Photo", [key(Key::Num1)], ICON_IMAGE;
+        Action::Show(Layer::Raw), "Raw state", [key(Key::Num2)], ICON_BLUR_ON;
+        Action::Show(Layer::Map), "Class map", [key(Key::Num3)], ICON_MAP;
+        Action::Show(Layer::Overlay), "Overlay", [key(Key::Num4)], ICON_LAYERS;
+        Action::Show(Layer::Truth), "Ground truth", [key(Key::Num5)], ICON_CHECK;
+        Action::Show(Layer::Error), "Error", [key(Key::Num6)], ICON_DIFFERENCE;
+        Action::Arrange(Arrangement::Single), "One view", [key(Key::F1)], ICON_CROP_SQUARE;
+        Action::Arrange(Arrangement::SideBySide), "Two views", [key(Key::F2)], ICON_SPLITSCREEN_RIGHT;
+        Action::Arrange(Arrangement::Swipe), "Swipe divider", [key(Key::F3)], ICON_COMPARE;
+        Action::Arrange(Arrangement::Grid), "Four views", [key(Key::F4)], ICON_GRID_VIEW;
+        Action::Fit, "Fit to view", [key(Key::F)], ICON_FIT_SCREEN;
+        Action::ActualSize, "Actual pixels", [key(Key::O)], ICON_ASPECT_RATIO;
+        Action::ZoomIn, "Zoom in", [key(Key::Plus), key(Key::Equals)], ICON_ZOOM_IN;
+        Action::ZoomOut, "Zoom out", [key(Key::Minus)], ICON_ZOOM_OUT;
+        Action::Fine, "Fine outlines", [key(Key::G)], ICON_GRAIN;
+        Action::Colours, "Data set's colours", [key(Key::C)], ICON_PALETTE;
+        Action::LargerText, "Larger controls", [ctrl(Key::Plus), ctrl(Key::Equals)], ICON_TEXT_INCREASE;
+        Action::SmallerText, "Smaller controls", [ctrl(Key::Minus)], ICON_TEXT_DECREASE;
+        Action::ResetPanels, "Reset panels", [], ICON_DASHBOARD;
+    }
+    "Edit" {
+        Action::Redo, "Redo", [ctrl_shift(Key::Z), ctrl(Key::Y)], ICON_REDO;
+        Action::Undo, "Undo", [ctrl(Key::Z)], ICON_UNDO;
+        Action::ShowAll, "Show all classes", [key(Key::A)], ICON_VISIBILITY;
+        Action::ClearPins, "Remove pins", [key(Key::Delete)], ICON_KEEP_OFF;
+        Action::Brush, "Brush a region", [key(Key::B)], ICON_SELECT;
+        Action::ClearBrush, "Clear the brush", [], ICON_DESELECT;
+    }
+    "Help" {
+        Action::Help, "Keyboard shortcuts", [key(Key::Questionmark)], ICON_KEYBOARD;
+    }
+};
+
+/// The row of an action.
+pub fn entry(action: Action) -> Option<&'static Entry> {
+    TABLE.iter().find(|entry| entry.action == action)
+}
+
+/// Keys as they are printed on a keyboard.
+pub fn text(context: &egui::Context, keys: &KeyboardShortcut) -> String {
+    let key = keys.logical_key;
+    let symbol = match key {
+        Key::Questionmark | Key::Plus | Key::Minus | Key::Equals => key.symbol_or_name(),
+        _ => key.name(),
+    };
+    context.format_shortcut(keys).replace(key.name(), symbol)
+}
+
+/// The name of an action and, in brackets, its keys.
+pub fn help(context: &egui::Context, action: Action) -> String {
+    let Some(entry) = entry(action) else {
+        return String::new();
+    };
+    match entry.keys.first() {
+        Some(keys) => format!("{} ({})", entry.name, text(context, keys)),
+        None => entry.name.to_owned(),
+    }
+}
+
+/// The actions whose keys were pressed in this frame, unless a text field has the focus.
+pub fn pressed(context: &egui::Context) -> Vec<Action> {
+    if context.egui_wants_keyboard_input() {
+        return Vec::new();
+    }
+    context.input_mut(|input| {
+        TABLE
+            .iter()
+            .filter(|entry| entry.keys.iter().any(|keys| consume(input, keys)))
+            .map(|entry| entry.action)
+            .collect()
+    })
+}
+
+/// Consumes the key press of a shortcut. Keys without modifiers count with and without shift: `?` and
+/// `+` need it on some keyboards.
+fn consume(input: &mut egui::InputState, keys: &KeyboardShortcut) -> bool {
+    let bare = keys.modifiers == Modifiers::NONE;
+    if bare && (input.modifiers.command || input.modifiers.alt) {
+        return false;
+    }
+    if !bare {
+        return input.consume_shortcut(keys);
+    }
+    let before = input.events.len();
+    input.events.retain(|event| {
+        !matches!(event, egui::Event::Key { key, pressed: true, .. } if *key == keys.logical_key)
+    });
+    input.events.len() < before
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_actions_share_a_key() {
+        let mut all: Vec<(&KeyboardShortcut, &str)> = TABLE
+            .iter()
+            .flat_map(|entry| entry.keys.iter().map(|keys| (keys, entry.name)))
+            .collect();
+        while let Some((keys, name)) = all.pop() {
+            if let Some((_, other)) = all.iter().find(|(k, _)| *k == keys) {
+                panic!("{keys:?} is both {name} and {other}");
+            }
+        }
+    }
+}

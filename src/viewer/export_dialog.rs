@@ -1,0 +1,70 @@
+//! The export dialog.
+
+use super::app_state::AppState;
+use super::commands::Command;
+use super::panel::Panel;
+use super::theme::{self, GRID};
+use crate::export::{Artifact, Look};
+use eframe::egui;
+use std::time::Duration;
+
+#[derive(Default)]
+pub struct ExportDialog {
+    /// What animations show.
+    look: Look,
+}
+
+impl Panel for ExportDialog {
+    fn title(&self) -> &'static str {
+        "Export"
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, app: &AppState, commands: &mut Vec<Command>) {
+        let states = app.flow.as_ref().map_or(0, |flow| flow.states.len());
+        if states == 0 {
+            theme::empty(ui, "There is nothing to export yet: open a photo first.");
+            return;
+        }
+        let wanted = app.state_count();
+        if states < wanted {
+            ui.weak(format!(
+                "The flow is at step {} of {}: exports end there.",
+                states - 1,
+                wanted - 1
+            ));
+        }
+        ui.horizontal(|ui| {
+            ui.label("Animations show");
+            for look in Look::ALL {
+                ui.selectable_value(&mut self.look, look, look.label());
+            }
+        });
+        ui.separator();
+        let progress = app.exports.progress();
+        ui.add_enabled_ui(progress.is_none(), |ui| {
+            for artifact in Artifact::ALL {
+                let button =
+                    egui::Button::new(artifact.label()).wrap_mode(egui::TextWrapMode::Extend);
+                let size = egui::vec2(ui.available_width(), theme::ROW);
+                if ui.add_sized(size, button).clicked() {
+                    commands.push(Command::Export(artifact, self.look));
+                }
+            }
+        });
+        ui.separator();
+        if let Some(share) = progress {
+            ui.horizontal(|ui| {
+                ui.add(egui::ProgressBar::new(share).desired_width(24.0 * GRID));
+                if ui.button("Cancel").clicked() {
+                    commands.push(Command::CancelExport);
+                }
+            });
+            // The thread wakes the window only when it ends.
+            ui.ctx().request_repaint_after(Duration::from_millis(200));
+        } else if let Some(path) = &app.exports.written {
+            ui.label(format!("Written: {}", path.display()));
+        } else {
+            ui.weak("Masks have the photo's own size.");
+        }
+    }
+}

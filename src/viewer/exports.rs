@@ -1,0 +1,290 @@
+//! Exports: a thread asks where to write a file, and writes it.
+
+use super::flow::Flow;
+use super::open_model::OpenModel;
+use crate::encoding::Centroids;
+use crate::export::{self, Artifact, Look, Scene, Trajectory};
+use crate::files::{self, Plan};
+use crate::gpu::field::PictureReadback;
+use crate::pictures;
+use eframe::egui;
+use image::RgbImage;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::Builder;
+
+/// A flow as a thread can keep it.
+pub struct FlowSnapshot {
+    photo: Arc<RgbImage>,
+    size: [usize; 2],
+    times: Vec<f32>,
+    states: Vec<Arc<Vec<f32>>>,
+    labels: Vec<Arc<Vec<u16>>>,
+    centroids: Centroids,
+    colours: Vec<[u8; 3]>,
+    classes: Vec<String>,
+    look: Look,
+    opacity: f32,
+    /// Files that no export may replace.
+    inputs: Vec<PathBuf>,
+}
+
+impl FlowSnapshot {
+    /// The states that were read back so far, or `None` before the first.
+    pub fn of(
+        flow: &Flow,
+        model: &OpenModel,
+        look: Look,
+        opacity: f32,
+        inputs: Vec<PathBuf>,
+    ) -> Option<Self> {
+        let states = flow.states.iter();
+        let hosts: Vec<_> = states
+            .map_while(|state| Some((state.t, state.host.as_ref()?)))
+            .collect();
+        if hosts.is_empty() {
+            return None;
+        }
+        Some(Self {
+            photo: flow.photo.clone(),
+            size: flow.size,
+            times: hosts.iter().map(|(t, _)| *t).collect(),
+            states: hosts.iter().map(|(_, host)| host.x.clone()).collect(),
+            labels: hosts.iter().map(|(_, host)| host.labels.clone()).collect(),
+            centroids: model.centroids.clone(),
+            colours: model.colours.clone(),
+            classes: model.card.classes.clone(),
+            look,
+            opacity,
+            inputs,
+        })
+    }
+
+    fn scene(&self) -> Scene<'_> {
+        Scene {
+            photo: &self.photo,
+            trajectory: Trajectory {
+                size: self.size,
+                times: &self.times,
+                states: self.states.iter().map(|x| x.as_slice()).collect(),
+                labels: self.labels.iter().map(|labels| labels.as_slice()).collect(),
+            },
+            centroids: &self.centroids,
+            colours: &self.colours,
+            classes: &self.classes,
+            look: self.look,
+            opacity: self.opacity,
+        }
+    }
+}
+
+/// A file to be saved where the user wants it.
+pub struct NewFile {
+    /// The file name to propose.
+    pub name: String,
+    pub contents: Contents,
+}
+
+impl NewFile {
+    pub fn text(name: &str, text: String) -> Self {
+        Self {
+            name: name.to_owned(),
+            contents: Contents::Text(text),
+        }
+    }
+}
+
+/// The contents of a file.
+pub enum Contents {
+    Text(String),
+    /// A picture that is still being copied from the device, to become a PNG.
+    Picture(PictureReadback),
+}
+
+impl Contents {
+    /// The file's bytes. Takes a while for a picture: not to be called by the window's thread.
+    ///
+    /// # Errors
+    /// A device that fails, in one line.
+    pub fn bytes(self) -> Result<Vec<u8>, String> {
+        let picture = match self {
+            Contents::Text(text) => return Ok(text.into_bytes()),
+            Contents::Picture(picture) => picture,
+        };
+        let [width, height] = picture.size();
+        let rgba = picture.wait().map_err(|error| error.to_string())?;
+        let rgb = rgba.chunks_exact(4).flat_map(|p| &p[..3]).copied();
+        let picture = RgbImage::from_raw(width, height, rgb.collect());
+        let picture = picture.ok_or("the picture is incomplete")?;
+        pictures::png(&picture).map_err(|error| format!("cannot encode the picture: {error}"))
+    }
+}
+
+/// Refuses a file that cannot be written, and one of `inputs`.
+fn check(path: &Path, what: &str, inputs: &[PathBuf]) -> Result<(), String> {
+    let mut plan = Plan::default();
+    plan.write(path, what);
+    let checked = plan.check(|| inputs.to_vec());
+    checked.map_err(|error| error.to_string())
+}
+
+/// What a running export shares with the window.
+#[derive(Default)]
+struct Progress {
+    /// The share done, as the bits of an f32.
+    share: AtomicU32,
+    cancelled: AtomicBool,
+}
+
+/// The file that was written, or a one-line error; `None` if the export was cancelled.
+type Outcome = Option<Result<PathBuf, String>>;
+
+/// The exports of a window.
+pub struct Exports {
+    sender: SyncSender<Outcome>,
+    outcomes: Receiver<Outcome>,
+    wake: egui::Context,
+    running: Option<Arc<Progress>>,
+    /// The file that was written last.
+    pub written: Option<PathBuf>,
+}
+
+impl Exports {
+    pub fn new(context: &egui::Context) -> Self {
+        let (sender, outcomes) = sync_channel(2);
+        Self {
+            sender,
+            outcomes,
+            wake: context.clone(),
+            running: None,
+            written: None,
+        }
+    }
+
+    /// The share done of the running export, 0 to 1.
+    pub fn progress(&self) -> Option<f32> {
+        let progress = self.running.as_ref()?;
+        Some(f32::from_bits(progress.share.load(Ordering::Relaxed)))
+    }
+
+    pub fn cancel(&self) {
+        if let Some(progress) = &self.running {
+            progress.cancelled.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes in the result of the last export; returns its error in one line.
+    pub fn receive(&mut self) -> Option<String> {
+        let outcome = self.outcomes.try_recv().ok()?;
+        self.running = None;
+        match outcome? {
+            Ok(path) => {
+                self.written = Some(path);
+                None
+            }
+            Err(error) => Some(error),
+        }
+    }
+
+    /// Asks where to write a file and writes it there, unless that is one of `inputs`.
+    ///
+    /// # Errors
+    /// A system that can't start another thread.
+    pub fn save(&mut self, file: NewFile, inputs: Vec<PathBuf>) -> std::io::Result<()> {
+        let dialog = rfd::AsyncFileDialog::new().set_file_name(file.name);
+        let chosen = dialog.save_file();
+        self.spawn(move |_| {
+            let path = pollster::block_on(chosen)?.path().to_owned();
+            let checked = check(&path, "the export", &inputs);
+            let bytes = checked.and_then(|()| file.contents.bytes());
+            let written = bytes.and_then(|bytes| {
+                files::write_atomic(&path, &bytes).map_err(|error| error.to_string())
+            });
+            Some(written.map(|()| path))
+        })
+    }
+
+    /// Asks where to write an artifact and writes it there.
+    ///
+    /// # Errors
+    /// A system that can't start another thread.
+    pub fn ask(
+        &mut self,
+        artifact: Artifact,
+        flow: FlowSnapshot,
+        name: &str,
+    ) -> std::io::Result<()> {
+        let name = artifact.file_name(name);
+        let dialog = rfd::AsyncFileDialog::new().set_title("Export");
+        if artifact == Artifact::Frames {
+            let chosen = dialog.pick_folder();
+            return self.spawn(move |progress| {
+                let path = pollster::block_on(chosen)?.path().join(name);
+                write(artifact, &flow, path, progress)
+            });
+        }
+        let ending = artifact.extension();
+        let dialog = dialog.add_filter(artifact.label(), &[ending]);
+        let chosen = dialog.set_file_name(name).save_file();
+        self.spawn(move |progress| {
+            let path = pollster::block_on(chosen)?.path().to_owned();
+            write(artifact, &flow, path, progress)
+        })
+    }
+
+    /// Writes an artifact to a path.
+    #[cfg(test)]
+    pub fn write(
+        &mut self,
+        artifact: Artifact,
+        flow: FlowSnapshot,
+        path: PathBuf,
+    ) -> std::io::Result<()> {
+        self.spawn(move |progress| write(artifact, &flow, path, progress))
+    }
+
+    fn spawn(
+        &mut self,
+        work: impl FnOnce(&Progress) -> Outcome + Send + 'static,
+    ) -> std::io::Result<()> {
+        let progress = Arc::new(Progress::default());
+        let of_thread = progress.clone();
+        let (sender, wake) = (self.sender.clone(), self.wake.clone());
+        Builder::new()
+            .name("flowseg-export".into())
+            .spawn(move || {
+                // Without a reader the window has closed.
+                let _ = sender.send(work(&of_thread));
+                wake.request_repaint();
+            })?;
+        self.running = Some(progress);
+        self.written = None;
+        Ok(())
+    }
+}
+
+impl Drop for Exports {
+    fn drop(&mut self) {
+        self.cancel();
+    }
+}
+
+fn write(artifact: Artifact, flow: &FlowSnapshot, path: PathBuf, progress: &Progress) -> Outcome {
+    let report = |share: f32| {
+        progress.share.store(share.to_bits(), Ordering::Relaxed);
+        !progress.cancelled.load(Ordering::Relaxed)
+    };
+    // A folder of frames is always a new one.
+    if artifact != Artifact::Frames
+        && let Err(error) = check(&path, artifact.label(), &flow.inputs)
+    {
+        return Some(Err(error));
+    }
+    match export::write(artifact, &flow.scene(), &path, &report) {
+        Ok(()) => Some(Ok(path)),
+        Err(export::ExportError::Cancelled) => None,
+        Err(error) => Some(Err(error.to_string())),
+    }
+}

@@ -1,0 +1,150 @@
+//! The model panel: other models, the open model's card, and the scale of its input.
+
+use super::app_state::AppState;
+use super::commands::{Action, Command, help};
+use super::panel::Panel;
+use super::theme::{self, GRID};
+use crate::model::{Card, Fit};
+use crate::models;
+use eframe::egui;
+use egui_material_icons::icons;
+use std::path::Path;
+
+#[derive(Default)]
+pub struct ModelPanel {
+    /// The scale of the input while it is being changed; it applies when the slider is let go.
+    scale: Option<f64>,
+}
+
+impl Panel for ModelPanel {
+    fn title(&self) -> &'static str {
+        "Model"
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, app: &AppState, commands: &mut Vec<Command>) {
+        egui::ScrollArea::vertical()
+            .auto_shrink(false)
+            .show(ui, |ui| {
+                choose(app, ui, commands);
+                ui.separator();
+                let Some(model) = &app.model else {
+                    theme::empty(ui, "No model is open.");
+                    return;
+                };
+                about(ui, &model.card);
+                ui.separator();
+                self.scale(app, ui, commands);
+            });
+    }
+}
+
+impl ModelPanel {
+    fn scale(&mut self, app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
+        theme::section(ui, "Scale of the input");
+        let mut scale = self.scale.unwrap_or(app.sampling.scale);
+        let slider = egui::Slider::new(&mut scale, 0.5..=3.0)
+            .step_by(0.25)
+            .suffix(" x");
+        let response = ui.add(slider).on_hover_text(
+            "Sides of what the network sees, relative to what it was trained at: larger shows it more \
+             detail and costs more time; far from 1 it sees what it never saw in training",
+        );
+        self.scale = Some(scale).filter(|_| response.dragged() || response.has_focus());
+        if self.scale.is_none() && scale != app.sampling.scale {
+            commands.push(Command::SetScale(scale));
+        }
+        if let Some(flow) = &app.flow {
+            let [height, width] = flow.size;
+            let (photo_width, photo_height) = flow.photo.dimensions();
+            ui.weak(format!(
+                "the network sees {width} x {height} of {photo_width} x {photo_height} pixels"
+            ));
+        }
+    }
+}
+
+fn choose(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
+    let open = app.model.as_ref().map(|model| model.name.as_str());
+    theme::section(ui, "Built in");
+    for (name, _) in models::BUILT_IN {
+        let on = open == Some(name);
+        if ui.selectable_label(on, *name).clicked() && !on {
+            commands.push(Command::ChooseModel((*name).to_owned()));
+        }
+    }
+    if !app.settings.recent_models.is_empty() {
+        theme::section(ui, "Opened lately");
+        for path in &app.settings.recent_models {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let full = path.to_string_lossy();
+            let on = open.is_some_and(|open| {
+                let open = Path::new(open).canonicalize();
+                open.is_ok_and(|open| open == *path)
+            });
+            let label = ui.selectable_label(on, name).on_hover_text(full.clone());
+            if label.clicked() {
+                commands.push(Command::ChooseModel(full.into_owned()));
+            }
+        }
+    }
+    let help = help(ui.ctx(), Action::OpenModel);
+    let label = (theme::icon(icons::ICON_FOLDER_OPEN), "Open a model file");
+    if ui.button(label).on_hover_text(help).clicked() {
+        commands.push(Action::OpenModel.into());
+    }
+}
+
+fn about(ui: &mut egui::Ui, card: &Card) {
+    theme::section(ui, "This model");
+    let score = card.score.as_ref().map_or_else(
+        || "not scored".to_owned(),
+        |score| format!("{:.1} mIoU", 100.0 * score.miou),
+    );
+    let [height, width] = card.size;
+    let network = &card.network;
+    let encoder = network.encoder.as_ref().map_or_else(
+        || "none".to_owned(),
+        |vit| format!("{} blocks, {} wide", vit.blocks, vit.width),
+    );
+    let fit = match card.fit {
+        Fit::Aspect => "photos keep their shape",
+        Fit::Stretch => "photos are stretched",
+    };
+    let steps = card.default_steps();
+    let unit = if steps == 1 { "step" } else { "steps" };
+    let sampling = if card.prediction.is_one_step() {
+        "always 1 step".to_owned()
+    } else if card.sampling_steps.is_some() {
+        format!("{steps} {unit} recommended")
+    } else {
+        format!("{steps} {unit} by default")
+    };
+    let rows = [
+        ("Data set", card.dataset.clone()),
+        ("Classes", card.classes.len().to_string()),
+        ("Score", score),
+        ("Trained at", format!("{width} x {height} pixels")),
+        ("Fit", fit.to_owned()),
+        ("Steps", format!("{}", card.steps)),
+        ("Sampling", sampling),
+        (
+            "Parameters",
+            format!("{:.1} M", network.parameters() as f64 / 1e6),
+        ),
+        ("Patch", format!("{0} x {0} pixels", network.patch_size)),
+        ("Encoder", encoder),
+        ("Starts at", format!("{:?}", card.source).to_lowercase()),
+        ("Predicts", format!("{:?}", card.prediction).to_lowercase()),
+        ("Licence", card.licence.clone()),
+    ];
+    egui::Grid::new("model card")
+        .num_columns(2)
+        .spacing([2.0 * GRID, GRID / 2.0])
+        .show(ui, |ui| {
+            for (name, value) in rows {
+                ui.weak(name);
+                ui.add(egui::Label::new(value).wrap());
+                ui.end_row();
+            }
+        });
+}

@@ -1,0 +1,37 @@
+//! How the window is opened.
+
+use super::field::Preset;
+use crate::device::Choice;
+use crate::sampler::Solver;
+use std::path::PathBuf;
+
+/// A colour theme.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Theme {
+    /// Light text on a dark background.
+    Dark,
+    /// Dark text on a light background.
+    Light,
+}
+
+/// What the window opens with.
+pub struct Options {
+    /// The device that computes.
+    pub device: Choice,
+    /// The model, by the name of a built-in one or by its path; by default one that suits the photos.
+    pub model: Option<String>,
+    /// Photos, folders, runs and model files to open, also as `file:` URIs; by default the samples.
+    pub paths: Vec<PathBuf>,
+    /// The solver; by default the one chosen last.
+    pub solver: Option<Solver>,
+    /// Solver steps; by default the number chosen last, or what the model recommends.
+    pub steps: Option<usize>,
+    /// A path to write a picture of the window to once nothing changes any more. The window then closes.
+    pub screenshot: Option<PathBuf>,
+    /// A ready-made view of the field to show instead of the photo.
+    pub field: Option<Preset>,
+    /// The theme; by default the one used last.
+    pub theme: Option<Theme>,
+    /// Width and height of the window in points; by default the size it had last.
+    pub size: Option<[f32; 2]>,
+}

@@ -1,0 +1,66 @@
+//! The panels of the window.
+
+use super::canvas_panel::CanvasPanel;
+use super::charts_panel::ChartsPanel;
+use super::classes_panel::ClassesPanel;
+use super::export_dialog::ExportDialog;
+use super::field::FieldPanel;
+use super::model_panel::ModelPanel;
+use super::panel::Panel;
+use super::pixel_panel::PixelPanel;
+use super::runs::RunsPanel;
+use super::timeline_panel::TimelinePanel;
+use serde::{Deserialize, Serialize};
+
+/// A panel that can be dragged to another place. The names are remembered in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PanelKind {
+    Canvas,
+    Field,
+    Runs,
+    Classes,
+    Model,
+    Pixel,
+    Charts,
+}
+
+#[derive(Default)]
+pub struct Panels {
+    pub canvas: CanvasPanel,
+    pub field: FieldPanel,
+    pub runs: RunsPanel,
+    pub classes: ClassesPanel,
+    pub model: ModelPanel,
+    pub pixel: PixelPanel,
+    pub charts: ChartsPanel,
+    pub timeline: TimelinePanel,
+    pub export: ExportDialog,
+}
+
+impl Panels {
+    pub fn get(&mut self, kind: PanelKind) -> &mut dyn Panel {
+        match kind {
+            PanelKind::Canvas => &mut self.canvas,
+            PanelKind::Field => &mut self.field,
+            PanelKind::Runs => &mut self.runs,
+            PanelKind::Classes => &mut self.classes,
+            PanelKind::Model => &mut self.model,
+            PanelKind::Pixel => &mut self.pixel,
+            PanelKind::Charts => &mut self.charts,
+        }
+    }
+
+    pub fn all(&mut self) -> [&mut dyn Panel; 9] {
+        [
+            &mut self.canvas,
+            &mut self.field,
+            &mut self.runs,
+            &mut self.classes,
+            &mut self.model,
+            &mut self.pixel,
+            &mut self.charts,
+            &mut self.timeline,
+            &mut self.export,
+        ]
+    }
+}

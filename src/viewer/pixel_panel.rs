@@ -1,0 +1,165 @@
+//! The pixel panel: the numbers of one pixel, and its distances to winner and runner-up over t.
+
+use super::app_state::AppState;
+use super::commands::Command;
+use super::flow::Flow;
+use super::open_model::OpenModel;
+use super::panel::Panel;
+use super::pixel_info::{PixelInfo, distance, pixel_info};
+use super::theme::{self, GRID};
+use eframe::egui;
+use egui_plot::{Legend, Line, Plot, PlotPoints, VLine};
+
+/// Shows the pixel under the pointer, else the one pinned last.
+#[derive(Default)]
+pub struct PixelPanel;
+
+impl Panel for PixelPanel {
+    fn title(&self) -> &'static str {
+        "Pixel"
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, app: &AppState, commands: &mut Vec<Command>) {
+        let pins = &app.selection.pins;
+        let Some(pixel) = app.hover.pixel.or(pins.last().copied()) else {
+            theme::empty(ui, "Point at the picture to ask a pixel; click to pin it.");
+            return;
+        };
+        pin_row(pins, ui, commands);
+        let (Some(flow), Some(model)) = (&app.flow, &app.model) else {
+            return;
+        };
+        let Some(info) = pixel_info(app, pixel) else {
+            theme::empty(ui, "The state is still being read back.");
+            return;
+        };
+        let now = f64::from(flow.time(app.playhead.position));
+        egui::ScrollArea::vertical()
+            .auto_shrink(false)
+            .show(ui, |ui| {
+                numbers(ui, &info);
+                nearest(ui, model, &info);
+                distances(ui, flow, model, pixel, now);
+            });
+    }
+}
+
+/// The pinned pixels as buttons; a click unpins.
+fn pin_row(pins: &[usize], ui: &mut egui::Ui, commands: &mut Vec<Command>) {
+    if pins.is_empty() {
+        return;
+    }
+    ui.horizontal_wrapped(|ui| {
+        ui.weak("Pinned");
+        for (i, &pixel) in pins.iter().enumerate() {
+            let text = format!("{}", i + 1);
+            let button = ui.small_button(text);
+            if theme::named(button, &format!("Unpin pixel {}", i + 1), "Unpin").clicked() {
+                commands.push(Command::TogglePin(pixel));
+            }
+        }
+    });
+}
+
+fn numbers(ui: &mut egui::Ui, info: &PixelInfo) {
+    egui::Grid::new("pixel numbers")
+        .num_columns(2)
+        .spacing([2.0 * GRID, GRID / 2.0])
+        .show(ui, |ui| {
+            let mut row = |name: &str, help: &str, value: String| {
+                ui.weak(name).on_hover_text(help);
+                ui.monospace(value);
+                ui.end_row();
+            };
+            let vector = |[a, b, c]: [f32; 3]| format!("{a:+.3} {b:+.3} {c:+.3}");
+            let none = || "-".to_owned();
+            let place = format!("column {}, row {}", info.column, info.row);
+            row("Pixel", "At the network's size", place);
+            row(
+                "State x",
+                "Its colour in centroid space, each axis from -1 to 1",
+                vector(info.x),
+            );
+            row(
+                "Velocity v",
+                "Units per unit of t, over the step shown",
+                info.velocity.map_or_else(none, vector),
+            );
+            row(
+                "Target x1",
+                "Where it is heading: x + (1 - t) v",
+                info.prediction.map_or_else(none, vector),
+            );
+            let settled = info
+                .settled
+                .map_or_else(none, |step| format!("step {step}"));
+            row("Settled", "The step from which on its class stays", settled);
+        });
+}
+
+fn nearest(ui: &mut egui::Ui, model: &OpenModel, info: &PixelInfo) {
+    theme::section(ui, "Nearest centroids");
+    egui::Grid::new("nearest centroids")
+        .num_columns(4)
+        .spacing([GRID, GRID / 2.0])
+        .show(ui, |ui| {
+            ui.label("");
+            ui.weak("class");
+            ui.weak("distance").on_hover_text("|x - mu|");
+            ui.weak("p").on_hover_text("Equation 9, T = log, tau = 1");
+            ui.end_row();
+            for &(class, distance, probability) in &info.nearest {
+                theme::swatch(ui, model.colours[class], 1.5 * GRID);
+                ui.label(&model.names[class]);
+                ui.monospace(format!("{distance:.3}"));
+                ui.monospace(format!("{:5.1} %", 100.0 * probability));
+                ui.end_row();
+            }
+        });
+}
+
+/// The distances to winner and runner-up of the last state over t.
+fn distances(ui: &mut egui::Ui, flow: &Flow, model: &OpenModel, pixel: usize, now: f64) {
+    let path = flow.path_of(pixel);
+    let Some(last) = path.last() else { return };
+    theme::section(ui, "Distance over t");
+    let points = model.centroids.points();
+    let mut order: Vec<usize> = (0..points.len()).collect();
+    let end = last.map(f64::from);
+    order.sort_by(|&a, &b| distance(end, points[a]).total_cmp(&distance(end, points[b])));
+    let settled = flow.settled.as_ref().and_then(|settled| {
+        let step = usize::from(settled[pixel]);
+        Some(f64::from(flow.states.get(step)?.t))
+    });
+    Plot::new("distance over t")
+        .height(18.0 * GRID)
+        .include_x(0.0)
+        .include_x(1.0)
+        .include_y(0.0)
+        .x_axis_label("t")
+        .allow_scroll(false)
+        .allow_drag(false)
+        .legend(Legend::default())
+        .show(ui, |plot| {
+            for (name, &class) in ["winner", "runner-up"].iter().zip(&order) {
+                let line: PlotPoints<'_> = path
+                    .iter()
+                    .zip(&flow.states)
+                    .map(|(x, state)| {
+                        let d = distance(x.map(f64::from), points[class]);
+                        [f64::from(state.t), d]
+                    })
+                    .collect();
+                let [r, g, b] = model.colours[class];
+                let name = format!("{name}: {}", model.names[class]);
+                let colour = egui::Color32::from_rgb(r, g, b);
+                plot.line(Line::new(name, line).color(colour).width(2.0));
+            }
+            plot.vline(VLine::new("now", now).color(theme::ACCENT));
+            if let Some(settled) = settled {
+                let grey = egui::Color32::GRAY;
+                let line = VLine::new("settled", settled).color(grey);
+                plot.vline(line.style(egui_plot::LineStyle::dashed_dense()));
+            }
+        });
+}

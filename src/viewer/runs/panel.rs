@@ -1,0 +1,47 @@
+//! The panel, before and after runs are opened.
+
+use super::RunMonitor;
+use crate::viewer::app_event::AppEvent;
+use crate::viewer::app_state::AppState;
+use crate::viewer::commands::Command;
+use crate::viewer::panel::Panel;
+use crate::viewer::theme;
+use eframe::egui;
+
+/// Shows the training runs that were opened last.
+#[derive(Default)]
+pub struct RunsPanel {
+    monitor: Option<RunMonitor>,
+}
+
+impl RunsPanel {
+    /// Whether the runs that were asked for are shown, with the picture of their samples.
+    pub fn settled(&self) -> bool {
+        self.monitor.as_ref().is_none_or(RunMonitor::settled)
+    }
+}
+
+impl Panel for RunsPanel {
+    fn title(&self) -> &'static str {
+        "Runs"
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, _: &AppState, _: &mut Vec<Command>) {
+        match &mut self.monitor {
+            Some(monitor) => monitor.ui(ui),
+            None => theme::empty(
+                ui,
+                "Follow training runs here: File, Open training run, or drop run folders.\n\
+                 Start a run with: flowseg --train --data FOLDER --out RUN",
+            ),
+        }
+    }
+
+    fn on_event(&mut self, event: &AppEvent, context: &egui::Context) {
+        if let AppEvent::RunsOpened(folders) = event {
+            let wake = context.clone();
+            let monitor = RunMonitor::new(folders.clone(), move || wake.request_repaint());
+            self.monitor = Some(monitor);
+        }
+    }
+}

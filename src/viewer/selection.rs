@@ -1,0 +1,118 @@
+//! What the user has selected, with undo and redo.
+
+use super::brush::Brush;
+use eframe::egui::util::undoer::Undoer;
+use std::collections::BTreeSet;
+use std::ops::Deref;
+use std::sync::Arc;
+
+/// What can be undone.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Selection {
+    /// Pinned pixels, by their index at the network's size.
+    pub pins: Vec<usize>,
+    /// Hidden classes, by index.
+    pub hidden: BTreeSet<usize>,
+    /// For each pixel at the network's size whether it is brushed; empty if none is.
+    pub brushed: Arc<Vec<bool>>,
+}
+
+/// The selection, and earlier ones to return to.
+#[derive(Default)]
+pub struct SelectionHistory {
+    current: Selection,
+    history: Undoer<Selection>,
+}
+
+impl Deref for SelectionHistory {
+    type Target = Selection;
+
+    fn deref(&self) -> &Selection {
+        &self.current
+    }
+}
+
+impl SelectionHistory {
+    /// Changes the selection so that it can be undone.
+    pub fn change(&mut self, change: impl FnOnce(&mut Selection)) {
+        self.history.add_undo(&self.current);
+        change(&mut self.current);
+    }
+
+    /// Pins a pixel or unpins it.
+    pub fn toggle_pin(&mut self, pixel: usize) {
+        self.change(|selection| {
+            let before = selection.pins.len();
+            selection.pins.retain(|&pin| pin != pixel);
+            if selection.pins.len() == before {
+                selection.pins.push(pixel);
+            }
+        });
+    }
+
+    /// Hides a class or shows it.
+    pub fn toggle_class(&mut self, class: usize) {
+        self.change(|selection| {
+            if !selection.hidden.remove(&class) {
+                selection.hidden.insert(class);
+            }
+        });
+    }
+
+    pub fn undo(&mut self) {
+        if let Some(selection) = self.history.undo(&self.current) {
+            self.current = selection.clone();
+        }
+    }
+
+    pub fn redo(&mut self) {
+        if let Some(selection) = self.history.redo(&self.current) {
+            self.current = selection.clone();
+        }
+    }
+
+    /// Whether there is something to undo and to redo.
+    pub fn can_undo(&self) -> [bool; 2] {
+        [
+            self.history.has_undo(&self.current),
+            self.history.has_redo(&self.current),
+        ]
+    }
+
+    /// Replaces the brushed pixels; a brush without pixels clears them. All frames of a drag are
+    /// undone together.
+    pub fn brush(&mut self, brush: Brush) {
+        if brush.begins {
+            self.history.add_undo(&self.current);
+        }
+        let pixels = Some(brush.pixels).filter(|pixels| pixels.contains(&true));
+        self.current.brushed = Arc::new(pixels.unwrap_or_default());
+    }
+
+    /// Clears the brush. Returns whether there was one.
+    pub fn clear_brush(&mut self) -> bool {
+        let brushed = !self.current.brushed.is_empty();
+        if brushed {
+            self.change(|selection| selection.brushed = Arc::default());
+        }
+        brushed
+    }
+
+    /// Forgets pins and brushed pixels because another photo has other pixels. Undoing does not bring
+    /// them back.
+    pub fn forget_pixels(&mut self) {
+        self.forget_pins();
+        self.current.brushed = Arc::default();
+        self.history = Undoer::default();
+    }
+
+    /// Forgets the pins, because the states have another size.
+    pub fn forget_pins(&mut self) {
+        self.current.pins.clear();
+    }
+
+    /// Shows all classes of another model.
+    pub fn forget_classes(&mut self) {
+        self.current.hidden.clear();
+    }
+}
