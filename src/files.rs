@@ -15,12 +15,14 @@
 
 mod foreign;
 mod plan;
+mod scratch;
 mod target;
 mod temporary;
 
 pub use foreign::describe_foreign;
 pub use plan::Plan;
-pub use temporary::{ScratchFile, TemporaryFolder, is_temporary, remove_temporaries};
+pub use scratch::ScratchFile;
+pub use temporary::{TemporaryFolder, is_temporary, remove_temporaries};
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};

@@ -1,36 +1,44 @@
 //! `flowseg segment`: masks without a window.
 
 mod choice;
+mod inputs;
+mod manifest;
 mod outputs;
+mod pipeline;
+mod progress;
+mod records;
 
 use super::arguments::{DeviceArgument, ModelArgument, ScaleArgument};
 use crate::data;
 use crate::encoding::Centroids;
 use crate::export::{
-    self, Artifact, Coco, Details, Entry, Look, Mask, Scene, Selection, Shapes, Trajectory,
+    self, Artifact, Details, Entry, Look, Mask, Scene, Selection, Shapes, Trajectory,
 };
 use crate::files::{self, Plan};
 use crate::inference::{self, Sampling};
 use crate::model::Model;
 use crate::model::tensors::read;
 use crate::sampler::{Solver, State};
-use crate::terminal::{err, out};
 use crate::trajectory;
-use anyhow::{Context, bail};
+use anyhow::Context;
 use choice::Choice;
 use image::RgbImage;
-use outputs::{Outputs, Tables};
-use rayon::prelude::*;
+use inputs::Input;
+use outputs::{Outputs, Photo, Tables};
+use pipeline::Threads;
+use records::{Done, Records};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Write the masks of photos
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Photos: JPEG, PNG, WebP, BMP, GIF, TIFF, PNM or TGA
-    #[arg(required = true, value_name = "IMAGE")]
-    images: Vec<PathBuf>,
-    /// Folder for the masks: OUT/NAME.png holds a class index a pixel at the photo's own size. No
-    /// photo is ever overwritten
+    /// Photos (JPEG, PNG, WebP, HEIC, BMP, GIF, TIFF, PNM or TGA), folders with all photos in them
+    /// and below, patterns such as 'photos/**/*.jpg', or - for paths on standard input, one a line
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
+    /// Folder for the masks: OUT/NAME.png holds a class index a pixel at the photo's own size.
+    /// Photos from below a folder go to folders of the same names. No photo is ever overwritten
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
     #[command(flatten)]
@@ -58,6 +66,13 @@ pub struct Arguments {
     /// not UTF-8 become U+FFFD, and classes of one name are numbered: name, name (2)
     #[arg(long)]
     json: bool,
+    /// Leave out photos whose files are all there, and go on with the COCO file and the manifest of
+    /// a run that stopped
+    #[arg(long)]
+    skip_existing: bool,
+    /// Also write a JSON line for every photo: input, outputs, size, shares, seconds and error
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceArgument,
 }
@@ -79,14 +94,6 @@ impl Arguments {
     }
 }
 
-/// A photo, and what is written for it.
-struct Photo<'a> {
-    path: &'a Path,
-    /// What it is called in files about all photos.
-    name: String,
-    outputs: Outputs,
-}
-
 /// Photos that a CPU segments side by side at most: much of a photo's work occupies one core only,
 /// but each is a whole photo in memory.
 const SIDE_BY_SIDE: usize = 4;
@@ -96,93 +103,99 @@ const OPACITY: f32 = 0.5;
 /// Runs the command. A photo that fails is reported and the others still get their masks.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     arguments.choice.check()?;
-    let (photos, tables) = photos(arguments)?;
+    let found = inputs::find(
+        &arguments.inputs,
+        &arguments.output,
+        std::io::stdin().lock(),
+    )?;
+    let (photos, tables) = planned(arguments, found)?;
     let opened = arguments.device.open()?;
     let model = arguments.model.load(&opened.device)?;
     let work = Work::new(arguments, &model, &tables)?;
-    let mut coco = tables
-        .coco
-        .iter()
-        .map(|(_, path)| Coco::create(path, &work.selection))
-        .collect::<Result<Vec<_>, _>>()?;
-    if let Some([list, yaml]) = &tables.yolo {
-        let names = work.selection.names();
-        files::write_atomic(list, export::class_list(names).as_bytes())?;
-        files::write_atomic(yaml, export::data_yaml(names).as_bytes())?;
-    }
-    let mut finish = |done: Done| -> anyhow::Result<()> {
-        if arguments.json {
-            out!("{}", done.json);
-        }
-        for (coco, entry) in coco.iter_mut().zip(done.entries) {
-            coco.add(entry)?;
-        }
-        Ok(())
+    let mut records = Records::open(
+        &tables,
+        &work.selection,
+        arguments.manifest.as_deref(),
+        arguments.json,
+        arguments.skip_existing,
+    )?;
+    let left = match arguments.skip_existing {
+        true => records.without_done(&photos)?,
+        false => photos.iter().collect(),
     };
-    let mut failed = 0;
-    if let [photo] = photos.as_slice() {
-        finish(work.segment(photo)?)?;
-    } else {
-        // A trajectory's states are all in memory.
-        let at_once = match crate::device::on_cpu(&opened.device) && !arguments.keeps_states() {
-            true => rayon::current_num_threads().min(SIDE_BY_SIDE),
-            false => 1,
-        };
-        let bar = super::output::bar(photos.len());
-        for group in photos.chunks(at_once) {
-            let segmented: Vec<_> = group
-                .par_iter()
-                .map(|photo| work.segment(photo))
-                .inspect(|_| bar.inc(1))
-                .collect();
-            for result in segmented {
-                match result {
-                    Ok(done) => finish(done)?,
-                    Err(error) => {
-                        err!("flowseg: {}", super::output::one_line(&error));
-                        failed += 1;
-                    }
-                }
-            }
-        }
-        bar.finish_and_clear();
-    }
-    for coco in &mut coco {
-        coco.save()?;
-    }
-    match failed {
-        0 => Ok(()),
-        n => bail!("{n} of {} photos got no mask", photos.len()),
+    records.begin(left.len());
+    pipeline::run(
+        left.len(),
+        threads(crate::device::on_cpu(&opened.device), work.keeps_states),
+        |at| Ok(data::read_photo(&left[at].path)?),
+        |photo| work.flow(photo),
+        |at, flow| work.write(left[at], &flow),
+        |at, time, result| records.add(left[at], time, result),
+    )?;
+    records.end(photos.len())
+}
+
+/// How many threads read, segment and write.
+fn threads(on_cpu: bool, keeps_states: bool) -> Threads {
+    let cores = rayon::current_num_threads();
+    // A GPU takes its work from one thread, and needs more of them to keep it fed. All states of a
+    // photo's flow are in memory where they are kept.
+    let (beside, middle) = match (on_cpu, keeps_states) {
+        (true, false) => ((cores / 4).clamp(1, 2), cores.min(SIDE_BY_SIDE)),
+        (true, true) => (1, 1),
+        (false, true) => (1, 1),
+        (false, false) => ((cores / 2).clamp(1, 4), 1),
+    };
+    Threads {
+        read: beside,
+        middle,
+        write: beside,
+        waiting: if keeps_states { 0 } else { 1 },
     }
 }
 
-/// The photos and where their outputs go: named after them without their endings, in a folder that is
-/// created, each proved possible and over no photo and no other output.
-fn photos(arguments: &Arguments) -> anyhow::Result<(Vec<Photo<'_>>, Tables)> {
-    let formats = arguments.choice.formats();
+/// The photos and where their outputs go: named after them without their endings, in a tree of folders
+/// as they were found in, which is created; each proved possible and over no photo and no other
+/// output.
+fn planned(arguments: &Arguments, found: Vec<Input>) -> anyhow::Result<(Vec<Photo>, Tables)> {
+    let (formats, flow) = (arguments.choice.formats(), arguments.artifacts());
     let tables = Tables::of(&arguments.output, &formats, &arguments.choice.shapes());
     let mut plan = Plan::default();
     tables.plan(&mut plan);
-    let mut photos = Vec::new();
-    for path in &arguments.images {
+    if let Some(manifest) = &arguments.manifest {
+        plan.write(manifest, "the manifest");
+    }
+    let mut folders = BTreeSet::from([arguments.output.clone()]);
+    let mut photos = Vec::with_capacity(found.len());
+    for Input { path, below } in found {
         let stem = path
             .file_stem()
             .with_context(|| format!("{} is not the name of a photo", path.display()))?;
-        let outputs = Outputs::of(&arguments.output, stem, &formats, &arguments.artifacts());
-        outputs.plan(&mut plan, path);
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let folder = arguments.output.join(&below);
+        let outputs = Outputs::of(&folder, stem, &formats, &flow);
+        outputs.plan(&mut plan, &path);
+        folders.insert(folder);
         photos.push(Photo {
+            name: slashed(&below.join(path.file_name().unwrap_or_default())),
             path,
-            name: name.into_owned(),
             outputs,
         });
     }
-    files::create_folder(&arguments.output)?;
+    for folder in &folders {
+        files::create_folder(folder)?;
+    }
     plan.check(|| {
         let model = PathBuf::from(&arguments.model.model);
-        arguments.images.iter().cloned().chain([model]).collect()
+        let photos = photos.iter().map(|photo| photo.path.clone());
+        photos.chain([model]).collect()
     })?;
     Ok((photos, tables))
+}
+
+/// A relative path with slashes between its parts.
+fn slashed(path: &Path) -> String {
+    let parts = path.iter().map(|part| part.to_string_lossy());
+    parts.collect::<Vec<_>>().join("/")
 }
 
 /// What all photos have in common.
@@ -208,13 +221,6 @@ struct Flow {
     labels: Vec<Vec<u16>>,
 }
 
-/// A photo whose files are written.
-struct Done {
-    json: serde_json::Value,
-    /// What it adds to each of the COCO files.
-    entries: Vec<Entry>,
-}
-
 impl<'a> Work<'a> {
     fn new(arguments: &Arguments, model: &'a Model, tables: &Tables) -> anyhow::Result<Self> {
         let (selection, cutout) = arguments.choice.of_model(&model.card.classes)?;
@@ -237,12 +243,6 @@ impl<'a> Work<'a> {
             cutout,
             shapes: tables.coco.iter().map(|(shapes, _)| *shapes).collect(),
         })
-    }
-
-    /// Writes what was asked for of one photo.
-    fn segment(&self, photo: &Photo) -> anyhow::Result<Done> {
-        let picture = data::read_photo(photo.path)?;
-        self.write(photo, &self.flow(picture)?)
     }
 
     /// From a photo to the classes of its pixels at the network's size.
@@ -301,7 +301,7 @@ impl<'a> Work<'a> {
             colours: &self.colours,
         };
         let details = Details {
-            photo: photo.path,
+            photo: &photo.path,
             cutout: &self.cutout,
             opacity: OPACITY,
         };
@@ -313,11 +313,9 @@ impl<'a> Work<'a> {
         }
         let entry = |&shapes: &Shapes| Entry::new(&mask, &photo.name, shapes);
         Ok(Done {
-            json: serde_json::json!({
-                "image": photo.path.to_string_lossy(),
-                "network_size": flow.size,
-                "shares": shares(&mask),
-            }),
+            size: [flow.photo.width(), flow.photo.height()],
+            network_size: flow.size,
+            shares: shares(&mask),
             entries: self.shapes.iter().map(entry).collect(),
         })
     }

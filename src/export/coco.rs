@@ -14,7 +14,7 @@ use crate::files::{self, ScratchFile};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
+use std::io::{self, BufReader, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 
 /// How regions are written.
@@ -257,7 +257,7 @@ impl Coco {
                 file.write_all(b",\n\"annotations\":[")?;
                 scratch.rewind()?;
                 // To its end, where the next annotation goes.
-                io::copy(&mut scratch.take(u64::MAX), &mut file)?;
+                io::copy(&mut *scratch, &mut file)?;
                 file.write_all(b"]}\n")?;
                 file.flush()
             };

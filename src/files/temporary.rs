@@ -1,6 +1,5 @@
 //! Temporary files and folders, which are gone however the program ends short of a kill.
 
-use super::FileError;
 use super::target::folder_of;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -162,26 +161,6 @@ pub(super) fn permissions_of(path: &Path) -> io::Result<Option<Permissions>> {
         Ok(file) => Ok(Some(file.metadata()?.permissions())),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
-    }
-}
-
-/// A file for what a program puts aside: it is never seen under a name of its own, and gone with the
-/// value.
-pub struct ScratchFile(TemporaryFile);
-
-impl ScratchFile {
-    /// A new file in the folder of `path`.
-    ///
-    /// # Errors
-    /// A disk that refuses.
-    pub fn beside(path: &Path) -> Result<Self, FileError> {
-        let file = TemporaryFile::beside(path).map_err(FileError::write(path))?;
-        Ok(Self(file))
-    }
-
-    /// The file, for reading and writing.
-    pub fn file(&mut self) -> &mut File {
-        self.0.file()
     }
 }
 

@@ -5,6 +5,22 @@ use crate::files::Plan;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+/// A photo, and what is written for it.
+pub(super) struct Photo {
+    pub path: PathBuf,
+    /// What it is called in files about all photos.
+    pub name: String,
+    pub outputs: Outputs,
+}
+
+impl Photo {
+    /// The paths of its files as text.
+    pub fn output_names(&self) -> Vec<String> {
+        let names = self.outputs.paths().map(Path::to_string_lossy);
+        names.map(|name| name.into_owned()).collect()
+    }
+}
+
 /// What is written for one photo.
 pub(super) struct Outputs {
     pub masks: Vec<(Format, PathBuf)>,
@@ -47,6 +63,11 @@ impl Outputs {
         }
     }
 
+    /// All paths.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        let masks = self.masks.iter().map(|(_, path)| path.as_path());
+        masks.chain(self.flow.iter().map(|(_, path)| path.as_path()))
+    }
 }
 
 /// What is written once for all photos.
