@@ -109,10 +109,10 @@ impl Finder {
     fn add_folder(&mut self, folder: &Path) -> anyhow::Result<()> {
         let before = self.found.len();
         let output = self.output.clone();
-        let wanted = |entry: &DirEntry| {
-            entry.depth() == 0
-                || !is_hidden(entry) && !(entry.file_type().is_dir() && is(entry.path(), &output))
+        let left_out = |entry: &DirEntry| {
+            is_hidden(entry) || entry.file_type().is_dir() && is(entry.path(), &output)
         };
+        let wanted = |entry: &DirEntry| entry.depth() == 0 || !left_out(entry);
         let walk = WalkDir::new(folder).follow_links(true).sort_by_file_name();
         for entry in walk.into_iter().filter_entry(wanted) {
             let path = match entry {
