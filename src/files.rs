@@ -15,11 +15,13 @@
 
 mod foreign;
 mod plan;
+mod scratch;
 mod target;
 mod temporary;
 
 pub use foreign::describe_foreign;
 pub use plan::Plan;
+pub use scratch::ScratchFile;
 pub use temporary::{TemporaryFolder, is_temporary, remove_temporaries};
 
 use std::fs::{self, File, OpenOptions};
@@ -284,6 +286,17 @@ pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
 /// A disk that refuses.
 pub fn create_folder(path: &Path) -> Result<(), FileError> {
     fs::create_dir_all(path).map_err(FileError::write(path))
+}
+
+/// Removes a file if it is there.
+///
+/// # Errors
+/// A disk that refuses.
+pub fn remove_file(path: &Path) -> Result<(), FileError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(FileError::write(path)(error)),
+        _ => Ok(()),
+    }
 }
 
 /// Gives a folder another name in the place where it is, in place of any folder of that name.

@@ -107,7 +107,11 @@ fn bad_photos_are_named_and_leave_nothing() {
     fails(segment(&out).arg(&cut), &["cut.png"]);
     fails(segment(&out).arg(&empty), &["empty.png", "0 bytes"]);
     fails(segment(&out).arg(&huge), &["huge.png", "30000x30000"]);
-    fails(segment(&out).arg(folder.path()), &["not a file"]);
+    fs::create_dir(folder.path().join("nothing")).unwrap();
+    fails(
+        segment(&out).arg(folder.path().join("nothing")),
+        &["holds no photo"],
+    );
     fails(
         segment(&out).arg(folder.path().join("missing.png")),
         &["missing.png"],

@@ -1,27 +1,44 @@
 //! `flowseg segment`: masks without a window.
 
+mod choice;
+mod inputs;
+mod manifest;
+mod outputs;
+mod pipeline;
+mod progress;
+mod records;
+
 use super::arguments::{DeviceArgument, ModelArgument, ScaleArgument};
-use crate::data::{self, ClassTable};
-use crate::export::{self, Artifact, Look, Scene, Trajectory};
+use crate::data;
+use crate::encoding::Centroids;
+use crate::export::{
+    self, Artifact, Details, Entry, Look, Mask, Scene, Selection, Shapes, Trajectory,
+};
 use crate::files::{self, Plan};
 use crate::inference::{self, Sampling};
 use crate::model::Model;
 use crate::model::tensors::read;
 use crate::sampler::{Solver, State};
-use crate::terminal::{err, out};
 use crate::trajectory;
-use anyhow::{Context, bail};
-use rayon::prelude::*;
+use anyhow::Context;
+use choice::Choice;
+use image::RgbImage;
+use inputs::Input;
+use outputs::{Outputs, Photo, Tables};
+use pipeline::Threads;
+use records::{Done, Records};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Write the masks of photos
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Photos: JPEG, PNG, WebP, BMP, GIF, TIFF, PNM or TGA
-    #[arg(required = true, value_name = "IMAGE")]
-    images: Vec<PathBuf>,
-    /// Folder for the masks: OUT/NAME.png holds a class index a pixel at the photo's own size. No
-    /// photo is ever overwritten
+    /// Photos (JPEG, PNG, WebP, HEIC, BMP, GIF, TIFF, PNM or TGA), folders with all photos in them
+    /// and below, patterns such as 'photos/**/*.jpg', or - for paths on standard input, one a line
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
+    /// Folder for the masks: OUT/NAME.png holds a class index a pixel at the photo's own size.
+    /// Photos from below a folder go to folders of the same names. No photo is ever overwritten
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
     #[command(flatten)]
@@ -37,12 +54,8 @@ pub struct Arguments {
     seed: u64,
     #[command(flatten)]
     scale: ScaleArgument,
-    /// Also write OUT/NAME.overlay.png: the photo under half-transparent class colours
-    #[arg(long)]
-    overlay: bool,
-    /// Also write OUT/NAME.colours.png: the mask in class colours, with a legend
-    #[arg(long)]
-    colours: bool,
+    #[command(flatten)]
+    choice: Choice,
     /// Also write OUT/NAME.trajectory.gif: the flow from photo to mask, in at most 256 colours
     #[arg(long)]
     trajectory: bool,
@@ -53,6 +66,13 @@ pub struct Arguments {
     /// not UTF-8 become U+FFFD, and classes of one name are numbered: name, name (2)
     #[arg(long)]
     json: bool,
+    /// Leave out photos whose files are all there, and go on with the COCO file and the manifest of
+    /// a run that stopped
+    #[arg(long)]
+    skip_existing: bool,
+    /// Also write a JSON line for every photo: input, outputs, size, shares, seconds and error
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceArgument,
 }
@@ -63,176 +83,251 @@ impl Arguments {
         self.trajectory || self.numbers
     }
 
-    /// What is written for every photo.
-    fn artifacts(&self) -> impl Iterator<Item = Artifact> {
+    /// What is written of a photo's flow.
+    fn artifacts(&self) -> Vec<Artifact> {
         let wanted = [
-            (Artifact::Labels, true),
-            (Artifact::Overlay, self.overlay),
-            (Artifact::Colours, self.colours),
             (Artifact::Gif, self.trajectory),
             (Artifact::Numbers, self.numbers),
         ];
-        wanted
-            .into_iter()
-            .filter(|(_, wanted)| *wanted)
-            .map(|(artifact, _)| artifact)
+        let wanted = wanted.into_iter().filter(|(_, wanted)| *wanted);
+        wanted.map(|(artifact, _)| artifact).collect()
     }
-}
-
-/// A photo, and what is written for it.
-struct Photo<'a> {
-    path: &'a Path,
-    outputs: Vec<(Artifact, PathBuf)>,
 }
 
 /// Photos that a CPU segments side by side at most: much of a photo's work occupies one core only,
 /// but each is a whole photo in memory.
 const SIDE_BY_SIDE: usize = 4;
+/// Opacity of class colours over a photo.
+const OPACITY: f32 = 0.5;
 
 /// Runs the command. A photo that fails is reported and the others still get their masks.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let photos = photos(arguments)?;
+    arguments.choice.check()?;
+    let found = inputs::find(
+        &arguments.inputs,
+        &arguments.output,
+        std::io::stdin().lock(),
+    )?;
+    let (photos, tables) = planned(arguments, found)?;
     let opened = arguments.device.open()?;
     let model = arguments.model.load(&opened.device)?;
-    if let [photo] = photos.as_slice() {
-        print(segment(arguments, &model, photo)?);
-        return Ok(());
-    }
-    // A trajectory's states are all in memory.
-    let at_once = match crate::device::on_cpu(&opened.device) && !arguments.keeps_states() {
-        true => rayon::current_num_threads().min(SIDE_BY_SIDE),
-        false => 1,
+    let work = Work::new(arguments, &model, &tables)?;
+    let mut records = Records::open(
+        &tables,
+        &work.selection,
+        arguments.manifest.as_deref(),
+        arguments.json,
+        arguments.skip_existing,
+    )?;
+    let left = match arguments.skip_existing {
+        true => records.without_done(&photos)?,
+        false => photos.iter().collect(),
     };
-    let bar = super::output::bar(photos.len());
-    let mut failed = 0;
-    for group in photos.chunks(at_once) {
-        let segmented: Vec<_> = group
-            .par_iter()
-            .map(|photo| segment(arguments, &model, photo))
-            .inspect(|_| bar.inc(1))
-            .collect();
-        for result in segmented {
-            match result {
-                Ok(shares) => print(shares),
-                Err(error) => {
-                    err!("flowseg: {}", super::output::one_line(&error));
-                    failed += 1;
-                }
-            }
-        }
-    }
-    bar.finish_and_clear();
-    match failed {
-        0 => Ok(()),
-        n => bail!("{n} of {} photos got no mask", photos.len()),
+    records.begin(left.len());
+    pipeline::run(
+        left.len(),
+        threads(crate::device::on_cpu(&opened.device), work.keeps_states),
+        |at| Ok(data::read_photo(&left[at].path)?),
+        |photo| work.flow(photo),
+        |at, flow| work.write(left[at], &flow),
+        |at, time, result| records.add(left[at], time, result),
+    )?;
+    records.end(photos.len())
+}
+
+/// How many threads read, segment and write.
+fn threads(on_cpu: bool, keeps_states: bool) -> Threads {
+    let cores = rayon::current_num_threads();
+    // A GPU takes its work from one thread, and needs more of them to keep it fed. All states of a
+    // photo's flow are in memory where they are kept.
+    let (beside, middle) = match (on_cpu, keeps_states) {
+        (true, false) => ((cores / 4).clamp(1, 2), cores.min(SIDE_BY_SIDE)),
+        (true, true) => (1, 1),
+        (false, true) => (1, 1),
+        (false, false) => ((cores / 2).clamp(1, 4), 1),
+    };
+    Threads {
+        read: beside,
+        middle,
+        write: beside,
+        waiting: if keeps_states { 0 } else { 1 },
     }
 }
 
-fn print(shares: Option<serde_json::Value>) {
-    if let Some(shares) = shares {
-        out!("{shares}");
-    }
-}
-
-/// The photos and where their outputs go: named after them without their endings, in a folder that is
-/// created, each proved possible and over no photo and no other output.
-fn photos(arguments: &Arguments) -> anyhow::Result<Vec<Photo<'_>>> {
+/// The photos and where their outputs go: named after them without their endings, in a tree of folders
+/// as they were found in, which is created; each proved possible and over no photo and no other
+/// output.
+fn planned(arguments: &Arguments, found: Vec<Input>) -> anyhow::Result<(Vec<Photo>, Tables)> {
+    let (formats, flow) = (arguments.choice.formats(), arguments.artifacts());
+    let tables = Tables::of(&arguments.output, &formats, &arguments.choice.shapes());
     let mut plan = Plan::default();
-    let mut photos = Vec::new();
-    for path in &arguments.images {
+    tables.plan(&mut plan);
+    if let Some(manifest) = &arguments.manifest {
+        plan.write(manifest, "the manifest");
+    }
+    let mut folders = BTreeSet::from([arguments.output.clone()]);
+    let mut photos = Vec::with_capacity(found.len());
+    for Input { path, below } in found {
         let stem = path
             .file_stem()
             .with_context(|| format!("{} is not the name of a photo", path.display()))?;
-        let output = |artifact: Artifact| {
-            let mut name = stem.to_owned();
-            name.push(artifact.suffix());
-            (artifact, arguments.output.join(name))
-        };
-        let outputs: Vec<_> = arguments.artifacts().map(output).collect();
-        for (artifact, output) in &outputs {
-            let what = format!("the {} of {}", artifact.noun(), path.display());
-            plan.write(output, what);
-        }
-        photos.push(Photo { path, outputs });
+        let folder = arguments.output.join(&below);
+        let outputs = Outputs::of(&folder, stem, &formats, &flow);
+        outputs.plan(&mut plan, &path);
+        folders.insert(folder);
+        photos.push(Photo {
+            name: slashed(&below.join(path.file_name().unwrap_or_default())),
+            path,
+            outputs,
+        });
     }
-    files::create_folder(&arguments.output)?;
+    for folder in &folders {
+        files::create_folder(folder)?;
+    }
     plan.check(|| {
         let model = PathBuf::from(&arguments.model.model);
-        arguments.images.iter().cloned().chain([model]).collect()
+        let photos = photos.iter().map(|photo| photo.path.clone());
+        photos.chain([model]).collect()
     })?;
-    Ok(photos)
+    Ok((photos, tables))
 }
 
-/// Writes what was asked for of one photo; the shares of its classes, if they are wanted.
-fn segment(
-    a: &Arguments,
-    model: &Model,
-    photo: &Photo,
-) -> anyhow::Result<Option<serde_json::Value>> {
-    let sampling = Sampling {
-        solver: a.solver,
-        steps: a
-            .steps
-            .map_or(model.card.default_steps(), |steps| steps as usize),
-        seed: a.seed,
-        scale: a.scale.scale,
-        ..Sampling::default()
-    };
-    let picture = data::read_photo(photo.path)?;
-    let [width, height] = [picture.width(), picture.height()].map(|side| side as usize);
-    let size = inference::network_size(model, width, height, sampling.scale);
-    let input = inference::input(&[&picture], size, &model.network.device());
-    let flow = inference::flow(model, input, sampling);
-    // Masks need the last state alone.
-    let states: Vec<State> = match a.keeps_states() {
-        true => flow.collect(),
-        false => flow.last().into_iter().collect(),
-    };
-    let centroids = model.centroids();
-    let mut times = Vec::new();
-    let mut values = Vec::new();
-    for state in states {
-        let x = read(state.x);
-        inference::check_finite(&x)
-            .with_context(|| a.model.model.to_string_lossy().into_owned())?;
-        times.push(state.t);
-        values.push(x);
+/// A relative path with slashes between its parts.
+fn slashed(path: &Path) -> String {
+    let parts = path.iter().map(|part| part.to_string_lossy());
+    parts.collect::<Vec<_>>().join("/")
+}
+
+/// What all photos have in common.
+struct Work<'a> {
+    model: &'a Model,
+    /// What the model is called in errors.
+    model_name: String,
+    sampling: Sampling,
+    keeps_states: bool,
+    centroids: Centroids,
+    colours: Vec<[u8; 3]>,
+    selection: Selection,
+    cutout: Vec<u16>,
+    shapes: Vec<Shapes>,
+}
+
+/// A photo and its flow.
+struct Flow {
+    photo: RgbImage,
+    size: [usize; 2],
+    times: Vec<f32>,
+    states: Vec<Vec<f32>>,
+    labels: Vec<Vec<u16>>,
+}
+
+impl<'a> Work<'a> {
+    fn new(arguments: &Arguments, model: &'a Model, tables: &Tables) -> anyhow::Result<Self> {
+        let (selection, cutout) = arguments.choice.of_model(&model.card.classes)?;
+        let centroids = model.centroids();
+        let steps = arguments.steps.map(|steps| steps as usize);
+        Ok(Self {
+            model,
+            model_name: arguments.model.model.to_string_lossy().into_owned(),
+            sampling: Sampling {
+                solver: arguments.solver,
+                steps: steps.unwrap_or(model.card.default_steps()),
+                seed: arguments.seed,
+                scale: arguments.scale.scale,
+                ..Sampling::default()
+            },
+            keeps_states: arguments.keeps_states(),
+            colours: centroids.colours(),
+            centroids,
+            selection,
+            cutout,
+            shapes: tables.coco.iter().map(|(shapes, _)| *shapes).collect(),
+        })
     }
-    let labels: Vec<Vec<u16>> = values.iter().map(|x| centroids.decode(x)).collect();
-    let scene = Scene {
-        photo: &picture,
-        trajectory: Trajectory {
+
+    /// From a photo to the classes of its pixels at the network's size.
+    fn flow(&self, photo: RgbImage) -> anyhow::Result<Flow> {
+        let (model, sampling) = (self.model, self.sampling);
+        let [width, height] = [photo.width(), photo.height()].map(|side| side as usize);
+        let size = inference::network_size(model, width, height, sampling.scale);
+        let input = inference::input(&[&photo], size, &model.network.device());
+        let flow = inference::flow(model, input, sampling);
+        // Masks need the last state alone.
+        let kept: Vec<State> = match self.keeps_states {
+            true => flow.collect(),
+            false => flow.last().into_iter().collect(),
+        };
+        let mut times = Vec::new();
+        let mut states = Vec::new();
+        for state in kept {
+            let x = read(state.x);
+            inference::check_finite(&x).with_context(|| self.model_name.clone())?;
+            times.push(state.t);
+            states.push(x);
+        }
+        let labels = states.iter().map(|x| self.centroids.decode(x)).collect();
+        Ok(Flow {
+            photo,
             size,
-            times: &times,
-            states: values.iter().map(Vec::as_slice).collect(),
-            labels: labels.iter().map(Vec::as_slice).collect(),
-        },
-        centroids: &centroids,
-        colours: &centroids.colours(),
-        classes: &model.card.classes,
-        look: Look::Raw,
-        opacity: 0.5,
-    };
-    for (artifact, path) in &photo.outputs {
-        export::write(*artifact, &scene, path, &|_| true)?;
+            times,
+            states,
+            labels,
+        })
     }
-    Ok(a.json
-        .then(|| shares(photo.path, &scene.labels_of_photo(), model, size)))
+
+    /// Writes what was asked for of a photo's flow.
+    fn write(&self, photo: &Photo, flow: &Flow) -> anyhow::Result<Done> {
+        let scene = Scene {
+            photo: &flow.photo,
+            trajectory: Trajectory {
+                size: flow.size,
+                times: &flow.times,
+                states: flow.states.iter().map(Vec::as_slice).collect(),
+                labels: flow.labels.iter().map(Vec::as_slice).collect(),
+            },
+            centroids: &self.centroids,
+            colours: &self.colours,
+            classes: &self.model.card.classes,
+            look: Look::Raw,
+            opacity: OPACITY,
+        };
+        let mut labels = scene.labels_of_photo();
+        self.selection
+            .apply(&mut labels, flow.photo.width() as usize);
+        let mask = Mask {
+            photo: &flow.photo,
+            labels: &labels,
+            classes: self.selection.names(),
+            colours: &self.colours,
+        };
+        let details = Details {
+            photo: &photo.path,
+            cutout: &self.cutout,
+            opacity: OPACITY,
+        };
+        for (format, path) in &photo.outputs.masks {
+            format.write(&mask, path, &details)?;
+        }
+        for (artifact, path) in &photo.outputs.flow {
+            export::write(*artifact, &scene, path, &|_| true)?;
+        }
+        let entry = |&shapes: &Shapes| Entry::new(&mask, &photo.name, shapes);
+        Ok(Done {
+            size: [flow.photo.width(), flow.photo.height()],
+            network_size: flow.size,
+            shares: shares(&mask),
+            entries: self.shapes.iter().map(entry).collect(),
+        })
+    }
 }
 
-fn shares(path: &Path, labels: &[u16], model: &Model, size: [usize; 2]) -> serde_json::Value {
-    // JSON's keys are distinct, as are the names of a class table.
-    let names = ClassTable::new(model.card.classes.clone()).names;
-    let counts = trajectory::counts(labels, names.len());
-    let share = |count: usize| count as f64 / labels.len() as f64;
-    let classes: serde_json::Map<String, serde_json::Value> = names
-        .into_iter()
+/// The share of every class among all pixels.
+fn shares(mask: &Mask) -> serde_json::Map<String, serde_json::Value> {
+    let counts = trajectory::counts(mask.labels, mask.classes.len());
+    let share = |count: usize| count as f64 / mask.labels.len() as f64;
+    mask.classes
+        .iter()
         .zip(counts)
-        .map(|(name, count)| (name, share(count).into()))
-        .collect();
-    serde_json::json!({
-        "image": path.to_string_lossy(),
-        "network_size": size,
-        "shares": classes,
-    })
+        .map(|(name, count)| (name.clone(), share(count).into()))
+        .collect()
 }

@@ -25,6 +25,14 @@ pub enum ExportError {
         /// What is wrong with the scene.
         reason: &'static str,
     },
+    /// A file of an earlier run that can't be gone on with.
+    #[error("cannot go on with {}: {reason}; move it away, or leave out --skip-existing", path.display())]
+    Resume {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The export was cancelled.
     #[error("cancelled")]
     Cancelled,

@@ -3,20 +3,42 @@
 //! One code for `flowseg segment` and for the window. It works on host data alone and knows
 //! neither the tensor library nor the window, so that an export can run on any thread.
 
+mod binary;
+mod coco;
+mod contour;
+mod cutout;
 mod error;
+mod format;
+mod labelme;
 mod legend;
+mod mask;
+mod npy;
+mod palette;
 mod pictures;
+mod polygons;
+mod regions;
+mod rle;
 mod scene;
+mod selection;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod tiff;
+mod yolo;
 
+pub use coco::{Coco, Entry, Shapes};
 pub use error::ExportError;
+pub use format::{Details, Format};
+pub use mask::Mask;
 pub use pictures::{colours, overlay};
+pub use polygons::{Polygon, Ring, polygons};
+pub use regions::{Region, Regions, absorb_small};
 pub use scene::{Look, Scene, Trajectory};
+pub use selection::{Merge, Selection, UnknownClass};
 pub use tables::{numbers, safetensors};
+pub use yolo::{class_list, data_yaml};
 
-use crate::{data, files};
+use crate::files;
 use error::go_on;
 use std::path::Path;
 
@@ -125,13 +147,9 @@ pub fn write(
     scene.check(path)?;
     go_on(progress(0.0))?;
     match artifact {
-        Artifact::Labels => {
-            let (width, height) = scene.photo.dimensions();
-            let labels = scene.labels_of_photo();
-            data::write_labels(path, width as usize, height as usize, &labels)?;
-        }
-        Artifact::Colours => pictures::write_png(path, &colours(scene))?,
-        Artifact::Overlay => pictures::write_png(path, &overlay(scene))?,
+        Artifact::Labels => write_mask(Format::Index, scene, path)?,
+        Artifact::Colours => write_mask(Format::Colours, scene, path)?,
+        Artifact::Overlay => write_mask(Format::Overlay, scene, path)?,
         Artifact::Gif => pictures::write_gif(path, scene, progress)?,
         Artifact::Frames => pictures::write_frames(path, scene, progress)?,
         Artifact::Trajectory => {
@@ -143,4 +161,14 @@ pub fn write(
     // The file is there: an answer to stop comes too late.
     progress(1.0);
     Ok(())
+}
+
+fn write_mask(format: Format, scene: &Scene, path: &Path) -> Result<(), ExportError> {
+    let labels = scene.labels_of_photo();
+    let details = Details {
+        photo: path,
+        cutout: &[],
+        opacity: scene.opacity,
+    };
+    format.write(&scene.mask(&labels), path, &details)
 }

@@ -2,7 +2,9 @@
 
 use super::error::{ExportError, go_on};
 use super::legend;
+use super::mask::Mask;
 use super::scene::{Look, Scene};
+use crate::data::IGNORE;
 use crate::encoding::to_byte;
 use crate::files;
 use crate::trajectory;
@@ -25,14 +27,15 @@ const GIF_SPEED: i32 = 10;
 
 /// The mask in class colours at the photo's size, a small one magnified by a whole factor, above a
 /// legend of its classes with their shares, the greatest first.
-pub fn colours(scene: &Scene) -> RgbImage {
-    let labels = scene.labels_of_photo();
-    let (width, height) = scene.photo.dimensions();
-    let map = map(scene, &labels, [height as usize, width as usize]);
+pub fn colours(mask: &Mask) -> RgbImage {
+    let [width, height] = mask.size();
+    let map = RgbImage::from_fn(width, height, |x, y| {
+        Rgb(mask.colour(mask.labels[y as usize * width as usize + x as usize]))
+    });
     let scale = magnification(width, height);
     let map = imageops::resize(&map, width * scale, height * scale, FilterType::Nearest);
-    let shares = trajectory::shares(&labels, scene.classes.len());
-    let mut entries: Vec<legend::Entry> = scene
+    let shares = trajectory::shares(mask.labels, mask.classes.len());
+    let mut entries: Vec<legend::Entry> = mask
         .classes
         .iter()
         .zip(shares)
@@ -40,7 +43,7 @@ pub fn colours(scene: &Scene) -> RgbImage {
         .filter(|(_, (_, share))| *share > 0.0)
         .map(|(class, (name, share))| legend::Entry {
             class,
-            colour: scene.colour(class),
+            colour: mask.colour(class as u16),
             name,
             share,
         })
@@ -49,13 +52,14 @@ pub fn colours(scene: &Scene) -> RgbImage {
     legend::below(&map, &entries)
 }
 
-/// The photo under class colours of the scene's opacity, at the photo's own size.
-pub fn overlay(scene: &Scene) -> RgbImage {
-    let labels = scene.labels_of_photo();
-    let mut picture = scene.photo.clone();
-    for (pixel, &label) in picture.pixels_mut().zip(&labels) {
-        let colour = scene.colour(usize::from(label));
-        pixel.0 = mix(pixel.0, colour, scene.opacity);
+/// The photo under class colours of an opacity from 0 to 1, at the photo's own size. Pixels without a
+/// class stay as they are.
+pub fn overlay(mask: &Mask, opacity: f32) -> RgbImage {
+    let mut picture = mask.photo.clone();
+    for (pixel, &label) in picture.pixels_mut().zip(mask.labels) {
+        if label != IGNORE {
+            pixel.0 = mix(pixel.0, mask.colour(label), opacity);
+        }
     }
     picture
 }
@@ -134,16 +138,17 @@ impl<'a> Animation<'a> {
 }
 
 /// Encodes a picture as PNG.
-fn png(path: &Path, picture: &RgbImage) -> Result<Vec<u8>, ExportError> {
+fn png(path: &Path, picture: impl Into<DynamicImage>) -> Result<Vec<u8>, ExportError> {
     let mut bytes = Vec::new();
     picture
+        .into()
         .write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png)
         .map_err(|e| failed(path, e))?;
     Ok(bytes)
 }
 
 /// Writes a picture as PNG.
-pub(super) fn write_png(path: &Path, picture: &RgbImage) -> Result<(), ExportError> {
+pub(super) fn write_png(path: &Path, picture: impl Into<DynamicImage>) -> Result<(), ExportError> {
     Ok(files::write_atomic(path, &png(path, picture)?)?)
 }
 
@@ -189,7 +194,7 @@ pub(super) fn write_frames(
     files::write_folder(path, |folder| {
         for at in 0..animation.len() {
             let file = folder.join(format!("{at:04}.png"));
-            let png = png(path, &animation.picture(at))?;
+            let png = png(path, animation.picture(at))?;
             files::write_atomic(&file, &png).map_err(|error| error.moved(folder, path))?;
             go_on(progress((at + 1) as f32 / animation.len() as f32))?;
         }

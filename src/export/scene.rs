@@ -1,6 +1,7 @@
 //! Everything that an export may show.
 
 use super::error::ExportError;
+use super::mask::Mask;
 use crate::encoding::Centroids;
 use crate::votes::Votes;
 use image::RgbImage;
@@ -65,6 +66,16 @@ pub struct Scene<'a> {
 }
 
 impl Scene<'_> {
+    /// The mask that labels `[height, width]` of the photo's size are.
+    pub fn mask<'a>(&'a self, labels: &'a [u16]) -> Mask<'a> {
+        Mask {
+            photo: self.photo,
+            labels,
+            classes: self.classes,
+            colours: self.colours,
+        }
+    }
+
     /// A class's colour; black outside the table.
     pub(super) fn colour(&self, class: usize) -> [u8; 3] {
         self.colours.get(class).copied().unwrap_or_default()

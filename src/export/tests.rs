@@ -1,4 +1,5 @@
 use super::*;
+use crate::data;
 use crate::encoding::Centroids;
 use image::codecs::gif::GifDecoder;
 use image::{AnimationDecoder, Rgb, RgbImage};
@@ -57,6 +58,13 @@ impl Flow {
     }
 }
 
+impl Flow {
+    fn overlay(&self, opacity: f32) -> RgbImage {
+        let scene = self.scene(Look::Raw, opacity);
+        overlay(&scene.mask(&scene.labels_of_photo()), opacity)
+    }
+}
+
 fn always(_: f32) -> bool {
     true
 }
@@ -84,10 +92,10 @@ fn a_label_map_has_the_photos_size() {
 #[test]
 fn opacity_goes_from_the_photo_to_the_classes() {
     let flow = Flow::new();
-    assert_eq!(overlay(&flow.scene(Look::Raw, 0.0)), flow.photo);
-    let full = overlay(&flow.scene(Look::Raw, 1.0));
+    assert_eq!(flow.overlay(0.0), flow.photo);
+    let full = flow.overlay(1.0);
     assert_eq!(full.get_pixel(15, 7).0, flow.centroids.colour(3));
-    let half = overlay(&flow.scene(Look::Raw, 0.5)).get_pixel(3, 5).0;
+    let half = flow.overlay(0.5).get_pixel(3, 5).0;
     let (photo, class) = ([30, 100, 77], flow.centroids.colour(1));
     for c in 0..3 {
         assert_eq!(u16::from(half[c]), (photo[c] + u16::from(class[c])) / 2);
@@ -97,7 +105,9 @@ fn opacity_goes_from_the_photo_to_the_classes() {
 #[test]
 fn the_legend_names_the_classes_that_are_there() {
     let flow = Flow::new();
-    let sheet = colours(&flow.scene(Look::Raw, 0.5));
+    let scene = flow.scene(Look::Raw, 0.5);
+    let labels = scene.labels_of_photo();
+    let sheet = colours(&scene.mask(&labels));
     // 16 x 8 pixels, magnified 32 times.
     assert!(
         sheet.width() == 512 && sheet.height() > 256 + 40,

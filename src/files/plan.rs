@@ -20,18 +20,31 @@ pub struct Plan {
 struct Output {
     path: PathBuf,
     what: String,
+    is_folder: bool,
 }
 
 impl Plan {
     /// Adds a file; `what` says in an error what it is, as in "the mask of a.jpg".
     pub fn write(&mut self, path: impl Into<PathBuf>, what: impl Into<String>) {
-        let (path, what) = (path.into(), what.into());
-        self.outputs.push(Output { path, what });
+        self.outputs.push(Output {
+            path: path.into(),
+            what: what.into(),
+            is_folder: false,
+        });
     }
 
     /// Adds an existing folder that gets files whose names are not known yet.
     pub fn fill(&mut self, folder: impl Into<PathBuf>) {
         self.filled.push(folder.into());
+    }
+
+    /// Adds a folder that is created, or filled if it exists; `what` says in an error what it is.
+    pub fn folder(&mut self, path: impl Into<PathBuf>, what: impl Into<String>) {
+        self.outputs.push(Output {
+            path: path.into(),
+            what: what.into(),
+            is_folder: true,
+        });
     }
 
     /// Checks that every output can be written: its folder exists and lets files be created, its
@@ -46,7 +59,10 @@ impl Plan {
         let mut folders = Folders::default();
         let mut places: HashMap<Place, &Output> = HashMap::new();
         for output in &self.outputs {
-            let place = folders.prove(&output.path);
+            let place = match output.is_folder {
+                true => folders.prove_folder(&output.path).map(Some),
+                false => folders.prove(&output.path),
+            };
             let Some(place) = place.map_err(FileError::write(&output.path))? else {
                 continue;
             };
@@ -63,13 +79,15 @@ impl Plan {
             probe.map_err(FileError::write(folder))?;
         }
         let exists = |place: &Place| matches!(place, Place::There(_));
-        if self.filled.is_empty() && !places.keys().any(exists) {
+        let own = self.outputs.iter().filter(|output| output.is_folder);
+        let filled: HashMap<PathBuf, &PathBuf> = own
+            .map(|output| &output.path)
+            .chain(&self.filled)
+            .filter_map(|folder| Some((folder.canonicalize().ok()?, folder)))
+            .collect();
+        if filled.is_empty() && !places.keys().any(exists) {
             return Ok(());
         }
-        let filled = self.filled.iter();
-        let filled: Vec<(&PathBuf, PathBuf)> = filled
-            .filter_map(|folder| Some((folder, folder.canonicalize().ok()?)))
-            .collect();
         for input in inputs() {
             let Some(identity) = Identity::of(&input) else {
                 continue;
@@ -85,7 +103,7 @@ impl Plan {
                 continue;
             }
             let home = folder_of(&input).canonicalize().ok();
-            if let Some((folder, _)) = filled.iter().find(|(_, real)| Some(real) == home.as_ref()) {
+            if let Some(folder) = home.and_then(|home| filled.get(&home)) {
                 let folder = folder.to_path_buf();
                 return Err(FileError::InputFolder { folder, input });
             }
@@ -159,6 +177,27 @@ impl Folders {
                 Place::Free(folder.real, key)
             }
         }))
+    }
+
+    /// The place of a folder that can be created or filled.
+    fn prove_folder(&mut self, path: &Path) -> io::Result<Place> {
+        if path.is_dir() {
+            self.probe(path)?;
+        } else if path.exists() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let folder = self.probe(folder_of(path))?;
+        let name = path
+            .file_name()
+            .ok_or_else(|| io::Error::other("the path names no folder"))?;
+        // An overlong name is refused here, not after the work.
+        if let Err(error) = fs::symlink_metadata(path)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            return Err(error);
+        }
+        let key = folder.key(name.to_owned());
+        Ok(Place::Free(folder.real, key))
     }
 
     /// Writes into a folder, once for all its files.

@@ -1,0 +1,127 @@
+//! What the masks show, and in which formats they are written.
+
+use crate::export::{Format, Merge, Selection, Shapes};
+use anyhow::bail;
+
+/// Formats and classes.
+#[derive(clap::Args)]
+pub(super) struct Choice {
+    /// Formats of the masks, with commas between
+    #[arg(
+        long = "format",
+        value_name = "FORMAT,...",
+        value_enum,
+        value_delimiter = ',',
+        default_value = "index"
+    )]
+    formats: Vec<Format>,
+    /// How COCO annotations hold their regions; with both, the polygons are in
+    /// annotations.polygons.json
+    #[arg(
+        long,
+        value_name = "SHAPES,...",
+        value_enum,
+        value_delimiter = ',',
+        default_value = "rle"
+    )]
+    coco: Vec<Shapes>,
+    /// The classes that a cut-out shows
+    #[arg(long, value_name = "CLASS,...", value_delimiter = ',')]
+    class: Vec<String>,
+    /// The classes that masks show, by name or index: pixels of all others are 255 (65535 in 16-bit
+    /// files) or left out
+    #[arg(long, value_name = "CLASS,...", value_delimiter = ',')]
+    classes: Vec<String>,
+    /// Classes that become one, a class of the model or a new one; may be repeated
+    #[arg(long, value_name = "CLASS,...=CLASS")]
+    merge: Vec<Merge>,
+    /// Smaller connected regions take the class that surrounds them, and smaller holes are filled
+    #[arg(long, value_name = "PIXELS", default_value_t = 0)]
+    min_area: usize,
+    /// Also write OUT/NAME.contour.png: the photo with the outlines of the classes
+    #[arg(long)]
+    contour: bool,
+    /// Also write OUT/NAME.overlay.png: the photo under half-transparent class colours
+    #[arg(long)]
+    overlay: bool,
+    /// Also write OUT/NAME.colours.png: the mask in class colours, with a legend
+    #[arg(long)]
+    colours: bool,
+}
+
+impl Choice {
+    /// What is written for every photo, each once.
+    pub(super) fn formats(&self) -> Vec<Format> {
+        let more = [
+            (Format::Contour, self.contour),
+            (Format::Overlay, self.overlay),
+            (Format::Colours, self.colours),
+        ];
+        let more = more.into_iter().filter(|(_, wanted)| *wanted);
+        let more = more.map(|(format, _)| format);
+        distinct(self.formats.iter().copied().chain(more))
+    }
+
+    /// How COCO annotations hold their regions.
+    pub(super) fn shapes(&self) -> Vec<Shapes> {
+        distinct(self.coco.iter().copied())
+    }
+
+    /// Refuses what contradicts itself, whatever the model.
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        let cutout = self.formats.contains(&Format::Cutout);
+        match (cutout, self.class.is_empty() && self.classes.is_empty()) {
+            (true, true) => bail!("a cut-out of which class? Name it with --class"),
+            (false, _) if !self.class.is_empty() => {
+                bail!("--class is for --format cutout; masks of some classes alone are --classes")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The classes of masks by a model with these classes, and those of a cut-out.
+    pub(super) fn of_model(&self, classes: &[String]) -> anyhow::Result<(Selection, Vec<u16>)> {
+        if let Some(format) = self
+            .formats()
+            .into_iter()
+            .find(|format| classes.len() > format.most_classes())
+        {
+            bail!(
+                "the {} has room for {} classes and the model has {}: use --format index",
+                format.noun(),
+                format.most_classes(),
+                classes.len()
+            );
+        }
+        let mut selection = Selection::all(classes);
+        for merge in &self.merge {
+            selection = selection.merge(merge)?;
+        }
+        if !self.classes.is_empty() {
+            selection = selection.keep(&self.classes)?;
+        }
+        let kept = selection.kept();
+        let cutout = match self.class.is_empty() {
+            true => kept,
+            false => {
+                let cutout = selection.classes(&self.class)?;
+                if let Some(at) = cutout.iter().position(|class| !kept.contains(class)) {
+                    bail!("{:?} is not among the --classes", self.class[at]);
+                }
+                cutout
+            }
+        };
+        Ok((selection.at_least(self.min_area), cutout))
+    }
+}
+
+/// The first of equals, in their order.
+fn distinct<T: PartialEq>(all: impl Iterator<Item = T>) -> Vec<T> {
+    let mut distinct = Vec::new();
+    for one in all {
+        if !distinct.contains(&one) {
+            distinct.push(one);
+        }
+    }
+    distinct
+}

@@ -1,0 +1,332 @@
+//! The photos that a command line names: files, folders, patterns, and lists on standard input.
+
+use crate::data::PHOTO_EXTENSIONS;
+use crate::files::folder_of;
+use anyhow::{Context, bail};
+use glob::{MatchOptions, glob_with};
+use std::collections::HashSet;
+use std::io::{BufRead, ErrorKind};
+use std::path::{Path, PathBuf};
+use walkdir::{DirEntry, WalkDir};
+
+/// A photo that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Input {
+    /// Its file.
+    pub path: PathBuf,
+    /// The folders between it and the folder that was named; empty for a photo that was named itself.
+    pub below: PathBuf,
+}
+
+/// The name that stands for standard input.
+const STANDARD_INPUT: &str = "-";
+/// The signs of a pattern.
+const SIGNS: [char; 3] = ['*', '?', '['];
+
+/// The photos that `named` stands for, in the order of the names; those in a folder sorted by name.
+/// `list` is read where a name is `-`: a path a line. Files below `output` that no name leads to
+/// directly are an earlier run's, and left out.
+///
+/// # Errors
+/// A folder that cannot be read or holds no photo, a pattern that nothing matches, or a list that
+/// cannot be read.
+pub(super) fn find(
+    named: &[PathBuf],
+    output: &Path,
+    list: impl BufRead,
+) -> anyhow::Result<Vec<Input>> {
+    let mut finder = Finder {
+        // One that does not exist yet holds nothing.
+        output: output.canonicalize().ok(),
+        found: Vec::new(),
+    };
+    let mut list = Some(list);
+    for name in named {
+        if name.as_os_str() != STANDARD_INPUT {
+            finder.add(name)?;
+        } else if let Some(list) = list.take() {
+            for path in lines(list)? {
+                finder.add(&path)?;
+            }
+        }
+    }
+    if finder.found.is_empty() {
+        bail!("standard input names no photo: write one path a line");
+    }
+    Ok(finder.found)
+}
+
+/// Paths, one a line.
+fn lines(list: impl BufRead) -> anyhow::Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for line in list.split(b'\n') {
+        let line = line.context("cannot read paths from standard input")?;
+        let line = line.strip_suffix(b"\r").unwrap_or(&line);
+        if !line.is_empty() {
+            paths.push(path(line));
+        }
+    }
+    Ok(paths)
+}
+
+#[cfg(unix)]
+fn path(bytes: &[u8]) -> PathBuf {
+    use std::os::unix::ffi::OsStrExt;
+    std::ffi::OsStr::from_bytes(bytes).into()
+}
+
+#[cfg(not(unix))]
+fn path(bytes: &[u8]) -> PathBuf {
+    String::from_utf8_lossy(bytes).into_owned().into()
+}
+
+struct Finder {
+    output: Option<PathBuf>,
+    found: Vec<Input>,
+}
+
+impl Finder {
+    fn add(&mut self, name: &Path) -> anyhow::Result<()> {
+        let missing = name
+            .symlink_metadata()
+            .is_err_and(|error| error.kind() == ErrorKind::NotFound);
+        match name.to_str() {
+            // A file may be called like a pattern.
+            Some(pattern) if missing && pattern.contains(SIGNS) => self.add_matches(pattern),
+            _ if name.is_dir() => self.add_folder(name),
+            // What is no photo, or is missing, is reported when its turn comes.
+            _ => {
+                self.found.push(Input {
+                    path: name.to_owned(),
+                    below: PathBuf::new(),
+                });
+                Ok(())
+            }
+        }
+    }
+
+    /// Adds the photos of a folder and of those in it.
+    fn add_folder(&mut self, folder: &Path) -> anyhow::Result<()> {
+        let before = self.found.len();
+        let output = self.output.clone();
+        let left_out = |entry: &DirEntry| {
+            is_hidden(entry) || entry.file_type().is_dir() && is(entry.path(), &output)
+        };
+        let wanted = |entry: &DirEntry| entry.depth() == 0 || !left_out(entry);
+        let walk = WalkDir::new(folder).follow_links(true).sort_by_file_name();
+        for entry in walk.into_iter().filter_entry(wanted) {
+            let path = match entry {
+                Ok(entry) if entry.file_type().is_file() => entry.into_path(),
+                Ok(_) => continue,
+                // Links that lead nowhere or in a circle: such a photo is reported when its turn
+                // comes.
+                Err(error) if leads_nowhere(&error) => match error.path() {
+                    Some(path) => path.to_owned(),
+                    None => continue,
+                },
+                Err(error) => {
+                    return Err(error)
+                        .with_context(|| format!("cannot read the folder {}", folder.display()));
+                }
+            };
+            if has_ending_of_photo(&path) {
+                let below = folder_of(&path).strip_prefix(folder);
+                let below = below.unwrap_or(Path::new("")).to_owned();
+                self.found.push(Input { path, below });
+            }
+        }
+        if self.found.len() == before {
+            bail!(
+                "{} holds no photo: name a folder with {} files",
+                folder.display(),
+                PHOTO_EXTENSIONS.join(", ")
+            );
+        }
+        Ok(())
+    }
+
+    /// Adds what a pattern matches; folders above the first sign of a pattern are not mirrored.
+    fn add_matches(&mut self, pattern: &str) -> anyhow::Result<()> {
+        let options = MatchOptions {
+            case_sensitive: true,
+            require_literal_separator: true,
+            require_literal_leading_dot: true,
+        };
+        let fixed = Path::new(pattern).components();
+        let fixed = fixed.take_while(|part| !part.as_os_str().to_string_lossy().contains(SIGNS));
+        let fixed: PathBuf = fixed.collect();
+        let matches = glob_with(pattern, options)
+            .with_context(|| format!("{pattern} is neither a file nor a pattern"))?;
+        let mut seen = HashSet::new();
+        for path in matches {
+            let path = path.with_context(|| format!("cannot look for {pattern}"))?;
+            let below = folder_of(&path).strip_prefix(&fixed);
+            let below = below.unwrap_or(Path::new("")).to_owned();
+            if path.is_dir() || !seen.insert(path.clone()) || self.is_output(&path, &fixed) {
+                continue;
+            }
+            self.found.push(Input { path, below });
+        }
+        if seen.is_empty() {
+            bail!("no file matches {pattern}: check the pattern, or name a folder");
+        }
+        Ok(())
+    }
+
+    /// Whether a file lies below the folder for outputs and that lies below `named`.
+    fn is_output(&self, file: &Path, named: &Path) -> bool {
+        let Some(output) = &self.output else {
+            return false;
+        };
+        let real = |path: &Path| path.canonicalize().unwrap_or_default();
+        let named = if named.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            named
+        };
+        real(folder_of(file)).starts_with(output) && real(named) != *output
+    }
+}
+
+/// Hidden files are not what a folder is for; macOS leaves some beside every photo on foreign disks.
+fn is_hidden(entry: &DirEntry) -> bool {
+    entry.file_name().as_encoded_bytes().starts_with(b".")
+}
+
+fn leads_nowhere(error: &walkdir::Error) -> bool {
+    let missing = |error: &std::io::Error| error.kind() == ErrorKind::NotFound;
+    error.loop_ancestor().is_some() || error.depth() > 0 && error.io_error().is_some_and(missing)
+}
+
+fn is(path: &Path, folder: &Option<PathBuf>) -> bool {
+    folder
+        .as_ref()
+        .is_some_and(|folder| path.canonicalize().is_ok_and(|path| path == *folder))
+}
+
+fn has_ending_of_photo(path: &Path) -> bool {
+    let ending = path.extension().map(|ending| ending.to_ascii_lowercase());
+    ending.is_some_and(|ending| PHOTO_EXTENSIONS.iter().any(|known| ending == *known))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    /// A folder with photos, each an empty file.
+    fn folder(files: &[&str]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = root.path().join(file);
+            fs::create_dir_all(folder_of(&path)).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        root
+    }
+
+    /// What is found below a root: paths relative to it, and the folders to mirror.
+    fn found(root: &Path, named: &[&str], list: &str) -> anyhow::Result<Vec<(String, String)>> {
+        let named: Vec<PathBuf> = named
+            .iter()
+            .map(|name| match *name {
+                STANDARD_INPUT => name.into(),
+                name => root.join(name),
+            })
+            .collect();
+        let list = list.replace("ROOT", &root.to_string_lossy());
+        let found = find(&named, &root.join("photos/out"), list.as_bytes())?;
+        let text = |path: &Path| path.to_string_lossy().replace('\\', "/");
+        let pairs = found.iter().map(|input| {
+            let path = input.path.strip_prefix(root).unwrap();
+            (text(path), text(&input.below))
+        });
+        Ok(pairs.collect())
+    }
+
+    fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        let owned = |(a, b): &(&str, &str)| (a.to_string(), b.to_string());
+        pairs.iter().map(owned).collect()
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_that_lead_nowhere_stop_nothing() {
+        use std::os::unix::fs::symlink;
+        let root = folder(&["photos/a.png"]);
+        let photos = root.path().join("photos");
+        symlink(&photos, photos.join("again")).unwrap();
+        symlink("missing", photos.join("lost.png")).unwrap();
+        symlink("missing", photos.join("lost.txt")).unwrap();
+        let all = found(root.path(), &["photos"], "").unwrap();
+        assert_eq!(all, pairs(&[("photos/a.png", ""), ("photos/lost.png", "")]));
+    }
+
+    const FILES: &[&str] = &[
+        "photos/b.JPG",
+        "photos/a.png",
+        "photos/notes.txt",
+        "photos/._a.png",
+        "photos/.thumbs/a.png",
+        "photos/day 1/c.tif",
+        "photos/day 1/late/d.webp",
+        "photos/out/a.png",
+        "c[1].png",
+    ];
+
+    #[test]
+    fn folders_are_walked_and_their_tree_is_kept() {
+        let root = folder(FILES);
+        let all = [
+            ("photos/a.png", ""),
+            ("photos/b.JPG", ""),
+            ("photos/day 1/c.tif", "day 1"),
+            ("photos/day 1/late/d.webp", "day 1/late"),
+        ];
+        assert_eq!(found(root.path(), &["photos"], "").unwrap(), pairs(&all));
+        // The folder for outputs itself, where somebody names it.
+        let own = found(root.path(), &["photos/out"], "").unwrap();
+        assert_eq!(own, pairs(&[("photos/out/a.png", "")]));
+        fs::create_dir(root.path().join("empty")).unwrap();
+        let error = found(root.path(), &["empty"], "").unwrap_err().to_string();
+        assert!(error.contains("empty holds no photo"), "{error}");
+    }
+
+    #[test]
+    fn patterns_are_for_shells_that_have_none() {
+        let root = folder(FILES);
+        let of = |pattern: &str| found(root.path(), &[pattern], "").unwrap();
+        assert_eq!(of("photos/*.png"), pairs(&[("photos/a.png", "")]));
+        assert_eq!(
+            of("photos/**/*.[tw]*"),
+            pairs(&[
+                ("photos/day 1/c.tif", "day 1"),
+                ("photos/day 1/late/d.webp", "day 1/late"),
+                ("photos/notes.txt", ""),
+            ])
+        );
+        assert_eq!(of("photos/**/a.png"), pairs(&[("photos/a.png", "")]));
+        // A file of that name comes before the pattern.
+        assert_eq!(of("c[1].png"), pairs(&[("c[1].png", "")]));
+        let error = found(root.path(), &["photos/*.gif"], "").unwrap_err();
+        assert!(error.to_string().contains("no file matches"), "{error}");
+    }
+
+    #[test]
+    fn standard_input_lists_paths() {
+        let root = folder(FILES);
+        let list = "ROOT/photos/b.JPG\r\n\nROOT/photos/day 1\nROOT/missing.png";
+        assert_eq!(
+            found(root.path(), &["-", "c[1].png", "-"], list).unwrap(),
+            pairs(&[
+                ("photos/b.JPG", ""),
+                ("photos/day 1/c.tif", ""),
+                ("photos/day 1/late/d.webp", "late"),
+                ("missing.png", ""),
+                ("c[1].png", ""),
+            ])
+        );
+        let error = found(root.path(), &["-"], "\n").unwrap_err().to_string();
+        assert!(error.contains("standard input names no photo"), "{error}");
+    }
+}

@@ -1,0 +1,112 @@
+//! What is written, and where.
+
+use crate::export::{Artifact, Format, Shapes};
+use crate::files::Plan;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+/// A photo, and what is written for it.
+pub(super) struct Photo {
+    pub path: PathBuf,
+    /// What it is called in files about all photos.
+    pub name: String,
+    pub outputs: Outputs,
+}
+
+impl Photo {
+    /// The paths of its files as text.
+    pub fn output_names(&self) -> Vec<String> {
+        let names = self.outputs.paths().map(Path::to_string_lossy);
+        names.map(|name| name.into_owned()).collect()
+    }
+}
+
+/// What is written for one photo.
+pub(super) struct Outputs {
+    pub masks: Vec<(Format, PathBuf)>,
+    /// What shows every state of the flow, not the last alone.
+    pub flow: Vec<(Artifact, PathBuf)>,
+}
+
+impl Outputs {
+    /// Named after a photo without its ending, in a folder.
+    pub fn of(folder: &Path, stem: &OsStr, formats: &[Format], flow: &[Artifact]) -> Self {
+        let path = |suffix: &str| {
+            let mut name = stem.to_owned();
+            name.push(suffix);
+            folder.join(name)
+        };
+        let masks = formats
+            .iter()
+            .filter_map(|&format| Some((format, path(format.suffix()?))));
+        let flow = flow.iter().map(|&kind| (kind, path(kind.suffix())));
+        Self {
+            masks: masks.collect(),
+            flow: flow.collect(),
+        }
+    }
+
+    /// Adds them to what a command is going to write.
+    pub fn plan(&self, plan: &mut Plan, photo: &Path) {
+        for (format, path) in &self.masks {
+            let what = format!("the {} of {}", format.noun(), photo.display());
+            match format.is_folder() {
+                true => plan.folder(path, what),
+                false => plan.write(path, what),
+            }
+        }
+        for (artifact, path) in &self.flow {
+            plan.write(
+                path,
+                format!("the {} of {}", artifact.noun(), photo.display()),
+            );
+        }
+    }
+
+    /// All paths.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        let masks = self.masks.iter().map(|(_, path)| path.as_path());
+        masks.chain(self.flow.iter().map(|(_, path)| path.as_path()))
+    }
+}
+
+/// What is written once for all photos.
+pub(super) struct Tables {
+    pub coco: Vec<(Shapes, PathBuf)>,
+    /// The class list and the description of a data set.
+    pub yolo: Option<[PathBuf; 2]>,
+}
+
+impl Tables {
+    /// In a folder.
+    pub fn of(folder: &Path, formats: &[Format], shapes: &[Shapes]) -> Self {
+        let coco = match formats.contains(&Format::Coco) {
+            true => shapes,
+            false => &[],
+        };
+        let coco = coco.iter().enumerate().map(|(at, &shapes)| {
+            let name = match (at, shapes) {
+                (0, _) => "annotations.json",
+                (_, Shapes::Polygons) => "annotations.polygons.json",
+                (_, Shapes::Rle) => "annotations.rle.json",
+            };
+            (shapes, folder.join(name))
+        });
+        let yolo = formats.contains(&Format::Yolo);
+        let yolo = yolo.then(|| ["classes.txt", "data.yaml"].map(|name| folder.join(name)));
+        Self {
+            coco: coco.collect(),
+            yolo,
+        }
+    }
+
+    /// Adds them to what a command is going to write.
+    pub fn plan(&self, plan: &mut Plan) {
+        for (_, path) in &self.coco {
+            plan.write(path, "the COCO annotations");
+        }
+        for path in self.yolo.iter().flatten() {
+            plan.write(path, "the list of classes");
+        }
+    }
+}

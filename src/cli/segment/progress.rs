@@ -1,0 +1,61 @@
+//! How far a batch is.
+
+use crate::terminal::err;
+use indicatif::ProgressBar;
+use std::time::{Duration, Instant};
+
+/// Between two lines where no bar can be drawn.
+const EVERY: Duration = Duration::from_secs(30);
+
+/// A bar with the time that is left; lines now and then where none can be drawn.
+pub(super) struct Progress {
+    bar: ProgressBar,
+    start: Instant,
+    said: Instant,
+    failed: usize,
+}
+
+impl Progress {
+    /// Nothing of `photos` is done.
+    pub fn new(photos: usize) -> Self {
+        let bar = match photos {
+            // One photo is done before a bar is read.
+            1 => ProgressBar::hidden(),
+            _ => crate::cli::output::bar(photos),
+        };
+        let now = Instant::now();
+        Self {
+            bar,
+            start: now,
+            said: now,
+            failed: 0,
+        }
+    }
+
+    /// Another photo is done, or has failed.
+    pub fn step(&mut self, failed: bool) {
+        if failed {
+            self.failed += 1;
+            self.bar.set_prefix(format!("{} failed ", self.failed));
+        }
+        self.bar.inc(1);
+        let (done, all) = (self.bar.position(), self.bar.length().unwrap_or(0));
+        if self.bar.is_hidden() && self.said.elapsed() >= EVERY && done < all {
+            self.said = Instant::now();
+            let seconds = self.start.elapsed().as_secs_f64();
+            let left = (seconds * (all - done) as f64 / done as f64) as u64;
+            err!(
+                "{done} of {all} photos, {} failed, {:.2} photos/s, ETA {}:{:02}",
+                self.failed,
+                done as f64 / seconds,
+                left / 60,
+                left % 60
+            );
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+}

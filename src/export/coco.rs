@@ -1,0 +1,349 @@
+//! One COCO JSON file for a batch of masks.
+//!
+//! Every connected region is an annotation, so that the union of all annotations of a category is the
+//! mask of its class. Categories are numbered from 1: class index + 1.
+
+use super::error::ExportError;
+use super::mask::Mask;
+use super::polygons::polygons;
+use super::regions::Regions;
+use super::rle;
+use super::selection::Selection;
+use crate::data::IGNORE;
+use crate::files::{self, ScratchFile};
+use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Seek, Write};
+use std::path::{Path, PathBuf};
+
+/// How regions are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, clap::ValueEnum)]
+pub enum Shapes {
+    /// Compressed run lengths: exact and small
+    #[default]
+    Rle,
+    /// Polygons along the edges of the pixels, with holes bridged to the outer boundary
+    Polygons,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Image {
+    id: u64,
+    file_name: String,
+    width: u32,
+    height: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Category {
+    id: u64,
+    name: String,
+    supercategory: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Annotation {
+    id: u64,
+    image_id: u64,
+    category_id: u64,
+    segmentation: Segmentation,
+    area: f64,
+    /// Left, top, width and height.
+    bbox: [u32; 4],
+    iscrowd: u8,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Segmentation {
+    Runs {
+        /// Height and width.
+        size: [u32; 2],
+        counts: String,
+    },
+    Polygons(Vec<Vec<f64>>),
+}
+
+/// A file that an earlier run has written.
+#[derive(Deserialize)]
+struct Written {
+    images: Vec<Image>,
+    categories: Vec<Category>,
+    annotations: Vec<Annotation>,
+}
+
+/// What one photo adds to the file.
+pub struct Entry {
+    image: Image,
+    annotations: Vec<Annotation>,
+}
+
+impl Entry {
+    /// The regions of a mask, whose photo is called `file_name` in the file.
+    pub fn new(mask: &Mask, file_name: &str, shapes: Shapes) -> Self {
+        let [width, height] = mask.size();
+        let regions = Regions::of(mask.labels, width as usize);
+        let segmentations: Vec<Segmentation> = match shapes {
+            Shapes::Rle => rle::counts(&regions)
+                .iter()
+                .map(|counts| Segmentation::Runs {
+                    size: [height, width],
+                    counts: rle::compressed(counts),
+                })
+                .collect(),
+            Shapes::Polygons => polygons(&regions)
+                .iter()
+                .map(|polygon| {
+                    let ring = polygon.ring().into_iter().flatten();
+                    Segmentation::Polygons(vec![ring.map(f64::from).collect()])
+                })
+                .collect(),
+        };
+        let annotations = regions
+            .list
+            .iter()
+            .zip(segmentations)
+            .filter(|(region, _)| region.label != IGNORE)
+            .map(|(region, segmentation)| {
+                let [left, top, right, bottom] = region.bounds;
+                Annotation {
+                    // Both numbers are given when it joins the others.
+                    id: 0,
+                    image_id: 0,
+                    category_id: category(region.label),
+                    segmentation,
+                    area: region.area as f64,
+                    bbox: [left, top, right - left, bottom - top],
+                    iscrowd: 0,
+                }
+            })
+            .collect();
+        let image = Image {
+            id: 0,
+            file_name: file_name.to_owned(),
+            width,
+            height,
+        };
+        Self { image, annotations }
+    }
+}
+
+fn category(class: u16) -> u64 {
+    u64::from(class) + 1
+}
+
+/// A COCO file that grows photo by photo. Annotations wait on the disk, so that a batch of any size
+/// takes little memory.
+pub struct Coco {
+    path: PathBuf,
+    categories: Vec<Category>,
+    images: Vec<Image>,
+    names: HashSet<String>,
+    annotations: ScratchFile,
+    count: u64,
+}
+
+impl Coco {
+    /// A new file at `path`, which is written by [`save`](Self::save).
+    ///
+    /// # Errors
+    /// A disk that refuses.
+    pub fn create(path: &Path, selection: &Selection) -> Result<Self, ExportError> {
+        let names = selection.names();
+        let category = |class: u16| Category {
+            id: category(class),
+            name: names[usize::from(class)].clone(),
+            supercategory: String::new(),
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            categories: selection.kept().into_iter().map(category).collect(),
+            images: Vec::new(),
+            names: HashSet::new(),
+            annotations: ScratchFile::beside(path)?,
+            count: 0,
+        })
+    }
+
+    /// Goes on with the file that an earlier run has written at `path`, if there is one.
+    ///
+    /// # Errors
+    /// A file that can't be read, is no COCO file of this program, or has other classes.
+    pub fn resume(path: &Path, selection: &Selection) -> Result<Self, ExportError> {
+        let mut coco = Self::create(path, selection)?;
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(coco),
+            Err(source) => {
+                let path = path.to_owned();
+                return Err(files::FileError::Read { path, source }.into());
+            }
+        };
+        let unusable = |reason: String| ExportError::Resume {
+            path: path.to_owned(),
+            reason,
+        };
+        let written: Written = serde_json::from_reader(BufReader::new(file))
+            .map_err(|error| unusable(format!("it is not such a file ({error})")))?;
+        if written.categories != coco.categories {
+            return Err(unusable("it has other classes".to_owned()));
+        }
+        let mut annotations = written.annotations.into_iter().peekable();
+        for image in written.images {
+            let own = std::iter::from_fn(|| annotations.next_if(|a| a.image_id == image.id));
+            let annotations = own.collect();
+            coco.add(Entry { image, annotations })?;
+        }
+        match annotations.next() {
+            None => Ok(coco),
+            Some(_) => Err(unusable("its annotations are in another order".to_owned())),
+        }
+    }
+
+    /// Whether a photo is in it.
+    pub fn holds(&self, file_name: &str) -> bool {
+        self.names.contains(file_name)
+    }
+
+    /// Adds a photo. One that is there already keeps its first entry.
+    ///
+    /// # Errors
+    /// A disk that refuses.
+    pub fn add(&mut self, entry: Entry) -> Result<(), ExportError> {
+        if !self.names.insert(entry.image.file_name.clone()) {
+            return Ok(());
+        }
+        let image = Image {
+            id: self.images.len() as u64 + 1,
+            ..entry.image
+        };
+        let mut lines = Vec::new();
+        for annotation in entry.annotations {
+            self.count += 1;
+            let annotation = Annotation {
+                id: self.count,
+                image_id: image.id,
+                ..annotation
+            };
+            lines.extend(if self.count == 1 { "\n" } else { ",\n" }.bytes());
+            serde_json::to_writer(&mut lines, &annotation).map_err(|e| self.failed(e.into()))?;
+        }
+        let file = self.annotations.file();
+        let written = file.write_all(&lines);
+        written.map_err(|error| self.failed(error))?;
+        self.images.push(image);
+        Ok(())
+    }
+
+    /// Writes the file with all photos so far.
+    ///
+    /// # Errors
+    /// A disk that refuses.
+    pub fn save(&mut self) -> Result<(), ExportError> {
+        let (images, categories) = (&self.images, &self.categories);
+        let scratch = self.annotations.file();
+        let path = &self.path;
+        files::write_with(path, |file| {
+            let mut written = || -> io::Result<()> {
+                let mut file = BufWriter::new(&mut *file);
+                write!(
+                    file,
+                    "{{\"info\":{{\"description\":\"masks by FlowSeg\"}},\"licenses\":[],\n\"categories\":"
+                )?;
+                serde_json::to_writer(&mut file, categories)?;
+                file.write_all(b",\n\"images\":")?;
+                serde_json::to_writer(&mut file, images)?;
+                file.write_all(b",\n\"annotations\":[")?;
+                scratch.rewind()?;
+                // To its end, where the next annotation goes.
+                io::copy(&mut *scratch, &mut file)?;
+                file.write_all(b"]}\n")?;
+                file.flush()
+            };
+            written().map_err(|error| ExportError::write(path, error))
+        })
+    }
+
+    fn failed(&self, error: io::Error) -> ExportError {
+        ExportError::write(&self.path, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::regions::tests::drawn;
+    use super::*;
+    use image::RgbImage;
+
+    fn selection() -> Selection {
+        Selection::all(&["sky".to_owned(), "car".to_owned()])
+    }
+
+    fn entry(name: &str, shapes: Shapes) -> Entry {
+        let labels = drawn(&["0111", "01.1", "0111"]);
+        let selection = selection();
+        let mask = Mask {
+            photo: &RgbImage::new(4, 3),
+            labels: &labels,
+            classes: selection.names(),
+            colours: &[],
+        };
+        Entry::new(&mask, name, shapes)
+    }
+
+    fn read(path: &Path) -> serde_json::Value {
+        serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_file_grows_and_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("annotations.json");
+        let mut coco = Coco::resume(&path, &selection()).unwrap();
+        coco.save().unwrap();
+        assert_eq!(read(&path)["annotations"].as_array().unwrap().len(), 0);
+        coco.add(entry("a.jpg", Shapes::Rle)).unwrap();
+        coco.save().unwrap();
+        let first = read(&path);
+        assert_eq!(first["categories"][1]["id"], 2);
+        assert_eq!(first["annotations"][1]["area"], 8.0);
+        assert_eq!(
+            first["annotations"][1]["bbox"],
+            serde_json::json!([1, 0, 3, 3])
+        );
+        drop(coco);
+        let mut coco = Coco::resume(&path, &selection()).unwrap();
+        assert!(coco.holds("a.jpg") && !coco.holds("b.jpg"));
+        coco.add(entry("a.jpg", Shapes::Polygons)).unwrap();
+        coco.add(entry("b.jpg", Shapes::Polygons)).unwrap();
+        coco.save().unwrap();
+        let second = read(&path);
+        assert_eq!(second["annotations"][0], first["annotations"][0]);
+        assert_eq!(second["annotations"][3]["id"], 4);
+        assert_eq!(second["annotations"][3]["image_id"], 2);
+        assert_eq!(second["images"][1]["file_name"], "b.jpg");
+        let ring = &second["annotations"][3]["segmentation"][0];
+        assert_eq!(ring.as_array().unwrap().len(), 2 * (4 + 4 + 2));
+        drop(coco);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn foreign_files_are_not_gone_on_with() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("annotations.json");
+        for (text, word) in [
+            ("{}", "images"),
+            (
+                r#"{"images":[],"categories":[],"annotations":[]}"#,
+                "other classes",
+            ),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let error = Coco::resume(&path, &selection()).err().unwrap().to_string();
+            assert!(error.contains("annotations.json"), "{error}");
+            assert!(error.contains(word), "{error}");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The outlines of the classes over their photo.
+
+use super::mask::Mask;
+use image::RgbImage;
+
+/// The width of an outline as a share of the photo's shorter side; on either side of the border it is
+/// at least a pixel.
+const WIDTH: f32 = 1.0 / 300.0;
+
+/// The photo with a line along every border between classes; each side of the line has the colour of
+/// the class on that side.
+pub(super) fn contour(mask: &Mask) -> RgbImage {
+    let [width, height] = mask.size().map(|side| side as usize);
+    let half = (0.5 * WIDTH * width.min(height) as f32).round().max(1.0) as usize;
+    let mut near = vec![false; mask.labels.len()];
+    for at in 0..near.len() {
+        if at % width > 0 && mask.labels[at] != mask.labels[at - 1] {
+            near[at] = true;
+            near[at - 1] = true;
+        }
+        if at >= width && mask.labels[at] != mask.labels[at - width] {
+            near[at] = true;
+            near[at - width] = true;
+        }
+    }
+    for _ in 1..half {
+        near = grown(&near, width);
+    }
+    let mut picture = mask.photo.clone();
+    for ((pixel, near), &label) in picture.pixels_mut().zip(near).zip(mask.labels) {
+        if near {
+            pixel.0 = mask.colour(label);
+        }
+    }
+    picture
+}
+
+/// Flags with all their neighbours above, below and beside.
+fn grown(flags: &[bool], width: usize) -> Vec<bool> {
+    let at = |at: Option<usize>| at.and_then(|at| flags.get(at)).copied().unwrap_or(false);
+    (0..flags.len())
+        .map(|i| {
+            flags[i]
+                || at(i.checked_sub(width))
+                || at(Some(i + width))
+                || i % width > 0 && flags[i - 1]
+                || (i + 1) % width > 0 && at(Some(i + 1))
+        })
+        .collect()
+}

@@ -1,0 +1,135 @@
+//! The kinds of files that a mask can be written as.
+
+use super::binary;
+use super::contour::contour;
+use super::cutout::cutout;
+use super::error::ExportError;
+use super::labelme;
+use super::mask::Mask;
+use super::npy;
+use super::palette;
+use super::pictures::{colours, overlay, write_png};
+use super::tiff;
+use super::yolo;
+use crate::{data, files};
+use std::path::Path;
+
+/// A kind of file that a mask can be written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, clap::ValueEnum)]
+pub enum Format {
+    /// NAME.png: a grey PNG with a class index a pixel
+    Index,
+    /// NAME.palette.png: the same indices with a palette of the class colours, for up to 255 classes
+    Palette,
+    /// NAME.binary/INDEX-CLASS.png: a black and white PNG for every class that is there
+    Binary,
+    /// annotations.json: one COCO file for all photos, an annotation for every connected region
+    Coco,
+    /// NAME.json: polygons for Labelme
+    Labelme,
+    /// NAME.txt: polygons for Ultralytics YOLO, with classes.txt and data.yaml
+    Yolo,
+    /// NAME.npy: a NumPy array of class indices
+    Npy,
+    /// NAME.tif: a TIFF with a class index a pixel, which keeps the georeference of a GeoTIFF
+    Tiff,
+    /// NAME.cutout.png: the photo where the classes of --class are, transparent elsewhere
+    Cutout,
+    /// NAME.contour.png: the photo with the outlines of the classes
+    Contour,
+    /// NAME.overlay.png: the photo under half-transparent class colours
+    Overlay,
+    /// NAME.colours.png: the mask in class colours, with a legend
+    Colours,
+}
+
+/// What a format needs besides the mask.
+#[derive(Clone, Copy, Debug)]
+pub struct Details<'a> {
+    /// The photo's file.
+    pub photo: &'a Path,
+    /// Classes that a cut-out shows.
+    pub cutout: &'a [u16],
+    /// Opacity of class colours over the photo, 0 to 1.
+    pub opacity: f32,
+}
+
+impl Format {
+    /// What follows the photo's name (without its ending) in the name of the file, or of the folder
+    /// of [`Binary`](Self::Binary); none for [`Coco`](Self::Coco), which is one file for all photos.
+    pub fn suffix(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Index => ".png",
+            Self::Palette => ".palette.png",
+            Self::Binary => ".binary",
+            Self::Coco => return None,
+            Self::Labelme => ".json",
+            Self::Yolo => ".txt",
+            Self::Npy => ".npy",
+            Self::Tiff => ".tif",
+            Self::Cutout => ".cutout.png",
+            Self::Contour => ".contour.png",
+            Self::Overlay => ".overlay.png",
+            Self::Colours => ".colours.png",
+        })
+    }
+
+    /// What it is, in the middle of a sentence.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Index => "mask",
+            Self::Palette => "palette mask",
+            Self::Binary => "masks of the classes",
+            Self::Coco => "COCO annotations",
+            Self::Labelme => "Labelme polygons",
+            Self::Yolo => "YOLO polygons",
+            Self::Npy => "array",
+            Self::Tiff => "TIFF mask",
+            Self::Cutout => "cut-out",
+            Self::Contour => "outlines",
+            Self::Overlay => "overlay",
+            Self::Colours => "coloured mask",
+        }
+    }
+
+    /// Whether it is a folder.
+    pub fn is_folder(self) -> bool {
+        self == Self::Binary
+    }
+
+    /// The most classes that it can tell apart.
+    pub fn most_classes(self) -> usize {
+        match self {
+            Self::Palette => 255,
+            _ => usize::from(data::IGNORE),
+        }
+    }
+
+    /// Writes a mask to `path`, whole or not at all; the folder of [`Binary`](Self::Binary) file by
+    /// file. [`Coco`](Self::Coco) writes nothing here: see [`Coco`](super::Coco).
+    ///
+    /// # Errors
+    /// A disk that refuses, more classes than [`most_classes`](Self::most_classes), or a mask that is
+    /// not of the photo's size.
+    pub fn write(self, mask: &Mask, path: &Path, details: &Details) -> Result<(), ExportError> {
+        mask.check(path)?;
+        let [width, height] = mask.size().map(|side| side as usize);
+        match self {
+            Self::Index => data::write_labels(path, width, height, mask.labels)?,
+            Self::Palette => files::write_atomic(path, &palette::encode(mask, path)?)?,
+            Self::Binary => binary::write(mask, path)?,
+            Self::Coco => {}
+            Self::Labelme => {
+                files::write_atomic(path, &labelme::encode(mask, details.photo, path))?;
+            }
+            Self::Yolo => files::write_atomic(path, yolo::encode(mask).as_bytes())?,
+            Self::Npy => files::write_atomic(path, &npy::encode(mask))?,
+            Self::Tiff => tiff::write(mask, details.photo, path)?,
+            Self::Cutout => write_png(path, cutout(mask, details.cutout))?,
+            Self::Contour => write_png(path, contour(mask))?,
+            Self::Overlay => write_png(path, overlay(mask, details.opacity))?,
+            Self::Colours => write_png(path, colours(mask))?,
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,85 @@
+//! Masks as Labelme's JSON, to be corrected there by hand.
+
+use super::mask::Mask;
+use super::polygons::polygons;
+use super::regions::Regions;
+use crate::data::IGNORE;
+use crate::files::folder_of;
+use serde_json::json;
+use std::path::{Component, Path, PathBuf};
+
+/// The version of Labelme whose format this is.
+const VERSION: &str = "5.5.0";
+
+/// A polygon for every connected region. Holes are bridged to the outer boundary (see
+/// [`Polygon::ring`](super::polygons::Polygon::ring)). The photo at `photo` is named relative to the
+/// folder of `path`, which exists.
+pub(super) fn encode(mask: &Mask, photo: &Path, path: &Path) -> Vec<u8> {
+    let [width, height] = mask.size();
+    let regions = Regions::of(mask.labels, width as usize);
+    let shapes: Vec<serde_json::Value> = regions
+        .list
+        .iter()
+        .zip(polygons(&regions))
+        .filter(|(region, _)| region.label != IGNORE)
+        .map(|(region, polygon)| {
+            json!({
+                "label": mask.name(region.label),
+                "points": polygon.ring(),
+                "group_id": null,
+                "description": "",
+                "shape_type": "polygon",
+                "flags": {},
+                "mask": null,
+            })
+        })
+        .collect();
+    let file = json!({
+        "version": VERSION,
+        "flags": {},
+        "shapes": shapes,
+        "imagePath": from_folder(folder_of(path), photo),
+        "imageData": null,
+        "imageHeight": height,
+        "imageWidth": width,
+    });
+    file.to_string().into_bytes()
+}
+
+/// A file as it is named from a folder, with slashes between the parts.
+fn from_folder(folder: &Path, file: &Path) -> String {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let (folder, file) = (real(folder), real(file));
+    let [from, to]: [Vec<Component>; 2] = [&folder, &file].map(|path| path.components().collect());
+    let common = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
+    if common == 0 {
+        return file.to_string_lossy().into_owned();
+    }
+    let up = from[common..].iter().map(|_| Component::ParentDir);
+    let path: PathBuf = up.chain(to[common..].iter().copied()).collect();
+    let parts = path
+        .components()
+        .map(|part| part.as_os_str().to_string_lossy());
+    parts.collect::<Vec<_>>().join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn photos_are_named_from_the_folder_of_the_file() {
+        let root = tempfile::tempdir().unwrap();
+        let path = |name: &str| root.path().join(name);
+        for folder in ["photos/a", "out/a"] {
+            std::fs::create_dir_all(path(folder)).unwrap();
+        }
+        std::fs::write(path("photos/a/b.jpg"), "").unwrap();
+        let found = from_folder(&path("out/a"), &path("photos/a/b.jpg"));
+        assert_eq!(found, "../../photos/a/b.jpg");
+        assert_eq!(
+            from_folder(&path("photos/a"), &path("photos/a/b.jpg")),
+            "b.jpg"
+        );
+    }
+}

@@ -1,0 +1,38 @@
+//! Masks as indexed PNGs: every pixel stores its class, and the file the classes' colours.
+
+use super::error::ExportError;
+use super::mask::{Mask, VOID};
+use crate::data::IGNORE;
+use std::path::Path;
+
+/// A PNG whose palette holds the class colours. [`IGNORE`] is index 255.
+///
+/// # Errors
+/// More classes than a palette holds.
+pub(super) fn encode(mask: &Mask, path: &Path) -> Result<Vec<u8>, ExportError> {
+    if !mask.is_narrow() {
+        return Err(ExportError::Scene {
+            path: path.to_owned(),
+            reason: "a palette has room for 255 classes; write an index PNG instead",
+        });
+    }
+    let mut palette = mask.colours.concat();
+    if mask.labels.contains(&IGNORE) {
+        palette.resize(3 * 255, 0);
+        palette.extend(VOID);
+    }
+    // The low byte of IGNORE is 255.
+    let indices: Vec<u8> = mask.labels.iter().map(|&label| label as u8).collect();
+    let [width, height] = mask.size();
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(png::ColorType::Indexed);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_palette(palette);
+    let written = encoder.write_header().and_then(|mut writer| {
+        writer.write_image_data(&indices)?;
+        writer.finish()
+    });
+    written.map_err(|error| ExportError::write(path, error))?;
+    Ok(bytes)
+}

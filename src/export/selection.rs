@@ -1,0 +1,228 @@
+//! Which classes a mask shows, under which names, and how small its parts may be.
+
+use super::regions::absorb_small;
+use crate::data::{ClassTable, IGNORE};
+use std::str::FromStr;
+
+/// A class that a table does not have.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the model has no class {wanted:?}{}", hint(.nearest.as_deref()))]
+pub struct UnknownClass {
+    /// What was asked for.
+    pub wanted: String,
+    /// The known name that is most like it.
+    pub nearest: Option<String>,
+}
+
+fn hint(nearest: Option<&str>) -> String {
+    match nearest {
+        Some(name) => format!(": did you mean {name:?}?"),
+        None => String::new(),
+    }
+}
+
+/// Classes that become one, written `a,b=c`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Merge {
+    /// Those that are joined.
+    pub from: Vec<String>,
+    /// A class of the table, or a new name for the first of those that are joined.
+    pub into: String,
+}
+
+impl FromStr for Merge {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const FORM: &str = "write the classes that become one, and its name: car,truck=vehicle";
+        let (from, into) = text.rsplit_once('=').ok_or(FORM)?;
+        let names = from.split(',').map(str::trim);
+        let from: Vec<String> = names.map(str::to_owned).collect();
+        let into = into.trim().to_owned();
+        match into.is_empty() || from.iter().any(String::is_empty) {
+            true => Err(FORM),
+            false => Ok(Self { from, into }),
+        }
+    }
+}
+
+/// The classes that masks show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// The names after all merges, distinct, by the index that the class has in the model. A class
+    /// that went into another keeps its name here and has no pixels.
+    names: Vec<String>,
+    /// What becomes of the pixels of every class: a class, or [`IGNORE`].
+    targets: Vec<u16>,
+    /// Connected regions of fewer pixels are absorbed by those around them.
+    least: usize,
+}
+
+impl Selection {
+    /// All classes of a table as they are.
+    pub fn all(classes: &[String]) -> Self {
+        Self {
+            names: ClassTable::new(classes.to_vec()).names,
+            targets: (0..classes.len()).map(|class| class as u16).collect(),
+            least: 0,
+        }
+    }
+
+    /// Joins classes.
+    ///
+    /// # Errors
+    /// A class that is not in the table.
+    pub fn merge(mut self, merge: &Merge) -> Result<Self, UnknownClass> {
+        let from = self.classes(&merge.from)?;
+        let into = match self.class(&merge.into) {
+            Ok(known) => known,
+            Err(unknown) => {
+                let Some(&first) = from.first() else {
+                    return Err(unknown);
+                };
+                self.names[usize::from(first)].clone_from(&merge.into);
+                first
+            }
+        };
+        for target in &mut self.targets {
+            if from.contains(target) {
+                *target = into;
+            }
+        }
+        Ok(self)
+    }
+
+    /// Leaves out all classes but these.
+    ///
+    /// # Errors
+    /// A class that is not in the table, after the merges so far.
+    pub fn keep(mut self, names: &[String]) -> Result<Self, UnknownClass> {
+        let kept = self.classes(names)?;
+        for target in &mut self.targets {
+            if !kept.contains(target) {
+                *target = IGNORE;
+            }
+        }
+        Ok(self)
+    }
+
+    /// Has regions of fewer than `least` pixels absorbed by those around them.
+    pub fn at_least(self, least: usize) -> Self {
+        Self { least, ..self }
+    }
+
+    /// The indices of classes by their names.
+    ///
+    /// # Errors
+    /// A class that is not in the table.
+    pub fn classes(&self, names: &[String]) -> Result<Vec<u16>, UnknownClass> {
+        names.iter().map(|name| self.class(name)).collect()
+    }
+
+    /// The index of a class, by its name in any case or by its index in digits.
+    fn class(&self, wanted: &str) -> Result<u16, UnknownClass> {
+        let lower = wanted.trim().to_lowercase();
+        let named = |test: &dyn Fn(&str) -> bool| self.names.iter().position(|name| test(name));
+        let found = named(&|name| name == wanted)
+            .or_else(|| named(&|name| name.to_lowercase() == lower))
+            .or_else(|| lower.parse().ok().filter(|&at| at < self.names.len()));
+        if let Some(class) = found {
+            // Pixels of a class that went into another are found there.
+            return Ok(match self.targets.get(class) {
+                Some(&target) if target != IGNORE => target,
+                _ => class as u16,
+            });
+        }
+        let distance = |name: &&String| strsim::damerau_levenshtein(&name.to_lowercase(), &lower);
+        Err(UnknownClass {
+            wanted: wanted.to_owned(),
+            nearest: self.names.iter().min_by_key(distance).cloned(),
+        })
+    }
+
+    /// The names by class index.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The classes that pixels may have, in ascending order.
+    pub fn kept(&self) -> Vec<u16> {
+        let mut kept = self.targets.clone();
+        kept.sort_unstable();
+        kept.dedup();
+        kept.retain(|&class| class != IGNORE);
+        kept
+    }
+
+    /// Applies the choice to a label map `[height, width]`.
+    pub fn apply(&self, labels: &mut [u16], width: usize) {
+        for label in labels.iter_mut() {
+            *label = self
+                .targets
+                .get(usize::from(*label))
+                .copied()
+                .unwrap_or(IGNORE);
+        }
+        if self.least > 1 {
+            absorb_small(labels, width, self.least);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| name.to_string()).collect()
+    }
+
+    fn table() -> Selection {
+        Selection::all(&names(&["sky", "car", "truck", "person", "person"]))
+    }
+
+    #[test]
+    fn merges_come_before_the_choice_and_small_regions_last() {
+        let selection = table()
+            .merge(&"car, truck=vehicle".parse().unwrap())
+            .unwrap();
+        assert_eq!(selection.names()[1..3], names(&["vehicle", "truck"]));
+        assert_eq!(selection.kept(), [0, 1, 3, 4]);
+        let selection = selection.keep(&names(&["Vehicle", "3"])).unwrap();
+        assert_eq!(selection.kept(), [1, 3]);
+        let mut labels = vec![0, 1, 2, 2, 3, 4, 4, 4];
+        selection.apply(&mut labels, 8);
+        assert_eq!(labels, [IGNORE, 1, 1, 1, 3, IGNORE, IGNORE, IGNORE]);
+        let mut labels = vec![1, 2, 2, 3, 4, 4];
+        selection.at_least(2).apply(&mut labels, 6);
+        assert_eq!(labels, [1, 1, 1, 1, IGNORE, IGNORE]);
+    }
+
+    #[test]
+    fn a_class_is_found_where_it_went() {
+        let merged = table().merge(&"truck=car".parse().unwrap()).unwrap();
+        assert_eq!(merged.names()[1], "car");
+        assert_eq!(merged.classes(&names(&["truck", "car"])).unwrap(), [1, 1]);
+        let again = merged.merge(&"car=sky".parse().unwrap()).unwrap();
+        assert_eq!(again.kept(), [0, 3, 4]);
+    }
+
+    #[test]
+    fn unknown_names_are_refused_with_the_nearest() {
+        for (wanted, nearest) in [("Trcuk", "truck"), ("persn", "person"), ("99", "sky")] {
+            let error = table().keep(&names(&[wanted])).unwrap_err();
+            assert!(error.to_string().contains(wanted), "{error}");
+            assert!(error.to_string().contains(nearest), "{error}");
+        }
+        let merge = "sky,cra=all".parse().unwrap();
+        let error = table().merge(&merge).unwrap_err().to_string();
+        assert!(
+            error.contains("\"cra\"") && error.contains("\"car\""),
+            "{error}"
+        );
+        for text in ["", "a,b", "a,=c", "a=", "=c"] {
+            assert!(text.parse::<Merge>().is_err(), "{text}");
+        }
+        assert!(Selection::all(&[]).keep(&names(&["sky"])).is_err());
+    }
+}

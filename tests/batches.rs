@@ -1,0 +1,271 @@
+//! Many photos at once: where they come from, in which formats their masks are written, and how a run
+//! that stopped goes on.
+
+mod common;
+
+use assert_cmd::Command;
+use common::{fails, flowseg, names, photo};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// `flowseg segment` in one step with the smallest model.
+fn segment(out: &Path) -> Command {
+    let mut command = flowseg();
+    command.args(["segment", "--device", "cpu", "--steps", "1", "--model"]);
+    command.arg("scenes").arg("-o").arg(out);
+    command
+}
+
+/// A folder with photos in a tree: `a.png`, `day/b.png` and `day/late/c.png`.
+fn tree(root: &Path) -> PathBuf {
+    let photos = root.join("photos");
+    fs::create_dir_all(photos.join("day/late")).unwrap();
+    photo(&photos, "a.png");
+    photo(&photos.join("day"), "b.png");
+    photo(&photos.join("day/late"), "c.png");
+    fs::write(photos.join("notes.txt"), "no photo").unwrap();
+    photos
+}
+
+/// The lines of a manifest.
+fn lines(path: &Path) -> Vec<serde_json::Value> {
+    let text = fs::read_to_string(path).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+fn json(path: &Path) -> serde_json::Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+#[test]
+fn the_tree_below_a_folder_is_mirrored() {
+    let folder = tempfile::tempdir().unwrap();
+    let photos = tree(folder.path());
+    // Outputs inside the input are no inputs of the next run.
+    let out = photos.join("masks");
+    for _ in 0..2 {
+        segment(&out).arg(&photos).assert().success();
+        assert_eq!(names(&out), ["a.png", "day"]);
+        assert_eq!(names(&out.join("day")), ["b.png", "late"]);
+        assert_eq!(names(&out.join("day/late")), ["c.png"]);
+    }
+    // A pattern that no shell has expanded, and paths on standard input.
+    let out = folder.path().join("some");
+    let list = format!("{}\n", photos.join("a.png").display());
+    segment(&out)
+        .arg(photos.join("day/**/*.png"))
+        .arg("-")
+        .write_stdin(list)
+        .assert()
+        .success();
+    assert_eq!(names(&out), ["a.png", "b.png", "late"]);
+    let out = folder.path().join("none");
+    fails(
+        segment(&out).arg(photos.join("*.gif")),
+        &["no file matches", "*.gif"],
+    );
+    assert!(!out.exists());
+}
+
+#[test]
+fn a_run_that_stopped_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let photos = tree(folder.path());
+    let out = folder.path().join("out");
+    let manifest = folder.path().join("all.jsonl");
+    let bad = photos.join("day/bad.png");
+    fs::write(&bad, b"not a picture").unwrap();
+    let run = || {
+        let mut command = segment(&out);
+        command.args(["--format", "index,coco,binary", "--skip-existing"]);
+        command.arg("--manifest").arg(&manifest).arg(&photos);
+        command
+    };
+    fails(&mut run(), &["bad.png", "1 of 4 photos"]);
+    let first = lines(&manifest);
+    assert_eq!(first.len(), 4);
+    assert_eq!(first[0]["width"], 60);
+    assert_eq!(first[0]["height"], 40);
+    let sum: f64 = first[0]["shares"]
+        .as_object()
+        .unwrap()
+        .values()
+        .map(|share| share.as_f64().unwrap())
+        .sum();
+    assert!((sum - 1.0).abs() < 1e-9 && first[0]["seconds"].as_f64().unwrap() > 0.0);
+    for path in first[0]["outputs"].as_array().unwrap() {
+        assert!(Path::new(path.as_str().unwrap()).exists(), "{path}");
+    }
+    assert!(first[2]["error"].as_str().unwrap().contains("bad.png"));
+    let annotations = json(&out.join("annotations.json"));
+    let files: Vec<&str> = annotations["images"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|image| image["file_name"].as_str().unwrap())
+        .collect();
+    assert_eq!(files, ["a.png", "day/b.png", "day/late/c.png"]);
+
+    // The bad photo is replaced and one mask lost: both are done, and nothing else.
+    photo(&photos.join("day"), "bad.png");
+    fs::remove_file(out.join("a.png")).unwrap();
+    let untouched = fs::metadata(out.join("day/b.png")).unwrap();
+    run().assert().success();
+    assert!(out.join("a.png").is_file() && out.join("day/bad.png").is_file());
+    let same = fs::metadata(out.join("day/b.png")).unwrap();
+    assert_eq!(same.modified().unwrap(), untouched.modified().unwrap());
+    let all = lines(&manifest);
+    let inputs: Vec<&str> = all[4..]
+        .iter()
+        .map(|line| line["input"].as_str().unwrap())
+        .collect();
+    assert_eq!(inputs.len(), 2, "{inputs:?}");
+    assert!(inputs[0].ends_with("a.png") && inputs[1].ends_with("bad.png"));
+    let after = json(&out.join("annotations.json"));
+    assert_eq!(after["images"].as_array().unwrap().len(), 4);
+    assert_eq!(after["annotations"][0], annotations["annotations"][0]);
+
+    // Everything is done; a third run changes nothing, and one from the start begins a new manifest.
+    run().assert().success();
+    assert_eq!(json(&out.join("annotations.json")), after);
+    assert_eq!(lines(&manifest).len(), 6);
+    segment(&out)
+        .arg("--manifest")
+        .arg(&manifest)
+        .arg(&photos)
+        .assert()
+        .success();
+    assert_eq!(lines(&manifest).len(), 4);
+}
+
+#[test]
+fn every_format_is_written_where_the_help_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let formats = "index,palette,binary,coco,labelme,yolo,npy,tiff,cutout,contour,overlay,colours";
+    segment(&out)
+        .arg(photo(folder.path(), "a.png"))
+        .args(["--format", formats, "--coco", "rle,polygons"])
+        .args([
+            "--classes",
+            "background,azure smooth box",
+            "--min-area",
+            "20",
+        ])
+        .assert()
+        .success();
+    assert_eq!(
+        names(&out),
+        [
+            "a.binary",
+            "a.colours.png",
+            "a.contour.png",
+            "a.cutout.png",
+            "a.json",
+            "a.npy",
+            "a.overlay.png",
+            "a.palette.png",
+            "a.png",
+            "a.tif",
+            "a.txt",
+            "annotations.json",
+            "annotations.polygons.json",
+            "classes.txt",
+            "data.yaml",
+        ]
+    );
+    let index = image::open(out.join("a.png")).unwrap().into_luma8();
+    let tiff = image::open(out.join("a.tif")).unwrap().into_luma8();
+    assert_eq!(index, tiff);
+    let npy = fs::read(out.join("a.npy")).unwrap();
+    assert_eq!(npy[npy.len() - 60 * 40..], *index.as_raw());
+    let kept = |value: &u8| [0, 1, 255].contains(value);
+    assert!(index.as_raw().iter().all(kept), "{index:?}");
+    // A second mask in the same place leaves nothing of the first.
+    let stale = out.join("a.binary/07-x.png");
+    let classes: Vec<String> = fs::read_to_string(out.join("classes.txt"))
+        .unwrap()
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    let stale = stale.with_file_name(format!("07-{}.png", classes[7]));
+    fs::write(&stale, "").unwrap();
+    let mine = out.join("a.binary/mine.txt");
+    fs::write(&mine, "").unwrap();
+    segment(&out)
+        .arg(folder.path().join("a.png"))
+        .args([
+            "--format",
+            "binary",
+            "--classes",
+            "background,azure smooth box",
+        ])
+        .assert()
+        .success();
+    assert!(!stale.exists() && mine.exists());
+}
+
+#[test]
+fn wishes_that_cannot_be_met_are_refused_before_the_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let picture = photo(folder.path(), "a.png");
+    for (arguments, words) in [
+        (
+            &["--classes", "backgroud"][..],
+            &["backgroud", "\"background\""][..],
+        ),
+        (
+            &["--merge", "background,azur smoth box=all"],
+            &["azur smoth", "\"azure smooth box\""],
+        ),
+        (&["--format", "cutout"], &["--class"]),
+        (&["--class", "background"], &["--format cutout"]),
+        (
+            &[
+                "--format",
+                "cutout",
+                "--class",
+                "background",
+                "--classes",
+                "jade ringed ring",
+            ],
+            &["background", "--classes"],
+        ),
+    ] {
+        fails(segment(&out).arg(&picture).args(arguments), words);
+        let files = if out.exists() {
+            names(&out)
+        } else {
+            Vec::new()
+        };
+        assert!(files.is_empty(), "{files:?}");
+    }
+    // A file where the folder of binary masks would be, and a photo in one.
+    fs::create_dir_all(out.join("b.binary")).unwrap();
+    fs::write(out.join("a.binary"), "").unwrap();
+    fails(
+        segment(&out).arg(&picture).args(["--format", "binary"]),
+        &["a.binary", "a file is where a folder is needed"],
+    );
+    let inside = photo(&out.join("b.binary"), "b.png");
+    fails(
+        segment(&out).arg(&inside).args(["--format", "binary"]),
+        &["b.binary", "holds inputs"],
+    );
+    fails(
+        segment(&out).arg(&picture).arg("--manifest").arg(&picture),
+        &["the manifest", "is the input"],
+    );
+    for arguments in [
+        &["--format", "jpeg"][..],
+        &["--coco", "x"],
+        &["--merge", "a,b"],
+    ] {
+        let mut command = segment(&out);
+        command.arg(&picture).args(arguments);
+        assert_eq!(command.output().unwrap().status.code(), Some(2));
+    }
+}
