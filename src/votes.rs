@@ -2,6 +2,7 @@
 //! decided. Outlines between the network's pixels are then where the classes are equally probable,
 //! and several looks at a photo can be added up.
 
+use crate::data::IGNORE;
 use crate::encoding::Centroids;
 use rayon::prelude::*;
 
@@ -100,6 +101,17 @@ impl Votes {
     /// The most probable class of every pixel at another size, `[height, width]`; probabilities
     /// between pixels are bilinear. Ties go to the lower index.
     pub fn labels(&self, to: [usize; 2]) -> Vec<u16> {
+        self.labels_above(to, 0.0)
+    }
+
+    /// As [`labels`](Self::labels), with [`IGNORE`] where the most probable class has a probability
+    /// below `least`.
+    pub fn labels_above(&self, to: [usize; 2], least: f32) -> Vec<u16> {
+        // Every look adds 1 to the sum over the classes.
+        let looks: f32 = self.shares[..self.classes.min(self.shares.len())]
+            .iter()
+            .sum();
+        let least = least * looks;
         let mut labels = vec![0; to[0] * to[1]];
         labels
             .par_chunks_exact_mut(to[1].max(1))
@@ -113,7 +125,11 @@ impl Votes {
                             best = (class, share);
                         }
                     });
-                    *label = best.0 as u16;
+                    *label = if best.1 < least {
+                        IGNORE
+                    } else {
+                        best.0 as u16
+                    };
                 }
             });
         labels
@@ -205,6 +221,21 @@ mod tests {
             big.chunks(16)
                 .all(|row| row[..8] == [1; 8] && row[8..] == [2; 8])
         );
+    }
+
+    #[test]
+    fn doubtful_pixels_have_no_label() {
+        let centroids = Centroids::kronecker(3);
+        // One pixel at a centroid, one in the middle of two.
+        let codes = centroids.points();
+        let middle: Vec<f64> = (0..3).map(|a| (codes[0][a] + codes[1][a]) / 2.0).collect();
+        let state: Vec<f32> = (0..3)
+            .flat_map(|a| [codes[2][a] as f32, middle[a] as f32])
+            .collect();
+        let mut votes = Votes::of(&centroids, &state, [1, 2]);
+        votes.add(&votes.clone());
+        assert_eq!(votes.labels_above([1, 2], 0.7), [2, IGNORE]);
+        assert_ne!(votes.labels([1, 2])[1], IGNORE);
     }
 
     #[test]

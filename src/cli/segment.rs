@@ -8,7 +8,7 @@ mod pipeline;
 mod progress;
 mod records;
 
-use super::arguments::{DeviceArgument, ModelArgument, ScaleArgument};
+use super::arguments::{DeviceArgument, LooksArgument, ModelArgument, ScaleArgument};
 use crate::data;
 use crate::encoding::Centroids;
 use crate::export::{
@@ -20,6 +20,7 @@ use crate::model::Model;
 use crate::model::tensors::read;
 use crate::sampler::{Solver, State};
 use crate::trajectory;
+use crate::votes::Votes;
 use anyhow::Context;
 use choice::Choice;
 use image::RgbImage;
@@ -54,6 +55,12 @@ pub struct Arguments {
     seed: u64,
     #[command(flatten)]
     scale: ScaleArgument,
+    #[command(flatten)]
+    looks: LooksArgument,
+    /// Leave a pixel without a class (255, or 65535 in 16 bits) where its most probable one has less
+    /// than this probability, 0 to 1
+    #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = probability)]
+    ignore_below: f32,
     #[command(flatten)]
     choice: Choice,
     /// Also write OUT/NAME.trajectory.gif: the flow from photo to mask, in at most 256 colours
@@ -92,6 +99,13 @@ impl Arguments {
         let wanted = wanted.into_iter().filter(|(_, wanted)| *wanted);
         wanted.map(|(artifact, _)| artifact).collect()
     }
+}
+
+fn probability(text: &str) -> Result<f32, String> {
+    let share = text.parse().ok();
+    share
+        .filter(|share| (0.0..=1.0).contains(share))
+        .ok_or_else(|| "a probability is a number from 0 to 1".to_owned())
 }
 
 /// Photos that a CPU segments side by side at most: much of a photo's work occupies one core only,
@@ -204,6 +218,9 @@ struct Work<'a> {
     /// What the model is called in errors.
     model_name: String,
     sampling: Sampling,
+    /// The first one is that of the states that are kept.
+    looks: Vec<inference::Look>,
+    ignore_below: f32,
     keeps_states: bool,
     centroids: Centroids,
     colours: Vec<[u8; 3]>,
@@ -219,6 +236,8 @@ struct Flow {
     times: Vec<f32>,
     states: Vec<Vec<f32>>,
     labels: Vec<Vec<u16>>,
+    /// Of all looks.
+    votes: Votes,
 }
 
 impl<'a> Work<'a> {
@@ -226,6 +245,7 @@ impl<'a> Work<'a> {
         let (selection, cutout) = arguments.choice.of_model(&model.card.classes)?;
         let centroids = model.centroids();
         let steps = arguments.steps.map(|steps| steps as usize);
+        let looks = arguments.looks.looks(&arguments.scale);
         Ok(Self {
             model,
             model_name: arguments.model.model.to_string_lossy().into_owned(),
@@ -233,9 +253,11 @@ impl<'a> Work<'a> {
                 solver: arguments.solver,
                 steps: steps.unwrap_or(model.card.default_steps()),
                 seed: arguments.seed,
-                scale: arguments.scale.scale,
+                scale: looks.first().map_or(1.0, |look| look.scale),
                 ..Sampling::default()
             },
+            looks,
+            ignore_below: arguments.ignore_below,
             keeps_states: arguments.keeps_states(),
             colours: centroids.colours(),
             centroids,
@@ -266,13 +288,31 @@ impl<'a> Work<'a> {
             states.push(x);
         }
         let labels = states.iter().map(|x| self.centroids.decode(x)).collect();
+        let last = states.last().map_or(&[][..], Vec::as_slice);
+        let mut votes = Votes::of(&self.centroids, last, size);
+        for &look in self.looks.iter().skip(1) {
+            votes.add(&self.look(&photo, look)?);
+        }
         Ok(Flow {
             photo,
             size,
             times,
             states,
             labels,
+            votes,
         })
+    }
+
+    /// The votes of another look at a photo.
+    fn look(&self, photo: &RgbImage, look: inference::Look) -> anyhow::Result<Votes> {
+        let (model, sampling) = (self.model, self.sampling);
+        let [width, height] = [photo.width(), photo.height()].map(|side| side as usize);
+        let size = inference::network_size(model, width, height, look.scale);
+        let input = look.input(&[photo], size, &model.network.device());
+        let last = inference::flow(model, input, sampling).last();
+        let x = last.map_or_else(Vec::new, |state| read(state.x));
+        inference::check_finite(&x).with_context(|| self.model_name.clone())?;
+        Ok(look.votes(&self.centroids, &x, size))
     }
 
     /// Writes what was asked for of a photo's flow.
@@ -291,7 +331,8 @@ impl<'a> Work<'a> {
             look: Look::Raw,
             opacity: OPACITY,
         };
-        let mut labels = scene.labels_of_photo();
+        let to = [flow.photo.height(), flow.photo.width()].map(|side| side as usize);
+        let mut labels = flow.votes.labels_above(to, self.ignore_below);
         self.selection
             .apply(&mut labels, flow.photo.width() as usize);
         let mask = Mask {

@@ -6,8 +6,7 @@ use super::wrong_states::{States, chosen, corrupted};
 use crate::data::Batch;
 use crate::encoding::Centroids;
 use crate::flow::{self, Source};
-use crate::model::network::{Network, Query};
-use burn::module::Module;
+use crate::model::network::Query;
 use burn::tensor::{Device, Tensor, TensorData, s};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -15,6 +14,14 @@ use rayon::prelude::*;
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ops::Range;
+
+/// What a batch needs of the network as it is, outside any graph.
+pub(super) struct Frozen<'a> {
+    /// The tokens of photos `[B, 3, H, W]` by an encoder that is not trained.
+    pub encode: &'a dyn Fn(&Tensor<4>) -> Option<Tensor<3>>,
+    /// The network's own target, `[B, d, H, W]`.
+    pub decide: &'a dyn Fn(Query) -> Tensor<4>,
+}
 
 /// A batch, or some of its samples, as the network and the loss read it. All tensors are outside any
 /// graph. Losses of the parts of a batch add up to that of the whole.
@@ -24,6 +31,8 @@ pub(super) struct TrainBatch {
     pub path: PathBatch,
     /// The time of every sample, `[B]`.
     pub times: Vec<f32>,
+    /// The frozen encoder's tokens of the photos, where there is one.
+    pub features: Option<Tensor<3>>,
     /// The teacher's tokens on the network's grid, `[B, L, width]`.
     pub teacher: Option<Tensor<3>>,
     /// Samples of the whole batch.
@@ -32,8 +41,8 @@ pub(super) struct TrainBatch {
 
 impl TrainBatch {
     /// The samples `share` of a batch. Times and noise are functions of the seed and the batch's step.
-    /// Without `class_weights` every class has weight 1. `decide` gives the network's own target at
-    /// t = 0, `[B, d, H, W]`, where a state leads to that.
+    /// Without `class_weights` every class has weight 1. A state that leads
+    /// to the network's own decision needs the network as it is, `frozen`.
     ///
     /// The target of an ignored pixel is the class of the nearest labelled pixel. If ignored pixels
     /// count (`loss.mask_ignored = false`), it is the middle of the cube.
@@ -43,7 +52,7 @@ impl TrainBatch {
         class_weights: Option<&[f32]>,
         batch: &Batch,
         share: Range<usize>,
-        decide: &dyn Fn(Query) -> Tensor<4>,
+        frozen: &Frozen,
         device: &Device,
     ) -> Self {
         let [height, width] = batch.size;
@@ -56,6 +65,7 @@ impl TrainBatch {
             Tensor::<4>::from_data(data, device)
         };
         let image = four(batch.images_of(share.clone()).to_vec(), 3);
+        let features = (frozen.encode)(&image);
         let own_labels = batch.labels_of(share.clone());
         let target: Vec<Vec<f32>> = own_labels
             .par_chunks_exact(pixels)
@@ -98,11 +108,11 @@ impl TrainBatch {
                     .collect();
                 Some(four(encoded.concat(), dims))
             }
-            States::Rollout => Some(decide(Query {
+            States::Rollout => Some((frozen.decide)(Query {
                 state: source.clone(),
                 times: vec![0.0; len],
                 image: Some(image.clone()),
-                features: None,
+                features: features.clone(),
                 classes: None,
             })),
         };
@@ -151,6 +161,7 @@ impl TrainBatch {
             },
             image,
             times,
+            features,
             teacher: None,
             total: batch.len,
         }
@@ -163,22 +174,22 @@ impl TrainBatch {
     }
 
     /// The network's input, in a graph. A frozen encoder stays out of it.
-    pub fn query(&self, config: &Config, network: &Network) -> Query {
-        let frozen = network.encoder.is_some() && config.model.encoder_rate == 0.0;
-        let features = frozen
-            .then(|| network.valid().encode(&self.image))
-            .flatten();
+    pub fn query(&self) -> Query {
         Query {
             state: self.path.state.clone().autodiff(),
             times: self.times.clone(),
             image: Some(self.image.clone().autodiff()),
-            features: features.map(Tensor::autodiff),
+            features: self.features.clone().map(Tensor::autodiff),
             classes: None,
         }
     }
 
     pub fn slice(&self, range: Range<usize>) -> Self {
         let four = |x: &Tensor<4>| x.clone().slice(s![range.clone(), .., .., ..]);
+        let three = |x: &Option<Tensor<3>>| {
+            let tokens = x.as_ref();
+            tokens.map(|tokens| tokens.clone().slice(s![range.clone(), .., ..]))
+        };
         let path = &self.path;
         Self {
             image: four(&self.image),
@@ -191,10 +202,8 @@ impl TrainBatch {
                 total_weight: path.total_weight,
             },
             times: self.times[range.clone()].to_vec(),
-            teacher: self
-                .teacher
-                .as_ref()
-                .map(|tokens| tokens.clone().slice(s![range.clone(), .., ..])),
+            features: three(&self.features),
+            teacher: three(&self.teacher),
             total: self.total,
         }
     }
@@ -296,10 +305,14 @@ mod tests {
         let device = Device::flex();
         // The network's own decision: class 0 everywhere.
         let own = centroids.encode(&[0; 64]);
-        let decide = |query: Query| {
+        let decide = |query: Query| -> Tensor<4> {
             assert!(query.times.iter().all(|&t| t == 0.0));
             let own = TensorData::new(own.repeat(2), [2, 3, 8, 8]);
             Tensor::<4>::from_data(own, &Device::flex())
+        };
+        let frozen = Frozen {
+            encode: &|_| None,
+            decide: &decide,
         };
         for states in ["corrupted", "rollout"] {
             let sets = [
@@ -308,7 +321,7 @@ mod tests {
                 "flow.time_zero=0".to_owned(),
             ];
             let config = Config::parse("", &sets).unwrap();
-            let found = TrainBatch::new(&config, &centroids, None, &batch, 0..2, &decide, &device);
+            let found = TrainBatch::new(&config, &centroids, None, &batch, 0..2, &frozen, &device);
             let (state, velocity) = (read(found.path.state), read(found.path.velocity));
             let target = centroids.encode(&[2; 64]);
             let mut elsewhere = 0;
@@ -339,15 +352,11 @@ mod tests {
             let sets = [set.to_owned(), "flow.time_zero=0".to_owned()];
             let config = Config::parse("", &sets).unwrap();
             let device = Device::flex();
-            let part = TrainBatch::new(
-                &config,
-                &centroids,
-                None,
-                &batch,
-                0..1,
-                &|q| q.state,
-                &device,
-            );
+            let frozen = Frozen {
+                encode: &|_| None,
+                decide: &|query| query.state,
+            };
+            let part = TrainBatch::new(&config, &centroids, None, &batch, 0..1, &frozen, &device);
             (
                 read(part.path.state),
                 part.times[0],

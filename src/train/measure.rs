@@ -1,6 +1,6 @@
 //! The measured cost of a run's steps on this machine: time, memory, and the reshaping's share.
 
-use super::batch::TrainBatch;
+use super::batch::{Frozen, TrainBatch};
 use super::config::Config;
 use super::memory::gib;
 use super::objective::Objective;
@@ -11,7 +11,6 @@ use super::{TrainError, prepare};
 use crate::data::{Batch, Dataset, batch_at};
 use crate::device::{self, Launches};
 use crate::kernels;
-use crate::model::network::Query;
 use burn::tensor::Device;
 use std::fmt;
 use std::time::Duration;
@@ -110,14 +109,17 @@ fn reshaping(
     device: &Device,
 ) -> Result<Duration, TrainError> {
     let centroids = config.model.encoding.codes(classes, config.model.code_dims);
-    let truth = |query: Query| query.state;
+    let frozen = Frozen {
+        encode: &|_| None,
+        decide: &|query| query.state,
+    };
     let part = TrainBatch::new(
         config,
         &centroids,
         None,
         batch,
         0..batch.len,
-        &truth,
+        &frozen,
         device,
     );
     let mut times = Vec::new();

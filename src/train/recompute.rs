@@ -24,7 +24,7 @@ pub(super) fn gradients(
     let scale = scale.clone().autodiff();
 
     // Forward: embeddings in a graph of their own, which is small; blocks in none.
-    let evaluation = network.begin(part.query(config, network));
+    let evaluation = network.begin(part.query());
     let time = evaluation.time.clone().inner();
     let condition = evaluation.condition.clone().inner();
     let untracked = network.valid();

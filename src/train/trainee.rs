@@ -36,7 +36,7 @@ impl Trainee {
     /// The loss of a part, `[1]`: the objective's, plus the alignment's if there is a teacher.
     fn loss(&self, config: &Config, centroids: &Centroids, part: &TrainBatch) -> Tensor<1> {
         let mut aligned = None;
-        let query = part.query(config, &self.network);
+        let query = part.query();
         let outputs = self.network.forward_in_patches(query, |block, tokens| {
             if let Some(loss) = self.alignment(config, part, block, tokens) {
                 aligned = Some(loss);

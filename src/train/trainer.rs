@@ -2,7 +2,7 @@
 //! neither the run's folder nor its events.
 
 use super::TrainError;
-use super::batch::TrainBatch;
+use super::batch::{Frozen, TrainBatch};
 use super::config::{Config, Schedule, Stage};
 use super::optimizer::{self, OptimizerOutput, ParameterGroup};
 use super::parallel::{PeerLost, Rank};
@@ -131,16 +131,25 @@ impl Trainer {
         let weights = self.supervision.class_weights.as_deref();
         let device = &self.device;
         let len = share.len();
+        let network = &trainee.network;
+        let encode = |photos: &Tensor<4>| {
+            let frozen = config.model.encoder_rate == 0.0;
+            frozen.then(|| network.valid().encode(photos)).flatten()
+        };
         let decide = |query: Query| {
             let start = query.state.clone();
-            let output = trainee.network.valid().forward(query);
+            let output = network.valid().forward(query);
             match config.prediction() {
                 Prediction::Velocity => start + output,
                 _ => output,
             }
         };
+        let frozen = Frozen {
+            encode: &encode,
+            decide: &decide,
+        };
         let samples = share.clone();
-        let mut own = TrainBatch::new(config, &centroids, weights, batch, samples, &decide, device);
+        let mut own = TrainBatch::new(config, &centroids, weights, batch, samples, &frozen, device);
         own.teacher = self.supervision.teacher.as_ref().map(|teacher| {
             let patches = trainee.network.config().patches(batch.size);
             teacher.tokens(batch, share, patches, device)
