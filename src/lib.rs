@@ -15,6 +15,8 @@
 //! | 4 | predicted target `x1_hat = x_t + (1 - t) v` | [`flow`] |
 //! | 5, 6 | the loss and its gradient as a field over predictions (Figure 1) | [`vector_field`], drawn by [`gpu`] |
 //! | 7, 8 | Kronecker encoding of classes as centroids, and decoding | [`encoding`] |
+//! | 7, 8, beyond the paper | the same points for other classes, against third cells | [`assignment`] |
+//! | 9, for whole images | soft votes for the classes, scaled and added up | [`votes`] |
 //! | 9 to 11 | potential, its operators `T`, temperature and gradient | [`potential`] |
 //! | 11, for whole images | the same gradient on the CPU and as a GPU kernel | [`kernels`] |
 //! | 12, 13 | reshaped target `v - grad Phi` and the loss, without a gradient through the target | [`train::objective`] |
@@ -38,10 +40,11 @@
 //! 3. [`model`] runs the image encoder once, if the model has one.
 //! 4. [`sampler`] solves `dx/dt = v(x, t)` from t = 0 to 1; each evaluation of `v` is a forward pass of
 //!    the network ([`model`], on the operations of [`kernels`]).
-//! 5. [`encoding`] decodes the last state: the class of a pixel is that of the nearest centroid.
-//! 6. [`inference`] scales the label map to the photo's size, each pixel taking the class with the
-//!    largest bilinear share among its four neighbours.
-//! 7. [`export`] writes masks, overlays, animations and tables.
+//! 5. [`votes`] gives every pixel of the last state the probability of every class (equation 9), scales
+//!    them to the photo's size and takes the most probable class. Several looks at a photo (`--scales`,
+//!    `--flip`) are added up before that. For the states in the window [`encoding`] takes the nearest
+//!    centroid.
+//! 6. [`export`] writes masks, overlays, animations and tables.
 //!
 //! [`cli`] does this for `flowseg segment`. In the window [`job`] does it on a worker thread, and
 //! [`viewer`] draws the states through [`gpu`].
@@ -67,7 +70,7 @@
 //!
 //! | group | modules |
 //! |---|---|
-//! | method: plain numbers | [`encoding`], [`potential`], [`vector_field`] |
+//! | method: plain numbers | [`encoding`], [`assignment`], [`potential`], [`vector_field`], [`votes`] |
 //! | data: no tensors | [`data`] |
 //! | network | [`device`], [`kernels`], [`flow`], [`sampler`], [`model`], [`inference`] |
 //! | training and scoring | [`train`], [`eval`], [`ablate`], [`verify`] |
@@ -82,7 +85,9 @@
 //! subtract; only times near 0 teach it to segment. Training therefore puts a share of the samples at
 //! exactly t = 0 (`flow.time_zero`) and concentrates the others near it (`flow.time_exponent`). This
 //! makes the first solver step good, but it does not make later steps useful: they confirm whatever the
-//! state already shows. For the built-in `street` and `fashion` models one step scores higher than ten.
+//! state already shows. States that are wrong on purpose (`flow.states`) would make them correct
+//! something: regions of other classes, or the network's own decision ([`train::wrong_states`]). The
+//! built-in `street` was trained so, and still one step scores higher than five.
 //!
 //! # Third cells
 //!
@@ -92,7 +97,10 @@
 //! more than five points avoid it altogether. Of the Kronecker points of 11, 59 and 150 classes, 62 %,
 //! 90 % and 94 % of all pairs have the midpoint in a third cell. The result is thin bands of an
 //! unrelated class along outlines, and small objects read as something else. Objectives with an output
-//! for every class (`cross-entropy`, `variational`) do not have the problem.
+//! for every class (`cross-entropy`, `variational`) do not have the problem. Two options reduce it for
+//! the others: codes of more than three dimensions, whose first three are still the paper's colours
+//! (`model.code_dims`), and a better choice of which class gets which point (`model.order`,
+//! [`assignment`]).
 //!
 //! # Training
 //!
@@ -190,9 +198,9 @@
 //! |---|---|
 //! | flow | the ODE from photo to mask; nothing else is called a flow |
 //! | step | a *training step* updates the weights; a *solver step* advances the ODE |
-//! | state, `x_t` | an image on its way, `[3, H, W]` in `[-1, 1]`; sampling yields all states from t = 0 to 1 |
+//! | state, `x_t` | an image on its way, `[d, H, W]` about in `[-1, 1]`, d = 3 in the paper; sampling yields all states from t = 0 to 1 |
 //! | source, `x0` | the first state: the photo, or noise for the stochastic baseline |
-//! | centroid, `mu_k` | the point of class k in the colour cube `[-1, 1]^3`; also the class's colour |
+//! | centroid, `mu_k` | the point of class k in the cube `[-1, 1]^d`; its first three axes are the class's colour |
 //! | centroid image, `x1` | a label map with each label replaced by its centroid: the end of the path |
 //! | predicted target, `x1_hat` | where the predicted velocity leads if followed to t = 1 |
 //! | target velocity | what the predicted velocity is trained towards |

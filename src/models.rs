@@ -18,6 +18,10 @@ pub static BUILT_IN: &[(&str, &[u8])] = &[
         include_bytes!("../assets/models/fashion.safetensors"),
     ),
     (
+        "cells",
+        include_bytes!("../assets/models/cells.safetensors"),
+    ),
+    (
         FOR_SAMPLES,
         include_bytes!("../assets/models/scenes.safetensors"),
     ),

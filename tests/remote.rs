@@ -1,6 +1,7 @@
 //! Training on a device of another process, over loopback. Needs the feature `remote`:
 //! `bash .ci/test-remote`.
 
+#[path = "it/common/mod.rs"]
 mod common;
 
 use common::{fails, flowseg, losses, train_on};

@@ -97,7 +97,7 @@ pub(super) fn open(choice: &Choice) -> anyhow::Result<Opened> {
 /// Which model to use.
 #[derive(clap::Args)]
 pub(super) struct ModelArgument {
-    /// A model file, or the name of a built-in model: street, fashion or scenes
+    /// A model file, or the name of a built-in model: street, fashion, cells or scenes
     #[arg(long, value_name = "MODEL", default_value = "street")]
     pub(super) model: OsString,
 }

@@ -185,11 +185,17 @@ impl Kept {
         let (e, fields) = (network.pixel_width as u64, network.field_blocks as u64);
         let generated = network.field_weights() as u64;
         let outputs = network.outputs as u64;
+        // Neighbourhoods at two resolutions, in two orders, and features on their way to the pixels.
+        let stem = match network.stem_width as u64 {
+            0 => 0,
+            width => 60 + 6 * width + 3 * e,
+        };
         let ends = 2 * d
             + 2 * network.in_channels() as u64 * pixels
             + (fields + 2) * e * pixels
             + fields * generated
-            + copies * outputs * pixels;
+            + copies * outputs * pixels
+            + stem * pixels;
         // Gradients of the output and of the first field's weights; the gradients of its pixels reuse
         // the memory of the final layer's.
         let backward = generated + outputs * pixels;

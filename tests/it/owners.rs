@@ -1,6 +1,6 @@
 //! Runs that survive their owners: typing errors, damaged disks, closed terminals, two of them at once.
 
-mod common;
+use crate::common;
 
 use common::{fails, flowseg, losses, names, train, train_on};
 #[cfg(target_os = "linux")]

@@ -1,6 +1,6 @@
 //! Networks whose photo is looked at by an encoder first: training, freezing, resuming, files.
 
-mod common;
+use crate::common;
 
 use assert_cmd::Command;
 use burn::tensor::Device;

@@ -1,6 +1,6 @@
 //! The training recipe: what each of its parts promises, in numbers.
 
-mod common;
+use crate::common;
 
 use burn::tensor::{Device, Tensor};
 use common::{fails, flowseg, losses, shared, train};

@@ -1,6 +1,6 @@
 //! `flowseg eval` and `flowseg data`: what they write, and that the numbers agree.
 
-mod common;
+use crate::common;
 
 use common::{fails, flowseg, photo, shared, train};
 use std::fs;

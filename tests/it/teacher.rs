@@ -1,6 +1,6 @@
 //! The teacher of REPA: its tokens, the files it is read from, and runs that it guides.
 
-mod common;
+use crate::common;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use common::{fails, flowseg, losses, shared, train};

@@ -1,6 +1,6 @@
 //! Data sets with bad pairs, as training and scoring meet them.
 
-mod common;
+use crate::common;
 
 use assert_cmd::Command;
 use common::{SMALL, fails, flowseg};

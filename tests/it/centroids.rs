@@ -1,6 +1,6 @@
 //! The encoding in double precision against the reference (equations 7 and 8).
 
-mod common;
+use crate::common;
 
 use flowseg::encoding::Centroids;
 use safetensors::{Dtype, SafeTensors};

@@ -1,6 +1,6 @@
 //! Objectives whose network has an output for every class: what their models do.
 
-mod common;
+use crate::common;
 
 use burn::tensor::Device;
 use common::{flowseg, losses, train};

@@ -1,7 +1,7 @@
 //! Many photos at once: where they come from, in which formats their masks are written, and how a run
 //! that stopped goes on.
 
-mod common;
+use crate::common;
 
 use assert_cmd::Command;
 use common::{fails, flowseg, names, photo};

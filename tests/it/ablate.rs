@@ -1,6 +1,6 @@
 //! `flowseg ablate`: a small table, interrupted and resumed.
 
-mod common;
+use crate::common;
 
 use common::{SMALL, fails, flowseg};
 #[cfg(target_os = "linux")]

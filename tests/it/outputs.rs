@@ -1,6 +1,6 @@
 //! What the program writes, where, and what it never touches.
 
-mod common;
+use crate::common;
 
 use assert_cmd::Command;
 use burn::tensor::Device;

@@ -1,6 +1,6 @@
 //! The commands on real and on bad input.
 
-mod common;
+use crate::common;
 
 use common::{fails, flowseg, photo, shared};
 use std::fs;

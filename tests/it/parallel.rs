@@ -1,6 +1,6 @@
 //! Data-parallel training: several devices that share every batch.
 
-mod common;
+use crate::common;
 
 use common::{fails, losses, shared, train_on};
 use std::fs;

@@ -1,6 +1,6 @@
 //! Training as a user sees it: files, resuming, determinism, interrupts.
 
-mod common;
+use crate::common;
 
 use common::{fails, flowseg, losses, shared, train, wait_for};
 #[cfg(target_os = "linux")]

@@ -1,7 +1,7 @@
 //! The memory that a dry run expects, against the memory that the run then takes.
 #![cfg(target_os = "linux")]
 
-mod common;
+use crate::common;
 
 use common::flowseg;
 use std::path::Path;
@@ -59,7 +59,7 @@ fn real(out: &Path, settings: &[&str]) -> f64 {
 #[test]
 fn the_expected_peak_is_the_real_one_within_a_quarter() {
     let folder = tempfile::tempdir().unwrap();
-    let cases: [&[&str]; 5] = [
+    let cases: [&[&str]; 6] = [
         &["data.size=[96,128]", "train.batch_size=8"],
         &["data.size=[160,224]", "train.batch_size=12"],
         &[
@@ -78,6 +78,12 @@ fn the_expected_peak_is_the_real_one_within_a_quarter() {
             "train.batch_size=8",
             "loss.objective=variational",
             "model.patch_output=true",
+        ],
+        &[
+            "data.size=[160,224]",
+            "train.batch_size=8",
+            "model.code_dims=8",
+            "model.stem_width=16",
         ],
     ];
     let mut worst = 0.0f64;

@@ -1,7 +1,7 @@
 //! The window, on a virtual display.
 #![cfg(target_os = "linux")]
 
-mod common;
+use crate::common;
 
 use common::photo;
 use image::RgbImage;

@@ -1,0 +1,21 @@
+//! The program and the library from outside. One binary, because each links all of Burn, wgpu and egui;
+//! a test that measures its own process is a binary of its own beside this folder.
+
+mod ablate;
+mod batches;
+mod centroids;
+mod commands;
+mod common;
+mod datasets;
+mod encoder;
+mod estimate;
+mod large;
+mod objectives;
+mod outputs;
+mod owners;
+mod parallel;
+mod recipe;
+mod scoring;
+mod teacher;
+mod training;
+mod window;
