@@ -171,8 +171,10 @@ impl<'a> Row<'a> {
             fy * (1.0 - fx),
             fy * fx,
         ];
-        for class in 0..self.votes.classes {
-            let share = (0..4).map(|i| weights[i] * corners[i][class]).sum();
+        let [a, b, c, d] = corners;
+        let shares = a.iter().zip(b).zip(c).zip(d);
+        for (class, (((a, b), c), d)) in shares.enumerate() {
+            let share = weights[0] * a + weights[1] * b + weights[2] * c + weights[3] * d;
             tell(class, share);
         }
     }

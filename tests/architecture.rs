@@ -21,7 +21,9 @@ sampler:
 terminal:
 text_file:
 trajectory:
-data: files text_file trajectory
+assignment: encoding
+data: assignment files text_file trajectory
+votes: data encoding
 kernels: device encoding potential
 patches: device
 pictures: encoding
@@ -30,19 +32,19 @@ flow: device encoding
 gpu: encoding format potential vector_field
 runs: data run_format
 model: device encoding files flow kernels patches random
-inference: data encoding flow model sampler
+inference: data encoding flow model sampler votes
 models: files model
-eval: csv data encoding flow fonts inference model pictures random sampler
-export: csv data encoding files fonts inference trajectory
+eval: csv data encoding flow fonts inference model pictures random sampler votes
+export: csv data encoding files fonts trajectory votes
 job: data device inference model sampler
-train: data device encoding eval files flow kernels model patches pictures potential random \
+train: assignment data device encoding eval files flow kernels model patches pictures potential random \
     run_format text_file
 verify: data encoding eval files kernels model potential random
 viewer: csv data device encoding export files flow fonts format gpu inference job model models \
     pictures potential runs sampler trajectory vector_field
 ablate: csv data device eval files fonts inference model run_format text_file train
 cli: ablate csv data device encoding eval export files inference model models pictures run_format \
-    sampler terminal text_file train trajectory verify viewer
+    sampler terminal text_file train trajectory verify viewer votes
 main: cli
 ";
 

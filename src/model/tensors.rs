@@ -269,7 +269,8 @@ pub fn to_safetensors(
     precision: Precision,
 ) -> Result<Vec<u8>, TensorsError> {
     let broken = |e: safetensors::SafeTensorError| TensorsError::Safetensors(e.to_string());
-    let mut encoded: Vec<(String, Dtype, Vec<usize>, Cow<'_, [u8]>)> = Vec::new();
+    type Encoded<'a> = (String, Dtype, Vec<usize>, Cow<'a, [u8]>);
+    let mut encoded: Vec<Encoded> = Vec::new();
     for (name, tensor) in tensors {
         let (name, shape) = (name.clone(), tensor.shape.clone());
         match precision {
