@@ -49,7 +49,7 @@ pub struct NetworkConfig {
     /// Channels of the state: dimensions of the classes' codes.
     #[serde(default = "state_channels", skip_serializing_if = "is_colour")]
     pub state_channels: usize,
-    /// Width of the [pixel stem](super::stem) at half resolution; 0 leaves it out.
+    /// Width of the pixel stem at half resolution; 0 leaves it out.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub stem_width: usize,
     /// Numbers a pixel that the network puts out: the state's channels, or a logit a class.
