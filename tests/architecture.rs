@@ -41,7 +41,7 @@ train: assignment data device encoding eval files flow kernels model patches pic
     run_format text_file
 verify: data encoding eval files kernels model potential random
 viewer: csv data device encoding export files flow fonts format gpu inference job model models \
-    pictures potential runs sampler trajectory vector_field
+    pictures potential runs sampler trajectory vector_field votes
 ablate: csv data device eval files fonts inference model run_format text_file train
 cli: ablate csv data device encoding eval export files inference model models pictures run_format \
     sampler terminal text_file train trajectory verify viewer votes

@@ -93,6 +93,12 @@ impl Flow {
         self.size[0] * self.size[1]
     }
 
+    /// Bytes of a state in graphics memory.
+    fn bytes_of_state(&self) -> usize {
+        let first = self.states.first().and_then(|state| state.host.as_ref());
+        first.map_or(12 * self.pixels(), |host| 4 * host.x.len())
+    }
+
     /// Adds a state that can be shown.
     pub fn push(&mut self, t: f32, values: Option<Arc<Values>>) {
         self.states.push(StoredState {
@@ -143,15 +149,15 @@ impl Flow {
     }
 
     /// A pixel's state at `position`: linear between two stored states, which is exact for Euler.
-    pub fn state_of(&self, pixel: usize, position: f32) -> Option<[f32; 3]> {
+    pub fn state_of(&self, pixel: usize, position: f32) -> Option<Vec<f32>> {
         let (low, high, share) = self.around(position)?;
         let a = self.states[low].host.as_ref()?.at(pixel);
         let b = self.states[high].host.as_ref()?.at(pixel);
-        Some(std::array::from_fn(|c| a[c] + (b[c] - a[c]) * share))
+        Some(a.iter().zip(b).map(|(a, b)| a + (b - a) * share).collect())
     }
 
     /// A pixel's velocity over the step at `position`: the difference quotient of the two states.
-    pub fn velocity_of(&self, pixel: usize, position: f32) -> Option<[f32; 3]> {
+    pub fn velocity_of(&self, pixel: usize, position: f32) -> Option<Vec<f32>> {
         let last = self.states.len().checked_sub(2)?;
         let low = (position.max(0.0) as usize).min(last);
         let (before, after) = (&self.states[low], &self.states[low + 1]);
@@ -160,11 +166,11 @@ impl Flow {
             after.host.as_ref()?.at(pixel),
         );
         let h = (after.t - before.t).max(f32::EPSILON);
-        Some(std::array::from_fn(|c| (b[c] - a[c]) / h))
+        Some(a.iter().zip(b).map(|(a, b)| (b - a) / h).collect())
     }
 
     /// The stored states of a pixel, as far as they were read.
-    pub fn path_of(&self, pixel: usize) -> Vec<[f32; 3]> {
+    pub fn path_of(&self, pixel: usize) -> Vec<Vec<f32>> {
         self.states
             .iter()
             .map_while(|state| Some(state.host.as_ref()?.at(pixel)))
@@ -238,7 +244,7 @@ impl Flow {
 
     /// Drops the least recently shown states from graphics memory until the budget holds.
     fn evict(&self, low: usize, high: usize) {
-        let bytes = 12 * self.pixels();
+        let bytes = self.bytes_of_state();
         let most = (self.budget / bytes.max(1)).max(2);
         let held = self.resident();
         let mut order: Vec<usize> = (0..self.states.len())

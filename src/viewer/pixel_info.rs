@@ -2,26 +2,22 @@
 
 use super::app_state::AppState;
 use super::theme::{self, GRID};
-use crate::potential::{Operator, Potential};
+use crate::votes::Votes;
 use eframe::egui;
 
 /// The number of centroids listed.
 const NEAREST: usize = 5;
-
-/// The potential of the probabilities: the paper's operator at its default settings.
-const POTENTIAL: Potential = Potential {
-    operator: Operator::Log,
-    temperature: 1.0,
-    epsilon: 1e-2,
-};
+/// Axes of a state that a line has room for.
+const SHOWN: usize = 3;
 
 pub struct PixelInfo {
     pub row: usize,
     pub column: usize,
-    pub x: [f32; 3],
-    pub velocity: Option<[f32; 3]>,
+    /// `[d]`
+    pub x: Vec<f32>,
+    pub velocity: Option<Vec<f32>>,
     /// `x1_hat = x + (1 - t) v`
-    pub prediction: Option<[f32; 3]>,
+    pub prediction: Option<Vec<f32>>,
     /// Class, distance and probability of the nearest centroids.
     pub nearest: Vec<(usize, f64, f64)>,
     /// The step from which on its class stays.
@@ -35,14 +31,17 @@ pub fn pixel_info(app: &AppState, pixel: usize) -> Option<PixelInfo> {
     let x = flow.state_of(pixel, position)?;
     let t = flow.time(position);
     let velocity = flow.velocity_of(pixel, position);
-    let prediction = velocity.map(|v| std::array::from_fn(|c| x[c] + (1.0 - t) * v[c]));
-    let point = x.map(f64::from);
-    let points = model.centroids.points();
-    let probability = POTENTIAL.at(point, points, 0).probability;
-    let mut nearest: Vec<(usize, f64, f64)> = points
-        .iter()
-        .enumerate()
-        .map(|(k, mu)| (k, distance(point, *mu), probability[k]))
+    let prediction = velocity.as_ref().map(|v| {
+        let ahead = x.iter().zip(v).map(|(x, v)| x + (1.0 - t) * v);
+        ahead.collect()
+    });
+    let centroids = &model.centroids;
+    let probability = Votes::of(centroids, &x, [1, 1]);
+    let mut nearest: Vec<(usize, f64, f64)> = (0..centroids.len())
+        .map(|k| {
+            let share = f64::from(probability.at(0)[k]);
+            (k, distance(&x, centroids.code(k)), share)
+        })
         .collect();
     nearest.sort_by(|a, b| a.1.total_cmp(&b.1));
     nearest.truncate(NEAREST);
@@ -57,8 +56,10 @@ pub fn pixel_info(app: &AppState, pixel: usize) -> Option<PixelInfo> {
     })
 }
 
-pub fn distance(a: [f64; 3], b: [f64; 3]) -> f64 {
-    (0..3).map(|i| (a[i] - b[i]).powi(2)).sum::<f64>().sqrt()
+/// The distance from a state to a centroid, `[d]` each.
+pub fn distance(x: &[f32], mu: &[f64]) -> f64 {
+    let offsets = x.iter().zip(mu).map(|(&x, mu)| f64::from(x) - mu);
+    offsets.map(|offset| offset * offset).sum::<f64>().sqrt()
 }
 
 /// Draws the tooltip of a pixel.
@@ -69,10 +70,18 @@ pub fn tooltip(app: &AppState, ui: &mut egui::Ui, pixel: usize) {
         return;
     };
     ui.set_max_width(36.0 * GRID);
-    let [a, b, c] = info.x;
+    let x: Vec<String> = info
+        .x
+        .iter()
+        .take(SHOWN)
+        .map(|x| format!("{x:+.2}"))
+        .collect();
+    let more = if info.x.len() > SHOWN { ", …" } else { "" };
     ui.monospace(format!(
-        "pixel {}, {}   x = ({a:+.2}, {b:+.2}, {c:+.2})",
-        info.column, info.row
+        "pixel {}, {}   x = ({}{more})",
+        info.column,
+        info.row,
+        x.join(", ")
     ));
     for &(class, distance, _) in info.nearest.iter().take(3) {
         ui.horizontal(|ui| {

@@ -71,24 +71,29 @@ fn numbers(ui: &mut egui::Ui, info: &PixelInfo) {
                 ui.monospace(value);
                 ui.end_row();
             };
-            let vector = |[a, b, c]: [f32; 3]| format!("{a:+.3} {b:+.3} {c:+.3}");
+            let vector = |x: Vec<f32>| {
+                let all: Vec<String> = x.iter().map(|x| format!("{x:+.3}")).collect();
+                // Three to a line: the first are the colours that the picture shows.
+                let lines: Vec<String> = all.chunks(3).map(|some| some.join(" ")).collect();
+                lines.join("\n")
+            };
             let none = || "-".to_owned();
             let place = format!("column {}, row {}", info.column, info.row);
             row("Pixel", "At the network's size", place);
             row(
                 "State x",
-                "Its colour in centroid space, each axis from -1 to 1",
-                vector(info.x),
+                "Its place among the centroids, each axis from -1 to 1; the first three axes are its colour",
+                vector(info.x.clone()),
             );
             row(
                 "Velocity v",
                 "Units per unit of t, over the step shown",
-                info.velocity.map_or_else(none, vector),
+                info.velocity.clone().map_or_else(none, vector),
             );
             row(
                 "Target x1",
                 "Where it is heading: x + (1 - t) v",
-                info.prediction.map_or_else(none, vector),
+                info.prediction.clone().map_or_else(none, vector),
             );
             let settled = info
                 .settled
@@ -123,10 +128,10 @@ fn distances(ui: &mut egui::Ui, flow: &Flow, model: &OpenModel, pixel: usize, no
     let path = flow.path_of(pixel);
     let Some(last) = path.last() else { return };
     theme::section(ui, "Distance over t");
-    let points = model.centroids.points();
-    let mut order: Vec<usize> = (0..points.len()).collect();
-    let end = last.map(f64::from);
-    order.sort_by(|&a, &b| distance(end, points[a]).total_cmp(&distance(end, points[b])));
+    let centroids = &model.centroids;
+    let mut order: Vec<usize> = (0..centroids.len()).collect();
+    let from_end = |class: usize| distance(last, centroids.code(class));
+    order.sort_by(|&a, &b| from_end(a).total_cmp(&from_end(b)));
     let settled = flow.settled.as_ref().and_then(|settled| {
         let step = usize::from(settled[pixel]);
         Some(f64::from(flow.states.get(step)?.t))
@@ -146,7 +151,7 @@ fn distances(ui: &mut egui::Ui, flow: &Flow, model: &OpenModel, pixel: usize, no
                     .iter()
                     .zip(&flow.states)
                     .map(|(x, state)| {
-                        let d = distance(x.map(f64::from), points[class]);
+                        let d = distance(x, centroids.code(class));
                         [f64::from(state.t), d]
                     })
                     .collect();

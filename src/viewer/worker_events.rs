@@ -57,7 +57,7 @@ pub struct OpenedPhoto {
 
 /// A state's numbers on the host.
 pub struct Host {
-    /// `x_t: [3, H, W]`, channel-major.
+    /// `x_t: [d, H, W]`, channel-major.
     pub x: Arc<Vec<f32>>,
     /// The nearest class of every pixel, `[H, W]`.
     pub labels: Arc<Vec<u16>>,
@@ -68,9 +68,19 @@ pub struct Host {
 }
 
 impl Host {
-    pub fn at(&self, pixel: usize) -> [f32; 3] {
-        let pixels = self.labels.len();
-        [0, 1, 2].map(|c| self.x[c * pixels + pixel])
+    /// The first three channels, which are the picture's colours.
+    pub fn colours(&self) -> &[f32] {
+        &self.x[..self.x.len().min(3 * self.labels.len())]
+    }
+
+    /// A pixel's state, `[d]`.
+    pub fn at(&self, pixel: usize) -> Vec<f32> {
+        self.x
+            .iter()
+            .skip(pixel)
+            .step_by(self.labels.len().max(1))
+            .copied()
+            .collect()
     }
 }
 

@@ -61,7 +61,9 @@ impl Panel for FieldPanel {
         let position = app.playhead.position;
         let trajectories: Vec<Vec<[f32; 3]>> = flow.map_or_else(Vec::new, |flow| {
             let pins = app.selection.pins.iter();
-            pins.map(|&pixel| flow.path_of(pixel)).collect()
+            let colours = |x: Vec<f32>| [x[0], x[1], x[2]];
+            let path = |&pixel| flow.path_of(pixel).into_iter().map(colours).collect();
+            pins.map(path).collect()
         });
         let pins = app.selection.pins.iter().zip(&trajectories).enumerate();
         let pins: Vec<Pin<'_>> = pins
@@ -93,8 +95,8 @@ impl Panel for FieldPanel {
             });
             Some(Cloud {
                 size: flow.size,
-                state: on_device.unwrap_or(CloudState::Host(&host.x)),
-                source: &flow.states.first()?.host.as_ref()?.x,
+                state: on_device.unwrap_or(CloudState::Host(host.colours())),
+                source: flow.states.first()?.host.as_ref()?.colours(),
                 velocity: velocity.as_deref().map(Vec::as_slice),
                 labels: &host.labels,
                 photo: flow.id,

@@ -23,7 +23,11 @@ impl StepVelocity {
         let (a, b) = (flow.states.get(low)?, flow.states.get(low + 1)?);
         let h = (b.t - a.t).max(f32::EPSILON);
         let (a, b) = (a.host.as_ref()?, b.host.as_ref()?);
-        let velocity = a.x.iter().zip(b.x.iter()).map(|(a, b)| (b - a) / h);
+        let velocity = a
+            .colours()
+            .iter()
+            .zip(b.colours())
+            .map(|(a, b)| (b - a) / h);
         let velocity: Arc<Vec<f32>> = Arc::new(velocity.collect());
         self.last = Some((flow.generation, step, velocity.clone()));
         Some(velocity)
