@@ -2,6 +2,7 @@
 //! a test that measures its own process is a binary of its own beside this folder.
 
 mod ablate;
+mod assignment;
 mod batches;
 mod centroids;
 mod commands;
