@@ -4,7 +4,7 @@ use crate::files::FileError;
 use crate::model::{self, Model, ModelError};
 use burn::tensor::Device;
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The models inside the binary, the default first: name and file contents. A constant would be there
 /// once for every part of the crate that is compiled on its own.
@@ -48,7 +48,33 @@ pub enum LoadError {
     NoClasses(String),
 }
 
-/// Loads a built-in model by its name, or a model file by its path.
+/// The folder of installed models: `flowseg/models` in the user's data directory.
+pub fn folder() -> Option<PathBuf> {
+    Some(dirs::data_dir()?.join("flowseg").join("models"))
+}
+
+/// The installed models by name, in the order of their names: files NAME.safetensors in the
+/// [`folder`].
+pub fn installed() -> Vec<(String, PathBuf)> {
+    let entries = folder().and_then(|folder| std::fs::read_dir(folder).ok());
+    let paths = entries
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
+    let mut found: Vec<(String, PathBuf)> = paths
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|ending| ending == "safetensors")
+        })
+        .filter_map(|path| Some((path.file_stem()?.to_str()?.to_owned(), path)))
+        .collect();
+    found.sort();
+    found
+}
+
+/// Loads a built-in model by its name, a model file by its path, or an installed model by its name, in
+/// this order.
 ///
 /// # Errors
 /// A file that can't be read, is no model, or has no classes to segment into.
@@ -59,7 +85,18 @@ pub fn load(name: impl AsRef<OsStr>, device: &Device) -> Result<Model, LoadError
         Some((_, bytes)) => {
             Model::from_bytes(bytes, device).map_err(|error| LoadError::BuiltIn(shown(), error))?
         }
-        None => model::file::read(Path::new(name), device)?,
+        None => {
+            let path = Path::new(name);
+            let named = || {
+                installed()
+                    .into_iter()
+                    .find(|(installed, _)| installed.as_str() == name)
+            };
+            match (path.exists(), named()) {
+                (false, Some((_, path))) => model::file::read(&path, device)?,
+                _ => model::file::read(path, device)?,
+            }
+        }
     };
     if model.card.classes.len() < 2 {
         return Err(LoadError::NoClasses(shown()));

@@ -104,14 +104,33 @@ impl Votes {
         self.labels_above(to, 0.0)
     }
 
+    /// The probability of the most probable class of every pixel at another size, 0 to 1.
+    pub fn probabilities(&self, to: [usize; 2]) -> Vec<f32> {
+        let looks = self.looks();
+        let mut shares = vec![0.0; to[0] * to[1]];
+        shares
+            .par_chunks_exact_mut(to[1].max(1))
+            .enumerate()
+            .for_each(|(row, shares)| {
+                let row = Row::new(self, row, to);
+                for (column, most) in shares.iter_mut().enumerate() {
+                    row.each(column, |_, share| *most = share.max(*most));
+                    *most /= looks;
+                }
+            });
+        shares
+    }
+
+    /// How many looks were added up: each adds 1 to the sum over the classes.
+    fn looks(&self) -> f32 {
+        let first = &self.shares[..self.classes.min(self.shares.len())];
+        first.iter().sum::<f32>().max(f32::MIN_POSITIVE)
+    }
+
     /// As [`labels`](Self::labels), with [`IGNORE`] where the most probable class has a probability
     /// below `least`.
     pub fn labels_above(&self, to: [usize; 2], least: f32) -> Vec<u16> {
-        // Every look adds 1 to the sum over the classes.
-        let looks: f32 = self.shares[..self.classes.min(self.shares.len())]
-            .iter()
-            .sum();
-        let least = least * looks;
+        let least = least * self.looks();
         let mut labels = vec![0; to[0] * to[1]];
         labels
             .par_chunks_exact_mut(to[1].max(1))
@@ -235,8 +254,13 @@ mod tests {
             .flat_map(|a| [codes[2][a] as f32, middle[a] as f32])
             .collect();
         let mut votes = Votes::of(&centroids, &state, [1, 2]);
+        let once = votes.probabilities([1, 2]);
+        assert!(once[0] > 0.9 && once[1] < 0.6, "{once:?}");
         votes.add(&votes.clone());
         assert_eq!(votes.labels_above([1, 2], 0.7), [2, IGNORE]);
+        for (twice, once) in votes.probabilities([1, 2]).iter().zip(once) {
+            assert!((twice - once).abs() < 1e-6);
+        }
         assert_ne!(votes.labels([1, 2])[1], IGNORE);
     }
 

@@ -257,6 +257,13 @@ fn result(outcome: &Outcome, model: &Model) -> serde_json::Value {
         "miou": scores.miou,
         "pixel_accuracy": scores.pixel_accuracy,
         "boundary_iou": outcome.boundary.mean(),
+        "calibration_error": outcome.calibration.error(),
+        "reliability": outcome.calibration.bins().iter().map(|bin| json!({
+            "pixels": bin.pixels,
+            "right": bin.right,
+            "mean_probability": (bin.pixels > 0).then(|| bin.probability / bin.pixels as f64),
+        })).collect::<Vec<_>>(),
+        "mean_of_photos": mean(&outcome.photos),
         "iou": iou,
     })
 }
@@ -282,6 +289,11 @@ fn print_scores(outcome: &Outcome, model: &Model, without: &[usize]) {
         100.0 * pixel_accuracy,
         per_cent(outcome.boundary.mean())
     );
+    out!(
+        "  mean of the photos' own mIoU {}, calibration error {}",
+        per_cent(mean(&outcome.photos)),
+        per_cent(outcome.calibration.error())
+    );
     let classes = &model.card.classes;
     if !without.is_empty() {
         let names: Vec<_> = without
@@ -306,6 +318,11 @@ fn print_scores(outcome: &Outcome, model: &Model, without: &[usize]) {
         let share = 100.0 * outcome.confusion.labelled(k) as f64 / all.max(1) as f64;
         out!("  {} {:>6} {share:>8.2}%", cell(name), per_cent(*iou));
     }
+}
+
+/// The mean of numbers; none for none.
+fn mean(numbers: &[f64]) -> Option<f64> {
+    (!numbers.is_empty()).then(|| numbers.iter().sum::<f64>() / numbers.len() as f64)
 }
 
 /// A share from 0 to 1 in per cent; a dash for none.

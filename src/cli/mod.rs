@@ -8,6 +8,7 @@ mod devices;
 mod eval;
 mod import;
 mod interrupt;
+mod models;
 mod output;
 mod segment;
 mod selftest;
@@ -50,6 +51,7 @@ enum Command {
     Data(data::Arguments),
     Ablate(ablate::Arguments),
     Devices(devices::Arguments),
+    Models(models::Arguments),
     #[cfg(feature = "remote")]
     Serve(serve::Arguments),
 }
@@ -115,6 +117,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Data(arguments) => data::run(&arguments),
         Command::Ablate(arguments) => ablate::run(&arguments),
         Command::Devices(arguments) => devices::run(&arguments),
+        Command::Models(arguments) => models::run(&arguments),
         #[cfg(feature = "remote")]
         Command::Serve(arguments) => serve::run(&arguments),
     }

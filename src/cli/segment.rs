@@ -345,6 +345,7 @@ impl<'a> Work<'a> {
             photo: &photo.path,
             cutout: &self.cutout,
             opacity: OPACITY,
+            votes: &flow.votes,
         };
         for (format, path) in &photo.outputs.masks {
             format.write(&mask, path, &details)?;

@@ -5,6 +5,7 @@
 
 mod agreement;
 mod boundary;
+mod calibration;
 mod confusion;
 mod matrix;
 mod run;
@@ -14,6 +15,7 @@ mod worst;
 
 pub use agreement::Agreement;
 pub use boundary::Boundary;
+pub use calibration::{Bin, Calibration};
 pub use confusion::{Confusion, Scores};
 pub use matrix::{MatrixError, to_csv, to_png};
 pub(crate) use run::spread;

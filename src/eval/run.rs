@@ -1,7 +1,7 @@
 //! A model over a data set: photos are decoded in parallel ahead of the device, run in batches of
 //! one size, and scored at every number of solver steps that is asked for.
 
-use super::{Boundary, Confusion};
+use super::{Boundary, Calibration, Confusion};
 use crate::data::{self, DataError, Dataset, Sample};
 use crate::encoding::Centroids;
 use crate::flow::Source;
@@ -91,6 +91,10 @@ pub struct Outcome {
     pub confusion: Confusion,
     /// Pixels along the outlines.
     pub boundary: Boundary,
+    /// Pixels by the probability of their class.
+    pub calibration: Calibration,
+    /// The mIoU of every photo with a labelled pixel, 0 to 1, in the order of their scoring.
+    pub photos: Vec<f64>,
 }
 
 /// A photo that was scored, at one number of steps.
@@ -190,6 +194,8 @@ pub fn score(
                     resolution,
                     confusion: Confusion::new(classes),
                     boundary: Boundary::new(classes),
+                    calibration: Calibration::default(),
+                    photos: Vec::new(),
                 })
             })
             .collect(),
@@ -373,6 +379,12 @@ impl Run<'_> {
                     let (truth, prediction, size) = scaled(&seen, outcome.resolution);
                     outcome.confusion.add(&truth, &prediction);
                     outcome.boundary.add(&truth, &prediction, size);
+                    let probability = votes.probabilities(size);
+                    let (calibration, classes) = (&mut outcome.calibration, self.centroids.len());
+                    calibration.add(&truth, &prediction, &probability, classes);
+                    let mut own = Confusion::new(classes);
+                    own.add(&truth, &prediction);
+                    outcome.photos.extend(own.scores().miou);
                 }
                 (self.seen)(&seen);
             }

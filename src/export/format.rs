@@ -11,7 +11,9 @@ use super::palette;
 use super::pictures::{colours, overlay, write_png};
 use super::tiff;
 use super::yolo;
+use crate::votes::Votes;
 use crate::{data, files};
+use image::GrayImage;
 use std::path::Path;
 
 /// A kind of file that a mask can be written as.
@@ -41,6 +43,8 @@ pub enum Format {
     Overlay,
     /// NAME.colours.png: the mask in class colours, with a legend
     Colours,
+    /// NAME.probability.png: a grey PNG of how probable each pixel's class is, white for certain
+    Probability,
 }
 
 /// What a format needs besides the mask.
@@ -52,6 +56,8 @@ pub struct Details<'a> {
     pub cutout: &'a [u16],
     /// Opacity of class colours over the photo, 0 to 1.
     pub opacity: f32,
+    /// The votes that decided the mask.
+    pub votes: &'a Votes,
 }
 
 impl Format {
@@ -71,6 +77,7 @@ impl Format {
             Self::Contour => ".contour.png",
             Self::Overlay => ".overlay.png",
             Self::Colours => ".colours.png",
+            Self::Probability => ".probability.png",
         })
     }
 
@@ -89,6 +96,7 @@ impl Format {
             Self::Contour => "outlines",
             Self::Overlay => "overlay",
             Self::Colours => "coloured mask",
+            Self::Probability => "probabilities",
         }
     }
 
@@ -129,6 +137,13 @@ impl Format {
             Self::Contour => write_png(path, contour(mask))?,
             Self::Overlay => write_png(path, overlay(mask, details.opacity))?,
             Self::Colours => write_png(path, colours(mask))?,
+            Self::Probability => {
+                let byte = |share: f32| (255.0 * share).round().clamp(0.0, 255.0) as u8;
+                let shares = details.votes.probabilities([height, width]);
+                let bytes: Vec<u8> = shares.into_iter().map(byte).collect();
+                let grey = GrayImage::from_raw(width as u32, height as u32, bytes);
+                write_png(path, grey.unwrap_or_default())?;
+            }
         }
         Ok(())
     }

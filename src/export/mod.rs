@@ -164,11 +164,13 @@ pub fn write(
 }
 
 fn write_mask(format: Format, scene: &Scene, path: &Path) -> Result<(), ExportError> {
-    let labels = scene.labels_of_photo();
+    let votes = scene.votes();
+    let labels = votes.labels(scene.size_of_photo());
     let details = Details {
         photo: path,
         cutout: &[],
         opacity: scene.opacity,
+        votes: &votes,
     };
     format.write(&scene.mask(&labels), path, &details)
 }

@@ -103,10 +103,19 @@ impl Scene<'_> {
         Err(ExportError::Scene { path, reason })
     }
 
+    /// The votes of the last state.
+    pub(super) fn votes(&self) -> Votes {
+        let last = self.trajectory.states.last().copied().unwrap_or_default();
+        Votes::of(self.centroids, last, self.trajectory.size)
+    }
+
+    /// `[height, width]`
+    pub(super) fn size_of_photo(&self) -> [usize; 2] {
+        [self.photo.height(), self.photo.width()].map(|side| side as usize)
+    }
+
     /// The last state's classes at the photo's own size, `[height, width]`.
     pub fn labels_of_photo(&self) -> Vec<u16> {
-        let last = self.trajectory.states.last().copied().unwrap_or_default();
-        let to = [self.photo.height() as usize, self.photo.width() as usize];
-        Votes::of(self.centroids, last, self.trajectory.size).labels(to)
+        self.votes().labels(self.size_of_photo())
     }
 }

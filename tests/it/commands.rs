@@ -427,3 +427,75 @@ fn devices_are_listed() {
         &["99", "flowseg devices"],
     );
 }
+
+#[test]
+fn models_are_listed_with_their_cards_and_installed_ones_have_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = |arguments: &[&str]| {
+        let mut command = flowseg();
+        command.env("XDG_DATA_HOME", folder.path());
+        command.env("HOME", folder.path());
+        let output = command.args(arguments).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let text = list(&["models"]);
+    for word in ["street", "cells", "fashion", "scenes", "sha256", "CC0"] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+    if cfg!(target_os = "linux") {
+        let models = folder.path().join("flowseg/models");
+        std::fs::create_dir_all(&models).unwrap();
+        let scenes = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/assets/models/scenes.safetensors"
+        );
+        std::fs::copy(scenes, models.join("mine.safetensors")).unwrap();
+        std::fs::write(models.join("broken.safetensors"), "not a model").unwrap();
+        let lines = list(&["models", "--json"]);
+        let names: Vec<String> = lines
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+            .map(|model| model["name"].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(names, ["street", "fashion", "cells", "scenes", "mine"]);
+        let picture = photo(folder.path(), "a.png");
+        let picture = picture.to_str().unwrap();
+        let out = folder.path().join("out");
+        let out = out.to_str().unwrap();
+        list(&[
+            "segment", picture, "-o", out, "--model", "mine", "--device", "cpu", "--steps", "1",
+        ]);
+        assert!(folder.path().join("out/a.png").exists());
+    }
+}
+
+#[test]
+fn several_looks_decide_together_and_doubt_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = photo(folder.path(), "a.png");
+    let picture = picture.to_str().unwrap();
+    let segment = |out: &str, more: &[&str]| {
+        let out = folder.path().join(out);
+        let mut command = flowseg();
+        command.args([
+            "segment", picture, "--model", "scenes", "--device", "cpu", "--steps", "1",
+        ]);
+        command
+            .args(["--format", "index,probability", "-o"])
+            .arg(&out)
+            .args(more);
+        command.assert().success();
+        let read = |name: &str| image::open(out.join(name)).unwrap().into_luma8();
+        (read("a.png"), read("a.probability.png"))
+    };
+    let (mask, probability) = segment("sure", &["--scales", "1,1.5", "--flip"]);
+    assert_eq!(mask.dimensions(), probability.dimensions());
+    assert!(mask.pixels().all(|pixel| pixel.0[0] < 20));
+    let (doubtful, _) = segment("doubtful", &["--ignore-below", "1"]);
+    assert!(doubtful.pixels().any(|pixel| pixel.0[0] == 255));
+    let both = [
+        "segment", picture, "-o", "x", "--scale", "2", "--scales", "1,2",
+    ];
+    flowseg().args(both).assert().code(2);
+}
