@@ -13,17 +13,17 @@
 
 use serde::{Deserialize, Serialize};
 
-pub const CONFIG: &str = "config.toml";
-pub const METRICS: &str = "metrics.jsonl";
-pub const SAMPLES: &str = "samples";
-pub const CHECKPOINTS: &str = "checkpoints";
-pub const TENSORBOARD: &str = "tensorboard";
+pub(crate) const CONFIG: &str = "config.toml";
+pub(crate) const METRICS: &str = "metrics.jsonl";
+pub(crate) const SAMPLES: &str = "samples";
+pub(crate) const CHECKPOINTS: &str = "checkpoints";
+pub(crate) const TENSORBOARD: &str = "tensorboard";
 /// The model with the best validation score.
-pub const BEST: &str = "best.safetensors";
+pub(crate) const BEST: &str = "best.safetensors";
 /// The finished model.
-pub const MODEL: &str = "model.safetensors";
+pub(crate) const MODEL: &str = "model.safetensors";
 /// The lock file. It stays; the lock ends with the process.
-pub const LOCK: &str = "run.lock";
+pub(crate) const LOCK: &str = "run.lock";
 
 /// A line of loss: means since the line before.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,7 +60,7 @@ pub struct SkippedLine {
 /// Any line, for readers that accept other versions and programs: every field may be missing.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
-pub struct AnyLine {
+pub(crate) struct AnyLine {
     pub step: Option<u64>,
     pub loss: Option<f64>,
     pub learning_rate: Option<f64>,
@@ -71,22 +71,22 @@ pub struct AnyLine {
 }
 
 /// The folder of a checkpoint, in [`CHECKPOINTS`].
-pub fn checkpoint_name(step: u64) -> String {
+pub(crate) fn checkpoint_name(step: u64) -> String {
     format!("step-{step:08}")
 }
 
 /// The step of a checkpoint's folder.
-pub fn checkpoint_step(name: &str) -> Option<u64> {
+pub(crate) fn checkpoint_step(name: &str) -> Option<u64> {
     number(name.strip_prefix("step-")?)
 }
 
 /// The file of a sample prediction, in [`SAMPLES`]. `photo` must be part of a file name.
-pub fn sample_name(step: u64, photo: &str) -> String {
+pub(crate) fn sample_name(step: u64, photo: &str) -> String {
     format!("step-{step:08}-{photo}.png")
 }
 
 /// Step and photo of a sample prediction.
-pub fn parse_sample_name(name: &str) -> Option<(u64, &str)> {
+pub(crate) fn parse_sample_name(name: &str) -> Option<(u64, &str)> {
     let (step, photo) = name
         .strip_suffix(".png")?
         .strip_prefix("step-")?

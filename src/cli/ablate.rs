@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 /// Train and score a table of configurations; the same command goes on where it stopped
 #[derive(clap::Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// The table: rows of settings, seeds, and how to score (see assets/presets/ablate-*.toml)
     #[arg(value_name = "TABLE")]
     table: PathBuf,
@@ -25,7 +25,7 @@ pub struct Arguments {
 }
 
 /// Runs the command.
-pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let table = Table::read(&arguments.table, &arguments.overrides)?;
     let output = &arguments.output;
     files::create_folder(output)?;

@@ -20,7 +20,7 @@ const SIDE: u32 = 240;
 
 /// Report what a data folder holds and what is wrong with it
 #[derive(clap::Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// Data folder in any known layout, or scenes:N
     folder: PathBuf,
     /// Print the report as JSON
@@ -32,7 +32,7 @@ pub struct Arguments {
 }
 
 /// Runs the command; problems are listed one a line and make the exit status 1.
-pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(path) = &arguments.sheet {
         let mut plan = Plan::default();
         plan.write(path, "the contact sheet");

@@ -5,10 +5,10 @@ use crate::terminal::out;
 
 /// List what this program can run on, and what `auto` would pick
 #[derive(clap::Args)]
-pub struct Arguments {}
+pub(super) struct Arguments {}
 
 /// Runs the command.
-pub fn run(_: &Arguments) -> anyhow::Result<()> {
+pub(super) fn run(_: &Arguments) -> anyhow::Result<()> {
     out!("cpu      {} threads", rayon::current_num_threads());
     for (i, adapter) in device::adapters().iter().enumerate() {
         let kind = if adapter.software {

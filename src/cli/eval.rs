@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 /// Score a model on labelled photos
 #[derive(clap::Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     #[command(flatten)]
     model: ModelArgument,
     /// Data folder in any known layout, or scenes:N
@@ -90,7 +90,7 @@ const LONGEST_NAME: usize = 40;
 const LONGEST_PART: usize = 200;
 
 /// Runs the command.
-pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     for path in &arguments.confusion {
         matrix_writer(path)?;
     }

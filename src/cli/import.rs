@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 /// Import a public PixNerd checkpoint
 #[derive(clap::Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// A .safetensors or PyTorch Lightning .ckpt file
     checkpoint: PathBuf,
     /// The model file to write
@@ -30,7 +30,7 @@ pub struct Arguments {
 }
 
 /// Runs the command.
-pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let path = &arguments.checkpoint;
     let mut plan = Plan::default();
     plan.write(&arguments.output, "the model");

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 /// Installed models are files NAME.safetensors in the folder that this command prints; every command
 /// takes them by name.
 #[derive(clap::Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// Print a JSON object per model
     #[arg(long)]
     json: bool,
@@ -29,7 +29,7 @@ struct Listed<'a> {
 }
 
 /// Runs the command.
-pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     for (name, bytes) in BUILT_IN {
         let card = Card::read(bytes)?;
         show(

@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 
 /// Write the masks of photos
 #[derive(clap::Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// Photos (JPEG, PNG, WebP, HEIC, BMP, GIF, TIFF, PNM or TGA), folders with all photos in them
     /// and below, patterns such as 'photos/**/*.jpg', or - for paths on standard input, one a line
     #[arg(required = true, value_name = "INPUT")]
@@ -115,7 +115,7 @@ const SIDE_BY_SIDE: usize = 4;
 const OPACITY: f32 = 0.5;
 
 /// Runs the command. A photo that fails is reported and the others still get their masks.
-pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     arguments.choice.check()?;
     let found = inputs::find(
         &arguments.inputs,

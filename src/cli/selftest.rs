@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 /// Check this machine's device against the CPU, or against reference numbers
 #[derive(clap::Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// Fixtures: NAME.safetensors or NAME.expected.safetensors, with NAME.json beside them
     #[arg(value_name = "FIXTURE")]
     fixtures: Vec<PathBuf>,
@@ -18,7 +18,7 @@ pub struct Arguments {
 }
 
 /// Runs the command.
-pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let opened = arguments.device.open()?;
     let mut checks = Vec::new();
     if arguments.fixtures.is_empty() {

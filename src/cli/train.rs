@@ -15,7 +15,7 @@ use std::path::PathBuf;
 /// Train a model
 #[derive(clap::Args)]
 #[command(long_flag = "train", after_help = config::help())]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// Settings as TOML; without it every setting has its default
     #[arg(long, value_name = "TOML")]
     config: Option<PathBuf>,
@@ -50,7 +50,7 @@ pub struct Arguments {
 }
 
 /// Runs the command.
-pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if !arguments.dry_run {
         // Before the folder's configuration is read, which may be somebody else's.
         RunFolder::check(&arguments.out, arguments.resume)?;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// Watch photos flow into their masks, in a window
 #[derive(clap::Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// Photos, folders of photos, model files, training runs or folders of them to look at, also as
     /// file: URIs; without any, samples that the program renders itself
     #[arg(value_name = "IMAGE|FOLDER|RUN|MODEL")]
@@ -77,7 +77,7 @@ fn check_screenshot(path: &Path, shown: &[PathBuf]) -> anyhow::Result<()> {
 }
 
 /// Runs the command.
-pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     if let Some(path) = &arguments.screenshot {
         check_screenshot(path, &arguments.paths)?;
     }

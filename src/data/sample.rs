@@ -34,7 +34,7 @@ impl LabelMap {
 }
 
 /// The classes of a sample, ascending, and how many pixels each has there.
-pub type ClassPixels = Vec<(u16, u64)>;
+pub(super) type ClassPixels = Vec<(u16, u64)>;
 
 /// A photo and its labels, of one size.
 #[derive(Debug, Clone, PartialEq, Eq)]

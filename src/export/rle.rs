@@ -4,7 +4,7 @@
 use super::regions::Regions;
 
 /// The runs of every region of a map, in the order of its list.
-pub fn counts(regions: &Regions) -> Vec<Vec<u32>> {
+pub(super) fn counts(regions: &Regions) -> Vec<Vec<u32>> {
     let (width, height) = (regions.width, regions.height());
     let pixels = regions.map.len();
     let mut counts = vec![Vec::new(); regions.list.len()];
@@ -40,7 +40,7 @@ pub fn counts(regions: &Regions) -> Vec<Vec<u32>> {
 
 /// Runs as the string of printable characters that COCO's own tools write: the third and every later
 /// run as its difference from the one two before, five bits a character, the lowest first.
-pub fn compressed(counts: &[u32]) -> String {
+pub(super) fn compressed(counts: &[u32]) -> String {
     let mut text = String::new();
     for (at, &count) in counts.iter().enumerate() {
         let before = at.checked_sub(2).filter(|&before| before > 0);

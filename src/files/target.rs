@@ -33,7 +33,7 @@ impl Target {
     ///
     /// # Errors
     /// A folder, a block device, links in a circle, or a path that cannot be looked at.
-    pub fn of(path: &Path) -> io::Result<Self> {
+    pub(super) fn of(path: &Path) -> io::Result<Self> {
         let mut path = path.to_owned();
         for _ in 0..LINKS {
             if let Some(descriptor) = descriptor(&path) {
@@ -63,7 +63,7 @@ impl Target {
     ///
     /// # Errors
     /// A pipe that no program reads, and anything that refuses.
-    pub fn open(&self) -> io::Result<File> {
+    pub(super) fn open(&self) -> io::Result<File> {
         match self {
             Self::File(path) | Self::Stream(path) => open_stream(path),
             Self::Output => standard(io::stdout()),

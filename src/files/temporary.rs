@@ -109,7 +109,7 @@ pub(super) struct TemporaryFile {
 
 impl TemporaryFile {
     /// A new file in the folder of `path`.
-    pub fn beside(path: &Path) -> io::Result<Self> {
+    pub(super) fn beside(path: &Path) -> io::Result<Self> {
         let make = || builder(0o666).tempfile_in(folder_of(path));
         let (file, entry) = Entry::create(make, NamedTempFile::path)?;
         Ok(Self {
@@ -118,17 +118,17 @@ impl TemporaryFile {
         })
     }
 
-    pub fn file(&mut self) -> &mut File {
+    pub(super) fn file(&mut self) -> &mut File {
         self.file.as_file_mut()
     }
 
-    pub fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         self.file.path()
     }
 
     /// Flushes it to the disk and renames it to `path`. A file there is replaced and its
     /// permissions are kept; one that may not be written is not replaced either.
-    pub fn persist(self, path: &Path) -> io::Result<()> {
+    pub(super) fn persist(self, path: &Path) -> io::Result<()> {
         let file = self.file.as_file();
         if let Some(kept) = permissions_of(path)?
             && kept != file.metadata()?.permissions()

@@ -24,7 +24,7 @@ pub(super) struct Coverage(Vec<RangeInclusive<u32>>);
 
 impl Coverage {
     /// Everything that the fonts, each with its place in a collection, map to a glyph.
-    pub fn of<'a>(fonts: impl IntoIterator<Item = (&'a [u8], u32)>) -> Self {
+    pub(super) fn of<'a>(fonts: impl IntoIterator<Item = (&'a [u8], u32)>) -> Self {
         let fonts = fonts.into_iter();
         let mut points: Vec<u32> = fonts
             .filter_map(|(bytes, index)| FontRef::try_from_slice_and_index(bytes, index).ok())
@@ -39,7 +39,7 @@ impl Coverage {
         Self(runs.map(|run| run[0]..=run[run.len() - 1]).collect())
     }
 
-    pub fn has(&self, character: char) -> bool {
+    pub(super) fn has(&self, character: char) -> bool {
         let point = u32::from(character);
         let at = self.0.partition_point(|range| *range.end() < point);
         self.0.get(at).is_some_and(|range| range.contains(&point))
@@ -61,7 +61,7 @@ pub(super) struct System {
 
 impl System {
     /// The fonts of this machine. The first call reads the tables of all of them.
-    pub fn installed() -> &'static Self {
+    pub(super) fn installed() -> &'static Self {
         static INSTALLED: OnceLock<System> = OnceLock::new();
         INSTALLED.get_or_init(|| {
             let mut database = Database::new();
@@ -70,7 +70,7 @@ impl System {
         })
     }
 
-    pub fn new(database: Database) -> Self {
+    pub(super) fn new(database: Database) -> Self {
         let mut faces: Vec<&FaceInfo> = database.faces().collect();
         faces.sort_by_cached_key(|face| rank(face));
         let mut families = HashSet::new();
@@ -94,7 +94,7 @@ impl System {
     }
 
     /// The most suitable font that can draw a character.
-    pub fn find(&self, character: char) -> Option<SystemFont> {
+    pub(super) fn find(&self, character: char) -> Option<SystemFont> {
         let faces = self.faces.iter();
         let mut faces = faces.filter(|face| face.coverage.has(character));
         faces.find_map(|face| self.load(face.id, character))

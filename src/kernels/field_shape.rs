@@ -2,7 +2,7 @@
 
 /// The sizes of one neural field.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct FieldShape {
+pub(super) struct FieldShape {
     /// Patches, over the whole batch.
     pub patches: usize,
     /// P, pixels a patch.
@@ -18,7 +18,7 @@ impl FieldShape {
     ///
     /// # Panics
     /// If the weights don't divide into two matrices of width E.
-    pub fn new(z: &[usize], weights: &[usize]) -> Self {
+    pub(super) fn new(z: &[usize], weights: &[usize]) -> Self {
         let [patches, pixels, width] = *z else {
             panic!("neural field state: three axes")
         };

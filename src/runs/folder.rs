@@ -49,7 +49,7 @@ pub(super) struct Followed {
 }
 
 impl Followed {
-    pub fn new(folder: &Path) -> Self {
+    pub(super) fn new(folder: &Path) -> Self {
         Self {
             run: Run::new(folder),
             metrics: Follower::default(),
@@ -57,7 +57,7 @@ impl Followed {
     }
 
     /// Reads the folder again. Returns whether anything changed.
-    pub fn look(&mut self, now: SystemTime, stop: &dyn Fn() -> bool) -> bool {
+    pub(super) fn look(&mut self, now: SystemTime, stop: &dyn Fn() -> bool) -> bool {
         let lines = self.lines(now, stop);
         let run = &mut self.run;
         let (mut changed, mut minutes) = (false, 0);

@@ -24,7 +24,7 @@ impl Follower {
     ///
     /// # Errors
     /// A file that can't be read, or that has no lines.
-    pub fn read(
+    pub(super) fn read(
         &mut self,
         path: &Path,
         curves: &mut Curves,

@@ -46,7 +46,7 @@ impl TrainBatch {
     ///
     /// The target of an ignored pixel is the class of the nearest labelled pixel. If ignored pixels
     /// count (`loss.mask_ignored = false`), it is the middle of the cube.
-    pub fn new(
+    pub(super) fn new(
         config: &Config,
         centroids: &Centroids,
         class_weights: Option<&[f32]>,
@@ -168,13 +168,13 @@ impl TrainBatch {
     }
 
     /// `[height, width]` of the photos.
-    pub fn size(&self) -> [usize; 2] {
+    pub(super) fn size(&self) -> [usize; 2] {
         let [_, _, height, width] = self.image.dims();
         [height, width]
     }
 
     /// The network's input, in a graph. A frozen encoder stays out of it.
-    pub fn query(&self) -> Query {
+    pub(super) fn query(&self) -> Query {
         Query {
             state: self.path.state.clone().autodiff(),
             times: self.times.clone(),
@@ -184,7 +184,7 @@ impl TrainBatch {
         }
     }
 
-    pub fn slice(&self, range: Range<usize>) -> Self {
+    pub(super) fn slice(&self, range: Range<usize>) -> Self {
         let four = |x: &Tensor<4>| x.clone().slice(s![range.clone(), .., .., ..]);
         let three = |x: &Option<Tensor<3>>| {
             let tokens = x.as_ref();

@@ -53,7 +53,7 @@ pub enum Event {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     pub step: u64,
     /// Whether it was stopped before its end; `--resume` continues it.
     pub stopped: bool,

@@ -16,7 +16,7 @@ const LOGS: [&str; 3] = ["log", "out", "err"];
 
 /// A locked run folder.
 #[derive(Clone)]
-pub struct RunFolder {
+pub(crate) struct RunFolder {
     root: PathBuf,
     /// Held for as long as any copy lives.
     _lock: Option<Arc<File>>,
@@ -24,7 +24,7 @@ pub struct RunFolder {
 
 impl RunFolder {
     /// Whether a folder holds a run: its metrics, a checkpoint, or a configuration that a run wrote.
-    pub fn holds_run(root: &Path) -> bool {
+    pub(crate) fn holds_run(root: &Path) -> bool {
         let begins_with_step = |text: &str| {
             let first = text.lines().next().unwrap_or_default();
             let line: serde_json::Value = serde_json::from_str(first).unwrap_or_default();
@@ -41,7 +41,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// What the folder holds, and what to do.
-    pub fn check(root: &Path, resume: bool) -> Result<(), TrainError> {
+    pub(crate) fn check(root: &Path, resume: bool) -> Result<(), TrainError> {
         if root.is_file() {
             return Err(TrainError::File(FileError::Write {
                 path: root.to_owned(),
@@ -67,7 +67,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// A failed write, and another process that trains there.
-    pub fn create(root: &Path) -> Result<Self, TrainError> {
+    pub(crate) fn create(root: &Path) -> Result<Self, TrainError> {
         files::create_folder(root)?;
         let lock = lock(root)?.map(Arc::new);
         for folder in [CHECKPOINTS, SAMPLES] {
@@ -80,12 +80,12 @@ impl RunFolder {
     }
 
     /// The path of a file or folder in it.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.root.join(name)
     }
 
     /// Checkpoint folders, oldest first.
-    pub fn saved(&self) -> Vec<PathBuf> {
+    pub(crate) fn saved(&self) -> Vec<PathBuf> {
         checkpoints(&self.root)
     }
 }

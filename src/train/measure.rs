@@ -20,7 +20,7 @@ use web_time::Instant;
 const ROUNDS: usize = 5;
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Measured {
+pub(crate) struct Measured {
     pub stage: usize,
     pub batch_size: usize,
     /// Median time of a step, without loading its batch.
@@ -38,7 +38,7 @@ pub struct Measured {
 ///
 /// # Errors
 /// Data or a teacher that can't be read, and a device that fails.
-pub fn measure(
+pub(crate) fn measure(
     config: &Config,
     device: &Device,
     steps: usize,

@@ -21,7 +21,7 @@ const BATCHES_AHEAD: u64 = 3;
 
 /// Memory by purpose, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct MemoryUse {
+pub(crate) struct MemoryUse {
     pub parameters: u64,
     /// Weights, their moving average and both moments.
     pub state: u64,
@@ -47,7 +47,7 @@ pub struct TeacherSize {
 
 /// What an estimate depends on besides the configuration.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Workload {
+pub(crate) struct Workload {
     pub classes: usize,
     /// Bytes of all photos, decoded.
     pub photos: u64,
@@ -61,7 +61,7 @@ pub struct Workload {
 
 impl MemoryUse {
     /// Estimates the memory of one device.
-    pub fn new(config: &Config, workload: Workload) -> Self {
+    pub(crate) fn new(config: &Config, workload: Workload) -> Self {
         let Workload {
             classes,
             photos,
@@ -219,7 +219,7 @@ fn available(config: &Config, device: &Device) -> Option<u64> {
 
 /// The memory that a stage needs, against what the device has.
 #[derive(Clone, Debug, PartialEq)]
-pub struct MemoryEstimate {
+pub(crate) struct MemoryEstimate {
     pub stage: usize,
     /// `[height, width]`
     pub size: [usize; 2],
@@ -240,7 +240,7 @@ pub struct MemoryEstimate {
 }
 
 impl MemoryEstimate {
-    pub fn new(stage: &Stage, workload: Workload, device: &Device) -> Self {
+    pub(crate) fn new(stage: &Stage, workload: Workload, device: &Device) -> Self {
         let config = &stage.config;
         let of = |config: &Config| MemoryUse::new(config, workload).peak;
         let changed = |change: &dyn Fn(&mut Config)| {
@@ -291,7 +291,7 @@ impl MemoryEstimate {
     }
 
     /// Whether it fits; true if the available memory is unknown.
-    pub fn fits(&self) -> bool {
+    pub(crate) fn fits(&self) -> bool {
         self.available.is_none_or(|limit| self.needed.peak <= limit)
     }
 
@@ -299,7 +299,7 @@ impl MemoryEstimate {
     ///
     /// # Errors
     /// The numbers and a suggestion, in one line.
-    pub fn check(&self) -> Result<(), TrainError> {
+    pub(crate) fn check(&self) -> Result<(), TrainError> {
         match self.available {
             Some(available) if !self.fits() => Err(TrainError::TooLarge {
                 stage: self.stage,

@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-pub struct Metrics {
+pub(super) struct Metrics {
     path: PathBuf,
     file: File,
     events: EventFile,
@@ -21,7 +21,7 @@ impl Metrics {
     ///
     /// # Errors
     /// A failed read or write.
-    pub fn open(path: &Path, step: u64) -> Result<Self, FileError> {
+    pub(super) fn open(path: &Path, step: u64) -> Result<Self, FileError> {
         let mut last_validation = None;
         if let Ok(text) = fs::read_to_string(path) {
             let mut kept = String::new();
@@ -51,7 +51,7 @@ impl Metrics {
     ///
     /// # Errors
     /// A failed write.
-    pub fn write(&mut self, line: &(impl Serialize + Clone)) -> Result<(), FileError> {
+    pub(super) fn write(&mut self, line: &(impl Serialize + Clone)) -> Result<(), FileError> {
         let failed = |source| FileError::Write {
             path: self.path.clone(),
             source,
@@ -67,7 +67,7 @@ impl Metrics {
     }
 
     /// The last validation, also of a run that was resumed.
-    pub fn last_validation(&self) -> Option<ValidationLine> {
+    pub(super) fn last_validation(&self) -> Option<ValidationLine> {
         self.last_validation.clone()
     }
 }

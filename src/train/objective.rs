@@ -64,7 +64,7 @@ pub(super) struct PathBatch {
 
 impl Loss<'_> {
     /// The loss of a network's outputs in patches, `[B L, p p, outputs]`: a scalar `[1]`.
-    pub fn of(&self, batch: &PathBatch, outputs: Tensor<3>, patches: Patches) -> Tensor<1> {
+    pub(super) fn of(&self, batch: &PathBatch, outputs: Tensor<3>, patches: Patches) -> Tensor<1> {
         match self.prediction {
             Prediction::Logits | Prediction::Posterior => cross_entropy(batch, outputs, patches),
             Prediction::Velocity => self.of_velocity(batch, patches.image(outputs)),
@@ -193,7 +193,7 @@ pub(super) struct TimeSampler {
 
 impl TimeSampler {
     /// One time in `[0, 1)`.
-    pub fn sample(&self, rng: &mut impl RngExt) -> f32 {
+    pub(super) fn sample(&self, rng: &mut impl RngExt) -> f32 {
         // Both numbers are always drawn, so that the stream does not depend on the outcome.
         let (at_zero, u) = (rng.random::<f64>() < self.zero, rng.random::<f64>());
         let normal = f64::from(crate::random::normal(rng));

@@ -247,7 +247,7 @@ impl ModuleMapper for StepMapper<'_> {
 }
 
 /// Moves `average` towards `network` by `1 - decay`, `[1]`, parameter by parameter of the same path.
-pub fn moving_average(average: &mut Network, network: &Network, decay: Tensor<1>) {
+pub(super) fn moving_average(average: &mut Network, network: &Network, decay: Tensor<1>) {
     let mut values = Values::default();
     network.visit(&mut values);
     // Moved out rather than cloned, so that it is updated in place.

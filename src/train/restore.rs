@@ -29,7 +29,7 @@ pub(super) struct Setup {
 impl Setup {
     /// The state of the newest checkpoint when resuming, else a fresh one. A fresh state may take
     /// weights from a file, with a report of which.
-    pub fn restore(
+    pub(super) fn restore(
         &self,
         supervision: &Supervision,
         device: &Device,

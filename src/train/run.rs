@@ -24,7 +24,7 @@ use std::path::Path;
 /// # Errors
 /// Data or files that can't be used, a folder that holds something else, and a loss that diverges.
 /// Checkpoints saved before remain.
-pub fn run(
+pub(crate) fn run(
     config: &Config,
     out: &Path,
     resume: bool,
@@ -41,7 +41,7 @@ pub fn run(
 ///
 /// # Errors
 /// As [`run`]; no device, fewer photos in a batch than devices, and a device that fails.
-pub fn run_on(
+pub(crate) fn run_on(
     config: &Config,
     out: &Path,
     resume: bool,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use web_time::Instant;
 
 /// Sums over the steps since the last line.
-pub struct RunningMetrics {
+pub(super) struct RunningMetrics {
     sums: Option<Sums>,
     /// Skipped steps in a row up to the last one, `[1]`; the count continues across lines.
     in_a_row: Option<Tensor<1>>,
@@ -30,7 +30,7 @@ struct Sums {
 }
 
 /// The metrics read back.
-pub struct Summary {
+pub(super) struct Summary {
     /// `None` if every step was skipped.
     pub line: Option<StepLine>,
     /// Steps skipped because their gradient was not finite.
@@ -54,7 +54,7 @@ impl Default for RunningMetrics {
 
 impl RunningMetrics {
     /// Continues from a checkpoint, on a device.
-    pub fn resume(before: &Unlogged, device: &Device) -> Self {
+    pub(super) fn resume(before: &Unlogged, device: &Device) -> Self {
         let on_device = |value: f32| Tensor::<1>::from_data([value], device);
         let sums = (before.steps > 0).then(|| Sums {
             loss: on_device(before.loss.unwrap_or(f32::NAN)),
@@ -73,7 +73,7 @@ impl RunningMetrics {
     }
 
     /// The part that a checkpoint stores, read back in one transfer.
-    pub fn unlogged(&self) -> Unlogged {
+    pub(super) fn unlogged(&self) -> Unlogged {
         let Some(in_a_row) = self.in_a_row.clone() else {
             return Unlogged::default();
         };
@@ -93,19 +93,19 @@ impl RunningMetrics {
     }
 
     /// Adds time spent waiting for data.
-    pub fn waited(&mut self, time: Duration) {
+    pub(super) fn waited(&mut self, time: Duration) {
         self.waited += time;
     }
 
     /// Restarts the clock after a pause in training.
-    pub fn restart_clock(&mut self) {
+    pub(super) fn restart_clock(&mut self) {
         self.started = Instant::now();
         self.waited = Duration::ZERO;
         self.photos = 0;
     }
 
     /// Adds a step of `photos` photos.
-    pub fn add(&mut self, output: &StepOutput, photos: usize) {
+    pub(super) fn add(&mut self, output: &StepOutput, photos: usize) {
         let finite: Tensor<1, Bool> = output.finite.clone();
         let zero = output.loss.zeros_like();
         let loss = zero.clone().mask_where(finite.clone(), output.loss.clone());
@@ -135,7 +135,7 @@ impl RunningMetrics {
     }
 
     /// Reads the sums back in one transfer, and starts over.
-    pub fn close(&mut self, step: u64) -> Summary {
+    pub(super) fn close(&mut self, step: u64) -> Summary {
         let in_a_row = self.in_a_row.clone();
         let closed = std::mem::replace(
             self,

@@ -34,7 +34,7 @@ pub(super) struct TrainLoop<'a> {
 
 impl TrainLoop<'_> {
     /// Takes the steps of all stages, saves, and writes the finished model unless stopped.
-    pub fn run(mut self) -> Result<Outcome, TrainError> {
+    pub(super) fn run(mut self) -> Result<Outcome, TrainError> {
         let mut stopped = self.catch_up()?;
         for stage in self.plan {
             if stopped {

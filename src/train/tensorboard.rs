@@ -27,7 +27,7 @@ const STATUS: u64 = 1;
 const START: u64 = 1;
 
 /// An open event file.
-pub struct EventFile {
+pub(super) struct EventFile {
     path: PathBuf,
     file: File,
 }
@@ -38,7 +38,7 @@ impl EventFile {
     ///
     /// # Errors
     /// A disk that refuses.
-    pub fn create(folder: &Path, step: u64) -> Result<Self, FileError> {
+    pub(super) fn create(folder: &Path, step: u64) -> Result<Self, FileError> {
         files::create_folder(folder)?;
         // TensorBoard reads files in the order of their names, so the time comes first; two starts
         // may share a second.
@@ -55,7 +55,7 @@ impl EventFile {
     ///
     /// # Errors
     /// A disk that refuses.
-    pub fn scalars(
+    pub(super) fn scalars(
         &mut self,
         step: u64,
         values: impl IntoIterator<Item = (String, f64)>,

@@ -20,7 +20,7 @@ pub(super) struct Trainee {
 
 impl Trainee {
     /// The loss of a part, `[1]` and outside any graph, and the gradients of `loss * scale`.
-    pub fn gradients(
+    pub(super) fn gradients(
         &self,
         config: &Config,
         centroids: &Centroids,

@@ -23,7 +23,7 @@ use eframe::egui_wgpu::RenderState;
 use egui_tiles::Tree;
 use std::path::PathBuf;
 
-pub struct App {
+pub(super) struct App {
     pub(super) shared: AppState,
     pub(super) panels: Panels,
     /// The layout of the panels.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-pub enum AppEvent {
+pub(super) enum AppEvent {
     ModelOpened,
     /// Another photo is shown, or the same one is opened again.
     PhotoOpened,
@@ -13,7 +13,7 @@ pub enum AppEvent {
 
 /// A change of the canvas's magnification.
 #[derive(Clone, Copy)]
-pub enum Zoom {
+pub(super) enum Zoom {
     /// The whole photo.
     Fit,
     /// One screen pixel per photo pixel.

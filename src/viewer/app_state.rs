@@ -28,7 +28,7 @@ use web_time::Instant;
 
 /// The devices that the window computes and draws on, as text.
 #[derive(Clone, Debug)]
-pub struct Devices {
+pub(super) struct Devices {
     pub compute: String,
     /// Why the program chose this device, unless the user did.
     pub note: Option<String>,
@@ -39,7 +39,7 @@ pub struct Devices {
 
 /// What the worker is doing.
 #[derive(Clone, Debug)]
-pub enum Phase {
+pub(super) enum Phase {
     Idle,
     /// Reading a model.
     Loading,
@@ -51,7 +51,7 @@ pub enum Phase {
     Sampling(Instant),
 }
 
-pub struct Playhead {
+pub(super) struct Playhead {
     /// Position between the states, 0 to the number of steps.
     pub position: f32,
     pub playing: bool,
@@ -59,7 +59,7 @@ pub struct Playhead {
 
 /// What is under the pointer, wherever it is shown.
 #[derive(Default)]
-pub struct Hover {
+pub(super) struct Hover {
     /// A pixel of the canvas, by its index at the network's size.
     pub pixel: Option<usize>,
     /// A class of the class list.
@@ -68,7 +68,7 @@ pub struct Hover {
 
 /// Which dialogs are open.
 #[derive(Default)]
-pub struct Dialogs {
+pub(super) struct Dialogs {
     /// The list of keyboard shortcuts.
     pub help: bool,
     pub export: bool,
@@ -83,7 +83,7 @@ struct ModelRequest {
     by_user: bool,
 }
 
-pub struct AppState {
+pub(super) struct AppState {
     pub settings: Settings,
     pub devices: Devices,
     pub model: Option<OpenModel>,
@@ -111,7 +111,7 @@ pub struct AppState {
 impl AppState {
     /// Starts the worker and opens a model by its name, by default one that suits the photos.
     /// Without pipelines nothing is uploaded for drawing.
-    pub fn new(
+    pub(super) fn new(
         context: &egui::Context,
         pipelines: Option<Arc<Pipelines>>,
         device: Device,
@@ -166,7 +166,7 @@ impl AppState {
     }
 
     /// Events since the last call, for the panels.
-    pub fn take_events(&mut self) -> Vec<AppEvent> {
+    pub(super) fn take_events(&mut self) -> Vec<AppEvent> {
         std::mem::take(&mut self.events)
     }
 
@@ -255,28 +255,28 @@ impl AppState {
     }
 
     /// The number of states of a complete flow.
-    pub fn state_count(&self) -> usize {
+    pub(super) fn state_count(&self) -> usize {
         self.sampling.steps + 1
     }
 
     /// The last position that can be shown.
-    pub fn reachable(&self) -> f32 {
+    pub(super) fn reachable(&self) -> f32 {
         let states = self.flow.as_ref().map_or(0, |flow| flow.states.len());
         states.saturating_sub(1) as f32
     }
 
     /// Whether the worker is busy.
-    pub fn busy(&self) -> bool {
+    pub(super) fn busy(&self) -> bool {
         !matches!(self.phase, Phase::Idle)
     }
 
     /// Whether the photo's labels are known.
-    pub fn has_truth(&self) -> bool {
+    pub(super) fn has_truth(&self) -> bool {
         self.flow.as_ref().is_some_and(|flow| flow.truth.is_some())
     }
 
     /// The layer of the active pane.
-    pub fn active_layer(&self) -> Layer {
+    pub(super) fn active_layer(&self) -> Layer {
         self.settings.view.layers[self.active_pane.min(3)]
     }
 
@@ -318,20 +318,20 @@ impl AppState {
     }
 
     /// Where the flow starts: as chosen, by default as the model was trained.
-    pub fn source(&self) -> Source {
+    pub(super) fn source(&self) -> Source {
         let of_model = self.model.as_ref().map(|model| model.card.source);
         self.sampling.source.or(of_model).unwrap_or_default()
     }
 
     /// The open photo and model, which no export may replace.
-    pub fn inputs(&self) -> Vec<PathBuf> {
+    pub(super) fn inputs(&self) -> Vec<PathBuf> {
         let photo = self.photos.file().map(Path::to_owned);
         let model = self.model.as_ref().map(|model| PathBuf::from(&model.name));
         photo.into_iter().chain(model).collect()
     }
 
     /// The flow as an export writes it, or `None` before its first state.
-    pub fn snapshot(&self, look: Look) -> Option<FlowSnapshot> {
+    pub(super) fn snapshot(&self, look: Look) -> Option<FlowSnapshot> {
         let (flow, model) = (self.flow.as_ref()?, self.model.as_ref()?);
         let opacity = self.settings.view.opacity;
         FlowSnapshot::of(flow, model, look, opacity, self.inputs())

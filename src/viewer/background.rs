@@ -9,7 +9,7 @@ use eframe::egui_wgpu::{Callback, CallbackResources, CallbackTrait, RenderState}
 ///
 /// # Errors
 /// A driver that refuses.
-pub fn install(context: &egui::Context, state: &RenderState) -> Result<(), GpuError> {
+pub(super) fn install(context: &egui::Context, state: &RenderState) -> Result<(), GpuError> {
     let fill = Fill::new(&state.device, state.target_format)?;
     state.renderer.write().callback_resources.insert(fill);
     context.data_mut(|data| data.insert_temp(installed(), true));
@@ -36,7 +36,7 @@ impl CallbackTrait for Paint {
 }
 
 /// Paints a large area in one opaque colour.
-pub fn paint(ui: &egui::Ui, rect: Rect, colour: Color32) {
+pub(super) fn paint(ui: &egui::Ui, rect: Rect, colour: Color32) {
     let ready = ui.data(|data| data.get_temp(installed()));
     match ready {
         Some(true) => {
@@ -51,6 +51,6 @@ pub fn paint(ui: &egui::Ui, rect: Rect, colour: Color32) {
 }
 
 /// The frame of a panel whose background is painted already.
-pub fn bare(ui: &egui::Ui) -> egui::Frame {
+pub(super) fn bare(ui: &egui::Ui) -> egui::Frame {
     egui::Frame::side_top_panel(ui.style()).fill(Color32::TRANSPARENT)
 }

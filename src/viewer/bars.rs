@@ -9,7 +9,7 @@ use eframe::egui;
 use egui_material_icons::icons;
 
 /// Draws the bar at the top.
-pub fn top(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
+pub(super) fn top(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     ui.horizontal_centered(|ui| {
         ui.spacing_mut().item_spacing.x = GRID / 2.0;
         ui.heading("FlowSeg");
@@ -150,7 +150,7 @@ fn files(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     });
 }
 
-pub fn status(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
+pub(super) fn status(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     ui.horizontal(|ui| {
         let devices = &app.devices;
         let computes = ui.small(format!("computes on {}", devices.compute));
@@ -189,7 +189,7 @@ pub fn status(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
 }
 
 /// Draws the list of keyboard shortcuts.
-pub fn help(app: &AppState, context: &egui::Context, commands: &mut Vec<Command>) {
+pub(super) fn help(app: &AppState, context: &egui::Context, commands: &mut Vec<Command>) {
     let mut open = app.dialogs.help;
     egui::Window::new("Keyboard shortcuts")
         .open(&mut open)

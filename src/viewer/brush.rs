@@ -4,7 +4,7 @@ use eframe::egui::{Pos2, Rect, Vec2};
 
 /// Pixels that were brushed.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Brush {
+pub(super) struct Brush {
     /// One entry per pixel at the network's size, in row-major order.
     pub pixels: Vec<bool>,
     /// Whether this begins a brush; otherwise it continues the one before, in the same drag.
@@ -13,7 +13,7 @@ pub struct Brush {
 
 /// The pixels of a picture `[height, width]` that a rectangle touches; its corners are points of the
 /// picture, 0 to 1 from the left and from the top.
-pub fn region([height, width]: [usize; 2], from: Vec2, to: Vec2) -> Vec<bool> {
+pub(super) fn region([height, width]: [usize; 2], from: Vec2, to: Vec2) -> Vec<bool> {
     let span = |a: f32, b: f32, count: usize| {
         let of = |at: f32| ((at * count as f32).max(0.0) as usize).min(count.saturating_sub(1));
         of(a.min(b))..=of(a.max(b))
@@ -25,12 +25,12 @@ pub fn region([height, width]: [usize; 2], from: Vec2, to: Vec2) -> Vec<bool> {
 }
 
 /// The point of a picture at a point of the window, 0 to 1 from the left and from the top.
-pub fn within(picture: Rect, at: Pos2) -> Vec2 {
+pub(super) fn within(picture: Rect, at: Pos2) -> Vec2 {
     ((at - picture.min) / picture.size()).clamp(Vec2::ZERO, Vec2::splat(1.0))
 }
 
 /// The number of brushed pixels, or `None` if there are none.
-pub fn count(brushed: &[bool]) -> Option<usize> {
+pub(super) fn count(brushed: &[bool]) -> Option<usize> {
     Some(brushed.iter().filter(|lit| **lit).count()).filter(|&count| count > 0)
 }
 

@@ -8,13 +8,13 @@ const DARKNESS: u8 = 190;
 
 /// A texture that darkens every pixel that is not brushed.
 #[derive(Default)]
-pub struct BrushMask {
+pub(super) struct BrushMask {
     made: Option<(Arc<Vec<bool>>, TextureHandle)>,
 }
 
 impl BrushMask {
     /// The mask over a picture `[height, width]`, or `None` if nothing is brushed.
-    pub fn texture(
+    pub(super) fn texture(
         &mut self,
         context: &egui::Context,
         [height, width]: [usize; 2],

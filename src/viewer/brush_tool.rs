@@ -9,7 +9,7 @@ use super::view::Camera;
 use eframe::egui::{self, Color32, Rect, Vec2, pos2, vec2};
 
 #[derive(Default)]
-pub struct BrushTool {
+pub(super) struct BrushTool {
     /// The pane in which the current drag began, and where in the photo.
     start: Option<(Rect, Vec2)>,
     mask: BrushMask,
@@ -18,7 +18,7 @@ pub struct BrushTool {
 impl BrushTool {
     /// Brushes with a drag over the photo if Shift is held or the brush was chosen. Returns whether
     /// the drag is used for that.
-    pub fn drag(
+    pub(super) fn drag(
         &mut self,
         app: &AppState,
         camera: Camera,
@@ -55,7 +55,7 @@ impl BrushTool {
     }
 
     /// Darkens what is not brushed in a pane.
-    pub fn darken(&mut self, app: &AppState, ui: &egui::Ui, clip: Rect, target: Rect) {
+    pub(super) fn darken(&mut self, app: &AppState, ui: &egui::Ui, clip: Rect, target: Rect) {
         let Some(flow) = &app.flow else { return };
         let brushed = &app.selection.brushed;
         if let Some(id) = self.mask.texture(ui.ctx(), flow.size, brushed) {
@@ -67,7 +67,7 @@ impl BrushTool {
 }
 
 /// How many pixels are brushed, or how to brush, at the lower left of the canvas.
-pub fn hint(app: &AppState, ui: &mut egui::Ui, area: Rect, commands: &mut Vec<Command>) {
+pub(super) fn hint(app: &AppState, ui: &mut egui::Ui, area: Rect, commands: &mut Vec<Command>) {
     let brushed = count(&app.selection.brushed);
     let text = match brushed {
         Some(count) => format!("{count} pixels brushed, lit in the Field panel's cube too"),

@@ -15,7 +15,7 @@ use eframe::egui::{self, Color32, Pos2, Rect, Sense, Stroke, Vec2, pos2, vec2};
 use egui_material_icons::icons;
 
 #[derive(Default)]
-pub struct CanvasPanel {
+pub(super) struct CanvasPanel {
     /// What draws, or `None` without a graphics device.
     pub(super) renderer: Option<CanvasRenderer>,
     pub(super) camera: Camera,
@@ -119,7 +119,7 @@ fn bar(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
 }
 
 impl CanvasPanel {
-    pub fn new(renderer: Option<CanvasRenderer>) -> Self {
+    pub(super) fn new(renderer: Option<CanvasRenderer>) -> Self {
         Self {
             renderer,
             ..Self::default()

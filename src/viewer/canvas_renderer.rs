@@ -8,7 +8,7 @@ use eframe::egui_wgpu::{self, CallbackTrait, RenderState};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-pub struct CanvasRenderer {
+pub(super) struct CanvasRenderer {
     pipelines: Arc<Pipelines>,
     classes: Option<Arc<Classes>>,
     /// What the uploaded classes were made from.
@@ -21,7 +21,7 @@ impl CanvasRenderer {
     ///
     /// # Errors
     /// A driver that refuses.
-    pub fn new(state: &RenderState) -> Result<Self, GpuError> {
+    pub(super) fn new(state: &RenderState) -> Result<Self, GpuError> {
         let pipelines = Pipelines::new(&state.device, &state.queue, state.target_format)?;
         Ok(Self {
             pipelines: Arc::new(pipelines),
@@ -31,7 +31,7 @@ impl CanvasRenderer {
         })
     }
 
-    pub fn pipelines(&self) -> &Arc<Pipelines> {
+    pub(super) fn pipelines(&self) -> &Arc<Pipelines> {
         &self.pipelines
     }
 
@@ -39,7 +39,7 @@ impl CanvasRenderer {
     ///
     /// # Errors
     /// Not enough graphics memory.
-    pub fn set_classes(
+    pub(super) fn set_classes(
         &mut self,
         centroids: &Centroids,
         colours: &[[u8; 3]],
@@ -59,12 +59,12 @@ impl CanvasRenderer {
         Ok(())
     }
 
-    pub fn classes(&self) -> Option<Arc<Classes>> {
+    pub(super) fn classes(&self) -> Option<Arc<Classes>> {
         self.classes.clone()
     }
 
     /// A number that changes with the classes.
-    pub fn classes_version(&self) -> u64 {
+    pub(super) fn classes_version(&self) -> u64 {
         self.version
     }
 
@@ -72,7 +72,7 @@ impl CanvasRenderer {
     ///
     /// # Errors
     /// A driver that refuses.
-    pub fn paint(
+    pub(super) fn paint(
         &self,
         ui: &egui::Ui,
         clip: Rect,
@@ -106,7 +106,7 @@ impl CanvasRenderer {
 
 /// How a picture is drawn.
 #[derive(Clone, Copy, Debug)]
-pub struct Style {
+pub(super) struct Style {
     pub layer: Layer,
     /// Outlines at the resolution of the photo rather than of the network.
     pub fine: bool,

@@ -12,10 +12,10 @@ const SETTLE: u8 = 4;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The result of taking a picture, or `None` before it is taken.
-pub type Outcome = Arc<Mutex<Option<Result<(), String>>>>;
+pub(super) type Outcome = Arc<Mutex<Option<Result<(), String>>>>;
 
 /// A picture to be taken.
-pub struct Capture {
+pub(super) struct Capture {
     path: PathBuf,
     frames: u8,
     asked: Option<Instant>,
@@ -24,7 +24,7 @@ pub struct Capture {
 
 impl Capture {
     /// The result will be in `outcome`.
-    pub fn new(path: PathBuf, outcome: Outcome) -> Self {
+    pub(super) fn new(path: PathBuf, outcome: Outcome) -> Self {
         Self {
             path,
             frames: 0,
@@ -35,7 +35,7 @@ impl Capture {
 
     /// To be called every frame, with `still` if nothing changes any more. With a `problem` the picture
     /// is written, but counts as failed. Closes the window afterwards.
-    pub fn frame(&mut self, context: &egui::Context, still: bool, problem: Option<&str>) {
+    pub(super) fn frame(&mut self, context: &egui::Context, still: bool, problem: Option<&str>) {
         context.request_repaint();
         if let Some(asked) = self.asked {
             if asked.elapsed() > PATIENCE {
@@ -68,7 +68,7 @@ fn end(outcome: &Outcome, context: &egui::Context, result: Result<(), String>) {
 ///
 /// # Errors
 /// Why it was not written, or the problem that it shows.
-pub fn result(path: &Path, outcome: &Outcome) -> Result<(), String> {
+pub(super) fn result(path: &Path, outcome: &Outcome) -> Result<(), String> {
     let outcome = outcome
         .lock()
         .unwrap_or_else(PoisonError::into_inner)

@@ -14,7 +14,7 @@ use egui_plot::{Line, Plot, PlotPoints, VLine};
 const CLASSES: usize = 12;
 
 #[derive(Default)]
-pub struct ChartsPanel;
+pub(super) struct ChartsPanel;
 
 impl Panel for ChartsPanel {
     fn title(&self) -> &'static str {

@@ -10,7 +10,7 @@ use egui_material_icons::icons;
 
 /// Hovering a class highlights its pixels, a click hides it, a double click shows it alone.
 #[derive(Default)]
-pub struct ClassesPanel {
+pub(super) struct ClassesPanel {
     search: String,
 }
 

@@ -30,7 +30,7 @@ fn named() -> Option<String> {
 ///
 /// # Errors
 /// One line, with an alternative.
-pub fn check() -> Result<(), String> {
+pub(super) fn check() -> Result<(), String> {
     match named() {
         None if NAMED => Err(format!(
             "there is no display to open a window on (neither DISPLAY nor WAYLAND_DISPLAY is set): \
@@ -41,7 +41,7 @@ pub fn check() -> Result<(), String> {
 }
 
 /// Explains why the window cannot be drawn. A CPU can compute masks, but not draw a window.
-pub fn cannot_draw(error: DeviceError) -> String {
+pub(super) fn cannot_draw(error: DeviceError) -> String {
     let driver =
         "install a driver for the graphics card, or a software one such as Mesa's lavapipe";
     match error {
@@ -65,7 +65,7 @@ pub fn cannot_draw(error: DeviceError) -> String {
 ///
 /// # Errors
 /// One line that says why there is no window, or why it closed.
-pub fn run(
+pub(super) fn run(
     opened: &Arc<AtomicBool>,
     window: impl FnOnce() -> eframe::Result,
 ) -> Result<(), String> {

@@ -8,7 +8,7 @@ use eframe::egui::{self, Color32, Stroke, Visuals};
 use egui_tiles::{Behavior, Linear, LinearDir, TabState, Tile, TileId, Tiles, Tree};
 
 /// All panels at their original places.
-pub fn tree() -> Tree<PanelKind> {
+pub(super) fn tree() -> Tree<PanelKind> {
     let mut tiles = Tiles::default();
     let mut tabs = |panels: &[PanelKind]| {
         let panes = panels.iter().map(|&panel| tiles.insert_pane(panel));
@@ -27,7 +27,7 @@ pub fn tree() -> Tree<PanelKind> {
 }
 
 /// Whether a remembered tree is rooted and has every panel of this version exactly once.
-pub fn is_sound(tree: &Tree<PanelKind>) -> bool {
+pub(super) fn is_sound(tree: &Tree<PanelKind>) -> bool {
     let panels: Vec<PanelKind> = tree
         .tiles
         .tiles()
@@ -52,12 +52,12 @@ const ALL: [PanelKind; 7] = [
 ];
 
 /// Brings a panel to the front of its tabs.
-pub fn reveal(tree: &mut Tree<PanelKind>, wanted: PanelKind) {
+pub(super) fn reveal(tree: &mut Tree<PanelKind>, wanted: PanelKind) {
     tree.make_active(|_, tile| *tile == Tile::Pane(wanted));
 }
 
 /// Draws the panels, and carries out what each asks for before the next is drawn.
-pub struct Dock<'a> {
+pub(super) struct Dock<'a> {
     pub app: &'a mut AppState,
     pub panels: &'a mut Panels,
 }

@@ -10,7 +10,7 @@ use std::ops::Range;
 const MOST: usize = 50;
 
 #[derive(Default)]
-pub struct ErrorList {
+pub(super) struct ErrorList {
     lines: Vec<String>,
     /// Whether the list is unfolded.
     pub open: bool,
@@ -18,7 +18,7 @@ pub struct ErrorList {
 
 impl ErrorList {
     /// Adds a line, which should name the file and a remedy. Repeated lines are listed once.
-    pub fn report(&mut self, text: impl Into<String>) {
+    pub(super) fn report(&mut self, text: impl Into<String>) {
         let text = text.into();
         tracing::warn!("{text}");
         if self.lines.contains(&text) {
@@ -32,7 +32,7 @@ impl ErrorList {
     }
 
     /// The oldest line.
-    pub fn first(&self) -> Option<&str> {
+    pub(super) fn first(&self) -> Option<&str> {
         self.lines.first().map(String::as_str)
     }
 
@@ -41,12 +41,12 @@ impl ErrorList {
         &self.lines
     }
 
-    pub fn dismiss(&mut self, lines: Range<usize>) {
+    pub(super) fn dismiss(&mut self, lines: Range<usize>) {
         self.lines.drain(lines);
     }
 
     /// Draws the button in the status line.
-    pub fn button(&self, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
+    pub(super) fn button(&self, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
         if self.lines.is_empty() {
             return;
         }
@@ -60,7 +60,7 @@ impl ErrorList {
     }
 
     /// Draws the list at the lower right.
-    pub fn show(&self, context: &egui::Context, commands: &mut Vec<Command>) {
+    pub(super) fn show(&self, context: &egui::Context, commands: &mut Vec<Command>) {
         if !self.open || self.lines.is_empty() {
             return;
         }

@@ -9,7 +9,7 @@ use eframe::egui;
 use std::time::Duration;
 
 #[derive(Default)]
-pub struct ExportDialog {
+pub(super) struct ExportDialog {
     /// What animations show.
     look: Look,
 }

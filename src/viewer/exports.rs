@@ -16,7 +16,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::Builder;
 
 /// A flow as a thread can keep it.
-pub struct FlowSnapshot {
+pub(super) struct FlowSnapshot {
     photo: Arc<RgbImage>,
     size: [usize; 2],
     times: Vec<f32>,
@@ -33,7 +33,7 @@ pub struct FlowSnapshot {
 
 impl FlowSnapshot {
     /// The states that were read back so far, or `None` before the first.
-    pub fn of(
+    pub(super) fn of(
         flow: &Flow,
         model: &OpenModel,
         look: Look,
@@ -81,14 +81,14 @@ impl FlowSnapshot {
 }
 
 /// A file to be saved where the user wants it.
-pub struct NewFile {
+pub(super) struct NewFile {
     /// The file name to propose.
     pub name: String,
     pub contents: Contents,
 }
 
 impl NewFile {
-    pub fn text(name: &str, text: String) -> Self {
+    pub(super) fn text(name: &str, text: String) -> Self {
         Self {
             name: name.to_owned(),
             contents: Contents::Text(text),
@@ -97,7 +97,7 @@ impl NewFile {
 }
 
 /// The contents of a file.
-pub enum Contents {
+pub(super) enum Contents {
     Text(String),
     /// A picture that is still being copied from the device, to become a PNG.
     Picture(PictureReadback),
@@ -108,7 +108,7 @@ impl Contents {
     ///
     /// # Errors
     /// A device that fails, in one line.
-    pub fn bytes(self) -> Result<Vec<u8>, String> {
+    pub(super) fn bytes(self) -> Result<Vec<u8>, String> {
         let picture = match self {
             Contents::Text(text) => return Ok(text.into_bytes()),
             Contents::Picture(picture) => picture,
@@ -142,7 +142,7 @@ struct Progress {
 type Outcome = Option<Result<PathBuf, String>>;
 
 /// The exports of a window.
-pub struct Exports {
+pub(super) struct Exports {
     sender: SyncSender<Outcome>,
     outcomes: Receiver<Outcome>,
     wake: egui::Context,
@@ -152,7 +152,7 @@ pub struct Exports {
 }
 
 impl Exports {
-    pub fn new(context: &egui::Context) -> Self {
+    pub(super) fn new(context: &egui::Context) -> Self {
         let (sender, outcomes) = sync_channel(2);
         Self {
             sender,
@@ -164,19 +164,19 @@ impl Exports {
     }
 
     /// The share done of the running export, 0 to 1.
-    pub fn progress(&self) -> Option<f32> {
+    pub(super) fn progress(&self) -> Option<f32> {
         let progress = self.running.as_ref()?;
         Some(f32::from_bits(progress.share.load(Ordering::Relaxed)))
     }
 
-    pub fn cancel(&self) {
+    pub(super) fn cancel(&self) {
         if let Some(progress) = &self.running {
             progress.cancelled.store(true, Ordering::Relaxed);
         }
     }
 
     /// Takes in the result of the last export; returns its error in one line.
-    pub fn receive(&mut self) -> Option<String> {
+    pub(super) fn receive(&mut self) -> Option<String> {
         let outcome = self.outcomes.try_recv().ok()?;
         self.running = None;
         match outcome? {
@@ -192,7 +192,7 @@ impl Exports {
     ///
     /// # Errors
     /// A system that can't start another thread.
-    pub fn save(&mut self, file: NewFile, inputs: Vec<PathBuf>) -> std::io::Result<()> {
+    pub(super) fn save(&mut self, file: NewFile, inputs: Vec<PathBuf>) -> std::io::Result<()> {
         let dialog = rfd::AsyncFileDialog::new().set_file_name(file.name);
         let chosen = dialog.save_file();
         self.spawn(move |_| {
@@ -210,7 +210,7 @@ impl Exports {
     ///
     /// # Errors
     /// A system that can't start another thread.
-    pub fn ask(
+    pub(super) fn ask(
         &mut self,
         artifact: Artifact,
         flow: FlowSnapshot,

@@ -15,7 +15,7 @@ const LONGEST: usize = 1 << 20;
 
 /// What to choose in a dialog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialog {
+pub(super) enum Dialog {
     Photos,
     Folder,
     Model,
@@ -25,7 +25,7 @@ pub enum Dialog {
 
 /// What paths turned out to be.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Found {
+pub(super) struct Found {
     pub photos: Vec<PathBuf>,
     /// Which of them to show.
     pub shown: usize,
@@ -36,7 +36,7 @@ pub struct Found {
 }
 
 /// Opens paths and dialogs on threads of its own.
-pub struct FileOpener {
+pub(super) struct FileOpener {
     sender: SyncSender<Found>,
     found: Receiver<Found>,
     wake: Arc<dyn Fn() + Send + Sync>,
@@ -46,7 +46,7 @@ pub struct FileOpener {
 
 impl FileOpener {
     /// `wake` is called when something was found.
-    pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
+    pub(super) fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
         let (sender, found) = sync_channel(4);
         Self {
             sender,
@@ -57,12 +57,12 @@ impl FileOpener {
     }
 
     /// Whether a path is being opened, or a dialog is open.
-    pub fn busy(&self) -> bool {
+    pub(super) fn busy(&self) -> bool {
         Arc::strong_count(&self.running) > 1
     }
 
     /// What was found since the last call.
-    pub fn poll(&self) -> Option<Found> {
+    pub(super) fn poll(&self) -> Option<Found> {
         self.found.try_recv().ok()
     }
 
@@ -70,7 +70,7 @@ impl FileOpener {
     ///
     /// # Errors
     /// A system that can't start another thread.
-    pub fn open(&self, paths: Vec<PathBuf>) -> std::io::Result<()> {
+    pub(super) fn open(&self, paths: Vec<PathBuf>) -> std::io::Result<()> {
         self.spawn(move || Some(classify(&paths)))
     }
 
@@ -78,7 +78,7 @@ impl FileOpener {
     ///
     /// # Errors
     /// A system that can't start another thread.
-    pub fn ask(&self, kind: Dialog) -> std::io::Result<()> {
+    pub(super) fn ask(&self, kind: Dialog) -> std::io::Result<()> {
         // The dialog itself belongs to the window's thread on some systems, waiting for it does not.
         let dialog = rfd::AsyncFileDialog::new();
         match kind {
@@ -144,13 +144,13 @@ fn is_photo(path: &Path) -> bool {
 }
 
 /// Whether a path is the name of a model's file.
-pub fn is_model(path: &Path) -> bool {
+pub(super) fn is_model(path: &Path) -> bool {
     path.extension()
         .is_some_and(|ending| ending.eq_ignore_ascii_case(MODEL))
 }
 
 /// The path that an argument of the command line means, which may be a `file:` URI.
-pub fn argument(path: PathBuf) -> PathBuf {
+pub(super) fn argument(path: PathBuf) -> PathBuf {
     let uri = path.to_str().and_then(of_uri);
     uri.filter(|_| !path.exists()).unwrap_or(path)
 }
@@ -164,7 +164,7 @@ fn of_uri(text: &str) -> Option<PathBuf> {
 
 /// The files that a pasted text names, one path or `file:` URI per line as terminals and file managers
 /// copy them; empty for any other text.
-pub fn named(text: &str) -> Vec<PathBuf> {
+pub(super) fn named(text: &str) -> Vec<PathBuf> {
     if text.len() > LONGEST {
         return Vec::new();
     }
@@ -211,7 +211,7 @@ fn without_escapes(line: &str) -> String {
 
 /// Finds out what paths are: runs, folders of photos or models; everything else counts as a photo. A
 /// single photo comes with the other photos of its folder.
-pub fn classify(paths: &[PathBuf]) -> Found {
+pub(super) fn classify(paths: &[PathBuf]) -> Found {
     let mut found = Found::default();
     for path in paths {
         if path.is_dir() {

@@ -15,9 +15,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Bytes of graphics memory that states may take; beyond it the least recently shown ones stay on
 /// the host alone and are uploaded again when they are shown.
-pub const BUDGET: usize = 256 << 20;
+pub(super) const BUDGET: usize = 256 << 20;
 
-pub struct StoredState {
+pub(super) struct StoredState {
     /// Its time, 0 to 1.
     pub t: f32,
     /// Its numbers, or `None` while they are still being read back from the device.
@@ -41,7 +41,7 @@ fn another() -> u64 {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-pub struct Flow {
+pub(super) struct Flow {
     /// The name of the photo.
     pub name: String,
     pub photo: Arc<RgbImage>,
@@ -70,7 +70,7 @@ pub struct Flow {
 type DecodedKey = (u64, usize, usize, u32);
 
 impl Flow {
-    pub fn new(name: String, opened: OpenedPhoto) -> Self {
+    pub(super) fn new(name: String, opened: OpenedPhoto) -> Self {
         Self {
             name,
             photo: opened.photo,
@@ -89,7 +89,7 @@ impl Flow {
     }
 
     /// The number of pixels of a state.
-    pub fn pixels(&self) -> usize {
+    pub(super) fn pixels(&self) -> usize {
         self.size[0] * self.size[1]
     }
 
@@ -100,7 +100,7 @@ impl Flow {
     }
 
     /// Adds a state that can be shown.
-    pub fn push(&mut self, t: f32, values: Option<Arc<Values>>) {
+    pub(super) fn push(&mut self, t: f32, values: Option<Arc<Values>>) {
         self.states.push(StoredState {
             t,
             host: None,
@@ -112,7 +112,7 @@ impl Flow {
     }
 
     /// Adds the numbers of state `step`.
-    pub fn read(&mut self, step: usize, host: Host, thumbnails: Option<Thumbnails>) {
+    pub(super) fn read(&mut self, step: usize, host: Host, thumbnails: Option<Thumbnails>) {
         if let Some(state) = self.states.get_mut(step) {
             state.host = Some(host);
             state.thumbnails = thumbnails;
@@ -122,7 +122,7 @@ impl Flow {
 
     /// The number of the state at or before `position`, that of the state after it, and the place
     /// between the two, 0 to 1.
-    pub fn around(&self, position: f32) -> Option<(usize, usize, f32)> {
+    pub(super) fn around(&self, position: f32) -> Option<(usize, usize, f32)> {
         let last = self.states.len().checked_sub(1)?;
         let low = (position.max(0.0) as usize).min(last);
         let high = (low + 1).min(last);
@@ -135,13 +135,13 @@ impl Flow {
     }
 
     /// The stored state nearest to `position`, with its numbers.
-    pub fn nearest(&self, position: f32) -> Option<(usize, &Host)> {
+    pub(super) fn nearest(&self, position: f32) -> Option<(usize, &Host)> {
         let last = self.states.len().checked_sub(1)?;
         let at = (position.max(0.0).round() as usize).min(last);
         Some((at, self.states[at].host.as_ref()?))
     }
 
-    pub fn time(&self, position: f32) -> f32 {
+    pub(super) fn time(&self, position: f32) -> f32 {
         self.around(position).map_or(0.0, |(low, high, share)| {
             let (a, b) = (self.states[low].t, self.states[high].t);
             a + (b - a) * share
@@ -149,7 +149,7 @@ impl Flow {
     }
 
     /// A pixel's state at `position`: linear between two stored states, which is exact for Euler.
-    pub fn state_of(&self, pixel: usize, position: f32) -> Option<Vec<f32>> {
+    pub(super) fn state_of(&self, pixel: usize, position: f32) -> Option<Vec<f32>> {
         let (low, high, share) = self.around(position)?;
         let a = self.states[low].host.as_ref()?.at(pixel);
         let b = self.states[high].host.as_ref()?.at(pixel);
@@ -157,7 +157,7 @@ impl Flow {
     }
 
     /// A pixel's velocity over the step at `position`: the difference quotient of the two states.
-    pub fn velocity_of(&self, pixel: usize, position: f32) -> Option<Vec<f32>> {
+    pub(super) fn velocity_of(&self, pixel: usize, position: f32) -> Option<Vec<f32>> {
         let last = self.states.len().checked_sub(2)?;
         let low = (position.max(0.0) as usize).min(last);
         let (before, after) = (&self.states[low], &self.states[low + 1]);
@@ -170,7 +170,7 @@ impl Flow {
     }
 
     /// The stored states of a pixel, as far as they were read.
-    pub fn path_of(&self, pixel: usize) -> Vec<Vec<f32>> {
+    pub(super) fn path_of(&self, pixel: usize) -> Vec<Vec<f32>> {
         self.states
             .iter()
             .map_while(|state| Some(state.host.as_ref()?.at(pixel)))
@@ -181,7 +181,7 @@ impl Flow {
     ///
     /// # Errors
     /// A driver that refuses, or not enough graphics memory.
-    pub fn sources(
+    pub(super) fn sources(
         &self,
         renderer: &CanvasRenderer,
         position: f32,
@@ -258,12 +258,12 @@ impl Flow {
     }
 
     /// The copy of a state in graphics memory, unless it was evicted.
-    pub fn on_device(&self, step: usize) -> Option<Arc<Values>> {
+    pub(super) fn on_device(&self, step: usize) -> Option<Arc<Values>> {
         self.states.get(step)?.values.borrow().clone()
     }
 
     /// The number of states in graphics memory.
-    pub fn resident(&self) -> usize {
+    pub(super) fn resident(&self) -> usize {
         let states = self.states.iter();
         states.filter(|state| state.is_resident()).count()
     }

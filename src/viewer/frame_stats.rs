@@ -4,7 +4,7 @@ use std::time::Duration;
 use web_time::Instant;
 
 /// FrameStats since the last line of the log.
-pub struct FrameStats {
+pub(super) struct FrameStats {
     since: Instant,
     count: u32,
     /// Seconds of work on the window's thread.
@@ -25,7 +25,7 @@ impl Default for FrameStats {
 
 impl FrameStats {
     /// To be called every frame, with the seconds that the previous one took on the window's thread.
-    pub fn frame(&mut self, seconds: f32) {
+    pub(super) fn frame(&mut self, seconds: f32) {
         self.count += 1;
         self.busy += seconds;
         self.longest = self.longest.max(seconds);

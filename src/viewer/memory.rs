@@ -11,7 +11,7 @@ use serde::Serialize;
 
 /// The choices that are remembered. The fields' names are those of the file.
 #[derive(Serialize)]
-pub struct Memory {
+pub(super) struct Memory {
     pub settings: Settings,
     pub panels: Tree<PanelKind>,
     pub field: FieldSettings,
@@ -28,7 +28,7 @@ impl Default for Memory {
 }
 
 impl Memory {
-    pub fn read(storage: &dyn eframe::Storage) -> Option<Self> {
+    pub(super) fn read(storage: &dyn eframe::Storage) -> Option<Self> {
         let text: Box<RawValue> = eframe::get_value(storage, eframe::APP_KEY)?;
         Some(Self::of(&text))
     }

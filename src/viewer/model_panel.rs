@@ -11,7 +11,7 @@ use egui_material_icons::icons;
 use std::path::Path;
 
 #[derive(Default)]
-pub struct ModelPanel {
+pub(super) struct ModelPanel {
     /// The scale of the input while it is being changed; it applies when the slider is let go.
     scale: Option<f64>,
 }

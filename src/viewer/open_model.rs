@@ -6,7 +6,7 @@ use crate::fonts;
 use crate::model::Card;
 
 /// The open model, as far as the window needs it.
-pub struct OpenModel {
+pub(super) struct OpenModel {
     /// Its name in lists: that of a built-in model, or a path.
     pub name: String,
     pub card: Card,
@@ -18,7 +18,7 @@ pub struct OpenModel {
 }
 
 impl OpenModel {
-    pub fn new(name: String, card: Card, centroids: Centroids) -> Self {
+    pub(super) fn new(name: String, card: Card, centroids: Centroids) -> Self {
         Self {
             name,
             names: fonts::distinct(&card.classes),
@@ -30,7 +30,7 @@ impl OpenModel {
 
     /// Takes the colours that the data set was published with, if they are known and wanted, or those
     /// of the centroids.
-    pub fn colour(&mut self, published: bool) {
+    pub(super) fn colour(&mut self, published: bool) {
         let published = published.then(|| data::published_colours(&self.card.classes));
         self.colours = published
             .flatten()

@@ -8,7 +8,7 @@ use eframe::egui;
 
 /// A part of the window. It owns its own state, reads the shared one and asks for changes of that by
 /// commands; panels don't know of each other.
-pub trait Panel {
+pub(super) trait Panel {
     fn title(&self) -> &'static str;
 
     /// The space around its contents, in points.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 /// A panel that can be dragged to another place. The names are remembered in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum PanelKind {
+pub(super) enum PanelKind {
     Canvas,
     Field,
     Runs,
@@ -25,7 +25,7 @@ pub enum PanelKind {
 }
 
 #[derive(Default)]
-pub struct Panels {
+pub(super) struct Panels {
     pub canvas: CanvasPanel,
     pub field: FieldPanel,
     pub runs: RunsPanel,
@@ -38,7 +38,7 @@ pub struct Panels {
 }
 
 impl Panels {
-    pub fn get(&mut self, kind: PanelKind) -> &mut dyn Panel {
+    pub(super) fn get(&mut self, kind: PanelKind) -> &mut dyn Panel {
         match kind {
             PanelKind::Canvas => &mut self.canvas,
             PanelKind::Field => &mut self.field,
@@ -50,7 +50,7 @@ impl Panels {
         }
     }
 
-    pub fn all(&mut self) -> [&mut dyn Panel; 9] {
+    pub(super) fn all(&mut self) -> [&mut dyn Panel; 9] {
         [
             &mut self.canvas,
             &mut self.field,

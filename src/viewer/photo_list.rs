@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The built-in scenes, which are rendered rather than stored: name and number.
-pub const SAMPLES: [(&str, u64); 4] = [
+pub(super) const SAMPLES: [(&str, u64); 4] = [
     ("Shapes", 7),
     ("Crowd", 21),
     ("Islands", 40),
     ("Mosaic", 58),
 ];
 
-pub const SCENE: SceneConfig = SceneConfig {
+pub(super) const SCENE: SceneConfig = SceneConfig {
     classes: 20,
     size: [384, 512],
     seed: 2026,
@@ -25,7 +25,7 @@ pub const SCENE: SceneConfig = SceneConfig {
 
 /// A photo of the list.
 #[derive(Clone)]
-pub enum Item {
+pub(super) enum Item {
     File(PathBuf),
     /// A built-in sample, by its place in [`SAMPLES`].
     Sample(usize),
@@ -34,7 +34,7 @@ pub enum Item {
 }
 
 impl Item {
-    pub fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         match self {
             Item::File(path) => path.file_name().map_or_else(
                 || path.display().to_string(),
@@ -48,7 +48,7 @@ impl Item {
     }
 
     /// The start of the names of files that are made from it.
-    pub fn stem(&self) -> String {
+    pub(super) fn stem(&self) -> String {
         match self {
             Item::File(path) => path
                 .file_stem()
@@ -61,7 +61,7 @@ impl Item {
     }
 
     /// The request for the worker.
-    pub fn photo(&self) -> Photo {
+    pub(super) fn photo(&self) -> Photo {
         match self {
             Item::File(path) => Photo::File(path.clone()),
             Item::Sample(i) => Photo::Scene(SCENE, SAMPLES.get(*i).map_or(0, |(_, n)| *n)),
@@ -71,14 +71,14 @@ impl Item {
 }
 
 /// Photos, one of which is shown.
-pub struct PhotoList {
+pub(super) struct PhotoList {
     items: Vec<Item>,
     shown: usize,
 }
 
 impl PhotoList {
     /// The built-in samples, starting with one of them.
-    pub fn samples(shown: usize) -> Self {
+    pub(super) fn samples(shown: usize) -> Self {
         Self {
             items: (0..SAMPLES.len()).map(Item::Sample).collect(),
             shown,
@@ -86,7 +86,7 @@ impl PhotoList {
     }
 
     /// Files, starting with one of them.
-    pub fn files(files: Vec<PathBuf>, shown: usize) -> Self {
+    pub(super) fn files(files: Vec<PathBuf>, shown: usize) -> Self {
         Self {
             shown: shown.min(files.len().saturating_sub(1)),
             items: files.into_iter().map(Item::File).collect(),
@@ -94,7 +94,7 @@ impl PhotoList {
     }
 
     /// A picture from the clipboard, or `None` if it is empty.
-    pub fn pasted(image: &ColorImage) -> Option<Self> {
+    pub(super) fn pasted(image: &ColorImage) -> Option<Self> {
         let pixels = image.pixels.iter();
         let rgb = pixels.flat_map(|p| [p.r(), p.g(), p.b()]).collect();
         let [width, height] = image.size.map(|side| side as u32);
@@ -106,12 +106,12 @@ impl PhotoList {
     }
 
     /// The photo that is shown.
-    pub fn item(&self) -> Option<&Item> {
+    pub(super) fn item(&self) -> Option<&Item> {
         self.items.get(self.shown)
     }
 
     /// The path of the photo that is shown, if it is a file.
-    pub fn file(&self) -> Option<&Path> {
+    pub(super) fn file(&self) -> Option<&Path> {
         match self.item() {
             Some(Item::File(path)) => Some(path),
             _ => None,
@@ -119,12 +119,12 @@ impl PhotoList {
     }
 
     /// The place of the photo that is shown, and the number of photos.
-    pub fn place(&self) -> (usize, usize) {
+    pub(super) fn place(&self) -> (usize, usize) {
         (self.shown, self.items.len())
     }
 
     /// Moves on or back, around the ends. Returns whether another photo is shown now.
-    pub fn turn(&mut self, by: isize) -> bool {
+    pub(super) fn turn(&mut self, by: isize) -> bool {
         let count = self.items.len() as isize;
         if count < 2 {
             return false;

@@ -10,7 +10,7 @@ const NEAREST: usize = 5;
 /// Axes of a state that a line has room for.
 const SHOWN: usize = 3;
 
-pub struct PixelInfo {
+pub(super) struct PixelInfo {
     pub row: usize,
     pub column: usize,
     /// `[d]`
@@ -25,7 +25,7 @@ pub struct PixelInfo {
 }
 
 /// The numbers of a pixel at the playhead, or `None` while its state is still being read back.
-pub fn pixel_info(app: &AppState, pixel: usize) -> Option<PixelInfo> {
+pub(super) fn pixel_info(app: &AppState, pixel: usize) -> Option<PixelInfo> {
     let (flow, model) = (app.flow.as_ref()?, app.model.as_ref()?);
     let position = app.playhead.position;
     let x = flow.state_of(pixel, position)?;
@@ -57,13 +57,13 @@ pub fn pixel_info(app: &AppState, pixel: usize) -> Option<PixelInfo> {
 }
 
 /// The distance from a state to a centroid, `[d]` each.
-pub fn distance(x: &[f32], mu: &[f64]) -> f64 {
+pub(super) fn distance(x: &[f32], mu: &[f64]) -> f64 {
     let offsets = x.iter().zip(mu).map(|(&x, mu)| f64::from(x) - mu);
     offsets.map(|offset| offset * offset).sum::<f64>().sqrt()
 }
 
 /// Draws the tooltip of a pixel.
-pub fn tooltip(app: &AppState, ui: &mut egui::Ui, pixel: usize) {
+pub(super) fn tooltip(app: &AppState, ui: &mut egui::Ui, pixel: usize) {
     let Some(model) = &app.model else { return };
     let Some(info) = pixel_info(app, pixel) else {
         ui.weak("not read back yet");

@@ -12,7 +12,7 @@ use egui_plot::{Legend, Line, Plot, PlotPoints, VLine};
 
 /// Shows the pixel under the pointer, else the one pinned last.
 #[derive(Default)]
-pub struct PixelPanel;
+pub(super) struct PixelPanel;
 
 impl Panel for PixelPanel {
     fn title(&self) -> &'static str {

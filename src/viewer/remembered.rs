@@ -13,10 +13,10 @@ use std::path::Path;
 
 /// The fields of a structure in the order in which they are written, each as its own text.
 #[derive(Default)]
-pub struct Fields(Vec<(String, Box<RawValue>)>);
+pub(super) struct Fields(Vec<(String, Box<RawValue>)>);
 
 impl Fields {
-    pub fn get(&self, name: &str) -> Option<&RawValue> {
+    pub(super) fn get(&self, name: &str) -> Option<&RawValue> {
         let mut fields = self.0.iter();
         fields.find_map(|(known, value)| (known == name).then_some(&**value))
     }
@@ -55,7 +55,7 @@ impl<'de> Deserialize<'de> for Fields {
 
 /// Reads a structure field by field: one that is missing or not understood takes its default, and does
 /// not affect the others.
-pub fn read<T: Default + Serialize + DeserializeOwned>(text: &RawValue) -> T {
+pub(super) fn read<T: Default + Serialize + DeserializeOwned>(text: &RawValue) -> T {
     if let Ok(whole) = text.into_rust() {
         return whole;
     }
@@ -81,7 +81,7 @@ pub fn read<T: Default + Serialize + DeserializeOwned>(text: &RawValue) -> T {
 
 /// Repairs a magnification with which no window can be opened. The windowing library reads it from the
 /// file before this program can check it.
-pub fn repair(file: &Path) {
+pub(super) fn repair(file: &Path) {
     let text = std::fs::read_to_string(file).ok();
     if let Some(text) = text.and_then(|text| with_sane_zoom(&text))
         && let Err(error) = files::write_atomic(file, text.as_bytes())
@@ -107,7 +107,7 @@ fn with_sane_zoom(text: &str) -> Option<String> {
 
 /// The builder without a position, except on Windows and macOS. There a remembered position is moved onto
 /// a screen; on X11 it could be on a monitor that is no longer connected.
-pub fn placed(builder: egui::ViewportBuilder) -> egui::ViewportBuilder {
+pub(super) fn placed(builder: egui::ViewportBuilder) -> egui::ViewportBuilder {
     let kept = cfg!(any(target_os = "windows", target_os = "macos"));
     egui::ViewportBuilder {
         position: builder.position.filter(|_| kept),

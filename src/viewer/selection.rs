@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 /// What can be undone.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Selection {
+pub(super) struct Selection {
     /// Pinned pixels, by their index at the network's size.
     pub pins: Vec<usize>,
     /// Hidden classes, by index.
@@ -19,7 +19,7 @@ pub struct Selection {
 
 /// The selection, and earlier ones to return to.
 #[derive(Default)]
-pub struct SelectionHistory {
+pub(super) struct SelectionHistory {
     current: Selection,
     history: Undoer<Selection>,
 }
@@ -34,13 +34,13 @@ impl Deref for SelectionHistory {
 
 impl SelectionHistory {
     /// Changes the selection so that it can be undone.
-    pub fn change(&mut self, change: impl FnOnce(&mut Selection)) {
+    pub(super) fn change(&mut self, change: impl FnOnce(&mut Selection)) {
         self.history.add_undo(&self.current);
         change(&mut self.current);
     }
 
     /// Pins a pixel or unpins it.
-    pub fn toggle_pin(&mut self, pixel: usize) {
+    pub(super) fn toggle_pin(&mut self, pixel: usize) {
         self.change(|selection| {
             let before = selection.pins.len();
             selection.pins.retain(|&pin| pin != pixel);
@@ -51,7 +51,7 @@ impl SelectionHistory {
     }
 
     /// Hides a class or shows it.
-    pub fn toggle_class(&mut self, class: usize) {
+    pub(super) fn toggle_class(&mut self, class: usize) {
         self.change(|selection| {
             if !selection.hidden.remove(&class) {
                 selection.hidden.insert(class);
@@ -59,20 +59,20 @@ impl SelectionHistory {
         });
     }
 
-    pub fn undo(&mut self) {
+    pub(super) fn undo(&mut self) {
         if let Some(selection) = self.history.undo(&self.current) {
             self.current = selection.clone();
         }
     }
 
-    pub fn redo(&mut self) {
+    pub(super) fn redo(&mut self) {
         if let Some(selection) = self.history.redo(&self.current) {
             self.current = selection.clone();
         }
     }
 
     /// Whether there is something to undo and to redo.
-    pub fn can_undo(&self) -> [bool; 2] {
+    pub(super) fn can_undo(&self) -> [bool; 2] {
         [
             self.history.has_undo(&self.current),
             self.history.has_redo(&self.current),
@@ -81,7 +81,7 @@ impl SelectionHistory {
 
     /// Replaces the brushed pixels; a brush without pixels clears them. All frames of a drag are
     /// undone together.
-    pub fn brush(&mut self, brush: Brush) {
+    pub(super) fn brush(&mut self, brush: Brush) {
         if brush.begins {
             self.history.add_undo(&self.current);
         }
@@ -90,7 +90,7 @@ impl SelectionHistory {
     }
 
     /// Clears the brush. Returns whether there was one.
-    pub fn clear_brush(&mut self) -> bool {
+    pub(super) fn clear_brush(&mut self) -> bool {
         let brushed = !self.current.brushed.is_empty();
         if brushed {
             self.change(|selection| selection.brushed = Arc::default());
@@ -100,19 +100,19 @@ impl SelectionHistory {
 
     /// Forgets pins and brushed pixels because another photo has other pixels. Undoing does not bring
     /// them back.
-    pub fn forget_pixels(&mut self) {
+    pub(super) fn forget_pixels(&mut self) {
         self.forget_pins();
         self.current.brushed = Arc::default();
         self.history = Undoer::default();
     }
 
     /// Forgets the pins, because the states have another size.
-    pub fn forget_pins(&mut self) {
+    pub(super) fn forget_pins(&mut self) {
         self.current.pins.clear();
     }
 
     /// Shows all classes of another model.
-    pub fn forget_classes(&mut self) {
+    pub(super) fn forget_classes(&mut self) {
         self.current.hidden.clear();
     }
 }

@@ -10,19 +10,19 @@ use std::path::{Path, PathBuf};
 const RECENT: usize = 12;
 
 /// The range of [`Settings::scale`].
-pub const SCALE: RangeInclusive<f32> = 0.6..=2.5;
+pub(super) const SCALE: RangeInclusive<f32> = 0.6..=2.5;
 /// The range of [`Settings::speed`].
-pub const SPEED: RangeInclusive<f32> = 0.5..=60.0;
+pub(super) const SPEED: RangeInclusive<f32> = 0.5..=60.0;
 /// Solver steps before a number is chosen.
 const DEFAULT_STEPS: usize = 10;
 /// The range of the number of solver steps.
-pub const STEPS: RangeInclusive<usize> = 1..=100;
+pub(super) const STEPS: RangeInclusive<usize> = 1..=100;
 
 /// Remembered choices. Unknown or missing ones take their defaults, so that the file of another version
 /// never keeps the window from opening.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Settings {
+pub(super) struct Settings {
     /// Recent photos, folders and runs, the latest first.
     pub recent: Vec<PathBuf>,
     /// Recent model files, the latest first.
@@ -67,7 +67,7 @@ impl Default for Settings {
 impl Settings {
     /// Brings numbers of a damaged file or of another version back into their ranges: with a text size of
     /// 0 the window would be empty, and there would be no way to change it.
-    pub fn clamp(&mut self) {
+    pub(super) fn clamp(&mut self) {
         let default = Self::default();
         self.scale = in_range(self.scale, SCALE, default.scale);
         self.speed = in_range(self.speed, SPEED, default.speed);
@@ -78,23 +78,23 @@ impl Settings {
     }
 
     /// The number of solver steps, if it was chosen.
-    pub fn chosen_steps(&self) -> Option<usize> {
+    pub(super) fn chosen_steps(&self) -> Option<usize> {
         self.steps_chosen.then_some(self.steps)
     }
 
     /// Chooses a number of solver steps, or leaves it to the model.
-    pub fn choose_steps(&mut self, steps: Option<usize>) {
+    pub(super) fn choose_steps(&mut self, steps: Option<usize>) {
         self.steps_chosen = steps.is_some();
         self.steps = steps.unwrap_or(self.steps);
     }
 
     /// Puts a photo, folder or run at the top of the list.
-    pub fn remember(&mut self, path: &Path) {
+    pub(super) fn remember(&mut self, path: &Path) {
         remember(&mut self.recent, path);
     }
 
     /// Puts a model file at the top of the list.
-    pub fn remember_model(&mut self, path: &Path) {
+    pub(super) fn remember_model(&mut self, path: &Path) {
         remember(&mut self.recent_models, path);
     }
 }

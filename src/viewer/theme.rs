@@ -6,13 +6,13 @@ use eframe::egui::{self, Color32, CornerRadius, FontId, Stroke, TextStyle, Visua
 use egui_material_icons::MaterialIcon;
 
 /// The accent.
-pub const ACCENT: Color32 = Color32::from_rgb(72, 140, 240);
+pub(super) const ACCENT: Color32 = Color32::from_rgb(72, 140, 240);
 /// Errors.
-pub const ERROR: Color32 = Color32::from_rgb(224, 82, 74);
+pub(super) const ERROR: Color32 = Color32::from_rgb(224, 82, 74);
 /// One step of the grid, in points.
-pub const GRID: f32 = 8.0;
+pub(super) const GRID: f32 = 8.0;
 /// Height of a row in a list.
-pub const ROW: f32 = 3.0 * GRID;
+pub(super) const ROW: f32 = 3.0 * GRID;
 
 /// The greys of a theme, from the background up.
 struct Greys {
@@ -49,7 +49,7 @@ const LIGHT: Greys = Greys {
 };
 
 /// Sets up both themes, the icons, and the fonts for letters that the built-in ones lack.
-pub fn apply(context: &egui::Context) {
+pub(super) fn apply(context: &egui::Context) {
     egui_material_icons::initialize(context);
     context.add_font_provider(fonts::provider());
     context.add_glyph_rasterizer(fonts::rasterizer());
@@ -114,19 +114,19 @@ fn coloured(mut visuals: Visuals, greys: &Greys) -> Visuals {
 }
 
 /// An icon in the size of a button.
-pub fn icon(icon: MaterialIcon) -> egui::RichText {
+pub(super) fn icon(icon: MaterialIcon) -> egui::RichText {
     icon.rich_text().size(18.0)
 }
 
 /// An icon button with a name for screen readers and tooltips.
-pub fn icon_button(ui: &mut egui::Ui, picture: MaterialIcon, name: &str) -> egui::Response {
+pub(super) fn icon_button(ui: &mut egui::Ui, picture: MaterialIcon, name: &str) -> egui::Response {
     let size = egui::Vec2::splat(3.5 * GRID);
     let button = egui::Button::new(icon(picture)).frame_when_inactive(false);
     named(ui.add_sized(size, button), name, name)
 }
 
 /// An icon button that stays down while `on`.
-pub fn icon_toggle(
+pub(super) fn icon_toggle(
     ui: &mut egui::Ui,
     on: bool,
     picture: MaterialIcon,
@@ -138,7 +138,7 @@ pub fn icon_toggle(
 }
 
 /// Gives a control the name that screen readers say and the help that the pointer shows.
-pub fn named(response: egui::Response, name: &str, help: &str) -> egui::Response {
+pub(super) fn named(response: egui::Response, name: &str, help: &str) -> egui::Response {
     let enabled = response.enabled();
     let spoken = name.to_owned();
     response
@@ -147,19 +147,19 @@ pub fn named(response: egui::Response, name: &str, help: &str) -> egui::Response
 }
 
 /// A heading of a section within a panel.
-pub fn section(ui: &mut egui::Ui, title: &str) {
+pub(super) fn section(ui: &mut egui::Ui, title: &str) {
     ui.add_space(GRID / 2.0);
     ui.label(egui::RichText::new(title).strong());
 }
 
 /// The swatch of a class: a square of `side` points in its colour.
-pub fn swatch(ui: &mut egui::Ui, [r, g, b]: [u8; 3], side: f32) {
+pub(super) fn swatch(ui: &mut egui::Ui, [r, g, b]: [u8; 3], side: f32) {
     let (rect, _) = ui.allocate_exact_size(egui::Vec2::splat(side), egui::Sense::hover());
     paint_swatch(ui.painter(), ui.visuals(), rect, [r, g, b]);
 }
 
 /// Paints the swatch of a class, with an edge so that it shows on any background.
-pub fn paint_swatch(
+pub(super) fn paint_swatch(
     painter: &egui::Painter,
     visuals: &Visuals,
     rect: egui::Rect,
@@ -176,7 +176,7 @@ pub fn paint_swatch(
 }
 
 /// Paints a short label over a picture; returns its rectangle.
-pub fn badge(
+pub(super) fn badge(
     ui: &egui::Ui,
     at: egui::Pos2,
     align: egui::Align2,
@@ -201,7 +201,7 @@ pub fn badge(
 }
 
 /// The text of a panel that has nothing to show: what it is for and what to do next.
-pub fn empty(ui: &mut egui::Ui, text: &str) {
+pub(super) fn empty(ui: &mut egui::Ui, text: &str) {
     ui.vertical_centered(|ui| {
         ui.add_space(4.0 * GRID);
         ui.weak(text);

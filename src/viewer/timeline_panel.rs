@@ -16,7 +16,7 @@ use egui_material_icons::icons;
 const STRIP: f32 = 7.0 * GRID;
 
 #[derive(Default)]
-pub struct TimelinePanel {
+pub(super) struct TimelinePanel {
     /// The number of steps while it is being changed; it applies when its control is let go.
     steps: Option<usize>,
 }

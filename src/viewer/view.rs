@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// How panes share the canvas.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Arrangement {
+pub(super) enum Arrangement {
     #[default]
     Single,
     SideBySide,
@@ -18,7 +18,7 @@ pub enum Arrangement {
 
 impl Arrangement {
     /// All arrangements, with icon and name.
-    pub const ALL: [(Arrangement, MaterialIcon, &'static str); 4] = [
+    pub(super) const ALL: [(Arrangement, MaterialIcon, &'static str); 4] = [
         (Arrangement::Single, icons::ICON_CROP_SQUARE, "One view"),
         (
             Arrangement::SideBySide,
@@ -33,7 +33,7 @@ impl Arrangement {
         (Arrangement::Grid, icons::ICON_GRID_VIEW, "Four views"),
     ];
 
-    pub fn panes(self) -> usize {
+    pub(super) fn panes(self) -> usize {
         match self {
             Arrangement::Single => 1,
             Arrangement::SideBySide | Arrangement::Swipe => 2,
@@ -43,7 +43,7 @@ impl Arrangement {
 }
 
 /// Every layer with its name and a description.
-pub const LAYERS: [(Layer, &str, &str); 6] = [
+pub(super) const LAYERS: [(Layer, &str, &str); 6] = [
     (Layer::Photo, "Photo", "The photo as it is"),
     (
         Layer::Raw,
@@ -60,7 +60,7 @@ pub const LAYERS: [(Layer, &str, &str); 6] = [
     ),
 ];
 
-pub fn name(layer: Layer) -> &'static str {
+pub(super) fn name(layer: Layer) -> &'static str {
     LAYERS
         .iter()
         .find(|(known, ..)| *known == layer)
@@ -70,7 +70,7 @@ pub fn name(layer: Layer) -> &'static str {
 /// The remembered choices of the canvas.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
-pub struct View {
+pub(super) struct View {
     pub arrangement: Arrangement,
     /// The layer of each pane.
     pub layers: [Layer; 4],
@@ -87,7 +87,7 @@ const DIVIDER: std::ops::RangeInclusive<f32> = 0.02..=0.98;
 
 impl View {
     /// Brings numbers of a file back into their ranges.
-    pub fn clamp(&mut self) {
+    pub(super) fn clamp(&mut self) {
         let default = Self::default();
         self.opacity = in_range(self.opacity, 0.0..=1.0, default.opacity);
         self.divider = in_range(self.divider, DIVIDER, default.divider);
@@ -108,7 +108,7 @@ impl Default for View {
 
 /// The part of the photo that all panes show.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Camera {
+pub(super) struct Camera {
     /// Magnification, 1 where the whole photo fits.
     pub zoom: f32,
     /// The photo's point at the middle of the pane, 0 to 1 each way.
@@ -133,7 +133,7 @@ const THINNEST: f32 = 2.0;
 
 impl Camera {
     /// Points per photo pixel at which the whole photo fits.
-    pub fn fit(area: Rect, photo: Vec2) -> f32 {
+    pub(super) fn fit(area: Rect, photo: Vec2) -> f32 {
         let room = (area.size() - Vec2::splat(2.0 * MARGIN)).max(Vec2::splat(1.0));
         (room.x / photo.x).min(room.y / photo.y)
     }
@@ -144,13 +144,13 @@ impl Camera {
     }
 
     /// The photo's place in a pane.
-    pub fn target(&self, area: Rect, photo: Vec2) -> Rect {
+    pub(super) fn target(&self, area: Rect, photo: Vec2) -> Rect {
         let size = self.size(area, photo);
         Rect::from_min_size(area.center() - self.centre * size, size)
     }
 
     /// Magnifies by `factor` around a point of the pane.
-    pub fn magnify(&mut self, factor: f32, around: Pos2, area: Rect, photo: Vec2) {
+    pub(super) fn magnify(&mut self, factor: f32, around: Pos2, area: Rect, photo: Vec2) {
         let fit = Self::fit(area, photo);
         let under = (around - self.target(area, photo).min) / self.size(area, photo);
         self.zoom = (self.zoom * factor).clamp(0.25, (CLOSEST / fit).max(1.0));
@@ -161,13 +161,13 @@ impl Camera {
     }
 
     /// Moves the picture by `by` points.
-    pub fn pan(&mut self, by: Vec2, area: Rect, photo: Vec2) {
+    pub(super) fn pan(&mut self, by: Vec2, area: Rect, photo: Vec2) {
         self.centre -= by / self.size(area, photo);
         self.hold();
     }
 
     /// Sets the magnification in points per photo pixel.
-    pub fn magnify_to(&mut self, scale: f32, area: Rect, photo: Vec2) {
+    pub(super) fn magnify_to(&mut self, scale: f32, area: Rect, photo: Vec2) {
         self.zoom = scale / Self::fit(area, photo);
     }
 
@@ -178,7 +178,7 @@ impl Camera {
 }
 
 /// The panes of an arrangement within an area. In [`Arrangement::Swipe`] both have the whole area.
-pub fn panes(arrangement: Arrangement, area: Rect) -> Vec<Rect> {
+pub(super) fn panes(arrangement: Arrangement, area: Rect) -> Vec<Rect> {
     const GAP: f32 = 1.0;
     let middle = area.center();
     let (left, right) = (middle.x - GAP, middle.x + GAP);
@@ -201,7 +201,7 @@ pub fn panes(arrangement: Arrangement, area: Rect) -> Vec<Rect> {
 }
 
 /// Brings a number back into its range; one that is not a number becomes `otherwise`.
-pub fn in_range(value: f32, range: std::ops::RangeInclusive<f32>, otherwise: f32) -> f32 {
+pub(super) fn in_range(value: f32, range: std::ops::RangeInclusive<f32>, otherwise: f32) -> f32 {
     if value.is_nan() {
         return otherwise;
     }

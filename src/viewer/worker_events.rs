@@ -17,7 +17,7 @@ use std::sync::Arc;
 const THUMBNAIL: usize = 112;
 
 /// What the worker's thread reports to the window.
-pub enum WorkerEvent {
+pub(super) enum WorkerEvent {
     Model(Box<Card>, Centroids),
     Photo(OpenedPhoto),
     /// The device compiles its kernels.
@@ -43,7 +43,7 @@ pub enum WorkerEvent {
 }
 
 /// A photo whose flow is about to be sampled.
-pub struct OpenedPhoto {
+pub(super) struct OpenedPhoto {
     pub photo: Arc<RgbImage>,
     /// The photo in graphics memory.
     pub picture: Option<Arc<Photo>>,
@@ -56,7 +56,7 @@ pub struct OpenedPhoto {
 }
 
 /// A state's numbers on the host.
-pub struct Host {
+pub(super) struct Host {
     /// `x_t: [d, H, W]`, channel-major.
     pub x: Arc<Vec<f32>>,
     /// The nearest class of every pixel, `[H, W]`.
@@ -69,12 +69,12 @@ pub struct Host {
 
 impl Host {
     /// The first three channels, which are the picture's colours.
-    pub fn colours(&self) -> &[f32] {
+    pub(super) fn colours(&self) -> &[f32] {
         &self.x[..self.x.len().min(3 * self.labels.len())]
     }
 
     /// A pixel's state, `[d]`.
-    pub fn at(&self, pixel: usize) -> Vec<f32> {
+    pub(super) fn at(&self, pixel: usize) -> Vec<f32> {
         self.x
             .iter()
             .skip(pixel)
@@ -85,7 +85,7 @@ impl Host {
 }
 
 /// Small pictures of a state.
-pub struct Thumbnails {
+pub(super) struct Thumbnails {
     /// Its channels as colours.
     pub raw: TextureHandle,
     /// Its classes as colours.
@@ -98,7 +98,7 @@ pub struct Thumbnails {
 
 impl Thumbnails {
     /// Draws the classes in other colours.
-    pub fn recolour(&mut self, colours: &[[u8; 3]]) {
+    pub(super) fn recolour(&mut self, colours: &[[u8; 3]]) {
         let colour = |&label: &u16| colours.get(usize::from(label)).copied().unwrap_or_default();
         let rgb: Vec<u8> = self.labels.iter().flat_map(colour).collect();
         let image = ColorImage::from_rgb(self.size, &rgb);
@@ -107,7 +107,7 @@ impl Thumbnails {
 }
 
 /// Converts messages of the worker.
-pub struct EventConverter {
+pub(super) struct EventConverter {
     context: egui::Context,
     pipelines: Option<Arc<Pipelines>>,
     centroids: Centroids,
@@ -118,7 +118,7 @@ pub struct EventConverter {
 
 impl EventConverter {
     /// Without pipelines nothing is uploaded.
-    pub fn new(context: egui::Context, pipelines: Option<Arc<Pipelines>>) -> Self {
+    pub(super) fn new(context: egui::Context, pipelines: Option<Arc<Pipelines>>) -> Self {
         Self {
             context,
             pipelines,
@@ -130,7 +130,7 @@ impl EventConverter {
     }
 
     /// Converts a message to one or two events. Returns whether the window still wants more.
-    pub fn convert(&mut self, message: Message, send: &mut dyn FnMut(WorkerEvent) -> bool) -> bool {
+    pub(super) fn convert(&mut self, message: Message, send: &mut dyn FnMut(WorkerEvent) -> bool) -> bool {
         match message {
             Message::Model(model) => {
                 self.centroids = model.centroids();

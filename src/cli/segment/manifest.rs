@@ -19,7 +19,7 @@ impl Manifest {
     ///
     /// # Errors
     /// A disk that refuses.
-    pub fn open(path: &Path, goes_on: bool) -> Result<Self, FileError> {
+    pub(super) fn open(path: &Path, goes_on: bool) -> Result<Self, FileError> {
         let mut done = HashSet::new();
         let mut torn = false;
         if goes_on && path.is_file() {
@@ -53,7 +53,7 @@ impl Manifest {
     }
 
     /// Whether it says that a photo has been done.
-    pub fn has(&self, input: &str) -> bool {
+    pub(super) fn has(&self, input: &str) -> bool {
         self.done.contains(input)
     }
 
@@ -61,7 +61,7 @@ impl Manifest {
     ///
     /// # Errors
     /// A disk that refuses.
-    pub fn add(&mut self, line: &serde_json::Value) -> Result<(), FileError> {
+    pub(super) fn add(&mut self, line: &serde_json::Value) -> Result<(), FileError> {
         self.write(format!("{line}\n").as_bytes())
     }
 

@@ -15,7 +15,7 @@ pub(super) struct Photo {
 
 impl Photo {
     /// The paths of its files as text.
-    pub fn output_names(&self) -> Vec<String> {
+    pub(super) fn output_names(&self) -> Vec<String> {
         let names = self.outputs.paths().map(Path::to_string_lossy);
         names.map(|name| name.into_owned()).collect()
     }
@@ -30,7 +30,7 @@ pub(super) struct Outputs {
 
 impl Outputs {
     /// Named after a photo without its ending, in a folder.
-    pub fn of(folder: &Path, stem: &OsStr, formats: &[Format], flow: &[Artifact]) -> Self {
+    pub(super) fn of(folder: &Path, stem: &OsStr, formats: &[Format], flow: &[Artifact]) -> Self {
         let path = |suffix: &str| {
             let mut name = stem.to_owned();
             name.push(suffix);
@@ -47,7 +47,7 @@ impl Outputs {
     }
 
     /// Adds them to what a command is going to write.
-    pub fn plan(&self, plan: &mut Plan, photo: &Path) {
+    pub(super) fn plan(&self, plan: &mut Plan, photo: &Path) {
         for (format, path) in &self.masks {
             let what = format!("the {} of {}", format.noun(), photo.display());
             match format.is_folder() {
@@ -64,7 +64,7 @@ impl Outputs {
     }
 
     /// All paths.
-    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
         let masks = self.masks.iter().map(|(_, path)| path.as_path());
         masks.chain(self.flow.iter().map(|(_, path)| path.as_path()))
     }
@@ -79,7 +79,7 @@ pub(super) struct Tables {
 
 impl Tables {
     /// In a folder.
-    pub fn of(folder: &Path, formats: &[Format], shapes: &[Shapes]) -> Self {
+    pub(super) fn of(folder: &Path, formats: &[Format], shapes: &[Shapes]) -> Self {
         let coco = match formats.contains(&Format::Coco) {
             true => shapes,
             false => &[],
@@ -101,7 +101,7 @@ impl Tables {
     }
 
     /// Adds them to what a command is going to write.
-    pub fn plan(&self, plan: &mut Plan) {
+    pub(super) fn plan(&self, plan: &mut Plan) {
         for (_, path) in &self.coco {
             plan.write(path, "the COCO annotations");
         }

@@ -17,7 +17,7 @@ pub(super) struct Progress {
 
 impl Progress {
     /// Nothing of `photos` is done.
-    pub fn new(photos: usize) -> Self {
+    pub(super) fn new(photos: usize) -> Self {
         let bar = match photos {
             // One photo is done before a bar is read.
             1 => ProgressBar::hidden(),
@@ -33,7 +33,7 @@ impl Progress {
     }
 
     /// Another photo is done, or has failed.
-    pub fn step(&mut self, failed: bool) {
+    pub(super) fn step(&mut self, failed: bool) {
         if failed {
             self.failed += 1;
             self.bar.set_prefix(format!("{} failed ", self.failed));
@@ -55,7 +55,7 @@ impl Progress {
     }
 
     /// Takes the bar away.
-    pub fn end(&self) {
+    pub(super) fn end(&self) {
         self.bar.finish_and_clear();
     }
 }

@@ -43,7 +43,7 @@ impl Records {
     ///
     /// # Errors
     /// A disk that refuses, and a COCO file that can't be gone on with.
-    pub fn open(
+    pub(super) fn open(
         tables: &Tables,
         selection: &Selection,
         manifest: Option<&Path>,
@@ -74,7 +74,7 @@ impl Records {
     ///
     /// # Errors
     /// A manifest that can't be written.
-    pub fn without_done<'a>(&mut self, photos: &'a [Photo]) -> anyhow::Result<Vec<&'a Photo>> {
+    pub(super) fn without_done<'a>(&mut self, photos: &'a [Photo]) -> anyhow::Result<Vec<&'a Photo>> {
         let mut left = Vec::new();
         for photo in photos {
             let written = photo.outputs.paths().all(Path::exists);
@@ -99,7 +99,7 @@ impl Records {
     }
 
     /// A number of photos is going to be segmented.
-    pub fn begin(&mut self, photos: usize) {
+    pub(super) fn begin(&mut self, photos: usize) {
         self.progress = Progress::new(photos);
     }
 
@@ -107,7 +107,7 @@ impl Records {
     ///
     /// # Errors
     /// A disk that refuses the records.
-    pub fn add(
+    pub(super) fn add(
         &mut self,
         photo: &Photo,
         time: Duration,
@@ -171,7 +171,7 @@ impl Records {
     ///
     /// # Errors
     /// Photos that failed, and a disk that refuses the records.
-    pub fn end(mut self, photos: usize) -> anyhow::Result<()> {
+    pub(super) fn end(mut self, photos: usize) -> anyhow::Result<()> {
         self.progress.end();
         self.save()?;
         let failed = self.failures.len();

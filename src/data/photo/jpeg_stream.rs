@@ -49,7 +49,7 @@ pub(super) struct Stream<'a> {
 impl<'a> Stream<'a> {
     /// Searching the bytes for the end-of-image marker would not do: an embedded thumbnail ends in
     /// one too, and phones append whole further images after the first.
-    pub fn new(bytes: &'a [u8]) -> Self {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
         let (mut pieces, mut hole) = (Vec::new(), None);
         let (mut tables, mut frame) = (Tables::default(), Frame::default());
         // Nothing before `from` is still to be handed on.

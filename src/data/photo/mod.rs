@@ -57,7 +57,7 @@ pub(super) struct Stored {
 
 impl Stored {
     /// Width and height of the upright photo.
-    pub fn upright_size(&self) -> (usize, usize) {
+    pub(super) fn upright_size(&self) -> (usize, usize) {
         let (width, height) = self.size();
         let turned = [
             Orientation::Rotate90,
@@ -72,17 +72,17 @@ impl Stored {
     }
 
     /// Width and height of the stored pixels.
-    pub fn size(&self) -> (usize, usize) {
+    pub(super) fn size(&self) -> (usize, usize) {
         (self.image.width() as usize, self.image.height() as usize)
     }
 
     /// Whether the photo is to be turned, and its size does not show whether that was done.
-    pub fn is_ambiguous(&self) -> bool {
+    pub(super) fn is_ambiguous(&self) -> bool {
         self.orientation != Orientation::NoTransforms && self.size() == self.upright_size()
     }
 
     /// The photo as it is to be seen.
-    pub fn upright(self) -> RgbImage {
+    pub(super) fn upright(self) -> RgbImage {
         let mut image = DynamicImage::ImageRgb8(self.image);
         image.apply_orientation(self.orientation);
         image.into_rgb8()

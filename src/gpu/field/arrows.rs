@@ -54,7 +54,7 @@ pub(super) mod gpu_data {
     /// `Arrows` of field/arrows.wgsl.
     #[repr(C)]
     #[derive(Clone, Copy, Pod, Zeroable)]
-    pub struct Arrows {
+    pub(crate) struct Arrows {
         pub length: f32,
         pub half_width: f32,
     }
@@ -63,7 +63,7 @@ pub(super) mod gpu_data {
     /// `Vector` of field/arrows.wgsl.
     #[repr(C)]
     #[derive(Clone, Copy, Pod, Zeroable)]
-    pub struct Vector {
+    pub(crate) struct Vector {
         pub vector: Vec3,
         pub phi: f32,
     }
@@ -94,7 +94,7 @@ struct Key {
 }
 
 impl ArrowLayer {
-    pub fn new(gpu: &Gpu) -> Self {
+    pub(super) fn new(gpu: &Gpu) -> Self {
         let computed = [Slot::Read, Slot::ReadWrite];
         let drawn = [Slot::Read, Slot::Read, Slot::Uniform];
         Self {
@@ -131,7 +131,7 @@ impl ArrowLayer {
 
     /// The field of a pane and `Phi` at `count` points `[count][4]`, as a buffer of
     /// [`gpu_data::Vector`]s.
-    pub fn evaluate(
+    pub(super) fn evaluate(
         &self,
         gpu: &Gpu,
         pane: &wgpu::BindGroup,

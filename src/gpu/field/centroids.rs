@@ -24,7 +24,7 @@ mod gpu_data {
     /// `Spheres` of field/centroids.wgsl.
     #[repr(C)]
     #[derive(Clone, Copy, Pod, Zeroable)]
-    pub struct Spheres {
+    pub(super) struct Spheres {
         pub radius: f32,
         pub emphasis: f32,
         pub highlighted: u32,
@@ -39,7 +39,7 @@ pub(super) struct CentroidLayer {
 }
 
 impl CentroidLayer {
-    pub fn new(gpu: &Gpu) -> Self {
+    pub(super) fn new(gpu: &Gpu) -> Self {
         let slots = [Slot::Uniform];
         let pipeline = Pipeline::new(gpu, "field spheres", Self::WGSL, &slots, Phase::Opaque);
         let uniform = gpu.uniform(&gpu_data::Spheres::zeroed());

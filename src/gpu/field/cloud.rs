@@ -53,7 +53,7 @@ mod gpu_data {
     /// `Cloud` of field/cloud.wgsl.
     #[repr(C)]
     #[derive(Clone, Copy, Pod, Zeroable)]
-    pub struct Cloud {
+    pub(super) struct Cloud {
         pub pixels: u32,
         pub stride: u32,
         pub offset: u32,
@@ -66,7 +66,7 @@ mod gpu_data {
     const _: () = assert!(size_of::<Cloud>() == 32);
 
     /// The bit of a tag that marks a brushed pixel: `BRUSHED` of field/cloud.wgsl.
-    pub const BRUSHED: u32 = 1 << 31;
+    pub(super) const BRUSHED: u32 = 1 << 31;
 }
 
 pub(super) struct CloudLayer {
@@ -86,7 +86,7 @@ struct Loaded {
 }
 
 impl CloudLayer {
-    pub fn new(gpu: &Gpu) -> Self {
+    pub(super) fn new(gpu: &Gpu) -> Self {
         let slots = [Slot::Uniform, Slot::Read, Slot::Read, Slot::Read];
         Self {
             pipeline: Pipeline::new(gpu, "field cloud", Self::WGSL, &slots, Phase::Opaque),

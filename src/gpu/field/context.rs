@@ -74,7 +74,7 @@ pub(super) struct Gpu {
 
 impl Gpu {
     /// `global` are the bindings of the global group.
-    pub fn new(device: &wgpu::Device, queue: &wgpu::Queue, global: &[Slot]) -> Self {
+    pub(super) fn new(device: &wgpu::Device, queue: &wgpu::Queue, global: &[Slot]) -> Self {
         let stages = wgpu::ShaderStages::VERTEX_FRAGMENT | wgpu::ShaderStages::COMPUTE;
         Self {
             device: device.clone(),
@@ -84,7 +84,7 @@ impl Gpu {
     }
 
     /// A storage buffer with these contents; it can be copied from.
-    pub fn storage<T: bytemuck::Pod>(&self, contents: &[T]) -> wgpu::Buffer {
+    pub(super) fn storage<T: bytemuck::Pod>(&self, contents: &[T]) -> wgpu::Buffer {
         self.buffer(bytemuck::cast_slice(contents), STORAGE)
     }
 
@@ -98,13 +98,13 @@ impl Gpu {
     }
 
     /// A storage buffer with points as `vec4f`.
-    pub fn points(&self, points: &[Vec3]) -> wgpu::Buffer {
+    pub(super) fn points(&self, points: &[Vec3]) -> wgpu::Buffer {
         let points: Vec<[f32; 4]> = points.iter().map(|p| p.extend(0.0).to_array()).collect();
         self.storage(&points)
     }
 
     /// A storage buffer for `count` structures, filled with zeros.
-    pub fn empty_storage<T>(&self, count: usize) -> wgpu::Buffer {
+    pub(super) fn empty_storage<T>(&self, count: usize) -> wgpu::Buffer {
         self.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("field"),
             size: (count * size_of::<T>()) as u64,
@@ -114,25 +114,25 @@ impl Gpu {
     }
 
     /// A uniform buffer with this content.
-    pub fn uniform<T: bytemuck::Pod>(&self, content: &T) -> wgpu::Buffer {
+    pub(super) fn uniform<T: bytemuck::Pod>(&self, content: &T) -> wgpu::Buffer {
         let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
         self.buffer(bytemuck::bytes_of(content), usage)
     }
 
     /// Replaces the content of a buffer from its start.
-    pub fn write<T: bytemuck::Pod>(&self, buffer: &wgpu::Buffer, content: &[T]) {
+    pub(super) fn write<T: bytemuck::Pod>(&self, buffer: &wgpu::Buffer, content: &[T]) {
         self.queue
             .write_buffer(buffer, 0, bytemuck::cast_slice(content));
     }
 
     /// Records commands and submits them.
-    pub fn submit(&self, record: impl FnOnce(&mut wgpu::CommandEncoder)) {
+    pub(super) fn submit(&self, record: impl FnOnce(&mut wgpu::CommandEncoder)) {
         let mut encoder = self.device.create_command_encoder(&Default::default());
         record(&mut encoder);
         self.queue.submit([encoder.finish()]);
     }
 
-    pub fn global_group(&self, resources: &[wgpu::BindingResource<'_>]) -> wgpu::BindGroup {
+    pub(super) fn global_group(&self, resources: &[wgpu::BindingResource<'_>]) -> wgpu::BindGroup {
         bind(&self.device, &self.global, resources)
     }
 
@@ -209,7 +209,7 @@ pub(super) struct Kernel {
 }
 
 impl Kernel {
-    pub fn new(gpu: &Gpu, label: &str, source: &str, slots: &[Slot]) -> Self {
+    pub(super) fn new(gpu: &Gpu, label: &str, source: &str, slots: &[Slot]) -> Self {
         let layout = group_layout(&gpu.device, wgpu::ShaderStages::COMPUTE, slots);
         let pipeline = wgpu::ComputePipelineDescriptor {
             label: Some(label),
@@ -225,12 +225,12 @@ impl Kernel {
         }
     }
 
-    pub fn bind(&self, gpu: &Gpu, resources: &[wgpu::BindingResource<'_>]) -> wgpu::BindGroup {
+    pub(super) fn bind(&self, gpu: &Gpu, resources: &[wgpu::BindingResource<'_>]) -> wgpu::BindGroup {
         bind(&gpu.device, &self.layout, resources)
     }
 
     /// Runs a grid of workgroups with a global bind group and the kernel's own.
-    pub fn run(&self, gpu: &Gpu, [global, own]: [&wgpu::BindGroup; 2], [x, y]: [u32; 2]) {
+    pub(super) fn run(&self, gpu: &Gpu, [global, own]: [&wgpu::BindGroup; 2], [x, y]: [u32; 2]) {
         gpu.submit(|encoder| {
             let mut pass = encoder.begin_compute_pass(&Default::default());
             pass.set_pipeline(&self.pipeline);
@@ -262,7 +262,7 @@ pub(super) struct Pipeline {
 }
 
 impl Pipeline {
-    pub fn new(gpu: &Gpu, label: &str, source: &str, slots: &[Slot], phase: Phase) -> Self {
+    pub(super) fn new(gpu: &Gpu, label: &str, source: &str, slots: &[Slot], phase: Phase) -> Self {
         let layout = group_layout(&gpu.device, wgpu::ShaderStages::VERTEX_FRAGMENT, slots);
         let pipeline_layout = gpu.pipeline_layout(&layout);
         let module = module(&gpu.device, label, source);
@@ -312,13 +312,13 @@ impl Pipeline {
         }
     }
 
-    pub fn bind(&self, gpu: &Gpu, resources: &[wgpu::BindingResource<'_>]) -> wgpu::BindGroup {
+    pub(super) fn bind(&self, gpu: &Gpu, resources: &[wgpu::BindingResource<'_>]) -> wgpu::BindGroup {
         bind(&gpu.device, &self.layout, resources)
     }
 
     /// Draws vertices into a pass of several samples per pixel (`fine`) or one. The pass has the
     /// global bind group already.
-    pub fn draw(
+    pub(super) fn draw(
         &self,
         pass: &mut wgpu::RenderPass<'_>,
         fine: bool,

@@ -87,7 +87,7 @@ pub(super) struct Globals {
 }
 
 impl Globals {
-    pub fn new(gpu: &Gpu) -> Self {
+    pub(super) fn new(gpu: &Gpu) -> Self {
         let scene: gpu_data::Scene = bytemuck::Zeroable::zeroed();
         Self {
             scene: gpu.uniform(&scene),
@@ -101,7 +101,7 @@ impl Globals {
     }
 
     /// Uploads the fields of a view.
-    pub fn set_fields(&mut self, gpu: &Gpu, view: &FieldView) {
+    pub(super) fn set_fields(&mut self, gpu: &Gpu, view: &FieldView) {
         let centroids = gpu.storage(&centroids(view));
         let pane = |&kind: &FieldKind| {
             let field = gpu.uniform(&field(view, kind));
@@ -116,7 +116,7 @@ impl Globals {
     }
 
     /// Measures the ranges of the colour ramps.
-    pub fn measure(&mut self, view: &FieldView, cloud: Option<&Cloud<'_>>) {
+    pub(super) fn measure(&mut self, view: &FieldView, cloud: Option<&Cloud<'_>>) {
         let velocity = cloud.filter(|_| view.has_network());
         let velocity = velocity.and_then(|cloud| cloud.velocity);
         let velocities = pixels::thin(velocity.unwrap_or_default(), MEASURED);
@@ -127,7 +127,7 @@ impl Globals {
 
     /// Uploads camera, viewport and style for panes of this size in pixels; `scale` is in pixels
     /// per point of the screen.
-    pub fn set_scene(&self, gpu: &Gpu, view: &FieldView, [width, height]: [f32; 2], scale: f32) {
+    pub(super) fn set_scene(&self, gpu: &Gpu, view: &FieldView, [width, height]: [f32; 2], scale: f32) {
         let (camera, style) = (&view.camera, &view.style);
         let aspect = width / height;
         let [right, up, forward] = camera.basis();

@@ -55,7 +55,7 @@ pub(super) struct Draw<'a, 'p> {
 }
 
 impl Draw<'_, '_> {
-    pub fn vertices(&mut self, pipeline: &Pipeline, own: &wgpu::BindGroup, count: u32) {
+    pub(super) fn vertices(&mut self, pipeline: &Pipeline, own: &wgpu::BindGroup, count: u32) {
         pipeline.draw(self.pass, self.detail.fine, own, count);
     }
 }

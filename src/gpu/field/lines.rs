@@ -118,14 +118,14 @@ pub(super) struct Strip {
 }
 
 impl Ribbons {
-    pub fn new(gpu: &Gpu) -> Self {
+    pub(super) fn new(gpu: &Gpu) -> Self {
         let slots = [Slot::Read, Slot::Uniform];
         let (source, phase) = (LineLayer::WGSL, Phase::Blended);
         Self(Pipeline::new(gpu, "field lines", source, &slots, phase))
     }
 
     /// Polylines of `count` [`LinePoint`]s in a buffer.
-    pub fn strip(&self, gpu: &Gpu, points: &wgpu::Buffer, count: u32, ribbon: Ribbon) -> Strip {
+    pub(super) fn strip(&self, gpu: &Gpu, points: &wgpu::Buffer, count: u32, ribbon: Ribbon) -> Strip {
         let ribbon = gpu.uniform(&ribbon);
         Strip {
             group: self.0.bind(gpu, &whole([points, &ribbon])),
@@ -134,7 +134,7 @@ impl Ribbons {
     }
 
     /// Uploads polylines; `None` if they have no points.
-    pub fn upload(&self, gpu: &Gpu, lines: &[Polyline], ribbon: Ribbon) -> Option<Strip> {
+    pub(super) fn upload(&self, gpu: &Gpu, lines: &[Polyline], ribbon: Ribbon) -> Option<Strip> {
         let mut points = Vec::new();
         for Polyline { points: of, colour } in lines {
             let (of, colour) = (of.iter(), *colour);
@@ -146,7 +146,7 @@ impl Ribbons {
     }
 
     /// Draws at most the first `points` points of a strip.
-    pub fn draw(&self, draw: &mut Draw<'_, '_>, strip: &Strip, points: u32) {
+    pub(super) fn draw(&self, draw: &mut Draw<'_, '_>, strip: &Strip, points: u32) {
         let segments = points.min(strip.count).saturating_sub(1);
         draw.vertices(&self.0, &strip.group, 6 * segments);
     }
@@ -158,7 +158,7 @@ pub(super) struct LineLayer {
 }
 
 impl LineLayer {
-    pub fn new(ribbons: &Arc<Ribbons>) -> Self {
+    pub(super) fn new(ribbons: &Arc<Ribbons>) -> Self {
         Self {
             ribbons: ribbons.clone(),
             uploaded: None,

@@ -71,7 +71,7 @@ mod gpu_data {
     /// `Particle` of field/particles.wgsl.
     #[repr(C)]
     #[derive(Clone, Copy, Pod, Zeroable)]
-    pub struct Particle {
+    pub(super) struct Particle {
         pub position: Vec3,
         pub clock: f32,
         pub start: Vec3,
@@ -86,7 +86,7 @@ mod gpu_data {
     /// `Run` of field/particles.wgsl.
     #[repr(C)]
     #[derive(Clone, Copy, Pod, Zeroable)]
-    pub struct Run {
+    pub(super) struct Run {
         pub steps: u32,
         pub first: u32,
         pub step: f32,
@@ -104,7 +104,7 @@ mod gpu_data {
     /// `Counters` of field/particles.wgsl.
     #[repr(C)]
     #[derive(Clone, Copy, Pod, Zeroable)]
-    pub struct Counters {
+    pub(super) struct Counters {
         pub arrived: u32,
         pub crossing: u32,
         pub traversals: u32,
@@ -116,15 +116,15 @@ mod gpu_data {
     /// `Discs` of field/particles.wgsl.
     #[repr(C)]
     #[derive(Clone, Copy, Pod, Zeroable)]
-    pub struct Discs {
+    pub(super) struct Discs {
         pub radius: f32,
         pub flags: u32,
     }
     const _: () = assert!(size_of::<Discs>() == 8);
 
-    pub const UNBORN: u32 = 0xffff_fffe;
-    pub const BY_TRAVERSAL: u32 = 1;
-    pub const AT_START: u32 = 2;
+    pub(super) const UNBORN: u32 = 0xffff_fffe;
+    pub(super) const BY_TRAVERSAL: u32 = 1;
+    pub(super) const AT_START: u32 = 2;
 }
 
 /// What has become of the particles of a pane so far.
@@ -184,7 +184,7 @@ struct Run {
 }
 
 impl ParticleLayer {
-    pub fn new(gpu: &Gpu, ribbons: &Arc<Ribbons>) -> Self {
+    pub(super) fn new(gpu: &Gpu, ribbons: &Arc<Ribbons>) -> Self {
         use Slot::{Read, ReadWrite, Uniform};
         let advanced = [ReadWrite, Uniform, ReadWrite, ReadWrite];
         let drawn = [Read, Uniform];
@@ -198,12 +198,12 @@ impl ParticleLayer {
     }
 
     /// Forgets all particles, so that the next ones start from their seeds.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.runs = None;
     }
 
     /// Moves all particles back to where they started.
-    pub fn restart(&mut self, gpu: &Gpu) {
+    pub(super) fn restart(&mut self, gpu: &Gpu) {
         if let Some((start, runs)) = self.runs.take() {
             let runs = runs.iter().map(|_| self.run(gpu, &start)).collect();
             self.runs = Some((start, runs));
@@ -211,7 +211,7 @@ impl ParticleLayer {
     }
 
     /// Takes up to `steps` more steps in every pane.
-    pub fn advance(&mut self, gpu: &Gpu, panes: &[Pane], steps: u32) {
+    pub(super) fn advance(&mut self, gpu: &Gpu, panes: &[Pane], steps: u32) {
         if let Some((start, runs)) = &mut self.runs {
             for (run, pane) in runs.iter_mut().zip(panes) {
                 run.advance(gpu, &self.kernel, pane, start, steps);
@@ -224,18 +224,18 @@ impl ParticleLayer {
     }
 
     /// Whether steps are left to take.
-    pub fn running(&self) -> bool {
+    pub(super) fn running(&self) -> bool {
         self.runs().any(|run| run.done < run.tally.steps[1])
     }
 
     /// Whether all steps are taken and counted.
-    pub fn settled(&self) -> bool {
+    pub(super) fn settled(&self) -> bool {
         let mut tallies = self.runs().map(|run| &run.tally);
         tallies.all(|tally| tally.steps[0] == tally.steps[1])
     }
 
     /// The latest counts of every pane. Never waits.
-    pub fn tallies(&mut self, gpu: &Gpu) -> Vec<Tally> {
+    pub(super) fn tallies(&mut self, gpu: &Gpu) -> Vec<Tally> {
         let runs = self.runs.iter_mut().flat_map(|(_, runs)| runs);
         runs.map(|run| run.count(gpu).clone()).collect()
     }

@@ -74,7 +74,7 @@ mod gpu_data {
     /// `Slice` of field/slice.wgsl.
     #[repr(C)]
     #[derive(Clone, Copy, Pod, Zeroable)]
-    pub struct Slice {
+    pub(super) struct Slice {
         pub origin: Vec3,
         pub quantity: u32,
         pub u: Vec3,
@@ -87,9 +87,9 @@ mod gpu_data {
     }
     const _: () = assert!(size_of::<Slice>() == 64);
 
-    pub const BOUNDARIES: u32 = 1;
-    pub const ISO_LINES: u32 = 2;
-    pub const NEIGHBOURHOOD: u32 = 4;
+    pub(super) const BOUNDARIES: u32 = 1;
+    pub(super) const ISO_LINES: u32 = 2;
+    pub(super) const NEIGHBOURHOOD: u32 = 4;
 }
 
 pub(super) struct SliceLayer {
@@ -119,7 +119,7 @@ struct Outline {
 }
 
 impl SliceLayer {
-    pub fn new(gpu: &Gpu, ribbons: &Arc<Ribbons>) -> Self {
+    pub(super) fn new(gpu: &Gpu, ribbons: &Arc<Ribbons>) -> Self {
         let filled = [Slot::Uniform, Slot::Store(MAP), Slot::Store(CELLS)];
         let drawn = [Slot::Uniform, Slot::Texture, Slot::Texture, Slot::Read];
         Self {

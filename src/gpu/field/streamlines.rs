@@ -40,7 +40,7 @@ mod gpu_data {
     /// `Streamlines` of field/streamlines.wgsl.
     #[repr(C)]
     #[derive(Clone, Copy, Pod, Zeroable)]
-    pub struct Streamlines {
+    pub(super) struct Streamlines {
         pub u: Vec3,
         pub length: f32,
         pub v: Vec3,
@@ -74,7 +74,7 @@ struct Key {
 }
 
 impl StreamlineLayer {
-    pub fn new(gpu: &Gpu, ribbons: &Arc<Ribbons>) -> Self {
+    pub(super) fn new(gpu: &Gpu, ribbons: &Arc<Ribbons>) -> Self {
         let slots = [Slot::Uniform, Slot::Read, Slot::ReadWrite];
         Self {
             kernel: Kernel::new(gpu, "field streamlines", Self::WGSL, &slots),

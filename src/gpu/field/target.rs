@@ -20,7 +20,7 @@ pub(super) struct Target {
 
 impl Target {
     /// Allocates the textures, if the device can hold them.
-    pub fn new(device: &wgpu::Device, size: [u32; 2], samples: u32) -> Result<Self, GpuError> {
+    pub(super) fn new(device: &wgpu::Device, size: [u32; 2], samples: u32) -> Result<Self, GpuError> {
         let what = "allocating a picture";
         let edge = device.limits().max_texture_dimension_2d;
         let [width, height] = size;
@@ -55,7 +55,7 @@ impl Target {
     }
 
     /// Starts a pass that clears to a gamma-encoded colour.
-    pub fn begin<'a>(
+    pub(super) fn begin<'a>(
         &self,
         encoder: &'a mut wgpu::CommandEncoder,
         background: [u8; 3],

@@ -6,7 +6,7 @@ use super::{Matrix, matmul};
 use rayon::prelude::*;
 
 /// What outputs `z W + shares values` are computed from, for every patch on its own.
-pub struct Outputs<'a> {
+pub(super) struct Outputs<'a> {
     /// Features of the pixels, `[patches, P, E]`.
     pub features: &'a [f32],
     /// W, `[E, N]`.
@@ -18,7 +18,7 @@ pub struct Outputs<'a> {
 }
 
 /// The index of the largest output in each pixel, the first of equals: `[patches, P]`.
-pub fn forward(outputs: &Outputs<'_>, [patches, pixels, width]: [usize; 3]) -> Vec<f32> {
+pub(super) fn forward(outputs: &Outputs<'_>, [patches, pixels, width]: [usize; 3]) -> Vec<f32> {
     let classes = outputs.weight.len() / width;
     let kept = outputs.shares.len() / pixels;
     let inner = width + kept;

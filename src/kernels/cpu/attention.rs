@@ -15,7 +15,7 @@ use rayon::prelude::*;
 
 /// What queries and keys pass through before they meet.
 #[derive(Clone, Debug)]
-pub struct Rotary {
+pub(crate) struct Rotary {
     /// RMS weights of queries and of keys, each `[d]`.
     pub norms: [CpuTensor; 2],
     /// Cosines of the angles, `[L, d / 2]`.
@@ -159,7 +159,7 @@ fn inputs<'a>(qkv: &'a CpuTensor, rotary: Option<&'a Rotary>, heads: usize) -> I
 }
 
 /// `qkv: [B, L, 3 D]` to `[B, L, D]`, with `heads` heads.
-pub fn forward(qkv: CpuTensor, rotary: Option<Rotary>, heads: usize) -> CpuTensor {
+pub(crate) fn forward(qkv: CpuTensor, rotary: Option<Rotary>, heads: usize) -> CpuTensor {
     let batch = qkv.shape()[0];
     let (qkv, rotary) = (contiguous(qkv), rotary.map(Rotary::contiguous));
     let x = inputs(&qkv, rotary.as_ref(), heads);
@@ -196,7 +196,7 @@ pub fn forward(qkv: CpuTensor, rotary: Option<Rotary>, heads: usize) -> CpuTenso
 }
 
 /// Gradients of `qkv` and, where there is a [`Rotary`], of its two norms (else zeros).
-pub fn backward(
+pub(crate) fn backward(
     qkv: CpuTensor,
     rotary: Option<Rotary>,
     heads: usize,

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 const PIXELS_PER_TASK: usize = 1024;
 
 /// What the loss is of; `labels` are in `0..N`, or count with weight 0.
-pub struct Pixels<'a> {
+pub(super) struct Pixels<'a> {
     /// `[P, N]`
     pub logits: &'a [f32],
     /// `[P]`
@@ -37,7 +37,7 @@ fn class(label: i32, classes: usize) -> usize {
 }
 
 /// `sum_p w_p (ln sum_n exp(l_pn) - l_p,label)`
-pub fn forward(pixels: &Pixels<'_>) -> f32 {
+pub(super) fn forward(pixels: &Pixels<'_>) -> f32 {
     let n = pixels.classes();
     if n == 0 {
         return 0.0;
@@ -59,7 +59,7 @@ pub fn forward(pixels: &Pixels<'_>) -> f32 {
 }
 
 /// The gradient of `gradient * forward` by the logits: `gradient w_p (softmax(l_p) - onehot(label))`.
-pub fn backward(pixels: &Pixels<'_>, gradient: f32) -> Vec<f32> {
+pub(super) fn backward(pixels: &Pixels<'_>, gradient: f32) -> Vec<f32> {
     let n = pixels.classes();
     let mut out = vec![0.0; pixels.logits.len()];
     if n == 0 {

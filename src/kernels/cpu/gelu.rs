@@ -9,7 +9,7 @@ use rayon::prelude::*;
 const BLOCK: usize = 8192;
 
 /// `GELU(x)`, element by element.
-pub fn forward(x: CpuTensor) -> CpuTensor {
+pub(crate) fn forward(x: CpuTensor) -> CpuTensor {
     let x = contiguous(x);
     let mut out = vec![0.0; slice(&x).len()];
     out.par_chunks_mut(BLOCK)
@@ -25,7 +25,7 @@ pub fn forward(x: CpuTensor) -> CpuTensor {
 }
 
 /// Gradient of `x`.
-pub fn backward(x: CpuTensor, grad: CpuTensor) -> CpuTensor {
+pub(crate) fn backward(x: CpuTensor, grad: CpuTensor) -> CpuTensor {
     let (x, grad) = (contiguous(x), contiguous(grad));
     let mut dx = vec![0.0; slice(&x).len()];
     dx.par_chunks_mut(BLOCK)

@@ -18,14 +18,14 @@ use burn::backend::{Flex, TensorMetadata, ops::FloatTensorOps};
 use burn::tensor::{Shape, TensorData};
 
 /// A tensor of the CPU backend.
-pub type CpuTensor = FloatTensor<Flex>;
+pub(super) type CpuTensor = FloatTensor<Flex>;
 
 /// How many rows of work one task takes. Fixed, so that partial sums over tasks are added in the
 /// same order whatever the number of threads.
-pub const ROWS_PER_TASK: usize = 32;
+pub(super) const ROWS_PER_TASK: usize = 32;
 
 /// The tensor with its elements side by side in row-major order, so that [`slice`] can borrow it.
-pub fn contiguous(tensor: CpuTensor) -> CpuTensor {
+pub(super) fn contiguous(tensor: CpuTensor) -> CpuTensor {
     if tensor.as_slice::<f32>().is_some() {
         tensor
     } else {
@@ -34,25 +34,25 @@ pub fn contiguous(tensor: CpuTensor) -> CpuTensor {
 }
 
 /// The elements of a [`contiguous`] single-precision tensor.
-pub fn slice(tensor: &CpuTensor) -> &[f32] {
+pub(super) fn slice(tensor: &CpuTensor) -> &[f32] {
     tensor
         .as_slice::<f32>()
         .expect("a contiguous f32 tensor: kernels run in single precision")
 }
 
 /// A tensor that owns `data`.
-pub fn tensor(data: Vec<f32>, shape: impl Into<Shape>) -> CpuTensor {
+pub(super) fn tensor(data: Vec<f32>, shape: impl Into<Shape>) -> CpuTensor {
     Flex::float_from_data(TensorData::new(data, shape), &Default::default())
 }
 
 /// The size of the last axis.
-pub fn width(tensor: &CpuTensor) -> usize {
+pub(super) fn width(tensor: &CpuTensor) -> usize {
     tensor.shape().iter().last().copied().unwrap_or(1)
 }
 
 /// A matrix inside a slice: element (r, c) stands at `r * row + c * column`.
 #[derive(Clone, Copy)]
-pub struct Matrix<'a> {
+pub(super) struct Matrix<'a> {
     data: &'a [f32],
     row: usize,
     column: usize,
@@ -60,7 +60,7 @@ pub struct Matrix<'a> {
 
 impl<'a> Matrix<'a> {
     /// A row-major matrix whose rows start `row` elements apart.
-    pub fn rows(data: &'a [f32], row: usize) -> Self {
+    pub(super) fn rows(data: &'a [f32], row: usize) -> Self {
         Self {
             data,
             row,
@@ -69,7 +69,7 @@ impl<'a> Matrix<'a> {
     }
 
     /// The transpose: the same memory with the axes swapped.
-    pub fn t(self) -> Self {
+    pub(super) fn t(self) -> Self {
         Self {
             data: self.data,
             row: self.column,
@@ -86,7 +86,7 @@ impl<'a> Matrix<'a> {
 ///
 /// # Panics
 /// If a slice is too short for its sizes, or a size is zero.
-pub fn matmul([m, k, n]: [usize; 3], alpha: f32, a: Matrix<'_>, b: Matrix<'_>, out: &mut [f32]) {
+pub(super) fn matmul([m, k, n]: [usize; 3], alpha: f32, a: Matrix<'_>, b: Matrix<'_>, out: &mut [f32]) {
     assert!(m > 0 && k > 0 && n > 0 && a.holds(m, k) && b.holds(k, n) && out.len() >= m * n);
     // SAFETY: every element that gemm touches was just checked to lie inside its slice, and `out`
     // is borrowed mutably, so that it cannot overlap the inputs.
@@ -116,7 +116,7 @@ pub fn matmul([m, k, n]: [usize; 3], alpha: f32, a: Matrix<'_>, b: Matrix<'_>, o
 }
 
 /// Adds `partials`, one after the other, each of length `total.len()`.
-pub fn add_partials(total: &mut [f32], partials: &[f32]) {
+pub(super) fn add_partials(total: &mut [f32], partials: &[f32]) {
     for partial in partials.chunks_exact(total.len()) {
         for (sum, value) in total.iter_mut().zip(partial) {
             *sum += value;

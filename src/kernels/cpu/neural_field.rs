@@ -134,7 +134,7 @@ fn denormalise_columns(wn: &[f32], columns: usize, inverse: &[f32], dwn: &[f32],
 }
 
 /// Forward pass: `z: [patches, P, E]`, `weights: [patches, 2 E M]`, `norm: [E]` to `[patches, P, E]`.
-pub fn forward(z: CpuTensor, weights: CpuTensor, norm: CpuTensor) -> CpuTensor {
+pub(super) fn forward(z: CpuTensor, weights: CpuTensor, norm: CpuTensor) -> CpuTensor {
     let s = FieldShape::new(&z.shape(), &weights.shape());
     let (z, weights, norm) = (contiguous(z), contiguous(weights), contiguous(norm));
     let (zs, ws, norm) = (slice(&z), slice(&weights), slice(&norm));
@@ -162,7 +162,7 @@ pub fn forward(z: CpuTensor, weights: CpuTensor, norm: CpuTensor) -> CpuTensor {
 
 /// Backward pass: the gradients of `z`, `weights` and `norm`, given that of the output.
 /// The forward values are computed again rather than stored.
-pub fn backward(
+pub(super) fn backward(
     z: CpuTensor,
     weights: CpuTensor,
     norm: CpuTensor,

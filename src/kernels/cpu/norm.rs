@@ -19,7 +19,7 @@ fn rms_scale(row: &[f32]) -> f32 {
 /// Backward pass of one row: writes `dx` and adds to `dweight`. `scale` is the row's
 /// `1 / sqrt(mean(x^2) + eps)`.
 #[inline(always)]
-pub fn rms_backward_row(
+pub(crate) fn rms_backward_row(
     x: &[f32],
     weight: &[f32],
     grad: &[f32],
@@ -39,7 +39,7 @@ pub fn rms_backward_row(
 }
 
 /// `x: [.., D]`, `weight: [D]`.
-pub fn forward(x: CpuTensor, weight: CpuTensor) -> CpuTensor {
+pub(crate) fn forward(x: CpuTensor, weight: CpuTensor) -> CpuTensor {
     let d = width(&x);
     let (x, weight) = (contiguous(x), contiguous(weight));
     let w = slice(&weight);
@@ -60,7 +60,7 @@ pub fn forward(x: CpuTensor, weight: CpuTensor) -> CpuTensor {
 }
 
 /// Gradients of `x` and `weight`.
-pub fn backward(x: CpuTensor, weight: CpuTensor, grad: CpuTensor) -> (CpuTensor, CpuTensor) {
+pub(crate) fn backward(x: CpuTensor, weight: CpuTensor, grad: CpuTensor) -> (CpuTensor, CpuTensor) {
     let d = width(&x);
     let (x, weight, grad) = (contiguous(x), contiguous(weight), contiguous(grad));
     let w = slice(&weight);
@@ -88,7 +88,7 @@ pub fn backward(x: CpuTensor, weight: CpuTensor, grad: CpuTensor) -> (CpuTensor,
 }
 
 /// `x: [B, L, D]`, `weight: [D]`, `shift` and `scale: [B, 1, D]`.
-pub fn modulated_forward(
+pub(crate) fn modulated_forward(
     x: CpuTensor,
     weight: CpuTensor,
     shift: CpuTensor,
@@ -118,7 +118,7 @@ pub fn modulated_forward(
 }
 
 /// Gradients of `x`, `weight`, `shift` and `scale`.
-pub fn modulated_backward(
+pub(crate) fn modulated_backward(
     x: CpuTensor,
     weight: CpuTensor,
     scale: CpuTensor,
@@ -181,7 +181,7 @@ pub fn modulated_backward(
 }
 
 /// `x + gate * y` for `x, y: [B, L, D]`, `gate: [B, 1, D]`.
-pub fn gated_forward(x: CpuTensor, gate: CpuTensor, y: CpuTensor) -> CpuTensor {
+pub(crate) fn gated_forward(x: CpuTensor, gate: CpuTensor, y: CpuTensor) -> CpuTensor {
     let shape = x.shape();
     let (rows, d) = (shape[1], shape[2]);
     let (x, gate, y) = (contiguous(x), contiguous(gate), contiguous(y));
@@ -204,7 +204,7 @@ pub fn gated_forward(x: CpuTensor, gate: CpuTensor, y: CpuTensor) -> CpuTensor {
 }
 
 /// Gradients of `gate` and `y`; that of `x` is `grad` itself.
-pub fn gated_backward(gate: CpuTensor, y: CpuTensor, grad: CpuTensor) -> (CpuTensor, CpuTensor) {
+pub(crate) fn gated_backward(gate: CpuTensor, y: CpuTensor, grad: CpuTensor) -> (CpuTensor, CpuTensor) {
     let shape = y.shape();
     let (batch, rows, d) = (shape[0], shape[1], shape[2]);
     let (gate, y, grad) = (contiguous(gate), contiguous(y), contiguous(grad));
@@ -241,7 +241,7 @@ fn moments(row: &[f32]) -> (f32, f32) {
 
 /// `(x - mean) / sqrt(variance + eps) * weight + bias` over the last axis: `x: [.., D]`,
 /// `weight, bias: [D]`.
-pub fn layer_forward(x: CpuTensor, weight: CpuTensor, bias: CpuTensor) -> CpuTensor {
+pub(crate) fn layer_forward(x: CpuTensor, weight: CpuTensor, bias: CpuTensor) -> CpuTensor {
     let d = width(&x);
     let (x, weight, bias) = (contiguous(x), contiguous(weight), contiguous(bias));
     let (w, b) = (slice(&weight), slice(&bias));
@@ -263,7 +263,7 @@ pub fn layer_forward(x: CpuTensor, weight: CpuTensor, bias: CpuTensor) -> CpuTen
 }
 
 /// Gradients of `x`, `weight` and `bias`.
-pub fn layer_backward(
+pub(crate) fn layer_backward(
     x: CpuTensor,
     weight: CpuTensor,
     grad: CpuTensor,

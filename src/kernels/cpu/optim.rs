@@ -10,7 +10,7 @@ const BLOCK: usize = 16 * 1024;
 
 /// Updates parameter and moments; all four tensors have one shape. `number: [1]` counts the updates
 /// from 1; `scale: [1]` multiplies the gradient first, and 0 leaves everything as it is.
-pub fn update(
+pub(super) fn update(
     u: AdamWUpdate,
     number: CpuTensor,
     parameter: CpuTensor,
@@ -48,7 +48,7 @@ pub fn update(
 }
 
 /// `average * keep + value * (1 - keep)`, `keep: [1]`.
-pub fn average(average: CpuTensor, value: CpuTensor, keep: CpuTensor) -> CpuTensor {
+pub(super) fn average(average: CpuTensor, value: CpuTensor, keep: CpuTensor) -> CpuTensor {
     let keep = slice(&contiguous(keep))[0];
     let value = contiguous(value);
     let mut average = contiguous(average);
@@ -67,7 +67,7 @@ pub fn average(average: CpuTensor, value: CpuTensor, keep: CpuTensor) -> CpuTens
 }
 
 /// The sum of squares, as a tensor of one element.
-pub fn square_sum(x: CpuTensor) -> CpuTensor {
+pub(super) fn square_sum(x: CpuTensor) -> CpuTensor {
     let x = contiguous(x);
     let partials: Vec<f64> = slice(&x)
         .par_chunks(BLOCK)

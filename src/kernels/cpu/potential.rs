@@ -17,7 +17,7 @@ const BLOCK: usize = LANES * 64;
 /// `x: [B, d, pixels]` flattened, `labels: [B, pixels]`, `centroids: [N, 2 d]` as
 /// [`Centroids::split_f32`](crate::encoding::Centroids::split_f32) splits them; the result has the
 /// shape of `x`. A label outside `0..N` (an ignored pixel) gives a zero gradient.
-pub fn gradient(
+pub(super) fn gradient(
     potential: Potential,
     x: &[f32],
     labels: &[i32],

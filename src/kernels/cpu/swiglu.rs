@@ -8,7 +8,7 @@ use rayon::prelude::*;
 const BLOCK: usize = 8192;
 
 /// `SiLU(a) * b` for tensors of one shape.
-pub fn forward(a: CpuTensor, b: CpuTensor) -> CpuTensor {
+pub(crate) fn forward(a: CpuTensor, b: CpuTensor) -> CpuTensor {
     let (a, b) = (contiguous(a), contiguous(b));
     let mut out = vec![0.0; slice(&a).len()];
     out.par_chunks_mut(BLOCK)
@@ -25,7 +25,7 @@ pub fn forward(a: CpuTensor, b: CpuTensor) -> CpuTensor {
 }
 
 /// Gradients of `a` and `b`.
-pub fn backward(a: CpuTensor, b: CpuTensor, grad: CpuTensor) -> (CpuTensor, CpuTensor) {
+pub(crate) fn backward(a: CpuTensor, b: CpuTensor, grad: CpuTensor) -> (CpuTensor, CpuTensor) {
     let (a, b, grad) = (contiguous(a), contiguous(b), contiguous(grad));
     let mut da = vec![0.0; slice(&a).len()];
     let mut db = vec![0.0; da.len()];

@@ -266,7 +266,7 @@ fn inverse_norms(s: FieldShape, weights: &CubeTensor) -> CubeTensor {
 }
 
 /// See [`neural_field`](crate::kernels::neural_field).
-pub fn forward(z: CubeTensor, weights: CubeTensor, norm: CubeTensor) -> CubeTensor {
+pub(super) fn forward(z: CubeTensor, weights: CubeTensor, norm: CubeTensor) -> CubeTensor {
     let s = FieldShape::new(&z.shape(), &weights.shape());
     let (z, weights) = (into_contiguous(z), into_contiguous(weights));
     let norm = into_contiguous(norm);
@@ -295,7 +295,7 @@ pub fn forward(z: CubeTensor, weights: CubeTensor, norm: CubeTensor) -> CubeTens
 }
 
 /// Gradients of the three inputs of [`forward`], given that of its output.
-pub fn backward(
+pub(super) fn backward(
     z: CubeTensor,
     weights: CubeTensor,
     norm: CubeTensor,

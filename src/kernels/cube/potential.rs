@@ -135,7 +135,7 @@ const LINEAR: u32 = 2;
 const NORMALIZED: u32 = 3;
 
 /// See [`potential_gradient`](crate::kernels::potential_gradient).
-pub fn gradient(
+pub(super) fn gradient(
     x: CubeTensor,
     labels: CubeTensor,
     centroids: CubeTensor,

@@ -18,7 +18,7 @@ use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// A device's number among those of a run. Dropping it releases peers that wait for this device.
-pub struct Rank {
+pub(crate) struct Rank {
     number: usize,
     of: usize,
     sums: Sums,
@@ -26,7 +26,7 @@ pub struct Rank {
 
 /// Another device of the run has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PeerLost;
+pub(crate) struct PeerLost;
 
 /// Where sums are computed.
 enum Sums {
@@ -49,7 +49,7 @@ impl Drop for Rank {
 
 impl Rank {
     /// The rank of a single device.
-    pub fn alone() -> Self {
+    pub(crate) fn alone() -> Self {
         Self {
             number: 0,
             of: 1,
@@ -58,7 +58,7 @@ impl Rank {
     }
 
     /// The ranks of some devices, in their order, each for a thread of its own.
-    pub fn of(devices: &[Device]) -> Vec<Self> {
+    pub(crate) fn of(devices: &[Device]) -> Vec<Self> {
         if devices.len() < 2 {
             return vec![Self::alone()];
         }
@@ -80,13 +80,13 @@ impl Rank {
     }
 
     /// Whether this device may leave in the middle of a step. NCCL would leave its peers waiting.
-    pub fn may_leave(&self) -> bool {
+    pub(crate) fn may_leave(&self) -> bool {
         !matches!(self.sums, Sums::Collective(_))
     }
 
     /// This device's samples of a batch of `len`; none for some devices if there are fewer samples than
     /// devices.
-    pub fn share(&self, len: usize) -> Range<usize> {
+    pub(crate) fn share(&self, len: usize) -> Range<usize> {
         len * self.number / self.of..len * (self.number + 1) / self.of
     }
 
@@ -95,7 +95,7 @@ impl Rank {
     ///
     /// # Errors
     /// Another device has ended. NCCL cannot detect that: the call then waits forever.
-    pub fn sum<M: Module>(
+    pub(crate) fn sum<M: Module>(
         &self,
         module: &M,
         loss: Tensor<1>,

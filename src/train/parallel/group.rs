@@ -18,7 +18,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
 
 /// All devices of a run; the first one belongs to the caller's thread.
-pub struct WorkerGroup {
+pub(crate) struct WorkerGroup {
     /// Of the first device.
     rank: Rank,
     workers: Vec<WorkerHandle>,
@@ -41,7 +41,7 @@ impl WorkerGroup {
     ///
     /// # Errors
     /// A device that can't start.
-    pub fn new(setup: &Setup, devices: &[Device]) -> Result<Self, TrainError> {
+    pub(crate) fn new(setup: &Setup, devices: &[Device]) -> Result<Self, TrainError> {
         let mut ranks = Rank::of(devices).into_iter();
         let rank = ranks.next().unwrap_or_else(Rank::alone);
         let mut group = Self {
@@ -76,7 +76,7 @@ impl WorkerGroup {
     ///
     /// # Errors
     /// A device that ended.
-    pub fn step(
+    pub(crate) fn step(
         &mut self,
         trainer: &mut Trainer,
         batch: Batch,

@@ -12,7 +12,7 @@ use web_time::Instant;
 
 impl AppState {
     /// Takes in everything that was reported since the last frame.
-    pub fn receive(&mut self) {
+    pub(crate) fn receive(&mut self) {
         while let Some(event) = self.worker.as_ref().and_then(Worker::poll) {
             self.accept(event);
         }

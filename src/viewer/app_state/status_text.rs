@@ -4,7 +4,7 @@ use super::{AppState, Phase};
 
 impl AppState {
     /// What the worker is doing, or `None` if it is idle.
-    pub fn doing(&self) -> Option<String> {
+    pub(crate) fn doing(&self) -> Option<String> {
         Some(match self.phase {
             Phase::Idle => return None,
             Phase::Loading => "Opening the model".into(),
@@ -32,7 +32,7 @@ impl AppState {
     }
 
     /// A description of the canvas for screen readers.
-    pub fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         let (Some(flow), Some(model)) = (&self.flow, &self.model) else {
             return "canvas, empty".into();
         };

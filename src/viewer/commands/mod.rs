@@ -2,11 +2,11 @@
 //! all out.
 
 mod buttons;
-pub mod run;
+pub(super) mod run;
 mod table;
 
-pub use buttons::{button, toggle};
-pub use table::{Action, TABLE, entry, help, pressed, text};
+pub(super) use buttons::{button, toggle};
+pub(super) use table::{Action, TABLE, entry, help, pressed, text};
 
 use super::brush::Brush;
 use super::exports::NewFile;
@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A change of the shared state.
-pub enum Command {
+pub(super) enum Command {
     Action(table::Action),
     /// Finds out what the paths are, and opens them.
     OpenPaths(Vec<PathBuf>),

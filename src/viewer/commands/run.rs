@@ -12,7 +12,7 @@ use crate::viewer::settings::SCALE;
 use crate::viewer::view::Arrangement;
 use eframe::egui::{self, ViewportCommand};
 
-pub fn run(app: &mut AppState, context: &egui::Context, command: Command) {
+pub(crate) fn run(app: &mut AppState, context: &egui::Context, command: Command) {
     match command {
         Command::Action(action) => act(app, context, action),
         Command::OpenPaths(paths) => app.open_paths(paths),

@@ -7,7 +7,7 @@ use egui_material_icons::{MaterialIcon, icons};
 
 /// A command with a name, an icon and perhaps keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
+pub(crate) enum Action {
     OpenPhotos,
     OpenFolder,
     OpenModel,
@@ -60,7 +60,7 @@ pub enum Action {
 }
 
 /// A row of the table.
-pub struct Entry {
+pub(crate) struct Entry {
     pub action: Action,
     pub name: &'static str,
     /// Its keys; menus and tooltips show the first.
@@ -95,7 +95,7 @@ macro_rules! table {
 }
 
 /// All actions. Longer key combinations come before the shorter ones that they contain.
-pub const TABLE: &[Entry] = table! {
+pub(crate) const TABLE: &[Entry] = table! {
     "File" {
         Action::OpenFolder, "Open folder", [ctrl_shift(Key::O)], ICON_FOLDER_OPEN;
         Action::OpenPhotos, "Open photos", [ctrl(Key::O)], ICON_IMAGE;
@@ -152,12 +152,12 @@ pub const TABLE: &[Entry] = table! {
 };
 
 /// The row of an action.
-pub fn entry(action: Action) -> Option<&'static Entry> {
+pub(crate) fn entry(action: Action) -> Option<&'static Entry> {
     TABLE.iter().find(|entry| entry.action == action)
 }
 
 /// Keys as they are printed on a keyboard.
-pub fn text(context: &egui::Context, keys: &KeyboardShortcut) -> String {
+pub(crate) fn text(context: &egui::Context, keys: &KeyboardShortcut) -> String {
     let key = keys.logical_key;
     let symbol = match key {
         Key::Questionmark | Key::Plus | Key::Minus | Key::Equals => key.symbol_or_name(),
@@ -167,7 +167,7 @@ pub fn text(context: &egui::Context, keys: &KeyboardShortcut) -> String {
 }
 
 /// The name of an action and, in brackets, its keys.
-pub fn help(context: &egui::Context, action: Action) -> String {
+pub(crate) fn help(context: &egui::Context, action: Action) -> String {
     let Some(entry) = entry(action) else {
         return String::new();
     };
@@ -178,7 +178,7 @@ pub fn help(context: &egui::Context, action: Action) -> String {
 }
 
 /// The actions whose keys were pressed in this frame, unless a text field has the focus.
-pub fn pressed(context: &egui::Context) -> Vec<Action> {
+pub(crate) fn pressed(context: &egui::Context) -> Vec<Action> {
     if context.egui_wants_keyboard_input() {
         return Vec::new();
     }

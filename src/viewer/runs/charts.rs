@@ -111,7 +111,7 @@ struct Drawn {
 
 impl Charts {
     /// Draws the charts of the visible runs.
-    pub fn show(&mut self, runs: &[Shown], ui: &mut egui::Ui) {
+    pub(super) fn show(&mut self, runs: &[Shown], ui: &mut egui::Ui) {
         self.tools(ui);
         let known = |folder: &PathBuf| runs.iter().any(|shown| shown.run.folder == *folder);
         self.drawn.retain(|(folder, _), _| known(folder));

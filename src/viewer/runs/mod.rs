@@ -12,7 +12,7 @@ mod shown;
 #[cfg(test)]
 mod tests;
 
-pub use panel::RunsPanel;
+pub(super) use panel::RunsPanel;
 
 use super::theme;
 use crate::runs::{Run, Status, Update, Watcher};
@@ -38,7 +38,7 @@ const COLOURS: [Color32; 8] = [
 ];
 
 /// The runs of some folders.
-pub struct RunMonitor {
+pub(super) struct RunMonitor {
     folders: Vec<PathBuf>,
     watcher: Result<Watcher, String>,
     /// `None` until the folders were read for the first time.
@@ -55,7 +55,7 @@ pub struct RunMonitor {
 impl RunMonitor {
     /// Follows the runs in `folders`: run folders, or folders of run folders. `wake` is called from
     /// another thread whenever there is something new to draw.
-    pub fn new(folders: Vec<PathBuf>, wake: impl Fn() + Send + 'static) -> Self {
+    pub(super) fn new(folders: Vec<PathBuf>, wake: impl Fn() + Send + 'static) -> Self {
         let watcher = Watcher::new(folders.clone(), wake);
         Self::with_watcher(folders, watcher)
     }
@@ -75,7 +75,7 @@ impl RunMonitor {
     }
 
     /// Whether the runs are read, and the picture of their samples that is shown.
-    pub fn settled(&self) -> bool {
+    pub(super) fn settled(&self) -> bool {
         self.watcher.is_err() || (self.runs.is_some() && self.samples.settled())
     }
 
@@ -119,7 +119,7 @@ impl RunMonitor {
     }
 
     /// Draws the monitor into all of `ui`.
-    pub fn ui(&mut self, ui: &mut egui::Ui) {
+    pub(super) fn ui(&mut self, ui: &mut egui::Ui) {
         self.receive(&ui.ctx().clone());
         let watcher = match &self.watcher {
             Ok(watcher) => watcher,

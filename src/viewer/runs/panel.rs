@@ -10,13 +10,13 @@ use eframe::egui;
 
 /// Shows the training runs that were opened last.
 #[derive(Default)]
-pub struct RunsPanel {
+pub(crate) struct RunsPanel {
     monitor: Option<RunMonitor>,
 }
 
 impl RunsPanel {
     /// Whether the runs that were asked for are shown, with the picture of their samples.
-    pub fn settled(&self) -> bool {
+    pub(crate) fn settled(&self) -> bool {
         self.monitor.as_ref().is_none_or(RunMonitor::settled)
     }
 }

@@ -38,12 +38,12 @@ impl Samples {
     }
 
     /// Whether no picture is awaited.
-    pub fn settled(&self) -> bool {
+    pub(super) fn settled(&self) -> bool {
         self.asked.is_none()
     }
 
     /// Takes a picture that the watcher loaded.
-    pub fn take(
+    pub(super) fn take(
         &mut self,
         context: &egui::Context,
         path: &Path,
@@ -63,7 +63,7 @@ impl Samples {
     }
 
     /// Draws the samples of a run that has some.
-    pub fn show(&mut self, shown: &Shown, watcher: &Watcher, ui: &mut egui::Ui) {
+    pub(super) fn show(&mut self, shown: &Shown, watcher: &Watcher, ui: &mut egui::Ui) {
         let samples = &shown.run.samples;
         let last = samples.len() - 1;
         let mut at = self.at.map_or(last, |at| at.min(last));
