@@ -20,7 +20,6 @@ pub(crate) const CHECKPOINTS: &str = "checkpoints";
 pub(crate) const TENSORBOARD: &str = "tensorboard";
 /// The model with the best validation score.
 pub(crate) const BEST: &str = "best.safetensors";
-/// The finished model.
 pub(crate) const MODEL: &str = "model.safetensors";
 /// The lock file. It stays; the lock ends with the process.
 pub(crate) const LOCK: &str = "run.lock";

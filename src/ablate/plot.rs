@@ -18,7 +18,6 @@ const FONT: &str = "sans-serif";
 const LABEL: u32 = 13;
 const LONGEST: f32 = 320.0;
 
-/// What the axes show.
 #[derive(Clone, Debug)]
 pub(super) struct Axis {
     /// Label of the horizontal axis.

@@ -64,7 +64,6 @@ fn path(out: &Path, job: &Job) -> PathBuf {
 }
 
 impl Record {
-    /// A record without results.
     pub(super) fn new(job: &Job, score: &ScoreSettings, device: &Opened) -> Self {
         Self {
             row: job.row_name.clone(),

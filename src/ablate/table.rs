@@ -55,7 +55,6 @@ pub struct Table {
 /// A row of a table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
-    /// Its name.
     pub name: String,
     /// Its place on the axis.
     pub x: Option<f64>,

@@ -40,7 +40,6 @@ enum Source {
     Files {
         /// The folder that was opened.
         dir: PathBuf,
-        /// The split's name.
         split: String,
         pairs: Vec<Pair>,
         mapping: LabelMapping,

@@ -164,7 +164,6 @@ pub fn write_labels(
     Ok(())
 }
 
-/// Writes a single-channel PNG.
 fn write_grey(
     to: impl Write,
     [width, height]: [u32; 2],

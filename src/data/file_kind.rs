@@ -6,7 +6,6 @@
 pub(crate) struct FileKind {
     /// With its article, to follow "is".
     pub name: &'static str,
-    /// To follow a colon.
     pub remedy: &'static str,
 }
 

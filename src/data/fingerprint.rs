@@ -30,7 +30,6 @@ impl Fingerprint {
         self.0.update(bytes);
     }
 
-    /// Takes a number.
     pub(super) fn number(&mut self, number: u64) {
         self.0.update(number.to_le_bytes());
     }

@@ -8,11 +8,9 @@ use super::sample::Sample;
 
 /// Counts over some of a split's samples.
 pub(super) struct Tally {
-    /// Pixels of every class.
     pub class_pixels: Vec<u64>,
     /// Samples that hold every class.
     pub class_samples: Vec<u64>,
-    /// Pixels without a class.
     pub ignored: u64,
     /// Smallest and largest `[height, width]`.
     pub sizes: Option<[[usize; 2]; 2]>,

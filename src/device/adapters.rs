@@ -72,7 +72,6 @@ fn own_memory(adapter: &wgpu::Adapter) -> Option<u64> {
         .max()
 }
 
-/// Other interfaces don't tell.
 #[cfg(not(any(target_os = "linux", target_os = "windows", target_os = "android")))]
 fn own_memory(_: &wgpu::Adapter) -> Option<u64> {
     None

@@ -1,6 +1,5 @@
 //! How far the probabilities of the classes can be trusted.
 
-/// Bins of probability.
 const BINS: usize = 15;
 
 /// Labelled pixels by the probability of the class that they were given.

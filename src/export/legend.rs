@@ -5,11 +5,8 @@ use image::{GenericImage, Rgb, RgbImage};
 
 /// A class of the legend.
 pub(super) struct Entry<'a> {
-    /// Its number.
     pub class: usize,
-    /// Its colour.
     pub colour: [u8; 3],
-    /// Its name.
     pub name: &'a str,
     /// Its share of the picture, 0 to 1.
     pub share: f32,

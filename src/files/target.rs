@@ -20,9 +20,7 @@ pub fn folder_of(path: &Path) -> &Path {
 pub(super) enum Target {
     /// A regular file, or none yet, behind all links: replaced by a rename.
     File(PathBuf),
-    /// This process's standard output.
     Output,
-    /// This process's standard error.
     Error,
     /// A device, a pipe or an open file: opened and written.
     Stream(PathBuf),

@@ -1,7 +1,6 @@
 use super::*;
 use std::ffi::OsString;
 
-/// Checks one output alone.
 fn check_writable(path: &Path) -> Result<(), FileError> {
     let mut plan = Plan::default();
     plan.write(path, "an output");

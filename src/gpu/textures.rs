@@ -3,7 +3,6 @@
 /// A photo in graphics memory, with halved copies of itself for drawing it small.
 pub struct Photo {
     pub(super) view: wgpu::TextureView,
-    /// Width and height.
     pub(super) size: [u32; 2],
 }
 

@@ -5,9 +5,7 @@
 pub(super) struct FieldShape {
     /// Patches, over the whole batch.
     pub patches: usize,
-    /// P, pixels a patch.
     pub pixels: usize,
-    /// E, features a pixel.
     pub width: usize,
     /// M, the hidden width of the patch's MLP.
     pub hidden: usize,

@@ -139,9 +139,7 @@ impl Block {
 pub(crate) struct BlockContext {
     /// Cosines of the rotary embedding, `[L, d / 2]`.
     pub(super) cos: Tensor<2>,
-    /// Its sines.
     pub(super) sin: Tensor<2>,
-    /// The precision of products.
     pub(super) precision: MatmulPrecision,
 }
 

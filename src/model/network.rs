@@ -73,7 +73,6 @@ pub(crate) struct Evaluation {
     pub(crate) time: Tensor<3>,
     /// Conditions the blocks' modulation, `[B, 1, D]`.
     pub(crate) condition: Tensor<3>,
-    /// Shared by all blocks.
     pub(crate) context: BlockContext,
     /// `[B L, C, p p]`
     patches: Tensor<3>,

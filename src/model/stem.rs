@@ -38,7 +38,6 @@ impl Stem {
         }
     }
 
-    /// Parameters in all.
     pub(super) fn parameters(width: usize, pixel_width: usize) -> usize {
         let linear = |from: usize, to: usize| from * to + to;
         linear(9 * 4 * 3, width)

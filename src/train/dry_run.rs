@@ -13,7 +13,10 @@ use burn::tensor::Device;
 ///
 /// # Errors
 /// Data or a teacher that can't be read.
-pub(crate) fn dry_run(config: &Config, devices: &[Device]) -> Result<Vec<MemoryEstimate>, TrainError> {
+pub(crate) fn dry_run(
+    config: &Config,
+    devices: &[Device],
+) -> Result<Vec<MemoryEstimate>, TrainError> {
     let device = devices.first().ok_or(TrainError::NoDevice)?;
     let plan = config.plan()?;
     let first = &plan[0].config;

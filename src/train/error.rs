@@ -61,7 +61,6 @@ pub enum TrainError {
     )]
     TooLarge {
         stage: usize,
-        /// Expected peak, in GiB.
         needed: String,
         available: String,
         suggestion: String,

@@ -16,12 +16,9 @@ pub enum Event {
     },
     /// The run begins or continues.
     Started {
-        /// Steps taken so far.
         step: u64,
         steps: u64,
-        /// Parameters of the network.
         parameters: usize,
-        /// Training and validation photos.
         photos: [usize; 2],
     },
     /// A new run took its weights from a file.
@@ -36,7 +33,6 @@ pub enum Event {
         last: u64,
         /// `[height, width]` of the photos.
         size: [usize; 2],
-        /// Photos per step.
         batch_size: usize,
     },
     Step {

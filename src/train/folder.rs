@@ -14,7 +14,6 @@ const FOLDERS: [&str; 3] = [CHECKPOINTS, SAMPLES, TENSORBOARD];
 /// Extensions of logs that a shell or a scheduler may write into the folder of a new run.
 const LOGS: [&str; 3] = ["log", "out", "err"];
 
-/// A locked run folder.
 #[derive(Clone)]
 pub(crate) struct RunFolder {
     root: PathBuf,
@@ -84,7 +83,6 @@ impl RunFolder {
         self.root.join(name)
     }
 
-    /// Checkpoint folders, oldest first.
     pub(crate) fn saved(&self) -> Vec<PathBuf> {
         checkpoints(&self.root)
     }

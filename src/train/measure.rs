@@ -16,7 +16,6 @@ use std::fmt;
 use std::time::Duration;
 use web_time::Instant;
 
-/// Timings of the reshaping.
 const ROUNDS: usize = 5;
 
 #[derive(Clone, Debug, PartialEq)]

@@ -10,11 +10,9 @@ use crate::model::config::NetworkConfig;
 use burn::tensor::Device;
 use std::fmt;
 
-/// Bytes per number.
 const NUMBER: u64 = 4;
 /// The program itself, in bytes.
 const PROGRAM: u64 = 60 << 20;
-/// Overhead of the allocator.
 const SLACK: f64 = 1.05;
 /// Batches ready ahead of time, per thread of the loader.
 const BATCHES_AHEAD: u64 = 3;
@@ -152,9 +150,7 @@ impl MemoryUse {
 
 /// Numbers kept for one part of a batch.
 struct Kept {
-    /// Per image.
     tokens: u64,
-    /// By one transformer block.
     block: u64,
     /// Before and after the blocks.
     ends: u64,
@@ -229,7 +225,6 @@ pub(crate) struct MemoryEstimate {
     /// Devices that share a batch; the estimate is for one of them.
     pub devices: usize,
     pub needed: MemoryUse,
-    /// Available bytes, if known.
     pub available: Option<u64>,
     /// The largest batch in one part that fits, other settings unchanged.
     pub largest_batch: Option<usize>,

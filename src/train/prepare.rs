@@ -16,7 +16,6 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// The data of a run.
 pub(super) struct Prepared {
     pub training: Arc<Dataset>,
-    /// If any stage validates.
     pub validation: Option<Dataset>,
     /// [`Dataset::fingerprint`] of both; empty without validation.
     pub fingerprints: [String; 2],

@@ -22,7 +22,6 @@ struct Provenance {
     device: String,
     data: String,
     classes: usize,
-    /// Training and validation photos.
     photos: [usize; 2],
     /// [`Dataset::fingerprint`] of the training split.
     training_fingerprint: String,

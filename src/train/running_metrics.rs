@@ -29,7 +29,6 @@ struct Sums {
     rate: f64,
 }
 
-/// The metrics read back.
 pub(super) struct Summary {
     /// `None` if every step was skipped.
     pub line: Option<StepLine>,

@@ -26,7 +26,6 @@ const STATUS: u64 = 1;
 /// `SessionLog.SessionStatus.START`: events of earlier files at this step or later are dropped.
 const START: u64 = 1;
 
-/// An open event file.
 pub(super) struct EventFile {
     path: PathBuf,
     file: File,

@@ -11,7 +11,6 @@ use crate::{files, pictures};
 use image::RgbImage;
 use image::imageops::{self, FilterType};
 
-/// Sample predictions per validation.
 const SHOWN: usize = 6;
 /// Bytes of the photo's name in a sample's file name; file systems allow 255 in all.
 const LONGEST_NAME: usize = 200;

@@ -21,7 +21,6 @@ pub(crate) struct CurvePoint {
 /// The curve from the target towards another centroid.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct GradientCurve {
-    /// The other class.
     pub(crate) towards: usize,
     /// At least two points, evenly spaced, from the centroid to the decision boundary inclusive.
     pub(crate) points: Vec<CurvePoint>,

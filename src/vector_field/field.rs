@@ -120,7 +120,6 @@ impl CentroidTable {
 /// A field of predictions for one target class.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct VectorField<'a> {
-    /// The centroids.
     pub(crate) table: &'a CentroidTable,
     /// The potential `Phi`.
     pub(crate) potential: Potential,

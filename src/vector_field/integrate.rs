@@ -42,7 +42,6 @@ pub(crate) struct ParticlePath {
     pub(crate) traversals: u32,
     /// The parameter s that it reached: for an arrived particle, its arrival time.
     pub(crate) clock: f64,
-    /// Every point it visited.
     pub(crate) points: Vec<DVec3>,
 }
 

@@ -14,7 +14,6 @@ pub(super) enum AppEvent {
 /// A change of the canvas's magnification.
 #[derive(Clone, Copy)]
 pub(super) enum Zoom {
-    /// The whole photo.
     Fit,
     /// One screen pixel per photo pixel.
     Actual,

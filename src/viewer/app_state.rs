@@ -41,9 +41,7 @@ pub(super) struct Devices {
 #[derive(Clone, Debug)]
 pub(super) enum Phase {
     Idle,
-    /// Reading a model.
     Loading,
-    /// Decoding a photo.
     Opening,
     /// Waiting for the device to compile its kernels.
     Preparing,
@@ -66,7 +64,6 @@ pub(super) struct Hover {
     pub class: Option<usize>,
 }
 
-/// Which dialogs are open.
 #[derive(Default)]
 pub(super) struct Dialogs {
     /// The list of keyboard shortcuts.

@@ -2,7 +2,6 @@
 
 use eframe::egui::{Pos2, Rect, Vec2};
 
-/// Pixels that were brushed.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Brush {
     /// One entry per pixel at the network's size, in row-major order.

@@ -31,7 +31,6 @@ impl ErrorList {
         self.open = true;
     }
 
-    /// The oldest line.
     pub(super) fn first(&self) -> Option<&str> {
         self.lines.first().map(String::as_str)
     }

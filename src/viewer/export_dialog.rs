@@ -10,7 +10,6 @@ use std::time::Duration;
 
 #[derive(Default)]
 pub(super) struct ExportDialog {
-    /// What animations show.
     look: Look,
 }
 

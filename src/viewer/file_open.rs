@@ -19,7 +19,6 @@ pub(super) enum Dialog {
     Photos,
     Folder,
     Model,
-    /// Folders of training runs.
     Runs,
 }
 

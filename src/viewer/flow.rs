@@ -58,12 +58,10 @@ pub(super) struct Flow {
     pub settled: Option<Vec<u16>>,
     /// Bytes of graphics memory that the states may take.
     pub budget: usize,
-    /// Unique among flows.
     pub id: u64,
     /// Changes whenever a state arrives; unique among flows.
     pub generation: u64,
     decoded: RefCell<Option<(DecodedKey, Arc<wgpu::Buffer>)>>,
-    /// Pictures drawn so far.
     drawn: Cell<u64>,
 }
 

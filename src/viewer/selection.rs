@@ -6,12 +6,10 @@ use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::sync::Arc;
 
-/// What can be undone.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Selection {
     /// Pinned pixels, by their index at the network's size.
     pub pins: Vec<usize>,
-    /// Hidden classes, by index.
     pub hidden: BTreeSet<usize>,
     /// For each pixel at the network's size whether it is brushed; empty if none is.
     pub brushed: Arc<Vec<bool>>,

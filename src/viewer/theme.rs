@@ -5,9 +5,7 @@ use crate::fonts;
 use eframe::egui::{self, Color32, CornerRadius, FontId, Stroke, TextStyle, Visuals};
 use egui_material_icons::MaterialIcon;
 
-/// The accent.
 pub(super) const ACCENT: Color32 = Color32::from_rgb(72, 140, 240);
-/// Errors.
 pub(super) const ERROR: Color32 = Color32::from_rgb(224, 82, 74);
 /// One step of the grid, in points.
 pub(super) const GRID: f32 = 8.0;
@@ -16,17 +14,13 @@ pub(super) const ROW: f32 = 3.0 * GRID;
 
 /// The greys of a theme, from the background up.
 struct Greys {
-    /// Behind pictures and plots.
     background: u8,
-    /// Panels.
     panel: u8,
     /// Windows, menus and tool tips.
     raised: u8,
     /// Buttons at rest, under the pointer and pressed.
     button: [u8; 3],
-    /// Lines between things.
     line: u8,
-    /// Text: weak, plain, strong.
     text: [u8; 3],
 }
 

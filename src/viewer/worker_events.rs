@@ -38,7 +38,6 @@ pub(super) enum WorkerEvent {
         /// The step from which on every pixel keeps its class.
         settled: Vec<u16>,
     },
-    /// A one-line error.
     Failed(String),
 }
 
@@ -86,9 +85,7 @@ impl Host {
 
 /// Small pictures of a state.
 pub(super) struct Thumbnails {
-    /// Its channels as colours.
     pub raw: TextureHandle,
-    /// Its classes as colours.
     pub map: TextureHandle,
     /// Width and height in pixels.
     size: [usize; 2],
@@ -130,7 +127,11 @@ impl EventConverter {
     }
 
     /// Converts a message to one or two events. Returns whether the window still wants more.
-    pub(super) fn convert(&mut self, message: Message, send: &mut dyn FnMut(WorkerEvent) -> bool) -> bool {
+    pub(super) fn convert(
+        &mut self,
+        message: Message,
+        send: &mut dyn FnMut(WorkerEvent) -> bool,
+    ) -> bool {
         match message {
             Message::Model(model) => {
                 self.centroids = model.centroids();

@@ -74,7 +74,10 @@ impl Records {
     ///
     /// # Errors
     /// A manifest that can't be written.
-    pub(super) fn without_done<'a>(&mut self, photos: &'a [Photo]) -> anyhow::Result<Vec<&'a Photo>> {
+    pub(super) fn without_done<'a>(
+        &mut self,
+        photos: &'a [Photo],
+    ) -> anyhow::Result<Vec<&'a Photo>> {
         let mut left = Vec::new();
         for photo in photos {
             let written = photo.outputs.paths().all(Path::exists);

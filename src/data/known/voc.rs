@@ -12,7 +12,6 @@ use super::super::split::Split;
 
 /// How many classes there are.
 pub(super) const COUNT: usize = 21;
-/// The classes by label.
 const CLASSES: [&str; COUNT] = [
     "background",
     "aeroplane",

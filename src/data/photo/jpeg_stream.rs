@@ -36,7 +36,6 @@ const KEPT: usize = 8;
 
 /// A stream of segments and scans, made safe to decode.
 pub(super) struct Stream<'a> {
-    /// What to decode.
     pub pieces: Pieces<'a>,
     /// Whether the stream's own end-of-image marker is there.
     pub ended: bool,

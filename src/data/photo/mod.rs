@@ -49,7 +49,6 @@ pub fn read_photo(path: impl AsRef<Path>) -> Result<RgbImage, DataError> {
 
 /// A photo as it is stored, in sRGB.
 pub(super) struct Stored {
-    /// The pixels.
     pub image: RgbImage,
     /// How they are to be turned.
     pub orientation: Orientation,

@@ -32,7 +32,6 @@ pub(super) enum Alpha {
 }
 
 impl Channels {
-    /// Grey without opacity.
     pub(super) const GREY: Self = Self {
         rgb: false,
         alpha: None,
@@ -60,7 +59,6 @@ impl Channels {
 pub(super) struct Raster<'a, T> {
     /// `[width, height]`.
     pub size: [u32; 2],
-    /// All samples, row-major.
     pub samples: &'a [T],
     /// Samples from one pixel to the next.
     pub pixel: usize,

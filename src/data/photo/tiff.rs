@@ -129,7 +129,6 @@ struct Page {
     directory: u64,
     interpretation: u16,
     bits: u16,
-    /// Channels of a pixel.
     samples: u16,
     extra: Vec<u16>,
     /// All red values of the palette, then the green and the blue ones, 16 bits each.
@@ -362,7 +361,6 @@ struct Header {
     big_endian: bool,
     /// Whether offsets have 8 bytes.
     big: bool,
-    /// The first directory.
     first: u64,
 }
 

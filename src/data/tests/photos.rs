@@ -30,7 +30,6 @@ fn difference(a: &RgbImage, b: &RgbImage) -> u8 {
 /// A page of a TIFF: entries of tag, kind (3: SHORT, 4: LONG, 7: bytes) and values; samples.
 type Page = (Vec<(u16, u16, Vec<u32>)>, Vec<u8>);
 
-/// A little-endian, uncompressed TIFF.
 fn tiff(pages: &[Page]) -> Vec<u8> {
     let mut bytes = b"II*\0".to_vec();
     let mut link = bytes.len();

@@ -76,14 +76,12 @@ pub(super) struct ArrowLayer {
     placed: Option<(Key, Placed)>,
 }
 
-/// Arrows on the device.
 struct Placed {
     count: u32,
     /// A bind group per pane; `None` if its field is not known.
     panes: Vec<Option<wgpu::BindGroup>>,
 }
 
-/// What arrows depend on.
 #[derive(PartialEq)]
 struct Key {
     fields: u64,

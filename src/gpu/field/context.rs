@@ -225,7 +225,11 @@ impl Kernel {
         }
     }
 
-    pub(super) fn bind(&self, gpu: &Gpu, resources: &[wgpu::BindingResource<'_>]) -> wgpu::BindGroup {
+    pub(super) fn bind(
+        &self,
+        gpu: &Gpu,
+        resources: &[wgpu::BindingResource<'_>],
+    ) -> wgpu::BindGroup {
         bind(&gpu.device, &self.layout, resources)
     }
 
@@ -312,7 +316,11 @@ impl Pipeline {
         }
     }
 
-    pub(super) fn bind(&self, gpu: &Gpu, resources: &[wgpu::BindingResource<'_>]) -> wgpu::BindGroup {
+    pub(super) fn bind(
+        &self,
+        gpu: &Gpu,
+        resources: &[wgpu::BindingResource<'_>],
+    ) -> wgpu::BindGroup {
         bind(&gpu.device, &self.layout, resources)
     }
 

@@ -127,7 +127,13 @@ impl Globals {
 
     /// Uploads camera, viewport and style for panes of this size in pixels; `scale` is in pixels
     /// per point of the screen.
-    pub(super) fn set_scene(&self, gpu: &Gpu, view: &FieldView, [width, height]: [f32; 2], scale: f32) {
+    pub(super) fn set_scene(
+        &self,
+        gpu: &Gpu,
+        view: &FieldView,
+        [width, height]: [f32; 2],
+        scale: f32,
+    ) {
         let (camera, style) = (&view.camera, &view.style);
         let aspect = width / height;
         let [right, up, forward] = camera.basis();

@@ -46,7 +46,6 @@ pub(super) struct Frame<'a> {
 pub(super) struct Draw<'a, 'p> {
     pub gpu: &'a Gpu,
     pub view: &'a FieldView,
-    /// Index of the pane.
     pub pane: usize,
     /// Opaque things of all layers are drawn before blended ones.
     pub phase: Phase,

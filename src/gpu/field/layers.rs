@@ -81,14 +81,14 @@ macro_rules! layers {
         }
 
         impl Layers {
-            pub fn new($gpu: &Gpu) -> Self {
+            pub(super) fn new($gpu: &Gpu) -> Self {
                 let $ribbons = &Arc::new(Ribbons::new($gpu));
                 Self {
                     $($name: $layer::new($($argument),*),)*
                 }
             }
 
-            pub fn prepare(
+            pub(super) fn prepare(
                 &mut self,
                 settings: &LayerSettings,
                 frame: &Frame<'_>,
@@ -101,7 +101,7 @@ macro_rules! layers {
                 Ok(())
             }
 
-            pub fn draw(&self, settings: &LayerSettings, draw: &mut Draw<'_, '_>) {
+            pub(super) fn draw(&self, settings: &LayerSettings, draw: &mut Draw<'_, '_>) {
                 $(if let Some(settings) = &settings.$name {
                     self.$name.draw(settings, draw);
                 })*

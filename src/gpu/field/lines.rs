@@ -39,9 +39,7 @@ const _: () = assert!(size_of::<Ribbon>() == 12);
 impl Ribbon {
     /// Edges of the cube and of the slice.
     pub(super) const EDGE: Self = Self::new(1.2, 0.0, 0.7);
-    /// Streamlines.
     pub(super) const FINE: Self = Self::new(1.3, 0.006, 0.4);
-    /// Trails and trajectories.
     pub(super) const BOLD: Self = Self::new(2.4, 0.01, 0.25);
 
     const fn new(width: f32, lift: f32, depth_cue: f32) -> Self {
@@ -110,7 +108,6 @@ const _: () = assert!(size_of::<LinePoint>() == 16);
 /// The pipeline of all layers that draw lines.
 pub(super) struct Ribbons(Pipeline);
 
-/// Polylines on the device.
 pub(super) struct Strip {
     group: wgpu::BindGroup,
     /// Points, those that end a polyline included.
@@ -125,7 +122,13 @@ impl Ribbons {
     }
 
     /// Polylines of `count` [`LinePoint`]s in a buffer.
-    pub(super) fn strip(&self, gpu: &Gpu, points: &wgpu::Buffer, count: u32, ribbon: Ribbon) -> Strip {
+    pub(super) fn strip(
+        &self,
+        gpu: &Gpu,
+        points: &wgpu::Buffer,
+        count: u32,
+        ribbon: Ribbon,
+    ) -> Strip {
         let ribbon = gpu.uniform(&ribbon);
         Strip {
             group: self.0.bind(gpu, &whole([points, &ribbon])),

@@ -44,7 +44,6 @@ pub struct Cloud<'a> {
 }
 
 impl Cloud<'_> {
-    /// Height times width.
     pub(crate) fn pixels(&self) -> usize {
         self.size[0] * self.size[1]
     }

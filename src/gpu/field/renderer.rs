@@ -23,7 +23,6 @@ pub struct Renderer {
     target: Option<Target>,
 }
 
-/// What has been prepared.
 struct Shown {
     scene: FieldScene,
     cloud: Option<u64>,

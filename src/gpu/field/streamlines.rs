@@ -57,14 +57,12 @@ pub(super) struct StreamlineLayer {
     traced: Option<(Key, Traced)>,
 }
 
-/// Streamlines on the device.
 struct Traced {
     lines: u32,
     /// A strip per pane; `None` if its field is not known between pixels.
     panes: Vec<Option<Strip>>,
 }
 
-/// What streamlines depend on.
 #[derive(PartialEq)]
 struct Key {
     fields: u64,

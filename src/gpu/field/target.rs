@@ -10,7 +10,6 @@ const MOST_PIXELS: u64 = 1 << 26;
 pub(super) struct Target {
     pub size: [u32; 2],
     pub samples: u32,
-    /// The finished picture.
     pub colour: wgpu::Texture,
     pub view: wgpu::TextureView,
     /// Several samples per pixel, resolved into the picture.
@@ -20,7 +19,11 @@ pub(super) struct Target {
 
 impl Target {
     /// Allocates the textures, if the device can hold them.
-    pub(super) fn new(device: &wgpu::Device, size: [u32; 2], samples: u32) -> Result<Self, GpuError> {
+    pub(super) fn new(
+        device: &wgpu::Device,
+        size: [u32; 2],
+        samples: u32,
+    ) -> Result<Self, GpuError> {
         let what = "allocating a picture";
         let edge = device.limits().max_texture_dimension_2d;
         let [width, height] = size;

@@ -20,7 +20,6 @@ pub(crate) struct Rotary {
     pub norms: [CpuTensor; 2],
     /// Cosines of the angles, `[L, d / 2]`.
     pub cos: CpuTensor,
-    /// Their sines.
     pub sin: CpuTensor,
 }
 
@@ -49,7 +48,6 @@ struct Inputs<'a> {
     rotary: Option<&'a Rotary>,
     tokens: usize,
     heads: usize,
-    /// Width of a head.
     d: usize,
 }
 

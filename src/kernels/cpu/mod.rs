@@ -86,7 +86,13 @@ impl<'a> Matrix<'a> {
 ///
 /// # Panics
 /// If a slice is too short for its sizes, or a size is zero.
-pub(super) fn matmul([m, k, n]: [usize; 3], alpha: f32, a: Matrix<'_>, b: Matrix<'_>, out: &mut [f32]) {
+pub(super) fn matmul(
+    [m, k, n]: [usize; 3],
+    alpha: f32,
+    a: Matrix<'_>,
+    b: Matrix<'_>,
+    out: &mut [f32],
+) {
     assert!(m > 0 && k > 0 && n > 0 && a.holds(m, k) && b.holds(k, n) && out.len() >= m * n);
     // SAFETY: every element that gemm touches was just checked to lie inside its slice, and `out`
     // is borrowed mutably, so that it cannot overlap the inputs.

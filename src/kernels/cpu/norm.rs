@@ -204,7 +204,11 @@ pub(crate) fn gated_forward(x: CpuTensor, gate: CpuTensor, y: CpuTensor) -> CpuT
 }
 
 /// Gradients of `gate` and `y`; that of `x` is `grad` itself.
-pub(crate) fn gated_backward(gate: CpuTensor, y: CpuTensor, grad: CpuTensor) -> (CpuTensor, CpuTensor) {
+pub(crate) fn gated_backward(
+    gate: CpuTensor,
+    y: CpuTensor,
+    grad: CpuTensor,
+) -> (CpuTensor, CpuTensor) {
     let shape = y.shape();
     let (batch, rows, d) = (shape[0], shape[1], shape[2]);
     let (gate, y, grad) = (contiguous(gate), contiguous(y), contiguous(grad));

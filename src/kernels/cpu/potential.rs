@@ -11,7 +11,6 @@ use rayon::prelude::*;
 
 /// Pixels that are treated together.
 const LANES: usize = 16;
-/// Pixels a task.
 const BLOCK: usize = LANES * 64;
 
 /// `x: [B, d, pixels]` flattened, `labels: [B, pixels]`, `centroids: [N, 2 d]` as

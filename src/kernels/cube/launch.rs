@@ -5,7 +5,6 @@ use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-/// Units of a workgroup.
 const UNITS: u32 = 64;
 
 #[cube]

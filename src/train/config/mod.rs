@@ -180,7 +180,6 @@ impl Config {
         }
     }
 
-    /// How t is drawn.
     pub(super) fn time(&self) -> TimeSampler {
         TimeSampler {
             distribution: self.flow.time,

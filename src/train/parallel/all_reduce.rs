@@ -28,13 +28,10 @@ pub(crate) struct Rank {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PeerLost;
 
-/// Where sums are computed.
 enum Sums {
-    /// A single device.
     Alone,
     /// On the devices themselves, through NCCL.
     Collective(Vec<Device>),
-    /// In main memory.
     Host(Arc<AllReduce>),
 }
 

@@ -19,7 +19,6 @@ use std::thread::{Builder, JoinHandle};
 
 /// All devices of a run; the first one belongs to the caller's thread.
 pub(crate) struct WorkerGroup {
-    /// Of the first device.
     rank: Rank,
     workers: Vec<WorkerHandle>,
 }

@@ -7,7 +7,12 @@ use eframe::egui;
 use egui_material_icons::MaterialIcon;
 
 /// An icon button for an action; its tooltip is the action's name with its keys.
-pub(crate) fn button(ui: &mut egui::Ui, action: Action, icon: MaterialIcon, commands: &mut Vec<Command>) {
+pub(crate) fn button(
+    ui: &mut egui::Ui,
+    action: Action,
+    icon: MaterialIcon,
+    commands: &mut Vec<Command>,
+) {
     let help = help(ui.ctx(), action);
     if theme::icon_button(ui, icon, &help).clicked() {
         commands.push(action.into());

@@ -9,7 +9,6 @@ use eframe::egui::{Color32, FontId, Painter, Pos2, Rect, Vec2, vec2};
 pub(super) const HISTOGRAM: Vec2 = vec2(200.0, 5.0 * GRID);
 /// The least number of particles for a histogram.
 const FEW: u32 = 500;
-/// Height of its caption.
 const CAPTION: f32 = 15.0;
 
 /// The counts, one per line.

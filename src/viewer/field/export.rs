@@ -52,7 +52,6 @@ pub(super) fn controls(panel: &mut FieldPanel, ui: &mut Ui, input: &FieldInput<'
     });
 }
 
-/// A line per point.
 fn curve_csv(curve: &GradientCurve) -> String {
     let mut text = csv::line(["distance", "vanilla", "reshaped", "phi", "probability"]);
     for p in &curve.points {

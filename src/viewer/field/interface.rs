@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 /// What the panel is shown.
 pub(crate) struct FieldInput<'a> {
-    /// The open model's centroids.
     pub(crate) centroids: &'a Centroids,
     /// Their classes' names, in the same order.
     pub(crate) classes: &'a [String],
@@ -25,7 +24,6 @@ pub(crate) struct FieldInput<'a> {
 pub(crate) struct Pin<'a> {
     /// Its index in row-major order.
     pub(crate) pixel: usize,
-    /// The text beside it.
     pub(crate) label: String,
     /// Its states from t = 0 on.
     pub(crate) trajectory: &'a [[f32; 3]],

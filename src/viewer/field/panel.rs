@@ -18,7 +18,6 @@ use glam::Vec3;
 /// Nothing is compiled or allocated on a device before the panel is visible.
 #[derive(Default)]
 pub(crate) struct FieldPanel {
-    /// The remembered choices.
     pub(crate) settings: FieldSettings,
     pub(super) gpu: Option<RenderState>,
     pub(super) velocity: StepVelocity,
@@ -49,9 +48,7 @@ pub(crate) struct FieldPanel {
 /// What a drag with the mouse does.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Drag {
-    /// Turns the camera.
     Orbit,
-    /// Moves the pivot.
     Pan,
     /// Spans a rectangle in this pane, from this point.
     Brush(usize, Pos2),

@@ -34,7 +34,6 @@ pub(super) struct Picture {
 
 struct Drawn {
     blit: Blit,
-    /// The renderer's texture.
     view: wgpu::TextureView,
     picture: BlitPicture,
     frame: Frame,

@@ -15,7 +15,6 @@ pub(super) fn panes(area: Rect, count: usize) -> Vec<Rect> {
         .collect()
 }
 
-/// Width over height.
 pub(super) fn aspect(pane: Rect) -> f32 {
     pane.width() / pane.height().max(1.0)
 }

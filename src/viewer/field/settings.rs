@@ -6,7 +6,6 @@ use crate::vector_field::seeds::Seeding;
 use crate::vector_field::{Camera, FieldKind, Neighbourhood};
 use serde::{Deserialize, Serialize};
 
-/// Where the slice lies.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Cut {
@@ -46,7 +45,6 @@ impl<T: Copy + Default> Toggle<T> {
 pub(crate) struct Layers {
     pub(crate) arrows: Toggle<Arrows>,
     pub(crate) slice: Toggle<Slice>,
-    /// Shown with the slice.
     pub(crate) streamlines: Streamlines,
     pub(crate) particles: Toggle<Particles>,
     pub(crate) cloud: Toggle<CloudStyle>,
@@ -84,7 +82,6 @@ pub(crate) struct FieldSettings {
     /// The field of a single pane.
     pub(crate) kind: FieldKind,
     pub(crate) camera: Camera,
-    /// Names beside centroids.
     pub(crate) labels: bool,
     pub(crate) layers: Layers,
     pub(crate) cut: Cut,
@@ -98,7 +95,6 @@ pub(crate) struct FieldSettings {
     pub(crate) sphere: f32,
     /// Seed of the random numbers.
     pub(crate) seed: u64,
-    /// Steps per frame.
     pub(crate) speed: u32,
     /// Show the photo beside its points.
     pub(crate) inset: bool,

@@ -262,7 +262,6 @@ fn drag(harness: &mut Harness<'_, App>, from: [f32; 2], to: [f32; 2]) {
     settle(harness);
 }
 
-/// What a button exports.
 fn export(harness: &mut Harness<'_, App>, button: &str) -> (String, Vec<u8>) {
     harness.get_by_label(button).click();
     harness.step();

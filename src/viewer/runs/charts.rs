@@ -11,7 +11,6 @@ use egui_plot::{Line, Plot, PlotPoint, PlotPoints, Points};
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-/// A logged quantity.
 struct Quantity {
     title: &'static str,
     curve: fn(&Curves) -> &Curve,

@@ -15,7 +15,6 @@ use std::path::Path;
 const KEPT: usize = 12;
 /// The longest side of a picture, where the graphics device allows it.
 const SIDE: usize = 8192;
-/// The greatest magnification.
 const LARGEST: f32 = 4.0;
 /// Height of the names above a picture.
 const NAMES: f32 = 2.5 * theme::GRID;
