@@ -5,14 +5,14 @@ use flowseg::device::{self, Choice, Launches, Opened};
 use std::sync::OnceLock;
 
 /// What `FLOWSEG_BENCH_DEVICE` names, as `--device` takes it.
-pub fn choice() -> Option<Choice> {
+pub(crate) fn choice() -> Option<Choice> {
     let name = std::env::var("FLOWSEG_BENCH_DEVICE").ok()?;
     Some(name.parse().expect("FLOWSEG_BENCH_DEVICE names a device"))
 }
 
 /// The device of tensors, opened once: the chosen one, or the processor.
 #[allow(dead_code, reason = "benches that only draw have no tensors")]
-pub fn device() -> &'static burn::tensor::Device {
+pub(crate) fn device() -> &'static burn::tensor::Device {
     static OPENED: OnceLock<Opened> = OnceLock::new();
     let opened = OPENED.get_or_init(|| {
         let opened = device::open(choice().unwrap_or(Choice::Cpu)).expect("the device opens");
@@ -24,7 +24,7 @@ pub fn device() -> &'static burn::tensor::Device {
 
 /// Times work until the device has done it, and says how many kernels a GPU ran for it.
 #[allow(dead_code, reason = "benches that only draw have no tensors")]
-pub fn bench<T>(bencher: Bencher, mut work: impl FnMut() -> T) {
+pub(crate) fn bench<T>(bencher: Bencher, mut work: impl FnMut() -> T) {
     let mut done = || {
         let result = work();
         device().sync().expect("the device answers");

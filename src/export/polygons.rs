@@ -156,7 +156,7 @@ pub(super) mod tests {
     use proptest::prelude::*;
 
     /// Toggles the pixels whose centres lie inside rings.
-    pub fn toggle(rings: &[Ring], width: usize, inside: &mut [bool]) {
+    pub(crate) fn toggle(rings: &[Ring], width: usize, inside: &mut [bool]) {
         for ring in rings {
             for (at, &[x0, y0]) in ring.iter().enumerate() {
                 let [x1, y1] = ring[(at + 1) % ring.len()];

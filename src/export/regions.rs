@@ -203,7 +203,7 @@ pub(super) mod tests {
     use proptest::prelude::*;
 
     /// A label map drawn as digits; a dot is ignored.
-    pub fn drawn(rows: &[&str]) -> Vec<u16> {
+    pub(crate) fn drawn(rows: &[&str]) -> Vec<u16> {
         let pixels = rows.iter().flat_map(|row| row.bytes());
         pixels
             .map(|byte| match byte {
@@ -214,7 +214,7 @@ pub(super) mod tests {
     }
 
     /// Label maps of few labels, as noise and in blocks.
-    pub fn maps() -> impl Strategy<Value = (Vec<u16>, usize)> {
+    pub(crate) fn maps() -> impl Strategy<Value = (Vec<u16>, usize)> {
         (1usize..14, 1usize..14, 1usize..4, 2u16..5).prop_flat_map(|(w, h, block, labels)| {
             let cells = w.div_ceil(block) * h.div_ceil(block);
             proptest::collection::vec(0..labels, cells).prop_map(move |cells| {

@@ -36,7 +36,7 @@ impl ErrorList {
     }
 
     #[cfg(test)]
-    pub fn lines(&self) -> &[String] {
+    pub(super) fn lines(&self) -> &[String] {
         &self.lines
     }
 

@@ -236,7 +236,7 @@ impl Exports {
 
     /// Writes an artifact to a path.
     #[cfg(test)]
-    pub fn write(
+    pub(super) fn write(
         &mut self,
         artifact: Artifact,
         flow: FlowSnapshot,

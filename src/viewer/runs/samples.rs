@@ -32,7 +32,7 @@ pub(super) struct Samples {
 impl Samples {
     /// Whether a picture is loaded and none is awaited.
     #[cfg(test)]
-    pub fn is_loaded(&self) -> bool {
+    pub(super) fn is_loaded(&self) -> bool {
         self.asked.is_none() && !self.pictures.is_empty()
     }
 

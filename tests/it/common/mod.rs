@@ -11,14 +11,14 @@ use std::process::{self, Child, Stdio};
 use std::time::{Duration, Instant};
 
 /// The built program.
-pub fn flowseg() -> Command {
+pub(crate) fn flowseg() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flowseg"));
     command.env_remove("FLOWSEG_LOG");
     command
 }
 
 /// The shared data folder: `$FLOWSEG_SHARED`, or `../shared` beside the checkout.
-pub fn shared(name: &str) -> PathBuf {
+pub(crate) fn shared(name: &str) -> PathBuf {
     let root = std::env::var_os("FLOWSEG_SHARED").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
         PathBuf::from,
@@ -33,7 +33,7 @@ pub fn shared(name: &str) -> PathBuf {
 }
 
 /// Settings of a network that trains in a blink.
-pub const SMALL: &[&str] = &[
+pub(crate) const SMALL: &[&str] = &[
     "model.hidden_size=16",
     "model.heads=2",
     "model.pixel_width=8",
@@ -46,12 +46,12 @@ pub const SMALL: &[&str] = &[
 ];
 
 /// `flowseg train` on small scenes with a small network.
-pub fn train(out: &Path, settings: &[&str]) -> Command {
+pub(crate) fn train(out: &Path, settings: &[&str]) -> Command {
     train_on("cpu", out, settings)
 }
 
 /// The same on another device, or several.
-pub fn train_on(device: &str, out: &Path, settings: &[&str]) -> Command {
+pub(crate) fn train_on(device: &str, out: &Path, settings: &[&str]) -> Command {
     let mut command = flowseg();
     command
         .args(["train", "--device", device, "--data", "scenes:3@16x24"])
@@ -64,7 +64,7 @@ pub fn train_on(device: &str, out: &Path, settings: &[&str]) -> Command {
 }
 
 /// A small photo on disk.
-pub fn photo(folder: &Path, name: &str) -> PathBuf {
+pub(crate) fn photo(folder: &Path, name: &str) -> PathBuf {
     let path = folder.join(name);
     image::RgbImage::from_fn(60, 40, |x, y| {
         image::Rgb([(4 * x) as u8, (6 * y) as u8, 90])
@@ -76,7 +76,7 @@ pub fn photo(folder: &Path, name: &str) -> PathBuf {
 
 /// Asserts that a command fails with status 1 and one line of error that has all these words.
 #[track_caller]
-pub fn fails(command: &mut Command, words: &[&str]) {
+pub(crate) fn fails(command: &mut Command, words: &[&str]) {
     let output = command.output().unwrap();
     let text = String::from_utf8(output.stderr).unwrap();
     let errors: Vec<&str> = text
@@ -94,7 +94,7 @@ pub fn fails(command: &mut Command, words: &[&str]) {
 }
 
 /// The step and the loss of every line of loss of a run.
-pub fn losses(run: &Path) -> Vec<(u64, f64)> {
+pub(crate) fn losses(run: &Path) -> Vec<(u64, f64)> {
     let text = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
     text.lines()
         .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
@@ -110,7 +110,7 @@ pub fn losses(run: &Path) -> Vec<(u64, f64)> {
 
 /// Waits until a file or folder is there.
 #[track_caller]
-pub fn wait_for(path: &Path) {
+pub(crate) fn wait_for(path: &Path) {
     let start = Instant::now();
     while !path.exists() {
         assert!(
@@ -125,13 +125,13 @@ pub fn wait_for(path: &Path) {
 /// Starts a command, with signals as a terminal gives them: a test may itself run where some are
 /// ignored.
 #[cfg(target_os = "linux")]
-pub fn started(template: &Command) -> Child {
+pub(crate) fn started(template: &Command) -> Child {
     start(&["--default-signal"], template, Stdio::piped())
 }
 
 /// Starts a command as `nohup` does.
 #[cfg(target_os = "linux")]
-pub fn started_without_hang_ups(template: &Command) -> Child {
+pub(crate) fn started_without_hang_ups(template: &Command) -> Child {
     // Nobody reads what it prints for as long as it runs, and a full pipe would hold it up.
     let signals = ["--default-signal", "--ignore-signal=HUP"];
     start(&signals, template, Stdio::null())
@@ -151,7 +151,7 @@ fn start(signals: &[&str], template: &Command, output: Stdio) -> Child {
 
 /// Sends a signal, such as `-INT`.
 #[cfg(target_os = "linux")]
-pub fn signal(child: &Child, name: &str) {
+pub(crate) fn signal(child: &Child, name: &str) {
     let status = process::Command::new("kill")
         .args([name, &child.id().to_string()])
         .status()
@@ -160,7 +160,7 @@ pub fn signal(child: &Child, name: &str) {
 }
 
 /// The names in a folder, sorted.
-pub fn names(folder: &Path) -> Vec<String> {
+pub(crate) fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap();
     let mut names: Vec<String> = entries
         .map(|e| e.unwrap().file_name().into_string().unwrap())
@@ -171,7 +171,7 @@ pub fn names(folder: &Path) -> Vec<String> {
 
 /// Waits until a run has logged a step.
 #[track_caller]
-pub fn wait_for_a_line(run: &Path) {
+pub(crate) fn wait_for_a_line(run: &Path) {
     let (start, path) = (Instant::now(), run.join("metrics.jsonl"));
     while !fs::read_to_string(&path).is_ok_and(|text| text.contains("\"loss\"")) {
         assert!(
