@@ -140,6 +140,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
             "model": arguments.model.model.to_string_lossy(),
             "data": arguments.data.to_string_lossy(),
             "split": arguments.split,
+            "scale": scales(arguments).first(),
             "scales": scales(arguments),
             "flip": arguments.looks.flip,
             "classes": model.card.classes.len(),
