@@ -104,7 +104,7 @@ fn show(model: &Listed, as_json: bool) {
         .as_ref()
         .map_or_else(|| "built in".to_owned(), |path| path.display().to_string());
     out!(
-        "{}: {} classes of {}, {height} x {width}, {} solver steps",
+        "{}: {} classes of {}, {height} x {width}, {} recommended",
         terminal::name(name),
         card.classes.len(),
         terminal::name(&card.dataset),
