@@ -93,17 +93,18 @@ pub fn predicted_target(state: Tensor<4>, velocity: Tensor<4>, t: Tensor<4>) -> 
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use burn::tensor::Device;
     use proptest::prelude::*;
 
-    fn image(values: Vec<f32>) -> Tensor<4> {
+    /// A row of pixels in three channels.
+    pub(crate) fn image(values: Vec<f32>) -> Tensor<4> {
         let width = values.len() / 3;
         Tensor::from_data(TensorData::new(values, [1, 3, 1, width]), &Device::flex())
     }
 
-    fn time(t: f32) -> Tensor<4> {
+    pub(crate) fn time(t: f32) -> Tensor<4> {
         Tensor::from_data(TensorData::new(vec![t], [1, 1, 1, 1]), &Device::flex())
     }
 

@@ -1,5 +1,10 @@
 //! Numbers as short text, and round steps between ticks.
 
+/// Bytes as hexadecimal digits, two for each.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// A number for a readout: two to three decimals below 100, none above, and scientific notation
 /// below 1e-3 and from 1e4 on.
 pub(crate) fn short(value: f64) -> String {

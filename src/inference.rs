@@ -4,7 +4,6 @@
 use crate::data;
 use crate::encoding::Centroids;
 use crate::flow::{Prediction, Source};
-use crate::model::tensors::read;
 use crate::model::{self, Fit, Model};
 use crate::sampler::{self, Solver, State, Trajectory};
 use crate::votes::Votes;
@@ -180,21 +179,6 @@ pub fn flow_from<'a>(
     }
 }
 
-/// The nearest class of every pixel of a batch of states `[B, 3, H, W]`: one map an entry.
-///
-/// # Errors
-/// States that are not finite numbers, whose nearest class means nothing.
-pub fn decode(centroids: &Centroids, state: Tensor<4>) -> Result<Vec<Vec<u16>>, NotFinite> {
-    let [batch, ..] = state.dims();
-    let values = read(state);
-    check_finite(&values)?;
-    let entry = values.len() / batch.max(1);
-    Ok(values
-        .par_chunks(entry)
-        .map(|state| centroids.decode(state))
-        .collect())
-}
-
 /// A model whose states are infinite or not a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -214,53 +198,10 @@ pub fn check_finite(state: &[f32]) -> Result<(), NotFinite> {
     finite.then_some(()).ok_or(NotFinite)
 }
 
-/// A label map of the network's size at the photo's size: every pixel takes the class with the
-/// largest share among its four neighbours, weighted bilinearly. That is the largest channel of a
-/// bilinearly scaled one-hot map, whatever the number of classes.
-pub fn scale_labels(labels: &[u16], from: [usize; 2], to: [usize; 2]) -> Vec<u16> {
-    let taps = |n: usize, m: usize| -> Vec<(usize, usize, f32)> {
-        (0..m)
-            .map(|i| {
-                let at = ((i as f32 + 0.5) * n as f32 / m as f32 - 0.5).clamp(0.0, (n - 1) as f32);
-                let low = at as usize;
-                (low, (low + 1).min(n - 1), at - low as f32)
-            })
-            .collect()
-    };
-    let (rows, columns) = (taps(from[0], to[0]), taps(from[1], to[1]));
-    let mut out = vec![0; to[0] * to[1]];
-    out.par_chunks_mut(to[1])
-        .zip(&rows)
-        .for_each(|(out, &(top, bottom, fy))| {
-            let (top, bottom) = (&labels[top * from[1]..], &labels[bottom * from[1]..]);
-            for (out, &(left, right, fx)) in out.iter_mut().zip(&columns) {
-                let corners = [
-                    (top[left], (1.0 - fy) * (1.0 - fx)),
-                    (top[right], (1.0 - fy) * fx),
-                    (bottom[left], fy * (1.0 - fx)),
-                    (bottom[right], fy * fx),
-                ];
-                let mut best = (corners[0].0, f32::NEG_INFINITY);
-                for (class, _) in corners {
-                    let share = corners
-                        .iter()
-                        .filter(|c| c.0 == class)
-                        .map(|c| c.1)
-                        .sum::<f32>();
-                    if share > best.1 {
-                        best = (class, share);
-                    }
-                }
-                *out = best.0;
-            }
-        });
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::tensors::{export, import};
+    use crate::model::tensors::{export, import, read};
     use crate::model::testing;
 
     /// A small untrained model of three classes.
@@ -354,27 +295,11 @@ mod tests {
     }
 
     #[test]
-    fn states_that_are_not_finite_have_no_classes() {
-        let centroids = Centroids::kronecker(3);
-        let decoded = |value: f32| {
-            let state = TensorData::new(vec![0.0, value, -0.5], [1, 3, 1, 1]);
-            decode(&centroids, Tensor::from_data(state, &Device::flex()))
-        };
-        assert_eq!(decoded(0.25).unwrap()[0].len(), 1);
+    fn states_that_are_not_finite_are_refused() {
+        let checked = |value: f32| check_finite(&[0.0, value, -0.5]);
+        assert_eq!(checked(0.25), Ok(()));
         for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-            assert_eq!(decoded(value), Err(NotFinite));
+            assert_eq!(checked(value), Err(NotFinite));
         }
-    }
-
-    #[test]
-    fn scaling_up_keeps_blocks_and_invents_nothing() {
-        let labels = [1, 1, 2, 2, 1, 1, 2, 2];
-        let big = scale_labels(&labels, [2, 4], [8, 16]);
-        assert_eq!(big.len(), 128);
-        assert!(
-            big.chunks(16)
-                .all(|row| row[..8] == [1; 8] && row[8..] == [2; 8])
-        );
-        assert_eq!(scale_labels(&labels, [2, 4], [2, 4]), labels);
     }
 }

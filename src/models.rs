@@ -87,15 +87,11 @@ pub fn load(name: impl AsRef<OsStr>, device: &Device) -> Result<Model, LoadError
         }
         None => {
             let path = Path::new(name);
-            let named = || {
-                installed()
-                    .into_iter()
-                    .find(|(installed, _)| installed.as_str() == name)
-            };
-            match (path.exists(), named()) {
-                (false, Some((_, path))) => model::file::read(&path, device)?,
-                _ => model::file::read(path, device)?,
-            }
+            let named = |(installed, _): &(String, PathBuf)| installed.as_str() == name;
+            let elsewhere = (!path.exists())
+                .then(|| installed().into_iter().find(named))
+                .flatten();
+            model::file::read(elsewhere.as_ref().map_or(path, |(_, path)| path), device)?
         }
     };
     if model.card.classes.len() < 2 {

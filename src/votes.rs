@@ -60,11 +60,6 @@ impl Votes {
         })
     }
 
-    /// Height and width.
-    pub fn size(&self) -> [usize; 2] {
-        self.size
-    }
-
     /// The probabilities `[N]` of a pixel, by its index in reading order.
     pub fn at(&self, pixel: usize) -> &[f32] {
         &self.shares[pixel * self.classes..][..self.classes]
@@ -98,60 +93,53 @@ impl Votes {
             });
     }
 
-    /// The most probable class of every pixel at another size, `[height, width]`; probabilities
-    /// between pixels are bilinear. Ties go to the lower index.
-    pub fn labels(&self, to: [usize; 2]) -> Vec<u16> {
-        self.labels_above(to, 0.0)
-    }
-
-    /// The probability of the most probable class of every pixel at another size, 0 to 1.
-    pub fn probabilities(&self, to: [usize; 2]) -> Vec<f32> {
+    /// The most probable class of every pixel at another size, `[height, width]`, and its probability,
+    /// 0 to 1; probabilities between pixels are bilinear. Ties go to the lower index.
+    pub fn decide(&self, to: [usize; 2]) -> (Vec<u16>, Vec<f32>) {
         let looks = self.looks();
-        let mut shares = vec![0.0; to[0] * to[1]];
-        shares
-            .par_chunks_exact_mut(to[1].max(1))
-            .enumerate()
-            .for_each(|(row, shares)| {
-                let row = Row::new(self, row, to);
-                for (column, most) in shares.iter_mut().enumerate() {
-                    row.each(column, |_, share| *most = share.max(*most));
-                    *most /= looks;
-                }
-            });
-        shares
-    }
-
-    /// How many looks were added up: each adds 1 to the sum over the classes.
-    fn looks(&self) -> f32 {
-        let first = &self.shares[..self.classes.min(self.shares.len())];
-        first.iter().sum::<f32>().max(f32::MIN_POSITIVE)
-    }
-
-    /// As [`labels`](Self::labels), with [`IGNORE`] where the most probable class has a probability
-    /// below `least`.
-    pub fn labels_above(&self, to: [usize; 2], least: f32) -> Vec<u16> {
-        let least = least * self.looks();
-        let mut labels = vec![0; to[0] * to[1]];
+        let (mut labels, mut probabilities) = (vec![0; to[0] * to[1]], vec![0.0; to[0] * to[1]]);
+        let width = to[1].max(1);
         labels
-            .par_chunks_exact_mut(to[1].max(1))
+            .par_chunks_exact_mut(width)
+            .zip(probabilities.par_chunks_exact_mut(width))
             .enumerate()
-            .for_each(|(row, labels)| {
+            .for_each(|(row, (labels, probabilities))| {
                 let row = Row::new(self, row, to);
-                for (column, label) in labels.iter_mut().enumerate() {
+                for (column, (label, probability)) in
+                    labels.iter_mut().zip(probabilities).enumerate()
+                {
                     let mut best = (0, f32::NEG_INFINITY);
                     row.each(column, |class, share| {
                         if share > best.1 {
                             best = (class, share);
                         }
                     });
-                    *label = if best.1 < least {
-                        IGNORE
-                    } else {
-                        best.0 as u16
-                    };
+                    (*label, *probability) = (best.0 as u16, best.1 / looks);
                 }
             });
+        (labels, probabilities)
+    }
+
+    /// The labels of [`decide`](Self::decide).
+    pub fn labels(&self, to: [usize; 2]) -> Vec<u16> {
+        self.decide(to).0
+    }
+
+    /// The labels of [`decide`](Self::decide), with [`IGNORE`] where the probability is below `least`.
+    pub fn labels_above(&self, to: [usize; 2], least: f32) -> Vec<u16> {
+        let (mut labels, probabilities) = self.decide(to);
+        for (label, probability) in labels.iter_mut().zip(probabilities) {
+            if probability < least {
+                *label = IGNORE;
+            }
+        }
         labels
+    }
+
+    /// How many looks were added up: each adds 1 to the sum over the classes.
+    fn looks(&self) -> f32 {
+        let first = &self.shares[..self.classes.min(self.shares.len())];
+        first.iter().sum::<f32>().max(f32::MIN_POSITIVE)
     }
 }
 
@@ -254,11 +242,11 @@ mod tests {
             .flat_map(|a| [codes[2][a] as f32, middle[a] as f32])
             .collect();
         let mut votes = Votes::of(&centroids, &state, [1, 2]);
-        let once = votes.probabilities([1, 2]);
+        let once = votes.decide([1, 2]).1;
         assert!(once[0] > 0.9 && once[1] < 0.6, "{once:?}");
         votes.add(&votes.clone());
         assert_eq!(votes.labels_above([1, 2], 0.7), [2, IGNORE]);
-        for (twice, once) in votes.probabilities([1, 2]).iter().zip(once) {
+        for (twice, once) in votes.decide([1, 2]).1.iter().zip(once) {
             assert!((twice - once).abs() < 1e-6);
         }
         assert_ne!(votes.labels([1, 2])[1], IGNORE);

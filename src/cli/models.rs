@@ -1,12 +1,13 @@
 //! `flowseg models`: which models there are.
 
 use crate::files;
+use crate::format::hex;
 use crate::model::Card;
 use crate::models::{self, BUILT_IN};
 use crate::terminal::{self, err, out};
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use std::path::PathBuf;
+use std::path::Path;
 
 /// List the built-in and the installed models
 ///
@@ -19,32 +20,14 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-/// A model that can be named.
-struct Listed<'a> {
-    name: String,
-    /// None for one inside the program.
-    path: Option<PathBuf>,
-    card: Card,
-    bytes: &'a [u8],
-}
-
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     for (name, bytes) in BUILT_IN {
-        let card = Card::read(bytes)?;
-        show(
-            &Listed {
-                name: (*name).to_owned(),
-                path: None,
-                card,
-                bytes,
-            },
-            arguments.json,
-        );
+        show(name, None, bytes, &Card::read(bytes)?, arguments.json);
     }
     for (name, path) in models::installed() {
-        let read = files::map_file(&path, "model file");
-        let bytes = match read {
+        // One that cannot be used is named, and the others are listed.
+        let bytes = match files::map_file(&path, "model file") {
             Ok(bytes) => bytes,
             Err(error) => {
                 err!("{error}");
@@ -52,15 +35,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
             }
         };
         match Card::read(&bytes) {
-            Ok(card) => show(
-                &Listed {
-                    name,
-                    path: Some(path),
-                    card,
-                    bytes: &bytes,
-                },
-                arguments.json,
-            ),
+            Ok(card) => show(&name, Some(&path), &bytes, &card, arguments.json),
             Err(error) => err!("{}: {error}", path.display()),
         }
     }
@@ -72,22 +47,14 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn show(model: &Listed, as_json: bool) {
-    let Listed {
-        name,
-        path,
-        card,
-        bytes,
-    } = model;
+/// Prints a model; one without a path is built in.
+fn show(name: &str, path: Option<&Path>, bytes: &[u8], card: &Card, as_json: bool) {
     let [height, width] = card.size;
-    let checksum: String = Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let checksum = hex(&Sha256::digest(bytes));
     if as_json {
         let object = json!({
             "name": name,
-            "path": path.as_ref().map(|path| path.to_string_lossy()),
+            "path": path.map(Path::to_string_lossy),
             "classes": card.classes,
             "dataset": card.dataset,
             "size": card.size,
@@ -100,11 +67,9 @@ fn show(model: &Listed, as_json: bool) {
         out!("{object}");
         return;
     }
-    let place = path
-        .as_ref()
-        .map_or_else(|| "built in".to_owned(), |path| path.display().to_string());
+    let place = path.map_or_else(|| "built in".to_owned(), |path| path.display().to_string());
     out!(
-        "{}: {} classes of {}, {height} x {width}, {} recommended",
+        "{}: {} classes of {}, {height} x {width}, recommended solver steps: {}",
         terminal::name(name),
         card.classes.len(),
         terminal::name(&card.dataset),
@@ -112,10 +77,10 @@ fn show(model: &Listed, as_json: bool) {
     );
     if let Some(score) = &card.score {
         out!(
-            "  mIoU {:.2} with {} steps on {}",
+            "  mIoU {:.2} on {}, solver steps: {}",
             100.0 * score.miou,
-            score.steps,
-            terminal::name(&score.on)
+            terminal::name(&score.on),
+            score.steps
         );
     }
     out!("  {}", terminal::name(&card.licence));

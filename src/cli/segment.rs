@@ -229,12 +229,19 @@ struct Work<'a> {
     shapes: Vec<Shapes>,
 }
 
-/// A photo and its flow.
-struct Flow {
-    photo: RgbImage,
+/// The states of a look at a photo.
+struct Seen {
     size: [usize; 2],
     times: Vec<f32>,
     states: Vec<Vec<f32>>,
+}
+
+/// A photo and its flow.
+struct Flow {
+    photo: RgbImage,
+    /// At the first look.
+    seen: Seen,
+    /// Of those states, where they are kept.
     labels: Vec<Vec<u16>>,
     /// Of all looks.
     votes: Votes,
@@ -253,7 +260,6 @@ impl<'a> Work<'a> {
                 solver: arguments.solver,
                 steps: steps.unwrap_or(model.card.default_steps()),
                 seed: arguments.seed,
-                scale: looks.first().map_or(1.0, |look| look.scale),
                 ..Sampling::default()
             },
             looks,
@@ -267,52 +273,57 @@ impl<'a> Work<'a> {
         })
     }
 
-    /// From a photo to the classes of its pixels at the network's size.
+    /// From a photo to the votes of all looks at it, and the states of the first.
     fn flow(&self, photo: RgbImage) -> anyhow::Result<Flow> {
-        let (model, sampling) = (self.model, self.sampling);
-        let [width, height] = [photo.width(), photo.height()].map(|side| side as usize);
-        let size = inference::network_size(model, width, height, sampling.scale);
-        let input = inference::input(&[&photo], size, &model.network.device());
-        let flow = inference::flow(model, input, sampling);
-        // Masks need the last state alone.
-        let kept: Vec<State> = match self.keeps_states {
-            true => flow.collect(),
-            false => flow.last().into_iter().collect(),
+        let first = self.looks.first().copied().unwrap_or_default();
+        let seen = self.look(&photo, first, self.keeps_states)?;
+        let mut votes = self.votes(first, &seen);
+        for &look in self.looks.iter().skip(1) {
+            votes.add(&self.votes(look, &self.look(&photo, look, false)?));
+        }
+        // Masks need votes alone.
+        let labels = if self.keeps_states {
+            let states = seen.states.iter();
+            states.map(|x| self.centroids.decode(x)).collect()
+        } else {
+            Vec::new()
         };
-        let mut times = Vec::new();
-        let mut states = Vec::new();
+        Ok(Flow {
+            photo,
+            seen,
+            labels,
+            votes,
+        })
+    }
+
+    /// The states of a look at a photo: all, or the last alone.
+    fn look(&self, photo: &RgbImage, look: inference::Look, all: bool) -> anyhow::Result<Seen> {
+        let [width, height] = [photo.width(), photo.height()].map(|side| side as usize);
+        let size = inference::network_size(self.model, width, height, look.scale);
+        let input = look.input(&[photo], size, &self.model.network.device());
+        let flow = inference::flow(self.model, input, self.sampling);
+        let kept: Vec<State> = if all {
+            flow.collect()
+        } else {
+            flow.last().into_iter().collect()
+        };
+        let (mut times, mut states) = (Vec::new(), Vec::new());
         for state in kept {
             let x = read(state.x);
             inference::check_finite(&x).with_context(|| self.model_name.clone())?;
             times.push(state.t);
             states.push(x);
         }
-        let labels = states.iter().map(|x| self.centroids.decode(x)).collect();
-        let last = states.last().map_or(&[][..], Vec::as_slice);
-        let mut votes = Votes::of(&self.centroids, last, size);
-        for &look in self.looks.iter().skip(1) {
-            votes.add(&self.look(&photo, look)?);
-        }
-        Ok(Flow {
-            photo,
+        Ok(Seen {
             size,
             times,
             states,
-            labels,
-            votes,
         })
     }
 
-    /// The votes of another look at a photo.
-    fn look(&self, photo: &RgbImage, look: inference::Look) -> anyhow::Result<Votes> {
-        let (model, sampling) = (self.model, self.sampling);
-        let [width, height] = [photo.width(), photo.height()].map(|side| side as usize);
-        let size = inference::network_size(model, width, height, look.scale);
-        let input = look.input(&[photo], size, &model.network.device());
-        let last = inference::flow(model, input, sampling).last();
-        let x = last.map_or_else(Vec::new, |state| read(state.x));
-        inference::check_finite(&x).with_context(|| self.model_name.clone())?;
-        Ok(look.votes(&self.centroids, &x, size))
+    fn votes(&self, look: inference::Look, seen: &Seen) -> Votes {
+        let last = seen.states.last().map_or(&[][..], Vec::as_slice);
+        look.votes(&self.centroids, last, seen.size)
     }
 
     /// Writes what was asked for of a photo's flow.
@@ -320,9 +331,9 @@ impl<'a> Work<'a> {
         let scene = Scene {
             photo: &flow.photo,
             trajectory: Trajectory {
-                size: flow.size,
-                times: &flow.times,
-                states: flow.states.iter().map(Vec::as_slice).collect(),
+                size: flow.seen.size,
+                times: &flow.seen.times,
+                states: flow.seen.states.iter().map(Vec::as_slice).collect(),
                 labels: flow.labels.iter().map(Vec::as_slice).collect(),
             },
             centroids: &self.centroids,
@@ -356,7 +367,7 @@ impl<'a> Work<'a> {
         let entry = |&shapes: &Shapes| Entry::new(&mask, &photo.name, shapes);
         Ok(Done {
             size: [flow.photo.width(), flow.photo.height()],
-            network_size: flow.size,
+            network_size: flow.seen.size,
             shares: shares(&mask),
             entries: self.shapes.iter().map(entry).collect(),
         })

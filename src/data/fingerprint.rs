@@ -1,5 +1,6 @@
 //! Whether two data sets are the same, without reading every file.
 
+use crate::format::hex;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 
@@ -36,10 +37,6 @@ impl Fingerprint {
 
     /// 16 hexadecimal digits.
     pub(super) fn finish(self) -> String {
-        let digest = self.0.finalize();
-        digest[..KEPT]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        hex(&self.0.finalize()[..KEPT])
     }
 }

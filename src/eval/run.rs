@@ -1,6 +1,7 @@
 //! A model over a data set: photos are decoded in parallel ahead of the device, run in batches of
 //! one size, and scored at every number of solver steps that is asked for.
 
+use super::worst::own_scores;
 use super::{Boundary, Calibration, Confusion};
 use crate::data::{self, DataError, Dataset, Sample};
 use crate::encoding::Centroids;
@@ -95,6 +96,19 @@ pub struct Outcome {
     pub calibration: Calibration,
     /// The mIoU of every photo with a labelled pixel, 0 to 1, in the order of their scoring.
     pub photos: Vec<f64>,
+}
+
+impl Outcome {
+    /// Counts a photo of `size`: true and predicted classes, and the probabilities of the latter.
+    fn add(&mut self, truth: &[u16], prediction: &[u16], probability: &[f32], size: [usize; 2]) {
+        let classes = self.confusion.classes();
+        self.confusion.add(truth, prediction);
+        self.boundary.add(truth, prediction, size);
+        self.calibration
+            .add(truth, prediction, probability, classes);
+        let own = own_scores(truth, prediction, classes);
+        self.photos.extend(own.map(|(miou, _)| miou));
+    }
 }
 
 /// A photo that was scored, at one number of steps.
@@ -367,24 +381,28 @@ impl Run<'_> {
                 let Some(votes) = Votes::sum(looks) else {
                     continue;
                 };
+                let (prediction, probability) = votes.decide(size);
                 let seen = Seen {
                     index: *index,
                     steps,
                     sample,
                     size,
-                    prediction: &votes.labels(size),
+                    prediction: &prediction,
                     votes: &votes,
                 };
                 for outcome in &mut self.outcomes[i * resolutions..(i + 1) * resolutions] {
-                    let (truth, prediction, size) = scaled(&seen, outcome.resolution);
-                    outcome.confusion.add(&truth, &prediction);
-                    outcome.boundary.add(&truth, &prediction, size);
-                    let probability = votes.probabilities(size);
-                    let (calibration, classes) = (&mut outcome.calibration, self.centroids.len());
-                    calibration.add(&truth, &prediction, &probability, classes);
-                    let mut own = Confusion::new(classes);
-                    own.add(&truth, &prediction);
-                    outcome.photos.extend(own.scores().miou);
+                    match outcome.resolution {
+                        Resolution::Network => {
+                            let truth = seen.labels_at_network_size();
+                            outcome.add(&truth, &prediction, &probability, size);
+                        }
+                        Resolution::Label => {
+                            let truth = &sample.labels;
+                            let size = [truth.height, truth.width];
+                            let (prediction, probability) = votes.decide(size);
+                            outcome.add(&truth.data, &prediction, &probability, size);
+                        }
+                    }
                 }
                 (self.seen)(&seen);
             }
@@ -468,21 +486,4 @@ struct View {
     photos: inference::Encoded,
     size: [usize; 2],
     look: Look,
-}
-
-/// Truth, prediction and their size at one resolution.
-fn scaled(seen: &Seen, resolution: Resolution) -> (Vec<u16>, Vec<u16>, [usize; 2]) {
-    let labels = &seen.sample.labels;
-    match resolution {
-        Resolution::Label => (
-            labels.data.clone(),
-            seen.at_label_size(),
-            [labels.height, labels.width],
-        ),
-        Resolution::Network => (
-            seen.labels_at_network_size(),
-            seen.prediction.to_vec(),
-            seen.size,
-        ),
-    }
 }

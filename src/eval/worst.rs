@@ -91,7 +91,7 @@ impl Ranked {
 
 /// mIoU and pixel accuracy of one photo; three counts a class rather than a matrix, which would
 /// cost more than the photo for many classes.
-fn own_scores(truth: &[u16], prediction: &[u16], classes: usize) -> Option<(f64, f64)> {
+pub(super) fn own_scores(truth: &[u16], prediction: &[u16], classes: usize) -> Option<(f64, f64)> {
     let mut both = vec![0u64; classes];
     let mut either = vec![0u64; classes];
     let mut labelled = 0u64;

@@ -139,7 +139,7 @@ impl Format {
             Self::Colours => write_png(path, colours(mask))?,
             Self::Probability => {
                 let byte = |share: f32| (255.0 * share).round().clamp(0.0, 255.0) as u8;
-                let shares = details.votes.probabilities([height, width]);
+                let (_, shares) = details.votes.decide([height, width]);
                 let bytes: Vec<u8> = shares.into_iter().map(byte).collect();
                 let grey = GrayImage::from_raw(width as u32, height as u32, bytes);
                 write_png(path, grey.unwrap_or_default())?;

@@ -41,8 +41,8 @@ pub(super) struct TrainBatch {
 
 impl TrainBatch {
     /// The samples `share` of a batch. Times and noise are functions of the seed and the batch's step.
-    /// Without `class_weights` every class has weight 1. A state that leads
-    /// to the network's own decision needs the network as it is, `frozen`.
+    /// Without `class_weights` every class has weight 1. A state that leads to the network's own
+    /// decision needs the network as it is, `frozen`.
     ///
     /// The target of an ignored pixel is the class of the nearest labelled pixel. If ignored pixels
     /// count (`loss.mask_ignored = false`), it is the middle of the cube.
@@ -94,7 +94,6 @@ impl TrainBatch {
         };
         let t = numbers(times.clone());
         let (flow, seed) = (&config.flow, config.train.seed);
-        let wrong = chosen(seed, batch.step, batch.len, flow.states_share);
         let towards = match flow.states {
             States::Truth => None,
             States::Corrupted => {
@@ -122,6 +121,7 @@ impl TrainBatch {
                 target - source,
             ),
             Some(towards) => {
+                let wrong = chosen(seed, batch.step, batch.len, flow.states_share);
                 let wrong = wrong[share].iter().map(|&wrong| f32::from(u8::from(wrong)));
                 let wrong = numbers(wrong.collect());
                 let towards = flow::interpolate(target.clone(), towards, wrong);

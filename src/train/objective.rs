@@ -215,18 +215,10 @@ impl TimeSampler {
 mod tests {
     use super::*;
     use crate::flow::interpolate;
+    use crate::flow::tests::{image, time};
     use burn::tensor::{Device, TensorData};
     use proptest::prelude::*;
     use rand::SeedableRng;
-
-    fn image(values: Vec<f32>) -> Tensor<4> {
-        let width = values.len() / 3;
-        Tensor::from_data(TensorData::new(values, [1, 3, 1, width]), &Device::flex())
-    }
-
-    fn time(t: f32) -> Tensor<4> {
-        Tensor::from_data(TensorData::new(vec![t], [1, 1, 1, 1]), &Device::flex())
-    }
 
     proptest! {
         #[test]

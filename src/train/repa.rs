@@ -5,6 +5,7 @@ use super::TrainError;
 use super::memory::TeacherSize;
 use crate::data::Batch;
 use crate::files;
+use crate::format::hex;
 use crate::model::dinov2::{Dinov2, start_encoder};
 use crate::model::init::Initializer;
 use crate::model::linear::Linear;
@@ -223,10 +224,6 @@ fn whole_patches(photos: &[f32], cut: Patches) -> Cow<'_, [f32]> {
         .chunks_exact(height * width)
         .flat_map(plane)
         .collect()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// Cached tokens; `None` if the file is missing, damaged or of another size.

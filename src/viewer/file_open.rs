@@ -1,7 +1,7 @@
 //! Opening files: dialogs, dropped files and pasted paths. Folders are listed on another thread, since a
 //! disk may be slow.
 
-use crate::data::PHOTO_EXTENSIONS;
+use crate::data::{PHOTO_EXTENSIONS, has_photo_ending};
 use crate::{files, runs};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -134,14 +134,6 @@ fn paths(files: &[rfd::FileHandle]) -> Vec<PathBuf> {
     files.iter().map(|file| file.path().to_owned()).collect()
 }
 
-fn is_photo(path: &Path) -> bool {
-    let named = |known: &&str| {
-        path.extension()
-            .is_some_and(|e| e.eq_ignore_ascii_case(known))
-    };
-    PHOTO_EXTENSIONS.iter().any(named)
-}
-
 /// Whether a path is the name of a model's file.
 pub(super) fn is_model(path: &Path) -> bool {
     path.extension()
@@ -268,7 +260,7 @@ fn photos_in(folder: &Path) -> Result<Vec<PathBuf>, String> {
     let mut photos: Vec<PathBuf> = entries
         .filter_map(Result::ok)
         .map(|entry| folder.join(entry.file_name()))
-        .filter(|path| is_photo(path))
+        .filter(|path| has_photo_ending(path))
         .collect();
     photos.sort_by_cached_key(|path| natural(&path.to_string_lossy()));
     Ok(photos)

@@ -1,6 +1,6 @@
 //! The photos that a command line names: files, folders, patterns, and lists on standard input.
 
-use crate::data::PHOTO_EXTENSIONS;
+use crate::data::{PHOTO_EXTENSIONS, has_photo_ending};
 use crate::files::folder_of;
 use anyhow::{Context, bail};
 use glob::{MatchOptions, glob_with};
@@ -129,7 +129,7 @@ impl Finder {
                         .with_context(|| format!("cannot read the folder {}", folder.display()));
                 }
             };
-            if has_ending_of_photo(&path) {
+            if has_photo_ending(&path) {
                 let below = folder_of(&path).strip_prefix(folder);
                 let below = below.unwrap_or(Path::new("")).to_owned();
                 self.found.push(Input { path, below });
@@ -202,11 +202,6 @@ fn is(path: &Path, folder: &Option<PathBuf>) -> bool {
     folder
         .as_ref()
         .is_some_and(|folder| path.canonicalize().is_ok_and(|path| path == *folder))
-}
-
-fn has_ending_of_photo(path: &Path) -> bool {
-    let ending = path.extension().map(|ending| ending.to_ascii_lowercase());
-    ending.is_some_and(|ending| PHOTO_EXTENSIONS.iter().any(|known| ending == *known))
 }
 
 #[cfg(test)]

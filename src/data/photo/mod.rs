@@ -26,6 +26,15 @@ pub const PHOTO_EXTENSIONS: [&str; 19] = [
     "tiff", "ppm", "pgm", "pnm", "pbm", "tga",
 ];
 
+/// Whether a file's name ends as those of photos do, in any case.
+pub fn has_photo_ending(path: &Path) -> bool {
+    let named = |known: &&str| {
+        path.extension()
+            .is_some_and(|ending| ending.eq_ignore_ascii_case(known))
+    };
+    PHOTO_EXTENSIONS.iter().any(named)
+}
+
 /// Reads a photo as 8-bit sRGB, upright.
 ///
 /// The format is told from the content, never from the name: JPEG, PNG, WebP, HEIC, BMP, GIF, TIFF
