@@ -61,9 +61,20 @@ impl Setup {
         }
         let mut state = TrainState::new(config, self.data.name(), names, device);
         state.projector = projector;
+        let init = match &config.model.init {
+            Some(path) => Some((path, files::read(path)?)),
+            None => None,
+        };
         if config.model.order == Order::Assigned {
-            let mixtures = mixtures::mixtures(&self.data, config.data.size)?;
-            let order = assignment::assign(&state.model.card.centroids(), &mixtures);
+            let card = init.as_ref().and_then(|(_, bytes)| Card::read(bytes).ok());
+            let order = match card.filter(|card| card.classes == *names && !card.order.is_empty()) {
+                // Its weights mean the points that its classes had.
+                Some(card) => card.order,
+                None => {
+                    let mixtures = mixtures::mixtures(&self.data, config.data.size)?;
+                    assignment::assign(&state.model.card.centroids(), &mixtures)
+                }
+            };
             state.set_order(order);
         }
         let encoder = &mut state.model.network.encoder;
@@ -71,17 +82,9 @@ impl Setup {
             *encoder = repa::encoder(encoder.clone(), path)?;
             state.average.network = state.model.network.valid();
         }
-        let Some(path) = &config.model.init else {
+        let Some((path, bytes)) = init else {
             return Ok((state, None));
         };
-        let bytes = files::read(path)?;
-        // Its weights mean the points that its classes had.
-        if let Ok(card) = Card::read(&bytes)
-            && card.classes == *names
-            && !card.order.is_empty()
-        {
-            state.set_order(card.order);
-        }
         let started = warm_start(state.model.network, path, &bytes);
         let (network, loaded) = started.map_err(|source| TrainError::Start {
             path: path.clone(),

@@ -133,7 +133,7 @@ impl Trainer {
         let len = share.len();
         let network = &trainee.network;
         let encode = |photos: &Tensor<4>| {
-            let frozen = config.model.encoder_rate == 0.0;
+            let frozen = network.encoder.is_some() && config.model.encoder_rate == 0.0;
             frozen.then(|| network.valid().encode(photos)).flatten()
         };
         let decide = |query: Query| {

@@ -5,13 +5,15 @@ use crate::common;
 use burn::tensor::{Device, Tensor};
 use common::{fails, flowseg, losses, shared, train};
 use flowseg::data::{Batch, Dataset, LoaderConfig, SceneConfig, batch_at};
-use flowseg::model::tensors::{Tensors, export, import, read};
+use flowseg::model::tensors::{Precision, Tensors, export, import, read};
+use flowseg::model::{Card, Model};
 use flowseg::train::config::Config;
 use flowseg::train::repa::{Projector, Teacher};
 use flowseg::train::state::TrainState;
 use flowseg::train::supervision::Supervision;
 use flowseg::train::trainer::{StepOutput, Trainer};
 use std::fs;
+use std::path::Path;
 
 const SIZE: [usize; 2] = [16, 24];
 
@@ -467,6 +469,33 @@ fn a_public_checkpoint_is_a_starting_point() {
         &mut train(&run, &["train.steps=2", &init]),
         &["pixnerd-tiny.ckpt", "patch_size", "model.preset"],
     );
+}
+
+#[test]
+fn an_assignment_goes_with_its_weights_where_one_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |name: &str, settings: &[&str]| {
+        let out = folder.path().join(name);
+        let few = ["train.steps=1", "train.validate_every=0"];
+        let settings = [&few[..], settings].concat();
+        train(&out, &settings).assert().success();
+        let longer = [&settings[..], &["train.steps=2"]].concat();
+        train(&out, &longer).arg("--resume").assert().success();
+        out.join("model.safetensors")
+    };
+    let order = |path: &Path| Card::read(&fs::read(path).unwrap()).unwrap().order;
+    let first = run("first", &["model.order=assigned"]);
+    assert_eq!(order(&first).len(), 3);
+    // Another assignment than any search would begin with.
+    let mut model = Model::from_bytes(&fs::read(&first).unwrap(), &Device::flex()).unwrap();
+    model.card.order = vec![2, 0, 1];
+    let init = folder.path().join("init.safetensors");
+    fs::write(&init, model.to_bytes(Precision::Single).unwrap()).unwrap();
+    let init = format!("model.init={}", init.display());
+    let assigned = run("assigned", &["model.order=assigned", &init]);
+    assert_eq!(order(&assigned), [2, 0, 1]);
+    let by_index = run("index", &["model.order=index", &init]);
+    assert!(order(&by_index).is_empty());
 }
 
 #[test]
