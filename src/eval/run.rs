@@ -1,7 +1,7 @@
 //! A model over a data set: photos are decoded in parallel ahead of the device, run in batches of
 //! one size, and scored at every number of solver steps that is asked for.
 
-use super::worst::own_scores;
+use super::confusion::own_scores;
 use super::{Boundary, Calibration, Confusion};
 use crate::data::{self, DataError, Dataset, Sample};
 use crate::encoding::Centroids;
