@@ -34,22 +34,11 @@ use temporary::TemporaryFile;
 /// A failure that names the file.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// Reading failed.
     #[error("cannot read {}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The system's reason.
-        source: io::Error,
-    },
+    Read { path: PathBuf, source: io::Error },
     /// Writing failed; nothing half-written is left.
     #[error("cannot write {} ({source}): {}", path.display(), remedy(path, source))]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// The system's reason.
-        source: io::Error,
-    },
+    Write { path: PathBuf, source: io::Error },
     /// An output that is an input of the same command.
     #[error(
         "{what} cannot be written to {}: that is the input {}; choose another place",
@@ -66,7 +55,6 @@ pub enum FileError {
     /// A folder for outputs that holds inputs of the same command.
     #[error("{} holds inputs such as {}: choose another folder", folder.display(), input.display())]
     InputFolder {
-        /// The folder.
         folder: PathBuf,
         /// An input in it.
         input: PathBuf,
@@ -77,9 +65,7 @@ pub enum FileError {
         path.display()
     )]
     Twice {
-        /// An output.
         first: String,
-        /// The other output.
         second: String,
         /// Where both would be.
         path: PathBuf,
@@ -87,7 +73,6 @@ pub enum FileError {
     /// A disk with too little space.
     #[error("{} has {available} GiB of free space and {needed} are needed: free some, or name another folder", path.display())]
     Room {
-        /// The folder.
         path: PathBuf,
         /// What is needed, in GiB.
         needed: String,
@@ -97,15 +82,12 @@ pub enum FileError {
     /// Something else than the name promises; see [`describe_foreign`].
     #[error("{} is {what}", path.display())]
     Foreign {
-        /// The file.
         path: PathBuf,
         /// What it is, and what to do.
         what: &'static str,
     },
-    /// Not a model.
     #[error("{} is not a usable model: {source}", path.display())]
     Model {
-        /// The file.
         path: PathBuf,
         /// What is wrong with it.
         source: Box<dyn std::error::Error + Send + Sync>,

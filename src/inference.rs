@@ -161,13 +161,14 @@ pub fn flow_from<'a>(
     encoded: Encoded,
     sampling: Sampling,
 ) -> impl Iterator<Item = State> + 'a {
-    let sampling = match model.card.prediction.is_one_step() {
-        true => Sampling {
+    let sampling = if model.card.prediction.is_one_step() {
+        Sampling {
             steps: 1,
             solver: Solver::Euler,
             ..sampling
-        },
-        false => sampling,
+        }
+    } else {
+        sampling
     };
     let times = sampler::times(sampling.steps, sampling.shift);
     let flow = Trajectory::new(source, times, sampling.solver, move |x, t, h| {

@@ -70,7 +70,7 @@
 //!
 //! | group | modules |
 //! |---|---|
-//! | method: plain numbers | [`encoding`], [`assignment`], [`potential`], [`vector_field`], [`votes`] |
+//! | method: plain numbers | [`encoding`], [`assignment`], [`labels`], [`potential`], [`vector_field`], [`votes`] |
 //! | data: no tensors | [`data`] |
 //! | network | [`device`], [`kernels`], [`flow`], [`sampler`], [`model`], [`inference`] |
 //! | training and scoring | [`train`], [`eval`], [`ablate`], [`verify`] |
@@ -243,6 +243,7 @@ pub mod gpu;
 pub mod inference;
 pub mod job;
 pub mod kernels;
+pub mod labels;
 pub mod model;
 pub mod models;
 pub mod patches;

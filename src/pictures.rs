@@ -1,58 +1,14 @@
-//! Pictures of labels: masks in class colours, comparisons of a prediction with the truth, sheets.
-//!
-//! A class has the colour of its centroid everywhere, so that a mask here and a state in the window
-//! look the same.
+//! Pictures put together: a prediction beside the truth, sheets, thumbnails, PNG files.
 
 use crate::encoding::Centroids;
+use crate::labels;
 use image::imageops::{self, FilterType};
 use image::{ImageFormat, Rgb, RgbImage};
 use std::io::Cursor;
 
-/// Pixels whose prediction differs from the truth.
-const WRONG: Rgb<u8> = Rgb([230, 40, 40]);
 /// Pixels between the pictures of a strip or a sheet.
 const GAP: u32 = 4;
 const PAPER: Rgb<u8> = Rgb([255, 255, 255]);
-
-/// Pixels that are neither trained on nor scored are hatched: no class can look like that.
-fn ignored(x: u32, y: u32) -> Rgb<u8> {
-    Rgb([if (x + y) % 6 < 3 { 70 } else { 150 }; 3])
-}
-
-/// A label map `[height, width]` in class colours; labels outside the table are hatched.
-pub fn mask(labels: &[u16], width: usize, centroids: &Centroids) -> RgbImage {
-    let height = labels.len() / width.max(1);
-    RgbImage::from_fn(width as u32, height as u32, |x, y| {
-        let label = usize::from(labels[y as usize * width + x as usize]);
-        match label < centroids.len() {
-            true => Rgb(centroids.colour(label)),
-            false => ignored(x, y),
-        }
-    })
-}
-
-/// Where a prediction differs from the truth: red on a pale grey photo, ignored pixels hatched.
-/// `truth` and `prediction` have a label for every pixel of `photo`.
-pub fn errors(
-    photo: &RgbImage,
-    truth: &[u16],
-    prediction: &[u16],
-    centroids: &Centroids,
-) -> RgbImage {
-    let mut picture = photo.clone();
-    let labels = truth.iter().zip(prediction);
-    for ((x, y, pixel), (&truth, &prediction)) in picture.enumerate_pixels_mut().zip(labels) {
-        *pixel = if usize::from(truth) >= centroids.len() {
-            ignored(x, y)
-        } else if truth != prediction {
-            WRONG
-        } else {
-            let sum: u16 = pixel.0.iter().map(|&c| u16::from(c)).sum();
-            Rgb([(128 + sum / 6) as u8; 3])
-        };
-    }
-    picture
-}
 
 /// What the parts of a [`strip`] show, from left to right.
 pub const PARTS: [&str; 4] = ["photo", "truth", "prediction", "errors"];
@@ -74,9 +30,9 @@ pub fn strip(
     let width = photo.width() as usize;
     let parts = [
         photo.clone(),
-        mask(truth, width, centroids),
-        mask(prediction, width, centroids),
-        errors(photo, truth, prediction, centroids),
+        labels::mask(truth, width, centroids),
+        labels::mask(prediction, width, centroids),
+        labels::errors(photo, truth, prediction, centroids),
     ];
     grid(&parts, parts.len())
 }
@@ -140,14 +96,15 @@ mod tests {
             assert_eq!(width, 3.0);
             left as u32
         };
+        let (hatched, wrong) = (Rgb([70; 3]), Rgb([230, 40, 40]));
         let pixel = |part: u32, x: u32| *strip.get_pixel(part + x, 0);
         assert_eq!(pixel(part(0), 2), Rgb([60, 120, 180]));
         assert_eq!(pixel(part(1), 1), Rgb(centroids.colour(1)));
-        assert_eq!(pixel(part(1), 2), ignored(2, 0));
+        assert_eq!(pixel(part(1), 2), hatched);
         assert_eq!(pixel(part(2), 1), Rgb(centroids.colour(0)));
         assert_eq!(
             [0, 1, 2].map(|x| pixel(part(3), x)),
-            [Rgb([188; 3]), WRONG, ignored(2, 0)]
+            [Rgb([188; 3]), wrong, hatched]
         );
     }
 

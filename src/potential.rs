@@ -56,7 +56,6 @@ impl Operator {
     }
 }
 
-/// The potential's parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Potential {
     /// The operator `T`.

@@ -78,9 +78,10 @@ impl<V: FnMut(Tensor<4>, f32, f32) -> Tensor<4>> Trajectory<V> {
     }
 
     fn step(&mut self, x: Tensor<4>, t: f32, h: f32) -> Tensor<4> {
-        let solver = match t + h >= 1.0 - END {
-            true => self.last,
-            false => self.solver,
+        let solver = if t + h >= 1.0 - END {
+            self.last
+        } else {
+            self.solver
         };
         let mut v = |x, t| (self.velocity)(x, t, h);
         match solver {

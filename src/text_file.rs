@@ -7,10 +7,8 @@ use std::path::{Path, PathBuf};
 /// Why a file cannot be read as text.
 #[derive(Debug, thiserror::Error)]
 pub enum TextError {
-    /// The operating system refused.
     #[error("cannot read {}: {source}", path.display())]
     Read {
-        /// The file.
         path: PathBuf,
         /// What the operating system said.
         source: std::io::Error,
@@ -18,7 +16,6 @@ pub enum TextError {
     /// The bytes are not UTF-8.
     #[error("{} is not UTF-8 text ({found}): save it again with the encoding UTF-8", path.display())]
     Encoding {
-        /// The file.
         path: PathBuf,
         /// What it seems to be.
         found: String,
@@ -39,9 +36,10 @@ pub fn read(path: &Path) -> Result<String, TextError> {
         path: path.to_path_buf(),
         found,
     })?;
-    Ok(match text.contains('\r') {
-        true => text.replace("\r\n", "\n").replace('\r', "\n"),
-        false => text,
+    Ok(if text.contains('\r') {
+        text.replace("\r\n", "\n").replace('\r', "\n")
+    } else {
+        text
     })
 }
 

@@ -1,26 +1,8 @@
-//! What a trajectory tells: shares of the classes, when pixels settle, how fast the states move.
+//! Figures about a trajectory: when pixels settle, and how fast the states move.
 //!
 //! Pure functions on host data, for the charts of the window and for exported numbers alike.
 
-/// The number of labels of every class: `[classes]`. Labels outside the table (such as ignored
-/// pixels) belong to no class.
-pub fn counts(labels: &[u16], classes: usize) -> Vec<usize> {
-    let mut counts = vec![0; classes];
-    for &label in labels {
-        if let Some(count) = counts.get_mut(usize::from(label)) {
-            *count += 1;
-        }
-    }
-    counts
-}
-
-/// The share of every class among the labels, in `[0, 1]`: `[classes]`. The shares sum to less than
-/// 1 where labels are outside the table, and to 0 where there is none.
-pub fn shares(labels: &[u16], classes: usize) -> Vec<f32> {
-    let total = labels.len().max(1) as f32;
-    let counts = counts(labels, classes);
-    counts.iter().map(|&count| count as f32 / total).collect()
-}
+use crate::labels::counts;
 
 /// The state at which every pixel settled: the first from which on it keeps the class that it has
 /// in the last state. `labels` holds one map `[pixels]` a state, all of one length; the result is
@@ -75,12 +57,6 @@ pub fn mean_speed(a: &[f32], b: &[f32], pixels: usize, dt: f32) -> f32 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    #[test]
-    fn shares_count_classes_and_no_others() {
-        assert_eq!(shares(&[0, 2, 2, u16::MAX], 3), [0.25, 0.0, 0.5]);
-        assert_eq!(shares(&[], 2), [0.0, 0.0]);
-    }
 
     #[test]
     fn a_pixel_that_leaves_its_final_class_has_not_settled() {

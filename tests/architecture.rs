@@ -20,13 +20,14 @@ run_format:
 sampler:
 terminal:
 text_file:
-trajectory:
 assignment: encoding
-data: assignment files format text_file trajectory
+labels: encoding
+trajectory: labels
+data: assignment files format labels text_file
 votes: data encoding
 kernels: device encoding potential
 patches: device
-pictures: encoding
+pictures: encoding labels
 vector_field: encoding potential
 flow: device encoding
 gpu: encoding format potential vector_field
@@ -34,16 +35,16 @@ runs: data run_format
 model: device encoding files flow kernels patches random
 inference: data encoding flow model sampler votes
 models: files model
-eval: csv data encoding flow fonts inference model pictures random sampler votes
-export: csv data encoding files fonts trajectory votes
+eval: csv data encoding flow fonts inference labels model pictures random sampler votes
+export: csv data encoding files fonts labels trajectory votes
 job: data device inference model sampler
 train: assignment data device encoding eval files flow format kernels model patches pictures potential random \
     run_format text_file
 verify: data encoding eval files kernels model potential random
-viewer: csv data device encoding export files flow fonts format gpu inference job model models \
+viewer: csv data device encoding export files flow fonts format gpu inference job labels model models \
     pictures potential runs sampler trajectory vector_field votes
 ablate: csv data device eval files fonts inference model run_format text_file train
-cli: ablate csv data device encoding eval export files format inference model models pictures run_format \
+cli: ablate csv data device encoding eval export files format inference labels model models pictures run_format \
     sampler terminal text_file train trajectory verify viewer votes
 main: cli
 ";

@@ -14,7 +14,6 @@ pub enum AblateError {
     /// The table's file makes no sense.
     #[error("{}: {reason}", path.display())]
     Table {
-        /// The file.
         path: PathBuf,
         /// What is wrong and what is expected.
         reason: String,
@@ -22,45 +21,32 @@ pub enum AblateError {
     /// The settings of a row make no sense.
     #[error("{}, row \"{row}\": {source}", path.display())]
     Row {
-        /// The file.
         path: PathBuf,
-        /// The row.
         row: String,
-        /// What is wrong.
         source: ConfigError,
     },
     /// The folder holds results of other settings.
     #[error("{} was made with other settings: name another -o, or remove it", .0.display())]
     Changed(PathBuf),
-    /// A run.
     #[error("{name}: {source}")]
     Train {
-        /// The run.
         name: String,
-        /// Why.
         source: Box<TrainError>,
     },
-    /// A score.
     #[error("{name}: {source}")]
     Eval {
-        /// The run.
         name: String,
-        /// Why.
         source: Box<EvalError>,
     },
     /// The data that is scored on.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// A file.
     #[error(transparent)]
     File(#[from] FileError),
-    /// A file of settings.
     #[error(transparent)]
     Text(#[from] TextError),
-    /// A plot.
     #[error("the plot {} cannot be drawn: {reason}", path.display())]
     Plot {
-        /// The file.
         path: PathBuf,
         /// What the plotting library said.
         reason: String,

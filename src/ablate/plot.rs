@@ -111,13 +111,11 @@ fn draw(title: &str, axis: &Axis, lines: &[Line]) -> Result<String, String> {
     let mut svg = String::new();
     {
         let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
-        let drawn = match axis.logarithmic {
-            // Powers of ten alone would label one or two places; what was measured is labelled.
-            true => {
-                let x = (left..right).log_scale().with_key_points(places(lines));
-                chart(&root, x, top, title, axis, lines)
-            }
-            false => chart(&root, left..right, top, title, axis, lines),
+        let drawn = if axis.logarithmic {
+            let x = (left..right).log_scale().with_key_points(places(lines));
+            chart(&root, x, top, title, axis, lines)
+        } else {
+            chart(&root, left..right, top, title, axis, lines)
         };
         drawn
             .and_then(|()| root.present())

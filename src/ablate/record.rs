@@ -12,27 +12,20 @@ use std::path::{Path, PathBuf};
 /// Everything that a table needs of a run, so that the run's folder can be deleted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// The row's name.
     pub row: String,
-    /// The run's seed.
     pub seed: u64,
     /// Its settings, as TOML.
     pub config: String,
-    /// How it was scored.
     pub score: ScoreSettings,
     /// Version of this program.
     pub version: String,
-    /// The compute device.
     pub device: String,
-    /// The data set's name.
     pub data: String,
-    /// Number of classes.
     pub classes: usize,
     /// Photos trained on and photos scored.
     pub photos: [usize; 2],
     /// Parameters of the network.
     pub parameters: usize,
-    /// Training steps taken.
     pub steps: u64,
     /// Median seconds per training step, without validations.
     pub seconds_per_step: Option<f64>,

@@ -38,7 +38,6 @@ use toml::Value;
 /// A table, read and checked: every run's settings are known to make sense.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
-    /// Its heading.
     pub title: String,
     /// A paragraph under it.
     pub about: String,
@@ -46,7 +45,6 @@ pub struct Table {
     pub axis: Option<String>,
     /// How models are scored.
     pub score: ScoreSettings,
-    /// The rows in order.
     pub rows: Vec<Row>,
     /// Every run: all rows with the first seed, then all with the next.
     pub jobs: Vec<Job>,
@@ -62,18 +60,14 @@ pub struct Row {
     pub series: Option<String>,
 }
 
-/// One run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Job {
     /// Name of its files: letters, digits and hyphens.
     pub name: String,
     /// Index of its row.
     pub row: usize,
-    /// The row's name.
     pub row_name: String,
-    /// Its seed.
     pub seed: u64,
-    /// Its settings.
     pub config: Config,
 }
 
@@ -90,7 +84,6 @@ impl Job {
 pub struct ScoreSettings {
     /// Numbers of solver steps.
     pub steps: Vec<usize>,
-    /// The split.
     pub split: String,
     /// What the labels are compared at.
     pub resolution: Resolution,

@@ -62,9 +62,10 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let complete = ablate::run(&table, output, &device, &mut show, &|| stop.asked())?;
     screen.clear();
     let file = output.join("table.md");
-    match complete {
-        true => out!("wrote {}", file.display()),
-        false => out!("stopped; the same command goes on from here"),
+    if complete {
+        out!("wrote {}", file.display())
+    } else {
+        out!("stopped; the same command goes on from here")
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use crate::data::{self, Dataset, Report};
 use crate::encoding::Centroids;
 use crate::files::{self, Plan};
 use crate::terminal::{self, out};
-use crate::{eval, pictures};
+use crate::{eval, labels, pictures};
 use anyhow::bail;
 use image::RgbImage;
 use image::imageops::FilterType;
@@ -73,7 +73,7 @@ fn contact_sheet(folder: &Path, report: &Report) -> anyhow::Result<RgbImage> {
             .into_par_iter()
             .filter_map(|i| data.load(i).ok())
             .map(|sample| {
-                let mask = pictures::mask(&sample.labels.data, sample.labels.width, &centroids);
+                let mask = labels::mask(&sample.labels.data, sample.labels.width, &centroids);
                 let photo = pictures::thumbnail(&sample.image, SIDE, FilterType::Triangle);
                 let mask = pictures::thumbnail(&mask, SIDE, FilterType::Nearest);
                 pictures::grid(&[photo, mask], 1)

@@ -16,10 +16,10 @@ use crate::export::{
 };
 use crate::files::{self, Plan};
 use crate::inference::{self, Sampling};
+use crate::labels;
 use crate::model::Model;
 use crate::model::tensors::read;
 use crate::sampler::{Solver, State};
-use crate::trajectory;
 use crate::votes::Votes;
 use anyhow::Context;
 use choice::Choice;
@@ -133,9 +133,10 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         arguments.json,
         arguments.skip_existing,
     )?;
-    let left = match arguments.skip_existing {
-        true => records.without_done(&photos)?,
-        false => photos.iter().collect(),
+    let left = if arguments.skip_existing {
+        records.without_done(&photos)?
+    } else {
+        photos.iter().collect()
     };
     records.begin(left.len());
     pipeline::run(
@@ -376,7 +377,7 @@ impl<'a> Work<'a> {
 
 /// The share of every class among all pixels.
 fn shares(mask: &Mask) -> serde_json::Map<String, serde_json::Value> {
-    let counts = trajectory::counts(mask.labels, mask.classes.len());
+    let counts = labels::counts(mask.labels, mask.classes.len());
     let share = |count: usize| count as f64 / mask.labels.len() as f64;
     mask.classes
         .iter()

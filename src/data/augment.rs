@@ -5,7 +5,7 @@ use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
 use super::resample::{self, Axis, ColourMap, Window};
-use super::sample::{LabelMap, Sample};
+use super::sample::Sample;
 
 /// Which random changes a training sample goes through.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -63,15 +63,6 @@ pub fn photo_to_chw(photo: &RgbImage, size: [usize; 2]) -> Vec<f32> {
     image
 }
 
-/// The labels of [`fit`] alone, `[height, width]`.
-pub fn fit_labels(labels: &LabelMap, size: [usize; 2]) -> Vec<u16> {
-    let mut out = vec![0; size[0] * size[1]];
-    let rows = Axis::new(0.0, labels.height as f32, labels.height, size[0], false);
-    let columns = Axis::new(0.0, labels.width as f32, labels.width, size[1], false);
-    resample::labels(labels, &rows, &columns, &mut out);
-    out
-}
-
 /// One random view of a sample, in the form of [`fit`].
 ///
 /// Where the window leaves the photo, the image is 0 (mid grey) and the labels are
@@ -105,14 +96,16 @@ pub(super) fn augment_into(
     image: &mut [f32],
     labels: &mut [u16],
 ) {
-    let window = match augment.crop {
-        true => random_window(&sample.image, size, augment.scale, focus, rng),
-        false => whole(&sample.image),
+    let window = if augment.crop {
+        random_window(&sample.image, size, augment.scale, focus, rng)
+    } else {
+        whole(&sample.image)
     };
     let flip = augment.flip && rng.random_bool(0.5);
-    let colour = match augment.photometric {
-        true => random_colour(rng),
-        false => ColourMap::IDENTITY,
+    let colour = if augment.photometric {
+        random_colour(rng)
+    } else {
+        ColourMap::IDENTITY
     };
     let [rows, columns] = axes(window, &sample.image, size, flip);
     resample::photo(&sample.image, &rows, &columns, &colour, image);

@@ -8,7 +8,7 @@
 use rand::{Rng, RngExt};
 
 use super::dataset::Dataset;
-use super::sample::LabelMap;
+use crate::labels::LabelMap;
 
 /// The rare classes of a data set and the samples that hold them.
 #[derive(Debug)]

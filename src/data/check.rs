@@ -16,9 +16,9 @@ use serde::{Deserialize, Serialize};
 use super::dataset::{Dataset, DatasetFiles, load_pair};
 use super::error::DataError;
 use super::fingerprint::Fingerprint;
-use super::sample::ClassPixels;
 use super::split::Pair;
 use crate::files;
+use crate::labels::ClassPixels;
 
 /// Pairs that a thread reads between two questions whether to stop.
 const PER_THREAD: usize = 4;

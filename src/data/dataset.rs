@@ -13,9 +13,10 @@ use super::fingerprint::Fingerprint;
 use super::layout;
 use super::mapping::LabelMapping;
 use super::photo::read_stored;
-use super::sample::{ClassPixels, LabelMap, Sample};
+use super::sample::Sample;
 use super::scenes::{self, SceneConfig};
 use super::split::{Files, Pair, Split};
+use crate::labels::{ClassPixels, LabelMap};
 
 /// The samples of one split.
 #[derive(Debug, Clone)]

@@ -28,10 +28,10 @@ pub fn files_in(dir: &Path) -> Vec<PathBuf> {
 fn gather(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
-        match path.is_dir() {
-            true if depth > 0 => gather(&path, depth - 1, files),
-            true => {}
-            false => files.push(path),
+        if !path.is_dir() {
+            files.push(path);
+        } else if depth > 0 {
+            gather(&path, depth - 1, files);
         }
     }
 }

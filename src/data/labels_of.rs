@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::dataset::load_pair;
 use super::layout;
-use super::sample::LabelMap;
 use super::split::{Pair, Split};
+use crate::labels::LabelMap;
 
 /// How many folders above a photo may be its data set's root.
 const DEPTH: usize = 5;

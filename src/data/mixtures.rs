@@ -1,6 +1,5 @@
 //! Patches of several classes, as an undecided network would see them.
 
-use super::augment::fit_labels;
 use super::dataset::Dataset;
 use super::error::DataError;
 use crate::assignment::Mixture;
@@ -25,7 +24,7 @@ pub fn mixtures(data: &Dataset, size: [usize; 2]) -> Result<Vec<Mixture>, DataEr
         .into_par_iter()
         .map(|i| {
             Ok(mixed(
-                &fit_labels(&data.load_labels(i)?, size),
+                &data.load_labels(i)?.scaled(size),
                 size,
                 data.classes().len(),
             ))

@@ -36,7 +36,8 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
-pub use augment::{Augment, augmented, fit, fit_labels, photo_to_chw};
+pub use crate::labels::{IGNORE, LabelMap};
+pub use augment::{Augment, augmented, fit, photo_to_chw};
 pub use check::Check;
 pub use classes::ClassTable;
 pub use contents::Contents;
@@ -52,9 +53,6 @@ pub use loader::{Batch, Loader, LoaderConfig, batch_at};
 pub use mapping::LabelMapping;
 pub use photo::{PHOTO_EXTENSIONS, has_photo_ending, read_photo};
 pub use report::{ClassShare, Report, SplitReport, inspect};
-pub use sample::{LabelMap, Sample};
+pub use sample::Sample;
 pub use scenes::{SceneConfig, render, scene_classes};
 pub use split::{Files, Pair, Split};
-
-/// The label of a pixel that has no class: it is neither trained on nor scored.
-pub const IGNORE: u16 = u16::MAX;

@@ -7,7 +7,7 @@
 use image::RgbImage;
 
 use super::IGNORE;
-use super::sample::LabelMap;
+use crate::labels::LabelMap;
 
 /// A rectangle of a photo in its pixels. It may leave the photo on any side.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -11,7 +11,8 @@ use super::IGNORE;
 use super::classes::ClassTable;
 use super::error::DataError;
 use super::looks::{self, Look, from_hsv, noise, soft_step};
-use super::sample::{LabelMap, Sample};
+use super::sample::Sample;
+use crate::labels::LabelMap;
 
 /// What scenes look like.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -187,10 +187,10 @@ impl Split {
 
     fn sample_name(&self, key: &Key) -> String {
         let name = String::from_utf8_lossy(key);
-        match self.folders_in_names {
-            // Pictures of samples are named after them, and must not lie in folders.
-            true => name.replace('/', "-"),
-            false => name.rsplit('/').next().unwrap_or_default().to_owned(),
+        if self.folders_in_names {
+            name.replace('/', "-")
+        } else {
+            name.rsplit('/').next().unwrap_or_default().to_owned()
         }
     }
 

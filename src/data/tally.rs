@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use super::dataset::Loaded;
 use super::error::DataError;
 use super::sample::Sample;
+use crate::labels;
 
 /// Counts over some of a split's samples.
 pub(super) struct Tally {
@@ -52,7 +53,7 @@ pub(super) fn tally(
 
 impl Tally {
     fn count(&mut self, sample: &Sample) {
-        let pixels = sample.labels.class_pixels(self.class_pixels.len());
+        let pixels = labels::counts(&sample.labels.data, self.class_pixels.len());
         self.ignored += (sample.labels.data.len() - pixels.iter().sum::<usize>()) as u64;
         let all = self.class_pixels.iter_mut().zip(&mut self.class_samples);
         for ((class_pixels, class_samples), pixels) in all.zip(pixels) {

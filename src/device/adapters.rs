@@ -4,7 +4,6 @@ use super::choice::Choice;
 use super::error::DeviceError;
 use burn::tensor::wgpu::wgpu;
 
-/// A wgpu adapter.
 #[derive(Clone, Debug)]
 pub struct Adapter {
     /// Its name and graphics interface.

@@ -31,9 +31,10 @@ pub fn has_field_kernels(device: &Device) -> bool {
 /// of floats as one of integers (`float_permute` in burn-fusion's `ops/tensor.rs`), which is the same
 /// thing here and stops the server there.
 pub fn permute<const R: usize>(x: Tensor<R>, axes: [usize; R]) -> Tensor<R> {
-    match has_field_kernels(&x.device()) {
-        true => x.permute(axes),
-        false => permute_by_swaps(x, axes),
+    if has_field_kernels(&x.device()) {
+        x.permute(axes)
+    } else {
+        permute_by_swaps(x, axes)
     }
 }
 

@@ -18,21 +18,10 @@ pub enum DeviceError {
     #[error(
         "{name} cannot be reached ({reason}): start `flowseg serve` there, and check host and port"
     )]
-    Remote {
-        /// The device.
-        name: String,
-        /// What went wrong.
-        reason: String,
-    },
+    Remote { name: String, reason: String },
     /// A device of another machine in a build that has none.
     #[error("{0} takes a build with remote devices: build it with --features remote")]
     NoRemote(String),
-    /// The driver refused.
     #[error("{adapter} cannot be opened ({reason}): update its driver, or use --device cpu")]
-    Refused {
-        /// The adapter.
-        adapter: String,
-        /// What the driver said.
-        reason: String,
-    },
+    Refused { adapter: String, reason: String },
 }

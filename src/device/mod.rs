@@ -56,13 +56,9 @@ pub fn descriptor(adapter: &wgpu::Adapter) -> wgpu::DeviceDescriptor<'static> {
 /// A wgpu device with all that is needed to draw with it.
 #[derive(Clone)]
 pub struct Graphics {
-    /// The instance, for surfaces.
     pub instance: wgpu::Instance,
-    /// The adapter.
     pub adapter: wgpu::Adapter,
-    /// The device.
     pub device: wgpu::Device,
-    /// Its queue.
     pub queue: wgpu::Queue,
     /// What the adapter is.
     pub about: Adapter,

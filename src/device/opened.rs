@@ -4,7 +4,6 @@ use super::backend::on_cpu;
 use burn::tensor::Device;
 use std::fmt;
 
-/// An open device.
 pub struct Opened {
     /// For tensors.
     pub device: Device,

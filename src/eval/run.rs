@@ -3,7 +3,7 @@
 
 use super::confusion::own_scores;
 use super::{Boundary, Calibration, Confusion};
-use crate::data::{self, DataError, Dataset, Sample};
+use crate::data::{DataError, Dataset, Sample};
 use crate::encoding::Centroids;
 use crate::flow::Source;
 use crate::inference::{self, Look, NotFinite, Sampling};
@@ -136,7 +136,7 @@ impl Seen<'_> {
 
     /// The labels at the size of the prediction.
     pub fn labels_at_network_size(&self) -> Vec<u16> {
-        data::fit_labels(&self.sample.labels, self.size)
+        self.sample.labels.scaled(self.size)
     }
 }
 

@@ -54,12 +54,13 @@ impl Mask<'_> {
     /// Refuses what the writers would have to trip over.
     pub(super) fn check(&self, path: &Path) -> Result<(), ExportError> {
         let [width, height] = self.size().map(|side| side as usize);
-        match self.labels.len() == width * height && !self.labels.is_empty() {
-            true => Ok(()),
-            false => Err(ExportError::Scene {
+        if self.labels.len() == width * height && !self.labels.is_empty() {
+            Ok(())
+        } else {
+            Err(ExportError::Scene {
                 path: path.to_owned(),
                 reason: "its photo and its labels have different sizes; run the flow again",
-            }),
+            })
         }
     }
 }

@@ -20,9 +20,10 @@ pub(super) fn encode(mask: &Mask) -> Vec<u8> {
     let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
     bytes.extend((header.len() as u16).to_le_bytes());
     bytes.extend(header.as_bytes());
-    match mask.is_narrow() {
-        true => bytes.extend(mask.labels.iter().map(|&label| label as u8)),
-        false => bytes.extend(mask.labels.iter().flat_map(|label| label.to_le_bytes())),
+    if mask.is_narrow() {
+        bytes.extend(mask.labels.iter().map(|&label| label as u8))
+    } else {
+        bytes.extend(mask.labels.iter().flat_map(|label| label.to_le_bytes()))
     }
     bytes
 }

@@ -7,7 +7,7 @@ use super::scene::{Look, Scene};
 use crate::data::IGNORE;
 use crate::encoding::to_byte;
 use crate::files;
-use crate::trajectory;
+use crate::labels;
 use image::codecs::gif::{GifEncoder, Repeat};
 use image::imageops::{self, FilterType};
 use image::{Delay, DynamicImage, Frame, ImageFormat, Rgb, RgbImage};
@@ -34,7 +34,7 @@ pub fn colours(mask: &Mask) -> RgbImage {
     });
     let scale = magnification(width, height);
     let map = imageops::resize(&map, width * scale, height * scale, FilterType::Nearest);
-    let shares = trajectory::shares(mask.labels, mask.classes.len());
+    let shares = labels::shares(mask.labels, mask.classes.len());
     let mut entries: Vec<legend::Entry> = mask
         .classes
         .iter()

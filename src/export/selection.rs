@@ -39,9 +39,10 @@ impl FromStr for Merge {
         let names = from.split(',').map(str::trim);
         let from: Vec<String> = names.map(str::to_owned).collect();
         let into = into.trim().to_owned();
-        match into.is_empty() || from.iter().any(String::is_empty) {
-            true => Err(FORM),
-            false => Ok(Self { from, into }),
+        if into.is_empty() || from.iter().any(String::is_empty) {
+            Err(FORM)
+        } else {
+            Ok(Self { from, into })
         }
     }
 }

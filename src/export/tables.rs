@@ -1,7 +1,7 @@
 //! A trajectory as numbers: safetensors for programs, CSV for people and spreadsheets.
 
 use super::scene::Scene;
-use crate::{csv, trajectory};
+use crate::{csv, labels, trajectory};
 use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, TensorView};
 use std::collections::HashMap;
@@ -75,7 +75,7 @@ pub fn numbers(scene: &Scene) -> Vec<u8> {
             settled[step].to_string(),
             speed,
         ];
-        let shares = trajectory::shares(t.labels[step], scene.classes.len());
+        let shares = labels::shares(t.labels[step], scene.classes.len());
         let shares = shares.iter().map(f32::to_string);
         table += &csv::line(fixed.into_iter().chain(shares));
     }

@@ -42,12 +42,11 @@ pub(super) fn write(mask: &Mask, photo: &Path, path: &Path) -> Result<(), Export
     });
     files::write_with(path, |file| {
         let mut file = BufWriter::new(file);
-        let written = match mask.is_narrow() {
-            true => {
-                let labels: Vec<u8> = mask.labels.iter().map(|&label| label as u8).collect();
-                encode::<Gray8, _>(&mut file, mask, &place, &labels)
-            }
-            false => encode::<Gray16, _>(&mut file, mask, &place, mask.labels),
+        let written = if mask.is_narrow() {
+            let labels: Vec<u8> = mask.labels.iter().map(|&label| label as u8).collect();
+            encode::<Gray8, _>(&mut file, mask, &place, &labels)
+        } else {
+            encode::<Gray16, _>(&mut file, mask, &place, mask.labels)
         };
         written.map_err(|error| match error {
             ::tiff::TiffError::IoError(source) => ExportError::write(path, source),

@@ -33,9 +33,10 @@ pub(super) fn encode(mask: &Mask) -> String {
 /// A share with as many digits as tell the pixels of the largest photos apart.
 fn short(share: f64) -> String {
     let text = format!("{share:.6}");
-    match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false => text,
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
     }
 }
 

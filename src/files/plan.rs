@@ -59,9 +59,10 @@ impl Plan {
         let mut folders = Folders::default();
         let mut places: HashMap<Place, &Output> = HashMap::new();
         for output in &self.outputs {
-            let place = match output.is_folder {
-                true => folders.prove_folder(&output.path).map(Some),
-                false => folders.prove(&output.path),
+            let place = if output.is_folder {
+                folders.prove_folder(&output.path).map(Some)
+            } else {
+                folders.prove(&output.path)
             };
             let Some(place) = place.map_err(FileError::write(&output.path))? else {
                 continue;

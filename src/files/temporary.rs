@@ -195,7 +195,6 @@ impl TemporaryFolder {
         })
     }
 
-    /// Where it is.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }

@@ -78,9 +78,12 @@ fn as_drawn(text: &str) -> Cow<'_, str> {
     if text.chars().all(|c| is_drawn(System::installed, c)) {
         return Cow::Borrowed(text);
     }
-    let spelled = |c: char| match is_drawn(System::installed, c) {
-        true => c.to_string(),
-        false => latin::spelled(c.encode_utf8(&mut [0; 4])),
+    let spelled = |c: char| {
+        if is_drawn(System::installed, c) {
+            c.to_string()
+        } else {
+            latin::spelled(c.encode_utf8(&mut [0; 4]))
+        }
     };
     Cow::Owned(text.chars().map(spelled).collect())
 }
@@ -94,9 +97,10 @@ pub fn distinct(classes: &[String]) -> Vec<String> {
     names
         .map(|((class, name), alike)| {
             let name = in_visual_order(name);
-            match alike {
-                true => format!("{name} ({class})"),
-                false => name.into_owned(),
+            if alike {
+                format!("{name} ({class})")
+            } else {
+                name.into_owned()
             }
         })
         .collect()

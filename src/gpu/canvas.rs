@@ -10,12 +10,10 @@ use bytemuck::{Pod, Zeroable};
 use std::sync::Arc;
 use wgpu::util::DeviceExt;
 
-/// What a pane shows.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize,
 )]
 pub enum Layer {
-    /// The photo.
     Photo,
     /// The state `x_t`, its first three channels read as red, green and blue.
     Raw,
@@ -99,7 +97,6 @@ pub struct Classes {
 /// What a picture is drawn from.
 #[derive(Clone)]
 pub struct Sources {
-    /// The photo.
     pub photo: Arc<Photo>,
     /// The label file, where one is known.
     pub truth: Option<Arc<Truth>>,
@@ -115,10 +112,8 @@ pub struct Sources {
     pub labels: Arc<wgpu::Buffer>,
 }
 
-/// How a pane looks.
 #[derive(Clone, Copy, Debug)]
 pub struct Look {
-    /// What it shows.
     pub layer: Layer,
     /// The picture's top left corner in the framebuffer, in pixels.
     pub origin: [f32; 2],
@@ -137,7 +132,6 @@ pub struct Pane {
     group: wgpu::BindGroup,
 }
 
-/// The pipelines.
 pub struct Pipelines {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,

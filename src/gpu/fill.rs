@@ -49,10 +49,12 @@ impl Fill {
     pub fn paint(&self, pass: &mut wgpu::RenderPass<'_>, rgb: [u8; 3]) {
         let [r, g, b] = rgb.map(|v| {
             let v = f64::from(v) / 255.0;
-            match self.linear {
-                true if v <= 0.04045 => v / 12.92,
-                true => ((v + 0.055) / 1.055).powf(2.4),
-                false => v,
+            if !self.linear {
+                v
+            } else if v <= 0.04045 {
+                v / 12.92
+            } else {
+                ((v + 0.055) / 1.055).powf(2.4)
             }
         });
         pass.set_blend_constant(wgpu::Color { r, g, b, a: 1.0 });

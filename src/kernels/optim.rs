@@ -5,7 +5,6 @@ use burn::tensor::Tensor;
 /// The numbers of one AdamW update.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdamWUpdate {
-    /// Learning rate.
     pub rate: f32,
     /// Decay of the first moment.
     pub beta1: f32,

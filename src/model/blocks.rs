@@ -84,11 +84,9 @@ pub struct Block {
     pub modulation: Linear,
     /// RMS weight before attention.
     pub norm1: Param<Tensor<1>>,
-    /// Attention.
     pub attn: Attention,
     /// RMS weight before the MLP.
     pub norm2: Param<Tensor<1>>,
-    /// MLP.
     pub mlp: SwiGlu,
 }
 
@@ -161,7 +159,6 @@ impl FieldBlock {
     }
 }
 
-/// The output layer.
 #[derive(Module, Debug)]
 pub struct FinalLayer {
     /// RMS weight over the pixel width.

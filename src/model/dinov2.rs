@@ -32,11 +32,8 @@ pub enum TeacherError {
     /// An encoder of other sizes than the network's.
     #[error("its {what} is {found} and the configuration's {expected}")]
     Sizes {
-        /// Which size.
         what: &'static str,
-        /// In the file.
         found: usize,
-        /// In the configuration.
         expected: usize,
     },
 }

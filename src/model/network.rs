@@ -18,22 +18,18 @@ use burn::tensor::{Device, Int, Tensor, TensorData, activation};
 /// Keeps the encoder's random stream apart: the rest of a network is the same with and without.
 const ENCODER_SEED: u64 = 0x656e_636f_6465_7200;
 
-/// The whole network.
 #[derive(Module, Debug)]
 pub struct Network {
     /// Patches to tokens, `[C p p, D]`.
     pub patch_embedder: Linear,
     /// Pixels and their position features, `[C + 64, E]`.
     pub pixel_embedder: Linear,
-    /// The time.
     pub time_embedder: TimeEmbedder,
     /// `[class_conditions + 1, D]`; the last row is the null class.
     pub class_table: Param<Tensor<2>>,
-    /// The transformer.
     pub blocks: Vec<Block>,
     /// The pixel neural field.
     pub fields: Vec<FieldBlock>,
-    /// The output.
     pub final_layer: FinalLayer,
     /// Coarse outputs per patch, `[D, outputs]`, interpolated between patch centres and added to the
     /// neural field's output.
@@ -128,7 +124,6 @@ impl Network {
         }
     }
 
-    /// The sizes.
     pub fn config(&self) -> &NetworkConfig {
         &self.config
     }

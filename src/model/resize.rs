@@ -8,7 +8,6 @@ use burn::tensor::{Device, Tensor, TensorData};
 /// `align_corners = False`), and the border is repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Filter {
-    /// Linear.
     Linear,
     /// Cubic convolution with coefficient -0.75, four samples whatever the scale.
     Cubic,

@@ -11,7 +11,6 @@ use std::path::Path;
 /// A tensor on the host.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HostTensor {
-    /// Its axes.
     pub shape: Vec<usize>,
     /// Row-major elements.
     pub data: Vec<f32>,
@@ -42,32 +41,17 @@ pub enum TensorsError {
     Pytorch(String),
     /// An element type without meaning here.
     #[error("tensor {name} holds {dtype} numbers; floating-point ones are expected")]
-    Type {
-        /// The tensor.
-        name: String,
-        /// Its element type.
-        dtype: String,
-    },
+    Type { name: String, dtype: String },
     /// Tensors that the network needs and the file lacks.
     #[error(
         "the file lacks {count} tensors of this network, first {first}: it is of another architecture"
     )]
-    Missing {
-        /// How many.
-        count: usize,
-        /// The first by name.
-        first: String,
-    },
+    Missing { count: usize, first: String },
     /// Tensors that the network doesn't know.
     #[error(
         "the file has {count} tensors that this network lacks, first {first}: it is of another architecture"
     )]
-    Unexpected {
-        /// How many.
-        count: usize,
-        /// The first by name.
-        first: String,
-    },
+    Unexpected { count: usize, first: String },
     /// Weights that are infinite or not a number.
     #[error(
         "tensor {0} holds numbers that are not finite: its training diverged or overflowed half precision; use an earlier checkpoint"
@@ -78,11 +62,8 @@ pub enum TensorsError {
         "tensor {name} is {found:?} in the file and {expected:?} in the network: it is of another architecture"
     )]
     Shape {
-        /// The tensor.
         name: String,
-        /// In the file.
         found: Vec<usize>,
-        /// In the network.
         expected: Vec<usize>,
     },
 }
@@ -307,12 +288,10 @@ pub fn to_safetensors(
 pub struct ModulePath(Vec<String>);
 
 impl ModulePath {
-    /// Steps into a field.
     pub fn enter(&mut self, name: &str) {
         self.0.push(name.to_owned());
     }
 
-    /// Steps out.
     pub fn exit(&mut self) {
         self.0.pop();
     }

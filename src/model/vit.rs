@@ -22,9 +22,7 @@ const DEVIATION: [f32; 3] = [0.229, 0.224, 0.225];
 pub struct VitConfig {
     /// W, width of a token.
     pub width: usize,
-    /// Attention heads.
     pub heads: usize,
-    /// Transformer blocks.
     pub blocks: usize,
     /// Inner width of an MLP.
     pub mlp_width: usize,
@@ -140,7 +138,6 @@ impl VitBlock {
     }
 }
 
-/// The transformer.
 #[derive(Module, Debug)]
 pub struct Vit {
     /// `[3 p p, W]`
@@ -151,7 +148,6 @@ pub struct Vit {
     pub registers: Option<Param<Tensor<2>>>,
     /// `[side * side, W]`
     pub positions: Param<Tensor<2>>,
-    /// The blocks.
     pub blocks: Vec<VitBlock>,
     /// Behind them.
     pub norm: LayerNorm,
@@ -176,7 +172,6 @@ impl Vit {
         }
     }
 
-    /// The sizes.
     pub fn config(&self) -> &VitConfig {
         &self.config
     }

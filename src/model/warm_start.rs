@@ -30,10 +30,8 @@ pub enum WarmStartError {
     /// Tensors that can't be read.
     #[error(transparent)]
     Tensors(#[from] TensorsError),
-    /// A damaged FlowSeg model.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// Not a PixNerd checkpoint.
     #[error(transparent)]
     Import(#[from] ImportError),
     /// A network of different sizes.
@@ -41,11 +39,8 @@ pub enum WarmStartError {
         "its {what} is {found} and the configuration's {expected}: choose the model.preset that it was trained with"
     )]
     Sizes {
-        /// Which size.
         what: &'static str,
-        /// In the file.
         found: usize,
-        /// In the configuration.
         expected: usize,
     },
 }

@@ -19,7 +19,6 @@ use std::time::{Duration, SystemTime};
 /// Points of a curve, `[step, value]`, with rising steps.
 pub type Curve = Vec<[f64; 2]>;
 
-/// What a run logged.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Curves {
     /// Mean loss since the point before.
@@ -28,9 +27,7 @@ pub struct Curves {
     pub miou: Curve,
     /// Pixel accuracy of validations, 0 to 1.
     pub pixel_accuracy: Curve,
-    /// Learning rate.
     pub learning_rate: Curve,
-    /// Photos per second.
     pub photos_per_second: Curve,
     /// Share of the time spent waiting for data, 0 to 1.
     pub waiting: Curve,
@@ -68,13 +65,11 @@ pub struct Sample {
     pub step: u64,
     /// The name of the photo.
     pub name: String,
-    /// The file.
     pub path: PathBuf,
     /// The time of writing: a run that starts over rewrites the file.
     pub written: Option<SystemTime>,
 }
 
-/// Status of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Status {
     /// The folder has no line of metrics yet.
@@ -103,24 +98,19 @@ pub struct Plan {
 /// The last known state of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
-    /// The folder.
     pub folder: PathBuf,
-    /// The folder's own name.
     pub name: String,
     /// Its planned length.
     pub plan: Plan,
-    /// The logged metrics.
     pub curves: Curves,
     /// Sample predictions by step.
     pub samples: Vec<Sample>,
-    /// Its status.
     pub status: Status,
     /// Time since the last line was written, in whole minutes.
     pub silence: Duration,
 }
 
 impl Status {
-    /// Its name.
     pub fn label(&self) -> &'static str {
         match self {
             Self::Waiting => "waiting",

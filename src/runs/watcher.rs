@@ -18,7 +18,6 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// Capacity of the queue of updates.
 const QUEUE: usize = 8;
 
-/// What the watcher reports.
 pub enum Update {
     /// The followed runs, in order: sent first, and whenever a run appears or disappears.
     Runs(Vec<Run>),

@@ -30,7 +30,6 @@ const LOSS_SCALE_LIMIT: f32 = 65_536.0;
 
 /// Takes the steps of a run on one device.
 pub struct Trainer {
-    /// The current stage.
     pub stage: Stage,
     /// Weights, average, optimiser and progress.
     pub state: TrainState,
@@ -43,7 +42,6 @@ pub struct Trainer {
 pub struct StepOutput {
     /// The loss, `[1]`.
     pub loss: Tensor<1>,
-    /// The learning rate.
     pub learning_rate: f64,
     /// The gradient's norm before clipping, `[1]`.
     pub gradient_norm: Tensor<1>,

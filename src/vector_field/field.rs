@@ -64,7 +64,6 @@ impl Default for Neighbourhood {
 /// The centroids with what follows from them alone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CentroidTable {
-    /// The encoding.
     pub centroids: Centroids,
     /// Its points `mu_k`, `[N]`.
     pub points: Vec<DVec3>,

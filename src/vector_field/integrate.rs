@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 pub struct Integration {
     /// The longest step in s.
     pub step: f32,
-    /// Number of steps.
     pub steps: u32,
     /// A step covers at most this fraction of the distance to the nearest centroid (or of the
     /// arrival radius, if that is larger); where that shortens a step, the particle's clock

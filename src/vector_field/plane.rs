@@ -46,7 +46,6 @@ impl Plane {
         })
     }
 
-    /// The unit normal.
     pub fn normal(&self) -> Vec3 {
         self.u.cross(self.v)
     }

@@ -7,10 +7,8 @@ use crate::model::tensors::{self, HostTensor, Tensors, TensorsError};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// One comparison.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Check {
-    /// What was compared.
     pub name: String,
     /// The largest error found.
     pub error: f64,
@@ -39,41 +37,18 @@ impl fmt::Display for Check {
 /// Why a check could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
-    /// A file.
     #[error(transparent)]
     File(#[from] FileError),
-    /// A damaged file.
     #[error("{}: {source}", path.display())]
-    Tensors {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        source: TensorsError,
-    },
-    /// Weights of something else.
+    Tensors { path: PathBuf, source: TensorsError },
     #[error("{}: {source}", path.display())]
-    Import {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        source: ImportError,
-    },
+    Import { path: PathBuf, source: ImportError },
     /// Weights that are no teacher.
     #[error("{}: {source}", path.display())]
-    Teacher {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        source: TeacherError,
-    },
+    Teacher { path: PathBuf, source: TeacherError },
     /// A fixture of no known kind, or an incomplete one.
     #[error("{} is no fixture of a known kind ({reason}): potential, miou, pixnerd and dinov2 are known", path.display())]
-    Unknown {
-        /// The file.
-        path: PathBuf,
-        /// What is missing.
-        reason: String,
-    },
+    Unknown { path: PathBuf, reason: String },
 }
 
 /// The largest absolute difference; infinite for different lengths or anything that is no number.

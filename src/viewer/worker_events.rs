@@ -7,6 +7,7 @@ use crate::gpu::canvas::{Pipelines, Values};
 use crate::gpu::resident::Resident;
 use crate::gpu::textures::{Photo, Truth};
 use crate::job::Message;
+use crate::labels;
 use crate::model::{Card, tensors::read};
 use crate::trajectory;
 use eframe::egui::{self, ColorImage, TextureHandle, TextureOptions};
@@ -227,7 +228,7 @@ impl EventConverter {
     fn numbers(&mut self, step: usize, t: f32, x: Vec<f32>) -> WorkerEvent {
         let labels = Arc::new(self.centroids.decode(&x));
         let x = Arc::new(x);
-        let shares = trajectory::shares(&labels, self.centroids.len());
+        let shares = labels::shares(&labels, self.centroids.len());
         let speed = self
             .before
             .take()

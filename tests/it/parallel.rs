@@ -40,9 +40,10 @@ fn two_devices_train_like_one_with_its_batch_in_two_parts() {
 fn a_resumed_run_on_two_devices_continues_bit_for_bit() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["dinov2-tiny.weights.safetensors", "dinov2-tiny.json"] {
-        let to = match name.ends_with("json") {
-            true => "config.json",
-            false => "teacher.safetensors",
+        let to = if name.ends_with("json") {
+            "config.json"
+        } else {
+            "teacher.safetensors"
         };
         fs::copy(shared(&format!("fixtures/{name}")), folder.path().join(to)).unwrap();
     }

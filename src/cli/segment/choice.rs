@@ -101,15 +101,14 @@ impl Choice {
             selection = selection.keep(&self.classes)?;
         }
         let kept = selection.kept();
-        let cutout = match self.class.is_empty() {
-            true => kept,
-            false => {
-                let cutout = selection.classes(&self.class)?;
-                if let Some(at) = cutout.iter().position(|class| !kept.contains(class)) {
-                    bail!("{:?} is not among the --classes", self.class[at]);
-                }
-                cutout
+        let cutout = if self.class.is_empty() {
+            kept
+        } else {
+            let cutout = selection.classes(&self.class)?;
+            if let Some(at) = cutout.iter().position(|class| !kept.contains(class)) {
+                bail!("{:?} is not among the --classes", self.class[at]);
             }
+            cutout
         };
         Ok((selection.at_least(self.min_area), cutout))
     }

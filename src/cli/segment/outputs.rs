@@ -50,9 +50,10 @@ impl Outputs {
     pub(super) fn plan(&self, plan: &mut Plan, photo: &Path) {
         for (format, path) in &self.masks {
             let what = format!("the {} of {}", format.noun(), photo.display());
-            match format.is_folder() {
-                true => plan.folder(path, what),
-                false => plan.write(path, what),
+            if format.is_folder() {
+                plan.folder(path, what)
+            } else {
+                plan.write(path, what)
             }
         }
         for (artifact, path) in &self.flow {
@@ -80,9 +81,10 @@ pub(super) struct Tables {
 impl Tables {
     /// In a folder.
     pub(super) fn of(folder: &Path, formats: &[Format], shapes: &[Shapes]) -> Self {
-        let coco = match formats.contains(&Format::Coco) {
-            true => shapes,
-            false => &[],
+        let coco = if formats.contains(&Format::Coco) {
+            shapes
+        } else {
+            &[]
         };
         let coco = coco.iter().enumerate().map(|(at, &shapes)| {
             let name = match (at, shapes) {

@@ -50,9 +50,12 @@ impl Records {
         json: bool,
         goes_on: bool,
     ) -> anyhow::Result<Self> {
-        let coco = tables.coco.iter().map(|(_, path)| match goes_on {
-            true => Coco::resume(path, selection),
-            false => Coco::create(path, selection),
+        let coco = tables.coco.iter().map(|(_, path)| {
+            if goes_on {
+                Coco::resume(path, selection)
+            } else {
+                Coco::create(path, selection)
+            }
         });
         let coco = coco.collect::<Result<_, _>>()?;
         if let Some([list, yaml]) = &tables.yolo {

@@ -19,16 +19,18 @@ fn stated(tiff: &[u8]) -> Option<Orientation> {
     };
     let word = |at: usize| {
         let bytes = tiff.get(at..at.checked_add(2)?)?.try_into().ok()?;
-        Some(match big {
-            true => u16::from_be_bytes(bytes),
-            false => u16::from_le_bytes(bytes),
+        Some(if big {
+            u16::from_be_bytes(bytes)
+        } else {
+            u16::from_le_bytes(bytes)
         })
     };
     let long = |at: usize| {
         let bytes = tiff.get(at..at.checked_add(4)?)?.try_into().ok()?;
-        Some(match big {
-            true => u32::from_be_bytes(bytes),
-            false => u32::from_le_bytes(bytes),
+        Some(if big {
+            u32::from_be_bytes(bytes)
+        } else {
+            u32::from_le_bytes(bytes)
         })
     };
     let directory = usize::try_from(long(4)?).ok()?;

@@ -73,9 +73,10 @@ impl Stored {
             Orientation::Rotate90FlipH,
             Orientation::Rotate270FlipH,
         ];
-        match turned.contains(&self.orientation) {
-            true => (height, width),
-            false => (width, height),
+        if turned.contains(&self.orientation) {
+            (height, width)
+        } else {
+            (width, height)
         }
     }
 

@@ -44,9 +44,10 @@ fn make_opaque(image: &mut DynamicImage) {
 
 fn to_rgb(path: &Path, image: DynamicImage) -> image::RgbImage {
     let size = [image.width(), image.height()];
-    let mut channels = match image.color().has_color() {
-        true => Channels::RGB,
-        false => Channels::GREY,
+    let mut channels = if image.color().has_color() {
+        Channels::RGB
+    } else {
+        Channels::GREY
     };
     if image.color().has_alpha() {
         channels = channels.with_alpha();

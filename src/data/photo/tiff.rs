@@ -197,9 +197,10 @@ impl Page {
     /// The samples of a page, `planar`: one whole channel after the other.
     fn raster<'a, T>(&self, samples: &'a [T], planar: bool) -> Raster<'a, T> {
         let plane = self.size[0] as usize * self.size[1] as usize;
-        let (pixel, channel) = match planar {
-            true => (1, plane),
-            false => (usize::from(self.samples), 1),
+        let (pixel, channel) = if planar {
+            (1, plane)
+        } else {
+            (usize::from(self.samples), 1)
         };
         Raster {
             size: self.size,
@@ -377,9 +378,10 @@ impl Header {
             first: 0,
         };
         header.big = header.number(bytes, 2, 2)? == 43;
-        header.first = match header.big {
-            true => header.number(bytes, 8, 8)?,
-            false => header.number(bytes, 4, 4)?,
+        header.first = if header.big {
+            header.number(bytes, 8, 8)?
+        } else {
+            header.number(bytes, 4, 4)?
         };
         Some(header)
     }
@@ -388,9 +390,10 @@ impl Header {
     fn number(&self, bytes: &[u8], at: usize, length: usize) -> Option<u64> {
         let digits = bytes.get(at..at.checked_add(length)?)?.iter();
         let join = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
-        Some(match self.big_endian {
-            true => digits.fold(0, join),
-            false => digits.rev().fold(0, join),
+        Some(if self.big_endian {
+            digits.fold(0, join)
+        } else {
+            digits.rev().fold(0, join)
         })
     }
 
@@ -417,9 +420,10 @@ impl Header {
         let at = self.value(bytes, entry, SHORT)?;
         bytes
             .get_mut(at..at + 2)?
-            .copy_from_slice(&match self.big_endian {
-                true => number.to_be_bytes(),
-                false => number.to_le_bytes(),
+            .copy_from_slice(&if self.big_endian {
+                number.to_be_bytes()
+            } else {
+                number.to_le_bytes()
             });
         Some(())
     }

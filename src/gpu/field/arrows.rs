@@ -12,7 +12,6 @@ use crate::vector_field::{FieldKind, Plane, cubic_lattice, pixels, seeds::shuffl
 use glam::Vec3;
 use serde::{Deserialize, Serialize};
 
-/// Where arrows are placed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ArrowPlace {
@@ -25,11 +24,9 @@ pub enum ArrowPlace {
     Cloud,
 }
 
-/// The arrows' settings.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Arrows {
-    /// Where they are.
     pub place: ArrowPlace,
     /// Number of arrows along an edge of the cube, 2..=32.
     pub per_edge: u32,

@@ -6,7 +6,6 @@ use super::layer::{Draw, Frame, Layer};
 use crate::gpu::GpuError;
 use bytemuck::Zeroable;
 
-/// The spheres' settings.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spheres {
     /// Radius in world units.

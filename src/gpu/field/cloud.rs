@@ -12,7 +12,6 @@ use crate::gpu::GpuError;
 use bytemuck::Zeroable;
 use serde::{Deserialize, Serialize};
 
-/// What colours the points.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CloudColours {
@@ -21,17 +20,14 @@ pub enum CloudColours {
     State,
     /// The class that the state decodes to.
     Class,
-    /// The photo's pixel.
     Photo,
 }
 
-/// The cloud's settings.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CloudStyle {
     /// Radius of a point in points of the screen.
     pub radius: f32,
-    /// The points' colours.
     pub colours: CloudColours,
 }
 

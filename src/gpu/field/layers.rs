@@ -21,7 +21,6 @@ use std::sync::Arc;
 pub struct FieldScene {
     /// The field and the view of it.
     pub view: FieldView,
-    /// The visible things.
     pub layers: LayerSettings,
 }
 
@@ -130,7 +129,6 @@ layers! { |gpu, ribbons|
     streamlines: Streamlines => StreamlineLayer::new(gpu, ribbons),
     /// Particles that follow the field, and their trails.
     particles: Particles => ParticleLayer::new(gpu, ribbons),
-    /// The centroids.
     centroids: Spheres => CentroidLayer::new(gpu),
     /// Trajectories of pixels.
     lines: Lines => LineLayer::new(ribbons),

@@ -17,7 +17,6 @@ pub(crate) const AXES: [[u8; 3]; 3] = [[224, 84, 78], [86, 176, 92], [84, 134, 2
 /// A polyline, such as a pixel's trajectory.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Polyline {
-    /// Its corners.
     pub points: Vec<Vec3>,
     /// Its colour with alpha, gamma-encoded.
     pub colour: [u8; 4],
@@ -54,7 +53,6 @@ impl Ribbon {
 /// The settings of a layer of lines.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lines {
-    /// The lines.
     pub polylines: Vec<Polyline>,
     /// How all of them are drawn.
     pub ribbon: Ribbon,

@@ -14,7 +14,6 @@ use crate::vector_field::{FieldKind, HALF_EDGE, Plane, seeds::shuffled};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// The streamlines' settings.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Streamlines {

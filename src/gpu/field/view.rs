@@ -19,11 +19,9 @@ pub struct FieldStyle {
 /// The field, its panes, and how they are looked at.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FieldView {
-    /// The centroids.
     pub table: Arc<CentroidTable>,
     /// The potential `Phi`.
     pub potential: Potential,
-    /// The target class.
     pub target: usize,
     /// Weight of `-grad Phi`: 1 for the static target, t for the annealed one.
     pub correction: f32,
@@ -39,7 +37,6 @@ pub struct FieldView {
     pub seeds: Arc<Vec<Vec3>>,
     /// The camera of all panes.
     pub camera: Camera,
-    /// The colours.
     pub style: FieldStyle,
 }
 

@@ -11,7 +11,6 @@ pub enum ConfigError {
     /// A key that does not exist.
     #[error("there is no setting {key}{}", nearest.as_ref().map_or(String::new(), |n| format!("; did you mean {n}?")))]
     Unknown {
-        /// As written.
         key: String,
         /// The most similar one.
         nearest: Option<String>,
@@ -22,11 +21,8 @@ pub enum ConfigError {
     /// A value out of its range.
     #[error("{key} is {value}: it must be {rule}")]
     Range {
-        /// The setting.
         key: &'static str,
-        /// As given.
         value: String,
-        /// What is allowed.
         rule: &'static str,
     },
     /// A stage that can't be.

@@ -32,21 +32,14 @@ use toml::{Table, Value};
 /// The section of a run's configuration that describes its provenance; it holds no settings.
 pub(super) const PROVENANCE: &str = "provenance";
 
-/// A whole configuration.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// The network.
     pub model: ModelSection,
-    /// The loss.
     pub loss: LossSection,
-    /// The path.
     pub flow: FlowSection,
-    /// The teacher.
     pub repa: RepaSection,
-    /// The data.
     pub data: DataSection,
-    /// The run.
     pub train: TrainSection,
     /// Parts of the run in their order, each a partial configuration of its own; see
     /// [`Config::plan`].
