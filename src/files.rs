@@ -19,7 +19,7 @@ mod scratch;
 mod target;
 mod temporary;
 
-pub use foreign::describe_foreign;
+pub use foreign::{FileKind, foreign};
 pub use plan::Plan;
 pub use scratch::ScratchFile;
 pub use temporary::{TemporaryFolder, is_temporary, remove_temporaries};
@@ -79,13 +79,9 @@ pub enum FileError {
         /// What there is, in GiB.
         available: String,
     },
-    /// Something else than the name promises; see [`describe_foreign`].
-    #[error("{} is {what}", path.display())]
-    Foreign {
-        path: PathBuf,
-        /// What it is, and what to do.
-        what: &'static str,
-    },
+    /// Something else than the name promises; see [`foreign`].
+    #[error("{} is {}: {}", path.display(), kind.name, kind.remedy)]
+    Foreign { path: PathBuf, kind: FileKind },
     #[error("{} is not a usable model: {source}", path.display())]
     Model {
         path: PathBuf,
@@ -328,16 +324,16 @@ pub fn sync_folder(path: &Path) {
     }
 }
 
-/// Refuses what [`describe_foreign`] knows.
+/// Refuses what [`foreign`] knows.
 ///
 /// # Errors
 /// What the file is, and what to do.
 pub fn refuse_foreign(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    match describe_foreign(bytes) {
+    match foreign(bytes) {
         None => Ok(()),
-        Some(what) => Err(FileError::Foreign {
+        Some(kind) => Err(FileError::Foreign {
             path: path.to_owned(),
-            what,
+            kind,
         }),
     }
 }

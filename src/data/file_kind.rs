@@ -1,13 +1,6 @@
-//! Files other than the photos that can be decoded here: recognised by their
-//! structure, whatever their names say, and named together with a way on.
+//! Pictures and documents that cannot be decoded here, recognised by their content.
 
-/// What a file is, and what its owner can do about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct FileKind {
-    /// With its article, to follow "is".
-    pub name: &'static str,
-    pub remedy: &'static str,
-}
+use crate::files::FileKind;
 
 const fn kind(name: &'static str, remedy: &'static str) -> FileKind {
     FileKind { name, remedy }
@@ -33,25 +26,16 @@ const VIDEO: FileKind = kind(
     "a video (MP4, QuickTime, Matroska or AVI)",
     "save single frames, for example with `ffmpeg -i IN -frames:v 1 OUT.png`",
 );
-const WEB_PAGE: FileKind = kind(
-    "an HTML web page",
-    "download the file itself; a login or error page was saved in its place",
-);
 const SVG: FileKind = kind(
     "an SVG drawing",
     "draw it into pixels, for example with `rsvg-convert IN.svg -o OUT.png`",
 );
 const ARCHIVE: FileKind = kind("an archive (zip, gzip, tar, 7z or rar)", "unpack it first");
-const LFS: FileKind = kind(
-    "a git-lfs pointer instead of the file itself",
-    "run `git lfs pull` where it was cloned",
-);
 /// The words for every kind that ImageMagick converts.
 const MAGICK: &str = "convert it to JPEG or PNG, for example with `magick IN OUT.png`";
 
 /// The kind of a file that begins in a fixed way, at an offset.
 const SIGNATURES: &[(usize, &[u8], FileKind)] = &[
-    (0, b"version https://git-lfs", LFS),
     (0, b"\xFF\x0A", JPEG_XL),
     (4, b"JXL \r\n\x87\n", JPEG_XL),
     (4, b"jP  \r\n\x87\n", JPEG_2000),
@@ -118,8 +102,9 @@ const SIGNATURES: &[(usize, &[u8], FileKind)] = &[
     (257, b"ustar", ARCHIVE),
 ];
 
-/// What a file is that is known and cannot be decoded here; `None` for photos and for the unknown.
-pub(crate) fn foreign(bytes: &[u8]) -> Option<FileKind> {
+/// The kind of a picture or document that is known and cannot be decoded here; `None` for photos
+/// and unknown content.
+pub(crate) fn undecodable(bytes: &[u8]) -> Option<FileKind> {
     let fixed = SIGNATURES.iter().find(|(at, signature, _)| {
         bytes
             .get(*at..)
@@ -186,8 +171,6 @@ fn markup(bytes: &[u8]) -> Option<FileKind> {
     }
     if head.contains("<svg") {
         Some(SVG)
-    } else if head.contains("<html") || head.starts_with("<!doctype html") {
-        Some(WEB_PAGE)
     } else {
         head.starts_with("<?xml").then_some(kind(
             "an XML document",
@@ -213,8 +196,8 @@ mod tests {
 
     #[test]
     fn structure_tells_the_kind() {
-        let named = |bytes: &[u8]| foreign(bytes).map(|kind| kind.name).unwrap_or_default();
-        let cases: [(Vec<u8>, &str); 10] = [
+        let named = |bytes: &[u8]| undecodable(bytes).map(|kind| kind.name).unwrap_or_default();
+        let cases: [(Vec<u8>, &str); 8] = [
             (ftyp(&[b"mif1", b"avif", b"miaf"]), "AVIF"),
             (ftyp(&[b"crx ", b"crx "]), "raw"),
             (ftyp(&[b"isom", b"mif1"]), "MP4"),
@@ -225,12 +208,7 @@ mod tests {
                 b"\xEF\xBB\xBF <?xml version='1.0'?>\n<svg xmlns=''/>".to_vec(),
                 "SVG",
             ),
-            (b"\n<!DOCTYPE html><title>404</title>".to_vec(), "HTML"),
             (b"PK\x03\x04\x14\0".to_vec(), "zip"),
-            (
-                b"version https://git-lfs.github.com/spec/v1\n".to_vec(),
-                "git-lfs",
-            ),
         ];
         for (bytes, name) in cases {
             assert!(named(&bytes).contains(name), "{name}: {:?}", named(&bytes));
@@ -240,10 +218,10 @@ mod tests {
     #[test]
     fn brands_tell_what_boxes_hold() {
         for brands in [[b"heic", b"mif1"], [b"mif1", b"heic"], [b"heix", b"mp42"]] {
-            assert!(is_heic(&ftyp(&brands)) && foreign(&ftyp(&brands)).is_none());
+            assert!(is_heic(&ftyp(&brands)) && undecodable(&ftyp(&brands)).is_none());
         }
         for brands in [[b"mif1", b"avif"], [b"isom", b"mif1"], [b"crx ", b"heic"]] {
-            assert!(!is_heic(&ftyp(&brands)) && foreign(&ftyp(&brands)).is_some());
+            assert!(!is_heic(&ftyp(&brands)) && undecodable(&ftyp(&brands)).is_some());
         }
     }
 
@@ -259,7 +237,7 @@ mod tests {
             b"\0\0\0\x01ftyp",
             b"<3",
         ] {
-            let found = foreign(bytes);
+            let found = undecodable(bytes);
             assert!(found.is_none() || bytes.ends_with(b"ftyp"), "{found:?}");
         }
     }

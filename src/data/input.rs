@@ -9,6 +9,7 @@ use image::ImageFormat;
 use super::error::DataError;
 use super::file_kind;
 use super::limits::{MAX_PIXELS, MAX_SIDE};
+use crate::files;
 
 /// Most bytes of a file; 16 bytes a pixel, the most that any format stores, fit within.
 const MAX_FILE_BYTES: u64 = 16 * MAX_PIXELS;
@@ -81,7 +82,8 @@ pub(super) fn recognise(path: &Path, bytes: &[u8]) -> Result<Format, DataError> 
     if file_kind::is_heic(bytes) {
         return Ok(Format::Heic);
     }
-    if let Some(kind) = file_kind::foreign(bytes) {
+    let foreign = files::foreign(bytes).or_else(|| file_kind::undecodable(bytes));
+    if let Some(kind) = foreign {
         return Err(DataError::unsupported(path, kind.name, kind.remedy));
     }
     // `image` does not know the variant of TIFF with 64-bit offsets.

@@ -2,19 +2,42 @@
 
 /// What git-lfs writes in place of a file, by its specification.
 const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
-/// Bytes of a text that are looked at.
+/// Bytes of a text that are examined.
 const START: usize = 1024;
 
-/// What a file is that came in place of a model, a checkpoint or a photo, and what to do about it:
-/// the end of a sentence that begins with the file's name. None for anything else.
-pub fn describe_foreign(bytes: &[u8]) -> Option<&'static str> {
+/// What a file is, and what its owner can do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileKind {
+    /// With its article, to follow "is".
+    pub name: &'static str,
+    pub remedy: &'static str,
+}
+
+const EMPTY: FileKind = FileKind {
+    name: "empty (0 bytes)",
+    remedy: "copy or download it again",
+};
+const LFS: FileKind = FileKind {
+    name: "a git-lfs pointer instead of the file itself",
+    remedy: "run `git lfs pull` where it was cloned",
+};
+const WEB_PAGE: FileKind = FileKind {
+    name: "an HTML web page",
+    remedy: "download the file itself; a login or error page was saved in its place",
+};
+const SERVER_ERROR: FileKind = FileKind {
+    name: "a server's error message",
+    remedy: "download the file again",
+};
+
+/// The kind of a file that came in place of a model, a checkpoint or a photo: an empty file, a
+/// git-lfs pointer, or the answer of a server. `None` for anything else.
+pub fn foreign(bytes: &[u8]) -> Option<FileKind> {
     if bytes.is_empty() {
-        return Some("empty (0 bytes): copy or download it again");
+        return Some(EMPTY);
     }
     if bytes.starts_with(POINTER) {
-        return Some(
-            "a git-lfs pointer and not the file itself: fetch the file with `git lfs pull`",
-        );
+        return Some(LFS);
     }
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(START)]).to_ascii_lowercase();
     let text = text.trim_start_matches('\u{feff}').trim_start();
@@ -22,12 +45,9 @@ pub fn describe_foreign(bytes: &[u8]) -> Option<&'static str> {
     let page = ["<!doctype html", "<html", "<head", "<body"];
     let document = text.strip_prefix("<?xml").unwrap_or_default();
     if page.iter().any(|start| text.starts_with(start)) || document.contains("<html") {
-        return Some("a web page and not the file itself: download it again, logged in if need be");
+        return Some(WEB_PAGE);
     }
-    if document.contains("<error>") {
-        return Some("a server's error message and not the file itself: download it again");
-    }
-    None
+    document.contains("<error>").then_some(SERVER_ERROR)
 }
 
 #[cfg(test)]
@@ -36,10 +56,10 @@ mod tests {
 
     #[test]
     fn what_came_in_place_of_a_file_is_described() {
-        let word = |bytes: &[u8]| describe_foreign(bytes).unwrap_or("nothing");
+        let word = |bytes: &[u8]| foreign(bytes).map_or("nothing", |kind| kind.name);
         assert!(word(b"").starts_with("empty"));
         let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n";
-        assert!(word(pointer).contains("git lfs pull"));
+        assert!(word(pointer).contains("git-lfs"));
         for page in [
             "<!DOCTYPE html>\n<html>",
             "\u{feff}\r\n <HTML lang=en>",
@@ -55,7 +75,7 @@ mod tests {
             b"\x89PNG",
             b"PK\x03\x04",
         ] {
-            assert_eq!(describe_foreign(other), None);
+            assert_eq!(foreign(other), None);
         }
     }
 }
