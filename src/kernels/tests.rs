@@ -3,6 +3,7 @@
 use super::*;
 use crate::potential::Operator;
 use burn::tensor::{Device, TensorData};
+use proptest::prelude::*;
 
 fn random<const R: usize>(shape: [usize; R], seed: u64) -> Tensor<R> {
     use rand::{RngExt, SeedableRng};
@@ -46,173 +47,230 @@ macro_rules! compare {
     }};
 }
 
-#[test]
-fn rms_norm_is_its_formula() {
-    let (x, w) = (random([2, 37, 24], 1), random([24], 2));
-    compare!(
-        rms_norm(x.clone(), w.clone()),
-        reference::rms_norm(x.clone(), w.clone()),
-        x,
-        w
-    );
+/// Lengths of axes: one, primes, and more than a vector, a task or a workgroup takes at once.
+fn length() -> impl Strategy<Value = usize> {
+    prop_oneof![
+        Just(1usize),
+        Just(2),
+        Just(13),
+        Just(31),
+        Just(67),
+        1usize..90
+    ]
 }
 
-#[test]
-fn modulated_norm_is_its_formula() {
-    let (x, w) = (random([3, 45, 20], 1), random([20], 2));
-    let (shift, scale) = (random([3, 1, 20], 3), random([3, 1, 20], 4));
-    compare!(
-        modulated_norm(x.clone(), w.clone(), shift.clone(), scale.clone()),
-        reference::modulated_norm(x.clone(), w.clone(), shift.clone(), scale.clone()),
-        x,
-        w,
-        shift,
-        scale
-    );
+/// As [`length`], up to several workgroups.
+fn long() -> impl Strategy<Value = usize> {
+    prop_oneof![2 => length(), 1 => Just(257usize), 1 => 500usize..1100]
 }
 
-#[test]
-fn gated_residual_is_its_formula() {
-    let (x, gate, y) = (
-        random([2, 9, 20], 1),
-        random([2, 1, 20], 2),
-        random([2, 9, 20], 3),
-    );
-    compare!(
-        gated_residual(x.clone(), gate.clone(), y.clone()),
-        x.clone() + gate.clone() * y.clone(),
-        x,
-        gate,
-        y
-    );
+/// As [`length`], but even: for pairs of channels.
+fn even() -> impl Strategy<Value = usize> {
+    prop_oneof![
+        Just(2usize),
+        Just(6),
+        (1usize..20).prop_map(|half| 2 * half)
+    ]
 }
 
-#[test]
-fn swiglu_is_its_formula() {
-    let (a, b) = (random([2, 9, 1001], 1), random([2, 9, 1001], 2));
-    compare!(
-        swiglu(a.clone(), b.clone()),
-        reference::swiglu(a.clone(), b.clone()),
-        a,
-        b
-    );
-}
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
-#[test]
-fn attention_is_its_formula() {
-    let (tokens, heads, d) = (15, 3, 8);
-    let qkv = random([2, tokens, 3 * heads * d], 1);
-    let (qn, kn) = (random([d], 2), random([d], 3));
-    let (cos, sin) = crate::model::positions::rotary(3, 5, d);
-    let device = qkv.device();
-    let table = |v: Vec<f32>| Tensor::<2>::from_data(TensorData::new(v, [tokens, d / 2]), &device);
-    let (cos, sin) = (table(cos), table(sin));
-    compare!(
-        rotary_attention(
-            qkv.clone(),
-            qn.clone(),
-            kn.clone(),
-            cos.clone(),
-            sin.clone()
-        ),
-        reference::rotary_attention(qkv.clone(), qn.clone(), kn.clone(), cos, sin),
-        qkv,
-        qn,
-        kn
-    );
-}
+    #[test]
+    fn rms_norm_is_its_formula(
+        (batch, rows, width) in (1usize..4, length(), long()),
+        seed in 0u64..1000,
+    ) {
+        let (x, w) = (random([batch, rows, width], seed), random([width], seed + 1));
+        compare!(
+            rms_norm(x.clone(), w.clone()),
+            reference::rms_norm(x.clone(), w.clone()),
+            x,
+            w
+        );
+    }
 
-#[test]
-fn self_attention_is_its_formula() {
-    let (heads, d) = (3, 8);
-    let qkv = random([2, 13, 3 * heads * d], 1);
-    compare!(
-        self_attention(qkv.clone(), heads),
-        reference::self_attention(qkv.clone(), heads),
-        qkv
-    );
-}
+    #[test]
+    fn modulated_norm_is_its_formula(
+        (batch, rows, width) in (1usize..4, length(), length()),
+        seed in 0u64..1000,
+    ) {
+        let (x, w) = (random([batch, rows, width], seed), random([width], seed + 1));
+        let shift = random([batch, 1, width], seed + 2);
+        let scale = random([batch, 1, width], seed + 3);
+        compare!(
+            modulated_norm(x.clone(), w.clone(), shift.clone(), scale.clone()),
+            reference::modulated_norm(x.clone(), w.clone(), shift.clone(), scale.clone()),
+            x,
+            w,
+            shift,
+            scale
+        );
+    }
 
-#[test]
-fn layer_norm_is_its_formula() {
-    let (x, w, b) = (random([2, 37, 24], 1), random([24], 2), random([24], 3));
-    compare!(
-        layer_norm(x.clone(), w.clone(), b.clone()),
-        reference::layer_norm(x.clone(), w.clone(), b.clone()),
-        x,
-        w,
-        b
-    );
-}
+    #[test]
+    fn gated_residual_is_its_formula(
+        (batch, rows, width) in (1usize..4, length(), length()),
+        seed in 0u64..1000,
+    ) {
+        let (x, y) = (random([batch, rows, width], seed), random([batch, rows, width], seed + 1));
+        let gate = random([batch, 1, width], seed + 2);
+        compare!(
+            gated_residual(x.clone(), gate.clone(), y.clone()),
+            x.clone() + gate.clone() * y.clone(),
+            x,
+            gate,
+            y
+        );
+    }
 
-#[test]
-fn gelu_is_its_formula() {
-    let x = random([3, 5, 2001], 1) * 6.0;
-    let x = x.detach().require_grad();
-    compare!(
-        gelu(x.clone()),
-        burn::tensor::activation::gelu(x.clone()),
-        x
-    );
-}
+    #[test]
+    fn swiglu_is_its_formula(
+        (batch, rows, width) in (1usize..4, length(), long()),
+        seed in 0u64..1000,
+    ) {
+        let (a, b) = (random([batch, rows, width], seed), random([batch, rows, width], seed + 1));
+        compare!(
+            swiglu(a.clone(), b.clone()),
+            reference::swiglu(a.clone(), b.clone()),
+            a,
+            b
+        );
+    }
 
-#[test]
-fn cross_entropy_is_its_formula() {
-    // More pixels than one task takes, more classes than one vector; labels out of range have no weight.
-    let (pixels, classes) = (2500, 37);
-    let logits = random([pixels, classes], 1) * 5.0;
-    let logits = logits.detach().require_grad();
-    let device = logits.device();
-    let labels: Vec<i32> = (0..pixels as i32)
-        .map(|p| match p {
-            0 => -1,
-            4 => 99,
-            p => p * 7 % 37,
-        })
-        .collect();
-    let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [pixels]), &device);
-    let weights = (0..pixels).map(|p| (p % 4) as f32 * 1e-3).collect();
-    let weights = Tensor::<1>::from_data(TensorData::new(weights, [pixels]), &device);
-    compare!(
-        cross_entropy(logits.clone(), labels.clone(), weights.clone()),
-        reference::cross_entropy(logits.clone(), labels.clone(), weights.clone()),
-        logits
-    );
-}
+    #[test]
+    fn attention_is_its_formula(
+        (rows, columns, heads, d) in (1usize..9, 1usize..15, 1usize..4, even()),
+        seed in 0u64..1000,
+    ) {
+        let tokens = rows * columns;
+        let d = 2 * d;
+        let qkv = random([2, tokens, 3 * heads * d], seed);
+        let (qn, kn) = (random([d], seed + 1), random([d], seed + 2));
+        let (cos, sin) = crate::model::positions::rotary(rows, columns, d);
+        let device = qkv.device();
+        let table =
+            |v: Vec<f32>| Tensor::<2>::from_data(TensorData::new(v, [tokens, d / 2]), &device);
+        let (cos, sin) = (table(cos), table(sin));
+        compare!(
+            rotary_attention(
+                qkv.clone(),
+                qn.clone(),
+                kn.clone(),
+                cos.clone(),
+                sin.clone()
+            ),
+            reference::rotary_attention(qkv.clone(), qn.clone(), kn.clone(), cos, sin),
+            qkv,
+            qn,
+            kn
+        );
+    }
 
-#[test]
-fn argmax_is_its_formula() {
-    let (patches, pixels, width, kept, classes) = (5, 16, 8, 9, 21);
-    let z = random([patches, pixels, width], 1).inner();
-    let (weight, shares) = (
-        random([width, classes], 2).inner(),
-        random([pixels, kept], 3).inner(),
-    );
-    let values = random([patches, kept, classes], 4).inner();
-    let [found, expected] = [argmax, reference::argmax].map(|f| {
-        let args = (z.clone(), weight.clone(), shares.clone(), values.clone());
-        f(args.0, args.1, args.2, args.3)
-            .into_data()
-            .convert::<i32>()
-    });
-    found.assert_eq(&expected, true);
-    let distinct: std::collections::HashSet<i32> = found.iter::<i32>().collect();
-    assert!(distinct.len() > 5);
-}
+    #[test]
+    fn self_attention_is_its_formula(
+        (batch, tokens, heads, d) in (1usize..3, length(), 1usize..4, length()),
+        seed in 0u64..1000,
+    ) {
+        let qkv = random([batch, tokens, 3 * heads * d], seed);
+        compare!(
+            self_attention(qkv.clone(), heads),
+            reference::self_attention(qkv.clone(), heads),
+            qkv
+        );
+    }
 
-#[test]
-fn neural_field_is_its_formula() {
-    let (patches, pixels, e, m) = (7, 16, 12, 24);
-    let z = random([patches, pixels, e], 1);
-    let w = random([patches, 2 * e * m], 2);
-    let norm = random([e], 3);
-    compare!(
-        neural_field(z.clone(), w.clone(), norm.clone()),
-        reference::neural_field(z.clone(), w.clone(), norm.clone()),
-        z,
-        w,
-        norm
-    );
+    #[test]
+    fn layer_norm_is_its_formula(
+        (batch, rows, width) in (1usize..4, length(), long()),
+        seed in 0u64..1000,
+    ) {
+        let x = random([batch, rows, width], seed);
+        let (w, b) = (random([width], seed + 1), random([width], seed + 2));
+        compare!(
+            layer_norm(x.clone(), w.clone(), b.clone()),
+            reference::layer_norm(x.clone(), w.clone(), b.clone()),
+            x,
+            w,
+            b
+        );
+    }
+
+    #[test]
+    fn gelu_is_its_formula((batch, rows, width) in (1usize..4, length(), long()), seed in 0u64..1000) {
+        let x = random([batch, rows, width], seed) * 6.0;
+        let x = x.detach().require_grad();
+        compare!(
+            gelu(x.clone()),
+            burn::tensor::activation::gelu(x.clone()),
+            x
+        );
+    }
+
+    /// Labels out of range have no weight.
+    #[test]
+    fn cross_entropy_is_its_formula(
+        (pixels, classes) in (prop_oneof![long(), Just(2500usize)], long()),
+        seed in 0u64..1000,
+    ) {
+        let logits = random([pixels, classes], seed) * 5.0;
+        let logits = logits.detach().require_grad();
+        let device = logits.device();
+        let labels: Vec<i32> = (0..pixels as i32)
+            .map(|p| match p {
+                0 => -1,
+                4 => classes as i32 + 9,
+                p => p * 7 % classes as i32,
+            })
+            .collect();
+        let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [pixels]), &device);
+        let weights = (0..pixels).map(|p| (p % 4) as f32 * 1e-3).collect();
+        let weights = Tensor::<1>::from_data(TensorData::new(weights, [pixels]), &device);
+        compare!(
+            cross_entropy(logits.clone(), labels.clone(), weights.clone()),
+            reference::cross_entropy(logits.clone(), labels.clone(), weights.clone()),
+            logits
+        );
+    }
+
+    #[test]
+    fn argmax_is_its_formula(
+        (patches, side, width, kept) in (1usize..9, 1usize..7, length(), 1usize..20),
+        classes in 1usize..70,
+        seed in 0u64..1000,
+    ) {
+        let pixels = side * side;
+        let z = random([patches, pixels, width], seed).inner();
+        let weight = random([width, classes], seed + 1).inner();
+        let shares = random([pixels, kept], seed + 2).inner();
+        let values_of = random([patches, kept, classes], seed + 3).inner();
+        let found = argmax(z.clone(), weight.clone(), shares.clone(), values_of.clone());
+        let found = found.into_data().convert::<i32>().try_to_vec::<i32>().unwrap();
+        let logits = z.matmul(weight.unsqueeze()) + shares.unsqueeze().matmul(values_of);
+        // Of classes whose logits differ by rounding alone, either may be found.
+        for (logits, class) in values(logits).chunks_exact(classes).zip(found) {
+            let largest = logits.iter().copied().fold(f32::MIN, f32::max);
+            prop_assert!(logits[class as usize] >= largest - 1e-4, "{class} of {logits:?}");
+        }
+    }
+
+    #[test]
+    fn neural_field_is_its_formula(
+        (patches, side, e, ratio) in (1usize..9, 1usize..9, length(), 1usize..4),
+        seed in 0u64..1000,
+    ) {
+        let (pixels, m) = (side * side, ratio * e);
+        let z = random([patches, pixels, e], seed);
+        let w = random([patches, 2 * e * m], seed + 1);
+        let norm = random([e], seed + 2);
+        compare!(
+            neural_field(z.clone(), w.clone(), norm.clone()),
+            reference::neural_field(z.clone(), w.clone(), norm.clone()),
+            z,
+            w,
+            norm
+        );
+    }
 }
 
 #[test]
