@@ -1,13 +1,13 @@
-// One pane of the canvas: a photo, the state above it, its classes, the truth or the error, panned
-// and magnified. Colours are in the gamma space that photos and class colours come in.
+// One pane of the canvas: a photo, the state over it, its classes, the truth or the errors, panned
+// and zoomed. Colours are in gamma space, like the photo's and the classes'.
 
 struct Canvas {
-    // The picture's place in the framebuffer, in pixels.
+    // The picture's top left corner in the framebuffer, in pixels.
     origin: vec2<f32>,
     extent: vec2<f32>,
     // Width and height of the states.
     size: vec2<u32>,
-    // Width and height of the truth; 0 where there is none.
+    // Width and height of the truth; 0 if there is none.
     truth: vec2<u32>,
     layer: u32,
     // 1: outlines at the photo's resolution; 0: the network's pixels.
@@ -15,11 +15,11 @@ struct Canvas {
     opacity: f32,
     // Position between the two states, 0 to 1.
     share: f32,
-    // The class that is lit, or -1.
+    // The highlighted class, or -1.
     lit: i32,
-    // 1 where the framebuffer expects linear light.
+    // 1 if the framebuffer expects linear light.
     linear: u32,
-    // Photo pixels a framebuffer pixel, as a power of two.
+    // Photo pixels per framebuffer pixel, as a power of two.
     level: f32,
     classes: u32,
 }
@@ -41,7 +41,7 @@ const WRONG = vec3<f32>(0.92, 0.26, 0.21);
 @group(0) @binding(3) var<storage, read> before: array<f32>;
 @group(0) @binding(4) var<storage, read> after: array<f32>;
 @group(0) @binding(5) var<storage, read> labels: array<u32>;
-// Class colours, and 1 or 0 for shown or hidden.
+// Class colours; w is 1 for shown and 0 for hidden classes.
 @group(0) @binding(6) var<storage, read> colours: array<vec4<f32>>;
 @group(0) @binding(7) var truth: texture_2d<u32>;
 
@@ -76,7 +76,7 @@ fn label_of(cell: vec2<u32>) -> u32 {
 }
 
 // The class at a point of the photo. Fine: the class with the largest share among the four
-// neighbours, weighted bilinearly, which is what the exported mask holds (`scale_labels`).
+// neighbours, weighted bilinearly (`scale_labels` in the tests).
 fn class_at(uv: vec2<f32>) -> u32 {
     if canvas.fine == 0u {
         return label_of(min(vec2<u32>(uv * vec2<f32>(canvas.size)), canvas.size - 1u));
@@ -113,12 +113,12 @@ fn class_at(uv: vec2<f32>) -> u32 {
     return best;
 }
 
-// The weight of the neighbours that have a class.
+// The total weight of the neighbours that have this class.
 fn votes(index: u32, corners: vec4<u32>, weights: vec4<f32>) -> f32 {
     return dot(select(vec4<f32>(0.0), weights, corners == vec4<u32>(index)), vec4<f32>(1.0));
 }
 
-// How strongly a class shows: hidden ones not at all, others less while one is lit.
+// How strongly a class shows: hidden classes not at all, and others less while one is highlighted.
 fn strength(index: u32) -> f32 {
     let unlit = canvas.lit >= 0 && u32(canvas.lit) != index;
     return colours[index].a * select(1.0, UNLIT, unlit);

@@ -1,7 +1,7 @@
-// The nearest centroid of every pixel of the state between two stored ones (equation 8's inverse).
-// Ties go to the lower index, as in `Centroids::nearest`.
+// The nearest centroid of every pixel of the interpolated state (the inverse of equation 8). Ties
+// go to the lower index, as in `Centroids::nearest`.
 
-// The most dimensions of a code, as `MOST_DIMS` in `encoding.rs`.
+// Maximum dimensions of a centroid, as `MOST_DIMS` in `encoding.rs`.
 const MOST_DIMS = 16u;
 
 struct Decode {

@@ -1,4 +1,4 @@
-// One colour over the whole viewport: it is the pass's blend constant.
+// Fills the viewport with one colour, the pass's blend constant.
 
 @vertex
 fn vertex(@builtin(vertex_index) vertex: u32) -> @builtin(position) vec4f {

@@ -1,5 +1,5 @@
-// A texture between its texels, at 0..1. Four loads cost a software adapter less than the code that
-// it generates for a sampler.
+// Bilinear interpolation of a texture at 0..1. Four loads are cheaper on a software adapter than
+// the code that it generates for a sampler.
 fn bilinear(image: texture_2d<f32>, at: vec2f) -> vec4f {
     let last = textureDimensions(image) - 1u;
     let place = clamp(at * vec2f(last + 1u) - 0.5, vec2f(0.0), vec2f(last));

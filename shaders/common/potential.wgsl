@@ -1,9 +1,9 @@
 // The discriminative potential and its gradient (equations 9 to 11), and the fields built from it
-// (equations 12 and 16). All shaders that need this arithmetic include this file. The definition, in
-// double precision, is src/potential.rs.
+// (equations 12 and 16). All shaders that need this arithmetic include this file. src/potential.rs
+// has the definition, in double precision.
 
 struct Centroid {
-    // The coordinates rounded to single precision, and what the rounding lost.
+    // The coordinates rounded to single precision, followed by the rounding errors.
     high: vec3f,
     // Radius of the centroid's neighbourhood.
     radius: f32,
@@ -48,7 +48,7 @@ fn offset_from(x: vec3f, k: u32) -> vec3f {
     return (x - centroids[k].high) - centroids[k].low;
 }
 
-// ln(1 + u) for u >= 0 without losing a small u.
+// ln(1 + u) for u >= 0, accurate for small u.
 fn log_one_plus(u: f32) -> f32 {
     if u < 0.02 {
         return u * (1.0 - u * (0.5 - u * (1.0 / 3.0 - u * 0.25)));
@@ -67,7 +67,7 @@ fn potential_at(x: vec3f) -> PotentialAt {
             here.nearest = k;
         }
     }
-    // The largest logit is the nearest centroid's, since every T falls with d.
+    // The largest logit is that of the nearest centroid, since every T decreases with d.
     let top = here.distance + field.epsilon;
     var others = 0.0;
     var own = 0.0;
@@ -81,7 +81,7 @@ fn potential_at(x: vec3f) -> PotentialAt {
         var slope: f32;
         switch field.transform {
             case SQRT: {
-                // sqrt(top) - sqrt(e) without cancelling.
+                // sqrt(top) - sqrt(e) without cancellation.
                 logit = (top - e) / (sqrt(top) + sqrt(e));
                 slope = 0.5 / sqrt(e);
             }
@@ -101,7 +101,7 @@ fn potential_at(x: vec3f) -> PotentialAt {
             own_logit = logit;
             pull = o * slope;
         } else {
-            // 1 - p of the target is the sum of these: the subtraction would lose it.
+            // 1 - p of the target is the sum of these; the subtraction would cancel to 0.
             others += weight;
             push += o * (slope * weight);
         }

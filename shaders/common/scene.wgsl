@@ -1,4 +1,4 @@
-// The global uniform: camera, viewport and style, and what drawing shaders share.
+// The global uniform: camera, viewport and style, and functions shared by drawing shaders.
 
 struct Scene {
     view_projection: mat4x4f,
@@ -16,7 +16,7 @@ struct Scene {
     // From the eye to the pivot.
     distance: f32,
     background: vec3f,
-    // How much distant things fade into the background, 0..1.
+    // How strongly distant items fade into the background, 0..1.
     depth_cue: f32,
     ink: vec3f,
     padding: u32,
@@ -57,7 +57,7 @@ fn log10(value: f32) -> f32 {
     return log(value) / 2.302585;
 }
 
-// Where log10 |f| lies on the ramp.
+// Position of log10 |f| on the ramp.
 fn ramp_share(magnitude: f32) -> f32 {
     return (magnitude - scene.magnitude.x) / max(scene.magnitude.y - scene.magnitude.x, 1e-6);
 }

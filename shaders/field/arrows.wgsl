@@ -1,5 +1,5 @@
 // Arrows of the field at given points. One thread per point evaluates the field; nine vertices per
-// arrow draw a shaft and a head, turned to the eye and shaded as if round.
+// arrow draw a shaft and a head, facing the eye and shaded as if round.
 
 struct Arrows {
     // Length and half width of the longest arrow.
@@ -36,7 +36,7 @@ struct VertexOutput {
     @location(3) @interpolate(flat) colour: vec3f,
 }
 
-// Along the arrow (0 tail, 1 tip) and across it (in half widths) for each vertex.
+// For each vertex, the position along the arrow (0 tail, 1 tip) and across it (in half widths).
 fn outline(vertex: u32) -> vec2f {
     if vertex < 6u {
         let corner = quad_corner(vertex);

@@ -1,10 +1,10 @@
-// Centroids as lit spheres: a quad each, on which the fragment shader finds the sphere.
+// Centroids as lit spheres: one quad each, in which the fragment shader ray-casts the sphere.
 
 struct Spheres {
     radius: f32,
     // Factor by which the target and the highlighted class are larger.
     emphasis: f32,
-    // A class, or one that does not exist.
+    // The index of a class; none is highlighted if it does not exist.
     highlighted: u32,
 }
 

@@ -3,9 +3,9 @@
 
 struct Cloud {
     pixels: u32,
-    // Of every `stride` pixels one is drawn.
+    // One in `stride` pixels is drawn.
     stride: u32,
-    // Where the states start, in numbers of 4 bytes.
+    // Offset of the states, in 4-byte elements.
     offset: u32,
     next_offset: u32,
     // 0: the state, 1: the next one.

@@ -3,7 +3,7 @@
 struct Ribbon {
     // In points of the screen.
     width: f32,
-    // World units by which the line is pulled towards the eye.
+    // World units by which the line is moved towards the eye.
     lift: f32,
     // How much of the depth cue applies, 0..1.
     depth_cue: f32,

@@ -1,7 +1,7 @@
-// Particles that follow the field, dx/ds = f(x). One thread per particle takes explicit Euler steps;
-// the same rule in double precision is src/vector_field/integrate.rs. Each particle is drawn as a
-// small disc, in one triangle around it: tens of thousands of discs are a few pixels wide, so that a
-// shade towards the rim has to do for light.
+// Particles that follow the field, dx/ds = f(x). One thread per particle takes explicit Euler steps
+// by the same rule as src/vector_field/integrate.rs in double precision. Each particle is drawn as
+// a small disc in one triangle: tens of thousands of discs are only a few pixels wide, so darkening
+// towards the rim replaces lighting.
 
 struct Particle {
     position: vec3f,
@@ -20,13 +20,14 @@ struct Run {
     // Steps in this dispatch, and steps before it.
     steps: u32,
     first: u32,
-    // The longest step, and the fraction of the distance to the nearest centroid it may cover.
+    // The longest step, and the largest fraction of the distance to the nearest centroid that it
+    // may cover.
     step: f32,
     reach: f32,
-    // A particle this close to the target has arrived.
+    // Distance to the target at which a particle has arrived.
     arrival: f32,
-    // The first `trails` particles leave a trail of `length` points: one per step for the first half
-    // of them, when particles are fast, then one every `stride` steps.
+    // The first `trails` particles leave a trail of `length` points: for the first half of the
+    // points one per step, while particles are fast, then one every `stride` steps.
     trails: u32,
     length: u32,
     stride: u32,
@@ -58,7 +59,7 @@ const BINS_PER_UNIT: f32 = 8.0;
 
 // Colours show traversals instead of the nearest centroid's class.
 const BY_TRAVERSAL: u32 = 1u;
-// Particles are drawn where they started.
+// Particles are drawn at their starting points.
 const AT_START: u32 = 2u;
 
 // The same buffer, written by cs_main and read by vs_main.
@@ -114,7 +115,7 @@ fn cs_main(@builtin(global_invocation_id) id: vec3u) {
             break;
         }
         let velocity = field_at(x, here);
-        // Limited to a fraction of the distance to the nearest centroid: the field changes on that
+        // Limited to a fraction of the distance to the nearest centroid: the field varies on that
         // scale, and a longer explicit step would overshoot.
         let h = min(run.step, run.reach * max(distance, run.arrival) / max(length(velocity), 1e-12));
         it.position = x + h * velocity;
@@ -136,7 +137,7 @@ fn vs_main(@builtin(vertex_index) vertex_index: u32) -> VertexOutput {
     let radius = max(discs.radius, 0.9 * pixel_size_at(centre));
     var colour = unpack4x8unorm(centroids[it.nearest].colour).rgb;
     if (discs.flags & BY_TRAVERSAL) != 0u {
-        // Particles without a traversal stay inconspicuous; the others are orange.
+        // Particles without a traversal are inconspicuous; the others are orange.
         let calm = mix(scene.background, scene.ink, 0.3);
         colour = select(calm, vec3f(0.98, 0.44, 0.16), it.traversals > 0u);
     }

@@ -1,5 +1,5 @@
 // The slice: heat map, iso-lines, cell boundaries and the target's neighbourhood. cs_main computes
-// what the heat map shows once for all frames, one thread per texel; fs_main draws it.
+// the heat map once for all frames, one thread per texel; fs_main draws it.
 
 struct Slice {
     // Centre of the rectangle that the textures cover, and its half edges.
@@ -69,7 +69,7 @@ struct VertexOutput {
     @builtin(position) position: vec4f,
     @location(0) world: vec3f,
     // Centre and radius of the target's ball. The fragment shader differentiates the distance to
-    // it, for which it must not read a buffer: some drivers return 0 in helper invocations.
+    // it, so it must not read it from a buffer: some drivers return 0 in helper invocations.
     @location(1) @interpolate(flat) ball: vec4f,
 }
 
@@ -84,7 +84,7 @@ fn vs_main(@builtin(vertex_index) vertex_index: u32) -> VertexOutput {
     return VertexOutput(project(world), world, vec4f(nearby.high, nearby.radius));
 }
 
-// How much of the pixel is covered by a line, `width` points wide, along which `value` is 0.
+// Coverage of the pixel by a line, `width` points wide, along which `value` is 0.
 fn stroke(value: f32, slope: f32, width: f32) -> f32 {
     let pixels = abs(value) / max(slope, 1e-9);
     return clamp(0.5 * width * scene.scale + 0.5 - pixels, 0.0, 1.0);
@@ -133,7 +133,7 @@ fn fs_main(in: VertexOutput) -> @location(0) vec4f {
     }
     if (slice.marks & ISO_LINES) != 0u && slice.quantity != CELLS {
         let nearest = abs(fract(level - 0.5) - 0.5);
-        // Lines closer together than a few pixels would be noise.
+        // Lines that are only a few pixels apart would look like noise.
         let fade = clamp(1.6 - 5.0 * level_slope, 0.0, 1.0);
         colour = mix(colour, scene.ink, 0.34 * fade * stroke(nearest, level_slope, 0.8));
     }

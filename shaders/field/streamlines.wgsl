@@ -34,7 +34,7 @@ fn cs_main(@builtin(global_invocation_id) id: vec3u) {
     var before = direction(x);
     var stopped = false;
     for (var i = 0u; i <= last; i++) {
-        // The tail is faint and the head strong, which shows the direction of the line.
+        // A faint tail and a strong head show the direction of the line.
         let share = f32(i) / f32(last - 1u);
         var colour = vec4f(base.rgb, base.a * max(share, 0.04));
         if stopped || i == last {

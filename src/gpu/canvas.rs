@@ -1,5 +1,5 @@
-//! The canvas's pipelines: states decoded to their nearest centroids, and panes that draw a photo,
-//! its state, its classes, the truth or the error (`shaders/decode.wgsl`, `shaders/canvas.wgsl`).
+//! The canvas's pipelines: decoding states to their nearest centroids, and panes that draw a photo,
+//! its state, its classes, the truth or the errors (`shaders/decode.wgsl`, `shaders/canvas.wgsl`).
 
 use super::draw::{bind, cover, covering};
 use super::resident::Resident;
@@ -15,7 +15,7 @@ use wgpu::util::DeviceExt;
 )]
 pub enum Layer {
     Photo,
-    /// The state `x_t`, its first three channels read as red, green and blue.
+    /// The state `x_t`, its first three channels as red, green and blue.
     Raw,
     /// The nearest class of every pixel, in class colours.
     Map,
@@ -58,14 +58,14 @@ struct DecodeUniform {
 }
 const _: () = assert!(size_of::<DecodeUniform>() == 16);
 
-/// Compute units a workgroup of `shaders/decode.wgsl`.
+/// Workgroup size of `shaders/decode.wgsl`.
 const GROUP: u32 = 64;
 
 /// A state's values `[d, H, W]` in graphics memory.
 pub enum Values {
     /// Copied from the host.
     Uploaded(wgpu::Buffer),
-    /// Where the network left them.
+    /// Where the network wrote them.
     Resident(Resident),
 }
 
@@ -94,11 +94,10 @@ pub struct Classes {
     dims: u32,
 }
 
-/// What a picture is drawn from.
 #[derive(Clone)]
 pub struct Sources {
     pub photo: Arc<Photo>,
-    /// The label file, where one is known.
+    /// The label file, if there is one.
     pub truth: Option<Arc<Truth>>,
     /// Height and width of the states.
     pub size: [usize; 2],
@@ -115,19 +114,18 @@ pub struct Sources {
 #[derive(Clone, Copy, Debug)]
 pub struct Look {
     pub layer: Layer,
-    /// The picture's top left corner in the framebuffer, in pixels.
+    /// The picture's top left corner, in framebuffer pixels.
     pub origin: [f32; 2],
-    /// The picture's width and height there, in pixels.
+    /// The picture's width and height, in framebuffer pixels.
     pub extent: [f32; 2],
-    /// Outlines at the photo's resolution rather than the network's.
+    /// Draws outlines at the photo's resolution instead of the network's.
     pub fine: bool,
     /// Opacity of the overlay, 0 to 1.
     pub opacity: f32,
-    /// The class that is lit.
+    /// The highlighted class.
     pub lit: Option<usize>,
 }
 
-/// A pane that is ready to be drawn.
 pub struct Pane {
     group: wgpu::BindGroup,
 }
@@ -143,10 +141,10 @@ pub struct Pipelines {
 }
 
 impl Pipelines {
-    /// Builds them for a framebuffer's format.
+    /// Compiles the shaders for a framebuffer format.
     ///
     /// # Errors
-    /// A shader or a pipeline that the driver refuses.
+    /// If the driver rejects a shader or a pipeline.
     pub fn new(
         device: &wgpu::Device,
         queue: &wgpu::Queue,
@@ -189,7 +187,7 @@ impl Pipelines {
     /// Uploads a state `[d, H, W]`.
     ///
     /// # Errors
-    /// Not enough graphics memory.
+    /// If graphics memory runs out.
     pub fn state(&self, x: &[f32]) -> Result<Values, GpuError> {
         guarded(&self.device, "uploading a state", || {
             Values::Uploaded(self.storage("state", bytemuck::cast_slice(x)))
@@ -199,7 +197,7 @@ impl Pipelines {
     /// Uploads the classes' centroids and colours; `shown` hides classes.
     ///
     /// # Errors
-    /// Not enough graphics memory.
+    /// If graphics memory runs out.
     pub fn classes(
         &self,
         centroids: &Centroids,
@@ -231,11 +229,12 @@ impl Pipelines {
             })
     }
 
-    /// Decodes the state at `share` between two states of `pixels` pixels to the nearest class of
-    /// every pixel: `[H, W]`, one u32 each.
+    /// Decodes the interpolation at `share` between two states of `pixels` pixels to the nearest
+    /// class of every pixel: `[H, W]`, one u32 each.
     ///
     /// # Errors
-    /// A driver that refuses; states too large for one dispatch (over four million pixels).
+    /// If the driver reports an error, or a state is too large for one dispatch (over four million
+    /// pixels).
     pub fn decode(
         &self,
         classes: &Classes,
@@ -279,10 +278,10 @@ impl Pipelines {
         })
     }
 
-    /// Prepares a pane.
+    /// Prepares a pane for drawing.
     ///
     /// # Errors
-    /// A driver that refuses.
+    /// If the driver reports an error.
     pub fn pane(
         &self,
         classes: &Classes,
@@ -338,8 +337,9 @@ impl Pipelines {
     }
 }
 
-/// Pixels of a photo that one pixel of its picture covers, as a power of two; along the side that is
-/// drawn smaller, which for photos of one row or column is not that of the other.
+/// The mip level: the number of photo pixels per framebuffer pixel, as a power of two. It is
+/// measured along the side that is scaled down more, since the scales differ for photos of one row
+/// or column.
 fn level(photo: [u32; 2], extent: [f32; 2]) -> f32 {
     let along = |side: usize| photo[side] as f32 / extent[side].max(1.0);
     along(0).max(along(1)).log2()

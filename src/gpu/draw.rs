@@ -1,8 +1,8 @@
-//! What the pipelines share.
+//! Helpers for pipelines.
 
-/// A pipeline that covers the viewport with one triangle: the shader's only vertex function makes its
-/// three corners, and the only fragment function its colours. For passes with one attachment, one
-/// sample a pixel and no depth.
+/// A pipeline that covers the viewport with one triangle: the shader's only vertex function makes
+/// its three corners, and the only fragment function its colours. For passes with one attachment,
+/// one sample per pixel and no depth.
 pub(super) fn covering(
     device: &wgpu::Device,
     label: &str,
@@ -36,7 +36,7 @@ pub(super) fn covering(
     })
 }
 
-/// Draws the triangle of a [`covering`] pipeline, with what its shader reads.
+/// Draws the triangle of a [`covering`] pipeline, with the bind group of its shader.
 pub(super) fn cover(
     pass: &mut wgpu::RenderPass<'_>,
     pipeline: &wgpu::RenderPipeline,

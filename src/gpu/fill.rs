@@ -1,13 +1,13 @@
-//! Areas of one colour.
+//! Plain areas.
 //!
-//! A general user-interface shader samples a texture at every pixel, even for a plain area, and a
-//! software adapter spends fifty nanoseconds a pixel on that: with the grounds of panels one over
-//! another, more than on all that is shown on them.
+//! A general user-interface shader samples a texture at every pixel, even of a plain area, and a
+//! software adapter spends fifty nanoseconds per pixel on that: with overlapping panel backgrounds,
+//! more than on everything shown on them.
 
 use super::draw::{cover, covering};
 use super::{GpuError, guarded};
 
-/// The pipeline for one format of window.
+/// The pipeline for one framebuffer format.
 pub struct Fill {
     pipeline: wgpu::RenderPipeline,
     /// Whether the format encodes linear colours itself.
@@ -15,13 +15,13 @@ pub struct Fill {
 }
 
 impl Fill {
-    /// Compiles the shader for passes with one attachment of this format, one sample a pixel and
+    /// Compiles the shader for passes with one attachment of this format, one sample per pixel and
     /// no depth.
     ///
     /// # Errors
-    /// A driver that refuses it.
+    /// If the driver rejects it.
     pub fn new(device: &wgpu::Device, format: wgpu::TextureFormat) -> Result<Self, GpuError> {
-        guarded(device, "compiling the window's ground", || {
+        guarded(device, "compiling the window's background", || {
             let module =
                 device.create_shader_module(wgpu::include_wgsl!("../../shaders/fill.wgsl"));
             let constant = wgpu::BlendComponent {

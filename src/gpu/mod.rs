@@ -1,6 +1,6 @@
-//! wgpu pipelines around `shaders/*.wgsl`: they know the method, and nothing of the viewer.
+//! wgpu pipelines around `shaders/*.wgsl`. They know the method, but not the viewer.
 //!
-//! Every structure that a shader reads is plain data whose size is asserted where it is declared.
+//! Every structure that a shader reads is plain data, and its size is asserted at its declaration.
 
 pub mod canvas;
 mod draw;
@@ -12,24 +12,24 @@ pub mod resident;
 mod tests;
 pub mod textures;
 
-/// An operation that the graphics driver refused.
+/// An operation that failed in the graphics driver.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{what} failed on the graphics device ({reason}): update the graphics driver")]
 pub struct GpuError {
     /// What was attempted.
     pub what: &'static str,
-    /// The driver's or validator's words, on one line.
+    /// The message of the driver or validator, on one line.
     pub reason: String,
 }
 
-/// A driver's words without line breaks and frames.
+/// A driver's message in ASCII on one line.
 fn one_line(text: &str) -> String {
     let plain = text.replace(|c: char| !c.is_ascii(), " ");
     plain.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Runs `make` with all of wgpu's errors caught. Without this an error reaches the handler that
-/// the compute runtime installs on a shared device, which panics.
+/// Runs `make` and catches all of wgpu's errors. Otherwise an error reaches the handler that the
+/// compute runtime installs on a shared device, which panics.
 ///
 /// # Errors
 /// A validation error, an internal error or a lack of memory.
@@ -45,7 +45,7 @@ pub fn guarded<T>(
     ]
     .map(|filter| device.push_error_scope(filter));
     let made = make();
-    // Scopes nest, so the last one opened has to be closed first.
+    // Scopes nest, so the last one opened must be closed first.
     let [internal, memory, validation] = scopes;
     let errors = [
         pollster::block_on(validation.pop()),

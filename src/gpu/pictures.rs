@@ -6,15 +6,15 @@ use super::{GpuError, guarded};
 use image::RgbImage;
 
 impl Pipelines {
-    /// The longest side that a photo's texture can have, in pixels.
+    /// The maximum side of a photo's texture, in pixels.
     pub fn longest_side(&self) -> u32 {
         self.device.limits().max_texture_dimension_2d
     }
 
-    /// Uploads a photo with its halved copies. It may be no longer than [`Self::longest_side`].
+    /// Uploads a photo with its mip levels. Its sides must not exceed [`Self::longest_side`].
     ///
     /// # Errors
-    /// Not enough graphics memory.
+    /// If graphics memory runs out.
     pub fn photo(&self, photo: &RgbImage) -> Result<Photo, GpuError> {
         let (width, height) = photo.dimensions();
         guarded(&self.device, "uploading the photo", || {
@@ -56,7 +56,7 @@ impl Pipelines {
     /// Uploads a label map `[height, width]`; labels outside the table are ignored pixels.
     ///
     /// # Errors
-    /// Not enough graphics memory.
+    /// If graphics memory runs out.
     pub fn truth(&self, [height, width]: [usize; 2], labels: &[u16]) -> Result<Truth, GpuError> {
         guarded(&self.device, "uploading the label file", || {
             truth_texture(
@@ -69,7 +69,7 @@ impl Pipelines {
     }
 }
 
-/// A photo at half its size, each pixel the mean of up to four.
+/// A photo at half its size; each pixel is the mean of up to four.
 fn halved(photo: &RgbImage) -> RgbImage {
     let (width, height) = photo.dimensions();
     RgbImage::from_fn((width / 2).max(1), (height / 2).max(1), |x, y| {

@@ -1,4 +1,4 @@
-//! A tensor where it lies: the buffer behind it on a device that drawing shares, without a copy.
+//! A tensor's buffer on a device shared with drawing, used in place without a copy.
 
 use burn::backend::Wgpu;
 use burn::tensor::Tensor;
@@ -7,18 +7,18 @@ use burn_cubecl::kernel::into_contiguous;
 use cubecl::wgpu::{AutoCompiler, WgpuResource, WgpuServer};
 use std::any::Any;
 
-/// A tensor's values in graphics memory. The memory stays theirs while this lives.
+/// A tensor's values in graphics memory. The memory stays allocated while this lives.
 pub struct Resident {
     resource: WgpuResource,
-    /// What keeps the allocation alive and in its place.
+    /// Keeps the allocation alive and in place.
     _hold: Box<dyn Any + Send + Sync>,
 }
 
 impl Resident {
-    /// Finds the buffer of a tensor on a wgpu device; none for a tensor that is elsewhere.
+    /// Finds the buffer of a tensor on a wgpu device; `None` if the tensor is elsewhere.
     ///
-    /// Waits until the work that computes it was handed to the driver. To be called by the thread
-    /// that computes: fusion orders work by thread.
+    /// Waits until the work that computes it has been submitted to the driver. Call it on the
+    /// thread that computes: fusion orders work by thread.
     pub fn of<const R: usize>(tensor: Tensor<R>) -> Option<Self> {
         let device = tensor.device();
         let fused = tensor.try_into_primitive::<Wgpu>().ok()?;

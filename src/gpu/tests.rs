@@ -1,5 +1,5 @@
-//! The canvas's shaders against the CPU, pixel by pixel, on whatever adapter there is, such as
-//! Mesa's software one.
+//! Compares the canvas's shaders with the CPU, pixel by pixel, on whatever adapter is available,
+//! such as Mesa's software one.
 
 use super::canvas::{Layer, Look, Pipelines, Sources, Values};
 use super::{field, guarded};
@@ -78,7 +78,7 @@ fn map(device: &wgpu::Device, staging: &wgpu::Buffer) -> Vec<u8> {
     staging.get_mapped_range(..).unwrap().to_vec()
 }
 
-/// Draws at one framebuffer pixel a photo pixel.
+/// Draws at one framebuffer pixel per photo pixel.
 fn draw(e: &Example, layer: Layer, share: f32, fine: bool, hidden: Option<usize>) -> Vec<u8> {
     let (device, queue) = device();
     let pipelines = Pipelines::new(&device, &queue, FORMAT).unwrap();
@@ -173,7 +173,7 @@ fn draw(e: &Example, layer: Layer, share: f32, fine: bool, hidden: Option<usize>
         .collect()
 }
 
-/// No channel may differ by more than a rounding.
+/// Asserts that no channel differs by more than rounding.
 #[track_caller]
 fn same(drawn: &[u8], expected: &[u8]) {
     assert_eq!(drawn.len(), expected.len());
@@ -224,7 +224,7 @@ fn the_photo_and_the_raw_state_are_drawn_as_they_are() {
     same(&draw(&e, Layer::Raw, share, true, None), &expected);
 }
 
-/// A label map of the network's size at the photo's size: every pixel takes the class with the
+/// A label map scaled from the network's size to the photo's: every pixel takes the class with the
 /// largest share among its four neighbours, weighted bilinearly. That is the largest channel of a
 /// bilinearly scaled one-hot map, whatever the number of classes.
 fn scale_labels(labels: &[u16], from: [usize; 2], to: [usize; 2]) -> Vec<u16> {
@@ -279,8 +279,8 @@ fn scaling_up_keeps_blocks_and_invents_nothing() {
     assert_eq!(scale_labels(&labels, [2, 4], [2, 4]), labels);
 }
 
-/// At the photo's size the map is the label map scaled by shares, which differs from an exported mask,
-/// decided by votes, along outlines alone; hidden classes are grey.
+/// At the photo's size the map is the label map scaled by shares. It differs from an exported mask,
+/// which is decided by votes, only along outlines. Hidden classes are grey.
 #[test]
 fn maps_and_overlays_are_the_scaled_label_map() {
     let e = example(5);
@@ -344,7 +344,7 @@ fn a_refused_shader_is_an_error_and_no_panic() {
     assert!(text.contains("testing") && !text.contains('\n'), "{text}");
 }
 
-/// A tensor on the shared device is drawn where it lies: its buffer holds its values.
+/// A tensor on the shared device is used in place: its buffer holds its values.
 #[test]
 fn a_resident_tensor_has_its_values_at_its_offset() {
     use crate::device::{Choice, open_for_window};
@@ -369,7 +369,7 @@ fn a_resident_tensor_has_its_values_at_its_offset() {
     let _kept = Values::Resident(resident);
 }
 
-/// Every shader is valid on its own or as the pipelines join it.
+/// Every shader is valid, on its own or joined as the pipelines do.
 #[test]
 fn the_canvas_shaders_are_valid() {
     use naga::valid::{Capabilities, ValidationFlags, Validator};

@@ -1,6 +1,6 @@
 //! Photos and label maps as textures.
 
-/// A photo in graphics memory, with halved copies of itself for drawing it small.
+/// A photo in graphics memory, with mip levels.
 pub struct Photo {
     pub(super) view: wgpu::TextureView,
     pub(super) size: [u32; 2],

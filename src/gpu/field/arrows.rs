@@ -1,8 +1,9 @@
-//! Arrows: the field at points of a lattice or of the photo, by length and colour.
+//! Arrows: the field at points of a lattice or of the photo, shown by length and colour.
 //!
 //! A kernel evaluates the field (and `Phi`) at the anchors, one thread per point; the network's
-//! velocity is uploaded instead. An arrow is a flat shaft and head around its anchor, turned to the
-//! eye and shaded as if round. Its length grows with where `log10 |f|` lies on the colour ramp.
+//! velocity is uploaded instead. An arrow is a flat shaft and head around its anchor, facing the
+//! eye and shaded as if round. Its length grows with the position of `log10 |f|` on the colour
+//! ramp.
 
 use super::context::{Gpu, Kernel, Phase, Pipeline, Slot, wgsl, whole};
 use super::layer::{Draw, Frame, Layer};
@@ -20,7 +21,7 @@ pub enum ArrowPlace {
     Cube,
     /// On a lattice in the plane of the slice.
     Slice,
-    /// At pixels of the photo. The network's velocity is always shown there.
+    /// At pixels of the photo. The network's velocity is only ever shown there.
     Cloud,
 }
 
@@ -41,7 +42,7 @@ impl Default for Arrows {
     }
 }
 
-/// Most arrows at pixels of the photo.
+/// Maximum number of arrows at pixels of the photo.
 const MOST_AT_PIXELS: usize = 3000;
 
 pub(super) mod gpu_data {
@@ -75,7 +76,7 @@ pub(super) struct ArrowLayer {
 
 struct Placed {
     count: u32,
-    /// A bind group per pane; `None` if its field is not known.
+    /// One bind group per pane; `None` if its field is not known.
     panes: Vec<Option<wgpu::BindGroup>>,
 }
 
@@ -124,7 +125,7 @@ impl ArrowLayer {
         Ok(Placed { count, panes })
     }
 
-    /// The field of a pane and `Phi` at `count` points `[count][4]`, as a buffer of
+    /// The field of a pane and `Phi` at `count` points, as a buffer `[count]` of
     /// [`gpu_data::Vector`]s.
     pub(super) fn evaluate(
         &self,
@@ -187,7 +188,7 @@ fn at_pixels(settings: &Arrows, view: &FieldView) -> bool {
     settings.place == ArrowPlace::Cloud || view.has_network()
 }
 
-/// Points, and the network's velocity there, if it is known.
+/// Points, and the network's velocity there if it is known.
 type Anchors = (Vec<Vec3>, Option<Vec<gpu_data::Vector>>);
 
 fn anchors(settings: &Arrows, frame: &Frame<'_>) -> Result<Anchors, GpuError> {

@@ -1,6 +1,6 @@
-//! Copying the off-screen picture into a window's pass.
+//! Copies the off-screen picture into a window's pass.
 //!
-//! A general user-interface shader would do, but for a picture as large as the window a software
+//! A general user-interface shader would do, but with a picture as large as the window, a software
 //! adapter spends more time in it than on the whole scene.
 
 use super::context::{module, wgsl};
@@ -9,15 +9,14 @@ use crate::gpu::{GpuError, guarded};
 
 pub(super) const WGSL: &str = wgsl!(bilinear => blit);
 
-/// The pipelines for one format of window.
+/// The pipelines for one framebuffer format.
 pub(crate) struct Blit {
-    /// For pictures of another size than their place in the window.
+    /// For pictures that are scaled to their place in the window.
     filtered: wgpu::RenderPipeline,
     /// For pictures of the same size.
     exact: wgpu::RenderPipeline,
 }
 
-/// A picture that is ready to be drawn.
 #[derive(Clone)]
 pub(crate) struct BlitPicture {
     pipeline: wgpu::RenderPipeline,
@@ -29,7 +28,7 @@ impl Blit {
     /// no depth.
     ///
     /// # Errors
-    /// The driver rejects the shader.
+    /// If the driver rejects the shader.
     pub(crate) fn new(
         device: &wgpu::Device,
         format: wgpu::TextureFormat,
@@ -48,10 +47,10 @@ impl Blit {
         })
     }
 
-    /// Prepares a picture; `exact` if it has exactly the pixels of its place in the window.
+    /// `exact` if the picture has exactly the pixels of its place in the window.
     ///
     /// # Errors
-    /// The driver rejects the picture.
+    /// If the driver rejects the picture.
     pub(crate) fn picture(
         &self,
         device: &wgpu::Device,

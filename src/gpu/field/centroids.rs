@@ -1,5 +1,5 @@
-//! The centroids: spheres in their classes' colours, ray-cast in a quad each, with exact depth. The
-//! target has a ring; the target and a highlighted class are larger.
+//! The centroids: spheres in their classes' colours, each ray-cast in a quad with exact depth. The
+//! target has a ring; the target and the highlighted class are larger.
 
 use super::context::{Gpu, Phase, Pipeline, Slot, wgsl, whole};
 use super::layer::{Draw, Frame, Layer};
@@ -10,11 +10,10 @@ use bytemuck::Zeroable;
 pub struct Spheres {
     /// Radius in world units.
     pub radius: f32,
-    /// A class that is drawn larger.
     pub highlighted: Option<usize>,
 }
 
-/// Factor by which the target and a highlighted class are larger.
+/// Factor by which the target and the highlighted class are larger.
 pub(crate) const EMPHASIS: f32 = 1.5;
 
 mod gpu_data {

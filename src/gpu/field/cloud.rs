@@ -1,8 +1,7 @@
 //! The pixel cloud: every pixel of a photo as a disc at its state.
 //!
-//! States are read where they are stored, also from a buffer of the compute runtime; between two
-//! states the shader interpolates. Labels, brush and the photo's colours are packed into eight bytes
-//! per pixel.
+//! States are read in place, even from a buffer of the compute runtime; the shader interpolates
+//! between two states. Labels, brush and the photo's colours are packed into eight bytes per pixel.
 
 use super::context::{Gpu, Phase, Pipeline, Slot, wgsl, whole};
 use super::layer::{Draw, Frame, Layer};
@@ -26,7 +25,7 @@ pub enum CloudColours {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CloudStyle {
-    /// Radius of a point in points of the screen.
+    /// Radius of a disc in points of the screen.
     pub radius: f32,
     pub colours: CloudColours,
 }
@@ -40,7 +39,7 @@ impl Default for CloudStyle {
     }
 }
 
-/// Most points that are drawn.
+/// Maximum number of points drawn.
 const MOST_POINTS: u32 = 1 << 22;
 
 mod gpu_data {
@@ -77,7 +76,7 @@ struct Loaded {
     brushed: Vec<bool>,
     tags: wgpu::Buffer,
     group: wgpu::BindGroup,
-    /// What the settings and the level of detail do not decide.
+    /// The part of the uniform that does not depend on settings or level of detail.
     content: gpu_data::Cloud,
 }
 
@@ -170,8 +169,8 @@ impl Layer for CloudLayer {
     }
 }
 
-/// A state as a shader reads it: bound from an offset that the device accepts, and the remaining
-/// offset in numbers.
+/// A state as a shader reads it: bound at an offset that meets the device's alignment, and the
+/// remaining offset in elements.
 fn binding<'a>(
     gpu: &Gpu,
     buffer: &'a wgpu::Buffer,
@@ -189,7 +188,7 @@ fn binding<'a>(
     (wgpu::BindingResource::Buffer(binding), numbers)
 }
 
-/// Each pixel's label with the brush's bit, and its colour in the photo.
+/// Each pixel's label with the brush bit, and its colour in the photo.
 fn tags(cloud: &Cloud<'_>, brushed: &[bool]) -> Vec<[u32; 2]> {
     let pixels = cloud.pixels();
     (0..pixels)

@@ -1,4 +1,4 @@
-//! The device as layers use it: buffers, bind groups, compute kernels and drawing pipelines.
+//! A device with helpers for layers: buffers, bind groups, compute kernels and drawing pipelines.
 //!
 //! Bind group 0 of every shader is the global one (`globals.rs`), bind group 1 the layer's own.
 
@@ -73,7 +73,7 @@ pub(super) struct Gpu {
 }
 
 impl Gpu {
-    /// `global` are the bindings of the global group.
+    /// `global` lists the bindings of the global group.
     pub(super) fn new(device: &wgpu::Device, queue: &wgpu::Queue, global: &[Slot]) -> Self {
         let stages = wgpu::ShaderStages::VERTEX_FRAGMENT | wgpu::ShaderStages::COMPUTE;
         Self {
@@ -83,7 +83,7 @@ impl Gpu {
         }
     }
 
-    /// A storage buffer with these contents; it can be copied from.
+    /// A storage buffer with these contents, usable as a copy source.
     pub(super) fn storage<T: bytemuck::Pod>(&self, contents: &[T]) -> wgpu::Buffer {
         self.buffer(bytemuck::cast_slice(contents), STORAGE)
     }
@@ -103,7 +103,7 @@ impl Gpu {
         self.storage(&points)
     }
 
-    /// A storage buffer for `count` structures, filled with zeros.
+    /// A storage buffer for `count` elements, filled with zeros.
     pub(super) fn empty_storage<T>(&self, count: usize) -> wgpu::Buffer {
         self.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("field"),
@@ -113,13 +113,12 @@ impl Gpu {
         })
     }
 
-    /// A uniform buffer with this content.
     pub(super) fn uniform<T: bytemuck::Pod>(&self, content: &T) -> wgpu::Buffer {
         let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
         self.buffer(bytemuck::bytes_of(content), usage)
     }
 
-    /// Replaces the content of a buffer from its start.
+    /// Overwrites a buffer from its start.
     pub(super) fn write<T: bytemuck::Pod>(&self, buffer: &wgpu::Buffer, content: &[T]) {
         self.queue
             .write_buffer(buffer, 0, bytemuck::cast_slice(content));
@@ -250,15 +249,15 @@ impl Kernel {
 pub(super) enum Phase {
     /// Writes depth and, with several samples per pixel, turns alpha into coverage.
     Opaque,
-    /// Premultiplied alpha over the opaque things, whose depth it is tested against.
+    /// Premultiplied alpha over the opaque items, against whose depth it is tested.
     Blended,
 }
 
 /// A drawing pipeline, the entry points `vs_main` and `fs_main` of a shader, for several samples
 /// per pixel and for one.
 ///
-/// Shaders find the item that they draw by the vertex's index rather than by an instance's:
-/// instances of a few vertices leave most threads of a graphics card idle.
+/// Shaders select the item that they draw by vertex index instead of instance index: instances with
+/// few vertices leave most threads of a GPU idle.
 pub(super) struct Pipeline {
     fine: wgpu::RenderPipeline,
     quick: wgpu::RenderPipeline,
@@ -324,8 +323,8 @@ impl Pipeline {
         bind(&gpu.device, &self.layout, resources)
     }
 
-    /// Draws vertices into a pass of several samples per pixel (`fine`) or one. The pass has the
-    /// global bind group already.
+    /// Draws vertices into a pass with several samples per pixel (`fine`) or one. The global bind
+    /// group must be set already.
     pub(super) fn draw(
         &self,
         pass: &mut wgpu::RenderPass<'_>,

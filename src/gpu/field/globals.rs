@@ -10,10 +10,10 @@ use glam::Vec3;
 /// The bindings of the group, in the order of `shaders/common/{scene,potential}.wgsl`.
 pub(super) const SLOTS: [Slot; 3] = [Slot::Uniform, Slot::Uniform, Slot::Read];
 
-/// How much distant things fade into the background, 0..1.
+/// How strongly distant items fade into the background, 0..1.
 const DEPTH_CUE: f32 = 0.6;
 
-/// Pixels at which the network's velocity is measured.
+/// Number of pixels at which the network's velocity is measured.
 const MEASURED: usize = 3000;
 
 mod gpu_data {
@@ -77,7 +77,7 @@ pub(super) struct Pane {
     pub group: wgpu::BindGroup,
 }
 
-/// What all layers share on the device.
+/// Device resources shared by all layers.
 pub(super) struct Globals {
     scene: wgpu::Buffer,
     pub panes: Vec<Pane>,
@@ -100,7 +100,6 @@ impl Globals {
         }
     }
 
-    /// Uploads the fields of a view.
     pub(super) fn set_fields(&mut self, gpu: &Gpu, view: &FieldView) {
         let centroids = gpu.storage(&centroids(view));
         let pane = |&kind: &FieldKind| {
@@ -125,8 +124,8 @@ impl Globals {
         self.ranges = Ranges::measure(field, &view.panes, lengths);
     }
 
-    /// Uploads camera, viewport and style for panes of this size in pixels; `scale` is in pixels
-    /// per point of the screen.
+    /// Uploads camera, viewport and style. Panes have this size in pixels; `scale` is in pixels per
+    /// point of the screen.
     pub(super) fn set_scene(
         &self,
         gpu: &Gpu,

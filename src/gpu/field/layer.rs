@@ -1,4 +1,4 @@
-//! The interface of a layer: one kind of visible thing.
+//! The interface of a layer: one kind of visible item.
 
 use super::context::{Gpu, Phase, Pipeline};
 use super::globals::Globals;
@@ -6,10 +6,10 @@ use super::pixels::Cloud;
 use super::view::FieldView;
 use crate::gpu::GpuError;
 
-/// How well to draw.
+/// The level of detail.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Detail {
-    /// Several samples per pixel.
+    /// Draw several samples per pixel.
     pub fine: bool,
     /// The fraction of particles and of the cloud's points that is drawn, 0..=1.
     pub points: f32,
@@ -25,29 +25,29 @@ impl Detail {
         strokes: 1.0,
     };
 
-    /// Number of arrows or lines to draw at this level of detail. They are in random order, so that
-    /// the first ones are a fair sample.
+    /// Number of arrows or lines to draw. They are in random order, so the first ones are a fair
+    /// sample.
     pub(super) fn strokes_of(&self, count: u32) -> u32 {
         (count as f32 * self.strokes).ceil() as u32
     }
 }
 
-/// What a layer is prepared from, apart from its own settings.
+/// Input of [`Layer::prepare`], apart from the layer's own settings.
 pub(super) struct Frame<'a> {
     pub gpu: &'a Gpu,
     pub view: &'a FieldView,
     pub globals: &'a Globals,
     pub cloud: Option<&'a Cloud<'a>>,
-    /// For each pixel of the cloud whether it is brushed; empty if none is.
+    /// Whether each pixel of the cloud is brushed; empty if none is.
     pub brushed: &'a [bool],
 }
 
-/// One phase of drawing in one pane, whose viewport and global bind group are set.
+/// One phase of drawing in one pane. The viewport and the global bind group are set already.
 pub(super) struct Draw<'a, 'p> {
     pub gpu: &'a Gpu,
     pub view: &'a FieldView,
     pub pane: usize,
-    /// Opaque things of all layers are drawn before blended ones.
+    /// Opaque items of all layers are drawn before blended ones.
     pub phase: Phase,
     pub detail: Detail,
     pub pass: &'a mut wgpu::RenderPass<'p>,
@@ -59,13 +59,12 @@ impl Draw<'_, '_> {
     }
 }
 
-/// One kind of visible thing: its pipelines, and its buffers as of the last `prepare`. A layer
+/// One kind of visible item: its pipelines, and its buffers as of the last `prepare`. A layer
 /// without settings is not drawn.
 pub(super) trait Layer {
-    /// What can be chosen about it.
     type Settings;
 
-    /// The source of its shader, which `shaders/field` has under the name of the layer's file.
+    /// The source of its shader, which has the name of the layer's file in `shaders/field`.
     const WGSL: &'static str;
 
     /// Computes and uploads what has changed since the last call.

@@ -16,7 +16,7 @@ use crate::potential::{Operator, Potential};
 use crate::vector_field::{Camera, CentroidTable, FieldKind, Neighbourhood};
 use std::sync::Arc;
 
-/// Everything that is drawn, except for the photo's pixels ([`super::Cloud`]).
+/// Everything to draw, except for the photo's pixels ([`super::Cloud`]).
 #[derive(Clone, Debug, PartialEq)]
 pub struct FieldScene {
     /// The field and the view of it.
@@ -25,8 +25,8 @@ pub struct FieldScene {
 }
 
 impl FieldScene {
-    /// The centroids of so many classes in the cube and nothing else, in light colours on dark: what
-    /// tests and benches begin with.
+    /// A scene of `classes` centroids in the cube and nothing else, in light colours on dark: the
+    /// starting point of tests and benchmarks.
     pub fn of_centroids(classes: usize) -> Self {
         let style = FieldStyle {
             background: [27; 3],
@@ -63,7 +63,7 @@ impl FieldScene {
     }
 }
 
-/// Makes a struct of the settings and one of the layers from a list of both.
+/// Generates the settings struct and the layer struct from one list.
 macro_rules! layers {
     (|$gpu:ident, $ribbons:ident| $(
         $(#[$doc:meta])*
@@ -115,7 +115,7 @@ macro_rules! layers {
     };
 }
 
-// In the order of drawing, which matters for blended things.
+// In drawing order, which matters for blended items.
 layers! { |gpu, ribbons|
     /// The edges of the cube.
     frame: Lines => LineLayer::new(ribbons),

@@ -1,8 +1,8 @@
-//! Polylines: the edges of the cube, pixels' trajectories, and for other layers the slice's outline,
-//! streamlines and trails.
+//! Polylines: the edges of the cube and pixels' trajectories, and for other layers the slice's
+//! outline, streamlines and trails.
 //!
 //! A segment is a ribbon of constant width on the screen, two triangles with soft edges. A point
-//! whose colour has alpha 0 ends a polyline, so that one buffer holds many of them.
+//! with alpha 0 ends a polyline, so one buffer holds many of them.
 
 use super::context::{Gpu, Phase, Pipeline, Slot, wgsl, whole};
 use super::layer::{Draw, Frame, Layer};
@@ -18,7 +18,7 @@ pub(crate) const AXES: [[u8; 3]; 3] = [[224, 84, 78], [86, 176, 92], [84, 134, 2
 #[derive(Clone, Debug, PartialEq)]
 pub struct Polyline {
     pub points: Vec<Vec3>,
-    /// Its colour with alpha, gamma-encoded.
+    /// Colour with alpha, gamma-encoded.
     pub colour: [u8; 4],
 }
 
@@ -28,7 +28,8 @@ pub struct Polyline {
 pub struct Ribbon {
     /// Width in points of the screen.
     pub width: f32,
-    /// World units by which a line is pulled towards the eye, in front of what it lies on.
+    /// World units by which a line is moved towards the eye, so that it is in front of what it lies
+    /// on.
     pub lift: f32,
     /// How much of the depth cue applies, 0..=1.
     pub depth_cue: f32,
@@ -54,13 +55,13 @@ impl Ribbon {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lines {
     pub polylines: Vec<Polyline>,
-    /// How all of them are drawn.
+    /// Shared by all polylines.
     pub ribbon: Ribbon,
 }
 
 impl Lines {
-    /// The twelve edges of `[-1, 1]^3`; the three that meet at the black corner in their axis'
-    /// colour.
+    /// The twelve edges of `[-1, 1]^3`. The three that meet at the black corner have their axes'
+    /// colours.
     pub fn cube(ink: [u8; 3]) -> Self {
         let edge = |(axis, corner): (usize, u32)| {
             let mut from = Vec3::NEG_ONE;
@@ -108,7 +109,7 @@ pub(super) struct Ribbons(Pipeline);
 
 pub(super) struct Strip {
     group: wgpu::BindGroup,
-    /// Points, those that end a polyline included.
+    /// Number of points, including those that end a polyline.
     count: u32,
 }
 
@@ -119,7 +120,7 @@ impl Ribbons {
         Self(Pipeline::new(gpu, "field lines", source, &slots, phase))
     }
 
-    /// Polylines of `count` [`LinePoint`]s in a buffer.
+    /// Polylines in a buffer of `count` [`LinePoint`]s.
     pub(super) fn strip(
         &self,
         gpu: &Gpu,

@@ -1,18 +1,18 @@
-//! Drawing the vector field around the class centroids, in the cube of colours.
+//! Draws the vector field around the class centroids, in the cube of colours.
 //!
-//! A [`FieldScene`] says what is visible; [`Renderer`] computes and draws it off screen. The arithmetic
-//! of the potential is in `shaders/common/potential.wgsl` for the device and in
+//! A [`FieldScene`] lists what is visible; [`Renderer`] computes it and draws it off screen. The
+//! arithmetic of the potential is in `shaders/common/potential.wgsl` for the device and in
 //! [`crate::potential`] for the CPU; tests compare the two.
 //!
-//! A visible thing is a layer: one file here with its settings, its uniform, its pipelines and how
-//! it is prepared and drawn, and one shader of the same name in `shaders/field`. To add one, write
-//! the two files and a line in the list in `layers.rs`.
+//! A layer is one kind of visible item: one file here with its settings, its uniform, its pipelines
+//! and how it is prepared and drawn, and one shader of the same name in `shaders/field`. To add
+//! one, write the two files and add a line to the list in `layers.rs`.
 //!
 //! # Cost
 //! Milliseconds on Mesa's software adapter (llvmpipe, two cores, one of them busy with other work)
 //! at 630 x 560 pixels with one sample each, by `cargo bench --bench field`. Figure 1 (b) takes 20
-//! in motion and 35 at rest; its slice 4, its streamlines 17, its trails 6. Drawing grows with the
-//! number of things, computing with N times the number of points:
+//! in motion and 35 at rest; its slice 4, its streamlines 17, its trails 6. Drawing time grows with
+//! the number of items, computing time with N times the number of points:
 //!
 //! | | | | | |
 //! |---|---|---|---|---|
@@ -23,8 +23,8 @@
 //! | heat map, 512 x 512, at N | | 11: 90 | 150: 700 | 1000: 6000 |
 //! | a step of 20000 particles, at N | | 11: 12 | 150: 34 | 1000: 240 |
 //!
-//! [`Detail`] lowers the number of things while something moves, and the viewer makes heat maps
-//! coarser and runs slower on a software adapter.
+//! [`Detail`] lowers the number of items while something moves. On a software adapter the viewer
+//! uses coarser heat maps and slower runs.
 
 mod arrows;
 mod blit;

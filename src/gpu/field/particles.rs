@@ -1,9 +1,9 @@
-//! Particles that follow the field, `dx/ds = f(x)`, with trails and counts of what became of them.
+//! Particles that follow the field, `dx/ds = f(x)`, with trails and counts of their fates.
 //!
 //! A kernel advances all particles of a pane by explicit Euler steps, one thread per particle, as
-//! `vector_field::integrate` does on the CPU. It counts arrivals and traversals of foreign
-//! neighbourhoods with atomics, which are read back without waiting, and writes the points of the
-//! first particles' trails. Particles are drawn as discs, trails as polylines.
+//! `vector_field::integrate` does on the CPU. It writes the points of the first particles' trails,
+//! and counts arrivals and traversals of foreign neighbourhoods with atomics, which are read back
+//! without blocking. Particles are drawn as discs, trails as polylines.
 
 use super::context::{Gpu, Kernel, Phase, Pipeline, Slot, wgsl, whole};
 use super::globals::Pane;
@@ -21,25 +21,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ParticleColours {
-    /// By the nearest centroid's class; after the last step, by where they ended.
+    /// By the nearest centroid's class; after the last step, by the class where they ended.
     #[default]
     Class,
     /// By whether they have traversed a foreign neighbourhood.
     Traversal,
 }
 
-/// The particles' settings; where they start is [`super::FieldView::seeds`].
+/// The settings of particles; [`super::FieldView::seeds`] has their starting points.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Particles {
     pub integration: Integration,
-    /// How many leave a trail.
+    /// Number of particles with a trail.
     pub trails: u32,
-    /// What their colours show.
     pub colours: ParticleColours,
-    /// Draw them where they started, in the colour that they have now.
+    /// Draws them at their starting points, in their current colours.
     pub at_start: bool,
-    /// Draw the discs; otherwise the trails alone.
+    /// Draws the discs; otherwise only the trails.
     pub discs: bool,
 }
 
@@ -55,7 +54,7 @@ impl Default for Particles {
     }
 }
 
-/// Radius of a disc in world units: of a moving particle, and where it started.
+/// Radius of a disc in world units: of a moving particle, and at its starting point.
 const RADIUS: [f32; 2] = [0.011, 0.007];
 /// Points per trail; the last one ends the polyline.
 const TRAIL: u32 = 96;
@@ -125,26 +124,26 @@ mod gpu_data {
     pub(super) const AT_START: u32 = 2;
 }
 
-/// What has become of the particles of a pane so far.
+/// Counts of the particles of a pane so far.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Tally {
     pub(crate) particles: u32,
-    /// Steps done, and steps in all.
+    /// Steps done, and steps in total.
     pub(crate) steps: [u32; 2],
-    /// How many have arrived at the target.
+    /// Number of particles that have arrived at the target.
     pub(crate) arrived: u32,
-    /// How many have entered a foreign neighbourhood at least once.
+    /// Number of particles that have entered a foreign neighbourhood at least once.
     pub(crate) crossing: u32,
-    /// How often that happened in all.
+    /// Total number of entries into foreign neighbourhoods.
     pub(crate) traversals: u32,
-    /// The mean s on arrival of those that arrived.
+    /// The mean s at arrival.
     pub(crate) mean_clock: Option<f32>,
-    /// Arrivals by s, in bins of [`Tally::BIN`]; the last bin has all later ones too.
+    /// Arrivals by s, in bins of width [`Tally::BIN`]; the last bin includes all later ones.
     pub(crate) histogram: Vec<u32>,
 }
 
 impl Tally {
-    /// Width of a bin of the histogram, in s.
+    /// Width of a histogram bin, in s.
     pub(crate) const BIN: f32 = 0.125;
 }
 
@@ -153,7 +152,7 @@ pub(super) struct ParticleLayer {
     pipeline: Pipeline,
     ribbons: Arc<Ribbons>,
     uniform: wgpu::Buffer,
-    /// A run per pane, with what all of them start from.
+    /// One run per pane, with the starting conditions that they share.
     runs: Option<(Start, Vec<Run>)>,
 }
 
@@ -162,7 +161,7 @@ struct Start {
     fields: u64,
     seeds: Arc<Vec<Vec3>>,
     integration: Integration,
-    /// A particle this close to the target has arrived.
+    /// Distance to the target at which a particle has arrived.
     arrival: f32,
     trails: u32,
 }
@@ -175,7 +174,7 @@ struct Run {
     drawn: wgpu::BindGroup,
     trails: Strip,
     staging: wgpu::Buffer,
-    /// A read-back in progress: the step that it belongs to, and whether it has arrived.
+    /// A read-back in progress: its step, and whether it has finished.
     pending: Option<(u32, Arc<AtomicBool>)>,
     done: u32,
     tally: Tally,
@@ -195,12 +194,12 @@ impl ParticleLayer {
         }
     }
 
-    /// Forgets all particles, so that the next ones start from their seeds.
+    /// Removes all particles, so that the next ones start from their seeds.
     pub(super) fn clear(&mut self) {
         self.runs = None;
     }
 
-    /// Moves all particles back to where they started.
+    /// Moves all particles back to their starting points.
     pub(super) fn restart(&mut self, gpu: &Gpu) {
         if let Some((start, runs)) = self.runs.take() {
             let runs = runs.iter().map(|_| self.run(gpu, &start)).collect();
@@ -226,13 +225,13 @@ impl ParticleLayer {
         self.runs().any(|run| run.done < run.tally.steps[1])
     }
 
-    /// Whether all steps are taken and counted.
+    /// Whether all steps have been taken and counted.
     pub(super) fn settled(&self) -> bool {
         let mut tallies = self.runs().map(|run| &run.tally);
         tallies.all(|tally| tally.steps[0] == tally.steps[1])
     }
 
-    /// The latest counts of every pane. Never waits.
+    /// The latest counts of every pane. Does not block.
     pub(super) fn tallies(&mut self, gpu: &Gpu) -> Vec<Tally> {
         let runs = self.runs.iter_mut().flat_map(|(_, runs)| runs);
         runs.map(|run| run.count(gpu).clone()).collect()
@@ -247,7 +246,6 @@ impl ParticleLayer {
         };
         let mut particles: Vec<gpu_data::Particle> = start.seeds.iter().map(born).collect();
         let steps = start.integration.steps;
-        // Without particles there is nothing to do.
         let done = if particles.is_empty() { steps } else { 0 };
         let tally = Tally {
             particles: particles.len() as u32,
@@ -315,7 +313,7 @@ impl Layer for ParticleLayer {
         };
         match draw.phase {
             Phase::Opaque if settings.discs => {
-                // Seeds are in random order, so that the first ones are a fair sample.
+                // Seeds are in random order, so the first ones are a fair sample.
                 let count = (run.tally.particles as f32 * draw.detail.points).ceil() as u32;
                 draw.vertices(&self.pipeline, &run.drawn, 3 * count);
             }
@@ -355,7 +353,7 @@ impl Run {
         self.done += steps;
     }
 
-    /// The latest counts that have been read back; asks for newer ones if there are any.
+    /// The latest counts that have been read back; requests newer ones if there are any.
     fn count(&mut self, gpu: &Gpu) -> &Tally {
         let arrived = |(_, ready): &mut (u32, Arc<AtomicBool>)| ready.load(Ordering::Acquire);
         if let Some((at, _)) = self.pending.take_if(arrived) {
@@ -373,7 +371,7 @@ impl Run {
             self.pending = Some((self.done, ready.clone()));
             self.staging
                 .map_async(wgpu::MapMode::Read, .., move |result| {
-                    // A failed mapping leaves the counts as they are.
+                    // A failed mapping leaves the counts unchanged.
                     ready.store(result.is_ok(), Ordering::Release);
                 });
         }
@@ -386,7 +384,7 @@ impl Run {
             steps: [_, steps],
             ..
         } = self.tally;
-        // Nothing moves any more once all have arrived.
+        // Once all have arrived, nothing moves any more.
         let over = counters.arrived == particles;
         if over {
             self.done = steps;

@@ -1,4 +1,4 @@
-//! The photo whose pixels the cloud and the network's arrows show.
+//! The photo whose pixels the cloud and the arrows of the network's velocity show.
 
 use super::readback::read;
 use crate::gpu::GpuError;
@@ -9,17 +9,16 @@ use std::borrow::Cow;
 pub enum CloudState<'a> {
     /// In memory: `[3, pixels]`, channel-major.
     Host(&'a [f32]),
-    /// In buffers on the device that draws, `[3, pixels]` channel-major 32-bit floats, each from a
+    /// In buffers on the device that draws, `[3, pixels]` channel-major 32-bit floats, each at a
     /// byte offset that is a multiple of 4. The buffers need STORAGE and COPY_SRC usage, and their
-    /// contents must not change until the next state is given.
+    /// contents must not change until the next state is set.
     Device {
-        /// The buffer that contains the state.
         buffer: &'a wgpu::Buffer,
-        /// Where the state starts, in bytes.
+        /// Offset of the state, in bytes.
         offset: u64,
-        /// The state one step later and where it starts, to show times in between.
+        /// The state one step later and its offset, to show times in between.
         next: Option<(&'a wgpu::Buffer, u64)>,
-        /// Position between the two: 0 shows the state, 1 the next one.
+        /// Position between the two, 0 to 1: 0 shows the state, 1 the next one.
         share: f32,
     },
 }
@@ -37,9 +36,9 @@ pub struct Cloud<'a> {
     pub velocity: Option<&'a [f32]>,
     /// The class that each pixel's state decodes to.
     pub labels: &'a [u16],
-    /// A number that differs between photos.
+    /// An id that differs between photos.
     pub photo: u64,
-    /// A number that changes whenever any of these does.
+    /// Changes whenever any of these does.
     pub generation: u64,
 }
 
@@ -48,7 +47,7 @@ impl Cloud<'_> {
         self.size[0] * self.size[1]
     }
 
-    /// Whether every part has the size that it should; a cloud that is not whole is not drawn.
+    /// Whether every part has the right size; other clouds are not drawn.
     pub(crate) fn is_whole(&self) -> bool {
         let pixels = self.pixels();
         let needed = 12 * pixels as u64;
@@ -74,7 +73,7 @@ impl Cloud<'_> {
     /// The state in memory, `[3, pixels]`; copied from the device if it is stored there.
     ///
     /// # Errors
-    /// A device that fails.
+    /// If the device fails.
     pub(super) fn read(
         &self,
         device: &wgpu::Device,

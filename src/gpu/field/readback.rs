@@ -1,4 +1,4 @@
-//! Buffers and pictures copied from the device into memory.
+//! Copies buffers and pictures from the device into memory.
 
 use super::target::Target;
 use crate::gpu::{GpuError, guarded};
@@ -8,7 +8,7 @@ use std::time::Duration;
 const READING: &str = "reading from the graphics device";
 pub(super) const EXPORTING: &str = "exporting a picture";
 
-/// A buffer to copy results into and to map.
+/// A buffer to copy results into and map.
 pub(super) fn staging(device: &wgpu::Device, size: u64) -> wgpu::Buffer {
     device.create_buffer(&wgpu::BufferDescriptor {
         label: Some("field read-back"),
@@ -23,7 +23,7 @@ type Mapped = Result<(), wgpu::BufferAsyncError>;
 fn map(staging: &wgpu::Buffer) -> Receiver<Mapped> {
     let (sender, receiver) = sync_channel(1);
     staging.map_async(wgpu::MapMode::Read, .., move |result| {
-        // Without a receiver nobody needs the contents any more.
+        // Without a receiver the contents are not needed any more.
         let _ = sender.send(result);
     });
     receiver
@@ -36,7 +36,7 @@ fn failed<E: ToString>(what: &'static str) -> impl Fn(E) -> GpuError {
     }
 }
 
-/// Reads `size` bytes of a buffer from `offset` on. Waits for the device.
+/// Reads `size` bytes of a buffer, starting at `offset`. Blocks until the device has finished.
 pub(super) fn read<T: bytemuck::AnyBitPattern + bytemuck::NoUninit>(
     device: &wgpu::Device,
     queue: &wgpu::Queue,
@@ -64,14 +64,14 @@ pub(super) fn read<T: bytemuck::AnyBitPattern + bytemuck::NoUninit>(
 pub(crate) struct PictureReadback {
     device: wgpu::Device,
     size: [u32; 2],
-    /// Bytes per row of the copy, padded as copies need it.
+    /// Bytes per row of the copy, with the padding that copies require.
     padded: u32,
     staging: wgpu::Buffer,
     mapped: Receiver<Mapped>,
 }
 
 impl PictureReadback {
-    /// Lets `over` draw into a finished picture and starts to copy it.
+    /// Lets `over` draw on a finished picture, then starts copying it.
     pub(super) fn start(
         device: &wgpu::Device,
         queue: &wgpu::Queue,
@@ -116,10 +116,10 @@ impl PictureReadback {
     /// Waits for the picture: `[height, width, 4]` RGBA bytes, gamma-encoded and opaque.
     ///
     /// # Errors
-    /// A device that fails.
+    /// If the device fails.
     pub(crate) fn wait(self) -> Result<Vec<u8>, GpuError> {
         loop {
-            // Waiting within the driver would block other threads that draw in the meantime.
+            // Waiting in the driver would block other threads that draw in the meantime.
             let polled = self.device.poll(wgpu::PollType::Poll);
             polled.map_err(failed(EXPORTING))?;
             match self.mapped.try_recv() {

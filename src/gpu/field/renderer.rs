@@ -1,4 +1,4 @@
-//! The renderer: brings scenes to the device and draws them off screen.
+//! The renderer: uploads scenes to the device and draws them off screen.
 
 use super::context::{Gpu, Phase, SAMPLES};
 use super::globals::{self, Globals};
@@ -33,7 +33,7 @@ impl Renderer {
     /// Compiles the shaders.
     ///
     /// # Errors
-    /// The driver rejects one of them.
+    /// If the driver rejects one of them.
     pub fn new(device: &wgpu::Device, queue: &wgpu::Queue) -> Result<Self, GpuError> {
         guarded(device, COMPILING, || {
             let gpu = Gpu::new(device, queue, &globals::SLOTS);
@@ -47,7 +47,7 @@ impl Renderer {
         })
     }
 
-    /// The values at the ends of the colour ramps.
+    /// The ranges of the colour ramps.
     pub(crate) fn ranges(&self) -> Ranges {
         self.globals.ranges
     }
@@ -56,7 +56,7 @@ impl Renderer {
     /// changes. `brushed` has one entry per pixel or is empty.
     ///
     /// # Errors
-    /// The driver rejects a resource or runs out of memory.
+    /// If the driver rejects a resource or runs out of memory.
     pub fn update(
         &mut self,
         scene: &FieldScene,
@@ -65,7 +65,7 @@ impl Renderer {
     ) -> Result<bool, GpuError> {
         let cloud = cloud.filter(|cloud| cloud.is_whole());
         let generation = cloud.map(|cloud| cloud.generation);
-        // Kept only if all succeeds.
+        // Kept only if everything succeeds.
         let before = self.shown.take();
         let same_cloud = before.as_ref().is_some_and(|old| old.cloud == generation);
         let view = &scene.view;
@@ -95,7 +95,7 @@ impl Renderer {
             brushed,
         };
         if let Err(error) = self.layers.prepare(&scene.layers, &frame) {
-            // Layers may have kept resources of the failed call.
+            // Layers may still hold resources of the failed call.
             let compile = || Layers::new(&self.gpu);
             self.layers = guarded(&self.gpu.device, COMPILING, compile)?;
             return Err(error);
@@ -108,21 +108,21 @@ impl Renderer {
         Ok(true)
     }
 
-    /// Moves the particles of every pane back to where they started.
+    /// Moves the particles of every pane back to their starting points.
     ///
     /// # Errors
-    /// The driver rejects a resource or runs out of memory.
+    /// If the driver rejects a resource or runs out of memory.
     pub fn restart(&mut self) -> Result<(), GpuError> {
         guarded(&self.gpu.device, "placing particles", || {
             self.layers.particles.restart(&self.gpu);
         })
     }
 
-    /// Takes up to `steps` more steps with the particles of every pane. Returns whether any were
-    /// left.
+    /// Takes up to `steps` more steps with the particles of every pane. Returns whether there were
+    /// steps left to take.
     ///
     /// # Errors
-    /// The driver rejects the commands.
+    /// If the driver rejects the commands.
     pub fn advance(&mut self, steps: u32) -> Result<bool, GpuError> {
         if !self.running() {
             return Ok(false);
@@ -135,7 +135,6 @@ impl Renderer {
         Ok(true)
     }
 
-    /// Whether particles have steps left to take.
     pub(crate) fn running(&self) -> bool {
         self.layers.particles.running()
     }
@@ -145,17 +144,14 @@ impl Renderer {
         self.layers.particles.settled()
     }
 
-    /// The latest counts of every pane, or nothing without particles. Never waits.
+    /// The latest counts of every pane; empty without particles. Does not block.
     pub(crate) fn tallies(&mut self) -> Vec<Tally> {
-        // Lets the device report finished read-backs; an error would be reported with the next work.
+        // Lets the device report finished read-backs; errors surface with the next operation.
         let _ = self.gpu.device.poll(wgpu::PollType::Poll);
         self.layers.particles.tallies(&self.gpu)
     }
 
-    /// A cloud's state in memory, as [`Cloud::read`].
-    ///
-    /// # Errors
-    /// A device that fails.
+    /// See [`Cloud::read`].
     pub(crate) fn read<'a>(&self, cloud: &'a Cloud<'_>) -> Result<Cow<'a, [f32]>, GpuError> {
         cloud.read(&self.gpu.device, &self.gpu.queue)
     }
@@ -164,7 +160,7 @@ impl Renderer {
     /// screen.
     ///
     /// # Errors
-    /// The device cannot hold a picture of this size, or the driver rejects the commands.
+    /// If the device cannot hold a picture of this size, or the driver rejects the commands.
     pub fn draw(
         &mut self,
         size: [u32; 2],
@@ -173,7 +169,7 @@ impl Renderer {
     ) -> Result<&wgpu::TextureView, GpuError> {
         let samples = if detail.fine { SAMPLES } else { 1 };
         let fits = |target: &Target| target.size == size && target.samples == samples;
-        // Frees the old textures before it allocates new ones.
+        // Frees the old textures before allocating new ones.
         let target = match self.target.take().filter(fits) {
             Some(target) => target,
             None => Target::new(&self.gpu.device, size, samples)?,
@@ -182,11 +178,11 @@ impl Renderer {
         Ok(&self.target.insert(target).view)
     }
 
-    /// Draws the prepared scene at any size, lets `over` draw into the picture, and starts to copy
-    /// it from the device. `scale` is in pixels per point of the screen.
+    /// Draws the prepared scene at any size, lets `over` draw on the picture, and starts copying it
+    /// from the device. `scale` is in pixels per point of the screen.
     ///
     /// # Errors
-    /// The device cannot hold a picture of this size, or the driver rejects the commands.
+    /// If the device cannot hold a picture of this size, or the driver rejects the commands.
     pub(crate) fn picture_with(
         &mut self,
         size: [u32; 2],
@@ -199,7 +195,7 @@ impl Renderer {
         PictureReadback::start(device, queue, &target, over)
     }
 
-    /// All panes side by side.
+    /// Draws all panes side by side.
     fn paint(&self, target: &Target, scale: f32, detail: Detail) -> Result<(), GpuError> {
         let Some(Shown { scene, .. }) = &self.shown else {
             return Ok(());

@@ -1,10 +1,11 @@
 //! The slice: a heat map in a plane through the cube, with iso-lines, boundaries of Voronoi cells
 //! and the target's neighbourhood.
 //!
-//! A kernel fills two textures per pane once for all frames, one thread per texel: `Phi`, distances
-//! to cell boundaries and `|f|`, and the nearest centroid's colour. The distance to the plane
-//! halfway between two centroids is `(d_k - d_j) / (2 |mu_k - mu_j|)`. The fragment shader
-//! interpolates them and draws every line a constant number of pixels wide by their derivatives.
+//! A kernel fills two textures per pane once for all frames, one thread per texel: one with `Phi`,
+//! the distance to cell boundaries and `|f|`, the other with the nearest centroid's colour. The
+//! distance to the plane halfway between two centroids is `(d_k - d_j) / (2 |mu_k - mu_j|)`. The
+//! fragment shader interpolates the textures and uses derivatives to draw every line a constant
+//! number of pixels wide.
 
 use super::context::{Gpu, Kernel, Phase, Pipeline, Slot, texture, wgsl, whole};
 use super::globals::Pane;
@@ -18,7 +19,6 @@ use glam::Vec3;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// What the heat map shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Quantity {
@@ -33,17 +33,16 @@ pub enum Quantity {
     Magnitude,
 }
 
-/// The slice's settings; where it lies is [`super::FieldView::plane`].
+/// The settings of the slice; [`super::FieldView::plane`] is its position.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Slice {
-    /// What the heat map shows.
     pub quantity: Quantity,
     /// Boundaries of Voronoi cells, the target's dashed.
     pub boundaries: bool,
     /// Lines of equal value.
     pub iso_lines: bool,
-    /// Shade the target's neighbourhood.
+    /// Shades the target's neighbourhood.
     pub neighbourhood: bool,
     /// 0..=1.
     pub opacity: f32,
@@ -101,7 +100,7 @@ pub(super) struct SliceLayer {
     outline: Option<Outline>,
 }
 
-/// What the heat maps depend on.
+/// Everything that the heat maps depend on.
 #[derive(PartialEq)]
 struct Key {
     fields: u64,
@@ -109,7 +108,7 @@ struct Key {
     resolution: u32,
 }
 
-/// The polygon in which the plane cuts the cube, of three corners or more.
+/// The polygon in which the plane cuts the cube, with at least three corners.
 struct Outline {
     plane: Plane,
     ink: [u8; 3],
@@ -147,7 +146,7 @@ impl SliceLayer {
         })
     }
 
-    /// Computes the heat map of a pane; the uniform is up to date.
+    /// Computes the heat map of a pane; the uniform must be up to date.
     fn map(&self, gpu: &Gpu, pane: &Pane, outline: &Outline, size: u32) -> wgpu::BindGroup {
         let views = [MAP, CELLS].map(|format| {
             let usage = wgpu::TextureUsages::STORAGE_BINDING | wgpu::TextureUsages::TEXTURE_BINDING;

@@ -2,8 +2,8 @@
 //!
 //! A kernel traces short lines of equal length from a staggered lattice, one thread per line, by
 //! the midpoint rule `x += h d(x + h/2 d(x))` with the unit direction `d`. A line stops where it
-//! turns back within one step (a sink or a saddle) and where it leaves the cube. It is faint at its
-//! tail and strong at its head.
+//! turns back within one step (a sink or a saddle) or leaves the cube. It is faint at its tail and
+//! strong at its head.
 
 use super::context::{Gpu, Kernel, Phase, Slot, wgsl, whole};
 use super::globals::Pane;
@@ -58,7 +58,7 @@ pub(super) struct StreamlineLayer {
 
 struct Traced {
     lines: u32,
-    /// A strip per pane; `None` if its field is not known between pixels.
+    /// One strip per pane; `None` if its field is not known between pixels.
     panes: Vec<Option<Strip>>,
 }
 

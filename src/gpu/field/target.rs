@@ -3,10 +3,9 @@
 use super::context::{COLOUR, DEPTH, texture};
 use crate::gpu::{GpuError, guarded};
 
-/// Pixels of the largest picture: with four samples each, about 2.5 GiB on the device.
+/// Largest number of pixels of a picture: with four samples each, about 2.5 GiB on the device.
 const MOST_PIXELS: u64 = 1 << 26;
 
-/// The textures of one size.
 pub(super) struct Target {
     pub size: [u32; 2],
     pub samples: u32,
@@ -18,7 +17,7 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// Allocates the textures, if the device can hold them.
+    /// Allocates the textures if the device can hold them.
     pub(super) fn new(
         device: &wgpu::Device,
         size: [u32; 2],
@@ -30,7 +29,7 @@ impl Target {
         let pixels = u64::from(width) * u64::from(height);
         if size.contains(&0) || size.iter().any(|&s| s > edge) || pixels > MOST_PIXELS {
             let reason = format!(
-                "{width} x {height} pixels; an edge may have 1 to {edge}, the picture at most \
+                "{width} x {height} pixels: sides must be 1 to {edge}, the area at most \
                  {MOST_PIXELS}"
             );
             return Err(GpuError { what, reason });

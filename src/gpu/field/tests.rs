@@ -1,4 +1,4 @@
-//! The device against the CPU, on whatever adapter is available, such as Mesa's software one.
+//! Compares the device with the CPU, on whatever adapter is available, such as Mesa's software one.
 
 use super::arrows::gpu_data::Vector;
 use super::context::Gpu;
@@ -79,8 +79,8 @@ fn points(centroids: &Centroids) -> Vec<Vec3> {
     points
 }
 
-/// The length that the terms of equation 11 would have if none cancelled another: what an error of
-/// their sum is relative to. For the normalised gradient, divided by the length that it divides by.
+/// The length that the sum in equation 11 would have without cancellation; errors are relative to it.
+/// For the normalised gradient it is divided by the norm.
 fn terms(potential: Potential, x: DVec3, centroids: &[[f64; 3]], target: usize) -> f64 {
     let here = potential.at(x.to_array(), centroids, target);
     let sum: f64 = centroids
@@ -117,8 +117,8 @@ fn terms(potential: Potential, x: DVec3, centroids: &[[f64; 3]], target: usize) 
     }
 }
 
-/// For all operators, N and temperatures: the error of the correction relative to [`terms`] and of
-/// `Phi` relative to itself (not below 1e-6), both below 1e-3, and never anything but a number.
+/// For all operators, N and temperatures: the error of the correction relative to [`terms`] and
+/// that of `Phi` relative to itself (not below 1e-6) are below 1e-3, and no value is NaN.
 #[test]
 fn the_shader_agrees_with_the_definition() {
     let device = device();
@@ -178,21 +178,21 @@ fn run(classes: usize, target: usize, temperature: f64, count: usize) -> (FieldS
     let mut renderer = Renderer::new(&device, &queue).unwrap();
     assert!(renderer.update(&scene, None, &[]).unwrap());
     assert!(!renderer.settled());
-    // Pieces of uneven size: how a run is cut must not matter.
+    // Uneven pieces: how a run is split must not matter.
     while renderer.advance(37).unwrap() {}
     let mut tallies = renderer.tallies();
     while !renderer.settled() {
         device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
         tallies = renderer.tallies();
     }
-    // Back at the start, nothing is counted yet.
+    // Back at the start, nothing has been counted.
     renderer.restart().unwrap();
     assert!(renderer.running() && !renderer.settled());
     (scene, tallies)
 }
 
-/// Counts of arrivals may differ by one in 500 particles and of traversals by one in 200: a particle
-/// that grazes the rim of a ball enters it in one precision and not in the other.
+/// Counts of arrivals may differ by one in 500 particles and counts of traversals by one in 200: a
+/// particle that grazes a ball may enter it in one precision and not in the other.
 #[test]
 fn the_counts_of_a_run_agree_with_the_cpu() {
     for (classes, target, temperature) in [(11, 4, 1.0), (40, 9, 2.0)] {
@@ -214,7 +214,7 @@ fn the_counts_of_a_run_agree_with_the_cpu() {
             let vanilla = kind == FieldKind::Reconstructive;
             assert!(
                 arrived > 0 && (traversals > 0 || !vanilla),
-                "there has to be a count"
+                "some must be counted"
             );
             assert!(tally.arrived.abs_diff(arrived) <= count as u32 / 500);
             assert!(tally.crossing.abs_diff(crossing) <= count as u32 / 200);
@@ -270,7 +270,7 @@ fn the_same_scene_is_drawn_once_and_exports_at_any_size() {
     assert!(renderer.update(&scene, None, &[]).unwrap());
 }
 
-/// The cloud drawn from a device buffer at an odd offset is the one drawn from memory.
+/// A cloud in a device buffer at an odd offset is drawn like one in memory.
 #[test]
 fn a_cloud_on_the_device_is_read_in_place() {
     let (device, queue) = device();
@@ -299,7 +299,7 @@ fn a_cloud_on_the_device_is_read_in_place() {
     renderer.update(&scene, Some(&cloud), &[]).unwrap();
     let from_memory = picture(&mut renderer, [300, 200]).unwrap();
 
-    // Numbers that belong to others come first and last.
+    // Values that belong to others come before and after.
     let mut shared = vec![9.0f32; 77];
     shared.extend(&state);
     shared.extend([9.0; 50]);
@@ -316,7 +316,7 @@ fn a_cloud_on_the_device_is_read_in_place() {
     assert_eq!(from_memory, from_device);
     assert_eq!(cloud.read(&device, &queue).unwrap(), state);
 
-    // Halfway to a state that is its negative, all points meet in the middle.
+    // Halfway to its negative, every point of a state is at the origin.
     let negative: Vec<f32> = state.iter().map(|v| -v).collect();
     let later = storage(&device, &negative);
     cloud.state = CloudState::Device {
@@ -387,8 +387,8 @@ fn a_cloud_in_class_colours_has_the_centroids_colours() {
     }
 }
 
-/// The network's velocity is known only at the photo's pixels: wherever else arrows are wanted, they
-/// are drawn there, and move with the state.
+/// The network's velocity is known only at the photo's pixels: its arrows are drawn there even if
+/// they are requested elsewhere, and they move with the state.
 #[test]
 fn arrows_of_the_network_move_with_the_state() {
     let (device, queue) = device();

@@ -5,37 +5,34 @@ use crate::vector_field::{Camera, CentroidTable, FieldKind, Neighbourhood, Plane
 use glam::Vec3;
 use std::sync::Arc;
 
-/// Colours of the view, gamma-encoded.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FieldStyle {
     /// The colour of the empty view, into which distant things fade.
     pub background: [u8; 3],
     /// The colour of lines and rings.
     pub ink: [u8; 3],
-    /// The ramp of magnitudes and potentials, low to high.
+    /// The colour ramp of magnitudes and potentials, low to high.
     pub ramp: [[u8; 3]; 8],
 }
 
-/// The field, its panes, and how they are looked at.
+/// The field, its panes, and how they are viewed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FieldView {
     pub table: Arc<CentroidTable>,
-    /// The potential `Phi`.
     pub potential: Potential,
     pub target: usize,
     /// Weight of `-grad Phi`: 1 for the static target, t for the annealed one.
     pub correction: f32,
     /// What counts as a traversal, and what the slice shades.
     pub neighbourhood: Neighbourhood,
-    /// The fields that are shown side by side, from left to right: one or two.
+    /// The fields shown side by side, from left to right: one or two.
     pub panes: Vec<FieldKind>,
-    /// The plane of the slice, its streamlines and its arrows; without one they are not drawn.
+    /// The plane of the slice, its streamlines and its arrows; they are drawn only if there is one.
     pub plane: Option<Plane>,
     /// Texels along an edge of the slice's heat map.
     pub resolution: u32,
     /// Where particles start; the same points in all panes.
     pub seeds: Arc<Vec<Vec3>>,
-    /// The camera of all panes.
     pub camera: Camera,
     pub style: FieldStyle,
 }
@@ -53,7 +50,7 @@ impl FieldView {
         }
     }
 
-    /// Whether the field of every pane is the same as in another view.
+    /// Whether every pane has the same field as in another view.
     pub(super) fn same_fields(&self, other: &Self) -> bool {
         self.table == other.table
             && self.potential == other.potential
