@@ -1,10 +1,10 @@
-//! The camera: an orbit around a pivot, in perspective or orthographic.
+//! The camera: orbits a pivot, in perspective or orthographic projection.
 
 use glam::camera::rh::{proj::directx as projection, view};
 use glam::{Mat4, Vec2, Vec3};
 use serde::{Deserialize, Serialize};
 
-/// Angle of view in perspective along the shorter side, in radians.
+/// Field of view in perspective along the shorter side, in radians.
 const ANGLE: f32 = 0.55;
 const NEAR: f32 = 0.02;
 const FAR: f32 = 60.0;
@@ -13,7 +13,7 @@ const FAR: f32 = 60.0;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Camera {
-    /// The point that it looks at and turns around.
+    /// The point that it looks at and orbits.
     pub pivot: Vec3,
     /// Rotation around the up axis, in radians; 0 looks along -red.
     pub yaw: f32,
@@ -21,7 +21,6 @@ pub struct Camera {
     pub pitch: f32,
     /// Half the shorter side of the view at the pivot, in world units.
     pub extent: f32,
-    /// Perspective or orthographic.
     pub perspective: bool,
 }
 
@@ -37,12 +36,10 @@ impl Default for Camera {
     }
 }
 
-/// A ray from the eye into the scene.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ray {
-    /// A point on the ray; the ray runs from here.
+    /// Where the ray starts.
     pub origin: Vec3,
-    /// A unit vector.
     pub direction: Vec3,
 }
 
@@ -50,7 +47,7 @@ impl Camera {
     /// The range of [`Camera::extent`].
     pub const EXTENT: std::ops::RangeInclusive<f32> = 0.02..=8.0;
 
-    /// Brings numbers that a file put out of range back into it.
+    /// Clamps values read from a file to their ranges.
     pub(crate) fn clamp(&mut self) {
         const FURTHEST: f32 = 8.0;
         let default = Self::default();
@@ -73,8 +70,8 @@ impl Camera {
         [right, up, forward]
     }
 
-    /// Half the width and half the height of the view at the pivot, in world units, for a view with
-    /// this ratio of width to height.
+    /// Half the width and half the height of the view at the pivot, in world units. `aspect` is
+    /// width over height.
     pub fn half_size(&self, aspect: f32) -> Vec2 {
         self.extent * Vec2::new(aspect.max(1.0), 1.0 / aspect.min(1.0))
     }
@@ -88,14 +85,12 @@ impl Camera {
         }
     }
 
-    /// The position of the eye.
     pub fn eye(&self) -> Vec3 {
         let [_, _, forward] = self.basis();
         self.pivot - self.distance() * forward
     }
 
-    /// The matrix from the world to clip space (depth 0..1), for a view with this ratio of width to
-    /// height.
+    /// The matrix from world to clip space (depth 0..1).
     pub fn view_projection(&self, aspect: f32) -> Mat4 {
         let [_, up, forward] = self.basis();
         let half = self.half_size(aspect);
@@ -136,15 +131,15 @@ impl Camera {
         }
     }
 
-    /// Turns around the pivot by angles in radians; stops at the poles.
+    /// Rotates around the pivot by angles in radians, up to the poles.
     pub fn orbit(&mut self, yaw: f32, pitch: f32) {
         let limit = std::f32::consts::FRAC_PI_2;
         self.yaw = (self.yaw + yaw).rem_euclid(std::f32::consts::TAU);
         self.pitch = (self.pitch + pitch).clamp(-limit, limit);
     }
 
-    /// Moves the pivot so that what is under the pointer follows it. The movement is in units of
-    /// the shorter side of the view, x to the right and y up.
+    /// Moves the pivot so that what is under the pointer follows it. `by` is in units of the
+    /// shorter side of the view, x to the right and y up.
     pub fn pan(&mut self, by: Vec2) {
         let [right, up, _] = self.basis();
         let by = 2.0 * self.extent * by;
@@ -152,7 +147,7 @@ impl Camera {
         self.pivot = pivot.clamp(Vec3::splat(-2.0), Vec3::splat(2.0));
     }
 
-    /// Zooms by a factor (above 1: closer).
+    /// Zooms by a factor; above 1 moves closer.
     pub fn zoom(&mut self, factor: f32) {
         self.set_extent(self.extent / factor.max(1e-3));
     }
@@ -170,7 +165,7 @@ impl Camera {
         };
     }
 
-    /// Moves and zooms so that these points fill a view with this ratio of width to height.
+    /// Moves and zooms so that these points fill the view.
     pub fn fit(&mut self, points: &[Vec3], aspect: f32) {
         if points.is_empty() {
             return;
@@ -189,7 +184,7 @@ impl Camera {
         self.set_extent(1.06 * (0.5 * (high - low) / per_extent).max_element());
     }
 
-    /// Faces a plane with this unit normal, from its front.
+    /// Looks at a plane with this unit normal from its front.
     pub fn face(&mut self, normal: Vec3) {
         self.pitch = normal.z.clamp(-1.0, 1.0).asin();
         if normal.x.abs() + normal.y.abs() > 1e-4 {
@@ -250,7 +245,8 @@ mod tests {
             let mut moved = camera;
             moved.pan(Vec2::new(by, 0.0));
             let shown = moved.project(camera.pivot, 1.0).unwrap();
-            // A view is two units high, so a movement by a share of its height is twice that.
+            // A view is two units high, so moving by a fraction of its height moves points by twice
+            // that.
             prop_assert!((shown.x - 2.0 * by).abs() < 1e-3);
             prop_assert!(shown.y.abs() < 1e-3);
         }
@@ -268,7 +264,7 @@ mod tests {
             let [right, up, _] = camera.basis();
             let top = camera.pivot + camera.extent * up;
             assert!((camera.project(top, 1.5).unwrap().y - 1.0).abs() < 1e-4);
-            // A narrow view shows the same extent sideways.
+            // A narrow view has the same extent sideways.
             let side = camera.pivot + camera.extent * right;
             assert!((camera.project(side, 0.5).unwrap().x - 1.0).abs() < 1e-4);
         }

@@ -1,5 +1,5 @@
-//! The gradient curve of Figure 1 (c): the length of the field from the target's centroid to its
-//! decision boundary, vanilla against reshaped.
+//! The gradient curve of Figure 1 (c): the length of the field between the target's centroid and
+//! its decision boundary, vanilla and reshaped.
 
 use super::field::{FieldKind, VectorField};
 
@@ -27,15 +27,15 @@ pub(crate) struct GradientCurve {
 }
 
 impl GradientCurve {
-    /// Samples the curve at `count >= 2` points. `towards` gives the direction; the curve ends at
-    /// the first decision boundary in that direction. `None` if `towards` is the target, does not
-    /// exist or has the same centroid.
+    /// Samples the curve at `count >= 2` points on the line to the centroid of class `towards`, up
+    /// to the first decision boundary on it. `None` if `towards` is the target, does not exist or
+    /// has the same centroid.
     pub(crate) fn sample(field: VectorField<'_>, towards: usize, count: usize) -> Option<Self> {
         let points = &field.table.points;
         let mu = *points.get(field.target)?;
         let other = *points.get(towards).filter(|_| towards != field.target)?;
         let way = (other - mu).try_normalize()?;
-        // The plane halfway to k is met at |mu_k - mu|^2 / (2 (mu_k - mu) . way).
+        // The line crosses the plane halfway to k at |mu_k - mu|^2 / (2 (mu_k - mu) . way).
         let boundary = points
             .iter()
             .filter_map(|&mu_k| {

@@ -1,4 +1,4 @@
-//! The field at a point: its parts, its centroids, its target class.
+//! The field at a point: its parts, centroids and target class.
 
 use crate::encoding::Centroids;
 use crate::potential::{Potential, PotentialAt};
@@ -61,11 +61,11 @@ impl Default for Neighbourhood {
     }
 }
 
-/// The centroids with what follows from them alone.
+/// The centroids and quantities derived from them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CentroidTable {
     pub centroids: Centroids,
-    /// Its points `mu_k`, `[N]`.
+    /// The points `mu_k`, `[N]`.
     pub points: Vec<DVec3>,
     /// Half the distance from each centroid to the nearest other one, `[N]`: the radius of the
     /// largest ball in its Voronoi cell.
@@ -73,8 +73,8 @@ pub struct CentroidTable {
 }
 
 impl CentroidTable {
-    /// Measures the gaps; O(N^2), some milliseconds at N = 1000. Of more than three dimensions the
-    /// first three are taken: the cube that is drawn has no others.
+    /// Computes the gaps in O(N^2), some milliseconds at N = 1000. Only the first three dimensions are
+    /// used, since the cube that is drawn has no others.
     pub fn new(centroids: Centroids) -> Self {
         let centroids = centroids.shown();
         let points: Vec<DVec3> = centroids.points().iter().map(|&p| p.into()).collect();
@@ -94,18 +94,16 @@ impl CentroidTable {
         }
     }
 
-    /// The number of classes N.
     pub(crate) fn len(&self) -> usize {
         self.points.len()
     }
 
-    /// The centroid of a class in single precision; the cube's centre for a class that does not
-    /// exist.
+    /// The centroid of a class in single precision; the cube's centre if the class does not exist.
     pub(crate) fn point(&self, class: usize) -> Vec3 {
         self.points.get(class).map_or(Vec3::ZERO, |mu| mu.as_vec3())
     }
 
-    /// The class whose centroid is nearest to that of another class; `None` for fewer than two
+    /// The class whose centroid is nearest to that of another class; `None` with fewer than two
     /// classes.
     pub(crate) fn nearest_neighbour(&self, of: usize) -> Option<usize> {
         let mu = *self.points.get(of)?;
@@ -120,7 +118,6 @@ impl CentroidTable {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct VectorField<'a> {
     pub(crate) table: &'a CentroidTable,
-    /// The potential `Phi`.
     pub(crate) potential: Potential,
     /// The target class, below N.
     pub(crate) target: usize,
@@ -133,7 +130,7 @@ pub(crate) struct VectorField<'a> {
 }
 
 impl VectorField<'_> {
-    /// The same parameters with other parts.
+    /// The same parameters for another kind of field.
     pub(crate) fn of_kind(self, kind: FieldKind) -> Self {
         Self { kind, ..self }
     }

@@ -1,5 +1,5 @@
 //! The same advection as in shaders/field/particles.wgsl, in double precision: the reference for
-//! its tests, and the source of single paths that are drawn or read off.
+//! its tests, and the source of single paths for drawing and readouts.
 
 use super::field::VectorField;
 use glam::DVec3;
@@ -12,8 +12,8 @@ pub struct Integration {
     pub step: f32,
     pub steps: u32,
     /// A step covers at most this fraction of the distance to the nearest centroid (or of the
-    /// arrival radius, if that is larger); where that shortens a step, the particle's clock
-    /// advances less.
+    /// arrival radius, if that is larger); a step shortened by this advances the particle's clock
+    /// by less.
     pub reach: f32,
 }
 
@@ -36,16 +36,16 @@ pub(crate) const ARRIVAL: f32 = 0.1;
 pub(crate) struct ParticlePath {
     /// Whether it came within the arrival radius of the target.
     pub(crate) arrived: bool,
-    /// How often it entered the neighbourhood of a centroid other than the target. The one in
-    /// which it starts does not count; leaving that one and coming back does.
+    /// How often it entered the neighbourhood of a centroid other than the target. The one in which
+    /// it starts does not count; leaving it and coming back does.
     pub(crate) traversals: u32,
-    /// The parameter s that it reached: for an arrived particle, its arrival time.
+    /// The value of s at the end: for an arrived particle, its arrival time.
     pub(crate) clock: f64,
     pub(crate) points: Vec<DVec3>,
 }
 
 impl VectorField<'_> {
-    /// Follows the field from a point.
+    /// Follows the field from `start`.
     pub(crate) fn integrate(&self, start: DVec3, rule: Integration) -> ParticlePath {
         let arrival = f64::from(ARRIVAL * self.table.half_gap[self.target]);
         let mut x = start;

@@ -1,9 +1,9 @@
 //! The vector field around the class centroids, as mathematics on the CPU: no device, no window.
 //!
-//! The field is one over *predictions* `x` of the end point of a pixel's path (equations 5 and 6):
+//! It is a field over *predictions* `x` of the end point of a pixel's path (equations 5 and 6):
 //! minus the gradient of the loss with respect to the prediction, that is, the direction in which
-//! training pushes it. Vanilla flow matching gives `mu - x`; reshaping adds `-grad Phi`
-//! (equation 12). `VectorField` evaluates it in double precision; `gpu::field` draws it.
+//! training pushes it. Vanilla flow matching gives `mu - x`; reshaping adds `-grad Phi` (equation
+//! 12). `VectorField` evaluates it in double precision; `gpu::field` draws it.
 
 mod camera;
 mod curve;

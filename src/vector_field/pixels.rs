@@ -3,13 +3,12 @@
 use super::camera::Camera;
 use glam::{Vec2, Vec3};
 
-/// The point of one pixel.
 pub(crate) fn point(state: &[f32], pixel: usize) -> Vec3 {
     let pixels = state.len() / 3;
     Vec3::from_array([0, 1, 2].map(|axis| state[axis * pixels + pixel]))
 }
 
-/// At most `most` points of a state, evenly spread over the pixels, with the pixels' indices.
+/// At most `most` points of a state, spread evenly over the pixels, with the pixels' indices.
 pub(crate) fn thin(state: &[f32], most: usize) -> Vec<(usize, Vec3)> {
     let pixels = state.len() / 3;
     let stride = pixels.div_ceil(most.max(1)).max(1);
@@ -17,8 +16,8 @@ pub(crate) fn thin(state: &[f32], most: usize) -> Vec<(usize, Vec3)> {
     indices.map(|pixel| (pixel, point(state, pixel))).collect()
 }
 
-/// For each pixel, whether its point projects into a rectangle of the view, given by its corners
-/// with x and y in -1..1.
+/// For each pixel, whether its point projects into a rectangle of the view. Corners have x and y in
+/// -1..1.
 pub(crate) fn inside(
     state: &[f32],
     camera: &Camera,

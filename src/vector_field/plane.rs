@@ -35,7 +35,7 @@ impl Plane {
             return None;
         }
         let (u, mut normal) = ((b - a).normalize(), normal.normalize());
-        // The same three points in any order show the same side.
+        // Three points give the same normal in any order.
         if normal[normal.abs().max_position()] < 0.0 {
             normal = -normal;
         }
@@ -50,12 +50,12 @@ impl Plane {
         self.u.cross(self.v)
     }
 
-    /// The point at these coordinates along the axes.
+    /// The point with these coordinates along the axes.
     pub fn point(&self, at: Vec2) -> Vec3 {
         self.origin + (at.x * self.u + at.y * self.v)
     }
 
-    /// Where a ray meets the plane, in front of the ray's origin.
+    /// Where a ray hits the plane; `None` behind the ray's origin.
     pub fn hit(&self, ray: Ray) -> Option<Vec3> {
         let slope = ray.direction.dot(self.normal());
         if slope.abs() < 1e-6 {
@@ -92,7 +92,7 @@ impl Plane {
         polygon
     }
 
-    /// Centre and half size of the rectangle around points of the plane, in its coordinates.
+    /// Centre and half size of the bounding rectangle of points in the plane, in its coordinates.
     pub(crate) fn bounds(&self, points: &[Vec3]) -> [Vec2; 2] {
         let (mut low, mut high) = (Vec2::MAX, Vec2::MIN);
         for point in points {
@@ -103,9 +103,9 @@ impl Plane {
         [0.5 * (low + high), 0.5 * (high - low)]
     }
 
-    /// Points of a square lattice in the part of the plane that lies in the cube, `per_edge` to an
-    /// edge of the cube. `staggered` shifts every other row, so that rows and columns do not stand
-    /// out.
+    /// Points of a square lattice in the part of the plane that lies in the cube, `per_edge` along
+    /// an edge of the cube. `staggered` shifts every other row, so that rows and columns do not
+    /// stand out.
     pub(crate) fn lattice(&self, per_edge: u32, staggered: bool) -> Vec<Vec3> {
         let cell = 2.0 * HALF_EDGE / per_edge.max(1) as f32;
         // A slice through corners is up to sqrt(3) times as wide as the cube's face.
@@ -124,7 +124,7 @@ impl Plane {
     }
 }
 
-/// Points of a cubic lattice that fills the cube, `per_edge` to an edge.
+/// Points of a cubic lattice that fills the cube, `per_edge` along an edge.
 pub(crate) fn cubic_lattice(per_edge: u32) -> Vec<Vec3> {
     let n = per_edge.max(2);
     let at = |i: u32| HALF_EDGE * 0.96 * (2.0 * i as f32 / (n - 1) as f32 - 1.0);

@@ -1,9 +1,8 @@
-//! The ranges that colour ramps span, measured on samples of the field in the cube.
+//! The ranges of the colour ramps, measured on samples of the field in the cube.
 
 use super::field::{FieldKind, VectorField};
 use crate::encoding::Centroids;
 
-/// The values at the ends of the colour ramps.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Ranges {
     /// `log10` of the field's length, low and high: one range for all panes.
@@ -15,10 +14,10 @@ pub(crate) struct Ranges {
 const SAMPLES: usize = 128;
 
 impl Ranges {
-    /// Measures the middle 90 % of the lengths, widened to half decades, and the 95th percentile of
-    /// the potentials. Lengths are those of vanilla and reshaped, so that the same colour means the
-    /// same length whichever of the two is shown, those of the correction if `shown` has it, and
-    /// `velocities`, the lengths of the network's.
+    /// Uses the middle 90 % of the lengths, widened to half decades, and the 95th percentile of the
+    /// potentials. Lengths are those of the vanilla and the reshaped field, so that a colour means
+    /// the same length in both, of the correction if `shown` has it, and `velocities`, the lengths
+    /// of the network's velocity.
     pub(crate) fn measure(
         field: VectorField<'_>,
         shown: &[FieldKind],
@@ -29,7 +28,7 @@ impl Ranges {
         let mut kinds = vec![FieldKind::Reconstructive, FieldKind::Reshaped];
         kinds.extend(shown.iter().filter(|&&kind| kind == FieldKind::Correction));
         if field.target < field.table.len() {
-            // The encoding's own sequence fills the cube evenly.
+            // The Kronecker sequence fills the cube evenly.
             for &point in Centroids::kronecker(SAMPLES).points() {
                 for &kind in &kinds {
                     let (here, vector) = field.of_kind(kind).at(point.into());

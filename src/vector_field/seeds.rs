@@ -46,14 +46,14 @@ pub fn sphere(count: usize, seed: u64, centre: Vec3, radius: f32) -> Vec<Vec3> {
         .collect()
 }
 
-/// `count` points of a plane, within the cube; fewer where the plane only grazes the cube.
+/// `count` points of a plane, within the cube; fewer if the plane only grazes the cube.
 pub fn slice(count: usize, seed: u64, plane: &Plane) -> Vec<Vec3> {
     if plane.outline().len() < 3 {
         return Vec::new();
     }
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let reach = HALF_EDGE * 3f32.sqrt();
-    // A slice through the cube holds a fair part of the square around it; the limit is for one
+    // Usually a good part of the square around a slice lies in the cube; the limit is for a slice
     // that only cuts off a corner.
     let tries = (0..200 * count).map(|_| {
         plane.point(Vec2::new(
@@ -70,7 +70,7 @@ pub fn photo(source: &[f32], count: usize) -> Vec<Vec3> {
     shuffled(pixels.collect())
 }
 
-/// The same items in an order in which every prefix is a fair sample of all.
+/// The same items in random order, so that any first few are a fair sample.
 pub(crate) fn shuffled<T>(mut items: Vec<T>) -> Vec<T> {
     items.shuffle(&mut ChaCha8Rng::seed_from_u64(0));
     items
