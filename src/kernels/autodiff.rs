@@ -1,4 +1,4 @@
-//! The backward passes, hooked into Burn's graph.
+//! The backward passes, registered in Burn's autodiff graph.
 
 use super::cpu::attention::{self, Rotary};
 use super::cpu::{gelu, norm, ops as cpu_ops, swiglu};
@@ -10,7 +10,7 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Autodiff, Backend, Flex};
 
-/// Registers the gradients of those parents that want one.
+/// Registers the gradients of those parents that are tracked.
 fn register<B: Backend, S, const N: usize>(
     ops: Ops<S, N>,
     grads: &mut Gradients,
@@ -24,7 +24,7 @@ fn register<B: Backend, S, const N: usize>(
     }
 }
 
-/// Declares a differentiable operation: its parents, the state that it keeps and its two passes.
+/// Declares a differentiable operation: its parents, the state it saves and its two passes.
 macro_rules! differentiable {
     ($name:ident<$backend:ty>, $count:literal, state $state:ty, $backward:expr) => {
         #[derive(Debug)]
@@ -106,7 +106,7 @@ differentiable!(
     }
 );
 
-/// Runs the forward pass and, where a parent is tracked, records the step.
+/// Runs the forward pass and, if a parent is tracked, records the step.
 macro_rules! record {
     ($op:expr, $strategy:ty, [$($parent:ident),+], $state:expr, $output:expr) => {
         match $op.prepare::<$strategy>([$($parent.node()),+]).compute_bound().stateful() {

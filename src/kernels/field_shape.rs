@@ -1,9 +1,8 @@
-//! Sizes of a pixel neural field, read off its tensors.
+//! The sizes of a pixel neural field, from the shapes of its tensors.
 
-/// The sizes of one neural field.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct FieldShape {
-    /// Patches, over the whole batch.
+    /// Number of patches in the whole batch.
     pub patches: usize,
     pub pixels: usize,
     pub width: usize,
@@ -12,22 +11,22 @@ pub(super) struct FieldShape {
 }
 
 impl FieldShape {
-    /// Reads the sizes off `z: [patches, P, E]` and `weights: [patches, 2 E M]`.
+    /// From `z: [patches, P, E]` and `weights: [patches, 2 E M]`.
     ///
     /// # Panics
-    /// If the weights don't divide into two matrices of width E.
+    /// If the weights cannot be split into two matrices of width E.
     pub(super) fn new(z: &[usize], weights: &[usize]) -> Self {
         let [patches, pixels, width] = *z else {
-            panic!("neural field state: three axes")
+            panic!("a neural field's state has three axes")
         };
         assert_eq!(
             weights[0], patches,
-            "neural field: one set of weights a patch"
+            "a neural field has one set of weights per patch"
         );
         assert_eq!(
             weights[1] % (2 * width),
             0,
-            "neural field: weights are [E, M] and [M, E]"
+            "a neural field's weights are [E, M] and [M, E]"
         );
         Self {
             patches,

@@ -1,8 +1,8 @@
 //! The project's own tensor operations, forward and backward.
 //!
-//! On the CPU every hot piece of the network is one fused operation ([`CpuOps`]);
-//! elsewhere the same functions compose ordinary tensor operations, which Burn fuses. The pixel
-//! neural field and the potential's gradient have kernels of their own on every local device
+//! On the CPU every performance-critical part of the network is one fused operation ([`CpuOps`]);
+//! elsewhere the same functions are composed of ordinary tensor operations, which Burn fuses. The
+//! pixel neural field and the potential's gradient have their own kernels on every local device
 //! ([`FieldOps`]).
 //!
 //! | folder | contents |
@@ -33,8 +33,8 @@ use burn::backend::Dispatch;
 use burn::tensor::{DType, Int, Tensor, TensorData};
 use ops::{CpuOps, DecisionOps, FieldOps, UpdateOps};
 
-/// The fused operation where the first tensor is on the CPU, else the formula of the same name in
-/// [`reference`](mod@reference). Arguments after the semicolon are no tensors.
+/// The fused operation if the first tensor is on the CPU, otherwise the formula of the same name in
+/// [`reference`](mod@reference). Arguments after the semicolon are not tensors.
 macro_rules! fused {
     ($ops:ident::$name:ident($first:ident $(, $tensor:ident)* $(; $($plain:ident),+)?)) => {
         if on_cpu(&$first.device()) {
@@ -110,8 +110,8 @@ pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>, weights: Tensor<
     fused!(CpuOps::cross_entropy(logits, labels, weights))
 }
 
-/// The index of the largest of the outputs `z W + shares values` in every pixel, the first of equals,
-/// outside any graph: `z: [patches, P, E]`, `weight: [E, N]`, `shares: [P, K]`,
+/// The index of the largest of the outputs `z W + shares values` in every pixel, the first among
+/// equals, outside any graph: `z: [patches, P, E]`, `weight: [E, N]`, `shares: [P, K]`,
 /// `values: [patches, K, N]` to `[patches, P]`.
 pub fn argmax(
     z: Tensor<3>,
@@ -151,7 +151,7 @@ pub fn neural_field(z: Tensor<3>, weights: Tensor<2>, norm: Tensor<1>) -> Tensor
 /// indices, where anything outside `0..N` is ignored (zero gradient). Not differentiable: the result
 /// is outside any graph, which is the `sg` of equation 13.
 ///
-/// Takes no memory beyond its output where the device has a kernel: centroids are streamed.
+/// Needs no memory beyond its output if the device has a kernel: centroids are streamed.
 pub fn potential_gradient(
     x: Tensor<4>,
     labels: Tensor<3, Int>,
@@ -176,9 +176,10 @@ pub fn potential_gradient(
     ))
 }
 
-/// One AdamW update of a parameter and its two moments, all of one shape and outside any graph.
-/// `number: [1]` counts the updates from 1. `scale: [1]` multiplies the gradient first; 0 skips the
-/// update, even if the gradient is NaN. Both are kept on the device to avoid a synchronisation.
+/// One AdamW update of a parameter and its two moments, all of the same shape and outside any
+/// graph. `number: [1]` counts the updates from 1. The gradient is multiplied by `scale: [1]`; 0
+/// skips the update, even if the gradient is NaN. Both stay on the device to avoid a
+/// synchronisation.
 pub fn adamw_update<const R: usize>(
     parameter: Tensor<R>,
     gradient: Tensor<R>,

@@ -1,5 +1,5 @@
 //! The operations as extensions of Burn's backends. The functions of the parent module choose
-//! between them and the formulas; shapes are documented there.
+//! between them and the formulas, and document the shapes.
 
 use super::optim::AdamWUpdate;
 use crate::potential::Potential;
@@ -7,27 +7,22 @@ use burn::backend::fusion::custom::TensorSpec;
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, backend_extension};
 
-/// Fused operations of the CPU backend. Shapes are those of the functions of the same name below.
+/// Fused operations of the CPU backend.
 #[backend_extension(Flex, Autodiff)]
 pub trait CpuOps: Backend {
-    /// See [`rms_norm`](super::rms_norm).
     fn rms_norm(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
-    /// See [`modulated_norm`](super::modulated_norm).
     fn modulated_norm(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         shift: FloatTensor<Self>,
         scale: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
-    /// See [`gated_residual`](super::gated_residual).
     fn gated_residual(
         x: FloatTensor<Self>,
         gate: FloatTensor<Self>,
         y: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
-    /// See [`swiglu`](super::swiglu).
     fn swiglu(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self>;
-    /// See [`rotary_attention`](super::rotary_attention).
     fn rotary_attention(
         qkv: FloatTensor<Self>,
         q_norm: FloatTensor<Self>,
@@ -35,17 +30,13 @@ pub trait CpuOps: Backend {
         cos: FloatTensor<Self>,
         sin: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
-    /// See [`self_attention`](super::self_attention).
     fn self_attention(qkv: FloatTensor<Self>, heads: usize) -> FloatTensor<Self>;
-    /// See [`layer_norm`](super::layer_norm).
     fn layer_norm(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
-    /// See [`gelu`](fn@super::gelu).
     fn gelu(x: FloatTensor<Self>) -> FloatTensor<Self>;
-    /// See [`cross_entropy`](super::cross_entropy).
     fn cross_entropy(
         logits: FloatTensor<Self>,
         labels: IntTensor<Self>,
@@ -56,7 +47,6 @@ pub trait CpuOps: Backend {
 /// Updates in place, outside any graph.
 #[backend_extension(Flex)]
 pub trait UpdateOps: Backend {
-    /// See [`adamw_update`](super::adamw_update).
     fn adamw_update(
         parameter: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
@@ -66,20 +56,17 @@ pub trait UpdateOps: Backend {
         number: FloatTensor<Self>,
         update: AdamWUpdate,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
-    /// See [`moving_average`](super::moving_average).
     fn moving_average(
         average: FloatTensor<Self>,
         value: FloatTensor<Self>,
         keep: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
-    /// See [`square_sum`](super::square_sum).
     fn square_sum(x: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
 /// Decisions, outside any graph.
 #[backend_extension(Flex)]
 pub trait DecisionOps: Backend {
-    /// See [`argmax`](super::argmax).
     fn argmax(
         features: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -88,17 +75,15 @@ pub trait DecisionOps: Backend {
     ) -> FloatTensor<Self>;
 }
 
-/// The operations with kernels of their own on every local device.
+/// Operations with their own kernels on every local device.
 #[backend_extension(Flex, Cube, Fusion, Autodiff)]
 pub trait FieldOps: Backend {
-    /// See [`neural_field`](super::neural_field).
     #[fusion(dtype = z, shape = z)]
     fn neural_field(
         z: FloatTensor<Self>,
         weights: FloatTensor<Self>,
         norm: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
-    /// Gradients of the three inputs of [`neural_field`](super::neural_field), given that of its output.
     #[fusion(meta = gradients_like_inputs)]
     fn neural_field_backward(
         z: FloatTensor<Self>,
@@ -106,7 +91,6 @@ pub trait FieldOps: Backend {
         norm: FloatTensor<Self>,
         grad: FloatTensor<Self>,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
-    /// See [`potential_gradient`](super::potential_gradient).
     #[fusion(dtype = x, shape = x)]
     fn potential_gradient(
         x: FloatTensor<Self>,

@@ -1,4 +1,4 @@
-//! Kernels against their plain formulas, forward and backward, and against finite differences.
+//! Compares kernels with their plain formulas, forward and backward, and with finite differences.
 
 use super::*;
 use crate::potential::Operator;
@@ -47,7 +47,7 @@ macro_rules! compare {
     }};
 }
 
-/// Lengths of axes: one, primes, and more than a vector, a task or a workgroup takes at once.
+/// Lengths of axes: one, primes, and more than a vector, a task or a workgroup processes at once.
 fn length() -> impl Strategy<Value = usize> {
     prop_oneof![
         Just(1usize),
@@ -59,12 +59,12 @@ fn length() -> impl Strategy<Value = usize> {
     ]
 }
 
-/// As [`length`], up to several workgroups.
+/// Like [`length`], up to several workgroups.
 fn long() -> impl Strategy<Value = usize> {
     prop_oneof![2 => length(), 1 => Just(257usize), 1 => 500usize..1100]
 }
 
-/// As [`length`], but even: for pairs of channels.
+/// Like [`length`], but even, for pairs of channels.
 fn even() -> impl Strategy<Value = usize> {
     prop_oneof![
         Just(2usize),
@@ -350,7 +350,7 @@ fn adamw_and_the_moving_average_are_their_formulas() {
     );
 }
 
-/// One way to compute the potential's gradient.
+/// A function that computes the potential's gradient.
 type Gradient = fn(Tensor<4>, Tensor<3, Int>, &Centroids, Potential) -> Tensor<4>;
 
 #[test]

@@ -1,23 +1,23 @@
-//! The class of every pixel on the CPU, patch by patch: the outputs of all classes, far more numbers
-//! than anything else that a network computes, never leave the processor's cache.
+//! The class of every pixel on the CPU, patch by patch: the outputs of all classes, by far the
+//! largest values of a forward pass, never leave the processor's cache.
 
 use super::simd::{max, wide};
 use super::{Matrix, matmul};
 use rayon::prelude::*;
 
-/// What outputs `z W + shares values` are computed from, for every patch on its own.
+/// The inputs of the outputs `z W + shares values`; patches are independent.
 pub(super) struct Outputs<'a> {
     /// Features of the pixels, `[patches, P, E]`.
     pub features: &'a [f32],
     /// W, `[E, N]`.
     pub weight: &'a [f32],
-    /// Shares of a patch's K values in each pixel, `[P, K]`.
+    /// The weight of each of a patch's K values in each pixel, `[P, K]`.
     pub shares: &'a [f32],
     /// `[patches, K, N]`
     pub values: &'a [f32],
 }
 
-/// The index of the largest output in each pixel, the first of equals: `[patches, P]`.
+/// The index of the largest output in each pixel, the first among equals: `[patches, P]`.
 pub(super) fn forward(outputs: &Outputs<'_>, [patches, pixels, width]: [usize; 3]) -> Vec<f32> {
     let classes = outputs.weight.len() / width;
     let kept = outputs.shares.len() / pixels;
@@ -55,7 +55,7 @@ pub(super) fn forward(outputs: &Outputs<'_>, [patches, pixels, width]: [usize; 3
     out
 }
 
-/// `[z | shares]`, `[W ; values]` and their product, reused from patch to patch.
+/// `[z | shares]`, `[W ; values]` and their product; the buffers are reused for every patch.
 struct Scratch {
     left: Vec<f32>,
     right: Vec<f32>,

@@ -1,10 +1,10 @@
-//! Self-attention on the CPU, one head of one batch entry a task.
+//! Self-attention on the CPU, one task per head and batch entry.
 //!
-//! `qkv: [B, L, 3 D]` holds queries, keys and values side by side, each `[heads, D / heads]`.
-//! Where there is a [`Rotary`], queries and keys pass an RMS norm over the head width and turn by
-//! the rotary angles of their position; then `softmax(q k^T / sqrt(D / heads)) v`, put back as
-//! `[B, L, D]`. The backward pass computes the probabilities again instead of keeping `L * L`
-//! numbers a head.
+//! `qkv: [B, L, 3 D]` holds queries, keys and values side by side, each `[heads, D / heads]`. With
+//! a [`Rotary`], queries and keys pass an RMS norm over the head width and are rotated by the
+//! angles of their position. Then `softmax(q k^T / sqrt(D / heads)) v` is put back together as
+//! `[B, L, D]`. The backward pass recomputes the probabilities instead of storing `L * L` numbers
+//! per head.
 
 use super::norm::rms_backward_row;
 use super::simd::{exp, max, sum2, wide};
@@ -13,7 +13,7 @@ use crate::kernels::constants::RMS_EPSILON;
 use burn::backend::TensorMetadata;
 use rayon::prelude::*;
 
-/// What queries and keys pass through before they meet.
+/// Normalisation and rotation of queries and keys before their product.
 #[derive(Clone, Debug)]
 pub(crate) struct Rotary {
     /// RMS weights of queries and of keys, each `[d]`.
@@ -36,7 +36,7 @@ impl Rotary {
         slice(&self.norms[part])
     }
 
-    /// Cosines and sines of a position's angles.
+    /// Cosines and sines of the angles at a position.
     fn angles(&self, position: usize, d: usize) -> (&[f32], &[f32]) {
         let range = position * (d / 2)..(position + 1) * (d / 2);
         (&slice(&self.cos)[range.clone()], &slice(&self.sin)[range])
@@ -51,7 +51,7 @@ struct Inputs<'a> {
     d: usize,
 }
 
-/// One head's queries and keys as they enter the product, with what the way back needs.
+/// One head's queries and keys as they enter the product, with what the backward pass needs.
 struct Head {
     q: Vec<f32>,
     k: Vec<f32>,
@@ -66,7 +66,7 @@ impl<'a> Inputs<'a> {
         self.heads * self.d
     }
 
-    /// Query (0), key (1) or value (2) rows of a head: a matrix `[L, d]` inside `qkv`.
+    /// The query (0), key (1) or value (2) rows of a head: a matrix `[L, d]` inside `qkv`.
     fn part(&self, entry: usize, head: usize, part: usize) -> (&'a [f32], usize) {
         let row = 3 * self.model_width();
         let first = entry * self.tokens * row + part * self.model_width() + head * self.d;
@@ -74,7 +74,7 @@ impl<'a> Inputs<'a> {
     }
 
     /// Queries (0) or keys (1) of a head as they enter the product, `[L, d]`, and the RMS scale of
-    /// each.
+    /// each row.
     fn entering(&self, entry: usize, head: usize, part: usize) -> (Vec<f32>, Vec<f32>) {
         let (rows, stride) = self.part(entry, head, part);
         let mut out = vec![0.0; self.tokens * self.d];
@@ -135,7 +135,7 @@ impl<'a> Inputs<'a> {
     }
 }
 
-/// Turns consecutive pairs of channels by their angle; `direction` -1 turns back.
+/// Rotates consecutive pairs of channels by their angles; `direction` -1 rotates back.
 #[inline(always)]
 fn rotate(row: &mut [f32], cos: &[f32], sin: &[f32], direction: f32) {
     for (pair, (c, s)) in row.chunks_exact_mut(2).zip(cos.iter().zip(sin)) {
@@ -193,7 +193,7 @@ pub(crate) fn forward(qkv: CpuTensor, rotary: Option<Rotary>, heads: usize) -> C
     cpu::tensor(out, [batch, tokens, heads * d])
 }
 
-/// Gradients of `qkv` and, where there is a [`Rotary`], of its two norms (else zeros).
+/// Gradients of `qkv` and, with a [`Rotary`], of its two norms (otherwise zeros).
 pub(crate) fn backward(
     qkv: CpuTensor,
     rotary: Option<Rotary>,
@@ -234,9 +234,9 @@ pub(crate) fn backward(
 }
 
 struct HeadGradient {
-    /// Of queries, keys and values, each `[L, d]`.
+    /// Gradients of queries, keys and values, each `[L, d]`.
     parts: [Vec<f32>; 3],
-    /// Of the two norms' weights.
+    /// Gradients of the two norms' weights.
     norms: [Vec<f32>; 2],
 }
 

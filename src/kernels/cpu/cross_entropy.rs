@@ -1,13 +1,13 @@
-//! The cross-entropy of class logits on the CPU, one row of classes a pixel, without the
-//! probabilities of all classes in memory.
+//! The cross-entropy of class logits on the CPU, one row of classes per pixel. The probabilities of
+//! all classes are never stored.
 
 use super::simd::{exp, max, sum2, wide};
 use rayon::prelude::*;
 
-/// How many pixels one task takes; fixed, so that sums don't depend on the number of threads.
+/// Number of pixels per task; fixed, so that sums do not depend on the number of threads.
 const PIXELS_PER_TASK: usize = 1024;
 
-/// What the loss is of; `labels` are in `0..N`, or count with weight 0.
+/// The inputs of the loss; a label outside `0..N` must have weight 0.
 pub(super) struct Pixels<'a> {
     /// `[P, N]`
     pub logits: &'a [f32],
@@ -58,7 +58,8 @@ pub(super) fn forward(pixels: &Pixels<'_>) -> f32 {
     partials.iter().sum::<f64>() as f32
 }
 
-/// The gradient of `gradient * forward` by the logits: `gradient w_p (softmax(l_p) - onehot(label))`.
+/// The gradient of `gradient * forward` with respect to the logits:
+/// `gradient w_p (softmax(l_p) - onehot(label))`.
 pub(super) fn backward(pixels: &Pixels<'_>, gradient: f32) -> Vec<f32> {
     let n = pixels.classes();
     let mut out = vec![0.0; pixels.logits.len()];

@@ -1,5 +1,5 @@
-//! The encoder's activation on the CPU: `GELU(x) = x Phi(x)` with the normal distribution Phi
-//! itself, not its tanh approximation.
+//! The encoder's activation on the CPU: `GELU(x) = x Phi(x)` with the exact normal distribution
+//! Phi, not the tanh approximation.
 
 use super::simd::{exp, wide};
 use super::{self as cpu, CpuTensor, contiguous, slice};
@@ -45,8 +45,8 @@ pub(crate) fn backward(x: CpuTensor, grad: CpuTensor) -> CpuTensor {
 /// `1 / sqrt(2 pi)`
 const DENSITY: f32 = 0.398_942_3;
 
-/// Phi(x), given `e^(-x^2 / 2)`: Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.26,
-/// within 1e-7.
+/// Phi(x), given `bell = e^(-x^2 / 2)`: Abramowitz and Stegun, Handbook of Mathematical Functions,
+/// 7.1.26, within 1e-7.
 #[inline(always)]
 fn normal(x: f32, bell: f32) -> f32 {
     let t = 1.0 / (1.0 + 0.327_591_1 * std::f32::consts::FRAC_1_SQRT_2 * x.abs());

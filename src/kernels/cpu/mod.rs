@@ -1,4 +1,4 @@
-//! Fused operations of the CPU backend, one file per operation, and what they share: tensors as
+//! Fused operations of the CPU backend, one file per operation, and shared helpers: tensors as
 //! slices, small matrix products, row-parallel loops.
 
 mod argmax;
@@ -17,14 +17,13 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Flex, TensorMetadata, ops::FloatTensorOps};
 use burn::tensor::{Shape, TensorData};
 
-/// A tensor of the CPU backend.
 pub(super) type CpuTensor = FloatTensor<Flex>;
 
-/// How many rows of work one task takes. Fixed, so that partial sums over tasks are added in the
-/// same order whatever the number of threads.
+/// Number of rows per task. Fixed, so that partial sums over tasks are added in the same order
+/// whatever the number of threads.
 pub(super) const ROWS_PER_TASK: usize = 32;
 
-/// The tensor with its elements side by side in row-major order, so that [`slice`] can borrow it.
+/// The tensor with its elements contiguous in row-major order, so that [`slice`] can borrow it.
 pub(super) fn contiguous(tensor: CpuTensor) -> CpuTensor {
     if tensor.as_slice::<f32>().is_some() {
         tensor
@@ -50,7 +49,7 @@ pub(super) fn width(tensor: &CpuTensor) -> usize {
     tensor.shape().iter().last().copied().unwrap_or(1)
 }
 
-/// A matrix inside a slice: element (r, c) stands at `r * row + c * column`.
+/// A matrix inside a slice: element (r, c) is at `r * row + c * column`.
 #[derive(Clone, Copy)]
 pub(super) struct Matrix<'a> {
     data: &'a [f32],
@@ -95,7 +94,7 @@ pub(super) fn matmul(
 ) {
     assert!(m > 0 && k > 0 && n > 0 && a.holds(m, k) && b.holds(k, n) && out.len() >= m * n);
     // SAFETY: every element that gemm touches was just checked to lie inside its slice, and `out`
-    // is borrowed mutably, so that it cannot overlap the inputs.
+    // is borrowed mutably, so it cannot overlap the inputs.
     unsafe {
         gemm::gemm(
             m,
@@ -121,7 +120,7 @@ pub(super) fn matmul(
     }
 }
 
-/// Adds `partials`, one after the other, each of length `total.len()`.
+/// Adds each of `partials`, of length `total.len()`, to `total` in order.
 pub(super) fn add_partials(total: &mut [f32], partials: &[f32]) {
     for partial in partials.chunks_exact(total.len()) {
         for (sum, value) in total.iter_mut().zip(partial) {

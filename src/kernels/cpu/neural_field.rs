@@ -1,9 +1,9 @@
-//! The pixel neural field on the CPU: every patch a small MLP with weights of its own.
+//! The pixel neural field on the CPU: every patch is a small MLP with its own weights.
 //!
 //! For one patch with `z: [P, E]` and generated weights `W1: [E, M]`, `W2: [M, E]`:
-//! `z + SiLU(RMS(z) W1/|W1|) W2/|W2|`, the norms taken of each column (see "Neural field" in
+//! `z + SiLU(RMS(z) W1/|W1|) W2/|W2|`, with the norms taken per column (see "Neural field" in
 //! PixNerd). Patches run in parallel, each with a few small matrix products whose operands stay in
-//! the processor's cache; that is what a general batched product does not do.
+//! the processor's cache, which a general batched product does not achieve.
 
 use super::simd::{exp, sum2, wide};
 use super::{self as cpu, CpuTensor, Matrix, add_partials, contiguous, matmul, slice};
@@ -22,20 +22,20 @@ fn weights_len(s: FieldShape) -> usize {
     2 * s.width * s.hidden
 }
 
-/// One patch's intermediate values, reused from patch to patch.
+/// One patch's intermediate values; the buffers are reused for every patch.
 struct Scratch {
     /// RMS scale of every pixel, `[P]`.
     scale: Vec<f32>,
     /// Normalised state, `[P, E]`.
     r: Vec<f32>,
-    /// Column-normalised W1 and W2, as the weights are laid out.
+    /// Column-normalised W1 and W2, in the layout of the weights.
     wn: Vec<f32>,
-    /// Inverse column norms of W1 `[M]`, then of W2 `[E]`.
+    /// Inverse column norms of W1 `[M]`, followed by those of W2 `[E]`.
     inverse: Vec<f32>,
-    /// Before and after the activation, `[P, M]`.
+    /// Values before and after the activation, `[P, M]`.
     u: Vec<f32>,
     a: Vec<f32>,
-    /// Gradients of those, and of `r` and the normalised weights.
+    /// Gradients of these, of `r` and of the normalised weights.
     da: Vec<f32>,
     dr: Vec<f32>,
     dwn: Vec<f32>,
@@ -93,7 +93,7 @@ impl Scratch {
     }
 }
 
-/// Divides each column of `w: [rows, columns]` by its norm; `inverse` receives one over the norms.
+/// Divides each column of `w: [rows, columns]` by its norm; writes one over the norms to `inverse`.
 #[inline(always)]
 fn normalise_columns(w: &[f32], columns: usize, inverse: &mut [f32], out: &mut [f32]) {
     inverse.fill(0.0);
@@ -112,7 +112,7 @@ fn normalise_columns(w: &[f32], columns: usize, inverse: &mut [f32], out: &mut [
     }
 }
 
-/// The gradient of the raw weights from that of the normalised ones, in place:
+/// Computes the gradient of the raw weights from that of the normalised ones,
 /// `dW = (dWn - Wn (Wn . dWn)) / |W|`, column by column.
 #[inline(always)]
 fn denormalise_columns(wn: &[f32], columns: usize, inverse: &[f32], dwn: &[f32], out: &mut [f32]) {
@@ -160,8 +160,8 @@ pub(super) fn forward(z: CpuTensor, weights: CpuTensor, norm: CpuTensor) -> CpuT
     cpu::tensor(out, z.shape())
 }
 
-/// Backward pass: the gradients of `z`, `weights` and `norm`, given that of the output.
-/// The forward values are computed again rather than stored.
+/// Backward pass: the gradients of `z`, `weights` and `norm`, given that of the output. Forward
+/// values are recomputed rather than stored.
 pub(super) fn backward(
     z: CpuTensor,
     weights: CpuTensor,

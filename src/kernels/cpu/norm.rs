@@ -2,8 +2,8 @@
 //! residual that goes with them, and the layer norm of encoders.
 //!
 //! `rms_norm(x) = x / sqrt(mean(x^2) + eps) * weight` over the last axis;
-//! `modulated(x) = rms_norm(x) * (1 + scale) + shift` and `gated(x, y) = x + gate * y`, where shift,
-//! scale and gate are `[batch, 1, D]` and stand for all rows of their batch entry.
+//! `modulated(x) = rms_norm(x) * (1 + scale) + shift` and `gated(x, y) = x + gate * y`, where
+//! shift, scale and gate are `[batch, 1, D]` and apply to all rows of their batch entry.
 
 use super::simd::{sum2, wide};
 use super::{self as cpu, CpuTensor, ROWS_PER_TASK, add_partials, contiguous, slice, width};
@@ -129,7 +129,7 @@ pub(crate) fn modulated_backward(
     let (x, weight) = (contiguous(x), contiguous(weight));
     let (scale, grad) = (contiguous(scale), contiguous(grad));
     let (xs, w, scales, gs) = (slice(&x), slice(&weight), slice(&scale), slice(&grad));
-    // Blocks of rows stay inside their batch entry, so that the sums for it can be added up.
+    // Blocks of rows stay within a batch entry, so that the entry's sums can be added up.
     let blocks = rows.div_ceil(ROWS_PER_TASK);
     let mut partials = vec![0.0; batch * blocks * 3 * d];
     let mut dx = vec![0.0; xs.len()];

@@ -1,4 +1,4 @@
-//! The backend extensions of the CPU: each calls the module of its operation.
+//! The CPU backend's implementation of the operations: each calls the module of its name.
 
 use super::{self as cpu, argmax, attention, cross_entropy, gelu, neural_field, norm, optim};
 use super::{potential, swiglu};
@@ -65,7 +65,7 @@ impl CpuOps for Flex {
     }
 }
 
-/// The gradient of [`CpuOps::cross_entropy`] by the logits, given that of its result.
+/// The gradient of [`CpuOps::cross_entropy`] with respect to the logits, given that of its result.
 pub(in crate::kernels) fn cross_entropy_backward(
     logits: FloatTensor<Flex>,
     labels: IntTensor<Flex>,
@@ -95,7 +95,7 @@ fn of_pixels<R>(
     })
 }
 
-/// Whole numbers side by side, for [`int_slice`].
+/// Indices contiguous in memory, for [`int_slice`].
 fn indices(x: IntTensor<Flex>) -> IntTensor<Flex> {
     Flex::int_cast(x, burn::tensor::IntDType::I32).to_contiguous()
 }
@@ -107,7 +107,7 @@ fn int_slice(indices: &IntTensor<Flex>) -> &[i32] {
         .expect("indices were just cast and laid out")
 }
 
-/// Heads of `qkv: [B, L, 3 D]`, given a norm `[d]` over the width of one.
+/// The number of heads of `qkv: [B, L, 3 D]`, given a norm `[d]` over the width of one.
 pub(in crate::kernels) fn heads(qkv: &FloatTensor<Flex>, norm: &FloatTensor<Flex>) -> usize {
     cpu::width(qkv) / 3 / cpu::width(norm)
 }

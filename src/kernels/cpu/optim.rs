@@ -8,8 +8,8 @@ use rayon::prelude::*;
 
 const BLOCK: usize = 16 * 1024;
 
-/// Updates parameter and moments; all four tensors have one shape. `number: [1]` counts the updates
-/// from 1; `scale: [1]` multiplies the gradient first, and 0 leaves everything as it is.
+/// Updates the parameter and its moments; all four tensors have the same shape. `number: [1]`
+/// counts the updates from 1; the gradient is multiplied by `scale: [1]`, and 0 skips the update.
 pub(super) fn update(
     u: AdamWUpdate,
     number: CpuTensor,

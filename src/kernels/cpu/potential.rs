@@ -2,20 +2,20 @@
 //!
 //! Centroids are streamed past blocks of pixels held in registers: nothing of size pixels x N is
 //! ever stored. Differences are taken before squaring, and `1 - p_gt` is the sum of the other
-//! probabilities; both keep the result exact near a centroid.
+//! probabilities; both keep the result accurate near a centroid.
 
 use super::simd::{exp, ln, wide};
 use crate::encoding::MOST_DIMS;
 use crate::potential::{NORM_FLOOR, Operator, Potential};
 use rayon::prelude::*;
 
-/// Pixels that are treated together.
+/// Number of pixels processed together.
 const LANES: usize = 16;
 const BLOCK: usize = LANES * 64;
 
-/// `x: [B, d, pixels]` flattened, `labels: [B, pixels]`, `centroids: [N, 2 d]` as
-/// [`Centroids::split_f32`](crate::encoding::Centroids::split_f32) splits them; the result has the
-/// shape of `x`. A label outside `0..N` (an ignored pixel) gives a zero gradient.
+/// `x: [B, d, pixels]` flattened, `labels: [B, pixels]`, `centroids: [N, 2 d]` split as by
+/// [`Centroids::split_f32`](crate::encoding::Centroids::split_f32); the result has the shape of
+/// `x`. A label outside `0..N` (an ignored pixel) gives a zero gradient.
 pub(super) fn gradient(
     potential: Potential,
     x: &[f32],
@@ -24,7 +24,8 @@ pub(super) fn gradient(
     centroids: &[f32],
     dims: usize,
 ) -> Vec<f32> {
-    // One loop for each size that is worth it: axes without extent fill the smaller ones up.
+    // One loop per width that is worth specialising; other sizes are padded with axes without
+    // extent.
     let width = *[3, 4, 6, 8, 12]
         .iter()
         .find(|&&w| dims <= w)
@@ -118,7 +119,7 @@ fn block_gradient<const D: usize>(
 const LOG: u8 = 0;
 const SQRT: u8 = 1;
 const LINEAR: u8 = 2;
-/// The logarithm at temperature 1, where the softmax needs no exponential: `p ~ 1 / (d + eps)`.
+/// The logarithm at temperature 1, whose softmax needs no exponential: `p ~ 1 / (d + eps)`.
 const RECIPROCAL: u8 = 3;
 
 type Lanes = [f32; LANES];
@@ -133,7 +134,7 @@ fn lanes_gradient<const T: u8, const D: usize>(
     let epsilon = potential.epsilon as f32;
     let inverse_tau = (1.0 / potential.temperature) as f32;
     let classes = (centroids.len() / (2 * D)) as i32;
-    // The least d + eps of each pixel: the largest logit, since every T falls with d.
+    // The smallest d + eps of each pixel gives the largest logit, since every T decreases with d.
     let mut nearest = [f32::MAX; LANES];
     for mu in centroids.chunks_exact(2 * D) {
         for (lane, nearest) in nearest.iter_mut().enumerate() {
@@ -169,7 +170,7 @@ fn lanes_gradient<const T: u8, const D: usize>(
     }
     let mut gradient = [[0.0f32; LANES]; D];
     for lane in 0..LANES {
-        // An ignored pixel has no target: it belongs to no class, and nothing pulls or pushes it.
+        // An ignored pixel has no target, so its gradient is zero.
         let labelled = (0..classes).contains(&target[lane]);
         let scale = if labelled {
             2.0 * inverse_tau / (others[lane] + own[lane])

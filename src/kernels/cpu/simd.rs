@@ -1,10 +1,10 @@
-//! Elementary functions that the compiler can vectorise, and the dispatch to the widest vectors
-//! that the processor has.
+//! Elementary functions that the compiler can vectorise, and dispatch to the processor's widest
+//! vectors.
 //!
-//! The functions are branch-free polynomials marked `inline(always)`: called inside [`wide`] they
-//! are compiled for AVX-512, AVX2 or NEON as found at run time. Relative error is below 3e-7.
+//! The functions are branch-free polynomials marked `inline(always)`: inside [`wide`] they are
+//! compiled for AVX-512, AVX2 or NEON, chosen at run time. Relative error is below 3e-7.
 
-/// Runs `work` compiled for the widest instruction set of this processor.
+/// Runs `work`, compiled for the widest instruction set of this processor.
 #[inline(always)]
 pub fn wide<R>(work: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(work)
@@ -56,7 +56,7 @@ pub fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
-/// How many partial sums a reduction keeps, so that it can run in vectors.
+/// Number of partial sums of a reduction, so that it can be vectorised.
 const LANES: usize = 16;
 
 /// `sum_i f(a_i, b_i)` over two slices of equal length, in a fixed order.

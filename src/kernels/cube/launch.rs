@@ -1,4 +1,4 @@
-//! What the GPU kernels share: outputs, grids and a helper of their own arithmetic.
+//! Helpers for launching GPU kernels: outputs and grids, and shared arithmetic.
 
 use burn::tensor::{DType, Shape};
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
@@ -12,14 +12,14 @@ pub(super) fn clamp_min(x: f32, low: f32) -> f32 {
     select(x < low, low, x)
 }
 
-/// An uninitialised single-precision tensor on the device of another.
+/// An uninitialised single-precision tensor on the same device as `reference`.
 pub(super) fn like(reference: &CubeTensor, shape: Shape) -> CubeTensor {
     let (client, device) = (reference.client.clone(), reference.device.clone());
     empty_device_contiguous_dtype(client, device, shape, DType::F32)
 }
 
-/// A grid of [`UNITS`] wide groups that covers `units`, folded into two dimensions because one
-/// dimension holds at most 65,535 groups.
+/// A grid of groups, each [`UNITS`] wide, that covers `units`. It is folded into two dimensions
+/// because one dimension holds at most 65,535 groups.
 pub(super) fn grid(units: usize) -> (CubeCount, CubeDim) {
     let groups = (units as u32).div_ceil(UNITS).max(1);
     let across = groups.min(32_768);

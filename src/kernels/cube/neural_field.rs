@@ -1,7 +1,7 @@
 //! The pixel neural field on the GPU.
 //!
-//! One unit per pixel runs the forward pass and the state's gradient, and one unit per hidden feature
-//! the weights' gradient, so that no result is written by two units. All in single precision.
+//! One unit per pixel runs the forward pass and the state's gradient, and one unit per hidden
+//! feature the weights' gradient, so no element is written by two units. All in single precision.
 
 use super::launch::{clamp_min, grid, like};
 use crate::kernels::constants::{NORM_FLOOR, RMS_EPSILON};
@@ -13,7 +13,7 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-/// `1 / sqrt(mean(z^2) + eps)` of the pixel whose features start at `first`.
+/// `1 / sqrt(mean(z^2) + eps)` of the pixel whose features start at index `first`.
 #[cube]
 fn rms_scale(z: &Tensor<f32>, first: usize, #[comptime] width: usize) -> f32 {
     let mut sum = 0.0f32;
@@ -97,7 +97,7 @@ fn field_forward(
     }
 }
 
-/// Gradient of the state, and of the norm's weight for every pixel (summed afterwards). Leaves every
+/// Gradient of the state, and per pixel that of the norm's weight (summed afterwards). Stores every
 /// pixel's scale for the gradient of the weights.
 #[cube(launch_unchecked)]
 fn field_backward_state(
@@ -158,7 +158,7 @@ fn field_backward_state(
     }
 }
 
-/// Gradient of the weights, of W1 final and of W2 still with respect to the normalised columns.
+/// Gradient of the weights: final for W1, still with respect to the normalised columns for W2.
 #[cube(launch_unchecked)]
 fn field_backward_weights(
     z: &Tensor<f32>,
@@ -209,7 +209,7 @@ fn field_backward_weights(
     let i = inverse[norms + m];
     let mut dot = 0.0f32;
     for e in 0..width {
-        // What is the same for all pixels.
+        // Factors that are the same for all pixels.
         dw1[e] *= norm[e];
         dot += weights[w1 + e * hidden + m] * i * dw1[e];
     }
@@ -219,7 +219,7 @@ fn field_backward_weights(
     }
 }
 
-/// Turns the gradient of W2's normalised columns into that of W2, in place.
+/// Converts the gradient of W2's normalised columns to that of W2, in place.
 #[cube(launch_unchecked)]
 fn field_backward_columns(
     weights: &Tensor<f32>,
@@ -274,7 +274,7 @@ pub(super) fn forward(z: CubeTensor, weights: CubeTensor, norm: CubeTensor) -> C
     let out = like(&z, z.shape());
     let rows = s.patches * s.pixels;
     let (count, dim) = grid(rows);
-    // SAFETY: as in `inverse_norms`; a unit past `rows` stops at once.
+    // SAFETY: as in `inverse_norms`; a unit past `rows` returns at once.
     unsafe {
         field_forward::launch_unchecked(
             &out.client,
@@ -310,7 +310,7 @@ pub(super) fn backward(
     let dnorm = like(&z, Shape::new([rows, s.width]));
     let scales = like(&z, Shape::new([rows]));
     let client = dz.client.clone();
-    // SAFETY: as in `inverse_norms`; units past the count stop at once, and no two units
+    // SAFETY: as in `inverse_norms`; units past the count return at once, and no two units
     // write the same element.
     unsafe {
         let (count, dim) = grid(rows);

@@ -33,7 +33,7 @@ fn operator_slope(e: f32, #[comptime] operator: u32) -> f32 {
     }
 }
 
-/// The squared distance from a point `[d]` to centroid k, whose offsets go to `offset: [d]`.
+/// The squared distance from a point `[d]` to centroid k; the offsets are written to `offset: [d]`.
 #[cube]
 fn distance(
     point: &Array<f32>,
@@ -154,8 +154,8 @@ pub(super) fn gradient(
         Operator::Linear => LINEAR,
         Operator::NormalizedGradient => NORMALIZED,
     };
-    // SAFETY: a unit past the labels stops at once; `x` holds d values per label, and the
-    // loops run over the rows of `centroids`.
+    // SAFETY: a unit past the labels returns at once; `x` holds d values per label, and the loops
+    // run over the rows of `centroids`.
     unsafe {
         potential_gradient_kernel::launch_unchecked(
             &out.client,

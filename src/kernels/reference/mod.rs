@@ -1,4 +1,4 @@
-//! The operations as formulas over ordinary tensors.
+//! The operations of the parent module as formulas over ordinary tensors.
 
 pub mod potential;
 
@@ -7,7 +7,6 @@ use super::optim::{AdamWUpdate, weight_of};
 use crate::device::permute;
 use burn::tensor::{Int, Tensor, activation};
 
-/// See [`super::rms_norm`].
 pub fn rms_norm<const R: usize>(x: Tensor<R>, weight: Tensor<1>) -> Tensor<R> {
     let scale = (x.clone().square().mean_dim(R - 1) + RMS_EPSILON)
         .sqrt()
@@ -15,7 +14,6 @@ pub fn rms_norm<const R: usize>(x: Tensor<R>, weight: Tensor<1>) -> Tensor<R> {
     x * scale * weight.unsqueeze()
 }
 
-/// See [`super::modulated_norm`].
 pub fn modulated_norm(
     x: Tensor<3>,
     weight: Tensor<1>,
@@ -25,7 +23,6 @@ pub fn modulated_norm(
     rms_norm(x, weight) * (scale + 1.0) + shift
 }
 
-/// See [`super::cross_entropy`].
 pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>, weights: Tensor<1>) -> Tensor<1> {
     let classes = logits.dims()[1] as i32;
     let labels = labels.clamp(0, classes - 1).unsqueeze_dim(1);
@@ -33,7 +30,6 @@ pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>, weights: Tensor<
     (own.squeeze_dim(1) * weights).sum().neg()
 }
 
-/// See [`super::argmax`].
 pub fn argmax(
     z: Tensor<3>,
     weight: Tensor<2>,
@@ -48,22 +44,18 @@ pub fn argmax(
     outputs.argmax(2).squeeze_dim(2)
 }
 
-/// See [`super::gated_residual`].
 pub fn gated_residual(x: Tensor<3>, gate: Tensor<3>, y: Tensor<3>) -> Tensor<3> {
     x + gate * y
 }
 
-/// See [`gelu`](fn@super::gelu).
 pub fn gelu<const R: usize>(x: Tensor<R>) -> Tensor<R> {
     activation::gelu(x)
 }
 
-/// See [`super::swiglu`].
 pub fn swiglu<const R: usize>(a: Tensor<R>, b: Tensor<R>) -> Tensor<R> {
     activation::silu(a) * b
 }
 
-/// See [`super::layer_norm`].
 pub fn layer_norm<const R: usize>(x: Tensor<R>, weight: Tensor<1>, bias: Tensor<1>) -> Tensor<R> {
     let centred = x.clone() - x.mean_dim(R - 1);
     let variance = centred.clone().square().mean_dim(R - 1);
@@ -71,7 +63,6 @@ pub fn layer_norm<const R: usize>(x: Tensor<R>, weight: Tensor<1>, bias: Tensor<
     centred * scale * weight.unsqueeze() + bias.unsqueeze()
 }
 
-/// See [`super::rotary_attention`].
 pub fn rotary_attention(
     qkv: Tensor<3>,
     q_norm: Tensor<1>,
@@ -86,7 +77,6 @@ pub fn rotary_attention(
     attend(q, k, v)
 }
 
-/// See [`super::self_attention`].
 pub fn self_attention(qkv: Tensor<3>, heads: usize) -> Tensor<3> {
     let [q, k, v] = heads_of(qkv, heads);
     attend(q, k, v)
@@ -108,7 +98,7 @@ fn attend(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<3> {
     out.swap_dims(1, 2).reshape([batch, tokens, heads * d])
 }
 
-/// Turns consecutive pairs of channels of `x: [B, heads, L, d]` by their angle.
+/// Rotates consecutive pairs of channels of `x: [B, heads, L, d]` by their angles.
 fn rotate(x: Tensor<4>, cos: &Tensor<2>, sin: &Tensor<2>) -> Tensor<4> {
     let [batch, heads, tokens, d] = x.dims();
     let pairs = x.reshape([batch, heads, tokens, d / 2, 2]);
@@ -128,7 +118,6 @@ fn rotate(x: Tensor<4>, cos: &Tensor<2>, sin: &Tensor<2>) -> Tensor<4> {
     turned.reshape([batch, heads, tokens, d])
 }
 
-/// See [`super::neural_field`].
 pub fn neural_field(z: Tensor<3>, weights: Tensor<2>, norm: Tensor<1>) -> Tensor<3> {
     let [patches, _, width] = z.dims();
     let hidden = weights.dims()[1] / (2 * width);
@@ -148,7 +137,6 @@ pub fn neural_field(z: Tensor<3>, weights: Tensor<2>, norm: Tensor<1>) -> Tensor
     z + hidden.matmul(unit(w2))
 }
 
-/// See [`super::adamw_update`].
 pub fn adamw_update<const R: usize>(
     parameter: Tensor<R>,
     gradient: Tensor<R>,
@@ -168,7 +156,7 @@ pub fn adamw_update<const R: usize>(
     let mean = moment1.clone() / weight(u.beta1);
     let delta = mean / ((moment2.clone() / weight(u.beta2)).sqrt() + u.epsilon);
     let parameter = parameter * (1.0 - u.rate * u.decay) - delta * u.rate;
-    // A selection and not a product, since 0 * NaN is NaN.
+    // A selection instead of a product, since 0 * NaN is NaN.
     (
         parameter.mask_where(skip.clone(), before.0),
         moment1.mask_where(skip.clone(), before.1),
@@ -176,7 +164,6 @@ pub fn adamw_update<const R: usize>(
     )
 }
 
-/// See [`super::moving_average`].
 pub fn moving_average<const R: usize>(
     average: Tensor<R>,
     value: Tensor<R>,
@@ -186,7 +173,6 @@ pub fn moving_average<const R: usize>(
     average * keep.clone() + value * (keep.neg() + 1.0)
 }
 
-/// See [`super::square_sum`].
 pub fn square_sum<const R: usize>(x: Tensor<R>) -> Tensor<1> {
     x.square().sum()
 }

@@ -1,22 +1,22 @@
 //! The potential (equation 10) and its gradient (equation 11) in ordinary tensor operations, which
-//! every device has: what is shown and checked, and what trains where there is no kernel.
+//! every device has: for checks, displays and training without a kernel.
 //!
-//! Both go axis by axis over chunks of `[pixels, N]`; nothing of `[pixels, N, d]` is ever stored.
+//! Both proceed axis by axis over chunks of `[pixels, N]`; no `[pixels, N, d]` is ever stored.
 
 use crate::device::permute;
 use crate::encoding::Centroids;
 use crate::potential::{NORM_FLOOR, Operator, Potential};
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
-/// The most elements of a `[pixels, N]` intermediate: about ten of them live at once, 160 MiB.
+/// Maximum elements of a `[pixels, N]` intermediate: about ten exist at once, 160 MiB.
 const CHUNK: usize = 1 << 22;
-/// A logit that no softmax notices.
+/// A logit that has no effect in a softmax.
 const NEVER: f32 = -1e30;
 
 /// `Phi = -ln p_gt` at points `x: [P, d]` for target classes `labels: [P]` in `0..N`: `[P]`.
 ///
 /// Computed as `softplus(logsumexp of the other logits - the target's logit)`, which keeps small
-/// potentials exact.
+/// potentials accurate.
 pub fn value(
     x: Tensor<2>,
     labels: Tensor<1, Int>,
@@ -46,7 +46,6 @@ pub fn gradient(
     permute(gradient, [0, 3, 1, 2])
 }
 
-/// Points and labels in pieces of [`CHUNK`].
 fn chunks(
     x: Tensor<2>,
     labels: Tensor<1, Int>,
@@ -63,9 +62,9 @@ fn chunks(
     })
 }
 
-/// What is the same for all points, `[1, N]` each.
+/// Quantities that are the same for all points, `[1, N]` each.
 struct Classes {
-    /// The d coordinates of every centroid, then what rounding them lost.
+    /// The d coordinates of every centroid, then their rounding errors.
     rows: Vec<Tensor<2>>,
     /// `0..N`.
     index: Tensor<2, Int>,
@@ -89,13 +88,13 @@ impl Classes {
 
 /// Some points `[P]` against all centroids `[N]`.
 struct Chunk {
-    /// `x - mu`, an axis each, `[P, N]`.
+    /// `x - mu`, one tensor per axis, `[P, N]`.
     offsets: Vec<Tensor<2>>,
     /// `d + eps`, `[P, N]`.
     shifted: Tensor<2>,
     /// `T(d) / tau`, `[P, N]`.
     logits: Tensor<2>,
-    /// Whether the centroid is the point's own, `[P, N]`.
+    /// Whether the centroid is that of the point's label, `[P, N]`.
     target: Tensor<2, Bool>,
     potential: Potential,
 }
@@ -145,16 +144,16 @@ impl Chunk {
         (positive + z.abs().neg().exp().log1p()).squeeze_dim(1)
     }
 
-    /// `[P, d]`; zero where no centroid is the point's own.
+    /// `[P, d]`; zero for points whose label has no centroid.
     fn gradient(self) -> Tensor<2> {
         let top = self.logits.clone().max_dim(1);
         let weights = (self.logits - top).exp();
         let total = weights.clone().sum_dim(1);
         let others = weights.mask_fill(self.target.clone(), 0.0);
-        // 1 - p_gt as the sum of the other p_k: the subtraction would lose it near a centroid.
+        // 1 - p_gt as the sum of the other p_k: near a centroid the subtraction would cancel to 0.
         let missing = others.clone().sum_dim(1).expand(others.dims());
         let share = others.neg().mask_where(self.target.clone(), missing) / total;
-        // T' without its sign, which meets that of equation 11.
+        // T' without its sign, which cancels that of equation 11.
         let factor = match self.potential.operator {
             Operator::Log | Operator::NormalizedGradient => share / self.shifted,
             Operator::Sqrt => share / self.shifted.sqrt() * 0.5,
