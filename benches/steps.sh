@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What a training step costs on this machine's processor, as a table: every preset, and how time and
-# memory grow with the batch, the photo's size and the number of classes.
+# Measures the cost of a training step on this machine's CPU, as a table: every preset, and how time
+# and memory grow with the batch, the photo's size and the number of classes.
 #   bash benches/steps.sh presets|large|growth|classes [STEPS]
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -9,7 +9,7 @@ program="${FLOWSEG:-$target/release/flowseg}"
 [ -x "$program" ] || cargo build --release
 steps="${2:-3}"
 
-# PRESET CLASSES SIDE BATCH [SETTING...]
+# row PRESET CLASSES SIDE BATCH [SETTING...]
 row() {
     local preset="$1" classes="$2" side="$3" batch="$4" text
     shift 4
@@ -22,15 +22,15 @@ row() {
     printf '%s\n' "$text" | awk -v row="| $preset | $classes | $side x $side | $batch | ${*:-} |" '
         / M parameters/ { parameters = $1 " M" }
         /expected peak/ { expected = $(NF - 1) " GiB" }
-        / s a step, / {
+        / s per step, / {
             seconds = $3
             peak = $0; sub(/.*peak memory /, "", peak); sub(/,.*/, "", peak)
-            reshaping = $0; sub(/.*reshaping /, "", reshaping); sub(/ a step/, "", reshaping)
+            reshaping = $0; sub(/.*reshaping /, "", reshaping); sub(/ per step/, "", reshaping)
         }
         END { print row, parameters, "|", (seconds ? seconds : "-"), "|", (peak ? peak : "does not fit"), "|", expected, "|", (reshaping ? reshaping : "-"), "|" }'
 }
 
-echo "| preset | classes | size | batch | settings | parameters | s a step | peak | expected | reshaping |"
+echo "| preset | classes | size | batch | settings | parameters | s per step | peak | expected | reshaping |"
 echo "|---|---|---|---|---|---|---|---|---|---|"
 case "${1:-presets}" in
 presets)
@@ -39,7 +39,7 @@ presets)
     row base 11 256 2
     ;;
 large)
-    # A measurement saves nothing, and so takes less than a run, which would be refused.
+    # A measurement saves nothing, so it needs less memory than a run, which would be refused.
     row large 171 256 1 train.memory_gib=64
     row xlarge 171 256 1 train.memory_gib=64
     ;;

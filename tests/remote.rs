@@ -8,7 +8,7 @@ use common::{fails, flowseg, losses, train_on};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
-/// `flowseg serve` on the processor, which ends with it.
+/// `flowseg serve` on the CPU; stopped on drop.
 struct Server {
     child: Child,
     /// `remote:ws://127.0.0.1:PORT`
@@ -66,13 +66,13 @@ fn a_remote_device_trains_like_the_local_one() {
         assert!((a.1 - b.1).abs() < 1e-4 * b.1, "{a:?} {b:?}");
     }
     assert!(config.contains("Remote"), "{config}");
-    // Its memory is not this machine's.
+    // The device's memory is not this machine's.
     let output = train_on(&server.device, &folder.path().join("dry"), SETTINGS)
         .arg("--dry-run")
         .output()
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("does not say what it has"), "{text}");
+    assert!(text.contains("does not report its memory"), "{text}");
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn servers_that_refuse_or_are_not_there_are_explained() {
         &mut train_on(&gone, &run, SETTINGS),
         &[&gone, "cannot be reached", "flowseg serve"],
     );
-    // Nobody serves the whole network without a word.
+    // The server refuses to listen on the whole network without a token.
     let mut command = flowseg();
     command
         .args([

@@ -1,4 +1,4 @@
-//! The training batch: states of the path between photos and labels, with their times and weights.
+//! The training batch: states on the path between photos and labels, with their times and weights.
 
 use super::config::Config;
 use super::objective::{Objective, PathBatch, REMAINING_FLOOR};
@@ -15,37 +15,37 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ops::Range;
 
-/// What a batch needs of the network as it is, outside any graph.
+/// The current network, outside any graph, for the parts of a batch that depend on it.
 pub(super) struct Frozen<'a> {
-    /// The tokens of photos `[B, 3, H, W]` by an encoder that is not trained.
+    /// The tokens of photos `[B, 3, H, W]` from a frozen encoder.
     pub encode: &'a dyn Fn(&Tensor<4>) -> Option<Tensor<3>>,
-    /// The network's own target, `[B, d, H, W]`.
+    /// The network's own decision as a target, `[B, d, H, W]`.
     pub decide: &'a dyn Fn(Query) -> Tensor<4>,
 }
 
-/// A batch, or some of its samples, as the network and the loss read it. All tensors are outside any
-/// graph. Losses of the parts of a batch add up to that of the whole.
+/// A batch, or some of its samples, as input of the network and the loss. All tensors are outside
+/// any graph. The losses of the parts of a batch sum to that of the whole.
 pub(super) struct TrainBatch {
     /// The photos, `[B, 3, H, W]`.
     pub image: Tensor<4>,
     pub path: PathBatch,
-    /// The time of every sample, `[B]`.
+    /// `[B]`
     pub times: Vec<f32>,
-    /// The frozen encoder's tokens of the photos, where there is one.
+    /// The frozen encoder's tokens of the photos, if there is one.
     pub features: Option<Tensor<3>>,
     /// The teacher's tokens on the network's grid, `[B, L, width]`.
     pub teacher: Option<Tensor<3>>,
-    /// Samples of the whole batch.
+    /// Number of samples in the whole batch.
     pub total: usize,
 }
 
 impl TrainBatch {
-    /// The samples `share` of a batch. Times and noise are functions of the seed and the batch's step.
-    /// Without `class_weights` every class has weight 1. A state that leads to the network's own
-    /// decision needs the network as it is, `frozen`.
+    /// The samples `share` of a batch. Times and noise are functions of the seed and the batch's
+    /// step. Without `class_weights` every class has weight 1. States that lead to the network's
+    /// own decision are computed by `frozen`.
     ///
-    /// The target of an ignored pixel is the class of the nearest labelled pixel. If ignored pixels
-    /// count (`loss.mask_ignored = false`), it is the middle of the cube.
+    /// The target of an ignored pixel is the class of the nearest labelled pixel; with
+    /// `loss.mask_ignored = false` it is the centre of the cube.
     pub(super) fn new(
         config: &Config,
         centroids: &Centroids,
@@ -146,8 +146,8 @@ impl TrainBatch {
                 ignored
             }
         };
-        // Over the whole batch, whichever device has the rest of it. A sum in single precision would
-        // lose most of a weight among millions of pixels.
+        // Over the whole batch, whichever devices have the rest of it. A sum in single precision
+        // would lose most of the weight of one among millions of pixels.
         let total_weight = batch.labels.iter().map(|label| f64::from(weight(label)));
         let total_weight = total_weight.sum::<f64>() as f32;
         Self {
@@ -173,7 +173,7 @@ impl TrainBatch {
         [height, width]
     }
 
-    /// The network's input, in a graph. A frozen encoder stays out of it.
+    /// The network's input, in a graph. A frozen encoder is kept out of it.
     pub(super) fn query(&self) -> Query {
         Query {
             state: self.path.state.clone().autodiff(),
@@ -209,10 +209,10 @@ impl TrainBatch {
     }
 }
 
-/// Labels `[H, W]` with a class for every pixel: its own or that of the nearest labelled pixel,
-/// counting steps along rows and columns. A map without any class is returned unchanged.
+/// Labels `[H, W]` with a class for every pixel: its own or that of the nearest labelled pixel, in
+/// steps along rows and columns. A map without any class is returned unchanged.
 ///
-/// The grey that encodes an ignored pixel lies on no path: sampling never shows it to the network,
+/// The grey that encodes an ignored pixel is on no path: the network never sees it in sampling,
 /// while in training it would share tokens with labelled pixels, mostly at borders between classes.
 fn completed(labels: &[u16], width: usize, classes: usize) -> Cow<'_, [u16]> {
     let has_class = |label: u16| usize::from(label) < classes;
@@ -239,12 +239,12 @@ fn completed(labels: &[u16], width: usize, classes: usize) -> Cow<'_, [u16]> {
     Cow::Owned(all)
 }
 
-/// The time of every sample; 0 for a classifier, which sees the photo itself.
+/// The time of every sample; 0 for a classifier, whose input is the photo itself.
 fn times(config: &Config, batch: &Batch) -> Vec<f32> {
     if config.loss.objective == Objective::CrossEntropy {
         return vec![0.0; batch.len];
     }
-    // A stream of its own, so that times don't depend on how many numbers augmentation drew.
+    // A separate stream, so that times do not depend on how many numbers augmentation draws.
     let mut rng = ChaCha8Rng::seed_from_u64(config.train.seed);
     rng.set_stream(batch.step.wrapping_add(1));
     let sampler = config.time();

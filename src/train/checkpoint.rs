@@ -1,4 +1,4 @@
-//! Checkpoints of a run: written atomically; resuming takes the newest one that can be read.
+//! Checkpoints of a run: written atomically; resuming takes the newest readable one.
 
 use super::TrainError;
 use super::folder::RunFolder;
@@ -15,16 +15,17 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Name of a checkpoint while a new one of the same step replaces it. The prefix of temporary files
-/// lets a later save remove it after a kill.
+/// Temporary name of a checkpoint while a new one of the same step replaces it. With the prefix of
+/// temporary files, a later save removes it if the process was killed.
 const REPLACED: &str = ".flowseg-replaced";
 
 impl RunFolder {
-    /// Refuses a disk without room for what a run keeps at least: two checkpoints, since the previous
-    /// one is deleted only after the next is complete, and the best and the finished model.
+    /// Checks that the disk has space for what a run keeps at least: two checkpoints, since the
+    /// previous one is deleted only after the next is complete, and the best and the finished
+    /// model.
     ///
     /// # Errors
-    /// The needed and the free space.
+    /// If there is too little space; the message states both amounts.
     pub(super) fn check_room(&self, state: &TrainState) -> Result<(), FileError> {
         let network = state.model.network.num_params() as u64;
         let projector = state.projector.as_ref().map_or(0, Module::num_params) as u64;
@@ -36,15 +37,15 @@ impl RunFolder {
     /// Saves a checkpoint under a temporary name, renames it, and deletes all but the last `keep`.
     ///
     /// # Errors
-    /// A failed write; earlier checkpoints are untouched.
+    /// If a write fails; earlier checkpoints are untouched.
     pub(super) fn save(&self, state: &TrainState, keep: usize) -> Result<PathBuf, FileError> {
         let all = self.path(CHECKPOINTS);
         let path = all.join(checkpoint_name(state.progress.step));
         files::write_folder(&path, |folder| {
             write(state, folder).map_err(|error| error.moved(folder, &path))?;
             if path.exists() {
-                // The same step saved again, after a resume. The old one is only renamed until the new
-                // one is in place, so that a kill in between loses nothing.
+                // The same step is saved again after a resume. The old checkpoint is only renamed
+                // until the new one is in place, so that a kill in between loses nothing.
                 files::rename_folder(&path, &all.join(REPLACED))?;
             }
             Ok(())
@@ -63,7 +64,7 @@ impl RunFolder {
                 );
             }
         }
-        // Left by a process that was killed while saving.
+        // Left over by a process that was killed while saving.
         for entry in fs::read_dir(self.path(CHECKPOINTS))
             .into_iter()
             .flatten()
@@ -75,13 +76,14 @@ impl RunFolder {
         }
     }
 
-    /// Loads the newest checkpoint that can be read; `None` if none was saved yet. Newer, damaged ones
-    /// are logged and renamed, so that they neither pass for checkpoints nor displace whole ones. The
-    /// moving average lives on the same device as the weights, outside any graph. A projector gets the
-    /// checkpoint's weights; if there are none, REPA is new to the run and starts fresh.
+    /// Loads the newest readable checkpoint; `None` if none has been saved. Newer, damaged ones are
+    /// logged and renamed, so that they are neither taken for checkpoints nor counted among those
+    /// kept. The moving average is on the same device as the weights, outside any graph. A
+    /// projector gets the checkpoint's weights; if there are none, REPA is new to the run and
+    /// starts with fresh ones.
     ///
     /// # Errors
-    /// Checkpoints none of which can be read.
+    /// If there are checkpoints but none can be read.
     pub(super) fn resume(
         &self,
         projector: Option<Projector>,
@@ -143,7 +145,7 @@ fn write(state: &TrainState, folder: &Path) -> Result<(), FileError> {
     files::write_atomic(&inside("progress.json"), &progress)
 }
 
-/// Renames a damaged checkpoint, and logs it.
+/// Renames a damaged checkpoint and logs it.
 fn set_aside(path: &Path, why: &FileError) {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let aside = path.with_file_name(format!("damaged-{name}"));
@@ -158,7 +160,7 @@ fn set_aside(path: &Path, why: &FileError) {
     }
 }
 
-/// Reads a checkpoint; an error names the file.
+/// Reads a checkpoint; errors name the file.
 fn read_state(
     path: &Path,
     projector: Option<Projector>,

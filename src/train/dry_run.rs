@@ -1,4 +1,4 @@
-//! The memory that a run is expected to need.
+//! Estimates the memory that a run needs.
 
 use super::config::{Config, Stage};
 use super::memory::{MemoryEstimate, Workload};
@@ -8,11 +8,11 @@ use super::{TrainError, prepare};
 use crate::data::Dataset;
 use burn::tensor::Device;
 
-/// The memory estimate of every stage of a run, against what the device has. Nothing is trained or
-/// written.
+/// The memory estimate of every stage of a run, compared with the device's memory. Nothing is
+/// trained or written.
 ///
 /// # Errors
-/// Data or a teacher that can't be read.
+/// If data or a teacher cannot be read.
 pub(crate) fn dry_run(
     config: &Config,
     devices: &[Device],
@@ -31,7 +31,7 @@ pub(super) fn estimates(
     teacher: Option<&Teacher>,
     devices: &[Device],
 ) -> Result<Vec<MemoryEstimate>, TrainError> {
-    // One photo stands for all: the photos of a data set usually have one size.
+    // One photo represents all: the photos of a data set usually have the same size.
     let sample = data.load(0)?;
     let photo = sample.image.as_raw().len() + 2 * sample.labels.data.len();
     let workload = Workload {

@@ -12,34 +12,34 @@ pub enum TrainError {
     #[error(transparent)]
     Data(#[from] DataError),
     /// A data set without a validation split.
-    #[error("{0}: add photos for validation, or leave it out with --set train.validate_every=0")]
+    #[error("{0}: add photos for validation, or switch it off with --set train.validate_every=0")]
     NoValidation(DataError),
     #[error(transparent)]
     File(#[from] FileError),
     #[error(transparent)]
     Validation(#[from] crate::eval::EvalError),
-    #[error("{} already holds a run: add --resume to go on with it, or name another --out", .0.display())]
+    #[error("{} already holds a run: add --resume to continue it, or choose another --out", .0.display())]
     Occupied(PathBuf),
     #[error(
-        "{0} holds no run to resume: check --out, or begin a run there without --resume (a job script that does both adds it where {0}/config.toml exists)"
+        "{0} holds no run to resume: check --out, or start a run there without --resume (a job script that does both should add it only if {0}/config.toml exists)"
     )]
     NoRun(PathBuf),
-    #[error("{} is not a run folder and holds {holds}: name a new or an empty folder with --out", path.display())]
+    #[error("{} is not a run folder and holds {holds}: choose a new or empty folder with --out", path.display())]
     Foreign { path: PathBuf, holds: String },
-    #[error("another process trains in {}: wait until it ends, or name another --out", .0.display())]
+    #[error("another process trains in {}: wait until it ends, or choose another --out", .0.display())]
     Busy(PathBuf),
-    /// Checkpoints none of which can be read.
-    #[error("no checkpoint in {} can be read ({reasons}): restore one from a copy, or begin again with another --out", folder.display())]
+    /// There are checkpoints, but none can be read.
+    #[error("no checkpoint in {} can be read ({reasons}): restore one from a backup, or start again with another --out", folder.display())]
     Damaged { folder: PathBuf, reasons: String },
     /// The data set has fewer than two classes.
     #[error("the data set has no class table: a run needs at least two classes")]
     NoClasses,
     /// The checkpoint and the configuration describe different networks.
-    #[error("the checkpoint in {} has another network, encoding, flow or class table than the configuration: name another --out", .0.display())]
+    #[error("the checkpoint in {} has a different network, encoding, flow or class table from the configuration: choose another --out", .0.display())]
     Changed(PathBuf),
     /// Too many steps in a row without a finite gradient.
     #[error(
-        "{in_a_row} steps in a row had no finite gradient, the last of them step {step}: lower train.learning_rate and --resume from {}", checkpoint.display()
+        "{in_a_row} steps in a row had no finite gradient, up to step {step}: lower train.learning_rate and --resume from {}", checkpoint.display()
     )]
     Diverged {
         step: u64,
@@ -57,7 +57,7 @@ pub enum TrainError {
     Teacher { path: PathBuf, reason: String },
     /// A stage that needs more memory than the device has.
     #[error(
-        "stage {stage} needs {needed} GiB of memory and {available} are available: {suggestion} (train.memory_gib overrides what is available)"
+        "stage {stage} needs {needed} GiB of memory, but only {available} GiB are available: {suggestion} (train.memory_gib overrides what is available)"
     )]
     TooLarge {
         stage: usize,
@@ -65,19 +65,19 @@ pub enum TrainError {
         available: String,
         suggestion: String,
     },
-    #[error("there is no device to train on: name one with --device")]
+    #[error("there is no device to train on: choose one with --device")]
     NoDevice,
     /// More devices than photos in a batch.
     #[error(
-        "a batch of {photos} cannot be shared by {devices} devices: raise train.batch_size, or name fewer"
+        "a batch of {photos} cannot be split between {devices} devices: raise train.batch_size, or choose fewer devices"
     )]
     Share { photos: usize, devices: usize },
     /// The thread that prepares the data failed.
     #[error("the data cannot be prepared: {0}; start again")]
     Thread(String),
-    #[error("a device of this run ended ({0}): go on from the last checkpoint with --resume")]
+    #[error("a device of this run failed ({0}): continue from the last checkpoint with --resume")]
     Device(String),
     /// A precision that the device does not support.
-    #[error("this device has no {0:?} numbers: set train.precision to single")]
+    #[error("this device does not support {0:?} precision: set train.precision to single")]
     Precision(MatmulPrecision),
 }

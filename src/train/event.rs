@@ -4,29 +4,29 @@ use crate::model::warm_start::Loaded;
 use crate::run_format::{SkippedLine, StepLine, ValidationLine};
 use std::path::PathBuf;
 
-/// An event of a run. Events are reported in order.
+/// An event of a run, reported in order.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// Pairs of a split are being checked, before the run begins.
+    /// The pairs of a split are being checked before the run starts.
     Checking {
         split: &'static str,
-        /// Pairs that were read, or are known to be good.
+        /// Pairs that have been read, or are known to be good.
         done: usize,
         of: usize,
     },
-    /// The run begins or continues.
+    /// The run starts or continues.
     Started {
         step: u64,
         steps: u64,
         parameters: usize,
         photos: [usize; 2],
     },
-    /// A new run took its weights from a file.
+    /// A new run has loaded weights from a file.
     Initialized {
         path: PathBuf,
         loaded: Loaded,
     },
-    /// A stage begins or continues.
+    /// A stage starts or continues.
     Stage {
         number: usize,
         of: usize,
@@ -39,7 +39,7 @@ pub enum Event {
         step: u64,
     },
     Logged(StepLine),
-    /// Steps without a finite gradient were skipped since the last report.
+    /// Steps without a finite gradient have been skipped since the last report.
     Skipped(SkippedLine),
     Validating,
     Validated(ValidationLine),
@@ -55,14 +55,15 @@ pub(crate) struct Outcome {
     pub stopped: bool,
     /// The best validation score and its step.
     pub best: Option<(f64, u64)>,
-    /// The last checkpoint; `None` if the run was stopped before it began, and nothing was written.
+    /// The last checkpoint; `None` if the run was stopped before it started, when nothing is
+    /// written.
     pub saved: Option<PathBuf>,
     /// The finished model, unless the run was stopped.
     pub model: Option<PathBuf>,
 }
 
 impl Outcome {
-    /// A run that was stopped before it began, and wrote nothing.
+    /// A run that was stopped before it started and wrote nothing.
     pub(super) fn unbegun() -> Self {
         Self {
             step: 0,

@@ -1,4 +1,4 @@
-//! The folder of a run, and which process may write into it.
+//! The folder of a run, and the lock of the process that writes into it.
 
 use super::{TrainError, provenance};
 use crate::files::{self, FileError};
@@ -11,18 +11,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const FOLDERS: [&str; 3] = [CHECKPOINTS, SAMPLES, TENSORBOARD];
-/// Extensions of logs that a shell or a scheduler may write into the folder of a new run.
+/// Extensions of log files that a shell or a scheduler may write into the folder of a new run.
 const LOGS: [&str; 3] = ["log", "out", "err"];
 
 #[derive(Clone)]
 pub(crate) struct RunFolder {
     root: PathBuf,
-    /// Held for as long as any copy lives.
+    /// Held as long as any clone exists.
     _lock: Option<Arc<File>>,
 }
 
 impl RunFolder {
-    /// Whether a folder holds a run: its metrics, a checkpoint, or a configuration that a run wrote.
+    /// Whether a folder contains a run: its metrics, a checkpoint, or a configuration that a run
+    /// wrote.
     pub(crate) fn holds_run(root: &Path) -> bool {
         let begins_with_step = |text: &str| {
             let first = text.lines().next().unwrap_or_default();
@@ -35,16 +36,16 @@ impl RunFolder {
             || provenance::is_written_by_a_run(&root.join(CONFIG))
     }
 
-    /// Refuses to begin a run in a folder that holds one, or anything else, and to resume in a folder
-    /// without one. Writes nothing.
+    /// Refuses to start a run in a folder that contains one, or anything else, and to resume in a
+    /// folder without one. Writes nothing.
     ///
     /// # Errors
-    /// What the folder holds, and what to do.
+    /// What the folder contains, and what to do.
     pub(crate) fn check(root: &Path, resume: bool) -> Result<(), TrainError> {
         if root.is_file() {
             return Err(TrainError::File(FileError::Write {
                 path: root.to_owned(),
-                source: io::Error::other("it is a file and a run is a folder"),
+                source: io::Error::other("it is a file, but a run needs a folder"),
             }));
         }
         match (Self::holds_run(root), resume) {
@@ -61,11 +62,11 @@ impl RunFolder {
         }
     }
 
-    /// Opens or creates a run folder, for this process alone until it ends or all copies of the
+    /// Opens or creates a run folder and locks it until this process ends or all clones of the
     /// result are dropped.
     ///
     /// # Errors
-    /// A failed write, and another process that trains there.
+    /// If a write fails, or another process trains there.
     pub(crate) fn create(root: &Path) -> Result<Self, TrainError> {
         files::create_folder(root)?;
         let lock = lock(root)?.map(Arc::new);
@@ -103,8 +104,8 @@ fn checkpoints(root: &Path) -> Vec<PathBuf> {
     found.into_iter().map(|(_, path)| path).collect()
 }
 
-/// A description of what a folder holds that is not from a run. Hidden files and logs are ignored: no
-/// run overwrites them.
+/// Lists the contents of a folder that are not from a run. Hidden files and logs are ignored, since
+/// a run does not overwrite them.
 fn foreign(root: &Path) -> Option<String> {
     const NAMED: usize = 3;
     let is_empty = |path: &Path| fs::read_dir(path).is_ok_and(|mut all| all.next().is_none());
@@ -197,7 +198,7 @@ mod tests {
         assert!(RunFolder::check(&missing, true).is_err());
         check(false).unwrap();
         assert!(check(true).unwrap_err().contains("no run to resume"));
-        // The remains of a run that failed before its first step, and a log of this one.
+        // The remains of a run that failed before its first step, and a log of the new one.
         drop(RunFolder::create(root.path()).unwrap());
         fs::write(root.path().join("train.log"), "...").unwrap();
         fs::write(root.path().join(".DS_Store"), "").unwrap();

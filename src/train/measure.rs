@@ -1,4 +1,4 @@
-//! The measured cost of a run's steps on this machine: time, memory, and the reshaping's share.
+//! Measures the cost of a run's steps on this machine: time, memory, and the share of reshaping.
 
 use super::batch::{Frozen, TrainBatch};
 use super::config::Config;
@@ -22,21 +22,22 @@ const ROUNDS: usize = 5;
 pub(crate) struct Measured {
     pub stage: usize,
     pub batch_size: usize,
-    /// Median time of a step, without loading its batch.
+    /// Median time of a step, excluding loading its batch.
     pub step: Duration,
-    /// The part of the reshaped target (the gradient of the potential); `None` for other objectives.
+    /// Time spent on the reshaped target (the gradient of the potential); `None` for other
+    /// objectives.
     pub reshaping: Option<Duration>,
-    /// Kernels that a GPU ran for the last step.
+    /// Number of GPU kernels launched in the last step.
     pub launches: u64,
-    /// Peak main memory of the process so far, in bytes, if the system reports it.
+    /// Peak main memory of the process so far, in bytes; `None` if the system does not report it.
     pub peak: Option<u64>,
 }
 
-/// Takes one warm-up step of every stage and then `steps` more, from fresh weights. Only the teacher's
-/// cache is written.
+/// Takes one warm-up step of every stage and then `steps` more, starting from fresh weights. Only
+/// the teacher's cache is written.
 ///
 /// # Errors
-/// Data or a teacher that can't be read, and a device that fails.
+/// If data or a teacher cannot be read, or a device fails.
 pub(crate) fn measure(
     config: &Config,
     device: &Device,
@@ -76,7 +77,7 @@ fn measure_stage(
         let (started, launched) = (Instant::now(), Launches::watch());
         trainer.step(&batch);
         finish(device)?;
-        // The first step compiles kernels and fills memory.
+        // The first step compiles kernels and allocates memory.
         if number > 0 {
             times.push(started.elapsed());
         }
@@ -135,7 +136,7 @@ fn reshaping(
     Ok(median(times))
 }
 
-/// Waits until a device has finished its work.
+/// Blocks until a device has finished its work.
 fn finish(device: &Device) -> Result<(), TrainError> {
     device.sync().map_err(|e| TrainError::Device(e.to_string()))
 }
@@ -150,12 +151,12 @@ impl fmt::Display for Measured {
         let seconds = self.step.as_secs_f64().max(1e-9);
         write!(
             f,
-            "stage {}: {seconds:.3} s a step, {:.2} photos/s",
+            "stage {}: {seconds:.3} s per step, {:.2} photos/s",
             self.stage,
             self.batch_size as f64 / seconds
         )?;
         if self.launches > 0 {
-            write!(f, ", {} kernels a step", self.launches)?;
+            write!(f, ", {} kernels per step", self.launches)?;
         }
         if let Some(peak) = self.peak {
             write!(f, ", peak memory {} GiB", gib(peak))?;
@@ -164,7 +165,7 @@ impl fmt::Display for Measured {
             let time = reshaping.as_secs_f64();
             write!(
                 f,
-                ", reshaping {:.1} ms a step ({:.2} %)",
+                ", reshaping {:.1} ms per step ({:.2} %)",
                 1e3 * time,
                 100.0 * time / seconds
             )?;

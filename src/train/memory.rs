@@ -1,8 +1,8 @@
-//! The memory that a run will need.
+//! Estimates the memory that a run needs.
 //!
-//! The counts follow the code: what the optimiser stores, what each operation of the network keeps for
-//! the backward pass, and what is alive at the same time. A test compares them with the real peak of
-//! this program on the CPU.
+//! The counts follow the code: what the optimiser stores, what each operation of the network keeps
+//! for the backward pass, and what exists at the same time. A test compares them with the actual
+//! peak of this program on the CPU.
 
 use super::TrainError;
 use super::config::{Config, Stage};
@@ -11,10 +11,10 @@ use burn::tensor::Device;
 use std::fmt;
 
 const NUMBER: u64 = 4;
-/// The program itself, in bytes.
+/// Memory of the program itself, in bytes.
 const PROGRAM: u64 = 60 << 20;
 const SLACK: f64 = 1.05;
-/// Batches ready ahead of time, per thread of the loader.
+/// Batches prepared in advance, per thread of the loader.
 const BATCHES_AHEAD: u64 = 3;
 
 /// Memory by purpose, in bytes.
@@ -43,15 +43,15 @@ pub struct TeacherSize {
     pub width: u64,
 }
 
-/// What an estimate depends on besides the configuration.
+/// Inputs of an estimate besides the configuration.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Workload {
     pub classes: usize,
-    /// Bytes of all photos, decoded.
+    /// Size of all decoded photos, in bytes.
     pub photos: u64,
     pub teacher: Option<TeacherSize>,
-    /// Whether the network's operations are composed of ordinary ones, which keep more than the CPU's
-    /// fused ones.
+    /// Whether the network's operations are composed of ordinary ones, which keep more than the
+    /// CPU's fused ones do.
     pub composed: bool,
     /// Devices that share every batch; the estimate is for one of them. 0 counts as 1.
     pub devices: usize,
@@ -75,7 +75,8 @@ impl MemoryUse {
         let part = share.div_ceil(t.accumulate) as u64;
         let pixels = (config.data.size[0] * config.data.size[1]) as u64;
 
-        // The CPU's cross-entropy keeps the logits and computes their gradient, nothing between.
+        // The CPU's cross-entropy keeps the logits and computes their gradient, without
+        // intermediate results.
         let fused = !composed && config.prediction().has_class_outputs();
         let copies = if fused { 1 } else { 3 };
         let kept = Kept::new(&network, config.data.size, composed, copies, part);
@@ -92,7 +93,7 @@ impl MemoryUse {
             let hidden = config.repa.projector_width as u64;
             part * kept.tokens * (4 * hidden + 4 * size.width)
         });
-        // Inputs of norms, products, attention, activation and scales; none in a frozen encoder.
+        // Inputs of norms, products, attention, activation and scales; a frozen encoder keeps none.
         let encoder = match &network.encoder {
             Some(vit) if config.model.encoder_rate > 0.0 => {
                 let block = 10 * vit.width + 3 * vit.mlp_width;
@@ -100,8 +101,8 @@ impl MemoryUse {
             }
             _ => 0,
         };
-        // Backward starts with the neural field. Recomputed blocks keep only their inputs, and after
-        // the field one whole block with as much again for its gradients.
+        // The backward pass starts with the neural field. Recomputed blocks keep only their inputs,
+        // plus, after the field, one whole block and as much again for its gradients.
         let field = kept.ends + kept.backward;
         let activations = repa
             + encoder
@@ -118,14 +119,14 @@ impl MemoryUse {
         let gradients = (1 + several) * (parameters + projector);
         let state = 4 * parameters + 3 * projector;
         let teacher = teacher.map_or(0, |size| size.parameters);
-        // The optimiser's moments, read and encoded, on the host.
+        // The optimiser's moments are read back and encoded on the host.
         let saving = if composed {
             0
         } else {
             4 * (parameters + projector)
         };
-        // Backward frees activations while it allocates gradients; when the gradients are complete, the
-        // activations of one block are left.
+        // The backward pass frees activations while it allocates gradients; when the gradients are
+        // complete, the activations of one block are left.
         let backward = activations.max(gradients + kept.block);
         let during = state + teacher + batches + backward.max(gradients).max(saving);
         let bytes = |numbers: u64| numbers * NUMBER;
@@ -148,18 +149,18 @@ impl MemoryUse {
     }
 }
 
-/// Numbers kept for one part of a batch.
+/// Number of values kept for one part of a batch.
 struct Kept {
     tokens: u64,
     block: u64,
-    /// Before and after the blocks.
+    /// Values before and after the blocks.
     ends: u64,
     /// Temporaries of the backward pass through the neural field.
     backward: u64,
 }
 
 impl Kept {
-    /// `copies` of the outputs are kept.
+    /// `copies` is how many copies of the outputs are kept.
     fn new(
         network: &NetworkConfig,
         size: [usize; 2],
@@ -181,7 +182,8 @@ impl Kept {
         let (e, fields) = (network.pixel_width as u64, network.field_blocks as u64);
         let generated = network.field_weights() as u64;
         let outputs = network.outputs as u64;
-        // Neighbourhoods at two resolutions, in two orders, and features on their way to the pixels.
+        // Neighbourhoods at two resolutions and in two memory orders, and features on their way to
+        // the pixels.
         let stem = match network.stem_width as u64 {
             0 => 0,
             width => 60 + 6 * width + 3 * e,
@@ -192,8 +194,8 @@ impl Kept {
             + fields * generated
             + copies * outputs * pixels
             + stem * pixels;
-        // Gradients of the output and of the first field's weights; the gradients of its pixels reuse
-        // the memory of the final layer's.
+        // Gradients of the output and of the first field's weights; the gradients of its pixels
+        // reuse the memory of the final layer's gradients.
         let backward = generated + outputs * pixels;
         Self {
             tokens,
@@ -204,7 +206,7 @@ impl Kept {
     }
 }
 
-/// Memory that a device has for a run: `train.memory_gib`, or what the device reports.
+/// Memory available for a run: `train.memory_gib`, or what the device reports.
 fn available(config: &Config, device: &Device) -> Option<u64> {
     if config.train.memory_gib > 0.0 {
         Some((config.train.memory_gib * f64::from(1 << 30)) as u64)
@@ -213,24 +215,24 @@ fn available(config: &Config, device: &Device) -> Option<u64> {
     }
 }
 
-/// The memory that a stage needs, against what the device has.
+/// The memory that a stage needs, compared with the device's memory.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct MemoryEstimate {
     pub stage: usize,
     /// `[height, width]`
     pub size: [usize; 2],
     pub batch_size: usize,
-    /// Parts that a batch, or a device's share of it, is split into.
+    /// Number of parts that a batch, or a device's share of it, is split into.
     pub accumulate: usize,
     /// Devices that share a batch; the estimate is for one of them.
     pub devices: usize,
     pub needed: MemoryUse,
     pub available: Option<u64>,
-    /// The largest batch in one part that fits, other settings unchanged.
+    /// The largest batch that fits in one part, with other settings unchanged.
     pub largest_batch: Option<usize>,
-    /// The longest edge of a square photo that fits, other settings unchanged.
+    /// The longest edge of a square photo that fits, with other settings unchanged.
     pub longest_edge: Option<usize>,
-    /// A change that makes it fit, and the bytes it then needs.
+    /// A change that makes the stage fit, and the bytes that it then needs.
     pub suggestion: Option<(String, u64)>,
 }
 
@@ -285,7 +287,7 @@ impl MemoryEstimate {
         }
     }
 
-    /// Whether it fits; true if the available memory is unknown.
+    /// Whether the stage fits; true if the available memory is unknown.
     pub(crate) fn fits(&self) -> bool {
         self.available.is_none_or(|limit| self.needed.peak <= limit)
     }
@@ -293,7 +295,7 @@ impl MemoryEstimate {
     /// Refuses a stage that does not fit.
     ///
     /// # Errors
-    /// The numbers and a suggestion, in one line.
+    /// One line with the amounts and a suggestion.
     pub(crate) fn check(&self) -> Result<(), TrainError> {
         match self.available {
             Some(available) if !self.fits() => Err(TrainError::TooLarge {
@@ -302,7 +304,7 @@ impl MemoryEstimate {
                 available: gib(available),
                 suggestion: match &self.suggestion {
                     Some((change, bytes)) => format!("{change} needs {} GiB", gib(*bytes)),
-                    None => "take a smaller model.preset".into(),
+                    None => "choose a smaller model.preset".into(),
                 },
             }),
             _ => Ok(()),
@@ -310,7 +312,8 @@ impl MemoryEstimate {
     }
 }
 
-/// The first change that makes a stage fit: parts of a batch, recomputed blocks, both, a smaller size.
+/// The first change that makes a stage fit: a batch in parts, recomputed blocks, both, a smaller
+/// size.
 fn suggest(config: &Config, limit: u64, of: &dyn Fn(&Config) -> u64) -> Option<(String, u64)> {
     let batch = config.train.batch_size;
     let parts = || (1..).map(|i| 1usize << i).take_while(|n| *n <= batch);
@@ -367,11 +370,11 @@ impl fmt::Display for MemoryEstimate {
         let e = &self.needed;
         writeln!(
             f,
-            "stage {}: {height} x {width}, {} photos a step in {} parts",
+            "stage {}: {height} x {width}, {} photos per step in {} parts",
             self.stage, self.batch_size, self.accumulate
         )?;
         if self.devices > 1 {
-            writeln!(f, "  on each of {} devices, with a share:", self.devices)?;
+            writeln!(f, "  on each of {} devices, for its share:", self.devices)?;
         }
         for (what, bytes) in [
             ("weights, average, moments", e.state),
@@ -390,7 +393,7 @@ impl fmt::Display for MemoryEstimate {
         let Some(available) = self.available else {
             return write!(
                 f,
-                "  the device does not say what it has: set train.memory_gib to compare"
+                "  the device does not report its memory: set train.memory_gib to compare"
             );
         };
         writeln!(f, "  {:<38} {:>8} GiB", "available", gib(available))?;

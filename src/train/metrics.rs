@@ -1,4 +1,4 @@
-//! Writes `metrics.jsonl` as the run goes, and the same numbers for TensorBoard.
+//! Writes `metrics.jsonl` during a run, and the same numbers for TensorBoard.
 
 use super::tensorboard::EventFile;
 use crate::files::{self, FileError};
@@ -17,10 +17,10 @@ pub(super) struct Metrics {
 
 impl Metrics {
     /// Opens the file for appending, and a new event file in `tensorboard/` beside it. Lines past
-    /// `step` are deleted: a run that was killed after its last checkpoint takes those steps again.
+    /// `step` are deleted: a run that was killed after its last checkpoint repeats those steps.
     ///
     /// # Errors
-    /// A failed read or write.
+    /// If a read or write fails.
     pub(super) fn open(path: &Path, step: u64) -> Result<Self, FileError> {
         let mut last_validation = None;
         if let Ok(text) = fs::read_to_string(path) {
@@ -50,7 +50,7 @@ impl Metrics {
     /// Appends a line.
     ///
     /// # Errors
-    /// A failed write.
+    /// If a write fails.
     pub(super) fn write(&mut self, line: &(impl Serialize + Clone)) -> Result<(), FileError> {
         let failed = |source| FileError::Write {
             path: self.path.clone(),
@@ -66,13 +66,13 @@ impl Metrics {
         Ok(())
     }
 
-    /// The last validation, also of a run that was resumed.
+    /// The last validation, including those before a resume.
     pub(super) fn last_validation(&self) -> Option<ValidationLine> {
         self.last_validation.clone()
     }
 }
 
-/// The numbers of a line by their TensorBoard tags, `train/KEY` or `validation/KEY`.
+/// The numbers of a line with their TensorBoard tags, `train/KEY` or `validation/KEY`.
 fn scalars(line: &serde_json::Value) -> Vec<(String, f64)> {
     let group = if line.get("miou").is_some() {
         "validation"

@@ -1,15 +1,15 @@
 //! Training: a [`Trainer`](trainer::Trainer) that takes steps, and the run around it.
 //!
-//! | files | what |
+//! | files | contents |
 //! |---|---|
 //! | `config/` | every setting, stages |
-//! | `objective`, `batch` | the losses, and the batch they are computed for |
+//! | `objective`, `batch` | the losses, and the batches they are computed on |
 //! | `trainer`, `trainee`, `recompute`, `optimizer`, `state` | one step, and what it changes |
 //! | `supervision`, `repa` | the teacher and class weights |
 //! | `parallel/` | several devices |
 //! | `run`, `stage`, `validate`, `restore`, `prepare` | a run and its loop |
 //! | `folder`, `checkpoint`, `metrics`, `tensorboard`, `provenance` | the run folder |
-//! | `memory`, `dry_run`, `measure` | what a run would cost |
+//! | `memory`, `dry_run`, `measure` | the cost of a run |
 //!
 //! The batch of a step, its times and its noise are pure functions of the seed and the step's
 //! number. A resumed run therefore continues exactly as an uninterrupted one would have.

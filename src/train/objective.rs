@@ -1,5 +1,5 @@
-//! Every loss of training, and what it is averaged over: the objective's squared error (equations 3,
-//! 5, 12 and 13) or cross-entropy at a state of the path, the distribution of its time, and the
+//! All training losses and what they are averaged over: the objective's squared error (equations 3,
+//! 5, 12 and 13) or cross-entropy at a state on the path, the distribution of its time, and the
 //! alignment with a teacher.
 
 use crate::encoding::Centroids;
@@ -11,10 +11,11 @@ use burn::tensor::{Int, Tensor};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
-/// Lower bound of the `1 - t` that a predicted target is divided by in training: without it, errors
-/// near t = 1 would be magnified without limit. Sampling has its own bound, the length of a step.
+/// Lower bound of the `1 - t` by which a predicted target is divided in training; without it,
+/// errors near t = 1 would be magnified without limit. Sampling has its own bound, the length of a
+/// step.
 pub(super) const REMAINING_FLOOR: f32 = 0.05;
-/// Tokens shorter than this have no direction.
+/// Tokens shorter than this are not normalised.
 const LENGTH_FLOOR: f32 = 1e-6;
 
 /// What the velocity is trained towards.
@@ -45,9 +46,9 @@ pub(super) struct Loss<'a> {
     pub centroids: &'a Centroids,
 }
 
-/// A batch of samples, each at some state of its path.
+/// A batch of samples, each at a state on its path.
 pub(super) struct PathBatch {
-    /// `v: [B, d, H, W]`, that leads to the true mask: `x1 - x0` on its own path.
+    /// `v: [B, d, H, W]`, which leads to the true mask: `x1 - x0` on the sample's own path.
     pub velocity: Tensor<4>,
     /// `x_t: [B, d, H, W]`
     pub state: Tensor<4>,
@@ -58,12 +59,13 @@ pub(super) struct PathBatch {
     /// `[B, 1, H, W]`: 1 or the weight of the pixel's class; 0 for ignored pixels unless
     /// `loss.mask_ignored` is off.
     pub weights: Tensor<4>,
-    /// Sum of the weights of the whole batch, of which this may be a part: the divisor of the loss.
+    /// Sum of the weights of the whole batch, of which this may be a part: the loss is divided by
+    /// it.
     pub total_weight: f32,
 }
 
 impl Loss<'_> {
-    /// The loss of a network's outputs in patches, `[B L, p p, outputs]`: a scalar `[1]`.
+    /// The loss of a network's outputs in patches, `[B L, p p, outputs]`: `[1]`.
     pub(super) fn of(&self, batch: &PathBatch, outputs: Tensor<3>, patches: Patches) -> Tensor<1> {
         match self.prediction {
             Prediction::Logits | Prediction::Posterior => cross_entropy(batch, outputs, patches),
@@ -79,9 +81,9 @@ impl Loss<'_> {
         self.squared_error(batch, velocity, x1_hat)
     }
 
-    /// The loss of a predicted target `[B, d, H, W]`: that of the velocity towards it. The potential is
-    /// taken at the target itself, which that velocity would not reach near t = 1, where the remaining
-    /// time has a [lower bound](REMAINING_FLOOR).
+    /// The loss of a predicted target `[B, d, H, W]`: that of the velocity towards it. The
+    /// potential is evaluated at the target itself, which that velocity would not reach near t = 1,
+    /// where the remaining time has a [lower bound](REMAINING_FLOOR).
     fn of_target(&self, batch: &PathBatch, x1_hat: Tensor<4>) -> Tensor<1> {
         let (mut state, mut t) = (batch.state.clone(), batch.t.clone());
         if x1_hat.is_autodiff() {
@@ -108,8 +110,8 @@ impl Loss<'_> {
         squares.sum() / (channels * batch.total_weight).max(1.0)
     }
 
-    /// The detached target velocity of a network that predicts `x1_hat: [B, d, H, W]`, directly or by
-    /// its velocity (see [`predicted_target`]).
+    /// The detached target velocity of a network that predicts `x1_hat: [B, d, H, W]`, directly or
+    /// through its velocity (see [`predicted_target`]).
     fn target(&self, batch: &PathBatch, x1_hat: Tensor<4>) -> Tensor<4> {
         let v = batch.velocity.clone();
         let correction = || {
@@ -124,7 +126,7 @@ impl Loss<'_> {
     }
 }
 
-/// The cross-entropy of logits in patches, `[B L, p p, N]`: a scalar `[1]`.
+/// The cross-entropy of logits in patches, `[B L, p p, N]`: `[1]`.
 fn cross_entropy(batch: &PathBatch, logits: Tensor<3>, patches: Patches) -> Tensor<1> {
     let [count, pixels, classes] = logits.dims();
     let mut labels = patches.cut_map(batch.labels.clone(), -1.0);
@@ -140,8 +142,9 @@ fn cross_entropy(batch: &PathBatch, logits: Tensor<3>, patches: Patches) -> Tens
     sum / batch.total_weight.max(1.0)
 }
 
-/// The alignment loss (REPA): `1 - cos` between tokens `[B, L, width]` and the teacher's, summed and
-/// divided by the tokens of a batch of `total` samples: `[1]`, in `[0, 2]` for a whole batch.
+/// The alignment loss (REPA): `1 - cos` between tokens `[B, L, width]` and the teacher's, summed
+/// and divided by the number of tokens of a batch of `total` samples: `[1]`, in `[0, 2]` for a
+/// whole batch.
 pub fn misalignment(tokens: Tensor<3>, teacher: Tensor<3>, total: usize) -> Tensor<1> {
     let [batch, count, _] = tokens.dims();
     let teacher = unit(teacher);
@@ -154,17 +157,17 @@ pub fn misalignment(tokens: Tensor<3>, teacher: Tensor<3>, total: usize) -> Tens
     (cosines.neg() + (batch * count) as f32) / (total * count) as f32
 }
 
-/// Tokens at unit length. Those without a direction stay as they are: a patch in the border of a
-/// photo that was zoomed out is grey all over, and a fresh network's token of it is exactly zero, where
-/// a length has no gradient.
+/// Tokens normalised to unit length. Zero tokens are left unchanged: a patch in the border of a
+/// photo that was zoomed out is grey all over, and a fresh network's token of it is exactly zero,
+/// where the length has no gradient.
 fn unit(x: Tensor<3>) -> Tensor<3> {
     let squares = x.clone().square().sum_dim(2);
     let none = squares.clone().lower_elem(LENGTH_FLOOR * LENGTH_FLOOR);
     x / squares.mask_fill(none, 1.0).sqrt()
 }
 
-/// The distribution of t in training. See the crate's documentation of the leak: with the photo as
-/// condition, only times near 0 teach the network to segment.
+/// The distribution of t in training. See "The leak" in the crate's documentation: with the photo
+/// as the condition, only times near 0 teach the network to segment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TimeDistribution {
@@ -177,7 +180,7 @@ pub enum TimeDistribution {
     Power,
 }
 
-/// How t is drawn: a point mass at 0, and a distribution for the rest.
+/// How t is drawn: a point mass at 0, and a distribution for the other samples.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct TimeSampler {
     pub distribution: TimeDistribution,
@@ -266,7 +269,7 @@ mod tests {
         let b = scalar(loss.of_velocity(&batch(0.7), velocity(-3.0)));
         assert_eq!(a, b);
         assert!(a > 0.0);
-        // Without the mask they count, with grey as their target.
+        // Without the mask they count, with grey as the target.
         let unmasked = |second: f32| PathBatch {
             weights: Tensor::ones([1, 1, 1, 2], &device),
             total_weight: 2.0,

@@ -1,7 +1,7 @@
-//! AdamW over all trained parameters, with one gradient norm, and the moving average of a network's
-//! weights. Nothing here waits for the device.
+//! AdamW over all trained parameters with one gradient norm, and the moving average of a network's
+//! weights. Nothing here blocks on the device.
 //!
-//! Burn's own optimiser clips each tensor by itself and keys its state by ids that a safetensors
+//! Burn's own optimiser clips each tensor separately and keys its state by ids that a safetensors
 //! file does not keep; this one clips by the global norm and keys its state by module path.
 
 use crate::kernels::{self, AdamWUpdate, weight_of};
@@ -13,9 +13,9 @@ use burn::tensor::kind::BridgeTensor;
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 use std::collections::{BTreeMap, HashMap};
 
-/// First and second moments under these prefixes in a checkpoint.
+/// Prefixes of the first and second moments in a checkpoint.
 const PREFIXES: [&str; 2] = ["exp_avg.", "exp_avg_sq."];
-/// The number of updates there.
+/// Name of the number of updates in a checkpoint.
 const UPDATES: &str = "updates";
 
 /// Result of an update; its tensors stay on the device.
@@ -27,17 +27,17 @@ pub struct OptimizerOutput<M> {
     pub finite: Tensor<1, Bool>,
 }
 
-/// Parameters with a learning rate of their own.
+/// Parameters with their own learning rate.
 #[derive(Clone, Copy, Debug)]
 pub struct ParameterGroup {
-    /// Their module paths start with this.
+    /// Prefix of their module paths.
     pub prefix: &'static str,
-    /// Factor on the learning rate.
+    /// Factor applied to the learning rate.
     pub rate: f32,
 }
 
-/// The optimiser's state: both moments of every parameter, by module path, and the number of updates
-/// they accumulate.
+/// The optimiser's state: both moments of every parameter, by module path, and the number of
+/// updates that they accumulate.
 #[derive(Default)]
 pub struct AdamW {
     moments: BTreeMap<String, [BridgeTensor; 2]>,
@@ -46,9 +46,9 @@ pub struct AdamW {
 }
 
 impl AdamW {
-    /// Updates every parameter that has a gradient. Parameters of one axis (norms, biases) are not
-    /// decayed. The gradients are divided by `loss_scale: [1]` and clipped to the norm `clip` (0: off).
-    /// If their norm is not finite, nothing changes.
+    /// Updates every parameter that has a gradient. Parameters with one axis (norms, biases) are
+    /// not decayed. The gradients are divided by `loss_scale: [1]` and clipped to the norm `clip`
+    /// (0: off). If their norm is not finite, nothing changes.
     pub fn step<M: Module>(
         &mut self,
         module: M,
@@ -69,8 +69,8 @@ impl AdamW {
             Tensor::cat(squares.sums, 0).sum().sqrt()
         };
         let norm = norm / loss_scale.clone();
-        // A test of the bits: shader compilers may assume that there is no NaN, and optimise
-        // comparisons with it away.
+        // Tests the bits: shader compilers may assume that there are no NaNs and optimise
+        // comparisons with them away.
         let finite = norm.clone().is_finite();
         let first = self.updates.is_none();
         let before = self.updates.take().unwrap_or_else(|| norm.zeros_like());
@@ -100,7 +100,7 @@ impl AdamW {
         }
     }
 
-    /// Steps so far that were not skipped, `[1]` on the device of `like: [1]`.
+    /// Number of steps so far that were not skipped, `[1]` on the device of `like: [1]`.
     pub fn updates(&self, like: &Tensor<1>) -> Tensor<1> {
         self.updates.clone().unwrap_or_else(|| like.zeros_like())
     }
@@ -120,7 +120,7 @@ impl AdamW {
         }
         for (path, moments) in &self.moments {
             for (prefix, moment) in PREFIXES.iter().zip(moments) {
-                // A bridge tensor knows its own shape; any rank can read it.
+                // A bridge tensor stores its own shape; any rank can read it.
                 let shape = moment.shape().to_vec();
                 let flat = Tensor::<1>::from_bridge(moment.clone());
                 let data = read(flat);
@@ -130,8 +130,8 @@ impl AdamW {
         tensors
     }
 
-    /// Restores the state of a run that has taken `steps` steps; tensors of other names are ignored.
-    /// States of earlier versions lack the number of updates: none of the steps counts as skipped.
+    /// Restores the state of a run that has taken `steps` steps; other tensors are ignored. States
+    /// of earlier versions lack the number of updates; then no step counts as skipped.
     pub fn import(tensors: &Tensors, steps: u64, device: &Device) -> Self {
         let mut moments = BTreeMap::new();
         for (name, first) in tensors {
@@ -179,16 +179,17 @@ struct StepMapper<'a> {
     moments: &'a mut BTreeMap<String, [BridgeTensor; 2]>,
     grads: &'a mut GradientsParams,
     update: AdamWUpdate,
-    /// Updates before this one, `[1]`.
+    /// Number of updates before this one, `[1]`.
     before: Tensor<1>,
     group: ParameterGroup,
     scale: Tensor<1>,
 }
 
 impl StepMapper<'_> {
-    /// The moments of a parameter before its first update: zero in a run's first step. For one that
-    /// joins later (an encoder that was frozen) the bias correction of a zero start is over; it gets
-    /// the moments of a run in which all earlier gradients were equal to its first.
+    /// The moments of a parameter before its first update: zero in a run's first step. For a
+    /// parameter that joins later (an encoder that was frozen), bias correction for a zero start no
+    /// longer applies; it gets the moments of a run in which all earlier gradients were equal to
+    /// its first.
     fn first_moments<const R: usize>(&self, grad: Tensor<R>) -> [Tensor<R>; 2] {
         if self.first {
             return [grad.zeros_like(), grad.zeros_like()];
@@ -246,7 +247,7 @@ impl ModuleMapper for StepMapper<'_> {
     }
 }
 
-/// Moves `average` towards `network` by `1 - decay`, `[1]`, parameter by parameter of the same path.
+/// Moves `average` towards `network` by `1 - decay`, `[1]`, matching parameters by path.
 pub(super) fn moving_average(average: &mut Network, network: &Network, decay: Tensor<1>) {
     let mut values = Values::default();
     network.visit(&mut values);

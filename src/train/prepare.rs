@@ -1,5 +1,5 @@
-//! Opens and checks the data of a run. That can take minutes on a slow disk, so it happens on a thread
-//! of its own, which a stop does not wait for.
+//! Opens and checks the data of a run. That can take minutes on a slow disk, so it runs on its own
+//! thread, and stopping does not wait for it.
 
 use super::config::Stage;
 use super::{Event, TrainError};
@@ -10,10 +10,9 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread::Builder;
 use std::time::Duration;
 
-/// Time between two calls of `stop` while waiting.
+/// Interval between calls of `stop` while waiting.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// The data of a run.
 pub(super) struct Prepared {
     pub training: Arc<Dataset>,
     pub validation: Option<Dataset>,
@@ -21,8 +20,8 @@ pub(super) struct Prepared {
     pub fingerprints: [String; 2],
 }
 
-/// Opens and checks a run's data, and reads all labels if the run depends on class frequencies. `None`
-/// if stopped.
+/// Opens and checks a run's data, and reads all labels if the run depends on class frequencies.
+/// `None` if stopped.
 pub(super) fn prepare(
     plan: &[Stage],
     report: &mut dyn FnMut(Event),
@@ -64,7 +63,7 @@ fn open(path: &Path, validates: bool) -> Result<(Dataset, Option<Dataset>), Trai
     Ok((training, validation))
 }
 
-/// A data set whose pairs can all be read. `None` if stopped.
+/// A data set after checking that all its pairs can be read. `None` if stopped.
 fn checked(
     data: Dataset,
     split: &'static str,
@@ -111,8 +110,7 @@ fn open_validation(path: &Path) -> Result<Dataset, TrainError> {
     })
 }
 
-/// Runs `work` on another thread and waits for it. `None` if stopped; the thread then continues
-/// detached.
+/// Runs `work` on another thread and waits for it. `None` if stopped; the thread is then detached.
 fn unless_stopped<T: Send + 'static>(
     stop: &dyn Fn() -> bool,
     work: impl FnOnce() -> T + Send + 'static,
@@ -122,7 +120,7 @@ fn unless_stopped<T: Send + 'static>(
     Builder::new()
         .name("flowseg-prepare".into())
         .spawn(move || {
-            // Fails if nothing waits for the result any more.
+            // Fails if the result is no longer awaited.
             let _ = sender.send(work());
         })
         .map_err(|error| failed(error.to_string()))?;

@@ -25,7 +25,7 @@ struct Provenance {
     photos: [usize; 2],
     /// [`Dataset::fingerprint`] of the training split.
     training_fingerprint: String,
-    /// The same of the validation split; empty without validation.
+    /// [`Dataset::fingerprint`] of the validation split; empty without validation.
     validation_fingerprint: String,
 }
 
@@ -37,7 +37,7 @@ pub(super) fn is_written_by_a_run(path: &Path) -> bool {
 }
 
 /// Writes a run's `config.toml` to `path`: every setting with absolute paths, so that the run can be
-/// resumed from any folder, and its provenance. Warns if a resumed run has other data than before.
+/// resumed from any folder, and its provenance. Warns if a resumed run has different data.
 pub(super) fn write(
     config: &Config,
     data: &Prepared,
@@ -67,7 +67,7 @@ pub(super) fn write(
         && before.training_fingerprint != now.training_fingerprint
     {
         tracing::warn!(
-            "the training data of {} changed since this run began: a resumed run sees other batches",
+            "the training data of {} has changed since this run started: the resumed run sees different batches",
             now.data
         );
     }
@@ -101,7 +101,7 @@ mod tests {
         let devices = [Device::flex(), Device::flex()];
         write(&config, &prepared, &devices, &path).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
-        // Scenes are not a folder, and have no absolute path.
+        // Scenes are not in a folder and have no absolute path.
         assert_eq!(Config::parse(&text, &[]).unwrap(), config);
         let Document { provenance } = toml::from_str(&text).unwrap();
         assert_eq!(provenance.training_fingerprint, data.fingerprint());

@@ -1,6 +1,6 @@
-//! Gradient checkpointing: only the tokens between the transformer's blocks are kept, and each block is
-//! computed again in the backward pass (Chen et al., "Training Deep Nets with Sublinear Memory
-//! Cost"). Burn's own gradient checkpointing recomputes element-wise operations only, while nearly
+//! Gradient checkpointing: only the tokens between the transformer's blocks are kept, and each
+//! block is recomputed in the backward pass (Chen et al., "Training Deep Nets with Sublinear Memory
+//! Cost"). Burn's own gradient checkpointing recomputes only element-wise operations, while nearly
 //! all activations here are inputs of products and of the project's own operations.
 
 use super::batch::TrainBatch;
@@ -11,7 +11,7 @@ use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
 
-/// The result of [`Trainee::gradients`] up to the order of sums.
+/// The same as [`Trainee::gradients`] up to the order of sums.
 pub(super) fn gradients(
     trainee: &Trainee,
     config: &Config,
@@ -23,7 +23,7 @@ pub(super) fn gradients(
     let mut found = GradientsAccumulator::new();
     let scale = scale.clone().autodiff();
 
-    // Forward: embeddings in a graph of their own, which is small; blocks in none.
+    // Forward: the embeddings in a small graph of their own, the blocks in none.
     let evaluation = network.begin(part.query());
     let time = evaluation.time.clone().inner();
     let condition = evaluation.condition.clone().inner();
@@ -51,7 +51,7 @@ pub(super) fn gradients(
     let (mut of_tokens, of_time) = (gradient(&last, &gradients), gradient(&at, &gradients));
     found.accumulate(trainee, GradientsParams::from_grads(gradients, trainee));
 
-    // Backward through the blocks, the last one first.
+    // Backward through the blocks, from last to first.
     let mut of_condition = condition.zeros_like();
     for (index, input) in inputs.into_iter().enumerate().rev() {
         let (tokens, under) = (leaf(input), leaf(condition.clone()));

@@ -1,5 +1,5 @@
-//! Representation alignment: the tokens of one block follow those of a frozen DINOv2 (Yu et al.,
-//! "Representation Alignment for Generation").
+//! Representation alignment: the tokens of one block are aligned with those of a frozen DINOv2 (Yu
+//! et al., "Representation Alignment for Generation").
 
 use super::TrainError;
 use super::memory::TeacherSize;
@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 /// Separates the projector's random stream from the network's.
 const PROJECTOR_SEED: u64 = 0x0070_726f_6a65_6374;
 
-/// From the network's tokens to the teacher's: three linear layers with SiLU between.
+/// Maps the network's tokens to the teacher's: three linear layers with SiLU between them.
 #[derive(Module, Debug)]
 pub struct Projector {
     /// `[D, hidden]`
@@ -71,27 +71,28 @@ fn checkpoint(path: &Path) -> Result<(Vec<u8>, Tensors), TrainError> {
 /// Loads the first blocks of a DINOv2 into a network's encoder.
 ///
 /// # Errors
-/// A file that can't be read or holds something else.
+/// If the file cannot be read or contains something else.
 pub fn encoder(encoder: Vit, path: &Path) -> Result<Vit, TrainError> {
     let (_, tensors) = checkpoint(path)?;
     start_encoder(encoder, tensors).map_err(|e| unusable(path, e.to_string()))
 }
 
-/// The frozen encoder, and the cache of its features.
+/// The frozen teacher, and the cache of its features.
 pub struct Teacher {
     encoder: Dinov2,
-    /// Start of the digest of its file.
+    /// First digits of its file's digest.
     digest: String,
     /// The folder of this teacher's cached features.
     cache: Option<PathBuf>,
 }
 
 impl Teacher {
-    /// Reads a teacher from a `.safetensors` or `.pth` file. A `config.json` beside it, in the format of
-    /// Hugging Face, may give the number of heads.
+    /// Reads a teacher from a `.safetensors` or `.pth` file. A `config.json` beside it, in the
+    /// format of Hugging Face, may give the number of heads.
     ///
     /// # Errors
-    /// A file that can't be read or holds something else, and a cache folder that can't be created.
+    /// If the file cannot be read or contains something else, or the cache folder cannot be
+    /// created.
     pub fn open(path: &Path, cache: Option<&Path>, device: &Device) -> Result<Self, TrainError> {
         let (bytes, tensors) = checkpoint(path)?;
         let beside = path.with_file_name("config.json");
@@ -110,10 +111,10 @@ impl Teacher {
         Ok(teacher)
     }
 
-    /// Sets the folder that caches its features; `None` for no cache.
+    /// Sets the folder for cached features; `None` disables the cache.
     ///
     /// # Errors
-    /// A folder that can't be created.
+    /// If the folder cannot be created.
     pub fn set_cache(&mut self, cache: Option<&Path>) -> Result<(), TrainError> {
         self.cache = cache.map(|folder| folder.join(&self.digest));
         match &self.cache {
@@ -127,7 +128,7 @@ impl Teacher {
         self.encoder.width()
     }
 
-    /// Its size in the memory of a run.
+    /// Its size, for the memory estimate.
     pub fn size(&self) -> TeacherSize {
         TeacherSize {
             parameters: self.encoder.parameters() as u64,
@@ -135,8 +136,8 @@ impl Teacher {
         }
     }
 
-    /// The teacher's tokens for some photos of a batch, resized to the network's grid of patches:
-    /// `[share, L, width]`, outside any graph.
+    /// The teacher's tokens for the photos `share` of a batch, resized to the network's grid of
+    /// patches: `[share, L, width]`, outside any graph.
     pub fn tokens(
         &self,
         batch: &Batch,
@@ -166,7 +167,7 @@ impl Teacher {
     }
 
     /// The tokens of each photo, from the cache or computed and cached. They are rounded to half
-    /// precision either way, so that a run does not depend on the state of the cache.
+    /// precision in both cases, so that a run does not depend on the state of the cache.
     fn cached(
         &self,
         folder: &Path,
@@ -176,7 +177,7 @@ impl Teacher {
     ) -> Vec<Vec<f32>> {
         let images: Vec<&[f32]> = photos.chunks_exact(3 * size[0] * size[1]).collect();
         let folder = folder.join(format!("{}x{}", size[0], size[1]));
-        // The content identifies file, size and flip together.
+        // The content identifies file, size and flip.
         let files: Vec<PathBuf> = images
             .par_iter()
             .map(|image| {
@@ -207,8 +208,8 @@ impl Teacher {
     }
 }
 
-/// Consecutive photos `[3, H, W]`, padded to whole patches as the network pads them, so that its tokens
-/// and the teacher's see the same part of a photo.
+/// Consecutive photos `[3, H, W]`, padded to whole patches like the network's input, so that its
+/// tokens and the teacher's cover the same part of a photo.
 fn whole_patches(photos: &[f32], cut: Patches) -> Cow<'_, [f32]> {
     let ([height, width], [whole_height, whole_width]) = (cut.size, cut.whole());
     if cut.size == cut.whole() {
@@ -226,7 +227,7 @@ fn whole_patches(photos: &[f32], cut: Patches) -> Cow<'_, [f32]> {
         .collect()
 }
 
-/// Cached tokens; `None` if the file is missing, damaged or of another size.
+/// Cached tokens; `None` if the file is missing, damaged or of the wrong size.
 fn read_cached(file: &Path, numbers: usize) -> Option<Vec<f32>> {
     let bytes = std::fs::read(file).ok()?;
     let (mut found, _) = tensors::from_safetensors(&bytes).ok()?;
@@ -234,7 +235,7 @@ fn read_cached(file: &Path, numbers: usize) -> Option<Vec<f32>> {
     (tokens.len() == numbers).then_some(tokens)
 }
 
-/// Caches tokens. A cache that can't be written costs time, but does not stop a run.
+/// Caches tokens. A failed write costs time later but does not stop the run.
 fn write_cached(file: &Path, shape: Vec<usize>, tokens: &[f32]) {
     let data = tokens.to_vec();
     let tensors = Tensors::from([("tokens".to_owned(), HostTensor { shape, data })]);

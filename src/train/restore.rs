@@ -1,4 +1,4 @@
-//! The state that a run begins with.
+//! The initial state of a run.
 
 use super::TrainError;
 use super::config::Stage;
@@ -17,7 +17,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 use std::sync::Arc;
 
-/// What every device of a run starts from.
+/// What every device of a run starts with.
 #[derive(Clone)]
 pub(super) struct Setup {
     pub plan: Vec<Stage>,
@@ -27,8 +27,8 @@ pub(super) struct Setup {
 }
 
 impl Setup {
-    /// The state of the newest checkpoint when resuming, else a fresh one. A fresh state may take
-    /// weights from a file, with a report of which.
+    /// When resuming, the state of the newest checkpoint, otherwise a fresh one. A fresh state may
+    /// load weights from a file; the report says which.
     pub(super) fn restore(
         &self,
         supervision: &Supervision,
@@ -55,7 +55,7 @@ impl Setup {
                 return Ok((state, None));
             }
             tracing::warn!(
-                "the run in {} has no checkpoint yet: it begins again",
+                "the run in {} has no checkpoint yet: it starts again",
                 self.folder.path("").display()
             );
         }
@@ -68,7 +68,7 @@ impl Setup {
         if config.model.order == Order::Assigned {
             let card = init.as_ref().and_then(|(_, bytes)| Card::read(bytes).ok());
             let order = match card.filter(|card| card.classes == *names && !card.order.is_empty()) {
-                // Its weights mean the points that its classes had.
+                // The loaded weights belong to the points that its classes had.
                 Some(card) => card.order,
                 None => {
                     let mixtures = mixtures::mixtures(&self.data, config.data.size)?;

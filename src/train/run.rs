@@ -17,12 +17,12 @@ use burn::module::Module;
 use burn::tensor::Device;
 use std::path::Path;
 
-/// Trains as configured into the folder `out`, or with `resume` continues the run there. `report` gets
-/// every [`Event`]; `stop` is asked at least several times a second, except while a device finishes its
-/// work, and a stopped run saves its state.
+/// Trains as configured into the folder `out`, or with `resume` continues the run there. `report`
+/// gets every [`Event`]. `stop` is polled several times a second, except while a device finishes
+/// its work; a stopped run saves its state.
 ///
 /// # Errors
-/// Data or files that can't be used, a folder that holds something else, and a loss that diverges.
+/// If data or files cannot be used, the folder contains something else, or the loss diverges.
 /// Checkpoints saved before remain.
 pub(crate) fn run(
     config: &Config,
@@ -36,11 +36,12 @@ pub(crate) fn run(
     run_on(config, out, resume, devices, report, stop)
 }
 
-/// As [`run`], on several devices that share every batch. The result is that of one device up to the
-/// order of sums.
+/// Like [`run`], on several devices that share every batch. The result is that of one device up to
+/// the order of sums.
 ///
 /// # Errors
-/// As [`run`]; no device, fewer photos in a batch than devices, and a device that fails.
+/// As for [`run`]; also if there is no device, if a batch has fewer photos than there are devices,
+/// and if a device fails.
 pub(crate) fn run_on(
     config: &Config,
     out: &Path,
@@ -58,7 +59,7 @@ pub(crate) fn run_on(
     };
     let (data, validation) = (&prepared.training, prepared.validation.as_ref());
     let mut supervision = Supervision::open(&plan[0].config, device)?;
-    // A cache folder that a later stage can't create is an error now.
+    // Reports now that a later stage cannot create its cache folder.
     for stage in &plan {
         supervision.enter(&stage.config, data)?;
     }
@@ -66,7 +67,7 @@ pub(crate) fn run_on(
         estimate.check()?;
     }
     let folder = RunFolder::create(out)?;
-    // Another process may have begun a run there since, and ended it.
+    // Another process may have started and finished a run there in the meantime.
     RunFolder::check(out, resume)?;
     let setup = Setup {
         plan: plan.clone(),
@@ -104,7 +105,7 @@ pub(crate) fn run_on(
     train_loop.run()
 }
 
-/// Refuses devices that lack a stage's precision, or are more than the photos of a batch.
+/// Refuses devices that lack a stage's precision, or that outnumber the photos of a batch.
 fn check_devices(plan: &[Stage], devices: &[Device]) -> Result<(), TrainError> {
     for stage in plan {
         let t = &stage.config.train;

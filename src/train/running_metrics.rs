@@ -1,5 +1,5 @@
-//! Metrics of the steps between two logged lines. They stay on the device until a line is due, so that
-//! the host does not wait in between.
+//! Metrics of the steps between two logged lines. They stay on the device until a line is due, so
+//! that the host does not block in between.
 
 use super::trainer::StepOutput;
 use super::unlogged::Unlogged;
@@ -9,10 +9,10 @@ use burn::tensor::{Bool, Device, Tensor};
 use std::time::Duration;
 use web_time::Instant;
 
-/// Sums over the steps since the last line.
+/// Sums over the steps since the previous line.
 pub(super) struct RunningMetrics {
     sums: Option<Sums>,
-    /// Skipped steps in a row up to the last one, `[1]`; the count continues across lines.
+    /// Number of consecutive skipped steps up to the last one, `[1]`; it continues across lines.
     in_a_row: Option<Tensor<1>>,
     steps: u64,
     photos: usize,
@@ -21,7 +21,7 @@ pub(super) struct RunningMetrics {
 }
 
 struct Sums {
-    /// Over the steps that were not skipped.
+    /// Summed over the steps that were not skipped.
     loss: Tensor<1>,
     skipped: Tensor<1>,
     longest: Tensor<1>,
@@ -34,7 +34,7 @@ pub(super) struct Summary {
     pub line: Option<StepLine>,
     /// Steps skipped because their gradient was not finite.
     pub skipped: u64,
-    /// Longest row of skipped steps, including those before the last line.
+    /// Longest run of skipped steps, including ones before the previous line.
     pub in_a_row: u64,
 }
 
@@ -52,14 +52,14 @@ impl Default for RunningMetrics {
 }
 
 impl RunningMetrics {
-    /// Continues from a checkpoint, on a device.
+    /// Continues from a checkpoint, on `device`.
     pub(super) fn resume(before: &Unlogged, device: &Device) -> Self {
         let on_device = |value: f32| Tensor::<1>::from_data([value], device);
         let sums = (before.steps > 0).then(|| Sums {
             loss: on_device(before.loss.unwrap_or(f32::NAN)),
             skipped: on_device(before.skipped),
             longest: on_device(before.longest),
-            // Of the last step, which is still to come.
+            // Of the last step, which is yet to come.
             norm: on_device(0.0),
             rate: 0.0,
         });
@@ -71,7 +71,7 @@ impl RunningMetrics {
         }
     }
 
-    /// The part that a checkpoint stores, read back in one transfer.
+    /// The metrics that a checkpoint stores, read back in one transfer.
     pub(super) fn unlogged(&self) -> Unlogged {
         let Some(in_a_row) = self.in_a_row.clone() else {
             return Unlogged::default();
@@ -133,7 +133,7 @@ impl RunningMetrics {
         self.photos += photos;
     }
 
-    /// Reads the sums back in one transfer, and starts over.
+    /// Reads the sums back in one transfer and starts over.
     pub(super) fn close(&mut self, step: u64) -> Summary {
         let in_a_row = self.in_a_row.clone();
         let closed = std::mem::replace(

@@ -1,4 +1,4 @@
-//! The loop of a run: batches, steps, logged lines, validations and checkpoints of its stages.
+//! The loop of a run over its stages: batches, steps, logged lines, validations and checkpoints.
 
 use super::config::{Config, Stage};
 use super::event::{Event, Outcome};
@@ -33,7 +33,7 @@ pub(super) struct TrainLoop<'a> {
 }
 
 impl TrainLoop<'_> {
-    /// Takes the steps of all stages, saves, and writes the finished model unless stopped.
+    /// Takes the steps of all stages, saves, and, unless stopped, writes the finished model.
     pub(super) fn run(mut self) -> Result<Outcome, TrainError> {
         let mut stopped = self.catch_up()?;
         for stage in self.plan {
@@ -121,8 +121,8 @@ impl TrainLoop<'_> {
         self.plan.last().map_or(0, |stage| stage.last)
     }
 
-    /// Takes the validation that a run stopped during or before it still lacks. Returns whether it was
-    /// stopped again.
+    /// Runs the validation that is missing because the run was stopped before or during it. Returns
+    /// whether it was stopped again.
     fn catch_up(&mut self) -> Result<bool, TrainError> {
         let step = self.trainer.state.progress.step;
         let stage = self.plan.iter().find(|s| s.first < step && step <= s.last);
@@ -140,7 +140,7 @@ impl TrainLoop<'_> {
         every > 0 && (step.is_multiple_of(every) || step == self.last())
     }
 
-    /// Saves a checkpoint, with the metrics that are not logged yet.
+    /// Saves a checkpoint, including the metrics that have not been logged yet.
     fn save(&mut self, keep: usize) -> Result<PathBuf, TrainError> {
         let state = &mut self.trainer.state;
         state.progress.unlogged = self.running.unlogged();
@@ -149,7 +149,7 @@ impl TrainLoop<'_> {
         Ok(path)
     }
 
-    /// Writes a line of loss, and reports skipped steps.
+    /// Writes a line of loss and reports skipped steps.
     fn log(&mut self, config: &Config, step: u64) -> Result<(), TrainError> {
         let summary = self.running.close(step);
         if let Some(line) = summary.line {
@@ -173,7 +173,8 @@ impl TrainLoop<'_> {
         Ok(())
     }
 
-    /// Scores the moving average, and writes it if it is the best so far. Returns `false` if stopped.
+    /// Scores the moving average, and writes it if it is the best so far. Returns `false` if
+    /// stopped.
     fn validate(&mut self, config: &Config) -> Result<bool, TrainError> {
         let Some(validation) = self.validation else {
             return Ok(true);

@@ -11,18 +11,18 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-/// The part of the state that is not tensors, as a checkpoint stores it. Order, augmentation and times
-/// are functions of the configuration's seed and the step: there is no other random state.
+/// The part of the state that is not tensors, as a checkpoint stores it. Order, augmentation and
+/// times are functions of the configuration's seed and the step; there is no other random state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
-    /// Optimiser steps taken, skipped ones included.
+    /// Optimiser steps taken, including skipped ones.
     pub step: u64,
     /// The best validation score so far, and its step.
     pub best: Option<(f64, u64)>,
-    /// The factor on the loss in half precision.
+    /// The loss scale for half precision.
     #[serde(default = "one")]
     pub loss_scale: f32,
-    /// The steps since the last line of loss.
+    /// Metrics of the steps since the last line of loss.
     #[serde(default)]
     pub unlogged: Unlogged,
 }
@@ -42,24 +42,22 @@ impl Default for Progress {
     }
 }
 
-/// Everything that training changes, and that a run continues from.
+/// Everything that training changes and a run resumes from.
 pub struct TrainState {
     /// The weights as trained.
     pub model: Model,
     /// Their moving average.
     pub average: Model,
-    /// From the network's tokens to the teacher's, in a run with REPA.
+    /// Maps the network's tokens to the teacher's, in a run with REPA.
     pub projector: Option<Projector>,
-    /// The optimiser's moments.
     pub optimizer: AdamW,
     /// The current [`Progress::loss_scale`], `[1]` on the device.
     pub loss_scale: Tensor<1>,
-    /// How far training is.
     pub progress: Progress,
 }
 
 impl TrainState {
-    /// Gives the classes other centroids.
+    /// Assigns the centroids to the classes in another order.
     pub(super) fn set_order(&mut self, order: Vec<usize>) {
         self.average.card.order = order.clone();
         self.model.card.order = order;

@@ -1,4 +1,4 @@
-//! What supervises a run's steps besides its labels.
+//! Supervision of training besides the labels: the teacher and class weights.
 
 use super::TrainError;
 use super::config::Config;
@@ -6,12 +6,10 @@ use super::repa::{Projector, Teacher};
 use crate::data::{Dataset, balance};
 use burn::tensor::Device;
 
-/// The teacher and the class weights of the current stage.
 #[derive(Default)]
 pub struct Supervision {
-    /// The teacher of REPA.
     pub teacher: Option<Teacher>,
-    /// Weight of each class in the loss; `None` for 1 each.
+    /// The weight of each class in the loss; `None` means 1 for all.
     pub class_weights: Option<Vec<f32>>,
 }
 
@@ -19,7 +17,7 @@ impl Supervision {
     /// Loads the teacher that a configuration names onto a device.
     ///
     /// # Errors
-    /// A file that can't be read or holds something else.
+    /// If the file cannot be read or contains something else.
     pub(super) fn open(config: &Config, device: &Device) -> Result<Self, TrainError> {
         let teacher = config.repa.teacher.as_ref();
         Ok(Self {
@@ -33,7 +31,7 @@ impl Supervision {
     /// Applies the settings of a stage.
     ///
     /// # Errors
-    /// A cache folder that can't be created.
+    /// If a cache folder cannot be created.
     pub(super) fn enter(&mut self, config: &Config, data: &Dataset) -> Result<(), TrainError> {
         let exponent = config.loss.class_balance;
         self.class_weights = (exponent > 0.0).then(|| balance::class_weights(data, exponent));

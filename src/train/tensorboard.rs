@@ -1,4 +1,4 @@
-//! TensorBoard event files: scalars by step, one file a start of the run.
+//! TensorBoard event files: scalars by step, one file per start of the run.
 //!
 //! The format is TensorFlow's: records of protobuf messages, each framed by its length and two
 //! masked CRC-32C sums (`tensorflow/core/lib/io/record_writer.h`, `tensorflow/core/util/event.proto`
@@ -32,15 +32,15 @@ pub(super) struct EventFile {
 }
 
 impl EventFile {
-    /// Starts a new file in `folder`, creating the folder. What earlier files hold past `step` is
-    /// shown no longer: a resumed run takes those steps again.
+    /// Starts a new file in `folder`, which is created. TensorBoard hides what earlier files
+    /// contain past `step`: a resumed run repeats those steps.
     ///
     /// # Errors
-    /// A disk that refuses.
+    /// If a write fails.
     pub(super) fn create(folder: &Path, step: u64) -> Result<Self, FileError> {
         files::create_folder(folder)?;
-        // TensorBoard reads files in the order of their names, so the time comes first; two starts
-        // may share a second.
+        // TensorBoard reads files in order of name, so the time comes first; two starts may share a
+        // second.
         let name = |n| format!("events.out.tfevents.{:010}.{n:04}.flowseg", now() as u64);
         let (path, file) = files::create_first_free(folder, (0..).map(name))?;
         let mut events = Self { path, file };
@@ -50,10 +50,10 @@ impl EventFile {
         Ok(events)
     }
 
-    /// Writes scalars of a step, by tag.
+    /// Writes the scalars of a step, by tag.
     ///
     /// # Errors
-    /// A disk that refuses.
+    /// If a write fails.
     pub(super) fn scalars(
         &mut self,
         step: u64,
@@ -70,7 +70,8 @@ impl EventFile {
         self.write(&event(step).message(SUMMARY, &summary))
     }
 
-    /// One write a record, so that a reader beside the run and a kill in the middle see whole ones.
+    /// One write per record, so that concurrent readers never see part of a record, nor is one left
+    /// by a kill.
     fn write(&mut self, event: &Fields) -> Result<(), FileError> {
         self.file
             .write_all(&record(&event.0))
@@ -87,7 +88,7 @@ fn now() -> f64 {
         .map_or(0.0, |time| time.as_secs_f64())
 }
 
-/// An event of a step, now.
+/// An event of a step, with the current time.
 fn event(step: u64) -> Fields {
     Fields::default()
         .double(WALL_TIME, now())
@@ -125,7 +126,7 @@ impl Fields {
             .bytes(&message.0)
     }
 
-    /// Seven bits a byte, the lowest first; the top bit says that more follow.
+    /// Varint encoding: seven bits per byte, the lowest first; the top bit means that more follow.
     fn variable(mut self, mut value: u64) -> Self {
         while value >= 0x80 {
             self.0.push(value as u8 | 0x80);
@@ -153,7 +154,7 @@ fn record(data: &[u8]) -> Vec<u8> {
     .concat()
 }
 
-/// CRC-32C, turned and shifted so that sums of data that holds sums stay independent.
+/// CRC-32C, rotated and shifted so that checksums of data that contains checksums stay independent.
 fn masked(data: &[u8]) -> u32 {
     crc32c::crc32c(data)
         .rotate_right(15)
@@ -197,14 +198,14 @@ mod tests {
         assert_eq!(names.len(), 2);
         let messages = read(&std::fs::read(&names[0]).unwrap());
         assert_eq!(messages.len(), 3);
-        // Every event begins with its time: a key and eight bytes.
+        // Every event starts with its time: a key and eight bytes.
         let after_time = |message: &[u8]| {
             assert_eq!(message[0], 0x09);
             assert!(f64::from_le_bytes(message[1..9].try_into().unwrap()) > 1.6e9);
             message[9..].to_vec()
         };
         assert_eq!(after_time(&messages[0]), b"\x10\0\x1a\x0dbrain.Event:2");
-        // Step 300 takes two bytes; the summary holds two values of tag and number.
+        // Step 300 takes two bytes; the summary has two values, each with a tag and a number.
         assert_eq!(
             after_time(&messages[2]),
             b"\x10\xac\x02\x2a\x1d\x0a\x11\x0a\x0atrain/loss\x15\0\0\0\x3f\
@@ -218,7 +219,7 @@ mod tests {
     fn the_sum_is_the_published_one() {
         // RFC 3720, B.4: CRC-32C of 32 zero bytes is 0x8a9136aa.
         assert_eq!(crc32c::crc32c(&[0; 32]), 0x8a91_36aa);
-        // Turned by 15 bits and shifted by hand.
+        // Rotated by 15 bits and shifted by hand.
         assert_eq!(masked(&[0; 32]), 0x0fd7_fffa);
     }
 }

@@ -14,7 +14,7 @@ use burn::tensor::Tensor;
 #[derive(Module, Debug)]
 pub(super) struct Trainee {
     pub network: Network,
-    /// From its tokens to the teacher's.
+    /// Maps the network's tokens to the teacher's.
     pub projector: Option<Projector>,
 }
 
@@ -50,7 +50,8 @@ impl Trainee {
         }
     }
 
-    /// The weighted misalignment of a block's output `[B, L, D]`; `None` for all but the aligned block.
+    /// The weighted misalignment of a block's output `[B, L, D]`; `None` unless the block is the
+    /// aligned one.
     pub(super) fn alignment(
         &self,
         config: &Config,

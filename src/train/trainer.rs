@@ -1,5 +1,5 @@
-//! The trainer: one call of [`Trainer::step`] is one optimiser step. It knows batches and tensors, but
-//! neither the run's folder nor its events.
+//! The trainer: one call of [`Trainer::step`] is one optimiser step. It knows batches and tensors,
+//! but neither the run's folder nor its events.
 
 use super::TrainError;
 use super::batch::{Frozen, TrainBatch};
@@ -22,8 +22,8 @@ use std::ops::Range;
 
 /// Lower bound of the loss scale when a half-precision stage begins.
 const FIRST_LOSS_SCALE: f32 = 1024.0;
-/// Factor on the loss scale after a step without a finite gradient, and after any other: it doubles in
-/// about 700 steps.
+/// Factor on the loss scale after a step without a finite gradient, and after any other step, so
+/// that it doubles in about 700 steps.
 const LOSS_SCALE_FALL: f32 = 0.5;
 const LOSS_SCALE_GROWTH: f32 = 1.001;
 const LOSS_SCALE_LIMIT: f32 = 65_536.0;
@@ -38,7 +38,7 @@ pub struct Trainer {
     device: Device,
 }
 
-/// Result of a step. Its tensors stay on the device; only reading them waits for it.
+/// Result of a step. Its tensors stay on the device; only reading them blocks.
 pub struct StepOutput {
     /// The loss, `[1]`.
     pub loss: Tensor<1>,
@@ -63,7 +63,7 @@ impl Trainer {
     /// Continues with the settings of a stage.
     ///
     /// # Errors
-    /// A cache folder of the teacher that can't be created.
+    /// If the teacher's cache folder cannot be created.
     pub(super) fn enter(&mut self, stage: &Stage, data: &Dataset) -> Result<(), TrainError> {
         let config = &stage.config;
         for card in [&mut self.state.model.card, &mut self.state.average.card] {
@@ -75,8 +75,8 @@ impl Trainer {
         Ok(())
     }
 
-    /// Takes one step: path, forward, loss, backward, update, moving average. A batch in parts
-    /// (`train.accumulate`) sums their gradients.
+    /// Takes one step: path, forward, loss, backward, update, moving average. The gradients of a
+    /// batch in parts (`train.accumulate`) are summed.
     pub fn step(&mut self, batch: &Batch) -> StepOutput {
         match self.step_share(batch, &Rank::alone(), &|| false) {
             Ok(Some(output)) => output,
@@ -84,12 +84,12 @@ impl Trainer {
         }
     }
 
-    /// As [`step`](Self::step), on one of several devices: the gradient is computed for this device's
-    /// share of the batch and summed over all. `stop` is asked between the parts of a batch; if it
-    /// says so, the result is `None` and nothing has changed.
+    /// Like [`step`](Self::step), on one of several devices: the gradient is computed for this
+    /// device's share of the batch and summed over all. `stop` is polled between the parts of a
+    /// batch; if it returns true, the result is `None` and nothing has changed.
     ///
     /// # Errors
-    /// Another device has ended.
+    /// If another device has stopped.
     pub(super) fn step_share(
         &mut self,
         batch: &Batch,
@@ -100,7 +100,8 @@ impl Trainer {
         let t = &stage.config.train;
         let done = state.progress.step;
         if t.precision == MatmulPrecision::Half && done == stage.first {
-            // A stage in single precision leaves it at 1, from where it would take thousands of steps.
+            // A stage in single precision leaves it at 1, from where it would take thousands of
+            // steps to rise.
             state.loss_scale = state.loss_scale.clone().clamp_min(FIRST_LOSS_SCALE);
         }
         let trainee = Trainee {
@@ -173,7 +174,7 @@ impl Trainer {
                 None => of_part,
             });
         }
-        // With fewer samples than devices some have none.
+        // If there are fewer samples than devices, some devices have none.
         let loss = loss.unwrap_or_else(|| scale.zeros_like());
         Some((loss, sum.grads()))
     }
@@ -201,8 +202,8 @@ impl Trainer {
             prefix: "network.encoder.",
             rate: config.model.encoder_rate as f32,
         };
-        // `trainee` must be the only owner of the weights, or the update would copy them. The average
-        // stands in until the new weights are there.
+        // `trainee` must be the only owner of the weights, or the update would copy them. The
+        // average serves as a placeholder until the new weights are there.
         state.model.network = state.average.network.clone();
         state.projector = None;
         let scale = state.loss_scale.clone();
@@ -234,8 +235,8 @@ impl Trainer {
     }
 }
 
-/// Linear warm-up, then a cosine from the peak to its final share, or the constant peak. `step` counts
-/// from the start of the stage.
+/// Linear warm-up, then a cosine from the peak to its final share, or a constant at the peak.
+/// `step` is counted from the start of the stage.
 fn learning_rate(config: &Config, step: u64) -> f64 {
     let t = &config.train;
     if step < t.warmup {
@@ -249,12 +250,12 @@ fn learning_rate(config: &Config, step: u64) -> f64 {
     t.learning_rate * (t.final_rate + (1.0 - t.final_rate) * cosine)
 }
 
-/// The decay of the moving average in a step, `[1]`: 1 if the step is skipped. `age: [1]` counts the
-/// updates so far.
+/// The decay of the moving average in a step, `[1]`: 1 if the step is skipped. `age: [1]` is the
+/// number of updates so far.
 fn average_decay(config: &Config, age: Tensor<1>, finite: Tensor<1, Bool>) -> Tensor<1> {
     let limit = config.train.ema as f32;
     let decay = if config.train.ema_warmup {
-        // A young average forgets its random start quickly.
+        // A young average quickly forgets its random start.
         ((age.clone() + 1.0) / (age + 10.0)).clamp_max(limit)
     } else {
         age.ones_like() * limit

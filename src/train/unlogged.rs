@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Lets the next line of a resumed run be the one that an uninterrupted run writes.
+/// Allows a resumed run to write the same next line as an uninterrupted run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Unlogged {
-    /// Steps since the last line.
+    /// Steps since the previous line.
     pub(super) steps: u64,
     /// The sum of their losses; `None` if it is not finite, which JSON cannot express.
     pub(super) loss: Option<f32>,

@@ -1,4 +1,4 @@
-//! Validation during training: mIoU at network size, and images of sample predictions.
+//! Validation during training: mIoU at network size, and pictures of sample predictions.
 
 use super::TrainError;
 use super::config::Config;
@@ -12,11 +12,13 @@ use image::RgbImage;
 use image::imageops::{self, FilterType};
 
 const SHOWN: usize = 6;
-/// Bytes of the photo's name in a sample's file name; file systems allow 255 in all.
+/// Maximum length of the photo's name in a sample's file name, in bytes; file systems allow 255 in
+/// all.
 const LONGEST_NAME: usize = 200;
 
 /// Scores `model` on the validation split, with whole photos and labels at the size that its card
-/// gives them, and writes sample predictions of a few photos spread over the split. `None` if stopped.
+/// specifies, and writes sample predictions of a few photos spread over the split. `None` if
+/// stopped.
 pub(super) fn validate(
     config: &Config,
     model: &Model,
@@ -53,7 +55,7 @@ pub(super) fn validate(
         scored => scored?,
     };
     for (name, strip) in strips {
-        // An image that cannot be encoded does not stop a run; a full disk does.
+        // A picture that cannot be encoded does not stop a run; a full disk does.
         if let Ok(png) = pictures::png(&strip) {
             let name = files::name_part(&name, LONGEST_NAME);
             let file = run_format::sample_name(step, &name);

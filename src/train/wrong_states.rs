@@ -1,42 +1,42 @@
 //! States that are wrong on purpose.
 //!
-//! On the path of equation 1 the state already holds the answer, and a network that also sees the
-//! photo learns to read it off: whatever mask a state shows, it confirms. A state that leads to a
-//! wrong mask x~, `x_t = (1 - t) x0 + t x~`, with the target velocity `(x1 - x_t) / (1 - t)` of the
-//! right one, teaches it to correct. For x~ = x1 that is equation 2.
+//! On the path of equation 1 the state already contains the answer, and a network that also sees
+//! the photo learns to read it off: it confirms whatever mask the state shows. A state that leads
+//! to a wrong mask x~, `x_t = (1 - t) x0 + t x~`, with the target velocity `(x1 - x_t) / (1 - t)`
+//! towards the right one, teaches it to correct. For x~ = x1 this is equation 2.
 
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-/// Which states training shows.
+/// The states that the network sees in training.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum States {
-    /// Those of the path to the true mask: the paper's.
+    /// States on the path to the true mask: the paper's.
     #[default]
     Truth,
-    /// Some lead to a mask of which regions have other classes.
+    /// Some lead to a mask in which regions have other classes.
     Corrupted,
     /// Some lead to the network's own decision at t = 0.
     Rollout,
 }
 
-/// Rectangles of a sample whose classes are exchanged, and their sides as shares of the sample's.
+/// Number of rectangles per sample whose classes are exchanged.
 const RECTANGLES: std::ops::RangeInclusive<usize> = 1..=4;
 const SIDES: std::ops::Range<f32> = 0.15..0.7;
-/// Keeps the stream of numbers apart from the others that a seed and a step give.
+/// Keeps this random stream separate from others of the same seed and step.
 const SEED: u64 = 0x7374_6174_6573;
 
-/// Which of a batch's `len` samples show a wrong state, each with probability `share`.
+/// Which of a batch's `len` samples have a wrong state, each with probability `share`.
 pub(super) fn chosen(seed: u64, step: u64, len: usize, share: f64) -> Vec<bool> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed ^ SEED);
     rng.set_stream(2 * step);
     (0..len).map(|_| rng.random::<f64>() < share).collect()
 }
 
-/// Labels `[H, W]` of which some rectangles have every class exchanged for another.
+/// Labels `[H, W]` with every class inside some rectangles exchanged for another.
 pub(super) fn corrupted(
     labels: &[u16],
     width: usize,

@@ -1,4 +1,4 @@
-//! Runs that survive their owners: typing errors, damaged disks, closed terminals, two of them at once.
+//! Runs survive mistyped paths, damaged disks, closed terminals and concurrent processes.
 
 use crate::common;
 
@@ -21,7 +21,7 @@ const LONG: &[&str] = &[
     "train.validate_every=0",
 ];
 
-/// Waits for a process, but not for ever.
+/// Waits for a process with a time limit.
 fn end(mut child: Child) -> Option<ExitStatus> {
     let started = Instant::now();
     while started.elapsed() < Duration::from_secs(60) {
@@ -91,7 +91,7 @@ fn a_run_resumes_from_any_folder() {
     let config = fs::read_to_string(run.join("config.toml")).unwrap();
     let photos = fs::canonicalize(folder.path()).unwrap().join("photos");
     assert!(config.contains(&*photos.to_string_lossy()), "{config}");
-    // Nothing is said but where the run is: the rest is in its folder.
+    // Only the run's folder is given: everything else is read from it.
     flowseg()
         .args([
             "train",
@@ -147,7 +147,7 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_is_taken() {
         let kept = ["step-00000004", "step-00000006"];
         assert_eq!(names(&checkpoints), kept);
         damage(&checkpoints.join(kept[1]));
-        // Somebody's own copy, which sorts after every number.
+        // A user's own copy, whose name sorts after every number.
         let backup = checkpoints.join("step-backup");
         fs::create_dir(&backup).unwrap();
         let output = train(&run, SHORT).arg("--resume").output().unwrap();
@@ -163,7 +163,7 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_is_taken() {
             ["damaged-step-00000006", kept[0], kept[1], "step-backup"]
         );
     }
-    // None can be read.
+    // No checkpoint can be read.
     let run = folder.path().join("0");
     for step in ["step-00000004", "step-00000006"] {
         cut(&run.join("checkpoints").join(step).join("model.safetensors"));
@@ -187,7 +187,7 @@ fn a_run_without_a_checkpoint_begins_again() {
     let output = train(&run, SHORT).arg("--resume").output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
-        output.status.success() && text.contains("it begins again"),
+        output.status.success() && text.contains("it starts again"),
         "{text}"
     );
     assert_eq!(losses(&run), expected);
@@ -239,7 +239,7 @@ fn a_second_process_is_refused_while_the_first_lives() {
         &["another process trains in", "--out"],
     );
     assert!(first.try_wait().unwrap().is_none());
-    // Killed, so that it could not have tidied up.
+    // Killed, so that it could not clean up.
     first.kill().unwrap();
     first.wait().unwrap();
     let newest = names(&run.join("checkpoints")).pop().unwrap();
@@ -277,7 +277,7 @@ fn a_run_stops_in_its_validation_and_catches_up_on_it() {
         asked.elapsed()
     );
     assert_eq!(names(&run.join("checkpoints")), ["step-00000002"]);
-    // The folder's own settings hold where nothing else is said.
+    // The run folder's own settings apply unless others are given.
     let short = [&settings[..], &["train.validate_steps=1"]].concat();
     train(&run, &short).arg("--resume").assert().success();
     let metrics = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
@@ -296,7 +296,7 @@ fn a_run_stops_in_its_validation_and_catches_up_on_it() {
 fn a_batch_in_parts_is_given_up_between_them() {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run");
-    // A step that takes minutes, in parts that take moments.
+    // A step that takes minutes, in parts that are fast.
     let slow = [
         "model.hidden_size=192",
         "model.transformer_blocks=8",

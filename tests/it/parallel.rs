@@ -10,7 +10,8 @@ fn model(run: &Path) -> Vec<u8> {
     fs::read(run.join("model.safetensors")).unwrap()
 }
 
-/// Two devices add up what one adds up of two parts: the same numbers in the same order.
+/// Two devices give the same sums as one device with a batch in two parts: the same numbers in the
+/// same order.
 #[test]
 fn two_devices_train_like_one_with_its_batch_in_two_parts() {
     let folder = tempfile::tempdir().unwrap();
@@ -78,7 +79,7 @@ fn a_resumed_run_on_two_devices_continues_bit_for_bit() {
     assert!(model(&parts) == model(&whole));
 }
 
-/// A batch that three devices can't share evenly: only the order of sums differs.
+/// A batch that cannot be split evenly between three devices: only the order of sums differs.
 #[test]
 fn devices_with_uneven_shares_train_like_one() {
     let folder = tempfile::tempdir().unwrap();
@@ -100,7 +101,7 @@ fn devices_with_uneven_shares_train_like_one() {
     for (a, b) in found.iter().zip(&expected) {
         assert!((a.1 - b.1).abs() < 1e-4 * b.1, "{a:?} {b:?}");
     }
-    // The run's folder says what it ran on.
+    // The run's folder records the devices.
     let line = text.lines().find(|l| l.starts_with("device = ")).unwrap();
     assert_eq!(line.matches("Flex").count(), 3, "{line}");
 }
@@ -120,7 +121,12 @@ fn devices_that_cannot_share_a_batch_are_refused() {
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{text}");
-    for words in ["each of 2 devices", "s a step", "reshaping", "peak memory"] {
+    for words in [
+        "each of 2 devices",
+        "s per step",
+        "reshaping",
+        "peak memory",
+    ] {
         assert!(text.contains(words), "no {words} in {text}");
     }
     assert!(!run.exists());

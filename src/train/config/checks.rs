@@ -1,4 +1,4 @@
-//! The rules that a configuration has to keep, besides the types of its values.
+//! Range checks of a configuration, beyond the types of its values.
 
 use super::Config;
 use super::error::ConfigError;
@@ -11,9 +11,9 @@ use crate::train::wrong_states::States;
 use std::fmt::Debug;
 use toml::{Table, Value};
 
-/// Beyond any run, and far below where counting steps in single precision would stop.
+/// More than any run needs, and far below the limit of counting steps in single precision.
 const MOST_STEPS: u64 = 1_000_000_000;
-/// 16 TiB.
+/// In MiB: 16 TiB.
 const MOST_CACHE_MIB: usize = 1 << 24;
 
 fn rule(
@@ -33,15 +33,14 @@ fn share(key: &'static str, value: f64) -> Result<(), ConfigError> {
     rule((0.0..=1.0).contains(&value), key, value, "from 0 to 1")
 }
 
-/// A factor that something keeps of itself every step. In single precision, which is what it is used
-/// in, it must not round to 1.
+/// A decay per step. It is used in single precision, where it must not round to 1.
 fn decay(key: &'static str, value: f64) -> Result<(), ConfigError> {
     let ok = value >= 0.0 && (value as f32) < 1.0;
-    rule(ok, key, value, "from 0 to below 1")
+    rule(ok, key, value, "from 0 to less than 1")
 }
 
 impl Config {
-    /// Checks every value and what must hold between them.
+    /// Checks every value, and conditions between values.
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
         self.validate_numbers()?;
         self.validate_method()?;
@@ -52,7 +51,7 @@ impl Config {
         Ok(self.network(2).validate()?)
     }
 
-    /// No setting is infinite or no number at all, whatever else its range is.
+    /// No setting may be infinite or NaN, whatever its range.
     fn validate_numbers(&self) -> Result<(), ConfigError> {
         let table = Table::try_from(self).map_err(|e| super::one_line(&e))?;
         for key in keys() {

@@ -1,18 +1,17 @@
-//! What is wrong with a configuration.
+//! Errors of a configuration.
 
 use crate::model::config::InvalidNetwork;
 
-/// What is wrong with a configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// Not TOML, or values of the wrong kind.
+    /// Not TOML, or values of the wrong type.
     #[error("{0}")]
     Toml(String),
     /// A key that does not exist.
     #[error("there is no setting {key}{}", nearest.as_ref().map_or(String::new(), |n| format!("; did you mean {n}?")))]
     Unknown {
         key: String,
-        /// The most similar one.
+        /// The most similar key.
         nearest: Option<String>,
     },
     /// `--set` without `=`.
@@ -25,15 +24,14 @@ pub enum ConfigError {
         value: String,
         rule: &'static str,
     },
-    /// A stage that can't be.
+    /// An invalid stage.
     #[error("stage {number}: {reason}")]
     Stage {
-        /// Which, from 1.
+        /// Its number, from 1.
         number: usize,
-        /// What is wrong with it.
         reason: String,
     },
-    /// Sizes that make no network.
+    /// Model sizes that do not form a network.
     #[error(transparent)]
     Network(#[from] InvalidNetwork),
 }

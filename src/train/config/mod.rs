@@ -41,18 +41,17 @@ pub struct Config {
     pub repa: RepaSection,
     pub data: DataSection,
     pub train: TrainSection,
-    /// Parts of the run in their order, each a partial configuration of its own; see
-    /// [`Config::plan`].
+    /// Parts of the run in order, each a partial configuration; see [`Config::plan`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stages: Vec<Table>,
 }
 
 impl Config {
-    /// Reads TOML and applies `KEY=VALUE` overrides in order. An override holds in every stage;
-    /// `stages.N.KEY=VALUE` (N from 1) in one.
+    /// Reads TOML and applies `KEY=VALUE` overrides in order. An override applies to every stage,
+    /// `stages.N.KEY=VALUE` (N from 1) to one.
     ///
     /// # Errors
-    /// Unknown keys (with the nearest known one), wrong types and values out of range.
+    /// For unknown keys (with the nearest known one), wrong types and values out of range.
     pub fn parse(text: &str, overrides: &[String]) -> Result<Self, ConfigError> {
         let wrong = |error| ConfigError::Toml(text_file::toml_reason(text, &error));
         let mut table: Table = text.parse().map_err(wrong)?;
@@ -82,15 +81,15 @@ impl Config {
         Ok(config)
     }
 
-    /// The whole configuration as TOML, defaults included.
+    /// The whole configuration as TOML, including defaults.
     pub fn to_toml(&self) -> String {
         toml::to_string(self).expect("sections of plain values can be written as TOML")
     }
 
-    /// The same run from any working directory: every file and folder by its absolute path.
+    /// The same run from any working directory: all paths made absolute.
     ///
     /// # Errors
-    /// None that a configuration of [`parse`](Self::parse) can cause.
+    /// None for a configuration from [`parse`](Self::parse).
     pub fn absolute(&self) -> Result<Self, ConfigError> {
         let mut table = Table::try_from(self).map_err(|e| one_line(&e))?;
         table.remove("stages");
@@ -101,8 +100,8 @@ impl Config {
         Ok(Self { stages, ..config })
     }
 
-    /// The network that the model section describes, for a number of classes: with an objective of
-    /// classes it has an output for each.
+    /// The network that the model section describes, for `classes` classes. With an objective over
+    /// classes it has one output per class.
     pub fn network(&self, classes: usize) -> NetworkConfig {
         let m = &self.model;
         let preset = m.preset.network();
@@ -146,7 +145,7 @@ impl Config {
         }
     }
 
-    /// Optimiser steps of all stages.
+    /// Total optimiser steps of all stages.
     pub fn steps(&self) -> u64 {
         self.plan()
             .ok()
@@ -183,7 +182,7 @@ impl Config {
         }
     }
 
-    /// How a trained network is to see photos: as in training.
+    /// How photos are fitted to a trained network: as in training.
     pub fn fit(&self) -> Fit {
         if self.data.crop {
             Fit::Aspect
@@ -192,7 +191,7 @@ impl Config {
         }
     }
 
-    /// How batches are made, on one thread and without a cache.
+    /// Settings of the batch loader, with one thread and no cache.
     pub(super) fn loader(&self) -> LoaderConfig {
         LoaderConfig {
             size: self.data.size,
@@ -216,7 +215,7 @@ impl Config {
     }
 }
 
-/// The text of the settings for `--help`: name, default and meaning, a line each.
+/// The settings as text for `--help`: name, default and meaning, one line each.
 pub fn help() -> String {
     let defaults = Table::try_from(Config::default()).unwrap_or_default();
     let mut text = String::from(

@@ -1,5 +1,4 @@
-//! Settings as text: files, `KEY=VALUE` overrides, and unknown keys answered with the nearest known
-//! one.
+//! Settings as text: files, `KEY=VALUE` overrides, and suggestions for unknown keys.
 
 use super::error::ConfigError;
 use super::sections::keys;
@@ -15,7 +14,7 @@ const PATHS: [&str; 5] = [
     "data.path",
 ];
 
-/// What other programs call some settings, too far from their names here to be found by spelling.
+/// Names of settings in other programs that differ too much in spelling from the ones here.
 const ELSEWHERE: [(&str, &str); 5] = [
     ("lr", "train.learning_rate"),
     ("wd", "train.weight_decay"),
@@ -24,8 +23,8 @@ const ELSEWHERE: [(&str, &str); 5] = [
     ("iters", "train.steps"),
 ];
 
-/// The value of a setting as TOML where it is that, else as text, so that strings need no quotes. A
-/// path is always text: folders may be called 2024 or true.
+/// Parses a value as TOML if possible, otherwise as text, so that strings need no quotes. A path is
+/// always text: folders may be called 2024 or true.
 pub(super) fn parse_value(key: &str, text: &str) -> Value {
     let value = toml_value(text);
     let is_path = PATHS.iter().any(|path| key.ends_with(path));
@@ -57,7 +56,7 @@ pub(super) fn set(table: &mut Table, key: &str, value: Value) -> Result<(), Conf
     Ok(())
 }
 
-/// Takes the stages out of a configuration.
+/// Removes the stages from a configuration.
 pub(super) fn take_stages(table: &mut Table) -> Result<Vec<Table>, ConfigError> {
     match table.remove("stages") {
         None => Ok(Vec::new()),
@@ -67,7 +66,7 @@ pub(super) fn take_stages(table: &mut Table) -> Result<Vec<Table>, ConfigError> 
     }
 }
 
-/// For `stages.N.KEY` the stage N, from 1, and KEY.
+/// For `stages.N.KEY`: the stage N, from 1, and KEY.
 pub(super) fn stage_of<'a, 'k>(
     key: &'k str,
     stages: &'a mut [Table],
@@ -85,8 +84,8 @@ pub(super) fn stage_of<'a, 'k>(
     }
 }
 
-/// A path that means the same file or folder from any working directory; procedural data sets are
-/// no folders, and stay. So does what no text could hold.
+/// A path that means the same file or folder from any working directory. Procedural data sets are
+/// not folders and are left unchanged, as are paths that are not valid text.
 pub(super) fn absolute(path: &str) -> String {
     if path.starts_with("scenes:") {
         return path.to_owned();
@@ -97,7 +96,7 @@ pub(super) fn absolute(path: &str) -> String {
         .unwrap_or_else(|| path.to_owned())
 }
 
-/// [`absolute`] for every path of a table of sections.
+/// Applies [`absolute`] to every path in a table of sections.
 pub(super) fn make_absolute(table: &mut Table) {
     for name in PATHS {
         let Some((section, key)) = name.split_once('.') else {
@@ -110,7 +109,7 @@ pub(super) fn make_absolute(table: &mut Table) {
     }
 }
 
-/// Removes a setting, so that an override of the whole run holds.
+/// Removes a setting, so that an override of the whole run applies.
 pub(super) fn unset(table: &mut Table, key: &str) {
     if let Some((section, name)) = key.split_once('.')
         && let Some(Value::Table(section)) = table.get_mut(section)
@@ -147,7 +146,7 @@ fn unknown(key: &str) -> ConfigError {
         let bare = name.split_once('.').map_or(name, |(_, bare)| bare);
         bare.to_owned()
     };
-    // A bare key is compared with the bare names, so that `steps` finds `train.steps`.
+    // A bare key is compared with bare names, so that `steps` finds `train.steps`.
     let distance = |name: &str| {
         strsim::damerau_levenshtein(&lower, name).min(if lower.contains('.') {
             usize::MAX

@@ -1,4 +1,4 @@
-//! Stages: one run in several parts, each with its own length, size, batch or anything else.
+//! Stages: the parts of a run, each with its own length, size, batch or other settings.
 
 use super::Config;
 use super::error::ConfigError;
@@ -7,22 +7,22 @@ use toml::{Table, Value};
 /// A part of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stage {
-    /// Its number, from 1.
+    /// Its number, counted from 1.
     pub number: usize,
-    /// Steps taken before it.
+    /// Number of steps before it.
     pub first: u64,
-    /// Steps taken when it is over.
+    /// Number of steps at its end.
     pub last: u64,
-    /// What holds in it: the whole configuration with the stage's own values, and no stages.
+    /// The whole configuration with the stage's own values, and no stages.
     pub config: Config,
 }
 
 impl Config {
-    /// The stages of the run in their order: those of `stages`, or the run as one.
+    /// The stages of the run in order: those of `stages`, or the whole run as one.
     ///
     /// # Errors
-    /// A stage with a wrong value, or one that changes what a run can't change on its way: the
-    /// network (but for its encoder's rate), the data, the source of the flow or the teacher.
+    /// If a stage has a wrong value, or changes what must stay the same during a run: the network
+    /// (except for its encoder's learning rate), the data, the source of the flow or the teacher.
     pub fn plan(&self) -> Result<Vec<Stage>, ConfigError> {
         let whole = Config {
             stages: Vec::new(),
@@ -48,7 +48,7 @@ impl Config {
             if let Some(before) = plan.first()
                 && let Some(key) = changed(&before.config, &config)
             {
-                return Err(wrong(format!("it cannot change {key} on the way")));
+                return Err(wrong(format!("it cannot change {key} during a run")));
             }
             let last = first + config.train.steps;
             plan.push(Stage {
@@ -67,7 +67,7 @@ impl Config {
         for (section, values) in own {
             let (Some(Value::Table(into)), Value::Table(values)) = (table.get_mut(section), values)
             else {
-                return Err(ConfigError::Toml(format!("{section} is no section")));
+                return Err(ConfigError::Toml(format!("{section} is not a section")));
             };
             into.extend(values.clone());
         }
@@ -77,9 +77,9 @@ impl Config {
     }
 }
 
-/// The first setting that differs and must not.
+/// The first setting that differs but must not.
 fn changed(a: &Config, b: &Config) -> Option<&'static str> {
-    // How fast the encoder learns is the optimiser's affair, not the network's.
+    // The encoder's learning rate belongs to the optimiser, not to the network.
     let mut model = b.model.clone();
     model.encoder_rate = a.model.encoder_rate;
     [

@@ -137,7 +137,7 @@ fn paths_are_text_and_whole_in_what_a_run_writes() {
     let here = std::env::current_dir().unwrap();
     let whole = staged.absolute().unwrap();
     assert_eq!(whole.model.init, Some(here.join("a/b.safetensors")));
-    // Scenes are in no folder.
+    // Scenes are not in a folder.
     assert_eq!(whole.data.path, PathBuf::from("scenes:20"));
     for stage in whole.plan().unwrap() {
         assert_eq!(stage.config.data.path, here.join("photos"));
@@ -206,7 +206,7 @@ fn stages_have_their_own_values_and_share_the_rest() {
     assert_eq!(plan[1].config.data.size, [512, 512]);
     assert!(plan.iter().all(|s| s.config.train.learning_rate == 1e-4));
     assert_eq!(parse(&config.to_toml(), &[]).unwrap(), config);
-    // Without stages the run is one.
+    // Without stages the run is a single one.
     assert_eq!(Config::default().plan().unwrap().len(), 1);
 }
 

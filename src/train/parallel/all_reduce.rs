@@ -1,11 +1,11 @@
-//! Sums over the devices of a run: each has the gradient of its share of a batch, and all need that of
-//! the whole.
+//! Sums over the devices of a run: each has the gradient of its share of a batch, and all need that
+//! of the whole.
 //!
-//! Burn's `ExecutionStrategy::ddp` belongs to its `Learner`, which has its own loop, optimiser, data
-//! loader and checkpoints, and shards epochs rather than batches: a run could neither resume bit for
-//! bit nor clip by the norm of the whole gradient. This file uses the public layer below it: one thread
-//! per device and `burn::tensor::distributed::all_reduce`. Burn has collectives for CUDA only (NCCL);
-//! other devices, and mixed ones, sum in main memory.
+//! Burn's `ExecutionStrategy::ddp` belongs to its `Learner`, which has its own loop, optimiser,
+//! data loader and checkpoints, and shards epochs rather than batches: a run could neither resume
+//! bit for bit nor clip by the norm of the whole gradient. This file uses the public layer below
+//! it: one thread per device and `burn::tensor::distributed::all_reduce`. Burn has collectives only
+//! for CUDA (NCCL); other devices, and mixed ones, sum in main memory.
 
 use crate::device;
 use crate::model::tensors::read;
@@ -17,14 +17,14 @@ use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-/// A device's number among those of a run. Dropping it releases peers that wait for this device.
+/// A device's rank among those of a run. Dropping it unblocks peers that wait for this device.
 pub(crate) struct Rank {
     number: usize,
     of: usize,
     sums: Sums,
 }
 
-/// Another device of the run has ended.
+/// Another device of the run has stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PeerLost;
 
@@ -54,7 +54,7 @@ impl Rank {
         }
     }
 
-    /// The ranks of some devices, in their order, each for a thread of its own.
+    /// The ranks of some devices, in order, each for its own thread.
     pub(crate) fn of(devices: &[Device]) -> Vec<Self> {
         if devices.len() < 2 {
             return vec![Self::alone()];
@@ -76,22 +76,23 @@ impl Rank {
             .collect()
     }
 
-    /// Whether this device may leave in the middle of a step. NCCL would leave its peers waiting.
+    /// Whether this device may stop in the middle of a step. With NCCL its peers would wait
+    /// forever.
     pub(crate) fn may_leave(&self) -> bool {
         !matches!(self.sums, Sums::Collective(_))
     }
 
-    /// This device's samples of a batch of `len`; none for some devices if there are fewer samples than
-    /// devices.
+    /// This device's samples of a batch of `len`; empty for some devices if there are fewer samples
+    /// than devices.
     pub(crate) fn share(&self, len: usize) -> Range<usize> {
         len * self.number / self.of..len * (self.number + 1) / self.of
     }
 
-    /// The sums over all devices of a loss `[1]` and of the gradients of `module`, the same bits on
+    /// The sums over all devices of a loss `[1]` and of the gradients of `module`, bit-identical on
     /// every device. All devices must call it, each with gradients of the same parameters.
     ///
     /// # Errors
-    /// Another device has ended. NCCL cannot detect that: the call then waits forever.
+    /// If another device has stopped. NCCL cannot detect that: the call then blocks forever.
     pub(crate) fn sum<M: Module>(
         &self,
         module: &M,
@@ -157,7 +158,7 @@ impl ModuleVisitor for Gather<'_> {
     }
 }
 
-/// Replaces the gradients by sums, in the order of [`Gather`].
+/// Replaces the gradients by their sums, in the order of [`Gather`].
 struct Scatter<'a, 'b> {
     gradients: &'a mut GradientsParams,
     sums: std::slice::Iter<'b, Vec<f32>>,
@@ -175,14 +176,14 @@ impl ModuleVisitor for Scatter<'_, '_> {
     }
 }
 
-/// A sum over threads in main memory, round after round.
+/// A repeated sum over threads in main memory.
 struct AllReduce {
     round: Mutex<Round>,
     changed: Condvar,
 }
 
 struct Round {
-    /// The contributions so far, by rank.
+    /// Contributions received so far, by rank.
     parts: Vec<Option<Vec<Vec<f32>>>>,
     /// Their sum, until every rank has read it.
     sum: Option<Arc<Vec<Vec<f32>>>>,
@@ -225,10 +226,10 @@ impl AllReduce {
         Ok(round)
     }
 
-    /// Contributes `part` and returns the sum of all parts, added in the order of ranks so that the result
-    /// does not depend on timing.
+    /// Contributes `part` and returns the sum of all parts, added in the order of ranks so that the
+    /// result does not depend on timing.
     fn sum(&self, number: usize, part: Vec<Vec<f32>>) -> Result<Arc<Vec<Vec<f32>>>, PeerLost> {
-        // Other ranks may still be reading the sum of the round before.
+        // Other ranks may still be reading the previous round's sum.
         let mut round = self.wait(self.lock(), |round| round.sum.is_none())?;
         round.parts[number] = Some(part);
         if round.parts.iter().all(Option::is_some) {

@@ -1,8 +1,8 @@
-//! Further devices that take the same steps as the first, each on a thread of its own and on its own
+//! Further devices that take the same steps as the first, each on its own thread and with its own
 //! share of every batch.
 //!
-//! Every device holds the whole training state. The states start equal, since a start is a function of
-//! the seed or of files, and stay equal, since all devices apply the same update of the same summed
+//! Every device holds the whole training state. The states start equal, since they depend only on
+//! the seed or on files, and stay equal, since all devices apply the same update of the same summed
 //! gradient. Only the first device validates, saves and reports.
 
 use super::{PeerLost, Rank};
@@ -28,18 +28,18 @@ struct WorkerHandle {
     thread: JoinHandle<Result<(), TrainError>>,
 }
 
-/// Take a step of the stage with this number, from 1.
+/// Take a step of the stage with this number, counted from 1.
 struct Command {
     stage: usize,
     batch: Arc<Batch>,
 }
 
 impl WorkerGroup {
-    /// Starts a thread for every device but the first, and waits until all have their weights: the
-    /// run folder may change after that.
+    /// Starts a thread for every device but the first, and waits until all have their weights;
+    /// after that the run folder may change.
     ///
     /// # Errors
-    /// A device that can't start.
+    /// If a device cannot start.
     pub(crate) fn new(setup: &Setup, devices: &[Device]) -> Result<Self, TrainError> {
         let mut ranks = Rank::of(devices).into_iter();
         let rank = ranks.next().unwrap_or_else(Rank::alone);
@@ -71,10 +71,10 @@ impl WorkerGroup {
         Ok(group)
     }
 
-    /// Takes one step on all devices, on the first one by `trainer`; `None` if stopped.
+    /// Takes one step on all devices, with `trainer` on the first; `None` if stopped.
     ///
     /// # Errors
-    /// A device that ended.
+    /// If a device has failed.
     pub(crate) fn step(
         &mut self,
         trainer: &mut Trainer,
@@ -92,7 +92,7 @@ impl WorkerGroup {
         output.map_err(|PeerLost| self.failure())
     }
 
-    /// Ends all threads, and returns why one of them ended before.
+    /// Ends all threads, and returns why one of them ended early.
     fn failure(&mut self) -> TrainError {
         let reason = self.end().unwrap_or_else(|| "its thread ended".to_owned());
         TrainError::Device(reason)
@@ -100,7 +100,7 @@ impl WorkerGroup {
 
     /// Ends all threads. Returns the error of the first one that failed.
     fn end(&mut self) -> Option<String> {
-        // Dropping the rank releases workers that wait for this device.
+        // Dropping the rank unblocks workers that wait for this device.
         self.rank = Rank::alone();
         let (mut channels, mut threads) = (Vec::new(), Vec::new());
         for WorkerHandle { commands, thread } in self.workers.drain(..) {
@@ -149,7 +149,7 @@ impl Worker {
                 entered = Some(stage);
             }
             if let Err(PeerLost) = trainer.step_share(&batch, &self.rank, &|| false) {
-                // The first device has ended the run, or reports which device has failed.
+                // The first device has ended the run, or will report which device failed.
                 break;
             }
         }
