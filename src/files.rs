@@ -1,17 +1,17 @@
-//! Every file that the program writes, and models read from disk.
+//! Atomic file writes for the whole program, and reading model files.
 //!
-//! Nothing is written past this module; a test below reads the sources to prove it.
-//! - A regular file is written under a temporary name of its own beside the target, flushed to the
-//!   disk and renamed, so that no reader ever sees half of it. Temporary names are short and never
-//!   derived from the target's, which may be as long as the disk allows.
-//! - A symbolic link is written through: the file that it names is replaced, the link stays.
+//! No other module writes files; a test below reads the sources to prove it.
+//! - A regular file is written under a temporary name beside the target, flushed to disk and
+//!   renamed, so that no reader ever sees a partial file. Temporary names are short and never
+//!   derived from the target's, which may be as long as the file system allows.
+//! - A symbolic link is written through: the file that it points to is replaced, the link stays.
 //! - A device or a pipe is opened and written, never replaced; `/dev/stdout` is standard output.
-//! - New files and folders have the permissions that the person's umask gives; a file that is
+//! - New files and folders have the permissions that the user's umask gives; a file that is
 //!   replaced keeps its own.
-//! - Temporary files are gone after an error, and after Ctrl-C ([`remove_temporaries`]).
+//! - Temporary files are removed after an error and after Ctrl-C ([`remove_temporaries`]).
 //!
-//! Before its work begins, a command proves with a [`Plan`] that what it will write can be written
-//! and destroys nothing that it reads.
+//! Before it starts its work, a command checks with a [`Plan`] that its outputs can be written and
+//! replace none of its inputs.
 
 mod foreign;
 mod plan;
@@ -31,35 +31,32 @@ use target::Target;
 pub use target::folder_of;
 use temporary::TemporaryFile;
 
-/// A failure that names the file.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     #[error("cannot read {}: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
-    /// Writing failed; nothing half-written is left.
+    /// Writing failed; no partial file is left.
     #[error("cannot write {} ({source}): {}", path.display(), remedy(path, source))]
     Write { path: PathBuf, source: io::Error },
-    /// An output that is an input of the same command.
+    /// An output that is also an input of the command.
     #[error(
         "{what} cannot be written to {}: that is the input {}; choose another place",
         output.display(), input.display()
     )]
     Input {
-        /// What was to be written.
         what: String,
-        /// Where to.
         output: PathBuf,
-        /// The input at the same place.
+        /// The input at the same path.
         input: PathBuf,
     },
-    /// A folder for outputs that holds inputs of the same command.
+    /// An output folder that contains inputs of the command.
     #[error("{} holds inputs such as {}: choose another folder", folder.display(), input.display())]
     InputFolder {
         folder: PathBuf,
-        /// An input in it.
+        /// One of these inputs.
         input: PathBuf,
     },
-    /// Two outputs of one command at the same place.
+    /// Two outputs of a command with the same path.
     #[error(
         "{first} and {second} would both be written to {}: use another folder for one of them",
         path.display()
@@ -67,31 +64,29 @@ pub enum FileError {
     Twice {
         first: String,
         second: String,
-        /// Where both would be.
         path: PathBuf,
     },
     /// A disk with too little space.
-    #[error("{} has {available} GiB of free space and {needed} are needed: free some, or name another folder", path.display())]
+    #[error("{} has {available} GiB of free space, but {needed} GiB are needed: free some, or choose another folder", path.display())]
     Room {
         path: PathBuf,
-        /// What is needed, in GiB.
+        /// In GiB.
         needed: String,
-        /// What there is, in GiB.
+        /// In GiB.
         available: String,
     },
-    /// Something else than the name promises; see [`foreign`].
+    /// Not the kind of file that its name promises; see [`foreign`].
     #[error("{} is {}: {}", path.display(), kind.name, kind.remedy)]
     Foreign { path: PathBuf, kind: FileKind },
     #[error("{} is not a usable model: {source}", path.display())]
     Model {
         path: PathBuf,
-        /// What is wrong with it.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 
 impl FileError {
-    /// For `map_err`: a failed write of `path`.
+    /// For `map_err`: writing `path` failed.
     pub(crate) fn write(path: &Path) -> impl Fn(io::Error) -> Self + use<> {
         let path = path.to_owned();
         move |source| Self::Write {
@@ -100,7 +95,8 @@ impl FileError {
         }
     }
 
-    /// The same failure of a file in the folder `temporary`, named as it would be in `folder`.
+    /// The same error about a file in the folder `temporary`, with the path that it would have in
+    /// `folder`.
     pub(crate) fn moved(mut self, temporary: &Path, folder: &Path) -> Self {
         if let Self::Write { path, .. } | Self::Model { path, .. } = &mut self
             && let Ok(name) = path.strip_prefix(temporary)
@@ -110,7 +106,7 @@ impl FileError {
         self
     }
 
-    /// For `map_err`: a failed read of `path`.
+    /// For `map_err`: reading `path` failed.
     fn read(path: &Path) -> impl Fn(io::Error) -> Self + use<> {
         let path = path.to_owned();
         move |source| Self::Read {
@@ -120,13 +116,13 @@ impl FileError {
     }
 }
 
-/// What helps against a failed write.
+/// What to do after a failed write.
 fn remedy(path: &Path, error: &io::Error) -> String {
     const CHECK: &str = "check the space and the permissions there";
     match error.kind() {
         ErrorKind::NotFound => match fs::read_link(path) {
             Ok(link) => format!("the folder of {} is missing", link.display()),
-            // Some file systems, such as /proc, say so where nothing can be created.
+            // Some file systems, such as /proc, report this if nothing can be created.
             Err(_) if folder_of(path).is_dir() => CHECK.to_owned(),
             Err(_) => format!("create the folder {} first", folder_of(path).display()),
         },
@@ -142,11 +138,11 @@ fn remedy(path: &Path, error: &io::Error) -> String {
     }
 }
 
-/// Writes a file whole or not at all; see the [module](self) for links, devices and pipes. A pipe
-/// whose reader leaves early has been read as far as it was wanted.
+/// Writes a file atomically; see the [module](self) for links, devices and pipes. A pipe whose
+/// reader closes it early counts as written.
 ///
 /// # Errors
-/// Any failure of the disk, a folder at `path`, or a named pipe that no program reads.
+/// If writing fails, `path` is a folder, or it is a named pipe that no program reads.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let written = write_with(path, |file| {
         file.write_all(bytes).map_err(FileError::write(path))
@@ -157,10 +153,10 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     }
 }
 
-/// [`write_atomic`] for what is better written piece by piece. `write` should buffer.
+/// Like [`write_atomic`], for content that is written piece by piece. `write` should buffer.
 ///
 /// # Errors
-/// As of [`write_atomic`], and those of `write`.
+/// As for [`write_atomic`], and errors of `write`.
 pub fn write_with<E: From<FileError>>(
     path: &Path,
     write: impl FnOnce(&mut File) -> Result<(), E>,
@@ -178,11 +174,10 @@ pub fn write_with<E: From<FileError>>(
 }
 
 /// Fills a new folder under a temporary name beside `path` and renames it, so that it appears
-/// whole or not at all. An empty folder at `path` makes room for it.
+/// complete or not at all. An empty folder at `path` is replaced.
 ///
 /// # Errors
-/// Any failure of the disk or of `fill`, and a `path` that is a file or a folder with something in
-/// it.
+/// If writing or `fill` fails, or `path` is a file or a non-empty folder.
 pub fn write_folder<E: From<FileError>>(
     path: &Path,
     fill: impl FnOnce(&Path) -> Result<(), E>,
@@ -190,18 +185,18 @@ pub fn write_folder<E: From<FileError>>(
     let failed = FileError::write(path);
     let folder = TemporaryFolder::beside(path).map_err(&failed)?;
     fill(folder.path())?;
-    // Not every system renames over an empty folder. One that was filled meanwhile stays, and then
-    // the renaming fails.
+    // Not every system renames over an empty folder. If it has been filled in the meantime, it
+    // stays and the rename fails.
     let _ = fs::remove_dir(path);
     folder.persist(path).map_err(&failed)?;
     sync_folder(folder_of(path));
     Ok(())
 }
 
-/// Opens a file that grows line by line, such as a log of metrics, at its end.
+/// Opens a file that grows line by line, such as a metrics log, for appending.
 ///
 /// # Errors
-/// A disk that refuses.
+/// If the file cannot be opened.
 pub fn append(path: &Path) -> Result<File, FileError> {
     OpenOptions::new()
         .create(true)
@@ -210,11 +205,10 @@ pub fn append(path: &Path) -> Result<File, FileError> {
         .map_err(FileError::write(path))
 }
 
-/// Creates a file that grows record by record under the first of `names` that is still free in
-/// `folder`.
+/// Creates a file that grows record by record, under the first of `names` that is free in `folder`.
 ///
 /// # Errors
-/// A disk that refuses.
+/// If the file cannot be created.
 pub fn create_first_free(
     folder: &Path,
     names: impl IntoIterator<Item = String>,
@@ -230,8 +224,8 @@ pub fn create_first_free(
     Err(FileError::write(folder)(ErrorKind::AlreadyExists.into()))
 }
 
-/// A text as a part of a file's name: at most `longest` bytes, with an underscore for path
-/// separators, control characters and what some systems keep for themselves.
+/// A text as part of a file name: at most `longest` bytes, with underscores for path separators,
+/// control characters and characters that some systems reserve.
 pub fn name_part(text: &str, longest: usize) -> String {
     let mut name = String::new();
     for character in text.chars() {
@@ -248,11 +242,11 @@ pub fn name_part(text: &str, longest: usize) -> String {
 /// Reads a whole file.
 ///
 /// # Errors
-/// Anything but a readable file.
+/// If it cannot be read.
 pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
     let failed = FileError::read(path);
     if path.is_dir() {
-        let reason = "it is a folder; name a file in it";
+        let reason = "it is a folder; choose a file in it";
         return Err(failed(io::Error::other(reason)));
     }
     fs::read(path).map_err(failed)
@@ -261,15 +255,15 @@ pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
 /// Creates a folder and its parents.
 ///
 /// # Errors
-/// A disk that refuses.
+/// If it cannot be created.
 pub fn create_folder(path: &Path) -> Result<(), FileError> {
     fs::create_dir_all(path).map_err(FileError::write(path))
 }
 
-/// Removes a file if it is there.
+/// Removes a file if it exists.
 ///
 /// # Errors
-/// A disk that refuses.
+/// If it exists and cannot be removed.
 pub fn remove_file(path: &Path) -> Result<(), FileError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(FileError::write(path)(error)),
@@ -277,21 +271,21 @@ pub fn remove_file(path: &Path) -> Result<(), FileError> {
     }
 }
 
-/// Gives a folder another name in the place where it is, in place of any folder of that name.
+/// Renames a folder within its parent, replacing any folder of that name.
 ///
 /// # Errors
-/// A disk that refuses.
+/// If it cannot be renamed.
 pub fn rename_folder(from: &Path, to: &Path) -> Result<(), FileError> {
-    // If this fails, the renaming fails too and says why.
+    // If this fails, the rename fails too and reports why.
     let _ = fs::remove_dir_all(to);
     fs::rename(from, to).map_err(FileError::write(to))
 }
 
-/// Refuses a folder whose disk has less than `needed` bytes of free space. Where the system does not
-/// tell, nothing is refused.
+/// Refuses a folder whose disk has less than `needed` bytes of free space. If the system does not
+/// report it, nothing is refused.
 ///
 /// # Errors
-/// Both numbers.
+/// If there is too little space; the message states both amounts.
 pub fn check_room(folder: &Path, needed: u64) -> Result<(), FileError> {
     let gib = |bytes: u64| format!("{:.2}", bytes as f64 / f64::from(1 << 30));
     match free_space(folder) {
@@ -304,7 +298,7 @@ pub fn check_room(folder: &Path, needed: u64) -> Result<(), FileError> {
     }
 }
 
-/// Bytes that may still be written to the disk of a folder.
+/// Free bytes on the disk of a folder that this user may write.
 #[cfg(unix)]
 fn free_space(folder: &Path) -> Option<u64> {
     let disk = rustix::fs::statvfs(folder).ok()?;
@@ -316,18 +310,18 @@ fn free_space(_: &Path) -> Option<u64> {
     None
 }
 
-/// Makes a folder's entries durable, so that a rename in it survives a power cut.
+/// Makes a folder's entries durable, so that a rename in it survives a power failure.
 pub fn sync_folder(path: &Path) {
-    // Not every system lets a folder be opened; there the rename alone has to do.
+    // Not every system can open a folder; there the rename alone must do.
     if let Ok(folder) = File::open(path) {
         let _ = folder.sync_all();
     }
 }
 
-/// Refuses what [`foreign`] knows.
+/// Refuses files that [`foreign`] recognises.
 ///
 /// # Errors
-/// What the file is, and what to do.
+/// What the file is, and what to do about it.
 pub fn refuse_foreign(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     match foreign(bytes) {
         None => Ok(()),
@@ -338,25 +332,25 @@ pub fn refuse_foreign(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     }
 }
 
-/// Maps a file for reading, so that one of any size that turns out to be something else costs nothing.
-/// `kind` is what is looked for, such as "model file".
+/// Maps a file for reading, so that a file of any size that is not of the right kind costs nothing.
+/// `kind` is what is expected, such as "model file".
 ///
 /// # Errors
-/// A folder, a device, a pipe, a file that can't be read, or one that is recognised as something else.
+/// If it is a folder, a device or a pipe, cannot be read, or is recognised as something else.
 pub fn map_file(path: &Path, kind: &str) -> Result<memmap2::Mmap, FileError> {
     let failed = FileError::read(path);
     let metadata = fs::metadata(path).map_err(&failed)?;
     if !metadata.is_file() {
         let reason = if metadata.is_dir() {
-            format!("it is a folder; name a {kind} in it")
+            format!("it is a folder; choose a {kind} in it")
         } else {
-            format!("it is a device or a pipe; name a {kind}")
+            format!("it is a device or a pipe; choose a {kind}")
         };
         return Err(failed(io::Error::other(reason)));
     }
     let file = File::open(path).map_err(&failed)?;
-    // SAFETY: the map is read only; a file that is cut short meanwhile by somebody else is the risk
-    // that every mapped reader takes.
+    // SAFETY: the map is read-only. Like every mapped reader it relies on no other process
+    // truncating the file.
     let bytes = unsafe { memmap2::Mmap::map(&file) }.map_err(&failed)?;
     refuse_foreign(path, &bytes)?;
     Ok(bytes)

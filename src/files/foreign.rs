@@ -1,11 +1,11 @@
-//! Files that are something else than their names promise.
+//! Recognises files that are not what their names promise.
 
-/// What git-lfs writes in place of a file, by its specification.
+/// The start of a git-lfs pointer file, according to its specification.
 const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
-/// Bytes of a text that are examined.
+/// Maximum bytes of a text that are examined.
 const START: usize = 1024;
 
-/// What a file is, and what its owner can do about it.
+/// What a file is, and what to do about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileKind {
     /// With its article, to follow "is".
@@ -30,8 +30,8 @@ const SERVER_ERROR: FileKind = FileKind {
     remedy: "download the file again",
 };
 
-/// The kind of a file that came in place of a model, a checkpoint or a photo: an empty file, a
-/// git-lfs pointer, or the answer of a server. `None` for anything else.
+/// The kind of a file that was given as a model, a checkpoint or a photo but is an empty file, a
+/// git-lfs pointer or a server's answer. `None` for anything else.
 pub fn foreign(bytes: &[u8]) -> Option<FileKind> {
     if bytes.is_empty() {
         return Some(EMPTY);
@@ -41,7 +41,7 @@ pub fn foreign(bytes: &[u8]) -> Option<FileKind> {
     }
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(START)]).to_ascii_lowercase();
     let text = text.trim_start_matches('\u{feff}').trim_start();
-    // Servers answer with such a document where a login is needed or the file is gone.
+    // Servers answer with such a document if a login is needed or the file is gone.
     let page = ["<!doctype html", "<html", "<head", "<body"];
     let document = text.strip_prefix("<?xml").unwrap_or_default();
     if page.iter().any(|start| text.starts_with(start)) || document.contains("<html") {

@@ -1,4 +1,4 @@
-//! Outputs proved possible and harmless before the work begins.
+//! Checks before the work starts that outputs can be written and overwrite no input.
 
 use super::FileError;
 use super::target::{Target, folder_of};
@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use unicode_normalization::UnicodeNormalization;
 
-/// What a command is going to write.
+/// The planned outputs of a command.
 #[derive(Default)]
 pub struct Plan {
     outputs: Vec<Output>,
@@ -24,7 +24,7 @@ struct Output {
 }
 
 impl Plan {
-    /// Adds a file; `what` says in an error what it is, as in "the mask of a.jpg".
+    /// Adds a file; `what` describes it in errors, as in "the mask of a.jpg".
     pub fn write(&mut self, path: impl Into<PathBuf>, what: impl Into<String>) {
         self.outputs.push(Output {
             path: path.into(),
@@ -33,12 +33,12 @@ impl Plan {
         });
     }
 
-    /// Adds an existing folder that gets files whose names are not known yet.
+    /// Adds an existing folder that will receive files whose names are not known yet.
     pub fn fill(&mut self, folder: impl Into<PathBuf>) {
         self.filled.push(folder.into());
     }
 
-    /// Adds a folder that is created, or filled if it exists; `what` says in an error what it is.
+    /// Adds a folder that is created, or filled if it exists; `what` describes it in errors.
     pub fn folder(&mut self, path: impl Into<PathBuf>, what: impl Into<String>) {
         self.outputs.push(Output {
             path: path.into(),
@@ -47,14 +47,14 @@ impl Plan {
         });
     }
 
-    /// Checks that every output can be written: its folder exists and lets files be created, its
-    /// name is possible, and there is no folder or write-protected file in its place. No two may be
-    /// at one place, and none where one of `inputs` is, however either is spelt and whatever links
-    /// lead there; folders to fill must not hold inputs. `inputs` is asked only if something is
-    /// there that could be an input.
+    /// Checks that every output can be written: its folder exists and allows creating files, its
+    /// name is valid, and there is no folder or write-protected file in its place. No two outputs
+    /// may be the same file, and none may be one of `inputs`, however the paths are spelled and
+    /// whatever links lead there; folders to fill must not contain inputs. `inputs` is called only
+    /// if something exists that could be an input.
     ///
     /// # Errors
-    /// The first output that fails, with what is in its way.
+    /// The first output that fails, and what is in its way.
     pub fn check(&self, inputs: impl FnOnce() -> Vec<PathBuf>) -> Result<(), FileError> {
         let mut folders = Folders::default();
         let mut places: HashMap<Place, &Output> = HashMap::new();
@@ -113,16 +113,16 @@ impl Plan {
     }
 }
 
-/// Where an output will be, the same for every spelling of its path.
+/// The destination of an output, the same for every spelling of its path.
 #[derive(PartialEq, Eq, Hash)]
 enum Place {
-    /// A file that is there.
+    /// An existing file.
     There(Identity),
-    /// A name in a folder, where no file is yet.
+    /// A name in a folder, where no file exists yet.
     Free(PathBuf, OsString),
 }
 
-/// What a file is, by whatever name.
+/// The identity of a file, independent of its name.
 #[derive(PartialEq, Eq, Hash)]
 struct Identity {
     #[cfg(unix)]
@@ -132,7 +132,7 @@ struct Identity {
 }
 
 impl Identity {
-    /// None for what is missing, and for devices and pipes, which keep nothing that could be lost.
+    /// `None` for missing files, and for devices and pipes, which hold nothing that could be lost.
     fn of(path: &Path) -> Option<Self> {
         let metadata = fs::metadata(path).ok().filter(Metadata::is_file)?;
         #[cfg(unix)]
@@ -149,19 +149,19 @@ impl Identity {
     }
 }
 
-/// Folders that were looked at, by the paths that they were named by.
+/// Folders that have been probed, by the paths that refer to them.
 #[derive(Default)]
 struct Folders(HashMap<PathBuf, Folder>);
 
 #[derive(Clone)]
 struct Folder {
     real: PathBuf,
-    /// Whether names that differ in letter case alone are one name there.
+    /// Whether the file system ignores letter case in names.
     folds: bool,
 }
 
 impl Folders {
-    /// The place of an output that can be written; none for a device or a pipe.
+    /// The place of an output that can be written; `None` for a device or a pipe.
     fn prove(&mut self, path: &Path) -> io::Result<Option<Place>> {
         let Target::File(file) = Target::of(path)? else {
             return Ok(None);
@@ -169,7 +169,7 @@ impl Folders {
         let folder = self.probe(folder_of(&file))?;
         let name = file
             .file_name()
-            .ok_or_else(|| io::Error::other("the path names no file"))?;
+            .ok_or_else(|| io::Error::other("the path has no file name"))?;
         permissions_of(&file)?;
         Ok(Some(match Identity::of(&file) {
             Some(identity) => Place::There(identity),
@@ -190,8 +190,8 @@ impl Folders {
         let folder = self.probe(folder_of(path))?;
         let name = path
             .file_name()
-            .ok_or_else(|| io::Error::other("the path names no folder"))?;
-        // An overlong name is refused here, not after the work.
+            .ok_or_else(|| io::Error::other("the path has no folder name"))?;
+        // Too long a name is refused here, not after the work.
         if let Err(error) = fs::symlink_metadata(path)
             && error.kind() != io::ErrorKind::NotFound
         {
@@ -201,7 +201,7 @@ impl Folders {
         Ok(Place::Free(folder.real, key))
     }
 
-    /// Writes into a folder, once for all its files.
+    /// Tries to write into a folder, once for all its files.
     fn probe(&mut self, path: &Path) -> io::Result<Folder> {
         if let Some(folder) = self.0.get(path) {
             return Ok(folder.clone());
@@ -219,10 +219,10 @@ impl Folders {
 }
 
 impl Folder {
-    /// The same for all names that the folder takes for one.
+    /// The same key for all names that the folder treats as equal.
     fn key(&self, name: OsString) -> OsString {
         match name.to_str() {
-            // Such disks fold the Unicode forms of a letter as well.
+            // Such file systems also fold the Unicode forms of a letter.
             Some(text) if self.folds => text.nfc().collect::<String>().to_lowercase().into(),
             _ => name,
         }

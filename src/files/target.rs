@@ -1,13 +1,13 @@
-//! What a path leads to, and how that is written.
+//! What a path refers to, and how that is written.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-/// Links that are followed before they are taken for a circle; Linux follows as many.
+/// Number of links to follow before assuming a cycle; Linux has the same limit.
 const LINKS: usize = 40;
 
-/// The folder that a path lies in.
+/// The folder that contains a path.
 pub fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -15,10 +15,10 @@ pub fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// Where the bytes for a path go.
+/// Where the bytes for a path are written.
 #[derive(Debug, PartialEq)]
 pub(super) enum Target {
-    /// A regular file, or none yet, behind all links: replaced by a rename.
+    /// A regular or missing file, after following all links: replaced by a rename.
     File(PathBuf),
     Output,
     Error,
@@ -30,7 +30,7 @@ impl Target {
     /// Follows the links of `path`.
     ///
     /// # Errors
-    /// A folder, a block device, links in a circle, or a path that cannot be looked at.
+    /// If it is a folder or a block device, its links form a cycle, or it cannot be inspected.
     pub(super) fn of(path: &Path) -> io::Result<Self> {
         let mut path = path.to_owned();
         for _ in 0..LINKS {
@@ -49,18 +49,18 @@ impl Target {
             } else if kind.is_file() {
                 return Ok(Self::File(path));
             } else if is_disk(kind) {
-                return Err(io::Error::other("it is a whole disk"));
+                return Err(io::Error::other("it is a block device"));
             } else {
                 return Ok(Self::Stream(path));
             }
         }
-        Err(io::Error::other("its symbolic links form a circle"))
+        Err(io::Error::other("its symbolic links form a cycle"))
     }
 
-    /// Opens what is not replaced.
+    /// Opens a target that is not replaced.
     ///
     /// # Errors
-    /// A pipe that no program reads, and anything that refuses.
+    /// If it is a pipe that no program reads, or cannot be opened.
     pub(super) fn open(&self) -> io::Result<File> {
         match self {
             Self::File(path) | Self::Stream(path) => open_stream(path),
@@ -70,7 +70,8 @@ impl Target {
     }
 }
 
-/// A path like `/dev/fd/3` or `/proc/self/fd/1`, which stands for a file that a process has open.
+/// Resolves a path like `/dev/fd/3` or `/proc/self/fd/1`, which refers to an open file of a
+/// process.
 #[cfg(unix)]
 fn descriptor(path: &Path) -> Option<Target> {
     let number: u32 = path.file_name()?.to_str()?.parse().ok()?;
@@ -101,7 +102,7 @@ fn is_disk(_: fs::FileType) -> bool {
     false
 }
 
-/// Another handle of a standard stream, after what the program has printed so far.
+/// Another handle of a standard stream, after flushing what the program has printed so far.
 #[cfg(unix)]
 fn standard(mut stream: impl io::Write + std::os::fd::AsFd) -> io::Result<File> {
     stream.flush()?;
@@ -113,12 +114,12 @@ fn standard(_: impl io::Write) -> io::Result<File> {
     Err(ErrorKind::Unsupported.into())
 }
 
-/// Opens a device or a pipe for writing. Waiting for somebody to read a pipe could take for ever, so
-/// it is opened without waiting; the writes then wait for a slow reader.
+/// Opens a device or a pipe for writing. Waiting for a reader of a pipe could block for ever, so it
+/// is opened without blocking; the writes then wait for a slow reader.
 #[cfg(unix)]
 fn open_stream(path: &Path) -> io::Result<File> {
     use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl, open};
-    // An open file is a regular file at times; what others wrote into it stays.
+    // An open file may be a regular file; what others wrote into it stays.
     let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NOCTTY;
     let opened = open(path, flags | OFlags::NONBLOCK, Mode::empty());
     let file = match opened {

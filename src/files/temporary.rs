@@ -1,4 +1,4 @@
-//! Temporary files and folders, which are gone however the program ends short of a kill.
+//! Temporary files and folders, which are removed however the program ends, except by a kill.
 
 use super::target::folder_of;
 use std::collections::BTreeSet;
@@ -10,13 +10,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tempfile::{NamedTempFile, TempDir};
 
 const PREFIX: &str = ".flowseg-";
-/// Attempts to remove a folder into which another thread is still writing.
+/// Number of attempts to remove a folder into which another thread is still writing.
 const ATTEMPTS: usize = 5;
 
-/// The temporary files and folders of this process.
 struct Registry {
     paths: BTreeSet<PathBuf>,
-    /// Whether the program is about to exit: nothing new is created then.
+    /// Set when the program is about to exit: nothing new is created then.
     closed: bool,
 }
 
@@ -29,8 +28,8 @@ fn registry() -> MutexGuard<'static, Registry> {
     REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Removes every temporary file and folder, and creates none from now on: to be called right before
-/// the process exits without unwinding, as on a second Ctrl-C.
+/// Removes every temporary file and folder and prevents new ones. Call it right before the process
+/// exits without unwinding, as on a second Ctrl-C.
 pub fn remove_temporaries() {
     let mut registry = registry();
     registry.closed = true;
@@ -48,17 +47,17 @@ pub fn remove_temporaries() {
     }
 }
 
-/// Whether a file's name is one that this module gives: what a killed process left behind may be
-/// removed by whoever owns the folder.
+/// Whether a file name is one that this module creates. Leftovers of a killed process may be
+/// removed by the owner of the folder.
 pub fn is_temporary(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(PREFIX.as_bytes())
 }
 
-/// A path in the registry for as long as this lives.
+/// A path that is registered as long as this lives.
 struct Entry(PathBuf);
 
 impl Entry {
-    /// Creates and registers at once, so that [`remove_temporaries`] misses nothing.
+    /// Creates and registers under one lock, so that [`remove_temporaries`] misses nothing.
     fn create<T>(
         make: impl FnOnce() -> io::Result<T>,
         path: impl FnOnce(&T) -> &Path,
@@ -74,7 +73,7 @@ impl Entry {
     }
 }
 
-/// The system's reason without the name of the temporary file, which nobody has heard of.
+/// The system's reason without the name of the temporary file, which means nothing to the user.
 fn without_path(error: io::Error) -> io::Error {
     let text = error.to_string();
     match text.split_once(" at path ") {
@@ -89,7 +88,7 @@ impl Drop for Entry {
     }
 }
 
-/// Permissions that the system cuts down by the umask, as those of every new file or folder.
+/// Permissions before the umask, as for every new file or folder.
 fn builder(mode: u32) -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(PREFIX);
@@ -100,9 +99,9 @@ fn builder(mode: u32) -> tempfile::Builder<'static, 'static> {
     builder
 }
 
-/// A file that is removed unless it is persisted.
+/// A file that is removed when dropped, unless it is persisted.
 pub(super) struct TemporaryFile {
-    // Dropped in this order: removed, then forgotten.
+    // Drop order: first removed, then unregistered.
     file: NamedTempFile,
     _entry: Entry,
 }
@@ -126,8 +125,8 @@ impl TemporaryFile {
         self.file.path()
     }
 
-    /// Flushes it to the disk and renames it to `path`. A file there is replaced and its
-    /// permissions are kept; one that may not be written is not replaced either.
+    /// Flushes the file to disk and renames it to `path`. A file there is replaced and its
+    /// permissions are kept; a write-protected file is not replaced.
     pub(super) fn persist(self, path: &Path) -> io::Result<()> {
         let file = self.file.as_file();
         if let Some(kept) = permissions_of(path)?
@@ -152,10 +151,10 @@ fn is_unsupported(error: &io::Error) -> bool {
     )
 }
 
-/// The permissions of a file that is about to be replaced; none where there is no file.
+/// The permissions of a file that is about to be replaced; `None` if there is none.
 ///
 /// # Errors
-/// A file that may not be written.
+/// If the file is write-protected.
 pub(super) fn permissions_of(path: &Path) -> io::Result<Option<Permissions>> {
     match fs::OpenOptions::new().write(true).open(path) {
         Ok(file) => Ok(Some(file.metadata()?.permissions())),
@@ -164,7 +163,7 @@ pub(super) fn permissions_of(path: &Path) -> io::Result<Option<Permissions>> {
     }
 }
 
-/// A folder that is removed with all that is in it unless it is persisted.
+/// A folder that is removed with its contents when dropped, unless it is persisted.
 pub struct TemporaryFolder {
     folder: TempDir,
     _entry: Entry,
@@ -174,15 +173,15 @@ impl TemporaryFolder {
     /// A new folder in the folder of `path`.
     ///
     /// # Errors
-    /// A disk that refuses.
+    /// If it cannot be created.
     pub(super) fn beside(path: &Path) -> io::Result<Self> {
         Self::create(|| builder(0o777).tempdir_in(folder_of(path)))
     }
 
-    /// A new folder for this person alone where the system keeps temporary files.
+    /// A new folder, accessible only to this user, in the system's temporary folder.
     ///
     /// # Errors
-    /// A disk that refuses.
+    /// If it cannot be created.
     pub fn private() -> io::Result<Self> {
         Self::create(|| builder(0o700).tempdir())
     }
@@ -202,7 +201,7 @@ impl TemporaryFolder {
     /// Renames it to `path`.
     pub(super) fn persist(self, path: &Path) -> io::Result<()> {
         fs::rename(self.folder.path(), path)?;
-        // It has another name now, so there is nothing left to remove.
+        // It has another name now, so nothing is left to remove.
         let _ = self.folder.keep();
         Ok(())
     }

@@ -74,7 +74,7 @@ fn a_folder_appears_whole_or_not_at_all() {
     fs::create_dir(&path).unwrap();
     write_folder(&path, fill).unwrap();
     assert_eq!(names(&path), ["0.png"]);
-    // Now there is something in it.
+    // Now the folder is not empty.
     write_folder(&path, fill).unwrap_err();
     assert_eq!(names(folder.path()), ["frames"]);
 }
@@ -107,7 +107,7 @@ fn an_output_is_proved_before_the_work() {
     check_writable(&path("a.json")).unwrap();
     check_writable(&path("file")).unwrap();
     assert_eq!(names(folder.path()), ["file"]);
-    // The people who may do everything may write here, too.
+    // Root may write here, too.
     #[cfg(unix)]
     if !rustix_is_root() {
         use std::os::unix::fs::PermissionsExt;
@@ -182,7 +182,7 @@ fn two_outputs_at_one_place_are_refused() {
         "{error}"
     );
     twice("out/a.png", "out/b.png").unwrap();
-    // Where the disk keeps letter cases apart, names that differ in it are two files.
+    // If the file system is case-sensitive, names that differ in case are two files.
     let folds = {
         fs::write(path("case"), "").unwrap();
         path("CASE").exists()
@@ -237,7 +237,7 @@ mod unix {
         check_writable(&path).unwrap();
         let error = write_atomic(&path, b"lost").unwrap_err().to_string();
         assert!(error.contains("no program reads this pipe"), "{error}");
-        // More than a pipe holds, so that the writer has to wait for the reader.
+        // More than a pipe buffers, so that the writer has to wait for the reader.
         let sent = vec![7; 1 << 18];
         let received = std::thread::scope(|scope| {
             let reader = scope.spawn(|| fs::read(&path).unwrap());
@@ -260,7 +260,7 @@ mod unix {
         symlink("/dev/fd/1", &link).unwrap();
         assert_eq!(Target::of(&link).unwrap(), Target::Output);
         assert_eq!(Target::of(Path::new("/dev/fd/2")).unwrap(), Target::Error);
-        // What a shell gives for >(command): here a pipe of this process.
+        // What a shell passes for >(command): here a pipe of this process.
         use std::os::fd::AsRawFd;
         let (mut reader, writer) = std::io::pipe().unwrap();
         let path = PathBuf::from(format!("/dev/fd/{}", writer.as_raw_fd()));
@@ -276,7 +276,7 @@ mod unix {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        // What the umask of this process makes of a new file and of a new folder.
+        // The permissions of a new file and a new folder under the umask of this process.
         fs::write(path("file"), "").unwrap();
         fs::create_dir(path("folder")).unwrap();
         write_atomic(&path("ours"), b"").unwrap();
@@ -293,7 +293,7 @@ mod unix {
     }
 }
 
-/// Every source file of the program with the tests cut off.
+/// Every source file of the program, without its tests.
 fn sources() -> Vec<(PathBuf, String)> {
     fn walk(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
         for entry in fs::read_dir(folder).unwrap() {
@@ -315,7 +315,7 @@ fn sources() -> Vec<(PathBuf, String)> {
     found
 }
 
-/// Whether a text has a call, not as the end of a longer name.
+/// Whether a text contains a call, other than at the end of a longer name.
 fn has(text: &str, call: &str) -> bool {
     text.match_indices(call).any(|(at, _)| {
         let before = text[..at].chars().next_back();
@@ -355,6 +355,6 @@ fn nothing_is_written_past_this_module() {
             assert!(found.is_empty(), "{} calls {found:?}", path.display());
         }
     }
-    // The search finds what is there.
+    // Makes sure that the search finds anything.
     assert!(own >= 5, "{own}");
 }

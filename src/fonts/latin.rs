@@ -1,4 +1,4 @@
-//! Characters that no font has, spelled in Latin letters.
+//! Spells characters that no font has in Latin letters.
 
 use ab_glyph::{Font, FontRef, OutlinedGlyph, Rect, ScaleFont, point};
 use eframe::egui::epaint::text::{GlyphBitmap, RasterizedGlyph};
@@ -6,11 +6,11 @@ use eframe::egui::{Color32, ColorImage, vec2};
 use epaint_default_fonts::UBUNTU_LIGHT;
 use std::fmt::Write;
 
-/// The most letters that a cluster of characters is spelled with.
+/// Maximum letters in the spelling of a cluster of characters.
 const LONGEST: usize = 24;
 
 /// A cluster of characters in Latin letters, such as "Ren " for 人. Control characters become
-/// spaces, and a character without a known spelling its number, such as "[E000]".
+/// spaces; a character without a known spelling becomes its code point, such as "[E000]".
 pub(super) fn spelled(cluster: &str) -> String {
     let mut text = String::new();
     for character in cluster.chars() {
@@ -26,10 +26,10 @@ pub(super) fn spelled(cluster: &str) -> String {
     text.chars().take(LONGEST).collect()
 }
 
-/// Draws the spelling of a cluster, with an em of `size` pixels.
+/// Draws the spelling of a cluster; the em is `size` pixels.
 pub(super) fn draw(cluster: &str, size: f32) -> Option<RasterizedGlyph> {
     let font = FontRef::try_from_slice(UBUNTU_LIGHT).ok()?;
-    // The text layout counts in ems, the rasterizer in heights of a line.
+    // The text layout measures in ems, the rasterizer in line heights.
     let scale = size * font.height_unscaled() / font.units_per_em()?;
     let scaled = font.as_scaled(scale);
     let mut advance = 0.0;

@@ -1,9 +1,9 @@
 //! Text in any script, in the window and in pictures.
 //!
 //! The built-in fonts have Latin, Greek and Cyrillic letters. Other characters are drawn with the
-//! fonts that are installed on the system, and a character that none of them has is spelled in
-//! Latin letters, so that names stay readable and distinct. The system's fonts are listed when the
-//! first such character is drawn, not at the start.
+//! fonts installed on the system; a character that none of them has is spelled in Latin letters, so
+//! that names stay readable and distinct. The system's fonts are listed when the first such
+//! character is drawn, not at startup.
 
 mod latin;
 mod order;
@@ -24,7 +24,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 use system::{Coverage, System};
 
-/// Finds a font of the system for a character that no built-in font has.
+/// Finds a system font for a character that no built-in font has.
 pub fn provider() -> Arc<dyn FontProvider> {
     Arc::new(|request: &FallbackRequest<'_>| insert(System::installed(), request.cluster))
 }
@@ -38,9 +38,9 @@ fn insert(system: &System, cluster: &str) -> Option<FontInsert> {
     Some(FontInsert::new(font.name, data, Vec::new()))
 }
 
-/// Draws a character that no font has in Latin letters.
+/// Draws characters that no font has in Latin letters.
 ///
-/// It is asked before the fonts: a row of missing right-to-left characters would otherwise be
+/// It is called before the fonts: a sequence of missing right-to-left characters would otherwise be
 /// reordered as if it were drawn in its own script.
 pub fn rasterizer() -> GlyphRasterizer {
     GlyphRasterizer::new("flowseg::latin", |request| {
@@ -54,7 +54,7 @@ fn spell<'a>(
     request: &GlyphRasterizerRequest<'_>,
 ) -> Option<RasterizedGlyph> {
     let character = request.cluster.chars().next()?;
-    // Icons have families of their own, and tabs are the layout's business.
+    // Icons have their own families, and tabs are handled by the layout.
     let text = matches!(
         request.family,
         FontFamily::Proportional | FontFamily::Monospace
@@ -65,7 +65,7 @@ fn spell<'a>(
     latin::draw(request.cluster, request.font_size_px)
 }
 
-/// Whether a built-in font or one of the system has a character.
+/// Whether a built-in font or a system font has a character.
 fn is_drawn<'a>(system: impl FnOnce() -> &'a System, character: char) -> bool {
     if character.is_control() {
         return false;
@@ -73,7 +73,7 @@ fn is_drawn<'a>(system: impl FnOnce() -> &'a System, character: char) -> bool {
     character.is_ascii() || built_in().has(character) || system().find(character).is_some()
 }
 
-/// A text as it is drawn: with the spelling of characters that no font has.
+/// A text as it is drawn: characters that no font has are replaced by their spelling.
 fn as_drawn(text: &str) -> Cow<'_, str> {
     if text.chars().all(|c| is_drawn(System::installed, c)) {
         return Cow::Borrowed(text);
@@ -88,8 +88,8 @@ fn as_drawn(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().map(spelled).collect())
 }
 
-/// Class names as they are drawn on one line. Names that look alike, such as two words that are
-/// spelled in the same Latin letters for want of a font, are followed by the number of their class.
+/// Class names as they are drawn on one line. Names that look alike, such as two words with the
+/// same Latin spelling, are followed by their class numbers.
 pub fn distinct(classes: &[String]) -> Vec<String> {
     let numbered: Vec<(usize, &str)> = classes.iter().map(String::as_str).enumerate().collect();
     let alike = alike(&numbered);
@@ -106,7 +106,7 @@ pub fn distinct(classes: &[String]) -> Vec<String> {
         .collect()
 }
 
-/// Whether a name looks like that of another class.
+/// For each name, whether it looks like that of another class.
 fn alike<S: AsRef<str>>(names: &[(usize, S)]) -> Vec<bool> {
     let drawn: Vec<Cow<'_, str>> = names
         .iter()

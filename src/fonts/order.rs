@@ -1,14 +1,13 @@
-//! Words of right-to-left scripts.
+//! Word order in right-to-left scripts.
 
 use super::is_drawn;
 use super::system::System;
 use std::borrow::Cow;
 
-/// A line of text with its words in the order in which they stand from left to right.
+/// A line of text with its words in visual order, from left to right.
 ///
-/// The layout draws the letters of a right-to-left word in their right order, but sets words one
-/// after the other from the left. A word that is spelled in Latin letters for want of a font keeps
-/// its place.
+/// The layout draws the letters of a right-to-left word in the right order, but places words from
+/// left to right. Words that are spelled in Latin letters because no font has them are not moved.
 pub fn in_visual_order(text: &str) -> Cow<'_, str> {
     reordered(text, |c| is_drawn(System::installed, c))
 }
@@ -37,7 +36,7 @@ pub(super) fn reordered(text: &str, is_drawn: impl Fn(char) -> bool) -> Cow<'_, 
     Cow::Owned(runs.concat().join(" "))
 }
 
-/// Hebrew, Arabic and their relatives, by their blocks.
+/// Hebrew, Arabic and related scripts, by their Unicode blocks.
 fn is_right_to_left(character: char) -> bool {
     matches!(
         u32::from(character),

@@ -1,4 +1,4 @@
-//! Text in pictures.
+//! Writes text into pictures.
 
 use super::{alike, in_visual_order, provider, rasterizer};
 use eframe::egui::Color32;
@@ -10,11 +10,11 @@ use image::RgbImage;
 use std::sync::Arc;
 use unicode_normalization::char::is_combining_mark;
 
-/// Characters that are measured at most; longer texts are shortened first.
+/// Maximum number of characters that are measured; longer texts are shortened first.
 const LONGEST: usize = 1024;
 
-/// Writes text of one size into pictures, one line at a time, with the fonts of the window and those
-/// of the system.
+/// Writes text of one size into pictures, one line at a time, with the fonts of the window and of
+/// the system.
 pub struct Pen {
     fonts: Fonts,
     options: TextOptions,
@@ -22,7 +22,6 @@ pub struct Pen {
 }
 
 impl Pen {
-    /// A pen whose em has `size` pixels.
     pub fn new(size: f32) -> Self {
         let options = TextOptions {
             max_texture_side: 4096,
@@ -39,13 +38,13 @@ impl Pen {
         }
     }
 
-    /// The em, in pixels.
+    /// The size of an em, in pixels.
     pub fn size(&self) -> f32 {
         self.font.size
     }
 
     fn line(&mut self, text: &str) -> Galley {
-        // Clears the glyphs before when they have filled their texture.
+        // Clears earlier glyphs once they have filled their texture.
         self.fonts.begin_pass(self.options, ViewportKey::default());
         let text = in_visual_order(text).into_owned();
         let job = LayoutJob::simple_singleline(text, self.font.clone(), Color32::WHITE);
@@ -64,11 +63,11 @@ impl Pen {
         glyph.map_or(self.font.size, |glyph| glyph.uv_rect.size.y)
     }
 
-    /// The text, or its two ends around an ellipsis where it is wider than `width` pixels.
+    /// The text, or its start and end around an ellipsis if it is wider than `width` pixels.
     pub fn elide(&mut self, text: &str, width: f32) -> String {
         let mut characters: Vec<char> = text.chars().take(LONGEST + 1).collect();
         if characters.len() > LONGEST {
-            // The end counts as much as the beginning.
+            // The end is as important as the start.
             characters.truncate(LONGEST / 2);
             let end: Vec<char> = text.chars().rev().take(LONGEST / 2).collect();
             characters.extend(end.into_iter().rev());
@@ -87,8 +86,8 @@ impl Pen {
         ends(&characters, fits)
     }
 
-    /// The names of classes, each with its number, in at most `width` pixels. Names that look alike
-    /// in that width are followed by their numbers.
+    /// The names of classes, each given with its number, in at most `width` pixels. Names that look
+    /// alike in that width are followed by their numbers.
     pub fn labels(&mut self, names: &[(usize, &str)], width: f32) -> Vec<String> {
         let elided: Vec<(usize, String)> = names
             .iter()
@@ -108,8 +107,8 @@ impl Pen {
             .collect()
     }
 
-    /// Writes a line from `left` on, with its baseline at `baseline`, both in pixels. What lies
-    /// outside the picture is left out.
+    /// Writes a line with its left end at `left` and its baseline at `baseline`, both in pixels.
+    /// Parts outside the picture are clipped.
     pub fn write(
         &mut self,
         picture: &mut RgbImage,
@@ -135,7 +134,8 @@ impl Pen {
     }
 }
 
-/// The first and the last of `keep` characters around an ellipsis; no mark loses its letter.
+/// The first and last of `keep` characters around an ellipsis; combining marks stay with their
+/// letters.
 fn ends(characters: &[char], keep: usize) -> String {
     let mut head = keep.div_ceil(2);
     let mut tail = characters.len() - keep / 2;

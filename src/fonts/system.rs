@@ -1,4 +1,4 @@
-//! The fonts that are installed on the system, by the characters that they have.
+//! The fonts installed on the system and the characters that they cover.
 
 use ab_glyph::{Font, FontRef};
 use fontdb::{Database, FaceInfo, ID, Stretch, Style};
@@ -9,12 +9,12 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 /// Fonts that map every character to a box or to nothing.
 const PLACEHOLDERS: [&str; 3] = ["lastresort", "adobe blank", "adobe notdef"];
 
-/// A font in memory, from its first use to the end of the program.
+/// A font in memory, which stays loaded until the program ends.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SystemFont {
     pub name: &'static str,
     pub bytes: &'static [u8],
-    /// Its place in a collection.
+    /// Its index in a font collection.
     pub index: u32,
 }
 
@@ -23,7 +23,7 @@ pub(super) struct SystemFont {
 pub(super) struct Coverage(Vec<RangeInclusive<u32>>);
 
 impl Coverage {
-    /// Everything that the fonts, each with its place in a collection, map to a glyph.
+    /// All characters that the fonts, each with its index in a collection, map to a glyph.
     pub(super) fn of<'a>(fonts: impl IntoIterator<Item = (&'a [u8], u32)>) -> Self {
         let fonts = fonts.into_iter();
         let mut points: Vec<u32> = fonts
@@ -54,13 +54,13 @@ struct Face {
 
 pub(super) struct System {
     database: Database,
-    /// One face of every family, the most suitable first.
+    /// One face per family, the most suitable first.
     faces: Vec<Face>,
     loaded: Mutex<HashMap<ID, SystemFont>>,
 }
 
 impl System {
-    /// The fonts of this machine. The first call reads the tables of all of them.
+    /// The fonts of this machine. The first call reads the tables of all fonts.
     pub(super) fn installed() -> &'static Self {
         static INSTALLED: OnceLock<System> = OnceLock::new();
         INSTALLED.get_or_init(|| {
@@ -100,7 +100,8 @@ impl System {
         faces.find_map(|face| self.load(face.id, character))
     }
 
-    /// A font with an outline of a character. Fonts of bitmaps or colour layers have none.
+    /// Loads a font if it has an outline of a character. Fonts of bitmaps or colour layers have
+    /// none.
     fn load(&self, id: ID, character: char) -> Option<SystemFont> {
         let outlined = self.database.with_face_data(id, |bytes, index| {
             let font = FontRef::try_from_slice_and_index(bytes, index).ok()?;
@@ -116,7 +117,7 @@ impl System {
         let (bytes, index) = self
             .database
             .with_face_data(id, |bytes, index| (bytes.to_vec(), index))?;
-        // Every text that uses the font refers to it, so it stays.
+        // Every text that uses the font refers to it, so it is never freed.
         let font = SystemFont {
             name: Box::leak(format!("system {name} {id}").into_boxed_str()),
             bytes: Box::leak(bytes.into_boxed_slice()),
@@ -131,7 +132,7 @@ fn family(face: &FaceInfo) -> &str {
     face.families.first().map_or("", |(name, _)| name)
 }
 
-/// Lower is more suitable beside the built-in sans-serif font.
+/// Lower is more suitable next to the built-in sans-serif font.
 fn rank(face: &FaceInfo) -> impl Ord + use<> {
     let family = family(face).to_lowercase();
     (

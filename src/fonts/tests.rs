@@ -28,7 +28,7 @@ fn a_font_is_found_by_the_characters_that_it_has() {
     let SystemFont { bytes, index, name } = system.find('Ж').unwrap();
     assert_eq!((bytes, index), (epaint_default_fonts::HACK_REGULAR, 0));
     assert!(name.contains("Hack"), "{name}");
-    // A second look takes the same bytes.
+    // A second lookup returns the same bytes.
     assert!(std::ptr::eq(system.find('ж').unwrap().bytes, bytes));
     assert!(system.find('人').is_none());
     let insert = insert(&system, "Ж").unwrap();
@@ -48,7 +48,7 @@ fn ranges_of_characters_hold_what_the_font_maps() {
         assert_eq!(coverage.has(character), has, "{character}");
     }
     assert!(!Coverage::default().has('a'));
-    // A file of another kind has no characters.
+    // A file that is not a font has no characters.
     assert!(!Coverage::of([(&b"not a font"[..], 0)]).has('a'));
 }
 
@@ -69,7 +69,7 @@ fn characters_without_a_font_are_spelled() {
     let drawn = spell(|| &system, &request("人")).unwrap();
     let [width, height] = drawn.bitmap.image.size;
     assert!(width > 20 && height > 8 && drawn.advance_px > width as f32);
-    // Nothing to draw for what a font has, for tabs and for icons.
+    // Characters that a font has, tabs and icons are not drawn here.
     for cluster in ["a", "Ж", "\t", "é"] {
         assert!(
             spell(|| &system, &request(cluster)).is_none(),
@@ -84,7 +84,7 @@ fn characters_without_a_font_are_spelled() {
     assert!(spell(|| &system, &icon).is_none());
 }
 
-/// Missing letters of a right-to-left word keep their order.
+/// Missing letters of a right-to-left word stay in order.
 #[test]
 fn a_spelled_word_reads_from_left_to_right() {
     let system = OnceLock::new();
@@ -109,12 +109,12 @@ fn words_of_right_to_left_scripts_are_put_in_visual_order() {
         ("road sign", "road sign"),
         ("إشارة مرور", "مرور إشارة"),
         ("شارع", "شارع"),
-        // A line of Latin letters with a Hebrew name in it, and the other way round.
+        // Latin text with a Hebrew name in it, and vice versa.
         ("sign שלום עולם end", "sign עולם שלום end"),
         ("שלום New York עולם", "עולם New York שלום"),
     ] {
         assert_eq!(reordered(text, |_| true), drawn);
-        // Spelled in Latin letters they are read from the left.
+        // Spelled in Latin letters, they read from the left.
         assert_eq!(reordered(text, |_| false), text);
     }
 }
@@ -155,7 +155,7 @@ fn a_pen_writes_at_the_given_place_and_elides_in_the_middle() {
     assert!((20..24).contains(&left) && right as f32 <= 20.0 + pen.width("Heaven"));
     assert_eq!(bottom, 29);
     assert!((30.0 - top as f32 - pen.capital()).abs() <= 1.0);
-    // What lies outside is left out.
+    // Parts outside the picture are clipped.
     pen.write(&mut picture, "Heaven", [-30.0, 3.0], [0, 0, 0]);
     pen.write(&mut picture, "Heaven", [190.0, 60.0], [0, 0, 0]);
 
