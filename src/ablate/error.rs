@@ -1,4 +1,4 @@
-//! Why a table of runs cannot be made.
+//! Errors of a table of runs.
 
 use crate::data::DataError;
 use crate::eval::EvalError;
@@ -8,25 +8,20 @@ use crate::train::TrainError;
 use crate::train::config::ConfigError;
 use std::path::PathBuf;
 
-/// Why a table can't be made.
 #[derive(Debug, thiserror::Error)]
 pub enum AblateError {
-    /// The table's file makes no sense.
+    /// The table's file is invalid.
     #[error("{}: {reason}", path.display())]
-    Table {
-        path: PathBuf,
-        /// What is wrong and what is expected.
-        reason: String,
-    },
-    /// The settings of a row make no sense.
+    Table { path: PathBuf, reason: String },
+    /// The settings of a row are invalid.
     #[error("{}, row \"{row}\": {source}", path.display())]
     Row {
         path: PathBuf,
         row: String,
         source: ConfigError,
     },
-    /// The folder holds results of other settings.
-    #[error("{} was made with other settings: name another -o, or remove it", .0.display())]
+    /// The folder contains results of different settings.
+    #[error("{} was made with other settings: choose another -o, or remove it", .0.display())]
     Changed(PathBuf),
     #[error("{name}: {source}")]
     Train {
@@ -38,7 +33,7 @@ pub enum AblateError {
         name: String,
         source: Box<EvalError>,
     },
-    /// The data that is scored on.
+    /// Errors of the data set that models are scored on.
     #[error(transparent)]
     Data(#[from] DataError),
     #[error(transparent)]
@@ -48,7 +43,7 @@ pub enum AblateError {
     #[error("the plot {} cannot be drawn: {reason}", path.display())]
     Plot {
         path: PathBuf,
-        /// What the plotting library said.
+        /// The plotting library's message.
         reason: String,
     },
 }

@@ -1,11 +1,11 @@
 //! Tables of training runs: one question, a grid of configurations and seeds, one answer.
 //!
 //! [`run`] trains every row of a [`Table`] with every seed, scores each finished model by the code
-//! of `flowseg eval`, and writes `table.md`, `table.csv` and plots. What is finished is kept, and a
-//! run in progress goes on from its checkpoint, so that a table can be made over days.
+//! of `flowseg eval`, and writes `table.md`, `table.csv` and plots. Finished runs are kept, and an
+//! interrupted run continues from its checkpoint, so a table can be made over days.
 //!
 //! ```text
-//! OUT/table.md, table.csv, *.svg     the answer so far
+//! OUT/table.md, table.csv, *.svg     the results so far
 //! OUT/scores/NAME.json               a finished run: settings, curve, scores
 //! OUT/runs/NAME/                     its run folder, without checkpoints once it is scored
 //! ```
@@ -33,30 +33,31 @@ use crate::train::{self, TrainError};
 use burn::module::Module;
 use std::path::Path;
 
-/// What happens while a table is made, in order.
+/// The events of making a table, in order.
 pub enum Event {
-    /// A run begins, goes on, or was finished before.
+    /// A run starts, continues, or was already finished.
     Job {
-        /// Its number from 1, and how many there are.
+        /// Its number from 1, and the number of runs.
         number: [usize; 2],
         /// `ROW, seed SEED`
         name: String,
-        /// Whether it was finished before.
+        /// Whether it was already finished.
         done: bool,
     },
     /// An event of its training.
     Train(train::Event),
     /// Its model is being scored.
     Scoring,
-    /// It was scored: mIoU, 0 to 1, at the last number of solver steps; none where it diverged.
+    /// It has been scored: mIoU, 0 to 1, at the last number of solver steps; `None` if it diverged.
     Scored(Option<f64>),
 }
 
-/// Makes a table in the folder `out`, as far as it is not made yet, and says whether it is
-/// complete. `stop` is asked before every training step and every scored batch.
+/// Makes a table in the folder `out`, continuing from what exists, and returns whether it is
+/// complete. `stop` is polled before every training step and every scored batch.
 ///
 /// # Errors
-/// Results of other settings in `out`, data or files that fail. A run that diverges is a result.
+/// If `out` contains results of other settings, or data or files fail. A run that diverges is a
+/// result, not an error.
 pub fn run(
     table: &Table,
     out: &Path,
@@ -91,7 +92,7 @@ pub fn run(
     Ok(true)
 }
 
-/// Trains and scores one run; none where it was stopped.
+/// Trains and scores one run; `None` if stopped.
 fn finish(
     table: &Table,
     job: &Job,
@@ -117,7 +118,7 @@ fn finish(
         ) {
             Ok(outcome) if outcome.stopped => return Ok(None),
             Ok(_) => {}
-            // That a setting diverges is what a table is there to tell.
+            // Divergence is a result that the table should show.
             Err(error @ TrainError::Diverged { .. }) => record.failure = Some(error.to_string()),
             Err(source) => {
                 return Err(AblateError::Train {
@@ -142,17 +143,17 @@ fn finish(
     }
     report(Event::Scored(record.results.last().map(|r| r.miou)));
     record.write(out, job)?;
-    // The finished model stays; what a run would go on from is many times its size.
+    // The finished model stays; the checkpoints are many times its size.
     let _ = std::fs::remove_dir_all(folder.join(CHECKPOINTS));
     Ok(Some(record))
 }
 
-/// A run folder in progress must have been begun with the same settings.
+/// Checks that the run folder in progress was started with the same settings.
 fn unchanged(folder: &Path, config: &Config) -> Result<(), AblateError> {
     let path = folder.join(CONFIG);
     let whole = |config: &Config| config.absolute().ok();
     match std::fs::read_to_string(&path) {
-        // Runs store where their files are, tables what somebody wrote.
+        // Runs store absolute paths, tables the paths as written.
         Ok(text) if Config::parse(&text, &[]).ok().as_ref().and_then(whole) != whole(config) => {
             Err(AblateError::Changed(folder.to_owned()))
         }
@@ -160,8 +161,8 @@ fn unchanged(folder: &Path, config: &Config) -> Result<(), AblateError> {
     }
 }
 
-/// Scores a model at every number of solver steps, once for every seed of the noise; the scores
-/// are those of all seeds together.
+/// Scores a model at every number of solver steps, with every seed of the noise; the scores are
+/// computed over all seeds together.
 fn score(
     table: &Table,
     job: &Job,
@@ -170,7 +171,7 @@ fn score(
     stop: &dyn Fn() -> bool,
 ) -> Result<(), EvalError> {
     let settings = &table.score;
-    // Stages may name the data; all have the same.
+    // Stages may repeat the data's settings, but all use the same data.
     let plan = job.config.plan().unwrap_or_default();
     let config = plan.first().map_or(&job.config, |stage| &stage.config);
     let training = Dataset::open(&config.data.path, "training")?;

@@ -12,9 +12,10 @@ use std::path::Path;
 /// Width and height in pixels.
 const SIZE: (u32, u32) = (860, 520);
 
-/// The family of all text. Whatever shows the plot draws it, with its own fonts for other scripts.
+/// The font family of all text. The viewer of the plot draws it, with its own fonts for other
+/// scripts.
 const FONT: &str = "sans-serif";
-/// Size of labels in pixels, and the longest of them.
+/// Size of labels, and the maximum length of one, in pixels.
 const LABEL: u32 = 13;
 const LONGEST: f32 = 320.0;
 
@@ -24,14 +25,14 @@ pub(super) struct Axis {
     pub x: String,
     /// Label of the vertical axis.
     pub y: String,
-    /// Factor of the values, 100 for per cent.
+    /// Factor on the values, 100 for per cent.
     pub scale: f64,
-    /// Whether the horizontal axis is spaced by the logarithm.
+    /// Whether the horizontal axis is logarithmic.
     pub logarithmic: bool,
 }
 
 impl Axis {
-    /// mIoU in per cent over evenly spaced numbers.
+    /// mIoU in per cent over a linear axis.
     pub(super) fn linear(x: &str) -> Self {
         Self {
             x: x.to_owned(),
@@ -41,7 +42,7 @@ impl Axis {
         }
     }
 
-    /// mIoU in per cent over numbers above 0 that are spaced by their logarithm.
+    /// mIoU in per cent over a logarithmic axis, for numbers above 0.
     pub(super) fn logarithmic(x: &str) -> Self {
         Self {
             logarithmic: true,
@@ -53,14 +54,13 @@ impl Axis {
 /// A line of a plot.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Line {
-    /// Its name in the legend.
     pub name: String,
     /// Points from left to right.
     pub points: Vec<(f64, f64)>,
 }
 
 impl Line {
-    /// The mean of the points that share an x.
+    /// The mean of all points with the same x.
     pub(super) fn mean(name: String, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
         let mut points: Vec<(f64, f64)> = points.into_iter().collect();
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -78,7 +78,7 @@ impl Line {
 /// Draws lines into an SVG file.
 ///
 /// # Errors
-/// A drawing or a disk that fails.
+/// If drawing or writing fails.
 pub(super) fn plot(
     path: &Path,
     title: &str,
@@ -124,7 +124,7 @@ fn draw(title: &str, axis: &Axis, lines: &[Line]) -> Result<String, String> {
     Ok(svg)
 }
 
-/// Where the lines have points, ascending.
+/// The x of all points of the lines, ascending.
 fn places(lines: &[Line]) -> Vec<f64> {
     let mut places: Vec<f64> = lines.iter().flat_map(|l| &l.points).map(|p| p.0).collect();
     places.sort_by(f64::total_cmp);
@@ -222,7 +222,7 @@ mod tests {
         assert!(draw("t", &Axis::linear("x"), &one).is_err());
     }
 
-    /// Lines that are not data: ticks and frames.
+    /// The number of lines that are not data: ticks and frames.
     fn axes(svg: &str) -> usize {
         let data = |line: &&str| line.contains("stroke-width=\"2\"");
         svg.lines()

@@ -9,7 +9,7 @@ use crate::train::config::Config;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-/// Everything that a table needs of a run, so that the run's folder can be deleted.
+/// Everything that a table needs from a run, so that the run's folder can be deleted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     pub row: String,
@@ -22,7 +22,7 @@ pub struct Record {
     pub device: String,
     pub data: String,
     pub classes: usize,
-    /// Photos trained on and photos scored.
+    /// Number of photos trained on, and of photos scored.
     pub photos: [usize; 2],
     /// Parameters of the network.
     pub parameters: usize,
@@ -33,7 +33,7 @@ pub struct Record {
     pub curve: Vec<(u64, f64)>,
     /// Scores by number of solver steps; empty if the run diverged.
     pub results: Vec<StepResult>,
-    /// Why it has no scores.
+    /// Why there are no scores.
     pub failure: Option<String>,
 }
 
@@ -46,7 +46,7 @@ pub struct StepResult {
     pub miou: f64,
     /// Pixel accuracy, 0 to 1.
     pub pixel_accuracy: f64,
-    /// Share of pixels that the other noise seeds predict as the first one, 0 to 1.
+    /// Share of pixels for which the other noise seeds predict the same class as the first, 0 to 1.
     pub agreement: Option<f64>,
     /// IoU by class index; `None` for classes that are neither present nor predicted.
     pub iou: Vec<Option<f64>>,
@@ -77,11 +77,11 @@ impl Record {
         }
     }
 
-    /// The record of a finished job. One with other score settings is ignored: its model can be scored
-    /// again.
+    /// The record of a finished job. One with other score settings is ignored, since its model can
+    /// be scored again.
     ///
     /// # Errors
-    /// A record that can't be read, or has other training settings.
+    /// If the record cannot be read, or has other training settings.
     pub(super) fn read(
         out: &Path,
         job: &Job,
@@ -111,7 +111,7 @@ impl Record {
         files::write_atomic(&path, &bytes)
     }
 
-    /// Its settings; those that were added since have their defaults.
+    /// Its settings; those added in later versions have their defaults.
     pub(super) fn settings(&self) -> Option<Config> {
         Config::parse(&self.config, &[]).ok()
     }
@@ -122,7 +122,7 @@ impl Record {
         let mut seconds = Vec::new();
         let plan = self.settings().and_then(|config| config.plan().ok());
         let plan = plan.unwrap_or_default();
-        // A line belongs to the stage of its step.
+        // A line belongs to the stage that contains its step.
         let batch = |step: u64| {
             let stage = plan.iter().find(|stage| step <= stage.last);
             stage.map_or(0, |stage| stage.config.train.batch_size)

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
-/// Writes `table.md`, `table.csv` and the plots of what is finished.
+/// Writes `table.md`, `table.csv` and the plots of the runs finished so far.
 pub(super) fn write(table: &Table, out: &Path, records: &[Record]) -> Result<(), AblateError> {
     if records.is_empty() {
         return Ok(());
@@ -53,7 +53,7 @@ fn markdown(table: &Table, records: &[Record], pictures: &[(&str, String)]) -> S
     if several {
         head.push("agreement of noise seeds".to_owned());
     }
-    head.extend(["seeds".to_owned(), "seconds a training step".to_owned()]);
+    head.extend(["seeds".to_owned(), "seconds per training step".to_owned()]);
     let _ = writeln!(
         text,
         "| {} |\n|{}",
@@ -90,7 +90,7 @@ fn markdown(table: &Table, records: &[Record], pictures: &[(&str, String)]) -> S
     let _ = writeln!(
         text,
         "\nmIoU and pixel accuracy in per cent on the {} split at {} resolution{}: the mean over \
-         training seeds, and their standard deviation where there are several. Pixel accuracy{} at \
+         training seeds, and their standard deviation if there are several. Pixel accuracy{} at \
          {last} solver steps.",
         score.split,
         score.resolution.name(),
@@ -106,7 +106,7 @@ fn markdown(table: &Table, records: &[Record], pictures: &[(&str, String)]) -> S
     text
 }
 
-/// What the runs had in common, and what they did not.
+/// The settings that the runs share, and those that differ.
 fn budget(table: &Table, records: &[Record]) -> String {
     let settings: Vec<Config> = records.iter().filter_map(Record::settings).collect();
     let common = |values: Vec<String>| {
@@ -144,7 +144,7 @@ fn budget(table: &Table, records: &[Record]) -> String {
     )
 }
 
-/// Mean and standard deviation; none of nothing.
+/// Mean and standard deviation; `None` for no values.
 fn spread_of(values: &[f64]) -> Option<(f64, f64)> {
     let count = values.len() as f64;
     if values.is_empty() {
@@ -163,7 +163,7 @@ fn per_cent(values: &[f64]) -> String {
     }
 }
 
-/// A line a run and number of solver steps.
+/// One line per run and number of solver steps.
 fn csv(table: &Table, records: &[Record]) -> String {
     let mut text = csv::line([
         "row",
@@ -208,7 +208,7 @@ fn csv(table: &Table, records: &[Record]) -> String {
 
 type Plot = (&'static str, String, Axis, Vec<Line>);
 
-/// mIoU over training, over solver steps, and over the rows' axis; means over seeds.
+/// mIoU over training, over solver steps, and over the table's axis; means over seeds.
 fn plots(table: &Table, records: &[Record]) -> Vec<Plot> {
     let rows = || (0..table.rows.len()).map(|row| (row, of_row(table, records, row)));
     let name = |row: usize| table.rows[row].name.clone();
@@ -256,7 +256,7 @@ fn plots(table: &Table, records: &[Record]) -> Vec<Plot> {
             over(&|r| Some(at(r, last)?.miou)),
         ));
         let cost = Axis {
-            y: "seconds a training step".to_owned(),
+            y: "seconds per training step".to_owned(),
             scale: 1.0,
             ..Axis::logarithmic(axis)
         };
@@ -353,7 +353,7 @@ mod tests {
             csv.contains("b,0,s,4,,,,,300,1500000,0.25,the loss is NaN\n"),
             "{csv}"
         );
-        // One point is no curve over solver steps; two places on the axis have a cost.
+        // A single point gives no curve over solver steps; two places on the axis have a cost.
         assert!(!out.path().join("steps.svg").exists());
         assert!(out.path().join("convergence.svg").exists());
         assert!(out.path().join("cost.svg").exists());

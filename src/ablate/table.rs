@@ -1,19 +1,19 @@
-//! The file that describes a table.
+//! The TOML file that describes a table.
 //!
 //! ```toml
 //! title = "Reshaped against vanilla flow matching"
 //! about = "What it shows."
 //! seeds = [0, 1]                    # every row is trained with every seed
-//! config = "camvid.toml"            # settings to start from, beside this file; may be left out
-//! axis = "classes"                  # what the rows' x counts, for a plot over it; may be left out
+//! config = "camvid.toml"            # settings to start from, beside this file; optional
+//! axis = "classes"                  # the meaning of the rows' x, for a plot over it; optional
 //!
 //! [score]                           # every key has a default
-//! steps = [1, 2, 5, 10]             # numbers of solver steps, each a column
+//! steps = [1, 2, 5, 10]             # numbers of solver steps, one column each
 //! split = "validation"
 //! resolution = "label"              # or "network"
-//! samples = 0                       # photos that are scored; 0 takes the whole split
+//! samples = 0                       # number of photos to score; 0 means the whole split
 //! scale = 1.0                       # the network's size, as --scale of `flowseg eval`
-//! noise_seeds = [0]                 # with several, their agreement is a column
+//! noise_seeds = [0]                 # with several, a column shows their agreement
 //!
 //! [base.train]                      # any settings of `flowseg train`
 //! steps = 1500
@@ -21,8 +21,8 @@
 //! [[row]]
 //! name = "vanilla"
 //! set = { loss.objective = "vanilla" }
-//! x = 11                            # place on the axis, and the line that it belongs to;
-//! series = "vanilla"                # may be left out
+//! x = 11                            # position on the axis, and the line that it belongs to;
+//! series = "vanilla"                # optional
 //! ```
 
 use super::error::AblateError;
@@ -35,13 +35,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use toml::Value;
 
-/// A table, read and checked: every run's settings are known to make sense.
+/// A table that has been read and checked: the settings of every run are valid.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
     pub title: String,
     /// A paragraph under it.
     pub about: String,
-    /// What the rows' places count, for a plot over them.
+    /// The meaning of the rows' x, for a plot over it.
     pub axis: Option<String>,
     /// How models are scored.
     pub score: ScoreSettings,
@@ -54,7 +54,7 @@ pub struct Table {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
     pub name: String,
-    /// Its place on the axis.
+    /// Its position on the axis.
     pub x: Option<f64>,
     /// The line of the plot that it belongs to.
     pub series: Option<String>,
@@ -85,13 +85,13 @@ pub struct ScoreSettings {
     /// Numbers of solver steps.
     pub steps: Vec<usize>,
     pub split: String,
-    /// What the labels are compared at.
+    /// The resolution at which labels are compared.
     pub resolution: Resolution,
-    /// Photos, spread over the split; 0 takes all.
+    /// Number of photos, spread over the split; 0 means all.
     pub samples: usize,
-    /// The size that the network sees, as a factor of each side of the size it was trained at.
+    /// Factor on each side of the training size, which gives the network's size.
     pub scale: f64,
-    /// Seeds of the noise that flows start from.
+    /// Seeds of the noise from which flows start.
     pub noise_seeds: Vec<u64>,
 }
 
@@ -141,10 +141,11 @@ fn one_seed() -> Vec<u64> {
 }
 
 impl Table {
-    /// Reads a table. `overrides` are `KEY=VALUE` settings for every run; they win over the file.
+    /// Reads a table. `overrides` are `KEY=VALUE` settings for every run; they take precedence over
+    /// the file.
     ///
     /// # Errors
-    /// A file that can't be read, unknown keys, rows of one name, settings that make no sense.
+    /// If the file cannot be read, keys are unknown, rows share a name, or settings are invalid.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self, AblateError> {
         let wrong = |reason: String| AblateError::Table {
             path: path.to_owned(),
@@ -183,7 +184,7 @@ impl Table {
                 if !names.insert(name.clone()) {
                     let row = &described.name;
                     return Err(wrong(format!(
-                        "two runs would both be kept as {name}: give the row \"{row}\" another name"
+                        "two runs would both be stored as {name}: give the row \"{row}\" another name"
                     )));
                 }
                 jobs.push(Job {
@@ -215,17 +216,17 @@ fn check(document: &Document) -> Result<(), &'static str> {
     let score = &document.score;
     match () {
         () if document.row.is_empty() => Err("has no row: add [[row]]"),
-        () if document.seeds.is_empty() => Err("seeds is empty: name one at least"),
+        () if document.seeds.is_empty() => Err("seeds is empty: give at least one"),
         () if score.steps.is_empty() || score.steps.contains(&0) => {
-            Err("score.steps needs one number at least, each above 0")
+            Err("score.steps needs at least one number, each above 0")
         }
         () if (1..score.steps.len()).any(|i| score.steps[..i].contains(&score.steps[i])) => {
-            Err("score.steps names a number twice")
+            Err("score.steps contains a number twice")
         }
         () if !(SCALES[0]..=SCALES[1]).contains(&score.scale) => {
             Err("score.scale must be from 0.25 to 4")
         }
-        () if score.noise_seeds.is_empty() => Err("score.noise_seeds is empty: name one at least"),
+        () if score.noise_seeds.is_empty() => Err("score.noise_seeds is empty: give at least one"),
         () if document
             .row
             .iter()
@@ -237,7 +238,7 @@ fn check(document: &Document) -> Result<(), &'static str> {
     }
 }
 
-/// Lays tables over tables; any other value replaces what was there.
+/// Merges tables recursively; any other value is replaced.
 fn merge(under: &mut toml::Table, over: toml::Table) {
     for (key, value) in over {
         match (under.get_mut(&key), value) {
@@ -249,7 +250,8 @@ fn merge(under: &mut toml::Table, over: toml::Table) {
     }
 }
 
-/// A name as part of a file's name: lower case, with a hyphen for whatever is no letter or digit.
+/// A name as part of a file name: in lower case, with hyphens in place of all but letters and
+/// digits.
 fn file_name(name: &str) -> String {
     let words: Vec<String> = name
         .split(|c: char| !c.is_ascii_alphanumeric())

@@ -6,19 +6,19 @@ use burn::tensor::wgpu::wgpu;
 
 #[derive(Clone, Debug)]
 pub struct Adapter {
-    /// Its name and graphics interface.
+    /// Its name and graphics API.
     pub name: String,
-    /// Whether it is a program on the processor rather than a GPU.
+    /// Whether it runs on the CPU instead of a GPU.
     pub software: bool,
-    /// Its own memory in bytes, where its interface says.
+    /// Its own memory in bytes, if its API reports it.
     pub memory: Option<u64>,
-    /// How good a choice it is; higher is better.
+    /// Rank among adapters; higher is better.
     rank: u8,
 }
 
 fn instance() -> wgpu::Instance {
-    // OpenGL is left out: it is no primary interface, and looking for it makes the display libraries
-    // complain on machines without a display.
+    // OpenGL is left out: it is not a primary API, and probing it makes display libraries print
+    // errors on machines without a display.
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
     descriptor.backends = wgpu::Backends::PRIMARY;
     wgpu::Instance::new(descriptor)
@@ -37,7 +37,7 @@ async fn enumerate(instance: &wgpu::Instance) -> Vec<(wgpu::Adapter, Adapter)> {
         };
         let name = format!("{} ({})", info.name, info.backend);
         let software = info.device_type == wgpu::DeviceType::Cpu;
-        // A software adapter's is a part of the system's, and no limit.
+        // A software adapter's memory is part of the system's and not a limit.
         let memory = own_memory(&adapter).filter(|_| !software);
         adapters.push((
             adapter,
@@ -52,11 +52,11 @@ async fn enumerate(instance: &wgpu::Instance) -> Vec<(wgpu::Adapter, Adapter)> {
     adapters
 }
 
-/// The size of an adapter's largest heap of its own memory. Only Vulkan tells.
+/// The size of an adapter's largest device-local heap. Only Vulkan reports it.
 #[cfg(any(target_os = "linux", target_os = "windows", target_os = "android"))]
 fn own_memory(adapter: &wgpu::Adapter) -> Option<u64> {
     const DEVICE_LOCAL: u32 = 1;
-    // SAFETY: the handles are only asked for properties, while the guard keeps them alive.
+    // SAFETY: the handles are only queried for properties, while the guard keeps them alive.
     let properties = unsafe {
         let adapter = adapter.as_hal::<wgpu::hal::api::Vulkan>()?;
         adapter
@@ -76,7 +76,7 @@ fn own_memory(_: &wgpu::Adapter) -> Option<u64> {
     None
 }
 
-/// All adapters, numbered as `wgpu:N` numbers them.
+/// All adapters, in the order of `wgpu:N`.
 pub async fn adapters_async() -> Vec<Adapter> {
     enumerate(&instance())
         .await
@@ -85,12 +85,12 @@ pub async fn adapters_async() -> Vec<Adapter> {
         .collect()
 }
 
-/// All adapters, numbered as `wgpu:N` numbers them.
+/// All adapters, in the order of `wgpu:N`.
 pub fn adapters() -> Vec<Adapter> {
     pollster::block_on(adapters_async())
 }
 
-/// The adapter of a choice: the numbered one, or the first of the best.
+/// The adapter with this number, or the first among the best.
 pub(super) async fn select(
     choice: &Choice,
 ) -> Result<(wgpu::Adapter, wgpu::Instance, Adapter), DeviceError> {

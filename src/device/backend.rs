@@ -1,9 +1,9 @@
-//! What a device runs on, and which kernels it has.
+//! The backend of a device, and the kernels that it has.
 
 use burn::backend::DispatchDevice;
 use burn::tensor::{Device, Tensor};
 
-/// Burn's name for a device, whether gradients are recorded on it or not.
+/// Burn's device, whether or not gradients are recorded on it.
 pub(crate) fn backend_of(device: &Device) -> &DispatchDevice {
     match device.as_dispatch() {
         DispatchDevice::Autodiff(inner) => inner,
@@ -11,13 +11,13 @@ pub(crate) fn backend_of(device: &Device) -> &DispatchDevice {
     }
 }
 
-/// Whether tensors of this device are handled by the fused CPU operations of `kernels`.
+/// Whether tensors of this device use the fused CPU operations of `kernels`.
 pub fn on_cpu(device: &Device) -> bool {
     matches!(backend_of(device), DispatchDevice::Flex(_))
 }
 
-/// Whether the operations of `kernels::ops::FieldOps` have a kernel for this device. A device
-/// of another machine has none: its protocol knows Burn's own operations only.
+/// Whether the operations of `kernels::ops::FieldOps` have a kernel for this device. A remote
+/// device has none: its protocol knows only Burn's own operations.
 pub fn has_field_kernels(device: &Device) -> bool {
     matches!(
         backend_of(device),
@@ -27,9 +27,9 @@ pub fn has_field_kernels(device: &Device) -> bool {
 
 /// `x` with its axes in another order: axis `i` of the result is axis `axes[i]` of `x`.
 ///
-/// Where the operations run on another machine it is done by swaps: Burn 0.22.1 records a permutation
-/// of floats as one of integers (`float_permute` in burn-fusion's `ops/tensor.rs`), which is the same
-/// thing here and stops the server there.
+/// On remote devices this is done by swaps: Burn 0.22.1 records a permutation of floats as one of
+/// integers (`float_permute` in burn-fusion's `ops/tensor.rs`), which is equivalent locally but
+/// stops the server.
 pub fn permute<const R: usize>(x: Tensor<R>, axes: [usize; R]) -> Tensor<R> {
     if has_field_kernels(&x.device()) {
         x.permute(axes)

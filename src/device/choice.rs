@@ -1,31 +1,30 @@
-//! Devices by name, as `--device` takes them.
+//! Device names, as given to `--device`.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// What the user asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Choice {
-    /// The best real GPU, and the CPU where there is none.
+    /// The best real GPU, or the CPU if there is none.
     #[default]
     Auto,
-    /// The processor, through Burn's flex backend and this crate's fused operations.
+    /// The CPU, through Burn's flex backend and this crate's fused operations.
     Cpu,
-    /// A wgpu adapter by its number in [`adapters`](super::adapters()); without one the best.
+    /// A wgpu adapter by its number in [`adapters`](super::adapters()); `None` for the best.
     Wgpu(Option<usize>),
-    /// An NVIDIA GPU through CUDA, by its number. Only a build with the feature `cuda` opens it.
+    /// An NVIDIA GPU through CUDA, by its number. Requires the feature `cuda`.
     Cuda(usize),
-    /// A device of another machine or process that runs `flowseg serve`. Only a build with the
-    /// feature `remote` opens it.
+    /// A device of another machine or process that runs `flowseg serve`. Requires the feature
+    /// `remote`.
     Remote {
         /// `ws://HOST:PORT`
         url: String,
-        /// Its place in the server's list, from 0.
+        /// Its index in the server's list, from 0.
         index: usize,
     },
 }
 
-/// A device name that means nothing.
+/// A device name that cannot be parsed.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "there is no device {0}: use auto, cpu, wgpu, wgpu:N, cuda, cuda:N or remote:ws://HOST:PORT (see `flowseg devices`)"
@@ -52,7 +51,7 @@ impl FromStr for Choice {
     }
 }
 
-/// `ws://HOST:PORT`, with `#N` behind it for another than the server's first device.
+/// Parses `ws://HOST:PORT`, optionally followed by `#N` for the server's device N.
 fn remote(text: &str) -> Option<Choice> {
     let (url, index) = match text.split_once('#') {
         Some((url, index)) => (url, index.parse().ok()?),

@@ -1,11 +1,11 @@
-//! How many kernels run on GPUs.
+//! Counts kernel launches on GPUs.
 
 use cubecl::logging::{LaunchObservation, LaunchObserver};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Counts the kernels that this process starts, on all of its GPUs, from [`watch`](Self::watch) to
-/// [`end`](Self::end). The processor has none.
+/// Counts the kernels that this process launches, on all of its GPUs, from [`watch`](Self::watch)
+/// to [`end`](Self::end). The CPU has none.
 pub struct Launches {
     count: Arc<Count>,
     _watching: LaunchObservation,
@@ -21,7 +21,7 @@ impl LaunchObserver for Count {
 }
 
 impl Launches {
-    /// Begins to count. One count replaces another until it ends.
+    /// Starts counting. A new count replaces a running one.
     pub fn watch() -> Self {
         let count = Arc::new(Count::default());
         Self {
@@ -30,7 +30,7 @@ impl Launches {
         }
     }
 
-    /// How many there were. Wait for the device before, which starts what has been put off.
+    /// The number of launches. Wait for the device first, which submits deferred work.
     pub fn end(self) -> u64 {
         self.count.0.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! The one place that opens a compute device.
+//! Opens compute devices; no other module does.
 
 mod adapters;
 mod backend;
@@ -29,16 +29,16 @@ use cubecl::config::autotune::AutotuneLevel;
 use cubecl::config::{CubeClRuntimeConfig, RuntimeConfig};
 use std::fmt;
 
-/// Whether a device is an NVIDIA GPU through CUDA, between which gradients can be summed without
+/// Whether a device is an NVIDIA GPU through CUDA; gradients on such devices can be summed without
 /// main memory.
 pub fn is_cuda(device: &Device) -> bool {
     let backend = backend_of(device);
     matches!(backend, DispatchDevice::Cube(CubeDevice::Cuda(_)))
 }
 
-/// The one device descriptor, for tensors and for drawing: everything that the adapter has, since
-/// Burn's kernels are chosen from the adapter's features and limits. Mapped primary buffers are
-/// left out: with them wgpu places every buffer in shared memory.
+/// The device descriptor for both tensors and drawing: everything that the adapter supports, since
+/// Burn chooses kernels by the adapter's features and limits. Mapped primary buffers are left out:
+/// with them wgpu places every buffer in shared memory.
 pub fn descriptor(adapter: &wgpu::Adapter) -> wgpu::DeviceDescriptor<'static> {
     wgpu::DeviceDescriptor {
         label: Some("flowseg"),
@@ -47,35 +47,35 @@ pub fn descriptor(adapter: &wgpu::Adapter) -> wgpu::DeviceDescriptor<'static> {
             .difference(wgpu::Features::MAPPABLE_PRIMARY_BUFFERS),
         required_limits: adapter.limits(),
         memory_hints: wgpu::MemoryHints::MemoryUsage,
-        // SAFETY: nothing is asked for that the adapter did not just report.
+        // SAFETY: only features that the adapter has just reported are requested.
         experimental_features: unsafe { wgpu::ExperimentalFeatures::enabled() },
         ..Default::default()
     }
 }
 
-/// A wgpu device with all that is needed to draw with it.
+/// A wgpu device with everything needed to draw with it.
 #[derive(Clone)]
 pub struct Graphics {
     pub instance: wgpu::Instance,
     pub adapter: wgpu::Adapter,
     pub device: wgpu::Device,
     pub queue: wgpu::Queue,
-    /// What the adapter is.
+    /// The adapter's description.
     pub about: Adapter,
 }
 
-/// Opens a device. Call it once: every tensor and the window share the result.
+/// Opens a device. Call it once: all tensors and the window share the result.
 ///
 /// # Errors
-/// A missing adapter or a driver that refuses.
+/// If there is no such device, or its driver fails.
 pub fn open(choice: Choice) -> Result<Opened, DeviceError> {
     pollster::block_on(open_async(choice))
 }
 
-/// As [`open`], without blocking.
+/// Like [`open`], without blocking.
 ///
 /// # Errors
-/// As [`open`].
+/// As for [`open`].
 pub async fn open_async(choice: Choice) -> Result<Opened, DeviceError> {
     match &choice {
         Choice::Cpu => return Ok(cpu(None)),
@@ -97,11 +97,11 @@ pub async fn open_async(choice: Choice) -> Result<Opened, DeviceError> {
     share(auto, &request(instance, adapter, about).await?)
 }
 
-/// Opens the device that draws and the one that computes: the same one, unless the processor is
-/// asked for or the only adapter is a software one.
+/// Opens the device that draws and the one that computes. They are the same unless the CPU is
+/// requested or the only adapter is a software one.
 ///
 /// # Errors
-/// A missing adapter or a driver that refuses.
+/// If there is no such device, or its driver fails.
 pub async fn open_for_window(choice: Choice) -> Result<(Opened, Graphics), DeviceError> {
     let drawing = match &choice {
         Choice::Wgpu(number) => Choice::Wgpu(*number),
@@ -160,7 +160,7 @@ async fn request(
     })
 }
 
-/// Burn on an open wgpu device.
+/// Creates a Burn device on an open wgpu device.
 fn share(auto: bool, graphics: &Graphics) -> Result<Opened, DeviceError> {
     if graphics.about.software {
         limit_autotune();
@@ -183,19 +183,19 @@ fn share(auto: bool, graphics: &Graphics) -> Result<Opened, DeviceError> {
     })
 }
 
-/// NVIDIA GPUs that CUDA finds, by their numbers.
+/// NVIDIA GPUs that CUDA finds, in order of number.
 #[cfg(feature = "cuda")]
 fn cuda_devices() -> Vec<Device> {
     Device::enumerate(burn::tensor::DeviceType::Cuda).into_vec()
 }
 
-/// How many NVIDIA GPUs `cuda:N` can name; none in a build without CUDA.
+/// Number of NVIDIA GPUs for `cuda:N`; 0 in a build without CUDA.
 #[cfg(feature = "cuda")]
 pub fn cuda_count() -> usize {
     cuda_devices().len()
 }
 
-/// How many NVIDIA GPUs `cuda:N` can name; none in a build without CUDA.
+/// Number of NVIDIA GPUs for `cuda:N`; 0 in a build without CUDA.
 #[cfg(not(feature = "cuda"))]
 pub fn cuda_count() -> usize {
     0
@@ -219,20 +219,20 @@ fn cuda(number: usize) -> Result<Opened, DeviceError> {
     }
 }
 
-/// Says how a build that opens CUDA devices is made.
+/// Explains how to build with CUDA.
 #[cfg(not(feature = "cuda"))]
 fn cuda(number: usize) -> Result<Opened, DeviceError> {
     let reason = "this build has no CUDA; build it with --features cuda, or use --device wgpu";
     Err(DeviceError::NoCuda(number, reason.into()))
 }
 
-/// On a software adapter one kernel takes as long as a hundred on a GPU: trying them all out
-/// before the first result would take minutes a shape.
+/// On a software adapter one kernel takes as long as a hundred on a GPU: trying all variants before
+/// the first result would take minutes per shape.
 fn limit_autotune() {
     let mut config = CubeClRuntimeConfig::from_current_dir().override_from_env();
     config.autotune.level = AutotuneLevel::Minimal;
     config.autotune.bench.min_samples = 1;
     config.autotune.bench.max_samples = 1;
-    // A configuration that was read before stays: then a device is open already.
+    // A configuration that has been read already stays: then a device is open.
     CubeClRuntimeConfig::try_set(config);
 }

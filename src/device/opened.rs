@@ -1,5 +1,3 @@
-//! A device that is open.
-
 use super::backend::on_cpu;
 use burn::tensor::Device;
 use std::fmt;
@@ -7,14 +5,14 @@ use std::fmt;
 pub struct Opened {
     /// For tensors.
     pub device: Device,
-    /// For people.
+    /// Name to display.
     pub name: String,
-    /// What `auto` decided and why, where it was asked.
+    /// What `auto` chose and why; `None` for other choices.
     pub note: Option<String>,
 }
 
 impl Opened {
-    /// Whether it is the processor itself, to which the tighter limits of the checks apply.
+    /// Whether it is the CPU, to which the tighter limits of the checks apply.
     pub fn is_cpu(&self) -> bool {
         on_cpu(&self.device)
     }

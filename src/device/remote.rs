@@ -1,8 +1,8 @@
 //! Devices of another machine, through Burn's remote backend over a WebSocket.
 //!
-//! The client records operations and sends them; the autodiff graph stays here. This crate's fused
-//! operations are not part of the protocol, so a remote device runs the plain formulas
-//! (`kernels::reference`).
+//! The client records operations and sends them; the autodiff graph stays on the client. This
+//! crate's fused operations are not part of the protocol, so a remote device runs the plain
+//! formulas (`kernels::reference`).
 
 use super::choice::Choice;
 use super::error::DeviceError;
@@ -12,10 +12,10 @@ use burn::remote::{ConnectError, RemoteHost};
 #[cfg(feature = "remote")]
 use burn::tensor::Device;
 
-/// The environment variable with the word that a server asks for.
+/// The environment variable with the server's access token.
 pub const TOKEN: &str = "FLOWSEG_TOKEN";
 
-/// The word that a server asks for, where one is set.
+/// The access token, if one is set.
 pub fn token() -> Option<String> {
     std::env::var(TOKEN).ok().filter(|token| !token.is_empty())
 }
@@ -37,11 +37,11 @@ pub(super) fn connect(url: &str, index: usize) -> Result<Opened, DeviceError> {
         Ok(device) => Ok(Opened {
             device,
             name,
-            note: Some("its memory and speed are that machine's".into()),
+            note: Some("its memory and speed are those of the remote machine".into()),
         }),
         Err(error) => Err(DeviceError::Remote {
             reason: match error {
-                ConnectError::Unauthorized => format!("its {TOKEN} is another"),
+                ConnectError::Unauthorized => format!("its {TOKEN} is different"),
                 ConnectError::NoSuchDevice { device_count } => {
                     format!("it serves {device_count}, numbered from 0")
                 }
@@ -52,7 +52,7 @@ pub(super) fn connect(url: &str, index: usize) -> Result<Opened, DeviceError> {
     }
 }
 
-/// Says how a build that reaches other machines is made.
+/// Explains how to build with remote devices.
 #[cfg(not(feature = "remote"))]
 pub(super) fn connect(url: &str, index: usize) -> Result<Opened, DeviceError> {
     let url = url.to_owned();

@@ -1,4 +1,4 @@
-//! A run folder: its contents, and the status of its run.
+//! A run folder: its contents and the status of its run.
 
 use super::follow::Follower;
 use super::{Plan, Run, Sample, Status};
@@ -9,18 +9,17 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use toml::{Table, Value};
 
-/// A run is stale after this time without a line, or after this many times the usual time between two
-/// lines.
+/// A run is stale after this time without a line, or after a multiple of the usual time between two
+/// lines, whichever is longer.
 const STALE: Duration = Duration::from_secs(180);
 const STALE_LINES: f64 = 5.0;
 
-/// Whether a folder is a run folder.
 pub fn is_run(folder: &Path) -> bool {
     folder.join(METRICS).is_file() || folder.join(CONFIG).is_file()
 }
 
-/// The given folders, each replaced by the run folders directly inside it, by name, if it is not a run
-/// folder itself. A folder without runs stays, since one may start there later.
+/// The given folders, with each one that is not a run folder replaced by the run folders directly
+/// inside it, in order of name. A folder without runs is kept, since one may start there later.
 pub fn discover(folders: &[PathBuf]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for folder in folders {
@@ -85,7 +84,7 @@ impl Followed {
         let folder = &self.run.folder;
         if !folder.is_dir() {
             return Err(format!(
-                "{} is no folder: name a run folder, which holds {METRICS}",
+                "{} is not a folder: choose a run folder, which contains {METRICS}",
                 folder.display()
             ));
         }
@@ -94,7 +93,8 @@ impl Followed {
         let read = self.metrics.read(&path, curves, stop);
         match read.and_then(|new| Ok((new, fs::metadata(&path)?.modified()?))) {
             Ok((new, written)) => Ok((new, now.duration_since(written).unwrap_or_default())),
-            // A run without a line yet. One whose file vanished fails below and keeps its curves.
+            // A run without a line yet. If its file has disappeared, the read fails below and the
+            // curves are kept.
             Err(error) if error.kind() == io::ErrorKind::NotFound && curves.is_empty() => {
                 Ok((false, Duration::ZERO))
             }
@@ -133,8 +133,8 @@ fn status(run: &Run, silence: Duration) -> Status {
     }
 }
 
-/// The plan in `config.toml` of a run that has taken `step` steps: the length of all stages, and the
-/// other settings of the current stage. Missing settings are `None`.
+/// The plan in `config.toml` of a run that has taken `step` steps: the total length of all stages,
+/// and the other settings of the current stage. Missing settings are `None`.
 fn plan(folder: &Path, step: u64) -> Plan {
     let text = fs::read_to_string(folder.join(CONFIG)).unwrap_or_default();
     let table: Table = text.parse().unwrap_or_default();
@@ -145,7 +145,7 @@ fn plan(folder: &Path, step: u64) -> Plan {
         .flatten()
         .filter_map(Value::as_table)
         .collect();
-    // A stage has a value of its own or that of the whole run.
+    // A stage's own value, or else that of the whole run.
     let of = |stage: &Table, key| number(stage, key).or_else(|| whole(key));
     let ends: Option<Vec<u64>> = stages
         .iter()

@@ -6,9 +6,9 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// Bytes read at a time, far more than a line has.
+/// Bytes per read, far more than a line has.
 const CHUNK: u64 = 4 << 20;
-/// Bytes before the reading position that are compared to detect a rewritten file.
+/// Number of bytes before the reading position that are compared to detect a rewritten file.
 const TAIL: usize = 256;
 
 /// Follows one file: reads appended lines, waits for the end of a half-written line, and starts over
@@ -23,7 +23,7 @@ impl Follower {
     /// Reads new lines into `curves` until `stop`. Returns whether there were any.
     ///
     /// # Errors
-    /// A file that can't be read, or that has no lines.
+    /// If the file cannot be read or contains no lines.
     pub(super) fn read(
         &mut self,
         path: &Path,
@@ -44,7 +44,7 @@ impl Follower {
             // The text after the last line break may be incomplete.
             let end = bytes.iter().rposition(|&b| b == b'\n').map_or(0, |i| i + 1);
             if end == 0 && full {
-                return Err(io::Error::other("it has no lines"));
+                return Err(io::Error::other("it contains no lines"));
             }
             changed |= end > 0;
             self.add_lines(&bytes[..end], curves);
@@ -99,7 +99,7 @@ fn add_line(curves: &mut Curves, line: &AnyLine) -> bool {
     true
 }
 
-/// Adds a point. Points of steps that a resumed run takes again are replaced.
+/// Adds a point. Points of steps that a resumed run repeats are replaced.
 fn add(curve: &mut Curve, step: f64, value: f64) {
     while curve.last().is_some_and(|last| last[0] >= step) {
         curve.pop();

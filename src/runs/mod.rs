@@ -16,12 +16,12 @@ pub use watcher::{Update, Watcher};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// Points of a curve, `[step, value]`, with rising steps.
+/// Points of a curve, `[step, value]`, with increasing steps.
 pub type Curve = Vec<[f64; 2]>;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Curves {
-    /// Mean loss since the point before.
+    /// Mean loss since the previous point.
     pub loss: Curve,
     /// Mean IoU of validations, 0 to 1.
     pub miou: Curve,
@@ -76,11 +76,11 @@ pub enum Status {
     Waiting,
     /// Lines arrive.
     Running,
-    /// All steps were taken.
+    /// All steps have been taken.
     Finished,
-    /// No line has arrived for unusually long: the run was stopped, or it hangs.
+    /// No line has arrived for unusually long: the run was stopped or hangs.
     Stale,
-    /// The folder can't be followed; one line with the reason and the remedy.
+    /// The folder cannot be followed; one line with the reason and the remedy.
     Failed(String),
 }
 
@@ -100,7 +100,6 @@ pub struct Plan {
 pub struct Run {
     pub folder: PathBuf,
     pub name: String,
-    /// Its planned length.
     pub plan: Plan,
     pub curves: Curves,
     /// Sample predictions by step.
@@ -116,7 +115,7 @@ impl Status {
             Self::Waiting => "waiting",
             Self::Running => "running",
             Self::Finished => "finished",
-            Self::Stale => "no news",
+            Self::Stale => "stalled",
             Self::Failed(_) => "failed",
         }
     }
@@ -147,7 +146,8 @@ impl Run {
         Some((self.curves.last_step() as f32 / steps as f32).min(1.0))
     }
 
-    /// The time of a step at the current throughput (the median of the last lines), without validations.
+    /// The time per step at the current throughput (the median of the last lines), without
+    /// validations.
     pub fn step_time(&self) -> Option<Duration> {
         const LINES: usize = 21;
         let speeds = &self.curves.photos_per_second;
@@ -158,7 +158,7 @@ impl Run {
         Duration::try_from_secs_f64(self.plan.batch_size? as f64 / speed).ok()
     }
 
-    /// The remaining time of a running run, without validations.
+    /// The remaining time if the run is running, without validations.
     pub fn time_left(&self) -> Option<Duration> {
         let left = self.plan.steps?.checked_sub(self.curves.last_step())?;
         let left = self.step_time()?.as_secs_f64() * left as f64;

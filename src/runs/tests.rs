@@ -82,7 +82,7 @@ fn a_file_that_was_cut_or_written_anew_is_read_again() {
     fs::write(&reader.path, line(10, 3.0)).unwrap();
     assert!(reader.read());
     assert_eq!(reader.curves.loss, [[10.0, 3.0]]);
-    // Longer than before, so that only its contents tell.
+    // Longer than before, so only the contents show the rewrite.
     fs::write(&reader.path, line(5, 9.0) + &line(6, 8.0) + &line(7, 7.0)).unwrap();
     assert!(reader.read());
     assert_eq!(reader.curves.loss, [[5.0, 9.0], [6.0, 8.0], [7.0, 7.0]]);
@@ -115,7 +115,7 @@ fn lines_that_are_no_metrics_are_counted() {
     reader.read();
     assert_eq!(reader.curves.loss, [[4.0, 1.0]]);
     assert_eq!(reader.curves.damaged_lines, 3);
-    // No line break anywhere: a model file under a wrong name, say.
+    // No line break anywhere, for example a model file under a wrong name.
     fs::write(&reader.path, vec![7; 5 << 20]).unwrap();
     let Reader {
         path,
@@ -129,7 +129,7 @@ fn lines_that_are_no_metrics_are_counted() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
-    /// However a file is cut into pieces as it grows, the curves are the same in the end.
+    /// However a file is split into pieces as it grows, the final curves are the same.
     #[test]
     fn growth_in_pieces_reads_as_the_whole(cuts in prop::collection::vec(0usize..2000, 0..12)) {
         let text: String = (1..=15).map(|s| line(s, 1.0 / s as f64)).collect();
@@ -169,7 +169,7 @@ fn a_run_goes_from_waiting_to_finished() {
     assert!(!followed.look(hours(0), &never));
     assert_eq!(followed.run.status, Status::Running);
     assert_eq!(followed.run.progress(), Some(0.1));
-    // 90 steps of 8 photos at 16 a second.
+    // 90 steps of 8 photos at 16 per second.
     assert_eq!(followed.run.time_left(), Some(Duration::from_secs(45)));
 
     assert!(followed.look(hours(3), &never));
@@ -200,7 +200,7 @@ fn a_run_in_stages_is_as_long_as_all_of_them() {
     };
     assert_eq!(followed.run.plan, plan(8, 10));
     assert_eq!(followed.run.status, Status::Running);
-    // The second stage begins after step 100.
+    // The second stage starts after step 100.
     append(&path.join("metrics.jsonl"), &line(100, 2.0));
     followed.look(SystemTime::now(), &never);
     assert_eq!(followed.run.plan, plan(2, 5));
@@ -210,7 +210,7 @@ fn a_run_in_stages_is_as_long_as_all_of_them() {
     assert_eq!(followed.run.plan, plan(2, 5));
     assert_eq!(followed.run.progress(), Some(1.0));
     assert_eq!(followed.run.status, Status::Finished);
-    // Stages of unknown length leave the whole unknown.
+    // If a stage's length is unknown, so is the total.
     fs::write(path.join("config.toml"), "[[stages]]\n[stages.data]\n").unwrap();
     followed.look(SystemTime::now(), &never);
     assert_eq!(followed.run.plan, Plan::default());
@@ -273,7 +273,7 @@ fn runs_inside_a_folder_are_found() {
     assert_eq!(discover(std::slice::from_ref(&missing)), [missing]);
 }
 
-/// The next update, waited for.
+/// Waits for the next update.
 #[track_caller]
 fn wait(watcher: &Watcher) -> Update {
     let start = Instant::now();
@@ -311,7 +311,7 @@ fn a_watcher_reports_changes_and_nothing_else() {
     assert_eq!(run.curves.loss, [[1.0, 3.0], [2.0, 2.5]]);
     assert_eq!(woken.try_iter().count(), 2);
 
-    // The folder vanishes while it is watched.
+    // The folder disappears while it is being watched.
     fs::remove_dir_all(folder.path()).unwrap();
     let status = loop {
         if let Update::Run(0, run) = wait(&watcher)

@@ -1,4 +1,4 @@
-//! The thread that follows run folders and loads their sample images.
+//! The thread that follows run folders and loads their sample pictures.
 
 use super::Run;
 use super::folder::{Followed, discover};
@@ -23,7 +23,7 @@ pub enum Update {
     Runs(Vec<Run>),
     /// The run with this index changed.
     Run(usize, Box<Run>),
-    /// A requested image, or one line with the reason why it can't be loaded.
+    /// A requested picture, or one line with the reason why it cannot be loaded.
     Picture(PathBuf, Result<RgbImage, String>),
 }
 
@@ -32,7 +32,7 @@ struct Request {
     side: u32,
 }
 
-/// Follows run folders on a thread of its own until it is dropped.
+/// Follows run folders on its own thread until it is dropped.
 pub struct Watcher {
     stop: Arc<AtomicBool>,
     requests: Option<SyncSender<Request>>,
@@ -41,19 +41,19 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Follows `folders` (see [`discover`]) and reads them about once a second. `wake` is called after
-    /// every update, on the watcher's thread.
+    /// Follows `folders` (see [`discover`]) and reads them about once a second. `wake` is called
+    /// after every update, on the watcher's thread.
     ///
     /// # Errors
-    /// The thread can't be started.
+    /// If the thread cannot be started.
     pub fn new(folders: Vec<PathBuf>, wake: impl Fn() + Send + 'static) -> io::Result<Self> {
         Self::with_period(folders, PERIOD, wake)
     }
 
-    /// [`Watcher::new`] with another time between two reads.
+    /// Like [`Watcher::new`], with another interval between reads.
     ///
     /// # Errors
-    /// The thread can't be started.
+    /// If the thread cannot be started.
     pub fn with_period(
         folders: Vec<PathBuf>,
         period: Duration,
@@ -79,13 +79,13 @@ impl Watcher {
         })
     }
 
-    /// The next update, without waiting.
+    /// The next update, without blocking.
     pub fn poll(&self) -> Option<Update> {
         self.updates.as_ref()?.try_recv().ok()
     }
 
-    /// Requests an image, scaled down to sides of at most `side`. Returns `false` if another request is
-    /// still pending.
+    /// Requests a picture, scaled down to sides of at most `side` pixels. Returns `false` if
+    /// another request is still pending.
     pub fn load(&self, path: &Path, side: u32) -> bool {
         let path = path.to_owned();
         let requests = self.requests.as_ref();
@@ -148,7 +148,8 @@ fn watch(
     }
 }
 
-/// Follows exactly `folders`, keeping the state of those already followed. Returns whether they differ.
+/// Follows exactly `folders`, keeping the state of those already followed. Returns whether they
+/// changed.
 fn follow(runs: &mut Vec<Followed>, folders: Vec<PathBuf>) -> bool {
     if runs.iter().map(|f| &f.run.folder).eq(&folders) {
         return false;
@@ -161,7 +162,7 @@ fn follow(runs: &mut Vec<Followed>, folders: Vec<PathBuf>) -> bool {
     true
 }
 
-/// An image from disk, with sides of at most `side`.
+/// Loads a picture from disk, scaled down to sides of at most `side` pixels.
 fn picture(path: &Path, side: u32) -> Result<RgbImage, String> {
     let picture = data::read_photo(path).map_err(|error| error.to_string())?;
     let longer = picture.width().max(picture.height());

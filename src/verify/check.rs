@@ -1,4 +1,4 @@
-//! One comparison, and what the checks share.
+//! The result of one comparison, and helpers of the checks.
 
 use crate::files::{self, FileError};
 use crate::model::dinov2::TeacherError;
@@ -17,7 +17,7 @@ pub struct Check {
 }
 
 impl Check {
-    /// Whether the error is within its limit. No number at all is a failure.
+    /// Whether the error is within its limit; false for NaN.
     pub fn passed(&self) -> bool {
         self.error <= self.limit
     }
@@ -34,7 +34,6 @@ impl fmt::Display for Check {
     }
 }
 
-/// Why a check could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
     #[error(transparent)]
@@ -43,15 +42,15 @@ pub enum VerifyError {
     Tensors { path: PathBuf, source: TensorsError },
     #[error("{}: {source}", path.display())]
     Import { path: PathBuf, source: ImportError },
-    /// Weights that are no teacher.
+    /// Weights that are not a teacher's.
     #[error("{}: {source}", path.display())]
     Teacher { path: PathBuf, source: TeacherError },
-    /// A fixture of no known kind, or an incomplete one.
-    #[error("{} is no fixture of a known kind ({reason}): potential, miou, pixnerd and dinov2 are known", path.display())]
+    /// A fixture of unknown kind, or an incomplete one.
+    #[error("{} is not a fixture of a known kind ({reason}): the kinds are potential, miou, pixnerd and dinov2", path.display())]
     Unknown { path: PathBuf, reason: String },
 }
 
-/// The largest absolute difference; infinite for different lengths or anything that is no number.
+/// The largest absolute difference; infinite for different lengths or NaN.
 pub fn max_error(found: &[f32], expected: &[f32]) -> f64 {
     if found.len() != expected.len() {
         return f64::INFINITY;
@@ -66,10 +65,10 @@ pub fn max_error(found: &[f32], expected: &[f32]) -> f64 {
     )
 }
 
-/// Reads a safetensors or PyTorch file, told apart by content.
+/// Reads a safetensors or PyTorch file, recognised by its content.
 ///
 /// # Errors
-/// Files that are neither.
+/// If the file is neither.
 pub fn read_tensors(path: &Path) -> Result<Tensors, VerifyError> {
     let bytes = files::read(path)?;
     files::refuse_foreign(path, &bytes)?;
@@ -86,7 +85,7 @@ pub(super) fn unknown(path: &Path, reason: impl Into<String>) -> VerifyError {
     }
 }
 
-/// `DIR/NAME` of `DIR/NAME.safetensors` or `DIR/NAME.expected.safetensors`.
+/// `DIR/NAME` from `DIR/NAME.safetensors` or `DIR/NAME.expected.safetensors`.
 pub(super) fn stem(path: &Path) -> PathBuf {
     let bare = path.with_extension("");
     if bare.extension().is_some_and(|e| e == "expected") {

@@ -1,4 +1,4 @@
-//! A device against the CPU.
+//! Compares a device with the CPU.
 
 use super::check::{Check, max_error};
 use crate::encoding::Centroids;
@@ -78,7 +78,7 @@ pub fn against_cpu(device: &Device) -> Vec<Check> {
             ..NetworkConfig::miniature()
         };
         let network = Network::new(&config, 7, device);
-        // Fresh modulation is zero, which would leave most of the network out.
+        // Fresh modulation is zero, which would bypass most of the network.
         let mut tensors = tensors::export(&network);
         for (i, tensor) in tensors.values_mut().enumerate() {
             for (j, v) in tensor.data.iter_mut().enumerate() {

@@ -1,4 +1,4 @@
-//! Comparisons with numbers computed by reference implementations.
+//! Comparisons with values computed by reference implementations.
 
 use super::check::{Check, VerifyError, get, json, max_error, read_tensors, stem, unknown};
 use crate::encoding::Centroids;
@@ -14,7 +14,7 @@ use std::path::Path;
 /// Compares a network with a fixture's `velocity` and `cond_block.N` for its inputs `x`, `t`, `y`.
 ///
 /// # Errors
-/// A fixture without its inputs.
+/// If the fixture lacks its inputs.
 pub fn pixnerd(
     path: &Path,
     expected: &Tensors,
@@ -60,8 +60,8 @@ pub fn pixnerd(
     Ok(checks)
 }
 
-/// Centroids, and on the device the potential and its gradient for every operator, temperature
-/// and N.
+/// Checks centroids, and on the device the potential and its gradient for every operator,
+/// temperature and N.
 pub(super) fn potential(
     path: &Path,
     expected: &Tensors,
@@ -73,7 +73,7 @@ pub(super) fn potential(
         .ok_or_else(|| unknown(path, "no epsilon in its JSON"))?;
     let mut checks = Vec::new();
     for (name, reference) in expected {
-        // KIND.OPERATOR.tauT.N, where T may hold a point.
+        // KIND.OPERATOR.tauT.N, where T may contain a dot.
         let kind = name.split('.').next().unwrap_or_default();
         if kind != "grad" && kind != "phi" {
             continue;
@@ -150,7 +150,7 @@ fn parse_name(name: &str) -> Option<(Operator, f64, usize)> {
     Some((operator, temperature.parse().ok()?, n.parse().ok()?))
 }
 
-/// A confusion matrix and every score of it.
+/// Checks a confusion matrix and all scores derived from it.
 pub(super) fn miou(path: &Path, expected: &Tensors) -> Result<Vec<Check>, VerifyError> {
     let json = json(path)?;
     let field = |name: &str| {
@@ -197,7 +197,7 @@ pub(super) fn miou(path: &Path, expected: &Tensors) -> Result<Vec<Check>, Verify
         .collect())
 }
 
-/// The resized photo and the patch tokens of a DINOv2, relative to their root mean square.
+/// Checks the resized photo and the patch tokens of a DINOv2, relative to their root mean square.
 pub(super) fn dinov2(
     path: &Path,
     expected: &Tensors,

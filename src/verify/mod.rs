@@ -1,4 +1,4 @@
-//! Checks of this machine's arithmetic: a device against the CPU, and both against numbers computed
+//! Checks of this machine's arithmetic: a device against the CPU, and both against values computed
 //! by reference implementations.
 
 mod check;
@@ -16,11 +16,11 @@ use burn::tensor::Device;
 use check::{stem, unknown};
 use std::path::Path;
 
-/// Checks a fixture, its kind told by its contents. `weights` names the weights where they don't
-/// stand beside it.
+/// Checks a fixture, whose kind is recognised by its contents. `weights` is the path of the weights
+/// if they are not beside it.
 ///
 /// # Errors
-/// Files that can't be read or are of no known kind.
+/// If files cannot be read or are of an unknown kind.
 pub fn fixture(
     path: &Path,
     weights: Option<&Path>,
