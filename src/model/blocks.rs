@@ -1,8 +1,8 @@
 //! The layers of the network, each with its `init` beside its `forward`.
 //!
-//! Burn's own layers are not used: weights are drawn on the host, so that a seed gives the same
-//! network on every device, products run in a chosen precision, and norms, attention and activations
-//! are the fused operations of [`kernels`].
+//! Burn's own layers are not used: here weights are drawn on the host, so that a seed gives the
+//! same network on every device, products run in a selectable precision, and norms, attention and
+//! activations are the fused operations of [`kernels`].
 
 use super::config::NetworkConfig;
 use super::init::Initializer;
@@ -12,7 +12,7 @@ use crate::kernels;
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
-/// The embedding of the time t.
+/// The embedding of time t.
 #[derive(Module, Debug)]
 pub struct TimeEmbedder {
     /// From the 256 features of [`super::positions::time`].
@@ -30,7 +30,7 @@ impl TimeEmbedder {
     }
 }
 
-/// Rotary self-attention with normed queries and keys.
+/// Rotary self-attention with RMS-normalised queries and keys.
 #[derive(Module, Debug)]
 pub struct Attention {
     /// `[D, 3 D]`, no bias.
@@ -58,11 +58,11 @@ impl Attention {
 /// `w2(SiLU(w1 x) * w3 x)`, no biases.
 #[derive(Module, Debug)]
 pub struct SwiGlu {
-    /// The gate.
+    /// The gate, `[D, mlp]`.
     pub w1: Linear,
-    /// Back to D.
+    /// Back to D, `[mlp, D]`.
     pub w2: Linear,
-    /// The value.
+    /// The value, `[D, mlp]`.
     pub w3: Linear,
 }
 
@@ -77,7 +77,7 @@ impl SwiGlu {
     }
 }
 
-/// A transformer block (DiT): attention and MLP, each shifted, scaled and gated by the time.
+/// A transformer block (DiT): attention and MLP, each with shift, scale and gate from the time.
 #[derive(Module, Debug)]
 pub struct Block {
     /// `[D, 6 D]`: shift, scale and gate, for attention and then for the MLP.
@@ -91,7 +91,7 @@ pub struct Block {
 }
 
 impl Block {
-    /// The modulation starts at zero, so that the block starts as the identity.
+    /// The modulation is initialised to zero, so that the block starts as the identity.
     pub(super) fn init(config: &NetworkConfig, init: &mut Initializer) -> Self {
         let d = config.hidden_size;
         Self {
@@ -103,7 +103,7 @@ impl Block {
         }
     }
 
-    /// `s: [B, L, D]` to the same, under the condition `c: [B, 1, D]`.
+    /// `s: [B, L, D]` to the same shape, under the condition `c: [B, 1, D]`.
     pub(crate) fn forward(&self, s: Tensor<3>, c: &Tensor<3>, context: &BlockContext) -> Tensor<3> {
         let precision = context.precision;
         let modulation = self.modulation.forward(c.clone(), precision);
@@ -133,7 +133,7 @@ impl Block {
     }
 }
 
-/// What all blocks of one evaluation share.
+/// Inputs shared by all blocks of one evaluation.
 pub(crate) struct BlockContext {
     /// Cosines of the rotary embedding, `[L, d / 2]`.
     pub(super) cos: Tensor<2>,
@@ -168,7 +168,7 @@ pub struct FinalLayer {
 }
 
 impl FinalLayer {
-    /// The output starts at zero.
+    /// The weights are initialised to zero, so that the output starts at zero.
     pub(super) fn init(config: &NetworkConfig, init: &mut Initializer) -> Self {
         Self {
             norm: init.ones(config.pixel_width),

@@ -1,4 +1,4 @@
-//! What a network is made of: sizes, presets, and how the photo enters.
+//! The architecture of a network: sizes, presets, and how the photo is fed to it.
 
 use super::stem::Stem;
 use super::vit::VitConfig;
@@ -6,29 +6,28 @@ use crate::encoding::{COLOUR_AXES, MOST_DIMS};
 use crate::patches::Patches;
 use serde::{Deserialize, Serialize};
 
-/// Channels of the paper's state: colours.
+/// Channels of the paper's state: three colours.
 pub const STATE_CHANNELS: usize = 3;
 /// Channels of a photo.
 pub const PHOTO_CHANNELS: usize = 3;
-/// Position features that every pixel of a patch carries (8 x 8 cosines).
+/// Position features of every pixel of a patch (8 x 8 cosines).
 pub const POSITION_FEATURES: usize = 64;
 
-/// How the photo `I` enters `v_theta(x_t, t, I)`.
+/// How the photo `I` is fed to `v_theta(x_t, t, I)`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Condition {
     /// Its channels are concatenated to those of the state.
     #[default]
     Concat,
-    /// Not at all: the state is all that the network sees.
+    /// Not at all: the network sees only the state.
     None,
 }
 
-/// The sizes of a network. Field names in parentheses are PixNerd's.
+/// The sizes of a network, with PixNerd's field names in parentheses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkConfig {
-    /// How the photo enters.
     pub condition: Condition,
     /// Side of a patch in pixels (`patch_size`).
     pub patch_size: usize,
@@ -36,37 +35,37 @@ pub struct NetworkConfig {
     pub hidden_size: usize,
     /// Attention heads (`num_groups`); D / heads is a multiple of 4.
     pub heads: usize,
-    /// E, features a pixel (`hidden_size_x`).
+    /// E, features per pixel (`hidden_size_x`).
     pub pixel_width: usize,
-    /// m, hidden width of the neural field over E (`nerf_mlpratio`).
+    /// m, hidden width of the neural field as a multiple of E (`nerf_mlpratio`).
     pub field_ratio: usize,
     /// Transformer blocks (`num_cond_blocks`).
     pub transformer_blocks: usize,
-    /// Neural field blocks (`num_blocks` less the transformer blocks).
+    /// Neural field blocks (`num_blocks` minus the transformer blocks).
     pub field_blocks: usize,
-    /// Classes of the class-conditional table, besides its null row; FlowSeg has none.
+    /// Rows of the class-conditional table besides the null class; 0 in FlowSeg's own models.
     pub class_conditions: usize,
-    /// Channels of the state: dimensions of the classes' codes.
+    /// Channels of the state: dimensions of the class centroids.
     #[serde(default = "state_channels", skip_serializing_if = "is_colour")]
     pub state_channels: usize,
-    /// Width of the pixel stem at half resolution; 0 leaves it out.
+    /// Width of the pixel stem at half resolution; 0 for no stem.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub stem_width: usize,
-    /// Numbers a pixel that the network puts out: the state's channels, or a logit a class.
+    /// Outputs per pixel: the state's channels, or one logit per class.
     #[serde(default = "state_channels")]
     pub outputs: usize,
-    /// Whether the tokens add outputs of their own, interpolated between the middles of their patches,
-    /// to the neural field's. The field alone has to carry a class from its token to the pixels in
+    /// Whether the tokens have outputs of their own, interpolated between patch centres and added
+    /// to those of the neural field. Otherwise the class of a token reaches the pixels only through
     /// generated weights.
     #[serde(default, skip_serializing_if = "is_false")]
     pub patch_output: bool,
-    /// A vision transformer that looks at the photo once, before the flow; its tokens are added to
-    /// the network's own.
+    /// An image encoder (vision transformer) that runs once per photo, before the flow; its tokens
+    /// are added to the network's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoder: Option<VitConfig>,
 }
 
-/// What files of format version 1, which don't say, mean.
+/// Default for files of format version 1, which lack the field.
 fn state_channels() -> usize {
     STATE_CHANNELS
 }
@@ -83,7 +82,6 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
-/// Named sizes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Preset {
@@ -101,7 +99,7 @@ pub enum Preset {
 }
 
 impl Preset {
-    /// The sizes, with the photo concatenated.
+    /// The sizes, with the photo concatenated to the state.
     pub fn network(self) -> NetworkConfig {
         let (patch_size, hidden_size, heads, pixel_width, transformer_blocks, field_blocks) =
             match self {
@@ -130,7 +128,7 @@ impl Preset {
     }
 }
 
-/// Sizes that no network can have.
+/// Sizes that are invalid for a network.
 #[derive(Debug, thiserror::Error)]
 #[error("the network's {field} is {value}: {rule}")]
 pub struct InvalidNetwork {
@@ -153,7 +151,7 @@ impl NetworkConfig {
         }
     }
 
-    /// Input channels: the state, and the photo where it is concatenated.
+    /// Input channels: those of the state, and of the photo if it is concatenated.
     pub fn in_channels(&self) -> usize {
         match self.condition {
             Condition::Concat => self.state_channels + PHOTO_CHANNELS,
@@ -189,7 +187,7 @@ impl NetworkConfig {
         2 * self.field_ratio * self.pixel_width * self.pixel_width
     }
 
-    /// Parameters in all.
+    /// Total number of parameters.
     pub fn parameters(&self) -> usize {
         let (d, e) = (self.hidden_size, self.pixel_width);
         let patch = self.in_channels() * self.patch_size * self.patch_size;
@@ -219,10 +217,10 @@ impl NetworkConfig {
             + usize::from(self.patch_output) * linear(d, self.outputs)
     }
 
-    /// Checks that the sizes fit together and stay within what a file could sanely claim.
+    /// Checks that the sizes fit together and are within plausible limits for a file.
     ///
     /// # Errors
-    /// Names the first size that breaks a rule.
+    /// The first size that breaks a rule.
     pub fn validate(&self) -> Result<(), InvalidNetwork> {
         let bounded = [
             ("patch_size", self.patch_size, 1, 64),

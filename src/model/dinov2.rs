@@ -1,6 +1,7 @@
-//! DINOv2: ViT-S, B or L/14, with or without registers (Oquab et al., "DINOv2: Learning Robust Visual
-//! Features without Supervision"; Darcet et al., "Vision Transformers Need Registers"), read from
-//! its public checkpoints: the frozen teacher of REPA, and the start of a network's encoder.
+//! DINOv2: ViT-S, B or L/14, with or without registers (Oquab et al., "DINOv2: Learning Robust
+//! Visual Features without Supervision"; Darcet et al., "Vision Transformers Need Registers"), read
+//! from its public checkpoints: the frozen teacher of REPA, and the initial weights of a network's
+//! encoder.
 
 use super::init::Initializer;
 use super::resize::{self, Filter};
@@ -8,17 +9,17 @@ use super::tensors::{self, HostTensor, Tensors, TensorsError};
 use super::vit::{Vit, VitConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 
-/// Pixels of the network's photo for each of the teacher's tokens, a side: with 14 of the teacher's
-/// own pixels each, a photo is shrunk to 14/16.
+/// Side of the square of photo pixels per teacher token. The teacher's patches have 14 x 14 pixels,
+/// so photos are shrunk to 14/16.
 const PIXELS_PER_TOKEN: usize = 16;
-/// Rows, and columns, of the table of positions that an encoder keeps: the published grid of
-/// 37 x 37 would be a twentieth of a small one's size.
+/// Rows, and columns, of an encoder's position table: the published grid of 37 x 37 would be a
+/// twentieth of a small encoder's size.
 pub const ENCODER_SIDE: usize = 16;
 
-/// Why tensors are no DINOv2.
+/// Why tensors are not those of a DINOv2.
 #[derive(Debug, thiserror::Error)]
 pub enum TeacherError {
-    /// A tensor that every DINOv2 has.
+    /// A tensor that every DINOv2 has is missing.
     #[error(
         "no tensor {0}: a DINOv2 ViT-S, B or L/14 is expected, with Hugging Face or original names"
     )]
@@ -26,11 +27,11 @@ pub enum TeacherError {
     /// A size that does not fit the others.
     #[error("tensor {0} has a shape that a DINOv2 ViT-S, B or L/14 cannot have")]
     Odd(String),
-    /// Tensors that don't make a whole.
+    /// Tensors that do not form a complete network.
     #[error(transparent)]
     Tensors(#[from] TensorsError),
-    /// An encoder of other sizes than the network's.
-    #[error("its {what} is {found} and the configuration's {expected}")]
+    /// An encoder of sizes other than the network's.
+    #[error("its {what} is {found}, but the configuration's is {expected}")]
     Sizes {
         what: &'static str,
         found: usize,
@@ -45,12 +46,11 @@ pub struct Dinov2 {
 }
 
 impl Dinov2 {
-    /// Builds the teacher from a checkpoint's tensors, with Hugging Face or original names.
-    /// `heads` is what its configuration says; without one heads are 64 wide, as in all published
-    /// sizes.
+    /// Builds the teacher from a checkpoint's tensors, with Hugging Face or original names. `heads`
+    /// comes from its configuration; without it heads are 64 wide, as in all published sizes.
     ///
     /// # Errors
-    /// Tensors of something else.
+    /// If the tensors are not those of a DINOv2.
     pub fn new(
         tensors: Tensors,
         heads: Option<usize>,
@@ -63,22 +63,22 @@ impl Dinov2 {
         Ok(Self { vit, parameters })
     }
 
-    /// Numbers in its checkpoint.
+    /// Number of parameters in its checkpoint.
     pub fn parameters(&self) -> usize {
         self.parameters
     }
 
-    /// The width of its tokens.
     pub fn width(&self) -> usize {
         self.vit.config().width
     }
 
-    /// Rows and columns of its tokens for a photo of `[height, width]`: one for every 16 pixels.
+    /// Rows and columns of its tokens for a photo of `[height, width]`: one token per 16 x 16
+    /// pixels.
     pub fn grid(&self, size: [usize; 2]) -> [usize; 2] {
         size.map(|side| ((side + PIXELS_PER_TOKEN / 2) / PIXELS_PER_TOKEN).max(1))
     }
 
-    /// What the teacher sees of photos `[B, 3, H, W]` in [0, 1]: normalised by channel and resized
+    /// The teacher's input for photos `[B, 3, H, W]` in [0, 1]: normalised per channel and resized
     /// bicubically to 14/16 of each side, in whole patches.
     pub fn prepare(&self, photos: Tensor<4>) -> Tensor<4> {
         let [_, _, height, width] = photos.dims();
@@ -91,17 +91,17 @@ impl Dinov2 {
     }
 }
 
-/// Puts a checkpoint's first blocks into an encoder of the same width. Positions are resized to the
-/// encoder's table; the final norm, which fits the last block alone, is taken over with all blocks
-/// only.
+/// Loads a checkpoint's first blocks into an encoder of the same width. Positions are resized to
+/// the encoder's table; the final norm, which fits only the last block, is loaded only with all
+/// blocks.
 ///
 /// # Errors
-/// Tensors of something else, or of other sizes than the encoder's.
+/// If the tensors are not those of a DINOv2, or its sizes differ from the encoder's.
 pub fn start_encoder(encoder: Vit, checkpoint: Tensors) -> Result<Vit, TeacherError> {
     let to = encoder.config().clone();
     let (from, mut tensors) = read(checkpoint, Some(to.heads))?;
     for (what, found, expected) in [
-        // More blocks than are kept do no harm.
+        // The checkpoint may have more blocks than are kept.
         ("number of blocks", from.blocks.min(to.blocks), to.blocks),
         ("width", from.width, to.width),
         ("patch size", from.patch_size, to.patch_size),
@@ -215,7 +215,7 @@ fn read(tensors: Tensors, heads: Option<usize>) -> Result<(VitConfig, Tensors), 
     Ok((config, out))
 }
 
-/// Moves the tensors of a block. Matrices turn from `[out, in]` to `[in, out]`.
+/// Moves the tensors of a block. Matrices are transposed from `[out, in]` to `[in, out]`.
 fn block(from: &mut Tensors, to: &mut Tensors, index: usize) -> Result<(), TeacherError> {
     const PLAIN: [(&str, &str); 10] = [
         ("norm1.weight", "norm1.weight"),
@@ -257,7 +257,7 @@ fn transposed(tensor: HostTensor, name: &str) -> Result<HostTensor, TeacherError
     super::pixnerd::transposed(tensor, name).map_err(|_| TeacherError::Odd(name.to_owned()))
 }
 
-/// Hugging Face names and their original ones. Longer ones come first.
+/// Hugging Face names and the original ones. Longer ones come first.
 const NAMES: [(&str, &str); 13] = [
     ("embeddings.cls_token", "cls_token"),
     ("embeddings.register_tokens", "register_tokens"),
@@ -277,8 +277,7 @@ const NAMES: [(&str, &str); 13] = [
     ("embeddings.mask_token", "mask_token"),
 ];
 
-/// Tensors under their original names, whichever of the two they have; queries, keys and values
-/// side by side.
+/// Tensors with original names, whichever of the two they had; queries, keys and values are joined.
 fn original_names(tensors: Tensors) -> Tensors {
     let mut renamed: Tensors = tensors
         .into_iter()
@@ -300,7 +299,7 @@ fn original_names(tensors: Tensors) -> Tensors {
     for query in queries {
         let named = |part: &str| query.replace(".attn.q.", part);
         let parts = [".attn.q.", ".attn.k.", ".attn.v."].map(|part| renamed.remove(&named(part)));
-        // One that is missing shows as a missing qkv.
+        // If one is missing, qkv will be reported as missing.
         if let [Some(q), Some(k), Some(v)] = parts {
             let mut shape = q.shape.clone();
             shape[0] *= 3;

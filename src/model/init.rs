@@ -8,15 +8,15 @@ use burn::tensor::{Device, Shape, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Makes parameters one after the other.
+/// Creates parameters one by one.
 pub struct Initializer<'a> {
-    /// `None` makes placeholders.
+    /// `None` creates placeholders.
     rng: Option<ChaCha8Rng>,
     device: &'a Device,
 }
 
 impl<'a> Initializer<'a> {
-    /// A source of parameters on `device`.
+    /// Draws parameters for `device` from `seed`.
     pub fn new(seed: u64, device: &'a Device) -> Self {
         Self {
             rng: Some(ChaCha8Rng::seed_from_u64(seed)),
@@ -24,7 +24,7 @@ impl<'a> Initializer<'a> {
         }
     }
 
-    /// A source of zeros in place of random numbers: much faster, for modules whose weights are loaded
+    /// Creates zeros instead of random numbers: much faster, for modules whose weights are loaded
     /// next.
     pub fn placeholders(device: &'a Device) -> Self {
         Self { rng: None, device }
@@ -40,7 +40,7 @@ impl<'a> Initializer<'a> {
         }
     }
 
-    /// A linear layer that starts at zero.
+    /// A linear layer initialised to zero.
     pub fn zero_linear(&mut self, from: usize, to: usize) -> Linear {
         Linear {
             weight: self.parameter(vec![0.0; from * to], [from, to]),
@@ -48,7 +48,7 @@ impl<'a> Initializer<'a> {
         }
     }
 
-    /// Normal numbers of standard deviation `deviation`.
+    /// Normal random numbers with standard deviation `deviation`.
     pub fn normal(&mut self, shape: [usize; 2], deviation: f32) -> Param<Tensor<2>> {
         let values = self.draw(shape[0] * shape[1], |rng| normal(rng) * deviation);
         self.parameter(values, shape)

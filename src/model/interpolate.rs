@@ -1,21 +1,21 @@
-//! Values of the tokens at the pixels between them.
+//! Interpolates values of tokens at the pixels.
 
 use crate::patches::Patches;
 use burn::tensor::{Device, Tensor, TensorData};
 
-/// A token and those around it, row by row.
+/// A token and its eight neighbours, row by row.
 const NEIGHBOURS: usize = 9;
 
-/// Values of the tokens, `[B, L, N]`, at every pixel of their patches, `[B L, p p, N]`. A token's
-/// value holds at the middle of its patch; between the middles of four it is bilinear, and beyond
-/// the outermost it stays.
+/// Values of tokens, `[B, L, N]`, at every pixel of their patches, `[B L, p p, N]`. A token's value
+/// is at the centre of its patch; between four centres it is bilinear, and beyond the outermost
+/// centres it is constant.
 pub(super) fn to_pixels(values: Tensor<3>, cut: Patches) -> Tensor<3> {
     let shares = shares(cut.side, &values.device());
     shares.unsqueeze::<3>().matmul(around(values, cut))
 }
 
-/// The values of every token and its neighbours, `[B, L, N]` to `[B L, 9, N]`; a token at the border
-/// is its own neighbour beyond it.
+/// The values of every token and its neighbours, `[B, L, N]` to `[B L, 9, N]`; a token at the
+/// border is its own neighbour outside the grid.
 pub(super) fn around(values: Tensor<3>, cut: Patches) -> Tensor<3> {
     let [batch, tokens, channels] = values.dims();
     let indices = TensorData::new(neighbours(cut.grid()), [tokens * NEIGHBOURS]);
@@ -24,7 +24,8 @@ pub(super) fn around(values: Tensor<3>, cut: Patches) -> Tensor<3> {
     around.reshape([batch * tokens, NEIGHBOURS, channels])
 }
 
-/// How much each neighbour counts at the pixels of a patch of side `patch`, `[p p, 9]`: 1 together.
+/// The weight of each neighbour at the pixels of a patch of side `patch`, `[p p, 9]`: the weights
+/// of a pixel sum to 1.
 pub(super) fn shares(patch: usize, device: &Device) -> Tensor<2> {
     let axis: Vec<[f32; 3]> = (0..patch)
         .map(|i| {
@@ -63,8 +64,9 @@ mod tests {
 
     #[test]
     fn a_slope_stays_a_slope_and_ends_flat() {
-        // Two rows of three tokens in two channels: rising by 1 a column and by 10 a row, and falling
-        // twice as fast; the second entry of the batch 100 above the first.
+        // Two rows of three tokens in two channels: the first increases by 1 per column and by 10
+        // per row, the second decreases twice as fast; the second batch entry is 100 above the
+        // first.
         let cut = Patches {
             size: [7, 12],
             side: 4,

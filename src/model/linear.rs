@@ -1,4 +1,4 @@
-//! The linear layer, whose products run in a chosen precision.
+//! The linear layer, with products in a selectable precision.
 
 use super::matmul_precision::MatmulPrecision;
 use burn::module::{Module, Param};
@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 /// `y = x W + b` over the last axis, `W: [in, out]`.
 #[derive(Module, Debug)]
 pub struct Linear {
-    /// `[in, out]`: the transpose of PyTorch's.
+    /// `[in, out]`: the transpose of PyTorch's layout.
     pub weight: Param<Tensor<2>>,
     /// `[out]`
     pub bias: Option<Param<Tensor<1>>>,

@@ -3,8 +3,8 @@
 use burn::tensor::{DType, Device, FloatDType, Tensor};
 use serde::{Deserialize, Serialize};
 
-/// The number format of matrix products. Weights, sums, norms and the optimiser are always in single
-/// precision; a product in another format reads rounded copies.
+/// The number format of matrix products. Weights, sums, norms and the optimiser always use single
+/// precision; a product in another format uses rounded copies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MatmulPrecision {
@@ -13,7 +13,7 @@ pub enum MatmulPrecision {
     Single,
     /// IEEE half precision: gradients need a loss scale, which the trainer adjusts.
     Half,
-    /// bfloat16: the range of single precision.
+    /// bfloat16, with the range of single precision.
     Bfloat16,
 }
 
@@ -30,7 +30,7 @@ impl MatmulPrecision {
             .cast(FloatDType::F32)
     }
 
-    /// Whether a device multiplies in this precision.
+    /// Whether a device supports products in this precision.
     pub fn supported(self, device: &Device) -> bool {
         match self {
             MatmulPrecision::Single => true,

@@ -15,7 +15,8 @@ use crate::patches::Patches;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor, TensorData, activation};
 
-/// Keeps the encoder's random stream apart: the rest of a network is the same with and without.
+/// Separates the encoder's random stream: the other weights are the same with and without an
+/// encoder.
 const ENCODER_SEED: u64 = 0x656e_636f_6465_7200;
 
 #[derive(Module, Debug)]
@@ -28,17 +29,17 @@ pub struct Network {
     /// `[class_conditions + 1, D]`; the last row is the null class.
     pub class_table: Param<Tensor<2>>,
     pub blocks: Vec<Block>,
-    /// The pixel neural field.
     pub fields: Vec<FieldBlock>,
     pub final_layer: FinalLayer,
     /// Coarse outputs per patch, `[D, outputs]`, interpolated between patch centres and added to the
     /// neural field's output.
     pub patch_output: Option<Linear>,
-    /// What the pixels' surroundings look like, for the neural field.
+    /// Features of each pixel's neighbourhood, for the neural field.
     pub stem: Option<Stem>,
     /// Frozen or fine-tuned image encoder (a DINOv2 ViT).
     pub encoder: Option<Vit>,
-    /// From the encoder's tokens to the transformer's, `[W, D]` with W for each joined layer.
+    /// From the encoder's tokens to the transformer's, `[W, D]`, W being the total width of the
+    /// concatenated layers.
     pub encoder_projection: Option<Linear>,
     #[module(skip)]
     config: NetworkConfig,
@@ -54,8 +55,8 @@ pub struct Query {
     pub times: Vec<f32>,
     /// The photo `I: [B, 3, H, W]` in `[-1, 1]`; not used by a network without image condition.
     pub image: Option<Tensor<4>>,
-    /// The photo's encoding by [`Network::encode`], `[B, L, W]`; `None` computes it if the network has
-    /// an encoder.
+    /// The photo's encoding by [`Network::encode`], `[B, L, W]`; with `None` it is computed if the
+    /// network has an encoder.
     pub features: Option<Tensor<3>>,
     /// Class conditions, `[B]`; `None` is the null class.
     pub classes: Option<Vec<usize>>,
@@ -72,15 +73,16 @@ pub(crate) struct Evaluation {
     pub(crate) context: BlockContext,
     /// `[B L, C, p p]`
     patches: Tensor<3>,
-    /// The photo, where the stem looks at it.
+    /// The photo, if the stem needs it.
     photo: Option<Tensor<4>>,
-    /// How the state is cut into them.
+    /// How the state is cut into patches.
     pub(crate) cut: Patches,
 }
 
 impl Network {
     /// A network with fresh weights drawn from `seed`, the same on every device. As in PixNerd the
-    /// modulation and the output start at zero, so that every block starts as the identity.
+    /// modulation and the output are initialised to zero, so that every block starts as the
+    /// identity.
     pub fn new(config: &NetworkConfig, seed: u64, device: &Device) -> Self {
         let fresh = Initializer::new(seed, device);
         let of_encoder = Initializer::new(seed ^ ENCODER_SEED, device);
@@ -138,16 +140,15 @@ impl Network {
         self.class_table.val().device()
     }
 
-    /// Evaluates the network: `[B, outputs, H, W]`, a velocity, a target or logits as the model was
-    /// trained.
-    /// Heights and widths that are no multiple of the patch are padded with their border's
-    /// pixels and cropped back.
+    /// Evaluates the network: `[B, outputs, H, W]`, a velocity, a target or logits, depending on
+    /// how the model was trained. Heights and widths that are not multiples of the patch are padded
+    /// with the border's pixels, and the output is cropped.
     pub fn forward(&self, query: Query) -> Tensor<4> {
         self.forward_observed(query, |_, _| ())
     }
 
-    /// Encodes photos `[B, 3, H, W]` in [-1, 1] to `[B, L, W]`, one token per patch of the network,
-    /// which sees the same part of the photo. `None` without an encoder.
+    /// Encodes photos `[B, 3, H, W]` in [-1, 1] to `[B, L, W]`: one token per patch of the network,
+    /// both covering the same part of the photo. `None` without an encoder.
     pub fn encode(&self, image: &Tensor<4>) -> Option<Tensor<3>> {
         let encoder = self.encoder.as_ref()?;
         let [_, _, height, width] = image.dims();
@@ -157,7 +158,7 @@ impl Network {
         Some(encoder.patch_tokens(prepared))
     }
 
-    /// As [`forward`](Self::forward), handing each transformer block's index and output tokens
+    /// Like [`forward`](Self::forward), and passes each transformer block's index and output tokens
     /// `[B, L, D]` to `observe`.
     pub fn forward_observed(
         &self,
@@ -169,8 +170,8 @@ impl Network {
         cut.image(self.forward_in_patches(query, observe))
     }
 
-    /// As [`forward_observed`](Self::forward_observed), patch by patch: `[B L, p p, outputs]`. With
-    /// many classes it costs more to put their outputs in the order of an image than to compute them.
+    /// Like [`forward_observed`](Self::forward_observed), patch by patch: `[B L, p p, outputs]`.
+    /// With many classes, reordering their outputs as an image costs more than computing them.
     pub fn forward_in_patches(
         &self,
         query: Query,
@@ -181,15 +182,15 @@ impl Network {
         self.finish(&evaluation, evaluation.time.clone(), tokens)
     }
 
-    /// The largest of the outputs in every pixel, `[B, H, W]`: the class, of a network with an
-    /// output for each.
+    /// The index of the largest output in every pixel, `[B, H, W]`: the class, if the network has
+    /// one output per class.
     pub fn largest_output(&self, query: Query) -> Tensor<3, Int> {
         let evaluation = self.begin(query);
         let tokens = self.transform(&evaluation, |_, _| ());
         let (z, s) = self.features(&evaluation, evaluation.time.clone(), tokens);
         let (linear, cut) = (&self.final_layer.linear, evaluation.cut);
         let [patches, pixels, _] = z.dims();
-        // Shares add up to 1, so that a bias may go with what they are shares of.
+        // Shares sum to 1, so a bias may be added to the values that they weigh.
         let (mut values, shares) = match &self.patch_output {
             Some(output) => {
                 let values = output.forward(s, self.precision);
@@ -207,7 +208,7 @@ impl Network {
         cut.map(kernels::argmax(z, linear.weight.val(), shares, values))
     }
 
-    /// Runs the transformer: output tokens of the last block, `[B, L, D]`.
+    /// Runs the transformer. Returns the output tokens of the last block, `[B, L, D]`.
     fn transform(
         &self,
         evaluation: &Evaluation,
@@ -281,8 +282,8 @@ impl Network {
         }
     }
 
-    /// The head: the neural field over each patch, `[B L, p p, outputs]`.
-    /// `time: [B, 1, D]` is the evaluation's, `tokens: [B, L, D]` the last block's.
+    /// The head: the neural field over each patch, `[B L, p p, outputs]`. `time: [B, 1, D]` is the
+    /// evaluation's, `tokens: [B, L, D]` are the last block's.
     pub(crate) fn finish(
         &self,
         evaluation: &Evaluation,
@@ -300,7 +301,7 @@ impl Network {
         }
     }
 
-    /// Features before the output layers: of the pixels, `[B L, p p, E]`, and of the tokens,
+    /// Features before the output layers: those of the pixels, `[B L, p p, E]`, and of the tokens,
     /// `[B, L, D]`.
     fn features(
         &self,
@@ -350,7 +351,7 @@ impl Network {
     }
 
     /// Pixels `[B L, p p, C]` to features `[B L, p p, E]`. The position features are the same in
-    /// every patch, so that their part of the product is computed once.
+    /// every patch, so their part of the product is computed once.
     fn embed_pixels(&self, pixels: Tensor<3>) -> Tensor<3> {
         let [patches, count, channels] = pixels.dims();
         let e = self.config.pixel_width;

@@ -1,4 +1,4 @@
-//! Conversion of public PixNerd checkpoints: names, shapes and the configuration that they imply.
+//! Converts public PixNerd checkpoints: names, shapes and the configuration that they imply.
 
 use super::config::{Condition, InvalidNetwork, NetworkConfig, POSITION_FEATURES, STATE_CHANNELS};
 use super::tensors::{HostTensor, Tensors, TensorsError};
@@ -22,18 +22,17 @@ impl Weights {
     }
 }
 
-/// Why a checkpoint can't be imported.
+/// Why a checkpoint cannot be imported.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    /// Tensors that can't be read or don't fit.
+    /// Tensors that cannot be read or do not fit.
     #[error(transparent)]
     Tensors(#[from] TensorsError),
-    /// Sizes that are not a valid network.
     #[error(transparent)]
     Network(#[from] InvalidNetwork),
-    /// A tensor that every PixNerd checkpoint has.
+    /// A tensor that every PixNerd checkpoint has is missing.
     #[error(
-        "no tensor {0}: this is not a PixNerd checkpoint, or one without these weights (try --weights raw)"
+        "no tensor {0}: this is not a PixNerd checkpoint, or it lacks these weights (try --weights raw)"
     )]
     NotPixnerd(String),
     /// A size that does not follow from the others.
@@ -41,12 +40,12 @@ pub enum ImportError {
     Odd(String),
 }
 
-/// Selects one set of weights of a checkpoint (names with its prefix, or all names if none has one) and
-/// infers the configuration from names and shapes. The tensors are returned under this crate's module
-/// paths, linear weights transposed to `[in, out]`.
+/// Selects one set of weights of a checkpoint (the tensors whose names have its prefix, or all if
+/// none has one) and infers the configuration from names and shapes. The tensors are returned under
+/// this crate's module paths, with linear weights transposed to `[in, out]`.
 ///
 /// # Errors
-/// A checkpoint of something else.
+/// If the checkpoint is not PixNerd's.
 pub fn convert(
     checkpoint: Tensors,
     weights: Weights,
@@ -63,7 +62,7 @@ pub fn convert(
             } else {
                 name
             };
-            // `torch.compile` adds this to every name below it.
+            // `torch.compile` inserts this into all names below the compiled module.
             Some((name.replace("_orig_mod.", ""), tensor))
         })
         .collect();
@@ -169,7 +168,7 @@ fn has_block(tensors: &Tensors, index: usize) -> bool {
         .is_some_and(|(name, _)| name.starts_with(&prefix))
 }
 
-/// (our path, PixNerd's name, whether the matrix is transposed) of every tensor.
+/// For every tensor: this crate's path, PixNerd's name, and whether the matrix is transposed.
 pub fn names(config: &NetworkConfig) -> Vec<(String, String, bool)> {
     let mut names = Vec::new();
     let mut linear = |ours: &str, theirs: &str, bias: bool| {

@@ -2,7 +2,7 @@
 
 use super::config::POSITION_FEATURES;
 
-/// `n` evenly spaced numbers from 0 to `end`, both included; 0 alone for one.
+/// `n` evenly spaced numbers from 0 to `end` inclusive; only 0 if `n` is 1.
 fn linspace(end: f64, n: usize) -> impl Iterator<Item = f64> {
     (0..n).map(move |i| {
         if n > 1 {
@@ -16,8 +16,8 @@ fn linspace(end: f64, n: usize) -> impl Iterator<Item = f64> {
 /// Cosines and sines of the two-dimensional rotary embedding (PixNerd, "rotary positions") for a
 /// grid of `rows x columns` patches and heads of `width` channels: each `[rows * columns, width / 2]`.
 ///
-/// Both axes of the grid run over `[0, 16]` whatever its size; even pairs turn with x, odd ones
-/// with y, at frequencies `10000^(-4 j / width)`.
+/// Both axes of the grid span `[0, 16]` whatever its size; even pairs rotate with x, odd ones with
+/// y, at frequencies `10000^(-4 j / width)`.
 pub fn rotary(rows: usize, columns: usize, width: usize) -> (Vec<f32>, Vec<f32>) {
     let frequencies: Vec<f64> = (0..width / 4)
         .map(|j| 10_000f64.powf(-4.0 * j as f64 / width as f64))
@@ -57,7 +57,7 @@ pub fn cosines(patch: usize) -> Vec<f32> {
     features
 }
 
-/// The time features: `[cos(t f_i), sin(t f_i)]` with `f_i = 10^(-i / 128)`, 256 numbers a time.
+/// The time features: `[cos(t f_i), sin(t f_i)]` with `f_i = 10^(-i / 128)`, 256 numbers per time.
 pub fn time(times: &[f32]) -> Vec<f32> {
     let mut features = Vec::with_capacity(times.len() * 256);
     for &t in times {

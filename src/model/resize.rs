@@ -1,21 +1,21 @@
-//! Resizing as products with interpolation matrices: the same numbers on every device, for photos
-//! and grids of tokens alike.
+//! Resizing by products with interpolation matrices: the same numbers on every device, for both
+//! photos and grids of tokens.
 
 use crate::device::permute;
 use burn::tensor::{Device, Tensor, TensorData};
 
-/// How values between samples are found. Samples sit at the middle of their cells (PyTorch's
-/// `align_corners = False`), and the border is repeated.
+/// How values between samples are interpolated. Samples are at the centres of their cells
+/// (PyTorch's `align_corners = False`), and the border is repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Filter {
     Linear,
-    /// Cubic convolution with coefficient -0.75, four samples whatever the scale.
+    /// Cubic convolution with coefficient -0.75, four samples at any scale.
     Cubic,
-    /// Cubic convolution with coefficient -0.5, widened where it shrinks (`antialias = True`).
+    /// Cubic convolution with coefficient -0.5, widened when shrinking (`antialias = True`).
     CubicAntialiased,
 }
 
-/// The matrix `[from, to]` that takes `from` samples to `to`; its columns sum to 1.
+/// The matrix `[from, to]` that maps `from` samples to `to` samples; its columns sum to 1.
 fn matrix(from: usize, to: usize, filter: Filter) -> Vec<f32> {
     let scale = from as f64 / to as f64;
     let mut out = vec![0.0f64; from * to];
@@ -41,7 +41,7 @@ fn matrix(from: usize, to: usize, filter: Filter) -> Vec<f32> {
             }
             Filter::CubicAntialiased => {
                 let wide = scale.max(1.0);
-                // Samples beyond the border are left out, and the others share their weight.
+                // Samples beyond the border are left out and their weight is shared by the others.
                 let first = ((centre + 0.5 - 2.0 * wide + 0.5).floor() as i64).max(0);
                 let last = ((centre + 0.5 + 2.0 * wide + 0.5).floor() as i64).min(from as i64);
                 let weight = |at: i64| cubic((at as f64 - centre) / wide, -0.5);
@@ -72,7 +72,7 @@ fn table(from: usize, to: usize, filter: Filter, device: &Device) -> Tensor<2> {
     Tensor::from_data(data, device)
 }
 
-/// Planes `[B, C, H, W]` at another `[height, width]`.
+/// Planes `[B, C, H, W]` resized to `[height, width]`.
 pub fn planes(x: Tensor<4>, to: [usize; 2], filter: Filter) -> Tensor<4> {
     let [batch, channels, height, width] = x.dims();
     if [height, width] == to {
@@ -91,7 +91,7 @@ pub fn planes(x: Tensor<4>, to: [usize; 2], filter: Filter) -> Tensor<4> {
         .swap_dims(2, 3)
 }
 
-/// Tokens `[B, rows * columns, D]` of one grid on another.
+/// Tokens `[B, rows * columns, D]` of one grid resampled to another.
 pub fn tokens(x: Tensor<3>, from: [usize; 2], to: [usize; 2], filter: Filter) -> Tensor<3> {
     if from == to {
         return x;
@@ -113,7 +113,7 @@ mod tests {
         read(planes(x, [1, to], filter))
     }
 
-    /// Numbers of PyTorch's `interpolate`.
+    /// Expected values from PyTorch's `interpolate`.
     #[test]
     fn rows_are_those_of_the_reference() {
         let x = [0.0, 1.0, 4.0, 9.0, 16.0, 25.0, 36.0];
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn rows_and_columns_are_not_mixed_up() {
-        // A plane that grows along its rows only, as tokens of width 1.
+        // A plane that increases only along its rows, as tokens of width 1.
         let values: Vec<f32> = (0..6).map(|i| (i / 2) as f32).collect();
         let data = TensorData::new(values, [1, 6, 1]);
         let x = Tensor::<3>::from_data(data, &Device::flex());

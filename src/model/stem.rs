@@ -1,5 +1,6 @@
-//! The pixel stem: what a pixel's surroundings look like, for the neural field, which otherwise sees
-//! a pixel's own colour and its token only. An outline can then follow the photo and not the patch.
+//! The pixel stem: features of each pixel's neighbourhood for the neural field, which otherwise
+//! sees only the pixel's own colour and its token. Outlines can then follow the photo instead of
+//! the patch.
 
 use super::init::Initializer;
 use super::linear::Linear;
@@ -10,8 +11,8 @@ use crate::kernels;
 use burn::module::Module;
 use burn::tensor::{Tensor, ops::PadMode, s};
 
-/// Features of 3 x 3 neighbourhoods at half and at a quarter of the photo's resolution, S and 2 S
-/// wide, projected to the pixel width E, added up and scaled to the photo bilinearly.
+/// Features of 3 x 3 neighbourhoods at half and at a quarter of the photo's resolution, with widths
+/// S and 2 S, projected to the pixel width E, scaled bilinearly to the photo's size and added up.
 #[derive(Module, Debug)]
 pub struct Stem {
     /// `[9 * 4 * 3, S]`
@@ -24,7 +25,7 @@ pub struct Stem {
     pub of_quarter: Linear,
 }
 
-/// Side of the finest block that both resolutions divide.
+/// Side of the smallest block that both resolutions divide evenly.
 const BLOCK: usize = 4;
 
 impl Stem {
@@ -67,7 +68,7 @@ impl Stem {
     }
 }
 
-/// Blocks of 2 x 2 pixels as channels: `[B, C, H, W]` to `[B, 4 C, H / 2, W / 2]`.
+/// 2 x 2 blocks of pixels as channels: `[B, C, H, W]` to `[B, 4 C, H / 2, W / 2]`.
 fn halved(x: Tensor<4>) -> Tensor<4> {
     let [batch, channels, height, width] = x.dims();
     let (rows, columns) = (height / 2, width / 2);
@@ -137,7 +138,7 @@ mod tests {
         assert_eq!(blocks[..4], [0.0, 2.0, 20.0, 22.0]);
         assert_eq!(blocks[12..], [11.0, 13.0, 31.0, 33.0]);
         let around = read(neighbourhoods(x));
-        // The pixel at (1, 2): its upper left neighbour comes first, then a plane per shift.
+        // The pixel at (1, 2): its upper left neighbour comes first; there is one plane per shift.
         let at = |shift: usize| around[shift * 3 * 16 + 6];
         assert_eq!([at(0), at(4), at(8)], [1.0, 12.0, 23.0]);
     }

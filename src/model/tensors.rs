@@ -1,4 +1,4 @@
-//! A network's tensors by name on the host, and the file formats they are read from and written to.
+//! A network's tensors by name on the host, and the file formats for them.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
@@ -19,18 +19,19 @@ pub struct HostTensor {
 /// Tensors by name.
 pub type Tensors = BTreeMap<String, HostTensor>;
 
-/// How numbers are stored.
+/// The number format of stored tensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precision {
     /// IEEE single.
     Single,
     /// IEEE half.
     Half,
-    /// Matrices whose names begin so as bytes with a scale for each row, everything else as half.
+    /// Matrices whose names start with this are stored as bytes with one scale per row, all others
+    /// as half.
     BytesIn(&'static str),
 }
 
-/// What is wrong with the bytes of a model.
+/// What is wrong with a file of tensors.
 #[derive(Debug, thiserror::Error)]
 pub enum TensorsError {
     /// Not a safetensors file, or a damaged one.
@@ -39,27 +40,26 @@ pub enum TensorsError {
     /// Not a PyTorch checkpoint, or a damaged one.
     #[error("not a readable PyTorch checkpoint ({0}): copy or download it again")]
     Pytorch(String),
-    /// An element type without meaning here.
-    #[error("tensor {name} holds {dtype} numbers; floating-point ones are expected")]
+    /// An unsupported element type.
+    #[error("tensor {name} has type {dtype}; a floating-point type is expected")]
     Type { name: String, dtype: String },
-    /// Tensors that the network needs and the file lacks.
     #[error(
-        "the file lacks {count} tensors of this network, first {first}: it is of another architecture"
+        "the file lacks {count} tensors of this network, first {first}: it has a different architecture"
     )]
     Missing { count: usize, first: String },
-    /// Tensors that the network doesn't know.
+    /// Tensors that the network does not have.
     #[error(
-        "the file has {count} tensors that this network lacks, first {first}: it is of another architecture"
+        "the file has {count} tensors that this network lacks, first {first}: it has a different architecture"
     )]
     Unexpected { count: usize, first: String },
-    /// Weights that are infinite or not a number.
+    /// Weights that are infinite or NaN.
     #[error(
-        "tensor {0} holds numbers that are not finite: its training diverged or overflowed half precision; use an earlier checkpoint"
+        "tensor {0} has values that are not finite: its training diverged or overflowed half precision; use an earlier checkpoint"
     )]
     NotFinite(String),
-    /// A tensor of another size.
+    /// A tensor of a different shape.
     #[error(
-        "tensor {name} is {found:?} in the file and {expected:?} in the network: it is of another architecture"
+        "tensor {name} is {found:?} in the file and {expected:?} in the network: it has a different architecture"
     )]
     Shape {
         name: String,
@@ -68,10 +68,10 @@ pub enum TensorsError {
     },
 }
 
-/// Reads a safetensors file's bytes: every floating-point tensor, and its metadata.
+/// Reads the bytes of a safetensors file: every floating-point tensor, and its metadata.
 ///
 /// # Errors
-/// A header that is no valid one, or claims more than the bytes hold.
+/// If the header is invalid or claims more than the bytes contain.
 pub fn from_safetensors(bytes: &[u8]) -> Result<(Tensors, HashMap<String, String>), TensorsError> {
     let broken = |e: safetensors::SafeTensorError| TensorsError::Safetensors(e.to_string());
     let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(broken)?;
@@ -94,22 +94,22 @@ pub fn from_safetensors(bytes: &[u8]) -> Result<(Tensors, HashMap<String, String
     Ok((tensors, metadata.metadata().clone().unwrap_or_default()))
 }
 
-/// The metadata of a safetensors file's bytes.
+/// The metadata in the bytes of a safetensors file.
 ///
 /// # Errors
-/// A header that is no valid one.
+/// If the header is invalid.
 pub fn metadata(bytes: &[u8]) -> Result<HashMap<String, String>, TensorsError> {
     let (_, metadata) =
         SafeTensors::read_metadata(bytes).map_err(|e| TensorsError::Safetensors(e.to_string()))?;
     Ok(metadata.metadata().clone().unwrap_or_default())
 }
 
-/// The name of the scales of a tensor of bytes, one for each row.
+/// Suffix of the name of a byte tensor's scales, one per row.
 const ROW_SCALE: &str = ".row_scale";
-/// The greatest byte: the numbers of a row are its multiples of the row's scale.
+/// The largest byte: the values of a row are multiples of its scale.
 const MOST_BYTE: f32 = 127.0;
 
-/// Multiplies tensors by their row scales, and drops those.
+/// Multiplies tensors by their row scales, and removes these.
 fn unscale(tensors: &mut Tensors) -> Result<(), TensorsError> {
     let names: Vec<String> = tensors
         .keys()
@@ -133,7 +133,7 @@ fn unscale(tensors: &mut Tensors) -> Result<(), TensorsError> {
     Ok(())
 }
 
-/// A matrix as bytes, and the scale of each row.
+/// A matrix as bytes, with the scale of each row.
 fn bytes_of_rows(tensor: &HostTensor) -> (Vec<u8>, Vec<f32>) {
     let width = tensor.shape.last().copied().unwrap_or(1).max(1);
     let mut bytes = Vec::with_capacity(tensor.data.len());
@@ -151,7 +151,7 @@ fn bytes_of_rows(tensor: &HostTensor) -> (Vec<u8>, Vec<f32>) {
     (bytes, scales)
 }
 
-/// Little-endian numbers as f32; integers are accepted because fixtures hold labels.
+/// Little-endian numbers as f32; integers are accepted because fixtures contain labels.
 fn numbers(bytes: &[u8], dtype: Dtype) -> Option<Vec<f32>> {
     fn each<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> f32) -> Vec<f32> {
         bytes
@@ -174,10 +174,10 @@ fn numbers(bytes: &[u8], dtype: Dtype) -> Option<Vec<f32>> {
     })
 }
 
-/// Reads a safetensors or PyTorch file, told apart by the structure of its `bytes`.
+/// Reads a safetensors or PyTorch file, recognised by the structure of its `bytes`.
 ///
 /// # Errors
-/// A file that is neither.
+/// If the file is neither.
 pub fn from_file(path: &Path, bytes: &[u8]) -> Result<Tensors, TensorsError> {
     if is_pytorch(bytes) {
         from_pytorch(path)
@@ -186,8 +186,8 @@ pub fn from_file(path: &Path, bytes: &[u8]) -> Result<Tensors, TensorsError> {
     }
 }
 
-/// Whether the bytes begin as those of a zip archive or a bare pickle do, and not with the length of a
-/// JSON header, whose first byte may be any.
+/// Whether the bytes start like a zip archive or a bare pickle, and not with the length of a JSON
+/// header, whose first byte may be any value.
 fn is_pytorch(bytes: &[u8]) -> bool {
     let header = bytes
         .first_chunk()
@@ -196,15 +196,15 @@ fn is_pytorch(bytes: &[u8]) -> bool {
     if fits && bytes.get(8) == Some(&b'{') {
         return false;
     }
-    // Pickles say their protocol, of which there are five with this opcode.
+    // A pickle starts with its protocol; five protocols use this opcode.
     bytes.starts_with(b"PK\x03\x04") || matches!(bytes, [0x80, 1..=5, ..])
 }
 
-/// Reads a PyTorch checkpoint. Of a Lightning checkpoint only `state_dict` is read. It takes a path
-/// and not bytes, because the reader loads each tensor from the archive as it is asked for.
+/// Reads a PyTorch checkpoint; from a Lightning checkpoint only `state_dict`. Takes a path instead
+/// of bytes, because the reader loads each tensor from the archive on demand.
 ///
 /// # Errors
-/// A file that is no such checkpoint.
+/// If the file is not such a checkpoint.
 pub fn from_pytorch(path: &Path) -> Result<Tensors, TensorsError> {
     use pytorch_reader::{DType, PytorchReader};
     let broken =
@@ -219,7 +219,7 @@ pub fn from_pytorch(path: &Path) -> Result<Tensors, TensorsError> {
             DType::F32 => Dtype::F32,
             DType::F16 => Dtype::F16,
             DType::BF16 => Dtype::BF16,
-            // Counters and the like, which no weight is.
+            // Counters and the like, which are not weights.
             _ => continue,
         };
         let bytes = tensor
@@ -243,7 +243,7 @@ pub fn from_pytorch(path: &Path) -> Result<Tensors, TensorsError> {
 /// Serialises tensors with metadata in the safetensors format.
 ///
 /// # Errors
-/// Tensors whose shape and length differ.
+/// If the shape and length of a tensor differ.
 pub fn to_safetensors(
     tensors: &Tensors,
     metadata: HashMap<String, String>,
@@ -283,7 +283,7 @@ pub fn to_safetensors(
     safetensors::serialize(views, Some(metadata)).map_err(broken)
 }
 
-/// The path of the parameter that a visitor or mapper stands at.
+/// The path of the parameter that a visitor or mapper is at.
 #[derive(Default)]
 pub struct ModulePath(Vec<String>);
 
@@ -335,7 +335,7 @@ pub fn read<const R: usize>(tensor: Tensor<R>) -> Vec<f32> {
         .expect("the data was just converted to f32")
 }
 
-/// All parameters of a module by their paths.
+/// All parameters of a module by path.
 pub fn export<M: Module>(module: &M) -> Tensors {
     let mut visitor = Export::default();
     module.visit(&mut visitor);
@@ -383,10 +383,10 @@ impl ModuleMapper for Import<'_> {
     }
 }
 
-/// Replaces every parameter of a module by the tensor of its path.
+/// Replaces every parameter of a module by the tensor with its path.
 ///
 /// # Errors
-/// Missing, unexpected and differently shaped tensors, and numbers that are not finite.
+/// If tensors are missing, unexpected or of a different shape, or a value is not finite.
 pub fn import<M: Module>(module: M, mut tensors: Tensors) -> Result<M, TensorsError> {
     let mut mapper = Import {
         path: ModulePath::default(),
@@ -443,7 +443,7 @@ mod tests {
 
     #[test]
     fn formats_are_told_apart_by_structure() {
-        // Lengths of a header whose first bytes are those of a pickle, and of a zip archive.
+        // Header lengths whose first bytes are those of a pickle and of a zip archive.
         for length in [0x0280u64, 0x4b50] {
             let mut bytes = length.to_le_bytes().to_vec();
             bytes.push(b'{');

@@ -1,7 +1,7 @@
-//! A vision transformer of DINOv2's kind (Dosovitskiy et al., "An Image is Worth 16x16 Words"; Oquab
-//! et al., "DINOv2"): layer norms, GELU, layer scales, a learnt table of positions, a class token and
-//! perhaps registers. As REPA's teacher it is frozen and whole; as a network's encoder it is trained
-//! on and may be cut short.
+//! A vision transformer like DINOv2's (Dosovitskiy et al., "An Image is Worth 16x16 Words"; Oquab
+//! et al., "DINOv2"): layer norms, GELU, layer scales, a learnt table of positions, a class token
+//! and optional registers. As REPA's teacher it is complete and frozen; as a network's encoder it
+//! may be fine-tuned and have fewer blocks.
 
 use super::init::Initializer;
 use super::linear::Linear;
@@ -12,7 +12,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-/// Mean and deviation by channel of the photos that DINOv2 was trained on, in [0, 1].
+/// Mean and standard deviation per channel of the photos that DINOv2 was trained on, in [0, 1].
 const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 const DEVIATION: [f32; 3] = [0.229, 0.224, 0.225];
 
@@ -32,21 +32,21 @@ pub struct VitConfig {
     pub side: usize,
     /// Tokens besides those of patches and the class token.
     pub registers: usize,
-    /// Blocks, counted from 1, whose output tokens are joined side by side; none stands for the last.
+    /// Blocks, counted from 1, whose output tokens are concatenated; empty for the last one only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<usize>,
-    /// Whether model files hold its matrices as bytes with a scale for each row.
+    /// Whether model files store its matrices as bytes with one scale per row.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub int8: bool,
 }
 
 impl VitConfig {
-    /// Width of the tokens that it gives: W for each joined layer.
+    /// Width of its output tokens: W for each concatenated layer.
     pub fn tokens_width(&self) -> usize {
         self.width * self.layers.len().max(1)
     }
 
-    /// Parameters in all.
+    /// Total number of parameters.
     pub fn parameters(&self) -> usize {
         let (w, m) = (self.width, self.mlp_width);
         let linear = |from: usize, to: usize| from * to + to;
@@ -80,10 +80,9 @@ impl LayerNorm {
     }
 }
 
-/// Attention and MLP, each normed before and scaled behind.
+/// Attention and MLP, each with a norm before and a scale after it.
 #[derive(Module, Debug)]
 pub struct VitBlock {
-    /// Before attention.
     pub norm1: LayerNorm,
     /// `[W, 3 W]`: queries, keys and values.
     pub qkv: Linear,
@@ -91,7 +90,6 @@ pub struct VitBlock {
     pub projection: Linear,
     /// Layer scale of attention, `[W]`.
     pub scale1: Param<Tensor<1>>,
-    /// Before the MLP.
     pub norm2: LayerNorm,
     /// `[W, mlp]`
     pub up: Linear,
@@ -142,21 +140,20 @@ impl VitBlock {
 pub struct Vit {
     /// `[3 p p, W]`
     pub patches: Linear,
-    /// `[1, W]`, its position added.
+    /// `[1, W]`, including its position.
     pub class_token: Param<Tensor<2>>,
     /// `[registers, W]`
     pub registers: Option<Param<Tensor<2>>>,
     /// `[side * side, W]`
     pub positions: Param<Tensor<2>>,
     pub blocks: Vec<VitBlock>,
-    /// Behind them.
+    /// The final norm.
     pub norm: LayerNorm,
     #[module(skip)]
     config: VitConfig,
 }
 
 impl Vit {
-    /// A transformer with the weights that `init` draws.
     pub fn init(config: &VitConfig, init: &mut Initializer) -> Self {
         let (w, p) = (config.width, config.patch_size);
         Self {
@@ -176,8 +173,8 @@ impl Vit {
         &self.config
     }
 
-    /// What the transformer sees of photos `[B, 3, H, W]` in [0, 1] on a grid of `[rows, columns]`
-    /// patches: normalised by channel and resized bicubically.
+    /// The transformer's input for photos `[B, 3, H, W]` in [0, 1] on a grid of `[rows, columns]`
+    /// patches: normalised per channel and resized bicubically.
     pub fn prepare(&self, photos: Tensor<4>, grid: [usize; 2]) -> Tensor<4> {
         let device = photos.device();
         let channel = |values: [f32; 3]| {
@@ -188,9 +185,9 @@ impl Vit {
         resize::planes(normalized, to, Filter::Cubic)
     }
 
-    /// The patch tokens after the final norm of what [`prepare`](Self::prepare) made:
-    /// `[B, rows * columns, W]`, row by row, with W for each of the joined
-    /// [layers](VitConfig::layers); class token and registers are dropped.
+    /// The patch tokens after the final norm, given the output of [`prepare`](Self::prepare):
+    /// `[B, rows * columns, W]`, row by row, with W for each of the concatenated
+    /// [layers](VitConfig::layers). Class token and registers are dropped.
     pub fn patch_tokens(&self, prepared: Tensor<4>) -> Tensor<3> {
         let [batch, channels, height, width] = prepared.dims();
         let VitConfig {

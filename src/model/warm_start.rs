@@ -1,5 +1,5 @@
-//! Warm starts: the weights of a public PixNerd checkpoint or a FlowSeg model in a network of another
-//! configuration.
+//! Warm starts: loads the weights of a public PixNerd checkpoint or a FlowSeg model into a network
+//! with another configuration.
 
 use super::config::{NetworkConfig, POSITION_FEATURES};
 use super::network::Network;
@@ -12,9 +12,9 @@ use std::path::Path;
 /// Which tensors a warm start loaded, adapted or skipped.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Loaded {
-    /// Number of loaded tensors, adapted ones included.
+    /// Number of loaded tensors, including adapted ones.
     pub tensors: usize,
-    /// Their share of the network's parameters, 0 to 1.
+    /// The loaded share of the network's parameters, 0 to 1.
     pub share: f64,
     /// Tensors whose shape was adapted, and how.
     pub fitted: Vec<String>,
@@ -24,19 +24,17 @@ pub struct Loaded {
     pub unused: Vec<String>,
 }
 
-/// Why a file can't be used for a warm start.
+/// Why a file cannot be used for a warm start.
 #[derive(Debug, thiserror::Error)]
 pub enum WarmStartError {
-    /// Tensors that can't be read.
     #[error(transparent)]
     Tensors(#[from] TensorsError),
     #[error(transparent)]
     Model(#[from] ModelError),
     #[error(transparent)]
     Import(#[from] ImportError),
-    /// A network of different sizes.
     #[error(
-        "its {what} is {found} and the configuration's {expected}: choose the model.preset that it was trained with"
+        "its {what} is {found}, but the configuration's is {expected}: choose the model.preset that it was trained with"
     )]
     Sizes {
         what: &'static str,
@@ -47,13 +45,13 @@ pub enum WarmStartError {
 
 /// Loads the bytes of the file at `path` into a fresh network.
 ///
-/// If the file's network has no input channels for a photo, their weights start at zero, so that the
-/// network first ignores the photo; the class embedding is the file's null class. Blocks and outputs
-/// that the file lacks stay fresh. Rotary positions have no weights: they span the same range at any
-/// size.
+/// If the file's network has no input channels for a photo, their weights start at zero, so that
+/// the network first ignores the photo; the class embedding is the file's null class. Blocks and
+/// outputs that the file lacks keep their fresh weights. Rotary positions have no weights: they
+/// span the same range at any size.
 ///
 /// # Errors
-/// A file of something else, or of a network of another width.
+/// If the file is of another kind, or of a network of another width.
 pub fn warm_start(
     network: Network,
     path: &Path,
@@ -99,7 +97,7 @@ pub fn warm_start(
     Ok((tensors::import(network, target)?, loaded))
 }
 
-/// Configuration and tensors, by this crate's names, of a model or a checkpoint.
+/// Configuration and tensors, under this crate's names, of a model or a checkpoint.
 fn read(path: &Path, bytes: &[u8]) -> Result<(NetworkConfig, Tensors), WarmStartError> {
     if let Ok((_, metadata)) = safetensors::SafeTensors::read_metadata(bytes)
         && let Some(metadata) = metadata.metadata()
@@ -114,7 +112,7 @@ fn read(path: &Path, bytes: &[u8]) -> Result<(NetworkConfig, Tensors), WarmStart
     Ok(pixnerd::convert(found, weights)?)
 }
 
-/// A tensor in the shape of its target, and how it was adapted; `None` if it can't be.
+/// A tensor in the shape of its target, and how it was adapted; `None` if that is impossible.
 fn fit(
     name: &str,
     found: HostTensor,
@@ -147,7 +145,7 @@ fn fit(
     }
 }
 
-/// `found: [rows, width]` with rows of zeros before row `at` (or after the last), so that it has the
+/// `found: [rows, width]` with rows of zeros inserted before row `at` (or appended) to give it the
 /// shape of `target`.
 fn with_zero_rows(found: HostTensor, at: usize, target: &HostTensor) -> HostTensor {
     let missing = target.data.len() - found.data.len();
@@ -179,7 +177,7 @@ mod tests {
         }))
     }
 
-    /// Random weights everywhere: the output of a fresh network is zero.
+    /// Random weights everywhere, since the output of a fresh network is zero.
     fn shaken(config: &NetworkConfig) -> Network {
         let network = Network::new(config, 3, &Device::flex());
         let mut tensors = tensors::export(&network);
@@ -199,7 +197,7 @@ mod tests {
             ..NetworkConfig::miniature()
         };
         let teacher = shaken(&conditional);
-        // As PixNerd's own file.
+        // Like PixNerd's own file.
         let mut own = tensors::export(&teacher);
         let mut file = Tensors::new();
         for (ours, theirs, transposed) in pixnerd::names(&conditional) {

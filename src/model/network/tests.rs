@@ -4,7 +4,7 @@ use crate::model::tensors::read;
 use crate::model::vit::VitConfig;
 use crate::random::noise;
 
-/// A question about photos that are their own states.
+/// A query for photos that are their own states.
 fn query(photos: Tensor<4>, times: &[f32]) -> Query {
     Query {
         state: photos.clone(),
@@ -42,7 +42,7 @@ fn with_encoder() -> NetworkConfig {
 fn an_encoder_s_tokens_see_the_network_s_own_patches() {
     let device = Device::flex();
     let network = Network::new(&with_encoder(), 3, &device);
-    // Patches of 4: two rows and three columns, the last ones continued by three and one pixels.
+    // Patches of 4: two rows and three columns, the last ones padded by three and one pixels.
     let photo = noise([2, 3, 5, 11], 1, &device);
     let whole = photo
         .clone()
@@ -51,7 +51,7 @@ fn an_encoder_s_tokens_see_the_network_s_own_patches() {
     let [found, expected] = [photo, whole.clone()].map(|x| network.encode(&x).unwrap());
     assert_eq!(found.dims(), [2, 6, 12]);
     assert_eq!(read(found), read(expected.clone()));
-    // Whole patches are seen as they are.
+    // Whole patches are encoded without padding.
     let encoder = network.encoder.as_ref().unwrap();
     let prepared = encoder.prepare((whole + 1.0) * 0.5, [2, 3]);
     assert_eq!(read(encoder.patch_tokens(prepared)), read(expected));
@@ -77,8 +77,8 @@ fn the_count_of_parameters_is_that_of_the_network() {
 
 #[test]
 fn large_and_xlarge_are_the_published_networks() {
-    // Class-conditional ImageNet networks without a photo, as published: 458 M and 700 M,
-    // the REPA projector of three linear layers counted in.
+    // Class-conditional ImageNet networks without a photo, as published: 458 M and 700 M, including
+    // the REPA projector of three linear layers.
     for (preset, expected, published) in [
         (Preset::Large, 452_113_795, 458e6),
         (Preset::Xlarge, 700_589_219, 700e6),
@@ -96,7 +96,7 @@ fn large_and_xlarge_are_the_published_networks() {
 #[test]
 fn any_size_comes_back_in_its_own_shape() {
     let mut network = Network::new(&NetworkConfig::miniature(), 3, &Device::flex());
-    // The output layer starts at zero; give it something to say.
+    // The output layer is initialised to zero; this makes the output depend on the input.
     network.final_layer.linear = Initializer::new(5, &Device::flex()).linear(8, 3, true);
     for size in [[4, 4], [8, 12], [9, 5], [1, 1], [7, 16]] {
         let out = run(&network, size);
@@ -116,7 +116,7 @@ fn a_patch_output_is_interpolated_between_the_middles_of_patches() {
     network.patch_output = Some(linear);
     let out = read(run(&network, [8, 8]));
     let row = &out[..8];
-    // Flat in the corner beyond the first middle, then even steps up to the second one.
+    // Constant in the corner before the first centre, then even steps up to the second.
     assert!((row[0] - row[1]).abs() < 1e-6 && (row[0] - row[3]).abs() > 1e-6);
     for pixel in 3..5 {
         let (step, next) = (row[pixel + 1] - row[pixel], row[3] - row[2]);
