@@ -1,8 +1,8 @@
 //! Which class gets which centroid.
 //!
-//! A regression that hesitates between classes points at their mean. Where a third class's centroid
-//! is nearest to that mean, the mask shows a class that nobody saw there: a third cell. Giving the
-//! same points (equation 8) to other classes leaves fewer of them.
+//! A regression that hesitates between classes predicts their mean. If a third class's centroid is
+//! nearest to that mean, the mask shows a class that is not there: a third cell. Assigning the same
+//! points (equation 8) to the classes in another order reduces their number.
 
 use crate::encoding::Centroids;
 use rand::SeedableRng;
@@ -10,25 +10,25 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-/// The classes of a patch with their shares, which sum to 1: what an undecided network sees there.
+/// The classes that an undecided network hesitates between, with their shares, which sum to 1.
 pub type Mixture = Vec<(u16, f32)>;
 
-/// Multiplications that a search may cost: seconds on a small machine.
+/// Upper limit on the multiplications of a search: seconds on a small machine.
 const BUDGET: f64 = 2e10;
-/// Sweeps over all pairs of classes after which no pair is expected to gain anything.
+/// Sweeps over all pairs of classes; later ones are not expected to improve anything.
 const SWEEPS: usize = 4;
 
-/// The share of mixtures, 0 to 1, whose mean code decodes to a class that is not in them; 0 for no
-/// mixtures.
+/// The share of mixtures, 0 to 1, whose mean code decodes to a class that is not in the mixture; 0
+/// if there are no mixtures.
 pub fn third_cells(centroids: &Centroids, mixtures: &[Mixture]) -> f64 {
     let order: Vec<usize> = (0..centroids.len()).collect();
     let foreign = count(centroids, &order, mixtures);
     foreign as f64 / mixtures.len().max(1) as f64
 }
 
-/// The order (see [`Centroids::ordered`]) of the points found to leave the fewest third cells among
-/// `mixtures`: pairwise exchanges from the points' own order, each kept where it gains. The same for
-/// the same input; with many classes only some pairs are tried.
+/// The order (see [`Centroids::ordered`]) of the points with the fewest third cells found among
+/// `mixtures`. The search exchanges pairs, starting from the points' own order, and keeps every
+/// exchange that helps. It is deterministic; with many classes only some pairs are tried.
 pub fn assign(centroids: &Centroids, mixtures: &[Mixture]) -> Vec<usize> {
     let classes = centroids.len();
     let mut order: Vec<usize> = (0..classes).collect();
@@ -41,7 +41,7 @@ pub fn assign(centroids: &Centroids, mixtures: &[Mixture]) -> Vec<usize> {
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     for _ in 0..SWEEPS {
         let before = least;
-        // In their own order the first classes would take what they like best.
+        // In index order the first classes would get the best points.
         pairs.shuffle(&mut rng);
         for &(a, b) in &pairs {
             if left == 0 || least == 0 {
@@ -63,7 +63,7 @@ pub fn assign(centroids: &Centroids, mixtures: &[Mixture]) -> Vec<usize> {
     order
 }
 
-/// Mixtures whose mean decodes to a class that is not in them.
+/// The number of mixtures whose mean decodes to a class that is not in the mixture.
 fn count(centroids: &Centroids, order: &[usize], mixtures: &[Mixture]) -> usize {
     let dims = centroids.dims();
     let foreign = |mean: &mut Vec<f32>, mixture: &Mixture| {
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
     use crate::encoding::is_permutation;
 
-    /// Every pair of classes, in three proportions.
+    /// Every pair of classes, mixed in three proportions.
     fn pairs(classes: u16) -> Vec<Mixture> {
         let both = (0..classes).flat_map(|a| (0..a).map(move |b| (a, b)));
         both.flat_map(|(a, b)| [0.25f32, 0.5, 0.75].map(|share| vec![(a, share), (b, 1.0 - share)]))
@@ -105,21 +105,21 @@ mod tests {
 
     #[test]
     fn a_third_class_on_the_segment_of_two_is_counted() {
-        // Three points of the sequence in a cube: class 0 is at a corner, and so is one other.
+        // Three points of the sequence: class 0 is at a corner of the cube, and so is one other.
         let centroids = Centroids::kronecker(11);
         let mixtures = pairs(11);
         let share = third_cells(&centroids, &mixtures);
         assert!((0.2..0.9).contains(&share), "{share}");
         assert_eq!(third_cells(&centroids, &[vec![(3, 1.0)]]), 0.0);
         assert_eq!(third_cells(&centroids, &[]), 0.0);
-        // More dimensions leave fewer.
+        // With more dimensions there are fewer.
         let wide = third_cells(&Centroids::kronecker_in(11, 8), &mixtures);
         assert!(wide < share, "{wide} {share}");
     }
 
     #[test]
     fn an_assignment_is_a_permutation_with_fewer_third_cells() {
-        // Only neighbours in number ever meet.
+        // Only classes with consecutive indices ever mix.
         let mixtures: Vec<Mixture> = (1..11).map(|a| vec![(a, 0.5), (a - 1, 0.5)]).collect();
         for dims in [3, 6] {
             let centroids = Centroids::kronecker_in(11, dims);

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-/// One line, its end included: cells with a comma, a quote or a line break are quoted. A text that
-/// a spreadsheet would run as a formula gets an apostrophe in front, the sign for text there.
+/// One line with its line ending: cells with a comma, a quote or a line break are quoted. Text that
+/// a spreadsheet would run as a formula gets an apostrophe in front, which marks it as text.
 pub fn line<S: AsRef<str>>(cells: impl IntoIterator<Item = S>) -> String {
     let quoted = |cell: S| {
         let cell = as_text(cell.as_ref());
@@ -17,7 +17,7 @@ pub fn line<S: AsRef<str>>(cells: impl IntoIterator<Item = S>) -> String {
     cells.join(",") + "\n"
 }
 
-/// A cell that is not taken for a formula. Numbers with a sign begin like one and stay.
+/// A cell that is not mistaken for a formula. Signed numbers start like one but are left alone.
 fn as_text(cell: &str) -> Cow<'_, str> {
     let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
     if formula && cell.parse::<f64>().is_err() {

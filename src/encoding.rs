@@ -1,18 +1,19 @@
 //! Category encoding: classes to centroids in the cube `[-1, 1]^d`, and back (equations 7 and 8).
 //!
-//! The paper's cube has three dimensions, so that a state is a picture. With more, the first three
-//! axes are still the paper's colours, and fewer pairs of classes have a third class between them.
+//! The paper's cube has three dimensions, so a state is a picture. With more dimensions, the first
+//! three axes are still the paper's colours, and fewer pairs of classes have a third class between
+//! them.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// Axes that are shown as red, green and blue: the least number of dimensions.
+/// Number of axes shown as red, green and blue: also the smallest number of dimensions.
 pub const COLOUR_AXES: usize = 3;
-/// The most dimensions.
+/// The largest number of dimensions.
 pub const MOST_DIMS: usize = 16;
-/// Their square roots are the increments of the Kronecker sequence, one for each axis.
+/// Their square roots are the increments of the Kronecker sequence, one per axis.
 const PRIMES: [f64; MOST_DIMS] = [
     2.0, 3.0, 5.0, 7.0, 11.0, 13.0, 17.0, 19.0, 23.0, 29.0, 31.0, 37.0, 41.0, 43.0, 47.0, 53.0,
 ];
@@ -24,10 +25,10 @@ pub enum Encoding {
     /// The quasi-random sequence of equations 7 and 8.
     #[default]
     Kronecker,
-    /// Uniform random points, the same ones for the same number of classes.
+    /// Uniform random points, always the same for a given number of classes.
     Random,
-    /// Points chosen one after the other, each as far from all before it as can be; in three
-    /// dimensions only.
+    /// Points chosen one by one, each as far as possible from all earlier ones; three dimensions
+    /// only.
     FarthestPoint,
 }
 
@@ -54,7 +55,7 @@ pub enum Order {
     /// Class k has point k.
     #[default]
     Index,
-    /// Points are given to classes so that patches of several classes decode to one of theirs.
+    /// Points are assigned to classes so that a mixture of several classes decodes to one of them.
     Assigned,
 }
 
@@ -75,10 +76,10 @@ impl Centroids {
     }
 
     /// `mu_k = 2 * Norm(frac(k * (sqrt2, sqrt3, sqrt5, ..))) - 1`, with `Norm` the min-max
-    /// normalisation of each axis over the `classes` points (equations 7 and 8), and a prime for
-    /// each axis.
+    /// normalisation of each axis over the `classes` points (equations 7 and 8), and one prime per
+    /// axis.
     ///
-    /// With one class, or where an axis has no extent, the coordinate is -1.
+    /// With one class, or on an axis without extent, the coordinate is -1.
     pub fn kronecker_in(classes: usize, dims: usize) -> Self {
         let increments: Vec<f64> = PRIMES[..dims].iter().map(|prime| prime.sqrt()).collect();
         let codes = (0..classes)
@@ -88,18 +89,19 @@ impl Centroids {
     }
 
     /// Independent uniform points, normalised like those of [`kronecker`](Self::kronecker). The
-    /// stream of numbers is fixed, so that a model file needs no table of them.
+    /// random stream is fixed, so a model file need not store the points.
     pub fn random(classes: usize, dims: usize) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(0);
-        // 53 random bits are a number in [0, 1); a generator's own conversion may change.
+        // A number in [0, 1) from 53 random bits; a generator's own conversion may change between
+        // versions.
         let mut unit = || (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
         let codes = (0..classes * dims).map(|_| unit()).collect();
         Self::normalized(codes, dims)
     }
 
-    /// Greedy farthest-point sampling of a grid of `GRID^3` points of the cube, from the corner
-    /// (-1, -1, -1) on: each point is the one whose nearest predecessor is farthest, ties going to
-    /// the first in grid order. Distinct for up to `GRID^3` classes.
+    /// Greedy farthest-point sampling of a grid of `GRID^3` points in the cube, starting at the
+    /// corner (-1, -1, -1): each point is the one whose nearest predecessor is farthest away; ties
+    /// go to the first in grid order. The points are distinct for up to `GRID^3` classes.
     pub fn farthest_point(classes: usize) -> Self {
         const GRID: usize = 33;
         let side = |i: usize| 2.0 * i as f64 / (GRID - 1) as f64 - 1.0;
@@ -152,49 +154,44 @@ impl Centroids {
         }
     }
 
-    /// The same points given to other classes: class k takes the point of index `order[k]`. An empty
+    /// The same points in another order: class k takes the point with index `order[k]`. An empty
     /// order changes nothing.
     ///
     /// # Panics
-    /// An order that is neither empty nor a permutation of the classes.
+    /// If `order` is neither empty nor a permutation of the classes.
     pub fn ordered(self, order: &[usize]) -> Self {
         if order.is_empty() {
             return self;
         }
-        assert!(
-            is_permutation(order, self.len()),
-            "one point for each class"
-        );
+        assert!(is_permutation(order, self.len()), "one point per class");
         let codes = order.iter().flat_map(|&point| self.code(point)).copied();
         Self::new(codes.collect(), self.dims)
     }
 
-    /// The number of classes N.
     pub fn len(&self) -> usize {
         self.points.len()
     }
 
-    /// Whether there is no class at all.
     pub fn is_empty(&self) -> bool {
         self.points.is_empty()
     }
 
-    /// Dimensions d: channels of a state.
+    /// Dimensions d, the number of channels of a state.
     pub fn dims(&self) -> usize {
         self.dims
     }
 
-    /// The first three axes of all points, `[N][3]`: all there are in the paper's cube.
+    /// The first three axes of all points, `[N][3]`; in the paper's cube these are all axes.
     pub fn points(&self) -> &[[f64; 3]] {
         &self.points
     }
 
-    /// The centroids of the first three axes alone: what the cube that is drawn holds.
+    /// The centroids reduced to the three axes that are drawn.
     pub fn shown(&self) -> Self {
         Self::new(self.points.concat(), COLOUR_AXES)
     }
 
-    /// All axes of a class's point, `[d]`.
+    /// All axes of the point of `class`, `[d]`.
     pub fn code(&self, class: usize) -> &[f64] {
         &self.codes[class * self.dims..][..self.dims]
     }
@@ -204,9 +201,9 @@ impl Centroids {
         self.codes.iter().map(|&v| v as f32).collect()
     }
 
-    /// The points as `[N * 2 d]`: for each its coordinates rounded to single precision, then what
-    /// the rounding lost. `(x - high) - low` keeps an offset exact to a few bits next to a centroid,
-    /// where the potential's gradient magnifies the error of a rounded one.
+    /// The points as `[N * 2 d]`: for each point its coordinates rounded to single precision, then
+    /// the rounding errors. `(x - high) - low` is exact to a few bits near a centroid, where the
+    /// potential's gradient magnifies rounding errors.
     pub fn split_f32(&self) -> Vec<f32> {
         let mut split = Vec::with_capacity(2 * self.codes.len());
         for code in self.codes.chunks_exact(self.dims) {
@@ -229,21 +226,20 @@ impl Centroids {
         best.0
     }
 
-    /// The class's colour: its centroid read as RGB, so that a state drawn as an image and a mask
-    /// drawn in class colours are the same picture.
+    /// The class's colour: its centroid read as RGB, so that a state drawn as an image matches a
+    /// mask drawn in class colours.
     pub fn colour(&self, class: usize) -> [u8; 3] {
         self.points
             .get(class)
             .map_or([0; 3], |mu| mu.map(|v| to_byte(v as f32)))
     }
 
-    /// The colours of all classes, in class order.
     pub fn colours(&self) -> Vec<[u8; 3]> {
         (0..self.len()).map(|class| self.colour(class)).collect()
     }
 
-    /// Encodes a label map as the centroid image `x1`: `[d, pixels]`, channel-major. Labels outside
-    /// the table (such as ignored pixels) become the grey at the middle of the cube.
+    /// Encodes a label map as the centroid image `x1`: `[d, pixels]`, channel-major. Labels without
+    /// a centroid (such as ignored pixels) become the grey at the centre of the cube.
     pub fn encode(&self, labels: &[u16]) -> Vec<f32> {
         let pixels = labels.len();
         let mut image = vec![0.0; self.dims * pixels];
@@ -257,7 +253,7 @@ impl Centroids {
         image
     }
 
-    /// Decodes a state image `[d, pixels]` to the nearest class of every pixel.
+    /// Decodes a state image `[d, pixels]` to the nearest class of each pixel.
     pub fn decode(&self, state: &[f32]) -> Vec<u16> {
         let pixels = state.len() / self.dims;
         let mut labels = vec![0; pixels];
@@ -282,7 +278,7 @@ pub fn is_permutation(order: &[usize], len: usize) -> bool {
             .all(|&index| index < len && !std::mem::replace(&mut seen[index], true))
 }
 
-/// A channel value in `[-1, 1]` as a byte; values outside are clamped.
+/// Maps a channel value from `[-1, 1]` to a byte; values outside are clamped.
 pub fn to_byte(value: f32) -> u8 {
     ((value + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8
 }

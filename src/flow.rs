@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
-    /// At the photo: the deterministic flow of the paper.
+    /// From the photo: the deterministic flow of the paper.
     #[default]
     Image,
-    /// At Gaussian noise, the photo being the condition: the stochastic baseline.
+    /// From Gaussian noise, with the photo as a condition: the stochastic baseline.
     Noise,
 }
 
@@ -24,32 +24,32 @@ pub enum Prediction {
     Velocity,
     /// The target `x1_hat`.
     Target,
-    /// A logit for every class, from the photo alone: the discriminative twin. Its flow is one
-    /// step to the centroid of the largest logit.
+    /// One logit per class, from the photo alone: the discriminative twin. Its flow is one step to
+    /// the centroid of the largest logit.
     Logits,
-    /// A logit for every class, from the photo, the state and the time: the posterior over the
-    /// centroids that a path through `x_t` may end at. The flow heads for the most probable one.
+    /// One logit per class, from the photo, the state and the time: the posterior over the
+    /// centroids at which a path through `x_t` may end. The flow heads for the most probable one.
     /// Variational flow matching (Eijkelboom et al., 2024, section 3) heads for the posterior's
-    /// mean; but the paths of training all end at centroids, and with many classes the mean of two
-    /// lies nearest to a third.
+    /// mean, but every path in training ends at a centroid, and with many classes the mean of two
+    /// centroids may lie nearest to a third.
     Posterior,
 }
 
 impl Prediction {
-    /// Whether the network has an output for every class, not for every channel of the state.
+    /// Whether the network has one output per class instead of one per channel of the state.
     pub fn has_class_outputs(self) -> bool {
         matches!(self, Prediction::Logits | Prediction::Posterior)
     }
 
-    /// Whether the flow is one straight step, whatever is asked for: a classifier's decision knows
-    /// nothing of the state.
+    /// Whether the flow is a single straight step, however many are requested: a classifier's
+    /// decision does not depend on the state.
     pub fn is_one_step(self) -> bool {
         self == Prediction::Logits
     }
 }
 
-/// The velocity that reaches `target` in the rest of the time, from state `x_t` at times
-/// `t: [B, 1, 1, 1]`. The rest counts as `least`, above 0, where it is shorter.
+/// The velocity that takes the state `x_t` to `target` in the remaining time `1 - t`, with
+/// `t: [B, 1, 1, 1]`. The remaining time is clamped from below to `least` > 0.
 pub fn velocity_towards(
     target: Tensor<4>,
     state: Tensor<4>,
@@ -59,8 +59,8 @@ pub fn velocity_towards(
     (target - state) / (t.neg() + 1.0).clamp_min(least)
 }
 
-/// Photos `[B, 3, H, W]` as states of `channels` channels, 3 or more: the first three are the photo,
-/// and so are the next, over and over.
+/// Photos `[B, 3, H, W]` as states of `channels` channels, 3 or more. The photo's three channels
+/// are repeated until all are filled.
 pub fn photo_state(photo: &Tensor<4>, channels: usize) -> Tensor<4> {
     let [_, colours, ..] = photo.dims();
     if channels == colours {
@@ -70,7 +70,7 @@ pub fn photo_state(photo: &Tensor<4>, channels: usize) -> Tensor<4> {
     Tensor::cat(copies, 1).slice(s![.., 0..channels, .., ..])
 }
 
-/// The centroids of classes `[B, H, W]`: `[B, d, H, W]`.
+/// The centroids `[B, d, H, W]` of class indices `[B, H, W]`.
 pub fn centroid_image(classes: Tensor<3, Int>, centroids: &Centroids) -> Tensor<4> {
     let [batch, height, width] = classes.dims();
     let dims = centroids.dims();
@@ -124,7 +124,7 @@ pub(crate) mod tests {
             for (x, y) in found.iter().zip(&b) {
                 prop_assert!((x - y).abs() < 1e-5);
             }
-            // A predicted target becomes the same velocity, wherever the floor is not reached.
+            // A predicted target gives the same velocity as long as `1 - t` is not clamped.
             if t < 0.9 {
                 let v = velocity_towards(x1.clone(), state, time(t), 0.05);
                 for (x, y) in values(v).iter().zip(values(x1 - x0)) {

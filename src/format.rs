@@ -1,12 +1,12 @@
-//! Numbers as short text, and round steps between ticks.
+//! Numbers as short text, and round tick steps.
 
-/// Bytes as hexadecimal digits, two for each.
+/// Bytes as hexadecimal digits, two per byte.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A number for a readout: two to three decimals below 100, none above, and scientific notation
-/// below 1e-3 and from 1e4 on.
+/// A number for a readout: two or three decimals below 100, none above, and scientific notation
+/// below 1e-3 and from 1e4 up.
 pub(crate) fn short(value: f64) -> String {
     match value.abs() {
         0.0 => "0".to_owned(),
@@ -17,8 +17,8 @@ pub(crate) fn short(value: f64) -> String {
     }
 }
 
-/// A number beside a tick: at most `significant` significant digits, without trailing zeros, and
-/// scientific notation below 1e-3 and from 1e5 on.
+/// A tick label: at most `significant` significant digits, no trailing zeros, and scientific
+/// notation below 1e-3 and from 1e5 up.
 pub(crate) fn tick(value: f64, significant: i32) -> String {
     let size = value.abs();
     if size == 0.0 {
@@ -36,8 +36,8 @@ pub(crate) fn tick(value: f64, significant: i32) -> String {
     }
 }
 
-/// The smallest of 1, 2 and 5 times a power of ten that is at least `step`; not finite or 0 where
-/// `step` is.
+/// The smallest of 1, 2 and 5 times a power of ten that is at least `step`; `step` itself if it is
+/// 0 or not finite.
 pub(crate) fn round_step(step: f64) -> f64 {
     let decade = 10f64.powf(step.log10().floor());
     let round = [1.0, 2.0, 5.0].map(|factor| factor * decade);
@@ -45,7 +45,7 @@ pub(crate) fn round_step(step: f64) -> f64 {
     fits.unwrap_or(10.0 * decade)
 }
 
-/// A number with gaps between its thousands.
+/// A number with its thousands separated.
 pub(crate) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let groups: Vec<&str> = digits

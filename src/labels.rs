@@ -10,19 +10,17 @@ pub const IGNORE: u16 = u16::MAX;
 /// The labels of one photo.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LabelMap {
-    /// Pixels in a row.
     pub width: usize,
-    /// Rows.
     pub height: usize,
     /// `[height, width]`, row-major: a class index or [`IGNORE`].
     pub data: Vec<u16>,
 }
 
-/// Classes in ascending order, each with its number of pixels.
+/// Classes in ascending order, each with its pixel count.
 pub(crate) type ClassPixels = Vec<(u16, u64)>;
 
 impl LabelMap {
-    /// The classes that occur among the first `classes`, with their numbers of pixels.
+    /// Those of the first `classes` classes that occur, with their pixel counts.
     pub(crate) fn present_classes(&self, classes: usize) -> ClassPixels {
         let counts = counts(&self.data, classes);
         let present = (0u16..).zip(counts).filter(|(_, count)| *count > 0);
@@ -31,7 +29,7 @@ impl LabelMap {
             .collect()
     }
 
-    /// The labels at another size, `[height, width]`: each pixel takes the label under its centre.
+    /// The labels resampled to `[height, width]`: each pixel takes the label under its centre.
     pub fn scaled(&self, size: [usize; 2]) -> Vec<u16> {
         let nearest = |from: usize, to: usize| {
             let step = from as f32 / to as f32;
@@ -45,8 +43,8 @@ impl LabelMap {
     }
 }
 
-/// The number of pixels of every class: `[classes]`. Labels outside the table (such as ignored
-/// pixels) belong to no class.
+/// The number of pixels of each class: `[classes]`. Labels outside the table (such as ignored
+/// pixels) are not counted.
 pub fn counts(labels: &[u16], classes: usize) -> Vec<usize> {
     let mut counts = vec![0; classes];
     for &label in labels {
@@ -57,8 +55,8 @@ pub fn counts(labels: &[u16], classes: usize) -> Vec<usize> {
     counts
 }
 
-/// The share of every class among the pixels, in `[0, 1]`: `[classes]`. The shares sum to less than
-/// 1 if labels are outside the table, and to 0 for an empty map.
+/// Each class's share of the pixels, in `[0, 1]`: `[classes]`. The shares sum to less than 1 if
+/// some labels are outside the table, and to 0 for an empty map.
 pub fn shares(labels: &[u16], classes: usize) -> Vec<f32> {
     let total = labels.len().max(1) as f32;
     let counts = counts(labels, classes);
@@ -93,7 +91,7 @@ mod tests {
             data: vec![0, 1, 2, 3, 4, 5, 6, IGNORE],
         };
         assert_eq!(map.scaled([2, 4]), map.data);
-        // The centres of two columns are at 1 and 3, those of one row at 1.
+        // Two columns have their centres at 1 and 3, one row at 1.
         assert_eq!(map.scaled([1, 2]), [5, IGNORE]);
         assert_eq!(
             map.scaled([2, 8]),

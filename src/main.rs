@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-// Training frees and takes the same large blocks every step; the system allocator returns them to
-// the kernel each time and pays for fresh pages.
+// Training frees and allocates the same large blocks every step; the system allocator returns them
+// to the kernel each time and faults in fresh pages.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

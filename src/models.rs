@@ -1,4 +1,4 @@
-//! Models by name: those inside the binary, and files.
+//! Models by name: built-in ones and files.
 
 use crate::files::FileError;
 use crate::model::{self, Model, ModelError};
@@ -6,8 +6,8 @@ use burn::tensor::Device;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-/// The models inside the binary, the default first: name and file contents. A constant would be there
-/// once for every part of the crate that is compiled on its own.
+/// The built-in models, the default first: name and file contents. A static, because a constant
+/// would be copied into every crate that uses it.
 pub static BUILT_IN: &[(&str, &[u8])] = &[
     (
         FOR_PHOTOS,
@@ -35,13 +35,11 @@ pub const FOR_SAMPLES: &str = "scenes";
 /// Why a model can't be used for segmentation.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// A damaged binary.
     #[error("the built-in model {0} cannot be read: {1}")]
     BuiltIn(String, ModelError),
-    /// A file that can't be read, or is no model.
+    /// A file that cannot be read or is not a model.
     #[error(transparent)]
     File(#[from] FileError),
-    /// A network without classes.
     #[error(
         "{0} has no class table: it is a starting point for training, not a segmentation model"
     )]
@@ -53,8 +51,7 @@ pub fn folder() -> Option<PathBuf> {
     Some(dirs::data_dir()?.join("flowseg").join("models"))
 }
 
-/// The installed models by name, in the order of their names: files NAME.safetensors in the
-/// [`folder`].
+/// The installed models, sorted by name: files NAME.safetensors in the [`folder`].
 pub fn installed() -> Vec<(String, PathBuf)> {
     let entries = folder().and_then(|folder| std::fs::read_dir(folder).ok());
     let paths = entries
@@ -73,11 +70,11 @@ pub fn installed() -> Vec<(String, PathBuf)> {
     found
 }
 
-/// Loads a built-in model by its name, a model file by its path, or an installed model by its name, in
-/// this order.
+/// Loads a model by the name of a built-in one, the path of a file or the name of an installed one,
+/// tried in this order.
 ///
 /// # Errors
-/// A file that can't be read, is no model, or has no classes to segment into.
+/// If the file cannot be read, is not a model, or has no classes.
 pub fn load(name: impl AsRef<OsStr>, device: &Device) -> Result<Model, LoadError> {
     let name = name.as_ref();
     let shown = || name.to_string_lossy().into_owned();

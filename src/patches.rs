@@ -1,10 +1,10 @@
-//! Images cut into the square patches that a network works on.
+//! Cuts images into the square patches that a network works on.
 
 use crate::device::permute;
 use burn::tensor::{Int, Tensor, kind::Numeric, ops::PadMode};
 
-/// How images of one size are cut. An image whose sides are no multiples of the patch's is
-/// continued beyond its right and lower border.
+/// How images of one size are cut. If a side is not a multiple of the patch size, the image is
+/// padded on the right and at the bottom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patches {
     /// Height and width of the image.
@@ -14,22 +14,22 @@ pub struct Patches {
 }
 
 impl Patches {
-    /// Rows and columns of patches; L in all.
+    /// Rows and columns of patches; their product is L.
     pub fn grid(self) -> [usize; 2] {
         self.size.map(|side| side.div_ceil(self.side))
     }
 
-    /// Height and width of all patches together: at least those of the image.
+    /// Height and width of the padded image.
     pub fn whole(self) -> [usize; 2] {
         self.size.map(|side| side.next_multiple_of(self.side))
     }
 
-    /// An image `[B, C, H, W]` continued to whole patches with the pixels of its border.
+    /// An image `[B, C, H, W]` padded to whole patches by repeating its border pixels.
     pub fn continued(self, image: Tensor<4>) -> Tensor<4> {
         self.padded(image, PadMode::Edge)
     }
 
-    /// `[B, C, H, W]` to `[B L, C, p p]`, continued with the pixels of its border.
+    /// `[B, C, H, W]` to `[B L, C, p p]`, padded by repeating the border pixels.
     pub fn cut(self, image: Tensor<4>) -> Tensor<3> {
         let [batch, channels, ..] = image.dims();
         let ([rows, columns], p) = (self.grid(), self.side);
@@ -39,7 +39,7 @@ impl Patches {
         permute(patches, [0, 2, 4, 1, 3, 5]).reshape([batch * rows * columns, channels, p * p])
     }
 
-    /// Patches of pixels `[B L, p p, C]` back to `[B, C, H, W]`.
+    /// Pixels of patches, `[B L, p p, C]`, back to `[B, C, H, W]`.
     pub fn image(self, pixels: Tensor<3>) -> Tensor<4> {
         let [patches, _, channels] = pixels.dims();
         let ([rows, columns], p) = (self.grid(), self.side);
@@ -50,7 +50,7 @@ impl Patches {
             .slice([0..batch, 0..channels, 0..height, 0..width])
     }
 
-    /// Patches of one number a pixel, `[B L, p p]`, back to `[B, H, W]`.
+    /// Patches with one number per pixel, `[B L, p p]`, back to `[B, H, W]`.
     pub fn map(self, pixels: Tensor<2, Int>) -> Tensor<3, Int> {
         let ([rows, columns], p) = (self.grid(), self.side);
         let ([height, width], batch) = (self.size, pixels.dims()[0] / (rows * columns));
@@ -61,8 +61,8 @@ impl Patches {
             .slice([0..batch, 0..height, 0..width])
     }
 
-    /// A map of one number a pixel, `[B, H, W]`, in the order of the patches' pixels, `[B L, p p]`,
-    /// continued with a number of its own.
+    /// A map with one number per pixel, `[B, H, W]`, in the order of the patches' pixels,
+    /// `[B L, p p]`, padded with `beyond`.
     pub fn cut_map<K: Numeric>(self, map: Tensor<3, K>, beyond: f32) -> Tensor<2, K> {
         let map = self.padded(map, PadMode::Constant(beyond));
         let ([rows, columns], p) = (self.grid(), self.side);
@@ -117,7 +117,7 @@ mod tests {
         let patches = cut.cut(image.clone()).swap_dims(1, 2);
         let back = cut.image(patches.clone());
         back.into_data().assert_eq(&image.to_data(), true);
-        // Beyond the border the image goes on and the map has its own number.
+        // Beyond the border the image is repeated and the map has its own value.
         let map = read(cut.cut_map(image.squeeze_dim(1), -1.0));
         let [rows, columns] = cut.grid();
         for (index, found) in read(patches).into_iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Pictures put together: a prediction beside the truth, sheets, thumbnails, PNG files.
+//! Composed pictures: a prediction beside the truth, sheets, thumbnails, PNG files.
 
 use crate::encoding::Centroids;
 use crate::labels;
@@ -6,21 +6,21 @@ use image::imageops::{self, FilterType};
 use image::{ImageFormat, Rgb, RgbImage};
 use std::io::Cursor;
 
-/// Pixels between the pictures of a strip or a sheet.
+/// Gap between the pictures of a strip or a sheet, in pixels.
 const GAP: u32 = 4;
 const PAPER: Rgb<u8> = Rgb([255, 255, 255]);
 
 /// What the parts of a [`strip`] show, from left to right.
 pub const PARTS: [&str; 4] = ["photo", "truth", "prediction", "errors"];
 
-/// The left end and the width of a part of a strip that is `width` pixels wide, in pixels.
+/// The left edge and the width, in pixels, of one part of a strip that is `width` pixels wide.
 pub fn part_of_strip(part: usize, width: f32) -> [f32; 2] {
     let count = PARTS.len() as f32;
     let side = (width - (count - 1.0) * GAP as f32) / count;
     [part as f32 * (side + GAP as f32), side]
 }
 
-/// Photo, truth, prediction and errors side by side, all `[height, width]` of the photo.
+/// Photo, truth, prediction and errors side by side, all at the photo's size `[height, width]`.
 pub fn strip(
     photo: &RgbImage,
     truth: &[u16],
@@ -56,7 +56,7 @@ pub fn grid(pictures: &[RgbImage], columns: usize) -> RgbImage {
     sheet
 }
 
-/// A picture scaled down to fit a square of `side` pixels; a small one stays as it is.
+/// A picture scaled down to fit a square of `side` pixels; smaller pictures are not enlarged.
 pub fn thumbnail(picture: &RgbImage, side: u32, filter: FilterType) -> RgbImage {
     let longer = picture.width().max(picture.height());
     if longer <= side {
@@ -71,10 +71,10 @@ pub fn thumbnail(picture: &RgbImage, side: u32, filter: FilterType) -> RgbImage 
     )
 }
 
-/// The bytes of a PNG file.
+/// Encodes a picture as PNG.
 ///
 /// # Errors
-/// A picture without pixels.
+/// If the picture has no pixels.
 pub fn png(picture: &RgbImage) -> image::ImageResult<Vec<u8>> {
     let mut bytes = Vec::new();
     picture.write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png)?;

@@ -66,7 +66,7 @@ pub struct Potential {
     pub epsilon: f64,
 }
 
-/// What the potential says of one point.
+/// The potential and its gradient at one point.
 #[derive(Clone, Debug)]
 pub struct PotentialAt {
     /// `p_k`, equation 9.
@@ -78,8 +78,8 @@ pub struct PotentialAt {
 }
 
 impl Potential {
-    /// Evaluates the potential at `point` for the target class `target` (an index into
-    /// `centroids`, which holds N >= 1 points).
+    /// Evaluates the potential at `point` for the class with index `target` in `centroids`, which
+    /// holds N >= 1 points.
     pub fn at(&self, point: [f64; 3], centroids: &[[f64; 3]], target: usize) -> PotentialAt {
         let offsets: Vec<[f64; 3]> = centroids
             .iter()
@@ -100,7 +100,8 @@ impl Potential {
 
         let mut gradient = [0.0; 3];
         for (k, offset) in offsets.iter().enumerate() {
-            // 1 - p_gt as the sum of the other p_k: the subtraction would lose it near a centroid.
+            // 1 - p_gt as the sum of the other p_k: near a centroid the subtraction would cancel to
+            // 0.
             let y_minus_p = if k == target {
                 others / total
             } else {
@@ -135,8 +136,8 @@ impl Potential {
     }
 }
 
-/// Gradients shorter than this are not scaled up to unit length by
-/// [`Operator::NormalizedGradient`], so that the field stays zero where it is zero.
+/// [`Operator::NormalizedGradient`] does not scale gradients shorter than this up to unit length,
+/// so that the field stays zero where it is zero.
 pub const NORM_FLOOR: f64 = 1e-6;
 
 fn total_without(weights: &[f64], index: usize) -> f64 {

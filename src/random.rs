@@ -1,4 +1,4 @@
-//! Normal random numbers, drawn on the host so that a seed gives the same on every device.
+//! Normal random numbers, drawn on the host so that a seed gives the same numbers on every device.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
@@ -10,7 +10,7 @@ pub fn normal(rng: &mut impl RngExt) -> f32 {
     radius * (std::f32::consts::TAU * rng.random::<f32>()).cos()
 }
 
-/// Standard normal noise of a shape.
+/// Standard normal noise of the given shape.
 pub fn noise(shape: [usize; 4], seed: u64, device: &Device) -> Tensor<4> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let values: Vec<f32> = (0..shape.iter().product())

@@ -1,7 +1,7 @@
-//! The format of a run folder, for those who write it and those who read it.
+//! The format of a run folder, for its writers and readers.
 //!
 //! ```text
-//! RUN/config.toml                    every setting, and where the run comes from
+//! RUN/config.toml                    every setting, and the run's starting point
 //! RUN/metrics.jsonl                  a JSON object per line: StepLine, ValidationLine or SkippedLine
 //! RUN/samples/step-STEP-PHOTO.png    photo, truth, prediction and errors of a validation
 //! RUN/checkpoints/step-STEP/         training states
@@ -24,7 +24,7 @@ pub(crate) const MODEL: &str = "model.safetensors";
 /// The lock file. It stays; the lock ends with the process.
 pub(crate) const LOCK: &str = "run.lock";
 
-/// A line of loss: means since the line before.
+/// A line of loss: means since the previous such line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepLine {
     pub step: u64,
@@ -33,7 +33,7 @@ pub struct StepLine {
     pub learning_rate: f64,
     /// Norm of the last step's gradient, before clipping.
     pub gradient_norm: f64,
-    /// Throughput since the line before.
+    /// Throughput since the previous line.
     pub photos_per_second: f64,
     /// Share of the time spent waiting for data, 0 to 1.
     pub waiting: f64,
@@ -48,15 +48,15 @@ pub struct ValidationLine {
     pub pixel_accuracy: f64,
 }
 
-/// A line about steps without a finite gradient.
+/// A line about skipped steps, whose gradient was not finite.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SkippedLine {
     pub step: u64,
-    /// Skipped steps since the line before.
+    /// Steps skipped since the previous line.
     pub skipped: u64,
 }
 
-/// Any line, for readers that accept other versions and programs: every field may be missing.
+/// Any line. Every field is optional, so that files of other versions and programs can be read.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct AnyLine {
@@ -74,17 +74,17 @@ pub(crate) fn checkpoint_name(step: u64) -> String {
     format!("step-{step:08}")
 }
 
-/// The step of a checkpoint's folder.
+/// The step in the name of a checkpoint's folder.
 pub(crate) fn checkpoint_step(name: &str) -> Option<u64> {
     number(name.strip_prefix("step-")?)
 }
 
-/// The file of a sample prediction, in [`SAMPLES`]. `photo` must be part of a file name.
+/// The file name of a sample prediction, in [`SAMPLES`]. `photo` must be valid in a file name.
 pub(crate) fn sample_name(step: u64, photo: &str) -> String {
     format!("step-{step:08}-{photo}.png")
 }
 
-/// Step and photo of a sample prediction.
+/// The step and the photo in the name of a sample prediction.
 pub(crate) fn parse_sample_name(name: &str) -> Option<(u64, &str)> {
     let (step, photo) = name
         .strip_suffix(".png")?

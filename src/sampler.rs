@@ -7,20 +7,20 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Solver {
-    /// One evaluation a step; the paper's.
+    /// First order, one evaluation per step; the paper's solver.
     #[default]
     Euler,
-    /// Two evaluations a step, second order.
+    /// Second order, two evaluations per step.
     Heun,
-    /// Four evaluations a step, fourth order.
+    /// Fourth order, four evaluations per step.
     Rk4,
 }
 
-/// A time this close to 1 is the end.
+/// Tolerance within which a time counts as t = 1.
 const END: f32 = 1e-6;
 
-/// `steps + 1` times from 0 to 1. `shift` above 1 spends more steps near t = 0, below 1 near t = 1:
-/// `t = u / (u + shift (1 - u))` of evenly spaced u; 1 leaves them even.
+/// `steps + 1` times from 0 to 1. A `shift` above 1 takes more of the steps near t = 0, one below 1
+/// near t = 1: `t = u / (u + shift (1 - u))` for evenly spaced u; 1 leaves the times evenly spaced.
 pub fn times(steps: usize, shift: f64) -> Vec<f32> {
     (0..=steps)
         .map(|i| {
@@ -33,20 +33,19 @@ pub fn times(steps: usize, shift: f64) -> Vec<f32> {
 /// One stored state of a trajectory.
 #[derive(Clone, Debug)]
 pub struct State {
-    /// Its number, from 0 for the source.
+    /// Index, 0 for the source.
     pub step: usize,
-    /// Its time in `[0, 1]`.
     pub t: f32,
     /// `x_t: [B, d, H, W]`
     pub x: Tensor<4>,
 }
 
-/// An iterator over the states of a flow: first the source, then one more for every step. Stop
-/// taking to stop computing.
+/// An iterator over the states of a flow: the source, then one state per step. States are computed
+/// on demand.
 pub struct Trajectory<V> {
     velocity: V,
     solver: Solver,
-    /// That of the step that ends at t = 1.
+    /// The solver of the step that ends at t = 1.
     last: Solver,
     times: Vec<f32>,
     next: usize,
@@ -54,8 +53,8 @@ pub struct Trajectory<V> {
 }
 
 impl<V: FnMut(Tensor<4>, f32, f32) -> Tensor<4>> Trajectory<V> {
-    /// Starts at `source: [B, d, H, W]`, to be solved over `times` (see [`times`]) in the field
-    /// `velocity(x, t, h)`, h the length of the step that asks for it.
+    /// Starts at `source: [B, d, H, W]` and solves over `times` (see [`times`]) in the field
+    /// `velocity(x, t, h)`, where h is the length of the current step.
     pub fn new(source: Tensor<4>, times: Vec<f32>, solver: Solver, velocity: V) -> Self {
         Self {
             velocity,
@@ -67,9 +66,9 @@ impl<V: FnMut(Tensor<4>, f32, f32) -> Tensor<4>> Trajectory<V> {
         }
     }
 
-    /// Takes Euler's step where it ends at t = 1, whatever the solver. A field that heads for a target,
-    /// `(target - x) / (1 - t)`, needs it: it has no value at t = 1, where solvers of a higher order
-    /// ask for one, while Euler's step ends exactly at the target.
+    /// Uses Euler's method for the step that ends at t = 1, whatever the solver. A field that heads
+    /// for a target, `(target - x) / (1 - t)`, needs this: it is undefined at t = 1, where solvers
+    /// of higher order evaluate it, whereas Euler's step ends exactly at the target.
     pub fn ending_by_euler(self) -> Self {
         Self {
             last: Solver::Euler,
@@ -129,7 +128,7 @@ mod tests {
     use super::*;
     use burn::tensor::Device;
 
-    /// dx/dt = x from 1, exactly e at t = 1.
+    /// Error of solving dx/dt = x from x(0) = 1; the exact solution at t = 1 is e.
     fn error(solver: Solver, steps: usize) -> f32 {
         let source = Tensor::ones([1, 3, 1, 1], &Device::flex());
         let last = Trajectory::new(source, times(steps, 1.0), solver, |x, _, _| x)

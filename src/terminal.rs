@@ -1,13 +1,13 @@
-//! Standard output and standard error, as people and scripts see them.
+//! Standard output and standard error, for people and scripts.
 //!
-//! `println!` panics where a stream refuses; [`out!`](crate::terminal::out) and
+//! `println!` panics if a stream refuses to write; [`out!`](crate::terminal::out) and
 //! [`err!`](crate::terminal::err) do not.
-//! - A reader that closes its pipe has read enough: nothing more is printed, and the work goes on to
-//!   its end and its own exit status. (Rust's start-up code ignores SIGPIPE, which would end the
-//!   program in the middle of its work, and that is kept.)
-//! - A terminal that vanished is treated alike.
-//! - Anything else, such as a full disk, is remembered; [`failure`] tells at the end.
-//! - What standard error refuses is lost, since there is nowhere left to report it.
+//! - A reader that closes its pipe has read enough: nothing more is printed, and the work
+//!   continues to its end and its own exit status. (Rust's start-up code ignores SIGPIPE, which
+//!   would end the program in the middle of its work; that is kept.)
+//! - A terminal that disappears is treated the same way.
+//! - Any other error, such as a full disk, is kept for the end; see [`failure`].
+//! - Errors of standard error are dropped, since there is nowhere left to report them.
 //!
 //! Names of files and classes come from anywhere and must not drive the terminal: control
 //! characters are printed as `\u001b`, which is valid in JSON as well.
@@ -30,19 +30,19 @@ macro_rules! err {
 
 pub(crate) use {err, out};
 
-/// What became of standard output.
+/// The state of standard output.
 enum Output {
     Open,
-    /// Nobody reads it any more.
+    /// The reader is gone.
     Closed,
-    /// It refused, for this reason.
+    /// Writing failed for this reason.
     Failed(io::Error),
 }
 
 static OUTPUT: Mutex<Output> = Mutex::new(Output::Open);
-/// Asked for before the terminal can vanish.
+/// Evaluated at the start, before the terminal can disappear.
 static ON_TERMINAL: LazyLock<bool> = LazyLock::new(|| io::stdout().is_terminal());
-/// The progress bar that is drawn, which other lines must not tear apart.
+/// The visible progress bar, which other lines must not break.
 static BAR: Mutex<Option<WeakProgressBar>> = Mutex::new(None);
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -80,7 +80,7 @@ pub(crate) fn report(line: fmt::Arguments) {
     let _ = beside_the_bar(|| io::stderr().write_all(text.as_bytes()));
 }
 
-/// Why standard output took less than was printed, if it was not for a reader that left.
+/// Why writing to standard output failed, unless its reader closed it.
 pub(crate) fn failure() -> Option<io::Error> {
     match std::mem::replace(&mut *lock(&OUTPUT), Output::Closed) {
         Output::Failed(error) => Some(error),
@@ -88,7 +88,7 @@ pub(crate) fn failure() -> Option<io::Error> {
     }
 }
 
-/// Takes the bar away while `print` prints.
+/// Hides the progress bar while `print` prints.
 fn beside_the_bar<T>(print: impl FnOnce() -> T) -> T {
     let bar = lock(&BAR).as_ref().and_then(WeakProgressBar::upgrade);
     match bar {
@@ -97,8 +97,8 @@ fn beside_the_bar<T>(print: impl FnOnce() -> T) -> T {
     }
 }
 
-/// A progress bar on standard error. It is hidden where lines cannot be redrawn: on what is not a
-/// terminal, on one that calls itself dumb, and on one without columns.
+/// A progress bar on standard error. It is hidden where lines cannot be redrawn: if that is not a
+/// terminal, or one with `TERM=dumb` or no columns.
 pub(crate) fn bar(length: u64) -> ProgressBar {
     let target = match columns() {
         Some(_) => ProgressDrawTarget::stderr(),
@@ -109,7 +109,7 @@ pub(crate) fn bar(length: u64) -> ProgressBar {
     bar
 }
 
-/// The columns of the terminal on standard error; none where lines cannot be redrawn.
+/// The columns of the terminal on standard error; `None` if lines cannot be redrawn.
 pub(crate) fn columns() -> Option<usize> {
     let size = console::Term::stderr().size_checked();
     let columns = size.map(|(_, columns)| usize::from(columns));
@@ -137,13 +137,13 @@ pub(crate) fn start_log() {
         .init();
 }
 
-/// Where the log goes.
+/// Formats log records and prints them.
 struct Log;
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(bytes);
-        // The log escapes what it did not colour itself.
+        // Coloured text is escaped by the log itself, plain text here.
         let text = if coloured() { text } else { printable(&text) };
         let _ = beside_the_bar(|| io::stderr().write_all(text.as_bytes()));
         Ok(bytes.len())
@@ -154,17 +154,17 @@ impl Write for Log {
     }
 }
 
-/// A text with its control characters escaped, line ends excepted.
+/// The text with its control characters escaped, except line endings.
 fn printable(text: &str) -> Cow<'_, str> {
     escaped(text, |character| character != '\n' && is_unsafe(character))
 }
 
-/// A name on one line, with its control characters escaped.
+/// The name on one line, with its control characters escaped.
 pub(crate) fn name(text: &str) -> Cow<'_, str> {
     escaped(text, is_unsafe)
 }
 
-/// Control characters, and those that turn the direction of the text around them.
+/// Control characters, and those that change the direction of the text around them.
 fn is_unsafe(character: char) -> bool {
     let turns = matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     character.is_control() || turns

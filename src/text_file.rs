@@ -1,5 +1,6 @@
-//! Text files as people save them: UTF-8 with or without a byte-order mark and with any line ends.
-//! Everything else is refused by name, because a file in another encoding reads as nonsense.
+//! Text files as people save them: UTF-8 with or without a byte-order mark and with any line
+//! endings. Anything else is refused with an explanation, because a file in another encoding reads
+//! as nonsense.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,23 +11,21 @@ pub enum TextError {
     #[error("cannot read {}: {source}", path.display())]
     Read {
         path: PathBuf,
-        /// What the operating system said.
         source: std::io::Error,
     },
     /// The bytes are not UTF-8.
     #[error("{} is not UTF-8 text ({found}): save it again with the encoding UTF-8", path.display())]
     Encoding {
         path: PathBuf,
-        /// What it seems to be.
+        /// A guess at the actual encoding.
         found: String,
     },
 }
 
-/// Reads a UTF-8 text file. A byte-order mark is removed, and the line ends of Windows and of old
-/// Macs become `\n`.
+/// Reads a UTF-8 text file. A byte-order mark is removed; CR LF and CR become `\n`.
 ///
 /// # Errors
-/// The file cannot be read, or is in another encoding.
+/// If the file cannot be read or is in another encoding.
 pub fn read(path: &Path) -> Result<String, TextError> {
     let bytes = fs::read(path).map_err(|source| TextError::Read {
         path: path.to_path_buf(),
@@ -43,13 +42,13 @@ pub fn read(path: &Path) -> Result<String, TextError> {
     })
 }
 
-/// The text, or what its encoding seems to be.
+/// The text, or a guess at its encoding.
 fn decode(bytes: Vec<u8>) -> Result<String, String> {
     if bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF") {
-        return Err("it begins like UTF-16, which PowerShell and Notepad write".to_owned());
+        return Err("it starts like UTF-16, which PowerShell and Notepad write".to_owned());
     }
     if bytes.contains(&0) {
-        return Err("it holds zero bytes, as UTF-16 and binary files do".to_owned());
+        return Err("it contains zero bytes, as UTF-16 and binary files do".to_owned());
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
@@ -57,7 +56,7 @@ fn decode(bytes: Vec<u8>) -> Result<String, String> {
             .iter()
             .filter(|b| **b == b'\n')
             .count();
-        format!("line {line} holds other bytes, as Latin-1 does")
+        format!("line {line} is in another encoding, such as Latin-1")
     })?;
     Ok(match text.strip_prefix('\u{feff}') {
         Some(rest) => rest.to_owned(),
@@ -65,8 +64,8 @@ fn decode(bytes: Vec<u8>) -> Result<String, String> {
     })
 }
 
-/// The line of a text, counted from 1, in which TOML is wrong, and why. Where that line holds a
-/// backslash, the reason says what a backslash means in TOML.
+/// The line, counted from 1, at which a text is not valid TOML, and why. If that line contains a
+/// backslash, the reason explains what a backslash means in TOML.
 pub fn toml_reason(text: &str, error: &toml::de::Error) -> String {
     let message = error.message().split_whitespace().collect::<Vec<_>>();
     let message = message.join(" ");
@@ -83,9 +82,9 @@ pub fn toml_reason(text: &str, error: &toml::de::Error) -> String {
     format!("line {number}: {message}{hint}")
 }
 
-/// What people who write Windows paths into TOML need to know.
+/// Hint for Windows paths in TOML.
 pub const BACKSLASH: &str =
-    " (in double quotes a backslash begins an escape: write / in paths, or use single quotes)";
+    " (in double quotes a backslash starts an escape: write / in paths, or use single quotes)";
 
 #[cfg(test)]
 mod tests {

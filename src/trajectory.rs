@@ -1,18 +1,18 @@
-//! Figures about a trajectory: when pixels settle, and how fast the states move.
+//! Statistics of a trajectory: when pixels settle, and how fast states move.
 //!
-//! Pure functions on host data, for the charts of the window and for exported numbers alike.
 
 use crate::labels::counts;
 
-/// The state at which every pixel settled: the first from which on it keeps the class that it has
-/// in the last state. `labels` holds one map `[pixels]` a state, all of one length; the result is
-/// `[pixels]` in `[0, states - 1]`, and empty where there is no state.
+/// The state at which every pixel settles: the first from which it keeps the class that it has in
+/// the last state. `labels` holds one map `[pixels]` per state, all of the same length; the result
+/// is `[pixels]` in `[0, states - 1]`, and empty if there are no states.
 pub fn settle_steps(labels: &[&[u16]]) -> Vec<u16> {
     let Some((last, earlier)) = labels.split_last() else {
         return Vec::new();
     };
     let mut settled = vec![earlier.len() as u16; last.len()];
-    // Backwards, so that a pixel moves on only while it has been at its final class without a break.
+    // Backwards, so that a pixel's result decreases only while it has its final class without a
+    // break.
     for (step, map) in earlier.iter().enumerate().rev() {
         let after = step as u16 + 1;
         for ((settled, label), end) in settled.iter_mut().zip(*map).zip(*last) {
@@ -24,8 +24,8 @@ pub fn settle_steps(labels: &[&[u16]]) -> Vec<u16> {
     settled
 }
 
-/// The share of pixels that have settled by each of `states` states, in `[0, 1]`: `[states]`,
-/// never falling, from the result of [`settle_steps`].
+/// The share of pixels that have settled by each of `states` states, `[states]` in `[0, 1]`,
+/// non-decreasing, from the result of [`settle_steps`].
 pub fn settled_share(settle: &[u16], states: usize) -> Vec<f32> {
     let total = settle.len().max(1) as f32;
     counts(settle, states)
@@ -37,8 +37,9 @@ pub fn settled_share(settle: &[u16], states: usize) -> Vec<f32> {
         .collect()
 }
 
-/// The mean speed `|v|` between two states `[d, pixels]` that are `dt` apart: the Euclidean length
-/// of every pixel's move over `dt`, averaged over the pixels. 0 where there is no pixel or no time.
+/// The mean speed `|v|` between two states `[d, pixels]` that are `dt` apart: the Euclidean
+/// distance that each pixel moves, divided by `dt`, averaged over the pixels. 0 if there are no
+/// pixels or `dt` is 0.
 pub fn mean_speed(a: &[f32], b: &[f32], pixels: usize, dt: f32) -> f32 {
     if pixels == 0 || dt <= 0.0 {
         return 0.0;
@@ -74,7 +75,7 @@ mod tests {
 
     #[test]
     fn speed_is_the_length_of_the_move_over_time() {
-        // One pixel moves by (2, 3, 6), the other rests.
+        // One pixel moves by (2, 3, 6); the other does not move.
         let a = [0.0, 1.0, 0.0, 1.0, 0.0, 1.0];
         let b = [2.0, 1.0, 3.0, 1.0, 6.0, 1.0];
         assert_eq!(mean_speed(&a, &b, 2, 0.5), 7.0);
@@ -83,7 +84,7 @@ mod tests {
     }
 
     proptest! {
-        /// The definition itself, pixel by pixel, agrees with the sweep over states.
+        /// The definition, pixel by pixel, agrees with the sweep over states.
         #[test]
         fn settling_is_what_it_says(maps in prop::collection::vec(prop::array::uniform8(0u16..3), 1..12)) {
             let labels: Vec<&[u16]> = maps.iter().map(|map| map.as_slice()).collect();

@@ -1,15 +1,15 @@
-//! Soft votes: the probability of every class in every pixel (equation 9), scaled before it is
-//! decided. Outlines between the network's pixels are then where the classes are equally probable,
-//! and several looks at a photo can be added up.
+//! Soft votes: the probability of every class in every pixel (equation 9), scaled before the
+//! decision. Outlines between the network's pixels then run where two classes are equally probable,
+//! and several passes over a photo can be added up.
 
 use crate::data::IGNORE;
 use crate::encoding::Centroids;
 use rayon::prelude::*;
 
-/// What is added to every squared distance, as in training.
+/// Added to every squared distance, as in training.
 const EPSILON: f32 = 0.01;
 
-/// The probabilities of all classes over a picture, times the number of looks.
+/// The probabilities of all classes over a picture, summed over passes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Votes {
     size: [usize; 2],
@@ -19,7 +19,7 @@ pub struct Votes {
 }
 
 impl Votes {
-    /// Those of a state `[d, H, W]`: `p_k` of equation 9 with the logarithm at temperature 1.
+    /// Votes from a state `[d, H, W]`: `p_k` of equation 9 with the logarithm at temperature 1.
     pub fn of(centroids: &Centroids, state: &[f32], size: [usize; 2]) -> Self {
         let (classes, dims, pixels) = (centroids.len(), centroids.dims(), size[0] * size[1]);
         let codes = centroids.flat_f32();
@@ -45,14 +45,14 @@ impl Votes {
         }
     }
 
-    /// All votes of every pixel for its label.
+    /// Certain votes: every pixel votes for its label alone.
     #[cfg(test)]
     pub(crate) fn for_labels(labels: &[u16], classes: usize, size: [usize; 2]) -> Self {
         let centroids = Centroids::kronecker(classes);
         Self::of(&centroids, &centroids.encode(labels), size)
     }
 
-    /// Several looks at a photo together, at the size of the first; none for no look.
+    /// The sum over several passes, at the size of the first; `None` without any.
     pub fn sum(looks: impl IntoIterator<Item = Self>) -> Option<Self> {
         looks.into_iter().reduce(|mut sum, look| {
             sum.add(&look);
@@ -65,7 +65,7 @@ impl Votes {
         &self.shares[pixel * self.classes..][..self.classes]
     }
 
-    /// The same with left and right exchanged.
+    /// The same votes, flipped left to right.
     pub fn mirrored(mut self) -> Self {
         let (width, classes) = (self.size[1], self.classes);
         self.shares
@@ -79,7 +79,7 @@ impl Votes {
         self
     }
 
-    /// Adds another look at the same photo, scaled to this one's size.
+    /// Adds another pass over the same photo, scaled to this one's size.
     pub fn add(&mut self, other: &Votes) {
         let (to, classes) = (self.size, self.classes);
         self.shares
@@ -93,8 +93,8 @@ impl Votes {
             });
     }
 
-    /// The most probable class of every pixel at another size, `[height, width]`, and its probability,
-    /// 0 to 1; probabilities between pixels are bilinear. Ties go to the lower index.
+    /// The most probable class of every pixel at another size, `[height, width]`, and its
+    /// probability, 0 to 1. Probabilities are interpolated bilinearly. Ties go to the lower index.
     pub fn decide(&self, to: [usize; 2]) -> (Vec<u16>, Vec<f32>) {
         let looks = self.looks();
         let (mut labels, mut probabilities) = (vec![0; to[0] * to[1]], vec![0.0; to[0] * to[1]]);
@@ -120,7 +120,7 @@ impl Votes {
         (labels, probabilities)
     }
 
-    /// The labels of [`decide`](Self::decide).
+    /// The labels that [`decide`](Self::decide) returns.
     pub fn labels(&self, to: [usize; 2]) -> Vec<u16> {
         self.decide(to).0
     }
@@ -136,17 +136,17 @@ impl Votes {
         labels
     }
 
-    /// How many looks were added up: each adds 1 to the sum over the classes.
+    /// The number of passes added up: each adds 1 to a pixel's sum over the classes.
     fn looks(&self) -> f32 {
         let first = &self.shares[..self.classes.min(self.shares.len())];
         first.iter().sum::<f32>().max(f32::MIN_POSITIVE)
     }
 }
 
-/// A row of votes at another size.
+/// A row of votes at another size, interpolated on the fly.
 struct Row<'a> {
     votes: &'a Votes,
-    /// The two rows it lies between, and the share of the second.
+    /// The two rows to interpolate between, and the weight of the second.
     tap: (usize, usize, f32),
     width: usize,
 }
@@ -160,7 +160,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// Tells the share of every class at a column.
+    /// Reports the share of every class at a column.
     fn each(&self, column: usize, mut tell: impl FnMut(usize, f32)) {
         let [_, width] = self.votes.size;
         let (top, bottom, fy) = self.tap;
@@ -187,7 +187,8 @@ impl<'a> Row<'a> {
     }
 }
 
-/// The two of `from` samples that sample `i` of `to` lies between, and the share of the second.
+/// The two of `from` samples to interpolate between for sample `i` of `to`, and the weight of the
+/// second.
 fn tap(i: usize, from: usize, to: usize) -> (usize, usize, f32) {
     let at = (i as f32 + 0.5) * from as f32 / to as f32 - 0.5;
     let at = at.clamp(0.0, (from - 1) as f32);
@@ -235,7 +236,7 @@ mod tests {
     #[test]
     fn doubtful_pixels_have_no_label() {
         let centroids = Centroids::kronecker(3);
-        // One pixel at a centroid, one in the middle of two.
+        // One pixel at a centroid, one halfway between two.
         let codes = centroids.points();
         let middle: Vec<f64> = (0..3).map(|a| (codes[0][a] + codes[1][a]) / 2.0).collect();
         let state: Vec<f32> = (0..3)
@@ -257,7 +258,7 @@ mod tests {
         let one = votes(&[0, 1, 2], [1, 3]);
         let mirrored = one.clone().mirrored();
         assert_eq!(mirrored.labels([1, 3]), [2, 1, 0]);
-        // A second look that is sure of other classes at the ends, at twice the size.
+        // A second pass at twice the size, certain of other classes at both ends.
         let mut sum = votes(&[0, 1, 2], [1, 3]);
         sum.add(&votes(&[3, 3, 1, 1, 2, 2], [1, 6]));
         sum.add(&votes(&[3, 3, 1, 1, 2, 2], [1, 6]));

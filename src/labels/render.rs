@@ -1,15 +1,15 @@
 //! Label maps as pictures.
 //!
-//! A class has the colour of its centroid everywhere, so that a mask here and a state in the window
-//! look the same.
+//! A class always has the colour of its centroid, so that a mask here and a state in the window look
+//! the same.
 
 use crate::encoding::Centroids;
 use image::{Rgb, RgbImage};
 
-/// Pixels whose prediction differs from the truth.
+/// Colour of pixels whose prediction differs from the truth.
 const WRONG: Rgb<u8> = Rgb([230, 40, 40]);
 
-/// Pixels that are neither trained on nor scored are hatched: no class can look like that.
+/// Ignored pixels are hatched, since no class can look like that.
 fn ignored(x: u32, y: u32) -> Rgb<u8> {
     Rgb([if (x + y) % 6 < 3 { 70 } else { 150 }; 3])
 }
@@ -27,8 +27,8 @@ pub fn mask(labels: &[u16], width: usize, centroids: &Centroids) -> RgbImage {
     })
 }
 
-/// Where a prediction differs from the truth: red on a pale grey photo, ignored pixels hatched.
-/// `truth` and `prediction` have a label for every pixel of `photo`.
+/// The pixels whose prediction differs from the truth, in red on a pale grey photo; ignored pixels are
+/// hatched. `truth` and `prediction` have one label per pixel of `photo`.
 pub fn errors(
     photo: &RgbImage,
     truth: &[u16],
