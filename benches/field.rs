@@ -1,7 +1,7 @@
-//! The cost of what the viewer draws, off screen on the best adapter or on the one that
-//! `FLOWSEG_BENCH_DEVICE` names: a frame of the vector field's scene of Figure 1 (b) at the size that it
-//! has in a window of 1280 x 800, its growth with arrows, particles, points of a photo and N, and a
-//! frame of a photo's flow. Every figure is the time until the device is idle again.
+//! The cost of what the viewer draws, off screen, on the best adapter or the one that
+//! `FLOWSEG_BENCH_DEVICE` names: a frame of the vector-field scene of Figure 1 (b) at its size in a
+//! window of 1280 x 800, how the cost grows with arrows, particles, points of a photo and N, and a
+//! frame of a photo's flow. All times are until the device is idle again.
 
 mod common;
 
@@ -19,7 +19,7 @@ use flowseg::vector_field::{Plane, seeds};
 use std::cell::RefCell;
 use std::sync::Arc;
 
-/// Size of the field's picture in a window of 1280 x 800.
+/// Size of the vector field's picture in a window of 1280 x 800.
 const SIZE: [u32; 2] = [630, 560];
 
 struct Lab {
@@ -29,7 +29,7 @@ struct Lab {
 
 impl Lab {
     fn new() -> Self {
-        // The window's device, and so a tensor's too.
+        // The window's device, which is also that of its tensors.
         let choice = common::choice().unwrap_or(Choice::Auto);
         let (_, graphics) =
             pollster::block_on(open_for_window(choice)).expect("a graphics adapter");
@@ -65,7 +65,7 @@ impl Lab {
         self.wait();
     }
 
-    /// Turns the camera and draws, as a frame of an orbit does.
+    /// Rotates the camera and draws, like a frame of an orbit.
     fn orbit(&mut self, scene: &mut FieldScene, detail: Detail) {
         scene.view.camera.orbit(0.01, 0.0);
         self.update(scene);
@@ -112,12 +112,12 @@ fn main() {
     divan::main();
 }
 
-/// Also tells frames a second.
+/// Also reports frames per second.
 fn frames<'a, 'b>(bencher: Bencher<'a, 'b>) -> Bencher<'a, 'b> {
     bencher.counter(ItemsCount::new(1u32))
 }
 
-/// Times the frames of an orbit, after all particles have come to rest.
+/// Times the frames of an orbit, after all particles have stopped.
 fn orbit(bencher: Bencher, mut scene: FieldScene, detail: Detail) {
     LAB.with_borrow_mut(|lab| {
         lab.update(&scene);
@@ -219,7 +219,7 @@ mod frame_of_a_flow {
     const STATES: [usize; 2] = [168, 224];
     const FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::Bgra8Unorm;
 
-    /// A photo in the whole window while it flows: every frame decodes the state at another time.
+    /// A photo that fills the window while it flows: every frame decodes the state at another time.
     #[divan::bench(args = ["photo", "state", "map", "overlay", "overlay of 150 classes"])]
     fn canvas(bencher: Bencher, shown: &str) {
         LAB.with_borrow(|lab| draw_canvas(lab, bencher, shown).expect("the driver draws"));
@@ -326,7 +326,8 @@ mod computing {
         });
     }
 
-    /// Particles that have arrived cost nothing, so that every step is one from the start.
+    /// Particles that have arrived cost nothing, so the particles are moved back to the start
+    /// before each step.
     #[divan::bench(args = [11, 150, 1000])]
     fn step_of_20000_particles_among(bencher: Bencher, classes: usize) {
         let mut swarm = FieldScene::of_centroids(classes);

@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# What this machine's GPU does, as one report in Markdown: devices, the numerical check, and the times of
-# kernels, network, training, segmentation and drawing. A part that fails says so and the next one follows.
+# Reports what this machine's GPU can do, in Markdown: devices, the numerical check, and the times of kernels,
+# network, training, segmentation and drawing. If a part fails, the report says so and the next part follows.
 #   bash benches/gpu.sh [-d DEVICE] [-o REPORT] [-t SECONDS] [PART...]
-# Parts, all of them where none is named, and in this order:
+# Parts, all of them by default, in this order:
 #   machine selftest train segment viewer kernels network street tests
-# DEVICE is wgpu, REPORT gpu.md and SECONDS, for everything together, 240 where left out. Every part has
-# its share of them: a software adapter takes 3600.
-# Without Cargo, these say where the built programs are; a bench without one is left out:
+# DEVICE defaults to wgpu, REPORT to gpu.md and SECONDS, the total time, to 240. Every part has its share of it;
+# a software adapter needs 3600.
+# Without Cargo, these variables are the paths of the built programs; a bench without one is skipped:
 #   FLOWSEG=flowseg KERNELS=kernels-HASH NETWORK=network-HASH FIELD=field-HASH
-# BEFORE is the kernels bench of another version, to compare the neural field with, and TESTS the
-# library's tests, of which those of the kernels and of drawing run. DATA is a data folder (CamVid; scenes
-# without one), DINO the street model's encoder, STEPS the steps of a training run, PHOTOS how many are
-# segmented, and MODEL by which model.
+# BEFORE is the kernels bench of another version, to compare the neural field with; TESTS is the library's test
+# binary, of which the tests of kernels and drawing run. DATA is a data folder (CamVid; by default scenes), DINO
+# the street model's encoder, STEPS the number of training steps, PHOTOS the number of photos to segment, and
+# MODEL the model for them.
 set -uo pipefail
 for file in FLOWSEG KERNELS NETWORK FIELD BEFORE TESTS DATA DINO; do
     [ -z "${!file:-}" ] || printf -v "$file" '%s' "$(realpath -m -- "${!file}")"
@@ -32,7 +32,7 @@ cd "$(dirname "$0")/.." || exit
 parts=("$@")
 [ ${#parts[@]} -gt 0 ] || parts=(machine selftest train segment viewer kernels network street tests)
 
-# NAME: a bench's newest executable.
+# bench NAME: prints the path of a bench's newest executable.
 bench() {
     ls -t "$target"/release/deps/"$1"-???????????????? 2>/dev/null | head -n 1
 }
@@ -58,8 +58,8 @@ left() {
     echo $((total - SECONDS))
 }
 
-# LIMIT COMMAND...: runs it for so many seconds of 240 at most. Its output is in $work/said, the seconds that
-# it took in $took; its status is returned.
+# run LIMIT COMMAND...: runs a command for at most its share of the time: LIMIT of 240 seconds.
+# Writes its output to $work/said and the seconds that it took to $took; returns its status.
 run() {
     local limit="$1" start="$EPOCHREALTIME" status
     shift
@@ -67,10 +67,10 @@ run() {
     [ "$limit" -le "$(left)" ] || limit="$(left)"
     took=0
     if [ "$limit" -lt 1 ]; then
-        echo "left out: the time was up" >"$work/said"
+        echo "skipped: out of time" >"$work/said"
         return 1
     fi
-    # A shell of its own, so that none tells on the terminal that it was killed.
+    # A subshell, so that no message about a killed job appears on the terminal.
     (timeout --kill-after=5 "$limit" "$@" >"$work/said" 2>&1 </dev/null; exit $?) 2>/dev/null
     status=$?
     took="$(awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }')"
@@ -82,14 +82,14 @@ run() {
     return "$status"
 }
 
-# The end of what the last command said, as a block.
+# said [LINES]: prints the end of the last command's output as a code block.
 said() {
     printf '```\n'
     sed 's/\x1b\[[0-9;?]*[A-Za-z]//g; s/.*\r//' "$work/said" | tail -n "${1:-100}"
     printf '```\n\n'
 }
 
-# LIMIT COMMAND...: runs it and shows what it said.
+# show LIMIT COMMAND...: runs a command and prints its output.
 show() {
     run "$@"
     shift
@@ -97,7 +97,7 @@ show() {
     said
 }
 
-# NAME FILE LIMIT ARGUMENT...: shows a bench.
+# show_bench NAME FILE LIMIT ARGUMENT...: runs a bench and prints its output.
 show_bench() {
     local name="$1" file="$2" limit="$3"
     shift 3
@@ -108,20 +108,20 @@ show_bench() {
     fi
 }
 
-# SECONDS_OF_ONE SECONDS_OF_MANY COUNT: photos a second without the start.
+# rate SECONDS_OF_ONE SECONDS_OF_MANY COUNT: photos per second, excluding startup.
 rate() {
     awk -v one="$1" -v many="$2" -v count="$3" 'BEGIN {
         if (many > one) printf "%.1f", (count - 1) / (many - one); else printf "-"
     }'
 }
 
-# TITLE LIMIT ARGUMENT...: trains and says how fast, and from which loss to which.
+# train TITLE LIMIT ARGUMENT...: trains, and prints the speed and the first and last loss.
 train() {
     local title="$1" limit="$2" out="$work/run-$1"
     shift 2
     run "$limit" "$program" train --device "$device" --out "$out" "$@" --set train.log_every=10 \
         --set train.validate_every=0 --set train.checkpoint_every=1000000 --set "train.steps=$steps"
-    printf '%s, %s steps of 8 photos of %s: %s s with start and saving.\n\n' \
+    printf '%s, %s steps of 8 photos of %s: %s s including startup and saving.\n\n' \
         "$title" "$steps" "$data" "$took"
     [ -s "$out/metrics.jsonl" ] || { said 20; return; }
     printf '| steps to | loss | photos/s | steps/s | waiting for data |\n|---|---|---|---|---|\n'
@@ -143,7 +143,7 @@ train() {
     sed 's/.*\r//' "$work/said" | grep -E 'FAILED|stopped after|flowseg:' && printf '\n'
 }
 
-# LIMIT DEVICE STEPS ARGUMENT...: what a training step costs.
+# measure LIMIT DEVICE STEPS ARGUMENT...: the cost of a training step.
 measure() {
     local limit="$1" on="$2" count="$3"
     shift 3
@@ -167,7 +167,7 @@ photos() {
     done
 }
 
-# DEVICE COUNT LIMIT: a row of the table of segmentation.
+# segment_on DEVICE COUNT LIMIT: a row of the segmentation table.
 segment_on() {
     local on="$1" count="$2" limit="$3" one
     [ "$count" -le "${#list[@]}" ] || count="${#list[@]}"

@@ -20,7 +20,7 @@ fn main() {
     divan::main();
 }
 
-/// The cost must grow linearly with the pixels and with the classes.
+/// The cost should grow linearly with the number of pixels and of classes.
 #[divan::bench(args = [[8, 11], [16, 11], [8, 22], [8, 171]])]
 fn reshaped_target(bencher: Bencher, [batch, classes]: [usize; 2]) {
     let device = common::device();
@@ -52,7 +52,7 @@ mod neural_field {
         )
     }
 
-    /// A batch of 32 keeps a GPU busy for longer than it takes to start its kernels.
+    /// A batch of 32 keeps a GPU busy for longer than launching its kernels takes.
     const BATCHES: [usize; 2] = [8, 32];
 
     #[divan::bench(args = BATCHES)]

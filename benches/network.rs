@@ -21,7 +21,7 @@ fn main() {
     divan::main();
 }
 
-/// A preset, and the batch and the size that PyTorch is timed with.
+/// A preset, with the batch and the size used in the PyTorch benchmark.
 #[derive(Clone, Copy)]
 struct Work {
     preset: &'static str,
@@ -53,7 +53,7 @@ const WORK: [Work; 2] = [
     },
 ];
 
-/// A trainer for this work, and its first batch.
+/// A trainer for this work and its first batch.
 fn start(work: Work, device: &Device) -> (Trainer, Batch) {
     let [height, width] = work.size;
     let overrides = [

@@ -1,12 +1,12 @@
-//! The direction of imports: no file imports one that imports it back, and no top-level module imports one
-//! that stands above it.
+//! The direction of imports: no two files import each other, and no top-level module imports one
+//! above it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use syn::visit::{self, Visit};
 
-/// The top-level modules from the ground up, each with those that it may import.
+/// The top-level modules from bottom to top, each with those that it may import.
 const ALLOWED: &str = "
 csv:
 device:
@@ -60,12 +60,12 @@ fn allowed() -> Vec<(&'static str, Vec<&'static str>)> {
 /// A module path such as `["data", "layout"]`; the crate's root is empty.
 type ModulePath = Vec<String>;
 
-/// What one source file names of the others.
+/// What one source file uses from the others.
 #[derive(Default)]
 struct Source {
-    /// Absolute paths that code mentions, without re-exports.
+    /// Absolute paths mentioned in code, without re-exports.
     named: BTreeSet<ModulePath>,
-    /// Names that the module passes on, and where they come from.
+    /// Names that the module re-exports, and their origins.
     passed_on: BTreeMap<String, ModulePath>,
     /// Local names of imported items.
     imported: BTreeMap<String, ModulePath>,
@@ -212,7 +212,8 @@ fn sources() -> BTreeMap<ModulePath, Source> {
         };
         let code = syn::parse_file(&fs::read_to_string(file).unwrap()).unwrap();
         if !is_test(&code.attrs) {
-            // Imports first, so that paths through imported modules are understood wherever they stand.
+            // Imports first, so that paths through imported modules are resolved wherever they
+            // occur.
             for item in &code.items {
                 if let syn::Item::Use(item) = item {
                     reader.visit_item_use(item);
@@ -248,10 +249,10 @@ fn module_of(file: &Path) -> ModulePath {
     parts
 }
 
-/// The module that defines what a path names, through whatever passes it on.
+/// The module that defines the item of a path, following re-exports.
 fn definer(sources: &BTreeMap<ModulePath, Source>, path: &[String]) -> Option<ModulePath> {
     let mut path = path.to_vec();
-    // A chain of re-exports is short; a longer one is a loop.
+    // A chain of re-exports is short; a longer one is a cycle.
     for _ in 0..16 {
         let depth = (0..=path.len())
             .rev()
@@ -268,7 +269,7 @@ fn definer(sources: &BTreeMap<ModulePath, Source>, path: &[String]) -> Option<Mo
     None
 }
 
-/// For every file those that it imports from, by module path.
+/// For every file, the files that it imports from, by module path.
 fn imports() -> BTreeMap<ModulePath, BTreeSet<ModulePath>> {
     let sources = sources();
     sources
@@ -278,7 +279,7 @@ fn imports() -> BTreeMap<ModulePath, BTreeSet<ModulePath>> {
             let mut found: BTreeSet<ModulePath> =
                 named.filter_map(|path| definer(&sources, path)).collect();
             found.remove(module);
-            // The root defines nothing but the crate's documentation.
+            // The root contains only the crate's documentation.
             found.remove(&Vec::new());
             (module.clone(), found)
         })
@@ -289,7 +290,7 @@ fn name(module: &[String]) -> String {
     module.join("::")
 }
 
-/// The modules that can be reached from one by its imports.
+/// The modules reachable from one through imports.
 fn reachable<'a>(
     imports: &'a BTreeMap<ModulePath, BTreeSet<ModulePath>>,
     from: &'a ModulePath,
@@ -353,7 +354,7 @@ fn the_table_of_modules_has_no_cycle() {
         for other in others {
             assert!(
                 below.contains(&other),
-                "{module} may import {other}, which does not stand below it"
+                "{module} may import {other}, which is not below it"
             );
         }
         below.push(module);

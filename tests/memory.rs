@@ -1,4 +1,4 @@
-//! Memory of the reshaped target, in a process of its own so that nothing else is counted.
+//! Memory of the reshaped target, in a separate process so that nothing else is counted.
 #![cfg(target_os = "linux")]
 
 use burn::tensor::{Device, Int, Tensor};
@@ -6,7 +6,7 @@ use flowseg::encoding::Centroids;
 use flowseg::kernels;
 use flowseg::potential::{Operator, Potential};
 
-/// 16 x 512 x 512 pixels and 171 classes: at most 256 MiB beyond input and output.
+/// 16 x 512 x 512 pixels and 171 classes: at most 256 MiB on top of input and output.
 #[test]
 fn the_reshaped_target_of_large_images_takes_little_memory() {
     let device = Device::flex();
@@ -36,7 +36,7 @@ fn the_reshaped_target_of_large_images_takes_little_memory() {
     );
 }
 
-/// A line of this process's memory account, in bytes.
+/// A line of this process's memory statistics, in bytes.
 fn resident(line: &str) -> usize {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux has it");
     let found = status

@@ -1,16 +1,16 @@
-//! The device that benches run on.
+//! The device of benchmarks.
 
 use divan::Bencher;
 use flowseg::device::{self, Choice, Launches, Opened};
 use std::sync::OnceLock;
 
-/// What `FLOWSEG_BENCH_DEVICE` names, as `--device` takes it.
+/// The device named by `FLOWSEG_BENCH_DEVICE`, in the format of `--device`.
 pub(crate) fn choice() -> Option<Choice> {
     let name = std::env::var("FLOWSEG_BENCH_DEVICE").ok()?;
     Some(name.parse().expect("FLOWSEG_BENCH_DEVICE names a device"))
 }
 
-/// The device of tensors, opened once: the chosen one, or the processor.
+/// The device of tensors, opened once: the chosen one, or the CPU.
 #[allow(dead_code, reason = "benches that only draw have no tensors")]
 pub(crate) fn device() -> &'static burn::tensor::Device {
     static OPENED: OnceLock<Opened> = OnceLock::new();
@@ -22,7 +22,8 @@ pub(crate) fn device() -> &'static burn::tensor::Device {
     &opened.device
 }
 
-/// Times work until the device has done it, and says how many kernels a GPU ran for it.
+/// Times work until the device has finished it, and prints the number of kernels that a GPU ran for
+/// it.
 #[allow(dead_code, reason = "benches that only draw have no tensors")]
 pub(crate) fn bench<T>(bencher: Bencher, mut work: impl FnMut() -> T) {
     let mut done = || {
@@ -30,7 +31,7 @@ pub(crate) fn bench<T>(bencher: Bencher, mut work: impl FnMut() -> T) {
         device().sync().expect("the device answers");
         result
     };
-    // Compiles kernels and chooses among them.
+    // Compiles kernels and lets the autotuner choose among them.
     done();
     let launches = Launches::watch();
     done();

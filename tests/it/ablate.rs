@@ -44,7 +44,7 @@ fn ablate(table: &Path, out: &Path) -> assert_cmd::Command {
     command
 }
 
-/// The lines of a table without their times.
+/// The lines of a table without the times.
 #[cfg(target_os = "linux")]
 fn results(out: &Path) -> Vec<String> {
     let text = fs::read_to_string(out.join("table.csv")).unwrap();
@@ -68,7 +68,7 @@ fn an_interrupted_table_ends_as_an_uninterrupted_one() {
     assert_eq!(expected.len(), 9);
     assert_ne!(expected[1].split(',').nth(5), expected[5].split(',').nth(5));
 
-    // Interrupted within the second run, after a checkpoint and before the next.
+    // Interrupted during the second run, between two checkpoints.
     let child = started(&ablate(&table, &parts));
     wait_for(&parts.join("runs/vanilla-seed0/checkpoints/step-00000010"));
     signal(&child, "-INT");
@@ -104,16 +104,16 @@ fn an_interrupted_table_ends_as_an_uninterrupted_one() {
     }
     let plot = fs::read_to_string(parts.join("convergence.svg")).unwrap();
     assert!(plot.contains("<svg") && plot.contains("vanilla"));
-    // Checkpoints have gone, models stay.
+    // Checkpoints have been removed, models stay.
     assert!(!parts.join("runs/reshaped-seed0/checkpoints").exists());
     assert!(parts.join("runs/vanilla-seed1/model.safetensors").is_file());
 
-    // Other settings must not be mixed in.
+    // Results of other settings must not be mixed in.
     fails(
         ablate(&table, &parts).args(["--set", "train.steps=7"]),
         &["other settings", "-o"],
     );
-    // Scored otherwise, without training again.
+    // With other score settings, models are scored again without training.
     fs::write(&table, TABLE.replace("[1, 3]", "[2]")).unwrap();
     let output = ablate(&table, &parts).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();

@@ -1,5 +1,5 @@
-//! Many photos at once: where they come from, in which formats their masks are written, and how a run
-//! that stopped goes on.
+//! Many photos at once: where they come from, the formats of their masks, and how a run that
+//! stopped is continued.
 
 use crate::common;
 
@@ -16,7 +16,7 @@ fn segment(out: &Path) -> Command {
     command
 }
 
-/// A folder with photos in a tree: `a.png`, `day/b.png` and `day/late/c.png`.
+/// A folder tree with photos: `a.png`, `day/b.png` and `day/late/c.png`.
 fn tree(root: &Path) -> PathBuf {
     let photos = root.join("photos");
     fs::create_dir_all(photos.join("day/late")).unwrap();
@@ -43,7 +43,7 @@ fn json(path: &Path) -> serde_json::Value {
 fn the_tree_below_a_folder_is_mirrored() {
     let folder = tempfile::tempdir().unwrap();
     let photos = tree(folder.path());
-    // Outputs inside the input are no inputs of the next run.
+    // Outputs inside the input folder are not inputs of the next run.
     let out = photos.join("masks");
     for _ in 0..2 {
         segment(&out).arg(&photos).assert().success();
@@ -51,7 +51,7 @@ fn the_tree_below_a_folder_is_mirrored() {
         assert_eq!(names(&out.join("day")), ["b.png", "late"]);
         assert_eq!(names(&out.join("day/late")), ["c.png"]);
     }
-    // A pattern that no shell has expanded, and paths on standard input.
+    // A pattern that the shell has not expanded, and paths on standard input.
     let out = folder.path().join("some");
     let list = format!("{}\n", photos.join("a.png").display());
     segment(&out)
@@ -108,7 +108,7 @@ fn a_run_that_stopped_goes_on() {
         .collect();
     assert_eq!(files, ["a.png", "day/b.png", "day/late/c.png"]);
 
-    // The bad photo is replaced and one mask lost: both are done, and nothing else.
+    // The bad photo is replaced and one mask is missing: only these two are done.
     photo(&photos.join("day"), "bad.png");
     fs::remove_file(out.join("a.png")).unwrap();
     let untouched = fs::metadata(out.join("day/b.png")).unwrap();
@@ -127,7 +127,8 @@ fn a_run_that_stopped_goes_on() {
     assert_eq!(after["images"].as_array().unwrap().len(), 4);
     assert_eq!(after["annotations"][0], annotations["annotations"][0]);
 
-    // Everything is done; a third run changes nothing, and one from the start begins a new manifest.
+    // Everything is done; a third run changes nothing, and a run from the start writes a new
+    // manifest.
     run().assert().success();
     assert_eq!(json(&out.join("annotations.json")), after);
     assert_eq!(lines(&manifest).len(), 6);
@@ -183,7 +184,7 @@ fn every_format_is_written_where_the_help_says() {
     assert_eq!(npy[npy.len() - 60 * 40..], *index.as_raw());
     let kept = |value: &u8| [0, 1, 255].contains(value);
     assert!(index.as_raw().iter().all(kept), "{index:?}");
-    // A second mask in the same place leaves nothing of the first.
+    // Writing a second mask to the same path replaces the first completely.
     let stale = out.join("a.binary/07-x.png");
     let classes: Vec<String> = fs::read_to_string(out.join("classes.txt"))
         .unwrap()
@@ -243,7 +244,7 @@ fn wishes_that_cannot_be_met_are_refused_before_the_work() {
         };
         assert!(files.is_empty(), "{files:?}");
     }
-    // A file where the folder of binary masks would be, and a photo in one.
+    // A file in place of the folder for binary masks, and a photo in such a folder.
     fs::create_dir_all(out.join("b.binary")).unwrap();
     fs::write(out.join("a.binary"), "").unwrap();
     fails(

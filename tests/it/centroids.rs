@@ -30,7 +30,7 @@ fn centroids_agree_to_the_last_digits() {
                 "N {n}: {found} for {expected}"
             );
         }
-        // Decoding: the nearest centroid of the reference's points.
+        // Decoding: the nearest of the reference's centroids.
         let view = file.tensor(&format!("nearest.{n}")).unwrap();
         let nearest = view
             .data()

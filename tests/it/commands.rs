@@ -54,7 +54,7 @@ fn formats_and_shapes_that_people_have() {
         .save(path("clear.png"))
         .unwrap();
     image::RgbImage::new(1, 1).save(path("dot.png")).unwrap();
-    // What a file is called says nothing about its content.
+    // A file's extension does not determine how its content is read.
     image::RgbImage::new(4000, 40)
         .save_with_format(path("panorama.jpg"), image::ImageFormat::Png)
         .unwrap();
@@ -118,7 +118,7 @@ fn bad_photos_are_named_and_leave_nothing() {
     );
     assert_eq!(fs::read_dir(&out).unwrap().count(), 0);
 
-    // One bad photo doesn't take the good ones with it.
+    // One bad photo does not affect the good ones.
     fails(
         segment(&out)
             .arg(&cut)
@@ -126,12 +126,12 @@ fn bad_photos_are_named_and_leave_nothing() {
         &["cut.png", "1 of 2"],
     );
     assert!(out.join("good.png").is_file());
-    // The output is a file.
+    // The output path is a file.
     fails(
         segment(&text).arg(photo(folder.path(), "b.png")),
         &["text.jpg"],
     );
-    // Two photos of one name.
+    // Two photos with the same name.
     fs::create_dir(folder.path().join("sub")).unwrap();
     let twin = photo(&folder.path().join("sub"), "good.png");
     fails(
@@ -173,7 +173,7 @@ fn bad_models_are_named() {
         &mut with("text.safetensors", b"hello, this is no model"),
         &["text.safetensors"],
     );
-    // A header that claims more than the file holds.
+    // A header that claims more than the file contains.
     let mut liar = (u64::MAX / 2).to_le_bytes().to_vec();
     liar.extend_from_slice(b"{}");
     fails(&mut with("liar.safetensors", &liar), &["liar.safetensors"]);
@@ -184,7 +184,7 @@ fn bad_models_are_named() {
         &mut with("short.safetensors", &short),
         &["short.safetensors"],
     );
-    // Somebody else's model.
+    // Another program's model.
     let foreign = fs::read(shared("fixtures/dinov2-tiny.weights.safetensors")).unwrap();
     fails(
         &mut with("foreign.safetensors", &foreign),
@@ -192,7 +192,7 @@ fn bad_models_are_named() {
     );
     let text = String::from_utf8_lossy(&good[8..4000]).into_owned();
     assert!(text.contains("hidden_size"));
-    // Metadata of another network than the tensors are of.
+    // Metadata of a network other than that of the tensors.
     let changed = replace(
         &good,
         br#"\"transformer_blocks\":3"#,
@@ -241,7 +241,7 @@ fn checkpoints_import_from_both_formats() {
         assert_eq!(text.matches(" ok\n").count(), 4, "{text}");
         fs::remove_file(&model).unwrap();
     }
-    // The other set of weights is another network: verification must notice.
+    // The other set of weights is a different network: verification must detect that.
     fails(
         import("pixnerd-tiny.ckpt", &["--weights", "raw", "--verify"]).arg(&expected),
         &["checks failed"],
@@ -252,7 +252,8 @@ fn checkpoints_import_from_both_formats() {
         &["dinov2-tiny", "PixNerd"],
     );
     fails(&mut import("potential.json", &[]), &["potential.json"]);
-    // An imported model is a start for training and says so when asked to segment.
+    // An imported model is a starting point for training, and using it to segment gives an error
+    // that says so.
     import("pixnerd-tiny.ckpt", &[]).assert().success();
     let picture = photo(folder.path(), "a.png");
     let mut command = segment(&folder.path().join("out"));
@@ -382,7 +383,8 @@ fn a_data_folder_is_inspected() {
         String::from_utf8_lossy(&output.stderr)
     );
     assert!(text.contains("ADE20K layout, 150 classes"), "{text}");
-    // Pairs, then what is wrong with them: without labels, unread, of two sizes, unknown labels.
+    // Good pairs, then all kinds of bad ones: without labels, unreadable, of different sizes, with
+    // unknown labels.
     for (split, pairs) in [("training", "6"), ("validation", "9")] {
         let line = text.lines().find(|line| line.starts_with(split)).unwrap();
         let cells: Vec<&str> = line.split_whitespace().collect();

@@ -1,4 +1,4 @@
-//! Data sets with bad pairs, as training and scoring meet them.
+//! How training and scoring handle data sets with bad pairs.
 
 use crate::common;
 
@@ -7,7 +7,7 @@ use common::{SMALL, fails, flowseg};
 use std::fs;
 use std::path::Path;
 
-/// A data set of three classes with `count` pairs of 40x30 in both splits.
+/// A data set with three classes and `count` pairs of 40 x 30 pixels in each split.
 fn data_set(root: &Path, count: usize) {
     fs::create_dir_all(root).unwrap();
     fs::write(root.join("classes.txt"), "a\nb\nc\n").unwrap();
@@ -29,13 +29,13 @@ fn data_set(root: &Path, count: usize) {
     }
 }
 
-/// Cuts a photo short.
+/// Truncates a photo.
 fn spoil(photo: &Path) {
     let bytes = fs::read(photo).unwrap();
     fs::write(photo, &bytes[..bytes.len() / 2]).unwrap();
 }
 
-/// `flowseg train` with a small network, remembering what it checks in a folder of its own.
+/// `flowseg train` with a small network and its own cache of checked pairs.
 fn train(folder: &Path, more: &[&str]) -> Command {
     let mut command = flowseg();
     command.env("XDG_CACHE_HOME", folder.join("cache"));

@@ -1,4 +1,4 @@
-//! Networks whose photo is looked at by an encoder first: training, freezing, resuming, files.
+//! Networks with an image encoder: training, freezing, resuming, files.
 
 use crate::common;
 
@@ -31,7 +31,7 @@ fn checkpoint() -> Tensors {
     from_safetensors(&bytes).unwrap().0
 }
 
-/// The encoder as a run starts with it.
+/// The encoder as it is at the start of a run.
 fn start() -> Vit {
     let config = VitConfig {
         width: 384,
@@ -48,7 +48,7 @@ fn start() -> Vit {
     start_encoder(fresh, checkpoint()).unwrap()
 }
 
-/// The largest change of an encoder's numbers since the start of its run.
+/// The largest change of an encoder's weights since the start of its run.
 fn moved(out: &Path) -> f32 {
     let model = file::read(&out.join("model.safetensors"), &Device::flex()).unwrap();
     let (after, before) = (export(&model.network.encoder.unwrap()), export(&start()));
@@ -72,7 +72,7 @@ fn an_encoder_is_trained_or_left_as_it_was_and_resumes() {
     run(&frozen, &["train.steps=6", "model.encoder_rate=0"])
         .assert()
         .success();
-    // A frozen one differs by the rounding of its file to half precision alone.
+    // A frozen encoder differs only by the rounding of its file to half precision.
     assert!(moved(&frozen) < 4e-3, "{}", moved(&frozen));
     assert!(moved(&trained) > moved(&frozen));
     assert_ne!(losses(&trained), losses(&frozen));

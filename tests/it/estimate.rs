@@ -1,4 +1,4 @@
-//! The memory that a dry run expects, against the memory that the run then takes.
+//! Compares the memory estimate of a dry run with the memory that the run actually uses.
 #![cfg(target_os = "linux")]
 
 use crate::common;
@@ -45,7 +45,7 @@ fn real(out: &Path, settings: &[&str]) -> f64 {
     let status = format!("/proc/{}/status", child.id());
     let mut peak = 0.0f64;
     while child.try_wait().unwrap().is_none() {
-        // Gone for a moment at the end.
+        // The file may disappear for a moment at the end.
         let text = std::fs::read_to_string(&status).unwrap_or_default();
         let line = text.lines().find_map(|l| l.strip_prefix("VmHWM:"));
         let kib = line.and_then(|l| l.split_whitespace().next()?.parse::<f64>().ok());

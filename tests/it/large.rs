@@ -1,4 +1,4 @@
-//! The large network runs on any machine with the memory for it.
+//! The large network runs on any machine with enough memory.
 
 use burn::tensor::Device;
 use flowseg::model::config::Preset;

@@ -1,5 +1,6 @@
-//! The program and the library from outside. One binary, because each links all of Burn, wgpu and egui;
-//! a test that measures its own process is a binary of its own beside this folder.
+//! Tests of the program and the library from outside. They form one binary, because each binary
+//! links all of Burn, wgpu and egui; tests that measure their own process are separate binaries
+//! beside this folder.
 
 mod ablate;
 mod assignment;

@@ -1,4 +1,4 @@
-//! Objectives whose network has an output for every class: what their models do.
+//! Models trained with objectives that have an output per class.
 
 use crate::common;
 
@@ -34,7 +34,7 @@ fn a_posterior_over_the_classes_flows_in_many_steps() {
         };
         inference::flow(&model, photo.clone(), sampling).collect::<Vec<_>>()
     };
-    // One step goes all the way to the classes of the first outputs.
+    // A single step reaches the centroids of the classes of the first outputs.
     let query = Query {
         state: photo.clone(),
         times: vec![0.0],
@@ -48,7 +48,7 @@ fn a_posterior_over_the_classes_flows_in_many_steps() {
     assert_eq!(end, classes);
     let states = flow(10);
     assert_eq!(states.len(), 11);
-    // Whatever it decides on the way, it arrives at a centroid in every pixel.
+    // Whatever its intermediate decisions, every pixel ends at a centroid.
     let last = read(states[10].x.clone());
     let centroids = model.centroids();
     let nearest = centroids.encode(&centroids.decode(&last));
@@ -91,7 +91,7 @@ fn a_classifier_on_the_same_trunk_segments_in_one_step() {
         .arg(&model)
         .assert()
         .success();
-    // The trunk is that of the flow: only the output layer has another width.
+    // The trunk is the same as for the flow: only the output layer has a different width.
     let bytes = fs::read(&model).unwrap();
     let (tensors, _) = flowseg::model::tensors::from_safetensors(&bytes).unwrap();
     assert_eq!(tensors["final_layer.linear.bias"].shape, [3]);

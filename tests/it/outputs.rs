@@ -1,4 +1,4 @@
-//! What the program writes, where, and what it never touches.
+//! Which files the program writes, and which it never touches.
 
 use crate::common;
 
@@ -33,7 +33,7 @@ fn names(folder: &Path) -> Vec<OsString> {
     names
 }
 
-/// The smallest model with other class names.
+/// The smallest model, with other class names.
 fn model(folder: &Path, rename: impl Fn(usize, &str) -> String) -> PathBuf {
     let mut model = models::load("scenes", &Device::flex()).unwrap();
     for (class, name) in model.card.classes.iter_mut().enumerate() {
@@ -44,7 +44,8 @@ fn model(folder: &Path, rename: impl Fn(usize, &str) -> String) -> PathBuf {
     path
 }
 
-/// A data set of `photos` photos for a model with these classes, every pixel labelled `label`.
+/// A data set of `photos` photos for a model with these classes, in which every pixel has the label
+/// `label`.
 fn data(folder: &Path, photos: usize, classes: &[String], label: u8) -> PathBuf {
     let root = folder.join("data");
     for part in ["images", "annotations"] {
@@ -85,7 +86,7 @@ fn no_photo_is_overwritten_and_no_output_lost() {
         segment(&path(".")).arg(&holiday),
         &["the mask of", "holiday.png", "is the input"],
     );
-    // A mask and the overlay of another photo would share a name.
+    // A mask and another photo's overlay would have the same name.
     let twin = photo(folder.path(), "holiday.overlay.png");
     fails(
         segment(&path("out"))
@@ -93,7 +94,7 @@ fn no_photo_is_overwritten_and_no_output_lost() {
             .arg("--overlay"),
         &["the overlay of", "the mask of", "both be written"],
     );
-    // Room for the mask's name and not for the overlay's.
+    // The mask's name is short enough, but the overlay's is not.
     let long = photo(folder.path(), &("n".repeat(245) + ".png"));
     fails(
         segment(&path("out")).arg(&long).arg("--overlay"),
@@ -132,7 +133,8 @@ fn an_evaluation_is_refused_before_it_begins() {
             .arg(worst),
         &["holds inputs"],
     );
-    // Upper-case endings; the log of a photo without labels has no colour codes on a pipe.
+    // Upper-case extensions; on a pipe, the log message about a photo without labels has no colour
+    // codes.
     let output = eval(model, &data)
         .arg("--confusion")
         .arg(path("c.PNG"))
@@ -172,7 +174,7 @@ fn names_of_classes_from_anywhere() {
     assert!(shares.len() == 20 && (sum - 1.0).abs() < 1e-9, "{text}");
     assert!(shares.contains_key("twin (2)") && shares.contains_key(&rename(2, "")));
 
-    // The same names in a data set, every pixel of which is ignored.
+    // The same names in a data set whose pixels are all ignored.
     let names: Vec<String> = (0..20).map(|class| format!("=\u{1b}[{class}m")).collect();
     let model = self::model(folder.path(), |class, _| names[class].clone());
     let data = data(folder.path(), 1, &names, 255);
@@ -205,7 +207,7 @@ mod unix {
     use std::process::{self, Stdio};
     use std::time::Duration;
 
-    /// The program as `std` runs it, which allows to choose its streams.
+    /// The program as a `std` command, whose streams can be chosen.
     fn plain(command: &Command) -> process::Command {
         let mut plain = process::Command::new(command.get_program());
         plain.args(command.get_args()).env_remove("FLOWSEG_LOG");
@@ -218,7 +220,7 @@ mod unix {
         let file = |name: &[u8]| folder.path().join(OsStr::from_bytes(name));
         let whole = photo(folder.path(), "a.png");
         for name in [&b"x\xe8.png"[..], b"x\xe9.png"] {
-            // Some disks, such as those of macOS, have no such names.
+            // Some file systems, such as that of macOS, do not allow such names.
             if fs::copy(&whole, file(name)).is_err() {
                 return;
             }
@@ -261,7 +263,7 @@ mod unix {
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{output:?}");
         assert_eq!(names(&out).len(), 3);
-        // Help into a pipe that is closed.
+        // Help written to a closed pipe.
         let mut child = plain(flowseg().args(["train", "--help"]))
             .stdout(Stdio::piped())
             .spawn()
@@ -347,7 +349,7 @@ mod unix {
         let mut command = segment_with(Path::new("scenes"), 60, &out);
         command.arg(picture).arg("--trajectory");
         let mut child = plain(&command).stderr(Stdio::null()).spawn().unwrap();
-        // An animation takes seconds to write; the file that is found last is the animation's.
+        // An animation takes seconds to write; the last file found is the animation's.
         while !out.join("a.png").exists() || hidden().is_empty() {
             assert!(child.try_wait().unwrap().is_none(), "it ended too early");
             std::thread::sleep(Duration::from_millis(1));

@@ -1,4 +1,4 @@
-//! The training recipe: what each of its parts promises, in numbers.
+//! The training recipe: numerical tests of each of its parts.
 
 use crate::common;
 
@@ -17,7 +17,7 @@ use std::path::Path;
 
 const SIZE: [usize; 2] = [16, 24];
 
-/// A trainer whose weights are all shaken, and a batch of five scenes.
+/// A trainer with random weights everywhere, and a batch of five scenes.
 fn setup(settings: &[&str]) -> (Trainer, Batch) {
     let small = [
         "model.patch_size=4",
@@ -50,7 +50,7 @@ fn setup(settings: &[&str]) -> (Trainer, Batch) {
     let batch = batch_at(&data, &loader, 0).unwrap();
     let device = Device::flex();
     let mut state = TrainState::new(&config, "scenes", &data.classes().names, &device);
-    // Fresh modulation is zero, which would leave most of the network without a gradient.
+    // Fresh modulation is zero, which would leave most of the network without gradients.
     let mut tensors = export(&state.model.network);
     for (i, tensor) in tensors.values_mut().enumerate() {
         for (j, v) in tensor.data.iter_mut().enumerate() {
@@ -65,7 +65,7 @@ fn setup(settings: &[&str]) -> (Trainer, Batch) {
 
 fn teacher() -> Teacher {
     let path = shared("fixtures/dinov2-tiny.weights.safetensors");
-    // Four heads are in no file beside it under the name that Hugging Face uses.
+    // There is no `config.json` beside the file to say that it has four heads.
     let folder = tempfile::tempdir().unwrap();
     let copy = folder.path().join("model.safetensors");
     fs::copy(path, &copy).unwrap();
@@ -86,7 +86,7 @@ fn gradient(trainer: &Trainer) -> Tensors {
         .collect()
 }
 
-/// The largest difference, relative to the largest number of each tensor.
+/// The largest difference, relative to the largest value of each tensor.
 fn difference(a: &Tensors, b: &Tensors) -> f32 {
     assert!(a.keys().eq(b.keys()) && !a.is_empty());
     let mut worst = 0f32;
@@ -102,7 +102,7 @@ fn difference(a: &Tensors, b: &Tensors) -> f32 {
     worst
 }
 
-/// One step under some settings, with or without the teacher.
+/// One step with the given settings, with or without the teacher.
 fn first_step(settings: &[&str], with_teacher: bool) -> (Trainer, StepOutput) {
     let (mut trainer, batch) = setup(settings);
     if with_teacher {
@@ -186,7 +186,7 @@ fn a_step_without_a_finite_gradient_changes_nothing() {
 #[test]
 fn a_skipped_step_counts_for_nothing_but_the_schedule() {
     let settings = ["train.schedule=constant", "train.warmup=0"];
-    // Two good steps, with a bad one before, between or after them, and without one.
+    // Two good steps with a bad one before, between or after them, and without one.
     let after = |bad_at: Option<usize>| {
         let (mut trainer, batch) = setup(&settings);
         let mut broken = batch.clone();
@@ -249,7 +249,7 @@ fn a_half_stage_begins_with_a_useful_loss_scale() {
         trainer.step(&batch);
         read(trainer.state.loss_scale)[0]
     };
-    // After a stage in single precision, at its start and further on in it.
+    // After a stage in single precision, at its start and later.
     assert!(scale_after(1.0, 6, 6) > 1000.0);
     assert!(scale_after(1.0, 0, 0) > 1000.0);
     assert!(scale_after(32.0, 6, 7) < 33.0);
@@ -291,7 +291,7 @@ fn a_teacher_that_only_the_stages_name_teaches() {
         run.join("checkpoints/step-00000004/projector.safetensors")
             .exists()
     );
-    // The second stage's photos repeat, and its cache is its own.
+    // The second stage's photos repeat, and it has its own cache.
     assert_eq!(fs::read_dir(&cache).unwrap().count(), 1);
     let model = flowseg::model::file::read(&run.join("model.safetensors"), &Device::flex());
     assert_eq!(model.unwrap().card.fit, flowseg::model::Fit::Stretch);
@@ -306,7 +306,7 @@ fn a_run_without_finite_gradients_stops_and_leaves_its_checkpoint() {
         .success();
     let saved = run.join("checkpoints/step-00000004/model.safetensors");
     let before = fs::read(&saved).unwrap();
-    // A temperature whose reciprocal is no single-precision number any more.
+    // A temperature whose reciprocal overflows single precision.
     let mut command = train(
         &run,
         &[
@@ -345,7 +345,7 @@ fn stages_follow_each_other_and_a_resume_lands_in_its_own() {
         ",
     )
     .unwrap();
-    // The small network's settings come as overrides, which would hold in every stage.
+    // The small network's settings are given as overrides, which would apply to every stage.
     let common_settings = [
         "model.hidden_size=16",
         "model.heads=2",
@@ -401,7 +401,7 @@ fn stages_follow_each_other_and_a_resume_lands_in_its_own() {
         "{rates:?}"
     );
 
-    // From step 3 (in the first stage) and from step 6 (in the second) on.
+    // From step 3 (in the first stage) and from step 6 (in the second).
     for (name, step) in [("early", 3), ("late", 6)] {
         command(name).assert().success();
         let out = folder.path().join(name);
@@ -449,7 +449,7 @@ fn a_public_checkpoint_is_a_starting_point() {
             assert!(text.contains(fitted), "{text}");
         }
         assert_eq!(losses(&run).len(), 2);
-        // A resumed run goes on from its own checkpoint, not from the starting point.
+        // A resumed run continues from its own checkpoint, not from the starting point.
         let output = train(&run, &[&sizes[..], &["train.steps=3"]].concat())
             .arg("--resume")
             .output()
@@ -486,7 +486,7 @@ fn an_assignment_goes_with_its_weights_where_one_is_asked_for() {
     let order = |path: &Path| Card::read(&fs::read(path).unwrap()).unwrap().order;
     let first = run("first", &["model.order=assigned"]);
     assert_eq!(order(&first).len(), 3);
-    // Another assignment than any search would begin with.
+    // An assignment different from any that the search starts with.
     let mut model = Model::from_bytes(&fs::read(&first).unwrap(), &Device::flex()).unwrap();
     model.card.order = vec![2, 0, 1];
     let init = folder.path().join("init.safetensors");
@@ -530,8 +530,8 @@ fn a_loss_scale_leaves_the_gradient_as_it_is() {
     assert!(difference(&gradient(&scaled), &gradient(&plain)) < 1e-4);
 }
 
-/// The same ten steps through every device's own way: on a GPU the operations are composed or
-/// compiled, on the CPU fused.
+/// The same ten steps on every kind of device: operations are composed or compiled on a GPU and
+/// fused on the CPU.
 #[test]
 fn ten_steps_on_a_graphics_adapter_are_those_of_the_cpu() {
     let folder = tempfile::tempdir().unwrap();
@@ -587,7 +587,7 @@ fn a_run_that_cannot_fit_is_refused_with_numbers_and_a_way_out() {
     ] {
         assert!(text.contains(word), "{text}");
     }
-    // What it suggests is accepted.
+    // Its suggestion is accepted.
     let errors = String::from_utf8(output.stderr).unwrap();
     let start = errors.find("train.accumulate=").unwrap();
     let suggestion: String = errors[start..].chars().take_while(|c| *c != ' ').collect();

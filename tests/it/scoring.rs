@@ -1,4 +1,4 @@
-//! `flowseg eval` and `flowseg data`: what they write, and that the numbers agree.
+//! `flowseg eval` and `flowseg data`: what they write, and whether the numbers agree.
 
 use crate::common;
 
@@ -6,7 +6,7 @@ use common::{fails, flowseg, photo, shared, train};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A model that was trained for a moment, and the folder it lies in.
+/// A model after a very short training, and the folder that contains it.
 fn trained() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run");
@@ -105,7 +105,7 @@ fn scores_matrix_and_worst_photos_tell_one_story() {
         kinds,
         [(1, "label"), (1, "network"), (3, "label"), (3, "network")]
     );
-    // The network sees these scenes at their own size, so both resolutions are one.
+    // The network's size is that of these scenes, so both resolutions are the same.
     assert_eq!(results[2]["miou"], results[3]["miou"]);
     let from_csv = miou(&fs::read_to_string(&csv).unwrap());
     let scored = results[2]["miou"].as_f64().unwrap();
@@ -144,7 +144,7 @@ fn a_model_recommends_the_steps_it_was_validated_with() {
         let output = eval(&model, &[]).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(text.starts_with(&format!("{steps} steps,")), "{text}");
-        // A state a step, and the photo.
+        // One state per step, and the photo.
         flowseg()
             .args(["segment", "--device", "cpu", &photo, "--numbers", "-o"])
             .arg(&out)
@@ -220,7 +220,7 @@ fn a_contact_sheet_shows_every_split() {
         .assert()
         .success();
     let picture = image::open(&sheet).unwrap().into_rgb8();
-    // 13 and 8 photos, 8 in a row, each above its labels.
+    // 13 and 8 photos, 8 per row, each above its labels.
     assert_eq!(picture.width().div_ceil(244), 8);
     assert!(picture.height() > 3 * 240, "{}", picture.height());
     let white = picture.pixels().filter(|p| p.0 == [255; 3]).count();
@@ -270,7 +270,7 @@ fn a_run_logs_for_tensorboard_and_shows_samples() {
     ] {
         assert!(config.contains(key), "{key} is not in {config}");
     }
-    // What a run wrote can be resumed from.
+    // A configuration that a run has written can be used to resume.
     let mut more = train(&run, &["train.steps=5", "train.validate_every=0"]);
     more.arg("--resume").assert().success();
     assert_eq!(names("tensorboard").len(), 2);

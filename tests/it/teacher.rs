@@ -1,4 +1,4 @@
-//! The teacher of REPA: its tokens, the files it is read from, and runs that it guides.
+//! The teacher of REPA: its tokens, the files that it is read from, and runs that use it.
 
 use crate::common;
 
@@ -30,7 +30,7 @@ fn the_teacher_matches_its_reference() {
             "{text}"
         );
     }
-    // Weights of something else are refused by name.
+    // Weights of another kind are refused, and the error names the file.
     let wrong = shared_file("fixtures/pixnerd-tiny.weights.safetensors");
     fails(
         flowseg().args(["selftest", "--device", "cpu", &tiny, "--weights", &wrong]),
@@ -38,7 +38,7 @@ fn the_teacher_matches_its_reference() {
     );
 }
 
-/// A Hugging Face name as the original checkpoints have it.
+/// The name in original checkpoints for a Hugging Face name.
 fn original(name: &str) -> String {
     [
         ("embeddings.patch_embeddings.projection", "patch_embed.proj"),
@@ -60,7 +60,7 @@ fn a_teacher_reads_both_kinds_of_names_and_registers() {
     let path = shared("fixtures/dinov2-tiny.weights.safetensors");
     let bytes = fs::read(path).unwrap();
     let (published, _) = from_safetensors(&bytes).unwrap();
-    // The original files hold queries, keys and values as one matrix.
+    // The original files have queries, keys and values in one matrix.
     let mut renamed = Tensors::new();
     for (name, tensor) in &published {
         if name.contains("attention.attention.query") {
@@ -83,7 +83,7 @@ fn a_teacher_reads_both_kinds_of_names_and_registers() {
         read(tokens)
     };
     assert_eq!(tokens(&published), tokens(&renamed));
-    // Registers take part in attention and are left out of the tokens.
+    // Registers take part in attention but are not part of the tokens.
     let with_registers = |value: f32| {
         let mut tensors = published.clone();
         let registers = HostTensor {
@@ -95,13 +95,13 @@ fn a_teacher_reads_both_kinds_of_names_and_registers() {
     };
     let (a, b) = (with_registers(0.1), with_registers(0.5));
     assert!(a != b && a != tokens(&published));
-    // What is missing is named.
+    // The error names the missing tensor.
     renamed.remove("blocks.1.attn.qkv.weight");
     let error = Dinov2::new(renamed, Some(4), &device).err().unwrap();
     assert!(error.to_string().contains("blocks.1.attn.qkv.weight"));
 }
 
-/// Settings of a run with the tiny teacher, whose folder also holds its configuration.
+/// Settings of a run with the tiny teacher, whose folder also contains its configuration.
 fn repa_settings(folder: &Path) -> Vec<String> {
     fs::copy(
         shared("fixtures/dinov2-tiny.weights.safetensors"),
@@ -170,13 +170,13 @@ fn a_run_with_a_teacher_resumes_and_its_cache_changes_nothing() {
     };
     let kept = files(&folder.path().join("cache"));
     assert!(kept > 0 && kept <= 12, "{kept} photos");
-    // Without a cache only half precision's rounding differs.
+    // Without a cache the result differs only by the rounding to half precision.
     let (plain, mut command) = run("plain", &["train.steps=6"]);
     command.assert().success();
     for (a, b) in losses(&plain).iter().zip(losses(&cold)) {
         assert!((a.1 - b.1).abs() < 1e-3 * b.1, "{a:?} {b:?}");
     }
-    // The projector is part of the checkpoint, and a resumed run needs it to go on as it was.
+    // The projector is part of the checkpoint; a resumed run needs it to continue unchanged.
     fs::remove_dir_all(warm.join("checkpoints/step-00000006")).unwrap();
     let before = losses(&warm);
     let projector = warm.join("checkpoints/step-00000003/projector.safetensors");
@@ -199,10 +199,10 @@ fn a_token_without_a_direction_has_a_finite_gradient() {
     let data = TensorData::new(vec![1f32, 0.0, 2.0, 0.0], [1, 2, 2]);
     let teacher = Tensor::<3>::from_data(data, &device);
     let loss = misalignment(tokens.clone(), teacher, 1);
-    // 1 for the token without a direction, 1 - 3/5 for the other.
+    // 1 for the zero token, 1 - 3/5 for the other.
     assert!((loss.clone().into_scalar::<f32>() - 0.7).abs() < 1e-6);
     let gradient = read(tokens.grad(&loss.backward()).unwrap());
     assert!(gradient.iter().all(|g| g.abs() <= 0.5), "{gradient:?}");
-    // Along the circle, and none along the token itself.
+    // Tangential to the circle, with no component along the token itself.
     assert!((3.0 * gradient[2] + 4.0 * gradient[3]).abs() < 1e-6 && gradient[3] > 0.0);
 }

@@ -1,4 +1,4 @@
-//! Training as a user sees it: files, resuming, determinism, interrupts.
+//! Training from the user's point of view: files, resuming, determinism, interrupts.
 
 use crate::common;
 
@@ -53,9 +53,9 @@ fn a_run_leaves_what_it_promises() {
             .any(|l| l.contains("\"miou\"") && l.contains("\"step\":5"))
     );
 
-    // The folder is taken; a second run must not mix with the first.
+    // The folder contains a run; a second run must not mix with it.
     fails(&mut train(&run, TEN), &["already holds a run", "--resume"]);
-    // The finished model works.
+    // The finished model can be used.
     flowseg()
         .args([
             "eval",
@@ -96,14 +96,14 @@ fn the_same_seed_gives_the_same_losses_and_another_seed_others() {
 #[test]
 fn a_resumed_run_continues_bit_for_bit() {
     let folder = tempfile::tempdir().unwrap();
-    // Lines of every step, and lines that average steps before and after the checkpoint at step 4.
+    // Logs every step, or averages steps before and after the checkpoint at step 4.
     for log in ["train.log_every=1", "train.log_every=3"] {
         let settings = [TEN, &[log]].concat();
         let [whole, parts] =
             ["whole", "parts"].map(|name| folder.path().join(format!("{name}-{log}")));
         train(&whole, &settings).assert().success();
-        // The schedule depends on the last step, so the first part is stopped rather than shortened:
-        // a copy of the whole run with everything after its checkpoint at step 4 taken away.
+        // The schedule depends on the last step, so the first part is not a shorter run: it is a
+        // copy of the whole run with everything after the checkpoint at step 4 removed.
         train(&parts, &[&settings[..], &["train.keep=5"]].concat())
             .assert()
             .success();
@@ -122,8 +122,8 @@ fn a_resumed_run_continues_bit_for_bit() {
 fn a_kill_in_the_middle_leaves_a_run_that_resumes() {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run");
-    // Saves every step, so that the kill lands in or beside a save, and keeps all, so that the one
-    // that is waited for stays.
+    // Saves every step, so that the kill happens during or near a save, and keeps all checkpoints,
+    // so that the one that is waited for stays.
     let settings = &[
         "train.steps=100000",
         "train.checkpoint_every=1",
@@ -140,7 +140,7 @@ fn a_kill_in_the_middle_leaves_a_run_that_resumes() {
     wait_for(&run.join("checkpoints/step-00000005"));
     child.kill().unwrap();
     child.wait().unwrap();
-    // What a process that was killed while saving leaves behind must not be taken for a checkpoint.
+    // The leftovers of a process that was killed while saving must not be taken for a checkpoint.
     fs::create_dir_all(run.join("checkpoints/.flowseg-half")).unwrap();
     let saved = || {
         let names = fs::read_dir(run.join("checkpoints")).unwrap();
@@ -203,7 +203,7 @@ fn an_interrupt_saves_and_exits_cleanly() {
 fn a_second_interrupt_leaves_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run");
-    // A step that takes far longer than leaving does.
+    // A step that takes far longer than stopping does.
     let mut child = started(&train(
         &run,
         &[
@@ -225,7 +225,7 @@ fn a_second_interrupt_leaves_at_once() {
         line.clear();
         assert!(errors.read_line(&mut line).unwrap() > 0, "it ended");
     }
-    // Sooner, it would count as the same wish.
+    // A second signal within a second would count as the same interrupt.
     std::thread::sleep(Duration::from_millis(1100));
     signal(&child, "-TERM");
     assert_eq!(child.wait().unwrap().code(), Some(130));
@@ -235,7 +235,7 @@ fn a_second_interrupt_leaves_at_once() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_folder_that_cannot_be_written_is_named_before_the_first_step() {
-    // Read-only whoever asks.
+    // Read-only for all users.
     let run = Path::new("/proc/flowseg-run");
     fails(
         &mut train(run, &["train.steps=1000000"]),

@@ -32,7 +32,7 @@ fn view_with(arguments: &[&OsStr], environment: &[(&str, &str)]) -> Output {
         .expect("xvfb-run is needed for the window's tests: install the package xvfb")
 }
 
-/// The line that says why the program failed.
+/// The error line of the program.
 #[track_caller]
 fn failure(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stderr);
@@ -62,7 +62,7 @@ fn the_window_shows_a_photo_and_its_classes() {
     );
     let window = image::open(&picture).unwrap().to_rgb8();
     assert!(window.width() >= 1000 && window.height() >= 600);
-    // Panels alone are a handful of greys; a photo and a legend are many colours.
+    // Panels alone have a few greys; a photo and a legend have many colours.
     let colours: HashSet<[u8; 3]> = window.pixels().map(|p| p.0).collect();
     assert!(colours.len() > 200, "{} colours", colours.len());
 }
@@ -77,7 +77,7 @@ fn a_photo_that_cannot_be_opened_is_reported_in_the_window_and_by_the_exit_statu
     );
     let shown =
         |photo: &Path, to: &Path| view(&[photo.as_ref(), "--screenshot".as_ref(), to.as_ref()]);
-    // The list of problems and its icon, at the lower right, in the colour of errors.
+    // The list of problems and its icon, at the lower right, in the error colour.
     let problems = |path: &Path| {
         let window = image::open(path).unwrap().to_rgb8();
         let corner = image::imageops::crop_imm(&window, 840, 520, 440, 280).to_image();
@@ -91,7 +91,7 @@ fn a_photo_that_cannot_be_opened_is_reported_in_the_window_and_by_the_exit_statu
     assert_eq!(problems(&picture("good.png")), 0);
 }
 
-/// Runs, a folder of runs and a model file alone are pictured without waiting for a photo.
+/// Pictures of runs, of a folder of runs and of a model file alone do not wait for a photo.
 #[test]
 fn runs_and_models_alone_are_pictured() {
     let folder = tempfile::tempdir().unwrap();
@@ -114,7 +114,7 @@ fn runs_and_models_alone_are_pictured() {
     std::fs::copy(built_in, &model).unwrap();
     let mut pictures = Vec::new();
     for shown in [run, folder.path().join("runs"), model] {
-        // Without an ending a PNG is written all the same.
+        // Without an extension a PNG is written as well.
         let picture = folder.path().join("picture");
         let output = view(&[shown.as_ref(), "--screenshot".as_ref(), picture.as_ref()]);
         let text = String::from_utf8_lossy(&output.stderr);
@@ -122,7 +122,7 @@ fn runs_and_models_alone_are_pictured() {
         let bytes = std::fs::read(&picture).unwrap();
         pictures.push(image::load_from_memory(&bytes).unwrap().to_rgb8());
     }
-    // A curve in the accent colour for the runs, many colours for the sample of the model.
+    // A curve in the accent colour for the runs, many colours for the model's sample.
     let accent = |window: &RgbImage| {
         let curve = image::imageops::crop_imm(window, 300, 120, 640, 460).to_image();
         curve.pixels().filter(|p| p.0 == [72, 140, 240]).count()
@@ -166,7 +166,7 @@ fn without_a_display_or_an_adapter_one_line_says_how_to_go_on() {
     assert!(line.contains("/nowhere/a.png"), "{line}");
 }
 
-/// A program on a display of its own; closed with it.
+/// A program on its own virtual display, which ends with it.
 struct Display {
     server: Child,
     number: u32,
@@ -174,7 +174,7 @@ struct Display {
 
 impl Display {
     fn start() -> Self {
-        // Displays of other tests and programs are left alone.
+        // Leaves the displays of other tests and programs alone.
         let number = 90 + std::process::id() % 400;
         let server = Command::new("Xvfb")
             .arg(format!(":{number}"))
@@ -260,7 +260,7 @@ fn real_keys_scrub_the_real_window() {
     let mut program = Command::new(env!("CARGO_BIN_EXE_flowseg"))
         .env("DISPLAY", format!(":{}", display.number))
         .env_remove("WAYLAND_DISPLAY")
-        // What the window remembers stays in the test's folder.
+        // The window's saved settings stay in the test's folder.
         .env("XDG_DATA_HOME", folder.path())
         .args(["view", "--device", "cpu", "--steps", "4"])
         .arg(&photo)

@@ -1,4 +1,4 @@
-//! What the tests of the built program share.
+//! Helpers for tests of the built program.
 #![allow(
     dead_code,
     reason = "every test binary uses its own part of this module"
@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use std::process::{self, Child, Stdio};
 use std::time::{Duration, Instant};
 
-/// The built program.
 pub(crate) fn flowseg() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flowseg"));
     command.env_remove("FLOWSEG_LOG");
@@ -32,7 +31,7 @@ pub(crate) fn shared(name: &str) -> PathBuf {
     path
 }
 
-/// Settings of a network that trains in a blink.
+/// Settings of a network that trains in an instant.
 pub(crate) const SMALL: &[&str] = &[
     "model.hidden_size=16",
     "model.heads=2",
@@ -50,7 +49,7 @@ pub(crate) fn train(out: &Path, settings: &[&str]) -> Command {
     train_on("cpu", out, settings)
 }
 
-/// The same on another device, or several.
+/// Like [`train`], on another device or several.
 pub(crate) fn train_on(device: &str, out: &Path, settings: &[&str]) -> Command {
     let mut command = flowseg();
     command
@@ -74,7 +73,7 @@ pub(crate) fn photo(folder: &Path, name: &str) -> PathBuf {
     path
 }
 
-/// Asserts that a command fails with status 1 and one line of error that has all these words.
+/// Asserts that a command fails with status 1 and a one-line error that contains all these words.
 #[track_caller]
 pub(crate) fn fails(command: &mut Command, words: &[&str]) {
     let output = command.output().unwrap();
@@ -93,7 +92,7 @@ pub(crate) fn fails(command: &mut Command, words: &[&str]) {
     }
 }
 
-/// The step and the loss of every line of loss of a run.
+/// Step and loss of every line of loss of a run.
 pub(crate) fn losses(run: &Path) -> Vec<(u64, f64)> {
     let text = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
     text.lines()
@@ -108,7 +107,7 @@ pub(crate) fn losses(run: &Path) -> Vec<(u64, f64)> {
         .collect()
 }
 
-/// Waits until a file or folder is there.
+/// Waits until a file or folder exists.
 #[track_caller]
 pub(crate) fn wait_for(path: &Path) {
     let start = Instant::now();
@@ -122,17 +121,16 @@ pub(crate) fn wait_for(path: &Path) {
     }
 }
 
-/// Starts a command, with signals as a terminal gives them: a test may itself run where some are
-/// ignored.
+/// Starts a command with signals as in a terminal: the test itself may run where some are ignored.
 #[cfg(target_os = "linux")]
 pub(crate) fn started(template: &Command) -> Child {
     start(&["--default-signal"], template, Stdio::piped())
 }
 
-/// Starts a command as `nohup` does.
+/// Starts a command like `nohup`.
 #[cfg(target_os = "linux")]
 pub(crate) fn started_without_hang_ups(template: &Command) -> Child {
-    // Nobody reads what it prints for as long as it runs, and a full pipe would hold it up.
+    // Nobody reads its output while it runs, and a full pipe would block it.
     let signals = ["--default-signal", "--ignore-signal=HUP"];
     start(&signals, template, Stdio::null())
 }
