@@ -215,7 +215,7 @@ impl Table {
 fn check(document: &Document) -> Result<(), &'static str> {
     let score = &document.score;
     match () {
-        () if document.row.is_empty() => Err("has no row: add [[row]]"),
+        () if document.row.is_empty() => Err("it has no row: add [[row]]"),
         () if document.seeds.is_empty() => Err("seeds is empty: give at least one"),
         () if score.steps.is_empty() || score.steps.contains(&0) => {
             Err("score.steps needs at least one number, each above 0")

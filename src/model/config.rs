@@ -269,7 +269,7 @@ impl NetworkConfig {
             return Err(InvalidNetwork {
                 field: "encoder.layers",
                 value: layer,
-                rule: "layers count from 1 to the encoder's blocks",
+                rule: "it must be from 1 to the number of the encoder's blocks",
             });
         }
         if let Some(vit) = self.encoder.as_ref()

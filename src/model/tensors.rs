@@ -44,17 +44,17 @@ pub enum TensorsError {
     #[error("tensor {name} has type {dtype}; a floating-point type is expected")]
     Type { name: String, dtype: String },
     #[error(
-        "the file lacks {count} tensors of this network, first {first}: it has a different architecture"
+        "the file lacks {count} tensors of this network, the first is {first}: it has a different architecture"
     )]
     Missing { count: usize, first: String },
     /// Tensors that the network does not have.
     #[error(
-        "the file has {count} tensors that this network lacks, first {first}: it has a different architecture"
+        "the file has {count} tensors that this network lacks, the first is {first}: it has a different architecture"
     )]
     Unexpected { count: usize, first: String },
     /// Weights that are infinite or NaN.
     #[error(
-        "tensor {0} has values that are not finite: its training diverged or overflowed half precision; use an earlier checkpoint"
+        "tensor {0} has values that are not finite: training diverged or overflowed half precision; use an earlier checkpoint"
     )]
     NotFinite(String),
     /// A tensor of a different shape.

@@ -299,14 +299,14 @@ fn a_watcher_reports_changes_and_nothing_else() {
     })
     .unwrap();
     let Update::Runs(runs) = wait(&watcher) else {
-        panic!("the runs are due first")
+        panic!("expected the runs first")
     };
     assert_eq!((runs.len(), runs[0].curves.last_step()), (1, 1));
     std::thread::sleep(20 * period);
     assert!(watcher.poll().is_none());
     append(&metrics, &line(2, 2.5));
     let Update::Run(0, run) = wait(&watcher) else {
-        panic!("the run changed")
+        panic!("expected a changed run")
     };
     assert_eq!(run.curves.loss, [[1.0, 3.0], [2.0, 2.5]]);
     assert_eq!(woken.try_iter().count(), 2);
@@ -335,12 +335,12 @@ fn pictures_are_loaded_on_request_and_scaled_down() {
     assert!(matches!(wait(&watcher), Update::Runs(_)));
     assert!(watcher.load(&path, 200));
     let Update::Picture(of, Ok(picture)) = wait(&watcher) else {
-        panic!("a picture is due")
+        panic!("expected a picture")
     };
     assert_eq!((of, picture.dimensions()), (path, (200, 50)));
     assert!(watcher.load(&folder.path().join("missing.png"), 200));
     let Update::Picture(_, Err(text)) = wait(&watcher) else {
-        panic!("an error is due")
+        panic!("expected an error")
     };
     assert!(text.contains("missing.png"), "{text}");
 }

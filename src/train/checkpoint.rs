@@ -151,11 +151,11 @@ fn set_aside(path: &Path, why: &FileError) {
     let aside = path.with_file_name(format!("damaged-{name}"));
     match files::rename_folder(path, &aside) {
         Ok(()) => tracing::warn!(
-            "{why}: this checkpoint is damaged and the previous one is used; it is kept as {}",
+            "{why}: this checkpoint is damaged, so the previous one is used; it is kept as {}",
             aside.display()
         ),
         Err(error) => tracing::warn!(
-            "{why}: this checkpoint is damaged and the previous one is used; it cannot be renamed ({error})"
+            "{why}: this checkpoint is damaged, so the previous one is used; it cannot be renamed ({error})"
         ),
     }
 }

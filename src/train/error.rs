@@ -26,7 +26,7 @@ pub enum TrainError {
     NoRun(PathBuf),
     #[error("{} is not a run folder and holds {holds}: choose a new or empty folder with --out", path.display())]
     Foreign { path: PathBuf, holds: String },
-    #[error("another process trains in {}: wait until it ends, or choose another --out", .0.display())]
+    #[error("another process is training in {}: wait until it ends, or choose another --out", .0.display())]
     Busy(PathBuf),
     /// There are checkpoints, but none can be read.
     #[error("no checkpoint in {} can be read ({reasons}): restore one from a backup, or start again with another --out", folder.display())]

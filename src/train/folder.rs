@@ -66,7 +66,7 @@ impl RunFolder {
     /// result are dropped.
     ///
     /// # Errors
-    /// If a write fails, or another process trains there.
+    /// If a write fails, or another process is training there.
     pub(crate) fn create(root: &Path) -> Result<Self, TrainError> {
         files::create_folder(root)?;
         let lock = lock(root)?.map(Arc::new);
@@ -140,7 +140,7 @@ fn lock(root: &Path) -> Result<Option<File>, TrainError> {
         Err(TryLockError::WouldBlock) => Err(TrainError::Busy(root.to_owned())),
         Err(TryLockError::Error(error)) => {
             tracing::warn!(
-                "{} cannot be locked ({error}): make sure that no other process trains there",
+                "{} cannot be locked ({error}): make sure that no other process is training there",
                 path.display()
             );
             Ok(None)

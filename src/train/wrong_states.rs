@@ -23,7 +23,8 @@ pub enum States {
     Rollout,
 }
 
-/// Number of rectangles per sample whose classes are exchanged.
+/// Number of rectangles per sample whose classes are exchanged, and their sides as shares of the
+/// sample's.
 const RECTANGLES: std::ops::RangeInclusive<usize> = 1..=4;
 const SIDES: std::ops::Range<f32> = 0.15..0.7;
 /// Keeps this random stream separate from others of the same seed and step.

@@ -218,7 +218,7 @@ fn nobody_else_s_folder_is_written_into() {
     let file = own.join("notes.txt");
     fails(
         &mut train(&file, SHORT),
-        &["notes.txt", "a run is a folder"],
+        &["notes.txt", "a run needs a folder"],
     );
 }
 
@@ -236,7 +236,7 @@ fn a_second_process_is_refused_while_the_first_lives() {
     wait_for(&run.join("checkpoints/step-00000005"));
     fails(
         train(&run, &settings).arg("--resume"),
-        &["another process trains in", "--out"],
+        &["another process is training in", "--out"],
     );
     assert!(first.try_wait().unwrap().is_none());
     // Killed, so that it could not clean up.

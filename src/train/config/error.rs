@@ -15,7 +15,7 @@ pub enum ConfigError {
         nearest: Option<String>,
     },
     /// `--set` without `=`.
-    #[error("KEY=VALUE is expected, for example train.steps=500, not {0}")]
+    #[error("expected KEY=VALUE, for example train.steps=500, instead of {0}")]
     Set(String),
     /// A value out of its range.
     #[error("{key} is {value}: it must be {rule}")]
