@@ -1,7 +1,7 @@
-"""The yardstick: the PixNerd-style transformer in eager PyTorch, fp32, on the CPU.
+"""The reference for speed: the PixNerd-style transformer in eager PyTorch, fp32, on the CPU.
 
-The Rust implementation compares its speed with the numbers that this file prints. The model uses
-PyTorch's own fast paths, and --verify shows that it computes the same function as the fixtures.
+The speed of the Rust implementation is compared with the numbers that this file prints. The model uses
+PyTorch's own fast paths, and --verify checks that it computes the same function as the fixtures.
 
 Needs torch, numpy and safetensors.
 
@@ -11,8 +11,8 @@ Needs torch, numpy and safetensors.
     python benches/pytorch.py --bench --preset tiny --height 96 --width 128 --batch 8 --classes 11
         One JSON line per measurement: seconds over --repeat runs after two warm-ups.
 
-Time it on idle cores ("load" in the output is the load average before the run). Where other processes
-hold the cores, OpenMP threads that spin at barriers can make it ten times slower than it is:
+Time it on idle cores ("load" in the output is the load average before the run). If other processes use
+the cores, OpenMP threads that spin at barriers can make it ten times slower;
 OMP_WAIT_POLICY=PASSIVE in the environment avoids that.
 """
 
@@ -51,7 +51,7 @@ PRESETS: dict[str, dict[str, int]] = {
 
 @lru_cache
 def rotary_table(rows: int, columns: int, width: int) -> Tensor:
-    """Unit complex numbers [rows * columns, width / 2] that turn the channel pairs of a head."""
+    """Unit complex numbers [rows * columns, width / 2] that rotate the channel pairs of a head."""
     frequency = 10000.0 ** (-4.0 * torch.arange(width // 4) / width)
     y, x = torch.meshgrid(torch.linspace(0, 16, rows), torch.linspace(0, 16, columns), indexing="ij")
     angle = torch.stack([x.reshape(-1, 1) * frequency, y.reshape(-1, 1) * frequency], dim=-1).flatten(1)
@@ -199,7 +199,7 @@ class PixNerd(nn.Module):
 
 
 def kronecker_centroids(classes: int) -> Tensor:
-    """Well spread points [classes, 3] in [-1, 1]^3."""
+    """Evenly spread points [classes, 3] in [-1, 1]^3."""
     k = torch.arange(classes, dtype=torch.float64)[:, None]
     points = (k * torch.tensor([2.0, 3.0, 5.0], dtype=torch.float64).sqrt()).frac()
     low, high = points.amin(0), points.amax(0)
@@ -209,7 +209,7 @@ def kronecker_centroids(classes: int) -> Tensor:
 @torch.no_grad()
 def reshaped_target(v: Tensor, v_gt: Tensor, x_t: Tensor, t: Tensor, labels: Tensor, centroids: Tensor,
                     eps: float = POTENTIAL_EPS) -> Tensor:
-    """v_gt less the gradient, at the predicted end point, of the cross entropy of softmax(-ln(d + eps))."""
+    """v_gt minus the gradient, at the predicted target, of the cross-entropy of softmax(-ln(d + eps))."""
     end = x_t + (1 - t.view(-1, 1, 1, 1)) * v
     difference = end[:, None] - centroids[None, :, :, None, None]  # [B, N, 3, H, W]
     distance = difference.square().sum(2) + eps
@@ -221,7 +221,7 @@ def reshaped_target(v: Tensor, v_gt: Tensor, x_t: Tensor, t: Tensor, labels: Ten
 
 def train_step(model: PixNerd, ema: PixNerd, optimizer: torch.optim.Optimizer, image: Tensor, mask: Tensor, t: Tensor,
                y: Tensor, centroids: Tensor) -> None:
-    """One step on image [B, 3, H, W] and mask [B, H, W] of labels, IGNORE where there is none."""
+    """One step on image [B, 3, H, W] and mask [B, H, W] of labels, IGNORE for pixels without one."""
     labelled = mask != IGNORE
     labels = mask.where(labelled, 0)
     x1 = centroids[labels].movedim(-1, 1)
@@ -290,7 +290,7 @@ def bench(args: argparse.Namespace) -> None:
                               shape=shape, **common)), flush=True)
 
     def report_both(name: str, function: Callable[..., Tensor], inputs: list[Tensor], shape: list[int]) -> None:
-        """The function of the inputs alone, then with the gradients of all of them."""
+        """Times the forward pass, then the forward pass with the gradients of all inputs."""
         upstream = torch.randn(shape)
         with torch.no_grad():
             report(f"{name}_forward", lambda: function(*inputs), shape)

@@ -64,7 +64,7 @@ pub enum Order {
 pub struct Centroids {
     /// The first three axes, `[N][3]`.
     points: Vec<[f64; 3]>,
-    /// All of them, `[N * d]`.
+    /// All axes, `[N * d]`.
     codes: Vec<f64>,
     dims: usize,
 }

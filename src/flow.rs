@@ -1,4 +1,4 @@
-//! The flow from photo to mask: the path, its velocity and what a network may predict of it
+//! The flow from photo to mask: the path, its velocity and what a network may predict
 //! (equations 1, 2 and 4).
 
 use crate::encoding::Centroids;
@@ -15,7 +15,7 @@ pub enum Source {
     Noise,
 }
 
-/// What the network's output means.
+/// The meaning of the network's output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Prediction {

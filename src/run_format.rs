@@ -21,7 +21,7 @@ pub(crate) const TENSORBOARD: &str = "tensorboard";
 /// The model with the best validation score.
 pub(crate) const BEST: &str = "best.safetensors";
 pub(crate) const MODEL: &str = "model.safetensors";
-/// The lock file. It stays; the lock ends with the process.
+/// The lock file. It is never removed; the lock ends with the process.
 pub(crate) const LOCK: &str = "run.lock";
 
 /// A line of loss: means since the previous such line.

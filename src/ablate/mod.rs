@@ -143,7 +143,7 @@ fn finish(
     }
     report(Event::Scored(record.results.last().map(|r| r.miou)));
     record.write(out, job)?;
-    // The finished model stays; the checkpoints are many times its size.
+    // Keep only the finished model: the checkpoints are many times its size.
     let _ = std::fs::remove_dir_all(folder.join(CHECKPOINTS));
     Ok(Some(record))
 }

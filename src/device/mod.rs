@@ -233,6 +233,6 @@ fn limit_autotune() {
     config.autotune.level = AutotuneLevel::Minimal;
     config.autotune.bench.min_samples = 1;
     config.autotune.bench.max_samples = 1;
-    // A configuration that has been read already stays: then a device is open.
+    // Fails if a configuration has already been read: then a device is open.
     CubeClRuntimeConfig::try_set(config);
 }

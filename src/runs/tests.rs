@@ -351,7 +351,7 @@ fn a_watcher_stops_when_dropped_even_if_nobody_reads() {
     let metrics = folder.path().join("metrics.jsonl");
     let folders = vec![folder.path().to_owned()];
     let watcher = Watcher::with_period(folders, Duration::from_millis(1), || ()).unwrap();
-    // More changes than the channel holds.
+    // More changes than fit into the channel.
     for step in 1..100 {
         append(&metrics, &line(step, 1.0));
         std::thread::sleep(Duration::from_millis(2));

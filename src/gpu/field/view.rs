@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FieldStyle {
-    /// The colour of the empty view, into which distant things fade.
+    /// The background colour, into which distant items fade.
     pub background: [u8; 3],
     /// The colour of lines and rings.
     pub ink: [u8; 3],
@@ -23,7 +23,7 @@ pub struct FieldView {
     pub target: usize,
     /// Weight of `-grad Phi`: 1 for the static target, t for the annealed one.
     pub correction: f32,
-    /// What counts as a traversal, and what the slice shades.
+    /// Entering it counts as a traversal; the slice shades that of the target.
     pub neighbourhood: Neighbourhood,
     /// The fields shown side by side, from left to right: one or two.
     pub panes: Vec<FieldKind>,

@@ -294,7 +294,7 @@ impl Config {
     }
 }
 
-/// A value of TOML as it is written there.
+/// A value in TOML syntax.
 struct Shown<'a>(&'a Value);
 
 impl Debug for Shown<'_> {

@@ -238,7 +238,7 @@ pub fn help() -> String {
     text
 }
 
-/// What an unset optional setting means.
+/// How `--help` shows the default of an unset optional setting.
 fn unset_default(key: &str) -> &'static str {
     match key {
         "model.init" | "repa.teacher" | "repa.cache" => "none",
