@@ -32,7 +32,7 @@ pub fn strip(
         photo.clone(),
         labels::mask(truth, width, centroids),
         labels::mask(prediction, width, centroids),
-        labels::errors(photo, truth, prediction, centroids),
+        labels::errors(photo, truth, prediction, centroids.len()),
     ];
     grid(&parts, parts.len())
 }

@@ -2,6 +2,10 @@
 //! decision. Outlines between the network's pixels then run where two classes are equally probable,
 //! and several passes over a photo can be added up.
 
+mod doubt;
+
+pub use doubt::Doubt;
+
 use crate::data::IGNORE;
 use crate::encoding::Centroids;
 use rayon::prelude::*;

@@ -29,16 +29,11 @@ pub fn mask(labels: &[u16], width: usize, centroids: &Centroids) -> RgbImage {
 
 /// The pixels whose prediction differs from the truth, in red on a pale grey photo; ignored pixels are
 /// hatched. `truth` and `prediction` have one label per pixel of `photo`.
-pub fn errors(
-    photo: &RgbImage,
-    truth: &[u16],
-    prediction: &[u16],
-    centroids: &Centroids,
-) -> RgbImage {
+pub fn errors(photo: &RgbImage, truth: &[u16], prediction: &[u16], classes: usize) -> RgbImage {
     let mut picture = photo.clone();
     let labels = truth.iter().zip(prediction);
     for ((x, y, pixel), (&truth, &prediction)) in picture.enumerate_pixels_mut().zip(labels) {
-        *pixel = if usize::from(truth) >= centroids.len() {
+        *pixel = if usize::from(truth) >= classes {
             ignored(x, y)
         } else if truth != prediction {
             WRONG

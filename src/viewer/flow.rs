@@ -220,6 +220,8 @@ impl Flow {
             after,
             share,
             labels,
+            doubt: None,
+            second: None,
         }))
     }
 
