@@ -44,6 +44,8 @@ const WRONG = vec3<f32>(0.92, 0.26, 0.21);
 // Class colours, and 1 or 0 for shown or hidden.
 @group(0) @binding(6) var<storage, read> colours: array<vec4<f32>>;
 @group(0) @binding(7) var truth: texture_2d<u32>;
+// A mask of the photo's size; a single pixel where there is none.
+@group(0) @binding(8) var corrected: texture_2d<u32>;
 
 @vertex
 fn corner(@builtin(vertex_index) number: u32) -> @builtin(position) vec4<f32> {
@@ -78,6 +80,10 @@ fn label_of(cell: vec2<u32>) -> u32 {
 // The class at a point of the photo. Fine: the class with the largest share among the four
 // neighbours, weighted bilinearly, which is what the exported mask holds (`scale_labels`).
 fn class_at(uv: vec2<f32>) -> u32 {
+    let whole = textureDimensions(corrected);
+    if any(whole > vec2<u32>(1u)) {
+        return textureLoad(corrected, min(vec2<u32>(uv * vec2<f32>(whole)), whole - 1u), 0).r;
+    }
     if canvas.fine == 0u {
         return label_of(min(vec2<u32>(uv * vec2<f32>(canvas.size)), canvas.size - 1u));
     }
@@ -136,10 +142,16 @@ fn colour_at(uv: vec2<f32>, position: vec2<f32>) -> vec3<f32> {
         }
         case MAP: {
             let index = class_at(uv);
+            if index >= arrayLength(&colours) {
+                return ignored(position);
+            }
             return mix(HIDDEN, colours[index].rgb, strength(index));
         }
         case OVERLAY: {
             let index = class_at(uv);
+            if index >= arrayLength(&colours) {
+                return mix(photo_at(uv), ignored(position), 0.5 * canvas.opacity);
+            }
             return mix(photo_at(uv), colours[index].rgb, canvas.opacity * strength(index));
         }
         case TRUTH, ERROR: {

@@ -243,6 +243,7 @@ pub mod gpu;
 pub mod inference;
 pub mod job;
 pub mod kernels;
+pub mod label_edit;
 pub mod model;
 pub mod models;
 pub mod patches;

@@ -1,8 +1,9 @@
 //! Models by name: those inside the binary, and files.
 
-use crate::files::FileError;
+use crate::files::{self, FileError};
 use crate::model::{self, Model, ModelError};
 use burn::tensor::Device;
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -71,6 +72,27 @@ pub fn installed() -> Vec<(String, PathBuf)> {
         .collect();
     found.sort();
     found
+}
+
+/// The bytes of a file, or of the built-in model of that name where there is no such file.
+///
+/// # Errors
+/// A file that can't be read.
+pub fn bytes(path: &Path) -> Result<Cow<'static, [u8]>, FileError> {
+    match built_in(path) {
+        Some(bytes) => Ok(Cow::Borrowed(bytes)),
+        None => Ok(Cow::Owned(files::read(path)?)),
+    }
+}
+
+/// Whether a path is the name of a built-in model and no file.
+pub fn is_built_in(path: &Path) -> bool {
+    built_in(path).is_some()
+}
+
+fn built_in(path: &Path) -> Option<&'static [u8]> {
+    let known = BUILT_IN.iter().find(|(name, _)| Path::new(name) == path);
+    known.filter(|_| !path.exists()).map(|(_, bytes)| *bytes)
 }
 
 /// Loads a built-in model by its name, a model file by its path, or an installed model by its name, in

@@ -24,6 +24,7 @@ trajectory:
 assignment: encoding
 data: assignment files format text_file trajectory
 votes: data encoding
+label_edit: data
 kernels: device encoding potential
 patches: device
 pictures: encoding
@@ -37,10 +38,10 @@ models: files model
 eval: csv data encoding flow fonts inference model pictures random sampler votes
 export: csv data encoding files fonts trajectory votes
 job: data device inference model sampler
-train: assignment data device encoding eval files flow format kernels model patches pictures potential random \
-    run_format text_file
+train: assignment data device encoding eval files flow format kernels model models patches pictures potential \
+    random run_format text_file
 verify: data encoding eval files kernels model potential random
-viewer: csv data device encoding export files flow fonts format gpu inference job model models \
+viewer: csv data device encoding export files flow fonts format gpu inference job label_edit model models \
     pictures potential runs sampler trajectory vector_field votes
 ablate: csv data device eval files fonts inference model run_format text_file train
 cli: ablate csv data device encoding eval export files format inference model models pictures run_format \

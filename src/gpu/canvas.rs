@@ -103,6 +103,8 @@ pub struct Sources {
     pub photo: Arc<Photo>,
     /// The label file, where one is known.
     pub truth: Option<Arc<Truth>>,
+    /// A mask of the photo's size that is shown instead of the state's classes.
+    pub corrected: Option<Arc<Truth>>,
     /// Height and width of the states.
     pub size: [usize; 2],
     /// The state before the position on the timeline.
@@ -296,6 +298,7 @@ impl Pipelines {
         look: &Look,
     ) -> Result<Pane, GpuError> {
         let truth = sources.truth.as_deref();
+        let corrected = sources.corrected.as_deref();
         let [height, width] = sources.size;
         let uniform = CanvasUniform {
             origin: look.origin,
@@ -322,6 +325,7 @@ impl Pipelines {
                 sources.labels.as_entire_binding(),
                 classes.colours.as_entire_binding(),
                 wgpu::BindingResource::TextureView(&truth.unwrap_or(&self.nothing).view),
+                wgpu::BindingResource::TextureView(&corrected.unwrap_or(&self.nothing).view),
             ];
             Pane {
                 group: bind(&self.device, &self.draw.get_bind_group_layout(0), &entries),

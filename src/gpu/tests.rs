@@ -78,8 +78,27 @@ fn map(device: &wgpu::Device, staging: &wgpu::Buffer) -> Vec<u8> {
     staging.get_mapped_range(..).unwrap().to_vec()
 }
 
+/// A corrected mask, and the labels that replace a part of it.
+struct Corrected {
+    labels: Vec<u16>,
+    columns_and_rows: (std::ops::Range<usize>, std::ops::Range<usize>),
+    part: Vec<u16>,
+}
+
 /// Draws at one framebuffer pixel a photo pixel.
 fn draw(e: &Example, layer: Layer, share: f32, fine: bool, hidden: Option<usize>) -> Vec<u8> {
+    draw_corrected(e, layer, share, fine, hidden, None)
+}
+
+/// The same with a corrected mask of the photo's size, a part of which is replaced afterwards.
+fn draw_corrected(
+    e: &Example,
+    layer: Layer,
+    share: f32,
+    fine: bool,
+    hidden: Option<usize>,
+    corrected: Option<&Corrected>,
+) -> Vec<u8> {
     let (device, queue) = device();
     let pipelines = Pipelines::new(&device, &queue, FORMAT).unwrap();
     let colours: Vec<[u8; 3]> = (0..e.centroids.len())
@@ -95,9 +114,17 @@ fn draw(e: &Example, layer: Layer, share: f32, fine: bool, hidden: Option<usize>
     let truth = pipelines
         .truth([PHOTO[0] as usize, PHOTO[1] as usize], &e.truth)
         .unwrap();
+    let corrected = corrected.map(|mask| {
+        let map = pipelines.truth(PHOTO.map(|side| side as usize), &mask.labels);
+        let map = map.unwrap();
+        let (x, y) = mask.columns_and_rows.clone();
+        pipelines.replace_labels(&map, x, y, &mask.part).unwrap();
+        Arc::new(map)
+    });
     let sources = Sources {
         photo: Arc::new(pipelines.photo(&e.photo).unwrap()),
         truth: Some(Arc::new(truth)),
+        corrected,
         size: SIZE,
         before,
         after,
@@ -308,6 +335,34 @@ fn maps_and_overlays_are_the_scaled_label_map() {
         })
         .collect();
     same(&draw(&e, Layer::Overlay, 0.8, true, None), &mixed);
+}
+
+/// The mask that a person corrected is drawn instead of the network's, down to the pixel.
+#[test]
+fn a_corrected_mask_is_drawn_instead_of_the_state() {
+    let e = example(3);
+    let width = PHOTO[1] as usize;
+    let mut labels: Vec<u16> = (0..PHOTO[0] as usize * width)
+        .map(|p| ((p / 5) % 3) as u16)
+        .collect();
+    let (columns, rows) = (31..44, 7..20);
+    let part = vec![1u16; columns.len() * rows.len()];
+    let corrected = Corrected {
+        labels: labels.clone(),
+        columns_and_rows: (columns.clone(), rows.clone()),
+        part,
+    };
+    for row in rows {
+        labels[row * width + columns.start..row * width + columns.end].fill(1);
+    }
+    let expected: Vec<u8> = labels
+        .iter()
+        .flat_map(|&class| e.centroids.colour(usize::from(class)))
+        .collect();
+    for fine in [true, false] {
+        let drawn = draw_corrected(&e, Layer::Map, 0.3, fine, None, Some(&corrected));
+        same(&drawn, &expected);
+    }
 }
 
 #[test]

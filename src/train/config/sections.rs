@@ -251,6 +251,8 @@ section! {
         keep: usize = 2,
         /// Steps between validations; 0 switches them off.
         validate_every: u64 = 500,
+        /// Also validate before the first step: what a start from model.init is worth.
+        validate_start: bool = false,
         /// Photos of a validation; 0 takes the whole split.
         validate_samples: usize = 0,
         /// Sampling steps of a validation, which the model's card then recommends.
