@@ -48,7 +48,8 @@ pub struct Area {
 }
 
 impl Area {
-    fn union(self, other: Self) -> Self {
+    /// The least rectangle that holds both.
+    pub fn union(self, other: Self) -> Self {
         Self {
             x: self.x.start.min(other.x.start)..self.x.end.max(other.x.end),
             y: self.y.start.min(other.y.start)..self.y.end.max(other.y.end),

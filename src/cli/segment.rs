@@ -339,6 +339,7 @@ impl<'a> Work<'a> {
             centroids: &self.centroids,
             colours: &self.colours,
             classes: &self.model.card.classes,
+            corrected: None,
             look: Look::Raw,
             opacity: OPACITY,
         };

@@ -21,6 +21,8 @@ const LONGEST_NAME: usize = 200;
 const MOST_ALIKE: usize = 10_000;
 /// Photos of which one is held back.
 const SHARE: usize = 4;
+/// Those to train on, and those held back.
+const SPLITS: [&str; 2] = ["training", "validation"];
 
 /// A photo with corrected labels.
 pub struct Corrected<'a> {
@@ -100,6 +102,11 @@ pub fn corrected_classes(folder: &Path) -> Result<Vec<String>, DataError> {
     }
 }
 
+/// The photos of a folder of corrections that have labels: those to train on, and those held back.
+pub fn corrected_photos(folder: &Path) -> [usize; 2] {
+    SPLITS.map(|split| listed(&folder.join("annotations").join(split)).len())
+}
+
 /// The class table to write, or `None` if the folder has one that will do: its classes may go on after
 /// those of the mask, or the mask's after its own.
 fn classes(folder: &Path, names: &[String]) -> Result<Option<Vec<String>>, DataError> {
@@ -150,7 +157,6 @@ struct Place {
 
 /// Where a photo is, or where there is room for it.
 fn place(folder: &Path, name: &str, bytes: &[u8], ending: &str) -> Result<Place, DataError> {
-    const SPLITS: [&str; 2] = ["training", "validation"];
     let name = files::name_part(name.trim_matches(['.', ' ']), LONGEST_NAME);
     let name = if name.is_empty() { "photo" } else { &name };
     let images = SPLITS.map(|split| listed(&folder.join("images").join(split)));
@@ -262,7 +268,8 @@ mod tests {
         let mut held = Vec::new();
         for shade in 0..10 {
             let photo = picture(shade);
-            let pair = corrected(&format!("p{shade}"), &photo, &labels, &classes);
+            let name = format!("p{shade}");
+            let pair = corrected(&name, &photo, &labels, &classes);
             held.push(save_corrected(&root, &pair).unwrap().held_back);
         }
         let expected: Vec<bool> = (0..10).map(|i| i % 4 == 1).collect();

@@ -41,7 +41,7 @@ pub use augment::{Augment, augmented, fit, fit_labels, photo_to_chw};
 pub use check::Check;
 pub use classes::ClassTable;
 pub use contents::Contents;
-pub use corrections::{Corrected, SavedPair, corrected_classes, save_corrected};
+pub use corrections::{Corrected, SavedPair, corrected_classes, corrected_photos, save_corrected};
 pub use dataset::Dataset;
 pub use decode::{read_labels, write_labels};
 pub use error::DataError;
