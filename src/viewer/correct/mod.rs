@@ -276,7 +276,7 @@ impl Correct {
     pub(super) fn cancel(&mut self) -> bool {
         let open = self.leaving.is_some() || self.teach.open;
         self.leaving = None;
-        self.teach.open = false;
+        self.teach.close();
         open
     }
 }

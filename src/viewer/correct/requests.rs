@@ -199,6 +199,9 @@ impl AppState {
                     };
                     let note = format!("Saved {}{use_of}", name.to_string_lossy());
                     self.correct.note = Some(note);
+                    if self.correct.teach.open {
+                        teach::wish(self, teach::Wish::Open);
+                    }
                     if !self.correct.is_unsaved() {
                         self.correct.ready = self.correct.leaving.take();
                     }

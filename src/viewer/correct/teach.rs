@@ -140,6 +140,11 @@ impl Teach {
         asks
     }
 
+    /// Closes the dialog, and keeps the window open.
+    pub(super) fn close(&mut self) {
+        (self.open, self.closing) = (false, false);
+    }
+
     fn stop(&self) {
         if let Some(running) = &self.running {
             running.stop.store(true, Ordering::Relaxed);
@@ -286,7 +291,7 @@ fn arguments(
 pub(super) fn wish(app: &mut AppState, wish: Wish) {
     match wish {
         Wish::Open => open(app),
-        Wish::Close => (app.correct.teach.open, app.correct.teach.closing) = (false, false),
+        Wish::Close => app.correct.teach.close(),
         Wish::Start => start(app),
         Wish::Resume => resume(app),
         Wish::Stop => app.correct.teach.stop(),
@@ -298,6 +303,7 @@ pub(super) fn wish(app: &mut AppState, wish: Wish) {
     }
 }
 
+/// Opens the dialog, or brings it up to date.
 fn open(app: &mut AppState) {
     let found = folder(app).map(|folder| (data::corrected_photos(folder), newest(folder)));
     let (photos, newest) = found.unwrap_or_default();
@@ -380,19 +386,13 @@ pub(super) fn receive(app: &mut AppState) {
         Some((Report::Ended(ending), _)) => {
             let teach = &mut app.correct.teach;
             teach.running = None;
-            teach.open = true;
             if teach.closing {
                 app.correct.ready = Some(Action::Quit.into());
             }
             app.correct.teach.ending = Some(ending);
-            refresh(app);
+            open(app);
         }
     }
-}
-
-/// Counts the photos and looks for a run that was stopped once more.
-fn refresh(app: &mut AppState) {
-    open(app);
 }
 
 #[cfg(test)]
