@@ -249,6 +249,7 @@ mod frame_of_a_flow {
         let labels = pipelines.decode(&classes, pixels, &before, &after, 0.0)?;
         let mut sources = Sources {
             photo: Arc::new(pipelines.photo(&photo)?),
+            corrected: None,
             truth: None,
             size: STATES,
             before,

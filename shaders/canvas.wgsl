@@ -61,6 +61,8 @@ const WRONG = vec3<f32>(0.92, 0.26, 0.21);
 @group(0) @binding(9) var<storage, read> second_labels: array<u32>;
 // Those of both results together.
 @group(0) @binding(10) var<storage, read> second_colours: array<vec4<f32>>;
+// A mask of the photo's size; a single pixel where there is none.
+@group(0) @binding(11) var corrected: texture_2d<u32>;
 
 @vertex
 fn corner(@builtin(vertex_index) number: u32) -> @builtin(position) vec4<f32> {
@@ -104,6 +106,10 @@ fn label_of(cell: vec2<u32>, second: bool) -> u32 {
 // largest share among the four neighbours, weighted bilinearly, which is what the exported mask holds
 // (`scale_labels`).
 fn class_at(uv: vec2<f32>, second: bool) -> u32 {
+    let whole = textureDimensions(corrected);
+    if !second && any(whole > vec2<u32>(1u)) {
+        return textureLoad(corrected, min(vec2<u32>(uv * vec2<f32>(whole)), whole - 1u), 0).r;
+    }
     let size = size_of(second);
     if canvas.fine == 0u {
         return label_of(min(vec2<u32>(uv * vec2<f32>(size)), size - 1u), second);
@@ -198,10 +204,16 @@ fn colour_at(uv: vec2<f32>, position: vec2<f32>) -> vec3<f32> {
         }
         case MAP: {
             let index = class_at(uv, false);
+            if index >= arrayLength(&colours) {
+                return ignored(position);
+            }
             return mix(HIDDEN, colours[index].rgb, strength(index));
         }
         case OVERLAY: {
             let index = class_at(uv, false);
+            if index >= arrayLength(&colours) {
+                return mix(photo_at(uv), ignored(position), 0.5 * canvas.opacity);
+            }
             return mix(photo_at(uv), colours[index].rgb, canvas.opacity * strength(index));
         }
         case TRUTH, ERROR: {

@@ -46,6 +46,70 @@ impl Encoding {
             Encoding::FarthestPoint => Centroids::farthest_point(classes),
         }
     }
+
+    /// The centroids of classes that were appended to a table of `base`: class k has point `order[k]`
+    /// of the sequence, whose normalisation is still that over the first `base` points. In
+    /// equation 8 the minimum and the maximum of an axis are those over all N points, so that a class
+    /// more would move every other; here those of the first classes stay, bit for bit, and weights
+    /// that were trained towards them keep their meaning.
+    pub fn appended(self, base: usize, order: &[usize], dims: usize) -> Centroids {
+        let count = order.iter().map(|index| index + 1).max().unwrap_or(0);
+        let all = match self {
+            Encoding::Kronecker => Centroids::normalized_over(base, kronecker(count, dims), dims),
+            Encoding::Random => Centroids::normalized_over(base, random(count, dims), dims),
+            Encoding::FarthestPoint => Centroids::farthest_point(count),
+        };
+        all.chosen(order)
+    }
+
+    /// The index of the point that an appended class takes: of the next [`CANDIDATES`] points of the
+    /// sequence within the cube the one that is farthest from those in use; the next point at all if
+    /// none of the next [`FARTHEST_INDEX`] lies within the cube.
+    pub fn next_point(self, base: usize, used: &[usize], dims: usize) -> usize {
+        let next = used.iter().map(|index| index + 1).max().unwrap_or(base);
+        if self == Encoding::FarthestPoint {
+            return next;
+        }
+        let candidates: Vec<usize> = (next..next + FARTHEST_INDEX).collect();
+        let taken = self.appended(base, used, dims);
+        let points = self.appended(base, &candidates, dims);
+        let inside = |k: &usize| points.code(*k).iter().all(|v| (-1.0..=1.0).contains(v));
+        let room = |k: usize| {
+            let distance = |class: usize| {
+                let pairs = points.code(k).iter().zip(taken.code(class));
+                pairs.map(|(a, b)| (a - b) * (a - b)).sum::<f64>()
+            };
+            (0..taken.len()).map(distance).fold(f64::INFINITY, f64::min)
+        };
+        (0..points.len())
+            .filter(inside)
+            .take(CANDIDATES)
+            .map(|k| (k, room(k)))
+            .max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)))
+            .map_or(next, |(k, _)| next + k)
+    }
+}
+
+/// Points that an appended class can choose from.
+const CANDIDATES: usize = 64;
+/// How far the sequence is searched for them.
+const FARTHEST_INDEX: usize = 4096;
+
+/// `frac(k * (sqrt2, sqrt3, sqrt5, ..))` of the first `count` indices (equation 7), `[count * dims]`.
+fn kronecker(count: usize, dims: usize) -> Vec<f64> {
+    let increments: Vec<f64> = PRIMES[..dims].iter().map(|prime| prime.sqrt()).collect();
+    (0..count)
+        .flat_map(|k| increments.iter().map(move |step| (k as f64 * step).fract()))
+        .collect()
+}
+
+/// Independent uniform points, `[count * dims]`. The stream of numbers is fixed, so that a model file
+/// needs no table of them.
+fn random(count: usize, dims: usize) -> Vec<f64> {
+    let mut rng = ChaCha8Rng::seed_from_u64(0);
+    // 53 random bits are a number in [0, 1); a generator's own conversion may change.
+    let mut unit = || (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
+    (0..count * dims).map(|_| unit()).collect()
 }
 
 /// Which class gets which point of an encoding.
@@ -81,22 +145,12 @@ impl Centroids {
     ///
     /// With one class, or on an axis without extent, the coordinate is -1.
     pub fn kronecker_in(classes: usize, dims: usize) -> Self {
-        let increments: Vec<f64> = PRIMES[..dims].iter().map(|prime| prime.sqrt()).collect();
-        let codes = (0..classes)
-            .flat_map(|k| increments.iter().map(move |step| (k as f64 * step).fract()))
-            .collect();
-        Self::normalized(codes, dims)
+        Self::normalized_over(classes, kronecker(classes, dims), dims)
     }
 
-    /// Independent uniform points, normalised like those of [`kronecker`](Self::kronecker). The
-    /// random stream is fixed, so a model file need not store the points.
+    /// Independent uniform points, normalised like those of [`kronecker`](Self::kronecker).
     pub fn random(classes: usize, dims: usize) -> Self {
-        let mut rng = ChaCha8Rng::seed_from_u64(0);
-        // A number in [0, 1) from 53 random bits; a generator's own conversion may change between
-        // versions.
-        let mut unit = || (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
-        let codes = (0..classes * dims).map(|_| unit()).collect();
-        Self::normalized(codes, dims)
+        Self::normalized_over(classes, random(classes, dims), dims)
     }
 
     /// Greedy farthest-point sampling of a grid of `GRID^3` points in the cube, starting at the
@@ -126,10 +180,11 @@ impl Centroids {
         Self::new(points.concat(), COLOUR_AXES)
     }
 
-    /// `2 * Norm(points) - 1` (equation 8).
-    fn normalized(mut codes: Vec<f64>, dims: usize) -> Self {
+    /// `2 * Norm(points) - 1` (equation 8), with the minimum and the maximum of each axis over the first
+    /// `base` points.
+    fn normalized_over(base: usize, mut codes: Vec<f64>, dims: usize) -> Self {
         for axis in 0..dims {
-            let along = || codes.iter().skip(axis).step_by(dims).copied();
+            let along = || codes.iter().skip(axis).step_by(dims).take(base).copied();
             let low = along().fold(f64::INFINITY, f64::min);
             let high = along().fold(f64::NEG_INFINITY, f64::max);
             let extent = high - low;
@@ -163,7 +218,15 @@ impl Centroids {
         if order.is_empty() {
             return self;
         }
-        assert!(is_permutation(order, self.len()), "one point per class");
+        assert!(
+            is_permutation(order, self.len()),
+            "one point for each class"
+        );
+        self.chosen(order)
+    }
+
+    /// Some of the points, by their indices.
+    fn chosen(&self, order: &[usize]) -> Self {
         let codes = order.iter().flat_map(|&point| self.code(point)).copied();
         Self::new(codes.collect(), self.dims)
     }
@@ -362,6 +425,46 @@ mod tests {
         assert_eq!(moved.points()[3], plain.points()[1]);
         assert_eq!(plain.clone().ordered(&[]), plain);
         assert!(!is_permutation(&[0, 0], 2) && !is_permutation(&[0, 2], 2));
+    }
+
+    #[test]
+    fn appended_classes_leave_the_points_of_the_others_alone() {
+        for encoding in [
+            Encoding::Kronecker,
+            Encoding::Random,
+            Encoding::FarthestPoint,
+        ] {
+            for (base, dims) in [(2, 3), (3, 3), (11, 3), (11, 8), (20, 3), (59, 3)] {
+                let dims = match encoding {
+                    Encoding::FarthestPoint => COLOUR_AXES,
+                    _ => dims,
+                };
+                // Also in another order, as an assignment gives it.
+                let mut order: Vec<usize> = (0..base).rev().collect();
+                let before = encoding.codes(base, dims).ordered(&order);
+                for added in 1..=3 {
+                    order.push(encoding.next_point(base, &order, dims));
+                    let after = encoding.appended(base, &order, dims);
+                    assert_eq!(after.len(), base + added);
+                    for class in 0..base {
+                        assert_eq!(after.code(class), before.code(class));
+                    }
+                    // The new point is in the cube and away from all others.
+                    let new = after.code(base + added - 1);
+                    assert!(new.iter().all(|v| (-1.0..=1.0).contains(v)), "{new:?}");
+                    let least = (0..base + added - 1)
+                        .map(|k| {
+                            let pairs = after.code(k).iter().zip(new);
+                            pairs.map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt()
+                        })
+                        .fold(f64::INFINITY, f64::min);
+                    assert!(least > 0.2, "{encoding:?} {base} {dims}: {least}");
+                }
+            }
+        }
+        // What equation 8 alone would do: the thirteenth class moves the others.
+        let moved = Centroids::kronecker(13);
+        assert_ne!(moved.code(1), Centroids::kronecker(12).code(1));
     }
 
     proptest! {

@@ -244,6 +244,7 @@ pub mod gpu;
 pub mod inference;
 pub mod job;
 pub mod kernels;
+pub mod label_edit;
 pub mod labels;
 pub mod model;
 pub mod models;

@@ -1,9 +1,10 @@
 //! Models by name: built-in ones and files.
 
-use crate::files::FileError;
+use crate::files::{self, FileError};
 use crate::model::{self, Model, ModelError};
 use crate::run_format;
 use burn::tensor::Device;
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -94,8 +95,29 @@ pub fn file(name: impl AsRef<OsStr>) -> PathBuf {
         .map_or_else(|| path.to_owned(), |(_, path)| path)
 }
 
+/// The bytes of a file, or of the built-in model of that name where there is no such file.
+///
+/// # Errors
+/// A file that can't be read.
+pub fn bytes(path: &Path) -> Result<Cow<'static, [u8]>, FileError> {
+    match built_in(path) {
+        Some(bytes) => Ok(Cow::Borrowed(bytes)),
+        None => Ok(Cow::Owned(files::read(path)?)),
+    }
+}
+
+/// Whether a path is the name of a built-in model and no file.
+pub fn is_built_in(path: &Path) -> bool {
+    built_in(path).is_some()
+}
+
+fn built_in(path: &Path) -> Option<&'static [u8]> {
+    let known = BUILT_IN.iter().find(|(name, _)| Path::new(name) == path);
+    known.filter(|_| !path.exists()).map(|(_, bytes)| *bytes)
+}
+
 /// Loads a built-in model by its name, a model file by its path, the model of a run by its folder, or an
-/// installed model by its name, in this order.
+/// installed model by its name, tried in this order.
 ///
 /// # Errors
 /// If the file cannot be read, is not a model, or has no classes.

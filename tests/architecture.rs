@@ -25,6 +25,7 @@ labels: encoding
 trajectory: labels
 data: assignment files format labels text_file
 votes: data encoding
+label_edit: data
 kernels: device encoding potential
 patches: device
 pictures: encoding labels
@@ -39,10 +40,10 @@ eval: csv data encoding flow fonts inference labels model pictures random sample
 export: csv data encoding files fonts labels trajectory votes
 compare: data encoding eval export fonts labels pictures sampler trajectory votes
 job: data device inference model sampler
-train: assignment data device encoding eval files flow format kernels model patches pictures potential random \
-    run_format text_file
+train: assignment data device encoding eval files flow format kernels model models patches pictures potential \
+    random run_format text_file
 verify: data encoding eval files kernels model potential random
-viewer: compare csv data device encoding export files flow fonts format gpu inference job labels model models \
+viewer: compare csv data device encoding export files flow fonts format gpu inference job label_edit labels model models \
     pictures potential runs sampler trajectory vector_field votes
 ablate: csv data device eval files fonts inference model run_format text_file train
 cli: ablate compare csv data device encoding eval export files format inference labels model models pictures \

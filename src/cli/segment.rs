@@ -341,6 +341,7 @@ impl<'a> Work<'a> {
             centroids: &self.centroids,
             colours: &self.colours,
             classes: &self.model.card.classes,
+            corrected: None,
             look: Look::Raw,
             opacity: OPACITY,
         };

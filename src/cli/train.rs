@@ -3,14 +3,16 @@
 use super::arguments::DevicesArgument;
 use super::dashboard::Dashboard;
 use super::interrupt::Stop;
+use crate::model::Card;
+use crate::models;
 use crate::run_format;
 use crate::terminal::out;
 use crate::text_file;
 use crate::train::folder::RunFolder;
 use crate::train::{self, Outcome, config};
-use anyhow::Context;
+use anyhow::{Context, bail};
 use burn::tensor::Device;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Train a model
 #[derive(clap::Args)]
@@ -19,6 +21,11 @@ pub(super) struct Arguments {
     /// Settings as TOML; without it every setting has its default
     #[arg(long, value_name = "TOML")]
     config: Option<PathBuf>,
+    /// Start from a trained model, a file or a built-in one: the network's settings come from its
+    /// card, and without --config the others from assets/presets/fine-tune.toml. The data may have
+    /// more classes than the model, after its own. At the end the scores before and after are printed
+    #[arg(long, value_name = "MODEL", conflicts_with = "resume")]
+    init: Option<PathBuf>,
     /// Data folder, the same as --set data.path=DIR
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -60,11 +67,15 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Some(path) => Some(path.clone()),
         None => Some(saved).filter(|path| arguments.resume && path.exists()),
     };
-    let text = match &path {
-        Some(path) => text_file::read(path)?,
-        None => String::new(),
+    let text = match (&path, &arguments.init) {
+        (Some(path), _) => text_file::read(path)?,
+        (None, Some(_)) => config::FINE_TUNE.to_owned(),
+        (None, None) => String::new(),
     };
-    let mut overrides = Vec::new();
+    let mut overrides = match &arguments.init {
+        Some(model) => settings_of(model)?,
+        None => Vec::new(),
+    };
     if let Some(path) = &arguments.data {
         let text = path.to_str().with_context(|| {
             format!(
@@ -100,9 +111,33 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The settings of a run that starts from a model.
+fn settings_of(model: &Path) -> anyhow::Result<Vec<String>> {
+    let bytes = models::bytes(model)?;
+    let card = Card::read(&bytes).with_context(|| model.display().to_string())?;
+    if card.classes.is_empty() {
+        bail!(
+            "{} has no class table: name it by --set model.init with the settings of its network",
+            model.display()
+        );
+    }
+    Ok(config::settings_of(&card, model)?)
+}
+
 /// How a run ended, in words.
 fn ending(outcome: &Outcome) -> String {
     let mut text = String::new();
+    if let Some([before, after]) = outcome.gain {
+        let judgement = match after > before {
+            true => "the new model is better",
+            false => "the new model is not better",
+        };
+        text.push_str(&format!(
+            "validation mIoU {:.2} before and {:.2} after: {judgement}\n",
+            100.0 * before,
+            100.0 * after
+        ));
+    }
     if let Some((miou, step)) = outcome.best {
         let miou = 100.0 * miou;
         text.push_str(&format!("best validation mIoU {miou:.2} at step {step}\n"));

@@ -2,7 +2,7 @@
 
 use crate::export::{self, LegendEntry, Mask, percent, with_legend};
 use crate::fonts::Pen;
-use crate::labels;
+use crate::{labels, pictures};
 use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
 
@@ -69,7 +69,7 @@ pub fn sheet(of: &Sheet) -> RgbImage {
     let sheet = pictures::grid(&cells, 2);
     let shares = of
         .labels
-        .map(|labels| crate::labels::shares(labels, of.classes.len()));
+        .map(|labels| labels::shares(labels, of.classes.len()));
     let mut entries: Vec<(f32, LegendEntry)> = of
         .classes
         .iter()

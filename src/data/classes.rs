@@ -41,7 +41,11 @@ impl ClassTable {
     /// seems to hold numbers, comments or columns beside the names.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, DataError> {
         let path = path.as_ref();
-        let text = text_file::read(path)?;
+        Self::parse(path, &text_file::read(path)?)
+    }
+
+    /// [`from_file`](Self::from_file) for the text of a file at `path`.
+    pub(super) fn parse(path: &Path, text: &str) -> Result<Self, DataError> {
         let lines: Vec<&str> = text.trim_end().lines().map(str::trim).collect();
         if let Some(reason) = more_than_names(&lines) {
             let reason = format!(

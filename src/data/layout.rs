@@ -46,7 +46,7 @@ const LOOKED_FOR: &str = "dataset.toml; images/{training,validation} + annotatio
     gtFine (Cityscapes); JPEGImages + SegmentationClass + ImageSets (Pascal VOC)";
 
 /// The file that names the classes of the plain layout.
-const CLASSES: &str = "classes.txt";
+pub(super) const CLASSES: &str = "classes.txt";
 
 /// Tells the layout of a folder.
 ///

@@ -143,6 +143,12 @@ impl Artifact {
         format!("{name}{}", self.suffix())
     }
 
+    /// Whether it shows the mask alone, and not the way there: then it shows a corrected one, which its
+    /// name says.
+    pub fn is_of_mask(self) -> bool {
+        matches!(self, Self::Labels | Self::Colours | Self::Overlay)
+    }
+
     /// What it is, in the middle of a sentence.
     pub fn noun(self) -> &'static str {
         match self {
@@ -197,8 +203,7 @@ pub fn write(
 }
 
 fn write_mask(format: Format, scene: &Scene, path: &Path) -> Result<(), ExportError> {
-    let votes = scene.votes();
-    let labels = votes.labels(scene.size_of_photo());
+    let (votes, labels) = (scene.votes(), scene.labels_of_photo());
     let details = Details {
         photo: path,
         cutout: &[],

@@ -59,6 +59,8 @@ pub struct Scene<'a> {
     pub colours: &'a [[u8; 3]],
     /// The classes' names, in the order of the centroids.
     pub classes: &'a [String],
+    /// The mask as a person corrected it, `[height, width]` of the photo, instead of the last state's.
+    pub corrected: Option<&'a [u16]>,
     /// What animations show.
     pub look: Look,
     /// Opacity of class colours over the photo, 0 to 1.
@@ -114,8 +116,11 @@ impl Scene<'_> {
         [self.photo.height(), self.photo.width()].map(|side| side as usize)
     }
 
-    /// The last state's classes at the photo's own size, `[height, width]`.
+    /// The mask at the photo's own size, `[height, width]`: the corrected one, else the last state's.
     pub fn labels_of_photo(&self) -> Vec<u16> {
-        self.votes().labels(self.size_of_photo())
+        match self.corrected {
+            Some(labels) => labels.to_vec(),
+            None => self.votes().labels(self.size_of_photo()),
+        }
     }
 }

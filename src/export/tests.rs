@@ -52,6 +52,7 @@ impl Flow {
             centroids: &self.centroids,
             colours: &self.colours,
             classes: &self.classes,
+            corrected: None,
             look,
             opacity,
         }
@@ -172,6 +173,7 @@ fn every_pixel_of_an_animated_map_is_a_class_colour() {
         centroids: &centroids,
         colours: &colours,
         classes: &classes,
+        corrected: None,
         look: Look::Map,
         opacity: 0.5,
     };

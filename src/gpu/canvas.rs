@@ -135,6 +135,8 @@ pub struct Sources {
     pub photo: Arc<Photo>,
     /// The label file, if there is one.
     pub truth: Option<Arc<Truth>>,
+    /// A mask of the photo's size that is shown instead of the state's classes.
+    pub corrected: Option<Arc<Truth>>,
     /// Height and width of the states.
     pub size: [usize; 2],
     /// The state before the position on the timeline.
@@ -363,6 +365,7 @@ impl Pipelines {
         look: &Look,
     ) -> Result<Pane, GpuError> {
         let (truth, second) = (sources.truth.as_deref(), sources.second.as_deref());
+        let corrected = sources.corrected.as_deref();
         let [height, width] = sources.size;
         let uniform = CanvasUniform {
             origin: look.origin,
@@ -404,6 +407,7 @@ impl Pipelines {
                 second
                     .map_or(&self.empty, |second| &second.colours)
                     .as_entire_binding(),
+                wgpu::BindingResource::TextureView(&corrected.unwrap_or(&self.nothing).view),
             ];
             Pane {
                 group: bind(&self.device, &self.draw.get_bind_group_layout(0), &entries),

@@ -4,6 +4,7 @@ use super::canvas::Pipelines;
 use super::textures::{Photo, Truth, truth_texture, write_texture};
 use super::{GpuError, guarded};
 use image::RgbImage;
+use std::ops::Range;
 
 impl Pipelines {
     /// The maximum side of a photo's texture, in pixels.
@@ -69,7 +70,55 @@ impl Pipelines {
     }
 }
 
-/// A photo at half its size; each pixel is the mean of up to four.
+impl Pipelines {
+    /// Replaces a part of a label map: columns and rows, and its labels row by row.
+    ///
+    /// A part that is not within the map, or has another number of labels, is left as it is.
+    ///
+    /// # Errors
+    /// A driver that refuses.
+    pub fn replace_labels(
+        &self,
+        map: &Truth,
+        x: Range<usize>,
+        y: Range<usize>,
+        labels: &[u16],
+    ) -> Result<(), GpuError> {
+        guarded(&self.device, "uploading corrected labels", || {
+            let [width, height] = map.size.map(|side| side as usize);
+            let fits = x.end <= width && y.end <= height && labels.len() == x.len() * y.len();
+            if !fits || labels.is_empty() {
+                return;
+            }
+            let size = [x.len() as u32, y.len() as u32];
+            self.queue.write_texture(
+                wgpu::TexelCopyTextureInfo {
+                    texture: map.view.texture(),
+                    mip_level: 0,
+                    origin: wgpu::Origin3d {
+                        x: x.start as u32,
+                        y: y.start as u32,
+                        z: 0,
+                    },
+                    aspect: wgpu::TextureAspect::All,
+                },
+                bytemuck::cast_slice(labels),
+                wgpu::TexelCopyBufferLayout {
+                    offset: 0,
+                    bytes_per_row: Some(2 * size[0]),
+                    rows_per_image: Some(size[1]),
+                },
+                wgpu::Extent3d {
+                    width: size[0],
+                    height: size[1],
+                    depth_or_array_layers: 1,
+                },
+            );
+        })
+    }
+}
+
+/// A photo at half its size, each pixel the mean of up to four.
 fn halved(photo: &RgbImage) -> RgbImage {
     let (width, height) = photo.dimensions();
     RgbImage::from_fn((width / 2).max(1), (height / 2).max(1), |x, y| {

@@ -78,9 +78,34 @@ fn map(device: &wgpu::Device, staging: &wgpu::Buffer) -> Vec<u8> {
     staging.get_mapped_range(..).unwrap().to_vec()
 }
 
-/// Draws at one framebuffer pixel per photo pixel.
+/// A corrected mask, and the labels that replace a part of it.
+struct Corrected {
+    labels: Vec<u16>,
+    columns_and_rows: (std::ops::Range<usize>, std::ops::Range<usize>),
+    part: Vec<u16>,
+}
+
+/// Draws at one framebuffer pixel a photo pixel.
 fn draw(e: &Example, layer: Layer, share: f32, fine: bool, hidden: Option<usize>) -> Vec<u8> {
     draw_with(e, layer, share, fine, hidden, |_, _| ())
+}
+
+/// The same with a corrected mask of the photo's size, a part of which is replaced afterwards.
+fn draw_corrected(
+    e: &Example,
+    layer: Layer,
+    share: f32,
+    fine: bool,
+    hidden: Option<usize>,
+    mask: &Corrected,
+) -> Vec<u8> {
+    draw_with(e, layer, share, fine, hidden, |pipelines, sources| {
+        let map = pipelines.truth(PHOTO.map(|side| side as usize), &mask.labels);
+        let map = map.unwrap();
+        let (x, y) = mask.columns_and_rows.clone();
+        pipelines.replace_labels(&map, x, y, &mask.part).unwrap();
+        sources.corrected = Some(Arc::new(map));
+    })
 }
 
 /// The same from sources that `add` adds to.
@@ -110,6 +135,7 @@ fn draw_with(
     let mut sources = Sources {
         photo: Arc::new(pipelines.photo(&e.photo).unwrap()),
         truth: Some(Arc::new(truth)),
+        corrected: None,
         size: SIZE,
         before,
         after,
@@ -323,6 +349,34 @@ fn maps_and_overlays_are_the_scaled_label_map() {
         })
         .collect();
     same(&draw(&e, Layer::Overlay, 0.8, true, None), &mixed);
+}
+
+/// The mask that a person corrected is drawn instead of the network's, down to the pixel.
+#[test]
+fn a_corrected_mask_is_drawn_instead_of_the_state() {
+    let e = example(3);
+    let width = PHOTO[1] as usize;
+    let mut labels: Vec<u16> = (0..PHOTO[0] as usize * width)
+        .map(|p| ((p / 5) % 3) as u16)
+        .collect();
+    let (columns, rows) = (31..44, 7..20);
+    let part = vec![1u16; columns.len() * rows.len()];
+    let corrected = Corrected {
+        labels: labels.clone(),
+        columns_and_rows: (columns.clone(), rows.clone()),
+        part,
+    };
+    for row in rows {
+        labels[row * width + columns.start..row * width + columns.end].fill(1);
+    }
+    let expected: Vec<u8> = labels
+        .iter()
+        .flat_map(|&class| e.centroids.colour(usize::from(class)))
+        .collect();
+    for fine in [true, false] {
+        let drawn = draw_corrected(&e, Layer::Map, 0.3, fine, None, &corrected);
+        same(&drawn, &expected);
+    }
 }
 
 #[test]

@@ -26,15 +26,16 @@ use burn::tensor::{Device, Tensor, TensorData};
 use config::{InvalidNetwork, NetworkConfig};
 use network::{Network, Query};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use tensors::{Precision, TensorsError};
 
 /// The metadata key that marks a safetensors file as a FlowSeg model.
 pub const METADATA_KEY: &str = "flowseg";
 /// The version that this program writes, and the highest that it reads: 2 knows class logits and
 /// other encodings than the Kronecker sequence, 3 image encoders, 4 posteriors and patch outputs, 5
-/// codes of more dimensions, orders of classes, stems, joined layers and matrices of bytes.
-pub const FORMAT_VERSION: u32 = 5;
+/// codes of more dimensions, orders of classes, stems, joined layers and matrices of bytes, 6 appended
+/// classes.
+pub const FORMAT_VERSION: u32 = 6;
 /// The longest side that a model may claim to have been trained at, in pixels.
 const LONGEST_SIDE: usize = 4096;
 /// The most classes that label maps can express: 16 bits less two values of their own.
@@ -54,6 +55,11 @@ pub struct Card {
     /// The index of each class's point in the encoding, `[classes]`; empty for their own order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub order: Vec<usize>,
+    /// The number of classes before the first was appended, where that has happened: the encoding is
+    /// normalised over that many points, and `order` names the point of every class; see
+    /// [`Encoding::appended`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_classes: Option<usize>,
     /// Where the flow starts.
     pub source: Source,
     /// What the network predicts.
@@ -109,6 +115,7 @@ impl Card {
             classes: Vec::new(),
             encoding: Encoding::Kronecker,
             order: Vec::new(),
+            base_classes: None,
             source: Source::Noise,
             prediction: Prediction::Velocity,
             size: [16 * network.patch_size; 2],
@@ -139,10 +146,42 @@ impl Card {
 
     /// The class centroids.
     pub fn centroids(&self) -> Centroids {
-        let codes = self
-            .encoding
-            .codes(self.classes.len(), self.network.state_channels);
-        codes.ordered(&self.order)
+        let dims = self.network.state_channels;
+        match self.base_classes {
+            Some(base) => self.encoding.appended(base, &self.order, dims),
+            None => {
+                let codes = self.encoding.codes(self.classes.len(), dims);
+                codes.ordered(&self.order)
+            }
+        }
+    }
+
+    /// The card with these classes, which are its own and perhaps more after them. The points of its own
+    /// classes stay where they are, and so does what its weights mean; each further class takes a
+    /// point of its own in the cube. `None` if the table doesn't begin with its classes.
+    pub fn with_classes(&self, names: &[String]) -> Option<Self> {
+        if !names.starts_with(&self.classes) || self.classes.is_empty() {
+            return None;
+        }
+        let mut card = self.clone();
+        if names.len() == self.classes.len() {
+            return Some(card);
+        }
+        let base = *card.base_classes.get_or_insert(self.classes.len());
+        if card.order.is_empty() {
+            card.order = (0..self.classes.len()).collect();
+        }
+        for _ in self.classes.len()..names.len() {
+            let dims = card.network.state_channels;
+            let point = card.encoding.next_point(base, &card.order, dims);
+            card.order.push(point);
+        }
+        card.classes = names.to_vec();
+        card.format = FORMAT_VERSION;
+        if card.prediction.has_class_outputs() {
+            card.network.outputs = names.len();
+        }
+        Some(card)
     }
 
     /// Refuses what no training writes, before anything of that size is allocated.
@@ -176,7 +215,17 @@ impl Card {
         } else {
             self.network.state_channels
         };
-        if !self.order.is_empty() && !encoding::is_permutation(&self.order, classes) {
+        let sound = match self.base_classes {
+            None => self.order.is_empty() || encoding::is_permutation(&self.order, classes),
+            Some(base) => {
+                let distinct: BTreeSet<usize> = self.order.iter().copied().collect();
+                (1..=classes).contains(&base)
+                    && self.order.len() == classes
+                    && distinct.len() == classes
+                    && self.order.iter().all(|&point| point < MOST_CLASSES)
+            }
+        };
+        if !sound {
             return refuse("its order gives a point to two classes, or to none".into());
         }
         match self.network.outputs {
@@ -371,6 +420,35 @@ mod tests {
             let error = refusal(&file(change));
             assert!(error.contains(word) && !error.contains('\n'), "{error}");
         }
+    }
+
+    #[test]
+    fn a_card_with_more_classes_keeps_the_points_of_its_own() {
+        let names = |names: &[&str]| -> Vec<String> { names.iter().map(|n| (*n).into()).collect() };
+        let mut card = Card::of_network(&NetworkConfig::miniature());
+        card.classes = names(&["a", "b", "c"]);
+        card.order = vec![2, 0, 1];
+        assert_eq!(card.with_classes(&card.classes), Some(card.clone()));
+        assert_eq!(card.with_classes(&names(&["a", "c", "b", "d"])), None);
+        assert_eq!(card.with_classes(&names(&["a", "b"])), None);
+        let more = card.with_classes(&names(&["a", "b", "c", "d"])).unwrap();
+        let twice = more
+            .with_classes(&names(&["a", "b", "c", "d", "e"]))
+            .unwrap();
+        for card_with_more in [&more, &twice] {
+            let json = serde_json::to_string(card_with_more).unwrap();
+            let read: Card = serde_json::from_str(&json).unwrap();
+            read.check().unwrap();
+            let points = read.centroids();
+            assert_eq!(points.len(), read.classes.len());
+            for class in 0..3 {
+                assert_eq!(points.code(class), card.centroids().code(class));
+            }
+        }
+        assert_eq!(twice.centroids().code(3), more.centroids().code(3));
+        let mut damaged = more;
+        damaged.order[3] = damaged.order[0];
+        assert!(damaged.check().is_err());
     }
 
     #[test]

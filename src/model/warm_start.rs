@@ -45,10 +45,12 @@ pub enum WarmStartError {
 
 /// Loads the bytes of the file at `path` into a fresh network.
 ///
-/// If the file's network has no input channels for a photo, their weights start at zero, so that
-/// the network first ignores the photo; the class embedding is the file's null class. Blocks and
-/// outputs that the file lacks keep their fresh weights. Rotary positions have no weights: they
-/// span the same range at any size.
+/// If the file's network has no input channels for a photo, their weights start at zero, so that the
+/// network first ignores the photo; the class embedding is the file's null class. Blocks and outputs
+/// that the file lacks stay fresh. With `appends` the outputs are classes, the file's first and others
+/// after them: each of those starts as the mean of the file's, so that it is never the largest and
+/// the network decides as the file's does. Rotary positions have no weights: they span the same range at any
+/// size.
 ///
 /// # Errors
 /// If the file is of another kind, or of a network of another width.
@@ -56,6 +58,7 @@ pub fn warm_start(
     network: Network,
     path: &Path,
     bytes: &[u8],
+    appends: bool,
 ) -> Result<(Network, Loaded), WarmStartError> {
     let (from, mut source) = read(path, bytes)?;
     let to = network.config().clone();
@@ -80,7 +83,7 @@ pub fn warm_start(
     let mut target = tensors::export(&network);
     for (name, tensor) in &mut target {
         let found = source.remove(name);
-        match found.and_then(|found| fit(name, found, tensor, &from, &to)) {
+        match found.and_then(|found| fit(name, found, tensor, &from, &to, appends)) {
             None => loaded.fresh.push(name.clone()),
             Some((fitted, how)) => {
                 loaded.tensors += 1;
@@ -119,6 +122,7 @@ fn fit(
     target: &HostTensor,
     from: &NetworkConfig,
     to: &NetworkConfig,
+    appends: bool,
 ) -> Option<(HostTensor, Option<&'static str>)> {
     if found.shape == target.shape {
         return Some((found, None));
@@ -134,6 +138,15 @@ fn fit(
             // The position features stay after the channels.
             let at = found.shape[0] - POSITION_FEATURES;
             Some((with_zero_rows(found, at, target), Some(ZERO)))
+        }
+        "final_layer.linear.weight"
+        | "final_layer.linear.bias"
+        | "patch_output.weight"
+        | "patch_output.bias"
+            if appends && to.outputs > from.outputs =>
+        {
+            let fitted = with_mean_columns(&found, from.outputs, to.outputs);
+            Some((fitted, Some("new classes start as the mean of the others")))
         }
         "class_table" if target.shape[0] == 1 => {
             let width = target.shape[1];
@@ -154,6 +167,25 @@ fn with_zero_rows(found: HostTensor, at: usize, target: &HostTensor) -> HostTens
     HostTensor {
         shape: target.shape.clone(),
         data: [before, &vec![0.0; missing], after].concat(),
+    }
+}
+
+/// A tensor whose last dimension has `from` entries with `to`: the further ones are the mean of the
+/// others.
+fn with_mean_columns(found: &HostTensor, from: usize, to: usize) -> HostTensor {
+    let row = |row: &[f32]| {
+        let mean = row.iter().sum::<f32>() / from as f32;
+        let mut row = row.to_vec();
+        row.resize(to, mean);
+        row
+    };
+    let mut shape = found.shape.clone();
+    if let Some(last) = shape.last_mut() {
+        *last = to;
+    }
+    HostTensor {
+        shape,
+        data: found.data.chunks_exact(from).flat_map(row).collect(),
     }
 }
 
@@ -209,7 +241,8 @@ mod tests {
         }
         let bytes = tensors::to_safetensors(&file, HashMap::new(), Precision::Single).unwrap();
         let fresh = Network::new(&NetworkConfig::miniature(), 9, &Device::flex());
-        let (network, loaded) = warm_start(fresh, Path::new("x.safetensors"), &bytes).unwrap();
+        let (network, loaded) =
+            warm_start(fresh, Path::new("x.safetensors"), &bytes, false).unwrap();
         assert!(
             loaded.fresh.is_empty() && loaded.unused.is_empty(),
             "{loaded:?}"
@@ -240,7 +273,7 @@ mod tests {
         };
         let bytes = model.to_bytes(Precision::Single).unwrap();
         let fresh = Network::new(&longer, 1, &Device::flex());
-        let (network, loaded) = warm_start(fresh.clone(), Path::new("x"), &bytes).unwrap();
+        let (network, loaded) = warm_start(fresh.clone(), Path::new("x"), &bytes, false).unwrap();
         assert!(loaded.fresh.iter().all(|name| {
             name.starts_with("blocks.2.") || name.starts_with("final_layer.linear.")
         }));
@@ -250,6 +283,43 @@ mod tests {
         assert_eq!(after[block], before[block]);
         let block = "blocks.1.attn.qkv.weight";
         assert_eq!(after[block], tensors::export(&source)[block]);
+    }
+
+    #[test]
+    fn a_network_with_a_class_more_decides_as_the_one_it_starts_from() {
+        let classes = |outputs| NetworkConfig {
+            outputs,
+            patch_output: true,
+            ..NetworkConfig::miniature()
+        };
+        let source = shaken(&classes(5));
+        let card = super::super::Card::of_network(source.config());
+        let model = Model {
+            network: source.clone(),
+            card: super::super::Card {
+                classes: (0..5).map(|k| k.to_string()).collect(),
+                prediction: crate::flow::Prediction::Posterior,
+                ..card
+            },
+        };
+        let bytes = model.to_bytes(Precision::Single).unwrap();
+        let fresh = Network::new(&classes(6), 1, &Device::flex());
+        let (network, loaded) = warm_start(fresh, Path::new("x"), &bytes, true).unwrap();
+        assert!(loaded.fresh.is_empty(), "{loaded:?}");
+        let (before, after) = (
+            output(&source, Some(5), None),
+            output(&network, Some(5), None),
+        );
+        let pixels = before.len() / 5;
+        for (a, b) in before.iter().zip(&after) {
+            assert!((a - b).abs() < 1e-5);
+        }
+        for pixel in 0..pixels {
+            let most = (0..5)
+                .map(|k| after[k * pixels + pixel])
+                .fold(f32::MIN, f32::max);
+            assert!(after[5 * pixels + pixel] < most);
+        }
     }
 
     #[test]
@@ -266,7 +336,7 @@ mod tests {
             ..NetworkConfig::miniature()
         };
         let fresh = Network::new(&wider, 1, &Device::flex());
-        let error = warm_start(fresh, Path::new("x"), &bytes)
+        let error = warm_start(fresh, Path::new("x"), &bytes, false)
             .unwrap_err()
             .to_string();
         assert!(error.contains("32") && error.contains("48"), "{error}");

@@ -6,11 +6,13 @@
 
 mod folder;
 mod follow;
+mod outcome;
 #[cfg(test)]
 mod tests;
 mod watcher;
 
 pub use folder::{discover, is_run};
+pub use outcome::{can_resume, finished_model, gain};
 pub use watcher::{Update, Watcher};
 
 use std::path::{Path, PathBuf};

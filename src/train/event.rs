@@ -55,8 +55,9 @@ pub(crate) struct Outcome {
     pub stopped: bool,
     /// The best validation score and its step.
     pub best: Option<(f64, u64)>,
-    /// The last checkpoint; `None` if the run was stopped before it started, when nothing is
-    /// written.
+    /// The validation scores before the first step and after the last, of a finished run that took both.
+    pub gain: Option<[f64; 2]>,
+    /// The last checkpoint; `None` if the run was stopped before it began, and nothing was written.
     pub saved: Option<PathBuf>,
     /// The finished model, unless the run was stopped.
     pub model: Option<PathBuf>,
@@ -69,6 +70,7 @@ impl Outcome {
             step: 0,
             stopped: true,
             best: None,
+            gain: None,
             saved: None,
             model: None,
         }

@@ -12,6 +12,7 @@ pub(super) struct Metrics {
     path: PathBuf,
     file: File,
     events: EventFile,
+    first_validation: Option<ValidationLine>,
     last_validation: Option<ValidationLine>,
 }
 
@@ -22,7 +23,7 @@ impl Metrics {
     /// # Errors
     /// If a read or write fails.
     pub(super) fn open(path: &Path, step: u64) -> Result<Self, FileError> {
-        let mut last_validation = None;
+        let (mut first_validation, mut last_validation) = (None, None);
         if let Ok(text) = fs::read_to_string(path) {
             let mut kept = String::new();
             for line in text.lines() {
@@ -30,7 +31,8 @@ impl Metrics {
                 if value["step"].as_u64().is_some_and(|s| s <= step) {
                     kept.push_str(line);
                     kept.push('\n');
-                    if let Ok(line) = serde_json::from_value(value) {
+                    if let Ok(line) = serde_json::from_value::<ValidationLine>(value) {
+                        first_validation.get_or_insert_with(|| line.clone());
                         last_validation = Some(line);
                     }
                 }
@@ -43,6 +45,7 @@ impl Metrics {
             path: path.to_owned(),
             file,
             events,
+            first_validation,
             last_validation,
         })
     }
@@ -60,13 +63,19 @@ impl Metrics {
         writeln!(self.file, "{value}").map_err(failed)?;
         self.events
             .scalars(value["step"].as_u64().unwrap_or(0), scalars(&value))?;
-        if let Ok(line) = serde_json::from_value(value) {
+        if let Ok(line) = serde_json::from_value::<ValidationLine>(value) {
+            self.first_validation.get_or_insert_with(|| line.clone());
             self.last_validation = Some(line);
         }
         Ok(())
     }
 
-    /// The last validation, including those before a resume.
+    /// The validation before the first step, also of a run that was resumed.
+    pub(super) fn validation_at_start(&self) -> Option<&ValidationLine> {
+        self.first_validation.as_ref().filter(|line| line.step == 0)
+    }
+
+    /// The last validation, also of a run that was resumed.
     pub(super) fn last_validation(&self) -> Option<ValidationLine> {
         self.last_validation.clone()
     }

@@ -9,9 +9,9 @@ use super::supervision::Supervision;
 use crate::assignment;
 use crate::data::{Dataset, mixtures};
 use crate::encoding::Order;
-use crate::files;
 use crate::model::Card;
 use crate::model::warm_start::{Loaded, warm_start};
+use crate::models;
 use crate::run_format::CHECKPOINTS;
 use burn::module::Module;
 use burn::tensor::Device;
@@ -45,7 +45,8 @@ impl Setup {
                 let same = card.network == network
                     && card.classes == *names
                     && card.encoding == config.model.encoding
-                    && card.order.is_empty() == (config.model.order == Order::Index)
+                    && (card.base_classes.is_some()
+                        || card.order.is_empty() == (config.model.order == Order::Index))
                     && card.prediction == config.prediction()
                     && card.source == config.flow.source;
                 if !same {
@@ -62,30 +63,45 @@ impl Setup {
         let mut state = TrainState::new(config, self.data.name(), names, device);
         state.projector = projector;
         let init = match &config.model.init {
-            Some(path) => Some((path, files::read(path)?)),
+            Some(path) => Some((path, models::bytes(path)?)),
             None => None,
         };
-        if config.model.order == Order::Assigned {
-            let card = init.as_ref().and_then(|(_, bytes)| Card::read(bytes).ok());
-            let order = match card.filter(|card| card.classes == *names && !card.order.is_empty()) {
-                // The loaded weights belong to the points that its classes had.
-                Some(card) => card.order,
-                None => {
-                    let mixtures = mixtures::mixtures(&self.data, config.data.size)?;
-                    assignment::assign(&state.model.card.centroids(), &mixtures)
-                }
-            };
-            state.set_order(order);
+        let card = init.as_ref().and_then(|(_, bytes)| Card::read(bytes).ok());
+        let appends = card
+            .as_ref()
+            .is_some_and(|card| card.classes.len() < names.len());
+        let points = card
+            .filter(|card| {
+                card.encoding == config.model.encoding
+                    && card.network.state_channels == config.model.code_dims
+            })
+            .and_then(|card| card.with_classes(names));
+        match points {
+            // Its weights mean the points that its classes had.
+            Some(card) if card.base_classes.is_some() => state.set_points(&card),
+            Some(card) if config.model.order == Order::Assigned && !card.order.is_empty() => {
+                state.set_points(&card);
+            }
+            _ if config.model.order == Order::Assigned => {
+                let mixtures = mixtures::mixtures(&self.data, config.data.size)?;
+                let order = assignment::assign(&state.model.card.centroids(), &mixtures);
+                state.set_order(order);
+            }
+            _ => {}
         }
         let encoder = &mut state.model.network.encoder;
-        if let (Some(encoder), Some(path)) = (encoder, &config.model.encoder) {
+        // The encoder of the model that the run starts from comes with its other weights.
+        let other = config.model.encoder.as_ref();
+        let other = other.filter(|path| config.model.init.as_ref() != Some(path));
+        if let (Some(encoder), Some(path)) = (encoder, other) {
             *encoder = repa::encoder(encoder.clone(), path)?;
             state.average.network = state.model.network.valid();
         }
         let Some((path, bytes)) = init else {
             return Ok((state, None));
         };
-        let started = warm_start(state.model.network, path, &bytes);
+        let appends = appends && config.prediction().has_class_outputs();
+        let started = warm_start(state.model.network, path, &bytes, appends);
         let (network, loaded) = started.map_err(|source| TrainError::Start {
             path: path.clone(),
             source,

@@ -55,6 +55,10 @@ impl TrainLoop<'_> {
         let last = &self.plan[self.plan.len() - 1].config;
         let saved = self.save(last.train.keep)?;
         let state = &self.trainer.state;
+        let start = self.metrics.validation_at_start().map(|line| line.miou);
+        let end = self.metrics.last_validation();
+        let end = end.filter(|line| line.step == state.progress.step && line.step > 0);
+        let gain = start.zip(end).filter(|_| !stopped);
         let model = if stopped {
             None
         } else {
@@ -69,6 +73,7 @@ impl TrainLoop<'_> {
             step,
             stopped,
             best,
+            gain: gain.map(|(start, end)| [start, end.miou]),
             saved: Some(saved),
             model,
         })
@@ -121,10 +126,17 @@ impl TrainLoop<'_> {
         self.plan.last().map_or(0, |stage| stage.last)
     }
 
-    /// Runs the validation that is missing because the run was stopped before or during it. Returns
-    /// whether it was stopped again.
+    /// Takes the validation that a run stopped during or before it still lacks, and that before the
+    /// first step. Returns whether it was stopped again.
     fn catch_up(&mut self) -> Result<bool, TrainError> {
         let step = self.trainer.state.progress.step;
+        if step == 0
+            && let Some(Stage { config, .. }) = self.plan.first()
+            && config.train.validate_start
+            && self.metrics.validation_at_start().is_none()
+        {
+            return Ok(!self.validate(config)?);
+        }
         let stage = self.plan.iter().find(|s| s.first < step && step <= s.last);
         let last = self.metrics.last_validation();
         let Some(Stage { config, .. }) = stage.filter(|stage| {

@@ -63,6 +63,14 @@ impl TrainState {
         self.model.card.order = order;
     }
 
+    /// Gives the classes the centroids of another card with the same classes.
+    pub(super) fn set_points(&mut self, card: &Card) {
+        self.set_order(card.order.clone());
+        for own in [&mut self.model.card, &mut self.average.card] {
+            own.base_classes = card.base_classes;
+        }
+    }
+
     /// Fresh weights drawn from the configuration's seed.
     pub fn new(config: &Config, dataset: &str, classes: &[String], device: &Device) -> Self {
         let training = device.clone().autodiff();
@@ -72,6 +80,7 @@ impl TrainState {
             classes: classes.to_vec(),
             encoding: config.model.encoding,
             order: Vec::new(),
+            base_classes: None,
             source: config.flow.source,
             prediction: config.prediction(),
             size: config.data.size,

@@ -16,7 +16,7 @@ use super::panel::Panel;
 use super::panels::{PanelKind, Panels};
 use super::photo_list::PhotoList;
 use super::theme::{self, GRID};
-use super::{background, bars, file_open};
+use super::{background, bars, correct, file_open};
 use burn::tensor::Device;
 use eframe::egui;
 use eframe::egui_wgpu::RenderState;
@@ -123,9 +123,14 @@ impl App {
     }
 
     /// What keys, dropped files and the clipboard ask for.
-    fn input(context: &egui::Context) -> Vec<Command> {
-        let actions = commands::pressed(context);
-        let mut commands: Vec<Command> = actions.into_iter().map(Command::Action).collect();
+    fn input(context: &egui::Context, correcting: bool) -> Vec<Command> {
+        let number = correcting.then(|| commands::pressed_number(context));
+        let number = number
+            .flatten()
+            .map(|number| Command::ChooseNth(number - 1));
+        let actions = commands::pressed(context, correcting);
+        let actions = actions.into_iter().map(Command::Action);
+        let mut commands: Vec<Command> = number.into_iter().chain(actions).collect();
         let (dropped, pasted) = context.input(|input| {
             let dropped: Vec<PathBuf> = input
                 .raw
@@ -185,7 +190,8 @@ impl App {
             _ => app.errors.first().is_some(),
         };
         let field = !self.field_in_front || self.panels.field.settled();
-        flow && field && self.panels.runs.settled() && !app.busy() && !app.opener.busy()
+        let idle = !app.busy() && !app.opener.busy() && !app.correct.busy();
+        flow && field && self.panels.runs.settled() && idle
     }
 }
 
@@ -196,7 +202,17 @@ impl eframe::App for App {
             .frame(frame.info().cpu_usage.unwrap_or_default());
         context.set_zoom_factor(self.shared.settings.scale);
         self.shared.receive();
-        self.run(&context, Self::input(&context));
+        let ready = self.shared.correct.take_ready();
+        self.run(&context, ready.into_iter().collect());
+        let correcting = self.shared.correct.is_ready();
+        self.run(&context, Self::input(&context, correcting));
+        let closes = context.input(|input| input.viewport().close_requested());
+        if closes && self.capture.is_none() && self.shared.correct.holds_window() {
+            context.send_viewport_cmd(egui::ViewportCommand::CancelClose);
+        }
+        if let Some(due) = self.shared.correction_due() {
+            context.request_repaint_after(due);
+        }
         background::paint(ui, context.viewport_rect(), ui.visuals().panel_fill);
         let mut commands = Vec::new();
         egui::Panel::top("top")
@@ -225,6 +241,8 @@ impl eframe::App for App {
         };
         egui::CentralPanel::no_frame().show(ui, |ui| self.layout.ui(&mut dock, ui));
         bars::help(&self.shared, &context, &mut commands);
+        correct::teach_dialog(&self.shared, &context, &mut commands);
+        correct::leave_dialog(&self.shared, &context, &mut commands);
         self.export_dialog(&context, &mut commands);
         self.shared.errors.show(&context, &mut commands);
         self.run(&context, commands);
@@ -260,6 +278,10 @@ impl eframe::App for App {
             };
             eframe::set_value(storage, eframe::APP_KEY, &memory);
         }
+    }
+
+    fn on_exit(&mut self) {
+        self.shared.correct.flush();
     }
 
     fn persist_egui_memory(&self) -> bool {

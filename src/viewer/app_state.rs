@@ -5,6 +5,7 @@ mod receive;
 mod status_text;
 
 use super::app_event::AppEvent;
+use super::correct::Correct;
 use super::error_list::ErrorList;
 use super::exports::{Exports, FlowSnapshot};
 use super::file_open::FileOpener;
@@ -97,6 +98,7 @@ pub(super) struct AppState {
     pub hover: Hover,
     /// Whether a drag over the photo brushes a region without a key held.
     pub brushing: bool,
+    pub correct: Correct,
     pub errors: ErrorList,
     pub dialogs: Dialogs,
     pub opener: FileOpener,
@@ -150,6 +152,7 @@ impl AppState {
             active_pane: 0,
             hover: Hover::default(),
             brushing: false,
+            correct: Correct::new(context),
             errors,
             dialogs: Dialogs::default(),
             opener: FileOpener::new(move || wake.request_repaint()),
@@ -227,6 +230,7 @@ impl AppState {
 
     /// Samples the current photo again.
     pub(super) fn sample(&mut self) {
+        self.correct.leave_photo();
         self.playhead.position = 0.0;
         let (Some(worker), Some(item), Some(_)) = (&self.worker, self.photos.item(), &self.model)
         else {
@@ -331,7 +335,8 @@ impl AppState {
     pub(super) fn snapshot(&self, look: Look) -> Option<FlowSnapshot> {
         let (flow, model) = (self.flow.as_ref()?, self.model.as_ref()?);
         let opacity = self.settings.view.opacity;
-        FlowSnapshot::of(flow, model, look, opacity, self.inputs())
+        let snapshot = FlowSnapshot::of(flow, model, look, opacity, self.inputs())?;
+        Some(snapshot.corrected(self.correct.labels(flow.id), &model.classes))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::app_state::AppState;
 use super::commands::{self, Action, Command, TABLE};
+use super::correct::Correction;
 use super::photo_list::{Item, PhotoList, SAMPLES};
 use super::theme::{self, GRID};
 use crate::models;
@@ -14,7 +15,7 @@ pub(super) fn top(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>
         ui.spacing_mut().item_spacing.x = GRID / 2.0;
         ui.heading("FlowSeg");
         ui.add_space(GRID);
-        for group in ["File", "Edit", "View", "Help"] {
+        for group in ["File", "Edit", "Correct", "View", "Help"] {
             ui.menu_button(group, |ui| menu(app, ui, group, commands));
         }
         ui.separator();
@@ -103,7 +104,7 @@ fn themes(ui: &mut egui::Ui) {
 
 fn menu(app: &AppState, ui: &mut egui::Ui, group: &str, commands: &mut Vec<Command>) {
     ui.set_min_width(30.0 * GRID);
-    let [undo, redo] = app.selection.can_undo();
+    let [undo, redo] = app.can_undo();
     for entry in TABLE.iter().filter(|entry| entry.group == group) {
         let keys = entry.keys.first();
         let keys = keys.map_or_else(String::new, |keys| commands::text(ui.ctx(), keys));
@@ -111,6 +112,9 @@ fn menu(app: &AppState, ui: &mut egui::Ui, group: &str, commands: &mut Vec<Comma
             Action::Undo => undo,
             Action::Redo => redo,
             Action::ClearBrush => !app.selection.brushed.is_empty(),
+            Action::CorrectMask => app.flow.is_some(),
+            Action::Correct(Correction::ChooseFolder | Correction::FineTune) => true,
+            Action::Correct(_) => app.correct.is_ready(),
             _ => true,
         };
         let label = (theme::icon(entry.icon), entry.name);
@@ -198,9 +202,14 @@ pub(super) fn help(app: &AppState, context: &egui::Context, commands: &mut Vec<C
         .anchor(egui::Align2::CENTER_CENTER, egui::Vec2::ZERO)
         .show(context, |ui| {
             ui.horizontal_top(|ui| {
-                for groups in [&["File", "Edit", "Help"][..], &["Flow", "Mouse"], &["View"]] {
+                for groups in [
+                    &["File", "Edit", "Help"][..],
+                    &["Flow", "Mouse"],
+                    &["Correct"],
+                    &["View"],
+                ] {
                     ui.vertical(|ui| {
-                        ui.set_width(40.0 * GRID);
+                        ui.set_width(36.0 * GRID);
                         for group in groups {
                             keys(ui, group);
                             ui.add_space(GRID);
@@ -226,6 +235,13 @@ const MOUSE: [(&str, &str); 8] = [
     ("Show a class alone", "double click in the list"),
 ];
 
+/// What works while a mask is corrected, besides the keys of the table.
+const CORRECTING: [(&str, &str); 3] = [
+    ("Class of the list", "1 to 9"),
+    ("Paint", "drag"),
+    ("Pan", "right drag"),
+];
+
 fn keys(ui: &mut egui::Ui, group: &str) {
     theme::section(ui, group);
     let context = ui.ctx().clone();
@@ -239,6 +255,7 @@ fn keys(ui: &mut egui::Ui, group: &str) {
     let of_mouse = MOUSE
         .iter()
         .filter(|_| group == "Mouse")
+        .chain(CORRECTING.iter().filter(|_| group == "Correct"))
         .map(|(name, how)| (*name, (*how).to_owned()));
     egui::Grid::new(group)
         .num_columns(2)

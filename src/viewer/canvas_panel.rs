@@ -5,6 +5,7 @@ use super::app_state::AppState;
 use super::brush_tool::{self, BrushTool};
 use super::canvas_renderer::{CanvasRenderer, Style};
 use super::commands::{self, Action, Command, help};
+use super::correct;
 use super::panel::Panel;
 use super::theme::{self, GRID};
 use super::view::{self, Arrangement, Camera, LAYERS};
@@ -22,6 +23,7 @@ pub(super) struct CanvasPanel {
     /// The pane under the pointer and the photo's size, for zooming by keys.
     pane: Option<(Rect, Vec2)>,
     brush: BrushTool,
+    pointer: correct::Pointer,
 }
 
 impl Panel for CanvasPanel {
@@ -38,6 +40,7 @@ impl Panel for CanvasPanel {
             .frame(background::bare(ui))
             .exact_size(5.0 * GRID)
             .show(ui, |ui| bar(app, ui, commands));
+        correct::bar(app, ui, commands);
         egui::CentralPanel::no_frame().show(ui, |ui| {
             background::paint(ui, ui.max_rect(), ui.visuals().extreme_bg_color);
             self.panes(app, ui, commands);
@@ -114,6 +117,8 @@ fn bar(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
             if theme::icon_toggle(ui, app.brushing, icons::ICON_SELECT, &help).clicked() {
                 commands.push(Action::Brush.into());
             }
+            let correct = Action::CorrectMask;
+            commands::toggle(ui, app.correct.on, correct, icons::ICON_EDIT, commands);
         });
     });
 }
@@ -133,7 +138,13 @@ impl CanvasPanel {
             return Ok(None);
         };
         renderer.set_classes(&model.centroids, &model.colours, &app.selection.hidden)?;
-        flow.sources(renderer, app.playhead.position)
+        let at_end = app.playhead.position >= app.reachable();
+        let corrected = app.correct.picture(renderer, flow.id, at_end)?;
+        let sources = flow.sources(renderer, app.playhead.position)?;
+        Ok(sources.map(|sources| Sources {
+            corrected,
+            ..sources
+        }))
     }
 
     fn panes(&mut self, app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
@@ -164,9 +175,14 @@ impl CanvasPanel {
                 .unwrap_or(0),
         };
         let pane = rects[under];
-        let brushing = self
-            .brush
-            .drag(app, self.camera, &response, pane, photo, commands);
+        let painting = self
+            .pointer
+            .follow(app, self.camera, &response, pane, photo, commands);
+        let brushing = painting
+            || (!app.correct.on
+                && self
+                    .brush
+                    .drag(app, self.camera, &response, pane, photo, commands));
         self.navigate(ui, &response, pane, photo, brushing);
         if (response.clicked() || response.drag_started()) && app.active_pane != under {
             commands.push(Command::ActivatePane(under));
@@ -188,6 +204,8 @@ impl CanvasPanel {
             self.waiting(app, ui, area);
         }
         self.decorate(app, ui, &rects, divider, photo);
+        self.pointer
+            .ring(app, ui, self.camera, &response, pane, photo);
         brush_tool::hint(app, ui, area, commands);
         let over = pointer.filter(|_| response.hovered()).and_then(|pointer| {
             let target = self.camera.target(pane, photo);
@@ -196,7 +214,9 @@ impl CanvasPanel {
         if over != app.hover.pixel {
             commands.push(Command::HoverPixel(over));
         }
-        let Some(pixel) = over else { return };
+        let Some(pixel) = over.filter(|_| !app.correct.is_ready()) else {
+            return;
+        };
         if response.clicked() {
             commands.push(Command::TogglePin(pixel));
         }
@@ -224,7 +244,7 @@ impl CanvasPanel {
                 self.camera.magnify(factor, pointer, pane, photo);
             }
         }
-        if response.double_clicked() {
+        if response.double_clicked() && !brushing {
             self.camera = Camera::default();
         }
     }

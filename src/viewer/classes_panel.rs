@@ -2,6 +2,7 @@
 
 use super::app_state::AppState;
 use super::commands::{self, Action, Command};
+use super::correct;
 use super::open_model::OpenModel;
 use super::panel::Panel;
 use super::theme::{self, GRID, ROW};
@@ -61,6 +62,7 @@ impl ClassesPanel {
         };
         let now = shares(app.playhead.position);
         let order = order(model, shares(f32::MAX), &self.search);
+        let correcting = app.correct.is_ready();
         if order.is_empty() {
             theme::empty(ui, "No class has this in its name.");
         }
@@ -74,11 +76,17 @@ impl ClassesPanel {
                 for &class in &order[rows] {
                     let hidden = app.selection.hidden.contains(&class);
                     let share = now.get(class).copied().unwrap_or_default();
-                    let response = row(ui, model, class, share, hidden);
+                    let chosen = correcting && usize::from(app.correct.class) == class;
+                    let response = row(ui, model, class, share, [hidden, chosen]);
                     if response.hovered() {
                         hovered = Some(class);
                     }
-                    if response.double_clicked() {
+                    if correcting {
+                        if response.clicked() {
+                            let choose = correct::Request::Choose(class as u16);
+                            commands.push(Command::Correct(choose));
+                        }
+                    } else if response.double_clicked() {
                         commands.push(Command::ShowOnlyClass(class));
                     } else if response.clicked() {
                         commands.push(Command::ToggleClass(class));
@@ -94,12 +102,18 @@ impl ClassesPanel {
 /// rather than the playhead, so that no row jumps away while the flow plays.
 fn order(model: &OpenModel, shares: &[f32], search: &str) -> Vec<usize> {
     let search = search.trim().to_lowercase();
-    let mut order: Vec<usize> = (0..model.card.classes.len())
-        .filter(|&k| model.card.classes[k].to_lowercase().contains(&search))
+    let mut order: Vec<usize> = (0..model.classes.len())
+        .filter(|&k| model.classes[k].to_lowercase().contains(&search))
         .collect();
     let share = |k: usize| shares.get(k).copied().unwrap_or_default();
     order.sort_by(|&a, &b| share(b).total_cmp(&share(a)));
     order
+}
+
+/// All classes in the order of the panel.
+pub(super) fn order_of(app: &AppState, model: &OpenModel) -> Vec<usize> {
+    let last = app.flow.as_ref().and_then(|flow| flow.nearest(f32::MAX));
+    order(model, last.map_or(&[][..], |(_, host)| &host.shares), "")
 }
 
 fn row(
@@ -107,19 +121,21 @@ fn row(
     model: &OpenModel,
     class: usize,
     share: f32,
-    hidden: bool,
+    [hidden, chosen]: [bool; 2],
 ) -> egui::Response {
     let size = egui::vec2(ui.available_width(), ROW);
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
     let name = &model.names[class];
     response.widget_info(|| {
-        let name = &model.card.classes[class];
+        let name = &model.classes[class];
         let text = format!("{name}, {:.1} per cent", 100.0 * share);
         egui::WidgetInfo::selected(egui::Role::CheckBox, true, !hidden, text)
     });
     let painter = ui.painter();
     let visuals = ui.visuals();
-    if response.hovered() {
+    if chosen {
+        painter.rect_filled(rect, 4.0, visuals.selection.bg_fill);
+    } else if response.hovered() {
         painter.rect_filled(rect, 4.0, visuals.widgets.inactive.weak_bg_fill);
     }
     // The share as a bar under the name: a histogram along the list.
@@ -164,6 +180,7 @@ fn row(
         painter.hline(at.x..=at.x + width, middle, stroke);
     }
     response.on_hover_text(format!(
-        "{name}\nclass {class}; click: hide or show; double click: show alone"
+        "{name}\nclass {class}; click: hide or show; double click: show alone; while a mask is \
+         corrected, a click chooses the class to paint"
     ))
 }

@@ -62,6 +62,12 @@ impl Panel for ExportDialog {
             ui.ctx().request_repaint_after(Duration::from_millis(200));
         } else if let Some(path) = &app.exports.written {
             ui.label(format!("Written: {}", path.display()));
+        } else if app
+            .flow
+            .as_ref()
+            .is_some_and(|flow| app.correct.is_corrected(flow.id))
+        {
+            ui.weak("Masks are the corrected ones; animations show the flow.");
         } else {
             ui.weak("Masks have the photo's own size.");
         }

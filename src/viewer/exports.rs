@@ -25,6 +25,7 @@ pub(super) struct FlowSnapshot {
     centroids: Centroids,
     colours: Vec<[u8; 3]>,
     classes: Vec<String>,
+    corrected: Option<Vec<u16>>,
     look: Look,
     opacity: f32,
     /// Files that no export may replace.
@@ -56,10 +57,41 @@ impl FlowSnapshot {
             centroids: model.centroids.clone(),
             colours: model.colours.clone(),
             classes: model.card.classes.clone(),
+            corrected: None,
             look,
             opacity,
             inputs,
         })
+    }
+
+    /// The same with the mask as a person corrected it, and the classes that it may have.
+    pub(super) fn corrected(self, labels: Option<Vec<u16>>, classes: &[String]) -> Self {
+        Self {
+            classes: match labels {
+                Some(_) => classes.to_vec(),
+                None => self.classes,
+            },
+            corrected: labels,
+            ..self
+        }
+    }
+
+    /// Whether its mask was corrected.
+    pub(super) fn is_corrected(&self) -> bool {
+        self.corrected.is_some()
+    }
+
+    pub(super) fn photo(&self) -> &RgbImage {
+        &self.photo
+    }
+
+    /// `[height, width]` of the photo, and its mask.
+    pub(super) fn labels(&self) -> ([usize; 2], Vec<u16>) {
+        let size = [self.photo.height(), self.photo.width()];
+        (
+            size.map(|side| side as usize),
+            self.scene().labels_of_photo(),
+        )
     }
 
     fn scene(&self) -> Scene<'_> {
@@ -74,6 +106,7 @@ impl FlowSnapshot {
             centroids: &self.centroids,
             colours: &self.colours,
             classes: &self.classes,
+            corrected: self.corrected.as_deref(),
             look: self.look,
             opacity: self.opacity,
         }
@@ -216,7 +249,9 @@ impl Exports {
         flow: FlowSnapshot,
         name: &str,
     ) -> std::io::Result<()> {
-        let name = artifact.file_name(name);
+        let corrected = flow.is_corrected() && artifact.is_of_mask();
+        let mark = if corrected { ".corrected" } else { "" };
+        let name = artifact.file_name(&format!("{name}{mark}"));
         let dialog = rfd::AsyncFileDialog::new().set_title("Export");
         if artifact == Artifact::Frames {
             let chosen = dialog.pick_folder();

@@ -215,6 +215,7 @@ impl Flow {
         Ok(Some(Sources {
             photo,
             truth: self.truth_picture.clone(),
+            corrected: None,
             size: self.size,
             before,
             after,

@@ -19,6 +19,7 @@ mod capture;
 mod charts_panel;
 mod classes_panel;
 mod commands;
+mod correct;
 mod display;
 mod dock;
 mod error_list;
@@ -92,6 +93,7 @@ pub fn open(options: Options) -> Result<(), String> {
     if let Some(folder) = eframe::storage_dir(APP).filter(|_| remember) {
         remembered::repair(&folder.join("app.ron"));
     }
+    let choice = options.device.to_string();
     let size = options.size.map(egui::Vec2::from);
     // The window is smaller than that only on request.
     let smallest = egui::vec2(720.0, 480.0);
@@ -144,6 +146,10 @@ pub fn open(options: Options) -> Result<(), String> {
                 None => {}
             }
             let mut app = App::new(context, state, compute.device, devices, memory, &options);
+            app.shared.correct.teach.device = choice;
+            if let Some(folder) = eframe::storage_dir(APP).filter(|_| remember) {
+                app.shared.correct.keep_in(folder.join("corrections"));
+            }
             app.capture = options.screenshot.map(|path| Capture::new(path, of_app));
             Ok(Box::new(app))
         });

@@ -10,10 +10,12 @@ pub(super) struct OpenModel {
     /// Its name in lists: that of a built-in model, or a path.
     pub name: String,
     pub card: Card,
+    /// The names of its classes, and of those that were added for corrections, after its own.
+    pub classes: Vec<String>,
     /// The names of its classes as they are drawn, distinct even if fonts lack some of their letters.
     pub names: Vec<String>,
     pub centroids: Centroids,
-    /// The colours of its classes.
+    /// The colours of the classes, added ones included.
     pub colours: Vec<[u8; 3]>,
 }
 
@@ -22,6 +24,7 @@ impl OpenModel {
         Self {
             name,
             names: fonts::distinct(&card.classes),
+            classes: card.classes.clone(),
             card,
             colours: centroids.colours(),
             centroids,
@@ -35,5 +38,23 @@ impl OpenModel {
         self.colours = published
             .flatten()
             .unwrap_or_else(|| self.centroids.colours());
+        // An added class has the colour that it will have once the model has learnt it.
+        let extended = self.card.with_classes(&self.classes);
+        let centroids = extended.map(|card| card.centroids());
+        let colours = centroids.map_or_else(Vec::new, |centroids| centroids.colours());
+        self.colours
+            .extend(colours.into_iter().skip(self.card.classes.len()));
+    }
+
+    /// Adds classes after the others.
+    pub(super) fn add_classes(&mut self, names: &[String]) {
+        if names.is_empty() {
+            return;
+        }
+        self.classes.extend_from_slice(names);
+        self.names = fonts::distinct(&self.classes);
+        let own = self.colours[..self.card.classes.len().min(self.colours.len())].to_vec();
+        let published = own != self.centroids.colours();
+        self.colour(published);
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct Settings {
     pub recent: Vec<PathBuf>,
     /// Recent model files, the latest first.
     pub recent_models: Vec<PathBuf>,
+    /// The folder for corrected photos, once it was chosen.
+    pub corrections: Option<PathBuf>,
     /// How the canvas shows a flow.
     pub view: View,
     /// States per second while playing.
@@ -51,6 +53,7 @@ impl Default for Settings {
         Self {
             recent: Vec::new(),
             recent_models: Vec::new(),
+            corrections: None,
             view: View::default(),
             speed: 6.0,
             looping: false,

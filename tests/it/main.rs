@@ -9,6 +9,7 @@ mod centroids;
 mod commands;
 mod common;
 mod compare;
+mod corrections;
 mod datasets;
 mod doubt;
 mod encoder;

@@ -2,6 +2,7 @@
 
 mod checks;
 mod error;
+mod of_model;
 mod sections;
 mod settings;
 mod stages;
@@ -9,6 +10,7 @@ mod stages;
 mod tests;
 
 pub use error::ConfigError;
+pub use of_model::{FINE_TUNE, settings_of};
 pub use sections::{
     DataSection, FlowSection, Key, LossSection, ModelSection, RepaSection, Schedule, TrainSection,
     keys,

@@ -254,7 +254,9 @@ section! {
         keep: usize = 2,
         /// Steps between validations; 0 disables them.
         validate_every: u64 = 500,
-        /// Photos per validation; 0 uses the whole split.
+        /// Also validate before the first step: what a start from model.init is worth.
+        validate_start: bool = false,
+        /// Photos of a validation; 0 takes the whole split.
         validate_samples: usize = 0,
         /// Solver steps in a validation, which the model's card then recommends.
         validate_steps: usize = 5,

@@ -2,6 +2,7 @@
 
 use super::error::ConfigError;
 use super::sections::keys;
+use crate::models;
 use std::path::Path;
 use toml::{Table, Value};
 
@@ -84,10 +85,11 @@ pub(super) fn stage_of<'a, 'k>(
     }
 }
 
-/// A path that means the same file or folder from any working directory. Procedural data sets are
-/// not folders and are left unchanged, as are paths that are not valid text.
+/// A path that means the same file or folder from any working directory; procedural data sets and
+/// built-in models have no paths, and stay. So does what no text could hold.
 pub(super) fn absolute(path: &str) -> String {
-    if path.starts_with("scenes:") {
+    let built_in = models::is_built_in(Path::new(path));
+    if path.starts_with("scenes:") || built_in {
         return path.to_owned();
     }
     let whole = std::path::absolute(Path::new(path)).ok();

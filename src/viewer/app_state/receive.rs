@@ -16,6 +16,7 @@ impl AppState {
         while let Some(event) = self.worker.as_ref().and_then(Worker::poll) {
             self.accept(event);
         }
+        self.receive_corrections();
         if let Some(error) = self.exports.receive() {
             self.errors.report(error);
         }
@@ -101,6 +102,7 @@ impl AppState {
                     flow.settled = Some(settled);
                 }
                 self.phase = Phase::Idle;
+                self.restore_correction();
             }
             WorkerEvent::Failed(text) => {
                 self.phase = Phase::Idle;

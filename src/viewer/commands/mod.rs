@@ -6,9 +6,10 @@ pub(super) mod run;
 mod table;
 
 pub(super) use buttons::{button, toggle};
-pub(super) use table::{Action, TABLE, entry, help, pressed, text};
+pub(super) use table::{Action, TABLE, entry, help, pressed, pressed_number, text};
 
 use super::brush::Brush;
+use super::correct;
 use super::exports::NewFile;
 use super::photo_list::PhotoList;
 use crate::export::{Artifact, Look};
@@ -49,6 +50,9 @@ pub(super) enum Command {
     ToggleClass(usize),
     ShowOnlyClass(usize),
     Brush(Brush),
+    Correct(correct::Request),
+    /// Chooses the n-th class of the class list to be painted, from 0.
+    ChooseNth(usize),
     /// Adds a line to the list of errors.
     ReportError(String),
     ShowErrors(bool),

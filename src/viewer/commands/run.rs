@@ -6,6 +6,7 @@ use crate::gpu::canvas::Layer;
 use crate::inference::Sampling;
 use crate::viewer::app_event::{AppEvent, Zoom};
 use crate::viewer::app_state::AppState;
+use crate::viewer::correct;
 use crate::viewer::file_open::Dialog;
 use crate::viewer::photo_list::Item;
 use crate::viewer::settings::SCALE;
@@ -13,6 +14,9 @@ use crate::viewer::view::Arrangement;
 use eframe::egui::{self, ViewportCommand};
 
 pub(crate) fn run(app: &mut AppState, context: &egui::Context, command: Command) {
+    let Some(command) = app.correct.guard(command) else {
+        return;
+    };
     match command {
         Command::Action(action) => act(app, context, action),
         Command::OpenPaths(paths) => app.open_paths(paths),
@@ -46,6 +50,8 @@ pub(crate) fn run(app: &mut AppState, context: &egui::Context, command: Command)
             app.selection.change(|selection| selection.hidden = others);
         }
         Command::Brush(brush) => app.selection.brush(brush),
+        Command::Correct(request) => correct::request(app, request),
+        Command::ChooseNth(number) => correct::act_on_nth(app, number),
         Command::ReportError(error) => app.errors.report(error),
         Command::ShowErrors(shown) => app.errors.open = shown,
         Command::DismissErrors(lines) => app.errors.dismiss(lines),
@@ -91,15 +97,7 @@ fn act(app: &mut AppState, context: &egui::Context, action: Action) {
             app.playhead.playing = true;
             app.sample();
         }
-        Action::Cancel => {
-            let dialogs = &mut app.dialogs;
-            if dialogs.help || dialogs.export {
-                (dialogs.help, dialogs.export) = (false, false);
-            } else if app.busy() || !app.selection.clear_brush() {
-                app.brushing &= app.busy();
-                app.cancel();
-            }
-        }
+        Action::Cancel => cancel(app),
         Action::Show(layer) => {
             let labelled = matches!(layer, Layer::Truth | Layer::Error);
             if !labelled || app.has_truth() {
@@ -118,18 +116,38 @@ fn act(app: &mut AppState, context: &egui::Context, action: Action) {
         Action::ZoomOut => app.emit(AppEvent::Zoom(Zoom::By(0.8))),
         Action::Fine => app.settings.view.fine = !app.settings.view.fine,
         Action::Colours => app.toggle_colours(),
-        Action::Undo => app.selection.undo(),
-        Action::Redo => app.selection.redo(),
+        Action::Undo => app.undo(),
+        Action::Redo => app.redo(),
         Action::ShowAll => app.selection.change(|selection| selection.hidden.clear()),
         Action::ClearPins => app.selection.change(|selection| selection.pins.clear()),
         Action::Brush => app.brushing = !app.brushing,
         Action::ClearBrush => {
             app.selection.clear_brush();
         }
+        Action::CorrectMask => app.toggle_correct(),
+        Action::Correct(correction) => correct::act(app, correction),
         Action::ResetPanels => app.emit(AppEvent::PanelsReset),
         Action::LargerText => rescale(app, 1.1),
         Action::SmallerText => rescale(app, 1.0 / 1.1),
         Action::Help => app.dialogs.help = !app.dialogs.help,
+    }
+}
+
+/// Closes dialogs, else ends correcting, else stops sampling, else clears the brush, else puts it away.
+fn cancel(app: &mut AppState) {
+    let dialogs = &mut app.dialogs;
+    if dialogs.help || dialogs.export {
+        (dialogs.help, dialogs.export) = (false, false);
+        return;
+    }
+    if app.correct.cancel() {
+        return;
+    }
+    if app.correct.on && !app.busy() {
+        app.toggle_correct();
+    } else if app.busy() || !app.selection.clear_brush() {
+        app.brushing &= app.busy();
+        app.cancel();
     }
 }
 

@@ -1,6 +1,7 @@
 //! The table of everything that can be done from the keyboard, the menus and the toolbar.
 
 use crate::gpu::canvas::Layer;
+use crate::viewer::correct::{Correction, Tool};
 use crate::viewer::view::Arrangement;
 use eframe::egui::{self, Key, KeyboardShortcut, Modifiers};
 use egui_material_icons::{MaterialIcon, icons};
@@ -28,7 +29,7 @@ pub(crate) enum Action {
     First,
     Last,
     Rerun,
-    /// Closes dialogs, else stops sampling, else clears the brush, else puts it away.
+    /// Closes dialogs, else ends correcting, else stops sampling, else clears the brush, else puts it away.
     Cancel,
     /// Shows a layer in the active pane.
     Show(Layer),
@@ -51,6 +52,9 @@ pub(crate) enum Action {
     /// Lets a drag over the photo brush a region without a key held.
     Brush,
     ClearBrush,
+    /// Corrects the mask with the mouse, or no longer.
+    CorrectMask,
+    Correct(Correction),
     /// Moves all panels back to their original places.
     ResetPanels,
     LargerText,
@@ -146,10 +150,30 @@ pub(crate) const TABLE: &[Entry] = table! {
         Action::Brush, "Brush a region", [key(Key::B)], ICON_SELECT;
         Action::ClearBrush, "Clear the brush", [], ICON_DESELECT;
     }
+    "Correct" {
+        Action::CorrectMask, "Correct the mask", [key(Key::M)], ICON_EDIT;
+        Action::Correct(Correction::Tool(Tool::Brush)), "Brush", [key(Key::B)], ICON_BRUSH;
+        Action::Correct(Correction::Tool(Tool::Eraser)), "Eraser", [key(Key::E)], ICON_INK_ERASER;
+        Action::Correct(Correction::Tool(Tool::Fill)), "Fill a region", [key(Key::F)], ICON_FORMAT_COLOR_FILL;
+        Action::Correct(Correction::Snap), "Snap to the network's outline", [key(Key::S)], ICON_TIMELINE;
+        Action::Correct(Correction::Pick), "Class under the pointer", [key(Key::I)], ICON_COLORIZE;
+        Action::Correct(Correction::Smaller), "Smaller brush", [key(Key::OpenBracket)], ICON_REMOVE;
+        Action::Correct(Correction::Larger), "Larger brush", [key(Key::CloseBracket)], ICON_ADD;
+        Action::Correct(Correction::Save), "Save labels", [ctrl(Key::S)], ICON_SAVE;
+        Action::Correct(Correction::ChooseFolder), "Folder for corrected photos", [], ICON_FOLDER_SPECIAL;
+        Action::Correct(Correction::FineTune), "Fine-tune on my corrections", [ctrl_shift(Key::F)], ICON_SCHOOL;
+    }
     "Help" {
         Action::Help, "Keyboard shortcuts", [key(Key::Questionmark)], ICON_KEYBOARD;
     }
 };
+
+impl Entry {
+    /// Whether its keys work only while a mask is corrected. They come before the same keys of others.
+    fn while_correcting(&self) -> bool {
+        matches!(self.action, Action::Correct(_)) && self.keys.iter().all(|k| k.modifiers.is_none())
+    }
+}
 
 /// The row of an action.
 pub(crate) fn entry(action: Action) -> Option<&'static Entry> {
@@ -177,14 +201,29 @@ pub(crate) fn help(context: &egui::Context, action: Action) -> String {
     }
 }
 
-/// The actions whose keys were pressed in this frame, unless a text field has the focus.
-pub(crate) fn pressed(context: &egui::Context) -> Vec<Action> {
+/// The number from 1 to 9 whose key was pressed in this frame, unless a text field has the focus.
+pub(crate) fn pressed_number(context: &egui::Context) -> Option<usize> {
+    use Key::{Num1, Num2, Num3, Num4, Num5, Num6, Num7, Num8, Num9};
+    if context.egui_wants_keyboard_input() {
+        return None;
+    }
+    let keys = [Num1, Num2, Num3, Num4, Num5, Num6, Num7, Num8, Num9];
+    let pressed = |key: &Key| context.input_mut(|input| consume(input, &self::key(*key)));
+    Some(keys.iter().position(pressed)? + 1)
+}
+
+/// The actions whose keys were pressed in this frame, unless a text field has the focus. While a mask is
+/// corrected, the keys for that come first.
+pub(crate) fn pressed(context: &egui::Context, correcting: bool) -> Vec<Action> {
     if context.egui_wants_keyboard_input() {
         return Vec::new();
     }
     context.input_mut(|input| {
-        TABLE
-            .iter()
+        let of_correcting = TABLE.iter().filter(|entry| entry.while_correcting());
+        let others = TABLE.iter().filter(|entry| !entry.while_correcting());
+        of_correcting
+            .filter(|_| correcting)
+            .chain(others)
             .filter(|entry| entry.keys.iter().any(|keys| consume(input, keys)))
             .map(|entry| entry.action)
             .collect()
@@ -214,13 +253,16 @@ mod tests {
 
     #[test]
     fn no_two_actions_share_a_key() {
-        let mut all: Vec<(&KeyboardShortcut, &str)> = TABLE
-            .iter()
-            .flat_map(|entry| entry.keys.iter().map(|keys| (keys, entry.name)))
-            .collect();
-        while let Some((keys, name)) = all.pop() {
-            if let Some((_, other)) = all.iter().find(|(k, _)| *k == keys) {
-                panic!("{keys:?} is both {name} and {other}");
+        for correcting in [false, true] {
+            let mut all: Vec<(&KeyboardShortcut, &str)> = TABLE
+                .iter()
+                .filter(|entry| entry.while_correcting() == correcting)
+                .flat_map(|entry| entry.keys.iter().map(|keys| (keys, entry.name)))
+                .collect();
+            while let Some((keys, name)) = all.pop() {
+                if let Some((_, other)) = all.iter().find(|(k, _)| *k == keys) {
+                    panic!("{keys:?} is both {name} and {other}");
+                }
             }
         }
     }

@@ -1,0 +1,400 @@
+//! Corrected masks as a data set: the plain layout, filled photo by photo.
+//!
+//! Every fourth photo, the second one first, goes to the validation split: whoever trains on the others
+//! is judged by it. A photo stays in its split when its labels are saved again.
+
+use super::classes::ClassTable;
+use super::decode::write_labels;
+use super::error::DataError;
+use super::layout::{self, CLASSES, Layout};
+use super::photo::{has_photo_ending, read_photo};
+use crate::files::{self, FileError};
+use image::{ImageFormat, RgbImage};
+use std::collections::HashSet;
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+use unicode_normalization::UnicodeNormalization;
+
+/// Bytes of a photo's name, without its ending; disks allow 255 in all.
+const LONGEST_NAME: usize = 200;
+/// Photos of one name.
+const MOST_ALIKE: usize = 10_000;
+/// Photos of which one is held back.
+const SHARE: usize = 4;
+/// Those to train on, and those held back.
+const SPLITS: [&str; 2] = ["training", "validation"];
+
+/// A photo with corrected labels.
+pub struct Corrected<'a> {
+    /// Its name, without folder and ending.
+    pub name: &'a str,
+    /// Its file, which is copied byte for byte if the photo is still in it.
+    pub file: Option<&'a Path>,
+    /// The photo, upright.
+    pub photo: &'a RgbImage,
+    /// A class index or [`IGNORE`](super::IGNORE) a pixel, row by row.
+    pub labels: &'a [u16],
+    /// The classes' names.
+    pub classes: &'a [String],
+}
+
+/// Where a corrected photo was saved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedPair {
+    /// The copy of the photo.
+    pub image: PathBuf,
+    /// Its labels.
+    pub labels: PathBuf,
+    /// Whether it is held back from training, in the validation split.
+    pub held_back: bool,
+}
+
+/// Saves a corrected photo into a data folder in the plain layout, which is created if it is missing.
+/// Labels of the same photo are replaced; a photo of the same name with another content is kept, and
+/// the new one gets a number. Photo and labels appear whole or not at all.
+///
+/// # Errors
+/// A folder with something else in it or with other classes, labels of another size than the photo,
+/// class names that `classes.txt` cannot hold, and a disk that refuses.
+pub fn save_corrected(folder: &Path, corrected: &Corrected) -> Result<SavedPair, DataError> {
+    let (width, height) = corrected.photo.dimensions();
+    let (width, height) = (width as usize, height as usize);
+    let table = classes(folder, corrected.classes)?;
+    let (bytes, ending) = contents(corrected)?;
+    let place = place(folder, corrected.name, &bytes, &ending)?;
+    for path in [&place.pair.image, &place.pair.labels] {
+        files::create_folder(files::folder_of(path))?;
+    }
+    if let Some(table) = table {
+        let text: String = table.iter().map(|name| format!("{name}\n")).collect();
+        files::write_atomic(&folder.join(CLASSES), text.as_bytes())?;
+    }
+    if !place.is_there {
+        files::write_atomic(&place.pair.image, &bytes)?;
+    }
+    let written = write_labels(&place.pair.labels, width, height, corrected.labels);
+    if written.is_err() && !place.is_there {
+        files::remove_file(&place.pair.image)?;
+    }
+    written?;
+    Ok(place.pair)
+}
+
+/// The classes of a folder of corrections: none of a folder that is missing or empty.
+///
+/// # Errors
+/// A folder with something else in it.
+pub fn corrected_classes(folder: &Path) -> Result<Vec<String>, DataError> {
+    let empty = |folder: &Path| {
+        std::fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none())
+    };
+    if !folder.exists() || (folder.is_dir() && empty(folder)) {
+        return Ok(Vec::new());
+    }
+    match layout::detect(folder) {
+        Ok(Layout::Plain) => Ok(ClassTable::from_file(folder.join(CLASSES))?.names),
+        Err(error @ DataError::NotAFolder { .. }) => Err(error),
+        _ => Err(DataError::description(
+            folder,
+            "holds something other than corrections: choose a new or an empty folder, or one with \
+             images, annotations and classes.txt",
+        )),
+    }
+}
+
+/// The photos of a folder of corrections that have labels: those to train on, and those held back.
+pub fn corrected_photos(folder: &Path) -> [usize; 2] {
+    SPLITS.map(|split| listed(&folder.join("annotations").join(split)).len())
+}
+
+/// The class table to write, or `None` if the folder has one that will do: its classes may go on after
+/// those of the mask, or the mask's after its own.
+fn classes(folder: &Path, names: &[String]) -> Result<Option<Vec<String>>, DataError> {
+    let known = corrected_classes(folder)?;
+    if known.starts_with(names) {
+        return Ok(None);
+    }
+    let path = folder.join(CLASSES);
+    if !names.starts_with(&known) {
+        let reason =
+            "names other classes than this mask has: choose another folder for corrections";
+        return Err(DataError::description(&path, reason));
+    }
+    let text: String = names.iter().map(|name| format!("{name}\n")).collect();
+    match ClassTable::parse(&path, &text) {
+        Ok(table) if table.names == names => Ok(Some(names.to_vec())),
+        _ => {
+            let reason = "cannot hold the names of these classes, one a line: give them names that are \
+                distinct, not blank and not numbered";
+            Err(DataError::description(&path, reason))
+        }
+    }
+}
+
+/// The bytes of the copy, and its ending: those of the file if it still holds the photo, else a PNG.
+fn contents(corrected: &Corrected) -> Result<(Vec<u8>, String), DataError> {
+    let file = corrected.file.filter(|path| has_photo_ending(path));
+    if let Some(path) = file
+        && read_photo(path).is_ok_and(|photo| photo == *corrected.photo)
+    {
+        let ending = path.extension().unwrap_or_default();
+        return Ok((files::read(path)?, ending.to_string_lossy().into_owned()));
+    }
+    let mut png = Cursor::new(Vec::new());
+    let encoded = corrected.photo.write_to(&mut png, ImageFormat::Png);
+    encoded.map_err(|error| FileError::Write {
+        path: PathBuf::from(corrected.name),
+        source: std::io::Error::other(error),
+    })?;
+    Ok((png.into_inner(), "png".to_owned()))
+}
+
+struct Place {
+    pair: SavedPair,
+    /// Whether the photo is there already.
+    is_there: bool,
+}
+
+/// Where a photo is, or where there is room for it.
+fn place(folder: &Path, name: &str, bytes: &[u8], ending: &str) -> Result<Place, DataError> {
+    let name = files::name_part(name.trim_matches(['.', ' ']), LONGEST_NAME);
+    let name = if name.is_empty() { "photo" } else { &name };
+    let images = SPLITS.map(|split| listed(&folder.join("images").join(split)));
+    let labels = SPLITS.map(|split| listed(&folder.join("annotations").join(split)));
+    let stem = |path: &PathBuf| folded(&path.file_stem().unwrap_or_default().to_string_lossy());
+    let taken: HashSet<String> = images.iter().chain(&labels).flatten().map(stem).collect();
+    let path = |group: &str, held_back: bool, file: String| {
+        let split = SPLITS[usize::from(held_back)];
+        folder.join(group).join(split).join(file)
+    };
+    let numbered = (1..MOST_ALIKE).map(|number| match number {
+        1 => name.to_owned(),
+        number => format!("{name}-{number}"),
+    });
+    for candidate in numbered {
+        let key = folded(&candidate);
+        let pairs = images.iter().zip([false, true]);
+        let mut alike = pairs.flat_map(|(images, held)| images.iter().map(move |i| (i, held)));
+        if let Some((image, held_back)) = alike.find(|(image, _)| {
+            stem(image) == key && std::fs::read(image).is_ok_and(|held| held == bytes)
+        }) {
+            let own = image.file_stem().unwrap_or_default().to_string_lossy();
+            let labels = path("annotations", held_back, format!("{own}.png"));
+            let image = image.clone();
+            let pair = SavedPair {
+                image,
+                labels,
+                held_back,
+            };
+            return Ok(Place {
+                pair,
+                is_there: true,
+            });
+        }
+        if !taken.contains(&key) {
+            let [training, validation] = [images[0].len(), images[1].len()];
+            let held_back = is_held_back(training, validation);
+            let pair = SavedPair {
+                image: path("images", held_back, format!("{candidate}.{ending}")),
+                labels: path("annotations", held_back, format!("{candidate}.png")),
+                held_back,
+            };
+            return Ok(Place {
+                pair,
+                is_there: false,
+            });
+        }
+    }
+    let reason = format!("holds {MOST_ALIKE} photos named {name}: choose another folder");
+    Err(DataError::description(folder, reason))
+}
+
+/// Whether the next of so many photos is held back.
+fn is_held_back(training: usize, validation: usize) -> bool {
+    let count = training + validation + 1;
+    validation < (count + SHARE / 2) / SHARE
+}
+
+/// The files of a folder; none of one that is missing.
+fn listed(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let paths = entries.filter(|entry| !files::is_temporary(&entry.file_name()));
+    let mut paths: Vec<PathBuf> = paths.map(|entry| entry.path()).collect();
+    paths.sort();
+    paths
+}
+
+/// One text for all names that some disks take for one.
+fn folded(name: &str) -> String {
+    name.nfc().collect::<String>().to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Dataset, IGNORE, inspect, read_labels};
+    use super::*;
+    use image::Rgb;
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn picture(shade: u8) -> RgbImage {
+        RgbImage::from_fn(6, 4, |x, y| Rgb([x as u8, y as u8, shade]))
+    }
+
+    fn corrected<'a>(
+        name: &'a str,
+        photo: &'a RgbImage,
+        labels: &'a [u16],
+        classes: &'a [String],
+    ) -> Corrected<'a> {
+        Corrected {
+            name,
+            file: None,
+            photo,
+            labels,
+            classes,
+        }
+    }
+
+    #[test]
+    fn a_folder_fills_and_is_a_data_set() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("corrections");
+        let classes = names(&["sky", "road"]);
+        let mut labels = vec![1; 24];
+        labels[0] = IGNORE;
+        let mut held = Vec::new();
+        for shade in 0..10 {
+            let photo = picture(shade);
+            let name = format!("p{shade}");
+            let pair = corrected(&name, &photo, &labels, &classes);
+            held.push(save_corrected(&root, &pair).unwrap().held_back);
+        }
+        let expected: Vec<bool> = (0..10).map(|i| i % 4 == 1).collect();
+        assert_eq!(held, expected);
+        let report = inspect(&root, &|_, _| ()).unwrap();
+        assert_eq!(report.layout, Layout::Plain.name());
+        let training = Dataset::open(&root, "training").unwrap();
+        assert_eq!(
+            (training.len(), training.classes().names.clone()),
+            (7, classes)
+        );
+        let sample = training.load(0).unwrap();
+        assert_eq!(sample.image, picture(0));
+        assert_eq!(sample.labels.data, labels);
+        assert_eq!(Dataset::open(&root, "validation").unwrap().len(), 3);
+    }
+
+    #[test]
+    fn the_same_photo_is_saved_again_and_another_of_its_name_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let classes = names(&["a", "b"]);
+        let (one, other) = (picture(1), picture(2));
+        let save = |photo: &RgbImage, label: u16| {
+            let labels = vec![label; 24];
+            save_corrected(folder.path(), &corrected("x", photo, &labels, &classes)).unwrap()
+        };
+        let first = save(&one, 0);
+        assert_eq!(save(&one, 1), first);
+        assert_eq!(read_labels(&first.labels).unwrap().2, vec![1; 24]);
+        let second = save(&other, 0);
+        assert_eq!(second.image.file_name().unwrap(), "x-2.png");
+        assert_eq!(read_labels(&first.labels).unwrap().2, vec![1; 24]);
+        assert_eq!(save(&other, 1), second);
+        assert_eq!(read_photo(&first.image).unwrap(), one);
+        // Labels that somebody else put there are no room either.
+        let foreign = folder.path().join("annotations/training/Y.png");
+        std::fs::write(&foreign, "theirs").unwrap();
+        let labels = vec![0; 24];
+        let pair = save_corrected(folder.path(), &corrected("y", &one, &labels, &classes)).unwrap();
+        assert_eq!(pair.image.file_stem().unwrap(), "y-2");
+        assert_eq!(std::fs::read(foreign).unwrap(), b"theirs");
+    }
+
+    #[test]
+    fn a_file_is_copied_unless_it_holds_another_photo_by_now() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("c");
+        let file = folder.path().join("IMG 1.BMP");
+        let (photo, classes, labels) = (picture(3), names(&["a", "b"]), vec![0; 24]);
+        photo.save(&file).unwrap();
+        let save = || {
+            let pair = Corrected {
+                file: Some(&file),
+                ..corrected("IMG 1", &photo, &labels, &classes)
+            };
+            save_corrected(&root, &pair).unwrap()
+        };
+        let copy = save();
+        assert_eq!(copy.image.file_name().unwrap(), "IMG 1.BMP");
+        assert_eq!(
+            std::fs::read(&copy.image).unwrap(),
+            std::fs::read(&file).unwrap()
+        );
+        picture(9).save(&file).unwrap();
+        let copy = save();
+        assert_eq!(copy.image.file_name().unwrap(), "IMG 1-2.png");
+        assert_eq!(read_photo(copy.image).unwrap(), photo);
+    }
+
+    #[test]
+    fn classes_may_grow_and_never_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let save = |shade: u8, classes: &[&str]| {
+            let (photo, classes) = (picture(shade), names(classes));
+            let labels = vec![0; 24];
+            save_corrected(folder.path(), &corrected("x", &photo, &labels, &classes))
+                .map_err(|error| error.to_string())
+        };
+        save(0, &["a", "b"]).unwrap();
+        save(1, &["a", "b", "c"]).unwrap();
+        save(2, &["a", "b"]).unwrap();
+        let known = corrected_classes(folder.path()).unwrap();
+        assert_eq!(known, names(&["a", "b", "c"]));
+        let error = save(3, &["b", "a"]).unwrap_err();
+        assert!(
+            error.contains("classes.txt") && error.contains("other classes"),
+            "{error}"
+        );
+        for wrong in [
+            &["a", " "][..],
+            &["a\nb", "c"],
+            &["0 a", "1 b"],
+            &["a", "a"],
+        ] {
+            let empty = tempfile::tempdir().unwrap();
+            let (photo, labels) = (picture(0), vec![0; 24]);
+            let classes = names(wrong);
+            let pair = corrected("x", &photo, &labels, &classes);
+            let error = save_corrected(empty.path(), &pair).unwrap_err().to_string();
+            assert!(error.contains("one a line"), "{error}");
+            assert_eq!(std::fs::read_dir(empty.path()).unwrap().count(), 0);
+        }
+    }
+
+    #[test]
+    fn other_folders_are_refused_and_stay_as_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("thesis.txt"), "mine").unwrap();
+        let (photo, classes, labels) = (picture(0), names(&["a", "b"]), vec![0; 24]);
+        let pair = corrected("x", &photo, &labels, &classes);
+        let error = save_corrected(folder.path(), &pair)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("empty folder") && !error.contains('\n'),
+            "{error}"
+        );
+        let file = folder.path().join("thesis.txt");
+        assert!(save_corrected(&file, &pair).is_err());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        // Labels of another size leave nothing behind.
+        let empty = tempfile::tempdir().unwrap();
+        let short = corrected("x", &photo, &labels[1..], &classes);
+        assert!(save_corrected(empty.path(), &short).is_err());
+        let left = empty.path().join("images/training");
+        assert_eq!(std::fs::read_dir(left).unwrap().count(), 0);
+    }
+}

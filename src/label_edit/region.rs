@@ -1,0 +1,112 @@
+//! Connected regions of a mask.
+
+use std::ops::Range;
+
+/// Pixels of a mask that belong together.
+#[derive(Clone)]
+pub struct Region {
+    width: usize,
+    height: usize,
+    /// A bit for each pixel, the first of a word in its lowest bit; every row begins with a word.
+    bits: Vec<u64>,
+    /// Rows that may hold pixels of it.
+    rows: Range<usize>,
+}
+
+impl Region {
+    /// The pixels of `[height, width]` that have the label of the pixel `[x, y]` and are connected with
+    /// it through common edges; none for a pixel outside.
+    pub(super) fn connected(
+        [height, width]: [usize; 2],
+        [x, y]: [usize; 2],
+        label: impl Fn(usize) -> u16,
+    ) -> Self {
+        let mut region = Self {
+            width,
+            height,
+            bits: vec![0; width.div_ceil(64) * height],
+            rows: y..y,
+        };
+        if x >= width || y >= height {
+            return region;
+        }
+        let wanted = label(y * width + x);
+        let is = |x: usize, y: usize| label(y * width + x) == wanted;
+        // Each entry is a pixel from which its whole row within the region is taken.
+        let mut seeds = vec![[x, y]];
+        while let Some([x, y]) = seeds.pop() {
+            if region.contains([x, y]) {
+                continue;
+            }
+            let first = (0..x).rev().take_while(|&x| is(x, y)).last().unwrap_or(x);
+            let end = (x..width).take_while(|&x| is(x, y)).last().unwrap_or(x) + 1;
+            region.set(y, first..end);
+            let above = y.checked_sub(1);
+            let below = Some(y + 1).filter(|&y| y < height);
+            for row in above.into_iter().chain(below) {
+                let mut inside = false;
+                for x in first..end {
+                    let open = is(x, row) && !region.contains([x, row]);
+                    if open && !inside {
+                        seeds.push([x, row]);
+                    }
+                    inside = open;
+                }
+            }
+        }
+        region
+    }
+
+    /// `[height, width]` of the mask.
+    pub fn size(&self) -> [usize; 2] {
+        [self.height, self.width]
+    }
+
+    /// Whether a pixel `[x, y]` belongs to it.
+    pub fn contains(&self, [x, y]: [usize; 2]) -> bool {
+        x < self.width && y < self.height && {
+            let word = self.bits[y * self.width.div_ceil(64) + x / 64];
+            word >> (x % 64) & 1 == 1
+        }
+    }
+
+    fn set(&mut self, y: usize, columns: Range<usize>) {
+        self.rows = self.rows.start.min(y)..self.rows.end.max(y + 1);
+        let row = y * self.width.div_ceil(64);
+        for word in columns.start / 64..columns.end.div_ceil(64) {
+            let low = columns.start.saturating_sub(64 * word).min(64);
+            let high = (columns.end - 64 * word).min(64);
+            let below = |bit: usize| if bit == 64 { u64::MAX } else { (1 << bit) - 1 };
+            self.bits[row + word] |= below(high) & !below(low);
+        }
+    }
+
+    /// Its parts within some columns of a row.
+    pub(super) fn runs(&self, y: usize, columns: Range<usize>) -> Vec<Range<usize>> {
+        let mut runs: Vec<Range<usize>> = Vec::new();
+        for x in columns.filter(|&x| self.contains([x, y])) {
+            match runs.last_mut() {
+                Some(run) if run.end == x => run.end = x + 1,
+                _ => runs.push(x..x + 1),
+            }
+        }
+        runs
+    }
+
+    /// All of its pixels: rows and columns.
+    pub(super) fn spans(&self) -> impl Iterator<Item = (usize, Range<usize>)> {
+        let of = |y: usize| {
+            let runs = self.runs(y, 0..self.width);
+            runs.into_iter().map(move |run| (y, run))
+        };
+        self.rows.clone().flat_map(of)
+    }
+
+    /// The number of its pixels.
+    pub fn pixels(&self) -> usize {
+        self.bits
+            .iter()
+            .map(|word| word.count_ones() as usize)
+            .sum()
+    }
+}

@@ -1,0 +1,222 @@
+//! The tools above the canvas while a mask is corrected.
+
+use super::{Correction, DIAMETER, Request, Tool, requests, teach};
+use crate::data::IGNORE;
+use crate::viewer::app_state::AppState;
+use crate::viewer::commands::{self, Action, Command, help};
+use crate::viewer::open_model::OpenModel;
+use crate::viewer::theme::{self, GRID};
+use crate::viewer::{background, classes_panel};
+use eframe::egui;
+use egui_material_icons::MaterialIcon;
+use egui_material_icons::icons;
+
+/// The tools with their icons, and what they do.
+const TOOLS: [(Tool, MaterialIcon, &str); 3] = [
+    (Tool::Brush, icons::ICON_BRUSH, "Paint the chosen class"),
+    (
+        Tool::Eraser,
+        icons::ICON_INK_ERASER,
+        "Bring the network's label back",
+    ),
+    (
+        Tool::Fill,
+        icons::ICON_FORMAT_COLOR_FILL,
+        "Give the chosen class to a connected region",
+    ),
+];
+
+/// Draws the tools, if a mask is corrected.
+pub(in crate::viewer) fn bar(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
+    if !app.correct.on {
+        return;
+    }
+    egui::Panel::top("correct bar")
+        .frame(background::bare(ui))
+        .exact_size(5.0 * GRID)
+        .show(ui, |ui| {
+            ui.horizontal_centered(|ui| {
+                ui.spacing_mut().item_spacing.x = GRID / 2.0;
+                ui.add_enabled_ui(app.correct.is_ready(), |ui| {
+                    tools(app, ui, commands);
+                    ui.separator();
+                    classes(app, ui, commands);
+                    ui.separator();
+                    history(app, ui, commands);
+                });
+                ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                    keep(app, ui, commands);
+                    state(app, ui);
+                });
+            });
+        });
+}
+
+fn tools(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
+    let correct = &app.correct;
+    for (tool, icon, description) in TOOLS {
+        let action = Action::Correct(Correction::Tool(tool));
+        let help = format!("{description}\n{}", help(ui.ctx(), action));
+        if theme::icon_toggle(ui, correct.tool == tool, icon, &help).clicked() {
+            commands.push(action.into());
+        }
+    }
+    let snap = Action::Correct(Correction::Snap);
+    let text = format!(
+        "Strokes stay within the region of the network's mask where they begin, and fills take over \
+         its outline\n{}",
+        help(ui.ctx(), snap)
+    );
+    if theme::icon_toggle(ui, correct.snap, icons::ICON_TIMELINE, &text).clicked() {
+        commands.push(snap.into());
+    }
+    ui.spacing_mut().slider_width = 9.0 * GRID;
+    let mut diameter = correct.diameter;
+    let slider = egui::Slider::new(&mut diameter, DIAMETER)
+        .logarithmic(true)
+        .fixed_decimals(0)
+        .suffix(" px");
+    let keys = [Correction::Smaller, Correction::Larger].map(|key| {
+        let entry = commands::entry(Action::Correct(key));
+        let keys = entry.and_then(|entry| entry.keys.first());
+        keys.map_or_else(String::new, |keys| commands::text(ui.ctx(), keys))
+    });
+    ui.add_enabled(correct.tool != Tool::Fill, slider)
+        .on_hover_text(format!(
+            "Diameter of the brush in pixels of the photo ({} {})",
+            keys[0], keys[1]
+        ));
+    if diameter != correct.diameter {
+        commands.push(Command::Correct(Request::Diameter(diameter)));
+    }
+}
+
+fn classes(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
+    let Some(model) = &app.model else { return };
+    let class = app.correct.class;
+    let mut ask = |request| commands.push(Command::Correct(request));
+    swatch(ui, model, class);
+    let combo = egui::ComboBox::from_id_salt("painted class")
+        .selected_text(name(model, class))
+        .width(15.0 * GRID)
+        .height(50.0 * GRID);
+    combo
+        .show_ui(ui, |ui| {
+            for (place, &k) in classes_panel::order_of(app, model).iter().enumerate() {
+                ui.horizontal(|ui| {
+                    swatch(ui, model, k as u16);
+                    let key = match place {
+                        0..9 => format!("{}  ", place + 1),
+                        _ => String::new(),
+                    };
+                    let text = format!("{key}{}", name(model, k as u16));
+                    if ui.selectable_label(usize::from(class) == k, text).clicked() {
+                        ask(Request::Choose(k as u16));
+                    }
+                });
+            }
+            ui.separator();
+            let none = ui.selectable_label(class == IGNORE, name(model, IGNORE));
+            if none.on_hover_text("Training leaves these pixels out").clicked() {
+                ask(Request::Choose(IGNORE));
+            }
+        })
+        .response
+        .on_hover_text(
+            "The class to paint: also a click in the Classes panel, the keys 1 to 9 in its order, and \
+             I for the class under the pointer",
+        );
+    egui::containers::menu::MenuButton::from_button(
+        egui::Button::new(theme::icon(icons::ICON_ADD)).frame_when_inactive(false),
+    )
+    .ui(ui, |ui| {
+        let id = ui.scope_id().with("name of the class");
+        let mut text: String = ui.data(|data| data.get_temp(id)).unwrap_or_default();
+        ui.label("A class more, for photos that need it");
+        ui.horizontal(|ui| {
+            let field = egui::TextEdit::singleline(&mut text)
+                .hint_text("Name")
+                .desired_width(20.0 * GRID);
+            let field = ui.add(field);
+            let entered =
+                field.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
+            let add = ui.add_enabled(!text.trim().is_empty(), egui::Button::new("Add"));
+            if add.clicked() || entered {
+                ask(Request::AddClass(std::mem::take(&mut text)));
+                ui.close();
+            }
+        });
+        ui.data_mut(|data| data.insert_temp(id, text));
+    })
+    .0
+    .on_hover_text("Add a class. The model learns it when it is fine-tuned");
+}
+
+fn swatch(ui: &mut egui::Ui, model: &OpenModel, class: u16) {
+    let colour = model.colours.get(usize::from(class)).copied();
+    theme::swatch(ui, colour.unwrap_or([128; 3]), 1.75 * GRID);
+}
+
+fn name(model: &OpenModel, class: u16) -> &str {
+    let name = model.names.get(usize::from(class));
+    name.map_or("no class", String::as_str)
+}
+
+fn history(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
+    let [undo, redo] = app.correct.can_undo();
+    for (action, icon, enabled) in [
+        (Action::Undo, icons::ICON_UNDO, undo),
+        (Action::Redo, icons::ICON_REDO, redo),
+    ] {
+        ui.add_enabled_ui(enabled, |ui| commands::button(ui, action, icon, commands));
+    }
+}
+
+/// Draws what keeps the corrections: from right to left.
+fn keep(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
+    let tune = Action::Correct(Correction::FineTune);
+    let text = match app.correct.teach.is_running() {
+        true => "Fine-tuning",
+        false => "Fine-tune",
+    };
+    let button = egui::Button::new((theme::icon(icons::ICON_SCHOOL), text));
+    let response = ui.add(button).on_hover_text(format!(
+        "Train the open model on the corrected photos\n{}",
+        help(ui.ctx(), tune)
+    ));
+    if response.clicked() {
+        commands.push(tune.into());
+    }
+    let text = match requests::folder_name(app) {
+        Some(folder) => format!("Save the mask as labels into {folder}"),
+        None => "Save the mask as labels into a folder, which is asked for once".to_owned(),
+    };
+    let button = egui::Button::new((theme::icon(icons::ICON_SAVE), "Save"));
+    let response = ui
+        .add_enabled(app.correct.is_ready(), button)
+        .on_hover_text(format!("{text}\n{}", help(ui.ctx(), requests::SAVE)));
+    if response.clicked() {
+        commands.push(requests::SAVE.into());
+    }
+}
+
+/// Draws what is going on, in the space that is left.
+fn state(app: &AppState, ui: &mut egui::Ui) {
+    let complete = app.flow.as_ref().is_some_and(|flow| flow.settled.is_some());
+    let text = match &app.correct.note {
+        _ if !complete && app.busy() => "The mask can be corrected once the flow is complete",
+        _ if !complete => "Sample the flow to its end (R) to correct its mask",
+        _ if app.correct.preparing.is_some() => "Preparing the mask",
+        Some(note) => note,
+        None if app.correct.is_unsaved() => "Not saved",
+        None => return,
+    };
+    ui.add(egui::Label::new(egui::RichText::new(text).weak()).truncate());
+}
+
+/// The wish behind the fine-tuning dialog's button.
+pub(super) fn wish(ui: &mut egui::Ui, text: &str, wish: teach::Wish, commands: &mut Vec<Command>) {
+    if ui.button(text).clicked() {
+        commands.push(Command::Correct(Request::Teach(wish)));
+    }
+}

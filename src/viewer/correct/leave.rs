@@ -1,0 +1,62 @@
+//! The question about unsaved corrections.
+
+use super::Request;
+use crate::viewer::app_state::AppState;
+use crate::viewer::commands::Command;
+use crate::viewer::theme::GRID;
+use eframe::egui;
+
+/// What to do with unsaved corrections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::viewer) enum Answer {
+    Save,
+    /// Keeps them in the recovery file until the photo is opened again.
+    Later,
+    Discard,
+    Cancel,
+}
+
+/// Draws the question if there is one.
+pub(in crate::viewer) fn dialog(
+    app: &AppState,
+    context: &egui::Context,
+    commands: &mut Vec<Command>,
+) {
+    if app.correct.leaving.is_none() {
+        return;
+    }
+    let mut answers = vec![
+        (
+            Answer::Save,
+            "Save labels",
+            "Into the folder of corrections",
+        ),
+        (
+            Answer::Later,
+            "Keep for later",
+            "They are back when the photo is opened again",
+        ),
+        (Answer::Discard, "Discard", "The network's mask stays"),
+        (Answer::Cancel, "Cancel", "Go on correcting (Escape)"),
+    ];
+    if !app.correct.storage.keeps() {
+        answers.remove(1);
+    }
+    let modal = egui::Modal::new(egui::Id::unique("unsaved corrections")).show(context, |ui| {
+        ui.set_width(52.0 * GRID);
+        ui.heading("Save the corrections of this photo?");
+        ui.add_space(GRID);
+        ui.label("Its mask was corrected and not saved as labels.");
+        ui.add_space(GRID);
+        ui.horizontal(|ui| {
+            for (answer, name, help) in answers {
+                if ui.button(name).on_hover_text(help).clicked() {
+                    commands.push(Command::Correct(Request::Leave(answer)));
+                }
+            }
+        });
+    });
+    if modal.should_close() {
+        commands.push(Command::Correct(Request::Leave(Answer::Cancel)));
+    }
+}

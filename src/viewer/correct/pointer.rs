@@ -1,0 +1,106 @@
+//! What the mouse does over the canvas while a mask is corrected.
+
+use super::{Request, Tool};
+use crate::viewer::app_state::AppState;
+use crate::viewer::commands::Command;
+use crate::viewer::view::Camera;
+use eframe::egui::{self, Color32, PointerButton, Pos2, Rect, Stroke, Vec2};
+
+#[derive(Default)]
+pub(in crate::viewer) struct Pointer {
+    /// The pane in which the button was pressed.
+    pane: Option<Rect>,
+}
+
+impl Pointer {
+    /// Paints with the primary button, at once when it is pressed; every motion of the mouse since the
+    /// last frame is followed. Returns whether the button is used for that.
+    pub(in crate::viewer) fn follow(
+        &mut self,
+        app: &AppState,
+        camera: Camera,
+        response: &egui::Response,
+        pane: Rect,
+        photo: Vec2,
+        commands: &mut Vec<Command>,
+    ) -> bool {
+        if !app.correct.is_ready() {
+            self.pane = None;
+            return false;
+        }
+        let context = &response.ctx;
+        let place = |pane: Rect, at: Pos2| {
+            let target = camera.target(pane, photo);
+            let at = (at - target.min) / target.size() * photo;
+            [at.x, at.y]
+        };
+        let mut ask = |request| commands.push(Command::Correct(request));
+        let hover = response.hover_pos().map(|at| place(pane, at));
+        if hover != app.correct.hover {
+            ask(Request::Hover(hover));
+        }
+        let down = response.is_pointer_button_down_on()
+            && context.input(|input| input.pointer.button_down(PointerButton::Primary));
+        if down && self.pane.is_none() {
+            let origin = context.input(|input| input.pointer.press_origin());
+            if let Some(origin) = origin {
+                self.pane = Some(pane);
+                ask(Request::Press(place(pane, origin)));
+            }
+        }
+        if let Some(pane) = self.pane {
+            let moves: Vec<Pos2> = context.input(|input| {
+                let moved = |event: &egui::Event| match event {
+                    egui::Event::PointerMoved(at) => Some(*at),
+                    _ => None,
+                };
+                input.events.iter().filter_map(moved).collect()
+            });
+            for at in moves {
+                ask(Request::Drag(place(pane, at)));
+            }
+            if !down {
+                self.pane = None;
+                ask(Request::Release);
+            }
+            // What is painted now is drawn in the next frame.
+            context.request_repaint();
+            return true;
+        }
+        // Clicks do nothing else either.
+        response.clicked() || response.double_clicked()
+    }
+
+    /// Draws a ring of the brush's size.
+    pub(in crate::viewer) fn ring(
+        &self,
+        app: &AppState,
+        ui: &egui::Ui,
+        camera: Camera,
+        response: &egui::Response,
+        pane: Rect,
+        photo: Vec2,
+    ) {
+        let Some(at) = response.hover_pos().filter(|_| app.correct.is_ready()) else {
+            return;
+        };
+        if app.correct.tool == Tool::Fill {
+            ui.set_cursor_icon(egui::CursorIcon::Crosshair);
+            return;
+        }
+        let scale = camera.target(pane, photo).width() / photo.x;
+        let radius = (app.correct.diameter / 2.0 * scale).max(1.0);
+        // A ring too small to be seen leaves the cross.
+        let cursor = match radius < 4.0 {
+            true => egui::CursorIcon::Crosshair,
+            false => egui::CursorIcon::None,
+        };
+        ui.set_cursor_icon(cursor);
+        let painter = ui.painter().with_clip_rect(pane);
+        painter.circle_stroke(at, radius, Stroke::new(3.0, Color32::from_black_alpha(140)));
+        painter.circle_stroke(at, radius, Stroke::new(1.0, Color32::WHITE));
+        if cursor == egui::CursorIcon::None {
+            painter.circle_filled(at, 1.5, Color32::WHITE);
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Unsaved corrections on disk: one file a photo, known by the digest of its pixels.
+
+use crate::files::{self, FileError};
+use crate::format::hex;
+use image::RgbImage;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+
+/// What a recovery file holds, as JSON.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Recovery {
+    /// The classes that the labels are indices of.
+    pub classes: Vec<String>,
+    /// Height and width of the photo.
+    pub size: [usize; 2],
+    /// What was painted; see [`LabelEdit::painted_runs`](crate::label_edit::LabelEdit::painted_runs).
+    pub painted: Vec<(u32, Option<u16>)>,
+}
+
+impl Recovery {
+    /// What was painted, for a mask of these classes.
+    pub(super) fn fits(&self, classes: &[String], size: [usize; 2]) -> bool {
+        let known = |label: u16| usize::from(label) < classes.len() || label == u16::MAX;
+        let mut labels = self.painted.iter().filter_map(|(_, label)| *label);
+        self.size == size && classes.starts_with(&self.classes) && labels.all(known)
+    }
+}
+
+/// The digest of a photo's pixels.
+pub(super) fn digest(photo: &RgbImage) -> String {
+    let mut digest = Sha256::new();
+    digest.update(photo.width().to_le_bytes());
+    digest.update(photo.as_raw());
+    hex(&digest.finalize())[..32].to_owned()
+}
+
+fn path(folder: &Path, key: &str) -> PathBuf {
+    folder.join(format!("{key}.json"))
+}
+
+/// Whether a folder holds any recovery file.
+pub(super) fn holds_any(folder: &Path) -> bool {
+    std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
+}
+
+/// The corrections of a photo, if there are any that can be read.
+pub(super) fn read(folder: &Path, key: &str) -> Option<Recovery> {
+    let bytes = std::fs::read(path(folder, key)).ok()?;
+    serde_json::from_slice(&bytes).ok()
+}
+
+/// Writes the corrections of a photo.
+///
+/// # Errors
+/// A disk that refuses.
+pub(super) fn write(folder: &Path, key: &str, recovery: &Recovery) -> Result<(), FileError> {
+    files::create_folder(folder)?;
+    let json = serde_json::to_vec(recovery).unwrap_or_default();
+    files::write_atomic(&path(folder, key), &json)
+}
+
+/// Removes them, now that they are saved or discarded.
+///
+/// # Errors
+/// A disk that refuses.
+pub(super) fn remove(folder: &Path, key: &str) -> Result<(), FileError> {
+    files::remove_file(&path(folder, key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn corrections_come_back_for_their_photo_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("corrections");
+        let photo = RgbImage::from_pixel(3, 2, image::Rgb([1, 2, 3]));
+        let key = digest(&photo);
+        // The same bytes in another shape are another photo.
+        let turned = RgbImage::from_pixel(2, 3, image::Rgb([1, 2, 3]));
+        assert_ne!(key, digest(&turned));
+        assert!(!holds_any(&root) && read(&root, &key).is_none());
+        let classes = vec!["a".to_owned(), "b".to_owned()];
+        let recovery = Recovery {
+            classes: classes.clone(),
+            size: [2, 3],
+            painted: vec![(4, None), (2, Some(1))],
+        };
+        write(&root, &key, &recovery).unwrap();
+        assert_eq!(read(&root, &key), Some(recovery.clone()));
+        assert!(recovery.fits(&classes, [2, 3]) && !recovery.fits(&classes, [3, 2]));
+        assert!(!recovery.fits(&classes[..1], [2, 3]));
+        std::fs::write(path(&root, &key), "half a fi").unwrap();
+        assert!(read(&root, &key).is_none());
+        remove(&root, &key).unwrap();
+        assert!(!holds_any(&root));
+    }
+}

@@ -1,0 +1,358 @@
+//! What requests, keys and reports change.
+
+use super::leave::Answer;
+use super::session::Session;
+use super::storage::{Labels, Preparation, Prepared, Report};
+use super::{Correct, Correction, GROWTH, Request, Tool, folder, teach};
+use crate::data::IGNORE;
+use crate::gpu::canvas::Layer;
+use crate::viewer::app_state::AppState;
+use crate::viewer::classes_panel;
+use crate::viewer::commands::Action;
+use crate::viewer::exports::FlowSnapshot;
+use crate::viewer::photo_list::Item;
+use std::path::Path;
+use std::time::Duration;
+use web_time::Instant;
+
+/// Time after a change in which others may come before the recovery file is written.
+const CALM: Duration = Duration::from_secs(2);
+
+/// Carries out what a panel asks for.
+pub(in crate::viewer) fn request(app: &mut AppState, request: Request) {
+    let correct = &mut app.correct;
+    let (paint, diameter, snap) = (correct.paint(), correct.diameter, correct.snap);
+    match request {
+        Request::Hover(at) => correct.hover = at,
+        Request::Press(at) => {
+            let fills = correct.tool == Tool::Fill;
+            change(correct, |session| match fills {
+                true => session.fill(at, paint, snap),
+                false => session.press(at, diameter, paint, snap),
+            });
+        }
+        Request::Drag(to) => {
+            correct.hover = Some(to);
+            change(correct, |session| session.drag(to, diameter, paint));
+        }
+        Request::Release => change(correct, Session::release),
+        Request::Choose(class) => choose(correct, class),
+        Request::Diameter(diameter) => correct.set_diameter(diameter),
+        Request::AddClass(name) => add_class(app, name.trim()),
+        Request::Leave(answer) => leave(app, answer),
+        Request::Teach(wish) => teach::wish(app, wish),
+    }
+}
+
+/// Carries out what a key or the menu asks for.
+pub(in crate::viewer) fn act(app: &mut AppState, correction: Correction) {
+    let correct = &mut app.correct;
+    match correction {
+        Correction::Tool(tool) => correct.tool = tool,
+        Correction::Snap => correct.snap = !correct.snap,
+        Correction::Pick => {
+            let session = correct.session.as_ref();
+            let at = session.and_then(|session| Some((session, session.pixel(correct.hover?)?)));
+            if let Some((session, pixel)) = at {
+                correct.class = session.edit.label(pixel);
+                if correct.tool == Tool::Eraser {
+                    correct.tool = Tool::Brush;
+                }
+            }
+        }
+        Correction::Smaller => correct.set_diameter(smaller(correct.diameter)),
+        Correction::Larger => correct.set_diameter(larger(correct.diameter)),
+        Correction::Save => save(app),
+        Correction::ChooseFolder => {
+            app.correct.saves = false;
+            ask_folder(app);
+        }
+        Correction::FineTune => teach::wish(app, teach::Wish::Open),
+    }
+}
+
+fn smaller(diameter: f32) -> f32 {
+    (diameter / GROWTH).round().min(diameter - 1.0)
+}
+
+fn larger(diameter: f32) -> f32 {
+    (diameter * GROWTH).round().max(diameter + 1.0)
+}
+
+/// Chooses the n-th class of the class list, from 0.
+pub(in crate::viewer) fn act_on_nth(app: &mut AppState, number: usize) {
+    let Some(model) = &app.model else { return };
+    let order = classes_panel::order_of(app, model);
+    if let Some(class) = order.get(number) {
+        choose(&mut app.correct, *class as u16);
+    }
+}
+
+fn choose(correct: &mut Correct, class: u16) {
+    correct.class = class;
+    // Whoever chooses a class wants to paint with it.
+    if correct.tool == Tool::Eraser {
+        correct.tool = Tool::Brush;
+    }
+}
+
+/// Changes the mask, if it can be changed now.
+fn change(correct: &mut Correct, change: impl FnOnce(&mut Session)) {
+    if !correct.on {
+        return;
+    }
+    if let Some(session) = &mut correct.session {
+        change(session);
+        session.due = Some(Instant::now() + CALM);
+        correct.note = None;
+    }
+}
+
+fn add_class(app: &mut AppState, name: &str) {
+    let (Some(model), Some(session)) = (&mut app.model, &mut app.correct.session) else {
+        return;
+    };
+    if name.is_empty() {
+        return;
+    }
+    let known = model.classes.iter().position(|class| class == name);
+    if known.is_none() {
+        model.add_classes(&[name.to_owned()]);
+        session.classes.clone_from(&model.classes);
+    }
+    let class = known.unwrap_or(model.classes.len() - 1);
+    choose(&mut app.correct, class as u16);
+}
+
+impl AppState {
+    /// Corrects the mask with the mouse from now on, or no longer.
+    pub(in crate::viewer) fn toggle_correct(&mut self) {
+        self.correct.on = !self.correct.on;
+        if let Some(session) = &mut self.correct.session {
+            session.release();
+        }
+        if !self.correct.on {
+            return;
+        }
+        self.brushing = false;
+        let shows = |layer: Layer| matches!(layer, Layer::Map | Layer::Overlay | Layer::Error);
+        if !shows(self.active_layer()) {
+            self.settings.view.layers[self.active_pane.min(3)] = Layer::Overlay;
+        }
+        self.prepare_correction(false);
+    }
+
+    /// Prepares the mask of the open flow once it is complete. With `only_kept` only if unsaved
+    /// corrections of this photo were kept.
+    fn prepare_correction(&mut self, only_kept: bool) {
+        let (Some(flow), Some(model)) = (&self.flow, &self.model) else {
+            return;
+        };
+        let open = self.correct.preparing.is_some() || self.correct.session.is_some();
+        if open || flow.settled.is_none() {
+            return;
+        }
+        let opacity = self.settings.view.opacity;
+        let look = Default::default();
+        let Some(snapshot) = FlowSnapshot::of(flow, model, look, opacity, Vec::new()) else {
+            return;
+        };
+        let preparation = Preparation {
+            flow: flow.id,
+            snapshot,
+            classes: model.card.classes.clone(),
+            folder: folder(self).map(Path::to_owned),
+            only_kept,
+        };
+        let id = flow.id;
+        if self.correct.storage.prepare(preparation) {
+            self.correct.preparing = Some(id);
+        }
+    }
+
+    /// A flow is complete: corrections of its photo that were kept come back.
+    pub(in crate::viewer) fn restore_correction(&mut self) {
+        self.prepare_correction(!self.correct.on);
+    }
+
+    /// Takes in what the correction's threads report, and writes the recovery file when it is time.
+    pub(in crate::viewer) fn receive_corrections(&mut self) {
+        while let Some(report) = self.correct.storage.poll() {
+            match report {
+                Report::Prepared(prepared) => self.begin_correction(&prepared),
+                Report::NothingKept => {
+                    self.correct.preparing = None;
+                    if self.correct.on {
+                        self.prepare_correction(false);
+                    }
+                }
+                Report::Saved { flow, state, pair } => {
+                    let session = self.correct.session.as_mut();
+                    if let Some(session) = session.filter(|session| session.flow == flow) {
+                        session.saved = state;
+                        session.due = None;
+                    }
+                    let name = pair.image.file_name().unwrap_or_default();
+                    let use_of = match pair.held_back {
+                        true => ", held back from training",
+                        false => "",
+                    };
+                    let note = format!("Saved {}{use_of}", name.to_string_lossy());
+                    self.correct.note = Some(note);
+                    if self.correct.teach.open {
+                        teach::wish(self, teach::Wish::Open);
+                    }
+                    if !self.correct.is_unsaved() {
+                        self.correct.ready = self.correct.leaving.take();
+                    }
+                }
+                Report::Folder(chosen) => {
+                    if let Some(folder) = chosen {
+                        // The settings are text; another path holds for this window alone.
+                        let text = folder.to_str().is_some();
+                        self.settings.corrections = Some(folder.clone()).filter(|_| text);
+                        self.correct.folder = Some(folder);
+                        if std::mem::take(&mut self.correct.saves) {
+                            save(self);
+                        }
+                    }
+                }
+                Report::Failed(text) => self.errors.report(text),
+            }
+        }
+        let session = self.correct.session.as_mut();
+        let due = session.filter(|session| session.due.is_some_and(|due| due <= Instant::now()));
+        if let Some(session) = due {
+            session.due = None;
+            self.correct.storage.keep(session);
+        }
+        teach::receive(self);
+    }
+
+    /// When the window has to be drawn again although nobody does anything.
+    pub(in crate::viewer) fn correction_due(&self) -> Option<Duration> {
+        let due = self.correct.session.as_ref()?.due?;
+        Some(due.saturating_duration_since(Instant::now()))
+    }
+
+    fn begin_correction(&mut self, prepared: &Prepared) {
+        self.correct.preparing = None;
+        let Some(flow) = self.flow.as_ref().filter(|flow| flow.id == prepared.flow) else {
+            return;
+        };
+        let Some(model) = &mut self.model else { return };
+        model.add_classes(&prepared.added);
+        // Classes that were added and never saved come back with what was painted in them.
+        let kept = prepared.kept.as_ref().map(|kept| kept.classes.as_slice());
+        let added = kept.and_then(|kept| kept.strip_prefix(model.classes.as_slice()));
+        model.add_classes(added.unwrap_or_default());
+        let Some((edit, restored)) = prepared.edit(&model.classes) else {
+            return;
+        };
+        let classes = model.classes.clone();
+        let known = usize::from(self.correct.class) < classes.len();
+        if !known && self.correct.class != IGNORE {
+            self.correct.class = 0;
+        }
+        let mut session = Session::new(flow.id, edit, prepared.key.clone(), classes);
+        if restored {
+            session.saved = u64::MAX;
+            self.correct.on = true;
+            self.correct.note = Some("Unsaved corrections of this photo are back".into());
+        }
+        self.correct.session = Some(session);
+    }
+
+    /// Takes back the last change of the mask while it is corrected, else of the selection.
+    pub(in crate::viewer) fn undo(&mut self) {
+        match self.correct.is_ready() {
+            true => change(&mut self.correct, Session::undo),
+            false => self.selection.undo(),
+        }
+    }
+
+    /// Makes it again.
+    pub(in crate::viewer) fn redo(&mut self) {
+        match self.correct.is_ready() {
+            true => change(&mut self.correct, Session::redo),
+            false => self.selection.redo(),
+        }
+    }
+
+    /// Whether there is something to undo and to redo.
+    pub(in crate::viewer) fn can_undo(&self) -> [bool; 2] {
+        match self.correct.is_ready() {
+            true => self.correct.can_undo(),
+            false => self.selection.can_undo(),
+        }
+    }
+}
+
+fn ask_folder(app: &mut AppState) {
+    if let Err(error) = app.correct.storage.ask_folder() {
+        let text = format!("cannot show the dialog: {error}");
+        app.errors.report(text);
+    }
+}
+
+/// Saves the mask as labels, after asking where to if that was never said.
+fn save(app: &mut AppState) {
+    let Some(folder) = folder(app).map(Path::to_owned) else {
+        if app.correct.session.is_some() {
+            app.correct.saves = true;
+            ask_folder(app);
+        }
+        return;
+    };
+    let (Some(flow), Some(model)) = (&app.flow, &app.model) else {
+        return;
+    };
+    let Some(session) = &mut app.correct.session else {
+        return;
+    };
+    session.release();
+    let name = app.photos.item().map(Item::stem);
+    let labels = Labels {
+        flow: flow.id,
+        state: session.edit.state(),
+        key: session.key.clone(),
+        folder,
+        name: name.unwrap_or_else(|| "photo".into()),
+        file: app.photos.file().map(Path::to_owned),
+        photo: flow.photo.clone(),
+        labels: session.edit.labels(),
+        classes: model.classes.clone(),
+    };
+    if app.correct.storage.save(labels) {
+        app.correct.note = Some("Saving".into());
+    }
+}
+
+fn leave(app: &mut AppState, answer: Answer) {
+    match answer {
+        Answer::Cancel => app.correct.leaving = None,
+        Answer::Save => save(app),
+        Answer::Later => {
+            let correct = &mut app.correct;
+            correct.leave_photo();
+            correct.ready = correct.leaving.take();
+        }
+        Answer::Discard => {
+            let correct = &mut app.correct;
+            if let Some(session) = correct.session.take() {
+                correct.storage.discard(&session.key);
+            }
+            correct.ready = correct.leaving.take();
+        }
+    }
+}
+
+/// The folder as a label.
+pub(super) fn folder_name(app: &AppState) -> Option<String> {
+    let folder = folder(app)?;
+    let name = folder.file_name().unwrap_or(folder.as_os_str());
+    Some(name.to_string_lossy().into_owned())
+}
+
+/// The action that saves, for buttons.
+pub(super) const SAVE: Action = Action::Correct(Correction::Save);

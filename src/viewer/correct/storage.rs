@@ -1,0 +1,293 @@
+//! Everything of the corrections that touches a disk or takes long, on a thread of its own.
+
+use super::recovery::{self, Recovery};
+use super::session::Session;
+use crate::data::{self, Corrected, SavedPair};
+use crate::label_edit::LabelEdit;
+use crate::viewer::exports::FlowSnapshot;
+use eframe::egui;
+use image::RgbImage;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{Builder, JoinHandle};
+
+/// Work that may wait.
+const QUEUE: usize = 64;
+
+/// What the thread reports.
+pub(super) enum Report {
+    /// The mask of a flow is ready to be corrected.
+    Prepared(Prepared),
+    /// A flow has no corrections to come back.
+    NothingKept,
+    /// Labels were saved, of this flow in this state.
+    Saved {
+        flow: u64,
+        state: u64,
+        pair: SavedPair,
+    },
+    /// A folder was chosen, or not.
+    Folder(Option<PathBuf>),
+    /// One line.
+    Failed(String),
+}
+
+/// A mask that can be corrected.
+pub(super) struct Prepared {
+    pub flow: u64,
+    pub network: Arc<Vec<u16>>,
+    pub size: [usize; 2],
+    pub key: String,
+    /// Classes that the folder of corrections has after the model's.
+    pub added: Vec<String>,
+    pub kept: Option<Recovery>,
+}
+
+/// A mask to be prepared.
+pub(super) struct Preparation {
+    pub flow: u64,
+    pub snapshot: FlowSnapshot,
+    /// The model's classes.
+    pub classes: Vec<String>,
+    /// The folder of corrections.
+    pub folder: Option<PathBuf>,
+    /// Whether to prepare it only if corrections were kept.
+    pub only_kept: bool,
+}
+
+/// Labels to be saved.
+pub(super) struct Labels {
+    pub flow: u64,
+    pub state: u64,
+    pub key: String,
+    pub folder: PathBuf,
+    pub name: String,
+    pub file: Option<PathBuf>,
+    pub photo: Arc<RgbImage>,
+    pub labels: Vec<u16>,
+    pub classes: Vec<String>,
+}
+
+type Work = Box<dyn FnOnce() -> Option<Report> + Send>;
+
+/// The thread, which ends with its work when this is dropped.
+pub(super) struct Storage {
+    work: Option<SyncSender<Work>>,
+    reports: Receiver<Report>,
+    /// For threads that wait for a dialog.
+    sender: SyncSender<Report>,
+    wake: egui::Context,
+    thread: Option<JoinHandle<()>>,
+    /// Pieces of work that are not done.
+    open: Arc<AtomicUsize>,
+    /// Where unsaved corrections are kept.
+    recovery: Option<PathBuf>,
+}
+
+impl Storage {
+    pub(super) fn new(context: &egui::Context) -> Self {
+        let (work, queue) = sync_channel::<Work>(QUEUE);
+        let (sender, reports) = sync_channel(QUEUE);
+        let open = Arc::new(AtomicUsize::new(0));
+        let (of_thread, wake, of_dialogs) = (open.clone(), context.clone(), sender.clone());
+        let run = move || {
+            for work in queue {
+                let report = work();
+                if let Some(report) = report {
+                    // Without a reader the window has closed; what is left is still written.
+                    let _ = sender.try_send(report);
+                }
+                of_thread.fetch_sub(1, Ordering::Release);
+                wake.request_repaint();
+            }
+        };
+        let thread = Builder::new().name("flowseg-correct".into()).spawn(run);
+        Self {
+            work: thread.is_ok().then_some(work),
+            reports,
+            sender: of_dialogs,
+            wake: context.clone(),
+            thread: thread.ok(),
+            open,
+            recovery: None,
+        }
+    }
+
+    pub(super) fn keep_in(&mut self, folder: PathBuf) {
+        self.recovery = Some(folder);
+    }
+
+    /// Whether unsaved corrections are kept on the disk.
+    pub(super) fn keeps(&self) -> bool {
+        self.recovery.is_some()
+    }
+
+    pub(super) fn busy(&self) -> bool {
+        self.open.load(Ordering::Acquire) > 0
+    }
+
+    pub(super) fn poll(&self) -> Option<Report> {
+        self.reports.try_recv().ok()
+    }
+
+    /// Waits until all work is done. No more can be given afterwards.
+    pub(super) fn flush(&mut self) {
+        self.work = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread has been reported by its hook.
+            let _ = thread.join();
+        }
+    }
+
+    /// Gives the thread work. Returns whether it took it.
+    fn give(&self, work: impl FnOnce() -> Option<Report> + Send + 'static) -> bool {
+        let Some(sender) = &self.work else {
+            return false;
+        };
+        self.open.fetch_add(1, Ordering::AcqRel);
+        let given = sender.try_send(Box::new(work)).is_ok();
+        if !given {
+            self.open.fetch_sub(1, Ordering::AcqRel);
+        }
+        given
+    }
+
+    /// Prepares the mask of a flow. Returns whether it will be reported.
+    pub(super) fn prepare(&self, asked: Preparation) -> bool {
+        let recovery = self.recovery.clone();
+        let any = recovery.as_deref().is_some_and(recovery::holds_any);
+        if asked.only_kept && !any {
+            return false;
+        }
+        self.give(move || Some(prepare(asked, recovery.as_deref())))
+    }
+
+    /// Saves labels, and removes the recovery file that they make needless.
+    pub(super) fn save(&self, labels: Labels) -> bool {
+        let recovery = self.recovery.clone();
+        self.give(move || {
+            let corrected = Corrected {
+                name: &labels.name,
+                file: labels.file.as_deref(),
+                photo: &labels.photo,
+                labels: &labels.labels,
+                classes: &labels.classes,
+            };
+            let saved = data::save_corrected(&labels.folder, &corrected);
+            Some(match saved {
+                Err(error) => Report::Failed(error.to_string()),
+                Ok(pair) => {
+                    if let Some(folder) = recovery {
+                        report(recovery::remove(&folder, &labels.key));
+                    }
+                    Report::Saved {
+                        flow: labels.flow,
+                        state: labels.state,
+                        pair,
+                    }
+                }
+            })
+        })
+    }
+
+    /// Writes the corrections of a photo into its recovery file, and removes it if all are saved.
+    pub(super) fn keep(&self, session: &Session) {
+        let Some(folder) = self.recovery.clone() else {
+            return;
+        };
+        let key = session.key.clone();
+        if !session.is_unsaved() {
+            self.discard(&key);
+            return;
+        }
+        let recovery = Recovery {
+            classes: session.classes.clone(),
+            size: session.edit.size(),
+            painted: session.edit.painted_runs(),
+        };
+        self.give(move || {
+            let kept = recovery::write(&folder, &key, &recovery);
+            kept.err().map(|error| Report::Failed(error.to_string()))
+        });
+    }
+
+    /// Removes the recovery file of a photo.
+    pub(super) fn discard(&self, key: &str) {
+        if let Some(folder) = self.recovery.clone() {
+            let key = key.to_owned();
+            self.give(move || {
+                report(recovery::remove(&folder, &key));
+                None
+            });
+        }
+    }
+
+    /// Asks for the folder of corrections.
+    ///
+    /// # Errors
+    /// A system that can't start another thread.
+    pub(super) fn ask_folder(&self) -> std::io::Result<()> {
+        let dialog = rfd::AsyncFileDialog::new().set_title("Folder for corrected photos");
+        // The dialog itself belongs to the window's thread on some systems, waiting for it does not.
+        let chosen = dialog.pick_folder();
+        let (sender, wake) = (self.sender.clone(), self.wake.clone());
+        Builder::new()
+            .name("flowseg-folder".into())
+            .spawn(move || {
+                let folder = pollster::block_on(chosen).map(|folder| folder.path().to_owned());
+                // Without a reader the window has closed.
+                let _ = sender.send(Report::Folder(folder));
+                wake.request_repaint();
+            })?;
+        Ok(())
+    }
+}
+
+impl Drop for Storage {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+/// A recovery file that stays is no loss: it is offered once more.
+fn report(removed: Result<(), crate::files::FileError>) {
+    if let Err(error) = removed {
+        tracing::warn!("{error}");
+    }
+}
+
+fn prepare(asked: Preparation, recovery: Option<&std::path::Path>) -> Report {
+    let key = recovery::digest(asked.snapshot.photo());
+    let kept = recovery.and_then(|folder| recovery::read(folder, &key));
+    if asked.only_kept && kept.is_none() {
+        return Report::NothingKept;
+    }
+    let known = asked.folder.map(|folder| data::corrected_classes(&folder));
+    let known = known.and_then(Result::ok).unwrap_or_default();
+    let added = match known.strip_prefix(asked.classes.as_slice()) {
+        Some(added) => added.to_vec(),
+        None => Vec::new(),
+    };
+    let (size, labels) = asked.snapshot.labels();
+    Report::Prepared(Prepared {
+        flow: asked.flow,
+        network: Arc::new(labels),
+        size,
+        key,
+        added,
+        kept,
+    })
+}
+
+impl Prepared {
+    /// The mask, with the corrections that were kept as its first change. Says whether there were any.
+    pub(super) fn edit(&self, classes: &[String]) -> Option<(LabelEdit, bool)> {
+        let mut edit = LabelEdit::new(self.size, self.network.clone())?;
+        let kept = self.kept.as_ref();
+        let kept = kept.filter(|kept| kept.fits(classes, self.size));
+        let restored = kept.is_some_and(|kept| edit.paint_runs(&kept.painted));
+        Some((edit, restored))
+    }
+}

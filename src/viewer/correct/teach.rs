@@ -1,0 +1,447 @@
+//! "Fine-tune on my corrections": `flowseg train` in a process of its own.
+//!
+//! A process rather than a thread: it has its own device memory, a failure of its driver leaves the
+//! window alone, it can go on when the window is closed, and it is stopped and resumed as any other
+//! run is. Its run folder lies in `runs` in the folder of corrections.
+
+use super::folder;
+use crate::viewer::app_event::AppEvent;
+use crate::viewer::app_state::AppState;
+use crate::viewer::commands::{Action, Command};
+use crate::{data, files, runs};
+use eframe::egui;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{self, Child, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::Builder;
+use std::time::Duration;
+
+/// Time between two looks at the process.
+const PERIOD: Duration = Duration::from_millis(200);
+/// The folder of the runs within that of the corrections.
+const RUNS: &str = "runs";
+/// The file in a run's folder that its process prints to.
+const LOG: &str = "train.log";
+/// The most runs of one folder.
+const MOST: usize = 10_000;
+
+/// What the dialog asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::viewer) enum Wish {
+    Open,
+    Close,
+    /// Begins a new run.
+    Start,
+    /// Goes on with the run that was stopped.
+    Resume,
+    Stop,
+    /// Opens the new model.
+    Take,
+    /// Closes the window and leaves the run going.
+    LetRun,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Ending {
+    /// The new model, and the scores on the photos that were held back, before and after, if any were.
+    Finished {
+        model: PathBuf,
+        gain: Option<[f64; 2]>,
+    },
+    /// It can be resumed.
+    Stopped,
+    /// Why, in one line.
+    Failed(String),
+}
+
+enum Report {
+    /// The run folder can be followed.
+    Begun,
+    Ended(Ending),
+}
+
+struct Running {
+    folder: PathBuf,
+    stop: Arc<AtomicBool>,
+    reports: Receiver<Report>,
+}
+
+/// The fine-tuning of a window.
+pub(in crate::viewer) struct Teach {
+    /// Whether the dialog is open.
+    pub open: bool,
+    running: Option<Running>,
+    ending: Option<Ending>,
+    /// Corrected photos to train on, and those that are held back.
+    photos: [usize; 2],
+    /// A run that was stopped.
+    unfinished: Option<PathBuf>,
+    /// Where the window computes, as `--device` names it.
+    pub device: String,
+    /// Whether the window waits for the run to stop.
+    closing: bool,
+    /// Whether the run may go on without the window.
+    let_run: bool,
+    wake: egui::Context,
+}
+
+impl Teach {
+    pub(super) fn new(context: &egui::Context) -> Self {
+        Self {
+            open: false,
+            running: None,
+            ending: None,
+            photos: [0, 0],
+            unfinished: None,
+            device: "auto".into(),
+            closing: false,
+            let_run: false,
+            wake: context.clone(),
+        }
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
+    pub(super) fn run_folder(&self) -> Option<&Path> {
+        self.running
+            .as_ref()
+            .map(|running| running.folder.as_path())
+    }
+
+    pub(super) fn ending(&self) -> Option<&Ending> {
+        self.ending.as_ref()
+    }
+
+    pub(super) fn photos(&self) -> [usize; 2] {
+        self.photos
+    }
+
+    pub(super) fn can_resume(&self) -> bool {
+        self.unfinished.is_some()
+    }
+
+    /// Whether the window is asked to close while a run is going on.
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    /// Asks what becomes of a run when the window is closed. Returns whether there is one to ask about.
+    pub(super) fn holds_window(&mut self) -> bool {
+        let asks = self.running.is_some() && !self.let_run;
+        if asks {
+            (self.open, self.closing) = (true, true);
+        }
+        asks
+    }
+
+    /// Closes the dialog, and keeps the window open.
+    pub(super) fn close(&mut self) {
+        (self.open, self.closing) = (false, false);
+    }
+
+    fn stop(&self) {
+        if let Some(running) = &self.running {
+            running.stop.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Starts a process that trains, and the thread that waits for it.
+    ///
+    /// # Errors
+    /// One line.
+    fn start(&mut self, arguments: Vec<OsString>, folder: PathBuf) -> Result<(), String> {
+        files::create_folder(&folder).map_err(|error| error.to_string())?;
+        let log = files::append(&folder.join(LOG)).map_err(|error| error.to_string())?;
+        let failed = |error| format!("cannot start the training: {error}");
+        let errors = log.try_clone().map_err(failed)?;
+        let program = std::env::current_exe().map_err(failed)?;
+        let mut command = process::Command::new(program);
+        command
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(errors);
+        // Ctrl-C in the terminal of the window is not meant for the training.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let child = command.spawn().map_err(failed)?;
+        let (sender, reports) = sync_channel(4);
+        let stop = Arc::new(AtomicBool::new(false));
+        let (of_thread, wake, run) = (stop.clone(), self.wake.clone(), folder.clone());
+        Builder::new()
+            .name("flowseg-fine-tune".into())
+            .spawn(move || follow(child, &run, &of_thread, &sender, &wake))
+            .map_err(failed)?;
+        self.running = Some(Running {
+            folder,
+            stop,
+            reports,
+        });
+        self.ending = None;
+        self.let_run = false;
+        Ok(())
+    }
+}
+
+/// Waits for a process that trains, and stops it when asked.
+fn follow(
+    mut child: Child,
+    folder: &Path,
+    stop: &AtomicBool,
+    sender: &SyncSender<Report>,
+    wake: &egui::Context,
+) {
+    let (mut begun, mut asked) = (false, false);
+    // Without a reader the window has closed, and the process goes on.
+    let send = |report| {
+        let _ = sender.send(report);
+        wake.request_repaint();
+    };
+    loop {
+        let status = match child.try_wait() {
+            Ok(None) => None,
+            Ok(Some(status)) => Some(status.success()),
+            Err(error) => {
+                let text = format!("the training cannot be waited for: {error}");
+                return send(Report::Ended(Ending::Failed(text)));
+            }
+        };
+        if !begun && runs::is_run(folder) {
+            begun = true;
+            send(Report::Begun);
+        }
+        if let Some(success) = status {
+            return send(Report::Ended(ending(folder, success)));
+        }
+        if stop.load(Ordering::Relaxed) && !asked {
+            asked = true;
+            interrupt(&mut child);
+        }
+        std::thread::sleep(PERIOD);
+    }
+}
+
+/// Asks a process to save and end.
+#[cfg(unix)]
+fn interrupt(child: &mut Child) {
+    let Ok(id) = libc::pid_t::try_from(child.id()) else {
+        return;
+    };
+    // SAFETY: the process is a child that was not waited for yet, so that its id is still its own.
+    unsafe {
+        libc::kill(id, libc::SIGTERM);
+    }
+}
+
+/// Ends a process; the run resumes from its last checkpoint.
+#[cfg(not(unix))]
+fn interrupt(child: &mut Child) {
+    // It may have ended by itself.
+    let _ = child.kill();
+}
+
+/// How a run ended, from what it left behind.
+fn ending(folder: &Path, success: bool) -> Ending {
+    match runs::finished_model(folder) {
+        Some(model) if success => Ending::Finished {
+            model,
+            gain: runs::gain(folder),
+        },
+        _ if success || runs::can_resume(folder) && last_error(folder).is_none() => Ending::Stopped,
+        _ => Ending::Failed(last_error(folder).unwrap_or_else(|| {
+            let log = folder.join(LOG);
+            format!("the training ended unexpectedly: see {}", log.display())
+        })),
+    }
+}
+
+/// The last error that the program printed.
+fn last_error(folder: &Path) -> Option<String> {
+    let log = std::fs::read(folder.join(LOG)).ok()?;
+    let text = String::from_utf8_lossy(&log).into_owned();
+    let mut lines = text.lines().rev();
+    let line = lines.find_map(|line| line.strip_prefix("flowseg: "))?;
+    Some(line.to_owned())
+}
+
+/// The arguments of a new run.
+fn arguments(
+    model: &str,
+    data: &Path,
+    run: &Path,
+    device: &str,
+    held_back: usize,
+) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = vec!["train".into(), "--init".into(), model.into()];
+    arguments.extend(["--data".into(), data.into(), "--out".into(), run.into()]);
+    arguments.extend(["--device".into(), device.into()]);
+    if held_back == 0 {
+        arguments.extend(["--set".into(), "train.validate_every=0".into()]);
+    }
+    arguments
+}
+
+/// Carries out what the dialog asks for.
+pub(super) fn wish(app: &mut AppState, wish: Wish) {
+    match wish {
+        Wish::Open => open(app),
+        Wish::Close => app.correct.teach.close(),
+        Wish::Start => start(app),
+        Wish::Resume => resume(app),
+        Wish::Stop => app.correct.teach.stop(),
+        Wish::Take => take(app),
+        Wish::LetRun => {
+            app.correct.teach.let_run = true;
+            app.correct.ready = Some(Action::Quit.into());
+        }
+    }
+}
+
+/// Opens the dialog, or brings it up to date.
+fn open(app: &mut AppState) {
+    let found = folder(app).map(|folder| (data::corrected_photos(folder), newest(folder)));
+    let (photos, newest) = found.unwrap_or_default();
+    let teach = &mut app.correct.teach;
+    (teach.open, teach.photos) = (true, photos);
+    let stopped = |run: &PathBuf| runs::can_resume(run) && runs::finished_model(run).is_none();
+    teach.unfinished = newest.filter(stopped);
+}
+
+/// The newest run in a folder of corrections.
+fn newest(folder: &Path) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(folder.join(RUNS)).ok()?;
+    let paths = entries.flatten().map(|entry| entry.path());
+    paths.filter(|path| path.is_dir()).max()
+}
+
+/// A folder for a new run.
+fn free(folder: &Path) -> Option<PathBuf> {
+    let runs = folder.join(RUNS);
+    let last = newest(folder).and_then(|run| {
+        let name = run.file_name()?.to_str()?.to_owned();
+        name.strip_prefix("run-")?.parse::<usize>().ok()
+    });
+    (last.unwrap_or(0) + 1..MOST)
+        .map(|number| runs.join(format!("run-{number:04}")))
+        .find(|path| !path.exists())
+}
+
+fn start(app: &mut AppState) {
+    let (Some(data), Some(model)) = (folder(app).map(Path::to_owned), &app.model) else {
+        return;
+    };
+    let Some(run) = free(&data) else {
+        let text = format!("{} holds too many runs: remove some", data.display());
+        return app.errors.report(text);
+    };
+    let name = model.name.clone();
+    let teach = &mut app.correct.teach;
+    let held_back = teach.photos[1];
+    let arguments = arguments(&name, &data, &run, &teach.device, held_back);
+    if let Err(error) = teach.start(arguments, run) {
+        app.errors.report(error);
+    }
+}
+
+fn resume(app: &mut AppState) {
+    let teach = &mut app.correct.teach;
+    let Some(run) = teach.unfinished.clone() else {
+        return;
+    };
+    let mut arguments: Vec<OsString> = ["train", "--resume", "--device"].map(Into::into).to_vec();
+    arguments.extend([OsString::from(&teach.device), "--out".into()]);
+    arguments.push(run.clone().into());
+    if let Err(error) = teach.start(arguments, run) {
+        app.errors.report(error);
+    }
+}
+
+fn take(app: &mut AppState) {
+    let teach = &mut app.correct.teach;
+    if let Some(Ending::Finished { model, .. }) = &teach.ending {
+        let name = model.to_string_lossy().into_owned();
+        app.correct.ready = Some(Command::ChooseModel(name));
+        app.correct.teach.open = false;
+    }
+}
+
+/// Takes in what the thread reports.
+pub(super) fn receive(app: &mut AppState) {
+    let running = app.correct.teach.running.as_ref();
+    let report =
+        running.and_then(|running| Some((running.reports.try_recv().ok()?, &running.folder)));
+    match report {
+        None => {}
+        Some((Report::Begun, folder)) => {
+            let folder = folder.clone();
+            app.settings.remember(&folder);
+            app.emit(AppEvent::RunsOpened(vec![folder]));
+        }
+        Some((Report::Ended(ending), _)) => {
+            let teach = &mut app.correct.teach;
+            teach.running = None;
+            if teach.closing {
+                app.correct.ready = Some(Action::Quit.into());
+            }
+            app.correct.teach.ending = Some(ending);
+            open(app);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_numbered_and_the_newest_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        assert_eq!(newest(root), None);
+        assert_eq!(free(root), Some(root.join("runs/run-0001")));
+        std::fs::create_dir_all(root.join("runs/run-0009")).unwrap();
+        std::fs::create_dir_all(root.join("runs/run-0002")).unwrap();
+        assert_eq!(newest(root), Some(root.join("runs/run-0009")));
+        assert_eq!(free(root), Some(root.join("runs/run-0010")));
+    }
+
+    #[test]
+    fn the_way_a_run_ended_is_read_from_its_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path();
+        let write = |name: &str, text: &str| std::fs::write(run.join(name), text).unwrap();
+        assert!(matches!(ending(run, false), Ending::Failed(text) if text.contains(LOG)));
+        write(LOG, "step 1\nflowseg: no space: free some\n");
+        assert_eq!(
+            ending(run, false),
+            Ending::Failed("no space: free some".into())
+        );
+        assert_eq!(ending(run, true), Ending::Stopped);
+        write("model.safetensors", "");
+        let model = run.join("model.safetensors");
+        let finished = |gain| Ending::Finished {
+            model: model.clone(),
+            gain,
+        };
+        assert_eq!(ending(run, true), finished(None));
+        write(
+            "metrics.jsonl",
+            "{\"step\":0,\"miou\":0.5,\"pixel_accuracy\":0.5}\n{\"step\":5,\"loss\":1.0}\n\
+             {\"step\":10,\"miou\":0.75,\"pixel_accuracy\":0.5}\n",
+        );
+        assert_eq!(ending(run, true), finished(Some([0.5, 0.75])));
+    }
+
+    #[test]
+    fn without_a_photo_held_back_there_is_no_validation() {
+        let of = |held| arguments("street", Path::new("c"), Path::new("r"), "cpu", held);
+        assert!(!of(1).contains(&"train.validate_every=0".into()));
+        assert!(of(0).contains(&"train.validate_every=0".into()));
+    }
+}

@@ -1,0 +1,129 @@
+//! The dialog of the fine-tuning.
+
+use super::bar::wish;
+use super::requests::folder_name;
+use super::teach::{Ending, Wish};
+use super::{Correction, Request};
+use crate::viewer::app_state::AppState;
+use crate::viewer::commands::{Action, Command};
+use crate::viewer::theme::GRID;
+use eframe::egui;
+
+/// Draws the dialog if it is open.
+pub(in crate::viewer) fn dialog(
+    app: &AppState,
+    context: &egui::Context,
+    commands: &mut Vec<Command>,
+) {
+    if !app.correct.teach.open {
+        return;
+    }
+    let mut open = true;
+    egui::Window::new("Fine-tune on my corrections")
+        .open(&mut open)
+        .collapsible(false)
+        .resizable(false)
+        .default_width(52.0 * GRID)
+        .anchor(egui::Align2::CENTER_CENTER, egui::Vec2::ZERO)
+        .show(context, |ui| contents(app, ui, commands));
+    if !open {
+        commands.push(Command::Correct(Request::Teach(Wish::Close)));
+    }
+}
+
+fn contents(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
+    let teach = &app.correct.teach;
+    let Some(folder) = folder_name(app) else {
+        ui.label("No folder for corrected photos was chosen yet: correct a photo and save it.");
+        return;
+    };
+    let [training, held_back] = teach.photos();
+    ui.label(format!(
+        "{folder}: {training} corrected photo{} to train on, {held_back} held back",
+        if training == 1 { "" } else { "s" },
+    ));
+    if let Some(model) = &app.model {
+        ui.label(format!("Starts from the open model, {}", model.name));
+    }
+    ui.add_space(GRID);
+    match teach.ending() {
+        Some(ending) => ended(ending, ui, commands),
+        None if teach.is_running() => {}
+        None if held_back == 0 => {
+            ui.weak(
+                "Of two or more photos one in four is held back, so that the new model can be \
+                 compared with the old one on photos that it was not trained on.",
+            );
+        }
+        None => {
+            ui.weak("The new model is offered if it is better on the photos that are held back.");
+        }
+    }
+    if let Some(run) = teach.run_folder() {
+        let name = run.file_name().unwrap_or_default().to_string_lossy();
+        ui.label(format!(
+            "{name} is training; the Runs panel shows how it goes."
+        ));
+    }
+    ui.add_space(GRID);
+    ui.horizontal(|ui| buttons(app, training, ui, commands));
+}
+
+/// Draws what came of the last run.
+fn ended(ending: &Ending, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
+    match ending {
+        Ending::Failed(reason) => {
+            ui.label(format!("The training failed: {reason}"));
+        }
+        Ending::Stopped => {
+            ui.label("The training was stopped and can be continued.");
+        }
+        Ending::Finished { gain, .. } => {
+            let scores = |[before, after]: &[f64; 2]| {
+                let (before, after) = (100.0 * before, 100.0 * after);
+                format!("mIoU {before:.1} before and {after:.1} after, on the photos held back")
+            };
+            let (text, better) = match gain {
+                Some(gain) if gain[1] > gain[0] => {
+                    (format!("The new model is better: {}.", scores(gain)), true)
+                }
+                Some(gain) => {
+                    let text = format!("The new model is not better: {}.", scores(gain));
+                    (text, false)
+                }
+                None => (
+                    "The new model is trained. No photo was held back to compare it on.".to_owned(),
+                    true,
+                ),
+            };
+            ui.label(text);
+            let take = match better {
+                true => "Open the new model",
+                false => "Open it all the same",
+            };
+            wish(ui, take, Wish::Take, commands);
+        }
+    }
+}
+
+fn buttons(app: &AppState, training: usize, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
+    let teach = &app.correct.teach;
+    if teach.is_closing() {
+        ui.label("Close the window:");
+        wish(ui, "Let it go on", Wish::LetRun, commands);
+        wish(ui, "Stop it first", Wish::Stop, commands);
+        wish(ui, "Cancel", Wish::Close, commands);
+    } else if teach.is_running() {
+        wish(ui, "Stop", Wish::Stop, commands);
+    } else {
+        ui.add_enabled_ui(training > 0 && app.model.is_some(), |ui| {
+            wish(ui, "Start", Wish::Start, commands);
+        });
+        if teach.can_resume() {
+            wish(ui, "Continue the last one", Wish::Resume, commands);
+        }
+        if ui.button("Other folder").clicked() {
+            commands.push(Action::Correct(Correction::ChooseFolder).into());
+        }
+    }
+}

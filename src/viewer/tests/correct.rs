@@ -1,0 +1,347 @@
+//! Correcting a mask: painted, undone, saved, kept and never lost silently.
+
+use super::*;
+use crate::data::{IGNORE, corrected_photos, read_labels};
+use eframe::egui::{Pos2, vec2};
+
+const MIDDLE: Pos2 = pos2(480.0, 400.0);
+
+/// A window with a whole flow whose mask can be painted on.
+fn correcting() -> Window {
+    correcting_in(Theme::Dark)
+}
+
+fn correcting_in(theme: Theme) -> Window {
+    let mut window = done(2, theme);
+    press(&mut window, Key::M);
+    until(&mut window, "the mask", |app| app.shared.correct.is_ready());
+    window.run_steps(2);
+    window
+}
+
+/// Presses the button at the first point, moves to the others and lets go.
+fn paint(window: &mut Window, points: &[Pos2]) {
+    let button = |pos, pressed| Event::PointerButton {
+        pos,
+        button: PointerButton::Primary,
+        pressed,
+        modifiers: Modifiers::NONE,
+    };
+    let (first, last) = (points[0], points[points.len() - 1]);
+    window.event(Event::PointerMoved(first));
+    window.step();
+    window.event(button(first, true));
+    window.step();
+    for &point in points {
+        window.event(Event::PointerMoved(point));
+        window.step();
+    }
+    window.event(button(last, false));
+    window.run_steps(2);
+}
+
+/// The corrected mask, or `None` if it is the network's.
+fn mask(window: &Window) -> Option<Vec<u16>> {
+    let app = &window.state().shared;
+    app.correct.labels(app.flow.as_ref().unwrap().id)
+}
+
+fn command(window: &mut Window, key: Key) {
+    window.key_press_modifiers(Modifiers::COMMAND, key);
+    window.step();
+}
+
+#[test]
+fn a_stroke_is_painted_exported_undone_and_redone() {
+    let mut window = correcting();
+    // The class with the third largest share of the picture.
+    press(&mut window, Key::Num3);
+    let class = window.state().shared.correct.class;
+    paint(&mut window, &[MIDDLE, MIDDLE + vec2(60.0, 0.0)]);
+    let painted = mask(&window).unwrap();
+    let count = |labels: &[u16]| labels.iter().filter(|label| **label == class).count();
+    assert!(count(&painted) > 100, "{}", count(&painted));
+    let app = &window.state().shared;
+    assert!(app.correct.is_unsaved() && app.selection.pins.is_empty());
+    let camera = window.state().panels.canvas.camera;
+    assert_eq!(camera, view::Camera::default());
+    // What is exported is what was corrected.
+    let snapshot = app.snapshot(Look::Map).unwrap();
+    assert!(snapshot.is_corrected());
+    assert_eq!(snapshot.labels().1, painted);
+
+    command(&mut window, Key::Z);
+    assert_eq!(mask(&window), None);
+    assert!(!window.state().shared.correct.is_unsaved());
+    command(&mut window, Key::Y);
+    assert_eq!(mask(&window).as_ref(), Some(&painted));
+    // The eraser brings the network's labels back.
+    press(&mut window, Key::E);
+    for _ in 0..12 {
+        press(&mut window, Key::CloseBracket);
+    }
+    paint(&mut window, &[MIDDLE, MIDDLE + vec2(60.0, 0.0)]);
+    assert_eq!(mask(&window), None);
+}
+
+#[test]
+fn keys_choose_tools_classes_and_sizes_only_while_correcting() {
+    use crate::viewer::correct::Tool;
+    let mut window = done(2, Theme::Dark);
+    press(&mut window, Key::Num1);
+    assert_eq!(window.state().shared.active_layer(), Layer::Photo);
+    press(&mut window, Key::B);
+    assert!(window.state().shared.brushing);
+    press(&mut window, Key::M);
+    until(&mut window, "the mask", |app| app.shared.correct.is_ready());
+    assert!(!window.state().shared.brushing);
+    // A layer that shows what is painted.
+    assert_eq!(window.state().shared.active_layer(), Layer::Overlay);
+    press(&mut window, Key::Num1);
+    assert_eq!(window.state().shared.active_layer(), Layer::Overlay);
+    press(&mut window, Key::F);
+    assert_eq!(window.state().shared.correct.tool, Tool::Fill);
+    press(&mut window, Key::B);
+    assert_eq!(window.state().shared.correct.tool, Tool::Brush);
+    let before = window.state().shared.correct.diameter;
+    press(&mut window, Key::OpenBracket);
+    assert!(window.state().shared.correct.diameter < before);
+    for _ in 0..40 {
+        press(&mut window, Key::OpenBracket);
+    }
+    assert_eq!(window.state().shared.correct.diameter, 1.0);
+    press(&mut window, Key::S);
+    assert!(window.state().shared.correct.snap);
+    // The class under the pointer.
+    window.state_mut().shared.correct.class = IGNORE;
+    window.event(Event::PointerMoved(MIDDLE));
+    window.run_steps(2);
+    press(&mut window, Key::I);
+    assert_ne!(window.state().shared.correct.class, IGNORE);
+    press(&mut window, Key::Escape);
+    assert!(!window.state().shared.correct.on);
+}
+
+#[test]
+fn a_fill_with_snap_takes_the_networks_region() {
+    let mut window = correcting();
+    press(&mut window, Key::F);
+    press(&mut window, Key::S);
+    window.state_mut().shared.correct.class = IGNORE;
+    paint(&mut window, &[MIDDLE]);
+    let app = &window.state().shared;
+    let flow = app.flow.as_ref().unwrap();
+    let painted = mask(&window).unwrap();
+    let removed = painted.iter().filter(|label| **label == IGNORE).count();
+    // A region of a scene of 96 x 128 pixels, and not all of it.
+    assert!(removed > 20 && removed < flow.pixels(), "{removed}");
+}
+
+#[test]
+fn labels_are_saved_and_another_photo_is_opened_only_after_a_question() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("corrections");
+    let mut window = correcting();
+    window.state_mut().shared.settings.corrections = Some(root.clone());
+    paint(&mut window, &[MIDDLE, MIDDLE + vec2(40.0, 20.0)]);
+    let painted = mask(&window).unwrap();
+    let place = window.state().shared.photos.place();
+    press(&mut window, Key::N);
+    assert_eq!(window.state().shared.photos.place(), place);
+    window.run_steps(2);
+    window.get_by_label("Cancel").click();
+    window.run_steps(2);
+    assert!(window.query_by_label("Cancel").is_none());
+    assert_eq!(mask(&window).as_ref(), Some(&painted));
+
+    // Saved, the next photo opens without another question.
+    press(&mut window, Key::N);
+    window.run_steps(2);
+    window.get_by_label("Save labels").click();
+    until(&mut window, "the next photo", |app| {
+        app.shared.photos.place() != place && complete(app)
+    });
+    assert_eq!(corrected_photos(&root), [1, 0]);
+    let labels = root.join("annotations/training");
+    let labels = fs::read_dir(labels).unwrap().next().unwrap().unwrap();
+    assert_eq!(read_labels(labels.path()).unwrap().2, painted);
+    assert!(!window.state().shared.correct.is_unsaved());
+    press(&mut window, Key::P);
+    assert_eq!(window.state().shared.photos.place(), place);
+}
+
+#[test]
+fn corrections_that_are_kept_come_back_with_their_photo() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = correcting();
+    let kept = folder.path().join("kept");
+    window.state_mut().shared.correct.keep_in(kept.clone());
+    paint(&mut window, &[MIDDLE, MIDDLE + vec2(40.0, 20.0)]);
+    let painted = mask(&window).unwrap();
+    press(&mut window, Key::N);
+    window.run_steps(2);
+    window.get_by_label("Keep for later").click();
+    until(&mut window, "the next photo", |app| {
+        app.shared.photos.place().0 == 1 && complete(app)
+    });
+    assert_eq!(fs::read_dir(&kept).unwrap().count(), 1);
+    press(&mut window, Key::P);
+    until(&mut window, "the corrections", |app| {
+        app.shared.photos.place().0 == 0 && app.shared.correct.is_unsaved()
+    });
+    assert_eq!(mask(&window).as_ref(), Some(&painted));
+    // Taken back, they are not there to be lost either.
+    press(&mut window, Key::N);
+    window.run_steps(2);
+    window.get_by_label("Discard").click();
+    until(&mut window, "the next photo", |app| {
+        app.shared.photos.place().0 == 1 && complete(app)
+    });
+    until(&mut window, "an empty folder", |_| {
+        fs::read_dir(&kept).unwrap().count() == 0
+    });
+}
+
+#[test]
+fn corrections_survive_a_program_that_ends_without_being_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = correcting();
+    let kept = folder.path().join("kept");
+    window.state_mut().shared.correct.keep_in(kept.clone());
+    paint(&mut window, &[MIDDLE]);
+    until(&mut window, "the recovery file", |_| {
+        fs::read_dir(&kept).is_ok_and(|mut files| files.next().is_some())
+    });
+    drop(window);
+    assert_eq!(fs::read_dir(&kept).unwrap().count(), 1);
+}
+
+#[test]
+fn an_added_class_can_be_painted_and_is_saved() {
+    use crate::viewer::commands::{Command, run::run};
+    use crate::viewer::correct::Request;
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("corrections");
+    let mut window = correcting();
+    window.state_mut().shared.settings.corrections = Some(root.clone());
+    let context = window.ctx.clone();
+    let classes = window.state().shared.model.as_ref().unwrap().classes.len();
+    let add = |name: &str| Command::Correct(Request::AddClass(name.to_owned()));
+    run(&mut window.state_mut().shared, &context, add(" owl "));
+    run(&mut window.state_mut().shared, &context, add("owl"));
+    window.run_steps(2);
+    let model = window.state().shared.model.as_ref().unwrap();
+    assert_eq!(model.classes.len(), classes + 1);
+    assert_eq!(
+        (model.colours.len(), model.card.classes.len()),
+        (classes + 1, classes)
+    );
+    assert_eq!(usize::from(window.state().shared.correct.class), classes);
+    paint(&mut window, &[MIDDLE]);
+    assert!(mask(&window).unwrap().contains(&(classes as u16)));
+    command(&mut window, Key::S);
+    until(&mut window, "the labels", |app| {
+        !app.shared.correct.is_unsaved()
+    });
+    let table = fs::read_to_string(root.join("classes.txt")).unwrap();
+    assert_eq!(table.lines().last(), Some("owl"));
+}
+
+#[test]
+fn the_window_stays_open_for_unsaved_corrections() {
+    let mut window = correcting();
+    paint(&mut window, &[MIDDLE]);
+    assert!(window.state_mut().shared.correct.holds_window());
+    window.run_steps(2);
+    assert!(window.query_by_label("Save labels").is_some());
+    // Nowhere to keep them here, so that is not offered.
+    assert!(window.query_by_label("Keep for later").is_none());
+    window.get_by_label("Discard").click();
+    window.run_steps(2);
+    assert!(!window.state_mut().shared.correct.holds_window());
+}
+
+/// The tools with something painted, the question about it, and the dialog of the fine-tuning.
+#[test]
+fn pictures_of_correcting() {
+    let mut results = egui_kittest::SnapshotResults::new();
+    for (theme, shade) in [(Theme::Dark, "dark"), (Theme::Light, "light")] {
+        let mut window = correcting_in(theme);
+        press(&mut window, Key::Num2);
+        paint(&mut window, &[MIDDLE, MIDDLE + vec2(80.0, 40.0)]);
+        window.run_steps(3);
+        results.add(window.try_snapshot(format!("viewer-correct-{shade}")));
+        press(&mut window, Key::N);
+        window.run_steps(3);
+        results.add(window.try_snapshot(format!("viewer-correct-question-{shade}")));
+        window.get_by_label("Cancel").click();
+        window.run_steps(3);
+        let mut settings = window.state_mut().shared.settings.clone();
+        settings.corrections = Some("corrections".into());
+        window.state_mut().shared.settings = settings;
+        window.key_press_modifiers(Modifiers::COMMAND | Modifiers::SHIFT, Key::F);
+        window.event(Event::PointerGone);
+        window.run_steps(3);
+        results.add(window.try_snapshot(format!("viewer-correct-teach-{shade}")));
+        press(&mut window, Key::Escape);
+        window.set_size(Vec2::new(1920.0, 1080.0));
+        window.run_steps(3);
+        results.add(window.try_snapshot(format!("viewer-correct-large-{shade}")));
+    }
+}
+
+/// A stroke over a photo of 12 megapixels: what a frame costs the window's thread, without drawing.
+#[test]
+fn painting_on_a_large_photo_leaves_most_of_a_frame() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut times = Vec::new();
+    for [width, height] in [[1024, 768], [4000, 3000]] {
+        let path = folder.path().join(format!("{width}.png"));
+        let picture = image::RgbImage::from_fn(width, height, |x, y| {
+            image::Rgb([(x / 16) as u8, (y / 12) as u8, 90])
+        });
+        picture.save(&path).unwrap();
+        let mut options = options(&[&path], 2);
+        options.model = Some("scenes".into());
+        let mut window = window(options, Theme::Dark);
+        until(&mut window, "the flow", complete);
+        press(&mut window, Key::M);
+        until(&mut window, "the mask", |app| app.shared.correct.is_ready());
+        let still = Instant::now();
+        window.run_steps(20);
+        let still = still.elapsed() / 20;
+        let button = |pos, pressed| Event::PointerButton {
+            pos,
+            button: PointerButton::Primary,
+            pressed,
+            modifiers: Modifiers::NONE,
+        };
+        window.event(Event::PointerMoved(MIDDLE));
+        window.step();
+        window.event(button(MIDDLE, true));
+        window.step();
+        let begin = Instant::now();
+        const FRAMES: u32 = 60;
+        for i in 0..FRAMES {
+            let angle = i as f32 * 0.1;
+            // A mouse reports several motions a frame.
+            for part in 0..4 {
+                let angle = angle + 0.025 * part as f32;
+                let at = MIDDLE + 120.0 * vec2(angle.cos(), angle.sin());
+                window.event(Event::PointerMoved(at));
+            }
+            window.step();
+        }
+        let frame = begin.elapsed() / FRAMES;
+        window.event(button(MIDDLE, false));
+        window.run_steps(2);
+        assert!(mask(&window).is_some());
+        println!("{width} x {height}: {frame:?} a frame while painting, {still:?} without");
+        times.push(frame);
+    }
+    // Far above what it takes, for machines that do other things as well.
+    assert!(
+        times.iter().all(|frame| frame.as_millis() < 100),
+        "{times:?}"
+    );
+}
