@@ -20,3 +20,4 @@ mod scoring;
 mod teacher;
 mod training;
 mod window;
+mod windows;
