@@ -16,6 +16,7 @@ impl AppState {
         while let Some(event) = self.worker.as_ref().and_then(Worker::poll) {
             self.accept(event);
         }
+        self.follow_masks();
         if let Some(error) = self.exports.receive() {
             self.errors.report(error);
         }
@@ -37,6 +38,10 @@ impl AppState {
             }
             if !found.photos.is_empty() {
                 self.show(PhotoList::files(found.photos, found.shown));
+                if found.named {
+                    self.segment_all(true);
+                    self.emit(AppEvent::PhotosListed);
+                }
             }
         }
     }
@@ -101,6 +106,12 @@ impl AppState {
                     flow.settled = Some(settled);
                 }
                 self.phase = Phase::Idle;
+            }
+            WorkerEvent::Mask(at, mask) => {
+                self.masks.add(at, mask);
+                if self.masks.is_full() && self.masks.counts()[2] > 0 {
+                    self.queue_masks();
+                }
             }
             WorkerEvent::Failed(text) => {
                 self.phase = Phase::Idle;
