@@ -1,10 +1,17 @@
 //! From photos to masks: the size that the network sees, the flow, and the mask at the photo's own
 //! size.
 
+mod segment;
+mod tiles;
+
+pub use crate::model::SCALES;
+pub use segment::{SegmentError, Segmented, Viewing, segment};
+pub use tiles::{COARSEST, MOST_WINDOWS, Tiles, Tiling};
+
 use crate::data;
 use crate::encoding::Centroids;
 use crate::flow::{Prediction, Source};
-use crate::model::{self, Fit, Model, tensors::read};
+use crate::model::{self, Card, Fit, Model, tensors::read};
 use crate::sampler::{self, Solver, State, Trajectory};
 use crate::votes::Votes;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -28,10 +35,6 @@ pub struct Sampling {
     /// [`SCALES`].
     pub scale: f64,
 }
-
-/// The factors on a network's size that make sense: far from 1 it sees what it never saw in training,
-/// at a cost that grows with the square.
-pub const SCALES: [f64; 2] = [0.25, 4.0];
 
 impl Default for Sampling {
     fn default() -> Self {
@@ -86,6 +89,12 @@ impl Default for Look {
 }
 
 impl Look {
+    /// The looks that score best by a model's card, where it names any.
+    pub fn best(card: &Card) -> Option<Vec<Self>> {
+        let quality = card.quality.as_ref()?;
+        Some(Self::all(&quality.scales, quality.flip))
+    }
+
     /// A look at each scale, and with `flip` its mirror image.
     pub fn all(scales: &[f64], flip: bool) -> Vec<Self> {
         let both = [false, true];
@@ -96,14 +105,15 @@ impl Look {
 
     /// Photos as the network sees them, `[B, 3, H, W]`.
     pub fn input(self, photos: &[&RgbImage], size: [usize; 2], device: &Device) -> Tensor<4> {
-        if !self.mirrored {
-            return input(photos, size, device);
-        }
-        let mirrored: Vec<RgbImage> = photos
+        let planes: Vec<Vec<f32>> = photos
             .par_iter()
-            .map(|photo| image::imageops::flip_horizontal(*photo))
+            .map(|photo| {
+                let whole = [0.0, 0.0, photo.height() as f32, photo.width() as f32];
+                data::part_to_chw(photo, whole, size, self.mirrored)
+            })
             .collect();
-        input(&mirrored.iter().collect::<Vec<_>>(), size, device)
+        let data = TensorData::new(planes.concat(), [photos.len(), 3, size[0], size[1]]);
+        Tensor::from_data(data, device)
     }
 
     /// The votes of the state `[d, H, W]` that a flow of what it saw ended at.
@@ -119,12 +129,7 @@ impl Look {
 
 /// Photos as the network's input `[B, 3, H, W]`, all resized to `size`.
 pub fn input(photos: &[&RgbImage], size: [usize; 2], device: &Device) -> Tensor<4> {
-    let planes: Vec<Vec<f32>> = photos
-        .par_iter()
-        .map(|photo| data::photo_to_chw(photo, size))
-        .collect();
-    let data = TensorData::new(planes.concat(), [photos.len(), 3, size[0], size[1]]);
-    Tensor::from_data(data, device)
+    Look::default().input(photos, size, device)
 }
 
 /// The flow of a batch of photos, state by state.
@@ -311,7 +316,8 @@ mod tests {
         for key in ["fit", "sampling_steps"] {
             json.as_object_mut().unwrap().remove(key).unwrap();
         }
-        let card: model::Card = serde_json::from_value(json).unwrap();
+        assert!(json.get("quality").is_none());
+        let card: Card = serde_json::from_value(json).unwrap();
         assert_eq!((card.fit, card.sampling_steps), (Fit::Aspect, None));
     }
 

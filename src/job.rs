@@ -2,15 +2,16 @@
 //!
 //! A [`Worker`] segments photos and reports every state as it is computed. It has one thread that lives
 //! as long as its window, since the work of a GPU is ordered by thread. It takes the latest request,
-//! stops what that replaces within one solver step, and reports through a bounded channel.
+//! stops what that replaces within one solver step, and reports through a bounded channel. While nothing
+//! is asked for, it makes the masks of a queue of photos, one after the other.
 
 use crate::data::{self, LabelMap, SceneConfig};
-use crate::inference::{self, Sampling};
+use crate::inference::{self, Sampling, SegmentError, Viewing};
 use crate::model::Model;
 use crate::sampler::State;
 use burn::tensor::Device;
 use image::RgbImage;
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -29,6 +30,20 @@ pub enum Photo {
     Picture(Arc<RgbImage>),
     /// A procedural scene, rendered by the worker.
     Scene(SceneConfig, u64),
+}
+
+impl Photo {
+    /// The photo, upright.
+    pub(crate) fn picture(&self) -> Result<Arc<RgbImage>, String> {
+        match self {
+            Self::Picture(picture) => Ok(picture.clone()),
+            Self::Scene(config, index) => Ok(Arc::new(data::render(config, *index).image)),
+            Self::File(path) => match data::read_photo(path) {
+                Ok(photo) => Ok(Arc::new(photo)),
+                Err(error) => Err(error.to_string()),
+            },
+        }
+    }
 }
 
 /// What the worker reports.
@@ -52,28 +67,38 @@ pub enum Message {
     Finished,
     /// An error in one line, with a remedy.
     Failed(String),
+    /// A photo of the queue is done: its number, and its mask or an error in one line.
+    Mask(usize, Result<Mask, String>),
+}
+
+/// The mask of a photo.
+pub struct Mask {
+    /// Width and height of the photo.
+    pub size: [u32; 2],
+    /// A class index a pixel.
+    pub labels: Vec<u16>,
 }
 
 /// Segments a photo, sending the source and then the state after every step. It stops as soon as `send`
 /// returns false.
 fn flow(model: &Model, photo: Photo, sampling: Sampling, send: &mut dyn FnMut(Message) -> bool) {
     let (photo, truth) = match photo {
-        Photo::Picture(picture) => (picture, None),
         Photo::Scene(config, index) => {
             let scene = data::render(&config, index);
             let truth = data::scene_classes(&config) == model.card.classes;
             (Arc::new(scene.image), truth.then(|| Arc::new(scene.labels)))
         }
-        Photo::File(path) => match data::read_photo(&path) {
-            Ok(photo) => {
-                let truth = data::labels_of(&path, &model.card.classes);
-                (Arc::new(photo), truth.map(Arc::new))
+        Photo::File(ref path) => {
+            let truth = data::labels_of(path, &model.card.classes).map(Arc::new);
+            match photo.picture() {
+                Ok(picture) => (picture, truth),
+                Err(error) => {
+                    send(Message::Failed(error));
+                    return;
+                }
             }
-            Err(error) => {
-                send(Message::Failed(error.to_string()));
-                return;
-            }
-        },
+        }
+        Photo::Picture(picture) => (picture, None),
     };
     let (width, height) = (photo.width() as usize, photo.height() as usize);
     let truth = truth.filter(|truth| [truth.height, truth.width] == [height, width]);
@@ -93,12 +118,51 @@ fn flow(model: &Model, photo: Photo, sampling: Sampling, send: &mut dyn FnMut(Me
 /// Reads a model onto a device; the error is one line.
 pub type LoadModel = Box<dyn FnOnce(&Device) -> Result<Model, String> + Send>;
 
+/// Makes the mask of a photo; none if `stop` answers true, which is asked at every step of a solver.
+fn mask(
+    model: &Model,
+    photo: &Photo,
+    viewing: &Viewing,
+    stop: &dyn Fn() -> bool,
+) -> Option<Result<Mask, String>> {
+    let photo = match photo.picture() {
+        Ok(photo) => photo,
+        Err(error) => return Some(Err(error)),
+    };
+    let size = [photo.width(), photo.height()];
+    match inference::segment(model, &model.centroids(), &photo, viewing, stop) {
+        Err(SegmentError::Stopped) => None,
+        Err(error) => Some(Err(error.to_string())),
+        Ok(segmented) => {
+            let to = [size[1] as usize, size[0] as usize];
+            let (labels, _) = segmented.into_labels(to, viewing.ignore_below);
+            Some(Ok(Mask { size, labels }))
+        }
+    }
+}
+
 enum Task {
     Model(LoadModel),
     Flow(Photo, Sampling),
 }
 
-/// The latest request of the reader, which replaces all earlier ones.
+/// What a message is about.
+#[derive(Clone, Copy)]
+enum Origin {
+    Request(u64),
+    Queue(u64),
+}
+
+/// What the thread does next.
+enum Next {
+    Task(u64, Task),
+    Mask(u64, Queued, Arc<Viewing>),
+}
+
+/// A photo of the queue, with its number.
+type Queued = (usize, Photo);
+
+/// The latest request of the reader, which replaces all earlier ones, and the queue.
 #[derive(Default)]
 struct LatestRequest {
     state: Mutex<RequestState>,
@@ -110,6 +174,10 @@ struct RequestState {
     /// The id of the latest request; everything for earlier ones is outdated.
     id: u64,
     task: Option<Task>,
+    /// The id of the queue.
+    queue: u64,
+    photos: VecDeque<Queued>,
+    viewing: Option<Arc<Viewing>>,
     closed: bool,
 }
 
@@ -127,14 +195,19 @@ impl LatestRequest {
     }
 
     /// Waits for the next task; `None` once the worker is to end.
-    fn take(&self) -> Option<(u64, Task)> {
+    fn take(&self) -> Option<Next> {
         let mut state = self.lock();
         loop {
             if state.closed {
                 return None;
             }
             if let Some(task) = state.task.take() {
-                return Some((state.id, task));
+                return Some(Next::Task(state.id, task));
+            }
+            if let Some(viewing) = state.viewing.clone()
+                && let Some(photo) = state.photos.pop_front()
+            {
+                return Some(Next::Mask(state.queue, photo, viewing));
             }
             state = self
                 .changed
@@ -143,9 +216,27 @@ impl LatestRequest {
         }
     }
 
-    fn is_current(&self, id: u64) -> bool {
+    fn is_current(&self, origin: Origin) -> bool {
         let state = self.lock();
-        !state.closed && state.id == id
+        !state.closed
+            && match origin {
+                Origin::Request(id) => state.id == id,
+                Origin::Queue(id) => state.queue == id,
+            }
+    }
+
+    /// Whether a photo of a queue has to wait.
+    fn interrupts(&self, queue: u64) -> bool {
+        let state = self.lock();
+        state.closed || state.task.is_some() || state.queue != queue
+    }
+
+    /// Puts a photo that was interrupted back to the front of its queue.
+    fn put_back(&self, queue: u64, photo: Queued) {
+        let mut state = self.lock();
+        if state.queue == queue {
+            state.photos.push_front(photo);
+        }
     }
 }
 
@@ -155,7 +246,7 @@ impl LatestRequest {
 /// per message, so that reading tensors back or uploading pictures never blocks the reader.
 pub struct Worker<M> {
     requests: Arc<LatestRequest>,
-    messages: Option<Receiver<(u64, M)>>,
+    messages: Option<Receiver<(Origin, M)>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -175,22 +266,43 @@ impl<M: Send + 'static> Worker<M> {
         let thread = Builder::new().name("flowseg-flow".into()).spawn(move || {
             let mut model = None;
             let mut prepared = HashSet::new();
-            while let Some((id, task)) = of_thread.take() {
+            while let Some(next) = of_thread.take() {
+                let origin = match next {
+                    Next::Task(id, _) => Origin::Request(id),
+                    Next::Mask(queue, ..) => Origin::Queue(queue),
+                };
                 let mut send = |message| {
                     convert(message, &mut |event| {
-                        let sent = sender.send((id, event)).is_ok();
+                        let sent = sender.send((origin, event)).is_ok();
                         wake();
-                        sent && of_thread.is_current(id)
+                        sent && of_thread.is_current(origin)
                     })
                 };
-                let done = catch_unwind(AssertUnwindSafe(|| {
-                    work(task, &device, &mut model, &mut prepared, &mut send);
-                }));
-                if let Err(panic) = done {
-                    send(Message::Failed(reason(&*panic)));
+                match next {
+                    Next::Task(_, task) => {
+                        let done = catch_unwind(AssertUnwindSafe(|| {
+                            work(task, &device, &mut model, &mut prepared, &mut send);
+                        }));
+                        if let Err(panic) = done {
+                            send(Message::Failed(reason(&*panic)));
+                        }
+                    }
+                    Next::Mask(queue, (number, photo), viewing) => {
+                        let stop = || of_thread.interrupts(queue);
+                        let done = catch_unwind(AssertUnwindSafe(|| match &model {
+                            Some(model) => mask(model, &photo, &viewing, &stop),
+                            None => Some(Err("open a model first".to_owned())),
+                        }));
+                        match done.unwrap_or_else(|panic| Some(Err(reason(&*panic)))) {
+                            Some(result) => {
+                                send(Message::Mask(number, result));
+                            }
+                            None => of_thread.put_back(queue, (number, photo)),
+                        }
+                    }
                 }
             }
-            drop::<SyncSender<(u64, M)>>(sender);
+            drop::<SyncSender<(Origin, M)>>(sender);
         })?;
         Ok(Self {
             requests,
@@ -210,7 +322,26 @@ impl<M: Send + 'static> Worker<M> {
         self.requests.put(Some(Task::Flow(photo, sampling)));
     }
 
-    /// Stops within one solver step; no more messages arrive.
+    /// Makes the masks of photos, in this order and instead of those of an earlier queue, whenever
+    /// nothing else is to be done. The answers are [`Message::Mask`]s with the photos' numbers.
+    pub fn queue(&self, photos: Vec<(usize, Photo)>, viewing: Viewing) {
+        let mut state = self.requests.lock();
+        state.queue += 1;
+        state.photos = photos.into();
+        state.viewing = Some(Arc::new(viewing));
+        self.requests.changed.notify_one();
+    }
+
+    /// Lets a photo of the queue be the next one.
+    pub fn prefer(&self, number: usize) {
+        let mut state = self.requests.lock();
+        let at = state.photos.iter().position(|(other, _)| *other == number);
+        if let Some(photo) = at.and_then(|at| state.photos.remove(at)) {
+            state.photos.push_front(photo);
+        }
+    }
+
+    /// Stops within one solver step; no more messages about the latest request arrive.
     pub fn cancel(&self) {
         self.requests.put(None);
     }
@@ -218,8 +349,8 @@ impl<M: Send + 'static> Worker<M> {
     /// The next message for the latest request, if one has arrived.
     pub fn poll(&self) -> Option<M> {
         let messages = self.messages.as_ref()?;
-        while let Ok((id, message)) = messages.try_recv() {
-            if self.requests.is_current(id) {
+        while let Ok((origin, message)) = messages.try_recv() {
+            if self.requests.is_current(origin) {
                 return Some(message);
             }
         }
@@ -373,6 +504,75 @@ mod tests {
             panic!("it cannot be opened")
         };
         assert!(text.contains("no such photo.png"));
+    }
+
+    fn viewing() -> Viewing {
+        Viewing {
+            looks: vec![inference::Look::default()],
+            tiling: inference::Tiling::Auto,
+            sampling: sampling(1),
+            ignore_below: 0.0,
+        }
+    }
+
+    #[test]
+    fn a_queue_goes_on_after_requests_and_failures() {
+        let worker = worker();
+        worker.open_model(load());
+        assert!(matches!(wait(&worker), Message::Model(_)));
+        let mut photos: Vec<_> = (0..5).map(|number| (number, picture())).collect();
+        photos[2].1 = Photo::File("no such photo.png".into());
+        // A request comes first, whatever waits, and what it asks for is not part of the queue.
+        worker.flow(picture(), sampling(1));
+        worker.queue(photos, viewing());
+        worker.prefer(4);
+        let (mut done, mut finished) = (Vec::new(), false);
+        while done.len() < 5 {
+            match wait(&worker) {
+                Message::Mask(number, Ok(mask)) => {
+                    assert_eq!((mask.size, mask.labels.len()), ([30, 20], 600));
+                    done.push(number);
+                }
+                Message::Mask(number, Err(error)) => {
+                    assert!(number == 2 && error.contains("no such photo.png"));
+                    done.push(number);
+                }
+                Message::Finished => finished = true,
+                _ => {}
+            }
+        }
+        assert!(finished);
+        // The first may have been taken before another one was preferred.
+        done.retain(|number| *number != 4);
+        assert_eq!(done, [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn a_request_interrupts_a_photo_of_the_queue_which_is_done_later() {
+        let worker = worker();
+        worker.open_model(load());
+        assert!(matches!(wait(&worker), Message::Model(_)));
+        let mut slow = viewing();
+        slow.sampling.steps = 3000;
+        worker.queue(vec![(7, picture())], slow);
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        worker.flow(picture(), sampling(1));
+        assert!(matches!(wait(&worker), Message::Opened { .. }));
+        let last = loop {
+            match wait(&worker) {
+                Message::Mask(number, Ok(_)) => break number,
+                Message::State(_) | Message::Finished => {}
+                _ => panic!("nothing else is due"),
+            }
+        };
+        assert_eq!(last, 7);
+        // A new queue replaces the old one, and cancelling it is an empty one.
+        let mut slow = viewing();
+        slow.sampling.steps = 1_000_000;
+        worker.queue(vec![(8, picture())], slow);
+        worker.queue(Vec::new(), viewing());
+        worker.flow(picture(), sampling(1));
+        assert!(matches!(wait(&worker), Message::Opened { .. }));
     }
 
     #[test]

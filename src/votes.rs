@@ -6,9 +6,14 @@ mod doubt;
 
 pub use doubt::Doubt;
 
+mod blend;
+
+pub use blend::{Blend, Strips};
+
 use crate::data::IGNORE;
 use crate::encoding::Centroids;
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Added to every squared distance, as in training.
 const EPSILON: f32 = 0.01;
@@ -90,7 +95,7 @@ impl Votes {
             .par_chunks_exact_mut((to[1] * classes).max(1))
             .enumerate()
             .for_each(|(row, sums)| {
-                let row = Row::new(other, row, to);
+                let row = Row::new(&other.rows(), row, to);
                 for (column, sums) in sums.chunks_exact_mut(classes).enumerate() {
                     row.each(column, |class, share| sums[class] += share);
                 }
@@ -100,25 +105,19 @@ impl Votes {
     /// The most probable class of every pixel at another size, `[height, width]`, and its
     /// probability, 0 to 1. Probabilities are interpolated bilinearly. Ties go to the lower index.
     pub fn decide(&self, to: [usize; 2]) -> (Vec<u16>, Vec<f32>) {
-        let looks = self.looks();
         let (mut labels, mut probabilities) = (vec![0; to[0] * to[1]], vec![0.0; to[0] * to[1]]);
-        let width = to[1].max(1);
+        let (rows, looks, width) = (self.rows(), self.looks(), to[1].max(1));
         labels
             .par_chunks_exact_mut(width)
             .zip(probabilities.par_chunks_exact_mut(width))
             .enumerate()
             .for_each(|(row, (labels, probabilities))| {
-                let row = Row::new(self, row, to);
+                let row = Row::new(&rows, row, to);
                 for (column, (label, probability)) in
                     labels.iter_mut().zip(probabilities).enumerate()
                 {
-                    let mut best = (0, f32::NEG_INFINITY);
-                    row.each(column, |class, share| {
-                        if share > best.1 {
-                            best = (class, share);
-                        }
-                    });
-                    (*label, *probability) = (best.0 as u16, best.1 / looks);
+                    let (class, share) = row.best(column);
+                    (*label, *probability) = (class, share / looks);
                 }
             });
         (labels, probabilities)
@@ -126,50 +125,110 @@ impl Votes {
 
     /// The labels that [`decide`](Self::decide) returns.
     pub fn labels(&self, to: [usize; 2]) -> Vec<u16> {
-        self.decide(to).0
+        self.labels_above(to, 0.0)
     }
 
     /// The labels of [`decide`](Self::decide), with [`IGNORE`] where the probability is below `least`.
     pub fn labels_above(&self, to: [usize; 2], least: f32) -> Vec<u16> {
-        let (mut labels, probabilities) = self.decide(to);
-        for (label, probability) in labels.iter_mut().zip(probabilities) {
-            if probability < least {
-                *label = IGNORE;
-            }
-        }
+        let mut labels = vec![0; to[0] * to[1]];
+        let least = least * self.looks();
+        self.rows().label(to, 0..to[0], least, &mut labels);
         labels
     }
 
-    /// The number of passes added up: each adds 1 to a pixel's sum over the classes.
+    /// Height and width.
+    pub fn size(&self) -> [usize; 2] {
+        self.size
+    }
+
+    fn rows(&self) -> Rows<'_> {
+        Rows {
+            size: self.size,
+            classes: self.classes,
+            first: 0,
+            shares: &self.shares,
+        }
+    }
+
+    /// How many looks were added up: each adds 1 to the sum over the classes.
     fn looks(&self) -> f32 {
         let first = &self.shares[..self.classes.min(self.shares.len())];
         first.iter().sum::<f32>().max(f32::MIN_POSITIVE)
     }
 }
 
-/// A row of votes at another size, interpolated on the fly.
+/// Some rows of the votes of a picture.
+#[derive(Clone, Copy)]
+struct Rows<'a> {
+    /// Height and width of the picture.
+    size: [usize; 2],
+    classes: usize,
+    /// The first row that is there.
+    first: usize,
+    /// `[rows, W, N]`
+    shares: &'a [f32],
+}
+
+impl<'a> Rows<'a> {
+    fn row(&self, row: usize) -> &'a [f32] {
+        let length = self.size[1] * self.classes;
+        &self.shares[(row - self.first) * length..][..length]
+    }
+
+    /// The most probable class of every pixel of some rows `of` a picture of the size `to`, or
+    /// [`IGNORE`] where its share is below `least`; `labels` are those of these rows.
+    fn label(&self, to: [usize; 2], of: Range<usize>, least: f32, labels: &mut [u16]) {
+        labels
+            .par_chunks_exact_mut(to[1].max(1))
+            .zip(of)
+            .for_each(|(labels, row)| {
+                let row = Row::new(self, row, to);
+                for (column, label) in labels.iter_mut().enumerate() {
+                    let (class, share) = row.best(column);
+                    *label = if share < least { IGNORE } else { class };
+                }
+            });
+    }
+}
+
+/// A row of votes at another size.
 struct Row<'a> {
-    votes: &'a Votes,
-    /// The two rows to interpolate between, and the weight of the second.
-    tap: (usize, usize, f32),
-    width: usize,
+    /// The two rows it lies between, and the share of the second.
+    between: [&'a [f32]; 2],
+    share: f32,
+    classes: usize,
+    /// Columns of the votes, and of the other size.
+    widths: [usize; 2],
 }
 
 impl<'a> Row<'a> {
-    fn new(votes: &'a Votes, row: usize, to: [usize; 2]) -> Self {
+    fn new(rows: &Rows<'a>, row: usize, to: [usize; 2]) -> Self {
+        let (top, bottom, share) = tap(row, rows.size[0], to[0]);
         Self {
-            votes,
-            tap: tap(row, votes.size[0], to[0]),
-            width: to[1],
+            between: [rows.row(top), rows.row(bottom)],
+            share,
+            classes: rows.classes,
+            widths: [rows.size[1], to[1]],
         }
     }
 
-    /// Reports the share of every class at a column.
-    fn each(&self, column: usize, mut tell: impl FnMut(usize, f32)) {
-        let [_, width] = self.votes.size;
-        let (top, bottom, fy) = self.tap;
-        let (left, right, fx) = tap(column, width, self.width);
-        let corner = |row: usize, column: usize| self.votes.at(row * width + column);
+    /// The class with the greatest share at a column, and that share.
+    fn best(&self, column: usize) -> (u16, f32) {
+        let mut best = (0, f32::NEG_INFINITY);
+        self.each(column, |class, share| {
+            if share > best.1 {
+                best = (class as u16, share);
+            }
+        });
+        best
+    }
+
+    /// Calls `f` with every class and its share at a column.
+    fn each(&self, column: usize, mut f: impl FnMut(usize, f32)) {
+        let [from, to] = self.widths;
+        let ([top, bottom], fy) = (self.between, self.share);
+        let (left, right, fx) = tap(column, from, to);
+        let corner = |row: &'a [f32], column: usize| &row[column * self.classes..][..self.classes];
         let corners = [
             corner(top, left),
             corner(top, right),
@@ -186,7 +245,7 @@ impl<'a> Row<'a> {
         let shares = a.iter().zip(b).zip(c).zip(d);
         for (class, (((a, b), c), d)) in shares.enumerate() {
             let share = weights[0] * a + weights[1] * b + weights[2] * c + weights[3] * d;
-            tell(class, share);
+            f(class, share);
         }
     }
 }

@@ -34,7 +34,7 @@ flow: device encoding
 gpu: encoding format potential vector_field
 runs: data run_format
 model: device encoding files flow kernels patches random
-inference: data encoding flow model sampler votes
+inference: data encoding flow model random sampler votes
 models: files model run_format
 eval: csv data encoding flow fonts inference labels model pictures random sampler votes
 export: csv data encoding files fonts labels trajectory votes

@@ -1,10 +1,11 @@
 //! Arguments that several commands have.
 
 use crate::device::{self, Choice, Opened};
-use crate::inference::{Look, SCALES};
-use crate::model::Model;
+use crate::inference::{Look, SCALES, Tiling};
+use crate::model::{Card, Model};
 use crate::models;
 use crate::terminal::err;
+use anyhow::Context;
 use burn::tensor::Device;
 use std::ffi::OsString;
 
@@ -32,7 +33,16 @@ pub(super) struct ScaleArgument {
     pub(super) scale: f64,
 }
 
-/// Several looks at a photo.
+/// How thoroughly a photo is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Quality {
+    /// Once
+    Fast,
+    /// As often as scores best on validation photos, by the model's card (see `flowseg models`)
+    Best,
+}
+
+/// Several looks at a photo, and the windows that each of them sees.
 #[derive(clap::Args)]
 pub(super) struct LooksArgument {
     /// Look at every photo at several sizes and add up the votes, such as 1,1.5,2; takes the place of
@@ -42,15 +52,29 @@ pub(super) struct LooksArgument {
     /// Look at the mirror image of every photo as well
     #[arg(long)]
     pub(super) flip: bool,
+    /// How thoroughly to look at every photo, in place of --scale, --scales and --flip
+    #[arg(long, value_enum, conflicts_with_all = ["scale", "scales", "flip"])]
+    pub(super) quality: Option<Quality>,
+    /// Look at large photos in overlapping windows of the size that the network was trained at: so many
+    /// along the side that takes most, 1 to 64; auto: as many as keep a pixel of the network within 4 x 4
+    /// of the photo's; off: the whole photo at once
+    #[arg(long, value_name = "auto|N|off", default_value_t)]
+    pub(super) tiles: Tiling,
 }
 
 impl LooksArgument {
-    pub(super) fn looks(&self, scale: &ScaleArgument) -> Vec<Look> {
-        if self.scales.is_empty() {
-            Look::all(&[scale.scale], self.flip)
-        } else {
-            Look::all(&self.scales, self.flip)
+    /// The looks at every photo, by a model with this card.
+    pub(super) fn looks(&self, scale: &ScaleArgument, card: &Card) -> anyhow::Result<Vec<Look>> {
+        if self.quality == Some(Quality::Best) {
+            return Look::best(card).context(
+                "the model's card names no looks for --quality best: choose them with --scales and --flip",
+            );
         }
+        let scales = match self.scales.as_slice() {
+            [] => &[scale.scale],
+            scales => scales,
+        };
+        Ok(Look::all(scales, self.flip))
     }
 }
 

@@ -140,7 +140,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         resolutions: arguments.resolution.all(),
         batch: arguments.batch as usize,
         seed: arguments.seed,
-        looks: arguments.looks.looks(&arguments.scale),
+        looks: arguments.looks.looks(&arguments.scale, &model.card)?,
+        tiling: arguments.looks.tiles,
         ..Scoring::default()
     };
     let last = scoring.steps.last().copied().unwrap_or_default();
@@ -167,13 +168,16 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         print_scores(outcome, &model, &without);
     }
     if let Some(path) = &arguments.json {
+        let looks = scoring.looks.iter().filter(|look| !look.mirrored);
+        let scales: Vec<f64> = looks.map(|look| look.scale).collect();
         let report = json!({
             "model": arguments.model.model.to_string_lossy(),
             "data": arguments.data.to_string_lossy(),
             "split": arguments.split,
-            "scale": scales(arguments).first(),
-            "scales": scales(arguments),
-            "flip": arguments.looks.flip,
+            "scale": scales.first(),
+            "scales": scales,
+            "flip": scoring.looks.iter().any(|look| look.mirrored),
+            "tiles": arguments.looks.tiles.to_string(),
             "classes": model.card.classes.len(),
             "results": outcomes.iter().map(|o| result(o, &model)).collect::<Vec<_>>(),
         });
@@ -205,14 +209,6 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         );
     }
     Ok(())
-}
-
-/// The sizes that the photos are looked at.
-fn scales(arguments: &Arguments) -> Vec<f64> {
-    match arguments.looks.scales.as_slice() {
-        [] => vec![arguments.scale.scale],
-        scales => scales.to_vec(),
-    }
 }
 
 /// Proves every output before the work: an evaluation can take hours.

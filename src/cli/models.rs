@@ -1,15 +1,16 @@
 //! `flowseg models`: which models there are.
 
-use crate::files;
+use crate::files::{self, Plan};
 use crate::format::hex;
-use crate::model::Card;
+use crate::model::{self, Card, Quality};
 use crate::models::{self, BUILT_IN};
 use crate::terminal::{self, err, out};
+use anyhow::Context;
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// List the built-in and the installed models
+/// List the built-in and the installed models, or change a model's card
 ///
 /// Installed models are files NAME.safetensors in the folder that this command prints; every command
 /// takes them by name.
@@ -18,10 +19,30 @@ pub(super) struct Arguments {
     /// Print a JSON object per model
     #[arg(long)]
     json: bool,
+    /// A model file to copy to --output with other entries in its card
+    #[arg(
+        long,
+        value_name = "MODEL",
+        requires = "output",
+        requires = "card",
+        conflicts_with = "json"
+    )]
+    edit: Option<PathBuf>,
+    /// The entries, a JSON object such as {"sampling_steps": 2}; null removes one
+    #[arg(long, value_name = "JSON", requires = "edit")]
+    card: Option<String>,
+    /// The model file to write
+    #[arg(short, long, value_name = "MODEL", requires = "edit")]
+    output: Option<PathBuf>,
 }
 
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    if let (Some(from), Some(changes), Some(to)) =
+        (&arguments.edit, &arguments.card, &arguments.output)
+    {
+        return edit(from, changes, to);
+    }
     for (name, bytes) in BUILT_IN {
         show(name, None, bytes, &Card::read(bytes)?, arguments.json);
     }
@@ -47,6 +68,34 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Copies a model file with other entries in its card.
+fn edit(from: &Path, changes: &str, to: &Path) -> anyhow::Result<()> {
+    let changes = serde_json::from_str(changes)
+        .context("--card is no JSON object: write one such as {\"sampling_steps\": 2}")?;
+    let mut plan = Plan::default();
+    plan.write(to, "the model");
+    plan.check(|| vec![from.to_owned()])?;
+    let bytes = files::map_file(from, "model file")?;
+    let changed =
+        model::file::with_card(&bytes, &changes).with_context(|| from.display().to_string())?;
+    files::write_atomic(to, &changed)?;
+    out!("wrote {}", to.display());
+    Ok(())
+}
+
+/// The looks that score best, and what they gain.
+fn looks(quality: &Quality) -> String {
+    let scales: Vec<String> = quality.scales.iter().map(f64::to_string).collect();
+    let flip = if quality.flip { " --flip" } else { "" };
+    format!(
+        "--scales {}{flip}, mIoU {:.2} against {:.2} on {}",
+        scales.join(","),
+        100.0 * quality.best,
+        100.0 * quality.fast,
+        quality.on
+    )
+}
+
 /// Prints a model; one without a path is built in.
 fn show(name: &str, path: Option<&Path>, bytes: &[u8], card: &Card, as_json: bool) {
     let [height, width] = card.size;
@@ -60,6 +109,7 @@ fn show(name: &str, path: Option<&Path>, bytes: &[u8], card: &Card, as_json: boo
             "size": card.size,
             "steps": card.default_steps(),
             "score": card.score,
+            "quality": card.quality,
             "licence": card.licence,
             "bytes": bytes.len(),
             "sha256": checksum,
@@ -82,6 +132,9 @@ fn show(name: &str, path: Option<&Path>, bytes: &[u8], card: &Card, as_json: boo
             terminal::name(&score.on),
             score.steps
         );
+    }
+    if let Some(quality) = &card.quality {
+        out!("  --quality best: {}", terminal::name(&looks(quality)));
     }
     out!("  {}", terminal::name(&card.licence));
     out!(

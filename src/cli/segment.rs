@@ -1,6 +1,8 @@
 //! `flowseg segment`: masks without a window.
 
+mod animations;
 mod choice;
+mod flicker;
 pub(super) mod inputs;
 mod manifest;
 mod outputs;
@@ -15,15 +17,16 @@ use crate::export::{
     self, Artifact, Details, Entry, Look, Mask, Scene, Selection, Shapes, Trajectory,
 };
 use crate::files::{self, Plan};
-use crate::inference::{self, Sampling};
+use crate::inference::{self, Sampling, Segmented, Tiles, Viewing};
 use crate::labels;
 use crate::model::Model;
 use crate::model::tensors::read;
 use crate::models;
-use crate::sampler::{Solver, State};
-use crate::votes::Votes;
+use crate::sampler::Solver;
+use animations::Animations;
 use anyhow::Context;
 use choice::Choice;
+use flicker::Sampled;
 use image::RgbImage;
 use inputs::Input;
 use outputs::{Outputs, Photo, Tables};
@@ -31,12 +34,14 @@ use pipeline::Threads;
 use records::{Done, Records};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Write the masks of photos
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// Photos (JPEG, PNG, WebP, HEIC, BMP, GIF, TIFF, PNM or TGA), folders with all photos in them
-    /// and below, patterns such as 'photos/**/*.jpg', or - for paths on standard input, one a line
+    /// and below, patterns such as 'photos/**/*.jpg', or - for paths on standard input, one a line.
+    /// Animations (GIF, APNG, WebP) give a mask for every picture, OUT/NAME-0001.png and so on
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     /// Folder for the masks: OUT/NAME.png holds a class index a pixel at the photo's own size.
@@ -78,6 +83,11 @@ pub(super) struct Arguments {
     /// a run that stopped
     #[arg(long)]
     skip_existing: bool,
+    /// Take the photos of every folder, in their order, for pictures of a sequence, and say how much
+    /// the masks flicker: the share of pixels whose class changes although the photo hardly does. Of
+    /// animations it is always said
+    #[arg(long)]
+    flicker: bool,
     /// Also write a JSON line for every photo: input, outputs, size, shares, seconds and error
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
@@ -140,12 +150,21 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         photos.iter().collect()
     };
     records.begin(left.len());
+    let wanted = left.iter();
+    let animations =
+        Animations::of(wanted.filter_map(|photo| Some((photo.path.as_path(), photo.frame?))));
     pipeline::run(
         left.len(),
         threads(crate::device::on_cpu(&opened.device), work.keeps_states),
-        |at| Ok(data::read_photo(&left[at].path)?),
-        |photo| work.flow(photo),
-        |at, flow| work.write(left[at], &flow),
+        |at| match left[at].frame {
+            None => Ok((data::read_photo(&left[at].path)?, None)),
+            Some(frame) => {
+                let frame = animations.frame(&left[at].path, frame)?;
+                Ok((frame.image, Some(frame.delay)))
+            }
+        },
+        |(photo, delay)| work.flow(photo, delay),
+        |at, flow| work.write(left[at], flow),
         |at, time, result| records.add(left[at], time, result),
     )?;
     records.end(photos.len())
@@ -184,18 +203,32 @@ fn planned(arguments: &Arguments, found: Vec<Input>) -> anyhow::Result<(Vec<Phot
     let mut folders = BTreeSet::from([arguments.output.clone()]);
     let mut photos = Vec::with_capacity(found.len());
     for Input { path, below } in found {
-        let stem = path
-            .file_stem()
-            .with_context(|| format!("{} is not the name of a photo", path.display()))?;
         let folder = arguments.output.join(&below);
-        let outputs = Outputs::of(&folder, stem, &formats, &flow);
-        outputs.plan(&mut plan, &path);
-        folders.insert(folder);
-        photos.push(Photo {
-            name: slashed(&below.join(path.file_name().unwrap_or_default())),
-            path,
-            outputs,
-        });
+        folders.insert(folder.clone());
+        let count = data::frame_count(&path);
+        let sequence = match (count, arguments.flicker) {
+            (Some(_), _) => Some(path.clone()),
+            (None, true) => Some(files::folder_of(&path).to_owned()),
+            (None, false) => None,
+        };
+        // One mask for a photo, one for every picture of an animation.
+        for at in 0..count.unwrap_or(1) {
+            let frame = count.is_some().then_some(at);
+            let named = frame.map_or_else(|| path.clone(), |at| data::frame_name(&path, at));
+            let stem = named
+                .file_stem()
+                .with_context(|| format!("{} is not the name of a photo", path.display()))?;
+            let outputs = Outputs::of(&folder, stem, &formats, &flow);
+            outputs.plan(&mut plan, &path);
+            photos.push(Photo {
+                name: slashed(&below.join(named.file_name().unwrap_or_default())),
+                path: path.clone(),
+                outputs,
+                frame,
+                sequence: sequence.clone(),
+                place: photos.len(),
+            });
+        }
     }
     for folder in &folders {
         files::create_folder(folder)?;
@@ -219,10 +252,7 @@ struct Work<'a> {
     model: &'a Model,
     /// What the model is called in errors.
     model_name: String,
-    sampling: Sampling,
-    /// The first one is that of the states that are kept.
-    looks: Vec<inference::Look>,
-    ignore_below: f32,
+    viewing: Viewing,
     keeps_states: bool,
     centroids: Centroids,
     colours: Vec<[u8; 3]>,
@@ -231,22 +261,24 @@ struct Work<'a> {
     shapes: Vec<Shapes>,
 }
 
-/// The states of a look at a photo.
+/// The states of a look at a whole photo.
+#[derive(Default)]
 struct Seen {
     size: [usize; 2],
     times: Vec<f32>,
     states: Vec<Vec<f32>>,
+    /// Of every state.
+    labels: Vec<Vec<u16>>,
 }
 
-/// A photo and its flow.
+/// A photo and what became of it.
 struct Flow {
     photo: RgbImage,
-    /// At the first look.
+    /// How long a picture of an animation is shown.
+    delay: Option<Duration>,
+    /// At the first look; empty where no states are kept.
     seen: Seen,
-    /// Of those states, where they are kept.
-    labels: Vec<Vec<u16>>,
-    /// Of all looks.
-    votes: Votes,
+    segmented: Segmented,
 }
 
 impl<'a> Work<'a> {
@@ -254,18 +286,20 @@ impl<'a> Work<'a> {
         let (selection, cutout) = arguments.choice.of_model(&model.card.classes)?;
         let centroids = model.centroids();
         let steps = arguments.steps.map(|steps| steps as usize);
-        let looks = arguments.looks.looks(&arguments.scale);
         Ok(Self {
             model,
             model_name: arguments.model.model.to_string_lossy().into_owned(),
-            sampling: Sampling {
-                solver: arguments.solver,
-                steps: steps.unwrap_or(model.card.default_steps()),
-                seed: arguments.seed,
-                ..Sampling::default()
+            viewing: Viewing {
+                looks: arguments.looks.looks(&arguments.scale, &model.card)?,
+                tiling: arguments.looks.tiles,
+                sampling: Sampling {
+                    solver: arguments.solver,
+                    steps: steps.unwrap_or(model.card.default_steps()),
+                    seed: arguments.seed,
+                    ..Sampling::default()
+                },
+                ignore_below: arguments.ignore_below,
             },
-            looks,
-            ignore_below: arguments.ignore_below,
             keeps_states: arguments.keeps_states(),
             colours: centroids.colours(),
             centroids,
@@ -276,67 +310,76 @@ impl<'a> Work<'a> {
     }
 
     /// From a photo to the votes of all looks at it, and the states of the first.
-    fn flow(&self, photo: RgbImage) -> anyhow::Result<Flow> {
-        let first = self.looks.first().copied().unwrap_or_default();
-        let seen = self.look(&photo, first, self.keeps_states)?;
-        let mut votes = self.votes(first, &seen);
-        for &look in self.looks.iter().skip(1) {
-            votes.add(&self.votes(look, &self.look(&photo, look, false)?));
-        }
-        // Masks need votes alone.
-        let labels = if self.keeps_states {
-            let states = seen.states.iter();
-            states.map(|x| self.centroids.decode(x)).collect()
-        } else {
-            Vec::new()
+    fn flow(&self, photo: RgbImage, delay: Option<Duration>) -> anyhow::Result<Flow> {
+        let seen = match self.keeps_states {
+            true => self.states(&photo)?,
+            false => Seen::default(),
+        };
+        let segmented = match seen.states.last() {
+            Some(last) if self.looks_once(&photo) => {
+                let look = self.first_look();
+                Segmented::whole(look.votes(&self.centroids, last, seen.size))
+            }
+            _ => inference::segment(self.model, &self.centroids, &photo, &self.viewing, &|| {
+                false
+            })
+            .with_context(|| self.model_name.clone())?,
         };
         Ok(Flow {
             photo,
+            delay,
             seen,
-            labels,
-            votes,
+            segmented,
         })
     }
 
-    /// The states of a look at a photo: all, or the last alone.
-    fn look(&self, photo: &RgbImage, look: inference::Look, all: bool) -> anyhow::Result<Seen> {
+    fn first_look(&self) -> inference::Look {
+        self.viewing.looks.first().copied().unwrap_or_default()
+    }
+
+    /// Whether the first look at the whole photo is all that its mask is made of.
+    fn looks_once(&self, photo: &RgbImage) -> bool {
+        let size = [photo.height(), photo.width()].map(|side| side as usize);
+        let (scale, tiling) = (self.first_look().scale, self.viewing.tiling);
+        let windows = Tiles::new(self.model, size, scale, tiling);
+        self.viewing.looks.len() == 1 && windows.is_whole()
+    }
+
+    /// All states of the first look at a whole photo.
+    fn states(&self, photo: &RgbImage) -> anyhow::Result<Seen> {
+        let look = self.first_look();
         let [width, height] = [photo.width(), photo.height()].map(|side| side as usize);
         let size = inference::network_size(self.model, width, height, look.scale);
         let input = look.input(&[photo], size, &self.model.network.device());
-        let flow = inference::flow(self.model, input, self.sampling);
-        let kept: Vec<State> = if all {
-            flow.collect()
-        } else {
-            flow.last().into_iter().collect()
+        let mut seen = Seen {
+            size,
+            ..Seen::default()
         };
-        let (mut times, mut states) = (Vec::new(), Vec::new());
-        for state in kept {
+        for state in inference::flow(self.model, input, self.viewing.sampling) {
             let x = read(state.x);
             inference::check_finite(&x).with_context(|| self.model_name.clone())?;
-            times.push(state.t);
-            states.push(x);
+            seen.times.push(state.t);
+            seen.labels.push(self.centroids.decode(&x));
+            seen.states.push(x);
         }
-        Ok(Seen {
-            size,
-            times,
-            states,
-        })
-    }
-
-    fn votes(&self, look: inference::Look, seen: &Seen) -> Votes {
-        let last = seen.states.last().map_or(&[][..], Vec::as_slice);
-        look.votes(&self.centroids, last, seen.size)
+        Ok(seen)
     }
 
     /// Writes what was asked for of a photo's flow.
-    fn write(&self, photo: &Photo, flow: &Flow) -> anyhow::Result<Done> {
+    fn write(&self, photo: &Photo, flow: Flow) -> anyhow::Result<Done> {
+        let Flow {
+            photo: picture,
+            delay,
+            seen,
+            segmented,
+        } = flow;
         let scene = Scene {
-            photo: &flow.photo,
+            photo: &picture,
             trajectory: Trajectory {
-                size: flow.seen.size,
-                times: &flow.seen.times,
-                states: flow.seen.states.iter().map(Vec::as_slice).collect(),
-                labels: flow.labels.iter().map(Vec::as_slice).collect(),
+                size: seen.size,
+                times: &seen.times,
+                states: seen.states.iter().map(Vec::as_slice).collect(),
+                labels: seen.labels.iter().map(Vec::as_slice).collect(),
             },
             centroids: &self.centroids,
             colours: &self.colours,
@@ -345,12 +388,12 @@ impl<'a> Work<'a> {
             look: Look::Raw,
             opacity: OPACITY,
         };
-        let to = [flow.photo.height(), flow.photo.width()].map(|side| side as usize);
-        let mut labels = flow.votes.labels_above(to, self.ignore_below);
-        self.selection
-            .apply(&mut labels, flow.photo.width() as usize);
+        let to = [picture.height(), picture.width()].map(|side| side as usize);
+        let network_size = segmented.size;
+        let (mut labels, votes) = segmented.into_labels(to, self.viewing.ignore_below);
+        self.selection.apply(&mut labels, to[1]);
         let mask = Mask {
-            photo: &flow.photo,
+            photo: &picture,
             labels: &labels,
             classes: self.selection.names(),
             colours: &self.colours,
@@ -359,7 +402,7 @@ impl<'a> Work<'a> {
             photo: &photo.path,
             cutout: &self.cutout,
             opacity: OPACITY,
-            votes: &flow.votes,
+            votes: &votes,
         };
         for (format, path) in &photo.outputs.masks {
             format.write(&mask, path, &details)?;
@@ -369,10 +412,15 @@ impl<'a> Work<'a> {
         }
         let entry = |&shapes: &Shapes| Entry::new(&mask, &photo.name, shapes);
         Ok(Done {
-            size: [flow.photo.width(), flow.photo.height()],
-            network_size: flow.seen.size,
+            size: [picture.width(), picture.height()],
+            network_size,
             shares: shares(&mask),
             entries: self.shapes.iter().map(entry).collect(),
+            delay,
+            sampled: photo
+                .sequence
+                .is_some()
+                .then(|| Sampled::of(&picture, &labels)),
         })
     }
 }

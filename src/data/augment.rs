@@ -57,8 +57,26 @@ pub fn fit(sample: &Sample, size: [usize; 2]) -> (Vec<f32>, Vec<u16>) {
 
 /// The photo of [`fit`] alone: `[3, height, width]` in [-1, 1], for photos without labels.
 pub fn photo_to_chw(photo: &RgbImage, size: [usize; 2]) -> Vec<f32> {
-    let (mut image, _) = buffers(size);
-    let [rows, columns] = axes(whole(photo), photo, size, false);
+    let whole = [0.0, 0.0, photo.height() as f32, photo.width() as f32];
+    part_to_chw(photo, whole, size, false)
+}
+
+/// A part of a photo (`[top, left, height, width]` in its pixels), as [`photo_to_chw`]; with `flip`
+/// left and right are exchanged. Pixels around the part count where the filter reaches them.
+pub fn part_to_chw(
+    photo: &RgbImage,
+    [top, left, height, width]: [f32; 4],
+    size: [usize; 2],
+    flip: bool,
+) -> Vec<f32> {
+    let window = Window {
+        left,
+        top,
+        width,
+        height,
+    };
+    let mut image = vec![0.0; 3 * size[0] * size[1]];
+    let [rows, columns] = axes(window, photo, size, flip);
     resample::photo(photo, &rows, &columns, &ColourMap::IDENTITY, &mut image);
     image
 }

@@ -38,7 +38,7 @@ mod tally;
 mod tests;
 
 pub use crate::labels::{IGNORE, LabelMap};
-pub use augment::{Augment, augmented, fit, photo_to_chw};
+pub use augment::{Augment, augmented, fit, part_to_chw, photo_to_chw};
 pub use check::Check;
 pub use classes::ClassTable;
 pub use contents::Contents;
@@ -53,7 +53,10 @@ pub use layout::{Layout, detect};
 pub use limits::{MAX_PIXELS, MAX_SIDE};
 pub use loader::{Batch, Loader, LoaderConfig, batch_at};
 pub use mapping::LabelMapping;
-pub use photo::{PHOTO_EXTENSIONS, has_photo_ending, read_photo};
+pub use photo::{
+    Frame, Frames, PHOTO_EXTENSIONS, frame_count, frame_name, has_photo_ending, read_frames,
+    read_photo,
+};
 pub use report::{ClassShare, Report, SplitReport, inspect};
 pub use sample::Sample;
 pub use scenes::{SceneConfig, render, scene_classes};

@@ -6,7 +6,7 @@ use super::{Boundary, Calibration, Confusion};
 use crate::data::{DataError, Dataset, Sample};
 use crate::encoding::Centroids;
 use crate::flow::Source;
-use crate::inference::{self, Look, NotFinite, Sampling};
+use crate::inference::{self, Look, NotFinite, Sampling, SegmentError, Segmented, Tiling, Viewing};
 use crate::model::tensors::read;
 use crate::model::{self, Model};
 use crate::sampler::Solver;
@@ -57,6 +57,8 @@ pub struct Scoring {
     pub resolutions: Vec<Resolution>,
     /// The looks at every photo, whose votes are added up; at least one.
     pub looks: Vec<Look>,
+    /// The windows that each look sees.
+    pub tiling: Tiling,
     /// Photos that run together; the scores don't depend on it.
     pub batch: usize,
     /// Seed of the noise, where the flow starts at noise: a photo's noise depends on it and on the
@@ -74,6 +76,7 @@ impl Default for Scoring {
             steps: vec![model::STEPS],
             resolutions: vec![Resolution::Label],
             looks: vec![Look::default()],
+            tiling: Tiling::Off,
             batch: 8,
             seed: 0,
             samples: 0,
@@ -119,7 +122,7 @@ pub struct Seen<'a> {
     pub steps: usize,
     /// Photo and labels.
     pub sample: &'a Sample,
-    /// `[height, width]` that the network saw, at the first look.
+    /// `[height, width]` that the network saw, at the first look; of all windows together.
     pub size: [usize; 2],
     /// The predicted class of every pixel that the network saw then.
     pub prediction: &'a [u16],
@@ -167,6 +170,14 @@ pub enum EvalError {
     /// Predictions that mean nothing.
     #[error(transparent)]
     NotFinite(#[from] NotFinite),
+    /// A photo whose windows take too much memory.
+    #[error("{name}: {source}")]
+    Windows {
+        /// The photo.
+        name: String,
+        /// What it takes.
+        source: SegmentError,
+    },
     /// Nothing to score.
     #[error("no pixel of these photos has a label, so there is no score")]
     Unlabelled,
@@ -321,12 +332,12 @@ impl Run<'_> {
                 if let Some(size) = due
                     && let Some(group) = waiting.remove(&size)
                 {
-                    self.batch(&group, size, stop)?;
+                    self.batch(&group, stop)?;
                 }
             }
         }
-        for (size, group) in waiting {
-            self.batch(&group, size, stop)?;
+        for group in waiting.into_values() {
+            self.batch(&group, stop)?;
         }
         Ok(())
     }
@@ -346,12 +357,57 @@ impl Run<'_> {
     fn batch(
         &mut self,
         group: &[(usize, Sample)],
-        size: [usize; 2],
         stop: &dyn Fn() -> bool,
     ) -> Result<(), EvalError> {
         if stop() {
             return Err(EvalError::Stopped);
         }
+        let views = match self.scoring.tiling {
+            Tiling::Off => self.views(group),
+            _ => Vec::new(),
+        };
+        let resolutions = self.scoring.resolutions.len();
+        for (i, &steps) in self.scoring.steps.iter().enumerate() {
+            let segmented = match self.scoring.tiling {
+                Tiling::Off => self.whole(group, &views, steps, stop)?,
+                _ => self.in_windows(group, steps, stop)?,
+            };
+            for ((index, sample), segmented) in group.iter().zip(segmented) {
+                let Some(segmented) = segmented else {
+                    continue;
+                };
+                let size = segmented.size;
+                let (prediction, probability) = segmented.votes.decide(size);
+                let seen = Seen {
+                    index: *index,
+                    steps,
+                    sample,
+                    size,
+                    prediction: &prediction,
+                    votes: &segmented.votes,
+                };
+                for outcome in &mut self.outcomes[i * resolutions..(i + 1) * resolutions] {
+                    match outcome.resolution {
+                        Resolution::Network => {
+                            let truth = seen.labels_at_network_size();
+                            outcome.add(&truth, &prediction, &probability, size);
+                        }
+                        Resolution::Label => {
+                            let truth = &sample.labels;
+                            let size = [truth.height, truth.width];
+                            let (prediction, probability) = segmented.decide(size);
+                            outcome.add(&truth.data, &prediction, &probability, size);
+                        }
+                    }
+                }
+                (self.seen)(&seen);
+            }
+        }
+        Ok(())
+    }
+
+    /// A group at every look.
+    fn views(&self, group: &[(usize, Sample)]) -> Vec<View> {
         // Photos of one size at the first look have nearly one shape, but not always at the others.
         let mut views = Vec::new();
         for &look in &self.scoring.looks {
@@ -363,51 +419,72 @@ impl Run<'_> {
                 views.push(self.view(group, members, size, look));
             }
         }
-        let resolutions = self.scoring.resolutions.len();
-        for (i, &steps) in self.scoring.steps.iter().enumerate() {
-            let mut states: Vec<Vec<(usize, Vec<f32>)>> = Vec::new();
-            states.resize_with(group.len(), Vec::new);
-            for (number, view) in views.iter().enumerate() {
-                let last = self.last_states(view, steps, stop)?;
-                for (&member, state) in view.members.iter().zip(last) {
-                    states[member].push((number, state));
-                }
-            }
-            for ((index, sample), states) in group.iter().zip(states) {
-                let looks = states.iter().map(|(number, state)| {
-                    let view = &views[*number];
-                    view.look.votes(&self.centroids, state, view.size)
-                });
-                let Some(votes) = Votes::sum(looks) else {
-                    continue;
-                };
-                let (prediction, probability) = votes.decide(size);
-                let seen = Seen {
-                    index: *index,
-                    steps,
-                    sample,
-                    size,
-                    prediction: &prediction,
-                    votes: &votes,
-                };
-                for outcome in &mut self.outcomes[i * resolutions..(i + 1) * resolutions] {
-                    match outcome.resolution {
-                        Resolution::Network => {
-                            let truth = seen.labels_at_network_size();
-                            outcome.add(&truth, &prediction, &probability, size);
-                        }
-                        Resolution::Label => {
-                            let truth = &sample.labels;
-                            let size = [truth.height, truth.width];
-                            let (prediction, probability) = votes.decide(size);
-                            outcome.add(&truth.data, &prediction, &probability, size);
-                        }
-                    }
-                }
-                (self.seen)(&seen);
+        views
+    }
+
+    /// The votes of all looks at whole photos.
+    fn whole(
+        &self,
+        group: &[(usize, Sample)],
+        views: &[View],
+        steps: usize,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Vec<Option<Segmented>>, EvalError> {
+        let mut states: Vec<Vec<(usize, Vec<f32>)>> = Vec::new();
+        states.resize_with(group.len(), Vec::new);
+        for (number, view) in views.iter().enumerate() {
+            let last = self.last_states(view, steps, stop)?;
+            for (&member, state) in view.members.iter().zip(last) {
+                states[member].push((number, state));
             }
         }
-        Ok(())
+        let votes = states.iter().map(|states| {
+            let looks = states.iter().map(|(number, state)| {
+                let view = &views[*number];
+                view.look.votes(&self.centroids, state, view.size)
+            });
+            Votes::sum(looks).map(Segmented::whole)
+        });
+        Ok(votes.collect())
+    }
+
+    /// The votes of all looks at the windows of photos.
+    fn in_windows(
+        &self,
+        group: &[(usize, Sample)],
+        steps: usize,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Vec<Option<Segmented>>, EvalError> {
+        let segment = |(index, sample): &(usize, Sample)| {
+            let viewing = Viewing {
+                looks: self.scoring.looks.clone(),
+                tiling: self.scoring.tiling,
+                sampling: Sampling {
+                    solver: self.scoring.solver,
+                    steps,
+                    seed: self.seed(*index),
+                    ..Sampling::default()
+                },
+                ignore_below: 0.0,
+            };
+            let photo = &sample.image;
+            let segmented = inference::segment(self.model, &self.centroids, photo, &viewing, stop);
+            segmented.map(Some).map_err(|error| match error {
+                SegmentError::NotFinite(error) => EvalError::NotFinite(error),
+                SegmentError::Stopped => EvalError::Stopped,
+                source @ SegmentError::TooWide(_) => EvalError::Windows {
+                    name: sample.name.clone(),
+                    source,
+                },
+            })
+        };
+        group.iter().map(segment).collect()
+    }
+
+    /// The seed of a photo's noise.
+    fn seed(&self, index: usize) -> u64 {
+        let seed = self.scoring.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        seed.wrapping_add(index as u64)
     }
 
     /// Some photos of a group as the network sees them at a look.
@@ -468,9 +545,8 @@ impl Run<'_> {
                 let [_, _, height, width] = input.dims();
                 let channels = self.model.card.network.state_channels;
                 let noise = indices.iter().map(|index| {
-                    let seed = self.scoring.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-                    let seed = seed.wrapping_add(*index as u64);
-                    crate::random::noise([1, channels, height, width], seed, &input.device())
+                    let shape = [1, channels, height, width];
+                    crate::random::noise(shape, self.seed(*index), &input.device())
                 });
                 Tensor::cat(noise.collect(), 0)
             }

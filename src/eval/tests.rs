@@ -3,7 +3,7 @@
 use super::*;
 use crate::data::{Dataset, SceneConfig};
 use crate::flow::Source;
-use crate::inference::Look;
+use crate::inference::{Look, Tiling};
 use crate::model::{Model, testing};
 use std::collections::BTreeMap;
 
@@ -185,6 +185,33 @@ fn several_looks_are_one_vote_at_the_first_size() {
         many.iter()
             .all(|(_, size, labels)| *size == [16, 24] && labels.len() == 16 * 24)
     );
+}
+
+#[test]
+fn one_window_scores_as_the_whole_photo_does() {
+    for source in [Source::Image, Source::Noise] {
+        let model = model(source);
+        let outcomes = |tiling: Tiling| {
+            let scoring = Scoring {
+                steps: vec![1, 2],
+                looks: Look::all(&[1.0, 0.5], true),
+                tiling,
+                ..Scoring::default()
+            };
+            let mut sizes = Vec::new();
+            let mut seen = |seen: &Seen| sizes.push(seen.size);
+            let outcomes = score(&model, &data(3), &scoring, &mut seen, &|| false).unwrap();
+            (outcomes, sizes)
+        };
+        let whole = outcomes(Tiling::Off);
+        assert_eq!(outcomes(Tiling::Windows(1)), whole);
+        let (_, sizes) = outcomes(Tiling::Windows(2));
+        assert!(
+            sizes
+                .iter()
+                .all(|[height, width]| *height > 16 && *width > 24)
+        );
+    }
 }
 
 #[test]

@@ -36,6 +36,11 @@ pub const METADATA_KEY: &str = "flowseg";
 /// codes of more dimensions, orders of classes, stems, joined layers and matrices of bytes, 6 appended
 /// classes.
 pub const FORMAT_VERSION: u32 = 6;
+/// The factors on a network's size that make sense: far from 1 it sees what it never saw in training,
+/// at a cost that grows with the square.
+pub const SCALES: [f64; 2] = [0.25, 4.0];
+/// The most scales that a card may name.
+const MOST_SCALES: usize = 8;
 /// The longest side that a model may claim to have been trained at, in pixels.
 const LONGEST_SIDE: usize = 4096;
 /// The most classes that label maps can express: 16 bits less two values of their own.
@@ -79,6 +84,9 @@ pub struct Card {
     pub steps: u64,
     /// Its score on validation data, where one was taken.
     pub score: Option<Score>,
+    /// What more looks at a photo gain, where that was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<Quality>,
     /// A note on the licence of weights and data.
     pub licence: String,
 }
@@ -124,6 +132,7 @@ impl Card {
             dataset: "imported".into(),
             steps: 0,
             score: None,
+            quality: None,
             licence: "that of the imported checkpoint".into(),
         }
     }
@@ -228,6 +237,19 @@ impl Card {
         if !sound {
             return refuse("its order gives a point to two classes, or to none".into());
         }
+        if let Some(quality) = &self.quality {
+            let [low, high] = SCALES;
+            let usable = |scale: &f64| (low..=high).contains(scale);
+            if !(1..=MOST_SCALES).contains(&quality.scales.len())
+                || !quality.scales.iter().all(usable)
+            {
+                return refuse(format!(
+                    "its quality has the scales {:?}, and 1 to {MOST_SCALES} scales from {low} to {high} \
+                     are possible",
+                    quality.scales
+                ));
+            }
+        }
         match self.network.outputs {
             outputs if outputs == expected => Ok(()),
             outputs => refuse(format!(
@@ -246,6 +268,21 @@ pub struct Score {
     pub on: String,
     /// Sampling steps.
     pub steps: usize,
+}
+
+/// The looks at a photo that score best, see `flowseg segment --quality`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Quality {
+    /// The sizes that the network sees, as factors of that of its training, within [`SCALES`].
+    pub scales: Vec<f64>,
+    /// Whether it sees the mirror image as well.
+    pub flip: bool,
+    /// Mean intersection over union of one look, 0 to 1.
+    pub fast: f64,
+    /// The same of these looks.
+    pub best: f64,
+    /// What both were measured on.
+    pub on: String,
 }
 
 /// A network with everything needed to use it.
@@ -404,8 +441,17 @@ mod tests {
     fn absurd_cards_are_refused_when_they_are_read() {
         Model::from_bytes(&file(|_| ()), &Device::flex()).unwrap();
         let names = |count: usize| (0..count).map(|i| i.to_string()).collect();
+        let looks = |scales: &[f64]| {
+            Some(Quality {
+                scales: scales.to_vec(),
+                flip: true,
+                fast: 0.5,
+                best: 0.6,
+                on: "a test".into(),
+            })
+        };
         type Change = Box<dyn FnOnce(&mut Card)>;
-        let changes: [(&str, Change); 6] = [
+        let changes: [(&str, Change); 8] = [
             ("0 x 0", Box::new(|card| card.size = [0, 0])),
             ("16 x 100000", Box::new(|card| card.size = [16, 100_000])),
             (
@@ -415,6 +461,11 @@ mod tests {
             ("patch_size", Box::new(|card| card.network.patch_size = 0)),
             ("outputs", Box::new(|card| card.network.outputs = 7)),
             ("version 99", Box::new(|card| card.format = 99)),
+            ("scales []", Box::new(move |card| card.quality = looks(&[]))),
+            (
+                "[1.0, 50.0]",
+                Box::new(move |card| card.quality = looks(&[1.0, 50.0])),
+            ),
         ];
         for (word, change) in changes {
             let error = refusal(&file(change));

@@ -104,7 +104,20 @@ pub fn metadata(bytes: &[u8]) -> Result<HashMap<String, String>, TensorsError> {
     Ok(metadata.metadata().clone().unwrap_or_default())
 }
 
-/// Suffix of the name of a byte tensor's scales, one per row.
+/// A safetensors file's bytes with other metadata; the tensors' bytes stay as they are.
+///
+/// # Errors
+/// Bytes that are no valid file.
+pub fn with_metadata(
+    bytes: &[u8],
+    metadata: HashMap<String, String>,
+) -> Result<Vec<u8>, TensorsError> {
+    let broken = |e: safetensors::SafeTensorError| TensorsError::Safetensors(e.to_string());
+    let file = SafeTensors::deserialize(bytes).map_err(broken)?;
+    safetensors::serialize(file.iter(), Some(metadata)).map_err(broken)
+}
+
+/// The name of the scales of a tensor of bytes, one for each row.
 const ROW_SCALE: &str = ".row_scale";
 /// The largest byte: the values of a row are multiples of its scale.
 const MOST_BYTE: f32 = 127.0;

@@ -89,6 +89,7 @@ impl TrainState {
             dataset: dataset.to_owned(),
             steps: 0,
             score: None,
+            quality: None,
             licence: format!("trained by flowseg on {dataset}; the data's licence applies"),
         };
         let network = Network::new(&card.network, config.train.seed, &training);

@@ -11,6 +11,7 @@ use super::dock::{self, Dock};
 use super::field::FieldPanel;
 use super::frame_stats::FrameStats;
 use super::memory::Memory;
+use super::open_model::OpenModel;
 use super::options::Options;
 use super::panel::Panel;
 use super::panels::{PanelKind, Panels};
@@ -117,6 +118,7 @@ impl App {
             match event {
                 AppEvent::PanelsReset => self.layout = dock::tree(),
                 AppEvent::RunsOpened(_) => dock::reveal(&mut self.layout, PanelKind::Runs),
+                AppEvent::PhotosListed => dock::reveal(&mut self.layout, PanelKind::Photos),
                 _ => {}
             }
         }
@@ -190,8 +192,15 @@ impl App {
             _ => app.errors.first().is_some(),
         };
         let field = !self.field_in_front || self.panels.field.settled();
-        let idle = !app.busy() && !app.opener.busy() && !app.correct.busy();
-        flow && field && self.panels.runs.settled() && idle
+        let (shown, _) = app.photos.place();
+        let due = |model: &OpenModel| app.masks.is_due(shown, &model.card, app.settings.masks);
+        let masks = !app.masks.is_running() && !app.model.as_ref().is_some_and(due);
+        flow && field
+            && masks
+            && self.panels.runs.settled()
+            && !app.busy()
+            && !app.opener.busy()
+            && !app.correct.busy()
     }
 }
 

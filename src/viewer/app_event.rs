@@ -7,6 +7,8 @@ pub(super) enum AppEvent {
     /// Another photo is shown, or the same one is opened again.
     PhotoOpened,
     RunsOpened(Vec<PathBuf>),
+    /// A folder, or several photos, are to be segmented.
+    PhotosListed,
     Zoom(Zoom),
     PanelsReset,
 }

@@ -8,8 +8,10 @@ use super::app_event::AppEvent;
 use super::correct::Correct;
 use super::error_list::ErrorList;
 use super::exports::{Exports, FlowSnapshot};
+use super::exports_all::AllMasks;
 use super::file_open::FileOpener;
 use super::flow::Flow;
+use super::mask_queue::MaskQueue;
 use super::open_model::OpenModel;
 use super::photo_list::{Item, PhotoList};
 use super::selection::SelectionHistory;
@@ -87,6 +89,7 @@ pub(super) struct AppState {
     pub model: Option<OpenModel>,
     request: ModelRequest,
     pub photos: PhotoList,
+    pub masks: MaskQueue,
     /// The flow that is shown.
     pub flow: Option<Flow>,
     pub phase: Phase,
@@ -104,6 +107,8 @@ pub(super) struct AppState {
     pub opener: FileOpener,
     pub exports: Exports,
     events: Vec<AppEvent>,
+    /// What repaints the window.
+    wake: egui::Context,
     worker: Option<Worker<WorkerEvent>>,
 }
 
@@ -141,6 +146,7 @@ impl AppState {
             model: None,
             request: ModelRequest::default(),
             photos,
+            masks: MaskQueue::default(),
             flow: None,
             phase: Phase::Idle,
             playhead: Playhead {
@@ -158,8 +164,10 @@ impl AppState {
             opener: FileOpener::new(move || wake.request_repaint()),
             exports: Exports::new(context),
             events: Vec::new(),
+            wake: context.clone(),
             worker,
         };
+        app.masks.reset(app.photos.items().len(), false);
         app.request.by_user = model.is_some();
         app.open_model(model.unwrap_or(suitable_model(&app.photos)));
         app
@@ -195,6 +203,7 @@ impl AppState {
     pub(super) fn show(&mut self, photos: PhotoList) {
         let suitable = suitable_model(&photos);
         self.photos = photos;
+        self.masks.reset(self.photos.items().len(), false);
         let open = if matches!(self.phase, Phase::Loading) {
             Some(self.request.name.as_str())
         } else {
@@ -238,6 +247,40 @@ impl AppState {
         };
         self.phase = Phase::Opening;
         worker.flow(item.photo(), self.sampling);
+        self.queue_masks();
+    }
+
+    /// Makes the masks of all photos of the list in the background, or stops doing so.
+    pub(super) fn segment_all(&mut self, all: bool) {
+        self.masks.all = all;
+        self.queue_masks();
+    }
+
+    /// Gives the worker the photos whose masks are to be made.
+    pub(super) fn queue_masks(&mut self) {
+        let (Some(worker), Some(model)) = (&self.worker, &self.model) else {
+            return;
+        };
+        let settings = self.settings.masks;
+        let viewing = settings.viewing(&model.card, self.sampling);
+        let (shown, _) = self.photos.place();
+        let model = (model.name.as_str(), &model.card);
+        let wanted = self.masks.wanted(shown, model, settings, &viewing);
+        let items = self.photos.items();
+        let photos = wanted
+            .into_iter()
+            .filter_map(|at| Some((at, items.get(at)?.photo())));
+        worker.queue(photos.collect(), viewing);
+    }
+
+    /// Keeps the mask of the photo that is shown ready to be drawn.
+    fn follow_masks(&mut self) {
+        let (shown, _) = self.photos.place();
+        let wake = self.wake.clone();
+        if let Err(error) = self.masks.follow(shown, move || wake.request_repaint()) {
+            self.errors
+                .report(format!("cannot start a thread: {error}"));
+        }
     }
 
     /// Disconnects the worker and the opener, so that a picture of waiting stays the same.
@@ -329,6 +372,22 @@ impl AppState {
         let photo = self.photos.file().map(Path::to_owned);
         let model = self.model.as_ref().map(|model| PathBuf::from(&model.name));
         photo.into_iter().chain(model).collect()
+    }
+
+    /// The masks that are made, as an export writes them; none before the first.
+    pub(super) fn all_masks(&self) -> Option<AllMasks> {
+        let model = self.model.as_ref()?;
+        let items = self.photos.items();
+        let masks = self.masks.done();
+        let masks = masks.filter_map(|(at, mask)| Some((items.get(at)?.clone(), mask.clone())));
+        Some(AllMasks {
+            masks: masks.collect(),
+            classes: model.card.classes.clone(),
+            colours: model.colours.clone(),
+            opacity: self.settings.view.opacity,
+            inputs: self.inputs(),
+        })
+        .filter(|all| !all.masks.is_empty())
     }
 
     /// The flow as an export writes it, or `None` before its first state.

@@ -6,6 +6,7 @@ use super::brush_tool::{self, BrushTool};
 use super::canvas_renderer::{CanvasRenderer, Style};
 use super::commands::{self, Action, Command, help};
 use super::correct;
+use super::mask_picture::{MaskPicture, ReadyMask};
 use super::panel::Panel;
 use super::theme::{self, GRID};
 use super::view::{self, Arrangement, Camera, LAYERS};
@@ -24,6 +25,7 @@ pub(super) struct CanvasPanel {
     pane: Option<(Rect, Vec2)>,
     brush: BrushTool,
     pointer: correct::Pointer,
+    mask: MaskPicture,
 }
 
 impl Panel for CanvasPanel {
@@ -157,8 +159,12 @@ impl CanvasPanel {
             commands.push(Command::ReportError(error.to_string()));
             None
         });
+        let mask = self.mask.ready(app, ui.ctx());
         let Some(flow) = &app.flow else {
-            nothing(app, ui, area);
+            match &mask {
+                Some(mask) => self.mask_alone(app, ui, area, mask),
+                None => nothing(app, ui, area),
+            }
             return;
         };
         let photo = vec2(flow.photo.width() as f32, flow.photo.height() as f32);
@@ -196,10 +202,17 @@ impl CanvasPanel {
                 };
                 let layer = app.settings.view.layers[i];
                 let target = self.camera.target(*rect, photo);
-                if let Err(error) = self.draw(app, ui, layer, clip, target, sources) {
+                let mask = mask.as_ref().filter(|_| ReadyMask::covers(layer));
+                let below = mask.map_or(layer, |_| Layer::Photo);
+                if let Err(error) = self.draw(app, ui, below, clip, target, sources) {
                     commands.push(Command::ReportError(error.to_string()));
                 }
+                if let Some(mask) = mask {
+                    mask.paint(ui, layer, clip, target, false);
+                }
             }
+        } else if let Some(mask) = &mask {
+            self.mask_alone(app, ui, area, mask);
         } else {
             self.waiting(app, ui, area);
         }
@@ -308,6 +321,20 @@ impl CanvasPanel {
                 };
                 let active = app.active_pane == i;
                 theme::badge(ui, at, align, view::name(view.layers[i]), active);
+            }
+        }
+    }
+
+    /// Draws a mask before the photo itself is there.
+    fn mask_alone(&self, app: &AppState, ui: &egui::Ui, area: Rect, mask: &ReadyMask) {
+        let layers = app.settings.view.layers;
+        for (rect, layer) in view::panes(app.settings.view.arrangement, area)
+            .iter()
+            .zip(layers)
+        {
+            if ReadyMask::covers(layer) {
+                let target = self.camera.target(*rect, mask.photo);
+                mask.paint(ui, layer, *rect, target, true);
             }
         }
     }

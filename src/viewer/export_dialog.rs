@@ -2,6 +2,7 @@
 
 use super::app_state::AppState;
 use super::commands::Command;
+use super::exports_all::AllMasks;
 use super::panel::Panel;
 use super::theme::{self, GRID};
 use crate::export::{Artifact, Look};
@@ -50,6 +51,22 @@ impl Panel for ExportDialog {
                 }
             }
         });
+        let (_, photos) = app.photos.place();
+        let [done, ..] = app.masks.counts();
+        if photos > 1 && done > 0 {
+            ui.separator();
+            ui.label(format!("All masks that are made: {done} of {photos}"));
+            ui.add_enabled_ui(progress.is_none(), |ui| {
+                for artifact in AllMasks::ARTIFACTS {
+                    let button =
+                        egui::Button::new(artifact.label()).wrap_mode(egui::TextWrapMode::Extend);
+                    let size = egui::vec2(ui.available_width(), theme::ROW);
+                    if ui.add_sized(size, button).clicked() {
+                        commands.push(Command::ExportAll(artifact));
+                    }
+                }
+            });
+        }
         ui.separator();
         if let Some(share) = progress {
             ui.horizontal(|ui| {

@@ -1,5 +1,6 @@
 //! Exports: a thread asks where to write a file, and writes it.
 
+use super::exports_all::AllMasks;
 use super::flow::Flow;
 use super::open_model::OpenModel;
 use crate::encoding::Centroids;
@@ -171,6 +172,14 @@ struct Progress {
     cancelled: AtomicBool,
 }
 
+impl Progress {
+    /// Takes note of the share done, 0 to 1; returns whether to go on.
+    fn report(&self, share: f32) -> bool {
+        self.share.store(share.to_bits(), Ordering::Relaxed);
+        !self.cancelled.load(Ordering::Relaxed)
+    }
+}
+
 /// The file that was written, or a one-line error; `None` if the export was cancelled.
 type Outcome = Option<Result<PathBuf, String>>;
 
@@ -269,6 +278,22 @@ impl Exports {
         })
     }
 
+    /// Asks for a folder and writes all masks there.
+    ///
+    /// # Errors
+    /// A system that can't start another thread.
+    pub(super) fn ask_all(&mut self, artifact: Artifact, masks: AllMasks) -> std::io::Result<()> {
+        let dialog = rfd::AsyncFileDialog::new().set_title("Export all masks");
+        let chosen = dialog.pick_folder();
+        self.spawn(move |progress| {
+            let folder = pollster::block_on(chosen)?.path().to_owned();
+            let report = |share: f32| progress.report(share);
+            masks
+                .write(artifact, &folder, &report)
+                .map(|written| written.map(|()| folder))
+        })
+    }
+
     /// Writes an artifact to a path.
     #[cfg(test)]
     pub(super) fn write(
@@ -307,10 +332,7 @@ impl Drop for Exports {
 }
 
 fn write(artifact: Artifact, flow: &FlowSnapshot, path: PathBuf, progress: &Progress) -> Outcome {
-    let report = |share: f32| {
-        progress.share.store(share.to_bits(), Ordering::Relaxed);
-        !progress.cancelled.load(Ordering::Relaxed)
-    };
+    let report = |share: f32| progress.report(share);
     // A folder of frames is always a new one.
     if artifact != Artifact::Frames
         && let Err(error) = check(&path, artifact.label(), &flow.inputs)

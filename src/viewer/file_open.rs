@@ -28,6 +28,8 @@ pub(super) struct Found {
     pub photos: Vec<PathBuf>,
     /// Which of them to show.
     pub shown: usize,
+    /// Whether they were named, by their folder or one by one, and not only found beside one that was.
+    pub named: bool,
     pub runs: Vec<PathBuf>,
     pub model: Option<PathBuf>,
     /// What can't be opened, one line each.
@@ -228,6 +230,7 @@ pub(super) fn classify(paths: &[PathBuf]) -> Found {
             found.photos.push(path.clone());
         }
     }
+    found.named = found.photos.len() > 1;
     if let ([only], [path]) = (paths, found.photos.as_slice())
         && only == path
         && let Some(folder) = path.parent()
@@ -325,7 +328,8 @@ mod tests {
             found.photos,
             [path("a.JPG"), path("b2.png"), path("b10.png")]
         );
-        assert_eq!(found.shown, 2);
+        assert_eq!((found.shown, found.named), (2, false));
+        assert!(classify(&[folder.path().to_owned()]).named);
         let two = classify(&[path("b10.png"), path("a.JPG")]);
         assert_eq!(two.photos, [path("b10.png"), path("a.JPG")]);
 

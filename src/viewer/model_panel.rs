@@ -100,6 +100,14 @@ fn about(ui: &mut egui::Ui, card: &Card) {
         || "not scored".to_owned(),
         |score| format!("{:.1} mIoU", 100.0 * score.miou),
     );
+    let best = card.quality.as_ref().map_or_else(
+        || "not measured".to_owned(),
+        |quality| {
+            let looks = quality.scales.len() * if quality.flip { 2 } else { 1 };
+            let [fast, best] = [quality.fast, quality.best].map(|miou| 100.0 * miou);
+            format!("{best:.1} mIoU with {looks} looks, {fast:.1} with one")
+        },
+    );
     let [height, width] = card.size;
     let network = &card.network;
     let encoder = network.encoder.as_ref().map_or_else(
@@ -123,6 +131,7 @@ fn about(ui: &mut egui::Ui, card: &Card) {
         ("Data set", card.dataset.clone()),
         ("Classes", card.classes.len().to_string()),
         ("Score", score),
+        ("Quality", best),
         ("Trained at", format!("{width} x {height} pixels")),
         ("Fit", fit.to_owned()),
         ("Steps", format!("{}", card.steps)),

@@ -7,6 +7,7 @@ use super::export_dialog::ExportDialog;
 use super::field::FieldPanel;
 use super::model_panel::ModelPanel;
 use super::panel::Panel;
+use super::photos_panel::PhotosPanel;
 use super::pixel_panel::PixelPanel;
 use super::runs::RunsPanel;
 use super::timeline_panel::TimelinePanel;
@@ -20,6 +21,7 @@ pub(super) enum PanelKind {
     Runs,
     Classes,
     Model,
+    Photos,
     Pixel,
     Charts,
 }
@@ -31,6 +33,7 @@ pub(super) struct Panels {
     pub runs: RunsPanel,
     pub classes: ClassesPanel,
     pub model: ModelPanel,
+    pub photos: PhotosPanel,
     pub pixel: PixelPanel,
     pub charts: ChartsPanel,
     pub timeline: TimelinePanel,
@@ -45,18 +48,20 @@ impl Panels {
             PanelKind::Runs => &mut self.runs,
             PanelKind::Classes => &mut self.classes,
             PanelKind::Model => &mut self.model,
+            PanelKind::Photos => &mut self.photos,
             PanelKind::Pixel => &mut self.pixel,
             PanelKind::Charts => &mut self.charts,
         }
     }
 
-    pub(super) fn all(&mut self) -> [&mut dyn Panel; 9] {
+    pub(super) fn all(&mut self) -> [&mut dyn Panel; 10] {
         [
             &mut self.canvas,
             &mut self.field,
             &mut self.runs,
             &mut self.classes,
             &mut self.model,
+            &mut self.photos,
             &mut self.pixel,
             &mut self.charts,
             &mut self.timeline,

@@ -123,6 +123,25 @@ impl PhotoList {
         (self.shown, self.items.len())
     }
 
+    /// The name of a photo by its place.
+    pub(super) fn name(&self, at: usize) -> String {
+        self.items.get(at).map(Item::name).unwrap_or_default()
+    }
+
+    /// All photos.
+    pub(super) fn items(&self) -> &[Item] {
+        &self.items
+    }
+
+    /// Shows a photo by its place. Returns whether that is another one.
+    pub(super) fn go_to(&mut self, at: usize) -> bool {
+        let changes = at != self.shown && at < self.items.len();
+        if changes {
+            self.shown = at;
+        }
+        changes
+    }
+
     /// Moves on or back, around the ends. Returns whether another photo is shown now.
     pub(super) fn turn(&mut self, by: isize) -> bool {
         let count = self.items.len() as isize;

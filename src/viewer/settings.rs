@@ -1,5 +1,6 @@
 //! What the window remembers between starts.
 
+use super::mask_queue::MaskSettings;
 use super::view::{View, in_range};
 use crate::sampler::Solver;
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,8 @@ pub(super) struct Settings {
     pub(super) steps: usize,
     /// Whether a number was chosen; otherwise every model takes the number that it recommends.
     pub(super) steps_chosen: bool,
+    /// How masks are made.
+    pub masks: MaskSettings,
     /// Whether the filmstrip is shown.
     pub filmstrip: bool,
     /// Whether masks have the colours that their data set was published with, if it has any.
@@ -60,6 +63,7 @@ impl Default for Settings {
             solver: Solver::Euler,
             steps: DEFAULT_STEPS,
             steps_chosen: false,
+            masks: MaskSettings::default(),
             filmstrip: true,
             published_colours: false,
             scale: 1.0,

@@ -2,6 +2,7 @@
 //! pictures of each state against kept ones, and interactions asserted on the state.
 
 mod correct;
+mod masks;
 mod selection;
 
 use super::app::App;

@@ -8,6 +8,7 @@ use super::settings::{SPEED, STEPS};
 use super::theme::{self, GRID};
 use crate::flow::Source;
 use crate::gpu::canvas::Layer;
+use crate::inference::Tiling;
 use crate::sampler::Solver;
 use eframe::egui::{self, Color32, Rect, Sense, Stroke, pos2, vec2};
 use egui_material_icons::icons;
@@ -266,6 +267,63 @@ impl TimelinePanel {
         if sampling != app.sampling {
             commands.push(Command::Sample(sampling));
         }
+        masks(app, ui, commands);
+    }
+}
+
+/// Draws how thoroughly masks are made.
+fn masks(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
+    let mut masks = app.settings.masks;
+    let quality = app
+        .model
+        .as_ref()
+        .and_then(|model| model.card.quality.as_ref());
+    let best = masks.best && quality.is_some();
+    let gain = quality.map_or_else(
+        || "The card of this model names no more looks than one".to_owned(),
+        |quality| {
+            let [fast, best] = [quality.fast, quality.best].map(|miou| 100.0 * miou);
+            format!(
+                "{best:.1} mIoU with all looks, {fast:.1} with one, on {}",
+                quality.on
+            )
+        },
+    );
+    let help = format!(
+        "Quality of masks. Best: several looks at a photo, as the model's card says.\n{gain}"
+    );
+    egui::ComboBox::from_id_salt("quality")
+        .selected_text(if best { "best" } else { "fast" })
+        .width(7.0 * GRID)
+        .show_ui(ui, |ui| {
+            ui.selectable_value(&mut masks.best, false, "fast");
+            ui.add_enabled_ui(quality.is_some(), |ui| {
+                ui.selectable_value(&mut masks.best, true, "best");
+            });
+        })
+        .response
+        .on_hover_text(help);
+    let text = |tiling: Tiling| match tiling {
+        Tiling::Off => "no tiles".to_owned(),
+        Tiling::Auto => "auto tiles".to_owned(),
+        Tiling::Windows(windows) => format!("{windows} tiles"),
+    };
+    egui::ComboBox::from_id_salt("tiles")
+        .selected_text(text(masks.tiling))
+        .width(9.0 * GRID)
+        .show_ui(ui, |ui| {
+            let counts = [2, 3, 4, 6, 8].map(Tiling::Windows);
+            for tiling in [Tiling::Off, Tiling::Auto].into_iter().chain(counts) {
+                ui.selectable_value(&mut masks.tiling, tiling, text(tiling));
+            }
+        })
+        .response
+        .on_hover_text(
+            "Windows along the longer side of a photo, each of which the network sees at the size of its \
+             training; auto: by the size of the photo. The canvas shows such a mask at the last step",
+        );
+    if masks != app.settings.masks {
+        commands.push(Command::SetMasks(masks));
     }
 }
 

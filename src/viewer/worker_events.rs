@@ -1,6 +1,7 @@
 //! Converts the worker's messages to what the window shows: tensors are located or uploaded, read
 //! back, decoded and counted on the worker's thread, so that no frame waits for that.
 
+use super::mask_store::StoredMask;
 use crate::data::LabelMap;
 use crate::encoding::{Centroids, to_byte};
 use crate::gpu::canvas::{Pipelines, Values};
@@ -40,6 +41,8 @@ pub(super) enum WorkerEvent {
         settled: Vec<u16>,
     },
     Failed(String),
+    /// The mask of a photo of the list, by its place, or an error in one line.
+    Mask(usize, Result<StoredMask, String>),
 }
 
 /// A photo whose flow is about to be sampled.
@@ -188,6 +191,10 @@ impl EventConverter {
                 send(WorkerEvent::Finished { settled })
             }
             Message::Failed(text) => send(WorkerEvent::Failed(text)),
+            Message::Mask(at, mask) => {
+                let stored = mask.and_then(|mask| StoredMask::new(&mask.labels, mask.size));
+                send(WorkerEvent::Mask(at, stored))
+            }
         }
     }
 

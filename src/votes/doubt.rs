@@ -61,13 +61,13 @@ impl Votes {
     /// A measure of doubt for every pixel at another size, `[height, width]`; probabilities between
     /// pixels are bilinear.
     pub fn doubt(&self, doubt: Doubt, to: [usize; 2]) -> Vec<f32> {
-        let looks = self.looks();
+        let (rows, looks) = (self.rows(), self.looks());
         let mut values = vec![0.0; to[0] * to[1]];
         values
             .par_chunks_exact_mut(to[1].max(1))
             .enumerate()
             .for_each_init(Vec::new, |probabilities, (row, values)| {
-                let row = Row::new(self, row, to);
+                let row = Row::new(&rows, row, to);
                 for (column, value) in values.iter_mut().enumerate() {
                     probabilities.clear();
                     row.each(column, |_, share| probabilities.push(share / looks));

@@ -24,3 +24,4 @@ mod scoring;
 mod teacher;
 mod training;
 mod window;
+mod windows;

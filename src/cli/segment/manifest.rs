@@ -1,5 +1,6 @@
 //! A file with a line about every photo, for programs that go on with the masks.
 
+use super::outputs::key;
 use crate::files::{self, FileError};
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -35,7 +36,7 @@ impl Manifest {
                 if line["error"].is_null()
                     && let Some(input) = line["input"].as_str()
                 {
-                    done.insert(input.to_owned());
+                    done.insert(key(input, line["frame"].as_u64()));
                 }
             }
         } else {

@@ -11,14 +11,33 @@ pub(super) struct Photo {
     /// What it is called in files about all photos.
     pub name: String,
     pub outputs: Outputs,
+    /// The number of the picture of an animation, from 0.
+    pub frame: Option<usize>,
+    /// The animation, or the folder of pictures, that it belongs to.
+    pub sequence: Option<PathBuf>,
+    /// Its place in the batch.
+    pub place: usize,
 }
 
 impl Photo {
+    /// What the manifest knows it by.
+    pub(super) fn key(&self) -> String {
+        key(
+            &self.path.to_string_lossy(),
+            self.frame.map(|at| at as u64 + 1),
+        )
+    }
+
     /// The paths of its files as text.
     pub(super) fn output_names(&self) -> Vec<String> {
         let names = self.outputs.paths().map(Path::to_string_lossy);
         names.map(|name| name.into_owned()).collect()
     }
+}
+
+/// A photo's path, with the number of a picture of an animation, from 1.
+pub(super) fn key(path: &str, frame: Option<u64>) -> String {
+    frame.map_or_else(|| path.to_owned(), |frame| format!("{path}#{frame}"))
 }
 
 /// What is written for one photo.

@@ -1,16 +1,17 @@
 //! What a batch leaves besides the files of its photos: COCO files, a manifest, lines on standard
 //! output, and a list of what failed.
 
+use super::flicker::{Flicker, STILL, Sampled};
 use super::manifest::Manifest;
 use super::outputs::{Photo, Tables};
 use super::progress::Progress;
 use crate::cli::output::one_line;
 use crate::export::{Coco, Entry, Selection, class_list, data_yaml};
 use crate::files;
-use crate::terminal::{err, out};
+use crate::terminal::{self, err, out};
 use anyhow::bail;
-use serde_json::json;
-use std::path::Path;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// COCO files are written this often, so that a run that is killed can be gone on with.
@@ -26,6 +27,10 @@ pub(super) struct Done {
     pub shares: serde_json::Map<String, serde_json::Value>,
     /// What it adds to each of the COCO files.
     pub entries: Vec<Entry>,
+    /// How long a picture of an animation is shown.
+    pub delay: Option<Duration>,
+    /// What is compared of pictures of a sequence.
+    pub sampled: Option<Sampled>,
 }
 
 /// The records of a batch.
@@ -36,6 +41,16 @@ pub(super) struct Records {
     manifest: Option<Manifest>,
     failures: Vec<anyhow::Error>,
     progress: Progress,
+    /// The picture before, its place in the batch and the sequence that it belongs to.
+    before: Option<(PathBuf, usize, Sampled)>,
+    sequences: Vec<Sequence>,
+}
+
+/// Pictures of an animation or a folder.
+struct Sequence {
+    path: PathBuf,
+    pictures: usize,
+    flicker: Flicker,
 }
 
 impl Records {
@@ -70,6 +85,8 @@ impl Records {
             manifest: manifest.transpose()?,
             failures: Vec::new(),
             progress: Progress::new(0),
+            before: None,
+            sequences: Vec::new(),
         })
     }
 
@@ -87,14 +104,16 @@ impl Records {
             if !written || self.coco.iter().any(|coco| !coco.holds(&photo.name)) {
                 left.push(photo);
             } else if let Some(manifest) = &mut self.manifest
-                && !manifest.has(&photo.path.to_string_lossy())
+                && !manifest.has(&photo.key())
             {
-                manifest.add(&json!({
+                let mut line = json!({
                     "input": photo.path.to_string_lossy(),
                     "outputs": photo.output_names(),
                     "skipped": true,
                     "error": null,
-                }))?;
+                });
+                number(&mut line, photo);
+                manifest.add(&line)?;
             }
         }
         let skipped = photos.len() - left.len();
@@ -122,19 +141,20 @@ impl Records {
         let image = photo.path.to_string_lossy();
         let seconds = (1000.0 * time.as_secs_f64()).round() / 1000.0;
         self.progress.step(result.is_err());
-        let line = match result {
-            Ok(done) => {
+        let mut line = match result {
+            Ok(mut done) => {
+                let flicker = self.compare(photo, done.sampled.take());
                 if self.json {
                     let (size, shares) = (done.network_size, &done.shares);
-                    out!(
-                        "{}",
-                        json!({"image": image, "network_size": size, "shares": shares})
-                    );
+                    let mut line = json!({"image": image, "network_size": size, "shares": shares});
+                    number(&mut line, photo);
+                    join(&mut line, flicker.map(Flicker::json));
+                    out!("{line}");
                 }
                 for (coco, entry) in self.coco.iter_mut().zip(done.entries) {
                     coco.add(entry)?;
                 }
-                json!({
+                let mut line = json!({
                     "input": image,
                     "outputs": photo.output_names(),
                     "width": done.size[0],
@@ -143,7 +163,12 @@ impl Records {
                     "shares": done.shares,
                     "seconds": seconds,
                     "error": null,
-                })
+                });
+                if let Some(delay) = done.delay {
+                    line["delay_ms"] = (delay.as_secs_f64() * 1000.0).into();
+                }
+                join(&mut line, flicker.map(Flicker::json));
+                line
             }
             Err(error) => {
                 let line = json!({
@@ -157,10 +182,64 @@ impl Records {
             }
         };
         if let Some(manifest) = &mut self.manifest {
+            number(&mut line, photo);
             manifest.add(&line)?;
         }
         if self.saved.elapsed() >= SAVE {
             self.save()?;
+        }
+        Ok(())
+    }
+
+    /// Compares a picture of a sequence with the one before it.
+    fn compare(&mut self, photo: &Photo, sampled: Option<Sampled>) -> Option<Flicker> {
+        let (path, after) = (photo.sequence.as_ref()?, sampled?);
+        if self.sequences.last().is_none_or(|last| last.path != *path) {
+            self.sequences.push(Sequence {
+                path: path.clone(),
+                pictures: 0,
+                flicker: Flicker::default(),
+            });
+        }
+        let before = self.before.as_ref();
+        let before = before.filter(|(of, at, _)| of == path && at + 1 == photo.place);
+        let flicker = before.and_then(|(_, _, before)| Flicker::between(before, &after));
+        if let Some(sequence) = self.sequences.last_mut() {
+            sequence.pictures += 1;
+            sequence.flicker.add(flicker.unwrap_or_default());
+        }
+        self.before = Some((path.clone(), photo.place, after));
+        flicker
+    }
+
+    /// Says how much each sequence flickers.
+    fn report_flicker(&mut self) -> anyhow::Result<()> {
+        for Sequence {
+            path,
+            pictures,
+            flicker,
+        } in &self.sequences
+        {
+            let (Some(share), Some(still)) = (flicker.share(), flicker.still()) else {
+                continue;
+            };
+            let mut line = json!({"sequence": path.to_string_lossy(), "pictures": pictures});
+            join(&mut line, Some(flicker.json()));
+            if let Some(manifest) = &mut self.manifest {
+                manifest.add(&line)?;
+            }
+            if self.json {
+                out!("{line}");
+            } else {
+                out!(
+                    "{}: flicker {:.2} %: of the pixels whose photo changes by {STILL} of 255 at most \
+                     ({:.1} % of all), those whose class changes from one of its {pictures} pictures to \
+                     the next",
+                    terminal::name(&path.to_string_lossy()),
+                    100.0 * share,
+                    100.0 * still
+                );
+            }
         }
         Ok(())
     }
@@ -180,6 +259,7 @@ impl Records {
     pub(super) fn end(mut self, photos: usize) -> anyhow::Result<()> {
         self.progress.end();
         self.save()?;
+        self.report_flicker()?;
         let failed = self.failures.len();
         if photos == 1
             && let Some(error) = self.failures.pop()
@@ -193,5 +273,20 @@ impl Records {
             0 => Ok(()),
             n => bail!("{n} of {photos} photos got no mask"),
         }
+    }
+}
+
+/// Adds the number of a picture of an animation, from 1.
+fn number(line: &mut Value, photo: &Photo) {
+    if let Some(frame) = photo.frame {
+        line["frame"] = (frame + 1).into();
+    }
+}
+
+/// Adds the entries of an object.
+fn join(line: &mut Value, object: Option<Value>) {
+    let entries = object.as_ref().and_then(Value::as_object);
+    for (name, value) in entries.into_iter().flatten() {
+        line[name] = value.clone();
     }
 }

@@ -3,6 +3,7 @@
 mod colour;
 mod decoded;
 mod exif;
+mod frames;
 mod heic;
 mod jpeg;
 mod jpeg_stream;
@@ -15,6 +16,8 @@ use std::path::Path;
 
 use image::metadata::Orientation;
 use image::{DynamicImage, RgbImage};
+
+pub use frames::{Frame, Frames, frame_count, frame_name, read_frames};
 
 use super::error::DataError;
 use super::input::{Format, read_bytes, recognise};
@@ -40,7 +43,7 @@ pub fn has_photo_ending(path: &Path) -> bool {
 /// The format is told from the content, never from the name: JPEG, PNG, WebP, HEIC, BMP, GIF, TIFF
 /// and PNM, and TGA by its name. Grey, palette, CMYK, 16-bit and floating-point pixels are converted,
 /// transparency is composited on white, an embedded colour profile and the EXIF orientation are
-/// applied, and of an animation the first frame is taken, of a file of several pages the first one
+/// applied, and of an animation the first frame is taken (see [`read_frames`]), of a file of several pages the first one
 /// of full size. What is doubtful is named in the log: a range of samples below the full one, pages
 /// that are left out, a missing end.
 ///

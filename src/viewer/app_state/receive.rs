@@ -17,6 +17,7 @@ impl AppState {
             self.accept(event);
         }
         self.receive_corrections();
+        self.follow_masks();
         if let Some(error) = self.exports.receive() {
             self.errors.report(error);
         }
@@ -38,6 +39,10 @@ impl AppState {
             }
             if !found.photos.is_empty() {
                 self.show(PhotoList::files(found.photos, found.shown));
+                if found.named {
+                    self.segment_all(true);
+                    self.emit(AppEvent::PhotosListed);
+                }
             }
         }
     }
@@ -103,6 +108,12 @@ impl AppState {
                 }
                 self.phase = Phase::Idle;
                 self.restore_correction();
+            }
+            WorkerEvent::Mask(at, mask) => {
+                self.masks.add(at, mask);
+                if self.masks.is_full() && self.masks.counts()[2] > 0 {
+                    self.queue_masks();
+                }
             }
             WorkerEvent::Failed(text) => {
                 self.phase = Phase::Idle;

@@ -11,6 +11,7 @@ pub(super) use table::{Action, TABLE, entry, help, pressed, pressed_number, text
 use super::brush::Brush;
 use super::correct;
 use super::exports::NewFile;
+use super::mask_queue::MaskSettings;
 use super::photo_list::PhotoList;
 use crate::export::{Artifact, Look};
 use crate::inference::Sampling;
@@ -35,6 +36,12 @@ pub(super) enum Command {
     Sample(Sampling),
     /// Samples again at another scale of the input.
     SetScale(f64),
+    /// Makes masks otherwise.
+    SetMasks(MaskSettings),
+    /// Makes the masks of all photos, or stops doing so.
+    SegmentAll(bool),
+    /// Shows a photo of the list by its place.
+    ShowPhoto(usize),
     /// States per second while playing.
     SetSpeed(f32),
     ShowFilmstrip(bool),
@@ -59,6 +66,8 @@ pub(super) enum Command {
     DismissErrors(Range<usize>),
     CloseExport,
     Export(Artifact, Look),
+    /// Writes the masks that are made into a folder.
+    ExportAll(Artifact),
     CancelExport,
     /// Asks for a place and writes a file there.
     Save(NewFile),

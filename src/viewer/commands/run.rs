@@ -31,6 +31,16 @@ pub(crate) fn run(app: &mut AppState, context: &egui::Context, command: Command)
             app.playhead.playing = true;
             app.sample();
         }
+        Command::SetMasks(masks) => {
+            app.settings.masks = masks;
+            app.queue_masks();
+        }
+        Command::SegmentAll(all) => app.segment_all(all),
+        Command::ShowPhoto(at) => {
+            if app.photos.go_to(at) {
+                app.open_photo();
+            }
+        }
         Command::SetSpeed(speed) => app.settings.speed = speed,
         Command::ShowFilmstrip(shown) => app.settings.filmstrip = shown,
         Command::SetOpacity(opacity) => app.settings.view.opacity = opacity,
@@ -57,6 +67,7 @@ pub(crate) fn run(app: &mut AppState, context: &egui::Context, command: Command)
         Command::DismissErrors(lines) => app.errors.dismiss(lines),
         Command::CloseExport => app.dialogs.export = false,
         Command::Export(artifact, look) => export(app, artifact, look),
+        Command::ExportAll(artifact) => export_all(app, artifact),
         Command::CancelExport => app.exports.cancel(),
         Command::Save(file) => {
             let inputs = app.inputs();
@@ -176,6 +187,15 @@ fn export(app: &mut AppState, artifact: Artifact, look: Look) {
     let name = app.photos.item().map(Item::stem);
     let name = name.unwrap_or_else(|| "flow".into());
     if let Err(error) = app.exports.ask(artifact, flow, &name) {
+        app.errors.report(format!("cannot start a thread: {error}"));
+    }
+}
+
+fn export_all(app: &mut AppState, artifact: Artifact) {
+    let Some(masks) = app.all_masks() else {
+        return;
+    };
+    if let Err(error) = app.exports.ask_all(artifact, masks) {
         app.errors.report(format!("cannot start a thread: {error}"));
     }
 }

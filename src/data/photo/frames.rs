@@ -1,0 +1,265 @@
+//! The pictures of an animation, one after the other: GIF, APNG and animated WebP.
+
+use std::fs::File;
+use std::io::{Cursor, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::Builder;
+use std::time::Duration;
+
+use image::codecs::gif::GifDecoder;
+use image::codecs::png::PngDecoder;
+use image::codecs::webp::WebPDecoder;
+use image::{AnimationDecoder, ImageDecoder, ImageError, ImageFormat, Limits, RgbImage};
+
+use super::super::error::DataError;
+use super::super::input::{Format, check_size, read_bytes, recognise};
+use super::colour;
+use super::samples::{Channels, Raster, from_bytes};
+
+/// A picture of an animation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Frame {
+    /// The whole picture, on white and in sRGB, as [`read_photo`](super::read_photo) gives it.
+    pub image: RgbImage,
+    /// How long it is shown.
+    pub delay: Duration,
+}
+
+/// The pictures of an animation in their order. They are decoded on a thread of its own, at most one
+/// ahead of the reader; after an error there are no more.
+pub struct Frames(Receiver<Result<Frame, DataError>>);
+
+impl Iterator for Frames {
+    type Item = Result<Frame, DataError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.recv().ok()
+    }
+}
+
+/// The number of pictures of an animation, one more where the next cannot be read; none for a file
+/// that holds one picture alone, that cannot be opened, or that is of another kind.
+pub fn frame_count(path: &Path) -> Option<usize> {
+    if !may_be_animated(path).unwrap_or(false) {
+        return None;
+    }
+    let count = read_frames(path).ok()?.count();
+    (count > 1).then_some(count)
+}
+
+/// The pictures of an animation.
+///
+/// # Errors
+/// A system that starts no thread. What is wrong with the file comes in the place of a picture.
+pub fn read_frames(path: &Path) -> Result<Frames, DataError> {
+    let (sender, frames) = sync_channel(0);
+    let of_thread = path.to_path_buf();
+    Builder::new()
+        .name("flowseg-frames".into())
+        .spawn(move || {
+            if let Err(error) = decode(&of_thread, &sender) {
+                // Without a reader nobody wants to know.
+                let _ = sender.send(Err(error));
+            }
+        })
+        .map_err(DataError::read(path))?;
+    Ok(Frames(frames))
+}
+
+/// Whether a file begins as animations do. It is read as far as it says so, since a batch may have
+/// thousands of photos.
+fn may_be_animated(path: &Path) -> std::io::Result<bool> {
+    let mut file = match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => File::open(path)?,
+        _ => return Ok(false),
+    };
+    let mut start = [0; 21];
+    file.read_exact(&mut start)?;
+    if start.starts_with(b"GIF8") {
+        return Ok(true);
+    }
+    if start.starts_with(b"RIFF") && &start[8..12] == b"WEBP" {
+        // A flag of the extended format.
+        return Ok(&start[12..16] == b"VP8X" && start[20] & 2 != 0);
+    }
+    if !start.starts_with(b"\x89PNG\r\n\x1a\n") {
+        return Ok(false);
+    }
+    // The control chunk of an animation comes before the first pixels.
+    file.seek(SeekFrom::Start(8))?;
+    loop {
+        let mut head = [0; 8];
+        file.read_exact(&mut head)?;
+        match &head[4..] {
+            b"acTL" => return Ok(true),
+            b"IDAT" | b"IEND" => return Ok(false),
+            _ => {
+                let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]);
+                file.seek(SeekFrom::Current(i64::from(length) + 4))?;
+            }
+        }
+    }
+}
+
+type Sender = SyncSender<Result<Frame, DataError>>;
+
+fn decode(path: &Path, sender: &Sender) -> Result<(), DataError> {
+    let failed = |error: ImageError| DataError::decode(path, &error);
+    let bytes = read_bytes(path)?;
+    match recognise(path, &bytes)? {
+        Format::Other(ImageFormat::Gif) => {
+            let decoder = GifDecoder::new(Cursor::new(bytes)).map_err(failed)?;
+            pass_on(path, decoder, sender)
+        }
+        Format::Other(ImageFormat::WebP) => {
+            let decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(failed)?;
+            pass_on(path, decoder, sender)
+        }
+        Format::Png => {
+            let decoder = PngDecoder::with_limits(Cursor::new(bytes), Limits::no_limits());
+            let mut decoder = decoder.map_err(failed)?;
+            let size = decoder.dimensions();
+            let profile = decoder.icc_profile().ok().flatten();
+            let decoder = decoder.apng().map_err(failed)?;
+            pass_on_frames(path, size, profile, decoder, sender)
+        }
+        _ => Err(DataError::decode(path, &"it is no animation")),
+    }
+}
+
+fn pass_on<'a>(
+    path: &Path,
+    mut decoder: impl ImageDecoder + AnimationDecoder<'a>,
+    sender: &Sender,
+) -> Result<(), DataError> {
+    let size = decoder.dimensions();
+    let profile = decoder.icc_profile().ok().flatten();
+    pass_on_frames(path, size, profile, decoder, sender)
+}
+
+/// Hands over the pictures until the reader has enough.
+fn pass_on_frames<'a>(
+    path: &Path,
+    (width, height): (u32, u32),
+    profile: Option<Vec<u8>>,
+    decoder: impl AnimationDecoder<'a>,
+    sender: &Sender,
+) -> Result<(), DataError> {
+    check_size(path, u64::from(width), u64::from(height))?;
+    for frame in decoder.into_frames() {
+        let frame = frame.map_err(|error| DataError::decode(path, &error))?;
+        let delay = Duration::from(frame.delay());
+        let picture = frame.into_buffer();
+        let size = [picture.width(), picture.height()];
+        let channels = Channels::RGB.with_alpha();
+        let mut image = from_bytes(&Raster::interleaved(size, picture.as_raw(), channels));
+        if let Some(profile) = &profile {
+            colour::to_srgb(path, &mut image, profile);
+        }
+        if sender.send(Ok(Frame { image, delay })).is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The path of a picture of an animation as text, counted from 1.
+pub fn frame_name(path: &Path, frame: usize) -> PathBuf {
+    let mut name = path.file_stem().unwrap_or_default().to_owned();
+    name.push(format!("-{:04}", frame + 1));
+    if let Some(ending) = path.extension() {
+        name.push(".");
+        name.push(ending);
+    }
+    path.with_file_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::codecs::gif::GifEncoder;
+    use image::{Delay, Rgba, RgbaImage};
+
+    /// A GIF of pictures of one colour each.
+    fn gif(path: &Path, colours: &[[u8; 4]]) {
+        let mut encoder = GifEncoder::new(File::create(path).unwrap());
+        for (i, colour) in colours.iter().enumerate() {
+            let picture = RgbaImage::from_pixel(6, 4, Rgba(*colour));
+            let delay = Delay::from_numer_denom_ms(40 + 10 * i as u32, 1);
+            let frame = image::Frame::from_parts(picture, 0, 0, delay);
+            encoder.encode_frame(frame).unwrap();
+        }
+    }
+
+    /// An APNG of two pictures.
+    fn apng(path: &Path) {
+        let mut encoder = ::png::Encoder::new(File::create(path).unwrap(), 2, 1);
+        encoder.set_color(::png::ColorType::Rgb);
+        encoder.set_animated(2, 0).unwrap();
+        encoder.set_frame_delay(1, 5).unwrap();
+        let mut writer = encoder.write_header().unwrap();
+        writer.write_image_data(&[9, 8, 7, 6, 5, 4]).unwrap();
+        writer.write_image_data(&[1, 2, 3, 4, 5, 6]).unwrap();
+        writer.finish().unwrap();
+    }
+
+    #[test]
+    fn frames_come_in_order_with_their_delays_on_white() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.png");
+        gif(&path, &[[250, 0, 0, 255], [0, 0, 250, 255], [0, 0, 0, 0]]);
+        assert_eq!(frame_count(&path), Some(3));
+        let frames: Vec<Frame> = read_frames(&path).unwrap().map(Result::unwrap).collect();
+        let delays: Vec<u128> = frames.iter().map(|frame| frame.delay.as_millis()).collect();
+        assert_eq!(delays, [40, 50, 60]);
+        assert_eq!(frames[0].image.dimensions(), (6, 4));
+        assert!(frames[0].image.pixels().all(|pixel| pixel.0 == [250, 0, 0]));
+        assert!(frames[1].image.pixels().all(|pixel| pixel.0 == [0, 0, 250]));
+        apng(&path);
+        assert_eq!(frame_count(&path), Some(2));
+        let frames: Vec<Frame> = read_frames(&path).unwrap().map(Result::unwrap).collect();
+        assert_eq!(frames[0].image.as_raw(), &[9, 8, 7, 6, 5, 4]);
+        assert_eq!(frames[1].image.as_raw(), &[1, 2, 3, 4, 5, 6]);
+        assert_eq!(frames[1].delay.as_millis(), 200);
+    }
+
+    #[test]
+    fn photos_are_no_animations() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let one = RgbImage::new(3, 2);
+        for name in ["a.png", "a.webp", "a.gif", "a.bmp"] {
+            one.save(path(name)).unwrap();
+            assert_eq!(frame_count(&path(name)), None, "{name}");
+        }
+        std::fs::write(path("short.gif"), "GIF8").unwrap();
+        for name in ["short.gif", "missing.gif", ""] {
+            assert_eq!(frame_count(&path(name)), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_cut_animation_says_so_in_the_place_of_a_frame() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.gif");
+        gif(
+            &path,
+            &[[250, 0, 0, 255], [0, 0, 250, 255], [0, 250, 0, 255]],
+        );
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &whole[..whole.len() - 12]).unwrap();
+        let frames: Vec<_> = read_frames(&path).unwrap().collect();
+        assert_eq!(frame_count(&path), Some(frames.len()));
+        assert!(frames.len() >= 2 && frames[0].is_ok());
+        let error = frames.last().unwrap().as_ref().unwrap_err().to_string();
+        assert!(error.contains("a.gif") && !error.contains('\n'), "{error}");
+    }
+
+    #[test]
+    fn frames_have_names_of_their_own() {
+        let name = |path: &str, frame| frame_name(Path::new(path), frame);
+        assert_eq!(name("a/b.c.gif", 0), Path::new("a/b.c-0001.gif"));
+        assert_eq!(name("b", 12344), Path::new("b-12345"));
+    }
+}

@@ -1,0 +1,377 @@
+//! A photo's votes: all looks at all of its windows, in bounded memory.
+
+use super::{Encoded, Look, NotFinite, Sampling, Tiles, Tiling, check_finite, flow_from};
+use crate::data;
+use crate::encoding::Centroids;
+use crate::flow::Source;
+use crate::model::Model;
+use crate::model::tensors::read;
+use crate::random;
+use crate::votes::{Blend, Strips, Votes};
+use burn::tensor::{Tensor, TensorData};
+use image::RgbImage;
+use rayon::prelude::*;
+
+/// Bytes of votes that are kept at the network's resolution; a photo of more is decided in strips.
+const WHOLE: usize = 256 << 20;
+/// Bytes of votes that are kept of such a photo, at a coarser resolution.
+const COARSE: usize = 64 << 20;
+/// Bytes that a row of windows may take while it is blended.
+const STRIP: usize = 2 << 30;
+/// Windows that run together.
+const BATCH: usize = 4;
+
+/// How photos are looked at.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Viewing {
+    /// The looks, whose votes are added up; at least one.
+    pub looks: Vec<Look>,
+    /// The windows that each of them sees.
+    pub tiling: Tiling,
+    /// How the flow of each window is solved.
+    pub sampling: Sampling,
+    /// Pixels whose most probable class is less probable than this, 0 to 1, have no class.
+    pub ignore_below: f32,
+}
+
+/// What became of a photo.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Segmented {
+    /// Height and width of the photo in pixels of the network.
+    pub size: [usize; 2],
+    /// The votes, at that size or, of very large photos, at a coarser one.
+    pub votes: Votes,
+    /// The labels at the photo's size, where they were decided strip by strip.
+    labels: Option<Vec<u16>>,
+}
+
+impl Segmented {
+    /// Votes of one look or several at a whole photo.
+    pub fn whole(votes: Votes) -> Self {
+        Self {
+            size: votes.size(),
+            votes,
+            labels: None,
+        }
+    }
+
+    /// The labels at the photo's size, `[height, width]`, and what is left of the votes; see
+    /// [`Viewing::ignore_below`].
+    pub fn into_labels(self, photo: [usize; 2], ignore_below: f32) -> (Vec<u16>, Votes) {
+        let Self { votes, labels, .. } = self;
+        let labels = labels.unwrap_or_else(|| votes.labels_above(photo, ignore_below));
+        (labels, votes)
+    }
+
+    /// The labels at the photo's size, `[height, width]`, and their probabilities.
+    pub fn decide(&self, photo: [usize; 2]) -> (Vec<u16>, Vec<f32>) {
+        let (labels, probabilities) = self.votes.decide(photo);
+        (self.labels.clone().unwrap_or(labels), probabilities)
+    }
+}
+
+/// Why a photo has no labels.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+pub enum SegmentError {
+    /// States that mean nothing.
+    #[error(transparent)]
+    NotFinite(#[from] NotFinite),
+    /// A row of windows that takes too much memory.
+    #[error("a row of its windows takes {0} MB of memory: use fewer --tiles, or a smaller --scale")]
+    TooWide(usize),
+    /// The caller asked to stop.
+    #[error("stopped before the photo was segmented")]
+    Stopped,
+}
+
+/// Height and width.
+fn dimensions(photo: &RgbImage) -> [usize; 2] {
+    [photo.height(), photo.width()].map(|side| side as usize)
+}
+
+/// Looks at a photo in windows. `stop` is asked before every step of a solver.
+///
+/// # Errors
+/// A model that gives no finite numbers, windows so many that a row of them does not fit into memory,
+/// and [`SegmentError::Stopped`].
+pub fn segment(
+    model: &Model,
+    centroids: &Centroids,
+    photo: &RgbImage,
+    viewing: &Viewing,
+    stop: &dyn Fn() -> bool,
+) -> Result<Segmented, SegmentError> {
+    let viewer = Viewer {
+        model,
+        centroids,
+        photo,
+        viewing,
+        stop,
+    };
+    let first = viewing.looks.first().copied().unwrap_or_default();
+    let tiles = viewer.tiles(first);
+    let [height, width] = tiles.canvas();
+    let bytes = |rows: usize| rows.saturating_mul(width * centroids.len() * size_of::<f32>());
+    let blend = Blend::new(tiles.canvas(), centroids.len());
+    if bytes(height) <= WHOLE {
+        let mut blend = blend;
+        for row in 0..tiles.grid()[0] {
+            viewer.add_row(&tiles, row, &mut blend)?;
+        }
+        return Ok(Segmented::whole(blend.whole()));
+    }
+    if bytes(tiles.window()[0] + 1) > STRIP {
+        return Err(SegmentError::TooWide(bytes(tiles.window()[0]) >> 20));
+    }
+    let factor = (bytes(height) as f64 / COARSE as f64).sqrt();
+    let coarse = tiles.canvas().map(|side| (side as f64 / factor) as usize);
+    let least = viewing.ignore_below * viewing.looks.len() as f32;
+    let mut strips = Strips::new(blend, dimensions(photo), least, coarse);
+    for row in 0..tiles.grid()[0] {
+        viewer.add_row(&tiles, row, strips.blend())?;
+        if row + 1 < tiles.grid()[0] {
+            strips.decide_above(tiles.start(row + 1, 0)[0]);
+        }
+    }
+    let (labels, votes) = strips.finish();
+    Ok(Segmented {
+        size: tiles.canvas(),
+        votes,
+        labels: Some(labels),
+    })
+}
+
+struct Viewer<'a> {
+    model: &'a Model,
+    centroids: &'a Centroids,
+    photo: &'a RgbImage,
+    viewing: &'a Viewing,
+    stop: &'a dyn Fn() -> bool,
+}
+
+impl Viewer<'_> {
+    fn tiles(&self, look: Look) -> Tiles {
+        let photo = dimensions(self.photo);
+        Tiles::new(self.model, photo, look.scale, self.viewing.tiling)
+    }
+
+    /// Adds a row of windows.
+    fn add_row(&self, tiles: &Tiles, row: usize, blend: &mut Blend) -> Result<(), SegmentError> {
+        let columns: Vec<usize> = (0..tiles.grid()[1]).collect();
+        for columns in columns.chunks(BATCH) {
+            let parts = columns.iter().map(|&column| tiles.part(row, column));
+            let numbers = columns.iter().map(|column| row * tiles.grid()[1] + column);
+            let parts: Vec<_> = numbers.zip(parts).collect();
+            for (&column, votes) in columns.iter().zip(self.votes(&parts, tiles)?) {
+                let weights = tiles.weights(row, column);
+                blend.add(&votes, tiles.start(row, column), weights);
+            }
+        }
+        Ok(())
+    }
+
+    /// The votes of all looks at some parts of the photo.
+    fn votes(
+        &self,
+        parts: &[(usize, [f32; 4])],
+        tiles: &Tiles,
+    ) -> Result<Vec<Votes>, SegmentError> {
+        let mut sums: Vec<Votes> = Vec::new();
+        for &look in &self.viewing.looks {
+            // Larger looks see the same parts in windows of their own size.
+            let size = match sums.first() {
+                None => tiles.window(),
+                Some(_) => self.tiles(look).window(),
+            };
+            let votes = self.look(parts, size, look)?;
+            if sums.is_empty() {
+                sums = votes;
+            } else {
+                sums.iter_mut()
+                    .zip(&votes)
+                    .for_each(|(sum, votes)| sum.add(votes));
+            }
+        }
+        Ok(sums)
+    }
+
+    /// The votes of a look at some parts of the photo.
+    fn look(
+        &self,
+        parts: &[(usize, [f32; 4])],
+        size: [usize; 2],
+        look: Look,
+    ) -> Result<Vec<Votes>, SegmentError> {
+        let seen = parts.par_iter();
+        let seen: Vec<Vec<f32>> = seen
+            .map(|(_, part)| data::part_to_chw(self.photo, *part, size, look.mirrored))
+            .collect();
+        let seen = TensorData::new(seen.concat(), [parts.len(), 3, size[0], size[1]]);
+        let seen = Tensor::from_data(seen, &self.model.network.device());
+        let source = self.source(parts, &seen);
+        let encoded = Encoded::by(self.model, seen);
+        let mut last = None;
+        for state in flow_from(self.model, source, encoded, self.viewing.sampling) {
+            if (self.stop)() {
+                return Err(SegmentError::Stopped);
+            }
+            last = Some(state.x);
+        }
+        // A flow has its source at least, so there always is a last state.
+        let values = last.map_or_else(Vec::new, read);
+        check_finite(&values)?;
+        let states = values.chunks_exact((values.len() / parts.len().max(1)).max(1));
+        let votes = states.map(|state| look.votes(self.centroids, state, size));
+        Ok(votes.collect())
+    }
+
+    /// Where the flow starts; noise follows from the number of the window.
+    fn source(&self, parts: &[(usize, [f32; 4])], seen: &Tensor<4>) -> Tensor<4> {
+        let Sampling { source, seed, .. } = self.viewing.sampling;
+        match source.unwrap_or(self.model.card.source) {
+            Source::Image => self.model.source(source, seen, seed),
+            Source::Noise => {
+                let [_, _, height, width] = seen.dims();
+                let shape = [1, self.model.card.network.state_channels, height, width];
+                let noise = parts.iter().map(|(number, _)| {
+                    random::noise(shape, seed.wrapping_add(*number as u64), &seen.device())
+                });
+                Tensor::cat(noise.collect(), 0)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::tensors::{export, import};
+    use crate::model::testing;
+    use burn::tensor::Device;
+
+    /// An untrained model of three classes whose velocities are not all 0.
+    fn model(change: impl FnOnce(&mut crate::model::Card)) -> Model {
+        let mut model = testing::tiny(&["a", "b", "c"], [16, 24], change);
+        let mut tensors = export(&model.network);
+        for tensor in tensors.values_mut() {
+            for (i, value) in tensor.data.iter_mut().enumerate() {
+                *value += 0.05 * ((i * 2_654_435_761) % 1000) as f32 / 1000.0 - 0.025;
+            }
+        }
+        model.network = import(model.network, tensors).unwrap();
+        model
+    }
+
+    /// A photo in which no two rows or columns are alike.
+    fn photo(width: u32, height: u32) -> RgbImage {
+        RgbImage::from_fn(width, height, |x, y| {
+            let wave = |speed: f32| (127.0 + 120.0 * (speed * (x + 3 * y) as f32).sin()) as u8;
+            image::Rgb([wave(0.05), wave(0.031), (x * 255 / width) as u8])
+        })
+    }
+
+    fn viewing(tiling: Tiling) -> Viewing {
+        Viewing {
+            looks: Look::all(&[1.0, 1.5], true),
+            tiling,
+            sampling: Sampling {
+                steps: 2,
+                ..Sampling::default()
+            },
+            ignore_below: 0.0,
+        }
+    }
+
+    fn seen(model: &Model, photo: &RgbImage, viewing: &Viewing) -> Segmented {
+        segment(model, &model.centroids(), photo, viewing, &|| false).unwrap()
+    }
+
+    #[test]
+    fn one_window_is_no_window_bit_for_bit() {
+        for source in [Source::Image, Source::Noise] {
+            let model = model(|card| card.source = source);
+            let (photo, centroids) = (photo(61, 40), model.centroids());
+            let viewing = viewing(Tiling::Windows(1));
+            // What a photo's looks add up to without any windows.
+            let looks = viewing.looks.iter().map(|&look| {
+                let size = super::super::network_size(&model, 61, 40, look.scale);
+                let input = look.input(&[&photo], size, &Device::flex());
+                let flow = super::super::flow(&model, input, viewing.sampling);
+                look.votes(&centroids, &read(flow.last().unwrap().x), size)
+            });
+            let votes = Votes::sum(looks).unwrap();
+            let windows = seen(&model, &photo, &viewing);
+            assert_eq!(windows.votes, votes);
+            assert_eq!(windows, seen(&model, &photo, &self::viewing(Tiling::Off)));
+            assert_eq!(windows.into_labels([40, 61], 0.0).0, votes.labels([40, 61]));
+        }
+    }
+
+    #[test]
+    fn a_constant_photo_has_constant_votes() {
+        // An untrained network adds nothing to what it sees, so that its votes follow from the colour.
+        let model = testing::tiny(&["a", "b", "c"], [16, 24], |_| ());
+        let photo = RgbImage::from_pixel(300, 200, image::Rgb([90, 140, 30]));
+        let whole = seen(&model, &photo, &viewing(Tiling::Off));
+        let tiled = seen(&model, &photo, &viewing(Tiling::Windows(4)));
+        assert_eq!(tiled.size, [52, 78]);
+        for pixel in 0..tiled.size[0] * tiled.size[1] {
+            for (found, expected) in tiled.votes.at(pixel).iter().zip(whole.votes.at(0)) {
+                assert!((found - expected).abs() < 1e-5, "{found} {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_border_of_a_window_can_be_seen() {
+        let model = model(|_| ());
+        let photo = photo(480, 320);
+        let viewing = viewing(Tiling::Windows(5));
+        let tiled = seen(&model, &photo, &viewing);
+        let tiles = Tiles::new(&model, [320, 480], 1.0, viewing.tiling);
+        assert_eq!((tiles.grid(), tiles.canvas()), ([5, 5], tiled.size));
+        let [height, width] = tiled.size;
+        let change = |a: usize, b: usize| -> f64 {
+            let pairs = tiled.votes.at(a).iter().zip(tiled.votes.at(b));
+            f64::from(pairs.map(|(a, b)| (a - b).abs()).sum::<f32>())
+        };
+        // Changes from one column to the next: where a window begins or ends, and elsewhere.
+        let borders: Vec<usize> = (0..5)
+            .flat_map(|column| {
+                let start = tiles.start(0, column)[1];
+                [start, start + tiles.window()[1]]
+            })
+            .collect();
+        let (mut at_borders, mut elsewhere) = (Vec::new(), Vec::new());
+        for column in 1..width {
+            let changes =
+                (0..height).map(|row| change(row * width + column - 1, row * width + column));
+            let mean = changes.sum::<f64>() / height as f64;
+            match borders.contains(&column) {
+                true => at_borders.push(mean),
+                false => elsewhere.push(mean),
+            }
+        }
+        let mean = |all: &[f64]| all.iter().sum::<f64>() / all.len() as f64;
+        assert!(at_borders.len() == 8 && mean(&elsewhere) > 0.0);
+        assert!(
+            mean(&at_borders) <= 1.25 * mean(&elsewhere),
+            "{} at borders, {} elsewhere",
+            mean(&at_borders),
+            mean(&elsewhere)
+        );
+    }
+
+    #[test]
+    fn a_task_that_nobody_wants_stops() {
+        let model = model(|_| ());
+        let stopped = segment(
+            &model,
+            &model.centroids(),
+            &photo(60, 40),
+            &viewing(Tiling::Auto),
+            &|| true,
+        );
+        assert_eq!(stopped, Err(SegmentError::Stopped));
+    }
+}

@@ -1,0 +1,140 @@
+//! The masks of a list of photos as files of one folder.
+
+use super::mask_store::StoredMask;
+use super::photo_list::Item;
+use crate::export::{self, Artifact, Mask};
+use crate::files::{self, Plan};
+use crate::{data, pictures};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Masks as a thread can keep them.
+pub(super) struct AllMasks {
+    pub masks: Vec<(Item, Arc<StoredMask>)>,
+    pub classes: Vec<String>,
+    pub colours: Vec<[u8; 3]>,
+    pub opacity: f32,
+    /// Files that no export may replace, besides the photos.
+    pub inputs: Vec<PathBuf>,
+}
+
+impl AllMasks {
+    /// What they can be written as.
+    pub(super) const ARTIFACTS: [Artifact; 3] =
+        [Artifact::Labels, Artifact::Colours, Artifact::Overlay];
+
+    /// Writes a file for every mask into a folder, named after its photo. `report` hears the share done
+    /// and answers whether to go on; none where it does not. Photos that an overlay needs are read one
+    /// after the other.
+    pub(super) fn write(
+        &self,
+        artifact: Artifact,
+        folder: &Path,
+        report: &dyn Fn(f32) -> bool,
+    ) -> Option<Result<(), String>> {
+        let paths: Vec<PathBuf> = self
+            .masks
+            .iter()
+            .map(|(item, _)| folder.join(artifact.file_name(&item.stem())))
+            .collect();
+        let mut plan = Plan::default();
+        for (path, (item, _)) in paths.iter().zip(&self.masks) {
+            plan.write(path, format!("the {} of {}", artifact.noun(), item.name()));
+        }
+        let photos = self.masks.iter().filter_map(|(item, _)| match item {
+            Item::File(path) => Some(path.clone()),
+            _ => None,
+        });
+        if let Err(error) = plan.check(|| photos.chain(self.inputs.iter().cloned()).collect()) {
+            return Some(Err(error.to_string()));
+        }
+        for (at, (path, (item, mask))) in paths.iter().zip(&self.masks).enumerate() {
+            if !report(at as f32 / paths.len() as f32) {
+                return None;
+            }
+            if let Err(error) = self.write_one(artifact, path, item, mask) {
+                return Some(Err(error));
+            }
+        }
+        Some(Ok(()))
+    }
+
+    fn write_one(
+        &self,
+        artifact: Artifact,
+        path: &Path,
+        item: &Item,
+        stored: &StoredMask,
+    ) -> Result<(), String> {
+        let labels = stored.labels()?;
+        let [width, height] = stored.size.map(|side| side as usize);
+        if artifact == Artifact::Labels {
+            return data::write_labels(path, width, height, &labels)
+                .map_err(|error| error.to_string());
+        }
+        let photo = item.photo().picture()?;
+        if [photo.width(), photo.height()] != stored.size {
+            return Err(format!(
+                "{} has changed since its mask was made: segment it again",
+                item.name()
+            ));
+        }
+        let mask = Mask {
+            photo: &photo,
+            labels: &labels,
+            classes: &self.classes,
+            colours: &self.colours,
+        };
+        let picture = match artifact {
+            Artifact::Colours => export::colours(&mask),
+            _ => export::overlay(&mask, self.opacity),
+        };
+        let png = pictures::png(&picture)
+            .map_err(|error| format!("cannot encode {}: {error}", path.display()))?;
+        files::write_atomic(path, &png).map_err(|error| error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::RgbImage;
+
+    #[test]
+    fn every_mask_is_written_and_no_photo_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let labels = [0, 1, 1, 0, 1, 1];
+        let photo = |name: &str| {
+            RgbImage::new(3, 2).save(path(name)).unwrap();
+            let mask = StoredMask::new(&labels, [3, 2]).unwrap();
+            (Item::File(path(name)), Arc::new(mask))
+        };
+        let all = AllMasks {
+            masks: vec![photo("a.png"), photo("b.bmp")],
+            classes: ["x", "y"].map(str::to_owned).to_vec(),
+            colours: vec![[10, 20, 30], [200, 100, 0]],
+            opacity: 1.0,
+            inputs: Vec::new(),
+        };
+        let out = path("out");
+        std::fs::create_dir(&out).unwrap();
+        for artifact in AllMasks::ARTIFACTS {
+            assert_eq!(all.write(artifact, &out, &|_| true), Some(Ok(())));
+        }
+        assert_eq!(
+            data::read_labels(out.join("b.png")).unwrap(),
+            (3, 2, labels.to_vec())
+        );
+        let overlay = image::open(out.join("a.overlay.png")).unwrap().into_rgb8();
+        assert_eq!(overlay.get_pixel(1, 0).0, [200, 100, 0]);
+        assert_eq!(std::fs::read_dir(&out).unwrap().count(), 6);
+        // In the folder of the photos a mask would replace one.
+        let error = all
+            .write(Artifact::Labels, folder.path(), &|_| true)
+            .unwrap()
+            .unwrap_err();
+        assert!(error.contains("a.png"), "{error}");
+        assert_eq!(all.write(Artifact::Labels, &out, &|_| false), None);
+    }
+}

@@ -1,0 +1,294 @@
+//! The masks of the list of photos, which the worker makes in the background.
+
+use super::mask_store::{LabelPicture, StoredMask};
+use crate::inference::{Look, Sampling, Tiling, Viewing};
+use crate::model::Card;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::Builder;
+
+/// Bytes of masks that are kept; with more, the queue stops.
+const MOST_BYTES: usize = 512 << 20;
+
+/// How masks are made, beyond what the timeline shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct MaskSettings {
+    /// Whether a photo is looked at as often as the model's card says.
+    pub best: bool,
+    /// The windows of large photos.
+    pub tiling: Tiling,
+}
+
+impl MaskSettings {
+    /// How a model with this card looks at a photo.
+    pub(super) fn viewing(self, card: &Card, sampling: Sampling) -> Viewing {
+        let once = Look {
+            scale: sampling.scale,
+            ..Look::default()
+        };
+        let best = Look::best(card).filter(|_| self.best);
+        Viewing {
+            looks: best.unwrap_or_else(|| vec![once]),
+            tiling: self.tiling,
+            sampling,
+            ignore_below: 0.0,
+        }
+    }
+
+    /// Whether a mask differs from what the flow of the whole photo ends at.
+    pub(super) fn differs(self, card: &Card) -> bool {
+        self.best && card.quality.is_some() || self.tiling != Tiling::Off
+    }
+}
+
+/// What is known of a photo's mask.
+#[derive(Clone, Default)]
+pub(super) enum MaskState {
+    #[default]
+    Waiting,
+    Done(Arc<StoredMask>),
+    /// The error in one line.
+    Failed(String),
+}
+
+/// The masks of a list of photos, by their places in it.
+#[derive(Default)]
+pub(super) struct MaskQueue {
+    states: Vec<MaskState>,
+    bytes: usize,
+    /// Whether all photos of the list are wanted, rather than what is shown.
+    pub all: bool,
+    /// How the masks were made, and by which model.
+    made: Option<(String, Viewing)>,
+    /// The mask of the photo that is shown, as it is drawn.
+    shown: Option<(usize, Arc<LabelPicture>)>,
+    decoding: Option<(usize, Receiver<Option<LabelPicture>>)>,
+}
+
+impl MaskQueue {
+    /// Forgets everything, for a list of so many photos; `all` are wanted, or what is shown.
+    pub(super) fn reset(&mut self, photos: usize, all: bool) {
+        *self = Self {
+            states: vec![MaskState::Waiting; photos],
+            all,
+            ..Self::default()
+        };
+    }
+
+    /// The photos whose masks are to be made, in this order, with a model and these settings; masks
+    /// that were made otherwise are forgotten.
+    pub(super) fn wanted(
+        &mut self,
+        shown: usize,
+        (name, card): (&str, &Card),
+        settings: MaskSettings,
+        viewing: &Viewing,
+    ) -> Vec<usize> {
+        let now = (name.to_owned(), viewing.clone());
+        if self.made.as_ref() != Some(&now) {
+            self.reset(self.states.len(), self.all);
+            self.made = Some(now);
+        }
+        let count = self.states.len();
+        let wanted = match (self.all, settings.differs(card)) {
+            _ if self.is_full() => 0,
+            (true, _) => count,
+            (false, true) => count.min(1),
+            (false, false) => 0,
+        };
+        let order = (0..wanted).map(|at| (shown + at) % count);
+        let waits = |at: &usize| matches!(self.states[*at], MaskState::Waiting);
+        order.filter(waits).collect()
+    }
+
+    /// Takes in a mask.
+    pub(super) fn add(&mut self, at: usize, mask: Result<StoredMask, String>) {
+        let Some(state) = self.states.get_mut(at) else {
+            return;
+        };
+        *state = match mask {
+            Ok(mask) => {
+                self.bytes += mask.bytes();
+                MaskState::Done(Arc::new(mask))
+            }
+            Err(error) => MaskState::Failed(error),
+        };
+    }
+
+    /// Whether no more masks are kept.
+    pub(super) fn is_full(&self) -> bool {
+        self.bytes >= MOST_BYTES
+    }
+
+    pub(super) fn state(&self, at: usize) -> &MaskState {
+        self.states.get(at).unwrap_or(&MaskState::Waiting)
+    }
+
+    /// The masks that are done, with their places.
+    pub(super) fn done(&self) -> impl Iterator<Item = (usize, &Arc<StoredMask>)> {
+        let states = self.states.iter().enumerate();
+        states.filter_map(|(at, state)| match state {
+            MaskState::Done(mask) => Some((at, mask)),
+            _ => None,
+        })
+    }
+
+    /// How many are done, have failed, and wait.
+    pub(super) fn counts(&self) -> [usize; 3] {
+        let mut counts = [0; 3];
+        for state in &self.states {
+            counts[match state {
+                MaskState::Done(_) => 0,
+                MaskState::Failed(_) => 1,
+                MaskState::Waiting => 2,
+            }] += 1;
+        }
+        counts
+    }
+
+    /// Whether masks of the list are still to be made.
+    pub(super) fn is_running(&self) -> bool {
+        self.all && !self.is_full() && self.counts()[2] > 0
+    }
+
+    /// The mask of the photo that is shown, once it is decoded.
+    pub(super) fn picture(&self, at: usize) -> Option<&Arc<LabelPicture>> {
+        let (of, picture) = self.shown.as_ref()?;
+        (*of == at).then_some(picture)
+    }
+
+    /// Whether the mask of a photo is still to be made or decoded before it can be shown.
+    pub(super) fn is_due(&self, at: usize, card: &Card, settings: MaskSettings) -> bool {
+        match self.state(at) {
+            MaskState::Waiting => settings.differs(card),
+            MaskState::Done(_) => self.picture(at).is_none(),
+            MaskState::Failed(_) => false,
+        }
+    }
+
+    /// Decodes the mask of the photo that is shown on another thread, which calls `wake` at its end.
+    ///
+    /// # Errors
+    /// A system that can't start another thread.
+    pub(super) fn follow(
+        &mut self,
+        at: usize,
+        wake: impl FnOnce() + Send + 'static,
+    ) -> std::io::Result<()> {
+        if let Some((of, decoded)) = &self.decoding
+            && let Ok(picture) = decoded.try_recv()
+        {
+            self.shown = picture.map(|picture| (*of, Arc::new(picture)));
+            self.decoding = None;
+        }
+        let MaskState::Done(mask) = self.state(at) else {
+            return Ok(());
+        };
+        if self.decoding.is_some() || self.picture(at).is_some() {
+            return Ok(());
+        }
+        let mask = mask.clone();
+        let (sender, decoded) = sync_channel(1);
+        Builder::new().name("flowseg-mask".into()).spawn(move || {
+            // Without a reader another photo is shown.
+            let _ = sender.send(mask.drawn().ok());
+            wake();
+        })?;
+        self.decoding = Some((at, decoded));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Quality, testing};
+
+    fn card(quality: bool) -> Card {
+        let model = testing::tiny(&["a", "b"], [16, 16], |card| {
+            card.quality = quality.then(|| Quality {
+                scales: vec![1.0, 1.5],
+                flip: true,
+                fast: 0.1,
+                best: 0.2,
+                on: "a test".into(),
+            });
+        });
+        model.card
+    }
+
+    fn mask() -> Result<StoredMask, String> {
+        StoredMask::new(&[0, 1, 1, 0], [2, 2])
+    }
+
+    #[test]
+    fn the_shown_photo_comes_first_and_none_twice() {
+        let (card, plain) = (card(true), MaskSettings::default());
+        let viewing = plain.viewing(&card, Sampling::default());
+        let mut queue = MaskQueue::default();
+        queue.reset(5, false);
+        let wanted = |queue: &mut MaskQueue, settings: MaskSettings| {
+            let viewing = settings.viewing(&card, Sampling::default());
+            queue.wanted(3, ("m", &card), settings, &viewing)
+        };
+        // What the flow shows needs no mask of its own.
+        assert!(wanted(&mut queue, plain).is_empty());
+        queue.all = true;
+        assert_eq!(wanted(&mut queue, plain), [3, 4, 0, 1, 2]);
+        queue.add(4, mask());
+        queue.add(0, Err("unreadable".into()));
+        assert_eq!(wanted(&mut queue, plain), [3, 1, 2]);
+        assert_eq!(queue.counts(), [1, 1, 3]);
+        // Other settings make other masks.
+        let best = MaskSettings {
+            best: true,
+            ..plain
+        };
+        assert_eq!(wanted(&mut queue, best).len(), 5);
+        queue.all = false;
+        assert_eq!(wanted(&mut queue, best), [3]);
+        assert_eq!(viewing.looks.len(), 1);
+        assert_eq!(best.viewing(&card, Sampling::default()).looks.len(), 4);
+        // A card that names no looks leaves it at one.
+        let looks = best.viewing(&self::card(false), Sampling::default()).looks;
+        assert_eq!(looks.len(), 1);
+        queue.reset(0, true);
+        assert!(wanted(&mut queue, plain).is_empty());
+    }
+
+    #[test]
+    fn the_shown_mask_is_decoded_on_the_side() {
+        let mut queue = MaskQueue::default();
+        queue.reset(2, true);
+        queue.add(1, mask());
+        queue.follow(0, || ()).unwrap();
+        assert!(queue.picture(0).is_none() && queue.decoding.is_none());
+        let start = std::time::Instant::now();
+        while queue.picture(1).is_none() {
+            queue.follow(1, || ()).unwrap();
+            assert!(start.elapsed().as_secs() < 10);
+            std::thread::yield_now();
+        }
+        assert_eq!(queue.picture(1).unwrap().labels, [0, 1, 1, 0]);
+    }
+
+    #[test]
+    fn a_queue_that_is_full_stops() {
+        let card = card(false);
+        let mut queue = MaskQueue::default();
+        queue.reset(3, true);
+        queue.add(0, mask());
+        assert!(queue.is_running());
+        queue.bytes = MOST_BYTES;
+        assert!(!queue.is_running());
+        let viewing = MaskSettings::default().viewing(&card, Sampling::default());
+        queue.made = Some(("m".into(), viewing.clone()));
+        assert!(
+            queue
+                .wanted(0, ("m", &card), MaskSettings::default(), &viewing)
+                .is_empty()
+        );
+    }
+}

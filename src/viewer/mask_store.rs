@@ -1,0 +1,145 @@
+//! Masks in little memory: compressed at the photo's size, and small enough for a row of a list.
+
+use crate::data::IGNORE;
+use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, Luma};
+use std::io::Cursor;
+
+/// The longer side of a small mask, in pixels.
+const SMALL: usize = 64;
+/// The longer side of a mask that is drawn, in pixels.
+const DRAWN: usize = 2048;
+
+/// Labels of a picture that is drawn smaller than it is.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct LabelPicture {
+    /// Width and height.
+    pub size: [usize; 2],
+    /// A class index or [`IGNORE`] a pixel.
+    pub labels: Vec<u16>,
+}
+
+impl LabelPicture {
+    /// Labels `[height, width]`, of which every other one is left out until the longer side fits.
+    fn of(labels: &[u16], [width, height]: [usize; 2], longest: usize) -> Self {
+        let scale = (width.max(height) as f64 / longest as f64).max(1.0);
+        let size = [width, height].map(|side| ((side as f64 / scale).round() as usize).max(1));
+        let [columns, rows] = size;
+        let place = |at: usize| {
+            let (x, y) = (at % columns * width / columns, at / columns * height / rows);
+            labels.get(y * width + x).copied().unwrap_or(IGNORE)
+        };
+        Self {
+            size,
+            labels: (0..columns * rows).map(place).collect(),
+        }
+    }
+
+    /// In the colours of the classes; pixels without one are transparent, as are `hidden` classes.
+    pub(super) fn rgba(&self, colours: &[[u8; 3]], hidden: impl Fn(usize) -> bool) -> Vec<u8> {
+        let colour = |&label: &u16| match colours.get(usize::from(label)) {
+            Some([r, g, b]) if !hidden(usize::from(label)) => [*r, *g, *b, 255],
+            _ => [0; 4],
+        };
+        self.labels.iter().flat_map(colour).collect()
+    }
+}
+
+/// The mask of a photo.
+pub(super) struct StoredMask {
+    /// Width and height of the photo.
+    pub size: [u32; 2],
+    /// The labels as a PNG of one channel, of 8 or of 16 bits.
+    png: Vec<u8>,
+    pub small: LabelPicture,
+}
+
+impl StoredMask {
+    /// Compresses labels `[height, width]`.
+    ///
+    /// # Errors
+    /// Labels of another size, in one line.
+    pub(super) fn new(labels: &[u16], size: [u32; 2]) -> Result<Self, String> {
+        let wide = labels
+            .iter()
+            .any(|&label| label >= u16::from(u8::MAX) && label != IGNORE);
+        let [width, height] = size;
+        let picture = match wide {
+            true => ImageBuffer::<Luma<u16>, _>::from_raw(width, height, labels.to_vec())
+                .map(DynamicImage::ImageLuma16),
+            false => {
+                // The low byte of a label that is ignored is 255.
+                let bytes = labels.iter().map(|&label| label as u8).collect();
+                GrayImage::from_raw(width, height, bytes).map(DynamicImage::ImageLuma8)
+            }
+        };
+        let picture = picture.ok_or("the mask has another size than its photo")?;
+        let mut png = Vec::new();
+        picture
+            .write_to(&mut Cursor::new(&mut png), ImageFormat::Png)
+            .map_err(|error| format!("cannot keep the mask: {error}"))?;
+        png.shrink_to_fit();
+        let small = LabelPicture::of(labels, size.map(|side| side as usize), SMALL);
+        Ok(Self { size, png, small })
+    }
+
+    /// Bytes that it takes.
+    pub(super) fn bytes(&self) -> usize {
+        self.png.len() + 2 * self.small.labels.len()
+    }
+
+    /// The labels at the photo's size, `[height, width]`.
+    ///
+    /// # Errors
+    /// None that these bytes can cause.
+    pub(super) fn labels(&self) -> Result<Vec<u16>, String> {
+        let picture = image::load_from_memory_with_format(&self.png, ImageFormat::Png)
+            .map_err(|error| format!("cannot read the mask: {error}"))?;
+        Ok(match picture {
+            DynamicImage::ImageLuma8(narrow) => {
+                let label = |&byte: &u8| match byte {
+                    u8::MAX => IGNORE,
+                    byte => u16::from(byte),
+                };
+                narrow.as_raw().iter().map(label).collect()
+            }
+            wide => wide.into_luma16().into_raw(),
+        })
+    }
+
+    /// The mask as large as a window can show it.
+    ///
+    /// # Errors
+    /// None that these bytes can cause.
+    pub(super) fn drawn(&self) -> Result<LabelPicture, String> {
+        let size = self.size.map(|side| side as usize);
+        Ok(LabelPicture::of(&self.labels()?, size, DRAWN))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masks_come_back_as_they_were() {
+        for most in [3, 254, 255, 4000] {
+            let mut labels: Vec<u16> = (0..300 * 200)
+                .map(|at| (at / 900 % (most + 1)) as u16)
+                .collect();
+            labels[7] = IGNORE;
+            let mask = StoredMask::new(&labels, [300, 200]).unwrap();
+            assert_eq!(mask.labels().unwrap(), labels);
+            assert_eq!(mask.drawn().unwrap().labels, labels);
+            assert_eq!(mask.small.size, [64, 43]);
+            assert!(mask.bytes() < 300 * 200 / 4, "{}", mask.bytes());
+        }
+        assert!(StoredMask::new(&[0; 5], [2, 2]).is_err());
+    }
+
+    #[test]
+    fn ignored_and_hidden_pixels_are_transparent() {
+        let labels = LabelPicture::of(&[0, 1, IGNORE, 9], [2, 2], 64);
+        let rgba = labels.rgba(&[[1, 2, 3], [4, 5, 6]], |class| class == 1);
+        assert_eq!(rgba, [[1, 2, 3, 255], [0; 4], [0; 4], [0; 4]].concat());
+    }
+}

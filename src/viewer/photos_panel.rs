@@ -1,0 +1,203 @@
+//! The photos panel: the list of photos, and which of their masks are made.
+
+use super::app_state::AppState;
+use super::commands::{Action, Command};
+use super::mask_queue::MaskState;
+use super::mask_store::StoredMask;
+use super::panel::Panel;
+use super::theme::{self, GRID};
+use eframe::egui::{self, Color32, ColorImage, Rect, Sense, TextureHandle, TextureOptions, vec2};
+use egui_material_icons::icons;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Height of a row, in points.
+const ROW: f32 = 5.0 * GRID;
+/// Small pictures that are kept; more than any window has rows.
+const PICTURES: usize = 128;
+
+#[derive(Default)]
+pub(super) struct PhotosPanel {
+    /// Pictures of the masks of visible rows, by the place of the photo.
+    pictures: HashMap<usize, (Arc<StoredMask>, TextureHandle)>,
+    /// The photo that was shown in the last frame.
+    shown: usize,
+    /// The colours that the pictures have.
+    colours: Vec<[u8; 3]>,
+}
+
+impl Panel for PhotosPanel {
+    fn title(&self) -> &'static str {
+        "Photos"
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, app: &AppState, commands: &mut Vec<Command>) {
+        let (shown, count) = app.photos.place();
+        if count == 0 {
+            theme::empty(
+                ui,
+                "Drop a folder here, or open one, to segment all of its photos.",
+            );
+            return;
+        }
+        head(app, ui, count, commands);
+        ui.separator();
+        let mut area = egui::ScrollArea::vertical().auto_shrink(false);
+        if self.shown != shown {
+            // A photo that is turned to stays in sight.
+            let top = shown as f32 * ROW;
+            let height = ui.available_height();
+            area = area.vertical_scroll_offset((top - (height - ROW) / 2.0).max(0.0));
+            self.shown = shown;
+        }
+        ui.spacing_mut().item_spacing.y = 0.0;
+        area.show_rows(ui, ROW, count, |ui, rows| {
+            for at in rows {
+                let picture = self.picture(app, ui.ctx(), at);
+                if row(app, ui, at, at == shown, picture).clicked() {
+                    commands.push(Command::ShowPhoto(at));
+                }
+            }
+        });
+    }
+}
+
+impl PhotosPanel {
+    /// The picture of a photo's mask, once it is made.
+    fn picture(
+        &mut self,
+        app: &AppState,
+        context: &egui::Context,
+        at: usize,
+    ) -> Option<TextureHandle> {
+        let (MaskState::Done(mask), Some(model)) = (app.masks.state(at), &app.model) else {
+            return None;
+        };
+        if self.pictures.len() > PICTURES || self.colours != model.colours {
+            self.pictures.clear();
+            self.colours.clone_from(&model.colours);
+        }
+        if let Some((of, picture)) = self.pictures.get(&at)
+            && Arc::ptr_eq(of, mask)
+        {
+            return Some(picture.clone());
+        }
+        let rgba = mask.small.rgba(&model.colours, |_| false);
+        let image = ColorImage::from_rgba_unmultiplied(mask.small.size, &rgba);
+        let picture = context.load_texture("mask", image, TextureOptions::LINEAR);
+        self.pictures.insert(at, (mask.clone(), picture.clone()));
+        Some(picture)
+    }
+}
+
+/// Draws how far the queue is, and what can be done with it.
+fn head(app: &AppState, ui: &mut egui::Ui, count: usize, commands: &mut Vec<Command>) {
+    let [done, failed, _] = app.masks.counts();
+    ui.horizontal(|ui| {
+        if app.masks.is_running() {
+            let share = (done + failed) as f32 / count as f32;
+            let width = ui.available_width() - 10.0 * GRID;
+            ui.add(
+                egui::ProgressBar::new(share)
+                    .desired_width(width.max(4.0 * GRID))
+                    .fill(theme::ACCENT)
+                    .text(format!("{} of {count}", done + failed)),
+            );
+            if ui.button("Stop").clicked() {
+                commands.push(Command::SegmentAll(false));
+            }
+            return;
+        }
+        let label = (theme::icon(icons::ICON_PLAYLIST_PLAY), "Segment all");
+        let help = "Make the masks of all photos of the list in the background, those that are shown first";
+        let waiting = done + failed < count && !app.masks.is_full() && app.model.is_some();
+        let button = ui.add_enabled(waiting, egui::Button::new(label));
+        if button.on_hover_text(help).clicked() {
+            commands.push(Command::SegmentAll(true));
+        }
+        let label = (theme::icon(icons::ICON_DOWNLOAD), "Export all");
+        let button = ui.add_enabled(done > 0, egui::Button::new(label));
+        if button.on_hover_text("Write the masks that are made into a folder").clicked() {
+            commands.push(Action::Export.into());
+        }
+    });
+    let failures = match failed {
+        0 => String::new(),
+        failed => format!(", {failed} failed"),
+    };
+    let full = match app.masks.is_full() {
+        true => "; no more fit into memory: use flowseg segment for the others",
+        false => "",
+    };
+    ui.weak(format!("{done} of {count} masks made{failures}{full}"));
+}
+
+fn row(
+    app: &AppState,
+    ui: &mut egui::Ui,
+    at: usize,
+    shown: bool,
+    picture: Option<TextureHandle>,
+) -> egui::Response {
+    let name = app.photos.name(at);
+    let size = vec2(ui.available_width(), ROW);
+    let (rect, mut response) = ui.allocate_exact_size(size, Sense::click());
+    let state = app.masks.state(at);
+    let (icon, colour, word) = match state {
+        MaskState::Done(_) => (icons::ICON_CHECK, theme::ACCENT, "mask made"),
+        MaskState::Failed(_) => (icons::ICON_ERROR, theme::ERROR, "failed"),
+        MaskState::Waiting => (
+            icons::ICON_SCHEDULE,
+            ui.visuals().weak_text_color(),
+            "no mask yet",
+        ),
+    };
+    response.widget_info(|| {
+        let text = format!("{name}, {word}");
+        egui::WidgetInfo::selected(egui::Role::Button, true, shown, text)
+    });
+    let visuals = ui.visuals();
+    let fill = match (shown, response.hovered()) {
+        (true, _) => visuals.selection.bg_fill,
+        (false, true) => visuals.widgets.hovered.bg_fill,
+        (false, false) => Color32::TRANSPARENT,
+    };
+    let painter = ui.painter();
+    painter.rect_filled(rect, 4.0, fill);
+    let frame = Rect::from_min_size(
+        rect.min + vec2(GRID / 2.0, GRID / 2.0),
+        vec2(5.5 * GRID, 4.0 * GRID),
+    );
+    painter.rect_filled(frame, 2.0, visuals.extreme_bg_color);
+    if let Some(picture) = picture {
+        let scale = (frame.size() / picture.size_vec2()).min_elem();
+        let inner = Rect::from_center_size(frame.center(), picture.size_vec2() * scale);
+        egui::Image::new(&picture)
+            .corner_radius(2.0)
+            .paint_at(ui, inner);
+    }
+    let font = egui::FontId::new(16.0, icon.font_family());
+    let mark = rect.right_center() - vec2(1.5 * GRID, 0.0);
+    painter.text(
+        mark,
+        egui::Align2::CENTER_CENTER,
+        icon.codepoint,
+        font,
+        colour,
+    );
+    let text = Rect::from_min_max(
+        frame.right_top() + vec2(GRID, 0.0),
+        rect.right_bottom() - vec2(3.0 * GRID, 0.0),
+    );
+    let label = egui::Label::new(&name).truncate().selectable(false);
+    let mut inside = ui.new_child(
+        egui::UiBuilder::new()
+            .max_rect(text)
+            .layout(egui::Layout::left_to_right(egui::Align::Center)),
+    );
+    inside.add(label);
+    if let MaskState::Failed(error) = state {
+        response = response.on_hover_text(error);
+    }
+    response
+}

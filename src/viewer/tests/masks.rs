@@ -1,0 +1,120 @@
+//! The list of photos and the masks that are made of them in the background.
+
+use super::*;
+use crate::inference::Tiling;
+use crate::viewer::commands::{Command, run::run};
+use crate::viewer::mask_queue::MaskState;
+use image::RgbImage;
+
+/// A window on a folder of three photos and a file that is none, with a small model.
+fn of_folder(folder: &Path) -> Window {
+    let model = model_file(folder, &["a", "b", "c"]);
+    let photos = folder.join("photos");
+    fs::create_dir(&photos).unwrap();
+    for (i, name) in ["a.png", "b.png", "d.png"].into_iter().enumerate() {
+        let photo = RgbImage::from_fn(60, 40, |x, y| {
+            image::Rgb([4 * x as u8, 90, 6 * (y + i as u32) as u8])
+        });
+        photo.save(photos.join(name)).unwrap();
+    }
+    fs::write(photos.join("c.png"), "no photo").unwrap();
+    window(options(&[&model, &photos], 2), Theme::Dark)
+}
+
+fn counts(app: &App) -> [usize; 3] {
+    app.shared.masks.counts()
+}
+
+fn send(window: &mut Window, command: Command) {
+    let context = window.ctx.clone();
+    run(&mut window.state_mut().shared, &context, command);
+    window.step();
+}
+
+#[test]
+fn a_folder_is_segmented_in_the_background_and_any_mask_is_there_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = of_folder(folder.path());
+    until(&mut window, "the masks", |app| counts(app) == [3, 1, 0]);
+    until(&mut window, "rest", |app| !app.shared.busy() && app.still());
+    // The folder has brought its list to the front, which says what became of each.
+    window.run_steps(2);
+    assert!(window.query_by_label("c.png, failed").is_some());
+    window.get_by_label("d.png, mask made").click();
+    window.run_steps(2);
+    assert_eq!(window.state().shared.photos.place(), (3, 4));
+    until(&mut window, "the mask", |app| {
+        app.shared.masks.picture(3).is_some()
+    });
+    until(&mut window, "the flow", complete);
+    // It is what the flow ends at.
+    let app = &window.state().shared;
+    let flow = app.flow.as_ref().unwrap();
+    let last = flow
+        .states
+        .last()
+        .and_then(|state| state.host.as_ref())
+        .unwrap();
+    let model = app.model.as_ref().unwrap();
+    let votes = crate::votes::Votes::of(&model.centroids, &last.x, flow.size);
+    let MaskState::Done(mask) = app.masks.state(3) else {
+        panic!("it is done")
+    };
+    assert_eq!(mask.labels().unwrap(), votes.labels([40, 60]));
+    // Other solver steps make other masks: all are made again, the shown one first.
+    send(&mut window, Command::SegmentAll(false));
+    let mut sampling = window.state().shared.sampling;
+    sampling.steps = 3;
+    send(&mut window, Command::Sample(sampling));
+    assert_eq!(counts(window.state()), [0, 0, 4]);
+    send(&mut window, Command::SegmentAll(true));
+    until(&mut window, "the masks", |app| counts(app) == [3, 1, 0]);
+}
+
+#[test]
+fn a_queue_stops_and_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = of_folder(folder.path());
+    until(&mut window, "the list", |app| {
+        app.shared.photos.place().1 == 4
+    });
+    send(&mut window, Command::SegmentAll(false));
+    until(&mut window, "the flow", complete);
+    let before = counts(window.state());
+    window.run_steps(5);
+    assert_eq!(counts(window.state()), before);
+    window.get_by_label_contains("Segment all").click();
+    until(&mut window, "the masks", |app| counts(app) == [3, 1, 0]);
+}
+
+#[test]
+fn windows_and_looks_show_a_mask_of_their_own_at_the_last_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = model_file(folder.path(), &["a", "b", "c"]);
+    let mut window = window(options(&[&model], 2), Theme::Dark);
+    until(&mut window, "the flow", complete);
+    assert_eq!(counts(window.state())[0], 0);
+    let mut masks = window.state().shared.settings.masks;
+    masks.tiling = Tiling::Windows(3);
+    send(&mut window, Command::SetMasks(masks));
+    until(&mut window, "the mask", |app| {
+        app.shared.masks.picture(0).is_some()
+    });
+    // That of the shown photo alone.
+    assert_eq!(counts(window.state())[0], 1);
+    let shown = |window: &mut Window| {
+        let context = window.ctx.clone();
+        let app = window.state_mut();
+        let mut picture = crate::viewer::mask_picture::MaskPicture::default();
+        picture.ready(&app.shared, &context).is_some()
+    };
+    until(&mut window, "the flow", complete);
+    press(&mut window, Key::End);
+    assert!(shown(&mut window));
+    press(&mut window, Key::Home);
+    assert!(!shown(&mut window));
+    masks.tiling = Tiling::Off;
+    send(&mut window, Command::SetMasks(masks));
+    press(&mut window, Key::End);
+    assert!(!shown(&mut window));
+}
