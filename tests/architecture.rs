@@ -43,7 +43,7 @@ job: data device inference model sampler
 train: assignment data device encoding eval files flow format kernels model models patches pictures potential \
     random run_format text_file
 verify: data encoding eval files kernels model potential random
-viewer: compare csv data device encoding export files flow fonts format gpu inference job label_edit labels model models \
+viewer: compare csv data device encoding eval export files flow fonts format gpu inference job label_edit labels model models \
     pictures potential runs sampler trajectory vector_field votes
 ablate: csv data device eval files fonts inference model run_format text_file train
 cli: ablate compare csv data device encoding eval export files format inference labels model models pictures \

@@ -128,8 +128,32 @@ struct Contender {
 /// A photo that was compared.
 struct Compared<'a> {
     item: &'a Item,
+    /// Width and height.
     size: [u32; 2],
-    comparison: Comparison,
+    summary: Summary,
+}
+
+/// What a comparison says; a matrix for each of many photos would fill the memory.
+struct Summary {
+    agreement: Option<f64>,
+    miou: [Option<f64>; 2],
+    rows: Vec<ClassRow>,
+}
+
+impl Summary {
+    fn of(comparison: &Comparison) -> Self {
+        Self {
+            agreement: comparison.agreement(),
+            miou: comparison.miou(),
+            rows: comparison.rows(),
+        }
+    }
+
+    /// The mIoU of the second less that of the first.
+    fn difference(&self) -> Option<f64> {
+        let [a, b] = self.miou;
+        b.zip(a).map(|(b, a)| b - a)
+    }
 }
 
 /// Runs the command. A photo that fails is reported and the others are still compared.
@@ -145,10 +169,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (mut done, mut failed) = (Vec::new(), 0);
     let mut total = Comparison::new(work.classes.names().len());
     for item in &items {
-        match work.compare(item) {
+        match work.compare(item, &mut total) {
             Ok(compared) => {
                 print_photo(&compared);
-                total.merge(&compared.comparison);
                 done.push(compared);
             }
             Err(error) => {
@@ -162,6 +185,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if done.is_empty() {
         bail!("none of the {failed} photos could be compared; they are listed above");
     }
+    let total = Summary::of(&total);
     work.print(&total, done.len());
     work.write_tables(&arguments.output, &done, &total)?;
     if failed > 0 {
@@ -294,8 +318,8 @@ impl Work {
         }
     }
 
-    /// Compares a photo and writes its files.
-    fn compare<'a>(&self, item: &'a Item) -> anyhow::Result<Compared<'a>> {
+    /// Compares a photo, writes its files and adds its pixels to those of all photos.
+    fn compare<'a>(&self, item: &'a Item, total: &mut Comparison) -> anyhow::Result<Compared<'a>> {
         let (photo, truth) = self.read(&item.source).with_context(|| item.name.clone())?;
         let votes = |contender: &Contender| {
             inference::votes(&contender.model, &photo, self.look, contender.sampling)
@@ -321,26 +345,27 @@ impl Work {
             colours: &self.colours,
         });
         files::write_atomic(&item.files.sheet, &pictures::png(&sheet)?)?;
+        total.merge(&comparison);
         Ok(Compared {
             item,
             size: [width, height],
-            comparison,
+            summary: Summary::of(&comparison),
         })
     }
 
     /// Prints what all photos together say.
-    fn print(&self, total: &Comparison, photos: usize) {
+    fn print(&self, total: &Summary, photos: usize) {
         for (side, contender) in Side::BOTH.into_iter().zip(&self.contenders) {
             out!("{side:?}: {}", terminal::name(&contender.caption));
         }
         let unit = if photos == 1 { "photo" } else { "photos" };
-        let differing = total.agreement().map(|share| 1.0 - share);
+        let differing = total.agreement.map(|share| 1.0 - share);
         out!(
             "{photos} {unit}: {} % of the pixels differ{}",
             per_cent(differing),
             scores(total)
         );
-        let rows = total.rows();
+        let rows = &total.rows;
         let names = self.classes.names();
         let names: Vec<_> = rows
             .iter()
@@ -352,7 +377,7 @@ impl Work {
         let heads = ["A has", "B has", "differ", "IoU A", "IoU B", "B - A"];
         let heads = heads.map(|head| format!("{head:>7}")).join(" ");
         out!("  {} {heads}", cell("class"));
-        for (name, row) in names.iter().zip(&rows) {
+        for (name, row) in names.iter().zip(rows) {
             let [a, b] = row.shares.map(|share| per_cent(Some(share)));
             let [iou_a, iou_b] = row.iou.map(per_cent);
             let difference = row.difference.map_or_else(|| "-".to_owned(), signed);
@@ -367,7 +392,7 @@ impl Work {
         &self,
         folder: &Path,
         done: &[Compared],
-        total: &Comparison,
+        total: &Summary,
     ) -> anyhow::Result<()> {
         let names = self.classes.names();
         let contender = |contender: &Contender| {
@@ -378,7 +403,7 @@ impl Work {
             })
         };
         let photos = done.iter().map(|compared| {
-            let mut numbers = numbers(&compared.comparison, names);
+            let mut numbers = numbers(&compared.summary, names);
             numbers.insert("photo".into(), json!(compared.item.name));
             numbers.insert("size".into(), json!(compared.size));
             numbers
@@ -392,7 +417,7 @@ impl Work {
         let contents = [
             report,
             photo_table(done),
-            class_table(&total.rows(), names),
+            class_table(&total.rows, names),
             classes,
         ];
         for (name, contents) in TABLES.into_iter().zip(contents) {
@@ -403,12 +428,8 @@ impl Work {
 }
 
 /// The numbers of a comparison; null where there is none.
-fn numbers(
-    comparison: &Comparison,
-    names: &[String],
-) -> serde_json::Map<String, serde_json::Value> {
-    let [a, b] = comparison.miou();
-    let class = |row: ClassRow| {
+fn numbers(summary: &Summary, names: &[String]) -> serde_json::Map<String, serde_json::Value> {
+    let class = |row: &ClassRow| {
         let numbers = json!({
             "share_a": row.shares[0],
             "share_b": row.shares[1],
@@ -419,12 +440,12 @@ fn numbers(
         });
         (names[row.class].clone(), numbers)
     };
-    let classes = comparison.rows().into_iter().map(class).collect();
+    let classes = summary.rows.iter().map(class).collect();
     let fields = [
-        ("agreement", json!(comparison.agreement())),
-        ("miou_a", json!(a)),
-        ("miou_b", json!(b)),
-        ("difference", json!(b.zip(a).map(|(b, a)| b - a))),
+        ("agreement", json!(summary.agreement)),
+        ("miou_a", json!(summary.miou[0])),
+        ("miou_b", json!(summary.miou[1])),
+        ("difference", json!(summary.difference())),
         ("classes", serde_json::Value::Object(classes)),
     ];
     let fields = fields
@@ -447,17 +468,14 @@ fn photo_table(done: &[Compared]) -> String {
         "picture",
     ];
     let mut table = csv::line(heads);
-    for Compared {
-        item, comparison, ..
-    } in done
-    {
-        let [a, b] = comparison.miou();
+    for Compared { item, summary, .. } in done {
+        let [a, b] = summary.miou;
         table += &csv::line([
             item.name.clone(),
-            text(comparison.agreement()),
+            text(summary.agreement),
             text(a),
             text(b),
-            text(b.zip(a).map(|(b, a)| b - a)),
+            text(summary.difference()),
             item.files.sheet.display().to_string(),
         ]);
     }
@@ -489,18 +507,18 @@ fn class_table(rows: &[ClassRow], names: &[String]) -> String {
 }
 
 fn print_photo(compared: &Compared) {
-    let differing = compared.comparison.agreement().map(|share| 1.0 - share);
+    let differing = compared.summary.agreement.map(|share| 1.0 - share);
     out!(
         "{}: {} % of the pixels differ{}",
         terminal::name(&compared.item.name),
         per_cent(differing),
-        scores(&compared.comparison)
+        scores(&compared.summary)
     );
 }
 
 /// The scores of both in the middle of a line; nothing without labels.
-fn scores(comparison: &Comparison) -> String {
-    match comparison.miou() {
+fn scores(summary: &Summary) -> String {
+    match summary.miou {
         [Some(a), Some(b)] => format!(
             ", mIoU {:.2} and {:.2} ({})",
             100.0 * a,

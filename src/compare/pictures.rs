@@ -13,7 +13,7 @@ const MAGNIFIED: u32 = 480;
 /// Opacity of class colours over the photo.
 const OPACITY: f32 = 0.7;
 /// The em of captions as a share of a picture's longer side, and its limits in pixels.
-const TEXT_SHARE: f32 = 1.0 / 36.0;
+const TEXT_SHARE: f32 = 1.0 / 30.0;
 const TEXT: [f32; 2] = [14.0, 24.0];
 const PAPER: Rgb<u8> = Rgb([255; 3]);
 const INK: [u8; 3] = [34; 3];
@@ -53,7 +53,7 @@ pub fn sheet(of: &Sheet) -> RgbImage {
     let cells = [
         ("photo".to_owned(), of.photo.clone()),
         (
-            format!("{} pixels differ", percent(share)),
+            format!("{} of the pixels differ", percent(share)),
             disagreement(of.photo, of.labels, of.classes.len()),
         ),
         (

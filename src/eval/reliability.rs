@@ -101,8 +101,10 @@ fn bar(sheet: &mut RgbImage, at: usize, bins: usize, bin: &Bin) {
     fill(sheet, [left + 1, found], [right, TOP + SIDE], RIGHT_SHARE);
     let [top, bottom] = [found.min(claimed), found.max(claimed)];
     fill(sheet, [left + 1, top], [right, bottom], GAP);
-    // The height of the bar stays visible below a gap that reaches into it.
-    fill(sheet, [left + 1, found], [right, found + 2], RIGHT_SHARE);
+    if found < claimed {
+        // The height of the bar stays visible above a gap that lies within it.
+        fill(sheet, [left + 1, found], [right, found + 2], RIGHT_SHARE);
+    }
 }
 
 fn grid(sheet: &mut RgbImage) {
@@ -221,6 +223,11 @@ mod tests {
     #[test]
     fn nothing_to_show_is_a_diagram_without_bars() {
         let sheet = picture(&Calibration::default(), "empty");
-        assert!(!sheet.pixels().any(|p| *p == GAP || *p == COUNT));
+        let bars = [RIGHT_SHARE, GAP, COUNT];
+        let (width, height) = sheet.dimensions();
+        let plots = (TOP..height).flat_map(|y| (LEFT..width).map(move |x| (x, y)));
+        for (x, y) in plots {
+            assert!(!bars.contains(sheet.get_pixel(x, y)), "{x}, {y}");
+        }
     }
 }

@@ -197,6 +197,7 @@ impl App {
         let masks = !app.masks.is_running() && !app.model.as_ref().is_some_and(due);
         flow && field
             && masks
+            && app.is_compared()
             && self.panels.runs.settled()
             && !app.busy()
             && !app.opener.busy()

@@ -1,11 +1,14 @@
 //! The state that the panels share. They only read it: it is changed by `commands::run` and by what
 //! the worker, the file dialogs and the exports report.
 
+mod comparing;
 mod receive;
 mod status_text;
 
 use super::app_event::AppEvent;
+use super::class_photos::ClassPhotos;
 use super::correct::Correct;
+use super::doubt_maps::DoubtMaps;
 use super::error_list::ErrorList;
 use super::exports::{Exports, FlowSnapshot};
 use super::exports_all::AllMasks;
@@ -14,6 +17,7 @@ use super::flow::Flow;
 use super::mask_queue::MaskQueue;
 use super::open_model::OpenModel;
 use super::photo_list::{Item, PhotoList};
+use super::second::Second;
 use super::selection::SelectionHistory;
 use super::settings::Settings;
 use super::worker_events::{EventConverter, WorkerEvent};
@@ -93,6 +97,12 @@ pub(super) struct AppState {
     /// The flow that is shown.
     pub flow: Option<Flow>,
     pub phase: Phase,
+    /// What the flow is compared with.
+    pub second: Option<Second>,
+    /// The open photos by a class.
+    pub class_photos: Option<ClassPhotos>,
+    /// The doubt of the shown state.
+    pub doubt: DoubtMaps,
     pub playhead: Playhead,
     pub selection: SelectionHistory,
     pub sampling: Sampling,
@@ -110,6 +120,7 @@ pub(super) struct AppState {
     /// What repaints the window.
     wake: egui::Context,
     worker: Option<Worker<WorkerEvent>>,
+    device: Device,
 }
 
 impl AppState {
@@ -125,10 +136,14 @@ impl AppState {
         photos: PhotoList,
     ) -> Self {
         let mut errors = ErrorList::default();
+        let doubt = DoubtMaps::start(context, pipelines.clone()).unwrap_or_else(|error| {
+            errors.report(format!("cannot start a worker thread: {error}"));
+            DoubtMaps::none()
+        });
         let mut converter = EventConverter::new(context.clone(), pipelines);
         let wake = context.clone();
         let worker = Worker::start(
-            device,
+            device.clone(),
             move |message, send| converter.convert(message, send),
             move || wake.request_repaint(),
         );
@@ -149,6 +164,9 @@ impl AppState {
             masks: MaskQueue::default(),
             flow: None,
             phase: Phase::Idle,
+            second: None,
+            class_photos: None,
+            doubt,
             playhead: Playhead {
                 position: 0.0,
                 playing: true,
@@ -166,6 +184,7 @@ impl AppState {
             events: Vec::new(),
             wake: context.clone(),
             worker,
+            device,
         };
         app.masks.reset(app.photos.items().len(), false);
         app.request.by_user = model.is_some();
@@ -204,6 +223,7 @@ impl AppState {
         let suitable = suitable_model(&photos);
         self.photos = photos;
         self.masks.reset(self.photos.items().len(), false);
+        self.class_photos = None;
         let open = if matches!(self.phase, Phase::Loading) {
             Some(self.request.name.as_str())
         } else {
@@ -235,6 +255,7 @@ impl AppState {
         self.emit(AppEvent::PhotoOpened);
         self.playhead.playing = true;
         self.sample();
+        self.sample_second();
     }
 
     /// Samples the current photo again.

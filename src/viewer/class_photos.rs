@@ -8,9 +8,9 @@ use crate::data::{self, LabelMap};
 use crate::eval::Confusion;
 use crate::inference::{self, Look, Sampling};
 use crate::job::Photo;
+use crate::labels;
 use crate::model::Model;
 use crate::models;
-use crate::labels;
 use burn::tensor::Device;
 use eframe::egui;
 use image::RgbImage;
@@ -116,7 +116,10 @@ impl ClassPhotos {
         let row = |(index, found): (usize, &Option<PhotoClasses>)| {
             let found = found.as_ref()?;
             let share = found.shares.get(self.class).copied().unwrap_or_default();
-            let iou = found.iou.as_ref().and_then(|iou| iou.get(self.class).copied()?);
+            let iou = found
+                .iou
+                .as_ref()
+                .and_then(|iou| iou.get(self.class).copied()?);
             (share > 0.0 || iou.is_some()).then(|| Row {
                 index,
                 name: self.items[index].name(),

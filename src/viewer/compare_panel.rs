@@ -166,7 +166,10 @@ fn table(app: &AppState, comparison: &Comparison, classes: &JointClasses, ui: &m
         share.map_or_else(|| "-".to_owned(), |share| format!("{:.1}", 100.0 * share))
     };
     let heads = [
-        ("differ", "Of the pixels that either result gives to the class, the share that the other does not, in per cent"),
+        (
+            "differ",
+            "Of the pixels that either result gives to the class, the share that the other does not, in per cent",
+        ),
         ("A", "IoU of the first result with the labels, in per cent"),
         ("B", "IoU of the second result with the labels, in per cent"),
         ("B - A", "Difference of the IoU, in points of per cent"),
@@ -191,7 +194,8 @@ fn table(app: &AppState, comparison: &Comparison, classes: &JointClasses, ui: &m
                 let left = egui::Layout::left_to_right(egui::Align::Center);
                 ui.allocate_ui_with_layout(size, left, |ui| {
                     ui.set_min_width(size.x);
-                    ui.add(egui::Label::new(name).truncate()).on_hover_text(name);
+                    ui.add(egui::Label::new(name).truncate())
+                        .on_hover_text(name);
                 });
                 let difference = row.difference.map(|d| format!("{:+.1}", 100.0 * d));
                 let numbers = [

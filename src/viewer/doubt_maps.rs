@@ -24,9 +24,12 @@ struct Request {
 /// The three maps `[3, H, W]` of a state in graphics memory; none without a graphics device.
 type Maps = Option<Arc<wgpu::Buffer>>;
 
+/// What the thread answers.
+type Answer = (Key, Result<Maps, GpuError>);
+
 /// Computes the maps of whatever state is shown, one after the other.
 pub(super) struct DoubtMaps {
-    worker: Option<Latest<Request, (Key, Result<Maps, GpuError>)>>,
+    worker: Option<Latest<Request, Answer>>,
     shown: Option<(Key, Maps)>,
 }
 
@@ -52,7 +55,10 @@ impl DoubtMaps {
         let answer = move |request: Request| {
             let maps = maps(&request.centroids, &request.x, request.size);
             let uploaded = pipelines.as_ref().map(|pipelines| pipelines.doubt(&maps));
-            (request.key, uploaded.transpose().map(|map| map.map(Arc::new)))
+            (
+                request.key,
+                uploaded.transpose().map(|map| map.map(Arc::new)),
+            )
         };
         Ok(Self {
             worker: Some(Latest::start("flowseg-doubt", context, answer)?),
@@ -130,7 +136,10 @@ mod tests {
         let x = centroids.encode(&[0, 1, 2, 1]);
         let maps = maps(&centroids, &x, [2, 2]);
         let votes = Votes::of(&centroids, &x, [2, 2]);
-        for (at, layer) in [Layer::Probability, Layer::Margin, Layer::Entropy].into_iter().enumerate() {
+        for (at, layer) in [Layer::Probability, Layer::Margin, Layer::Entropy]
+            .into_iter()
+            .enumerate()
+        {
             assert_eq!(layer as usize, Layer::Probability as usize + at);
             let doubt = measure(layer).unwrap();
             assert_eq!(maps[4 * at + 1], doubt.of(votes.at(1)));

@@ -98,7 +98,8 @@ mod tests {
     #[test]
     fn a_thread_that_panicked_is_not_waited_for() {
         let context = egui::Context::default();
-        let mut worker = Latest::start("flowseg-test", &context, |n: u32| assert_eq!(n, 0)).unwrap();
+        let mut worker =
+            Latest::start("flowseg-test", &context, |n: u32| assert_eq!(n, 0)).unwrap();
         worker.ask(1);
         while worker.busy() {
             assert!(worker.poll().is_none());

@@ -3,6 +3,7 @@
 use super::canvas_panel::CanvasPanel;
 use super::charts_panel::ChartsPanel;
 use super::classes_panel::ClassesPanel;
+use super::compare_panel::ComparePanel;
 use super::export_dialog::ExportDialog;
 use super::field::FieldPanel;
 use super::model_panel::ModelPanel;
@@ -22,6 +23,7 @@ pub(super) enum PanelKind {
     Classes,
     Model,
     Photos,
+    Compare,
     Pixel,
     Charts,
 }
@@ -34,6 +36,7 @@ pub(super) struct Panels {
     pub classes: ClassesPanel,
     pub model: ModelPanel,
     pub photos: PhotosPanel,
+    pub compare: ComparePanel,
     pub pixel: PixelPanel,
     pub charts: ChartsPanel,
     pub timeline: TimelinePanel,
@@ -49,12 +52,13 @@ impl Panels {
             PanelKind::Classes => &mut self.classes,
             PanelKind::Model => &mut self.model,
             PanelKind::Photos => &mut self.photos,
+            PanelKind::Compare => &mut self.compare,
             PanelKind::Pixel => &mut self.pixel,
             PanelKind::Charts => &mut self.charts,
         }
     }
 
-    pub(super) fn all(&mut self) -> [&mut dyn Panel; 10] {
+    pub(super) fn all(&mut self) -> [&mut dyn Panel; 11] {
         [
             &mut self.canvas,
             &mut self.field,
@@ -62,6 +66,7 @@ impl Panels {
             &mut self.classes,
             &mut self.model,
             &mut self.photos,
+            &mut self.compare,
             &mut self.pixel,
             &mut self.charts,
             &mut self.timeline,

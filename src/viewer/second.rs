@@ -188,7 +188,7 @@ impl Second {
                 self.model = Some(OpenModel::new(name, *card, centroids));
             }
             WorkerEvent::Photo(opened) => self.flow = Some(Flow::new(photo.to_owned(), opened)),
-            WorkerEvent::Preparing => {}
+            WorkerEvent::Preparing | WorkerEvent::Mask(..) => {}
             WorkerEvent::State { t, values } => {
                 if let Some(flow) = &mut self.flow {
                     flow.push(t, values);
@@ -224,7 +224,12 @@ impl Second {
             return;
         };
         let key = (flow.id, second.id);
-        if self.counting.busy() || self.counted.as_ref().is_some_and(|(known, _)| *known == key) {
+        if self.counting.busy()
+            || self
+                .counted
+                .as_ref()
+                .is_some_and(|(known, _)| *known == key)
+        {
             return;
         }
         let (Some(a), Some(b)) = (Answer::of(flow, model), Answer::of(second, of_second)) else {

@@ -18,6 +18,7 @@ impl AppState {
         }
         self.receive_corrections();
         self.follow_masks();
+        self.receive_second();
         if let Some(error) = self.exports.receive() {
             self.errors.report(error);
         }
@@ -65,6 +66,8 @@ impl AppState {
                 let mut model = OpenModel::new(name, *card, centroids);
                 model.colour(self.settings.published_colours);
                 self.model = Some(model);
+                self.class_photos = None;
+                self.join_second();
                 self.selection.forget_classes();
                 self.phase = Phase::Idle;
                 self.emit(AppEvent::ModelOpened);

@@ -13,6 +13,7 @@ use super::correct;
 use super::exports::NewFile;
 use super::mask_queue::MaskSettings;
 use super::photo_list::PhotoList;
+use super::second::Choice;
 use crate::export::{Artifact, Look};
 use crate::inference::Sampling;
 use eframe::egui::ColorImage;
@@ -30,6 +31,8 @@ pub(super) enum Command {
     ShowPhotos(PhotoList),
     /// Opens a model by its name or path.
     ChooseModel(String),
+    /// Compares the open photo's result with another.
+    Compare(Choice),
     /// Moves the playhead and stops it there.
     GoTo(f32),
     /// Samples again, with these settings.
@@ -56,6 +59,8 @@ pub(super) enum Command {
     /// Hides a class or shows it.
     ToggleClass(usize),
     ShowOnlyClass(usize),
+    /// Lists the open photos by a class, or closes the list.
+    ListClass(Option<usize>),
     Brush(Brush),
     Correct(correct::Request),
     /// Chooses the n-th class of the class list to be painted, from 0.

@@ -23,6 +23,7 @@ pub(crate) fn run(app: &mut AppState, context: &egui::Context, command: Command)
         Command::PasteImage(image) => app.paste(&image),
         Command::ShowPhotos(photos) => app.show(photos),
         Command::ChooseModel(name) => app.choose_model(&name),
+        Command::Compare(choice) => app.compare(context, choice),
         Command::GoTo(position) => app.go_to(position),
         Command::Sample(sampling) => resample(app, sampling),
         Command::SetScale(scale) => {
@@ -59,6 +60,7 @@ pub(crate) fn run(app: &mut AppState, context: &egui::Context, command: Command)
             let others = (0..classes).filter(|&k| k != class).collect();
             app.selection.change(|selection| selection.hidden = others);
         }
+        Command::ListClass(class) => app.list_class(context, class),
         Command::Brush(brush) => app.selection.brush(brush),
         Command::Correct(request) => correct::request(app, request),
         Command::ChooseNth(number) => correct::act_on_nth(app, number),
@@ -111,10 +113,19 @@ fn act(app: &mut AppState, context: &egui::Context, action: Action) {
         Action::Cancel => cancel(app),
         Action::Show(layer) => {
             let labelled = matches!(layer, Layer::Truth | Layer::Error);
-            if !labelled || app.has_truth() {
+            let second = matches!(layer, Layer::Second | Layer::Disagreement);
+            if (!labelled || app.has_truth()) && (!second || app.second.is_some()) {
                 app.settings.view.layers[app.active_pane.min(3)] = layer;
             }
         }
+        Action::Compare => match app.second.is_some() {
+            true => app.stop_comparing(),
+            false => {
+                if let Some(choice) = app.suggested_comparison() {
+                    app.compare(context, choice);
+                }
+            }
+        },
         Action::Arrange(arrangement) => {
             app.settings.view.arrangement = arrangement;
             if app.active_pane >= arrangement.panes() || arrangement == Arrangement::Single {

@@ -235,6 +235,7 @@ impl Correct {
             Command::OpenPaths(_)
             | Command::PasteImage(_)
             | Command::ShowPhotos(_)
+            | Command::ShowPhoto(_)
             | Command::ChooseModel(_)
             | Command::Sample(_)
             | Command::SetScale(_) => true,

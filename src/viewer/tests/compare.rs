@@ -23,7 +23,12 @@ fn pictures_of_doubt_and_of_comparisons() {
         let mut doubt = done(2, theme);
         let view = &mut doubt.state_mut().shared.settings.view;
         view.arrangement = Arrangement::Grid;
-        view.layers = [Layer::Probability, Layer::Margin, Layer::Entropy, Layer::Photo];
+        view.layers = [
+            Layer::Probability,
+            Layer::Margin,
+            Layer::Entropy,
+            Layer::Photo,
+        ];
         compared(&mut doubt);
         results.add(doubt.try_snapshot(format!("viewer-doubt-{shade}")));
 
@@ -38,7 +43,10 @@ fn pictures_of_doubt_and_of_comparisons() {
 #[test]
 fn doubt_is_computed_for_the_shown_state() {
     let mut window = done(3, Theme::Dark);
-    assert!(window.state().shared.is_compared(), "nobody asked for doubt");
+    assert!(
+        window.state().shared.is_compared(),
+        "nobody asked for doubt"
+    );
     for (key, layer) in [
         (Key::Num7, Layer::Probability),
         (Key::Num8, Layer::Margin),
@@ -95,7 +103,10 @@ fn a_second_result_is_computed_shown_and_closed() {
         let pixel = flow.pixels() / 2;
         let (_, host) = of_second.nearest(f32::MAX).unwrap();
         let t = flow.time(app.playhead.position);
-        assert_eq!(second.class_at(pixel, flow.size, t), Some(usize::from(host.labels[pixel])));
+        assert_eq!(
+            second.class_at(pixel, flow.size, t),
+            Some(usize::from(host.labels[pixel]))
+        );
     };
     check(&window);
     let view = window.state().shared.settings.view.clone();
@@ -131,7 +142,11 @@ fn models_of_other_classes_are_compared_and_missing_ones_reported() {
     let missing = choice(missing.to_string_lossy().into());
     window.state_mut().shared.compare(&context, missing);
     until(&mut window, "the refusal", |app| {
-        app.shared.errors.lines().iter().any(|line| line.contains("missing.safetensors"))
+        app.shared
+            .errors
+            .lines()
+            .iter()
+            .any(|line| line.contains("missing.safetensors"))
     });
     let other = choice(other.to_string_lossy().into());
     window.state_mut().shared.compare(&context, other);
@@ -143,7 +158,10 @@ fn models_of_other_classes_are_compared_and_missing_ones_reported() {
     assert!(second.comparison(app.flow.as_ref().unwrap()).is_some());
     // Closing goes back to how the canvas was before the first of the two.
     window.state_mut().shared.stop_comparing();
-    assert_eq!(window.state().shared.settings.view.arrangement, Arrangement::Single);
+    assert_eq!(
+        window.state().shared.settings.view.arrangement,
+        Arrangement::Single
+    );
 }
 
 #[test]
@@ -166,7 +184,12 @@ fn the_photos_of_a_class_are_listed_and_opened() {
     let flow = app.flow.as_ref().unwrap();
     let (_, host) = flow.nearest(f32::MAX).unwrap();
     let open = rows.iter().find(|row| row.index == 0).unwrap();
-    assert!((open.share - host.shares[0]).abs() < 0.02, "{} and {}", open.share, host.shares[0]);
+    assert!(
+        (open.share - host.shares[0]).abs() < 0.02,
+        "{} and {}",
+        open.share,
+        host.shares[0]
+    );
     let other = rows.iter().rev().find(|row| row.index != 0).unwrap();
     let (place, name) = (other.index, other.name.clone());
     window.get_by_label_contains(&name).click();
@@ -177,7 +200,10 @@ fn the_photos_of_a_class_are_listed_and_opened() {
     assert!(window.state().shared.class_photos.is_some());
     window.state_mut().shared.choose_model("cells");
     until(&mut window, "the other model", |app| {
-        app.shared.model.as_ref().is_some_and(|model| model.name == "cells")
+        app.shared
+            .model
+            .as_ref()
+            .is_some_and(|model| model.name == "cells")
     });
     assert!(window.state().shared.class_photos.is_none());
 }
