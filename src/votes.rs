@@ -2,6 +2,10 @@
 //! decided. Outlines between the network's pixels are then where the classes are equally probable,
 //! and several looks at a photo can be added up.
 
+mod doubt;
+
+pub use doubt::Doubt;
+
 use crate::data::IGNORE;
 use crate::encoding::Centroids;
 use rayon::prelude::*;

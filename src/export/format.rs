@@ -11,7 +11,7 @@ use super::palette;
 use super::pictures::{colours, overlay, write_png};
 use super::tiff;
 use super::yolo;
-use crate::votes::Votes;
+use crate::votes::{Doubt, Votes};
 use crate::{data, files};
 use image::GrayImage;
 use std::path::Path;
@@ -45,6 +45,17 @@ pub enum Format {
     Colours,
     /// NAME.probability.png: a grey PNG of how probable each pixel's class is, white for certain
     Probability,
+    /// NAME.margin.png: a grey PNG of its lead over the next class (p1 - p2), white for certain
+    Margin,
+    /// NAME.entropy.png: a grey PNG of the entropy over ln N, black for certain, white where all N
+    /// classes are equally probable
+    Entropy,
+    /// NAME.probability.npy: the same numbers, 0 to 1, as a NumPy array of float32
+    ProbabilityNpy,
+    /// NAME.margin.npy: the same as float32
+    MarginNpy,
+    /// NAME.entropy.npy: the same as float32
+    EntropyNpy,
 }
 
 /// What a format needs besides the mask.
@@ -78,6 +89,11 @@ impl Format {
             Self::Overlay => ".overlay.png",
             Self::Colours => ".colours.png",
             Self::Probability => ".probability.png",
+            Self::Margin => ".margin.png",
+            Self::Entropy => ".entropy.png",
+            Self::ProbabilityNpy => ".probability.npy",
+            Self::MarginNpy => ".margin.npy",
+            Self::EntropyNpy => ".entropy.npy",
         })
     }
 
@@ -97,6 +113,11 @@ impl Format {
             Self::Overlay => "overlay",
             Self::Colours => "coloured mask",
             Self::Probability => "probabilities",
+            Self::Margin => "margins",
+            Self::Entropy => "entropies",
+            Self::ProbabilityNpy => "array of probabilities",
+            Self::MarginNpy => "array of margins",
+            Self::EntropyNpy => "array of entropies",
         }
     }
 
@@ -122,6 +143,7 @@ impl Format {
     pub fn write(self, mask: &Mask, path: &Path, details: &Details) -> Result<(), ExportError> {
         mask.check(path)?;
         let [width, height] = mask.size().map(|side| side as usize);
+        let size = [height, width];
         match self {
             Self::Index => data::write_labels(path, width, height, mask.labels)?,
             Self::Palette => files::write_atomic(path, &palette::encode(mask, path)?)?,
@@ -137,14 +159,39 @@ impl Format {
             Self::Contour => write_png(path, contour(mask))?,
             Self::Overlay => write_png(path, overlay(mask, details.opacity))?,
             Self::Colours => write_png(path, colours(mask))?,
-            Self::Probability => {
-                let byte = |share: f32| (255.0 * share).round().clamp(0.0, 255.0) as u8;
-                let (_, shares) = details.votes.decide([height, width]);
-                let bytes: Vec<u8> = shares.into_iter().map(byte).collect();
-                let grey = GrayImage::from_raw(width as u32, height as u32, bytes);
-                write_png(path, grey.unwrap_or_default())?;
-            }
+            Self::Probability => write_grey(path, Doubt::Probability, details.votes, size)?,
+            Self::Margin => write_grey(path, Doubt::Margin, details.votes, size)?,
+            Self::Entropy => write_grey(path, Doubt::Entropy, details.votes, size)?,
+            Self::ProbabilityNpy => write_npy(path, Doubt::Probability, details.votes, size)?,
+            Self::MarginNpy => write_npy(path, Doubt::Margin, details.votes, size)?,
+            Self::EntropyNpy => write_npy(path, Doubt::Entropy, details.votes, size)?,
         }
         Ok(())
     }
+}
+
+/// Writes a measure of doubt at a photo's size, `[height, width]`, as a grey PNG: black for 0, white
+/// for 1.
+pub(super) fn write_grey(
+    path: &Path,
+    doubt: Doubt,
+    votes: &Votes,
+    size: [usize; 2],
+) -> Result<(), ExportError> {
+    let byte = |value: f32| (255.0 * value).round().clamp(0.0, 255.0) as u8;
+    let bytes: Vec<u8> = votes.doubt(doubt, size).into_iter().map(byte).collect();
+    let [height, width] = size.map(|side| side as u32);
+    let grey = GrayImage::from_raw(width, height, bytes);
+    write_png(path, grey.unwrap_or_default())
+}
+
+/// Writes the same as a NumPy array of `float32`.
+pub(super) fn write_npy(
+    path: &Path,
+    doubt: Doubt,
+    votes: &Votes,
+    size: [usize; 2],
+) -> Result<(), ExportError> {
+    let values = votes.doubt(doubt, size);
+    Ok(files::write_atomic(path, &npy::floats(&values, size))?)
 }

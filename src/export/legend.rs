@@ -4,12 +4,15 @@ use crate::fonts::Pen;
 use image::{GenericImage, Rgb, RgbImage};
 
 /// A class of the legend.
-pub(super) struct Entry<'a> {
+pub struct Entry<'a> {
+    /// Its index.
     pub class: usize,
+    /// The colour of its swatch.
     pub colour: [u8; 3],
+    /// Its name.
     pub name: &'a str,
-    /// Its share of the picture, 0 to 1.
-    pub share: f32,
+    /// What stands to the right of the name, such as its share.
+    pub note: String,
 }
 
 const PAPER: Rgb<u8> = Rgb([255; 3]);
@@ -26,21 +29,22 @@ const LONGEST_NAME: f32 = 16.0;
 
 /// `picture` with the legend of `entries` below it, in as many columns as its width allows. The
 /// result is wider than the picture where not even one column fits.
-pub(super) fn below(picture: &RgbImage, entries: &[Entry]) -> RgbImage {
+pub fn below(picture: &RgbImage, entries: &[Entry]) -> RgbImage {
     let shorter = picture.width().min(picture.height()) as f32;
     let mut pen = Pen::new((shorter * TEXT_SHARE).clamp(TEXT[0], TEXT[1]).round());
     let line = (LINE * (shorter * TEXT_SHARE).clamp(TEXT[0], TEXT[1])).round();
     let names: Vec<(usize, &str)> = entries.iter().map(|e| (e.class, e.name)).collect();
     let names = pen.labels(&names, LONGEST_NAME * line);
-    let shares: Vec<String> = entries.iter().map(|entry| percent(entry.share)).collect();
-    let [name_width, share_width] = [&names, &shares].map(|texts| {
-        let widths = texts.iter().map(|text| pen.width(text));
+    let mut widest = |texts: &mut dyn Iterator<Item = &str>| {
+        let widths = texts.map(|text| pen.width(text));
         widths.fold(0.0, f32::max).ceil() as u32
-    });
+    };
+    let name_width = widest(&mut names.iter().map(String::as_str));
+    let note_width = widest(&mut entries.iter().map(|entry| entry.note.as_str()));
 
     let em = line as u32;
     let (swatch, row) = (em * 3 / 4, em * 3 / 2);
-    let cell = swatch + em / 2 + name_width + em + share_width;
+    let cell = swatch + em / 2 + name_width + em + note_width;
     let (margin, gutter) = (em, 2 * em);
     let width = picture.width().max(cell + 2 * margin);
     let columns = ((width - 2 * margin + gutter) / (cell + gutter)).max(1);
@@ -51,21 +55,21 @@ pub(super) fn below(picture: &RgbImage, entries: &[Entry]) -> RgbImage {
     // The sheet is at least as large in both directions.
     let _ = sheet.copy_from(picture, 0, 0);
     let capital = pen.capital();
-    for (i, ((name, share), entry)) in (0u32..).zip(names.iter().zip(&shares).zip(entries)) {
+    for (i, (name, entry)) in (0u32..).zip(names.iter().zip(entries)) {
         let left = margin + (i / rows) * (cell + gutter);
         let top = picture.height() + margin + (i % rows) * row;
         square(&mut sheet, [left, top + (row - swatch) / 2], swatch, entry);
         let baseline = top as f32 + (row as f32 + capital) / 2.0;
         let text = (left + swatch + em / 2) as f32;
         pen.write(&mut sheet, name, [text, baseline], INK);
-        let right = (left + cell) as f32 - pen.width(share);
-        pen.write(&mut sheet, share, [right, baseline], INK);
+        let right = (left + cell) as f32 - pen.width(&entry.note);
+        pen.write(&mut sheet, &entry.note, [right, baseline], INK);
     }
     sheet
 }
 
 /// A share in per cent. A share that rounds to 0 is not written as 0.
-fn percent(share: f32) -> String {
+pub fn percent(share: f32) -> String {
     match 100.0 * share {
         small if small < 0.05 => "< 0.1 %".to_owned(),
         percent => format!("{percent:.1} %"),
@@ -95,7 +99,7 @@ mod tests {
                 class,
                 colour: [10, 200, 30],
                 name,
-                share: 0.5,
+                note: percent(0.5),
             })
             .collect();
         below(&RgbImage::new(size[0], size[1]), &entries)

@@ -29,6 +29,7 @@ mod yolo;
 pub use coco::{Coco, Entry, Shapes};
 pub use error::ExportError;
 pub use format::{Details, Format};
+pub use legend::{Entry as LegendEntry, below as with_legend, percent};
 pub use mask::Mask;
 pub use pictures::{colours, overlay};
 pub use polygons::{Polygon, Ring, polygons};
@@ -39,6 +40,7 @@ pub use tables::{numbers, safetensors};
 pub use yolo::{class_list, data_yaml};
 
 use crate::files;
+use crate::votes::Doubt;
 use error::go_on;
 use std::path::Path;
 
@@ -62,11 +64,15 @@ pub enum Artifact {
     Trajectory,
     /// Shares, settling and speed of every state as CSV.
     Numbers,
+    /// A grey PNG of a measure of doubt at the photo's own size.
+    DoubtPicture(Doubt),
+    /// The same as a NumPy array of `float32`.
+    DoubtArray(Doubt),
 }
 
 impl Artifact {
     /// All of them, in the order of a menu.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 13] = [
         Self::Labels,
         Self::Colours,
         Self::Overlay,
@@ -74,6 +80,12 @@ impl Artifact {
         Self::Frames,
         Self::Trajectory,
         Self::Numbers,
+        Self::DoubtPicture(Doubt::Probability),
+        Self::DoubtPicture(Doubt::Margin),
+        Self::DoubtPicture(Doubt::Entropy),
+        Self::DoubtArray(Doubt::Probability),
+        Self::DoubtArray(Doubt::Margin),
+        Self::DoubtArray(Doubt::Entropy),
     ];
 
     /// Its name in a menu.
@@ -86,13 +98,20 @@ impl Artifact {
             Self::Frames => "Animation frames (folder of PNGs)",
             Self::Trajectory => "Trajectory (safetensors)",
             Self::Numbers => "Numbers (CSV)",
+            Self::DoubtPicture(Doubt::Probability) => "Probability (grey PNG)",
+            Self::DoubtPicture(Doubt::Margin) => "Margin (grey PNG)",
+            Self::DoubtPicture(Doubt::Entropy) => "Entropy (grey PNG)",
+            Self::DoubtArray(Doubt::Probability) => "Probability (NumPy)",
+            Self::DoubtArray(Doubt::Margin) => "Margin (NumPy)",
+            Self::DoubtArray(Doubt::Entropy) => "Entropy (NumPy)",
         }
     }
 
     /// The file's extension without its dot; empty for the folder of frames.
     pub fn extension(self) -> &'static str {
         match self {
-            Self::Labels | Self::Colours | Self::Overlay => "png",
+            Self::Labels | Self::Colours | Self::Overlay | Self::DoubtPicture(_) => "png",
+            Self::DoubtArray(_) => "npy",
             Self::Gif => "gif",
             Self::Frames => "",
             Self::Trajectory => "safetensors",
@@ -110,6 +129,12 @@ impl Artifact {
             Self::Frames => ".frames",
             Self::Trajectory => ".trajectory.safetensors",
             Self::Numbers => ".numbers.csv",
+            Self::DoubtPicture(Doubt::Probability) => ".probability.png",
+            Self::DoubtPicture(Doubt::Margin) => ".margin.png",
+            Self::DoubtPicture(Doubt::Entropy) => ".entropy.png",
+            Self::DoubtArray(Doubt::Probability) => ".probability.npy",
+            Self::DoubtArray(Doubt::Margin) => ".margin.npy",
+            Self::DoubtArray(Doubt::Entropy) => ".entropy.npy",
         }
     }
 
@@ -128,6 +153,8 @@ impl Artifact {
             Self::Frames => "frames",
             Self::Trajectory => "trajectory",
             Self::Numbers => "table of numbers",
+            Self::DoubtPicture(_) => "picture of doubt",
+            Self::DoubtArray(_) => "array of doubt",
         }
     }
 }
@@ -157,6 +184,12 @@ pub fn write(
             files::write_atomic(path, &bytes)?;
         }
         Artifact::Numbers => files::write_atomic(path, &numbers(scene))?,
+        Artifact::DoubtPicture(doubt) => {
+            format::write_grey(path, doubt, &scene.votes(), scene.size_of_photo())?;
+        }
+        Artifact::DoubtArray(doubt) => {
+            format::write_npy(path, doubt, &scene.votes(), scene.size_of_photo())?;
+        }
     }
     // The file is there: an answer to stop comes too late.
     progress(1.0);

@@ -1,15 +1,29 @@
-//! Masks as NumPy arrays.
+//! Masks and measures as NumPy arrays, in version 1.0 `.npy` files.
 
 use super::mask::Mask;
 
 /// Bytes that the data of a file has to begin at a multiple of.
 const ALIGNMENT: usize = 64;
 
-/// A version 1.0 `.npy` file of shape `[height, width]`: `uint8` with pixels without a class as 255
-/// for up to 255 classes, else `uint16` with those as 65535.
+/// A mask of shape `[height, width]`: `uint8` with pixels without a class as 255 for up to 255 classes,
+/// else `uint16` with those as 65535.
 pub(super) fn encode(mask: &Mask) -> Vec<u8> {
-    let [width, height] = mask.size();
-    let kind = if mask.is_narrow() { "|u1" } else { "<u2" };
+    let [width, height] = mask.size().map(|side| side as usize);
+    if mask.is_narrow() {
+        let bytes = mask.labels.iter().map(|&label| label as u8);
+        return array("|u1", [height, width], bytes);
+    }
+    let bytes = mask.labels.iter().flat_map(|label| label.to_le_bytes());
+    array("<u2", [height, width], bytes)
+}
+
+/// Values `[height, width]` as `float32`.
+pub(super) fn floats(values: &[f32], size: [usize; 2]) -> Vec<u8> {
+    let bytes = values.iter().flat_map(|value| value.to_le_bytes());
+    array("<f4", size, bytes)
+}
+
+fn array(kind: &str, [height, width]: [usize; 2], data: impl Iterator<Item = u8>) -> Vec<u8> {
     let mut header =
         format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({height}, {width}), }}");
     // Magic number, version and length take ten bytes, and a line end closes the header.
@@ -20,9 +34,6 @@ pub(super) fn encode(mask: &Mask) -> Vec<u8> {
     let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
     bytes.extend((header.len() as u16).to_le_bytes());
     bytes.extend(header.as_bytes());
-    match mask.is_narrow() {
-        true => bytes.extend(mask.labels.iter().map(|&label| label as u8)),
-        false => bytes.extend(mask.labels.iter().flat_map(|label| label.to_le_bytes())),
-    }
+    bytes.extend(data);
     bytes
 }

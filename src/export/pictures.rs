@@ -35,20 +35,24 @@ pub fn colours(mask: &Mask) -> RgbImage {
     let scale = magnification(width, height);
     let map = imageops::resize(&map, width * scale, height * scale, FilterType::Nearest);
     let shares = trajectory::shares(mask.labels, mask.classes.len());
-    let mut entries: Vec<legend::Entry> = mask
+    let mut entries: Vec<(f32, legend::Entry)> = mask
         .classes
         .iter()
         .zip(shares)
         .enumerate()
         .filter(|(_, (_, share))| *share > 0.0)
-        .map(|(class, (name, share))| legend::Entry {
-            class,
-            colour: mask.colour(class as u16),
-            name,
-            share,
+        .map(|(class, (name, share))| {
+            let entry = legend::Entry {
+                class,
+                colour: mask.colour(class as u16),
+                name,
+                note: legend::percent(share),
+            };
+            (share, entry)
         })
         .collect();
-    entries.sort_by(|a, b| b.share.total_cmp(&a.share));
+    entries.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let entries: Vec<legend::Entry> = entries.into_iter().map(|(_, entry)| entry).collect();
     legend::below(&map, &entries)
 }
 
