@@ -2,6 +2,7 @@
 
 use crate::files::FileError;
 use crate::model::{self, Model, ModelError};
+use crate::run_format;
 use burn::tensor::Device;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -41,6 +42,12 @@ pub enum LoadError {
     /// A file that can't be read, or is no model.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A folder without a model.
+    #[error(
+        "{0} holds neither model.safetensors nor best.safetensors: name a model file, or the folder of \
+         a run that was validated or has finished"
+    )]
+    NoModel(String),
     /// A network without classes.
     #[error(
         "{0} has no class table: it is a starting point for training, not a segmentation model"
@@ -73,8 +80,24 @@ pub fn installed() -> Vec<(String, PathBuf)> {
     found
 }
 
-/// Loads a built-in model by its name, a model file by its path, or an installed model by its name, in
-/// this order.
+/// The file of a model that is not built in: a path as it is, of a run folder the finished model or else
+/// the best one, or an installed model by its name.
+pub fn file(name: impl AsRef<OsStr>) -> PathBuf {
+    let path = Path::new(name.as_ref());
+    if path.is_dir() {
+        let models = [run_format::MODEL, run_format::BEST].map(|model| path.join(model));
+        let found = models.into_iter().find(|model| model.exists());
+        return found.unwrap_or_else(|| path.to_owned());
+    }
+    let named = |(installed, _): &(String, PathBuf)| installed.as_str() == path.as_os_str();
+    let elsewhere = (!path.exists()).then(|| installed().into_iter().find(named));
+    elsewhere
+        .flatten()
+        .map_or_else(|| path.to_owned(), |(_, path)| path)
+}
+
+/// Loads a built-in model by its name, a model file by its path, the model of a run by its folder, or an
+/// installed model by its name, in this order.
 ///
 /// # Errors
 /// A file that can't be read, is no model, or has no classes to segment into.
@@ -86,12 +109,11 @@ pub fn load(name: impl AsRef<OsStr>, device: &Device) -> Result<Model, LoadError
             Model::from_bytes(bytes, device).map_err(|error| LoadError::BuiltIn(shown(), error))?
         }
         None => {
-            let path = Path::new(name);
-            let named = |(installed, _): &(String, PathBuf)| installed.as_str() == name;
-            let elsewhere = (!path.exists())
-                .then(|| installed().into_iter().find(named))
-                .flatten();
-            model::file::read(elsewhere.as_ref().map_or(path, |(_, path)| path), device)?
+            let path = file(name);
+            if path.is_dir() {
+                return Err(LoadError::NoModel(shown()));
+            }
+            model::file::read(&path, device)?
         }
     };
     if model.card.classes.len() < 2 {

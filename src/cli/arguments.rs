@@ -97,7 +97,7 @@ pub(super) fn open(choice: &Choice) -> anyhow::Result<Opened> {
 /// Which model to use.
 #[derive(clap::Args)]
 pub(super) struct ModelArgument {
-    /// A model file, or the name of a built-in model (street, fashion, cells or scenes) or of an
+    /// A model file, a run folder, or the name of a built-in model (street, fashion, cells or scenes) or of an
     /// installed one, see `flowseg models`
     #[arg(long, value_name = "MODEL", default_value = "street")]
     pub(super) model: OsString,

@@ -2,9 +2,10 @@
 
 use super::arguments::{DeviceArgument, LooksArgument, ModelArgument, ScaleArgument};
 use crate::data::{self, ClassTable, Dataset, check};
-use crate::eval::{self, Outcome, Resolution, Scores, Scoring, Worst};
+use crate::eval::{self, Outcome, Photos, Resolution, Scores, Scoring, Worst, WorstBy};
 use crate::files::{self, Plan};
 use crate::model::Model;
+use crate::models;
 use crate::sampler::Solver;
 use crate::terminal::{self, out};
 use crate::{csv, pictures};
@@ -52,9 +53,24 @@ pub(super) struct Arguments {
     /// has an apostrophe in front
     #[arg(long, value_name = "FILE")]
     confusion: Vec<PathBuf>,
-    /// Write the K photos with the lowest mIoU at the last number of steps into --out
+    /// Write the reliability diagram of the last number of steps: the share of right pixels over their
+    /// probability, with the calibration error
+    #[arg(long, value_name = "FILE.png")]
+    reliability: Option<PathBuf>,
+    /// Write a row for every photo as CSV, at the last number of steps and the labels' own size: file,
+    /// mIoU, pixel accuracy, doubt and the IoU of every class
+    #[arg(long, value_name = "FILE.csv")]
+    photos: Option<PathBuf>,
+    /// Print the photos in a cell of the confusion matrix, those with the most pixels first; --photos
+    /// then has their number as well
+    #[arg(long, num_args = 2, value_names = ["TRUTH", "PREDICTION"])]
+    cell: Vec<String>,
+    /// Write the K worst photos at the last number of steps into --out
     #[arg(long, value_name = "K", requires = "out", value_parser = clap::value_parser!(u64).range(1..=10_000))]
     worst: Option<u64>,
+    /// What makes a photo one of the worst
+    #[arg(long, value_enum, default_value_t, requires = "worst")]
+    worst_by: WorstBy,
     /// Folder for --worst: photo, truth, prediction and errors side by side, and worst.csv
     #[arg(long, value_name = "DIR", requires = "worst")]
     out: Option<PathBuf>,
@@ -86,6 +102,8 @@ impl Resolutions {
 
 /// Columns that a class name takes in a table at most.
 const LONGEST_NAME: usize = 40;
+/// Photos of a cell that are printed at most.
+const SHOWN_OF_CELL: usize = 20;
 /// Bytes of a photo's name in that of its picture; disks allow 255 in all.
 const LONGEST_PART: usize = 200;
 
@@ -94,11 +112,19 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     for path in &arguments.confusion {
         matrix_writer(path)?;
     }
+    check_ending(
+        arguments.reliability.as_deref(),
+        "png",
+        "the reliability diagram",
+    )?;
+    check_ending(arguments.photos.as_deref(), "csv", "the table of photos")?;
     check_outputs(arguments)?;
     let (data, bad) = readable(Dataset::open(&arguments.data, &arguments.split)?)?;
     let opened = arguments.device.open()?;
     let model = arguments.model.load(&opened.device)?;
-    let without = left_out(&arguments.without, &model.card.classes)?;
+    let without = indices("--without", &arguments.without, &model.card.classes)?;
+    let cell = indices("--cell", &arguments.cell, &model.card.classes)?;
+    let cell = <[usize; 2]>::try_from(cell).ok();
     let mut steps: Vec<usize> = Vec::new();
     for &number in &arguments.steps {
         if !steps.contains(&(number as usize)) {
@@ -119,13 +145,18 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     let last = scoring.steps.last().copied().unwrap_or_default();
     let count = arguments.worst.unwrap_or(0) as usize;
-    let mut worst = Worst::new(count, model.card.classes.len());
+    let mut worst = Worst::new(count, arguments.worst_by, model.card.classes.len());
+    let each = arguments.photos.is_some() || cell.is_some();
+    let mut photos = Photos::new(model.card.classes.clone(), cell);
     let bar = super::output::bar(data.len());
     let mut seen = |seen: &eval::Seen| {
         if seen.steps == last {
             bar.inc(1);
             if count > 0 {
                 worst.add(seen);
+            }
+            if each {
+                photos.add(seen);
             }
         }
     };
@@ -153,9 +184,19 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
             let write = matrix_writer(path)?;
             files::write_atomic(path, &write(&outcome.confusion, &model.card.classes)?)?;
         }
+        if let Some(path) = &arguments.reliability {
+            let name = diagram_name(arguments, last);
+            files::write_atomic(path, &eval::reliability_png(&outcome.calibration, &name)?)?;
+        }
+    }
+    if let Some(path) = &arguments.photos {
+        files::write_atomic(path, photos.csv(&data).as_bytes())?;
+    }
+    if cell.is_some() {
+        print_cell(&photos, &data, &arguments.cell);
     }
     if let Some(folder) = &arguments.out {
-        write_worst(&worst, folder, &data, &model)?;
+        write_worst(&worst, arguments.worst_by, folder, &data, &model)?;
     }
     if bad > 0 {
         bail!(
@@ -183,13 +224,19 @@ fn check_outputs(arguments: &Arguments) -> anyhow::Result<()> {
     for path in &arguments.confusion {
         plan.write(path, format!("the confusion matrix {}", path.display()));
     }
+    if let Some(path) = &arguments.reliability {
+        plan.write(path, "the reliability diagram");
+    }
+    if let Some(path) = &arguments.photos {
+        plan.write(path, "the table of photos");
+    }
     if let Some(folder) = &arguments.out {
         files::create_folder(folder)?;
         plan.fill(folder);
     }
     plan.check(|| {
         let mut inputs = data::files_in(&arguments.data);
-        inputs.push(PathBuf::from(&arguments.model.model));
+        inputs.push(models::file(&arguments.model.model));
         inputs
     })?;
     Ok(())
@@ -230,17 +277,24 @@ fn matrix_writer(path: &Path) -> anyhow::Result<MatrixWriter> {
     }
 }
 
-/// The indices of classes that are left out of a mean.
-fn left_out(names: &[String], classes: &[String]) -> anyhow::Result<Vec<usize>> {
-    names
-        .iter()
-        .map(|name| {
-            classes
-                .iter()
-                .position(|class| class == name)
-                .with_context(|| format!("--without {name}: the model has no such class"))
-        })
-        .collect()
+/// The indices of the classes that an option names.
+fn indices(option: &str, names: &[String], classes: &[String]) -> anyhow::Result<Vec<usize>> {
+    let index = |name: &String| {
+        let found = classes.iter().position(|class| class == name);
+        found.with_context(|| format!("{option} {name}: the model has no such class"))
+    };
+    names.iter().map(index).collect()
+}
+
+fn check_ending(path: Option<&Path>, ending: &str, what: &str) -> anyhow::Result<()> {
+    let other = |path: &&Path| {
+        let found = path.extension();
+        !found.is_some_and(|found| found.eq_ignore_ascii_case(ending))
+    };
+    match path.filter(other) {
+        Some(path) => bail!("{}: {what} is written as .{ending}", path.display()),
+        None => Ok(()),
+    }
 }
 
 fn result(outcome: &Outcome, model: &Model) -> serde_json::Value {
@@ -321,6 +375,48 @@ fn print_scores(outcome: &Outcome, model: &Model, without: &[usize]) {
     }
 }
 
+/// The title of the reliability diagram.
+fn diagram_name(arguments: &Arguments, steps: usize) -> String {
+    let model = Path::new(&arguments.model.model)
+        .file_stem()
+        .unwrap_or_default();
+    let data = arguments
+        .data
+        .file_name()
+        .unwrap_or(arguments.data.as_os_str());
+    let unit = if steps == 1 { "step" } else { "steps" };
+    format!(
+        "{} on {} ({}), {steps} {unit}",
+        model.display(),
+        data.display(),
+        arguments.split
+    )
+}
+
+/// Prints the photos in a cell of the confusion matrix.
+fn print_cell(photos: &Photos, data: &Dataset, cell: &[String]) {
+    let found = photos.in_cell();
+    let pixels: u64 = found.iter().map(|photo| photo.in_cell).sum();
+    let names: Vec<_> = cell.iter().map(|name| terminal::name(name)).collect();
+    out!(
+        "{} labelled and predicted: {pixels} pixels in {} of {} photos",
+        names.join(" / "),
+        found.len(),
+        data.len()
+    );
+    for photo in found.iter().take(SHOWN_OF_CELL) {
+        let file = data.image_path(photo.index);
+        let name = file.map_or_else(|| photo.name.clone(), |file| file.display().to_string());
+        out!("  {:>9} {}", photo.in_cell, terminal::name(&name));
+    }
+    if found.len() > SHOWN_OF_CELL {
+        out!(
+            "  and {} more: --photos lists them all",
+            found.len() - SHOWN_OF_CELL
+        );
+    }
+}
+
 /// The mean of numbers; none for none.
 fn mean(numbers: &[f64]) -> Option<f64> {
     (!numbers.is_empty()).then(|| numbers.iter().sum::<f64>() / numbers.len() as f64)
@@ -332,10 +428,16 @@ fn per_cent(share: Option<f64>) -> String {
 }
 
 /// Writes `RANK-NAME.png` for every photo, and `worst.csv`, the list of them.
-fn write_worst(worst: &Worst, folder: &Path, data: &Dataset, model: &Model) -> anyhow::Result<()> {
+fn write_worst(
+    worst: &Worst,
+    by: WorstBy,
+    folder: &Path,
+    data: &Dataset,
+    model: &Model,
+) -> anyhow::Result<()> {
     files::create_folder(folder)?;
     let centroids = model.centroids();
-    let mut list = csv::line(["rank", "name", "miou", "pixel_accuracy", "picture"]);
+    let mut list = csv::line(["rank", "name", "miou", "pixel_accuracy", "picture", "doubt"]);
     for (i, ranked) in worst.ranked().iter().enumerate() {
         let rank = i + 1;
         let name = files::name_part(&ranked.name, LONGEST_PART);
@@ -348,11 +450,16 @@ fn write_worst(worst: &Worst, folder: &Path, data: &Dataset, model: &Model) -> a
             ranked.miou.to_string(),
             ranked.pixel_accuracy.to_string(),
             file,
+            ranked.doubt.to_string(),
         ]));
     }
     files::write_atomic(&folder.join("worst.csv"), list.as_bytes())?;
+    let measure = match by {
+        WorstBy::Iou => "lowest mIoU",
+        WorstBy::Doubt => "greatest doubt",
+    };
     out!(
-        "wrote the {} photos with the lowest mIoU into {}",
+        "wrote the {} photos with the {measure} into {}",
         worst.ranked().len(),
         folder.display()
     );

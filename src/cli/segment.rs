@@ -1,7 +1,7 @@
 //! `flowseg segment`: masks without a window.
 
 mod choice;
-mod inputs;
+pub(super) mod inputs;
 mod manifest;
 mod outputs;
 mod pipeline;
@@ -18,6 +18,7 @@ use crate::files::{self, Plan};
 use crate::inference::{self, Sampling};
 use crate::model::Model;
 use crate::model::tensors::read;
+use crate::models;
 use crate::sampler::{Solver, State};
 use crate::trajectory;
 use crate::votes::Votes;
@@ -199,7 +200,7 @@ fn planned(arguments: &Arguments, found: Vec<Input>) -> anyhow::Result<(Vec<Phot
         files::create_folder(folder)?;
     }
     plan.check(|| {
-        let model = PathBuf::from(&arguments.model.model);
+        let model = models::file(&arguments.model.model);
         let photos = photos.iter().map(|photo| photo.path.clone());
         photos.chain([model]).collect()
     })?;

@@ -111,9 +111,9 @@ fn mean<'a>(values: impl Iterator<Item = &'a f64>) -> Option<f64> {
     (count > 0).then(|| sum / count as f64)
 }
 
-/// mIoU and pixel accuracy of one photo; three counts a class rather than a matrix, which would
-/// cost more than the photo for many classes.
-pub(super) fn own_scores(truth: &[u16], prediction: &[u16], classes: usize) -> Option<(f64, f64)> {
+/// The scores of one photo; three counts a class rather than a matrix, which would cost more than the
+/// photo for many classes. None without a labelled pixel.
+pub(super) fn own_scores(truth: &[u16], prediction: &[u16], classes: usize) -> Option<OwnScores> {
     let mut both = vec![0u64; classes];
     let mut either = vec![0u64; classes];
     let mut labelled = 0u64;
@@ -130,18 +130,28 @@ pub(super) fn own_scores(truth: &[u16], prediction: &[u16], classes: usize) -> O
             *count += 1;
         }
     }
-    if labelled == 0 {
-        return None;
-    }
-    let present = either.iter().filter(|&&n| n > 0).count();
-    let sum: f64 = both
+    let iou: Vec<Option<f64>> = both
         .iter()
         .zip(&either)
-        .filter(|(_, either)| **either > 0)
-        .map(|(&both, &either)| both as f64 / either as f64)
-        .sum();
+        .map(|(&both, &either)| (either > 0).then(|| both as f64 / either as f64))
+        .collect();
     let right: u64 = both.iter().sum();
-    Some((sum / present as f64, right as f64 / labelled as f64))
+    Some(OwnScores {
+        miou: mean(iou.iter().flatten())?,
+        pixel_accuracy: right as f64 / labelled as f64,
+        iou,
+    })
+}
+
+/// The scores of one photo.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct OwnScores {
+    /// Mean IoU over the classes that the photo or its prediction has, 0 to 1.
+    pub miou: f64,
+    /// Share of the labelled pixels that are right, 0 to 1.
+    pub pixel_accuracy: f64,
+    /// IoU of every class, 0 to 1; none where neither the photo nor its prediction has it.
+    pub iou: Vec<Option<f64>>,
 }
 
 #[cfg(test)]
@@ -179,12 +189,13 @@ mod tests {
     fn the_score_of_a_photo_is_that_of_its_confusion() {
         let truth = [0, 0, 1, IGNORE, 1, 2, 2, 3];
         let prediction = [0, 1, 1, 2, 9, 2, 0, 3];
-        let (miou, accuracy) = own_scores(&truth, &prediction, 5).unwrap();
+        let own = own_scores(&truth, &prediction, 5).unwrap();
         let mut confusion = Confusion::new(5);
         confusion.add(&truth, &prediction);
         let scores = confusion.scores();
-        assert!((miou - scores.miou.unwrap()).abs() < 1e-12);
-        assert!((accuracy - scores.pixel_accuracy.unwrap()).abs() < 1e-12);
+        assert!((own.miou - scores.miou.unwrap()).abs() < 1e-12);
+        assert!((own.pixel_accuracy - scores.pixel_accuracy.unwrap()).abs() < 1e-12);
+        assert_eq!(own.iou, scores.iou);
         assert_eq!(own_scores(&[IGNORE], &[0], 5), None);
     }
 }

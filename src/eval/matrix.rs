@@ -23,7 +23,7 @@ const INK: [u8; 3] = [0; 3];
 
 /// Why a matrix can't be written.
 #[derive(Debug, thiserror::Error)]
-#[error("the confusion matrix cannot be encoded: {0}")]
+#[error("the picture of the scores cannot be encoded: {0}")]
 pub struct MatrixError(#[from] image::ImageError);
 
 /// Pixel counts as CSV: a row for every true class, a column for every predicted one, and the names
@@ -93,7 +93,7 @@ fn picture(confusion: &Confusion, classes: &[String]) -> RgbImage {
 }
 
 /// A line of text on paper of its size.
-fn written(pen: &mut Pen, text: &str) -> RgbImage {
+pub(super) fn written(pen: &mut Pen, text: &str) -> RgbImage {
     let height = (1.4 * pen.size()).ceil();
     let mut line = RgbImage::from_pixel(pen.width(text).ceil() as u32 + 1, height as u32, PAPER);
     let baseline = (height + pen.capital()) / 2.0;

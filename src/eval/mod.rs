@@ -8,6 +8,8 @@ mod boundary;
 mod calibration;
 mod confusion;
 mod matrix;
+mod photos;
+mod reliability;
 mod run;
 #[cfg(test)]
 mod tests;
@@ -18,6 +20,8 @@ pub use boundary::Boundary;
 pub use calibration::{Bin, Calibration};
 pub use confusion::{Confusion, Scores};
 pub use matrix::{MatrixError, to_csv, to_png};
+pub use photos::{PhotoScores, Photos};
+pub use reliability::reliability_png;
 pub(crate) use run::spread;
 pub use run::{EvalError, Outcome, Resolution, Scoring, Seen, score};
-pub use worst::{Ranked, Worst};
+pub use worst::{Ranked, Worst, WorstBy};

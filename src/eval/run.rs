@@ -107,7 +107,7 @@ impl Outcome {
         self.calibration
             .add(truth, prediction, probability, classes);
         let own = own_scores(truth, prediction, classes);
-        self.photos.extend(own.map(|(miou, _)| miou));
+        self.photos.extend(own.map(|own| own.miou));
     }
 }
 

@@ -7,6 +7,16 @@ use crate::encoding::Centroids;
 use crate::pictures;
 use image::RgbImage;
 
+/// What makes a photo one of the worst.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum WorstBy {
+    /// The lowest mIoU of its own
+    #[default]
+    Iou,
+    /// The greatest doubt: the mean entropy of its pixels
+    Doubt,
+}
+
 /// A photo and how well it was segmented.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ranked {
@@ -18,23 +28,27 @@ pub struct Ranked {
     pub miou: f64,
     /// Share of its labelled pixels that are right, 0 to 1.
     pub pixel_accuracy: f64,
+    /// Mean entropy of its pixels at the network's size, 0 to 1 (see [`mean_doubt`](crate::votes::Votes::mean_doubt)).
+    pub doubt: f64,
     /// The predicted class of every pixel, at the labels' size.
     prediction: Vec<u16>,
 }
 
-/// Keeps the `count` photos with the lowest mIoU of their own, worst first. Photos without any
-/// labelled pixel have no score and are left out.
+/// Keeps the `count` worst photos, worst first. Photos without any labelled pixel have no score and are
+/// left out.
 pub struct Worst {
     count: usize,
+    by: WorstBy,
     classes: usize,
     ranked: Vec<Ranked>,
 }
 
 impl Worst {
     /// For `count` photos of a data set with `classes` classes.
-    pub fn new(count: usize, classes: usize) -> Self {
+    pub fn new(count: usize, by: WorstBy, classes: usize) -> Self {
         Self {
             count,
+            by,
             classes,
             ranked: Vec::new(),
         }
@@ -43,28 +57,29 @@ impl Worst {
     /// Takes a scored photo into account, at the labels' resolution.
     pub fn add(&mut self, seen: &Seen) {
         let prediction = seen.at_label_size();
-        let Some((miou, pixel_accuracy)) =
-            own_scores(&seen.sample.labels.data, &prediction, self.classes)
-        else {
+        let Some(own) = own_scores(&seen.sample.labels.data, &prediction, self.classes) else {
             return;
+        };
+        let ranked = Ranked {
+            index: seen.index,
+            name: seen.sample.name.clone(),
+            miou: own.miou,
+            pixel_accuracy: own.pixel_accuracy,
+            doubt: seen.votes.mean_doubt(),
+            prediction,
+        };
+        let key = |ranked: &Ranked| match self.by {
+            WorstBy::Iou => ranked.miou,
+            WorstBy::Doubt => -ranked.doubt,
         };
         // The index settles a tie, so that the order in which photos were run does not show.
         let at = self
             .ranked
-            .partition_point(|r| (r.miou, r.index) < (miou, seen.index));
+            .partition_point(|r| (key(r), r.index) < (key(&ranked), ranked.index));
         if at >= self.count {
             return;
         }
-        self.ranked.insert(
-            at,
-            Ranked {
-                index: seen.index,
-                name: seen.sample.name.clone(),
-                miou,
-                pixel_accuracy,
-                prediction,
-            },
-        );
+        self.ranked.insert(at, ranked);
         self.ranked.truncate(self.count);
     }
 
@@ -98,7 +113,7 @@ mod tests {
 
     #[test]
     fn only_the_worst_are_kept_in_order() {
-        let mut worst = Worst::new(2, 2);
+        let mut worst = Worst::new(2, WorstBy::Iou, 2);
         // Photo i has i of 4 pixels wrong; the last has no labels.
         for (index, wrong) in [1usize, 3, 0, 2, 4].into_iter().enumerate() {
             let prediction: Vec<u16> = (0..4).map(|p| u16::from(p < wrong)).collect();
@@ -124,5 +139,35 @@ mod tests {
         let names: Vec<&str> = worst.ranked().iter().map(|r| r.name.as_str()).collect();
         assert_eq!(names, ["p1", "p3"]);
         assert_eq!(worst.ranked()[0].pixel_accuracy, 0.25);
+    }
+    #[test]
+    fn the_most_doubtful_come_first_where_doubt_is_asked_for() {
+        let mut worst = Worst::new(2, WorstBy::Doubt, 3);
+        let centroids = Centroids::kronecker(3);
+        let code = |class: usize, axis: usize| centroids.code(class)[axis] as f32;
+        // Photos of one pixel on the way from class 0 to class 1.
+        for (index, share) in [0.0f32, 0.5, 0.2].into_iter().enumerate() {
+            let state = [0, 1, 2].map(|a| code(0, a) + share * (code(1, a) - code(0, a)));
+            let sample = Sample {
+                name: format!("p{index}"),
+                image: RgbImage::new(1, 1),
+                labels: LabelMap {
+                    width: 1,
+                    height: 1,
+                    data: vec![0],
+                },
+            };
+            worst.add(&Seen {
+                index,
+                steps: 1,
+                sample: &sample,
+                size: [1, 1],
+                prediction: &[0],
+                votes: &Votes::of(&centroids, &state, [1, 1]),
+            });
+        }
+        let names: Vec<&str> = worst.ranked().iter().map(|r| r.name.as_str()).collect();
+        assert_eq!(names, ["p1", "p2"]);
+        assert!(worst.ranked()[0].doubt > worst.ranked()[1].doubt);
     }
 }
