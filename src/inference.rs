@@ -4,7 +4,7 @@
 use crate::data;
 use crate::encoding::Centroids;
 use crate::flow::{Prediction, Source};
-use crate::model::{self, Fit, Model};
+use crate::model::{self, Fit, Model, tensors::read};
 use crate::sampler::{self, Solver, State, Trajectory};
 use crate::votes::Votes;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -179,6 +179,26 @@ pub fn flow_from<'a>(
     }
 }
 
+/// The votes of the last state of a photo's flow at a look.
+///
+/// # Errors
+/// [`NotFinite`].
+pub fn votes(
+    model: &Model,
+    photo: &RgbImage,
+    look: Look,
+    sampling: Sampling,
+) -> Result<Votes, NotFinite> {
+    let [width, height] = [photo.width(), photo.height()].map(|side| side as usize);
+    let size = network_size(model, width, height, look.scale);
+    let input = look.input(&[photo], size, &model.network.device());
+    // A flow has its source at least, so there always is a last state.
+    let last = flow(model, input, sampling).last();
+    let state = last.map_or_else(Vec::new, |state| read(state.x));
+    check_finite(&state)?;
+    Ok(look.votes(&model.centroids(), &state, size))
+}
+
 /// A model whose states are infinite or not a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -201,7 +221,7 @@ pub fn check_finite(state: &[f32]) -> Result<(), NotFinite> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::tensors::{export, import, read};
+    use crate::model::tensors::{export, import};
     use crate::model::testing;
 
     /// A small untrained model of three classes.

@@ -33,16 +33,11 @@ pub fn mask(labels: &[u16], width: usize, centroids: &Centroids) -> RgbImage {
 
 /// Where a prediction differs from the truth: red on a pale grey photo, ignored pixels hatched.
 /// `truth` and `prediction` have a label for every pixel of `photo`.
-pub fn errors(
-    photo: &RgbImage,
-    truth: &[u16],
-    prediction: &[u16],
-    centroids: &Centroids,
-) -> RgbImage {
+pub fn errors(photo: &RgbImage, truth: &[u16], prediction: &[u16], classes: usize) -> RgbImage {
     let mut picture = photo.clone();
     let labels = truth.iter().zip(prediction);
     for ((x, y, pixel), (&truth, &prediction)) in picture.enumerate_pixels_mut().zip(labels) {
-        *pixel = if usize::from(truth) >= centroids.len() {
+        *pixel = if usize::from(truth) >= classes {
             ignored(x, y)
         } else if truth != prediction {
             WRONG
@@ -76,7 +71,7 @@ pub fn strip(
         photo.clone(),
         mask(truth, width, centroids),
         mask(prediction, width, centroids),
-        errors(photo, truth, prediction, centroids),
+        errors(photo, truth, prediction, centroids.len()),
     ];
     grid(&parts, parts.len())
 }

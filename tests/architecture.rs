@@ -33,17 +33,18 @@ gpu: encoding format potential vector_field
 runs: data run_format
 model: device encoding files flow kernels patches random
 inference: data encoding flow model sampler votes
-models: files model
+models: files model run_format
 eval: csv data encoding flow fonts inference model pictures random sampler votes
 export: csv data encoding files fonts trajectory votes
+compare: data encoding eval export fonts pictures sampler trajectory votes
 job: data device inference model sampler
 train: assignment data device encoding eval files flow format kernels model patches pictures potential random \
     run_format text_file
 verify: data encoding eval files kernels model potential random
-viewer: csv data device encoding export files flow fonts format gpu inference job model models \
+viewer: compare csv data device encoding eval export files flow fonts format gpu inference job model models \
     pictures potential runs sampler trajectory vector_field votes
 ablate: csv data device eval files fonts inference model run_format text_file train
-cli: ablate csv data device encoding eval export files format inference model models pictures run_format \
+cli: ablate compare csv data device encoding eval export files format inference model models pictures run_format \
     sampler terminal text_file train trajectory verify viewer votes
 main: cli
 ";

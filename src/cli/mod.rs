@@ -2,6 +2,7 @@
 
 mod ablate;
 mod arguments;
+mod compare;
 mod dashboard;
 mod data;
 mod devices;
@@ -46,6 +47,7 @@ enum Command {
     Segment(segment::Arguments),
     Train(train::Arguments),
     Eval(eval::Arguments),
+    Compare(compare::Arguments),
     Import(import::Arguments),
     Selftest(selftest::Arguments),
     Data(data::Arguments),
@@ -112,6 +114,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Segment(arguments) => segment::run(&arguments),
         Command::Train(arguments) => train::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Selftest(arguments) => selftest::run(&arguments),
         Command::Data(arguments) => data::run(&arguments),

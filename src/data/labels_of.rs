@@ -11,12 +11,23 @@ use super::split::{Pair, Split};
 const DEPTH: usize = 5;
 
 /// The labels of a photo, where a folder above it holds a data set in a known layout with these
-/// classes; none otherwise. Nothing but the label file's folder is listed.
+/// classes; none otherwise.
 pub fn labels_of(photo: &Path, classes: &[String]) -> Option<LabelMap> {
+    labels_and_classes(photo, |found| found == classes).map(|(labels, _)| labels)
+}
+
+/// The labels of a photo and the names of their classes, where a folder above it holds a data set in a
+/// known layout whose classes are `wanted`; none otherwise. Nothing but the label file's folder is
+/// listed.
+pub fn labels_and_classes(
+    photo: &Path,
+    wanted: impl FnOnce(&[String]) -> bool,
+) -> Option<(LabelMap, Vec<String>)> {
     let photo = photo.canonicalize().ok()?;
     let mut roots = photo.ancestors().skip(1).take(DEPTH);
     let contents = roots.find_map(|root| layout::detect(root).ok()?.describe(root).ok())?;
-    if contents.classes.names != classes {
+    let classes = contents.classes.names;
+    if !wanted(&classes) {
         return None;
     }
     let labels = contents.splits.into_iter().find_map(|split| {
@@ -35,5 +46,5 @@ pub fn labels_of(photo: &Path, classes: &[String]) -> Option<LabelMap> {
         labels,
     };
     let sample = load_pair(&pair, &contents.mapping, classes.len()).ok()?;
-    Some(sample.labels)
+    Some((sample.labels, classes))
 }

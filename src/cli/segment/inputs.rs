@@ -11,7 +11,7 @@ use walkdir::{DirEntry, WalkDir};
 
 /// A photo that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Input {
+pub(in crate::cli) struct Input {
     /// Its file.
     pub path: PathBuf,
     /// The folders between it and the folder that was named; empty for a photo that was named itself.
@@ -30,7 +30,7 @@ const SIGNS: [char; 3] = ['*', '?', '['];
 /// # Errors
 /// A folder that cannot be read or holds no photo, a pattern that nothing matches, or a list that
 /// cannot be read.
-pub(super) fn find(
+pub(in crate::cli) fn find(
     named: &[PathBuf],
     output: &Path,
     list: impl BufRead,

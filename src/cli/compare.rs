@@ -1,0 +1,540 @@
+//! `flowseg compare`: two models, or one with other steps or another solver, on the same photos.
+
+use super::arguments::{DeviceArgument, ScaleArgument};
+use super::segment::inputs;
+use crate::compare::{self, ClassRow, Comparison, JointClasses, Sheet, Side, Truth};
+use crate::data::{self, Dataset};
+use crate::files::{self, Plan};
+use crate::inference::{self, Look, Sampling};
+use crate::model::Model;
+use crate::models;
+use crate::sampler::Solver;
+use crate::terminal::{self, err, out};
+use crate::{csv, pictures};
+use anyhow::{Context, bail};
+use burn::tensor::Device;
+use console::{Alignment, measure_text_width, pad_str};
+use image::RgbImage;
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+/// Compare two models, or two numbers of steps or solvers of one, on the same photos
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// The first model: a model file, a run folder, or a model's name
+    #[arg(value_name = "A")]
+    a: OsString,
+    /// The second model; may be the same with other steps or another solver
+    #[arg(value_name = "B")]
+    b: OsString,
+    /// Photos, folders, patterns, or - for paths on standard input. Where a folder above a photo is a
+    /// data set, its labels are used
+    #[arg(value_name = "PHOTO", required_unless_present = "data")]
+    photos: Vec<PathBuf>,
+    /// Folder for the results: OUT/NAME.a.png and OUT/NAME.b.png hold a class index a pixel,
+    /// OUT/NAME.disagreement.png shows where they differ, OUT/NAME.compare.png both side by side.
+    /// compare.json, photos.csv and classes.csv hold the numbers, classes.txt the joint classes
+    #[arg(short, long, value_name = "OUT")]
+    output: PathBuf,
+    /// Also compare all photos of this data set: a data folder in any known layout, or scenes:N
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The split of --data
+    #[arg(long, default_value = "validation", requires = "data")]
+    split: String,
+    /// Solver steps of A, 1 to 1000; what the model recommends, where left out
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    steps_a: Option<u64>,
+    /// Solver steps of B
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    steps_b: Option<u64>,
+    /// The solver of A
+    #[arg(long, value_enum, default_value_t)]
+    solver_a: Solver,
+    /// The solver of B
+    #[arg(long, value_enum, default_value_t)]
+    solver_b: Solver,
+    /// Seed of the noise, for models whose flow starts at noise
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    #[command(flatten)]
+    scale: ScaleArgument,
+    #[command(flatten)]
+    device: DeviceArgument,
+}
+
+/// Columns that a class name takes in a table at most.
+const LONGEST_NAME: usize = 40;
+/// Bytes of a photo's name in those of its files.
+const LONGEST_PART: usize = 200;
+
+/// A photo to be compared.
+struct Item {
+    /// What it is called in tables.
+    name: String,
+    source: Source,
+    files: Outputs,
+}
+
+enum Source {
+    File(PathBuf),
+    /// By its index in the data set.
+    Sample(usize),
+}
+
+/// What is written for a photo.
+struct Outputs {
+    masks: [PathBuf; 2],
+    disagreement: PathBuf,
+    sheet: PathBuf,
+}
+
+impl Outputs {
+    fn of(folder: &Path, stem: &OsStr) -> Self {
+        let path = |suffix: &str| {
+            let mut name = stem.to_owned();
+            name.push(suffix);
+            folder.join(name)
+        };
+        Self {
+            masks: [path(".a.png"), path(".b.png")],
+            disagreement: path(".disagreement.png"),
+            sheet: path(".compare.png"),
+        }
+    }
+
+    fn plan(&self, plan: &mut Plan, name: &str) {
+        for mask in &self.masks {
+            plan.write(mask, format!("a mask of {name}"));
+        }
+        plan.write(&self.disagreement, format!("the disagreement of {name}"));
+        plan.write(&self.sheet, format!("the comparison of {name}"));
+    }
+}
+
+/// What is written once for all photos.
+const TABLES: [&str; 4] = ["compare.json", "photos.csv", "classes.csv", "classes.txt"];
+
+/// A model with its steps and its solver.
+struct Contender {
+    name: String,
+    caption: String,
+    model: Model,
+    sampling: Sampling,
+}
+
+/// A photo that was compared.
+struct Compared<'a> {
+    item: &'a Item,
+    /// Width and height.
+    size: [u32; 2],
+    summary: Summary,
+}
+
+/// What a comparison says; a matrix for each of many photos would fill the memory.
+struct Summary {
+    agreement: Option<f64>,
+    miou: [Option<f64>; 2],
+    rows: Vec<ClassRow>,
+}
+
+impl Summary {
+    fn of(comparison: &Comparison) -> Self {
+        Self {
+            agreement: comparison.agreement(),
+            miou: comparison.miou(),
+            rows: comparison.rows(),
+        }
+    }
+
+    /// The mIoU of the second less that of the first.
+    fn difference(&self) -> Option<f64> {
+        let [a, b] = self.miou;
+        b.zip(a).map(|(b, a)| b - a)
+    }
+}
+
+/// Runs the command. A photo that fails is reported and the others are still compared.
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let data = arguments.data.as_deref();
+    let data = data
+        .map(|folder| Dataset::open(folder, &arguments.split))
+        .transpose()?;
+    let items = planned(arguments, data.as_ref())?;
+    let opened = arguments.device.open()?;
+    let work = Work::new(arguments, data, &opened.device)?;
+    let bar = super::output::bar(items.len());
+    let (mut done, mut failed) = (Vec::new(), 0);
+    let mut total = Comparison::new(work.classes.names().len());
+    for item in &items {
+        match work.compare(item, &mut total) {
+            Ok(compared) => {
+                print_photo(&compared);
+                done.push(compared);
+            }
+            Err(error) => {
+                err!("not compared: {}", super::output::one_line(&error));
+                failed += 1;
+            }
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    if done.is_empty() {
+        bail!("none of the {failed} photos could be compared; they are listed above");
+    }
+    let total = Summary::of(&total);
+    work.print(&total, done.len());
+    work.write_tables(&arguments.output, &done, &total)?;
+    if failed > 0 {
+        bail!(
+            "{failed} of {} photos could not be compared; they are listed above",
+            items.len()
+        );
+    }
+    Ok(())
+}
+
+/// The photos and where their files go, each proved possible and over no input and no other output.
+fn planned(arguments: &Arguments, data: Option<&Dataset>) -> anyhow::Result<Vec<Item>> {
+    let out = &arguments.output;
+    let mut items = Vec::new();
+    let mut folders = BTreeSet::from([out.clone()]);
+    if !arguments.photos.is_empty() {
+        for found in inputs::find(&arguments.photos, out, std::io::stdin().lock())? {
+            let stem = found.path.file_stem();
+            let stem = stem
+                .with_context(|| format!("{} is not the name of a photo", found.path.display()))?;
+            let folder = out.join(&found.below);
+            items.push(Item {
+                name: found.path.display().to_string(),
+                files: Outputs::of(&folder, stem),
+                source: Source::File(found.path),
+            });
+            folders.insert(folder);
+        }
+    }
+    for index in 0..data.map_or(0, Dataset::len) {
+        let name = data.map_or_else(String::new, |data| data.sample_name(index));
+        let stem = files::name_part(&name, LONGEST_PART);
+        items.push(Item {
+            files: Outputs::of(out, stem.as_ref()),
+            name,
+            source: Source::Sample(index),
+        });
+    }
+    let mut plan = Plan::default();
+    for name in TABLES {
+        plan.write(out.join(name), format!("the table {name}"));
+    }
+    for item in &items {
+        item.files.plan(&mut plan, &item.name);
+    }
+    for folder in &folders {
+        files::create_folder(folder)?;
+    }
+    plan.check(|| {
+        let models = [&arguments.a, &arguments.b].map(models::file);
+        let photos = items.iter().filter_map(|item| match &item.source {
+            Source::File(path) => Some(path.clone()),
+            Source::Sample(_) => None,
+        });
+        let of_data = arguments.data.iter().flat_map(|dir| data::files_in(dir));
+        photos.chain(of_data).chain(models).collect()
+    })?;
+    Ok(items)
+}
+
+/// What all photos have in common.
+struct Work {
+    contenders: [Contender; 2],
+    classes: JointClasses,
+    colours: Vec<[u8; 3]>,
+    look: Look,
+    data: Option<Dataset>,
+}
+
+impl Work {
+    fn new(arguments: &Arguments, data: Option<Dataset>, device: &Device) -> anyhow::Result<Self> {
+        let contender = |name: &OsStr, steps: Option<u64>, solver| -> anyhow::Result<Contender> {
+            let model = models::load(name, device)?;
+            let steps = steps.map_or(model.card.default_steps(), |steps| steps as usize);
+            let steps = if model.card.prediction.is_one_step() {
+                1
+            } else {
+                steps
+            };
+            let name = name.to_string_lossy().into_owned();
+            Ok(Contender {
+                caption: compare::caption(&name, steps, solver),
+                name,
+                model,
+                sampling: Sampling {
+                    steps,
+                    solver,
+                    seed: arguments.seed,
+                    ..Sampling::default()
+                },
+            })
+        };
+        let contenders = [
+            contender(&arguments.a, arguments.steps_a, arguments.solver_a)?,
+            contender(&arguments.b, arguments.steps_b, arguments.solver_b)?,
+        ];
+        let [a, b] = [0, 1].map(|side| &contenders[side].model.card.classes);
+        let classes = JointClasses::new(a, b)
+            .with_context(|| "the two models have too many classes together for a label map")?;
+        let colours = classes.colours(&contenders[0].model.centroids().colours());
+        Ok(Self {
+            contenders,
+            classes,
+            colours,
+            look: Look {
+                scale: arguments.scale.scale,
+                ..Look::default()
+            },
+            data,
+        })
+    }
+
+    /// The photo and, where they are known, its labels.
+    fn read(&self, source: &Source) -> anyhow::Result<(RgbImage, Option<Truth>)> {
+        match (source, &self.data) {
+            (Source::Sample(index), Some(data)) => {
+                let sample = data.load(*index)?;
+                let truth = self.classes.truth(sample.labels, &data.classes().names);
+                Ok((sample.image, Some(truth)))
+            }
+            (Source::Sample(_), None) => bail!("there is no data set"),
+            (Source::File(path), _) => {
+                let photo = data::read_photo(path)?;
+                let [a, b] = [0, 1].map(|side| &self.contenders[side].model.card.classes);
+                let labels = data::labels_and_classes(path, |found| found == a || found == b);
+                let truth = labels.map(|(labels, names)| self.classes.truth(labels, &names));
+                Ok((photo, truth))
+            }
+        }
+    }
+
+    /// Compares a photo, writes its files and adds its pixels to those of all photos.
+    fn compare<'a>(&self, item: &'a Item, total: &mut Comparison) -> anyhow::Result<Compared<'a>> {
+        let (photo, truth) = self.read(&item.source).with_context(|| item.name.clone())?;
+        let votes = |contender: &Contender| {
+            inference::votes(&contender.model, &photo, self.look, contender.sampling)
+                .with_context(|| contender.name.clone())
+        };
+        let votes = [votes(&self.contenders[0])?, votes(&self.contenders[1])?];
+        let (width, height) = photo.dimensions();
+        let size = [height, width].map(|side| side as usize);
+        let both = [&votes[0], &votes[1]];
+        let (comparison, labels) = Comparison::of_votes(&self.classes, both, size, truth.as_ref());
+        for (labels, path) in labels.iter().zip(&item.files.masks) {
+            data::write_labels(path, size[1], size[0], labels)?;
+        }
+        let labels = [labels[0].as_slice(), labels[1].as_slice()];
+        let classes = self.classes.names();
+        let disagreement = compare::disagreement(&photo, labels, classes.len());
+        files::write_atomic(&item.files.disagreement, &pictures::png(&disagreement)?)?;
+        let sheet = compare::sheet(&Sheet {
+            photo: &photo,
+            captions: [&self.contenders[0].caption, &self.contenders[1].caption],
+            labels,
+            classes,
+            colours: &self.colours,
+        });
+        files::write_atomic(&item.files.sheet, &pictures::png(&sheet)?)?;
+        total.merge(&comparison);
+        Ok(Compared {
+            item,
+            size: [width, height],
+            summary: Summary::of(&comparison),
+        })
+    }
+
+    /// Prints what all photos together say.
+    fn print(&self, total: &Summary, photos: usize) {
+        for (side, contender) in Side::BOTH.into_iter().zip(&self.contenders) {
+            out!("{side:?}: {}", terminal::name(&contender.caption));
+        }
+        let unit = if photos == 1 { "photo" } else { "photos" };
+        let differing = total.agreement.map(|share| 1.0 - share);
+        out!(
+            "{photos} {unit}: {} % of the pixels differ{}",
+            per_cent(differing),
+            scores(total)
+        );
+        let rows = &total.rows;
+        let names = self.classes.names();
+        let names: Vec<_> = rows
+            .iter()
+            .map(|row| terminal::name(&names[row.class]))
+            .collect();
+        let widths = names.iter().map(|name| measure_text_width(name));
+        let width = widths.max().unwrap_or(0).clamp(5, LONGEST_NAME);
+        let cell = |name| pad_str(name, width, Alignment::Left, Some("…"));
+        let heads = ["A has", "B has", "differ", "IoU A", "IoU B", "B - A"];
+        let heads = heads.map(|head| format!("{head:>7}")).join(" ");
+        out!("  {} {heads}", cell("class"));
+        for (name, row) in names.iter().zip(rows) {
+            let [a, b] = row.shares.map(|share| per_cent(Some(share)));
+            let [iou_a, iou_b] = row.iou.map(per_cent);
+            let difference = row.difference.map_or_else(|| "-".to_owned(), signed);
+            let numbers = [a, b, per_cent(row.disagreement), iou_a, iou_b, difference];
+            let numbers = numbers.map(|number| format!("{number:>7}")).join(" ");
+            out!("  {} {numbers}", cell(name));
+        }
+    }
+
+    /// Writes the numbers.
+    fn write_tables(
+        &self,
+        folder: &Path,
+        done: &[Compared],
+        total: &Summary,
+    ) -> anyhow::Result<()> {
+        let names = self.classes.names();
+        let contender = |contender: &Contender| {
+            json!({
+                "model": contender.name,
+                "steps": contender.sampling.steps,
+                "solver": contender.sampling.solver,
+            })
+        };
+        let photos = done.iter().map(|compared| {
+            let mut numbers = numbers(&compared.summary, names);
+            numbers.insert("photo".into(), json!(compared.item.name));
+            numbers.insert("size".into(), json!(compared.size));
+            numbers
+        });
+        let mut report = numbers(total, names);
+        report.insert("a".into(), contender(&self.contenders[0]));
+        report.insert("b".into(), contender(&self.contenders[1]));
+        report.insert("photos".into(), json!(photos.collect::<Vec<_>>()));
+        let report = serde_json::to_string_pretty(&report)?;
+        let classes: String = names.iter().map(|name| format!("{name}\n")).collect();
+        let contents = [
+            report,
+            photo_table(done),
+            class_table(&total.rows, names),
+            classes,
+        ];
+        for (name, contents) in TABLES.into_iter().zip(contents) {
+            files::write_atomic(&folder.join(name), contents.as_bytes())?;
+        }
+        Ok(())
+    }
+}
+
+/// The numbers of a comparison; null where there is none.
+fn numbers(summary: &Summary, names: &[String]) -> serde_json::Map<String, serde_json::Value> {
+    let class = |row: &ClassRow| {
+        let numbers = json!({
+            "share_a": row.shares[0],
+            "share_b": row.shares[1],
+            "disagreement": row.disagreement,
+            "iou_a": row.iou[0],
+            "iou_b": row.iou[1],
+            "difference": row.difference,
+        });
+        (names[row.class].clone(), numbers)
+    };
+    let classes = summary.rows.iter().map(class).collect();
+    let fields = [
+        ("agreement", json!(summary.agreement)),
+        ("miou_a", json!(summary.miou[0])),
+        ("miou_b", json!(summary.miou[1])),
+        ("difference", json!(summary.difference())),
+        ("classes", serde_json::Value::Object(classes)),
+    ];
+    let fields = fields
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value));
+    fields.collect()
+}
+
+fn text(number: Option<f64>) -> String {
+    number.map_or_else(String::new, |number| number.to_string())
+}
+
+fn photo_table(done: &[Compared]) -> String {
+    let heads = [
+        "photo",
+        "agreement",
+        "miou_a",
+        "miou_b",
+        "difference",
+        "picture",
+    ];
+    let mut table = csv::line(heads);
+    for Compared { item, summary, .. } in done {
+        let [a, b] = summary.miou;
+        table += &csv::line([
+            item.name.clone(),
+            text(summary.agreement),
+            text(a),
+            text(b),
+            text(summary.difference()),
+            item.files.sheet.display().to_string(),
+        ]);
+    }
+    table
+}
+
+fn class_table(rows: &[ClassRow], names: &[String]) -> String {
+    let mut table = csv::line([
+        "class",
+        "share_a",
+        "share_b",
+        "disagreement",
+        "iou_a",
+        "iou_b",
+        "difference",
+    ]);
+    for row in rows {
+        table += &csv::line([
+            names[row.class].clone(),
+            row.shares[0].to_string(),
+            row.shares[1].to_string(),
+            text(row.disagreement),
+            text(row.iou[0]),
+            text(row.iou[1]),
+            text(row.difference),
+        ]);
+    }
+    table
+}
+
+fn print_photo(compared: &Compared) {
+    let differing = compared.summary.agreement.map(|share| 1.0 - share);
+    out!(
+        "{}: {} % of the pixels differ{}",
+        terminal::name(&compared.item.name),
+        per_cent(differing),
+        scores(&compared.summary)
+    );
+}
+
+/// The scores of both in the middle of a line; nothing without labels.
+fn scores(summary: &Summary) -> String {
+    match summary.miou {
+        [Some(a), Some(b)] => format!(
+            ", mIoU {:.2} and {:.2} ({})",
+            100.0 * a,
+            100.0 * b,
+            signed(b - a)
+        ),
+        _ => String::new(),
+    }
+}
+
+/// A share from 0 to 1 in per cent; a dash for none.
+fn per_cent(share: Option<f64>) -> String {
+    share.map_or_else(|| "-".to_owned(), |share| format!("{:.2}", 100.0 * share))
+}
+
+/// A difference of shares in points of per cent.
+fn signed(difference: f64) -> String {
+    format!("{:+.2}", 100.0 * difference)
+}

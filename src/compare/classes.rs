@@ -1,0 +1,97 @@
+//! The classes of two models in one table.
+
+use super::Side;
+use crate::data::{ClassTable, IGNORE, LabelMap};
+use crate::encoding::Centroids;
+use std::collections::HashMap;
+
+/// The classes of two models, matched by name: those of the first in their order, then those that only
+/// the second has.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JointClasses {
+    names: Vec<String>,
+    /// How many of them are the first model's.
+    first: usize,
+    /// For every class of the second model its index in the table.
+    second: Vec<u16>,
+}
+
+/// The labels of a photo in the classes of a joint table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Truth {
+    /// The labels; classes that neither model has are [`IGNORE`].
+    pub labels: LabelMap,
+    /// For every class of the table whether the labels know it. The others count in no mean.
+    pub known: Vec<bool>,
+}
+
+impl JointClasses {
+    /// Joins the classes of two models; none where they are too many for a label map.
+    pub fn new(a: &[String], b: &[String]) -> Option<Self> {
+        let [mut names, b] = [a, b].map(|names| ClassTable::new(names.to_vec()).names);
+        let first = names.len();
+        let known: HashMap<String, usize> = names.iter().cloned().zip(0..).collect();
+        let mut second = Vec::with_capacity(b.len());
+        for name in b {
+            let found = known.get(&name).copied();
+            second.push(found.unwrap_or(names.len()) as u16);
+            if found.is_none() {
+                names.push(name);
+            }
+        }
+        (names.len() <= usize::from(IGNORE)).then_some(Self {
+            names,
+            first,
+            second,
+        })
+    }
+
+    /// The names of all classes.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The colours of all classes: the first model's own, or where the second has others, new ones
+    /// that differ from each other.
+    pub fn colours(&self, first: &[[u8; 3]]) -> Vec<[u8; 3]> {
+        match self.names.len() == first.len() {
+            true => first.to_vec(),
+            false => Centroids::kronecker(self.names.len()).colours(),
+        }
+    }
+
+    /// A class of one model in the table; [`IGNORE`] stays.
+    pub fn index(&self, side: Side, class: u16) -> u16 {
+        match side {
+            Side::A if usize::from(class) < self.first => class,
+            Side::A => IGNORE,
+            Side::B => {
+                let index = self.second.get(usize::from(class));
+                index.copied().unwrap_or(IGNORE)
+            }
+        }
+    }
+
+    /// The labels of one model in the classes of the table.
+    pub fn labels(&self, side: Side, mut labels: Vec<u16>) -> Vec<u16> {
+        for label in &mut labels {
+            *label = self.index(side, *label);
+        }
+        labels
+    }
+
+    /// The labels of a data set with these classes.
+    pub fn truth(&self, mut labels: LabelMap, classes: &[String]) -> Truth {
+        let mut known = vec![false; self.names.len()];
+        let of_class = |name: &String| self.names.iter().position(|known| known == name);
+        let indices: Vec<Option<usize>> = classes.iter().map(of_class).collect();
+        for &index in indices.iter().flatten() {
+            known[index] = true;
+        }
+        for label in &mut labels.data {
+            let index = indices.get(usize::from(*label)).copied().flatten();
+            *label = index.map_or(IGNORE, |index| index as u16);
+        }
+        Truth { labels, known }
+    }
+}

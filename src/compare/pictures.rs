@@ -1,0 +1,122 @@
+//! Two results side by side, and where they differ.
+
+use crate::export::{self, LegendEntry, Mask, percent, with_legend};
+use crate::fonts::Pen;
+use crate::pictures;
+use image::imageops::{self, FilterType};
+use image::{Rgb, RgbImage};
+
+/// The longer side of a picture of a sheet is at most so many pixels, and small ones are magnified by
+/// whole factors while they stay within as many.
+const SIDE: u32 = 960;
+const MAGNIFIED: u32 = 480;
+/// Opacity of class colours over the photo.
+const OPACITY: f32 = 0.7;
+/// The em of captions as a share of a picture's longer side, and its limits in pixels.
+const TEXT_SHARE: f32 = 1.0 / 30.0;
+const TEXT: [f32; 2] = [14.0, 24.0];
+const PAPER: Rgb<u8> = Rgb([255; 3]);
+const INK: [u8; 3] = [34; 3];
+
+/// Where two results of a photo differ: red on the pale grey photo. All `[height, width]` of the photo.
+pub fn disagreement(photo: &RgbImage, [a, b]: [&[u16]; 2], classes: usize) -> RgbImage {
+    pictures::errors(photo, a, b, classes)
+}
+
+/// What a sheet shows of a photo.
+#[derive(Clone, Copy, Debug)]
+pub struct Sheet<'a> {
+    /// The photo, upright.
+    pub photo: &'a RgbImage,
+    /// What each result is called.
+    pub captions: [&'a str; 2],
+    /// Both results, `[height, width]` of the photo, in the joint classes.
+    pub labels: [&'a [u16]; 2],
+    /// The names of the joint classes.
+    pub classes: &'a [String],
+    /// Their colours.
+    pub colours: &'a [[u8; 3]],
+}
+
+/// Photo, both results and their disagreement with captions, above a legend with the share of every
+/// class in both.
+pub fn sheet(of: &Sheet) -> RgbImage {
+    let mask = |labels| Mask {
+        photo: of.photo,
+        labels,
+        classes: of.classes,
+        colours: of.colours,
+    };
+    let [a, b] = of.labels;
+    let differing = a.iter().zip(b).filter(|(a, b)| a != b).count();
+    let share = differing as f32 / a.len().max(1) as f32;
+    let cells = [
+        ("photo".to_owned(), of.photo.clone()),
+        (
+            format!("{} of the pixels differ", percent(share)),
+            disagreement(of.photo, of.labels, of.classes.len()),
+        ),
+        (
+            format!("A: {}", of.captions[0]),
+            export::overlay(&mask(a), OPACITY),
+        ),
+        (
+            format!("B: {}", of.captions[1]),
+            export::overlay(&mask(b), OPACITY),
+        ),
+    ];
+    let cells = cells.map(|(caption, picture)| captioned(&caption, &fitted(&picture)));
+    let sheet = pictures::grid(&cells, 2);
+    let shares = of
+        .labels
+        .map(|labels| crate::trajectory::shares(labels, of.classes.len()));
+    let mut entries: Vec<(f32, LegendEntry)> = of
+        .classes
+        .iter()
+        .enumerate()
+        .filter(|(class, _)| shares.iter().any(|shares| shares[*class] > 0.0))
+        .map(|(class, name)| {
+            let [a, b] = [0, 1].map(|side: usize| shares[side][class]);
+            let entry = LegendEntry {
+                class,
+                colour: of.colours.get(class).copied().unwrap_or_default(),
+                name,
+                note: format!("A {}, B {}", percent(a), percent(b)),
+            };
+            (a.max(b), entry)
+        })
+        .collect();
+    entries.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let entries: Vec<LegendEntry> = entries.into_iter().map(|(_, entry)| entry).collect();
+    with_legend(&sheet, &entries)
+}
+
+/// A picture in a size to be looked at.
+fn fitted(picture: &RgbImage) -> RgbImage {
+    let (width, height) = picture.dimensions();
+    let factor = MAGNIFIED / width.max(height).max(1);
+    match factor {
+        0 | 1 => pictures::thumbnail(picture, SIDE, FilterType::Triangle),
+        _ => imageops::resize(
+            picture,
+            width * factor,
+            height * factor,
+            FilterType::Nearest,
+        ),
+    }
+}
+
+/// A picture below its caption.
+fn captioned(caption: &str, picture: &RgbImage) -> RgbImage {
+    let (width, height) = picture.dimensions();
+    let size = (width.max(height) as f32 * TEXT_SHARE).clamp(TEXT[0], TEXT[1]);
+    let mut pen = Pen::new(size.round());
+    let band = (1.9 * size) as u32;
+    let least = (16.0 * size) as u32;
+    let mut sheet = RgbImage::from_pixel(width.max(least), height + band, PAPER);
+    let text = pen.elide(caption, sheet.width() as f32 - size);
+    let baseline = (band as f32 + pen.capital()) / 2.0;
+    pen.write(&mut sheet, &text, [size / 2.0, baseline], INK);
+    imageops::replace(&mut sheet, picture, 0, i64::from(band));
+    sheet
+}

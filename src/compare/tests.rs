@@ -1,0 +1,149 @@
+use super::*;
+use crate::data::{IGNORE, LabelMap};
+use crate::encoding::Centroids;
+use crate::sampler::Solver;
+use crate::votes::Votes;
+use image::{Rgb, RgbImage};
+
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+fn map(width: usize, data: &[u16]) -> LabelMap {
+    LabelMap {
+        width,
+        height: data.len() / width,
+        data: data.to_vec(),
+    }
+}
+
+#[test]
+fn classes_are_matched_by_name() {
+    let joint = JointClasses::new(
+        &names(&["sky", "road", "car"]),
+        &names(&["car", "tree", "sky"]),
+    );
+    let joint = joint.unwrap();
+    assert_eq!(joint.names(), names(&["sky", "road", "car", "tree"]));
+    assert_eq!(
+        joint.labels(Side::A, vec![0, 1, 2, IGNORE]),
+        [0, 1, 2, IGNORE]
+    );
+    assert_eq!(joint.labels(Side::B, vec![0, 1, 2, 9]), [2, 3, 0, IGNORE]);
+    let truth = joint.truth(
+        map(4, &[0, 1, 2, IGNORE]),
+        &names(&["road", "boat", "tree"]),
+    );
+    assert_eq!(truth.labels.data, [1, IGNORE, 3, IGNORE]);
+    assert_eq!(truth.known, [false, true, false, true]);
+    // One table keeps its colours; joined ones have as many as names, all distinct.
+    let first = vec![[1, 2, 3], [4, 5, 6], [7, 8, 9]];
+    let colours = joint.colours(&first);
+    assert_eq!(colours.len(), 4);
+    assert!((0..4).all(|k| !colours[..k].contains(&colours[k])));
+    let same = JointClasses::new(&names(&["a", "b", "a"]), &names(&["a", "b", "a"])).unwrap();
+    assert_eq!(same.names(), names(&["a", "b", "a (2)"]));
+    assert_eq!(same.colours(&first), first);
+    let many: Vec<String> = (0..40_000).map(|k| k.to_string()).collect();
+    let others: Vec<String> = (0..40_000).map(|k| format!("b{k}")).collect();
+    assert!(JointClasses::new(&many, &others).is_none());
+}
+
+#[test]
+fn disagreement_of_a_small_example() {
+    let mut comparison = Comparison::new(4);
+    let truth = Truth {
+        labels: map(4, &[0, 0, 1, 1, 2, IGNORE, 0, 1]),
+        known: vec![true, true, true, false],
+    };
+    let a = [0, 0, 1, 1, 0, 0, 0, 1];
+    let b = [0, 1, 1, 1, 2, 3, 0, 0];
+    comparison.add(&a, &b, Some(&truth));
+    // Pixels 1, 4, 5 and 7 differ.
+    assert_eq!(comparison.agreement(), Some(0.5));
+    let rows = comparison.rows();
+    let of = |class: usize| rows.iter().find(|row| row.class == class).unwrap();
+    // Class 0: A has 0, 1, 4, 5, 6 and B has 0, 6, 7; both have 0 and 6 of six pixels.
+    assert_eq!(of(0).disagreement, Some(1.0 - 2.0 / 6.0));
+    assert_eq!(of(0).shares, [5.0 / 8.0, 3.0 / 8.0]);
+    assert_eq!(of(1).disagreement, Some(1.0 - 2.0 / 4.0));
+    assert_eq!(of(2).disagreement, Some(1.0));
+    // Against the labels of seven pixels: class 0 of A is right at 0, 1, 6 and wrong at 4.
+    assert_eq!(of(0).iou, [Some(3.0 / 4.0), Some(2.0 / 4.0)]);
+    assert_eq!(of(0).difference, Some(-0.25));
+    assert_eq!(of(1).iou, [Some(1.0), Some(2.0 / 4.0)]);
+    assert_eq!(of(2).iou, [Some(0.0), Some(1.0)]);
+    // The labels do not know class 3, so it has no score and counts in no mean.
+    assert_eq!((of(3).disagreement, of(3).iou), (Some(1.0), [None, None]));
+    let [a_miou, b_miou] = comparison.miou().map(Option::unwrap);
+    assert!((a_miou - (0.75 + 1.0 + 0.0) / 3.0).abs() < 1e-12);
+    assert!((b_miou - (0.5 + 0.5 + 1.0) / 3.0).abs() < 1e-12);
+
+    let mut twice = comparison.clone();
+    twice.merge(&comparison);
+    assert_eq!(twice.agreement(), Some(0.5));
+    assert_eq!(twice.rows(), rows);
+
+    let mut unlabelled = Comparison::new(4);
+    unlabelled.add(&a, &a, None);
+    assert_eq!(
+        (unlabelled.agreement(), unlabelled.miou()),
+        (Some(1.0), [None, None])
+    );
+    assert_eq!(unlabelled.rows().len(), 2);
+    assert_eq!(Comparison::new(4).agreement(), None);
+}
+
+#[test]
+fn votes_are_compared_at_the_photos_size() {
+    let joint = JointClasses::new(&names(&["a", "b"]), &names(&["b", "a"])).unwrap();
+    let votes = |labels: &[u16]| Votes::for_labels(labels, 2, [1, 2]);
+    let (a, b) = (votes(&[0, 1]), votes(&[1, 1]));
+    let truth = joint.truth(map(4, &[0, 0, 1, 1]), &names(&["a", "b"]));
+    let both = [&a, &b];
+    let (comparison, labels) = Comparison::of_votes(&joint, both, [1, 4], Some(&truth));
+    assert_eq!(labels, [vec![0, 0, 1, 1], vec![0; 4]]);
+    assert_eq!(comparison.agreement(), Some(0.5));
+    assert_eq!(comparison.miou(), [Some(1.0), Some(0.25)]);
+    // Labels of another size are not those of this photo.
+    let (comparison, _) = Comparison::of_votes(&joint, both, [2, 4], Some(&truth));
+    assert_eq!(comparison.miou(), [None, None]);
+}
+
+#[test]
+fn a_sheet_shows_both_results_and_their_disagreement() {
+    let photo = RgbImage::from_pixel(6, 4, Rgb([90, 120, 60]));
+    let a = vec![0; 24];
+    let mut b = a.clone();
+    b[0] = 1;
+    let colours = Centroids::kronecker(3).colours();
+    let of = |b: &[u16], captions| {
+        sheet(&Sheet {
+            photo: &photo,
+            captions,
+            labels: [&a, b],
+            classes: &names(&["sky", "road", "unseen"]),
+            colours: &colours,
+        })
+    };
+    let one = of(&b, ["one", "two"]);
+    let red = |sheet: &RgbImage| sheet.pixels().filter(|p| p.0 == [230, 40, 40]).count();
+    // One pixel of a photo that is magnified 80 times.
+    assert_eq!(red(&one), 80 * 80);
+    assert_eq!(red(&of(&a, ["one", "two"])), 0);
+    assert_ne!(one, of(&b, ["one", "other"]));
+    assert!(one.pixels().any(|p| p.0 == colours[1]) && one.width() > 2 * 480);
+    assert_eq!(
+        disagreement(&photo, [&a, &b], 3).get_pixel(0, 0).0,
+        [230, 40, 40]
+    );
+}
+
+#[test]
+fn captions_say_what_differs() {
+    assert_eq!(caption("street", 1, Solver::Euler), "street, 1 step");
+    assert_eq!(
+        caption("runs/b/best.safetensors", 10, Solver::Heun),
+        "best, 10 steps, Heun"
+    );
+}

@@ -1,0 +1,257 @@
+//! `flowseg compare`: its files against each other and against `segment` and `eval`.
+
+use crate::common;
+
+use assert_cmd::Command;
+use common::{fails, flowseg, names, photo, train};
+use flowseg::data::{SceneConfig, scene_classes};
+use image::{GrayImage, Luma, RgbImage};
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+
+fn compare(a: &Path, b: &Path, out: &Path) -> Command {
+    let mut command = flowseg();
+    command.args(["compare", "--device", "cpu", "-o"]);
+    command.arg(out).arg(a).arg(b);
+    command
+}
+
+fn report(out: &Path) -> Value {
+    serde_json::from_str(&fs::read_to_string(out.join("compare.json")).unwrap()).unwrap()
+}
+
+fn mask(path: &Path) -> GrayImage {
+    image::open(path).unwrap().into_luma8()
+}
+
+/// The mask that `segment` writes of `a.png` in a folder.
+fn segmented(folder: &Path, model: &Path, steps: &str) -> GrayImage {
+    let out = folder.join("segmented");
+    flowseg()
+        .args(["segment", "--device", "cpu", "--steps", steps, "-o"])
+        .arg(&out)
+        .arg("--model")
+        .arg(model)
+        .arg(folder.join("a.png"))
+        .assert()
+        .success();
+    mask(&out.join("a.png"))
+}
+
+#[test]
+fn a_model_is_compared_with_itself_at_other_steps() {
+    let folder = tempfile::tempdir().unwrap();
+    let photo = photo(folder.path(), "a.png");
+    let (out, model) = (folder.path().join("out"), Path::new("scenes"));
+    let output = compare(model, model, &out)
+        .args(["--steps-a", "1", "--steps-b", "6", "--solver-b", "heun"])
+        .arg(&photo)
+        .output()
+        .unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(printed.contains("A: scenes, 1 step\n"), "{printed}");
+    assert!(printed.contains("B: scenes, 6 steps, Heun\n"), "{printed}");
+    let files = [
+        "a.a.png",
+        "a.b.png",
+        "a.compare.png",
+        "a.disagreement.png",
+        "classes.csv",
+        "classes.txt",
+        "compare.json",
+        "photos.csv",
+    ];
+    assert_eq!(names(&out), files);
+    let [a, b] = ["a.a.png", "a.b.png"].map(|name| mask(&out.join(name)));
+    assert_eq!(a, segmented(folder.path(), model, "1"));
+    let pairs = || a.as_raw().iter().zip(b.as_raw());
+    let same = pairs().filter(|(a, b)| a == b).count();
+    let report = report(&out);
+    let agreement = report["agreement"].as_f64().unwrap();
+    assert!(
+        (agreement - same as f64 / 2400.0).abs() < 1e-12,
+        "{agreement}"
+    );
+    assert!(agreement < 1.0, "the example has to differ somewhere");
+    assert_eq!(report["photos"][0]["agreement"], report["agreement"]);
+    assert!(report["miou_a"].is_null(), "there are no labels");
+    // Red exactly where the masks differ.
+    let picture: RgbImage = image::open(out.join("a.disagreement.png"))
+        .unwrap()
+        .into_rgb8();
+    for (pixel, (a, b)) in picture.pixels().zip(pairs()) {
+        assert_eq!(pixel.0 == [230, 40, 40], a != b);
+    }
+    let classes = fs::read_to_string(out.join("classes.txt")).unwrap();
+    for (class, name) in classes.lines().enumerate() {
+        let of = |mask: &GrayImage| {
+            mask.as_raw()
+                .iter()
+                .map(|v| usize::from(*v) == class)
+                .collect::<Vec<_>>()
+        };
+        let (in_a, in_b) = (of(&a), of(&b));
+        let both = in_a.iter().zip(&in_b).filter(|(a, b)| **a && **b).count();
+        let either = in_a.iter().zip(&in_b).filter(|(a, b)| **a || **b).count();
+        let found = &report["classes"][name]["disagreement"];
+        match either {
+            0 => assert!(found.is_null(), "{name}"),
+            _ => {
+                let expected = 1.0 - both as f64 / either as f64;
+                assert!((found.as_f64().unwrap() - expected).abs() < 1e-12, "{name}");
+            }
+        }
+    }
+    // Again with the same on both sides.
+    compare(model, model, &out)
+        .args(["--steps-a", "1", "--steps-b", "1"])
+        .arg(&photo)
+        .assert()
+        .success();
+    assert_eq!(self::report(&out)["agreement"], 1.0);
+}
+
+#[test]
+fn classes_of_different_models_are_matched_by_name_and_scored() {
+    let folder = tempfile::tempdir().unwrap();
+    let photo = photo(folder.path(), "a.png");
+    let run = folder.path().join("run");
+    train(&run, &["train.steps=4", "train.validate_every=0"])
+        .assert()
+        .success();
+    // The first classes of the built-in model, in another order and with one that only it has.
+    let scenes = Path::new("scenes");
+    let config = |classes| SceneConfig {
+        classes,
+        ..SceneConfig::default()
+    };
+    let (few, many) = (scene_classes(&config(3)), scene_classes(&config(20)));
+    let out = folder.path().join("out");
+    compare(scenes, &run, &out)
+        .args(["--steps-a", "1", "--steps-b", "1"])
+        .arg(&photo)
+        .assert()
+        .success();
+    let listed = fs::read_to_string(out.join("classes.txt")).unwrap();
+    let listed: Vec<&str> = listed.lines().collect();
+    assert_eq!(listed[..20], many[..]);
+    let alone = few.iter().filter(|name| !many.contains(name)).count();
+    assert_eq!(listed.len(), 20 + alone);
+    let own = segmented(folder.path(), &run.join("model.safetensors"), "1");
+    let joint = mask(&out.join("a.b.png"));
+    for (own, joint) in own.as_raw().iter().zip(joint.as_raw()) {
+        assert_eq!(few[usize::from(*own)], listed[usize::from(*joint)]);
+    }
+}
+
+/// Photos of a data set with the labels of the built-in scenes, upper half 0 and lower half 1.
+fn data(folder: &Path) -> std::path::PathBuf {
+    let root = folder.join("data");
+    for part in ["images", "annotations"] {
+        fs::create_dir_all(root.join(part).join("validation")).unwrap();
+    }
+    let classes = scene_classes(&SceneConfig {
+        classes: 20,
+        ..SceneConfig::default()
+    });
+    fs::write(root.join("classes.txt"), classes.join("\n")).unwrap();
+    for name in ["one.png", "two.png"] {
+        photo(&root.join("images/validation"), name);
+        GrayImage::from_fn(60, 40, |_, y| Luma([u8::from(y >= 20)]))
+            .save(root.join("annotations/validation").join(name))
+            .unwrap();
+    }
+    root
+}
+
+#[test]
+fn scores_are_those_of_eval_however_the_photos_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = data(folder.path());
+    let model = Path::new("scenes");
+    let out = folder.path().join("out");
+    let steps = ["--steps-a", "1", "--steps-b", "4"];
+    compare(model, model, &out)
+        .args(steps)
+        .arg("--data")
+        .arg(&data)
+        .assert()
+        .success();
+    let of_data = report(&out);
+    let json = folder.path().join("scores.json");
+    flowseg()
+        .args([
+            "eval", "--device", "cpu", "--model", "scenes", "--steps", "1,4", "--data",
+        ])
+        .arg(&data)
+        .arg("--json")
+        .arg(&json)
+        .assert()
+        .success();
+    let scores: Value = serde_json::from_str(&fs::read_to_string(&json).unwrap()).unwrap();
+    for (side, key) in ["miou_a", "miou_b"].into_iter().enumerate() {
+        let expected = scores["results"][side]["miou"].as_f64().unwrap();
+        let found = of_data[key].as_f64().unwrap();
+        assert!(
+            (found - expected).abs() < 1e-9,
+            "{key}: {found} and {expected}"
+        );
+    }
+    let difference = of_data["miou_b"].as_f64().unwrap() - of_data["miou_a"].as_f64().unwrap();
+    assert!((of_data["difference"].as_f64().unwrap() - difference).abs() < 1e-12);
+    // Photos that lie in a data set have labels of their own accord.
+    let named = folder.path().join("named");
+    compare(model, model, &named)
+        .args(steps)
+        .arg(data.join("images"))
+        .assert()
+        .success();
+    let of_photos = report(&named);
+    assert_eq!(of_photos["miou_a"], of_data["miou_a"]);
+    assert_eq!(of_photos["photos"].as_array().unwrap().len(), 2);
+    assert!(named.join("validation/one.compare.png").exists());
+    let table = fs::read_to_string(named.join("photos.csv")).unwrap();
+    assert_eq!(table.lines().count(), 3, "{table}");
+}
+
+#[test]
+fn what_cannot_be_compared_is_named_and_the_rest_is_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let photo = photo(folder.path(), "a.png");
+    let (out, model) = (folder.path().join("out"), Path::new("scenes"));
+    let broken = folder.path().join("broken.png");
+    fs::write(&broken, "no picture").unwrap();
+    let steps = ["--steps-a", "1", "--steps-b", "1"];
+    let mut both = compare(model, model, &out);
+    both.args(steps).arg(&broken).arg(&photo);
+    fails(&mut both, &["1 of 2 photos"]);
+    let error = String::from_utf8(both.output().unwrap().stderr).unwrap();
+    assert!(
+        error.contains("not compared: ") && error.contains("broken.png"),
+        "{error}"
+    );
+    assert!(out.join("a.compare.png").exists());
+    assert_eq!(report(&out)["photos"].as_array().unwrap().len(), 1);
+    let missing = folder.path().join("missing.safetensors");
+    fails(
+        compare(model, &missing, &out).arg(&photo),
+        &["missing.safetensors"],
+    );
+    // No output over a photo.
+    let input = common::photo(folder.path(), "b.a.png");
+    let before = fs::read(&input).unwrap();
+    let other = common::photo(folder.path(), "b.png");
+    fails(
+        compare(model, model, folder.path()).arg(&other).arg(&input),
+        &["b.a.png", "is the input"],
+    );
+    assert_eq!(fs::read(&input).unwrap(), before);
+    let nothing = compare(model, model, &out).output().unwrap();
+    assert_eq!(nothing.status.code(), Some(2));
+}
