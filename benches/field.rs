@@ -255,6 +255,8 @@ mod frame_of_a_flow {
             after,
             share: 0.0,
             labels: Arc::new(labels),
+            doubt: None,
+            second: None,
         };
         let look = Look {
             layer,

@@ -1,5 +1,5 @@
-// One pane of the canvas: a photo, the state above it, its classes, the truth or the error, panned
-// and magnified. Colours are in the gamma space that photos and class colours come in.
+// One pane of the canvas: a photo, the state above it, its classes, its doubt, the truth, the error or
+// a second result, panned and magnified. Colours are in the gamma space that photos and class colours come in.
 
 struct Canvas {
     // The picture's place in the framebuffer, in pixels.
@@ -22,6 +22,13 @@ struct Canvas {
     // Photo pixels a framebuffer pixel, as a power of two.
     level: f32,
     classes: u32,
+    // Width and height of the second result; 0 where there is none.
+    second: vec2<u32>,
+    // 1 where the doubt is known.
+    doubt: u32,
+    padding: u32,
+    // From certain to open.
+    doubt_colours: array<vec4<f32>, 8>,
 }
 
 const PHOTO = 0u;
@@ -30,6 +37,11 @@ const MAP = 2u;
 const OVERLAY = 3u;
 const TRUTH = 4u;
 const ERROR = 5u;
+const PROBABILITY = 6u;
+const MARGIN = 7u;
+const ENTROPY = 8u;
+const SECOND = 9u;
+const DISAGREEMENT = 10u;
 
 const UNLIT = 0.15;
 const HIDDEN = vec3<f32>(0.2, 0.2, 0.2);
@@ -44,6 +56,11 @@ const WRONG = vec3<f32>(0.92, 0.26, 0.21);
 // Class colours, and 1 or 0 for shown or hidden.
 @group(0) @binding(6) var<storage, read> colours: array<vec4<f32>>;
 @group(0) @binding(7) var truth: texture_2d<u32>;
+// Probability, margin and entropy of every pixel.
+@group(0) @binding(8) var<storage, read> doubt: array<f32>;
+@group(0) @binding(9) var<storage, read> second_labels: array<u32>;
+// Those of both results together.
+@group(0) @binding(10) var<storage, read> second_colours: array<vec4<f32>>;
 
 @vertex
 fn corner(@builtin(vertex_index) number: u32) -> @builtin(position) vec4<f32> {
@@ -71,25 +88,35 @@ fn state_at(uv: vec2<f32>) -> vec3<f32> {
     return a + (b - a) * canvas.share;
 }
 
-fn label_of(cell: vec2<u32>) -> u32 {
-    return labels[cell.y * canvas.size.x + cell.x];
+fn size_of(second: bool) -> vec2<u32> {
+    return select(canvas.size, canvas.second, second);
 }
 
-// The class at a point of the photo. Fine: the class with the largest share among the four
-// neighbours, weighted bilinearly, which is what the exported mask holds (`scale_labels`).
-fn class_at(uv: vec2<f32>) -> u32 {
-    if canvas.fine == 0u {
-        return label_of(min(vec2<u32>(uv * vec2<f32>(canvas.size)), canvas.size - 1u));
+fn label_of(cell: vec2<u32>, second: bool) -> u32 {
+    let at = cell.y * size_of(second).x + cell.x;
+    if second {
+        return second_labels[at];
     }
-    let last = vec2<f32>(canvas.size - 1u);
-    let at = clamp(uv * vec2<f32>(canvas.size) - 0.5, vec2<f32>(0.0), last);
+    return labels[at];
+}
+
+// The class at a point of the photo, of the first or the second result. Fine: the class with the
+// largest share among the four neighbours, weighted bilinearly, which is what the exported mask holds
+// (`scale_labels`).
+fn class_at(uv: vec2<f32>, second: bool) -> u32 {
+    let size = size_of(second);
+    if canvas.fine == 0u {
+        return label_of(min(vec2<u32>(uv * vec2<f32>(size)), size - 1u), second);
+    }
+    let last = vec2<f32>(size - 1u);
+    let at = clamp(uv * vec2<f32>(size) - 0.5, vec2<f32>(0.0), last);
     let low = vec2<u32>(at);
-    let high = min(low + 1u, canvas.size - 1u);
+    let high = min(low + 1u, size - 1u);
     let f = at - vec2<f32>(low);
-    let a = label_of(low);
-    let b = label_of(vec2<u32>(high.x, low.y));
-    let c = label_of(vec2<u32>(low.x, high.y));
-    let d = label_of(high);
+    let a = label_of(low, second);
+    let b = label_of(vec2<u32>(high.x, low.y), second);
+    let c = label_of(vec2<u32>(low.x, high.y), second);
+    let d = label_of(high, second);
     // Most of a picture is not an outline.
     if a == b && a == c && a == d {
         return a;
@@ -120,8 +147,43 @@ fn votes(index: u32, corners: vec4<u32>, weights: vec4<f32>) -> f32 {
 
 // How strongly a class shows: hidden ones not at all, others less while one is lit.
 fn strength(index: u32) -> f32 {
+    return colours[index].a * dimmed(index);
+}
+
+fn dimmed(index: u32) -> f32 {
     let unlit = canvas.lit >= 0 && u32(canvas.lit) != index;
-    return colours[index].a * select(1.0, UNLIT, unlit);
+    return select(1.0, UNLIT, unlit);
+}
+
+fn doubt_of(cell: vec2<u32>) -> f32 {
+    let measure = (canvas.layer - PROBABILITY) * canvas.size.x * canvas.size.y;
+    return doubt[measure + cell.y * canvas.size.x + cell.x];
+}
+
+// A measure of doubt at a point of the photo; bilinear where outlines are fine.
+fn doubt_at(uv: vec2<f32>) -> f32 {
+    let scaled = uv * vec2<f32>(canvas.size);
+    if canvas.fine == 0u {
+        return doubt_of(min(vec2<u32>(scaled), canvas.size - 1u));
+    }
+    let at = clamp(scaled - 0.5, vec2<f32>(0.0), vec2<f32>(canvas.size - 1u));
+    let low = vec2<u32>(at);
+    let high = min(low + 1u, canvas.size - 1u);
+    let f = at - vec2<f32>(low);
+    let above = mix(doubt_of(low), doubt_of(vec2<u32>(high.x, low.y)), f.x);
+    let below = mix(doubt_of(vec2<u32>(low.x, high.y)), doubt_of(high), f.x);
+    return mix(above, below, f.y);
+}
+
+// The colour of a doubt from 0 to 1.
+fn doubt_colour(share: f32) -> vec3<f32> {
+    let at = clamp(share, 0.0, 1.0) * 7.0;
+    let low = min(u32(at), 6u);
+    return mix(canvas.doubt_colours[low].rgb, canvas.doubt_colours[low + 1u].rgb, at - f32(low));
+}
+
+fn grey_at(uv: vec2<f32>) -> vec3<f32> {
+    return vec3<f32>(dot(photo_at(uv), vec3<f32>(0.299, 0.587, 0.114)));
 }
 
 fn ignored(position: vec2<f32>) -> vec3<f32> {
@@ -135,11 +197,11 @@ fn colour_at(uv: vec2<f32>, position: vec2<f32>) -> vec3<f32> {
             return clamp(state_at(uv) * 0.5 + 0.5, vec3<f32>(0.0), vec3<f32>(1.0));
         }
         case MAP: {
-            let index = class_at(uv);
+            let index = class_at(uv, false);
             return mix(HIDDEN, colours[index].rgb, strength(index));
         }
         case OVERLAY: {
-            let index = class_at(uv);
+            let index = class_at(uv, false);
             return mix(photo_at(uv), colours[index].rgb, canvas.opacity * strength(index));
         }
         case TRUTH, ERROR: {
@@ -154,9 +216,30 @@ fn colour_at(uv: vec2<f32>, position: vec2<f32>) -> vec3<f32> {
             if canvas.layer == TRUTH {
                 return mix(HIDDEN, colours[right].rgb, strength(right));
             }
-            let grey = dot(photo_at(uv), vec3<f32>(0.299, 0.587, 0.114));
-            let base = vec3<f32>(0.6 * grey);
-            return select(mix(base, WRONG, 0.75), base, class_at(uv) == right);
+            let base = 0.6 * grey_at(uv);
+            return select(mix(base, WRONG, 0.75), base, class_at(uv, false) == right);
+        }
+        case PROBABILITY, MARGIN, ENTROPY: {
+            let grey = grey_at(uv);
+            if canvas.doubt == 0u {
+                return 0.6 * grey;
+            }
+            let value = doubt_at(uv);
+            let share = select(1.0 - value, value, canvas.layer == ENTROPY);
+            return mix(grey, doubt_colour(share), canvas.opacity);
+        }
+        case SECOND, DISAGREEMENT: {
+            if canvas.second.x == 0u {
+                return 0.6 * grey_at(uv);
+            }
+            let index = class_at(uv, true);
+            if canvas.layer == SECOND {
+                let colour = second_colours[index];
+                let shown = canvas.opacity * colour.a * dimmed(index);
+                return mix(photo_at(uv), colour.rgb, shown);
+            }
+            let base = 0.6 * grey_at(uv);
+            return select(mix(base, WRONG, 0.75), base, class_at(uv, false) == index);
         }
         default: {
             return photo_at(uv);

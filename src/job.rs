@@ -386,4 +386,19 @@ mod tests {
         std::thread::sleep(std::time::Duration::from_millis(50));
         assert!(worker.poll().is_none());
     }
+
+    #[test]
+    fn a_worker_that_is_dropped_frees_its_model() {
+        let worker = worker();
+        worker.open_model(load());
+        let Message::Model(model) = wait(&worker) else {
+            panic!("a model is due")
+        };
+        let model = Arc::downgrade(&model);
+        worker.flow(picture(), sampling(100_000));
+        assert!(matches!(wait(&worker), Message::Opened { .. }));
+        assert!(model.upgrade().is_some());
+        drop(worker);
+        assert!(model.upgrade().is_none());
+    }
 }

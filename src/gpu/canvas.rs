@@ -1,5 +1,6 @@
 //! The canvas's pipelines: states decoded to their nearest centroids, and panes that draw a photo,
-//! its state, its classes, the truth or the error (`shaders/decode.wgsl`, `shaders/canvas.wgsl`).
+//! its state, its classes, its doubt, the truth, the error or a second result (`shaders/decode.wgsl`,
+//! `shaders/canvas.wgsl`).
 
 use super::draw::{bind, cover, covering};
 use super::resident::Resident;
@@ -28,7 +29,29 @@ pub enum Layer {
     Truth,
     /// Where the map differs from the label file.
     Error,
+    /// The probability of the most probable class, over the photo.
+    Probability,
+    /// Its lead over the second class, over the photo.
+    Margin,
+    /// The entropy of the classes, over the photo.
+    Entropy,
+    /// The map of a second result over the photo.
+    Second,
+    /// Where the second result differs from the map.
+    Disagreement,
 }
+
+/// The colours of doubt, from certain to open.
+pub const DOUBT_COLOURS: [[u8; 3]; 8] = [
+    [30, 26, 58],
+    [62, 40, 112],
+    [108, 54, 142],
+    [158, 66, 146],
+    [206, 84, 132],
+    [238, 120, 104],
+    [250, 172, 96],
+    [252, 228, 144],
+];
 
 /// The uniform of `shaders/canvas.wgsl`.
 #[repr(C)]
@@ -46,8 +69,12 @@ struct CanvasUniform {
     linear: u32,
     level: f32,
     classes: u32,
+    second: [u32; 2],
+    doubt: u32,
+    padding: u32,
+    doubt_colours: [[f32; 4]; 8],
 }
-const _: () = assert!(size_of::<CanvasUniform>() == 64);
+const _: () = assert!(size_of::<CanvasUniform>() == 208);
 
 /// The uniform of `shaders/decode.wgsl`.
 #[repr(C)]
@@ -96,6 +123,14 @@ pub struct Classes {
     dims: u32,
 }
 
+/// A second result in graphics memory.
+pub struct Second {
+    labels: wgpu::Buffer,
+    colours: wgpu::Buffer,
+    /// Width and height.
+    size: [u32; 2],
+}
+
 /// What a picture is drawn from.
 #[derive(Clone)]
 pub struct Sources {
@@ -113,6 +148,10 @@ pub struct Sources {
     pub share: f32,
     /// The decoded classes there, `[H, W]` (see [`Pipelines::decode`]).
     pub labels: Arc<wgpu::Buffer>,
+    /// The measures of doubt there, where they are computed (see [`Pipelines::doubt`]).
+    pub doubt: Option<Arc<wgpu::Buffer>>,
+    /// A second result, where there is one.
+    pub second: Option<Arc<Second>>,
 }
 
 /// How a pane looks.
@@ -145,6 +184,8 @@ pub struct Pipelines {
     draw: wgpu::RenderPipeline,
     soft: wgpu::Sampler,
     nothing: Truth,
+    /// What stands for a storage buffer that a pane lacks.
+    empty: wgpu::Buffer,
     linear: bool,
 }
 
@@ -180,6 +221,12 @@ impl Pipelines {
                 ..Default::default()
             });
             let nothing = truth_texture(device, queue, [1, 1], &[u16::MAX]);
+            let empty = device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("empty"),
+                size: 16,
+                usage: wgpu::BufferUsages::STORAGE,
+                mapped_at_creation: false,
+            });
             Self {
                 device: device.clone(),
                 queue: queue.clone(),
@@ -187,6 +234,7 @@ impl Pipelines {
                 draw,
                 soft,
                 nothing,
+                empty,
                 linear: format.is_srgb(),
             }
         })
@@ -212,19 +260,44 @@ impl Pipelines {
         colours: &[[u8; 3]],
         shown: impl Fn(usize) -> bool,
     ) -> Result<Classes, GpuError> {
-        let colours: Vec<[f32; 4]> = colours
-            .iter()
-            .enumerate()
-            .map(|(k, rgb)| {
-                let [r, g, b] = rgb.map(|v| f32::from(v) / 255.0);
-                [r, g, b, f32::from(u8::from(shown(k)))]
-            })
-            .collect();
+        let colours = with_alpha(colours, shown);
         guarded(&self.device, "uploading the classes", || Classes {
             centroids: self.storage("centroids", bytemuck::cast_slice(&centroids.flat_f32())),
             colours: self.storage("colours", bytemuck::cast_slice(&colours)),
             count: centroids.len() as u32,
             dims: centroids.dims() as u32,
+        })
+    }
+
+    /// Uploads measures of doubt `[3, H, W]`, 0 to 1, of the size of the states: the probability of the
+    /// most probable class, its lead over the second, and the entropy over its greatest value.
+    ///
+    /// # Errors
+    /// Not enough graphics memory.
+    pub fn doubt(&self, values: &[f32]) -> Result<wgpu::Buffer, GpuError> {
+        guarded(&self.device, "uploading the doubt", || {
+            self.storage("doubt", bytemuck::cast_slice(values))
+        })
+    }
+
+    /// Uploads the classes `[height, width]` of a second result, and the colours of all classes that
+    /// they may be; those of the first result have the same indices there. `shown` hides classes.
+    ///
+    /// # Errors
+    /// Not enough graphics memory.
+    pub fn second(
+        &self,
+        labels: &[u16],
+        [height, width]: [usize; 2],
+        colours: &[[u8; 3]],
+        shown: impl Fn(usize) -> bool,
+    ) -> Result<Second, GpuError> {
+        let labels: Vec<u32> = labels.iter().copied().map(u32::from).collect();
+        let colours = with_alpha(colours, shown);
+        guarded(&self.device, "uploading the second result", || Second {
+            labels: self.storage("second labels", bytemuck::cast_slice(&labels)),
+            colours: self.storage("second colours", bytemuck::cast_slice(&colours)),
+            size: [width as u32, height as u32],
         })
     }
 
@@ -295,7 +368,7 @@ impl Pipelines {
         sources: &Sources,
         look: &Look,
     ) -> Result<Pane, GpuError> {
-        let truth = sources.truth.as_deref();
+        let (truth, second) = (sources.truth.as_deref(), sources.second.as_deref());
         let [height, width] = sources.size;
         let uniform = CanvasUniform {
             origin: look.origin,
@@ -310,6 +383,10 @@ impl Pipelines {
             linear: self.linear.into(),
             level: level(sources.photo.size, look.extent),
             classes: classes.count,
+            second: second.map_or([0, 0], |second| second.size),
+            doubt: sources.doubt.is_some().into(),
+            padding: 0,
+            doubt_colours: DOUBT_COLOURS.map(|rgb| opaque(rgb, 1.0)),
         };
         guarded(&self.device, "drawing the canvas", || {
             let uniform = self.uniform(bytemuck::bytes_of(&uniform));
@@ -322,6 +399,17 @@ impl Pipelines {
                 sources.labels.as_entire_binding(),
                 classes.colours.as_entire_binding(),
                 wgpu::BindingResource::TextureView(&truth.unwrap_or(&self.nothing).view),
+                sources
+                    .doubt
+                    .as_deref()
+                    .unwrap_or(&self.empty)
+                    .as_entire_binding(),
+                second
+                    .map_or(&self.empty, |second| &second.labels)
+                    .as_entire_binding(),
+                second
+                    .map_or(&self.empty, |second| &second.colours)
+                    .as_entire_binding(),
             ];
             Pane {
                 group: bind(&self.device, &self.draw.get_bind_group_layout(0), &entries),
@@ -342,6 +430,19 @@ impl Pipelines {
                 usage: wgpu::BufferUsages::UNIFORM,
             })
     }
+}
+
+fn opaque(rgb: [u8; 3], alpha: f32) -> [f32; 4] {
+    let [r, g, b] = rgb.map(|v| f32::from(v) / 255.0);
+    [r, g, b, alpha]
+}
+
+/// Colours with 1 or 0 for shown or hidden.
+fn with_alpha(colours: &[[u8; 3]], shown: impl Fn(usize) -> bool) -> Vec<[f32; 4]> {
+    let colours = colours.iter().enumerate();
+    colours
+        .map(|(k, rgb)| opaque(*rgb, f32::from(u8::from(shown(k)))))
+        .collect()
 }
 
 /// Pixels of a photo that one pixel of its picture covers, as a power of two; along the side that is

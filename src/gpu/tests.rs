@@ -1,7 +1,7 @@
 //! The canvas's shaders against the CPU, pixel by pixel, on whatever adapter there is, such as
 //! Mesa's software one.
 
-use super::canvas::{Layer, Look, Pipelines, Sources, Values};
+use super::canvas::{DOUBT_COLOURS, Layer, Look, Pipelines, Sources, Values};
 use super::{field, guarded};
 use crate::data::IGNORE;
 use crate::encoding::Centroids;
@@ -80,6 +80,18 @@ fn map(device: &wgpu::Device, staging: &wgpu::Buffer) -> Vec<u8> {
 
 /// Draws at one framebuffer pixel a photo pixel.
 fn draw(e: &Example, layer: Layer, share: f32, fine: bool, hidden: Option<usize>) -> Vec<u8> {
+    draw_with(e, layer, share, fine, hidden, |_, _| ())
+}
+
+/// The same from sources that `add` adds to.
+fn draw_with(
+    e: &Example,
+    layer: Layer,
+    share: f32,
+    fine: bool,
+    hidden: Option<usize>,
+    add: impl FnOnce(&Pipelines, &mut Sources),
+) -> Vec<u8> {
     let (device, queue) = device();
     let pipelines = Pipelines::new(&device, &queue, FORMAT).unwrap();
     let colours: Vec<[u8; 3]> = (0..e.centroids.len())
@@ -95,7 +107,7 @@ fn draw(e: &Example, layer: Layer, share: f32, fine: bool, hidden: Option<usize>
     let truth = pipelines
         .truth([PHOTO[0] as usize, PHOTO[1] as usize], &e.truth)
         .unwrap();
-    let sources = Sources {
+    let mut sources = Sources {
         photo: Arc::new(pipelines.photo(&e.photo).unwrap()),
         truth: Some(Arc::new(truth)),
         size: SIZE,
@@ -103,7 +115,10 @@ fn draw(e: &Example, layer: Layer, share: f32, fine: bool, hidden: Option<usize>
         after,
         share,
         labels: Arc::new(labels),
+        doubt: None,
+        second: None,
     };
+    add(&pipelines, &mut sources);
     let look = Look {
         layer,
         origin: [0.0, 0.0],
@@ -329,6 +344,92 @@ fn truth_and_error_tell_right_wrong_and_ignored_apart() {
             assert_eq!(marked, !right, "pixel {p}");
         }
     }
+}
+
+/// The grey of a photo's pixel, 0 to 255.
+fn grey(photo: &RgbImage, pixel: usize) -> f32 {
+    let [r, g, b] = photo.as_raw()[3 * pixel..][..3] else {
+        unreachable!("a photo has three channels")
+    };
+    0.299 * f32::from(r) + 0.587 * f32::from(g) + 0.114 * f32::from(b)
+}
+
+/// Each measure has its place in the buffer and colours that run from certain to open.
+#[test]
+fn doubt_is_drawn_over_the_grey_photo() {
+    let e = example(5);
+    let pixels = SIZE[0] * SIZE[1];
+    let values: Vec<f32> = (0..3 * pixels)
+        .map(|i| ((i * 7) % 101) as f32 / 100.0)
+        .collect();
+    let block = PHOTO[0] as usize / SIZE[0];
+    let measures = [Layer::Probability, Layer::Margin, Layer::Entropy];
+    for (measure, layer) in measures.into_iter().enumerate() {
+        let drawn = draw_with(&e, layer, 1.0, false, None, |pipelines, sources| {
+            sources.doubt = Some(Arc::new(pipelines.doubt(&values).unwrap()));
+        });
+        let expected: Vec<u8> = (0..(PHOTO[0] * PHOTO[1]) as usize)
+            .flat_map(|p| {
+                let (row, column) = (p / PHOTO[1] as usize, p % PHOTO[1] as usize);
+                let cell = row / block * SIZE[1] + column / block;
+                let value = values[measure * pixels + cell];
+                let doubt = if layer == Layer::Entropy {
+                    value
+                } else {
+                    1.0 - value
+                };
+                let at = 7.0 * doubt;
+                let low = (at as usize).min(6);
+                let [a, b] = [0, 1].map(|end| DOUBT_COLOURS[low + end].map(f32::from));
+                let grey = grey(&e.photo, p);
+                [0, 1, 2].map(|c| {
+                    let colour = a[c] + (b[c] - a[c]) * (at - low as f32);
+                    (0.5 * (colour + grey)).round() as u8
+                })
+            })
+            .collect();
+        same(&drawn, &expected);
+        // Before it is computed the photo shows, in grey.
+        let waiting = draw(&e, layer, 1.0, false, None);
+        assert!(waiting.chunks(3).all(|p| p[0] == p[1] && p[1] == p[2]));
+    }
+}
+
+/// A second result of another size is drawn in its own colours, and red where it differs.
+#[test]
+fn a_second_result_is_drawn_and_compared() {
+    let e = example(3);
+    let first = e.centroids.decode(&e.after);
+    let size = [SIZE[0] / 2, SIZE[1] / 2];
+    let second: Vec<u16> = (0..size[0] * size[1]).map(|p| (p % 4) as u16).collect();
+    let colours = [[9, 8, 7], [200, 10, 30], [40, 220, 90], [120, 130, 255]];
+    let with = |layer| {
+        draw_with(&e, layer, 1.0, false, None, |pipelines, sources| {
+            let second = pipelines.second(&second, size, &colours, |k| k != 1);
+            sources.second = Some(Arc::new(second.unwrap()));
+        })
+    };
+    let (drawn, differing) = (with(Layer::Second), with(Layer::Disagreement));
+    let block = PHOTO[0] as usize / SIZE[0];
+    for p in 0..(PHOTO[0] * PHOTO[1]) as usize {
+        let (row, column) = (p / PHOTO[1] as usize, p % PHOTO[1] as usize);
+        let of_second = second[row / (2 * block) * size[1] + column / (2 * block)];
+        let of_first = first[row / block * SIZE[1] + column / block];
+        let photo = &e.photo.as_raw()[3 * p..][..3];
+        let colour = colours[usize::from(of_second)];
+        let expected: Vec<u8> = (0..3)
+            .map(|c| match of_second {
+                1 => photo[c],
+                _ => ((u16::from(colour[c]) + u16::from(photo[c])) / 2) as u8,
+            })
+            .collect();
+        same(&drawn[3 * p..][..3], &expected);
+        let marked = differing[3 * p] > differing[3 * p + 1];
+        assert_eq!(marked, of_first != of_second, "pixel {p}");
+    }
+    // Without a second result nothing is marked.
+    let none = draw(&e, Layer::Disagreement, 1.0, false, None);
+    assert!(none.chunks(3).all(|p| p[0] == p[1] && p[1] == p[2]));
 }
 
 #[test]

@@ -185,7 +185,11 @@ impl App {
             _ => app.errors.first().is_some(),
         };
         let field = !self.field_in_front || self.panels.field.settled();
-        flow && field && self.panels.runs.settled() && !app.busy() && !app.opener.busy()
+        flow && field
+            && app.is_compared()
+            && self.panels.runs.settled()
+            && !app.busy()
+            && !app.opener.busy()
     }
 }
 

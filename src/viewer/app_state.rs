@@ -1,16 +1,20 @@
 //! The state that the panels share. They only read it: it is changed by `commands::run` and by what
 //! the worker, the file dialogs and the exports report.
 
+mod comparing;
 mod receive;
 mod status_text;
 
 use super::app_event::AppEvent;
+use super::class_photos::ClassPhotos;
+use super::doubt_maps::DoubtMaps;
 use super::error_list::ErrorList;
 use super::exports::{Exports, FlowSnapshot};
 use super::file_open::FileOpener;
 use super::flow::Flow;
 use super::open_model::OpenModel;
 use super::photo_list::{Item, PhotoList};
+use super::second::Second;
 use super::selection::SelectionHistory;
 use super::settings::Settings;
 use super::worker_events::{EventConverter, WorkerEvent};
@@ -89,6 +93,12 @@ pub(super) struct AppState {
     /// The flow that is shown.
     pub flow: Option<Flow>,
     pub phase: Phase,
+    /// What the flow is compared with.
+    pub second: Option<Second>,
+    /// The open photos by a class.
+    pub class_photos: Option<ClassPhotos>,
+    /// The doubt of the shown state.
+    pub doubt: DoubtMaps,
     pub playhead: Playhead,
     pub selection: SelectionHistory,
     pub sampling: Sampling,
@@ -103,6 +113,7 @@ pub(super) struct AppState {
     pub exports: Exports,
     events: Vec<AppEvent>,
     worker: Option<Worker<WorkerEvent>>,
+    device: Device,
 }
 
 impl AppState {
@@ -118,10 +129,14 @@ impl AppState {
         photos: PhotoList,
     ) -> Self {
         let mut errors = ErrorList::default();
+        let doubt = DoubtMaps::start(context, pipelines.clone()).unwrap_or_else(|error| {
+            errors.report(format!("cannot start a worker thread: {error}"));
+            DoubtMaps::none()
+        });
         let mut converter = EventConverter::new(context.clone(), pipelines);
         let wake = context.clone();
         let worker = Worker::start(
-            device,
+            device.clone(),
             move |message, send| converter.convert(message, send),
             move || wake.request_repaint(),
         );
@@ -141,6 +156,9 @@ impl AppState {
             photos,
             flow: None,
             phase: Phase::Idle,
+            second: None,
+            class_photos: None,
+            doubt,
             playhead: Playhead {
                 position: 0.0,
                 playing: true,
@@ -156,6 +174,7 @@ impl AppState {
             exports: Exports::new(context),
             events: Vec::new(),
             worker,
+            device,
         };
         app.request.by_user = model.is_some();
         app.open_model(model.unwrap_or(suitable_model(&app.photos)));
@@ -192,6 +211,7 @@ impl AppState {
     pub(super) fn show(&mut self, photos: PhotoList) {
         let suitable = suitable_model(&photos);
         self.photos = photos;
+        self.class_photos = None;
         let open = if matches!(self.phase, Phase::Loading) {
             Some(self.request.name.as_str())
         } else {
@@ -223,6 +243,7 @@ impl AppState {
         self.emit(AppEvent::PhotoOpened);
         self.playhead.playing = true;
         self.sample();
+        self.sample_second();
     }
 
     /// Samples the current photo again.

@@ -215,7 +215,7 @@ pub(super) fn help(app: &AppState, context: &egui::Context, commands: &mut Vec<C
 }
 
 /// The functions of the mouse.
-const MOUSE: [(&str, &str); 8] = [
+const MOUSE: [(&str, &str); 9] = [
     ("Pan", "drag"),
     ("Zoom", "wheel or pinch"),
     ("Fit to view", "double click"),
@@ -224,6 +224,7 @@ const MOUSE: [(&str, &str); 8] = [
     ("Clear the brush", "Escape"),
     ("Hide a class", "click in the list"),
     ("Show a class alone", "double click in the list"),
+    ("Photos with a class", "right click in the list"),
 ];
 
 fn keys(ui: &mut egui::Ui, group: &str) {

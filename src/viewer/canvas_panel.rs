@@ -8,7 +8,7 @@ use super::commands::{self, Action, Command, help};
 use super::panel::Panel;
 use super::theme::{self, GRID};
 use super::view::{self, Arrangement, Camera, LAYERS};
-use super::{background, pixel_info};
+use super::{background, doubt_bar, doubt_maps, pixel_info};
 use crate::gpu::GpuError;
 use crate::gpu::canvas::{Layer, Sources};
 use eframe::egui::{self, Color32, Pos2, Rect, Sense, Stroke, Vec2, pos2, vec2};
@@ -66,22 +66,7 @@ fn bar(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     ui.horizontal_centered(|ui| {
         ui.spacing_mut().item_spacing.x = GRID / 2.0;
         let view = &app.settings.view;
-        let active = app.active_layer();
-        for (layer, name, description) in LAYERS {
-            let known = !matches!(layer, Layer::Truth | Layer::Error) || app.has_truth();
-            let button = egui::Button::selectable(active == layer, name);
-            let keys = help(ui.ctx(), Action::Show(layer));
-            let response = ui
-                .add_enabled(known, button)
-                .on_hover_text(format!("{description}\n{keys}"))
-                .on_disabled_hover_text(
-                    "No label file is known for this photo: open one from the folder of a data set \
-                     with the model's classes",
-                );
-            if response.clicked() {
-                commands.push(Action::Show(layer).into());
-            }
-        }
+        layers(app, ui, commands);
         ui.separator();
         for (arrangement, icon, _) in Arrangement::ALL {
             let on = view.arrangement == arrangement;
@@ -91,7 +76,7 @@ fn bar(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
         commands::button(ui, Action::Fit, icons::ICON_FIT_SCREEN, commands);
         commands::button(ui, Action::ActualSize, icons::ICON_ASPECT_RATIO, commands);
         commands::toggle(ui, view.fine, Action::Fine, icons::ICON_GRAIN, commands);
-        if view.layers[..view.arrangement.panes()].contains(&Layer::Overlay) {
+        if view.shown().iter().any(|layer| has_opacity(*layer)) {
             ui.separator();
             ui.spacing_mut().slider_width = 10.0 * GRID;
             let mut opacity = view.opacity;
@@ -100,7 +85,8 @@ fn bar(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
                 .custom_parser(|text| {
                     Some(text.trim_end_matches([' ', '%']).parse::<f64>().ok()? / 100.0)
                 });
-            ui.add(slider).on_hover_text("Opacity of the overlay");
+            ui.add(slider)
+                .on_hover_text("Opacity of what lies over the photo");
             if opacity != view.opacity {
                 commands.push(Command::SetOpacity(opacity));
             }
@@ -118,6 +104,63 @@ fn bar(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     });
 }
 
+/// Draws the choice of layers: buttons, a menu for the measures of doubt, and while two results are
+/// compared buttons for the second one.
+fn layers(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
+    let active = app.active_layer();
+    let of_second = |layer| matches!(layer, Layer::Second | Layer::Disagreement);
+    let plain = |layer| doubt_maps::measure(layer).is_none() && !of_second(layer);
+    for row in LAYERS.iter().filter(|(layer, ..)| plain(*layer)) {
+        layer_button(app, ui, row, commands);
+    }
+    let doubt = doubt_maps::measure(active);
+    let text = doubt.map_or("Doubt", |_| view::name(active));
+    let button = egui::Button::selectable(doubt.is_some(), format!("{text} \u{23f7}"));
+    let menu = egui::containers::menu::MenuButton::from_button(button).ui(ui, |ui| {
+        for row in LAYERS {
+            if doubt_maps::measure(row.0).is_some() && layer_button(app, ui, &row, commands) {
+                ui.close();
+            }
+        }
+    });
+    menu.0.on_hover_text(
+        "How sure the shown state is: probability, margin or entropy of every pixel",
+    );
+    if app.second.is_some() {
+        for row in LAYERS.iter().filter(|(layer, ..)| of_second(*layer)) {
+            layer_button(app, ui, row, commands);
+        }
+    }
+}
+
+/// A button that shows a layer in the active pane. Returns whether it was clicked.
+fn layer_button(
+    app: &AppState,
+    ui: &mut egui::Ui,
+    &(layer, name, description): &(Layer, &str, &str),
+    commands: &mut Vec<Command>,
+) -> bool {
+    let known = !matches!(layer, Layer::Truth | Layer::Error) || app.has_truth();
+    let button = egui::Button::selectable(app.active_layer() == layer, name);
+    let keys = help(ui.ctx(), Action::Show(layer));
+    let response = ui
+        .add_enabled(known, button)
+        .on_hover_text(format!("{description}\n{keys}"))
+        .on_disabled_hover_text(
+            "No label file is known for this photo: open one from the folder of a data set with the \
+             model's classes",
+        );
+    if response.clicked() {
+        commands.push(Action::Show(layer).into());
+    }
+    response.clicked()
+}
+
+/// Whether the opacity counts for a layer.
+fn has_opacity(layer: Layer) -> bool {
+    matches!(layer, Layer::Overlay | Layer::Second) || doubt_maps::measure(layer).is_some()
+}
+
 impl CanvasPanel {
     pub(super) fn new(renderer: Option<CanvasRenderer>) -> Self {
         Self {
@@ -132,8 +175,17 @@ impl CanvasPanel {
         else {
             return Ok(None);
         };
-        renderer.set_classes(&model.centroids, &model.colours, &app.selection.hidden)?;
-        flow.sources(renderer, app.playhead.position)
+        let hidden = &app.selection.hidden;
+        renderer.set_classes(&model.centroids, &model.colours, hidden)?;
+        let position = app.playhead.position;
+        let Some(mut sources) = flow.sources(renderer, position)? else {
+            return Ok(None);
+        };
+        sources.doubt = app.doubt.of(flow);
+        if let Some(second) = &app.second {
+            sources.second = second.uploaded(renderer, model, hidden, flow.time(position))?;
+        }
+        Ok(Some(sources))
     }
 
     fn panes(&mut self, app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
@@ -287,7 +339,11 @@ impl CanvasPanel {
                     (rect.left_top() + vec2(GRID, GRID), egui::Align2::LEFT_TOP)
                 };
                 let active = app.active_pane == i;
-                theme::badge(ui, at, align, view::name(view.layers[i]), active);
+                theme::badge(ui, at, align, &pane_name(app, view.layers[i]), active);
+            }
+            if let Some(doubt) = doubt_maps::measure(view.layers[i]) {
+                let right = view.arrangement == Arrangement::Swipe && i == 1;
+                doubt_bar::show(ui, *rect, doubt, right);
             }
         }
     }
@@ -308,6 +364,16 @@ impl CanvasPanel {
             font,
             colour,
         );
+    }
+}
+
+/// What a pane shows; while two results are compared, of which.
+fn pane_name(app: &AppState, layer: Layer) -> String {
+    let name = view::name(layer);
+    match (&app.second, layer) {
+        (Some(second), Layer::Second) => format!("B: {}", second.caption()),
+        (Some(_), Layer::Overlay | Layer::Map) => format!("A: {} ({name})", app.caption()),
+        _ => name.to_owned(),
     }
 }
 

@@ -42,24 +42,11 @@ impl Panel for ChartsPanel {
             .show(ui, |ui| {
                 for (title, unit, lines) in charts {
                     if let Some(t) = chart(ui, title, unit, height, now, lines) {
-                        commands.push(Command::GoTo(position_of(flow, t as f32)));
+                        commands.push(Command::GoTo(flow.position_at(t as f32)));
                     }
                 }
             });
     }
-}
-
-/// The position on the timeline of a time.
-fn position_of(flow: &Flow, t: f32) -> f32 {
-    let after = flow.states.partition_point(|state| state.t < t);
-    let Some(low) = after.checked_sub(1) else {
-        return 0.0;
-    };
-    let Some(high) = flow.states.get(after) else {
-        return low as f32;
-    };
-    let before = flow.states[low].t;
-    low as f32 + (t - before) / (high.t - before).max(f32::EPSILON)
 }
 
 type Lines<'a> = Vec<Line<'a>>;
@@ -188,7 +175,7 @@ mod tests {
             (1.0, 2.0),
             (2.0, 2.0),
         ] {
-            assert!((position_of(&flow, t) - position).abs() < 1e-6);
+            assert!((flow.position_at(t) - position).abs() < 1e-6);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The class list: every class with its colour and its share of the picture at this step.
 
 use super::app_state::AppState;
+use super::class_photos::{ClassPhotos, Row};
 use super::commands::{self, Action, Command};
 use super::open_model::OpenModel;
 use super::panel::Panel;
@@ -8,10 +9,13 @@ use super::theme::{self, GRID, ROW};
 use eframe::egui::{self, Sense};
 use egui_material_icons::icons;
 
-/// Hovering a class highlights its pixels, a click hides it, a double click shows it alone.
+/// Hovering a class highlights its pixels, a click hides it, a double click shows it alone, and a right
+/// click lists the open photos by it.
 #[derive(Default)]
 pub(super) struct ClassesPanel {
     search: String,
+    /// Whether photos are listed by the IoU of a class rather than by its share.
+    by_iou: bool,
 }
 
 impl Panel for ClassesPanel {
@@ -23,6 +27,13 @@ impl Panel for ClassesPanel {
         let mut hovered = None;
         if let Some(model) = &app.model {
             self.head(app, ui, commands);
+            if let Some(photos) = &app.class_photos {
+                let height = 0.5 * ui.available_height();
+                egui::Panel::bottom("photos of a class")
+                    .frame(egui::Frame::new())
+                    .exact_size(height)
+                    .show(ui, |ui| self.photos(app, photos, model, ui, commands));
+            }
             hovered = self.list(app, model, ui, commands);
         } else {
             theme::empty(ui, "The classes appear with a model.");
@@ -78,7 +89,9 @@ impl ClassesPanel {
                     if response.hovered() {
                         hovered = Some(class);
                     }
-                    if response.double_clicked() {
+                    if response.secondary_clicked() {
+                        commands.push(Command::ListClass(Some(class)));
+                    } else if response.double_clicked() {
                         commands.push(Command::ShowOnlyClass(class));
                     } else if response.clicked() {
                         commands.push(Command::ToggleClass(class));
@@ -88,6 +101,68 @@ impl ClassesPanel {
         );
         hovered
     }
+}
+
+impl ClassesPanel {
+    /// Draws the open photos by a class.
+    fn photos(
+        &mut self,
+        app: &AppState,
+        photos: &ClassPhotos,
+        model: &OpenModel,
+        ui: &mut egui::Ui,
+        commands: &mut Vec<Command>,
+    ) {
+        ui.separator();
+        let name = model.names.get(photos.class).map_or("", String::as_str);
+        ui.horizontal(|ui| {
+            if theme::icon_button(ui, icons::ICON_CLOSE, "Close the list").clicked() {
+                commands.push(Command::ListClass(None));
+            }
+            ui.selectable_value(&mut self.by_iou, false, "share")
+                .on_hover_text("The photos with most of the class first");
+            ui.selectable_value(&mut self.by_iou, true, "IoU")
+                .on_hover_text("The photos whose labels agree least about the class first");
+            ui.add(egui::Label::new(format!("Photos with {name}")).truncate());
+        });
+        let [done, all] = photos.progress();
+        let rows = photos.rows(self.by_iou);
+        if done < all {
+            ui.weak(format!("{done} of {all} photos segmented so far"));
+        } else if rows.is_empty() {
+            ui.weak(format!("None of the {all} photos has this class."));
+        }
+        let shown = app.photos.place().0;
+        egui::ScrollArea::vertical()
+            .id_salt("photos of a class")
+            .auto_shrink(false)
+            .show_rows(ui, ROW, rows.len(), |ui, range| {
+                ui.spacing_mut().item_spacing.y = 0.0;
+                for row in &rows[range] {
+                    let response = photo_row(ui, row, row.index == shown);
+                    if response.clicked() {
+                        commands.push(Command::ShowPhoto(row.index));
+                    }
+                }
+            });
+    }
+}
+
+/// A photo in the list of a class: its name, the class's share and its IoU.
+fn photo_row(ui: &mut egui::Ui, row: &Row, shown: bool) -> egui::Response {
+    let iou = row
+        .iou
+        .map_or_else(|| "-".to_owned(), |iou| format!("{:.1}", 100.0 * iou));
+    let share = 100.0 * row.share;
+    let text = format!("{share:5.1} %   IoU {iou:>5}   {}", row.name);
+    let text = egui::RichText::new(text).text_style(egui::TextStyle::Monospace);
+    let button = egui::Button::selectable(shown, text)
+        .truncate()
+        .min_size(egui::vec2(ui.available_width(), ROW));
+    ui.add(button).on_hover_text(format!(
+        "{}\n{share:.2} % of its pixels; IoU with its labels in per cent: {iou}; click to show it",
+        row.name
+    ))
 }
 
 /// The classes that match, those largest in the last state first. The order follows the last state
@@ -164,6 +239,7 @@ fn row(
         painter.hline(at.x..=at.x + width, middle, stroke);
     }
     response.on_hover_text(format!(
-        "{name}\nclass {class}; click: hide or show; double click: show alone"
+        "{name}\nclass {class}; click: hide or show; double click: show alone; right click: list the \
+         open photos by it"
     ))
 }

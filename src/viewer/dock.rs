@@ -16,7 +16,7 @@ pub(super) fn tree() -> Tree<PanelKind> {
         tiles.insert_tab_tile(panes)
     };
     let centre = tabs(&[PanelKind::Canvas, PanelKind::Field, PanelKind::Runs]);
-    let above = tabs(&[PanelKind::Classes, PanelKind::Model]);
+    let above = tabs(&[PanelKind::Classes, PanelKind::Model, PanelKind::Compare]);
     let below = tabs(&[PanelKind::Pixel, PanelKind::Charts]);
     let side = tiles.insert_container(Linear::new(LinearDir::Vertical, vec![above, below]));
     let mut row = Linear::new(LinearDir::Horizontal, vec![centre, side]);
@@ -41,12 +41,13 @@ pub(super) fn is_sound(tree: &Tree<PanelKind>) -> bool {
         && ALL.iter().all(|panel| panels.contains(panel))
 }
 
-const ALL: [PanelKind; 7] = [
+const ALL: [PanelKind; 8] = [
     PanelKind::Canvas,
     PanelKind::Field,
     PanelKind::Runs,
     PanelKind::Classes,
     PanelKind::Model,
+    PanelKind::Compare,
     PanelKind::Pixel,
     PanelKind::Charts,
 ];

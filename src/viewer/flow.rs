@@ -146,6 +146,19 @@ impl Flow {
         })
     }
 
+    /// The position of a time, between the states around it.
+    pub(super) fn position_at(&self, t: f32) -> f32 {
+        let after = self.states.partition_point(|state| state.t < t);
+        let Some(low) = after.checked_sub(1) else {
+            return 0.0;
+        };
+        let Some(high) = self.states.get(after) else {
+            return low as f32;
+        };
+        let before = self.states[low].t;
+        low as f32 + (t - before) / (high.t - before).max(f32::EPSILON)
+    }
+
     /// A pixel's state at `position`: linear between two stored states, which is exact for Euler.
     pub(super) fn state_of(&self, pixel: usize, position: f32) -> Option<Vec<f32>> {
         let (low, high, share) = self.around(position)?;
@@ -220,6 +233,8 @@ impl Flow {
             after,
             share,
             labels,
+            doubt: None,
+            second: None,
         }))
     }
 

@@ -3,6 +3,7 @@
 use super::canvas_panel::CanvasPanel;
 use super::charts_panel::ChartsPanel;
 use super::classes_panel::ClassesPanel;
+use super::compare_panel::ComparePanel;
 use super::export_dialog::ExportDialog;
 use super::field::FieldPanel;
 use super::model_panel::ModelPanel;
@@ -20,6 +21,7 @@ pub(super) enum PanelKind {
     Runs,
     Classes,
     Model,
+    Compare,
     Pixel,
     Charts,
 }
@@ -31,6 +33,7 @@ pub(super) struct Panels {
     pub runs: RunsPanel,
     pub classes: ClassesPanel,
     pub model: ModelPanel,
+    pub compare: ComparePanel,
     pub pixel: PixelPanel,
     pub charts: ChartsPanel,
     pub timeline: TimelinePanel,
@@ -45,18 +48,20 @@ impl Panels {
             PanelKind::Runs => &mut self.runs,
             PanelKind::Classes => &mut self.classes,
             PanelKind::Model => &mut self.model,
+            PanelKind::Compare => &mut self.compare,
             PanelKind::Pixel => &mut self.pixel,
             PanelKind::Charts => &mut self.charts,
         }
     }
 
-    pub(super) fn all(&mut self) -> [&mut dyn Panel; 9] {
+    pub(super) fn all(&mut self) -> [&mut dyn Panel; 10] {
         [
             &mut self.canvas,
             &mut self.field,
             &mut self.runs,
             &mut self.classes,
             &mut self.model,
+            &mut self.compare,
             &mut self.pixel,
             &mut self.charts,
             &mut self.timeline,

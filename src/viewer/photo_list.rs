@@ -105,6 +105,20 @@ impl PhotoList {
         })
     }
 
+    /// All photos.
+    pub(super) fn items(&self) -> &[Item] {
+        &self.items
+    }
+
+    /// Shows another photo by its place. Returns whether it is another one.
+    pub(super) fn go_to(&mut self, place: usize) -> bool {
+        let other = place != self.shown && place < self.items.len();
+        if other {
+            self.shown = place;
+        }
+        other
+    }
+
     /// The photo that is shown.
     pub(super) fn item(&self) -> Option<&Item> {
         self.items.get(self.shown)

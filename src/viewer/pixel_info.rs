@@ -2,7 +2,7 @@
 
 use super::app_state::AppState;
 use super::theme::{self, GRID};
-use crate::votes::Votes;
+use crate::votes::{Doubt, Votes};
 use eframe::egui;
 
 /// The number of centroids listed.
@@ -22,6 +22,8 @@ pub(super) struct PixelInfo {
     pub nearest: Vec<(usize, f64, f64)>,
     /// The step from which on its class stays.
     pub settled: Option<u16>,
+    /// Lead of its class over the second, and entropy over ln N, both 0 to 1.
+    pub doubt: [f32; 2],
 }
 
 /// The numbers of a pixel at the playhead, or `None` while its state is still being read back.
@@ -53,6 +55,7 @@ pub(super) fn pixel_info(app: &AppState, pixel: usize) -> Option<PixelInfo> {
         prediction,
         nearest,
         settled: flow.settled.as_ref().map(|settled| settled[pixel]),
+        doubt: [Doubt::Margin, Doubt::Entropy].map(|doubt| doubt.of(probability.at(0))),
     })
 }
 
@@ -89,5 +92,25 @@ pub(super) fn tooltip(app: &AppState, ui: &mut egui::Ui, pixel: usize) {
             ui.monospace(format!("{distance:5.2}  {}", model.names[class]));
         });
     }
+    if let Some((name, colour)) = second_class(app, pixel) {
+        ui.horizontal(|ui| {
+            theme::swatch(ui, colour, 1.5 * GRID);
+            ui.monospace(format!("    B  {name}"));
+        });
+    }
     ui.weak("click to pin, Shift and drag to brush");
+}
+
+/// The class of a pixel in the second result near the shown time, and its colour.
+pub(super) fn second_class(app: &AppState, pixel: usize) -> Option<(&str, [u8; 3])> {
+    let (flow, model, second) = (
+        app.flow.as_ref()?,
+        app.model.as_ref()?,
+        app.second.as_ref()?,
+    );
+    let t = flow.time(app.playhead.position);
+    let class = second.class_at(pixel, flow.size, t)?;
+    let classes = second.classes.as_ref()?;
+    let colour = classes.colours(&model.colours).get(class).copied()?;
+    Some((classes.names().get(class)?.as_str(), colour))
 }

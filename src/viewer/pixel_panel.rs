@@ -5,7 +5,7 @@ use super::commands::Command;
 use super::flow::Flow;
 use super::open_model::OpenModel;
 use super::panel::Panel;
-use super::pixel_info::{PixelInfo, distance, pixel_info};
+use super::pixel_info::{PixelInfo, distance, pixel_info, second_class};
 use super::theme::{self, GRID};
 use eframe::egui;
 use egui_plot::{Legend, Line, Plot, PlotPoints, VLine};
@@ -39,6 +39,13 @@ impl Panel for PixelPanel {
             .show(ui, |ui| {
                 numbers(ui, &info);
                 nearest(ui, model, &info);
+                if let Some((name, colour)) = second_class(app, pixel) {
+                    ui.horizontal(|ui| {
+                        ui.weak("Second result");
+                        theme::swatch(ui, colour, 1.5 * GRID);
+                        ui.label(name);
+                    });
+                }
                 distances(ui, flow, model, pixel, now);
             });
     }
@@ -99,6 +106,17 @@ fn numbers(ui: &mut egui::Ui, info: &PixelInfo) {
                 .settled
                 .map_or_else(none, |step| format!("step {step}"));
             row("Settled", "The step from which on its class stays", settled);
+            let [margin, entropy] = info.doubt;
+            row(
+                "Margin",
+                "Lead of its class over the second: p1 - p2, 1 for certain",
+                format!("{margin:.3}"),
+            );
+            row(
+                "Entropy",
+                "Entropy of the N classes over ln N: 0 for certain, 1 for all alike",
+                format!("{entropy:.3}"),
+            );
         });
 }
 

@@ -1,6 +1,7 @@
 //! The window as a person sees it, on whatever adapter there is, such as Mesa's software one:
 //! pictures of each state against kept ones, and interactions asserted on the state.
 
+mod compare;
 mod selection;
 
 use super::app::App;

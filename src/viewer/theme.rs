@@ -194,6 +194,22 @@ pub(super) fn badge(
     rect
 }
 
+/// A strip of colours from left to right.
+pub(super) fn gradient(rect: egui::Rect, ramp: &[Color32]) -> egui::Mesh {
+    let mut mesh = egui::Mesh::default();
+    for (i, &colour) in ramp.iter().enumerate() {
+        let x = egui::lerp(rect.x_range(), i as f32 / (ramp.len() - 1) as f32);
+        mesh.colored_vertex(egui::pos2(x, rect.top()), colour);
+        mesh.colored_vertex(egui::pos2(x, rect.bottom()), colour);
+        if i > 0 {
+            let first = 2 * (i as u32 - 1);
+            mesh.add_triangle(first, first + 1, first + 2);
+            mesh.add_triangle(first + 1, first + 2, first + 3);
+        }
+    }
+    mesh
+}
+
 /// The text of a panel that has nothing to show: what it is for and what to do next.
 pub(super) fn empty(ui: &mut egui::Ui, text: &str) {
     ui.vertical_centered(|ui| {

@@ -43,7 +43,7 @@ impl Arrangement {
 }
 
 /// Every layer with its name and a description.
-pub(super) const LAYERS: [(Layer, &str, &str); 6] = [
+pub(super) const LAYERS: [(Layer, &str, &str); 11] = [
     (Layer::Photo, "Photo", "The photo as it is"),
     (
         Layer::Raw,
@@ -57,6 +57,31 @@ pub(super) const LAYERS: [(Layer, &str, &str); 6] = [
         Layer::Error,
         "Error",
         "Where the map differs from the label file",
+    ),
+    (
+        Layer::Probability,
+        "Probability",
+        "How probable the class of a pixel is, over the photo (p1, 0 to 1)",
+    ),
+    (
+        Layer::Margin,
+        "Margin",
+        "The lead of a pixel's class over the second, over the photo (p1 - p2, 0 to 1)",
+    ),
+    (
+        Layer::Entropy,
+        "Entropy",
+        "The entropy of a pixel's N classes over ln N, over the photo: 0 for certain, 1 for all alike",
+    ),
+    (
+        Layer::Second,
+        "B",
+        "The map of the second result over the photo",
+    ),
+    (
+        Layer::Disagreement,
+        "A \u{2260} B",
+        "Where the second result differs from the map",
     ),
 ];
 
@@ -86,9 +111,20 @@ pub(super) struct View {
 const DIVIDER: std::ops::RangeInclusive<f32> = 0.02..=0.98;
 
 impl View {
+    /// The layers of the panes that are shown.
+    pub(super) fn shown(&self) -> &[Layer] {
+        &self.layers[..self.arrangement.panes()]
+    }
+
     /// Brings numbers of a file back into their ranges.
     pub(super) fn clamp(&mut self) {
         let default = Self::default();
+        for (layer, otherwise) in self.layers.iter_mut().zip(default.layers) {
+            // A window opens without a second result.
+            if matches!(layer, Layer::Second | Layer::Disagreement) {
+                *layer = otherwise;
+            }
+        }
         self.opacity = in_range(self.opacity, 0.0..=1.0, default.opacity);
         self.divider = in_range(self.divider, DIVIDER, default.divider);
     }

@@ -16,6 +16,7 @@ impl AppState {
         while let Some(event) = self.worker.as_ref().and_then(Worker::poll) {
             self.accept(event);
         }
+        self.receive_second();
         if let Some(error) = self.exports.receive() {
             self.errors.report(error);
         }
@@ -59,6 +60,8 @@ impl AppState {
                 let mut model = OpenModel::new(name, *card, centroids);
                 model.colour(self.settings.published_colours);
                 self.model = Some(model);
+                self.class_photos = None;
+                self.join_second();
                 self.selection.forget_classes();
                 self.phase = Phase::Idle;
                 self.emit(AppEvent::ModelOpened);

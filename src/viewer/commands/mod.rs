@@ -11,6 +11,7 @@ pub(super) use table::{Action, TABLE, entry, help, pressed, text};
 use super::brush::Brush;
 use super::exports::NewFile;
 use super::photo_list::PhotoList;
+use super::second::Choice;
 use crate::export::{Artifact, Look};
 use crate::inference::Sampling;
 use eframe::egui::ColorImage;
@@ -28,6 +29,8 @@ pub(super) enum Command {
     ShowPhotos(PhotoList),
     /// Opens a model by its name or path.
     ChooseModel(String),
+    /// Compares the open photo's result with another.
+    Compare(Choice),
     /// Moves the playhead and stops it there.
     GoTo(f32),
     /// Samples again, with these settings.
@@ -48,6 +51,10 @@ pub(super) enum Command {
     /// Hides a class or shows it.
     ToggleClass(usize),
     ShowOnlyClass(usize),
+    /// Lists the open photos by a class, or closes the list.
+    ListClass(Option<usize>),
+    /// Shows a photo of the open list.
+    ShowPhoto(usize),
     Brush(Brush),
     /// Adds a line to the list of errors.
     ReportError(String),

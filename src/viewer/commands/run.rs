@@ -19,6 +19,7 @@ pub(crate) fn run(app: &mut AppState, context: &egui::Context, command: Command)
         Command::PasteImage(image) => app.paste(&image),
         Command::ShowPhotos(photos) => app.show(photos),
         Command::ChooseModel(name) => app.choose_model(&name),
+        Command::Compare(choice) => app.compare(context, choice),
         Command::GoTo(position) => app.go_to(position),
         Command::Sample(sampling) => resample(app, sampling),
         Command::SetScale(scale) => {
@@ -44,6 +45,12 @@ pub(crate) fn run(app: &mut AppState, context: &egui::Context, command: Command)
             // The first click of the two has hidden or shown it, which this overrides.
             let others = (0..classes).filter(|&k| k != class).collect();
             app.selection.change(|selection| selection.hidden = others);
+        }
+        Command::ListClass(class) => app.list_class(context, class),
+        Command::ShowPhoto(place) => {
+            if app.photos.go_to(place) {
+                app.open_photo();
+            }
         }
         Command::Brush(brush) => app.selection.brush(brush),
         Command::ReportError(error) => app.errors.report(error),
@@ -102,10 +109,19 @@ fn act(app: &mut AppState, context: &egui::Context, action: Action) {
         }
         Action::Show(layer) => {
             let labelled = matches!(layer, Layer::Truth | Layer::Error);
-            if !labelled || app.has_truth() {
+            let second = matches!(layer, Layer::Second | Layer::Disagreement);
+            if (!labelled || app.has_truth()) && (!second || app.second.is_some()) {
                 app.settings.view.layers[app.active_pane.min(3)] = layer;
             }
         }
+        Action::Compare => match app.second.is_some() {
+            true => app.stop_comparing(),
+            false => {
+                if let Some(choice) = app.suggested_comparison() {
+                    app.compare(context, choice);
+                }
+            }
+        },
         Action::Arrange(arrangement) => {
             app.settings.view.arrangement = arrangement;
             if app.active_pane >= arrangement.panes() || arrangement == Arrangement::Single {

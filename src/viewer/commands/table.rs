@@ -33,6 +33,8 @@ pub(crate) enum Action {
     /// Shows a layer in the active pane.
     Show(Layer),
     Arrange(Arrangement),
+    /// Compares the result with another, or stops that.
+    Compare,
     /// Shows the whole photo.
     Fit,
     /// One screen pixel per photo pixel.
@@ -124,6 +126,12 @@ pub(crate) const TABLE: &[Entry] = table! {
         Action::Show(Layer::Overlay), "Overlay", [key(Key::Num4)], ICON_LAYERS;
         Action::Show(Layer::Truth), "Ground truth", [key(Key::Num5)], ICON_CHECK;
         Action::Show(Layer::Error), "Error", [key(Key::Num6)], ICON_DIFFERENCE;
+        Action::Show(Layer::Probability), "Probability", [key(Key::Num7)], ICON_PERCENT;
+        Action::Show(Layer::Margin), "Margin", [key(Key::Num8)], ICON_DENSITY_SMALL;
+        Action::Show(Layer::Entropy), "Entropy", [key(Key::Num9)], ICON_GRAIN;
+        Action::Show(Layer::Second), "Second result", [key(Key::Num0)], ICON_FILTER_2;
+        Action::Show(Layer::Disagreement), "Disagreement", [key(Key::D)], ICON_DIFFERENCE;
+        Action::Compare, "Compare with a second result", [key(Key::K)], ICON_COMPARE_ARROWS;
         Action::Arrange(Arrangement::Single), "One view", [key(Key::F1)], ICON_CROP_SQUARE;
         Action::Arrange(Arrangement::SideBySide), "Two views", [key(Key::F2)], ICON_SPLITSCREEN_RIGHT;
         Action::Arrange(Arrangement::Swipe), "Swipe divider", [key(Key::F3)], ICON_COMPARE;

@@ -4,8 +4,8 @@ use super::panel::FieldPanel;
 use super::style::backdrop;
 use crate::format::{round_step, tick};
 use crate::gpu::field::{FieldScene, Quantity};
-use crate::viewer::theme::GRID;
-use eframe::egui::{self, Align2, Color32, FontId, Mesh, Pos2, Rect, Ui};
+use crate::viewer::theme::{self, GRID};
+use eframe::egui::{self, Align2, Color32, FontId, Pos2, Rect, Ui};
 
 const BAR: [f32; 2] = [180.0, 10.0];
 /// Height of a bar with its title and ticks.
@@ -50,7 +50,7 @@ pub(super) fn show(panel: &FieldPanel, ui: &Ui, scene: &FieldScene, area: Rect) 
         painter.text(corner, Align2::LEFT_TOP, bar.title, font.clone(), ink);
         let below = corner + egui::vec2(0.0, 16.0);
         let strip = Rect::from_min_size(below, egui::vec2(width, height));
-        painter.add(gradient(strip, &ramp));
+        painter.add(theme::gradient(strip, &ramp));
         let bottom = strip.bottom();
         for (share, text) in bar.ticks {
             let x = strip.left() + share * width;
@@ -89,21 +89,6 @@ fn linear(title: &'static str, end: f32) -> Bar {
             .map(|value| ((value / end) as f32, tick(value, 2)))
             .collect(),
     }
-}
-
-fn gradient(rect: Rect, ramp: &[Color32]) -> Mesh {
-    let mut mesh = Mesh::default();
-    for (i, &colour) in ramp.iter().enumerate() {
-        let x = egui::lerp(rect.x_range(), i as f32 / (ramp.len() - 1) as f32);
-        mesh.colored_vertex(egui::pos2(x, rect.top()), colour);
-        mesh.colored_vertex(egui::pos2(x, rect.bottom()), colour);
-        if i > 0 {
-            let first = 2 * (i as u32 - 1);
-            mesh.add_triangle(first, first + 1, first + 2);
-            mesh.add_triangle(first + 1, first + 2, first + 3);
-        }
-    }
-    mesh
 }
 
 #[cfg(test)]

@@ -1,0 +1,170 @@
+//! Comparing the result with a second one, the doubt of the shown state, and photos by class.
+
+use super::AppState;
+use crate::compare;
+use crate::gpu::canvas::Layer;
+use crate::viewer::class_photos::ClassPhotos;
+use crate::viewer::doubt_maps;
+use crate::viewer::photo_list::Item;
+use crate::viewer::second::{Choice, Second};
+use crate::viewer::view::Arrangement;
+use crate::viewer::worker_events::WorkerEvent;
+use eframe::egui;
+
+impl AppState {
+    /// What the result is called beside a second one.
+    pub(crate) fn caption(&self) -> String {
+        let name = self.model.as_ref().map_or("", |model| &model.name);
+        compare::caption(name, self.sampling.steps, self.sampling.solver)
+    }
+
+    /// The comparison that is offered first: the same model with one step, or with ten where it has one
+    /// now. None without a model.
+    pub(crate) fn suggested_comparison(&self) -> Option<Choice> {
+        Some(Choice {
+            model: self.model.as_ref()?.name.clone(),
+            steps: Some(if self.sampling.steps == 1 { 10 } else { 1 }),
+            solver: self.sampling.solver,
+        })
+    }
+
+    /// Compares the open photo's result with another.
+    pub(crate) fn compare(&mut self, context: &egui::Context, choice: Choice) {
+        let same = self
+            .second
+            .as_mut()
+            .filter(|second| second.model.is_some() && second.choice.model == choice.model);
+        if let Some(second) = same {
+            second.choice = choice;
+            self.sample_second();
+            return;
+        }
+        let view = self.settings.view.clone();
+        let before = match self.second.take() {
+            Some(second) => {
+                let before = second.before.clone();
+                second.close();
+                before
+            }
+            None => view,
+        };
+        match Second::start(context, self.device.clone(), choice, before) {
+            Ok(second) => self.second = Some(second),
+            Err(error) => {
+                let text = format!("cannot start a worker thread: {error}");
+                self.errors.report(text);
+                return;
+            }
+        }
+        let view = &mut self.settings.view;
+        view.arrangement = Arrangement::Grid;
+        view.layers = [
+            Layer::Overlay,
+            Layer::Second,
+            Layer::Disagreement,
+            Layer::Photo,
+        ];
+        self.active_pane = 0;
+    }
+
+    /// Closes the comparison, frees its network and arranges the canvas as before.
+    pub(crate) fn stop_comparing(&mut self) {
+        let Some(second) = self.second.take() else {
+            return;
+        };
+        let view = &mut self.settings.view;
+        (view.arrangement, view.layers) = (second.before.arrangement, second.before.layers);
+        self.active_pane = 0;
+        second.close();
+    }
+
+    /// Segments the open photo a second time, where that is wanted.
+    pub(super) fn sample_second(&mut self) {
+        if let (Some(second), Some(item)) = (&mut self.second, self.photos.item()) {
+            second.sample(item, self.sampling);
+        }
+    }
+
+    /// Lists the open photos by a class of the open model, or closes the list.
+    pub(crate) fn list_class(&mut self, context: &egui::Context, class: Option<usize>) {
+        let (Some(class), Some(model)) = (class, &self.model) else {
+            self.class_photos = None;
+            return;
+        };
+        if let Some(listed) = &mut self.class_photos {
+            listed.class = class;
+            return;
+        }
+        let (name, device) = (model.name.clone(), self.device.clone());
+        let photos = &self.photos;
+        match ClassPhotos::start(context, device, name, self.sampling, photos, class) {
+            Ok(listed) => self.class_photos = Some(listed),
+            Err(error) => self
+                .errors
+                .report(format!("cannot start a worker thread: {error}")),
+        }
+    }
+
+    /// Takes in what the workers of the second result and of the doubt report, and asks them for what
+    /// is shown.
+    pub(super) fn receive_second(&mut self) {
+        while let Some(event) = self.second.as_ref().and_then(Second::poll) {
+            self.accept_second(event);
+        }
+        if let (Some(second), Some(flow), Some(model)) = (&mut self.second, &self.flow, &self.model)
+        {
+            second.count(flow, model);
+        }
+        let listed = self.class_photos.as_mut().and_then(ClassPhotos::receive);
+        if let Some(error) = listed {
+            self.errors.report(error);
+        }
+        if let Some(error) = self.doubt.receive() {
+            self.errors.report(error);
+        }
+        if let (true, Some(flow), Some(model)) = (self.shows_doubt(), &self.flow, &self.model) {
+            self.doubt.want(flow, model, self.playhead.position);
+        }
+    }
+
+    fn accept_second(&mut self, event: WorkerEvent) {
+        let opened = matches!(event, WorkerEvent::Model(..));
+        let name = self.photos.item().map(Item::name).unwrap_or_default();
+        let error = self
+            .second
+            .as_mut()
+            .and_then(|second| second.accept(event, &name));
+        if let Some(error) = error {
+            self.errors.report(error);
+        }
+        if opened {
+            self.join_second();
+            self.sample_second();
+        }
+    }
+
+    /// Matches the classes of both models after one of them was opened.
+    pub(super) fn join_second(&mut self) {
+        if let (Some(second), Some(model)) = (&mut self.second, &self.model) {
+            second.join(model);
+        }
+    }
+
+    fn shows_doubt(&self) -> bool {
+        let shown = self.settings.view.shown();
+        shown
+            .iter()
+            .any(|layer| doubt_maps::measure(*layer).is_some())
+    }
+
+    /// Whether doubt and second result are computed as far as they are wanted.
+    pub(crate) fn is_compared(&self) -> bool {
+        let Some(flow) = &self.flow else { return true };
+        let doubt = !self.shows_doubt() || self.doubt.ready(flow, self.playhead.position);
+        doubt
+            && self
+                .second
+                .as_ref()
+                .is_none_or(|second| second.settled(flow))
+    }
+}

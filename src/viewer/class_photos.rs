@@ -1,0 +1,213 @@
+//! The photos of the open list by a class: how much of each the class takes, and how well it was found
+//! where labels are known. A thread segments them one after the other with a network of its own, which
+//! is freed when the list is closed.
+
+use super::latest::Latest;
+use super::photo_list::{Item, PhotoList};
+use crate::data::{self, LabelMap};
+use crate::eval::Confusion;
+use crate::inference::{self, Look, Sampling};
+use crate::job::Photo;
+use crate::model::Model;
+use crate::models;
+use crate::trajectory;
+use burn::tensor::Device;
+use eframe::egui;
+use image::RgbImage;
+use std::sync::Arc;
+
+/// The classes of one photo.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct PhotoClasses {
+    /// The share of every class, 0 to 1.
+    pub shares: Vec<f32>,
+    /// IoU of every class, 0 to 1, where it occurs; none without labels.
+    pub iou: Option<Vec<Option<f64>>>,
+}
+
+struct Request {
+    index: usize,
+    item: Item,
+}
+
+type Answer = (usize, Result<PhotoClasses, String>);
+
+pub(super) struct ClassPhotos {
+    /// The class that the photos are listed by.
+    pub class: usize,
+    items: Vec<Item>,
+    /// What is known of each of the first photos.
+    found: Vec<Option<PhotoClasses>>,
+    worker: Latest<Request, Answer>,
+}
+
+/// A photo in the list of a class.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Row {
+    /// Its index in the open list.
+    pub index: usize,
+    pub name: String,
+    /// The share of its pixels that the class takes, 0 to 1.
+    pub share: f32,
+    /// IoU of the class, 0 to 1.
+    pub iou: Option<f64>,
+}
+
+impl ClassPhotos {
+    /// Starts with the first photo of a list.
+    ///
+    /// # Errors
+    /// A system that can't start another thread.
+    pub(super) fn start(
+        context: &egui::Context,
+        device: Device,
+        model: String,
+        sampling: Sampling,
+        photos: &PhotoList,
+        class: usize,
+    ) -> std::io::Result<Self> {
+        let mut opened = None;
+        let answer = move |request: Request| {
+            let loaded = match &opened {
+                Some(model) => model,
+                None => match models::load(&model, &device) {
+                    Ok(model) => &*opened.insert(model),
+                    Err(error) => return (request.index, Err(error.to_string())),
+                },
+            };
+            (request.index, classes(loaded, &request.item, sampling))
+        };
+        Ok(Self {
+            class,
+            items: photos.items().to_vec(),
+            found: Vec::new(),
+            worker: Latest::start("flowseg-photos", context, answer)?,
+        })
+    }
+
+    /// Takes in what was found and asks for the next photo; returns an error in one line.
+    pub(super) fn receive(&mut self) -> Option<String> {
+        let mut error = None;
+        if let Some((index, found)) = self.worker.poll() {
+            error = found.as_ref().err().cloned();
+            self.found.resize(index + 1, None);
+            self.found[index] = found.ok();
+        }
+        if !self.worker.busy()
+            && let Some(item) = self.items.get(self.found.len())
+        {
+            self.worker.ask(Request {
+                index: self.found.len(),
+                item: item.clone(),
+            });
+        }
+        error
+    }
+
+    /// How many photos were looked at, and how many there are.
+    pub(super) fn progress(&self) -> [usize; 2] {
+        [self.found.len(), self.items.len()]
+    }
+
+    /// The photos that have the class or should have it: by its share, the greatest first, or by its
+    /// IoU, the lowest first and those without one last.
+    pub(super) fn rows(&self, by_iou: bool) -> Vec<Row> {
+        let rows = self.found.iter().enumerate();
+        let row = |(index, found): (usize, &Option<PhotoClasses>)| {
+            let found = found.as_ref()?;
+            let share = found.shares.get(self.class).copied().unwrap_or_default();
+            let iou = found
+                .iou
+                .as_ref()
+                .and_then(|iou| iou.get(self.class).copied()?);
+            (share > 0.0 || iou.is_some()).then(|| Row {
+                index,
+                name: self.items[index].name(),
+                share,
+                iou,
+            })
+        };
+        let mut rows: Vec<Row> = rows.filter_map(row).collect();
+        match by_iou {
+            true => {
+                let key = |row: &Row| row.iou.unwrap_or(f64::INFINITY);
+                rows.sort_by(|a, b| key(a).total_cmp(&key(b)));
+            }
+            false => rows.sort_by(|a, b| b.share.total_cmp(&a.share)),
+        }
+        rows
+    }
+}
+
+/// The classes of a photo at its own size.
+fn classes(model: &Model, item: &Item, sampling: Sampling) -> Result<PhotoClasses, String> {
+    let (photo, truth) = read(item, &model.card.classes)?;
+    let look = Look {
+        scale: sampling.scale,
+        ..Look::default()
+    };
+    let votes = inference::votes(model, &photo, look, sampling);
+    let votes = votes.map_err(|error| format!("{}: {error}", item.name()))?;
+    let size = [photo.height(), photo.width()].map(|side| side as usize);
+    let labels = votes.labels(size);
+    let count = model.card.classes.len();
+    let iou = truth
+        .filter(|truth| [truth.height, truth.width] == size)
+        .map(|truth| {
+            let mut confusion = Confusion::new(count);
+            confusion.add(&truth.data, &labels);
+            confusion.scores().iou
+        });
+    Ok(PhotoClasses {
+        shares: trajectory::shares(&labels, count),
+        iou,
+    })
+}
+
+fn read(item: &Item, classes: &[String]) -> Result<(Arc<RgbImage>, Option<LabelMap>), String> {
+    match item.photo() {
+        Photo::Picture(picture) => Ok((picture, None)),
+        Photo::Scene(config, index) => {
+            let scene = data::render(&config, index);
+            let known = data::scene_classes(&config) == classes;
+            Ok((Arc::new(scene.image), known.then_some(scene.labels)))
+        }
+        Photo::File(path) => {
+            let photo = data::read_photo(&path).map_err(|error| error.to_string())?;
+            Ok((Arc::new(photo), data::labels_of(&path, classes)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn photos_are_listed_by_share_and_by_score() {
+        let context = egui::Context::default();
+        let worker = Latest::start("flowseg-test", &context, |request: Request| {
+            (request.index, Err("unused".to_owned()))
+        });
+        let of = |share: f32, iou: Option<f64>| {
+            Some(PhotoClasses {
+                shares: vec![1.0 - share, share],
+                iou: iou.map(|iou| vec![None, Some(iou)]),
+            })
+        };
+        let photos = ClassPhotos {
+            class: 1,
+            items: PhotoList::samples(0).items().to_vec(),
+            // The last has none of the class and should have none; the third could not be read.
+            found: vec![of(0.25, Some(0.5)), of(0.5, None), None, of(0.0, None)],
+            worker: worker.unwrap(),
+        };
+        let order = |by_iou| {
+            let rows = photos.rows(by_iou);
+            rows.iter().map(|row| row.index).collect::<Vec<_>>()
+        };
+        assert_eq!((order(false), order(true)), (vec![1, 0], vec![0, 1]));
+        assert_eq!(photos.rows(true)[0].iou, Some(0.5));
+        assert_eq!(photos.progress(), [4, 4]);
+    }
+}

@@ -1,0 +1,148 @@
+//! The doubt of the shown state, computed from its soft votes on a thread of its own.
+
+use super::flow::Flow;
+use super::latest::Latest;
+use super::open_model::OpenModel;
+use crate::encoding::Centroids;
+use crate::gpu::GpuError;
+use crate::gpu::canvas::{Layer, Pipelines};
+use crate::votes::{Doubt, Votes};
+use eframe::egui;
+use std::sync::Arc;
+
+/// A flow by its id, and one of its states.
+type Key = (u64, usize);
+
+struct Request {
+    key: Key,
+    centroids: Centroids,
+    /// `[d, H, W]`
+    x: Arc<Vec<f32>>,
+    size: [usize; 2],
+}
+
+/// The three maps `[3, H, W]` of a state in graphics memory; none without a graphics device.
+type Maps = Option<Arc<wgpu::Buffer>>;
+
+/// What the thread answers.
+type Answer = (Key, Result<Maps, GpuError>);
+
+/// Computes the maps of whatever state is shown, one after the other.
+pub(super) struct DoubtMaps {
+    worker: Option<Latest<Request, Answer>>,
+    shown: Option<(Key, Maps)>,
+}
+
+/// The measure that a layer shows.
+pub(super) fn measure(layer: Layer) -> Option<Doubt> {
+    match layer {
+        Layer::Probability => Some(Doubt::Probability),
+        Layer::Margin => Some(Doubt::Margin),
+        Layer::Entropy => Some(Doubt::Entropy),
+        _ => None,
+    }
+}
+
+impl DoubtMaps {
+    /// Starts the thread. Without pipelines nothing is uploaded.
+    ///
+    /// # Errors
+    /// A system that can't start another thread.
+    pub(super) fn start(
+        context: &egui::Context,
+        pipelines: Option<Arc<Pipelines>>,
+    ) -> std::io::Result<Self> {
+        let answer = move |request: Request| {
+            let maps = maps(&request.centroids, &request.x, request.size);
+            let uploaded = pipelines.as_ref().map(|pipelines| pipelines.doubt(&maps));
+            (
+                request.key,
+                uploaded.transpose().map(|map| map.map(Arc::new)),
+            )
+        };
+        Ok(Self {
+            worker: Some(Latest::start("flowseg-doubt", context, answer)?),
+            shown: None,
+        })
+    }
+
+    /// What shows no doubt at all, where no thread can be started.
+    pub(super) fn none() -> Self {
+        Self {
+            worker: None,
+            shown: None,
+        }
+    }
+
+    /// Asks for the maps of the state nearest to a position, unless they are there.
+    pub(super) fn want(&mut self, flow: &Flow, model: &OpenModel, position: f32) {
+        let Some((step, host)) = flow.nearest(position) else {
+            return;
+        };
+        let key = (flow.id, step);
+        if self.shown.as_ref().is_some_and(|(shown, _)| *shown == key) {
+            return;
+        }
+        if let Some(worker) = &mut self.worker
+            && !worker.busy()
+        {
+            worker.ask(Request {
+                key,
+                centroids: model.centroids.clone(),
+                x: host.x.clone(),
+                size: flow.size,
+            });
+        }
+    }
+
+    /// Takes in what was computed; returns the error of a graphics device, in one line.
+    pub(super) fn receive(&mut self) -> Option<String> {
+        let (key, maps) = self.worker.as_mut()?.poll()?;
+        let (maps, error) = match maps {
+            Ok(maps) => (maps, None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        self.shown = Some((key, maps));
+        error
+    }
+
+    /// The maps of the state of a flow that was computed last: for a moment after the playhead moved,
+    /// those of the state before.
+    pub(super) fn of(&self, flow: &Flow) -> Maps {
+        let (_, maps) = self.shown.as_ref().filter(|((id, _), _)| *id == flow.id)?;
+        maps.clone()
+    }
+
+    /// Whether the maps of the state nearest to a position are there.
+    pub(super) fn ready(&self, flow: &Flow, position: f32) -> bool {
+        let wanted = flow.nearest(position).map(|(step, _)| (flow.id, step));
+        self.worker.is_none() || wanted == self.shown.as_ref().map(|(key, _)| *key)
+    }
+}
+
+/// Probability, margin and entropy `[3, H, W]` of a state.
+fn maps(centroids: &Centroids, x: &[f32], size: [usize; 2]) -> Vec<f32> {
+    let votes = Votes::of(centroids, x, size);
+    Doubt::ALL.map(|doubt| votes.doubt(doubt, size)).concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn maps_come_in_the_order_that_the_shader_reads() {
+        let centroids = Centroids::kronecker(3);
+        let x = centroids.encode(&[0, 1, 2, 1]);
+        let maps = maps(&centroids, &x, [2, 2]);
+        let votes = Votes::of(&centroids, &x, [2, 2]);
+        for (at, layer) in [Layer::Probability, Layer::Margin, Layer::Entropy]
+            .into_iter()
+            .enumerate()
+        {
+            assert_eq!(layer as usize, Layer::Probability as usize + at);
+            let doubt = measure(layer).unwrap();
+            assert_eq!(maps[4 * at + 1], doubt.of(votes.at(1)));
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! The second result of a comparison: another model, other steps or another solver on the open photo.
+//!
+//! It has a worker of its own; its network is freed when the comparison is closed.
+
+use super::canvas_renderer::CanvasRenderer;
+use super::flow::Flow;
+use super::latest::Latest;
+use super::open_model::OpenModel;
+use super::photo_list::Item;
+use super::settings::STEPS;
+use super::view::View;
+use super::worker_events::{EventConverter, WorkerEvent};
+use crate::compare::{self, Comparison, JointClasses, Side, Truth};
+use crate::data::LabelMap;
+use crate::encoding::Centroids;
+use crate::gpu::GpuError;
+use crate::gpu::canvas;
+use crate::inference::Sampling;
+use crate::job::Worker;
+use crate::models;
+use crate::sampler::Solver;
+use crate::votes::Votes;
+use burn::tensor::Device;
+use eframe::egui;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::thread::Builder;
+
+/// What the open photo's result is compared with.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Choice {
+    /// The name of a built-in model, or a path.
+    pub model: String,
+    /// Solver steps; what the model recommends, where left out.
+    pub steps: Option<usize>,
+    pub solver: Solver,
+}
+
+/// The ids of both flows.
+type Key = (u64, u64);
+
+/// The last state of a flow, and how to read it.
+struct Answer {
+    centroids: Centroids,
+    /// `[d, H, W]`
+    x: Arc<Vec<f32>>,
+    size: [usize; 2],
+}
+
+impl Answer {
+    /// None before the flow is complete.
+    fn of(flow: &Flow, model: &OpenModel) -> Option<Self> {
+        flow.settled.as_ref()?;
+        let (_, host) = flow.nearest(f32::MAX)?;
+        Some(Self {
+            centroids: model.centroids.clone(),
+            x: host.x.clone(),
+            size: flow.size,
+        })
+    }
+
+    fn votes(&self) -> Votes {
+        Votes::of(&self.centroids, &self.x, self.size)
+    }
+}
+
+struct Request {
+    key: Key,
+    answers: [Answer; 2],
+    classes: Arc<JointClasses>,
+    /// Height and width of the photo.
+    size: [usize; 2],
+    truth: Option<(Arc<LabelMap>, Vec<String>)>,
+}
+
+/// What the labels in graphics memory were made from.
+#[derive(PartialEq)]
+struct Uploaded {
+    flow: u64,
+    step: usize,
+    colours: Vec<[u8; 3]>,
+    hidden: BTreeSet<usize>,
+}
+
+pub(super) struct Second {
+    pub choice: Choice,
+    pub model: Option<OpenModel>,
+    pub flow: Option<Flow>,
+    /// The classes of both models, once both are open.
+    pub classes: Option<Arc<JointClasses>>,
+    /// How the canvas was arranged before.
+    pub before: View,
+    worker: Worker<WorkerEvent>,
+    busy: bool,
+    counting: Latest<Request, (Key, Comparison)>,
+    counted: Option<(Key, Comparison)>,
+    uploaded: RefCell<Option<(Uploaded, Arc<canvas::Second>)>>,
+}
+
+impl Second {
+    /// Starts a worker and opens the model.
+    ///
+    /// # Errors
+    /// A system that can't start another thread.
+    pub(super) fn start(
+        context: &egui::Context,
+        device: Device,
+        choice: Choice,
+        before: View,
+    ) -> std::io::Result<Self> {
+        // Its classes are uploaded when they are shown, so the worker uploads nothing.
+        let mut converter = EventConverter::new(context.clone(), None);
+        let wake = context.clone();
+        let worker = Worker::start(
+            device,
+            move |message, send| converter.convert(message, send),
+            move || wake.request_repaint(),
+        )?;
+        let name = choice.model.clone();
+        worker.open_model(Box::new(move |device| {
+            models::load(&name, device).map_err(|error| error.to_string())
+        }));
+        let count = |request: Request| (request.key, counts(&request));
+        Ok(Self {
+            choice,
+            model: None,
+            flow: None,
+            classes: None,
+            before,
+            worker,
+            busy: true,
+            counting: Latest::start("flowseg-compare", context, count)?,
+            counted: None,
+            uploaded: RefCell::default(),
+        })
+    }
+
+    /// Stops and frees the network without waiting for the solver step at hand.
+    pub(super) fn close(self) {
+        let close = move || drop(self);
+        // Where no thread can be started, the closure is dropped here, and with it what it owns.
+        let _ = Builder::new().name("flowseg-close".into()).spawn(close);
+    }
+
+    /// Segments a photo as the first result was, but with this one's steps and solver.
+    pub(super) fn sample(&mut self, item: &Item, first: Sampling) {
+        self.flow = None;
+        let Some(model) = &self.model else { return };
+        let card = &model.card;
+        let recommended = card.default_steps().min(*STEPS.end());
+        let steps = match card.prediction.is_one_step() {
+            true => 1,
+            false => self.choice.steps.unwrap_or(recommended),
+        };
+        let sampling = Sampling {
+            steps,
+            solver: self.choice.solver,
+            source: None,
+            ..first
+        };
+        self.choice.steps = Some(steps);
+        self.busy = true;
+        self.worker.flow(item.photo(), sampling);
+    }
+
+    /// Matches the classes of both models by name.
+    pub(super) fn join(&mut self, first: &OpenModel) {
+        let second = self.model.as_ref();
+        let joined = second.and_then(|second| {
+            JointClasses::new(&first.card.classes, &second.card.classes).map(Arc::new)
+        });
+        self.classes = joined;
+        self.counted = None;
+        *self.uploaded.borrow_mut() = None;
+    }
+
+    /// The next event of its worker.
+    pub(super) fn poll(&self) -> Option<WorkerEvent> {
+        self.worker.poll()
+    }
+
+    /// Takes in an event; returns an error in one line.
+    pub(super) fn accept(&mut self, event: WorkerEvent, photo: &str) -> Option<String> {
+        match event {
+            WorkerEvent::Model(card, centroids) => {
+                let name = self.choice.model.clone();
+                self.model = Some(OpenModel::new(name, *card, centroids));
+            }
+            WorkerEvent::Photo(opened) => self.flow = Some(Flow::new(photo.to_owned(), opened)),
+            WorkerEvent::Preparing => {}
+            WorkerEvent::State { t, values } => {
+                if let Some(flow) = &mut self.flow {
+                    flow.push(t, values);
+                }
+            }
+            WorkerEvent::Numbers { step, host, .. } => {
+                if let Some(flow) = &mut self.flow {
+                    flow.read(step, host, None);
+                }
+            }
+            WorkerEvent::Finished { settled } => {
+                if let Some(flow) = &mut self.flow {
+                    flow.settled = Some(settled);
+                }
+                self.busy = false;
+            }
+            WorkerEvent::Failed(text) => {
+                self.busy = false;
+                return Some(text);
+            }
+        }
+        None
+    }
+
+    /// Compares both results once both are complete.
+    pub(super) fn count(&mut self, flow: &Flow, model: &OpenModel) {
+        if let Some(counted) = self.counting.poll() {
+            self.counted = Some(counted);
+        }
+        let (Some(second), Some(of_second), Some(classes)) =
+            (&self.flow, &self.model, &self.classes)
+        else {
+            return;
+        };
+        let key = (flow.id, second.id);
+        if self.counting.busy()
+            || self
+                .counted
+                .as_ref()
+                .is_some_and(|(known, _)| *known == key)
+        {
+            return;
+        }
+        let (Some(a), Some(b)) = (Answer::of(flow, model), Answer::of(second, of_second)) else {
+            return;
+        };
+        // Labels are known to the model whose classes they have.
+        let truth = [(flow, model), (second, of_second)]
+            .into_iter()
+            .find_map(|(flow, model)| Some((flow.truth.clone()?, model.card.classes.clone())));
+        let (width, height) = flow.photo.dimensions();
+        self.counting.ask(Request {
+            key,
+            answers: [a, b],
+            classes: classes.clone(),
+            size: [height, width].map(|side| side as usize),
+            truth,
+        });
+    }
+
+    /// The comparison of both results at the photo's size, once it is computed.
+    pub(super) fn comparison(&self, flow: &Flow) -> Option<&Comparison> {
+        let key = (flow.id, self.flow.as_ref()?.id);
+        let (known, comparison) = self.counted.as_ref()?;
+        (*known == key).then_some(comparison)
+    }
+
+    /// Whether something is still being computed.
+    pub(super) fn busy(&self) -> bool {
+        self.busy || self.counting.busy()
+    }
+
+    /// Whether everything about a flow is there.
+    pub(super) fn settled(&self, flow: &Flow) -> bool {
+        !self.busy
+            && (self.flow.is_none() || self.classes.is_none() || self.comparison(flow).is_some())
+    }
+
+    /// What it is called beside the first result.
+    pub(super) fn caption(&self) -> String {
+        let steps = self.choice.steps.unwrap_or_default();
+        match (&self.model, steps) {
+            (None, _) | (_, 0) => self.choice.model.clone(),
+            (Some(model), steps) => compare::caption(&model.name, steps, self.choice.solver),
+        }
+    }
+
+    /// The class in the joint table at a pixel of the first result's states of `size`, in the state
+    /// nearest to a time.
+    pub(super) fn class_at(&self, pixel: usize, size: [usize; 2], t: f32) -> Option<usize> {
+        let (flow, classes) = (self.flow.as_ref()?, self.classes.as_ref()?);
+        let (_, host) = flow.nearest(flow.position_at(t))?;
+        let [row, column] = [pixel / size[1].max(1), pixel % size[1].max(1)];
+        // The middle of the pixel, in this flow's pixels.
+        let place = |at: usize, from: usize, to: usize| (2 * at + 1) * to / (2 * from.max(1));
+        let row = place(row, size[0], flow.size[0]);
+        let column = place(column, size[1], flow.size[1]);
+        let label = *host.labels.get(row * flow.size[1] + column)?;
+        Some(usize::from(classes.index(Side::B, label)))
+    }
+
+    /// Its classes near a time in graphics memory, or `None` before its first state.
+    ///
+    /// # Errors
+    /// Not enough graphics memory.
+    pub(super) fn uploaded(
+        &self,
+        renderer: &CanvasRenderer,
+        first: &OpenModel,
+        hidden: &BTreeSet<usize>,
+        t: f32,
+    ) -> Result<Option<Arc<canvas::Second>>, GpuError> {
+        let (Some(flow), Some(classes)) = (&self.flow, &self.classes) else {
+            return Ok(None);
+        };
+        let Some((step, host)) = flow.nearest(flow.position_at(t)) else {
+            return Ok(None);
+        };
+        let key = Uploaded {
+            flow: flow.id,
+            step,
+            colours: classes.colours(&first.colours),
+            hidden: hidden.clone(),
+        };
+        let mut uploaded = self.uploaded.borrow_mut();
+        if let Some((known, labels)) = &*uploaded
+            && *known == key
+        {
+            return Ok(Some(labels.clone()));
+        }
+        let labels = classes.labels(Side::B, host.labels.to_vec());
+        let shown = |class| !hidden.contains(&class);
+        let pipelines = renderer.pipelines();
+        let labels = Arc::new(pipelines.second(&labels, flow.size, &key.colours, shown)?);
+        *uploaded = Some((key, labels.clone()));
+        Ok(Some(labels))
+    }
+}
+
+fn counts(request: &Request) -> Comparison {
+    let [a, b] = [0, 1].map(|side| request.answers[side].votes());
+    let truth: Option<Truth> = request
+        .truth
+        .as_ref()
+        .map(|(labels, names)| request.classes.truth((**labels).clone(), names));
+    let both = [&a, &b];
+    Comparison::of_votes(&request.classes, both, request.size, truth.as_ref()).0
+}

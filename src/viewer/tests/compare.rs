@@ -1,0 +1,209 @@
+//! Doubt, a second result beside the first, and the photos of a class.
+
+use super::*;
+use crate::compare::{Comparison, JointClasses};
+use crate::sampler::Solver;
+use crate::viewer::second::Choice;
+use crate::viewer::view::Arrangement;
+use crate::votes::Votes;
+
+/// Waits until what is shown is computed.
+fn compared(window: &mut Window) {
+    until(window, "the computed panes", |app| {
+        complete(app) && app.shared.is_compared()
+    });
+    window.run_steps(3);
+}
+
+/// Measures of doubt in three panes, and two results with their disagreement.
+#[test]
+fn pictures_of_doubt_and_of_comparisons() {
+    let mut results = egui_kittest::SnapshotResults::new();
+    for (theme, shade) in [(Theme::Dark, "dark"), (Theme::Light, "light")] {
+        let mut doubt = done(2, theme);
+        let view = &mut doubt.state_mut().shared.settings.view;
+        view.arrangement = Arrangement::Grid;
+        view.layers = [
+            Layer::Probability,
+            Layer::Margin,
+            Layer::Entropy,
+            Layer::Photo,
+        ];
+        compared(&mut doubt);
+        results.add(doubt.try_snapshot(format!("viewer-doubt-{shade}")));
+
+        let mut compare = done(4, theme);
+        press(&mut compare, Key::K);
+        dock::reveal(&mut compare.state_mut().layout, PanelKind::Compare);
+        compared(&mut compare);
+        results.add(compare.try_snapshot(format!("viewer-compare-{shade}")));
+    }
+}
+
+#[test]
+fn doubt_is_computed_for_the_shown_state() {
+    let mut window = done(3, Theme::Dark);
+    assert!(
+        window.state().shared.is_compared(),
+        "nobody asked for doubt"
+    );
+    for (key, layer) in [
+        (Key::Num7, Layer::Probability),
+        (Key::Num8, Layer::Margin),
+        (Key::Num9, Layer::Entropy),
+    ] {
+        press(&mut window, key);
+        assert_eq!(window.state().shared.active_layer(), layer);
+        compared(&mut window);
+        let app = &window.state().shared;
+        assert!(app.doubt.of(app.flow.as_ref().unwrap()).is_some());
+    }
+    // Another state has another doubt, and so has another flow.
+    press(&mut window, Key::Home);
+    let ready = |app: &App| {
+        let app = &app.shared;
+        let flow = app.flow.as_ref();
+        flow.is_some_and(|flow| app.doubt.ready(flow, app.playhead.position))
+    };
+    until(&mut window, "the doubt of the first state", ready);
+    press(&mut window, Key::N);
+    compared(&mut window);
+    until(&mut window, "the doubt of the next photo", ready);
+}
+
+#[test]
+fn a_second_result_is_computed_shown_and_closed() {
+    let mut window = done(4, Theme::Dark);
+    // Without a second result there is nothing of it to show.
+    press(&mut window, Key::D);
+    assert_eq!(window.state().shared.active_layer(), Layer::Overlay);
+    press(&mut window, Key::K);
+    compared(&mut window);
+    let check = |window: &Window| {
+        let app = &window.state().shared;
+        let (flow, model) = (app.flow.as_ref().unwrap(), app.model.as_ref().unwrap());
+        let second = app.second.as_ref().unwrap();
+        let of_second = second.flow.as_ref().unwrap();
+        assert_eq!((flow.states.len(), of_second.states.len()), (5, 2));
+        let votes = |flow: &crate::viewer::flow::Flow| {
+            let (_, host) = flow.nearest(f32::MAX).unwrap();
+            Votes::of(&model.centroids, &host.x, flow.size)
+        };
+        let names = &model.card.classes;
+        let joint = JointClasses::new(names, names).unwrap();
+        let truth = joint.truth((**flow.truth.as_ref().unwrap()).clone(), names);
+        let (width, height) = flow.photo.dimensions();
+        let size = [height, width].map(|side| side as usize);
+        let both = [&votes(flow), &votes(of_second)];
+        let (expected, _) = Comparison::of_votes(&joint, both, size, Some(&truth));
+        let found = second.comparison(flow).unwrap();
+        assert_eq!(found.rows(), expected.rows());
+        assert!(found.miou()[1].is_some());
+        // The pointer shows the class of both at one place.
+        let pixel = flow.pixels() / 2;
+        let (_, host) = of_second.nearest(f32::MAX).unwrap();
+        let t = flow.time(app.playhead.position);
+        assert_eq!(
+            second.class_at(pixel, flow.size, t),
+            Some(usize::from(host.labels[pixel]))
+        );
+    };
+    check(&window);
+    let view = window.state().shared.settings.view.clone();
+    assert_eq!(view.arrangement, Arrangement::Grid);
+    assert_eq!(view.layers[1..3], [Layer::Second, Layer::Disagreement]);
+    press(&mut window, Key::D);
+    assert_eq!(window.state().shared.active_layer(), Layer::Disagreement);
+    // The next photo is segmented by both.
+    press(&mut window, Key::N);
+    compared(&mut window);
+    press(&mut window, Key::End);
+    check(&window);
+    press(&mut window, Key::K);
+    window.run_steps(2);
+    let app = &window.state().shared;
+    assert!(app.second.is_none() && app.errors.first().is_none());
+    assert_eq!(app.settings.view.arrangement, Arrangement::Single);
+    assert_eq!(app.active_layer(), Layer::Overlay);
+}
+
+#[test]
+fn models_of_other_classes_are_compared_and_missing_ones_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = model_file(folder.path(), &["background", "nothing else"]);
+    let mut window = done(2, Theme::Dark);
+    let context = window.ctx.clone();
+    let choice = |model: String| Choice {
+        model,
+        steps: Some(1),
+        solver: Solver::Euler,
+    };
+    let missing = folder.path().join("missing.safetensors");
+    let missing = choice(missing.to_string_lossy().into());
+    window.state_mut().shared.compare(&context, missing);
+    until(&mut window, "the refusal", |app| {
+        app.shared
+            .errors
+            .lines()
+            .iter()
+            .any(|line| line.contains("missing.safetensors"))
+    });
+    let other = choice(other.to_string_lossy().into());
+    window.state_mut().shared.compare(&context, other);
+    compared(&mut window);
+    let app = &window.state().shared;
+    let second = app.second.as_ref().unwrap();
+    let classes = second.classes.as_ref().unwrap();
+    assert_eq!(classes.names().len(), 21);
+    assert!(second.comparison(app.flow.as_ref().unwrap()).is_some());
+    // Closing goes back to how the canvas was before the first of the two.
+    window.state_mut().shared.stop_comparing();
+    assert_eq!(
+        window.state().shared.settings.view.arrangement,
+        Arrangement::Single
+    );
+}
+
+#[test]
+fn the_photos_of_a_class_are_listed_and_opened() {
+    let mut window = done(1, Theme::Dark);
+    let context = window.ctx.clone();
+    window.state_mut().shared.list_class(&context, Some(0));
+    until(&mut window, "all photos", |app| {
+        let listed = app.shared.class_photos.as_ref();
+        listed.is_some_and(|listed| listed.progress() == [4, 4])
+    });
+    window.run_steps(2);
+    let app = &window.state().shared;
+    let rows = app.class_photos.as_ref().unwrap().rows(false);
+    // The background is in every sample.
+    assert_eq!(rows.len(), 4);
+    assert!(rows.windows(2).all(|pair| pair[0].share >= pair[1].share));
+    assert!(rows.iter().all(|row| row.iou.is_some()));
+    // The share of the open photo is that of its mask.
+    let flow = app.flow.as_ref().unwrap();
+    let (_, host) = flow.nearest(f32::MAX).unwrap();
+    let open = rows.iter().find(|row| row.index == 0).unwrap();
+    assert!(
+        (open.share - host.shares[0]).abs() < 0.02,
+        "{} and {}",
+        open.share,
+        host.shares[0]
+    );
+    let other = rows.iter().rev().find(|row| row.index != 0).unwrap();
+    let (place, name) = (other.index, other.name.clone());
+    window.get_by_label_contains(&name).click();
+    until(&mut window, "the photo", |app| {
+        complete(app) && app.shared.photos.place().0 == place
+    });
+    // The list stays for the other photos, and goes with the model.
+    assert!(window.state().shared.class_photos.is_some());
+    window.state_mut().shared.choose_model("cells");
+    until(&mut window, "the other model", |app| {
+        app.shared
+            .model
+            .as_ref()
+            .is_some_and(|model| model.name == "cells")
+    });
+    assert!(window.state().shared.class_photos.is_none());
+}
