@@ -2,12 +2,14 @@
 
 mod ablate;
 mod arguments;
+mod completions;
 mod dashboard;
 mod data;
 mod devices;
 mod eval;
 mod import;
 mod interrupt;
+mod man;
 mod models;
 mod output;
 mod segment;
@@ -15,11 +17,12 @@ mod selftest;
 #[cfg(feature = "remote")]
 mod serve;
 mod train;
+mod version;
 mod view;
 
 use crate::terminal::{self, err};
 use anyhow::anyhow;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use output::one_line;
 use std::ffi::OsString;
 use std::io::{self, ErrorKind};
@@ -30,6 +33,7 @@ use std::process::ExitCode;
 #[command(
     name = "flowseg",
     version,
+    long_version = version::LONG,
     about,
     max_term_width = 100,
     override_usage = "flowseg [COMMAND]",
@@ -54,6 +58,8 @@ enum Command {
     Models(models::Arguments),
     #[cfg(feature = "remote")]
     Serve(serve::Arguments),
+    Completions(completions::Arguments),
+    Man(man::Arguments),
 }
 
 /// Runs the program; the exit status is 0 for done, 1 for failed and 2 for wrong usage.
@@ -120,5 +126,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Models(arguments) => models::run(&arguments),
         #[cfg(feature = "remote")]
         Command::Serve(arguments) => serve::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
+        Command::Man(arguments) => man::run(&arguments, Arguments::command()),
     }
 }

@@ -1,0 +1,46 @@
+//! `flowseg man`: manual pages.
+
+use crate::files;
+use crate::terminal::out;
+use clap_mangen::Man;
+use std::path::PathBuf;
+
+/// Print the manual page, or write one for every command
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// Folder for flowseg.1 and a page for every command, such as flowseg-segment.1
+    #[arg(short, long, value_name = "DIR")]
+    output: Option<PathBuf>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A folder that cannot be written.
+pub(super) fn run(arguments: &Arguments, mut program: clap::Command) -> anyhow::Result<()> {
+    let Some(folder) = &arguments.output else {
+        let (_, text) = page(program)?;
+        out!("{}", text.trim_end());
+        return Ok(());
+    };
+    // Gives commands the names of their pages. There is nothing to say of `help` itself.
+    program = program.disable_help_subcommand(true);
+    program.build();
+    let mut pages = vec![page(program.clone())?];
+    for command in program.get_subcommands() {
+        pages.push(page(command.clone())?);
+    }
+    files::create_folder(folder)?;
+    for (name, text) in pages {
+        files::write_atomic(&folder.join(name), text.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// The file name and the text of a command's page.
+fn page(command: clap::Command) -> anyhow::Result<(String, String)> {
+    let page = Man::new(command).manual("FlowSeg");
+    let mut text = Vec::new();
+    page.render(&mut text)?;
+    Ok((page.get_filename(), String::from_utf8(text)?))
+}
