@@ -2,7 +2,9 @@
 
 use crate::files;
 use crate::terminal::out;
+use clap::builder::Resettable;
 use clap_mangen::Man;
+use clap_mangen::roff::{Roff, roman};
 use std::path::PathBuf;
 
 /// Print the manual page, or write one for every command
@@ -18,13 +20,16 @@ pub(super) struct Arguments {
 /// # Errors
 /// A folder that cannot be written.
 pub(super) fn run(arguments: &Arguments, mut program: clap::Command) -> anyhow::Result<()> {
+    // There is nothing to say of `help` itself, and a manual is that of a version, not of a build.
+    program = program
+        .disable_help_subcommand(true)
+        .long_version(Resettable::Reset);
     let Some(folder) = &arguments.output else {
         let (_, text) = page(program)?;
         out!("{}", text.trim_end());
         return Ok(());
     };
-    // Gives commands the names of their pages. There is nothing to say of `help` itself.
-    program = program.disable_help_subcommand(true);
+    // Gives commands the names of their pages.
     program.build();
     let mut pages = vec![page(program.clone())?];
     for command in program.get_subcommands() {
@@ -37,10 +42,19 @@ pub(super) fn run(arguments: &Arguments, mut program: clap::Command) -> anyhow::
     Ok(())
 }
 
-/// The file name and the text of a command's page.
+/// The file name and the text of a command's page. Notes after the options keep their lines: some are
+/// tables.
 fn page(command: clap::Command) -> anyhow::Result<(String, String)> {
-    let page = Man::new(command).manual("FlowSeg");
+    let notes = command.get_after_help().map(ToString::to_string);
+    let page = Man::new(command.after_help(Resettable::Reset)).manual("FlowSeg");
     let mut text = Vec::new();
     page.render(&mut text)?;
-    Ok((page.get_filename(), String::from_utf8(text)?))
+    let mut text = String::from_utf8(text)?;
+    if let Some(notes) = notes {
+        let mut section = Roff::new();
+        section.control("SH", ["NOTES"]).control("nf", []);
+        section.text([roman(notes)]).control("fi", []);
+        text.push_str(&section.to_roff());
+    }
+    Ok((page.get_filename(), text))
 }

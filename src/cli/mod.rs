@@ -3,6 +3,7 @@
 mod ablate;
 mod arguments;
 mod completions;
+mod console;
 mod dashboard;
 mod data;
 mod devices;

@@ -121,6 +121,9 @@ fn manual_pages_describe_every_command_and_option() {
             assert!(page.contains(&roff), "{command}: {option}");
         }
     }
+    let settings = read("flowseg-train.1");
+    let (_, table) = settings.split_once("\n.nf\n").unwrap();
+    assert!(table.contains("\n  train.steps "), "{table}");
     // A page is not written over a folder.
     fs::remove_file(pages.join("flowseg.1")).unwrap();
     fs::create_dir(pages.join("flowseg.1")).unwrap();
