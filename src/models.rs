@@ -1,4 +1,4 @@
-//! Models by name: built-in ones and files.
+//! Models by name: those inside the binary, installed ones, and files.
 
 use crate::files::{self, FileError};
 use crate::model::{self, Model, ModelError};
@@ -8,8 +8,10 @@ use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-/// The built-in models, the default first: name and file contents. A static, because a constant
-/// would be copied into every crate that uses it.
+/// The models inside the binary, the default first: name and file contents. There are none in a build
+/// without the feature `embedded-models`. A constant would be there once for every part of the crate
+/// that is compiled on its own.
+#[cfg(embedded_models)]
 pub static BUILT_IN: &[(&str, &[u8])] = &[
     (
         FOR_PHOTOS,
@@ -29,9 +31,16 @@ pub static BUILT_IN: &[(&str, &[u8])] = &[
     ),
 ];
 
-/// The built-in model for photos, and the default of every command.
+/// The models inside the binary: none in this build.
+#[cfg(not(embedded_models))]
+pub static BUILT_IN: &[(&str, &[u8])] = &[];
+
+/// The models that come with the program, inside the binary or beside it, the default first.
+pub const NAMES: [&str; 4] = [FOR_PHOTOS, "fashion", "cells", FOR_SAMPLES];
+
+/// The model for photos, and the default of every command.
 pub const FOR_PHOTOS: &str = "street";
-/// The built-in model for the scenes that the program renders itself.
+/// The model for the scenes that the program renders itself.
 pub const FOR_SAMPLES: &str = "scenes";
 
 /// Why a model can't be used for segmentation.
@@ -39,7 +48,17 @@ pub const FOR_SAMPLES: &str = "scenes";
 pub enum LoadError {
     #[error("the built-in model {0} cannot be read: {1}")]
     BuiltIn(String, ModelError),
-    /// A file that cannot be read or is not a model.
+    /// A model that comes with the program, but not inside this build, and is not installed.
+    #[error(
+        "the model {name} is not inside this build and not installed: put {name}.safetensors into {folder}, or name a model file"
+    )]
+    NotInstalled {
+        /// The model.
+        name: String,
+        /// Where it would be found.
+        folder: String,
+    },
+    /// A file that can't be read, or is no model.
     #[error(transparent)]
     File(#[from] FileError),
     /// A folder without a model.
@@ -60,27 +79,64 @@ pub fn folder() -> Option<PathBuf> {
     Some(dirs::data_dir()?.join("flowseg").join("models"))
 }
 
-/// The installed models, sorted by name: files NAME.safetensors in the [`folder`].
-pub fn installed() -> Vec<(String, PathBuf)> {
-    let entries = folder().and_then(|folder| std::fs::read_dir(folder).ok());
-    let paths = entries
+/// The folders that are searched for installed models: the user's [`folder`], and those that a package
+/// fills, which stand beside the program.
+pub fn folders() -> Vec<PathBuf> {
+    let program = std::env::current_exe().and_then(|path| path.canonicalize());
+    let beside = program.ok().map(|program| folders_beside(&program));
+    folder()
         .into_iter()
+        .chain(beside.into_iter().flatten())
+        .collect()
+}
+
+/// Where the layouts of packages have models: beside the program in an archive, below `share` on Unix,
+/// and among the resources of a bundle for macOS.
+fn folders_beside(program: &Path) -> Vec<PathBuf> {
+    let Some(folder) = program.parent() else {
+        return Vec::new();
+    };
+    let mut folders = vec![folder.join("models")];
+    if let Some(above) = folder.parent() {
+        folders.push(above.join("share").join("flowseg").join("models"));
+        folders.push(above.join("Resources").join("models"));
+    }
+    folders
+}
+
+/// The installed models by name, in the order of their names: files NAME.safetensors in the
+/// [`folders`], of which the first that has a name counts.
+pub fn installed() -> Vec<(String, PathBuf)> {
+    models_in(&folders())
+}
+
+fn models_in(folders: &[PathBuf]) -> Vec<(String, PathBuf)> {
+    let entries = folders
+        .iter()
+        .filter_map(|folder| std::fs::read_dir(folder).ok())
         .flatten()
-        .flatten()
-        .map(|entry| entry.path());
-    let mut found: Vec<(String, PathBuf)> = paths
+        .flatten();
+    let mut found: Vec<(String, PathBuf)> = entries
+        .map(|entry| entry.path())
         .filter(|path| {
             path.extension()
                 .is_some_and(|ending| ending == "safetensors")
         })
         .filter_map(|path| Some((path.file_stem()?.to_str()?.to_owned(), path)))
         .collect();
-    found.sort();
+    // A stable sort: a name's first folder stays in front.
+    found.sort_by(|(one, _), (other, _)| one.cmp(other));
+    found.dedup_by(|(later, _), (first, _)| later == first);
     found
 }
 
-/// The file of a model that is not built in: a path as it is, of a run folder the finished model or else
-/// the best one, or an installed model by its name.
+/// Whether a name is that of a model that comes with the program or is installed, not of a file.
+pub fn is_name(name: &str) -> bool {
+    NAMES.contains(&name) || installed().iter().any(|(installed, _)| installed == name)
+}
+
+/// The file of a model that is not built in: a path as it is, the finished or else the best model of a
+/// run folder, or an installed model by its name.
 pub fn file(name: impl AsRef<OsStr>) -> PathBuf {
     let path = Path::new(name.as_ref());
     if path.is_dir() {
@@ -133,6 +189,12 @@ pub fn load(name: impl AsRef<OsStr>, device: &Device) -> Result<Model, LoadError
             if path.is_dir() {
                 return Err(LoadError::NoModel(shown()));
             }
+            if !path.exists() && NAMES.iter().any(|known| *known == name) {
+                return Err(LoadError::NotInstalled {
+                    name: shown(),
+                    folder: folder().unwrap_or_default().display().to_string(),
+                });
+            }
             model::file::read(&path, device)?
         }
     };
@@ -140,4 +202,52 @@ pub fn load(name: impl AsRef<OsStr>, device: &Device) -> Result<Model, LoadError
         return Err(LoadError::NoClasses(shown()));
     }
     Ok(model)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn the_first_folder_that_has_a_name_counts() {
+        let root = tempfile::tempdir().unwrap();
+        let file = |path: &str| {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, path.to_string_lossy().as_bytes()).unwrap();
+            path
+        };
+        let mine = file("home/b.safetensors");
+        let shared = [
+            file("usr/share/flowseg/models/a.safetensors"),
+            file("usr/share/flowseg/models/b.safetensors"),
+        ];
+        file("usr/share/flowseg/models/notes.txt");
+        let mut folders = vec![root.path().join("missing"), root.path().join("home")];
+        folders.extend(folders_beside(&root.path().join("usr/bin/flowseg")));
+        let expected = vec![("a".to_owned(), shared[0].clone()), ("b".to_owned(), mine)];
+        assert_eq!(models_in(&folders), expected);
+    }
+
+    #[test]
+    fn models_are_found_in_the_layout_of_every_package() {
+        let place = |program: &str, models: &str| {
+            assert!(folders_beside(Path::new(program)).contains(&PathBuf::from(models)));
+        };
+        place("/usr/bin/flowseg", "/usr/share/flowseg/models");
+        place("/opt/flowseg/flowseg", "/opt/flowseg/models");
+        place(
+            "/Applications/FlowSeg.app/Contents/MacOS/flowseg",
+            "/Applications/FlowSeg.app/Contents/Resources/models",
+        );
+        assert_eq!(folders_beside(Path::new("/")), Vec::<PathBuf>::new());
+    }
+
+    #[cfg(embedded_models)]
+    #[test]
+    fn every_model_of_the_program_is_built_in() {
+        let names: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, NAMES);
+    }
 }

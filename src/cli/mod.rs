@@ -3,12 +3,15 @@
 mod ablate;
 mod arguments;
 mod compare;
+mod completions;
+mod console;
 mod dashboard;
 mod data;
 mod devices;
 mod eval;
 mod import;
 mod interrupt;
+mod man;
 mod models;
 mod output;
 mod segment;
@@ -16,11 +19,12 @@ mod selftest;
 #[cfg(feature = "remote")]
 mod serve;
 mod train;
+mod version;
 mod view;
 
 use crate::terminal::{self, err};
 use anyhow::anyhow;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use output::one_line;
 use std::ffi::OsString;
 use std::io::{self, ErrorKind};
@@ -31,6 +35,7 @@ use std::process::ExitCode;
 #[command(
     name = "flowseg",
     version,
+    long_version = version::LONG,
     about,
     max_term_width = 100,
     override_usage = "flowseg [COMMAND]",
@@ -56,6 +61,8 @@ enum Command {
     Models(models::Arguments),
     #[cfg(feature = "remote")]
     Serve(serve::Arguments),
+    Completions(completions::Arguments),
+    Man(man::Arguments),
 }
 
 /// Runs the program; the exit status is 0 for done, 1 for failed and 2 for wrong usage.
@@ -123,5 +130,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Models(arguments) => models::run(&arguments),
         #[cfg(feature = "remote")]
         Command::Serve(arguments) => serve::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
+        Command::Man(arguments) => man::run(&arguments, Arguments::command()),
     }
 }

@@ -1,6 +1,7 @@
 //! `flowseg view`: the window.
 
 use super::arguments::DeviceArgument;
+use super::console;
 use crate::files::Plan;
 use crate::sampler::Solver;
 use crate::viewer::{self, Theme, field::Preset};
@@ -94,5 +95,11 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         theme: arguments.theme,
         size: arguments.size,
     };
-    viewer::open(options).map_err(anyhow::Error::msg)
+    let unseen = console::close_own();
+    viewer::open(options).map_err(|error| {
+        if unseen {
+            console::show(&error);
+        }
+        anyhow::Error::msg(error)
+    })
 }

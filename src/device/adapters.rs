@@ -12,7 +12,13 @@ pub struct Adapter {
     pub software: bool,
     /// Its own memory in bytes, if its API reports it.
     pub memory: Option<u64>,
-    /// Rank among adapters; higher is better.
+    /// What it and its driver are called.
+    pub info: wgpu::AdapterInfo,
+    /// The optional abilities that it has.
+    pub features: wgpu::Features,
+    /// The largest and smallest sizes that it takes.
+    pub limits: wgpu::Limits,
+    /// How good a choice it is; higher is better.
     rank: u8,
 }
 
@@ -39,15 +45,16 @@ async fn enumerate(instance: &wgpu::Instance) -> Vec<(wgpu::Adapter, Adapter)> {
         let software = info.device_type == wgpu::DeviceType::Cpu;
         // A software adapter's memory is part of the system's and not a limit.
         let memory = own_memory(&adapter).filter(|_| !software);
-        adapters.push((
-            adapter,
-            Adapter {
-                name,
-                software,
-                memory,
-                rank,
-            },
-        ));
+        let about = Adapter {
+            name,
+            software,
+            memory,
+            info,
+            features: adapter.features(),
+            limits: adapter.limits(),
+            rank,
+        };
+        adapters.push((adapter, about));
     }
     adapters
 }

@@ -8,6 +8,7 @@ mod launches;
 mod memory;
 mod opened;
 mod remote;
+mod uses;
 
 pub use adapters::{Adapter, adapters, adapters_async};
 pub(crate) use backend::backend_of;
@@ -20,6 +21,7 @@ pub use launches::Launches;
 pub use memory::{memory, peak};
 pub use opened::Opened;
 pub use remote::{TOKEN, token};
+pub use uses::{Use, limits};
 
 use adapters::select;
 use burn::backend::{CubeDevice, DispatchDevice};
@@ -36,15 +38,15 @@ pub fn is_cuda(device: &Device) -> bool {
     matches!(backend, DispatchDevice::Cube(CubeDevice::Cuda(_)))
 }
 
-/// The device descriptor for both tensors and drawing: everything that the adapter supports, since
-/// Burn chooses kernels by the adapter's features and limits. Mapped primary buffers are left out:
-/// with them wgpu places every buffer in shared memory.
+/// An ability that is never asked for: with it wgpu places every buffer in shared memory.
+pub const UNWANTED: wgpu::Features = wgpu::Features::MAPPABLE_PRIMARY_BUFFERS;
+
+/// The one device descriptor, for tensors and for drawing: everything that the adapter has but
+/// [`UNWANTED`], since Burn's kernels are chosen from the adapter's features and limits.
 pub fn descriptor(adapter: &wgpu::Adapter) -> wgpu::DeviceDescriptor<'static> {
     wgpu::DeviceDescriptor {
         label: Some("flowseg"),
-        required_features: adapter
-            .features()
-            .difference(wgpu::Features::MAPPABLE_PRIMARY_BUFFERS),
+        required_features: adapter.features().difference(UNWANTED),
         required_limits: adapter.limits(),
         memory_hints: wgpu::MemoryHints::MemoryUsage,
         // SAFETY: only features that the adapter has just reported are requested.

@@ -68,9 +68,9 @@ fn model(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
         .selected_text(short)
         .width(14.0 * GRID)
         .show_ui(ui, |ui| {
-            for (built_in, _) in models::BUILT_IN {
-                if ui.selectable_label(*built_in == name, *built_in).clicked() {
-                    commands.push(Command::ChooseModel((*built_in).to_owned()));
+            for known in models::NAMES {
+                if ui.selectable_label(known == name, known).clicked() {
+                    commands.push(Command::ChooseModel(known.to_owned()));
                 }
             }
             for path in &app.settings.recent_models {

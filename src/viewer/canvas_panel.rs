@@ -4,7 +4,7 @@ use super::app_event::{AppEvent, Zoom};
 use super::app_state::AppState;
 use super::brush_tool::{self, BrushTool};
 use super::canvas_renderer::{CanvasRenderer, Style};
-use super::commands::{self, Action, Command, help};
+use super::commands::{self, Action, Command, help, keys_of};
 use super::correct;
 use super::mask_picture::{MaskPicture, ReadyMask};
 use super::panel::Panel;
@@ -485,7 +485,8 @@ fn pins(app: &AppState, painter: &egui::Painter, target: Rect, [height, width]: 
 /// Draws what to do, or what is being done, where no photo is shown.
 fn nothing(app: &AppState, ui: &mut egui::Ui, area: Rect) {
     let text = app.doing().unwrap_or_else(|| {
-        "Drop a photo here, press Ctrl+O to open one, or choose a sample in the File menu".into()
+        let open = keys_of(ui.ctx(), Action::OpenPhotos);
+        format!("Drop a photo here, press {open} to open one, or choose a sample in the File menu")
     });
     let colour = ui.visuals().weak_text_color();
     let font = egui::TextStyle::Body.resolve(ui.style());

@@ -75,6 +75,12 @@ pub use options::{Options, Theme};
 /// The program's name for the desktop, and for the folder of its settings.
 const APP: &str = "flowseg";
 
+/// The icon of the window; an empty one where it cannot be decoded.
+fn icon() -> egui::IconData {
+    let png = include_bytes!("../../assets/icon/flowseg.png");
+    eframe::icon_data::from_png_bytes(png).unwrap_or_default()
+}
+
 /// Opens the window and returns when it closes.
 ///
 /// # Errors
@@ -112,6 +118,7 @@ pub fn open(options: Options) -> Result<(), String> {
         viewport: egui::ViewportBuilder::default()
             .with_title("FlowSeg")
             .with_app_id(APP)
+            .with_icon(icon())
             .with_inner_size(size.unwrap_or(egui::vec2(1280.0, 800.0)))
             .with_min_inner_size(size.map_or(smallest, |size| size.min(smallest))),
         window_builder: Some(Box::new(move |builder| {

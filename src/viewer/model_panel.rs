@@ -65,11 +65,16 @@ impl ModelPanel {
 
 fn choose(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     let open = app.model.as_ref().map(|model| model.name.as_str());
-    theme::section(ui, "Built in");
-    for (name, _) in models::BUILT_IN {
+    let with_the_program = if models::BUILT_IN.is_empty() {
+        "Installed"
+    } else {
+        "Built in"
+    };
+    theme::section(ui, with_the_program);
+    for name in models::NAMES {
         let on = open == Some(name);
-        if ui.selectable_label(on, *name).clicked() && !on {
-            commands.push(Command::ChooseModel((*name).to_owned()));
+        if ui.selectable_label(on, name).clicked() && !on {
+            commands.push(Command::ChooseModel(name.to_owned()));
         }
     }
     if !app.settings.recent_models.is_empty() {

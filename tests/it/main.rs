@@ -18,6 +18,7 @@ mod large;
 mod objectives;
 mod outputs;
 mod owners;
+mod packaging;
 mod parallel;
 mod recipe;
 mod scoring;

@@ -52,8 +52,7 @@ impl AppState {
         match event {
             WorkerEvent::Model(card, centroids) => {
                 let name = std::mem::take(&mut self.request.name);
-                let built_in = models::BUILT_IN.iter().any(|(known, _)| *known == name);
-                if !built_in && !name.is_empty() {
+                if !name.is_empty() && !models::is_name(&name) {
                     self.settings.remember_model(name.as_ref());
                 }
                 self.sampling.steps = if card.prediction.is_one_step() {

@@ -198,6 +198,12 @@ pub(crate) fn text(context: &egui::Context, keys: &KeyboardShortcut) -> String {
     context.format_shortcut(keys).replace(key.name(), symbol)
 }
 
+/// The first keys of an action, as [`text`] writes them.
+pub(crate) fn keys_of(context: &egui::Context, action: Action) -> String {
+    let keys = entry(action).and_then(|entry| entry.keys.first());
+    keys.map_or_else(String::new, |keys| text(context, keys))
+}
+
 /// The name of an action and, in brackets, its keys.
 pub(crate) fn help(context: &egui::Context, action: Action) -> String {
     let Some(entry) = entry(action) else {
@@ -258,6 +264,27 @@ fn consume(input: &mut egui::InputState, keys: &KeyboardShortcut) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mac_shows_its_own_keys() {
+        let context = egui::Context::default();
+        // Fonts, which decide whether symbols can be shown, are there from the first frame.
+        let _ = context.run_ui(egui::RawInput::default(), |_| {});
+        context.set_os(egui::os::OperatingSystem::Nix);
+        assert_eq!(keys_of(&context, Action::OpenPhotos), "Ctrl+O");
+        assert_eq!(keys_of(&context, Action::Redo), "Ctrl+Shift+Z");
+        context.set_os(egui::os::OperatingSystem::Mac);
+        for keys in TABLE.iter().flat_map(|entry| entry.keys) {
+            let text = text(&context, keys);
+            assert!(!text.contains("Ctrl"), "{text}");
+            let command = keys.modifiers.command;
+            assert_eq!(
+                text.contains('⌘') || text.contains("Cmd"),
+                command,
+                "{text}"
+            );
+        }
+    }
 
     #[test]
     fn no_two_actions_share_a_key() {

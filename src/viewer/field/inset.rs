@@ -6,6 +6,7 @@ use crate::encoding::to_byte;
 use crate::gpu::field::Cloud;
 use crate::viewer::brush::{self, Brush, count, region};
 use crate::viewer::brush_mask::BrushMask;
+use crate::viewer::commands::{Action, keys_of};
 use crate::viewer::theme::GRID;
 use eframe::egui::{
     self, Align2, Color32, ColorImage, FontId, Pos2, Rect, Sense, TextureHandle, TextureOptions,
@@ -61,10 +62,11 @@ impl Inset {
         }
         pins(painter, place, cloud.size, input);
         let brush = self.brush(ui, &response, cloud.size, input);
-        response.on_hover_cursor(egui::CursorIcon::Crosshair).on_hover_text(
+        let undo = keys_of(ui.ctx(), Action::Undo);
+        response.on_hover_cursor(egui::CursorIcon::Crosshair).on_hover_text(format!(
             "Drag to brush a region: its points are highlighted in the cube. Shift and drag in the \
-             cube brushes points. A click here or Escape clears the brush, Ctrl+Z brings it back.",
-        );
+             cube brushes points. A click here or Escape clears the brush, {undo} brings it back.",
+        ));
         brush
     }
 
