@@ -10,12 +10,12 @@ use super::split::{Pair, Split};
 /// How many folders above a photo may be its data set's root.
 const DEPTH: usize = 5;
 
-/// The labels of a photo, where a folder above it holds a data set in a known layout with these
-/// classes; none otherwise. Nothing but the label file's folder is listed.
+/// The labels of a photo, where a folder above it holds a data set with these classes whose labels are
+/// PNG files; none otherwise. Nothing but the label file's folder is listed.
 pub fn labels_of(photo: &Path, classes: &[String]) -> Option<LabelMap> {
     let photo = photo.canonicalize().ok()?;
     let mut roots = photo.ancestors().skip(1).take(DEPTH);
-    let contents = roots.find_map(|root| layout::detect(root).ok()?.describe(root).ok())?;
+    let contents = roots.find_map(|root| layout::detect_files(root).ok()?.describe(root).ok())?;
     if contents.classes.names != classes {
         return None;
     }
@@ -33,6 +33,7 @@ pub fn labels_of(photo: &Path, classes: &[String]) -> Option<LabelMap> {
         name: String::new(),
         image: photo,
         labels,
+        drawing: None,
     };
     let sample = load_pair(&pair, &contents.mapping, classes.len()).ok()?;
     Some(sample.labels)
