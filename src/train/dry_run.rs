@@ -20,7 +20,7 @@ pub(crate) fn dry_run(
     let device = devices.first().ok_or(TrainError::NoDevice)?;
     let plan = config.plan()?;
     let first = &plan[0].config;
-    let data = prepare::open_training(&first.data.path)?;
+    let data = prepare::open_training(&first.data_list())?;
     let supervision = Supervision::open(first, device)?;
     estimates(&plan, &data, supervision.teacher.as_ref(), devices)
 }

@@ -10,6 +10,7 @@ mod common;
 mod datasets;
 mod encoder;
 mod estimate;
+mod joined;
 mod large;
 mod objectives;
 mod outputs;
