@@ -48,19 +48,11 @@ pub(super) fn read_raw_labels(path: &Path) -> Result<RawLabels, DataError> {
         png::ColorType::GrayscaleAlpha => Err(refused("grey+alpha")),
     };
     let packed = read_packed(path, accepts, refused)?;
-    let (width, height, bits) = (packed.width, packed.height, packed.bits);
-    let mut data = Vec::with_capacity(width * height);
-    for row in packed
-        .bytes
-        .chunks_exact((width * usize::from(bits)).div_ceil(8))
-    {
-        unpack(row, width, bits, &mut data);
-    }
     Ok(RawLabels {
-        width,
-        height,
-        bits,
-        data,
+        width: packed.width,
+        height: packed.height,
+        bits: packed.bits,
+        data: packed.values(),
     })
 }
 
@@ -106,19 +98,8 @@ pub(super) fn decode_mask(
         )),
     };
     let packed = unpacked(path, bytes, accepts)?;
-    let (width, height, bits) = (packed.width, packed.height, packed.bits);
-    let mut data = Vec::with_capacity(width * height);
-    for row in packed
-        .bytes
-        .chunks_exact((width * usize::from(bits)).div_ceil(8))
-    {
-        unpack(row, width, bits, &mut data);
-    }
-    Ok((
-        width,
-        height,
-        data.into_iter().map(|value| value > 0).collect(),
-    ))
+    let set = packed.values().into_iter().map(|value| value > 0);
+    Ok((packed.width, packed.height, set.collect()))
 }
 
 /// The pixels of a PNG file as they are stored.
@@ -128,6 +109,18 @@ struct Packed {
     /// Bits of a sample.
     bits: u8,
     bytes: Vec<u8>,
+}
+
+impl Packed {
+    /// The values of pixels with one sample each.
+    fn values(&self) -> Vec<u16> {
+        let mut values = Vec::with_capacity(self.width * self.height);
+        let row_bytes = (self.width * usize::from(self.bits)).div_ceil(8);
+        for row in self.bytes.chunks_exact(row_bytes) {
+            unpack(row, self.width, self.bits, &mut values);
+        }
+        values
+    }
 }
 
 /// Reads a PNG file of a kind that `accepts` knows; `refused` is the error for other formats.

@@ -37,12 +37,15 @@ pub enum Layout {
     /// `ImageSets/Segmentation`, in the folder itself or in `VOC2012` or `VOCdevkit/VOC2012` below
     /// it; palette indices 0..=20 are the classes and 255 is ignored.
     PascalVoc,
-    /// COCO's JSON for each split, with polygons, run lengths or panoptic PNG files, and the photos.
+    /// COCO's JSON for each split, with polygons, run lengths or panoptic PNG files, and the photos. The
+    /// annotation with the smaller area counts, crowds are ignored, and what nobody annotated is a class
+    /// `background` of index 0, in panoptic files ignored.
     Coco,
-    /// Labelme: a JSON file with shapes for each photo.
+    /// Labelme: a JSON file with shapes for each photo, of which later ones cover earlier ones; the rest
+    /// is `background`.
     Labelme,
     /// YOLO for segmentation: a text file with outlines for each photo, and `data.yaml` or the folders
-    /// `images` and `labels`.
+    /// `images` and `labels`. The smaller outline counts; the rest is `background`.
     Yolo,
     /// Whatever `dataset.toml` describes.
     DatasetToml,

@@ -116,9 +116,12 @@ struct Source {
     json: PathBuf,
 }
 
-/// Whether a folder holds COCO files.
-pub(super) fn is_in(dir: &Path) -> bool {
-    !sources(dir).is_empty()
+/// The splits of a folder that have COCO files.
+pub(super) fn splits_in(dir: &Path) -> Vec<&'static str> {
+    sources(dir)
+        .into_iter()
+        .map(|source| source.split)
+        .collect()
 }
 
 /// The file of every split, in the order of the splits. Of several for one split those that name it

@@ -23,6 +23,8 @@ mod yolo;
 
 use std::path::Path;
 
+use places::TRAINING;
+
 use super::contents::Contents;
 use super::error::DataError;
 
@@ -38,13 +40,18 @@ pub(super) enum Form {
 
 /// The form of a folder's annotations.
 pub(super) fn detect(dir: &Path) -> Option<Form> {
-    if coco::is_in(dir) {
+    let coco = coco::splits_in(dir);
+    if coco.contains(&TRAINING) {
         return Some(Form::Coco);
     }
+    // YOLO's copies of COCO have its validation file beside their own labels.
     if yolo::is_in(dir) {
         return Some(Form::Yolo);
     }
-    labelme::is_in(dir).then_some(Form::Labelme)
+    match coco.is_empty() {
+        false => Some(Form::Coco),
+        true => labelme::is_in(dir).then_some(Form::Labelme),
+    }
 }
 
 impl Form {

@@ -151,11 +151,13 @@ pub(super) fn split_of(name: &str) -> Option<&'static str> {
 pub(super) fn split_of_path(relative: &Path) -> &'static str {
     let folders = relative.parent().into_iter().flat_map(Path::components);
     let mut named = folders.filter_map(|part| split_of(part.as_os_str().to_str()?));
-    named.next().unwrap_or(SPLITS[0])
+    named.next().unwrap_or(TRAINING)
 }
 
+/// The split of everything that is not said to belong to another.
+pub(super) const TRAINING: &str = "training";
 /// The splits in their order.
-pub(super) const SPLITS: [&str; 3] = ["training", "validation", "test"];
+pub(super) const SPLITS: [&str; 3] = [TRAINING, "validation", "test"];
 
 /// Distinct names of samples, from the paths of their photos relative to their folder.
 #[derive(Default)]

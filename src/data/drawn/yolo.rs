@@ -20,7 +20,7 @@ use super::super::error::DataError;
 use super::super::photo::has_photo_ending;
 use super::super::split::{Files, Pair, Scan, Scanner, Split};
 use super::canvas::{Canvas, TooMuchWork, double_area, fixed};
-use super::places::{self, Names, Photos, SPLITS};
+use super::places::{self, Names, Photos, SPLITS, TRAINING};
 use super::table::{Table, Unlabelled};
 use super::yaml::{self, Value};
 use crate::text_file;
@@ -75,19 +75,36 @@ fn description(dir: &Path) -> Option<(PathBuf, Result<Value, DataError>)> {
         })
 }
 
-/// The folders that may hold label files.
+/// The folders of label files that have one of photos beside them.
 fn label_folders(dir: &Path) -> Vec<PathBuf> {
-    let splits = ["train", "val", "valid", "validation", "test", "training"];
     let below = dir.join("labels");
-    let mut folders: Vec<PathBuf> = splits.iter().map(|name| below.join(name)).collect();
-    folders.extend(splits.iter().map(|name| dir.join(name).join("labels")));
+    let mut folders = split_folders(&below);
+    folders.extend(
+        split_folders(dir)
+            .into_iter()
+            .map(|folder| folder.join("labels")),
+    );
     folders.push(below);
     let images = |folder: &PathBuf| {
         let relative = folder.strip_prefix(dir).ok()?;
-        let (images, _) = swapped(relative, "labels", "images")?;
-        Some(dir.join(images).is_dir())
+        Some(dir.join(swapped(relative, "labels", "images")?).is_dir())
     };
     folders.retain(|folder| folder.is_dir() && images(folder) == Some(true));
+    folders
+}
+
+/// The folders in one that are called like splits, sorted.
+fn split_folders(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let named = |path: &PathBuf| {
+        let name = path.file_name().and_then(OsStr::to_str);
+        name.is_some_and(|name| places::split_of(name).is_some())
+    };
+    let mut folders: Vec<PathBuf> = entries
+        .map(|entry| entry.path())
+        .filter(|path| named(path) && path.is_dir())
+        .collect();
+    folders.sort();
     folders
 }
 
@@ -121,14 +138,14 @@ fn is_text(path: &Path) -> bool {
         .is_some_and(|ending| ending.eq_ignore_ascii_case("txt"))
 }
 
-/// A path with its last part of one name called otherwise, and whether there was one.
-fn swapped(path: &Path, from: &str, to: &str) -> Option<(PathBuf, usize)> {
+/// A path with its last part of one name called otherwise; `None` where there is none.
+fn swapped(path: &Path, from: &str, to: &str) -> Option<PathBuf> {
     let parts: Vec<Component> = path.components().collect();
     let at = parts.iter().rposition(|part| part.as_os_str() == from)?;
     let mut new: PathBuf = parts[..at].iter().collect();
     new.push(to);
     new.extend(&parts[at + 1..]);
-    Some((new, at))
+    Some(new)
 }
 
 /// Where the photos of a split are.
@@ -266,7 +283,7 @@ fn described(
             match there {
                 Some(place) => places.push((split, place)),
                 // Descriptions often name a test split that nobody downloads.
-                None if split != SPLITS[0] => {}
+                None if split != TRAINING => {}
                 None => {
                     let name = name.escape_debug();
                     let reason = format!(
@@ -324,9 +341,9 @@ fn found(dir: &Path, folders: &[PathBuf]) -> Vec<(&'static str, Place)> {
         // With folders for the splits, the one around them is none.
         .filter(|folder| !any || named(folder).is_some())
         .filter_map(|folder| {
-            let (images, _) = swapped(folder, "labels", "images")?;
+            let images = swapped(folder, "labels", "images")?;
             Some((
-                named(folder).unwrap_or(SPLITS[0]),
+                named(folder).unwrap_or(TRAINING),
                 Place::Folder(dir.join(images)),
             ))
         })
@@ -359,8 +376,8 @@ impl Scan for Folder {
         let (mut names, mut labels) = (Names::default(), HashSet::new());
         for photo in self.photos(&mut files)? {
             let relative = photo.strip_prefix(&self.dir).unwrap_or(&photo);
-            let of =
-                swapped(relative, "images", "labels").map_or(relative.to_path_buf(), |(of, _)| of);
+            let of = swapped(relative, "images", "labels");
+            let of = of.unwrap_or_else(|| relative.to_path_buf());
             let label = self.dir.join(&of).with_extension("txt");
             if !label.is_file() {
                 files.without_labels.push(photo);
@@ -439,7 +456,7 @@ impl Folder {
                 continue;
             };
             let relative = folder.strip_prefix(&self.dir).unwrap_or(folder);
-            let Some((labels, _)) = swapped(relative, "images", "labels") else {
+            let Some(labels) = swapped(relative, "images", "labels") else {
                 continue;
             };
             let named = |path: &Path| {

@@ -233,6 +233,31 @@ fn yolo_folders_with_and_without_a_description() {
 }
 
 #[test]
+fn a_copy_of_coco_for_yolo_is_yolo_s() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |path: &str| dir.path().join(path);
+    for split in ["train2017", "val2017"] {
+        save_photo(&at(&format!("images/{split}/a.jpg")), 4, 2);
+        fs::create_dir_all(at(&format!("labels/{split}"))).unwrap();
+        fs::write(at(&format!("labels/{split}/a.txt")), OUTLINES).unwrap();
+    }
+    let value = json!({"images": [], "annotations": [], "categories": [{"id": 1, "name": "a"}]});
+    write_json(&at("annotations/instances_val2017.json"), &value);
+    assert_eq!(detect(dir.path()).unwrap(), Layout::Yolo);
+    assert_eq!(
+        Dataset::open(dir.path(), "training")
+            .unwrap()
+            .load(0)
+            .unwrap()
+            .labels
+            .data,
+        HALF
+    );
+    write_json(&at("annotations/instances_train2017.json"), &value);
+    assert_eq!(detect(dir.path()).unwrap(), Layout::Coco);
+}
+
+#[test]
 fn descriptions_of_yolo_stay_in_their_folder() {
     let dir = tempfile::tempdir().unwrap();
     let at = |path: &str| dir.path().join("data").join(path);
