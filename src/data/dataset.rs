@@ -1,6 +1,7 @@
 //! A data set: a list of samples, on disk or drawn on demand.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -175,6 +176,20 @@ impl Dataset {
             Source::Joined(parts) => parts,
             _ => &[],
         }
+    }
+
+    /// The samples of each data set that it is made of, in their order.
+    pub fn spans(&self) -> Vec<Range<usize>> {
+        if self.parts().is_empty() {
+            return std::iter::once(0..self.len()).collect();
+        }
+        let mut first = 0;
+        let span = |part: &Part| {
+            let start = first;
+            first += part.data.len();
+            start..first
+        };
+        self.parts().iter().map(span).collect()
     }
 
     /// The same with other parts, in the order of those that it has.

@@ -32,11 +32,15 @@ pub(super) fn estimates(
     devices: &[Device],
 ) -> Result<Vec<MemoryEstimate>, TrainError> {
     // One photo stands for all: the photos of a data set usually have one size.
-    let sample = data.load(0)?;
-    let photo = sample.image.as_raw().len() + 2 * sample.labels.data.len();
+    let mut photos = 0;
+    for span in data.spans().into_iter().filter(|span| !span.is_empty()) {
+        let sample = data.load(span.start)?;
+        let photo = sample.image.as_raw().len() + 2 * sample.labels.data.len();
+        photos += photo as u64 * span.len() as u64;
+    }
     let workload = Workload {
         classes: data.classes().len(),
-        photos: photo as u64 * data.len() as u64,
+        photos,
         teacher: teacher.map(Teacher::size),
         composed: !devices.iter().all(crate::device::on_cpu),
         devices: devices.len(),

@@ -55,6 +55,7 @@ fn classes_are_joined_by_name_and_the_first_keep_their_indices() {
     assert!(training.image_path(4).unwrap().ends_with("b2.png"));
     assert_eq!(training.class_pixels()[4], [(0, 1), (2, 5), (3, 1)]);
     says(&message(training.load(5)), &["5 samples"]);
+    assert_eq!(training.spans(), [0..2, 2..5]);
     // Validation is the first one's, with all classes.
     let validation = both.open_first("validation", &training).unwrap();
     assert_eq!(

@@ -363,3 +363,59 @@ fn shapes_belong_to_the_turned_photo_unless_their_size_says_otherwise() {
         assert_eq!(sample.labels.data[0], 1);
     }
 }
+
+/// A text with one byte changed in many ways, and cut short.
+fn spoilt(text: &str) -> impl Iterator<Item = Vec<u8>> + '_ {
+    let bytes = text.as_bytes();
+    let changed = (0..bytes.len()).flat_map(move |at| {
+        [b'9', b'-', b'"', b'[', 0xff].map(|new| {
+            let mut other = bytes.to_vec();
+            other[at] = new;
+            other
+        })
+    });
+    changed.chain((0..bytes.len()).map(|end| bytes[..end].to_vec()))
+}
+
+#[test]
+fn no_change_of_a_byte_makes_a_reader_panic() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |path: &str| dir.path().join(path);
+    for path in ["coco/a.png", "labelme/a.png", "yolo/images/a.png"] {
+        save_photo(&at(path), 6, 4);
+    }
+    fs::create_dir_all(at("yolo/labels")).unwrap();
+    let yaml = "path: .\ntrain: images\nnames:\n  0: a\n  1: 'b'\n";
+    fs::write(at("yolo/data.yaml"), yaml).unwrap();
+    fs::write(at("yolo/labels/a.txt"), OUTLINES).unwrap();
+    let coco = json!({
+        "images": [{"id": 1, "file_name": "a.png", "width": 6, "height": 4}],
+        "annotations": [
+            {"id": 1, "image_id": 1, "category_id": 2, "segmentation": [[0.5, 1, 6, 1, 6, 4]]},
+            {"id": 2, "image_id": 1, "category_id": 2, "iscrowd": 1,
+             "segmentation": {"size": [4, 6], "counts": "623000000>"}}
+        ],
+        "categories": [{"id": 2, "name": "x"}]
+    });
+    let shapes = [shape("x", "polygon", json!([[0, 0], [3.5, 0], [3, 4]]))];
+    let labelme = labelme("a.png", &shapes).to_string();
+    for (file, text) in [
+        ("coco/annotations.json", coco.to_string().as_str()),
+        ("labelme/a.json", &labelme),
+        ("yolo/labels/a.txt", OUTLINES),
+        ("yolo/data.yaml", yaml),
+    ] {
+        let root = at(file.split('/').next().unwrap());
+        let mut loaded = 0;
+        for bytes in spoilt(text) {
+            fs::write(at(file), bytes).unwrap();
+            let read = Dataset::open(&root, "training").and_then(|data| data.load(0));
+            match read {
+                Ok(_) => loaded += 1,
+                Err(error) => assert!(!error.to_string().contains('\n'), "{error}"),
+            }
+        }
+        assert!(loaded > 0, "{file}");
+        fs::write(at(file), text).unwrap();
+    }
+}
