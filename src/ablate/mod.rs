@@ -20,7 +20,6 @@ pub use error::AblateError;
 pub use record::{Record, StepResult};
 pub use table::{Job, ScoreSettings, Table};
 
-use crate::data::Dataset;
 use crate::device::Opened;
 use crate::eval::{self, Agreement, Confusion, EvalError, Scoring};
 use crate::files;
@@ -174,8 +173,9 @@ fn score(
     // Stages may repeat the data's settings, but all use the same data.
     let plan = job.config.plan().unwrap_or_default();
     let config = plan.first().map_or(&job.config, |stage| &stage.config);
-    let training = Dataset::open(&config.data.path, "training")?;
-    let data = Dataset::open(&config.data.path, &settings.split)?;
+    let list = config.data_list();
+    let training = list.open_training()?;
+    let data = list.open_first(&settings.split, &training)?;
     let classes = model.card.classes.len();
     let mut sums = vec![Confusion::new(classes); settings.steps.len()];
     let mut agreement = Agreement::default();

@@ -1,14 +1,16 @@
 //! `flowseg data`: what a data folder holds and what is wrong with it.
 
-use crate::data::{self, Dataset, Report};
+use crate::data::{self, ClassTable, Converted, Dataset, FurtherClasses, Report};
 use crate::encoding::Centroids;
 use crate::files::{self, Plan};
-use crate::terminal::{self, out};
+use crate::terminal::{self, err, out};
 use crate::{eval, labels, pictures};
 use anyhow::bail;
+use console::{Alignment, pad_str};
 use image::RgbImage;
 use image::imageops::FilterType;
 use rayon::prelude::*;
+use serde_json::json;
 use std::path::{Path, PathBuf};
 
 /// Photos of every split on a contact sheet.
@@ -17,72 +19,195 @@ const SHOWN: usize = 24;
 const COLUMNS: usize = 8;
 /// Longer side of one of its photos, in pixels.
 const SIDE: u32 = 240;
+/// Columns of a class name in the table of several data sets.
+const NAME: usize = 28;
+/// Columns of a data set's name there.
+const SET: usize = 18;
 
-/// Report what a data folder holds and what is wrong with it
+/// Report what a data folder holds and what is wrong with it, or convert it
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// Data folder in any known layout, or scenes:N
-    folder: PathBuf,
+    /// Data folder in any known layout, or scenes:N; of several also how training would join them
+    #[arg(required = true, value_name = "FOLDER")]
+    folders: Vec<PathBuf>,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
     /// Write a contact sheet: photos spread over every split, each above its labels
     #[arg(long, value_name = "PNG")]
     sheet: Option<PathBuf>,
+    /// Write the data set into a folder in the plain layout instead of reporting on it: copies of the
+    /// photos, labels as PNG files, and classes.txt. Nothing is replaced; started again, it goes on
+    /// where it stopped
+    #[arg(long, value_name = "OUT", conflicts_with_all = ["json", "sheet"])]
+    convert: Option<PathBuf>,
+    /// With --convert, succeed where pairs cannot be read; they are listed and left out either way
+    #[arg(long, requires = "convert")]
+    skip_bad: bool,
 }
 
 /// Runs the command; problems are listed one a line and make the exit status 1.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    if let Some(out) = &arguments.convert {
+        return match arguments.folders.as_slice() {
+            [folder] => convert(folder, out, arguments.skip_bad),
+            _ => bail!("--convert takes one data folder at a time"),
+        };
+    }
     if let Some(path) = &arguments.sheet {
         let mut plan = Plan::default();
         plan.write(path, "the contact sheet");
-        plan.check(|| data::files_in(&arguments.folder))?;
+        let folders = arguments.folders.iter();
+        plan.check(|| folders.flat_map(|folder| data::files_in(folder)).collect())?;
     }
+    let mut reports = Vec::new();
+    for folder in &arguments.folders {
+        let bar = terminal::bar(0);
+        let report = data::inspect(folder, &|done, all| {
+            bar.set_length(all as u64);
+            bar.set_position(done as u64);
+        })?;
+        bar.finish_and_clear();
+        reports.push(report);
+    }
+    print(&reports, arguments.json)?;
+    if let Some(path) = &arguments.sheet {
+        let sheet = contact_sheet(&arguments.folders, &reports)?;
+        files::write_atomic(path, &pictures::png(&sheet)?)?;
+    }
+    let problems: usize = reports.iter().map(|report| report.problems().len()).sum();
+    let names = arguments
+        .folders
+        .iter()
+        .map(|folder| folder.display().to_string());
+    match problems {
+        0 => Ok(()),
+        n => bail!(
+            "{} has {n} problems, listed above",
+            names.collect::<Vec<_>>().join(", ")
+        ),
+    }
+}
+
+fn print(reports: &[Report], as_json: bool) -> anyhow::Result<()> {
+    let tables: Vec<&ClassTable> = reports.iter().map(|report| &report.classes).collect();
+    let (classes, indices) = data::list::join(&tables, FurtherClasses::Add);
+    match (reports, as_json) {
+        ([report], true) => out!("{}", serde_json::to_string_pretty(report)?),
+        (reports, true) => {
+            let joined = json!({"data_sets": reports, "classes": classes.names});
+            out!("{}", serde_json::to_string_pretty(&joined)?);
+        }
+        (reports, false) => {
+            for report in reports {
+                out!("{report}");
+            }
+            if reports.len() > 1 {
+                out!("{}", together(reports, &classes, &indices));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The classes of several data sets as training joins them, with the share of each among the labelled
+/// pixels of every data set; a dash where the data set does not have it.
+fn together(reports: &[Report], classes: &ClassTable, indices: &[Vec<u16>]) -> String {
+    let cell = |text: &str, width| pad_str(text, width, Alignment::Left, Some("…")).into_owned();
+    let right = |text: &str| pad_str(text, SET, Alignment::Right, Some("…")).into_owned();
+    let names = reports
+        .iter()
+        .map(|report| format!(" {}", right(&terminal::name(&report.name))));
+    let mut text = format!(
+        "trained together: {} classes\n{}{}{}\n",
+        classes.len(),
+        cell("class", 6),
+        cell("name", NAME),
+        names.collect::<String>()
+    );
+    for (k, name) in classes.names.iter().enumerate() {
+        text.push_str(&format!("{k:<6}{}", cell(&terminal::name(name), NAME)));
+        for (report, indices) in reports.iter().zip(indices) {
+            let own = report.class_shares().into_iter().zip(indices);
+            let mut shares = own
+                .filter(|(_, index)| usize::from(**index) == k)
+                .peekable();
+            let share = match shares.peek() {
+                None => "-".to_owned(),
+                Some(_) => format!(
+                    "{:.2}%",
+                    100.0 * shares.map(|(own, _)| own.share).sum::<f64>()
+                ),
+            };
+            text.push_str(&format!(" {}", right(&share)));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn convert(folder: &Path, out: &Path, skip_bad: bool) -> anyhow::Result<()> {
     let bar = terminal::bar(0);
-    let report = data::inspect(&arguments.folder, &|done, all| {
+    let converted = data::convert(folder, out, &|done, all| {
         bar.set_length(all as u64);
         bar.set_position(done as u64);
     })?;
     bar.finish_and_clear();
-    if arguments.json {
-        out!("{}", serde_json::to_string_pretty(&report)?);
-    } else {
-        out!("{report}");
+    let Converted {
+        written,
+        kept,
+        bad,
+        without_labels,
+        left_out,
+    } = converted;
+    for line in bad.iter().chain(&left_out) {
+        err!("{line}");
     }
-    if let Some(path) = &arguments.sheet {
-        let sheet = contact_sheet(&arguments.folder, &report)?;
-        files::write_atomic(path, &pictures::png(&sheet)?)?;
+    if without_labels > 0 {
+        err!("{without_labels} photos have no labels and are left out");
     }
-    match report.problems().len() {
+    let before = match kept {
+        0 => String::new(),
+        kept => format!(", {kept} were there already"),
+    };
+    out!(
+        "wrote {written} photos with labels to {}{before}",
+        out.display()
+    );
+    match bad.len() {
         0 => Ok(()),
+        _ if skip_bad => Ok(()),
         n => bail!(
-            "{} has {n} problems, listed above",
-            arguments.folder.display()
+            "{n} photos of {} could not be converted, listed above; correct them, or accept that with --skip-bad",
+            folder.display()
         ),
     }
 }
 
 /// Photos spread over every split, each above its labels. Samples that can't be loaded are in the
 /// report and left out here.
-fn contact_sheet(folder: &Path, report: &Report) -> anyhow::Result<RgbImage> {
-    let centroids = Centroids::kronecker(report.classes.len());
+fn contact_sheet(folders: &[PathBuf], reports: &[Report]) -> anyhow::Result<RgbImage> {
     let mut cells = Vec::new();
-    for split in report.splits.iter().filter(|split| split.pairs > 0) {
-        let data = Dataset::open(folder, &split.name)?;
-        let shown: Vec<RgbImage> = eval::spread(data.len(), SHOWN)
-            .into_par_iter()
-            .filter_map(|i| data.load(i).ok())
-            .map(|sample| {
-                let mask = labels::mask(&sample.labels.data, sample.labels.width, &centroids);
-                let photo = pictures::thumbnail(&sample.image, SIDE, FilterType::Triangle);
-                let mask = pictures::thumbnail(&mask, SIDE, FilterType::Nearest);
-                pictures::grid(&[photo, mask], 1)
-            })
-            .collect();
-        cells.extend(shown);
+    for (folder, report) in folders.iter().zip(reports) {
+        let centroids = Centroids::kronecker(report.classes.len());
+        for split in report.splits.iter().filter(|split| split.pairs > 0) {
+            let data = Dataset::open(folder, &split.name)?;
+            let shown: Vec<RgbImage> = eval::spread(data.len(), SHOWN)
+                .into_par_iter()
+                .filter_map(|i| data.load(i).ok())
+                .map(|sample| {
+                    let mask = labels::mask(&sample.labels.data, sample.labels.width, &centroids);
+                    let photo = pictures::thumbnail(&sample.image, SIDE, FilterType::Triangle);
+                    let mask = pictures::thumbnail(&mask, SIDE, FilterType::Nearest);
+                    pictures::grid(&[photo, mask], 1)
+                })
+                .collect();
+            cells.extend(shown);
+        }
     }
     if cells.is_empty() {
-        bail!("{} has no photo for a contact sheet", folder.display());
+        let names: Vec<String> = folders.iter().map(|f| f.display().to_string()).collect();
+        bail!("{} has no photo for a contact sheet", names.join(", "));
     }
     Ok(pictures::grid(&cells, COLUMNS))
 }

@@ -122,6 +122,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (data, bad) = readable(Dataset::open(&arguments.data, &arguments.split)?)?;
     let opened = arguments.device.open()?;
     let model = arguments.model.load(&opened.device)?;
+    let data = of_model(data, &model);
     let without = indices("--without", &arguments.without, &model.card.classes)?;
     let cell = indices("--cell", &arguments.cell, &model.card.classes)?;
     let cell = <[usize; 2]>::try_from(cell).ok();
@@ -256,6 +257,15 @@ fn readable(data: Dataset) -> anyhow::Result<(Dataset, usize)> {
         bail!("none of the {bad} photos can be read");
     }
     Ok((data.without(check), bad))
+}
+
+/// The data set with the classes of the model, where all of its own are among them, as with a model
+/// that was trained on several data sets.
+fn of_model(data: Dataset, model: &Model) -> Dataset {
+    let classes = ClassTable {
+        names: model.card.classes.clone(),
+    };
+    data.clone().within(&classes).unwrap_or(data)
 }
 
 type MatrixWriter = fn(&eval::Confusion, &[String]) -> Result<Vec<u8>, eval::MatrixError>;

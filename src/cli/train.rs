@@ -26,9 +26,11 @@ pub(super) struct Arguments {
     /// more classes than the model, after its own. At the end the scores before and after are printed
     #[arg(long, value_name = "MODEL", conflicts_with = "resume")]
     init: Option<PathBuf>,
-    /// Data folder, the same as --set data.path=DIR
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    /// Data folder, the same as --set data.path=DIR. Several, with commas between or by several
+    /// --data, are trained on together; the first is validated on, and its classes are the model's
+    /// first
+    #[arg(long, value_name = "DIR,...")]
+    data: Vec<PathBuf>,
     /// Run folder: checkpoints, metrics, samples and the finished model; new, empty, or with
     /// --resume that of a run
     #[arg(long, value_name = "RUN", default_value = "run")]
@@ -76,14 +78,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Some(model) => settings_of(model)?,
         None => Vec::new(),
     };
-    if let Some(path) = &arguments.data {
-        let text = path.to_str().with_context(|| {
-            format!(
-                "--data {}: settings are text, and this is not UTF-8: rename the folder",
-                path.display()
-            )
-        })?;
-        overrides.push(format!("data.path={}", toml::Value::String(text.into())));
+    if let Some(paths) = data_paths(&arguments.data)? {
+        overrides.push(format!("data.path={paths}"));
     }
     if arguments.skip_bad {
         overrides.push("data.skip_bad=true".to_owned());
@@ -122,6 +118,38 @@ fn settings_of(model: &Path) -> anyhow::Result<Vec<String>> {
         );
     }
     Ok(config::settings_of(&card, model)?)
+}
+
+/// The data folders as the value of a setting.
+fn data_paths(given: &[PathBuf]) -> anyhow::Result<Option<toml::Value>> {
+    let mut texts = Vec::new();
+    for path in given {
+        let text = path.to_str().with_context(|| {
+            format!(
+                "--data {}: settings are text, and this is not UTF-8: rename the folder",
+                path.display()
+            )
+        })?;
+        // A folder may have a comma in its name.
+        match path.exists() {
+            true => texts.push(text),
+            false => texts.extend(text.split(',').filter(|part| !part.is_empty())),
+        }
+    }
+    let value = |text: &str| toml::Value::String(text.to_owned());
+    Ok(match texts.as_slice() {
+        // An empty one is refused where it is opened.
+        [] => given.first().map(|_| value("")),
+        [one] => Some(value(one)),
+        several => Some(
+            several
+                .iter()
+                .copied()
+                .map(value)
+                .collect::<Vec<_>>()
+                .into(),
+        ),
+    })
 }
 
 /// How a run ended, in words.

@@ -32,7 +32,8 @@ impl Rare {
         let classes = dataset.classes().len();
         let mut pixels = vec![0u64; classes];
         let mut samples = vec![Vec::new(); classes];
-        for (i, counts) in dataset.class_pixels().iter().enumerate() {
+        let seen = |(i, _): &(usize, _)| !dataset.is_left_out(*i);
+        for (i, counts) in dataset.class_pixels().iter().enumerate().filter(seen) {
             for &(class, count) in counts {
                 pixels[usize::from(class)] += count;
                 samples[usize::from(class)].push(i);

@@ -28,12 +28,14 @@ const LISTED: usize = 20;
 const MOST_REMEMBERED: u64 = 1 << 30;
 
 /// The outcome of [`Dataset::check`].
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Check {
     /// The indices of the pairs that cannot be used, ascending, and why.
     pub bad: Vec<(usize, DataError)>,
     /// The classes of every pair; nothing of bad ones.
     class_pixels: Vec<ClassPixels>,
+    /// Those of the data sets that it is made of, in their own classes; their bad pairs are in `bad`.
+    parts: Vec<Check>,
 }
 
 /// Pairs that were good, by their fingerprints.
@@ -57,12 +59,9 @@ impl Dataset {
         progress: &mut dyn FnMut(usize, usize),
         stop: &dyn Fn() -> bool,
     ) -> Option<Check> {
-        let mut check = Check {
-            bad: Vec::new(),
-            class_pixels: Vec::new(),
-        };
+        let mut check = Check::default();
         let Some(files) = self.files() else {
-            return Some(check);
+            return self.check_parts(memory, progress, stop);
         };
         let file = memory.map(|folder| folder.join(format!("{}.json", files.name())));
         let before = file.as_deref().map(Remembered::read).unwrap_or_default();
@@ -102,12 +101,52 @@ impl Dataset {
         Some(check)
     }
 
+    /// [`check`](Self::check) for one of several data sets; scenes have none.
+    fn check_parts(
+        &self,
+        memory: Option<&Path>,
+        progress: &mut dyn FnMut(usize, usize),
+        stop: &dyn Fn() -> bool,
+    ) -> Option<Check> {
+        let (mut whole, mut first, all) = (Check::default(), 0, self.len());
+        for part in self.parts() {
+            let mut progress = |done, _| progress(first + done, all);
+            let mut check = part.data.check(memory, &mut progress, stop)?;
+            let bad = std::mem::take(&mut check.bad).into_iter();
+            whole.bad.extend(bad.map(|(i, error)| (first + i, error)));
+            whole.parts.push(check);
+            first += part.data.len();
+        }
+        Some(whole)
+    }
+
+    /// The parts with what was found about each.
+    fn checked_parts(&self, check: Check) -> impl Iterator<Item = (Self, Check)> + '_ {
+        let mut bad = check.bad.into_iter().peekable();
+        let mut first = 0;
+        self.parts()
+            .iter()
+            .zip(check.parts)
+            .map(move |(part, mut own)| {
+                let end = first + part.data.len();
+                let within = std::iter::from_fn(|| bad.next_if(|(i, _)| *i < end));
+                own.bad = within.map(|(i, error)| (i - first, error)).collect();
+                first = end;
+                (part.data.clone(), own)
+            })
+    }
+
     /// The data set without its bad pairs, which the log lists.
     ///
     /// # Errors
     /// Bad pairs, unless `skip_bad` leaves them out; no pair that is left; none with a labelled
     /// pixel.
     pub fn checked(self, mut check: Check, skip_bad: bool) -> Result<Self, DataError> {
+        if !self.parts().is_empty() {
+            let parts = self.checked_parts(check);
+            let checked = parts.map(|(data, check)| data.checked(check, skip_bad));
+            return Ok(self.with_parts(checked.collect::<Result<_, _>>()?));
+        }
         let Some(files) = self.files() else {
             return Ok(self);
         };
@@ -140,6 +179,10 @@ impl Dataset {
 
     /// The data set without its bad pairs.
     pub fn without(&self, check: Check) -> Self {
+        if !self.parts().is_empty() {
+            let parts = self.checked_parts(check);
+            return self.with_parts(parts.map(|(data, check)| data.without(check)).collect());
+        }
         if self.files().is_none() {
             return self.clone();
         }
@@ -240,7 +283,8 @@ impl DatasetFiles<'_> {
 fn fingerprint(pair: &Pair, meaning: &str) -> Option<String> {
     let mut print = Fingerprint::default();
     print.text(meaning);
-    for path in [&pair.image, &pair.labels] {
+    let paths = [pair.image.as_path(), pair.labels.as_path()];
+    for path in paths.into_iter().chain(pair.described_in()) {
         let metadata = std::fs::metadata(path).ok()?;
         print.path(path);
         print.number(metadata.len());

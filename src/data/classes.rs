@@ -88,6 +88,28 @@ impl ClassTable {
         }
     }
 
+    /// The index of a class, by its name in any case.
+    pub fn find(&self, name: &str) -> Option<u16> {
+        let lower = name.trim().to_lowercase();
+        let exact = self.names.iter().position(|own| own == name);
+        let found = exact.or_else(|| {
+            self.names
+                .iter()
+                .position(|own| own.to_lowercase() == lower)
+        });
+        u16::try_from(found?).ok()
+    }
+
+    /// The index of a class that is added where it is not there yet; [`IGNORE`] for one too many.
+    pub(super) fn find_or_add(&mut self, name: String) -> u16 {
+        if let Some(found) = self.find(&name) {
+            return found;
+        }
+        let index = u16::try_from(self.len()).unwrap_or(IGNORE);
+        self.names.push(name);
+        index
+    }
+
     /// [`ClassTable::new`], refusing a count that label files cannot express.
     pub(super) fn checked(path: &Path, names: Vec<String>) -> Result<Self, DataError> {
         let names: Vec<String> = names.into_iter().filter(|name| !name.is_empty()).collect();

@@ -1,18 +1,20 @@
 //! A data set: a list of samples, on disk or drawn on demand.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
+use super::IGNORE;
 use super::classes::ClassTable;
 use super::decode::{RawLabels, read_raw_labels};
 use super::error::DataError;
 use super::fingerprint::Fingerprint;
 use super::layout;
 use super::mapping::LabelMapping;
-use super::photo::read_stored;
+use super::photo::{Stored, read_stored};
 use super::sample::Sample;
 use super::scenes::{self, SceneConfig};
 use super::split::{Files, Pair, Split};
@@ -49,6 +51,41 @@ enum Source {
         config: SceneConfig,
         len: usize,
     },
+    /// Several data sets, or one with the classes of another.
+    Joined(Vec<Part>),
+}
+
+/// A data set within another.
+#[derive(Debug, Clone)]
+pub(super) struct Part {
+    pub data: Dataset,
+    /// The class of the whole for every class of the part, or [`IGNORE`].
+    pub classes: Vec<u16>,
+    /// How often each of its photos is seen in an epoch.
+    pub weight: f64,
+}
+
+impl Part {
+    fn class(&self, label: u16) -> u16 {
+        let class = self.classes.get(usize::from(label));
+        class.copied().unwrap_or(IGNORE)
+    }
+
+    fn relabel(&self, labels: &mut LabelMap) {
+        for label in &mut labels.data {
+            *label = self.class(*label);
+        }
+    }
+
+    /// The pixels of the whole's classes, by those of the part's.
+    fn relabelled(&self, pixels: &ClassPixels) -> ClassPixels {
+        let mut sums: BTreeMap<u16, u64> = BTreeMap::new();
+        for &(class, count) in pixels {
+            *sums.entry(self.class(class)).or_default() += count;
+        }
+        sums.remove(&IGNORE);
+        sums.into_iter().collect()
+    }
 }
 
 impl Dataset {
@@ -107,9 +144,100 @@ impl Dataset {
         }
     }
 
+    /// Data sets as one with these classes, the samples of the first first.
+    pub(super) fn joined(parts: Vec<Part>, classes: ClassTable) -> Self {
+        let names: Vec<&str> = parts.iter().map(|part| part.data.name()).collect();
+        Self {
+            name: names.join(" + "),
+            classes,
+            source: Source::Joined(parts),
+            class_pixels: Arc::default(),
+        }
+    }
+
+    /// The data set with these classes, in place of its own of the same names; letter case does not
+    /// count. `None` where one of its own is not among them.
+    pub fn within(self, classes: &ClassTable) -> Option<Self> {
+        if self.classes == *classes {
+            return Some(self);
+        }
+        let own = self.classes.names.iter();
+        let indices = own.map(|name| classes.find(name)).collect::<Option<_>>()?;
+        let part = Part {
+            data: self,
+            classes: indices,
+            weight: 1.0,
+        };
+        Some(Self::joined(vec![part], classes.clone()))
+    }
+
+    /// The data sets that it is made of; none where it is not.
+    pub(super) fn parts(&self) -> &[Part] {
+        match &self.source {
+            Source::Joined(parts) => parts,
+            _ => &[],
+        }
+    }
+
+    /// The samples of each data set that it is made of, in their order.
+    pub fn spans(&self) -> Vec<Range<usize>> {
+        if self.parts().is_empty() {
+            return std::iter::once(0..self.len()).collect();
+        }
+        let mut first = 0;
+        let span = |part: &Part| {
+            let start = first;
+            first += part.data.len();
+            start..first
+        };
+        self.parts().iter().map(span).collect()
+    }
+
+    /// The same with other parts, in the order of those that it has.
+    pub(super) fn with_parts(&self, data: Vec<Self>) -> Self {
+        let parts = self.parts().iter().zip(data);
+        let parts = parts.map(|(part, data)| Part {
+            data,
+            ..part.clone()
+        });
+        Self {
+            source: Source::Joined(parts.collect()),
+            class_pixels: Arc::default(),
+            ..self.clone()
+        }
+    }
+
+    /// The same with other weights of its parts, 1 where none is given; see
+    /// [`DataList`](super::DataList). Of no effect where it has no parts.
+    pub fn weighted(&self, weights: &[f64]) -> Self {
+        let mut weighted = self.clone();
+        if let Source::Joined(parts) = &mut weighted.source {
+            for (at, part) in parts.iter_mut().enumerate() {
+                part.weight = weights.get(at).copied().unwrap_or(1.0);
+            }
+        }
+        weighted
+    }
+
+    /// Whether a sample is in a data set that training leaves out.
+    pub(super) fn is_left_out(&self, i: usize) -> bool {
+        self.part(i).is_some_and(|(part, _)| part.weight == 0.0)
+    }
+
+    /// The part that a sample is in, and its number there.
+    fn part(&self, i: usize) -> Option<(&Part, usize)> {
+        let mut first = 0;
+        self.parts().iter().find_map(|part| {
+            let at = i.checked_sub(first)?;
+            first += part.data.len();
+            (at < part.data.len()).then_some((part, at))
+        })
+    }
+
     /// How many samples there are.
     pub fn len(&self) -> usize {
         match &self.source {
+            Source::Joined(parts) => parts.iter().map(|part| part.data.len()).sum(),
             Source::Files { pairs, .. } => pairs.len(),
             Source::Scenes { len, .. } => *len,
         }
@@ -146,6 +274,12 @@ impl Dataset {
             },
             Source::Scenes { config, len } if i < *len => Ok(scenes::render(config, i as u64)),
             Source::Scenes { .. } => Err(self.no_sample(i)),
+            Source::Joined(_) => {
+                let (part, at) = self.part(i).ok_or_else(|| self.no_sample(i))?;
+                let mut sample = part.data.load(at)?;
+                part.relabel(&mut sample.labels);
+                Ok(sample)
+            }
         }
     }
 
@@ -158,12 +292,18 @@ impl Dataset {
         match &self.source {
             Source::Files { pairs, mapping, .. } => match pairs.get(i) {
                 Some(pair) => {
-                    let raw = read_raw_labels(&pair.labels)?;
+                    let raw = raw_labels(pair)?;
                     mapped(raw, pair, mapping, self.classes.len())
                 }
                 None => Err(self.no_sample(i)),
             },
             Source::Scenes { .. } => Ok(self.load(i)?.labels),
+            Source::Joined(_) => {
+                let (part, at) = self.part(i).ok_or_else(|| self.no_sample(i))?;
+                let mut labels = part.data.load_labels(at)?;
+                part.relabel(&mut labels);
+                Ok(labels)
+            }
         }
     }
 
@@ -171,6 +311,13 @@ impl Dataset {
     /// Samples that can't be loaded hold nothing: they are reported when their turn comes.
     pub fn class_pixels(&self) -> &[ClassPixels] {
         self.class_pixels.get_or_init(|| {
+            if !self.parts().is_empty() {
+                let of = |part: &Part| -> Vec<ClassPixels> {
+                    let own = part.data.class_pixels().iter();
+                    own.map(|pixels| part.relabelled(pixels)).collect()
+                };
+                return self.parts().iter().flat_map(of).collect();
+            }
             (0..self.len())
                 .into_par_iter()
                 .map(|i| match self.load_labels(i) {
@@ -189,6 +336,9 @@ impl Dataset {
             }
             Source::Scenes { len, .. } if i < *len => scenes::scene_name(i as u64),
             Source::Scenes { .. } => String::new(),
+            Source::Joined(_) => self
+                .part(i)
+                .map_or_else(String::new, |(part, at)| part.data.sample_name(at)),
         }
     }
 
@@ -197,11 +347,12 @@ impl Dataset {
         match &self.source {
             Source::Files { pairs, .. } => pairs.get(i).map(|pair| pair.image.as_path()),
             Source::Scenes { .. } => None,
+            Source::Joined(_) => self.part(i).and_then(|(part, at)| part.data.image_path(at)),
         }
     }
 
     /// The pairs of files with the meaning of their labels, and where they are from; `None` for
-    /// scenes.
+    /// scenes and for joined data sets.
     pub(super) fn files(&self) -> Option<DatasetFiles<'_>> {
         match &self.source {
             Source::Files {
@@ -215,7 +366,7 @@ impl Dataset {
                 pairs,
                 mapping,
             }),
-            Source::Scenes { .. } => None,
+            Source::Scenes { .. } | Source::Joined(_) => None,
         }
     }
 
@@ -230,7 +381,8 @@ impl Dataset {
     }
 
     /// 16 hexadecimal digits that change with the classes, the samples' names, and the sizes of
-    /// their files in bytes; for scenes, with their configuration. The contents are not read, and
+    /// their files in bytes; for scenes, with their configuration; for several data sets, with each of
+    /// them, their order and their weights. The contents are not read, and
     /// neither the folder's name nor file times count, so that a copy has the same fingerprint.
     pub fn fingerprint(&self) -> String {
         let mut fingerprint = Fingerprint::default();
@@ -243,9 +395,18 @@ impl Dataset {
                     fingerprint.text(&pair.name);
                     fingerprint.file(&pair.image);
                     fingerprint.file(&pair.labels);
+                    if let Some(path) = pair.described_in() {
+                        fingerprint.file(path);
+                    }
                 }
             }
             Source::Scenes { config, len } => fingerprint.text(&format!("{config:?} {len}")),
+            Source::Joined(parts) => {
+                for part in parts {
+                    fingerprint.text(&part.data.fingerprint());
+                    fingerprint.text(&format!("{:?} {}", part.classes, part.weight));
+                }
+            }
         }
         fingerprint.finish()
     }
@@ -298,6 +459,9 @@ fn pairs(dir: &Path, split: &Split) -> Result<Vec<Pair>, DataError> {
             first.display(),
             kept.display()
         );
+    }
+    for fault in &files.faults {
+        tracing::warn!("{fault}");
     }
     Ok(files.pairs)
 }
@@ -372,21 +536,33 @@ pub(super) fn load(
     mapping: &LabelMapping,
     classes: usize,
 ) -> Result<Loaded, DataError> {
-    let raw = read_raw_labels(&pair.labels)?;
-    let stored = read_stored(&pair.image)?;
+    let mut photo = None;
+    let raw = match &pair.drawing {
+        None => read_raw_labels(&pair.labels)?,
+        Some(drawing) => drawing.0.draw(&mut |stated| {
+            let stored = match &photo {
+                Some(stored) => stored,
+                None => photo.insert(read_stored(&pair.image)?),
+            };
+            let size = stated.map_or(stored.upright_size(), |[width, height]| {
+                (width as usize, height as usize)
+            });
+            match size == stored.upright_size() || size == stored.size() {
+                true => Ok(size),
+                false => Err(size_mismatch(pair, stored, size)),
+            }
+        })?,
+    };
+    let stored = match photo {
+        Some(stored) => stored,
+        None => read_stored(&pair.image)?,
+    };
     let size = (raw.width, raw.height);
     let ambiguous = stored.is_ambiguous();
     let image = match size {
         size if size == stored.upright_size() => stored.upright(),
         size if size == stored.size() => stored.image,
-        _ => {
-            return Err(DataError::SizeMismatch {
-                image: pair.image.clone(),
-                image_size: stored.upright_size(),
-                labels: pair.labels.clone(),
-                labels_size: size,
-            });
-        }
+        _ => return Err(size_mismatch(pair, &stored, size)),
     };
     let sample = Sample {
         name: pair.name.clone(),
@@ -394,6 +570,26 @@ pub(super) fn load(
         labels: mapped(raw, pair, mapping, classes)?,
     };
     Ok(Loaded { sample, ambiguous })
+}
+
+fn size_mismatch(pair: &Pair, photo: &Stored, labels_size: (usize, usize)) -> DataError {
+    DataError::SizeMismatch {
+        image: pair.image.clone(),
+        image_size: photo.upright_size(),
+        labels: pair.labels.clone(),
+        labels_size,
+    }
+}
+
+/// The raw labels of a pair; the photo is read where they have no size of their own.
+fn raw_labels(pair: &Pair) -> Result<RawLabels, DataError> {
+    match &pair.drawing {
+        None => read_raw_labels(&pair.labels),
+        Some(drawing) => drawing.0.draw(&mut |stated| match stated {
+            Some([width, height]) => Ok((width as usize, height as usize)),
+            None => Ok(read_stored(&pair.image)?.upright_size()),
+        }),
+    }
 }
 
 /// The labels of a file as class indices.

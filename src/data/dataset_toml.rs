@@ -1,16 +1,24 @@
-//! `dataset.toml`: a data set that describes itself.
+//! `dataset.toml`: a data set that describes itself, or says more about one that is detected.
 //!
 //! ```toml
 //! name = "My streets"
 //! classes = ["road", "car"]      # or the name of a file, one class a line
-//! ignore = [0, 255]              # raw label values without a class
+//! ignore = [0, 255, "sky"]       # raw label values without a class, and classes to leave out
 //! offset = 1                     # subtracted from every other raw label
 //! label_suffix = "_labels.png"   # what follows a photo's name; ".png" unless said
 //!
 //! [splits.training]
 //! images = "photos/train"
 //! labels = "labels/train"
+//!
+//! [map]                          # other names for classes; several may become one
+//! sidewalk = "pavement"
 //! ```
+//!
+//! Without `classes` and `splits` the folder is detected as if the file were not there, and `name`,
+//! `map` and classes in `ignore` hold for what was found. Where labels are drawn from outlines (COCO,
+//! Labelme, YOLO), `unlabelled` says what pixels without a shape are: `"background"`, the default,
+//! `"ignore"`, or the name of a class.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,10 +28,15 @@ use serde::Deserialize;
 use super::IGNORE;
 use super::classes::ClassTable;
 use super::contents::Contents;
+use super::drawn::Unlabelled;
 use super::error::DataError;
 use super::mapping::LabelMapping;
 use super::split::Split;
 use crate::text_file::{self, BACKSLASH};
+
+/// Why `unlabelled` is refused.
+pub(super) const NOT_DRAWN: &str =
+    "unlabelled is for labels that are outlines (COCO, Labelme, YOLO); remove it";
 
 /// The file that makes a folder a data set of its own description.
 pub(super) const FILE: &str = "dataset.toml";
@@ -32,14 +45,26 @@ pub(super) const FILE: &str = "dataset.toml";
 #[serde(deny_unknown_fields)]
 struct Description {
     name: Option<String>,
-    classes: Classes,
+    classes: Option<Classes>,
     #[serde(default)]
-    ignore: Vec<u16>,
-    #[serde(default)]
-    offset: i64,
+    ignore: Vec<Ignored>,
+    offset: Option<i64>,
     image_suffix: Option<String>,
     label_suffix: Option<String>,
-    splits: BTreeMap<String, SplitDescription>,
+    splits: Option<BTreeMap<String, SplitDescription>>,
+    #[serde(default)]
+    map: BTreeMap<String, String>,
+    unlabelled: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected a raw label value or the name of a class"
+)]
+enum Ignored {
+    Raw(u16),
+    Class(String),
 }
 
 #[derive(Deserialize)]
@@ -61,21 +86,142 @@ struct SplitDescription {
     label_suffix: Option<String>,
 }
 
-/// Reads `DIR/dataset.toml`.
+/// What the file says.
+pub(super) enum Described {
+    /// The whole data set.
+    Whole(Contents),
+    /// More about a data set that is detected.
+    Options(Options),
+}
+
+/// What holds for a data set that is detected.
+#[derive(Default)]
+pub(super) struct Options {
+    /// What unannotated pixels are.
+    pub unlabelled: Option<Unlabelled>,
+    name: Option<String>,
+    relabel: Relabel,
+}
+
+/// Other names for classes, and classes that are left out.
+#[derive(Default)]
+struct Relabel {
+    map: BTreeMap<String, String>,
+    ignored: Vec<String>,
+}
+
+/// Whether `DIR/dataset.toml` describes the whole data set; one that cannot be parsed does, and
+/// [`read`] says why.
+pub(super) fn is_whole(dir: &Path) -> bool {
+    let path = dir.join(FILE);
+    path.is_file() && !matches!(read(dir), Ok(Some(Described::Options(_))))
+}
+
+/// Reads `DIR/dataset.toml`, if it is there.
 ///
 /// # Errors
 /// The file cannot be read or parsed, has unknown or missing keys, names no class, or names a
 /// folder that does not exist.
-pub(super) fn describe(dir: &Path) -> Result<Contents, DataError> {
+pub(super) fn read(dir: &Path) -> Result<Option<Described>, DataError> {
     let path = dir.join(FILE);
+    if !path.is_file() {
+        return Ok(None);
+    }
     let text = text_file::read(&path)?;
     let wrong = |error| DataError::description(&path, text_file::toml_reason(&text, &error));
-    let described: Description = toml::from_str(&text).map_err(wrong)?;
+    let mut described: Description = toml::from_str(&text).map_err(wrong)?;
+    let (mut raw, mut relabel) = (Vec::new(), Relabel::default());
+    for ignored in std::mem::take(&mut described.ignore) {
+        match ignored {
+            Ignored::Raw(value) => raw.push(value),
+            Ignored::Class(name) => relabel.ignored.push(name),
+        }
+    }
+    relabel.map = std::mem::take(&mut described.map);
+    if described.classes.is_some() || described.splits.is_some() {
+        let mut contents = whole(dir, described, &raw)?;
+        relabel.apply(&path, &mut contents)?;
+        return Ok(Some(Described::Whole(contents)));
+    }
+    let of_pixels = [
+        (!raw.is_empty(), "a number in ignore"),
+        (described.offset.is_some(), "offset"),
+        (described.image_suffix.is_some(), "image_suffix"),
+        (described.label_suffix.is_some(), "label_suffix"),
+    ];
+    if let Some((_, key)) = of_pixels.into_iter().find(|(is_there, _)| *is_there) {
+        let reason = format!("{key} needs classes and splits beside it");
+        return Err(DataError::description(&path, reason));
+    }
+    let unlabelled = described.unlabelled.map(|name| match name.as_str() {
+        "background" => Unlabelled::Background,
+        "ignore" => Unlabelled::Ignored,
+        _ => Unlabelled::Class(name),
+    });
+    Ok(Some(Described::Options(Options {
+        unlabelled,
+        name: described.name,
+        relabel,
+    })))
+}
+
+impl Options {
+    /// Makes them hold.
+    ///
+    /// # Errors
+    /// Classes that the data set does not have.
+    pub(super) fn apply(self, dir: &Path, contents: &mut Contents) -> Result<(), DataError> {
+        contents.name = self.name.or_else(|| contents.name.take());
+        self.relabel.apply(&dir.join(FILE), contents)
+    }
+}
+
+impl Relabel {
+    fn apply(&self, path: &Path, contents: &mut Contents) -> Result<(), DataError> {
+        if self.map.is_empty() && self.ignored.is_empty() {
+            return Ok(());
+        }
+        let old = &contents.classes;
+        let class = |key: &str, name: &str| {
+            old.find(name).ok_or_else(|| {
+                let name = name.escape_debug();
+                let reason =
+                    format!("{key} names the class \"{name}\", which the data set does not have");
+                DataError::description(path, reason)
+            })
+        };
+        let mut names: Vec<Option<String>> = old.names.iter().cloned().map(Some).collect();
+        for (from, to) in &self.map {
+            names[usize::from(class("map", from)?)] = Some(to.trim().to_owned());
+        }
+        for name in &self.ignored {
+            names[usize::from(class("ignore", name)?)] = None;
+        }
+        let mut table = ClassTable::default();
+        let indices: Vec<u16> = names
+            .into_iter()
+            .map(|name| name.map_or(IGNORE, |name| table.find_or_add(name)))
+            .collect();
+        let new = |class: u16| indices.get(usize::from(class)).copied().unwrap_or(IGNORE);
+        contents.mapping = contents.mapping.then(new);
+        contents.classes = ClassTable::checked(path, table.names)?;
+        Ok(())
+    }
+}
+
+/// A data set whose classes and splits are described.
+fn whole(dir: &Path, described: Description, ignore: &[u16]) -> Result<Contents, DataError> {
+    let path = dir.join(FILE);
+    let lacks = |key: &str| DataError::description(&path, format!("has no {key}: add {key}"));
     let classes = match described.classes {
-        Classes::Names(names) => ClassTable::checked(&path, names)?,
-        Classes::File(file) => ClassTable::from_file(dir.join(file))?,
+        Some(Classes::Names(names)) => ClassTable::checked(&path, names)?,
+        Some(Classes::File(file)) => ClassTable::from_file(dir.join(file))?,
+        None => return Err(lacks("classes")),
     };
-    let (count, ignore, offset) = (classes.len() as i64, described.ignore, described.offset);
+    if described.unlabelled.is_some() {
+        return Err(DataError::description(&path, NOT_DRAWN));
+    }
+    let (count, offset) = (classes.len() as i64, described.offset.unwrap_or_default());
     let mapping = LabelMapping::new(|raw| {
         if ignore.contains(&raw) {
             return Some(IGNORE);
@@ -86,7 +232,7 @@ pub(super) fn describe(dir: &Path) -> Result<Contents, DataError> {
             .filter(|_| (0..count).contains(&class))
     });
     let mut splits = Vec::new();
-    for (name, split) in described.splits {
+    for (name, split) in described.splits.unwrap_or_default() {
         let folder = |key: &str, given: PathBuf| {
             let full = dir.join(&given);
             if full.is_dir() {

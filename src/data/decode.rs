@@ -37,56 +37,135 @@ pub fn read_labels(path: impl AsRef<Path>) -> Result<(usize, usize, Vec<u16>), D
 
 /// [`read_labels`], with the bit depth that says how "ignore" is spelled in the file.
 pub(super) fn read_raw_labels(path: &Path) -> Result<RawLabels, DataError> {
-    let bytes = read_bytes(path)?;
-    let found = match recognise(path, &bytes)? {
-        Format::Png => None,
-        Format::Jpeg => Some("JPEG"),
-        Format::Tiff => Some("TIFF"),
-        Format::Other(ImageFormat::Bmp) => Some("BMP"),
-        Format::Heic | Format::Other(_) => Some("non-PNG"),
+    let refused = |found| DataError::LabelsNotSingleChannel {
+        path: path.to_path_buf(),
+        found,
     };
-    if let Some(found) = found {
-        return Err(DataError::LabelsNotSingleChannel {
-            path: path.to_path_buf(),
-            found,
-        });
+    let accepts = |colour, _| match colour {
+        png::ColorType::Grayscale | png::ColorType::Indexed => Ok(()),
+        png::ColorType::Rgb => Err(refused("RGB")),
+        png::ColorType::Rgba => Err(refused("RGBA")),
+        png::ColorType::GrayscaleAlpha => Err(refused("grey+alpha")),
+    };
+    let packed = read_packed(path, accepts, refused)?;
+    Ok(RawLabels {
+        width: packed.width,
+        height: packed.height,
+        bits: packed.bits,
+        data: packed.values(),
+    })
+}
+
+/// Reads a map of segment ids, as COCO's panoptic PNG files hold them: red + 256 green + 65536 blue.
+/// Width, height and the ids, row-major.
+///
+/// # Errors
+/// The file is not a PNG with 8 bits of red, green and blue, is damaged or cut short, is too large, or
+/// cannot be read.
+pub(super) fn read_ids(path: &Path) -> Result<(usize, usize, Vec<u32>), DataError> {
+    let refused = |found| {
+        let reason = format!(
+            "has {found} pixels, but segment ids are stored as the colours of an 8-bit RGB PNG"
+        );
+        DataError::description(path, reason)
+    };
+    let accepts = |colour, depth| match (colour, depth) {
+        (png::ColorType::Rgb, png::BitDepth::Eight) => Ok(()),
+        (png::ColorType::Rgb, _) => Err(refused("16-bit")),
+        (png::ColorType::Rgba, _) => Err(refused("RGBA")),
+        _ => Err(refused("grey or palette")),
+    };
+    let packed = read_packed(path, accepts, refused)?;
+    let pixels = packed.bytes.chunks_exact(3);
+    let ids = pixels.map(|rgb| u32::from_le_bytes([rgb[0], rgb[1], rgb[2], 0]));
+    Ok((packed.width, packed.height, ids.collect()))
+}
+
+/// A mask in a PNG file's bytes: width, height, and whether each pixel is set, row-major. `path` names
+/// the file that the bytes are from.
+///
+/// # Errors
+/// As of [`read_labels`].
+pub(super) fn decode_mask(
+    path: &Path,
+    bytes: &[u8],
+) -> Result<(usize, usize, Vec<bool>), DataError> {
+    let accepts = |colour, _| match colour {
+        png::ColorType::Grayscale | png::ColorType::Indexed => Ok(()),
+        _ => Err(DataError::description(
+            path,
+            "holds a mask with colours: a mask is a grey PNG",
+        )),
+    };
+    let packed = unpacked(path, bytes, accepts)?;
+    let set = packed.values().into_iter().map(|value| value > 0);
+    Ok((packed.width, packed.height, set.collect()))
+}
+
+/// The pixels of a PNG file as they are stored.
+struct Packed {
+    width: usize,
+    height: usize,
+    /// Bits of a sample.
+    bits: u8,
+    bytes: Vec<u8>,
+}
+
+impl Packed {
+    /// The values of pixels with one sample each.
+    fn values(&self) -> Vec<u16> {
+        let mut values = Vec::with_capacity(self.width * self.height);
+        let row_bytes = (self.width * usize::from(self.bits)).div_ceil(8);
+        for row in self.bytes.chunks_exact(row_bytes) {
+            unpack(row, self.width, self.bits, &mut values);
+        }
+        values
     }
+}
+
+/// Reads a PNG file of a kind that `accepts` knows; `refused` is the error for other formats.
+fn read_packed(
+    path: &Path,
+    accepts: impl Fn(png::ColorType, png::BitDepth) -> Result<(), DataError>,
+    refused: impl Fn(&'static str) -> DataError,
+) -> Result<Packed, DataError> {
+    let bytes = read_bytes(path)?;
+    match recognise(path, &bytes)? {
+        Format::Png => unpacked(path, &bytes, accepts),
+        Format::Jpeg => Err(refused("JPEG")),
+        Format::Tiff => Err(refused("TIFF")),
+        Format::Other(ImageFormat::Bmp) => Err(refused("BMP")),
+        Format::Heic | Format::Other(_) => Err(refused("non-PNG")),
+    }
+}
+
+/// Decodes a PNG; the size is looked at before anything is allocated.
+fn unpacked(
+    path: &Path,
+    bytes: &[u8],
+    accepts: impl Fn(png::ColorType, png::BitDepth) -> Result<(), DataError>,
+) -> Result<Packed, DataError> {
     let failed = |error: png::DecodingError| DataError::decode(path, &error);
     let limits = png::Limits { bytes: BESIDE };
-    let mut decoder = png::Decoder::new_with_limits(Cursor::new(bytes.as_slice()), limits);
+    let mut decoder = png::Decoder::new_with_limits(Cursor::new(bytes), limits);
     decoder.set_transformations(png::Transformations::IDENTITY);
     decoder.set_ignore_text_chunk(true);
     decoder.set_ignore_iccp_chunk(true);
     let header = decoder.read_header_info().map_err(failed)?;
     let (width, height) = (header.width, header.height);
-    let (colour, bits) = (header.color_type, header.bit_depth as u8);
+    let (colour, depth) = (header.color_type, header.bit_depth);
     check_size(path, u64::from(width), u64::from(height))?;
-    let found = match colour {
-        png::ColorType::Grayscale | png::ColorType::Indexed => None,
-        png::ColorType::Rgb => Some("RGB"),
-        png::ColorType::Rgba => Some("RGBA"),
-        png::ColorType::GrayscaleAlpha => Some("grey+alpha"),
-    };
-    if let Some(found) = found {
-        return Err(DataError::LabelsNotSingleChannel {
-            path: path.to_path_buf(),
-            found,
-        });
-    }
+    accepts(colour, depth)?;
     let mut reader = decoder.read_info().map_err(failed)?;
-    let (width, height) = (width as usize, height as usize);
-    let row_bytes = (width * usize::from(bits)).div_ceil(8);
-    let mut packed = vec![0; row_bytes * height];
-    reader.next_frame(&mut packed).map_err(failed)?;
-    let mut data = Vec::with_capacity(width * height);
-    for row in packed.chunks_exact(row_bytes) {
-        unpack(row, width, bits, &mut data);
-    }
-    Ok(RawLabels {
+    let (width, height, bits) = (width as usize, height as usize, depth as u8);
+    let row_bytes = (width * usize::from(bits) * colour.samples()).div_ceil(8);
+    let mut bytes = vec![0; row_bytes * height];
+    reader.next_frame(&mut bytes).map_err(failed)?;
+    Ok(Packed {
         width,
         height,
         bits,
-        data,
+        bytes,
     })
 }
 

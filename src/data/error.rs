@@ -156,6 +156,26 @@ pub enum DataError {
         /// What is wrong and what is expected.
         reason: String,
     },
+    /// A data set that is not converted, or not to there.
+    #[error("the conversion stops at {}: {reason}", path.display())]
+    Convert {
+        /// The data set, or what is in the way.
+        path: PathBuf,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// A list of data sets that names none.
+    #[error("data.path names no data set: name a folder, or several")]
+    NoDataSet,
+    /// A data set that is trained beside others and has none of their classes.
+    #[error(
+        "{} has no class of the first data set: give its classes their names in the [map] of a dataset.toml, or set data.further_classes to add",
+        path.display()
+    )]
+    NoClassInCommon {
+        /// The data set.
+        path: PathBuf,
+    },
     /// The data set has no such split.
     #[error("{} has no split \"{split}\": it has {available}", path.display())]
     NoSplit {

@@ -10,8 +10,8 @@ use crate::labels::LabelMap;
 /// How many folders above a photo may be its data set's root.
 const DEPTH: usize = 5;
 
-/// The labels of a photo, where a folder above it holds a data set in a known layout with these
-/// classes; none otherwise.
+/// The labels of a photo, where a folder above it holds a data set with these classes whose labels are
+/// PNG files; none otherwise. Nothing but the label file's folder is listed.
 pub fn labels_of(photo: &Path, classes: &[String]) -> Option<LabelMap> {
     labels_and_classes(photo, |found| found == classes).map(|(labels, _)| labels)
 }
@@ -25,7 +25,7 @@ pub fn labels_and_classes(
 ) -> Option<(LabelMap, Vec<String>)> {
     let photo = photo.canonicalize().ok()?;
     let mut roots = photo.ancestors().skip(1).take(DEPTH);
-    let contents = roots.find_map(|root| layout::detect(root).ok()?.describe(root).ok())?;
+    let contents = roots.find_map(|root| layout::detect_files(root).ok()?.describe(root).ok())?;
     let classes = contents.classes.names;
     if !wanted(&classes) {
         return None;
@@ -44,6 +44,7 @@ pub fn labels_and_classes(
         name: String::new(),
         image: photo,
         labels,
+        drawing: None,
     };
     let sample = load_pair(&pair, &contents.mapping, classes.len()).ok()?;
     Some((sample.labels, classes))

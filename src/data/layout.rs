@@ -7,7 +7,8 @@ use std::path::Path;
 
 use super::classes::ClassTable;
 use super::contents::{Contents, images_and_annotations};
-use super::dataset_toml;
+use super::dataset_toml::{self, Described, Options};
+use super::drawn::{self, Form};
 use super::error::DataError;
 use super::known::{ade20k, camvid, cityscapes, coco_stuff, voc};
 use super::mapping::LabelMapping;
@@ -36,6 +37,16 @@ pub enum Layout {
     /// `ImageSets/Segmentation`, in the folder itself or in `VOC2012` or `VOCdevkit/VOC2012` below
     /// it; palette indices 0..=20 are the classes and 255 is ignored.
     PascalVoc,
+    /// COCO's JSON for each split, with polygons, run lengths or panoptic PNG files, and the photos. The
+    /// annotation with the smaller area counts, crowds are ignored, and what nobody annotated is a class
+    /// `background` of index 0, in panoptic files ignored.
+    Coco,
+    /// Labelme: a JSON file with shapes for each photo, of which later ones cover earlier ones; the rest
+    /// is `background`.
+    Labelme,
+    /// YOLO for segmentation: a text file with outlines for each photo, and `data.yaml` or the folders
+    /// `images` and `labels`. The smaller outline counts; the rest is `background`.
+    Yolo,
     /// Whatever `dataset.toml` describes.
     DatasetToml,
 }
@@ -43,7 +54,8 @@ pub enum Layout {
 const LOOKED_FOR: &str = "dataset.toml; images/{training,validation} + annotations/ with \
     classes.txt (plain) or objectInfo150.txt/sceneCategories.txt (ADE20K); {train,val}2017 + \
     stuffthingmaps/ (COCO-Stuff); train + trainannot (CamVid, the SegNet form); leftImg8bit + \
-    gtFine (Cityscapes); JPEGImages + SegmentationClass + ImageSets (Pascal VOC)";
+    gtFine (Cityscapes); JPEGImages + SegmentationClass + ImageSets (Pascal VOC); JSON files of COCO \
+    or Labelme; data.yaml or images + labels with .txt files (YOLO)";
 
 /// The file that names the classes of the plain layout.
 pub(super) const CLASSES: &str = "classes.txt";
@@ -53,6 +65,27 @@ pub(super) const CLASSES: &str = "classes.txt";
 /// # Errors
 /// `dir` is no folder or has none of the layouts; the message lists what was looked for.
 pub fn detect(dir: &Path) -> Result<Layout, DataError> {
+    let found = detect_files(dir);
+    let uncertain = match &found {
+        // A list of classes beside folders that hold something else.
+        Ok(Layout::Plain) => images_and_annotations(dir).is_empty(),
+        Ok(_) => false,
+        Err(error) => matches!(error, DataError::NoLayout { .. }),
+    };
+    let drawn = if uncertain { drawn::detect(dir) } else { None };
+    match drawn {
+        Some(Form::Coco) => Ok(Layout::Coco),
+        Some(Form::Labelme) => Ok(Layout::Labelme),
+        Some(Form::Yolo) => Ok(Layout::Yolo),
+        None => found,
+    }
+}
+
+/// [`detect`] for layouts whose labels are files of pixels, which the names of files tell.
+///
+/// # Errors
+/// As of [`detect`].
+pub(super) fn detect_files(dir: &Path) -> Result<Layout, DataError> {
     let metadata = std::fs::metadata(dir).map_err(DataError::read(dir))?;
     if !metadata.is_dir() {
         return Err(DataError::NotAFolder {
@@ -61,7 +94,7 @@ pub fn detect(dir: &Path) -> Result<Layout, DataError> {
     }
     let file = |name: &str| dir.join(name).is_file();
     let folder = |name: &str| dir.join(name).is_dir();
-    if file(dataset_toml::FILE) {
+    if dataset_toml::is_whole(dir) {
         return Ok(Layout::DatasetToml);
     }
     let mut hint = "";
@@ -113,6 +146,9 @@ impl Layout {
             Self::CamVidPublished => "CamVid (SegNet form)",
             Self::Cityscapes => "Cityscapes",
             Self::PascalVoc => "Pascal VOC",
+            Self::Coco => "COCO JSON",
+            Self::Labelme => "Labelme",
+            Self::Yolo => "YOLO segmentation",
             Self::DatasetToml => "dataset.toml",
         }
     }
@@ -123,6 +159,14 @@ impl Layout {
     /// A class table or `dataset.toml` cannot be read or makes no sense, or no split's folders
     /// exist.
     pub fn describe(self, dir: &Path) -> Result<Contents, DataError> {
+        let (options, described) = match dataset_toml::read(dir)? {
+            Some(Described::Options(options)) => (options, None),
+            Some(Described::Whole(contents)) => (Options::default(), Some(contents)),
+            None => (Options::default(), None),
+        };
+        let said = options.unlabelled.clone();
+        let unlabelled = said.clone().unwrap_or_default();
+        let drawn = |form: Form| form.contents(dir, &unlabelled);
         let mut contents = match self {
             Self::Plain => {
                 let classes = ClassTable::from_file(dir.join(CLASSES))?;
@@ -139,20 +183,28 @@ impl Layout {
             Self::CamVidPublished => camvid::contents(dir),
             Self::Cityscapes => cityscapes::contents(dir),
             Self::PascalVoc => voc::contents(voc::root(dir).as_deref().unwrap_or(dir)),
-            Self::DatasetToml => dataset_toml::describe(dir)?,
+            Self::Coco => drawn(Form::Coco)?,
+            Self::Labelme => drawn(Form::Labelme)?,
+            Self::Yolo => drawn(Form::Yolo)?,
+            Self::DatasetToml => described.ok_or_else(|| no_splits(dir))?,
         };
+        if said.is_some() && !matches!(self, Self::Coco | Self::Labelme | Self::Yolo) {
+            let path = dir.join(dataset_toml::FILE);
+            return Err(DataError::description(&path, dataset_toml::NOT_DRAWN));
+        }
+        options.apply(dir, &mut contents)?;
         set_apart(&mut contents.splits);
         if contents.splits.is_empty() {
-            let (path, hint) = (
-                dir.to_path_buf(),
-                " (no split has both its folders)".to_owned(),
-            );
-            return Err(DataError::NoLayout {
-                path,
-                hint,
-                looked_for: LOOKED_FOR,
-            });
+            return Err(no_splits(dir));
         }
         Ok(contents)
+    }
+}
+
+fn no_splits(dir: &Path) -> DataError {
+    DataError::NoLayout {
+        path: dir.to_path_buf(),
+        hint: " (no split has both its folders)".to_owned(),
+        looked_for: LOOKED_FOR,
     }
 }

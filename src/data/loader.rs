@@ -30,6 +30,7 @@ const PATIENCE: Duration = Duration::from_millis(50);
 const ORDER: u64 = 1;
 const VIEW: u64 = 2;
 const BALANCE: u64 = 3;
+const PART_ORDER: u64 = 4;
 
 /// How batches are made.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,7 +103,8 @@ impl Batch {
 /// Computes the batch of `step`, from nothing but its arguments.
 ///
 /// Sample `j` of step `s` is number `s * batch_size + j` of an endless sequence that goes through
-/// the data set once an epoch, each time in another order. A share of the samples,
+/// the data set once an epoch, each time in another order. Of data sets with weights an epoch takes so
+/// many times their photos: with 0.5 every other epoch shows a photo. A share of the samples,
 /// [`Augment::balance`], gives its place to a photo with a rare class.
 ///
 /// # Errors
@@ -258,6 +260,7 @@ struct Shared {
     cache: Mutex<Cache>,
     /// Where rare classes are, for balanced crops.
     rare: Option<Rare>,
+    epoch: Epoch,
     /// The orders of the last epochs that were asked for: threads stand in two at most, as a rule.
     orders: Mutex<Vec<(u64, Arc<Vec<usize>>)>>,
 }
@@ -279,6 +282,7 @@ impl Shared {
                 return Ok(Self {
                     rare: balanced.then(|| Rare::of(dataset)),
                     config,
+                    epoch: Epoch::of(dataset),
                     cache: Mutex::default(),
                     orders: Mutex::default(),
                 });
@@ -311,8 +315,9 @@ impl Shared {
             }
             // u128, since step * batch_size may pass the end of u64 for absurd steps.
             let position = u128::from(step) * *len as u128 + j as u128;
-            let epoch = (position / dataset.len() as u128) as u64;
-            let index = self.order(dataset, epoch)[(position % dataset.len() as u128) as usize];
+            let length = self.epoch.len() as u128;
+            let epoch = (position / length) as u64;
+            let index = self.order(epoch)[(position % length) as usize];
             let mut luck = stream(*seed, BALANCE, step, j as u64);
             let chosen = match (&self.rare, augment) {
                 (Some(rare), Some(augment)) => rare.choose(augment.balance, &mut luck),
@@ -341,15 +346,13 @@ impl Shared {
     }
 
     /// The order of an epoch. Other threads wait while it is made, instead of making it again.
-    fn order(&self, dataset: &Dataset, epoch: u64) -> Arc<Vec<usize>> {
+    fn order(&self, epoch: u64) -> Arc<Vec<usize>> {
         const KEPT: usize = 2;
         let mut orders = lock(&self.orders);
         if let Some((_, order)) = orders.iter().find(|(known, _)| *known == epoch) {
             return order.clone();
         }
-        let mut order: Vec<usize> = (0..dataset.len()).collect();
-        order.shuffle(&mut stream(self.config.seed, ORDER, epoch, 0));
-        let order = Arc::new(order);
+        let order = Arc::new(self.epoch.order(self.config.seed, epoch));
         if orders.len() >= KEPT {
             orders.remove(0);
         }
@@ -371,6 +374,80 @@ impl Shared {
             cache.bytes += bytes;
         }
         Ok(sample)
+    }
+}
+
+/// What an epoch is made of: so many samples of every part of a data set.
+struct Epoch(Vec<Quota>);
+
+struct Quota {
+    /// The first sample of the part.
+    first: usize,
+    /// How many it has.
+    len: usize,
+    /// How many of them an epoch takes, the same ones again where that is more.
+    taken: usize,
+}
+
+impl Epoch {
+    fn of(dataset: &Dataset) -> Self {
+        let mut first = 0;
+        let mut quotas: Vec<Quota> = Vec::new();
+        for part in dataset.parts() {
+            let len = part.data.len();
+            let share = (len as f64 * part.weight).round() as usize;
+            // At least one, so that only a weight of 0 leaves a data set out.
+            let taken = if part.weight > 0.0 { share.max(1) } else { 0 };
+            quotas.push(Quota { first, len, taken });
+            first += len;
+        }
+        if quotas.iter().all(|quota| quota.taken == quota.len) {
+            let len = dataset.len();
+            quotas = vec![Quota {
+                first: 0,
+                len,
+                taken: len,
+            }];
+        }
+        Self(quotas)
+    }
+
+    /// How many samples an epoch has.
+    fn len(&self) -> usize {
+        self.0.iter().map(|quota| quota.taken).sum()
+    }
+
+    /// The samples of an epoch. Every part goes on with its own sequence, which shows all of its
+    /// samples before it shows one again.
+    fn order(&self, seed: u64, epoch: u64) -> Vec<usize> {
+        let mut order: Vec<usize> = Vec::with_capacity(self.len());
+        match self.0.as_slice() {
+            [whole] if whole.taken == whole.len => order.extend(0..whole.len),
+            parts => {
+                for (number, part) in parts.iter().enumerate() {
+                    part.take(seed, number as u64, epoch, &mut order);
+                }
+            }
+        }
+        order.shuffle(&mut stream(seed, ORDER, epoch, 0));
+        order
+    }
+}
+
+impl Quota {
+    fn take(&self, seed: u64, number: u64, epoch: u64, order: &mut Vec<usize>) {
+        // u128, since absurd epochs pass the end of u64.
+        let mut at = u128::from(epoch) * self.taken as u128;
+        let end = at + self.taken as u128;
+        while at < end {
+            let round = at / self.len as u128;
+            let mut own: Vec<usize> = (self.first..self.first + self.len).collect();
+            own.shuffle(&mut stream(seed, PART_ORDER + number, round as u64, 0));
+            let start = (at % self.len as u128) as usize;
+            let count = (self.len - start).min((end - at) as usize);
+            order.extend(&own[start..start + count]);
+            at += count as u128;
+        }
     }
 }
 

@@ -43,6 +43,18 @@ impl LabelMapping {
         mapping
     }
 
+    /// The mapping whose classes are what `class` says of those of this one: an index, or [`IGNORE`].
+    pub(super) fn then(&self, class: impl Fn(u16) -> u16) -> Self {
+        let mapped = |table: &[u16]| {
+            let known = |raw: u16| if raw < UNKNOWN { class(raw) } else { raw };
+            table.iter().copied().map(known).collect()
+        };
+        Self {
+            byte: mapped(&self.byte),
+            wide: mapped(&self.wide),
+        }
+    }
+
     /// The class index of a raw value from a file with `bits` bits a pixel, [`IGNORE`], or `None`.
     pub fn class(&self, raw: u16, bits: u8) -> Option<u16> {
         let class = *self.table(bits).get(usize::from(raw))?;

@@ -160,6 +160,7 @@ fn missing(split: &Split, files: &Files) -> Vec<String> {
             "{path} is left out, because {kept} has the same name"
         ));
     }
+    lines.extend(files.faults.iter().cloned());
     if files.pairs.is_empty() && lines.is_empty() {
         lines.push(format!("{} holds no photo", split.images.display()));
     }

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use unicode_normalization::UnicodeNormalization;
 use walkdir::{DirEntry, WalkDir};
 
+use super::drawing::Drawing;
 use super::error::DataError;
 use super::photo::PHOTO_EXTENSIONS;
 use crate::text_file;
@@ -32,7 +34,28 @@ pub struct Split {
     pub list: Option<PathBuf>,
     /// Folders that belong to other splits and are not looked into.
     pub apart: Vec<PathBuf>,
+    /// Pairs photos with labels that are no files of pixels; `images` and `labels` are then only
+    /// where the files lie.
+    pub(super) scanner: Option<Scanner>,
 }
+
+/// What finds the photos of a split and their labels by other means than the names of files.
+pub(super) trait Scan: std::fmt::Debug + Send + Sync {
+    /// The photos with what their labels are drawn from.
+    fn scan(&self) -> Result<Files, DataError>;
+}
+
+/// A shared [`Scan`].
+#[derive(Debug, Clone)]
+pub(super) struct Scanner(pub Arc<dyn Scan>);
+
+impl PartialEq for Scanner {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Scanner {}
 
 impl Default for Split {
     /// No folder yet; photos with any extension, labels in `.png` files.
@@ -46,6 +69,7 @@ impl Default for Split {
             folders_in_names: true,
             list: None,
             apart: Vec::new(),
+            scanner: None,
         }
     }
 }
@@ -69,8 +93,17 @@ pub struct Pair {
     pub name: String,
     /// The photo.
     pub image: PathBuf,
-    /// The label file.
+    /// The label file, or the file that says what the labels look like.
     pub labels: PathBuf,
+    /// How labels are drawn that are no file of pixels.
+    pub(super) drawing: Option<Drawing>,
+}
+
+impl Pair {
+    /// A third file that the labels depend on.
+    pub(super) fn described_in(&self) -> Option<&Path> {
+        self.drawing.as_ref()?.0.described_in()
+    }
 }
 
 /// The files of a split, each list sorted by name.
@@ -88,14 +121,17 @@ pub struct Files {
     pub other_images: Vec<PathBuf>,
     /// Files in the labels' folder whose names are not those of label files.
     pub other_labels: Vec<PathBuf>,
+    /// What is wrong with files that describe many photos, a line each.
+    pub faults: Vec<String>,
 }
 
 /// What a photo and its labels have in common: the folders within the split's and the name before
 /// the suffix, with slashes between. Text is in Unicode's composed form (NFC), since macOS takes
 /// names apart and other systems do not; bytes that are not text stay as they are.
-type Key = Vec<u8>;
+pub(super) type Key = Vec<u8>;
 
-fn key(folder: &Path, stem: &[u8]) -> Key {
+/// The [`Key`] of a name in a folder.
+pub(super) fn key(folder: &Path, stem: &[u8]) -> Key {
     let mut key = Vec::new();
     for part in folder {
         key.extend(part.as_encoded_bytes());
@@ -123,6 +159,9 @@ impl Split {
     /// # Errors
     /// A folder or the list of names cannot be read.
     pub fn scan(&self) -> Result<Files, DataError> {
+        if let Some(scanner) = &self.scanner {
+            return scanner.0.scan();
+        }
         let mut labels = self.listing(&self.labels, |file| self.label_stem(file))?;
         let mut images = self.listing(&self.images, |file| self.image_stem(file))?;
         if let Some(list) = &self.list {
@@ -172,6 +211,7 @@ impl Split {
                 name: self.sample_name(if kept.is_none() { key } else { &full }),
                 image: image.clone(),
                 labels: first,
+                drawing: None,
             });
             kept.get_or_insert(image);
         }

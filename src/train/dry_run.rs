@@ -20,7 +20,7 @@ pub(crate) fn dry_run(
     let device = devices.first().ok_or(TrainError::NoDevice)?;
     let plan = config.plan()?;
     let first = &plan[0].config;
-    let data = prepare::open_training(&first.data.path)?;
+    let data = prepare::open_training(&first.data_list())?;
     let supervision = Supervision::open(first, device)?;
     estimates(&plan, &data, supervision.teacher.as_ref(), devices)
 }
@@ -31,12 +31,16 @@ pub(super) fn estimates(
     teacher: Option<&Teacher>,
     devices: &[Device],
 ) -> Result<Vec<MemoryEstimate>, TrainError> {
-    // One photo represents all: the photos of a data set usually have the same size.
-    let sample = data.load(0)?;
-    let photo = sample.image.as_raw().len() + 2 * sample.labels.data.len();
+    // One photo stands for all: the photos of a data set usually have one size.
+    let mut photos = 0;
+    for span in data.spans().into_iter().filter(|span| !span.is_empty()) {
+        let sample = data.load(span.start)?;
+        let photo = sample.image.as_raw().len() + 2 * sample.labels.data.len();
+        photos += photo as u64 * span.len() as u64;
+    }
     let workload = Workload {
         classes: data.classes().len(),
-        photos: photo as u64 * data.len() as u64,
+        photos,
         teacher: teacher.map(Teacher::size),
         composed: !devices.iter().all(crate::device::on_cpu),
         devices: devices.len(),

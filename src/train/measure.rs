@@ -45,7 +45,7 @@ pub(crate) fn measure(
 ) -> Result<Vec<Measured>, TrainError> {
     let plan = config.plan()?;
     let first = &plan[0].config;
-    let data = prepare::open_training(&first.data.path)?;
+    let data = prepare::open_training(&first.data_list())?;
     let mut supervision = Supervision::open(first, device)?;
     let mut measured = Vec::new();
     for stage in &plan {

@@ -3,8 +3,7 @@
 
 use super::config::Stage;
 use super::{Event, TrainError};
-use crate::data::{DataError, Dataset, check};
-use std::path::Path;
+use crate::data::{DataError, DataList, Dataset, check};
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread::Builder;
@@ -30,12 +29,12 @@ pub(super) fn prepare(
     let Some(first) = plan.first() else {
         return Ok(None);
     };
-    let path = first.config.data.path.clone();
+    let list = first.config.data_list();
     let any = |needs: fn(&Stage) -> bool| plan.iter().any(needs);
     let validates = any(|stage| stage.config.train.validate_every > 0);
     let counts =
         any(|Stage { config, .. }| config.loss.class_balance > 0.0 || config.data.balance > 0.0);
-    let Some(opened) = unless_stopped(stop, move || open(&path, validates))?.transpose()? else {
+    let Some(opened) = unless_stopped(stop, move || open(&list, validates))?.transpose()? else {
         return Ok(None);
     };
     let (training, validation) = opened;
@@ -53,10 +52,10 @@ pub(super) fn prepare(
     unless_stopped(stop, move || finish(training, validation, counts))
 }
 
-fn open(path: &Path, validates: bool) -> Result<(Dataset, Option<Dataset>), TrainError> {
-    let training = open_training(path)?;
+fn open(list: &DataList, validates: bool) -> Result<(Dataset, Option<Dataset>), TrainError> {
+    let training = open_training(list)?;
     let validation = if validates {
-        Some(open_validation(path)?)
+        Some(open_validation(list, &training)?)
     } else {
         None
     };
@@ -94,20 +93,24 @@ fn finish(training: Dataset, validation: Option<Dataset>, counts: bool) -> Prepa
     }
 }
 
-/// The training split, which must have at least two classes.
-pub(super) fn open_training(path: &Path) -> Result<Dataset, TrainError> {
-    let data = Dataset::open(path, "training")?;
+/// The training splits, which must have at least two classes together.
+pub(super) fn open_training(list: &DataList) -> Result<Dataset, TrainError> {
+    let data = list.open_training()?;
     match data.classes().len() {
         0 | 1 => Err(TrainError::NoClasses),
         _ => Ok(data),
     }
 }
 
-fn open_validation(path: &Path) -> Result<Dataset, TrainError> {
-    Dataset::open(path, "validation").map_err(|error| match error {
-        DataError::NoSplit { .. } | DataError::EmptySplit { .. } => TrainError::NoValidation(error),
-        other => TrainError::Data(other),
-    })
+/// The validation split of the first data set: scores then compare with those of a run on it alone.
+fn open_validation(list: &DataList, training: &Dataset) -> Result<Dataset, TrainError> {
+    list.open_first("validation", training)
+        .map_err(|error| match error {
+            DataError::NoSplit { .. } | DataError::EmptySplit { .. } => {
+                TrainError::NoValidation(error)
+            }
+            other => TrainError::Data(other),
+        })
 }
 
 /// Runs `work` on another thread and waits for it. `None` if stopped; the thread is then detached.

@@ -89,7 +89,8 @@ impl TrainLoop<'_> {
             workers: config.data.workers.max(1),
             ..config.loader()
         };
-        let mut loader = Loader::new(self.data.clone(), loader, step, stage.last)?;
+        let data = Arc::new(self.data.weighted(&config.data.weights));
+        let mut loader = Loader::new(data, loader, step, stage.last)?;
         while self.trainer.state.progress.step < stage.last {
             if (self.stop)() {
                 return Ok(true);

@@ -14,6 +14,7 @@ mod datasets;
 mod doubt;
 mod encoder;
 mod estimate;
+mod joined;
 mod large;
 mod objectives;
 mod outputs;

@@ -3,13 +3,17 @@
 mod augmentation;
 mod balance;
 mod checks;
+mod coco;
+mod converting;
 mod decoding;
+mod joining;
 mod jpegs;
 mod layouts;
 mod loading;
 mod photos;
 mod reports;
 mod scenes;
+mod shapes;
 mod tomls;
 
 use std::fs;

@@ -391,6 +391,12 @@ fn encoded(image: &RgbImage, format: image::ImageFormat) -> Vec<u8> {
     bytes.into_inner()
 }
 
+/// A PNG of this stored size that is to be turned by a quarter.
+pub(super) fn turned(width: u32, height: u32) -> Vec<u8> {
+    let png = encoded(&photo(width, height), image::ImageFormat::Png);
+    with_chunks(&png, &chunk(b"eXIf", &exif(6)), &[])
+}
+
 #[test]
 fn orientation_is_applied_in_every_format() {
     let image = rgb();

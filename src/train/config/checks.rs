@@ -4,6 +4,7 @@ use super::Config;
 use super::error::ConfigError;
 use super::sections::keys;
 use crate::data::augment::SCALES;
+use crate::data::list::MAX_WEIGHT;
 use crate::encoding::{COLOUR_AXES, Encoding, MOST_DIMS};
 use crate::flow::Source;
 use crate::train::objective::Objective;
@@ -13,7 +14,9 @@ use toml::{Table, Value};
 
 /// More than any run needs, and far below the limit of counting steps in single precision.
 const MOST_STEPS: u64 = 1_000_000_000;
-/// In MiB: 16 TiB.
+/// Data sets of one run.
+const MOST_SETS: usize = 64;
+/// 16 TiB.
 const MOST_CACHE_MIB: usize = 1 << 24;
 
 fn rule(
@@ -162,6 +165,21 @@ impl Config {
 
     fn validate_data(&self) -> Result<(), ConfigError> {
         let d = &self.data;
+        let sets = d.path.paths().len();
+        rule(
+            (1..=MOST_SETS).contains(&sets),
+            "data.path",
+            d.path.paths(),
+            "a folder or a list of up to 64",
+        )?;
+        let weight = |weight: &f64| (0.0..=MAX_WEIGHT).contains(weight);
+        let weighed = d.weights.len() == sets && d.weights.iter().any(|weight| *weight > 0.0);
+        rule(
+            d.weights.is_empty() || weighed && d.weights.iter().all(weight),
+            "data.weights",
+            &d.weights,
+            "a number from 0 to 100 for each data set of data.path, not all of them 0",
+        )?;
         let sides = d.size.iter().all(|s| (1..=4096).contains(s));
         rule(sides, "data.size", d.size, "two sides from 1 to 4096")?;
         let [low, high] = d.scale;

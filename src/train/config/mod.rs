@@ -18,7 +18,7 @@ pub use sections::{
 pub use stages::Stage;
 
 use super::objective::{Loss, Objective, TimeSampler};
-use crate::data::{Augment, LoaderConfig};
+use crate::data::{Augment, DataList, LoaderConfig};
 use crate::encoding::Centroids;
 use crate::flow::Prediction;
 use crate::model::Fit;
@@ -202,6 +202,15 @@ impl Config {
             augment: Some(self.augment()),
             cache_bytes: 0,
             workers: 1,
+        }
+    }
+
+    /// The data sets.
+    pub fn data_list(&self) -> DataList {
+        DataList {
+            paths: self.data.path.clone(),
+            weights: self.data.weights.clone(),
+            further: self.data.further_classes,
         }
     }
 

@@ -1,5 +1,6 @@
 //! The sections of a configuration: every setting with its meaning and its default.
 
+use crate::data::{DataPaths, FurtherClasses};
 use crate::encoding::{COLOUR_AXES, Encoding, Order};
 use crate::flow::{Prediction, Source};
 use crate::model::config::{Condition, Preset};
@@ -165,9 +166,16 @@ section! {
 section! {
     /// The data.
     DataSection "data" {
-        /// A data folder in any known layout, or scenes:N for N classes of procedural scenes.
-        path: PathBuf = PathBuf::from("scenes:20"),
-        /// Skip pairs that cannot be read instead of refusing the data set.
+        /// A data folder in any known layout, or scenes:N for N classes of procedural scenes. A list of
+        /// several trains on all of them; the first alone is validated on.
+        path: DataPaths = PathBuf::from("scenes:20").into(),
+        /// How often an epoch shows each photo of every data set of the list, 0 to 100; empty for once
+        /// each. Stages may differ.
+        weights: Vec<f64> = Vec::new(),
+        /// Classes that the first data set of a list lacks: add, which appends them to the model's, or
+        /// ignore, which ignores their pixels. Classes are the same where their names are, in any case.
+        further_classes: FurtherClasses = FurtherClasses::Add,
+        /// Leave pairs out that cannot be read, instead of refusing the data set.
         skip_bad: bool = false,
         /// [height, width] that the network sees.
         size: [usize; 2] = [96, 128],

@@ -24,13 +24,14 @@ const ELSEWHERE: [(&str, &str); 5] = [
     ("iters", "train.steps"),
 ];
 
-/// Parses a value as TOML if possible, otherwise as text, so that strings need no quotes. A path is
-/// always text: folders may be called 2024 or true.
+/// The value of a setting as TOML where it is that, else as text, so that strings need no quotes. A
+/// path is always text: folders may be called 2024 or true. Several data folders are a TOML list.
 pub(super) fn parse_value(key: &str, text: &str) -> Value {
     let value = toml_value(text);
     let is_path = PATHS.iter().any(|path| key.ends_with(path));
     match value {
         Value::String(_) => value,
+        Value::Array(_) if key.ends_with("data.path") => value,
         _ if is_path => Value::String(text.to_owned()),
         _ => value,
     }
@@ -105,8 +106,15 @@ pub(super) fn make_absolute(table: &mut Table) {
             continue;
         };
         let section = table.get_mut(section).and_then(Value::as_table_mut);
-        if let Some(Value::String(path)) = section.and_then(|section| section.get_mut(key)) {
-            *path = absolute(path);
+        let values: &mut [Value] = match section.and_then(|section| section.get_mut(key)) {
+            Some(Value::Array(values)) => values,
+            Some(value) => std::slice::from_mut(value),
+            None => continue,
+        };
+        for value in values {
+            if let Value::String(path) = value {
+                *path = absolute(path);
+            }
         }
     }
 }

@@ -89,6 +89,10 @@ fn changed(a: &Config, b: &Config) -> Option<&'static str> {
             "loss.objective to or from cross-entropy or variational",
         ),
         (a.data.path != b.data.path, "data.path"),
+        (
+            a.data.further_classes != b.data.further_classes,
+            "data.further_classes",
+        ),
         (a.flow.source != b.flow.source, "flow.source"),
         (a.repa.teacher != b.repa.teacher, "repa.teacher"),
         (

@@ -29,7 +29,7 @@ fn overrides_win_and_need_no_quotes() {
     assert_eq!(config.train.steps, 7);
     assert_eq!(config.loss.objective, Objective::Vanilla);
     assert_eq!(config.data.size, [64, 96]);
-    assert_eq!(config.data.path, PathBuf::from("a b"));
+    assert_eq!(config.data.path, PathBuf::from("a b").into());
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn every_number_has_a_range_and_is_refused_by_name_outside_of_it() {
 #[test]
 fn paths_are_text_and_whole_in_what_a_run_writes() {
     let config = parse("", &["data.path=2024", "repa.teacher=true", "repa.layer=2"]).unwrap();
-    assert_eq!(config.data.path, PathBuf::from("2024"));
+    assert_eq!(config.data.path, PathBuf::from("2024").into());
     assert_eq!(config.repa.teacher, Some(PathBuf::from("true")));
     let staged = parse(
         "model.init = 'a/b.safetensors'\n[[stages]]\ndata.path = 'photos'\n[[stages]]\n\
@@ -137,14 +137,70 @@ fn paths_are_text_and_whole_in_what_a_run_writes() {
     let here = std::env::current_dir().unwrap();
     let whole = staged.absolute().unwrap();
     assert_eq!(whole.model.init, Some(here.join("a/b.safetensors")));
-    // Scenes are not in a folder.
-    assert_eq!(whole.data.path, PathBuf::from("scenes:20"));
+    // Scenes are in no folder.
+    assert_eq!(whole.data.path, PathBuf::from("scenes:20").into());
     for stage in whole.plan().unwrap() {
-        assert_eq!(stage.config.data.path, here.join("photos"));
+        assert_eq!(stage.config.data.path, here.join("photos").into());
         assert_eq!(stage.config.repa.cache, Some(here.join("7")));
     }
     assert_eq!(whole.absolute().unwrap(), whole);
     assert_eq!(parse(&whole.to_toml(), &[]).unwrap(), whole);
+}
+
+#[test]
+fn several_data_sets_are_a_list_of_absolute_paths() {
+    let config = parse(
+        "data.path = ['a', 'scenes:3']\ndata.weights = [1, 0.5]\n[[stages]]\n[[stages]]\n\
+         data.weights = [1, 0]\n",
+        &[],
+    )
+    .unwrap();
+    let here = std::env::current_dir().unwrap();
+    let whole = config.absolute().unwrap();
+    assert_eq!(whole.data.path.paths(), [here.join("a"), "scenes:3".into()]);
+    assert_eq!(parse(&whole.to_toml(), &[]).unwrap(), whole);
+    let weights: Vec<Vec<f64>> = whole
+        .plan()
+        .unwrap()
+        .into_iter()
+        .map(|s| s.config.data.weights)
+        .collect();
+    assert_eq!(weights, [[1.0, 0.5], [1.0, 0.0]]);
+    let listed = parse("", &["data.path=['a', 'b']"]).unwrap();
+    assert_eq!(
+        listed.data.path.paths(),
+        [PathBuf::from("a"), PathBuf::from("b")]
+    );
+    for (sets, word) in [
+        (&["data.path=[]"][..], "data.path"),
+        (&["data.path=[3]"], "list of folders"),
+        (&["data.weights=[1,1]"], "data.weights"),
+        (
+            &["data.path=['a','b']", "data.weights=[0,0]"],
+            "data.weights",
+        ),
+        (
+            &["data.path=['a','b']", "data.weights=[1,-1]"],
+            "data.weights",
+        ),
+        (
+            &["data.path=['a','b']", "data.weights=[1,nan]"],
+            "data.weights",
+        ),
+        (&["data.further_classes=drop"], "further_classes"),
+    ] {
+        let error = parse("", sets).unwrap_err();
+        assert!(
+            error.contains(word) && !error.contains('\n'),
+            "{sets:?}: {error}"
+        );
+    }
+    let changed = "[[stages]]\n[[stages]]\ndata.further_classes = 'ignore'\n";
+    assert!(
+        parse(changed, &[])
+            .unwrap_err()
+            .contains("data.further_classes")
+    );
 }
 
 #[test]

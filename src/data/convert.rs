@@ -1,0 +1,333 @@
+//! Any data set as the plain layout: photos are copied as they are, labels become PNG files.
+//!
+//! Nothing that is there is replaced. A conversion that was interrupted goes on where it stopped:
+//! a pair whose files are there, and newer than what they are made from, is not made again, and any
+//! other file that is there must be what would be written.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::SystemTime;
+
+use rayon::prelude::*;
+use unicode_normalization::UnicodeNormalization;
+
+use super::classes::ClassTable;
+use super::contents::Contents;
+use super::dataset::load_pair;
+use super::decode::{read_labels, write_labels};
+use super::error::DataError;
+use super::layout;
+use super::photo::has_photo_ending;
+use super::scenes;
+use super::split::{Files, Pair, Split};
+use crate::files::{self, FileError};
+use crate::labels::LabelMap;
+
+/// The file that names the classes.
+const CLASSES: &str = "classes.txt";
+/// Files that change what labels mean.
+const TABLES: [&str; 5] = [
+    "dataset.toml",
+    "labels.txt",
+    "data.yaml",
+    "classes.txt",
+    "labels/classes.txt",
+];
+/// Bytes of a file's name before its ending; disks allow 255 in all.
+const LONGEST_NAME: usize = 200;
+
+/// The outcome of [`convert`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Converted {
+    /// Pairs that were written.
+    pub written: usize,
+    /// Pairs that were there already.
+    pub kept: usize,
+    /// A line for every pair that could not be read.
+    pub bad: Vec<String>,
+    /// Photos without labels, which are left out.
+    pub without_labels: usize,
+    /// A line for everything else that is left out.
+    pub left_out: Vec<String>,
+}
+
+/// A pair and where it goes.
+struct Job<'a> {
+    pair: &'a Pair,
+    image: PathBuf,
+    labels: PathBuf,
+}
+
+/// Writes the data set in the folder `dir` into the folder `out` in the plain layout.
+///
+/// `progress` is called with the number of pairs done and of all pairs, from several threads. Pairs
+/// that cannot be read are in the outcome.
+///
+/// # Errors
+/// The folder has no known layout, `out` is a part of it or holds other files under the names that
+/// are needed, a class has a name that `classes.txt` cannot hold, or the disk refuses.
+pub fn convert(
+    dir: &Path,
+    out: &Path,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<Converted, DataError> {
+    if scenes::parse(dir).is_some() {
+        return Err(refused(
+            dir,
+            "scenes are drawn and have no files to convert",
+        ));
+    }
+    let contents = layout::detect(dir)?.describe(dir)?;
+    apart(dir, out)?;
+    let splits = contents
+        .splits
+        .iter()
+        .map(|split| Ok((split, split.scan()?)))
+        .collect::<Result<Vec<(&Split, Files)>, DataError>>()?;
+    let jobs: Vec<Job> = splits
+        .iter()
+        .flat_map(|(split, files)| jobs(out, &split.name, &files.pairs))
+        .collect();
+    if jobs.is_empty() {
+        return Err(refused(dir, "no photo has labels"));
+    }
+    let size = |job: &Job| fs::metadata(&job.pair.image).map_or(0, |metadata| metadata.len());
+    let missing = jobs.iter().filter(|job| !job.image.exists());
+    files::create_folder(out)?;
+    files::check_room(out, missing.map(size).sum())?;
+    write_classes(&out.join(CLASSES), &contents.classes)?;
+    for (split, _) in &splits {
+        for part in ["images", "annotations"] {
+            files::create_folder(&out.join(part).join(&split.name))?;
+        }
+    }
+    let mut converted = all(dir, &contents, &jobs, progress)?;
+    for (_, files) in &splits {
+        converted.without_labels += files.without_labels.len();
+        let doubles = files.doubles.iter().map(|(path, kept)| {
+            format!(
+                "{} is left out, because of {}",
+                path.display(),
+                kept.display()
+            )
+        });
+        converted
+            .left_out
+            .extend(files.faults.iter().cloned().chain(doubles));
+    }
+    Ok(converted)
+}
+
+fn refused(path: &Path, reason: impl Into<String>) -> DataError {
+    DataError::Convert {
+        path: path.to_path_buf(),
+        reason: reason.into(),
+    }
+}
+
+/// Refuses a folder within the data set, which would become a part of it.
+fn apart(dir: &Path, out: &Path) -> Result<(), DataError> {
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    let real = |path: &Path| {
+        let path = absolute(path);
+        let there = path
+            .ancestors()
+            .find_map(|above| Some((above, above.canonicalize().ok()?)));
+        match there {
+            Some((above, real)) => real.join(path.strip_prefix(above).unwrap_or(Path::new(""))),
+            None => path,
+        }
+    };
+    match real(out).starts_with(real(dir)) {
+        true => Err(refused(
+            out,
+            "it lies in the data set: name a folder beside it",
+        )),
+        false => Ok(()),
+    }
+}
+
+/// Where the pairs of a split go, each under a name of its own whatever the disk makes of letter case.
+fn jobs<'a>(out: &Path, split: &str, pairs: &'a [Pair]) -> Vec<Job<'a>> {
+    let mut taken: HashSet<String> = HashSet::new();
+    let mut unique = |name: &str| {
+        let mut stem = files::name_part(name, LONGEST_NAME);
+        // Hidden files are not looked at.
+        if stem.is_empty() || stem.starts_with('.') {
+            stem.insert(0, '_');
+        }
+        let mut candidate = stem.clone();
+        let mut count = 1;
+        while !taken.insert(candidate.nfc().collect::<String>().to_lowercase()) {
+            count += 1;
+            candidate = format!("{stem}-{count}");
+        }
+        candidate
+    };
+    let job = |pair: &'a Pair| {
+        let name = unique(&pair.name);
+        let ending = pair.image.extension().and_then(OsStr::to_str);
+        // The content decides what a photo is, but files are found by their endings.
+        let ending = ending
+            .filter(|_| has_photo_ending(&pair.image))
+            .unwrap_or("jpg");
+        let folder = |part: &str| out.join(part).join(split);
+        Job {
+            pair,
+            image: folder("images").join(format!("{name}.{ending}")),
+            labels: folder("annotations").join(format!("{name}.png")),
+        }
+    };
+    pairs.iter().map(job).collect()
+}
+
+/// Writes the table, or finds the same one.
+fn write_classes(path: &Path, classes: &ClassTable) -> Result<(), DataError> {
+    if path.exists() {
+        return match ClassTable::from_file(path)? == *classes {
+            true => Ok(()),
+            false => Err(refused(
+                path,
+                "it names other classes: choose a new or an empty folder",
+            )),
+        };
+    }
+    let line = |name: &String| {
+        format!(
+            "{}\n",
+            name.split_whitespace().collect::<Vec<_>>().join(" ")
+        )
+    };
+    let text: String = classes.names.iter().map(line).collect();
+    files::write_atomic(path, text.as_bytes())?;
+    let read = ClassTable::from_file(path);
+    match read {
+        Ok(read) if read.len() == classes.len() => Ok(()),
+        other => {
+            files::remove_file(path)?;
+            let reason = match other {
+                Err(DataError::Description { reason, .. }) => reason,
+                _ => "names cannot stand on a line each".to_owned(),
+            };
+            Err(refused(
+                path,
+                format!(
+                    "of the classes' names: {reason}; or give them others in the [map] of a dataset.toml"
+                ),
+            ))
+        }
+    }
+}
+
+fn all(
+    dir: &Path,
+    contents: &Contents,
+    jobs: &[Job],
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<Converted, DataError> {
+    let tables = TABLES
+        .iter()
+        .filter_map(|name| changed(&dir.join(name)))
+        .max();
+    let (done, kept) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let bad: Mutex<Vec<(usize, String)>> = Mutex::default();
+    let one = |(at, job): (usize, &Job)| -> Result<(), DataError> {
+        if job.is_done(tables) {
+            kept.fetch_add(1, Ordering::Relaxed);
+        } else {
+            match load_pair(job.pair, &contents.mapping, contents.classes.len()) {
+                Ok(sample) => job.write(&sample.labels)?,
+                Err(error) => {
+                    let mut bad = bad.lock().unwrap_or_else(PoisonError::into_inner);
+                    bad.push((at, error.to_string()));
+                }
+            }
+        }
+        progress(done.fetch_add(1, Ordering::Relaxed) + 1, jobs.len());
+        Ok(())
+    };
+    jobs.par_iter().enumerate().try_for_each(one)?;
+    let mut bad = bad.into_inner().unwrap_or_else(PoisonError::into_inner);
+    bad.sort();
+    let kept = kept.into_inner();
+    Ok(Converted {
+        written: jobs.len() - kept - bad.len(),
+        kept,
+        bad: bad.into_iter().map(|(_, line)| line).collect(),
+        ..Converted::default()
+    })
+}
+
+/// When a file was last written.
+fn changed(path: &Path) -> Option<SystemTime> {
+    fs::metadata(path).ok()?.modified().ok()
+}
+
+impl Job<'_> {
+    /// Whether both files are there, made from what is there now. The photo is written last.
+    fn is_done(&self, tables: Option<SystemTime>) -> bool {
+        let sizes =
+            [&self.pair.image, &self.image].map(|path| fs::metadata(path).map(|m| m.len()).ok());
+        let sources = [Some(self.pair.labels.as_path()), self.pair.described_in()];
+        let newest = sources
+            .into_iter()
+            .flatten()
+            .map(changed)
+            .max()
+            .flatten()
+            .max(tables);
+        sizes[0].is_some() && sizes[0] == sizes[1] && changed(&self.labels) > newest
+    }
+
+    fn write(&self, labels: &LabelMap) -> Result<(), DataError> {
+        match self.labels.exists() {
+            true => {
+                let (width, height, there) = read_labels(&self.labels)?;
+                // As they are stored: ignored ones as 255 where all others are below.
+                let wide = labels
+                    .data
+                    .iter()
+                    .any(|&label| label >= 255 && label != super::IGNORE);
+                let stored = |label: &u16| if wide { *label } else { label & 0xff };
+                let same = (width, height) == (labels.width, labels.height)
+                    && labels.data.iter().map(stored).eq(there);
+                if !same {
+                    return Err(refused(&self.labels, OTHER));
+                }
+            }
+            false => write_labels(&self.labels, labels.width, labels.height, &labels.data)?,
+        }
+        self.copy_photo()
+    }
+
+    fn copy_photo(&self) -> Result<(), DataError> {
+        let from = &self.pair.image;
+        let read = |source| DataError::Read {
+            path: from.clone(),
+            source,
+        };
+        if let Ok(there) = fs::metadata(&self.image) {
+            let same = fs::metadata(from).map_err(read)?.len() == there.len();
+            return if same {
+                Ok(())
+            } else {
+                Err(refused(&self.image, OTHER))
+            };
+        }
+        let mut source = File::open(from).map_err(read)?;
+        files::write_with(&self.image, |file| {
+            let copied = io::copy(&mut source, file);
+            copied.map(drop).map_err(FileError::write(&self.image))
+        })?;
+        Ok(())
+    }
+}
+
+/// Why a file that is there ends a conversion.
+const OTHER: &str = "another file is there, which is not replaced: choose a new or an empty folder";

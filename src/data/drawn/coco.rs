@@ -1,0 +1,623 @@
+//! COCO's JSON: instances with polygons or run lengths, and panoptic PNG files.
+//!
+//! Of several annotations at a pixel the one with the smaller area counts; crowds are ignored.
+//! Pixels without an annotation are background, in panoptic files ignored.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
+
+use super::super::IGNORE;
+use super::super::contents::Contents;
+use super::super::decode::{RawLabels, read_ids};
+use super::super::drawing::{Draw, Drawing, Fit};
+use super::super::error::DataError;
+use super::super::split::{Files, Pair, Scan, Scanner, Split};
+use super::canvas::Canvas;
+use super::geometry::Geometry;
+use super::json::{self, Kind};
+use super::places::{self, Names, Photos, SPLITS};
+use super::table::{Table, Unlabelled};
+
+/// JSON files in a folder that are looked at.
+const LOOKED_AT: usize = 16;
+/// Photos by which the folder of a file's photos is told.
+const TRIED: usize = 100;
+/// Files of the same form that describe no regions.
+const OTHERS: [&str; 3] = ["captions_", "person_keypoints_", "image_info_"];
+/// What the file should be.
+const WHAT: &str = "a COCO file";
+
+/// A number or a text that stands for an image or a category.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[serde(untagged, expecting = "expected a number or a text as an id")]
+enum Id {
+    Number(i64),
+    Text(String),
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Text(text) => write!(f, "{:?}", text),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Category {
+    id: Id,
+    name: String,
+}
+
+/// What tells the classes without keeping the annotations.
+#[derive(Deserialize)]
+struct Head {
+    categories: Vec<Category>,
+    #[serde(default)]
+    annotations: FirstOf,
+}
+
+/// Whether the first annotation is a panoptic one.
+#[derive(Default)]
+struct FirstOf {
+    panoptic: bool,
+}
+
+#[derive(Deserialize)]
+struct File {
+    images: Vec<Image>,
+    #[serde(default)]
+    annotations: Vec<Annotation>,
+}
+
+#[derive(Deserialize)]
+struct Image {
+    id: Id,
+    file_name: String,
+    width: Option<u64>,
+    height: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Annotation {
+    id: Option<Id>,
+    image_id: Id,
+    category_id: Option<Id>,
+    #[serde(default)]
+    iscrowd: Flag,
+    #[serde(default)]
+    segmentation: Geometry,
+    segments_info: Option<Vec<Segment>>,
+    file_name: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Segment {
+    id: u32,
+    category_id: Id,
+    #[serde(default)]
+    iscrowd: Flag,
+}
+
+/// 0 or 1, or as some programs write it, false or true.
+#[derive(Default)]
+struct Flag(bool);
+
+/// The JSON file of a split.
+#[derive(Debug)]
+struct Source {
+    split: &'static str,
+    json: PathBuf,
+}
+
+/// The splits of a folder that have COCO files.
+pub(super) fn splits_in(dir: &Path) -> Vec<&'static str> {
+    sources(dir)
+        .into_iter()
+        .map(|source| source.split)
+        .collect()
+}
+
+/// The file of every split, in the order of the splits. Of several for one split those that name it
+/// and whose panoptic PNG files are there come first, then the first by name.
+fn sources(dir: &Path) -> Vec<Source> {
+    let mut folders = vec![dir.to_path_buf(), dir.join("annotations")];
+    for name in ["train", "training", "val", "valid", "validation", "test"] {
+        folders.push(dir.join(name));
+    }
+    let other = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        OTHERS.iter().any(|start| name.starts_with(start))
+    };
+    let mut found: Vec<(bool, bool, PathBuf, &str)> = folders
+        .iter()
+        .flat_map(|folder| json::files_in(folder, LOOKED_AT))
+        .filter(|path| !other(path) && json::kind(path) == Some(Kind::Coco))
+        .map(|path| {
+            let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+            let relative = path.strip_prefix(dir).unwrap_or(&path);
+            let named = places::split_of(&stem);
+            let split = named.unwrap_or_else(|| places::split_of_path(relative));
+            let panoptic = stem.contains("panoptic") && png_folder(dir, &path).is_some();
+            (named.is_none(), !panoptic, path, split)
+        })
+        .collect();
+    found.sort();
+    let first = |split: &'static str| {
+        let found = found.iter().find(|(.., of)| *of == split)?;
+        let json = found.2.clone();
+        Some(Source { split, json })
+    };
+    SPLITS.into_iter().filter_map(first).collect()
+}
+
+/// The classes and splits of a folder.
+///
+/// # Errors
+/// A file that cannot be read or names no category.
+pub(super) fn contents(dir: &Path, unlabelled: &Unlabelled) -> Result<Contents, DataError> {
+    let sources = sources(dir);
+    let mut heads = Vec::new();
+    for source in &sources {
+        heads.push(json::read::<Head>(&source.json, WHAT)?);
+    }
+    let categories = heads.iter().flat_map(|head| &head.categories);
+    let names: Vec<String> = categories.map(|category| category.name.clone()).collect();
+    let covered = heads.iter().all(|head| head.annotations.panoptic);
+    let table = Table::new(
+        sources.first().map_or(dir, |source| source.json.as_path()),
+        &names,
+        unlabelled,
+        covered,
+    )?;
+    let mut indices = table.indices.into_iter();
+    let mut splits = Vec::new();
+    for (source, head) in sources.into_iter().zip(heads) {
+        let ids = head.categories.into_iter().map(|category| category.id);
+        let annotated = Annotated {
+            dir: dir.to_path_buf(),
+            json: Arc::from(source.json.as_path()),
+            split: source.split,
+            classes: ids.zip(indices.by_ref()).collect(),
+        };
+        splits.push(Split {
+            name: source.split.to_owned(),
+            images: dir.to_path_buf(),
+            labels: source.json,
+            scanner: Some(Scanner(Arc::new(annotated))),
+            ..Split::default()
+        });
+    }
+    Ok(Contents {
+        name: None,
+        classes: table.classes,
+        mapping: table.mapping,
+        splits,
+    })
+}
+
+/// One file with its photos.
+#[derive(Debug)]
+struct Annotated {
+    dir: PathBuf,
+    json: Arc<Path>,
+    split: &'static str,
+    classes: HashMap<Id, u16>,
+}
+
+/// What annotations say about one photo.
+#[derive(Default)]
+struct Found {
+    shapes: Vec<Shape>,
+    panoptic: Option<(PathBuf, HashMap<u32, u16>)>,
+    wrong: Option<String>,
+}
+
+#[derive(Debug)]
+struct Shape {
+    class: u16,
+    area: f64,
+    geometry: Geometry,
+    name: String,
+}
+
+/// Annotations that could not be used, with the first of them.
+#[derive(Default)]
+struct Unused {
+    count: usize,
+    first: String,
+}
+
+impl Unused {
+    fn add(&mut self, what: impl FnOnce() -> String) {
+        if self.count == 0 {
+            self.first = what();
+        }
+        self.count += 1;
+    }
+
+    fn fault(&self, path: &Path, what: &str) -> Option<String> {
+        let (path, count, first) = (path.display(), self.count, &self.first);
+        (count > 0).then(|| format!("{path}: {count} {what}, {first} the first"))
+    }
+}
+
+impl Scan for Annotated {
+    fn scan(&self) -> Result<Files, DataError> {
+        let file: File = json::read(&self.json, WHAT)?;
+        let known: HashMap<&Id, usize> =
+            (0..).zip(&file.images).map(|(i, im)| (&im.id, i)).collect();
+        let mut found: Vec<Found> = Vec::new();
+        found.resize_with(file.images.len(), Found::default);
+        let (mut unlisted, mut shapeless, mut outlines) = (Unused::default(), Unused::default(), 0);
+        let pngs = png_folder(&self.dir, &self.json);
+        for (at, annotation) in file.annotations.into_iter().enumerate() {
+            let name = annotation_name(at, annotation.id.as_ref());
+            let Some(&image) = known.get(&annotation.image_id) else {
+                unlisted.add(|| format!("{name} with image {}", annotation.image_id));
+                continue;
+            };
+            let found = &mut found[image];
+            if let Some(segments) = annotation.segments_info {
+                outlines += 1;
+                let png = annotation.file_name.unwrap_or_default();
+                self.add_segments(found, pngs.as_deref(), &png, segments);
+            } else if !annotation.segmentation.is_outline() {
+                shapeless.add(|| name);
+            } else {
+                outlines += 1;
+                self.add_shape(found, annotation, name);
+            }
+        }
+        if outlines == 0 && shapeless.count > 0 {
+            return Err(DataError::description(
+                &self.json,
+                "holds boxes without outlines: a data set for segmentation needs polygons or run \
+                 lengths",
+            ));
+        }
+        let mut files = self.pairs(file.images, found);
+        files.faults.extend(unlisted.fault(
+            &self.json,
+            "annotations of images that it does not list are left out",
+        ));
+        files
+            .faults
+            .extend(shapeless.fault(&self.json, "annotations without an outline are left out"));
+        Ok(files)
+    }
+}
+
+/// What an annotation is called in errors.
+fn annotation_name(at: usize, id: Option<&Id>) -> String {
+    match id {
+        Some(id) => format!("annotation {id}"),
+        None => format!("annotation number {}", at + 1),
+    }
+}
+
+impl Annotated {
+    fn add_shape(&self, found: &mut Found, annotation: Annotation, name: String) {
+        let class = match &annotation.category_id {
+            Some(id) => self.classes.get(id).copied().ok_or_else(|| id.to_string()),
+            None => Err("none".to_owned()),
+        };
+        let class = if annotation.iscrowd.0 {
+            Ok(IGNORE)
+        } else {
+            class
+        };
+        match class {
+            Ok(class) => found.shapes.push(Shape {
+                class,
+                area: annotation.segmentation.area(),
+                geometry: annotation.segmentation,
+                name,
+            }),
+            Err(id) => found.wrong = Some(unknown_category(&name, &id)),
+        }
+    }
+
+    fn add_segments(
+        &self,
+        found: &mut Found,
+        folder: Option<&Path>,
+        png: &str,
+        segments: Vec<Segment>,
+    ) {
+        let Some(folder) = folder else {
+            let words = "the folder of its PNG files is missing: unpack it beside this file";
+            found.wrong = Some(words.to_owned());
+            return;
+        };
+        let Some(place) = places::inside(Path::new(""), &places::slashed(png)) else {
+            found.wrong = Some(places::leads_out("an annotation", png));
+            return;
+        };
+        let mut classes = HashMap::new();
+        for segment in segments {
+            let class = match self.classes.get(&segment.category_id) {
+                _ if segment.iscrowd.0 => IGNORE,
+                Some(class) => *class,
+                None => {
+                    let name = format!("segment {} of {png}", segment.id);
+                    found.wrong = Some(unknown_category(&name, &segment.category_id.to_string()));
+                    return;
+                }
+            };
+            classes.insert(segment.id, class);
+        }
+        found.panoptic = Some((folder.join(place), classes));
+    }
+
+    /// Every image with what was found about it.
+    fn pairs(&self, images: Vec<Image>, found: Vec<Found>) -> Files {
+        let (folder, certain) = self.photo_folder(&images);
+        let photos = Photos::below(&folder);
+        let mut files = Files::default();
+        let (mut names, mut seen, mut twice) =
+            (Names::default(), HashSet::new(), Unused::default());
+        for (image, found) in images.into_iter().zip(found) {
+            let slashed = places::slashed(&image.file_name);
+            let place = places::inside(Path::new(""), &slashed);
+            let there = place.as_deref().and_then(|place| photos.at(place));
+            // Names from another machine are looked up without their folders.
+            let foreign = place.is_none() || !certain;
+            let alone = || photos.named(places::base(&slashed)).filter(|_| foreign);
+            let there = there.or_else(alone);
+            let path = match (there, &place) {
+                (Some(path), _) => path.to_path_buf(),
+                (None, Some(place)) => folder.join(place),
+                (None, None) => folder.join(places::base(&slashed)),
+            };
+            if !seen.insert(path.clone()) {
+                twice.add(|| image.file_name.clone());
+                continue;
+            }
+            let missing = match (there, &place) {
+                (Some(_), _) => None,
+                (None, None) => Some(places::leads_out("an image", &image.file_name)),
+                (None, Some(place)) => Some(format!(
+                    "it lists {}, which is not in {}: copy the photo there",
+                    place.display(),
+                    folder.display()
+                )),
+            };
+            let relative = path.strip_prefix(&folder).unwrap_or(&path);
+            let (labels, drawing) = self.drawing(&image, found, missing);
+            files.pairs.push(Pair {
+                name: names.of(relative),
+                image: path,
+                labels,
+                drawing: Some(drawing),
+            });
+        }
+        files.pairs.sort_by(|a, b| a.name.cmp(&b.name));
+        let more = "images are listed again, and their first entries count";
+        files.faults.extend(twice.fault(&self.json, more));
+        files
+    }
+
+    fn drawing(&self, image: &Image, found: Found, missing: Option<String>) -> (PathBuf, Drawing) {
+        let json = self.json.to_path_buf();
+        if let Some(reason) = missing.or(found.wrong) {
+            return (json.clone(), Drawing::wrong(json, reason));
+        }
+        let json = self.json.clone();
+        if let Some((png, classes)) = found.panoptic {
+            let panoptic = Panoptic {
+                json,
+                png: png.clone(),
+                classes,
+            };
+            return (png, Drawing(Arc::new(panoptic)));
+        }
+        let mut shapes = found.shapes;
+        // Equal ones in the order of the file.
+        shapes.sort_by(|a, b| b.area.total_cmp(&a.area));
+        let size = [image.width, image.height].map(Option::unwrap_or_default);
+        let instances = Instances {
+            json: json.clone(),
+            file_name: image.file_name.clone(),
+            size,
+            shapes,
+        };
+        (json.to_path_buf(), Drawing(Arc::new(instances)))
+    }
+
+    /// The folder that holds most of the first photos, and whether it holds any: the usual ones are
+    /// tried in turn.
+    fn photo_folder(&self, images: &[Image]) -> (PathBuf, bool) {
+        let stem = self.json.file_stem().unwrap_or_default().to_string_lossy();
+        let token = stem
+            .split_once('_')
+            .map_or(&*stem, |(_, token)| token)
+            .to_owned();
+        let short: &[&str] = match self.split {
+            "training" => &["train", "training"],
+            "validation" => &["val", "valid", "validation"],
+            _ => &["test"],
+        };
+        let near = self.json.parent().unwrap_or(&self.dir).to_path_buf();
+        let mut folders = vec![near.join("images"), near.join("data")];
+        for base in [self.dir.clone(), self.dir.join("images")] {
+            folders.extend(
+                std::iter::once(token.as_str())
+                    .chain(short.iter().copied())
+                    .map(|name| base.join(name)),
+            );
+        }
+        folders.extend(["images", "data", "JPEGImages"].map(|name| self.dir.join(name)));
+        folders.extend([near, self.dir.clone()]);
+        let hits = |folder: &PathBuf| {
+            let tried = images.iter().take(TRIED);
+            let places = tried.filter_map(|image| {
+                places::inside(Path::new(""), &places::slashed(&image.file_name))
+            });
+            places.filter(|place| folder.join(place).is_file()).count()
+        };
+        let mut best = (0, self.dir.clone());
+        for folder in folders.into_iter().filter(|folder| folder.is_dir()) {
+            let hits = hits(&folder);
+            if hits > best.0 {
+                best = (hits, folder);
+            }
+        }
+        (best.1, best.0 > 0)
+    }
+}
+
+fn unknown_category(name: &str, id: &str) -> String {
+    format!("{name} has the category {id}, which its categories do not list: add it there")
+}
+
+/// The folder of a panoptic file's PNG files.
+fn png_folder(dir: &Path, json: &Path) -> Option<PathBuf> {
+    let stem = json.file_stem()?;
+    let folders = [
+        json.with_extension(""),
+        dir.join(stem),
+        dir.join("panoptic").join(stem),
+    ];
+    folders.into_iter().find(|folder| folder.is_dir())
+}
+
+/// The instances of one photo, the largest first.
+#[derive(Debug)]
+struct Instances {
+    json: Arc<Path>,
+    file_name: String,
+    /// `[width, height]` as stated; 0 where it is not.
+    size: [u64; 2],
+    shapes: Vec<Shape>,
+}
+
+impl Draw for Instances {
+    fn draw(&self, fit: &mut Fit) -> Result<RawLabels, DataError> {
+        let stated = json::stated(&self.json, &self.file_name, self.size)?;
+        let mut canvas = Canvas::new(fit(stated)?);
+        for shape in &self.shapes {
+            let drawn = shape.geometry.draw(&mut canvas, shape.class);
+            drawn.map_err(|reason| {
+                let reason = format!("{} of {} {reason}", shape.name, self.file_name);
+                DataError::description(&self.json, reason)
+            })?;
+        }
+        Ok(canvas.into_labels())
+    }
+}
+
+/// The segments of one photo, whose ids are the colours of a PNG file.
+#[derive(Debug)]
+struct Panoptic {
+    json: Arc<Path>,
+    png: PathBuf,
+    classes: HashMap<u32, u16>,
+}
+
+impl Draw for Panoptic {
+    fn draw(&self, fit: &mut Fit) -> Result<RawLabels, DataError> {
+        let (width, height, ids) = read_ids(&self.png)?;
+        fit(Some([width as u64, height as u64]))?;
+        // Pixels of no segment have the id 0.
+        let (mut last, mut class) = (0, self.classes.get(&0).copied().unwrap_or(IGNORE));
+        let mut data = Vec::with_capacity(ids.len());
+        for id in ids {
+            if id != last {
+                class = match self.classes.get(&id) {
+                    Some(class) => *class,
+                    None if id == 0 => IGNORE,
+                    None => return Err(self.unknown(id)),
+                };
+                last = id;
+            }
+            data.push(class);
+        }
+        Ok(RawLabels {
+            width,
+            height,
+            bits: 16,
+            data,
+        })
+    }
+
+    fn described_in(&self) -> Option<&Path> {
+        Some(&self.json)
+    }
+}
+
+impl Panoptic {
+    fn unknown(&self, id: u32) -> DataError {
+        let reason = format!(
+            "holds the segment {id}, which {} does not list: use the files of one version",
+            self.json.display()
+        );
+        DataError::description(&self.png, reason)
+    }
+}
+
+impl<'de> Deserialize<'de> for FirstOf {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct First {
+            segments_info: Option<IgnoredAny>,
+        }
+        struct List;
+        impl<'de> Visitor<'de> for List {
+            type Value = FirstOf;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of annotations")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<FirstOf, A::Error> {
+                let first: Option<First> = list.next_element()?;
+                while list.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(FirstOf {
+                    panoptic: first.is_some_and(|first| first.segments_info.is_some()),
+                })
+            }
+        }
+        deserializer.deserialize_seq(List)
+    }
+}
+
+impl<'de> Deserialize<'de> for Flag {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Number;
+        impl Visitor<'_> for Number {
+            type Value = Flag;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("0 or 1")
+            }
+
+            fn visit_bool<E: Error>(self, flag: bool) -> Result<Flag, E> {
+                Ok(Flag(flag))
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Flag, E> {
+                Ok(Flag(number != 0))
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Flag, E> {
+                Ok(Flag(number != 0))
+            }
+
+            fn visit_f64<E: Error>(self, number: f64) -> Result<Flag, E> {
+                Ok(Flag(number != 0.0))
+            }
+
+            fn visit_unit<E: Error>(self) -> Result<Flag, E> {
+                Ok(Flag(false))
+            }
+        }
+        deserializer.deserialize_any(Number)
+    }
+}

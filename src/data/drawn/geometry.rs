@@ -1,0 +1,232 @@
+//! A COCO annotation's `segmentation`: polygons, or run lengths as numbers or as text.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::canvas::{Canvas, TooMuchWork, double_area, fixed};
+use super::runs;
+
+/// What an annotation covers.
+#[derive(Debug, Default)]
+pub(super) enum Geometry {
+    /// Nothing is said.
+    #[default]
+    Missing,
+    /// Polygons, each `x y x y ...` in fifths of a pixel.
+    Polygons(Vec<Box<[i32]>>),
+    /// Run lengths over a picture of `[height, width]`.
+    Runs { size: [u64; 2], runs: Runs },
+}
+
+/// Run lengths as they were written: as text they take the least memory.
+#[derive(Debug)]
+pub(super) enum Runs {
+    Text(Box<str>),
+    Numbers(Box<[u32]>),
+}
+
+/// Why a shape cannot be drawn, to follow what it is called.
+pub(super) type Reason = String;
+
+impl Geometry {
+    /// Whether there is any area at all.
+    pub(super) fn is_outline(&self) -> bool {
+        match self {
+            Self::Missing => false,
+            Self::Polygons(polygons) => polygons.iter().any(|polygon| polygon.len() >= 6),
+            Self::Runs { .. } => true,
+        }
+    }
+
+    /// Its area in pixels, by which overlaps are settled; polygons of several parts count each.
+    pub(super) fn area(&self) -> f64 {
+        match self {
+            Self::Missing => 0.0,
+            Self::Polygons(polygons) => {
+                let doubled = polygons.iter().map(|polygon| double_area(polygon) as f64);
+                doubled.sum::<f64>() / 50.0
+            }
+            Self::Runs { runs, .. } => {
+                let inside = runs.iter().skip(1).step_by(2);
+                inside.map(f64::from).sum()
+            }
+        }
+    }
+
+    /// Draws it.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn draw(&self, canvas: &mut Canvas, label: u16) -> Result<(), Reason> {
+        let laborious = |TooMuchWork| TooMuchWork::REASON.to_owned();
+        match self {
+            Self::Missing => Ok(()),
+            Self::Polygons(polygons) => {
+                if polygons.iter().any(|polygon| polygon.len() % 2 == 1) {
+                    return Err("has a polygon with an odd number of coordinates".to_owned());
+                }
+                polygons
+                    .iter()
+                    .try_for_each(|polygon| canvas.polygon(polygon, label).map_err(laborious))
+            }
+            Self::Runs { size, runs } => {
+                let (width, height) = canvas.size();
+                if *size != [height as u64, width as u64] {
+                    let [rows, columns] = size;
+                    return Err(format!(
+                        "has run lengths of {columns}x{rows} pixels, but its photo has {width}x{height}"
+                    ));
+                }
+                let expanded = runs.expanded().ok_or("has run lengths that are damaged")?;
+                let sum: u64 = expanded.iter().map(|run| u64::from(*run)).sum();
+                if sum != (width * height) as u64 {
+                    return Err(format!(
+                        "has run lengths of {sum} pixels in all, but its photo has {}",
+                        width * height
+                    ));
+                }
+                canvas.runs(expanded, label).map_err(laborious)
+            }
+        }
+    }
+}
+
+impl Runs {
+    fn expanded(&self) -> Option<Vec<u32>> {
+        match self {
+            Self::Text(text) => runs::expanded(text),
+            Self::Numbers(numbers) => Some(numbers.to_vec()),
+        }
+    }
+
+    /// The runs; none where they are damaged.
+    fn iter(&self) -> impl Iterator<Item = u32> {
+        self.expanded().unwrap_or_default().into_iter()
+    }
+}
+
+impl<'de> Deserialize<'de> for Geometry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(GeometryVisitor)
+    }
+}
+
+struct GeometryVisitor;
+
+impl<'de> Visitor<'de> for GeometryVisitor {
+    type Value = Geometry;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of polygons or an object with size and counts")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Geometry, E> {
+        Ok(Geometry::Missing)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Geometry, A::Error> {
+        let mut polygons = Vec::new();
+        // Some programs write the numbers of a single polygon without the outer list.
+        let mut bare = Vec::new();
+        while let Some(part) = list.next_element()? {
+            match part {
+                Part::Polygon(points) => polygons.push(points),
+                Part::Coordinate(coordinate) => bare.push(coordinate),
+            }
+        }
+        if !bare.is_empty() {
+            polygons.push(bare.into_boxed_slice());
+        }
+        Ok(match polygons.is_empty() {
+            true => Geometry::Missing,
+            false => Geometry::Polygons(polygons),
+        })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Geometry, A::Error> {
+        let (mut size, mut runs) = (None, None);
+        while let Some(key) = map.next_key::<String>()? {
+            match key.as_str() {
+                "size" => size = Some(map.next_value()?),
+                "counts" => runs = Some(map.next_value()?),
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        let size = size.ok_or_else(|| Error::missing_field("size"))?;
+        let runs = runs.ok_or_else(|| Error::missing_field("counts"))?;
+        Ok(Geometry::Runs { size, runs })
+    }
+}
+
+/// An element of the list: a polygon, or a coordinate of the only one.
+enum Part {
+    Polygon(Box<[i32]>),
+    Coordinate(i32),
+}
+
+impl<'de> Deserialize<'de> for Part {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(PartVisitor)
+    }
+}
+
+struct PartVisitor;
+
+impl<'de> Visitor<'de> for PartVisitor {
+    type Value = Part;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a polygon as a list of numbers x, y, x, y, ...")
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Part, E> {
+        Ok(Part::Coordinate(fixed(number)))
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Part, E> {
+        self.visit_f64(number as f64)
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Part, E> {
+        self.visit_f64(number as f64)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Part, A::Error> {
+        let mut points = Vec::new();
+        while let Some(coordinate) = list.next_element::<f64>()? {
+            points.push(fixed(coordinate));
+        }
+        Ok(Part::Polygon(points.into_boxed_slice()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Runs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(RunsVisitor)
+    }
+}
+
+struct RunsVisitor;
+
+impl<'de> Visitor<'de> for RunsVisitor {
+    type Value = Runs;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("run lengths as a text or a list of numbers")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Runs, E> {
+        Ok(Runs::Text(text.into()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Runs, A::Error> {
+        let mut runs = Vec::new();
+        while let Some(run) = list.next_element::<u32>()? {
+            runs.push(run);
+        }
+        Ok(Runs::Numbers(runs.into_boxed_slice()))
+    }
+}

@@ -1,0 +1,130 @@
+//! JSON files: which kind they are, and reading them whole.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::super::error::DataError;
+use super::super::limits::{MAX_PIXELS, MAX_SIDE};
+use crate::files;
+
+/// The kinds that describe labels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Coco,
+    Labelme,
+}
+
+/// Bytes of a file that are looked at to tell its kind.
+const START: u64 = 64 << 10;
+/// Keys of COCO files, of which the start of one holds at least two.
+const COCO: [&str; 7] = [
+    "\"images\"",
+    "\"annotations\"",
+    "\"categories\"",
+    "\"file_name\"",
+    "\"image_id\"",
+    "\"category_id\"",
+    "\"segments_info\"",
+];
+/// Keys of Labelme files.
+const LABELME: [&str; 3] = ["\"shapes\"", "\"imagePath\"", "\"imageData\""];
+
+/// The kind of a file by the keys at its start; `None` for any other file.
+pub(super) fn kind(path: &Path) -> Option<Kind> {
+    let mut start = Vec::new();
+    let metadata = std::fs::metadata(path).ok()?;
+    if !metadata.is_file() {
+        return None;
+    }
+    File::open(path)
+        .ok()?
+        .take(START)
+        .read_to_end(&mut start)
+        .ok()?;
+    let text = String::from_utf8_lossy(&start);
+    if !text
+        .trim_start_matches('\u{feff}')
+        .trim_start()
+        .starts_with('{')
+    {
+        return None;
+    }
+    if LABELME.iter().any(|key| text.contains(key)) {
+        return Some(Kind::Labelme);
+    }
+    let found = COCO.iter().filter(|key| text.contains(**key)).count();
+    (found >= 2).then_some(Kind::Coco)
+}
+
+/// Whether a file's name is that of a JSON file.
+pub(super) fn is_json(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|end| end.eq_ignore_ascii_case("json"))
+}
+
+/// The JSON files directly in a folder, the first so many by name.
+pub(super) fn files_in(folder: &Path, most: usize) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let hidden = |path: &Path| {
+        let name = path.file_name().unwrap_or_default();
+        name.as_encoded_bytes().starts_with(b".")
+    };
+    let mut found: Vec<PathBuf> = entries
+        .map(|entry| entry.path())
+        .filter(|path| is_json(path) && !hidden(path))
+        .collect();
+    found.sort();
+    found.truncate(most);
+    found
+}
+
+/// Parses a whole file without holding its text in memory; `what` is what it should be, with its
+/// article.
+///
+/// # Errors
+/// A file that cannot be read, and one that is something else, with the place of the first mistake.
+pub(super) fn read<T: for<'de> Deserialize<'de>>(path: &Path, what: &str) -> Result<T, DataError> {
+    let size = std::fs::metadata(path).map_err(DataError::read(path))?;
+    if size.is_file() && size.len() == 0 {
+        let path = path.to_path_buf();
+        return Err(DataError::EmptyFile { path });
+    }
+    let bytes = files::map_file(path, "JSON file")?;
+    let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
+    serde_json::from_slice(text).map_err(|error| {
+        let reason = error
+            .to_string()
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
+        let reason = format!("cannot be read as {what} ({reason}): export it again");
+        DataError::description(path, reason)
+    })
+}
+
+/// The `[width, height]` that a file states for a photo, 0 where it does not.
+///
+/// # Errors
+/// More than an image may have; nothing was allocated for it.
+pub(super) fn stated(
+    path: &Path,
+    photo: &str,
+    [width, height]: [u64; 2],
+) -> Result<Option<[u64; 2]>, DataError> {
+    if width == 0 || height == 0 {
+        return Ok(None);
+    }
+    if width > MAX_SIDE || height > MAX_SIDE || width * height > MAX_PIXELS {
+        let reason = format!(
+            "states a size of {width}x{height} for {}, over the limit of {} megapixels and {MAX_SIDE} \
+             pixels a side: correct it",
+            photo.escape_debug(),
+            MAX_PIXELS / 1_000_000
+        );
+        return Err(DataError::description(path, reason));
+    }
+    Ok(Some([width, height]))
+}

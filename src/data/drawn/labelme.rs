@@ -1,0 +1,384 @@
+//! Labelme's folders: a JSON file beside every photo, with its shapes.
+//!
+//! Shapes are drawn in the order of the file, so that later ones cover earlier ones. Polygons,
+//! rectangles, circles and masks have an area; lines and points are left out. Pixels without a shape
+//! are background. The classes are those of `labels.txt` in its order, or the labels that occur, by
+//! name. Folders called train, val or test are splits; everything else is for training.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rayon::prelude::*;
+use serde::Deserialize;
+
+use super::super::classes::ClassTable;
+use super::super::contents::Contents;
+use super::super::decode::{RawLabels, decode_mask};
+use super::super::drawing::{Draw, Drawing, Fit};
+use super::super::error::DataError;
+use super::super::split::{Files, Pair, Scan, Scanner, Split};
+use super::canvas::{Canvas, TooMuchWork, fixed};
+use super::json::{self, Kind};
+use super::places::{self, Names, Photos, SPLITS};
+use super::table::{Table, Unlabelled};
+
+/// JSON files of a folder by which it is recognised.
+const LOOKED_AT: usize = 4;
+/// The file that names the classes, as Labelme's own scripts have it.
+const LABELS: &str = "labels.txt";
+/// What a file should be.
+const WHAT: &str = "a Labelme file";
+/// Corners of the polygon that a circle is drawn as.
+const CIRCLE: usize = 360;
+
+/// What is needed to pair a file and to list the classes.
+#[derive(Deserialize)]
+struct Head {
+    #[serde(rename = "imagePath")]
+    image_path: Option<String>,
+    shapes: Option<Vec<Label>>,
+}
+
+#[derive(Deserialize)]
+struct Label {
+    label: String,
+}
+
+#[derive(Deserialize)]
+struct File {
+    #[serde(rename = "imageWidth")]
+    width: Option<u64>,
+    #[serde(rename = "imageHeight")]
+    height: Option<u64>,
+    #[serde(default)]
+    shapes: Vec<Shape>,
+}
+
+#[derive(Deserialize)]
+struct Shape {
+    label: String,
+    points: Vec<[f64; 2]>,
+    #[serde(default = "polygon")]
+    shape_type: String,
+    /// A PNG in base64.
+    mask: Option<String>,
+}
+
+fn polygon() -> String {
+    "polygon".to_owned()
+}
+
+/// A JSON file, as far as it is known before its shapes are drawn.
+#[derive(Debug)]
+struct Entry {
+    json: PathBuf,
+    named: Option<String>,
+    labels: BTreeSet<String>,
+    wrong: Option<String>,
+}
+
+/// Whether a folder, or one directly in it, holds Labelme files.
+pub(super) fn is_in(dir: &Path) -> bool {
+    const FOLDERS: usize = 16;
+    let any = |folder: &Path| {
+        let found = json::files_in(folder, LOOKED_AT);
+        found
+            .iter()
+            .any(|path| json::kind(path) == Some(Kind::Labelme))
+    };
+    let inner = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let mut inner: Vec<PathBuf> = inner
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir())
+        .collect();
+    inner.sort();
+    any(dir) || inner.iter().take(FOLDERS).any(|folder| any(folder))
+}
+
+/// The classes and splits of a folder. Every file is read for its labels.
+///
+/// # Errors
+/// A list of labels that cannot be read, and a folder without any label.
+pub(super) fn contents(dir: &Path, unlabelled: &Unlabelled) -> Result<Contents, DataError> {
+    let files: Vec<PathBuf> = places::walk(dir)
+        .filter(|path| json::is_json(path))
+        .collect();
+    let entries: Vec<Entry> = files.into_par_iter().filter_map(Entry::of).collect();
+    let list = dir.join(LABELS);
+    let names: Vec<String> = match list.is_file() {
+        true => ClassTable::from_file(&list)?.names,
+        false => {
+            let all: BTreeSet<&String> = entries.iter().flat_map(|entry| &entry.labels).collect();
+            all.into_iter().cloned().collect()
+        }
+    };
+    let whole = if list.is_file() {
+        list
+    } else {
+        dir.to_path_buf()
+    };
+    if names.is_empty() {
+        let reason =
+            "its Labelme files hold no shape: annotate a photo, or list the classes in labels.txt";
+        return Err(DataError::description(dir, reason));
+    }
+    let table = Table::new(&whole, &names, unlabelled, false)?;
+    let lower = names.iter().map(|name| tidy(name));
+    let classes: Arc<HashMap<String, u16>> = Arc::new(lower.zip(table.indices).collect());
+    let mut by_split: HashMap<&str, Vec<Entry>> = HashMap::new();
+    for entry in entries {
+        let relative = entry.json.strip_prefix(dir).unwrap_or(&entry.json);
+        let split = places::split_of_path(relative);
+        by_split.entry(split).or_default().push(entry);
+    }
+    let splits = SPLITS.into_iter().filter_map(|name| {
+        let folder = Folder {
+            dir: dir.to_path_buf(),
+            split: name,
+            entries: by_split.remove(name)?,
+            classes: classes.clone(),
+        };
+        Some(Split {
+            name: name.to_owned(),
+            images: dir.to_path_buf(),
+            labels: dir.to_path_buf(),
+            scanner: Some(Scanner(Arc::new(folder))),
+            ..Split::default()
+        })
+    });
+    Ok(Contents {
+        name: None,
+        classes: table.classes,
+        mapping: table.mapping,
+        splits: splits.collect(),
+    })
+}
+
+/// A label as it is compared with the names of classes.
+fn tidy(label: &str) -> String {
+    let words: Vec<&str> = label.split_whitespace().collect();
+    words.join(" ").to_lowercase()
+}
+
+impl Entry {
+    /// `None` for JSON files of other programs.
+    fn of(json: PathBuf) -> Option<Self> {
+        let mut entry = Self {
+            json,
+            named: None,
+            labels: BTreeSet::new(),
+            wrong: None,
+        };
+        match json::read::<Head>(&entry.json, WHAT) {
+            Ok(Head {
+                image_path: None,
+                shapes: None,
+            }) => return None,
+            Ok(head) => {
+                entry.named = head.image_path;
+                let shapes = head.shapes.unwrap_or_default().into_iter();
+                entry.labels = shapes.map(|shape| shape.label).collect();
+            }
+            // One that is damaged may be of any program; one that begins like Labelme's is counted.
+            Err(_) if json::kind(&entry.json) != Some(Kind::Labelme) => return None,
+            Err(DataError::Description { reason, .. }) => entry.wrong = Some(reason),
+            Err(error) => entry.wrong = Some(error.to_string()),
+        }
+        Some(entry)
+    }
+
+    /// The photo: as it is named from the file's folder, or else the one of that name beside the file,
+    /// or the one that is named like the file.
+    fn photo(&self, dir: &Path, photos: &Photos) -> Result<PathBuf, String> {
+        let relative = self.json.strip_prefix(dir).unwrap_or(&self.json);
+        let folder = relative.parent().unwrap_or(Path::new(""));
+        let named = self.named.as_deref().map(places::slashed);
+        let place = named
+            .as_deref()
+            .and_then(|named| places::inside(folder, named));
+        let beside = named
+            .as_deref()
+            .map(|named| folder.join(places::base(named)));
+        let exact = [place.as_deref(), beside.as_deref()];
+        if let Some(found) = exact
+            .into_iter()
+            .flatten()
+            .find_map(|place| photos.at(place))
+        {
+            return Ok(found.to_path_buf());
+        }
+        let like = photos.like(&relative.with_extension(""));
+        if let Some(found) = like {
+            return Ok(found.to_path_buf());
+        }
+        Err(match (&self.named, place) {
+            (Some(named), None) => places::leads_out("its imagePath", named),
+            (Some(named), Some(_)) => format!(
+                "its photo \"{}\" is not there: put it beside this file",
+                named.escape_debug()
+            ),
+            (None, _) => "it names no photo, and none of its name lies beside it".to_owned(),
+        })
+    }
+}
+
+/// The files of one split.
+#[derive(Debug)]
+struct Folder {
+    dir: PathBuf,
+    split: &'static str,
+    entries: Vec<Entry>,
+    classes: Arc<HashMap<String, u16>>,
+}
+
+impl Scan for Folder {
+    fn scan(&self) -> Result<Files, DataError> {
+        let photos = Photos::below(&self.dir);
+        let mut files = Files::default();
+        let (mut names, mut used) = (Names::default(), HashMap::new());
+        for entry in &self.entries {
+            let json = entry.json.clone();
+            let (image, wrong) = match entry.photo(&self.dir, &photos) {
+                Ok(image) => (image, None),
+                Err(reason) => (json.with_extension("jpg"), Some(reason)),
+            };
+            if wrong.is_none() {
+                if let Some(first) = used.get(&image) {
+                    files.doubles.push((json, PathBuf::clone(first)));
+                    continue;
+                }
+                used.insert(image.clone(), json.clone());
+            }
+            let drawing = match entry.wrong.clone().or(wrong) {
+                Some(reason) => Drawing::wrong(&json, reason),
+                None => Drawing(Arc::new(Shapes {
+                    json: json.clone(),
+                    classes: self.classes.clone(),
+                })),
+            };
+            files.pairs.push(Pair {
+                name: names.of(image.strip_prefix(&self.dir).unwrap_or(&image)),
+                image,
+                labels: json,
+                drawing: Some(drawing),
+            });
+        }
+        files.pairs.sort_by(|a, b| a.name.cmp(&b.name));
+        let folders: HashSet<Option<&Path>> = used.keys().map(|photo| photo.parent()).collect();
+        let unlabelled = photos.paths().filter(|path| {
+            let relative = path.strip_prefix(&self.dir).unwrap_or(path);
+            places::split_of_path(relative) == self.split
+                && folders.contains(&path.parent())
+                && !used.contains_key(*path)
+        });
+        files.without_labels = unlabelled.map(Path::to_path_buf).collect();
+        files.without_labels.sort();
+        Ok(files)
+    }
+}
+
+/// The shapes of one photo, which are read when they are drawn.
+#[derive(Debug)]
+struct Shapes {
+    json: PathBuf,
+    classes: Arc<HashMap<String, u16>>,
+}
+
+impl Draw for Shapes {
+    fn draw(&self, fit: &mut Fit) -> Result<RawLabels, DataError> {
+        let file: File = json::read(&self.json, WHAT)?;
+        let size = [file.width, file.height].map(Option::unwrap_or_default);
+        let mut canvas = Canvas::new(fit(json::stated(&self.json, "its photo", size)?)?);
+        for (at, shape) in file.shapes.iter().enumerate() {
+            let class = self.classes.get(&tidy(&shape.label)).copied();
+            let drawn = match class {
+                Some(class) => self.draw_shape(shape, &mut canvas, class),
+                None => Err(format!("has a label that {LABELS} does not list")),
+            };
+            drawn.map_err(|reason| {
+                let (number, label) = (at + 1, shape.label.escape_debug());
+                let reason = format!("shape {number} (\"{label}\") {reason}");
+                DataError::description(&self.json, reason)
+            })?;
+        }
+        Ok(canvas.into_labels())
+    }
+}
+
+impl Shapes {
+    fn draw_shape(&self, shape: &Shape, canvas: &mut Canvas, class: u16) -> Result<(), String> {
+        let points: Vec<[f64; 2]> = match (shape.shape_type.as_str(), shape.points.as_slice()) {
+            ("polygon", points) => points.to_vec(),
+            ("rectangle", &[[x0, y0], [x1, y1]]) => vec![[x0, y0], [x1, y0], [x1, y1], [x0, y1]],
+            ("rectangle", points) if points.len() == 4 => points.to_vec(),
+            ("circle", &[centre, edge]) => circle(centre, edge),
+            ("mask", &[corner, _]) => return self.draw_mask(shape, corner, canvas, class),
+            // They have no area.
+            ("line" | "linestrip" | "point" | "points", _) => return Ok(()),
+            (kind, points) => {
+                let (kind, count) = (kind.escape_debug(), points.len());
+                return Err(format!(
+                    "is a {kind} of {count} points, which has no known form"
+                ));
+            }
+        };
+        let corners: Vec<i32> = points.into_iter().flatten().map(fixed).collect();
+        let drawn = canvas.polygon(&corners, class);
+        drawn.map_err(|TooMuchWork| TooMuchWork::REASON.to_owned())
+    }
+
+    /// A mask lies with its first pixel at the first point.
+    fn draw_mask(
+        &self,
+        shape: &Shape,
+        corner: [f64; 2],
+        canvas: &mut Canvas,
+        class: u16,
+    ) -> Result<(), String> {
+        let text = shape.mask.as_deref().unwrap_or_default();
+        let damaged = |error: String| format!("has a mask that cannot be read ({error})");
+        let bytes = STANDARD
+            .decode(text)
+            .map_err(|error| damaged(error.to_string()))?;
+        let (width, height, set) =
+            decode_mask(&self.json, &bytes).map_err(|error| damaged(error.to_string()))?;
+        let [left, top] = corner.map(|side| side.round() as i64);
+        canvas.stencil(
+            [left, top],
+            [width, height],
+            |x, y| set[y * width + x],
+            class,
+        );
+        Ok(())
+    }
+}
+
+/// A circle as a polygon, from its centre and a point on it.
+fn circle([x, y]: [f64; 2], edge: [f64; 2]) -> Vec<[f64; 2]> {
+    let radius = (edge[0] - x).hypot(edge[1] - y);
+    let corner = |at: usize| {
+        let (sin, cos) = (at as f64 / CIRCLE as f64 * std::f64::consts::TAU).sin_cos();
+        [x + radius * cos, y + radius * sin]
+    };
+    (0..CIRCLE).map(corner).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_circle_is_as_wide_as_its_radius_says() {
+        let corners = circle([10.0, 20.0], [13.0, 24.0]);
+        let distance = |[x, y]: &[f64; 2]| (x - 10.0).hypot(y - 20.0);
+        assert!(
+            corners
+                .iter()
+                .all(|corner| (distance(corner) - 5.0).abs() < 1e-9)
+        );
+        assert_eq!(tidy("  Traffic   Light "), "traffic light");
+    }
+}

@@ -1,0 +1,73 @@
+//! Data sets whose labels are shapes in text files instead of pixels: COCO's JSON, Labelme's and
+//! YOLO's folders.
+//!
+//! They are told from the contents of files, and their labels are drawn when a sample is loaded. What a
+//! file says is believed as far as it stays within the data set's folder and the limits of images.
+//!
+//! Pixels that no shape covers are of the class that the files call background or, where they have
+//! none, of a class `background` that is added at index 0; `unlabelled` in `dataset.toml` makes them
+//! another class or ignored.
+
+mod canvas;
+mod coco;
+mod geometry;
+mod json;
+mod labelme;
+mod places;
+mod runs;
+mod table;
+#[cfg(test)]
+mod tests;
+mod yaml;
+mod yolo;
+
+use std::path::Path;
+
+use places::TRAINING;
+
+use super::contents::Contents;
+use super::error::DataError;
+
+pub(super) use table::Unlabelled;
+
+/// The forms of annotations that are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Coco,
+    Labelme,
+    Yolo,
+}
+
+/// The form of a folder's annotations.
+pub(super) fn detect(dir: &Path) -> Option<Form> {
+    let coco = coco::splits_in(dir);
+    if coco.contains(&TRAINING) {
+        return Some(Form::Coco);
+    }
+    // YOLO's copies of COCO have its validation file beside their own labels.
+    if yolo::is_in(dir) {
+        return Some(Form::Yolo);
+    }
+    match coco.is_empty() {
+        false => Some(Form::Coco),
+        true => labelme::is_in(dir).then_some(Form::Labelme),
+    }
+}
+
+impl Form {
+    /// The classes and splits of a folder.
+    ///
+    /// # Errors
+    /// Files that describe the whole data set and cannot be read.
+    pub(super) fn contents(
+        self,
+        dir: &Path,
+        unlabelled: &Unlabelled,
+    ) -> Result<Contents, DataError> {
+        match self {
+            Self::Coco => coco::contents(dir, unlabelled),
+            Self::Labelme => labelme::contents(dir, unlabelled),
+            Self::Yolo => yolo::contents(dir, unlabelled),
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Photos by the names that annotations give them.
+//!
+//! Names come from other machines: with the folders of another disk, Windows' backslashes or another
+//! Unicode form. They are looked up among the files of the data set's folder, and nothing outside of
+//! it is ever read.
+
+use std::collections::HashMap;
+use std::path::{Component, Path, PathBuf};
+
+use walkdir::WalkDir;
+
+use super::super::photo::{PHOTO_EXTENSIONS, has_photo_ending};
+use super::super::split::{Key, key};
+
+/// The photos in a folder and those within it.
+pub(super) struct Photos {
+    by_path: HashMap<Key, PathBuf>,
+    /// By their file names alone; `None` where several have one name.
+    by_name: HashMap<Key, Option<PathBuf>>,
+}
+
+impl Photos {
+    /// Lists a folder. Folders that cannot be listed hold nothing.
+    pub(super) fn below(folder: &Path) -> Self {
+        let mut photos = Self {
+            by_path: HashMap::new(),
+            by_name: HashMap::new(),
+        };
+        for path in files(folder) {
+            let Ok(relative) = path.strip_prefix(folder) else {
+                continue;
+            };
+            let name = relative.file_name().unwrap_or_default().as_encoded_bytes();
+            let of = relative.parent().unwrap_or(Path::new(""));
+            let alone = photos.by_name.entry(key(Path::new(""), name));
+            alone
+                .and_modify(|found| *found = None)
+                .or_insert_with(|| Some(path.clone()));
+            photos.by_path.insert(key(of, name), path);
+        }
+        photos
+    }
+
+    /// The photo with a path, relative to the folder.
+    pub(super) fn at(&self, relative: &Path) -> Option<&Path> {
+        let name = relative.file_name()?.as_encoded_bytes();
+        let of = relative.parent().unwrap_or(Path::new(""));
+        Some(self.by_path.get(&key(of, name))?.as_path())
+    }
+
+    /// A photo with a path, relative to the folder, up to its ending.
+    pub(super) fn like(&self, stem: &Path) -> Option<&Path> {
+        PHOTO_EXTENSIONS.iter().find_map(|ending| {
+            let cased = [(*ending).to_owned(), ending.to_uppercase()];
+            cased.iter().find_map(|ending| {
+                let mut name = stem.as_os_str().to_owned();
+                name.push(".");
+                name.push(ending);
+                self.at(Path::new(&name))
+            })
+        })
+    }
+
+    /// The only photo with a file name.
+    pub(super) fn named(&self, name: &str) -> Option<&Path> {
+        let found = self.by_name.get(&key(Path::new(""), name.as_bytes()))?;
+        found.as_deref()
+    }
+
+    /// All paths, in no order.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.by_path.values().map(PathBuf::as_path)
+    }
+}
+
+/// The files in a folder and those within it that have photos' names, sorted. Hidden ones are left
+/// out.
+fn files(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    walk(folder).filter(|path| has_photo_ending(path))
+}
+
+/// The files in a folder and those within it, sorted; hidden ones are left out.
+pub(super) fn walk(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let hidden = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b".");
+    WalkDir::new(folder)
+        .min_depth(1)
+        .follow_links(true)
+        .sort_by_file_name()
+        .into_iter()
+        .filter_entry(move |entry| entry.depth() == 0 || !hidden(entry.file_name()))
+        .flatten()
+        .filter(|entry| !entry.file_type().is_dir())
+        .map(walkdir::DirEntry::into_path)
+}
+
+/// A name with slashes between its parts, whatever system wrote it.
+pub(super) fn slashed(name: &str) -> String {
+    name.replace('\\', "/")
+}
+
+/// The file name at the end of a path of any system.
+pub(super) fn base(slashed: &str) -> &str {
+    slashed.rsplit('/').next().unwrap_or_default()
+}
+
+/// A path as it is seen from `root`, that a file in the folder `from` (itself below `root`, and
+/// relative to it) names; `None` where it leads out of the root or is absolute.
+pub(super) fn inside(from: &Path, slashed: &str) -> Option<PathBuf> {
+    let windows = slashed.as_bytes().get(1) == Some(&b':');
+    if slashed.starts_with('/') || windows {
+        return None;
+    }
+    let mut place = PathBuf::new();
+    for part in from.join(slashed).components() {
+        match part {
+            Component::Normal(part) => place.push(part),
+            Component::CurDir => {}
+            Component::ParentDir => {
+                if !place.pop() {
+                    return None;
+                }
+            }
+            Component::RootDir | Component::Prefix(_) => return None,
+        }
+    }
+    Some(place)
+}
+
+/// Why a path is refused, to follow the name of the file that holds it.
+pub(super) fn leads_out(what: &str, named: &str) -> String {
+    format!(
+        "{what} names \"{}\", which leads out of the data folder: put the photo into the folder and \
+         name it relative to this file",
+        named.escape_debug()
+    )
+}
+
+/// The split that a name belongs to, by the words in it.
+pub(super) fn split_of(name: &str) -> Option<&'static str> {
+    let lower = name.to_lowercase();
+    let mut words = lower.split(|c: char| !c.is_alphabetic());
+    words.find_map(|word| match word {
+        "train" | "training" => Some("training"),
+        "val" | "valid" | "validation" => Some("validation"),
+        "test" | "testing" => Some("test"),
+        _ => None,
+    })
+}
+
+/// The split that the folders of a relative path name; `training` where none does.
+pub(super) fn split_of_path(relative: &Path) -> &'static str {
+    let folders = relative.parent().into_iter().flat_map(Path::components);
+    let mut named = folders.filter_map(|part| split_of(part.as_os_str().to_str()?));
+    named.next().unwrap_or(TRAINING)
+}
+
+/// The split of everything that is not said to belong to another.
+pub(super) const TRAINING: &str = "training";
+/// The splits in their order.
+pub(super) const SPLITS: [&str; 3] = [TRAINING, "validation", "test"];
+
+/// Distinct names of samples, from the paths of their photos relative to their folder.
+#[derive(Default)]
+pub(super) struct Names(std::collections::HashSet<String>);
+
+impl Names {
+    /// The path without its ending, with dashes between its parts; with the ending where that name is
+    /// taken.
+    pub(super) fn of(&mut self, relative: &Path) -> String {
+        let flat = |path: &Path| path.to_string_lossy().replace(['/', '\\'], "-");
+        let short = flat(&relative.with_extension(""));
+        if self.0.insert(short.clone()) {
+            return short;
+        }
+        let full = flat(relative);
+        let numbered = (2..).map(|number: u64| format!("{full} ({number})"));
+        let mut candidates = std::iter::once(full.clone()).chain(numbered);
+        candidates
+            .find(|name| self.0.insert(name.clone()))
+            .unwrap_or(full)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_stay_inside() {
+        let at = |from: &str, name: &str| {
+            inside(Path::new(from), &slashed(name)).map(|path| path.to_string_lossy().into_owned())
+        };
+        assert_eq!(at("a/b", "..\\images\\x.jpg").unwrap(), "a/images/x.jpg");
+        assert_eq!(at("", "./x.jpg").unwrap(), "x.jpg");
+        for out in [
+            "../x.jpg",
+            "a/../../x.jpg",
+            "/etc/passwd",
+            "C:\\x.jpg",
+            "\\\\host\\x",
+        ] {
+            assert_eq!(at("", out), None, "{out}");
+        }
+        assert_eq!(base("C:/Users/me/x.jpg"), "x.jpg");
+    }
+
+    #[test]
+    fn words_in_names_tell_the_split() {
+        assert_eq!(split_of("instances_train2017"), Some("training"));
+        assert_eq!(split_of("Val"), Some("validation"));
+        assert_eq!(split_of("trainer"), None);
+        assert_eq!(split_of_path(Path::new("json/valid/x.json")), "validation");
+        assert_eq!(split_of_path(Path::new("test.json")), "training");
+    }
+
+    #[test]
+    fn samples_of_one_name_stay_apart() {
+        let mut names = Names::default();
+        let mut of = |name: &str| names.of(Path::new(name));
+        assert_eq!(
+            [of("a/x.jpg"), of("a/x.png"), of("a-x.jpg")],
+            ["a-x", "a-x.png", "a-x.jpg"]
+        );
+        assert_eq!(of("a-x.jpg"), "a-x.jpg (2)");
+    }
+}

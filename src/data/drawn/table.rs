@@ -1,0 +1,146 @@
+//! The classes of data sets whose labels are drawn, and what their unannotated pixels are.
+
+use std::path::Path;
+
+use super::super::IGNORE;
+use super::super::classes::ClassTable;
+use super::super::error::DataError;
+use super::super::mapping::LabelMapping;
+use super::canvas::UNANNOTATED;
+
+/// What Labelme calls the class of pixels that are to be left out.
+const IGNORED: &str = "__ignore__";
+/// Names for the background, in lower case.
+const BACKGROUND: [&str; 3] = ["background", "_background_", "__background__"];
+
+/// What pixels are that no shape covers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in super::super) enum Unlabelled {
+    /// Of the class that a file calls background, or of a new class of that name at index 0.
+    #[default]
+    Background,
+    /// Ignored.
+    Ignored,
+    /// Of the class with this name, or of a new one at index 0.
+    Class(String),
+}
+
+/// The classes of a file or folder.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub classes: ClassTable,
+    pub mapping: LabelMapping,
+    /// The class of each name that was given, in their order; [`IGNORE`] for Labelme's mark.
+    pub indices: Vec<u16>,
+}
+
+impl Table {
+    /// The table of these names. Those that differ in letter case and blanks alone are one class; an
+    /// empty name becomes `class N`. `covered` says that every pixel is annotated, so that no
+    /// background is added.
+    ///
+    /// # Errors
+    /// No name, or too many.
+    pub(super) fn new(
+        path: &Path,
+        names: &[String],
+        unlabelled: &Unlabelled,
+        covered: bool,
+    ) -> Result<Self, DataError> {
+        let mut list: Vec<String> = Vec::new();
+        let mut known = std::collections::HashMap::new();
+        let mut add = |name: &str, list: &mut Vec<String>| {
+            *known.entry(name.to_lowercase()).or_insert_with(|| {
+                list.push(name.to_owned());
+                list.len() - 1
+            })
+        };
+        let tidy = |(at, name): (usize, &String)| {
+            let words: Vec<&str> = name.split_whitespace().collect();
+            match words.is_empty() {
+                true => format!("class {at}"),
+                false => words.join(" "),
+            }
+        };
+        let tidied: Vec<String> = names.iter().enumerate().map(tidy).collect();
+        let named = |accepted: &dyn Fn(&str) -> bool| {
+            tidied.iter().find(|name| accepted(&name.to_lowercase()))
+        };
+        let (found, new) = match unlabelled {
+            Unlabelled::Background => (named(&|name| BACKGROUND.contains(&name)), BACKGROUND[0]),
+            Unlabelled::Class(wanted) => {
+                let lower = wanted.to_lowercase();
+                (named(&|name| name == lower), wanted.as_str())
+            }
+            Unlabelled::Ignored => (None, ""),
+        };
+        let adds = found.is_none() && *unlabelled != Unlabelled::Ignored && !covered;
+        if adds {
+            add(new, &mut list);
+        }
+        let places: Vec<Option<usize>> = tidied
+            .iter()
+            .map(|name| (name.to_lowercase() != IGNORED).then(|| add(name, &mut list)))
+            .collect();
+        let unannotated = match found {
+            Some(name) => Some(add(name, &mut list)),
+            None => adds.then_some(0),
+        };
+        let classes = ClassTable::checked(path, list)?;
+        // The table is checked to fit 16 bits.
+        let index = |place: Option<usize>| place.map_or(IGNORE, |place| place as u16);
+        let (count, unannotated) = (classes.len(), index(unannotated));
+        let mapping = LabelMapping::new(|raw| match raw {
+            UNANNOTATED => Some(unannotated),
+            IGNORE => Some(IGNORE),
+            raw => (usize::from(raw) < count).then_some(raw),
+        });
+        Ok(Self {
+            classes,
+            mapping,
+            indices: places.into_iter().map(index).collect(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(names: &[&str], unlabelled: Unlabelled, covered: bool) -> (String, Vec<u16>, u16) {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let table = Table::new(Path::new("x"), &names, &unlabelled, covered).unwrap();
+        let unannotated = table.mapping.class(UNANNOTATED, 16).unwrap();
+        (table.classes.names.join(","), table.indices, unannotated)
+    }
+
+    #[test]
+    fn unannotated_pixels_are_background_unless_said_otherwise() {
+        let of = |text: &str, indices: &[u16], unannotated| {
+            (text.to_owned(), indices.to_vec(), unannotated)
+        };
+        let plain = Unlabelled::Background;
+        assert_eq!(
+            table(&["cat", "dog", "Cat "], plain.clone(), false),
+            of("background,cat,dog", &[1, 2, 1], 0)
+        );
+        assert_eq!(
+            table(&["__ignore__", "cat", "_Background_"], plain.clone(), false),
+            of("cat,_Background_", &[IGNORE, 0, 1], 1)
+        );
+        assert_eq!(
+            table(&["cat"], Unlabelled::Ignored, false),
+            of("cat", &[0], IGNORE)
+        );
+        assert_eq!(
+            table(&["sky", ""], plain, true),
+            of("sky,class 1", &[0, 1], IGNORE)
+        );
+        let road = Unlabelled::Class("Road".to_owned());
+        assert_eq!(
+            table(&["a", "road"], road.clone(), false),
+            of("a,road", &[0, 1], 1)
+        );
+        assert_eq!(table(&["a"], road, false), of("Road,a", &[1], 0));
+    }
+}

@@ -1,0 +1,555 @@
+//! YOLO's folders for segmentation: a text file for every photo, with a line a shape.
+//!
+//! `data.yaml` names the classes and the folders of the splits; without it the folders tell: `images`
+//! and `labels` with or without folders for the splits in them, or the splits' folders with both in
+//! each, and `classes.txt` for the names. Of several shapes at a pixel the one with the smaller area
+//! counts. Pixels without a shape are background; a photo without a text file is left out.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use super::super::classes::ClassTable;
+use super::super::contents::Contents;
+use super::super::decode::RawLabels;
+use super::super::drawing::{Draw, Drawing, Fit};
+use super::super::error::DataError;
+use super::super::photo::has_photo_ending;
+use super::super::split::{Files, Pair, Scan, Scanner, Split};
+use super::canvas::{Canvas, TooMuchWork, double_area, fixed};
+use super::places::{self, Names, Photos, SPLITS, TRAINING};
+use super::table::{Table, Unlabelled};
+use super::yaml::{self, Value};
+use crate::text_file;
+
+/// Files that name the classes where there is no YAML file.
+const CLASSES: [&str; 4] = [
+    "classes.txt",
+    "labels/classes.txt",
+    "obj.names",
+    "labels.txt",
+];
+/// Bytes of a label file; a line of a thousand corners has some twenty thousand.
+const LARGEST: u64 = 256 << 20;
+/// How far outside of the picture a corner may lie, as a share of a side: roundings.
+const OUTSIDE: f64 = 0.01;
+/// Label files by which a folder without a YAML file is recognised.
+const LOOKED_AT: usize = 8;
+/// Classes of a folder without names.
+const MOST_CLASSES: usize = 1000;
+
+/// Whether a folder holds such a data set.
+pub(super) fn is_in(dir: &Path) -> bool {
+    description(dir).is_some() || label_folders(dir).iter().any(|folder| holds_shapes(folder))
+}
+
+/// The YAML file that names classes and folders, and what it holds; errors are those of a file called
+/// data.yaml.
+fn description(dir: &Path) -> Option<(PathBuf, Result<Value, DataError>)> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let mut files: Vec<PathBuf> = entries
+        .map(|entry| entry.path())
+        .filter(|path| {
+            let ending = path
+                .extension()
+                .and_then(OsStr::to_str)
+                .map(str::to_lowercase);
+            matches!(ending.as_deref(), Some("yaml" | "yml"))
+        })
+        .collect();
+    let stem = |path: &PathBuf| path.file_stem().is_some_and(|stem| stem == "data");
+    files.sort_by_key(|path| (!stem(path), path.clone()));
+    files
+        .into_iter()
+        .take(LOOKED_AT)
+        .find_map(|path| match yaml::read(&path) {
+            Ok(value) => {
+                let whole = value.get("names").is_some() && value.get("train").is_some();
+                whole.then_some((path, Ok(value)))
+            }
+            Err(error) if stem(&path) => Some((path, Err(error))),
+            Err(_) => None,
+        })
+}
+
+/// The folders of label files that have one of photos beside them.
+fn label_folders(dir: &Path) -> Vec<PathBuf> {
+    let below = dir.join("labels");
+    let mut folders = split_folders(&below);
+    folders.extend(
+        split_folders(dir)
+            .into_iter()
+            .map(|folder| folder.join("labels")),
+    );
+    folders.push(below);
+    let images = |folder: &PathBuf| {
+        let relative = folder.strip_prefix(dir).ok()?;
+        Some(dir.join(swapped(relative, "labels", "images")?).is_dir())
+    };
+    folders.retain(|folder| folder.is_dir() && images(folder) == Some(true));
+    folders
+}
+
+/// The folders in one that are called like splits, sorted.
+fn split_folders(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let named = |path: &PathBuf| {
+        let name = path.file_name().and_then(OsStr::to_str);
+        name.is_some_and(|name| places::split_of(name).is_some())
+    };
+    let mut folders: Vec<PathBuf> = entries
+        .map(|entry| entry.path())
+        .filter(|path| named(path) && path.is_dir())
+        .collect();
+    folders.sort();
+    folders
+}
+
+/// Whether the first text files of a folder hold lines of such shapes.
+fn holds_shapes(folder: &Path) -> bool {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut files: Vec<PathBuf> = entries
+        .map(|entry| entry.path())
+        .filter(|path| is_text(path))
+        .collect();
+    files.sort();
+    let mut lines = files.iter().take(LOOKED_AT).filter_map(|path| {
+        let mut line = String::new();
+        let file = File::open(path).ok()?.take(1 << 16);
+        BufReader::new(file).read_line(&mut line).ok()?;
+        Some(line)
+    });
+    lines.any(|line| {
+        let numbers: Vec<&str> = line.split_whitespace().collect();
+        numbers.len() >= 5
+            && numbers
+                .iter()
+                .take(9)
+                .all(|number| number.parse::<f64>().is_ok())
+            && numbers[0].parse::<u16>().is_ok()
+    })
+}
+
+fn is_text(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|ending| ending.eq_ignore_ascii_case("txt"))
+}
+
+/// A path with its last part of one name called otherwise; `None` where there is none.
+fn swapped(path: &Path, from: &str, to: &str) -> Option<PathBuf> {
+    let parts: Vec<Component> = path.components().collect();
+    let at = parts.iter().rposition(|part| part.as_os_str() == from)?;
+    let mut new: PathBuf = parts[..at].iter().collect();
+    new.push(to);
+    new.extend(&parts[at + 1..]);
+    Some(new)
+}
+
+/// Where the photos of a split are.
+#[derive(Debug, Clone)]
+enum Place {
+    /// Below a folder.
+    Folder(PathBuf),
+    /// In a text file, a path a line.
+    List(PathBuf),
+}
+
+/// The classes and splits of a folder.
+///
+/// # Errors
+/// A description that cannot be read, names no class or folder, or names one that is not there or
+/// outside of the data set.
+pub(super) fn contents(dir: &Path, unlabelled: &Unlabelled) -> Result<Contents, DataError> {
+    let (source, names, places) = match description(dir) {
+        Some((path, value)) => {
+            let value = value?;
+            let names = named(&path, &value)?;
+            let places = described(dir, &path, &value)?;
+            (path, names, places)
+        }
+        None => {
+            let folders = label_folders(dir);
+            let (source, names) = undescribed(dir, &folders)?;
+            (source, names, found(dir, &folders))
+        }
+    };
+    let table = Table::new(&source, &names, unlabelled, false)?;
+    let classes: Arc<[u16]> = table.indices.into();
+    let splits = SPLITS.into_iter().filter_map(|name| {
+        let places: Vec<Place> = places
+            .iter()
+            .filter(|(split, _)| *split == name)
+            .map(|(_, place)| place.clone())
+            .collect();
+        let folder = Folder {
+            dir: dir.to_path_buf(),
+            places,
+            classes: classes.clone(),
+        };
+        (!folder.places.is_empty()).then(|| Split {
+            name: name.to_owned(),
+            images: dir.to_path_buf(),
+            labels: dir.to_path_buf(),
+            scanner: Some(Scanner(Arc::new(folder))),
+            ..Split::default()
+        })
+    });
+    Ok(Contents {
+        name: None,
+        classes: table.classes,
+        mapping: table.mapping,
+        splits: splits.collect(),
+    })
+}
+
+/// The names of a description, a list or a table with a number before each.
+fn named(path: &Path, value: &Value) -> Result<Vec<String>, DataError> {
+    let wrong = |reason: &str| DataError::description(path, reason);
+    let names = match value.get("names") {
+        Some(Value::Table(entries)) => {
+            let mut names = Vec::new();
+            for (number, name) in entries {
+                let number: u16 = number.parse().map_err(|_| {
+                    wrong("names holds a key that is no class number: write 0: NAME")
+                })?;
+                names.push((number, name.text().unwrap_or_default().to_owned()));
+            }
+            names.sort();
+            if names
+                .iter()
+                .enumerate()
+                .any(|(at, (number, _))| at != usize::from(*number))
+            {
+                return Err(wrong(
+                    "names leaves a number out or has one twice: number the classes from 0",
+                ));
+            }
+            names.into_iter().map(|(_, name)| name).collect()
+        }
+        Some(Value::List(list)) => list
+            .iter()
+            .map(|name| name.text().unwrap_or_default().to_owned())
+            .collect(),
+        _ => Vec::new(),
+    };
+    match names.is_empty() {
+        true => Err(wrong("names no class: write a list under names")),
+        false => Ok(names),
+    }
+}
+
+/// The folders and lists of a description. They are looked for below its `path` and beside it, since
+/// data sets move.
+fn described(
+    dir: &Path,
+    path: &Path,
+    value: &Value,
+) -> Result<Vec<(&'static str, Place)>, DataError> {
+    let base = value.get("path").and_then(Value::text).map(places::slashed);
+    let base = base.and_then(|base| places::inside(Path::new(""), &base));
+    let bases = [base.unwrap_or_default(), PathBuf::new()];
+    let mut places = Vec::new();
+    for (split, keys) in SPLITS
+        .into_iter()
+        .zip([&["train"][..], &["val", "valid"], &["test"]])
+    {
+        let named = keys.iter().find_map(|key| value.get(key)).map(Value::texts);
+        for name in named.unwrap_or_default() {
+            // Some services write one level too many.
+            let slashed = places::slashed(name);
+            let trimmed = slashed.strip_prefix("../").unwrap_or(&slashed);
+            let mut inside = bases
+                .iter()
+                .filter_map(|base| places::inside(base, trimmed))
+                .peekable();
+            let key = keys[0];
+            if inside.peek().is_none() {
+                let name = name.escape_debug();
+                let reason = format!(
+                    "{key} names \"{name}\", which leads out of the folder: move the data there and write \
+                     a path relative to it"
+                );
+                return Err(DataError::description(path, reason));
+            }
+            let there = inside.map(|place| dir.join(place)).find_map(|place| {
+                if place.is_dir() {
+                    return Some(Place::Folder(place));
+                }
+                (is_text(&place) && place.is_file()).then_some(Place::List(place))
+            });
+            match there {
+                Some(place) => places.push((split, place)),
+                // Descriptions often name a test split that nobody downloads.
+                None if split != TRAINING => {}
+                None => {
+                    let name = name.escape_debug();
+                    let reason = format!(
+                        "{key} names \"{name}\", which is not beside this file: correct it"
+                    );
+                    return Err(DataError::description(path, reason));
+                }
+            }
+        }
+    }
+    Ok(places)
+}
+
+/// The names of a folder without a description, and the file that they are from. Without names the
+/// classes are numbered, as many as the label files use.
+fn undescribed(dir: &Path, folders: &[PathBuf]) -> Result<(PathBuf, Vec<String>), DataError> {
+    if let Some(list) = CLASSES
+        .map(|name| dir.join(name))
+        .into_iter()
+        .find(|list| list.is_file())
+    {
+        let names = ClassTable::from_file(&list)?.names;
+        return Ok((list, names));
+    }
+    let mut most = 0;
+    let files = folders
+        .iter()
+        .flat_map(|folder| places::walk(folder))
+        .filter(|path| is_text(path));
+    for path in files {
+        for line in text(&path)?.lines() {
+            let class: Option<usize> = line.split_whitespace().next().and_then(|c| c.parse().ok());
+            most = most.max(class.map_or(0, |class| class + 1));
+        }
+    }
+    if most > MOST_CLASSES {
+        let reason =
+            format!("its label files number {most} classes: name them in data.yaml or classes.txt");
+        return Err(DataError::description(dir, reason));
+    }
+    Ok((dir.to_path_buf(), ClassTable::numbered(most).names))
+}
+
+/// The folders of photos beside folders of label files.
+fn found(dir: &Path, folders: &[PathBuf]) -> Vec<(&'static str, Place)> {
+    let named = |relative: &Path| {
+        relative
+            .iter()
+            .find_map(|part| places::split_of(part.to_str()?))
+    };
+    let relative = |folder: &PathBuf| folder.strip_prefix(dir).ok().map(Path::to_path_buf);
+    let all: Vec<PathBuf> = folders.iter().filter_map(relative).collect();
+    let any = all.iter().any(|folder| named(folder).is_some());
+    all.iter()
+        // With folders for the splits, the one around them is none.
+        .filter(|folder| !any || named(folder).is_some())
+        .filter_map(|folder| {
+            let images = swapped(folder, "labels", "images")?;
+            Some((
+                named(folder).unwrap_or(TRAINING),
+                Place::Folder(dir.join(images)),
+            ))
+        })
+        .collect()
+}
+
+/// A text file of bounded size.
+fn text(path: &Path) -> Result<String, DataError> {
+    let metadata = std::fs::metadata(path).map_err(DataError::read(path))?;
+    if !metadata.is_file() || metadata.len() > LARGEST {
+        return Err(DataError::description(
+            path,
+            "is no file of labels: it is too large or no plain file",
+        ));
+    }
+    Ok(text_file::read(path)?)
+}
+
+/// The photos of one split.
+#[derive(Debug)]
+struct Folder {
+    dir: PathBuf,
+    places: Vec<Place>,
+    classes: Arc<[u16]>,
+}
+
+impl Scan for Folder {
+    fn scan(&self) -> Result<Files, DataError> {
+        let mut files = Files::default();
+        let (mut names, mut labels) = (Names::default(), HashSet::new());
+        for photo in self.photos(&mut files)? {
+            let relative = photo.strip_prefix(&self.dir).unwrap_or(&photo);
+            let of = swapped(relative, "images", "labels");
+            let of = of.unwrap_or_else(|| relative.to_path_buf());
+            let label = self.dir.join(&of).with_extension("txt");
+            if !label.is_file() {
+                files.without_labels.push(photo);
+                continue;
+            }
+            if !labels.insert(label.clone()) {
+                files.doubles.push((photo, label));
+                continue;
+            }
+            // The split's folder does not belong to the name.
+            let below = self.places.iter().find_map(|place| match place {
+                Place::Folder(folder) => photo.strip_prefix(folder).ok(),
+                Place::List(_) => None,
+            });
+            let shapes = Shapes {
+                path: label.clone(),
+                classes: self.classes.clone(),
+            };
+            files.pairs.push(Pair {
+                name: names.of(below.unwrap_or(relative)),
+                image: photo,
+                labels: label,
+                drawing: Some(Drawing(Arc::new(shapes))),
+            });
+        }
+        self.find_unused(&labels, &mut files);
+        files.pairs.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(files)
+    }
+}
+
+impl Folder {
+    /// The photos of all places, each once.
+    fn photos(&self, files: &mut Files) -> Result<Vec<PathBuf>, DataError> {
+        let (mut photos, mut seen) = (Vec::new(), HashSet::new());
+        for place in &self.places {
+            let mut add = |photo: PathBuf| {
+                if seen.insert(photo.clone()) {
+                    photos.push(photo);
+                }
+            };
+            match place {
+                Place::Folder(folder) => {
+                    let mut found: Vec<PathBuf> = Photos::below(folder)
+                        .paths()
+                        .map(Path::to_path_buf)
+                        .collect();
+                    found.sort();
+                    found.into_iter().for_each(&mut add);
+                }
+                Place::List(list) => {
+                    let text = text(list)?;
+                    let folder = list.strip_prefix(&self.dir).ok().and_then(Path::parent);
+                    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+                    for line in lines {
+                        let place =
+                            places::inside(folder.unwrap_or(Path::new("")), &places::slashed(line));
+                        match place {
+                            Some(place) if has_photo_ending(&place) => add(self.dir.join(place)),
+                            _ => {
+                                let reason = places::leads_out("a line", line);
+                                files.faults.push(format!("{}: {reason}", list.display()));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        Ok(photos)
+    }
+
+    /// Label files of the split's folders that belong to no photo.
+    fn find_unused(&self, used: &HashSet<PathBuf>, files: &mut Files) {
+        for place in &self.places {
+            let Place::Folder(folder) = place else {
+                continue;
+            };
+            let relative = folder.strip_prefix(&self.dir).unwrap_or(folder);
+            let Some(labels) = swapped(relative, "images", "labels") else {
+                continue;
+            };
+            let named = |path: &Path| {
+                CLASSES
+                    .iter()
+                    .any(|name| Path::new(name).file_name() == path.file_name())
+            };
+            let labels = self.dir.join(labels);
+            let unused = places::walk(&labels)
+                .filter(|path| is_text(path) && !used.contains(path) && !named(path));
+            files.without_photo.extend(unused);
+        }
+    }
+}
+
+/// The shapes of one photo, which are read when they are drawn.
+#[derive(Debug)]
+struct Shapes {
+    path: PathBuf,
+    classes: Arc<[u16]>,
+}
+
+impl Draw for Shapes {
+    fn draw(&self, fit: &mut Fit) -> Result<RawLabels, DataError> {
+        let text = text(&self.path)?;
+        let size = fit(None)?;
+        let mut shapes: Vec<(u64, u16, Vec<i32>)> = Vec::new();
+        for (at, line) in text.lines().enumerate() {
+            let numbers: Vec<&str> = line.split_whitespace().collect();
+            if numbers.is_empty() {
+                continue;
+            }
+            let (class, corners) = self
+                .shape(&numbers, size)
+                .map_err(|reason| self.wrong(at, reason))?;
+            shapes.push((double_area(&corners), class, corners));
+        }
+        // The largest first; equal ones in the order of the file.
+        shapes.sort_by_key(|(area, ..)| std::cmp::Reverse(*area));
+        let mut canvas = Canvas::new(size);
+        for (_, class, corners) in shapes {
+            let drawn = canvas.polygon(&corners, class);
+            drawn.map_err(|TooMuchWork| DataError::description(&self.path, TooMuchWork::REASON))?;
+        }
+        Ok(canvas.into_labels())
+    }
+}
+
+impl Shapes {
+    /// A line's class and its corners in fifths of a pixel.
+    fn shape(&self, numbers: &[&str], size: (usize, usize)) -> Result<(u16, Vec<i32>), String> {
+        let (class, shares) = numbers.split_first().ok_or("is empty")?;
+        // Some programs write the number of a class with a point.
+        let number = class
+            .parse::<f64>()
+            .ok()
+            .filter(|number| number.fract() == 0.0);
+        let number = number.ok_or("does not begin with the number of a class")?;
+        let index = (0.0..=65535.0).contains(&number).then_some(number as usize);
+        let class = index.and_then(|index| self.classes.get(index).copied());
+        let class = class.ok_or_else(|| {
+            format!(
+                "has the class {number}, but there are {}: name it in data.yaml",
+                self.classes.len()
+            )
+        })?;
+        match shares.len() {
+            4 => {
+                return Err(
+                    "is a box without an outline: segmentation needs a polygon x y x y ..."
+                        .to_owned(),
+                );
+            }
+            count if count < 6 || count % 2 == 1 => {
+                return Err(format!(
+                    "has {count} numbers after the class: a polygon has pairs, at least three"
+                ));
+            }
+            _ => {}
+        }
+        let sides = [size.0 as f64, size.1 as f64];
+        let mut corners = Vec::with_capacity(shares.len());
+        for (share, side) in shares.iter().zip(sides.iter().cycle()) {
+            let share = share.parse::<f64>().ok();
+            let share = share.filter(|share| (-OUTSIDE..=1.0 + OUTSIDE).contains(share));
+            let share =
+                share.ok_or("has a coordinate that is no share of the photo's side from 0 to 1")?;
+            corners.push(fixed(share.clamp(0.0, 1.0) * side));
+        }
+        Ok((class, corners))
+    }
+
+    fn wrong(&self, at: usize, reason: String) -> DataError {
+        DataError::description(&self.path, format!("line {} {reason}", at + 1))
+    }
+}

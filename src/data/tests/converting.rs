@@ -1,0 +1,178 @@
+//! Any layout as the plain one.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::json;
+
+use super::coco::{rectangle, write_json};
+use super::*;
+
+/// Two photos of one name in two folders, with a shape each, and a third whose annotation is wrong.
+fn outlines() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let value = json!({
+        "images": [
+            {"id": 1, "file_name": "x/p.png", "width": 6, "height": 4},
+            {"id": 2, "file_name": "x-p.bmp", "width": 6, "height": 4},
+            {"id": 3, "file_name": "q.png", "width": 6, "height": 4}
+        ],
+        "annotations": [
+            {"image_id": 1, "category_id": 5, "segmentation": rectangle(0.0, 0.0, 2.0, 4.0)},
+            {"image_id": 2, "category_id": 5, "segmentation": rectangle(4.0, 0.0, 6.0, 4.0)},
+            {"image_id": 3, "category_id": 6, "segmentation": rectangle(0.0, 0.0, 2.0, 4.0)}
+        ],
+        "categories": [{"id": 5, "name": "\u{8eca} \"x\""}]
+    });
+    write_json(&dir.path().join("annotations.json"), &value);
+    for name in ["x/p.png", "x-p.bmp", "q.png"] {
+        save_photo(&dir.path().join(name), 6, 4);
+    }
+    dir
+}
+
+fn converted(dir: &Path, out: &Path) -> Result<Converted, DataError> {
+    convert(dir, out, &|done, all| assert!(done <= all))
+}
+
+/// Every file below a folder with its content and time.
+fn contents(dir: &Path) -> Vec<(PathBuf, Vec<u8>, SystemTime)> {
+    let mut files: Vec<_> = walkdir::WalkDir::new(dir)
+        .into_iter()
+        .map(|entry| entry.unwrap().into_path())
+        .filter(|path| path.is_file())
+        .map(|path| {
+            let time = fs::metadata(&path).unwrap().modified().unwrap();
+            (path.clone(), fs::read(path).unwrap(), time)
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_converted_data_set_is_the_same_data_set() {
+    let (dir, parent) = (outlines(), tempfile::tempdir().unwrap());
+    let out = parent.path().join("new/plain");
+    let before = contents(dir.path());
+    let first = converted(dir.path(), &out).unwrap();
+    assert_eq!((first.written, first.kept, first.bad.len()), (2, 0, 1));
+    says(&first.bad[0], &["annotations.json", "category 6"]);
+    assert_eq!(contents(dir.path()), before);
+    assert_eq!(detect(&out).unwrap(), Layout::Plain);
+    let (old, new) = (dir.path(), out.as_path());
+    let [old, new] = [old, new].map(|dir| Dataset::open(dir, "training").unwrap());
+    assert_eq!(old.classes(), new.classes());
+    assert_eq!((old.len(), new.len()), (3, 2));
+    let find = |name: &str| (0..3).find(|i| old.sample_name(*i) == name).unwrap();
+    for i in 0..new.len() {
+        let (a, b) = (
+            old.load(find(&new.sample_name(i))).unwrap(),
+            new.load(i).unwrap(),
+        );
+        assert_eq!((a.image, a.labels), (b.image, b.labels));
+    }
+    // Again there is nothing to do, and nothing is touched.
+    let written = contents(&out);
+    let again = converted(dir.path(), &out).unwrap();
+    assert_eq!((again.written, again.kept), (0, 2));
+    assert_eq!(contents(&out), written);
+    // What an interrupted conversion lacks is made, whichever file is missing.
+    let files = written.iter().map(|(path, ..)| path);
+    for path in files.filter(|path| !path.ends_with("classes.txt")) {
+        fs::remove_file(path).unwrap();
+        let rest = converted(dir.path(), &out).unwrap();
+        assert_eq!((rest.written, rest.kept), (1, 1), "{}", path.display());
+    }
+    let names = |files: &[(PathBuf, Vec<u8>, SystemTime)]| -> Vec<(PathBuf, Vec<u8>)> {
+        files
+            .iter()
+            .map(|(path, bytes, _)| (path.clone(), bytes.clone()))
+            .collect()
+    };
+    assert_eq!(names(&contents(&out)), names(&written));
+}
+
+#[test]
+fn nothing_that_is_there_is_replaced() {
+    let (dir, parent) = (outlines(), tempfile::tempdir().unwrap());
+    let out = parent.path().join("plain");
+    says(
+        &message(converted(dir.path(), &dir.path().join("x/plain"))),
+        &["lies in the data set"],
+    );
+    says(
+        &message(converted(dir.path(), dir.path())),
+        &["lies in the data set"],
+    );
+    fs::create_dir_all(out.join("images/training")).unwrap();
+    let other = out.join("images/training/x-p.png");
+    fs::write(&other, "another photo").unwrap();
+    says(
+        &message(converted(dir.path(), &out)),
+        &["x-p.png", "not replaced"],
+    );
+    assert_eq!(fs::read(&other).unwrap(), b"another photo");
+    fs::remove_file(&other).unwrap();
+    converted(dir.path(), &out).unwrap();
+    // Labels of other annotations.
+    let json = dir.path().join("annotations.json");
+    let text = fs::read_to_string(&json).unwrap().replace("2.0", "3.0");
+    fs::write(&json, text).unwrap();
+    let later = SystemTime::now() + Duration::from_secs(5);
+    fs::File::options()
+        .write(true)
+        .open(&json)
+        .unwrap()
+        .set_modified(later)
+        .unwrap();
+    says(
+        &message(converted(dir.path(), &out)),
+        &["x-p.png", "not replaced"],
+    );
+    // Other classes.
+    let text = fs::read_to_string(&json)
+        .unwrap()
+        .replace("\u{8eca}", "boat");
+    fs::write(&json, text).unwrap();
+    says(
+        &message(converted(dir.path(), &out)),
+        &["classes.txt", "other classes"],
+    );
+}
+
+#[test]
+fn what_cannot_be_converted_says_why() {
+    let parent = tempfile::tempdir().unwrap();
+    let out = parent.path().join("plain");
+    says(
+        &message(converted(Path::new("scenes:3"), &out)),
+        &["scenes:3", "no files"],
+    );
+    // Names that a list of names cannot hold.
+    let dir = outlines();
+    let json = dir.path().join("annotations.json");
+    let text = fs::read_to_string(&json)
+        .unwrap()
+        .replace("\u{8eca} \\\"x\\\"", "#1");
+    fs::write(&json, text).unwrap();
+    says(
+        &message(converted(dir.path(), &out)),
+        &["classes.txt", "comment", "[map]"],
+    );
+    assert!(!out.join("classes.txt").exists());
+}
+
+#[test]
+fn turned_photos_keep_their_labels() {
+    let (dir, parent) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let out = parent.path().join("plain");
+    fs::create_dir_all(dir.path().join("images")).unwrap();
+    fs::create_dir_all(dir.path().join("labels")).unwrap();
+    fs::write(dir.path().join("images/a.png"), super::photos::turned(4, 2)).unwrap();
+    fs::write(dir.path().join("labels/a.txt"), "0 0 0 1 0 1 0.5 0 0.5\n").unwrap();
+    converted(dir.path(), &out).unwrap();
+    let [old, new] =
+        [dir.path(), &out].map(|dir| Dataset::open(dir, "training").unwrap().load(0).unwrap());
+    assert_eq!((new.labels.width, new.labels.height), (2, 4));
+    assert_eq!((old.image, old.labels), (new.image, new.labels));
+}
