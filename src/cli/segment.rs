@@ -311,9 +311,10 @@ impl<'a> Work<'a> {
 
     /// From a photo to the votes of all looks at it, and the states of the first.
     fn flow(&self, photo: RgbImage, delay: Option<Duration>) -> anyhow::Result<Flow> {
-        let seen = match self.keeps_states {
-            true => self.states(&photo)?,
-            false => Seen::default(),
+        let seen = if self.keeps_states {
+            self.states(&photo)?
+        } else {
+            Seen::default()
         };
         let segmented = match seen.states.last() {
             Some(last) if self.looks_once(&photo) => {

@@ -131,9 +131,10 @@ fn data_paths(given: &[PathBuf]) -> anyhow::Result<Option<toml::Value>> {
             )
         })?;
         // A folder may have a comma in its name.
-        match path.exists() {
-            true => texts.push(text),
-            false => texts.extend(text.split(',').filter(|part| !part.is_empty())),
+        if path.exists() {
+            texts.push(text)
+        } else {
+            texts.extend(text.split(',').filter(|part| !part.is_empty()))
         }
     }
     let value = |text: &str| toml::Value::String(text.to_owned());
@@ -156,9 +157,10 @@ fn data_paths(given: &[PathBuf]) -> anyhow::Result<Option<toml::Value>> {
 fn ending(outcome: &Outcome) -> String {
     let mut text = String::new();
     if let Some([before, after]) = outcome.gain {
-        let judgement = match after > before {
-            true => "the new model is better",
-            false => "the new model is not better",
+        let judgement = if after > before {
+            "the new model is better"
+        } else {
+            "the new model is not better"
         };
         text.push_str(&format!(
             "validation mIoU {:.2} before and {:.2} after: {judgement}\n",

@@ -54,9 +54,10 @@ impl JointClasses {
     /// The colours of all classes: the first model's own, or where the second has others, new ones
     /// that differ from each other.
     pub fn colours(&self, first: &[[u8; 3]]) -> Vec<[u8; 3]> {
-        match self.names.len() == first.len() {
-            true => first.to_vec(),
-            false => Centroids::kronecker(self.names.len()).colours(),
+        if self.names.len() == first.len() {
+            first.to_vec()
+        } else {
+            Centroids::kronecker(self.names.len()).colours()
         }
     }
 

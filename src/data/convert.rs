@@ -144,12 +144,13 @@ fn apart(dir: &Path, out: &Path) -> Result<(), DataError> {
             None => path,
         }
     };
-    match real(out).starts_with(real(dir)) {
-        true => Err(refused(
+    if real(out).starts_with(real(dir)) {
+        Err(refused(
             out,
             "it lies in the data set: name a folder beside it",
-        )),
-        false => Ok(()),
+        ))
+    } else {
+        Ok(())
     }
 }
 
@@ -190,12 +191,13 @@ fn jobs<'a>(out: &Path, split: &str, pairs: &'a [Pair]) -> Vec<Job<'a>> {
 /// Writes the table, or finds the same one.
 fn write_classes(path: &Path, classes: &ClassTable) -> Result<(), DataError> {
     if path.exists() {
-        return match ClassTable::from_file(path)? == *classes {
-            true => Ok(()),
-            false => Err(refused(
+        return if ClassTable::from_file(path)? == *classes {
+            Ok(())
+        } else {
+            Err(refused(
                 path,
                 "it names other classes: choose a new or an empty folder",
-            )),
+            ))
         };
     }
     let line = |name: &String| {
@@ -286,22 +288,21 @@ impl Job<'_> {
     }
 
     fn write(&self, labels: &LabelMap) -> Result<(), DataError> {
-        match self.labels.exists() {
-            true => {
-                let (width, height, there) = read_labels(&self.labels)?;
-                // As they are stored: ignored ones as 255 where all others are below.
-                let wide = labels
-                    .data
-                    .iter()
-                    .any(|&label| label >= 255 && label != super::IGNORE);
-                let stored = |label: &u16| if wide { *label } else { label & 0xff };
-                let same = (width, height) == (labels.width, labels.height)
-                    && labels.data.iter().map(stored).eq(there);
-                if !same {
-                    return Err(refused(&self.labels, OTHER));
-                }
+        if self.labels.exists() {
+            let (width, height, there) = read_labels(&self.labels)?;
+            // As they are stored: ignored ones as 255 where all others are below.
+            let wide = labels
+                .data
+                .iter()
+                .any(|&label| label >= 255 && label != super::IGNORE);
+            let stored = |label: &u16| if wide { *label } else { label & 0xff };
+            let same = (width, height) == (labels.width, labels.height)
+                && labels.data.iter().map(stored).eq(there);
+            if !same {
+                return Err(refused(&self.labels, OTHER));
             }
-            false => write_labels(&self.labels, labels.width, labels.height, &labels.data)?,
+        } else {
+            write_labels(&self.labels, labels.width, labels.height, &labels.data)?
         }
         self.copy_photo()
     }

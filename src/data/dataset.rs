@@ -547,9 +547,10 @@ pub(super) fn load(
             let size = stated.map_or(stored.upright_size(), |[width, height]| {
                 (width as usize, height as usize)
             });
-            match size == stored.upright_size() || size == stored.size() {
-                true => Ok(size),
-                false => Err(size_mismatch(pair, stored, size)),
+            if size == stored.upright_size() || size == stored.size() {
+                Ok(size)
+            } else {
+                Err(size_mismatch(pair, stored, size))
             }
         })?,
     };

@@ -347,9 +347,10 @@ mod tests {
             let changes =
                 (0..height).map(|row| change(row * width + column - 1, row * width + column));
             let mean = changes.sum::<f64>() / height as f64;
-            match borders.contains(&column) {
-                true => at_borders.push(mean),
-                false => elsewhere.push(mean),
+            if borders.contains(&column) {
+                at_borders.push(mean)
+            } else {
+                elsewhere.push(mean)
             }
         }
         let mean = |all: &[f64]| all.iter().sum::<f64>() / all.len() as f64;

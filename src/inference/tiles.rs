@@ -92,9 +92,10 @@ impl Tiles {
                 [0, 1].map(|axis| {
                     let side = (photo[axis] as f64 / ratio).round() as usize;
                     // What one window covers is seen in whole patches.
-                    match side <= window[axis] {
-                        true => side.next_multiple_of(patch).clamp(patch, window[axis]),
-                        false => side,
+                    if side <= window[axis] {
+                        side.next_multiple_of(patch).clamp(patch, window[axis])
+                    } else {
+                        side
                     }
                 })
             }

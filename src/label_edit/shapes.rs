@@ -15,9 +15,12 @@ pub(super) fn stroke(
     [height, width]: [usize; 2],
 ) -> impl Iterator<Item = (usize, Range<usize>)> {
     let radius = (diameter / 2.0).max(0.5);
-    let place = |point: [f32; 2]| match diameter < THIN {
-        true => point.map(|v| v.floor() + 0.5),
-        false => point,
+    let place = |point: [f32; 2]| {
+        if diameter < THIN {
+            point.map(|v| v.floor() + 0.5)
+        } else {
+            point
+        }
     };
     let (a, b) = (place(from), place(to));
     let finite = a.iter().chain(&b).all(|v| v.is_finite()) && radius.is_finite();

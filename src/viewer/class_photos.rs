@@ -128,12 +128,11 @@ impl ClassPhotos {
             })
         };
         let mut rows: Vec<Row> = rows.filter_map(row).collect();
-        match by_iou {
-            true => {
-                let key = |row: &Row| row.iou.unwrap_or(f64::INFINITY);
-                rows.sort_by(|a, b| key(a).total_cmp(&key(b)));
-            }
-            false => rows.sort_by(|a, b| b.share.total_cmp(&a.share)),
+        if by_iou {
+            let key = |row: &Row| row.iou.unwrap_or(f64::INFINITY);
+            rows.sort_by(|a, b| key(a).total_cmp(&key(b)));
+        } else {
+            rows.sort_by(|a, b| b.share.total_cmp(&a.share))
         }
         rows
     }

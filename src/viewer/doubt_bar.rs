@@ -18,9 +18,10 @@ pub(super) fn show(ui: &Ui, pane: Rect, doubt: Doubt, right: bool) {
     if width < 12.0 * GRID || pane.height() < 3.0 * HEIGHT {
         return;
     }
-    let left = match right {
-        true => pane.right() - width - 3.0 * GRID,
-        false => pane.left() + 3.0 * GRID,
+    let left = if right {
+        pane.right() - width - 3.0 * GRID
+    } else {
+        pane.left() + 3.0 * GRID
     };
     let corner = egui::pos2(left, pane.bottom() - HEIGHT - GRID);
     let place = Rect::from_min_size(corner, egui::vec2(width, HEIGHT));

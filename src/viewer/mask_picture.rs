@@ -40,10 +40,10 @@ impl MaskPicture {
             return None;
         };
         let last = app.sampling.steps as f32;
-        let wanted = match app.settings.masks.differs(&model.card) {
-            // The states are still there to be scrubbed.
-            true => app.reachable() < last || app.playhead.position >= last,
-            false => app.reachable() == 0.0,
+        let wanted = if app.settings.masks.differs(&model.card) {
+            app.reachable() < last || app.playhead.position >= last
+        } else {
+            app.reachable() == 0.0
         };
         if !wanted {
             return None;

@@ -63,14 +63,13 @@ impl StoredMask {
             .iter()
             .any(|&label| label >= u16::from(u8::MAX) && label != IGNORE);
         let [width, height] = size;
-        let picture = match wide {
-            true => ImageBuffer::<Luma<u16>, _>::from_raw(width, height, labels.to_vec())
-                .map(DynamicImage::ImageLuma16),
-            false => {
-                // The low byte of a label that is ignored is 255.
-                let bytes = labels.iter().map(|&label| label as u8).collect();
-                GrayImage::from_raw(width, height, bytes).map(DynamicImage::ImageLuma8)
-            }
+        let picture = if wide {
+            ImageBuffer::<Luma<u16>, _>::from_raw(width, height, labels.to_vec())
+                .map(DynamicImage::ImageLuma16)
+        } else {
+            // The low byte of a label that is ignored is 255.
+            let bytes = labels.iter().map(|&label| label as u8).collect();
+            GrayImage::from_raw(width, height, bytes).map(DynamicImage::ImageLuma8)
         };
         let picture = picture.ok_or("the mask has another size than its photo")?;
         let mut png = Vec::new();

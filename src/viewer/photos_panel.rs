@@ -125,9 +125,10 @@ fn head(app: &AppState, ui: &mut egui::Ui, count: usize, commands: &mut Vec<Comm
         0 => String::new(),
         failed => format!(", {failed} failed"),
     };
-    let full = match app.masks.is_full() {
-        true => "; no more fit into memory: use flowseg segment for the others",
-        false => "",
+    let full = if app.masks.is_full() {
+        "; no more fit into memory: use flowseg segment for the others"
+    } else {
+        ""
     };
     ui.weak(format!("{done} of {count} masks made{failures}{full}"));
 }

@@ -149,9 +149,10 @@ impl Second {
         let Some(model) = &self.model else { return };
         let card = &model.card;
         let recommended = card.default_steps().min(*STEPS.end());
-        let steps = match card.prediction.is_one_step() {
-            true => 1,
-            false => self.choice.steps.unwrap_or(recommended),
+        let steps = if card.prediction.is_one_step() {
+            1
+        } else {
+            self.choice.steps.unwrap_or(recommended)
         };
         let sampling = Sampling {
             steps,

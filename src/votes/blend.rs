@@ -136,9 +136,10 @@ impl Strips {
         self.blend.rows().label(self.to, rows, self.least, labels);
         self.decided = end;
         // The row above is one of the two that the next one lies between.
-        let needed = match end < height {
-            true => tap(end, from, height).0,
-            false => row,
+        let needed = if end < height {
+            tap(end, from, height).0
+        } else {
+            row
         };
         self.blend.drop_above(needed.min(row));
     }

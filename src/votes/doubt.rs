@@ -51,9 +51,12 @@ impl Doubt {
 fn first_two(probabilities: &[f32]) -> [f32; 2] {
     probabilities
         .iter()
-        .fold([0.0, 0.0], |[first, second], &p| match p > first {
-            true => [p, first],
-            false => [first, second.max(p)],
+        .fold([0.0, 0.0], |[first, second], &p| {
+            if p > first {
+                [p, first]
+            } else {
+                [first, second.max(p)]
+            }
         })
 }
 

@@ -111,14 +111,17 @@ fn animation(folder: &Path, pictures: usize) -> PathBuf {
     let path = folder.join("walk.gif");
     let mut encoder = GifEncoder::new(File::create(&path).unwrap());
     for at in 0..pictures {
-        let picture = RgbaImage::from_fn(60, 40, |x, y| match x < 30 {
-            true => Rgba([100, 150, (y / 8 * 40) as u8, 255]),
-            false => Rgba([
-                if at % 2 == 0 { 20 } else { 220 },
-                (y / 8 * 40) as u8,
-                0,
-                255,
-            ]),
+        let picture = RgbaImage::from_fn(60, 40, |x, y| {
+            if x < 30 {
+                Rgba([100, 150, (y / 8 * 40) as u8, 255])
+            } else {
+                Rgba([
+                    if at % 2 == 0 { 20 } else { 220 },
+                    (y / 8 * 40) as u8,
+                    0,
+                    255,
+                ])
+            }
         });
         let delay = Delay::from_numer_denom_ms(50, 1);
         encoder

@@ -261,9 +261,10 @@ impl Side {
         let flat = dx >= dy;
         let axis = usize::from(!flat);
         // From left to right, or steep ones from top to bottom.
-        let (from, to) = match self.from[axis] > self.to[axis] {
-            true => (self.to, self.from),
-            false => (self.from, self.to),
+        let (from, to) = if self.from[axis] > self.to[axis] {
+            (self.to, self.from)
+        } else {
+            (self.from, self.to)
         };
         let across = 1 - axis;
         let slope = (to[across] - from[across]) as f64 / dx.max(dy).max(1) as f64;
@@ -273,9 +274,12 @@ impl Side {
             return row(walked(t).min(walked(t + 1)), height);
         }
         // The step on which the way goes over the centre.
-        let beyond = |t: i64| match slope > 0.0 {
-            true => walked(t) > part,
-            false => walked(t) <= part,
+        let beyond = |t: i64| {
+            if slope > 0.0 {
+                walked(t) > part
+            } else {
+                walked(t) <= part
+            }
         };
         let target = if slope > 0.0 { part + 1 } else { part };
         let guess = (target as f64 - from[0] as f64 - 0.5) / slope;

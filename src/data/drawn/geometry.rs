@@ -138,9 +138,10 @@ impl<'de> Visitor<'de> for GeometryVisitor {
         if !bare.is_empty() {
             polygons.push(bare.into_boxed_slice());
         }
-        Ok(match polygons.is_empty() {
-            true => Geometry::Missing,
-            false => Geometry::Polygons(polygons),
+        Ok(if polygons.is_empty() {
+            Geometry::Missing
+        } else {
+            Geometry::Polygons(polygons)
         })
     }
 

@@ -108,12 +108,11 @@ pub(super) fn contents(dir: &Path, unlabelled: &Unlabelled) -> Result<Contents, 
         .collect();
     let entries: Vec<Entry> = files.into_par_iter().filter_map(Entry::of).collect();
     let list = dir.join(LABELS);
-    let names: Vec<String> = match list.is_file() {
-        true => ClassTable::from_file(&list)?.names,
-        false => {
-            let all: BTreeSet<&String> = entries.iter().flat_map(|entry| &entry.labels).collect();
-            all.into_iter().cloned().collect()
-        }
+    let names: Vec<String> = if list.is_file() {
+        ClassTable::from_file(&list)?.names
+    } else {
+        let all: BTreeSet<&String> = entries.iter().flat_map(|entry| &entry.labels).collect();
+        all.into_iter().cloned().collect()
     };
     let whole = if list.is_file() {
         list

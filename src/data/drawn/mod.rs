@@ -48,9 +48,10 @@ pub(super) fn detect(dir: &Path) -> Option<Form> {
     if yolo::is_in(dir) {
         return Some(Form::Yolo);
     }
-    match coco.is_empty() {
-        false => Some(Form::Coco),
-        true => labelme::is_in(dir).then_some(Form::Labelme),
+    if !coco.is_empty() {
+        Some(Form::Coco)
+    } else {
+        labelme::is_in(dir).then_some(Form::Labelme)
     }
 }
 

@@ -57,9 +57,10 @@ impl Table {
         };
         let tidy = |(at, name): (usize, &String)| {
             let words: Vec<&str> = name.split_whitespace().collect();
-            match words.is_empty() {
-                true => format!("class {at}"),
-                false => words.join(" "),
+            if words.is_empty() {
+                format!("class {at}")
+            } else {
+                words.join(" ")
             }
         };
         let tidied: Vec<String> = names.iter().enumerate().map(tidy).collect();

@@ -235,9 +235,10 @@ fn named(path: &Path, value: &Value) -> Result<Vec<String>, DataError> {
             .collect(),
         _ => Vec::new(),
     };
-    match names.is_empty() {
-        true => Err(wrong("names no class: write a list under names")),
-        false => Ok(names),
+    if names.is_empty() {
+        Err(wrong("names no class: write a list under names"))
+    } else {
+        Ok(names)
     }
 }
 

@@ -42,9 +42,10 @@ pub fn settings_of(card: &Card, path: &Path) -> Result<Vec<String>, ConfigError>
         setting("data.crop", card.fit == Fit::Aspect)?,
         setting("train.validate_steps", card.default_steps())?,
     ];
-    let order = match card.order.is_empty() {
-        true => Order::Index,
-        false => Order::Assigned,
+    let order = if card.order.is_empty() {
+        Order::Index
+    } else {
+        Order::Assigned
     };
     settings.push(setting("model.order", order)?);
     settings.push(match card.prediction {

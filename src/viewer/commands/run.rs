@@ -118,14 +118,15 @@ fn act(app: &mut AppState, context: &egui::Context, action: Action) {
                 app.settings.view.layers[app.active_pane.min(3)] = layer;
             }
         }
-        Action::Compare => match app.second.is_some() {
-            true => app.stop_comparing(),
-            false => {
+        Action::Compare => {
+            if app.second.is_some() {
+                app.stop_comparing()
+            } else {
                 if let Some(choice) = app.suggested_comparison() {
                     app.compare(context, choice);
                 }
             }
-        },
+        }
         Action::Arrange(arrangement) => {
             app.settings.view.arrangement = arrangement;
             if app.active_pane >= arrangement.panes() || arrangement == Arrangement::Single {

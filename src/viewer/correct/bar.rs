@@ -175,9 +175,10 @@ fn history(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
 /// Draws what keeps the corrections: from right to left.
 fn keep(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     let tune = Action::Correct(Correction::FineTune);
-    let text = match app.correct.teach.is_running() {
-        true => "Fine-tuning",
-        false => "Fine-tune",
+    let text = if app.correct.teach.is_running() {
+        "Fine-tuning"
+    } else {
+        "Fine-tune"
     };
     let button = egui::Button::new((theme::icon(icons::ICON_SCHOOL), text));
     let response = ui.add(button).on_hover_text(format!(

@@ -91,9 +91,10 @@ impl Pointer {
         let scale = camera.target(pane, photo).width() / photo.x;
         let radius = (app.correct.diameter / 2.0 * scale).max(1.0);
         // A ring too small to be seen leaves the cross.
-        let cursor = match radius < 4.0 {
-            true => egui::CursorIcon::Crosshair,
-            false => egui::CursorIcon::None,
+        let cursor = if radius < 4.0 {
+            egui::CursorIcon::Crosshair
+        } else {
+            egui::CursorIcon::None
         };
         ui.set_cursor_icon(cursor);
         let painter = ui.painter().with_clip_rect(pane);

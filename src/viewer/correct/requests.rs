@@ -26,9 +26,12 @@ pub(in crate::viewer) fn request(app: &mut AppState, request: Request) {
         Request::Hover(at) => correct.hover = at,
         Request::Press(at) => {
             let fills = correct.tool == Tool::Fill;
-            change(correct, |session| match fills {
-                true => session.fill(at, paint, snap),
-                false => session.press(at, diameter, paint, snap),
+            change(correct, |session| {
+                if fills {
+                    session.fill(at, paint, snap)
+                } else {
+                    session.press(at, diameter, paint, snap)
+                }
             });
         }
         Request::Drag(to) => {
@@ -193,9 +196,10 @@ impl AppState {
                         session.due = None;
                     }
                     let name = pair.image.file_name().unwrap_or_default();
-                    let use_of = match pair.held_back {
-                        true => ", held back from training",
-                        false => "",
+                    let use_of = if pair.held_back {
+                        ", held back from training"
+                    } else {
+                        ""
                     };
                     let note = format!("Saved {}{use_of}", name.to_string_lossy());
                     self.correct.note = Some(note);
@@ -265,25 +269,28 @@ impl AppState {
 
     /// Takes back the last change of the mask while it is corrected, else of the selection.
     pub(in crate::viewer) fn undo(&mut self) {
-        match self.correct.is_ready() {
-            true => change(&mut self.correct, Session::undo),
-            false => self.selection.undo(),
+        if self.correct.is_ready() {
+            change(&mut self.correct, Session::undo)
+        } else {
+            self.selection.undo()
         }
     }
 
     /// Makes it again.
     pub(in crate::viewer) fn redo(&mut self) {
-        match self.correct.is_ready() {
-            true => change(&mut self.correct, Session::redo),
-            false => self.selection.redo(),
+        if self.correct.is_ready() {
+            change(&mut self.correct, Session::redo)
+        } else {
+            self.selection.redo()
         }
     }
 
     /// Whether there is something to undo and to redo.
     pub(in crate::viewer) fn can_undo(&self) -> [bool; 2] {
-        match self.correct.is_ready() {
-            true => self.correct.can_undo(),
-            false => self.selection.can_undo(),
+        if self.correct.is_ready() {
+            self.correct.can_undo()
+        } else {
+            self.selection.can_undo()
         }
     }
 }

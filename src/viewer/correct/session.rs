@@ -87,9 +87,10 @@ impl Session {
     /// is.
     pub(super) fn fill(&mut self, at: [f32; 2], paint: Paint, snap: bool) {
         let Some(pixel) = self.pixel(at) else { return };
-        let region = match snap {
-            true => self.edit.network_region(pixel),
-            false => self.edit.region(pixel),
+        let region = if snap {
+            self.edit.network_region(pixel)
+        } else {
+            self.edit.region(pixel)
         };
         self.edit.fill(&region, paint);
         self.mark();

@@ -97,9 +97,10 @@ fn ended(ending: &Ending, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
                 ),
             };
             ui.label(text);
-            let take = match better {
-                true => "Open the new model",
-                false => "Open it all the same",
+            let take = if better {
+                "Open the new model"
+            } else {
+                "Open it all the same"
             };
             wish(ui, take, Wish::Take, commands);
         }
