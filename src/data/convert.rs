@@ -147,7 +147,7 @@ fn apart(dir: &Path, out: &Path) -> Result<(), DataError> {
     match real(out).starts_with(real(dir)) {
         true => Err(refused(
             out,
-            "it lies in the data set: name a folder beside it",
+            "it is inside the data set: name a folder beside it",
         )),
         false => Ok(()),
     }
