@@ -1,6 +1,7 @@
 //! `flowseg segment`: masks without a window.
 
 mod animations;
+mod budget;
 mod choice;
 mod flicker;
 pub(super) mod inputs;
@@ -25,6 +26,7 @@ use crate::models;
 use crate::sampler::Solver;
 use animations::Animations;
 use anyhow::Context;
+use budget::Budget;
 use choice::Choice;
 use flicker::Sampled;
 use image::RgbImage;
@@ -150,21 +152,26 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         photos.iter().collect()
     };
     records.begin(left.len());
+    let budget = Budget::default();
     let wanted = left.iter();
     let animations =
         Animations::of(wanted.filter_map(|photo| Some((photo.path.as_path(), photo.frame?))));
     pipeline::run(
         left.len(),
         threads(crate::device::on_cpu(&opened.device), work.keeps_states),
-        |at| match left[at].frame {
-            None => Ok((data::read_photo(&left[at].path)?, None)),
-            Some(frame) => {
-                let frame = animations.frame(&left[at].path, frame)?;
-                Ok((frame.image, Some(frame.delay)))
-            }
+        |at| {
+            let (photo, delay) = match left[at].frame {
+                None => (data::read_photo(&left[at].path)?, None),
+                Some(frame) => {
+                    let frame = animations.frame(&left[at].path, frame)?;
+                    (frame.image, Some(frame.delay))
+                }
+            };
+            let pixels = u64::from(photo.width()) * u64::from(photo.height());
+            Ok((photo, delay, budget.admit(pixels)))
         },
-        |(photo, delay)| work.flow(photo, delay),
-        |at, flow| work.write(left[at], flow),
+        |(photo, delay, admitted)| Ok((work.flow(photo, delay)?, admitted)),
+        |at, (flow, _admitted)| work.write(left[at], flow),
         |at, time, result| records.add(left[at], time, result),
     )?;
     records.end(photos.len())

@@ -161,10 +161,10 @@ impl MaskQueue {
 
     /// Whether the mask of a photo is still to be made or decoded before it can be shown.
     pub(super) fn is_due(&self, at: usize, card: &Card, settings: MaskSettings) -> bool {
-        match self.state(at) {
-            MaskState::Waiting => settings.differs(card),
-            MaskState::Done(_) => self.picture(at).is_none(),
-            MaskState::Failed(_) => false,
+        match self.states.get(at) {
+            Some(MaskState::Waiting) => settings.differs(card) && !self.is_full(),
+            Some(MaskState::Done(_)) => self.picture(at).is_none(),
+            Some(MaskState::Failed(_)) | None => false,
         }
     }
 

@@ -59,10 +59,14 @@ impl StoredMask {
     /// # Errors
     /// Labels of another size, in one line.
     pub(super) fn new(labels: &[u16], size: [u32; 2]) -> Result<Self, String> {
+        const OTHER_SIZE: &str = "the mask has another size than its photo";
+        let [width, height] = size;
+        if labels.len() != width as usize * height as usize {
+            return Err(OTHER_SIZE.to_owned());
+        }
         let wide = labels
             .iter()
             .any(|&label| label >= u16::from(u8::MAX) && label != IGNORE);
-        let [width, height] = size;
         let picture = if wide {
             ImageBuffer::<Luma<u16>, _>::from_raw(width, height, labels.to_vec())
                 .map(DynamicImage::ImageLuma16)
@@ -71,7 +75,7 @@ impl StoredMask {
             let bytes = labels.iter().map(|&label| label as u8).collect();
             GrayImage::from_raw(width, height, bytes).map(DynamicImage::ImageLuma8)
         };
-        let picture = picture.ok_or("the mask has another size than its photo")?;
+        let picture = picture.ok_or(OTHER_SIZE)?;
         let mut png = Vec::new();
         picture
             .write_to(&mut Cursor::new(&mut png), ImageFormat::Png)
