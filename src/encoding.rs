@@ -62,9 +62,9 @@ impl Encoding {
         all.chosen(order)
     }
 
-    /// The index of the point that an appended class takes: of the next [`CANDIDATES`] points of the
+    /// The index of the point that an appended class takes: of the next 64 points of the
     /// sequence within the cube the one that is farthest from those in use; the next point at all if
-    /// none of the next [`FARTHEST_INDEX`] lies within the cube.
+    /// none of the next 4096 lies within the cube.
     pub fn next_point(self, base: usize, used: &[usize], dims: usize) -> usize {
         let next = used.iter().map(|index| index + 1).max().unwrap_or(base);
         if self == Encoding::FarthestPoint {
