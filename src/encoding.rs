@@ -62,9 +62,9 @@ impl Encoding {
         all.chosen(order)
     }
 
-    /// The index of the point that an appended class takes: of the next [`CANDIDATES`] points of the
+    /// The index of the point that an appended class takes: of the next 64 points of the
     /// sequence within the cube the one that is farthest from those in use; the next point at all if
-    /// none of the next [`FARTHEST_INDEX`] lies within the cube.
+    /// none of the next 4096 lies within the cube.
     pub fn next_point(self, base: usize, used: &[usize], dims: usize) -> usize {
         let next = used.iter().map(|index| index + 1).max().unwrap_or(base);
         if self == Encoding::FarthestPoint {
@@ -451,7 +451,12 @@ mod tests {
                     }
                     // The new point is in the cube and away from all others.
                     let new = after.code(base + added - 1);
-                    assert!(new.iter().all(|v| (-1.0..=1.0).contains(v)), "{new:?}");
+                    let inside = new.iter().all(|v| (-1.0..=1.0).contains(v));
+                    // Two or three random points may span next to nothing.
+                    assert!(
+                        inside || encoding == Encoding::Random && base < 4,
+                        "{new:?}"
+                    );
                     let least = (0..base + added - 1)
                         .map(|k| {
                             let pairs = after.code(k).iter().zip(new);

@@ -6,6 +6,13 @@ pub struct Photo {
     pub(super) size: [u32; 2],
 }
 
+impl Photo {
+    /// Width and height of the texture.
+    pub fn size(&self) -> [u32; 2] {
+        self.size
+    }
+}
+
 /// A label map in graphics memory.
 pub struct Truth {
     pub(super) view: wgpu::TextureView,

@@ -9,8 +9,8 @@ pub struct Region {
     height: usize,
     /// A bit for each pixel, the first of a word in its lowest bit; every row begins with a word.
     bits: Vec<u64>,
-    /// Rows that may hold pixels of it.
-    rows: Range<usize>,
+    /// The same pixels: rows, and columns in them.
+    spans: Vec<(usize, Range<usize>)>,
 }
 
 impl Region {
@@ -25,7 +25,7 @@ impl Region {
             width,
             height,
             bits: vec![0; width.div_ceil(64) * height],
-            rows: y..y,
+            spans: Vec::new(),
         };
         if x >= width || y >= height {
             return region;
@@ -71,7 +71,7 @@ impl Region {
     }
 
     fn set(&mut self, y: usize, columns: Range<usize>) {
-        self.rows = self.rows.start.min(y)..self.rows.end.max(y + 1);
+        self.spans.push((y, columns.clone()));
         let row = y * self.width.div_ceil(64);
         for word in columns.start / 64..columns.end.div_ceil(64) {
             let low = columns.start.saturating_sub(64 * word).min(64);
@@ -95,18 +95,11 @@ impl Region {
 
     /// All of its pixels: rows and columns.
     pub(super) fn spans(&self) -> impl Iterator<Item = (usize, Range<usize>)> {
-        let of = |y: usize| {
-            let runs = self.runs(y, 0..self.width);
-            runs.into_iter().map(move |run| (y, run))
-        };
-        self.rows.clone().flat_map(of)
+        self.spans.iter().cloned()
     }
 
     /// The number of its pixels.
     pub fn pixels(&self) -> usize {
-        self.bits
-            .iter()
-            .map(|word| word.count_ones() as usize)
-            .sum()
+        self.spans.iter().map(|(_, columns)| columns.len()).sum()
     }
 }

@@ -67,28 +67,11 @@ impl Setup {
             None => None,
         };
         let card = init.as_ref().and_then(|(_, bytes)| Card::read(bytes).ok());
+        let card = card.filter(|card| !card.classes.is_empty() && names.starts_with(&card.classes));
         let appends = card
             .as_ref()
             .is_some_and(|card| card.classes.len() < names.len());
-        let points = card
-            .filter(|card| {
-                card.encoding == config.model.encoding
-                    && card.network.state_channels == config.model.code_dims
-            })
-            .and_then(|card| card.with_classes(names));
-        match points {
-            // Its weights mean the points that its classes had.
-            Some(card) if card.base_classes.is_some() => state.set_points(&card),
-            Some(card) if config.model.order == Order::Assigned && !card.order.is_empty() => {
-                state.set_points(&card);
-            }
-            _ if config.model.order == Order::Assigned => {
-                let mixtures = mixtures::mixtures(&self.data, config.data.size)?;
-                let order = assignment::assign(&state.model.card.centroids(), &mixtures);
-                state.set_order(order);
-            }
-            _ => {}
-        }
+        self.place_classes(&mut state, card)?;
         let encoder = &mut state.model.network.encoder;
         // The encoder of the model that the run starts from comes with its other weights.
         let other = config.model.encoder.as_ref();
@@ -109,5 +92,27 @@ impl Setup {
         state.average.network = network.valid();
         state.model.network = network;
         Ok((state, Some(loaded)))
+    }
+
+    /// Chooses the points of the classes of a fresh state: those that the weights of the model that it
+    /// starts from mean, if that has its classes or the first of them.
+    fn place_classes(&self, state: &mut TrainState, init: Option<Card>) -> Result<(), TrainError> {
+        let config = &self.plan[0].config;
+        let assigned = config.model.order == Order::Assigned;
+        let points = init
+            .filter(|card| {
+                card.encoding == config.model.encoding
+                    && card.network.state_channels == config.model.code_dims
+            })
+            .and_then(|card| card.with_classes(&self.data.classes().names))
+            .filter(|card| card.base_classes.is_some() || assigned && !card.order.is_empty());
+        if let Some(card) = points {
+            state.set_points(&card);
+        } else if assigned {
+            let mixtures = mixtures::mixtures(&self.data, config.data.size)?;
+            let order = assignment::assign(&state.model.card.centroids(), &mixtures);
+            state.set_order(order);
+        }
+        Ok(())
     }
 }

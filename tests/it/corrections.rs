@@ -158,8 +158,7 @@ fn fine_tune(root: &Path, model: &Path) -> (PathBuf, String) {
         .arg(root.join("corrections"))
         .arg("--out")
         .arg(&run)
-        // A network of a few thousand parameters takes larger steps than a real one.
-        .args(["--set", "train.learning_rate=2e-3"])
+        // Colours are all that tells these classes apart.
         .args(["--set", "data.photometric=false"])
         .output()
         .unwrap();

@@ -192,7 +192,12 @@ pub(crate) fn entry(action: Action) -> Option<&'static Entry> {
 pub(crate) fn text(context: &egui::Context, keys: &KeyboardShortcut) -> String {
     let key = keys.logical_key;
     let symbol = match key {
-        Key::Questionmark | Key::Plus | Key::Minus | Key::Equals => key.symbol_or_name(),
+        Key::Questionmark
+        | Key::Plus
+        | Key::Minus
+        | Key::Equals
+        | Key::OpenBracket
+        | Key::CloseBracket => key.symbol_or_name(),
         _ => key.name(),
     };
     context.format_shortcut(keys).replace(key.name(), symbol)

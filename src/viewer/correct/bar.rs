@@ -204,7 +204,9 @@ fn keep(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
 /// Draws what is going on, in the space that is left.
 fn state(app: &AppState, ui: &mut egui::Ui) {
     let complete = app.flow.as_ref().is_some_and(|flow| flow.settled.is_some());
+    let too_large = app.flow.as_ref().is_some_and(|flow| !requests::fits(flow));
     let text = match &app.correct.note {
+        _ if too_large => "This photo is too large for this device to correct its mask",
         _ if !complete && app.busy() => "The mask can be corrected once the flow is complete",
         _ if !complete => "Sample the flow to its end (R) to correct its mask",
         _ if app.correct.preparing.is_some() => "Preparing the mask",

@@ -42,7 +42,9 @@ pub(in crate::viewer) fn dialog(
     if !app.correct.storage.keeps() {
         answers.remove(1);
     }
-    let modal = egui::Modal::new(egui::Id::unique("unsaved corrections")).show(context, |ui| {
+    let frame = egui::Frame::popup(&context.global_style()).inner_margin(2.0 * GRID);
+    let modal = egui::Modal::new(egui::Id::unique("unsaved corrections")).frame(frame);
+    let modal = modal.show(context, |ui| {
         ui.set_width(52.0 * GRID);
         ui.heading("Save the corrections of this photo?");
         ui.add_space(GRID);

@@ -10,6 +10,7 @@ use crate::viewer::app_state::AppState;
 use crate::viewer::classes_panel;
 use crate::viewer::commands::Action;
 use crate::viewer::exports::FlowSnapshot;
+use crate::viewer::flow::Flow;
 use crate::viewer::photo_list::Item;
 use std::path::Path;
 use std::time::Duration;
@@ -152,7 +153,7 @@ impl AppState {
             return;
         };
         let open = self.correct.preparing.is_some() || self.correct.session.is_some();
-        if open || flow.settled.is_none() {
+        if open || flow.settled.is_none() || !fits(flow) {
             return;
         }
         let opacity = self.settings.view.opacity;
@@ -295,6 +296,13 @@ impl AppState {
     }
 }
 
+/// Whether the device holds the photo, and so its mask, at its own size.
+pub(super) fn fits(flow: &Flow) -> bool {
+    let (width, height) = flow.photo.dimensions();
+    let texture = flow.picture.as_ref().map(|picture| picture.size());
+    texture.is_none_or(|size| size == [width, height])
+}
+
 fn ask_folder(app: &mut AppState) {
     if let Err(error) = app.correct.storage.ask_folder() {
         let text = format!("cannot show the dialog: {error}");
@@ -332,6 +340,9 @@ fn save(app: &mut AppState) {
     };
     if app.correct.storage.save(labels) {
         app.correct.note = Some("Saving".into());
+    } else {
+        let text = "the labels cannot be saved now: close other programs and try again";
+        app.errors.report(text);
     }
 }
 
