@@ -147,7 +147,7 @@ fn apart(dir: &Path, out: &Path) -> Result<(), DataError> {
     if real(out).starts_with(real(dir)) {
         Err(refused(
             out,
-            "it lies in the data set: name a folder beside it",
+            "it is inside the data set: name a folder beside it",
         ))
     } else {
         Ok(())

@@ -171,7 +171,7 @@ impl Dataset {
         Some(Self::joined(vec![part], classes.clone()))
     }
 
-    /// The data sets that it is made of; none where it is not.
+    /// The data sets that it is made of; empty for a single one.
     pub(super) fn parts(&self) -> &[Part] {
         match &self.source {
             Source::Joined(parts) => parts,
@@ -208,7 +208,7 @@ impl Dataset {
     }
 
     /// The same with other weights of its parts, 1 where none is given; see
-    /// [`DataList`](super::DataList). Of no effect where it has no parts.
+    /// [`DataList`](super::DataList). A single data set stays as it is.
     pub fn weighted(&self, weights: &[f64]) -> Self {
         let mut weighted = self.clone();
         if let Source::Joined(parts) = &mut weighted.source {

@@ -169,7 +169,7 @@ pub enum DataError {
     NoDataSet,
     /// A data set that is trained beside others and has none of their classes.
     #[error(
-        "{} has no class of the first data set: give its classes their names in the [map] of a dataset.toml, or set data.further_classes to add",
+        "{} shares no class with the first data set: give its classes their names in the [map] of a dataset.toml, or set data.further_classes to add",
         path.display()
     )]
     NoClassInCommon {

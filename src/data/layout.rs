@@ -38,7 +38,7 @@ pub enum Layout {
     /// it; palette indices 0..=20 are the classes and 255 is ignored.
     PascalVoc,
     /// COCO's JSON for each split, with polygons, run lengths or panoptic PNG files, and the photos. The
-    /// annotation with the smaller area counts, crowds are ignored, and what nobody annotated is a class
+    /// annotation with the smaller area counts, crowds are ignored, and unannotated pixels are a class
     /// `background` of index 0, in panoptic files ignored.
     Coco,
     /// Labelme: a JSON file with shapes for each photo, of which later ones cover earlier ones; the rest
@@ -81,7 +81,7 @@ pub fn detect(dir: &Path) -> Result<Layout, DataError> {
     }
 }
 
-/// [`detect`] for layouts whose labels are files of pixels, which the names of files tell.
+/// [`detect`] for layouts whose labels are images, which are recognised by the names of files.
 ///
 /// # Errors
 /// As of [`detect`].

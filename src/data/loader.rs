@@ -377,7 +377,7 @@ impl Shared {
     }
 }
 
-/// What an epoch is made of: so many samples of every part of a data set.
+/// What an epoch is made of: a number of samples from every part of a data set.
 struct Epoch(Vec<Quota>);
 
 struct Quota {

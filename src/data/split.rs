@@ -34,8 +34,8 @@ pub struct Split {
     pub list: Option<PathBuf>,
     /// Folders that belong to other splits and are not looked into.
     pub apart: Vec<PathBuf>,
-    /// Pairs photos with labels that are no files of pixels; `images` and `labels` are then only
-    /// where the files lie.
+    /// Pairs photos with labels that are drawn; `images` and `labels` are then only the folders of
+    /// the files.
     pub(super) scanner: Option<Scanner>,
 }
 
@@ -95,7 +95,7 @@ pub struct Pair {
     pub image: PathBuf,
     /// The label file, or the file that says what the labels look like.
     pub labels: PathBuf,
-    /// How labels are drawn that are no file of pixels.
+    /// How the labels are drawn; `None` where `labels` is an image.
     pub(super) drawing: Option<Drawing>,
 }
 

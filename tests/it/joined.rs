@@ -202,6 +202,6 @@ fn data_reports_on_several_and_converts_one() {
     );
     fails(
         &mut data(&["things", "--convert", "things/x"]),
-        &["lies in the data set"],
+        &["inside the data set"],
     );
 }

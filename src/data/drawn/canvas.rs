@@ -139,7 +139,7 @@ impl Canvas {
     }
 
     /// Gives the pixels of a box where `inside` holds the label; what is beyond the edges is left
-    /// out. `inside` is asked for the column and row within the box.
+    /// out. `inside` takes the column and row within the box.
     pub(super) fn stencil(
         &mut self,
         [left, top]: [i64; 2],

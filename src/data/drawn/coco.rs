@@ -4,12 +4,8 @@
 //! Pixels without an annotation are background, in panoptic files ignored.
 
 use std::collections::{HashMap, HashSet};
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-use serde::Deserialize;
-use serde::de::{Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
 
 use super::super::IGNORE;
 use super::super::contents::Contents;
@@ -18,6 +14,7 @@ use super::super::drawing::{Draw, Drawing, Fit};
 use super::super::error::DataError;
 use super::super::split::{Files, Pair, Scan, Scanner, Split};
 use super::canvas::Canvas;
+use super::coco_file::{Annotation, File, Head, Id, Image, Segment};
 use super::geometry::Geometry;
 use super::json::{self, Kind};
 use super::places::{self, Names, Photos, SPLITS};
@@ -25,89 +22,12 @@ use super::table::{Table, Unlabelled};
 
 /// JSON files in a folder that are looked at.
 const LOOKED_AT: usize = 16;
-/// Photos by which the folder of a file's photos is told.
+/// Photos that are looked for in each folder that may be a file's.
 const TRIED: usize = 100;
 /// Files of the same form that describe no regions.
 const OTHERS: [&str; 3] = ["captions_", "person_keypoints_", "image_info_"];
 /// What the file should be.
 const WHAT: &str = "a COCO file";
-
-/// A number or a text that stands for an image or a category.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
-#[serde(untagged, expecting = "expected a number or a text as an id")]
-enum Id {
-    Number(i64),
-    Text(String),
-}
-
-impl fmt::Display for Id {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Number(number) => write!(f, "{number}"),
-            Self::Text(text) => write!(f, "{:?}", text),
-        }
-    }
-}
-
-#[derive(Deserialize)]
-struct Category {
-    id: Id,
-    name: String,
-}
-
-/// What tells the classes without keeping the annotations.
-#[derive(Deserialize)]
-struct Head {
-    categories: Vec<Category>,
-    #[serde(default)]
-    annotations: FirstOf,
-}
-
-/// Whether the first annotation is a panoptic one.
-#[derive(Default)]
-struct FirstOf {
-    panoptic: bool,
-}
-
-#[derive(Deserialize)]
-struct File {
-    images: Vec<Image>,
-    #[serde(default)]
-    annotations: Vec<Annotation>,
-}
-
-#[derive(Deserialize)]
-struct Image {
-    id: Id,
-    file_name: String,
-    width: Option<u64>,
-    height: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct Annotation {
-    id: Option<Id>,
-    image_id: Id,
-    category_id: Option<Id>,
-    #[serde(default)]
-    iscrowd: Flag,
-    #[serde(default)]
-    segmentation: Geometry,
-    segments_info: Option<Vec<Segment>>,
-    file_name: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Segment {
-    id: u32,
-    category_id: Id,
-    #[serde(default)]
-    iscrowd: Flag,
-}
-
-/// 0 or 1, or as some programs write it, false or true.
-#[derive(Default)]
-struct Flag(bool);
 
 /// The JSON file of a split.
 #[derive(Debug)]
@@ -128,9 +48,7 @@ pub(super) fn splits_in(dir: &Path) -> Vec<&'static str> {
 /// and whose panoptic PNG files are there come first, then the first by name.
 fn sources(dir: &Path) -> Vec<Source> {
     let mut folders = vec![dir.to_path_buf(), dir.join("annotations")];
-    for name in ["train", "training", "val", "valid", "validation", "test"] {
-        folders.push(dir.join(name));
-    }
+    folders.extend(places::split_folders(dir));
     let other = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         OTHERS.iter().any(|start| name.starts_with(start))
@@ -224,7 +142,9 @@ struct Shape {
     class: u16,
     area: f64,
     geometry: Geometry,
-    name: String,
+    /// Its place in the file, from 0, and its id.
+    at: usize,
+    id: Option<Id>,
 }
 
 /// Annotations that could not be used, with the first of them.
@@ -258,9 +178,9 @@ impl Scan for Annotated {
         let (mut unlisted, mut shapeless, mut outlines) = (Unused::default(), Unused::default(), 0);
         let pngs = png_folder(&self.dir, &self.json);
         for (at, annotation) in file.annotations.into_iter().enumerate() {
-            let name = annotation_name(at, annotation.id.as_ref());
+            let name = || annotation_name(at, annotation.id.as_ref());
             let Some(&image) = known.get(&annotation.image_id) else {
-                unlisted.add(|| format!("{name} with image {}", annotation.image_id));
+                unlisted.add(|| format!("{} with image {}", name(), annotation.image_id));
                 continue;
             };
             let found = &mut found[image];
@@ -269,10 +189,10 @@ impl Scan for Annotated {
                 let png = annotation.file_name.unwrap_or_default();
                 self.add_segments(found, pngs.as_deref(), &png, segments);
             } else if !annotation.segmentation.is_outline() {
-                shapeless.add(|| name);
+                shapeless.add(name);
             } else {
                 outlines += 1;
-                self.add_shape(found, annotation, name);
+                self.add_shape(found, annotation, at);
             }
         }
         if outlines == 0 && shapeless.count > 0 {
@@ -303,7 +223,7 @@ fn annotation_name(at: usize, id: Option<&Id>) -> String {
 }
 
 impl Annotated {
-    fn add_shape(&self, found: &mut Found, annotation: Annotation, name: String) {
+    fn add_shape(&self, found: &mut Found, annotation: Annotation, at: usize) {
         let class = match &annotation.category_id {
             Some(id) => self.classes.get(id).copied().ok_or_else(|| id.to_string()),
             None => Err("none".to_owned()),
@@ -318,9 +238,13 @@ impl Annotated {
                 class,
                 area: annotation.segmentation.area(),
                 geometry: annotation.segmentation,
-                name,
+                at,
+                id: annotation.id,
             }),
-            Err(id) => found.wrong = Some(unknown_category(&name, &id)),
+            Err(category) => {
+                let name = annotation_name(at, annotation.id.as_ref());
+                found.wrong = Some(unknown_category(&name, &category));
+            }
         }
     }
 
@@ -505,7 +429,8 @@ impl Draw for Instances {
         for shape in &self.shapes {
             let drawn = shape.geometry.draw(&mut canvas, shape.class);
             drawn.map_err(|reason| {
-                let reason = format!("{} of {} {reason}", shape.name, self.file_name);
+                let name = annotation_name(shape.at, shape.id.as_ref());
+                let reason = format!("{name} of {} {reason}", self.file_name);
                 DataError::description(&self.json, reason)
             })?;
         }
@@ -559,65 +484,5 @@ impl Panoptic {
             self.json.display()
         );
         DataError::description(&self.png, reason)
-    }
-}
-
-impl<'de> Deserialize<'de> for FirstOf {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        struct First {
-            segments_info: Option<IgnoredAny>,
-        }
-        struct List;
-        impl<'de> Visitor<'de> for List {
-            type Value = FirstOf;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of annotations")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<FirstOf, A::Error> {
-                let first: Option<First> = list.next_element()?;
-                while list.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(FirstOf {
-                    panoptic: first.is_some_and(|first| first.segments_info.is_some()),
-                })
-            }
-        }
-        deserializer.deserialize_seq(List)
-    }
-}
-
-impl<'de> Deserialize<'de> for Flag {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Number;
-        impl Visitor<'_> for Number {
-            type Value = Flag;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("0 or 1")
-            }
-
-            fn visit_bool<E: Error>(self, flag: bool) -> Result<Flag, E> {
-                Ok(Flag(flag))
-            }
-
-            fn visit_u64<E: Error>(self, number: u64) -> Result<Flag, E> {
-                Ok(Flag(number != 0))
-            }
-
-            fn visit_i64<E: Error>(self, number: i64) -> Result<Flag, E> {
-                Ok(Flag(number != 0))
-            }
-
-            fn visit_f64<E: Error>(self, number: f64) -> Result<Flag, E> {
-                Ok(Flag(number != 0.0))
-            }
-
-            fn visit_unit<E: Error>(self) -> Result<Flag, E> {
-                Ok(Flag(false))
-            }
-        }
-        deserializer.deserialize_any(Number)
     }
 }

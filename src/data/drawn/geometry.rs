@@ -100,7 +100,7 @@ impl Runs {
         }
     }
 
-    /// The runs; none where they are damaged.
+    /// The runs; empty if they are damaged.
     fn iter(&self) -> impl Iterator<Item = u32> {
         self.expanded().unwrap_or_default().into_iter()
     }

@@ -17,7 +17,7 @@ pub(super) enum Kind {
     Labelme,
 }
 
-/// Bytes of a file that are looked at to tell its kind.
+/// Bytes at the start of a file by which its kind is recognised.
 const START: u64 = 64 << 10;
 /// Keys of COCO files, of which the start of one holds at least two.
 const COCO: [&str; 7] = [
@@ -65,7 +65,7 @@ pub(super) fn is_json(path: &Path) -> bool {
         .is_some_and(|end| end.eq_ignore_ascii_case("json"))
 }
 
-/// The JSON files directly in a folder, the first so many by name.
+/// The first JSON files directly in a folder, by name.
 pub(super) fn files_in(folder: &Path, most: usize) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let hidden = |path: &Path| {

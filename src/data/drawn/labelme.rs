@@ -219,7 +219,7 @@ impl Entry {
                 "its photo \"{}\" is not there: put it beside this file",
                 named.escape_debug()
             ),
-            (None, _) => "it names no photo, and none of its name lies beside it".to_owned(),
+            (None, _) => "it names no photo, and no photo beside it has its name".to_owned(),
         })
     }
 }
@@ -320,7 +320,7 @@ impl Shapes {
             (kind, points) => {
                 let (kind, count) = (kind.escape_debug(), points.len());
                 return Err(format!(
-                    "is a {kind} of {count} points, which has no known form"
+                    "is a {kind} of {count} points, which is not supported: draw a polygon"
                 ));
             }
         };

@@ -1,8 +1,8 @@
 //! Data sets whose labels are shapes in text files instead of pixels: COCO's JSON, Labelme's and
 //! YOLO's folders.
 //!
-//! They are told from the contents of files, and their labels are drawn when a sample is loaded. What a
-//! file says is believed as far as it stays within the data set's folder and the limits of images.
+//! They are recognised by the contents of files, and their labels are drawn when a sample is loaded.
+//! Paths that lead out of the data set's folder and sizes beyond the limits of images are refused.
 //!
 //! Pixels that no shape covers are of the class that the files call background or, where they have
 //! none, of a class `background` that is added at index 0; `unlabelled` in `dataset.toml` makes them
@@ -10,6 +10,7 @@
 
 mod canvas;
 mod coco;
+mod coco_file;
 mod geometry;
 mod json;
 mod labelme;

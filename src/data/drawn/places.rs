@@ -154,6 +154,21 @@ pub(super) fn split_of_path(relative: &Path) -> &'static str {
     named.next().unwrap_or(TRAINING)
 }
 
+/// The folders in one that are called like splits, sorted.
+pub(super) fn split_folders(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let named = |path: &PathBuf| {
+        let name = path.file_name().and_then(std::ffi::OsStr::to_str);
+        name.is_some_and(|name| split_of(name).is_some())
+    };
+    let mut folders: Vec<PathBuf> = entries
+        .map(|entry| entry.path())
+        .filter(|path| named(path) && path.is_dir())
+        .collect();
+    folders.sort();
+    folders
+}
+
 /// The split of everything that is not said to belong to another.
 pub(super) const TRAINING: &str = "training";
 /// The splits in their order.

@@ -108,7 +108,7 @@ fn parse(text: &str) -> Result<Value, String> {
             (Value::List(list), _, done) => list.push(done),
             (Value::Table(entries), Some(key), done) => entries.push((key, done)),
             (Value::Table(_), None, Value::Text(key)) => outer.key = Some(key),
-            _ => return Err(format!("line {line}: a key is no text")),
+            _ => return Err(format!("line {line}: a key must be text")),
         }
     }
     Err("it holds nothing".to_owned())

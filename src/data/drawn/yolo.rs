@@ -1,6 +1,6 @@
 //! YOLO's folders for segmentation: a text file for every photo, with a line a shape.
 //!
-//! `data.yaml` names the classes and the folders of the splits; without it the folders tell: `images`
+//! `data.yaml` names the classes and the folders of the splits; without it they are detected: `images`
 //! and `labels` with or without folders for the splits in them, or the splits' folders with both in
 //! each, and `classes.txt` for the names. Of several shapes at a pixel the one with the smaller area
 //! counts. Pixels without a shape are background; a photo without a text file is left out.
@@ -78,9 +78,9 @@ fn description(dir: &Path) -> Option<(PathBuf, Result<Value, DataError>)> {
 /// The folders of label files that have one of photos beside them.
 fn label_folders(dir: &Path) -> Vec<PathBuf> {
     let below = dir.join("labels");
-    let mut folders = split_folders(&below);
+    let mut folders = places::split_folders(&below);
     folders.extend(
-        split_folders(dir)
+        places::split_folders(dir)
             .into_iter()
             .map(|folder| folder.join("labels")),
     );
@@ -90,21 +90,6 @@ fn label_folders(dir: &Path) -> Vec<PathBuf> {
         Some(dir.join(swapped(relative, "labels", "images")?).is_dir())
     };
     folders.retain(|folder| folder.is_dir() && images(folder) == Some(true));
-    folders
-}
-
-/// The folders in one that are called like splits, sorted.
-fn split_folders(dir: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
-    let named = |path: &PathBuf| {
-        let name = path.file_name().and_then(OsStr::to_str);
-        name.is_some_and(|name| places::split_of(name).is_some())
-    };
-    let mut folders: Vec<PathBuf> = entries
-        .map(|entry| entry.path())
-        .filter(|path| named(path) && path.is_dir())
-        .collect();
-    folders.sort();
     folders
 }
 
@@ -213,7 +198,7 @@ fn named(path: &Path, value: &Value) -> Result<Vec<String>, DataError> {
             let mut names = Vec::new();
             for (number, name) in entries {
                 let number: u16 = number.parse().map_err(|_| {
-                    wrong("names holds a key that is no class number: write 0: NAME")
+                    wrong("names has a key that is not a class number: write 0: NAME")
                 })?;
                 names.push((number, name.text().unwrap_or_default().to_owned()));
             }
@@ -357,7 +342,7 @@ fn text(path: &Path) -> Result<String, DataError> {
     if !metadata.is_file() || metadata.len() > LARGEST {
         return Err(DataError::description(
             path,
-            "is no file of labels: it is too large or no plain file",
+            "is not a label file: it is too large, a folder or a device",
         ));
     }
     Ok(text_file::read(path)?)
@@ -543,8 +528,9 @@ impl Shapes {
         for (share, side) in shares.iter().zip(sides.iter().cycle()) {
             let share = share.parse::<f64>().ok();
             let share = share.filter(|share| (-OUTSIDE..=1.0 + OUTSIDE).contains(share));
-            let share =
-                share.ok_or("has a coordinate that is no share of the photo's side from 0 to 1")?;
+            let share = share.ok_or(
+                "has a coordinate outside 0 to 1: coordinates are shares of the photo's sides",
+            )?;
             corners.push(fixed(share.clamp(0.0, 1.0) * side));
         }
         Ok((class, corners))

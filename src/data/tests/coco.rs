@@ -130,7 +130,7 @@ fn the_usual_arrangements_of_files_are_found() {
     fs::create_dir_all(dir.path().join("images")).unwrap();
     fs::write(dir.path().join("classes.txt"), "cat\ndog\n").unwrap();
     assert_eq!(detect(dir.path()).unwrap(), Layout::Coco);
-    // Captions and key points are no regions; of two files for a split one counts.
+    // Captions and key points are left aside; of two files for a split one counts.
     let dir = official(&instances());
     let at = |path: &str| dir.path().join(path);
     for other in ["captions_train2017.json", "person_keypoints_train2017.json"] {

@@ -98,11 +98,11 @@ fn nothing_that_is_there_is_replaced() {
     let out = parent.path().join("plain");
     says(
         &message(converted(dir.path(), &dir.path().join("x/plain"))),
-        &["lies in the data set"],
+        &["inside the data set"],
     );
     says(
         &message(converted(dir.path(), dir.path())),
-        &["lies in the data set"],
+        &["inside the data set"],
     );
     fs::create_dir_all(out.join("images/training")).unwrap();
     let other = out.join("images/training/x-p.png");

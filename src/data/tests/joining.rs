@@ -106,7 +106,7 @@ fn one_data_set_is_what_it_was() {
     let apart = list(&[&a, &c], &[], FurtherClasses::Ignore);
     says(
         &message(apart.open_training()),
-        &["no class of the first", "[map]"],
+        &["shares no class with the first", "[map]"],
     );
 }
 

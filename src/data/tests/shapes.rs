@@ -222,7 +222,7 @@ fn yolo_folders_with_and_without_a_description() {
             None => ["background", "class 0", "class 1"],
         };
         assert_eq!(dataset.classes().names, names, "{photos}");
-        // The smaller one lies above, wherever it stands.
+        // The smaller one covers the larger one, whatever their order.
         assert_eq!(dataset.load(0).unwrap().labels.data, HALF);
         assert_eq!(dataset.load_labels(0).unwrap().data, HALF);
         assert_eq!(dataset.sample_name(0), "a");

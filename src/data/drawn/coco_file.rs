@@ -1,0 +1,145 @@
+//! What COCO's JSON files hold, as far as it is used.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
+
+use super::geometry::Geometry;
+
+/// The id of an image or a category: a number or a text.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[serde(untagged, expecting = "expected a number or a text as an id")]
+pub(super) enum Id {
+    Number(i64),
+    Text(String),
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Text(text) => write!(f, "{:?}", text),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Category {
+    pub id: Id,
+    pub name: String,
+}
+
+/// The classes of a file; its annotations are skipped.
+#[derive(Deserialize)]
+pub(super) struct Head {
+    pub categories: Vec<Category>,
+    #[serde(default)]
+    pub annotations: FirstOf,
+}
+
+/// Whether the first annotation is a panoptic one.
+#[derive(Default)]
+pub(super) struct FirstOf {
+    pub panoptic: bool,
+}
+
+#[derive(Deserialize)]
+pub(super) struct File {
+    pub images: Vec<Image>,
+    #[serde(default)]
+    pub annotations: Vec<Annotation>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Image {
+    pub id: Id,
+    pub file_name: String,
+    pub width: Option<u64>,
+    pub height: Option<u64>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Annotation {
+    pub id: Option<Id>,
+    pub image_id: Id,
+    pub category_id: Option<Id>,
+    #[serde(default)]
+    pub iscrowd: Flag,
+    #[serde(default)]
+    pub segmentation: Geometry,
+    pub segments_info: Option<Vec<Segment>>,
+    pub file_name: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Segment {
+    pub id: u32,
+    pub category_id: Id,
+    #[serde(default)]
+    pub iscrowd: Flag,
+}
+
+/// 0 or 1, or as some programs write it, false or true.
+#[derive(Default)]
+pub(super) struct Flag(pub bool);
+
+impl<'de> Deserialize<'de> for FirstOf {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct First {
+            segments_info: Option<IgnoredAny>,
+        }
+        struct List;
+        impl<'de> Visitor<'de> for List {
+            type Value = FirstOf;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of annotations")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<FirstOf, A::Error> {
+                let first: Option<First> = list.next_element()?;
+                while list.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(FirstOf {
+                    panoptic: first.is_some_and(|first| first.segments_info.is_some()),
+                })
+            }
+        }
+        deserializer.deserialize_seq(List)
+    }
+}
+
+impl<'de> Deserialize<'de> for Flag {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Number;
+        impl Visitor<'_> for Number {
+            type Value = Flag;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("0 or 1")
+            }
+
+            fn visit_bool<E: Error>(self, flag: bool) -> Result<Flag, E> {
+                Ok(Flag(flag))
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Flag, E> {
+                Ok(Flag(number != 0))
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Flag, E> {
+                Ok(Flag(number != 0))
+            }
+
+            fn visit_f64<E: Error>(self, number: f64) -> Result<Flag, E> {
+                Ok(Flag(number != 0.0))
+            }
+
+            fn visit_unit<E: Error>(self) -> Result<Flag, E> {
+                Ok(Flag(false))
+            }
+        }
+        deserializer.deserialize_any(Number)
+    }
+}
