@@ -66,4 +66,23 @@ mod tests {
         assert!(files_in(&path("images")).is_empty());
         assert!(files_in(Path::new("scenes:3")).is_empty());
     }
+
+    #[test]
+    fn annotations_are_part_of_a_data_set() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for part in ["annotations", "train2017"] {
+            fs::create_dir_all(path(part)).unwrap();
+        }
+        let json = r#"{"images": [], "annotations": [], "categories": [{"id": 1, "name": "a"}]}"#;
+        let parts = ["annotations/instances_train2017.json", "train2017/a.png"];
+        for name in parts {
+            fs::write(path(name), json).unwrap();
+        }
+        let found = files_in(folder.path());
+        assert!(
+            parts.iter().all(|name| found.contains(&path(name))),
+            "{found:?}"
+        );
+    }
 }

@@ -148,3 +148,30 @@ fn splits_within_splits_keep_to_themselves() {
     let report = inspect(dir.path(), &|_, _| {}).unwrap();
     assert!(report.problems().is_empty(), "{:?}", report.problems());
 }
+
+#[test]
+fn a_map_renames_merges_and_leaves_out_classes() {
+    let toml = format!(
+        "classes = [\"x\", \"y\", \"z\"]\nignore = [0, 9, \"Z\"]\noffset = 1\nlabel_suffix = \"_L.png\"\n\
+         {SPLIT}\n[map]\ny = \"X\"\n"
+    );
+    let dataset = Dataset::open(described(&toml).path(), "training").unwrap();
+    assert_eq!(dataset.classes().names, ["x"]);
+    let opened = |toml: &str| message(Dataset::open(described(toml).path(), "training"));
+    says(
+        &opened(&toml.replace("y = ", "w = ")),
+        &["dataset.toml", "map", "\"w\""],
+    );
+    says(
+        &opened(&format!("unlabelled = \"ignore\"\n{toml}")),
+        &["dataset.toml", "unlabelled", "outlines"],
+    );
+    says(
+        &opened("name = \"alone\"\n"),
+        &["holds no data set that is known"],
+    );
+    let dir = described(&toml);
+    let dataset = Dataset::open(dir.path(), "training").unwrap();
+    let labels = dataset.load(0).unwrap().labels.data;
+    assert_eq!(labels, [0, 0, IGNORE, IGNORE, IGNORE, 0, 0, 0]);
+}
