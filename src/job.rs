@@ -594,11 +594,12 @@ mod tests {
         let Message::Model(model) = wait(&worker) else {
             panic!("a model is due")
         };
-        let model = Arc::downgrade(&model);
+        let held = Arc::downgrade(&model);
+        drop(model);
         worker.flow(picture(), sampling(100_000));
         assert!(matches!(wait(&worker), Message::Opened { .. }));
-        assert!(model.upgrade().is_some());
+        assert!(held.upgrade().is_some());
         drop(worker);
-        assert!(model.upgrade().is_none());
+        assert!(held.upgrade().is_none());
     }
 }

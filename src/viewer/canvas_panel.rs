@@ -122,7 +122,8 @@ fn layers(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     }
     let doubt = doubt_maps::measure(active);
     let text = doubt.map_or("Doubt", |_| view::name(active));
-    let button = egui::Button::selectable(doubt.is_some(), format!("{text} \u{23f7}"));
+    let arrow = theme::icon(icons::ICON_ARROW_DROP_DOWN);
+    let button = egui::Button::selectable(doubt.is_some(), (text, arrow));
     let menu = egui::containers::menu::MenuButton::from_button(button).ui(ui, |ui| {
         for row in LAYERS {
             if doubt_maps::measure(row.0).is_some() && layer_button(app, ui, &row, commands) {

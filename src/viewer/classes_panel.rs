@@ -29,7 +29,7 @@ impl Panel for ClassesPanel {
         if let Some(model) = &app.model {
             self.head(app, ui, commands);
             if let Some(photos) = &app.class_photos {
-                let height = 0.5 * ui.available_height();
+                let height = 0.6 * ui.available_height();
                 egui::Panel::bottom("photos of a class")
                     .frame(egui::Frame::new())
                     .exact_size(height)

@@ -177,6 +177,7 @@ fn table(app: &AppState, comparison: &Comparison, classes: &JointClasses, ui: &m
     let shown = if scored { heads.len() } else { 1 };
     egui::Grid::new("compared classes")
         .num_columns(2 + shown)
+        .min_col_width(0.0)
         .striped(true)
         .spacing([GRID, GRID / 2.0])
         .show(ui, |ui| {
@@ -190,7 +191,7 @@ fn table(app: &AppState, comparison: &Comparison, classes: &JointClasses, ui: &m
                 let colour = colours.get(row.class).copied().unwrap_or_default();
                 theme::swatch(ui, colour, 1.5 * GRID);
                 let name = &classes.names()[row.class];
-                let size = egui::vec2(10.0 * GRID, theme::ROW);
+                let size = egui::vec2(12.5 * GRID, theme::ROW);
                 let left = egui::Layout::left_to_right(egui::Align::Center);
                 ui.allocate_ui_with_layout(size, left, |ui| {
                     ui.set_min_width(size.x);

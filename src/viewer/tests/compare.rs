@@ -190,7 +190,7 @@ fn the_photos_of_a_class_are_listed_and_opened() {
         open.share,
         host.shares[0]
     );
-    let other = rows.iter().rev().find(|row| row.index != 0).unwrap();
+    let other = rows.iter().find(|row| row.index != 0).unwrap();
     let (place, name) = (other.index, other.name.clone());
     window.get_by_label_contains(&name).click();
     until(&mut window, "the photo", |app| {
