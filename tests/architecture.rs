@@ -24,8 +24,8 @@ assignment: encoding
 labels: encoding
 trajectory: labels
 data: assignment files format labels text_file
-votes: data encoding
-label_edit: data
+votes: data encoding labels
+label_edit: data labels
 kernels: device encoding potential
 patches: device
 pictures: encoding labels
@@ -39,10 +39,10 @@ models: files model run_format
 eval: csv data encoding flow fonts inference labels model pictures random sampler votes
 export: csv data encoding files fonts labels trajectory votes
 compare: data encoding eval export fonts labels pictures sampler trajectory votes
-job: data device inference model sampler
+job: data device inference labels model sampler
 train: assignment data device encoding eval files flow format kernels model models patches pictures potential \
     random run_format text_file
-verify: data encoding eval files kernels model potential random
+verify: data encoding eval files kernels labels model potential random
 viewer: compare csv data device encoding eval export files flow fonts format gpu inference job label_edit labels model models \
     pictures potential runs sampler trajectory vector_field votes
 ablate: csv data device eval files fonts inference model run_format text_file train
