@@ -245,6 +245,7 @@ pub mod job;
 pub mod kernels;
 pub mod model;
 pub mod models;
+pub mod onnx;
 pub mod patches;
 pub mod pictures;
 pub mod potential;

@@ -7,7 +7,7 @@ use crate::encoding::Centroids;
 use rayon::prelude::*;
 
 /// What is added to every squared distance, as in training.
-const EPSILON: f32 = 0.01;
+pub(crate) const EPSILON: f32 = 0.01;
 
 /// The probabilities of all classes over a picture, times the number of looks.
 #[derive(Clone, Debug, PartialEq)]

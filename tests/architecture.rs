@@ -34,6 +34,7 @@ runs: data run_format
 model: device encoding files flow kernels patches random
 inference: data encoding flow model sampler votes
 models: files model
+onnx: data encoding flow inference kernels model random sampler votes
 eval: csv data encoding flow fonts inference model pictures random sampler votes
 export: csv data encoding files fonts trajectory votes
 job: data device inference model sampler
@@ -43,7 +44,7 @@ verify: data encoding eval files kernels model potential random
 viewer: csv data device encoding export files flow fonts format gpu inference job model models \
     pictures potential runs sampler trajectory vector_field votes
 ablate: csv data device eval files fonts inference model run_format text_file train
-cli: ablate csv data device encoding eval export files format inference model models pictures run_format \
+cli: ablate csv data device encoding eval export files format inference model models onnx pictures run_format \
     sampler terminal text_file train trajectory verify viewer votes
 main: cli
 ";

@@ -6,6 +6,7 @@ mod dashboard;
 mod data;
 mod devices;
 mod eval;
+mod export_onnx;
 mod import;
 mod interrupt;
 mod models;
@@ -52,6 +53,7 @@ enum Command {
     Ablate(ablate::Arguments),
     Devices(devices::Arguments),
     Models(models::Arguments),
+    ExportOnnx(export_onnx::Arguments),
     #[cfg(feature = "remote")]
     Serve(serve::Arguments),
 }
@@ -118,6 +120,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Ablate(arguments) => ablate::run(&arguments),
         Command::Devices(arguments) => devices::run(&arguments),
         Command::Models(arguments) => models::run(&arguments),
+        Command::ExportOnnx(arguments) => export_onnx::run(&arguments),
         #[cfg(feature = "remote")]
         Command::Serve(arguments) => serve::run(&arguments),
     }

@@ -12,6 +12,7 @@ mod encoder;
 mod estimate;
 mod large;
 mod objectives;
+mod onnx;
 mod outputs;
 mod owners;
 mod parallel;
