@@ -229,6 +229,7 @@
 pub mod ablate;
 pub mod assignment;
 pub mod cli;
+mod crash;
 pub mod csv;
 pub mod data;
 pub mod device;

@@ -22,6 +22,7 @@ terminal:
 text_file:
 trajectory:
 assignment: encoding
+crash: files terminal
 data: assignment files format text_file trajectory
 votes: data encoding
 kernels: device encoding potential
@@ -41,10 +42,10 @@ job: data device inference model sampler
 train: assignment data device encoding eval files flow format kernels model patches pictures potential random \
     run_format text_file
 verify: data encoding eval files kernels model potential random
-viewer: csv data device encoding export files flow fonts format gpu inference job model models \
+viewer: crash csv data device encoding export files flow fonts format gpu inference job model models \
     pictures potential runs sampler trajectory vector_field votes
 ablate: csv data device eval files fonts inference model run_format text_file train
-cli: ablate csv data device encoding eval export files format inference model models onnx pictures run_format \
+cli: ablate crash csv data device encoding eval export files format inference model models onnx pictures run_format \
     sampler terminal text_file train trajectory verify viewer votes
 main: cli
 ";

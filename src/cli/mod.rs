@@ -18,6 +18,7 @@ mod serve;
 mod train;
 mod view;
 
+use crate::crash;
 use crate::terminal::{self, err};
 use anyhow::anyhow;
 use clap::{Parser, Subcommand};
@@ -61,6 +62,7 @@ enum Command {
 /// Runs the program; the exit status is 0 for done, 1 for failed and 2 for wrong usage.
 pub fn main() -> ExitCode {
     terminal::start_log();
+    crash::log_panics();
     let mut arguments: Vec<OsString> = std::env::args_os().collect();
     if arguments.len() < 2 {
         // Without a command the program is the viewer.

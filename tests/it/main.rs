@@ -7,6 +7,7 @@ mod batches;
 mod centroids;
 mod commands;
 mod common;
+mod crash;
 mod datasets;
 mod encoder;
 mod estimate;
