@@ -254,6 +254,7 @@ pub mod random;
 mod run_format;
 pub mod runs;
 pub mod sampler;
+pub mod server;
 mod terminal;
 pub mod text_file;
 pub mod train;

@@ -39,6 +39,7 @@ onnx: data encoding flow inference kernels model random sampler votes
 eval: csv data encoding flow fonts inference model pictures random sampler votes
 export: csv data encoding files fonts trajectory votes
 job: data device inference model sampler
+server: data device export files inference model models terminal trajectory votes
 train: assignment data device encoding eval files flow format kernels model patches pictures potential random \
     run_format text_file
 verify: data encoding eval files kernels model potential random
@@ -46,7 +47,7 @@ viewer: crash csv data device encoding export files flow fonts format gpu infere
     pictures potential runs sampler trajectory vector_field votes
 ablate: csv data device eval files fonts inference model run_format text_file train
 cli: ablate crash csv data device encoding eval export files format inference model models onnx pictures run_format \
-    sampler terminal text_file train trajectory verify viewer votes
+    sampler server terminal text_file train trajectory verify viewer votes
 main: cli
 ";
 

@@ -13,7 +13,6 @@ mod models;
 mod output;
 mod segment;
 mod selftest;
-#[cfg(feature = "remote")]
 mod serve;
 mod train;
 mod view;
@@ -55,7 +54,6 @@ enum Command {
     Devices(devices::Arguments),
     Models(models::Arguments),
     ExportOnnx(export_onnx::Arguments),
-    #[cfg(feature = "remote")]
     Serve(serve::Arguments),
 }
 
@@ -101,13 +99,11 @@ fn failed(error: &anyhow::Error) -> ExitCode {
 }
 
 fn run(command: Command) -> anyhow::Result<()> {
-    // Training and tables stop at a step; the server listens for itself.
-    let listens = match &command {
-        Command::Train(_) | Command::Ablate(_) => true,
-        #[cfg(feature = "remote")]
-        Command::Serve(_) => true,
-        _ => false,
-    };
+    // Training and tables stop at a step, servers once they have answered.
+    let listens = matches!(
+        command,
+        Command::Train(_) | Command::Ablate(_) | Command::Serve(_)
+    );
     if !listens {
         interrupt::leave_when_asked()?;
     }
@@ -123,7 +119,6 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Devices(arguments) => devices::run(&arguments),
         Command::Models(arguments) => models::run(&arguments),
         Command::ExportOnnx(arguments) => export_onnx::run(&arguments),
-        #[cfg(feature = "remote")]
         Command::Serve(arguments) => serve::run(&arguments),
     }
 }

@@ -50,7 +50,7 @@ pub use layout::{Layout, detect};
 pub use limits::{MAX_PIXELS, MAX_SIDE};
 pub use loader::{Batch, Loader, LoaderConfig, batch_at};
 pub use mapping::LabelMapping;
-pub use photo::{PHOTO_EXTENSIONS, has_photo_ending, read_photo};
+pub use photo::{PHOTO_EXTENSIONS, decode_photo, has_photo_ending, read_photo};
 pub use report::{ClassShare, Report, SplitReport, inspect};
 pub use sample::{LabelMap, Sample};
 pub use scenes::{SceneConfig, render, scene_classes};

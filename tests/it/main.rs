@@ -19,6 +19,7 @@ mod owners;
 mod parallel;
 mod recipe;
 mod scoring;
+mod server;
 mod teacher;
 mod training;
 mod window;
