@@ -14,6 +14,7 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, WeakProgressBar};
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::fmt::{self, Write as _};
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
@@ -44,6 +45,35 @@ static OUTPUT: Mutex<Output> = Mutex::new(Output::Open);
 static ON_TERMINAL: LazyLock<bool> = LazyLock::new(|| io::stdout().is_terminal());
 /// The visible progress bar, which other lines must not break.
 static BAR: Mutex<Option<WeakProgressBar>> = Mutex::new(None);
+
+/// The last lines on standard error and of the log, for the log of a crash.
+static RECENT: Mutex<Recent> = Mutex::new(Recent(VecDeque::new()));
+/// How many.
+const RECENT_LINES: usize = 200;
+/// The most bytes of one of them that are kept.
+const RECENT_BYTES: usize = 1000;
+
+/// The last lines, the oldest first.
+struct Recent(VecDeque<String>);
+
+impl Recent {
+    fn add(&mut self, text: &str) {
+        for line in text.lines() {
+            if self.0.len() >= RECENT_LINES {
+                self.0.pop_front();
+            }
+            let end = line.floor_char_boundary(RECENT_BYTES);
+            self.0.push_back(line[..end].to_owned());
+        }
+    }
+}
+
+/// The last lines on standard error, the oldest first. None where they are being changed: whoever asks
+/// after a fault must not wait.
+pub(crate) fn recent() -> Vec<String> {
+    let lines = RECENT.try_lock();
+    lines.map_or_else(|_| Vec::new(), |recent| recent.0.iter().cloned().collect())
+}
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -77,6 +107,7 @@ pub(crate) fn print(line: fmt::Arguments) {
 /// Prints a line on standard error; see [`err!`](crate::terminal::err).
 pub(crate) fn report(line: fmt::Arguments) {
     let text = format!("{}\n", printable(&line.to_string()));
+    lock(&RECENT).add(&text);
     let _ = beside_the_bar(|| io::stderr().write_all(text.as_bytes()));
 }
 
@@ -143,7 +174,8 @@ struct Log;
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(bytes);
-        // Coloured text is escaped by the log itself, plain text here.
+        lock(&RECENT).add(&console::strip_ansi_codes(&text));
+        // The log escapes what it did not colour itself.
         let text = if coloured() { text } else { printable(&text) };
         let _ = beside_the_bar(|| io::stderr().write_all(text.as_bytes()));
         Ok(bytes.len())
@@ -208,6 +240,19 @@ mod tests {
         assert_ne!(printed, text);
         let read: serde_json::Value = serde_json::from_str(&printed).unwrap();
         assert_eq!(read, value);
+    }
+
+    #[test]
+    fn the_last_lines_are_kept_and_no_more() {
+        let mut recent = Recent(VecDeque::new());
+        for at in 0..3 * RECENT_LINES {
+            recent.add(&format!("line {at}\n"));
+        }
+        recent.add(&"ß".repeat(RECENT_BYTES));
+        let Recent(lines) = recent;
+        assert_eq!(lines.len(), RECENT_LINES);
+        assert_eq!(lines[0], format!("line {}", 2 * RECENT_LINES + 1));
+        assert_eq!(lines[RECENT_LINES - 1], "ß".repeat(RECENT_BYTES / 2));
     }
 
     #[test]

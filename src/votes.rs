@@ -15,8 +15,8 @@ use crate::encoding::Centroids;
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Added to every squared distance, as in training.
-const EPSILON: f32 = 0.01;
+/// What is added to every squared distance, as in training.
+pub(crate) const EPSILON: f32 = 0.01;
 
 /// The probabilities of all classes over a picture, summed over passes.
 #[derive(Clone, Debug, PartialEq)]

@@ -23,6 +23,7 @@ text_file:
 assignment: encoding
 labels: encoding
 trajectory: labels
+crash: files terminal
 data: assignment files format labels text_file
 votes: data encoding labels
 label_edit: data labels
@@ -36,18 +37,20 @@ runs: data run_format
 model: device encoding files flow kernels patches random
 inference: data encoding flow model random sampler votes
 models: files model run_format
+onnx: data encoding flow inference kernels model random sampler votes
 eval: csv data encoding flow fonts inference labels model pictures random sampler votes
 export: csv data encoding files fonts labels trajectory votes
 compare: data encoding eval export fonts labels pictures sampler trajectory votes
 job: data device inference labels model sampler
+server: data device export files inference labels model models terminal trajectory votes
 train: assignment data device encoding eval files flow format kernels model models patches pictures potential \
     random run_format text_file
 verify: data encoding eval files kernels labels model potential random
-viewer: compare csv data device encoding eval export files flow fonts format gpu inference job label_edit labels model models \
+viewer: compare crash csv data device encoding eval export files flow fonts format gpu inference job label_edit labels model models \
     pictures potential runs sampler trajectory vector_field votes
 ablate: csv data device eval files fonts inference model run_format text_file train
-cli: ablate compare csv data device encoding eval export files format inference labels model models pictures \
-    run_format     sampler terminal text_file train trajectory verify viewer votes
+cli: ablate compare crash csv data device encoding eval export files format inference labels model models onnx \
+    pictures run_format sampler server terminal text_file train trajectory verify viewer votes
 main: cli
 ";
 

@@ -1,5 +1,6 @@
 //! Arguments that several commands have.
 
+use crate::crash;
 use crate::device::{self, Choice, Opened};
 use crate::inference::{Look, SCALES, Tiling};
 use crate::model::{Card, Model};
@@ -111,6 +112,7 @@ impl DevicesArgument {
 /// Opens a device and says which.
 pub(super) fn open(choice: &Choice) -> anyhow::Result<Opened> {
     let opened = device::open(choice.clone())?;
+    crash::set_adapter(&opened.name);
     match &opened.note {
         Some(note) => err!("device: {opened} ({note})"),
         None => err!("device: {opened}"),

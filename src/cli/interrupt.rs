@@ -35,6 +35,14 @@ impl Stop {
     /// # Errors
     /// A system that lets nobody listen.
     pub(super) fn listen() -> anyhow::Result<Self> {
+        Self::listen_until("this step")
+    }
+
+    /// [`listen`](Self::listen) for a command that stops after something else than a step.
+    ///
+    /// # Errors
+    /// A system that lets nobody listen.
+    pub(super) fn listen_until(end: &'static str) -> anyhow::Result<Self> {
         let asked = Arc::new(AtomicBool::new(false));
         let of_listener = asked.clone();
         let mut wishes = Wishes::default();
@@ -44,7 +52,7 @@ impl Stop {
                 // A terminal that is gone can't be written to, which is no reason not to stop.
                 let _ = writeln!(
                     std::io::stderr(),
-                    "stopping after this step; once more to leave at once"
+                    "stopping after {end}; once more to leave at once"
                 );
             }
             Answer::Leave => leave(),

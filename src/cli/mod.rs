@@ -9,6 +9,7 @@ mod dashboard;
 mod data;
 mod devices;
 mod eval;
+mod export_onnx;
 mod import;
 mod interrupt;
 mod man;
@@ -16,12 +17,12 @@ mod models;
 mod output;
 mod segment;
 mod selftest;
-#[cfg(feature = "remote")]
 mod serve;
 mod train;
 mod version;
 mod view;
 
+use crate::crash;
 use crate::terminal::{self, err};
 use anyhow::anyhow;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -59,7 +60,7 @@ enum Command {
     Ablate(ablate::Arguments),
     Devices(devices::Arguments),
     Models(models::Arguments),
-    #[cfg(feature = "remote")]
+    ExportOnnx(export_onnx::Arguments),
     Serve(serve::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
@@ -68,6 +69,7 @@ enum Command {
 /// Runs the program; the exit status is 0 for done, 1 for failed and 2 for wrong usage.
 pub fn main() -> ExitCode {
     terminal::start_log();
+    crash::log_panics();
     let mut arguments: Vec<OsString> = std::env::args_os().collect();
     if arguments.len() < 2 {
         // Without a command the program is the viewer.
@@ -106,13 +108,11 @@ fn failed(error: &anyhow::Error) -> ExitCode {
 }
 
 fn run(command: Command) -> anyhow::Result<()> {
-    // Training and tables stop at a step; the server listens for itself.
-    let listens = match &command {
-        Command::Train(_) | Command::Ablate(_) => true,
-        #[cfg(feature = "remote")]
-        Command::Serve(_) => true,
-        _ => false,
-    };
+    // Training and tables stop at a step, servers once they have answered.
+    let listens = matches!(
+        command,
+        Command::Train(_) | Command::Ablate(_) | Command::Serve(_)
+    );
     if !listens {
         interrupt::leave_when_asked()?;
     }
@@ -128,7 +128,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Ablate(arguments) => ablate::run(&arguments),
         Command::Devices(arguments) => devices::run(&arguments),
         Command::Models(arguments) => models::run(&arguments),
-        #[cfg(feature = "remote")]
+        Command::ExportOnnx(arguments) => export_onnx::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
         Command::Man(arguments) => man::run(&arguments, Arguments::command()),

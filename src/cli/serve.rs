@@ -1,19 +1,57 @@
-//! `flowseg serve`: this machine's device for a run on another one.
+//! `flowseg serve`: masks over HTTP, or this machine's device for a run on another one.
 
+use super::arguments::ModelArgument;
+use super::interrupt::Stop;
 use crate::device::{self, Choice};
+use crate::server::{self, Access, Engine, Limits};
 use crate::terminal::out;
 use anyhow::{Context, bail};
+#[cfg(feature = "remote")]
 use burn::server::{RemoteServer, TokenAuthorizer, WebSocketTransport};
-use std::net::{IpAddr, Ipv4Addr, TcpListener};
+#[cfg(feature = "remote")]
+use std::net::Ipv4Addr;
+use std::net::{IpAddr, SocketAddr, TcpListener};
 
-/// Let another machine compute on a device of this one
+/// Answer photos over HTTP with their masks
 ///
-/// There, `--device remote:ws://HOST:PORT` is this device. The connection is not encrypted: use it on
-/// a network that you trust, or through an SSH tunnel. Several devices are numbered from 0, as in
-/// remote:ws://HOST:PORT#1.
+/// POST the file of a photo to /segment; ?model=NAME, steps=N and format=F choose. The answer is the
+/// mask as `flowseg segment` writes it (format=png), a file of another format (palette, overlay,
+/// contour, colours, probability, labelme, yolo or npy) or the shares of the classes (format=json).
+/// GET /models lists the models, GET /health says that the server is there. Ctrl-C ends it once all
+/// photos are answered. The connection is not encrypted.
+///
+/// Without --http, in a build with remote devices, another machine computes on a device of this one:
+/// there, `--device remote:ws://HOST:PORT` is this device, and several are numbered from 0, as in
+/// remote:ws://HOST:PORT#1. Use it on a network that you trust, or through an SSH tunnel.
 #[derive(clap::Args)]
-pub struct Arguments {
-    /// What to serve: auto, cpu, wgpu:N, cuda:N; several, with commas between, if all are of one
+pub(super) struct Arguments {
+    /// Serve masks at this address and port; port 0 takes a free one. Another address than this
+    /// machine's own takes a FLOWSEG_TOKEN in the environment, which clients have to send as
+    /// Authorization: Bearer TOKEN
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        num_args = 0..=1,
+        default_missing_value = "127.0.0.1:7879",
+        required = !cfg!(feature = "remote")
+    )]
+    http: Option<SocketAddr>,
+    #[command(flatten)]
+    model: ModelArgument,
+    /// Solver steps of requests that name none, 1 to 1000; what the model recommends, where left out
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    steps: Option<u64>,
+    /// Photos that are received, waiting or being computed at a time; further ones are refused with
+    /// 503
+    #[arg(long, value_name = "PHOTOS", default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=1024))]
+    queue: u64,
+    /// The largest photo file in MiB; larger ones are refused with 413
+    #[arg(long, value_name = "MIB", default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..=1024))]
+    max_body: u64,
+    /// Seconds in which a client has to send a photo, and to read some of its mask
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    timeout: u64,
+    /// auto, cpu, wgpu:N, cuda:N; without --http several, with commas between, if all are of one
     /// kind
     #[arg(
         long = "device",
@@ -22,28 +60,79 @@ pub struct Arguments {
         value_delimiter = ','
     )]
     devices: Vec<Choice>,
-    /// Address to listen on; another than this machine's own takes a FLOWSEG_TOKEN in the
-    /// environment, here and at the client
-    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    /// Without --http: address to listen on; another than this machine's own takes a FLOWSEG_TOKEN
+    /// in the environment, here and at the client
+    #[cfg(feature = "remote")]
+    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), conflicts_with = "http")]
     host: IpAddr,
-    /// Port to listen on; 0 takes a free one
-    #[arg(long, value_name = "N", default_value_t = 7878)]
+    /// Without --http: port to listen on; 0 takes a free one
+    #[cfg(feature = "remote")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 7878,
+        conflicts_with = "http"
+    )]
     port: u16,
 }
 
 /// Runs the command until Ctrl-C or SIGTERM.
-pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    match arguments.http {
+        Some(address) => masks(arguments, address),
+        #[cfg(feature = "remote")]
+        None => devices(arguments),
+        #[cfg(not(feature = "remote"))]
+        None => bail!("name an address for masks: --http 127.0.0.1:7879"),
+    }
+}
+
+/// The token, without which only this machine may ask.
+fn token(address: IpAddr, instead: &str) -> anyhow::Result<Option<String>> {
     let token = device::token();
-    if token.is_none() && !arguments.host.is_loopback() {
+    if token.is_none() && !address.is_loopback() {
         bail!(
-            "whoever reaches {} could compute here: set {} to a secret word, or leave --host out",
-            arguments.host,
+            "whoever reaches {address} could compute here: set {} to a secret word, or {instead}",
             device::TOKEN
         );
     }
-    let address = (arguments.host, arguments.port);
-    let listener = TcpListener::bind(address)
-        .with_context(|| format!("cannot listen on {}:{}", arguments.host, arguments.port))?;
+    Ok(token)
+}
+
+fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).with_context(|| {
+        format!(
+            "cannot listen on {address}: name another address or port, or end what listens there"
+        )
+    })
+}
+
+/// Serves masks.
+fn masks(arguments: &Arguments, address: SocketAddr) -> anyhow::Result<()> {
+    let token = token(address.ip(), "serve at 127.0.0.1")?;
+    let [choice] = &arguments.devices[..] else {
+        bail!("--http computes on one device: name one with --device");
+    };
+    let stop = Stop::listen_until("the photos that are here")?;
+    let listener = listen(address)?;
+    let device = super::arguments::open(choice)?.device;
+    let steps = arguments.steps.map(|steps| steps as usize);
+    let name = arguments.model.model.clone();
+    let engine = Engine::start(name, device, steps, arguments.queue as usize)?;
+    let limits = Limits {
+        body_bytes: (arguments.max_body as usize) << 20,
+        patience: std::time::Duration::from_secs(arguments.timeout),
+    };
+    let access = Access::new(token.as_deref());
+    out!("serving at http://{}", listener.local_addr()?);
+    server::serve(listener, engine, access, limits, || stop.asked()).context("the server stopped")
+}
+
+/// Serves devices.
+#[cfg(feature = "remote")]
+fn devices(arguments: &Arguments) -> anyhow::Result<()> {
+    let token = token(arguments.host, "leave --host out")?;
+    let listener = listen(SocketAddr::new(arguments.host, arguments.port))?;
     let devices = arguments.devices.iter();
     let devices = devices.map(|choice| Ok(super::arguments::open(choice)?.device));
     let mut server = RemoteServer::new(devices.collect::<anyhow::Result<Vec<_>>>()?);

@@ -60,8 +60,8 @@ pub use list::{DataList, DataPaths, FurtherClasses};
 pub use loader::{Batch, Loader, LoaderConfig, batch_at};
 pub use mapping::LabelMapping;
 pub use photo::{
-    Frame, Frames, PHOTO_EXTENSIONS, frame_count, frame_name, has_photo_ending, read_frames,
-    read_photo,
+    Frame, Frames, PHOTO_EXTENSIONS, decode_photo, frame_count, frame_name, has_photo_ending,
+    read_frames, read_photo,
 };
 pub use report::{ClassShare, Report, SplitReport, inspect};
 pub use sample::Sample;

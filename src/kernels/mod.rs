@@ -23,6 +23,7 @@ pub mod reference;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use constants::{LAYER_EPSILON, NORM_FLOOR, RMS_EPSILON};
 pub use cpu::simd;
 pub use optim::{AdamWUpdate, weight_of};
 

@@ -27,6 +27,12 @@ pub(super) fn around(values: Tensor<3>, cut: Patches) -> Tensor<3> {
 /// The weight of each neighbour at the pixels of a patch of side `patch`, `[p p, 9]`: the weights
 /// of a pixel sum to 1.
 pub(super) fn shares(patch: usize, device: &Device) -> Tensor<2> {
+    let shares = TensorData::new(share_table(patch), [patch * patch, NEIGHBOURS]);
+    Tensor::from_data(shares, device)
+}
+
+/// The numbers of [`shares`].
+pub(crate) fn share_table(patch: usize) -> Vec<f32> {
     let axis: Vec<[f32; 3]> = (0..patch)
         .map(|i| {
             let from_middle = (i as f32 + 0.5) / patch as f32 - 0.5;
@@ -40,7 +46,7 @@ pub(super) fn shares(patch: usize, device: &Device) -> Tensor<2> {
             shares.extend(v.iter().flat_map(|v| u.iter().map(move |u| v * u)));
         }
     }
-    Tensor::from_data(TensorData::new(shares, [patch * patch, NEIGHBOURS]), device)
+    shares
 }
 
 /// The indices of every token's neighbours, `[L, 9]`.

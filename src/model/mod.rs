@@ -5,7 +5,7 @@ pub mod config;
 pub mod dinov2;
 pub mod file;
 pub mod init;
-mod interpolate;
+pub(crate) mod interpolate;
 pub mod linear;
 pub mod matmul_precision;
 pub mod network;

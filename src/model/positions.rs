@@ -19,9 +19,7 @@ fn linspace(end: f64, n: usize) -> impl Iterator<Item = f64> {
 /// Both axes of the grid span `[0, 16]` whatever its size; even pairs rotate with x, odd ones with
 /// y, at frequencies `10000^(-4 j / width)`.
 pub fn rotary(rows: usize, columns: usize, width: usize) -> (Vec<f32>, Vec<f32>) {
-    let frequencies: Vec<f64> = (0..width / 4)
-        .map(|j| 10_000f64.powf(-4.0 * j as f64 / width as f64))
-        .collect();
+    let frequencies: Vec<f64> = rotary_rates(width).collect();
     let mut cos = Vec::with_capacity(rows * columns * width / 2);
     let mut sin = Vec::with_capacity(cos.capacity());
     for y in linspace(16.0, rows) {
@@ -35,6 +33,11 @@ pub fn rotary(rows: usize, columns: usize, width: usize) -> (Vec<f32>, Vec<f32>)
         }
     }
     (cos, sin)
+}
+
+/// The frequencies of [`rotary`], one for four channels of a head.
+pub(crate) fn rotary_rates(width: usize) -> impl Iterator<Item = f64> {
+    (0..width / 4).map(move |j| 10_000f64.powf(-4.0 * j as f64 / width as f64))
 }
 
 /// The DCT features of the pixels of a patch of side `patch`: `[patch * patch, 64]`, pixels row by

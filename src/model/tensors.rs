@@ -146,8 +146,8 @@ fn unscale(tensors: &mut Tensors) -> Result<(), TensorsError> {
     Ok(())
 }
 
-/// A matrix as bytes, with the scale of each row.
-fn bytes_of_rows(tensor: &HostTensor) -> (Vec<u8>, Vec<f32>) {
+/// A matrix as bytes, and the scale of each row.
+pub(crate) fn bytes_of_rows(tensor: &HostTensor) -> (Vec<u8>, Vec<f32>) {
     let width = tensor.shape.last().copied().unwrap_or(1).max(1);
     let mut bytes = Vec::with_capacity(tensor.data.len());
     let scales = tensor.data.chunks_exact(width).map(|row| {

@@ -12,9 +12,9 @@ use burn::module::{Module, Param};
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-/// Mean and standard deviation per channel of the photos that DINOv2 was trained on, in [0, 1].
-const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
-const DEVIATION: [f32; 3] = [0.229, 0.224, 0.225];
+/// Mean and deviation by channel of the photos that DINOv2 was trained on, in [0, 1].
+pub(crate) const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
+pub(crate) const DEVIATION: [f32; 3] = [0.229, 0.224, 0.225];
 
 /// The sizes of a vision transformer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

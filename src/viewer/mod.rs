@@ -60,7 +60,7 @@ mod timeline_panel;
 mod view;
 mod worker_events;
 
-use crate::{device, files};
+use crate::{crash, device, files};
 use app::App;
 use app_state::Devices;
 use capture::Capture;
@@ -97,6 +97,10 @@ pub fn open(options: Options) -> Result<(), String> {
         adapter: graphics.about.name.clone(),
         software: graphics.about.software,
     };
+    crash::set_adapter(&format!(
+        "{} computes, {} draws",
+        devices.compute, devices.adapter
+    ));
     // A picture must be the same on every machine, so it ignores what is remembered.
     let remember = options.screenshot.is_none();
     let nowhere = if remember {
@@ -173,6 +177,6 @@ pub fn open(options: Options) -> Result<(), String> {
         });
         eframe::run_native(APP, native, app)
     };
-    display::run(&visible, run)?;
+    display::run(&visible, run).inspect_err(|error| crash::record_error(error))?;
     screenshot.map_or(Ok(()), |path| capture::result(&path, &outcome))
 }

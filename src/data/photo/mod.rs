@@ -59,6 +59,14 @@ pub fn read_photo(path: impl AsRef<Path>) -> Result<RgbImage, DataError> {
     Ok(read_stored(path.as_ref())?.upright())
 }
 
+/// [`read_photo`] of a file's bytes; `name` is for errors, and tells a TGA.
+///
+/// # Errors
+/// As of [`read_photo`].
+pub fn decode_photo(name: &Path, bytes: Vec<u8>) -> Result<RgbImage, DataError> {
+    Ok(decode_stored(name, bytes)?.upright())
+}
+
 /// A photo as it is stored, in sRGB.
 pub(super) struct Stored {
     pub image: RgbImage,
@@ -103,7 +111,10 @@ impl Stored {
 
 /// [`read_photo`] without turning it.
 pub(super) fn read_stored(path: &Path) -> Result<Stored, DataError> {
-    let bytes = read_bytes(path)?;
+    decode_stored(path, read_bytes(path)?)
+}
+
+fn decode_stored(path: &Path, bytes: Vec<u8>) -> Result<Stored, DataError> {
     let mut decoded = match recognise(path, &bytes)? {
         Format::Jpeg => jpeg::decode(path, &bytes)?,
         Format::Png => png::decode(path, &bytes)?,

@@ -1,0 +1,194 @@
+//! The graphs as messages. That they compute what the program does is for `.ci/onnx`, with onnxruntime.
+
+use super::*;
+use crate::model::testing;
+use crate::model::vit::VitConfig;
+use std::collections::HashSet;
+
+/// The fields of a message: numbers, wire types, and integers or bytes.
+fn fields(mut bytes: &[u8]) -> Vec<(u64, u64, &[u8])> {
+    fn varint(bytes: &mut &[u8]) -> u64 {
+        let mut value = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = bytes[0];
+            *bytes = &bytes[1..];
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                break;
+            }
+        }
+        value
+    }
+    let mut found = Vec::new();
+    while !bytes.is_empty() {
+        let key = varint(&mut bytes);
+        let (value, rest) = match key & 7 {
+            0 => {
+                found.push((key >> 3, varint(&mut bytes), &[][..]));
+                continue;
+            }
+            2 => {
+                let len = varint(&mut bytes) as usize;
+                bytes.split_at(len)
+            }
+            5 => bytes.split_at(4),
+            kind => panic!("wire type {kind}"),
+        };
+        found.push((key >> 3, 0, value));
+        bytes = rest;
+    }
+    found
+}
+
+fn of<'a>(fields: &[(u64, u64, &'a [u8])], number: u64) -> Vec<&'a [u8]> {
+    let wanted = fields.iter().filter(|(field, ..)| *field == number);
+    wanted.map(|(_, _, value)| *value).collect()
+}
+
+fn names<'a>(fields: &[(u64, u64, &'a [u8])], number: u64) -> Vec<&'a str> {
+    let texts = of(fields, number).into_iter();
+    texts
+        .map(|text| std::str::from_utf8(text).unwrap())
+        .collect()
+}
+
+/// A model with everything that a network can have.
+fn everything(prediction: Prediction, source: Source) -> Model {
+    testing::tiny(&["a", "b", "c"], [8, 12], |card| {
+        card.prediction = prediction;
+        card.source = source;
+        card.network.stem_width = 4;
+        card.network.patch_output = true;
+        card.network.encoder = Some(VitConfig {
+            width: 12,
+            heads: 3,
+            blocks: 3,
+            mlp_width: 16,
+            patch_size: 7,
+            side: 3,
+            registers: 2,
+            layers: vec![1, 3],
+            int8: true,
+        });
+    })
+}
+
+/// Inputs and outputs of a graph whose nodes use nothing before it is there.
+fn checked(file: &[u8]) -> (Vec<String>, Vec<String>) {
+    let model = fields(file);
+    let graph = fields(of(&model, 7)[0]);
+    let declared = |number: u64| -> Vec<String> {
+        let infos = of(&graph, number).into_iter();
+        infos
+            .map(|info| names(&fields(info), 1)[0].to_owned())
+            .collect()
+    };
+    let (inputs, outputs) = (declared(11), declared(12));
+    let mut there: HashSet<String> = inputs.iter().cloned().collect();
+    for tensor in of(&graph, 5) {
+        let tensor = fields(tensor);
+        let name = names(&tensor, 8)[0];
+        let elements: u64 = tensor.iter().filter(|f| f.0 == 1).map(|f| f.1).product();
+        let kind = tensor.iter().find(|f| f.0 == 2).unwrap().1;
+        let width = match kind {
+            1 => 4,
+            3 => 1,
+            7 => 8,
+            other => panic!("{name} has elements of type {other}"),
+        };
+        assert_eq!(of(&tensor, 9)[0].len() as u64, elements * width, "{name}");
+        assert!(there.insert(name.to_owned()), "{name} is there twice");
+    }
+    let mut used = HashSet::new();
+    for node in of(&graph, 1) {
+        let node = fields(node);
+        for input in names(&node, 1).into_iter().filter(|name| !name.is_empty()) {
+            assert!(there.contains(input), "{input} of {:?}", names(&node, 4));
+            used.insert(input);
+        }
+        for output in names(&node, 2) {
+            assert!(there.insert(output.to_owned()), "{output} is there twice");
+        }
+    }
+    for input in &inputs {
+        assert!(used.contains(input.as_str()), "{input} is not used");
+    }
+    assert!(outputs.iter().all(|output| there.contains(output)));
+    (inputs, outputs)
+}
+
+#[test]
+fn graphs_are_whole_and_use_all_their_inputs() {
+    for prediction in [
+        Prediction::Velocity,
+        Prediction::Target,
+        Prediction::Logits,
+        Prediction::Posterior,
+    ] {
+        let model = everything(prediction, Source::Image);
+        let (inputs, outputs) = checked(&export_graph(&model, Graph::Flow { steps: 3 }).unwrap());
+        assert_eq!(inputs, ["photo"]);
+        assert_eq!(outputs, ["state", "probabilities", "labels"]);
+        let (inputs, outputs) = checked(&export_graph(&model, Graph::Velocity).unwrap());
+        let has_step = prediction != Prediction::Velocity;
+        let expected = ["state", "t", "photo", "features", "h"];
+        assert_eq!(inputs, expected[..4 + usize::from(has_step)]);
+        assert_eq!(outputs, ["velocity"]);
+        let (inputs, outputs) = checked(&export_graph(&model, Graph::Encoder).unwrap());
+        assert_eq!(
+            (inputs, outputs),
+            (vec!["photo".into()], vec!["features".into()])
+        );
+    }
+    let model = everything(Prediction::Velocity, Source::Noise);
+    let (inputs, _) = checked(&export_graph(&model, Graph::Flow { steps: 1 }).unwrap());
+    assert_eq!(inputs, ["photo", "noise"]);
+}
+
+#[test]
+fn a_network_without_an_encoder_says_so() {
+    let model = testing::tiny(&["a", "b"], [8, 8], |_| ());
+    let error = export_graph(&model, Graph::Encoder).unwrap_err();
+    assert!(error.to_string().contains("no image encoder"), "{error}");
+    let (inputs, _) = checked(&export_graph(&model, Graph::Velocity).unwrap());
+    assert_eq!(inputs, ["state", "t", "photo"]);
+}
+
+#[test]
+fn the_metadata_says_how_to_use_it() {
+    let model = everything(Prediction::Velocity, Source::Image);
+    let file = export_graph(&model, Graph::Flow { steps: 4 }).unwrap();
+    let file = fields(&file);
+    let entries: std::collections::HashMap<&str, &str> = of(&file, 14)
+        .into_iter()
+        .map(|entry| {
+            let entry = fields(entry);
+            (names(&entry, 1)[0], names(&entry, 2)[0])
+        })
+        .collect();
+    assert_eq!(entries["flowseg.graph"], "flow");
+    assert_eq!(entries["flowseg.steps"], "4");
+    assert_eq!(entries["flowseg.classes"], r#"["a","b","c"]"#);
+    let points: Vec<Vec<f64>> = serde_json::from_str(entries["flowseg.centroids"]).unwrap();
+    assert_eq!(points[1], model.centroids().code(1));
+    assert!(entries["flowseg.preprocessing"].contains("multiples of 4"));
+    // A classifier takes one step whatever is asked for.
+    let model = everything(Prediction::Logits, Source::Image);
+    let file = export_graph(&model, Graph::Flow { steps: 9 }).unwrap();
+    let text = String::from_utf8_lossy(&file);
+    assert!(text.contains("flowseg.steps\u{12}\u{1}1"));
+}
+
+#[test]
+fn samples_have_the_names_of_the_graphs() {
+    let model = everything(Prediction::Posterior, Source::Image);
+    for graph in [Graph::Flow { steps: 2 }, Graph::Velocity, Graph::Encoder] {
+        let (inputs, outputs) = checked(&export_graph(&model, graph).unwrap());
+        let samples = expected(&model, graph, None, [12, 8]);
+        for name in inputs.iter().chain(&outputs) {
+            let tensor = &samples[name];
+            let elements: usize = tensor.shape.iter().product();
+            assert_eq!(tensor.data.len(), elements, "{name}");
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! Requests and their responses.
+
+use super::Limits;
+use super::access::{Access, Refusal};
+use super::engine::{Engine, Failure};
+use super::order::Order;
+use crate::terminal::err;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::header::{self, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Method, Request, Response, StatusCode};
+use serde_json::{Value, json};
+use std::convert::Infallible;
+use std::time::{Duration, Instant};
+
+/// What all requests share.
+pub(super) struct Context {
+    engine: Engine,
+    access: Access,
+    limits: Limits,
+}
+
+impl Context {
+    pub(super) fn new(engine: Engine, access: Access, limits: Limits) -> Self {
+        Self {
+            engine,
+            access,
+            limits,
+        }
+    }
+
+    pub(super) fn into_engine(self) -> Engine {
+        self.engine
+    }
+}
+
+type Answer = Response<Full<Bytes>>;
+
+/// Seconds after which a client may ask again.
+const RETRY: HeaderValue = HeaderValue::from_static("1");
+
+/// Why a request gets no mask.
+struct Problem {
+    status: StatusCode,
+    message: String,
+    /// A header field that the status asks for.
+    field: Option<(header::HeaderName, HeaderValue)>,
+}
+
+impl Problem {
+    fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            message: message.into(),
+            field: None,
+        }
+    }
+
+    fn with(self, name: header::HeaderName, value: HeaderValue) -> Self {
+        Self {
+            field: Some((name, value)),
+            ..self
+        }
+    }
+
+    fn response(self) -> Answer {
+        let line = self.message.replace('\n', " ");
+        let mut response = of_json(self.status, &json!({ "error": line }));
+        if let Some((name, value)) = self.field {
+            response.headers_mut().insert(name, value);
+        }
+        response
+    }
+}
+
+fn response(status: StatusCode, media_type: &'static str, body: impl Into<Bytes>) -> Answer {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    // Answers are for whoever asked.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn of_json(status: StatusCode, value: &Value) -> Answer {
+    response(status, "application/json", format!("{value}\n"))
+}
+
+/// Answers a request and logs it.
+pub(super) async fn respond(
+    context: &Context,
+    request: Request<Incoming>,
+) -> Result<Answer, Infallible> {
+    let mut line = Line {
+        start: Instant::now(),
+        method: request.method().clone(),
+        path: request.uri().path().to_owned(),
+        size: 0,
+        status: None,
+    };
+    let (head, mut body) = request.into_parts();
+    let answer = match route(context, &head, &mut body, &mut line.size).await {
+        Ok(answer) => answer,
+        Err(problem) => {
+            discard(&mut body).await;
+            problem.response()
+        }
+    };
+    line.status = Some(answer.status());
+    Ok(answer)
+}
+
+/// Reads what is left of a body, within limits: a client that is still sending when the connection is
+/// closed may lose the answer.
+async fn discard(body: &mut Incoming) {
+    const BYTES: usize = 64 << 20;
+    const TIME: Duration = Duration::from_secs(2);
+    let read = async {
+        let mut bytes = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            bytes += frame.data_ref().map_or(0, Bytes::len);
+            if bytes > BYTES {
+                break;
+            }
+        }
+    };
+    // What is late is not waited for.
+    let _ = tokio::time::timeout(TIME, read).await;
+}
+
+/// The line of a request in the log, written when it is dropped: also where the client left before
+/// there was a status.
+struct Line {
+    start: Instant,
+    method: Method,
+    path: String,
+    /// Bytes of the body.
+    size: usize,
+    status: Option<StatusCode>,
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        let status = self.status.map(|status| status.as_u16().to_string());
+        err!(
+            "{} {} {} {} {} ms",
+            self.method,
+            self.path,
+            self.size,
+            status.as_deref().unwrap_or("left"),
+            self.start.elapsed().as_millis()
+        );
+    }
+}
+
+/// The response, or what is wrong. `size` becomes the bytes of the request's body.
+async fn route(
+    context: &Context,
+    head: &Parts,
+    body: &mut Incoming,
+    size: &mut usize,
+) -> Result<Answer, Problem> {
+    let allowed = match head.uri.path() {
+        "/health" => Method::GET,
+        "/models" => Method::GET,
+        "/segment" => Method::POST,
+        _ => {
+            let message = "there are GET /health, GET /models and POST /segment";
+            return Err(Problem::new(StatusCode::NOT_FOUND, message));
+        }
+    };
+    if head.method != allowed {
+        let message = format!("{} takes {allowed}", head.uri.path());
+        let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, message);
+        let value = HeaderValue::from_static(if allowed == Method::GET {
+            "GET"
+        } else {
+            "POST"
+        });
+        return Err(problem.with(header::ALLOW, value));
+    }
+    if head.uri.path() == "/health" {
+        let [busy, places] = context.engine.load();
+        let health = json!({ "status": "ok", "photos": busy, "places": places });
+        return Ok(of_json(StatusCode::OK, &health));
+    }
+    check_access(context, head)?;
+    match head.uri.path() {
+        "/models" => Ok(of_json(StatusCode::OK, &context.engine.models())),
+        _ => segment(context, head, body, size).await,
+    }
+}
+
+fn check_access(context: &Context, head: &Parts) -> Result<(), Problem> {
+    let field = |name| head.headers.get(name).map(HeaderValue::as_bytes);
+    let checked = context
+        .access
+        .check(field(header::AUTHORIZATION), field(header::HOST));
+    checked.map_err(|refusal| match refusal {
+        Refusal::Token => {
+            let message = "send the server's token, as Authorization: Bearer TOKEN";
+            Problem::new(StatusCode::UNAUTHORIZED, message)
+                .with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+        }
+        Refusal::Host => {
+            let message = "a server without a token answers to localhost and 127.0.0.1 alone";
+            Problem::new(StatusCode::FORBIDDEN, message)
+        }
+    })
+}
+
+async fn segment(
+    context: &Context,
+    head: &Parts,
+    body: &mut Incoming,
+    size: &mut usize,
+) -> Result<Answer, Problem> {
+    let bad = |message: String| Problem::new(StatusCode::BAD_REQUEST, message);
+    let order = Order::read(head.uri.query().unwrap_or_default()).map_err(bad)?;
+    let most = context.limits.body_bytes;
+    if body.size_hint().lower() > most as u64 {
+        return Err(too_large(most));
+    }
+    // Before the body is read: bodies that wait are what takes memory.
+    let Some(place) = context.engine.place() else {
+        let message = "all places for photos are taken: ask again";
+        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, message);
+        return Err(problem.with(header::RETRY_AFTER, RETRY));
+    };
+    let patience = context.limits.patience;
+    let received = tokio::time::timeout(patience, receive(body, most, size)).await;
+    let photo = received.unwrap_or_else(|_| {
+        let message = format!("the photo did not arrive within {} s", patience.as_secs());
+        Err(Problem::new(StatusCode::REQUEST_TIMEOUT, message))
+    })?;
+    if photo.is_empty() {
+        return Err(bad(
+            "the body is empty: it has to be the file of a photo".into()
+        ));
+    }
+    let answer = order.answer;
+    let computed = context.engine.segment(order, photo, place).await;
+    let bytes = computed.map_err(of_failure)?;
+    Ok(response(StatusCode::OK, answer.media_type(), bytes))
+}
+
+/// Reads a body of at most so many bytes, and counts them.
+async fn receive(body: &mut Incoming, most: usize, size: &mut usize) -> Result<Vec<u8>, Problem> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame
+            .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "the photo ended before its end"))?;
+        let Some(data) = frame.data_ref() else {
+            continue;
+        };
+        *size += data.len();
+        if *size > most {
+            return Err(too_large(most));
+        }
+        bytes.extend_from_slice(data);
+    }
+    Ok(bytes)
+}
+
+fn too_large(most: usize) -> Problem {
+    let message = format!(
+        "the photo is larger than {:.1} MiB",
+        most as f64 / f64::from(1 << 20)
+    );
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, message)
+}
+
+fn of_failure(failure: Failure) -> Problem {
+    let message = failure.to_string();
+    match failure {
+        Failure::Request(_) => Problem::new(StatusCode::BAD_REQUEST, message),
+        Failure::Left | Failure::Server(_) => {
+            // The client learns what failed, and the log as well.
+            err!("flowseg: {}", message.replace('\n', " "));
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, message)
+        }
+    }
+}
