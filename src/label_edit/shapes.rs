@@ -24,9 +24,10 @@ pub(super) fn stroke(
     };
     let (a, b) = (place(from), place(to));
     let finite = a.iter().chain(&b).all(|v| v.is_finite()) && radius.is_finite();
-    let rows = match finite {
-        true => covered(a[1].min(b[1]) - radius, a[1].max(b[1]) + radius, height),
-        false => 0..0,
+    let rows = if finite {
+        covered(a[1].min(b[1]) - radius, a[1].max(b[1]) + radius, height)
+    } else {
+        0..0
     };
     rows.filter_map(move |y| {
         let (low, high) = across(a, b, radius, y as f32 + 0.5)?;
