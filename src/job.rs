@@ -332,15 +332,6 @@ impl<M: Send + 'static> Worker<M> {
         self.requests.changed.notify_one();
     }
 
-    /// Lets a photo of the queue be the next one.
-    pub fn prefer(&self, number: usize) {
-        let mut state = self.requests.lock();
-        let at = state.photos.iter().position(|(other, _)| *other == number);
-        if let Some(photo) = at.and_then(|at| state.photos.remove(at)) {
-            state.photos.push_front(photo);
-        }
-    }
-
     /// Stops within one solver step; no more messages about the latest request arrive.
     pub fn cancel(&self) {
         self.requests.put(None);
@@ -525,7 +516,6 @@ mod tests {
         // A request comes first, whatever waits, and what it asks for is not part of the queue.
         worker.flow(picture(), sampling(1));
         worker.queue(photos, viewing());
-        worker.prefer(4);
         let (mut done, mut finished) = (Vec::new(), false);
         while done.len() < 5 {
             match wait(&worker) {
@@ -542,9 +532,7 @@ mod tests {
             }
         }
         assert!(finished);
-        // The first may have been taken before another one was preferred.
-        done.retain(|number| *number != 4);
-        assert_eq!(done, [0, 1, 2, 3]);
+        assert_eq!(done, [0, 1, 2, 3, 4]);
     }
 
     #[test]

@@ -97,9 +97,12 @@ mod tests {
             let error = with_card(&bytes, wrong.as_object().unwrap()).unwrap_err();
             assert!(error.to_string().contains(word), "{error}");
         }
-        let tensors =
-            tensors::to_safetensors(&Default::default(), Default::default(), Precision::Single);
-        let foreign = with_card(&tensors.unwrap(), &Map::new());
+        let foreign = tensors::to_safetensors(
+            &tensors::export(&model.network),
+            Default::default(),
+            Precision::Single,
+        );
+        let foreign = with_card(&foreign.unwrap(), &Map::new());
         assert!(matches!(foreign, Err(ModelError::Foreign)));
     }
 }

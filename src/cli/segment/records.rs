@@ -232,9 +232,8 @@ impl Records {
                 out!("{line}");
             } else {
                 out!(
-                    "{}: flicker {:.2} %: of the pixels whose photo changes by {STILL} of 255 at most \
-                     ({:.1} % of all), those whose class changes from one of its {pictures} pictures to \
-                     the next",
+                    "{}: flicker {:.2} % over {pictures} pictures ({:.1} % of the pixels are still: no \
+                     channel changes by more than {STILL} of 255)",
                     terminal::name(&path.to_string_lossy()),
                     100.0 * share,
                     100.0 * still
