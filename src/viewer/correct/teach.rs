@@ -438,6 +438,27 @@ mod tests {
         assert_eq!(ending(run, true), finished(Some([0.5, 0.75])));
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn a_run_is_announced_and_stops_when_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = "trap 'exit 0' TERM; : > metrics.jsonl; while :; do sleep 0.05; done";
+        let child = process::Command::new("sh")
+            .args(["-c", script])
+            .current_dir(folder.path())
+            .spawn()
+            .unwrap();
+        let (sender, reports) = sync_channel(4);
+        let (stop, context) = (AtomicBool::new(false), egui::Context::default());
+        std::thread::scope(|scope| {
+            scope.spawn(|| follow(child, folder.path(), &stop, &sender, &context));
+            assert!(matches!(reports.recv().unwrap(), Report::Begun));
+            stop.store(true, Ordering::Relaxed);
+            let ended = reports.recv().unwrap();
+            assert!(matches!(ended, Report::Ended(Ending::Stopped)));
+        });
+    }
+
     #[test]
     fn without_a_photo_held_back_there_is_no_validation() {
         let of = |held| arguments("street", Path::new("c"), Path::new("r"), "cpu", held);
