@@ -1,4 +1,4 @@
-//! Everything that an export may show.
+//! The input of an export.
 
 use super::error::ExportError;
 use super::mask::Mask;
@@ -7,10 +7,10 @@ use crate::votes::Votes;
 use image::RgbImage;
 use std::path::Path;
 
-/// The states of a flow on the host, from the source at t = 0 on.
+/// The states of a flow on the host, beginning with the source at t = 0.
 #[derive(Clone, Debug)]
 pub struct Trajectory<'a> {
-    /// Height and width of the states.
+    /// `[height, width]` of the states.
     pub size: [usize; 2],
     /// The time of every state, in `[0, 1]`.
     pub times: &'a [f32],
@@ -33,7 +33,6 @@ pub enum Look {
 }
 
 impl Look {
-    /// All of them.
     pub const ALL: [Self; 3] = [Self::Raw, Self::Map, Self::Overlay];
 
     /// Its name in a menu.
@@ -46,20 +45,20 @@ impl Look {
     }
 }
 
-/// Everything that an export may show.
+/// The input of an export.
 #[derive(Clone, Debug)]
 pub struct Scene<'a> {
     /// The photo, upright, at its own size.
     pub photo: &'a RgbImage,
-    /// Its flow so far. The last state is taken for the answer.
+    /// Its flow so far. The last state counts as the result.
     pub trajectory: Trajectory<'a>,
     /// The classes' centroids.
     pub centroids: &'a Centroids,
-    /// The classes' colours, such as [`Centroids::colours`], in the same order.
+    /// The classes' colours, such as [`Centroids::colours`], in the order of the centroids.
     pub colours: &'a [[u8; 3]],
     /// The classes' names, in the order of the centroids.
     pub classes: &'a [String],
-    /// The mask as a person corrected it, `[height, width]` of the photo, instead of the last state's.
+    /// The manually corrected mask, `[height, width]` of the photo, which replaces the last state's.
     pub corrected: Option<&'a [u16]>,
     /// What animations show.
     pub look: Look,
@@ -68,7 +67,7 @@ pub struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    /// The mask that labels `[height, width]` of the photo's size are.
+    /// The mask with these labels, `[height, width]` of the photo.
     pub fn mask<'a>(&'a self, labels: &'a [u16]) -> Mask<'a> {
         Mask {
             photo: self.photo,
@@ -83,7 +82,7 @@ impl Scene<'_> {
         self.colours.get(class).copied().unwrap_or_default()
     }
 
-    /// Refuses what the writers would have to trip over.
+    /// Refuses scenes that no writer could handle.
     pub(super) fn check(&self, path: &Path) -> Result<(), ExportError> {
         let t = &self.trajectory;
         let pixels = t.size[0].checked_mul(t.size[1]).unwrap_or(0);
