@@ -1,4 +1,4 @@
-//! Scoring runs: what is scored, and what no prediction depends on.
+//! Scoring runs: what is scored, and what predictions must not depend on.
 
 use super::*;
 use crate::data::{Dataset, SceneConfig};
@@ -177,7 +177,7 @@ fn several_looks_are_one_vote_at_the_first_size() {
         found
     };
     let once = predictions(Look::all(&[1.0], false));
-    // Twice the same look decides the same; a mirror image and other sizes count as well.
+    // The same look twice changes nothing; a mirror image and other sizes do.
     assert_eq!(predictions(vec![Look::default(); 2]), once);
     let many = predictions(Look::all(&[1.0, 1.5, 0.5], true));
     assert_eq!(many.len(), 3);
