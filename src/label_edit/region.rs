@@ -2,20 +2,20 @@
 
 use std::ops::Range;
 
-/// Pixels of a mask that belong together.
+/// A connected set of pixels of a mask.
 #[derive(Clone)]
 pub struct Region {
     width: usize,
     height: usize,
-    /// A bit for each pixel, the first of a word in its lowest bit; every row begins with a word.
+    /// One bit per pixel, lowest bit first; every row begins with a new word.
     bits: Vec<u64>,
-    /// Rows that may hold pixels of it.
+    /// Rows that may contain pixels of the region.
     rows: Range<usize>,
 }
 
 impl Region {
     /// The pixels of `[height, width]` that have the label of the pixel `[x, y]` and are connected with
-    /// it through common edges; none for a pixel outside.
+    /// it through common edges; empty for a pixel outside.
     pub(super) fn connected(
         [height, width]: [usize; 2],
         [x, y]: [usize; 2],
@@ -32,7 +32,7 @@ impl Region {
         }
         let wanted = label(y * width + x);
         let is = |x: usize, y: usize| label(y * width + x) == wanted;
-        // Each entry is a pixel from which its whole row within the region is taken.
+        // Each entry is a pixel whose whole run in its row belongs to the region.
         let mut seeds = vec![[x, y]];
         while let Some([x, y]) = seeds.pop() {
             if region.contains([x, y]) {
@@ -81,7 +81,7 @@ impl Region {
         }
     }
 
-    /// Its parts within some columns of a row.
+    /// Its runs within some columns of a row.
     pub(super) fn runs(&self, y: usize, columns: Range<usize>) -> Vec<Range<usize>> {
         let mut runs: Vec<Range<usize>> = Vec::new();
         for x in columns.filter(|&x| self.contains([x, y])) {
@@ -93,7 +93,7 @@ impl Region {
         runs
     }
 
-    /// All of its pixels: rows and columns.
+    /// All its runs: row and columns.
     pub(super) fn spans(&self) -> impl Iterator<Item = (usize, Range<usize>)> {
         let of = |y: usize| {
             let runs = self.runs(y, 0..self.width);
@@ -102,7 +102,6 @@ impl Region {
         self.rows.clone().flat_map(of)
     }
 
-    /// The number of its pixels.
     pub fn pixels(&self) -> usize {
         self.bits
             .iter()
