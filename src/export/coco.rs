@@ -197,7 +197,9 @@ impl Coco {
         }
         match annotations.next() {
             None => Ok(coco),
-            Some(_) => Err(unusable("its annotations are in a different order".to_owned())),
+            Some(_) => Err(unusable(
+                "its annotations are in a different order".to_owned(),
+            )),
         }
     }
 

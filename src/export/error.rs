@@ -26,10 +26,7 @@ pub enum ExportError {
     },
     /// A file of an earlier run that cannot be extended.
     #[error("cannot extend {}: {reason}; move it away, or leave out --skip-existing", path.display())]
-    Resume {
-        path: PathBuf,
-        reason: String,
-    },
+    Resume { path: PathBuf, reason: String },
     #[error("cancelled")]
     Cancelled,
 }
