@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 pub(super) enum AppEvent {
     ModelOpened,
-    /// Another photo is shown, or the same one is opened again.
+    /// Another photo is shown, or the same one was opened again.
     PhotoOpened,
     RunsOpened(Vec<PathBuf>),
-    /// A folder, or several photos, are to be segmented.
+    /// A folder or several photos were opened for segmentation.
     PhotosListed,
     Zoom(Zoom),
     PanelsReset,

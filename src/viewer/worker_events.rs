@@ -1,4 +1,4 @@
-//! Converts the worker's messages to what the window shows: tensors are located or uploaded, read
+//! Converts the worker's messages into what the window shows. Tensors are shared or uploaded, read
 //! back, decoded and counted on the worker's thread, so that no frame waits for that.
 
 use super::mask_store::StoredMask;
@@ -15,14 +15,14 @@ use eframe::egui::{self, ColorImage, TextureHandle, TextureOptions};
 use image::{RgbImage, imageops};
 use std::sync::Arc;
 
-/// The longer side of a thumbnail, in pixels.
+/// Maximum longer side of a thumbnail, in pixels.
 const THUMBNAIL: usize = 112;
 
-/// What the worker's thread reports to the window.
+/// A report of the worker's thread to the window.
 pub(super) enum WorkerEvent {
     Model(Box<Card>, Centroids),
     Photo(OpenedPhoto),
-    /// The device compiles its kernels.
+    /// The device is compiling its kernels.
     Preparing,
     /// A state can be shown.
     State {
@@ -37,7 +37,7 @@ pub(super) enum WorkerEvent {
         thumbnails: Option<Thumbnails>,
     },
     Finished {
-        /// The step from which on every pixel keeps its class.
+        /// The step from which each pixel keeps its class.
         settled: Vec<u16>,
     },
     Failed(String),
@@ -50,15 +50,15 @@ pub(super) struct OpenedPhoto {
     pub photo: Arc<RgbImage>,
     /// The photo in graphics memory.
     pub picture: Option<Arc<Photo>>,
-    /// Its labels, if they are known.
+    /// Its labels, if known.
     pub truth: Option<Arc<LabelMap>>,
     /// Its labels in graphics memory.
     pub truth_picture: Option<Arc<Truth>>,
-    /// Height and width of the states.
+    /// `[height, width]` of the states.
     pub size: [usize; 2],
 }
 
-/// A state's numbers on the host.
+/// The numbers of a state on the host.
 pub(super) struct Host {
     /// `x_t: [d, H, W]`, channel-major.
     pub x: Arc<Vec<f32>>,
@@ -71,7 +71,7 @@ pub(super) struct Host {
 }
 
 impl Host {
-    /// The first three channels, which are the picture's colours.
+    /// The first three channels, the picture's colours.
     pub(super) fn colours(&self) -> &[f32] {
         &self.x[..self.x.len().min(3 * self.labels.len())]
     }
@@ -87,7 +87,6 @@ impl Host {
     }
 }
 
-/// Small pictures of a state.
 pub(super) struct Thumbnails {
     pub raw: TextureHandle,
     pub map: TextureHandle,
@@ -98,7 +97,7 @@ pub(super) struct Thumbnails {
 }
 
 impl Thumbnails {
-    /// Draws the classes in other colours.
+    /// Draws the classes in new colours.
     pub(super) fn recolour(&mut self, colours: &[[u8; 3]]) {
         let colour = |&label: &u16| colours.get(usize::from(label)).copied().unwrap_or_default();
         let rgb: Vec<u8> = self.labels.iter().flat_map(colour).collect();
@@ -118,7 +117,7 @@ pub(super) struct EventConverter {
 }
 
 impl EventConverter {
-    /// Without pipelines nothing is uploaded.
+    /// Without pipelines, nothing is uploaded.
     pub(super) fn new(context: egui::Context, pipelines: Option<Arc<Pipelines>>) -> Self {
         Self {
             context,
@@ -130,7 +129,7 @@ impl EventConverter {
         }
     }
 
-    /// Converts a message to one or two events. Returns whether the window still wants more.
+    /// Converts a message to one or two events. Returns whether the window still receives events.
     pub(super) fn convert(
         &mut self,
         message: Message,
@@ -217,7 +216,7 @@ impl EventConverter {
                 pipelines.photo(&photo)?
             };
             picture = Some(Arc::new(uploaded));
-            // A label file too large for the device is left out of the picture, not of the scores.
+            // A label file too large for the device is not drawn, but still scored.
             if let Some(truth) = truth.as_ref().filter(|_| side <= longest) {
                 let uploaded = pipelines.truth([truth.height, truth.width], &truth.data)?;
                 truth_picture = Some(Arc::new(uploaded));
