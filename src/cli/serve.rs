@@ -1,4 +1,4 @@
-//! `flowseg serve`: this machine's device for a run on another one.
+//! `flowseg serve`: lends this machine's device to another machine.
 
 use crate::device::{self, Choice};
 use crate::terminal::out;
@@ -8,13 +8,12 @@ use std::net::{IpAddr, Ipv4Addr, TcpListener};
 
 /// Let another machine compute on a device of this one
 ///
-/// There, `--device remote:ws://HOST:PORT` is this device. The connection is not encrypted: use it on
-/// a network that you trust, or through an SSH tunnel. Several devices are numbered from 0, as in
-/// remote:ws://HOST:PORT#1.
+/// The other machine uses it with `--device remote:ws://HOST:PORT`. The connection is not encrypted:
+/// use it on a network that you trust, or through an SSH tunnel. Several devices are numbered from 0,
+/// as in remote:ws://HOST:PORT#1.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// What to serve: auto, cpu, wgpu:N, cuda:N; several, with commas between, if all are of one
-    /// kind
+    /// What to serve: auto, cpu, wgpu:N, cuda:N; several, separated by commas, if all are of one kind
     #[arg(
         long = "device",
         value_name = "DEVICE,...",
@@ -22,11 +21,11 @@ pub struct Arguments {
         value_delimiter = ','
     )]
     devices: Vec<Choice>,
-    /// Address to listen on; another than this machine's own takes a FLOWSEG_TOKEN in the
-    /// environment, here and at the client
+    /// Address to listen on; other than loopback it needs FLOWSEG_TOKEN in the environment, here and at
+    /// the client
     #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     host: IpAddr,
-    /// Port to listen on; 0 takes a free one
+    /// Port to listen on; 0 chooses a free one
     #[arg(long, value_name = "N", default_value_t = 7878)]
     port: u16,
 }
@@ -36,7 +35,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let token = device::token();
     if token.is_none() && !arguments.host.is_loopback() {
         bail!(
-            "whoever reaches {} could compute here: set {} to a secret word, or leave --host out",
+            "anyone who can reach {} could compute here: set {} to a secret, or leave --host out",
             arguments.host,
             device::TOKEN
         );
