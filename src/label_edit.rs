@@ -25,7 +25,7 @@ const KEPT: u16 = IGNORE - 1;
 pub enum Paint {
     /// This class, or [`IGNORE`] for none.
     Class(u16),
-    /// The network's label.
+    /// The network's label, as if never painted.
     Erase,
 }
 

@@ -88,7 +88,7 @@ impl Votes {
         self
     }
 
-    /// Adds another look at the same photo, scaled to this one's size.
+    /// Adds the votes of another look at the photo, scaled to this size.
     pub fn add(&mut self, other: &Votes) {
         let (to, classes) = (self.size, self.classes);
         self.shares

@@ -33,7 +33,6 @@ pub struct Sheet<'a> {
     pub captions: [&'a str; 2],
     /// Both results, `[height, width]` of the photo, in the joint classes.
     pub labels: [&'a [u16]; 2],
-    /// The names of the joint classes.
     pub classes: &'a [String],
     pub colours: &'a [[u8; 3]],
 }

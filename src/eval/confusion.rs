@@ -11,7 +11,6 @@ pub struct Confusion {
     unpredicted: Vec<u64>,
 }
 
-/// The scores of one confusion matrix.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Scores {
     /// Mean IoU over the classes whose union is not empty, 0 to 1; `None` without a labelled pixel.
@@ -63,7 +62,6 @@ impl Confusion {
         self.counts[truth * self.classes + prediction]
     }
 
-    /// The number of classes N.
     pub fn classes(&self) -> usize {
         self.classes
     }
@@ -142,7 +140,6 @@ pub(super) fn own_scores(truth: &[u16], prediction: &[u16], classes: usize) -> O
     })
 }
 
-/// The scores of one photo.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct OwnScores {
     /// Mean IoU over the classes that the photo or its prediction has, 0 to 1.

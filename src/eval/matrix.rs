@@ -15,7 +15,7 @@ const NAMED: usize = 9;
 const NAME: f32 = 13.0;
 /// Em of the title, in pixels.
 const TITLE: f32 = 11.0;
-/// Pixels between a name and the matrix.
+/// Gap between a name and the matrix, in pixels.
 const GAP: u32 = 4;
 const PAPER: Rgb<u8> = Rgb([255; 3]);
 const FRAME: Rgb<u8> = Rgb([153; 3]);

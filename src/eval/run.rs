@@ -50,7 +50,7 @@ impl Resolution {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scoring {
     pub solver: Solver,
-    /// Numbers of solver steps, each scored.
+    /// The numbers of solver steps, each scored.
     pub steps: Vec<usize>,
     /// The resolutions, each scored.
     pub resolutions: Vec<Resolution>,
@@ -90,11 +90,11 @@ pub struct Outcome {
     pub resolution: Resolution,
     /// Pixels by true and predicted class.
     pub confusion: Confusion,
-    /// Pixels along the outlines.
+    /// Pixels in the bands along the outlines.
     pub boundary: Boundary,
     /// Pixels by the probability of their class.
     pub calibration: Calibration,
-    /// The mIoU of every photo with a labelled pixel, 0 to 1, in the order of their scoring.
+    /// The mIoU of every photo with a labelled pixel, 0 to 1, in the order of scoring.
     pub photos: Vec<f64>,
 }
 
@@ -114,7 +114,6 @@ impl Outcome {
 
 /// A scored photo, at one number of steps.
 pub struct Seen<'a> {
-    /// Its index in the data set.
     pub index: usize,
     pub steps: usize,
     pub sample: &'a Sample,
@@ -144,10 +143,10 @@ impl Seen<'_> {
 pub enum EvalError {
     #[error(transparent)]
     Data(#[from] DataError),
-    /// Model and data name a class differently.
+    /// Model and data set have different names for a class.
     #[error("the model has {model} where the data set has {data}: their class tables differ")]
     Names { model: String, data: String },
-    /// Model and data have different numbers of classes.
+    /// Model and data set have different numbers of classes.
     #[error("the model has {model} classes and the data set has {data}: their class tables differ")]
     Classes { model: usize, data: usize },
     /// The predictions are not finite numbers.
@@ -464,7 +463,6 @@ impl Run<'_> {
         group.iter().map(segment).collect()
     }
 
-    /// The seed of a photo's noise.
     fn seed(&self, index: usize) -> u64 {
         let seed = self.scoring.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         seed.wrapping_add(index as u64)
@@ -537,7 +535,6 @@ impl Run<'_> {
     }
 }
 
-/// Photos at one look.
 struct View {
     /// Their indices in the group.
     members: Vec<usize>,

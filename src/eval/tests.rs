@@ -56,7 +56,7 @@ fn outcomes_come_for_every_number_of_steps_and_resolution() {
     let expected: Vec<_> = (0..7).flat_map(|i| [(i, 1), (i, 3)]).collect();
     assert_eq!(seen, expected);
     let pixels = |o: &Outcome| (0..4).map(|k| o.confusion.labelled(k)).sum::<u64>();
-    // 2 % of the pixels have no label; 16 x 24 of a network pixel stand for 20 x 30.
+    // 2 % of the pixels have no label; the network sees 16 x 24 pixels of 20 x 30.
     assert!((4000..=4200).contains(&pixels(&outcomes[0])));
     assert!((2550..=2688).contains(&pixels(&outcomes[1])));
 }

@@ -42,7 +42,6 @@ pub struct Worst {
 }
 
 impl Worst {
-    /// For `count` photos of a data set with `classes` classes.
     pub fn new(count: usize, by: WorstBy, classes: usize) -> Self {
         Self {
             count,

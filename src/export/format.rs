@@ -43,9 +43,9 @@ pub enum Format {
     Overlay,
     /// NAME.colours.png: the mask in class colours, with a legend
     Colours,
-    /// NAME.probability.png: a grey PNG of how probable each pixel's class is, white for certain
+    /// NAME.probability.png: a grey PNG of the probability of each pixel's class, white if certain
     Probability,
-    /// NAME.margin.png: a grey PNG of its lead over the next class (p1 - p2), white for certain
+    /// NAME.margin.png: a grey PNG of its lead over the second class (p1 - p2), white if certain
     Margin,
     /// NAME.entropy.png: a grey PNG of the entropy over ln N, black for certain, white where all N
     /// classes are equally probable
@@ -66,7 +66,7 @@ pub struct Details<'a> {
     pub cutout: &'a [u16],
     /// Opacity of class colours over the photo, 0 to 1.
     pub opacity: f32,
-    /// The votes that decided the mask.
+    /// The votes that the mask was decided from.
     pub votes: &'a Votes,
 }
 

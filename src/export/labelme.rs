@@ -8,7 +8,7 @@ use crate::files::folder_of;
 use serde_json::json;
 use std::path::{Component, Path, PathBuf};
 
-/// The version of Labelme whose format this is.
+/// The version of Labelme's format.
 const VERSION: &str = "5.5.0";
 
 /// One polygon per connected region. Holes are bridged to the outer boundary (see

@@ -28,7 +28,7 @@ impl Mask<'_> {
         [width, height]
     }
 
-    /// The colour of a label; black outside the table.
+    /// The colour of a label; black if it is not a class.
     pub(super) fn colour(&self, label: u16) -> [u8; 3] {
         match label {
             IGNORE => VOID,
@@ -44,7 +44,7 @@ impl Mask<'_> {
         self.classes.len() < 256
     }
 
-    /// The name of a label; empty outside the table.
+    /// The name of a label; empty if it is not a class.
     pub(super) fn name(&self, label: u16) -> &str {
         self.classes
             .get(usize::from(label))

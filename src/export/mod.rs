@@ -87,7 +87,6 @@ impl Artifact {
         Self::DoubtArray(Doubt::Entropy),
     ];
 
-    /// Its name in a menu.
     pub fn label(self) -> &'static str {
         match self {
             Self::Labels => "Label map (PNG)",

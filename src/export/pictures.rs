@@ -154,7 +154,7 @@ pub(super) fn write_png(path: &Path, picture: impl Into<DynamicImage>) -> Result
     Ok(files::write_atomic(path, &png(path, picture)?)?)
 }
 
-/// Writes the flow as an endless GIF, frame by frame.
+/// Writes the flow as an endlessly looping GIF, frame by frame.
 pub(super) fn write_gif(
     path: &Path,
     scene: &Scene,

@@ -97,7 +97,7 @@ mod tests {
         let labels = drawn(&["110", "100"]);
         let counts = counts(&Regions::of(&labels, 3));
         assert_eq!(counts, [vec![0, 3, 3], vec![3, 3]]);
-        // As pycocotools encodes a square of 20 pixels in a picture of 100 x 100.
+        // The result of pycocotools for a square of 20 pixels in a picture of 100 x 100.
         let mut labels = vec![0u16; 10_000];
         for y in 10..30 {
             labels[y * 100 + 40..y * 100 + 60].fill(1);

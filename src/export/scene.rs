@@ -35,7 +35,6 @@ pub enum Look {
 impl Look {
     pub const ALL: [Self; 3] = [Self::Raw, Self::Map, Self::Overlay];
 
-    /// Its name in a menu.
     pub fn label(self) -> &'static str {
         match self {
             Self::Raw => "Raw",
@@ -52,7 +51,6 @@ pub struct Scene<'a> {
     pub photo: &'a RgbImage,
     /// Its flow so far. The last state counts as the result.
     pub trajectory: Trajectory<'a>,
-    /// The classes' centroids.
     pub centroids: &'a Centroids,
     /// The classes' colours, such as [`Centroids::colours`], in the order of the centroids.
     pub colours: &'a [[u8; 3]],
@@ -60,7 +58,6 @@ pub struct Scene<'a> {
     pub classes: &'a [String],
     /// The manually corrected mask, `[height, width]` of the photo, which replaces the last state's.
     pub corrected: Option<&'a [u16]>,
-    /// What animations show.
     pub look: Look,
     /// Opacity of class colours over the photo, 0 to 1.
     pub opacity: f32,
@@ -77,7 +74,7 @@ impl Scene<'_> {
         }
     }
 
-    /// A class's colour; black outside the table.
+    /// The colour of a class; black if the index is out of range.
     pub(super) fn colour(&self, class: usize) -> [u8; 3] {
         self.colours.get(class).copied().unwrap_or_default()
     }
@@ -104,7 +101,6 @@ impl Scene<'_> {
         Err(ExportError::Scene { path, reason })
     }
 
-    /// The votes of the last state.
     pub(super) fn votes(&self) -> Votes {
         let last = self.trajectory.states.last().copied().unwrap_or_default();
         Votes::of(self.centroids, last, self.trajectory.size)

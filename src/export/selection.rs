@@ -141,7 +141,6 @@ impl Selection {
         })
     }
 
-    /// The names by class index.
     pub fn names(&self) -> &[String] {
         &self.names
     }

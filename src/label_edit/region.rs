@@ -62,7 +62,6 @@ impl Region {
         [self.height, self.width]
     }
 
-    /// Whether a pixel `[x, y]` belongs to it.
     pub fn contains(&self, [x, y]: [usize; 2]) -> bool {
         x < self.width && y < self.height && {
             let word = self.bits[y * self.width.div_ceil(64) + x / 64];

@@ -27,7 +27,6 @@ use std::path::PathBuf;
 pub(super) struct App {
     pub(super) shared: AppState,
     pub(super) panels: Panels,
-    /// The layout of the panels.
     pub(super) layout: Tree<PanelKind>,
     /// Whether the window was opened with a view of the field.
     field_in_front: bool,
@@ -63,7 +62,7 @@ impl App {
         if options.steps.is_some() {
             settings.choose_steps(options.steps);
         }
-        // Named paths are listed on another thread; until then there is nothing to show.
+        // Paths are listed on another thread, so the list is empty at first.
         let photos = if paths.is_empty() {
             PhotoList::samples(0)
         } else {
@@ -152,7 +151,7 @@ impl App {
         }
         match pasted {
             Some(Ok(image)) => commands.push(Command::PasteImage(image)),
-            // Text on the clipboard may be the name of a file.
+            // Text on the clipboard may be a path.
             Some(Err(text)) if !context.egui_wants_keyboard_input() => {
                 let paths = file_open::named(&text);
                 if !paths.is_empty() {
@@ -164,7 +163,6 @@ impl App {
         commands
     }
 
-    /// Draws the export dialog if it is open.
     fn export_dialog(&mut self, context: &egui::Context, commands: &mut Vec<Command>) {
         if !self.shared.dialogs.export {
             return;

@@ -1,4 +1,4 @@
-//! Changes of the shared state that panels may have to react to.
+//! Changes of the shared state that panels may react to.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,6 @@ pub(super) enum AppEvent {
     PanelsReset,
 }
 
-/// A change of the canvas's magnification.
 #[derive(Clone, Copy)]
 pub(super) enum Zoom {
     Fit,

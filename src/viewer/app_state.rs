@@ -33,11 +33,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use web_time::Instant;
 
-/// The devices that the window computes and draws on, as text.
+/// Descriptions of the devices that the window computes and draws on.
 #[derive(Clone, Debug)]
 pub(super) struct Devices {
     pub compute: String,
-    /// Why the program chose this device, unless the user did.
+    /// The reason for the choice of device, unless the user chose it.
     pub note: Option<String>,
     pub adapter: String,
     /// Whether that adapter runs on the CPU.
@@ -50,7 +50,6 @@ pub(super) enum Phase {
     Idle,
     Loading,
     Opening,
-    /// Waiting for the device to compile its kernels.
     Preparing,
     /// Computing states since this time.
     Sampling(Instant),
@@ -97,7 +96,6 @@ pub(super) struct AppState {
     pub second: Option<Second>,
     /// The open photos, listed by a class.
     pub class_photos: Option<ClassPhotos>,
-    /// The doubt of the shown state.
     pub doubt: DoubtMaps,
     pub playhead: Playhead,
     pub selection: SelectionHistory,
@@ -233,7 +231,6 @@ impl AppState {
         }
     }
 
-    /// Shows a picture from the clipboard.
     pub(super) fn paste(&mut self, image: &egui::ColorImage) {
         match PhotoList::pasted(image) {
             Some(photos) => self.show(photos),
@@ -241,7 +238,6 @@ impl AppState {
         }
     }
 
-    /// Opens the current photo of the list.
     pub(super) fn open_photo(&mut self) {
         if let Some(path) = self.photos.file().map(ToOwned::to_owned) {
             self.settings.remember(&path);
@@ -254,7 +250,6 @@ impl AppState {
         self.sample_second();
     }
 
-    /// Samples the current photo again.
     pub(super) fn sample(&mut self) {
         self.correct.leave_photo();
         self.playhead.position = 0.0;
@@ -375,7 +370,7 @@ impl AppState {
         }
     }
 
-    /// Where the flow starts: as chosen, by default as the model was trained.
+    /// The source of the flow: the chosen one, by default that of the model's training.
     pub(super) fn source(&self) -> Source {
         let of_model = self.model.as_ref().map(|model| model.card.source);
         self.sampling.source.or(of_model).unwrap_or_default()

@@ -111,7 +111,7 @@ fn speed<'a>(flow: &Flow) -> Lines<'a> {
     vec![Line::new("|v|", points).color(theme::ACCENT).width(2.0)]
 }
 
-/// One chart; returns the time that was clicked or dragged to.
+/// Draws one chart; returns the time that was clicked or dragged to.
 fn chart(
     ui: &mut egui::Ui,
     title: &str,

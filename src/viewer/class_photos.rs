@@ -16,7 +16,6 @@ use eframe::egui;
 use image::RgbImage;
 use std::sync::Arc;
 
-/// The classes of one photo.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct PhotoClasses {
     /// The share of every class, 0 to 1.
@@ -46,7 +45,7 @@ pub(super) struct Row {
     /// Its index in the open list.
     pub index: usize,
     pub name: String,
-    /// The share of its pixels that the class takes, 0 to 1.
+    /// The class's share of its pixels, 0 to 1.
     pub share: f32,
     /// IoU of the class, 0 to 1.
     pub iou: Option<f64>,
@@ -137,7 +136,7 @@ impl ClassPhotos {
     }
 }
 
-/// The classes of a photo at its own size.
+/// Segments a photo and measures its classes at its own size.
 fn classes(model: &Model, item: &Item, sampling: Sampling) -> Result<PhotoClasses, String> {
     let (photo, truth) = read(item, &model.card.classes)?;
     let look = Look {

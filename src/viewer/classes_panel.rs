@@ -112,7 +112,7 @@ impl ClassesPanel {
 }
 
 impl ClassesPanel {
-    /// Draws the open photos by a class.
+    /// Draws the list of open photos by a class.
     fn photos(
         &mut self,
         app: &AppState,

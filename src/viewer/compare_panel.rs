@@ -60,7 +60,7 @@ impl Panel for ComparePanel {
     }
 }
 
-/// The name of a model in a list.
+/// The short name of a model, for lists.
 fn short(name: &str) -> String {
     let stem = Path::new(name).file_stem();
     stem.map_or_else(|| name.to_owned(), |stem| stem.to_string_lossy().into())

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 const INSTEAD: &str =
     "`flowseg segment` writes masks without a window, and `flowseg --help` lists all commands";
 
-/// Variables that name a display on systems where a desktop is optional.
+/// Environment variables that name a display on systems without a built-in desktop.
 const DISPLAYS: [&str; 3] = ["WAYLAND_DISPLAY", "WAYLAND_SOCKET", "DISPLAY"];
 
 /// Whether environment variables name the displays of this system.

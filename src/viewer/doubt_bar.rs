@@ -59,7 +59,7 @@ fn title(doubt: Doubt, width: f32) -> &'static str {
     }
 }
 
-/// The colours of the values from 0 to 1.
+/// The colour ramp for values from 0 to 1.
 fn colours(doubt: Doubt) -> [Color32; 8] {
     let mut colours = DOUBT_COLOURS.map(|[r, g, b]| Color32::from_rgb(r, g, b));
     if doubt.as_doubt(0.0) > 0.5 {

@@ -77,7 +77,6 @@ impl FlowSnapshot {
         }
     }
 
-    /// Whether its mask was corrected.
     pub(super) fn is_corrected(&self) -> bool {
         self.corrected.is_some()
     }
@@ -86,7 +85,7 @@ impl FlowSnapshot {
         &self.photo
     }
 
-    /// `[height, width]` of the photo, and its mask.
+    /// `[height, width]` of the photo, and its mask of that size.
     pub(super) fn labels(&self) -> ([usize; 2], Vec<u16>) {
         let size = [self.photo.height(), self.photo.width()];
         (
@@ -130,7 +129,6 @@ impl NewFile {
     }
 }
 
-/// The contents of a file.
 pub(super) enum Contents {
     Text(String),
     /// A picture that is still being copied from the device, for a PNG.
@@ -183,7 +181,6 @@ impl Progress {
 /// The path of the written file, or a one-line error; `None` if the export was cancelled.
 type Outcome = Option<Result<PathBuf, String>>;
 
-/// The exports of a window.
 pub(super) struct Exports {
     sender: SyncSender<Outcome>,
     outcomes: Receiver<Outcome>,
@@ -315,7 +312,7 @@ impl Exports {
         Builder::new()
             .name("flowseg-export".into())
             .spawn(move || {
-                // Without a reader the window has closed.
+                // Without a receiver, the window has closed.
                 let _ = sender.send(work(&of_thread));
                 wake.request_repaint();
             })?;

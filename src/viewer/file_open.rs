@@ -13,7 +13,7 @@ const MODEL: &str = "safetensors";
 /// The most bytes of pasted text that is searched for paths.
 const LONGEST: usize = 1 << 20;
 
-/// What to choose in a dialog.
+/// The kinds of dialogs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialog {
     Photos,
@@ -42,7 +42,7 @@ pub(super) struct FileOpener {
     sender: SyncSender<Found>,
     found: Receiver<Found>,
     wake: Arc<dyn Fn() + Send + Sync>,
-    /// Held by every running thread.
+    /// Cloned into every running thread, so that its count shows them.
     running: Arc<()>,
 }
 
@@ -124,7 +124,7 @@ impl FileOpener {
         let running = self.running.clone();
         Builder::new().name("flowseg-open".into()).spawn(move || {
             if let Some(found) = work() {
-                // Fails only once the window has closed.
+                // Without a receiver, the window has closed.
                 let _ = sender.send(found);
             }
             drop(running);
@@ -186,7 +186,7 @@ fn existing(line: &str) -> Option<PathBuf> {
     if let Some(path) = of_uri(unquoted(line)) {
         return Some(path);
     }
-    // A shell writes a space in a path as a backslash and a space.
+    // Shells escape spaces in paths by backslashes.
     let escaped = PathBuf::from(without_escapes(line));
     escaped.exists().then_some(escaped)
 }

@@ -23,7 +23,7 @@ pub(super) struct StoredState {
     /// Its numbers, or `None` while they are still being read back from the device.
     pub host: Option<Host>,
     pub thumbnails: Option<Thumbnails>,
-    /// Its copy in graphics memory, unless that was evicted.
+    /// Its copy in graphics memory, unless it was evicted.
     values: RefCell<Option<Arc<Values>>>,
     /// When it was last drawn, as a count of drawn pictures.
     shown: Cell<u64>,
@@ -85,12 +85,11 @@ impl Flow {
         }
     }
 
-    /// The number of pixels of a state.
     pub(super) fn pixels(&self) -> usize {
         self.size[0] * self.size[1]
     }
 
-    /// Bytes of a state in graphics memory.
+    /// Size of a state in graphics memory, in bytes.
     fn bytes_of_state(&self) -> usize {
         let first = self.states.first().and_then(|state| state.host.as_ref());
         first.map_or(12 * self.pixels(), |host| 4 * host.x.len())

@@ -7,7 +7,7 @@ use web_time::Instant;
 pub(super) struct FrameStats {
     since: Instant,
     count: u32,
-    /// Seconds of work on the window's thread.
+    /// Seconds of work on the window's thread, summed over the frames.
     busy: f32,
     longest: f32,
 }

@@ -49,7 +49,6 @@ pub(super) enum MaskState {
     #[default]
     Waiting,
     Done(Arc<StoredMask>),
-    /// The error in one line.
     Failed(String),
 }
 

@@ -12,7 +12,7 @@ const DRAWN: usize = 2048;
 /// Labels at a reduced size.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct LabelPicture {
-    /// Width and height.
+    /// Width and height in pixels.
     pub size: [usize; 2],
     /// One class index or [`IGNORE`] per pixel.
     pub labels: Vec<u16>,
@@ -47,7 +47,7 @@ impl LabelPicture {
 
 /// The mask of a photo.
 pub(super) struct StoredMask {
-    /// Width and height of the photo.
+    /// Width and height of the photo in pixels.
     pub size: [u32; 2],
     /// The labels as a single-channel PNG of 8 or 16 bits.
     png: Vec<u8>,

@@ -1,4 +1,4 @@
-//! The window: watch a photo flow into its mask, scrub the ODE, inspect a pixel.
+//! The window: watch a photo flow into its mask, scrub the flow, inspect a pixel.
 //!
 //! `app_state::AppState` is the state that the panels share. A panel (`panel::Panel`) owns its own
 //! state, reads the shared one and pushes `commands::Command`s; `commands::run` carries them out.

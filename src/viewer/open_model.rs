@@ -13,7 +13,7 @@ pub(super) struct OpenModel {
     /// The names of its classes for drawing, distinct even if the fonts lack some of their letters.
     pub names: Vec<String>,
     pub centroids: Centroids,
-    /// The colours of the classes, added ones included.
+    /// The colours of the classes, including added ones.
     pub colours: Vec<[u8; 3]>,
 }
 

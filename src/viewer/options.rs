@@ -1,4 +1,4 @@
-//! How the window is opened.
+//! Options of the window.
 
 use super::field::Preset;
 use crate::device::Choice;

@@ -19,6 +19,5 @@ pub(super) trait Panel {
     /// Draws the panel, and appends the user's requests to `commands`.
     fn ui(&mut self, ui: &mut egui::Ui, app: &AppState, commands: &mut Vec<Command>);
 
-    /// Reacts to a change of the shared state.
     fn on_event(&mut self, _event: &AppEvent, _context: &egui::Context) {}
 }

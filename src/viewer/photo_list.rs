@@ -23,7 +23,6 @@ pub(super) const SCENE: SceneConfig = SceneConfig {
     ignore: 0.0,
 };
 
-/// A photo of the list.
 #[derive(Clone)]
 pub(super) enum Item {
     File(PathBuf),
@@ -105,7 +104,6 @@ impl PhotoList {
         })
     }
 
-    /// The photo that is shown.
     pub(super) fn item(&self) -> Option<&Item> {
         self.items.get(self.shown)
     }
@@ -128,7 +126,6 @@ impl PhotoList {
         self.items.get(at).map(Item::name).unwrap_or_default()
     }
 
-    /// All photos.
     pub(super) fn items(&self) -> &[Item] {
         &self.items
     }

@@ -37,7 +37,7 @@ pub(super) struct Choice {
     pub solver: Solver,
 }
 
-/// The ids of both flows.
+/// The ids of the two flows.
 type Key = (u64, u64);
 
 /// The last state of a flow, and the centroids to decode it with.
@@ -176,7 +176,6 @@ impl Second {
         *self.uploaded.borrow_mut() = None;
     }
 
-    /// The next event of its worker.
     pub(super) fn poll(&self) -> Option<WorkerEvent> {
         self.worker.poll()
     }

@@ -1,4 +1,4 @@
-//! What the user has selected, with undo and redo.
+//! The user's selection, with undo and redo.
 
 use super::brush::Brush;
 use eframe::egui::util::undoer::Undoer;
@@ -37,7 +37,6 @@ impl SelectionHistory {
         change(&mut self.current);
     }
 
-    /// Pins a pixel or unpins it.
     pub(super) fn toggle_pin(&mut self, pixel: usize) {
         self.change(|selection| {
             let before = selection.pins.len();
@@ -48,7 +47,6 @@ impl SelectionHistory {
         });
     }
 
-    /// Hides a class or shows it.
     pub(super) fn toggle_class(&mut self, class: usize) {
         self.change(|selection| {
             if !selection.hidden.remove(&class) {

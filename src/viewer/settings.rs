@@ -24,9 +24,9 @@ pub(super) const STEPS: RangeInclusive<usize> = 1..=100;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Settings {
-    /// Recent photos, folders and runs, the latest first.
+    /// Recent photos, folders and runs, latest first.
     pub recent: Vec<PathBuf>,
-    /// Recent model files, the latest first.
+    /// Recent model files, latest first.
     pub recent_models: Vec<PathBuf>,
     /// The folder for corrected photos, once chosen.
     pub corrections: Option<PathBuf>,
@@ -82,7 +82,7 @@ impl Settings {
         self.recent_models.truncate(RECENT);
     }
 
-    /// The number of solver steps, if it was chosen.
+    /// The number of solver steps, if one was chosen.
     pub(super) fn chosen_steps(&self) -> Option<usize> {
         self.steps_chosen.then_some(self.steps)
     }

@@ -65,7 +65,7 @@ fn window(options: Options, theme: Theme) -> Window {
         })
 }
 
-/// Draws frames until something holds.
+/// Draws frames until a condition holds.
 #[track_caller]
 fn until(window: &mut Window, what: &str, holds: impl Fn(&App) -> bool) {
     let begin = Instant::now();

@@ -17,7 +17,7 @@ pub(super) enum Arrangement {
 }
 
 impl Arrangement {
-    /// All arrangements, with icon and name.
+    /// All arrangements, with icons and names.
     pub(super) const ALL: [(Arrangement, MaterialIcon, &'static str); 4] = [
         (Arrangement::Single, icons::ICON_CROP_SQUARE, "One view"),
         (
@@ -162,13 +162,13 @@ impl Default for Camera {
 
 /// Margin around the whole photo, in points.
 const MARGIN: f32 = 8.0;
-/// The largest magnification, in points per photo pixel.
+/// Maximum magnification, in points per photo pixel.
 const CLOSEST: f32 = 64.0;
 /// Minimum width and height of a picture, in points, so that a photo of one row stays visible.
 const THINNEST: f32 = 2.0;
 
 impl Camera {
-    /// Points per photo pixel at which the whole photo fits.
+    /// The magnification at which the whole photo fits, in points per photo pixel.
     pub(super) fn fit(area: Rect, photo: Vec2) -> f32 {
         let room = (area.size() - Vec2::splat(2.0 * MARGIN)).max(Vec2::splat(1.0));
         (room.x / photo.x).min(room.y / photo.y)

@@ -30,7 +30,6 @@ pub(super) enum WorkerEvent {
         /// Its copy in graphics memory, or `None` without a graphics device.
         values: Option<Arc<Values>>,
     },
-    /// A state was read back.
     Numbers {
         step: usize,
         host: Host,
@@ -66,7 +65,7 @@ pub(super) struct Host {
     pub labels: Arc<Vec<u16>>,
     /// The share of every class, 0 to 1.
     pub shares: Vec<f32>,
-    /// Mean speed `|v|` over the step that led here; `None` for the source.
+    /// Mean speed `|v|` over the step that leads to it; `None` for the source.
     pub speed: Option<f32>,
 }
 
@@ -106,7 +105,6 @@ impl Thumbnails {
     }
 }
 
-/// Converts messages of the worker.
 pub(super) struct EventConverter {
     context: egui::Context,
     pipelines: Option<Arc<Pipelines>>,

@@ -26,18 +26,16 @@ pub(super) enum Command {
     Action(table::Action),
     /// Classifies paths, and opens them.
     OpenPaths(Vec<PathBuf>),
-    /// Shows a picture from the clipboard.
     PasteImage(Arc<ColorImage>),
     ShowPhotos(PhotoList),
     /// Opens a model by its name or path.
     ChooseModel(String),
-    /// Compares the open photo's result with another.
     Compare(Choice),
     /// Moves the playhead and stops playing.
     GoTo(f32),
     /// Samples again, with these settings.
     Sample(Sampling),
-    /// Samples again at another scale of the input.
+    /// Samples again with another scale of the input.
     SetScale(f64),
     /// Changes how masks are made.
     SetMasks(MaskSettings),
@@ -56,7 +54,6 @@ pub(super) enum Command {
     HoverPixel(Option<usize>),
     HoverClass(Option<usize>),
     TogglePin(usize),
-    /// Hides a class or shows it.
     ToggleClass(usize),
     ShowOnlyClass(usize),
     /// Lists the open photos by a class, or closes the list.
@@ -65,7 +62,6 @@ pub(super) enum Command {
     Correct(correct::Request),
     /// Chooses the n-th class of the class list for painting, from 0.
     ChooseNth(usize),
-    /// Adds a line to the list of errors.
     ReportError(String),
     ShowErrors(bool),
     DismissErrors(Range<usize>),

@@ -15,7 +15,7 @@ pub(crate) enum Action {
     OpenRun,
     /// Shows the picture on the clipboard.
     Paste,
-    /// Shows the next photo of the folder.
+    /// Shows the next photo of the list.
     Next,
     Previous,
     Export,
@@ -36,7 +36,7 @@ pub(crate) enum Action {
     Arrange(Arrangement),
     /// Starts or stops comparing the result with another.
     Compare,
-    /// Shows the whole photo.
+    /// Fits the whole photo into the view.
     Fit,
     /// One screen pixel per photo pixel.
     ActualSize,
@@ -61,7 +61,6 @@ pub(crate) enum Action {
     ResetPanels,
     LargerText,
     SmallerText,
-    /// Shows or hides the list of keyboard shortcuts.
     Help,
 }
 
@@ -69,7 +68,7 @@ pub(crate) enum Action {
 pub(crate) struct Entry {
     pub action: Action,
     pub name: &'static str,
-    /// Its keys; menus and tooltips show the first.
+    /// Its shortcuts; menus and tooltips show the first.
     pub keys: &'static [KeyboardShortcut],
     pub icon: MaterialIcon,
     /// The menu, or the group in the list of keyboard shortcuts.
@@ -183,7 +182,6 @@ impl Entry {
     }
 }
 
-/// The row of an action.
 pub(crate) fn entry(action: Action) -> Option<&'static Entry> {
     TABLE.iter().find(|entry| entry.action == action)
 }
@@ -198,7 +196,7 @@ pub(crate) fn text(context: &egui::Context, keys: &KeyboardShortcut) -> String {
     context.format_shortcut(keys).replace(key.name(), symbol)
 }
 
-/// The first keys of an action, as [`text`] writes them.
+/// The first shortcut of an action, as [`text`] formats it; empty without any.
 pub(crate) fn keys_of(context: &egui::Context, action: Action) -> String {
     let keys = entry(action).and_then(|entry| entry.keys.first());
     keys.map_or_else(String::new, |keys| text(context, keys))

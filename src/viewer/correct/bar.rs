@@ -26,7 +26,7 @@ const TOOLS: [(Tool, MaterialIcon, &str); 3] = [
     ),
 ];
 
-/// Draws the tools, if a mask is corrected.
+/// Draws the toolbar, if a mask is corrected.
 pub(in crate::viewer) fn bar(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     if !app.correct.on {
         return;

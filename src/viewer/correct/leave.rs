@@ -6,7 +6,7 @@ use crate::viewer::commands::Command;
 use crate::viewer::theme::GRID;
 use eframe::egui;
 
-/// What to do with unsaved corrections.
+/// An answer to the question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::viewer) enum Answer {
     Save,

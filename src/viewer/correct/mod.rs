@@ -39,10 +39,9 @@ pub(super) const DIAMETER: RangeInclusive<f32> = 1.0..=400.0;
 /// The factor by which a key changes it.
 const GROWTH: f32 = 1.25;
 
-/// What a press on the photo does.
+/// The effect of pressing the button on the photo.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Tool {
-    /// Paints the chosen class.
     #[default]
     Brush,
     /// Restores the network's label.
@@ -57,7 +56,6 @@ pub(super) enum Correction {
     Tool(Tool),
     /// Limits strokes to the network's region, and makes fills use it.
     Snap,
-    /// Chooses the class under the pointer.
     Pick,
     Smaller,
     Larger,
@@ -70,7 +68,6 @@ pub(super) enum Correction {
 pub(super) enum Request {
     /// The point of the photo under the pointer, if there is one.
     Hover(Option<[f32; 2]>),
-    /// A stroke begins.
     Press([f32; 2]),
     /// The stroke continues to a point.
     Drag([f32; 2]),
@@ -86,7 +83,7 @@ pub(super) enum Request {
 }
 
 pub(super) struct Correct {
-    /// Whether presses on the photo correct its mask.
+    /// Whether mouse presses on the photo correct its mask.
     pub on: bool,
     pub tool: Tool,
     pub snap: bool,
@@ -139,7 +136,6 @@ impl Correct {
         self.storage.keep_in(folder);
     }
 
-    /// The corrections of a flow.
     fn of_flow(&self, flow: u64) -> Option<&Session> {
         self.session.as_ref().filter(|session| session.flow == flow)
     }
@@ -267,7 +263,6 @@ impl Correct {
         self.leaving.is_some() || self.teach.holds_window()
     }
 
-    /// Whether something is being prepared or saved.
     pub(super) fn busy(&self) -> bool {
         self.preparing.is_some() || self.storage.busy()
     }

@@ -12,9 +12,9 @@ pub(super) struct Session {
     /// The flow whose last state is corrected.
     pub flow: u64,
     pub edit: LabelEdit,
-    /// The digest of the photo's pixels.
+    /// The digest of the photo's pixels, which names its recovery file.
     pub key: String,
-    /// The names of the classes when the mask was prepared, added ones included.
+    /// The names of the classes, including added ones.
     pub classes: Vec<String>,
     /// The state of the mask that was saved last.
     pub saved: u64,

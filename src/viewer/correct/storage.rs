@@ -49,15 +49,12 @@ pub(super) struct Prepared {
 pub(super) struct Preparation {
     pub flow: u64,
     pub snapshot: FlowSnapshot,
-    /// The model's classes.
     pub classes: Vec<String>,
-    /// The folder of corrections.
     pub folder: Option<PathBuf>,
     /// Whether to prepare it only if corrections were kept.
     pub only_kept: bool,
 }
 
-/// Labels to be saved.
 pub(super) struct Labels {
     pub flow: u64,
     pub state: u64,
@@ -213,7 +210,6 @@ impl Storage {
         });
     }
 
-    /// Removes the recovery file of a photo.
     pub(super) fn discard(&self, key: &str) {
         if let Some(folder) = self.recovery.clone() {
             let key = key.to_owned();
@@ -224,7 +220,7 @@ impl Storage {
         }
     }
 
-    /// Asks for the folder of corrections.
+    /// Shows a dialog for the folder of corrections.
     ///
     /// # Errors
     /// The system cannot start another thread.

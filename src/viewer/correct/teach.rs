@@ -1,4 +1,4 @@
-//! "Fine-tune on my corrections": `flowseg train` in a process of its own.
+//! "Fine-tune on my corrections": `flowseg train` in a separate process.
 //!
 //! A process rather than a thread: it has its own device memory, a driver failure does not affect the
 //! window, it can continue after the window is closed, and it is stopped and resumed like any other
@@ -38,13 +38,11 @@ pub(in crate::viewer) enum Wish {
     /// Resumes the run that was stopped.
     Resume,
     Stop,
-    /// Opens the new model.
     Take,
     /// Closes the window while the run continues.
     LetRun,
 }
 
-/// How a run ended.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Ending {
     /// The new model, and its mIoU on the held-back photos before and after, 0 to 1, if there are any.
@@ -71,7 +69,6 @@ struct Running {
 }
 
 pub(in crate::viewer) struct Teach {
-    /// Whether the dialog is open.
     pub open: bool,
     running: Option<Running>,
     ending: Option<Ending>,

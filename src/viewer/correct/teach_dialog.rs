@@ -9,7 +9,6 @@ use crate::viewer::commands::{Action, Command};
 use crate::viewer::theme::GRID;
 use eframe::egui;
 
-/// Draws the dialog if it is open.
 pub(in crate::viewer) fn dialog(
     app: &AppState,
     context: &egui::Context,

@@ -11,7 +11,7 @@ use eframe::egui::{self, Color32, RichText, Ui};
 use egui_plot::{Legend, Line, LineStyle, Plot, PlotPoint, Points, Text, VLine};
 use std::sync::Arc;
 
-/// Temperatures whose curves are drawn faintly for comparison, and the points of each.
+/// Temperatures whose curves are drawn faintly for comparison, and the number of points of each.
 const OTHERS: [f64; 3] = [1.0, 2.0, 4.0];
 const COARSE: usize = 60;
 const VANILLA: Color32 = Color32::from_rgb(236, 140, 70);

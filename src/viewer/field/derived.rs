@@ -53,7 +53,7 @@ impl Effort {
 /// Texels along an edge of the finest heat map.
 const FINE: u32 = 512;
 
-/// Points of the gradient curve.
+/// Number of points of the gradient curve.
 const CURVE: usize = 241;
 
 /// Cached results, each with its inputs.
@@ -86,7 +86,7 @@ struct CurveKey {
 }
 
 impl Derived {
-    /// The centroids that the settings ask for.
+    /// The centroids selected by the settings.
     pub(super) fn table(
         &mut self,
         settings: &FieldSettings,
@@ -186,8 +186,8 @@ impl Derived {
             camera: settings.camera,
             style: options.style,
         };
-        // The network's field is known only at pixels: particles cannot follow it, nor can the
-        // slice show its length.
+        // The network's field is known only at pixels, so that particles cannot follow it and the
+        // slice cannot show its length.
         let network = view.has_network();
         let particles = layers.particles.shown().filter(|_| !network);
         if particles.is_some() {

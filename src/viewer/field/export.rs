@@ -1,4 +1,4 @@
-//! Pictures and tables to save.
+//! Export of pictures and tables.
 
 use super::interface::{FieldInput, class_name, kind_name};
 use super::panel::FieldPanel;

@@ -20,7 +20,6 @@ const SHARE: f32 = 0.34;
 /// The photo in the corner, with the state of a drag over it.
 #[derive(Default)]
 pub(super) struct Inset {
-    /// The number of the photo, and its texture.
     photo: Option<(u64, TextureHandle)>,
     mask: BrushMask,
     /// The point of the photo where the current brush began.

@@ -14,7 +14,7 @@ pub(crate) struct FieldInput<'a> {
     pub(crate) centroids: &'a Centroids,
     /// Their classes' names, in the same order.
     pub(crate) classes: &'a [String],
-    /// The open photo at the time of the timeline, if there is one.
+    /// The open photo's pixels at the playhead, if there is a photo.
     pub(crate) cloud: Option<Cloud<'a>>,
     /// For each pixel, whether it is brushed; empty if none is.
     pub(crate) brushed: &'a Arc<Vec<bool>>,
@@ -37,7 +37,7 @@ pub(crate) struct FieldOutput {
     pub(crate) brushed: Option<Brush>,
     /// A file to save.
     pub(crate) export: Option<NewFile>,
-    /// An error, on one line.
+    /// An error in one line.
     pub(crate) error: Option<String>,
 }
 

@@ -1,5 +1,3 @@
-//! The colour bars.
-
 use super::panel::FieldPanel;
 use super::style::backdrop;
 use crate::format::{round_step, tick};

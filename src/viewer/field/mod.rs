@@ -118,7 +118,7 @@ impl Panel for FieldPanel {
 }
 
 impl FieldPanel {
-    /// Draws the panel into the whole of `ui`. Without a graphics device it explains that it needs one.
+    /// Draws the panel into the whole of `ui`. Without a graphics device, it says that it needs one.
     fn show(&mut self, ui: &mut egui::Ui, input: &FieldInput<'_>) -> FieldOutput {
         let before = self.settings.clone();
         let classes = self.settings.class_count(input.centroids.len());

@@ -247,7 +247,6 @@ fn behind_slice(scene: &FieldScene, pane: Rect, at: Pos2, depth: f32) -> bool {
         .is_some_and(|(_, d)| d < depth - 0.5 * sphere_radius(scene))
 }
 
-/// A ring at the picked point.
 fn picked(panel: &FieldPanel, ui: &Ui, pane: Rect) {
     let camera = &panel.settings.camera;
     let Some((at, _)) = panel.picked.and_then(|p| on_screen(pane, camera, p)) else {
@@ -259,7 +258,7 @@ fn picked(panel: &FieldPanel, ui: &Ui, pane: Rect) {
     painter.circle_stroke(at, 5.0, (1.5, ink));
 }
 
-/// The axes at the lower left; a click on the end of an arm looks along that axis.
+/// Draws the axes at the lower left; a click on the end of an arm turns the camera along that axis.
 fn gizmo(panel: &mut FieldPanel, ui: &mut Ui, pane: Rect) {
     let [right, up, forward] = panel.settings.camera.basis();
     let centre = pane.left_bottom() + egui::vec2(ARM + 2.5 * GRID, -ARM - 2.5 * GRID);

@@ -1,5 +1,3 @@
-//! The state of the panel.
-
 use super::derived::Derived;
 use super::inset::Inset;
 use super::interface::FieldOutput;
@@ -38,7 +36,6 @@ pub(crate) struct FieldPanel {
     pub(super) drag: Option<Drag>,
     /// The point of the slice whose numbers are shown.
     pub(super) picked: Option<Vec3>,
-    /// The class under the pointer.
     pub(super) highlighted: Option<usize>,
     pub(super) settled: bool,
     /// The output of this frame so far.

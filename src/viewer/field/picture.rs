@@ -89,7 +89,7 @@ impl Picture {
         self.renderer.as_ref()
     }
 
-    /// Moves the particles back to where they started, in the next frame.
+    /// Moves the particles back to their starts, in the next frame.
     pub(super) fn restart(&mut self) {
         self.restart = true;
     }

@@ -25,7 +25,6 @@ impl Preset {
     pub(super) const ALL: [Preset; 4] =
         [Preset::Fig1a, Preset::Fig1b, Preset::Fig1c, Preset::Cloud];
 
-    /// The text of its button.
     pub(super) fn name(self) -> &'static str {
         match self {
             Preset::Fig1a => "Fig. 1a",
@@ -35,7 +34,6 @@ impl Preset {
         }
     }
 
-    /// Its tooltip.
     pub(super) fn help(self) -> &'static str {
         match self {
             Preset::Fig1a => "The vanilla field in a slice through the target and its neighbours",

@@ -76,7 +76,7 @@ impl Quality {
         };
     }
 
-    /// The scale of the picture, and the detail.
+    /// The scale of the picture, and the detail, for the next frame.
     pub(super) fn choose(&self, moving: bool) -> (f32, Detail) {
         match self.step {
             Some(step) if moving => STEPS[step],

@@ -17,7 +17,7 @@ pub(crate) enum Cut {
     Classes([usize; 3]),
 }
 
-/// A layer's settings, kept while it is hidden.
+/// A layer's settings, which are kept while it is hidden.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Toggle<T> {
@@ -86,13 +86,13 @@ pub(crate) struct FieldSettings {
     pub(crate) cut: Cut,
     /// Coordinate of a slice that is perpendicular to an axis, -1 to 1.
     pub(crate) slice_at: f32,
-    /// What counts as a neighbourhood.
+    /// The definition of a neighbourhood.
     pub(crate) neighbourhood: Neighbourhood,
     pub(crate) count: u32,
     pub(crate) seeding: Seeding,
-    /// Radius of the sphere on which particles may start.
+    /// Radius of the sphere on which particles may start, in units of the cube.
     pub(crate) sphere: f32,
-    /// Seed of the random numbers.
+    /// Seed of the random starts.
     pub(crate) seed: u64,
     pub(crate) speed: u32,
     /// Whether to show the photo beside its points.
@@ -100,7 +100,7 @@ pub(crate) struct FieldSettings {
     pub(crate) curve: bool,
     /// The other class of the gradient curve; by default the nearest one.
     pub(crate) towards: Option<usize>,
-    /// Width and height of an exported picture.
+    /// Width and height of an exported picture, in pixels.
     pub(crate) export: [u32; 2],
 }
 

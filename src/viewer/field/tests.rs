@@ -117,7 +117,7 @@ fn presets_look_as_they_did() {
         (Preset::Cloud, "cloud_light", false),
     ] {
         let mut harness = harness([760.0, 460.0], Some(preset), dark);
-        // Drivers round differently at edges.
+        // Drivers round edges differently.
         let options = SnapshotOptions::new().threshold(2.0).max_failed_pixels(800);
         harness.snapshot_options(format!("field_{name}"), &options);
         results.extend(harness.take_snapshot_results());

@@ -122,7 +122,7 @@ pub(super) fn show(
     }
 }
 
-/// The card with the numbers at the picked point.
+/// Draws the card with the numbers at the picked point.
 fn reading(
     panel: &mut FieldPanel,
     ui: &mut Ui,

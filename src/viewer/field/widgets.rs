@@ -29,7 +29,6 @@ pub(super) fn row(
     });
 }
 
-/// A row with a slider.
 pub(super) fn slider<N: Numeric>(
     ui: &mut Ui,
     name: &str,

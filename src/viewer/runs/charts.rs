@@ -85,7 +85,7 @@ pub(super) struct Charts {
     /// Whether the loss has a logarithmic axis.
     pub log: bool,
     fit: bool,
-    /// Points ready to draw, by run and quantity.
+    /// Points ready for drawing, by run and index of the quantity.
     drawn: HashMap<(PathBuf, usize), Drawn>,
 }
 
@@ -340,7 +340,7 @@ mod tests {
             .collect();
         let smoothed = smooth(&steps, 0.9);
         assert!((smoothed[0][1] - 3.0).abs() < 1e-12 && (smoothed[99][1] - 3.0).abs() < 1e-12);
-        // After ten points of the new value (1 - 0.9^10) of the way is gone.
+        // After ten points of the new value, 1 - 0.9^10 of the change is covered.
         assert!((smoothed[109][1] - (1.0 + 2.0 * 0.9f64.powi(10))).abs() < 1e-4);
         assert_eq!(smooth(&steps, 0.0), steps);
     }
