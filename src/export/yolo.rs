@@ -49,7 +49,7 @@ pub fn class_list(names: &[String]) -> String {
 /// `data.yaml` for Ultralytics: the folder of the photos, and the names.
 pub fn data_yaml(names: &[String]) -> String {
     let mut text =
-        "# Put the photos into a folder `images` and the .txt files into one `labels` beside it.\n\
+        "# Put the photos into a folder `images` and the .txt files into a folder `labels` beside it.\n\
                     path: .\ntrain: images\nval: images\nnames:\n"
             .to_owned();
     for (class, name) in names.iter().enumerate() {

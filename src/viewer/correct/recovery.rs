@@ -19,7 +19,7 @@ pub(super) struct Recovery {
 }
 
 impl Recovery {
-    /// Whether it fits a mask of this size with these classes, which may continue its own.
+    /// Whether it fits a mask of this size and these classes, the first of which must be its own.
     pub(super) fn fits(&self, classes: &[String], size: [usize; 2]) -> bool {
         let known = |label: u16| usize::from(label) < classes.len() || label == u16::MAX;
         let mut labels = self.painted.iter().filter_map(|(_, label)| *label);

@@ -90,7 +90,7 @@ pub(crate) struct FieldSettings {
     pub(crate) neighbourhood: Neighbourhood,
     pub(crate) count: u32,
     pub(crate) seeding: Seeding,
-    /// Radius of the sphere on which particles may start, in units of the cube.
+    /// Radius of the sphere on which particles may start; the cube has edges of length 2.
     pub(crate) sphere: f32,
     /// Seed of the random starts.
     pub(crate) seed: u64,
