@@ -101,7 +101,7 @@ fn describe(i: usize, adapter: &Adapter) {
     );
     list("features", features(adapter).map(str::to_owned));
     list(
-        "not asked",
+        "unused",
         (adapter.features & UNWANTED)
             .iter_names()
             .map(|(name, _)| name.to_owned()),
@@ -116,7 +116,7 @@ fn driver(adapter: &Adapter) -> String {
         .filter(|part| !part.is_empty())
         .collect();
     if parts.is_empty() {
-        "does not say".to_owned()
+        "unknown".to_owned()
     } else {
         parts.join(", ")
     }

@@ -37,7 +37,7 @@ impl FromStr for Tiling {
             number => match number.parse() {
                 Ok(windows) if (1..=MOST_WINDOWS).contains(&windows) => Ok(Self::Windows(windows)),
                 _ => Err(format!(
-                    "write auto, off, or the number of windows along a side, 1 to {MOST_WINDOWS}"
+                    "write auto, off, or the number of tiles along a side, 1 to {MOST_WINDOWS}"
                 )),
             },
         }

@@ -210,7 +210,7 @@ fn a_check_names_the_bad_pairs_of_each() {
         assert_eq!(kept.class_pixels()[2], [(0, 2), (1, 5)]);
         assert_eq!(kept.load(3).unwrap().name, "b2");
     }
-    // Scenes beside files.
+    // Scenes joined with files.
     let mut mixed = list(&[&a], &[], ADD);
     let paths = serde_json::json!([a.path(), "scenes:3@16x16"]);
     mixed.paths = serde_json::from_value(paths).unwrap();

@@ -137,7 +137,7 @@ fn photos_of_labelme_are_found_inside_the_folder_alone() {
         Dataset::open(&root, "validation").unwrap().sample_name(0),
         "val-e"
     );
-    // Two files for one photo, and a photo without a file.
+    // Two label files for one photo, and a photo without one.
     save("json/i.json", "b.png");
     save_photo(&at("json/j.png"), 6, 4);
     let report = inspect(&root, &|_, _| {}).unwrap();
