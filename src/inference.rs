@@ -18,18 +18,16 @@ use burn::tensor::{Device, Tensor, TensorData};
 use image::RgbImage;
 use rayon::prelude::*;
 
-/// How to sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sampling {
-    /// The solver.
     pub solver: Solver,
     /// Steps, at least 1.
     pub steps: usize,
     /// Bend of time, see [`sampler::times`].
     pub shift: f64,
-    /// Seed of the noise, where the flow starts at noise.
+    /// Seed of the noise, if the flow starts from noise.
     pub seed: u64,
-    /// Where the flow starts, where that differs from what the model was trained for.
+    /// Where the flow starts; `None` for what the model was trained with.
     pub source: Option<Source>,
     /// The size that the network sees, as a factor of each side of the size it was trained at, within
     /// [`SCALES`].
@@ -49,8 +47,8 @@ impl Default for Sampling {
     }
 }
 
-/// Height and width that the network sees a photo at, in whole patches: the size that the model was
-/// trained at, or its area in the photo's shape (see [`Fit`]), each side `scale` times as long.
+/// `[height, width]` of the network's input for a photo, in whole patches: the model's training size,
+/// or a size of the same area and the photo's shape (see [`Fit`]), each side times `scale`.
 pub fn network_size(model: &Model, width: usize, height: usize, scale: f64) -> [usize; 2] {
     let [trained_height, trained_width] = model.card.size;
     let patch = model.card.network.patch_size;
@@ -70,12 +68,12 @@ pub fn network_size(model: &Model, width: usize, height: usize, scale: f64) -> [
     [whole((area / aspect).sqrt()), whole((area * aspect).sqrt())]
 }
 
-/// One of the looks at a photo whose votes are added up.
+/// One look at a photo (a test-time augmentation); the votes of all looks are added up.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Look {
     /// The size that the network sees, see [`Sampling::scale`].
     pub scale: f64,
-    /// Whether left and right are exchanged.
+    /// Whether the photo is mirrored left to right.
     pub mirrored: bool,
 }
 
@@ -89,13 +87,13 @@ impl Default for Look {
 }
 
 impl Look {
-    /// The looks that score best by a model's card, where it names any.
+    /// The looks that score best according to a model's card, if it names any.
     pub fn best(card: &Card) -> Option<Vec<Self>> {
         let quality = card.quality.as_ref()?;
         Some(Self::all(&quality.scales, quality.flip))
     }
 
-    /// A look at each scale, and with `flip` its mirror image.
+    /// A look at every scale, with `flip` also at the mirror image.
     pub fn all(scales: &[f64], flip: bool) -> Vec<Self> {
         let both = [false, true];
         let each = |&scale: &f64| both.map(|mirrored| Self { scale, mirrored });
@@ -116,7 +114,7 @@ impl Look {
         Tensor::from_data(data, device)
     }
 
-    /// The votes of the state `[d, H, W]` that a flow of what it saw ended at.
+    /// The votes of the last state `[d, H, W]` of a flow from [`input`](Self::input).
     pub fn votes(self, centroids: &Centroids, state: &[f32], size: [usize; 2]) -> Votes {
         let votes = Votes::of(centroids, state, size);
         if self.mirrored {
@@ -142,24 +140,24 @@ pub fn flow<'a>(
     flow_from(model, source, Encoded::by(model, photos), sampling)
 }
 
-/// Photos that a model's encoder has looked at.
+/// Photos with their encoder features.
 #[derive(Clone, Debug)]
 pub struct Encoded {
     /// `[B, 3, H, W]`
     photos: Tensor<4>,
-    /// What its encoder, where it has one, made of them.
+    /// Output of the encoder, if the model has one.
     features: Option<Tensor<3>>,
 }
 
 impl Encoded {
-    /// Looks at `photos: [B, 3, H, W]`: once for any number of flows.
+    /// Encodes `photos: [B, 3, H, W]` once for any number of flows.
     pub fn by(model: &Model, photos: Tensor<4>) -> Self {
         let features = model.network.encode(&photos);
         Self { photos, features }
     }
 }
 
-/// As [`flow`], from a source `[B, 3, H, W]` of the caller's.
+/// [`flow`] from a given source `[B, 3, H, W]`.
 pub fn flow_from<'a>(
     model: &'a Model,
     source: Tensor<4>,
@@ -185,7 +183,7 @@ pub fn flow_from<'a>(
     }
 }
 
-/// The votes of the last state of a photo's flow at a look.
+/// The votes of one look at a photo, from the last state of its flow.
 ///
 /// # Errors
 /// [`NotFinite`].
@@ -198,22 +196,22 @@ pub fn votes(
     let [width, height] = [photo.width(), photo.height()].map(|side| side as usize);
     let size = network_size(model, width, height, look.scale);
     let input = look.input(&[photo], size, &model.network.device());
-    // A flow has its source at least, so there always is a last state.
+    // A flow has at least its source, so there is always a last state.
     let last = flow(model, input, sampling).last();
     let state = last.map_or_else(Vec::new, |state| read(state.x));
     check_finite(&state)?;
     Ok(look.votes(&model.centroids(), &state, size))
 }
 
-/// A model whose states are infinite or not a number.
+/// States that are infinite or NaN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the model gives no finite numbers: its training diverged, or this device's precision is too low \
+    "the model's output is not finite: its training diverged, or this device's precision is too low \
      for it (try --device cpu)"
 )]
 pub struct NotFinite;
 
-/// Refuses states of which any value is infinite or not a number.
+/// Checks that every value of a state is finite.
 ///
 /// # Errors
 /// [`NotFinite`].
@@ -230,14 +228,14 @@ mod tests {
     use crate::model::tensors::{export, import};
     use crate::model::testing;
 
-    /// A small untrained model of three classes.
+    /// A small untrained model with three classes.
     fn model(prediction: Prediction) -> Model {
         testing::tiny(&["a", "b", "c"], [8, 12], |card| {
             card.prediction = prediction;
         })
     }
 
-    /// Makes a network put out the same numbers everywhere and always: its last layer starts at zero.
+    /// Makes a network's output constant: its last layer starts at zero.
     fn constant(mut model: Model, outputs: [f32; 3]) -> Model {
         let mut tensors = export(&model.network);
         let bias = tensors.get_mut("final_layer.linear.bias").unwrap();
@@ -311,7 +309,7 @@ mod tests {
             card.sampling_steps = Some(recommended);
             assert_eq!(card.default_steps(), steps);
         }
-        // What files of earlier versions hold.
+        // As in files of earlier versions.
         let mut json = serde_json::to_value(&card).unwrap();
         for key in ["fit", "sampling_steps"] {
             json.as_object_mut().unwrap().remove(key).unwrap();

@@ -1,9 +1,9 @@
 //! Segmentation on a worker thread.
 //!
-//! A [`Worker`] segments photos and reports every state as it is computed. It has one thread that lives
-//! as long as its window, since the work of a GPU is ordered by thread. It takes the latest request,
-//! stops what that replaces within one solver step, and reports through a bounded channel. While nothing
-//! is asked for, it makes the masks of a queue of photos, one after the other.
+//! A [`Worker`] segments photos and reports every state as it is computed. Its single thread lives as
+//! long as the window, since GPU work is ordered by thread. It takes the latest request, stops the
+//! previous one within one solver step, and reports through a bounded channel. When idle, it computes
+//! the masks of a queue of photos, one after the other.
 
 use crate::data::{self, LabelMap, SceneConfig};
 use crate::inference::{self, Sampling, SegmentError, Viewing};
@@ -18,7 +18,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
-/// Messages that can wait for the reader before the worker has to.
+/// Capacity of the channel to the reader; the worker blocks when it is full.
 const QUEUE: usize = 4;
 
 /// Where a photo comes from.
@@ -56,7 +56,7 @@ pub enum Message {
         photo: Arc<RgbImage>,
         /// Its labels, if it belongs to a data set with the model's classes.
         truth: Option<Arc<LabelMap>>,
-        /// Height and width of the states.
+        /// `[height, width]` of the states.
         size: [usize; 2],
     },
     /// The device compiles its kernels for this size; later photos of this size start at once.
@@ -65,9 +65,9 @@ pub enum Message {
     State(Box<State>),
     /// All states were computed.
     Finished,
-    /// An error in one line, with a remedy.
+    /// A one-line error with a remedy.
     Failed(String),
-    /// A photo of the queue is done: its number, and its mask or an error in one line.
+    /// A photo of the queue is done: its number, and its mask or a one-line error.
     Mask(usize, Result<Mask, String>),
 }
 
@@ -75,12 +75,12 @@ pub enum Message {
 pub struct Mask {
     /// Width and height of the photo.
     pub size: [u32; 2],
-    /// A class index a pixel.
+    /// One class index per pixel, row by row.
     pub labels: Vec<u16>,
 }
 
-/// Segments a photo, sending the source and then the state after every step. It stops as soon as `send`
-/// returns false.
+/// Segments a photo, sending the source and then the state after every step. Stops when `send` returns
+/// false.
 fn flow(model: &Model, photo: Photo, sampling: Sampling, send: &mut dyn FnMut(Message) -> bool) {
     let (photo, truth) = match photo {
         Photo::Scene(config, index) => {
@@ -118,7 +118,7 @@ fn flow(model: &Model, photo: Photo, sampling: Sampling, send: &mut dyn FnMut(Me
 /// Reads a model onto a device; the error is one line.
 pub type LoadModel = Box<dyn FnOnce(&Device) -> Result<Model, String> + Send>;
 
-/// Makes the mask of a photo; none if `stop` answers true, which is asked at every step of a solver.
+/// Computes the mask of a photo; `None` if `stop`, called before every solver step, returns true.
 fn mask(
     model: &Model,
     photo: &Photo,
@@ -146,14 +146,14 @@ enum Task {
     Flow(Photo, Sampling),
 }
 
-/// What a message is about.
+/// The request that a message answers.
 #[derive(Clone, Copy)]
 enum Origin {
     Request(u64),
     Queue(u64),
 }
 
-/// What the thread does next.
+/// The next job of the thread.
 enum Next {
     Task(u64, Task),
     Mask(u64, Queued, Arc<Viewing>),
@@ -162,7 +162,7 @@ enum Next {
 /// A photo of the queue, with its number.
 type Queued = (usize, Photo);
 
-/// The latest request of the reader, which replaces all earlier ones, and the queue.
+/// The reader's latest request, which replaces earlier ones, and the queue.
 #[derive(Default)]
 struct LatestRequest {
     state: Mutex<RequestState>,
@@ -171,7 +171,7 @@ struct LatestRequest {
 
 #[derive(Default)]
 struct RequestState {
-    /// The id of the latest request; everything for earlier ones is outdated.
+    /// Id of the latest request; messages for earlier ones are outdated.
     id: u64,
     task: Option<Task>,
     /// The id of the queue.
@@ -186,7 +186,7 @@ impl LatestRequest {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Replaces the task that waits or runs.
+    /// Replaces the waiting or running task.
     fn put(&self, task: Option<Task>) {
         let mut state = self.lock();
         state.id += 1;
@@ -194,7 +194,7 @@ impl LatestRequest {
         self.changed.notify_one();
     }
 
-    /// Waits for the next task; `None` once the worker is to end.
+    /// Waits for the next job; `None` once the worker should end.
     fn take(&self) -> Option<Next> {
         let mut state = self.lock();
         loop {
@@ -225,13 +225,13 @@ impl LatestRequest {
             }
     }
 
-    /// Whether a photo of a queue has to wait.
+    /// Whether a photo of a queue must give way to a request or another queue.
     fn interrupts(&self, queue: u64) -> bool {
         let state = self.lock();
         state.closed || state.task.is_some() || state.queue != queue
     }
 
-    /// Puts a photo that was interrupted back to the front of its queue.
+    /// Returns an interrupted photo to the front of its queue.
     fn put_back(&self, queue: u64, photo: Queued) {
         let mut state = self.lock();
         if state.queue == queue {
@@ -251,10 +251,10 @@ pub struct Worker<M> {
 }
 
 impl<M: Send + 'static> Worker<M> {
-    /// Starts the thread. Models are opened on `device`; `wake` is called after every message.
+    /// Starts the thread. Models are loaded onto `device`; `wake` is called after every message.
     ///
     /// # Errors
-    /// A system that can't start another thread.
+    /// A thread that cannot be started.
     pub fn start(
         device: Device,
         mut convert: impl FnMut(Message, &mut dyn FnMut(M) -> bool) -> bool + Send + 'static,
@@ -311,19 +311,19 @@ impl<M: Send + 'static> Worker<M> {
         })
     }
 
-    /// Opens a model instead of whatever runs. The answer is [`Message::Model`] or [`Message::Failed`];
-    /// after a failure the previous model stays.
+    /// Opens a model, replacing the running request. The answer is [`Message::Model`] or
+    /// [`Message::Failed`]; after a failure the previous model stays.
     pub fn open_model(&self, load: LoadModel) {
         self.requests.put(Some(Task::Model(load)));
     }
 
-    /// Segments a photo instead of whatever runs.
+    /// Segments a photo, replacing the running request.
     pub fn flow(&self, photo: Photo, sampling: Sampling) {
         self.requests.put(Some(Task::Flow(photo, sampling)));
     }
 
-    /// Makes the masks of photos, in this order and instead of those of an earlier queue, whenever
-    /// nothing else is to be done. The answers are [`Message::Mask`]s with the photos' numbers.
+    /// Computes the masks of photos in this order when idle, replacing an earlier queue. The answers
+    /// are [`Message::Mask`]s with the photos' numbers.
     pub fn queue(&self, photos: Vec<(usize, Photo)>, viewing: Viewing) {
         let mut state = self.requests.lock();
         state.queue += 1;
@@ -450,12 +450,12 @@ mod tests {
         assert!(matches!(wait(&worker), Message::Model(_)));
         worker.flow(picture(), sampling(3));
         let Message::Opened { size, truth, .. } = wait(&worker) else {
-            panic!("the photo is due")
+            panic!("expected the photo")
         };
         assert!(truth.is_none());
         for step in 0..=3 {
             let Message::State(state) = wait(&worker) else {
-                panic!("a state is due")
+                panic!("expected a state")
             };
             assert_eq!(state.step, step);
             assert_eq!(state.x.dims(), [1, 3, size[0], size[1]]);
@@ -473,7 +473,7 @@ mod tests {
         worker.flow(picture(), sampling(1));
         assert!(matches!(wait(&worker), Message::Opened { .. }));
         let Message::State(state) = wait(&worker) else {
-            panic!("a state is due")
+            panic!("expected a state")
         };
         assert_eq!(state.step, 0);
     }
@@ -485,14 +485,14 @@ mod tests {
         assert!(matches!(wait(&worker), Message::Failed(_)));
         worker.open_model(Box::new(|_| panic!("out of memory")));
         let Message::Failed(text) = wait(&worker) else {
-            panic!("it panicked")
+            panic!("expected the panic's message")
         };
         assert!(text.contains("out of memory"));
         worker.open_model(load());
         assert!(matches!(wait(&worker), Message::Model(_)));
         worker.flow(Photo::File("no such photo.png".into()), sampling(1));
         let Message::Failed(text) = wait(&worker) else {
-            panic!("it cannot be opened")
+            panic!("expected an error")
         };
         assert!(text.contains("no such photo.png"));
     }
@@ -513,7 +513,7 @@ mod tests {
         assert!(matches!(wait(&worker), Message::Model(_)));
         let mut photos: Vec<_> = (0..5).map(|number| (number, picture())).collect();
         photos[2].1 = Photo::File("no such photo.png".into());
-        // A request comes first, whatever waits, and what it asks for is not part of the queue.
+        // A request comes before the queue and is not part of it.
         worker.flow(picture(), sampling(1));
         worker.queue(photos, viewing());
         let (mut done, mut finished) = (Vec::new(), false);
@@ -550,11 +550,11 @@ mod tests {
             match wait(&worker) {
                 Message::Mask(number, Ok(_)) => break number,
                 Message::State(_) | Message::Finished => {}
-                _ => panic!("nothing else is due"),
+                _ => panic!("expected a mask"),
             }
         };
         assert_eq!(last, 7);
-        // A new queue replaces the old one, and cancelling it is an empty one.
+        // A new queue replaces the old one; an empty one cancels it.
         let mut slow = viewing();
         slow.sampling.steps = 1_000_000;
         worker.queue(vec![(8, picture())], slow);
@@ -580,7 +580,7 @@ mod tests {
         let worker = worker();
         worker.open_model(load());
         let Message::Model(model) = wait(&worker) else {
-            panic!("a model is due")
+            panic!("expected a model")
         };
         let held = Arc::downgrade(&model);
         drop(model);

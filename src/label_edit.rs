@@ -1,8 +1,8 @@
-//! Editing a mask by hand: strokes, fills and their undo, on the host and without a window.
+//! Editing a mask by hand: strokes, fills and undo, on the host and without a window.
 //!
-//! A [`LabelEdit`] lies over the network's mask and holds what was changed, so that erasing returns to
-//! the network's label. Undo keeps the pixels that a change replaced, tile by tile and run-length
-//! coded: its memory follows the area that was painted, not the size of the photo.
+//! A [`LabelEdit`] is a layer of edits over the network's mask, so that erasing restores the network's
+//! label. Undo stores the pixels that a change replaced, by tile and run-length coded: its memory grows
+//! with the painted area, not with the size of the photo.
 
 mod history;
 mod region;
@@ -17,15 +17,15 @@ use history::{Change, Runs, Saved, TILE};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Stands in [`LabelEdit::edits`] for "as the network says". Class tables stay below it.
+/// Marks unedited pixels in [`LabelEdit::edits`]. Class tables are too short to have this index.
 const KEPT: u16 = IGNORE - 1;
 
-/// What a stroke or a fill leaves behind.
+/// What a stroke or a fill writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Paint {
     /// This class, or [`IGNORE`] for none.
     Class(u16),
-    /// The network's label.
+    /// The network's label, as if never painted.
     Erase,
 }
 
@@ -38,7 +38,6 @@ impl Paint {
     }
 }
 
-/// A rectangle of pixels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Area {
     /// Columns.
@@ -48,7 +47,7 @@ pub struct Area {
 }
 
 impl Area {
-    /// The least rectangle that holds both.
+    /// The smallest rectangle that contains both.
     pub fn union(self, other: Self) -> Self {
         Self {
             x: self.x.start.min(other.x.start)..self.x.end.max(other.x.end),
@@ -56,34 +55,33 @@ impl Area {
         }
     }
 
-    /// The number of its pixels.
     pub fn pixels(&self) -> usize {
         self.x.len() * self.y.len()
     }
 }
 
-/// A mask of a photo's size that is being corrected.
+/// A mask of a photo that is being corrected.
 pub struct LabelEdit {
     width: usize,
     height: usize,
     network: Arc<Vec<u16>>,
-    /// What was painted, [`KEPT`] where nothing was.
+    /// The painted labels, [`KEPT`] where nothing is painted.
     edits: Vec<u16>,
-    /// Pixels that were painted.
+    /// The number of painted pixels.
     painted: usize,
     undo: Vec<Change>,
     redo: Vec<Change>,
-    /// The tiles that the current change has touched, as they were before it.
+    /// The tiles that the current change has touched, with their earlier contents.
     open: Option<Saved>,
-    /// The number of the state that is shown; another one with every change.
+    /// The number of the current state; every change gives another one.
     state: u64,
     states: u64,
     dirty: Option<Area>,
 }
 
 impl LabelEdit {
-    /// An unchanged mask of `[height, width]`, or `None` if the labels have another size or there are
-    /// none.
+    /// An unchanged mask of `[height, width]`, or `None` if there are no labels or their number is
+    /// another.
     pub fn new([height, width]: [usize; 2], network: Arc<Vec<u16>>) -> Option<Self> {
         let pixels = height.checked_mul(width)?;
         (pixels > 0 && network.len() == pixels).then(|| Self {
@@ -115,13 +113,13 @@ impl LabelEdit {
         merged(self.edits[at], self.network[at])
     }
 
-    /// The whole mask, row by row.
+    /// The whole mask, in reading order.
     pub fn labels(&self) -> Vec<u16> {
         let pairs = self.edits.iter().zip(self.network.iter());
         pairs.map(|(&edit, &own)| merged(edit, own)).collect()
     }
 
-    /// The labels of a part of the mask, row by row.
+    /// The labels of a part of the mask, in reading order.
     pub fn labels_in(&self, area: &Area) -> Vec<u16> {
         let mut labels = Vec::with_capacity(area.pixels());
         for y in area.y.clone() {
@@ -132,34 +130,33 @@ impl LabelEdit {
         labels
     }
 
-    /// The network's own mask.
+    /// The network's mask.
     pub fn network(&self) -> &Arc<Vec<u16>> {
         &self.network
     }
 
-    /// Whether any pixel was painted and not erased again.
+    /// Whether any painted pixel remains.
     pub fn is_corrected(&self) -> bool {
         self.painted > 0
     }
 
-    /// The number of the state that is shown: the same after undoing and redoing, another one after
-    /// any other change.
+    /// The number of the current state: undo and redo restore it, any other change gives a new one.
     pub fn state(&self) -> u64 {
         self.state
     }
 
-    /// The part of the mask that changed since the last call.
+    /// The part of the mask that has changed since the last call.
     pub fn take_dirty(&mut self) -> Option<Area> {
         self.dirty.take()
     }
 
-    /// Begins a change that is undone as one.
+    /// Begins a change, which is undone as a whole.
     pub fn begin(&mut self) {
         self.finish();
         self.open = Some(Saved::default());
     }
 
-    /// Ends it. Nothing is kept of a change that changed nothing.
+    /// Ends the current change. One that changed nothing is not stored.
     pub fn finish(&mut self) {
         let Some(saved) = self.open.take() else {
             return;
@@ -178,8 +175,8 @@ impl LabelEdit {
     }
 
     /// Paints a straight stroke of a round brush between two points, in pixels from the upper left
-    /// corner of the mask; a stroke to the same point is a dot. `within` limits it to a region.
-    /// Belongs to the change that was begun, or is one of its own.
+    /// corner of the mask; a stroke between equal points is a dot. `within` limits it to a region.
+    /// Belongs to the current change, or is a change of its own.
     pub fn stroke(
         &mut self,
         from: [f32; 2],
@@ -192,7 +189,7 @@ impl LabelEdit {
         self.change(paint, spans, within);
     }
 
-    /// Paints a region.
+    /// Paints a region, as part of the current change or as a change of its own.
     pub fn fill(&mut self, region: &Region, paint: Paint) {
         if region.size() == self.size() {
             self.change(paint, region.spans(), None);
@@ -224,7 +221,7 @@ impl LabelEdit {
         }
     }
 
-    /// Writes a value into a part of a row, after saving the tiles that it is in.
+    /// Writes a value into a part of a row, after saving the tiles that it touches.
     fn write(&mut self, y: usize, columns: Range<usize>, value: u16) {
         if columns.is_empty() {
             return;
@@ -255,7 +252,7 @@ impl LabelEdit {
         });
     }
 
-    /// The connected region of one label around a pixel `[x, y]` of the mask as it is.
+    /// The connected region of one label around a pixel `[x, y]` of the current mask.
     pub fn region(&self, at: [usize; 2]) -> Region {
         let label = |i: usize| merged(self.edits[i], self.network[i]);
         Region::connected(self.size(), at, label)
@@ -266,12 +263,12 @@ impl LabelEdit {
         Region::connected(self.size(), at, |i| self.network[i])
     }
 
-    /// Whether there is something to undo and to redo.
+    /// Whether there is something to undo, and to redo.
     pub fn can_undo(&self) -> [bool; 2] {
         [!self.undo.is_empty(), !self.redo.is_empty()]
     }
 
-    /// Takes back the last change.
+    /// Undoes the last change.
     pub fn undo(&mut self) {
         self.finish();
         if let Some(change) = self.undo.pop() {
@@ -280,7 +277,7 @@ impl LabelEdit {
         }
     }
 
-    /// Makes the last change that was taken back again.
+    /// Redoes the change that was undone last.
     pub fn redo(&mut self) {
         self.finish();
         if let Some(change) = self.redo.pop() {
@@ -289,7 +286,7 @@ impl LabelEdit {
         }
     }
 
-    /// Exchanges what a change kept for what is there. Returns the change that goes back.
+    /// Exchanges the stored contents of a change with the current ones. Returns the inverse change.
     fn swap(&mut self, change: Change) -> Change {
         let state = std::mem::replace(&mut self.state, change.state);
         let mut back = Vec::with_capacity(change.diffs.len());
@@ -315,16 +312,16 @@ impl LabelEdit {
         Change { diffs: back, state }
     }
 
-    /// What was painted, as runs of equal values in reading order: how many pixels, and their class,
-    /// [`IGNORE`], or `None` for the network's label.
+    /// The painted labels as runs of equal values in reading order: the number of pixels, and their
+    /// class, [`IGNORE`], or `None` for the network's label.
     pub fn painted_runs(&self) -> Vec<(u32, Option<u16>)> {
         let runs = Runs::of(self.edits.iter().copied());
         let value = |value: u16| Some(value).filter(|value| *value != KEPT);
         runs.iter().map(|(count, v)| (count, value(v))).collect()
     }
 
-    /// Paints what [`painted_runs`](Self::painted_runs) returned, as one change. Returns whether it fits the
-    /// mask; otherwise nothing is changed.
+    /// Paints the result of [`painted_runs`](Self::painted_runs), as one change. Returns whether it
+    /// fits the mask; if not, nothing is changed.
     pub fn paint_runs(&mut self, painted: &[(u32, Option<u16>)]) -> bool {
         let pixels: u64 = painted.iter().map(|(count, _)| u64::from(*count)).sum();
         if pixels != self.edits.len() as u64 {
@@ -354,7 +351,7 @@ impl LabelEdit {
         }
     }
 
-    /// Bytes that undo and redo take.
+    /// Memory of undo and redo, in bytes.
     pub fn history_bytes(&self) -> usize {
         let changes = self.undo.iter().chain(&self.redo);
         changes.map(Change::bytes).sum()

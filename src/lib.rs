@@ -3,8 +3,8 @@
 //!
 //! A photo flows into its mask: an ordinary differential equation (ODE) moves every pixel from its own
 //! colour to the colour of its class, its *centroid*, along a velocity field that a network has
-//! learnt. This page says where each equation of the paper is, how a photo becomes a mask and a label
-//! a loss, and what the words mean. `flowseg --help` lists the commands.
+//! learnt. This page says where each equation of the paper is implemented, how a photo becomes a mask
+//! and a label a loss, and what the terms mean.
 //!
 //! # Where the paper's ideas are
 //!
@@ -15,8 +15,8 @@
 //! | 4 | predicted target `x1_hat = x_t + (1 - t) v` | [`flow`] |
 //! | 5, 6 | the loss and its gradient as a field over predictions (Figure 1) | [`vector_field`], drawn by [`gpu`] |
 //! | 7, 8 | Kronecker encoding of classes as centroids, and decoding | [`encoding`] |
-//! | 7, 8, beyond the paper | the same points for other classes, against third cells | [`assignment`] |
-//! | 9, for whole images | soft votes for the classes, scaled and added up | [`votes`] |
+//! | 7, 8, beyond the paper | the same points in another order, against third cells | [`assignment`] |
+//! | 9, for whole images | soft votes for the classes, scaled and added up; measures of doubt | [`votes`] |
 //! | 9 to 11 | potential, its operators `T`, temperature and gradient | [`potential`] |
 //! | 11, for whole images | the same gradient on the CPU and as a GPU kernel | [`kernels`] |
 //! | 12, 13 | reshaped target `v - grad Phi` and the loss, without a gradient through the target | [`train::objective`] |
@@ -35,19 +35,21 @@
 //! # From a photo to its mask
 //!
 //! 1. [`data`] decodes the file to upright 8-bit RGB.
-//! 2. [`inference`] scales the photo to the area that the model was trained at, keeping its aspect
-//!    ratio and using whole patches, and maps it to `[-1, 1]`: this is `x0`.
+//! 2. [`inference`] scales the photo to the model's training area, or stretches it to the training
+//!    size if the card says so, in whole patches, and maps it to `[-1, 1]`: this is `x0`. Large photos
+//!    are cut into overlapping tiles (`--tiles`), each of which goes through steps 3 and 4.
 //! 3. [`model`] runs the image encoder once, if the model has one.
 //! 4. [`sampler`] solves `dx/dt = v(x, t)` from t = 0 to 1; each evaluation of `v` is a forward pass of
 //!    the network ([`model`], on the operations of [`kernels`]).
-//! 5. [`votes`] gives every pixel of the last state the probability of every class (equation 9), scales
-//!    them to the photo's size and takes the most probable class. Several looks at a photo (`--scales`,
-//!    `--flip`) are added up before that. For the states in the window [`encoding`] takes the nearest
-//!    centroid.
-//! 6. [`export`] writes masks, overlays, animations and tables.
+//! 5. [`votes`] computes the probability of every class for every pixel of the last state (equation 9),
+//!    adds up several looks at a photo (`--scales`, `--flip`), blends tiles, scales the result to the
+//!    photo's size and takes the most probable class. For states in the window, [`encoding`] takes the
+//!    nearest centroid.
+//! 6. [`export`] writes masks, overlays, measures of doubt, animations and tables.
 //!
-//! [`cli`] does this for `flowseg segment`. In the window [`job`] does it on a worker thread, and
-//! [`viewer`] draws the states through [`gpu`].
+//! [`cli`] does this for `flowseg segment`. In the window, [`job`] does it on a worker thread, and
+//! [`viewer`] draws the states through [`gpu`]. [`compare`] compares two results for the same photo,
+//! and [`label_edit`] holds manual corrections of a mask.
 //!
 //! # From a label to the loss
 //!
@@ -64,19 +66,47 @@
 //! The batch, times and noise of a step are functions of the seed and the step's number alone, so a
 //! resumed run continues as an uninterrupted one would have.
 //!
-//! # The folders of `src`
+//! # The modules
 //!
-//! Imports run one way: each group may use only the groups above it.
+//! Imports run one way, as listed and checked in `tests/architecture.rs`.
 //!
 //! | group | modules |
 //! |---|---|
-//! | method: plain numbers | [`encoding`], [`assignment`], [`labels`], [`potential`], [`vector_field`], [`votes`] |
-//! | data: no tensors | [`data`] |
-//! | network | [`device`], [`kernels`], [`flow`], [`sampler`], [`model`], [`inference`] |
-//! | training and scoring | [`train`], [`eval`], [`ablate`], [`verify`] |
+//! | shared helpers | [`files`], [`text_file`], [`csv`], [`fonts`], [`random`], `format`, `run_format`, `terminal` |
+//! | method: plain numbers | [`encoding`], [`assignment`], [`labels`], [`potential`], [`vector_field`], [`votes`], [`trajectory`] |
+//! | data: no tensors | [`data`]; [`label_edit`]: strokes, fills and undo; [`pictures`]: composed pictures |
+//! | network | [`device`], [`kernels`], [`patches`], [`flow`], [`sampler`], [`model`]; [`models`]: models by name |
+//! | inference | [`inference`]: looks ([`Look`](inference::Look)), tiles ([`Tiles`](inference::Tiles)) and [`segment`](inference::segment()) |
+//! | training and scoring | [`train`], [`eval`], [`compare`], [`ablate`], [`verify`] |
 //! | output | [`export`]: host data to files; [`gpu`]: wgpu pipelines for `shaders/*.wgsl` |
-//! | watching | [`job`]: segmentation on a worker thread; [`runs`]: following training runs |
+//! | background work | [`job`]: segmentation on a worker thread; [`runs`]: follows training runs |
 //! | interface | [`viewer`]: the window; [`cli`]: the commands |
+//!
+//! # Commands
+//!
+//! `flowseg --help` lists them, and `--help` after a command its options.
+//!
+//! | command | purpose |
+//! |---|---|
+//! | `view`, or none | opens the window |
+//! | `segment` | writes masks of photos, folders, patterns and animations |
+//! | `train` | trains, resumes or fine-tunes a model |
+//! | `eval` | scores a model on a data set |
+//! | `compare` | compares two models, or two ways of sampling one, on the same photos |
+//! | `ablate` | trains and scores a table of configurations |
+//! | `data` | reports the contents and problems of a data folder, or converts it to the plain layout |
+//! | `models`, `import` | lists models or edits a card; imports a PixNerd checkpoint |
+//! | `devices`, `selftest`, `serve` | lists devices; checks one; lends one to another machine |
+//! | `completions`, `man` | prints shell completions and manual pages |
+//!
+//! # Formats
+//!
+//! - **Masks** (`--format`, [`export::Format`]): class indices as PNG, palette PNG, one binary PNG per
+//!   class, COCO, Labelme, YOLO, NumPy and TIFF.
+//! - **Pictures**: cut-outs, outlines, overlays, and masks in class colours.
+//! - **Doubt** ([`votes::Doubt`]): probability, margin and entropy, as grey PNGs or float32 arrays.
+//! - **Data sets** ([`data::Layout`]): plain folders, ADE20K, COCO-Stuff, CamVid, Cityscapes, Pascal
+//!   VOC, COCO JSON, Labelme and YOLO are detected; `dataset.toml` describes others.
 //!
 //! # The leak
 //!
@@ -84,111 +114,120 @@
 //! the answer, `x1 = (x_t - (1 - t) x0) / t`, without recognising anything. Uniform times teach it to
 //! subtract; only times near 0 teach it to segment. Training therefore puts a share of the samples at
 //! exactly t = 0 (`flow.time_zero`) and concentrates the others near it (`flow.time_exponent`). This
-//! makes the first solver step good, but it does not make later steps useful: they confirm whatever the
-//! state already shows. States that are wrong on purpose (`flow.states`) would make them correct
-//! something: regions of other classes, or the network's own decision ([`train::wrong_states`]). The
-//! built-in `street` was trained so, and still one step scores higher than five.
+//! improves the first solver step, but does not make later steps useful: they confirm whatever the
+//! state already shows. Deliberately wrong states (`flow.states`), with regions of other classes or the
+//! network's own decision, are meant to teach later steps to correct errors ([`train::wrong_states`]).
+//! The built-in `street` was trained with them, and still one step scores higher than five.
 //!
 //! # Third cells
 //!
-//! A network trained by regression hedges. When it hesitates between two classes, it predicts a point
-//! between their centroids, and the nearest centroid there may be that of a third class. This happens at
-//! the midpoint of `mu_A` and `mu_B` if some `mu_C` sees them at an obtuse angle. In three dimensions no
-//! more than five points avoid it altogether. Of the Kronecker points of 11, 59 and 150 classes, 62 %,
-//! 90 % and 94 % of all pairs have the midpoint in a third cell. The result is thin bands of an
-//! unrelated class along outlines, and small objects read as something else. Objectives with an output
-//! for every class (`cross-entropy`, `variational`) do not have the problem. Two options reduce it for
-//! the others: codes of more than three dimensions, whose first three are still the paper's colours
-//! (`model.code_dims`), and a better choice of which class gets which point (`model.order`,
-//! [`assignment`]).
+//! A network trained by regression predicts averages. If it is undecided between two classes, it
+//! predicts a point between their centroids, where a third class's centroid may be nearest. This
+//! happens at the midpoint of `mu_A` and `mu_B` if their angle at some `mu_C` is obtuse. In three
+//! dimensions, at most five points avoid it altogether. Of the Kronecker points of 11, 59 and 150
+//! classes, 62 %, 90 % and 94 % of all pairs have the midpoint in a third cell. The results are thin
+//! bands of an unrelated class along outlines, and small objects that are labelled as something else.
+//! Objectives with an output for every class (`cross-entropy`, `variational`) do not have the problem.
+//! Two options reduce it for the others: codes of more than three dimensions, whose first three are
+//! still the paper's colours (`model.code_dims`), and a better choice of which class gets which point
+//! (`model.order`, [`assignment`]).
 //!
 //! # Training
 //!
-//! A run is described by one configuration, whose settings `flowseg train --help` lists; `[[stages]]`
-//! override any of them for a part of the run.
+//! A run has one configuration, whose settings `flowseg train --help` lists; `[[stages]]` override any
+//! of them for a part of the run.
 //!
 //! - **Objectives.** `reshaped` is the paper's, `annealed` and `vanilla` are its baselines.
 //!   `cross-entropy` trains the discriminative twin. `variational` learns the posterior over the
-//!   classes at every time; its flow heads for the centroid of the most probable class, for data sets
-//!   of many classes.
+//!   classes at every time, and its flow leads to the centroid of the most probable class; it is meant
+//!   for data sets of many classes.
 //! - **Starting points.** `model.init` loads a public PixNerd checkpoint or a model file and reports
-//!   which tensors it used. `model.encoder` adds the first blocks of a DINOv2, whose tokens are added
-//!   to the network's own; `model.encoder_rate` is their share of the learning rate, and 0 freezes them.
-//!   `repa.teacher` aligns a block of the network with a frozen DINOv2.
+//!   which tensors it used; `--init` also takes the settings from the model's card. `model.encoder`
+//!   adds the first blocks of a DINOv2, whose tokens are added to the network's own;
+//!   `model.encoder_rate` scales their learning rate, and 0 freezes them. `repa.teacher` aligns a block
+//!   of the network with a frozen DINOv2.
+//! - **Several data sets** are joined by class name ([`data::DataList`]), with `data.weights` and
+//!   `data.further_classes`.
 //! - **Memory.** `--dry-run` estimates it for every stage, `--dry-run --measure N` measures N steps. A
-//!   run that does not fit is refused, with a setting that would. `train.accumulate` and
+//!   run that does not fit is refused, with a suggested setting. `train.accumulate` and
 //!   `train.checkpointing` save memory without changing the gradient.
-//! - **Rare classes.** `data.balance` crops around them; `loss.class_balance` weighs their pixels more.
+//! - **Rare classes.** `data.balance` crops around them; `loss.class_balance` gives their pixels more
+//!   weight.
 //! - **Interrupts.** Ctrl-C, SIGTERM and a closed terminal save the run; a second Ctrl-C, at least a
 //!   second later, exits at once. A run under `nohup` continues without its terminal. `--resume` works
 //!   from any folder and takes the newest checkpoint that can be read; if there is no run, it is an
 //!   error. A run folder belongs to one process at a time.
-//! - **Fit.** Photos are seen in training as they are segmented later: crops (`data.crop`) have the
-//!   training size's aspect, whole photos are stretched to it, and the model's card says which.
+//! - **Fit.** Photos are resized in training as in segmentation later: crops (`data.crop`) keep the
+//!   aspect ratio, whole photos are stretched to the training size, and the model's card says which.
 //! - **Bad steps.** A step whose gradient is not finite is skipped and reported.
-//! - **The run folder** (`src/run_format.rs`) holds `config.toml` (every setting and where the run came from),
-//!   `metrics.jsonl`, `samples/`, `tensorboard/`, the last checkpoints, `best.safetensors` and, at the
-//!   end, `model.safetensors`.
+//! - **The run folder** (`src/run_format.rs`) holds `config.toml` (every setting and the run's starting
+//!   point), `metrics.jsonl`, `samples/`, `tensorboard/`, the last checkpoints, `best.safetensors` and,
+//!   at the end, `model.safetensors`.
 //!
 //! # The window
 //!
 //! The panels of [`viewer`]:
 //!
-//! - **Flow**: photo, state, class map, overlay and, for a photo of a data set with the model's classes,
-//!   truth and errors, in one to four views that pan and zoom together. The timeline below shows every
-//!   state; between two states the picture is interpolated, which is exact for Euler's method.
+//! - **Flow**: photo, state, class map, overlay, doubt and, for a photo of a data set with the model's
+//!   classes, truth and errors, in one to four views that pan and zoom together. Masks can be corrected
+//!   by brush and fill, saved as labels, and fine-tuned on.
+//! - **Timeline**: every state; between two states the picture is interpolated, which is exact for
+//!   Euler's method.
+//! - **Photos**: the open photos, whose masks are computed in the background.
+//! - **Compare**: a second result for the open photo, and where the two differ.
 //! - **Classes** and **Charts**: the share of every class, and shares, settled pixels and speed over t.
 //! - **Pixel**: state, velocity, predicted target and nearest centroids of one pixel, over time.
-//! - **Field**: Figure 1 as an instrument, with arrows, slices, streamlines, particles and the open
-//!   photo's pixels in the colour cube. Pixels that are brushed in the photo light up in the cube.
+//! - **Field**: Figure 1, interactively: arrows, slices, streamlines, particles and the open photo's
+//!   pixels in the colour cube. Pixels brushed in the photo are highlighted in the cube.
 //! - **Runs**: curves and samples of training runs, while they are written.
 //! - **Model**: the card of the open model, and the scale of its input.
 //!
 //! # Photos
 //!
-//! Photos are JPEG, PNG, WebP, HEIC, BMP, GIF, TIFF, PNM or TGA files of up to 250 megapixels and 65,535
-//! pixels a side. They are seen upright, on white and in sRGB: EXIF orientation, transparency and
-//! embedded colour profiles are applied. Integer samples of 10, 12 or 14 bits in 16-bit files and
-//! floating-point samples are scaled by the range that they fill, with a warning. A photo that has lost
-//! pixels is refused; AVIF, JPEG XL, raw files and others are named, with a program that converts them.
-//! Decoding a baseline JPEG takes 5 to 6 bytes of memory per pixel, a progressive one 8 to 12, and PNG,
-//! WebP, BMP and 16-bit TIFF 4 to 10.
+//! Photos are JPEG, PNG, WebP, HEIC, BMP, GIF, TIFF, PNM or TGA files of up to 250 megapixels and
+//! 65,535 pixels per side. They are converted to upright sRGB on white: EXIF orientation, transparency
+//! and embedded colour profiles are applied. Every frame of an animation gets a mask. Integer samples
+//! of 10, 12 or 14 bits in 16-bit files and floating-point samples are scaled by the range in use, with
+//! a warning. A photo with missing pixels is an error, and so are AVIF, JPEG XL, raw files and others,
+//! with a program that converts them. Decoding a baseline JPEG takes 5 to 6 bytes of memory per pixel,
+//! a progressive one 8 to 12, and PNG, WebP, BMP and 16-bit TIFF 4 to 10.
 //!
 //! # Files and terminals
 //!
-//! Before its work, every command checks that it can write what it is asked for. No output replaces an
-//! input, whatever links, letter cases or spellings lead there, and no two outputs of a command share a
-//! file. A file appears whole or not at all, also after Ctrl-C or on a full disk, with the permissions
-//! that the umask gives; a file that is replaced keeps its own. Symbolic links are written through;
-//! devices and pipes are written to and never replaced (`--json /dev/stdout`). In JSON, bytes of a name
-//! that are not UTF-8 become U+FFFD, and classes of one name are numbered (`car`, `car (2)`). In CSV, a
-//! name that a spreadsheet would run as a formula has an apostrophe in front. Class colours are exact in
-//! PNGs and in GIFs of maps; other GIFs show the nearest of 256 colours.
+//! Before its work, every command checks that it can write its outputs. No output replaces an input,
+//! not even through links or other spellings of a name, and no two outputs of a command share a file.
+//! Files are written atomically, also after Ctrl-C or on a full disk, with the permissions given by the
+//! umask; a replaced file keeps its own. Symbolic links are written through; devices and pipes are
+//! written to and never replaced (`--json /dev/stdout`). In JSON, bytes of a name that are not UTF-8
+//! become U+FFFD, and classes of one name are numbered (`car`, `car (2)`). In CSV, a name that a
+//! spreadsheet would run as a formula gets a leading apostrophe. Class colours are exact in PNGs and in
+//! GIFs of maps; other GIFs show the nearest of 256 colours.
 //!
-//! Colours and redrawn lines appear only on a terminal, and not on one with `TERM=dumb`; there are no
-//! colours with `NO_COLOR`. A reader that closes its pipe (`| head -1`) ends the printing and not the
-//! work. Control characters in names of files and classes are printed as `\u001b`.
+//! Colours and redrawn lines appear only on a terminal, and not with `TERM=dumb`; `NO_COLOR` turns
+//! colours off. A reader that closes its pipe (`| head -1`) ends the output but not the work. Control
+//! characters in names of files and classes are escaped, as in `\u001b`.
 //!
 //! # Exit status
 //!
-//! 0: done. 1: failed, with one line that says what, in which file, and what to do. 2: wrong usage.
+//! 0: success. 1: failure, with one line that says what failed, in which file, and what to do. 2: wrong
+//! usage. 130: stopped at once by a signal.
 //!
 //! # Devices
 //!
-//! Commands that compute take `--device`. `auto` is the best real GPU, and the CPU if the only adapter
-//! is a software one. `cpu` is Burn's CPU backend with this crate's fused operations; `wgpu:N` is an
-//! adapter that `flowseg devices` lists. Builds with the feature `cuda` also know `cuda:N`. Builds with
-//! the feature `remote` know `remote:ws://HOST:PORT`, a device that another machine lends by
-//! `flowseg serve`; the server listens on loopback only, unless both sides have `FLOWSEG_TOKEN`, and the
-//! connection is not encrypted, so use a trusted network or a tunnel.
+//! Commands that compute take `--device`. `auto` is the best hardware GPU, or the CPU if the only
+//! adapter is a software one. `cpu` is Burn's CPU backend with this crate's fused operations; `wgpu:N`
+//! is an adapter that `flowseg devices` lists. Builds with the feature `cuda` also have `cuda:N`.
+//! Builds with the feature `remote` have `remote:ws://HOST:PORT`, a device lent by `flowseg serve` on
+//! another machine; the server listens on loopback only, unless both sides have `FLOWSEG_TOKEN`, and
+//! the connection is not encrypted, so use a trusted network or a tunnel.
 //!
 //! Training takes several devices (`cuda:0,cuda:1`), splits every batch between them and sums the
-//! gradients. Two CPU devices give the bits of one with `train.accumulate = 2`. Sums over several CUDA
-//! devices (NCCL) compile but have never been run.
+//! gradients. Two CPU devices give bit for bit the result of one with `train.accumulate = 2`. Sums over
+//! several CUDA devices (NCCL) compile but have never been run.
 //!
-//! On a GPU the window and the network share one wgpu device, and states are drawn from the tensors' own
-//! buffers. If there is only a software adapter, the network runs on the CPU and each state is uploaded
-//! once.
+//! On a GPU the window and the network share one wgpu device, and states are drawn from the tensors'
+//! own buffers. If there is only a software adapter, the network runs on the CPU and each state is
+//! uploaded once.
 //!
 //! # Glossary
 //!
@@ -198,7 +237,7 @@
 //! |---|---|
 //! | flow | the ODE from photo to mask; nothing else is called a flow |
 //! | step | a *training step* updates the weights; a *solver step* advances the ODE |
-//! | state, `x_t` | an image on its way, `[d, H, W]` about in `[-1, 1]`, d = 3 in the paper; sampling yields all states from t = 0 to 1 |
+//! | state, `x_t` | a point of the flow: an image `[d, H, W]`, about in `[-1, 1]`, d = 3 in the paper; sampling yields all states from t = 0 to 1 |
 //! | source, `x0` | the first state: the photo, or noise for the stochastic baseline |
 //! | centroid, `mu_k` | the point of class k in the cube `[-1, 1]^d`; its first three axes are the class's colour |
 //! | centroid image, `x1` | a label map with each label replaced by its centroid: the end of the path |
@@ -207,15 +246,18 @@
 //! | neural field | the small network, generated for a patch, that maps a pixel to its velocity |
 //! | vector field | velocity as a function over the colour cube, as in Figure 1 |
 //! | label map | a class index for every pixel, in memory; a *mask* is a label map written as a picture |
-//! | ignored pixel | a pixel without a class: it counts neither in the loss nor in a score |
+//! | ignored pixel | a pixel without a class, which counts neither in the loss nor in a score |
+//! | look | one pass over a photo, at one scale and mirrored or not; the votes of all looks are added up |
+//! | tile | an overlapping part of a large photo, seen at the training size; a *window* in [`inference`] |
+//! | votes, doubt | class probabilities per pixel; how uncertain they are |
 //! | objective | what training minimises: `reshaped`, `annealed`, `vanilla`, `cross-entropy`, `variational` |
 //! | twin | the discriminative model on the same trunk, trained by cross-entropy |
-//! | encoder | DINOv2 blocks that see the photo once, before the flow, and may be trained on |
+//! | encoder | DINOv2 blocks that see the photo once, before the flow; frozen or trained further |
 //! | teacher | the frozen DINOv2 whose tokens REPA aligns the network's with |
 //! | model file, card | weights as safetensors; the card is the JSON in its metadata |
-//! | run | one training run and its folder; a *stage* is a part of it with settings of its own |
+//! | run | one training run and its folder; a *stage* is a part of it with its own settings |
 //! | checkpoint | everything that a run needs to resume |
-//! | crop | the part of a photo that training sees; *window* means the GUI only |
+//! | crop | the part of a photo that training sees; elsewhere, *window* means the GUI |
 //! | layout | how a data set arranges its files; a *split* is its training or validation part |
 //! | panel | a part of the window that owns its state |
 //! | command | a subcommand of `flowseg`; in the window, an entry of the table that keys, menus and buttons run |
@@ -223,7 +265,7 @@
 //! | device, rank | hardware that computes; the number of a device among those that share a batch |
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
-// They panic where a stream refuses: use `terminal`.
+// They panic if a stream cannot be written to: use `terminal`.
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
 
 pub mod ablate;

@@ -8,9 +8,8 @@ use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-/// The models inside the binary, the default first: name and file contents. There are none in a build
-/// without the feature `embedded-models`. A constant would be there once for every part of the crate
-/// that is compiled on its own.
+/// The models inside the binary, the default first: name and file contents. Empty in a build without
+/// the feature `embedded-models`. A static, since a constant could be duplicated in every codegen unit.
 #[cfg(embedded_models)]
 pub static BUILT_IN: &[(&str, &[u8])] = &[
     (
@@ -31,11 +30,11 @@ pub static BUILT_IN: &[(&str, &[u8])] = &[
     ),
 ];
 
-/// The models inside the binary: none in this build.
+/// The models inside the binary; none in this build.
 #[cfg(not(embedded_models))]
 pub static BUILT_IN: &[(&str, &[u8])] = &[];
 
-/// The models that come with the program, inside the binary or beside it, the default first.
+/// The models shipped with the program, inside the binary or beside it, the default first.
 pub const NAMES: [&str; 4] = [FOR_PHOTOS, "fashion", "cells", FOR_SAMPLES];
 
 /// The model for photos, and the default of every command.
@@ -48,17 +47,17 @@ pub const FOR_SAMPLES: &str = "scenes";
 pub enum LoadError {
     #[error("the built-in model {0} cannot be read: {1}")]
     BuiltIn(String, ModelError),
-    /// A model that comes with the program, but not inside this build, and is not installed.
+    /// A model shipped with the program that is neither in this build nor installed.
     #[error(
-        "the model {name} is not inside this build and not installed: put {name}.safetensors into {folder}, or name a model file"
+        "the model {name} is neither in this build nor installed: put {name}.safetensors into {folder}, or name a model file"
     )]
     NotInstalled {
         /// The model.
         name: String,
-        /// Where it would be found.
+        /// The folder for installed models.
         folder: String,
     },
-    /// A file that can't be read, or is no model.
+    /// A file that cannot be read or is not a model.
     #[error(transparent)]
     File(#[from] FileError),
     /// A folder without a model.
@@ -79,8 +78,8 @@ pub fn folder() -> Option<PathBuf> {
     Some(dirs::data_dir()?.join("flowseg").join("models"))
 }
 
-/// The folders that are searched for installed models: the user's [`folder`], and those that a package
-/// fills, which stand beside the program.
+/// The folders that are searched for installed models: the user's [`folder`], and those of a package,
+/// beside the program.
 pub fn folders() -> Vec<PathBuf> {
     let program = std::env::current_exe().and_then(|path| path.canonicalize());
     let beside = program.ok().map(|program| folders_beside(&program));
@@ -90,8 +89,8 @@ pub fn folders() -> Vec<PathBuf> {
         .collect()
 }
 
-/// Where the layouts of packages have models: beside the program in an archive, below `share` on Unix,
-/// and among the resources of a bundle for macOS.
+/// Where packages keep models: beside the program in an archive, below `share` on Unix, and in the
+/// resources of a macOS bundle.
 fn folders_beside(program: &Path) -> Vec<PathBuf> {
     let Some(folder) = program.parent() else {
         return Vec::new();
@@ -104,8 +103,8 @@ fn folders_beside(program: &Path) -> Vec<PathBuf> {
     folders
 }
 
-/// The installed models by name, in the order of their names: files NAME.safetensors in the
-/// [`folders`], of which the first that has a name counts.
+/// The installed models, sorted by name: files NAME.safetensors in the [`folders`]; of several with one
+/// name the first counts.
 pub fn installed() -> Vec<(String, PathBuf)> {
     models_in(&folders())
 }
@@ -124,19 +123,19 @@ fn models_in(folders: &[PathBuf]) -> Vec<(String, PathBuf)> {
         })
         .filter_map(|path| Some((path.file_stem()?.to_str()?.to_owned(), path)))
         .collect();
-    // A stable sort: a name's first folder stays in front.
+    // A stable sort: the first folder of a name stays first.
     found.sort_by(|(one, _), (other, _)| one.cmp(other));
     found.dedup_by(|(later, _), (first, _)| later == first);
     found
 }
 
-/// Whether a name is that of a model that comes with the program or is installed, not of a file.
+/// Whether a name is that of a shipped or installed model rather than a file.
 pub fn is_name(name: &str) -> bool {
     NAMES.contains(&name) || installed().iter().any(|(installed, _)| installed == name)
 }
 
-/// The file of a model that is not built in: a path as it is, the finished or else the best model of a
-/// run folder, or an installed model by its name.
+/// The file of a model that is not built in: a path as given, the finished or else the best model of a
+/// run folder, or an installed model by name.
 pub fn file(name: impl AsRef<OsStr>) -> PathBuf {
     let path = Path::new(name.as_ref());
     if path.is_dir() {
@@ -151,10 +150,10 @@ pub fn file(name: impl AsRef<OsStr>) -> PathBuf {
         .map_or_else(|| path.to_owned(), |(_, path)| path)
 }
 
-/// The bytes of a file, or of the built-in model of that name where there is no such file.
+/// The bytes of a file, or, if it does not exist, of the built-in model of that name.
 ///
 /// # Errors
-/// A file that can't be read.
+/// A file that cannot be read.
 pub fn bytes(path: &Path) -> Result<Cow<'static, [u8]>, FileError> {
     match built_in(path) {
         Some(bytes) => Ok(Cow::Borrowed(bytes)),
@@ -162,7 +161,7 @@ pub fn bytes(path: &Path) -> Result<Cow<'static, [u8]>, FileError> {
     }
 }
 
-/// Whether a path is the name of a built-in model and no file.
+/// Whether a path is the name of a built-in model and not of an existing file.
 pub fn is_built_in(path: &Path) -> bool {
     built_in(path).is_some()
 }
@@ -172,8 +171,8 @@ fn built_in(path: &Path) -> Option<&'static [u8]> {
     known.filter(|_| !path.exists()).map(|(_, bytes)| *bytes)
 }
 
-/// Loads a built-in model by its name, a model file by its path, the model of a run by its folder, or an
-/// installed model by its name, tried in this order.
+/// Loads a built-in model by name, a model file by path, the model of a run by its folder, or an
+/// installed model by name, in this order of precedence.
 ///
 /// # Errors
 /// If the file cannot be read, is not a model, or has no classes.

@@ -1,6 +1,6 @@
-//! Soft votes: the probability of every class in every pixel (equation 9), scaled before the
-//! decision. Outlines between the network's pixels then run where two classes are equally probable,
-//! and several passes over a photo can be added up.
+//! Soft votes: the probability of every class in every pixel (equation 9), scaled before the decision.
+//! Outlines between the network's pixels then run where two classes are equally probable, and several
+//! looks at a photo can be added up.
 
 mod doubt;
 
@@ -18,7 +18,7 @@ use std::ops::Range;
 /// What is added to every squared distance, as in training.
 pub(crate) const EPSILON: f32 = 0.01;
 
-/// The probabilities of all classes over a picture, summed over passes.
+/// The probabilities of all classes over a picture, summed over looks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Votes {
     size: [usize; 2],
@@ -28,7 +28,7 @@ pub struct Votes {
 }
 
 impl Votes {
-    /// Votes from a state `[d, H, W]`: `p_k` of equation 9 with the logarithm at temperature 1.
+    /// Votes of a state `[d, H, W]`: `p_k` of equation 9 with the logarithm at temperature 1.
     pub fn of(centroids: &Centroids, state: &[f32], size: [usize; 2]) -> Self {
         let (classes, dims, pixels) = (centroids.len(), centroids.dims(), size[0] * size[1]);
         let codes = centroids.flat_f32();
@@ -54,14 +54,14 @@ impl Votes {
         }
     }
 
-    /// Certain votes: every pixel votes for its label alone.
+    /// One-hot votes for given labels.
     #[cfg(test)]
     pub(crate) fn for_labels(labels: &[u16], classes: usize, size: [usize; 2]) -> Self {
         let centroids = Centroids::kronecker(classes);
         Self::of(&centroids, &centroids.encode(labels), size)
     }
 
-    /// The sum over several passes, at the size of the first; `None` without any.
+    /// The sum over several looks, at the size of the first; `None` without any.
     pub fn sum(looks: impl IntoIterator<Item = Self>) -> Option<Self> {
         looks.into_iter().reduce(|mut sum, look| {
             sum.add(&look);
@@ -88,7 +88,7 @@ impl Votes {
         self
     }
 
-    /// Adds another pass over the same photo, scaled to this one's size.
+    /// Adds the votes of another look at the photo, scaled to this size.
     pub fn add(&mut self, other: &Votes) {
         let (to, classes) = (self.size, self.classes);
         self.shares
@@ -136,7 +136,7 @@ impl Votes {
         labels
     }
 
-    /// Height and width.
+    /// `[height, width]`
     pub fn size(&self) -> [usize; 2] {
         self.size
     }
@@ -150,20 +150,20 @@ impl Votes {
         }
     }
 
-    /// How many looks were added up: each adds 1 to the sum over the classes.
+    /// The number of looks that were added up: each adds 1 to the sum over the classes.
     fn looks(&self) -> f32 {
         let first = &self.shares[..self.classes.min(self.shares.len())];
         first.iter().sum::<f32>().max(f32::MIN_POSITIVE)
     }
 }
 
-/// Some rows of the votes of a picture.
+/// Some rows of a picture's votes.
 #[derive(Clone, Copy)]
 struct Rows<'a> {
-    /// Height and width of the picture.
+    /// `[height, width]` of the picture.
     size: [usize; 2],
     classes: usize,
-    /// The first row that is there.
+    /// The index of the first of these rows.
     first: usize,
     /// `[rows, W, N]`
     shares: &'a [f32],
@@ -175,8 +175,8 @@ impl<'a> Rows<'a> {
         &self.shares[(row - self.first) * length..][..length]
     }
 
-    /// The most probable class of every pixel of some rows `of` a picture of the size `to`, or
-    /// [`IGNORE`] where its share is below `least`; `labels` are those of these rows.
+    /// The most probable class of every pixel of rows `of` in a picture of size `to`, or [`IGNORE`] if
+    /// its share is below `least`; `labels` are those of these rows.
     fn label(&self, to: [usize; 2], of: Range<usize>, least: f32, labels: &mut [u16]) {
         labels
             .par_chunks_exact_mut(to[1].max(1))
@@ -191,13 +191,13 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// A row of votes at another size.
+/// One row of votes at another size.
 struct Row<'a> {
-    /// The two rows it lies between, and the share of the second.
+    /// The two rows to interpolate between, and the weight of the second.
     between: [&'a [f32]; 2],
     share: f32,
     classes: usize,
-    /// Columns of the votes, and of the other size.
+    /// The number of columns of the votes, and at the other size.
     widths: [usize; 2],
 }
 
@@ -321,7 +321,7 @@ mod tests {
         let one = votes(&[0, 1, 2], [1, 3]);
         let mirrored = one.clone().mirrored();
         assert_eq!(mirrored.labels([1, 3]), [2, 1, 0]);
-        // A second pass at twice the size, certain of other classes at both ends.
+        // A second look at twice the size, certain of other classes at both ends.
         let mut sum = votes(&[0, 1, 2], [1, 3]);
         sum.add(&votes(&[3, 3, 1, 1, 2, 2], [1, 6]));
         sum.add(&votes(&[3, 3, 1, 1, 2, 2], [1, 6]));

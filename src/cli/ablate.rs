@@ -8,7 +8,7 @@ use crate::files::{self, Plan};
 use crate::terminal::out;
 use std::path::PathBuf;
 
-/// Train and score a table of configurations; the same command goes on where it stopped
+/// Train and score a table of configurations; rerun the same command to resume
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// The table: rows of settings, seeds, and how to score (see assets/presets/ablate-*.toml)
@@ -24,7 +24,6 @@ pub(super) struct Arguments {
     device: DeviceArgument,
 }
 
-/// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let table = Table::read(&arguments.table, &arguments.overrides)?;
     let output = &arguments.output;
@@ -65,7 +64,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if complete {
         out!("wrote {}", file.display())
     } else {
-        out!("stopped; the same command goes on from here")
+        out!("stopped; rerun the same command to resume")
     }
     Ok(())
 }

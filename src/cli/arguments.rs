@@ -1,4 +1,4 @@
-//! Arguments that several commands have.
+//! Arguments shared by several commands.
 
 use crate::crash;
 use crate::device::{self, Choice, Opened};
@@ -10,7 +10,6 @@ use anyhow::Context;
 use burn::tensor::Device;
 use std::ffi::OsString;
 
-/// The device that a command runs on.
 #[derive(clap::Args)]
 pub(super) struct DeviceArgument {
     /// auto, cpu, wgpu or wgpu:N (see `flowseg devices`); cuda:N in a build with CUDA,
@@ -25,50 +24,47 @@ impl DeviceArgument {
     }
 }
 
-/// The size that the network sees.
 #[derive(clap::Args)]
 pub(super) struct ScaleArgument {
     /// The size that the network sees, as a factor of each side of the size it was trained at, 0.25 to
-    /// 4: larger shows it more detail and costs more time
+    /// 4: larger shows more detail and takes longer
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = scale)]
     pub(super) scale: f64,
 }
 
-/// How thoroughly a photo is looked at.
+/// Presets for `--scales` and `--flip`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Quality {
-    /// Once
     Fast,
-    /// As often as scores best on validation photos, by the model's card (see `flowseg models`)
+    /// The passes that score best on validation photos, from the model's card (see `flowseg models`)
     Best,
 }
 
-/// Several looks at a photo, and the windows that each of them sees.
+/// Test-time augmentation, and the tiles of every pass.
 #[derive(clap::Args)]
 pub(super) struct LooksArgument {
-    /// Look at every photo at several sizes and add up the votes, such as 1,1.5,2; takes the place of
-    /// --scale
+    /// Segment every photo at several sizes and add up the votes, such as 1,1.5,2; replaces --scale
     #[arg(long, value_name = "FACTOR,...", value_delimiter = ',', value_parser = scale, conflicts_with = "scale")]
     pub(super) scales: Vec<f64>,
-    /// Look at the mirror image of every photo as well
+    /// Also segment the mirror image of every photo and add up the votes
     #[arg(long)]
     pub(super) flip: bool,
-    /// How thoroughly to look at every photo, in place of --scale, --scales and --flip
+    /// Speed or quality, instead of --scale, --scales and --flip
     #[arg(long, value_enum, conflicts_with_all = ["scale", "scales", "flip"])]
     pub(super) quality: Option<Quality>,
-    /// Look at large photos in overlapping windows of the size that the network was trained at: so many
-    /// along the side that takes most, 1 to 64; auto: as many as keep a pixel of the network within 4 x 4
-    /// of the photo's; off: the whole photo at once
+    /// Segment large photos in overlapping tiles of the network's training size: the number of tiles
+    /// along the side that needs more, 1 to 64; auto: enough that a network pixel covers at most 4 x 4
+    /// photo pixels; off: the whole photo at once
     #[arg(long, value_name = "auto|N|off", default_value_t)]
     pub(super) tiles: Tiling,
 }
 
 impl LooksArgument {
-    /// The looks at every photo, by a model with this card.
+    /// The looks at every photo for a model with this card.
     pub(super) fn looks(&self, scale: &ScaleArgument, card: &Card) -> anyhow::Result<Vec<Look>> {
         if self.quality == Some(Quality::Best) {
             return Look::best(card).context(
-                "the model's card names no looks for --quality best: choose them with --scales and --flip",
+                "the model's card has no entry for --quality best: use --scales and --flip",
             );
         }
         let scales = match self.scales.as_slice() {
@@ -84,15 +80,14 @@ fn scale(text: &str) -> Result<f64, String> {
     let factor = text.parse().ok();
     factor
         .filter(|factor| (low..=high).contains(factor))
-        .ok_or_else(|| format!("a factor is a number from {low} to {high}"))
+        .ok_or_else(|| format!("a factor must be a number from {low} to {high}"))
 }
 
-/// The devices that a command runs on together.
 #[derive(clap::Args)]
 pub(super) struct DevicesArgument {
     /// auto, cpu, wgpu or wgpu:N (see `flowseg devices`); cuda:N in a build with CUDA,
-    /// remote:ws://HOST:PORT in one with remote devices. Several, with commas between, share
-    /// every batch: cuda:0,cuda:1
+    /// remote:ws://HOST:PORT in one with remote devices. Several, separated by commas, share every
+    /// batch: cuda:0,cuda:1
     #[arg(
         long = "device",
         value_name = "DEVICE,...",
@@ -109,7 +104,7 @@ impl DevicesArgument {
     }
 }
 
-/// Opens a device and says which.
+/// Opens a device and prints its name.
 pub(super) fn open(choice: &Choice) -> anyhow::Result<Opened> {
     let opened = device::open(choice.clone())?;
     crash::set_adapter(&opened.name);
@@ -120,17 +115,16 @@ pub(super) fn open(choice: &Choice) -> anyhow::Result<Opened> {
     Ok(opened)
 }
 
-/// Which model to use.
 #[derive(clap::Args)]
 pub(super) struct ModelArgument {
     /// A model file, a run folder, or the name of a built-in model (street, fashion, cells or scenes) or of an
-    /// installed one, see `flowseg models`
+    /// installed one (see `flowseg models`)
     #[arg(long, value_name = "MODEL", default_value = "street")]
     pub(super) model: OsString,
 }
 
 impl ModelArgument {
-    /// Loads the model; it must have classes to be of use for segmentation.
+    /// Loads the model, which must have classes.
     pub(super) fn load(&self, device: &Device) -> anyhow::Result<Model> {
         Ok(models::load(&self.model, device)?)
     }

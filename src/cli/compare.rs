@@ -20,20 +20,20 @@ use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-/// Compare two models, or two numbers of steps or solvers of one, on the same photos
+/// Compare two models, or one model with two step counts or solvers, on the same photos
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// The first model: a model file, a run folder, or a model's name
     #[arg(value_name = "A")]
     a: OsString,
-    /// The second model; may be the same with other steps or another solver
+    /// The second model; may be the same one with other steps or another solver
     #[arg(value_name = "B")]
     b: OsString,
-    /// Photos, folders, patterns, or - for paths on standard input. Where a folder above a photo is a
-    /// data set, its labels are used
+    /// Photos, folders, patterns, or - for paths on standard input. If a photo belongs to a data set,
+    /// its labels are used
     #[arg(value_name = "PHOTO", required_unless_present = "data")]
     photos: Vec<PathBuf>,
-    /// Folder for the results: OUT/NAME.a.png and OUT/NAME.b.png hold a class index a pixel,
+    /// Folder for the results: OUT/NAME.a.png and OUT/NAME.b.png hold one class index per pixel,
     /// OUT/NAME.disagreement.png shows where they differ, OUT/NAME.compare.png both side by side.
     /// compare.json, photos.csv and classes.csv hold the numbers, classes.txt the joint classes
     #[arg(short, long, value_name = "OUT")]
@@ -44,7 +44,7 @@ pub(super) struct Arguments {
     /// The split of --data
     #[arg(long, default_value = "validation", requires = "data")]
     split: String,
-    /// Solver steps of A, 1 to 1000; what the model recommends, where left out
+    /// Solver steps of A, 1 to 1000; by default what the model recommends
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1000))]
     steps_a: Option<u64>,
     /// Solver steps of B
@@ -56,7 +56,7 @@ pub(super) struct Arguments {
     /// The solver of B
     #[arg(long, value_enum, default_value_t)]
     solver_b: Solver,
-    /// Seed of the noise, for models whose flow starts at noise
+    /// Seed of the noise, for models whose flow starts from noise
     #[arg(long, default_value_t = 0)]
     seed: u64,
     #[command(flatten)]
@@ -65,14 +65,13 @@ pub(super) struct Arguments {
     device: DeviceArgument,
 }
 
-/// Columns that a class name takes in a table at most.
+/// Maximum columns of a class name in a table.
 const LONGEST_NAME: usize = 40;
-/// Bytes of a photo's name in those of its files.
+/// Maximum bytes of a photo's name in the names of its files.
 const LONGEST_PART: usize = 200;
 
-/// A photo to be compared.
 struct Item {
-    /// What it is called in tables.
+    /// Name in tables.
     name: String,
     source: Source,
     files: Outputs,
@@ -80,11 +79,11 @@ struct Item {
 
 enum Source {
     File(PathBuf),
-    /// By its index in the data set.
+    /// Index in the data set.
     Sample(usize),
 }
 
-/// What is written for a photo.
+/// Files written for one photo.
 struct Outputs {
     masks: [PathBuf; 2],
     disagreement: PathBuf,
@@ -114,10 +113,9 @@ impl Outputs {
     }
 }
 
-/// What is written once for all photos.
+/// Files written once for all photos.
 const TABLES: [&str; 4] = ["compare.json", "photos.csv", "classes.csv", "classes.txt"];
 
-/// A model with its steps and its solver.
 struct Contender {
     name: String,
     caption: String,
@@ -133,7 +131,7 @@ struct Compared<'a> {
     summary: Summary,
 }
 
-/// What a comparison says; a matrix for each of many photos would fill the memory.
+/// The results of a comparison without its matrix: one matrix per photo would fill the memory.
 struct Summary {
     agreement: Option<f64>,
     miou: [Option<f64>; 2],
@@ -149,14 +147,14 @@ impl Summary {
         }
     }
 
-    /// The mIoU of the second less that of the first.
+    /// mIoU of the second minus that of the first, in shares.
     fn difference(&self) -> Option<f64> {
         let [a, b] = self.miou;
         b.zip(a).map(|(b, a)| b - a)
     }
 }
 
-/// Runs the command. A photo that fails is reported and the others are still compared.
+/// Compares the photos. One that fails is reported and the others are still compared.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let data = arguments.data.as_deref();
     let data = data
@@ -197,7 +195,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The photos and where their files go, each proved possible and over no input and no other output.
+/// The photos and their output paths, each checked to be writable, not an input and not another output.
 fn planned(arguments: &Arguments, data: Option<&Dataset>) -> anyhow::Result<Vec<Item>> {
     let out = &arguments.output;
     let mut items = Vec::new();
@@ -247,7 +245,7 @@ fn planned(arguments: &Arguments, data: Option<&Dataset>) -> anyhow::Result<Vec<
     Ok(items)
 }
 
-/// What all photos have in common.
+/// Everything shared by all photos.
 struct Work {
     contenders: [Contender; 2],
     classes: JointClasses,
@@ -299,7 +297,7 @@ impl Work {
         })
     }
 
-    /// The photo and, where they are known, its labels.
+    /// The photo and its labels, if known.
     fn read(&self, source: &Source) -> anyhow::Result<(RgbImage, Option<Truth>)> {
         match (source, &self.data) {
             (Source::Sample(index), Some(data)) => {
@@ -318,7 +316,7 @@ impl Work {
         }
     }
 
-    /// Compares a photo, writes its files and adds its pixels to those of all photos.
+    /// Compares one photo, writes its files and adds its counts to the total.
     fn compare<'a>(&self, item: &'a Item, total: &mut Comparison) -> anyhow::Result<Compared<'a>> {
         let (photo, truth) = self.read(&item.source).with_context(|| item.name.clone())?;
         let votes = |contender: &Contender| {
@@ -353,7 +351,7 @@ impl Work {
         })
     }
 
-    /// Prints what all photos together say.
+    /// Prints the results over all photos.
     fn print(&self, total: &Summary, photos: usize) {
         for (side, contender) in Side::BOTH.into_iter().zip(&self.contenders) {
             out!("{side:?}: {}", terminal::name(&contender.caption));
@@ -387,7 +385,6 @@ impl Work {
         }
     }
 
-    /// Writes the numbers.
     fn write_tables(
         &self,
         folder: &Path,
@@ -427,7 +424,7 @@ impl Work {
     }
 }
 
-/// The numbers of a comparison; null where there is none.
+/// The numbers of a comparison; null if undefined.
 fn numbers(summary: &Summary, names: &[String]) -> serde_json::Map<String, serde_json::Value> {
     let class = |row: &ClassRow| {
         let numbers = json!({
@@ -516,7 +513,7 @@ fn print_photo(compared: &Compared) {
     );
 }
 
-/// The scores of both in the middle of a line; nothing without labels.
+/// Both scores as part of a line; empty without labels.
 fn scores(summary: &Summary) -> String {
     match summary.miou {
         [Some(a), Some(b)] => format!(
@@ -529,12 +526,12 @@ fn scores(summary: &Summary) -> String {
     }
 }
 
-/// A share from 0 to 1 in per cent; a dash for none.
+/// A share from 0 to 1 in per cent; a dash for `None`.
 fn per_cent(share: Option<f64>) -> String {
     share.map_or_else(|| "-".to_owned(), |share| format!("{:.2}", 100.0 * share))
 }
 
-/// A difference of shares in points of per cent.
+/// A difference of shares in percentage points, with its sign.
 fn signed(difference: f64) -> String {
     format!("{:+.2}", 100.0 * difference)
 }

@@ -1,9 +1,9 @@
-//! `flowseg completions`: scripts for shells.
+//! `flowseg completions`: shell completion scripts.
 
 use crate::terminal::out;
 use clap_complete::Shell;
 
-/// Print a script with which a shell completes commands, options and file names
+/// Print a shell script that completes commands, options and file names
 #[derive(clap::Args)]
 #[command(after_help = "\
 For bash: flowseg completions bash > ~/.local/share/bash-completion/completions/flowseg

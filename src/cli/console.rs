@@ -1,8 +1,8 @@
-//! The console that Windows opens for programs of the command line.
+//! The console that Windows opens for command-line programs.
 
-/// Closes the console that this start alone has, which Windows opens beside the window where a click
-/// starts the program; one that a shell or another program shares stays. From Windows 11 24H2 on, the
-/// manifest keeps it from opening. Returns whether what is printed from now on goes nowhere.
+/// Closes the console that Windows opens beside the window when the program is started by a click. A
+/// console shared with a shell or another program stays. From Windows 11 24H2 on, the manifest prevents
+/// it. Returns whether further output is discarded.
 #[cfg(windows)]
 pub(super) fn close_own() -> bool {
     use std::io::IsTerminal;
@@ -14,13 +14,13 @@ pub(super) fn close_own() -> bool {
         return true;
     }
     let mut processes = [0; 2];
-    // SAFETY: the list has room for the two entries that are asked for.
+    // SAFETY: the list has space for the two entries requested.
     let attached = unsafe { GetConsoleProcessList(processes.as_mut_ptr(), 2) };
     if attached != 1 {
         return false;
     }
     let lost = errors.is_terminal();
-    // SAFETY: only this process uses the console, and `terminal` expects that it vanishes.
+    // SAFETY: only this process uses the console, and `terminal` tolerates its absence.
     unsafe { FreeConsole() };
     lost
 }
@@ -30,7 +30,7 @@ pub(super) fn close_own() -> bool {
     false
 }
 
-/// Shows an error in a dialog, for a start that prints to nowhere.
+/// Shows an error in a dialog, for when output is discarded.
 pub(super) fn show(error: &str) {
     rfd::MessageDialog::new()
         .set_level(rfd::MessageLevel::Error)

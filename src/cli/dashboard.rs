@@ -1,4 +1,4 @@
-//! What a run looks like: a bar and a few live lines on a terminal, plain lines elsewhere.
+//! Progress of a run: a bar and a few live lines on a terminal, plain lines elsewhere.
 
 use crate::model::warm_start::Loaded;
 use crate::run_format::{SkippedLine, StepLine, ValidationLine};
@@ -9,13 +9,11 @@ use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 use std::fmt;
 use std::path::Path;
 
-/// Losses that the small chart shows.
+/// Number of losses in the small chart.
 const CHART: usize = 32;
-/// Columns of the bar.
 const BAR: usize = 40;
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// Shows the events of a run as they come.
 pub(super) struct Dashboard {
     bar: ProgressBar,
     title: String,
@@ -27,7 +25,7 @@ pub(super) struct Dashboard {
 }
 
 impl Dashboard {
-    /// `title` stands above the bar; empty for none.
+    /// `title` is shown above the bar unless empty.
     pub(super) fn new(title: &str) -> Self {
         Self {
             bar: ProgressBar::hidden(),
@@ -40,7 +38,7 @@ impl Dashboard {
         }
     }
 
-    /// Prints a line that stays, above the live ones.
+    /// Prints a permanent line above the live ones.
     pub(super) fn line(&self, text: &str) {
         if self.bar.is_hidden() {
             out!("{text}");
@@ -49,12 +47,11 @@ impl Dashboard {
         }
     }
 
-    /// Takes the live lines away.
+    /// Clears the live lines.
     pub(super) fn clear(&self) {
         self.bar.finish_and_clear();
     }
 
-    /// Shows one event.
     pub(super) fn show(&mut self, event: Event) {
         match event {
             Event::Checking { split, done, of } => self.checking(split, done, of),
@@ -69,7 +66,7 @@ impl Dashboard {
                     let title = self.title.clone();
                     let draw = move |state: &ProgressState, to: &mut dyn fmt::Write| {
                         let numbers = progress(state);
-                        // What cannot be drawn is drawn again soon.
+                        // The next redraw makes up for a failed one.
                         let _ = to.write_str(&head(&title, &numbers, state.fraction(), columns()));
                     };
                     self.bar.set_style(style.with_key("head", draw));
@@ -93,7 +90,7 @@ impl Dashboard {
             } => {
                 if of > 1 {
                     self.line(&format!(
-                        "stage {number} of {of}: {height} x {width}, {batch_size} photos a step, \
+                        "stage {number} of {of}: {height} x {width}, {batch_size} photos per step, \
                          to step {last}"
                     ));
                 }
@@ -113,7 +110,7 @@ impl Dashboard {
         }
     }
 
-    /// A bar while pairs are read; where there is none, a line for every tenth of them.
+    /// Advances the bar while pairs are read; without a bar, prints a line for every tenth of them.
     fn checking(&mut self, split: &str, done: usize, of: usize) {
         const LARGE: usize = 1000;
         if self.bar.length() != Some(of as u64) {
@@ -131,7 +128,7 @@ impl Dashboard {
         }
     }
 
-    /// What a run took from the file that it starts from.
+    /// Prints what a run loaded from its starting point.
     fn initialized(&self, path: &Path, loaded: &Loaded) {
         self.line(&format!(
             "started from {}: {} tensors, {:.1} % of the parameters",
@@ -223,17 +220,17 @@ impl Dashboard {
     }
 }
 
-/// The columns that the live lines may take: a line that wraps would not be redrawn in its place.
+/// Maximum columns of a live line: a wrapped line would not be redrawn in place.
 fn columns() -> usize {
     terminal::columns().unwrap_or(usize::MAX)
 }
 
-/// As much of a line as fits.
+/// Truncates a line to what fits.
 fn fit(line: &str, columns: usize) -> String {
     truncate_str(line, columns, "").into_owned()
 }
 
-/// How far a run is, in numbers.
+/// The numbers beside the bar.
 fn progress(state: &ProgressState) -> String {
     format!(
         "{}/{}  {:#}  ETA {:#}",
@@ -244,7 +241,7 @@ fn progress(state: &ProgressState) -> String {
     )
 }
 
-/// The title where there is one, then the bar, as far as there is room for it, and the numbers.
+/// The title, if any, then the bar, as far as it fits, and the numbers.
 fn head(title: &str, numbers: &str, share: f32, columns: usize) -> String {
     let mut lines = String::new();
     if !title.is_empty() {
@@ -257,7 +254,7 @@ fn head(title: &str, numbers: &str, share: f32, columns: usize) -> String {
     lines
 }
 
-/// A bar of a number of columns and a space; nothing where it would be too short to read.
+/// A bar of `columns` columns and a space; empty if too short to read.
 fn bar(share: f32, columns: usize) -> String {
     if columns < 8 {
         return String::new();
@@ -266,7 +263,7 @@ fn bar(share: f32, columns: usize) -> String {
     format!("{}{} ", "█".repeat(done), "░".repeat(columns - done))
 }
 
-/// Values as a row of bars, from the least to the greatest of them.
+/// Values as a row of bars, scaled from their minimum to their maximum.
 fn chart(values: &[f64]) -> String {
     let low = values.iter().copied().fold(f64::INFINITY, f64::min);
     let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);

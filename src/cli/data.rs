@@ -1,4 +1,4 @@
-//! `flowseg data`: what a data folder holds and what is wrong with it.
+//! `flowseg data`: reports the contents and problems of a data folder, or converts it.
 
 use crate::data::{self, ClassTable, Converted, Dataset, FurtherClasses, Report};
 use crate::encoding::Centroids;
@@ -13,21 +13,21 @@ use rayon::prelude::*;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
-/// Photos of every split on a contact sheet.
+/// Photos per split on a contact sheet.
 const SHOWN: usize = 24;
-/// Photos in a row of it.
+/// Photos per row of the sheet.
 const COLUMNS: usize = 8;
-/// Longer side of one of its photos, in pixels.
+/// Longer side of a photo on it, in pixels.
 const SIDE: u32 = 240;
-/// Columns of a class name in the table of several data sets.
+/// Columns of class names in the table of several data sets.
 const NAME: usize = 28;
-/// Columns of a data set's name there.
+/// Columns of data set names there.
 const SET: usize = 18;
 
-/// Report what a data folder holds and what is wrong with it, or convert it
+/// Report the contents and problems of a data folder, or convert it
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// Data folder in any known layout, or scenes:N; of several also how training would join them
+    /// Data folder in any known layout, or scenes:N; for several, also how training would join them
     #[arg(required = true, value_name = "FOLDER")]
     folders: Vec<PathBuf>,
     /// Print the report as JSON
@@ -37,16 +37,16 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "PNG")]
     sheet: Option<PathBuf>,
     /// Write the data set into a folder in the plain layout instead of reporting on it: copies of the
-    /// photos, labels as PNG files, and classes.txt. Nothing is replaced; started again, it goes on
-    /// where it stopped
+    /// photos, labels as PNG files, and classes.txt. Existing files are kept, so the same command
+    /// resumes a conversion
     #[arg(long, value_name = "OUT", conflicts_with_all = ["json", "sheet"])]
     convert: Option<PathBuf>,
-    /// With --convert, succeed where pairs cannot be read; they are listed and left out either way
+    /// With --convert, succeed even if pairs cannot be read; they are listed and left out either way
     #[arg(long, requires = "convert")]
     skip_bad: bool,
 }
 
-/// Runs the command; problems are listed one a line and make the exit status 1.
+/// Runs the command; problems are listed one per line and make the exit status 1.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(out) = &arguments.convert {
         return match arguments.folders.as_slice() {
@@ -111,7 +111,7 @@ fn print(reports: &[Report], as_json: bool) -> anyhow::Result<()> {
 }
 
 /// The classes of several data sets as training joins them, with the share of each among the labelled
-/// pixels of every data set; a dash where the data set does not have it.
+/// pixels of every data set; a dash if the data set lacks the class.
 fn together(reports: &[Report], classes: &ClassTable, indices: &[Vec<u16>]) -> String {
     let cell = |text: &str, width| pad_str(text, width, Alignment::Left, Some("…")).into_owned();
     let right = |text: &str| pad_str(text, SET, Alignment::Right, Some("…")).into_owned();
@@ -168,7 +168,7 @@ fn convert(folder: &Path, out: &Path, skip_bad: bool) -> anyhow::Result<()> {
     }
     let before = match kept {
         0 => String::new(),
-        kept => format!(", {kept} were there already"),
+        kept => format!(", {kept} existed already"),
     };
     out!(
         "wrote {written} photos with labels to {}{before}",
@@ -178,14 +178,14 @@ fn convert(folder: &Path, out: &Path, skip_bad: bool) -> anyhow::Result<()> {
         0 => Ok(()),
         _ if skip_bad => Ok(()),
         n => bail!(
-            "{n} photos of {} could not be converted, listed above; correct them, or accept that with --skip-bad",
+            "{n} photos of {} could not be converted, listed above; correct them, or leave them out with --skip-bad",
             folder.display()
         ),
     }
 }
 
-/// Photos spread over every split, each above its labels. Samples that can't be loaded are in the
-/// report and left out here.
+/// Photos spread over every split, each above its labels. Samples that can't be loaded are left out;
+/// the report lists them.
 fn contact_sheet(folders: &[PathBuf], reports: &[Report]) -> anyhow::Result<RgbImage> {
     let mut cells = Vec::new();
     for (folder, report) in folders.iter().zip(reports) {

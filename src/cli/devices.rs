@@ -1,4 +1,4 @@
-//! `flowseg devices`: what it can run on.
+//! `flowseg devices`: the devices that can compute.
 
 use super::version;
 use crate::device::{self, Adapter, Choice, Opened, UNWANTED};
@@ -6,9 +6,9 @@ use crate::terminal::out;
 use serde_json::{Map, Value, json};
 use sysinfo::System;
 
-/// List what this program can run on, and what `auto` would pick
+/// List the devices that can compute, and which one `auto` selects
 ///
-/// What follows the list describes this build, this system and every adapter, for bug reports.
+/// The list is followed by details of this build, this system and every adapter, for bug reports.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// Print one JSON object
@@ -16,10 +16,6 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// A driver that refuses.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let adapters = device::adapters();
     if arguments.json {
@@ -75,7 +71,7 @@ fn system() -> String {
     )
 }
 
-/// Prints everything about an adapter.
+/// Prints all properties of an adapter.
 fn describe(i: usize, adapter: &Adapter) {
     let info = &adapter.info;
     out!("");
@@ -105,7 +101,7 @@ fn describe(i: usize, adapter: &Adapter) {
     );
     list("features", features(adapter).map(str::to_owned));
     list(
-        "not asked",
+        "unused",
         (adapter.features & UNWANTED)
             .iter_names()
             .map(|(name, _)| name.to_owned()),
@@ -120,7 +116,7 @@ fn driver(adapter: &Adapter) -> String {
         .filter(|part| !part.is_empty())
         .collect();
     if parts.is_empty() {
-        "does not say".to_owned()
+        "unknown".to_owned()
     } else {
         parts.join(", ")
     }
@@ -147,7 +143,7 @@ fn row(label: &str, text: &str) {
     out!("  {label:<9}  {text}");
 }
 
-/// Prints items with commas between them on lines that fit a terminal.
+/// Prints items separated by commas on lines that fit a terminal.
 fn list(label: &str, items: impl Iterator<Item = String>) {
     const WIDTH: usize = 86;
     let (mut label, mut line) = (label, String::new());
@@ -167,7 +163,7 @@ fn list(label: &str, items: impl Iterator<Item = String>) {
     }
 }
 
-/// All of it for programs.
+/// The same as JSON.
 fn object(adapters: &[Adapter], auto: &Opened) -> Value {
     let adapters: Vec<Value> = adapters.iter().enumerate().map(adapter_object).collect();
     json!({

@@ -1,4 +1,4 @@
-//! `flowseg eval`: the scores of a model on a data set.
+//! `flowseg eval`: scores a model on a data set.
 
 use super::arguments::{DeviceArgument, LooksArgument, ModelArgument, ScaleArgument};
 use crate::data::{self, ClassTable, Dataset, check};
@@ -25,13 +25,13 @@ pub(super) struct Arguments {
     /// The split
     #[arg(long, default_value = "validation")]
     split: String,
-    /// Numbers of solver steps, each scored; what the model recommends, where left out
+    /// Numbers of solver steps, each scored; by default what the model recommends
     #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u64).range(1..=1000))]
     steps: Vec<u64>,
     /// The solver
     #[arg(long, value_enum, default_value_t)]
     solver: Solver,
-    /// Seed of the noise, for models whose flow starts at noise
+    /// Seed of the noise, for models whose flow starts from noise
     #[arg(long, default_value_t = 0)]
     seed: u64,
     #[command(flatten)]
@@ -41,47 +41,47 @@ pub(super) struct Arguments {
     /// Score at the labels' own size, at the size that the network sees, or both
     #[arg(long, value_enum, default_value_t)]
     resolution: Resolutions,
-    /// Photos that run together; the scores don't depend on it
+    /// Photos per batch; the scores don't depend on it
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=1024))]
     batch: u64,
-    /// Write the scores as JSON; null where no pixel has a label. Bytes of a path that are not UTF-8
+    /// Write the scores as JSON; null if no pixel has a label. Bytes of a path that are not UTF-8
     /// become U+FFFD, and classes of one name are numbered: name, name (2)
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Write the confusion matrix of the last number of steps, as counts (.csv) or as a picture
-    /// (.png); as often as needed. In a table, a class name that a spreadsheet would run as a formula
-    /// has an apostrophe in front
+    /// Write the confusion matrix of the last number of steps, as counts (.csv) or as a picture (.png);
+    /// may be repeated. In a table, a class name that a spreadsheet would run as a formula gets a
+    /// leading apostrophe
     #[arg(long, value_name = "FILE")]
     confusion: Vec<PathBuf>,
-    /// Write the reliability diagram of the last number of steps: the share of right pixels over their
-    /// probability, with the calibration error
+    /// Write the reliability diagram of the last number of steps: the share of correct pixels against
+    /// their probability, with the calibration error
     #[arg(long, value_name = "FILE.png")]
     reliability: Option<PathBuf>,
-    /// Write a row for every photo as CSV, at the last number of steps and the labels' own size: file,
+    /// Write one row per photo as CSV, at the last number of steps and the labels' own size: file,
     /// mIoU, pixel accuracy, doubt and the IoU of every class
     #[arg(long, value_name = "FILE.csv")]
     photos: Option<PathBuf>,
     /// Print the photos in a cell of the confusion matrix, those with the most pixels first; --photos
-    /// then has their number as well
+    /// then has a column with that number
     #[arg(long, num_args = 2, value_names = ["TRUTH", "PREDICTION"])]
     cell: Vec<String>,
     /// Write the K worst photos at the last number of steps into --out
     #[arg(long, value_name = "K", requires = "out", value_parser = clap::value_parser!(u64).range(1..=10_000))]
     worst: Option<u64>,
-    /// What makes a photo one of the worst
+    /// How photos are ranked for --worst
     #[arg(long, value_enum, default_value_t, requires = "worst")]
     worst_by: WorstBy,
     /// Folder for --worst: photo, truth, prediction and errors side by side, and worst.csv
     #[arg(long, value_name = "DIR", requires = "worst")]
     out: Option<PathBuf>,
-    /// Also print the mean IoU without this class, such as a background; as often as needed
+    /// Also print the mean IoU without this class, such as a background; may be repeated
     #[arg(long, value_name = "CLASS")]
     without: Vec<String>,
     #[command(flatten)]
     device: DeviceArgument,
 }
 
-/// What the labels are compared at.
+/// The resolutions at which predictions and labels are compared.
 #[derive(Clone, Copy, Default, clap::ValueEnum)]
 enum Resolutions {
     #[default]
@@ -100,14 +100,13 @@ impl Resolutions {
     }
 }
 
-/// Columns that a class name takes in a table at most.
+/// Maximum columns of a class name in a table.
 const LONGEST_NAME: usize = 40;
-/// Photos of a cell that are printed at most.
+/// Maximum number of photos of a cell that are printed.
 const SHOWN_OF_CELL: usize = 20;
-/// Bytes of a photo's name in that of its picture; disks allow 255 in all.
+/// Maximum bytes of a photo's name in that of its picture; file systems allow 255 in all.
 const LONGEST_PART: usize = 200;
 
-/// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     for path in &arguments.confusion {
         matrix_writer(path)?;
@@ -212,7 +211,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Proves every output before the work: an evaluation can take hours.
+/// Checks every output before the work: an evaluation can take hours.
 fn check_outputs(arguments: &Arguments) -> anyhow::Result<()> {
     let mut plan = Plan::default();
     if let Some(path) = &arguments.json {
@@ -239,7 +238,7 @@ fn check_outputs(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The pairs that can be read, and how many can't; those are listed.
+/// The readable pairs, and the number of the others, which are listed.
 fn readable(data: Dataset) -> anyhow::Result<(Dataset, usize)> {
     let bar = super::output::bar(data.len());
     bar.set_prefix("checking ");
@@ -259,8 +258,8 @@ fn readable(data: Dataset) -> anyhow::Result<(Dataset, usize)> {
     Ok((data.without(check), bad))
 }
 
-/// The data set with the classes of the model, where all of its own are among them, as with a model
-/// that was trained on several data sets.
+/// The data set with the classes of the model, if they include all of its own, as with a model that was
+/// trained on several data sets.
 fn of_model(data: Dataset, model: &Model) -> Dataset {
     let classes = ClassTable {
         names: model.card.classes.clone(),
@@ -270,14 +269,14 @@ fn of_model(data: Dataset, model: &Model) -> Dataset {
 
 type MatrixWriter = fn(&eval::Confusion, &[String]) -> Result<Vec<u8>, eval::MatrixError>;
 
-/// How to write a confusion matrix, by the file's ending.
+/// The writer for a confusion matrix, chosen by the file's extension.
 fn matrix_writer(path: &Path) -> anyhow::Result<MatrixWriter> {
     let ending = path.extension().map(|e| e.to_ascii_lowercase());
     match ending.as_ref().and_then(|e| e.to_str()) {
         Some("csv") => Ok(|confusion, classes| Ok(eval::to_csv(confusion, classes).into_bytes())),
         Some("png") => Ok(eval::to_png),
         _ => bail!(
-            "{}: a confusion matrix is written as .csv or as .png",
+            "{}: a confusion matrix is written as .csv or .png",
             path.display()
         ),
     }
@@ -305,7 +304,7 @@ fn check_ending(path: Option<&Path>, ending: &str, what: &str) -> anyhow::Result
 
 fn result(outcome: &Outcome, model: &Model) -> serde_json::Value {
     let scores = outcome.confusion.scores();
-    // JSON's keys are distinct, as are the names of a class table.
+    // JSON keys must be distinct, as the names of a class table are.
     let names = ClassTable::new(model.card.classes.clone()).names;
     let iou: serde_json::Map<String, serde_json::Value> = names
         .into_iter()
@@ -381,7 +380,6 @@ fn print_scores(outcome: &Outcome, model: &Model, without: &[usize]) {
     }
 }
 
-/// The title of the reliability diagram.
 fn diagram_name(arguments: &Arguments, steps: usize) -> String {
     let model = Path::new(&arguments.model.model)
         .file_stem()
@@ -423,17 +421,17 @@ fn print_cell(photos: &Photos, data: &Dataset, cell: &[String]) {
     }
 }
 
-/// The mean of numbers; none for none.
+/// The mean; `None` for no numbers.
 fn mean(numbers: &[f64]) -> Option<f64> {
     (!numbers.is_empty()).then(|| numbers.iter().sum::<f64>() / numbers.len() as f64)
 }
 
-/// A share from 0 to 1 in per cent; a dash for none.
+/// A share from 0 to 1 in per cent; a dash for `None`.
 fn per_cent(share: Option<f64>) -> String {
     share.map_or_else(|| "-".to_owned(), |share| format!("{:.2}", 100.0 * share))
 }
 
-/// Writes `RANK-NAME.png` for every photo, and `worst.csv`, the list of them.
+/// Writes `RANK-NAME.png` for every photo, and their list as `worst.csv`.
 fn write_worst(
     worst: &Worst,
     by: WorstBy,

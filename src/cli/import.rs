@@ -19,7 +19,7 @@ pub(super) struct Arguments {
     /// The model file to write
     #[arg(short, long, value_name = "MODEL")]
     output: PathBuf,
-    /// Which weights of the checkpoint
+    /// Which of the checkpoint's weights to use
     #[arg(long, value_enum, default_value_t)]
     weights: Weights,
     /// Compare with reference numbers: x, t, y, velocity and every cond_block
@@ -29,7 +29,6 @@ pub(super) struct Arguments {
     device: DeviceArgument,
 }
 
-/// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let path = &arguments.checkpoint;
     let mut plan = Plan::default();

@@ -1,4 +1,4 @@
-//! Signals that ask a command to end: Ctrl-C, SIGTERM, and the hang-up of a terminal that is closed.
+//! Signals that stop a command: Ctrl-C, SIGTERM, and the hang-up of a closed terminal.
 //!
 //! A signal that was ignored when the program started stays ignored. That is how `nohup`, `setsid`
 //! and a shell's background jobs keep a program running; a handler would undo it.
@@ -10,30 +10,29 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Signals closer together than this are one wish: a key that bounces, or a wrapper that passes on
-/// what the terminal has sent to the whole process group already.
+/// Signals closer together than this count as one: a bouncing key, or a wrapper that forwards what the
+/// terminal has already sent to the whole process group.
 const ONE_WISH: Duration = Duration::from_secs(1);
 
-/// What a signal means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Signal {
-    /// A person, or the system, wants the program to end.
+    /// Ctrl-C or SIGTERM.
     End,
-    /// The terminal is gone, and nobody can be asked any more.
+    /// The terminal was closed.
     #[cfg_attr(not(unix), allow(dead_code))]
     HangUp,
 }
 
-/// Whether somebody has asked a command to stop.
+/// A stop request, shared with the signal handler.
 #[derive(Clone)]
 pub(super) struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    /// Listens from now on. The first signal asks the command to stop where it can go on later; a
-    /// second one, meant as such, ends the program at once.
+    /// Installs the handler. The first signal asks the command to stop at a point from which it can
+    /// resume; a second one, at least [`ONE_WISH`] later, exits at once.
     ///
     /// # Errors
-    /// A system that lets nobody listen.
+    /// A handler that cannot be installed.
     pub(super) fn listen() -> anyhow::Result<Self> {
         Self::listen_until("this step")
     }
@@ -49,10 +48,10 @@ impl Stop {
         listen(move |signal| match wishes.hear(signal, Instant::now()) {
             Answer::Stop => {
                 of_listener.store(true, Ordering::Relaxed);
-                // A terminal that is gone can't be written to, which is no reason not to stop.
+                // Stop even if the terminal is gone.
                 let _ = writeln!(
                     std::io::stderr(),
-                    "stopping after {end}; once more to leave at once"
+                    "stopping after {end}; press Ctrl-C again to exit at once"
                 );
             }
             Answer::Leave => leave(),
@@ -61,27 +60,26 @@ impl Stop {
         Ok(Self(asked))
     }
 
-    /// Whether a signal came.
     pub(super) fn asked(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// Ends the program at once, without its temporary files.
+/// Removes temporary files and exits.
 fn leave() -> ! {
     files::remove_temporaries();
     std::process::exit(130)
 }
 
-/// From now on every signal ends the program at once: for commands that have nothing to save.
+/// From now on every signal exits at once: for commands that have nothing to save.
 ///
 /// # Errors
-/// A system that lets nobody listen.
+/// A handler that cannot be installed.
 pub(super) fn leave_when_asked() -> anyhow::Result<()> {
     listen(|_| leave())
 }
 
-/// What is to be done about a signal.
+/// How to respond to a signal.
 #[derive(Debug, PartialEq, Eq)]
 enum Answer {
     Stop,
@@ -89,7 +87,6 @@ enum Answer {
     Nothing,
 }
 
-/// The signals so far.
 #[derive(Default)]
 struct Wishes {
     first: Option<Instant>,
@@ -103,17 +100,17 @@ impl Wishes {
                 Answer::Stop
             }
             (Some(first), Signal::End) if now.duration_since(first) >= ONE_WISH => Answer::Leave,
-            // A closing terminal sends its hang-up more than once, and means no hurry by it.
+            // A closing terminal sends several hang-ups, which don't mean urgency.
             (Some(_), _) => Answer::Nothing,
         }
     }
 }
 
-/// Calls `hear` for every signal that was not ignored when the program started, on a thread of its
-/// own. To be called once in a process.
+/// Calls `hear` on a thread of its own for every signal that was not ignored when the program started.
+/// Call it once per process.
 ///
 /// # Errors
-/// A system that lets nobody listen.
+/// A handler that cannot be installed.
 #[cfg(unix)]
 fn listen(mut hear: impl FnMut(Signal) + Send + 'static) -> anyhow::Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -140,8 +137,8 @@ fn listen(mut hear: impl FnMut(Signal) + Send + 'static) -> anyhow::Result<()> {
 #[cfg(unix)]
 fn is_ignored(signal: i32) -> bool {
     let mut now = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
-    // SAFETY: without a new action the call only writes the present one into `now`, which has its
-    // type; a zeroed one, should the call fail, is that of the default action.
+    // SAFETY: without a new action the call only writes the current one into `now`, which has its type;
+    // if the call fails, the zeroed value means the default action.
     let now = unsafe {
         libc::sigaction(signal, std::ptr::null(), now.as_mut_ptr());
         now.assume_init()

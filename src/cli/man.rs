@@ -10,17 +10,13 @@ use std::path::PathBuf;
 /// Print the manual page, or write one for every command
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// Folder for flowseg.1 and a page for every command, such as flowseg-segment.1
+    /// Folder for flowseg.1 and one page per command, such as flowseg-segment.1
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// A folder that cannot be written.
 pub(super) fn run(arguments: &Arguments, mut program: clap::Command) -> anyhow::Result<()> {
-    // There is nothing to say of `help` itself, and a manual is that of a version, not of a build.
+    // `help` needs no page, and a manual belongs to a version, not to a build.
     program = program
         .disable_help_subcommand(true)
         .long_version(Resettable::Reset);
@@ -29,7 +25,7 @@ pub(super) fn run(arguments: &Arguments, mut program: clap::Command) -> anyhow::
         out!("{}", text.trim_end());
         return Ok(());
     };
-    // Gives commands the names of their pages.
+    // Gives each command the name of its page.
     program.build();
     let mut pages = vec![page(program.clone())?];
     for command in program.get_subcommands() {

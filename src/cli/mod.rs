@@ -1,4 +1,4 @@
-//! The command line: one file a command.
+//! The command line: one file per command.
 
 mod ablate;
 mod arguments;
@@ -66,13 +66,13 @@ enum Command {
     Man(man::Arguments),
 }
 
-/// Runs the program; the exit status is 0 for done, 1 for failed and 2 for wrong usage.
+/// Runs the program; the exit status is 0 for success, 1 for failure and 2 for wrong usage.
 pub fn main() -> ExitCode {
     terminal::start_log();
     crash::log_panics();
     let mut arguments: Vec<OsString> = std::env::args_os().collect();
     if arguments.len() < 2 {
-        // Without a command the program is the viewer.
+        // Without a command, open the window.
         arguments.push("view".into());
     }
     let command = match Arguments::try_parse_from(arguments) {
@@ -88,7 +88,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Shows help that was asked for on standard output, and wrong usage on standard error.
+/// Prints requested help to standard output, and usage errors to standard error.
 fn show_help(help: &clap::Error) -> ExitCode {
     match help.print() {
         Err(error) if !help.use_stderr() && error.kind() != ErrorKind::BrokenPipe => {
@@ -99,7 +99,7 @@ fn show_help(help: &clap::Error) -> ExitCode {
 }
 
 fn unprinted(error: &io::Error) -> anyhow::Error {
-    anyhow!("cannot write to standard output ({error}): check the space where it goes")
+    anyhow!("cannot write to standard output ({error}): check the free space of its destination")
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {

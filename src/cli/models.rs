@@ -1,4 +1,4 @@
-//! `flowseg models`: which models there are.
+//! `flowseg models`: lists the models, or edits a card.
 
 use crate::files::{self, Plan};
 use crate::format::hex;
@@ -10,16 +10,16 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
-/// List the built-in and the installed models, or change a model's card
+/// List the built-in and installed models, or edit a model's card
 ///
 /// Installed models are files NAME.safetensors in the folder that this command prints; every command
-/// takes them by name.
+/// accepts their names.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// Print a JSON object per model
+    /// Print one JSON object per model
     #[arg(long)]
     json: bool,
-    /// A model file to copy to --output with other entries in its card
+    /// A model file to copy to --output with changes to its card
     #[arg(
         long,
         value_name = "MODEL",
@@ -28,7 +28,7 @@ pub(super) struct Arguments {
         conflicts_with = "json"
     )]
     edit: Option<PathBuf>,
-    /// The entries, a JSON object such as {"sampling_steps": 2}; null removes one
+    /// The changes, a JSON object such as {"sampling_steps": 2}; null removes an entry
     #[arg(long, value_name = "JSON", requires = "edit")]
     card: Option<String>,
     /// The model file to write
@@ -36,7 +36,6 @@ pub(super) struct Arguments {
     output: Option<PathBuf>,
 }
 
-/// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let (Some(from), Some(changes), Some(to)) =
         (&arguments.edit, &arguments.card, &arguments.output)
@@ -47,7 +46,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         show(name, None, bytes, &Card::read(bytes)?, arguments.json);
     }
     for (name, path) in models::installed() {
-        // One that cannot be used is named, and the others are listed.
+        // An unusable model is reported and the others are still listed.
         let bytes = match files::map_file(&path, "model file") {
             Ok(bytes) => bytes,
             Err(error) => {
@@ -63,15 +62,15 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(folder) = models::folder()
         && !arguments.json
     {
-        out!("models in {} are listed here too", folder.display());
+        out!("models placed in {} are listed here too", folder.display());
     }
     Ok(())
 }
 
-/// Copies a model file with other entries in its card.
+/// Copies a model file with changes to its card.
 fn edit(from: &Path, changes: &str, to: &Path) -> anyhow::Result<()> {
     let changes = serde_json::from_str(changes)
-        .context("--card is no JSON object: write one such as {\"sampling_steps\": 2}")?;
+        .context("--card is not a JSON object: write one such as {\"sampling_steps\": 2}")?;
     let mut plan = Plan::default();
     plan.write(to, "the model");
     plan.check(|| vec![from.to_owned()])?;
@@ -83,12 +82,12 @@ fn edit(from: &Path, changes: &str, to: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The looks that score best, and what they gain.
+/// The options that score best, and their score.
 fn looks(quality: &Quality) -> String {
     let scales: Vec<String> = quality.scales.iter().map(f64::to_string).collect();
     let flip = if quality.flip { " --flip" } else { "" };
     format!(
-        "--scales {}{flip}, mIoU {:.2} against {:.2} on {}",
+        "--scales {}{flip}, mIoU {:.2} instead of {:.2} on {}",
         scales.join(","),
         100.0 * quality.best,
         100.0 * quality.fast,
@@ -96,7 +95,7 @@ fn looks(quality: &Quality) -> String {
     )
 }
 
-/// Prints a model; one without a path is built in.
+/// Prints a model; without a path it is built in.
 fn show(name: &str, path: Option<&Path>, bytes: &[u8], card: &Card, as_json: bool) {
     let [height, width] = card.size;
     let checksum = hex(&Sha256::digest(bytes));

@@ -1,11 +1,11 @@
-//! What commands print.
+//! Output shared by commands.
 
 use crate::terminal::{self, out};
 use crate::verify::Check;
 use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// A progress bar over a number of photos.
+/// A progress bar.
 pub(super) fn bar(photos: usize) -> ProgressBar {
     let bar = terminal::bar(photos as u64);
     if let Ok(style) =
@@ -16,7 +16,7 @@ pub(super) fn bar(photos: usize) -> ProgressBar {
     bar
 }
 
-/// An error with its causes on one line, leaving out causes that the text before already names.
+/// An error with its causes on one line, without causes that the text already contains.
 pub(super) fn one_line(error: &anyhow::Error) -> String {
     let mut line = String::new();
     for cause in error.chain() {
@@ -32,7 +32,7 @@ pub(super) fn one_line(error: &anyhow::Error) -> String {
     line
 }
 
-/// Prints a line for every check and fails if any check did.
+/// Prints one line per check and fails if any check did.
 pub(super) fn report(checks: &[Check]) -> anyhow::Result<()> {
     for check in checks {
         out!("{check}");

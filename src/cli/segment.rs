@@ -1,4 +1,4 @@
-//! `flowseg segment`: masks without a window.
+//! `flowseg segment`: writes masks without opening the window.
 
 mod animations;
 mod budget;
@@ -41,31 +41,31 @@ use std::time::Duration;
 /// Write the masks of photos
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// Photos (JPEG, PNG, WebP, HEIC, BMP, GIF, TIFF, PNM or TGA), folders with all photos in them
-    /// and below, patterns such as 'photos/**/*.jpg', or - for paths on standard input, one a line.
-    /// Animations (GIF, APNG, WebP) give a mask for every picture, OUT/NAME-0001.png and so on
+    /// Photos (JPEG, PNG, WebP, HEIC, BMP, GIF, TIFF, PNM or TGA), folders, searched with their
+    /// subfolders, patterns such as 'photos/**/*.jpg', or - for paths on standard input, one per line.
+    /// Animations (GIF, APNG, WebP) give one mask per frame, OUT/NAME-0001.png and so on
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
-    /// Folder for the masks: OUT/NAME.png holds a class index a pixel at the photo's own size.
-    /// Photos from below a folder go to folders of the same names. No photo is ever overwritten
+    /// Folder for the masks: OUT/NAME.png holds one class index per pixel at the photo's own size.
+    /// Subfolders are mirrored. No photo is ever overwritten
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
     #[command(flatten)]
     model: ModelArgument,
-    /// Solver steps, 1 to 1000; what the model recommends, where left out
+    /// Solver steps, 1 to 1000; by default what the model recommends
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1000))]
     steps: Option<u64>,
     /// The solver
     #[arg(long, value_enum, default_value_t)]
     solver: Solver,
-    /// Seed of the noise, for models whose flow starts at noise
+    /// Seed of the noise, for models whose flow starts from noise
     #[arg(long, default_value_t = 0)]
     seed: u64,
     #[command(flatten)]
     scale: ScaleArgument,
     #[command(flatten)]
     looks: LooksArgument,
-    /// Leave a pixel without a class (255, or 65535 in 16 bits) where its most probable one has less
+    /// Leave a pixel without a class (255, or 65535 in 16 bits) if its most probable class has less
     /// than this probability, 0 to 1
     #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = probability)]
     ignore_below: f32,
@@ -74,23 +74,23 @@ pub(super) struct Arguments {
     /// Also write OUT/NAME.trajectory.gif: the flow from photo to mask, in at most 256 colours
     #[arg(long)]
     trajectory: bool,
-    /// Also write OUT/NAME.numbers.csv: shares of the classes, settling and speed, state by state
+    /// Also write OUT/NAME.numbers.csv: class shares, settled pixels and speed of every state
     #[arg(long)]
     numbers: bool,
-    /// Print a JSON object for every photo with the share of every class. Bytes of a name that are
-    /// not UTF-8 become U+FFFD, and classes of one name are numbered: name, name (2)
+    /// Print one JSON object per photo with the share of every class. Bytes of a name that are not
+    /// UTF-8 become U+FFFD, and classes of one name are numbered: name, name (2)
     #[arg(long)]
     json: bool,
-    /// Leave out photos whose files are all there, and go on with the COCO file and the manifest of
-    /// a run that stopped
+    /// Skip photos whose files all exist, and continue the COCO file and the manifest of a run that
+    /// stopped
     #[arg(long)]
     skip_existing: bool,
-    /// Take the photos of every folder, in their order, for pictures of a sequence, and say how much
-    /// the masks flicker: the share of pixels whose class changes although the photo hardly does. Of
-    /// animations it is always said
+    /// Treat the photos of every folder, in order, as the frames of a sequence, and report how much the
+    /// masks flicker: the share of pixels whose class changes although the photo hardly does. For
+    /// animations it is always reported
     #[arg(long)]
     flicker: bool,
-    /// Also write a JSON line for every photo: input, outputs, size, shares, seconds and error
+    /// Also write one JSON line per photo: input, outputs, size, shares, seconds and error
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
     #[command(flatten)]
@@ -98,12 +98,12 @@ pub(super) struct Arguments {
 }
 
 impl Arguments {
-    /// Whether something is wanted that shows every state, not the last alone.
+    /// Whether an output needs every state, not only the last.
     fn keeps_states(&self) -> bool {
         self.trajectory || self.numbers
     }
 
-    /// What is written of a photo's flow.
+    /// The outputs that show a photo's flow.
     fn artifacts(&self) -> Vec<Artifact> {
         let wanted = [
             (Artifact::Gif, self.trajectory),
@@ -118,16 +118,16 @@ fn probability(text: &str) -> Result<f32, String> {
     let share = text.parse().ok();
     share
         .filter(|share| (0.0..=1.0).contains(share))
-        .ok_or_else(|| "a probability is a number from 0 to 1".to_owned())
+        .ok_or_else(|| "a probability must be a number from 0 to 1".to_owned())
 }
 
-/// Photos that a CPU segments side by side at most: much of a photo's work occupies one core only,
-/// but each is a whole photo in memory.
+/// Maximum number of photos that a CPU segments in parallel: much of a photo's work uses one core only,
+/// but each photo in flight takes memory.
 const SIDE_BY_SIDE: usize = 4;
 /// Opacity of class colours over a photo.
 const OPACITY: f32 = 0.5;
 
-/// Runs the command. A photo that fails is reported and the others still get their masks.
+/// Writes the masks. A photo that fails is reported and the others are still segmented.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     arguments.choice.check()?;
     let found = inputs::find(
@@ -177,11 +177,11 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     records.end(photos.len())
 }
 
-/// How many threads read, segment and write.
+/// The number of threads that read, segment and write.
 fn threads(on_cpu: bool, keeps_states: bool) -> Threads {
     let cores = rayon::current_num_threads();
-    // A GPU takes its work from one thread, and needs more of them to keep it fed. All states of a
-    // photo's flow are in memory where they are kept.
+    // One thread drives a GPU, and several others keep it busy. Kept states of a photo's flow are all
+    // in memory.
     let (beside, middle) = match (on_cpu, keeps_states) {
         (true, false) => ((cores / 4).clamp(1, 2), cores.min(SIDE_BY_SIDE)),
         (true, true) => (1, 1),
@@ -196,9 +196,8 @@ fn threads(on_cpu: bool, keeps_states: bool) -> Threads {
     }
 }
 
-/// The photos and where their outputs go: named after them without their endings, in a tree of folders
-/// as they were found in, which is created; each proved possible and over no photo and no other
-/// output.
+/// The photos and their output paths: the photos' names without extensions in a mirrored folder tree,
+/// which is created; each checked to be writable, not a photo and not another output.
 fn planned(arguments: &Arguments, found: Vec<Input>) -> anyhow::Result<(Vec<Photo>, Tables)> {
     let (formats, flow) = (arguments.choice.formats(), arguments.artifacts());
     let tables = Tables::of(&arguments.output, &formats, &arguments.choice.shapes());
@@ -218,7 +217,7 @@ fn planned(arguments: &Arguments, found: Vec<Input>) -> anyhow::Result<(Vec<Phot
             (None, true) => Some(files::folder_of(&path).to_owned()),
             (None, false) => None,
         };
-        // One mask for a photo, one for every picture of an animation.
+        // One mask per photo, or per frame of an animation.
         for at in 0..count.unwrap_or(1) {
             let frame = count.is_some().then_some(at);
             let named = frame.map_or_else(|| path.clone(), |at| data::frame_name(&path, at));
@@ -248,16 +247,15 @@ fn planned(arguments: &Arguments, found: Vec<Input>) -> anyhow::Result<(Vec<Phot
     Ok((photos, tables))
 }
 
-/// A relative path with slashes between its parts.
 fn slashed(path: &Path) -> String {
     let parts = path.iter().map(|part| part.to_string_lossy());
     parts.collect::<Vec<_>>().join("/")
 }
 
-/// What all photos have in common.
+/// Everything shared by all photos.
 struct Work<'a> {
     model: &'a Model,
-    /// What the model is called in errors.
+    /// The model's name in errors.
     model_name: String,
     viewing: Viewing,
     keeps_states: bool,
@@ -268,22 +266,22 @@ struct Work<'a> {
     shapes: Vec<Shapes>,
 }
 
-/// The states of a look at a whole photo.
+/// The states of one look at a whole photo.
 #[derive(Default)]
 struct Seen {
     size: [usize; 2],
     times: Vec<f32>,
     states: Vec<Vec<f32>>,
-    /// Of every state.
+    /// The label map of every state.
     labels: Vec<Vec<u16>>,
 }
 
-/// A photo and what became of it.
+/// A segmented photo.
 struct Flow {
     photo: RgbImage,
-    /// How long a picture of an animation is shown.
+    /// Duration of a frame of an animation.
     delay: Option<Duration>,
-    /// At the first look; empty where no states are kept.
+    /// The first look's; empty if no states are kept.
     seen: Seen,
     segmented: Segmented,
 }
@@ -316,7 +314,7 @@ impl<'a> Work<'a> {
         })
     }
 
-    /// From a photo to the votes of all looks at it, and the states of the first.
+    /// Computes the votes of all looks at a photo, and the states of the first.
     fn flow(&self, photo: RgbImage, delay: Option<Duration>) -> anyhow::Result<Flow> {
         let seen = if self.keeps_states {
             self.states(&photo)?
@@ -345,7 +343,7 @@ impl<'a> Work<'a> {
         self.viewing.looks.first().copied().unwrap_or_default()
     }
 
-    /// Whether the first look at the whole photo is all that its mask is made of.
+    /// Whether the mask comes from a single look at the whole photo.
     fn looks_once(&self, photo: &RgbImage) -> bool {
         let size = [photo.height(), photo.width()].map(|side| side as usize);
         let (scale, tiling) = (self.first_look().scale, self.viewing.tiling);
@@ -373,7 +371,7 @@ impl<'a> Work<'a> {
         Ok(seen)
     }
 
-    /// Writes what was asked for of a photo's flow.
+    /// Writes the requested outputs of one photo.
     fn write(&self, photo: &Photo, flow: Flow) -> anyhow::Result<Done> {
         let Flow {
             photo: picture,

@@ -1,4 +1,4 @@
-//! `flowseg selftest`: this machine's arithmetic.
+//! `flowseg selftest`: checks a device's arithmetic.
 
 use super::arguments::DeviceArgument;
 use crate::verify;
@@ -7,17 +7,16 @@ use std::path::PathBuf;
 /// Check this machine's device against the CPU, or against reference numbers
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// Fixtures: NAME.safetensors or NAME.expected.safetensors, with NAME.json beside them
+    /// Fixtures: NAME.safetensors or NAME.expected.safetensors, with NAME.json in the same folder
     #[arg(value_name = "FIXTURE")]
     fixtures: Vec<PathBuf>,
-    /// Weights of a fixture, where they don't stand beside it as NAME.weights.safetensors
+    /// Weights of a fixture, if not NAME.weights.safetensors in the same folder
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceArgument,
 }
 
-/// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let opened = arguments.device.open()?;
     let mut checks = Vec::new();

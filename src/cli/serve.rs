@@ -1,4 +1,4 @@
-//! `flowseg serve`: masks over HTTP, or this machine's device for a run on another one.
+//! `flowseg serve`: lends this machine's device to another machine.
 
 use super::arguments::ModelArgument;
 use super::interrupt::Stop;
@@ -14,15 +14,9 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 
 /// Answer photos over HTTP with their masks
 ///
-/// POST the file of a photo to /segment; ?model=NAME, steps=N and format=F choose. The answer is the
-/// mask as `flowseg segment` writes it (format=png), a file of another format (palette, overlay,
-/// contour, colours, probability, labelme, yolo or npy) or the shares of the classes (format=json).
-/// GET /models lists the models, GET /health says that the server is there. Ctrl-C ends it once all
-/// photos are answered. The connection is not encrypted.
-///
-/// Without --http, in a build with remote devices, another machine computes on a device of this one:
-/// there, `--device remote:ws://HOST:PORT` is this device, and several are numbered from 0, as in
-/// remote:ws://HOST:PORT#1. Use it on a network that you trust, or through an SSH tunnel.
+/// The other machine uses it with `--device remote:ws://HOST:PORT`. The connection is not encrypted:
+/// use it on a network that you trust, or through an SSH tunnel. Several devices are numbered from 0,
+/// as in remote:ws://HOST:PORT#1.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// Serve masks at this address and port; port 0 takes a free one. Another address than this
@@ -92,7 +86,7 @@ fn token(address: IpAddr, instead: &str) -> anyhow::Result<Option<String>> {
     let token = device::token();
     if token.is_none() && !address.is_loopback() {
         bail!(
-            "whoever reaches {address} could compute here: set {} to a secret word, or {instead}",
+            "anyone who can reach {address} could compute here: set {} to a secret, or {instead}",
             device::TOKEN
         );
     }

@@ -18,50 +18,49 @@ use std::path::{Path, PathBuf};
 #[derive(clap::Args)]
 #[command(long_flag = "train", after_help = config::help())]
 pub(super) struct Arguments {
-    /// Settings as TOML; without it every setting has its default
+    /// Settings as TOML; by default every setting has its default value
     #[arg(long, value_name = "TOML")]
     config: Option<PathBuf>,
-    /// Start from a trained model, a file or a built-in one: the network's settings come from its
-    /// card, and without --config the others from assets/presets/fine-tune.toml. The data may have
-    /// more classes than the model, after its own. At the end the scores before and after are printed
+    /// Start from a trained model, a file or a built-in one: the network's settings come from its card,
+    /// and without --config the others from assets/presets/fine-tune.toml. The data may have further
+    /// classes after the model's. The scores before and after are printed at the end
     #[arg(long, value_name = "MODEL", conflicts_with = "resume")]
     init: Option<PathBuf>,
-    /// Data folder, the same as --set data.path=DIR. Several, with commas between or by several
-    /// --data, are trained on together; the first is validated on, and its classes are the model's
-    /// first
+    /// Data folder, the same as --set data.path=DIR. Several, separated by commas or given by several
+    /// --data, are trained on together; validation uses the first, and its classes come first in the
+    /// model
     #[arg(long, value_name = "DIR,...")]
     data: Vec<PathBuf>,
-    /// Run folder: checkpoints, metrics, samples and the finished model; new, empty, or with
-    /// --resume that of a run
+    /// Run folder: checkpoints, metrics, samples and the finished model; new or empty, or with --resume
+    /// that of a run
     #[arg(long, value_name = "RUN", default_value = "run")]
     out: PathBuf,
-    /// Go on from the newest checkpoint of the run folder that can be read; without --config its own
-    /// settings hold. A folder without a run is an error: a job script that starts and resumes by
-    /// the same line adds --resume where RUN/config.toml exists
+    /// Resume from the newest readable checkpoint of the run folder; without --config the run's own
+    /// settings apply. A folder without a run is an error: a job script that starts and resumes by the
+    /// same line adds --resume if RUN/config.toml exists
     #[arg(long)]
     resume: bool,
-    /// Leave pairs of photo and labels out that cannot be read, the same as
-    /// --set data.skip_bad=true; without it one bad pair refuses the data set
+    /// Leave out pairs of photo and labels that cannot be read, the same as --set data.skip_bad=true;
+    /// otherwise one bad pair is an error
     #[arg(long)]
     skip_bad: bool,
-    /// Say what the run would need in memory and whether it fits, and stop there
+    /// Print how much memory the run would need and whether it fits, without training
     #[arg(long)]
     dry_run: bool,
-    /// With --dry-run, also take so many steps of every stage on the first device, without keeping
-    /// them, and say what they really cost
+    /// With --dry-run, also run this many steps of every stage on the first device, without keeping
+    /// them, and print their time and memory
     #[arg(long, value_name = "STEPS", requires = "dry_run", value_parser = clap::value_parser!(u64).range(1..=1000))]
     measure: Option<u64>,
-    /// Override a setting, as often as needed
+    /// Override a setting; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
     #[command(flatten)]
     devices: DevicesArgument,
 }
 
-/// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if !arguments.dry_run {
-        // Before the folder's configuration is read, which may be somebody else's.
+        // Before reading the configuration of a folder that may not be a run's.
         RunFolder::check(&arguments.out, arguments.resume)?;
     }
     let saved = arguments.out.join(run_format::CONFIG);
@@ -102,7 +101,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         &|| stop.asked(),
     );
     screen.clear();
-    // The terminal may be gone by now, and the run was saved all the same.
+    // The terminal may be gone by now, but the run has been saved.
     out!("{}", ending(&outcome?));
     Ok(())
 }
@@ -113,7 +112,7 @@ fn settings_of(model: &Path) -> anyhow::Result<Vec<String>> {
     let card = Card::read(&bytes).with_context(|| model.display().to_string())?;
     if card.classes.is_empty() {
         bail!(
-            "{} has no class table: name it by --set model.init with the settings of its network",
+            "{} has no class table: use --set model.init with the settings of its network",
             model.display()
         );
     }
@@ -126,11 +125,11 @@ fn data_paths(given: &[PathBuf]) -> anyhow::Result<Option<toml::Value>> {
     for path in given {
         let text = path.to_str().with_context(|| {
             format!(
-                "--data {}: settings are text, and this is not UTF-8: rename the folder",
+                "--data {}: this is not UTF-8, and settings must be: rename the folder",
                 path.display()
             )
         })?;
-        // A folder may have a comma in its name.
+        // A folder's name may contain a comma.
         if path.exists() {
             texts.push(text)
         } else {
@@ -139,7 +138,7 @@ fn data_paths(given: &[PathBuf]) -> anyhow::Result<Option<toml::Value>> {
     }
     let value = |text: &str| toml::Value::String(text.to_owned());
     Ok(match texts.as_slice() {
-        // An empty one is refused where it is opened.
+        // An empty path is rejected when it is opened.
         [] => given.first().map(|_| value("")),
         [one] => Some(value(one)),
         several => Some(
@@ -174,7 +173,10 @@ fn ending(outcome: &Outcome) -> String {
     }
     text.push_str(&match (&outcome.model, &outcome.saved) {
         (Some(path), _) => format!("wrote {}", path.display()),
-        (None, Some(_)) => format!("stopped after step {}; go on with --resume", outcome.step),
+        (None, Some(_)) => format!(
+            "stopped after step {}; continue with --resume",
+            outcome.step
+        ),
         (None, None) => "stopped before the run began; nothing was written".to_owned(),
     });
     text

@@ -1,10 +1,10 @@
-//! What this build is.
+//! Version information of this build.
 
 /// The commit, and whether the sources had changes.
 pub(super) const COMMIT: &str = env!("FLOWSEG_COMMIT");
-/// The system and the processor that it was built for, as Rust names them.
+/// The Rust target triple.
 pub(super) const TARGET: &str = env!("FLOWSEG_TARGET");
-/// The optional features that it was built with.
+/// Optional features of this build.
 pub(super) const FEATURES: &str = env!("FLOWSEG_FEATURES");
 
 /// What `--version` prints after the name.

@@ -1,4 +1,4 @@
-//! `flowseg view`: the window.
+//! `flowseg view`: opens the window.
 
 use super::arguments::DeviceArgument;
 use super::console;
@@ -11,33 +11,34 @@ use std::path::{Path, PathBuf};
 /// Watch photos flow into their masks, in a window
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// Photos, folders of photos, model files, training runs or folders of them to look at, also as
-    /// file: URIs; without any, samples that the program renders itself
+    /// Photos, folders of photos, model files, training runs or folders of runs, also as file: URIs; by
+    /// default, samples that the program renders itself
     #[arg(value_name = "IMAGE|FOLDER|RUN|MODEL")]
     paths: Vec<PathBuf>,
     /// A model file, or the name of a built-in model
     #[arg(long, value_name = "MODEL")]
     model: Option<String>,
-    /// Solver steps, 1 to 100; what the model recommends, where left out and never chosen in the window
+    /// Solver steps, 1 to 100; by default what was last chosen in the window, or what the model
+    /// recommends
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=100))]
     steps: Option<u64>,
     /// The solver
     #[arg(long, value_enum)]
     solver: Option<Solver>,
-    /// Write a picture of the window once everything stands still, then close; the exit status is 1
-    /// where the picture shows a problem
+    /// Write a picture of the window once nothing changes any more, then close; the exit status is 1 if
+    /// the picture shows a problem
     #[arg(long, value_name = "PNG")]
     screenshot: Option<PathBuf>,
-    /// Show the vector field around the centroids in front
+    /// Show the Field panel: the vector field around the centroids
     #[arg(long)]
     field: bool,
     /// A ready-made view of the field
     #[arg(long, value_enum, requires = "field")]
     preset: Option<Preset>,
-    /// The theme, from now on; at first the desktop's
+    /// The theme, remembered from now on; the desktop's until one is chosen
     #[arg(long, value_enum)]
     theme: Option<Theme>,
-    /// Width and height of the window, as in 1920x1080; 320x320 at least
+    /// Width and height of the window, such as 1920x1080; at least 320x320
     #[arg(long, value_name = "WxH", value_parser = size)]
     size: Option<[f32; 2]>,
     #[command(flatten)]
@@ -52,15 +53,15 @@ fn size(text: &str) -> Result<[f32; 2], String> {
             .all(|side| (320.0..=16384.0).contains(side))
             .then_some(sides)
     });
-    sides.ok_or_else(|| "write width and height from 320 to 16384, as in 1280x800".to_owned())
+    sides.ok_or_else(|| "write width and height from 320 to 16384, such as 1280x800".to_owned())
 }
 
-/// Refuses a picture of the window that cannot be written, or over something that the window shows.
+/// Checks that the screenshot can be written and would not replace something that the window shows.
 fn check_screenshot(path: &Path, shown: &[PathBuf]) -> anyhow::Result<()> {
     let ending = path.extension();
     if ending.is_some_and(|ending| !ending.eq_ignore_ascii_case("png")) {
         bail!(
-            "{}: the picture of the window is a PNG file; end its name in .png",
+            "{}: the screenshot is a PNG file; its name must end in .png",
             path.display()
         );
     }
@@ -77,7 +78,6 @@ fn check_screenshot(path: &Path, shown: &[PathBuf]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs the command.
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     if let Some(path) = &arguments.screenshot {
         check_screenshot(path, &arguments.paths)?;

@@ -1,4 +1,4 @@
-//! The classes of two models in one table.
+//! One table of the classes of two models.
 
 use super::Side;
 use crate::data::{ClassTable, IGNORE, LabelMap};
@@ -10,23 +10,23 @@ use std::collections::HashMap;
 #[derive(Clone, Debug, PartialEq)]
 pub struct JointClasses {
     names: Vec<String>,
-    /// How many of them are the first model's.
+    /// The number of the first model's classes.
     first: usize,
-    /// For every class of the second model its index in the table.
+    /// The index in the table of every class of the second model.
     second: Vec<u16>,
 }
 
-/// The labels of a photo in the classes of a joint table.
+/// The labels of a photo as indices of a joint table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Truth {
-    /// The labels; classes that neither model has are [`IGNORE`].
+    /// The labels; classes that are not in the table are [`IGNORE`].
     pub labels: LabelMap,
-    /// For every class of the table whether the labels know it. The others count in no mean.
+    /// For every class of the table, whether the labels have it. The others count in no mean.
     pub known: Vec<bool>,
 }
 
 impl JointClasses {
-    /// Joins the classes of two models; none where they are too many for a label map.
+    /// Joins the classes of two models; `None` if they are too many for a label map.
     pub fn new(a: &[String], b: &[String]) -> Option<Self> {
         let [mut names, b] = [a, b].map(|names| ClassTable::new(names.to_vec()).names);
         let first = names.len();
@@ -46,13 +46,12 @@ impl JointClasses {
         })
     }
 
-    /// The names of all classes.
     pub fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// The colours of all classes: the first model's own, or where the second has others, new ones
-    /// that differ from each other.
+    /// The colours of all classes: `first`, the first model's own, or distinct new ones if the second
+    /// model adds classes.
     pub fn colours(&self, first: &[[u8; 3]]) -> Vec<[u8; 3]> {
         if self.names.len() == first.len() {
             first.to_vec()
@@ -61,7 +60,7 @@ impl JointClasses {
         }
     }
 
-    /// A class of one model in the table; [`IGNORE`] stays.
+    /// The index in the table of a class of one model; [`IGNORE`] is kept.
     pub fn index(&self, side: Side, class: u16) -> u16 {
         match side {
             Side::A if usize::from(class) < self.first => class,
@@ -73,7 +72,7 @@ impl JointClasses {
         }
     }
 
-    /// The labels of one model in the classes of the table.
+    /// The labels of one model as indices of the table.
     pub fn labels(&self, side: Side, mut labels: Vec<u16>) -> Vec<u16> {
         for label in &mut labels {
             *label = self.index(side, *label);
@@ -81,7 +80,7 @@ impl JointClasses {
         labels
     }
 
-    /// The labels of a data set with these classes.
+    /// The labels of a data set with these classes, as indices of the table.
     pub fn truth(&self, mut labels: LabelMap, classes: &[String]) -> Truth {
         let mut known = vec![false; self.names.len()];
         let of_class = |name: &String| self.names.iter().position(|known| known == name);

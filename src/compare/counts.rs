@@ -1,40 +1,39 @@
-//! How much two results agree, and what labels say of each.
+//! How much two results agree with each other and with the labels.
 
 use super::{JointClasses, Side, Truth};
 use crate::eval::Confusion;
 use crate::votes::Votes;
 
-/// Pixels by the classes of two results and, where there are labels, by the true class and that of
-/// each.
+/// Pixels by the classes of two results and, if there are labels, by the true class and that of each
+/// result.
 #[derive(Clone, Debug)]
 pub struct Comparison {
     classes: usize,
     /// Rows are classes of the first result, columns of the second.
     between: Confusion,
-    /// Against the labels.
+    /// Each result against the labels.
     scored: [Confusion; 2],
-    /// Classes that any of the labels knows.
+    /// Whether any photo's labels have the class.
     known: Vec<bool>,
 }
 
-/// A class in both results.
+/// One class in both results.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClassRow {
-    /// Its index in the joint table.
     pub class: usize,
     /// Its share of all pixels in each result, 0 to 1.
     pub shares: [f64; 2],
     /// Of the pixels that either result gives to the class, the share that the other does not, 0 to 1;
-    /// none where neither result has it.
+    /// `None` if neither result has it.
     pub disagreement: Option<f64>,
-    /// IoU of each result with the labels, 0 to 1; none without labels that know the class.
+    /// IoU of each result with the labels, 0 to 1; `None` if no labels have the class.
     pub iou: [Option<f64>; 2],
-    /// IoU of the second less that of the first.
+    /// IoU of the second result minus that of the first.
     pub difference: Option<f64>,
 }
 
 impl Comparison {
-    /// Nothing yet, for a joint table of so many classes.
+    /// No pixels yet, for a joint table of this many classes.
     pub fn new(classes: usize) -> Self {
         let empty = || Confusion::new(classes);
         Self {
@@ -45,8 +44,8 @@ impl Comparison {
         }
     }
 
-    /// Compares the votes of two models for one photo at a size, `[height, width]`. Returns the labels
-    /// of both in the joint classes as well. A truth of another size is left out.
+    /// Compares the votes of two models for one photo at `size`, `[height, width]`. Also returns the
+    /// labels of both in the joint classes. A truth of another size is ignored.
     pub fn of_votes(
         classes: &JointClasses,
         votes: [&Votes; 2],
@@ -61,7 +60,7 @@ impl Comparison {
         (comparison, labels)
     }
 
-    /// Counts the pixels of a photo, all in the joint classes.
+    /// Counts the pixels of a photo; all labels are in the joint classes.
     pub fn add(&mut self, a: &[u16], b: &[u16], truth: Option<&Truth>) {
         self.between.add(a, b);
         let Some(truth) = truth else { return };
@@ -73,7 +72,7 @@ impl Comparison {
         }
     }
 
-    /// Adds another comparison over the same classes.
+    /// Adds another comparison with the same classes.
     pub fn merge(&mut self, other: &Self) {
         self.between.merge(&other.between);
         for (scored, other) in self.scored.iter_mut().zip(&other.scored) {
@@ -84,12 +83,12 @@ impl Comparison {
         }
     }
 
-    /// The share of pixels that have the same class in both, 0 to 1; none without a pixel.
+    /// The share of pixels that have the same class in both results, 0 to 1; `None` without pixels.
     pub fn agreement(&self) -> Option<f64> {
         self.between.scores().pixel_accuracy
     }
 
-    /// Mean IoU of each result over the classes that the labels know and that occur, 0 to 1; none
+    /// Mean IoU of each result over the classes that the labels have and that occur, 0 to 1; `None`
     /// without labels.
     pub fn miou(&self) -> [Option<f64>; 2] {
         let unknown: Vec<usize> = (0..self.classes).filter(|&k| !self.known[k]).collect();

@@ -1,7 +1,7 @@
-//! Two results for the same photos: where they differ, and which is nearer to the labels.
+//! Two results for the same photos: where they differ, and which is closer to the labels.
 //!
-//! The results may come from two models, or from one with other steps or another solver. Classes are
-//! matched by name. Works on host data alone, for `flowseg compare` and for the window alike.
+//! The results may come from two models, or from one model with another number of steps or another
+//! solver. Classes are matched by name. Works on host data alone, for `flowseg compare` and the window.
 
 mod classes;
 mod counts;
@@ -16,12 +16,9 @@ pub use pictures::{Sheet, disagreement, sheet};
 use crate::sampler::Solver;
 use std::path::Path;
 
-/// The two results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// The first.
     A,
-    /// The second.
     B,
 }
 
@@ -30,8 +27,8 @@ impl Side {
     pub const BOTH: [Self; 2] = [Self::A, Self::B];
 }
 
-/// What a result is called beside the other: the model without folder and ending, its steps and,
-/// unless it is Euler's, its solver.
+/// The caption of a result: the model's file name without extension, its number of steps and, unless it
+/// is Euler, its solver.
 pub fn caption(model: &str, steps: usize, solver: Solver) -> String {
     let name = Path::new(model).file_stem();
     let name = name.map_or_else(|| model.into(), |name| name.to_string_lossy());

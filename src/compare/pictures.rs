@@ -6,40 +6,39 @@ use crate::{labels, pictures};
 use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
 
-/// The longer side of a picture of a sheet is at most so many pixels, and small ones are magnified by
-/// whole factors while they stay within as many.
+/// Pictures on a sheet are scaled down until the longer side is at most `SIDE` pixels; small ones are
+/// magnified by a whole factor up to `MAGNIFIED`.
 const SIDE: u32 = 960;
 const MAGNIFIED: u32 = 480;
 /// Opacity of class colours over the photo.
 const OPACITY: f32 = 0.7;
-/// The em of captions as a share of a picture's longer side, and its limits in pixels.
+/// The em of captions as a fraction of a picture's longer side, and its limits in pixels.
 const TEXT_SHARE: f32 = 1.0 / 30.0;
 const TEXT: [f32; 2] = [14.0, 24.0];
 const PAPER: Rgb<u8> = Rgb([255; 3]);
 const INK: [u8; 3] = [34; 3];
 
-/// Where two results of a photo differ: red on the pale grey photo. All `[height, width]` of the photo.
+/// Where two results of a photo differ: red on the pale grey photo. Both are `[height, width]` of the
+/// photo.
 pub fn disagreement(photo: &RgbImage, [a, b]: [&[u16]; 2], classes: usize) -> RgbImage {
     labels::errors(photo, a, b, classes)
 }
 
-/// What a sheet shows of a photo.
+/// The contents of a sheet.
 #[derive(Clone, Copy, Debug)]
 pub struct Sheet<'a> {
     /// The photo, upright.
     pub photo: &'a RgbImage,
-    /// What each result is called.
+    /// The caption of each result.
     pub captions: [&'a str; 2],
     /// Both results, `[height, width]` of the photo, in the joint classes.
     pub labels: [&'a [u16]; 2],
-    /// The names of the joint classes.
     pub classes: &'a [String],
-    /// Their colours.
     pub colours: &'a [[u8; 3]],
 }
 
-/// Photo, both results and their disagreement with captions, above a legend with the share of every
-/// class in both.
+/// Photo, both results and their disagreement, each with a caption, above a legend with the share of
+/// every class in both.
 pub fn sheet(of: &Sheet) -> RgbImage {
     let mask = |labels| Mask {
         photo: of.photo,
@@ -91,7 +90,7 @@ pub fn sheet(of: &Sheet) -> RgbImage {
     with_legend(&sheet, &entries)
 }
 
-/// A picture in a size to be looked at.
+/// A picture scaled for a sheet.
 fn fitted(picture: &RgbImage) -> RgbImage {
     let (width, height) = picture.dimensions();
     let factor = MAGNIFIED / width.max(height).max(1);
@@ -106,7 +105,7 @@ fn fitted(picture: &RgbImage) -> RgbImage {
     }
 }
 
-/// A picture below its caption.
+/// A picture with its caption above.
 fn captioned(caption: &str, picture: &RgbImage) -> RgbImage {
     let (width, height) = picture.dimensions();
     let size = (width.max(height) as f32 * TEXT_SHARE).clamp(TEXT[0], TEXT[1]);

@@ -36,7 +36,7 @@ fn classes_are_matched_by_name() {
     );
     assert_eq!(truth.labels.data, [1, IGNORE, 3, IGNORE]);
     assert_eq!(truth.known, [false, true, false, true]);
-    // One table keeps its colours; joined ones have as many as names, all distinct.
+    // A table of one model keeps its colours; a joint one has a distinct colour per class.
     let first = vec![[1, 2, 3], [4, 5, 6], [7, 8, 9]];
     let colours = joint.colours(&first);
     assert_eq!(colours.len(), 4);
@@ -73,7 +73,7 @@ fn disagreement_of_a_small_example() {
     assert_eq!(of(0).difference, Some(-0.25));
     assert_eq!(of(1).iou, [Some(1.0), Some(2.0 / 4.0)]);
     assert_eq!(of(2).iou, [Some(0.0), Some(1.0)]);
-    // The labels do not know class 3, so it has no score and counts in no mean.
+    // The labels do not have class 3, so it has no score and counts in no mean.
     assert_eq!((of(3).disagreement, of(3).iou), (Some(1.0), [None, None]));
     let [a_miou, b_miou] = comparison.miou().map(Option::unwrap);
     assert!((a_miou - (0.75 + 1.0 + 0.0) / 3.0).abs() < 1e-12);
@@ -105,7 +105,7 @@ fn votes_are_compared_at_the_photos_size() {
     assert_eq!(labels, [vec![0, 0, 1, 1], vec![0; 4]]);
     assert_eq!(comparison.agreement(), Some(0.5));
     assert_eq!(comparison.miou(), [Some(1.0), Some(0.25)]);
-    // Labels of another size are not those of this photo.
+    // Labels of another size cannot belong to this photo.
     let (comparison, _) = Comparison::of_votes(&joint, both, [2, 4], Some(&truth));
     assert_eq!(comparison.miou(), [None, None]);
 }

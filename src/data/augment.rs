@@ -1,4 +1,4 @@
-//! From a sample to what the network sees: plain fitting for scoring, random views for training.
+//! From a sample to the network's input: plain resizing for scoring, random views for training.
 
 use image::RgbImage;
 use rand::{Rng, RngExt};
@@ -7,16 +7,15 @@ use serde::{Deserialize, Serialize};
 use super::resample::{self, Axis, ColourMap, Window};
 use super::sample::Sample;
 
-/// Which random changes a training sample goes through.
+/// Random changes to training samples.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Augment {
-    /// Range of the magnification. At 1 a window is as large as the photo, in pixels, and has the
-    /// training size's aspect; at 2 it shows a quarter of that, below 1 there is padding around the
-    /// photo.
+    /// Range of the magnification. At 1 a crop has the photo's area and the training size's aspect; at
+    /// 2 it shows a quarter of that, below 1 the photo is padded.
     pub scale: [f32; 2],
-    /// Whether the window is random (in scale, position and, by 10 %, aspect), or the whole photo,
-    /// which is then stretched to the training size.
+    /// Whether the crop is random (in scale, position and, by 10 %, aspect). Otherwise the whole photo
+    /// is stretched to the training size.
     pub crop: bool,
     /// Whether half of the samples are mirrored left to right.
     pub flip: bool,
@@ -40,29 +39,30 @@ impl Default for Augment {
     }
 }
 
-/// The magnifications that are accepted; outside of them a window is a pixel or a speck.
+/// Accepted magnifications; beyond them a crop is a pixel, or the photo a speck in it.
 pub(crate) const SCALES: [f32; 2] = [0.05, 20.0];
 /// Aspect jitter, as a factor and its reciprocal.
 const ASPECT: f32 = 1.1;
 
 /// Fits the whole photo to `size` (`[height, width]`).
 ///
-/// Returns the photo, `[3, height, width]` in [-1, 1], and the labels, `[height, width]`. The photo
-/// is filtered with a triangle as wide as the shrinking factor, the labels are nearest neighbours.
+/// Returns the photo, `[3, height, width]` in [-1, 1], and the labels, `[height, width]`. The photo is
+/// filtered with a triangle as wide as the shrinking factor; labels are taken from the nearest
+/// neighbour.
 pub fn fit(sample: &Sample, size: [usize; 2]) -> (Vec<f32>, Vec<u16>) {
     let (mut image, mut labels) = buffers(size);
     fit_into(sample, size, &mut image, &mut labels);
     (image, labels)
 }
 
-/// The photo of [`fit`] alone: `[3, height, width]` in [-1, 1], for photos without labels.
+/// [`fit`] for a photo without labels: `[3, height, width]` in [-1, 1].
 pub fn photo_to_chw(photo: &RgbImage, size: [usize; 2]) -> Vec<f32> {
     let whole = [0.0, 0.0, photo.height() as f32, photo.width() as f32];
     part_to_chw(photo, whole, size, false)
 }
 
-/// A part of a photo (`[top, left, height, width]` in its pixels), as [`photo_to_chw`]; with `flip`
-/// left and right are exchanged. Pixels around the part count where the filter reaches them.
+/// [`photo_to_chw`] for a part of a photo (`[top, left, height, width]` in its pixels); `flip` mirrors
+/// it left to right. The filter may reach pixels around the part.
 pub fn part_to_chw(
     photo: &RgbImage,
     [top, left, height, width]: [f32; 4],
@@ -81,10 +81,10 @@ pub fn part_to_chw(
     image
 }
 
-/// One random view of a sample, in the form of [`fit`].
+/// One random view of a sample, with the shapes of [`fit`].
 ///
-/// Where the window leaves the photo, the image is 0 (mid grey) and the labels are
-/// [`IGNORE`](super::IGNORE). The result depends on the arguments and the state of `rng` alone.
+/// Outside the photo the image is 0 (mid grey) and the labels are [`IGNORE`](super::IGNORE). The result
+/// depends only on the arguments and the state of `rng`.
 pub fn augmented(
     sample: &Sample,
     size: [usize; 2],
@@ -103,8 +103,8 @@ pub(super) fn fit_into(sample: &Sample, size: [usize; 2], image: &mut [f32], lab
     resample::labels(&sample.labels, &rows, &columns, labels);
 }
 
-/// [`augmented`] into slices of a batch. A crop shows the `focus`, `[x, y]` in pixels of the photo,
-/// where there is one.
+/// [`augmented`] into slices of a batch. A crop contains the `focus`, `[x, y]` in pixels of the photo,
+/// if given.
 pub(super) fn augment_into(
     sample: &Sample,
     size: [usize; 2],
@@ -152,8 +152,8 @@ fn axes(window: Window, photo: &RgbImage, size: [usize; 2], flip: bool) -> [Axis
     ]
 }
 
-/// A window of the aspect of `size` but for the jitter, so that nothing is stretched. Magnifications
-/// are drawn evenly in their logarithm, so that halving and doubling are equally likely.
+/// A window with the aspect of `size` up to jitter, so that nothing is stretched. Magnifications are
+/// uniform in their logarithm, so that halving and doubling are equally likely.
 fn random_window(
     photo: &RgbImage,
     size: [usize; 2],
@@ -175,7 +175,7 @@ fn random_window(
     let [whole_width, whole_height] = unstretched(photo, size);
     let (width, height) = (whole_width / scale * aspect, whole_height / scale / aspect);
     let mut place = |photo: f32, window: f32, focus: Option<f32>| {
-        // Of a window that is larger than the photo, the photo lies anywhere inside.
+        // A photo smaller than the window lies anywhere inside it.
         let (mut low, mut high) = (0.0, photo - window);
         if let Some(focus) = focus
             && window < photo
@@ -206,10 +206,10 @@ fn unstretched(photo: &RgbImage, [height, width]: [usize; 2]) -> [f32; 2] {
     [(area * aspect).sqrt() as f32, (area / aspect).sqrt() as f32]
 }
 
-/// Luma weights of the Rec. 601 primaries, the ones that saturation and hue turn around.
+/// Rec. 601 luma weights, the axis of saturation and hue.
 const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
 
-/// Brightness, contrast, saturation and hue are all linear in the colour, so one matrix holds them.
+/// Brightness, contrast, saturation and hue are all linear in the colour, so one matrix combines them.
 fn random_colour(rng: &mut impl Rng) -> ColourMap {
     let mut around = |centre: f32, reach: f32| centre + reach * (2.0 * rng.random::<f32>() - 1.0);
     let brightness = around(0.0, 0.2);

@@ -1,9 +1,9 @@
 //! Class-balanced crops, for data sets with a long tail.
 //!
-//! The rule: a class is rare where it has fewer of the labelled pixels than it would have if all
-//! classes of the training split had equally many. A balanced crop draws a rare class evenly, then
-//! a photo that holds it evenly, then one of its pixels evenly, and shows a window around that
-//! pixel. Every rare class is thus seen equally often, however few photos it has.
+//! A class is rare if it has fewer labelled pixels than the average class of the training split. A
+//! balanced crop draws a rare class, then a photo that holds it, then one of its pixels, each
+//! uniformly, and is placed around that pixel. Every rare class is thus seen equally often, however few
+//! photos it has.
 
 use rand::{Rng, RngExt};
 
@@ -13,21 +13,19 @@ use crate::labels::LabelMap;
 /// The rare classes of a data set and the samples that hold them.
 #[derive(Debug)]
 pub struct Rare {
-    /// Class and the indices of its samples, of every rare class.
+    /// Every rare class with the indices of its samples.
     classes: Vec<(u16, Vec<usize>)>,
 }
 
-/// A sample that was chosen for a rare class.
+/// A sample chosen for a rare class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Chosen {
-    /// The sample's index.
     pub sample: usize,
-    /// The class that it was chosen for.
     pub class: u16,
 }
 
 impl Rare {
-    /// Those of a whole data set, whose labels are read.
+    /// The rare classes of a whole data set; reads all labels.
     pub fn of(dataset: &Dataset) -> Self {
         let classes = dataset.classes().len();
         let mut pixels = vec![0u64; classes];
@@ -54,8 +52,7 @@ impl Rare {
         self.classes.iter().map(|(class, _)| *class)
     }
 
-    /// With probability `share` a sample with a rare class; none otherwise, and where no class is
-    /// rare.
+    /// With probability `share` a sample with a rare class; otherwise, or if no class is rare, `None`.
     pub(super) fn choose(&self, share: f32, rng: &mut impl Rng) -> Option<Chosen> {
         if self.classes.is_empty() || rng.random::<f32>() >= share {
             return None;
@@ -69,7 +66,7 @@ impl Rare {
 }
 
 impl Chosen {
-    /// The centre `[x, y]` of one of the class's pixels.
+    /// The centre `[x, y]` of a random pixel of the class.
     pub(super) fn pixel(self, labels: &LabelMap, rng: &mut impl Rng) -> Option<[f32; 2]> {
         let pixels = || (0..labels.data.len()).filter(|&i| labels.data[i] == self.class);
         let count = pixels().count();
@@ -79,8 +76,8 @@ impl Chosen {
     }
 }
 
-/// The weight of a pixel of each class: `(pixels of an average class / pixels of this class) ^
-/// exponent`, from a tenth to ten. Classes that the training split lacks weigh 1.
+/// The loss weight of each class's pixels: `(pixels of an average class / pixels of this class) ^
+/// exponent`, clamped to 0.1..10. Classes that the training split lacks have weight 1.
 pub fn class_weights(dataset: &Dataset, exponent: f64) -> Vec<f32> {
     let mut pixels = vec![0u64; dataset.classes().len()];
     for &(class, count) in dataset.class_pixels().iter().flatten() {
@@ -97,5 +94,5 @@ pub fn class_weights(dataset: &Dataset, exponent: f64) -> Vec<f32> {
     pixels.into_iter().map(weight).collect()
 }
 
-/// The least and the greatest weight of a pixel.
+/// Minimum and maximum weight of a pixel.
 const WEIGHTS: [f64; 2] = [0.1, 10.0];

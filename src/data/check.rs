@@ -1,9 +1,9 @@
-//! Whether every pair of a split can be read, before anything depends on it.
+//! Checks that every pair of a split can be read before training starts.
 //!
-//! A bad pair met at step 40 000 ends a run of days, and the next one at the same step. All pairs
-//! are therefore read once before the first step, in parallel, just as training reads them. What
-//! was good is remembered in the user's cache folder by the paths, sizes and times of its files and
-//! the meaning of its labels, so that a second start reads only what has changed.
+//! A bad pair at step 40 000 would end a run of days, and a rerun at the same step. All pairs are
+//! therefore read once before the first step, in parallel, exactly as training reads them. Good pairs
+//! are recorded in the user's cache folder by the paths, sizes and times of their files and the meaning
+//! of their labels, so that the next start reads only what has changed.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::Metadata;
@@ -20,11 +20,11 @@ use super::split::Pair;
 use crate::files;
 use crate::labels::ClassPixels;
 
-/// Pairs that a thread reads between two questions whether to stop.
+/// Pairs per thread between two checks whether to stop.
 const PER_THREAD: usize = 4;
-/// Bad pairs that the log lists.
+/// Maximum number of bad pairs listed in the log.
 const LISTED: usize = 20;
-/// Bytes of a file of remembered pairs that are read; this program writes no larger ones.
+/// Maximum bytes of a cache file; this program writes no larger ones.
 const MOST_REMEMBERED: u64 = 1 << 30;
 
 /// The outcome of [`Dataset::check`].
@@ -32,16 +32,16 @@ const MOST_REMEMBERED: u64 = 1 << 30;
 pub struct Check {
     /// The indices of the pairs that cannot be used, ascending, and why.
     pub bad: Vec<(usize, DataError)>,
-    /// The classes of every pair; nothing of bad ones.
+    /// Class pixels of every pair; empty for bad ones.
     class_pixels: Vec<ClassPixels>,
-    /// Those of the data sets that it is made of, in their own classes; their bad pairs are in `bad`.
+    /// The checks of the joined data sets, in their own classes; their bad pairs are in `bad`.
     parts: Vec<Check>,
 }
 
-/// Pairs that were good, by their fingerprints.
+/// The cache: good pairs by their fingerprints.
 #[derive(Default, Serialize, Deserialize)]
 struct Remembered {
-    /// Of the check itself; another one is another promise.
+    /// Version of the check; another version checks other things.
     version: u32,
     pairs: HashMap<String, ClassPixels>,
 }
@@ -49,10 +49,10 @@ struct Remembered {
 const VERSION: u32 = 1;
 
 impl Dataset {
-    /// Reads every pair that is not remembered as good in the folder `memory`, and remembers there
-    /// what is good. `progress` is called with the number of pairs done and of all; `stop` is asked
-    /// every few pairs, and `None` is the answer where it says so: what was read until then is
-    /// remembered as well. Scenes are never bad.
+    /// Reads every pair not recorded as good in the cache folder `memory`, and records the good ones
+    /// there. `progress` is called with the number of pairs done and of all. `stop` is called every few
+    /// pairs; if it returns true, the result is `None`, and the pairs read so far are recorded. Scenes
+    /// are never bad.
     pub fn check(
         &self,
         memory: Option<&Path>,
@@ -101,7 +101,7 @@ impl Dataset {
         Some(check)
     }
 
-    /// [`check`](Self::check) for one of several data sets; scenes have none.
+    /// [`check`](Self::check) for each of several data sets.
     fn check_parts(
         &self,
         memory: Option<&Path>,
@@ -120,7 +120,7 @@ impl Dataset {
         Some(whole)
     }
 
-    /// The parts with what was found about each.
+    /// The parts with their checks.
     fn checked_parts(&self, check: Check) -> impl Iterator<Item = (Self, Check)> + '_ {
         let mut bad = check.bad.into_iter().peekable();
         let mut first = 0;
@@ -139,8 +139,7 @@ impl Dataset {
     /// The data set without its bad pairs, which the log lists.
     ///
     /// # Errors
-    /// Bad pairs, unless `skip_bad` leaves them out; no pair that is left; none with a labelled
-    /// pixel.
+    /// Bad pairs, unless `skip_bad` leaves them out; no remaining pair; no labelled pixel.
     pub fn checked(self, mut check: Check, skip_bad: bool) -> Result<Self, DataError> {
         if !self.parts().is_empty() {
             let parts = self.checked_parts(check);
@@ -156,7 +155,7 @@ impl Dataset {
             tracing::warn!("{error}");
         }
         if bad > LISTED {
-            tracing::warn!("and {} more pairs that cannot be used", bad - LISTED);
+            tracing::warn!("and {} more unusable pairs", bad - LISTED);
         }
         if bad > 0 && skip_bad {
             tracing::warn!("{bad} of {all} pairs of the {split} split are left out");
@@ -194,8 +193,8 @@ impl Dataset {
 }
 
 impl Check {
-    /// Writes what was good, and what is remembered of pairs that were not reached, where anything
-    /// of it is new. A folder that cannot be written costs time at the next start and nothing else.
+    /// Writes the good pairs, including cached ones that were not reached, if anything is new. A cache
+    /// folder that cannot be written only costs time at the next start.
     fn remember(&self, file: Option<&Path>, prints: Vec<Option<String>>, before: &Remembered) {
         let Some(file) = file else { return };
         let bad: HashSet<usize> = self.bad.iter().map(|(i, _)| *i).collect();
@@ -217,13 +216,13 @@ impl Check {
             return;
         }
         if let Err(error) = remembered.write(file) {
-            tracing::debug!("{} is not written: {error}", file.display());
+            tracing::debug!("cannot write {}: {error}", file.display());
         }
     }
 }
 
 impl Remembered {
-    /// What a file remembers; nothing where it is damaged, of another version or not there.
+    /// Reads a cache file; empty if it is damaged, of another version or missing.
     fn read(file: &Path) -> Self {
         let sized = std::fs::metadata(file).is_ok_and(|found| found.len() <= MOST_REMEMBERED);
         let bytes = sized.then(|| std::fs::read(file).ok()).flatten();
@@ -233,7 +232,8 @@ impl Remembered {
             .unwrap_or_default()
     }
 
-    /// The classes of a pair that was good. A file that was tampered with may name others.
+    /// The class pixels of a good pair; `None` if it is unknown or, in a file that was tampered with,
+    /// names classes that don't exist.
     fn of(&self, print: &str, classes: usize) -> Option<&ClassPixels> {
         let known = self.pairs.get(print)?;
         let possible = known.iter().all(|(class, _)| usize::from(*class) < classes);
@@ -249,13 +249,13 @@ impl Remembered {
     }
 }
 
-/// Where checked pairs are remembered, in the user's cache folder.
+/// The folder of the cache, in the user's cache folder.
 pub fn memory() -> Option<PathBuf> {
     Some(dirs::cache_dir()?.join("flowseg").join("checked"))
 }
 
 impl DatasetFiles<'_> {
-    /// The name of the file that remembers this split.
+    /// The name of the cache file of this split.
     fn name(&self) -> String {
         let mut print = Fingerprint::default();
         print.path(self.dir);
@@ -263,7 +263,7 @@ impl DatasetFiles<'_> {
         print.finish()
     }
 
-    /// What the labels of the split mean.
+    /// A digest of what the split's labels mean.
     fn meaning(&self, classes: &[String]) -> String {
         let mut print = Fingerprint::default();
         for class in classes {
@@ -279,7 +279,7 @@ impl DatasetFiles<'_> {
     }
 }
 
-/// What a pair of files is known by; `None` where one cannot be asked.
+/// The cache key of a pair of files; `None` if their metadata cannot be read.
 fn fingerprint(pair: &Pair, meaning: &str) -> Option<String> {
     let mut print = Fingerprint::default();
     print.text(meaning);
@@ -293,7 +293,7 @@ fn fingerprint(pair: &Pair, meaning: &str) -> Option<String> {
     Some(print.finish())
 }
 
-/// When a file was last written, in nanoseconds since 1970.
+/// Modification time, in nanoseconds since 1970.
 fn changed(metadata: &Metadata) -> Option<u64> {
     let since = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
     u64::try_from(since.as_nanos()).ok()

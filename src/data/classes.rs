@@ -12,12 +12,11 @@ use crate::text_file;
 /// Class names by class index. Names are distinct, because scores are reported by name.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ClassTable {
-    /// `names[k]` is the name of class `k`.
     pub names: Vec<String>,
 }
 
 impl ClassTable {
-    /// A table of these names. A name that occurs again becomes `name (2)`, `name (3)`, ...
+    /// A table of these names. A repeated name becomes `name (2)`, `name (3)`, ...
     pub fn new(names: Vec<String>) -> Self {
         let mut seen = HashSet::new();
         let mut distinct = Vec::with_capacity(names.len());
@@ -33,30 +32,30 @@ impl ClassTable {
         Self { names: distinct }
     }
 
-    /// Reads one name a line; the line number, from 0, is the class index. Blank lines may only
-    /// stand at the end, since one in between would shift every class after it.
+    /// Reads one name per line; the line number, from 0, is the class index. Blank lines are allowed at
+    /// the end only, since one in between would shift every class after it.
     ///
     /// # Errors
     /// The file cannot be read, is not UTF-8, holds no name, has a blank line between two names, or
-    /// seems to hold numbers, comments or columns beside the names.
+    /// seems to hold numbers, comments or columns besides the names.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, DataError> {
         let path = path.as_ref();
         Self::parse(path, &text_file::read(path)?)
     }
 
-    /// [`from_file`](Self::from_file) for the text of a file at `path`.
+    /// [`from_file`](Self::from_file) for the text of the file at `path`.
     pub(super) fn parse(path: &Path, text: &str) -> Result<Self, DataError> {
         let lines: Vec<&str> = text.trim_end().lines().map(str::trim).collect();
         if let Some(reason) = more_than_names(&lines) {
             let reason = format!(
-                "{reason}: write the names alone, one a line, in the order of the labels from 0"
+                "{reason}: write only the names, one per line, in the order of the labels from 0"
             );
             return Err(DataError::description(path, reason));
         }
         if let Some(blank) = lines.iter().position(|line| line.is_empty())
             && lines.len() > 1
         {
-            let reason = format!("line {} is blank: write one class name a line", blank + 1);
+            let reason = format!("line {} is blank: write one class name per line", blank + 1);
             return Err(DataError::description(path, reason));
         }
         Self::checked(path, lines.into_iter().map(str::to_owned).collect())
@@ -100,7 +99,7 @@ impl ClassTable {
         u16::try_from(found?).ok()
     }
 
-    /// The index of a class that is added where it is not there yet; [`IGNORE`] for one too many.
+    /// The index of a class, which is added if missing; [`IGNORE`] if the table is full.
     pub(super) fn find_or_add(&mut self, name: String) -> u16 {
         if let Some(found) = self.find(&name) {
             return found;
@@ -110,25 +109,28 @@ impl ClassTable {
         index
     }
 
-    /// [`ClassTable::new`], refusing a count that label files cannot express.
+    /// [`ClassTable::new`] with an error for a count that label files cannot express.
     pub(super) fn checked(path: &Path, names: Vec<String>) -> Result<Self, DataError> {
         let names: Vec<String> = names.into_iter().filter(|name| !name.is_empty()).collect();
         if names.is_empty() {
             return Err(DataError::description(
                 path,
-                "names no class: write one name a line",
+                "names no class: write one name per line",
             ));
         }
-        // Class indices and the ignore value share 16 bits, and one value is kept for "unknown".
+        // Class indices and the ignore value share 16 bits, and one value is reserved for "unknown".
         if names.len() >= usize::from(IGNORE) - 1 {
-            let reason = format!("names {} classes, 65533 are possible", names.len());
+            let reason = format!(
+                "names {} classes, but at most 65533 are possible",
+                names.len()
+            );
             return Err(DataError::description(path, reason));
         }
         Ok(Self::new(names))
     }
 }
 
-/// What lines hold besides names, in files that were written for other programs.
+/// Describes what lines hold besides names, in files written for other programs.
 fn more_than_names(lines: &[&str]) -> Option<String> {
     let numeric = |field: &str| !field.is_empty() && field.chars().all(|c| c.is_ascii_digit());
     if let Some(at) = lines.iter().position(|line| line.starts_with('#')) {
@@ -138,7 +140,7 @@ fn more_than_names(lines: &[&str]) -> Option<String> {
     if let Some(at) = lines.iter().position(columns) {
         return Some(format!("line {} holds several columns", at + 1));
     }
-    // A single name may well begin with a number.
+    // A single name may begin with a number.
     let numbered = |first: usize| {
         lines.len() > 1
             && (first..).zip(lines).all(|(number, line)| {

@@ -1,14 +1,14 @@
-//! What a data set's folder holds, as its layout describes it.
+//! The contents of a data set's folder, according to its layout.
 
 use super::classes::ClassTable;
 use super::mapping::LabelMapping;
 use super::split::Split;
 use std::path::{Path, PathBuf};
 
-/// What a layout says about one folder.
+/// The classes, labels and splits of one folder.
 #[derive(Debug, Clone)]
 pub struct Contents {
-    /// The name of the data set where a file states it.
+    /// The name of the data set, if a file states it.
     pub name: Option<String>,
     /// The classes.
     pub classes: ClassTable,
@@ -27,8 +27,8 @@ pub(super) fn images_and_annotations(dir: &Path) -> Vec<Split> {
     splits(dir, names, |name| Path::new("annotations").join(name))
 }
 
-/// The splits training, validation and test whose photos lie in `PARENT/NAME` and whose labels lie
-/// where `labels` says, as far as both folders exist.
+/// Those of the splits training, validation and test with both a photo folder `PARENT/NAME` and the
+/// label folder that `labels` returns.
 pub(super) fn splits(
     dir: &Path,
     folders: [(&str, &str); 3],

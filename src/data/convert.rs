@@ -1,8 +1,8 @@
-//! Any data set as the plain layout: photos are copied as they are, labels become PNG files.
+//! Converts any data set to the plain layout: photos are copied unchanged, labels become PNG files.
 //!
-//! Nothing that is there is replaced. A conversion that was interrupted goes on where it stopped:
-//! a pair whose files are there, and newer than what they are made from, is not made again, and any
-//! other file that is there must be what would be written.
+//! Existing files are never replaced. An interrupted conversion can be resumed: a pair whose files
+//! exist and are newer than their sources is skipped, and any other existing file must equal what would
+//! be written.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -29,9 +29,9 @@ use super::split::{Files, Pair, Split};
 use crate::files::{self, FileError};
 use crate::labels::LabelMap;
 
-/// The file that names the classes.
+/// The file of class names.
 const CLASSES: &str = "classes.txt";
-/// Files that change what labels mean.
+/// Files that affect what labels mean.
 const TABLES: [&str; 5] = [
     "dataset.toml",
     "labels.txt",
@@ -39,7 +39,7 @@ const TABLES: [&str; 5] = [
     "classes.txt",
     "labels/classes.txt",
 ];
-/// Bytes of a file's name before its ending; disks allow 255 in all.
+/// Maximum bytes of a file's name before its extension; file systems allow 255 in all.
 const LONGEST_NAME: usize = 200;
 
 /// The outcome of [`convert`].
@@ -47,17 +47,17 @@ const LONGEST_NAME: usize = 200;
 pub struct Converted {
     /// Pairs that were written.
     pub written: usize,
-    /// Pairs that were there already.
+    /// Pairs that existed already.
     pub kept: usize,
-    /// A line for every pair that could not be read.
+    /// One line per pair that could not be read.
     pub bad: Vec<String>,
     /// Photos without labels, which are left out.
     pub without_labels: usize,
-    /// A line for everything else that is left out.
+    /// One line per other thing that is left out.
     pub left_out: Vec<String>,
 }
 
-/// A pair and where it goes.
+/// A pair and its destination.
 struct Job<'a> {
     pair: &'a Pair,
     image: PathBuf,
@@ -66,12 +66,12 @@ struct Job<'a> {
 
 /// Writes the data set in the folder `dir` into the folder `out` in the plain layout.
 ///
-/// `progress` is called with the number of pairs done and of all pairs, from several threads. Pairs
-/// that cannot be read are in the outcome.
+/// `progress` is called with the number of pairs done and of all pairs, from several threads.
+/// Unreadable pairs are listed in the outcome.
 ///
 /// # Errors
-/// The folder has no known layout, `out` is a part of it or holds other files under the names that
-/// are needed, a class has a name that `classes.txt` cannot hold, or the disk refuses.
+/// The folder has no known layout, `out` is a part of it or holds other files under the required names,
+/// a class has a name that `classes.txt` cannot hold, or a write fails.
 pub fn convert(
     dir: &Path,
     out: &Path,
@@ -80,7 +80,7 @@ pub fn convert(
     if scenes::parse(dir).is_some() {
         return Err(refused(
             dir,
-            "scenes are drawn and have no files to convert",
+            "scenes are rendered and have no files to convert",
         ));
     }
     let contents = layout::detect(dir)?.describe(dir)?;
@@ -131,7 +131,7 @@ fn refused(path: &Path, reason: impl Into<String>) -> DataError {
     }
 }
 
-/// Refuses a folder within the data set, which would become a part of it.
+/// Rejects a folder within the data set, which would become a part of it.
 fn apart(dir: &Path, out: &Path) -> Result<(), DataError> {
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     let real = |path: &Path| {
@@ -154,12 +154,12 @@ fn apart(dir: &Path, out: &Path) -> Result<(), DataError> {
     }
 }
 
-/// Where the pairs of a split go, each under a name of its own whatever the disk makes of letter case.
+/// The destinations of a split's pairs, with names that are distinct even if letter case is ignored.
 fn jobs<'a>(out: &Path, split: &str, pairs: &'a [Pair]) -> Vec<Job<'a>> {
     let mut taken: HashSet<String> = HashSet::new();
     let mut unique = |name: &str| {
         let mut stem = files::name_part(name, LONGEST_NAME);
-        // Hidden files are not looked at.
+        // Hidden files would not be found.
         if stem.is_empty() || stem.starts_with('.') {
             stem.insert(0, '_');
         }
@@ -174,7 +174,7 @@ fn jobs<'a>(out: &Path, split: &str, pairs: &'a [Pair]) -> Vec<Job<'a>> {
     let job = |pair: &'a Pair| {
         let name = unique(&pair.name);
         let ending = pair.image.extension().and_then(OsStr::to_str);
-        // The content decides what a photo is, but files are found by their endings.
+        // Photos are recognised by content but found by extension.
         let ending = ending
             .filter(|_| has_photo_ending(&pair.image))
             .unwrap_or("jpg");
@@ -188,7 +188,7 @@ fn jobs<'a>(out: &Path, split: &str, pairs: &'a [Pair]) -> Vec<Job<'a>> {
     pairs.iter().map(job).collect()
 }
 
-/// Writes the table, or finds the same one.
+/// Writes the table unless the same one exists.
 fn write_classes(path: &Path, classes: &ClassTable) -> Result<(), DataError> {
     if path.exists() {
         return if ClassTable::from_file(path)? == *classes {
@@ -215,12 +215,12 @@ fn write_classes(path: &Path, classes: &ClassTable) -> Result<(), DataError> {
             files::remove_file(path)?;
             let reason = match other {
                 Err(DataError::Description { reason, .. }) => reason,
-                _ => "names cannot stand on a line each".to_owned(),
+                _ => "names don't fit on one line each".to_owned(),
             };
             Err(refused(
                 path,
                 format!(
-                    "of the classes' names: {reason}; or give them others in the [map] of a dataset.toml"
+                    "of the class names: {reason}; or rename them in the [map] of a dataset.toml"
                 ),
             ))
         }
@@ -266,13 +266,13 @@ fn all(
     })
 }
 
-/// When a file was last written.
+/// Modification time of a file.
 fn changed(path: &Path) -> Option<SystemTime> {
     fs::metadata(path).ok()?.modified().ok()
 }
 
 impl Job<'_> {
-    /// Whether both files are there, made from what is there now. The photo is written last.
+    /// Whether both files exist and are up to date. The photo is written last.
     fn is_done(&self, tables: Option<SystemTime>) -> bool {
         let sizes =
             [&self.pair.image, &self.image].map(|path| fs::metadata(path).map(|m| m.len()).ok());
@@ -290,7 +290,7 @@ impl Job<'_> {
     fn write(&self, labels: &LabelMap) -> Result<(), DataError> {
         if self.labels.exists() {
             let (width, height, there) = read_labels(&self.labels)?;
-            // As they are stored: ignored ones as 255 where all others are below.
+            // As stored: ignored ones are 255 if all others are below.
             let wide = labels
                 .data
                 .iter()
@@ -330,5 +330,5 @@ impl Job<'_> {
     }
 }
 
-/// Why a file that is there ends a conversion.
-const OTHER: &str = "another file is there, which is not replaced: choose a new or an empty folder";
+/// The error for an existing file that differs.
+const OTHER: &str = "another file exists and is not replaced: choose a new or an empty folder";

@@ -1,7 +1,7 @@
-//! Corrected masks as a data set: the plain layout, filled photo by photo.
+//! Saves corrected masks as a data set in the plain layout, photo by photo.
 //!
-//! Every fourth photo, the second one first, goes to the validation split: whoever trains on the others
-//! is judged by it. A photo stays in its split when its labels are saved again.
+//! Every fourth photo, starting with the second, goes to the validation split, to evaluate training on
+//! the others. A photo stays in its split when its labels are saved again.
 
 use super::classes::ClassTable;
 use super::decode::write_labels;
@@ -15,35 +15,32 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use unicode_normalization::UnicodeNormalization;
 
-/// Bytes of a photo's name, without its ending; disks allow 255 in all.
+/// Maximum bytes of a photo's name without its extension; file systems allow 255 in all.
 const LONGEST_NAME: usize = 200;
-/// Photos of one name.
+/// Maximum number of photos with one name.
 const MOST_ALIKE: usize = 10_000;
-/// Photos of which one is held back.
+/// One of this many photos is held back.
 const SHARE: usize = 4;
-/// Those to train on, and those held back.
+/// Photos to train on, and photos held back.
 const SPLITS: [&str; 2] = ["training", "validation"];
 
 /// A photo with corrected labels.
 pub struct Corrected<'a> {
-    /// Its name, without folder and ending.
+    /// Its name, without folder and extension.
     pub name: &'a str,
-    /// Its file, which is copied byte for byte if the photo is still in it.
+    /// Its file, which is copied byte for byte if it still holds the photo.
     pub file: Option<&'a Path>,
     /// The photo, upright.
     pub photo: &'a RgbImage,
-    /// A class index or [`IGNORE`](super::IGNORE) a pixel, row by row.
+    /// One class index or [`IGNORE`](super::IGNORE) per pixel, row by row.
     pub labels: &'a [u16],
-    /// The classes' names.
     pub classes: &'a [String],
 }
 
-/// Where a corrected photo was saved.
+/// The files of a saved photo.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SavedPair {
-    /// The copy of the photo.
     pub image: PathBuf,
-    /// Its labels.
     pub labels: PathBuf,
     /// Whether it is held back from training, in the validation split.
     pub held_back: bool,
@@ -54,8 +51,8 @@ pub struct SavedPair {
 /// the new one gets a number. Photo and labels appear whole or not at all.
 ///
 /// # Errors
-/// A folder with something else in it or with other classes, labels of another size than the photo,
-/// class names that `classes.txt` cannot hold, and a disk that refuses.
+/// A folder with other contents or other classes, labels whose size differs from the photo's, class
+/// names that `classes.txt` cannot hold, or a failed write.
 pub fn save_corrected(folder: &Path, corrected: &Corrected) -> Result<SavedPair, DataError> {
     let (width, height) = corrected.photo.dimensions();
     let (width, height) = (width as usize, height as usize);
@@ -80,10 +77,10 @@ pub fn save_corrected(folder: &Path, corrected: &Corrected) -> Result<SavedPair,
     Ok(place.pair)
 }
 
-/// The classes of a folder of corrections: none of a folder that is missing or empty.
+/// The classes of a folder of corrections; empty if it is missing or empty.
 ///
 /// # Errors
-/// A folder with something else in it.
+/// A folder with other contents.
 pub fn corrected_classes(folder: &Path) -> Result<Vec<String>, DataError> {
     let empty = |folder: &Path| {
         std::fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none())
@@ -102,13 +99,13 @@ pub fn corrected_classes(folder: &Path) -> Result<Vec<String>, DataError> {
     }
 }
 
-/// The photos of a folder of corrections that have labels: those to train on, and those held back.
+/// Number of labelled photos in a folder of corrections: to train on, and held back.
 pub fn corrected_photos(folder: &Path) -> [usize; 2] {
     SPLITS.map(|split| listed(&folder.join("annotations").join(split)).len())
 }
 
-/// The class table to write, or `None` if the folder has one that will do: its classes may go on after
-/// those of the mask, or the mask's after its own.
+/// The class table to write, or `None` if the folder has a suitable one: one table must begin with the
+/// other.
 fn classes(folder: &Path, names: &[String]) -> Result<Option<Vec<String>>, DataError> {
     let known = corrected_classes(folder)?;
     if known.starts_with(names) {
@@ -124,14 +121,14 @@ fn classes(folder: &Path, names: &[String]) -> Result<Option<Vec<String>>, DataE
     match ClassTable::parse(&path, &text) {
         Ok(table) if table.names == names => Ok(Some(names.to_vec())),
         _ => {
-            let reason = "cannot hold the names of these classes, one a line: give them names that are \
-                distinct, not blank and not numbered";
+            let reason = "cannot hold the names of these classes, one per line: give them names that \
+                are distinct, not blank and not numbered";
             Err(DataError::description(&path, reason))
         }
     }
 }
 
-/// The bytes of the copy, and its ending: those of the file if it still holds the photo, else a PNG.
+/// Bytes and extension of the copy: the file's own if it still holds the photo, else a PNG's.
 fn contents(corrected: &Corrected) -> Result<(Vec<u8>, String), DataError> {
     let file = corrected.file.filter(|path| has_photo_ending(path));
     if let Some(path) = file
@@ -151,11 +148,11 @@ fn contents(corrected: &Corrected) -> Result<(Vec<u8>, String), DataError> {
 
 struct Place {
     pair: SavedPair,
-    /// Whether the photo is there already.
+    /// Whether the photo exists already.
     is_there: bool,
 }
 
-/// Where a photo is, or where there is room for it.
+/// Finds an existing copy of a photo, or free file names for it.
 fn place(folder: &Path, name: &str, bytes: &[u8], ending: &str) -> Result<Place, DataError> {
     let name = files::name_part(name.trim_matches(['.', ' ']), LONGEST_NAME);
     let name = if name.is_empty() { "photo" } else { &name };
@@ -209,13 +206,13 @@ fn place(folder: &Path, name: &str, bytes: &[u8], ending: &str) -> Result<Place,
     Err(DataError::description(folder, reason))
 }
 
-/// Whether the next of so many photos is held back.
+/// Whether the next photo is held back, given the numbers of photos so far.
 fn is_held_back(training: usize, validation: usize) -> bool {
     let count = training + validation + 1;
     validation < (count + SHARE / 2) / SHARE
 }
 
-/// The files of a folder; none of one that is missing.
+/// The files of a folder; empty if it is missing.
 fn listed(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let paths = entries.filter(|entry| !files::is_temporary(&entry.file_name()));
@@ -224,7 +221,7 @@ fn listed(folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// One text for all names that some disks take for one.
+/// A name as compared by file systems that ignore letter case and Unicode form.
 fn folded(name: &str) -> String {
     name.nfc().collect::<String>().to_lowercase()
 }
@@ -304,7 +301,7 @@ mod tests {
         assert_eq!(read_labels(&first.labels).unwrap().2, vec![1; 24]);
         assert_eq!(save(&other, 1), second);
         assert_eq!(read_photo(&first.image).unwrap(), one);
-        // Labels that somebody else put there are no room either.
+        // Labels from elsewhere are not overwritten either.
         let foreign = folder.path().join("annotations/training/Y.png");
         std::fs::write(&foreign, "theirs").unwrap();
         let labels = vec![0; 24];
@@ -369,7 +366,7 @@ mod tests {
             let classes = names(wrong);
             let pair = corrected("x", &photo, &labels, &classes);
             let error = save_corrected(empty.path(), &pair).unwrap_err().to_string();
-            assert!(error.contains("one a line"), "{error}");
+            assert!(error.contains("one per line"), "{error}");
             assert_eq!(std::fs::read_dir(empty.path()).unwrap().count(), 0);
         }
     }
@@ -390,7 +387,7 @@ mod tests {
         let file = folder.path().join("thesis.txt");
         assert!(save_corrected(&file, &pair).is_err());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-        // Labels of another size leave nothing behind.
+        // Labels of another size write nothing.
         let empty = tempfile::tempdir().unwrap();
         let short = corrected("x", &photo, &labels[1..], &classes);
         assert!(save_corrected(empty.path(), &short).is_err());

@@ -1,4 +1,4 @@
-//! A data set: a list of samples, on disk or drawn on demand.
+//! A data set: a list of samples, on disk or rendered on demand.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -26,11 +26,11 @@ pub struct Dataset {
     name: String,
     classes: ClassTable,
     source: Source,
-    /// Filled when first asked for, by whichever copy.
+    /// Computed on first use, shared by all clones.
     class_pixels: Arc<OnceLock<Vec<ClassPixels>>>,
 }
 
-/// What a data set of files is read from.
+/// The files of a data set.
 pub(super) struct DatasetFiles<'a> {
     pub dir: &'a Path,
     pub split: &'a str,
@@ -51,17 +51,16 @@ enum Source {
         config: SceneConfig,
         len: usize,
     },
-    /// Several data sets, or one with the classes of another.
+    /// Several data sets, or one with another class table.
     Joined(Vec<Part>),
 }
 
-/// A data set within another.
 #[derive(Debug, Clone)]
 pub(super) struct Part {
     pub data: Dataset,
-    /// The class of the whole for every class of the part, or [`IGNORE`].
+    /// The class index in the whole, or [`IGNORE`], of every class of the part.
     pub classes: Vec<u16>,
-    /// How often each of its photos is seen in an epoch.
+    /// How often each of its photos is seen per epoch.
     pub weight: f64,
 }
 
@@ -77,7 +76,7 @@ impl Part {
         }
     }
 
-    /// The pixels of the whole's classes, by those of the part's.
+    /// Converts class pixels from the part's classes to the whole's.
     fn relabelled(&self, pixels: &ClassPixels) -> ClassPixels {
         let mut sums: BTreeMap<u16, u64> = BTreeMap::new();
         for &(class, count) in pixels {
@@ -90,15 +89,15 @@ impl Part {
 
 impl Dataset {
     /// Opens a split (`training` or `train`, `validation` or `val`, `test`) of the data set in a
-    /// folder, whatever its layout. `scenes:N` and `scenes:N@HEIGHTxWIDTH` are procedural data sets
-    /// of N classes: 512 training scenes, and 64 others for validation.
+    /// folder, whatever its layout. `scenes:N` and `scenes:N@HEIGHTxWIDTH` are procedural data sets of
+    /// N classes: 512 scenes for training and 64 others for validation.
     ///
     /// Photos without labels, and all but the first of several with one name, are left out, with a
     /// warning in the log.
     ///
     /// # Errors
-    /// The folder has no known layout or no such split, a class table makes no sense, or the split
-    /// is empty.
+    /// The folder has no known layout or no such split, a class table is invalid, or the split is
+    /// empty.
     pub fn open(dir: &Path, split: &str) -> Result<Self, DataError> {
         let split = canonical(split);
         if let Some(parsed) = scenes::parse(dir) {
@@ -131,8 +130,8 @@ impl Dataset {
         })
     }
 
-    /// `len` procedural scenes. Another `config.seed` gives scenes that were never seen, with the
-    /// same classes looking the same. Values outside the documented ranges are clamped to them.
+    /// `len` procedural scenes. Another `config.seed` gives other scenes whose classes look the same.
+    /// Values outside the documented ranges are clamped.
     pub fn scenes(config: SceneConfig, len: usize) -> Self {
         let config = config.clamped();
         let classes = scenes::class_table(config.classes);
@@ -144,7 +143,7 @@ impl Dataset {
         }
     }
 
-    /// Data sets as one with these classes, the samples of the first first.
+    /// Joins data sets under these classes; samples are in the order of the parts.
     pub(super) fn joined(parts: Vec<Part>, classes: ClassTable) -> Self {
         let names: Vec<&str> = parts.iter().map(|part| part.data.name()).collect();
         Self {
@@ -155,8 +154,8 @@ impl Dataset {
         }
     }
 
-    /// The data set with these classes, in place of its own of the same names; letter case does not
-    /// count. `None` where one of its own is not among them.
+    /// The data set with its classes replaced by those of the same names in `classes`, ignoring letter
+    /// case. `None` if one is missing there.
     pub fn within(self, classes: &ClassTable) -> Option<Self> {
         if self.classes == *classes {
             return Some(self);
@@ -171,7 +170,7 @@ impl Dataset {
         Some(Self::joined(vec![part], classes.clone()))
     }
 
-    /// The data sets that it is made of; empty for a single one.
+    /// The joined data sets; empty if there are none.
     pub(super) fn parts(&self) -> &[Part] {
         match &self.source {
             Source::Joined(parts) => parts,
@@ -179,7 +178,7 @@ impl Dataset {
         }
     }
 
-    /// The samples of each data set that it is made of, in their order.
+    /// The range of samples of each joined data set.
     pub fn spans(&self) -> Vec<Range<usize>> {
         if self.parts().is_empty() {
             return std::iter::once(0..self.len()).collect();
@@ -193,7 +192,7 @@ impl Dataset {
         self.parts().iter().map(span).collect()
     }
 
-    /// The same with other parts, in the order of those that it has.
+    /// The same with its parts replaced, in order.
     pub(super) fn with_parts(&self, data: Vec<Self>) -> Self {
         let parts = self.parts().iter().zip(data);
         let parts = parts.map(|(part, data)| Part {
@@ -207,8 +206,8 @@ impl Dataset {
         }
     }
 
-    /// The same with other weights of its parts, 1 where none is given; see
-    /// [`DataList`](super::DataList). A single data set stays as it is.
+    /// The same with other weights of its parts, 1 if not given; see [`DataList`](super::DataList). No
+    /// effect without parts.
     pub fn weighted(&self, weights: &[f64]) -> Self {
         let mut weighted = self.clone();
         if let Source::Joined(parts) = &mut weighted.source {
@@ -219,12 +218,12 @@ impl Dataset {
         weighted
     }
 
-    /// Whether a sample is in a data set that training leaves out.
+    /// Whether a sample is in a part with weight 0.
     pub(super) fn is_left_out(&self, i: usize) -> bool {
         self.part(i).is_some_and(|(part, _)| part.weight == 0.0)
     }
 
-    /// The part that a sample is in, and its number there.
+    /// The part of a sample, and its index there.
     fn part(&self, i: usize) -> Option<(&Part, usize)> {
         let mut first = 0;
         self.parts().iter().find_map(|part| {
@@ -234,7 +233,6 @@ impl Dataset {
         })
     }
 
-    /// How many samples there are.
     pub fn len(&self) -> usize {
         match &self.source {
             Source::Joined(parts) => parts.iter().map(|part| part.data.len()).sum(),
@@ -243,7 +241,6 @@ impl Dataset {
         }
     }
 
-    /// Whether there is no sample.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -258,10 +255,10 @@ impl Dataset {
         &self.classes
     }
 
-    /// Reads photo and labels of sample `i` and maps the labels to class indices.
+    /// Reads the photo and labels of sample `i` and maps the labels to class indices.
     ///
-    /// Some annotation tools ignore the EXIF orientation. Where labels fit the stored photo but not
-    /// the upright one, the photo is therefore taken as it is stored.
+    /// Some annotation tools ignore the EXIF orientation. If labels fit the stored photo but not the
+    /// upright one, the photo is therefore used as stored.
     ///
     /// # Errors
     /// There is no sample `i`, a file cannot be read or decoded, the two differ in size, or a label
@@ -283,7 +280,7 @@ impl Dataset {
         }
     }
 
-    /// The labels of sample `i` alone, without reading its photo.
+    /// The labels of sample `i`, without reading its photo.
     ///
     /// # Errors
     /// There is no sample `i`, its label file cannot be read or decoded, or a label is outside the
@@ -307,8 +304,8 @@ impl Dataset {
         }
     }
 
-    /// The classes of every sample, from reading all labels in parallel; they are read once.
-    /// Samples that can't be loaded hold nothing: they are reported when their turn comes.
+    /// The class pixels of every sample. All labels are read in parallel, once. Samples that can't be
+    /// loaded are empty here and reported when they are used.
     pub fn class_pixels(&self) -> &[ClassPixels] {
         self.class_pixels.get_or_init(|| {
             if !self.parts().is_empty() {
@@ -342,7 +339,7 @@ impl Dataset {
         }
     }
 
-    /// The photo's file, where there is one.
+    /// The photo's file; `None` for scenes.
     pub fn image_path(&self, i: usize) -> Option<&Path> {
         match &self.source {
             Source::Files { pairs, .. } => pairs.get(i).map(|pair| pair.image.as_path()),
@@ -351,8 +348,8 @@ impl Dataset {
         }
     }
 
-    /// The pairs of files with the meaning of their labels, and where they are from; `None` for
-    /// scenes and for joined data sets.
+    /// The pairs of files, their origin and the meaning of their labels; `None` for scenes and joined
+    /// data sets.
     pub(super) fn files(&self) -> Option<DatasetFiles<'_>> {
         match &self.source {
             Source::Files {
@@ -370,7 +367,7 @@ impl Dataset {
         }
     }
 
-    /// The data set with some of its pairs, by their indices, and the classes of these.
+    /// The data set reduced to some of its pairs, by index, with their class pixels.
     pub(super) fn with_pairs(&self, kept: Vec<usize>, class_pixels: Vec<ClassPixels>) -> Self {
         let mut dataset = self.clone();
         if let Source::Files { pairs, .. } = &mut dataset.source {
@@ -380,10 +377,10 @@ impl Dataset {
         dataset
     }
 
-    /// 16 hexadecimal digits that change with the classes, the samples' names, and the sizes of
-    /// their files in bytes; for scenes, with their configuration; for several data sets, with each of
-    /// them, their order and their weights. The contents are not read, and
-    /// neither the folder's name nor file times count, so that a copy has the same fingerprint.
+    /// 16 hexadecimal digits that depend on the classes, the samples' names, and the sizes of their
+    /// files in bytes; for scenes, on their configuration; for several data sets, on each of them,
+    /// their order and their weights. The contents are not read, and the folder's name and file times
+    /// don't count, so that a copy has the same fingerprint.
     pub fn fingerprint(&self) -> String {
         let mut fingerprint = Fingerprint::default();
         for class in &self.classes.names {
@@ -420,7 +417,7 @@ impl Dataset {
     }
 }
 
-/// The one spelling of a split that has several.
+/// The canonical spelling of a split's name.
 fn canonical(split: &str) -> &str {
     match split {
         "train" => "training",
@@ -429,7 +426,7 @@ fn canonical(split: &str) -> &str {
     }
 }
 
-/// What a person calls the folder; `.` has a name too.
+/// The name of the folder, also for `.`.
 pub(super) fn folder_name(dir: &Path) -> String {
     let full: PathBuf = dir.canonicalize().unwrap_or_else(|_| dir.to_path_buf());
     match full.file_name() {
@@ -445,7 +442,7 @@ fn pairs(dir: &Path, split: &Split) -> Result<Vec<Pair>, DataError> {
     }
     if let Some(first) = files.without_labels.first() {
         tracing::warn!(
-            "{} photos of the {} split have no labels and are left out, {} the first",
+            "{} photos of the {} split have no labels and are left out, the first is {}",
             files.without_labels.len(),
             split.name,
             first.display()
@@ -453,7 +450,7 @@ fn pairs(dir: &Path, split: &Split) -> Result<Vec<Pair>, DataError> {
     }
     if let Some((first, kept)) = files.doubles.first() {
         tracing::warn!(
-            "{} files of the {} split are left out, because others have their names: {} beside {} is the first",
+            "{} files of the {} split are left out because others have the same name, the first is {}, beside {}",
             files.doubles.len(),
             split.name,
             first.display(),
@@ -466,7 +463,7 @@ fn pairs(dir: &Path, split: &Split) -> Result<Vec<Pair>, DataError> {
     Ok(files.pairs)
 }
 
-/// The error of a split without pairs, which says what is there instead.
+/// The error for a split without pairs, with what the folders hold instead.
 pub(super) fn empty(dir: &Path, split: &Split, files: &Files) -> DataError {
     let photos = match (
         files.without_labels.is_empty(),
@@ -491,7 +488,7 @@ pub(super) fn empty(dir: &Path, split: &Split, files: &Files) -> DataError {
     }
 }
 
-/// The endings of files with how many have each, the most frequent first; `None` without files.
+/// Counts of files per extension, the most frequent first; `None` without files.
 pub(super) fn endings(files: &[PathBuf]) -> Option<String> {
     const SHOWN: usize = 4;
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
@@ -505,7 +502,7 @@ pub(super) fn endings(files: &[PathBuf]) -> Option<String> {
         .iter()
         .take(SHOWN)
         .map(|(ending, count)| match (ending.as_str(), count) {
-            ("", count) => format!("{count} without an ending"),
+            ("", count) => format!("{count} without an extension"),
             (ending, 1) => format!("1 .{ending} file"),
             (ending, count) => format!("{count} .{ending} files"),
         })
@@ -513,11 +510,11 @@ pub(super) fn endings(files: &[PathBuf]) -> Option<String> {
     (!shown.is_empty()).then(|| shown.join(", "))
 }
 
-/// A pair as it was read.
+/// A pair that was read.
 pub(super) struct Loaded {
     pub sample: Sample,
-    /// Whether an EXIF orientation was applied although the sizes cannot show whether the labels
-    /// were made on the turned photo.
+    /// Whether an EXIF orientation was applied although the sizes don't show whether the labels were
+    /// made on the upright photo.
     pub ambiguous: bool,
 }
 
@@ -530,7 +527,7 @@ pub(super) fn load_pair(
     Ok(load(pair, mapping, classes)?.sample)
 }
 
-/// [`load_pair`], with what is doubtful about it.
+/// [`load_pair`] that also reports doubtful orientations.
 pub(super) fn load(
     pair: &Pair,
     mapping: &LabelMapping,
@@ -582,7 +579,7 @@ fn size_mismatch(pair: &Pair, photo: &Stored, labels_size: (usize, usize)) -> Da
     }
 }
 
-/// The raw labels of a pair; the photo is read where they have no size of their own.
+/// The raw labels of a pair; the photo is read if they have no size of their own.
 fn raw_labels(pair: &Pair) -> Result<RawLabels, DataError> {
     match &pair.drawing {
         None => read_raw_labels(&pair.labels),
@@ -593,7 +590,7 @@ fn raw_labels(pair: &Pair) -> Result<RawLabels, DataError> {
     }
 }
 
-/// The labels of a file as class indices.
+/// Maps the labels of a file to class indices.
 fn mapped(
     raw: RawLabels,
     pair: &Pair,

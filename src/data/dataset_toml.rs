@@ -1,4 +1,4 @@
-//! `dataset.toml`: a data set that describes itself, or says more about one that is detected.
+//! `dataset.toml`: describes a data set, or adds to a detected layout.
 //!
 //! ```toml
 //! name = "My streets"
@@ -15,10 +15,10 @@
 //! sidewalk = "pavement"
 //! ```
 //!
-//! Without `classes` and `splits` the folder is detected as if the file were not there, and `name`,
-//! `map` and classes in `ignore` hold for what was found. Where labels are drawn from outlines (COCO,
-//! Labelme, YOLO), `unlabelled` says what pixels without a shape are: `"background"`, the default,
-//! `"ignore"`, or the name of a class.
+//! Without `classes` and `splits` the layout is detected as if the file did not exist, and `name`,
+//! `map` and classes in `ignore` apply to the result. If labels are outlines (COCO, Labelme, YOLO),
+//! `unlabelled` is the class of pixels without a shape: `"background"`, the default, `"ignore"`, or the
+//! name of a class.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -34,11 +34,11 @@ use super::mapping::LabelMapping;
 use super::split::Split;
 use crate::text_file::{self, BACKSLASH};
 
-/// Why `unlabelled` is refused.
+/// The error for `unlabelled` with label files.
 pub(super) const NOT_DRAWN: &str =
     "unlabelled is for labels that are outlines (COCO, Labelme, YOLO); remove it";
 
-/// The file that makes a folder a data set of its own description.
+/// The file that describes a data set.
 pub(super) const FILE: &str = "dataset.toml";
 
 #[derive(Deserialize)]
@@ -86,38 +86,38 @@ struct SplitDescription {
     label_suffix: Option<String>,
 }
 
-/// What the file says.
+/// The contents of the file.
 pub(super) enum Described {
     /// The whole data set.
     Whole(Contents),
-    /// More about a data set that is detected.
+    /// Options for a detected layout.
     Options(Options),
 }
 
-/// What holds for a data set that is detected.
+/// Options for a detected layout.
 #[derive(Default)]
 pub(super) struct Options {
-    /// What unannotated pixels are.
+    /// Class of unannotated pixels.
     pub unlabelled: Option<Unlabelled>,
     name: Option<String>,
     relabel: Relabel,
 }
 
-/// Other names for classes, and classes that are left out.
+/// New names for classes, and classes to ignore.
 #[derive(Default)]
 struct Relabel {
     map: BTreeMap<String, String>,
     ignored: Vec<String>,
 }
 
-/// Whether `DIR/dataset.toml` describes the whole data set; one that cannot be parsed does, and
-/// [`read`] says why.
+/// Whether `DIR/dataset.toml` describes the whole data set. True for one that cannot be parsed, for
+/// which [`read`] returns the error.
 pub(super) fn is_whole(dir: &Path) -> bool {
     let path = dir.join(FILE);
     path.is_file() && !matches!(read(dir), Ok(Some(Described::Options(_))))
 }
 
-/// Reads `DIR/dataset.toml`, if it is there.
+/// Reads `DIR/dataset.toml`, if it exists.
 ///
 /// # Errors
 /// The file cannot be read or parsed, has unknown or missing keys, names no class, or names a
@@ -150,7 +150,7 @@ pub(super) fn read(dir: &Path) -> Result<Option<Described>, DataError> {
         (described.label_suffix.is_some(), "label_suffix"),
     ];
     if let Some((_, key)) = of_pixels.into_iter().find(|(is_there, _)| *is_there) {
-        let reason = format!("{key} needs classes and splits beside it");
+        let reason = format!("{key} requires classes and splits");
         return Err(DataError::description(&path, reason));
     }
     let unlabelled = described.unlabelled.map(|name| match name.as_str() {
@@ -166,7 +166,6 @@ pub(super) fn read(dir: &Path) -> Result<Option<Described>, DataError> {
 }
 
 impl Options {
-    /// Makes them hold.
     ///
     /// # Errors
     /// Classes that the data set does not have.
@@ -209,7 +208,7 @@ impl Relabel {
     }
 }
 
-/// A data set whose classes and splits are described.
+/// A data set whose classes and splits are in the file.
 fn whole(dir: &Path, described: Description, ignore: &[u16]) -> Result<Contents, DataError> {
     let path = dir.join(FILE);
     let lacks = |key: &str| DataError::description(&path, format!("has no {key}: add {key}"));
@@ -243,7 +242,7 @@ fn whole(dir: &Path, described: Description, ignore: &[u16]) -> Result<Contents,
             let hint = if escaped { BACKSLASH } else { "" };
             let given = given.escape_debug();
             let reason =
-                format!("splits.{name}.{key} = \"{given}\" is no folder beside this file{hint}");
+                format!("splits.{name}.{key} = \"{given}\" is not a folder beside this file{hint}");
             Err(DataError::description(&path, reason))
         };
         splits.push(Split {
@@ -266,7 +265,7 @@ fn whole(dir: &Path, described: Description, ignore: &[u16]) -> Result<Contents,
             "has no split: add [splits.training]",
         ));
     }
-    // The table of splits arrives in alphabetical order, in which "test" would come first.
+    // The table of splits is sorted alphabetically, with "test" first.
     let order = ["training", "validation", "test"];
     splits.sort_by_key(|split| {
         order

@@ -1,7 +1,7 @@
-//! Label maps from and to files.
+//! Reads and writes label maps.
 //!
-//! The announced size is looked at before anything is allocated, because a header of a few bytes
-//! can claim gigabytes.
+//! The size in the header is checked before anything is allocated, because a few bytes can claim
+//! gigabytes.
 
 use std::io::{BufWriter, Cursor, Write};
 use std::path::Path;
@@ -13,10 +13,10 @@ use super::error::DataError;
 use super::input::{Format, check_size, read_bytes, recognise};
 use crate::files::{self, FileError};
 
-/// Most bytes that a decoder may keep besides the pixels.
+/// Maximum bytes that a decoder may keep besides the pixels.
 const BESIDE: usize = 256 << 20;
 
-/// Raw labels of one file, with the bits a pixel had there.
+/// Raw labels of one file, with their bits per pixel in it.
 pub(super) struct RawLabels {
     pub width: usize,
     pub height: usize,
@@ -24,8 +24,8 @@ pub(super) struct RawLabels {
     pub data: Vec<u16>,
 }
 
-/// Reads a label map: `(width, height, labels)`, row-major, the values exactly as stored. A grey
-/// value is never scaled up to 8 bits, and of a palette image the index is the label.
+/// Reads a label map: `(width, height, labels)`, row-major, with values exactly as stored: grey values
+/// are never scaled to 8 bits, and in a palette image the index is the label.
 ///
 /// # Errors
 /// The file is not a PNG, has colour or alpha channels, is damaged or cut short, is too large, or
@@ -35,7 +35,7 @@ pub fn read_labels(path: impl AsRef<Path>) -> Result<(usize, usize, Vec<u16>), D
     Ok((labels.width, labels.height, labels.data))
 }
 
-/// [`read_labels`], with the bit depth that says how "ignore" is spelled in the file.
+/// [`read_labels`] with the bit depth, which determines the value of "ignore" in the file.
 pub(super) fn read_raw_labels(path: &Path) -> Result<RawLabels, DataError> {
     let refused = |found| DataError::LabelsNotSingleChannel {
         path: path.to_path_buf(),
@@ -56,8 +56,8 @@ pub(super) fn read_raw_labels(path: &Path) -> Result<RawLabels, DataError> {
     })
 }
 
-/// Reads a map of segment ids, as COCO's panoptic PNG files hold them: red + 256 green + 65536 blue.
-/// Width, height and the ids, row-major.
+/// Reads the segment ids of a COCO panoptic PNG file, red + 256 green + 65536 blue: `(width, height,
+/// ids)`, row-major.
 ///
 /// # Errors
 /// The file is not a PNG with 8 bits of red, green and blue, is damaged or cut short, is too large, or
@@ -81,11 +81,11 @@ pub(super) fn read_ids(path: &Path) -> Result<(usize, usize, Vec<u32>), DataErro
     Ok((packed.width, packed.height, ids.collect()))
 }
 
-/// A mask in a PNG file's bytes: width, height, and whether each pixel is set, row-major. `path` names
-/// the file that the bytes are from.
+/// Decodes a mask from the bytes of a PNG file: width, height, and whether each pixel is set,
+/// row-major. `path` is the file to name in errors.
 ///
 /// # Errors
-/// As of [`read_labels`].
+/// As for [`read_labels`].
 pub(super) fn decode_mask(
     path: &Path,
     bytes: &[u8],
@@ -94,7 +94,7 @@ pub(super) fn decode_mask(
         png::ColorType::Grayscale | png::ColorType::Indexed => Ok(()),
         _ => Err(DataError::description(
             path,
-            "holds a mask with colours: a mask is a grey PNG",
+            "holds a mask with colours: a mask must be a grey PNG",
         )),
     };
     let packed = unpacked(path, bytes, accepts)?;
@@ -102,11 +102,10 @@ pub(super) fn decode_mask(
     Ok((packed.width, packed.height, set.collect()))
 }
 
-/// The pixels of a PNG file as they are stored.
+/// The pixels of a PNG file as stored.
 struct Packed {
     width: usize,
     height: usize,
-    /// Bits of a sample.
     bits: u8,
     bytes: Vec<u8>,
 }
@@ -123,7 +122,7 @@ impl Packed {
     }
 }
 
-/// Reads a PNG file of a kind that `accepts` knows; `refused` is the error for other formats.
+/// Reads a PNG file of a colour type that `accepts` allows; `refused` is the error for other formats.
 fn read_packed(
     path: &Path,
     accepts: impl Fn(png::ColorType, png::BitDepth) -> Result<(), DataError>,
@@ -139,7 +138,7 @@ fn read_packed(
     }
 }
 
-/// Decodes a PNG; the size is looked at before anything is allocated.
+/// Decodes a PNG; the size is checked before anything is allocated.
 fn unpacked(
     path: &Path,
     bytes: &[u8],
@@ -189,12 +188,12 @@ fn unpack(row: &[u8], width: usize, bits: u8, out: &mut Vec<u16>) {
     }
 }
 
-/// Writes a label map as a single-channel PNG: 8-bit with [`IGNORE`] as 255 where every class
-/// index is below 255, else 16-bit with [`IGNORE`] as 65535. The file appears whole or not at all.
+/// Writes a label map as a single-channel PNG: 8-bit with [`IGNORE`] as 255 if every class index is
+/// below 255, else 16-bit with [`IGNORE`] as 65535. The file appears whole or not at all.
 ///
 /// # Errors
-/// `labels` has not `width * height` elements, a side is 0 or over [`MAX_SIDE`](super::MAX_SIDE), or the disk
-/// refuses.
+/// `labels` does not have `width * height` elements, a side is 0 or over [`MAX_SIDE`](super::MAX_SIDE), or
+/// the write fails.
 pub fn write_labels(
     path: impl AsRef<Path>,
     width: usize,
@@ -222,7 +221,7 @@ pub fn write_labels(
                 .collect(),
         )
     } else {
-        // IGNORE is all ones, so its low byte is the 255 that it is written as.
+        // IGNORE is all ones, so its low byte is 255.
         (
             png::BitDepth::Eight,
             labels.iter().map(|&label| label as u8).collect(),

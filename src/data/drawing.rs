@@ -1,4 +1,4 @@
-//! Labels that are drawn instead of read: outlines and run lengths in a text file.
+//! Labels rasterised from outlines and run lengths in a text file.
 
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::decode::RawLabels;
 use super::error::DataError;
 
-/// The size to draw at, by the `[width, height]` that the annotations state, if they do. It is a
-/// size of the photo, which is read for it where that is not known yet.
+/// Returns the size to draw at, given the `[width, height]` stated by the annotations, if any. Reads
+/// the photo if its size is not known yet.
 pub(super) type Fit<'a> = dyn FnMut(Option<[u64; 2]>) -> Result<(usize, usize), DataError> + 'a;
 
 /// The annotations of one photo.
@@ -16,10 +16,10 @@ pub(super) trait Draw: Debug + Send + Sync {
     /// Draws the raw labels.
     ///
     /// # Errors
-    /// Annotations that cannot be read, and those of `fit`.
+    /// Annotations that cannot be read, or an error of `fit`.
     fn draw(&self, fit: &mut Fit) -> Result<RawLabels, DataError>;
 
-    /// Another file that the labels depend on, besides that of the pair.
+    /// A further file that the labels depend on, besides the pair's.
     fn described_in(&self) -> Option<&Path> {
         None
     }
@@ -38,7 +38,7 @@ impl PartialEq for Drawing {
 impl Eq for Drawing {}
 
 impl Drawing {
-    /// That of a photo whose annotations are known to be unusable.
+    /// For a photo whose annotations are known to be unusable.
     pub(super) fn wrong(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
         Self(Arc::new(Wrong {
             path: path.into(),

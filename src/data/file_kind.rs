@@ -1,4 +1,4 @@
-//! Pictures and documents that cannot be decoded here, recognised by their content.
+//! Recognises unsupported pictures and documents by their content.
 
 use crate::files::FileKind;
 
@@ -24,17 +24,17 @@ const RAW: FileKind = kind(
 );
 const VIDEO: FileKind = kind(
     "a video (MP4, QuickTime, Matroska or AVI)",
-    "save single frames, for example with `ffmpeg -i IN -frames:v 1 OUT.png`",
+    "extract single frames, for example with `ffmpeg -i IN -frames:v 1 OUT.png`",
 );
 const SVG: FileKind = kind(
     "an SVG drawing",
-    "draw it into pixels, for example with `rsvg-convert IN.svg -o OUT.png`",
+    "render it to pixels, for example with `rsvg-convert IN.svg -o OUT.png`",
 );
 const ARCHIVE: FileKind = kind("an archive (zip, gzip, tar, 7z or rar)", "unpack it first");
-/// The words for every kind that ImageMagick converts.
+/// The remedy for every kind that ImageMagick converts.
 const MAGICK: &str = "convert it to JPEG or PNG, for example with `magick IN OUT.png`";
 
-/// The kind of a file that begins in a fixed way, at an offset.
+/// Offset, signature and kind of files with a fixed signature.
 const SIGNATURES: &[(usize, &[u8], FileKind)] = &[
     (0, b"\xFF\x0A", JPEG_XL),
     (4, b"JXL \r\n\x87\n", JPEG_XL),
@@ -102,8 +102,7 @@ const SIGNATURES: &[(usize, &[u8], FileKind)] = &[
     (257, b"ustar", ARCHIVE),
 ];
 
-/// The kind of a picture or document that is known and cannot be decoded here; `None` for photos
-/// and unknown content.
+/// The kind of an unsupported picture or document; `None` for photos and unknown content.
 pub(crate) fn undecodable(bytes: &[u8]) -> Option<FileKind> {
     let fixed = SIGNATURES.iter().find(|(at, signature, _)| {
         bytes
@@ -122,12 +121,12 @@ pub(crate) fn undecodable(bytes: &[u8]) -> Option<FileKind> {
     }
 }
 
-/// Whether a file is a picture in boxes that its decoder may read.
+/// Whether a file is a HEIF picture that the HEIC decoder may read.
 pub(super) fn is_heic(bytes: &[u8]) -> bool {
     media(bytes) == Some(Media::Heic)
 }
 
-/// What a file in boxes (ISO base media) holds.
+/// The content of an ISO base media file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Media {
     Heic,
@@ -136,8 +135,8 @@ enum Media {
     Video,
 }
 
-/// Tells pictures from videos by the brands of the first box. The first brand that is decisive
-/// counts, as others follow for the sake of compatibility.
+/// Distinguishes pictures from videos by the brands in the first box. The first decisive brand counts,
+/// as compatible ones follow it.
 fn media(bytes: &[u8]) -> Option<Media> {
     if bytes.get(4..8)? != b"ftyp" {
         return None;
@@ -160,7 +159,7 @@ fn media(bytes: &[u8]) -> Option<Media> {
     Some(if picture { Media::Heic } else { Media::Video })
 }
 
-/// Text in tags, after a byte-order mark, blanks and an XML declaration.
+/// Markup, after a byte-order mark, blanks and an XML declaration.
 fn markup(bytes: &[u8]) -> Option<FileKind> {
     const LOOKED_AT: usize = 1024;
     let head = &bytes[..bytes.len().min(LOOKED_AT)];
@@ -172,10 +171,8 @@ fn markup(bytes: &[u8]) -> Option<FileKind> {
     if head.contains("<svg") {
         Some(SVG)
     } else {
-        head.starts_with("<?xml").then_some(kind(
-            "an XML document",
-            "name the picture that it describes",
-        ))
+        head.starts_with("<?xml")
+            .then_some(kind("an XML document", "use the picture that it describes"))
     }
 }
 
@@ -183,7 +180,7 @@ fn markup(bytes: &[u8]) -> Option<FileKind> {
 mod tests {
     use super::*;
 
-    /// The first box of a file in boxes.
+    /// The first box of an ISO base media file.
     fn ftyp(brands: &[&[u8; 4]]) -> Vec<u8> {
         let mut bytes = (16 + 4 * brands.len() as u32 - 4).to_be_bytes().to_vec();
         bytes.extend(b"ftyp");

@@ -1,20 +1,20 @@
-//! The files that a data set is made of, for commands that must not write over them.
+//! Lists a data set's files, for commands that must not overwrite them.
 
 use super::layout;
 use std::path::{Path, PathBuf};
 
-/// Folders below a split's that are looked into.
+/// Maximum depth of searched folders.
 const DEPTH: usize = 3;
 
-/// The files of every split of the data set in a folder, with or without a partner, its lists and its
-/// class tables; none for a folder without a data set.
+/// All photos and labels of the data set in a folder, paired or not, its lists and its class tables;
+/// empty for a folder without a data set.
 pub fn files_in(dir: &Path) -> Vec<PathBuf> {
     let contents = layout::detect(dir).and_then(|layout| layout.describe(dir));
     let Ok(contents) = contents else {
         return Vec::new();
     };
     let mut files = Vec::new();
-    // Class tables and lists are text; a table of scores that somebody keeps here is none of it.
+    // Class tables and lists are text; other tables, such as scores, may be overwritten.
     gather(dir, 0, &mut files);
     files.retain(|path| path.extension().is_some_and(|e| e == "txt" || e == "toml"));
     for split in contents.splits {

@@ -1,4 +1,4 @@
-//! Image files as bytes: read within limits, and recognised by their content.
+//! Reads image files within limits and recognises their formats by content.
 
 use std::fs::File;
 use std::io::Read;
@@ -11,10 +11,10 @@ use super::file_kind;
 use super::limits::{MAX_PIXELS, MAX_SIDE};
 use crate::files;
 
-/// Most bytes of a file; 16 bytes a pixel, the most that any format stores, fit within.
+/// Maximum bytes of a file: 16 bytes per pixel, the most that any format stores.
 const MAX_FILE_BYTES: u64 = 16 * MAX_PIXELS;
 
-/// Refuses what has no pixels or too many.
+/// Checks that an image has pixels, and not too many.
 ///
 /// # Errors
 /// A side is 0 or over [`MAX_SIDE`], or the area is over [`MAX_PIXELS`].
@@ -32,11 +32,10 @@ pub(super) fn check_size(path: &Path, width: u64, height: u64) -> Result<(), Dat
     Ok(())
 }
 
-/// The whole file. What a path leads to is asked first: opening a pipe would wait for ever.
+/// Reads a whole file. The file type is checked first: opening a pipe would block for ever.
 ///
 /// # Errors
-/// The path leads to something else than a file, to an empty file or to one of more than 4 GB, or
-/// it cannot be read.
+/// The path is not a regular file, the file is empty or larger than 4 GB, or it cannot be read.
 pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>, DataError> {
     let metadata = std::fs::metadata(path).map_err(DataError::read(path))?;
     if !metadata.is_file() {
@@ -56,28 +55,28 @@ pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>, DataError> {
     }
     let file = File::open(path).map_err(DataError::read(path))?;
     let mut bytes = Vec::with_capacity(metadata.len() as usize);
-    // The file may have grown since it was measured.
+    // The file may have grown since the check.
     file.take(MAX_FILE_BYTES)
         .read_to_end(&mut bytes)
         .map_err(DataError::read(path))?;
     Ok(bytes)
 }
 
-/// A format that is decoded here.
+/// A supported format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     Jpeg,
     Png,
     Tiff,
     Heic,
-    /// One of those that `image` decodes.
+    /// Decoded by `image`.
     Other(ImageFormat),
 }
 
-/// The format by content. TGA alone has no signature, so there the name has to decide.
+/// The format by content, except for TGA, which has no signature and is recognised by name.
 ///
 /// # Errors
-/// No decoder here reads the content; where it is of a known kind, the error names it.
+/// An unsupported format; the error names it if it is known.
 pub(super) fn recognise(path: &Path, bytes: &[u8]) -> Result<Format, DataError> {
     if file_kind::is_heic(bytes) {
         return Ok(Format::Heic);
@@ -86,7 +85,7 @@ pub(super) fn recognise(path: &Path, bytes: &[u8]) -> Result<Format, DataError> 
     if let Some(kind) = foreign {
         return Err(DataError::unsupported(path, kind.name, kind.remedy));
     }
-    // `image` does not know the variant of TIFF with 64-bit offsets.
+    // `image` does not recognise BigTIFF.
     if bytes.starts_with(b"II\x2B\0") || bytes.starts_with(b"MM\0\x2B") {
         return Ok(Format::Tiff);
     }

@@ -1,4 +1,4 @@
-//! The label file of a photo that lies in a data set's folder.
+//! Finds the labels of a photo in a data set's folder.
 
 use std::path::Path;
 
@@ -7,18 +7,17 @@ use super::layout;
 use super::split::{Pair, Split};
 use crate::labels::LabelMap;
 
-/// How many folders above a photo may be its data set's root.
+/// Maximum number of folders between a photo and its data set's root.
 const DEPTH: usize = 5;
 
-/// The labels of a photo, where a folder above it holds a data set with these classes whose labels are
-/// PNG files; none otherwise. Nothing but the label file's folder is listed.
+/// The labels of a photo if a folder above it is a data set with these classes and PNG labels. Only the
+/// label file's folder is listed.
 pub fn labels_of(photo: &Path, classes: &[String]) -> Option<LabelMap> {
     labels_and_classes(photo, |found| found == classes).map(|(labels, _)| labels)
 }
 
-/// The labels of a photo and the names of their classes, where a folder above it holds a data set in a
-/// known layout whose classes are `wanted`; none otherwise. Nothing but the label file's folder is
-/// listed.
+/// The labels and class names of a photo if a folder above it is a data set in a known layout whose
+/// classes are `wanted`. Only the label file's folder is listed.
 pub fn labels_and_classes(
     photo: &Path,
     wanted: impl FnOnce(&[String]) -> bool,

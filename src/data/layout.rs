@@ -1,7 +1,7 @@
-//! How a data set lies on the disk: layouts are detected, not declared.
+//! Layouts of data sets on disk, which are detected, not declared.
 //!
-//! [`detect`] looks at a folder, [`Layout::describe`] says what its labels mean and where its
-//! splits are, and [`Split::scan`](super::Split::scan) pairs photos with label files.
+//! [`detect`] recognises the layout of a folder, [`Layout::describe`] finds its splits and the meaning
+//! of its labels, and [`Split::scan`](super::Split::scan) pairs photos with label files.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use super::known::{ade20k, camvid, cityscapes, coco_stuff, voc};
 use super::mapping::LabelMapping;
 use super::split::set_apart;
 
-/// The arrangements of files that are known here.
+/// Known layouts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout {
     /// `images/{training,validation}`, `annotations/{training,validation}` and `classes.txt`; the
@@ -23,29 +23,29 @@ pub enum Layout {
     /// ADE20K SceneParse150: the same folders with `objectInfo150.txt` or `sceneCategories.txt`;
     /// 0 is ignored and 1..=150 are the classes 0..=149.
     Ade20k,
-    /// COCO-Stuff: `{train,val}2017` and `stuffthingmaps/{train,val}2017`; of the values 0..=181
+    /// COCO-Stuff: `{train,val}2017` and `stuffthingmaps/{train,val}2017`; of the values 0..=181,
     /// eleven are never used, which leaves 171 classes, and 255 is ignored.
     CocoStuff,
     /// CamVid in the form of the SegNet tutorial: `train`, `trainannot`, `val`, `valannot`,
     /// `test`, `testannot`; 0..=10 are the classes and 11 is ignored.
     CamVidPublished,
     /// Cityscapes: `leftImg8bit/{train,val,test}/CITY/NAME_leftImg8bit.png` and
-    /// `gtFine/{train,val,test}/CITY/NAME_gtFine_labelIds.png`; of the 34 label ids 19 are classes
+    /// `gtFine/{train,val,test}/CITY/NAME_gtFine_labelIds.png`; of the 34 label ids, 19 are classes
     /// (their train ids), the others are ignored.
     Cityscapes,
     /// Pascal VOC: `JPEGImages`, `SegmentationClass` and the lists of names in
     /// `ImageSets/Segmentation`, in the folder itself or in `VOC2012` or `VOCdevkit/VOC2012` below
     /// it; palette indices 0..=20 are the classes and 255 is ignored.
     PascalVoc,
-    /// COCO's JSON for each split, with polygons, run lengths or panoptic PNG files, and the photos. The
-    /// annotation with the smaller area counts, crowds are ignored, and unannotated pixels are a class
-    /// `background` of index 0, in panoptic files ignored.
+    /// A COCO JSON file per split, with polygons, run lengths or panoptic PNG files, and the photos.
+    /// Where annotations overlap, the one with the smallest area counts; crowds are ignored; pixels
+    /// without an annotation are `background`, or ignored in panoptic files.
     Coco,
-    /// Labelme: a JSON file with shapes for each photo, of which later ones cover earlier ones; the rest
-    /// is `background`.
+    /// Labelme: a JSON file per photo, with shapes of which later ones cover earlier ones; the rest is
+    /// `background`.
     Labelme,
-    /// YOLO for segmentation: a text file with outlines for each photo, and `data.yaml` or the folders
-    /// `images` and `labels`. The smaller outline counts; the rest is `background`.
+    /// YOLO for segmentation: a text file of outlines per photo, and `data.yaml` or the folders
+    /// `images` and `labels`. Smaller outlines cover larger ones; the rest is `background`.
     Yolo,
     /// Whatever `dataset.toml` describes.
     DatasetToml,
@@ -57,17 +57,17 @@ const LOOKED_FOR: &str = "dataset.toml; images/{training,validation} + annotatio
     gtFine (Cityscapes); JPEGImages + SegmentationClass + ImageSets (Pascal VOC); JSON files of COCO \
     or Labelme; data.yaml or images + labels with .txt files (YOLO)";
 
-/// The file that names the classes of the plain layout.
+/// The file of class names in the plain layout.
 pub(super) const CLASSES: &str = "classes.txt";
 
-/// Tells the layout of a folder.
+/// Detects the layout of a folder.
 ///
 /// # Errors
-/// `dir` is no folder or has none of the layouts; the message lists what was looked for.
+/// `dir` is not a folder or has none of the layouts; the message lists what was looked for.
 pub fn detect(dir: &Path) -> Result<Layout, DataError> {
     let found = detect_files(dir);
     let uncertain = match &found {
-        // A list of classes beside folders that hold something else.
+        // A list of classes may stand beside another layout.
         Ok(Layout::Plain) => images_and_annotations(dir).is_empty(),
         Ok(_) => false,
         Err(error) => matches!(error, DataError::NoLayout { .. }),
@@ -81,10 +81,10 @@ pub fn detect(dir: &Path) -> Result<Layout, DataError> {
     }
 }
 
-/// [`detect`] for layouts whose labels are images, which are recognised by the names of files.
+/// [`detect`] for layouts with label images, which are recognised by file names.
 ///
 /// # Errors
-/// As of [`detect`].
+/// As for [`detect`].
 pub(super) fn detect_files(dir: &Path) -> Result<Layout, DataError> {
     let metadata = std::fs::metadata(dir).map_err(DataError::read(dir))?;
     if !metadata.is_dir() {
@@ -108,7 +108,7 @@ pub(super) fn detect_files(dir: &Path) -> Result<Layout, DataError> {
         if file(ade20k::SCENES) {
             return Ok(Layout::Ade20k);
         }
-        hint = " (images and annotations are there: add classes.txt, one class name a line)";
+        hint = " (images and annotations are there: add classes.txt, one class name per line)";
     }
     if coco_stuff::is_in(dir) {
         return Ok(Layout::CocoStuff);
@@ -126,7 +126,7 @@ pub(super) fn detect_files(dir: &Path) -> Result<Layout, DataError> {
         hint = cityscapes::hint(dir).unwrap_or_default();
     }
     if hint.is_empty() && (folder("701_StillsRaw_full") || folder("LabeledApproved_full")) {
-        hint = " (this is CamVid with colour-coded labels: take the form of the SegNet tutorial)";
+        hint = " (this is CamVid with colour-coded labels: use the form of the SegNet tutorial)";
     }
     let (path, hint) = (dir.to_path_buf(), hint.to_owned());
     Err(DataError::NoLayout {
@@ -137,7 +137,7 @@ pub(super) fn detect_files(dir: &Path) -> Result<Layout, DataError> {
 }
 
 impl Layout {
-    /// The name that people know the layout by.
+    /// The usual name of the layout.
     pub fn name(self) -> &'static str {
         match self {
             Self::Plain => "plain",
@@ -156,8 +156,7 @@ impl Layout {
     /// The classes, the meaning of raw labels, and the splits of the folder.
     ///
     /// # Errors
-    /// A class table or `dataset.toml` cannot be read or makes no sense, or no split's folders
-    /// exist.
+    /// A class table or `dataset.toml` cannot be read or is invalid, or no split's folders exist.
     pub fn describe(self, dir: &Path) -> Result<Contents, DataError> {
         let (options, described) = match dataset_toml::read(dir)? {
             Some(Described::Options(options)) => (options, None),
@@ -204,7 +203,7 @@ impl Layout {
 fn no_splits(dir: &Path) -> DataError {
     DataError::NoLayout {
         path: dir.to_path_buf(),
-        hint: " (no split has both its folders)".to_owned(),
+        hint: " (no split has both of its folders)".to_owned(),
         looked_for: LOOKED_FOR,
     }
 }

@@ -1,9 +1,8 @@
-//! Several data sets that are trained together.
+//! Trains on several data sets together.
 //!
-//! Their class tables are joined by name, whatever the case of the letters; the map of a data set's
-//! `dataset.toml` has renamed its classes before. The classes of the first data set keep their
-//! indices; those that only others have follow, or are ignored there. Photos of a data set that
-//! lacks a class say nothing about it. Everything but training takes the first data set alone.
+//! Their class tables are joined by name, ignoring letter case, after the renaming in each
+//! `dataset.toml`. The classes of the first data set keep their indices; classes that only others have
+//! follow, or are ignored. Everything but training uses the first data set only.
 
 use std::path::PathBuf;
 
@@ -14,10 +13,10 @@ use super::classes::ClassTable;
 use super::dataset::{Dataset, Part};
 use super::error::DataError;
 
-/// The most that a data set may weigh.
+/// Maximum weight of a data set.
 pub const MAX_WEIGHT: f64 = 100.0;
 
-/// The folders of data sets, one or several.
+/// The folders of one or more data sets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "OneOrMany", into = "OneOrMany")]
 pub struct DataPaths(Vec<PathBuf>);
@@ -54,17 +53,16 @@ impl From<PathBuf> for DataPaths {
 }
 
 impl DataPaths {
-    /// The folders.
     pub fn paths(&self) -> &[PathBuf] {
         &self.0
     }
 }
 
-/// What becomes of classes that the first data set does not have.
+/// How to treat classes that the first data set lacks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FurtherClasses {
-    /// The model learns them as well, with indices after those of the first data set.
+    /// The model learns them, with indices after those of the first data set.
     #[default]
     Add,
     /// Their pixels are ignored.
@@ -76,10 +74,10 @@ pub enum FurtherClasses {
 pub struct DataList {
     /// Their folders, or `scenes:N`; at least one.
     pub paths: DataPaths,
-    /// How often each photo of a data set is seen in an epoch, a number for each data set from 0 to
+    /// How often each photo of a data set is seen per epoch: one number per data set, 0 to
     /// [`MAX_WEIGHT`]; empty for once each.
     pub weights: Vec<f64>,
-    /// What becomes of classes that the first one does not have.
+    /// How to treat classes that the first one lacks.
     pub further: FurtherClasses,
 }
 
@@ -87,7 +85,7 @@ impl DataList {
     /// The training splits as one data set.
     ///
     /// # Errors
-    /// As of [`Dataset::open`]; no data set; one without a class of the whole.
+    /// As for [`Dataset::open`]; a data set without any of the joint classes.
     pub fn open_training(&self) -> Result<Dataset, DataError> {
         let open = |path: &PathBuf| Dataset::open(path, "training");
         let mut opened = self
@@ -119,21 +117,21 @@ impl DataList {
     /// Another split of the first data set, with the classes of a training split.
     ///
     /// # Errors
-    /// As of [`Dataset::open`].
+    /// As for [`Dataset::open`].
     pub fn open_first(&self, split: &str, training: &Dataset) -> Result<Dataset, DataError> {
         let Some(path) = self.paths.paths().first() else {
             return Err(DataError::NoDataSet);
         };
         let data = Dataset::open(path, split)?;
-        // The training split began with the same table.
+        // The training split's classes begin with the same table.
         let classes = training.classes();
         data.within(classes)
             .ok_or_else(|| DataError::NoClassInCommon { path: path.clone() })
     }
 }
 
-/// The classes of several data sets as one table, and for each data set the index there of every class
-/// of its own.
+/// Joins class tables. Returns the joint table and, per data set, the joint index of each of its
+/// classes.
 pub fn join(tables: &[&ClassTable], further: FurtherClasses) -> (ClassTable, Vec<Vec<u16>>) {
     let mut whole = tables
         .first()
@@ -141,7 +139,7 @@ pub fn join(tables: &[&ClassTable], further: FurtherClasses) -> (ClassTable, Vec
     let mut indices = Vec::with_capacity(tables.len());
     for (at, table) in tables.iter().enumerate() {
         let index = |(k, name): (usize, &String)| match further {
-            // Its names are distinct, if only by the case of their letters.
+            // Its own names are distinct, possibly only by letter case.
             _ if at == 0 => u16::try_from(k).unwrap_or(IGNORE),
             FurtherClasses::Add => whole.find_or_add(name.clone()),
             FurtherClasses::Ignore => whole.find(name).unwrap_or(IGNORE),

@@ -1,8 +1,8 @@
 //! Batches, prepared ahead of the training loop.
 //!
 //! The batch of a step is a pure function of seed, step and data set ([`batch_at`]). Threads only
-//! decide when it is computed: each takes every n-th step and hands over through its own bounded
-//! channel, so the order is fixed whatever the threads do, and memory stays bounded.
+//! affect when it is computed: each of n threads computes every n-th step and sends it through its own
+//! bounded channel, so the order is fixed and memory stays bounded.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -22,30 +22,29 @@ use super::dataset::Dataset;
 use super::error::DataError;
 use super::sample::Sample;
 
-/// Batches that each thread may hold ready.
+/// Capacity of each thread's channel, in batches.
 const AHEAD: usize = 2;
-/// How long a wait for a batch goes on without asking whether it is still wanted.
+/// Time between two checks whether a batch is still wanted.
 const PATIENCE: Duration = Duration::from_millis(50);
-/// What the random streams are for; two purposes must never share a stream.
+/// Purposes of random streams; two purposes must never share a stream.
 const ORDER: u64 = 1;
 const VIEW: u64 = 2;
 const BALANCE: u64 = 3;
 const PART_ORDER: u64 = 4;
 
-/// How batches are made.
+/// Settings of batches.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoaderConfig {
     /// `[height, width]` of a training image.
     pub size: [usize; 2],
-    /// Samples in a batch.
     pub batch_size: usize,
-    /// The seed of order and augmentation.
+    /// Seed of order and augmentation.
     pub seed: u64,
     /// Random views, or `None` for the whole photo fitted to `size`.
     pub augment: Option<Augment>,
-    /// Bytes of decoded samples to keep in memory; what does not fit is decoded every time.
+    /// Bytes of decoded samples to cache in memory; others are decoded every time.
     pub cache_bytes: usize,
-    /// Threads that prepare batches; at least one.
+    /// Number of threads that prepare batches; at least 1.
     pub workers: usize,
 }
 
@@ -66,7 +65,6 @@ impl Default for LoaderConfig {
 /// The input of one training step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
-    /// The step it belongs to.
     pub step: u64,
     /// `[len, 3, height, width]` in [-1, 1].
     pub images: Vec<f32>,
@@ -76,36 +74,35 @@ pub struct Batch {
     pub size: [usize; 2],
     /// Samples in the batch.
     pub len: usize,
-    /// The samples' names.
     pub names: Vec<String>,
 }
 
 impl Batch {
-    /// The photos of some samples, `[share, 3, height, width]`.
+    /// The photos of a range of samples, `[share, 3, height, width]`.
     ///
     /// # Panics
-    /// A share that passes the batch's end.
+    /// A range past the end of the batch.
     pub fn images_of(&self, share: Range<usize>) -> &[f32] {
         let numbers = 3 * self.size[0] * self.size[1];
         &self.images[share.start * numbers..share.end * numbers]
     }
 
-    /// The labels of some samples, `[share, height, width]`.
+    /// The labels of a range of samples, `[share, height, width]`.
     ///
     /// # Panics
-    /// A share that passes the batch's end.
+    /// A range past the end of the batch.
     pub fn labels_of(&self, share: Range<usize>) -> &[u16] {
         let pixels = self.size[0] * self.size[1];
         &self.labels[share.start * pixels..share.end * pixels]
     }
 }
 
-/// Computes the batch of `step`, from nothing but its arguments.
+/// Computes the batch of `step` from its arguments only.
 ///
-/// Sample `j` of step `s` is number `s * batch_size + j` of an endless sequence that goes through
-/// the data set once an epoch, each time in another order. Of data sets with weights an epoch takes so
-/// many times their photos: with 0.5 every other epoch shows a photo. A share of the samples,
-/// [`Augment::balance`], gives its place to a photo with a rare class.
+/// Sample `j` of step `s` is number `s * batch_size + j` of an endless sequence that goes through the
+/// data set once per epoch, each time in another order. A data set with a weight contributes its number
+/// of photos times the weight: with 0.5, a photo is seen every other epoch. A share of the samples,
+/// [`Augment::balance`], is replaced by photos with a rare class.
 ///
 /// # Errors
 /// The data set or the batch is empty, or a sample cannot be loaded.
@@ -121,7 +118,7 @@ pub fn batch_at(dataset: &Dataset, config: &LoaderConfig, step: u64) -> Result<B
     shared.batch(dataset, step, &never)
 }
 
-/// Hands over the batches of a range of steps, strictly in order. Dropping it stops its threads.
+/// Yields the batches of a range of steps, strictly in order. Dropping it stops its threads.
 #[derive(Debug)]
 pub struct Loader {
     name: String,
@@ -137,7 +134,7 @@ impl Loader {
     /// Starts preparing the batches of the steps `first_step..last_step` (the last one excluded).
     ///
     /// # Errors
-    /// The data set is empty, the batch or image size is 0, or the system grants no thread.
+    /// The data set is empty, the batch or image size is 0, or a thread cannot be started.
     pub fn new(
         dataset: Arc<Dataset>,
         config: LoaderConfig,
@@ -175,8 +172,8 @@ impl Loader {
         Ok(loader)
     }
 
-    /// As [`next`](Iterator::next), while `stop` says no; asked often enough that a person who wants
-    /// to stop does not wait for a slow disk. `None` is then no end: the batch is still to come.
+    /// [`next`](Iterator::next), unless `stop` returns true, which is checked often enough not to wait
+    /// for a slow disk. `None` is then not the end: the batch is still to come.
     pub fn next_unless(&mut self, stop: &dyn Fn() -> bool) -> Option<Result<Batch, DataError>> {
         if self.next < self.last {
             let worker = (self.next - self.first) as usize % self.receivers.len();
@@ -190,7 +187,7 @@ impl Loader {
                         return Some(batch);
                     }
                     Err(RecvTimeoutError::Timeout) => {}
-                    // Its thread is gone: `next` says so.
+                    // Its thread has ended; `next` reports it.
                     Err(RecvTimeoutError::Disconnected) => break,
                 }
             }
@@ -209,8 +206,8 @@ impl Loader {
 impl Iterator for Loader {
     type Item = Result<Batch, DataError>;
 
-    /// Waits for the batch of the next step; `None` after the last one. A batch with a sample that
-    /// fails to load is that error; the steps after it still follow.
+    /// Waits for the batch of the next step; `None` after the last one. A sample that fails to load is
+    /// the error of its batch; later steps still follow.
     fn next(&mut self) -> Option<Self::Item> {
         if self.next >= self.last {
             return None;
@@ -219,7 +216,7 @@ impl Iterator for Loader {
         let received = self.receivers[worker].recv();
         self.next += 1;
         Some(received.unwrap_or_else(|_| {
-            // Its thread is gone, so nothing can follow.
+            // Its thread has ended, so nothing can follow.
             self.next = self.last;
             Err(self.stopped("a data thread ended unexpectedly; resume from the last checkpoint"))
         }))
@@ -229,10 +226,10 @@ impl Iterator for Loader {
 impl Drop for Loader {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        // Without its receiver, a thread that waits to hand over is released.
+        // Dropping the receivers unblocks threads that are sending.
         self.receivers.clear();
         for thread in self.threads.drain(..) {
-            // A thread that panicked has said so already.
+            // A panic has already been reported.
             let _ = thread.join();
         }
     }
@@ -254,14 +251,14 @@ fn prepare(
     }
 }
 
-/// What the threads have in common. None of it changes a result, only its cost.
+/// State shared by the threads. It affects only cost, never a result.
 struct Shared {
     config: LoaderConfig,
     cache: Mutex<Cache>,
-    /// Where rare classes are, for balanced crops.
+    /// Rare classes, for balanced crops.
     rare: Option<Rare>,
     epoch: Epoch,
-    /// The orders of the last epochs that were asked for: threads stand in two at most, as a rule.
+    /// The orders of the most recent epochs: threads are usually in at most two.
     orders: Mutex<Vec<(u64, Arc<Vec<usize>>)>>,
 }
 
@@ -275,8 +272,8 @@ impl Shared {
     fn new(dataset: &Dataset, config: LoaderConfig) -> Result<Self, DataError> {
         let reason = match () {
             () if dataset.is_empty() => "it has no samples",
-            () if config.batch_size == 0 => "a batch of 0 samples was asked for",
-            () if config.size.contains(&0) => "an image size of 0 was asked for",
+            () if config.batch_size == 0 => "a batch of 0 samples was requested",
+            () if config.size.contains(&0) => "an image size of 0 was requested",
             () => {
                 let balanced = config.augment.is_some_and(|augment| augment.balance > 0.0);
                 return Ok(Self {
@@ -311,9 +308,9 @@ impl Shared {
             .zip(labels.chunks_exact_mut(pixels));
         for (j, (image, labels)) in slots.enumerate() {
             if stop.load(Ordering::Relaxed) {
-                break; // nobody will receive it
+                break; // the loader was dropped
             }
-            // u128, since step * batch_size may pass the end of u64 for absurd steps.
+            // u128, since step * batch_size may overflow u64 for absurd steps.
             let position = u128::from(step) * *len as u128 + j as u128;
             let length = self.epoch.len() as u128;
             let epoch = (position / length) as u64;
@@ -345,7 +342,7 @@ impl Shared {
         })
     }
 
-    /// The order of an epoch. Other threads wait while it is made, instead of making it again.
+    /// The order of an epoch. Other threads wait while it is computed instead of repeating the work.
     fn order(&self, epoch: u64) -> Arc<Vec<usize>> {
         const KEPT: usize = 2;
         let mut orders = lock(&self.orders);
@@ -360,7 +357,7 @@ impl Shared {
         order
     }
 
-    /// A sample, from memory where it fits there. The lock is not held while a file is decoded.
+    /// A sample, from the cache if it fits. The lock is not held while a file is decoded.
     fn sample(&self, dataset: &Dataset, index: usize) -> Result<Arc<Sample>, DataError> {
         if let Some(sample) = lock(&self.cache).samples.get(&index) {
             return Ok(sample.clone());
@@ -377,15 +374,15 @@ impl Shared {
     }
 }
 
-/// What an epoch is made of: a number of samples from every part of a data set.
+/// The number of samples from every part of a data set in an epoch.
 struct Epoch(Vec<Quota>);
 
 struct Quota {
-    /// The first sample of the part.
+    /// Index of the part's first sample.
     first: usize,
-    /// How many it has.
+    /// Its number of samples.
     len: usize,
-    /// How many of them an epoch takes, the same ones again where that is more.
+    /// Number of samples per epoch; with repetitions if it exceeds `len`.
     taken: usize,
 }
 
@@ -396,7 +393,7 @@ impl Epoch {
         for part in dataset.parts() {
             let len = part.data.len();
             let share = (len as f64 * part.weight).round() as usize;
-            // At least one, so that only a weight of 0 leaves a data set out.
+            // At least one, so that only the weight 0 leaves a data set out.
             let taken = if part.weight > 0.0 { share.max(1) } else { 0 };
             quotas.push(Quota { first, len, taken });
             first += len;
@@ -412,13 +409,13 @@ impl Epoch {
         Self(quotas)
     }
 
-    /// How many samples an epoch has.
+    /// Number of samples per epoch.
     fn len(&self) -> usize {
         self.0.iter().map(|quota| quota.taken).sum()
     }
 
-    /// The samples of an epoch. Every part goes on with its own sequence, which shows all of its
-    /// samples before it shows one again.
+    /// The samples of an epoch. Every part continues its own sequence, which shows all of its samples
+    /// before repeating one.
     fn order(&self, seed: u64, epoch: u64) -> Vec<usize> {
         let mut order: Vec<usize> = Vec::with_capacity(self.len());
         match self.0.as_slice() {
@@ -436,7 +433,7 @@ impl Epoch {
 
 impl Quota {
     fn take(&self, seed: u64, number: u64, epoch: u64, order: &mut Vec<usize>) {
-        // u128, since absurd epochs pass the end of u64.
+        // u128, since absurd epochs overflow u64.
         let mut at = u128::from(epoch) * self.taken as u128;
         let end = at + self.taken as u128;
         while at < end {
@@ -451,12 +448,12 @@ impl Quota {
     }
 }
 
-/// The caches hold no invariant that a panic elsewhere could break.
+/// The caches have no invariant that a panic elsewhere could break.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// An independent random stream for every (seed, purpose, a, b).
+/// An independent random stream for each (seed, purpose, a, b).
 fn stream(seed: u64, purpose: u64, a: u64, b: u64) -> ChaCha8Rng {
     let mut key = [0; 32];
     for (bytes, number) in key.chunks_exact_mut(8).zip([seed, purpose, a, b]) {

@@ -1,7 +1,7 @@
-//! What each class of the procedural scenes looks like: a hue, a texture and a shape.
+//! The appearance of each class of the procedural scenes: a hue, a texture and a shape.
 //!
-//! The look follows from the class index alone, so that every scene of every seed agrees on it and
-//! a network can learn a class from its appearance.
+//! It depends only on the class index, so that it is the same for every scene and seed and a network
+//! can learn it.
 
 use std::f32::consts::{PI, TAU};
 
@@ -65,16 +65,16 @@ const HUES: [&str; 12] = [
 ];
 
 impl Look {
-    /// The look of class `k`, 1 or more; class 0 is the background.
+    /// The appearance of class `k`, at least 1; class 0 is the background.
     pub(super) fn of(k: usize) -> Self {
-        // Steps by the golden ratio keep any number of first hues well apart; 7 textures and 8
-        // shapes have no common divisor, so 56 classes pass before a combination comes again.
+        // Steps by the golden ratio keep any number of first hues well apart; 7 textures and 8 shapes
+        // have no common divisor, so a combination recurs only after 56 classes.
         let hue = (k as f32 * 0.618_034).fract();
         let (texture, shape) = (TEXTURES[k % TEXTURES.len()].0, SHAPES[k % SHAPES.len()].0);
         let detail = |salt: u64| unit(hash(k as u64, salt, 0));
         let (saturation, value) = (0.55 + 0.35 * detail(1), 0.62 + 0.33 * detail(2));
         let accent_hue = (hue + 0.06 + 0.08 * detail(3)).fract();
-        // The accent stands out by brightness, which survives a grey photo.
+        // The accent differs in brightness, which survives a conversion to grey.
         let accent_value = if value > 0.78 {
             value - 0.42
         } else {
@@ -90,7 +90,7 @@ impl Look {
         }
     }
 
-    /// A name a person can check by eye, such as `blue striped disc`.
+    /// A name that can be checked by eye, such as `blue striped disc`.
     pub(super) fn name(k: usize) -> String {
         let hue = (Self::of(k).hue * HUES.len() as f32).round() as usize % HUES.len();
         let (texture, shape) = (TEXTURES[k % TEXTURES.len()].1, SHAPES[k % SHAPES.len()].1);
@@ -120,7 +120,7 @@ impl Look {
         }
     }
 
-    /// How round the shape is when lit, from 0 (a flat card) to 1 (a ball).
+    /// Roundness for lighting, from 0 (flat) to 1 (a ball).
     pub(super) fn roundness(&self) -> f32 {
         match self.shape {
             Shape::Disc | Shape::Blob => 1.0,
@@ -129,7 +129,7 @@ impl Look {
         }
     }
 
-    /// The surface colour at a point measured in texture periods; `strength` is from 0 to 1.
+    /// The surface colour at a point in units of the texture period; `strength` is from 0 to 1.
     pub(super) fn colour(&self, [u, v]: [f32; 2], strength: f32, salt: u64) -> [f32; 3] {
         let wave = |t: f32| soft_step((t * TAU).sin() * 1.6);
         let share = match self.texture {
@@ -162,7 +162,7 @@ fn wave_product(u: f32, v: f32) -> f32 {
     soft_step((u * TAU).sin() * (v * TAU).sin() * 3.0)
 }
 
-/// From 0 at -1 to 1 at 1, smoothly.
+/// A smooth step from 0 at -1 to 1 at 1.
 pub(super) fn soft_step(t: f32) -> f32 {
     let t = (t * 0.5 + 0.5).clamp(0.0, 1.0);
     t * t * (3.0 - 2.0 * t)
@@ -187,7 +187,7 @@ pub(super) fn noise(x: f32, y: f32, salt: u64) -> f32 {
     above + (below - above) * fy
 }
 
-/// A number that looks random, from three (the finaliser of splitmix64).
+/// A hash of three numbers (the finaliser of splitmix64).
 pub(super) fn hash(a: u64, b: u64, c: u64) -> u64 {
     let mut h = a
         .wrapping_mul(0x9E37_79B9_7F4A_7C15)
@@ -199,7 +199,7 @@ pub(super) fn hash(a: u64, b: u64, c: u64) -> u64 {
     h ^ (h >> 31)
 }
 
-/// A hash as a number in [0, 1).
+/// Maps a hash to [0, 1).
 pub(super) fn unit(hash: u64) -> f32 {
     (hash >> 40) as f32 / (1u64 << 24) as f32
 }

@@ -1,15 +1,15 @@
-//! From the numbers that label files hold to class indices.
+//! Maps the values in label files to class indices.
 
 use std::collections::BTreeSet;
 
 use super::IGNORE;
 use super::decode::RawLabels;
 
-/// Stands in a table for "neither a class nor ignored". Class tables stay below it.
+/// Table entry for "neither a class nor ignored". Class indices are below it.
 const UNKNOWN: u16 = IGNORE - 1;
 
-/// Raw label -> class index, as two tables because 8-bit and 16-bit files may spell "ignore"
-/// differently: 255 in the one, 65535 in the other.
+/// Raw label -> class index, as two tables because "ignore" may be 255 in 8-bit files and 65535 in
+/// 16-bit files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LabelMapping {
     byte: Vec<u16>,
@@ -17,8 +17,8 @@ pub struct LabelMapping {
 }
 
 impl LabelMapping {
-    /// Asks `class` about every raw value: a class index, [`IGNORE`], or `None` for a value that
-    /// must not occur. The answer holds for files of every bit depth.
+    /// Calls `class` for every raw value, for files of every bit depth: it returns a class index,
+    /// [`IGNORE`], or `None` for a value that must not occur.
     pub fn new(class: impl Fn(u16) -> Option<u16>) -> Self {
         let wide: Vec<u16> = (0..=u16::MAX)
             .map(|raw| class(raw).unwrap_or(UNKNOWN))
@@ -29,10 +29,10 @@ impl LabelMapping {
         }
     }
 
-    /// The plain layout of `classes` classes: the raw value is the class, and what
-    /// [`write_labels`](super::write_labels) writes for [`IGNORE`] is ignored: 255 in files of up
-    /// to 8 bits and 65535 in 16-bit ones. 16-bit files of data sets with fewer than 256 classes
-    /// may use 255 as well.
+    /// The plain layout with `classes` classes: the raw value is the class, and the value that
+    /// [`write_labels`](super::write_labels) writes for [`IGNORE`] is ignored: 255 in files of up to 8
+    /// bits and 65535 in 16-bit ones. 16-bit files of data sets with fewer than 256 classes may use 255
+    /// as well.
     pub fn plain(classes: usize) -> Self {
         let mut mapping = Self::new(|raw| match raw {
             raw if usize::from(raw) < classes => Some(raw),
@@ -43,7 +43,7 @@ impl LabelMapping {
         mapping
     }
 
-    /// The mapping whose classes are what `class` says of those of this one: an index, or [`IGNORE`].
+    /// This mapping followed by `class`, which maps its classes to an index or [`IGNORE`].
     pub(super) fn then(&self, class: impl Fn(u16) -> u16) -> Self {
         let mapped = |table: &[u16]| {
             let known = |raw: u16| if raw < UNKNOWN { class(raw) } else { raw };
@@ -55,7 +55,7 @@ impl LabelMapping {
         }
     }
 
-    /// The class index of a raw value from a file with `bits` bits a pixel, [`IGNORE`], or `None`.
+    /// The class index of a raw value from a file with `bits` bits per pixel, [`IGNORE`], or `None`.
     pub fn class(&self, raw: u16, bits: u8) -> Option<u16> {
         let class = *self.table(bits).get(usize::from(raw))?;
         (class != UNKNOWN).then_some(class)
@@ -70,7 +70,7 @@ impl LabelMapping {
         let mut mapped = raw.data;
         let mut unknown = BTreeSet::new();
         for label in &mut mapped {
-            // Files of up to 8 bits only hold values below 256, so the index is always inside.
+            // Files of up to 8 bits only hold values below 256, so the index is in range.
             let class = table.get(usize::from(*label)).copied().unwrap_or(UNKNOWN);
             if class == UNKNOWN {
                 unknown.insert(*label);

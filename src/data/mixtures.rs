@@ -1,4 +1,4 @@
-//! Patches of several classes, as an undecided network would see them.
+//! Patches of several classes, as a model for an undecided network.
 
 use super::dataset::Dataset;
 use super::error::DataError;
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 /// Side of a patch in pixels of the training size.
 const SIDE: usize = 8;
-/// Photos and patches that are looked at, spread over the data set.
+/// Maximum number of photos examined, spread over the data set.
 const PHOTOS: usize = 400;
 const MIXTURES: usize = 4000;
 
@@ -16,7 +16,7 @@ const MIXTURES: usize = 4000;
 /// Pixels without a class are left out.
 ///
 /// # Errors
-/// A label file that can't be read.
+/// A label file that cannot be read.
 pub fn mixtures(data: &Dataset, size: [usize; 2]) -> Result<Vec<Mixture>, DataError> {
     let step = data.len().div_ceil(PHOTOS).max(1);
     let indices: Vec<usize> = (0..data.len()).step_by(step).collect();
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn only_patches_of_several_classes_are_mixtures() {
-        // Two patches side by side: one of class 0 alone, one of three quarters 1 and a quarter 2.
+        // Two adjacent patches: one of class 0 only, one of three quarters 1 and one quarter 2.
         let labels: Vec<u16> = (0..128)
             .map(|i| match (i % 16, i / 16) {
                 (0, 0) => IGNORE,

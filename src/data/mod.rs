@@ -1,9 +1,9 @@
 //! Data: layouts on disk, decoding, augmentation, batches, class tables, procedural scenes.
 //!
 //! [`Dataset::open`] takes a folder in any known [`Layout`] (or `scenes:N`) and yields samples: an
-//! 8-bit photo and a class index a pixel. [`Loader`] turns them into batches ahead of the training
+//! 8-bit photo and one class index per pixel. [`Loader`] turns them into batches ahead of the training
 //! loop, each a pure function of seed, step and data set, so that a resumed run sees what an
-//! uninterrupted one would have seen. This room knows nothing of networks or of the method.
+//! uninterrupted one would have seen. This module does not depend on networks or on the method.
 
 pub mod augment;
 pub mod balance;

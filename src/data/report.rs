@@ -1,4 +1,4 @@
-//! What a data folder holds and what is wrong with it.
+//! Reports the contents and problems of a data folder.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,22 +18,17 @@ use super::tally::{Tally, tally};
 /// The outcome of [`inspect`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
-    /// The data set's name.
     pub name: String,
-    /// The layout that was detected.
     pub layout: String,
-    /// The classes.
     pub classes: ClassTable,
-    /// Every split.
     pub splits: Vec<SplitReport>,
     problems: Vec<String>,
     notes: Vec<String>,
 }
 
-/// What one split holds. The counts of problems are files, each counted once.
+/// The contents of one split. Problems are counted in files, each once.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct SplitReport {
-    /// The split's name.
     pub name: String,
     /// Photos that have a label file.
     pub pairs: usize,
@@ -43,33 +38,32 @@ pub struct SplitReport {
     pub missing_photos: usize,
     /// Photos and label files that are left out because another has the same name.
     pub doubles: usize,
-    /// Pairs of which a file cannot be read or decoded.
+    /// Pairs with a file that cannot be read or decoded.
     pub unreadable: usize,
     /// Pairs whose files differ in size.
     pub size_mismatches: usize,
     /// Pairs with labels outside the class table.
     pub unknown_labels: usize,
-    /// Pairs whose photo is turned by its EXIF orientation without a change of size, so that the
-    /// labels may have been made on the unturned photo.
+    /// Pairs whose photo is turned by its EXIF orientation without a change of size, so that the labels
+    /// may have been made on the stored photo.
     pub ambiguous_orientations: usize,
-    /// Share of the pixels that are ignored, in [0, 1]; of the pairs without a problem.
+    /// Share of ignored pixels, in [0, 1], in pairs without a problem.
     pub ignored_share: f64,
-    /// Smallest and largest `[height, width]` by area, of the pairs without a problem.
+    /// Smallest and largest `[height, width]` by area, of pairs without a problem.
     pub sizes: Option<[[usize; 2]; 2]>,
-    /// Pixels of every class, by class index; of the pairs without a problem.
+    /// Number of pixels per class index, in pairs without a problem.
     pub class_pixels: Vec<u64>,
-    /// Pairs that hold every class, by class index; of the pairs without a problem.
+    /// Number of pairs per class index that hold the class, without a problem.
     pub class_pairs: Vec<u64>,
 }
 
 /// A class and its share of the labelled pixels of all splits.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ClassShare {
-    /// The class's name.
     pub name: String,
-    /// Its pixels.
+    /// Number of its pixels.
     pub pixels: u64,
-    /// Pairs that hold it.
+    /// Number of pairs that hold it.
     pub pairs: u64,
     /// Its share of all pixels that have a class, in [0, 1].
     pub share: f64,
@@ -80,8 +74,8 @@ pub struct ClassShare {
 /// `progress` is called with the number of pairs done and of all pairs, from several threads.
 ///
 /// # Errors
-/// The folder has no known layout, a class table makes no sense, a folder cannot be listed, or no
-/// split holds any file. Problems with single files are in the report instead.
+/// The folder has no known layout, a class table is invalid, a folder cannot be listed, or no split
+/// holds any file. Problems with single files are in the report instead.
 pub fn inspect(dir: &Path, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<Report, DataError> {
     let done = AtomicUsize::new(0);
     let tick = |total| progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
@@ -133,7 +127,7 @@ pub fn inspect(dir: &Path, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<R
     Ok(report)
 }
 
-/// A line for every file that has no counterpart or too many.
+/// One line per file that has no counterpart or too many.
 fn missing(split: &Split, files: &Files) -> Vec<String> {
     let mut lines = Vec::new();
     let others: HashMap<_, _> = files
@@ -167,7 +161,7 @@ fn missing(split: &Split, files: &Files) -> Vec<String> {
     lines
 }
 
-/// A line about files that are no photos or label files by their names.
+/// A line about files whose names are not those of photos or label files.
 fn left_out(split: &Split, files: &Files) -> Vec<String> {
     if split.images == split.labels {
         return Vec::new();
@@ -229,12 +223,12 @@ fn inspect_scenes(dir: &Path, tick: &(dyn Fn(usize) + Sync)) -> Result<Report, D
 }
 
 impl Report {
-    /// One line a problem, each naming its file. Empty where all is well.
+    /// One line per problem, each naming its file.
     pub fn problems(&self) -> &[String] {
         &self.problems
     }
 
-    /// One line for everything that is no problem by itself and may not be what the owner thinks.
+    /// One line per finding that is not an error but may be unintended.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
@@ -284,8 +278,9 @@ impl Report {
         if let Some(first) = tally.ambiguous.iter().min() {
             split.ambiguous_orientations = tally.ambiguous.len();
             self.notes.push(format!(
-                "{} photos of the {} split are turned by their EXIF orientation, {} the first, and their \
-                 sizes cannot tell whether their labels were made on the turned photos: look at --sheet",
+                "{} photos of the {} split are turned by their EXIF orientation, the first is {}, and \
+                 their sizes don't show whether their labels were made on the turned photos: check \
+                 with --sheet",
                 tally.ambiguous.len(),
                 split.name,
                 image(*first).display()
@@ -298,8 +293,8 @@ impl Report {
         self.splits.push(split);
     }
 
-    /// Names the classes that no pixel has. One that lies at the end of the table may be the mark of
-    /// labels that are shifted by one.
+    /// Notes the classes without a pixel. If the last one of the table is among them, the labels may be
+    /// shifted by one.
     fn note_missing_classes(&mut self) {
         const SHOWN: usize = 8;
         let shares = self.class_shares();
@@ -387,7 +382,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// The first lines of a list, and how many more there are.
+/// The first lines of a list and the number of further ones.
 fn write_lines(f: &mut fmt::Formatter<'_>, lines: &[String]) -> fmt::Result {
     const SHOWN: usize = 20;
     for line in lines.iter().take(SHOWN) {

@@ -1,15 +1,15 @@
-//! From any window of a photo to a tensor of any size, in one pass over the pixels.
+//! Resamples any window of a photo to any size, in one pass over the pixels.
 //!
-//! This is the hot path of the loader. A triangle filter as wide as the shrinking factor
-//! antialiases (it is bilinear where the window is enlarged); rows are summed first, because whole
-//! rows of bytes vectorise, and columns second, on the few rows that are left.
+//! This is the hot path of the loader. A triangle filter as wide as the shrinking factor antialiases
+//! (it is bilinear when enlarging). Rows are summed first, because whole rows of bytes vectorise, then
+//! columns, on the few remaining rows.
 
 use image::RgbImage;
 
 use super::IGNORE;
 use crate::labels::LabelMap;
 
-/// A rectangle of a photo in its pixels. It may leave the photo on any side.
+/// A rectangle in photo pixels, which may extend beyond the photo on any side.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Window {
     pub left: f32,
@@ -40,14 +40,14 @@ impl ColourMap {
     }
 }
 
-/// What one output row or column gathers from the input.
+/// The input range and weights of one output row or column.
 #[derive(Clone, Copy)]
 struct Tap {
-    /// First input index; the number of weights follows from the next field.
+    /// First input index; the number of weights is given by the next field.
     start: usize,
     /// Range of this tap's weights.
     weights: (usize, usize),
-    /// The input index under the centre, which nearest-neighbour takes; `None` outside the photo.
+    /// The input index at the centre, for nearest neighbour; `None` outside the photo.
     nearest: Option<usize>,
 }
 
@@ -58,8 +58,8 @@ pub(super) struct Axis {
 }
 
 impl Axis {
-    /// `out` samples across `[origin, origin + extent)` of an input of `len` pixels, mirrored
-    /// where `flip` says so.
+    /// `out` samples across `[origin, origin + extent)` of an input of `len` pixels, mirrored if
+    /// `flip`.
     pub(super) fn new(origin: f32, extent: f32, len: usize, out: usize, flip: bool) -> Self {
         let step = extent / out as f32;
         let radius = step.max(1.0);
@@ -101,7 +101,7 @@ impl Axis {
         &self.weights[tap.weights.0..tap.weights.1]
     }
 
-    /// The input indices that any tap touches.
+    /// The range of input indices used by any tap.
     fn span(&self) -> std::ops::Range<usize> {
         let inside = || self.taps.iter().filter(|tap| tap.nearest.is_some());
         let start = inside().map(|tap| tap.start).min().unwrap_or(0);
@@ -114,7 +114,7 @@ impl Axis {
 
 /// Resamples a window into `out`, `[3, rows, columns]` in [-1, 1]; pixels outside the photo are 0.
 ///
-/// `out.len()` must be three times the number of rows times that of columns.
+/// `out.len()` must be 3 * rows * columns.
 pub(super) fn photo(
     image: &RgbImage,
     rows: &Axis,
@@ -163,8 +163,8 @@ pub(super) fn photo(
     });
 }
 
-/// Takes the label under the centre of every output pixel: labels are never interpolated. Pixels
-/// outside the photo are [`IGNORE`].
+/// Takes the label at the centre of every output pixel: labels are never interpolated. Pixels outside
+/// the photo are [`IGNORE`].
 pub(super) fn labels(map: &LabelMap, rows: &Axis, columns: &Axis, out: &mut [u16]) {
     let width = columns.taps.len();
     out_rows(rows, |y, tap| {

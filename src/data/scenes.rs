@@ -1,4 +1,4 @@
-//! Procedural scenes: data that is always there, for samples, tests and first experiments.
+//! Procedural scenes: data without files, for samples, tests and first experiments.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use super::looks::{self, Look, from_hsv, noise, soft_step};
 use super::sample::Sample;
 use crate::labels::LabelMap;
 
-/// What scenes look like.
+/// Settings of scenes.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SceneConfig {
@@ -22,7 +22,7 @@ pub struct SceneConfig {
     pub classes: usize,
     /// `[height, width]` in pixels, from 1 to 8192 each.
     pub size: [usize; 2],
-    /// Scenes of different seeds have nothing in common but the looks of their classes.
+    /// Scenes of different seeds share only the appearance of their classes.
     pub seed: u64,
     /// Strength of textures and grain, from 0 to 1.
     pub texture: f32,
@@ -43,7 +43,7 @@ impl Default for SceneConfig {
 }
 
 impl SceneConfig {
-    /// Every value within its documented range.
+    /// Clamps every value to its documented range.
     pub(super) fn clamped(mut self) -> Self {
         let share = |x: f32, most: f32| {
             if x.is_finite() {
@@ -60,10 +60,10 @@ impl SceneConfig {
     }
 }
 
-/// Scenes in the training and the validation split of a `scenes:N` path.
+/// Number of scenes in the splits of a `scenes:N` path.
 const SPLITS: [(&str, usize); 2] = [("training", 512), ("validation", 64)];
 
-/// The configuration behind a `scenes:N[@HEIGHTxWIDTH]` path; `None` for any other path.
+/// The configuration for a `scenes:N[@HEIGHTxWIDTH]` path; `None` for any other path.
 pub(super) fn parse(path: &Path) -> Option<Result<SceneConfig, DataError>> {
     let spec = path.to_str()?;
     let rest = spec.strip_prefix("scenes:")?;
@@ -93,7 +93,7 @@ pub(super) fn parse(path: &Path) -> Option<Result<SceneConfig, DataError>> {
     }))
 }
 
-/// The configuration and size of one split; the splits differ in their seeds.
+/// The configuration and number of scenes of one split; the splits differ in their seeds.
 pub(super) fn split(config: SceneConfig, split: &str) -> Result<(SceneConfig, usize), DataError> {
     let at = SPLITS.iter().position(|(name, _)| *name == split);
     let at = at.ok_or_else(|| DataError::NoSplit {
@@ -115,7 +115,7 @@ pub(super) fn split_names() -> [&'static str; 2] {
     SPLITS.map(|(name, _)| name)
 }
 
-/// `background`, then what each class looks like.
+/// `background`, then a description of each class's appearance.
 pub(super) fn class_table(classes: usize) -> ClassTable {
     let looks = (1..classes).map(Look::name);
     ClassTable::new(
@@ -131,14 +131,13 @@ pub fn scene_classes(config: &SceneConfig) -> Vec<String> {
     (0..table.len()).map(|i| table.name(i).to_owned()).collect()
 }
 
-/// The name of a scene.
 pub(super) fn scene_name(index: u64) -> String {
     format!("scene-{index:05}")
 }
 
-/// Draws one scene: lit, textured, overlapping shapes that throw shadows on a soft background.
+/// Renders one scene: lit, textured, overlapping shapes that cast shadows on a soft background.
 ///
-/// The result depends on `config` and `index` alone. Values of `config` outside their ranges are
+/// The result depends only on `config` and `index`. Values of `config` outside their ranges are
 /// clamped.
 pub fn render(config: &SceneConfig, index: u64) -> Sample {
     let config = config.clamped();
@@ -175,7 +174,7 @@ pub fn render(config: &SceneConfig, index: u64) -> Sample {
     }
 }
 
-/// One thing in a scene, in pixels.
+/// One object in a scene, in pixels.
 struct Object {
     class: u16,
     look: Look,
@@ -205,7 +204,7 @@ impl Object {
         }
     }
 
-    /// The turned offset from the centre.
+    /// The rotated offset from the centre.
     fn local(&self, x: f32, y: f32) -> [f32; 2] {
         let (dx, dy) = (x - self.centre[0], y - self.centre[1]);
         let (sin, cos) = self.sin_cos;
@@ -220,7 +219,7 @@ impl Object {
     }
 }
 
-/// A scene that is being painted, back to front.
+/// A scene during painting, back to front.
 struct Canvas {
     size: [usize; 2],
     colours: Vec<[f32; 3]>,
@@ -270,7 +269,7 @@ impl Canvas {
 
     fn paint(&mut self, object: &Object, light: [f32; 2], texture: f32) {
         let [height, width] = self.size;
-        // The longest shape reaches 1.3 radii, its shadow a little further.
+        // The longest shape extends 1.3 radii, its shadow slightly further.
         let reach = object.radius * 1.75 + 2.0;
         let range = |centre: f32, len: usize| {
             let low = (centre - reach).floor().clamp(0.0, len as f32) as usize;
@@ -304,7 +303,7 @@ impl Canvas {
         }
     }
 
-    /// Gives the pixels that lie nearest to an outline up, until `share` of all are.
+    /// Ignores the pixels nearest to an outline, until `share` of all are ignored.
     fn ignore_outlines(&mut self, share: f32) {
         let count = (share * self.labels.len() as f32).round() as usize;
         if count == 0 {
@@ -338,7 +337,7 @@ fn surface(
     let towards = nx * light[0] + ny * light[1];
     let round = object.look.roundness();
     let shade = 0.92 + (0.14 + 0.22 * round) * towards;
-    // A highlight where a ball would mirror the light.
+    // A highlight where a ball would reflect the light.
     let off = (nx - 0.45 * light[0]).hypot(ny - 0.45 * light[1]);
     let gloss = 0.22 * round * (-off * off * 9.0).exp();
     colour.map(|c| (c * shade + gloss).clamp(0.0, 1.0))

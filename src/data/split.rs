@@ -1,4 +1,4 @@
-//! One split on the disk: which photo goes with which label file.
+//! A split on disk: pairs photos with label files.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -13,35 +13,35 @@ use super::error::DataError;
 use super::photo::PHOTO_EXTENSIONS;
 use crate::text_file;
 
-/// One split: where its photos and labels are.
+/// A split and its folders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Split {
     /// `training`, `validation`, `test`, or a name of `dataset.toml`.
     pub name: String,
-    /// The folder of the photos. Those in folders within it belong to the split.
+    /// The folder of the photos, including its subfolders.
     pub images: PathBuf,
-    /// The folder of the label files, in the same folders within it.
+    /// The folder of the label files, with the same subfolders.
     pub labels: PathBuf,
-    /// What follows a sample's name in its photo's name; `None`: the extension of any image. The
-    /// case of its letters does not matter.
+    /// The suffix after a sample's name in its photo's name, in any letter case; `None`: any photo's
+    /// extension.
     pub image_suffix: Option<String>,
-    /// What follows a sample's name in its label file's name, in letters of either case.
+    /// The suffix after a sample's name in its label file's name, in any letter case.
     pub label_suffix: String,
-    /// Whether the folders that a photo lies in are a part of its sample's name; without them the
-    /// names of files are distinct.
+    /// Whether the subfolders of a photo are part of its sample's name; otherwise file names must be
+    /// distinct.
     pub folders_in_names: bool,
-    /// A file that names the samples of the split, one a line; without it all belong to it.
+    /// A file that lists the samples of the split, one per line; without it all samples belong to it.
     pub list: Option<PathBuf>,
-    /// Folders that belong to other splits and are not looked into.
+    /// Folders of other splits, which are skipped.
     pub apart: Vec<PathBuf>,
-    /// Pairs photos with labels that are drawn; `images` and `labels` are then only the folders of
+    /// Pairs photos with labels that are not images; `images` and `labels` are then only the folders of
     /// the files.
     pub(super) scanner: Option<Scanner>,
 }
 
-/// What finds the photos of a split and their labels by other means than the names of files.
+/// Finds the photos and labels of a split by other means than file names.
 pub(super) trait Scan: std::fmt::Debug + Send + Sync {
-    /// The photos with what their labels are drawn from.
+    /// The photos with the sources of their labels.
     fn scan(&self) -> Result<Files, DataError>;
 }
 
@@ -58,7 +58,7 @@ impl PartialEq for Scanner {
 impl Eq for Scanner {}
 
 impl Default for Split {
-    /// No folder yet; photos with any extension, labels in `.png` files.
+    /// No folders; photos with any extension, labels in `.png` files.
     fn default() -> Self {
         Self {
             name: String::new(),
@@ -74,7 +74,7 @@ impl Default for Split {
     }
 }
 
-/// Makes sure that no split takes files of another whose folders lie within its own.
+/// Excludes folders of other splits that lie within a split's own.
 pub(super) fn set_apart(splits: &mut [Split]) {
     let folders: Vec<PathBuf> = splits
         .iter()
@@ -88,14 +88,14 @@ pub(super) fn set_apart(splits: &mut [Split]) {
 /// A photo and its labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pair {
-    /// The sample's name: the photo's file name without its suffix, after the names of the folders
-    /// within the split's. What is not UTF-8 in it is replaced.
+    /// The sample's name: the subfolders and the photo's file name without its suffix, with invalid
+    /// UTF-8 replaced.
     pub name: String,
     /// The photo.
     pub image: PathBuf,
-    /// The label file, or the file that says what the labels look like.
+    /// The label file, or the file that describes the labels.
     pub labels: PathBuf,
-    /// How the labels are drawn; `None` where `labels` is an image.
+    /// How to draw labels that are not an image.
     pub(super) drawing: Option<Drawing>,
 }
 
@@ -109,25 +109,24 @@ impl Pair {
 /// The files of a split, each list sorted by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Files {
-    /// Photos that have labels.
     pub pairs: Vec<Pair>,
-    /// Photos that have none.
+    /// Photos without labels.
     pub without_labels: Vec<PathBuf>,
-    /// Label files that have no photo.
+    /// Label files without a photo.
     pub without_photo: Vec<PathBuf>,
-    /// Files that are left out because another has the same name, and that other.
+    /// Files left out because another has the same name, each with that other.
     pub doubles: Vec<(PathBuf, PathBuf)>,
     /// Files in the photos' folder whose names are not those of photos.
     pub other_images: Vec<PathBuf>,
     /// Files in the labels' folder whose names are not those of label files.
     pub other_labels: Vec<PathBuf>,
-    /// What is wrong with files that describe many photos, a line each.
+    /// Problems of files that describe many photos, one line each.
     pub faults: Vec<String>,
 }
 
-/// What a photo and its labels have in common: the folders within the split's and the name before
-/// the suffix, with slashes between. Text is in Unicode's composed form (NFC), since macOS takes
-/// names apart and other systems do not; bytes that are not text stay as they are.
+/// The key that pairs a photo with its labels: the subfolders and the name before the suffix, separated
+/// by slashes. Text is normalised to NFC, since macOS decomposes names; bytes that are not text stay
+/// unchanged.
 pub(super) type Key = Vec<u8>;
 
 /// The [`Key`] of a name in a folder.
@@ -144,7 +143,7 @@ pub(super) fn key(folder: &Path, stem: &[u8]) -> Key {
     }
 }
 
-/// The files of a folder by what they are paired by, and those with other names.
+/// The files of a folder by key, and those with other names.
 struct Listing {
     named: BTreeMap<Key, Vec<PathBuf>>,
     others: Vec<PathBuf>,
@@ -153,7 +152,7 @@ struct Listing {
 impl Split {
     /// Lists the files and pairs them by name.
     ///
-    /// A photo `NAME.jpg` goes with the label file `NAME.png` or, where there is none,
+    /// A photo `NAME.jpg` is paired with the label file `NAME.png` or, if it does not exist,
     /// `NAME.jpg.png`.
     ///
     /// # Errors
@@ -181,7 +180,7 @@ impl Split {
         Ok(files)
     }
 
-    /// Pairs the photos of one name. Labels that are used are taken away.
+    /// Pairs the photos of one name, and removes the used labels from `labels`.
     fn pair(
         &self,
         key: &Key,
@@ -217,7 +216,7 @@ impl Split {
         }
     }
 
-    /// What a label file is found by that is named after the whole name of a photo.
+    /// The key of a label file named after the whole file name of a photo.
     fn full_key(&self, image: &Path) -> Key {
         let relative = image.strip_prefix(&self.images).unwrap_or(image);
         let folder = relative.parent().unwrap_or(Path::new(""));
@@ -234,8 +233,8 @@ impl Split {
         }
     }
 
-    /// Leaves the files that a list names. What is listed and has neither photo nor labels counts
-    /// as labels without a photo.
+    /// Keeps the files on a list. A listed name with neither photo nor labels counts as labels without
+    /// a photo.
     fn keep_listed(
         &self,
         list: &Path,
@@ -243,7 +242,7 @@ impl Split {
         labels: &mut BTreeMap<Key, Vec<PathBuf>>,
     ) -> Result<(), DataError> {
         let text = text_file::read(list)?;
-        // The first word of every line, as some lists add a number to it.
+        // The first word of every line, as some lists add a number.
         let names = text
             .lines()
             .filter_map(|line| line.split_whitespace().next());
@@ -282,12 +281,12 @@ impl Split {
         keys.iter().find_map(|key| found.remove(key))
     }
 
-    /// What a photo's file name begins with.
+    /// A photo's file name without its suffix.
     fn image_stem<'n>(&self, file: &'n OsStr) -> Option<&'n [u8]> {
         let file = file.as_encoded_bytes();
         match &self.image_suffix {
             Some(suffix) => without_suffix(file, suffix),
-            // Photos and labels may share a folder; `NAME_L.png` is then no photo.
+            // Photos and labels may share a folder; `NAME_L.png` is then not a photo.
             None if self.images == self.labels
                 && without_suffix(file, &self.label_suffix).is_some() =>
             {
@@ -299,12 +298,12 @@ impl Split {
         }
     }
 
-    /// What a label file's name begins with.
+    /// A label file's name without its suffix.
     fn label_stem<'n>(&self, file: &'n OsStr) -> Option<&'n [u8]> {
         without_suffix(file.as_encoded_bytes(), &self.label_suffix)
     }
 
-    /// The files in a folder and in those within it, those of one key sorted.
+    /// The files in a folder and its subfolders; those with the same key are sorted.
     fn listing(
         &self,
         dir: &Path,
@@ -349,19 +348,19 @@ impl Split {
     }
 }
 
-/// A name without its end, which may be in letters of either case.
+/// Strips a suffix in any letter case.
 fn without_suffix<'n>(file: &'n [u8], suffix: &str) -> Option<&'n [u8]> {
     let (stem, end) = file.split_at_checked(file.len().checked_sub(suffix.len())?)?;
     end.eq_ignore_ascii_case(suffix.as_bytes()).then_some(stem)
 }
 
-/// Hidden files are half-written or belong to the file manager.
+/// Hidden files are incomplete or belong to the file manager.
 fn is_hidden(entry: &DirEntry) -> bool {
     entry.depth() > 0 && entry.file_name().as_encoded_bytes().starts_with(b".")
 }
 
-/// What to do about an entry that cannot be looked at: a link to nothing counts as a file, whose
-/// reading will say more; a link to a folder around it and a locked folder are left out.
+/// Handles an unreadable entry: a broken link counts as a file, whose reading will report the error; a
+/// link to a parent folder and a locked folder are left out.
 fn unreadable(dir: &Path, error: walkdir::Error) -> Result<Option<PathBuf>, DataError> {
     let path = error.path().map(Path::to_path_buf);
     let source = error.io_error().map(std::io::Error::kind);

@@ -1,4 +1,4 @@
-//! Counting labels over many samples in parallel.
+//! Counts labels over many samples in parallel.
 
 use rayon::prelude::*;
 
@@ -10,18 +10,18 @@ use crate::labels;
 /// Counts over some of a split's samples.
 pub(super) struct Tally {
     pub class_pixels: Vec<u64>,
-    /// Samples that hold every class.
+    /// Number of samples per class that hold it.
     pub class_samples: Vec<u64>,
     pub ignored: u64,
     /// Smallest and largest `[height, width]`.
     pub sizes: Option<[[usize; 2]; 2]>,
-    /// Samples whose orientation is in doubt, by index.
+    /// Indices of samples with a doubtful orientation.
     pub ambiguous: Vec<usize>,
     /// Samples that could not be loaded, by index.
     pub failures: Vec<(usize, DataError)>,
 }
 
-/// Counts over all samples, in parallel; one sample a thread is in memory at a time.
+/// Counts over all samples in parallel, with one sample per thread in memory at a time.
 pub(super) fn tally(
     len: usize,
     classes: usize,
@@ -78,7 +78,7 @@ impl Tally {
         self
     }
 
-    /// One line a failure, in the order of the samples.
+    /// One line per failure, in the order of the samples.
     pub(super) fn sorted_failures(&mut self) -> Vec<String> {
         self.failures.sort_by_key(|(i, _)| *i);
         self.failures
@@ -88,8 +88,8 @@ impl Tally {
     }
 }
 
-/// The smallest and largest of two ranges of sizes; the sides settle a tie, so that the order in
-/// which threads finish does not show.
+/// Combines two ranges of sizes. Ties are broken by the sides, so that the result does not depend on
+/// thread timing.
 fn extremes(a: Option<[[usize; 2]; 2]>, b: Option<[[usize; 2]; 2]>) -> Option<[[usize; 2]; 2]> {
     let (Some(a), Some(b)) = (a, b) else {
         return a.or(b);

@@ -1,10 +1,10 @@
-//! How much predictions of several runs over the same photos agree.
+//! How often predictions of several runs over the same photos agree.
 
 use super::Seen;
 use std::collections::BTreeMap;
 
-/// Pixels on which predictions agree, gathered run by run: every run's prediction is compared with
-/// the first run's, so that one prediction a photo is kept.
+/// Pixels on which predictions agree. Every run's prediction is compared with the first run's, so that
+/// only one prediction per photo is kept.
 #[derive(Default)]
 pub struct Agreement {
     first: BTreeMap<(usize, usize), Vec<u16>>,
@@ -12,8 +12,8 @@ pub struct Agreement {
 }
 
 impl Agreement {
-    /// Takes a prediction. The first of a photo at a number of steps is what later ones are
-    /// compared with.
+    /// Adds a prediction. The first one of a photo at a number of steps is the reference for later
+    /// ones.
     pub fn add(&mut self, seen: &Seen) {
         let key = (seen.index, seen.steps);
         match self.first.get(&key) {
@@ -29,8 +29,8 @@ impl Agreement {
         }
     }
 
-    /// The share of pixels, 0 to 1, at which a run predicts what the first one did; none where
-    /// there was one run only.
+    /// The share of pixels, 0 to 1, at which a run predicts what the first one did; `None` after a
+    /// single run.
     pub fn share(&self, steps: usize) -> Option<f64> {
         let [same, all] = self.same.get(&steps)?;
         (*all > 0).then(|| *same as f64 / *all as f64)

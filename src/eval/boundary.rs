@@ -1,12 +1,12 @@
-//! Boundary IoU (Cheng et al., "Boundary IoU: Improving Object-Centric Image Segmentation
-//! Evaluation"): the IoU of the bands along the outlines, which a large inside can't hide.
+//! Boundary IoU (Cheng et al., "Boundary IoU: Improving Object-Centric Image Segmentation Evaluation"):
+//! the IoU of the bands along the outlines, which a large interior cannot dominate.
 
 use crate::data::IGNORE;
 
-/// Width of a band, as a share of the picture's diagonal.
+/// Width of a band, as a fraction of the picture's diagonal.
 const BAND: f64 = 0.02;
 
-/// Pixels in the bands of truth and prediction, class by class.
+/// Pixels in the bands of truth and prediction, per class.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Boundary {
     both: Vec<u64>,
@@ -14,7 +14,7 @@ pub struct Boundary {
 }
 
 impl Boundary {
-    /// Nothing yet, for N classes.
+    /// No pixels yet, for N classes.
     pub fn new(classes: usize) -> Self {
         Self {
             both: vec![0; classes],
@@ -22,8 +22,8 @@ impl Boundary {
         }
     }
 
-    /// Counts a photo of `size`, `[height, width]`. Pixels whose truth is outside the classes (ignored
-    /// ones) belong to no region of either map.
+    /// Counts a photo of `size`, `[height, width]`. Pixels whose truth is not a class (ignored ones)
+    /// belong to no region of either map.
     pub fn add(&mut self, truth: &[u16], prediction: &[u16], size: [usize; 2]) {
         let classes = self.both.len();
         let labelled = |label: u16| usize::from(label) < classes;
@@ -51,7 +51,7 @@ impl Boundary {
         }
     }
 
-    /// The boundary IoU of every class; none where no band has it.
+    /// The boundary IoU of every class; `None` for a class without a band.
     pub fn iou(&self) -> Vec<Option<f64>> {
         let pairs = self.both.iter().zip(&self.either);
         pairs
@@ -66,16 +66,16 @@ impl Boundary {
     }
 }
 
-/// Which pixels are within `distance` (along the longer axis) of a pixel of another label or of the
+/// Which pixels are within `distance` (in the maximum norm) of a pixel of another label or of the
 /// picture's border.
 fn band(labels: &[u16], [height, width]: [usize; 2], distance: usize) -> Vec<bool> {
-    // A pixel is inside where the square around it is of one label: first along rows, then columns.
+    // A pixel is in the interior if the square around it has one label: first along rows, then columns.
     let rows = inner(labels, width, height, [1, width], distance, |_| true);
     let inside = inner(labels, height, width, [width, 1], distance, |at| rows[at]);
     inside.into_iter().map(|inside| !inside).collect()
 }
 
-/// For `lines` lines of `length` pixels, whose pixels and beginnings are `step` and `next` apart:
+/// For `lines` lines of `length` pixels, with stride `step` within a line and `next` between lines:
 /// whether all pixels within `distance` along the line have the same label and pass `also`.
 fn inner(
     labels: &[u16],
@@ -108,7 +108,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// The definition: erosion of each class's mask by a square, the outside being empty.
+        /// The definition: erosion of each class's mask by a square, with an empty outside.
         #[test]
         fn bands_are_what_erosion_takes_away(
             (width, height) in (1usize..12, 1usize..12),

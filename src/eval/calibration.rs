@@ -1,19 +1,18 @@
-//! How far the probabilities of the classes can be trusted.
+//! How well the probabilities of the classes are calibrated.
 
 const BINS: usize = 15;
 
-/// Labelled pixels by the probability of the class that they were given.
+/// Labelled pixels, binned by the probability of their predicted class.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Calibration {
     bins: [Bin; BINS],
 }
 
-/// The pixels of some range of probabilities.
+/// The pixels of one range of probabilities.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Bin {
-    /// How many.
     pub pixels: u64,
-    /// How many of them are right.
+    /// Pixels whose predicted class is the true one.
     pub right: u64,
     /// The sum of their probabilities.
     pub probability: f64,
@@ -49,7 +48,7 @@ impl Calibration {
 
     /// The expected calibration error (Guo et al., "On Calibration of Modern Neural Networks"), 0 to 1:
     /// the mean difference between probability and share of right pixels over the bins, weighted by
-    /// their pixels; none without a labelled pixel.
+    /// their pixels; `None` without a labelled pixel.
     pub fn error(&self) -> Option<f64> {
         let all: u64 = self.bins.iter().map(|bin| bin.pixels).sum();
         let sum: f64 = self

@@ -7,18 +7,17 @@ use serde::Serialize;
 pub struct Confusion {
     classes: usize,
     counts: Vec<u64>,
-    /// Labelled pixels whose prediction is outside the table.
+    /// Labelled pixels per true class whose prediction is outside the table.
     unpredicted: Vec<u64>,
 }
 
-/// The scores of one confusion matrix.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Scores {
-    /// Mean IoU over the classes whose union is not empty, 0 to 1; none without a labelled pixel.
+    /// Mean IoU over the classes whose union is not empty, 0 to 1; `None` without a labelled pixel.
     pub miou: Option<f64>,
-    /// Share of labelled pixels that are right, 0 to 1; none without a labelled pixel.
+    /// Share of labelled pixels that are right, 0 to 1; `None` without a labelled pixel.
     pub pixel_accuracy: Option<f64>,
-    /// IoU of every class; none where the class is neither present nor predicted.
+    /// IoU of every class, 0 to 1; `None` for a class that is neither present nor predicted.
     pub iou: Vec<Option<f64>>,
 }
 
@@ -63,18 +62,16 @@ impl Confusion {
         self.counts[truth * self.classes + prediction]
     }
 
-    /// The number of classes N.
     pub fn classes(&self) -> usize {
         self.classes
     }
 
-    /// Labelled pixels of true class `truth`, however they were predicted.
+    /// Labelled pixels of true class `truth`, whatever was predicted.
     pub fn labelled(&self, truth: usize) -> u64 {
         let row = truth * self.classes..(truth + 1) * self.classes;
         self.counts[row].iter().sum::<u64>() + self.unpredicted[truth]
     }
 
-    /// The scores.
     pub fn scores(&self) -> Scores {
         let n = self.classes;
         let mut right = 0;
@@ -96,7 +93,7 @@ impl Confusion {
         }
     }
 
-    /// Mean IoU over the classes whose union is not empty, leaving some out; none where no class is
+    /// Mean IoU over the classes whose union is not empty, except `classes`; `None` if no class is
     /// left. Pixels of those classes still count as errors of the others.
     pub fn miou_without(&self, classes: &[usize]) -> Option<f64> {
         let iou = self.scores().iou;
@@ -105,14 +102,14 @@ impl Confusion {
     }
 }
 
-/// The mean; none of nothing.
+/// The mean; `None` without values.
 fn mean<'a>(values: impl Iterator<Item = &'a f64>) -> Option<f64> {
     let (sum, count) = values.fold((0.0, 0u64), |(sum, count), v| (sum + v, count + 1));
     (count > 0).then(|| sum / count as f64)
 }
 
-/// The scores of one photo; three counts a class rather than a matrix, which would cost more than the
-/// photo for many classes. None without a labelled pixel.
+/// The scores of one photo, from three counts per class: with many classes, a matrix would be larger
+/// than the photo. `None` without a labelled pixel.
 pub(super) fn own_scores(truth: &[u16], prediction: &[u16], classes: usize) -> Option<OwnScores> {
     let mut both = vec![0u64; classes];
     let mut either = vec![0u64; classes];
@@ -143,14 +140,13 @@ pub(super) fn own_scores(truth: &[u16], prediction: &[u16], classes: usize) -> O
     })
 }
 
-/// The scores of one photo.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct OwnScores {
     /// Mean IoU over the classes that the photo or its prediction has, 0 to 1.
     pub miou: f64,
     /// Share of the labelled pixels that are right, 0 to 1.
     pub pixel_accuracy: f64,
-    /// IoU of every class, 0 to 1; none where neither the photo nor its prediction has it.
+    /// IoU of every class, 0 to 1; `None` for a class that neither the photo nor its prediction has.
     pub iou: Vec<Option<f64>>,
 }
 
@@ -179,7 +175,7 @@ mod tests {
         let scores = confusion.scores();
         assert_eq!((scores.miou, scores.pixel_accuracy), (None, None));
         assert_eq!(scores.iou, [None; 4]);
-        // Wrong everywhere is another thing.
+        // All wrong is a score of 0, not a missing one.
         confusion.add(&[1], &[2]);
         let scores = confusion.scores();
         assert_eq!((scores.miou, scores.pixel_accuracy), (Some(0.0), Some(0.0)));

@@ -5,29 +5,28 @@ use crate::fonts::Pen;
 use crate::{csv, pictures};
 use image::{Rgb, RgbImage, imageops};
 
-/// Side of the cells of all classes together, in pixels, as far as a cell's limits allow.
+/// Side of the matrix in pixels, as far as the limits of a cell allow.
 const SIDE: usize = 1600;
-/// Least and greatest side of a cell.
+/// Minimum and maximum side of a cell, in pixels.
 const CELL: [usize; 2] = [2, 40];
-/// Cells smaller than this have no room for a name beside them.
+/// Cells smaller than this have no names beside them.
 const NAMED: usize = 9;
 /// The longest class name beside the matrix, in ems.
 const NAME: f32 = 13.0;
 /// Em of the title, in pixels.
 const TITLE: f32 = 11.0;
-/// Pixels between a name and the matrix.
+/// Gap between a name and the matrix, in pixels.
 const GAP: u32 = 4;
 const PAPER: Rgb<u8> = Rgb([255; 3]);
 const FRAME: Rgb<u8> = Rgb([153; 3]);
 const INK: [u8; 3] = [0; 3];
 
-/// Why a matrix can't be written.
 #[derive(Debug, thiserror::Error)]
 #[error("the picture of the scores cannot be encoded: {0}")]
 pub struct MatrixError(#[from] image::ImageError);
 
-/// Pixel counts as CSV: a row for every true class, a column for every predicted one, and the names
-/// first.
+/// Pixel counts as CSV: a header of class names, then one row per true class with one column per
+/// predicted class.
 pub fn to_csv(confusion: &Confusion, classes: &[String]) -> String {
     let head = std::iter::once("truth").chain(classes.iter().map(String::as_str));
     let mut text = csv::line(head);
@@ -38,11 +37,11 @@ pub fn to_csv(confusion: &Confusion, classes: &[String]) -> String {
     text
 }
 
-/// The matrix as a picture: rows are true classes, columns predicted ones, and a cell's darkness is
-/// its share of the row's labelled pixels, so that rare classes show as clearly as common ones.
+/// The matrix as a picture: rows are true classes, columns predicted ones. A cell's darkness is its
+/// share of the row's labelled pixels, so that rare classes are as visible as common ones.
 ///
 /// # Errors
-/// A picture that cannot be encoded.
+/// The picture cannot be encoded.
 pub fn to_png(confusion: &Confusion, classes: &[String]) -> Result<Vec<u8>, MatrixError> {
     Ok(pictures::png(&picture(confusion, classes))?)
 }
@@ -92,7 +91,7 @@ fn picture(confusion: &Confusion, classes: &[String]) -> RgbImage {
     picture
 }
 
-/// A line of text on paper of its size.
+/// A line of text on paper of the same size.
 pub(super) fn written(pen: &mut Pen, text: &str) -> RgbImage {
     let height = (1.4 * pen.size()).ceil();
     let mut line = RgbImage::from_pixel(pen.width(text).ceil() as u32 + 1, height as u32, PAPER);
@@ -101,7 +100,7 @@ pub(super) fn written(pen: &mut Pen, text: &str) -> RgbImage {
     line
 }
 
-/// From white for nothing to dark blue for all; the root lifts small shares out of the white.
+/// From white for 0 to dark blue for 1; the square root makes small shares visible.
 fn shade(share: f64) -> Rgb<u8> {
     let depth = share.clamp(0.0, 1.0).sqrt();
     let mix = |from: f64, to: f64| (from + (to - from) * depth) as u8;
@@ -145,16 +144,16 @@ mod tests {
             let last = n - 1;
             assert!(blue(middle(last), middle(last)) < 60, "{n}");
             if n > 2 {
-                // Whole shares show as all, three quarters a little paler, nothing as white.
+                // A share of 1 is darkest, 3/4 a little paler, and 0 white.
                 assert!(blue(middle(0), middle(0)) < blue(middle(1), middle(1)));
                 assert_eq!(blue(middle(2), middle(1)), 255);
             }
             if n == 3 {
-                // Names stand to the left of their rows.
+                // Names are to the left of their rows.
                 let rows = middle(1) - 6..middle(1) + 6;
                 let dark = rows.flat_map(|y| (20..first - 4).map(move |x| (x, y)));
                 assert!(dark.clone().any(|(x, y)| blue(x, y) < 128), "no text");
-                // And above their columns, from the bottom upwards.
+                // And above their columns, from the bottom up.
                 assert!(dark.into_iter().any(|(x, y)| blue(y, x) < 128), "no text");
             }
         }
@@ -167,7 +166,7 @@ mod tests {
         names[1] = "name ".repeat(60);
         let long = picture(&confusion, &names).width();
         assert!(long < plain + 150, "{long} rather than {plain}");
-        // Names of other scripts are drawn, and differ.
+        // Names in other scripts are drawn, and differ.
         let one = |name: &str| {
             let names = [name, "b", "c"].map(str::to_owned);
             picture(&confusion, &names)

@@ -1,7 +1,7 @@
 //! Scores: one confusion matrix over a data set.
 //!
-//! [`score`] runs a model over a data set; every number that the program reports as mIoU, in
-//! training, in `eval` and in `ablate`, comes from there.
+//! [`score`] runs a model over a data set. Every mIoU that the program reports, in training, in `eval`
+//! and in `ablate`, comes from there.
 
 mod agreement;
 mod boundary;

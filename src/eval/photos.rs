@@ -1,5 +1,5 @@
-//! The scores of every photo: which photos are in a cell of the confusion matrix, and which have a low
-//! score for a class.
+//! The scores of every photo: which photos have pixels in a cell of the confusion matrix, and which
+//! have a low score for a class.
 
 use super::Seen;
 use super::confusion::own_scores;
@@ -9,20 +9,18 @@ use crate::data::Dataset;
 /// The scores of one photo at the labels' own size.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PhotoScores {
-    /// Its index in the data set.
     pub index: usize,
-    /// Its name.
     pub name: String,
-    /// Mean IoU over the classes that the photo or its prediction has, 0 to 1; none without a
+    /// Mean IoU over the classes that the photo or its prediction has, 0 to 1; `None` without a
     /// labelled pixel.
     pub miou: Option<f64>,
-    /// Share of its labelled pixels that are right, 0 to 1; none without any.
+    /// Share of its labelled pixels that are right, 0 to 1; `None` without any.
     pub pixel_accuracy: Option<f64>,
     /// Mean entropy of its pixels, 0 to 1.
     pub doubt: f64,
-    /// IoU of every class, 0 to 1; none where neither the photo nor its prediction has it.
+    /// IoU of every class, 0 to 1; `None` for a class that neither the photo nor its prediction has.
     pub iou: Vec<Option<f64>>,
-    /// Its pixels in the [cell](Photos::new) that is asked for.
+    /// Its pixels in the [cell](Photos::new), if there is one.
     pub in_cell: u64,
 }
 
@@ -34,8 +32,8 @@ pub struct Photos {
 }
 
 impl Photos {
-    /// For a model with these classes, and perhaps a cell of the confusion matrix: true and predicted
-    /// class.
+    /// For a model with these classes, and optionally a cell of the confusion matrix: true and
+    /// predicted class.
     pub fn new(classes: Vec<String>, cell: Option<[usize; 2]>) -> Self {
         Self {
             classes,
@@ -44,7 +42,7 @@ impl Photos {
         }
     }
 
-    /// Takes a scored photo into account.
+    /// Adds a scored photo.
     pub fn add(&mut self, seen: &Seen) {
         let (truth, prediction) = (&seen.sample.labels.data, seen.at_label_size());
         let classes = self.classes.len();
@@ -74,16 +72,16 @@ impl Photos {
         self.photos.insert(at, scores);
     }
 
-    /// The photos with pixels in the cell that was asked for, those with the most first.
+    /// The photos with pixels in the cell, those with the most first.
     pub fn in_cell(&self) -> Vec<&PhotoScores> {
         let mut photos: Vec<_> = self.photos.iter().filter(|p| p.in_cell > 0).collect();
         photos.sort_by_key(|photo| (std::cmp::Reverse(photo.in_cell), photo.index));
         photos
     }
 
-    /// A row for every photo, in the order of the data set: `photo`, `file`, `miou`,
-    /// `pixel_accuracy`, `doubt`, `pixels_in_cell` where a cell was asked for, then `iou_NAME` for every
-    /// class. Scores are 0 to 1, and empty where there is none.
+    /// One row per photo, in the order of the data set: `photo`, `file`, `miou`, `pixel_accuracy`,
+    /// `doubt`, `pixels_in_cell` if there is a cell, then `iou_NAME` for every class. Scores are 0 to
+    /// 1, and empty if undefined.
     pub fn csv(&self, data: &Dataset) -> String {
         let text = |score: Option<f64>| score.map_or_else(String::new, |score| score.to_string());
         let fixed = ["photo", "file", "miou", "pixel_accuracy", "doubt"].map(str::to_owned);
@@ -152,7 +150,7 @@ mod tests {
             .map(|line| line.split(',').collect())
             .collect();
         assert_eq!(rows[0][5..], ["pixels_in_cell", "iou_a", "iou_b", "iou_c"]);
-        // Of two pixels of a one is right, and b is predicted once too often.
+        // One of the two pixels of a is right, and b is predicted once too often.
         assert_eq!(rows[1][..3], ["p0", "", "0.5"]);
         assert_eq!(rows[1][5..], ["1", "0.5", "0.5", ""]);
         assert_eq!(rows[3][5..], ["0", "", "", "1"]);

@@ -1,4 +1,4 @@
-//! The reliability diagram: the share of right pixels over their probability.
+//! The reliability diagram: the share of right pixels against their probability.
 
 use super::matrix::written;
 use super::{Bin, Calibration, MatrixError};
@@ -9,17 +9,17 @@ use image::{Rgb, RgbImage, imageops};
 /// Side of the diagram, and height of the histogram below it, in pixels.
 const SIDE: u32 = 480;
 const HISTOGRAM: u32 = 80;
-/// The corner of the diagram, and the space to its right.
+/// The left and top margins of the diagram, and the space to its right.
 const LEFT: u32 = 84;
 const TOP: u32 = 84;
 const RIGHT: u32 = 36;
-/// Between the diagram and the histogram, and below that.
+/// Gap between the diagram and the histogram, and the space below that.
 const BETWEEN: u32 = 24;
 const BOTTOM: u32 = 58;
 /// Ems of the title and of all other text, in pixels.
 const TITLE: f32 = 17.0;
 const TEXT: f32 = 14.0;
-/// Length of a tick.
+/// Length of a tick, in pixels.
 const TICK: u32 = 5;
 
 const PAPER: Rgb<u8> = Rgb([255; 3]);
@@ -31,12 +31,12 @@ const DIAGONAL: Rgb<u8> = Rgb([40; 3]);
 const COUNT: Rgb<u8> = Rgb([150, 158, 170]);
 const INK: [u8; 3] = [20; 3];
 
-/// The diagram as a PNG: a bar for every range of probabilities as high as the share of its pixels that
-/// are right, the gap to their mean probability, the diagonal of honest probabilities, and the share of
-/// all pixels in every range below. The title is `name` and the calibration error.
+/// The diagram as a PNG: for every range of probabilities a bar as high as the share of its pixels that
+/// are right, and the gap to their mean probability; the diagonal of perfect calibration; and below, a
+/// histogram of all pixels. The title is `name` and the calibration error.
 ///
 /// # Errors
-/// A picture that cannot be encoded.
+/// The picture cannot be encoded.
 pub fn reliability_png(calibration: &Calibration, name: &str) -> Result<Vec<u8>, MatrixError> {
     Ok(pictures::png(&picture(calibration, name))?)
 }
@@ -85,12 +85,12 @@ fn columns(at: usize, bins: usize) -> [u32; 2] {
     [at, at + 1].map(|edge| LEFT + (edge as u32 * SIDE) / bins as u32)
 }
 
-/// The row of a share.
+/// The pixel row of a share, 0 to 1.
 fn row(share: f64) -> u32 {
     TOP + SIDE - (share.clamp(0.0, 1.0) * f64::from(SIDE)).round() as u32
 }
 
-/// The share of right pixels of a bin, and the gap between it and their mean probability.
+/// Draws the share of right pixels of a bin, and the gap between it and their mean probability.
 fn bar(sheet: &mut RgbImage, at: usize, bins: usize, bin: &Bin) {
     if bin.pixels == 0 {
         return;
@@ -199,7 +199,7 @@ mod tests {
         // More right than claimed: the gap lies above the mean probability, up to the bar's end.
         assert_eq!(at(0.5, 0.2), RIGHT_SHARE);
         assert_eq!(at(0.5, 0.7), GAP);
-        // No pixel, no bar.
+        // An empty bin has no bar.
         assert_eq!(at(0.3, 0.1), PAPER);
         // The histogram has four times the pixels at 0.9.
         let foot = TOP + SIDE + BETWEEN + HISTOGRAM;

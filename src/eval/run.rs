@@ -1,5 +1,5 @@
-//! A model over a data set: photos are decoded in parallel ahead of the device, run in batches of
-//! one size, and scored at every number of solver steps that is asked for.
+//! Runs a model over a data set: photos are decoded in parallel ahead of the device, run in batches of
+//! one size, and scored at every requested number of solver steps.
 
 use super::confusion::own_scores;
 use super::{Boundary, Calibration, Confusion};
@@ -20,19 +20,19 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread::Builder;
 use std::time::Duration;
 
-/// Samples that may wait for others of their size, in batches.
+/// Limit on samples that wait for others of their size, in batches.
 const WAITING: usize = 4;
-/// How long a wait for photos goes on without asking whether they are still wanted.
+/// How long to wait for photos before checking for cancellation again.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// What the labels are compared at.
+/// The resolution at which predictions are compared with labels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Resolution {
     /// The labels' own size; predictions are scaled up to it.
     #[default]
     Label,
-    /// The size that the network sees; labels are scaled down to it, by nearest neighbour.
+    /// The network's input size; labels are scaled down to it, by nearest neighbour.
     Network,
 }
 
@@ -49,22 +49,21 @@ impl Resolution {
 /// What to run and what to score.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scoring {
-    /// The solver.
     pub solver: Solver,
-    /// Numbers of solver steps, each scored.
+    /// The numbers of solver steps, each scored.
     pub steps: Vec<usize>,
-    /// What the labels are compared at, each scored.
+    /// The resolutions, each scored.
     pub resolutions: Vec<Resolution>,
     /// The looks at every photo, whose votes are added up; at least one.
     pub looks: Vec<Look>,
-    /// The windows that each look sees.
+    /// How each look divides a photo into windows.
     pub tiling: Tiling,
-    /// Photos that run together; the scores don't depend on it.
+    /// Photos per batch; the scores don't depend on it.
     pub batch: usize,
-    /// Seed of the noise, where the flow starts at noise: a photo's noise depends on it and on the
-    /// photo's index.
+    /// Seed of the noise, if the flow starts at noise: a photo's noise depends on it and on the photo's
+    /// index.
     pub seed: u64,
-    /// Photos to score, spread over the data set; 0 takes all.
+    /// Number of photos to score, spread evenly over the data set; 0 scores all.
     pub samples: usize,
 }
 
@@ -84,25 +83,24 @@ impl Default for Scoring {
     }
 }
 
-/// The confusion of one number of steps at one resolution.
+/// The scores of one number of steps at one resolution.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
-    /// Solver steps.
     pub steps: usize,
-    /// What the labels were compared at.
     pub resolution: Resolution,
     /// Pixels by true and predicted class.
     pub confusion: Confusion,
-    /// Pixels along the outlines.
+    /// Pixels in the bands along the outlines.
     pub boundary: Boundary,
     /// Pixels by the probability of their class.
     pub calibration: Calibration,
-    /// The mIoU of every photo with a labelled pixel, 0 to 1, in the order of their scoring.
+    /// The mIoU of every photo with a labelled pixel, 0 to 1, in the order of scoring.
     pub photos: Vec<f64>,
 }
 
 impl Outcome {
-    /// Counts a photo of `size`: true and predicted classes, and the probabilities of the latter.
+    /// Counts a photo of `size`, `[height, width]`: true and predicted classes, and the probabilities
+    /// of the latter.
     fn add(&mut self, truth: &[u16], prediction: &[u16], probability: &[f32], size: [usize; 2]) {
         let classes = self.confusion.classes();
         self.confusion.add(truth, prediction);
@@ -114,19 +112,16 @@ impl Outcome {
     }
 }
 
-/// A photo that was scored, at one number of steps.
+/// A scored photo, at one number of steps.
 pub struct Seen<'a> {
-    /// Its index in the data set.
     pub index: usize,
-    /// Solver steps.
     pub steps: usize,
-    /// Photo and labels.
     pub sample: &'a Sample,
-    /// `[height, width]` that the network saw, at the first look; of all windows together.
+    /// `[height, width]` of the first look's network input; of all windows together.
     pub size: [usize; 2],
-    /// The predicted class of every pixel that the network saw then.
+    /// The predicted class of every pixel of that input.
     pub prediction: &'a [u16],
-    /// The votes that decided.
+    /// The votes that the prediction is decided from.
     pub votes: &'a Votes,
 }
 
@@ -146,55 +141,41 @@ impl Seen<'_> {
 /// Why there is no score.
 #[derive(Debug, thiserror::Error)]
 pub enum EvalError {
-    /// The data.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// Model and data name a class differently.
-    #[error("the model knows {model} where the data has {data}: they have different class tables")]
-    Names {
-        /// The model's class.
-        model: String,
-        /// The data set's class.
-        data: String,
-    },
-    /// Model and data have different numbers of classes.
-    #[error(
-        "the model knows {model} classes and the data has {data}: they have different class tables"
-    )]
-    Classes {
-        /// The model's.
-        model: usize,
-        /// The data set's.
-        data: usize,
-    },
-    /// Predictions that mean nothing.
+    /// Model and data set have different names for a class.
+    #[error("the model has {model} where the data set has {data}: their class tables differ")]
+    Names { model: String, data: String },
+    /// Model and data set have different numbers of classes.
+    #[error("the model has {model} classes and the data set has {data}: their class tables differ")]
+    Classes { model: usize, data: usize },
+    /// The predictions are not finite numbers.
     #[error(transparent)]
     NotFinite(#[from] NotFinite),
-    /// A photo whose windows take too much memory.
+    /// A photo whose windows do not fit into memory.
     #[error("{name}: {source}")]
     Windows {
-        /// The photo.
         name: String,
-        /// What it takes.
+        /// The estimate.
         source: SegmentError,
     },
     /// Nothing to score.
     #[error("no pixel of these photos has a label, so there is no score")]
     Unlabelled,
-    /// No thread for decoding.
+    /// A decoding thread could not be started.
     #[error("cannot start a thread to decode photos: {0}")]
     Thread(std::io::Error),
-    /// The caller asked to stop.
+    /// The caller requested it.
     #[error("stopped before all photos were scored")]
     Stopped,
 }
 
-/// Scores a model on a data set. `seen` hears of every photo at every number of steps; photos of
-/// one size come in the order of the data set. `stop` is asked before every step of a solver, and
-/// while photos are waited for.
+/// Scores a model on a data set. `seen` is called for every photo at every number of steps; photos of
+/// one size come in the order of the data set. `stop` is checked before every solver step and while
+/// waiting for photos.
 ///
 /// # Errors
-/// Class tables that differ, a sample that can't be loaded, and [`EvalError::Stopped`].
+/// The class tables differ, a sample can't be loaded, or [`EvalError::Stopped`].
 pub fn score(
     model: &Model,
     data: &Dataset,
@@ -237,7 +218,7 @@ pub fn score(
                     .take_any_while(|_| !over.load(Ordering::Relaxed))
                     .map(|&index| Ok((index, data.load(index)?)))
                     .collect();
-                // Without a receiver the scoring has ended.
+                // Without a receiver, the scoring has ended.
                 if sender.send(decoded).is_err() {
                     return;
                 }
@@ -248,7 +229,7 @@ pub fn score(
             .spawn_scoped(scope, decode)
             .map_err(EvalError::Thread)?;
         let scored = run.all(samples, batch, stop);
-        // The scope waits for the thread, which need not decode what nobody scores.
+        // The scope joins the thread, which should not decode photos that nobody scores.
         over.store(true, Ordering::Relaxed);
         scored
     })?;
@@ -257,7 +238,7 @@ pub fn score(
 
 type Decoded = Result<(usize, Sample), DataError>;
 
-/// Waits for the next photos, unless somebody wants to stop. None after the last ones.
+/// Waits for the next photos, unless `stop` returns true. `None` after the last ones.
 fn next(
     decoded: &Receiver<Vec<Decoded>>,
     stop: &dyn Fn() -> bool,
@@ -310,7 +291,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Groups samples by the size that the network sees them at, and runs full groups.
+    /// Groups samples by the size of the network's input, and runs full groups.
     fn all(
         &mut self,
         decoded: Receiver<Vec<Decoded>>,
@@ -325,7 +306,7 @@ impl Run<'_> {
                 let group = waiting.entry(size).or_default();
                 group.push((index, sample));
                 let full = (group.len() >= batch).then_some(size);
-                // Many sizes must not hold the whole data set in memory.
+                // Photos of many sizes must not keep the whole data set in memory.
                 let crowded = waiting.values().map(Vec::len).sum::<usize>() >= WAITING * batch;
                 let largest = || waiting.iter().max_by_key(|(_, group)| group.len());
                 let due = full.or_else(|| crowded.then(largest).flatten().map(|(size, _)| *size));
@@ -408,7 +389,8 @@ impl Run<'_> {
 
     /// A group at every look.
     fn views(&self, group: &[(usize, Sample)]) -> Vec<View> {
-        // Photos of one size at the first look have nearly one shape, but not always at the others.
+        // Photos of one size at the first look have similar shapes, but may have different sizes at
+        // other looks.
         let mut views = Vec::new();
         for &look in &self.scoring.looks {
             let mut sizes: BTreeMap<[usize; 2], Vec<usize>> = BTreeMap::new();
@@ -481,13 +463,12 @@ impl Run<'_> {
         group.iter().map(segment).collect()
     }
 
-    /// The seed of a photo's noise.
     fn seed(&self, index: usize) -> u64 {
         let seed = self.scoring.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         seed.wrapping_add(index as u64)
     }
 
-    /// Some photos of a group as the network sees them at a look.
+    /// Some photos of a group as network input at a look.
     fn view(
         &self,
         group: &[(usize, Sample)],
@@ -527,7 +508,7 @@ impl Run<'_> {
             }
             last = Some(state.x);
         }
-        // A flow has its source at least, so there always is a last state.
+        // A flow contains at least its source, so there always is a last state.
         let values = last.map_or_else(Vec::new, read);
         inference::check_finite(&values)?;
         let entry = values.len() / view.members.len().max(1);
@@ -537,7 +518,7 @@ impl Run<'_> {
             .collect())
     }
 
-    /// Where the flow starts. Noise follows from the photo's index, whoever shares its batch.
+    /// Where the flow starts. Noise depends on the photo's index, not on its batch.
     fn source(&self, indices: &[usize], input: &Tensor<4>) -> Tensor<4> {
         match self.model.card.source {
             Source::Image => self.model.source(None, input, 0),
@@ -554,9 +535,8 @@ impl Run<'_> {
     }
 }
 
-/// Photos at one look.
 struct View {
-    /// Which of a group.
+    /// Their indices in the group.
     members: Vec<usize>,
     source: Tensor<4>,
     photos: inference::Encoded,

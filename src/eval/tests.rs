@@ -1,4 +1,4 @@
-//! Scoring runs: what is scored, and what no prediction depends on.
+//! Scoring runs: what is scored, and what predictions must not depend on.
 
 use super::*;
 use crate::data::{Dataset, SceneConfig};
@@ -56,7 +56,7 @@ fn outcomes_come_for_every_number_of_steps_and_resolution() {
     let expected: Vec<_> = (0..7).flat_map(|i| [(i, 1), (i, 3)]).collect();
     assert_eq!(seen, expected);
     let pixels = |o: &Outcome| (0..4).map(|k| o.confusion.labelled(k)).sum::<u64>();
-    // 2 % of the pixels have no label; 16 x 24 of a network pixel stand for 20 x 30.
+    // 2 % of the pixels have no label; the network sees 16 x 24 pixels of 20 x 30.
     assert!((4000..=4200).contains(&pixels(&outcomes[0])));
     assert!((2550..=2688).contains(&pixels(&outcomes[1])));
 }
@@ -177,7 +177,7 @@ fn several_looks_are_one_vote_at_the_first_size() {
         found
     };
     let once = predictions(Look::all(&[1.0], false));
-    // Twice the same look decides the same; a mirror image and other sizes count as well.
+    // The same look twice changes nothing; a mirror image and other sizes do.
     assert_eq!(predictions(vec![Look::default(); 2]), once);
     let many = predictions(Look::all(&[1.0, 1.5, 0.5], true));
     assert_eq!(many.len(), 3);

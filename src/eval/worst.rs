@@ -1,4 +1,4 @@
-//! The photos that a model does worst on.
+//! The photos with the worst scores.
 
 use super::Seen;
 use super::confusion::own_scores;
@@ -7,22 +7,20 @@ use crate::encoding::Centroids;
 use crate::pictures;
 use image::RgbImage;
 
-/// What makes a photo one of the worst.
+/// How photos are ranked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum WorstBy {
-    /// The lowest mIoU of its own
+    /// The lowest mIoU of the photo
     #[default]
     Iou,
-    /// The greatest doubt: the mean entropy of its pixels
+    /// The greatest doubt: the mean entropy of the photo's pixels
     Doubt,
 }
 
-/// A photo and how well it was segmented.
+/// A photo with its scores.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ranked {
-    /// Its index in the data set.
     pub index: usize,
-    /// Its name.
     pub name: String,
     /// Mean IoU over the classes that the photo or its prediction has, 0 to 1.
     pub miou: f64,
@@ -34,7 +32,7 @@ pub struct Ranked {
     prediction: Vec<u16>,
 }
 
-/// Keeps the `count` worst photos, worst first. Photos without any labelled pixel have no score and are
+/// Keeps the `count` worst photos, worst first. Photos without a labelled pixel have no score and are
 /// left out.
 pub struct Worst {
     count: usize,
@@ -44,7 +42,6 @@ pub struct Worst {
 }
 
 impl Worst {
-    /// For `count` photos of a data set with `classes` classes.
     pub fn new(count: usize, by: WorstBy, classes: usize) -> Self {
         Self {
             count,
@@ -54,7 +51,7 @@ impl Worst {
         }
     }
 
-    /// Takes a scored photo into account, at the labels' resolution.
+    /// Adds a scored photo, at the labels' resolution.
     pub fn add(&mut self, seen: &Seen) {
         let prediction = seen.at_label_size();
         let Some(own) = own_scores(&seen.sample.labels.data, &prediction, self.classes) else {
@@ -72,7 +69,7 @@ impl Worst {
             WorstBy::Iou => ranked.miou,
             WorstBy::Doubt => -ranked.doubt,
         };
-        // The index settles a tie, so that the order in which photos were run does not show.
+        // Ties go to the lower index, so that the result does not depend on the order of scoring.
         let at = self
             .ranked
             .partition_point(|r| (key(r), r.index) < (key(&ranked), ranked.index));
@@ -93,7 +90,7 @@ impl Ranked {
     /// Photo, truth, prediction and errors side by side.
     ///
     /// # Errors
-    /// The photo can't be loaded any more.
+    /// The photo can no longer be loaded.
     pub fn strip(&self, data: &Dataset, centroids: &Centroids) -> Result<RgbImage, DataError> {
         let sample = data.load(self.index)?;
         Ok(pictures::strip(

@@ -1,4 +1,4 @@
-//! Masks as folders of black and white PNGs, one a class.
+//! Masks as folders of black and white PNGs, one per class.
 
 use super::error::ExportError;
 use super::mask::Mask;
@@ -8,12 +8,12 @@ use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::path::Path;
 
-/// Bytes of a class's name in a file's name.
+/// Maximum length of a class's name in a file name, in bytes.
 const NAME: usize = 80;
 
-/// Writes `INDEX-NAME.png` for every class that has a pixel into a folder: white where the class is,
-/// black elsewhere. A new folder appears when all are written. In one that is there, files that an
-/// earlier mask left for classes that this one does not have are removed.
+/// Writes `INDEX-NAME.png` into a folder for every class that has a pixel: white where the class is,
+/// black elsewhere. A new folder appears once all files are written. From an existing one, files that
+/// an earlier mask left for classes that this mask lacks are removed.
 pub(super) fn write(mask: &Mask, folder: &Path) -> Result<(), ExportError> {
     if folder.is_dir() {
         return fill(mask, folder);
@@ -48,7 +48,8 @@ fn fill(mask: &Mask, folder: &Path) -> Result<(), ExportError> {
     Ok(())
 }
 
-/// The index keeps names apart that differ in letter case or in what no file name may contain.
+/// The index distinguishes names that differ only in letter case or in characters that no file name may
+/// contain.
 fn file_name(mask: &Mask, class: u16) -> String {
     let digits = mask.classes.len().saturating_sub(1).to_string().len();
     let name = files::name_part(mask.name(class), NAME);

@@ -1,7 +1,7 @@
 //! One COCO JSON file for a batch of masks.
 //!
-//! Every connected region is an annotation, so that the union of all annotations of a category is the
-//! mask of its class. Categories are numbered from 1: class index + 1.
+//! Every connected region is an annotation, so that the union of a category's annotations is the mask
+//! of its class. Category ids are class index + 1.
 
 use super::error::ExportError;
 use super::mask::Mask;
@@ -17,7 +17,7 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 
-/// How regions are written.
+/// How regions are encoded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, clap::ValueEnum)]
 pub enum Shapes {
     /// Compressed run lengths: exact and small
@@ -49,7 +49,7 @@ struct Annotation {
     category_id: u64,
     segmentation: Segmentation,
     area: f64,
-    /// Left, top, width and height.
+    /// `[left, top, width, height]`
     bbox: [u32; 4],
     iscrowd: u8,
 }
@@ -58,14 +58,14 @@ struct Annotation {
 #[serde(untagged)]
 enum Segmentation {
     Runs {
-        /// Height and width.
+        /// `[height, width]`
         size: [u32; 2],
         counts: String,
     },
     Polygons(Vec<Vec<f64>>),
 }
 
-/// A file that an earlier run has written.
+/// A file that an earlier run wrote.
 #[derive(Deserialize)]
 struct Written {
     images: Vec<Image>,
@@ -80,7 +80,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// The regions of a mask, whose photo is called `file_name` in the file.
+    /// The regions of a mask whose photo is named `file_name` in the file.
     pub fn new(mask: &Mask, file_name: &str, shapes: Shapes) -> Self {
         let [width, height] = mask.size();
         let regions = Regions::of(mask.labels, width as usize);
@@ -108,7 +108,7 @@ impl Entry {
             .map(|(region, segmentation)| {
                 let [left, top, right, bottom] = region.bounds;
                 Annotation {
-                    // Both numbers are given when it joins the others.
+                    // Both ids are assigned by `Coco::add`.
                     id: 0,
                     image_id: 0,
                     category_id: category(region.label),
@@ -133,7 +133,7 @@ fn category(class: u16) -> u64 {
     u64::from(class) + 1
 }
 
-/// A COCO file that grows photo by photo. Annotations wait on the disk, so that a batch of any size
+/// A COCO file that grows photo by photo. Annotations are spooled to disk, so that a batch of any size
 /// takes little memory.
 pub struct Coco {
     path: PathBuf,
@@ -145,10 +145,10 @@ pub struct Coco {
 }
 
 impl Coco {
-    /// A new file at `path`, which is written by [`save`](Self::save).
+    /// A new file at `path`, written by [`save`](Self::save).
     ///
     /// # Errors
-    /// A disk that refuses.
+    /// The disk cannot be written.
     pub fn create(path: &Path, selection: &Selection) -> Result<Self, ExportError> {
         let names = selection.names();
         let category = |class: u16| Category {
@@ -166,10 +166,10 @@ impl Coco {
         })
     }
 
-    /// Goes on with the file that an earlier run has written at `path`, if there is one.
+    /// Resumes the file that an earlier run wrote at `path`, if there is one.
     ///
     /// # Errors
-    /// A file that can't be read, is no COCO file of this program, or has other classes.
+    /// The file can't be read, was not written by this program, or has other classes.
     pub fn resume(path: &Path, selection: &Selection) -> Result<Self, ExportError> {
         let mut coco = Self::create(path, selection)?;
         let file = match File::open(path) {
@@ -185,9 +185,9 @@ impl Coco {
             reason,
         };
         let written: Written = serde_json::from_reader(BufReader::new(file))
-            .map_err(|error| unusable(format!("it is not such a file ({error})")))?;
+            .map_err(|error| unusable(format!("it was not written by flowseg ({error})")))?;
         if written.categories != coco.categories {
-            return Err(unusable("it has other classes".to_owned()));
+            return Err(unusable("it has different classes".to_owned()));
         }
         let mut annotations = written.annotations.into_iter().peekable();
         for image in written.images {
@@ -197,19 +197,21 @@ impl Coco {
         }
         match annotations.next() {
             None => Ok(coco),
-            Some(_) => Err(unusable("its annotations are in another order".to_owned())),
+            Some(_) => Err(unusable(
+                "its annotations are in a different order".to_owned(),
+            )),
         }
     }
 
-    /// Whether a photo is in it.
+    /// Whether the file contains a photo.
     pub fn holds(&self, file_name: &str) -> bool {
         self.names.contains(file_name)
     }
 
-    /// Adds a photo. One that is there already keeps its first entry.
+    /// Adds a photo. One that is already in the file keeps its first entry.
     ///
     /// # Errors
-    /// A disk that refuses.
+    /// The disk cannot be written.
     pub fn add(&mut self, entry: Entry) -> Result<(), ExportError> {
         if !self.names.insert(entry.image.file_name.clone()) {
             return Ok(());
@@ -236,10 +238,10 @@ impl Coco {
         Ok(())
     }
 
-    /// Writes the file with all photos so far.
+    /// Writes the file with all photos added so far.
     ///
     /// # Errors
-    /// A disk that refuses.
+    /// The disk cannot be written.
     pub fn save(&mut self) -> Result<(), ExportError> {
         let (images, categories) = (&self.images, &self.categories);
         let scratch = self.annotations.file();
@@ -256,7 +258,7 @@ impl Coco {
                 serde_json::to_writer(&mut file, images)?;
                 file.write_all(b",\n\"annotations\":[")?;
                 scratch.rewind()?;
-                // To its end, where the next annotation goes.
+                // Copying leaves the position at the end, where the next annotation is appended.
                 io::copy(&mut *scratch, &mut file)?;
                 file.write_all(b"]}\n")?;
                 file.flush()
@@ -337,7 +339,7 @@ mod tests {
             ("{}", "images"),
             (
                 r#"{"images":[],"categories":[],"annotations":[]}"#,
-                "other classes",
+                "different classes",
             ),
         ] {
             std::fs::write(&path, text).unwrap();

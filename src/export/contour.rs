@@ -1,14 +1,14 @@
-//! The outlines of the classes over their photo.
+//! The outlines of the classes, drawn over the photo.
 
 use super::mask::Mask;
 use image::RgbImage;
 
-/// The width of an outline as a share of the photo's shorter side; on either side of the border it is
-/// at least a pixel.
+/// The width of an outline as a fraction of the photo's shorter side; it covers at least one pixel on
+/// either side of the border.
 const WIDTH: f32 = 1.0 / 300.0;
 
-/// The photo with a line along every border between classes; each side of the line has the colour of
-/// the class on that side.
+/// The photo with a line along every border between classes; each side of the line has its class's
+/// colour.
 pub(super) fn contour(mask: &Mask) -> RgbImage {
     let [width, height] = mask.size().map(|side| side as usize);
     let half = (0.5 * WIDTH * width.min(height) as f32).round().max(1.0) as usize;
@@ -35,7 +35,7 @@ pub(super) fn contour(mask: &Mask) -> RgbImage {
     picture
 }
 
-/// Flags with all their neighbours above, below and beside.
+/// The flags, dilated by one pixel horizontally and vertically.
 fn grown(flags: &[bool], width: usize) -> Vec<bool> {
     let at = |at: Option<usize>| at.and_then(|at| flags.get(at)).copied().unwrap_or(false);
     (0..flags.len())

@@ -1,10 +1,10 @@
-//! Parts of a photo without what is around them.
+//! Parts of a photo on a transparent background.
 
 use super::mask::Mask;
 use image::{Rgba, RgbaImage};
 
-/// The photo where the mask has one of `classes`; transparent black elsewhere, so that nothing of the
-/// rest is left in the file.
+/// The photo where the mask has one of `classes`; transparent black elsewhere, so that the file
+/// contains no other part of the photo.
 pub(super) fn cutout(mask: &Mask, classes: &[u16]) -> RgbaImage {
     let (width, height) = mask.photo.dimensions();
     let mut picture = RgbaImage::new(width, height);

@@ -5,35 +5,28 @@ use crate::files::FileError;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why an export failed. Nothing half-written is left.
+/// Why an export failed. No partial file is left behind.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// The disk, or the file's place on it.
+    /// The disk, or the file's location on it.
     #[error(transparent)]
     File(#[from] FileError),
     /// The label map.
     #[error(transparent)]
     Labels(DataError),
-    /// The folder for the frames has something in it.
+    /// The folder for the frames is not empty.
     #[error("{} is not an empty folder: name a new one for the frames", .0.display())]
     Occupied(PathBuf),
-    /// No state was computed yet, or the numbers of a scene don't fit each other.
+    /// No state has been computed yet, or the parts of a scene don't fit together.
     #[error("cannot write {}: {reason}", path.display())]
     Scene {
-        /// The file.
         path: PathBuf,
         /// What is wrong with the scene.
         reason: &'static str,
     },
-    /// A file of an earlier run that can't be gone on with.
-    #[error("cannot go on with {}: {reason}; move it away, or leave out --skip-existing", path.display())]
-    Resume {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The export was cancelled.
+    /// A file of an earlier run that cannot be extended.
+    #[error("cannot extend {}: {reason}; move it away, or leave out --skip-existing", path.display())]
+    Resume { path: PathBuf, reason: String },
     #[error("cancelled")]
     Cancelled,
 }
@@ -63,7 +56,7 @@ impl From<DataError> for ExportError {
     }
 }
 
-/// Ends an export that was cancelled.
+/// Fails with [`ExportError::Cancelled`] unless `yes`.
 pub(super) fn go_on(yes: bool) -> Result<(), ExportError> {
     yes.then_some(()).ok_or(ExportError::Cancelled)
 }

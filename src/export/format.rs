@@ -1,4 +1,4 @@
-//! The kinds of files that a mask can be written as.
+//! The file formats of masks.
 
 use super::binary;
 use super::contour::contour;
@@ -16,16 +16,16 @@ use crate::{data, files};
 use image::GrayImage;
 use std::path::Path;
 
-/// A kind of file that a mask can be written as.
+/// A file format of masks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, clap::ValueEnum)]
 pub enum Format {
-    /// NAME.png: a grey PNG with a class index a pixel
+    /// NAME.png: a grey PNG with one class index per pixel
     Index,
-    /// NAME.palette.png: the same indices with a palette of the class colours, for up to 255 classes
+    /// NAME.palette.png: the same indices with the class colours as palette, for up to 255 classes
     Palette,
-    /// NAME.binary/INDEX-CLASS.png: a black and white PNG for every class that is there
+    /// NAME.binary/INDEX-CLASS.png: one black and white PNG for every class in the mask
     Binary,
-    /// annotations.json: one COCO file for all photos, an annotation for every connected region
+    /// annotations.json: one COCO file for all photos, with one annotation per connected region
     Coco,
     /// NAME.json: polygons for Labelme
     Labelme,
@@ -33,9 +33,9 @@ pub enum Format {
     Yolo,
     /// NAME.npy: a NumPy array of class indices
     Npy,
-    /// NAME.tif: a TIFF with a class index a pixel, which keeps the georeference of a GeoTIFF
+    /// NAME.tif: a TIFF with one class index per pixel, which keeps the georeference of a GeoTIFF
     Tiff,
-    /// NAME.cutout.png: the photo where the classes of --class are, transparent elsewhere
+    /// NAME.cutout.png: the photo where it has the classes of --class, transparent elsewhere
     Cutout,
     /// NAME.contour.png: the photo with the outlines of the classes
     Contour,
@@ -43,9 +43,9 @@ pub enum Format {
     Overlay,
     /// NAME.colours.png: the mask in class colours, with a legend
     Colours,
-    /// NAME.probability.png: a grey PNG of how probable each pixel's class is, white for certain
+    /// NAME.probability.png: a grey PNG of the probability of each pixel's class, white if certain
     Probability,
-    /// NAME.margin.png: a grey PNG of its lead over the next class (p1 - p2), white for certain
+    /// NAME.margin.png: a grey PNG of its lead over the second class (p1 - p2), white if certain
     Margin,
     /// NAME.entropy.png: a grey PNG of the entropy over ln N, black for certain, white where all N
     /// classes are equally probable
@@ -61,19 +61,18 @@ pub enum Format {
 /// What a format needs besides the mask.
 #[derive(Clone, Copy, Debug)]
 pub struct Details<'a> {
-    /// The photo's file.
     pub photo: &'a Path,
-    /// Classes that a cut-out shows.
+    /// The classes that a cut-out shows.
     pub cutout: &'a [u16],
     /// Opacity of class colours over the photo, 0 to 1.
     pub opacity: f32,
-    /// The votes that decided the mask.
+    /// The votes that the mask was decided from.
     pub votes: &'a Votes,
 }
 
 impl Format {
-    /// What follows the photo's name (without its ending) in the name of the file, or of the folder
-    /// of [`Binary`](Self::Binary); none for [`Coco`](Self::Coco), which is one file for all photos.
+    /// What follows the photo's name (without its extension) in the name of the file, or of the folder
+    /// of [`Binary`](Self::Binary); `None` for [`Coco`](Self::Coco), which is one file for all photos.
     pub fn suffix(self) -> Option<&'static str> {
         Some(match self {
             Self::Index => ".png",
@@ -97,7 +96,7 @@ impl Format {
         })
     }
 
-    /// What it is, in the middle of a sentence.
+    /// Its name in the middle of a sentence.
     pub fn noun(self) -> &'static str {
         match self {
             Self::Index => "mask",
@@ -121,12 +120,11 @@ impl Format {
         }
     }
 
-    /// Whether it is a folder.
     pub fn is_folder(self) -> bool {
         self == Self::Binary
     }
 
-    /// The most classes that it can tell apart.
+    /// The largest number of classes that it can represent.
     pub fn most_classes(self) -> usize {
         match self {
             Self::Palette => 255,
@@ -134,12 +132,12 @@ impl Format {
         }
     }
 
-    /// Writes a mask to `path`, whole or not at all; the folder of [`Binary`](Self::Binary) file by
-    /// file. [`Coco`](Self::Coco) writes nothing here: see [`Coco`](super::Coco).
+    /// Writes a mask to `path` atomically, the folder of [`Binary`](Self::Binary) file by file.
+    /// [`Coco`](Self::Coco) writes nothing here: see [`Coco`](super::Coco).
     ///
     /// # Errors
-    /// A disk that refuses, more classes than [`most_classes`](Self::most_classes), or a mask that is
-    /// not of the photo's size.
+    /// The disk cannot be written, there are more classes than [`most_classes`](Self::most_classes), or
+    /// the mask does not have the photo's size.
     pub fn write(self, mask: &Mask, path: &Path, details: &Details) -> Result<(), ExportError> {
         mask.check(path)?;
         let [width, height] = mask.size().map(|side| side as usize);
@@ -170,7 +168,7 @@ impl Format {
     }
 }
 
-/// Writes a measure of doubt at a photo's size, `[height, width]`, as a grey PNG: black for 0, white
+/// Writes a measure of doubt at the photo's size, `[height, width]`, as a grey PNG: black for 0, white
 /// for 1.
 pub(super) fn write_grey(
     path: &Path,

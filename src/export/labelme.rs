@@ -8,12 +8,12 @@ use crate::files::folder_of;
 use serde_json::json;
 use std::path::{Component, Path, PathBuf};
 
-/// The version of Labelme whose format this is.
+/// The version of Labelme's format.
 const VERSION: &str = "5.5.0";
 
-/// A polygon for every connected region. Holes are bridged to the outer boundary (see
+/// One polygon per connected region. Holes are bridged to the outer boundary (see
 /// [`Polygon::ring`](super::polygons::Polygon::ring)). The photo at `photo` is named relative to the
-/// folder of `path`, which exists.
+/// folder of `path`, which must exist.
 pub(super) fn encode(mask: &Mask, photo: &Path, path: &Path) -> Vec<u8> {
     let [width, height] = mask.size();
     let regions = Regions::of(mask.labels, width as usize);
@@ -46,7 +46,7 @@ pub(super) fn encode(mask: &Mask, photo: &Path, path: &Path) -> Vec<u8> {
     file.to_string().into_bytes()
 }
 
-/// A file as it is named from a folder, with slashes between the parts.
+/// The path of a file relative to a folder, with forward slashes.
 fn from_folder(folder: &Path, file: &Path) -> String {
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let (folder, file) = (real(folder), real(file));

@@ -3,32 +3,28 @@
 use crate::fonts::Pen;
 use image::{GenericImage, Rgb, RgbImage};
 
-/// A class of the legend.
 pub struct Entry<'a> {
-    /// Its index.
     pub class: usize,
-    /// The colour of its swatch.
     pub colour: [u8; 3],
-    /// Its name.
     pub name: &'a str,
-    /// What stands to the right of the name, such as its share.
+    /// Text to the right of the name, such as the share.
     pub note: String,
 }
 
 const PAPER: Rgb<u8> = Rgb([255; 3]);
 const INK: [u8; 3] = [34; 3];
 const EDGE: Rgb<u8> = Rgb([150; 3]);
-/// The em of the text as a share of the picture's shorter side, and its limits in pixels: readable at
-/// the picture's own size, however long a panorama is.
+/// The em of the text as a fraction of the picture's shorter side, and its limits in pixels, so that it
+/// is readable at the picture's own size even under a long panorama.
 const TEXT_SHARE: f32 = 1.0 / 40.0;
 const TEXT: [f32; 2] = [14.0, 120.0];
 /// The height of a line of text, in ems.
 const LINE: f32 = 1.15;
-/// Longer names are shortened, in line heights.
+/// Longer names are shortened; in line heights.
 const LONGEST_NAME: f32 = 16.0;
 
-/// `picture` with the legend of `entries` below it, in as many columns as its width allows. The
-/// result is wider than the picture where not even one column fits.
+/// `picture` above the legend of `entries`, in as many columns as its width allows. The result is wider
+/// than the picture if not even one column fits.
 pub fn below(picture: &RgbImage, entries: &[Entry]) -> RgbImage {
     let shorter = picture.width().min(picture.height()) as f32;
     let mut pen = Pen::new((shorter * TEXT_SHARE).clamp(TEXT[0], TEXT[1]).round());
@@ -76,7 +72,7 @@ pub fn percent(share: f32) -> String {
     }
 }
 
-/// A swatch with an edge, so that a class as white as the paper is seen.
+/// A swatch with an edge, so that a white class is visible on the paper.
 fn square(sheet: &mut RgbImage, [left, top]: [u32; 2], side: u32, entry: &Entry) {
     for y in 0..side {
         for x in 0..side {
@@ -105,7 +101,7 @@ mod tests {
         below(&RgbImage::new(size[0], size[1]), &entries)
     }
 
-    /// The lines of a legend of one column below a picture of this height.
+    /// The lines of a one-column legend below a picture of this height.
     fn lines(sheet: &RgbImage, below: u32, count: u32) -> Vec<RgbImage> {
         let margin = (LINE * TEXT[0]).round() as u32;
         let row = (sheet.height() - below - 2 * margin) / count;
@@ -114,7 +110,7 @@ mod tests {
         (0..count).map(|i| line(i).to_image()).collect()
     }
 
-    /// Rows of pixels below a picture of this height that have ink in them.
+    /// The number of rows with ink below a picture of this height.
     fn inked(sheet: &RgbImage, below: u32) -> usize {
         let dark = |y| (0..sheet.width()).any(|x| sheet.get_pixel(x, y).0.iter().all(|c| *c < 90));
         (below..sheet.height()).filter(|&y| dark(y)).count()
@@ -142,7 +138,7 @@ mod tests {
         let plain = legend([64, 48], &["sky", "road"]);
         let sheet = legend([64, 48], &[&long("x"), &long("y")]);
         assert!(sheet.width() < 600 && sheet.height() == plain.height());
-        // They differ in the middle alone, and so have their numbers beside them.
+        // They differ only in the middle, so their numbers are printed too.
         let lines = lines(&sheet, 48, 2);
         assert_ne!(lines[0], lines[1]);
     }
@@ -156,7 +152,7 @@ mod tests {
             ["дор", "неб", "лес", "дом"],
             ["δρό", "ουρ", "δέν", "σπί"],
             ["\u{e000}", "\u{e001}", "\u{e002}", "\u{e003}"],
-            // Alike in Latin letters.
+            // Latin transliterations of these are identical.
             ["树", "数", "书", "鼠"],
         ] {
             let sheet = legend([96, 64], &names);

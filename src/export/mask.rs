@@ -1,4 +1,4 @@
-//! The classes of a photo's pixels, as every format of them needs it.
+//! A photo with the classes of its pixels: the input of every format.
 
 use super::error::ExportError;
 use crate::data::IGNORE;
@@ -8,12 +8,12 @@ use std::path::Path;
 /// The colour of pixels without a class: that of "void" in Pascal VOC's palette.
 pub(super) const VOID: [u8; 3] = [224, 224, 192];
 
-/// The classes of a photo's pixels.
 #[derive(Clone, Copy, Debug)]
 pub struct Mask<'a> {
     /// The photo, upright.
     pub photo: &'a RgbImage,
-    /// A class index a pixel, [`IGNORE`] where there is none: `[height, width]` of the photo.
+    /// One class index per pixel, [`IGNORE`] for pixels without a class: `[height, width]` of the
+    /// photo.
     pub labels: &'a [u16],
     /// The classes' names by index.
     pub classes: &'a [String],
@@ -28,7 +28,7 @@ impl Mask<'_> {
         [width, height]
     }
 
-    /// The colour of a label; black outside the table.
+    /// The colour of a label; black if it is not a class.
     pub(super) fn colour(&self, label: u16) -> [u8; 3] {
         match label {
             IGNORE => VOID,
@@ -39,19 +39,19 @@ impl Mask<'_> {
         }
     }
 
-    /// Whether a byte holds every class and [`IGNORE`], as 255.
+    /// Whether one byte holds every class and [`IGNORE`], as 255.
     pub(super) fn is_narrow(&self) -> bool {
         self.classes.len() < 256
     }
 
-    /// The name of a label; empty outside the table.
+    /// The name of a label; empty if it is not a class.
     pub(super) fn name(&self, label: u16) -> &str {
         self.classes
             .get(usize::from(label))
             .map_or("", String::as_str)
     }
 
-    /// Refuses what the writers would have to trip over.
+    /// Refuses masks that no writer could handle.
     pub(super) fn check(&self, path: &Path) -> Result<(), ExportError> {
         let [width, height] = self.size().map(|side| side as usize);
         if self.labels.len() == width * height && !self.labels.is_empty() {

@@ -1,7 +1,7 @@
-//! What a flow leaves behind: masks, pictures, animations, states and numbers.
+//! Exports of a flow: masks, pictures, animations, states and numbers.
 //!
-//! One code for `flowseg segment` and for the window. It works on host data alone and knows
-//! neither the tensor library nor the window, so that an export can run on any thread.
+//! Shared by `flowseg segment` and the window. It works on host data alone and depends neither on the
+//! tensor library nor on the window, so that an export can run on any thread.
 
 mod binary;
 mod coco;
@@ -44,19 +44,18 @@ use crate::votes::Doubt;
 use error::go_on;
 use std::path::Path;
 
-/// A kind of file that a flow can be exported as.
+/// A file that a flow can be exported as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Artifact {
-    /// A single-channel PNG of the photo's own size with a class index a pixel.
+    /// A single-channel PNG of the photo's own size with one class index per pixel.
     Labels,
-    /// A PNG of the mask in class colours, with a legend of the classes in it.
+    /// A PNG of the mask in class colours, with a legend of its classes.
     Colours,
     /// A PNG of the photo under class colours.
     Overlay,
-    /// The flow as an endless GIF. Colours are exact in every frame of at most 256 colours, which is
-    /// every [map](Look::Map) of as many classes; [raw](Look::Raw) states and
-    /// [overlays](Look::Overlay) have more, and the nearest of 256 stand for them. The frames as
-    /// PNGs are exact.
+    /// The flow as an endlessly looping GIF. Frames of at most 256 colours are exact, so every
+    /// [map](Look::Map) of as many classes is; [raw](Look::Raw) states and [overlays](Look::Overlay)
+    /// have more, and show the nearest of 256. The frames as PNGs are exact.
     Gif,
     /// The flow as a folder of numbered PNGs.
     Frames,
@@ -64,14 +63,14 @@ pub enum Artifact {
     Trajectory,
     /// Shares, settling and speed of every state as CSV.
     Numbers,
-    /// A grey PNG of a measure of doubt at the photo's own size.
+    /// A grey PNG of a measure of doubt at the photo's own size, black for 0, white for 1.
     DoubtPicture(Doubt),
     /// The same as a NumPy array of `float32`.
     DoubtArray(Doubt),
 }
 
 impl Artifact {
-    /// All of them, in the order of a menu.
+    /// All artifacts, in the order of the menu.
     pub const ALL: [Self; 13] = [
         Self::Labels,
         Self::Colours,
@@ -88,7 +87,6 @@ impl Artifact {
         Self::DoubtArray(Doubt::Entropy),
     ];
 
-    /// Its name in a menu.
     pub fn label(self) -> &'static str {
         match self {
             Self::Labels => "Label map (PNG)",
@@ -119,7 +117,7 @@ impl Artifact {
         }
     }
 
-    /// What follows the photo's name (without its ending) in the file's name.
+    /// What follows the photo's name (without its extension) in the file's name.
     pub fn suffix(self) -> &'static str {
         match self {
             Self::Labels => ".png",
@@ -138,18 +136,18 @@ impl Artifact {
         }
     }
 
-    /// The default file name for a photo named `name` (without its ending).
+    /// The default file name for a photo named `name` (without its extension).
     pub fn file_name(self, name: &str) -> String {
         format!("{name}{}", self.suffix())
     }
 
-    /// Whether it shows the mask alone, and not the way there: then it shows a corrected one, which its
-    /// name says.
+    /// Whether it shows only the final mask and not the states. It then shows a corrected mask, and its
+    /// name says so.
     pub fn is_of_mask(self) -> bool {
         matches!(self, Self::Labels | Self::Colours | Self::Overlay)
     }
 
-    /// What it is, in the middle of a sentence.
+    /// Its name in the middle of a sentence.
     pub fn noun(self) -> &'static str {
         match self {
             Self::Labels => "mask",
@@ -165,12 +163,12 @@ impl Artifact {
     }
 }
 
-/// Writes an artifact of a scene to `path` (for [`Artifact::Frames`] a new or empty folder), whole
-/// or not at all. `progress` hears the share done, 0 to 1, and answers whether to go on.
+/// Writes an artifact of a scene to `path` (for [`Artifact::Frames`] a new or empty folder),
+/// atomically. `progress` is called with the share done, 0 to 1, and returns whether to continue.
 ///
 /// # Errors
-/// A disk that refuses, a scene without states, a folder with something in it, or a `progress`
-/// that answers false.
+/// The disk cannot be written, the scene has no states, the folder is not empty, or `progress` returned
+/// false.
 pub fn write(
     artifact: Artifact,
     scene: &Scene,
@@ -197,7 +195,7 @@ pub fn write(
             format::write_npy(path, doubt, &scene.votes(), scene.size_of_photo())?;
         }
     }
-    // The file is there: an answer to stop comes too late.
+    // The file is written, so it is too late to cancel.
     progress(1.0);
     Ok(())
 }

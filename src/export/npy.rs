@@ -1,12 +1,12 @@
-//! Masks and measures as NumPy arrays, in version 1.0 `.npy` files.
+//! Masks and measures of doubt as NumPy arrays, in version 1.0 `.npy` files.
 
 use super::mask::Mask;
 
-/// Bytes that the data of a file has to begin at a multiple of.
+/// The data of a file begins at a multiple of this many bytes.
 const ALIGNMENT: usize = 64;
 
-/// A mask of shape `[height, width]`: `uint8` with pixels without a class as 255 for up to 255 classes,
-/// else `uint16` with those as 65535.
+/// A mask of shape `[height, width]`: `uint8` with 255 for pixels without a class if there are at most
+/// 255 classes, else `uint16` with 65535 for them.
 pub(super) fn encode(mask: &Mask) -> Vec<u8> {
     let [width, height] = mask.size().map(|side| side as usize);
     if mask.is_narrow() {
@@ -26,7 +26,7 @@ pub(super) fn floats(values: &[f32], size: [usize; 2]) -> Vec<u8> {
 fn array(kind: &str, [height, width]: [usize; 2], data: impl Iterator<Item = u8>) -> Vec<u8> {
     let mut header =
         format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({height}, {width}), }}");
-    // Magic number, version and length take ten bytes, and a line end closes the header.
+    // Magic number, version and length take ten bytes, and a newline ends the header.
     while !(10 + header.len() + 1).is_multiple_of(ALIGNMENT) {
         header.push(' ');
     }

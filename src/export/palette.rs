@@ -1,4 +1,4 @@
-//! Masks as indexed PNGs: every pixel stores its class, and the file the classes' colours.
+//! Masks as indexed PNGs, whose palette holds the class colours.
 
 use super::error::ExportError;
 use super::mask::{Mask, VOID};
@@ -8,7 +8,7 @@ use std::path::Path;
 /// A PNG whose palette holds the class colours. [`IGNORE`] is index 255.
 ///
 /// # Errors
-/// More classes than a palette holds.
+/// More classes than a palette can hold.
 pub(super) fn encode(mask: &Mask, path: &Path) -> Result<Vec<u8>, ExportError> {
     if !mask.is_narrow() {
         return Err(ExportError::Scene {

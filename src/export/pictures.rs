@@ -16,17 +16,17 @@ use std::io::{BufWriter, Cursor, Write};
 use std::path::Path;
 use std::time::Duration;
 
-/// Pictures are magnified by whole factors while their longer side stays within this many pixels.
+/// Pictures are magnified by a whole factor as long as their longer side stays within this many pixels.
 const SHOWN_SIDE: u32 = 512;
-/// How long a state between the ends of an animation is shown.
+/// How long every state but the first and last is shown.
 const STEP: Duration = Duration::from_millis(120);
-/// How long the ends are shown: long enough to be looked at.
+/// How long the first and last states are shown.
 const END: Duration = Duration::from_millis(1200);
 /// Of the GIF encoder's range 1 (best palette) to 30 (fastest).
 const GIF_SPEED: i32 = 10;
 
 /// The mask in class colours at the photo's size, a small one magnified by a whole factor, above a
-/// legend of its classes with their shares, the greatest first.
+/// legend of its classes with their shares, greatest first.
 pub fn colours(mask: &Mask) -> RgbImage {
     let [width, height] = mask.size();
     let map = RgbImage::from_fn(width, height, |x, y| {
@@ -57,7 +57,7 @@ pub fn colours(mask: &Mask) -> RgbImage {
 }
 
 /// The photo under class colours of an opacity from 0 to 1, at the photo's own size. Pixels without a
-/// class stay as they are.
+/// class are unchanged.
 pub fn overlay(mask: &Mask, opacity: f32) -> RgbImage {
     let mut picture = mask.photo.clone();
     for (pixel, &label) in picture.pixels_mut().zip(mask.labels) {
@@ -68,7 +68,7 @@ pub fn overlay(mask: &Mask, opacity: f32) -> RgbImage {
     picture
 }
 
-/// `below` under `above` of an opacity from 0 to 1.
+/// `above` blended over `below` with an opacity from 0 to 1.
 fn mix(below: [u8; 3], above: [u8; 3], opacity: f32) -> [u8; 3] {
     let share = (opacity.clamp(0.0, 1.0) * 256.0).round() as u32;
     std::array::from_fn(|c| {
@@ -100,7 +100,7 @@ fn magnification(width: u32, height: u32) -> u32 {
 /// The pictures of an animation, state by state.
 struct Animation<'a> {
     scene: &'a Scene<'a>,
-    /// The photo at the animation's size, where it is shown.
+    /// The photo at the animation's size, if it is shown.
     photo: Option<RgbImage>,
     scale: u32,
 }
@@ -141,7 +141,6 @@ impl<'a> Animation<'a> {
     }
 }
 
-/// Encodes a picture as PNG.
 fn png(path: &Path, picture: impl Into<DynamicImage>) -> Result<Vec<u8>, ExportError> {
     let mut bytes = Vec::new();
     picture
@@ -151,12 +150,11 @@ fn png(path: &Path, picture: impl Into<DynamicImage>) -> Result<Vec<u8>, ExportE
     Ok(bytes)
 }
 
-/// Writes a picture as PNG.
 pub(super) fn write_png(path: &Path, picture: impl Into<DynamicImage>) -> Result<(), ExportError> {
     Ok(files::write_atomic(path, &png(path, picture)?)?)
 }
 
-/// Writes the flow as an endless GIF, frame by frame.
+/// Writes the flow as an endlessly looping GIF, frame by frame.
 pub(super) fn write_gif(
     path: &Path,
     scene: &Scene,
@@ -183,8 +181,8 @@ pub(super) fn write_gif(
     })
 }
 
-/// Writes the flow as `0000.png`, `0001.png` and so on into a new or empty folder, which appears
-/// under its name once the last of them is written.
+/// Writes the flow as `0000.png`, `0001.png` and so on into a new or empty folder, which appears under
+/// its name once the last of them is written.
 pub(super) fn write_frames(
     path: &Path,
     scene: &Scene,

@@ -1,12 +1,12 @@
 //! Regions as polygons along the edges of their pixels.
 //!
-//! The corners are corners of pixels, so a polygon filled again, taking the pixels whose centres lie
-//! inside, is the region itself, to the pixel.
+//! The corners are corners of pixels, so filling a polygon by the pixel centres inside it reproduces
+//! the region exactly.
 
 use super::regions::Regions;
 
-/// A closed line of corners `[x, y]` in pixels from the picture's top left corner, without the first
-/// one repeated at the end. Every other side is horizontal, those between are vertical.
+/// A closed polyline of corners `[x, y]` in pixels from the picture's top left corner, without the
+/// first one repeated at the end. Sides are horizontal and vertical in turn.
 pub type Ring = Vec<[u32; 2]>;
 
 /// The outline of a region.
@@ -14,18 +14,18 @@ pub type Ring = Vec<[u32; 2]>;
 pub struct Polygon {
     /// Its outer boundary, clockwise as seen on a screen.
     pub outer: Ring,
-    /// The boundaries of the holes in it, counter-clockwise.
+    /// The boundaries of its holes, counter-clockwise.
     pub holes: Vec<Ring>,
 }
 
-/// Comparisons of corners that the bridges of one polygon may cost, after which only every so manyth
-/// corner is looked at.
+/// Limit on comparisons of corners when bridging the holes of one polygon; beyond it, only every n-th
+/// corner is considered.
 const COMPARISONS: usize = 1 << 24;
 
 impl Polygon {
-    /// Outer boundary and holes as one line, for formats without holes: a bridge of no width leads
-    /// from the nearest corner of the outer boundary to every hole and back. Filled by the even-odd
-    /// rule or by winding numbers, it is the polygon itself.
+    /// Outer boundary and holes as one line, for formats without holes: a zero-width bridge leads from
+    /// the nearest corner of the outer boundary to every hole and back. Filled by the even-odd or the
+    /// non-zero rule, it is the same region.
     pub fn ring(&self) -> Ring {
         if self.holes.is_empty() {
             return self.outer.clone();
@@ -73,8 +73,8 @@ pub fn polygons(regions: &Regions) -> Vec<Polygon> {
             continue;
         }
         let ring = tracer.trace([x as u32, y as u32], &mut seen);
-        // The first boundary that is met of a region is the outer one, since regions are numbered by
-        // their first pixels and no hole lies above those.
+        // The first boundary found of a region is its outer one: regions are numbered by their first
+        // pixels, and no hole lies above those.
         match polygons.get_mut(region as usize) {
             Some(polygon) => polygon.holes.push(ring),
             None => polygons.push(Polygon {
@@ -93,7 +93,7 @@ struct Tracer<'a> {
     height: i64,
 }
 
-/// Steps to the right, down, left and up: each is a turn to the right of the one before.
+/// Steps to the right, down, left and up: each is a right turn from the one before.
 const STEPS: [[i64; 2]; 4] = [[1, 0], [0, 1], [-1, 0], [0, -1]];
 /// The pixels around a corner, relative to the one at its lower right, that lie ahead of such a step:
 /// on its right-hand and on its left-hand side.
@@ -119,7 +119,7 @@ impl<'a> Tracer<'a> {
     }
 
     /// The boundary that runs to the right along the upper edge of a pixel. Marks all pixels whose
-    /// upper edges belong to it. The edge has to begin at a turn.
+    /// upper edges belong to it. The edge must begin at a turn.
     fn trace(&self, start: [u32; 2], seen: &mut [bool]) -> Ring {
         let start = start.map(i64::from);
         let own = self.region(start);
@@ -131,7 +131,7 @@ impl<'a> Tracer<'a> {
             }
             at = [0, 1].map(|axis| at[axis] + STEPS[direction][axis]);
             let [right, left] = AHEAD[direction].map(|[x, y]| self.region([at[0] + x, at[1] + y]));
-            // Where two pixels of the region touch at a corner, it turns away from the other one:
+            // Where two pixels of the region touch only at a corner, the boundary separates them:
             // corners do not connect.
             let turned = if right != own {
                 direction + 1
@@ -160,7 +160,7 @@ pub(super) mod tests {
         for ring in rings {
             for (at, &[x0, y0]) in ring.iter().enumerate() {
                 let [x1, y1] = ring[(at + 1) % ring.len()];
-                // A pixel is inside if a line to the left of it is crossed an odd number of times.
+                // A pixel is inside if the boundary crosses the row an odd number of times to its left.
                 for y in y0.min(y1)..y0.max(y1) {
                     let share =
                         (f64::from(y) + 0.5 - f64::from(y0)) / (f64::from(y1) - f64::from(y0));
@@ -210,7 +210,7 @@ pub(super) mod tests {
                 let mut bridged = vec![false; labels.len()];
                 toggle(&[polygon.ring()], width, &mut bridged);
                 prop_assert_eq!(&bridged, &expected);
-                // The outer boundary alone fills the holes and nothing beside the box.
+                // The outer boundary alone fills the holes as well, but nothing outside the box.
                 let mut filled = vec![false; labels.len()];
                 toggle(std::slice::from_ref(&polygon.outer), width, &mut filled);
                 for (at, inside) in filled.iter().enumerate() {

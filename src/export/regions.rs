@@ -3,19 +3,17 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 
-/// Pixels of one label that are connected over their edges; pixels that touch at a corner alone are
-/// apart.
+/// Pixels of one label that are connected through common edges; pixels that only touch at a corner are
+/// not connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Region {
-    /// The label of its pixels.
     pub label: u16,
-    /// How many they are, at least 1.
+    /// Their number, at least 1.
     pub area: usize,
-    /// The smallest box around them: left, top, right and bottom, the last two exclusive.
+    /// The bounding box: left, top, right and bottom, the last two exclusive.
     pub bounds: [u32; 4],
 }
 
-/// All regions of a label map.
 pub struct Regions {
     /// The width of the map, at least 1.
     pub width: usize,
@@ -29,7 +27,7 @@ impl Regions {
     /// The regions of `labels: [height, width]`.
     pub fn of(labels: &[u16], width: usize) -> Self {
         let width = width.max(1);
-        // Every pixel gets the provisional number of a neighbour of its label, and numbers that meet
+        // Every pixel gets the provisional number of a neighbour with its label; numbers that meet
         // later are joined.
         let mut map = vec![0u32; labels.len()];
         let mut joined = Joined::default();
@@ -64,13 +62,12 @@ impl Regions {
         Self { width, map, list }
     }
 
-    /// The height of the map.
     pub fn height(&self) -> usize {
         self.map.len() / self.width
     }
 }
 
-/// Numbers that turn out to stand for the same thing; the lowest speaks for all.
+/// Union-find over provisional numbers; the lowest represents its set.
 #[derive(Default)]
 struct Joined(Vec<u32>);
 
@@ -98,9 +95,9 @@ impl Joined {
     }
 }
 
-/// Gives regions of fewer than `least` pixels to the label that they share most of their outline
-/// with, the smallest region first, which fills holes as well. What remains has `least` pixels or
-/// more, or is the whole map. Labels are of `[height, width]`.
+/// Gives regions of fewer than `least` pixels to the label that they share most of their outline with,
+/// the smallest region first, which also fills holes. Every remaining region has at least `least`
+/// pixels or is the whole map. `labels` is `[height, width]`.
 pub fn absorb_small(labels: &mut [u16], width: usize, least: usize) {
     let regions = Regions::of(labels, width);
     if regions.list.iter().all(|region| region.area >= least) {
@@ -108,7 +105,7 @@ pub fn absorb_small(labels: &mut [u16], width: usize, least: usize) {
     }
     let mut borders = borders(&regions);
     let mut now = regions.list.clone();
-    // Who a region belongs to now.
+    // The region that each region has been merged into.
     let mut owner: Vec<u32> = (0..now.len() as u32).collect();
     let small = |(id, region): (usize, &Region)| Reverse((region.area, id as u32));
     let mut queue: BinaryHeap<_> = now
@@ -126,18 +123,18 @@ pub fn absorb_small(labels: &mut [u16], width: usize, least: usize) {
         for (&neighbour, &length) in &borders[at] {
             *shared.entry(now[neighbour as usize].label).or_default() += length;
         }
-        // Of equals the lowest label.
+        // Ties go to the lowest label.
         let longest = shared
             .into_iter()
             .max_by_key(|&(label, length)| (length, Reverse(label)));
         let Some((label, _)) = longest else {
             break;
         };
-        // The region and all its neighbours of that label become one.
+        // Merge the region with all its neighbours of that label.
         let mut group: Vec<u32> = borders[at].keys().copied().collect();
         group.retain(|&neighbour| now[neighbour as usize].label == label);
         group.push(id);
-        // The one with the most neighbours takes in the others, which keeps the work small.
+        // Merging into the one with the most neighbours keeps the work small.
         let Some(&into) = group
             .iter()
             .max_by_key(|&&id| (borders[id as usize].len(), id))
@@ -176,7 +173,7 @@ pub fn absorb_small(labels: &mut [u16], width: usize, least: usize) {
     }
 }
 
-/// The neighbours of every region, each with the number of pixel edges that they share.
+/// The neighbours of every region, each with the number of pixel edges that the two share.
 fn borders(regions: &Regions) -> Vec<HashMap<u32, u32>> {
     let mut borders = vec![HashMap::new(); regions.list.len()];
     let mut meet = |a: u32, b: u32| {
@@ -202,7 +199,7 @@ pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A label map drawn as digits; a dot is ignored.
+    /// A label map written in digits; a dot is an ignored pixel.
     pub(crate) fn drawn(rows: &[&str]) -> Vec<u16> {
         let pixels = rows.iter().flat_map(|row| row.bytes());
         pixels
@@ -242,7 +239,7 @@ pub(super) mod tests {
         absorb_small(&mut labels, 6, 3);
         // The hole is filled, and the speck shares more of its outline with 1 than with 0.
         assert_eq!(labels, drawn(&["000001", "000011", "000011", "000011"]));
-        // A map of one region stays, however small.
+        // A map of a single region is kept, however small.
         let mut labels = drawn(&["11"]);
         absorb_small(&mut labels, 2, 100);
         assert_eq!(labels, [1, 1]);
@@ -251,7 +248,7 @@ pub(super) mod tests {
 
     #[test]
     fn parts_that_grow_together_count_together() {
-        // Four pixels and four more are large enough once the speck between them joins them.
+        // Two regions of four pixels are large enough once the speck between them joins them.
         let mut labels = drawn(&["0000000", "0112110", "0112110", "0000000"]);
         absorb_small(&mut labels, 7, 5);
         assert_eq!(labels, drawn(&["0000000", "0111110", "0111110", "0000000"]));

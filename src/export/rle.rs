@@ -1,5 +1,5 @@
-//! Run-length encoding as COCO has it: column by column from the top left, in turns the number of
-//! pixels outside and inside.
+//! COCO's run-length encoding: column by column from the top left, the lengths of runs outside and
+//! inside in turn.
 
 use super::regions::Regions;
 
@@ -22,7 +22,7 @@ pub(super) fn counts(regions: &Regions) -> Vec<Vec<u32>> {
             let length = (y - start) as u32;
             let (counts, end) = (&mut counts[region as usize], &mut ends[region as usize]);
             match counts.last_mut() {
-                // From the bottom of a column to the top of the next without a gap.
+                // The run continues from the bottom of one column to the top of the next.
                 Some(last) if *end == at => *last += length,
                 _ => counts.extend([(at - *end) as u32, length]),
             }
@@ -38,8 +38,8 @@ pub(super) fn counts(regions: &Regions) -> Vec<Vec<u32>> {
     counts
 }
 
-/// Runs as the string of printable characters that COCO's own tools write: the third and every later
-/// run as its difference from the one two before, five bits a character, the lowest first.
+/// Runs as the printable string that COCO's own tools write: from the third run on, the difference from
+/// the run two before, five bits per character, lowest first.
 pub(super) fn compressed(counts: &[u32]) -> String {
     let mut text = String::new();
     for (at, &count) in counts.iter().enumerate() {
@@ -97,7 +97,7 @@ mod tests {
         let labels = drawn(&["110", "100"]);
         let counts = counts(&Regions::of(&labels, 3));
         assert_eq!(counts, [vec![0, 3, 3], vec![3, 3]]);
-        // As pycocotools encodes a square of 20 pixels in a picture of 100 x 100.
+        // The result of pycocotools for a square of 20 pixels in a picture of 100 x 100.
         let mut labels = vec![0u16; 10_000];
         for y in 10..30 {
             labels[y * 100 + 40..y * 100 + 60].fill(1);

@@ -1,4 +1,4 @@
-//! Everything that an export may show.
+//! The input of an export.
 
 use super::error::ExportError;
 use super::mask::Mask;
@@ -7,10 +7,10 @@ use crate::votes::Votes;
 use image::RgbImage;
 use std::path::Path;
 
-/// The states of a flow on the host, from the source at t = 0 on.
+/// The states of a flow on the host, beginning with the source at t = 0.
 #[derive(Clone, Debug)]
 pub struct Trajectory<'a> {
-    /// Height and width of the states.
+    /// `[height, width]` of the states.
     pub size: [usize; 2],
     /// The time of every state, in `[0, 1]`.
     pub times: &'a [f32],
@@ -33,10 +33,8 @@ pub enum Look {
 }
 
 impl Look {
-    /// All of them.
     pub const ALL: [Self; 3] = [Self::Raw, Self::Map, Self::Overlay];
 
-    /// Its name in a menu.
     pub fn label(self) -> &'static str {
         match self {
             Self::Raw => "Raw",
@@ -46,29 +44,27 @@ impl Look {
     }
 }
 
-/// Everything that an export may show.
+/// The input of an export.
 #[derive(Clone, Debug)]
 pub struct Scene<'a> {
     /// The photo, upright, at its own size.
     pub photo: &'a RgbImage,
-    /// Its flow so far. The last state is taken for the answer.
+    /// Its flow so far. The last state counts as the result.
     pub trajectory: Trajectory<'a>,
-    /// The classes' centroids.
     pub centroids: &'a Centroids,
-    /// The classes' colours, such as [`Centroids::colours`], in the same order.
+    /// The classes' colours, such as [`Centroids::colours`], in the order of the centroids.
     pub colours: &'a [[u8; 3]],
     /// The classes' names, in the order of the centroids.
     pub classes: &'a [String],
-    /// The mask as a person corrected it, `[height, width]` of the photo, instead of the last state's.
+    /// The manually corrected mask, `[height, width]` of the photo, which replaces the last state's.
     pub corrected: Option<&'a [u16]>,
-    /// What animations show.
     pub look: Look,
     /// Opacity of class colours over the photo, 0 to 1.
     pub opacity: f32,
 }
 
 impl Scene<'_> {
-    /// The mask that labels `[height, width]` of the photo's size are.
+    /// The mask with these labels, `[height, width]` of the photo.
     pub fn mask<'a>(&'a self, labels: &'a [u16]) -> Mask<'a> {
         Mask {
             photo: self.photo,
@@ -78,12 +74,12 @@ impl Scene<'_> {
         }
     }
 
-    /// A class's colour; black outside the table.
+    /// The colour of a class; black if the index is out of range.
     pub(super) fn colour(&self, class: usize) -> [u8; 3] {
         self.colours.get(class).copied().unwrap_or_default()
     }
 
-    /// Refuses what the writers would have to trip over.
+    /// Refuses scenes that no writer could handle.
     pub(super) fn check(&self, path: &Path) -> Result<(), ExportError> {
         let t = &self.trajectory;
         let pixels = t.size[0].checked_mul(t.size[1]).unwrap_or(0);
@@ -105,7 +101,6 @@ impl Scene<'_> {
         Err(ExportError::Scene { path, reason })
     }
 
-    /// The votes of the last state.
     pub(super) fn votes(&self) -> Votes {
         let last = self.trajectory.states.last().copied().unwrap_or_default();
         Votes::of(self.centroids, last, self.trajectory.size)

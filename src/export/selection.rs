@@ -1,16 +1,16 @@
-//! Which classes a mask shows, under which names, and how small its parts may be.
+//! Which classes a mask shows, under which names, and how small its regions may be.
 
 use super::regions::absorb_small;
 use crate::data::{ClassTable, IGNORE};
 use std::str::FromStr;
 
-/// A class that a table does not have.
+/// A class that is not in the table.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the model has no class {wanted:?}{}", hint(.nearest.as_deref()))]
 pub struct UnknownClass {
-    /// What was asked for.
+    /// The name as given.
     pub wanted: String,
-    /// The known name that is most like it.
+    /// The most similar known name.
     pub nearest: Option<String>,
 }
 
@@ -21,12 +21,12 @@ fn hint(nearest: Option<&str>) -> String {
     }
 }
 
-/// Classes that become one, written `a,b=c`.
+/// Classes to merge into one, written `a,b=c`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Merge {
-    /// Those that are joined.
+    /// The merged classes.
     pub from: Vec<String>,
-    /// A class of the table, or a new name for the first of those that are joined.
+    /// A class of the table, or a new name for the first of the merged classes.
     pub into: String,
 }
 
@@ -50,17 +50,17 @@ impl FromStr for Merge {
 /// The classes that masks show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selection {
-    /// The names after all merges, distinct, by the index that the class has in the model. A class
-    /// that went into another keeps its name here and has no pixels.
+    /// The names after all merges, distinct, by the model's class index. A class that was merged into
+    /// another keeps its name here and has no pixels.
     names: Vec<String>,
-    /// What becomes of the pixels of every class: a class, or [`IGNORE`].
+    /// What the pixels of every class become: a class, or [`IGNORE`].
     targets: Vec<u16>,
-    /// Connected regions of fewer pixels are absorbed by those around them.
+    /// Connected regions of fewer pixels are absorbed by their neighbours.
     least: usize,
 }
 
 impl Selection {
-    /// All classes of a table as they are.
+    /// All classes of a table, unchanged.
     pub fn all(classes: &[String]) -> Self {
         Self {
             names: ClassTable::new(classes.to_vec()).names,
@@ -69,7 +69,7 @@ impl Selection {
         }
     }
 
-    /// Joins classes.
+    /// Merges classes.
     ///
     /// # Errors
     /// A class that is not in the table.
@@ -93,7 +93,7 @@ impl Selection {
         Ok(self)
     }
 
-    /// Leaves out all classes but these.
+    /// Keeps only these classes.
     ///
     /// # Errors
     /// A class that is not in the table, after the merges so far.
@@ -107,12 +107,12 @@ impl Selection {
         Ok(self)
     }
 
-    /// Has regions of fewer than `least` pixels absorbed by those around them.
+    /// Lets regions of fewer than `least` pixels be absorbed by their neighbours.
     pub fn at_least(self, least: usize) -> Self {
         Self { least, ..self }
     }
 
-    /// The indices of classes by their names.
+    /// The indices of classes, by name.
     ///
     /// # Errors
     /// A class that is not in the table.
@@ -120,7 +120,7 @@ impl Selection {
         names.iter().map(|name| self.class(name)).collect()
     }
 
-    /// The index of a class, by its name in any case or by its index in digits.
+    /// The index of a class, by its name in any letter case or by its index in digits.
     fn class(&self, wanted: &str) -> Result<u16, UnknownClass> {
         let lower = wanted.trim().to_lowercase();
         let named = |test: &dyn Fn(&str) -> bool| self.names.iter().position(|name| test(name));
@@ -128,7 +128,7 @@ impl Selection {
             .or_else(|| named(&|name| name.to_lowercase() == lower))
             .or_else(|| lower.parse().ok().filter(|&at| at < self.names.len()));
         if let Some(class) = found {
-            // Pixels of a class that went into another are found there.
+            // The pixels of a merged class are those of the class it went into.
             return Ok(match self.targets.get(class) {
                 Some(&target) if target != IGNORE => target,
                 _ => class as u16,
@@ -141,7 +141,6 @@ impl Selection {
         })
     }
 
-    /// The names by class index.
     pub fn names(&self) -> &[String] {
         &self.names
     }
@@ -155,7 +154,7 @@ impl Selection {
         kept
     }
 
-    /// Applies the choice to a label map `[height, width]`.
+    /// Applies the selection to a label map `[height, width]`.
     pub fn apply(&self, labels: &mut [u16], width: usize) {
         for label in labels.iter_mut() {
             *label = self

@@ -1,4 +1,4 @@
-//! A trajectory as numbers: safetensors for programs, CSV for people and spreadsheets.
+//! A trajectory as safetensors, and its statistics as CSV.
 
 use super::scene::Scene;
 use crate::{csv, labels, trajectory};
@@ -11,7 +11,7 @@ use std::collections::HashMap;
 /// centroids `[N][d]`.
 ///
 /// # Errors
-/// Numbers that don't fit their shapes.
+/// Arrays that don't fit their shapes.
 pub fn safetensors(scene: &Scene) -> Result<Vec<u8>, SafeTensorError> {
     let t = &scene.trajectory;
     let [height, width] = t.size;
@@ -51,10 +51,10 @@ pub fn safetensors(scene: &Scene) -> Result<Vec<u8>, SafeTensorError> {
     safetensors::serialize(tensors, Some(metadata))
 }
 
-/// The numbers of every state as CSV, a row each: `step`, `t`, `settled` (the share of pixels that
-/// have reached their final class for good), `mean_speed` (of the step that leaves the state, so
-/// the last has none), then `share_NAME` for every class. Shares are 0 to 1 and count pixels at the
-/// network's size.
+/// Statistics of every state as CSV, one row each: `step`, `t`, `settled` (the share of pixels that
+/// already have their final class and keep it), `mean_speed` (over the step that leaves the state, so
+/// the last state has none), then `share_NAME` for every class. Shares are 0 to 1 and count pixels at
+/// the network's size.
 pub fn numbers(scene: &Scene) -> Vec<u8> {
     let t = &scene.trajectory;
     let [height, width] = t.size;

@@ -128,7 +128,7 @@ fn the_legend_names_the_classes_that_are_there() {
             "{class}"
         );
     }
-    // Ink of the text, and a margin that nothing touches.
+    // The text has ink, and nothing touches the margin.
     assert!(below.iter().any(|colour| colour.iter().all(|c| *c < 80)));
     assert!((0..512).all(|x| sheet.get_pixel(x, sheet.height() - 1).0 == [255; 3]));
 }
@@ -154,7 +154,7 @@ fn an_animation_has_a_frame_a_state_in_exact_colours() {
 
 #[test]
 fn every_pixel_of_an_animated_map_is_a_class_colour() {
-    // 200 classes, more than a palette of an animation keeps by chance, in no order.
+    // 200 classes in no particular order, more than a palette of an animation would keep by chance.
     let folder = tempfile::tempdir().unwrap();
     let centroids = Centroids::kronecker(200);
     let colours = centroids.colours();
@@ -265,7 +265,7 @@ fn numbers_are_a_row_a_state() {
     assert_eq!(rows[1][..3], ["1", "0.5", "0.75"]);
     assert_eq!(rows[2][..4], ["2", "1", "1", ""]);
     assert_eq!(rows[1][4..], ["0.25", "0.5", "0", "0.25"]);
-    // A quarter of the pixels crosses from one centroid to another in half the time.
+    // A quarter of the pixels moves from one centroid to another in half the time.
     let [a, b] = [0, 3].map(|class| flow.centroids.points()[class]);
     let distance: f64 = (0..3).map(|c| (a[c] - b[c]).powi(2)).sum::<f64>().sqrt();
     let speed: f64 = rows[0][3].parse().unwrap();
@@ -294,7 +294,7 @@ fn a_cancelled_export_leaves_nothing() {
 fn failures_name_the_file() {
     let (flow, folder) = (Flow::new(), tempfile::tempdir().unwrap());
     let scene = flow.scene(Look::Raw, 0.5);
-    // A file where a folder is due refuses even those who may write everywhere.
+    // Parent folders that are files are refused even for users who may write anywhere.
     fs::write(folder.path().join("file"), "").unwrap();
     for artifact in Artifact::ALL {
         let name = artifact.file_name("a");

@@ -1,4 +1,4 @@
-//! Masks as TIFF, for maps: the mask of a georeferenced photo lies where the photo does.
+//! Masks as TIFF, for maps: the mask of a georeferenced photo has the same georeference.
 
 use super::error::ExportError;
 use super::mask::Mask;
@@ -14,9 +14,9 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, Seek, Write};
 use std::path::Path;
 
-/// Pages of a photo that are looked at.
+/// The most pages of a photo's file that are searched.
 const PAGES: usize = 64;
-/// Tags of numbers that say where a picture lies on the earth.
+/// Numeric tags of the georeference.
 const PLACES: [Tag; 4] = [
     Tag::ModelPixelScaleTag,
     Tag::ModelTiepointTag,
@@ -24,16 +24,16 @@ const PLACES: [Tag; 4] = [
     Tag::GeoDoubleParamsTag,
 ];
 
-/// Where a photo lies on the earth, as its file says it.
+/// The georeference in a photo's file.
 struct Place {
     numbers: Vec<(Tag, Vec<f64>)>,
     keys: Option<Vec<u16>>,
     text: Option<String>,
 }
 
-/// Writes a single-channel TIFF with a class index a pixel, of 8 bits with pixels without a class as
-/// 255 for up to 255 classes, else of 16 bits with those as 65535. Georeference tags (GeoTIFF) of the
-/// photo in the file `photo` are kept.
+/// Writes a single-channel TIFF with one class index per pixel: 8 bits with 255 for pixels without a
+/// class if there are at most 255 classes, else 16 bits with 65535 for them. The georeference tags
+/// (GeoTIFF) of the file `photo` are kept.
 pub(super) fn write(mask: &Mask, photo: &Path, path: &Path) -> Result<(), ExportError> {
     let place = place_of(photo, mask.size()).unwrap_or_else(|| Place {
         numbers: Vec::new(),
@@ -87,8 +87,8 @@ where
     image.write_data(labels)
 }
 
-/// The georeference of the page of a file that has this size; none where the file is no such TIFF, or
-/// stores its pixels turned, for which such tags are not defined.
+/// The georeference of the page of this size; `None` if the file is not a TIFF, has no such page, or
+/// stores its pixels rotated, for which the tags are not defined.
 fn place_of(photo: &Path, size: [u32; 2]) -> Option<Place> {
     let mut reader = Decoder::new(BufReader::new(File::open(photo).ok()?)).ok()?;
     for _ in 0..PAGES {

@@ -1,4 +1,4 @@
-//! Masks as text for Ultralytics YOLO: a line a region, its class and its outline.
+//! Masks as text for Ultralytics YOLO: one line per region, with its class and its outline.
 
 use super::mask::Mask;
 use super::polygons::polygons;
@@ -6,7 +6,7 @@ use super::regions::Regions;
 use crate::data::IGNORE;
 use std::fmt::Write;
 
-/// `CLASS x y x y ...` for every connected region, coordinates as shares of the photo's width and
+/// `CLASS x y x y ...` for every connected region, coordinates as fractions of the photo's width and
 /// height. Holes are bridged to the outer boundary (see
 /// [`Polygon::ring`](super::polygons::Polygon::ring)).
 pub(super) fn encode(mask: &Mask) -> String {
@@ -30,7 +30,7 @@ pub(super) fn encode(mask: &Mask) -> String {
     text
 }
 
-/// A share with as many digits as tell the pixels of the largest photos apart.
+/// A fraction with enough digits to distinguish the pixels of the largest photos.
 fn short(share: f64) -> String {
     let text = format!("{share:.6}");
     if text.contains('.') {
@@ -40,16 +40,16 @@ fn short(share: f64) -> String {
     }
 }
 
-/// `classes.txt`: a name a line, in the order of the indices.
+/// `classes.txt`: one name per line, in the order of the indices.
 pub fn class_list(names: &[String]) -> String {
     let line = |name: &String| name.replace(['\n', '\r'], " ") + "\n";
     names.iter().map(line).collect()
 }
 
-/// `data.yaml`, as Ultralytics reads it: the folder of the photos, and the names.
+/// `data.yaml` for Ultralytics: the folder of the photos, and the names.
 pub fn data_yaml(names: &[String]) -> String {
     let mut text =
-        "# Put the photos into a folder `images` and the .txt files into one `labels` beside it.\n\
+        "# Put the photos into a folder `images` and the .txt files into a folder `labels` beside it.\n\
                     path: .\ntrain: images\nval: images\nnames:\n"
             .to_owned();
     for (class, name) in names.iter().enumerate() {

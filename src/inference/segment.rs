@@ -1,4 +1,4 @@
-//! A photo's votes: all looks at all of its windows, in bounded memory.
+//! Segments a photo: the votes of all looks at all of its windows, in bounded memory.
 
 use super::{Encoded, Look, NotFinite, Sampling, Tiles, Tiling, check_finite, flow_from};
 use crate::data;
@@ -12,41 +12,40 @@ use burn::tensor::{Tensor, TensorData};
 use image::RgbImage;
 use rayon::prelude::*;
 
-/// Bytes of votes that are kept at the network's resolution; a photo of more is decided in strips.
+/// Maximum bytes of votes kept at the network's resolution; a photo with more is decided in strips.
 const WHOLE: usize = 256 << 20;
-/// Bytes of votes that are kept of such a photo, at a coarser resolution.
+/// Maximum bytes of votes kept for such a photo, at a coarser resolution.
 const COARSE: usize = 64 << 20;
-/// Bytes that a row of windows may take while it is blended.
+/// Maximum bytes of a row of windows while it is blended.
 const STRIP: usize = 2 << 30;
-/// Windows that run together.
 const BATCH: usize = 4;
 
-/// How photos are looked at.
+/// How photos are segmented.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Viewing {
-    /// The looks, whose votes are added up; at least one.
+    /// The looks whose votes are added up; at least one.
     pub looks: Vec<Look>,
-    /// The windows that each of them sees.
+    /// The windows of each look.
     pub tiling: Tiling,
     /// How the flow of each window is solved.
     pub sampling: Sampling,
-    /// Pixels whose most probable class is less probable than this, 0 to 1, have no class.
+    /// Pixels whose most probable class is less probable than this, 0 to 1, are ignored.
     pub ignore_below: f32,
 }
 
-/// What became of a photo.
+/// A segmented photo.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Segmented {
     /// Height and width of the photo in pixels of the network.
     pub size: [usize; 2],
-    /// The votes, at that size or, of very large photos, at a coarser one.
+    /// The votes, at that size or, for very large photos, at a coarser one.
     pub votes: Votes,
-    /// The labels at the photo's size, where they were decided strip by strip.
+    /// The labels at the photo's size, if they were decided strip by strip.
     labels: Option<Vec<u16>>,
 }
 
 impl Segmented {
-    /// Votes of one look or several at a whole photo.
+    /// From the votes of one or more looks at a whole photo.
     pub fn whole(votes: Votes) -> Self {
         Self {
             size: votes.size(),
@@ -55,8 +54,7 @@ impl Segmented {
         }
     }
 
-    /// The labels at the photo's size, `[height, width]`, and what is left of the votes; see
-    /// [`Viewing::ignore_below`].
+    /// The labels at the photo's size, `[height, width]`, and the votes; see [`Viewing::ignore_below`].
     pub fn into_labels(self, photo: [usize; 2], ignore_below: f32) -> (Vec<u16>, Votes) {
         let Self { votes, labels, .. } = self;
         let labels = labels.unwrap_or_else(|| votes.labels_above(photo, ignore_below));
@@ -73,13 +71,12 @@ impl Segmented {
 /// Why a photo has no labels.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum SegmentError {
-    /// States that mean nothing.
+    /// States that are not finite.
     #[error(transparent)]
     NotFinite(#[from] NotFinite),
-    /// A row of windows that takes too much memory.
-    #[error("a row of its windows takes {0} MB of memory: use fewer --tiles, or a smaller --scale")]
+    /// A row of windows would take too much memory; the value is in MB.
+    #[error("a row of its tiles takes {0} MB of memory: use fewer --tiles or a smaller --scale")]
     TooWide(usize),
-    /// The caller asked to stop.
     #[error("stopped before the photo was segmented")]
     Stopped,
 }
@@ -89,11 +86,11 @@ fn dimensions(photo: &RgbImage) -> [usize; 2] {
     [photo.height(), photo.width()].map(|side| side as usize)
 }
 
-/// Looks at a photo in windows. `stop` is asked before every step of a solver.
+/// Segments a photo. `stop` is called before every solver step.
 ///
 /// # Errors
-/// A model that gives no finite numbers, windows so many that a row of them does not fit into memory,
-/// and [`SegmentError::Stopped`].
+/// States that are not finite, a row of windows that does not fit into memory, or
+/// [`SegmentError::Stopped`].
 pub fn segment(
     model: &Model,
     centroids: &Centroids,
@@ -155,7 +152,6 @@ impl Viewer<'_> {
         Tiles::new(self.model, photo, look.scale, self.viewing.tiling)
     }
 
-    /// Adds a row of windows.
     fn add_row(&self, tiles: &Tiles, row: usize, blend: &mut Blend) -> Result<(), SegmentError> {
         let columns: Vec<usize> = (0..tiles.grid()[1]).collect();
         for columns in columns.chunks(BATCH) {
@@ -170,7 +166,7 @@ impl Viewer<'_> {
         Ok(())
     }
 
-    /// The votes of all looks at some parts of the photo.
+    /// The summed votes of all looks at some parts of the photo.
     fn votes(
         &self,
         parts: &[(usize, [f32; 4])],
@@ -178,7 +174,7 @@ impl Viewer<'_> {
     ) -> Result<Vec<Votes>, SegmentError> {
         let mut sums: Vec<Votes> = Vec::new();
         for &look in &self.viewing.looks {
-            // Larger looks see the same parts in windows of their own size.
+            // Looks at other scales see the same parts in windows of their own size.
             let size = match sums.first() {
                 None => tiles.window(),
                 Some(_) => self.tiles(look).window(),
@@ -195,7 +191,7 @@ impl Viewer<'_> {
         Ok(sums)
     }
 
-    /// The votes of a look at some parts of the photo.
+    /// The votes of one look at some parts of the photo.
     fn look(
         &self,
         parts: &[(usize, [f32; 4])],
@@ -225,7 +221,7 @@ impl Viewer<'_> {
         Ok(votes.collect())
     }
 
-    /// Where the flow starts; noise follows from the number of the window.
+    /// The source of the flow; noise depends on the number of the window.
     fn source(&self, parts: &[(usize, [f32; 4])], seen: &Tensor<4>) -> Tensor<4> {
         let Sampling { source, seed, .. } = self.viewing.sampling;
         match source.unwrap_or(self.model.card.source) {
@@ -249,7 +245,7 @@ mod tests {
     use crate::model::testing;
     use burn::tensor::Device;
 
-    /// An untrained model of three classes whose velocities are not all 0.
+    /// An untrained model with three classes whose velocities are not all 0.
     fn model(change: impl FnOnce(&mut crate::model::Card)) -> Model {
         let mut model = testing::tiny(&["a", "b", "c"], [16, 24], change);
         let mut tensors = export(&model.network);
@@ -292,7 +288,7 @@ mod tests {
             let model = model(|card| card.source = source);
             let (photo, centroids) = (photo(61, 40), model.centroids());
             let viewing = viewing(Tiling::Windows(1));
-            // What a photo's looks add up to without any windows.
+            // The sum of all looks without windows.
             let looks = viewing.looks.iter().map(|&look| {
                 let size = super::super::network_size(&model, 61, 40, look.scale);
                 let input = look.input(&[&photo], size, &Device::flex());
@@ -309,7 +305,7 @@ mod tests {
 
     #[test]
     fn a_constant_photo_has_constant_votes() {
-        // An untrained network adds nothing to what it sees, so that its votes follow from the colour.
+        // An untrained network predicts no change, so the votes follow from the colour.
         let model = testing::tiny(&["a", "b", "c"], [16, 24], |_| ());
         let photo = RgbImage::from_pixel(300, 200, image::Rgb([90, 140, 30]));
         let whole = seen(&model, &photo, &viewing(Tiling::Off));

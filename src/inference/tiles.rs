@@ -1,5 +1,4 @@
-//! Large photos in overlapping windows, each of which the network sees at the size that it was trained
-//! at.
+//! Cuts large photos into overlapping windows, each of which the network sees at its training size.
 
 use super::network_size;
 use crate::model::{Fit, Model};
@@ -13,19 +12,19 @@ pub enum Tiling {
     /// The network sees the whole photo at once.
     #[default]
     Off,
-    /// As many windows that no pixel of the network covers more than [`COARSEST`] pixels of the photo
-    /// each way: one up to 16 times the area that the model was trained at.
+    /// As many windows as keep a network pixel within [`COARSEST`] photo pixels per axis: a single one
+    /// up to 16 times the training area.
     Auto,
-    /// Windows along the side that takes most of them, 1 to [`MOST_WINDOWS`].
+    /// Windows along the side that needs more, 1 to [`MOST_WINDOWS`].
     Windows(usize),
 }
 
-/// Pixels of the photo along one of the network's, at most, with [`Tiling::Auto`]. Finer windows show
-/// more detail and less of what is around it.
+/// Maximum photo pixels per network pixel and axis with [`Tiling::Auto`]. More windows show more detail
+/// and less context.
 pub const COARSEST: usize = 4;
-/// The most windows along a side.
+/// Maximum number of windows along a side.
 pub const MOST_WINDOWS: usize = 64;
-/// Neighbours share a quarter of their sides at least.
+/// Neighbours overlap by at least this fraction of a side, 1/4.
 const SHARED: usize = 4;
 
 impl FromStr for Tiling {
@@ -38,7 +37,7 @@ impl FromStr for Tiling {
             number => match number.parse() {
                 Ok(windows) if (1..=MOST_WINDOWS).contains(&windows) => Ok(Self::Windows(windows)),
                 _ => Err(format!(
-                    "write auto, off, or the number of windows along a side, 1 to {MOST_WINDOWS}"
+                    "write auto, off, or the number of tiles along a side, 1 to {MOST_WINDOWS}"
                 )),
             },
         }
@@ -55,7 +54,7 @@ impl fmt::Display for Tiling {
     }
 }
 
-/// Where the windows of a photo lie: in rows from top to bottom, each from left to right.
+/// Positions of a photo's windows: in rows from top to bottom, each from left to right.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tiles {
     rows: Axis,
@@ -83,7 +82,7 @@ impl Tiles {
         let window = network_size(model, trained_width, trained_height, scale);
         let most = window.map(|side| along(side, windows));
         let canvas = match model.card.fit {
-            // Windows have the photo's shape, and are stretched as whole photos are.
+            // Windows have the photo's shape and are stretched like whole photos.
             Fit::Stretch => most,
             Fit::Aspect => {
                 let ratio = |axis: usize| photo[axis] as f64 / most[axis] as f64;
@@ -91,7 +90,7 @@ impl Tiles {
                 let patch = model.card.network.patch_size;
                 [0, 1].map(|axis| {
                     let side = (photo[axis] as f64 / ratio).round() as usize;
-                    // What one window covers is seen in whole patches.
+                    // An axis with one window is rounded to whole patches.
                     if side <= window[axis] {
                         side.next_multiple_of(patch).clamp(patch, window[axis])
                     } else {
@@ -111,17 +110,17 @@ impl Tiles {
         }
     }
 
-    /// Height and width of the photo in pixels of the network.
+    /// `[height, width]` of the photo in network pixels.
     pub fn canvas(&self) -> [usize; 2] {
         [self.rows.canvas, self.columns.canvas]
     }
 
-    /// Height and width of a window in pixels of the network.
+    /// `[height, width]` of a window in network pixels.
     pub fn window(&self) -> [usize; 2] {
         [self.rows.window, self.columns.window]
     }
 
-    /// Rows and columns of windows.
+    /// Number of rows and columns of windows.
     pub fn grid(&self) -> [usize; 2] {
         [self.rows.starts.len(), self.columns.starts.len()]
     }
@@ -131,17 +130,17 @@ impl Tiles {
         self.grid() == [1, 1]
     }
 
-    /// The first row and column of a window, in pixels of the network.
+    /// The first row and column of a window, in network pixels.
     pub(super) fn start(&self, row: usize, column: usize) -> [usize; 2] {
         [self.rows.starts[row], self.columns.starts[column]]
     }
 
-    /// The weights of the rows and of the columns of a window.
+    /// The blending weights of the rows and columns of a window.
     pub(super) fn weights(&self, row: usize, column: usize) -> [&[f32]; 2] {
         [&self.rows.weights[row], &self.columns.weights[column]]
     }
 
-    /// The part of the photo in a window: `[top, left, height, width]` in its pixels.
+    /// The part of the photo in a window: `[top, left, height, width]` in photo pixels.
     pub fn part(&self, row: usize, column: usize) -> [f32; 4] {
         let [top, height] = self.rows.part(row);
         let [left, width] = self.columns.part(column);
@@ -149,12 +148,12 @@ impl Tiles {
     }
 }
 
-/// The length of a number of windows side by side that share no more than they have to.
+/// The length covered by a number of windows with the minimum overlap.
 fn along(window: usize, windows: usize) -> usize {
     window + (windows - 1) * (window - window / SHARED)
 }
 
-/// The least number of windows along a side with which [`COARSEST`] holds.
+/// The smallest number of windows along a side that satisfies [`COARSEST`].
 fn automatic(window: [usize; 2], photo: [usize; 2]) -> usize {
     let enough = |windows: usize| {
         let reach = |axis: usize| COARSEST * along(window[axis], windows) >= photo[axis];
@@ -171,12 +170,12 @@ fn automatic(window: [usize; 2], photo: [usize; 2]) -> usize {
 /// The windows along one side.
 #[derive(Clone, Debug, PartialEq)]
 struct Axis {
-    /// The side in pixels of the photo, and in those of the network.
+    /// Length of the side in photo pixels and in network pixels.
     photo: usize,
     canvas: usize,
     window: usize,
     starts: Vec<usize>,
-    /// Of every pixel of every window; over each pixel of the canvas they add up to 1.
+    /// Weights per window and pixel; at each pixel of the canvas they add up to 1.
     weights: Vec<Vec<f32>>,
 }
 
@@ -186,7 +185,7 @@ impl Axis {
         let free = canvas - window;
         let count = free.div_ceil(window - window / SHARED) + 1;
         let starts: Vec<usize> = (0..count).map(|i| i * free / (count - 1).max(1)).collect();
-        // A raised cosine: what a window knows least about, its border, counts least.
+        // A raised cosine: the border of a window has the least context and counts least.
         let bell = |i: usize| {
             let turn = (i as f64 + 0.5) / window as f64;
             (0.5 - 0.5 * (std::f64::consts::TAU * turn).cos()) as f32
@@ -211,7 +210,7 @@ impl Axis {
         }
     }
 
-    /// Where a window begins in the photo, and its length there.
+    /// Start and length of a window in photo pixels.
     fn part(&self, at: usize) -> [f32; 2] {
         let pixels = |side: usize| (side as f64 * self.photo as f64 / self.canvas as f64) as f32;
         [pixels(self.starts[at]), pixels(self.window)]
@@ -285,7 +284,7 @@ mod tests {
         assert_eq!(grid([4 * 32, 4 * 156]), [1, 4]);
         let large = Tiles::new(&model, [10_000, 20_000], 1.0, Tiling::Auto);
         assert_eq!(large.grid()[1], MOST_WINDOWS);
-        // Larger looks see the same windows.
+        // Looks at a larger scale have the same windows.
         let twice = Tiles::new(&model, [400, 624], 2.0, Tiling::Auto);
         assert_eq!((twice.grid(), twice.window()), ([4, 4], [64, 96]));
     }

@@ -1,4 +1,5 @@
-//! What a change replaced: tiles while it lasts, then only their changed parts, run-length coded.
+//! What a change replaced: whole tiles during the change, then only their changed parts, run-length
+//! coded.
 
 use super::Area;
 use std::collections::HashMap;
@@ -6,12 +7,12 @@ use std::collections::HashMap;
 /// Side of a tile in pixels.
 pub(super) const TILE: usize = 64;
 
-/// The tiles that a change has touched, with their contents before it.
+/// The tiles that a change has touched, with their earlier contents.
 #[derive(Default)]
 pub(super) struct Saved(HashMap<[usize; 2], Vec<u16>>);
 
 impl Saved {
-    /// Keeps a tile, by its column and row, unless it is kept already.
+    /// Saves a tile, given by its column and row, unless it is saved already.
     pub(super) fn keep(&mut self, tile: [usize; 2], values: &[u16], size: [usize; 2]) {
         self.0.entry(tile).or_insert_with(|| {
             let area = area_of(tile, size);
@@ -20,7 +21,7 @@ impl Saved {
         });
     }
 
-    /// What differs from `values` now.
+    /// What differs from `values`.
     pub(super) fn into_diffs(self, values: &[u16], size: [usize; 2]) -> Vec<Diff> {
         let mut tiles: Vec<_> = self.0.into_iter().collect();
         tiles.sort_unstable_by_key(|([x, y], _)| [*y, *x]);
@@ -36,10 +37,10 @@ fn area_of([column, row]: [usize; 2], [height, width]: [usize; 2]) -> Area {
     }
 }
 
-/// A change that can be taken back.
+/// A change that can be undone or redone.
 pub(super) struct Change {
     pub diffs: Vec<Diff>,
-    /// The number of the state that it leads to.
+    /// The number of the state that applying it restores.
     pub state: u64,
 }
 
@@ -57,7 +58,7 @@ pub(super) struct Diff {
 }
 
 impl Diff {
-    /// The part of a tile within which `values` differ from `before`, with its contents before.
+    /// The part of a tile in which `values` differ from `before`, with its contents in `before`.
     fn of(tile: [usize; 2], before: &[u16], values: &[u16], size: [usize; 2]) -> Option<Self> {
         let whole = area_of(tile, size);
         let columns = whole.x.len();
@@ -89,7 +90,7 @@ impl Diff {
     }
 }
 
-/// Values as runs of equal ones: how often, and what. A run is at most `u16::MAX` long.
+/// Values as runs of equal ones: length, at most `u16::MAX`, and value.
 pub(super) struct Runs(Vec<(u16, u16)>);
 
 impl Runs {
@@ -110,7 +111,7 @@ impl Runs {
         self.0.iter().flat_map(of)
     }
 
-    /// The runs, neighbours of one value joined.
+    /// The runs, with adjacent ones of the same value joined.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, u16)> {
         self.0
             .chunk_by(|a, b| a.1 == b.1)

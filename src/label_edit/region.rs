@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-/// Pixels of a mask that belong together.
+/// A connected set of pixels of a mask.
 #[derive(Clone)]
 pub struct Region {
     width: usize,
     height: usize,
-    /// A bit for each pixel, the first of a word in its lowest bit; every row begins with a word.
+    /// One bit per pixel, lowest bit first; every row begins with a new word.
     bits: Vec<u64>,
     /// The same pixels: rows, and columns in them.
     spans: Vec<(usize, Range<usize>)>,
@@ -15,7 +15,7 @@ pub struct Region {
 
 impl Region {
     /// The pixels of `[height, width]` that have the label of the pixel `[x, y]` and are connected with
-    /// it through common edges; none for a pixel outside.
+    /// it through common edges; empty for a pixel outside.
     pub(super) fn connected(
         [height, width]: [usize; 2],
         [x, y]: [usize; 2],
@@ -32,7 +32,7 @@ impl Region {
         }
         let wanted = label(y * width + x);
         let is = |x: usize, y: usize| label(y * width + x) == wanted;
-        // Each entry is a pixel from which its whole row within the region is taken.
+        // Each entry is a pixel whose whole run in its row belongs to the region.
         let mut seeds = vec![[x, y]];
         while let Some([x, y]) = seeds.pop() {
             if region.contains([x, y]) {
@@ -62,7 +62,6 @@ impl Region {
         [self.height, self.width]
     }
 
-    /// Whether a pixel `[x, y]` belongs to it.
     pub fn contains(&self, [x, y]: [usize; 2]) -> bool {
         x < self.width && y < self.height && {
             let word = self.bits[y * self.width.div_ceil(64) + x / 64];
@@ -81,7 +80,7 @@ impl Region {
         }
     }
 
-    /// Its parts within some columns of a row.
+    /// Its runs within some columns of a row.
     pub(super) fn runs(&self, y: usize, columns: Range<usize>) -> Vec<Range<usize>> {
         let mut runs: Vec<Range<usize>> = Vec::new();
         for x in columns.filter(|&x| self.contains([x, y])) {
@@ -93,12 +92,11 @@ impl Region {
         runs
     }
 
-    /// All of its pixels: rows and columns.
+    /// All its runs: row and columns.
     pub(super) fn spans(&self) -> impl Iterator<Item = (usize, Range<usize>)> {
         self.spans.iter().cloned()
     }
 
-    /// The number of its pixels.
     pub fn pixels(&self) -> usize {
         self.spans.iter().map(|(_, columns)| columns.len()).sum()
     }

@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-/// Below this diameter a stroke runs through the middles of pixels, so that a brush of one pixel
-/// paints one.
+/// Below this diameter in pixels, a stroke runs through pixel centres, so that a brush of one pixel
+/// paints a line one pixel wide.
 const THIN: f32 = 3.0;
 
-/// The pixels of `[height, width]` whose middles a round brush covers on its way between two points:
+/// The pixels of `[height, width]` whose centres a round brush covers on its way between two points:
 /// rows and columns.
 pub(super) fn stroke(
     from: [f32; 2],
@@ -36,17 +36,18 @@ pub(super) fn stroke(
     })
 }
 
-/// The pixels of a line of `count` whose middles lie between two points of it.
+/// The indices of the pixels of a line of `count` whose centres are between `low` and `high`.
 fn covered(low: f32, high: f32, count: usize) -> Range<usize> {
     let first = (low - 0.5).ceil().max(0.0) as usize;
-    // A negative number becomes 0, as does one past the end `count`.
+    // A negative end becomes 0, one past the line becomes `count`.
     let end = (high - 0.5).floor() + 1.0;
     let end = (end.max(0.0) as usize).min(count);
     first.min(end)..end
 }
 
-/// Where the shape that a disc sweeps from `a` to `b` meets the horizontal line at `y`. The shape is
-/// convex, so that this is one interval: that around its discs and the band between them.
+/// The intersection of the shape that a disc sweeps from `a` to `b` with the horizontal line at `y`.
+/// The shape is convex, so this is one interval: the union of those of the two discs and of the band
+/// between them.
 fn across(a: [f32; 2], b: [f32; 2], radius: f32, y: f32) -> Option<(f32, f32)> {
     let mut found: Option<(f32, f32)> = None;
     let mut add = |x: f32| {
@@ -65,7 +66,7 @@ fn across(a: [f32; 2], b: [f32; 2], radius: f32, y: f32) -> Option<(f32, f32)> {
     if length > 0.0 {
         let side = [-along[1] / length * radius, along[0] / length * radius];
         for sign in [-1.0, 1.0] {
-            // An edge of the band, parallel to the way.
+            // An edge of the band, parallel to the path.
             let start = [a[0] + sign * side[0], a[1] + sign * side[1]];
             let share = (y - start[1]) / along[1];
             if (0.0..=1.0).contains(&share) {

@@ -26,7 +26,7 @@ fn a_brush_of_one_pixel_paints_one_and_lines_have_no_gaps() {
 
 #[test]
 fn a_stroke_covers_what_its_discs_cover() {
-    // Every pixel whose middle is within the radius of the way, and no other.
+    // Exactly the pixels whose centres are within the radius of the path.
     let (from, to, diameter) = ([4.3, 17.0], [31.7, 6.2], 9.0);
     let mut mask = edit([24, 40], |_, _| 0);
     mask.stroke(from, to, diameter, Paint::Class(1), None);
@@ -74,7 +74,7 @@ fn erasing_returns_to_the_network() {
 
 #[test]
 fn a_fill_takes_the_connected_region_and_no_other() {
-    // A ring of class 1 around a middle of class 0, in a field of class 0.
+    // A ring of class 1 around a disc of class 0, in a field of class 0.
     let ring = |x: usize, y: usize| {
         let (x, y) = (x.abs_diff(4), y.abs_diff(4));
         u16::from(x.max(y) == 2)
@@ -85,7 +85,7 @@ fn a_fill_takes_the_connected_region_and_no_other() {
     mask.fill(&inside, Paint::Class(5));
     assert_eq!((mask.label([4, 4]), mask.label([0, 0])), (5, 0));
     assert_eq!(mask.region([2, 2]).pixels(), 16);
-    // Corners do not connect.
+    // Pixels that touch only at a corner are not connected.
     let mut board = edit([2, 2], |x, y| u16::from(x == y));
     let corner = board.region([0, 0]);
     assert_eq!(corner.pixels(), 1);
@@ -102,7 +102,7 @@ fn a_limited_stroke_stays_within_the_networks_region() {
         let row: Vec<u16> = (0..6).map(|x| mask.label([x, y])).collect();
         assert_eq!(row, [7, 7, 7, 1, 1, 1]);
     }
-    // The network's outline holds whatever was painted over it.
+    // The network's outline applies whatever is painted over it.
     assert_eq!(mask.network_region([0, 0]).pixels(), 12);
     assert_eq!(mask.region([0, 3]).pixels(), 3);
 }
@@ -199,8 +199,8 @@ proptest! {
     }
 }
 
-/// Painting costs what is under the brush, whatever the size of the photo: the limits are a frame at 60
-/// a second, many times what it takes here.
+/// The cost of painting depends on the area under the brush, not on the size of the photo. The limit of
+/// 16 ms is one frame at 60 frames/s, many times the measured cost.
 #[test]
 fn strokes_are_fast_and_undo_is_small_on_large_photos() {
     for size in [[768usize, 1024], [3000, 4000]] {
@@ -239,7 +239,7 @@ fn strokes_are_fast_and_undo_is_small_on_large_photos() {
         mask.undo();
         let undo = begin.elapsed();
         println!(
-            "{width} x {height}: {event:?} a stroke event, {} pixels uploaded; end of the stroke \
+            "{width} x {height}: {event:?} per stroke event, {} pixels uploaded; end of the stroke \
              {finish:?}, fill {fill:?}, two undos {undo:?}, {} bytes of undo",
             uploaded / events,
             mask.history_bytes(),
@@ -247,7 +247,7 @@ fn strokes_are_fast_and_undo_is_small_on_large_photos() {
         assert!(event.as_millis() < 16, "{event:?}");
         assert!(mask.history_bytes() < 2 * size[0] * size[1]);
     }
-    // A region of the whole of a large photo.
+    // A region that covers a whole large photo.
     let mut whole = edit([3000, 4000], |_, _| 0);
     let begin = Instant::now();
     let region = whole.region([7, 7]);

@@ -10,7 +10,7 @@ use std::path::Path;
 /// Reads a model file onto a device.
 ///
 /// # Errors
-/// A file that can't be read, or is not a model.
+/// A file that cannot be read or is not a model.
 pub fn read(path: &Path, device: &Device) -> Result<Model, FileError> {
     let bytes = files::map_file(path, "model file")?;
     Model::from_bytes(&bytes, device).map_err(|error| unusable(path, error))
@@ -19,7 +19,7 @@ pub fn read(path: &Path, device: &Device) -> Result<Model, FileError> {
 /// Writes a model file.
 ///
 /// # Errors
-/// A disk that refuses.
+/// A failed write.
 pub fn write(path: &Path, model: &Model, precision: Precision) -> Result<(), FileError> {
     let bytes = model
         .to_bytes(precision)
@@ -27,11 +27,11 @@ pub fn write(path: &Path, model: &Model, precision: Precision) -> Result<(), Fil
     files::write_atomic(path, &bytes)
 }
 
-/// A model file's bytes with other entries in its card: those of the JSON object `changes` replace
-/// those of their names, and `null` removes one. Weights stay as they are, bit for bit.
+/// A model file's bytes with changes to its card: entries of the JSON object `changes` replace those of
+/// the same name, and `null` removes one. The weights stay the same, bit for bit.
 ///
 /// # Errors
-/// Bytes that are no model, and changes after which they are none.
+/// Bytes that are not a model, or changes that make the card invalid.
 pub fn with_card(bytes: &[u8], changes: &Map<String, Value>) -> Result<Vec<u8>, ModelError> {
     let mut metadata = tensors::metadata(bytes)?;
     let broken = |error: serde_json::Error| ModelError::Metadata(error.to_string());
@@ -85,7 +85,7 @@ mod tests {
             tensors::export(&read.network),
             tensors::export(&before.network)
         );
-        // What follows the header is the same to the bit, and removing the entry leads back.
+        // The bytes after the header are identical, and removing the entry restores the file.
         let back = json!({"quality": null, "sampling_steps": null});
         let back = with_card(&changed, back.as_object().unwrap()).unwrap();
         assert!(back == bytes);

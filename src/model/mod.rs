@@ -31,27 +31,27 @@ use tensors::{Precision, TensorsError};
 
 /// The metadata key that marks a safetensors file as a FlowSeg model.
 pub const METADATA_KEY: &str = "flowseg";
-/// The version that this program writes, and the highest that it reads: 2 knows class logits and
-/// other encodings than the Kronecker sequence, 3 image encoders, 4 posteriors and patch outputs, 5
+/// The version that this program writes, and the highest that it reads: 2 adds class logits and
+/// encodings other than the Kronecker sequence, 3 image encoders, 4 posteriors and patch outputs, 5
 /// codes of more dimensions, orders of classes, stems, joined layers and matrices of bytes, 6 appended
 /// classes.
 pub const FORMAT_VERSION: u32 = 6;
-/// The factors on a network's size that make sense: far from 1 it sees what it never saw in training,
-/// at a cost that grows with the square.
+/// Range of the scale of a network's input size: far from 1 the input differs from training, and the
+/// cost grows with the square.
 pub const SCALES: [f64; 2] = [0.25, 4.0];
-/// The most scales that a card may name.
+/// Maximum number of scales in a card.
 const MOST_SCALES: usize = 8;
-/// The longest side that a model may claim to have been trained at, in pixels.
+/// Maximum side of the training size in a card, in pixels.
 const LONGEST_SIDE: usize = 4096;
-/// The most classes that label maps can express: 16 bits less two values of their own.
+/// Maximum number of classes of a label map: 16 bits minus two reserved values.
 const MOST_CLASSES: usize = u16::MAX as usize - 2;
 
-/// What a model file says of itself: JSON under [`METADATA_KEY`].
+/// The description in a model file: JSON under [`METADATA_KEY`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Card {
-    /// Version of the format.
+    /// Format version, at most [`FORMAT_VERSION`].
     pub format: u32,
-    /// The network's sizes.
+    /// The network's configuration.
     pub network: NetworkConfig,
     /// Class names, in index order.
     pub classes: Vec<String>,
@@ -69,53 +69,51 @@ pub struct Card {
     pub source: Source,
     /// What the network predicts.
     pub prediction: Prediction,
-    /// Height and width that it was trained at.
+    /// `[height, width]` of the training size, in pixels.
     pub size: [usize; 2],
-    /// How a photo of another shape is brought to that size.
+    /// How photos of another shape are resized.
     #[serde(default)]
     pub fit: Fit,
-    /// The number of solver steps that suits it, where one is known; see
-    /// [`default_steps`](Self::default_steps).
+    /// The recommended number of solver steps, if known; see [`default_steps`](Self::default_steps).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sampling_steps: Option<usize>,
     /// The data set's name.
     pub dataset: String,
     /// Optimiser steps taken.
     pub steps: u64,
-    /// Its score on validation data, where one was taken.
+    /// Score on validation data, if measured.
     pub score: Option<Score>,
-    /// What more looks at a photo gain, where that was measured.
+    /// The gain from several looks at a photo, if measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quality: Option<Quality>,
     /// A note on the licence of weights and data.
     pub licence: String,
 }
 
-/// How the network sees a photo whose shape is not that of its training.
+/// How photos are resized whose shape differs from the training size's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fit {
-    /// In its own shape, at the area that the network was trained at: nothing is stretched. What
-    /// models without this entry mean.
+    /// To the training area with their own aspect ratio. The default for cards without this entry.
     #[default]
     Aspect,
-    /// Stretched to the very size that the network was trained at, as whole photos are in training.
+    /// Stretched to exactly the training size, like whole photos in training.
     Stretch,
 }
 
-/// Solver steps of a model that recommends none.
+/// Solver steps for a model that recommends none.
 pub const STEPS: usize = 10;
-/// The most that a model may recommend.
+/// Maximum that a model may recommend.
 const MOST_STEPS: usize = 1000;
 
 impl Card {
-    /// Solver steps where nobody asks for a number: what the model recommends, else [`STEPS`].
+    /// Default number of solver steps: what the model recommends, else [`STEPS`].
     pub fn default_steps(&self) -> usize {
         let recommended = self.sampling_steps.unwrap_or(STEPS);
         recommended.clamp(1, MOST_STEPS)
     }
 
-    /// The card of an imported network, of which nothing is known but its sizes.
+    /// The card of an imported network, of which only the configuration is known.
     pub fn of_network(network: &NetworkConfig) -> Self {
         Self {
             format: FORMAT_VERSION,
@@ -140,7 +138,7 @@ impl Card {
     /// The card of a model file's bytes.
     ///
     /// # Errors
-    /// Bytes that are no model, or a card that no training writes.
+    /// Bytes that are not a model, or a card with invalid values.
     pub fn read(bytes: &[u8]) -> Result<Self, ModelError> {
         Self::of_metadata(&tensors::metadata(bytes)?)
     }
@@ -165,9 +163,9 @@ impl Card {
         }
     }
 
-    /// The card with these classes, which are its own and perhaps more after them. The points of its own
-    /// classes stay where they are, and so does what its weights mean; each further class takes a
-    /// point of its own in the cube. `None` if the table doesn't begin with its classes.
+    /// The card with these classes: its own, possibly followed by further ones. Its own classes keep
+    /// their points, so the weights keep their meaning; each further class gets a new point in the cube.
+    /// `None` if `names` doesn't begin with its classes.
     pub fn with_classes(&self, names: &[String]) -> Option<Self> {
         if !names.starts_with(&self.classes) || self.classes.is_empty() {
             return None;
@@ -193,10 +191,10 @@ impl Card {
         Some(card)
     }
 
-    /// Refuses what no training writes, before anything of that size is allocated.
+    /// Checks the card's values before anything of their size is allocated.
     ///
     /// # Errors
-    /// What it claims, and what is possible.
+    /// The first invalid value, with the range that is possible.
     fn check(&self) -> Result<(), ModelError> {
         if self.format > FORMAT_VERSION {
             return Err(ModelError::Newer(self.format));
@@ -210,13 +208,13 @@ impl Card {
             .all(|side| (1..=LONGEST_SIDE).contains(side))
         {
             return refuse(format!(
-                "its size is {height} x {width} pixels, and sides from 1 to {LONGEST_SIDE} are possible"
+                "its size is {height} x {width} pixels, but sides must be from 1 to {LONGEST_SIDE}"
             ));
         }
         let classes = self.classes.len();
         if classes > MOST_CLASSES {
             return refuse(format!(
-                "it has {classes} classes, and {MOST_CLASSES} are possible"
+                "it has {classes} classes, but at most {MOST_CLASSES} are possible"
             ));
         }
         let expected = if self.prediction.has_class_outputs() {
@@ -235,7 +233,7 @@ impl Card {
             }
         };
         if !sound {
-            return refuse("its order gives a point to two classes, or to none".into());
+            return refuse("its order assigns a point to two classes or to none".into());
         }
         if let Some(quality) = &self.quality {
             let [low, high] = SCALES;
@@ -244,8 +242,8 @@ impl Card {
                 || !quality.scales.iter().all(usable)
             {
                 return refuse(format!(
-                    "its quality has the scales {:?}, and 1 to {MOST_SCALES} scales from {low} to {high} \
-                     are possible",
+                    "its quality has the scales {:?}, but 1 to {MOST_SCALES} scales from {low} to \
+                     {high} are possible",
                     quality.scales
                 ));
             }
@@ -253,39 +251,36 @@ impl Card {
         match self.network.outputs {
             outputs if outputs == expected => Ok(()),
             outputs => refuse(format!(
-                "its network has {outputs} outputs and its prediction needs {expected}"
+                "its network has {outputs} outputs, but its prediction needs {expected}"
             )),
         }
     }
 }
 
-/// A score on record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Score {
     /// Mean intersection over union, 0 to 1.
     pub miou: f64,
-    /// What it was measured on.
     pub on: String,
-    /// Sampling steps.
     pub steps: usize,
 }
 
-/// The looks at a photo that score best, see `flowseg segment --quality`.
+/// The looks at a photo that score best; see `flowseg segment --quality`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Quality {
-    /// The sizes that the network sees, as factors of that of its training, within [`SCALES`].
+    /// Input sizes as factors of the training size, within [`SCALES`].
     pub scales: Vec<f64>,
-    /// Whether it sees the mirror image as well.
+    /// Whether the mirror image is segmented as well.
     pub flip: bool,
-    /// Mean intersection over union of one look, 0 to 1.
+    /// Mean intersection over union with one look, 0 to 1.
     pub fast: f64,
-    /// The same of these looks.
+    /// Mean intersection over union with these looks, 0 to 1.
     pub best: f64,
-    /// What both were measured on.
+    /// The data that both were measured on.
     pub on: String,
 }
 
-/// A network with everything needed to use it.
+/// A network with its card: everything needed to use it.
 #[derive(Clone, Debug)]
 pub struct Model {
     /// The network.
@@ -294,16 +289,16 @@ pub struct Model {
     pub card: Card,
 }
 
-/// Why bytes are no model.
+/// Why bytes are not a model.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// The tensors can't be read or don't fit.
     #[error(transparent)]
     Tensors(#[from] TensorsError),
-    /// Sizes that make no network.
+    /// An invalid network configuration.
     #[error(transparent)]
     Network(#[from] InvalidNetwork),
-    /// A safetensors file of something else.
+    /// A safetensors file without the metadata.
     #[error(
         "a safetensors file without FlowSeg's metadata: use `flowseg import` for a public PixNerd checkpoint"
     )]
@@ -313,9 +308,8 @@ pub enum ModelError {
         "its FlowSeg metadata cannot be used ({0}): it was written by another version or is damaged"
     )]
     Metadata(String),
-    /// A newer format.
     #[error(
-        "it has format version {0} and this program reads up to {FORMAT_VERSION}: update the program"
+        "it has format version {0}, but this program reads up to {FORMAT_VERSION}: update the program"
     )]
     Newer(u32),
 }
@@ -329,7 +323,7 @@ impl Model {
     /// Reads a model file's bytes onto a device.
     ///
     /// # Errors
-    /// Bytes that are no model, or one of another architecture than its own metadata claims.
+    /// Bytes that are not a model, or tensors that do not match the metadata.
     pub fn from_bytes(bytes: &[u8], device: &Device) -> Result<Self, ModelError> {
         let (tensors, metadata) = tensors::from_safetensors(bytes)?;
         let card = Card::of_metadata(&metadata)?;
@@ -337,7 +331,7 @@ impl Model {
         if held != card.network.parameters() {
             let expected = card.network.parameters();
             return Err(ModelError::Metadata(format!(
-                "it describes {expected} parameters and the file holds {held}"
+                "it describes {expected} parameters, but the file holds {held}"
             )));
         }
         let network = tensors::import(Network::uninit(&card.network, device), tensors)?;
@@ -347,7 +341,7 @@ impl Model {
     /// The bytes of a model file.
     ///
     /// # Errors
-    /// None that a network of this crate can cause.
+    /// None for a network of this crate.
     pub fn to_bytes(&self, precision: Precision) -> Result<Vec<u8>, ModelError> {
         let card =
             serde_json::to_string(&self.card).map_err(|e| ModelError::Metadata(e.to_string()))?;
@@ -369,10 +363,10 @@ impl Model {
         )?)
     }
 
-    /// The velocity `v_theta(x, t, I)` at `x: [B, d, H, W]` for photos `image: [B, 3, H, W]` and,
-    /// where the network has an encoder, what it [makes](Network::encode) of them once and for all
-    /// times (computed here without). A target is to be reached in the rest of the time, `1 - t`, or
-    /// in `least`, above 0, where that is more: the length of a solver's step.
+    /// The velocity `v_theta(x, t, I)` at `x: [B, d, H, W]` for photos `image: [B, 3, H, W]` and, if
+    /// the network has an encoder, their [features](Network::encode) (computed here if `None`). A
+    /// predicted target is reached in the remaining time, `1 - t`, but at least in `least` > 0, the
+    /// length of a solver step.
     pub fn velocity(
         &self,
         x: Tensor<4>,
@@ -403,7 +397,7 @@ impl Model {
     }
 
     /// The state `[B, d, H, W]` that a flow starts from, for photos `[B, 3, H, W]`: the photos
-    /// themselves, or noise drawn from `seed`; by default what the model was trained for.
+    /// themselves, or noise drawn from `seed`; by default what the model was trained with.
     pub fn source(&self, source: Option<Source>, image: &Tensor<4>, seed: u64) -> Tensor<4> {
         match source.unwrap_or(self.card.source) {
             Source::Image => flow::photo_state(image, self.card.network.state_channels),
@@ -420,7 +414,7 @@ impl Model {
 mod tests {
     use super::*;
 
-    /// The file of a small model after a change of its card.
+    /// The file of a small model with a modified card.
     fn file(change: impl FnOnce(&mut Card)) -> Vec<u8> {
         let network = NetworkConfig::miniature();
         let mut card = Card::of_network(&network);
@@ -505,7 +499,7 @@ mod tests {
     #[test]
     fn weights_that_are_not_finite_are_named() {
         let mut bytes = file(|_| ());
-        // The last number of the file.
+        // The last value in the file.
         let end = bytes.len() - 4;
         for value in [f32::NAN, f32::INFINITY] {
             bytes[end..].copy_from_slice(&value.to_le_bytes());

@@ -27,9 +27,8 @@ use std::path::PathBuf;
 pub(super) struct App {
     pub(super) shared: AppState,
     pub(super) panels: Panels,
-    /// The layout of the panels.
     pub(super) layout: Tree<PanelKind>,
-    /// Whether a picture of the field was asked for.
+    /// Whether the window was opened with a view of the field.
     field_in_front: bool,
     pub(super) capture: Option<Capture>,
     frames: FrameStats,
@@ -54,7 +53,7 @@ impl App {
             field,
         } = memory.unwrap_or_default();
         let paths = options.paths.iter().cloned().map(file_open::argument);
-        // A model's file is known by its name, so that no other model is opened before it.
+        // A model file among the paths is opened directly, so that no default model is loaded first.
         let (models, paths): (Vec<PathBuf>, Vec<PathBuf>) =
             paths.partition(|p| file_open::is_model(p));
         let model = models.last().map(|path| path.to_string_lossy());
@@ -63,7 +62,7 @@ impl App {
         if options.steps.is_some() {
             settings.choose_steps(options.steps);
         }
-        // Named paths are listed on another thread; until then there is nothing to show.
+        // Paths are listed on another thread, so the list is empty at first.
         let photos = if paths.is_empty() {
             PhotoList::samples(0)
         } else {
@@ -106,7 +105,7 @@ impl App {
         }
     }
 
-    /// Carries out commands, and lets the panels take notice of what happened.
+    /// Carries out commands, and passes the resulting events to the panels.
     fn run(&mut self, context: &egui::Context, commands: Vec<Command>) {
         for command in commands {
             run(&mut self.shared, context, command);
@@ -124,7 +123,7 @@ impl App {
         }
     }
 
-    /// What keys, dropped files and the clipboard ask for.
+    /// The commands of keys, dropped files and the clipboard.
     fn input(context: &egui::Context, correcting: bool) -> Vec<Command> {
         let number = correcting.then(|| commands::pressed_number(context));
         let number = number
@@ -152,7 +151,7 @@ impl App {
         }
         match pasted {
             Some(Ok(image)) => commands.push(Command::PasteImage(image)),
-            // Text on the clipboard may be the name of a file.
+            // Text on the clipboard may be a path.
             Some(Err(text)) if !context.egui_wants_keyboard_input() => {
                 let paths = file_open::named(&text);
                 if !paths.is_empty() {
@@ -164,7 +163,6 @@ impl App {
         commands
     }
 
-    /// Draws the export dialog if it is open.
     fn export_dialog(&mut self, context: &egui::Context, commands: &mut Vec<Command>) {
         if !self.shared.dialogs.export {
             return;
@@ -183,7 +181,7 @@ impl App {
         }
     }
 
-    /// Whether everything that was asked for is on the screen.
+    /// Whether everything requested is on the screen.
     pub(super) fn still(&self) -> bool {
         let app = &self.shared;
         let flow = match (app.photos.item(), &app.flow) {
@@ -266,7 +264,7 @@ impl eframe::App for App {
     }
 
     fn raw_input_hook(&mut self, _: &egui::Context, input: &mut egui::RawInput) {
-        // A picture of the window does not depend on where the pointer happens to be.
+        // A screenshot must not depend on the position of the pointer.
         if self.capture.is_some() {
             let of_pointer = |event: &egui::Event| {
                 use egui::Event::{MouseMoved, PointerButton, PointerMoved};

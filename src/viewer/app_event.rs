@@ -1,19 +1,18 @@
-//! Changes of the shared state that panels may have to react to.
+//! Changes of the shared state that panels may react to.
 
 use std::path::PathBuf;
 
 pub(super) enum AppEvent {
     ModelOpened,
-    /// Another photo is shown, or the same one is opened again.
+    /// Another photo is shown, or the same one was opened again.
     PhotoOpened,
     RunsOpened(Vec<PathBuf>),
-    /// A folder, or several photos, are to be segmented.
+    /// A folder or several photos were opened for segmentation.
     PhotosListed,
     Zoom(Zoom),
     PanelsReset,
 }
 
-/// A change of the canvas's magnification.
 #[derive(Clone, Copy)]
 pub(super) enum Zoom {
     Fit,

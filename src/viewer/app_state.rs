@@ -1,5 +1,5 @@
-//! The state that the panels share. They only read it: it is changed by `commands::run` and by what
-//! the worker, the file dialogs and the exports report.
+//! The state that the panels share. They only read it: `commands::run` and the reports of the worker,
+//! the file dialogs and the exports change it.
 
 mod comparing;
 mod receive;
@@ -33,14 +33,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use web_time::Instant;
 
-/// The devices that the window computes and draws on, as text.
+/// Descriptions of the devices that the window computes and draws on.
 #[derive(Clone, Debug)]
 pub(super) struct Devices {
     pub compute: String,
-    /// Why the program chose this device, unless the user did.
+    /// The reason for the choice of device, unless the user chose it.
     pub note: Option<String>,
     pub adapter: String,
-    /// Whether that adapter is emulated by the processor.
+    /// Whether that adapter runs on the CPU.
     pub software: bool,
 }
 
@@ -50,7 +50,6 @@ pub(super) enum Phase {
     Idle,
     Loading,
     Opening,
-    /// Waiting for the device to compile its kernels.
     Preparing,
     /// Computing states since this time.
     Sampling(Instant),
@@ -62,26 +61,23 @@ pub(super) struct Playhead {
     pub playing: bool,
 }
 
-/// What is under the pointer, wherever it is shown.
+/// What is under the pointer, in any panel.
 #[derive(Default)]
 pub(super) struct Hover {
-    /// A pixel of the canvas, by its index at the network's size.
+    /// A pixel of the canvas, by its index at the network's size, in row-major order.
     pub pixel: Option<usize>,
-    /// A class of the class list.
     pub class: Option<usize>,
 }
 
 #[derive(Default)]
 pub(super) struct Dialogs {
-    /// The list of keyboard shortcuts.
     pub help: bool,
     pub export: bool,
 }
 
-/// A model that was asked for.
+/// A model to be opened.
 #[derive(Default)]
 struct ModelRequest {
-    /// The name of the model that is being opened.
     name: String,
     /// Whether the user chose it.
     by_user: bool,
@@ -94,22 +90,20 @@ pub(super) struct AppState {
     request: ModelRequest,
     pub photos: PhotoList,
     pub masks: MaskQueue,
-    /// The flow that is shown.
     pub flow: Option<Flow>,
     pub phase: Phase,
-    /// What the flow is compared with.
+    /// The second result that the flow is compared with.
     pub second: Option<Second>,
-    /// The open photos by a class.
+    /// The open photos, listed by a class.
     pub class_photos: Option<ClassPhotos>,
-    /// The doubt of the shown state.
     pub doubt: DoubtMaps,
     pub playhead: Playhead,
     pub selection: SelectionHistory,
     pub sampling: Sampling,
-    /// The pane that layer keys work on.
+    /// The pane that layer keys apply to.
     pub active_pane: usize,
     pub hover: Hover,
-    /// Whether a drag over the photo brushes a region without a key held.
+    /// Whether a drag over the photo brushes a region even without Shift.
     pub brushing: bool,
     pub correct: Correct,
     pub errors: ErrorList,
@@ -117,15 +111,15 @@ pub(super) struct AppState {
     pub opener: FileOpener,
     pub exports: Exports,
     events: Vec<AppEvent>,
-    /// What repaints the window.
+    /// Requests repaints.
     wake: egui::Context,
     worker: Option<Worker<WorkerEvent>>,
     device: Device,
 }
 
 impl AppState {
-    /// Starts the worker and opens a model by its name, by default one that suits the photos.
-    /// Without pipelines nothing is uploaded for drawing.
+    /// Starts the worker and opens a model by its name, by default one that suits the photos. Without
+    /// pipelines, nothing is uploaded for drawing.
     pub(super) fn new(
         context: &egui::Context,
         pipelines: Option<Arc<Pipelines>>,
@@ -192,7 +186,7 @@ impl AppState {
         app
     }
 
-    /// Events since the last call, for the panels.
+    /// Events since the last call.
     pub(super) fn take_events(&mut self) -> Vec<AppEvent> {
         std::mem::take(&mut self.events)
     }
@@ -201,13 +195,13 @@ impl AppState {
         self.events.push(event);
     }
 
-    /// Opens a model that the user chose: it stays open whatever photo is shown.
+    /// Opens a model that the user chose: it stays open whichever photo is shown.
     pub(super) fn choose_model(&mut self, name: &str) {
         self.request.by_user = true;
         self.open_model(name);
     }
 
-    /// Opens a model by its name or path. Sampling starts over once it is open.
+    /// Opens a model by its name or path. Sampling restarts once it is open.
     fn open_model(&mut self, name: &str) {
         let Some(worker) = &self.worker else { return };
         self.request.name = name.to_owned();
@@ -237,7 +231,6 @@ impl AppState {
         }
     }
 
-    /// Shows a picture from the clipboard.
     pub(super) fn paste(&mut self, image: &egui::ColorImage) {
         match PhotoList::pasted(image) {
             Some(photos) => self.show(photos),
@@ -245,7 +238,6 @@ impl AppState {
         }
     }
 
-    /// Opens the current photo of the list.
     pub(super) fn open_photo(&mut self) {
         if let Some(path) = self.photos.file().map(ToOwned::to_owned) {
             self.settings.remember(&path);
@@ -258,7 +250,6 @@ impl AppState {
         self.sample_second();
     }
 
-    /// Samples the current photo again.
     pub(super) fn sample(&mut self) {
         self.correct.leave_photo();
         self.playhead.position = 0.0;
@@ -271,13 +262,13 @@ impl AppState {
         self.queue_masks();
     }
 
-    /// Makes the masks of all photos of the list in the background, or stops doing so.
+    /// Starts or stops making the masks of all photos of the list in the background.
     pub(super) fn segment_all(&mut self, all: bool) {
         self.masks.all = all;
         self.queue_masks();
     }
 
-    /// Gives the worker the photos whose masks are to be made.
+    /// Sends the worker the photos whose masks are wanted.
     pub(super) fn queue_masks(&mut self) {
         let (Some(worker), Some(model)) = (&self.worker, &self.model) else {
             return;
@@ -294,7 +285,7 @@ impl AppState {
         worker.queue(photos.collect(), viewing);
     }
 
-    /// Keeps the mask of the photo that is shown ready to be drawn.
+    /// Decodes the mask of the shown photo for drawing.
     fn follow_masks(&mut self) {
         let (shown, _) = self.photos.place();
         let wake = self.wake.clone();
@@ -304,14 +295,14 @@ impl AppState {
         }
     }
 
-    /// Disconnects the worker and the opener, so that a picture of waiting stays the same.
+    /// Disconnects the worker and the opener, so that the loading state lasts.
     #[cfg(test)]
     pub(super) fn silence(&mut self) {
         self.worker = None;
         self.opener = FileOpener::new(|| ());
     }
 
-    /// Stops sampling and keeps the states so far.
+    /// Stops sampling and keeps the states computed so far.
     pub(super) fn cancel(&mut self) {
         if let Some(worker) = &self.worker {
             worker.cancel();
@@ -324,34 +315,31 @@ impl AppState {
         self.sampling.steps + 1
     }
 
-    /// The last position that can be shown.
+    /// The position of the last state so far.
     pub(super) fn reachable(&self) -> f32 {
         let states = self.flow.as_ref().map_or(0, |flow| flow.states.len());
         states.saturating_sub(1) as f32
     }
 
-    /// Whether the worker is busy.
     pub(super) fn busy(&self) -> bool {
         !matches!(self.phase, Phase::Idle)
     }
 
-    /// Whether the photo's labels are known.
     pub(super) fn has_truth(&self) -> bool {
         self.flow.as_ref().is_some_and(|flow| flow.truth.is_some())
     }
 
-    /// The layer of the active pane.
     pub(super) fn active_layer(&self) -> Layer {
         self.settings.view.layers[self.active_pane.min(3)]
     }
 
-    /// Moves the playhead to a position and stops it there.
+    /// Moves the playhead to a position and stops playing.
     pub(super) fn go_to(&mut self, position: f32) {
         self.playhead.playing = false;
         self.playhead.position = position.clamp(0.0, self.sampling.steps as f32);
     }
 
-    /// Moves a playing playhead by `seconds`. Returns whether it moves on by itself.
+    /// Advances a playing playhead by `seconds`. Returns whether it keeps moving.
     pub(super) fn advance(&mut self, seconds: f32) -> bool {
         let reachable = self.reachable();
         let playhead = &mut self.playhead;
@@ -374,7 +362,7 @@ impl AppState {
         self.settings.looping
     }
 
-    /// Finds out what paths are and opens them.
+    /// Classifies paths and opens them.
     pub(super) fn open_paths(&mut self, paths: Vec<PathBuf>) {
         if let Err(error) = self.opener.open(paths) {
             self.errors
@@ -382,20 +370,20 @@ impl AppState {
         }
     }
 
-    /// Where the flow starts: as chosen, by default as the model was trained.
+    /// The source of the flow: the chosen one, by default that of the model's training.
     pub(super) fn source(&self) -> Source {
         let of_model = self.model.as_ref().map(|model| model.card.source);
         self.sampling.source.or(of_model).unwrap_or_default()
     }
 
-    /// The open photo and model, which no export may replace.
+    /// The open photo and model, which no export may overwrite.
     pub(super) fn inputs(&self) -> Vec<PathBuf> {
         let photo = self.photos.file().map(Path::to_owned);
         let model = self.model.as_ref().map(|model| PathBuf::from(&model.name));
         photo.into_iter().chain(model).collect()
     }
 
-    /// The masks that are made, as an export writes them; none before the first.
+    /// The masks made so far, ready for export; `None` before the first.
     pub(super) fn all_masks(&self) -> Option<AllMasks> {
         let model = self.model.as_ref()?;
         let items = self.photos.items();
@@ -411,7 +399,7 @@ impl AppState {
         .filter(|all| !all.masks.is_empty())
     }
 
-    /// The flow as an export writes it, or `None` before its first state.
+    /// A snapshot of the flow for export, or `None` before its first state.
     pub(super) fn snapshot(&self, look: Look) -> Option<FlowSnapshot> {
         let (flow, model) = (self.flow.as_ref()?, self.model.as_ref()?);
         let opacity = self.settings.view.opacity;
@@ -420,7 +408,7 @@ impl AppState {
     }
 }
 
-/// The model to show photos with unless the user chooses one.
+/// The model for photos unless the user chooses one.
 fn suitable_model(photos: &PhotoList) -> &'static str {
     match photos.item() {
         Some(Item::Sample(_)) => models::FOR_SAMPLES,

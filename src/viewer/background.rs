@@ -1,14 +1,14 @@
-//! The background of panels: painted once, by a shader that does nothing else.
+//! The background of panels, painted once by a minimal shader.
 
 use crate::gpu::GpuError;
 use crate::gpu::fill::Fill;
 use eframe::egui::{self, Color32, Rect};
 use eframe::egui_wgpu::{Callback, CallbackResources, CallbackTrait, RenderState};
 
-/// Prepares the shader for a window. Without it egui paints the backgrounds.
+/// Prepares the shader for a window. Without it, egui paints the backgrounds.
 ///
 /// # Errors
-/// A driver that refuses.
+/// The graphics driver fails.
 pub(super) fn install(context: &egui::Context, state: &RenderState) -> Result<(), GpuError> {
     let fill = Fill::new(&state.device, state.target_format)?;
     state.renderer.write().callback_resources.insert(fill);
@@ -50,7 +50,7 @@ pub(super) fn paint(ui: &egui::Ui, rect: Rect, colour: Color32) {
     }
 }
 
-/// The frame of a panel whose background is painted already.
+/// The frame of a panel whose background is already painted.
 pub(super) fn bare(ui: &egui::Ui) -> egui::Frame {
     egui::Frame::side_top_panel(ui.style()).fill(Color32::TRANSPARENT)
 }

@@ -9,7 +9,6 @@ use crate::models;
 use eframe::egui;
 use egui_material_icons::icons;
 
-/// Draws the bar at the top.
 pub(super) fn top(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     ui.horizontal_centered(|ui| {
         ui.spacing_mut().item_spacing.x = GRID / 2.0;
@@ -141,7 +140,7 @@ fn files(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     });
     ui.menu_button("Recent", |ui| {
         if app.settings.recent.is_empty() {
-            ui.weak("nothing was opened yet");
+            ui.weak("nothing opened yet");
         }
         for path in &app.settings.recent {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -183,7 +182,7 @@ pub(super) fn status(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Comma
                 let held = flow.resident() * 12 * flow.pixels();
                 let text = format!("{:.1} MB of states", held as f64 / 1e6);
                 ui.small(text).on_hover_text(format!(
-                    "Graphics memory that the states of this flow take; beyond {} MiB the least \
+                    "Graphics memory used by the states of this flow; beyond {} MiB the least \
                      recently shown ones stay in main memory",
                     super::flow::BUDGET >> 20
                 ));
@@ -223,7 +222,6 @@ pub(super) fn help(app: &AppState, context: &egui::Context, commands: &mut Vec<C
     }
 }
 
-/// The functions of the mouse.
 const MOUSE: [(&str, &str); 9] = [
     ("Pan", "drag"),
     ("Zoom", "wheel or pinch"),
@@ -236,7 +234,7 @@ const MOUSE: [(&str, &str); 9] = [
     ("Photos with a class", "right click in the list"),
 ];
 
-/// What works while a mask is corrected, besides the keys of the table.
+/// Input while a mask is corrected, in addition to the keys of the table.
 const CORRECTING: [(&str, &str); 3] = [
     ("Class of the list", "1 to 9"),
     ("Paint", "drag"),

@@ -1,4 +1,4 @@
-//! Brushed pixels: a region of the photo that is highlighted in it and in the field's cube.
+//! Brushed pixels: a region of the photo that is highlighted there and in the colour cube of the field.
 
 use eframe::egui::{Pos2, Rect, Vec2};
 
@@ -6,11 +6,11 @@ use eframe::egui::{Pos2, Rect, Vec2};
 pub(super) struct Brush {
     /// One entry per pixel at the network's size, in row-major order.
     pub pixels: Vec<bool>,
-    /// Whether this begins a brush; otherwise it continues the one before, in the same drag.
+    /// Whether this begins a brush; otherwise it continues the same drag.
     pub begins: bool,
 }
 
-/// The pixels of a picture `[height, width]` that a rectangle touches; its corners are points of the
+/// The pixels of a picture `[height, width]` that a rectangle touches. Its corners are relative to the
 /// picture, 0 to 1 from the left and from the top.
 pub(super) fn region([height, width]: [usize; 2], from: Vec2, to: Vec2) -> Vec<bool> {
     let span = |a: f32, b: f32, count: usize| {
@@ -23,7 +23,7 @@ pub(super) fn region([height, width]: [usize; 2], from: Vec2, to: Vec2) -> Vec<b
         .collect()
 }
 
-/// The point of a picture at a point of the window, 0 to 1 from the left and from the top.
+/// A point of the window relative to a picture, 0 to 1 from the left and from the top.
 pub(super) fn within(picture: Rect, at: Pos2) -> Vec2 {
     ((at - picture.min) / picture.size()).clamp(Vec2::ZERO, Vec2::splat(1.0))
 }

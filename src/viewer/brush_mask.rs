@@ -1,4 +1,4 @@
-//! The darkening of what is not brushed.
+//! Darkening of the pixels that are not brushed.
 
 use eframe::egui::{self, Color32, ColorImage, TextureHandle, TextureOptions};
 use std::sync::Arc;

@@ -10,14 +10,14 @@ use eframe::egui::{self, Color32, Rect, Vec2, pos2, vec2};
 
 #[derive(Default)]
 pub(super) struct BrushTool {
-    /// The pane in which the current drag began, and where in the photo.
+    /// The pane in which the current drag began, and the point relative to the photo.
     start: Option<(Rect, Vec2)>,
     mask: BrushMask,
 }
 
 impl BrushTool {
-    /// Brushes with a drag over the photo if Shift is held or the brush was chosen. Returns whether
-    /// the drag is used for that.
+    /// Brushes by a drag over the photo if Shift is held or the brush is selected. Returns whether it
+    /// uses the drag.
     pub(super) fn drag(
         &mut self,
         app: &AppState,
@@ -54,7 +54,7 @@ impl BrushTool {
         true
     }
 
-    /// Darkens what is not brushed in a pane.
+    /// Darkens the pixels of a pane that are not brushed.
     pub(super) fn darken(&mut self, app: &AppState, ui: &egui::Ui, clip: Rect, target: Rect) {
         let Some(flow) = &app.flow else { return };
         let brushed = &app.selection.brushed;
@@ -66,7 +66,7 @@ impl BrushTool {
     }
 }
 
-/// How many pixels are brushed, or how to brush, at the lower left of the canvas.
+/// The number of brushed pixels, or how to brush, at the lower left of the canvas.
 pub(super) fn hint(app: &AppState, ui: &mut egui::Ui, area: Rect, commands: &mut Vec<Command>) {
     let brushed = count(&app.selection.brushed);
     let text = match brushed {

@@ -1,4 +1,4 @@
-//! The canvas: panes of one flow, panned and zoomed together, down to the pixel.
+//! The canvas: panes of one flow that pan and zoom together, down to single pixels.
 
 use super::app_event::{AppEvent, Zoom};
 use super::app_state::AppState;
@@ -18,7 +18,7 @@ use egui_material_icons::icons;
 
 #[derive(Default)]
 pub(super) struct CanvasPanel {
-    /// What draws, or `None` without a graphics device.
+    /// `None` without a graphics device.
     pub(super) renderer: Option<CanvasRenderer>,
     pub(super) camera: Camera,
     /// The pane under the pointer and the photo's size, for zooming by keys.
@@ -66,7 +66,7 @@ impl Panel for CanvasPanel {
     }
 }
 
-/// Draws the choices above the panes.
+/// Draws the toolbar above the panes.
 fn bar(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     ui.horizontal_centered(|ui| {
         ui.spacing_mut().item_spacing.x = GRID / 2.0;
@@ -91,14 +91,14 @@ fn bar(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
                     Some(text.trim_end_matches([' ', '%']).parse::<f64>().ok()? / 100.0)
                 });
             ui.add(slider)
-                .on_hover_text("Opacity of what lies over the photo");
+                .on_hover_text("Opacity of the layer over the photo");
             if opacity != view.opacity {
                 commands.push(Command::SetOpacity(opacity));
             }
         }
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             let help = format!(
-                "{}\nDrag over the photo, here or with Shift held: its pixels light up in the Field \
+                "{}\nDrag over the photo, with this on or Shift held: its pixels light up in the Field \
                  panel's cube. Escape clears the brush.",
                 help(ui.ctx(), Action::Brush)
             );
@@ -111,8 +111,8 @@ fn bar(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     });
 }
 
-/// Draws the choice of layers: buttons, a menu for the measures of doubt, and while two results are
-/// compared buttons for the second one.
+/// Draws the choice of layers: buttons, a menu for the measures of doubt and, during a comparison,
+/// buttons for the second result.
 fn layers(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     let active = app.active_layer();
     let of_second = |layer| matches!(layer, Layer::Second | Layer::Disagreement);
@@ -132,7 +132,7 @@ fn layers(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
         }
     });
     menu.0.on_hover_text(
-        "How sure the shown state is: probability, margin or entropy of every pixel",
+        "How certain the shown state is: probability, margin or entropy of every pixel",
     );
     if app.second.is_some() {
         for row in LAYERS.iter().filter(|(layer, ..)| of_second(*layer)) {
@@ -164,7 +164,7 @@ fn layer_button(
     response.clicked()
 }
 
-/// Whether the opacity counts for a layer.
+/// Whether the opacity applies to a layer.
 fn has_opacity(layer: Layer) -> bool {
     matches!(layer, Layer::Overlay | Layer::Second) || doubt_maps::measure(layer).is_some()
 }
@@ -177,7 +177,7 @@ impl CanvasPanel {
         }
     }
 
-    /// What the panes are drawn from at the playhead.
+    /// The inputs for drawing the panes at the playhead.
     pub(super) fn sources(&mut self, app: &AppState) -> Result<Option<Sources>, GpuError> {
         let (Some(renderer), Some(model), Some(flow)) = (&mut self.renderer, &app.model, &app.flow)
         else {
@@ -222,7 +222,7 @@ impl CanvasPanel {
         let arrangement = app.settings.view.arrangement;
         let rects = view::panes(arrangement, area);
         let divider = divider(app, ui, area, commands);
-        // Everything happens in the coordinates of the pane under the pointer.
+        // All coordinates are relative to the pane under the pointer.
         let pointer = response.hover_pos().or(response.interact_pointer_pos());
         let under = match arrangement {
             Arrangement::Swipe => usize::from(pointer.is_some_and(|p| p.x > divider)),
@@ -380,7 +380,7 @@ impl CanvasPanel {
         }
     }
 
-    /// Draws a mask before the photo itself is there.
+    /// Draws a mask before the photo itself is loaded.
     fn mask_alone(&self, app: &AppState, ui: &egui::Ui, area: Rect, mask: &ReadyMask) {
         let layers = app.settings.view.layers;
         for (rect, layer) in view::panes(app.settings.view.arrangement, area)
@@ -394,10 +394,10 @@ impl CanvasPanel {
         }
     }
 
-    /// Draws what is being done until the first state arrives.
+    /// Draws the worker's status until the first state arrives.
     fn waiting(&self, app: &AppState, ui: &mut egui::Ui, area: Rect) {
         let text = if self.renderer.is_none() {
-            "No graphics device draws here: masks can be made with `flowseg segment`".into()
+            "There is no graphics device: make masks with `flowseg segment`".into()
         } else {
             app.doing().unwrap_or_default()
         };
@@ -413,7 +413,7 @@ impl CanvasPanel {
     }
 }
 
-/// What a pane shows; while two results are compared, of which.
+/// The name of a pane's layer and, during a comparison, of its result.
 fn pane_name(app: &AppState, layer: Layer) -> String {
     let name = view::name(layer);
     match (&app.second, layer) {
@@ -423,7 +423,7 @@ fn pane_name(app: &AppState, layer: Layer) -> String {
     }
 }
 
-/// The network's pixel at a point of the window.
+/// The pixel at the network's size under a point of the window.
 fn pixel_at(pointer: Pos2, target: Rect, [height, width]: [usize; 2]) -> Option<usize> {
     let at = (pointer - target.min) / target.size();
     if !(0.0..1.0).contains(&at.x) || !(0.0..1.0).contains(&at.y) {
@@ -433,7 +433,7 @@ fn pixel_at(pointer: Pos2, target: Rect, [height, width]: [usize; 2]) -> Option<
     Some((row as usize).min(height - 1) * width + (column as usize).min(width - 1))
 }
 
-/// The divider of [`Arrangement::Swipe`], dragged by its handle. Returns its place.
+/// The divider of [`Arrangement::Swipe`], dragged by its handle. Returns its x coordinate.
 fn divider(app: &AppState, ui: &egui::Ui, area: Rect, commands: &mut Vec<Command>) -> f32 {
     let mut view = app.settings.view.clone();
     if view.arrangement != Arrangement::Swipe {
@@ -483,7 +483,7 @@ fn pins(app: &AppState, painter: &egui::Painter, target: Rect, [height, width]: 
     }
 }
 
-/// Draws what to do, or what is being done, where no photo is shown.
+/// Draws what to do, or the worker's status, if no photo is shown.
 fn nothing(app: &AppState, ui: &mut egui::Ui, area: Rect) {
     let text = app.doing().unwrap_or_else(|| {
         let open = keys_of(ui.ctx(), Action::OpenPhotos);

@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub(super) struct CanvasRenderer {
     pipelines: Arc<Pipelines>,
     classes: Option<Arc<Classes>>,
-    /// What the uploaded classes were made from.
+    /// The colours and hidden classes that were uploaded.
     key: Option<(Vec<[u8; 3]>, BTreeSet<usize>)>,
     version: u64,
 }
@@ -20,7 +20,7 @@ impl CanvasRenderer {
     /// Builds the pipelines for the window's framebuffer.
     ///
     /// # Errors
-    /// A driver that refuses.
+    /// The graphics driver fails.
     pub(super) fn new(state: &RenderState) -> Result<Self, GpuError> {
         let pipelines = Pipelines::new(&state.device, &state.queue, state.target_format)?;
         Ok(Self {
@@ -35,7 +35,7 @@ impl CanvasRenderer {
         &self.pipelines
     }
 
-    /// Sets the class colours of the next pictures; uploads them if they changed.
+    /// Sets the class colours for drawing; uploads them if they changed.
     ///
     /// # Errors
     /// Not enough graphics memory.
@@ -63,15 +63,15 @@ impl CanvasRenderer {
         self.classes.clone()
     }
 
-    /// A number that changes with the classes.
+    /// Changes whenever the classes are uploaded.
     pub(super) fn classes_version(&self) -> u64 {
         self.version
     }
 
-    /// Paints a picture at `target` into the part `clip` of the window, both in points.
+    /// Paints a picture at `target`, clipped to the part `clip` of the window, both in points.
     ///
     /// # Errors
-    /// A driver that refuses.
+    /// The graphics driver fails.
     pub(super) fn paint(
         &self,
         ui: &egui::Ui,
@@ -104,7 +104,6 @@ impl CanvasRenderer {
     }
 }
 
-/// How a picture is drawn.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Style {
     pub layer: Layer,
@@ -112,7 +111,6 @@ pub(super) struct Style {
     pub fine: bool,
     /// Opacity of the overlay, 0 to 1.
     pub opacity: f32,
-    /// The class that is highlighted.
     pub lit: Option<usize>,
 }
 

@@ -1,4 +1,4 @@
-//! A picture of the window itself, taken once nothing changes any more.
+//! A screenshot of the window, taken once nothing changes any more.
 
 use crate::{files, pictures};
 use eframe::egui;
@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Frames without changes before the picture is taken, so that layout and textures have arrived.
+/// Unchanged frames before the screenshot, so that layout and textures are complete.
 const SETTLE: u8 = 4;
-/// How long a driver may take to hand the picture over.
+/// How long to wait for a driver to deliver the picture.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The result of taking a picture, or `None` before it is taken.
+/// The result of the screenshot, or `None` before it is taken.
 pub(super) type Outcome = Arc<Mutex<Option<Result<(), String>>>>;
 
-/// A picture to be taken.
+/// A screenshot to be taken.
 pub(super) struct Capture {
     path: PathBuf,
     frames: u8,
@@ -23,7 +23,7 @@ pub(super) struct Capture {
 }
 
 impl Capture {
-    /// The result will be in `outcome`.
+    /// The result will be stored in `outcome`.
     pub(super) fn new(path: PathBuf, outcome: Outcome) -> Self {
         Self {
             path,
@@ -33,13 +33,13 @@ impl Capture {
         }
     }
 
-    /// To be called every frame, with `still` if nothing changes any more. With a `problem` the picture
-    /// is written, but counts as failed. Closes the window afterwards.
+    /// Must be called every frame, with `still` if nothing changes any more. With a `problem`, the
+    /// picture is written but counts as failed. Closes the window afterwards.
     pub(super) fn frame(&mut self, context: &egui::Context, still: bool, problem: Option<&str>) {
         context.request_repaint();
         if let Some(asked) = self.asked {
             if asked.elapsed() > PATIENCE {
-                let text = "the graphics driver does not hand over the picture of the window";
+                let text = "the graphics driver did not deliver a picture of the window";
                 end(&self.outcome, context, Err(text.to_owned()));
             }
             return;
@@ -64,7 +64,7 @@ fn end(outcome: &Outcome, context: &egui::Context, result: Result<(), String>) {
     context.request_repaint();
 }
 
-/// Whether the picture was written, once the window has closed.
+/// Whether the screenshot was written; to be called after the window has closed.
 ///
 /// # Errors
 /// Why it was not written, or the problem that it shows.

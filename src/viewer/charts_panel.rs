@@ -1,4 +1,4 @@
-//! The charts panel: shares of the classes, settled pixels and mean speed over t.
+//! The charts panel: class shares, settled pixels and mean speed over t.
 
 use super::app_state::AppState;
 use super::commands::Command;
@@ -10,7 +10,7 @@ use crate::trajectory;
 use eframe::egui;
 use egui_plot::{Line, Plot, PlotPoints, VLine};
 
-/// The number of classes in the chart of shares.
+/// The most classes in the chart of shares.
 const CLASSES: usize = 12;
 
 #[derive(Default)]
@@ -111,7 +111,7 @@ fn speed<'a>(flow: &Flow) -> Lines<'a> {
     vec![Line::new("|v|", points).color(theme::ACCENT).width(2.0)]
 }
 
-/// One chart; returns the time that was clicked or dragged to.
+/// Draws one chart; returns the time that was clicked or dragged to.
 fn chart(
     ui: &mut egui::Ui,
     title: &str,

@@ -1,6 +1,6 @@
-//! The photos of the open list by a class: how much of each the class takes, and how well it was found
-//! where labels are known. A thread segments them one after the other with a network of its own, which
-//! is freed when the list is closed.
+//! The photos of the open list by a class: the class's share of each, and its IoU if labels are known.
+//! A thread segments them one after another with its own network, which is freed when the list is
+//! closed.
 
 use super::latest::Latest;
 use super::photo_list::{Item, PhotoList};
@@ -16,12 +16,11 @@ use eframe::egui;
 use image::RgbImage;
 use std::sync::Arc;
 
-/// The classes of one photo.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct PhotoClasses {
     /// The share of every class, 0 to 1.
     pub shares: Vec<f32>,
-    /// IoU of every class, 0 to 1, where it occurs; none without labels.
+    /// IoU of every class, 0 to 1, if it occurs; `None` without labels.
     pub iou: Option<Vec<Option<f64>>>,
 }
 
@@ -33,10 +32,9 @@ struct Request {
 type Answer = (usize, Result<PhotoClasses, String>);
 
 pub(super) struct ClassPhotos {
-    /// The class that the photos are listed by.
     pub class: usize,
     items: Vec<Item>,
-    /// What is known of each of the first photos.
+    /// The results of the first photos; `None` for one that could not be segmented.
     found: Vec<Option<PhotoClasses>>,
     worker: Latest<Request, Answer>,
 }
@@ -47,17 +45,17 @@ pub(super) struct Row {
     /// Its index in the open list.
     pub index: usize,
     pub name: String,
-    /// The share of its pixels that the class takes, 0 to 1.
+    /// The class's share of its pixels, 0 to 1.
     pub share: f32,
     /// IoU of the class, 0 to 1.
     pub iou: Option<f64>,
 }
 
 impl ClassPhotos {
-    /// Starts with the first photo of a list.
+    /// Starts segmenting, with the first photo of the list.
     ///
     /// # Errors
-    /// A system that can't start another thread.
+    /// The system cannot start another thread.
     pub(super) fn start(
         context: &egui::Context,
         device: Device,
@@ -85,7 +83,7 @@ impl ClassPhotos {
         })
     }
 
-    /// Takes in what was found and asks for the next photo; returns an error in one line.
+    /// Receives results and requests the next photo. Returns an error in one line.
     pub(super) fn receive(&mut self) -> Option<String> {
         let mut error = None;
         if let Some((index, found)) = self.worker.poll() {
@@ -104,13 +102,13 @@ impl ClassPhotos {
         error
     }
 
-    /// How many photos were looked at, and how many there are.
+    /// The number of segmented photos, and of all photos.
     pub(super) fn progress(&self) -> [usize; 2] {
         [self.found.len(), self.items.len()]
     }
 
-    /// The photos that have the class or should have it: by its share, the greatest first, or by its
-    /// IoU, the lowest first and those without one last.
+    /// The photos in which the class occurs or is labelled: by its share, greatest first, or by its
+    /// IoU, lowest first and undefined ones last.
     pub(super) fn rows(&self, by_iou: bool) -> Vec<Row> {
         let rows = self.found.iter().enumerate();
         let row = |(index, found): (usize, &Option<PhotoClasses>)| {
@@ -138,7 +136,7 @@ impl ClassPhotos {
     }
 }
 
-/// The classes of a photo at its own size.
+/// Segments a photo and measures its classes at its own size.
 fn classes(model: &Model, item: &Item, sampling: Sampling) -> Result<PhotoClasses, String> {
     let (photo, truth) = read(item, &model.card.classes)?;
     let look = Look {
@@ -197,7 +195,7 @@ mod tests {
         let photos = ClassPhotos {
             class: 1,
             items: PhotoList::samples(0).items().to_vec(),
-            // The last has none of the class and should have none; the third could not be read.
+            // The last photo neither has the class nor should have it; the third could not be read.
             found: vec![of(0.25, Some(0.5)), of(0.5, None), None, of(0.0, None)],
             worker: worker.unwrap(),
         };

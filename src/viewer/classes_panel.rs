@@ -1,4 +1,4 @@
-//! The class list: every class with its colour and its share of the picture at this step.
+//! The class list: every class with its colour and its share of the shown state.
 
 use super::app_state::AppState;
 use super::class_photos::{ClassPhotos, Row};
@@ -15,7 +15,7 @@ use egui_material_icons::icons;
 #[derive(Default)]
 pub(super) struct ClassesPanel {
     search: String,
-    /// Whether photos are listed by the IoU of a class rather than by its share.
+    /// Whether photos are listed by the IoU of a class instead of by its share.
     by_iou: bool,
 }
 
@@ -59,7 +59,7 @@ impl ClassesPanel {
         });
     }
 
-    /// Draws the classes; returns the one under the pointer.
+    /// Draws the classes and returns the one under the pointer.
     fn list(
         &self,
         app: &AppState,
@@ -112,7 +112,7 @@ impl ClassesPanel {
 }
 
 impl ClassesPanel {
-    /// Draws the open photos by a class.
+    /// Draws the list of open photos by a class.
     fn photos(
         &mut self,
         app: &AppState,
@@ -128,9 +128,9 @@ impl ClassesPanel {
                 commands.push(Command::ListClass(None));
             }
             ui.selectable_value(&mut self.by_iou, false, "share")
-                .on_hover_text("The photos with most of the class first");
+                .on_hover_text("Photos with the largest share of the class first");
             ui.selectable_value(&mut self.by_iou, true, "IoU")
-                .on_hover_text("The photos whose labels agree least about the class first");
+                .on_hover_text("Photos with the lowest IoU of the class first");
             ui.add(egui::Label::new(format!("Photos with {name}")).truncate());
         });
         let [done, all] = photos.progress();
@@ -156,7 +156,7 @@ impl ClassesPanel {
     }
 }
 
-/// A photo in the list of a class: its name, the class's share and its IoU.
+/// A photo in the list of a class: name, share and IoU of the class.
 fn photo_row(ui: &mut egui::Ui, row: &Row, shown: bool) -> egui::Response {
     let iou = row
         .iou
@@ -173,8 +173,8 @@ fn photo_row(ui: &mut egui::Ui, row: &Row, shown: bool) -> egui::Response {
     ))
 }
 
-/// The classes that match, those largest in the last state first. The order follows the last state
-/// rather than the playhead, so that no row jumps away while the flow plays.
+/// The matching classes, those largest in the last state first. The order does not depend on the
+/// playhead, so that rows stay in place while the flow plays.
 fn order(model: &OpenModel, shares: &[f32], search: &str) -> Vec<usize> {
     let search = search.trim().to_lowercase();
     let mut order: Vec<usize> = (0..model.classes.len())
@@ -185,7 +185,6 @@ fn order(model: &OpenModel, shares: &[f32], search: &str) -> Vec<usize> {
     order
 }
 
-/// All classes in the order of the panel.
 pub(super) fn order_of(app: &AppState, model: &OpenModel) -> Vec<usize> {
     let last = app.flow.as_ref().and_then(|flow| flow.nearest(f32::MAX));
     order(model, last.map_or(&[][..], |(_, host)| &host.shares), "")
@@ -213,7 +212,7 @@ fn row(
     } else if response.hovered() {
         painter.rect_filled(rect, 4.0, visuals.widgets.inactive.weak_bg_fill);
     }
-    // The share as a bar under the name: a histogram along the list.
+    // The share as a bar under the name, so that the list is a histogram.
     let bar = egui::Rect::from_min_max(
         egui::pos2(rect.left() + ROW, rect.bottom() - 3.0),
         egui::pos2(

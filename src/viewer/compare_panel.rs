@@ -1,4 +1,4 @@
-//! The compare panel: chooses a second result for the open photo, and says where the two differ.
+//! The compare panel: chooses a second result for the open photo and shows where the two differ.
 
 use super::app_state::AppState;
 use super::commands::{Action, Command, help};
@@ -14,7 +14,7 @@ use std::path::Path;
 
 #[derive(Default)]
 pub(super) struct ComparePanel {
-    /// The choice that is being made.
+    /// The choice being edited.
     draft: Option<Choice>,
 }
 
@@ -60,7 +60,7 @@ impl Panel for ComparePanel {
     }
 }
 
-/// The name of a model in a list.
+/// The short name of a model, for lists.
 fn short(name: &str) -> String {
     let stem = Path::new(name).file_stem();
     stem.map_or_else(|| name.to_owned(), |stem| stem.to_string_lossy().into())
@@ -85,7 +85,9 @@ fn choose(app: &AppState, ui: &mut egui::Ui, choice: &mut Choice) {
                 }
             })
             .response
-            .on_hover_text("The second model; may be the same, with other steps or another solver");
+            .on_hover_text(
+                "The second model; it may be the same one with other steps or another solver",
+            );
         if choice.model != before {
             choice.steps = None;
         }
@@ -154,7 +156,7 @@ fn summary(comparison: &Comparison, ui: &mut egui::Ui) {
     };
 }
 
-/// The classes with the most differing pixels first.
+/// Draws the classes, those with the most differing pixels first.
 fn table(app: &AppState, comparison: &Comparison, classes: &JointClasses, ui: &mut egui::Ui) {
     let Some(model) = &app.model else { return };
     let colours = classes.colours(&model.colours);
@@ -172,7 +174,7 @@ fn table(app: &AppState, comparison: &Comparison, classes: &JointClasses, ui: &m
         ),
         ("A", "IoU of the first result with the labels, in per cent"),
         ("B", "IoU of the second result with the labels, in per cent"),
-        ("B - A", "Difference of the IoU, in points of per cent"),
+        ("B - A", "Difference of the IoU, in percentage points"),
     ];
     let shown = if scored { heads.len() } else { 1 };
     egui::Grid::new("compared classes")

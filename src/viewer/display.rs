@@ -7,14 +7,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What works without a window.
+/// Alternatives to the window.
 const INSTEAD: &str =
     "`flowseg segment` writes masks without a window, and `flowseg --help` lists all commands";
 
-/// Variables that name a display on systems where a desktop is optional.
+/// Environment variables that name a display on systems without a built-in desktop.
 const DISPLAYS: [&str; 3] = ["WAYLAND_DISPLAY", "WAYLAND_SOCKET", "DISPLAY"];
 
-/// Whether this system names its displays by variables of the environment.
+/// Whether environment variables name the displays of this system.
 const NAMED: bool = cfg!(all(unix, not(any(target_os = "macos", target_os = "ios"))));
 
 /// The display that the windowing library will connect to, as `NAME=VALUE`.
@@ -29,7 +29,7 @@ fn named() -> Option<String> {
 /// Checks that a display is named, before a device is opened.
 ///
 /// # Errors
-/// One line, with an alternative.
+/// One line with an alternative.
 pub(super) fn check() -> Result<(), String> {
     match named() {
         None if NAMED => Err(format!(
@@ -46,25 +46,23 @@ pub(super) fn cannot_draw(error: DeviceError) -> String {
         "install a driver for the graphics card, or a software one such as Mesa's lavapipe";
     match error {
         DeviceError::NoAdapter => {
-            format!(
-                "the window is drawn by a graphics adapter, and none was found: {driver}; {INSTEAD}"
-            )
+            format!("no graphics adapter was found to draw the window: {driver}; {INSTEAD}")
         }
         DeviceError::Refused { adapter, reason } => format!(
-            "the window cannot be drawn by the adapter {adapter} ({reason}): update its driver; {INSTEAD}"
+            "the adapter {adapter} cannot draw the window ({reason}): update its driver; {INSTEAD}"
         ),
         other => other.to_string(),
     }
 }
 
-/// Opens and runs a window, which sets `opened` once it is open.
+/// Opens and runs a window, and sets `opened` once it is open.
 ///
-/// The windowing libraries panic where a system lacks a library or an extension that they need.
-/// Until the window is open such a panic becomes an error of one line; afterwards it is reported
-/// like any other and becomes an error too.
+/// The windowing libraries panic if the system lacks a library or an extension that they need. Until
+/// the window is open, such a panic becomes an error of one line; afterwards it is reported as usual
+/// and becomes an error as well.
 ///
 /// # Errors
-/// One line that says why there is no window, or why it closed.
+/// One line: why there is no window, or why it closed.
 pub(super) fn run(
     opened: &Arc<AtomicBool>,
     window: impl FnOnce() -> eframe::Result,
@@ -88,7 +86,7 @@ pub(super) fn run(
         Err(_) => {
             let reason = panicked.unwrap_or_default();
             Err(if opened.load(Ordering::Relaxed) {
-                format!("the window closed after a fault of the program ({reason})")
+                format!("the window closed because of a bug ({reason})")
             } else {
                 format!("the window cannot open ({reason}): {INSTEAD}")
             })
@@ -108,10 +106,10 @@ fn text(panic: &(dyn Any + Send)) -> String {
 
 fn failed(error: &eframe::Error) -> String {
     match error {
-        // Their texts name source files of the machine that the program was built on.
+        // Their messages contain source paths of the build machine.
         eframe::Error::Winit(_) | eframe::Error::WinitEventLoop(_) => {
             let display = named().map_or_else(String::new, |display| format!(" ({display})"));
-            format!("the display{display} does not answer: check that it is running; {INSTEAD}")
+            format!("the display{display} does not respond: check that it is running; {INSTEAD}")
         }
         other => format!("the window cannot open ({other}): check the graphics driver; {INSTEAD}"),
     }

@@ -1,4 +1,4 @@
-//! The layout of the panels, which can be dragged. Their places are remembered.
+//! The layout of the panels. They can be dragged, and the layout is remembered.
 
 use super::app_state::AppState;
 use super::commands::run::run;
@@ -31,7 +31,7 @@ pub(super) fn tree() -> Tree<PanelKind> {
     Tree::new(egui::Id::unique("panels"), root, tiles)
 }
 
-/// Whether a remembered tree is rooted and has every panel of this version exactly once.
+/// Whether a remembered tree has a root and every panel of this version exactly once.
 pub(super) fn is_sound(tree: &Tree<PanelKind>) -> bool {
     let panels: Vec<PanelKind> = tree
         .tiles
@@ -63,7 +63,7 @@ pub(super) fn reveal(tree: &mut Tree<PanelKind>, wanted: PanelKind) {
     tree.make_active(|_, tile| *tile == Tile::Pane(wanted));
 }
 
-/// Draws the panels, and carries out what each asks for before the next is drawn.
+/// Draws the panels, and carries out the commands of each before the next is drawn.
 pub(super) struct Dock<'a> {
     pub app: &'a mut AppState,
     pub panels: &'a mut Panels,
@@ -92,7 +92,7 @@ impl Behavior<PanelKind> for Dock<'_> {
     }
 
     fn tab_title_for_tile(&mut self, tiles: &Tiles<PanelKind>, tile: TileId) -> egui::WidgetText {
-        // The tab of a group has the titles of all its panels.
+        // The tab of a group shows the titles of all its panels.
         let mut titles = Vec::new();
         let mut open = vec![tile];
         while let Some(tile) = open.pop() {
@@ -116,7 +116,7 @@ impl Behavior<PanelKind> for Dock<'_> {
 
     fn simplification_options(&self) -> egui_tiles::SimplificationOptions {
         egui_tiles::SimplificationOptions {
-            // A panel keeps its tab even when it is alone, so that it can be dragged.
+            // A single panel keeps its tab, so that it can be dragged.
             all_panes_must_have_tabs: true,
             ..Default::default()
         }

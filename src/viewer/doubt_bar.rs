@@ -5,11 +5,11 @@ use crate::gpu::canvas::DOUBT_COLOURS;
 use crate::votes::Doubt;
 use eframe::egui::{self, Align2, Color32, FontId, Pos2, Rect, Stroke, Ui};
 
-/// The longest bar, and its height.
+/// Maximum length and height of the bar, in points.
 const BAR: [f32; 2] = [220.0, 10.0];
-/// Height of the bar with its title and ticks.
+/// Height of the bar with its title and ticks, in points.
 const HEIGHT: f32 = 46.0;
-/// Values with a number.
+/// The labelled values.
 const TICKS: [f32; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
 
 /// Draws the bar in the lower left or right corner of a pane, if there is room.
@@ -47,7 +47,7 @@ pub(super) fn show(ui: &Ui, pane: Rect, doubt: Doubt, right: bool) {
     }
 }
 
-/// What the numbers are; less of it on a short bar.
+/// The title of the bar, shorter if the bar is short.
 fn title(doubt: Doubt, width: f32) -> &'static str {
     match (doubt, width < BAR[0]) {
         (Doubt::Probability, false) => "p1, probability of the class",
@@ -59,7 +59,7 @@ fn title(doubt: Doubt, width: f32) -> &'static str {
     }
 }
 
-/// The colours of the values from 0 to 1.
+/// The colour ramp for values from 0 to 1.
 fn colours(doubt: Doubt) -> [Color32; 8] {
     let mut colours = DOUBT_COLOURS.map(|[r, g, b]| Color32::from_rgb(r, g, b));
     if doubt.as_doubt(0.0) > 0.5 {

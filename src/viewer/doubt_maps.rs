@@ -1,4 +1,4 @@
-//! The doubt of the shown state, computed from its soft votes on a thread of its own.
+//! The doubt of the shown state, computed from its soft votes on a separate thread.
 
 use super::flow::Flow;
 use super::latest::Latest;
@@ -10,7 +10,7 @@ use crate::votes::{Doubt, Votes};
 use eframe::egui;
 use std::sync::Arc;
 
-/// A flow by its id, and one of its states.
+/// The id of a flow and the number of a state.
 type Key = (u64, usize);
 
 struct Request {
@@ -21,19 +21,17 @@ struct Request {
     size: [usize; 2],
 }
 
-/// The three maps `[3, H, W]` of a state in graphics memory; none without a graphics device.
+/// The three maps `[3, H, W]` of a state in graphics memory; `None` without a graphics device.
 type Maps = Option<Arc<wgpu::Buffer>>;
 
-/// What the thread answers.
 type Answer = (Key, Result<Maps, GpuError>);
 
-/// Computes the maps of whatever state is shown, one after the other.
+/// Computes the doubt of the shown state, one state at a time.
 pub(super) struct DoubtMaps {
     worker: Option<Latest<Request, Answer>>,
     shown: Option<(Key, Maps)>,
 }
 
-/// The measure that a layer shows.
 pub(super) fn measure(layer: Layer) -> Option<Doubt> {
     match layer {
         Layer::Probability => Some(Doubt::Probability),
@@ -44,10 +42,10 @@ pub(super) fn measure(layer: Layer) -> Option<Doubt> {
 }
 
 impl DoubtMaps {
-    /// Starts the thread. Without pipelines nothing is uploaded.
+    /// Starts the thread. Without pipelines, nothing is uploaded.
     ///
     /// # Errors
-    /// A system that can't start another thread.
+    /// The system cannot start another thread.
     pub(super) fn start(
         context: &egui::Context,
         pipelines: Option<Arc<Pipelines>>,
@@ -66,7 +64,7 @@ impl DoubtMaps {
         })
     }
 
-    /// What shows no doubt at all, where no thread can be started.
+    /// Shows no doubt, for systems that cannot start the thread.
     pub(super) fn none() -> Self {
         Self {
             worker: None,
@@ -74,7 +72,7 @@ impl DoubtMaps {
         }
     }
 
-    /// Asks for the maps of the state nearest to a position, unless they are there.
+    /// Requests the maps of the state nearest to a position, unless they are available.
     pub(super) fn want(&mut self, flow: &Flow, model: &OpenModel, position: f32) {
         let Some((step, host)) = flow.nearest(position) else {
             return;
@@ -95,7 +93,7 @@ impl DoubtMaps {
         }
     }
 
-    /// Takes in what was computed; returns the error of a graphics device, in one line.
+    /// Receives computed maps. Returns a graphics error in one line.
     pub(super) fn receive(&mut self) -> Option<String> {
         let (key, maps) = self.worker.as_mut()?.poll()?;
         let (maps, error) = match maps {
@@ -106,14 +104,13 @@ impl DoubtMaps {
         error
     }
 
-    /// The maps of the state of a flow that was computed last: for a moment after the playhead moved,
-    /// those of the state before.
+    /// The maps computed last for a flow: just after the playhead moved, those of the previous state.
     pub(super) fn of(&self, flow: &Flow) -> Maps {
         let (_, maps) = self.shown.as_ref().filter(|((id, _), _)| *id == flow.id)?;
         maps.clone()
     }
 
-    /// Whether the maps of the state nearest to a position are there.
+    /// Whether the maps of the state nearest to a position are available.
     pub(super) fn ready(&self, flow: &Flow, position: f32) -> bool {
         let wanted = flow.nearest(position).map(|(step, _)| (flow.id, step));
         self.worker.is_none() || wanted == self.shown.as_ref().map(|(key, _)| *key)

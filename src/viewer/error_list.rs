@@ -1,4 +1,4 @@
-//! The list of errors. It never blocks the window.
+//! The list of errors, which never blocks the window.
 
 use super::commands::Command;
 use super::theme::{self, GRID};
@@ -6,13 +6,13 @@ use eframe::egui;
 use egui_material_icons::icons;
 use std::ops::Range;
 
-/// Errors kept; older ones are dropped.
+/// The most errors kept; older ones are dropped.
 const MOST: usize = 50;
 
 #[derive(Default)]
 pub(super) struct ErrorList {
     lines: Vec<String>,
-    /// Whether the list is unfolded.
+    /// Whether the list is expanded.
     pub open: bool,
 }
 

@@ -55,7 +55,7 @@ impl Panel for ExportDialog {
         let [done, ..] = app.masks.counts();
         if photos > 1 && done > 0 {
             ui.separator();
-            ui.label(format!("All masks that are made: {done} of {photos}"));
+            ui.label(format!("All masks made so far: {done} of {photos}"));
             ui.add_enabled_ui(progress.is_none(), |ui| {
                 for artifact in AllMasks::ARTIFACTS {
                     let button =
@@ -75,7 +75,7 @@ impl Panel for ExportDialog {
                     commands.push(Command::CancelExport);
                 }
             });
-            // The thread wakes the window only when it ends.
+            // The export thread requests a repaint only when it ends.
             ui.ctx().request_repaint_after(Duration::from_millis(200));
         } else if let Some(path) = &app.exports.written {
             ui.label(format!("Written: {}", path.display()));

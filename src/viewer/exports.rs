@@ -1,4 +1,4 @@
-//! Exports: a thread asks where to write a file, and writes it.
+//! Exports: a thread asks for a path and writes the file.
 
 use super::exports_all::AllMasks;
 use super::flow::Flow;
@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::Builder;
 
-/// A flow as a thread can keep it.
+/// A copy of a flow for another thread.
 pub(super) struct FlowSnapshot {
     photo: Arc<RgbImage>,
     size: [usize; 2],
@@ -29,12 +29,12 @@ pub(super) struct FlowSnapshot {
     corrected: Option<Vec<u16>>,
     look: Look,
     opacity: f32,
-    /// Files that no export may replace.
+    /// Files that no export may overwrite.
     inputs: Vec<PathBuf>,
 }
 
 impl FlowSnapshot {
-    /// The states that were read back so far, or `None` before the first.
+    /// The states read back so far, or `None` before the first.
     pub(super) fn of(
         flow: &Flow,
         model: &OpenModel,
@@ -65,7 +65,7 @@ impl FlowSnapshot {
         })
     }
 
-    /// The same with the mask as a person corrected it, and the classes that it may have.
+    /// The same with a manually corrected mask, and the classes that it may have.
     pub(super) fn corrected(self, labels: Option<Vec<u16>>, classes: &[String]) -> Self {
         Self {
             classes: match labels {
@@ -77,7 +77,6 @@ impl FlowSnapshot {
         }
     }
 
-    /// Whether its mask was corrected.
     pub(super) fn is_corrected(&self) -> bool {
         self.corrected.is_some()
     }
@@ -86,7 +85,7 @@ impl FlowSnapshot {
         &self.photo
     }
 
-    /// `[height, width]` of the photo, and its mask.
+    /// `[height, width]` of the photo, and its mask of that size.
     pub(super) fn labels(&self) -> ([usize; 2], Vec<u16>) {
         let size = [self.photo.height(), self.photo.width()];
         (
@@ -114,9 +113,9 @@ impl FlowSnapshot {
     }
 }
 
-/// A file to be saved where the user wants it.
+/// A file to be saved where the user chooses.
 pub(super) struct NewFile {
-    /// The file name to propose.
+    /// The suggested file name.
     pub name: String,
     pub contents: Contents,
 }
@@ -130,18 +129,17 @@ impl NewFile {
     }
 }
 
-/// The contents of a file.
 pub(super) enum Contents {
     Text(String),
-    /// A picture that is still being copied from the device, to become a PNG.
+    /// A picture that is still being copied from the device, for a PNG.
     Picture(PictureReadback),
 }
 
 impl Contents {
-    /// The file's bytes. Takes a while for a picture: not to be called by the window's thread.
+    /// The file's bytes. Slow for a picture: not to be called on the window's thread.
     ///
     /// # Errors
-    /// A device that fails, in one line.
+    /// The device fails; one line.
     pub(super) fn bytes(self) -> Result<Vec<u8>, String> {
         let picture = match self {
             Contents::Text(text) => return Ok(text.into_bytes()),
@@ -156,7 +154,7 @@ impl Contents {
     }
 }
 
-/// Refuses a file that cannot be written, and one of `inputs`.
+/// Refuses a path that cannot be written or is one of `inputs`.
 fn check(path: &Path, what: &str, inputs: &[PathBuf]) -> Result<(), String> {
     let mut plan = Plan::default();
     plan.write(path, what);
@@ -164,32 +162,31 @@ fn check(path: &Path, what: &str, inputs: &[PathBuf]) -> Result<(), String> {
     checked.map_err(|error| error.to_string())
 }
 
-/// What a running export shares with the window.
+/// The progress of an export, shared with the window.
 #[derive(Default)]
 struct Progress {
-    /// The share done, as the bits of an f32.
+    /// The share done, 0 to 1, as the bits of an f32.
     share: AtomicU32,
     cancelled: AtomicBool,
 }
 
 impl Progress {
-    /// Takes note of the share done, 0 to 1; returns whether to go on.
+    /// Records the share done, 0 to 1. Returns whether to continue.
     fn report(&self, share: f32) -> bool {
         self.share.store(share.to_bits(), Ordering::Relaxed);
         !self.cancelled.load(Ordering::Relaxed)
     }
 }
 
-/// The file that was written, or a one-line error; `None` if the export was cancelled.
+/// The path of the written file, or a one-line error; `None` if the export was cancelled.
 type Outcome = Option<Result<PathBuf, String>>;
 
-/// The exports of a window.
 pub(super) struct Exports {
     sender: SyncSender<Outcome>,
     outcomes: Receiver<Outcome>,
     wake: egui::Context,
     running: Option<Arc<Progress>>,
-    /// The file that was written last.
+    /// The file written last.
     pub written: Option<PathBuf>,
 }
 
@@ -217,7 +214,7 @@ impl Exports {
         }
     }
 
-    /// Takes in the result of the last export; returns its error in one line.
+    /// Receives the result of the last export. Returns its error in one line.
     pub(super) fn receive(&mut self) -> Option<String> {
         let outcome = self.outcomes.try_recv().ok()?;
         self.running = None;
@@ -230,10 +227,10 @@ impl Exports {
         }
     }
 
-    /// Asks where to write a file and writes it there, unless that is one of `inputs`.
+    /// Asks for a path and writes a file there, unless the path is one of `inputs`.
     ///
     /// # Errors
-    /// A system that can't start another thread.
+    /// The system cannot start another thread.
     pub(super) fn save(&mut self, file: NewFile, inputs: Vec<PathBuf>) -> std::io::Result<()> {
         let dialog = rfd::AsyncFileDialog::new().set_file_name(file.name);
         let chosen = dialog.save_file();
@@ -248,10 +245,10 @@ impl Exports {
         })
     }
 
-    /// Asks where to write an artifact and writes it there.
+    /// Asks for a path and writes an artifact there.
     ///
     /// # Errors
-    /// A system that can't start another thread.
+    /// The system cannot start another thread.
     pub(super) fn ask(
         &mut self,
         artifact: Artifact,
@@ -281,7 +278,7 @@ impl Exports {
     /// Asks for a folder and writes all masks there.
     ///
     /// # Errors
-    /// A system that can't start another thread.
+    /// The system cannot start another thread.
     pub(super) fn ask_all(&mut self, artifact: Artifact, masks: AllMasks) -> std::io::Result<()> {
         let dialog = rfd::AsyncFileDialog::new().set_title("Export all masks");
         let chosen = dialog.pick_folder();
@@ -315,7 +312,7 @@ impl Exports {
         Builder::new()
             .name("flowseg-export".into())
             .spawn(move || {
-                // Without a reader the window has closed.
+                // Without a receiver, the window has closed.
                 let _ = sender.send(work(&of_thread));
                 wake.request_repaint();
             })?;
@@ -333,7 +330,7 @@ impl Drop for Exports {
 
 fn write(artifact: Artifact, flow: &FlowSnapshot, path: PathBuf, progress: &Progress) -> Outcome {
     let report = |share: f32| progress.report(share);
-    // A folder of frames is always a new one.
+    // Frames always go into a new folder, which cannot be an input.
     if artifact != Artifact::Frames
         && let Err(error) = check(&path, artifact.label(), &flow.inputs)
     {

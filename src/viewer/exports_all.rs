@@ -1,4 +1,4 @@
-//! The masks of a list of photos as files of one folder.
+//! The masks of a list of photos as files in one folder.
 
 use super::mask_store::StoredMask;
 use super::photo_list::Item;
@@ -8,24 +8,24 @@ use crate::{data, pictures};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Masks as a thread can keep them.
+/// A copy of the masks for another thread.
 pub(super) struct AllMasks {
     pub masks: Vec<(Item, Arc<StoredMask>)>,
     pub classes: Vec<String>,
     pub colours: Vec<[u8; 3]>,
     pub opacity: f32,
-    /// Files that no export may replace, besides the photos.
+    /// Files that no export may overwrite, besides the photos.
     pub inputs: Vec<PathBuf>,
 }
 
 impl AllMasks {
-    /// What they can be written as.
+    /// The formats that they can be written in.
     pub(super) const ARTIFACTS: [Artifact; 3] =
         [Artifact::Labels, Artifact::Colours, Artifact::Overlay];
 
-    /// Writes a file for every mask into a folder, named after its photo. `report` hears the share done
-    /// and answers whether to go on; none where it does not. Photos that an overlay needs are read one
-    /// after the other.
+    /// Writes every mask into a folder, named after its photo. `report` is called with the share done
+    /// and returns whether to continue; if not, the result is `None`. Photos for overlays are read one
+    /// at a time.
     pub(super) fn write(
         &self,
         artifact: Artifact,
@@ -129,7 +129,7 @@ mod tests {
         let overlay = image::open(out.join("a.overlay.png")).unwrap().into_rgb8();
         assert_eq!(overlay.get_pixel(1, 0).0, [200, 100, 0]);
         assert_eq!(std::fs::read_dir(&out).unwrap().count(), 6);
-        // In the folder of the photos a mask would replace one.
+        // In the folder of the photos, a mask would replace one.
         let error = all
             .write(Artifact::Labels, folder.path(), &|_| true)
             .unwrap()

@@ -1,5 +1,5 @@
-//! Opening files: dialogs, dropped files and pasted paths. Folders are listed on another thread, since a
-//! disk may be slow.
+//! Opening files: dialogs, dropped files and pasted paths. Folders are listed on a separate thread,
+//! since disks can be slow.
 
 use crate::data::{PHOTO_EXTENSIONS, has_photo_ending};
 use crate::{files, runs};
@@ -10,10 +10,10 @@ use std::thread::Builder;
 
 /// The extension of model files.
 const MODEL: &str = "safetensors";
-/// Longer texts are not taken for paths.
+/// The most bytes of pasted text that is searched for paths.
 const LONGEST: usize = 1 << 20;
 
-/// What to choose in a dialog.
+/// The kinds of dialogs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialog {
     Photos,
@@ -22,31 +22,32 @@ pub(super) enum Dialog {
     Runs,
 }
 
-/// What paths turned out to be.
+/// The result of classifying paths.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
     pub photos: Vec<PathBuf>,
-    /// Which of them to show.
+    /// The index of the one to show.
     pub shown: usize,
-    /// Whether they were named, by their folder or one by one, and not only found beside one that was.
+    /// Whether they were named, by their folder or one by one, rather than found beside a single named
+    /// one.
     pub named: bool,
     pub runs: Vec<PathBuf>,
     pub model: Option<PathBuf>,
-    /// What can't be opened, one line each.
+    /// What cannot be opened, one line each.
     pub errors: Vec<String>,
 }
 
-/// Opens paths and dialogs on threads of its own.
+/// Opens paths and dialogs on separate threads.
 pub(super) struct FileOpener {
     sender: SyncSender<Found>,
     found: Receiver<Found>,
     wake: Arc<dyn Fn() + Send + Sync>,
-    /// Held by every running thread.
+    /// Cloned into every running thread, so that its count shows them.
     running: Arc<()>,
 }
 
 impl FileOpener {
-    /// `wake` is called when something was found.
+    /// `wake` is called whenever there is a result.
     pub(super) fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
         let (sender, found) = sync_channel(4);
         Self {
@@ -62,25 +63,26 @@ impl FileOpener {
         Arc::strong_count(&self.running) > 1
     }
 
-    /// What was found since the last call.
+    /// The next result, if there is one.
     pub(super) fn poll(&self) -> Option<Found> {
         self.found.try_recv().ok()
     }
 
-    /// Finds out what paths are.
+    /// Classifies paths on a separate thread.
     ///
     /// # Errors
-    /// A system that can't start another thread.
+    /// The system cannot start another thread.
     pub(super) fn open(&self, paths: Vec<PathBuf>) -> std::io::Result<()> {
         self.spawn(move || Some(classify(&paths)))
     }
 
-    /// Shows a dialog and finds out what was chosen.
+    /// Shows a dialog and classifies the chosen paths.
     ///
     /// # Errors
-    /// A system that can't start another thread.
+    /// The system cannot start another thread.
     pub(super) fn ask(&self, kind: Dialog) -> std::io::Result<()> {
-        // The dialog itself belongs to the window's thread on some systems, waiting for it does not.
+        // Some systems require the window's thread to create the dialog, but waiting for it can happen
+        // elsewhere.
         let dialog = rfd::AsyncFileDialog::new();
         match kind {
             Dialog::Photos => {
@@ -122,7 +124,7 @@ impl FileOpener {
         let running = self.running.clone();
         Builder::new().name("flowseg-open".into()).spawn(move || {
             if let Some(found) = work() {
-                // Fails only once the window has closed.
+                // Without a receiver, the window has closed.
                 let _ = sender.send(found);
             }
             drop(running);
@@ -136,26 +138,26 @@ fn paths(files: &[rfd::FileHandle]) -> Vec<PathBuf> {
     files.iter().map(|file| file.path().to_owned()).collect()
 }
 
-/// Whether a path is the name of a model's file.
+/// Whether a path has the extension of a model file.
 pub(super) fn is_model(path: &Path) -> bool {
     path.extension()
         .is_some_and(|ending| ending.eq_ignore_ascii_case(MODEL))
 }
 
-/// The path that an argument of the command line means, which may be a `file:` URI.
+/// The path of a command-line argument, which may be a `file:` URI.
 pub(super) fn argument(path: PathBuf) -> PathBuf {
     let uri = path.to_str().and_then(of_uri);
     uri.filter(|_| !path.exists()).unwrap_or(path)
 }
 
-/// The path of a `file:` URI on this machine.
+/// The local path of a `file:` URI.
 fn of_uri(text: &str) -> Option<PathBuf> {
     let uri = url::Url::parse(text).ok()?;
     (uri.scheme() == "file").then_some(())?;
     uri.to_file_path().ok()
 }
 
-/// The files that a pasted text names, one path or `file:` URI per line as terminals and file managers
+/// The files named by pasted text: one path or `file:` URI per line, as terminals and file managers
 /// copy them; empty for any other text.
 pub(super) fn named(text: &str) -> Vec<PathBuf> {
     if text.len() > LONGEST {
@@ -164,7 +166,8 @@ pub(super) fn named(text: &str) -> Vec<PathBuf> {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let found: Vec<PathBuf> = lines.clone().filter_map(existing).collect();
     if found.is_empty() && lines.clone().count() == 1 {
-        // What is clearly meant as a path is opened to say what is wrong with it.
+        // A single line that is clearly meant as a path is opened, so that an error explains what is
+        // wrong with it.
         let only = lines.map(unquoted).map(Path::new);
         return only
             .filter(|path| path.is_absolute())
@@ -174,7 +177,7 @@ pub(super) fn named(text: &str) -> Vec<PathBuf> {
     found
 }
 
-/// The file that a line names. A URI counts even if its file does not exist.
+/// The file named by a line. A URI counts even if its file does not exist.
 fn existing(line: &str) -> Option<PathBuf> {
     let plain = [line, unquoted(line)].map(PathBuf::from);
     if let Some(path) = plain.into_iter().find(|path| path.exists()) {
@@ -183,7 +186,7 @@ fn existing(line: &str) -> Option<PathBuf> {
     if let Some(path) = of_uri(unquoted(line)) {
         return Some(path);
     }
-    // A shell writes a space in a path as a backslash and a space.
+    // Shells escape spaces in paths by backslashes.
     let escaped = PathBuf::from(without_escapes(line));
     escaped.exists().then_some(escaped)
 }
@@ -202,8 +205,8 @@ fn without_escapes(line: &str) -> String {
     kept.collect()
 }
 
-/// Finds out what paths are: runs, folders of photos or models; everything else counts as a photo. A
-/// single photo comes with the other photos of its folder.
+/// Classifies paths as runs, folders of photos or models; everything else counts as a photo. A single
+/// photo is listed with the other photos of its folder.
 pub(super) fn classify(paths: &[PathBuf]) -> Found {
     let mut found = Found::default();
     for path in paths {
@@ -243,14 +246,14 @@ pub(super) fn classify(paths: &[PathBuf]) -> Found {
     found
 }
 
-/// Whether a folder of another kind contains run folders.
+/// Whether a folder contains run folders.
 fn holds_runs(folder: &Path) -> bool {
     runs::discover(&[folder.to_owned()]) != [folder]
 }
 
 /// The photos of a folder in natural order.
 fn photos_in(folder: &Path) -> Result<Vec<PathBuf>, String> {
-    // A file named without a folder lies in the current one, and its siblings are named like it.
+    // A file without a folder is in the current one, and its siblings are named likewise.
     let listed = if folder.as_os_str().is_empty() {
         Path::new(".")
     } else {
@@ -269,7 +272,7 @@ fn photos_in(folder: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(photos)
 }
 
-/// Text split into words and numbers, so that 9 comes before 10.
+/// Text split into words and numbers, for a natural order: 9 comes before 10.
 fn natural(name: &str) -> Vec<(u64, String)> {
     let mut parts: Vec<(u64, String)> = vec![(0, String::new())];
     let mut digits = String::new();
@@ -377,7 +380,7 @@ mod tests {
                 format!("# copied\n{}\n{}", text("two.jpg"), text("my photo.jpg")),
                 vec![path("two.jpg"), path("my photo.jpg")],
             ),
-            // A path without a file is opened all the same, which reports what is wrong with it.
+            // A path without a file is opened anyway, and the error explains what is wrong.
             (text("missing.jpg"), one("missing.jpg")),
             (uri("missing.jpg"), one("missing.jpg")),
             ("a sentence\nand another".to_owned(), vec![]),

@@ -1,6 +1,6 @@
-//! A photo's flow as the window holds it: the states so far on the host and in graphics memory.
+//! The flow of a photo in the window: the states so far on the host and in graphics memory.
 //!
-//! What lies in graphics memory is a cache that drawing refreshes, hence the cells.
+//! Graphics memory is a cache that drawing updates, hence the cells.
 
 use super::canvas_renderer::CanvasRenderer;
 use super::worker_events::{Host, OpenedPhoto, Thumbnails};
@@ -13,8 +13,8 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Bytes of graphics memory that states may take; beyond it the least recently shown ones stay on
-/// the host alone and are uploaded again when they are shown.
+/// Limit on the graphics memory of states, in bytes; beyond it, the least recently shown ones remain on
+/// the host and are uploaded again when shown.
 pub(super) const BUDGET: usize = 256 << 20;
 
 pub(super) struct StoredState {
@@ -23,9 +23,9 @@ pub(super) struct StoredState {
     /// Its numbers, or `None` while they are still being read back from the device.
     pub host: Option<Host>,
     pub thumbnails: Option<Thumbnails>,
-    /// Its copy in graphics memory, unless that was evicted.
+    /// Its copy in graphics memory, unless it was evicted.
     values: RefCell<Option<Arc<Values>>>,
-    /// When it was last shown, in pictures drawn.
+    /// When it was last drawn, as a count of drawn pictures.
     shown: Cell<u64>,
 }
 
@@ -42,24 +42,23 @@ fn another() -> u64 {
 }
 
 pub(super) struct Flow {
-    /// The name of the photo.
     pub name: String,
     pub photo: Arc<RgbImage>,
     /// The photo in graphics memory.
     pub picture: Option<Arc<Photo>>,
-    /// Its labels, if they are known.
+    /// Its labels, if known.
     pub truth: Option<Arc<LabelMap>>,
     /// Its labels in graphics memory.
     pub truth_picture: Option<Arc<Truth>>,
-    /// Height and width of the states.
+    /// `[height, width]` of the states.
     pub size: [usize; 2],
     pub states: Vec<StoredState>,
-    /// The step from which on every pixel keeps its class, once the flow is complete.
+    /// The step from which each pixel keeps its class, once the flow is complete.
     pub settled: Option<Vec<u16>>,
-    /// Bytes of graphics memory that the states may take.
+    /// Limit on the graphics memory of the states, in bytes.
     pub budget: usize,
     pub id: u64,
-    /// Changes whenever a state arrives; unique among flows.
+    /// Changes whenever a state arrives; unique across flows.
     pub generation: u64,
     decoded: RefCell<Option<(DecodedKey, Arc<wgpu::Buffer>)>>,
     drawn: Cell<u64>,
@@ -86,18 +85,17 @@ impl Flow {
         }
     }
 
-    /// The number of pixels of a state.
     pub(super) fn pixels(&self) -> usize {
         self.size[0] * self.size[1]
     }
 
-    /// Bytes of a state in graphics memory.
+    /// Size of a state in graphics memory, in bytes.
     fn bytes_of_state(&self) -> usize {
         let first = self.states.first().and_then(|state| state.host.as_ref());
         first.map_or(12 * self.pixels(), |host| 4 * host.x.len())
     }
 
-    /// Adds a state that can be shown.
+    /// Adds a state for drawing.
     pub(super) fn push(&mut self, t: f32, values: Option<Arc<Values>>) {
         self.states.push(StoredState {
             t,
@@ -118,8 +116,7 @@ impl Flow {
         }
     }
 
-    /// The number of the state at or before `position`, that of the state after it, and the place
-    /// between the two, 0 to 1.
+    /// The indices of the states before and after `position`, and the fraction between them, 0 to 1.
     pub(super) fn around(&self, position: f32) -> Option<(usize, usize, f32)> {
         let last = self.states.len().checked_sub(1)?;
         let low = (position.max(0.0) as usize).min(last);
@@ -146,7 +143,7 @@ impl Flow {
         })
     }
 
-    /// The position of a time, between the states around it.
+    /// The position of a time, interpolated between the states around it.
     pub(super) fn position_at(&self, t: f32) -> f32 {
         let after = self.states.partition_point(|state| state.t < t);
         let Some(low) = after.checked_sub(1) else {
@@ -180,7 +177,7 @@ impl Flow {
         Some(a.iter().zip(b).map(|(a, b)| (b - a) / h).collect())
     }
 
-    /// The stored states of a pixel, as far as they were read.
+    /// The stored states of a pixel, as far as they have been read back.
     pub(super) fn path_of(&self, pixel: usize) -> Vec<Vec<f32>> {
         self.states
             .iter()
@@ -188,10 +185,10 @@ impl Flow {
             .collect()
     }
 
-    /// What a picture at `position` is drawn from, or `None` before the first state.
+    /// The inputs for drawing the flow at `position`, or `None` before the first state.
     ///
     /// # Errors
-    /// A driver that refuses, or not enough graphics memory.
+    /// The graphics driver fails, or there is not enough graphics memory.
     pub(super) fn sources(
         &self,
         renderer: &CanvasRenderer,
@@ -256,7 +253,7 @@ impl Flow {
         Ok(values.clone())
     }
 
-    /// Drops the least recently shown states from graphics memory until the budget holds.
+    /// Drops the least recently shown states from graphics memory until it is within the budget.
     fn evict(&self, low: usize, high: usize) {
         let bytes = self.bytes_of_state();
         let most = (self.budget / bytes.max(1)).max(2);

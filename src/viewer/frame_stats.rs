@@ -3,11 +3,11 @@
 use std::time::Duration;
 use web_time::Instant;
 
-/// FrameStats since the last line of the log.
+/// Frame times since the last line of the log.
 pub(super) struct FrameStats {
     since: Instant,
     count: u32,
-    /// Seconds of work on the window's thread.
+    /// Seconds of work on the window's thread, summed over the frames.
     busy: f32,
     longest: f32,
 }
@@ -24,7 +24,7 @@ impl Default for FrameStats {
 }
 
 impl FrameStats {
-    /// To be called every frame, with the seconds that the previous one took on the window's thread.
+    /// Must be called every frame, with the seconds that the previous one took on the window's thread.
     pub(super) fn frame(&mut self, seconds: f32) {
         self.count += 1;
         self.busy += seconds;

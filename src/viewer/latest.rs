@@ -1,11 +1,11 @@
-//! A worker that answers requests one at a time. Whoever asks again once it is free gets an answer to
-//! what is wanted then, so that nothing piles up.
+//! A worker that answers one request at a time. Requests are dropped while it is busy, so that none
+//! pile up and the next answer is to what is wanted then.
 
 use eframe::egui;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::Builder;
 
-/// A thread that ends with its owner, within the request at hand.
+/// A worker thread. Once this is dropped, it ends after the current request.
 pub(super) struct Latest<Q, A> {
     requests: SyncSender<Q>,
     answers: Receiver<A>,
@@ -13,10 +13,10 @@ pub(super) struct Latest<Q, A> {
 }
 
 impl<Q: Send + 'static, A: Send + 'static> Latest<Q, A> {
-    /// Starts the thread; the window is woken after every answer.
+    /// Starts the thread; every answer repaints the window.
     ///
     /// # Errors
-    /// A system that can't start another thread.
+    /// The system cannot start another thread.
     pub(super) fn start(
         name: &str,
         context: &egui::Context,
@@ -40,14 +40,14 @@ impl<Q: Send + 'static, A: Send + 'static> Latest<Q, A> {
         })
     }
 
-    /// Asks, unless an answer is still due.
+    /// Sends a request, unless an answer is still pending.
     pub(super) fn ask(&mut self, request: Q) {
         if !self.busy {
             self.busy = self.requests.try_send(request).is_ok();
         }
     }
 
-    /// The answer, if it has come.
+    /// The answer, if it is available.
     pub(super) fn poll(&mut self) -> Option<A> {
         match self.answers.try_recv() {
             Ok(answer) => {
@@ -55,7 +55,7 @@ impl<Q: Send + 'static, A: Send + 'static> Latest<Q, A> {
                 Some(answer)
             }
             Err(TryRecvError::Empty) => None,
-            // The thread panicked; no answer will come.
+            // The thread has panicked, so there will be no answer.
             Err(TryRecvError::Disconnected) => {
                 self.busy = false;
                 None
@@ -63,7 +63,7 @@ impl<Q: Send + 'static, A: Send + 'static> Latest<Q, A> {
         }
     }
 
-    /// Whether an answer is due.
+    /// Whether an answer is pending.
     pub(super) fn busy(&self) -> bool {
         self.busy
     }
@@ -87,7 +87,7 @@ mod tests {
         };
         worker.ask(3);
         assert!(worker.busy());
-        // Refused while an answer is due.
+        // Refused while an answer is pending.
         worker.ask(4);
         assert_eq!(wait(&mut worker), 6);
         assert!(!worker.busy() && worker.poll().is_none());

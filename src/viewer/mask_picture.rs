@@ -1,5 +1,5 @@
-//! The mask of the queue over the canvas: at once while the flow is computed, and in place of the last
-//! state where more looks or windows made it.
+//! The queue's mask, drawn over the canvas: while the flow is computed, and instead of the last state
+//! if several looks or windows made the mask.
 
 use super::app_state::AppState;
 use super::mask_queue::MaskState;
@@ -11,7 +11,7 @@ use eframe::egui::{
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// What a texture was made of.
+/// What a texture was made from.
 struct Made {
     picture: Arc<LabelPicture>,
     colours: Vec<[u8; 3]>,
@@ -23,7 +23,7 @@ pub(super) struct MaskPicture {
     texture: Option<(Made, TextureHandle)>,
 }
 
-/// A mask that is ready to be painted.
+/// A mask that is ready to be drawn.
 pub(super) struct ReadyMask {
     texture: TextureHandle,
     /// Width and height of the photo.
@@ -32,7 +32,7 @@ pub(super) struct ReadyMask {
 }
 
 impl MaskPicture {
-    /// The mask that is to be seen now, if there is one.
+    /// The mask to draw now, if there is one.
     pub(super) fn ready(&mut self, app: &AppState, context: &egui::Context) -> Option<ReadyMask> {
         let (at, _) = app.photos.place();
         let (picture, model) = (app.masks.picture(at)?, app.model.as_ref()?);
@@ -76,12 +76,12 @@ impl MaskPicture {
 }
 
 impl ReadyMask {
-    /// Whether it is painted over a layer.
+    /// Whether it replaces a layer.
     pub(super) fn covers(layer: Layer) -> bool {
         matches!(layer, Layer::Map | Layer::Overlay)
     }
 
-    /// Paints it over the photo's place in a pane, or over nothing.
+    /// Draws it at the photo's place in a pane, or `alone` on the background.
     pub(super) fn paint(&self, ui: &egui::Ui, layer: Layer, clip: Rect, target: Rect, alone: bool) {
         let share = match layer {
             Layer::Overlay if !alone => self.opacity,

@@ -1,4 +1,4 @@
-//! The masks of the list of photos, which the worker makes in the background.
+//! The masks of the listed photos, which the worker makes in the background.
 
 use super::mask_store::{LabelPicture, StoredMask};
 use crate::inference::{Look, Sampling, Tiling, Viewing};
@@ -8,21 +8,21 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::Builder;
 
-/// Bytes of masks that are kept; with more, the queue stops.
+/// Limit on the memory of masks, in bytes; beyond it, the queue stops.
 const MOST_BYTES: usize = 512 << 20;
 
-/// How masks are made, beyond what the timeline shows.
+/// How masks are made, beyond the settings of the timeline.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct MaskSettings {
-    /// Whether a photo is looked at as often as the model's card says.
+    /// Whether to use all looks that the model's card recommends.
     pub best: bool,
-    /// The windows of large photos.
+    /// How large photos are divided into windows.
     pub tiling: Tiling,
 }
 
 impl MaskSettings {
-    /// How a model with this card looks at a photo.
+    /// The looks and windows for a model with this card.
     pub(super) fn viewing(self, card: &Card, sampling: Sampling) -> Viewing {
         let once = Look {
             scale: sampling.scale,
@@ -37,38 +37,37 @@ impl MaskSettings {
         }
     }
 
-    /// Whether a mask differs from what the flow of the whole photo ends at.
+    /// Whether a mask differs from the last state of the flow over the whole photo.
     pub(super) fn differs(self, card: &Card) -> bool {
         self.best && card.quality.is_some() || self.tiling != Tiling::Off
     }
 }
 
-/// What is known of a photo's mask.
+/// The state of a photo's mask.
 #[derive(Clone, Default)]
 pub(super) enum MaskState {
     #[default]
     Waiting,
     Done(Arc<StoredMask>),
-    /// The error in one line.
     Failed(String),
 }
 
-/// The masks of a list of photos, by their places in it.
+/// The masks of a list of photos, by place.
 #[derive(Default)]
 pub(super) struct MaskQueue {
     states: Vec<MaskState>,
     bytes: usize,
-    /// Whether all photos of the list are wanted, rather than what is shown.
+    /// Whether all photos of the list are wanted, or at most the shown one.
     pub all: bool,
-    /// How the masks were made, and by which model.
+    /// The model and the settings that made the masks.
     made: Option<(String, Viewing)>,
-    /// The mask of the photo that is shown, as it is drawn.
+    /// The mask of the shown photo, ready for drawing.
     shown: Option<(usize, Arc<LabelPicture>)>,
     decoding: Option<(usize, Receiver<Option<LabelPicture>>)>,
 }
 
 impl MaskQueue {
-    /// Forgets everything, for a list of so many photos; `all` are wanted, or what is shown.
+    /// Starts over with a list of `photos` photos, of which `all` or at most the shown one are wanted.
     pub(super) fn reset(&mut self, photos: usize, all: bool) {
         *self = Self {
             states: vec![MaskState::Waiting; photos],
@@ -77,8 +76,8 @@ impl MaskQueue {
         };
     }
 
-    /// The photos whose masks are to be made, in this order, with a model and these settings; masks
-    /// that were made otherwise are forgotten.
+    /// The photos whose masks are still to be made with a model and these settings, in order; masks
+    /// made with others are dropped.
     pub(super) fn wanted(
         &mut self,
         shown: usize,
@@ -103,7 +102,7 @@ impl MaskQueue {
         order.filter(waits).collect()
     }
 
-    /// Takes in a mask.
+    /// Stores a mask.
     pub(super) fn add(&mut self, at: usize, mask: Result<StoredMask, String>) {
         let Some(state) = self.states.get_mut(at) else {
             return;
@@ -117,7 +116,7 @@ impl MaskQueue {
         };
     }
 
-    /// Whether no more masks are kept.
+    /// Whether the limit on memory is reached.
     pub(super) fn is_full(&self) -> bool {
         self.bytes >= MOST_BYTES
     }
@@ -126,7 +125,7 @@ impl MaskQueue {
         self.states.get(at).unwrap_or(&MaskState::Waiting)
     }
 
-    /// The masks that are done, with their places.
+    /// The finished masks with their places.
     pub(super) fn done(&self) -> impl Iterator<Item = (usize, &Arc<StoredMask>)> {
         let states = self.states.iter().enumerate();
         states.filter_map(|(at, state)| match state {
@@ -135,7 +134,7 @@ impl MaskQueue {
         })
     }
 
-    /// How many are done, have failed, and wait.
+    /// The numbers of masks that are done, failed and waiting.
     pub(super) fn counts(&self) -> [usize; 3] {
         let mut counts = [0; 3];
         for state in &self.states {
@@ -153,13 +152,13 @@ impl MaskQueue {
         self.all && !self.is_full() && self.counts()[2] > 0
     }
 
-    /// The mask of the photo that is shown, once it is decoded.
+    /// The mask of the shown photo, once it is decoded.
     pub(super) fn picture(&self, at: usize) -> Option<&Arc<LabelPicture>> {
         let (of, picture) = self.shown.as_ref()?;
         (*of == at).then_some(picture)
     }
 
-    /// Whether the mask of a photo is still to be made or decoded before it can be shown.
+    /// Whether the mask of a photo must still be made or decoded before it can be shown.
     pub(super) fn is_due(&self, at: usize, card: &Card, settings: MaskSettings) -> bool {
         match self.states.get(at) {
             Some(MaskState::Waiting) => settings.differs(card) && !self.is_full(),
@@ -168,10 +167,10 @@ impl MaskQueue {
         }
     }
 
-    /// Decodes the mask of the photo that is shown on another thread, which calls `wake` at its end.
+    /// Decodes the mask of the shown photo on another thread, which calls `wake` when done.
     ///
     /// # Errors
-    /// A system that can't start another thread.
+    /// The system cannot start another thread.
     pub(super) fn follow(
         &mut self,
         at: usize,
@@ -192,7 +191,7 @@ impl MaskQueue {
         let mask = mask.clone();
         let (sender, decoded) = sync_channel(1);
         Builder::new().name("flowseg-mask".into()).spawn(move || {
-            // Without a reader another photo is shown.
+            // Without a receiver, another photo is shown.
             let _ = sender.send(mask.drawn().ok());
             wake();
         })?;
@@ -233,7 +232,7 @@ mod tests {
             let viewing = settings.viewing(&card, Sampling::default());
             queue.wanted(3, ("m", &card), settings, &viewing)
         };
-        // What the flow shows needs no mask of its own.
+        // A mask that equals the flow's last state is not made separately.
         assert!(wanted(&mut queue, plain).is_empty());
         queue.all = true;
         assert_eq!(wanted(&mut queue, plain), [3, 4, 0, 1, 2]);
@@ -241,7 +240,7 @@ mod tests {
         queue.add(0, Err("unreadable".into()));
         assert_eq!(wanted(&mut queue, plain), [3, 1, 2]);
         assert_eq!(queue.counts(), [1, 1, 3]);
-        // Other settings make other masks.
+        // Other settings give other masks.
         let best = MaskSettings {
             best: true,
             ..plain
@@ -251,7 +250,7 @@ mod tests {
         assert_eq!(wanted(&mut queue, best), [3]);
         assert_eq!(viewing.looks.len(), 1);
         assert_eq!(best.viewing(&card, Sampling::default()).looks.len(), 4);
-        // A card that names no looks leaves it at one.
+        // Without recommended looks there is a single one.
         let looks = best.viewing(&self::card(false), Sampling::default()).looks;
         assert_eq!(looks.len(), 1);
         queue.reset(0, true);

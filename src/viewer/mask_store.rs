@@ -1,25 +1,25 @@
-//! Masks in little memory: compressed at the photo's size, and small enough for a row of a list.
+//! Masks in little memory: compressed at the photo's size, and reduced for a row of a list.
 
 use crate::data::IGNORE;
 use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, Luma};
 use std::io::Cursor;
 
-/// The longer side of a small mask, in pixels.
+/// Maximum longer side of a reduced mask, in pixels.
 const SMALL: usize = 64;
-/// The longer side of a mask that is drawn, in pixels.
+/// Maximum longer side of a drawn mask, in pixels.
 const DRAWN: usize = 2048;
 
-/// Labels of a picture that is drawn smaller than it is.
+/// Labels at a reduced size.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct LabelPicture {
-    /// Width and height.
+    /// Width and height in pixels.
     pub size: [usize; 2],
-    /// A class index or [`IGNORE`] a pixel.
+    /// One class index or [`IGNORE`] per pixel.
     pub labels: Vec<u16>,
 }
 
 impl LabelPicture {
-    /// Labels `[height, width]`, of which every other one is left out until the longer side fits.
+    /// Labels `[height, width]`, subsampled to at most `longest` pixels on the longer side.
     fn of(labels: &[u16], [width, height]: [usize; 2], longest: usize) -> Self {
         let scale = (width.max(height) as f64 / longest as f64).max(1.0);
         let size = [width, height].map(|side| ((side as f64 / scale).round() as usize).max(1));
@@ -34,7 +34,8 @@ impl LabelPicture {
         }
     }
 
-    /// In the colours of the classes; pixels without one are transparent, as are `hidden` classes.
+    /// RGBA in the colours of the classes; pixels without a class and of `hidden` classes are
+    /// transparent.
     pub(super) fn rgba(&self, colours: &[[u8; 3]], hidden: impl Fn(usize) -> bool) -> Vec<u8> {
         let colour = |&label: &u16| match colours.get(usize::from(label)) {
             Some([r, g, b]) if !hidden(usize::from(label)) => [*r, *g, *b, 255],
@@ -46,9 +47,9 @@ impl LabelPicture {
 
 /// The mask of a photo.
 pub(super) struct StoredMask {
-    /// Width and height of the photo.
+    /// Width and height of the photo in pixels.
     pub size: [u32; 2],
-    /// The labels as a PNG of one channel, of 8 or of 16 bits.
+    /// The labels as a single-channel PNG of 8 or 16 bits.
     png: Vec<u8>,
     pub small: LabelPicture,
 }
@@ -57,7 +58,7 @@ impl StoredMask {
     /// Compresses labels `[height, width]`.
     ///
     /// # Errors
-    /// Labels of another size, in one line.
+    /// The labels have another size; one line.
     pub(super) fn new(labels: &[u16], size: [u32; 2]) -> Result<Self, String> {
         const OTHER_SIZE: &str = "the mask has another size than its photo";
         let [width, height] = size;
@@ -71,7 +72,7 @@ impl StoredMask {
             ImageBuffer::<Luma<u16>, _>::from_raw(width, height, labels.to_vec())
                 .map(DynamicImage::ImageLuma16)
         } else {
-            // The low byte of a label that is ignored is 255.
+            // The low byte of an ignored label is 255.
             let bytes = labels.iter().map(|&label| label as u8).collect();
             GrayImage::from_raw(width, height, bytes).map(DynamicImage::ImageLuma8)
         };
@@ -79,13 +80,13 @@ impl StoredMask {
         let mut png = Vec::new();
         picture
             .write_to(&mut Cursor::new(&mut png), ImageFormat::Png)
-            .map_err(|error| format!("cannot keep the mask: {error}"))?;
+            .map_err(|error| format!("cannot encode the mask: {error}"))?;
         png.shrink_to_fit();
         let small = LabelPicture::of(labels, size.map(|side| side as usize), SMALL);
         Ok(Self { size, png, small })
     }
 
-    /// Bytes that it takes.
+    /// Its memory in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.png.len() + 2 * self.small.labels.len()
     }
@@ -93,7 +94,7 @@ impl StoredMask {
     /// The labels at the photo's size, `[height, width]`.
     ///
     /// # Errors
-    /// None that these bytes can cause.
+    /// None with these bytes.
     pub(super) fn labels(&self) -> Result<Vec<u16>, String> {
         let picture = image::load_from_memory_with_format(&self.png, ImageFormat::Png)
             .map_err(|error| format!("cannot read the mask: {error}"))?;
@@ -109,10 +110,10 @@ impl StoredMask {
         })
     }
 
-    /// The mask as large as a window can show it.
+    /// The mask for the canvas, with at most `DRAWN` pixels on its longer side.
     ///
     /// # Errors
-    /// None that these bytes can cause.
+    /// None with these bytes.
     pub(super) fn drawn(&self) -> Result<LabelPicture, String> {
         let size = self.size.map(|side| side as usize);
         Ok(LabelPicture::of(&self.labels()?, size, DRAWN))

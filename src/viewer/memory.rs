@@ -1,4 +1,4 @@
-//! What the window remembers between starts.
+//! The remembered state of the window.
 
 use super::dock;
 use super::field::FieldSettings;
@@ -9,7 +9,7 @@ use egui_tiles::Tree;
 use ron::value::RawValue;
 use serde::Serialize;
 
-/// The choices that are remembered. The fields' names are those of the file.
+/// The remembered choices. The names of the fields are those in the file.
 #[derive(Serialize)]
 pub(super) struct Memory {
     pub settings: Settings,
@@ -33,7 +33,7 @@ impl Memory {
         Some(Self::of(&text))
     }
 
-    /// The contents of a file of any version, with defaults for what is missing or not understood.
+    /// The contents of a file of any version, with defaults for what is missing or invalid.
     pub(super) fn of(text: &RawValue) -> Self {
         let fields: Fields = text.into_rust().unwrap_or_default();
         let mut settings: Settings = fields

@@ -1,8 +1,8 @@
-//! The window: watch a photo flow into its mask, scrub the ODE, inspect a pixel.
+//! The window: watch a photo flow into its mask, scrub the flow, inspect a pixel.
 //!
 //! `app_state::AppState` is the state that the panels share. A panel (`panel::Panel`) owns its own
 //! state, reads the shared one and pushes `commands::Command`s; `commands::run` carries them out.
-//! What takes long runs on the worker's thread (`worker_events`) or on separate threads (`file_open`,
+//! Slow work runs on the worker's thread (`worker_events`) or on separate threads (`file_open`,
 //! `exports`).
 
 mod app;
@@ -72,10 +72,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use options::{Options, Theme};
 
-/// The program's name for the desktop, and for the folder of its settings.
+/// The program's name for the desktop, and for its settings folder.
 const APP: &str = "flowseg";
 
-/// The icon of the window; an empty one where it cannot be decoded.
+/// The icon of the window; empty if it cannot be decoded.
 fn icon() -> egui::IconData {
     let png = include_bytes!("../../assets/icon/flowseg.png");
     eframe::icon_data::from_png_bytes(png).unwrap_or_default()
@@ -84,8 +84,8 @@ fn icon() -> egui::IconData {
 /// Opens the window and returns when it closes.
 ///
 /// # Errors
-/// No display, no adapter or a driver that refuses; a screenshot that can't be written, or that shows
-/// that something went wrong.
+/// There is no display or adapter, or the graphics driver fails; the screenshot cannot be written, or
+/// shows an error.
 pub fn open(options: Options) -> Result<(), String> {
     let screenshot = options.screenshot.clone();
     display::check()?;
@@ -108,7 +108,7 @@ pub fn open(options: Options) -> Result<(), String> {
     } else {
         Some(
             files::TemporaryFolder::private()
-                .map_err(|error| format!("no temporary folder: {error}"))?,
+                .map_err(|error| format!("cannot create a temporary folder: {error}"))?,
         )
     };
     if let Some(folder) = eframe::storage_dir(APP).filter(|_| remember) {
@@ -116,7 +116,7 @@ pub fn open(options: Options) -> Result<(), String> {
     }
     let choice = options.device.to_string();
     let size = options.size.map(egui::Vec2::from);
-    // The window is smaller than that only on request.
+    // A smaller window must be requested explicitly.
     let smallest = egui::vec2(720.0, 480.0);
     let native = eframe::NativeOptions {
         viewport: egui::ViewportBuilder::default()
@@ -132,7 +132,7 @@ pub fn open(options: Options) -> Result<(), String> {
                 None => placed,
             }
         })),
-        // The program has its own fallback fonts, which exported pictures use too.
+        // The program has its own fallback fonts, which exported pictures use as well.
         system_font_fallback: false,
         wgpu_options: WgpuConfiguration {
             wgpu_setup: WgpuSetup::Existing(WgpuSetupExisting {
@@ -143,7 +143,7 @@ pub fn open(options: Options) -> Result<(), String> {
             }),
             ..Default::default()
         },
-        // Dithering costs time for every pixel, and nothing here shows bands.
+        // Dithering costs time for every pixel, and no colour gradient here shows banding.
         dithering: !graphics.about.software,
         persist_window: remember,
         persistence_path: nowhere

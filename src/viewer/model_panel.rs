@@ -1,4 +1,4 @@
-//! The model panel: other models, the open model's card, and the scale of its input.
+//! The model panel: choice of model, the open model's card, and the scale of its input.
 
 use super::app_state::AppState;
 use super::commands::{Action, Command, help};
@@ -12,7 +12,7 @@ use std::path::Path;
 
 #[derive(Default)]
 pub(super) struct ModelPanel {
-    /// The scale of the input while it is being changed; it applies when the slider is let go.
+    /// The scale of the input while it is being changed; it applies when the slider is released.
     scale: Option<f64>,
 }
 
@@ -46,8 +46,8 @@ impl ModelPanel {
             .step_by(0.25)
             .suffix(" x");
         let response = ui.add(slider).on_hover_text(
-            "Sides of what the network sees, relative to what it was trained at: larger shows it more \
-             detail and costs more time; far from 1 it sees what it never saw in training",
+            "Side lengths of the network's input, relative to training: larger ones show more \
+             detail and take more time; far from 1, the input is unlike any in training",
         );
         self.scale = Some(scale).filter(|_| response.dragged() || response.has_focus());
         if self.scale.is_none() && scale != app.sampling.scale {
@@ -78,7 +78,7 @@ fn choose(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
         }
     }
     if !app.settings.recent_models.is_empty() {
-        theme::section(ui, "Opened lately");
+        theme::section(ui, "Opened recently");
         for path in &app.settings.recent_models {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let full = path.to_string_lossy();

@@ -1,21 +1,19 @@
-//! The open model.
-
 use crate::data;
 use crate::encoding::Centroids;
 use crate::fonts;
 use crate::model::Card;
 
-/// The open model, as far as the window needs it.
+/// The open model, as far as the window uses it.
 pub(super) struct OpenModel {
-    /// Its name in lists: that of a built-in model, or a path.
+    /// Its name in lists: a built-in model's name, or a path.
     pub name: String,
     pub card: Card,
-    /// The names of its classes, and of those that were added for corrections, after its own.
+    /// The names of its classes, followed by those added for corrections.
     pub classes: Vec<String>,
-    /// The names of its classes as they are drawn, distinct even if fonts lack some of their letters.
+    /// The names of its classes for drawing, distinct even if the fonts lack some of their letters.
     pub names: Vec<String>,
     pub centroids: Centroids,
-    /// The colours of the classes, added ones included.
+    /// The colours of the classes, including added ones.
     pub colours: Vec<[u8; 3]>,
 }
 
@@ -31,14 +29,14 @@ impl OpenModel {
         }
     }
 
-    /// Takes the colours that the data set was published with, if they are known and wanted, or those
-    /// of the centroids.
+    /// Uses the colours that the data set was published with, if `published` and they are known, or
+    /// those of the centroids.
     pub(super) fn colour(&mut self, published: bool) {
         let published = published.then(|| data::published_colours(&self.card.classes));
         self.colours = published
             .flatten()
             .unwrap_or_else(|| self.centroids.colours());
-        // An added class has the colour that it will have once the model has learnt it.
+        // An added class already has the colour that it will have once the model has learnt it.
         let extended = self.card.with_classes(&self.classes);
         let centroids = extended.map(|card| card.centroids());
         let colours = centroids.map_or_else(Vec::new, |centroids| centroids.colours());
@@ -46,7 +44,7 @@ impl OpenModel {
             .extend(colours.into_iter().skip(self.card.classes.len()));
     }
 
-    /// Adds classes after the others.
+    /// Appends classes.
     pub(super) fn add_classes(&mut self, names: &[String]) {
         if names.is_empty() {
             return;

@@ -1,4 +1,4 @@
-//! How the window is opened.
+//! Options of the window.
 
 use super::field::Preset;
 use crate::device::Choice;
@@ -14,7 +14,7 @@ pub enum Theme {
     Light,
 }
 
-/// What the window opens with.
+/// The settings that the window opens with.
 pub struct Options {
     /// The device that computes.
     pub device: Choice,
@@ -26,9 +26,9 @@ pub struct Options {
     pub solver: Option<Solver>,
     /// Solver steps; by default the number chosen last, or what the model recommends.
     pub steps: Option<usize>,
-    /// A path to write a picture of the window to once nothing changes any more. The window then closes.
+    /// Where to write a screenshot once nothing changes any more. The window then closes.
     pub screenshot: Option<PathBuf>,
-    /// A ready-made view of the field to show instead of the photo.
+    /// A preset view of the field to show instead of the photo.
     pub field: Option<Preset>,
     /// The theme; by default the one used last.
     pub theme: Option<Theme>,

@@ -6,19 +6,18 @@ use super::commands::Command;
 use super::theme::GRID;
 use eframe::egui;
 
-/// A part of the window. It owns its own state, reads the shared one and asks for changes of that by
-/// commands; panels don't know of each other.
+/// A part of the window. It owns its state, reads the shared state and requests changes of it by
+/// commands; panels do not depend on each other.
 pub(super) trait Panel {
     fn title(&self) -> &'static str;
 
-    /// The space around its contents, in points.
+    /// The margin around its contents, in points.
     fn margin(&self) -> f32 {
         GRID
     }
 
-    /// Draws the panel, and adds to `commands` what the user asks for.
+    /// Draws the panel, and appends the user's requests to `commands`.
     fn ui(&mut self, ui: &mut egui::Ui, app: &AppState, commands: &mut Vec<Command>);
 
-    /// Reacts to a change of the shared state.
     fn on_event(&mut self, _event: &AppEvent, _context: &egui::Context) {}
 }

@@ -14,7 +14,7 @@ use super::runs::RunsPanel;
 use super::timeline_panel::TimelinePanel;
 use serde::{Deserialize, Serialize};
 
-/// A panel that can be dragged to another place. The names are remembered in a file.
+/// A panel that can be dragged to another place. The names are stored in the settings file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum PanelKind {
     Canvas,

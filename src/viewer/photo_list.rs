@@ -23,7 +23,6 @@ pub(super) const SCENE: SceneConfig = SceneConfig {
     ignore: 0.0,
 };
 
-/// A photo of the list.
 #[derive(Clone)]
 pub(super) enum Item {
     File(PathBuf),
@@ -47,7 +46,7 @@ impl Item {
         }
     }
 
-    /// The start of the names of files that are made from it.
+    /// The stem of the names of its output files.
     pub(super) fn stem(&self) -> String {
         match self {
             Item::File(path) => path
@@ -60,7 +59,7 @@ impl Item {
         }
     }
 
-    /// The request for the worker.
+    /// The photo as the worker takes it.
     pub(super) fn photo(&self) -> Photo {
         match self {
             Item::File(path) => Photo::File(path.clone()),
@@ -105,7 +104,6 @@ impl PhotoList {
         })
     }
 
-    /// The photo that is shown.
     pub(super) fn item(&self) -> Option<&Item> {
         self.items.get(self.shown)
     }
@@ -118,22 +116,21 @@ impl PhotoList {
         }
     }
 
-    /// The place of the photo that is shown, and the number of photos.
+    /// The index of the shown photo, and the number of photos.
     pub(super) fn place(&self) -> (usize, usize) {
         (self.shown, self.items.len())
     }
 
-    /// The name of a photo by its place.
+    /// The name of the photo at a place.
     pub(super) fn name(&self, at: usize) -> String {
         self.items.get(at).map(Item::name).unwrap_or_default()
     }
 
-    /// All photos.
     pub(super) fn items(&self) -> &[Item] {
         &self.items
     }
 
-    /// Shows a photo by its place. Returns whether that is another one.
+    /// Shows the photo at a place. Returns whether it changed.
     pub(super) fn go_to(&mut self, at: usize) -> bool {
         let changes = at != self.shown && at < self.items.len();
         if changes {
@@ -142,7 +139,7 @@ impl PhotoList {
         changes
     }
 
-    /// Moves on or back, around the ends. Returns whether another photo is shown now.
+    /// Moves on by `by` photos, wrapping around at the ends. Returns whether another photo is shown.
     pub(super) fn turn(&mut self, by: isize) -> bool {
         let count = self.items.len() as isize;
         if count < 2 {

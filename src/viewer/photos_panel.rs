@@ -1,4 +1,4 @@
-//! The photos panel: the list of photos, and which of their masks are made.
+//! The photos panel: the list of photos with the state of their masks.
 
 use super::app_state::AppState;
 use super::commands::{Action, Command};
@@ -13,16 +13,16 @@ use std::sync::Arc;
 
 /// Height of a row, in points.
 const ROW: f32 = 5.0 * GRID;
-/// Small pictures that are kept; more than any window has rows.
+/// The most small pictures kept; more than any window has rows.
 const PICTURES: usize = 128;
 
 #[derive(Default)]
 pub(super) struct PhotosPanel {
     /// Pictures of the masks of visible rows, by the place of the photo.
     pictures: HashMap<usize, (Arc<StoredMask>, TextureHandle)>,
-    /// The photo that was shown in the last frame.
+    /// The photo shown in the last frame.
     shown: usize,
-    /// The colours that the pictures have.
+    /// The class colours of the pictures.
     colours: Vec<[u8; 3]>,
 }
 
@@ -44,7 +44,7 @@ impl Panel for PhotosPanel {
         ui.separator();
         let mut area = egui::ScrollArea::vertical().auto_shrink(false);
         if self.shown != shown {
-            // A photo that is turned to stays in sight.
+            // Scroll to a photo when it is shown.
             let top = shown as f32 * ROW;
             let height = ui.available_height();
             area = area.vertical_scroll_offset((top - (height - ROW) / 2.0).max(0.0));
@@ -63,7 +63,7 @@ impl Panel for PhotosPanel {
 }
 
 impl PhotosPanel {
-    /// The picture of a photo's mask, once it is made.
+    /// The picture of a photo's mask, once the mask is made.
     fn picture(
         &mut self,
         app: &AppState,
@@ -90,7 +90,7 @@ impl PhotosPanel {
     }
 }
 
-/// Draws how far the queue is, and what can be done with it.
+/// Draws the progress of the queue and its buttons.
 fn head(app: &AppState, ui: &mut egui::Ui, count: usize, commands: &mut Vec<Command>) {
     let [done, failed, _] = app.masks.counts();
     ui.horizontal(|ui| {
@@ -109,7 +109,8 @@ fn head(app: &AppState, ui: &mut egui::Ui, count: usize, commands: &mut Vec<Comm
             return;
         }
         let label = (theme::icon(icons::ICON_PLAYLIST_PLAY), "Segment all");
-        let help = "Make the masks of all photos of the list in the background, those that are shown first";
+        let help =
+            "Make the masks of all photos of the list in the background, the shown one first";
         let waiting = done + failed < count && !app.masks.is_full() && app.model.is_some();
         let button = ui.add_enabled(waiting, egui::Button::new(label));
         if button.on_hover_text(help).clicked() {
@@ -117,7 +118,10 @@ fn head(app: &AppState, ui: &mut egui::Ui, count: usize, commands: &mut Vec<Comm
         }
         let label = (theme::icon(icons::ICON_DOWNLOAD), "Export all");
         let button = ui.add_enabled(done > 0, egui::Button::new(label));
-        if button.on_hover_text("Write the masks that are made into a folder").clicked() {
+        if button
+            .on_hover_text("Write the masks made so far into a folder")
+            .clicked()
+        {
             commands.push(Action::Export.into());
         }
     });

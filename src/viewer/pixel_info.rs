@@ -5,9 +5,8 @@ use super::theme::{self, GRID};
 use crate::votes::{Doubt, Votes};
 use eframe::egui;
 
-/// The number of centroids listed.
 const NEAREST: usize = 5;
-/// Axes of a state that a line has room for.
+/// The number of axes of a state that fit on a line.
 const SHOWN: usize = 3;
 
 pub(super) struct PixelInfo {
@@ -18,11 +17,11 @@ pub(super) struct PixelInfo {
     pub velocity: Option<Vec<f32>>,
     /// `x1_hat = x + (1 - t) v`
     pub prediction: Option<Vec<f32>>,
-    /// Class, distance and probability of the nearest centroids.
+    /// Class, distance and probability, 0 to 1, of the nearest centroids.
     pub nearest: Vec<(usize, f64, f64)>,
-    /// The step from which on its class stays.
+    /// The step from which it keeps its class.
     pub settled: Option<u16>,
-    /// Lead of its class over the second, and entropy over ln N, both 0 to 1.
+    /// Lead of its class over the second, and entropy divided by ln N, both 0 to 1.
     pub doubt: [f32; 2],
 }
 
@@ -101,7 +100,7 @@ pub(super) fn tooltip(app: &AppState, ui: &mut egui::Ui, pixel: usize) {
     ui.weak("click to pin, Shift and drag to brush");
 }
 
-/// The class of a pixel in the second result near the shown time, and its colour.
+/// The class of a pixel in the second result near the shown time, with its colour.
 pub(super) fn second_class(app: &AppState, pixel: usize) -> Option<(&str, [u8; 3])> {
     let (flow, model, second) = (
         app.flow.as_ref()?,

@@ -1,4 +1,5 @@
-//! The pixel panel: the numbers of one pixel, and its distances to winner and runner-up over t.
+//! The pixel panel: the numbers of one pixel, and its distances to the final winner and runner-up over
+//! t.
 
 use super::app_state::AppState;
 use super::commands::Command;
@@ -10,7 +11,7 @@ use super::theme::{self, GRID};
 use eframe::egui;
 use egui_plot::{Legend, Line, Plot, PlotPoints, VLine};
 
-/// Shows the pixel under the pointer, else the one pinned last.
+/// Shows the pixel under the pointer, or else the one pinned last.
 #[derive(Default)]
 pub(super) struct PixelPanel;
 
@@ -22,7 +23,10 @@ impl Panel for PixelPanel {
     fn ui(&mut self, ui: &mut egui::Ui, app: &AppState, commands: &mut Vec<Command>) {
         let pins = &app.selection.pins;
         let Some(pixel) = app.hover.pixel.or(pins.last().copied()) else {
-            theme::empty(ui, "Point at the picture to ask a pixel; click to pin it.");
+            theme::empty(
+                ui,
+                "Point at the picture to inspect a pixel; click to pin it.",
+            );
             return;
         };
         pin_row(pins, ui, commands);
@@ -51,7 +55,7 @@ impl Panel for PixelPanel {
     }
 }
 
-/// The pinned pixels as buttons; a click unpins.
+/// The pinned pixels as buttons that unpin them.
 fn pin_row(pins: &[usize], ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     if pins.is_empty() {
         return;
@@ -80,7 +84,7 @@ fn numbers(ui: &mut egui::Ui, info: &PixelInfo) {
             };
             let vector = |x: Vec<f32>| {
                 let all: Vec<String> = x.iter().map(|x| format!("{x:+.3}")).collect();
-                // Three to a line: the first are the colours that the picture shows.
+                // Three per line: the first three are the displayed colour.
                 let lines: Vec<String> = all.chunks(3).map(|some| some.join(" ")).collect();
                 lines.join("\n")
             };
@@ -89,7 +93,7 @@ fn numbers(ui: &mut egui::Ui, info: &PixelInfo) {
             row("Pixel", "At the network's size", place);
             row(
                 "State x",
-                "Its place among the centroids, each axis from -1 to 1; the first three axes are its colour",
+                "Its position among the centroids, each axis about -1 to 1; the first three axes are its colour",
                 vector(info.x.clone()),
             );
             row(
@@ -105,16 +109,16 @@ fn numbers(ui: &mut egui::Ui, info: &PixelInfo) {
             let settled = info
                 .settled
                 .map_or_else(none, |step| format!("step {step}"));
-            row("Settled", "The step from which on its class stays", settled);
+            row("Settled", "The step from which it keeps its class", settled);
             let [margin, entropy] = info.doubt;
             row(
                 "Margin",
-                "Lead of its class over the second: p1 - p2, 1 for certain",
+                "Lead of its class over the second: p1 - p2, 1 if certain",
                 format!("{margin:.3}"),
             );
             row(
                 "Entropy",
-                "Entropy of the N classes over ln N: 0 for certain, 1 for all alike",
+                "Entropy of the N classes divided by ln N: 0 if certain, 1 if all are equally probable",
                 format!("{entropy:.3}"),
             );
         });
@@ -141,7 +145,7 @@ fn nearest(ui: &mut egui::Ui, model: &OpenModel, info: &PixelInfo) {
         });
 }
 
-/// The distances to winner and runner-up of the last state over t.
+/// The distances to the last state's nearest and second nearest centroid over t.
 fn distances(ui: &mut egui::Ui, flow: &Flow, model: &OpenModel, pixel: usize, now: f64) {
     let path = flow.path_of(pixel);
     let Some(last) = path.last() else { return };

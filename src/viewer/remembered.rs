@@ -1,4 +1,4 @@
-//! Reads settings that may come from another version of the program.
+//! Reads settings that another version of the program may have written.
 
 use super::settings::SCALE;
 use super::view::in_range;
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-/// The fields of a structure in the order in which they are written, each as its own text.
+/// The fields of a struct in the order in which they were written, each as RON text.
 #[derive(Default)]
 pub(super) struct Fields(Vec<(String, Box<RawValue>)>);
 
@@ -21,7 +21,7 @@ impl Fields {
         fields.find_map(|(known, value)| (known == name).then_some(&**value))
     }
 
-    /// The structure's text with other text in place of one field.
+    /// The struct's text with one field replaced.
     fn with(&self, name: &str, other: &RawValue) -> String {
         let fields = self.0.iter().map(|(known, value)| {
             let value = if known == name { other } else { value };
@@ -53,8 +53,8 @@ impl<'de> Deserialize<'de> for Fields {
     }
 }
 
-/// Reads a structure field by field: one that is missing or not understood takes its default, and does
-/// not affect the others.
+/// Reads a struct field by field: one that is missing or invalid gets its default and does not affect
+/// the others.
 pub(super) fn read<T: Default + Serialize + DeserializeOwned>(text: &RawValue) -> T {
     if let Ok(whole) = text.into_rust() {
         return whole;
@@ -79,8 +79,8 @@ pub(super) fn read<T: Default + Serialize + DeserializeOwned>(text: &RawValue) -
     value
 }
 
-/// Repairs a magnification with which no window can be opened. The windowing library reads it from the
-/// file before this program can check it.
+/// Repairs a zoom factor with which no window can be opened. The windowing library reads it before this
+/// program can check it.
 pub(super) fn repair(file: &Path) {
     let text = std::fs::read_to_string(file).ok();
     if let Some(text) = text.and_then(|text| with_sane_zoom(&text))
@@ -90,9 +90,9 @@ pub(super) fn repair(file: &Path) {
     }
 }
 
-/// The file's text with a magnification in its range, or `None` if it needs no change.
+/// The file's text with the zoom factor in its range, or `None` if it needs no change.
 fn with_sane_zoom(text: &str) -> Option<String> {
-    /// What egui remembers under this name.
+    /// The key of egui's memory.
     const EGUI: &str = "egui";
     let mut state: BTreeMap<String, String> = ron::from_str(text).ok()?;
     let mut memory: egui::Memory = ron::from_str(state.get(EGUI)?).ok()?;
@@ -105,8 +105,8 @@ fn with_sane_zoom(text: &str) -> Option<String> {
     ron::to_string(&state).ok()
 }
 
-/// The builder without a position, except on Windows and macOS. There a remembered position is moved onto
-/// a screen; on X11 it could be on a monitor that is no longer connected.
+/// The builder without a position, except on Windows and macOS, which move a remembered position onto a
+/// screen; on X11, it could be on a monitor that is no longer connected.
 pub(super) fn placed(builder: egui::ViewportBuilder) -> egui::ViewportBuilder {
     let kept = cfg!(any(target_os = "windows", target_os = "macos"));
     egui::ViewportBuilder {
@@ -165,7 +165,7 @@ mod tests {
         assert_eq!((&kept.names, &kept.inner), (&chosen.names, &chosen.inner));
         assert_eq!(kept.shape, Shape::Round);
         assert!(kept.size.is_nan());
-        // A field of another kind, a field more and a field less.
+        // A field of another type, an extra field and a missing field.
         let more = text.replace("size:NaN", "size:\"big\",later:{1:(2,3)}");
         assert_eq!(of(&more).size, 1.0);
         assert_eq!(of(&more).shape, Shape::Square(3));
@@ -209,7 +209,7 @@ mod tests {
         }
         assert_eq!(with_sane_zoom(&state(1.2)), None);
         assert_eq!(with_sane_zoom("{\"egui\": \"(opti"), None);
-        // A file that is not there, or that makes no sense, stays as it is.
+        // A file that is missing or invalid is left as it is.
         let folder = tempfile::tempdir().unwrap();
         repair(&folder.path().join("app.ron"));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);

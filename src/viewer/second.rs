@@ -1,6 +1,6 @@
-//! The second result of a comparison: another model, other steps or another solver on the open photo.
+//! The second result of a comparison: the open photo by another model, number of steps or solver.
 //!
-//! It has a worker of its own; its network is freed when the comparison is closed.
+//! It has its own worker; its network is freed when the comparison is closed.
 
 use super::canvas_renderer::CanvasRenderer;
 use super::flow::Flow;
@@ -27,20 +27,20 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::thread::Builder;
 
-/// What the open photo's result is compared with.
+/// What to compare the open photo's result with.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Choice {
     /// The name of a built-in model, or a path.
     pub model: String,
-    /// Solver steps; what the model recommends, where left out.
+    /// Solver steps; by default the number that the model recommends.
     pub steps: Option<usize>,
     pub solver: Solver,
 }
 
-/// The ids of both flows.
+/// The ids of the two flows.
 type Key = (u64, u64);
 
-/// The last state of a flow, and how to read it.
+/// The last state of a flow, and the centroids to decode it with.
 struct Answer {
     centroids: Centroids,
     /// `[d, H, W]`
@@ -49,7 +49,7 @@ struct Answer {
 }
 
 impl Answer {
-    /// None before the flow is complete.
+    /// `None` before the flow is complete.
     fn of(flow: &Flow, model: &OpenModel) -> Option<Self> {
         flow.settled.as_ref()?;
         let (_, host) = flow.nearest(f32::MAX)?;
@@ -69,12 +69,12 @@ struct Request {
     key: Key,
     answers: [Answer; 2],
     classes: Arc<JointClasses>,
-    /// Height and width of the photo.
+    /// `[height, width]` of the photo.
     size: [usize; 2],
     truth: Option<(Arc<LabelMap>, Vec<String>)>,
 }
 
-/// What the labels in graphics memory were made from.
+/// The inputs of the uploaded labels.
 #[derive(PartialEq)]
 struct Uploaded {
     flow: u64,
@@ -89,7 +89,7 @@ pub(super) struct Second {
     pub flow: Option<Flow>,
     /// The classes of both models, once both are open.
     pub classes: Option<Arc<JointClasses>>,
-    /// How the canvas was arranged before.
+    /// The canvas's settings before the comparison.
     pub before: View,
     worker: Worker<WorkerEvent>,
     busy: bool,
@@ -102,14 +102,14 @@ impl Second {
     /// Starts a worker and opens the model.
     ///
     /// # Errors
-    /// A system that can't start another thread.
+    /// The system cannot start another thread.
     pub(super) fn start(
         context: &egui::Context,
         device: Device,
         choice: Choice,
         before: View,
     ) -> std::io::Result<Self> {
-        // Its classes are uploaded when they are shown, so the worker uploads nothing.
+        // Its classes are uploaded when shown, so the worker uploads nothing.
         let mut converter = EventConverter::new(context.clone(), None);
         let wake = context.clone();
         let worker = Worker::start(
@@ -136,14 +136,14 @@ impl Second {
         })
     }
 
-    /// Stops and frees the network without waiting for the solver step at hand.
+    /// Stops the worker and frees the network without waiting for the current solver step.
     pub(super) fn close(self) {
         let close = move || drop(self);
-        // Where no thread can be started, the closure is dropped here, and with it what it owns.
+        // If no thread can be started, the closure and what it owns are dropped here.
         let _ = Builder::new().name("flowseg-close".into()).spawn(close);
     }
 
-    /// Segments a photo as the first result was, but with this one's steps and solver.
+    /// Segments a photo with the first result's settings, but with this one's steps and solver.
     pub(super) fn sample(&mut self, item: &Item, first: Sampling) {
         self.flow = None;
         let Some(model) = &self.model else { return };
@@ -176,12 +176,11 @@ impl Second {
         *self.uploaded.borrow_mut() = None;
     }
 
-    /// The next event of its worker.
     pub(super) fn poll(&self) -> Option<WorkerEvent> {
         self.worker.poll()
     }
 
-    /// Takes in an event; returns an error in one line.
+    /// Processes an event; returns an error in one line.
     pub(super) fn accept(&mut self, event: WorkerEvent, photo: &str) -> Option<String> {
         match event {
             WorkerEvent::Model(card, centroids) => {
@@ -236,7 +235,7 @@ impl Second {
         let (Some(a), Some(b)) = (Answer::of(flow, model), Answer::of(second, of_second)) else {
             return;
         };
-        // Labels are known to the model whose classes they have.
+        // The labels belong to the model with the same classes.
         let truth = [(flow, model), (second, of_second)]
             .into_iter()
             .find_map(|(flow, model)| Some((flow.truth.clone()?, model.card.classes.clone())));
@@ -262,13 +261,13 @@ impl Second {
         self.busy || self.counting.busy()
     }
 
-    /// Whether everything about a flow is there.
+    /// Whether everything about a flow is computed.
     pub(super) fn settled(&self, flow: &Flow) -> bool {
         !self.busy
             && (self.flow.is_none() || self.classes.is_none() || self.comparison(flow).is_some())
     }
 
-    /// What it is called beside the first result.
+    /// Its caption in the comparison.
     pub(super) fn caption(&self) -> String {
         let steps = self.choice.steps.unwrap_or_default();
         match (&self.model, steps) {
@@ -277,13 +276,13 @@ impl Second {
         }
     }
 
-    /// The class in the joint table at a pixel of the first result's states of `size`, in the state
+    /// The joint class at a pixel of the first result's states, whose size is `size`, in the state
     /// nearest to a time.
     pub(super) fn class_at(&self, pixel: usize, size: [usize; 2], t: f32) -> Option<usize> {
         let (flow, classes) = (self.flow.as_ref()?, self.classes.as_ref()?);
         let (_, host) = flow.nearest(flow.position_at(t))?;
         let [row, column] = [pixel / size[1].max(1), pixel % size[1].max(1)];
-        // The middle of the pixel, in this flow's pixels.
+        // The centre of the pixel, in this flow's pixels.
         let place = |at: usize, from: usize, to: usize| (2 * at + 1) * to / (2 * from.max(1));
         let row = place(row, size[0], flow.size[0]);
         let column = place(column, size[1], flow.size[1]);

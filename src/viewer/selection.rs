@@ -1,4 +1,4 @@
-//! What the user has selected, with undo and redo.
+//! The user's selection, with undo and redo.
 
 use super::brush::Brush;
 use eframe::egui::util::undoer::Undoer;
@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Selection {
-    /// Pinned pixels, by their index at the network's size.
+    /// Pinned pixels, by their index at the network's size, in row-major order.
     pub pins: Vec<usize>,
     pub hidden: BTreeSet<usize>,
     /// For each pixel at the network's size whether it is brushed; empty if none is.
     pub brushed: Arc<Vec<bool>>,
 }
 
-/// The selection, and earlier ones to return to.
+/// The selection with its history for undo and redo.
 #[derive(Default)]
 pub(super) struct SelectionHistory {
     current: Selection,
@@ -37,7 +37,6 @@ impl SelectionHistory {
         change(&mut self.current);
     }
 
-    /// Pins a pixel or unpins it.
     pub(super) fn toggle_pin(&mut self, pixel: usize) {
         self.change(|selection| {
             let before = selection.pins.len();
@@ -48,7 +47,6 @@ impl SelectionHistory {
         });
     }
 
-    /// Hides a class or shows it.
     pub(super) fn toggle_class(&mut self, class: usize) {
         self.change(|selection| {
             if !selection.hidden.remove(&class) {
@@ -69,7 +67,7 @@ impl SelectionHistory {
         }
     }
 
-    /// Whether there is something to undo and to redo.
+    /// Whether there is something to undo, and to redo.
     pub(super) fn can_undo(&self) -> [bool; 2] {
         [
             self.history.has_undo(&self.current),
@@ -77,8 +75,8 @@ impl SelectionHistory {
         ]
     }
 
-    /// Replaces the brushed pixels; a brush without pixels clears them. All frames of a drag are
-    /// undone together.
+    /// Replaces the brushed pixels; an empty brush clears them. All frames of a drag are undone
+    /// together.
     pub(super) fn brush(&mut self, brush: Brush) {
         if brush.begins {
             self.history.add_undo(&self.current);
@@ -96,20 +94,19 @@ impl SelectionHistory {
         brushed
     }
 
-    /// Forgets pins and brushed pixels because another photo has other pixels. Undoing does not bring
-    /// them back.
+    /// Clears pins and brushed pixels because another photo has other pixels. This cannot be undone.
     pub(super) fn forget_pixels(&mut self) {
         self.forget_pins();
         self.current.brushed = Arc::default();
         self.history = Undoer::default();
     }
 
-    /// Forgets the pins, because the states have another size.
+    /// Clears the pins because the states have another size.
     pub(super) fn forget_pins(&mut self) {
         self.current.pins.clear();
     }
 
-    /// Shows all classes of another model.
+    /// Shows all classes because another model has other classes.
     pub(super) fn forget_classes(&mut self) {
         self.current.hidden.clear();
     }

@@ -1,4 +1,4 @@
-//! What the window remembers between starts.
+//! The remembered settings of the window.
 
 use super::mask_queue::MaskSettings;
 use super::view::{View, in_range};
@@ -7,47 +7,45 @@ use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-/// The length of the lists of recent files.
+/// The most entries of the lists of recent files.
 const RECENT: usize = 12;
 
 /// The range of [`Settings::scale`].
 pub(super) const SCALE: RangeInclusive<f32> = 0.6..=2.5;
 /// The range of [`Settings::speed`].
 pub(super) const SPEED: RangeInclusive<f32> = 0.5..=60.0;
-/// Solver steps before a number is chosen.
+/// Solver steps until a number is chosen.
 const DEFAULT_STEPS: usize = 10;
 /// The range of the number of solver steps.
 pub(super) const STEPS: RangeInclusive<usize> = 1..=100;
 
-/// Remembered choices. Unknown or missing ones take their defaults, so that the file of another version
-/// never keeps the window from opening.
+/// Remembered settings. Unknown or missing ones get their defaults, so that a file of another version
+/// never prevents the window from opening.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Settings {
-    /// Recent photos, folders and runs, the latest first.
+    /// Recent photos, folders and runs, latest first.
     pub recent: Vec<PathBuf>,
-    /// Recent model files, the latest first.
+    /// Recent model files, latest first.
     pub recent_models: Vec<PathBuf>,
-    /// The folder for corrected photos, once it was chosen.
+    /// The folder for corrected photos, once chosen.
     pub corrections: Option<PathBuf>,
-    /// How the canvas shows a flow.
     pub view: View,
     /// States per second while playing.
     pub speed: f32,
-    /// Whether playing starts over at the end.
+    /// Whether playing restarts at the end.
     pub looping: bool,
     pub solver: Solver,
     /// Solver steps, if a number was chosen.
     pub(super) steps: usize,
-    /// Whether a number was chosen; otherwise every model takes the number that it recommends.
+    /// Whether a number was chosen; otherwise, every model uses the number that it recommends.
     pub(super) steps_chosen: bool,
-    /// How masks are made.
     pub masks: MaskSettings,
     /// Whether the filmstrip is shown.
     pub filmstrip: bool,
-    /// Whether masks have the colours that their data set was published with, if it has any.
+    /// Whether masks have the published colours of their data set, if there are any.
     pub published_colours: bool,
-    /// Size of text and controls, 1 as designed.
+    /// Scale of text and controls, 1 as designed.
     pub scale: f32,
 }
 
@@ -72,8 +70,8 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Brings numbers of a damaged file or of another version back into their ranges: with a text size of
-    /// 0 the window would be empty, and there would be no way to change it.
+    /// Brings numbers of a damaged file or of another version back into their ranges: at a scale of 0,
+    /// the window would be empty and could not be repaired.
     pub(super) fn clamp(&mut self) {
         let default = Self::default();
         self.scale = in_range(self.scale, SCALE, default.scale);
@@ -84,23 +82,23 @@ impl Settings {
         self.recent_models.truncate(RECENT);
     }
 
-    /// The number of solver steps, if it was chosen.
+    /// The number of solver steps, if one was chosen.
     pub(super) fn chosen_steps(&self) -> Option<usize> {
         self.steps_chosen.then_some(self.steps)
     }
 
-    /// Chooses a number of solver steps, or leaves it to the model.
+    /// Sets the number of solver steps, or leaves it to the model.
     pub(super) fn choose_steps(&mut self, steps: Option<usize>) {
         self.steps_chosen = steps.is_some();
         self.steps = steps.unwrap_or(self.steps);
     }
 
-    /// Puts a photo, folder or run at the top of the list.
+    /// Puts a photo, folder or run at the top of its list.
     pub(super) fn remember(&mut self, path: &Path) {
         remember(&mut self.recent, path);
     }
 
-    /// Puts a model file at the top of the list.
+    /// Puts a model file at the top of its list.
     pub(super) fn remember_model(&mut self, path: &Path) {
         remember(&mut self.recent_models, path);
     }
@@ -108,7 +106,7 @@ impl Settings {
 
 fn remember(list: &mut Vec<PathBuf>, path: &Path) {
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    // The settings are saved as text; a single path that is not text would keep them from being saved.
+    // The settings are saved as text; a single path that is not valid Unicode would prevent that.
     if path.to_str().is_none() {
         return;
     }

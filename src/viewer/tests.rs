@@ -1,5 +1,5 @@
-//! The window as a person sees it, on whatever adapter there is, such as Mesa's software one:
-//! pictures of each state against kept ones, and interactions asserted on the state.
+//! The window as a user sees it, on any available adapter, such as Mesa's software one: each state is
+//! compared with kept pictures, and interactions are checked by the state.
 
 mod compare;
 mod correct;
@@ -25,8 +25,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Pixels that may differ from a kept picture: adapters round edges of text, and processors round
-/// a network's states, a little differently. A panel that moved differs in tens of thousands.
+/// Pixels that may differ from a kept picture: adapters round edges of text slightly differently, as do
+/// processors a network's states. A moved panel differs in tens of thousands.
 const DIFFERENT_PIXELS: usize = 2500;
 
 type Window = Harness<'static, App>;
@@ -65,7 +65,7 @@ fn window(options: Options, theme: Theme) -> Window {
         })
 }
 
-/// Draws frames until something holds.
+/// Draws frames until a condition holds.
 #[track_caller]
 fn until(window: &mut Window, what: &str, holds: impl Fn(&App) -> bool) {
     let begin = Instant::now();
@@ -76,7 +76,7 @@ fn until(window: &mut Window, what: &str, holds: impl Fn(&App) -> bool) {
         }
         let errors = window.state().shared.errors.lines();
         let late = begin.elapsed() > Duration::from_secs(120);
-        assert!(!late, "{what} did not come: {errors:?}");
+        assert!(!late, "{what}: timed out: {errors:?}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -90,7 +90,7 @@ fn complete(app: &App) -> bool {
             .is_some_and(|flow| flow.settled.is_some())
 }
 
-/// A window with a whole flow, at its end.
+/// A window with a complete flow, at its end.
 fn done(steps: usize, theme: Theme) -> Window {
     let mut window = window(options(&[], steps), theme);
     until(&mut window, "the flow", complete);
@@ -127,7 +127,7 @@ fn model_file(folder: &Path, classes: &[&str]) -> PathBuf {
 }
 
 /// Every panel in its empty, loading, done and failed state, in both themes. The field and the runs
-/// panels have pictures of their own.
+/// panels have their own pictures.
 #[test]
 fn pictures_of_every_state() {
     let mut results = egui_kittest::SnapshotResults::new();
@@ -151,11 +151,11 @@ fn pictures_of_every_state() {
         until(&mut empty, "the empty folder", |app| {
             app.shared.errors.open && !app.shared.busy()
         });
-        // The folder has another name every time, so its line is not part of the picture.
+        // The folder has a different name every time, so its line is not part of the picture.
         empty.state_mut().shared.errors = Default::default();
         picture(empty, "empty");
 
-        // What a person sees before the worker's first answer.
+        // Before the worker's first answer.
         let mut loading = window(options(&[missing], 2), theme);
         loading.state_mut().shared.silence();
         picture(loading, "loading");
@@ -178,7 +178,7 @@ fn pictures_of_every_state() {
     }
 }
 
-/// A mask has its data set's own colours where they are known and wanted.
+/// A mask has its data set's own colours if they are known and wanted.
 #[test]
 fn masks_take_the_colours_of_their_data_set() {
     let mut of_streets = options(&[], 2);
@@ -215,7 +215,7 @@ fn keys_scrub_and_play() {
     assert!(!window.state().shared.playhead.playing);
 }
 
-/// Nothing moves, nothing is drawn: an idle window asks for no frame.
+/// An idle window requests no frames.
 #[test]
 fn an_idle_window_rests() {
     let mut window = done(2, Theme::Dark);
@@ -294,14 +294,14 @@ fn the_model_panel_shows_the_fit_and_the_steps_of_a_model() {
     }
 }
 
-/// A pixel under the pointer may lie outside of the next flow's smaller states.
+/// A pixel under the pointer may be outside the next flow's smaller states.
 #[test]
 fn the_hovered_pixel_is_forgotten_with_its_flow() {
     let mut window = done(1, Theme::Dark);
     window.event(Event::PointerMoved(pos2(700.0, 540.0)));
     window.step();
     let pixel = window.state().shared.hover.pixel.unwrap();
-    // The canvas, which would notice where the pointer is, is hidden.
+    // Hide the canvas, which would update the pixel under the pointer.
     dock::reveal(&mut window.state_mut().layout, PanelKind::Runs);
     window.step();
     let app = &mut window.state_mut().shared;
@@ -374,7 +374,7 @@ fn files_opened_by_mistake_are_reported_and_the_window_goes_on() {
     }
     let lines = window.state().shared.errors.lines();
     let of = |name: &str| lines.iter().find(|line| line.contains(name)).unwrap();
-    // Too large is another problem than damaged.
+    // "Too large" is a different error than "damaged".
     assert!(of("huge.png").contains("60000"), "{}", of("huge.png"));
     assert!(!of("cut.png").contains("large"), "{}", of("cut.png"));
     image::RgbImage::new(1, 1).save(path("one.png")).unwrap();
@@ -462,7 +462,7 @@ fn old_states_leave_graphics_memory_and_come_back() {
     assert!(resident(&window) <= 3);
 }
 
-/// What another start of the program reads from a file with other text in it.
+/// What another start of the program reads from a file whose text was changed.
 fn remembered(change: impl Fn(String) -> String) -> Memory {
     let mut memory = Memory {
         settings: Settings {
@@ -490,8 +490,8 @@ fn what_is_remembered_survives_a_file() {
     assert!(dock::is_sound(&read.panels));
 }
 
-/// A later version has another panel, another solver, another layer and one more setting: each costs
-/// no more than itself.
+/// A later version has another panel, another solver, another layer and one more setting: each loses
+/// only itself.
 #[test]
 fn what_this_version_does_not_know_costs_nothing_else() {
     for (from, to) in [
@@ -519,7 +519,7 @@ fn what_this_version_does_not_know_costs_nothing_else() {
     assert!(dock::is_sound(&read.panels));
 }
 
-/// Numbers that no window could be drawn with are put right before the first frame.
+/// Numbers that would make the window unusable are corrected before the first frame.
 #[test]
 fn a_window_opens_with_absurd_remembered_numbers() {
     let memory = remembered(|text| {
@@ -551,7 +551,7 @@ fn pasted_text_opens_the_files_that_it_names() {
     });
 }
 
-/// Photos whose sides no screen and no texture can hold are shown, at the least as a line.
+/// Photos with extreme sides are visible, at least as a line.
 #[test]
 fn photos_of_extreme_shapes_are_visible() {
     let folder = tempfile::tempdir().unwrap();
@@ -586,8 +586,8 @@ fn a_tiny_window_has_room_for_everything() {
     assert!(window.state().shared.errors.first().is_none());
 }
 
-/// Class names of scripts that the built-in fonts lack are drawn, whatever fonts this machine has:
-/// the harness refuses to draw a box.
+/// Class names in scripts that the built-in fonts lack are drawn, whatever fonts this machine has: the
+/// harness refuses to draw a missing glyph.
 #[test]
 fn class_names_of_every_script_are_drawn() {
     let folder = tempfile::tempdir().unwrap();
@@ -618,7 +618,7 @@ fn still(app: &App) -> bool {
     app.still()
 }
 
-/// A picture of runs, of a folder of runs or of a model alone is not kept waiting for a photo.
+/// A screenshot of runs, of a folder of runs or of a model alone does not wait for a photo.
 #[test]
 fn runs_and_models_alone_come_to_rest() {
     let folder = tempfile::tempdir().unwrap();

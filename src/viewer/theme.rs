@@ -1,5 +1,5 @@
-//! Colours, sizes and common widgets: neutral greys, one accent, an 8-point grid, two text sizes and a
-//! heading. The only other colours are those of classes.
+//! Colours, sizes and common widgets: neutral greys, one accent, an 8-point grid, and two text sizes
+//! and a heading. The only other colours are those of classes.
 
 use crate::fonts;
 use eframe::egui::{self, Color32, CornerRadius, FontId, Stroke, TextStyle, Visuals};
@@ -16,7 +16,7 @@ pub(super) const ROW: f32 = 3.0 * GRID;
 struct Greys {
     background: u8,
     panel: u8,
-    /// Windows, menus and tool tips.
+    /// Windows, menus and tooltips.
     raised: u8,
     /// Buttons at rest, under the pointer and pressed.
     button: [u8; 3],
@@ -42,7 +42,7 @@ const LIGHT: Greys = Greys {
     text: [112, 52, 16],
 };
 
-/// Sets up both themes, the icons, and the fonts for letters that the built-in ones lack.
+/// Sets up both themes, the icons, and fallback fonts for missing letters.
 pub(super) fn apply(context: &egui::Context) {
     egui_material_icons::initialize(context);
     context.add_font_provider(fonts::provider());
@@ -107,19 +107,19 @@ fn coloured(mut visuals: Visuals, greys: &Greys) -> Visuals {
     visuals
 }
 
-/// An icon in the size of a button.
+/// An icon at the size of a button.
 pub(super) fn icon(icon: MaterialIcon) -> egui::RichText {
     icon.rich_text().size(18.0)
 }
 
-/// An icon button with a name for screen readers and tooltips.
+/// An icon button; its tooltip is also its name for screen readers.
 pub(super) fn icon_button(ui: &mut egui::Ui, picture: MaterialIcon, name: &str) -> egui::Response {
     let size = egui::Vec2::splat(3.5 * GRID);
     let button = egui::Button::new(icon(picture)).frame_when_inactive(false);
     named(ui.add_sized(size, button), name, name)
 }
 
-/// An icon button that stays down while `on`.
+/// An icon button that looks pressed while `on`.
 pub(super) fn icon_toggle(
     ui: &mut egui::Ui,
     on: bool,
@@ -131,7 +131,7 @@ pub(super) fn icon_toggle(
     named(ui.add_sized(size, button), name, name)
 }
 
-/// Gives a control the name that screen readers say and the help that the pointer shows.
+/// Gives a control a name for screen readers and a tooltip.
 pub(super) fn named(response: egui::Response, name: &str, help: &str) -> egui::Response {
     let enabled = response.enabled();
     let spoken = name.to_owned();
@@ -140,7 +140,7 @@ pub(super) fn named(response: egui::Response, name: &str, help: &str) -> egui::R
     response.on_hover_text(help)
 }
 
-/// A heading of a section within a panel.
+/// The heading of a section within a panel.
 pub(super) fn section(ui: &mut egui::Ui, title: &str) {
     ui.add_space(GRID / 2.0);
     ui.label(egui::RichText::new(title).strong());
@@ -210,7 +210,7 @@ pub(super) fn gradient(rect: egui::Rect, ramp: &[Color32]) -> egui::Mesh {
     mesh
 }
 
-/// The text of a panel that has nothing to show: what it is for and what to do next.
+/// The text of an empty panel: what it is for and what to do next.
 pub(super) fn empty(ui: &mut egui::Ui, text: &str) {
     ui.vertical_centered(|ui| {
         ui.add_space(4.0 * GRID);

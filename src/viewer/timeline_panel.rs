@@ -1,4 +1,4 @@
-//! The timeline: scrubs and plays the ODE, and changes how it is solved.
+//! The timeline: scrubs and plays the flow, and changes how it is solved.
 
 use super::app_event::AppEvent;
 use super::app_state::AppState;
@@ -18,7 +18,7 @@ const STRIP: f32 = 7.0 * GRID;
 
 #[derive(Default)]
 pub(super) struct TimelinePanel {
-    /// The number of steps while it is being changed; it applies when its control is let go.
+    /// The number of steps while it is being changed; it applies when its control is released.
     steps: Option<usize>,
 }
 
@@ -51,12 +51,12 @@ impl Panel for TimelinePanel {
     }
 }
 
-/// The place of a state along a row.
+/// The x coordinate of a state along a row.
 fn x_of(rect: Rect, position: f32, steps: f32) -> f32 {
     egui::lerp(rect.x_range(), (position / steps.max(1.0)).clamp(0.0, 1.0))
 }
 
-/// Small pictures of evenly chosen states, as many as fit; a click goes to a state.
+/// Draws thumbnails of evenly spaced states, as many as fit; a click goes to a state.
 fn filmstrip(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     let size = vec2(ui.available_width(), STRIP);
     let (rect, response) = ui.allocate_exact_size(size, Sense::click_and_drag());
@@ -119,7 +119,7 @@ fn filmstrip(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     }
 }
 
-/// The slider over all states, which shows how many are computed.
+/// Draws the slider over all states, which shows how many are computed.
 fn track(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     let steps = app.sampling.steps as f32;
     let size = vec2(ui.available_width(), 2.5 * GRID);
@@ -133,7 +133,7 @@ fn track(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     {
         let share = (pointer.x - rect.left()) / rect.width();
         let mut position = (share.clamp(0.0, 1.0) * steps).min(app.reachable());
-        // Near a stored state the playhead takes it exactly.
+        // Near a stored state, the playhead snaps to it.
         if (position - position.round()).abs() * rect.width() / steps < 4.0 {
             position = position.round();
         }
@@ -171,7 +171,7 @@ fn track(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
         Color32::WHITE,
         Stroke::new(1.0, visuals.weak_text_color()),
     );
-    response.on_hover_text("Step of the ODE: drag, or use the arrow keys, Home and End");
+    response.on_hover_text("Solver step: drag, or use the arrow keys, Home and End");
 }
 
 fn transport(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
@@ -198,7 +198,7 @@ fn transport(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
         .speed(0.1)
         .max_decimals(1)
         .suffix(" states/s");
-    ui.add(drag).on_hover_text("Speed of playing");
+    ui.add(drag).on_hover_text("Playback speed");
     if speed != app.settings.speed {
         commands.push(Command::SetSpeed(speed));
     }
@@ -235,7 +235,7 @@ impl TimelinePanel {
         let drag = ui
             .add(drag)
             .on_hover_text("Number of solver steps, 1 to 100");
-        // While the number is being dragged or typed, nothing is sampled.
+        // Nothing is sampled while the number is being dragged or typed.
         self.steps = Some(steps).filter(|_| drag.dragged() || drag.has_focus());
         if self.steps.is_none() {
             sampling.steps = steps;
@@ -271,7 +271,7 @@ impl TimelinePanel {
     }
 }
 
-/// Draws how thoroughly masks are made.
+/// Draws the controls of how masks are made.
 fn masks(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     let mut masks = app.settings.masks;
     let quality = app
@@ -280,7 +280,7 @@ fn masks(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
         .and_then(|model| model.card.quality.as_ref());
     let best = masks.best && quality.is_some();
     let gain = quality.map_or_else(
-        || "The card of this model names no more looks than one".to_owned(),
+        || "The card of this model recommends a single look".to_owned(),
         |quality| {
             let [fast, best] = [quality.fast, quality.best].map(|miou| 100.0 * miou);
             format!(
@@ -290,7 +290,7 @@ fn masks(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
         },
     );
     let help = format!(
-        "Quality of masks. Best: several looks at a photo, as the model's card says.\n{gain}"
+        "Quality of masks. Best: several looks at a photo, as the model's card recommends.\n{gain}"
     );
     egui::ComboBox::from_id_salt("quality")
         .selected_text(if best { "best" } else { "fast" })
@@ -319,8 +319,8 @@ fn masks(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
         })
         .response
         .on_hover_text(
-            "Windows along the longer side of a photo, each of which the network sees at the size of its \
-             training; auto: by the size of the photo. The canvas shows such a mask at the last step",
+            "Windows along the longer side of a photo, each scaled to the network's training size; \
+             auto: by the size of the photo. The canvas shows such a mask at the last step",
         );
     if masks != app.settings.masks {
         commands.push(Command::SetMasks(masks));

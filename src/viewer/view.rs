@@ -11,13 +11,13 @@ pub(super) enum Arrangement {
     #[default]
     Single,
     SideBySide,
-    /// Two in one place, with a divider to drag.
+    /// Two at the same place, with a divider to drag.
     Swipe,
     Grid,
 }
 
 impl Arrangement {
-    /// All arrangements, with icon and name.
+    /// All arrangements, with icons and names.
     pub(super) const ALL: [(Arrangement, MaterialIcon, &'static str); 4] = [
         (Arrangement::Single, icons::ICON_CROP_SQUARE, "One view"),
         (
@@ -42,7 +42,7 @@ impl Arrangement {
     }
 }
 
-/// Every layer with its name and a description.
+/// Every layer with its name and description.
 pub(super) const LAYERS: [(Layer, &str, &str); 11] = [
     (Layer::Photo, "Photo", "The photo as it is"),
     (
@@ -52,26 +52,26 @@ pub(super) const LAYERS: [(Layer, &str, &str); 11] = [
     ),
     (Layer::Map, "Map", "The nearest class of every pixel"),
     (Layer::Overlay, "Overlay", "The map over the photo"),
-    (Layer::Truth, "Truth", "The label file beside the photo"),
+    (Layer::Truth, "Truth", "The photo's labels"),
     (
         Layer::Error,
         "Error",
-        "Where the map differs from the label file",
+        "Where the map differs from the labels",
     ),
     (
         Layer::Probability,
         "Probability",
-        "How probable the class of a pixel is, over the photo (p1, 0 to 1)",
+        "The probability of each pixel's class, over the photo (p1, 0 to 1)",
     ),
     (
         Layer::Margin,
         "Margin",
-        "The lead of a pixel's class over the second, over the photo (p1 - p2, 0 to 1)",
+        "The lead of each pixel's class over its second class, over the photo (p1 - p2, 0 to 1)",
     ),
     (
         Layer::Entropy,
         "Entropy",
-        "The entropy of a pixel's N classes over ln N, over the photo: 0 for certain, 1 for all alike",
+        "The entropy of each pixel divided by ln N, over the photo: 0 if certain, 1 if all N classes are equally probable",
     ),
     (
         Layer::Second,
@@ -92,7 +92,7 @@ pub(super) fn name(layer: Layer) -> &'static str {
         .map_or("", |(_, name, _)| name)
 }
 
-/// The remembered choices of the canvas.
+/// The remembered settings of the canvas.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct View {
@@ -101,9 +101,9 @@ pub(super) struct View {
     pub layers: [Layer; 4],
     /// Opacity of the overlay, 0 to 1.
     pub opacity: f32,
-    /// Outlines at the photo's resolution rather than the network's.
+    /// Outlines at the photo's resolution instead of the network's.
     pub fine: bool,
-    /// The place of the divider of [`Arrangement::Swipe`], 0 to 1.
+    /// The position of the divider of [`Arrangement::Swipe`], 0 to 1.
     pub divider: f32,
 }
 
@@ -111,7 +111,7 @@ pub(super) struct View {
 const DIVIDER: std::ops::RangeInclusive<f32> = 0.02..=0.98;
 
 impl View {
-    /// The layers of the panes that are shown.
+    /// The layers of the visible panes.
     pub(super) fn shown(&self) -> &[Layer] {
         &self.layers[..self.arrangement.panes()]
     }
@@ -120,7 +120,7 @@ impl View {
     pub(super) fn clamp(&mut self) {
         let default = Self::default();
         for (layer, otherwise) in self.layers.iter_mut().zip(default.layers) {
-            // A window opens without a second result.
+            // There is no second result when a window opens.
             if matches!(layer, Layer::Second | Layer::Disagreement) {
                 *layer = otherwise;
             }
@@ -142,12 +142,12 @@ impl Default for View {
     }
 }
 
-/// The part of the photo that all panes show.
+/// The visible part of the photo, which all panes share.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Camera {
-    /// Magnification, 1 where the whole photo fits.
+    /// Magnification, 1 if the whole photo fits.
     pub zoom: f32,
-    /// The photo's point at the middle of the pane, 0 to 1 each way.
+    /// The photo's point at the middle of the pane, 0 to 1 along each axis.
     pub centre: Vec2,
 }
 
@@ -160,15 +160,15 @@ impl Default for Camera {
     }
 }
 
-/// Space around the whole photo, in points.
+/// Margin around the whole photo, in points.
 const MARGIN: f32 = 8.0;
-/// The largest magnification, in points per photo pixel.
+/// Maximum magnification, in points per photo pixel.
 const CLOSEST: f32 = 64.0;
-/// The least width and height of a picture, in points, so that a photo of one row stays visible.
+/// Minimum width and height of a picture, in points, so that a photo of one row stays visible.
 const THINNEST: f32 = 2.0;
 
 impl Camera {
-    /// Points per photo pixel at which the whole photo fits.
+    /// The magnification at which the whole photo fits, in points per photo pixel.
     pub(super) fn fit(area: Rect, photo: Vec2) -> f32 {
         let room = (area.size() - Vec2::splat(2.0 * MARGIN)).max(Vec2::splat(1.0));
         (room.x / photo.x).min(room.y / photo.y)
@@ -179,7 +179,7 @@ impl Camera {
         (photo * Self::fit(area, photo) * self.zoom).max(Vec2::splat(THINNEST))
     }
 
-    /// The photo's place in a pane.
+    /// The photo's rectangle in a pane.
     pub(super) fn target(&self, area: Rect, photo: Vec2) -> Rect {
         let size = self.size(area, photo);
         Rect::from_min_size(area.center() - self.centre * size, size)
@@ -190,7 +190,7 @@ impl Camera {
         let fit = Self::fit(area, photo);
         let under = (around - self.target(area, photo).min) / self.size(area, photo);
         self.zoom = (self.zoom * factor).clamp(0.25, (CLOSEST / fit).max(1.0));
-        // The point under the pointer stays there.
+        // Keep the point under the pointer in place.
         let size = self.size(area, photo);
         self.centre = (area.center() - around + under * size) / size;
         self.hold();
@@ -207,7 +207,7 @@ impl Camera {
         self.zoom = scale / Self::fit(area, photo);
     }
 
-    /// Keeps the picture from leaving the pane altogether.
+    /// Keeps part of the picture inside the pane.
     fn hold(&mut self) {
         self.centre = self.centre.clamp(Vec2::ZERO, Vec2::splat(1.0));
     }
@@ -236,7 +236,7 @@ pub(super) fn panes(arrangement: Arrangement, area: Rect) -> Vec<Rect> {
     }
 }
 
-/// Brings a number back into its range; one that is not a number becomes `otherwise`.
+/// Clamps a number to its range; NaN becomes `otherwise`.
 pub(super) fn in_range(value: f32, range: std::ops::RangeInclusive<f32>, otherwise: f32) -> f32 {
     if value.is_nan() {
         return otherwise;
@@ -272,7 +272,7 @@ mod tests {
             let target = camera.target(AREA, photo);
             assert!(target.size().min_elem() >= THINNEST, "{photo}: {target}");
             assert!(AREA.contains_rect(target), "{photo}: {target}");
-            // Magnifying keeps the point under the pointer even so.
+            // Even then, magnifying keeps the point under the pointer in place.
             let pointer = target.center() + target.size() * 0.25;
             camera.magnify(3.0, pointer, AREA, photo);
             let after =

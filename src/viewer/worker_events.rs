@@ -1,4 +1,4 @@
-//! Converts the worker's messages to what the window shows: tensors are located or uploaded, read
+//! Converts the worker's messages into what the window shows. Tensors are shared or uploaded, read
 //! back, decoded and counted on the worker's thread, so that no frame waits for that.
 
 use super::mask_store::StoredMask;
@@ -15,14 +15,14 @@ use eframe::egui::{self, ColorImage, TextureHandle, TextureOptions};
 use image::{RgbImage, imageops};
 use std::sync::Arc;
 
-/// The longer side of a thumbnail, in pixels.
+/// Maximum longer side of a thumbnail, in pixels.
 const THUMBNAIL: usize = 112;
 
-/// What the worker's thread reports to the window.
+/// A report of the worker's thread to the window.
 pub(super) enum WorkerEvent {
     Model(Box<Card>, Centroids),
     Photo(OpenedPhoto),
-    /// The device compiles its kernels.
+    /// The device is compiling its kernels.
     Preparing,
     /// A state can be shown.
     State {
@@ -30,14 +30,13 @@ pub(super) enum WorkerEvent {
         /// Its copy in graphics memory, or `None` without a graphics device.
         values: Option<Arc<Values>>,
     },
-    /// A state was read back.
     Numbers {
         step: usize,
         host: Host,
         thumbnails: Option<Thumbnails>,
     },
     Finished {
-        /// The step from which on every pixel keeps its class.
+        /// The step from which each pixel keeps its class.
         settled: Vec<u16>,
     },
     Failed(String),
@@ -50,15 +49,15 @@ pub(super) struct OpenedPhoto {
     pub photo: Arc<RgbImage>,
     /// The photo in graphics memory.
     pub picture: Option<Arc<Photo>>,
-    /// Its labels, if they are known.
+    /// Its labels, if known.
     pub truth: Option<Arc<LabelMap>>,
     /// Its labels in graphics memory.
     pub truth_picture: Option<Arc<Truth>>,
-    /// Height and width of the states.
+    /// `[height, width]` of the states.
     pub size: [usize; 2],
 }
 
-/// A state's numbers on the host.
+/// The numbers of a state on the host.
 pub(super) struct Host {
     /// `x_t: [d, H, W]`, channel-major.
     pub x: Arc<Vec<f32>>,
@@ -66,12 +65,12 @@ pub(super) struct Host {
     pub labels: Arc<Vec<u16>>,
     /// The share of every class, 0 to 1.
     pub shares: Vec<f32>,
-    /// Mean speed `|v|` over the step that led here; `None` for the source.
+    /// Mean speed `|v|` over the step that leads to it; `None` for the source.
     pub speed: Option<f32>,
 }
 
 impl Host {
-    /// The first three channels, which are the picture's colours.
+    /// The first three channels, the picture's colours.
     pub(super) fn colours(&self) -> &[f32] {
         &self.x[..self.x.len().min(3 * self.labels.len())]
     }
@@ -87,7 +86,6 @@ impl Host {
     }
 }
 
-/// Small pictures of a state.
 pub(super) struct Thumbnails {
     pub raw: TextureHandle,
     pub map: TextureHandle,
@@ -98,7 +96,7 @@ pub(super) struct Thumbnails {
 }
 
 impl Thumbnails {
-    /// Draws the classes in other colours.
+    /// Draws the classes in new colours.
     pub(super) fn recolour(&mut self, colours: &[[u8; 3]]) {
         let colour = |&label: &u16| colours.get(usize::from(label)).copied().unwrap_or_default();
         let rgb: Vec<u8> = self.labels.iter().flat_map(colour).collect();
@@ -107,7 +105,6 @@ impl Thumbnails {
     }
 }
 
-/// Converts messages of the worker.
 pub(super) struct EventConverter {
     context: egui::Context,
     pipelines: Option<Arc<Pipelines>>,
@@ -118,7 +115,7 @@ pub(super) struct EventConverter {
 }
 
 impl EventConverter {
-    /// Without pipelines nothing is uploaded.
+    /// Without pipelines, nothing is uploaded.
     pub(super) fn new(context: egui::Context, pipelines: Option<Arc<Pipelines>>) -> Self {
         Self {
             context,
@@ -130,7 +127,7 @@ impl EventConverter {
         }
     }
 
-    /// Converts a message to one or two events. Returns whether the window still wants more.
+    /// Converts a message to one or two events. Returns whether the window still receives events.
     pub(super) fn convert(
         &mut self,
         message: Message,
@@ -217,7 +214,7 @@ impl EventConverter {
                 pipelines.photo(&photo)?
             };
             picture = Some(Arc::new(uploaded));
-            // A label file too large for the device is left out of the picture, not of the scores.
+            // A label file too large for the device is not drawn, but still scored.
             if let Some(truth) = truth.as_ref().filter(|_| side <= longest) {
                 let uploaded = pipelines.truth([truth.height, truth.width], &truth.data)?;
                 truth_picture = Some(Arc::new(uploaded));

@@ -1,8 +1,8 @@
-//! Votes of overlapping windows, blended into those of the whole picture from its top to its bottom.
+//! Votes of overlapping windows, blended into those of the whole picture from top to bottom.
 //!
-//! The weights of all windows over a pixel add up to 1, so that what the windows agree about stays as
-//! it is. Rows that no later window reaches are final: [`Strips`] decides and drops them, so that memory
-//! holds the height of one row of windows, whatever the height of the picture.
+//! The weights of all windows at a pixel add up to 1, so that votes on which windows agree are
+//! unchanged. Rows that no later window reaches are final: [`Strips`] decides and drops them, so that
+//! memory holds only the height of one row of windows, whatever the height of the picture.
 
 use super::{Rows, Votes, tap};
 
@@ -18,7 +18,7 @@ pub struct Blend {
 }
 
 impl Blend {
-    /// Nothing yet of a picture of `size`, `[height, width]`.
+    /// No votes yet, for a picture of `size`, `[height, width]`.
     pub fn new(size: [usize; 2], classes: usize) -> Self {
         Self {
             size,
@@ -28,8 +28,8 @@ impl Blend {
         }
     }
 
-    /// Adds a window whose first pixel is at `at`, `[row, column]`, times the weights of its rows and
-    /// of its columns. Its rows must not have been dropped.
+    /// Adds a window whose first pixel is at `at`, `[row, column]`, multiplied by the weights of its
+    /// rows and columns. Its rows must not have been dropped yet.
     pub fn add(&mut self, window: &Votes, at: [usize; 2], weights: [&[f32]; 2]) {
         let ([height, width], classes) = (window.size, self.classes);
         let length = self.size[1] * classes;
@@ -53,7 +53,7 @@ impl Blend {
         }
     }
 
-    /// The votes of the whole picture; 0 where no window was.
+    /// The votes of the whole picture; 0 where no window was added.
     pub fn whole(mut self) -> Votes {
         let [height, width] = self.size;
         self.shares.resize(height * width * self.classes, 0.0);
@@ -81,25 +81,25 @@ impl Blend {
     }
 }
 
-/// A picture that is decided strip by strip, while windows are blended.
+/// A picture that is decided strip by strip while windows are blended.
 pub struct Strips {
     blend: Blend,
     to: [usize; 2],
-    /// The least share of a class that decides.
+    /// Pixels whose greatest share is below this stay undecided.
     least: f32,
     /// `[height, width]` of the other size.
     labels: Vec<u16>,
-    /// Rows that are decided.
+    /// Number of decided rows.
     decided: usize,
     coarse: Votes,
-    /// Rows that are in the coarse votes.
+    /// Number of rows that the coarse votes contain.
     gathered: usize,
 }
 
 impl Strips {
-    /// Decides at the size `to`, `[height, width]`, pixels whose class has less than the share `least`
-    /// (the sum over the classes is the number of looks) not at all. The votes themselves are kept at a
-    /// `coarse` size.
+    /// Decides at size `to`, `[height, width]`. Pixels whose class has a share below `least` are
+    /// [`IGNORE`] (the sum over the classes is the number of looks). The votes themselves are kept at
+    /// size `coarse`.
     pub fn new(blend: Blend, to: [usize; 2], least: f32, coarse: [usize; 2]) -> Self {
         let coarse = [0, 1].map(|axis| coarse[axis].clamp(1, blend.size[axis].max(1)));
         Self {
@@ -117,12 +117,12 @@ impl Strips {
         }
     }
 
-    /// What windows are added to.
+    /// Where windows are added.
     pub fn blend(&mut self) -> &mut Blend {
         &mut self.blend
     }
 
-    /// Decides what depends on rows above `row` alone: no window that comes later reaches those.
+    /// Decides the pixels that depend only on rows above `row`, which no later window may reach.
     pub fn decide_above(&mut self, row: usize) {
         self.gather(row);
         let [height, width] = self.to;
@@ -135,7 +135,7 @@ impl Strips {
         let labels = &mut self.labels[rows.start * width..rows.end * width];
         self.blend.rows().label(self.to, rows, self.least, labels);
         self.decided = end;
-        // The row above is one of the two that the next one lies between.
+        // Interpolation of the next row also needs the row above.
         let needed = if end < height {
             tap(end, from, height).0
         } else {
@@ -150,7 +150,7 @@ impl Strips {
         (self.labels, self.coarse)
     }
 
-    /// Adds final rows to the coarse votes: to every pixel the mean of those that fall into it.
+    /// Adds final rows to the coarse votes: every coarse pixel is the mean of those that fall into it.
     fn gather(&mut self, row: usize) {
         let ([height, width], [rows, columns]) = (self.blend.size, self.coarse.size);
         let classes = self.blend.classes;
@@ -161,7 +161,7 @@ impl Strips {
         let votes = self.blend.rows();
         for row in self.gathered..row {
             let into = row_of(row);
-            // Rows of the same target: those from its first one to that of the next.
+            // Rows of the same target: from its first row to the first of the next target.
             let first = (into * height).div_ceil(rows);
             let after = ((into + 1) * height).div_ceil(rows);
             let sums = &mut self.coarse.shares[into * columns * classes..][..columns * classes];

@@ -1,4 +1,4 @@
-//! How sure the votes of a pixel are.
+//! How certain the votes of a pixel are.
 
 use super::{Row, Votes};
 use rayon::prelude::*;
@@ -6,21 +6,20 @@ use rayon::prelude::*;
 /// A measure of doubt, computed from the probabilities of a pixel's N classes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Doubt {
-    /// `p1`, the probability of the most probable class: 1 for certain, no less than 1/N.
+    /// `p1`, the probability of the most probable class: 1 if certain, at least 1/N.
     #[default]
     Probability,
-    /// `p1 - p2`, its lead over the next class: 1 for certain, 0 for a tie.
+    /// `p1 - p2`, its lead over the second class: 1 if certain, 0 for a tie.
     Margin,
-    /// `-sum(p ln p) / ln N`, the entropy as a share of its greatest value: 0 for certain, 1 where all
-    /// classes are equally probable.
+    /// `-sum(p ln p) / ln N`, the entropy relative to its maximum: 0 if certain, 1 if all classes are
+    /// equally probable.
     Entropy,
 }
 
 impl Doubt {
-    /// All of them.
     pub const ALL: [Self; 3] = [Self::Probability, Self::Margin, Self::Entropy];
 
-    /// Its value for probabilities that add up to 1.
+    /// The measure for probabilities that add up to 1.
     pub fn of(self, probabilities: &[f32]) -> f32 {
         match self {
             Self::Probability => first_two(probabilities)[0],
@@ -29,7 +28,7 @@ impl Doubt {
                 first - second
             }
             Self::Entropy => {
-                // One class leaves no doubt.
+                // A single class has entropy 0; the divisor must not be 0.
                 let greatest = (probabilities.len().max(2) as f32).ln();
                 let present = probabilities.iter().filter(|p| **p > 0.0);
                 let sum: f32 = present.map(|p| -p * p.ln()).sum();
@@ -38,7 +37,7 @@ impl Doubt {
         }
     }
 
-    /// The doubt in a value of this measure: 0 where it says certain, 1 where it says the opposite.
+    /// A value of this measure as doubt: 0 if certain, 1 at most.
     pub fn as_doubt(self, value: f32) -> f32 {
         match self {
             Self::Probability | Self::Margin => 1.0 - value,
@@ -47,7 +46,7 @@ impl Doubt {
     }
 }
 
-/// The greatest of the probabilities and the one after it; 0 where there is none.
+/// The greatest and the second greatest probability; 0 if there is none.
 fn first_two(probabilities: &[f32]) -> [f32; 2] {
     probabilities
         .iter()
@@ -61,8 +60,8 @@ fn first_two(probabilities: &[f32]) -> [f32; 2] {
 }
 
 impl Votes {
-    /// A measure of doubt for every pixel at another size, `[height, width]`; probabilities between
-    /// pixels are bilinear.
+    /// A measure of doubt for every pixel at another size, `[height, width]`; probabilities are
+    /// interpolated bilinearly.
     pub fn doubt(&self, doubt: Doubt, to: [usize; 2]) -> Vec<f32> {
         let (rows, looks) = (self.rows(), self.looks());
         let mut values = vec![0.0; to[0] * to[1]];
@@ -124,7 +123,7 @@ mod tests {
     #[test]
     fn maps_follow_the_votes_at_every_size_and_number_of_looks() {
         let centroids = Centroids::kronecker(3);
-        // One pixel at a centroid, one in the middle of two.
+        // One pixel at a centroid, one half-way between two.
         let code = |class: usize, axis: usize| centroids.code(class)[axis] as f32;
         let state: Vec<f32> = (0..3)
             .flat_map(|axis| [code(2, axis), (code(0, axis) + code(1, axis)) / 2.0])
@@ -140,13 +139,13 @@ mod tests {
         assert!(maps[1][0] > 0.9 && maps[2][0] < 0.2 && maps[2][1] > 0.5);
         let middle = maps[2].iter().map(|v| f64::from(*v)).sum::<f64>() / 2.0;
         assert!((votes.mean_doubt() - middle).abs() < 1e-6);
-        // The middle of three pixels lies half-way between the two.
+        // The middle of three pixels is half-way between the two.
         let between = votes.doubt(Doubt::Probability, [1, 3]);
         let half: Vec<f32> = (0..3)
             .map(|k| (votes.at(0)[k] + votes.at(1)[k]) / 2.0)
             .collect();
         near(between[1], Doubt::Probability.of(&half));
-        // The same look twice leaves the same doubt.
+        // Adding the same look twice does not change the doubt.
         votes.add(&votes.clone());
         for (doubt, map) in Doubt::ALL.into_iter().zip(maps) {
             for (twice, once) in votes.doubt(doubt, [1, 2]).into_iter().zip(map) {

@@ -376,11 +376,11 @@ fn stages_follow_each_other_and_a_resume_lands_in_its_own() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{text}");
     assert!(
-        text.contains("stage 1 of 2: 16 x 24, 3 photos a step, to step 4"),
+        text.contains("stage 1 of 2: 16 x 24, 3 photos per step, to step 4"),
         "{text}"
     );
     assert!(
-        text.contains("stage 2 of 2: 32 x 48, 2 photos a step, to step 8"),
+        text.contains("stage 2 of 2: 32 x 48, 2 photos per step, to step 8"),
         "{text}"
     );
     let whole = folder.path().join("whole");

@@ -221,7 +221,7 @@ fn a_second_interrupt_leaves_at_once() {
     signal(&child, "-INT");
     let mut line = String::new();
     let mut errors = BufReader::new(child.stderr.take().unwrap());
-    while !line.contains("once more to leave at once") {
+    while !line.contains("press Ctrl-C again to exit at once") {
         line.clear();
         assert!(errors.read_line(&mut line).unwrap() > 0, "it ended");
     }

@@ -1,4 +1,4 @@
-//! Pictures of animations for threads that ask for them nearly in order.
+//! Frames of animations for threads that request them nearly in order.
 
 use crate::data::{self, Frame, Frames};
 use anyhow::Context;
@@ -6,24 +6,24 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-/// The animations of a batch. Each is decoded once, from the first wanted picture to the last.
+/// The animations of a batch. Each is decoded once, from the first wanted frame to the last.
 #[derive(Default)]
 pub(super) struct Animations(Mutex<HashMap<PathBuf, Animation>>);
 
-/// An animation of which pictures are still wanted.
+/// An animation with frames still to be delivered.
 #[derive(Default)]
 struct Animation {
     wanted: BTreeSet<usize>,
-    /// None before the first picture is wanted.
+    /// `None` before the first request.
     frames: Option<Frames>,
-    /// The number of the picture that comes next.
+    /// The number of the frame to be decoded next.
     next: usize,
-    /// Those that came before the one that was asked for: as many as there are threads that ask.
+    /// Frames decoded before they were requested: at most one per requesting thread.
     early: BTreeMap<usize, anyhow::Result<Frame>>,
 }
 
 impl Animations {
-    /// Some pictures of some animations.
+    /// Prepares the given frames of animations.
     pub(super) fn of<'a>(wanted: impl Iterator<Item = (&'a Path, usize)>) -> Self {
         let mut all: HashMap<PathBuf, Animation> = HashMap::new();
         for (path, frame) in wanted {
@@ -32,13 +32,13 @@ impl Animations {
         Self(Mutex::new(all))
     }
 
-    /// A picture, by its number from 0. Each can be had once.
+    /// A frame by its number, from 0. Each is delivered once.
     ///
     /// # Errors
-    /// A file that cannot be read, or that is damaged before the picture.
+    /// A file that cannot be read, or that is damaged before the frame.
     pub(super) fn frame(&self, path: &Path, frame: usize) -> anyhow::Result<Frame> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let missing = || format!("{}: its picture {} is missing", path.display(), frame + 1);
+        let missing = || format!("{}: frame {} is missing", path.display(), frame + 1);
         let animation = all.get_mut(path).with_context(missing)?;
         let found = animation.take(path, frame);
         if animation.wanted.is_empty() {
@@ -60,7 +60,7 @@ impl Animation {
             };
             let at = self.next;
             self.next += 1;
-            // An error stands for the picture that it hides, whoever wanted that.
+            // An error is delivered in place of its frame.
             if at == frame || self.wanted.contains(&at) {
                 self.early.insert(at, read.map_err(Into::into));
             }
@@ -102,7 +102,7 @@ mod tests {
             error.contains("a.gif") && error.contains("picture 8"),
             "{error}"
         );
-        // All that was wanted was handed over.
+        // All requested frames were delivered.
         assert!(animations.0.lock().unwrap().is_empty());
         assert!(red(0).is_err());
     }

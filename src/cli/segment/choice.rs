@@ -1,12 +1,11 @@
-//! What the masks show, and in which formats they are written.
+//! The formats of masks and the classes they show.
 
 use crate::export::{Format, Merge, Selection, Shapes};
 use anyhow::bail;
 
-/// Formats and classes.
 #[derive(clap::Args)]
 pub(super) struct Choice {
-    /// Formats of the masks, with commas between
+    /// Formats of the masks, separated by commas
     #[arg(
         long = "format",
         value_name = "FORMAT,...",
@@ -15,7 +14,7 @@ pub(super) struct Choice {
         default_value = "index"
     )]
     formats: Vec<Format>,
-    /// How COCO annotations hold their regions; with both, the polygons are in
+    /// Encoding of regions in COCO annotations; with both, the polygons are in
     /// annotations.polygons.json
     #[arg(
         long,
@@ -32,10 +31,10 @@ pub(super) struct Choice {
     /// files) or left out
     #[arg(long, value_name = "CLASS,...", value_delimiter = ',')]
     classes: Vec<String>,
-    /// Classes that become one, a class of the model or a new one; may be repeated
+    /// Classes to merge into one, a class of the model or a new one; may be repeated
     #[arg(long, value_name = "CLASS,...=CLASS")]
     merge: Vec<Merge>,
-    /// Smaller connected regions take the class that surrounds them, and smaller holes are filled
+    /// Replace connected regions of fewer pixels by the class around them, and fill such holes
     #[arg(long, value_name = "PIXELS", default_value_t = 0)]
     min_area: usize,
     /// Also write OUT/NAME.contour.png: the photo with the outlines of the classes
@@ -50,7 +49,7 @@ pub(super) struct Choice {
 }
 
 impl Choice {
-    /// What is written for every photo, each once.
+    /// The formats written for every photo, without repetitions.
     pub(super) fn formats(&self) -> Vec<Format> {
         let more = [
             (Format::Contour, self.contour),
@@ -62,24 +61,26 @@ impl Choice {
         distinct(self.formats.iter().copied().chain(more))
     }
 
-    /// How COCO annotations hold their regions.
+    /// The encodings of regions in COCO annotations.
     pub(super) fn shapes(&self) -> Vec<Shapes> {
         distinct(self.coco.iter().copied())
     }
 
-    /// Refuses what contradicts itself, whatever the model.
+    /// Checks what does not depend on the model.
     pub(super) fn check(&self) -> anyhow::Result<()> {
         let cutout = self.formats.contains(&Format::Cutout);
         match (cutout, self.class.is_empty() && self.classes.is_empty()) {
-            (true, true) => bail!("a cut-out of which class? Name it with --class"),
+            (true, true) => bail!("--format cutout needs a class: name it with --class"),
             (false, _) if !self.class.is_empty() => {
-                bail!("--class is for --format cutout; masks of some classes alone are --classes")
+                bail!(
+                    "--class is for --format cutout; use --classes for masks of some classes only"
+                )
             }
             _ => Ok(()),
         }
     }
 
-    /// The classes of masks by a model with these classes, and those of a cut-out.
+    /// The selection for masks, and the indices for cut-outs, given the model's classes.
     pub(super) fn of_model(&self, classes: &[String]) -> anyhow::Result<(Selection, Vec<u16>)> {
         if let Some(format) = self
             .formats()
@@ -87,7 +88,7 @@ impl Choice {
             .find(|format| classes.len() > format.most_classes())
         {
             bail!(
-                "the {} has room for {} classes and the model has {}: use --format index",
+                "the {} holds up to {} classes and the model has {}: use --format index",
                 format.noun(),
                 format.most_classes(),
                 classes.len()
@@ -114,7 +115,7 @@ impl Choice {
     }
 }
 
-/// The first of equals, in their order.
+/// Removes repetitions and keeps the order.
 fn distinct<T: PartialEq>(all: impl Iterator<Item = T>) -> Vec<T> {
     let mut distinct = Vec::new();
     for one in all {

@@ -1,17 +1,17 @@
-//! Flicker: how often the class of a pixel changes from one picture of a sequence to the next although
+//! Flicker: how often the class of a pixel changes from one frame of a sequence to the next although
 //! the photo hardly does.
 
 use image::RgbImage;
 use serde_json::{Value, json};
 
-/// A pixel stands still while none of its channels changes by more than this, of 255.
+/// A pixel is still if none of its channels changes by more than this, of 255.
 pub(super) const STILL: u8 = 8;
-/// Pixels that are compared at most, spread evenly: results that come early wait in memory.
+/// Maximum number of pixels compared, spread evenly: early results wait in memory.
 const COMPARED: usize = 1 << 20;
 
-/// What is compared of a picture.
+/// The pixels of a frame that are compared.
 pub(super) struct Sampled {
-    /// Width and height of the picture.
+    /// Width and height of the frame.
     size: [u32; 2],
     colours: Vec<[u8; 3]>,
     labels: Vec<u16>,
@@ -39,18 +39,18 @@ impl Sampled {
     }
 }
 
-/// Pixels of pairs of pictures.
+/// Counts of pixels over pairs of frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Flicker {
     compared: usize,
-    /// Those that stand still.
+    /// Pixels that are still.
     still: usize,
-    /// Those among them whose class changes.
+    /// Still pixels whose class changes.
     changed: usize,
 }
 
 impl Flicker {
-    /// Two pictures, one after the other; none for pictures of different sizes.
+    /// Compares two consecutive frames; `None` if their sizes differ.
     pub(super) fn between(before: &Sampled, after: &Sampled) -> Option<Self> {
         if before.size != after.size {
             return None;
@@ -76,17 +76,17 @@ impl Flicker {
         self.changed += other.changed;
     }
 
-    /// The share of still pixels whose class changes, 0 to 1; none where nothing stands still.
+    /// The share of still pixels whose class changes, 0 to 1; `None` if no pixel is still.
     pub(super) fn share(self) -> Option<f64> {
         (self.still > 0).then(|| self.changed as f64 / self.still as f64)
     }
 
-    /// The share of pixels that stand still, 0 to 1.
+    /// The share of pixels that are still, 0 to 1.
     pub(super) fn still(self) -> Option<f64> {
         (self.compared > 0).then(|| self.still as f64 / self.compared as f64)
     }
 
-    /// Both shares, and the threshold.
+    /// Both shares and the threshold.
     pub(super) fn json(self) -> Value {
         json!({"flicker": self.share(), "still": self.still(), "threshold": STILL})
     }

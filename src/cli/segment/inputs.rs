@@ -1,4 +1,4 @@
-//! The photos that a command line names: files, folders, patterns, and lists on standard input.
+//! The photos given on a command line: files, folders, patterns, and lists on standard input.
 
 use crate::data::{PHOTO_EXTENSIONS, has_photo_ending};
 use crate::files::folder_of;
@@ -9,34 +9,32 @@ use std::io::{BufRead, ErrorKind};
 use std::path::{Path, PathBuf};
 use walkdir::{DirEntry, WalkDir};
 
-/// A photo that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::cli) struct Input {
-    /// Its file.
     pub path: PathBuf,
-    /// The folders between it and the folder that was named; empty for a photo that was named itself.
+    /// The folders between it and the folder argument; empty for a file argument.
     pub below: PathBuf,
 }
 
-/// The name that stands for standard input.
+/// The argument that means standard input.
 const STANDARD_INPUT: &str = "-";
-/// The signs of a pattern.
+/// Characters that make a pattern.
 const SIGNS: [char; 3] = ['*', '?', '['];
 
-/// The photos that `named` stands for, in the order of the names; those in a folder sorted by name.
-/// `list` is read where a name is `-`: a path a line. Files below `output` that no name leads to
-/// directly are an earlier run's, and left out.
+/// The photos for the arguments `named`, in their order; those in a folder sorted by name. For the
+/// argument `-`, `list` is read, one path per line. Files below `output` that are not named directly
+/// are an earlier run's and are left out.
 ///
 /// # Errors
-/// A folder that cannot be read or holds no photo, a pattern that nothing matches, or a list that
-/// cannot be read.
+/// A folder that cannot be read or holds no photo, a pattern without a match, or a list that cannot be
+/// read.
 pub(in crate::cli) fn find(
     named: &[PathBuf],
     output: &Path,
     list: impl BufRead,
 ) -> anyhow::Result<Vec<Input>> {
     let mut finder = Finder {
-        // One that does not exist yet holds nothing.
+        // If it does not exist yet, it holds nothing.
         output: output.canonicalize().ok(),
         found: Vec::new(),
     };
@@ -51,12 +49,12 @@ pub(in crate::cli) fn find(
         }
     }
     if finder.found.is_empty() {
-        bail!("standard input names no photo: write one path a line");
+        bail!("standard input names no photo: write one path per line");
     }
     Ok(finder.found)
 }
 
-/// Paths, one a line.
+/// Paths, one per line.
 fn lines(list: impl BufRead) -> anyhow::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for line in list.split(b'\n') {
@@ -91,10 +89,10 @@ impl Finder {
             .symlink_metadata()
             .is_err_and(|error| error.kind() == ErrorKind::NotFound);
         match name.to_str() {
-            // A file may be called like a pattern.
+            // A file name may look like a pattern.
             Some(pattern) if missing && pattern.contains(SIGNS) => self.add_matches(pattern),
             _ if name.is_dir() => self.add_folder(name),
-            // What is no photo, or is missing, is reported when its turn comes.
+            // A file that is missing or not a photo is reported in its turn.
             _ => {
                 self.found.push(Input {
                     path: name.to_owned(),
@@ -105,7 +103,7 @@ impl Finder {
         }
     }
 
-    /// Adds the photos of a folder and of those in it.
+    /// Adds the photos of a folder and its subfolders.
     fn add_folder(&mut self, folder: &Path) -> anyhow::Result<()> {
         let before = self.found.len();
         let output = self.output.clone();
@@ -118,8 +116,7 @@ impl Finder {
             let path = match entry {
                 Ok(entry) if entry.file_type().is_file() => entry.into_path(),
                 Ok(_) => continue,
-                // Links that lead nowhere or in a circle: such a photo is reported when its turn
-                // comes.
+                // Broken and circular links: such a photo is reported in its turn.
                 Err(error) if leads_nowhere(&error) => match error.path() {
                     Some(path) => path.to_owned(),
                     None => continue,
@@ -145,7 +142,7 @@ impl Finder {
         Ok(())
     }
 
-    /// Adds what a pattern matches; folders above the first sign of a pattern are not mirrored.
+    /// Adds the matches of a pattern; folders before its first wildcard are not mirrored.
     fn add_matches(&mut self, pattern: &str) -> anyhow::Result<()> {
         let options = MatchOptions {
             case_sensitive: true,
@@ -173,7 +170,7 @@ impl Finder {
         Ok(())
     }
 
-    /// Whether a file lies below the folder for outputs and that lies below `named`.
+    /// Whether a file is below the output folder, which is below `named`.
     fn is_output(&self, file: &Path, named: &Path) -> bool {
         let Some(output) = &self.output else {
             return false;
@@ -188,7 +185,7 @@ impl Finder {
     }
 }
 
-/// Hidden files are not what a folder is for; macOS leaves some beside every photo on foreign disks.
+/// Hidden files are skipped; macOS leaves one beside every photo on non-Apple disks.
 fn is_hidden(entry: &DirEntry) -> bool {
     entry.file_name().as_encoded_bytes().starts_with(b".")
 }
@@ -220,7 +217,7 @@ mod tests {
         root
     }
 
-    /// What is found below a root: paths relative to it, and the folders to mirror.
+    /// Found photos: paths relative to the root, and the folders to mirror.
     fn found(root: &Path, named: &[&str], list: &str) -> anyhow::Result<Vec<(String, String)>> {
         let named: Vec<PathBuf> = named
             .iter()
@@ -279,7 +276,7 @@ mod tests {
             ("photos/day 1/late/d.webp", "day 1/late"),
         ];
         assert_eq!(found(root.path(), &["photos"], "").unwrap(), pairs(&all));
-        // The folder for outputs itself, where somebody names it.
+        // The output folder itself, if named.
         let own = found(root.path(), &["photos/out"], "").unwrap();
         assert_eq!(own, pairs(&[("photos/out/a.png", "")]));
         fs::create_dir(root.path().join("empty")).unwrap();
@@ -301,7 +298,7 @@ mod tests {
             ])
         );
         assert_eq!(of("photos/**/a.png"), pairs(&[("photos/a.png", "")]));
-        // A file of that name comes before the pattern.
+        // A file of that name takes precedence over the pattern.
         assert_eq!(of("c[1].png"), pairs(&[("c[1].png", "")]));
         let error = found(root.path(), &["photos/*.gif"], "").unwrap_err();
         assert!(error.to_string().contains("no file matches"), "{error}");

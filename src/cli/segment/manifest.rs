@@ -1,4 +1,4 @@
-//! A file with a line about every photo, for programs that go on with the masks.
+//! The manifest: one line per photo, for programs that process the masks.
 
 use super::outputs::key;
 use crate::files::{self, FileError};
@@ -7,19 +7,19 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// A file of JSON lines that grows photo by photo. The last line about a photo counts.
+/// A file of JSON lines, appended photo by photo. The last line about a photo counts.
 pub(super) struct Manifest {
     path: PathBuf,
     file: File,
-    /// Photos that it says have been done.
+    /// Keys of the photos recorded as done.
     done: HashSet<String>,
 }
 
 impl Manifest {
-    /// An empty file at `path`, or, to go on, the one that is there.
+    /// An empty file at `path`, or, to continue, the existing one.
     ///
     /// # Errors
-    /// A disk that refuses.
+    /// A failed write.
     pub(super) fn open(path: &Path, goes_on: bool) -> Result<Self, FileError> {
         let mut done = HashSet::new();
         let mut torn = false;
@@ -53,15 +53,15 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Whether it says that a photo has been done.
+    /// Whether a photo is recorded as done.
     pub(super) fn has(&self, input: &str) -> bool {
         self.done.contains(input)
     }
 
-    /// Adds a line, which is there even if the program is killed right after.
+    /// Appends a line, unbuffered, so that it survives a kill.
     ///
     /// # Errors
-    /// A disk that refuses.
+    /// A failed write.
     pub(super) fn add(&mut self, line: &serde_json::Value) -> Result<(), FileError> {
         self.write(format!("{line}\n").as_bytes())
     }

@@ -1,26 +1,26 @@
-//! What is written, and where.
+//! Output files and their paths.
 
 use crate::export::{Artifact, Format, Shapes};
 use crate::files::Plan;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-/// A photo, and what is written for it.
+/// A photo and its output files.
 pub(super) struct Photo {
     pub path: PathBuf,
-    /// What it is called in files about all photos.
+    /// Name in files about all photos.
     pub name: String,
     pub outputs: Outputs,
-    /// The number of the picture of an animation, from 0.
+    /// Frame number in an animation, from 0.
     pub frame: Option<usize>,
-    /// The animation, or the folder of pictures, that it belongs to.
+    /// The animation, or the folder of frames, that it belongs to.
     pub sequence: Option<PathBuf>,
-    /// Its place in the batch.
+    /// Index in the batch.
     pub place: usize,
 }
 
 impl Photo {
-    /// What the manifest knows it by.
+    /// Key in the manifest.
     pub(super) fn key(&self) -> String {
         key(
             &self.path.to_string_lossy(),
@@ -35,20 +35,20 @@ impl Photo {
     }
 }
 
-/// A photo's path, with the number of a picture of an animation, from 1.
+/// A photo's path, with the frame number, from 1, in an animation.
 pub(super) fn key(path: &str, frame: Option<u64>) -> String {
     frame.map_or_else(|| path.to_owned(), |frame| format!("{path}#{frame}"))
 }
 
-/// What is written for one photo.
+/// Files written for one photo.
 pub(super) struct Outputs {
     pub masks: Vec<(Format, PathBuf)>,
-    /// What shows every state of the flow, not the last alone.
+    /// Outputs that show every state of the flow, not only the last.
     pub flow: Vec<(Artifact, PathBuf)>,
 }
 
 impl Outputs {
-    /// Named after a photo without its ending, in a folder.
+    /// The files in a folder, named after a photo without its extension.
     pub(super) fn of(folder: &Path, stem: &OsStr, formats: &[Format], flow: &[Artifact]) -> Self {
         let path = |suffix: &str| {
             let mut name = stem.to_owned();
@@ -65,7 +65,7 @@ impl Outputs {
         }
     }
 
-    /// Adds them to what a command is going to write.
+    /// Adds the files to a plan.
     pub(super) fn plan(&self, plan: &mut Plan, photo: &Path) {
         for (format, path) in &self.masks {
             let what = format!("the {} of {}", format.noun(), photo.display());
@@ -90,10 +90,10 @@ impl Outputs {
     }
 }
 
-/// What is written once for all photos.
+/// Files written once for all photos.
 pub(super) struct Tables {
     pub coco: Vec<(Shapes, PathBuf)>,
-    /// The class list and the description of a data set.
+    /// `classes.txt` and `data.yaml`.
     pub yolo: Option<[PathBuf; 2]>,
 }
 
@@ -121,7 +121,7 @@ impl Tables {
         }
     }
 
-    /// Adds them to what a command is going to write.
+    /// Adds the files to a plan.
     pub(super) fn plan(&self, plan: &mut Plan) {
         for (_, path) in &self.coco {
             plan.write(path, "the COCO annotations");

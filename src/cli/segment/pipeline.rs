@@ -1,4 +1,4 @@
-//! Work in three stages that overlap: while one photo is read, others are segmented and written.
+//! A pipeline of three stages: while one photo is read, others are segmented and written.
 
 use anyhow::Context;
 use std::collections::BTreeMap;
@@ -8,33 +8,33 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Threads of every stage.
+/// Number of threads per stage.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Threads {
     pub read: usize,
     pub middle: usize,
     pub write: usize,
-    /// What may wait between two stages, besides what each of their threads holds.
+    /// Capacity of the queue between two stages.
     pub waiting: usize,
 }
 
-/// How far the first stage may run ahead of the last result that was handed over: results that came
-/// too early wait in memory.
+/// How many items the first stage may be ahead of the last delivered result: early results wait in
+/// memory.
 const AHEAD: usize = 64;
 
-/// What became of an item, and the time that its stages took together.
+/// An item's index, the total time of its stages, and its result.
 type Passed<T> = (usize, Duration, anyhow::Result<T>);
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Takes `count` items through three stages, each on named threads of its own with room for a few
-/// between them, so that memory does not grow with `count`. `finish` hears the results on the calling
-/// thread in the order of the items, with the time that the stages took.
+/// Takes `count` items through three stages, each on named threads of its own with bounded queues
+/// between them, so that memory does not grow with `count`. `finish` receives the results on the
+/// calling thread in the order of the items, with the time that the stages took.
 ///
 /// # Errors
-/// That of `finish`, after which nothing more is begun, and a system that starts no more threads.
+/// That of `finish`, after which no further item is started, or a thread that cannot be started.
 pub(super) fn run<A: Send, B: Send, C: Send>(
     count: usize,
     threads: Threads,
@@ -110,7 +110,7 @@ pub(super) fn run<A: Send, B: Send, C: Send>(
             Ok::<(), std::io::Error>(())
         })();
         let mut outcome = spawned.context("cannot start threads to work on");
-        // The stages end one after the other when no thread can send to them any more.
+        // Each stage ends once its input channel is closed.
         drop((read_out, middle_out, write_out));
         let mut early = BTreeMap::new();
         let mut due = 0;
@@ -139,7 +139,7 @@ pub(super) fn run<A: Send, B: Send, C: Send>(
     })
 }
 
-/// The next item; none when no more can come.
+/// The next item; `None` once the channel is closed.
 fn receive<T>(from: &Mutex<Receiver<T>>) -> Option<T> {
     lock(from).recv().ok()
 }
@@ -167,7 +167,7 @@ mod tests {
                 _ => Ok(at),
             },
             |at| {
-                // The first is the last to be done.
+                // The first is done last.
                 thread::sleep(Duration::from_micros(if at == 0 { 20_000 } else { 10 }));
                 if at % 11 == 5 {
                     bail!("not segmented {at}")

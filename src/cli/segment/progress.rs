@@ -1,13 +1,13 @@
-//! How far a batch is.
+//! Progress of a batch.
 
 use crate::terminal::err;
 use indicatif::ProgressBar;
 use std::time::{Duration, Instant};
 
-/// Between two lines where no bar can be drawn.
+/// Time between two lines if no bar can be drawn.
 const EVERY: Duration = Duration::from_secs(30);
 
-/// A bar with the time that is left; lines now and then where none can be drawn.
+/// A bar with the remaining time; occasional lines if none can be drawn.
 pub(super) struct Progress {
     bar: ProgressBar,
     start: Instant,
@@ -16,10 +16,9 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Nothing of `photos` is done.
     pub(super) fn new(photos: usize) -> Self {
         let bar = match photos {
-            // One photo is done before a bar is read.
+            // A bar is useless for a single photo.
             1 => ProgressBar::hidden(),
             _ => crate::cli::output::bar(photos),
         };
@@ -32,7 +31,7 @@ impl Progress {
         }
     }
 
-    /// Another photo is done, or has failed.
+    /// Counts a photo that is done or has failed.
     pub(super) fn step(&mut self, failed: bool) {
         if failed {
             self.failed += 1;
@@ -54,7 +53,7 @@ impl Progress {
         }
     }
 
-    /// Takes the bar away.
+    /// Clears the bar.
     pub(super) fn end(&self) {
         self.bar.finish_and_clear();
     }

@@ -1,5 +1,4 @@
-//! What a batch leaves besides the files of its photos: COCO files, a manifest, lines on standard
-//! output, and a list of what failed.
+//! Records of a whole batch: COCO files, a manifest, lines on standard output, and a list of failures.
 
 use super::flicker::{Flicker, STILL, Sampled};
 use super::manifest::Manifest;
@@ -14,22 +13,22 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// COCO files are written this often, so that a run that is killed can be gone on with.
+/// COCO files are written this often, so that a killed run can be resumed.
 const SAVE: Duration = Duration::from_secs(60);
 
 /// A photo whose files are written.
 pub(super) struct Done {
     /// Width and height of the photo.
     pub size: [u32; 2],
-    /// Height and width that the network saw.
+    /// Height and width of the network's input.
     pub network_size: [usize; 2],
-    /// The share of every class, by name.
+    /// The share of every class, 0 to 1, by name.
     pub shares: serde_json::Map<String, serde_json::Value>,
-    /// What it adds to each of the COCO files.
+    /// Its entry in each of the COCO files.
     pub entries: Vec<Entry>,
-    /// How long a picture of an animation is shown.
+    /// Duration of a frame of an animation.
     pub delay: Option<Duration>,
-    /// What is compared of pictures of a sequence.
+    /// The compared pixels of a frame of a sequence.
     pub sampled: Option<Sampled>,
 }
 
@@ -41,12 +40,12 @@ pub(super) struct Records {
     manifest: Option<Manifest>,
     failures: Vec<anyhow::Error>,
     progress: Progress,
-    /// The picture before, its place in the batch and the sequence that it belongs to.
+    /// The sequence, the index in the batch and the pixels of the previous frame.
     before: Option<(PathBuf, usize, Sampled)>,
     sequences: Vec<Sequence>,
 }
 
-/// Pictures of an animation or a folder.
+/// Frames of an animation or a folder.
 struct Sequence {
     path: PathBuf,
     pictures: usize,
@@ -54,10 +53,10 @@ struct Sequence {
 }
 
 impl Records {
-    /// Begins them, or goes on with those of an earlier run.
+    /// Starts new records, or continues those of an earlier run.
     ///
     /// # Errors
-    /// A disk that refuses, and a COCO file that can't be gone on with.
+    /// A failed write, or a COCO file that can't be continued.
     pub(super) fn open(
         tables: &Tables,
         selection: &Selection,
@@ -90,7 +89,7 @@ impl Records {
         })
     }
 
-    /// Leaves out the photos whose files an earlier run has written, all of them and whole.
+    /// Leaves out the photos whose files were all completed by an earlier run.
     ///
     /// # Errors
     /// A manifest that can't be written.
@@ -123,15 +122,15 @@ impl Records {
         Ok(left)
     }
 
-    /// A number of photos is going to be segmented.
+    /// Starts the progress display.
     pub(super) fn begin(&mut self, photos: usize) {
         self.progress = Progress::new(photos);
     }
 
-    /// A photo is done, or has failed.
+    /// Records a photo that is done or has failed.
     ///
     /// # Errors
-    /// A disk that refuses the records.
+    /// A record that cannot be written.
     pub(super) fn add(
         &mut self,
         photo: &Photo,
@@ -191,7 +190,7 @@ impl Records {
         Ok(())
     }
 
-    /// Compares a picture of a sequence with the one before it.
+    /// Compares a frame of a sequence with the previous one.
     fn compare(&mut self, photo: &Photo, sampled: Option<Sampled>) -> Option<Flicker> {
         let (path, after) = (photo.sequence.as_ref()?, sampled?);
         if self.sequences.last().is_none_or(|last| last.path != *path) {
@@ -212,7 +211,7 @@ impl Records {
         flicker
     }
 
-    /// Says how much each sequence flickers.
+    /// Prints the flicker of each sequence.
     fn report_flicker(&mut self) -> anyhow::Result<()> {
         for Sequence {
             path,
@@ -251,10 +250,10 @@ impl Records {
         Ok(())
     }
 
-    /// Closes the records and lists what failed of `photos`.
+    /// Closes the records and lists the failures.
     ///
     /// # Errors
-    /// Photos that failed, and a disk that refuses the records.
+    /// Photos that failed, or a record that cannot be written.
     pub(super) fn end(mut self, photos: usize) -> anyhow::Result<()> {
         self.progress.end();
         self.save()?;
@@ -275,7 +274,7 @@ impl Records {
     }
 }
 
-/// Adds the number of a picture of an animation, from 1.
+/// Adds the frame number, from 1.
 fn number(line: &mut Value, photo: &Photo) {
     if let Some(frame) = photo.frame {
         line["frame"] = (frame + 1).into();

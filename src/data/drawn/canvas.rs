@@ -1,27 +1,27 @@
-//! Outlines and run lengths as pixels.
+//! Rasterises outlines and run lengths.
 //!
-//! A polygon is filled as pycocotools fills it, to the pixel: corners are rounded to a fifth of a
-//! pixel, and by the even-odd rule the pixels inside are those whose centres lie inside. Where
-//! pycocotools walks along every side, the crossings of a side with the centres of the picture's
-//! columns are computed here, so that a side costs no more than the picture is wide.
+//! Polygons have exactly the pixels of pycocotools: corners are rounded to a fifth of a pixel, and
+//! pixels whose centres are inside by the even-odd rule are filled. pycocotools walks along every side;
+//! here the crossings of a side with the column centres are computed, so that the cost of a side is
+//! bounded by the picture's width.
 
 use super::super::IGNORE;
 use super::super::decode::RawLabels;
 
-/// The value of pixels that no shape covers; the data set's mapping says what they mean.
+/// The raw label of pixels without a shape; the data set's mapping gives it a meaning.
 pub(in super::super) const UNANNOTATED: u16 = IGNORE - 2;
 
-/// Parts of a pixel that corners are rounded to.
+/// Parts per pixel that corners are rounded to.
 const PARTS: i64 = 5;
-/// The part of a column from which the next one is beyond its centre.
+/// The last coordinate of a column, in fifths, before its centre.
 const CENTRE: i64 = 2;
-/// Pixels that the shapes of one photo may cost, and how many more for each pixel of it: seconds, and
+/// Limit on the work for one photo's shapes, in pixels, and the addition per photo pixel: seconds, and
 /// many times what crowded photos need.
 const MOST_WORK: [u64; 2] = [1 << 31, 64];
-/// Pixels that take as long as the crossing of a side with a column.
+/// Cost of a side crossing a column, in pixels.
 const CROSSING: u64 = 16;
 
-/// A coordinate in pixels as fifths of one, rounded.
+/// Rounds a coordinate in pixels to fifths of a pixel.
 pub(super) fn fixed(coordinate: f64) -> i32 {
     (PARTS as f64 * coordinate + 0.5) as i32
 }
@@ -31,20 +31,20 @@ pub(super) fn fixed(coordinate: f64) -> i32 {
 pub(super) struct TooMuchWork;
 
 impl TooMuchWork {
-    /// What is wrong, to follow the name of a file.
+    /// The message, to follow a file name.
     pub(super) const REASON: &str =
         "its shapes cross and overlap too often to be drawn: draw simpler ones";
 }
 
-/// A label map that shapes are drawn into; later ones cover earlier ones.
+/// A label map in which later shapes cover earlier ones.
 pub(super) struct Canvas {
     width: usize,
     height: usize,
     labels: Vec<u16>,
     work: u64,
-    /// Where the inside of a polygon begins or ends, in its box; kept for the next polygon.
+    /// Changes between outside and inside in a polygon's bounding box; reused for the next polygon.
     turns: Vec<u8>,
-    /// The parity of every column of the box, row by row.
+    /// The parity of every column of the box in the current row.
     inside: Vec<u8>,
 }
 
@@ -75,8 +75,7 @@ impl Canvas {
         }
     }
 
-    /// Fills a polygon, `x y x y ...` in fifths of a pixel. Fewer than three corners enclose
-    /// nothing.
+    /// Fills a polygon, `x y x y ...` in fifths of a pixel. Fewer than three corners fill nothing.
     ///
     /// # Errors
     /// Too much work for one photo.
@@ -113,8 +112,8 @@ impl Canvas {
         Ok(())
     }
 
-    /// Fills the pixels of run lengths, which go down the columns from the top left, outside and
-    /// inside in turns. What is beyond the last pixel is left out.
+    /// Fills run lengths, which go down the columns from the top left, alternating outside and inside.
+    /// Runs past the last pixel are clipped.
     ///
     /// # Errors
     /// Too much work for one photo.
@@ -138,8 +137,8 @@ impl Canvas {
         Ok(())
     }
 
-    /// Gives the pixels of a box where `inside` holds the label; what is beyond the edges is left
-    /// out. `inside` takes the column and row within the box.
+    /// Labels the pixels of a box for which `inside(column, row)`, relative to the box, is true,
+    /// clipped to the map.
     pub(super) fn stencil(
         &mut self,
         [left, top]: [i64; 2],
@@ -185,14 +184,14 @@ pub(super) fn double_area(points: &[i32]) -> u64 {
     u64::try_from(sum.unsigned_abs()).unwrap_or(u64::MAX)
 }
 
-/// The pixels that a polygon can reach.
+/// The bounding box of a polygon, in pixels.
 struct Bounds {
     columns: std::ops::Range<usize>,
     rows: std::ops::Range<usize>,
 }
 
 impl Bounds {
-    /// `None` where the polygon covers no pixel.
+    /// `None` if the polygon covers no pixel.
     fn of(points: &[i32], width: usize, height: usize) -> Option<Self> {
         if points.len() < 6 {
             return None;
@@ -209,9 +208,9 @@ impl Bounds {
     }
 }
 
-/// The columns of a range whose centres lie between two places, in fifths of a pixel.
+/// The columns of a range whose centres lie between two coordinates in fifths of a pixel.
 fn columns(left: i64, right: i64, within: std::ops::Range<usize>) -> std::ops::Range<usize> {
-    // Column c is crossed where its parts `CENTRE` and `CENTRE + 1` both belong to the way.
+    // Column c is crossed if its parts `CENTRE` and `CENTRE + 1` are both on the way.
     let first = (left - CENTRE).max(0).div_euclid(PARTS)
         + i64::from((left - CENTRE).max(0).rem_euclid(PARTS) > 0);
     let end = (right - 1 - CENTRE).div_euclid(PARTS) + 1;
@@ -220,7 +219,7 @@ fn columns(left: i64, right: i64, within: std::ops::Range<usize>) -> std::ops::R
     first..end.max(first)
 }
 
-/// The first row whose centre is not above a place in fifths of a pixel.
+/// The first row whose centre is not above a coordinate in fifths of a pixel.
 fn row(place: i64, height: usize) -> usize {
     let row = (place as f64 + 0.5) / PARTS as f64 - 0.5;
     row.clamp(0.0, height as f64).ceil() as usize
@@ -244,14 +243,14 @@ fn sides(points: &[i32]) -> impl Iterator<Item = Side> + '_ {
 }
 
 impl Side {
-    /// The columns whose centres it crosses.
+    /// The columns whose centres the side crosses.
     fn columns(self, bounds: &Bounds) -> std::ops::Range<usize> {
         let [a, b] = [self.from[0], self.to[0]];
         columns(a.min(b), a.max(b), bounds.columns.clone())
     }
 
-    /// The row from which its crossing with the centre of a column changes inside and outside. The
-    /// arithmetic, roundings included, is pycocotools' own.
+    /// The row from which the crossing with a column's centre toggles inside and outside. The
+    /// arithmetic, including rounding, is that of pycocotools.
     fn row(self, column: i64, height: usize) -> usize {
         let part = PARTS * column + CENTRE;
         let (dx, dy) = (
@@ -273,7 +272,7 @@ impl Side {
             let t = part - from[0];
             return row(walked(t).min(walked(t + 1)), height);
         }
-        // The step on which the way goes over the centre.
+        // The step that passes the centre.
         let beyond = |t: i64| {
             if slope > 0.0 {
                 walked(t) > part

@@ -1,7 +1,7 @@
 //! COCO's JSON: instances with polygons or run lengths, and panoptic PNG files.
 //!
-//! Of several annotations at a pixel the one with the smaller area counts; crowds are ignored.
-//! Pixels without an annotation are background, in panoptic files ignored.
+//! Where annotations overlap, the one with the smallest area counts; crowds are ignored. Pixels without
+//! an annotation are background, or ignored in panoptic files.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -20,13 +20,13 @@ use super::json::{self, Kind};
 use super::places::{self, Names, Photos, SPLITS};
 use super::table::{Table, Unlabelled};
 
-/// JSON files in a folder that are looked at.
+/// Maximum number of JSON files examined per folder.
 const LOOKED_AT: usize = 16;
-/// Photos that are looked for in each folder that may be a file's.
+/// Number of photos used to find the folder of a file's photos.
 const TRIED: usize = 100;
-/// Files of the same form that describe no regions.
+/// Prefixes of files of the same form without regions.
 const OTHERS: [&str; 3] = ["captions_", "person_keypoints_", "image_info_"];
-/// What the file should be.
+/// The expected kind of file, for errors.
 const WHAT: &str = "a COCO file";
 
 /// The JSON file of a split.
@@ -44,8 +44,8 @@ pub(super) fn splits_in(dir: &Path) -> Vec<&'static str> {
         .collect()
 }
 
-/// The file of every split, in the order of the splits. Of several for one split those that name it
-/// and whose panoptic PNG files are there come first, then the first by name.
+/// The file of every split, in the order of the splits. Of several, those that name the split take
+/// precedence, then panoptic ones whose PNG files exist, then the first by name.
 fn sources(dir: &Path) -> Vec<Source> {
     let mut folders = vec![dir.to_path_buf(), dir.join("annotations")];
     folders.extend(places::split_folders(dir));
@@ -78,7 +78,7 @@ fn sources(dir: &Path) -> Vec<Source> {
 /// The classes and splits of a folder.
 ///
 /// # Errors
-/// A file that cannot be read or names no category.
+/// A file that cannot be read or lists no category.
 pub(super) fn contents(dir: &Path, unlabelled: &Unlabelled) -> Result<Contents, DataError> {
     let sources = sources(dir);
     let mut heads = Vec::new();
@@ -129,7 +129,7 @@ struct Annotated {
     classes: HashMap<Id, u16>,
 }
 
-/// What annotations say about one photo.
+/// The annotations of one photo.
 #[derive(Default)]
 struct Found {
     shapes: Vec<Shape>,
@@ -147,7 +147,7 @@ struct Shape {
     id: Option<Id>,
 }
 
-/// Annotations that could not be used, with the first of them.
+/// The number of unusable annotations, and the first one.
 #[derive(Default)]
 struct Unused {
     count: usize,
@@ -164,7 +164,7 @@ impl Unused {
 
     fn fault(&self, path: &Path, what: &str) -> Option<String> {
         let (path, count, first) = (path.display(), self.count, &self.first);
-        (count > 0).then(|| format!("{path}: {count} {what}, {first} the first"))
+        (count > 0).then(|| format!("{path}: {count} {what}, the first is {first}"))
     }
 }
 
@@ -198,8 +198,7 @@ impl Scan for Annotated {
         if outlines == 0 && shapeless.count > 0 {
             return Err(DataError::description(
                 &self.json,
-                "holds boxes without outlines: a data set for segmentation needs polygons or run \
-                 lengths",
+                "holds boxes without outlines: segmentation needs polygons or run lengths",
             ));
         }
         let mut files = self.pairs(file.images, found);
@@ -214,7 +213,7 @@ impl Scan for Annotated {
     }
 }
 
-/// What an annotation is called in errors.
+/// The name of an annotation in errors.
 fn annotation_name(at: usize, id: Option<&Id>) -> String {
     match id {
         Some(id) => format!("annotation {id}"),
@@ -256,7 +255,7 @@ impl Annotated {
         segments: Vec<Segment>,
     ) {
         let Some(folder) = folder else {
-            let words = "the folder of its PNG files is missing: unpack it beside this file";
+            let words = "the folder of its PNG files is missing: unpack it next to this file";
             found.wrong = Some(words.to_owned());
             return;
         };
@@ -280,7 +279,7 @@ impl Annotated {
         found.panoptic = Some((folder.join(place), classes));
     }
 
-    /// Every image with what was found about it.
+    /// Pairs every image with its annotations.
     fn pairs(&self, images: Vec<Image>, found: Vec<Found>) -> Files {
         let (folder, certain) = self.photo_folder(&images);
         let photos = Photos::below(&folder);
@@ -291,7 +290,7 @@ impl Annotated {
             let slashed = places::slashed(&image.file_name);
             let place = places::inside(Path::new(""), &slashed);
             let there = place.as_deref().and_then(|place| photos.at(place));
-            // Names from another machine are looked up without their folders.
+            // Paths from another machine are looked up by file name.
             let foreign = place.is_none() || !certain;
             let alone = || photos.named(places::base(&slashed)).filter(|_| foreign);
             let there = there.or_else(alone);
@@ -323,7 +322,7 @@ impl Annotated {
             });
         }
         files.pairs.sort_by(|a, b| a.name.cmp(&b.name));
-        let more = "images are listed again, and their first entries count";
+        let more = "images are listed twice, and their first entries count";
         files.faults.extend(twice.fault(&self.json, more));
         files
     }
@@ -343,7 +342,7 @@ impl Annotated {
             return (png, Drawing(Arc::new(panoptic)));
         }
         let mut shapes = found.shapes;
-        // Equal ones in the order of the file.
+        // Equal areas keep the order of the file.
         shapes.sort_by(|a, b| b.area.total_cmp(&a.area));
         let size = [image.width, image.height].map(Option::unwrap_or_default);
         let instances = Instances {
@@ -355,8 +354,7 @@ impl Annotated {
         (json.to_path_buf(), Drawing(Arc::new(instances)))
     }
 
-    /// The folder that holds most of the first photos, and whether it holds any: the usual ones are
-    /// tried in turn.
+    /// The usual folder that holds most of the first photos, and whether it holds any.
     fn photo_folder(&self, images: &[Image]) -> (PathBuf, bool) {
         let stem = self.json.file_stem().unwrap_or_default().to_string_lossy();
         let token = stem
@@ -398,7 +396,7 @@ impl Annotated {
 }
 
 fn unknown_category(name: &str, id: &str) -> String {
-    format!("{name} has the category {id}, which its categories do not list: add it there")
+    format!("{name} has the category {id}, which is not among its categories: add it there")
 }
 
 /// The folder of a panoptic file's PNG files.
@@ -417,7 +415,7 @@ fn png_folder(dir: &Path, json: &Path) -> Option<PathBuf> {
 struct Instances {
     json: Arc<Path>,
     file_name: String,
-    /// `[width, height]` as stated; 0 where it is not.
+    /// `[width, height]` as stated, or 0.
     size: [u64; 2],
     shapes: Vec<Shape>,
 }
@@ -450,7 +448,7 @@ impl Draw for Panoptic {
     fn draw(&self, fit: &mut Fit) -> Result<RawLabels, DataError> {
         let (width, height, ids) = read_ids(&self.png)?;
         fit(Some([width as u64, height as u64]))?;
-        // Pixels of no segment have the id 0.
+        // Pixels without a segment have the id 0.
         let (mut last, mut class) = (0, self.classes.get(&0).copied().unwrap_or(IGNORE));
         let mut data = Vec::with_capacity(ids.len());
         for id in ids {
@@ -480,7 +478,7 @@ impl Draw for Panoptic {
 impl Panoptic {
     fn unknown(&self, id: u32) -> DataError {
         let reason = format!(
-            "holds the segment {id}, which {} does not list: use the files of one version",
+            "holds the segment {id}, which {} does not list: use files of the same version",
             self.json.display()
         );
         DataError::description(&self.png, reason)

@@ -1,4 +1,4 @@
-//! A COCO annotation's `segmentation`: polygons, or run lengths as numbers or as text.
+//! The `segmentation` of a COCO annotation: polygons, or run lengths as numbers or text.
 
 use std::fmt;
 
@@ -7,30 +7,29 @@ use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAcce
 use super::canvas::{Canvas, TooMuchWork, double_area, fixed};
 use super::runs;
 
-/// What an annotation covers.
+/// The shape of an annotation.
 #[derive(Debug, Default)]
 pub(super) enum Geometry {
-    /// Nothing is said.
+    /// No shape.
     #[default]
     Missing,
     /// Polygons, each `x y x y ...` in fifths of a pixel.
     Polygons(Vec<Box<[i32]>>),
-    /// Run lengths over a picture of `[height, width]`.
+    /// Run lengths in a picture of `[height, width]`.
     Runs { size: [u64; 2], runs: Runs },
 }
 
-/// Run lengths as they were written: as text they take the least memory.
+/// Run lengths as written: text takes the least memory.
 #[derive(Debug)]
 pub(super) enum Runs {
     Text(Box<str>),
     Numbers(Box<[u32]>),
 }
 
-/// Why a shape cannot be drawn, to follow what it is called.
+/// Why a shape cannot be drawn, to follow its name.
 pub(super) type Reason = String;
 
 impl Geometry {
-    /// Whether there is any area at all.
     pub(super) fn is_outline(&self) -> bool {
         match self {
             Self::Missing => false,
@@ -39,7 +38,7 @@ impl Geometry {
         }
     }
 
-    /// Its area in pixels, by which overlaps are settled; polygons of several parts count each.
+    /// Its area in pixels, which decides overlaps: the sum over all polygons.
     pub(super) fn area(&self) -> f64 {
         match self {
             Self::Missing => 0.0,
@@ -54,10 +53,10 @@ impl Geometry {
         }
     }
 
-    /// Draws it.
+    /// Draws the shape with a label.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// What is wrong with the shape.
     pub(super) fn draw(&self, canvas: &mut Canvas, label: u16) -> Result<(), Reason> {
         let laborious = |TooMuchWork| TooMuchWork::REASON.to_owned();
         match self {
@@ -78,7 +77,7 @@ impl Geometry {
                         "has run lengths of {columns}x{rows} pixels, but its photo has {width}x{height}"
                     ));
                 }
-                let expanded = runs.expanded().ok_or("has run lengths that are damaged")?;
+                let expanded = runs.expanded().ok_or("has damaged run lengths")?;
                 let sum: u64 = expanded.iter().map(|run| u64::from(*run)).sum();
                 if sum != (width * height) as u64 {
                     return Err(format!(
@@ -127,7 +126,7 @@ impl<'de> Visitor<'de> for GeometryVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Geometry, A::Error> {
         let mut polygons = Vec::new();
-        // Some programs write the numbers of a single polygon without the outer list.
+        // Some programs omit the outer list for a single polygon.
         let mut bare = Vec::new();
         while let Some(part) = list.next_element()? {
             match part {
@@ -162,7 +161,7 @@ impl<'de> Visitor<'de> for GeometryVisitor {
     }
 }
 
-/// An element of the list: a polygon, or a coordinate of the only one.
+/// An element of the list: a polygon, or a coordinate of the only polygon.
 enum Part {
     Polygon(Box<[i32]>),
     Coordinate(i32),

@@ -1,4 +1,4 @@
-//! JSON files: which kind they are, and reading them whole.
+//! Recognises and parses JSON files.
 
 use std::fs::File;
 use std::io::Read;
@@ -10,16 +10,16 @@ use super::super::error::DataError;
 use super::super::limits::{MAX_PIXELS, MAX_SIDE};
 use crate::files;
 
-/// The kinds that describe labels.
+/// Kinds of JSON files that describe labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Coco,
     Labelme,
 }
 
-/// Bytes at the start of a file by which its kind is recognised.
+/// Bytes of a file that are read to recognise its kind.
 const START: u64 = 64 << 10;
-/// Keys of COCO files, of which the start of one holds at least two.
+/// Keys of COCO files; the start of one holds at least two.
 const COCO: [&str; 7] = [
     "\"images\"",
     "\"annotations\"",
@@ -59,13 +59,13 @@ pub(super) fn kind(path: &Path) -> Option<Kind> {
     (found >= 2).then_some(Kind::Coco)
 }
 
-/// Whether a file's name is that of a JSON file.
+/// Whether a file has the extension of JSON.
 pub(super) fn is_json(path: &Path) -> bool {
     path.extension()
         .is_some_and(|end| end.eq_ignore_ascii_case("json"))
 }
 
-/// The first JSON files directly in a folder, by name.
+/// The first `most` JSON files directly in a folder, by name.
 pub(super) fn files_in(folder: &Path, most: usize) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let hidden = |path: &Path| {
@@ -81,11 +81,10 @@ pub(super) fn files_in(folder: &Path, most: usize) -> Vec<PathBuf> {
     found
 }
 
-/// Parses a whole file without holding its text in memory; `what` is what it should be, with its
-/// article.
+/// Parses a memory-mapped file; `what` is its expected kind, with its article.
 ///
 /// # Errors
-/// A file that cannot be read, and one that is something else, with the place of the first mistake.
+/// A file that cannot be read or is of another kind, with the position of the first mistake.
 pub(super) fn read<T: for<'de> Deserialize<'de>>(path: &Path, what: &str) -> Result<T, DataError> {
     let size = std::fs::metadata(path).map_err(DataError::read(path))?;
     if size.is_file() && size.len() == 0 {
@@ -105,10 +104,10 @@ pub(super) fn read<T: for<'de> Deserialize<'de>>(path: &Path, what: &str) -> Res
     })
 }
 
-/// The `[width, height]` that a file states for a photo, 0 where it does not.
+/// Checks the `[width, height]` that a file states for a photo, 0 if it does not.
 ///
 /// # Errors
-/// More than an image may have; nothing was allocated for it.
+/// A size over the limits of images; nothing of that size was allocated.
 pub(super) fn stated(
     path: &Path,
     photo: &str,
@@ -120,7 +119,7 @@ pub(super) fn stated(
     if width > MAX_SIDE || height > MAX_SIDE || width * height > MAX_PIXELS {
         let reason = format!(
             "states a size of {width}x{height} for {}, over the limit of {} megapixels and {MAX_SIDE} \
-             pixels a side: correct it",
+             pixels per side: correct it",
             photo.escape_debug(),
             MAX_PIXELS / 1_000_000
         );

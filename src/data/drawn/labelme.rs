@@ -1,9 +1,9 @@
-//! Labelme's folders: a JSON file beside every photo, with its shapes.
+//! Labelme folders: a JSON file beside every photo, with its shapes.
 //!
 //! Shapes are drawn in the order of the file, so that later ones cover earlier ones. Polygons,
 //! rectangles, circles and masks have an area; lines and points are left out. Pixels without a shape
-//! are background. The classes are those of `labels.txt` in its order, or the labels that occur, by
-//! name. Folders called train, val or test are splits; everything else is for training.
+//! are background. The classes are those of `labels.txt` in its order, or else the labels that occur,
+//! sorted by name. Folders named train, val or test are splits; everything else is for training.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -25,16 +25,16 @@ use super::json::{self, Kind};
 use super::places::{self, Names, Photos, SPLITS};
 use super::table::{Table, Unlabelled};
 
-/// JSON files of a folder by which it is recognised.
+/// Number of JSON files used to recognise a folder.
 const LOOKED_AT: usize = 4;
-/// The file that names the classes, as Labelme's own scripts have it.
+/// The file of class names, as in Labelme's own scripts.
 const LABELS: &str = "labels.txt";
-/// What a file should be.
+/// The expected kind of file, for errors.
 const WHAT: &str = "a Labelme file";
-/// Corners of the polygon that a circle is drawn as.
+/// Corners of the polygon for a circle.
 const CIRCLE: usize = 360;
 
-/// What is needed to pair a file and to list the classes.
+/// The fields needed to pair a file and to list the classes.
 #[derive(Deserialize)]
 struct Head {
     #[serde(rename = "imagePath")]
@@ -71,7 +71,7 @@ fn polygon() -> String {
     "polygon".to_owned()
 }
 
-/// A JSON file, as far as it is known before its shapes are drawn.
+/// A JSON file, before its shapes are drawn.
 #[derive(Debug)]
 struct Entry {
     json: PathBuf,
@@ -80,7 +80,7 @@ struct Entry {
     wrong: Option<String>,
 }
 
-/// Whether a folder, or one directly in it, holds Labelme files.
+/// Whether a folder, or one of its direct subfolders, holds Labelme files.
 pub(super) fn is_in(dir: &Path) -> bool {
     const FOLDERS: usize = 16;
     let any = |folder: &Path| {
@@ -101,7 +101,7 @@ pub(super) fn is_in(dir: &Path) -> bool {
 /// The classes and splits of a folder. Every file is read for its labels.
 ///
 /// # Errors
-/// A list of labels that cannot be read, and a folder without any label.
+/// A list of labels that cannot be read, or a folder without any label.
 pub(super) fn contents(dir: &Path, unlabelled: &Unlabelled) -> Result<Contents, DataError> {
     let files: Vec<PathBuf> = places::walk(dir)
         .filter(|path| json::is_json(path))
@@ -156,7 +156,7 @@ pub(super) fn contents(dir: &Path, unlabelled: &Unlabelled) -> Result<Contents, 
     })
 }
 
-/// A label as it is compared with the names of classes.
+/// Normalises a label for comparison with class names.
 fn tidy(label: &str) -> String {
     let words: Vec<&str> = label.split_whitespace().collect();
     words.join(" ").to_lowercase()
@@ -181,7 +181,7 @@ impl Entry {
                 let shapes = head.shapes.unwrap_or_default().into_iter();
                 entry.labels = shapes.map(|shape| shape.label).collect();
             }
-            // One that is damaged may be of any program; one that begins like Labelme's is counted.
+            // A damaged file may be of any program; it counts if it begins like Labelme's.
             Err(_) if json::kind(&entry.json) != Some(Kind::Labelme) => return None,
             Err(DataError::Description { reason, .. }) => entry.wrong = Some(reason),
             Err(error) => entry.wrong = Some(error.to_string()),
@@ -189,8 +189,8 @@ impl Entry {
         Some(entry)
     }
 
-    /// The photo: as it is named from the file's folder, or else the one of that name beside the file,
-    /// or the one that is named like the file.
+    /// The photo: its `imagePath` relative to the file's folder, or else the photo of that name beside
+    /// the file, or the one with the file's own name.
     fn photo(&self, dir: &Path, photos: &Photos) -> Result<PathBuf, String> {
         let relative = self.json.strip_prefix(dir).unwrap_or(&self.json);
         let folder = relative.parent().unwrap_or(Path::new(""));
@@ -216,7 +216,7 @@ impl Entry {
         Err(match (&self.named, place) {
             (Some(named), None) => places::leads_out("its imagePath", named),
             (Some(named), Some(_)) => format!(
-                "its photo \"{}\" is not there: put it beside this file",
+                "its photo \"{}\" is missing: put it beside this file",
                 named.escape_debug()
             ),
             (None, _) => "it names no photo, and no photo beside it has its name".to_owned(),
@@ -279,7 +279,7 @@ impl Scan for Folder {
     }
 }
 
-/// The shapes of one photo, which are read when they are drawn.
+/// The shapes of one photo, read when they are drawn.
 #[derive(Debug)]
 struct Shapes {
     json: PathBuf,
@@ -315,7 +315,7 @@ impl Shapes {
             ("rectangle", points) if points.len() == 4 => points.to_vec(),
             ("circle", &[centre, edge]) => circle(centre, edge),
             ("mask", &[corner, _]) => return self.draw_mask(shape, corner, canvas, class),
-            // They have no area.
+            // These have no area.
             ("line" | "linestrip" | "point" | "points", _) => return Ok(()),
             (kind, points) => {
                 let (kind, count) = (kind.escape_debug(), points.len());
@@ -329,7 +329,7 @@ impl Shapes {
         drawn.map_err(|TooMuchWork| TooMuchWork::REASON.to_owned())
     }
 
-    /// A mask lies with its first pixel at the first point.
+    /// Draws a mask whose first pixel is at the first point.
     fn draw_mask(
         &self,
         shape: &Shape,
@@ -355,7 +355,7 @@ impl Shapes {
     }
 }
 
-/// A circle as a polygon, from its centre and a point on it.
+/// A circle as a polygon, from its centre and a point on the circle.
 fn circle([x, y]: [f64; 2], edge: [f64; 2]) -> Vec<[f64; 2]> {
     let radius = (edge[0] - x).hypot(edge[1] - y);
     let corner = |at: usize| {

@@ -1,12 +1,12 @@
-//! Data sets whose labels are shapes in text files instead of pixels: COCO's JSON, Labelme's and
-//! YOLO's folders.
+//! Data sets whose labels are shapes in text files instead of pixels: COCO JSON, and Labelme and YOLO
+//! folders.
 //!
 //! They are recognised by the contents of files, and their labels are drawn when a sample is loaded.
-//! Paths that lead out of the data set's folder and sizes beyond the limits of images are refused.
+//! Paths must stay within the data set's folder, and sizes within the limits of images.
 //!
-//! Pixels that no shape covers are of the class that the files call background or, where they have
-//! none, of a class `background` that is added at index 0; `unlabelled` in `dataset.toml` makes them
-//! another class or ignored.
+//! Pixels without a shape have the class that the files call background or, if there is none, a class
+//! `background` that is added at index 0; `unlabelled` in `dataset.toml` makes them another class or
+//! ignored.
 
 mod canvas;
 mod coco;
@@ -31,7 +31,6 @@ use super::error::DataError;
 
 pub(super) use table::Unlabelled;
 
-/// The forms of annotations that are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     Coco,
@@ -45,7 +44,7 @@ pub(super) fn detect(dir: &Path) -> Option<Form> {
     if coco.contains(&TRAINING) {
         return Some(Form::Coco);
     }
-    // YOLO's copies of COCO have its validation file beside their own labels.
+    // COCO data sets in YOLO's form keep COCO's validation file beside their labels.
     if yolo::is_in(dir) {
         return Some(Form::Yolo);
     }
@@ -60,7 +59,7 @@ impl Form {
     /// The classes and splits of a folder.
     ///
     /// # Errors
-    /// Files that describe the whole data set and cannot be read.
+    /// A file that describes the whole data set cannot be read.
     pub(super) fn contents(
         self,
         dir: &Path,

@@ -1,8 +1,7 @@
-//! Photos by the names that annotations give them.
+//! Finds photos by the paths in annotations.
 //!
-//! Names come from other machines: with the folders of another disk, Windows' backslashes or another
-//! Unicode form. They are looked up among the files of the data set's folder, and nothing outside of
-//! it is ever read.
+//! Paths come from other machines: with other folders, backslashes or another Unicode form. They are
+//! looked up among the files of the data set's folder, and nothing outside of it is ever read.
 
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
@@ -12,15 +11,15 @@ use walkdir::WalkDir;
 use super::super::photo::{PHOTO_EXTENSIONS, has_photo_ending};
 use super::super::split::{Key, key};
 
-/// The photos in a folder and those within it.
+/// The photos in a folder and its subfolders.
 pub(super) struct Photos {
     by_path: HashMap<Key, PathBuf>,
-    /// By their file names alone; `None` where several have one name.
+    /// By file name only; `None` if several have the same name.
     by_name: HashMap<Key, Option<PathBuf>>,
 }
 
 impl Photos {
-    /// Lists a folder. Folders that cannot be listed hold nothing.
+    /// Lists a folder. Unreadable folders count as empty.
     pub(super) fn below(folder: &Path) -> Self {
         let mut photos = Self {
             by_path: HashMap::new(),
@@ -41,14 +40,14 @@ impl Photos {
         photos
     }
 
-    /// The photo with a path, relative to the folder.
+    /// The photo with a path relative to the folder.
     pub(super) fn at(&self, relative: &Path) -> Option<&Path> {
         let name = relative.file_name()?.as_encoded_bytes();
         let of = relative.parent().unwrap_or(Path::new(""));
         Some(self.by_path.get(&key(of, name))?.as_path())
     }
 
-    /// A photo with a path, relative to the folder, up to its ending.
+    /// A photo with a path relative to the folder, without its extension.
     pub(super) fn like(&self, stem: &Path) -> Option<&Path> {
         PHOTO_EXTENSIONS.iter().find_map(|ending| {
             let cased = [(*ending).to_owned(), ending.to_uppercase()];
@@ -67,19 +66,18 @@ impl Photos {
         found.as_deref()
     }
 
-    /// All paths, in no order.
+    /// All paths, in no particular order.
     pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
         self.by_path.values().map(PathBuf::as_path)
     }
 }
 
-/// The files in a folder and those within it that have photos' names, sorted. Hidden ones are left
-/// out.
+/// The files with a photo's extension in a folder and its subfolders, sorted, without hidden ones.
 fn files(folder: &Path) -> impl Iterator<Item = PathBuf> {
     walk(folder).filter(|path| has_photo_ending(path))
 }
 
-/// The files in a folder and those within it, sorted; hidden ones are left out.
+/// The files in a folder and its subfolders, sorted, without hidden ones.
 pub(super) fn walk(folder: &Path) -> impl Iterator<Item = PathBuf> {
     let hidden = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b".");
     WalkDir::new(folder)
@@ -93,18 +91,18 @@ pub(super) fn walk(folder: &Path) -> impl Iterator<Item = PathBuf> {
         .map(walkdir::DirEntry::into_path)
 }
 
-/// A name with slashes between its parts, whatever system wrote it.
+/// A path with slashes instead of backslashes.
 pub(super) fn slashed(name: &str) -> String {
     name.replace('\\', "/")
 }
 
-/// The file name at the end of a path of any system.
+/// The file name at the end of a path with slashes.
 pub(super) fn base(slashed: &str) -> &str {
     slashed.rsplit('/').next().unwrap_or_default()
 }
 
-/// A path as it is seen from `root`, that a file in the folder `from` (itself below `root`, and
-/// relative to it) names; `None` where it leads out of the root or is absolute.
+/// Resolves a path named by a file in the folder `from`, which is relative to the root. The result is
+/// relative to the root; `None` if it leads out of the root or is absolute.
 pub(super) fn inside(from: &Path, slashed: &str) -> Option<PathBuf> {
     let windows = slashed.as_bytes().get(1) == Some(&b':');
     if slashed.starts_with('/') || windows {
@@ -126,7 +124,7 @@ pub(super) fn inside(from: &Path, slashed: &str) -> Option<PathBuf> {
     Some(place)
 }
 
-/// Why a path is refused, to follow the name of the file that holds it.
+/// The error for such a path, to follow the name of the file that holds it.
 pub(super) fn leads_out(what: &str, named: &str) -> String {
     format!(
         "{what} names \"{}\", which leads out of the data folder: put the photo into the folder and \
@@ -135,7 +133,7 @@ pub(super) fn leads_out(what: &str, named: &str) -> String {
     )
 }
 
-/// The split that a name belongs to, by the words in it.
+/// The split named by a word in a name.
 pub(super) fn split_of(name: &str) -> Option<&'static str> {
     let lower = name.to_lowercase();
     let mut words = lower.split(|c: char| !c.is_alphabetic());
@@ -147,7 +145,7 @@ pub(super) fn split_of(name: &str) -> Option<&'static str> {
     })
 }
 
-/// The split that the folders of a relative path name; `training` where none does.
+/// The split named by the folders of a relative path; `training` if there is none.
 pub(super) fn split_of_path(relative: &Path) -> &'static str {
     let folders = relative.parent().into_iter().flat_map(Path::components);
     let mut named = folders.filter_map(|part| split_of(part.as_os_str().to_str()?));
@@ -174,13 +172,13 @@ pub(super) const TRAINING: &str = "training";
 /// The splits in their order.
 pub(super) const SPLITS: [&str; 3] = [TRAINING, "validation", "test"];
 
-/// Distinct names of samples, from the paths of their photos relative to their folder.
+/// Distinct sample names, from photo paths relative to their folder.
 #[derive(Default)]
 pub(super) struct Names(std::collections::HashSet<String>);
 
 impl Names {
-    /// The path without its ending, with dashes between its parts; with the ending where that name is
-    /// taken.
+    /// The path without its extension and with dashes between its parts; with the extension if that
+    /// name is taken.
     pub(super) fn of(&mut self, relative: &Path) -> String {
         let flat = |path: &Path| path.to_string_lossy().replace(['/', '\\'], "-");
         let short = flat(&relative.with_extension(""));

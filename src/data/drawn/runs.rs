@@ -1,7 +1,7 @@
-//! COCO's run lengths as text.
+//! COCO's run lengths in text form.
 
-/// The runs of a text: five bits a character, the lowest first, the third and every later run as its
-/// difference from the one two before. `None` for a text that pycocotools would not have written.
+/// Decodes runs from text: five bits per character, lowest first; from the third run on, the difference
+/// from the run two before. `None` for text that pycocotools would not have written.
 pub(super) fn expanded(text: &str) -> Option<Vec<u32>> {
     const LAST: u8 = b'0' + 0x3f;
     let mut runs: Vec<u32> = Vec::new();
@@ -34,9 +34,9 @@ mod tests {
 
     #[test]
     fn text_as_pycocotools_writes_it() {
-        // Its encoding of a 5x4 picture with ones in rows 1..3 and columns 1..4.
+        // pycocotools' encoding of a 5x4 picture with ones in rows 1..3 and columns 1..4.
         assert_eq!(expanded("623000O"), Some(vec![6, 2, 3, 2, 3, 2, 2]));
-        // The beginning of a 100x100 picture's with ones in rows 10..30 and columns 40..60.
+        // The start of that of a 100x100 picture with ones in rows 10..30 and columns 40..60.
         assert_eq!(expanded("Zm3d0`20"), Some(vec![4010, 20, 80, 20]));
         assert_eq!(expanded(""), Some(Vec::new()));
         for wrong in ["Z", " ", "\u{e9}", "ooooooooooooooooo0", "J"] {

@@ -1,4 +1,4 @@
-//! The classes of data sets whose labels are drawn, and what their unannotated pixels are.
+//! The classes of data sets whose labels are drawn, and the class of unannotated pixels.
 
 use std::path::Path;
 
@@ -8,20 +8,19 @@ use super::super::error::DataError;
 use super::super::mapping::LabelMapping;
 use super::canvas::UNANNOTATED;
 
-/// What Labelme calls the class of pixels that are to be left out.
+/// Labelme's name for ignored pixels.
 const IGNORED: &str = "__ignore__";
 /// Names for the background, in lower case.
 const BACKGROUND: [&str; 3] = ["background", "_background_", "__background__"];
 
-/// What pixels are that no shape covers.
+/// The class of pixels without a shape.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in super::super) enum Unlabelled {
-    /// Of the class that a file calls background, or of a new class of that name at index 0.
+    /// The class that the files call background, or a new class of that name at index 0.
     #[default]
     Background,
-    /// Ignored.
     Ignored,
-    /// Of the class with this name, or of a new one at index 0.
+    /// The class with this name, or a new one at index 0.
     Class(String),
 }
 
@@ -30,14 +29,14 @@ pub(in super::super) enum Unlabelled {
 pub(super) struct Table {
     pub classes: ClassTable,
     pub mapping: LabelMapping,
-    /// The class of each name that was given, in their order; [`IGNORE`] for Labelme's mark.
+    /// The class of each given name, in order; [`IGNORE`] for Labelme's `__ignore__`.
     pub indices: Vec<u16>,
 }
 
 impl Table {
-    /// The table of these names. Those that differ in letter case and blanks alone are one class; an
-    /// empty name becomes `class N`. `covered` says that every pixel is annotated, so that no
-    /// background is added.
+    /// The table of these names. Names that differ only in letter case and blanks are one class; an
+    /// empty name becomes `class N`. With `covered`, every pixel is annotated and no background is
+    /// added.
     ///
     /// # Errors
     /// No name, or too many.

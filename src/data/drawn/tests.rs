@@ -2,7 +2,7 @@
 
 use super::canvas::{Canvas, TooMuchWork, UNANNOTATED, double_area, fixed};
 
-/// The pixels that a polygon covers, a row a line.
+/// The pixels that a polygon covers, one row per line.
 fn filled(points: &[f64], size: (usize, usize)) -> String {
     let mut canvas = Canvas::new(size);
     let points: Vec<i32> = points.iter().copied().map(fixed).collect();
@@ -25,7 +25,7 @@ fn rows(canvas: Canvas) -> String {
 
 #[test]
 fn polygons_are_filled_as_pycocotools_fills_them() {
-    // pycocotools.mask.decode(frPyObjects([polygon], 12, 17)), whose sides cross.
+    // pycocotools.mask.decode(frPyObjects([polygon], 12, 17)) of a polygon whose sides cross.
     let expected = "\
 ..............1..
 .......1111111...
@@ -43,12 +43,12 @@ fn polygons_are_filled_as_pycocotools_fills_them() {
         1.3, 2.2, 14.9, 0.4, 9.1, 10.8, 3.3, 11.9, 6.6, 5.5, -2.0, 7.0,
     ];
     assert_eq!(filled(&polygon, (17, 12)), expected);
-    // Along the edges of pixels a polygon is these pixels.
+    // A polygon along pixel edges covers exactly these pixels.
     assert_eq!(
         filled(&[1.0, 0.0, 3.0, 0.0, 3.0, 2.0, 1.0, 2.0], (4, 3)),
         ".11.\n.11.\n...."
     );
-    // One line through nothing, and corners beyond every edge.
+    // A line without area, and corners beyond every edge.
     assert_eq!(filled(&[0.0, 0.0, 3.0, 3.0], (2, 2)), "..\n..");
     let around = [-1e9, -1e9, 1e9, -1e9, 1e9, 1e9, -1e9, 1e9];
     assert_eq!(filled(&around, (3, 2)), "111\n111");

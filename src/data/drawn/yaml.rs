@@ -1,4 +1,4 @@
-//! The part of YAML that descriptions of data sets use.
+//! The subset of YAML used by descriptions of data sets.
 
 use std::path::Path;
 
@@ -7,9 +7,9 @@ use saphyr_parser::{Event, Parser};
 use super::super::error::DataError;
 use crate::text_file;
 
-/// Bytes of a description; real ones have some thousand.
+/// Maximum bytes of a description; real ones have a few thousand.
 const LARGEST: u64 = 4 << 20;
-/// Lists and tables within each other.
+/// Maximum nesting of lists and tables.
 const DEEPEST: usize = 32;
 
 /// A value of a document; every scalar is text.
@@ -29,7 +29,7 @@ impl Value {
         }
     }
 
-    /// The text of a scalar that is not empty.
+    /// The text of a non-empty scalar.
     pub(super) fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) if !text.is_empty() && text != "~" && text != "null" => Some(text),
@@ -46,7 +46,7 @@ impl Value {
     }
 }
 
-/// Reads the only document of a file. Anchors are not read: nothing can grow out of a small file.
+/// Reads a file of one document. Aliases are rejected, so a small file cannot expand.
 ///
 /// # Errors
 /// A file that cannot be read, is too large or is not YAML.
@@ -57,7 +57,7 @@ pub(super) fn read(path: &Path) -> Result<Value, DataError> {
     if size > LARGEST {
         return Err(DataError::description(
             path,
-            "is too large for the description of a data set: name its folder",
+            "is too large for the description of a data set: name the data set's folder",
         ));
     }
     let text = text_file::read(path)?;
@@ -67,8 +67,7 @@ pub(super) fn read(path: &Path) -> Result<Value, DataError> {
     })
 }
 
-/// What is open while events are read: a value that is incomplete, and the key that waits for the next
-/// one.
+/// An incomplete value while events are read, and the key of the next entry.
 struct Open {
     value: Value,
     key: Option<String>,
@@ -96,9 +95,9 @@ fn parse(text: &str) -> Result<Value, String> {
             }
             Event::SequenceEnd | Event::MappingEnd => match open.pop() {
                 Some(complete) => complete.value,
-                None => return Err(format!("line {line}: an end without a beginning")),
+                None => return Err(format!("line {line}: unexpected end of a block")),
             },
-            Event::Alias(_) => return Err(format!("line {line}: aliases are not read")),
+            Event::Alias(_) => return Err(format!("line {line}: aliases are not supported")),
             _ => continue,
         };
         let Some(outer) = open.last_mut() else {
@@ -111,7 +110,7 @@ fn parse(text: &str) -> Result<Value, String> {
             _ => return Err(format!("line {line}: a key must be text")),
         }
     }
-    Err("it holds nothing".to_owned())
+    Err("it is empty".to_owned())
 }
 
 #[cfg(test)]

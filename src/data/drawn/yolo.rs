@@ -1,8 +1,8 @@
-//! YOLO's folders for segmentation: a text file for every photo, with a line a shape.
+//! YOLO folders for segmentation: a text file per photo, with one line per shape.
 //!
-//! `data.yaml` names the classes and the folders of the splits; without it they are detected: `images`
-//! and `labels` with or without folders for the splits in them, or the splits' folders with both in
-//! each, and `classes.txt` for the names. Of several shapes at a pixel the one with the smaller area
+//! `data.yaml` names the classes and the folders of the splits. Without it, the folders are detected:
+//! `images` and `labels`, with or without folders for the splits in them, or a folder per split with
+//! both in each, and `classes.txt` for the names. Where shapes overlap, the one with the smallest area
 //! counts. Pixels without a shape are background; a photo without a text file is left out.
 
 use std::collections::HashSet;
@@ -25,29 +25,28 @@ use super::table::{Table, Unlabelled};
 use super::yaml::{self, Value};
 use crate::text_file;
 
-/// Files that name the classes where there is no YAML file.
+/// Files of class names, used without a YAML file.
 const CLASSES: [&str; 4] = [
     "classes.txt",
     "labels/classes.txt",
     "obj.names",
     "labels.txt",
 ];
-/// Bytes of a label file; a line of a thousand corners has some twenty thousand.
+/// Maximum bytes of a label file; a line of a thousand corners has about twenty thousand.
 const LARGEST: u64 = 256 << 20;
-/// How far outside of the picture a corner may lie, as a share of a side: roundings.
+/// How far outside the picture a corner may lie, as a share of a side, for rounding.
 const OUTSIDE: f64 = 0.01;
-/// Label files by which a folder without a YAML file is recognised.
+/// Number of label files used to recognise a folder without a YAML file.
 const LOOKED_AT: usize = 8;
-/// Classes of a folder without names.
+/// Maximum number of classes of a folder without names.
 const MOST_CLASSES: usize = 1000;
 
-/// Whether a folder holds such a data set.
+/// Whether a folder holds a YOLO data set.
 pub(super) fn is_in(dir: &Path) -> bool {
     description(dir).is_some() || label_folders(dir).iter().any(|folder| holds_shapes(folder))
 }
 
-/// The YAML file that names classes and folders, and what it holds; errors are those of a file called
-/// data.yaml.
+/// The YAML file of classes and folders, with its contents; errors are reported only for data.yaml.
 fn description(dir: &Path) -> Option<(PathBuf, Result<Value, DataError>)> {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
     let mut files: Vec<PathBuf> = entries
@@ -75,7 +74,7 @@ fn description(dir: &Path) -> Option<(PathBuf, Result<Value, DataError>)> {
         })
 }
 
-/// The folders of label files that have one of photos beside them.
+/// The folders of label files with a folder of photos beside them.
 fn label_folders(dir: &Path) -> Vec<PathBuf> {
     let below = dir.join("labels");
     let mut folders = places::split_folders(&below);
@@ -123,7 +122,7 @@ fn is_text(path: &Path) -> bool {
         .is_some_and(|ending| ending.eq_ignore_ascii_case("txt"))
 }
 
-/// A path with its last part of one name called otherwise; `None` where there is none.
+/// A path with its last part named `from` replaced; `None` if there is none.
 fn swapped(path: &Path, from: &str, to: &str) -> Option<PathBuf> {
     let parts: Vec<Component> = path.components().collect();
     let at = parts.iter().rposition(|part| part.as_os_str() == from)?;
@@ -133,19 +132,19 @@ fn swapped(path: &Path, from: &str, to: &str) -> Option<PathBuf> {
     Some(new)
 }
 
-/// Where the photos of a split are.
+/// Location of a split's photos.
 #[derive(Debug, Clone)]
 enum Place {
-    /// Below a folder.
+    /// A folder, with its subfolders.
     Folder(PathBuf),
-    /// In a text file, a path a line.
+    /// A text file with one path per line.
     List(PathBuf),
 }
 
 /// The classes and splits of a folder.
 ///
 /// # Errors
-/// A description that cannot be read, names no class or folder, or names one that is not there or
+/// A description that cannot be read, names no class or folder, or names a folder that is missing or
 /// outside of the data set.
 pub(super) fn contents(dir: &Path, unlabelled: &Unlabelled) -> Result<Contents, DataError> {
     let (source, names, places) = match description(dir) {
@@ -190,7 +189,7 @@ pub(super) fn contents(dir: &Path, unlabelled: &Unlabelled) -> Result<Contents, 
     })
 }
 
-/// The names of a description, a list or a table with a number before each.
+/// The names in a description: a list, or a table with class numbers as keys.
 fn named(path: &Path, value: &Value) -> Result<Vec<String>, DataError> {
     let wrong = |reason: &str| DataError::description(path, reason);
     let names = match value.get("names") {
@@ -209,7 +208,7 @@ fn named(path: &Path, value: &Value) -> Result<Vec<String>, DataError> {
                 .any(|(at, (number, _))| at != usize::from(*number))
             {
                 return Err(wrong(
-                    "names leaves a number out or has one twice: number the classes from 0",
+                    "names leaves a number out or repeats one: number the classes from 0",
                 ));
             }
             names.into_iter().map(|(_, name)| name).collect()
@@ -227,8 +226,8 @@ fn named(path: &Path, value: &Value) -> Result<Vec<String>, DataError> {
     }
 }
 
-/// The folders and lists of a description. They are looked for below its `path` and beside it, since
-/// data sets move.
+/// The folders and lists in a description. They are searched below its `path` and beside the file,
+/// since data sets are moved.
 fn described(
     dir: &Path,
     path: &Path,
@@ -244,7 +243,7 @@ fn described(
     {
         let named = keys.iter().find_map(|key| value.get(key)).map(Value::texts);
         for name in named.unwrap_or_default() {
-            // Some services write one level too many.
+            // Some services write one `../` too many.
             let slashed = places::slashed(name);
             let trimmed = slashed.strip_prefix("../").unwrap_or(&slashed);
             let mut inside = bases
@@ -268,7 +267,7 @@ fn described(
             });
             match there {
                 Some(place) => places.push((split, place)),
-                // Descriptions often name a test split that nobody downloads.
+                // Descriptions often name a test split that is not downloaded.
                 None if split != TRAINING => {}
                 None => {
                     let name = name.escape_debug();
@@ -283,8 +282,8 @@ fn described(
     Ok(places)
 }
 
-/// The names of a folder without a description, and the file that they are from. Without names the
-/// classes are numbered, as many as the label files use.
+/// The class names of a folder without a description, and their file. Without names the classes in the
+/// label files are numbered.
 fn undescribed(dir: &Path, folders: &[PathBuf]) -> Result<(PathBuf, Vec<String>), DataError> {
     if let Some(list) = CLASSES
         .map(|name| dir.join(name))
@@ -313,7 +312,7 @@ fn undescribed(dir: &Path, folders: &[PathBuf]) -> Result<(PathBuf, Vec<String>)
     Ok((dir.to_path_buf(), ClassTable::numbered(most).names))
 }
 
-/// The folders of photos beside folders of label files.
+/// The folders of photos beside the folders of label files.
 fn found(dir: &Path, folders: &[PathBuf]) -> Vec<(&'static str, Place)> {
     let named = |relative: &Path| {
         relative
@@ -324,7 +323,7 @@ fn found(dir: &Path, folders: &[PathBuf]) -> Vec<(&'static str, Place)> {
     let all: Vec<PathBuf> = folders.iter().filter_map(relative).collect();
     let any = all.iter().any(|folder| named(folder).is_some());
     all.iter()
-        // With folders for the splits, the one around them is none.
+        // If there are folders for splits, their parent is not one.
         .filter(|folder| !any || named(folder).is_some())
         .filter_map(|folder| {
             let images = swapped(folder, "labels", "images")?;
@@ -373,7 +372,7 @@ impl Scan for Folder {
                 files.doubles.push((photo, label));
                 continue;
             }
-            // The split's folder does not belong to the name.
+            // The split's folder is not part of the name.
             let below = self.places.iter().find_map(|place| match place {
                 Place::Folder(folder) => photo.strip_prefix(folder).ok(),
                 Place::List(_) => None,
@@ -396,7 +395,7 @@ impl Scan for Folder {
 }
 
 impl Folder {
-    /// The photos of all places, each once.
+    /// The photos of all locations, without repetitions.
     fn photos(&self, files: &mut Files) -> Result<Vec<PathBuf>, DataError> {
         let (mut photos, mut seen) = (Vec::new(), HashSet::new());
         for place in &self.places {
@@ -435,7 +434,7 @@ impl Folder {
         Ok(photos)
     }
 
-    /// Label files of the split's folders that belong to no photo.
+    /// Adds label files without a photo.
     fn find_unused(&self, used: &HashSet<PathBuf>, files: &mut Files) {
         for place in &self.places {
             let Place::Folder(folder) = place else {
@@ -458,7 +457,7 @@ impl Folder {
     }
 }
 
-/// The shapes of one photo, which are read when they are drawn.
+/// The shapes of one photo, read when they are drawn.
 #[derive(Debug)]
 struct Shapes {
     path: PathBuf,
@@ -480,7 +479,7 @@ impl Draw for Shapes {
                 .map_err(|reason| self.wrong(at, reason))?;
             shapes.push((double_area(&corners), class, corners));
         }
-        // The largest first; equal ones in the order of the file.
+        // The largest first; equal areas keep the order of the file.
         shapes.sort_by_key(|(area, ..)| std::cmp::Reverse(*area));
         let mut canvas = Canvas::new(size);
         for (_, class, corners) in shapes {
@@ -492,33 +491,32 @@ impl Draw for Shapes {
 }
 
 impl Shapes {
-    /// A line's class and its corners in fifths of a pixel.
+    /// Class and corners of a line, in fifths of a pixel.
     fn shape(&self, numbers: &[&str], size: (usize, usize)) -> Result<(u16, Vec<i32>), String> {
         let (class, shares) = numbers.split_first().ok_or("is empty")?;
-        // Some programs write the number of a class with a point.
+        // Some programs write class numbers with a decimal point.
         let number = class
             .parse::<f64>()
             .ok()
             .filter(|number| number.fract() == 0.0);
-        let number = number.ok_or("does not begin with the number of a class")?;
+        let number = number.ok_or("does not begin with a class number")?;
         let index = (0.0..=65535.0).contains(&number).then_some(number as usize);
         let class = index.and_then(|index| self.classes.get(index).copied());
         let class = class.ok_or_else(|| {
             format!(
-                "has the class {number}, but there are {}: name it in data.yaml",
+                "has the class {number}, but there are {} classes: name it in data.yaml",
                 self.classes.len()
             )
         })?;
         match shares.len() {
             4 => {
                 return Err(
-                    "is a box without an outline: segmentation needs a polygon x y x y ..."
-                        .to_owned(),
+                    "is a box, not an outline: segmentation needs a polygon x y x y ...".to_owned(),
                 );
             }
             count if count < 6 || count % 2 == 1 => {
                 return Err(format!(
-                    "has {count} numbers after the class: a polygon has pairs, at least three"
+                    "has {count} numbers after the class: a polygon has at least three pairs"
                 ));
             }
             _ => {}

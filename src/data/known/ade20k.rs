@@ -11,9 +11,9 @@ use super::super::error::DataError;
 use super::super::mapping::LabelMapping;
 use crate::text_file;
 
-/// The file that names the classes.
+/// The file of class names.
 pub(in super::super) const OBJECT_INFO: &str = "objectInfo150.txt";
-/// The file that comes with the data set where that one was left behind.
+/// A file that some copies have instead.
 pub(in super::super) const SCENES: &str = "sceneCategories.txt";
 const CLASSES: usize = 150;
 
@@ -36,7 +36,7 @@ fn class(raw: u16) -> Option<u16> {
     }
 }
 
-/// The first synonym of each of the 150 rows, whose last tab-separated field holds the names.
+/// The first synonym in the last tab-separated field of each of the 150 rows.
 fn classes(path: &Path) -> Result<ClassTable, DataError> {
     if !path.is_file() {
         return Ok(ClassTable::numbered(CLASSES));
@@ -51,7 +51,7 @@ fn classes(path: &Path) -> Result<ClassTable, DataError> {
         .collect();
     if names.len() != CLASSES {
         let reason = format!(
-            "names {} classes, {CLASSES} numbered lines are expected",
+            "names {} classes, but {CLASSES} numbered lines are expected",
             names.len()
         );
         return Err(DataError::description(path, reason));

@@ -8,7 +8,6 @@ use super::super::classes::ClassTable;
 use super::super::contents::{Contents, splits};
 use super::super::mapping::LabelMapping;
 
-/// How many classes there are.
 pub(super) const COUNT: usize = 11;
 /// The classes by label, with the tutorial's colours.
 const CLASSES: [(&str, [u8; 3]); COUNT] = [
@@ -63,7 +62,7 @@ mod tests {
 
     #[test]
     fn published_colours_are_found_under_either_name_of_a_class() {
-        // As the tutorial's label files order them, and as the project's own copy names them.
+        // In the order of the tutorial's label files, with the names of the project's copy.
         let published =
             "sky building pole road pavement tree signsymbol fence car pedestrian bicyclist";
         for names in [

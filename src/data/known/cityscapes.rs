@@ -1,5 +1,5 @@
 //! Cityscapes: `leftImg8bit/{train,val,test}/CITY/NAME_leftImg8bit.png` and
-//! `gtFine/{train,val,test}/CITY/NAME_gtFine_labelIds.png`; of the 34 label ids 19 are scored, and
+//! `gtFine/{train,val,test}/CITY/NAME_gtFine_labelIds.png`; of the 34 label ids, 19 are scored, and
 //! their train ids are the classes.
 
 use std::path::Path;
@@ -10,16 +10,16 @@ use super::super::contents::{Contents, splits};
 use super::super::mapping::LabelMapping;
 use super::super::split::Split;
 
-/// How many classes are scored.
+/// Number of scored classes.
 pub(super) const COUNT: usize = 19;
-/// The label ids that the files hold, in the order of the train ids.
+/// The label ids in the files, in the order of the train ids.
 const IDS: [u16; COUNT] = [
     7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33,
 ];
 /// The label ids are 0 to 33; -1, the licence plate, is stored as 255.
 const ALL_IDS: u16 = 34;
 
-/// The classes by train id, as the data set's scripts name and colour them (`labels.py`).
+/// The classes by train id, with the names and colours of the data set's `labels.py`.
 const CLASSES: [(&str, [u8; 3]); COUNT] = [
     ("road", [128, 64, 128]),
     ("sidewalk", [244, 35, 232]),
@@ -53,7 +53,7 @@ pub(in super::super) fn is_in(dir: &Path) -> bool {
     dir.join("leftImg8bit").is_dir() && dir.join("gtFine").is_dir()
 }
 
-/// What to do where a folder holds a part of the data set.
+/// A hint for a folder with only a part of the data set.
 pub(in super::super) fn hint(dir: &Path) -> Option<&'static str> {
     dir.join("leftImg8bit")
         .is_dir()
@@ -67,7 +67,7 @@ pub(in super::super) fn contents(dir: &Path) -> Contents {
     let splits = splits.into_iter().map(|split| Split {
         image_suffix: Some("_leftImg8bit.png".to_owned()),
         label_suffix: "_gtFine_labelIds.png".to_owned(),
-        // The cities' names are in those of the files.
+        // File names include the city.
         folders_in_names: false,
         ..split
     });

@@ -1,4 +1,4 @@
-//! COCO-Stuff: `{train,val}2017` and `stuffthingmaps/{train,val}2017`; of the values 0..=181 eleven
+//! COCO-Stuff: `{train,val}2017` and `stuffthingmaps/{train,val}2017`; of the values 0..=181, eleven
 //! are never used, which leaves 171 classes, and 255 is ignored. `labels.txt` names the classes.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use super::super::error::DataError;
 use super::super::mapping::LabelMapping;
 use crate::text_file;
 
-/// The ids of `labels.txt` (which counts from 1) that no pixel carries: street sign, hat, shoe, eye
+/// The ids in `labels.txt` (which counts from 1) that no pixel has: street sign, hat, shoe, eye
 /// glasses, plate, mirror, window, desk, door, blender and hair brush.
 const UNUSED: [u16; 11] = [12, 26, 29, 30, 45, 66, 68, 69, 71, 83, 91];
 const IDS: u16 = 182;

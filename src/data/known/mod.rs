@@ -1,5 +1,5 @@
-//! The data sets that everybody knows, a file each: the names of the classes, the label values that
-//! stand for them, the colours that they were published with, and how the files lie.
+//! Well-known data sets, one file each: class names, label values, published colours, and the layout of
+//! the files.
 
 pub(super) mod ade20k;
 pub(super) mod camvid;
@@ -7,8 +7,8 @@ pub(super) mod cityscapes;
 pub(super) mod coco_stuff;
 pub(super) mod voc;
 
-/// The colours that a data set with these classes was published with, in their order; `None` where
-/// it is not known or was published without. Without one a class's colour is its centroid.
+/// The published colours of a data set with these classes, in their order; `None` if the data set is
+/// unknown or has none. A class's colour is then its centroid.
 pub fn published_colours(classes: &[String]) -> Option<Vec<[u8; 3]>> {
     let colour: fn(&str) -> Option<[u8; 3]> = match classes.len() {
         camvid::COUNT => camvid::colour,

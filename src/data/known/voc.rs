@@ -1,6 +1,6 @@
-//! Pascal VOC: `JPEGImages`, `SegmentationClass` and the lists of names in `ImageSets/Segmentation`,
-//! in the folder itself or in `VOC2012` or `VOCdevkit/VOC2012` below it; palette indices 0..=20 are
-//! the classes, and 255 marks outlines and difficult objects.
+//! Pascal VOC: `JPEGImages`, `SegmentationClass` and the lists of names in `ImageSets/Segmentation`, in
+//! the folder itself or in `VOC2012` or `VOCdevkit/VOC2012` below it; palette indices 0..=20 are the
+//! classes, and 255 marks outlines and difficult objects.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,6 @@ use super::super::contents::Contents;
 use super::super::mapping::LabelMapping;
 use super::super::split::Split;
 
-/// How many classes there are.
 pub(super) const COUNT: usize = 21;
 const CLASSES: [&str; COUNT] = [
     "background",
@@ -35,10 +34,10 @@ const CLASSES: [&str; COUNT] = [
     "train",
     "tvmonitor",
 ];
-/// Where the names of the splits are listed.
+/// The folder of the splits' lists.
 const LISTS: &str = "ImageSets/Segmentation";
 
-/// The folder that holds `JPEGImages`: people name the year's folder or the archive's.
+/// The folder that holds `JPEGImages`, given the year's folder or the archive's.
 pub(in super::super) fn root(dir: &Path) -> Option<PathBuf> {
     ["", "VOC2012", "VOCdevkit/VOC2012"]
         .map(|below| dir.join(below))
@@ -50,7 +49,7 @@ pub(in super::super) fn root(dir: &Path) -> Option<PathBuf> {
         })
 }
 
-/// All splits share their folders; a list of names tells them apart.
+/// All splits share their folders; lists of names distinguish them.
 pub(in super::super) fn contents(root: &Path) -> Contents {
     let split = |(name, list): (&str, &str)| Split {
         name: name.to_owned(),
@@ -81,8 +80,8 @@ fn class(raw: u16) -> Option<u16> {
     }
 }
 
-/// The colour of a class, whose name may have blanks between its words: the bits of its index,
-/// three at a time, from the highest of each channel down.
+/// The colour of a class, whose name may contain blanks: the bits of its index, three at a time, fill
+/// the channels from the highest bit down.
 pub(super) fn colour(class: &str) -> Option<[u8; 3]> {
     let class = class.replace(' ', "");
     let index = CLASSES.iter().position(|name| *name == class)?;

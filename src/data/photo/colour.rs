@@ -1,5 +1,4 @@
-//! Colours into sRGB, which models are trained on, where a photo says by a profile that it has
-//! others.
+//! Converts photos with a colour profile to sRGB, which models are trained on.
 
 use std::path::Path;
 
@@ -7,21 +6,18 @@ use image::RgbImage;
 use moxcms::{CmsError, ColorProfile, DataColorSpace, Layout, TransformOptions};
 use rayon::prelude::*;
 
-/// A profile that moves no colour by more than this many of 255 steps is sRGB in all but name.
+/// A profile that changes no colour by more than this, of 255, counts as sRGB.
 const SAME: u8 = 2;
-/// Values of each channel that the comparison with sRGB tries.
+/// Values per channel in the comparison with sRGB.
 const TRIED: usize = 9;
-/// Pixels that are converted at a time.
+/// Pixels converted at a time.
 const BLOCK: usize = 1 << 14;
 
-/// Converts a photo from the profile that it came with. A damaged profile, or one that is not for
-/// RGB or grey pixels, changes nothing, as in other programs.
+/// Converts a photo from its embedded profile. A profile that is damaged or not for RGB or grey pixels
+/// is ignored, as in other programs.
 pub(super) fn to_srgb(path: &Path, image: &mut RgbImage, profile: &[u8]) {
     if let Err(error) = convert(image, profile) {
-        tracing::debug!(
-            "{}: its colour profile is left out: {error}",
-            path.display()
-        );
+        tracing::debug!("{}: its colour profile is ignored: {error}", path.display());
     }
 }
 
@@ -66,7 +62,7 @@ fn convert(image: &mut RgbImage, profile: &[u8]) -> Result<(), CmsError> {
     image.par_chunks_mut(3 * BLOCK).try_for_each(converted)
 }
 
-/// RGB colours spread evenly over the cube.
+/// A regular grid of RGB colours.
 fn lattice() -> Vec<u8> {
     let value = |i: usize| (255 * (i % TRIED) / (TRIED - 1)) as u8;
     (0..TRIED.pow(3))

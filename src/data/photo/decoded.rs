@@ -1,28 +1,28 @@
-//! What the decoders of the formats share.
+//! Shared by the decoders.
 
 use image::RgbImage;
 use image::metadata::Orientation;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Warnings about photos that are printed before the log falls silent.
+/// Maximum number of warnings about photos in the log.
 const WARNINGS: usize = 20;
 
-/// What a decoder hands over.
+/// A decoded image.
 pub(super) struct Decoded {
     pub image: RgbImage,
     pub orientation: Orientation,
-    /// The ICC profile of the colours.
+    /// ICC profile.
     pub profile: Option<Vec<u8>>,
 }
 
-/// Names a photo that was read and may not be what its owner thinks. A data set of such photos
-/// would fill the log, so it falls silent after a while.
+/// Warns about a photo that may not be what its owner expects. Limited to [`WARNINGS`], since a data
+/// set of such photos would fill the log.
 pub(super) fn warn(path: &Path, text: &str) {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     match COUNT.fetch_add(1, Ordering::Relaxed) {
         count if count < WARNINGS => tracing::warn!("{}: {text}", path.display()),
-        WARNINGS => tracing::warn!("further warnings about photos are left out"),
+        WARNINGS => tracing::warn!("further warnings about photos are not shown"),
         _ => {}
     }
 }

@@ -1,12 +1,12 @@
-//! The orientation in an EXIF block.
+//! Reads the orientation from EXIF.
 
 use image::metadata::Orientation;
 
-/// The tag that holds the orientation.
+/// The orientation tag.
 const ORIENTATION: u16 = 0x112;
 
-/// The orientation that a block states, after the prefix that JPEG files and some WebP files give
-/// it. A block that is damaged or silent leaves the photo as it is.
+/// The orientation in a block, which has a prefix in JPEG files and some WebP files. No transformation
+/// if it is damaged or states none.
 pub(super) fn orientation(block: &[u8]) -> Orientation {
     stated(block.strip_prefix(b"Exif\0\0").unwrap_or(block)).unwrap_or(Orientation::NoTransforms)
 }
@@ -37,7 +37,7 @@ fn stated(tiff: &[u8]) -> Option<Orientation> {
     for i in 0..usize::from(word(directory)?) {
         let entry = directory.checked_add(2 + 12 * i)?;
         if word(entry)? == ORIENTATION {
-            // SHORT by the standard, LONG by some writers.
+            // SHORT by the standard, LONG from some writers.
             let value = match word(entry + 2)? {
                 3 => u32::from(word(entry + 8)?),
                 4 => long(entry + 8)?,

@@ -1,4 +1,4 @@
-//! The pictures of an animation, one after the other: GIF, APNG and animated WebP.
+//! Decodes the frames of animations one by one: GIF, APNG and animated WebP.
 
 use std::fs::File;
 use std::io::{Cursor, Read, Seek, SeekFrom};
@@ -20,14 +20,14 @@ use super::samples::{Channels, Raster, from_bytes};
 /// A picture of an animation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Frame {
-    /// The whole picture, on white and in sRGB, as [`read_photo`](super::read_photo) gives it.
+    /// The whole picture, on white and in sRGB, as from [`read_photo`](super::read_photo).
     pub image: RgbImage,
-    /// How long it is shown.
+    /// Display time.
     pub delay: Duration,
 }
 
-/// The pictures of an animation in their order. They are decoded on a thread of its own, at most one
-/// ahead of the reader; after an error there are no more.
+/// The frames of an animation in order, decoded on a separate thread at most one ahead of the reader.
+/// Ends after an error.
 pub struct Frames(Receiver<Result<Frame, DataError>>);
 
 impl Iterator for Frames {
@@ -38,8 +38,8 @@ impl Iterator for Frames {
     }
 }
 
-/// The number of pictures of an animation, one more where the next cannot be read; none for a file
-/// that holds one picture alone, that cannot be opened, or that is of another kind.
+/// The number of frames of an animation, including one that cannot be read; `None` for a file that
+/// holds a single picture, cannot be opened, or is of another kind.
 pub fn frame_count(path: &Path) -> Option<usize> {
     if !may_be_animated(path).unwrap_or(false) {
         return None;
@@ -51,7 +51,7 @@ pub fn frame_count(path: &Path) -> Option<usize> {
 /// The pictures of an animation.
 ///
 /// # Errors
-/// A system that starts no thread. What is wrong with the file comes in the place of a picture.
+/// A thread that cannot be started. Errors in the file take the place of a frame.
 pub fn read_frames(path: &Path) -> Result<Frames, DataError> {
     let (sender, frames) = sync_channel(0);
     let of_thread = path.to_path_buf();
@@ -59,7 +59,7 @@ pub fn read_frames(path: &Path) -> Result<Frames, DataError> {
         .name("flowseg-frames".into())
         .spawn(move || {
             if let Err(error) = decode(&of_thread, &sender) {
-                // Without a reader nobody wants to know.
+                // The reader may be gone.
                 let _ = sender.send(Err(error));
             }
         })
@@ -67,7 +67,7 @@ pub fn read_frames(path: &Path) -> Result<Frames, DataError> {
     Ok(Frames(frames))
 }
 
-/// Whether a file begins as animations do. It is read as far as it says so, since a batch may have
+/// Whether a file begins like an animation. Only the necessary part is read, since a batch may have
 /// thousands of photos.
 fn may_be_animated(path: &Path) -> std::io::Result<bool> {
     let mut file = match std::fs::metadata(path) {
@@ -80,13 +80,13 @@ fn may_be_animated(path: &Path) -> std::io::Result<bool> {
         return Ok(true);
     }
     if start.starts_with(b"RIFF") && &start[8..12] == b"WEBP" {
-        // A flag of the extended format.
+        // The animation flag of the extended format.
         return Ok(&start[12..16] == b"VP8X" && start[20] & 2 != 0);
     }
     if !start.starts_with(b"\x89PNG\r\n\x1a\n") {
         return Ok(false);
     }
-    // The control chunk of an animation comes before the first pixels.
+    // The animation control chunk precedes the first pixels.
     file.seek(SeekFrom::Start(8))?;
     loop {
         let mut head = [0; 8];
@@ -124,7 +124,7 @@ fn decode(path: &Path, sender: &Sender) -> Result<(), DataError> {
             let decoder = decoder.apng().map_err(failed)?;
             pass_on_frames(path, size, profile, decoder, sender)
         }
-        _ => Err(DataError::decode(path, &"it is no animation")),
+        _ => Err(DataError::decode(path, &"it is not an animation")),
     }
 }
 
@@ -138,7 +138,7 @@ fn pass_on<'a>(
     pass_on_frames(path, size, profile, decoder, sender)
 }
 
-/// Hands over the pictures until the reader has enough.
+/// Sends the frames until the reader is dropped.
 fn pass_on_frames<'a>(
     path: &Path,
     (width, height): (u32, u32),
@@ -164,7 +164,7 @@ fn pass_on_frames<'a>(
     Ok(())
 }
 
-/// The path of a picture of an animation as text, counted from 1.
+/// A path that names a frame of an animation, counted from 1.
 pub fn frame_name(path: &Path, frame: usize) -> PathBuf {
     let mut name = path.file_stem().unwrap_or_default().to_owned();
     name.push(format!("-{:04}", frame + 1));
@@ -181,7 +181,7 @@ mod tests {
     use image::codecs::gif::GifEncoder;
     use image::{Delay, Rgba, RgbaImage};
 
-    /// A GIF of pictures of one colour each.
+    /// A GIF with one colour per frame.
     fn gif(path: &Path, colours: &[[u8; 4]]) {
         let mut encoder = GifEncoder::new(File::create(path).unwrap());
         for (i, colour) in colours.iter().enumerate() {
@@ -192,7 +192,7 @@ mod tests {
         }
     }
 
-    /// An APNG of two pictures.
+    /// An APNG of two frames.
     fn apng(path: &Path) {
         let mut encoder = ::png::Encoder::new(File::create(path).unwrap(), 2, 1);
         encoder.set_color(::png::ColorType::Rgb);

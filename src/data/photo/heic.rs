@@ -1,4 +1,4 @@
-//! HEIC, the format of phones. AVIF lies in the same kind of boxes and is not decoded here.
+//! HEIC, the format of phones. AVIF has the same container and is not supported.
 
 use std::path::Path;
 
@@ -37,7 +37,7 @@ pub(super) fn decode(path: &Path, bytes: &[u8]) -> Result<Decoded, DataError> {
     );
     Ok(Decoded {
         image: from_bytes(&raster),
-        // The decoder has turned it: the boxes say how, and EXIF only repeats it.
+        // The decoder has already applied the orientation in the container, which EXIF only repeats.
         orientation: Orientation::NoTransforms,
         profile: profile.map(<[u8]>::to_vec),
     })

@@ -1,4 +1,4 @@
-//! JPEG, with the pixels of libjpeg.
+//! JPEG, with the same pixels as libjpeg.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ pub(super) fn decode(path: &Path, bytes: &[u8]) -> Result<Decoded, DataError> {
     let stream = Stream::new(bytes);
     if let Some(hole) = &stream.hole {
         let reason = format!(
-            "zeros stand in the place of its pixels from byte {} to {}",
+            "zeros replace its pixels from byte {} to {}",
             hole.start, hole.end
         );
         return Err(DataError::decode(path, &reason));
@@ -54,10 +54,10 @@ pub(super) fn decode(path: &Path, bytes: &[u8]) -> Result<Decoded, DataError> {
         (false, false) => return Err(cut()),
     }
     let profile = decoder.icc_profile().filter(|_| {
-        // A profile of inks says nothing about the colours that are made of them here.
+        // An ink profile does not apply to the converted colours.
         info.pixel_format != PixelFormat::CMYK32
     });
-    // Lossless files may hold more than 8 bits of every colour.
+    // Lossless files may have more than 8 bits per colour.
     let expected = size[0] as usize * size[1] as usize * info.pixel_format.pixel_bytes();
     if samples.len() != expected {
         return Err(failed(Error::Unsupported(SamplePrecision(16))));
@@ -87,7 +87,7 @@ fn whole(path: &Path, [width, height]: [u32; 2], rgb: Vec<u8>) -> Result<RgbImag
         .ok_or_else(|| DataError::decode(path, &"it has too few pixels"))
 }
 
-/// The colour of inks on white paper, without a profile of either.
+/// The colour of inks on white paper, without profiles.
 pub(super) fn on_paper([cyan, magenta, yellow, black]: [u8; 4]) -> [u8; 3] {
     let light = |ink: u8| 255 - u32::from(ink);
     [cyan, magenta, yellow].map(|ink| ((light(ink) * light(black) + 127) / 255) as u8)

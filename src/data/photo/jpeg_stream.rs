@@ -1,8 +1,8 @@
-//! Whether a JPEG stream has lost pixels.
+//! Detects JPEG streams with missing pixels.
 //!
-//! Decoders fill what is missing: half a file becomes a photo whose lower part is grey, and a hole
-//! of zeros, as broken downloads and disks leave it, becomes stripes. Such photos would quietly
-//! spoil a training set. The stream is therefore walked before it is decoded:
+//! Decoders fill missing data: half a file becomes a photo whose lower part is grey, and a hole of
+//! zeros, as left by broken downloads and disks, becomes stripes. Such photos would silently spoil a
+//! training set. The stream is therefore scanned before it is decoded:
 //!
 //! - Where a scan ends, one-bits are put before the marker. No Huffman code consists of ones alone,
 //!   so a decoder that needs more data than there are fails instead of making some up, and one that
@@ -12,9 +12,9 @@
 use std::io::{self, Read};
 use std::ops::Range;
 
-/// One-bits for the end of a scan, each byte followed by the zero that tells it from a marker. What
-/// begins within the scan may take some of them: a code and its value 26, and the bits that refine
-/// one block of a progressive file 63. The next code then fails within 16.
+/// One-bits for the end of a scan, each byte followed by the zero that distinguishes it from a marker.
+/// Up to 26 of them complete a code and its value, and up to 63 the refinement of one block of a
+/// progressive file. The next code then fails within 16.
 const ONES: [u8; 64] = {
     let mut ones = [0; 64];
     let mut i = 0;
@@ -24,34 +24,34 @@ const ONES: [u8; 64] = {
     }
     ones
 };
-/// Bytes of [`ONES`] before a restart marker, which must follow within the 7 bytes of data that the
-/// decoder looks ahead.
+/// Bytes of [`ONES`] before a restart marker, which must follow within the decoder's look-ahead of 7
+/// data bytes.
 const BEFORE_RESTART: usize = 12;
 const END_OF_IMAGE: &[u8] = &[0xFF, 0xD9];
-/// Zero bytes in a row that make a hole, in whole blocks of [`BLOCK`].
+/// Length of a run of zero bytes that counts as a hole, in whole blocks of [`BLOCK`].
 const HOLE: usize = 256;
 const BLOCK: usize = 64;
-/// Zeros that are left in place where they end a scan: its last codes may be zeros.
+/// Zeros kept at the end of a scan, whose last codes may be zeros.
 const KEPT: usize = 8;
 
 /// A stream of segments and scans, made safe to decode.
 pub(super) struct Stream<'a> {
     pub pieces: Pieces<'a>,
-    /// Whether the stream's own end-of-image marker is there.
+    /// Whether the stream has its own end-of-image marker.
     pub ended: bool,
-    /// Whether its scans hold every bit of every component, as far as their headers say.
+    /// Whether its scans hold every bit of every component, according to their headers.
     pub scanned: bool,
-    /// The bytes of zeros within a scan.
+    /// The byte range of a hole of zeros within a scan.
     pub hole: Option<Range<usize>>,
 }
 
 impl<'a> Stream<'a> {
-    /// Searching the bytes for the end-of-image marker would not do: an embedded thumbnail ends in
-    /// one too, and phones append whole further images after the first.
+    /// A search for the end-of-image marker is not enough: an embedded thumbnail ends in one too, and
+    /// phones append whole further images.
     pub(super) fn new(bytes: &'a [u8]) -> Self {
         let (mut pieces, mut hole) = (Vec::new(), None);
         let (mut tables, mut frame) = (Tables::default(), Frame::default());
-        // Nothing before `from` is still to be handed on.
+        // Everything before `from` has been passed on.
         let (mut from, mut at) = (0, 2);
         let ended = loop {
             let Some((marker, after)) = next_marker(bytes, at) else {
@@ -106,11 +106,10 @@ impl<'a> Stream<'a> {
     }
 }
 
-/// The next marker from `at` on, and where its segment begins.
 fn next_marker(bytes: &[u8], mut at: usize) -> Option<(u8, usize)> {
     loop {
         at += bytes.get(at..)?.iter().position(|&b| b == 0xFF)? + 1;
-        // Any number of fill bytes may stand before a marker.
+        // Any number of fill bytes may precede a marker.
         while bytes.get(at) == Some(&0xFF) {
             at += 1;
         }
@@ -122,14 +121,14 @@ fn next_marker(bytes: &[u8], mut at: usize) -> Option<(u8, usize)> {
     }
 }
 
-/// What follows the length of a segment.
+/// The body of a segment, after its length.
 fn segment(bytes: &[u8], at: usize) -> Option<&[u8]> {
     let length = u16::from_be_bytes(bytes.get(at..at + 2)?.try_into().ok()?);
     bytes.get(at + 2..at + usize::from(length).max(2))
 }
 
-/// The data of a scan, or of its part up to a restart marker; where the marker after them stands,
-/// and which it is.
+/// The data of a scan, or of its part up to a restart marker, and the position and code of the marker
+/// after it.
 fn entropy_coded(bytes: &[u8], from: usize) -> (Range<usize>, usize, Option<u8>) {
     let mut at = from;
     loop {
@@ -142,16 +141,16 @@ fn entropy_coded(bytes: &[u8], from: usize) -> (Range<usize>, usize, Option<u8>)
         at += found;
         let fill = bytes[at..].iter().take_while(|&&b| b == 0xFF).count();
         match bytes.get(at + fill) {
-            // A stuffed zero; other values below the markers are damage that the decoder judges.
+            // A stuffed zero; other values below the markers are damage, which is left to the decoder.
             Some(0x00..=0xBF) => at += fill + 1,
             marker => return (from..at, at + fill - 1, marker.copied()),
         }
     }
 }
 
-/// Takes a long run of zeros off the end of a scan's data; one before further data is returned.
+/// Removes a long run of zeros from the end of a scan's data; returns one that precedes further data.
 ///
-/// Zeros at the end may be padding after the last pixel; without them, the decoder finds out.
+/// Zeros at the end may be padding after the last pixel; the decoder fails if they were not.
 fn remove_zeros(bytes: &[u8], data: &mut Range<usize>) -> Option<Range<usize>> {
     let zero = |at: &usize| bytes[*at] == 0;
     let blocks = bytes[data.clone()].chunks_exact(BLOCK);
@@ -178,23 +177,23 @@ fn remove_zeros(bytes: &[u8], data: &mut Range<usize>) -> Option<Range<usize>> {
     None
 }
 
-/// Of the header of a scan: each component's number and tables; the first and the last coefficient,
-/// and the bits that are known before and are left after.
+/// Parses a scan header: each component's number and tables; the first and last coefficient, and the
+/// bits known before and left after.
 fn scan_header(header: &[u8]) -> Option<(&[[u8; 2]], [u8; 3])> {
     let (&count, rest) = header.split_first()?;
     let (components, rest) = rest.split_at_checked(2 * usize::from(count))?;
     Some((components.as_chunks().0, *rest.first_chunk()?))
 }
 
-/// How much of every component the scans have brought.
+/// What the scans so far contain of every component.
 #[derive(Default)]
 struct Frame {
-    /// The number of each component, and the bits that its coefficients still lack.
+    /// The number of each component, and the missing bits of its coefficients.
     components: Vec<(u8, [u8; 64])>,
 }
 
 impl Frame {
-    /// Nothing yet of the components that the header of a frame lists.
+    /// The components in the header of a frame, with nothing read yet.
     fn of(header: &[u8]) -> Self {
         let listed = header.get(6..).unwrap_or_default().as_chunks::<3>().0;
         Self {
@@ -222,15 +221,15 @@ impl Frame {
     }
 }
 
-/// What the shortest code of every Huffman table, which is all zeros, stands for.
+/// The symbol of the shortest code, all zeros, of every Huffman table.
 #[derive(Default)]
 struct Tables {
-    /// Of the tables for mean values and for details, by their number.
+    /// For DC and AC tables, by table number.
     zeros: [[Option<u8>; 4]; 2],
 }
 
 impl Tables {
-    /// Reads a segment that defines tables.
+    /// Reads a segment of table definitions.
     fn define(&mut self, mut segment: &[u8]) {
         while let Some((&[head, ref counts @ ..], rest)) = segment.split_first_chunk::<17>() {
             let values = counts.iter().map(|&n| usize::from(n)).sum();
@@ -242,8 +241,8 @@ impl Tables {
         }
     }
 
-    /// Whether a scan with this header can hold a long run of zeros: they then stand for blocks
-    /// without any change, as in a wholly white sky, or are bits that no code precedes.
+    /// Whether a scan with this header can contain a long run of zeros: blocks without any change, as
+    /// in an entirely white sky, or raw bits.
     fn allow_zeros(&self, header: &[u8]) -> bool {
         let Some((components, [first, last, bits])) = scan_header(header) else {
             return true;
@@ -262,7 +261,7 @@ impl Tables {
     }
 }
 
-/// Slices that are read one after the other.
+/// A reader over consecutive slices.
 pub(super) struct Pieces<'a> {
     current: &'a [u8],
     rest: std::vec::IntoIter<&'a [u8]>,
@@ -289,7 +288,7 @@ impl Read for Pieces<'_> {
         self.current.read(buffer)
     }
 
-    /// The decoder reads byte by byte, so that this takes a sixth off its time.
+    /// The decoder reads byte by byte, so this saves a sixth of its time.
     #[inline]
     fn read_exact(&mut self, mut buffer: &mut [u8]) -> io::Result<()> {
         if buffer.len() <= self.current.len() {

@@ -1,4 +1,4 @@
-//! Photos from files, as 8-bit sRGB.
+//! Reads photos as 8-bit sRGB.
 
 mod colour;
 mod decoded;
@@ -22,14 +22,14 @@ pub use frames::{Frame, Frames, frame_count, frame_name, read_frames};
 use super::error::DataError;
 use super::input::{Format, read_bytes, recognise};
 
-/// The endings of the names of photos, in lower case. They select files from folders; the format is
-/// told from the content.
+/// File extensions of photos, in lower case. They select files in folders; the format is recognised by
+/// content.
 pub const PHOTO_EXTENSIONS: [&str; 19] = [
     "jpg", "jpeg", "jpe", "jfif", "jif", "png", "webp", "heic", "heif", "hif", "bmp", "gif", "tif",
     "tiff", "ppm", "pgm", "pnm", "pbm", "tga",
 ];
 
-/// Whether a file's name ends as those of photos do, in any case.
+/// Whether a file has a photo's extension, in any letter case.
 pub fn has_photo_ending(path: &Path) -> bool {
     let named = |known: &&str| {
         path.extension()
@@ -40,21 +40,19 @@ pub fn has_photo_ending(path: &Path) -> bool {
 
 /// Reads a photo as 8-bit sRGB, upright.
 ///
-/// The format is told from the content, never from the name: JPEG, PNG, WebP, HEIC, BMP, GIF, TIFF
-/// and PNM, and TGA by its name. Grey, palette, CMYK, 16-bit and floating-point pixels are converted,
-/// transparency is composited on white, an embedded colour profile and the EXIF orientation are
-/// applied, and of an animation the first frame is taken (see [`read_frames`]), of a file of several pages the first one
-/// of full size. What is doubtful is named in the log: a range of samples below the full one, pages
-/// that are left out, a missing end.
+/// The format is recognised by content, not by name: JPEG, PNG, WebP, HEIC, BMP, GIF, TIFF and PNM; only TGA is
+/// recognised by name. Grey, palette, CMYK, 16-bit and floating-point pixels are converted, transparency is composited
+/// on white, and an embedded colour profile and the EXIF orientation are applied. The result is the first frame of an
+/// animation (see [`read_frames`]) and the first full-size page of a file of several pages. The log warns of doubtful
+/// cases: a partial range of samples, skipped pages, a missing end.
 ///
-/// Memory at the peak, besides the file: 3 bytes a pixel of the result, and what the decoder
-/// unpacks: up to 3 bytes a pixel of a baseline JPEG, up to 9 of a progressive one, and 1 to 16 in
-/// the other formats, by the width of their samples.
+/// Peak memory, besides the file: 3 bytes per pixel of the result, and the decoder's memory: up to 3
+/// bytes per pixel for a baseline JPEG, up to 9 for a progressive one, and 1 to 16 for the other
+/// formats, depending on the width of their samples.
 ///
 /// # Errors
-/// `path` is a folder, cannot be read, is empty, is of a kind that is not decoded here, is damaged
-/// or cut short, or has more than [`MAX_PIXELS`](super::MAX_PIXELS) or a side over
-/// [`MAX_SIDE`](super::MAX_SIDE).
+/// `path` is a folder, cannot be read, is empty, is of an unsupported kind, is damaged or cut short, or
+/// has more than [`MAX_PIXELS`](super::MAX_PIXELS) or a side over [`MAX_SIDE`](super::MAX_SIDE).
 pub fn read_photo(path: impl AsRef<Path>) -> Result<RgbImage, DataError> {
     Ok(read_stored(path.as_ref())?.upright())
 }
@@ -70,7 +68,7 @@ pub fn decode_photo(name: &Path, bytes: Vec<u8>) -> Result<RgbImage, DataError> 
 /// A photo as it is stored, in sRGB.
 pub(super) struct Stored {
     pub image: RgbImage,
-    /// How they are to be turned.
+    /// The transformation that makes them upright.
     pub orientation: Orientation,
 }
 
@@ -96,12 +94,13 @@ impl Stored {
         (self.image.width() as usize, self.image.height() as usize)
     }
 
-    /// Whether the photo is to be turned, and its size does not show whether that was done.
+    /// Whether the photo is transformed without a change of size, so that label sizes don't show if
+    /// they were made upright.
     pub(super) fn is_ambiguous(&self) -> bool {
         self.orientation != Orientation::NoTransforms && self.size() == self.upright_size()
     }
 
-    /// The photo as it is to be seen.
+    /// The upright photo.
     pub(super) fn upright(self) -> RgbImage {
         let mut image = DynamicImage::ImageRgb8(self.image);
         image.apply_orientation(self.orientation);
@@ -109,7 +108,7 @@ impl Stored {
     }
 }
 
-/// [`read_photo`] without turning it.
+/// [`read_photo`] without applying the orientation.
 pub(super) fn read_stored(path: &Path) -> Result<Stored, DataError> {
     decode_stored(path, read_bytes(path)?)
 }

@@ -14,7 +14,7 @@ use super::samples::{Channels, Raster, from_bytes, from_words};
 pub(super) fn decode(path: &Path, bytes: &[u8], format: ImageFormat) -> Result<Decoded, DataError> {
     let failed = |error: image::ImageError| DataError::decode(path, &error);
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    // The size is checked below; the decoder's own limit of memory is under that of large photos.
+    // The size is checked below; the decoder's default memory limit is too low for large photos.
     reader.no_limits();
     let mut decoder = reader.into_decoder().map_err(failed)?;
     let (width, height) = decoder.dimensions();
@@ -32,8 +32,8 @@ pub(super) fn decode(path: &Path, bytes: &[u8], format: ImageFormat) -> Result<D
     })
 }
 
-/// The fourth byte of 32-bit bitmaps is unused more often than not, and then 0 in every pixel. A
-/// picture that is wholly transparent is none that anybody saved on purpose.
+/// The fourth byte of 32-bit bitmaps is usually unused and then 0 in every pixel; a fully transparent
+/// picture is not intended.
 fn make_opaque(image: &mut DynamicImage) {
     if let DynamicImage::ImageRgba8(image) = image
         && image.pixels().all(|pixel| pixel.0[3] == 0)
@@ -62,7 +62,7 @@ fn to_rgb(path: &Path, image: DynamicImage) -> image::RgbImage {
             let raster = Raster::interleaved(size, words, channels);
             from_words(path, &raster, u16::from_ne_bytes)
         }
-        // None of these formats has samples of floating point.
+        // None of these formats has floating-point samples.
         _ => image.into_rgb8(),
     }
 }

@@ -1,4 +1,4 @@
-//! PNG. What stands beside the pixels (texts of any size, private chunks) is skipped.
+//! PNG. Chunks besides the pixels (texts of any size, private chunks) are skipped.
 
 use std::io::Cursor;
 use std::path::Path;
@@ -11,14 +11,14 @@ use super::decoded::Decoded;
 use super::exif;
 use super::samples::{Channels, Raster, from_bytes, from_words};
 
-/// Most bytes of a colour profile or an EXIF block.
+/// Maximum bytes of a colour profile or an EXIF block.
 const BESIDE: usize = 256 << 20;
 
 pub(super) fn decode(path: &Path, bytes: &[u8]) -> Result<Decoded, DataError> {
     let failed = |error: ::png::DecodingError| DataError::decode(path, &error);
     let mut decoder = Decoder::new_with_limits(Cursor::new(bytes), Limits { bytes: BESIDE });
     decoder.set_ignore_text_chunk(true);
-    // Palettes become colours, transparent colours become opacity, few bits become 8.
+    // Expands palettes to colours, transparent colours to opacity, and fewer bits to 8.
     decoder.set_transformations(Transformations::EXPAND);
     let header = decoder.read_header_info().map_err(failed)?;
     let size = [header.width, header.height];
@@ -29,7 +29,7 @@ pub(super) fn decode(path: &Path, bytes: &[u8]) -> Result<Decoded, DataError> {
         .ok_or_else(|| DataError::decode(path, &"it has too many pixels"))?;
     let mut samples = vec![0; length];
     let output = reader.next_frame(&mut samples).map_err(failed)?;
-    // Some writers put EXIF after the pixels. Whatever is wrong there leaves the pixels as they are.
+    // Some writers put EXIF after the pixels. Errors there don't affect the pixels.
     let _ = reader.finish();
     let channels = match output.color_type {
         ColorType::Grayscale => Channels::GREY,

@@ -1,9 +1,9 @@
-//! Samples of any width and order as 8-bit RGB.
+//! Converts samples of any width and order to 8-bit RGB.
 //!
-//! Numbers of 16 bits and of floating point say nothing about the value of white. Cameras store 10,
-//! 12 or 14 bits in 16-bit files, and programs store 0..1, 0..255 or 0..65535 as floating point.
-//! White is therefore taken from the greatest sample of the picture, and the log names every photo
-//! whose range is not the full one of its format.
+//! In 16-bit and floating-point samples the value of white is not defined. Cameras store 10, 12 or 14
+//! bits in 16-bit files, and programs store 0..1, 0..255 or 0..65535 as floating point. White is
+//! therefore derived from the maximum sample of the picture, and the log warns of every photo that does
+//! not have the full range of its format.
 
 use std::path::Path;
 
@@ -13,16 +13,16 @@ use rayon::prelude::*;
 use super::super::error::DataError;
 use super::decoded::warn;
 
-/// What the channels of a pixel stand for. Channels after those named here are left out.
+/// The meaning of a pixel's channels. Further channels are ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Channels {
     /// Whether three channels are red, green and blue; otherwise the first one is grey.
     pub rgb: bool,
-    /// The opacity, in the channel after the colours.
+    /// Kind of opacity in the channel after the colours.
     pub alpha: Option<Alpha>,
 }
 
-/// How colours and opacity go together.
+/// How colours relate to opacity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Alpha {
     /// The colours are those of the opaque pixel.
@@ -42,7 +42,7 @@ impl Channels {
         alpha: None,
     };
 
-    /// The same with straight opacity.
+    /// Adds straight opacity.
     pub(super) const fn with_alpha(self) -> Self {
         Self {
             alpha: Some(Alpha::Straight),
@@ -55,21 +55,20 @@ impl Channels {
     }
 }
 
-/// The samples of a picture, in memory as a decoder left them.
+/// The samples of a picture in the decoder's memory layout.
 pub(super) struct Raster<'a, T> {
     /// `[width, height]`.
     pub size: [u32; 2],
     pub samples: &'a [T],
-    /// Samples from one pixel to the next.
+    /// Stride between pixels, in samples.
     pub pixel: usize,
-    /// Samples from one channel of a pixel to the next.
+    /// Stride between channels of a pixel, in samples.
     pub channel: usize,
-    /// What the channels stand for.
     pub channels: Channels,
 }
 
 impl<'a, T: Copy + Sync> Raster<'a, T> {
-    /// A picture whose pixels hold their channels side by side.
+    /// A picture with interleaved channels.
     pub(super) fn interleaved(size: [u32; 2], samples: &'a [T], channels: Channels) -> Self {
         let count = channels.colours() + usize::from(channels.alpha.is_some());
         Self {
@@ -81,8 +80,7 @@ impl<'a, T: Copy + Sync> Raster<'a, T> {
         }
     }
 
-    /// Composites on white. `colour` and `alpha` turn a sample into 0..=255. Samples that are
-    /// missing are white.
+    /// Composites on white. `colour` and `alpha` map a sample to 0..=255. Missing samples are white.
     fn to_rgb(&self, colour: impl Fn(T) -> u8 + Sync, alpha: impl Fn(T) -> u8 + Sync) -> RgbImage {
         let [width, height] = self.size;
         let mut rgb = RgbImage::new(width, height);
@@ -106,8 +104,7 @@ impl<'a, T: Copy + Sync> Raster<'a, T> {
         rgb
     }
 
-    /// A picture whose colours follow from the first four channels of a pixel, as far as there are
-    /// so many.
+    /// Computes colours from the first four channels of each pixel, or fewer if it has fewer.
     pub(super) fn mapped(&self, colour: impl Fn([T; 4]) -> [u8; 3] + Sync) -> RgbImage
     where
         T: Default,
@@ -122,7 +119,7 @@ impl<'a, T: Copy + Sync> Raster<'a, T> {
         rgb
     }
 
-    /// The greatest of `value` over the channels `from..to`.
+    /// The maximum of `value` over the channels `from..to`.
     fn greatest<V>(
         &self,
         [from, to]: [usize; 2],
@@ -147,7 +144,7 @@ impl<'a, T: Copy + Sync> Raster<'a, T> {
     }
 }
 
-/// A colour on white paper.
+/// A colour composited on white.
 fn over_white(colour: u8, opacity: u8, kind: Alpha) -> u8 {
     let (c, a) = (u32::from(colour), u32::from(opacity));
     match kind {
@@ -156,13 +153,13 @@ fn over_white(colour: u8, opacity: u8, kind: Alpha) -> u8 {
     }
 }
 
-/// A picture of 8-bit samples.
+/// Converts 8-bit samples.
 pub(super) fn from_bytes(raster: &Raster<u8>) -> RgbImage {
     raster.to_rgb(|v| v, |v| v)
 }
 
-/// A picture of 16-bit samples, which `value` makes of what is stored. Where no colour passes 8,
-/// 10, 12 or 14 bits, the least of these is taken for the whole range, with a warning.
+/// Converts stored samples that `value` maps to 16 bits. If all colours fit into 8, 10, 12 or 14 bits,
+/// the smallest of these is used as the full range, with a warning.
 pub(super) fn from_words<T>(
     path: &Path,
     raster: &Raster<T>,
@@ -176,7 +173,7 @@ where
     let white = white(greatest);
     let opaque = match (white, raster.channels.alpha) {
         (u16::MAX, _) | (_, None) => u16::MAX,
-        // The opacity of such a picture may have the picture's range or the full one.
+        // The opacity of such a picture may have the same range or the full one.
         _ => match raster.greatest([colours, colours + 1], 0, &value, u16::max) {
             alpha if alpha <= white => white,
             _ => u16::MAX,
@@ -187,7 +184,7 @@ where
         warn(
             path,
             &format!(
-                "its 16-bit samples reach {greatest} only: they are taken for {bits}-bit samples"
+                "its 16-bit samples only reach {greatest}: they are read as {bits}-bit samples"
             ),
         );
     }
@@ -199,7 +196,7 @@ where
     raster.to_rgb(scaled(white), scaled(opaque))
 }
 
-/// The value of white in 16-bit data with this greatest value.
+/// The value of white in 16-bit data with this maximum.
 fn white(greatest: u16) -> u16 {
     let whites = [8, 10, 12, 14].map(|bits: u32| ((1u32 << bits) - 1) as u16);
     let fitting = whites.into_iter().find(|white| greatest <= *white);
@@ -207,11 +204,11 @@ fn white(greatest: u16) -> u16 {
     fitting.filter(|_| greatest > 0).unwrap_or(u16::MAX)
 }
 
-/// A picture of floating-point samples, which `value` makes of what is stored. White is 1, or 255
-/// or 65535 where samples pass 2 and 255, with a warning. NaN is black.
+/// Converts stored samples that `value` maps to floating point. White is 1, or 255 or 65535 if samples
+/// exceed 2 or 255, with a warning. NaN is black.
 ///
 /// # Errors
-/// Samples that are far below 0 or above 65535; the message names the range.
+/// Samples far below 0 or above 65535; the message states the range.
 pub(super) fn from_floats<T>(
     path: &Path,
     raster: &Raster<T>,
@@ -232,18 +229,18 @@ where
         .into_iter()
         .find(|(most, _)| greatest <= *most)
         .map(|(_, white)| white);
-    // Resampling leaves values a little below 0.
+    // Resampling can leave values slightly below 0.
     let Some(white) = white.filter(|white| least >= -0.1 * white) else {
         return Err(DataError::unsupported(
             path,
             &format!("a picture of floating-point samples from {least} to {greatest}"),
-            "scale them to 0..1, or save the picture with 8 or 16 bits a sample",
+            "scale them to 0..1, or save the picture with 8 or 16 bits per sample",
         ));
     };
     if greatest > 1.0 {
         let range = match white {
-            1.0 => "what passes 1 is clipped".to_owned(),
-            white => format!("0..{white} is taken for the whole range"),
+            1.0 => "values above 1 are clipped".to_owned(),
+            white => format!("0..{white} is used as the full range"),
         };
         warn(
             path,
@@ -255,7 +252,7 @@ where
         // A cast of NaN gives 0.
         move |v: T| (value(v) / white * 255.0 + 0.5).clamp(0.0, 255.0) as u8
     };
-    // Opacity beyond 1 has the range of the colours.
+    // Opacity beyond 1 has the same range as the colours.
     let opacity = [
         all[1],
         all[1] + usize::from(raster.channels.alpha.is_some()),

@@ -1,8 +1,8 @@
-//! TIFF. The `tiff` crate unpacks the samples; what they stand for is decided here.
+//! TIFF. The `tiff` crate unpacks the samples; their meaning is determined here.
 //!
-//! The crate takes a fourth channel for opacity whatever the file says of it, and knows no
-//! palettes. Every page is therefore shown to it as one of nameless channels, by overwriting the
-//! tag that names them in the copy of the file that is in memory.
+//! The crate always reads a fourth channel as opacity and does not support palettes. Every page is
+//! therefore presented as unnamed channels, by overwriting the tag that names them in the in-memory
+//! copy of the file.
 
 use std::io::Cursor;
 use std::path::Path;
@@ -20,11 +20,11 @@ use super::decoded::{Decoded, warn};
 use super::jpeg::on_paper;
 use super::samples::{Alpha, Channels, Raster, from_bytes, from_floats, from_words};
 
-/// Most bytes of all samples: 16 a pixel.
+/// Maximum bytes of all samples: 16 per pixel.
 const SAMPLES: u64 = 16 * MAX_PIXELS;
-/// Most bytes of one tag's value, such as a colour profile.
+/// Maximum bytes of a tag's value, such as a colour profile.
 const TAG: usize = 64 << 20;
-/// Pages that are looked at.
+/// Maximum number of pages examined.
 const PAGES: usize = 64;
 /// `PhotometricInterpretation`
 const INTERPRETATION: u16 = 262;
@@ -35,7 +35,7 @@ const MAKE: u16 = 271;
 const SUB_DIRECTORIES: u16 = 330;
 const DNG_VERSION: u16 = 50706;
 const RAW_COLOURS: [u16; 2] = [32803, 34892];
-/// Kinds of numbers in a directory, of 16 and of 32 bits.
+/// Types of 16-bit and 32-bit numbers in a directory.
 const SHORT: u64 = 3;
 const LONG: u64 = 4;
 
@@ -77,7 +77,7 @@ pub(super) fn decode(path: &Path, mut bytes: Vec<u8>) -> Result<Decoded, DataErr
     })
 }
 
-/// A decoder at one page, limited in memory by the size of that page alone.
+/// A decoder positioned at one page, with memory limited by that page's size only.
 fn open(bytes: &[u8], page: usize) -> TiffResult<Reader<'_>> {
     let mut limits = Limits::unlimited();
     limits.ifd_value_size = TAG;
@@ -89,8 +89,8 @@ fn open(bytes: &[u8], page: usize) -> TiffResult<Reader<'_>> {
     Ok(reader)
 }
 
-/// The number of the largest page that is neither a thumbnail nor a mask, with a warning where
-/// there are several.
+/// The number of the largest page that is neither a thumbnail nor a mask, with a warning if there are
+/// several.
 fn best_page(path: &Path, bytes: &[u8]) -> Result<usize, DataError> {
     let mut reader = open(bytes, 0).map_err(|error| refusal(path, error))?;
     let mut pages = Vec::new();
@@ -103,7 +103,7 @@ fn best_page(path: &Path, bytes: &[u8]) -> Result<usize, DataError> {
             u64::from(width) * u64::from(height),
             number,
         ));
-        // A page that cannot be read ends the list; those before it may be what is wanted.
+        // An unreadable page ends the list; earlier ones may be sufficient.
         if !reader.more_images() || reader.next_image().is_err() {
             break;
         }
@@ -116,16 +116,16 @@ fn best_page(path: &Path, bytes: &[u8]) -> Result<usize, DataError> {
     if full > 1 {
         warn(
             path,
-            &format!("it has {full} pages: page {} is taken", best + 1),
+            &format!("it has {full} pages: page {} is used", best + 1),
         );
     }
     Ok(best)
 }
 
-/// What one page says about its samples.
+/// The tags of one page that describe its samples.
 struct Page {
     size: [u32; 2],
-    /// Where its directory lies in the file.
+    /// Offset of its directory in the file.
     directory: u64,
     interpretation: u16,
     bits: u16,
@@ -133,7 +133,7 @@ struct Page {
     extra: Vec<u16>,
     /// All red values of the palette, then the green and the blue ones, 16 bits each.
     palette: Vec<u16>,
-    /// Whether colours have fewer samples than brightness, in a way that is not unpacked here.
+    /// Whether chroma is subsampled in an unsupported way.
     subsampled: bool,
     orientation: Orientation,
     profile: Option<Vec<u8>>,
@@ -165,7 +165,7 @@ impl Page {
         })
     }
 
-    /// Refuses samples whose meaning is unknown or not handled here.
+    /// Rejects samples whose meaning is unknown or unsupported.
     fn check(&self, path: &Path) -> Result<(), DataError> {
         let kind = match (self.interpretation, self.samples) {
             (0 | 1, bands @ 3..) if self.extra.len() + 1 != usize::from(bands) => {
@@ -181,8 +181,8 @@ impl Page {
         Err(unsupported(path, &kind))
     }
 
-    /// The meaning of grey and RGB channels. Bands that the file does not call opacity, such as
-    /// near infrared, are left out.
+    /// The meaning of grey and RGB channels. Bands not marked as opacity, such as near infrared, are
+    /// ignored.
     fn channels(&self) -> Channels {
         Channels {
             rgb: self.interpretation == 2,
@@ -194,7 +194,7 @@ impl Page {
         }
     }
 
-    /// The samples of a page, `planar`: one whole channel after the other.
+    /// The samples of a page; `planar`: one whole channel after the other.
     fn raster<'a, T>(&self, samples: &'a [T], planar: bool) -> Raster<'a, T> {
         let plane = self.size[0] as usize * self.size[1] as usize;
         let (pixel, channel) = if planar {
@@ -246,7 +246,7 @@ impl Page {
         Err(unsupported(path, &format!("a TIFF of {numbers}")))
     }
 
-    /// Whether samples are brightness, of grey or of RGB.
+    /// Whether samples are grey or RGB intensities.
     fn is_plain(&self) -> bool {
         matches!(self.interpretation, 1 | 2)
     }
@@ -268,7 +268,7 @@ impl Page {
     fn rgb_of_words(&self, path: &Path, raster: &Raster<u16>) -> Result<RgbImage, DataError> {
         let byte = |v: u16| (v >> 8) as u8;
         match self.interpretation {
-            // White is zero, and black the end of the range that the samples fill.
+            // White is zero, and black is the end of the range in use.
             0 => {
                 let most = raster.samples.iter().copied().max().unwrap_or(0);
                 let black = (u32::from(most) + 1).next_power_of_two() - 1;
@@ -290,7 +290,7 @@ impl Page {
         [0, 1, 2].map(|c| value(c) as u8)
     }
 
-    /// Samples of 1, 2 or 4 bits as bytes of the same value. Rows begin with a whole byte.
+    /// Unpacks samples of 1, 2 or 4 bits to bytes of the same value. Rows begin at a whole byte.
     fn unpack(&self, packed: &[u8], planar: bool) -> Vec<u8> {
         let bits = usize::from(self.bits);
         let width = self.size[0] as usize * if planar { 1 } else { usize::from(self.samples) };
@@ -315,7 +315,7 @@ fn numbers(reader: &mut Reader, tag: Tag) -> TiffResult<Vec<u16>> {
     Ok(reader.find_tag_unsigned_vec(tag)?.unwrap_or_default())
 }
 
-/// Full-range YCbCr, as in JPEG files, as RGB.
+/// Converts full-range YCbCr, as in JPEG files, to RGB.
 fn from_ycbcr([y, cb, cr, _]: [u8; 4]) -> [u8; 3] {
     let (y, cb, cr) = (f32::from(y), f32::from(cb) - 128.0, f32::from(cr) - 128.0);
     let rgb = [
@@ -331,7 +331,7 @@ fn unsupported(path: &Path, kind: &str) -> DataError {
     DataError::unsupported(path, kind, remedy)
 }
 
-/// What the decoder cannot do, by the name that people know.
+/// The error for an unsupported feature, by its usual name.
 fn refusal(path: &Path, error: TiffError) -> DataError {
     /// LZMA has no name in the crate.
     const LZMA: u16 = 34925;
@@ -356,7 +356,7 @@ fn refusal(path: &Path, error: TiffError) -> DataError {
     }
 }
 
-/// How the directories of a file are written.
+/// The byte order and offset size of a file.
 #[derive(Clone, Copy)]
 struct Header {
     big_endian: bool,
@@ -397,7 +397,7 @@ impl Header {
         })
     }
 
-    /// Where the entry of a tag lies.
+    /// Offset of a tag's entry.
     fn entry(&self, bytes: &[u8], directory: u64, tag: u16) -> Option<usize> {
         let (count, length) = if self.big { (8, 20) } else { (2, 12) };
         let directory = usize::try_from(directory).ok()?;
@@ -409,7 +409,7 @@ impl Header {
             .find(|at| self.number(bytes, *at, 2) == Some(u64::from(tag)))
     }
 
-    /// Where the value of an entry lies that is a single number of `kind`.
+    /// Offset of an entry's value if it is a single number of type `kind`.
     fn value(&self, bytes: &[u8], entry: usize, kind: u64) -> Option<usize> {
         let offset = if self.big { 12 } else { 8 };
         (self.number(bytes, entry + 2, 2)? == kind).then_some(entry + offset)
@@ -428,8 +428,7 @@ impl Header {
         Some(())
     }
 
-    /// Whether the first directory is that of a raw camera file, which only looks like a picture
-    /// because it begins with a thumbnail.
+    /// Whether the first directory is that of a raw camera file, which begins with a thumbnail.
     fn is_raw(&self, bytes: &[u8]) -> bool {
         let entry = |tag| self.entry(bytes, self.first, tag);
         let number = |tag, kind, length| {

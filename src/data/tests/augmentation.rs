@@ -1,4 +1,4 @@
-//! What augmentation may and may not do to a sample.
+//! Effects of augmentation on samples.
 
 use image::imageops::{FilterType, resize};
 use proptest::prelude::*;
@@ -23,7 +23,7 @@ fn sample(width: u32, height: u32) -> Sample {
     }
 }
 
-/// A change that leaves everything as it is.
+/// No augmentation.
 const NOTHING: Augment = Augment {
     scale: [1.0, 1.0],
     crop: false,
@@ -129,7 +129,7 @@ fn padding_is_grey_and_ignored() {
 
 #[test]
 fn windows_have_the_aspect_of_the_training_size() {
-    // Red counts columns, green rows.
+    // Red is the column index, green the row index.
     let mut sample = sample(240, 120);
     sample.image = RgbImage::from_fn(240, 120, |x, y| Rgb([x as u8, y as u8, 0]));
     let augment = Augment {
@@ -142,9 +142,9 @@ fn windows_have_the_aspect_of_the_training_size() {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             let (image, labels) = augmented(&sample, size, &augment, &mut rng);
             let [height, width] = size;
-            // A ninth of the photo's area fits into the photo in any of these shapes.
+            // A ninth of the photo's area fits into the photo at any of these aspects.
             assert!(labels.iter().all(|&label| label != IGNORE));
-            // Pixels of the photo between the second pixel and the last but one.
+            // Photo pixels between the second and the last but one.
             let row = height / 2 * width;
             let across = (image[row + width - 2] - image[row + 1]) / (width - 3) as f32;
             let green = &image[height * width..];
@@ -175,7 +175,7 @@ fn photometric_changes_leave_labels_and_range_alone() {
         let total: f32 = image.iter().zip(&plain).map(|(a, b)| (a - b).abs()).sum();
         changed += total / image.len() as f32 / 50.0;
     }
-    // Visible, yet the same photo.
+    // Visible, but still the same photo.
     assert!((0.05..0.4).contains(&changed), "{changed}");
 }
 

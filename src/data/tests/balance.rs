@@ -1,4 +1,4 @@
-//! Balanced crops show rare classes; the rest of the batches stays what it was.
+//! Balanced crops show rare classes; the other samples of a batch are unchanged.
 
 use super::super::balance::{Rare, class_weights};
 use super::*;
@@ -6,7 +6,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::sync::Arc;
 
-/// Six photos of class 0; the first holds a square of class 1 at its edge, the second one of 2.
+/// Six photos of class 0; the first has a square of class 1 at its edge, the second one of class 2.
 fn tail() -> tempfile::TempDir {
     let dir = plain(0);
     for i in 0..6usize {
@@ -37,7 +37,7 @@ fn config(balance: f32) -> LoaderConfig {
     }
 }
 
-/// The share of samples that show a rare class, and that are of the photos that hold one.
+/// The shares of samples that show a rare class, and that come from photos that hold one.
 fn shares(dataset: &Dataset, balance: f32) -> [f32; 2] {
     let (mut shown, mut held, mut all) = (0, 0, 0);
     for step in 0..60 {
@@ -131,7 +131,7 @@ fn rare_classes_weigh_more_within_bounds() {
         let is_rare = rare.contains(&(class as u16));
         assert_eq!(full[class] > 1.0, is_rare, "{full:?}");
         assert!((0.1..=10.0).contains(&full[class]), "{full:?}");
-        // The exponent bends towards 1.
+        // Smaller exponents are closer to 1.
         assert!(
             (half[class] - 1.0).abs() <= (full[class] - 1.0).abs(),
             "{half:?} {full:?}"

@@ -1,4 +1,4 @@
-//! Whether every pair can be read, before a run begins.
+//! The check of all pairs before a run.
 
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, SystemTime};
@@ -9,7 +9,7 @@ fn checking(dataset: &Dataset, memory: Option<&Path>) -> Check {
     dataset.check(memory, &mut |_, _| {}, &|| false).unwrap()
 }
 
-/// A data set with a photo that is cut short, labels of another size and an unknown label.
+/// A data set with a truncated photo, labels of another size and an unknown label.
 fn spoilt() -> tempfile::TempDir {
     let dir = plain(8);
     let at = |path: &str| dir.path().join(path);
@@ -50,13 +50,13 @@ fn bad_pairs_refuse_the_data_set_or_are_left_out() {
         .unwrap();
     let names: Vec<String> = (0..kept.len()).map(|i| kept.sample_name(i)).collect();
     assert_eq!(names, ["p00", "p02", "p04", "p05", "p07"]);
-    // The classes that the check has counted belong to the pairs that stay.
+    // The classes counted by the check belong to the kept pairs.
     let counted = kept.class_pixels().to_vec();
     let fresh: Vec<_> = (0..kept.len())
         .map(|i| kept.load_labels(i).unwrap().present_classes(3))
         .collect();
     assert_eq!(counted, fresh);
-    // Nothing that is left is refused, whatever was asked for.
+    // All kept pairs can be loaded.
     for i in [0, 2, 4, 5, 7] {
         fs::write(
             dir.path().join(format!("images/training/p{i:02}.png")),
@@ -102,7 +102,7 @@ fn what_was_good_is_read_again_only_where_it_changed() {
     let checked = || checking(&opened(&dir), Some(memory.path()));
     assert_eq!(checked().bad.len(), 3);
     assert_eq!(fs::read_dir(memory.path()).unwrap().count(), 1);
-    // A photo is spoilt in a way that its size and time do not show.
+    // A photo is damaged without a change of size or time.
     let photo = dir.path().join("images/training/p02.png");
     let (before, time) = (
         fs::read(&photo).unwrap(),
@@ -115,9 +115,9 @@ fn what_was_good_is_read_again_only_where_it_changed() {
         .unwrap()
         .set_modified(time)
         .unwrap();
-    assert_eq!(checked().bad.len(), 3, "it was remembered");
+    assert_eq!(checked().bad.len(), 3, "the cached result is used");
     assert_eq!(checking(&opened(&dir), None).bad.len(), 4);
-    // A later time, another meaning of the labels and a bad memory are read again.
+    // With a later time, another meaning of the labels or a damaged cache, pairs are read again.
     let later = SystemTime::now() + Duration::from_secs(5);
     fs::File::options()
         .write(true)
@@ -138,7 +138,7 @@ fn what_was_good_is_read_again_only_where_it_changed() {
         .path();
     fs::write(&file, "{ no json").unwrap();
     assert_eq!(checked().bad.len(), 8);
-    // A memory that names classes that do not exist is none.
+    // A cache that names classes that do not exist is ignored.
     fs::write(dir.path().join("classes.txt"), "a\nb\nc\n").unwrap();
     assert_eq!(checked().bad.len(), 3);
     let text = fs::read_to_string(&file).unwrap().replace("[[0,", "[[999,");
@@ -181,7 +181,7 @@ fn a_check_tells_how_far_it_is_and_stops() {
     assert_eq!(fs::read_dir(memory.path()).unwrap().count(), 0);
     let asked = Cell::new(0);
     let second = || asked.replace(asked.get() + 1) > 0;
-    // More pairs than are read at once, whatever the number of threads.
+    // More pairs than are read at once, for any number of threads.
     let pairs = 8 * rayon::current_num_threads();
     let many = plain(pairs);
     assert!(
@@ -189,7 +189,7 @@ fn a_check_tells_how_far_it_is_and_stops() {
             .check(Some(memory.path()), &mut |_, _| {}, &second)
             .is_none()
     );
-    // What was read until then is remembered.
+    // The pairs read so far are recorded.
     let file = fs::read_dir(memory.path())
         .unwrap()
         .next()
@@ -199,7 +199,7 @@ fn a_check_tells_how_far_it_is_and_stops() {
     let remembered: serde_json::Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
     let count = remembered["pairs"].as_object().unwrap().len();
     assert!((1..pairs).contains(&count), "{count}");
-    // Scenes are drawn and never bad.
+    // Scenes are rendered and never bad.
     let scenes = Dataset::open(Path::new("scenes:3@16x16"), "training").unwrap();
     let check = checking(&scenes, None);
     assert!(check.bad.is_empty());

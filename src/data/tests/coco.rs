@@ -1,4 +1,4 @@
-//! COCO's JSON: instances, crowds, panoptic files, and what is wrong with some.
+//! COCO JSON: instances, crowds, panoptic files, and faulty files.
 
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -10,13 +10,13 @@ pub(super) fn write_json(path: &Path, value: &Value) {
     fs::write(path, value.to_string()).unwrap();
 }
 
-/// A rectangle as COCO's polygon.
+/// A rectangle as a COCO polygon.
 pub(super) fn rectangle(left: f64, top: f64, right: f64, bottom: f64) -> Value {
     json!([[left, top, right, top, right, bottom, left, bottom]])
 }
 
-/// Two photos of 6x4 with categories of sparse ids: overlapping instances and a crowd on the first,
-/// nothing on the second.
+/// Two photos of 6x4 with sparse category ids: overlapping instances and a crowd in the first, nothing
+/// in the second.
 fn instances() -> Value {
     json!({
         "info": {"description": "made by a test"},
@@ -25,7 +25,7 @@ fn instances() -> Value {
             {"id": 4, "file_name": "b.png", "width": 6, "height": 4}
         ],
         "annotations": [
-            // The smaller dog lies on the cat, although the cat comes last.
+            // The smaller dog covers the cat, although the cat comes last.
             {"id": 1, "image_id": 17, "category_id": 90, "segmentation": rectangle(1.0, 1.0, 2.0, 3.0)},
             {"id": 2, "image_id": 17, "category_id": 7, "iscrowd": 0, "area": 1,
              "segmentation": rectangle(0.0, 0.0, 4.0, 4.0)},
@@ -72,7 +72,7 @@ fn smaller_areas_lie_over_larger_ones_and_crowds_are_ignored() {
     assert!(report.problems().is_empty(), "{:?}", report.problems());
     assert_eq!(report.layout, "COCO JSON");
     assert_eq!(report.splits[0].class_pixels, [4 + 24, 14, 2]);
-    // The check remembers a pair by the file of its annotations as well.
+    // The check's cache also depends on the annotation file.
     let memory = tempfile::tempdir().unwrap();
     let checked = || {
         let dataset = Dataset::open(dir.path(), "training").unwrap();
@@ -130,7 +130,7 @@ fn the_usual_arrangements_of_files_are_found() {
     fs::create_dir_all(dir.path().join("images")).unwrap();
     fs::write(dir.path().join("classes.txt"), "cat\ndog\n").unwrap();
     assert_eq!(detect(dir.path()).unwrap(), Layout::Coco);
-    // Captions and key points are left aside; of two files for a split one counts.
+    // Captions and key points are not regions; of two files for a split one counts.
     let dir = official(&instances());
     let at = |path: &str| dir.path().join(path);
     for other in ["captions_train2017.json", "person_keypoints_train2017.json"] {
@@ -255,9 +255,9 @@ fn annotations_of_nothing_are_left_out_and_named() {
     says(
         &problems,
         &[
-            "1 annotations of images that it does not list are left out, annotation 9 with image 99",
-            "2 annotations without an outline are left out, annotation 10 the first",
-            "1 images are listed again, and their first entries count, b.png",
+            "1 annotations of images that it does not list are left out, the first is annotation 9 with image 99",
+            "2 annotations without an outline are left out, the first is annotation 10",
+            "1 images are listed twice, and their first entries count, the first is b.png",
         ],
     );
 }
@@ -337,7 +337,7 @@ fn settings_say_what_unannotated_pixels_are() {
         &["dataset.toml", "ignore", "classes and splits"],
     );
     says(&message(with("ignore = [")), &["dataset.toml", "line 1"]);
-    // Of labels that are pixels nothing is unannotated.
+    // Label images have no unannotated pixels.
     let pixels = plain(1);
     fs::write(
         pixels.path().join("dataset.toml"),
@@ -370,7 +370,7 @@ fn segments_of_panoptic_files_are_the_colours_of_a_png() {
         "categories": [{"id": 1, "name": "person", "isthing": 1}, {"id": 200, "name": "sky", "isthing": 0}]
     });
     write_json(&at("annotations/panoptic_val2017.json"), &value);
-    // The instances of the same split are left aside.
+    // The instances of the same split are not used.
     write_json(&at("annotations/instances_val2017.json"), &instances());
     save_photo(&at("val2017/a.jpg"), 3, 1);
     let png = at("annotations/panoptic_val2017/a.png");
@@ -387,7 +387,7 @@ fn segments_of_panoptic_files_are_the_colours_of_a_png() {
     save(&[3, 2, 1, 0, 0, 0, 7, 0, 0]);
     let dataset = Dataset::open(dir.path(), "validation").unwrap();
     assert_eq!(dataset.classes().names, ["person", "sky"]);
-    // No segment and a crowd are ignored.
+    // Pixels without a segment and crowds are ignored.
     assert_eq!(dataset.load(0).unwrap().labels.data, [0, I, I]);
     save(&[3, 2, 1, 0, 0, 0, 9, 0, 0]);
     says(
@@ -419,7 +419,7 @@ fn large_files_take_time_in_proportion_to_their_size() {
     write_json(&dir.path().join("annotations.json"), &value);
     let start = Instant::now();
     assert_eq!(Dataset::open(dir.path(), "training").unwrap().len(), count);
-    // In the square of their number it would take hours.
+    // Quadratic time would take hours.
     assert!(
         start.elapsed() < Duration::from_secs(60),
         "{:?}",

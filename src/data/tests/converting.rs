@@ -1,4 +1,4 @@
-//! Any layout as the plain one.
+//! Converting any layout to the plain one.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,7 +7,8 @@ use serde_json::json;
 use super::coco::{rectangle, write_json};
 use super::*;
 
-/// Two photos of one name in two folders, with a shape each, and a third whose annotation is wrong.
+/// Two photos of the same name in two folders, with one shape each, and a third with a faulty
+/// annotation.
 fn outlines() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let value = json!({
@@ -34,7 +35,7 @@ fn converted(dir: &Path, out: &Path) -> Result<Converted, DataError> {
     convert(dir, out, &|done, all| assert!(done <= all))
 }
 
-/// Every file below a folder with its content and time.
+/// Every file below a folder with its content and modification time.
 fn contents(dir: &Path) -> Vec<(PathBuf, Vec<u8>, SystemTime)> {
     let mut files: Vec<_> = walkdir::WalkDir::new(dir)
         .into_iter()
@@ -71,12 +72,12 @@ fn a_converted_data_set_is_the_same_data_set() {
         );
         assert_eq!((a.image, a.labels), (b.image, b.labels));
     }
-    // Again there is nothing to do, and nothing is touched.
+    // A second conversion touches nothing.
     let written = contents(&out);
     let again = converted(dir.path(), &out).unwrap();
     assert_eq!((again.written, again.kept), (0, 2));
     assert_eq!(contents(&out), written);
-    // What an interrupted conversion lacks is made, whichever file is missing.
+    // A resumed conversion creates whichever file is missing.
     let files = written.iter().map(|(path, ..)| path);
     for path in files.filter(|path| !path.ends_with("classes.txt")) {
         fs::remove_file(path).unwrap();
@@ -148,7 +149,7 @@ fn what_cannot_be_converted_says_why() {
         &message(converted(Path::new("scenes:3"), &out)),
         &["scenes:3", "no files"],
     );
-    // Names that a list of names cannot hold.
+    // Names that classes.txt cannot hold.
     let dir = outlines();
     let json = dir.path().join("annotations.json");
     let text = fs::read_to_string(&json)

@@ -217,7 +217,7 @@ fn huge_headers_are_refused_before_allocation() {
 #[test]
 fn every_kind_of_pixel_becomes_rgb() {
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("photo.dat"); // the name says nothing
+    let path = dir.path().join("photo.dat"); // no known extension
     let read = |colour, depth, bytes: &[u8]| {
         save_png(&path, [1, 1], colour, depth, bytes);
         read_photo(&path).unwrap().get_pixel(0, 0).0

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::*;
 
-/// A plain data set with these classes and `count` pairs in both splits, whose files are called after
-/// its prefix; the labels count through the classes, and one pixel is ignored.
+/// A plain data set with these classes and `count` pairs in both splits, with file names that begin
+/// with the prefix; the labels cycle through the classes, and one pixel is ignored.
 fn set(prefix: &str, classes: &str, count: usize) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("classes.txt"), classes.replace(' ', "\n")).unwrap();
@@ -56,7 +56,7 @@ fn classes_are_joined_by_name_and_the_first_keep_their_indices() {
     assert_eq!(training.class_pixels()[4], [(0, 1), (2, 5), (3, 1)]);
     says(&message(training.load(5)), &["5 samples"]);
     assert_eq!(training.spans(), [0..2, 2..5]);
-    // Validation is the first one's, with all classes.
+    // Validation uses the first data set, with all classes.
     let validation = both.open_first("validation", &training).unwrap();
     assert_eq!(
         (validation.len(), validation.classes()),
@@ -66,7 +66,7 @@ fn classes_are_joined_by_name_and_the_first_keep_their_indices() {
         validation.load(1).unwrap().labels.data,
         [0, 1, 2, 0, IGNORE, 0, 0, 0]
     );
-    // Or the classes that only others have are ignored.
+    // Alternatively, classes that only others have are ignored.
     let ignored = list(&[&a, &b], &[], FurtherClasses::Ignore)
         .open_training()
         .unwrap();
@@ -76,7 +76,7 @@ fn classes_are_joined_by_name_and_the_first_keep_their_indices() {
         [2, IGNORE, 0, 2, IGNORE, 2, 2, 2]
     );
     assert_eq!(ignored.class_pixels()[4], [(0, 1), (2, 5)]);
-    // A map gives a class the name that the first one has for it.
+    // A map renames a class to its name in the first data set.
     fs::write(b.path().join("dataset.toml"), "[map]\ntree = 'road'\n").unwrap();
     let mapped = both.open_training().unwrap();
     assert_eq!(mapped.classes().names, ["sky", "road", "car"]);
@@ -138,7 +138,7 @@ fn fingerprints_know_every_data_set_its_place_and_weight() {
     assert_ne!(all[2], print(&[&a, &b], &[]));
 }
 
-/// How often each sample comes in the first batches.
+/// How often each sample occurs in the first batches.
 fn counts(data: &Dataset, batches: u64) -> BTreeMap<String, usize> {
     let config = LoaderConfig {
         size: [2, 4],
@@ -159,7 +159,8 @@ fn counts(data: &Dataset, batches: u64) -> BTreeMap<String, usize> {
 fn weights_are_how_often_an_epoch_shows_a_photo() {
     let (a, b) = (set("a", "sky road", 4), set("b", "road sky", 4));
     let opened = |weights: &[f64]| list(&[&a, &b], weights, ADD).open_training().unwrap();
-    // An epoch of 4 + 2: in 8 epochs of a batch each photo of the first comes 8 times, of the other 4.
+    // An epoch has 4 + 2 samples, one batch: in 8 epochs each photo of the first occurs 8 times, of the
+    // other 4 times.
     let half = counts(&opened(&[1.0, 0.5]), 8);
     for i in 0..4 {
         assert_eq!(
@@ -168,16 +169,16 @@ fn weights_are_how_often_an_epoch_shows_a_photo() {
             "{half:?}"
         );
     }
-    // An epoch of 4 + 8: 2 batches.
+    // An epoch has 4 + 8 samples: 2 batches.
     let double = counts(&opened(&[1.0, 2.0]), 4);
     assert!((0..4).all(|i| double[&format!("a{i}")] == 2 && double[&format!("b{i}")] == 4));
     let dropped = counts(&opened(&[1.0, 0.0]), 4);
     assert_eq!(dropped.len(), 4);
     assert!(dropped.keys().all(|name| name.starts_with('a')));
-    // Equal weights are no weights, and all samples come once an epoch.
+    // Equal weights have no effect, and all samples occur once per epoch.
     assert_eq!(counts(&opened(&[1.0, 1.0]), 5), counts(&opened(&[]), 5));
     assert!(counts(&opened(&[]), 4).values().all(|count| *count == 3));
-    // A later stage may weigh otherwise.
+    // A later stage may have other weights.
     assert_eq!(counts(&opened(&[]).weighted(&[1.0, 0.5]), 8), half);
 }
 
@@ -209,7 +210,7 @@ fn a_check_names_the_bad_pairs_of_each() {
         assert_eq!(kept.class_pixels()[2], [(0, 2), (1, 5)]);
         assert_eq!(kept.load(3).unwrap().name, "b2");
     }
-    // Scenes beside files.
+    // Scenes joined with files.
     let mut mixed = list(&[&a], &[], ADD);
     let paths = serde_json::json!([a.path(), "scenes:3@16x16"]);
     mixed.paths = serde_json::from_value(paths).unwrap();

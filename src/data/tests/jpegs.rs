@@ -1,12 +1,12 @@
 //! JPEG: libjpeg's pixels for every kind, EXIF orientation, colour profiles, thumbnails and trailing
-//! data, and streams that have lost pixels.
+//! data, and streams with missing pixels.
 
 use image::imageops;
 
 use super::*;
 
-/// A picture of 35x21 pixels, as Pillow, libjpeg-turbo and a small encoder of several scans wrote
-/// it; in the order of `libjpeg.png`, which holds libjpeg's pixels of each, one below the other.
+/// A picture of 35x21 pixels, written by Pillow, libjpeg-turbo and a small encoder of several scans, in
+/// the order of `libjpeg.png`, which holds libjpeg's pixels of each, one below the other.
 const KINDS: [(&str, &[u8]); 10] = [
     ("baseline-420", include_bytes!("files/baseline-420.jpg")),
     ("baseline-444", include_bytes!("files/baseline-444.jpg")),
@@ -29,7 +29,7 @@ const KINDS: [(&str, &[u8]); 10] = [
     ("ycck", include_bytes!("files/ycck.jpg")),
 ];
 const LIBJPEG: &[u8] = include_bytes!("files/libjpeg.png");
-/// Noise, whose scans are long for their size; and a white field whose codes are almost all zeros.
+/// Noise, whose scans are long for their size, and a white field whose codes are almost all zeros.
 const NOISE: &[u8] = include_bytes!("files/noise.jpg");
 const PROGRESSIVE: &[u8] = include_bytes!("files/noise-progressive.jpg");
 const WHITE: &[u8] = include_bytes!("files/white-optimised.jpg");
@@ -129,7 +129,7 @@ fn labels_of_a_stored_photo_fit_it() {
         let notes = inspect(dir.path(), &|_, _| {}).unwrap().notes().join("\n");
         assert!(!notes.contains("orientation"), "{notes}");
     }
-    // A half turn changes no size: nobody can know which photo was labelled.
+    // A half turn keeps the size: it is unknown which orientation was labelled.
     fs::write(&image, with(KINDS[1].1, &[segment(1, &exif(3, 3))])).unwrap();
     let report = inspect(dir.path(), &|_, _| {}).unwrap();
     assert!(report.problems().is_empty());
@@ -163,7 +163,7 @@ fn lost_pixels_are_found() {
             );
             // With an end marker after it, a lenient decoder fills the rest with grey.
             let closed = [cut.strip_suffix(b"\xFF").unwrap_or(cut), &[0xFF, 0xD9]].concat();
-            // Between its scans a progressive file may end; it is blurred then.
+            // A progressive file may end between its scans; it is then blurred.
             assert!(
                 name == "progressive noise" || reading(&closed).is_err(),
                 "{name}, {end}"
@@ -188,12 +188,12 @@ fn holes_of_zeros_are_found() {
         &message(reading(&holed)),
         &["p.jpg", "zeros", &half.to_string()],
     );
-    // Zeros to the end of the scan, as a broken download leaves them.
+    // Zeros to the end of the scan, as left by a broken download.
     let mut ended = NOISE.to_vec();
     let last = ended.len() - 2;
     ended[half..last].fill(0);
     message(reading(&ended));
-    // Padding after the last pixel is none of them, and neither is a scan of zeros.
+    // Padding after the last pixel is not a hole, and neither is a scan of zeros.
     let padded = [&NOISE[..last], &[0; 5000], &NOISE[last..]].concat();
     assert!(read(&padded) == read(NOISE));
     assert!(WHITE.windows(1500).any(|run| run.iter().all(|&b| b == 0)));
@@ -235,7 +235,7 @@ fn what_stands_beside_the_pixels_does_not_matter() {
 
 #[test]
 fn kinds_that_are_not_decoded_are_named() {
-    // The first frame marker says which kind follows: arithmetic coding, 12 bits a sample.
+    // The first frame marker determines the kind: arithmetic coding, 12 bits per sample.
     let frame = NOISE
         .windows(2)
         .position(|pair| pair == [0xFF, 0xC0])

@@ -1,4 +1,4 @@
-//! Detection and meaning of every layout.
+//! Detection and label values of every layout.
 
 use super::*;
 
@@ -211,7 +211,7 @@ fn cityscapes_ids_become_train_ids() {
             &at("gtFine", "gtFine_labelIds"),
             values,
         );
-        // The archive has these beside the ids; they must not be taken for labels or photos.
+        // The archive has these besides the ids; they must not be taken for labels or photos.
         save_photo(&at("gtFine", "gtFine_color"), 4, 2);
         fs::write(at("gtFine", "gtFine_polygons").with_extension("json"), "{}").unwrap();
     };
@@ -271,7 +271,7 @@ fn pascal_voc_takes_its_splits_from_lists() {
         (dataset.classes().name(20), dataset.sample_name(0)),
         ("tvmonitor", "2007_000039".to_owned())
     );
-    // A photo that is listed and has no labels is reported; what no list names is not.
+    // A listed photo without labels is reported; unlisted files are not.
     fs::write(lists.join("train.txt"), "2007_000032\n2008_000001\n").unwrap();
     let report = inspect(dir.path(), &|_, _| {}).unwrap();
     assert_eq!(report.splits.len(), 2);
@@ -381,7 +381,7 @@ fn names_are_paired_as_people_see_them() {
         ("two.jfif", "two.Png"),
         ("three.jpe", "three.png"),
         ("four.jpg", "four.jpg.png"),
-        // The same names, taken apart (macOS) and composed.
+        // The same names, decomposed (macOS) and composed.
         ("Mu\u{308}nchen.jpg", "M\u{fc}nchen.png"),
         ("\u{1100}\u{1161}\u{11bc}.jpg", "\u{ac15}.png"),
     ];
@@ -447,7 +447,7 @@ fn several_files_of_one_name_are_a_problem() {
             "p00.PNG has the same name",
         ],
     );
-    // Labels named after whole names tell the photos apart.
+    // Labels named after whole file names distinguish the photos.
     fs::remove_file(at("annotations/training/p00.PNG")).unwrap();
     save_labels(&at("annotations/training/p00.png.png"), [4, 2], &[0; 8]);
     let dataset = Dataset::open(dir.path(), "training").unwrap();
@@ -591,7 +591,7 @@ fn published_colours_belong_to_the_names_of_the_layouts() {
     for (class, colour) in known {
         assert_eq!(colours[class], colour);
     }
-    // The shared copy names one class in another way.
+    // The shared copy has another name for one class.
     let copy = Dataset::open(&shared("camvid"), "training").unwrap();
     assert_eq!(published_colours(&copy.classes().names).unwrap(), colours);
     let scenes = Dataset::open(Path::new("scenes:11"), "training").unwrap();

@@ -1,4 +1,4 @@
-//! Batches: a pure function of seed, step and data set, whoever computes them.
+//! Batches: a pure function of seed, step and data set, for any number of threads.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -88,7 +88,7 @@ fn batches_have_their_shapes_and_differ() {
         ..config(1)
     };
     assert_ne!(batch.images, batch_at(&dataset, &other, 3).unwrap().images);
-    // One sample seen twice in a batch is seen in two views.
+    // Repetitions of a sample in a batch are different views.
     let one = batch_at(&scenes(1), &config(1), 0).unwrap();
     assert_eq!(one.names[0], one.names[1]);
     assert_ne!(one.images[..576], one.images[576..1152]);
@@ -107,7 +107,7 @@ fn every_epoch_sees_every_sample_once_in_another_order() {
         assert_eq!(epoch.iter().collect::<BTreeSet<_>>().len(), 6, "{epoch:?}");
     }
     assert_ne!(names[..6], names[6..12]);
-    // An epoch that ends within a batch goes on with the next one.
+    // An epoch that ends within a batch is followed by the next one.
     let odd = LoaderConfig {
         batch_size: 4,
         ..config(2)
@@ -204,7 +204,7 @@ fn dropping_a_loader_stops_it_promptly() {
     let mut loader = Loader::new(dataset.clone(), config(2), 0, u64::MAX).unwrap();
     assert_eq!(loader.next().unwrap().unwrap().step, 0);
     let start = Instant::now();
-    drop(loader); // threads that wait to hand over
+    drop(loader); // threads that are sending
     drop(Loader::new(dataset.clone(), many, 0, u64::MAX).unwrap()); // threads within a batch
     assert!(
         start.elapsed() < Duration::from_secs(5),

@@ -1,4 +1,4 @@
-//! Tests of the data room, and the folders and files that they need.
+//! Tests of the data module, and the folders and files that they need.
 
 mod augmentation;
 mod balance;
@@ -50,7 +50,7 @@ fn photo(width: u32, height: u32) -> RgbImage {
 
 fn save_photo(path: &Path, width: u32, height: u32) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    // The content decides, whatever the name says; nothing here writes JPEG.
+    // Formats are recognised by content: files of any other name get PNG bytes.
     let format = match path.extension().and_then(|ending| ending.to_str()) {
         Some("bmp") => image::ImageFormat::Bmp,
         Some("webp") => image::ImageFormat::WebP,

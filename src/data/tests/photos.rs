@@ -1,5 +1,5 @@
-//! Photos in every format but JPEG: ranges of samples, bands, pages, transparency, orientation,
-//! colour profiles, chunks beside the pixels, and files that are no photos.
+//! Photos in every format but JPEG: ranges of samples, bands, pages, transparency, orientation, colour
+//! profiles, chunks besides the pixels, and files that are not photos.
 
 use moxcms::ColorProfile;
 use png::{BitDepth, ColorType};
@@ -17,7 +17,7 @@ fn read(bytes: &[u8]) -> RgbImage {
     reading(bytes).unwrap()
 }
 
-/// The greatest difference of two pictures of one size.
+/// The maximum difference of two pictures of the same size.
 fn difference(a: &RgbImage, b: &RgbImage) -> u8 {
     assert_eq!(a.dimensions(), b.dimensions());
     a.iter()
@@ -35,7 +35,7 @@ fn tiff(pages: &[Page]) -> Vec<u8> {
     let mut link = bytes.len();
     bytes.extend([0; 4]);
     for (entries, samples) in pages {
-        // Planes lie in strips of their own.
+        // Planes are in strips of their own.
         let strips = if entries.contains(&(284, 3, vec![2])) {
             3
         } else {
@@ -78,7 +78,7 @@ fn tiff(pages: &[Page]) -> Vec<u8> {
     bytes
 }
 
-/// The entries that every page has.
+/// The entries of every page.
 fn entries(
     size: [u32; 2],
     bits: u32,
@@ -96,7 +96,7 @@ fn entries(
     ]
 }
 
-/// A page with more entries.
+/// A page with further entries.
 fn page(
     size: [u32; 2],
     [bits, interpretation, samples]: [u32; 3],
@@ -156,7 +156,7 @@ fn floating_point_has_the_range_that_its_values_show() {
         let photo = read(&page(floats(&image, |v| f32::from(v) / 255.0 * white)));
         assert!(difference(&photo, &image) <= 1, "0..{white}");
     }
-    // Overshoot is clipped, and what is no number is black.
+    // Overshoot is clipped, and NaN is black.
     let over = read(&page(floats(&image, |v| f32::from(v) / 255.0 * 1.2 - 0.05)));
     assert_eq!(over.get_pixel(0, 0).0[0], 255);
     let nan = read(&page(floats(&image, |v| {
@@ -217,7 +217,7 @@ fn only_what_a_tiff_calls_opacity_is_opacity() {
     };
     assert!(with(&[0], &four(&infrared)) == image);
     assert!(with(&[], &four(&infrared)) == image);
-    // Half opaque, then the same with the colours multiplied by the opacity before.
+    // Half opaque, then the same with premultiplied colours.
     let straight = with(&[2], &four(&[128; 128]));
     assert_eq!(straight.get_pixel(0, 0).0, [255, 127, 191]);
     let first = four(&[128; 128]);
@@ -227,7 +227,7 @@ fn only_what_a_tiff_calls_opacity_is_opacity() {
         .map(|(i, v)| if i % 4 == 3 { 128 } else { v / 2 })
         .collect();
     assert!(difference(&with(&[1], &multiplied), &straight) <= 1);
-    // Compressed by differences of pixels, of which the fourth band is a part.
+    // Compressed with a predictor over all four bands.
     let compressed = read(include_bytes!("files/rgb-infrared-lzw-predictor.tif"));
     assert!(compressed == photo(16, 8));
     let five: Vec<u8> = image
@@ -391,7 +391,7 @@ fn encoded(image: &RgbImage, format: image::ImageFormat) -> Vec<u8> {
     bytes.into_inner()
 }
 
-/// A PNG of this stored size that is to be turned by a quarter.
+/// A PNG of this stored size with a quarter turn in its EXIF.
 pub(super) fn turned(width: u32, height: u32) -> Vec<u8> {
     let png = encoded(&photo(width, height), image::ImageFormat::Png);
     with_chunks(&png, &chunk(b"eXIf", &exif(6)), &[])
@@ -503,7 +503,7 @@ fn colour_profiles_are_applied() {
     };
     assert!(
         tagged(&ColorProfile::new_srgb()) == image,
-        "sRGB moves nothing"
+        "sRGB changes nothing"
     );
     // Pure green of Adobe RGB is outside sRGB; mid grey is the same in both.
     let adobe = tagged(&ColorProfile::new_adobe_rgb());
@@ -523,7 +523,7 @@ fn colour_profiles_are_applied() {
     assert_eq!(linear.get_pixel(0, 0).0, [0; 3]);
     let found = linear.get_pixel(1, 0).0[0];
     assert!(found.abs_diff(128) <= 2, "{found}");
-    // A damaged profile is none.
+    // A damaged profile is ignored.
     let broken = (34675, 7, vec![1, 2, 3, 4, 5]);
     assert!(
         read(&tiff(&[page(

@@ -1,4 +1,4 @@
-//! What a data folder holds and what is wrong with it.
+//! Reports on the contents and problems of data folders.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -17,7 +17,7 @@ fn a_sound_folder_has_no_problems() {
     assert!(report.problems().is_empty(), "{:?}", report.problems());
     let training = &report.splits[0];
     assert_eq!((training.name.as_str(), training.pairs), ("training", 4));
-    // Every file has 1 ignored pixel of 8, and one pixel that goes through the classes.
+    // Every file has 1 ignored pixel of 8, and one pixel that cycles through the classes.
     assert_eq!(training.class_pixels, [10, 9, 9]);
     assert!((training.ignored_share - 0.125).abs() < 1e-12);
     assert_eq!(training.sizes, Some([[2, 4], [2, 4]]));
@@ -112,7 +112,7 @@ fn endings_that_are_not_expected_are_named() {
         &report.notes().join("\n"),
         &["1 .avif file", "not taken for photos"],
     );
-    // Without any pair the error itself says what is there.
+    // Without any pair, the error itself says what the folder holds.
     fs::remove_file(at("annotations/training/p00.png")).unwrap();
     let opened = message(Dataset::open(dir.path(), "training"));
     says(&opened, &["is empty", "1 .bmp file", "NAME.png"]);
@@ -135,7 +135,7 @@ fn labels_that_count_from_one_are_suspected() {
         &report.problems()[0],
         &["label 3", "3 classes", "offset = 1", "ignore = [0]"],
     );
-    // A value far outside has another cause.
+    // A value far outside the table has another cause.
     save_labels(&labels(0), [4, 2], &[9; 8]);
     let report = inspect(dir.path(), &|_, _| {}).unwrap();
     assert!(
@@ -143,7 +143,7 @@ fn labels_that_count_from_one_are_suspected() {
         "{:?}",
         report.problems()
     );
-    // Where the last class never occurs, nothing can be refused and the report says so.
+    // If the last class never occurs, there is no error but a note.
     for split in ["training", "validation"] {
         for i in 0..2 {
             let labels = dir.path().join(format!("annotations/{split}/p{i:02}.png"));

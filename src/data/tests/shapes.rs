@@ -1,4 +1,4 @@
-//! Labelme's and YOLO's folders.
+//! Labelme and YOLO folders.
 
 use serde_json::{Value, json};
 
@@ -41,7 +41,7 @@ fn shapes_of_labelme_are_drawn_in_their_order() {
         1, 1, 1, 0, 0, I,
     ];
     assert_eq!(dataset.load(0).unwrap().labels.data, drawn);
-    // A list of labels decides the order, and which there are.
+    // A list of labels determines the classes and their order.
     fs::write(at("labels.txt"), "__ignore__\n_background_\ndog\nCat\n").unwrap();
     let dataset = Dataset::open(dir.path(), "training").unwrap();
     assert_eq!(dataset.classes().names, ["_background_", "dog", "Cat"]);
@@ -137,7 +137,7 @@ fn photos_of_labelme_are_found_inside_the_folder_alone() {
         Dataset::open(&root, "validation").unwrap().sample_name(0),
         "val-e"
     );
-    // Two files for one photo, and a photo without a file.
+    // Two label files for one photo, and a photo without one.
     save("json/i.json", "b.png");
     save_photo(&at("json/j.png"), 6, 4);
     let report = inspect(&root, &|_, _| {}).unwrap();
@@ -170,7 +170,7 @@ fn large_sizes_and_other_sizes_than_the_photo_s_are_refused() {
         &["a.json", "100000x100000", "limit"],
     );
     says(&message(with(6, 5)), &["a.png", "6x4", "6x5"]);
-    // Where no size is stated, it is the photo's.
+    // Without a stated size, the photo's is used.
     assert_eq!(with(0, 0).unwrap().labels.data[..6], [1; 6]);
 }
 
@@ -222,7 +222,7 @@ fn yolo_folders_with_and_without_a_description() {
             None => ["background", "class 0", "class 1"],
         };
         assert_eq!(dataset.classes().names, names, "{photos}");
-        // The smaller one covers the larger one, whatever their order.
+        // The smaller one is on top, in any order.
         assert_eq!(dataset.load(0).unwrap().labels.data, HALF);
         assert_eq!(dataset.load_labels(0).unwrap().data, HALF);
         assert_eq!(dataset.sample_name(0), "a");
@@ -293,7 +293,7 @@ fn descriptions_of_yolo_stay_in_their_folder() {
     )
     .unwrap();
     let listed = with("train: list.txt\nnames: [a, b]\n").unwrap();
-    // A photo without a file of labels is left out.
+    // A photo without a label file is left out.
     assert_eq!(
         (listed.len(), listed.load(0).unwrap().labels.data),
         (1, HALF.to_vec())
@@ -319,7 +319,7 @@ fn lines_that_are_no_outlines_are_named() {
     for (text, words) in [
         ("0 0.5 0.5 1 1\n", &["line 1", "box"][..]),
         ("\n2 0 0 1 0 1 1\n", &["line 2", "class 2", "there are 2"]),
-        ("x 0 0 1 0 1 1\n", &["line 1", "number of a class"]),
+        ("x 0 0 1 0 1 1\n", &["line 1", "class number"]),
         ("0 0 0 1 0 1\n", &["line 1", "5 numbers"]),
         ("0 0 0 640 0 640 480\n", &["line 1", "share"]),
         ("0 0 0 1 nan 1 1\n", &["line 1", "share"]),
@@ -328,7 +328,7 @@ fn lines_that_are_no_outlines_are_named() {
         says(&error, words);
         says(&error, &["labels/a.txt"]);
     }
-    // Nothing is background, and roundings beyond the edge are the edge.
+    // An empty file is all background, and coordinates slightly beyond the edge are clamped.
     assert_eq!(with("").unwrap().labels.data, [0; 8]);
     let all = with("0.0 -0.001 0 1.001 0 1 1.0 0 1\n").unwrap();
     assert_eq!(all.labels.data, [1; 8]);
@@ -340,7 +340,7 @@ fn shapes_belong_to_the_turned_photo_unless_their_size_says_otherwise() {
     let at = |path: &str| dir.path().join(path);
     fs::create_dir_all(at("images")).unwrap();
     fs::create_dir_all(at("labels")).unwrap();
-    // Stored 4x2, seen 2x4.
+    // Stored as 4x2, upright 2x4.
     fs::write(at("images/a.png"), super::photos::turned(4, 2)).unwrap();
     fs::write(at("labels/a.txt"), "0 0 0 1 0 1 0.5 0 0.5\n").unwrap();
     let yolo = Dataset::open(dir.path(), "training")
@@ -364,7 +364,7 @@ fn shapes_belong_to_the_turned_photo_unless_their_size_says_otherwise() {
     }
 }
 
-/// A text with one byte changed in many ways, and cut short.
+/// Variants of a text with one byte changed, and truncated ones.
 fn spoilt(text: &str) -> impl Iterator<Item = Vec<u8>> + '_ {
     let bytes = text.as_bytes();
     let changed = (0..bytes.len()).flat_map(move |at| {

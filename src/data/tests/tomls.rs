@@ -84,7 +84,7 @@ fn mistakes_name_the_file_and_the_line() {
     let absent = "classes = [\"a\"]\n[splits.training]\nimages = \"gone\"\nlabels = \"masks\"\n";
     says(
         &opened(absent),
-        &["splits.training.images", "\"gone\"", "no folder"],
+        &["splits.training.images", "\"gone\"", "not a folder"],
     );
     // Without the suffix no photo has labels.
     says(

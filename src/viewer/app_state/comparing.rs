@@ -1,4 +1,4 @@
-//! Comparing the result with a second one, the doubt of the shown state, and photos by class.
+//! Comparing the result with a second one, the doubt of the shown state, and listing photos by class.
 
 use super::AppState;
 use crate::compare;
@@ -12,14 +12,14 @@ use crate::viewer::worker_events::WorkerEvent;
 use eframe::egui;
 
 impl AppState {
-    /// What the result is called beside a second one.
+    /// The caption of the result in a comparison.
     pub(crate) fn caption(&self) -> String {
         let name = self.model.as_ref().map_or("", |model| &model.name);
         compare::caption(name, self.sampling.steps, self.sampling.solver)
     }
 
-    /// The comparison that is offered first: the same model with one step, or with ten where it has one
-    /// now. None without a model.
+    /// The comparison that is offered first: the same model with one step, or with ten if it already
+    /// has one. `None` without a model.
     pub(crate) fn suggested_comparison(&self) -> Option<Choice> {
         Some(Choice {
             model: self.model.as_ref()?.name.clone(),
@@ -28,7 +28,7 @@ impl AppState {
         })
     }
 
-    /// Compares the open photo's result with another.
+    /// Starts comparing the open photo's result with another.
     pub(crate) fn compare(&mut self, context: &egui::Context, choice: Choice) {
         let same = self
             .second
@@ -67,7 +67,7 @@ impl AppState {
         self.active_pane = 0;
     }
 
-    /// Closes the comparison, frees its network and arranges the canvas as before.
+    /// Ends the comparison, frees its network and restores the arrangement of the canvas.
     pub(crate) fn stop_comparing(&mut self) {
         let Some(second) = self.second.take() else {
             return;
@@ -78,7 +78,7 @@ impl AppState {
         second.close();
     }
 
-    /// Segments the open photo a second time, where that is wanted.
+    /// Samples the second result of the open photo, if there is a comparison.
     pub(super) fn sample_second(&mut self) {
         if let (Some(second), Some(item)) = (&mut self.second, self.photos.item()) {
             second.sample(item, self.sampling);
@@ -105,8 +105,8 @@ impl AppState {
         }
     }
 
-    /// Takes in what the workers of the second result and of the doubt report, and asks them for what
-    /// is shown.
+    /// Receives the reports of the workers for the second result, the class list and the doubt, and
+    /// requests what is shown.
     pub(super) fn receive_second(&mut self) {
         while let Some(event) = self.second.as_ref().and_then(Second::poll) {
             self.accept_second(event);
@@ -157,7 +157,7 @@ impl AppState {
             .any(|layer| doubt_maps::measure(*layer).is_some())
     }
 
-    /// Whether doubt and second result are computed as far as they are wanted.
+    /// Whether the wanted doubt and second result are computed.
     pub(crate) fn is_compared(&self) -> bool {
         let Some(flow) = &self.flow else { return true };
         let doubt = !self.shows_doubt() || self.doubt.ready(flow, self.playhead.position);

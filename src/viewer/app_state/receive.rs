@@ -1,4 +1,4 @@
-//! What the worker, the opener and the exports report, and what that changes.
+//! Reports of the worker, the opener and the exports, and the changes that they cause.
 
 use super::{AppState, Phase};
 use crate::job::Worker;
@@ -11,7 +11,7 @@ use crate::viewer::worker_events::WorkerEvent;
 use web_time::Instant;
 
 impl AppState {
-    /// Takes in everything that was reported since the last frame.
+    /// Processes all reports since the last frame.
     pub(crate) fn receive(&mut self) {
         while let Some(event) = self.worker.as_ref().and_then(Worker::poll) {
             self.accept(event);
@@ -58,7 +58,7 @@ impl AppState {
                 self.sampling.steps = if card.prediction.is_one_step() {
                     1
                 } else {
-                    // No more than the timeline offers.
+                    // The timeline's limit.
                     let recommended = card.default_steps().min(100);
                     self.settings.chosen_steps().unwrap_or(recommended)
                 };
@@ -75,7 +75,7 @@ impl AppState {
             WorkerEvent::Photo(opened) => {
                 let name = self.photos.item().map(Item::name).unwrap_or_default();
                 self.flow = Some(Flow::new(name, opened));
-                // Its states may be smaller than those of the flow before.
+                // Its states may be smaller than those of the previous flow.
                 self.hover.pixel = None;
                 self.phase = Phase::Sampling(Instant::now());
             }
@@ -124,7 +124,7 @@ impl AppState {
         }
     }
 
-    /// Changes between the colours of the centroids and those that the data set was published with.
+    /// Switches between the colours of the centroids and the published ones of the data set.
     pub(in crate::viewer) fn toggle_colours(&mut self) {
         self.settings.published_colours = !self.settings.published_colours;
         let Some(model) = &mut self.model else { return };

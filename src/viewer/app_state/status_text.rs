@@ -1,4 +1,4 @@
-//! The state as text.
+//! The state in words.
 
 use super::{AppState, Phase};
 

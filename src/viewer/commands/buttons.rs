@@ -1,12 +1,10 @@
-//! Buttons for actions.
-
 use super::Command;
 use super::table::{Action, help};
 use crate::viewer::theme;
 use eframe::egui;
 use egui_material_icons::MaterialIcon;
 
-/// An icon button for an action; its tooltip is the action's name with its keys.
+/// An icon button for an action, whose tooltip is the action's name with its keys.
 pub(crate) fn button(
     ui: &mut egui::Ui,
     action: Action,
@@ -19,7 +17,7 @@ pub(crate) fn button(
     }
 }
 
-/// A button for an action that switches something `on` or off.
+/// A button that switches an action `on` or off.
 pub(crate) fn toggle(
     ui: &mut egui::Ui,
     on: bool,

@@ -1,4 +1,4 @@
-//! Commands: what panels, menus and keys ask for. `table` lists those with a name, `run` carries them
+//! Commands: requests of panels, menus and keys. `table` lists those with a name, `run` carries them
 //! all out.
 
 mod buttons;
@@ -24,57 +24,53 @@ use std::sync::Arc;
 /// A change of the shared state.
 pub(super) enum Command {
     Action(table::Action),
-    /// Finds out what the paths are, and opens them.
+    /// Classifies paths, and opens them.
     OpenPaths(Vec<PathBuf>),
-    /// Shows a picture from the clipboard.
     PasteImage(Arc<ColorImage>),
     ShowPhotos(PhotoList),
     /// Opens a model by its name or path.
     ChooseModel(String),
-    /// Compares the open photo's result with another.
     Compare(Choice),
-    /// Moves the playhead and stops it there.
+    /// Moves the playhead and stops playing.
     GoTo(f32),
     /// Samples again, with these settings.
     Sample(Sampling),
-    /// Samples again at another scale of the input.
+    /// Samples again with another scale of the input.
     SetScale(f64),
-    /// Makes masks otherwise.
+    /// Changes how masks are made.
     SetMasks(MaskSettings),
-    /// Makes the masks of all photos, or stops doing so.
+    /// Starts or stops making the masks of all photos.
     SegmentAll(bool),
-    /// Shows a photo of the list by its place.
+    /// Shows a photo by its place in the list.
     ShowPhoto(usize),
     /// States per second while playing.
     SetSpeed(f32),
     ShowFilmstrip(bool),
     /// Opacity of the overlay, 0 to 1.
     SetOpacity(f32),
-    /// The place of the divider between two views, 0 to 1.
+    /// Position of the divider between two views, 0 to 1.
     SetDivider(f32),
     ActivatePane(usize),
     HoverPixel(Option<usize>),
     HoverClass(Option<usize>),
     TogglePin(usize),
-    /// Hides a class or shows it.
     ToggleClass(usize),
     ShowOnlyClass(usize),
     /// Lists the open photos by a class, or closes the list.
     ListClass(Option<usize>),
     Brush(Brush),
     Correct(correct::Request),
-    /// Chooses the n-th class of the class list to be painted, from 0.
+    /// Chooses the n-th class of the class list for painting, from 0.
     ChooseNth(usize),
-    /// Adds a line to the list of errors.
     ReportError(String),
     ShowErrors(bool),
     DismissErrors(Range<usize>),
     CloseExport,
     Export(Artifact, Look),
-    /// Writes the masks that are made into a folder.
+    /// Writes the masks made so far into a folder.
     ExportAll(Artifact),
     CancelExport,
-    /// Asks for a place and writes a file there.
+    /// Asks for a path and writes a file there.
     Save(NewFile),
 }
 

@@ -1,4 +1,4 @@
-//! What commands do. Nothing else changes the shared state for a panel.
+//! What commands do. Panels change the shared state only through them.
 
 use super::{Action, Command};
 use crate::export::{Artifact, Look};
@@ -56,7 +56,7 @@ pub(crate) fn run(app: &mut AppState, context: &egui::Context, command: Command)
         Command::ToggleClass(class) => app.selection.toggle_class(class),
         Command::ShowOnlyClass(class) => {
             let classes = app.model.as_ref().map_or(0, |model| model.names.len());
-            // The first click of the two has hidden or shown it, which this overrides.
+            // The first click of a double click has toggled the class; this overrides it.
             let others = (0..classes).filter(|&k| k != class).collect();
             app.selection.change(|selection| selection.hidden = others);
         }
@@ -156,7 +156,7 @@ fn act(app: &mut AppState, context: &egui::Context, action: Action) {
     }
 }
 
-/// Closes dialogs, else ends correcting, else stops sampling, else clears the brush, else puts it away.
+/// Closes dialogs; otherwise ends correcting, stops sampling, clears the brush or deselects it.
 fn cancel(app: &mut AppState) {
     let dialogs = &mut app.dialogs;
     if dialogs.help || dialogs.export {
@@ -185,7 +185,7 @@ fn resample(app: &mut AppState, sampling: Sampling) {
     app.sampling = sampling;
     app.settings.solver = sampling.solver;
     let recommended = app.model.as_ref().map(|model| model.card.default_steps());
-    // After choosing what the model recommends, the recommendations of other models count again.
+    // Choosing the recommended number makes every model use its own recommendation again.
     let chosen = Some(sampling.steps).filter(|n| Some(*n) != recommended);
     app.settings.choose_steps(chosen);
     app.playhead.playing = true;
@@ -214,7 +214,7 @@ fn export_all(app: &mut AppState, artifact: Artifact) {
 
 fn rescale(app: &mut AppState, factor: f32) {
     let wanted = app.settings.scale * factor;
-    // Exactly the designed size rather than a rounding error beside it.
+    // Snap to the designed size instead of a rounding error beside it.
     let scale = if (wanted - 1.0).abs() < 0.04 {
         1.0
     } else {

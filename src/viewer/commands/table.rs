@@ -1,4 +1,4 @@
-//! The table of everything that can be done from the keyboard, the menus and the toolbar.
+//! The table of all actions of the keyboard, the menus and the toolbar.
 
 use crate::gpu::canvas::Layer;
 use crate::viewer::correct::{Correction, Tool};
@@ -6,7 +6,7 @@ use crate::viewer::view::Arrangement;
 use eframe::egui::{self, Key, KeyboardShortcut, Modifiers};
 use egui_material_icons::{MaterialIcon, icons};
 
-/// A command with a name, an icon and perhaps keys.
+/// A command with a name, an icon and optionally keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     OpenPhotos,
@@ -15,13 +15,13 @@ pub(crate) enum Action {
     OpenRun,
     /// Shows the picture on the clipboard.
     Paste,
-    /// Shows the next photo of the folder.
+    /// Shows the next photo of the list.
     Next,
     Previous,
     Export,
     Quit,
     Play,
-    /// Plays in a loop, or once.
+    /// Switches playing in a loop on or off.
     Loop,
     StepForward,
     StepBack,
@@ -29,39 +29,38 @@ pub(crate) enum Action {
     First,
     Last,
     Rerun,
-    /// Closes dialogs, else ends correcting, else stops sampling, else clears the brush, else puts it away.
+    /// Closes dialogs; otherwise ends correcting, stops sampling, clears the brush or deselects it.
     Cancel,
     /// Shows a layer in the active pane.
     Show(Layer),
     Arrange(Arrangement),
-    /// Compares the result with another, or stops that.
+    /// Starts or stops comparing the result with another.
     Compare,
-    /// Shows the whole photo.
+    /// Fits the whole photo into the view.
     Fit,
     /// One screen pixel per photo pixel.
     ActualSize,
     ZoomIn,
     ZoomOut,
-    /// Outlines at the resolution of the photo or of the network.
+    /// Switches between outlines at the resolution of the photo and of the network.
     Fine,
-    /// Colours of the centroids or of the data set.
+    /// Switches between the colours of the centroids and of the data set.
     Colours,
     /// Undoes the last change of pins, hidden classes and brushed pixels.
     Undo,
     Redo,
     ShowAll,
     ClearPins,
-    /// Lets a drag over the photo brush a region without a key held.
+    /// Lets a drag over the photo brush a region without Shift.
     Brush,
     ClearBrush,
-    /// Corrects the mask with the mouse, or no longer.
+    /// Starts or stops correcting the mask with the mouse.
     CorrectMask,
     Correct(Correction),
     /// Moves all panels back to their original places.
     ResetPanels,
     LargerText,
     SmallerText,
-    /// Shows or hides the list of keyboard shortcuts.
     Help,
 }
 
@@ -69,7 +68,7 @@ pub(crate) enum Action {
 pub(crate) struct Entry {
     pub action: Action,
     pub name: &'static str,
-    /// Its keys; menus and tooltips show the first.
+    /// Its shortcuts; menus and tooltips show the first.
     pub keys: &'static [KeyboardShortcut],
     pub icon: MaterialIcon,
     /// The menu, or the group in the list of keyboard shortcuts.
@@ -177,18 +176,17 @@ pub(crate) const TABLE: &[Entry] = table! {
 };
 
 impl Entry {
-    /// Whether its keys work only while a mask is corrected. They come before the same keys of others.
+    /// Whether its keys work only while a mask is corrected. They then take precedence over equal keys.
     fn while_correcting(&self) -> bool {
         matches!(self.action, Action::Correct(_)) && self.keys.iter().all(|k| k.modifiers.is_none())
     }
 }
 
-/// The row of an action.
 pub(crate) fn entry(action: Action) -> Option<&'static Entry> {
     TABLE.iter().find(|entry| entry.action == action)
 }
 
-/// Keys as they are printed on a keyboard.
+/// Keys as printed on a keyboard.
 pub(crate) fn text(context: &egui::Context, keys: &KeyboardShortcut) -> String {
     let key = keys.logical_key;
     let symbol = match key {
@@ -203,13 +201,13 @@ pub(crate) fn text(context: &egui::Context, keys: &KeyboardShortcut) -> String {
     context.format_shortcut(keys).replace(key.name(), symbol)
 }
 
-/// The first keys of an action, as [`text`] writes them.
+/// The first shortcut of an action, as [`text`] formats it; empty without any.
 pub(crate) fn keys_of(context: &egui::Context, action: Action) -> String {
     let keys = entry(action).and_then(|entry| entry.keys.first());
     keys.map_or_else(String::new, |keys| text(context, keys))
 }
 
-/// The name of an action and, in brackets, its keys.
+/// The name of an action, with its keys in brackets.
 pub(crate) fn help(context: &egui::Context, action: Action) -> String {
     let Some(entry) = entry(action) else {
         return String::new();
@@ -231,8 +229,8 @@ pub(crate) fn pressed_number(context: &egui::Context) -> Option<usize> {
     Some(keys.iter().position(pressed)? + 1)
 }
 
-/// The actions whose keys were pressed in this frame, unless a text field has the focus. While a mask is
-/// corrected, the keys for that come first.
+/// The actions whose keys were pressed in this frame, unless a text field has the focus. While a mask
+/// is corrected, the keys for that take precedence.
 pub(crate) fn pressed(context: &egui::Context, correcting: bool) -> Vec<Action> {
     if context.egui_wants_keyboard_input() {
         return Vec::new();
@@ -273,7 +271,7 @@ mod tests {
     #[test]
     fn a_mac_shows_its_own_keys() {
         let context = egui::Context::default();
-        // Fonts, which decide whether symbols can be shown, are there from the first frame.
+        // Fonts are loaded in the first frame; they decide which symbols can be shown.
         let _ = context.run_ui(egui::RawInput::default(), |_| {});
         context.set_os(egui::os::OperatingSystem::Nix);
         assert_eq!(keys_of(&context, Action::OpenPhotos), "Ctrl+O");

@@ -1,4 +1,4 @@
-//! The tools above the canvas while a mask is corrected.
+//! The toolbar for correcting a mask, above the canvas.
 
 use super::{Correction, DIAMETER, Request, Tool, requests, teach};
 use crate::data::IGNORE;
@@ -11,13 +11,13 @@ use eframe::egui;
 use egui_material_icons::MaterialIcon;
 use egui_material_icons::icons;
 
-/// The tools with their icons, and what they do.
+/// The tools with their icons and descriptions.
 const TOOLS: [(Tool, MaterialIcon, &str); 3] = [
     (Tool::Brush, icons::ICON_BRUSH, "Paint the chosen class"),
     (
         Tool::Eraser,
         icons::ICON_INK_ERASER,
-        "Bring the network's label back",
+        "Restore the network's label",
     ),
     (
         Tool::Fill,
@@ -26,7 +26,7 @@ const TOOLS: [(Tool, MaterialIcon, &str); 3] = [
     ),
 ];
 
-/// Draws the tools, if a mask is corrected.
+/// Draws the toolbar, if a mask is corrected.
 pub(in crate::viewer) fn bar(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     if !app.correct.on {
         return;
@@ -63,7 +63,7 @@ fn tools(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     }
     let snap = Action::Correct(Correction::Snap);
     let text = format!(
-        "Strokes stay within the region of the network's mask where they begin, and fills take over \
+        "Strokes stay within the region of the network's mask in which they begin, and fills use \
          its outline\n{}",
         help(ui.ctx(), snap)
     );
@@ -117,14 +117,14 @@ fn classes(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
             }
             ui.separator();
             let none = ui.selectable_label(class == IGNORE, name(model, IGNORE));
-            if none.on_hover_text("Training leaves these pixels out").clicked() {
+            if none.on_hover_text("Training ignores these pixels").clicked() {
                 ask(Request::Choose(IGNORE));
             }
         })
         .response
         .on_hover_text(
-            "The class to paint: also a click in the Classes panel, the keys 1 to 9 in its order, and \
-             I for the class under the pointer",
+            "The class to paint; also chosen by a click in the Classes panel, the keys 1 to 9 in its \
+             order, or I for the class under the pointer",
         );
     egui::containers::menu::MenuButton::from_button(
         egui::Button::new(theme::icon(icons::ICON_ADD)).frame_when_inactive(false),
@@ -132,7 +132,7 @@ fn classes(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     .ui(ui, |ui| {
         let id = ui.scope_id().with("name of the class");
         let mut text: String = ui.data(|data| data.get_temp(id)).unwrap_or_default();
-        ui.label("A class more, for photos that need it");
+        ui.label("Another class, for photos that need it");
         ui.horizontal(|ui| {
             let field = egui::TextEdit::singleline(&mut text)
                 .hint_text("Name")
@@ -172,7 +172,7 @@ fn history(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     }
 }
 
-/// Draws what keeps the corrections: from right to left.
+/// Draws the buttons for saving and fine-tuning, from right to left.
 fn keep(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     let tune = Action::Correct(Correction::FineTune);
     let text = if app.correct.teach.is_running() {
@@ -190,7 +190,7 @@ fn keep(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     }
     let text = match requests::folder_name(app) {
         Some(folder) => format!("Save the mask as labels into {folder}"),
-        None => "Save the mask as labels into a folder, which is asked for once".to_owned(),
+        None => "Save the mask as labels into a folder to be chosen once".to_owned(),
     };
     let button = egui::Button::new((theme::icon(icons::ICON_SAVE), "Save"));
     let response = ui
@@ -201,7 +201,7 @@ fn keep(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     }
 }
 
-/// Draws what is going on, in the space that is left.
+/// Draws the status in the remaining space.
 fn state(app: &AppState, ui: &mut egui::Ui) {
     let complete = app.flow.as_ref().is_some_and(|flow| flow.settled.is_some());
     let too_large = app.flow.as_ref().is_some_and(|flow| !requests::fits(flow));
@@ -217,7 +217,7 @@ fn state(app: &AppState, ui: &mut egui::Ui) {
     ui.add(egui::Label::new(egui::RichText::new(text).weak()).truncate());
 }
 
-/// The wish behind the fine-tuning dialog's button.
+/// A button of the fine-tuning dialog.
 pub(super) fn wish(ui: &mut egui::Ui, text: &str, wish: teach::Wish, commands: &mut Vec<Command>) {
     if ui.button(text).clicked() {
         commands.push(Command::Correct(Request::Teach(wish)));

@@ -6,17 +6,17 @@ use crate::viewer::commands::Command;
 use crate::viewer::theme::GRID;
 use eframe::egui;
 
-/// What to do with unsaved corrections.
+/// An answer to the question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::viewer) enum Answer {
     Save,
-    /// Keeps them in the recovery file until the photo is opened again.
+    /// Keeps them in the recovery file, from which they are restored when the photo is opened again.
     Later,
     Discard,
     Cancel,
 }
 
-/// Draws the question if there is one.
+/// Draws the question if it is pending.
 pub(in crate::viewer) fn dialog(
     app: &AppState,
     context: &egui::Context,
@@ -29,15 +29,15 @@ pub(in crate::viewer) fn dialog(
         (
             Answer::Save,
             "Save labels",
-            "Into the folder of corrections",
+            "Save into the folder for corrected photos",
         ),
         (
             Answer::Later,
             "Keep for later",
-            "They are back when the photo is opened again",
+            "Restore them when the photo is opened again",
         ),
-        (Answer::Discard, "Discard", "The network's mask stays"),
-        (Answer::Cancel, "Cancel", "Go on correcting (Escape)"),
+        (Answer::Discard, "Discard", "Keep the network's mask"),
+        (Answer::Cancel, "Cancel", "Continue correcting (Escape)"),
     ];
     if !app.correct.storage.keeps() {
         answers.remove(1);

@@ -1,8 +1,8 @@
-//! Correcting the open photo's mask by hand, saving it as labels, and fine-tuning on such labels.
+//! Manual correction of the open photo's mask, saving it as labels, and fine-tuning on such labels.
 //!
-//! [`Correct`] is the part of the shared state. `pointer` turns what the mouse does over the canvas into
-//! [`Request`]s, `bar` draws the tools, `leave` asks before corrections are lost, `storage` saves and
-//! prepares on threads of its own, and `teach` runs `flowseg train` and says what came of it.
+//! [`Correct`] is its part of the shared state. `pointer` turns the mouse's actions over the canvas
+//! into [`Request`]s, `bar` draws the tools, `leave` asks before corrections are lost, `storage` saves
+//! and prepares on separate threads, and `teach` runs `flowseg train` and reports the result.
 
 mod bar;
 mod leave;
@@ -36,28 +36,26 @@ use teach::Teach;
 
 /// The diameter of the brush in pixels of the photo.
 pub(super) const DIAMETER: RangeInclusive<f32> = 1.0..=400.0;
-/// How much a key changes it.
+/// The factor by which a key changes it.
 const GROWTH: f32 = 1.25;
 
-/// What a press on the photo does.
+/// The effect of pressing the button on the photo.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Tool {
-    /// Paints the chosen class.
     #[default]
     Brush,
-    /// Brings the network's label back.
+    /// Restores the network's label.
     Eraser,
     /// Gives the chosen class to a connected region.
     Fill,
 }
 
-/// What can be done from the keyboard and the menu while a mask is corrected.
+/// Actions of the keyboard and the menu while a mask is corrected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Correction {
     Tool(Tool),
-    /// Keeps strokes within the network's region, and fills that.
+    /// Limits strokes to the network's region, and makes fills use it.
     Snap,
-    /// Chooses the class under the pointer.
     Pick,
     Smaller,
     Larger,
@@ -66,49 +64,47 @@ pub(super) enum Correction {
     FineTune,
 }
 
-/// What the panels ask of the correction. Points are in pixels of the photo.
+/// Requests of the panels. Points are in pixels of the photo.
 pub(super) enum Request {
-    /// The pointer is over a point of the photo, or not.
+    /// The point of the photo under the pointer, if there is one.
     Hover(Option<[f32; 2]>),
-    /// A stroke begins.
     Press([f32; 2]),
-    /// It goes on to a point.
+    /// The stroke continues to a point.
     Drag([f32; 2]),
-    /// It ends.
+    /// The stroke ends.
     Release,
-    /// Chooses a class; `u16::MAX` is none.
+    /// Chooses the class to paint; `u16::MAX` is none.
     Choose(u16),
     Diameter(f32),
-    /// Adds a class after the others.
+    /// Appends a class.
     AddClass(String),
     Leave(leave::Answer),
     Teach(teach::Wish),
 }
 
-/// The state of correcting.
 pub(super) struct Correct {
-    /// Whether presses on the photo correct its mask.
+    /// Whether mouse presses on the photo correct its mask.
     pub on: bool,
     pub tool: Tool,
     pub snap: bool,
-    /// The class that is painted; [`IGNORE`](crate::data::IGNORE) for none.
+    /// The class to paint; [`IGNORE`](crate::data::IGNORE) for none.
     pub class: u16,
-    /// Of the brush, in pixels of the photo.
+    /// The brush's diameter in pixels of the photo.
     pub diameter: f32,
     /// The point of the photo under the pointer.
     pub hover: Option<[f32; 2]>,
     session: Option<Session>,
     /// The flow whose mask is being prepared.
     preparing: Option<u64>,
-    /// The folder for corrected photos, as it was chosen in this window.
+    /// The folder for corrected photos, if chosen in this window.
     folder: Option<PathBuf>,
-    /// Whether labels are saved as soon as a folder is chosen.
+    /// Whether to save labels as soon as a folder is chosen.
     saves: bool,
-    /// What to say beside the tools.
+    /// The status beside the tools.
     note: Option<String>,
-    /// What waits for an answer about unsaved corrections.
+    /// The command that waits for an answer about unsaved corrections.
     leaving: Option<Command>,
-    /// What goes on now that nothing is unsaved.
+    /// The command to carry out now that nothing is unsaved.
     ready: Option<Command>,
     pub teach: Teach,
     storage: Storage,
@@ -135,27 +131,26 @@ impl Correct {
         }
     }
 
-    /// Keeps unsaved corrections in a folder from now on.
+    /// Sets the folder for unsaved corrections.
     pub(super) fn keep_in(&mut self, folder: PathBuf) {
         self.storage.keep_in(folder);
     }
 
-    /// The corrections of a flow.
     fn of_flow(&self, flow: u64) -> Option<&Session> {
         self.session.as_ref().filter(|session| session.flow == flow)
     }
 
-    /// Whether the open photo's mask can be painted on now.
+    /// Whether the open photo's mask can be painted now.
     pub(super) fn is_ready(&self) -> bool {
         self.on && self.session.is_some()
     }
 
-    /// Whether corrections would be lost with the photo.
+    /// Whether there are corrections to be lost with the photo.
     pub(super) fn is_unsaved(&self) -> bool {
         self.session.as_ref().is_some_and(Session::is_unsaved)
     }
 
-    /// Whether there is something to undo and to redo.
+    /// Whether there is something to undo, and to redo.
     pub(super) fn can_undo(&self) -> [bool; 2] {
         let session = self.session.as_ref();
         session.map_or([false; 2], |session| session.edit.can_undo())
@@ -173,8 +168,8 @@ impl Correct {
         session.edit.is_corrected().then(|| session.edit.labels())
     }
 
-    /// The mask to draw instead of a flow's at the playhead: always while it is corrected, else at the
-    /// flow's end.
+    /// The mask to draw instead of the flow's at the playhead: always while it is corrected, otherwise
+    /// only at the flow's end.
     ///
     /// # Errors
     /// Not enough graphics memory.
@@ -191,7 +186,7 @@ impl Correct {
         }
     }
 
-    /// What the brush leaves behind.
+    /// What strokes and fills write.
     fn paint(&self) -> Paint {
         match self.tool {
             Tool::Eraser => Paint::Erase,
@@ -205,7 +200,7 @@ impl Correct {
         }
     }
 
-    /// The corrections of the photo that is left go into the recovery file unless they are saved.
+    /// Closes the photo's corrections, and keeps unsaved ones in the recovery file.
     pub(super) fn leave_photo(&mut self) {
         if let Some(session) = self.session.take() {
             self.storage.keep(&session);
@@ -215,7 +210,7 @@ impl Correct {
         self.hover = None;
     }
 
-    /// Keeps what is unsaved in the recovery file, as when the program is about to end.
+    /// Keeps unsaved corrections in the recovery file, such as before the program ends.
     pub(super) fn keep(&mut self) {
         if let Some(session) = &mut self.session {
             session.edit.finish();
@@ -223,13 +218,13 @@ impl Correct {
         }
     }
 
-    /// Waits until everything is on the disk.
+    /// Waits until everything is on disk.
     pub(super) fn flush(&mut self) {
         self.keep();
         self.storage.flush();
     }
 
-    /// Takes a command that would lose corrections, to ask first; returns any other.
+    /// Holds back a command that would lose corrections, to ask first; returns any other.
     pub(super) fn guard(&mut self, command: Command) -> Option<Command> {
         let replaces = match &command {
             Command::OpenPaths(_)
@@ -255,12 +250,12 @@ impl Correct {
         Some(command)
     }
 
-    /// The command that waited for the answer about unsaved corrections.
+    /// The command that waited for the answer, once it may be carried out.
     pub(super) fn take_ready(&mut self) -> Option<Command> {
         self.ready.take()
     }
 
-    /// Asks before the window is closed. Returns whether it has to stay open for that.
+    /// Asks before the window is closed. Returns whether it must stay open.
     pub(super) fn holds_window(&mut self) -> bool {
         if self.is_unsaved() {
             self.leaving = Some(Action::Quit.into());
@@ -268,12 +263,11 @@ impl Correct {
         self.leaving.is_some() || self.teach.holds_window()
     }
 
-    /// Whether something is being prepared or saved.
     pub(super) fn busy(&self) -> bool {
         self.preparing.is_some() || self.storage.busy()
     }
 
-    /// Puts a dialog away. Returns whether there was one.
+    /// Closes a dialog. Returns whether there was one.
     pub(super) fn cancel(&mut self) -> bool {
         let open = self.leaving.is_some() || self.teach.open;
         self.leaving = None;
@@ -282,7 +276,7 @@ impl Correct {
     }
 }
 
-/// The folder for corrected photos: the one chosen in this window, else the remembered one.
+/// The folder for corrected photos: the one chosen in this window, or else the remembered one.
 fn folder(app: &AppState) -> Option<&Path> {
     let chosen = app.correct.folder.as_deref();
     chosen.or(app.settings.corrections.as_deref())

@@ -1,4 +1,4 @@
-//! What the mouse does over the canvas while a mask is corrected.
+//! Mouse input over the canvas while a mask is corrected.
 
 use super::{Request, Tool};
 use crate::viewer::app_state::AppState;
@@ -13,8 +13,8 @@ pub(in crate::viewer) struct Pointer {
 }
 
 impl Pointer {
-    /// Paints with the primary button, at once when it is pressed; every motion of the mouse since the
-    /// last frame is followed. Returns whether the button is used for that.
+    /// Paints with the primary button from the moment it is pressed, following every mouse motion since
+    /// the last frame. Returns whether it uses the button.
     pub(in crate::viewer) fn follow(
         &mut self,
         app: &AppState,
@@ -63,15 +63,15 @@ impl Pointer {
                 self.pane = None;
                 ask(Request::Release);
             }
-            // What is painted now is drawn in the next frame.
+            // The paint is drawn in the next frame.
             context.request_repaint();
             return true;
         }
-        // Clicks do nothing else either.
+        // Clicks have no other effect.
         response.clicked() || response.double_clicked()
     }
 
-    /// Draws a ring of the brush's size.
+    /// Draws a ring of the brush's diameter.
     pub(in crate::viewer) fn ring(
         &self,
         app: &AppState,
@@ -90,7 +90,7 @@ impl Pointer {
         }
         let scale = camera.target(pane, photo).width() / photo.x;
         let radius = (app.correct.diameter / 2.0 * scale).max(1.0);
-        // A ring too small to be seen leaves the cross.
+        // If the ring is too small to be seen, show a cross.
         let cursor = if radius < 4.0 {
             egui::CursorIcon::Crosshair
         } else {

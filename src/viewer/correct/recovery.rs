@@ -1,4 +1,4 @@
-//! Unsaved corrections on disk: one file a photo, known by the digest of its pixels.
+//! Unsaved corrections on disk: one file per photo, named by the digest of its pixels.
 
 use crate::files::{self, FileError};
 use crate::format::hex;
@@ -7,19 +7,19 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
-/// What a recovery file holds, as JSON.
+/// The contents of a recovery file, as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Recovery {
-    /// The classes that the labels are indices of.
+    /// The classes that the labels index.
     pub classes: Vec<String>,
-    /// Height and width of the photo.
+    /// `[height, width]` of the photo.
     pub size: [usize; 2],
-    /// What was painted; see [`LabelEdit::painted_runs`](crate::label_edit::LabelEdit::painted_runs).
+    /// The painted labels; see [`LabelEdit::painted_runs`](crate::label_edit::LabelEdit::painted_runs).
     pub painted: Vec<(u32, Option<u16>)>,
 }
 
 impl Recovery {
-    /// What was painted, for a mask of these classes.
+    /// Whether it fits a mask of this size and these classes, the first of which must be its own.
     pub(super) fn fits(&self, classes: &[String], size: [usize; 2]) -> bool {
         let known = |label: u16| usize::from(label) < classes.len() || label == u16::MAX;
         let mut labels = self.painted.iter().filter_map(|(_, label)| *label);
@@ -27,7 +27,6 @@ impl Recovery {
     }
 }
 
-/// The digest of a photo's pixels.
 pub(super) fn digest(photo: &RgbImage) -> String {
     let mut digest = Sha256::new();
     digest.update(photo.width().to_le_bytes());
@@ -39,12 +38,12 @@ fn path(folder: &Path, key: &str) -> PathBuf {
     folder.join(format!("{key}.json"))
 }
 
-/// Whether a folder holds any recovery file.
+/// Whether a folder contains any recovery file.
 pub(super) fn holds_any(folder: &Path) -> bool {
     std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
 }
 
-/// The corrections of a photo, if there are any that can be read.
+/// The corrections of a photo, if there are any and they can be read.
 pub(super) fn read(folder: &Path, key: &str) -> Option<Recovery> {
     let bytes = std::fs::read(path(folder, key)).ok()?;
     serde_json::from_slice(&bytes).ok()
@@ -53,17 +52,17 @@ pub(super) fn read(folder: &Path, key: &str) -> Option<Recovery> {
 /// Writes the corrections of a photo.
 ///
 /// # Errors
-/// A disk that refuses.
+/// The disk cannot be written.
 pub(super) fn write(folder: &Path, key: &str, recovery: &Recovery) -> Result<(), FileError> {
     files::create_folder(folder)?;
     let json = serde_json::to_vec(recovery).unwrap_or_default();
     files::write_atomic(&path(folder, key), &json)
 }
 
-/// Removes them, now that they are saved or discarded.
+/// Removes the corrections of a photo, once they are saved or discarded.
 ///
 /// # Errors
-/// A disk that refuses.
+/// The file cannot be removed.
 pub(super) fn remove(folder: &Path, key: &str) -> Result<(), FileError> {
     files::remove_file(&path(folder, key))
 }
@@ -78,7 +77,7 @@ mod tests {
         let root = folder.path().join("corrections");
         let photo = RgbImage::from_pixel(3, 2, image::Rgb([1, 2, 3]));
         let key = digest(&photo);
-        // The same bytes in another shape are another photo.
+        // The same bytes in another shape are a different photo.
         let turned = RgbImage::from_pixel(2, 3, image::Rgb([1, 2, 3]));
         assert_ne!(key, digest(&turned));
         assert!(!holds_any(&root) && read(&root, &key).is_none());

@@ -1,4 +1,4 @@
-//! What requests, keys and reports change.
+//! Effects of requests, keys and reports.
 
 use super::leave::Answer;
 use super::session::Session;
@@ -16,10 +16,10 @@ use std::path::Path;
 use std::time::Duration;
 use web_time::Instant;
 
-/// Time after a change in which others may come before the recovery file is written.
+/// How long to wait for further changes before the recovery file is written.
 const CALM: Duration = Duration::from_secs(2);
 
-/// Carries out what a panel asks for.
+/// Carries out a request of a panel.
 pub(in crate::viewer) fn request(app: &mut AppState, request: Request) {
     let correct = &mut app.correct;
     let (paint, diameter, snap) = (correct.paint(), correct.diameter, correct.snap);
@@ -48,7 +48,7 @@ pub(in crate::viewer) fn request(app: &mut AppState, request: Request) {
     }
 }
 
-/// Carries out what a key or the menu asks for.
+/// Carries out an action of a key or the menu.
 pub(in crate::viewer) fn act(app: &mut AppState, correction: Correction) {
     let correct = &mut app.correct;
     match correction {
@@ -83,7 +83,7 @@ fn larger(diameter: f32) -> f32 {
     (diameter * GROWTH).round().max(diameter + 1.0)
 }
 
-/// Chooses the n-th class of the class list, from 0.
+/// Chooses the n-th class of the class list for painting, from 0.
 pub(in crate::viewer) fn act_on_nth(app: &mut AppState, number: usize) {
     let Some(model) = &app.model else { return };
     let order = classes_panel::order_of(app, model);
@@ -94,13 +94,13 @@ pub(in crate::viewer) fn act_on_nth(app: &mut AppState, number: usize) {
 
 fn choose(correct: &mut Correct, class: u16) {
     correct.class = class;
-    // Whoever chooses a class wants to paint with it.
+    // Choosing a class means painting with it.
     if correct.tool == Tool::Eraser {
         correct.tool = Tool::Brush;
     }
 }
 
-/// Changes the mask, if it can be changed now.
+/// Changes the mask, if it is ready.
 fn change(correct: &mut Correct, change: impl FnOnce(&mut Session)) {
     if !correct.on {
         return;
@@ -129,7 +129,7 @@ fn add_class(app: &mut AppState, name: &str) {
 }
 
 impl AppState {
-    /// Corrects the mask with the mouse from now on, or no longer.
+    /// Starts or stops correcting the mask with the mouse.
     pub(in crate::viewer) fn toggle_correct(&mut self) {
         self.correct.on = !self.correct.on;
         if let Some(session) = &mut self.correct.session {
@@ -146,7 +146,7 @@ impl AppState {
         self.prepare_correction(false);
     }
 
-    /// Prepares the mask of the open flow once it is complete. With `only_kept` only if unsaved
+    /// Prepares the mask of the open flow once it is complete. With `only_kept`, only if unsaved
     /// corrections of this photo were kept.
     fn prepare_correction(&mut self, only_kept: bool) {
         let (Some(flow), Some(model)) = (&self.flow, &self.model) else {
@@ -174,12 +174,12 @@ impl AppState {
         }
     }
 
-    /// A flow is complete: corrections of its photo that were kept come back.
+    /// Restores kept corrections of the photo of a complete flow.
     pub(in crate::viewer) fn restore_correction(&mut self) {
         self.prepare_correction(!self.correct.on);
     }
 
-    /// Takes in what the correction's threads report, and writes the recovery file when it is time.
+    /// Processes the reports of the threads, and writes the recovery file when it is due.
     pub(in crate::viewer) fn receive_corrections(&mut self) {
         while let Some(report) = self.correct.storage.poll() {
             match report {
@@ -213,7 +213,8 @@ impl AppState {
                 }
                 Report::Folder(chosen) => {
                     if let Some(folder) = chosen {
-                        // The settings are text; another path holds for this window alone.
+                        // The settings are text; a path that is not valid Unicode applies to this
+                        // window only.
                         let text = folder.to_str().is_some();
                         self.settings.corrections = Some(folder.clone()).filter(|_| text);
                         self.correct.folder = Some(folder);
@@ -234,7 +235,7 @@ impl AppState {
         teach::receive(self);
     }
 
-    /// When the window has to be drawn again although nobody does anything.
+    /// The time until the window must be drawn without input.
     pub(in crate::viewer) fn correction_due(&self) -> Option<Duration> {
         let due = self.correct.session.as_ref()?.due?;
         Some(due.saturating_duration_since(Instant::now()))
@@ -247,7 +248,7 @@ impl AppState {
         };
         let Some(model) = &mut self.model else { return };
         model.add_classes(&prepared.added);
-        // Classes that were added and never saved come back with what was painted in them.
+        // Added classes that were never saved are restored with what was painted in them.
         let kept = prepared.kept.as_ref().map(|kept| kept.classes.as_slice());
         let added = kept.and_then(|kept| kept.strip_prefix(model.classes.as_slice()));
         model.add_classes(added.unwrap_or_default());
@@ -263,12 +264,12 @@ impl AppState {
         if restored {
             session.saved = u64::MAX;
             self.correct.on = true;
-            self.correct.note = Some("Unsaved corrections of this photo are back".into());
+            self.correct.note = Some("Restored unsaved corrections of this photo".into());
         }
         self.correct.session = Some(session);
     }
 
-    /// Takes back the last change of the mask while it is corrected, else of the selection.
+    /// Undoes the last change of the mask while it is corrected, otherwise of the selection.
     pub(in crate::viewer) fn undo(&mut self) {
         if self.correct.is_ready() {
             change(&mut self.correct, Session::undo)
@@ -277,7 +278,7 @@ impl AppState {
         }
     }
 
-    /// Makes it again.
+    /// Redoes it.
     pub(in crate::viewer) fn redo(&mut self) {
         if self.correct.is_ready() {
             change(&mut self.correct, Session::redo)
@@ -286,7 +287,7 @@ impl AppState {
         }
     }
 
-    /// Whether there is something to undo and to redo.
+    /// Whether there is something to undo, and to redo.
     pub(in crate::viewer) fn can_undo(&self) -> [bool; 2] {
         if self.correct.is_ready() {
             self.correct.can_undo()
@@ -310,7 +311,7 @@ fn ask_folder(app: &mut AppState) {
     }
 }
 
-/// Saves the mask as labels, after asking where to if that was never said.
+/// Saves the mask as labels, after asking for a folder if there is none yet.
 fn save(app: &mut AppState) {
     let Some(folder) = folder(app).map(Path::to_owned) else {
         if app.correct.session.is_some() {
@@ -365,12 +366,12 @@ fn leave(app: &mut AppState, answer: Answer) {
     }
 }
 
-/// The folder as a label.
+/// The folder's name for the user.
 pub(super) fn folder_name(app: &AppState) -> Option<String> {
     let folder = folder(app)?;
     let name = folder.file_name().unwrap_or(folder.as_os_str());
     Some(name.to_string_lossy().into_owned())
 }
 
-/// The action that saves, for buttons.
+/// The action that saves labels.
 pub(super) const SAVE: Action = Action::Correct(Correction::Save);

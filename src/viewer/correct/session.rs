@@ -12,24 +12,24 @@ pub(super) struct Session {
     /// The flow whose last state is corrected.
     pub flow: u64,
     pub edit: LabelEdit,
-    /// The digest of the photo's pixels.
+    /// The digest of the photo's pixels, which names its recovery file.
     pub key: String,
-    /// The names of the classes when the mask was prepared, added ones included.
+    /// The names of the classes, including added ones.
     pub classes: Vec<String>,
-    /// The state of the mask in the folder of corrections.
+    /// The state of the mask that was saved last.
     pub saved: u64,
-    /// When the recovery file should be written again.
+    /// When to write the recovery file.
     pub due: Option<Instant>,
     stroke: Option<Stroke>,
-    /// The mask in graphics memory, a cache that drawing refreshes.
+    /// The mask in graphics memory, a cache that drawing updates.
     picture: RefCell<Option<Arc<Truth>>>,
     dirty: RefCell<Option<Area>>,
 }
 
-/// A stroke that goes on.
+/// A stroke in progress.
 struct Stroke {
     last: [f32; 2],
-    /// The region that it may not leave.
+    /// The region that the stroke is limited to.
     within: Option<Region>,
 }
 
@@ -52,14 +52,14 @@ impl Session {
         self.edit.state() != self.saved || self.stroke.is_some()
     }
 
-    /// The pixel at a point of the photo.
+    /// The pixel at a point of the photo, `None` outside it.
     pub(super) fn pixel(&self, [x, y]: [f32; 2]) -> Option<[usize; 2]> {
         let [height, width] = self.edit.size();
         let inside = (0.0..width as f32).contains(&x) && (0.0..height as f32).contains(&y);
         inside.then_some([x as usize, y as usize])
     }
 
-    /// Begins a stroke, within the network's region where it begins if `snap`.
+    /// Begins a stroke, limited to the network's region at its start if `snap`.
     pub(super) fn press(&mut self, at: [f32; 2], diameter: f32, paint: Paint, snap: bool) {
         let pixel = self.pixel(at).filter(|_| snap);
         let within = pixel.map(|pixel| self.edit.network_region(pixel));
@@ -83,8 +83,8 @@ impl Session {
         }
     }
 
-    /// Fills the connected region around a point: the network's if `snap`, else that of the mask as it
-    /// is.
+    /// Fills the connected region around a point: the network's if `snap`, otherwise that of the
+    /// current mask.
     pub(super) fn fill(&mut self, at: [f32; 2], paint: Paint, snap: bool) {
         let Some(pixel) = self.pixel(at) else { return };
         let region = if snap {
@@ -108,7 +108,7 @@ impl Session {
         self.mark();
     }
 
-    /// Takes note of what changed, for the picture.
+    /// Records the changed rectangle for the picture.
     fn mark(&mut self) {
         if let Some(new) = self.edit.take_dirty() {
             let dirty = self.dirty.get_mut();
@@ -119,8 +119,8 @@ impl Session {
         }
     }
 
-    /// The mask in graphics memory, of which only the changed rectangle is uploaded; none of a photo
-    /// that is too large for a texture.
+    /// The mask in graphics memory, of which only the changed rectangle is uploaded; `None` if the
+    /// photo is too large for a texture.
     ///
     /// # Errors
     /// Not enough graphics memory.

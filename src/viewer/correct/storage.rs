@@ -1,4 +1,4 @@
-//! Everything of the corrections that touches a disk or takes long, on a thread of its own.
+//! All disk access and slow work of corrections, on a separate thread.
 
 use super::recovery::{self, Recovery};
 use super::session::Session;
@@ -13,24 +13,24 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
 
-/// Work that may wait.
+/// The most pending pieces of work.
 const QUEUE: usize = 64;
 
-/// What the thread reports.
+/// A report of the thread.
 pub(super) enum Report {
-    /// The mask of a flow is ready to be corrected.
+    /// The mask of a flow can be corrected.
     Prepared(Prepared),
-    /// A flow has no corrections to come back.
+    /// A flow has no kept corrections.
     NothingKept,
-    /// Labels were saved, of this flow in this state.
+    /// The labels of this flow were saved in this state of the mask.
     Saved {
         flow: u64,
         state: u64,
         pair: SavedPair,
     },
-    /// A folder was chosen, or not.
+    /// The folder that was chosen, if any.
     Folder(Option<PathBuf>),
-    /// One line.
+    /// An error in one line.
     Failed(String),
 }
 
@@ -40,7 +40,7 @@ pub(super) struct Prepared {
     pub network: Arc<Vec<u16>>,
     pub size: [usize; 2],
     pub key: String,
-    /// Classes that the folder of corrections has after the model's.
+    /// Classes in the folder of corrections that follow the model's.
     pub added: Vec<String>,
     pub kept: Option<Recovery>,
 }
@@ -49,15 +49,12 @@ pub(super) struct Prepared {
 pub(super) struct Preparation {
     pub flow: u64,
     pub snapshot: FlowSnapshot,
-    /// The model's classes.
     pub classes: Vec<String>,
-    /// The folder of corrections.
     pub folder: Option<PathBuf>,
     /// Whether to prepare it only if corrections were kept.
     pub only_kept: bool,
 }
 
-/// Labels to be saved.
 pub(super) struct Labels {
     pub flow: u64,
     pub state: u64,
@@ -72,7 +69,7 @@ pub(super) struct Labels {
 
 type Work = Box<dyn FnOnce() -> Option<Report> + Send>;
 
-/// The thread, which ends with its work when this is dropped.
+/// The thread, which finishes its work when this is dropped.
 pub(super) struct Storage {
     work: Option<SyncSender<Work>>,
     reports: Receiver<Report>,
@@ -80,9 +77,9 @@ pub(super) struct Storage {
     sender: SyncSender<Report>,
     wake: egui::Context,
     thread: Option<JoinHandle<()>>,
-    /// Pieces of work that are not done.
+    /// The number of unfinished pieces of work.
     open: Arc<AtomicUsize>,
-    /// Where unsaved corrections are kept.
+    /// The folder for unsaved corrections.
     recovery: Option<PathBuf>,
 }
 
@@ -96,7 +93,7 @@ impl Storage {
             for work in queue {
                 let report = work();
                 if let Some(report) = report {
-                    // Without a reader the window has closed; what is left is still written.
+                    // Without a receiver, the window has closed; the remaining work is still done.
                     let _ = sender.try_send(report);
                 }
                 of_thread.fetch_sub(1, Ordering::Release);
@@ -119,7 +116,7 @@ impl Storage {
         self.recovery = Some(folder);
     }
 
-    /// Whether unsaved corrections are kept on the disk.
+    /// Whether unsaved corrections are kept on disk.
     pub(super) fn keeps(&self) -> bool {
         self.recovery.is_some()
     }
@@ -132,16 +129,16 @@ impl Storage {
         self.reports.try_recv().ok()
     }
 
-    /// Waits until all work is done. No more can be given afterwards.
+    /// Waits until all work is done. No further work is accepted.
     pub(super) fn flush(&mut self) {
         self.work = None;
         if let Some(thread) = self.thread.take() {
-            // A panic of the thread has been reported by its hook.
+            // The panic hook has already reported a panic of the thread.
             let _ = thread.join();
         }
     }
 
-    /// Gives the thread work. Returns whether it took it.
+    /// Sends work to the thread. Returns whether it was accepted.
     fn give(&self, work: impl FnOnce() -> Option<Report> + Send + 'static) -> bool {
         let Some(sender) = &self.work else {
             return false;
@@ -154,7 +151,7 @@ impl Storage {
         given
     }
 
-    /// Prepares the mask of a flow. Returns whether it will be reported.
+    /// Prepares the mask of a flow. Returns whether there will be a report.
     pub(super) fn prepare(&self, asked: Preparation) -> bool {
         let recovery = self.recovery.clone();
         let any = recovery.as_deref().is_some_and(recovery::holds_any);
@@ -164,7 +161,7 @@ impl Storage {
         self.give(move || Some(prepare(asked, recovery.as_deref())))
     }
 
-    /// Saves labels, and removes the recovery file that they make needless.
+    /// Saves labels, and removes the recovery file that is no longer needed.
     pub(super) fn save(&self, labels: Labels) -> bool {
         let recovery = self.recovery.clone();
         self.give(move || {
@@ -192,7 +189,7 @@ impl Storage {
         })
     }
 
-    /// Writes the corrections of a photo into its recovery file, and removes it if all are saved.
+    /// Writes the corrections of a photo into its recovery file, or removes it if all are saved.
     pub(super) fn keep(&self, session: &Session) {
         let Some(folder) = self.recovery.clone() else {
             return;
@@ -213,7 +210,6 @@ impl Storage {
         });
     }
 
-    /// Removes the recovery file of a photo.
     pub(super) fn discard(&self, key: &str) {
         if let Some(folder) = self.recovery.clone() {
             let key = key.to_owned();
@@ -224,20 +220,21 @@ impl Storage {
         }
     }
 
-    /// Asks for the folder of corrections.
+    /// Shows a dialog for the folder of corrections.
     ///
     /// # Errors
-    /// A system that can't start another thread.
+    /// The system cannot start another thread.
     pub(super) fn ask_folder(&self) -> std::io::Result<()> {
         let dialog = rfd::AsyncFileDialog::new().set_title("Folder for corrected photos");
-        // The dialog itself belongs to the window's thread on some systems, waiting for it does not.
+        // Some systems require the window's thread to create the dialog, but waiting for it can happen
+        // elsewhere.
         let chosen = dialog.pick_folder();
         let (sender, wake) = (self.sender.clone(), self.wake.clone());
         Builder::new()
             .name("flowseg-folder".into())
             .spawn(move || {
                 let folder = pollster::block_on(chosen).map(|folder| folder.path().to_owned());
-                // Without a reader the window has closed.
+                // Without a receiver, the window has closed.
                 let _ = sender.send(Report::Folder(folder));
                 wake.request_repaint();
             })?;
@@ -251,7 +248,7 @@ impl Drop for Storage {
     }
 }
 
-/// A recovery file that stays is no loss: it is offered once more.
+/// A remaining recovery file is harmless: it is offered again.
 fn report(removed: Result<(), crate::files::FileError>) {
     if let Err(error) = removed {
         tracing::warn!("{error}");
@@ -282,7 +279,7 @@ fn prepare(asked: Preparation, recovery: Option<&std::path::Path>) -> Report {
 }
 
 impl Prepared {
-    /// The mask, with the corrections that were kept as its first change. Says whether there were any.
+    /// The mask, with kept corrections as its first change. Also returns whether there were any.
     pub(super) fn edit(&self, classes: &[String]) -> Option<(LabelEdit, bool)> {
         let mut edit = LabelEdit::new(self.size, self.network.clone())?;
         let kept = self.kept.as_ref();

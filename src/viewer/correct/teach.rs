@@ -1,8 +1,8 @@
-//! "Fine-tune on my corrections": `flowseg train` in a process of its own.
+//! "Fine-tune on my corrections": `flowseg train` in a separate process.
 //!
-//! A process rather than a thread: it has its own device memory, a failure of its driver leaves the
-//! window alone, it can go on when the window is closed, and it is stopped and resumed as any other
-//! run is. Its run folder lies in `runs` in the folder of corrections.
+//! A process rather than a thread: it has its own device memory, a driver failure does not affect the
+//! window, it can continue after the window is closed, and it is stopped and resumed like any other
+//! run. Its run folder is in `runs` in the folder of corrections.
 
 use super::folder;
 use crate::viewer::app_event::AppEvent;
@@ -19,47 +19,45 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::Builder;
 use std::time::Duration;
 
-/// Time between two looks at the process.
+/// How often the process is polled.
 const PERIOD: Duration = Duration::from_millis(200);
-/// The folder of the runs within that of the corrections.
+/// The folder for runs in the folder of corrections.
 const RUNS: &str = "runs";
-/// The file in a run's folder that its process prints to.
+/// The file in the run folder with the process's output.
 const LOG: &str = "train.log";
-/// The most runs of one folder.
+/// Numbers of runs are smaller than this.
 const MOST: usize = 10_000;
 
-/// What the dialog asks for.
+/// A button of the dialog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::viewer) enum Wish {
     Open,
     Close,
-    /// Begins a new run.
+    /// Starts a new run.
     Start,
-    /// Goes on with the run that was stopped.
+    /// Resumes the run that was stopped.
     Resume,
     Stop,
-    /// Opens the new model.
     Take,
-    /// Closes the window and leaves the run going.
+    /// Closes the window while the run continues.
     LetRun,
 }
 
-/// How a run ended.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Ending {
-    /// The new model, and the scores on the photos that were held back, before and after, if any were.
+    /// The new model, and its mIoU on the held-back photos before and after, 0 to 1, if there are any.
     Finished {
         model: PathBuf,
         gain: Option<[f64; 2]>,
     },
-    /// It can be resumed.
+    /// The run can be resumed.
     Stopped,
-    /// Why, in one line.
+    /// The reason, in one line.
     Failed(String),
 }
 
 enum Report {
-    /// The run folder can be followed.
+    /// The run folder exists and can be followed.
     Begun,
     Ended(Ending),
 }
@@ -70,21 +68,19 @@ struct Running {
     reports: Receiver<Report>,
 }
 
-/// The fine-tuning of a window.
 pub(in crate::viewer) struct Teach {
-    /// Whether the dialog is open.
     pub open: bool,
     running: Option<Running>,
     ending: Option<Ending>,
-    /// Corrected photos to train on, and those that are held back.
+    /// The numbers of corrected photos to train on and held back.
     photos: [usize; 2],
-    /// A run that was stopped.
+    /// The folder of a stopped run that can be resumed.
     unfinished: Option<PathBuf>,
-    /// Where the window computes, as `--device` names it.
+    /// The device that the window computes on, as for `--device`.
     pub device: String,
-    /// Whether the window waits for the run to stop.
+    /// Whether the window is waiting to close until the run is stopped or may continue alone.
     closing: bool,
-    /// Whether the run may go on without the window.
+    /// Whether the run may continue without the window.
     let_run: bool,
     wake: egui::Context,
 }
@@ -126,12 +122,12 @@ impl Teach {
         self.unfinished.is_some()
     }
 
-    /// Whether the window is asked to close while a run is going on.
+    /// Whether the user wants to close the window during a run.
     pub(super) fn is_closing(&self) -> bool {
         self.closing
     }
 
-    /// Asks what becomes of a run when the window is closed. Returns whether there is one to ask about.
+    /// Asks what to do with a run when the window is closed. Returns whether there is one.
     pub(super) fn holds_window(&mut self) -> bool {
         let asks = self.running.is_some() && !self.let_run;
         if asks {
@@ -151,10 +147,10 @@ impl Teach {
         }
     }
 
-    /// Starts a process that trains, and the thread that waits for it.
+    /// Starts a training process, and a thread that waits for it.
     ///
     /// # Errors
-    /// One line.
+    /// One line on what failed.
     fn start(&mut self, arguments: Vec<OsString>, folder: PathBuf) -> Result<(), String> {
         files::create_folder(&folder).map_err(|error| error.to_string())?;
         let log = files::append(&folder.join(LOG)).map_err(|error| error.to_string())?;
@@ -167,7 +163,7 @@ impl Teach {
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(errors);
-        // Ctrl-C in the terminal of the window is not meant for the training.
+        // Ctrl-C in the window's terminal must not reach the training process.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let child = command.spawn().map_err(failed)?;
@@ -189,7 +185,7 @@ impl Teach {
     }
 }
 
-/// Waits for a process that trains, and stops it when asked.
+/// Waits for a training process, and stops it on request.
 fn follow(
     mut child: Child,
     folder: &Path,
@@ -198,7 +194,7 @@ fn follow(
     wake: &egui::Context,
 ) {
     let (mut begun, mut asked) = (false, false);
-    // Without a reader the window has closed, and the process goes on.
+    // Without a receiver, the window has closed, and the process continues.
     let send = |report| {
         let _ = sender.send(report);
         wake.request_repaint();
@@ -208,7 +204,7 @@ fn follow(
             Ok(None) => None,
             Ok(Some(status)) => Some(status.success()),
             Err(error) => {
-                let text = format!("the training cannot be waited for: {error}");
+                let text = format!("cannot wait for the training process: {error}");
                 return send(Report::Ended(Ending::Failed(text)));
             }
         };
@@ -227,26 +223,26 @@ fn follow(
     }
 }
 
-/// Asks a process to save and end.
+/// Requests that a process save and exit.
 #[cfg(unix)]
 fn interrupt(child: &mut Child) {
     let Ok(id) = libc::pid_t::try_from(child.id()) else {
         return;
     };
-    // SAFETY: the process is a child that was not waited for yet, so that its id is still its own.
+    // SAFETY: the child has not been waited for yet, so that its id still refers to it.
     unsafe {
         libc::kill(id, libc::SIGTERM);
     }
 }
 
-/// Ends a process; the run resumes from its last checkpoint.
+/// Kills a process; the run resumes from its last checkpoint.
 #[cfg(not(unix))]
 fn interrupt(child: &mut Child) {
-    // It may have ended by itself.
+    // It may already have exited.
     let _ = child.kill();
 }
 
-/// How a run ended, from what it left behind.
+/// The ending of a run, as its folder shows it.
 fn ending(folder: &Path, success: bool) -> Ending {
     match runs::finished_model(folder) {
         Some(model) if success => Ending::Finished {
@@ -270,7 +266,7 @@ fn last_error(folder: &Path) -> Option<String> {
     Some(line.to_owned())
 }
 
-/// The arguments of a new run.
+/// The command-line arguments of a new run.
 fn arguments(
     model: &str,
     data: &Path,
@@ -287,7 +283,7 @@ fn arguments(
     arguments
 }
 
-/// Carries out what the dialog asks for.
+/// Carries out a button of the dialog.
 pub(super) fn wish(app: &mut AppState, wish: Wish) {
     match wish {
         Wish::Open => open(app),
@@ -303,7 +299,7 @@ pub(super) fn wish(app: &mut AppState, wish: Wish) {
     }
 }
 
-/// Opens the dialog, or brings it up to date.
+/// Opens or refreshes the dialog.
 fn open(app: &mut AppState) {
     let found = folder(app).map(|folder| (data::corrected_photos(folder), newest(folder)));
     let (photos, newest) = found.unwrap_or_default();
@@ -320,7 +316,7 @@ fn newest(folder: &Path) -> Option<PathBuf> {
     paths.filter(|path| path.is_dir()).max()
 }
 
-/// A folder for a new run.
+/// An unused folder for a new run; `None` if there are too many.
 fn free(folder: &Path) -> Option<PathBuf> {
     let runs = folder.join(RUNS);
     let last = newest(folder).and_then(|run| {
@@ -371,7 +367,7 @@ fn take(app: &mut AppState) {
     }
 }
 
-/// Takes in what the thread reports.
+/// Processes the reports of the thread.
 pub(super) fn receive(app: &mut AppState) {
     let running = app.correct.teach.running.as_ref();
     let report =

@@ -1,4 +1,4 @@
-//! The dialog of the fine-tuning.
+//! The fine-tuning dialog.
 
 use super::bar::wish;
 use super::requests::folder_name;
@@ -9,7 +9,6 @@ use crate::viewer::commands::{Action, Command};
 use crate::viewer::theme::GRID;
 use eframe::egui;
 
-/// Draws the dialog if it is open.
 pub(in crate::viewer) fn dialog(
     app: &AppState,
     context: &egui::Context,
@@ -62,14 +61,14 @@ fn contents(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     if let Some(run) = teach.run_folder() {
         let name = run.file_name().unwrap_or_default().to_string_lossy();
         ui.label(format!(
-            "{name} is training; the Runs panel shows how it goes."
+            "{name} is training; the Runs panel shows its progress."
         ));
     }
     ui.add_space(GRID);
     ui.horizontal(|ui| buttons(app, training, ui, commands));
 }
 
-/// Draws what came of the last run.
+/// Draws the result of the last run.
 fn ended(ending: &Ending, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     match ending {
         Ending::Failed(reason) => {
@@ -100,7 +99,7 @@ fn ended(ending: &Ending, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
             let take = if better {
                 "Open the new model"
             } else {
-                "Open it all the same"
+                "Open it anyway"
             };
             wish(ui, take, Wish::Take, commands);
         }
@@ -111,7 +110,7 @@ fn buttons(app: &AppState, training: usize, ui: &mut egui::Ui, commands: &mut Ve
     let teach = &app.correct.teach;
     if teach.is_closing() {
         ui.label("Close the window:");
-        wish(ui, "Let it go on", Wish::LetRun, commands);
+        wish(ui, "Let it continue", Wish::LetRun, commands);
         wish(ui, "Stop it first", Wish::Stop, commands);
         wish(ui, "Cancel", Wish::Close, commands);
     } else if teach.is_running() {

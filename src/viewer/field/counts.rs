@@ -1,13 +1,13 @@
-//! What has become of the particles, in words and as a small histogram.
+//! The counts of the particles, as text and as a small histogram.
 
 use crate::format::short;
 use crate::gpu::field::Tally;
 use crate::viewer::theme::GRID;
 use eframe::egui::{Color32, FontId, Painter, Pos2, Rect, Vec2, vec2};
 
-/// Size of the histogram, its caption included.
+/// Size of the histogram with its caption, in points.
 pub(super) const HISTOGRAM: Vec2 = vec2(200.0, 5.0 * GRID);
-/// The least number of particles for a histogram.
+/// Minimum number of particles for a histogram.
 const FEW: u32 = 500;
 const CAPTION: f32 = 15.0;
 
@@ -37,8 +37,8 @@ pub(super) fn lines(tally: &Tally) -> Vec<String> {
     ]
 }
 
-/// Number of bins of arrivals in the histograms of all panes, so that they can be compared; 0 for a
-/// few particles.
+/// Number of bins of arrivals in the histograms of all panes, so that they can be compared; 0 for few
+/// particles.
 pub(super) fn bins(tallies: &[Tally]) -> usize {
     let last = |tally: &Tally| tally.histogram.iter().rposition(|&count| count > 0);
     let many = tallies.iter().filter(|tally| tally.particles >= FEW);
@@ -46,7 +46,7 @@ pub(super) fn bins(tallies: &[Tally]) -> usize {
     most.map_or(0, |last| (last + 1).max(8))
 }
 
-/// Draws the arrivals by s, in `bins` bins.
+/// Draws the numbers of arrivals over s, in `bins` bins.
 pub(super) fn histogram(painter: &Painter, corner: Pos2, tally: &Tally, bins: usize, ink: Color32) {
     let [width, height] = [HISTOGRAM.x, HISTOGRAM.y - CAPTION];
     let base = corner.y + height;

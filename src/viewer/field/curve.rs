@@ -11,7 +11,7 @@ use eframe::egui::{self, Color32, RichText, Ui};
 use egui_plot::{Legend, Line, LineStyle, Plot, PlotPoint, Points, Text, VLine};
 use std::sync::Arc;
 
-/// Temperatures whose curves are drawn faintly for comparison, and the points of each.
+/// Temperatures whose curves are drawn faintly for comparison, and the number of points of each.
 const OTHERS: [f64; 3] = [1.0, 2.0, 4.0];
 const COARSE: usize = 60;
 const VANILLA: Color32 = Color32::from_rgb(236, 140, 70);
@@ -96,7 +96,7 @@ pub(super) fn show(
             plot.vline(end.style(LineStyle::dashed_loose()));
             let marked = Points::new("", vec![[peak.distance, peak.reshaped]]);
             plot.points(marked.radius(5.0).color(ACCENT));
-            // A label in the plot rather than in the legend, which would hide the start of the curves.
+            // A label in the plot instead of the legend, which would hide the start of the curves.
             let low = PlotPoint::new(boundary.distance, 0.25 * peak.reshaped);
             let label = RichText::new("decision boundary ").small();
             plot.text(Text::new("", low, label).anchor(egui::Align2::RIGHT_CENTER));

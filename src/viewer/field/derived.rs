@@ -1,4 +1,4 @@
-//! What follows from the settings: centroids, seeds, the gradient curve and the scene.
+//! Results derived from the settings: centroids, seeds, the gradient curve and the scene.
 
 use super::interface::{FieldInput, Pin};
 use super::settings::{Cut, FieldSettings};
@@ -14,31 +14,31 @@ use crate::vector_field::{CentroidTable, GradientCurve, Plane, VectorField};
 use glam::Vec3;
 use std::sync::Arc;
 
-/// What a scene depends on beside the settings.
+/// What a scene depends on besides the settings.
 #[derive(Clone, Copy)]
 pub(super) struct SceneOptions {
     pub(super) style: FieldStyle,
     /// A class that is drawn larger.
     pub(super) highlighted: Option<usize>,
-    /// What computing a slice may cost.
+    /// Limit on the cost of computing a slice.
     pub(super) effort: Effort,
-    /// All particles have taken their steps: they are shown where they started.
+    /// Whether all particles have taken their steps, so that they are drawn where they started.
     pub(super) over: bool,
 }
 
-/// How much work a slice may be: evaluations of one class's part of the potential per frame.
+/// Limit on the work for a slice: evaluations of one class's part of the potential per frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Effort {
-    /// No limit: on a graphics card, and for an exported picture.
+    /// No limit: on a graphics card, or for an exported picture.
     Full,
-    /// As much as a software adapter does once, in a fraction of a second.
+    /// What a software adapter can do once, in a fraction of a second.
     Once,
-    /// As much as a software adapter does in every frame.
+    /// What a software adapter can do in every frame.
     Often,
 }
 
 impl Effort {
-    /// Texels along an edge of a slice's heat map among `classes` classes.
+    /// Texels along an edge of a slice's heat map for `classes` classes.
     fn texels(self, classes: usize) -> u32 {
         let (work, most) = match self {
             Effort::Full => return FINE,
@@ -53,10 +53,10 @@ impl Effort {
 /// Texels along an edge of the finest heat map.
 const FINE: u32 = 512;
 
-/// Points of the gradient curve.
+/// Number of points of the gradient curve.
 const CURVE: usize = 241;
 
-/// Cached results, each with what it was computed from.
+/// Cached results, each with its inputs.
 #[derive(Default)]
 pub(super) struct Derived {
     table: Option<Arc<CentroidTable>>,
@@ -86,7 +86,7 @@ struct CurveKey {
 }
 
 impl Derived {
-    /// The centroids that the settings ask for.
+    /// The centroids selected by the settings.
     pub(super) fn table(
         &mut self,
         settings: &FieldSettings,
@@ -186,8 +186,8 @@ impl Derived {
             camera: settings.camera,
             style: options.style,
         };
-        // The network's field is known only at pixels: particles cannot follow it, nor can the
-        // slice show its length.
+        // The network's field is known only at pixels, so that particles cannot follow it and the
+        // slice cannot show its length.
         let network = view.has_network();
         let particles = layers.particles.shown().filter(|_| !network);
         if particles.is_some() {
@@ -211,7 +211,7 @@ impl Derived {
                 ..particles
             }),
             centroids: Some(Spheres {
-                // A thousand spheres have to be smaller than eleven.
+                // Spheres shrink as their number grows.
                 radius: (0.06 * (11.0 / table.len().max(4) as f32).powf(0.4)).clamp(0.012, 0.07),
                 highlighted: options.highlighted,
             }),
@@ -229,7 +229,7 @@ fn trajectory((index, pin): (usize, &Pin<'_>)) -> Polyline {
     }
 }
 
-/// Where the slice lies; perpendicular to blue if three centroids do not span a plane.
+/// The plane of the slice; perpendicular to blue if three centroids do not span a plane.
 pub(super) fn plane(settings: &FieldSettings, table: &CentroidTable) -> Plane {
     let classes = match settings.cut {
         Cut::Axis(axis) => return Plane::across(axis, settings.slice_at),
@@ -241,7 +241,7 @@ pub(super) fn plane(settings: &FieldSettings, table: &CentroidTable) -> Plane {
         .unwrap_or(Plane::across(2, settings.slice_at))
 }
 
-/// The target and the two classes nearest to it that are not in line with it.
+/// The target and the two classes nearest to it that are not collinear with it.
 fn neighbours(table: &CentroidTable, target: usize) -> Option<[usize; 3]> {
     let first = table.nearest_neighbour(target)?;
     let [a, b] = [target, first].map(|k| table.point(k));

@@ -1,4 +1,4 @@
-//! Pictures and tables to save.
+//! Export of pictures and tables.
 
 use super::interface::{FieldInput, class_name, kind_name};
 use super::panel::FieldPanel;
@@ -61,8 +61,8 @@ fn curve_csv(curve: &GradientCurve) -> String {
     text
 }
 
-/// A line per class: its centroid, its distance and probability at the picked point (or at the
-/// cube's centre), and the point and the fields there, which are the same in every line.
+/// One line per class: its centroid, its distance and probability at the picked point (or at the cube's
+/// centre), then the point and the fields there, which are equal in every line.
 fn class_csv(panel: &FieldPanel, table: &CentroidTable, input: &FieldInput<'_>) -> String {
     let header = "class name target mu_red mu_green mu_blue half_gap distance probability x_red \
                   x_green x_blue phi vanilla correction reshaped";
@@ -84,7 +84,7 @@ fn class_csv(panel: &FieldPanel, table: &CentroidTable, input: &FieldInput<'_>) 
     text
 }
 
-/// A line per pane: the counts of its particles.
+/// One line per pane: the counts of its particles.
 fn tally_csv<'a>(runs: impl Iterator<Item = (FieldKind, &'a Tally)>) -> String {
     let header = "field particles steps arrived crossing traversals mean_arrival_s";
     let mut text = csv::line(header.split(' '));

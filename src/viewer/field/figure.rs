@@ -15,11 +15,11 @@ use eframe::egui::{self, Pos2, Rect, Vec2};
 use eframe::egui_wgpu::{self, RenderState, RendererOptions, ScreenDescriptor};
 use std::sync::Arc;
 
-/// The least size of a picture in points, so that headings and bars fit: a larger picture is the
-/// same view with finer pixels.
+/// Minimum size of a picture in points, so that headings and bars fit: a larger picture shows the same
+/// view with finer pixels.
 const LEAST: Vec2 = egui::vec2(760.0, 560.0);
 
-/// Starts to export the picture; it is among the results of this frame.
+/// Starts exporting the picture, which is part of this frame's output.
 pub(super) fn export(
     panel: &mut FieldPanel,
     window: &egui::Context,
@@ -56,7 +56,7 @@ fn draw(
         over: panel.picture.settled().unwrap_or(false),
     };
     let scene = panel.derived.scene(&panel.settings, input, table, options);
-    // At rest on a graphics card this is the scene that is shown, and nothing is computed.
+    // At rest on a graphics card, this is the scene shown, and nothing is computed.
     panel.picture.update(gpu, &scene, input)?;
     let area = Rect::from_min_size(Pos2::ZERO, pixels / scale);
     let text = Text::lay_out(panel, theme, &scene, area, scale, input);
@@ -75,7 +75,7 @@ struct Text {
 }
 
 impl Text {
-    /// Lays out the same text as over the picture in the window, in a context of its own.
+    /// Lays out the text drawn over the picture in the window, in a separate egui context.
     fn lay_out(
         panel: &mut FieldPanel,
         style: Arc<egui::Style>,
@@ -96,7 +96,7 @@ impl Text {
             .or_default()
             .native_pixels_per_point = Some(scale);
         let panes = panes(area, scene.view.panes.len());
-        // That context has no pointer, so that it would clear the highlighted class.
+        // That context has no pointer and would clear the highlighted class.
         let highlighted = panel.highlighted;
         let output = context.run_ui(raw, |ui| {
             overlay::show(panel, ui, scene, &panes, input);

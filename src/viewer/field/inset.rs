@@ -1,4 +1,4 @@
-//! The photo beside its points. Pixels that are brushed in it are highlighted in the cube.
+//! The photo beside its points. Pixels brushed in it are highlighted in the cube.
 
 use super::interface::FieldInput;
 use super::style::{backdrop, pin_colour};
@@ -13,22 +13,21 @@ use eframe::egui::{
     Ui, Vec2, vec2,
 };
 
-/// The photo's longest side, in points, and the fraction of the view that it may take each way.
+/// Maximum longer side of the photo, in points, and maximum fraction of the view along each axis.
 const LONGEST: f32 = 200.0;
 const SHARE: f32 = 0.34;
 
-/// The photo in the corner, with the drag over it.
+/// The photo in the corner, with the state of a drag over it.
 #[derive(Default)]
 pub(super) struct Inset {
-    /// The number of the photo, and its texture.
     photo: Option<(u64, TextureHandle)>,
     mask: BrushMask,
-    /// Where in the photo the current brush began.
+    /// The point of the photo where the current brush began.
     brush_from: Option<Vec2>,
 }
 
 impl Inset {
-    /// Draws the photo at the lower right, above `bars`. Returns pixels that were brushed.
+    /// Draws the photo at the lower right, above `bars`. Returns the pixels that were brushed.
     pub(super) fn show(
         &mut self,
         ui: &mut Ui,

@@ -1,4 +1,4 @@
-//! What the panel is shown and what it returns.
+//! Input and output of the panel.
 
 use super::settings::FieldSettings;
 use crate::encoding::Centroids;
@@ -9,14 +9,14 @@ use crate::viewer::brush::Brush;
 use crate::viewer::exports::NewFile;
 use std::sync::Arc;
 
-/// What the panel is shown.
+/// The input of the panel.
 pub(crate) struct FieldInput<'a> {
     pub(crate) centroids: &'a Centroids,
     /// Their classes' names, in the same order.
     pub(crate) classes: &'a [String],
-    /// The open photo at the time of the timeline, if there is one.
+    /// The open photo's pixels at the playhead, if there is a photo.
     pub(crate) cloud: Option<Cloud<'a>>,
-    /// For each pixel whether it is brushed; empty if none is.
+    /// For each pixel, whether it is brushed; empty if none is.
     pub(crate) brushed: &'a Arc<Vec<bool>>,
     pub(crate) pins: &'a [Pin<'a>],
 }
@@ -25,23 +25,23 @@ pub(crate) struct Pin<'a> {
     /// Its index in row-major order.
     pub(crate) pixel: usize,
     pub(crate) label: String,
-    /// Its states from t = 0 on.
+    /// Its states, beginning at t = 0.
     pub(crate) trajectory: &'a [[f32; 3]],
 }
 
-/// The result of one frame.
+/// The output of one frame.
 #[derive(Default)]
 pub(crate) struct FieldOutput {
-    /// Pixels that were brushed, as points of the cube or in the photo beside it; an empty brush
-    /// clears the selection.
+    /// Pixels brushed as points of the cube or in the photo beside it; an empty brush clears the
+    /// selection.
     pub(crate) brushed: Option<Brush>,
-    /// A file that the user asked for.
+    /// A file to save.
     pub(crate) export: Option<NewFile>,
-    /// An error, on one line.
+    /// An error in one line.
     pub(crate) error: Option<String>,
 }
 
-/// A class's name: the model's, or its number where the centroids are not the model's.
+/// A class's name: the model's, or its number if the centroids are not the model's.
 pub(super) fn class_name(settings: &FieldSettings, input: &FieldInput<'_>, class: usize) -> String {
     match input.classes.get(class) {
         Some(name) if settings.models_table => name.clone(),
@@ -49,7 +49,7 @@ pub(super) fn class_name(settings: &FieldSettings, input: &FieldInput<'_>, class
     }
 }
 
-/// [`class_name`] as it is drawn.
+/// [`class_name`] with the letters that the fonts have.
 pub(super) fn drawn_name(settings: &FieldSettings, input: &FieldInput<'_>, class: usize) -> String {
     fonts::in_visual_order(&class_name(settings, input, class)).into_owned()
 }

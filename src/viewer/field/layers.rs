@@ -135,7 +135,7 @@ pub(super) fn particles(panel: &mut FieldPanel, ui: &mut Ui, photo: bool) {
         let help = "Number of particles that leave a trail";
         slider(ui, "Trails", help, &mut particles.trails, 0..=1000);
         let traversals = "Orange once it has entered a foreign neighbourhood (a traversal: the one in \
-                          which it starts does not count, coming back to it does)";
+                          which it starts does not count, but returning to it does)";
         let class = "The nearest centroid's colour";
         let colours = [
             (ParticleColours::Traversal, "traversals", traversals),
@@ -147,7 +147,7 @@ pub(super) fn particles(panel: &mut FieldPanel, ui: &mut Ui, photo: bool) {
             let help = "Draw the particles, not only their trails";
             ui.checkbox(&mut particles.discs, "discs").on_hover_text(help);
             let help = "Draw each particle where it started, in its present colour; once all particles \
-                        are at their end they are drawn like that anyway";
+                        have finished, they are drawn there anyway";
             let at_start = ui.checkbox(&mut particles.at_start, "at their starts");
             at_start.on_hover_text(help);
         });

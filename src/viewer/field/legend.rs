@@ -1,5 +1,3 @@
-//! The colour bars.
-
 use super::panel::FieldPanel;
 use super::style::backdrop;
 use crate::format::{round_step, tick};
@@ -8,16 +6,16 @@ use crate::viewer::theme::{self, GRID};
 use eframe::egui::{self, Align2, Color32, FontId, Pos2, Rect, Ui};
 
 const BAR: [f32; 2] = [180.0, 10.0];
-/// Height of a bar with its title and ticks.
+/// Height of a bar with its title and ticks, in points.
 const ROW: f32 = 48.0;
 
 struct Bar {
     title: &'static str,
-    /// Position along the bar, 0..=1, and text.
+    /// Position along the bar, 0 to 1, and text.
     ticks: Vec<(f32, String)>,
 }
 
-/// Draws the bars that the scene needs at the lower right; returns their rectangle.
+/// Draws the scene's bars at the lower right; returns their bounding rectangle.
 pub(super) fn show(panel: &FieldPanel, ui: &Ui, scene: &FieldScene, area: Rect) -> Rect {
     let mut all = Rect::NOTHING;
     let Some(ranges) = panel.picture.ranges() else {
@@ -62,7 +60,7 @@ pub(super) fn show(panel: &FieldPanel, ui: &Ui, scene: &FieldScene, area: Rect) 
     all
 }
 
-/// The field's length on a logarithmic scale: a tick per decade, or at both ends of a short range.
+/// The field's length on a logarithmic scale: one tick per decade, or at both ends of a short range.
 fn magnitude([low, high]: [f32; 2]) -> Bar {
     let at = |exponent: f32| {
         let share = (exponent - low) / (high - low);

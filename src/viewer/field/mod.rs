@@ -1,7 +1,7 @@
-//! The panel of the vector field around the class centroids: the fields of Figure 1, live.
+//! The panel of the vector field around the class centroids: Figure 1, live.
 //!
 //! `FieldPanel` is the panel. Each frame turns its settings into a scene (`derived`), draws it
-//! (`picture`, `view`) and what lies over it (`overlay`, `legend`, `inset`, `readout`, `curve`).
+//! (`picture`, `view`) and what is on top (`overlay`, `legend`, `inset`, `readout`, `curve`).
 
 mod controls;
 mod counts;
@@ -74,7 +74,7 @@ impl Panel for FieldPanel {
             })
             .collect();
         let around = flow.and_then(|flow| flow.around(position));
-        // Where both neighbours lie on the device their buffers are read there.
+        // If both neighbouring states are on the device, their buffers are read there.
         let on_device = flow.zip(around).and_then(|(flow, (low, high, share))| {
             Some((flow.on_device(low)?, flow.on_device(high)?, share))
         });
@@ -118,7 +118,7 @@ impl Panel for FieldPanel {
 }
 
 impl FieldPanel {
-    /// Draws the panel into the whole of `ui`. Without a graphics device it explains that it needs one.
+    /// Draws the panel into the whole of `ui`. Without a graphics device, it says that it needs one.
     fn show(&mut self, ui: &mut egui::Ui, input: &FieldInput<'_>) -> FieldOutput {
         let before = self.settings.clone();
         let classes = self.settings.class_count(input.centroids.len());

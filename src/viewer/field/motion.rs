@@ -1,4 +1,4 @@
-//! What is moving, which is drawn quickly rather than well.
+//! Tracks motion, during which drawing favours speed over quality.
 
 use super::settings::FieldSettings;
 use crate::vector_field::Camera;
@@ -18,7 +18,7 @@ impl Motion {
     /// How long something counts as moving after its last change, in seconds.
     pub(super) const LINGER: f64 = 0.25;
 
-    /// To be called once per frame; `held` while a drag pauses.
+    /// Must be called once per frame, with `held` during a drag, even one that pauses.
     pub(super) fn note(&mut self, now: f64, settings: &FieldSettings, held: bool) {
         let camera = settings.camera;
         if self.camera.replace(camera).is_some_and(|old| old != camera) || held {
@@ -39,7 +39,7 @@ impl Motion {
         now < self.moving_until || self.changing(now)
     }
 
-    /// Whether settings change, so that each frame computes more than it draws.
+    /// Whether settings other than the camera change, so that each frame recomputes the scene.
     pub(super) fn changing(&self, now: f64) -> bool {
         now < self.changing_until
     }

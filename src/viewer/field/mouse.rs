@@ -1,4 +1,4 @@
-//! The mouse in the picture: orbiting, panning, zooming, picking and brushing.
+//! Mouse input over the picture: orbiting, panning, zooming, picking and brushing.
 
 use super::derived;
 use super::interface::FieldInput;
@@ -10,10 +10,9 @@ use crate::viewer::theme::ACCENT;
 use eframe::egui::{self, Pos2, Rect, Ui};
 use glam::Vec2;
 
-/// A click at most this far from a centroid chooses it, in points.
+/// Maximum distance of a click from the centroid that it selects, in points.
 const NEAR: f32 = 14.0;
 
-/// Moves the camera, picks and brushes.
 pub(super) fn steer(
     panel: &mut FieldPanel,
     ui: &Ui,
@@ -75,7 +74,7 @@ pub(super) fn steer(
     }
 }
 
-/// A click chooses the centroid under it as the target, or reads off a point of the slice.
+/// Handles a click: makes the centroid under it the target, or picks a point of the slice.
 fn pick(panel: &mut FieldPanel, pane: Rect, at: Pos2, table: &CentroidTable) {
     let camera = &panel.settings.camera;
     let nearest = (0..table.len())
@@ -113,7 +112,6 @@ fn brush(panel: &mut FieldPanel, pane: Rect, from: Pos2, to: Pos2, input: &Field
     }
 }
 
-/// Draws the rectangle of a brush.
 pub(super) fn rectangle(panel: &FieldPanel, ui: &Ui, response: &egui::Response) {
     if let (Some(Drag::Brush(_, from)), Some(to)) = (panel.drag, response.interact_pointer_pos()) {
         ui.painter().rect(

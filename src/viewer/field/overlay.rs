@@ -10,7 +10,7 @@ use crate::vector_field::{FieldKind, in_cube};
 use crate::viewer::theme::GRID;
 use eframe::egui::{self, Align2, Color32, FontId, Pos2, Rect, Ui, Vec2};
 
-/// Most names in a pane.
+/// The most names in a pane.
 const NAMES: usize = 48;
 /// Length of the axis gizmo's arms, in points.
 const ARM: f32 = 26.0;
@@ -38,7 +38,7 @@ pub(super) fn show(
     }
 }
 
-/// Draws the pane's field and the counts of its particles; returns their rectangle.
+/// Draws the pane's heading: its field and the counts of its particles; returns its rectangle.
 fn heading(
     panel: &FieldPanel,
     ui: &Ui,
@@ -60,7 +60,7 @@ fn heading(
     let mut lines = vec![(name.to_owned(), 14.0)];
     let known = input.cloud.is_some_and(|cloud| cloud.velocity.is_some());
     if kind == FieldKind::Network && layers.arrows.is_some() && !known {
-        lines.push(("known only where a photo is open".to_owned(), 12.0));
+        lines.push(("known only if a photo is open".to_owned(), 12.0));
     }
     let tallies = panel.picture.tallies();
     if let Some(tally) = tallies.get(index) {
@@ -101,7 +101,6 @@ fn heading(
     rect
 }
 
-/// A candidate for a name.
 struct Name {
     /// Names with a lower number are drawn first.
     priority: f32,
@@ -109,11 +108,11 @@ struct Name {
     text: String,
     colour: Color32,
     size: f32,
-    /// Distance from the point to the text.
+    /// Distance from the point to the text, in points.
     away: f32,
 }
 
-/// Draws the names of centroids and pins, nearest first, as far as they do not overlap.
+/// Draws the names of centroids and pins, nearest first, unless they overlap.
 fn names(
     panel: &mut FieldPanel,
     ui: &Ui,
@@ -237,7 +236,7 @@ fn sphere_radius(scene: &FieldScene) -> f32 {
     scene.layers.centroids.map_or(0.0, |spheres| spheres.radius)
 }
 
-/// Whether the slice hides what is at a place of the screen, at this depth.
+/// Whether the slice hides a point of the screen at this depth.
 fn behind_slice(scene: &FieldScene, pane: Rect, at: Pos2, depth: f32) -> bool {
     let camera = &scene.view.camera;
     let ray = camera.ray(within(pane, at), aspect(pane));
@@ -248,7 +247,6 @@ fn behind_slice(scene: &FieldScene, pane: Rect, at: Pos2, depth: f32) -> bool {
         .is_some_and(|(_, d)| d < depth - 0.5 * sphere_radius(scene))
 }
 
-/// A ring at the picked point.
 fn picked(panel: &FieldPanel, ui: &Ui, pane: Rect) {
     let camera = &panel.settings.camera;
     let Some((at, _)) = panel.picked.and_then(|p| on_screen(pane, camera, p)) else {
@@ -260,7 +258,7 @@ fn picked(panel: &FieldPanel, ui: &Ui, pane: Rect) {
     painter.circle_stroke(at, 5.0, (1.5, ink));
 }
 
-/// The axes at the lower left; a click on the end of an arm looks along that axis.
+/// Draws the axes at the lower left; a click on the end of an arm turns the camera along that axis.
 fn gizmo(panel: &mut FieldPanel, ui: &mut Ui, pane: Rect) {
     let [right, up, forward] = panel.settings.camera.basis();
     let centre = pane.left_bottom() + egui::vec2(ARM + 2.5 * GRID, -ARM - 2.5 * GRID);

@@ -1,5 +1,3 @@
-//! The state of the panel.
-
 use super::derived::Derived;
 use super::inset::Inset;
 use super::interface::FieldOutput;
@@ -15,7 +13,7 @@ use eframe::egui::Pos2;
 use eframe::egui_wgpu::RenderState;
 use glam::Vec3;
 
-/// Nothing is compiled or allocated on a device before the panel is visible.
+/// Nothing is compiled or allocated on a device until the panel is visible.
 #[derive(Default)]
 pub(crate) struct FieldPanel {
     pub(crate) settings: FieldSettings,
@@ -26,36 +24,35 @@ pub(crate) struct FieldPanel {
     pub(super) quality: Quality,
     pub(super) motion: Motion,
     pub(super) inset: Inset,
-    /// An error that keeps the picture from being drawn.
+    /// An error that prevents drawing the picture.
     pub(super) failed: Option<String>,
     pub(super) paused: bool,
-    /// Particles run as fast as they can, regardless of `FieldSettings::speed`.
+    /// Whether particles run at full speed, regardless of `FieldSettings::speed`.
     pub(super) hurry: bool,
-    /// The camera turns to the slice in the next frame.
+    /// Whether the camera faces the slice from the next frame on.
     pub(super) face_slice: bool,
-    /// A picture is exported in the next frame.
+    /// Whether a picture is exported in the next frame.
     pub(super) wants_figure: bool,
     pub(super) drag: Option<Drag>,
-    /// A point of the slice whose numbers are shown.
+    /// The point of the slice whose numbers are shown.
     pub(super) picked: Option<Vec3>,
-    /// The class under the pointer.
     pub(super) highlighted: Option<usize>,
     pub(super) settled: bool,
-    /// The result of this frame so far.
+    /// The output of this frame so far.
     pub(super) pending: FieldOutput,
 }
 
-/// What a drag with the mouse does.
+/// The effect of a drag with the mouse.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Drag {
     Orbit,
     Pan,
-    /// Spans a rectangle in this pane, from this point.
+    /// Brushes a rectangle in this pane, from this point.
     Brush(usize, Pos2),
 }
 
 impl FieldPanel {
-    /// A panel with these settings. It draws on `gpu`, the window's device.
+    /// A panel with these settings that draws on `gpu`, the window's device.
     pub(crate) fn new(gpu: Option<RenderState>, settings: FieldSettings) -> Self {
         Self {
             gpu,
@@ -64,15 +61,15 @@ impl FieldPanel {
         }
     }
 
-    /// Sets a ready-made view. Its particles run to their end at once, so that
-    /// [`FieldPanel::settled`] comes soon.
+    /// Shows a preset view. Its particles run to their end at once, so that [`FieldPanel::settled`] is
+    /// reached soon.
     pub(crate) fn preset(&mut self, preset: Preset) {
         self.apply(preset);
         self.hurry = true;
     }
 
-    /// Whether nothing will change any more without the user: particles are at their end and
-    /// counted, and the picture has its full quality.
+    /// Whether the picture stays the same without user input: all particles have finished and are
+    /// counted, and the quality is full.
     pub(crate) fn settled(&self) -> bool {
         self.settled || self.failed.is_some()
     }
@@ -91,7 +88,7 @@ impl FieldPanel {
         self.failed = Some(text);
     }
 
-    /// The field of the settings.
+    /// The vector field given by the settings.
     pub(super) fn field<'a>(&self, table: &'a CentroidTable) -> VectorField<'a> {
         VectorField {
             table,
@@ -103,7 +100,7 @@ impl FieldPanel {
         }
     }
 
-    /// The class that the curve goes towards; `None` with a single class.
+    /// The other class of the gradient curve; `None` with a single class.
     pub(super) fn towards(&self, table: &CentroidTable) -> Option<usize> {
         let nearest = || table.nearest_neighbour(self.settings.target);
         self.settings.towards.or_else(nearest)

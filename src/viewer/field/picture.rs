@@ -1,5 +1,4 @@
-//! The picture of the scene: drawn off screen when something has changed, and copied into the
-//! window.
+//! The picture of the scene: drawn off screen when it changes, and copied into the window.
 
 use super::interface::FieldInput;
 use crate::gpu::GpuError;
@@ -51,7 +50,7 @@ impl Drawn {
     }
 }
 
-/// Copies the picture within egui's own pass.
+/// Copies the picture during egui's render pass.
 struct Paint(BlitPicture);
 
 impl CallbackTrait for Paint {
@@ -76,12 +75,12 @@ impl Picture {
         self.renderer.as_ref().map(Renderer::settled)
     }
 
-    /// What has become of the particles of each pane.
+    /// The particle counts of each pane.
     pub(super) fn tallies(&self) -> &[Tally] {
         &self.tallies
     }
 
-    /// The values at the ends of the colour ramps; `None` before the first frame.
+    /// The limits of the colour ramps; `None` before the first frame.
     pub(super) fn ranges(&self) -> Option<Ranges> {
         self.renderer.as_ref().map(Renderer::ranges)
     }
@@ -90,13 +89,13 @@ impl Picture {
         self.renderer.as_ref()
     }
 
-    /// Moves the particles back to where they started, in the next frame.
+    /// Moves the particles back to their starts, in the next frame.
     pub(super) fn restart(&mut self) {
         self.restart = true;
     }
 
-    /// Prepares a scene on the device, with the photo's pixels if it shows them. Returns whether
-    /// the picture changes.
+    /// Prepares a scene on the device, with the photo's pixels if it shows them. Returns whether the
+    /// picture changes.
     pub(super) fn update(
         &mut self,
         gpu: &RenderState,
@@ -122,8 +121,8 @@ impl Picture {
         renderer.update(scene, cloud, brushed)
     }
 
-    /// Takes up to `steps` steps of the particles, and draws the scene unless the picture shows it
-    /// already.
+    /// Advances the particles by up to `steps` steps, and draws the scene unless the picture is up to
+    /// date.
     pub(super) fn draw(
         &mut self,
         gpu: &RenderState,
@@ -157,13 +156,13 @@ impl Picture {
         Ok(())
     }
 
-    /// What egui is to paint in the picture's place; `None` before the first frame.
+    /// The paint callback for the picture; `None` before the first frame.
     pub(super) fn callback(&self, area: egui::Rect) -> Option<egui::PaintCallback> {
         let picture = self.drawn.as_ref()?.picture.clone();
         Some(Callback::new_paint_callback(area, Paint(picture)))
     }
 
-    /// Draws a scene at any size with `over` on top of it, and starts to copy it from the device.
+    /// Draws a scene at any size with `over` on top, and starts copying it from the device.
     pub(super) fn export(
         &mut self,
         size: [u32; 2],

@@ -1,4 +1,4 @@
-//! Ready-made views, with a sentence on what to look at.
+//! Preset views, each with a sentence on what to look at.
 
 use super::settings::{Cut, FieldSettings};
 use crate::gpu::field::ArrowPlace;
@@ -6,7 +6,7 @@ use crate::vector_field::seeds::Seeding;
 use crate::vector_field::{Camera, FieldKind};
 use serde::{Deserialize, Serialize};
 
-/// A ready-made view.
+/// A preset view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Preset {
@@ -25,7 +25,6 @@ impl Preset {
     pub(super) const ALL: [Preset; 4] =
         [Preset::Fig1a, Preset::Fig1b, Preset::Fig1c, Preset::Cloud];
 
-    /// The text of its button.
     pub(super) fn name(self) -> &'static str {
         match self {
             Preset::Fig1a => "Fig. 1a",
@@ -35,7 +34,6 @@ impl Preset {
         }
     }
 
-    /// Its tooltip.
     pub(super) fn help(self) -> &'static str {
         match self {
             Preset::Fig1a => "The vanilla field in a slice through the target and its neighbours",
@@ -45,7 +43,7 @@ impl Preset {
         }
     }
 
-    /// Replaces the settings by this view. The centroids, the potential and the target stay.
+    /// Applies this view to the settings. The centroids, the potential and the target are kept.
     pub(super) fn apply(self, settings: &mut FieldSettings) {
         let kept = settings.clone();
         *settings = FieldSettings {
@@ -103,7 +101,7 @@ fn in_the_slice(settings: &mut FieldSettings) {
     };
 }
 
-/// What to look at, in a sentence or two.
+/// What to look at, in one or two sentences.
 pub(super) fn caption(settings: &FieldSettings, photo: bool) -> &'static str {
     if settings.layers.cloud.shown && !photo {
         return "Open a photo to see its pixels here, each a point at its colour.";

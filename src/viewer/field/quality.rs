@@ -1,13 +1,13 @@
-//! How well to draw while something moves, so that frames stay short on a slow device.
+//! The drawing quality during motion, so that frames stay short on a slow device.
 
 use crate::gpu::field::Detail;
 
-/// Seconds per frame above which quality falls.
+/// Seconds per frame above which quality is lowered.
 const SLOWEST: f32 = 1.0 / 26.0;
-/// Seconds per frame below which quality rises.
+/// Seconds per frame below which quality is raised.
 const FASTEST: f32 = 1.0 / 48.0;
 
-/// Steps of quality while something moves, best first: the scale of the picture, and the detail.
+/// Quality levels during motion, best first: the scale of the picture, and the detail.
 const STEPS: [(f32, Detail); 6] = [
     (1.0, Detail::FULL),
     (1.0, quick(1.0, 1.0)),
@@ -25,12 +25,12 @@ const fn quick(points: f32, strokes: f32) -> Detail {
     }
 }
 
-/// Adapts the quality to the time that frames take.
+/// Adapts the quality to the measured frame times.
 #[derive(Clone, Debug)]
 pub(super) struct Quality {
     /// `None` before the first frame.
     step: Option<usize>,
-    /// Smoothed seconds per frame at this step.
+    /// Smoothed seconds per frame at this level.
     time: f32,
     frames: u32,
     /// Whether something moved in the last frame.
@@ -49,16 +49,16 @@ impl Default for Quality {
 }
 
 impl Quality {
-    /// Records how long the last frame took; to be called once per frame. A software adapter starts
+    /// Records the duration of the last frame; to be called once per frame. A software adapter starts
     /// with one sample per pixel.
     pub(super) fn frame(&mut self, software: bool, moving: bool, seconds: f32) {
         let step = *self.step.get_or_insert(usize::from(software));
-        // Between other frames the window may have waited.
+        // Other frame times may include idle time.
         if moving && self.moving && seconds < 1.0 {
             self.time += 0.3 * (seconds - self.time);
             self.frames += 1;
             if self.frames >= 5 && self.time > SLOWEST && step + 1 < STEPS.len() {
-                // Far too slow: skip a step.
+                // Far too slow: skip a level.
                 let by = if self.time > 2.0 * SLOWEST { 2 } else { 1 };
                 self.change((step + by).min(STEPS.len() - 1));
             } else if self.frames >= 40 && self.time < FASTEST && step > 0 {
@@ -76,7 +76,7 @@ impl Quality {
         };
     }
 
-    /// The scale of the picture, and the detail.
+    /// The scale of the picture, and the detail, for the next frame.
     pub(super) fn choose(&self, moving: bool) -> (f32, Detail) {
         match self.step {
             Some(step) if moving => STEPS[step],

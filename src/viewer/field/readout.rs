@@ -8,7 +8,6 @@ use crate::viewer::theme::GRID;
 use eframe::egui::{self, RichText, Ui};
 use glam::Vec3;
 
-/// Number of classes in the list.
 const LISTED: usize = 5;
 
 /// Draws the card; returns whether it was closed.

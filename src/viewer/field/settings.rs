@@ -1,4 +1,4 @@
-//! What a user has chosen in the panel. Plain data, remembered between starts.
+//! The settings of the panel: plain data, remembered between starts.
 
 use crate::gpu::field::{Arrows, CloudStyle, Particles, Slice, Streamlines};
 use crate::potential::{Operator, Potential};
@@ -17,7 +17,7 @@ pub(crate) enum Cut {
     Classes([usize; 3]),
 }
 
-/// A layer's settings, kept while it is hidden.
+/// A layer's settings, which are kept while it is hidden.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Toggle<T> {
@@ -33,7 +33,7 @@ impl<T: Copy + Default> Toggle<T> {
         }
     }
 
-    /// The settings of a layer that is shown.
+    /// The settings of the layer if it is shown.
     pub(super) fn shown(&self) -> Option<T> {
         self.shown.then_some(self.settings)
     }
@@ -62,46 +62,45 @@ impl Default for Layers {
     }
 }
 
-/// All settings. Fields that a file lacks have their defaults, and fields that only another version
-/// knows are ignored.
+/// All settings. Missing fields get their defaults, and unknown ones are ignored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct FieldSettings {
-    /// The centroids of the open model instead of those of `classes`.
+    /// Whether to use the centroids of the open model instead of those of `classes`.
     pub(crate) models_table: bool,
-    /// Number of classes N, 2..=1000.
+    /// Number of classes N, 2 to 1000.
     pub(crate) classes: usize,
     pub(crate) target: usize,
     pub(crate) potential: Potential,
-    /// The annealed target `v - t grad Phi` instead of the static one.
+    /// Whether to use the annealed target `v - t grad Phi` instead of the static one.
     pub(crate) annealed: bool,
-    /// The time t of the annealed target, 0..=1.
+    /// The time t of the annealed target, 0 to 1.
     pub(crate) time: f32,
-    /// Vanilla and reshaped side by side, instead of `kind` alone.
+    /// Whether vanilla and reshaped are shown side by side, instead of `kind` alone.
     pub(crate) compare: bool,
-    /// The field of a single pane.
+    /// The field of the single pane.
     pub(crate) kind: FieldKind,
     pub(crate) camera: Camera,
     pub(crate) labels: bool,
     pub(crate) layers: Layers,
     pub(crate) cut: Cut,
-    /// Coordinate of a slice that is perpendicular to an axis.
+    /// Coordinate of a slice that is perpendicular to an axis, -1 to 1.
     pub(crate) slice_at: f32,
-    /// What counts as a neighbourhood.
+    /// The definition of a neighbourhood.
     pub(crate) neighbourhood: Neighbourhood,
     pub(crate) count: u32,
     pub(crate) seeding: Seeding,
-    /// Radius of the sphere on which particles may start.
+    /// Radius of the sphere on which particles may start; the cube has edges of length 2.
     pub(crate) sphere: f32,
-    /// Seed of the random numbers.
+    /// Seed of the random starts.
     pub(crate) seed: u64,
     pub(crate) speed: u32,
-    /// Show the photo beside its points.
+    /// Whether to show the photo beside its points.
     pub(crate) inset: bool,
     pub(crate) curve: bool,
-    /// The class towards which the curve goes; by default the nearest one.
+    /// The other class of the gradient curve; by default the nearest one.
     pub(crate) towards: Option<usize>,
-    /// Width and height of an exported picture.
+    /// Width and height of an exported picture, in pixels.
     pub(crate) export: [u32; 2],
 }
 
@@ -145,7 +144,7 @@ impl FieldSettings {
         if self.annealed { self.time } else { 1.0 }
     }
 
-    /// The panes from left to right.
+    /// The fields of the panes from left to right.
     pub(super) fn panes(&self) -> Vec<FieldKind> {
         if self.compare {
             vec![FieldKind::Reconstructive, FieldKind::Reshaped]
@@ -154,7 +153,7 @@ impl FieldSettings {
         }
     }
 
-    /// The number of classes, of which the open model has `of_model`.
+    /// The number of classes; `of_model` is that of the open model.
     pub(super) fn class_count(&self, of_model: usize) -> usize {
         if self.models_table {
             of_model
@@ -163,8 +162,8 @@ impl FieldSettings {
         }
     }
 
-    /// Brings numbers that a file or another model's table put out of range back into it, for a
-    /// table of `classes` centroids.
+    /// Brings numbers that a file or another model's table put out of range back into it, for `classes`
+    /// centroids.
     pub(super) fn clamp(&mut self, classes: usize) {
         let default = Self::default();
         let last = classes.saturating_sub(1);
@@ -297,7 +296,7 @@ mod tests {
         fn flush(&mut self) {}
     }
 
-    /// Version 0.1 stored the settings of layers flat; what is still known is loaded.
+    /// Version 0.1 stored the settings of layers flat; fields that still exist are loaded.
     #[test]
     fn the_window_remembers_settings_and_those_of_an_older_version() {
         let mut memory = Memory::default();

@@ -25,7 +25,7 @@ pub(super) fn pin_colour(index: usize) -> [u8; 3] {
     rgb(COLOURS[index % COLOURS.len()])
 }
 
-/// From near the background to bright: dim violet, through magenta and coral, to pale yellow.
+/// From near the background to bright: dim violet, magenta, coral, pale yellow.
 const DARK: [u32; 8] = [
     0x2c284a, 0x4a347c, 0x743e96, 0xa44898, 0xd05884, 0xee7a68, 0xfaac60, 0xfce490,
 ];
@@ -35,7 +35,7 @@ const LIGHT: [u32; 8] = [
     0xe8e2f0, 0xfad6a8, 0xf8b280, 0xec8676, 0xce5e84, 0xa04490, 0x6a3284, 0x361e5c,
 ];
 
-/// A colour `0xrrggbb`.
+/// A colour from `0xrrggbb`.
 fn rgb(hex: u32) -> [u8; 3] {
     let [_, r, g, b] = hex.to_be_bytes();
     [r, g, b]

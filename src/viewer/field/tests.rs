@@ -1,4 +1,4 @@
-//! The panel as a user sees it, on whatever adapter is available.
+//! The panel as a user sees it, on any available adapter.
 
 use super::*;
 use crate::encoding::Centroids;
@@ -92,7 +92,7 @@ fn harness(size: [f32; 2], preset: Option<Preset>, dark: bool) -> Harness<'stati
     harness
 }
 
-/// Steps until nothing changes by itself any more.
+/// Steps until nothing changes any more.
 fn settle(harness: &mut Harness<'_, App>) {
     for _ in 0..400 {
         harness.step();
@@ -100,7 +100,7 @@ fn settle(harness: &mut Harness<'_, App>) {
             break;
         }
     }
-    assert!(harness.state().panel.settled(), "the panel comes to rest");
+    assert!(harness.state().panel.settled(), "the panel settles");
     harness.step();
     assert!(harness.state().out.error.is_none());
 }
@@ -117,7 +117,7 @@ fn presets_look_as_they_did() {
         (Preset::Cloud, "cloud_light", false),
     ] {
         let mut harness = harness([760.0, 460.0], Some(preset), dark);
-        // Drivers round differently at edges.
+        // Drivers round edges differently.
         let options = SnapshotOptions::new().threshold(2.0).max_failed_pixels(800);
         harness.snapshot_options(format!("field_{name}"), &options);
         results.extend(harness.take_snapshot_results());
@@ -127,7 +127,7 @@ fn presets_look_as_they_did() {
 #[test]
 fn nothing_is_drawn_or_asked_for_at_rest() {
     let mut harness = harness([800.0, 500.0], Some(Preset::Fig1b), true);
-    // What was asked for on the way has run out after a few frames.
+    // Pending requests are handled within a few frames.
     harness.run_steps(30);
     let delay = harness.output().viewport_output[&egui::ViewportId::ROOT].repaint_delay;
     assert_eq!(delay, std::time::Duration::MAX);
@@ -143,12 +143,12 @@ fn a_click_on_a_centroid_makes_it_the_target() {
         egui::Rect::from_min_size(egui::Pos2::ZERO, egui::vec2(1000.0 - widgets::PANEL, 640.0));
     let camera = harness.state().panel.settings.camera;
     let neighbour = table.nearest_neighbour(4).unwrap();
-    // The panel's frame may add a point or two to its width; a click has a reach of many.
+    // The panel's frame may widen it by a point or two, which is within a click's tolerance.
     let (at, _) = on_screen(pane, &camera, table.point(neighbour)).unwrap();
     click(&mut harness, at);
     assert_eq!(harness.state().panel.settings.target, neighbour);
 
-    // Where no centroid is near, the click reads off the slice.
+    // Without a centroid nearby, a click picks a point of the slice.
     let settings = harness.state().panel.settings.clone();
     let outline = derived::plane(&settings, &table).outline();
     let clear = |at: egui::Pos2| {
@@ -159,7 +159,7 @@ fn a_click_on_a_centroid_makes_it_the_target() {
     };
     let middles = (0..outline.len()).map(|i| {
         let (a, b) = (outline[i], outline[(i + 1) % outline.len()]);
-        // Inside the edge, towards the next but one corner.
+        // Inside the edge, towards the vertex after the next.
         let c = outline[(i + 2) % outline.len()];
         0.4 * a + 0.4 * b + 0.2 * c
     });
@@ -185,7 +185,7 @@ fn click(harness: &mut Harness<'_, App>, at: egui::Pos2) {
     button(harness, at, true);
     button(harness, at, false);
     settle(harness);
-    // Long enough that the next click does not make a double click.
+    // Long enough to avoid a double click.
     harness.run_steps(8);
 }
 
@@ -241,7 +241,7 @@ fn a_region_brushed_in_the_photo_lights_its_points() {
     assert_eq!(lit, brushed.len() / 4);
     assert!(brushed[0] && !brushed[SIZE[1] - 1] && !brushed[brushed.len() - 1]);
     assert_ne!(picture(&mut harness), before);
-    // The drag was the photo's, not the camera's.
+    // The drag belonged to the photo, not to the camera.
     assert_eq!(harness.state().panel.settings.camera, camera);
 
     click(&mut harness, place.center());
@@ -309,7 +309,7 @@ fn counts_are_exported_with_a_line_per_field() {
     assert!(lines[1].starts_with("vanilla") && lines[1].contains(",20000,"));
 }
 
-/// An exported picture says what it shows: it has names and a colour bar with the ramp's ends.
+/// An exported picture is self-explanatory: it has names, and a colour bar with the ramp's ends.
 #[test]
 fn an_exported_picture_has_names_and_a_colour_bar() {
     let mut harness = harness([1000.0, 1300.0], Some(Preset::Fig1b), true);
@@ -333,7 +333,7 @@ fn an_exported_picture_has_names_and_a_colour_bar() {
     }
 }
 
-/// Whatever can be pressed, dragged or typed into says what it is, with all groups of controls open.
+/// Every interactive control has a name, with all groups of controls open.
 #[test]
 fn every_control_has_a_name() {
     let mut harness = harness([1000.0, 1600.0], None, true);

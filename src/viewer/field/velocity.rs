@@ -1,17 +1,17 @@
-//! The network's velocity of a flow.
+//! The network's velocity along a flow.
 
 use crate::viewer::flow::Flow;
 use std::sync::Arc;
 
-/// The velocity of the state that was asked for last.
+/// Caches the velocity that was requested last.
 #[derive(Default)]
 pub(super) struct StepVelocity {
-    /// The flow's generation, the state's number, and its velocity.
+    /// The flow's generation, the index of the state, and its velocity.
     last: Option<(u64, usize, Arc<Vec<f32>>)>,
 }
 
 impl StepVelocity {
-    /// The velocity over the step at a state, the difference quotient of two stored states.
+    /// The velocity over the step at a state: the difference quotient of two stored states.
     pub(super) fn at(&mut self, flow: &Flow, step: usize) -> Option<Arc<Vec<f32>>> {
         let known = self.last.as_ref();
         if let Some((generation, at, velocity)) = known

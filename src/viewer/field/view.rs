@@ -1,4 +1,4 @@
-//! One frame of the picture with all that lies over it.
+//! One frame of the picture with everything drawn over it.
 
 use super::derived::{self, Effort, SceneOptions};
 use super::interface::FieldInput;
@@ -16,11 +16,11 @@ use eframe::wgpu;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Evaluations of the potential (steps x particles x N x panes) that particles may take in one frame
-/// on a software adapter, and on a graphics card.
+/// Limit on the work of particles per frame, in evaluations of the potential (steps x particles x N x
+/// panes), on a software adapter and on a graphics card.
 const WORK: [f64; 2] = [4e6, 1e9];
 
-/// Steps per frame of particles that run to their end at once.
+/// Steps per frame of particles that run at full speed.
 const HURRY: u32 = 200;
 
 /// Draws the frame into the whole of `ui`.
@@ -64,7 +64,7 @@ pub(super) fn show(
     let options = SceneOptions {
         style: style(ui.visuals()),
         highlighted: panel.highlighted,
-        // While the camera alone moves, the fine slice stays as it is.
+        // While only the camera moves, the fine slice is kept.
         effort: match (software, panel.motion.changing(now)) {
             (false, _) => Effort::Full,
             (true, false) => Effort::Once,
@@ -122,7 +122,7 @@ pub(super) fn show(
     }
 }
 
-/// The card with the numbers at the picked point.
+/// Draws the card with the numbers at the picked point.
 fn reading(
     panel: &mut FieldPanel,
     ui: &mut Ui,

@@ -4,12 +4,13 @@ use crate::viewer::theme::GRID;
 use eframe::egui::{self, RichText, Ui, emath::Numeric};
 use std::ops::RangeInclusive;
 
-/// Width of the panel of controls.
+/// Width of the panel of controls, in points.
 pub(super) const PANEL: f32 = 41.0 * GRID;
-/// Where controls start in a row.
+/// Where controls start in a row, in points.
 const LABEL: f32 = 11.5 * GRID;
 
-/// A row with a name and the control that `add` adds, which screen readers call by that name.
+/// A row with a name and the control that `add` adds; the name is also the control's name for screen
+/// readers.
 pub(super) fn row(
     ui: &mut Ui,
     name: &str,
@@ -28,7 +29,6 @@ pub(super) fn row(
     });
 }
 
-/// A row with a slider.
 pub(super) fn slider<N: Numeric>(
     ui: &mut Ui,
     name: &str,
@@ -82,7 +82,7 @@ pub(super) fn choice<T: PartialEq + Copy>(
     });
 }
 
-/// A row with a drop-down of classes; typing in it narrows the list.
+/// A row with a drop-down list of classes; typing filters it.
 pub(super) fn class(
     ui: &mut Ui,
     name: &str,

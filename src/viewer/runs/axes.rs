@@ -1,13 +1,13 @@
-//! The axes of the charts: where their marks are, and how steps and values are written.
+//! The axes of the charts: positions of tick marks, and formats of steps and values.
 
 use crate::format::thousands;
 use egui_plot::{GridInput, GridMark};
 
-/// Least distance of marks along the axes, in points.
+/// Minimum distance of tick marks along the axes, in points.
 pub(super) const X_MARKS: f64 = 88.0;
 pub(super) const Y_MARKS: f64 = 36.0;
 
-/// A step as short as it can be read exactly.
+/// A step in the shortest exact form; empty if it is not whole.
 pub(super) fn step_mark(step: f64) -> String {
     if step < 0.0 || step.fract() != 0.0 {
         return String::new();
@@ -19,7 +19,7 @@ pub(super) fn step_mark(step: f64) -> String {
     }
 }
 
-/// A value with three to four digits that count.
+/// A value with three to four significant digits.
 pub(super) fn number_text(value: f64) -> String {
     let size = value.abs();
     if value == 0.0 {
@@ -37,7 +37,7 @@ pub(super) fn number_text(value: f64) -> String {
     }
 }
 
-/// Marks at even steps of 1, 2 or 5 times a power of ten, at least `distance` points apart.
+/// Tick marks at even steps of 1, 2 or 5 times a power of ten, at least `distance` points apart.
 pub(super) fn even_marks(input: &GridInput, distance: f64) -> Vec<GridMark> {
     let (low, high) = input.bounds;
     let step = even(point(input) * distance);
@@ -53,14 +53,14 @@ pub(super) fn even_marks(input: &GridInput, distance: f64) -> Vec<GridMark> {
         .collect()
 }
 
-/// What a point of the screen is worth on the axis.
+/// The length of one point of the screen on the axis.
 fn point(input: &GridInput) -> f64 {
     // The plot's finest step is its `grid_spacing`, by default 8 points.
     input.base_step_size / 8.0
 }
 
-/// Marks of a logarithmic axis: 1, 2 and 5 times the powers of ten, or where less than that is
-/// seen, even steps of the value itself.
+/// Tick marks of a logarithmic axis: 1, 2 and 5 times the powers of ten, or for a short range even
+/// steps of the value itself.
 pub(super) fn log_marks(input: GridInput) -> Vec<GridMark> {
     let (low, high) = input.bounds;
     let extent = high - low;
@@ -76,7 +76,7 @@ pub(super) fn log_marks(input: GridInput) -> Vec<GridMark> {
         });
         return marks.filter(|m| (low..=high).contains(&m.value)).collect();
     }
-    // As far apart as even marks are, on the average.
+    // On average as far apart as even marks.
     let (least, most) = (10f64.powf(low), 10f64.powf(high));
     let count = (extent / point(&input) / Y_MARKS).max(1.0);
     let step = even((most - least) / count);
@@ -87,7 +87,7 @@ pub(super) fn log_marks(input: GridInput) -> Vec<GridMark> {
         .collect()
 }
 
-/// The least of 1, 2 and 5 times a power of ten that is at least `step`.
+/// The smallest of 1, 2 and 5 times a power of ten that is at least `step`.
 fn even(step: f64) -> f64 {
     let power = 10f64.powf(step.log10().floor());
     let factors = [1.0, 2.0, 5.0, 10.0];

@@ -1,4 +1,4 @@
-//! The charts: what runs log over their steps, all visible runs in each.
+//! The charts: logged quantities over the steps, with all visible runs in each.
 
 use super::axes::{X_MARKS, Y_MARKS, even_marks, log_marks, number_text, step_mark};
 use super::shown::Shown;
@@ -14,14 +14,14 @@ use std::path::PathBuf;
 struct Quantity {
     title: &'static str,
     curve: fn(&Curves) -> &Curve,
-    /// Shown is the logged value times this.
+    /// The factor from logged to displayed values.
     scale: f64,
     unit: &'static str,
-    /// Whether it is noisy enough to be worth smoothing.
+    /// Whether it is noisy enough to be smoothed.
     smoothed: bool,
     /// Whether the axis starts at 0.
     from_zero: bool,
-    /// Whether it is measured so seldom that every point deserves a mark.
+    /// Whether it is logged so rarely that every point has a marker.
     marked: bool,
 }
 
@@ -75,17 +75,17 @@ const QUANTITIES: [Quantity; 5] = [
     },
 ];
 
-/// Curves of more points than this have no marks.
+/// Curves with more points than this have no markers.
 const MARKED: usize = 100;
 
-/// The charts and how they are drawn.
+/// The charts with their display options.
 pub(super) struct Charts {
     /// Weight of the past in the moving average, 0 to below 1.
     pub smoothing: f64,
     /// Whether the loss has a logarithmic axis.
     pub log: bool,
     fit: bool,
-    /// Points ready to draw, by run and quantity.
+    /// Points ready for drawing, by run and index of the quantity.
     drawn: HashMap<(PathBuf, usize), Drawn>,
 }
 
@@ -102,7 +102,7 @@ impl Default for Charts {
 
 /// A curve in the chart's own coordinates.
 struct Drawn {
-    /// What it was derived from: the run's version, smoothing and axis.
+    /// Its inputs: the run's version, the smoothing and whether the axis is logarithmic.
     of: (u64, f64, bool),
     raw: Vec<PlotPoint>,
     smooth: Option<Vec<PlotPoint>>,
@@ -120,7 +120,7 @@ impl Charts {
         }
         let last = visible.iter().map(|shown| shown.run.curves.last_step());
         let last = last.max().unwrap_or(0).max(1);
-        // The last mark of an axis reaches over its end.
+        // The last tick label of an axis extends past its end.
         let area = ui.available_rect_before_wrap();
         let area = area.with_max_x(area.max.x - 2.0 * theme::GRID);
         for (number, area) in cells(area).into_iter().enumerate() {
@@ -138,7 +138,7 @@ impl Charts {
             ui.spacing_mut().slider_width = 14.0 * theme::GRID;
             let slider = egui::Slider::new(&mut self.smoothing, 0.0..=0.99).fixed_decimals(2);
             ui.add(slider).labelled_by(label.id).on_hover_text(
-                "Weight of the past in the moving average; the raw curve stays behind it",
+                "Weight of the past in the moving average; the raw curve remains visible behind it",
             );
             ui.add_space(theme::GRID);
             ui.checkbox(&mut self.log, "Logarithmic loss");
@@ -148,7 +148,7 @@ impl Charts {
         ui.add_space(theme::GRID / 2.0);
     }
 
-    /// Derives the points of a run where what they depend on has changed.
+    /// Computes the points of a run whose inputs have changed.
     fn prepare(&mut self, shown: &Shown) {
         for (number, quantity) in QUANTITIES.iter().enumerate() {
             let log = self.log && number == LOSS;
@@ -256,7 +256,7 @@ impl Charts {
         }
     }
 
-    /// The values of all runs next to the pointer.
+    /// Shows the values of all runs nearest to the pointer.
     fn read_out(&self, number: usize, visible: &[&Shown], step: f64, chart: &egui::Response) {
         let quantity = &QUANTITIES[number];
         let rows: Vec<(&&Shown, [f64; 2])> = visible
@@ -306,8 +306,8 @@ fn cells(area: Rect) -> Vec<Rect> {
     cells
 }
 
-/// The moving average with `weight` on the past, 0 to below 1, without the pull towards 0 that a
-/// start from nothing would have.
+/// The moving average with `weight` on the past, 0 to below 1, corrected for the bias towards 0 of its
+/// start.
 fn smooth(curve: &Curve, weight: f64) -> Curve {
     let (mut sum, mut total) = (0.0, 0.0);
     curve
@@ -320,7 +320,7 @@ fn smooth(curve: &Curve, weight: f64) -> Curve {
         .collect()
 }
 
-/// The point of a curve whose step is nearest.
+/// The point of a curve with the nearest step.
 fn nearest(curve: &Curve, step: f64) -> Option<[f64; 2]> {
     let after = curve.partition_point(|point| point[0] < step);
     let around = curve[after.saturating_sub(1)..].iter().take(2);
@@ -340,7 +340,7 @@ mod tests {
             .collect();
         let smoothed = smooth(&steps, 0.9);
         assert!((smoothed[0][1] - 3.0).abs() < 1e-12 && (smoothed[99][1] - 3.0).abs() < 1e-12);
-        // After ten points of the new value (1 - 0.9^10) of the way is gone.
+        // After ten points of the new value, 1 - 0.9^10 of the change is covered.
         assert!((smoothed[109][1] - (1.0 + 2.0 * 0.9f64.powi(10))).abs() < 1e-4);
         assert_eq!(smooth(&steps, 0.0), steps);
     }

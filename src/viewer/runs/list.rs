@@ -1,4 +1,4 @@
-//! The list of runs, with the status of each. It is also the legend of the charts.
+//! The list of runs with their status. It is also the legend of the charts.
 
 use super::shown::Shown;
 use crate::format::thousands;
@@ -13,7 +13,7 @@ use egui_material_icons::icons::{
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Draws the list. A click on a name selects its run, one on an eye hides or shows its curves.
+/// Draws the list. A click on a name selects the run, and one on an eye hides or shows its curves.
 pub(super) fn show(runs: &mut [Shown], selected: &mut Option<PathBuf>, ui: &mut egui::Ui) {
     ui.add_space(theme::GRID);
     ui.heading(if runs.len() == 1 { "Run" } else { "Runs" });
@@ -77,7 +77,7 @@ fn entry(shown: &mut Shown, selected: &mut Option<PathBuf>, ui: &mut egui::Ui) {
     }
 }
 
-/// The icon and the name of a run's state.
+/// Draws the icon and the name of a run's status.
 fn state(run: &Run, ui: &mut egui::Ui) {
     let visuals = ui.visuals();
     let (icon, colour): (MaterialIcon, Color32) = match run.status {
@@ -120,7 +120,7 @@ fn facts(run: &Run) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// A time in its greatest two units.
+/// A duration in its two largest units.
 fn duration(time: Duration) -> String {
     let seconds = time.as_secs();
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);

@@ -1,7 +1,7 @@
 //! The runs panel: training runs side by side, while they train.
 //!
-//! [`RunMonitor`] shows what a [`Watcher`] reports and touches no file itself. Only the watcher's
-//! `wake` asks for another frame.
+//! [`RunMonitor`] shows what a [`Watcher`] reports and reads no file itself. Only the watcher's `wake`
+//! requests another frame.
 
 mod axes;
 mod charts;
@@ -24,8 +24,8 @@ use samples::Samples;
 use shown::Shown;
 use std::path::PathBuf;
 
-/// Colours of runs: distinct, and of a similar lightness that is legible on dark and on light
-/// backgrounds. The accent comes first.
+/// Colours of runs: distinct, and of similar lightness that is legible on dark and light backgrounds.
+/// The accent comes first.
 const COLOURS: [Color32; 8] = [
     theme::ACCENT,
     Color32::from_rgb(222, 142, 62),
@@ -41,11 +41,11 @@ const COLOURS: [Color32; 8] = [
 pub(super) struct RunMonitor {
     folders: Vec<PathBuf>,
     watcher: Result<Watcher, String>,
-    /// `None` until the folders were read for the first time.
+    /// `None` until the folders have been read for the first time.
     runs: Option<Vec<Shown>>,
     /// The folder of the run whose samples are shown.
     selected: Option<PathBuf>,
-    /// The number of colours given so far.
+    /// The number of colours assigned so far.
     colours: usize,
     reports: u64,
     charts: Charts,
@@ -74,7 +74,7 @@ impl RunMonitor {
         }
     }
 
-    /// Whether the runs are read, and the picture of their samples that is shown.
+    /// Whether the runs are read and the selected picture of samples is loaded.
     pub(super) fn settled(&self) -> bool {
         self.watcher.is_err() || (self.runs.is_some() && self.samples.settled())
     }
@@ -96,7 +96,7 @@ impl RunMonitor {
         }
     }
 
-    /// Shows exactly these runs; those shown before keep their colour.
+    /// Shows exactly these runs; runs that were shown before keep their colour.
     fn replace(&mut self, runs: Vec<Run>) {
         let mut before = self.runs.take().unwrap_or_default();
         let shown = runs.into_iter().map(|run| {
@@ -118,7 +118,7 @@ impl RunMonitor {
         self.runs = Some(shown.collect());
     }
 
-    /// Draws the monitor into all of `ui`.
+    /// Draws the monitor into the whole of `ui`.
     pub(super) fn ui(&mut self, ui: &mut egui::Ui) {
         self.receive(&ui.ctx().clone());
         let watcher = match &self.watcher {
@@ -173,7 +173,7 @@ impl RunMonitor {
     }
 }
 
-/// Why nothing can be shown, if every run failed.
+/// Why nothing can be shown, if every run has failed.
 fn failure(runs: &[Shown]) -> Option<&str> {
     let failed = |shown: &Shown| matches!(shown.run.status, Status::Failed(_));
     match &runs.first()?.run.status {
@@ -182,7 +182,7 @@ fn failure(runs: &[Shown]) -> Option<&str> {
     }
 }
 
-/// Draws what is going on and what to do in the middle of an empty panel.
+/// Draws a status with advice in the middle of an empty panel.
 fn notice(ui: &mut egui::Ui, icon: MaterialIcon, title: &str, text: &str) {
     let height = 14.0 * theme::GRID;
     ui.vertical_centered(|ui| {

@@ -15,7 +15,7 @@ pub(crate) struct RunsPanel {
 }
 
 impl RunsPanel {
-    /// Whether the runs that were asked for are shown, with the picture of their samples.
+    /// Whether the opened runs are shown, with the picture of their samples.
     pub(crate) fn settled(&self) -> bool {
         self.monitor.as_ref().is_none_or(RunMonitor::settled)
     }

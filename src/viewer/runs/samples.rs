@@ -11,18 +11,18 @@ use egui_material_icons::icons::{ICON_CHEVRON_LEFT, ICON_CHEVRON_RIGHT};
 use image::RgbImage;
 use std::path::Path;
 
-/// Pictures kept for going back and forth.
+/// The most pictures kept, for going back and forth.
 const KEPT: usize = 12;
-/// The longest side of a picture, where the graphics device allows it.
+/// Maximum longer side of a picture in pixels, if the graphics device allows it.
 const SIDE: usize = 8192;
 const LARGEST: f32 = 4.0;
-/// Height of the names above a picture.
+/// Height of the names above a picture, in points.
 const NAMES: f32 = 2.5 * theme::GRID;
 
-/// The loaded pictures, and which is shown.
+/// The loaded pictures, and the selected one.
 #[derive(Default)]
 pub(super) struct Samples {
-    /// The number of the sample that is shown; `None` follows the newest.
+    /// The index of the selected sample; `None` follows the newest.
     at: Option<usize>,
     /// The sample that the watcher is loading.
     asked: Option<Sample>,
@@ -30,18 +30,18 @@ pub(super) struct Samples {
 }
 
 impl Samples {
-    /// Whether a picture is loaded and none is awaited.
+    /// Whether a picture is loaded and none is pending.
     #[cfg(test)]
     pub(super) fn is_loaded(&self) -> bool {
         self.asked.is_none() && !self.pictures.is_empty()
     }
 
-    /// Whether no picture is awaited.
+    /// Whether no picture is pending.
     pub(super) fn settled(&self) -> bool {
         self.asked.is_none()
     }
 
-    /// Takes a picture that the watcher loaded.
+    /// Stores a picture that the watcher loaded.
     pub(super) fn take(
         &mut self,
         context: &egui::Context,
@@ -61,7 +61,7 @@ impl Samples {
         self.pictures.drain(..surplus);
     }
 
-    /// Draws the samples of a run that has some.
+    /// Draws the samples of a run that has any.
     pub(super) fn show(&mut self, shown: &Shown, watcher: &Watcher, ui: &mut egui::Ui) {
         let samples = &shown.run.samples;
         let last = samples.len() - 1;
@@ -88,7 +88,7 @@ impl Samples {
                 ui.weak("newest");
             }
         });
-        // The newest sample stays selected while samples arrive.
+        // At the newest sample, follow new ones as they arrive.
         self.at = (at < last).then_some(at);
         self.picture(&samples[at], watcher, ui);
     }
@@ -135,7 +135,7 @@ fn strip(texture: &TextureHandle, area: Rect, ui: &egui::Ui) {
     for (i, name) in PARTS.into_iter().enumerate() {
         let [left, width] = part_of_strip(i, size.x).map(|v| v * scale);
         let at = target.left_top() + vec2(left, -theme::GRID / 2.0);
-        // A part that is narrower than its name leaves it out.
+        // A part that is narrower than its name has none.
         let galley = ui
             .painter()
             .layout_no_wrap(name.to_owned(), font.clone(), colour);

@@ -7,6 +7,6 @@ pub(super) struct Shown {
     pub run: Run,
     pub colour: Color32,
     pub visible: bool,
-    /// Changes with every report, so that what was derived from an earlier one is known to be outdated.
+    /// Changes with every report, to invalidate what was derived from an earlier one.
     pub version: u64,
 }

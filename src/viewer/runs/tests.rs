@@ -12,8 +12,8 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-/// Software adapters round a few edges of text and lines differently. A label that moved or a curve
-/// that changed differs in hundreds of pixels.
+/// Software adapters round a few edges of text and lines differently. A moved label or a changed curve
+/// differs in hundreds of pixels.
 const DIFFERENT_PIXELS: usize = 40;
 const THEMES: [(Theme, &str); 2] = [(Theme::Dark, "dark"), (Theme::Light, "light")];
 const PERIOD: Duration = Duration::from_millis(20);
@@ -48,10 +48,7 @@ fn until(window: &mut Window, done: impl Fn(&Window) -> bool) {
     let start = Instant::now();
     window.step();
     while !done(window) {
-        assert!(
-            start.elapsed() < Duration::from_secs(60),
-            "it does not come to that"
-        );
+        assert!(start.elapsed() < Duration::from_secs(60), "timed out");
         std::thread::sleep(PERIOD);
         window.step();
     }
@@ -62,7 +59,7 @@ fn says(text: &str) -> impl Fn(&Window) -> bool {
     move |window| window.query_by_label(text).is_some()
 }
 
-/// Lines of steps from `from` to `to`, whose loss falls with a ripple on it.
+/// Metrics of the steps from `from` to `to`, with a falling, rippled loss.
 fn lines(from: u64, to: u64, level: f64) -> String {
     let mut text = String::new();
     for step in (from..=to).step_by(10) {
@@ -94,7 +91,7 @@ fn append(folder: &Path, text: &str) {
     file.write_all(text.as_bytes()).unwrap();
 }
 
-/// A run of 1000 steps that has taken `taken` of them.
+/// A run of 1000 steps, of which it has taken `taken`.
 fn run(folder: &Path, name: &str, taken: u64, level: f64) -> PathBuf {
     let folder = folder.join(name);
     fs::create_dir_all(folder.join("samples")).unwrap();
@@ -108,7 +105,7 @@ fn run(folder: &Path, name: &str, taken: u64, level: f64) -> PathBuf {
     folder
 }
 
-/// A sample as the trainer writes it, the prediction coarser at earlier steps.
+/// A sample as the trainer writes it, with a coarser prediction at earlier steps.
 fn strip(step: u64) -> RgbImage {
     let config = SceneConfig {
         size: [96, 128],
@@ -123,7 +120,7 @@ fn strip(step: u64) -> RgbImage {
     pictures::strip(&sample.image, truth, &prediction, &centroids)
 }
 
-/// Three runs: one goes on, one has finished, one has said nothing for three hours.
+/// Three runs: one in progress, one finished, one silent for three hours.
 fn runs(folder: &Path) -> Vec<PathBuf> {
     let names = [
         ("reshaped", 620, 1.0),
@@ -140,7 +137,7 @@ fn runs(folder: &Path) -> Vec<PathBuf> {
     runs.to_vec()
 }
 
-/// Both themes of a state, once it is there.
+/// Snapshots of a state in both themes, once it is reached.
 fn snapshots(
     name: &str,
     folders: &[PathBuf],
@@ -190,7 +187,7 @@ fn until_the_first_report_it_says_that_it_reads() {
     for (theme, suffix) in THEMES {
         let watcher = Watcher::with_period(folders.clone(), Duration::from_secs(3600), || ());
         let monitor = RunMonitor::with_watcher(folders.clone(), watcher);
-        // The one report of the hour is taken away.
+        // Discard the only report of the hour.
         while monitor.watcher.as_ref().unwrap().poll().is_none() {
             std::thread::sleep(PERIOD);
         }
@@ -221,7 +218,7 @@ fn lines_appear_while_it_is_shown() {
     let path = run(folder.path(), "live", 200, 1.0);
     let mut window = window(vec![path.clone()], Theme::Dark, [1000.0, 600.0]);
     until(&mut window, says("200 of 1 000"));
-    // Without news no frame asks for another.
+    // Without news, no frame requests another.
     for _ in 0..5 {
         window.step();
         let delay = window.output().viewport_output[&egui::ViewportId::ROOT].repaint_delay;
@@ -233,7 +230,7 @@ fn lines_appear_while_it_is_shown() {
     until(&mut window, says("finished"));
     fs::remove_dir_all(&path).unwrap();
     until(&mut window, says("failed"));
-    // What was read stays.
+    // What was read is kept.
     assert!(says("1 000 of 1 000")(&window));
 }
 
@@ -261,7 +258,7 @@ fn controls_do_what_they_say() {
     let charts = &window.state().charts;
     assert!(charts.log && (charts.smoothing - 0.9).abs() < 1e-6);
 
-    // The first run with samples is shown, then the one that is chosen, at its newest.
+    // The first run with samples is selected, then the clicked one, at its newest sample.
     assert!(says("step 600")(&window));
     window.get_by_label("vanilla").click();
     until(&mut window, says("step 1 000"));
@@ -280,7 +277,7 @@ fn the_values_under_the_pointer_are_told() {
     let chart = window.get_by_label("mIoU over steps").rect();
     window.hover_at(chart.center());
     window.run_steps(3);
-    // The middle of the steps: the last validation of one run, and the nearest of the others.
+    // At the middle step: the last validation of one run, and the nearest values of the others.
     assert_eq!(window.query_all_by_label("step 500").count(), 2);
     assert_eq!(window.query_all_by_label("step 300").count(), 1);
 }

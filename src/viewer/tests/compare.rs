@@ -7,7 +7,7 @@ use crate::viewer::second::Choice;
 use crate::viewer::view::Arrangement;
 use crate::votes::Votes;
 
-/// Waits until what is shown is computed.
+/// Waits until everything shown is computed.
 fn compared(window: &mut Window) {
     until(window, "the computed panes", |app| {
         complete(app) && app.shared.is_compared()
@@ -58,7 +58,7 @@ fn doubt_is_computed_for_the_shown_state() {
         let app = &window.state().shared;
         assert!(app.doubt.of(app.flow.as_ref().unwrap()).is_some());
     }
-    // Another state has another doubt, and so has another flow.
+    // Another state has another doubt, and so does another flow.
     press(&mut window, Key::Home);
     let ready = |app: &App| {
         let app = &app.shared;
@@ -74,7 +74,7 @@ fn doubt_is_computed_for_the_shown_state() {
 #[test]
 fn a_second_result_is_computed_shown_and_closed() {
     let mut window = done(4, Theme::Dark);
-    // Without a second result there is nothing of it to show.
+    // Without a second result, its layers cannot be shown.
     press(&mut window, Key::D);
     assert_eq!(window.state().shared.active_layer(), Layer::Overlay);
     press(&mut window, Key::K);
@@ -99,7 +99,7 @@ fn a_second_result_is_computed_shown_and_closed() {
         let found = second.comparison(flow).unwrap();
         assert_eq!(found.rows(), expected.rows());
         assert!(found.miou()[1].is_some());
-        // The pointer shows the class of both at one place.
+        // The pointer shows both classes of the pixel.
         let pixel = flow.pixels() / 2;
         let (_, host) = of_second.nearest(f32::MAX).unwrap();
         let t = flow.time(app.playhead.position);
@@ -156,7 +156,7 @@ fn models_of_other_classes_are_compared_and_missing_ones_reported() {
     let classes = second.classes.as_ref().unwrap();
     assert_eq!(classes.names().len(), 21);
     assert!(second.comparison(app.flow.as_ref().unwrap()).is_some());
-    // Closing goes back to how the canvas was before the first of the two.
+    // Closing restores the canvas as it was before the first comparison.
     window.state_mut().shared.stop_comparing();
     assert_eq!(
         window.state().shared.settings.view.arrangement,
@@ -180,7 +180,7 @@ fn the_photos_of_a_class_are_listed_and_opened() {
     assert_eq!(rows.len(), 4);
     assert!(rows.windows(2).all(|pair| pair[0].share >= pair[1].share));
     assert!(rows.iter().all(|row| row.iou.is_some()));
-    // The share of the open photo is that of its mask.
+    // The share in the open photo is that of its mask.
     let flow = app.flow.as_ref().unwrap();
     let (_, host) = flow.nearest(f32::MAX).unwrap();
     let open = rows.iter().find(|row| row.index == 0).unwrap();
@@ -196,7 +196,7 @@ fn the_photos_of_a_class_are_listed_and_opened() {
     until(&mut window, "the photo", |app| {
         complete(app) && app.shared.photos.place().0 == place
     });
-    // The list stays for the other photos, and goes with the model.
+    // The list stays when another photo is shown, and closes with the model.
     assert!(window.state().shared.class_photos.is_some());
     window.state_mut().shared.choose_model("cells");
     until(&mut window, "the other model", |app| {

@@ -1,4 +1,4 @@
-//! Correcting a mask: painted, undone, saved, kept and never lost silently.
+//! Correcting a mask: painting, undo, saving and recovery; corrections are never lost silently.
 
 use super::*;
 use crate::data::{IGNORE, corrected_photos, read_labels};
@@ -6,7 +6,7 @@ use eframe::egui::{Pos2, vec2};
 
 const MIDDLE: Pos2 = pos2(480.0, 400.0);
 
-/// A window with a whole flow whose mask can be painted on.
+/// A window with a complete flow whose mask can be painted.
 fn correcting() -> Window {
     correcting_in(Theme::Dark)
 }
@@ -19,7 +19,7 @@ fn correcting_in(theme: Theme) -> Window {
     window
 }
 
-/// Presses the button at the first point, moves to the others and lets go.
+/// Presses the button at the first point, moves to the others and releases it.
 fn paint(window: &mut Window, points: &[Pos2]) {
     let button = |pos, pressed| Event::PointerButton {
         pos,
@@ -65,7 +65,7 @@ fn a_stroke_is_painted_exported_undone_and_redone() {
     assert!(app.correct.is_unsaved() && app.selection.pins.is_empty());
     let camera = window.state().panels.canvas.camera;
     assert_eq!(camera, view::Camera::default());
-    // What is exported is what was corrected.
+    // Exports contain the corrected mask.
     let snapshot = app.snapshot(Look::Map).unwrap();
     assert!(snapshot.is_corrected());
     assert_eq!(snapshot.labels().1, painted);
@@ -75,7 +75,7 @@ fn a_stroke_is_painted_exported_undone_and_redone() {
     assert!(!window.state().shared.correct.is_unsaved());
     command(&mut window, Key::Y);
     assert_eq!(mask(&window).as_ref(), Some(&painted));
-    // The eraser brings the network's labels back.
+    // The eraser restores the network's labels.
     press(&mut window, Key::E);
     for _ in 0..12 {
         press(&mut window, Key::CloseBracket);
@@ -95,7 +95,7 @@ fn keys_choose_tools_classes_and_sizes_only_while_correcting() {
     press(&mut window, Key::M);
     until(&mut window, "the mask", |app| app.shared.correct.is_ready());
     assert!(!window.state().shared.brushing);
-    // A layer that shows what is painted.
+    // The layer now shows what is painted.
     assert_eq!(window.state().shared.active_layer(), Layer::Overlay);
     press(&mut window, Key::Num1);
     assert_eq!(window.state().shared.active_layer(), Layer::Overlay);
@@ -152,7 +152,7 @@ fn labels_are_saved_and_another_photo_is_opened_only_after_a_question() {
     assert!(window.query_by_label("Cancel").is_none());
     assert_eq!(mask(&window).as_ref(), Some(&painted));
 
-    // Saved, the next photo opens without another question.
+    // After saving, the next photo opens without a question.
     press(&mut window, Key::N);
     window.run_steps(2);
     window.get_by_label("Save labels").click();
@@ -190,7 +190,7 @@ fn corrections_that_are_kept_come_back_with_their_photo() {
         app.shared.photos.place().0 == 0 && app.shared.correct.is_unsaved()
     });
     assert_eq!(mask(&window).as_ref(), Some(&painted));
-    // Taken back, they are not there to be lost either.
+    // Undone, there is nothing to lose.
     press(&mut window, Key::N);
     window.run_steps(2);
     window.get_by_label("Discard").click();
@@ -254,14 +254,15 @@ fn the_window_stays_open_for_unsaved_corrections() {
     assert!(window.state_mut().shared.correct.holds_window());
     window.run_steps(2);
     assert!(window.query_by_label("Save labels").is_some());
-    // Nowhere to keep them here, so that is not offered.
+    // There is no recovery folder, so this is not offered.
     assert!(window.query_by_label("Keep for later").is_none());
     window.get_by_label("Discard").click();
     window.run_steps(2);
     assert!(!window.state_mut().shared.correct.holds_window());
 }
 
-/// The tools with something painted, the question about it, and the dialog of the fine-tuning.
+/// The tools with something painted, the question about unsaved corrections, and the dialog for
+/// fine-tuning.
 #[test]
 fn pictures_of_correcting() {
     let mut results = egui_kittest::SnapshotResults::new();
@@ -290,7 +291,7 @@ fn pictures_of_correcting() {
     }
 }
 
-/// A stroke over a photo of 12 megapixels: what a frame costs the window's thread, without drawing.
+/// A stroke over a photo of 12 megapixels: the time per frame on the window's thread, without drawing.
 #[test]
 fn painting_on_a_large_photo_leaves_most_of_a_frame() {
     let folder = tempfile::tempdir().unwrap();
@@ -324,7 +325,7 @@ fn painting_on_a_large_photo_leaves_most_of_a_frame() {
         const FRAMES: u32 = 60;
         for i in 0..FRAMES {
             let angle = i as f32 * 0.1;
-            // A mouse reports several motions a frame.
+            // A mouse reports several motions per frame.
             for part in 0..4 {
                 let angle = angle + 0.025 * part as f32;
                 let at = MIDDLE + 120.0 * vec2(angle.cos(), angle.sin());
@@ -336,10 +337,10 @@ fn painting_on_a_large_photo_leaves_most_of_a_frame() {
         window.event(button(MIDDLE, false));
         window.run_steps(2);
         assert!(mask(&window).is_some());
-        println!("{width} x {height}: {frame:?} a frame while painting, {still:?} without");
+        println!("{width} x {height}: {frame:?} per frame while painting, {still:?} without");
         times.push(frame);
     }
-    // Far above what it takes, for machines that do other things as well.
+    // Far above the measured time, for machines under load.
     assert!(
         times.iter().all(|frame| frame.as_millis() < 100),
         "{times:?}"

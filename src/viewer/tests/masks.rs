@@ -1,4 +1,4 @@
-//! The list of photos and the masks that are made of them in the background.
+//! The list of photos and their masks, which are made in the background.
 
 use super::*;
 use crate::inference::Tiling;
@@ -6,7 +6,7 @@ use crate::viewer::commands::{Command, run::run};
 use crate::viewer::mask_queue::MaskState;
 use image::RgbImage;
 
-/// A window on a folder of three photos and a file that is none, with a small model.
+/// A window on a folder of three photos and one file that is not a photo, with a small model.
 fn of_folder(folder: &Path) -> Window {
     let model = model_file(folder, &["a", "b", "c"]);
     let photos = folder.join("photos");
@@ -37,7 +37,7 @@ fn a_folder_is_segmented_in_the_background_and_any_mask_is_there_at_once() {
     let mut window = of_folder(folder.path());
     until(&mut window, "the masks", |app| counts(app) == [3, 1, 0]);
     until(&mut window, "rest", |app| !app.shared.busy() && app.still());
-    // The folder has brought its list to the front, which says what became of each.
+    // Opening a folder shows the Photos panel, with the state of each photo.
     window.run_steps(2);
     assert!(window.query_by_label("c.png, failed").is_some());
     window.get_by_label("d.png, mask made").click();
@@ -47,7 +47,7 @@ fn a_folder_is_segmented_in_the_background_and_any_mask_is_there_at_once() {
         app.shared.masks.picture(3).is_some()
     });
     until(&mut window, "the flow", complete);
-    // It is what the flow ends at.
+    // It equals the flow's last state.
     let app = &window.state().shared;
     let flow = app.flow.as_ref().unwrap();
     let last = flow
@@ -61,7 +61,7 @@ fn a_folder_is_segmented_in_the_background_and_any_mask_is_there_at_once() {
         panic!("it is done")
     };
     assert_eq!(mask.labels().unwrap(), votes.labels([40, 60]));
-    // Other solver steps make other masks: all are made again, the shown one first.
+    // Other solver steps give other masks: all are made again, the shown one first.
     send(&mut window, Command::SegmentAll(false));
     let mut sampling = window.state().shared.sampling;
     sampling.steps = 3;
@@ -100,7 +100,7 @@ fn windows_and_looks_show_a_mask_of_their_own_at_the_last_step() {
     until(&mut window, "the mask", |app| {
         app.shared.masks.picture(0).is_some()
     });
-    // That of the shown photo alone.
+    // Only the mask of the shown photo.
     assert_eq!(counts(window.state())[0], 1);
     let shown = |window: &mut Window| {
         let context = window.ctx.clone();

@@ -1,4 +1,4 @@
-//! Pins, hidden classes and brushes: made, shown and undone.
+//! Pins, hidden classes and brushes: setting, showing and undoing them.
 
 use super::*;
 use eframe::egui::vec2;
@@ -26,7 +26,7 @@ fn a_pixel_is_asked_pinned_and_unpinned() {
     assert_eq!(window.state().shared.selection.pins, [pixel]);
 }
 
-/// Drags over the picture, with what is held.
+/// Drags over the picture with modifiers held.
 fn drag(window: &mut Window, from: egui::Pos2, to: egui::Pos2, modifiers: Modifiers) {
     window.event(Event::ModifiersChanged(modifiers));
     let button = |window: &mut Window, pos, pressed| {
@@ -77,7 +77,7 @@ fn a_region_of_the_photo_is_brushed_cleared_and_brought_back() {
     window.step();
     assert_eq!(lit(&window), 0);
 
-    // While the brush is chosen a drag brushes without Shift; otherwise it moves the picture.
+    // While the brush is selected, a drag brushes without Shift; otherwise, it pans.
     press(&mut window, Key::B);
     drag(&mut window, from, to, Modifiers::NONE);
     assert_eq!(lit(&window), brushed);
@@ -107,7 +107,7 @@ fn a_class_is_hidden_and_shown_again() {
     row.click();
     window.run_steps(2);
     assert!(window.state().shared.selection.hidden.contains(&0));
-    // The picture follows: that is a new table of colours on the device.
+    // The picture follows: a new colour table is uploaded to the device.
     let version = |window: &Window| {
         let renderer = &window.state().panels.canvas.renderer;
         renderer.as_ref().unwrap().classes_version()
