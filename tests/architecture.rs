@@ -42,7 +42,7 @@ eval: csv data encoding flow fonts inference labels model pictures random sample
 export: csv data encoding files fonts labels trajectory votes
 compare: data encoding eval export fonts labels pictures sampler trajectory votes
 job: data device inference labels model sampler
-server: data device export files inference labels model models terminal trajectory votes
+server: data device export files inference labels model models terminal votes
 train: assignment data device encoding eval files flow format kernels model models patches pictures potential \
     random run_format text_file
 verify: data encoding eval files kernels labels model potential random

@@ -127,9 +127,10 @@ const POSTPROCESSING: &str = "labels are at the size that the network saw. For a
 
 /// Steps that a model's flow takes where so many are asked for.
 fn steps_of(model: &Model, steps: usize) -> usize {
-    match model.card.prediction.is_one_step() {
-        true => 1,
-        false => steps.max(1),
+    if model.card.prediction.is_one_step() {
+        1
+    } else {
+        steps.max(1)
     }
 }
 

@@ -288,9 +288,10 @@ fn embed_pixels(g: &mut Builder, config: &NetworkConfig, pixels: &Value) -> Valu
     let weight = &g.host("pixel_embedder.weight").data;
     let (of_channels, of_position) = weight.split_at(channels * e);
     let cosines = positions::cosines(config.patch_size);
-    let bias = match g.has("pixel_embedder.bias") {
-        true => &g.host("pixel_embedder.bias").data[..],
-        false => &[],
+    let bias = if g.has("pixel_embedder.bias") {
+        &g.host("pixel_embedder.bias").data[..]
+    } else {
+        &[]
     };
     let mut position = Vec::with_capacity(count * e);
     for features in cosines.chunks_exact(POSITION_FEATURES) {

@@ -30,16 +30,18 @@ impl Access {
     ) -> Result<(), Refusal> {
         let Some(token) = &self.0 else {
             // A web page whose name was made to lead to this machine sends its own name.
-            return match host.is_none_or(is_local) {
-                true => Ok(()),
-                false => Err(Refusal::Host),
+            return if host.is_none_or(is_local) {
+                Ok(())
+            } else {
+                Err(Refusal::Host)
             };
         };
         let given = authorization.and_then(bearer).unwrap_or_default();
         // Digests of one length, compared in constant time: the time tells nothing of the token.
-        match digest(given).ct_eq(token).into() {
-            true => Ok(()),
-            false => Err(Refusal::Token),
+        if digest(given).ct_eq(token).into() {
+            Ok(())
+        } else {
+            Err(Refusal::Token)
         }
     }
 }

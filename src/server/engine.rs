@@ -6,10 +6,10 @@ use crate::device;
 use crate::export::{Details, Format, Mask};
 use crate::files::{self, TemporaryFolder};
 use crate::inference::{self, Look, Sampling};
+use crate::labels;
 use crate::model::tensors::read;
 use crate::model::{Card, Model};
 use crate::models::{self, BUILT_IN, LoadError};
-use crate::trajectory;
 use crate::votes::Votes;
 use burn::tensor::Device;
 use image::RgbImage;
@@ -109,9 +109,10 @@ impl Engine {
     ) -> Result<Self, EngineError> {
         let model = Arc::new(models::load(&name, &device)?);
         // A GPU takes its work from one thread.
-        let side_by_side = match device::on_cpu(&device) {
-            true => rayon::current_num_threads().clamp(1, SIDE_BY_SIDE),
-            false => 1,
+        let side_by_side = if device::on_cpu(&device) {
+            rayon::current_num_threads().clamp(1, SIDE_BY_SIDE)
+        } else {
+            1
         };
         let shared = Arc::new(Shared {
             device,
@@ -305,7 +306,7 @@ fn flow(
 
 /// The shares of the classes, and what they were computed with.
 fn summary(mask: &Mask, seen: &Seen, steps: usize) -> Vec<u8> {
-    let shares = trajectory::shares(mask.labels, mask.classes.len());
+    let shares = labels::shares(mask.labels, mask.classes.len());
     let shares: Map<String, Value> = mask
         .classes
         .iter()
