@@ -258,8 +258,8 @@ fn readable(data: Dataset) -> anyhow::Result<(Dataset, usize)> {
     Ok((data.without(check), bad))
 }
 
-/// The data set with the classes of the model, if they include all of its own, as with a model that was
-/// trained on several data sets.
+/// The data set with the classes of the model, where all of its own are among them: in another order,
+/// or fewer, as with a model that was trained on several data sets.
 fn of_model(data: Dataset, model: &Model) -> Dataset {
     let classes = ClassTable {
         names: model.card.classes.clone(),

@@ -227,13 +227,14 @@ fn data_with_some_of_a_model_s_classes_is_scored_with_all() {
     let a = set("a", "Road sky", 2);
     let opened = || Dataset::open(a.path(), "validation").unwrap();
     let table = |names: &[&str]| ClassTable::new(names.iter().map(|n| (*n).to_owned()).collect());
-    let within = opened().within(&table(&["sky", "tree", "road"])).unwrap();
+    let within = opened().within(&table(&["sky", "tree", "Road"])).unwrap();
     assert_eq!(
         within.load(0).unwrap().labels.data,
         [2, 0, 2, 0, IGNORE, 2, 2, 2]
     );
     assert_eq!(within.name(), opened().name());
     assert!(opened().within(&table(&["sky", "tree"])).is_none());
+    assert!(opened().within(&table(&["sky", "road"])).is_none());
     assert_eq!(
         opened()
             .within(&table(&["Road", "sky"]))
