@@ -1,4 +1,4 @@
-//! `flowseg serve`: lends this machine's device to another machine.
+//! `flowseg serve`: masks over HTTP, or this machine's device lent to another machine.
 
 use super::arguments::ModelArgument;
 use super::interrupt::Stop;
@@ -14,9 +14,16 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 
 /// Answer photos over HTTP with their masks
 ///
-/// The other machine uses it with `--device remote:ws://HOST:PORT`. The connection is not encrypted:
-/// use it on a network that you trust, or through an SSH tunnel. Several devices are numbered from 0,
-/// as in remote:ws://HOST:PORT#1.
+/// POST the file of a photo to /segment; ?model=NAME, steps=N and format=F choose. The answer is the
+/// mask as `flowseg segment` writes it (format=png), a file of another format (palette, overlay,
+/// contour, colours, probability, labelme, yolo or npy) or the shares of the classes (format=json).
+/// GET /models lists the models, and GET /health says whether the server is there. Ctrl-C ends it once
+/// all photos are answered. The connection is not encrypted.
+///
+/// Without --http, in a build with remote devices, it lends this machine's device to another machine,
+/// which uses it with `--device remote:ws://HOST:PORT`. The connection is not encrypted: use it on a
+/// network that you trust, or through an SSH tunnel. Several devices are numbered from 0, as in
+/// remote:ws://HOST:PORT#1.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// Serve masks at this address and port; port 0 takes a free one. Another address than this

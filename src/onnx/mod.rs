@@ -240,8 +240,10 @@ impl Parts<'_, '_> {
         for pair in times.windows(2) {
             let (t, h) = (pair[0], pair[1] - pair[0]);
             let time = network::time_at(self.g, t);
-            let rest = self.g.scalar((1.0 - t).max(h));
-            let velocity = self.towards(&scene, &state, &time, Some(&rest));
+            // What predicts a velocity has no use for it.
+            let rest =
+                (card.prediction != Prediction::Velocity).then(|| self.g.scalar((1.0 - t).max(h)));
+            let velocity = self.towards(&scene, &state, &time, rest.as_ref());
             let h = self.g.scalar(h);
             let move_by = self.g.mul(&velocity, &h);
             state = self.g.add(&state, &move_by);
@@ -253,7 +255,7 @@ impl Parts<'_, '_> {
     }
 
     /// The velocity `[1, d, H, W]` at a state. What predicts a target reaches it in the `rest` of the
-    /// time.
+    /// time; what predicts a velocity has none.
     fn towards(
         &mut self,
         scene: &Scene,
@@ -270,11 +272,11 @@ impl Parts<'_, '_> {
         };
         let target = scene.cut.image(self.g, &target, channels);
         match rest {
-            Some(rest) if card.prediction != Prediction::Velocity => {
+            Some(rest) => {
                 let offset = self.g.sub(&target, state);
                 self.g.div(&offset, rest)
             }
-            _ => target,
+            None => target,
         }
     }
 

@@ -110,8 +110,10 @@ fn checked(file: &[u8]) -> (Vec<String>, Vec<String>) {
             assert!(there.insert(output.to_owned()), "{output} is there twice");
         }
     }
-    for input in &inputs {
-        assert!(used.contains(input.as_str()), "{input} is not used");
+    let constants = of(&graph, 5).into_iter();
+    let constants = constants.map(|tensor| names(&fields(tensor), 8)[0]);
+    for name in constants.chain(inputs.iter().map(String::as_str)) {
+        assert!(used.contains(name), "{name} is not used");
     }
     assert!(outputs.iter().all(|output| there.contains(output)));
     (inputs, outputs)

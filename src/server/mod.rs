@@ -16,11 +16,13 @@
 mod access;
 mod connection;
 mod engine;
+mod limits;
 mod order;
 mod respond;
 
 pub use access::Access;
 pub use engine::{Engine, EngineError};
+pub use limits::Limits;
 
 use crate::terminal::err;
 use connection::Timed;
@@ -48,24 +50,6 @@ const FIELDS: usize = 64;
 const HEAD_TIME: Duration = Duration::from_secs(10);
 /// How often the server looks whether it is to stop.
 const LOOK: Duration = Duration::from_millis(50);
-
-/// What a server allows.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Bytes of a photo's file.
-    pub body_bytes: usize,
-    /// In which a client has to send a photo, and to read some of its answer.
-    pub patience: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            body_bytes: 32 << 20,
-            patience: Duration::from_secs(30),
-        }
-    }
-}
 
 /// Answers requests until `stop` says so, and then finishes those that have begun.
 ///

@@ -1,8 +1,8 @@
 //! Requests and their responses.
 
-use super::Limits;
 use super::access::{Access, Refusal};
 use super::engine::{Engine, Failure};
+use super::limits::Limits;
 use super::order::Order;
 use crate::terminal::err;
 use http_body_util::{BodyExt, Full};
