@@ -142,7 +142,7 @@
 //!   classes at every time, and its flow leads to the centroid of the most probable class; it is meant
 //!   for data sets of many classes.
 //! - **Starting points.** `model.init` loads a public PixNerd checkpoint or a model file and reports
-//!   which tensors it used; `--init` also takes the settings from the model's card. `model.encoder`
+//!   which tensors it used; `--init` also takes the network's settings from its card. `model.encoder`
 //!   adds the first blocks of a DINOv2, whose tokens are added to the network's own;
 //!   `model.encoder_rate` scales their learning rate, and 0 freezes them. `repa.teacher` aligns a block
 //!   of the network with a frozen DINOv2.
