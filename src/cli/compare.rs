@@ -1,7 +1,7 @@
 //! `flowseg compare`: two models, or one with other steps or another solver, on the same photos.
 
 use super::arguments::{DeviceArgument, ScaleArgument};
-use super::segment::inputs;
+use super::inputs;
 use crate::compare::{self, ClassRow, Comparison, JointClasses, Sheet, Side, Truth};
 use crate::data::{self, Dataset};
 use crate::files::{self, Plan};

@@ -11,6 +11,7 @@ mod devices;
 mod eval;
 mod export_onnx;
 mod import;
+mod inputs;
 mod interrupt;
 mod man;
 mod models;

@@ -4,7 +4,6 @@ mod animations;
 mod budget;
 mod choice;
 mod flicker;
-pub(super) mod inputs;
 mod manifest;
 mod outputs;
 mod pipeline;
@@ -12,6 +11,7 @@ mod progress;
 mod records;
 
 use super::arguments::{DeviceArgument, LooksArgument, ModelArgument, ScaleArgument};
+use super::inputs::{self, Input};
 use crate::data;
 use crate::encoding::Centroids;
 use crate::export::{
@@ -30,7 +30,6 @@ use budget::Budget;
 use choice::Choice;
 use flicker::Sampled;
 use image::RgbImage;
-use inputs::Input;
 use outputs::{Outputs, Photo, Tables};
 use pipeline::Threads;
 use records::{Done, Records};

@@ -116,6 +116,9 @@ impl App {
             }
             match event {
                 AppEvent::PanelsReset => self.layout = dock::tree(),
+                AppEvent::ComparisonStarted => {
+                    dock::reveal(&mut self.layout, PanelKind::Compare);
+                }
                 AppEvent::RunsOpened(_) => dock::reveal(&mut self.layout, PanelKind::Runs),
                 AppEvent::PhotosListed => dock::reveal(&mut self.layout, PanelKind::Photos),
                 _ => {}

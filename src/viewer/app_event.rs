@@ -7,6 +7,8 @@ pub(super) enum AppEvent {
     /// Another photo is shown, or the same one was opened again.
     PhotoOpened,
     RunsOpened(Vec<PathBuf>),
+    /// A second result is being computed.
+    ComparisonStarted,
     /// A folder or several photos were opened for segmentation.
     PhotosListed,
     Zoom(Zoom),

@@ -3,6 +3,7 @@
 use super::AppState;
 use crate::compare;
 use crate::gpu::canvas::Layer;
+use crate::viewer::app_event::AppEvent;
 use crate::viewer::class_photos::ClassPhotos;
 use crate::viewer::doubt_maps;
 use crate::viewer::photo_list::Item;
@@ -65,6 +66,7 @@ impl AppState {
             Layer::Photo,
         ];
         self.active_pane = 0;
+        self.emit(AppEvent::ComparisonStarted);
     }
 
     /// Ends the comparison, frees its network and restores the arrangement of the canvas.

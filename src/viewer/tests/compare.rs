@@ -34,7 +34,6 @@ fn pictures_of_doubt_and_of_comparisons() {
 
         let mut compare = done(4, theme);
         press(&mut compare, Key::K);
-        dock::reveal(&mut compare.state_mut().layout, PanelKind::Compare);
         compared(&mut compare);
         results.add(compare.try_snapshot(format!("viewer-compare-{shade}")));
     }
@@ -109,6 +108,12 @@ fn a_second_result_is_computed_shown_and_closed() {
         );
     };
     check(&window);
+    let layout = &window.state().layout;
+    let panel = layout.tiles.find_pane(&PanelKind::Compare).unwrap();
+    assert!(
+        layout.active_tiles().contains(&panel),
+        "its numbers are in front"
+    );
     let view = window.state().shared.settings.view.clone();
     assert_eq!(view.arrangement, Arrangement::Grid);
     assert_eq!(view.layers[1..3], [Layer::Second, Layer::Disagreement]);
@@ -191,8 +196,14 @@ fn the_photos_of_a_class_are_listed_and_opened() {
         host.shares[0]
     );
     let other = rows.iter().find(|row| row.index != 0).unwrap();
-    let (place, name) = (other.index, other.name.clone());
-    window.get_by_label_contains(&name).click();
+    // Other panels name the photos as well; only this list says how well the class was found.
+    let place = other.index;
+    let text = format!(
+        "IoU {:>5}   {}",
+        format!("{:.1}", 100.0 * other.iou.unwrap()),
+        other.name
+    );
+    window.get_by_label_contains(&text).click();
     until(&mut window, "the photo", |app| {
         complete(app) && app.shared.photos.place().0 == place
     });

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use walkdir::{DirEntry, WalkDir};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::cli) struct Input {
+pub(super) struct Input {
     pub path: PathBuf,
     /// The folders between it and the folder argument; empty for a file argument.
     pub below: PathBuf,
@@ -28,7 +28,7 @@ const SIGNS: [char; 3] = ['*', '?', '['];
 /// # Errors
 /// A folder that cannot be read or holds no photo, a pattern without a match, or a list that cannot be
 /// read.
-pub(in crate::cli) fn find(
+pub(super) fn find(
     named: &[PathBuf],
     output: &Path,
     list: impl BufRead,
