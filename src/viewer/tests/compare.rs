@@ -198,11 +198,8 @@ fn the_photos_of_a_class_are_listed_and_opened() {
     let other = rows.iter().find(|row| row.index != 0).unwrap();
     // Other panels name the photos as well; only this list says how well the class was found.
     let place = other.index;
-    let text = format!(
-        "IoU {:>5}   {}",
-        format!("{:.1}", 100.0 * other.iou.unwrap()),
-        other.name
-    );
+    let iou = format!("{:.1}", 100.0 * other.iou.unwrap());
+    let text = format!("IoU {iou:>5}   {}", other.name);
     window.get_by_label_contains(&text).click();
     until(&mut window, "the photo", |app| {
         complete(app) && app.shared.photos.place().0 == place
