@@ -150,14 +150,14 @@ pub fn file(name: impl AsRef<OsStr>) -> PathBuf {
         .map_or_else(|| path.to_owned(), |(_, path)| path)
 }
 
-/// The bytes of a file, or, if it does not exist, of the built-in model of that name.
+/// The bytes of the built-in or installed model of that name, or of a file, as [`load`] finds them.
 ///
 /// # Errors
 /// A file that cannot be read.
 pub fn bytes(path: &Path) -> Result<Cow<'static, [u8]>, FileError> {
     match built_in(path) {
         Some(bytes) => Ok(Cow::Borrowed(bytes)),
-        None => Ok(Cow::Owned(files::read(path)?)),
+        None => Ok(Cow::Owned(files::read(&file(path))?)),
     }
 }
 
@@ -168,7 +168,7 @@ pub fn is_built_in(path: &Path) -> bool {
 
 fn built_in(path: &Path) -> Option<&'static [u8]> {
     let known = BUILT_IN.iter().find(|(name, _)| Path::new(name) == path);
-    known.filter(|_| !path.exists()).map(|(_, bytes)| *bytes)
+    known.map(|(_, bytes)| *bytes)
 }
 
 /// Loads a built-in model by name, a model file by path, the model of a run by its folder, or an
