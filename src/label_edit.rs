@@ -4,12 +4,14 @@
 //! label. Undo stores the pixels that a change replaced, by tile and run-length coded: its memory grows
 //! with the painted area, not with the size of the photo.
 
+mod area;
 mod history;
 mod region;
 mod shapes;
 #[cfg(test)]
 mod tests;
 
+pub use area::Area;
 pub use region::Region;
 
 use crate::data::IGNORE;
@@ -35,28 +37,6 @@ impl Paint {
             Paint::Class(class) => class,
             Paint::Erase => KEPT,
         }
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Area {
-    /// Columns.
-    pub x: Range<usize>,
-    /// Rows.
-    pub y: Range<usize>,
-}
-
-impl Area {
-    /// The smallest rectangle that contains both.
-    pub fn union(self, other: Self) -> Self {
-        Self {
-            x: self.x.start.min(other.x.start)..self.x.end.max(other.x.end),
-            y: self.y.start.min(other.y.start)..self.y.end.max(other.y.end),
-        }
-    }
-
-    pub fn pixels(&self) -> usize {
-        self.x.len() * self.y.len()
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a change replaced: whole tiles during the change, then only their changed parts, run-length
 //! coded.
 
-use super::Area;
+use super::area::Area;
 use std::collections::HashMap;
 
 /// Side of a tile in pixels.

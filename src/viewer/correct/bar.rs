@@ -1,6 +1,8 @@
 //! The toolbar for correcting a mask, above the canvas.
 
-use super::{Correction, DIAMETER, Request, Tool, requests, teach};
+use super::folder::folder_name;
+use super::request::{Correction, DIAMETER, Request, Tool, Wish};
+use super::requests;
 use crate::data::IGNORE;
 use crate::viewer::app_state::AppState;
 use crate::viewer::commands::{self, Action, Command, help};
@@ -27,7 +29,7 @@ const TOOLS: [(Tool, MaterialIcon, &str); 3] = [
 ];
 
 /// Draws the toolbar, if a mask is corrected.
-pub(in crate::viewer) fn bar(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
+pub(crate) fn bar(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     if !app.correct.on {
         return;
     }
@@ -188,7 +190,7 @@ fn keep(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     if response.clicked() {
         commands.push(tune.into());
     }
-    let text = match requests::folder_name(app) {
+    let text = match folder_name(app) {
         Some(folder) => format!("Save the mask as labels into {folder}"),
         None => "Save the mask as labels into a folder to be chosen once".to_owned(),
     };
@@ -218,7 +220,7 @@ fn state(app: &AppState, ui: &mut egui::Ui) {
 }
 
 /// A button of the fine-tuning dialog.
-pub(super) fn wish(ui: &mut egui::Ui, text: &str, wish: teach::Wish, commands: &mut Vec<Command>) {
+pub(super) fn wish(ui: &mut egui::Ui, text: &str, wish: Wish, commands: &mut Vec<Command>) {
     if ui.button(text).clicked() {
         commands.push(Command::Correct(Request::Teach(wish)));
     }

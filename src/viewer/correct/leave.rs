@@ -1,27 +1,13 @@
 //! The question about unsaved corrections.
 
-use super::Request;
+use super::request::{Answer, Request};
 use crate::viewer::app_state::AppState;
 use crate::viewer::commands::Command;
 use crate::viewer::theme::GRID;
 use eframe::egui;
 
-/// An answer to the question.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::viewer) enum Answer {
-    Save,
-    /// Keeps them in the recovery file, from which they are restored when the photo is opened again.
-    Later,
-    Discard,
-    Cancel,
-}
-
 /// Draws the question if it is pending.
-pub(in crate::viewer) fn dialog(
-    app: &AppState,
-    context: &egui::Context,
-    commands: &mut Vec<Command>,
-) {
+pub(crate) fn dialog(app: &AppState, context: &egui::Context, commands: &mut Vec<Command>) {
     if app.correct.leaving.is_none() {
         return;
     }

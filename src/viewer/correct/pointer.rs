@@ -1,13 +1,13 @@
 //! Mouse input over the canvas while a mask is corrected.
 
-use super::{Request, Tool};
+use super::request::{Request, Tool};
 use crate::viewer::app_state::AppState;
 use crate::viewer::commands::Command;
 use crate::viewer::view::Camera;
 use eframe::egui::{self, Color32, PointerButton, Pos2, Rect, Stroke, Vec2};
 
 #[derive(Default)]
-pub(in crate::viewer) struct Pointer {
+pub(crate) struct Pointer {
     /// The pane in which the button was pressed.
     pane: Option<Rect>,
 }
@@ -15,7 +15,7 @@ pub(in crate::viewer) struct Pointer {
 impl Pointer {
     /// Paints with the primary button from the moment it is pressed, following every mouse motion since
     /// the last frame. Returns whether it uses the button.
-    pub(in crate::viewer) fn follow(
+    pub(crate) fn follow(
         &mut self,
         app: &AppState,
         camera: Camera,
@@ -72,7 +72,7 @@ impl Pointer {
     }
 
     /// Draws a ring of the brush's diameter.
-    pub(in crate::viewer) fn ring(
+    pub(crate) fn ring(
         &self,
         app: &AppState,
         ui: &egui::Ui,

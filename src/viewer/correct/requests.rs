@@ -1,9 +1,11 @@
 //! Effects of requests, keys and reports.
 
-use super::leave::Answer;
+use super::folder::folder;
+use super::request::{Answer, Correction, GROWTH, Request, Tool, Wish};
 use super::session::Session;
+use super::state::Correct;
 use super::storage::{Labels, Preparation, Prepared, Report};
-use super::{Correct, Correction, GROWTH, Request, Tool, folder, teach};
+use super::teach_requests as teach;
 use crate::data::IGNORE;
 use crate::gpu::canvas::Layer;
 use crate::viewer::app_state::AppState;
@@ -20,7 +22,7 @@ use web_time::Instant;
 const CALM: Duration = Duration::from_secs(2);
 
 /// Carries out a request of a panel.
-pub(in crate::viewer) fn request(app: &mut AppState, request: Request) {
+pub(crate) fn request(app: &mut AppState, request: Request) {
     let correct = &mut app.correct;
     let (paint, diameter, snap) = (correct.paint(), correct.diameter, correct.snap);
     match request {
@@ -49,7 +51,7 @@ pub(in crate::viewer) fn request(app: &mut AppState, request: Request) {
 }
 
 /// Carries out an action of a key or the menu.
-pub(in crate::viewer) fn act(app: &mut AppState, correction: Correction) {
+pub(crate) fn act(app: &mut AppState, correction: Correction) {
     let correct = &mut app.correct;
     match correction {
         Correction::Tool(tool) => correct.tool = tool,
@@ -71,7 +73,7 @@ pub(in crate::viewer) fn act(app: &mut AppState, correction: Correction) {
             app.correct.saves = false;
             ask_folder(app);
         }
-        Correction::FineTune => teach::wish(app, teach::Wish::Open),
+        Correction::FineTune => teach::wish(app, Wish::Open),
     }
 }
 
@@ -84,7 +86,7 @@ fn larger(diameter: f32) -> f32 {
 }
 
 /// Chooses the n-th class of the class list for painting, from 0.
-pub(in crate::viewer) fn act_on_nth(app: &mut AppState, number: usize) {
+pub(crate) fn act_on_nth(app: &mut AppState, number: usize) {
     let Some(model) = &app.model else { return };
     let order = classes_panel::order_of(app, model);
     if let Some(class) = order.get(number) {
@@ -130,7 +132,7 @@ fn add_class(app: &mut AppState, name: &str) {
 
 impl AppState {
     /// Starts or stops correcting the mask with the mouse.
-    pub(in crate::viewer) fn toggle_correct(&mut self) {
+    pub(crate) fn toggle_correct(&mut self) {
         self.correct.on = !self.correct.on;
         if let Some(session) = &mut self.correct.session {
             session.release();
@@ -175,12 +177,12 @@ impl AppState {
     }
 
     /// Restores kept corrections of the photo of a complete flow.
-    pub(in crate::viewer) fn restore_correction(&mut self) {
+    pub(crate) fn restore_correction(&mut self) {
         self.prepare_correction(!self.correct.on);
     }
 
     /// Processes the reports of the threads, and writes the recovery file when it is due.
-    pub(in crate::viewer) fn receive_corrections(&mut self) {
+    pub(crate) fn receive_corrections(&mut self) {
         while let Some(report) = self.correct.storage.poll() {
             match report {
                 Report::Prepared(prepared) => self.begin_correction(&prepared),
@@ -205,7 +207,7 @@ impl AppState {
                     let note = format!("Saved {}{use_of}", name.to_string_lossy());
                     self.correct.note = Some(note);
                     if self.correct.teach.open {
-                        teach::wish(self, teach::Wish::Open);
+                        teach::wish(self, Wish::Open);
                     }
                     if !self.correct.is_unsaved() {
                         self.correct.ready = self.correct.leaving.take();
@@ -236,7 +238,7 @@ impl AppState {
     }
 
     /// The time until the window must be drawn without input.
-    pub(in crate::viewer) fn correction_due(&self) -> Option<Duration> {
+    pub(crate) fn correction_due(&self) -> Option<Duration> {
         let due = self.correct.session.as_ref()?.due?;
         Some(due.saturating_duration_since(Instant::now()))
     }
@@ -270,7 +272,7 @@ impl AppState {
     }
 
     /// Undoes the last change of the mask while it is corrected, otherwise of the selection.
-    pub(in crate::viewer) fn undo(&mut self) {
+    pub(crate) fn undo(&mut self) {
         if self.correct.is_ready() {
             change(&mut self.correct, Session::undo)
         } else {
@@ -279,7 +281,7 @@ impl AppState {
     }
 
     /// Redoes it.
-    pub(in crate::viewer) fn redo(&mut self) {
+    pub(crate) fn redo(&mut self) {
         if self.correct.is_ready() {
             change(&mut self.correct, Session::redo)
         } else {
@@ -288,7 +290,7 @@ impl AppState {
     }
 
     /// Whether there is something to undo, and to redo.
-    pub(in crate::viewer) fn can_undo(&self) -> [bool; 2] {
+    pub(crate) fn can_undo(&self) -> [bool; 2] {
         if self.correct.is_ready() {
             self.correct.can_undo()
         } else {
@@ -364,13 +366,6 @@ fn leave(app: &mut AppState, answer: Answer) {
             correct.ready = correct.leaving.take();
         }
     }
-}
-
-/// The folder's name for the user.
-pub(super) fn folder_name(app: &AppState) -> Option<String> {
-    let folder = folder(app)?;
-    let name = folder.file_name().unwrap_or(folder.as_os_str());
-    Some(name.to_string_lossy().into_owned())
 }
 
 /// The action that saves labels.

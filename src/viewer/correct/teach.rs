@@ -4,11 +4,7 @@
 //! window, it can continue after the window is closed, and it is stopped and resumed like any other
 //! run. Its run folder is in `runs` in the folder of corrections.
 
-use super::folder;
-use crate::viewer::app_event::AppEvent;
-use crate::viewer::app_state::AppState;
-use crate::viewer::commands::{Action, Command};
-use crate::{data, files, runs};
+use crate::{files, runs};
 use eframe::egui;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -28,21 +24,6 @@ const LOG: &str = "train.log";
 /// Numbers of runs are smaller than this.
 const MOST: usize = 10_000;
 
-/// A button of the dialog.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::viewer) enum Wish {
-    Open,
-    Close,
-    /// Starts a new run.
-    Start,
-    /// Resumes the run that was stopped.
-    Resume,
-    Stop,
-    Take,
-    /// Closes the window while the run continues.
-    LetRun,
-}
-
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Ending {
     /// The new model, and its mIoU on the held-back photos before and after, 0 to 1, if there are any.
@@ -56,33 +37,33 @@ pub(super) enum Ending {
     Failed(String),
 }
 
-enum Report {
+pub(super) enum Report {
     /// The run folder exists and can be followed.
     Begun,
     Ended(Ending),
 }
 
-struct Running {
-    folder: PathBuf,
-    stop: Arc<AtomicBool>,
-    reports: Receiver<Report>,
+pub(super) struct Running {
+    pub folder: PathBuf,
+    pub stop: Arc<AtomicBool>,
+    pub reports: Receiver<Report>,
 }
 
-pub(in crate::viewer) struct Teach {
+pub(crate) struct Teach {
     pub open: bool,
-    running: Option<Running>,
-    ending: Option<Ending>,
+    pub(super) running: Option<Running>,
+    pub(super) ending: Option<Ending>,
     /// The numbers of corrected photos to train on and held back.
-    photos: [usize; 2],
+    pub(super) photos: [usize; 2],
     /// The folder of a stopped run that can be resumed.
-    unfinished: Option<PathBuf>,
+    pub(super) unfinished: Option<PathBuf>,
     /// The device that the window computes on, as for `--device`.
     pub device: String,
     /// Whether the window is waiting to close until the run is stopped or may continue alone.
-    closing: bool,
+    pub(super) closing: bool,
     /// Whether the run may continue without the window.
-    let_run: bool,
-    wake: egui::Context,
+    pub(super) let_run: bool,
+    pub(super) wake: egui::Context,
 }
 
 impl Teach {
@@ -141,7 +122,7 @@ impl Teach {
         (self.open, self.closing) = (false, false);
     }
 
-    fn stop(&self) {
+    pub(super) fn stop(&self) {
         if let Some(running) = &self.running {
             running.stop.store(true, Ordering::Relaxed);
         }
@@ -151,7 +132,11 @@ impl Teach {
     ///
     /// # Errors
     /// One line on what failed.
-    fn start(&mut self, arguments: Vec<OsString>, folder: PathBuf) -> Result<(), String> {
+    pub(super) fn start(
+        &mut self,
+        arguments: Vec<OsString>,
+        folder: PathBuf,
+    ) -> Result<(), String> {
         files::create_folder(&folder).map_err(|error| error.to_string())?;
         let log = files::append(&folder.join(LOG)).map_err(|error| error.to_string())?;
         let failed = |error| format!("cannot start the training: {error}");
@@ -267,7 +252,7 @@ fn last_error(folder: &Path) -> Option<String> {
 }
 
 /// The command-line arguments of a new run.
-fn arguments(
+pub(super) fn arguments(
     model: &str,
     data: &Path,
     run: &Path,
@@ -283,41 +268,15 @@ fn arguments(
     arguments
 }
 
-/// Carries out a button of the dialog.
-pub(super) fn wish(app: &mut AppState, wish: Wish) {
-    match wish {
-        Wish::Open => open(app),
-        Wish::Close => app.correct.teach.close(),
-        Wish::Start => start(app),
-        Wish::Resume => resume(app),
-        Wish::Stop => app.correct.teach.stop(),
-        Wish::Take => take(app),
-        Wish::LetRun => {
-            app.correct.teach.let_run = true;
-            app.correct.ready = Some(Action::Quit.into());
-        }
-    }
-}
-
-/// Opens or refreshes the dialog.
-fn open(app: &mut AppState) {
-    let found = folder(app).map(|folder| (data::corrected_photos(folder), newest(folder)));
-    let (photos, newest) = found.unwrap_or_default();
-    let teach = &mut app.correct.teach;
-    (teach.open, teach.photos) = (true, photos);
-    let stopped = |run: &PathBuf| runs::can_resume(run) && runs::finished_model(run).is_none();
-    teach.unfinished = newest.filter(stopped);
-}
-
 /// The newest run in a folder of corrections.
-fn newest(folder: &Path) -> Option<PathBuf> {
+pub(super) fn newest(folder: &Path) -> Option<PathBuf> {
     let entries = std::fs::read_dir(folder.join(RUNS)).ok()?;
     let paths = entries.flatten().map(|entry| entry.path());
     paths.filter(|path| path.is_dir()).max()
 }
 
 /// An unused folder for a new run; `None` if there are too many.
-fn free(folder: &Path) -> Option<PathBuf> {
+pub(super) fn free(folder: &Path) -> Option<PathBuf> {
     let runs = folder.join(RUNS);
     let last = newest(folder).and_then(|run| {
         let name = run.file_name()?.to_str()?.to_owned();
@@ -326,69 +285,6 @@ fn free(folder: &Path) -> Option<PathBuf> {
     (last.unwrap_or(0) + 1..MOST)
         .map(|number| runs.join(format!("run-{number:04}")))
         .find(|path| !path.exists())
-}
-
-fn start(app: &mut AppState) {
-    let (Some(data), Some(model)) = (folder(app).map(Path::to_owned), &app.model) else {
-        return;
-    };
-    let Some(run) = free(&data) else {
-        let text = format!("{} holds too many runs: remove some", data.display());
-        return app.errors.report(text);
-    };
-    let name = model.name.clone();
-    let teach = &mut app.correct.teach;
-    let held_back = teach.photos[1];
-    let arguments = arguments(&name, &data, &run, &teach.device, held_back);
-    if let Err(error) = teach.start(arguments, run) {
-        app.errors.report(error);
-    }
-}
-
-fn resume(app: &mut AppState) {
-    let teach = &mut app.correct.teach;
-    let Some(run) = teach.unfinished.clone() else {
-        return;
-    };
-    let mut arguments: Vec<OsString> = ["train", "--resume", "--device"].map(Into::into).to_vec();
-    arguments.extend([OsString::from(&teach.device), "--out".into()]);
-    arguments.push(run.clone().into());
-    if let Err(error) = teach.start(arguments, run) {
-        app.errors.report(error);
-    }
-}
-
-fn take(app: &mut AppState) {
-    let teach = &mut app.correct.teach;
-    if let Some(Ending::Finished { model, .. }) = &teach.ending {
-        let name = model.to_string_lossy().into_owned();
-        app.correct.ready = Some(Command::ChooseModel(name));
-        app.correct.teach.open = false;
-    }
-}
-
-/// Processes the reports of the thread.
-pub(super) fn receive(app: &mut AppState) {
-    let running = app.correct.teach.running.as_ref();
-    let report =
-        running.and_then(|running| Some((running.reports.try_recv().ok()?, &running.folder)));
-    match report {
-        None => {}
-        Some((Report::Begun, folder)) => {
-            let folder = folder.clone();
-            app.settings.remember(&folder);
-            app.emit(AppEvent::RunsOpened(vec![folder]));
-        }
-        Some((Report::Ended(ending), _)) => {
-            let teach = &mut app.correct.teach;
-            teach.running = None;
-            if teach.closing {
-                app.correct.ready = Some(Action::Quit.into());
-            }
-            app.correct.teach.ending = Some(ending);
-            open(app);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,19 +1,15 @@
 //! The fine-tuning dialog.
 
 use super::bar::wish;
-use super::requests::folder_name;
-use super::teach::{Ending, Wish};
-use super::{Correction, Request};
+use super::folder::folder_name;
+use super::request::{Correction, Request, Wish};
+use super::teach::Ending;
 use crate::viewer::app_state::AppState;
 use crate::viewer::commands::{Action, Command};
 use crate::viewer::theme::GRID;
 use eframe::egui;
 
-pub(in crate::viewer) fn dialog(
-    app: &AppState,
-    context: &egui::Context,
-    commands: &mut Vec<Command>,
-) {
+pub(crate) fn dialog(app: &AppState, context: &egui::Context, commands: &mut Vec<Command>) {
     if !app.correct.teach.open {
         return;
     }

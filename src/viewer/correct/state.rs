@@ -1,0 +1,208 @@
+//! The state of correcting, a part of the shared state.
+
+use super::request::{DIAMETER, Tool};
+use super::session::Session;
+use super::storage::Storage;
+use super::teach::Teach;
+use crate::gpu::GpuError;
+use crate::gpu::textures::Truth;
+use crate::label_edit::Paint;
+use crate::viewer::canvas_renderer::CanvasRenderer;
+use crate::viewer::commands::{Action, Command};
+use eframe::egui;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+pub(crate) struct Correct {
+    /// Whether mouse presses on the photo correct its mask.
+    pub on: bool,
+    pub tool: Tool,
+    pub snap: bool,
+    /// The class to paint; [`IGNORE`](crate::data::IGNORE) for none.
+    pub class: u16,
+    /// The brush's diameter in pixels of the photo.
+    pub diameter: f32,
+    /// The point of the photo under the pointer.
+    pub hover: Option<[f32; 2]>,
+    pub(super) session: Option<Session>,
+    /// The flow whose mask is being prepared.
+    pub(super) preparing: Option<u64>,
+    /// The folder for corrected photos, if chosen in this window.
+    pub(super) folder: Option<PathBuf>,
+    /// Whether to save labels as soon as a folder is chosen.
+    pub(super) saves: bool,
+    /// The status beside the tools.
+    pub(super) note: Option<String>,
+    /// The command that waits for an answer about unsaved corrections.
+    pub(super) leaving: Option<Command>,
+    /// The command to carry out now that nothing is unsaved.
+    pub(super) ready: Option<Command>,
+    pub teach: Teach,
+    pub(super) storage: Storage,
+}
+
+impl Correct {
+    pub(crate) fn new(context: &egui::Context) -> Self {
+        Self {
+            on: false,
+            tool: Tool::default(),
+            snap: false,
+            class: 0,
+            diameter: 24.0,
+            hover: None,
+            session: None,
+            preparing: None,
+            folder: None,
+            saves: false,
+            note: None,
+            leaving: None,
+            ready: None,
+            teach: Teach::new(context),
+            storage: Storage::new(context),
+        }
+    }
+
+    /// Sets the folder for unsaved corrections.
+    pub(crate) fn keep_in(&mut self, folder: PathBuf) {
+        self.storage.keep_in(folder);
+    }
+
+    pub(super) fn of_flow(&self, flow: u64) -> Option<&Session> {
+        self.session.as_ref().filter(|session| session.flow == flow)
+    }
+
+    /// Whether the open photo's mask can be painted now.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.on && self.session.is_some()
+    }
+
+    /// Whether there are corrections to be lost with the photo.
+    pub(crate) fn is_unsaved(&self) -> bool {
+        self.session.as_ref().is_some_and(Session::is_unsaved)
+    }
+
+    /// Whether there is something to undo, and to redo.
+    pub(crate) fn can_undo(&self) -> [bool; 2] {
+        let session = self.session.as_ref();
+        session.map_or([false; 2], |session| session.edit.can_undo())
+    }
+
+    /// Whether the photo's mask was changed by hand.
+    pub(crate) fn is_corrected(&self, flow: u64) -> bool {
+        let session = self.of_flow(flow);
+        session.is_some_and(|session| session.edit.is_corrected())
+    }
+
+    /// The corrected mask of a flow, at the photo's size, if it differs from the network's.
+    pub(crate) fn labels(&self, flow: u64) -> Option<Vec<u16>> {
+        let session = self.of_flow(flow)?;
+        session.edit.is_corrected().then(|| session.edit.labels())
+    }
+
+    /// The mask to draw instead of the flow's at the playhead: always while it is corrected, otherwise
+    /// only at the flow's end.
+    ///
+    /// # Errors
+    /// Not enough graphics memory.
+    pub(crate) fn picture(
+        &self,
+        renderer: &CanvasRenderer,
+        flow: u64,
+        at_end: bool,
+    ) -> Result<Option<Arc<Truth>>, GpuError> {
+        let shown = self.on || (at_end && self.is_corrected(flow));
+        match self.of_flow(flow).filter(|_| shown) {
+            Some(session) => session.picture(renderer.pipelines()),
+            None => Ok(None),
+        }
+    }
+
+    /// What strokes and fills write.
+    pub(super) fn paint(&self) -> Paint {
+        match self.tool {
+            Tool::Eraser => Paint::Erase,
+            Tool::Brush | Tool::Fill => Paint::Class(self.class),
+        }
+    }
+
+    pub(super) fn set_diameter(&mut self, diameter: f32) {
+        if diameter.is_finite() {
+            self.diameter = diameter.clamp(*DIAMETER.start(), *DIAMETER.end());
+        }
+    }
+
+    /// Closes the photo's corrections, and keeps unsaved ones in the recovery file.
+    pub(crate) fn leave_photo(&mut self) {
+        if let Some(session) = self.session.take() {
+            self.storage.keep(&session);
+        }
+        self.preparing = None;
+        self.note = None;
+        self.hover = None;
+    }
+
+    /// Keeps unsaved corrections in the recovery file, such as before the program ends.
+    pub(crate) fn keep(&mut self) {
+        if let Some(session) = &mut self.session {
+            session.edit.finish();
+            self.storage.keep(session);
+        }
+    }
+
+    /// Waits until everything is on disk.
+    pub(crate) fn flush(&mut self) {
+        self.keep();
+        self.storage.flush();
+    }
+
+    /// Holds back a command that would lose corrections, to ask first; returns any other.
+    pub(crate) fn guard(&mut self, command: Command) -> Option<Command> {
+        let replaces = match &command {
+            Command::OpenPaths(_)
+            | Command::PasteImage(_)
+            | Command::ShowPhotos(_)
+            | Command::ShowPhoto(_)
+            | Command::ChooseModel(_)
+            | Command::Sample(_)
+            | Command::SetScale(_) => true,
+            Command::Action(action) => {
+                use Action::{Next, OpenFolder, OpenModel, OpenPhotos, Previous, Quit, Rerun};
+                matches!(
+                    action,
+                    Next | Previous | Rerun | Quit | OpenPhotos | OpenFolder | OpenModel
+                )
+            }
+            _ => false,
+        };
+        if replaces && self.is_unsaved() {
+            self.leaving = Some(command);
+            return None;
+        }
+        Some(command)
+    }
+
+    /// The command that waited for the answer, once it may be carried out.
+    pub(crate) fn take_ready(&mut self) -> Option<Command> {
+        self.ready.take()
+    }
+
+    /// Asks before the window is closed. Returns whether it must stay open.
+    pub(crate) fn holds_window(&mut self) -> bool {
+        if self.is_unsaved() {
+            self.leaving = Some(Action::Quit.into());
+        }
+        self.leaving.is_some() || self.teach.holds_window()
+    }
+
+    pub(crate) fn busy(&self) -> bool {
+        self.preparing.is_some() || self.storage.busy()
+    }
+
+    /// Closes a dialog. Returns whether there was one.
+    pub(crate) fn cancel(&mut self) -> bool {
+        let open = self.leaving.is_some() || self.teach.open;
+        self.leaving = None;
+        self.teach.close();
+        open
+    }
+}
