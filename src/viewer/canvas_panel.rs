@@ -85,7 +85,9 @@ fn bar(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
             ui.separator();
             ui.spacing_mut().slider_width = 10.0 * GRID;
             let mut opacity = view.opacity;
+            let has_room_for_value = ui.available_width() > 28.0 * GRID;
             let slider = egui::Slider::new(&mut opacity, 0.0..=1.0)
+                .show_value(has_room_for_value)
                 .custom_formatter(|value, _| format!("{:.0} %", 100.0 * value))
                 .custom_parser(|text| {
                     Some(text.trim_end_matches([' ', '%']).parse::<f64>().ok()? / 100.0)

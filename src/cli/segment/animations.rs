@@ -99,7 +99,7 @@ mod tests {
         }
         let error = red(7).unwrap_err().to_string();
         assert!(
-            error.contains("a.gif") && error.contains("picture 8"),
+            error.contains("a.gif") && error.contains("frame 8"),
             "{error}"
         );
         // All requested frames were delivered.

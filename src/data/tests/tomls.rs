@@ -168,7 +168,7 @@ fn a_map_renames_merges_and_leaves_out_classes() {
     );
     says(
         &opened("name = \"alone\"\n"),
-        &["holds no data set that is known"],
+        &["holds no data set of a known layout"],
     );
     let dir = described(&toml);
     let dataset = Dataset::open(dir.path(), "training").unwrap();

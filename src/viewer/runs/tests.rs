@@ -174,7 +174,7 @@ fn an_empty_folder_says_what_to_do() {
 #[test]
 fn a_missing_folder_is_named() {
     let missing = PathBuf::from("/no/such/run");
-    let text = "/no/such/run is no folder: name a run folder, which holds metrics.jsonl";
+    let text = "/no/such/run is not a folder: choose a run folder, which contains metrics.jsonl";
     snapshots("failed", &[missing], [900.0, 500.0], |window| {
         window.query_all_by_label(text).count() == 2
     });
