@@ -195,7 +195,8 @@ impl App {
         let field = !self.field_in_front || self.panels.field.settled();
         let (shown, _) = app.photos.place();
         let due = |model: &OpenModel| app.masks.is_due(shown, &model.card, app.settings.masks);
-        let masks = !app.masks.is_running() && !app.model.as_ref().is_some_and(due);
+        // The other photos of a folder may take hours.
+        let masks = !app.model.as_ref().is_some_and(due);
         flow && field
             && masks
             && app.is_compared()

@@ -98,8 +98,8 @@ pub struct Strips {
 
 impl Strips {
     /// Decides at size `to`, `[height, width]`. Pixels whose class has a share below `least` are
-    /// [`IGNORE`] (the sum over the classes is the number of looks). The votes themselves are kept at
-    /// size `coarse`.
+    /// [`IGNORE`](crate::labels::IGNORE) (the sum over the classes is the number of looks). The votes
+    /// themselves are kept at size `coarse`.
     pub fn new(blend: Blend, to: [usize; 2], least: f32, coarse: [usize; 2]) -> Self {
         let coarse = [0, 1].map(|axis| coarse[axis].clamp(1, blend.size[axis].max(1)));
         Self {

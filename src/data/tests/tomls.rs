@@ -166,10 +166,7 @@ fn a_map_renames_merges_and_leaves_out_classes() {
         &opened(&format!("unlabelled = \"ignore\"\n{toml}")),
         &["dataset.toml", "unlabelled", "outlines"],
     );
-    says(
-        &opened("name = \"alone\"\n"),
-        &["holds no data set of a known layout"],
-    );
+    says(&opened("name = \"alone\"\n"), &["holds no data set"]);
     let dir = described(&toml);
     let dataset = Dataset::open(dir.path(), "training").unwrap();
     let labels = dataset.load(0).unwrap().labels.data;
