@@ -38,7 +38,9 @@ impl Answer {
 
 impl Server {
     fn start(token: Option<&str>, more: &[&str]) -> Self {
-        let mut command = Command::new(flowseg().get_program());
+        // The tests themselves may run where Ctrl-C is ignored.
+        let mut command = Command::new("env");
+        command.arg("--default-signal").arg(flowseg().get_program());
         command.args(["serve", "--http", "127.0.0.1:0", "--device", "cpu"]);
         command.args(["--model", "scenes"]).args(more);
         match token {
