@@ -57,7 +57,8 @@ pub struct Card {
     pub classes: Vec<String>,
     /// How classes become centroids.
     pub encoding: Encoding,
-    /// The index of each class's point in the encoding, `[classes]`; empty for their own order.
+    /// The index of each class's point in the encoding, `[classes]`; empty for their own order. An
+    /// order of another length belongs to a class table that was replaced, and is ignored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub order: Vec<usize>,
     /// The number of classes before the first was appended, where that has happened: the encoding is
@@ -145,8 +146,11 @@ impl Card {
 
     fn of_metadata(metadata: &HashMap<String, String>) -> Result<Self, ModelError> {
         let json = metadata.get(METADATA_KEY).ok_or(ModelError::Foreign)?;
-        let card: Card =
+        let mut card: Card =
             serde_json::from_str(json).map_err(|e| ModelError::Metadata(e.to_string()))?;
+        if card.base_classes.is_none() && card.order.len() != card.classes.len() {
+            card.order.clear();
+        }
         card.check()?;
         Ok(card)
     }

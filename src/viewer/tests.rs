@@ -448,9 +448,11 @@ fn an_export_never_replaces_the_photo_that_it_shows() {
 #[test]
 fn old_states_leave_graphics_memory_and_come_back() {
     let mut window = done(8, Theme::Dark);
-    let flow = window.state_mut().shared.flow.as_mut().unwrap();
+    let app = &mut window.state_mut().shared;
+    let dims = app.model.as_ref().unwrap().centroids.dims();
+    let flow = app.flow.as_mut().unwrap();
     assert_eq!(flow.resident(), 9);
-    flow.budget = 3 * 12 * flow.pixels();
+    flow.budget = 3 * 4 * dims * flow.pixels();
     press(&mut window, Key::ArrowLeft);
     window.run_steps(2);
     let resident = |window: &Window| window.state().shared.flow.as_ref().unwrap().resident();
