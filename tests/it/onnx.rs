@@ -27,7 +27,7 @@ fn a_graph_and_its_samples_are_written() {
     let samples = safetensors::SafeTensors::deserialize(&samples).unwrap();
     let shape = |name: &str| samples.tensor(name).unwrap().shape().to_vec();
     assert_eq!(shape("photo"), [1, 3, 16, 24]);
-    assert_eq!(shape("state"), [1, 3, 16, 24]);
+    assert_eq!(shape("state"), [1, 8, 16, 24]);
     assert_eq!(shape("probabilities"), [1, 20, 16, 24]);
     assert_eq!(shape("labels"), [1, 16, 24]);
 }
