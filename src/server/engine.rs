@@ -5,14 +5,12 @@ use crate::data;
 use crate::device;
 use crate::export::{Details, Format, Mask};
 use crate::files::{self, TemporaryFolder};
-use crate::inference::{self, Look, Sampling};
+use crate::inference::{self, Look, Sampling, SegmentError, Tiling, Viewing};
 use crate::labels;
-use crate::model::tensors::read;
 use crate::model::{Card, Model};
 use crate::models::{self, BUILT_IN, LoadError};
 use crate::votes::Votes;
 use burn::tensor::Device;
-use image::RgbImage;
 use serde_json::{Map, Value, json};
 use std::ffi::OsString;
 use std::io;
@@ -258,11 +256,22 @@ fn answered(
         steps: steps.unwrap_or(model.card.default_steps()),
         ..Sampling::default()
     };
-    let seen = flow(&model, &photo, sampling, left)?;
-    let labels = seen
-        .votes
-        .labels([photo.height(), photo.width()].map(|side| side as usize));
-    let colours = model.centroids().colours();
+    let centroids = model.centroids();
+    let viewing = Viewing {
+        looks: vec![Look::default()],
+        tiling: Tiling::Off,
+        sampling,
+        ignore_below: 0.0,
+    };
+    let segmented = inference::segment(&model, &centroids, &photo, &viewing, left);
+    let segmented = segmented.map_err(|error| match error {
+        SegmentError::Stopped => Failure::Left,
+        error => of_server(error),
+    })?;
+    let network_size = segmented.size;
+    let size = [photo.height(), photo.width()].map(|side| side as usize);
+    let (labels, votes) = segmented.into_labels(size, viewing.ignore_below);
+    let colours = centroids.colours();
     let mask = Mask {
         photo: &photo,
         labels: &labels,
@@ -270,42 +279,13 @@ fn answered(
         colours: &colours,
     };
     match order.answer {
-        Answer::Json => Ok(summary(&mask, &seen, sampling.steps)),
-        Answer::File(format) => file(format, &mask, &seen.votes, folder),
+        Answer::Json => Ok(summary(&mask, network_size, sampling.steps)),
+        Answer::File(format) => file(format, &mask, &votes, folder),
     }
-}
-
-/// A photo's last state as votes, and the size that the network saw.
-struct Seen {
-    votes: Votes,
-    size: [usize; 2],
-}
-
-fn flow(
-    model: &Model,
-    photo: &RgbImage,
-    sampling: Sampling,
-    left: &dyn Fn() -> bool,
-) -> Result<Seen, Failure> {
-    let look = Look::default();
-    let (width, height) = (photo.width() as usize, photo.height() as usize);
-    let size = inference::network_size(model, width, height, look.scale);
-    let input = look.input(&[photo], size, &model.network.device());
-    let mut last = None;
-    for state in inference::flow(model, input, sampling) {
-        if left() {
-            return Err(Failure::Left);
-        }
-        last = Some(state);
-    }
-    let last = last.map_or_else(Vec::new, |state| read(state.x));
-    inference::check_finite(&last).map_err(of_server)?;
-    let votes = look.votes(&model.centroids(), &last, size);
-    Ok(Seen { votes, size })
 }
 
 /// The shares of the classes, and what they were computed with.
-fn summary(mask: &Mask, seen: &Seen, steps: usize) -> Vec<u8> {
+fn summary(mask: &Mask, network_size: [usize; 2], steps: usize) -> Vec<u8> {
     let shares = labels::shares(mask.labels, mask.classes.len());
     let shares: Map<String, Value> = mask
         .classes
@@ -317,7 +297,7 @@ fn summary(mask: &Mask, seen: &Seen, steps: usize) -> Vec<u8> {
     let summary = json!({
         "width": width,
         "height": height,
-        "network_size": seen.size,
+        "network_size": network_size,
         "steps": steps,
         "shares": shares,
     });
