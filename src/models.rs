@@ -179,8 +179,8 @@ fn built_in(path: &Path) -> Option<&'static [u8]> {
 pub fn load(name: impl AsRef<OsStr>, device: &Device) -> Result<Model, LoadError> {
     let name = name.as_ref();
     let shown = || name.to_string_lossy().into_owned();
-    let model = match BUILT_IN.iter().find(|(built_in, _)| *built_in == name) {
-        Some((_, bytes)) => {
+    let model = match built_in(Path::new(name)) {
+        Some(bytes) => {
             Model::from_bytes(bytes, device).map_err(|error| LoadError::BuiltIn(shown(), error))?
         }
         None => {
