@@ -5,8 +5,9 @@
 //! previous one within one solver step, and reports through a bounded channel. When idle, it computes
 //! the masks of a queue of photos, one after the other.
 
-use crate::data::{self, LabelMap, SceneConfig};
+use crate::data::{self, SceneConfig};
 use crate::inference::{self, Sampling, SegmentError, Viewing};
+use crate::labels::LabelMap;
 use crate::model::Model;
 use crate::sampler::State;
 use burn::tensor::Device;

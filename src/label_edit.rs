@@ -14,7 +14,7 @@ mod tests;
 pub use area::Area;
 pub use region::Region;
 
-use crate::data::IGNORE;
+use crate::labels::IGNORE;
 use history::{Change, Runs, Saved, TILE};
 use std::ops::Range;
 use std::sync::Arc;

@@ -10,8 +10,8 @@ mod blend;
 
 pub use blend::{Blend, Strips};
 
-use crate::data::IGNORE;
 use crate::encoding::Centroids;
+use crate::labels::IGNORE;
 use rayon::prelude::*;
 use std::ops::Range;
 

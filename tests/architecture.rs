@@ -25,8 +25,8 @@ labels: encoding
 trajectory: labels
 crash: files terminal
 data: assignment files format labels text_file
-votes: data encoding labels
-label_edit: data labels
+votes: encoding labels
+label_edit: labels
 kernels: device encoding potential
 patches: device
 pictures: encoding labels
@@ -46,8 +46,8 @@ server: data device export files inference labels model models terminal votes
 train: assignment data device encoding eval files flow format kernels model models patches pictures potential \
     random run_format text_file
 verify: data encoding eval files kernels labels model potential random
-viewer: compare crash csv data device encoding eval export files flow fonts format gpu inference job label_edit labels model models \
-    pictures potential runs sampler trajectory vector_field votes
+viewer: compare crash csv data device encoding eval export files flow fonts format gpu inference job label_edit \
+    labels model models pictures potential runs sampler trajectory vector_field votes
 ablate: csv data device eval files fonts inference model run_format text_file train
 cli: ablate compare crash csv data device encoding eval export files format inference labels model models onnx \
     pictures run_format sampler server terminal text_file train trajectory verify viewer votes

@@ -1,8 +1,9 @@
 //! One table of the classes of two models.
 
 use super::Side;
-use crate::data::{ClassTable, IGNORE, LabelMap};
+use crate::data::ClassTable;
 use crate::encoding::Centroids;
+use crate::labels::{IGNORE, LabelMap};
 use std::collections::HashMap;
 
 /// The classes of two models, matched by name: those of the first in their order, then those that only

@@ -1,6 +1,6 @@
 use super::*;
-use crate::data::{IGNORE, LabelMap};
 use crate::encoding::Centroids;
+use crate::labels::{IGNORE, LabelMap};
 use crate::sampler::Solver;
 use crate::votes::Votes;
 use image::{Rgb, RgbImage};

@@ -83,7 +83,8 @@ pub fn part_to_chw(
 
 /// One random view of a sample, with the shapes of [`fit`].
 ///
-/// Outside the photo the image is 0 (mid grey) and the labels are [`IGNORE`](super::IGNORE). The result
+/// Outside the photo the image is 0 (mid grey) and the labels are
+/// [`IGNORE`](crate::labels::IGNORE). The result
 /// depends only on the arguments and the state of `rng`.
 pub fn augmented(
     sample: &Sample,

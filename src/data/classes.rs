@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::IGNORE;
 use super::error::DataError;
+use crate::labels::IGNORE;
 use crate::text_file;
 
 /// Class names by class index. Names are distinct, because scores are reported by name.

@@ -294,7 +294,7 @@ impl Job<'_> {
             let wide = labels
                 .data
                 .iter()
-                .any(|&label| label >= 255 && label != super::IGNORE);
+                .any(|&label| label >= 255 && label != crate::labels::IGNORE);
             let stored = |label: &u16| if wide { *label } else { label & 0xff };
             let same = (width, height) == (labels.width, labels.height)
                 && labels.data.iter().map(stored).eq(there);

@@ -32,7 +32,7 @@ pub struct Corrected<'a> {
     pub file: Option<&'a Path>,
     /// The photo, upright.
     pub photo: &'a RgbImage,
-    /// One class index or [`IGNORE`](super::IGNORE) per pixel, row by row.
+    /// One class index or [`IGNORE`](crate::labels::IGNORE) per pixel, row by row.
     pub labels: &'a [u16],
     pub classes: &'a [String],
 }
@@ -228,8 +228,9 @@ fn folded(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Dataset, IGNORE, inspect, read_labels};
+    use super::super::{Dataset, inspect, read_labels};
     use super::*;
+    use crate::labels::IGNORE;
     use image::Rgb;
 
     fn names(names: &[&str]) -> Vec<String> {

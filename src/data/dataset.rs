@@ -7,7 +7,6 @@ use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
-use super::IGNORE;
 use super::classes::ClassTable;
 use super::decode::{RawLabels, read_raw_labels};
 use super::error::DataError;
@@ -18,6 +17,7 @@ use super::photo::{Stored, read_stored};
 use super::sample::Sample;
 use super::scenes::{self, SceneConfig};
 use super::split::{Files, Pair, Split};
+use crate::labels::IGNORE;
 use crate::labels::{ClassPixels, LabelMap};
 
 /// The samples of one split.

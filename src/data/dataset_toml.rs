@@ -25,13 +25,13 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::IGNORE;
 use super::classes::ClassTable;
 use super::contents::Contents;
 use super::drawn::Unlabelled;
 use super::error::DataError;
 use super::mapping::LabelMapping;
 use super::split::Split;
+use crate::labels::IGNORE;
 use crate::text_file::{self, BACKSLASH};
 
 /// The error for `unlabelled` with label files.

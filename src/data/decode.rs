@@ -8,10 +8,10 @@ use std::path::Path;
 
 use image::ImageFormat;
 
-use super::IGNORE;
 use super::error::DataError;
 use super::input::{Format, check_size, read_bytes, recognise};
 use crate::files::{self, FileError};
+use crate::labels::IGNORE;
 
 /// Maximum bytes that a decoder may keep besides the pixels.
 const BESIDE: usize = 256 << 20;

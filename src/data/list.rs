@@ -8,10 +8,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::IGNORE;
 use super::classes::ClassTable;
 use super::dataset::{Dataset, Part};
 use super::error::DataError;
+use crate::labels::IGNORE;
 
 /// Maximum weight of a data set.
 pub const MAX_WEIGHT: f64 = 100.0;

@@ -68,7 +68,7 @@ pub struct Batch {
     pub step: u64,
     /// `[len, 3, height, width]` in [-1, 1].
     pub images: Vec<f32>,
-    /// `[len, height, width]`, class indices or [`IGNORE`](super::IGNORE).
+    /// `[len, height, width]`, class indices or [`IGNORE`](crate::labels::IGNORE).
     pub labels: Vec<u16>,
     /// `[height, width]`.
     pub size: [usize; 2],

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::IGNORE;
 use super::decode::RawLabels;
+use crate::labels::IGNORE;
 
 /// Table entry for "neither a class nor ignored". Class indices are below it.
 const UNKNOWN: u16 = IGNORE - 1;

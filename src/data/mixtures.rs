@@ -60,7 +60,7 @@ fn mixed(labels: &[u16], [height, width]: [usize; 2], classes: usize) -> Vec<Mix
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::IGNORE;
+    use crate::labels::IGNORE;
 
     #[test]
     fn only_patches_of_several_classes_are_mixtures() {

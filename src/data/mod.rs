@@ -41,7 +41,6 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
-pub use crate::labels::{IGNORE, LabelMap};
 pub use augment::{Augment, augmented, fit, part_to_chw, photo_to_chw};
 pub use check::Check;
 pub use classes::ClassTable;

@@ -6,7 +6,7 @@
 
 use image::RgbImage;
 
-use super::IGNORE;
+use crate::labels::IGNORE;
 use crate::labels::LabelMap;
 
 /// A rectangle in photo pixels, which may extend beyond the photo on any side.

@@ -7,11 +7,11 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::IGNORE;
 use super::classes::ClassTable;
 use super::error::DataError;
 use super::looks::{self, Look, from_hsv, noise, soft_step};
 use super::sample::Sample;
+use crate::labels::IGNORE;
 use crate::labels::LabelMap;
 
 /// Settings of scenes.

@@ -57,6 +57,24 @@ impl PartialEq for Scanner {
 
 impl Eq for Scanner {}
 
+impl Split {
+    /// A split whose photos and labels `scan` finds below the folder `dir`, in `labels`.
+    pub(super) fn scanned(
+        name: &str,
+        dir: &Path,
+        labels: PathBuf,
+        scan: impl Scan + 'static,
+    ) -> Self {
+        Self {
+            name: name.to_owned(),
+            images: dir.to_path_buf(),
+            labels,
+            scanner: Some(Scanner(Arc::new(scan))),
+            ..Self::default()
+        }
+    }
+}
+
 impl Default for Split {
     /// No folders; photos with any extension, labels in `.png` files.
     fn default() -> Self {

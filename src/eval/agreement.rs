@@ -40,7 +40,8 @@ impl Agreement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{LabelMap, Sample};
+    use crate::data::Sample;
+    use crate::labels::LabelMap;
     use crate::votes::Votes;
 
     #[test]

@@ -1,7 +1,7 @@
 //! Boundary IoU (Cheng et al., "Boundary IoU: Improving Object-Centric Image Segmentation Evaluation"):
 //! the IoU of the bands along the outlines, which a large interior cannot dominate.
 
-use crate::data::IGNORE;
+use crate::labels::IGNORE;
 
 /// Width of a band, as a fraction of the picture's diagonal.
 const BAND: f64 = 0.02;

@@ -153,7 +153,7 @@ pub(super) struct OwnScores {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::IGNORE;
+    use crate::labels::IGNORE;
 
     #[test]
     fn scores_of_a_small_example() {

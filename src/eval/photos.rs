@@ -108,7 +108,8 @@ impl Photos {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{IGNORE, LabelMap, Sample, SceneConfig};
+    use crate::data::{Sample, SceneConfig};
+    use crate::labels::{IGNORE, LabelMap};
     use crate::votes::Votes;
 
     #[test]

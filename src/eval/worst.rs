@@ -105,7 +105,8 @@ impl Ranked {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{IGNORE, LabelMap, Sample};
+    use crate::data::Sample;
+    use crate::labels::{IGNORE, LabelMap};
     use crate::votes::Votes;
 
     #[test]

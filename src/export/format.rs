@@ -11,6 +11,7 @@ use super::palette;
 use super::pictures::{colours, overlay, write_png};
 use super::tiff;
 use super::yolo;
+use crate::labels::IGNORE;
 use crate::votes::{Doubt, Votes};
 use crate::{data, files};
 use image::GrayImage;
@@ -128,7 +129,7 @@ impl Format {
     pub fn most_classes(self) -> usize {
         match self {
             Self::Palette => 255,
-            _ => usize::from(data::IGNORE),
+            _ => usize::from(IGNORE),
         }
     }
 

@@ -3,8 +3,8 @@
 use super::mask::Mask;
 use super::polygons::polygons;
 use super::regions::Regions;
-use crate::data::IGNORE;
 use crate::files::folder_of;
+use crate::labels::IGNORE;
 use serde_json::json;
 use std::path::{Component, Path, PathBuf};
 

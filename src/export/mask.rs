@@ -1,7 +1,7 @@
 //! A photo with the classes of its pixels: the input of every format.
 
 use super::error::ExportError;
-use crate::data::IGNORE;
+use crate::labels::IGNORE;
 use image::RgbImage;
 use std::path::Path;
 

@@ -2,7 +2,7 @@
 
 use super::error::ExportError;
 use super::mask::{Mask, VOID};
-use crate::data::IGNORE;
+use crate::labels::IGNORE;
 use std::path::Path;
 
 /// A PNG whose palette holds the class colours. [`IGNORE`] is index 255.

@@ -204,7 +204,7 @@ pub(super) mod tests {
         let pixels = rows.iter().flat_map(|row| row.bytes());
         pixels
             .map(|byte| match byte {
-                b'.' => crate::data::IGNORE,
+                b'.' => crate::labels::IGNORE,
                 digit => u16::from(digit - b'0'),
             })
             .collect()

@@ -1,7 +1,8 @@
 //! Which classes a mask shows, under which names, and how small its regions may be.
 
 use super::regions::absorb_small;
-use crate::data::{ClassTable, IGNORE};
+use crate::data::ClassTable;
+use crate::labels::IGNORE;
 use std::str::FromStr;
 
 /// A class that is not in the table.

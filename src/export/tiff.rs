@@ -2,8 +2,8 @@
 
 use super::error::ExportError;
 use super::mask::Mask;
-use crate::data::IGNORE;
 use crate::files;
+use crate::labels::IGNORE;
 use ::tiff::TiffResult;
 use ::tiff::decoder::Decoder;
 use ::tiff::encoder::colortype::{ColorType, Gray8, Gray16};

@@ -3,7 +3,7 @@
 use super::mask::Mask;
 use super::polygons::polygons;
 use super::regions::Regions;
-use crate::data::IGNORE;
+use crate::labels::IGNORE;
 use std::fmt::Write;
 
 /// `CLASS x y x y ...` for every connected region, coordinates as fractions of the photo's width and

@@ -3,8 +3,8 @@
 
 use super::canvas::{DOUBT_COLOURS, Layer, Look, Pipelines, Sources, Values};
 use super::{field, guarded};
-use crate::data::IGNORE;
 use crate::encoding::Centroids;
+use crate::labels::IGNORE;
 use image::RgbImage;
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! Label maps as pictures.
 //!
-//! A class always has the colour of its centroid, so that a mask here and a state in the window look
-//! the same.
+//! A class has the colour of its centroid, so that a mask here and a state in the window look the
+//! same, unless the window shows the colours of the data set.
 
 use crate::encoding::Centroids;
 use image::{Rgb, RgbImage};

@@ -254,7 +254,7 @@ fn times(config: &Config, batch: &Batch) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::IGNORE;
+    use crate::labels::IGNORE;
     use crate::model::tensors::read;
     use proptest::prelude::*;
 

@@ -71,7 +71,7 @@ pub(super) fn corrupted(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::IGNORE;
+    use crate::labels::IGNORE;
 
     #[test]
     fn corruption_keeps_outlines_and_ignored_pixels_and_repeats() {

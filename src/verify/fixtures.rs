@@ -162,7 +162,13 @@ pub(super) fn miou(path: &Path, expected: &Tensors) -> Result<Vec<Check>, Verify
     let labels = |name: &str| -> Result<Vec<u16>, VerifyError> {
         let values = get(path, expected, name)?.data.iter().map(|&v| v as u16);
         Ok(values
-            .map(|v| if v == ignore { crate::data::IGNORE } else { v })
+            .map(|v| {
+                if v == ignore {
+                    crate::labels::IGNORE
+                } else {
+                    v
+                }
+            })
             .collect())
     };
     let mut confusion = Confusion::new(field("classes")? as usize);

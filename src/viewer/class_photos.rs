@@ -4,11 +4,12 @@
 
 use super::latest::Latest;
 use super::photo_list::{Item, PhotoList};
-use crate::data::{self, LabelMap};
+use crate::data;
 use crate::eval::Confusion;
 use crate::inference::{self, Look, Sampling};
 use crate::job::Photo;
 use crate::labels;
+use crate::labels::LabelMap;
 use crate::model::Model;
 use crate::models;
 use burn::tensor::Device;

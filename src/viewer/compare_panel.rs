@@ -73,10 +73,10 @@ fn choose(app: &AppState, ui: &mut egui::Ui, choice: &mut Choice) {
             .selected_text(short(&choice.model))
             .width(11.0 * GRID)
             .show_ui(ui, |ui| {
-                let built_in = models::BUILT_IN.iter().map(|(name, _)| (*name).to_owned());
+                let named = models::NAMES.map(str::to_owned).into_iter();
                 let recent = app.settings.recent_models.iter();
                 let recent = recent.map(|path| path.to_string_lossy().into_owned());
-                for name in built_in.chain(recent) {
+                for name in named.chain(recent) {
                     let text = short(&name);
                     let label = ui.selectable_label(choice.model == name, text);
                     if label.on_hover_text(&name).clicked() {

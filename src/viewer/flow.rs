@@ -4,10 +4,10 @@
 
 use super::canvas_renderer::CanvasRenderer;
 use super::worker_events::{Host, OpenedPhoto, Thumbnails};
-use crate::data::LabelMap;
 use crate::gpu::GpuError;
 use crate::gpu::canvas::{Sources, Values};
 use crate::gpu::textures::{Photo, Truth};
+use crate::labels::LabelMap;
 use image::RgbImage;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Masks in little memory: compressed at the photo's size, and reduced for a row of a list.
 
-use crate::data::IGNORE;
+use crate::labels::IGNORE;
 use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, Luma};
 use std::io::Cursor;
 

@@ -2,13 +2,13 @@
 //! back, decoded and counted on the worker's thread, so that no frame waits for that.
 
 use super::mask_store::StoredMask;
-use crate::data::LabelMap;
 use crate::encoding::{Centroids, to_byte};
 use crate::gpu::canvas::{Pipelines, Values};
 use crate::gpu::resident::Resident;
 use crate::gpu::textures::{Photo, Truth};
 use crate::job::Message;
 use crate::labels;
+use crate::labels::LabelMap;
 use crate::model::{Card, tensors::read};
 use crate::trajectory;
 use eframe::egui::{self, ColorImage, TextureHandle, TextureOptions};

@@ -5,8 +5,8 @@
 //! here the crossings of a side with the column centres are computed, so that the cost of a side is
 //! bounded by the picture's width.
 
-use super::super::IGNORE;
 use super::super::decode::RawLabels;
+use crate::labels::IGNORE;
 
 /// The raw label of pixels without a shape; the data set's mapping gives it a meaning.
 pub(in super::super) const UNANNOTATED: u16 = IGNORE - 2;

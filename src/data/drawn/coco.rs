@@ -7,18 +7,18 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::super::IGNORE;
 use super::super::contents::Contents;
 use super::super::decode::{RawLabels, read_ids};
 use super::super::drawing::{Draw, Drawing, Fit};
 use super::super::error::DataError;
-use super::super::split::{Files, Pair, Scan, Scanner, Split};
+use super::super::split::{Files, Pair, Scan, Split};
 use super::canvas::Canvas;
 use super::coco_file::{Annotation, File, Head, Id, Image, Segment};
 use super::geometry::Geometry;
 use super::json::{self, Kind};
 use super::places::{self, Names, Photos, SPLITS};
 use super::table::{Table, Unlabelled};
+use crate::labels::IGNORE;
 
 /// Maximum number of JSON files examined per folder.
 const LOOKED_AT: usize = 16;
@@ -104,13 +104,7 @@ pub(super) fn contents(dir: &Path, unlabelled: &Unlabelled) -> Result<Contents, 
             split: source.split,
             classes: ids.zip(indices.by_ref()).collect(),
         };
-        splits.push(Split {
-            name: source.split.to_owned(),
-            images: dir.to_path_buf(),
-            labels: source.json,
-            scanner: Some(Scanner(Arc::new(annotated))),
-            ..Split::default()
-        });
+        splits.push(Split::scanned(source.split, dir, source.json, annotated));
     }
     Ok(Contents {
         name: None,

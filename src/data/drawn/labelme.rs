@@ -19,7 +19,7 @@ use super::super::contents::Contents;
 use super::super::decode::{RawLabels, decode_mask};
 use super::super::drawing::{Draw, Drawing, Fit};
 use super::super::error::DataError;
-use super::super::split::{Files, Pair, Scan, Scanner, Split};
+use super::super::split::{Files, Pair, Scan, Split};
 use super::canvas::{Canvas, TooMuchWork, fixed};
 use super::json::{self, Kind};
 use super::places::{self, Names, Photos, SPLITS};
@@ -140,13 +140,7 @@ pub(super) fn contents(dir: &Path, unlabelled: &Unlabelled) -> Result<Contents, 
             entries: by_split.remove(name)?,
             classes: classes.clone(),
         };
-        Some(Split {
-            name: name.to_owned(),
-            images: dir.to_path_buf(),
-            labels: dir.to_path_buf(),
-            scanner: Some(Scanner(Arc::new(folder))),
-            ..Split::default()
-        })
+        Some(Split::scanned(name, dir, dir.to_path_buf(), folder))
     });
     Ok(Contents {
         name: None,

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use super::super::IGNORE;
 use super::super::classes::ClassTable;
 use super::super::error::DataError;
 use super::super::mapping::LabelMapping;
 use super::canvas::UNANNOTATED;
+use crate::labels::IGNORE;
 
 /// Labelme's name for ignored pixels.
 const IGNORED: &str = "__ignore__";

@@ -18,7 +18,7 @@ use super::super::decode::RawLabels;
 use super::super::drawing::{Draw, Drawing, Fit};
 use super::super::error::DataError;
 use super::super::photo::has_photo_ending;
-use super::super::split::{Files, Pair, Scan, Scanner, Split};
+use super::super::split::{Files, Pair, Scan, Split};
 use super::canvas::{Canvas, TooMuchWork, double_area, fixed};
 use super::places::{self, Names, Photos, SPLITS, TRAINING};
 use super::table::{Table, Unlabelled};
@@ -173,13 +173,7 @@ pub(super) fn contents(dir: &Path, unlabelled: &Unlabelled) -> Result<Contents, 
             places,
             classes: classes.clone(),
         };
-        (!folder.places.is_empty()).then(|| Split {
-            name: name.to_owned(),
-            images: dir.to_path_buf(),
-            labels: dir.to_path_buf(),
-            scanner: Some(Scanner(Arc::new(folder))),
-            ..Split::default()
-        })
+        (!folder.places.is_empty()).then(|| Split::scanned(name, dir, dir.to_path_buf(), folder))
     });
     Ok(Contents {
         name: None,

@@ -4,11 +4,11 @@
 
 use std::path::Path;
 
-use super::super::IGNORE;
 use super::super::classes::ClassTable;
 use super::super::contents::{Contents, images_and_annotations};
 use super::super::error::DataError;
 use super::super::mapping::LabelMapping;
+use crate::labels::IGNORE;
 use crate::text_file;
 
 /// The file of class names.

@@ -3,10 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::IGNORE;
 use super::super::classes::ClassTable;
 use super::super::contents::{Contents, splits};
 use super::super::mapping::LabelMapping;
+use crate::labels::IGNORE;
 
 pub(super) const COUNT: usize = 11;
 /// The classes by label, with the tutorial's colours.

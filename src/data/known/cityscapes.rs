@@ -4,11 +4,11 @@
 
 use std::path::Path;
 
-use super::super::IGNORE;
 use super::super::classes::ClassTable;
 use super::super::contents::{Contents, splits};
 use super::super::mapping::LabelMapping;
 use super::super::split::Split;
+use crate::labels::IGNORE;
 
 /// Number of scored classes.
 pub(super) const COUNT: usize = 19;

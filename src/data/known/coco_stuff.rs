@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::super::IGNORE;
 use super::super::classes::ClassTable;
 use super::super::contents::{Contents, splits};
 use super::super::error::DataError;
 use super::super::mapping::LabelMapping;
+use crate::labels::IGNORE;
 use crate::text_file;
 
 /// The ids in `labels.txt` (which counts from 1) that no pixel has: street sign, hat, shoe, eye

@@ -4,11 +4,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::IGNORE;
 use super::super::classes::ClassTable;
 use super::super::contents::Contents;
 use super::super::mapping::LabelMapping;
 use super::super::split::Split;
+use crate::labels::IGNORE;
 
 pub(super) const COUNT: usize = 21;
 const CLASSES: [&str; COUNT] = [

@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use image::{Rgb, RgbImage};
 
 use super::*;
+use crate::labels::{IGNORE, LabelMap};
 
 /// A sample data set of the shared folder.
 fn shared(name: &str) -> PathBuf {

@@ -3,7 +3,7 @@
 use super::folder::folder_name;
 use super::request::{Correction, DIAMETER, Request, Tool, Wish};
 use super::requests;
-use crate::data::IGNORE;
+use crate::labels::IGNORE;
 use crate::viewer::app_state::AppState;
 use crate::viewer::commands::{self, Action, Command, help};
 use crate::viewer::open_model::OpenModel;

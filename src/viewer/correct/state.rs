@@ -18,7 +18,7 @@ pub(crate) struct Correct {
     pub on: bool,
     pub tool: Tool,
     pub snap: bool,
-    /// The class to paint; [`IGNORE`](crate::data::IGNORE) for none.
+    /// The class to paint; [`IGNORE`](crate::labels::IGNORE) for none.
     pub class: u16,
     /// The brush's diameter in pixels of the photo.
     pub diameter: f32,

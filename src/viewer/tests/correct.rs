@@ -1,7 +1,8 @@
 //! Correcting a mask: painting, undo, saving and recovery; corrections are never lost silently.
 
 use super::*;
-use crate::data::{IGNORE, corrected_photos, read_labels};
+use crate::data::{corrected_photos, read_labels};
+use crate::labels::IGNORE;
 use eframe::egui::{Pos2, vec2};
 
 const MIDDLE: Pos2 = pos2(480.0, 400.0);
