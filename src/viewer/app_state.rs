@@ -387,11 +387,16 @@ impl AppState {
     pub(super) fn all_masks(&self) -> Option<AllMasks> {
         let model = self.model.as_ref()?;
         let items = self.photos.items();
-        let masks = self.masks.done();
-        let masks = masks.filter_map(|(at, mask)| Some((items.get(at)?.clone(), mask.clone())));
+        let done: Vec<_> = self.masks.done().collect();
+        let masks = done.iter();
+        let masks = masks.filter_map(|(at, mask)| Some((items.get(*at)?.clone(), (*mask).clone())));
+        let shown = self.photos.place().0;
+        let open = done.iter().position(|(at, _)| *at == shown);
+        let corrected = || self.correct.labels(self.flow.as_ref()?.id);
         Some(AllMasks {
             masks: masks.collect(),
-            classes: model.card.classes.clone(),
+            open: open.and_then(|open| Some((open, corrected()?))),
+            classes: model.classes.clone(),
             colours: model.colours.clone(),
             opacity: self.settings.view.opacity,
             inputs: self.inputs(),

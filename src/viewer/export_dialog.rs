@@ -52,7 +52,7 @@ impl Panel for ExportDialog {
             }
         });
         let (_, photos) = app.photos.place();
-        let [done, ..] = app.masks.counts();
+        let done = app.masks.done().count();
         if photos > 1 && done > 0 {
             ui.separator();
             ui.label(format!("All masks made so far: {done} of {photos}"));

@@ -5,12 +5,15 @@ use super::photo_list::Item;
 use crate::export::{self, Artifact, Mask};
 use crate::files::{self, Plan};
 use crate::{data, pictures};
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A copy of the masks for another thread.
 pub(super) struct AllMasks {
     pub masks: Vec<(Item, Arc<StoredMask>)>,
+    /// The corrected labels of the open photo, by its place in `masks`, instead of those there.
+    pub open: Option<(usize, Vec<u16>)>,
     pub classes: Vec<String>,
     pub colours: Vec<[u8; 3]>,
     pub opacity: f32,
@@ -52,7 +55,14 @@ impl AllMasks {
             if !report(at as f32 / paths.len() as f32) {
                 return None;
             }
-            if let Err(error) = self.write_one(artifact, path, item, mask) {
+            let open = self.open.as_ref().filter(|(open, _)| *open == at);
+            let labels = match open {
+                Some((_, labels)) => Ok(Cow::Borrowed(labels.as_slice())),
+                None => mask.labels().map(Cow::Owned),
+            };
+            let written =
+                labels.and_then(|labels| self.write_one(artifact, path, item, &labels, mask.size));
+            if let Err(error) = written {
                 return Some(Err(error));
             }
         }
@@ -64,16 +74,16 @@ impl AllMasks {
         artifact: Artifact,
         path: &Path,
         item: &Item,
-        stored: &StoredMask,
+        labels: &[u16],
+        size: [u32; 2],
     ) -> Result<(), String> {
-        let labels = stored.labels()?;
-        let [width, height] = stored.size.map(|side| side as usize);
+        let [width, height] = size.map(|side| side as usize);
         if artifact == Artifact::Labels {
-            return data::write_labels(path, width, height, &labels)
+            return data::write_labels(path, width, height, labels)
                 .map_err(|error| error.to_string());
         }
         let photo = item.photo().picture()?;
-        if [photo.width(), photo.height()] != stored.size {
+        if [photo.width(), photo.height()] != size {
             return Err(format!(
                 "{} has changed since its mask was made: segment it again",
                 item.name()
@@ -81,7 +91,7 @@ impl AllMasks {
         }
         let mask = Mask {
             photo: &photo,
-            labels: &labels,
+            labels,
             classes: &self.classes,
             colours: &self.colours,
         };
@@ -110,8 +120,9 @@ mod tests {
             let mask = StoredMask::new(&labels, [3, 2]).unwrap();
             (Item::File(path(name)), Arc::new(mask))
         };
-        let all = AllMasks {
+        let mut all = AllMasks {
             masks: vec![photo("a.png"), photo("b.bmp")],
+            open: None,
             classes: ["x", "y"].map(str::to_owned).to_vec(),
             colours: vec![[10, 20, 30], [200, 100, 0]],
             opacity: 1.0,
@@ -136,5 +147,13 @@ mod tests {
             .unwrap_err();
         assert!(error.contains("a.png"), "{error}");
         assert_eq!(all.write(Artifact::Labels, &out, &|_| false), None);
+        // The open photo is written as it is corrected now.
+        all.open = Some((1, vec![1; 6]));
+        assert_eq!(all.write(Artifact::Labels, &out, &|_| true), Some(Ok(())));
+        let read = |name: &str| data::read_labels(out.join(name)).unwrap().2;
+        assert_eq!(
+            [read("a.png"), read("b.png")],
+            [labels.to_vec(), vec![1; 6]]
+        );
     }
 }

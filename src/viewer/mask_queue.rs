@@ -4,6 +4,7 @@ use super::mask_store::{LabelPicture, StoredMask};
 use crate::inference::{Look, Sampling, Tiling, Viewing};
 use crate::model::Card;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::Builder;
@@ -56,6 +57,8 @@ pub(super) enum MaskState {
 #[derive(Default)]
 pub(super) struct MaskQueue {
     states: Vec<MaskState>,
+    /// Masks that were corrected by hand and saved, by place.
+    corrected: BTreeMap<usize, Arc<StoredMask>>,
     bytes: usize,
     /// Whether all photos of the list are wanted, or at most the shown one.
     pub all: bool,
@@ -87,7 +90,13 @@ impl MaskQueue {
     ) -> Vec<usize> {
         let now = (name.to_owned(), viewing.clone());
         if self.made.as_ref() != Some(&now) {
+            // Corrections hold whatever the settings, but only for the classes of their model.
+            let same_model = self.made.as_ref().is_some_and(|(made, _)| *made == now.0);
+            let corrected = std::mem::take(&mut self.corrected);
             self.reset(self.states.len(), self.all);
+            if same_model {
+                self.corrected = corrected;
+            }
             self.made = Some(now);
         }
         let count = self.states.len();
@@ -116,6 +125,17 @@ impl MaskQueue {
         };
     }
 
+    /// Stores a mask that was corrected by hand, which is exported instead of the network's.
+    pub(super) fn correct(&mut self, at: usize, mask: Arc<StoredMask>) {
+        if at < self.states.len() {
+            self.corrected.insert(at, mask);
+        }
+    }
+
+    pub(super) fn is_corrected(&self, at: usize) -> bool {
+        self.corrected.contains_key(&at)
+    }
+
     /// Whether the limit on memory is reached.
     pub(super) fn is_full(&self) -> bool {
         self.bytes >= MOST_BYTES
@@ -125,13 +145,17 @@ impl MaskQueue {
         self.states.get(at).unwrap_or(&MaskState::Waiting)
     }
 
-    /// The finished masks with their places.
+    /// The masks so far with their places; see [`mask`](Self::mask).
     pub(super) fn done(&self) -> impl Iterator<Item = (usize, &Arc<StoredMask>)> {
-        let states = self.states.iter().enumerate();
-        states.filter_map(|(at, state)| match state {
-            MaskState::Done(mask) => Some((at, mask)),
+        (0..self.states.len()).filter_map(|at| Some((at, self.mask(at)?)))
+    }
+
+    /// The mask of a photo, as corrected by hand if it was.
+    pub(super) fn mask(&self, at: usize) -> Option<&Arc<StoredMask>> {
+        match (self.corrected.get(&at), self.state(at)) {
+            (Some(mask), _) | (None, MaskState::Done(mask)) => Some(mask),
             _ => None,
-        })
+        }
     }
 
     /// The numbers of masks that are done, failed and waiting.
@@ -255,6 +279,39 @@ mod tests {
         assert_eq!(looks.len(), 1);
         queue.reset(0, true);
         assert!(wanted(&mut queue, plain).is_empty());
+    }
+
+    #[test]
+    fn corrections_replace_masks_until_another_model_is_opened() {
+        let card = card(true);
+        let mut queue = MaskQueue::default();
+        queue.reset(3, true);
+        let mut wanted = |queue: &mut MaskQueue, model: &str, best: bool| {
+            let settings = MaskSettings {
+                best,
+                ..MaskSettings::default()
+            };
+            let viewing = settings.viewing(&card, Sampling::default());
+            queue.wanted(0, (model, &card), settings, &viewing);
+        };
+        wanted(&mut queue, "m", false);
+        queue.add(0, mask());
+        queue.add(1, mask());
+        let corrected = Arc::new(StoredMask::new(&[1, 1, 1, 1], [2, 2]).unwrap());
+        queue.correct(1, corrected.clone());
+        queue.correct(2, corrected.clone());
+        queue.correct(7, corrected);
+        let done = |queue: &MaskQueue| -> Vec<(usize, Vec<u16>)> {
+            let labels = |(at, mask): (usize, &Arc<StoredMask>)| (at, mask.labels().unwrap());
+            queue.done().map(labels).collect()
+        };
+        let ones = vec![1; 4];
+        let all = [(0, vec![0, 1, 1, 0]), (1, ones.clone()), (2, ones.clone())];
+        assert_eq!(done(&queue), all);
+        wanted(&mut queue, "m", true);
+        assert_eq!(done(&queue), all[1..]);
+        wanted(&mut queue, "another", true);
+        assert!(done(&queue).is_empty());
     }
 
     #[test]

@@ -70,7 +70,7 @@ impl PhotosPanel {
         context: &egui::Context,
         at: usize,
     ) -> Option<TextureHandle> {
-        let (MaskState::Done(mask), Some(model)) = (app.masks.state(at), &app.model) else {
+        let (Some(mask), Some(model)) = (app.masks.mask(at), &app.model) else {
             return None;
         };
         if self.pictures.len() > PICTURES || self.colours != model.colours {
@@ -117,9 +117,10 @@ fn head(app: &AppState, ui: &mut egui::Ui, count: usize, commands: &mut Vec<Comm
             commands.push(Command::SegmentAll(true));
         }
         let label = (theme::icon(icons::ICON_DOWNLOAD), "Export all");
-        let button = ui.add_enabled(done > 0, egui::Button::new(label));
+        let any = app.masks.done().next().is_some();
+        let button = ui.add_enabled(any, egui::Button::new(label));
         if button
-            .on_hover_text("Write the masks made so far into a folder")
+            .on_hover_text("Write the masks made so far, as corrected by hand, into a folder")
             .clicked()
         {
             commands.push(Action::Export.into());
@@ -149,6 +150,7 @@ fn row(
     let (rect, mut response) = ui.allocate_exact_size(size, Sense::click());
     let state = app.masks.state(at);
     let (icon, colour, word) = match state {
+        _ if app.masks.is_corrected(at) => (icons::ICON_EDIT, theme::ACCENT, "mask corrected"),
         MaskState::Done(_) => (icons::ICON_CHECK, theme::ACCENT, "mask made"),
         MaskState::Failed(_) => (icons::ICON_ERROR, theme::ERROR, "failed"),
         MaskState::Waiting => (

@@ -192,7 +192,18 @@ impl AppState {
                         self.prepare_correction(false);
                     }
                 }
-                Report::Saved { flow, state, pair } => {
+                Report::Saved {
+                    flow,
+                    state,
+                    pair,
+                    place,
+                    mask,
+                } => {
+                    // Meanwhile, another list may have been opened.
+                    let open = self.flow.as_ref().is_some_and(|open| open.id == flow);
+                    if let Some(mask) = mask.filter(|_| open) {
+                        self.masks.correct(place, mask);
+                    }
                     let session = self.correct.session.as_mut();
                     if let Some(session) = session.filter(|session| session.flow == flow) {
                         session.saved = state;
@@ -334,6 +345,7 @@ fn save(app: &mut AppState) {
         flow: flow.id,
         state: session.edit.state(),
         key: session.key.clone(),
+        place: app.photos.place().0,
         folder,
         name: name.unwrap_or_else(|| "photo".into()),
         file: app.photos.file().map(Path::to_owned),

@@ -5,6 +5,7 @@ use super::session::Session;
 use crate::data::{self, Corrected, SavedPair};
 use crate::label_edit::LabelEdit;
 use crate::viewer::exports::FlowSnapshot;
+use crate::viewer::mask_store::StoredMask;
 use eframe::egui;
 use image::RgbImage;
 use std::path::PathBuf;
@@ -27,6 +28,9 @@ pub(super) enum Report {
         flow: u64,
         state: u64,
         pair: SavedPair,
+        /// The place of the photo in the list, and its mask.
+        place: usize,
+        mask: Option<Arc<StoredMask>>,
     },
     /// The folder that was chosen, if any.
     Folder(Option<PathBuf>),
@@ -59,12 +63,22 @@ pub(super) struct Labels {
     pub flow: u64,
     pub state: u64,
     pub key: String,
+    /// The place of the photo in the list.
+    pub place: usize,
     pub folder: PathBuf,
     pub name: String,
     pub file: Option<PathBuf>,
     pub photo: Arc<RgbImage>,
     pub labels: Vec<u16>,
     pub classes: Vec<String>,
+}
+
+impl Labels {
+    /// The labels for the list of masks.
+    fn mask(&self) -> Option<Arc<StoredMask>> {
+        let size = [self.photo.width(), self.photo.height()];
+        StoredMask::new(&self.labels, size).ok().map(Arc::new)
+    }
 }
 
 type Work = Box<dyn FnOnce() -> Option<Report> + Send>;
@@ -183,6 +197,8 @@ impl Storage {
                         flow: labels.flow,
                         state: labels.state,
                         pair,
+                        place: labels.place,
+                        mask: labels.mask(),
                     }
                 }
             })

@@ -165,6 +165,10 @@ fn labels_are_saved_and_another_photo_is_opened_only_after_a_question() {
     let labels = fs::read_dir(labels).unwrap().next().unwrap().unwrap();
     assert_eq!(read_labels(labels.path()).unwrap().2, painted);
     assert!(!window.state().shared.correct.is_unsaved());
+    // The list exports it, too, although the network's masks were not made.
+    let all = window.state().shared.all_masks().unwrap();
+    assert_eq!((all.masks.len(), all.open), (1, None));
+    assert_eq!(all.masks[0].1.labels().unwrap(), painted);
     press(&mut window, Key::P);
     assert_eq!(window.state().shared.photos.place(), place);
 }
