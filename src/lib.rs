@@ -72,7 +72,7 @@
 //!
 //! | group | modules |
 //! |---|---|
-//! | shared helpers | [`files`], [`text_file`], [`csv`], [`fonts`], [`random`], `format`, `run_format`, `terminal` |
+//! | shared helpers | [`files`], [`text_file`], [`csv`], [`fonts`], [`random`], `format`, `run_format`, `terminal`, `version`, `system_report` |
 //! | method: plain numbers | [`encoding`], [`assignment`], [`labels`], [`potential`], [`vector_field`], [`votes`], [`trajectory`] |
 //! | data: no tensors | [`data`]; [`label_edit`]: strokes, fills and undo; [`pictures`]: composed pictures |
 //! | network | [`device`], [`kernels`], [`patches`], [`flow`], [`sampler`], [`model`]; [`models`]: models by name |
@@ -300,11 +300,13 @@ mod run_format;
 pub mod runs;
 pub mod sampler;
 pub mod server;
+mod system_report;
 mod terminal;
 pub mod text_file;
 pub mod train;
 pub mod trajectory;
 pub mod vector_field;
 pub mod verify;
+mod version;
 pub mod viewer;
 pub mod votes;

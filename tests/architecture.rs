@@ -20,6 +20,8 @@ run_format:
 sampler:
 terminal:
 text_file:
+version:
+system_report: device version
 assignment: encoding
 labels: encoding
 trajectory: labels
@@ -47,10 +49,10 @@ train: assignment data device encoding eval files flow format kernels model mode
     random run_format text_file
 verify: data encoding eval files kernels labels model potential random
 viewer: compare crash csv data device encoding eval export files flow fonts format gpu inference job label_edit \
-    labels model models pictures potential runs sampler trajectory vector_field votes
+    labels model models pictures potential runs sampler system_report trajectory vector_field votes
 ablate: csv data device eval files fonts inference model run_format text_file train
 cli: ablate compare crash csv data device encoding eval export files format inference labels model models onnx \
-    pictures run_format sampler server terminal text_file train trajectory verify viewer votes
+    pictures run_format sampler server system_report terminal text_file train trajectory verify version viewer votes
 main: cli
 ";
 

@@ -20,7 +20,6 @@ mod segment;
 mod selftest;
 mod serve;
 mod train;
-mod version;
 mod view;
 
 use crate::crash;
@@ -37,7 +36,7 @@ use std::process::ExitCode;
 #[command(
     name = "flowseg",
     version,
-    long_version = version::LONG,
+    long_version = crate::version::LONG,
     about,
     max_term_width = 100,
     override_usage = "flowseg [COMMAND]",

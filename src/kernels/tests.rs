@@ -1,5 +1,7 @@
 //! Compares kernels with their plain formulas, forward and backward, and with finite differences.
 
+mod adapter;
+
 use super::*;
 use crate::potential::Operator;
 use burn::tensor::{Device, TensorData};

@@ -166,21 +166,38 @@ impl App {
         commands
     }
 
-    fn export_dialog(&mut self, context: &egui::Context, commands: &mut Vec<Command>) {
-        if !self.shared.dialogs.export {
-            return;
-        }
-        let dialog = &mut self.panels.export;
-        let mut open = true;
-        egui::Window::new(dialog.title())
-            .open(&mut open)
-            .collapsible(false)
-            .resizable(false)
-            .default_width(44.0 * GRID)
-            .anchor(egui::Align2::CENTER_CENTER, egui::Vec2::ZERO)
-            .show(context, |ui| dialog.ui(ui, &self.shared, commands));
-        if !open {
-            commands.push(Command::CloseExport);
+    /// Draws the dialogs that are panels of their own.
+    fn dialogs(&mut self, context: &egui::Context, commands: &mut Vec<Command>) {
+        let shown = self.shared.dialogs;
+        let dialogs: [(bool, &mut dyn Panel, f32, Command); 2] = [
+            (
+                shown.export,
+                &mut self.panels.export,
+                44.0,
+                Command::CloseExport,
+            ),
+            (
+                shown.devices,
+                &mut self.panels.device,
+                90.0,
+                Command::CloseDevices,
+            ),
+        ];
+        for (shown, dialog, width, close) in dialogs {
+            if !shown {
+                continue;
+            }
+            let mut open = true;
+            egui::Window::new(dialog.title())
+                .open(&mut open)
+                .collapsible(false)
+                .resizable(false)
+                .default_width(width * GRID)
+                .anchor(egui::Align2::CENTER_CENTER, egui::Vec2::ZERO)
+                .show(context, |ui| dialog.ui(ui, &self.shared, commands));
+            if !open {
+                commands.push(close);
+            }
         }
     }
 
@@ -255,7 +272,7 @@ impl eframe::App for App {
         bars::help(&self.shared, &context, &mut commands);
         correct::teach_dialog(&self.shared, &context, &mut commands);
         correct::leave_dialog(&self.shared, &context, &mut commands);
-        self.export_dialog(&context, &mut commands);
+        self.dialogs(&context, &mut commands);
         self.shared.errors.show(&context, &mut commands);
         self.run(&context, commands);
         let still = self.still();

@@ -69,10 +69,11 @@ pub(super) struct Hover {
     pub class: Option<usize>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Copy, Default, PartialEq)]
 pub(super) struct Dialogs {
     pub help: bool,
     pub export: bool,
+    pub devices: bool,
 }
 
 /// A model to be opened.

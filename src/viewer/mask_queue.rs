@@ -286,7 +286,7 @@ mod tests {
         let card = card(true);
         let mut queue = MaskQueue::default();
         queue.reset(3, true);
-        let mut wanted = |queue: &mut MaskQueue, model: &str, best: bool| {
+        let wanted = |queue: &mut MaskQueue, model: &str, best: bool| {
             let settings = MaskSettings {
                 best,
                 ..MaskSettings::default()

@@ -22,6 +22,7 @@ mod classes_panel;
 mod commands;
 mod compare_panel;
 mod correct;
+mod device_dialog;
 mod display;
 mod dock;
 mod doubt_bar;

@@ -4,6 +4,7 @@ use super::canvas_panel::CanvasPanel;
 use super::charts_panel::ChartsPanel;
 use super::classes_panel::ClassesPanel;
 use super::compare_panel::ComparePanel;
+use super::device_dialog::DeviceDialog;
 use super::export_dialog::ExportDialog;
 use super::field::FieldPanel;
 use super::model_panel::ModelPanel;
@@ -41,6 +42,7 @@ pub(super) struct Panels {
     pub charts: ChartsPanel,
     pub timeline: TimelinePanel,
     pub export: ExportDialog,
+    pub device: DeviceDialog,
 }
 
 impl Panels {
@@ -58,7 +60,7 @@ impl Panels {
         }
     }
 
-    pub(super) fn all(&mut self) -> [&mut dyn Panel; 11] {
+    pub(super) fn all(&mut self) -> [&mut dyn Panel; 12] {
         [
             &mut self.canvas,
             &mut self.field,
@@ -71,6 +73,7 @@ impl Panels {
             &mut self.charts,
             &mut self.timeline,
             &mut self.export,
+            &mut self.device,
         ]
     }
 }

@@ -646,3 +646,41 @@ fn runs_and_models_alone_come_to_rest() {
     assert_eq!(app.model.as_ref().unwrap().card.classes, ["left", "right"]);
     assert!(complete(window.state()) && app.errors.first().is_none());
 }
+
+#[test]
+fn the_report_for_bug_reports_is_shown_and_copied() {
+    let mut window = done(2, Theme::Dark);
+    window.get_by_label("Help").click();
+    window.run_steps(2);
+    window.get_by_label_contains("Devices and system").click();
+    until(&mut window, "the adapters", |app| {
+        app.panels.device.is_complete()
+    });
+    window.run_steps(2);
+    window.get_by_label_contains("Copy").click();
+    window.step();
+    let copied = window.output().platform_output.commands.iter();
+    let copied: Vec<String> = copied
+        .filter_map(|command| match command {
+            egui::OutputCommand::CopyText(text) => Some(text.clone()),
+            _ => None,
+        })
+        .collect();
+    let [text] = &copied[..] else {
+        panic!("{copied:?}")
+    };
+    let adapters = crate::device::adapters();
+    let name = &adapters[0].info.name;
+    for part in [
+        "computes on",
+        "draws on",
+        "flowseg 0.",
+        "wgpu:0",
+        name,
+        "max_buffer_size",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    press(&mut window, Key::Escape);
+    assert!(!window.state().shared.dialogs.devices);
+}

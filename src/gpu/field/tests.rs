@@ -11,15 +11,15 @@ use glam::{DVec3, Vec3};
 use std::sync::Arc;
 use wgpu::util::DeviceExt;
 
+/// A device with the least that WebGPU guarantees: no optional feature and the default limits, as some
+/// browsers and drivers have no more.
 pub(in crate::gpu) fn device() -> (wgpu::Device, wgpu::Queue) {
     let instance = wgpu::Instance::default();
     let adapter = pollster::block_on(instance.request_adapter(&Default::default()))
         .expect("a Vulkan, Metal or DirectX adapter; Mesa's software one will do");
-    pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
-        required_limits: adapter.limits(),
-        ..Default::default()
-    }))
-    .expect("a device")
+    let least = wgpu::DeviceDescriptor::default();
+    assert_eq!(least.required_limits, wgpu::Limits::default());
+    pollster::block_on(adapter.request_device(&least)).expect("a device")
 }
 
 fn storage(device: &wgpu::Device, numbers: &[f32]) -> wgpu::Buffer {

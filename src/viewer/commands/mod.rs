@@ -66,6 +66,7 @@ pub(super) enum Command {
     ShowErrors(bool),
     DismissErrors(Range<usize>),
     CloseExport,
+    CloseDevices,
     Export(Artifact, Look),
     /// Writes the masks made so far into a folder.
     ExportAll(Artifact),

@@ -5,7 +5,7 @@ use crate::export::{Artifact, Look};
 use crate::gpu::canvas::Layer;
 use crate::inference::Sampling;
 use crate::viewer::app_event::{AppEvent, Zoom};
-use crate::viewer::app_state::AppState;
+use crate::viewer::app_state::{AppState, Dialogs};
 use crate::viewer::correct;
 use crate::viewer::file_open::Dialog;
 use crate::viewer::photo_list::Item;
@@ -68,6 +68,7 @@ pub(crate) fn run(app: &mut AppState, context: &egui::Context, command: Command)
         Command::ShowErrors(shown) => app.errors.open = shown,
         Command::DismissErrors(lines) => app.errors.dismiss(lines),
         Command::CloseExport => app.dialogs.export = false,
+        Command::CloseDevices => app.dialogs.devices = false,
         Command::Export(artifact, look) => export(app, artifact, look),
         Command::ExportAll(artifact) => export_all(app, artifact),
         Command::CancelExport => app.exports.cancel(),
@@ -153,14 +154,14 @@ fn act(app: &mut AppState, context: &egui::Context, action: Action) {
         Action::LargerText => rescale(app, 1.1),
         Action::SmallerText => rescale(app, 1.0 / 1.1),
         Action::Help => app.dialogs.help = !app.dialogs.help,
+        Action::Devices => app.dialogs.devices = !app.dialogs.devices,
     }
 }
 
 /// Closes dialogs; otherwise ends correcting, stops sampling, clears the brush or deselects it.
 fn cancel(app: &mut AppState) {
-    let dialogs = &mut app.dialogs;
-    if dialogs.help || dialogs.export {
-        (dialogs.help, dialogs.export) = (false, false);
+    if app.dialogs != Dialogs::default() {
+        app.dialogs = Dialogs::default();
         return;
     }
     if app.correct.cancel() {

@@ -62,6 +62,8 @@ pub(crate) enum Action {
     LargerText,
     SmallerText,
     Help,
+    /// Describes the devices and the system.
+    Devices,
 }
 
 /// A row of the table.
@@ -172,6 +174,7 @@ pub(crate) const TABLE: &[Entry] = table! {
     }
     "Help" {
         Action::Help, "Keyboard shortcuts", [key(Key::Questionmark)], ICON_KEYBOARD;
+        Action::Devices, "Devices and system", [], ICON_MEMORY;
     }
 };
 
