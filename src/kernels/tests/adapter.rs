@@ -98,10 +98,7 @@ fn a_step_with_a_gradient_of_nan_changes_nothing() {
         let gradient = Tensor::<2>::from_data(TensorData::new(gradient, [3, 70]), &adapter());
         let norm = square_sum(gradient.clone()).sqrt();
         let finite = norm.clone().is_finite();
-        assert_eq!(
-            finite.clone().into_data().try_to_vec::<bool>().ok(),
-            Some(vec![false])
-        );
+        assert_eq!(values(finite.clone().float()), [0.0]);
         let scale = norm.zeros_like().mask_where(finite, norm.ones_like());
         let number = scale.ones_like();
         let before = (p.clone(), m.clone(), v.clone());
