@@ -115,8 +115,8 @@ fn watch(race: &Race, config: RaceConfig, stop: &Stop) -> anyhow::Result<(Record
         }
         match race.wait(TICK)? {
             None => {}
-            Some(Event::Ready(ground)) => {
-                record = Some(Record::new(config.clone(), ground));
+            Some(Event::Ready(held_out)) => {
+                record = Some(Record::new(config.clone(), held_out));
                 started = Some(Instant::now());
             }
             Some(Event::Snapshot(snapshot)) => {

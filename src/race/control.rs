@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 /// Longest time without a look at `stop`.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// The wishes of the person who watches.
+/// The requests of the person who watches.
 #[derive(Debug, Default)]
-struct Wishes {
+struct Requests {
     stop: bool,
     paused: bool,
     /// Single steps to take while paused.
@@ -20,7 +20,7 @@ struct Wishes {
 
 #[derive(Debug, Default)]
 pub(super) struct Control {
-    wishes: Mutex<Wishes>,
+    requests: Mutex<Requests>,
     changed: Condvar,
     /// Training steps that have been started.
     steps: AtomicU64,
@@ -34,48 +34,48 @@ pub(super) enum Next {
         single: bool,
     },
     /// Both sides are to be measured where they are; then ask again.
-    Rest,
+    Measure,
     Stop,
 }
 
 impl Control {
-    fn wishes(&self) -> MutexGuard<'_, Wishes> {
-        self.wishes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn requests(&self) -> MutexGuard<'_, Requests> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change(&self, change: impl FnOnce(&mut Wishes)) {
-        change(&mut self.wishes());
+    fn change(&self, change: impl FnOnce(&mut Requests)) {
+        change(&mut self.requests());
         self.changed.notify_all();
     }
 
     pub(super) fn stop(&self) {
-        self.change(|wishes| wishes.stop = true);
+        self.change(|requests| requests.stop = true);
     }
 
     pub(super) fn stopped(&self) -> bool {
-        self.wishes().stop
+        self.requests().stop
     }
 
     pub(super) fn pause(&self, paused: bool) {
-        self.change(|wishes| {
-            wishes.paused = paused;
-            wishes.single = 0;
+        self.change(|requests| {
+            requests.paused = paused;
+            requests.single = 0;
         });
     }
 
     pub(super) fn paused(&self) -> bool {
-        self.wishes().paused
+        self.requests().paused
     }
 
     pub(super) fn single_step(&self) {
-        self.change(|wishes| {
-            wishes.paused = true;
-            wishes.single = (wishes.single + 1).min(8);
+        self.change(|requests| {
+            requests.paused = true;
+            requests.single = (requests.single + 1).min(8);
         });
     }
 
     pub(super) fn set_pace(&self, pace: Option<f32>) {
-        self.change(|wishes| wishes.pace = pace);
+        self.change(|requests| requests.pace = pace);
     }
 
     pub(super) fn steps(&self) -> u64 {
@@ -86,23 +86,23 @@ impl Control {
         self.steps.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Waits until something is to be done. `rested` says that both sides have been measured since
+    /// Waits until something is to be done. `measured` says that both sides have been measured since
     /// the last step, which began at `last`.
-    pub(super) fn next(&self, rested: bool, last: Instant) -> Next {
-        let mut wishes = self.wishes();
+    pub(super) fn next(&self, measured: bool, last: Instant) -> Next {
+        let mut requests = self.requests();
         loop {
-            if wishes.stop {
+            if requests.stop {
                 return Next::Stop;
             }
-            let wait = if wishes.paused && wishes.single > 0 {
-                wishes.single -= 1;
+            let wait = if requests.paused && requests.single > 0 {
+                requests.single -= 1;
                 return Next::Step { single: true };
-            } else if wishes.paused && !rested {
-                return Next::Rest;
-            } else if wishes.paused {
+            } else if requests.paused && !measured {
+                return Next::Measure;
+            } else if requests.paused {
                 PATIENCE
             } else {
-                let interval = wishes.pace.map_or(Duration::ZERO, |pace| {
+                let interval = requests.pace.map_or(Duration::ZERO, |pace| {
                     Duration::from_secs_f32(1.0 / pace.clamp(0.1, 1000.0))
                 });
                 let due = interval.saturating_sub(last.elapsed());
@@ -111,8 +111,8 @@ impl Control {
                 }
                 due.min(PATIENCE)
             };
-            let woken = self.changed.wait_timeout(wishes, wait);
-            wishes = woken.unwrap_or_else(PoisonError::into_inner).0;
+            let woken = self.changed.wait_timeout(requests, wait);
+            requests = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 }
@@ -122,12 +122,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_paused_race_rests_once_and_takes_single_steps() {
+    fn a_paused_race_is_measured_once_and_takes_single_steps() {
         let control = Control::default();
         let long_ago = Instant::now();
         assert_eq!(control.next(false, long_ago), Next::Step { single: false });
         control.pause(true);
-        assert_eq!(control.next(false, long_ago), Next::Rest);
+        assert_eq!(control.next(false, long_ago), Next::Measure);
         control.single_step();
         assert_eq!(control.next(true, long_ago), Next::Step { single: true });
         control.pause(false);

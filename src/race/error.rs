@@ -26,7 +26,7 @@ pub enum RaceError {
     #[error(transparent)]
     Output(#[from] FileError),
     #[error(transparent)]
-    Train(#[from] TrainError),
+    Train(#[from] Box<TrainError>),
     /// More memory than there is, in GiB.
     #[error(
         "the race needs {needed:.1} GiB of memory, but only {available:.1} GiB are available: lower size, batch_size, held_out or the network's sizes"

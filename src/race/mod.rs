@@ -5,8 +5,8 @@
 //! |---|---|
 //! | `config` | the settings |
 //! | `side`, `control` | the two trainings and how they are steered |
-//! | `ground`, `gradient`, `traversals`, `slice` | what is measured, and on which scenes |
-//! | `record` | the course of a race |
+//! | `scenes`, `gradient`, `traversals`, `slice` | what is measured, and on which scenes |
+//! | `record` | the measurements so far |
 //! | `picture`, `chart`, `output` | pictures, animations and tables of it |
 //!
 //! Each side runs [`crate::train::trainer::Trainer`] on a thread of its own. A third thread loads the
@@ -18,10 +18,10 @@ mod config;
 mod control;
 mod error;
 mod gradient;
-mod ground;
 mod output;
 mod picture;
 mod record;
+mod scenes;
 mod side;
 mod slice;
 #[cfg(test)]
@@ -31,10 +31,10 @@ mod traversals;
 pub use config::{CLASSES, NetworkSizes, RaceConfig, Side};
 pub use error::RaceError;
 pub use gradient::{BINS, GradientByDistance, WIDTH};
-pub use ground::{Ground, Snapshot};
 pub use output::{FILES, animation, curves_csv, summary};
 pub use picture::{curves, frame};
 pub use record::{Frame, Point, Record};
+pub use scenes::{HeldOut, Snapshot};
 pub use slice::{Arrow, CELLS, HALF_THICKNESS, REACH, Slice};
 pub use traversals::Traversals;
 
@@ -42,7 +42,7 @@ use crate::data::{DataError, Dataset, Loader};
 use crate::train;
 use burn::tensor::Device;
 use control::{Control, Next};
-use side::{Runner, Work};
+use side::{SideWorker, Work};
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -58,7 +58,7 @@ const PATIENCE: Duration = Duration::from_millis(2);
 #[derive(Debug)]
 pub enum Event {
     /// The data is open.
-    Ready(Arc<Ground>),
+    Ready(Arc<HeldOut>),
     Snapshot(Arc<Snapshot>),
     /// Nothing follows. `Ok` for a race that came to its end or was stopped.
     Ended(Result<(), RaceError>),
@@ -84,7 +84,7 @@ impl Race {
     ) -> io::Result<Self> {
         let (events, received) = sync_channel(WAITING);
         let control = Arc::new(Control::default());
-        let course = Course {
+        let coordinator = Coordinator {
             config,
             device: device.clone(),
             pause_at,
@@ -93,9 +93,13 @@ impl Race {
             wake: Arc::new(wake),
         };
         Builder::new().name("flowseg-race".into()).spawn(move || {
-            let outcome = course.run();
-            send(&course.events, Event::Ended(outcome), &course.control);
-            (course.wake)();
+            let outcome = coordinator.run();
+            send(
+                &coordinator.events,
+                Event::Ended(outcome),
+                &coordinator.control,
+            );
+            (coordinator.wake)();
         })?;
         Ok(Self {
             control,
@@ -172,8 +176,8 @@ fn send<T>(sender: &SyncSender<T>, value: T, control: &Control) -> bool {
     }
 }
 
-/// The thread that leads a race.
-struct Course {
+/// The thread that loads batches and directs both sides.
+struct Coordinator {
     config: RaceConfig,
     device: Device,
     pause_at: Option<u64>,
@@ -183,20 +187,23 @@ struct Course {
 }
 
 /// A side's thread.
-struct Running {
+struct SideThread {
     work: SyncSender<Work>,
     thread: JoinHandle<Result<(), RaceError>>,
 }
 
-impl Course {
+impl Coordinator {
     fn run(&self) -> Result<(), RaceError> {
-        let ground = Arc::new(Ground::open(&self.config)?);
+        let held_out = Arc::new(HeldOut::open(&self.config)?);
         let data = Arc::new(Dataset::open(&self.config.path(), "training")?);
-        self.check_memory(&ground, &data)?;
-        send(&self.events, Event::Ready(ground.clone()), &self.control);
+        self.check_memory(&held_out, &data)?;
+        send(&self.events, Event::Ready(held_out.clone()), &self.control);
         (self.wake)();
         let mut loader = Loader::new(data.clone(), self.config.batches(), 0, self.config.steps)?;
-        let sides = [self.side(0, &ground, &data)?, self.side(1, &ground, &data)?];
+        let sides = [
+            self.side(0, &held_out, &data)?,
+            self.side(1, &held_out, &data)?,
+        ];
         let fed = self.feed(&mut loader, &sides);
         // Without a sender a side ends once it has done what it was sent.
         let threads = sides.map(|side| side.thread);
@@ -208,14 +215,14 @@ impl Course {
     }
 
     /// Refuses a race that the device has no memory for.
-    fn check_memory(&self, ground: &Ground, data: &Dataset) -> Result<(), RaceError> {
+    fn check_memory(&self, held_out: &HeldOut, data: &Dataset) -> Result<(), RaceError> {
         const GIB: f64 = (1u64 << 30) as f64;
         let mut needed = 0;
         let mut available = None;
         for side in [&self.config.a, &self.config.b] {
             let plan = self.config.training(side).plan()?;
-            let (peak, limit) = train::peak_memory(&plan, data, &self.device)?;
-            needed += peak + ground.bytes();
+            let (peak, limit) = train::peak_memory(&plan, data, &self.device).map_err(Box::new)?;
+            needed += peak + held_out.bytes();
             available = available.or(limit);
         }
         match available {
@@ -230,16 +237,16 @@ impl Course {
     fn side(
         &self,
         side: usize,
-        ground: &Arc<Ground>,
+        held_out: &Arc<HeldOut>,
         data: &Arc<Dataset>,
-    ) -> Result<Running, RaceError> {
+    ) -> Result<SideThread, RaceError> {
         let (work, received) = sync_channel(1);
         let settings = [&self.config.a, &self.config.b][side];
-        let runner = Runner {
+        let worker = SideWorker {
             side,
             title: self.config.titles()[side].clone(),
             config: self.config.training(settings),
-            ground: ground.clone(),
+            held_out: held_out.clone(),
             data: data.clone(),
             device: self.device.clone(),
             work: received,
@@ -248,21 +255,21 @@ impl Course {
             wake: self.wake.clone(),
         };
         let name = ["flowseg-race-a", "flowseg-race-b"][side];
-        let thread = Builder::new().name(name.into()).spawn(move || runner.run());
+        let thread = Builder::new().name(name.into()).spawn(move || worker.run());
         let thread = thread.map_err(|error| RaceError::Thread(error.to_string()))?;
-        Ok(Running { work, thread })
+        Ok(SideThread { work, thread })
     }
 
     /// Sends batches to both sides until the race is over.
-    fn feed(&self, loader: &mut Loader, sides: &[Running; 2]) -> Result<(), DataError> {
+    fn feed(&self, loader: &mut Loader, sides: &[SideThread; 2]) -> Result<(), DataError> {
         let stopped = || self.control.stopped();
         let both = |work: &Work| {
-            let sent = |side: &Running| send(&side.work, work.clone(), &self.control);
+            let sent = |side: &SideThread| send(&side.work, work.clone(), &self.control);
             sides.iter().all(sent)
         };
         let mut clock = Clock::default();
         let mut last = Instant::now();
-        let (mut step, mut rested) = (0, true);
+        let (mut step, mut measured) = (0, true);
         while step < self.config.steps {
             if self
                 .config
@@ -271,11 +278,11 @@ impl Course {
             {
                 break;
             }
-            let single = match self.control.next(rested, last) {
+            let single = match self.control.next(measured, last) {
                 Next::Stop => return Ok(()),
-                Next::Rest => {
+                Next::Measure => {
                     clock.pause();
-                    rested = true;
+                    measured = true;
                     let seconds = clock.seconds();
                     if both(&Work::Measure { seconds }) {
                         continue;
@@ -294,8 +301,8 @@ impl Course {
                 return Ok(());
             }
             step += 1;
-            rested = single || step.is_multiple_of(self.config.measure_every);
-            if rested {
+            measured = single || step.is_multiple_of(self.config.measure_every);
+            if measured {
                 let seconds = clock.seconds();
                 if !both(&Work::Measure { seconds }) {
                     return Ok(());
@@ -308,7 +315,7 @@ impl Course {
                 self.control.pause(true);
             }
         }
-        if !rested {
+        if !measured {
             let seconds = clock.seconds();
             both(&Work::Measure { seconds });
         }

@@ -2,8 +2,8 @@
 
 use super::chart::{self, COLOURS, CROSSING, LOSS, MIOU};
 use super::error::RaceError;
-use super::ground::Snapshot;
 use super::record::{Frame, Record};
+use super::scenes::Snapshot;
 use crate::fonts::Pen;
 use crate::format::thousands;
 use crate::labels;
@@ -38,8 +38,8 @@ pub fn frame(record: &Record, frame: &Frame) -> Result<RgbImage, RaceError> {
     let mut sheet = RgbImage::from_pixel(WIDTH, HEIGHT, PAPER);
     let [a, _] = frame;
     title(&mut sheet, record, a);
-    let width = record.ground.size[1];
-    let truth = labels::mask(&record.ground.truth, width, &a.centroids);
+    let width = record.held_out.size[1];
+    let truth = labels::mask(&record.held_out.truth, width, &a.centroids);
     let titles = record.config.titles();
     let scored = |side: usize| {
         let (title, snapshot) = (&titles[side], &frame[side]);
@@ -47,7 +47,7 @@ pub fn frame(record: &Record, frame: &Frame) -> Result<RgbImage, RaceError> {
         (snapshot.picture(width), label, COLOURS[side])
     };
     let tiles = [
-        (record.ground.photo.clone(), "photo".to_owned(), INK),
+        (record.held_out.photo.clone(), "photo".to_owned(), INK),
         (truth, "truth".to_owned(), INK),
         scored(0),
         scored(1),
@@ -138,13 +138,13 @@ fn tile(sheet: &mut RgbImage, picture: &RgbImage, left: u32) {
 }
 
 fn caption(sheet: &mut RgbImage, record: &Record, height: u32) {
-    let ground = &record.ground;
+    let held_out = &record.held_out;
     let text = format!(
         "Same first weights and batches, seed {}. Masks after {} solver steps; scores on {} scenes of {} classes that are not trained on.",
         record.config.seed,
-        ground.times.len() - 1,
-        ground.scenes,
-        ground.classes.len(),
+        held_out.times.len() - 1,
+        held_out.scenes,
+        held_out.classes.len(),
     );
     let mut pen = Pen::new(CAPTION);
     let text = pen.elide(&text, (sheet.width() - 2 * MARGIN) as f32);

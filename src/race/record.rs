@@ -1,7 +1,7 @@
-//! The course of a race so far.
+//! The measurements of a race so far.
 
 use super::config::RaceConfig;
-use super::ground::{Ground, Snapshot};
+use super::scenes::{HeldOut, Snapshot};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub type Frame = [Arc<Snapshot>; 2];
 #[derive(Clone, Debug)]
 pub struct Record {
     pub config: RaceConfig,
-    pub ground: Arc<Ground>,
+    pub held_out: Arc<HeldOut>,
     /// The numbers of every snapshot of each side, in order.
     pub points: [Vec<Point>; 2],
     /// Snapshots of both sides, in order; at least the first and the last. Only the last has states.
@@ -41,10 +41,10 @@ pub struct Record {
 }
 
 impl Record {
-    pub fn new(config: RaceConfig, ground: Arc<Ground>) -> Self {
+    pub fn new(config: RaceConfig, held_out: Arc<HeldOut>) -> Self {
         Self {
             config,
-            ground,
+            held_out,
             points: Default::default(),
             frames: Vec::new(),
             waiting: Default::default(),

@@ -2,7 +2,7 @@
 
 use super::control::Control;
 use super::error::RaceError;
-use super::ground::{Ground, Snapshot};
+use super::scenes::{HeldOut, Snapshot};
 use super::{Event, send};
 use crate::data::{Batch, Dataset};
 use crate::model::tensors::read;
@@ -26,12 +26,12 @@ pub(super) enum Work {
     },
 }
 
-pub(super) struct Runner {
+pub(super) struct SideWorker {
     /// 0 or 1.
     pub side: usize,
     pub title: String,
     pub config: Config,
-    pub ground: Arc<Ground>,
+    pub held_out: Arc<HeldOut>,
     pub data: Arc<Dataset>,
     pub device: Device,
     pub work: Receiver<Work>,
@@ -65,7 +65,7 @@ impl Losses {
     }
 }
 
-impl Runner {
+impl SideWorker {
     /// Works until there is no more work or the race is stopped. The side's kernels share the
     /// processor's cores evenly with the other side's.
     pub(super) fn run(self) -> Result<(), RaceError> {
@@ -80,7 +80,7 @@ impl Runner {
     }
 
     fn work(self) -> Result<(), RaceError> {
-        let classes = &self.ground.classes;
+        let classes = &self.held_out.classes;
         let mut state = TrainState::new(&self.config, self.data.name(), classes, &self.device);
         state.order_classes(&self.config, &self.data)?;
         let stage = Stage {
@@ -116,7 +116,7 @@ impl Runner {
             let side = self.title.clone();
             return Err(RaceError::Diverged { side, step });
         }
-        let found = self.ground.measure(trainer, &self.device);
+        let found = self.held_out.measure(trainer, &self.device);
         let snapshot = Snapshot {
             side: self.side,
             step,

@@ -33,7 +33,7 @@ fn follow(race: &Race, config: RaceConfig) -> (Option<Record>, Result<(), RaceEr
         assert!(begin.elapsed() < Duration::from_secs(120), "timed out");
         match race.wait(Duration::from_millis(100)).unwrap() {
             None => {}
-            Some(Event::Ready(ground)) => record = Some(Record::new(config.clone(), ground)),
+            Some(Event::Ready(held_out)) => record = Some(Record::new(config.clone(), held_out)),
             Some(Event::Snapshot(snapshot)) => {
                 record.as_mut().unwrap().add(snapshot);
             }
@@ -67,9 +67,9 @@ fn both_sides_start_alike_and_part_by_their_objective_alone() {
         assert!(side.gradient.is_some());
         assert!(side.traversals.trajectories > 0);
     }
-    let ground = &record.ground;
-    assert_eq!((ground.classes.len(), ground.truth.len()), (4, 16 * 24));
-    assert_eq!((ground.photo.width(), ground.photo.height()), (24, 16));
+    let held_out = &record.held_out;
+    assert_eq!((held_out.classes.len(), held_out.truth.len()), (4, 16 * 24));
+    assert_eq!((held_out.photo.width(), held_out.photo.height()), (24, 16));
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn a_loss_that_is_not_finite_ends_the_race_and_keeps_what_there_is() {
 }
 
 #[test]
-fn files_hold_the_course_of_the_race() {
+fn files_hold_the_measurements() {
     let (record, _) = run(short(4));
     let record = record.unwrap();
     let table = curves_csv(&record);
@@ -219,7 +219,7 @@ fn a_long_race_keeps_evenly_spread_frames() {
     let (record, _) = run(short(1));
     let frame = record.as_ref().unwrap().last().unwrap().clone();
     let record = record.unwrap();
-    let mut long = Record::new(record.config.clone(), record.ground.clone());
+    let mut long = Record::new(record.config.clone(), record.held_out.clone());
     for step in 0..1000 {
         for side in &frame {
             let snapshot = Snapshot {

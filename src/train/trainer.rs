@@ -50,7 +50,7 @@ pub struct StepOutput {
 }
 
 /// What the loss asks of the predictions for a batch, pixel by pixel.
-pub(crate) struct Pull {
+pub(crate) struct PredictionGradient {
     /// The predicted targets `x1_hat: [B, d, H, W]`.
     pub target: Tensor<4>,
     /// The gradient of each pixel's own squared error (summed over the channels) with respect to the
@@ -128,7 +128,7 @@ impl Trainer {
 
     /// What the loss asks of the moving average's predictions for a batch; `None` if the network
     /// predicts classes. Nothing changes.
-    pub(crate) fn pull(&self, batch: &Batch) -> Option<Pull> {
+    pub(crate) fn prediction_gradient(&self, batch: &Batch) -> Option<PredictionGradient> {
         let config = &self.stage.config;
         if config.prediction().has_class_outputs() {
             return None;
@@ -152,7 +152,7 @@ impl Trainer {
         let gradient = tracked.grad(&loss.backward())?;
         let (path, outputs) = (part.path, patches.image(outputs));
         let counted = (path.state.dims()[1] as f32 * path.total_weight).max(1.0);
-        Some(Pull {
+        Some(PredictionGradient {
             target: match config.prediction() {
                 Prediction::Velocity => predicted_target(path.state, outputs, path.t),
                 _ => outputs,

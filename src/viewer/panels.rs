@@ -64,7 +64,7 @@ impl Panels {
         }
     }
 
-    pub(super) fn all(&mut self) -> [&mut dyn Panel; 12] {
+    pub(super) fn all(&mut self) -> [&mut dyn Panel; 13] {
         [
             &mut self.canvas,
             &mut self.field,

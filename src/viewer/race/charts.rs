@@ -24,7 +24,7 @@ const CHARTS: [Chart; 4] = [
     },
     Chart {
         title: "Loss",
-        help: "Training loss over training steps. Each side has its own loss, so compare its course, not its level",
+        help: "Training loss over training steps. Each side has its own loss, so compare their shape, not their level",
         value: Some(|point| point.loss),
     },
     Chart {

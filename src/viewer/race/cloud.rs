@@ -57,7 +57,7 @@ pub(super) fn show(ui: &mut Ui, shown: &Shown, record: &Record, camera: &mut Cam
     painter.add(points(
         &view,
         &shown.targets(side),
-        &record.ground.truth,
+        &record.held_out.truth,
         &snapshot.centroids.colours(),
     ));
     let ring = Stroke::new(1.5, ui.visuals().strong_text_color());

@@ -26,8 +26,9 @@ use std::time::Duration;
 
 /// The colours of sides a and b.
 const COLOURS: [Color32; 2] = [Color32::from_rgb(222, 142, 62), theme::ACCENT];
-/// Time between two frames while a race runs, so that its counter of steps moves.
-const FRAME: Duration = Duration::from_millis(40);
+/// Pause between two frames while a race runs: at least 20 frames a second, even if a software adapter
+/// takes 30 ms for each, and no more than are needed, since the race uses the same processor.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// A race, and how it is shown.
 #[derive(Default)]
@@ -101,8 +102,8 @@ impl RacePanel {
     fn receive(&mut self, context: &egui::Context) {
         while let Some(event) = self.race.as_ref().and_then(Race::poll) {
             match event {
-                Event::Ready(ground) => {
-                    self.record = Some(Record::new(self.started.clone(), ground));
+                Event::Ready(held_out) => {
+                    self.record = Some(Record::new(self.started.clone(), held_out));
                 }
                 Event::Snapshot(snapshot) => {
                     if let Some(record) = &mut self.record
@@ -152,7 +153,7 @@ impl Panel for RacePanel {
         egui::CentralPanel::default().show(ui, |ui| self.figure(ui));
         let running = self.race.as_ref().is_some_and(|race| !race.paused());
         if running {
-            context.request_repaint_after(FRAME);
+            context.request_repaint_after(PAUSE);
         }
     }
 }

@@ -30,13 +30,13 @@ impl Shown {
         let Some(frame) = record.last() else { return };
         self.before = self.frame.replace(frame.clone());
         (self.came, self.share, self.arrows) = (None, 0.0, [None, None]);
-        let ground = &record.ground;
-        let width = ground.size[1];
+        let held_out = &record.held_out;
+        let width = held_out.size[1];
         let [a, b] = frame;
         let mut pictures = vec![a.picture(width), b.picture(width)];
         if self.tiles.is_empty() {
-            let truth = labels::mask(&ground.truth, width, &a.centroids);
-            pictures.splice(0..0, [ground.photo.clone(), truth]);
+            let truth = labels::mask(&held_out.truth, width, &a.centroids);
+            pictures.splice(0..0, [held_out.photo.clone(), truth]);
         }
         self.tiles.truncate(2);
         for picture in &pictures {

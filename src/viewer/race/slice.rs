@@ -27,7 +27,7 @@ pub(super) fn show(ui: &mut Ui, shown: &mut Shown, record: &Record, slice: Slice
         let from = 0.5 * side_length / REACH * at;
         square.center() + egui::vec2(from.x, -from.y)
     };
-    let arrows = shown.arrows(side, slice, &record.ground.times);
+    let arrows = shown.arrows(side, slice, &record.held_out.times);
     let cell = side_length / CELLS as f32;
     let ink = ui.visuals().text_color();
     for arrow in arrows.iter() {

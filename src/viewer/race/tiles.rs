@@ -15,7 +15,7 @@ pub(super) fn show(ui: &mut Ui, shown: &Shown, record: &Record, tile: usize) {
             let steps = snapshot.states.len() - 1;
             let help = format!(
                 "The mask after {steps} solver steps; mean IoU over {} scenes that are not trained on",
-                record.ground.scenes
+                record.held_out.scenes
             );
             (text, help)
         }
@@ -31,7 +31,7 @@ pub(super) fn show(ui: &mut Ui, shown: &Shown, record: &Record, tile: usize) {
     heading(ui, &text, side);
     let response = space(ui, Sense::hover(), &text, &help);
     if let Some(texture) = shown.tiles.get(tile) {
-        let [height, width] = record.ground.size.map(|side| side as f32);
+        let [height, width] = record.held_out.size.map(|side| side as f32);
         let scale = (response.rect.width() / width).min(response.rect.height() / height);
         let rect = Rect::from_min_size(response.rect.min, scale * egui::vec2(width, height));
         let whole = Rect::from_min_max(egui::pos2(0.0, 0.0), egui::pos2(1.0, 1.0));

@@ -23,7 +23,7 @@ const MOST_CLASSES: usize = 256;
 
 /// The data of a race.
 #[derive(Debug)]
-pub struct Ground {
+pub struct HeldOut {
     pub classes: Vec<String>,
     /// `[height, width]`
     pub size: [usize; 2],
@@ -69,7 +69,7 @@ pub struct Snapshot {
     pub traversals: Traversals,
 }
 
-impl Ground {
+impl HeldOut {
     /// Opens the scenes that both sides are measured on. The one with the most classes is shown.
     pub(super) fn open(config: &RaceConfig) -> Result<Self, RaceError> {
         let validation = Dataset::open(&config.path(), "validation")?;
@@ -135,8 +135,8 @@ impl Ground {
             traversals(&states, self.batch.labels_of(scene..scene + 1), &table)
         });
         let traversals = crossings.fold(Traversals::default(), Traversals::add);
-        let gradient = trainer.pull(&self.batch).map(|pull| {
-            let (targets, gradients) = (read(pull.target), read(pull.gradient));
+        let gradient = trainer.prediction_gradient(&self.batch).map(|found| {
+            let (targets, gradients) = (read(found.target), read(found.gradient));
             let labels = &self.batch.labels;
             GradientByDistance::measure(&targets, &gradients, labels, pixels, &centroids)
         });
