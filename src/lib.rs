@@ -295,6 +295,7 @@ pub mod onnx;
 pub mod patches;
 pub mod pictures;
 pub mod potential;
+pub mod race;
 pub mod random;
 mod run_format;
 pub mod runs;

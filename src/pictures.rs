@@ -2,13 +2,17 @@
 
 use crate::encoding::Centroids;
 use crate::labels;
+use image::codecs::gif::{GifEncoder, Repeat};
 use image::imageops::{self, FilterType};
-use image::{ImageFormat, Rgb, RgbImage};
-use std::io::Cursor;
+use image::{Delay, DynamicImage, Frame, ImageFormat, Rgb, RgbImage};
+use std::io::{Cursor, Write};
+use std::time::Duration;
 
 /// Gap between the pictures of a strip or a sheet, in pixels.
 const GAP: u32 = 4;
 const PAPER: Rgb<u8> = Rgb([255, 255, 255]);
+/// Of the GIF encoder's range 1 (best palette) to 30 (fastest).
+const GIF_SPEED: i32 = 10;
 
 /// What the parts of a [`strip`] show, from left to right.
 pub const PARTS: [&str; 4] = ["photo", "truth", "prediction", "errors"];
@@ -79,6 +83,29 @@ pub fn png(picture: &RgbImage) -> image::ImageResult<Vec<u8>> {
     let mut bytes = Vec::new();
     picture.write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png)?;
     Ok(bytes)
+}
+
+/// An endlessly looping GIF, written frame by frame.
+pub struct Gif<W: Write>(GifEncoder<W>);
+
+impl<W: Write> Gif<W> {
+    /// # Errors
+    /// If writing fails.
+    pub fn new(writer: W) -> image::ImageResult<Self> {
+        let mut encoder = GifEncoder::new_with_speed(writer, GIF_SPEED);
+        encoder.set_repeat(Repeat::Infinite)?;
+        Ok(Self(encoder))
+    }
+
+    /// Adds a picture of at most 256 colours exactly, and others with the nearest of 256.
+    ///
+    /// # Errors
+    /// If writing fails.
+    pub fn frame(&mut self, picture: RgbImage, shown: Duration) -> image::ImageResult<()> {
+        let picture = DynamicImage::ImageRgb8(picture).to_rgba8();
+        let delay = Delay::from_saturating_duration(shown);
+        self.0.encode_frame(Frame::from_parts(picture, 0, 0, delay))
+    }
 }
 
 #[cfg(test)]

@@ -48,11 +48,14 @@ server: data device export files inference labels model models terminal votes
 train: assignment data device encoding eval files flow format kernels model models patches pictures potential \
     random run_format text_file
 verify: data encoding eval files kernels labels model potential random
+race: csv data device encoding eval files flow fonts format inference labels model pictures potential sampler \
+    text_file train vector_field
 viewer: compare crash csv data device encoding eval export files flow fonts format gpu inference job label_edit \
-    labels model models pictures potential runs sampler system_report trajectory vector_field votes
+    labels model models pictures potential race runs sampler system_report train trajectory vector_field votes
 ablate: csv data device eval files fonts inference model run_format text_file train
 cli: ablate compare crash csv data device encoding eval export files format inference labels model models onnx \
-    pictures run_format sampler server system_report terminal text_file train trajectory verify version viewer votes
+    pictures race run_format sampler server system_report terminal text_file train trajectory verify version viewer \
+    votes
 main: cli
 ";
 

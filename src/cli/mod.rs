@@ -16,6 +16,7 @@ mod interrupt;
 mod man;
 mod models;
 mod output;
+mod race;
 mod segment;
 mod selftest;
 mod serve;
@@ -58,6 +59,7 @@ enum Command {
     Selftest(selftest::Arguments),
     Data(data::Arguments),
     Ablate(ablate::Arguments),
+    Race(race::Arguments),
     Devices(devices::Arguments),
     Models(models::Arguments),
     ExportOnnx(export_onnx::Arguments),
@@ -108,10 +110,10 @@ fn failed(error: &anyhow::Error) -> ExitCode {
 }
 
 fn run(command: Command) -> anyhow::Result<()> {
-    // Training and tables stop at a step, servers once they have answered.
+    // Training, tables and races stop at a step, servers once they have answered.
     let listens = matches!(
         command,
-        Command::Train(_) | Command::Ablate(_) | Command::Serve(_)
+        Command::Train(_) | Command::Ablate(_) | Command::Race(_) | Command::Serve(_)
     );
     if !listens {
         interrupt::leave_when_asked()?;
@@ -126,6 +128,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Selftest(arguments) => selftest::run(&arguments),
         Command::Data(arguments) => data::run(&arguments),
         Command::Ablate(arguments) => ablate::run(&arguments),
+        Command::Race(arguments) => race::run(&arguments),
         Command::Devices(arguments) => devices::run(&arguments),
         Command::Models(arguments) => models::run(&arguments),
         Command::ExportOnnx(arguments) => export_onnx::run(&arguments),

@@ -35,6 +35,10 @@ pub(super) struct Arguments {
     /// A ready-made view of the field
     #[arg(long, value_enum, requires = "field")]
     preset: Option<Preset>,
+    /// Show the Train live panel, where two objectives race; with a number, start the default race and
+    /// pause it after that many training steps
+    #[arg(long, value_name = "STEPS", num_args = 0..=1, require_equals = true, default_missing_value = "0", conflicts_with = "field")]
+    race: Option<u64>,
     /// The theme, remembered from now on; the desktop's until one is chosen
     #[arg(long, value_enum)]
     theme: Option<Theme>,
@@ -92,6 +96,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         field: arguments
             .field
             .then(|| arguments.preset.unwrap_or(Preset::Fig1b)),
+        race: arguments.race,
         theme: arguments.theme,
         size: arguments.size,
     };

@@ -8,9 +8,9 @@ use crate::encoding::to_byte;
 use crate::files;
 use crate::labels;
 use crate::labels::IGNORE;
-use image::codecs::gif::{GifEncoder, Repeat};
+use crate::pictures::Gif;
 use image::imageops::{self, FilterType};
-use image::{Delay, DynamicImage, Frame, ImageFormat, Rgb, RgbImage};
+use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use std::fs;
 use std::io::{BufWriter, Cursor, Write};
 use std::path::Path;
@@ -22,8 +22,6 @@ const SHOWN_SIDE: u32 = 512;
 const STEP: Duration = Duration::from_millis(120);
 /// How long the first and last states are shown.
 const END: Duration = Duration::from_millis(1200);
-/// Of the GIF encoder's range 1 (best palette) to 30 (fastest).
-const GIF_SPEED: i32 = 10;
 
 /// The mask in class colours at the photo's size, a small one magnified by a whole factor, above a
 /// legend of its classes with their shares, greatest first.
@@ -163,20 +161,15 @@ pub(super) fn write_gif(
     let animation = Animation::new(scene);
     files::write_with(path, |file| {
         let mut file = BufWriter::new(file);
-        let mut encoder = GifEncoder::new_with_speed(&mut file, GIF_SPEED);
-        encoder
-            .set_repeat(Repeat::Infinite)
-            .map_err(|e| failed(path, e))?;
+        let mut gif = Gif::new(&mut file).map_err(|e| failed(path, e))?;
         for at in 0..animation.len() {
             let ends = at == 0 || at + 1 == animation.len();
-            let delay = Delay::from_saturating_duration(if ends { END } else { STEP });
-            let picture = DynamicImage::ImageRgb8(animation.picture(at)).to_rgba8();
-            encoder
-                .encode_frame(Frame::from_parts(picture, 0, 0, delay))
+            let shown = if ends { END } else { STEP };
+            gif.frame(animation.picture(at), shown)
                 .map_err(|e| failed(path, e))?;
             go_on(progress((at + 1) as f32 / animation.len() as f32))?;
         }
-        drop(encoder);
+        drop(gif);
         file.flush().map_err(|e| ExportError::write(path, e))
     })
 }

@@ -25,6 +25,22 @@ pub(crate) fn dry_run(
     estimates(&plan, &data, supervision.teacher.as_ref(), devices)
 }
 
+/// The peak memory of training on a device, and the memory that the device has, if that is known; in
+/// bytes.
+///
+/// # Errors
+/// If data cannot be read.
+pub(crate) fn peak_memory(
+    plan: &[Stage],
+    data: &Dataset,
+    device: &Device,
+) -> Result<(u64, Option<u64>), TrainError> {
+    let estimates = estimates(plan, data, None, std::slice::from_ref(device))?;
+    let peak = estimates.iter().map(|estimate| estimate.needed.peak).max();
+    let available = estimates.iter().find_map(|estimate| estimate.available);
+    Ok((peak.unwrap_or(0), available))
+}
+
 pub(super) fn estimates(
     plan: &[Stage],
     data: &Dataset,

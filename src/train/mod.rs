@@ -44,7 +44,7 @@ mod unlogged;
 mod validate;
 pub mod wrong_states;
 
-pub(crate) use dry_run::dry_run;
+pub(crate) use dry_run::{dry_run, peak_memory};
 pub(crate) use error::TrainError;
 pub(crate) use event::{Event, Outcome};
 pub(crate) use run::{run, run_on};

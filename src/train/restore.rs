@@ -6,8 +6,7 @@ use super::folder::RunFolder;
 use super::repa;
 use super::state::TrainState;
 use super::supervision::Supervision;
-use crate::assignment;
-use crate::data::{Dataset, mixtures};
+use crate::data::Dataset;
 use crate::encoding::Order;
 use crate::model::Card;
 use crate::model::warm_start::{Loaded, warm_start};
@@ -106,12 +105,9 @@ impl Setup {
             })
             .and_then(|card| card.with_classes(&self.data.classes().names))
             .filter(|card| card.base_classes.is_some() || assigned && !card.order.is_empty());
-        if let Some(card) = points {
-            state.set_points(&card);
-        } else if assigned {
-            let mixtures = mixtures::mixtures(&self.data, config.data.size)?;
-            let order = assignment::assign(&state.model.card.centroids(), &mixtures);
-            state.set_order(order);
+        match points {
+            Some(card) => state.set_points(&card),
+            None => state.order_classes(config, &self.data)?,
         }
         Ok(())
     }

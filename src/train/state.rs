@@ -4,6 +4,9 @@ use super::config::Config;
 use super::optimizer::AdamW;
 use super::repa::Projector;
 use super::unlogged::Unlogged;
+use crate::assignment;
+use crate::data::{DataError, Dataset, mixtures};
+use crate::encoding::Order;
 use crate::model::network::Network;
 use crate::model::{Card, FORMAT_VERSION, Model, Score};
 use crate::run_format::ValidationLine;
@@ -61,6 +64,23 @@ impl TrainState {
     pub(super) fn set_order(&mut self, order: Vec<usize>) {
         self.average.card.order = order.clone();
         self.model.card.order = order;
+    }
+
+    /// Assigns the centroids to the classes as `model.order` says.
+    ///
+    /// # Errors
+    /// If labels that the assignment depends on cannot be read.
+    pub(crate) fn order_classes(
+        &mut self,
+        config: &Config,
+        data: &Dataset,
+    ) -> Result<(), DataError> {
+        if config.model.order == Order::Assigned {
+            let mixtures = mixtures::mixtures(data, config.data.size)?;
+            let order = assignment::assign(&self.model.card.centroids(), &mixtures);
+            self.set_order(order);
+        }
+        Ok(())
     }
 
     /// Gives the classes the centroids of another card with the same classes.

@@ -11,10 +11,10 @@ use super::state::TrainState;
 use super::supervision::Supervision;
 use super::trainee::Trainee;
 use crate::data::{Batch, Dataset};
-use crate::flow::Prediction;
+use crate::flow::{Prediction, predicted_target};
 use crate::kernels::AdamWUpdate;
 use crate::model::matmul_precision::MatmulPrecision;
-use crate::model::network::Query;
+use crate::model::network::{Network, Query};
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Bool, Device, Tensor};
@@ -47,6 +47,15 @@ pub struct StepOutput {
     pub gradient_norm: Tensor<1>,
     /// Whether that norm is finite, `[1]`; otherwise the step was skipped.
     pub finite: Tensor<1, Bool>,
+}
+
+/// What the loss asks of the predictions for a batch, pixel by pixel.
+pub(crate) struct PredictionGradient {
+    /// The predicted targets `x1_hat: [B, d, H, W]`.
+    pub target: Tensor<4>,
+    /// The gradient of each pixel's own squared error (summed over the channels) with respect to the
+    /// network's output there, `[B, d, H, W]`; zero for ignored pixels.
+    pub gradient: Tensor<4>,
 }
 
 impl Trainer {
@@ -117,20 +126,46 @@ impl Trainer {
         Ok(Some(self.update(trainee, loss, gradients)))
     }
 
-    /// The loss of some samples of a batch, `[1]`, and its scaled gradients; `None` if stopped.
-    fn gradients(
-        &self,
-        trainee: &Trainee,
-        batch: &Batch,
-        share: Range<usize>,
-        stop: &dyn Fn() -> bool,
-    ) -> Option<(Tensor<1>, GradientsParams)> {
+    /// What the loss asks of the moving average's predictions for a batch; `None` if the network
+    /// predicts classes. Nothing changes.
+    pub(crate) fn prediction_gradient(&self, batch: &Batch) -> Option<PredictionGradient> {
+        let config = &self.stage.config;
+        if config.prediction().has_class_outputs() {
+            return None;
+        }
+        let network = &self.state.average.network;
+        let part = self.path(network, batch, 0..batch.len);
+        let patches = network.config().patches(part.size());
+        let query = Query {
+            state: part.path.state.clone(),
+            times: part.times.clone(),
+            image: Some(part.image.clone()),
+            features: part.features.clone(),
+            classes: None,
+        };
+        let outputs = network.forward_in_patches(query, |_, _| ());
+        let tracked = outputs.clone().autodiff().require_grad();
+        let centroids = self.state.average.card.centroids();
+        let loss = config
+            .loss_of(&centroids)
+            .of(&part.path, tracked.clone(), patches);
+        let gradient = tracked.grad(&loss.backward())?;
+        let (path, outputs) = (part.path, patches.image(outputs));
+        let counted = (path.state.dims()[1] as f32 * path.total_weight).max(1.0);
+        Some(PredictionGradient {
+            target: match config.prediction() {
+                Prediction::Velocity => predicted_target(path.state, outputs, path.t),
+                _ => outputs,
+            },
+            gradient: patches.image(gradient) * counted,
+        })
+    }
+
+    /// Some samples of a batch on the path, for a network that may be in a graph.
+    fn path(&self, network: &Network, batch: &Batch, share: Range<usize>) -> TrainBatch {
         let (config, card) = (&self.stage.config, &self.state.model.card);
         let centroids = card.centroids();
         let weights = self.supervision.class_weights.as_deref();
-        let device = &self.device;
-        let len = share.len();
-        let network = &trainee.network;
         let encode = |photos: &Tensor<4>| {
             let frozen = network.encoder.is_some() && config.model.encoder_rate == 0.0;
             frozen.then(|| network.valid().encode(photos)).flatten()
@@ -147,11 +182,25 @@ impl Trainer {
             encode: &encode,
             decide: &decide,
         };
-        let samples = share.clone();
-        let mut own = TrainBatch::new(config, &centroids, weights, batch, samples, &frozen, device);
+        let device = &self.device;
+        TrainBatch::new(config, &centroids, weights, batch, share, &frozen, device)
+    }
+
+    /// The loss of some samples of a batch, `[1]`, and its scaled gradients; `None` if stopped.
+    fn gradients(
+        &self,
+        trainee: &Trainee,
+        batch: &Batch,
+        share: Range<usize>,
+        stop: &dyn Fn() -> bool,
+    ) -> Option<(Tensor<1>, GradientsParams)> {
+        let config = &self.stage.config;
+        let centroids = self.state.model.card.centroids();
+        let len = share.len();
+        let mut own = self.path(&trainee.network, batch, share.clone());
         own.teacher = self.supervision.teacher.as_ref().map(|teacher| {
             let patches = trainee.network.config().patches(batch.size);
-            teacher.tokens(batch, share, patches, device)
+            teacher.tokens(batch, share, patches, &self.device)
         });
         let gradients_of = if config.train.checkpointing {
             recompute::gradients

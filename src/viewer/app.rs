@@ -95,6 +95,10 @@ impl App {
             panels.field.preset(preset);
             dock::reveal(&mut layout, PanelKind::Field);
         }
+        if let Some(steps) = options.race {
+            panels.race.show_after(steps);
+            dock::reveal(&mut layout, PanelKind::Race);
+        }
         Self {
             shared,
             panels,
@@ -218,6 +222,7 @@ impl App {
             && masks
             && app.is_compared()
             && self.panels.runs.settled()
+            && self.panels.race.settled()
             && !app.busy()
             && !app.opener.busy()
             && !app.correct.busy()

@@ -187,6 +187,11 @@ impl AppState {
         app
     }
 
+    /// The device that the window computes on.
+    pub(super) fn device(&self) -> &Device {
+        &self.device
+    }
+
     /// Events since the last call.
     pub(super) fn take_events(&mut self) -> Vec<AppEvent> {
         std::mem::take(&mut self.events)

@@ -15,7 +15,12 @@ pub(super) fn tree() -> Tree<PanelKind> {
         let panes = panes.collect::<Vec<_>>();
         tiles.insert_tab_tile(panes)
     };
-    let centre = tabs(&[PanelKind::Canvas, PanelKind::Field, PanelKind::Runs]);
+    let centre = tabs(&[
+        PanelKind::Canvas,
+        PanelKind::Field,
+        PanelKind::Runs,
+        PanelKind::Race,
+    ]);
     let above = tabs(&[
         PanelKind::Classes,
         PanelKind::Photos,
@@ -46,10 +51,11 @@ pub(super) fn is_sound(tree: &Tree<PanelKind>) -> bool {
         && ALL.iter().all(|panel| panels.contains(panel))
 }
 
-const ALL: [PanelKind; 9] = [
+const ALL: [PanelKind; 10] = [
     PanelKind::Canvas,
     PanelKind::Field,
     PanelKind::Runs,
+    PanelKind::Race,
     PanelKind::Classes,
     PanelKind::Model,
     PanelKind::Photos,

@@ -113,6 +113,9 @@ impl FlowSnapshot {
     }
 }
 
+/// Makes the bytes of a file on another thread.
+pub(super) type Make = Box<dyn FnOnce() -> Result<Vec<u8>, String> + Send>;
+
 /// A file to be saved where the user chooses.
 pub(super) struct NewFile {
     /// The suggested file name.
@@ -127,22 +130,36 @@ impl NewFile {
             contents: Contents::Text(text),
         }
     }
+
+    /// A file whose bytes are made once its path is chosen.
+    pub(super) fn made(
+        name: &str,
+        make: impl FnOnce() -> Result<Vec<u8>, String> + Send + 'static,
+    ) -> Self {
+        Self {
+            name: name.to_owned(),
+            contents: Contents::Made(Box::new(make)),
+        }
+    }
 }
 
 pub(super) enum Contents {
     Text(String),
+    /// Bytes that are slow to make; an error is one line.
+    Made(Make),
     /// A picture that is still being copied from the device, for a PNG.
     Picture(PictureReadback),
 }
 
 impl Contents {
-    /// The file's bytes. Slow for a picture: not to be called on the window's thread.
+    /// The file's bytes. Slow unless it is a text: not to be called on the window's thread.
     ///
     /// # Errors
-    /// The device fails; one line.
+    /// The device or the encoder fails; one line.
     pub(super) fn bytes(self) -> Result<Vec<u8>, String> {
         let picture = match self {
             Contents::Text(text) => return Ok(text.into_bytes()),
+            Contents::Made(make) => return make(),
             Contents::Picture(picture) => picture,
         };
         let [width, height] = picture.size();

@@ -49,6 +49,7 @@ mod photo_list;
 mod photos_panel;
 mod pixel_info;
 mod pixel_panel;
+mod race;
 mod remembered;
 mod runs;
 mod second;

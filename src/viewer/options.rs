@@ -30,6 +30,8 @@ pub struct Options {
     pub screenshot: Option<PathBuf>,
     /// A preset view of the field to show instead of the photo.
     pub field: Option<Preset>,
+    /// Show the race, after this many training steps of the default race; 0 for one that has not begun.
+    pub race: Option<u64>,
     /// The theme; by default the one used last.
     pub theme: Option<Theme>,
     /// Width and height of the window in points; by default the size it had last.

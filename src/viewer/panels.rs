@@ -11,6 +11,7 @@ use super::model_panel::ModelPanel;
 use super::panel::Panel;
 use super::photos_panel::PhotosPanel;
 use super::pixel_panel::PixelPanel;
+use super::race::RacePanel;
 use super::runs::RunsPanel;
 use super::timeline_panel::TimelinePanel;
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,7 @@ pub(super) enum PanelKind {
     Canvas,
     Field,
     Runs,
+    Race,
     Classes,
     Model,
     Photos,
@@ -34,6 +36,7 @@ pub(super) struct Panels {
     pub canvas: CanvasPanel,
     pub field: FieldPanel,
     pub runs: RunsPanel,
+    pub race: RacePanel,
     pub classes: ClassesPanel,
     pub model: ModelPanel,
     pub photos: PhotosPanel,
@@ -51,6 +54,7 @@ impl Panels {
             PanelKind::Canvas => &mut self.canvas,
             PanelKind::Field => &mut self.field,
             PanelKind::Runs => &mut self.runs,
+            PanelKind::Race => &mut self.race,
             PanelKind::Classes => &mut self.classes,
             PanelKind::Model => &mut self.model,
             PanelKind::Photos => &mut self.photos,
@@ -60,11 +64,12 @@ impl Panels {
         }
     }
 
-    pub(super) fn all(&mut self) -> [&mut dyn Panel; 12] {
+    pub(super) fn all(&mut self) -> [&mut dyn Panel; 13] {
         [
             &mut self.canvas,
             &mut self.field,
             &mut self.runs,
+            &mut self.race,
             &mut self.classes,
             &mut self.model,
             &mut self.photos,

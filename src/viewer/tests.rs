@@ -4,6 +4,7 @@
 mod compare;
 mod correct;
 mod masks;
+mod race;
 mod selection;
 
 use super::app::App;
@@ -40,6 +41,7 @@ fn options(paths: &[&Path], steps: usize) -> Options {
         steps: Some(steps),
         screenshot: None,
         field: None,
+        race: None,
         theme: None,
         size: None,
     }

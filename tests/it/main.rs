@@ -23,6 +23,7 @@ mod outputs;
 mod owners;
 mod packaging;
 mod parallel;
+mod race;
 mod recipe;
 mod scoring;
 mod server;

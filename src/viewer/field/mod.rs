@@ -28,7 +28,7 @@ mod style;
 mod tests;
 mod velocity;
 mod view;
-mod widgets;
+pub(super) mod widgets;
 
 pub(crate) use panel::FieldPanel;
 pub use preset::Preset;

@@ -11,7 +11,7 @@ const LABEL: f32 = 11.5 * GRID;
 
 /// A row with a name and the control that `add` adds; the name is also the control's name for screen
 /// readers.
-pub(super) fn row(
+pub(in crate::viewer) fn row(
     ui: &mut Ui,
     name: &str,
     help: &str,
@@ -29,7 +29,7 @@ pub(super) fn row(
     });
 }
 
-pub(super) fn slider<N: Numeric>(
+pub(in crate::viewer) fn slider<N: Numeric>(
     ui: &mut Ui,
     name: &str,
     help: &str,
@@ -40,7 +40,7 @@ pub(super) fn slider<N: Numeric>(
 }
 
 /// A row with a slider on a logarithmic scale.
-pub(super) fn log_slider<N: Numeric>(
+pub(in crate::viewer) fn log_slider<N: Numeric>(
     ui: &mut Ui,
     name: &str,
     help: &str,
@@ -59,7 +59,7 @@ fn slide(ui: &mut Ui, name: &str, help: &str, slider: egui::Slider<'_>) {
 }
 
 /// A row with a choice of a few named values, side by side.
-pub(super) fn choice<T: PartialEq + Copy>(
+pub(in crate::viewer) fn choice<T: PartialEq + Copy>(
     ui: &mut Ui,
     name: &str,
     help: &str,
@@ -83,7 +83,7 @@ pub(super) fn choice<T: PartialEq + Copy>(
 }
 
 /// A row with a drop-down list of classes; typing filters it.
-pub(super) fn class(
+pub(in crate::viewer) fn class(
     ui: &mut Ui,
     name: &str,
     help: &str,
@@ -121,7 +121,7 @@ pub(super) fn class(
 }
 
 /// A group of controls; with a switch, they are visible only while it is on.
-pub(super) fn group(
+pub(in crate::viewer) fn group(
     ui: &mut Ui,
     name: &str,
     help: &str,

@@ -3,7 +3,7 @@
 //! [`RunMonitor`] shows what a [`Watcher`] reports and reads no file itself. Only the watcher's `wake`
 //! requests another frame.
 
-mod axes;
+pub(super) mod axes;
 mod charts;
 mod list;
 mod panel;

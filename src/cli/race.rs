@@ -1,0 +1,215 @@
+//! `flowseg race`: two objectives train side by side.
+
+use super::arguments::DeviceArgument;
+use super::interrupt::Stop;
+use crate::data;
+use crate::files::{self, Plan};
+use crate::pictures;
+use crate::race::{self, Event, FILES, Race, RaceConfig, Record};
+use crate::terminal::{self, out};
+use anyhow::{Context, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How often the progress bar moves.
+const TICK: Duration = Duration::from_millis(100);
+/// The animation among the files of a race.
+const ANIMATION: &str = "race.gif";
+
+/// Train two small networks side by side that differ in their objective only
+///
+/// Both start from the same weights and see the same batches. OUT receives curves.csv, curves.png, the
+/// last frame as race.png and a summary as race.json. Ctrl-C writes what there is so far.
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// The settings of the race (TOML, see --print-config); by default vanilla against reshaped flow
+    /// matching on procedural scenes
+    #[arg(value_name = "CONFIG")]
+    config: Option<PathBuf>,
+    /// Folder for the results
+    #[arg(
+        short,
+        long,
+        value_name = "OUT",
+        required_unless_present = "print_config"
+    )]
+    output: Option<PathBuf>,
+    /// Also write the race as an animation, OUT/race.gif
+    #[arg(long)]
+    animation: bool,
+    /// Seed of the first weights and of the batches, instead of that of CONFIG
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Training steps of each side, instead of those of CONFIG
+    #[arg(long, value_name = "N")]
+    steps: Option<u64>,
+    /// End after this many seconds of training
+    #[arg(long, value_name = "SECONDS")]
+    seconds: Option<f64>,
+    /// Print all settings as TOML and exit
+    #[arg(long)]
+    print_config: bool,
+    #[command(flatten)]
+    device: DeviceArgument,
+}
+
+impl Arguments {
+    fn settings(&self) -> anyhow::Result<RaceConfig> {
+        let mut config = match &self.config {
+            Some(path) => RaceConfig::read(path)?,
+            None => RaceConfig::default(),
+        };
+        config.seed = self.seed.unwrap_or(config.seed);
+        config.steps = self.steps.unwrap_or(config.steps);
+        config.seconds = self.seconds.or(config.seconds);
+        config.check()?;
+        Ok(config)
+    }
+}
+
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let config = arguments.settings()?;
+    if arguments.print_config {
+        out!("{}", config.to_toml().trim_end());
+        return Ok(());
+    }
+    let output = arguments
+        .output
+        .as_deref()
+        .context("name a folder for the results with -o")?;
+    prepare(arguments, &config, output)?;
+    let device = arguments.device.open()?;
+    let stop = Stop::listen()?;
+    let race = Race::start(config.clone(), &device.device, None, || ())?;
+    let (record, complete) = watch(&race, config, &stop)?;
+    write(&record, complete, arguments.animation, output)
+}
+
+/// Creates the folder and proves that the results can be written there, over no input.
+fn prepare(arguments: &Arguments, config: &RaceConfig, output: &Path) -> anyhow::Result<()> {
+    files::create_folder(output)?;
+    let mut plan = Plan::default();
+    for (name, what) in FILES {
+        if name != ANIMATION || arguments.animation {
+            plan.write(output.join(name), what);
+        }
+    }
+    plan.check(|| {
+        let data = config.data.iter().flat_map(|folder| data::files_in(folder));
+        arguments.config.iter().cloned().chain(data).collect()
+    })?;
+    Ok(())
+}
+
+/// Shows the progress until the end. Returns what was measured, and whether the race came to its end.
+fn watch(race: &Race, config: RaceConfig, stop: &Stop) -> anyhow::Result<(Record, bool)> {
+    let (steps, limit) = (config.steps, config.seconds);
+    let bar = bar(steps, limit);
+    let mut record: Option<Record> = None;
+    let mut started = None;
+    loop {
+        if stop.asked() {
+            race.stop();
+        }
+        match race.wait(TICK)? {
+            None => {}
+            Some(Event::Ready(held_out)) => {
+                record = Some(Record::new(config.clone(), held_out));
+                started = Some(Instant::now());
+            }
+            Some(Event::Snapshot(snapshot)) => {
+                if let Some(record) = record.as_mut()
+                    && record.add(snapshot)
+                {
+                    report(record, &bar, limit);
+                }
+            }
+            Some(Event::Ended(outcome)) => {
+                bar.finish_and_clear();
+                outcome?;
+                let record = record.filter(|record| record.last().is_some());
+                let record = record.context("the race was stopped before its first measurement")?;
+                return Ok((record, !stop.asked()));
+            }
+        }
+        bar.set_position(match (limit, started) {
+            (Some(_), Some(started)) => started.elapsed().as_secs(),
+            _ => race.steps(),
+        });
+    }
+}
+
+/// A bar over steps, or over seconds for a race that ends by time.
+fn bar(steps: u64, limit: Option<f64>) -> ProgressBar {
+    let bar = terminal::bar(limit.map_or(steps, |limit| limit.ceil() as u64));
+    let unit = if limit.is_some() { " s" } else { "" };
+    let template = format!("{{bar:30}} {{pos}}/{{len}}{unit}  ETA {{eta}}  {{msg}}");
+    if let Ok(style) = ProgressStyle::with_template(&template) {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// Shows the scores of both sides: beside the bar, or as a line where there is none.
+fn report(record: &Record, bar: &ProgressBar, limit: Option<f64>) {
+    let Some(frame) = record.last() else { return };
+    let titles = record.config.titles();
+    let scores = titles.iter().zip(frame);
+    let scores = scores.map(|(title, side)| format!("{title} {:.1}", 100.0 * side.miou));
+    let scores = format!("mIoU: {}", scores.collect::<Vec<_>>().join(", "));
+    let (step, seconds) = (record.step(), frame[0].seconds.max(frame[1].seconds));
+    if bar.is_hidden() {
+        let left = match limit {
+            Some(limit) => limit - seconds,
+            None => seconds / step.max(1) as f64 * record.config.steps.saturating_sub(step) as f64,
+        };
+        let eta = left.max(0.0) as u64;
+        let eta = if step == 0 {
+            String::new()
+        } else {
+            format!(", ETA {}:{:02}", eta / 60, eta % 60)
+        };
+        out!("step {step}: {scores}{eta}");
+    } else {
+        bar.set_message(scores);
+    }
+}
+
+fn write(record: &Record, complete: bool, animation: bool, output: &Path) -> anyhow::Result<()> {
+    let Some(last) = record.last() else {
+        bail!("nothing was measured");
+    };
+    let file = |name: &str| output.join(name);
+    files::write_atomic(&file("curves.csv"), race::curves_csv(record).as_bytes())?;
+    files::write_atomic(&file("curves.png"), &pictures::png(&race::curves(record)?)?)?;
+    files::write_atomic(
+        &file("race.png"),
+        &pictures::png(&race::frame(record, last)?)?,
+    )?;
+    let summary = race::summary(record, complete);
+    let summary = format!("{}\n", serde_json::to_string_pretty(&summary)?);
+    files::write_atomic(&file("race.json"), summary.as_bytes())?;
+    if animation {
+        let path = file(ANIMATION);
+        files::write_with(&path, |file| race::animation(record, BufWriter::new(file)))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    for (title, side) in record.config.titles().iter().zip(last) {
+        out!(
+            "{title}: mIoU {:.2}, pixel accuracy {:.2}, {:.1} % of the trajectories pass through another class's neighbourhood",
+            100.0 * side.miou,
+            100.0 * side.pixel_accuracy,
+            100.0 * side.traversals.share()
+        );
+    }
+    let stopped = if complete { "" } else { "stopped; " };
+    let seconds = last[0].seconds.max(last[1].seconds);
+    out!(
+        "{stopped}wrote {} after {} steps, {seconds:.0} s",
+        output.display(),
+        record.step()
+    );
+    Ok(())
+}

@@ -1,0 +1,142 @@
+//! One side of a race: trains and measures what it is sent, on a thread of its own.
+
+use super::control::Control;
+use super::error::RaceError;
+use super::scenes::{HeldOut, Snapshot};
+use super::{Event, send};
+use crate::data::{Batch, Dataset};
+use crate::model::tensors::read;
+use crate::train::config::{Config, Stage};
+use crate::train::state::TrainState;
+use crate::train::supervision::Supervision;
+use crate::train::trainer::{StepOutput, Trainer};
+use burn::tensor::{Device, Tensor};
+use rayon::ThreadPoolBuilder;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender};
+use std::thread::available_parallelism;
+
+/// What a side is to do next.
+#[derive(Clone)]
+pub(super) enum Work {
+    Train(Arc<Batch>),
+    /// Measure now; `seconds` of training have passed.
+    Measure {
+        seconds: f64,
+    },
+}
+
+pub(super) struct SideWorker {
+    /// 0 or 1.
+    pub side: usize,
+    pub title: String,
+    pub config: Config,
+    pub held_out: Arc<HeldOut>,
+    pub data: Arc<Dataset>,
+    pub device: Device,
+    pub work: Receiver<Work>,
+    pub events: SyncSender<Event>,
+    pub control: Arc<Control>,
+    pub wake: Arc<dyn Fn() + Send + Sync>,
+}
+
+/// The losses since the last snapshot. They stay on the device until they are read.
+#[derive(Default)]
+struct Losses {
+    /// The sum over the steps that changed the weights, `[1]`, and their number, `[1]`.
+    sums: Option<(Tensor<1>, Tensor<1>)>,
+}
+
+impl Losses {
+    fn add(&mut self, output: StepOutput) {
+        let loss = output.loss.mask_fill(output.finite.clone().bool_not(), 0.0);
+        let count = output.finite.float();
+        self.sums = Some(match self.sums.take() {
+            Some((losses, counts)) => (losses + loss, counts + count),
+            None => (loss, count),
+        });
+    }
+
+    /// The mean loss; `None` if no step was taken. NaN if none of them changed the weights.
+    fn take(&mut self) -> Option<f64> {
+        let (losses, counts) = self.sums.take()?;
+        let number = |sum: Tensor<1>| read(sum).first().copied().map_or(f64::NAN, f64::from);
+        Some(number(losses) / number(counts))
+    }
+}
+
+impl SideWorker {
+    /// Works until there is no more work or the race is stopped. The side's kernels share the
+    /// processor's cores evenly with the other side's.
+    pub(super) fn run(self) -> Result<(), RaceError> {
+        let cores = available_parallelism().map_or(1, usize::from);
+        let letter = ['a', 'b'][self.side.min(1)];
+        let pool = ThreadPoolBuilder::new()
+            .num_threads((cores / 2).max(1))
+            .thread_name(move |i| format!("flowseg-race-{letter}{i}"))
+            .build()
+            .map_err(|error| RaceError::Thread(error.to_string()))?;
+        pool.install(move || self.work())
+    }
+
+    fn work(self) -> Result<(), RaceError> {
+        let classes = &self.held_out.classes;
+        let mut state = TrainState::new(&self.config, self.data.name(), classes, &self.device);
+        state.order_classes(&self.config, &self.data)?;
+        let stage = Stage {
+            number: 1,
+            first: 0,
+            last: self.config.train.steps,
+            config: self.config.clone(),
+        };
+        let mut trainer = Trainer::new(stage, state, Supervision::default(), &self.device);
+        let mut losses = Losses::default();
+        self.measure(&trainer, &mut losses, 0.0)?;
+        while let Ok(work) = self.work.recv() {
+            if self.control.stopped() {
+                break;
+            }
+            match work {
+                Work::Train(batch) => losses.add(trainer.step(&batch)),
+                Work::Measure { seconds } => self.measure(&trainer, &mut losses, seconds)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn measure(
+        &self,
+        trainer: &Trainer,
+        losses: &mut Losses,
+        seconds: f64,
+    ) -> Result<(), RaceError> {
+        let loss = losses.take();
+        let step = trainer.state.progress.step;
+        if loss.is_some_and(|loss| !loss.is_finite()) {
+            let side = self.title.clone();
+            return Err(RaceError::Diverged { side, step });
+        }
+        let found = self.held_out.measure(trainer, &self.device);
+        let snapshot = Snapshot {
+            side: self.side,
+            step,
+            seconds,
+            loss,
+            miou: found.miou,
+            pixel_accuracy: found.pixel_accuracy,
+            centroids: Arc::new(found.centroids),
+            states: found.states,
+            mask: found.mask,
+            targets: found.targets,
+            gradient: found.gradient,
+            traversals: found.traversals,
+        };
+        send(
+            &self.events,
+            Event::Snapshot(Arc::new(snapshot)),
+            &self.control,
+        );
+        (self.wake)();
+        Ok(())
+    }
+}

@@ -1,0 +1,110 @@
+//! Curves of both sides.
+
+use super::COLOURS;
+use super::figure::heading;
+use super::shown::Shown;
+use crate::race::{BINS, Point, Record, WIDTH};
+use crate::viewer::runs::axes::{X_MARKS, Y_MARKS, even_marks, number_text, step_mark};
+use crate::viewer::theme::GRID;
+use eframe::egui::{self, Ui};
+use egui_plot::{Line, Plot, PlotPoints, Points};
+
+struct Chart {
+    title: &'static str,
+    help: &'static str,
+    /// A value over the steps; `None` for the gradient over the distance.
+    value: Option<fn(&Point) -> Option<f64>>,
+}
+
+const CHARTS: [Chart; 4] = [
+    Chart {
+        title: "mIoU (%)",
+        help: "Mean IoU over training steps",
+        value: Some(|point| Some(100.0 * point.miou)),
+    },
+    Chart {
+        title: "Loss",
+        help: "Training loss over training steps. Each side has its own loss, so compare their shape, not their level",
+        value: Some(|point| point.loss),
+    },
+    Chart {
+        title: "Gradient by distance",
+        help: "Norm of the training gradient at a pixel, by the distance of its prediction to the nearest centroid (Fig. 1c, measured)",
+        value: None,
+    },
+    Chart {
+        title: "Traversals (%)",
+        help: "Share of trajectories that pass through the neighbourhood of another class, over training steps",
+        value: Some(|point| Some(100.0 * point.crossing)),
+    },
+];
+
+/// Draws one of four charts.
+pub(super) fn show(ui: &mut Ui, record: &Record, shown: &Shown, number: usize) {
+    let Chart { title, help, value } = &CHARTS[number];
+    heading(ui, title, None);
+    let curves = [0, 1].map(|side| match value {
+        Some(value) => over_steps(record, side, *value),
+        None => by_distance(shown, side),
+    });
+    let right = match value {
+        Some(_) if record.config.seconds.is_none() => record.config.steps as f64,
+        Some(_) => record.step() as f64,
+        None => f64::from(BINS as f32 * WIDTH),
+    };
+    let over_steps = value.is_some();
+    let mut area = ui.available_size();
+    // The last tick label of an axis extends past its end.
+    area.x -= GRID;
+    let response = Plot::new(*title)
+        .width(area.x)
+        .height(area.y)
+        .allow_scroll(false)
+        .allow_drag(false)
+        .allow_zoom(false)
+        .allow_boxed_zoom(false)
+        .include_x(0.0)
+        .include_x(right.max(1e-3))
+        .include_y(0.0)
+        .set_margin_fraction(egui::vec2(0.02, 0.08))
+        .y_axis_min_width(3.0 * GRID)
+        .label_formatter(|_| None)
+        .grid_color(ui.visuals().widgets.noninteractive.bg_stroke.color)
+        .x_grid_spacer(|input| even_marks(&input, 0.7 * X_MARKS))
+        .y_grid_spacer(|input| even_marks(&input, 0.8 * Y_MARKS))
+        .x_axis_formatter(move |mark, _| {
+            if over_steps {
+                step_mark(mark.value)
+            } else {
+                number_text(mark.value)
+            }
+        })
+        .y_axis_formatter(|mark, _| number_text(mark.value))
+        .show(ui, |plot| {
+            for (side, curve) in curves.into_iter().enumerate() {
+                let name = ["a", "b"][side];
+                let line = Line::new(name, PlotPoints::from(curve.clone()));
+                plot.line(line.color(COLOURS[side]).width(2.0));
+                if curve.len() < 3 {
+                    let points = Points::new(format!("{name} marks"), PlotPoints::from(curve));
+                    plot.points(points.color(COLOURS[side]).radius(2.5));
+                }
+            }
+        });
+    response
+        .response
+        .accessible_name(*title)
+        .on_hover_text(*help);
+}
+
+fn over_steps(record: &Record, side: usize, value: fn(&Point) -> Option<f64>) -> Vec<[f64; 2]> {
+    let points = record.points[side].iter();
+    points
+        .filter_map(|point| Some([point.step as f64, value(point)?]))
+        .collect()
+}
+
+fn by_distance(shown: &Shown, side: usize) -> Vec<[f64; 2]> {
+    let gradient = shown.side(side).and_then(|side| side.gradient.as_ref());
+    gradient.map_or_else(Vec::new, |gradient| gradient.points().collect())
+}

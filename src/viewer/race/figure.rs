@@ -1,0 +1,104 @@
+//! The layout of a race: pictures, charts, and the cubes of both sides.
+
+use super::{COLOURS, RacePanel, charts, cloud, slice, tiles};
+use crate::race::Record;
+use crate::viewer::theme::{self, GRID, ROW};
+use eframe::egui::{self, Rect, RichText, Ui, UiBuilder};
+
+/// Cells in a row, and rows.
+const COLUMNS: usize = 4;
+const ROWS: usize = 3;
+/// Cells are at least this large, in points; a smaller panel scrolls.
+const LEAST: egui::Vec2 = egui::vec2(118.0, 118.0);
+
+const INTRODUCTION: &str = "Two small networks train side by side here. They start from the same weights \
+     and see the same batches;\nthey differ only in what they are trained towards. Choose two objectives, \
+     then press Start.";
+
+impl RacePanel {
+    pub(super) fn figure(&mut self, ui: &mut Ui) {
+        if let Some(error) = &self.failed {
+            let text = RichText::new(format!("The race has ended: {error}"));
+            ui.label(text.color(theme::ERROR));
+        }
+        let now = ui.input(|input| input.time);
+        if self.shown.advance(now) {
+            ui.ctx().request_repaint();
+        }
+        if self.shown.frame.is_none() {
+            let text = match (&self.race, &self.failed) {
+                (Some(_), _) => "The scenes are drawn and measured for the first time.",
+                (None, Some(_)) => "",
+                (None, None) => INTRODUCTION,
+            };
+            theme::empty(ui, text);
+        }
+        // Moved out while cells change the rest of the panel.
+        let Some(record) = self.record.take() else {
+            return;
+        };
+        if self.shown.frame.is_some() {
+            let area = egui::ScrollArea::both().auto_shrink(false);
+            area.show(ui, |ui| self.cells(ui, &record));
+        }
+        self.record = Some(record);
+    }
+
+    fn cells(&mut self, ui: &mut Ui, record: &Record) {
+        let area = ui.available_rect_before_wrap();
+        let gap = GRID;
+        let fit = |space: f32, count: usize, least: f32| {
+            ((space - gap * (count - 1) as f32) / count as f32).max(least)
+        };
+        let cell = egui::vec2(
+            fit(area.width(), COLUMNS, LEAST.x),
+            fit(area.height(), ROWS, LEAST.y + ROW),
+        );
+        for at in 0..COLUMNS * ROWS {
+            let place = egui::vec2((at % COLUMNS) as f32, (at / COLUMNS) as f32);
+            let rect =
+                Rect::from_min_size(area.min + place * (cell + egui::Vec2::splat(gap)), cell);
+            ui.scope_builder(UiBuilder::new().max_rect(rect).id_salt(at), |ui| {
+                self.cell(ui, record, at);
+            });
+        }
+        ui.advance_cursor_after_rect(Rect::from_min_size(
+            area.min,
+            egui::vec2(
+                COLUMNS as f32 * (cell.x + gap) - gap,
+                ROWS as f32 * (cell.y + gap) - gap,
+            ),
+        ));
+    }
+
+    /// The cell number `at`, from left to right and from top to bottom.
+    fn cell(&mut self, ui: &mut Ui, record: &Record, at: usize) {
+        ui.spacing_mut().item_spacing.y = GRID / 4.0;
+        match at {
+            0..4 => tiles::show(ui, &self.shown, record, at),
+            4..8 => charts::show(ui, record, &self.shown, at - 4),
+            8 | 9 => cloud::show(ui, &self.shown, record, &mut self.camera, at - 8),
+            _ => slice::show(ui, &mut self.shown, record, self.slice, at - 10),
+        }
+    }
+}
+
+/// The heading of a cell, with the colour of a side.
+pub(super) fn heading(ui: &mut Ui, text: &str, side: Option<usize>) {
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 0.75 * GRID;
+        ui.set_height(ROW - GRID / 2.0);
+        if let Some(side) = side {
+            let (rect, _) = ui.allocate_exact_size(egui::Vec2::splat(GRID), egui::Sense::hover());
+            ui.painter()
+                .circle_filled(rect.center(), 0.5 * GRID, COLOURS[side]);
+        }
+        ui.add(egui::Label::new(RichText::new(text).small().strong()).truncate());
+    });
+}
+
+/// The space of a cell below its heading, with a name for screen readers and a tooltip.
+pub(super) fn space(ui: &mut Ui, sense: egui::Sense, name: &str, help: &str) -> egui::Response {
+    let response = ui.allocate_response(ui.available_size(), sense);
+    response.accessible_name(name).on_hover_text(help)
+}

@@ -1,0 +1,106 @@
+//! The velocities that a side has learnt, on a slice of the colour cube.
+
+use super::figure::{heading, space};
+use super::shown::Shown;
+use crate::race::{CELLS, HALF_THICKNESS, REACH, Record, Slice};
+use eframe::egui::{self, Align2, Color32, FontId, Pos2, Rect, Sense, Stroke, Ui};
+use glam::{Vec2, Vec3};
+
+const AXES: [&str; 3] = ["red", "green", "blue"];
+/// The speed whose arrow is half as long as it can be.
+const HALF_SPEED: f32 = 0.6;
+
+pub(super) fn show(ui: &mut Ui, shown: &mut Shown, record: &Record, slice: Slice, side: usize) {
+    let title = format!("Velocity, {}", record.config.titles()[side]);
+    heading(ui, &title, Some(side));
+    let help = format!(
+        "The network's own velocity where pixels of the scene pass a slice of the cube, averaged; across {} at {:.2}. Discs are centroids in the slice, rings those beside it",
+        AXES[slice.axis % 3],
+        slice.at
+    );
+    let response = space(ui, Sense::hover(), &title, &help);
+    let painter = ui.painter_at(response.rect);
+    painter.rect_filled(response.rect, 4.0, ui.visuals().extreme_bg_color);
+    let side_length = response.rect.width().min(response.rect.height());
+    let square = Rect::from_center_size(response.rect.center(), egui::Vec2::splat(side_length));
+    let place = |at: Vec2| -> Pos2 {
+        let from = 0.5 * side_length / REACH * at;
+        square.center() + egui::vec2(from.x, -from.y)
+    };
+    let arrows = shown.arrows(side, slice, &record.held_out.times);
+    let cell = side_length / CELLS as f32;
+    let ink = ui.visuals().text_color();
+    for arrow in arrows.iter() {
+        let speed = arrow.velocity.length();
+        let length = 1.25 * cell * speed / (speed + HALF_SPEED);
+        let along = length * arrow.velocity.normalize_or_zero();
+        let along = egui::vec2(along.x, -along.y);
+        // Cells that few pixels went through are paler.
+        let weight = (arrow.count as f32 / 12.0).clamp(0.35, 1.0);
+        head(
+            &painter,
+            place(arrow.at) - 0.5 * along,
+            along,
+            Stroke::new(1.2, ink.gamma_multiply(weight)),
+        );
+    }
+    centroids(ui, &painter, shown, slice, side, &place);
+    let [u, v] = slice.axes().map(|axis| AXES[axis]);
+    let (font, weak) = (FontId::proportional(10.5), ui.visuals().weak_text_color());
+    let inner = response.rect.shrink(4.0);
+    painter.text(
+        inner.right_bottom(),
+        Align2::RIGHT_BOTTOM,
+        format!("{u} →"),
+        font.clone(),
+        weak,
+    );
+    painter.text(
+        inner.left_top(),
+        Align2::LEFT_TOP,
+        format!("↑ {v}"),
+        font,
+        weak,
+    );
+}
+
+/// An arrow with a small head.
+fn head(painter: &egui::Painter, from: Pos2, along: egui::Vec2, stroke: Stroke) {
+    let tip = from + along;
+    painter.line_segment([from, tip], stroke);
+    let back = -0.35 * along;
+    for angle in [0.5, -0.5] {
+        let barb = egui::emath::Rot2::from_angle(angle) * back;
+        painter.line_segment([tip, tip + barb], stroke);
+    }
+}
+
+fn centroids(
+    ui: &Ui,
+    painter: &egui::Painter,
+    shown: &Shown,
+    slice: Slice,
+    side: usize,
+    place: &dyn Fn(Vec2) -> Pos2,
+) {
+    let Some(snapshot) = shown.side(side) else {
+        return;
+    };
+    let strong = ui.visuals().strong_text_color();
+    let [u, v] = slice.axes();
+    for (mu, [r, g, b]) in snapshot
+        .centroids
+        .points()
+        .iter()
+        .zip(snapshot.centroids.colours())
+    {
+        let mu = Vec3::from_array(mu.map(|v| v as f32));
+        let at = place(Vec2::new(mu[u], mu[v]));
+        let colour = Color32::from_rgb(r, g, b);
+        if (mu[slice.axis] - slice.at).abs() <= HALF_THICKNESS {
+            painter.circle(at, 4.5, colour, Stroke::new(1.5, strong));
+        } else {
+            painter.circle_stroke(at, 2.5, Stroke::new(1.0, strong.gamma_multiply(0.5)));
+        }
+    }
+}
