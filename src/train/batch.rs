@@ -94,37 +94,41 @@ impl TrainBatch {
         };
         let t = numbers(times.clone());
         let (flow, seed) = (&config.flow, config.train.seed);
-        let towards = match flow.states {
+        let wrong = chosen(seed, batch.step, batch.len, flow.states_share);
+        // At t = 0 the state is the photo, wherever it leads.
+        let wrong: Vec<usize> = (0..len)
+            .filter(|&i| wrong[share.start + i] && times[i] > 0.0)
+            .collect();
+        let of_wrong = match flow.states {
+            _ if wrong.is_empty() => None,
             States::Truth => None,
             States::Corrupted => {
-                let samples = own_labels.par_chunks_exact(pixels).enumerate();
-                let encoded: Vec<Vec<f32>> = samples
-                    .map(|(i, labels)| {
-                        let labels = completed(labels, width, classes);
-                        let stream = [seed, batch.step, (share.start + i) as u64];
-                        centroids.encode(&corrupted(&labels, width, classes, stream))
-                    })
-                    .collect();
-                Some(four(encoded.concat(), dims))
+                let encode = |&i: &usize| {
+                    let labels = &own_labels[i * pixels..(i + 1) * pixels];
+                    let labels = completed(labels, width, classes);
+                    let stream = [seed, batch.step, (share.start + i) as u64];
+                    centroids.encode(&corrupted(&labels, width, classes, stream))
+                };
+                let encoded: Vec<Vec<f32>> = wrong.par_iter().map(encode).collect();
+                let shape = [wrong.len(), dims, height, width];
+                let data = TensorData::new(encoded.concat(), shape);
+                Some(Tensor::from_data(data, device))
             }
             States::Rollout => Some((frozen.decide)(Query {
-                state: source.clone(),
-                times: vec![0.0; len],
-                image: Some(image.clone()),
-                features: features.clone(),
+                state: rows(&source, &wrong),
+                times: vec![0.0; wrong.len()],
+                image: Some(rows(&image, &wrong)),
+                features: features.as_ref().map(|features| rows(features, &wrong)),
                 classes: None,
             })),
         };
-        let (state, velocity) = match towards {
-            None => (
+        let (state, velocity) = match (flow.states, of_wrong) {
+            (States::Truth, _) => (
                 flow::interpolate(source.clone(), target.clone(), t.clone()),
                 target - source,
             ),
-            Some(towards) => {
-                let wrong = chosen(seed, batch.step, batch.len, flow.states_share);
-                let wrong = wrong[share].iter().map(|&wrong| f32::from(u8::from(wrong)));
-                let wrong = numbers(wrong.collect());
-                let towards = flow::interpolate(target.clone(), towards, wrong);
+            (_, of_wrong) => {
+                let towards = replaced(&target, &wrong, of_wrong);
                 let state = flow::interpolate(source, towards, t.clone());
                 let velocity =
                     flow::velocity_towards(target, state.clone(), t.clone(), REMAINING_FLOOR);
@@ -150,13 +154,18 @@ impl TrainBatch {
         // would lose most of the weight of one among millions of pixels.
         let total_weight = batch.labels.iter().map(|label| f64::from(weight(label)));
         let total_weight = total_weight.sum::<f64>() as f32;
+        let mut weights = four(own_labels.iter().map(weight).collect(), 1);
+        if config.loss.time_weight > 0.0 {
+            let of_time = |t: &f32| (1.0 - t).powf(config.loss.time_weight as f32);
+            weights = weights * numbers(times.iter().map(of_time).collect());
+        }
         Self {
             path: PathBatch {
                 state,
                 velocity,
                 t,
                 labels: Tensor::from_data(labels, device),
-                weights: four(own_labels.iter().map(weight).collect(), 1),
+                weights,
                 total_weight,
             },
             image,
@@ -207,6 +216,24 @@ impl TrainBatch {
             total: self.total,
         }
     }
+}
+
+/// Some samples of a batch.
+fn rows<const R: usize>(of: &Tensor<R>, samples: &[usize]) -> Tensor<R> {
+    let one = |&i: &usize| of.clone().narrow(0, i, 1);
+    Tensor::cat(samples.iter().map(one).collect(), 0)
+}
+
+/// The batch `of` with other values for some samples, given in ascending order.
+fn replaced(of: &Tensor<4>, samples: &[usize], by: Option<Tensor<4>>) -> Tensor<4> {
+    let Some(by) = by else {
+        return of.clone();
+    };
+    let one = |i: usize| match samples.binary_search(&i) {
+        Ok(at) => by.clone().narrow(0, at, 1),
+        Err(_) => of.clone().narrow(0, i, 1),
+    };
+    Tensor::cat((0..of.dims()[0]).map(one).collect(), 0)
 }
 
 /// Labels `[H, W]` with a class for every pixel: its own or that of the nearest labelled pixel, in
@@ -300,6 +327,7 @@ mod tests {
             size: [8, 8],
             len: 2,
             names: vec![String::new(); 2],
+            views: Vec::new(),
         };
         let centroids = Centroids::kronecker(3);
         let device = Device::flex();
@@ -346,6 +374,7 @@ mod tests {
             size: [1, 4],
             len: 1,
             names: vec![String::new()],
+            views: Vec::new(),
         };
         let centroids = Centroids::kronecker(3);
         let state = |set: &str| {
