@@ -366,6 +366,54 @@ mod tests {
     }
 
     #[test]
+    fn only_states_away_from_the_photo_are_decided_and_late_ones_weigh_less() {
+        let len = 16;
+        let batch = Batch {
+            step: 1,
+            images: (0..len * 3 * 4).map(|i| (i / 12) as f32 / 16.0).collect(),
+            labels: vec![1; len * 4],
+            size: [2, 2],
+            len,
+            names: vec![String::new(); len],
+            views: Vec::new(),
+        };
+        let centroids = Centroids::kronecker(3);
+        let device = Device::flex();
+        let asked = std::cell::Cell::new(0);
+        // The mask that each photo leads to is its own grey plus 10.
+        let decide = |query: Query| -> Tensor<4> {
+            asked.set(query.times.len());
+            query.state + 10.0
+        };
+        let frozen = Frozen {
+            encode: &|_| None,
+            decide: &decide,
+        };
+        let sets = [
+            "flow.states=rollout",
+            "flow.states_share=1",
+            "flow.time_zero=0.5",
+        ]
+        .map(str::to_owned);
+        let of = |more: &str| {
+            let config = Config::parse("", &[&sets[..], &[more.to_owned()]].concat()).unwrap();
+            TrainBatch::new(&config, &centroids, None, &batch, 0..len, &frozen, &device)
+        };
+        let found = of("loss.time_weight=2");
+        let later = found.times.iter().filter(|&&t| t > 0.0).count();
+        assert!(0 < later && later < len, "{later}");
+        assert_eq!(asked.get(), later);
+        let (state, weights) = (read(found.path.state), read(found.path.weights));
+        for (i, t) in found.times.iter().enumerate() {
+            let expected = i as f32 / 16.0 + 10.0 * t;
+            assert!((state[12 * i] - expected).abs() < 1e-4, "{i}");
+            assert!((weights[4 * i] - (1.0 - t).powi(2)).abs() < 1e-6);
+        }
+        assert_eq!(found.path.total_weight, 64.0);
+        assert_eq!(read(of("loss.time_weight=0").path.weights), [1.0; 64]);
+    }
+
+    #[test]
     fn a_state_without_a_class_lies_on_a_path_unless_it_counts() {
         let batch = Batch {
             step: 0,
