@@ -5,6 +5,7 @@
 //! RUN/metrics.jsonl                  a JSON object per line: StepLine, ValidationLine or SkippedLine
 //! RUN/samples/step-STEP-PHOTO.png    photo, truth, prediction and errors of a validation
 //! RUN/checkpoints/step-STEP/         training states
+//! RUN/tokens/                        a frozen encoder's tokens of fixed views
 //! RUN/tensorboard/                   the numbers of metrics.jsonl as event files
 //! RUN/best.safetensors               the model with the best validation score
 //! RUN/model.safetensors              the finished model
@@ -18,6 +19,8 @@ pub(crate) const METRICS: &str = "metrics.jsonl";
 pub(crate) const SAMPLES: &str = "samples";
 pub(crate) const CHECKPOINTS: &str = "checkpoints";
 pub(crate) const TENSORBOARD: &str = "tensorboard";
+/// A frozen encoder's tokens of fixed views, unless `data.token_cache` names another folder.
+pub(crate) const TOKENS: &str = "tokens";
 /// The model with the best validation score.
 pub(crate) const BEST: &str = "best.safetensors";
 pub(crate) const MODEL: &str = "model.safetensors";

@@ -3,7 +3,7 @@
 use crate::model::warm_start::Loaded;
 use crate::run_format::{SkippedLine, StepLine, ValidationLine};
 use crate::terminal::{self, out};
-use crate::train::Event;
+use crate::train::{Event, TokensKept};
 use console::truncate_str;
 use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 use std::fmt;
@@ -99,6 +99,7 @@ impl Dashboard {
             Event::Skipped(SkippedLine { step, skipped }) => self.line(&format!(
                 "step {step}: {skipped} steps without a finite gradient were skipped"
             )),
+            Event::Tokens(kept) => self.tokens(&kept),
             Event::Step { step } => self.bar.set_position(step),
             Event::Logged(line) => self.logged(line),
             Event::Validating => {
@@ -126,6 +127,27 @@ impl Dashboard {
         if done == of {
             self.bar.finish_and_clear();
         }
+    }
+
+    /// Prints how many of a stage's views have been encoded.
+    fn tokens(&self, kept: &TokensKept) {
+        for stale in &kept.stale {
+            self.line(&format!(
+                "deleted {}: its tokens were of other weights, data or settings",
+                stale.display()
+            ));
+        }
+        let eta = kept.eta.map_or_else(String::new, |eta| {
+            let seconds = eta.as_secs();
+            format!(", ETA {}:{:02}", seconds / 60, seconds % 60)
+        });
+        let TokensKept {
+            path, views, of, ..
+        } = kept;
+        self.line(&format!(
+            "{views} of {of} views encoded, in {}{eta}",
+            path.display()
+        ));
     }
 
     /// Prints what a run loaded from its starting point.

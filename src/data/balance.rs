@@ -5,6 +5,7 @@
 //! uniformly, and is placed around that pixel. Every rare class is thus seen equally often, however few
 //! photos it has.
 
+use rand::seq::IteratorRandom;
 use rand::{Rng, RngExt};
 
 use super::dataset::Dataset;
@@ -62,6 +63,17 @@ impl Rare {
             sample: samples[rng.random_range(0..samples.len())],
             class: *class,
         })
+    }
+
+    /// With probability `share` one of the rare classes that a sample holds; otherwise, or if it
+    /// holds none, `None`.
+    pub(super) fn within(&self, sample: usize, share: f32, rng: &mut impl Rng) -> Option<Chosen> {
+        if rng.random::<f32>() >= share {
+            return None;
+        }
+        let holds = |(_, samples): &&(u16, Vec<usize>)| samples.binary_search(&sample).is_ok();
+        let class = self.classes.iter().filter(holds).choose(rng)?.0;
+        Some(Chosen { sample, class })
     }
 }
 

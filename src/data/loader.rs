@@ -12,14 +12,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use rand::SeedableRng;
 use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::augment::{Augment, augment_into, fit_into};
 use super::balance::Rare;
 use super::dataset::Dataset;
 use super::error::DataError;
+use super::fingerprint::Fingerprint;
 use super::sample::Sample;
 
 /// Capacity of each thread's channel, in batches.
@@ -31,6 +32,9 @@ const ORDER: u64 = 1;
 const VIEW: u64 = 2;
 const BALANCE: u64 = 3;
 const PART_ORDER: u64 = 4;
+/// The parts of a data set count upwards from [`PART_ORDER`].
+const FIXED_VIEW: u64 = 1 << 32;
+const VIEW_CHOICE: u64 = FIXED_VIEW + 1;
 
 /// Settings of batches.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +46,9 @@ pub struct LoaderConfig {
     pub seed: u64,
     /// Random views, or `None` for the whole photo fitted to `size`.
     pub augment: Option<Augment>,
+    /// Number of views of each photo: they are drawn once and then repeated, one per epoch. 0 draws
+    /// a new view every time.
+    pub views: u64,
     /// Bytes of decoded samples to cache in memory; others are decoded every time.
     pub cache_bytes: usize,
     /// Number of threads that prepare batches; at least 1.
@@ -56,6 +63,7 @@ impl Default for LoaderConfig {
             batch_size: 8,
             seed: 0,
             augment: Some(Augment::default()),
+            views: 0,
             cache_bytes: 1 << 30,
             workers: 1,
         }
@@ -75,6 +83,9 @@ pub struct Batch {
     /// Samples in the batch.
     pub len: usize,
     pub names: Vec<String>,
+    /// The number of each sample's view among all views of the data set, below
+    /// [`LoaderConfig::views`] times the number of photos; empty if every view is new.
+    pub views: Vec<u64>,
 }
 
 impl Batch {
@@ -102,7 +113,9 @@ impl Batch {
 /// Sample `j` of step `s` is number `s * batch_size + j` of an endless sequence that goes through the
 /// data set once per epoch, each time in another order. A data set with a weight contributes its number
 /// of photos times the weight: with 0.5, a photo is seen every other epoch. A share of the samples,
-/// [`Augment::balance`], is replaced by photos with a rare class.
+/// [`Augment::balance`], is replaced by photos with a rare class. With [`LoaderConfig::views`] the
+/// n-th epoch shows the view n modulo that number of every photo; the same share of a photo's views
+/// is made around a rare class.
 ///
 /// # Errors
 /// The data set or the batch is empty, or a sample cannot be loaded.
@@ -116,6 +129,23 @@ pub fn batch_at(dataset: &Dataset, config: &LoaderConfig, step: u64) -> Result<B
         },
     )?;
     shared.batch(dataset, step, &never)
+}
+
+/// Identifies the views that [`LoaderConfig::views`] draws: it differs if any of them may.
+pub fn view_fingerprint(dataset: &Dataset, config: &LoaderConfig) -> String {
+    let LoaderConfig {
+        size,
+        seed,
+        augment,
+        views,
+        ..
+    } = config;
+    let balanced = augment.filter(|augment| augment.balance > 0.0);
+    let rare: Vec<u16> = balanced.map_or_else(Vec::new, |_| Rare::of(dataset).classes().collect());
+    let mut fingerprint = Fingerprint::default();
+    fingerprint.text(&dataset.fingerprint());
+    fingerprint.text(&format!("{size:?} {seed} {augment:?} {views} {rare:?}"));
+    fingerprint.finish()
 }
 
 /// Yields the batches of a range of steps, strictly in order. Dropping it stops its threads.
@@ -297,12 +327,14 @@ impl Shared {
             batch_size: len,
             seed,
             augment,
+            views: fixed,
             ..
         } = &self.config;
         let pixels = size[0] * size[1];
         let mut images = vec![0.0; len * 3 * pixels];
         let mut labels = vec![0; len * pixels];
         let mut names = Vec::with_capacity(*len);
+        let mut views = Vec::new();
         let slots = images
             .chunks_exact_mut(3 * pixels)
             .zip(labels.chunks_exact_mut(pixels));
@@ -323,6 +355,21 @@ impl Shared {
             let index = chosen.map_or(index, |chosen| chosen.sample);
             let sample = self.sample(dataset, index)?;
             match augment {
+                Some(augment) if *fixed > 0 => {
+                    let view = match chosen {
+                        // Photos of rare classes come more than once per epoch.
+                        Some(_) => {
+                            stream(*seed, VIEW_CHOICE, step, j as u64).random_range(0..*fixed)
+                        }
+                        None => epoch % *fixed,
+                    };
+                    views.push(index as u64 * *fixed + view);
+                    let mut rng = stream(*seed, FIXED_VIEW, index as u64, view);
+                    let rare = self.rare.as_ref();
+                    let chosen = rare.and_then(|r| r.within(index, augment.balance, &mut rng));
+                    let focus = chosen.and_then(|chosen| chosen.pixel(&sample.labels, &mut rng));
+                    augment_into(&sample, *size, augment, focus, &mut rng, image, labels);
+                }
                 Some(augment) => {
                     let mut rng = stream(*seed, VIEW, step, j as u64);
                     let focus = chosen.and_then(|chosen| chosen.pixel(&sample.labels, &mut luck));
@@ -339,6 +386,7 @@ impl Shared {
             size: *size,
             len: *len,
             names,
+            views,
         })
     }
 

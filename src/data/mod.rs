@@ -56,7 +56,7 @@ pub use labels_of::{labels_and_classes, labels_of};
 pub use layout::{Layout, detect};
 pub use limits::{MAX_PIXELS, MAX_SIDE};
 pub use list::{DataList, DataPaths, FurtherClasses};
-pub use loader::{Batch, Loader, LoaderConfig, batch_at};
+pub use loader::{Batch, Loader, LoaderConfig, batch_at, view_fingerprint};
 pub use mapping::LabelMapping;
 pub use photo::{
     Frame, Frames, PHOTO_EXTENSIONS, decode_photo, frame_count, frame_name, has_photo_ending,

@@ -89,10 +89,18 @@ fn neighbourhoods(x: Tensor<4>) -> Tensor<4> {
     Tensor::cat(shifted.collect(), 1)
 }
 
-/// A linear layer over the channels of `[B, C, H, W]`.
+/// A linear layer over the channels of `[B, C, H, W]`. The transposed weights come first in the
+/// product, so that no plane has to be reordered.
 fn apply(linear: &Linear, x: Tensor<4>, precision: MatmulPrecision) -> Tensor<4> {
-    let x = permute(x, [0, 2, 3, 1]);
-    permute(linear.forward(x, precision), [0, 3, 1, 2])
+    let [batch, channels, height, width] = x.dims();
+    let [_, out] = linear.weight.dims();
+    let weight = linear.weight.val().transpose().unsqueeze::<3>();
+    let weight = weight.expand([batch, out, channels]);
+    let mut y = precision.matmul(weight, x.reshape([batch, channels, height * width]));
+    if let Some(bias) = &linear.bias {
+        y = y + bias.val().reshape([1, out, 1]);
+    }
+    y.reshape([batch, out, height, width])
 }
 
 #[cfg(test)]

@@ -94,37 +94,41 @@ impl TrainBatch {
         };
         let t = numbers(times.clone());
         let (flow, seed) = (&config.flow, config.train.seed);
-        let towards = match flow.states {
+        let wrong = chosen(seed, batch.step, batch.len, flow.states_share);
+        // At t = 0 the state is the photo, wherever it leads.
+        let wrong: Vec<usize> = (0..len)
+            .filter(|&i| wrong[share.start + i] && times[i] > 0.0)
+            .collect();
+        let of_wrong = match flow.states {
+            _ if wrong.is_empty() => None,
             States::Truth => None,
             States::Corrupted => {
-                let samples = own_labels.par_chunks_exact(pixels).enumerate();
-                let encoded: Vec<Vec<f32>> = samples
-                    .map(|(i, labels)| {
-                        let labels = completed(labels, width, classes);
-                        let stream = [seed, batch.step, (share.start + i) as u64];
-                        centroids.encode(&corrupted(&labels, width, classes, stream))
-                    })
-                    .collect();
-                Some(four(encoded.concat(), dims))
+                let encode = |&i: &usize| {
+                    let labels = &own_labels[i * pixels..(i + 1) * pixels];
+                    let labels = completed(labels, width, classes);
+                    let stream = [seed, batch.step, (share.start + i) as u64];
+                    centroids.encode(&corrupted(&labels, width, classes, stream))
+                };
+                let encoded: Vec<Vec<f32>> = wrong.par_iter().map(encode).collect();
+                let shape = [wrong.len(), dims, height, width];
+                let data = TensorData::new(encoded.concat(), shape);
+                Some(Tensor::from_data(data, device))
             }
             States::Rollout => Some((frozen.decide)(Query {
-                state: source.clone(),
-                times: vec![0.0; len],
-                image: Some(image.clone()),
-                features: features.clone(),
+                state: rows(&source, &wrong),
+                times: vec![0.0; wrong.len()],
+                image: Some(rows(&image, &wrong)),
+                features: features.as_ref().map(|features| rows(features, &wrong)),
                 classes: None,
             })),
         };
-        let (state, velocity) = match towards {
-            None => (
+        let (state, velocity) = match (flow.states, of_wrong) {
+            (States::Truth, _) => (
                 flow::interpolate(source.clone(), target.clone(), t.clone()),
                 target - source,
             ),
-            Some(towards) => {
-                let wrong = chosen(seed, batch.step, batch.len, flow.states_share);
-                let wrong = wrong[share].iter().map(|&wrong| f32::from(u8::from(wrong)));
-                let wrong = numbers(wrong.collect());
-                let towards = flow::interpolate(target.clone(), towards, wrong);
+            (_, of_wrong) => {
+                let towards = replaced(&target, &wrong, of_wrong);
                 let state = flow::interpolate(source, towards, t.clone());
                 let velocity =
                     flow::velocity_towards(target, state.clone(), t.clone(), REMAINING_FLOOR);
@@ -150,13 +154,18 @@ impl TrainBatch {
         // would lose most of the weight of one among millions of pixels.
         let total_weight = batch.labels.iter().map(|label| f64::from(weight(label)));
         let total_weight = total_weight.sum::<f64>() as f32;
+        let mut weights = four(own_labels.iter().map(weight).collect(), 1);
+        if config.loss.time_weight > 0.0 {
+            let of_time = |t: &f32| (1.0 - t).powf(config.loss.time_weight as f32);
+            weights = weights * numbers(times.iter().map(of_time).collect());
+        }
         Self {
             path: PathBatch {
                 state,
                 velocity,
                 t,
                 labels: Tensor::from_data(labels, device),
-                weights: four(own_labels.iter().map(weight).collect(), 1),
+                weights,
                 total_weight,
             },
             image,
@@ -207,6 +216,24 @@ impl TrainBatch {
             total: self.total,
         }
     }
+}
+
+/// Some samples of a batch.
+fn rows<const R: usize>(of: &Tensor<R>, samples: &[usize]) -> Tensor<R> {
+    let one = |&i: &usize| of.clone().narrow(0, i, 1);
+    Tensor::cat(samples.iter().map(one).collect(), 0)
+}
+
+/// The batch `of` with other values for some samples, given in ascending order.
+fn replaced(of: &Tensor<4>, samples: &[usize], by: Option<Tensor<4>>) -> Tensor<4> {
+    let Some(by) = by else {
+        return of.clone();
+    };
+    let one = |i: usize| match samples.binary_search(&i) {
+        Ok(at) => by.clone().narrow(0, at, 1),
+        Err(_) => of.clone().narrow(0, i, 1),
+    };
+    Tensor::cat((0..of.dims()[0]).map(one).collect(), 0)
 }
 
 /// Labels `[H, W]` with a class for every pixel: its own or that of the nearest labelled pixel, in
@@ -300,6 +327,7 @@ mod tests {
             size: [8, 8],
             len: 2,
             names: vec![String::new(); 2],
+            views: Vec::new(),
         };
         let centroids = Centroids::kronecker(3);
         let device = Device::flex();
@@ -338,6 +366,54 @@ mod tests {
     }
 
     #[test]
+    fn only_states_away_from_the_photo_are_decided_and_late_ones_weigh_less() {
+        let len = 16;
+        let batch = Batch {
+            step: 1,
+            images: (0..len * 3 * 4).map(|i| (i / 12) as f32 / 16.0).collect(),
+            labels: vec![1; len * 4],
+            size: [2, 2],
+            len,
+            names: vec![String::new(); len],
+            views: Vec::new(),
+        };
+        let centroids = Centroids::kronecker(3);
+        let device = Device::flex();
+        let asked = std::cell::Cell::new(0);
+        // The mask that each photo leads to is its own grey plus 10.
+        let decide = |query: Query| -> Tensor<4> {
+            asked.set(query.times.len());
+            query.state + 10.0
+        };
+        let frozen = Frozen {
+            encode: &|_| None,
+            decide: &decide,
+        };
+        let sets = [
+            "flow.states=rollout",
+            "flow.states_share=1",
+            "flow.time_zero=0.5",
+        ]
+        .map(str::to_owned);
+        let of = |more: &str| {
+            let config = Config::parse("", &[&sets[..], &[more.to_owned()]].concat()).unwrap();
+            TrainBatch::new(&config, &centroids, None, &batch, 0..len, &frozen, &device)
+        };
+        let found = of("loss.time_weight=2");
+        let later = found.times.iter().filter(|&&t| t > 0.0).count();
+        assert!(0 < later && later < len, "{later}");
+        assert_eq!(asked.get(), later);
+        let (state, weights) = (read(found.path.state), read(found.path.weights));
+        for (i, t) in found.times.iter().enumerate() {
+            let expected = i as f32 / 16.0 + 10.0 * t;
+            assert!((state[12 * i] - expected).abs() < 1e-4, "{i}");
+            assert!((weights[4 * i] - (1.0 - t).powi(2)).abs() < 1e-6);
+        }
+        assert_eq!(found.path.total_weight, 64.0);
+        assert_eq!(read(of("loss.time_weight=0").path.weights), [1.0; 64]);
+    }
+
+    #[test]
     fn a_state_without_a_class_lies_on_a_path_unless_it_counts() {
         let batch = Batch {
             step: 0,
@@ -346,6 +422,7 @@ mod tests {
             size: [1, 4],
             len: 1,
             names: vec![String::new()],
+            views: Vec::new(),
         };
         let centroids = Centroids::kronecker(3);
         let state = |set: &str| {

@@ -3,6 +3,7 @@
 use crate::model::warm_start::Loaded;
 use crate::run_format::{SkippedLine, StepLine, ValidationLine};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// An event of a run, reported in order.
 #[derive(Clone, Debug)]
@@ -35,6 +36,8 @@ pub enum Event {
         size: [usize; 2],
         batch_size: usize,
     },
+    /// The tokens of a stage's fixed views, which are kept in a file.
+    Tokens(TokensKept),
     Step {
         step: u64,
     },
@@ -46,6 +49,19 @@ pub enum Event {
     Saved {
         path: PathBuf,
     },
+}
+
+/// How many of a stage's fixed views have been encoded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TokensKept {
+    /// The file that holds their tokens.
+    pub path: PathBuf,
+    pub views: u64,
+    pub of: u64,
+    /// Time until all are, at the present rate; `None` before any were.
+    pub eta: Option<Duration>,
+    /// Files of other weights, data or settings that the file replaces; only in the first report.
+    pub stale: Vec<PathBuf>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

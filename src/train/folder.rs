@@ -1,16 +1,17 @@
 //! The folder of a run, and the lock of the process that writes into it.
 
+use super::config::Config;
 use super::{TrainError, provenance};
 use crate::files::{self, FileError};
 use crate::run_format::{
-    CHECKPOINTS, CONFIG, LOCK, METRICS, SAMPLES, TENSORBOARD, checkpoint_step,
+    CHECKPOINTS, CONFIG, LOCK, METRICS, SAMPLES, TENSORBOARD, TOKENS, checkpoint_step,
 };
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-const FOLDERS: [&str; 3] = [CHECKPOINTS, SAMPLES, TENSORBOARD];
+const FOLDERS: [&str; 4] = [CHECKPOINTS, SAMPLES, TENSORBOARD, TOKENS];
 /// Extensions of log files that a shell or a scheduler may write into the folder of a new run.
 const LOGS: [&str; 3] = ["log", "out", "err"];
 
@@ -82,6 +83,12 @@ impl RunFolder {
     /// The path of a file or folder in it.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.root.join(name)
+    }
+
+    /// The folder for tokens of fixed views.
+    pub(crate) fn tokens(&self, config: &Config) -> PathBuf {
+        let shared = config.data.token_cache.clone();
+        shared.unwrap_or_else(|| self.path(TOKENS))
     }
 
     pub(crate) fn saved(&self) -> Vec<PathBuf> {

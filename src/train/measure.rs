@@ -54,7 +54,7 @@ pub(crate) fn measure(
         let width = state.model.card.network.hidden_size;
         state.projector = supervision.projector(config, width, device);
         let mut trainer = Trainer::new(stage.clone(), state, supervision, device);
-        trainer.enter(stage, &data)?;
+        trainer.enter(stage, &data, None)?;
         measured.push(measure_stage(&mut trainer, &data, device, steps)?);
         supervision = trainer.supervision;
     }

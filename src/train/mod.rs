@@ -6,6 +6,7 @@
 //! | `objective`, `batch` | the losses, and the batches they are computed on |
 //! | `trainer`, `trainee`, `recompute`, `optimizer`, `state` | one step, and what it changes |
 //! | `supervision`, `repa` | the teacher and class weights |
+//! | `tokens` | the tokens of a frozen encoder, on disk |
 //! | `parallel/` | several devices |
 //! | `run`, `stage`, `validate`, `restore`, `prepare` | a run and its loop |
 //! | `folder`, `checkpoint`, `metrics`, `tensorboard`, `provenance` | the run folder |
@@ -38,6 +39,7 @@ mod stage;
 pub mod state;
 pub mod supervision;
 mod tensorboard;
+mod tokens;
 mod trainee;
 pub mod trainer;
 mod unlogged;
@@ -46,5 +48,5 @@ pub mod wrong_states;
 
 pub(crate) use dry_run::{dry_run, peak_memory};
 pub(crate) use error::TrainError;
-pub(crate) use event::{Event, Outcome};
+pub(crate) use event::{Event, Outcome, TokensKept};
 pub(crate) use run::{run, run_on};

@@ -101,6 +101,7 @@ pub(crate) fn run_on(
         report,
         stop,
         running,
+        keeping: None,
     };
     train_loop.run()
 }

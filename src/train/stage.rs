@@ -7,6 +7,7 @@ use super::metrics::Metrics;
 use super::parallel::WorkerGroup;
 use super::running_metrics::RunningMetrics;
 use super::state::Progress;
+use super::tokens::Keeping;
 use super::trainer::Trainer;
 use super::{TrainError, validate};
 use crate::data::{Dataset, Loader, LoaderConfig};
@@ -30,6 +31,8 @@ pub(super) struct TrainLoop<'a> {
     pub report: &'a mut dyn FnMut(Event),
     pub stop: &'a dyn Fn() -> bool,
     pub running: RunningMetrics,
+    /// Reports the stage's file of tokens, if it has one.
+    pub keeping: Option<Keeping>,
 }
 
 impl TrainLoop<'_> {
@@ -82,7 +85,11 @@ impl TrainLoop<'_> {
     /// Takes the steps of a stage. Returns whether it was stopped before its end.
     fn stage(&mut self, stage: &Stage) -> Result<bool, TrainError> {
         let config = &stage.config;
-        self.trainer.enter(stage, self.data)?;
+        let shared = config.data.token_cache.is_some();
+        let tokens = self.folder.tokens(config);
+        self.trainer.enter(stage, self.data, Some(&tokens))?;
+        self.keeping = Keeping::new(self.trainer.tokens.as_ref(), shared);
+        self.report_tokens();
         let step = self.trainer.state.progress.step;
         let loader = LoaderConfig {
             cache_bytes: config.data.cache_mib << 20,
@@ -120,6 +127,15 @@ impl TrainLoop<'_> {
             }
         }
         Ok(false)
+    }
+
+    /// Reports how many views have been encoded, until all are.
+    fn report_tokens(&mut self) {
+        if let (Some(tokens), Some(keeping)) = (&self.trainer.tokens, &mut self.keeping)
+            && let Some(event) = keeping.event(tokens)
+        {
+            (self.report)(Event::Tokens(event));
+        }
     }
 
     /// The last step of the last stage.
@@ -164,6 +180,7 @@ impl TrainLoop<'_> {
 
     /// Writes a line of loss and reports skipped steps.
     fn log(&mut self, config: &Config, step: u64) -> Result<(), TrainError> {
+        self.report_tokens();
         let summary = self.running.close(step);
         if let Some(line) = summary.line {
             self.metrics.write(&line)?;

@@ -9,16 +9,20 @@ use super::parallel::{PeerLost, Rank};
 use super::recompute;
 use super::state::TrainState;
 use super::supervision::Supervision;
+use super::tokens::TokenFile;
 use super::trainee::Trainee;
-use crate::data::{Batch, Dataset};
+use crate::data::{Batch, Dataset, view_fingerprint};
 use crate::flow::{Prediction, predicted_target};
 use crate::kernels::AdamWUpdate;
 use crate::model::matmul_precision::MatmulPrecision;
 use crate::model::network::{Network, Query};
+use crate::model::tensors::read;
+use crate::model::vit::VitConfig;
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
-use burn::tensor::{Bool, Device, Tensor};
+use burn::tensor::{Bool, Device, Tensor, TensorData};
 use std::ops::Range;
+use std::path::Path;
 
 /// Lower bound of the loss scale when a half-precision stage begins.
 const FIRST_LOSS_SCALE: f32 = 1024.0;
@@ -35,6 +39,8 @@ pub struct Trainer {
     pub state: TrainState,
     /// Teacher and class weights.
     pub supervision: Supervision,
+    /// The frozen encoder's tokens of the stage's fixed views.
+    pub(super) tokens: Option<TokenFile>,
     device: Device,
 }
 
@@ -65,16 +71,24 @@ impl Trainer {
             stage,
             state,
             supervision,
+            tokens: None,
             device: device.clone(),
         }
     }
 
-    /// Continues with the settings of a stage.
+    /// Continues with the settings of a stage. Tokens of fixed views are kept in the folder
+    /// `tokens`; without it, they are computed every time.
     ///
     /// # Errors
-    /// If the teacher's cache folder cannot be created.
-    pub(super) fn enter(&mut self, stage: &Stage, data: &Dataset) -> Result<(), TrainError> {
+    /// If the teacher's cache folder or the file of tokens cannot be created.
+    pub(super) fn enter(
+        &mut self,
+        stage: &Stage,
+        data: &Dataset,
+        tokens: Option<&Path>,
+    ) -> Result<(), TrainError> {
         let config = &stage.config;
+        self.tokens = self.open_tokens(config, data, tokens)?;
         for card in [&mut self.state.model.card, &mut self.state.average.card] {
             card.size = config.data.size;
             card.fit = config.fit();
@@ -82,6 +96,30 @@ impl Trainer {
         self.supervision.enter(config, data)?;
         self.stage = stage.clone();
         Ok(())
+    }
+
+    /// The file of tokens of a stage with fixed views.
+    fn open_tokens(
+        &self,
+        config: &Config,
+        data: &Dataset,
+        folder: Option<&Path>,
+    ) -> Result<Option<TokenFile>, TrainError> {
+        let network = &self.state.model.network;
+        let (Some(folder), Some(encoder)) = (folder, &network.encoder) else {
+            return Ok(None);
+        };
+        let each = config.data.token_views;
+        if each == 0 {
+            return Ok(None);
+        }
+        let [rows, columns] = network.config().grid(config.data.size);
+        let values = rows * columns * encoder.config().tokens_width();
+        let weighted = data.weighted(&config.data.weights);
+        let fingerprint = view_fingerprint(&weighted, &config.loader());
+        let views = each.saturating_mul(data.len() as u64);
+        let file = TokenFile::open(folder, &encoder.valid(), &fingerprint, views, values)?;
+        Ok(Some(file))
     }
 
     /// Takes one step: path, forward, loss, backward, update, moving average. The gradients of a
@@ -166,13 +204,21 @@ impl Trainer {
         let (config, card) = (&self.stage.config, &self.state.model.card);
         let centroids = card.centroids();
         let weights = self.supervision.class_weights.as_deref();
+        let inference = network.valid();
         let encode = |photos: &Tensor<4>| {
             let frozen = network.encoder.is_some() && config.model.encoder_rate == 0.0;
-            frozen.then(|| network.valid().encode(photos)).flatten()
+            match &self.tokens {
+                _ if !frozen => None,
+                Some(file) if !batch.views.is_empty() => {
+                    let views = &batch.views[share.clone()];
+                    Some(kept_tokens(file, views, photos, &inference))
+                }
+                _ => inference.encode(photos),
+            }
         };
         let decide = |query: Query| {
             let start = query.state.clone();
-            let output = network.valid().forward(query);
+            let output = inference.forward(query);
             match config.prediction() {
                 Prediction::Velocity => start + output,
                 _ => output,
@@ -183,7 +229,7 @@ impl Trainer {
             decide: &decide,
         };
         let device = &self.device;
-        TrainBatch::new(config, &centroids, weights, batch, share, &frozen, device)
+        TrainBatch::new(config, &centroids, weights, batch, share.clone(), &frozen, device)
     }
 
     /// The loss of some samples of a batch, `[1]`, and its scaled gradients; `None` if stopped.
@@ -282,6 +328,31 @@ impl Trainer {
             finite,
         }
     }
+}
+
+/// The tokens of photos `[B, 3, H, W]` that show these views. Unknown ones are encoded one at a
+/// time, so that they do not depend on the rest of the batch.
+fn kept_tokens(
+    file: &TokenFile,
+    views: &[u64],
+    photos: &Tensor<4>,
+    network: &Network,
+) -> Tensor<3> {
+    let width = network.config().encoder.as_ref();
+    let width = width.map_or(1, VitConfig::tokens_width);
+    let of_view = |(i, &view): (usize, &u64)| {
+        file.tokens(view, || {
+            let photo = photos.clone().narrow(0, i, 1);
+            network.encode(&photo).map_or_else(Vec::new, read)
+        })
+    };
+    let values: Vec<f32> = views.iter().enumerate().flat_map(of_view).collect();
+    let shape = [
+        views.len(),
+        values.len() / (views.len() * width).max(1),
+        width,
+    ];
+    Tensor::from_data(TensorData::new(values, shape), &photos.device())
 }
 
 /// Linear warm-up, then a cosine from the peak to its final share, or a constant at the peak.

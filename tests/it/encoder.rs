@@ -130,6 +130,79 @@ fn features_are_computed_once_and_change_nothing() {
 }
 
 #[test]
+fn tokens_of_fixed_views_are_kept_and_change_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = [
+        "train.steps=8",
+        "model.encoder_rate=0",
+        "data.token_views=2",
+        "data.balance=0.3",
+        "flow.states=rollout",
+    ];
+    let path = |name: &str| folder.path().join(name);
+    let said = |name: &str, more: &[&str]| {
+        let mut command = run(&path(name), &[&settings, more].concat());
+        let output = command.assert().success().get_output().stdout.clone();
+        String::from_utf8(output).unwrap()
+    };
+    let files = |folder: &Path| {
+        let entries = fs::read_dir(folder).unwrap();
+        let paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+        paths
+    };
+    let cache = format!("data.token_cache={}", path("cache").display());
+    let all = said("cold", &[&cache]);
+    assert!(
+        all.contains("0 of 40 views encoded") || all.contains("0 of "),
+        "{all}"
+    );
+    let written = fs::read(&files(&path("cache"))[0]).unwrap();
+    said("warm", &[&cache, "train.checkpoint_every=4"]);
+    assert_eq!(files(&path("cache")).len(), 1);
+    assert_eq!(written, fs::read(&files(&path("cache"))[0]).unwrap());
+    let cold = losses(&path("cold"));
+    assert_eq!(cold, losses(&path("warm")));
+    // A resumed run goes on as before.
+    fs::remove_dir_all(path("warm").join("checkpoints/step-00000008")).unwrap();
+    let mut again = run(
+        &path("warm"),
+        &[&settings[..], &[&cache, "train.checkpoint_every=4"]].concat(),
+    );
+    again.arg("--resume").assert().success();
+    assert_eq!(cold, losses(&path("warm")));
+
+    // Another seed has other views. A run's own folder keeps only its own file.
+    said("own", &[]);
+    assert_eq!(cold, losses(&path("own")));
+    let tokens = path("own").join("tokens");
+    let before = files(&tokens);
+    fs::write(tokens.join("old.tokens"), "stale").unwrap();
+    fs::remove_dir_all(path("own").join("checkpoints/step-00000008")).unwrap();
+    let mut again = run(&path("own"), &settings);
+    let output = again.arg("--resume").assert().success();
+    let output = String::from_utf8_lossy(&output.get_output().stdout).into_owned();
+    assert!(
+        output.contains("old.tokens: its tokens were of other"),
+        "{output}"
+    );
+    assert_eq!(files(&tokens), before);
+    assert_eq!(cold, losses(&path("own")));
+
+    // A place that cannot be written is found before the first step.
+    fs::write(path("file"), "").unwrap();
+    let nowhere = format!("data.token_cache={}", path("file").display());
+    let failed = run(&path("nowhere"), &[&settings[..], &[&nowhere]].concat());
+    { failed }.assert().failure().code(1);
+    let trained = ["data.token_views=2", "model.encoder_rate=0.1"];
+    let refused = run(&path("trained"), &trained).assert().failure();
+    let error = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+    assert!(
+        error.contains("data.token_views is 2: it must be 0 unless"),
+        "{error}"
+    );
+}
+
+#[test]
 fn an_encoder_of_another_size_is_refused() {
     let narrow = VitConfig {
         width: 192,

@@ -1,6 +1,6 @@
 //! Batches: a pure function of seed, step and data set, for any number of threads.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -94,6 +94,78 @@ fn batches_have_their_shapes_and_differ() {
     assert_ne!(one.images[..576], one.images[576..1152]);
     // Huge steps are fine.
     batch_at(&dataset, &config(1), u64::MAX).unwrap();
+}
+
+#[test]
+fn fixed_views_repeat_and_are_numbered() {
+    let dataset = scenes(6);
+    let fixed = LoaderConfig {
+        views: 2,
+        ..config(2)
+    };
+    let all = batches(&dataset, fixed.clone(), [0, 8]);
+    let image = |batch: &Batch, j: usize| {
+        let (images, labels) = (batch.images_of(j..j + 1), batch.labels_of(j..j + 1));
+        (images.to_vec(), labels.to_vec())
+    };
+    // Two batches are an epoch, and two epochs show every view once.
+    for half in all.chunks(4) {
+        let views = half.iter().flat_map(|batch| batch.views.clone());
+        assert_eq!(views.collect::<BTreeSet<_>>(), (0..12).collect());
+    }
+    let mut known = HashMap::new();
+    for batch in &all {
+        for (j, view) in batch.views.iter().enumerate() {
+            assert_eq!(
+                batch.names[j],
+                dataset.load(*view as usize / 2).unwrap().name
+            );
+            let seen = image(batch, j);
+            assert_eq!(*known.entry(*view).or_insert_with(|| seen.clone()), seen);
+        }
+    }
+    assert_ne!(known[&0], known[&1]);
+    // Without fixed views nothing repeats, and nothing is numbered.
+    assert!(batch_at(&dataset, &config(1), 0).unwrap().views.is_empty());
+
+    let print = |config: &LoaderConfig| view_fingerprint(&dataset, config);
+    let seed = LoaderConfig {
+        seed: 6,
+        ..fixed.clone()
+    };
+    let order = LoaderConfig {
+        workers: 5,
+        batch_size: 2,
+        ..fixed.clone()
+    };
+    assert_eq!(print(&fixed), print(&order));
+    assert_ne!(print(&fixed), print(&seed));
+}
+
+#[test]
+fn fixed_views_of_rare_classes_repeat_too() {
+    let dataset = scenes(5);
+    let config = LoaderConfig {
+        views: 3,
+        augment: Some(Augment {
+            balance: 0.5,
+            ..Augment::default()
+        }),
+        ..config(1)
+    };
+    let mut known = HashMap::new();
+    for step in 0..20 {
+        let batch = batch_at(&dataset, &config, step).unwrap();
+        for (j, view) in batch.views.iter().enumerate() {
+            assert_eq!(
+                batch.names[j],
+                dataset.load(*view as usize / 3).unwrap().name
+            );
+            let seen = batch.images_of(j..j + 1).to_vec();
+            assert_eq!(*known.entry(*view).or_insert_with(|| seen.clone()), seen);
+        }
+    }
+    assert_eq!(known.len(), 15);
 }
 
 #[test]

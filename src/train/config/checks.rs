@@ -16,6 +16,8 @@ use toml::{Table, Value};
 const MOST_STEPS: u64 = 1_000_000_000;
 /// Data sets of one run.
 const MOST_SETS: usize = 64;
+/// Views of a photo.
+const MOST_VIEWS: u64 = 1_000_000;
 /// 16 TiB.
 const MOST_CACHE_MIB: usize = 1 << 24;
 
@@ -124,6 +126,12 @@ impl Config {
         )?;
         rule(l.epsilon > 0.0, "loss.epsilon", l.epsilon, "above 0")?;
         share("loss.class_balance", l.class_balance)?;
+        rule(
+            (0.0..=4.0).contains(&l.time_weight),
+            "loss.time_weight",
+            l.time_weight,
+            "from 0 to 4",
+        )?;
         share("model.encoder_rate", m.encoder_rate)?;
         if self.prediction().has_class_outputs() {
             rule(
@@ -190,6 +198,20 @@ impl Config {
             "two magnifications from 0.05 to 20, the lower one first",
         )?;
         share("data.balance", f64::from(d.balance))?;
+        rule(
+            d.token_views <= MOST_VIEWS,
+            "data.token_views",
+            d.token_views,
+            "from 0 to 1000000",
+        )?;
+        let m = &self.model;
+        rule(
+            d.token_views == 0 || m.encoder.is_some() && m.encoder_rate == 0.0,
+            "data.token_views",
+            d.token_views,
+            "0 unless there is a model.encoder and its model.encoder_rate is 0: the tokens of an \
+             encoder that is trained change",
+        )?;
         rule(
             d.cache_mib <= MOST_CACHE_MIB,
             "data.cache_mib",

@@ -200,6 +200,7 @@ impl Config {
             batch_size: self.train.batch_size,
             seed: self.train.seed,
             augment: Some(self.augment()),
+            views: self.data.token_views,
             cache_bytes: 0,
             workers: 1,
         }
@@ -253,6 +254,7 @@ pub fn help() -> String {
 fn unset_default(key: &str) -> &'static str {
     match key {
         "model.init" | "repa.teacher" | "repa.cache" => "none",
+        "data.token_cache" => "tokens in run",
         _ => "preset",
     }
 }

@@ -117,6 +117,9 @@ section! {
         /// Weighs a pixel by (pixels of an average class / pixels of its class)^class_balance,
         /// clamped to 0.1..10; 0 weighs all classes equally, 0.5 is usual for a long tail.
         class_balance: f64 = 0.0,
+        /// Weighs a sample by (1 - t)^time_weight. With 2, an error of the predicted target counts
+        /// the same at all times; with 0, wrong states near t = 1 dominate.
+        time_weight: f64 = 0.0,
     }
 }
 
@@ -192,6 +195,13 @@ section! {
         photometric: bool = true,
         /// Share of samples, 0 to 1, whose photo is chosen for a rare class; crops then contain it.
         balance: f32 = 0.0,
+        /// Views of each photo that are drawn once and then repeated, one per epoch, so that a
+        /// frozen encoder sees each only once: its tokens are kept in a file, in half precision. 0
+        /// draws a new view every time; otherwise model.encoder_rate must be 0.
+        token_views: u64 = 0,
+        /// Folder for files of tokens, which runs may share: runs with the same encoder, data, views
+        /// and seed use the same file.
+        token_cache: Option<PathBuf> = None,
         /// Memory for decoded photos, in MiB.
         cache_mib: usize = 1024,
         /// Threads that prepare batches.

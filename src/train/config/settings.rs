@@ -7,12 +7,13 @@ use std::path::Path;
 use toml::{Table, Value};
 
 /// The settings that name files and folders.
-const PATHS: [&str; 5] = [
+const PATHS: [&str; 6] = [
     "model.init",
     "model.encoder",
     "repa.teacher",
     "repa.cache",
     "data.path",
+    "data.token_cache",
 ];
 
 /// Names of settings in other programs that differ too much in spelling from the ones here.

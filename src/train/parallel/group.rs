@@ -145,7 +145,9 @@ impl Worker {
         let mut entered = None;
         while let Ok(Command { stage, batch }) = commands.recv() {
             if entered != Some(stage) {
-                trainer.enter(&stages[stage - 1], &setup.data)?;
+                let settings = &stages[stage - 1];
+                let tokens = setup.folder.tokens(&settings.config);
+                trainer.enter(settings, &setup.data, Some(&tokens))?;
                 entered = Some(stage);
             }
             if let Err(PeerLost) = trainer.step_share(&batch, &self.rank, &|| false) {
