@@ -346,6 +346,7 @@ impl RaceConfig {
             batch_size: self.batch_size,
             seed: self.seed,
             augment: Some(config.augment()),
+            views: 0,
             cache_bytes: CACHE << 20,
             workers: 1,
         }
@@ -359,6 +360,7 @@ impl RaceConfig {
             batch_size: self.held_out,
             seed: 0,
             augment: None,
+            views: 0,
             cache_bytes: 0,
             workers: 1,
         }

@@ -229,7 +229,15 @@ impl Trainer {
             decide: &decide,
         };
         let device = &self.device;
-        TrainBatch::new(config, &centroids, weights, batch, share.clone(), &frozen, device)
+        TrainBatch::new(
+            config,
+            &centroids,
+            weights,
+            batch,
+            share.clone(),
+            &frozen,
+            device,
+        )
     }
 
     /// The loss of some samples of a batch, `[1]`, and its scaled gradients; `None` if stopped.
