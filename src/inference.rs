@@ -155,6 +155,14 @@ impl Encoded {
         let features = model.network.encode(&photos);
         Self { photos, features }
     }
+
+    /// The predicted target `x1_hat` (equation 4) at the states `x: [B, d, H, W]` and the time `t`, 0
+    /// to below 1.
+    pub fn predicted_target(&self, model: &Model, x: Tensor<4>, t: f32) -> Tensor<4> {
+        let left = 1.0 - t;
+        let v = model.velocity(x.clone(), t, left, &self.photos, self.features.as_ref());
+        x + v * left
+    }
 }
 
 /// [`flow`] from a given source `[B, 3, H, W]`.

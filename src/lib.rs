@@ -285,6 +285,7 @@ pub mod fonts;
 mod format;
 pub mod gpu;
 pub mod inference;
+pub mod inspect;
 pub mod job;
 pub mod kernels;
 pub mod label_edit;

@@ -32,7 +32,7 @@ use crate::encoding::Centroids;
 use crate::potential::Potential;
 use burn::backend::Dispatch;
 use burn::tensor::{DType, Int, Tensor, TensorData};
-use ops::{CpuOps, DecisionOps, FieldOps, UpdateOps};
+use ops::{CpuOps, DecisionOps, FieldOps, RecordOps, UpdateOps};
 
 /// The fused operation if the first tensor is on the CPU, otherwise the formula of the same name in
 /// [`reference`](mod@reference). Arguments after the semicolon are not tensors.
@@ -91,6 +91,28 @@ pub fn rotary_attention(
 /// Self-attention without norms or rotation: `qkv: [B, L, 3 D]` to `[B, L, D]`.
 pub fn self_attention(qkv: Tensor<3>, heads: usize) -> Tensor<3> {
     fused!(CpuOps::self_attention(qkv; heads))
+}
+
+/// What `token`, below L, attends to in [`rotary_attention`]: `softmax(q k^T / sqrt(d))` of its query
+/// and all keys, `[B, heads, L]`, outside any graph.
+pub fn rotary_attention_row(
+    qkv: Tensor<3>,
+    q_norm: Tensor<1>,
+    k_norm: Tensor<1>,
+    cos: Tensor<2>,
+    sin: Tensor<2>,
+    token: usize,
+) -> Tensor<3> {
+    let qkv = qkv.without_autodiff();
+    let [q_norm, k_norm] = [q_norm, k_norm].map(Tensor::without_autodiff);
+    let [cos, sin] = [cos, sin].map(Tensor::without_autodiff);
+    fused!(RecordOps::rotary_attention_row(qkv, q_norm, k_norm, cos, sin; token))
+}
+
+/// What `token`, below L, attends to in [`self_attention`]; otherwise like [`rotary_attention_row`].
+pub fn self_attention_row(qkv: Tensor<3>, heads: usize, token: usize) -> Tensor<3> {
+    let qkv = qkv.without_autodiff();
+    fused!(RecordOps::self_attention_row(qkv; heads, token))
 }
 
 /// `(x - mean) / sqrt(variance + 1e-6) * weight + bias` over the last axis: `x: [.., D]`,

@@ -75,6 +75,20 @@ pub trait DecisionOps: Backend {
     ) -> FloatTensor<Self>;
 }
 
+/// Looks into a forward pass, outside any graph.
+#[backend_extension(Flex)]
+pub trait RecordOps: Backend {
+    fn rotary_attention_row(
+        qkv: FloatTensor<Self>,
+        q_norm: FloatTensor<Self>,
+        k_norm: FloatTensor<Self>,
+        cos: FloatTensor<Self>,
+        sin: FloatTensor<Self>,
+        token: usize,
+    ) -> FloatTensor<Self>;
+    fn self_attention_row(qkv: FloatTensor<Self>, heads: usize, token: usize) -> FloatTensor<Self>;
+}
+
 /// Operations with their own kernels on every local device.
 #[backend_extension(Flex, Cube, Fusion, Autodiff)]
 pub trait FieldOps: Backend {

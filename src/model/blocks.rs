@@ -53,6 +53,13 @@ impl Attention {
             proj: init.linear(d, d, true),
         }
     }
+
+    /// What a token attends to, given the recorded `qkv: [B, L, 3 D]`: `[B, heads, L]`.
+    pub(super) fn row(&self, qkv: Tensor<3>, context: &BlockContext, token: usize) -> Tensor<3> {
+        let (cos, sin) = (context.cos.clone(), context.sin.clone());
+        let [q_norm, k_norm] = [&self.q_norm, &self.k_norm].map(|norm| norm.val());
+        kernels::rotary_attention_row(qkv, q_norm, k_norm, cos, sin, token)
+    }
 }
 
 /// `w2(SiLU(w1 x) * w3 x)`, no biases.
@@ -105,6 +112,17 @@ impl Block {
 
     /// `s: [B, L, D]` to the same shape, under the condition `c: [B, 1, D]`.
     pub(crate) fn forward(&self, s: Tensor<3>, c: &Tensor<3>, context: &BlockContext) -> Tensor<3> {
+        self.forward_recorded(s, c, context, |_| ())
+    }
+
+    /// Like [`forward`](Self::forward), and passes queries, keys and values `[B, L, 3 D]` to `record`.
+    pub(super) fn forward_recorded(
+        &self,
+        s: Tensor<3>,
+        c: &Tensor<3>,
+        context: &BlockContext,
+        record: impl FnOnce(&Tensor<3>),
+    ) -> Tensor<3> {
         let precision = context.precision;
         let modulation = self.modulation.forward(c.clone(), precision);
         let [batch, _, six] = modulation.dims();
@@ -115,8 +133,10 @@ impl Block {
                 .slice([0..batch, 0..1, i * d..(i + 1) * d])
         };
         let h = kernels::modulated_norm(s.clone(), self.norm1.val(), chunk(0), chunk(1));
+        let qkv = self.attn.qkv.forward(h, precision);
+        record(&qkv);
         let h = kernels::rotary_attention(
-            self.attn.qkv.forward(h, precision),
+            qkv,
             self.attn.q_norm.val(),
             self.attn.k_norm.val(),
             context.cos.clone(),

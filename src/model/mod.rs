@@ -11,6 +11,7 @@ pub mod matmul_precision;
 pub mod network;
 pub mod pixnerd;
 pub mod positions;
+pub mod record;
 pub mod resize;
 mod stem;
 pub mod tensors;

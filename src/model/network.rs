@@ -8,6 +8,7 @@ use super::interpolate;
 use super::linear::Linear;
 use super::matmul_precision::MatmulPrecision;
 use super::positions;
+use super::record::{BlockTokens, Layer, Recorder, Unrecorded};
 use super::stem::Stem;
 use super::vit::Vit;
 use crate::kernels;
@@ -144,18 +145,27 @@ impl Network {
     /// how the model was trained. Heights and widths that are not multiples of the patch are padded
     /// with the border's pixels, and the output is cropped.
     pub fn forward(&self, query: Query) -> Tensor<4> {
-        self.forward_observed(query, |_, _| ())
+        self.forward_recorded(query, &mut Unrecorded)
     }
 
     /// Encodes photos `[B, 3, H, W]` in [-1, 1] to `[B, L, W]`: one token per patch of the network,
     /// both covering the same part of the photo. `None` without an encoder.
     pub fn encode(&self, image: &Tensor<4>) -> Option<Tensor<3>> {
+        self.encode_recorded(image, &mut Unrecorded)
+    }
+
+    /// Like [`encode`](Self::encode), and passes the values of the encoder's blocks to `recorder`.
+    pub fn encode_recorded(
+        &self,
+        image: &Tensor<4>,
+        recorder: &mut impl Recorder,
+    ) -> Option<Tensor<3>> {
         let encoder = self.encoder.as_ref()?;
         let [_, _, height, width] = image.dims();
         let cut = self.config.patches([height, width]);
         let photos = (cut.continued(image.clone()) + 1.0) * 0.5;
         let prepared = encoder.prepare(photos, cut.grid());
-        Some(encoder.patch_tokens(prepared))
+        Some(encoder.patch_tokens_recorded(prepared, recorder))
     }
 
     /// Like [`forward`](Self::forward), and passes each transformer block's index and output tokens
@@ -165,9 +175,41 @@ impl Network {
         query: Query,
         observe: impl FnMut(usize, &Tensor<3>),
     ) -> Tensor<4> {
+        self.forward_recorded(query, &mut BlockTokens(observe))
+    }
+
+    /// Like [`forward`](Self::forward), and passes the values of the transformer's blocks to
+    /// `recorder`.
+    pub fn forward_recorded(&self, query: Query, recorder: &mut impl Recorder) -> Tensor<4> {
         let [_, _, height, width] = query.state.dims();
         let cut = self.config.patches([height, width]);
-        cut.image(self.forward_in_patches(query, observe))
+        let evaluation = self.begin(query);
+        let tokens = self.transform(&evaluation, recorder);
+        cut.image(self.finish(&evaluation, evaluation.time.clone(), tokens))
+    }
+
+    /// The attention of a token in a block, given the recorded queries, keys and values
+    /// `qkv: [B, L, 3 W]` on a grid of `[rows, columns]` patches: `[B, heads, L]`, each row of which
+    /// sums to 1. `None` if there is no such block. `token` must be below L.
+    pub fn attention(
+        &self,
+        layer: Layer,
+        qkv: Tensor<3>,
+        grid: [usize; 2],
+        token: usize,
+    ) -> Option<Tensor<3>> {
+        match layer {
+            Layer::Transformer(index) => {
+                let context = self.block_context(grid, &qkv.device());
+                Some(self.blocks.get(index)?.attn.row(qkv, &context, token))
+            }
+            Layer::Encoder(index) => {
+                let encoder = self.encoder.as_ref()?;
+                encoder.blocks.get(index)?;
+                let heads = encoder.config().heads;
+                Some(kernels::self_attention_row(qkv, heads, token))
+            }
+        }
     }
 
     /// Like [`forward_observed`](Self::forward_observed), patch by patch: `[B L, p p, outputs]`.
@@ -178,7 +220,7 @@ impl Network {
         observe: impl FnMut(usize, &Tensor<3>),
     ) -> Tensor<3> {
         let evaluation = self.begin(query);
-        let tokens = self.transform(&evaluation, observe);
+        let tokens = self.transform(&evaluation, &mut BlockTokens(observe));
         self.finish(&evaluation, evaluation.time.clone(), tokens)
     }
 
@@ -186,7 +228,7 @@ impl Network {
     /// one output per class.
     pub fn largest_output(&self, query: Query) -> Tensor<3, Int> {
         let evaluation = self.begin(query);
-        let tokens = self.transform(&evaluation, |_, _| ());
+        let tokens = self.transform(&evaluation, &mut Unrecorded);
         let (z, s) = self.features(&evaluation, evaluation.time.clone(), tokens);
         let (linear, cut) = (&self.final_layer.linear, evaluation.cut);
         let [patches, pixels, _] = z.dims();
@@ -209,15 +251,14 @@ impl Network {
     }
 
     /// Runs the transformer. Returns the output tokens of the last block, `[B, L, D]`.
-    fn transform(
-        &self,
-        evaluation: &Evaluation,
-        mut observe: impl FnMut(usize, &Tensor<3>),
-    ) -> Tensor<3> {
+    fn transform(&self, evaluation: &Evaluation, recorder: &mut impl Recorder) -> Tensor<3> {
         let mut tokens = evaluation.tokens.clone();
         for (index, block) in self.blocks.iter().enumerate() {
-            tokens = block.forward(tokens, &evaluation.condition, &evaluation.context);
-            observe(index, &tokens);
+            let layer = Layer::Transformer(index);
+            let (condition, context) = (&evaluation.condition, &evaluation.context);
+            let record = |qkv: &Tensor<3>| recorder.attention(layer, qkv);
+            tokens = block.forward_recorded(tokens, condition, context, record);
+            recorder.tokens(layer, &tokens);
         }
         tokens
     }

@@ -6,6 +6,7 @@
 use super::init::Initializer;
 use super::linear::Linear;
 use super::matmul_precision::MatmulPrecision;
+use super::record::{Layer, Recorder, Unrecorded};
 use super::resize::{self, Filter};
 use crate::kernels;
 use burn::module::{Module, Param};
@@ -114,7 +115,8 @@ impl VitBlock {
         }
     }
 
-    fn forward(&self, x: Tensor<3>, heads: usize) -> Tensor<3> {
+    /// Passes queries, keys and values `[B, L, 3 W]` to `record`.
+    fn forward(&self, x: Tensor<3>, heads: usize, record: impl FnOnce(&Tensor<3>)) -> Tensor<3> {
         let batch = x.dims()[0];
         let scaled = |x: Tensor<3>, scale: &Param<Tensor<1>>, y: Tensor<3>| {
             let width = scale.dims()[0];
@@ -123,6 +125,7 @@ impl VitBlock {
         };
         let precision = MatmulPrecision::Single;
         let h = self.qkv.forward(self.norm1.forward(x.clone()), precision);
+        record(&h);
         let h = self
             .projection
             .forward(kernels::self_attention(h, heads), precision);
@@ -189,6 +192,20 @@ impl Vit {
     /// `[B, rows * columns, W]`, row by row, with W for each of the concatenated
     /// [layers](VitConfig::layers). Class token and registers are dropped.
     pub fn patch_tokens(&self, prepared: Tensor<4>) -> Tensor<3> {
+        self.patch_tokens_recorded(prepared, &mut Unrecorded)
+    }
+
+    /// The number of tokens before those of the patches: the class token and the registers.
+    pub(crate) fn extra_tokens(&self) -> usize {
+        1 + self.config.registers
+    }
+
+    /// Like [`patch_tokens`](Self::patch_tokens), and passes every block's values to `recorder`.
+    pub(super) fn patch_tokens_recorded(
+        &self,
+        prepared: Tensor<4>,
+        recorder: &mut impl Recorder,
+    ) -> Tensor<3> {
         let [batch, channels, height, width] = prepared.dims();
         let VitConfig {
             width: w,
@@ -219,12 +236,14 @@ impl Vit {
         };
         let mut tokens = vec![repeated(&self.class_token)];
         tokens.extend(self.registers.as_ref().map(repeated));
-        let extra: usize = tokens.iter().map(|t| t.dims()[1]).sum();
+        let extra = self.extra_tokens();
         tokens.push(self.patches.forward(patches, MatmulPrecision::Single) + positions);
         let mut x = Tensor::cat(tokens, 1);
         let mut joined = Vec::with_capacity(layers.len().max(1));
         for (index, block) in self.blocks.iter().enumerate() {
-            x = block.forward(x, heads);
+            let layer = Layer::Encoder(index);
+            x = block.forward(x, heads, |qkv| recorder.attention(layer, qkv));
+            recorder.tokens(layer, &x);
             let number = index + 1;
             if layers.contains(&number) || layers.is_empty() && number == blocks {
                 let patches = x.clone().narrow(1, extra, rows * columns);

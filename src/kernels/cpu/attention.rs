@@ -100,22 +100,23 @@ impl<'a> Inputs<'a> {
         (out, scales)
     }
 
-    fn head(&self, entry: usize, head: usize) -> Head {
-        let (q, q_scale) = self.entering(entry, head, 0);
-        let (k, k_scale) = self.entering(entry, head, 1);
-        let mut probability = vec![0.0; self.tokens * self.tokens];
+    /// `softmax(q k^T / sqrt(d))` for any number of queries `[rows, d]` and all keys `[L, d]`, as
+    /// `[rows, L]`.
+    fn weights(&self, q: &[f32], k: &[f32]) -> Vec<f32> {
+        let rows = q.len() / self.d;
+        let mut weights = vec![0.0; rows * self.tokens];
         let temperature = 1.0 / (self.d as f32).sqrt();
-        let keys = Matrix::rows(&k, self.d).t();
-        let sizes = [self.tokens, self.d, self.tokens];
+        let keys = Matrix::rows(k, self.d).t();
+        let sizes = [rows, self.d, self.tokens];
         matmul(
             sizes,
             temperature,
-            Matrix::rows(&q, self.d),
+            Matrix::rows(q, self.d),
             keys,
-            &mut probability,
+            &mut weights,
         );
         wide(|| {
-            for row in probability.chunks_exact_mut(self.tokens) {
+            for row in weights.chunks_exact_mut(self.tokens) {
                 let top = max(row);
                 for v in row.iter_mut() {
                     *v = exp(*v - top);
@@ -126,6 +127,13 @@ impl<'a> Inputs<'a> {
                 }
             }
         });
+        weights
+    }
+
+    fn head(&self, entry: usize, head: usize) -> Head {
+        let (q, q_scale) = self.entering(entry, head, 0);
+        let (k, k_scale) = self.entering(entry, head, 1);
+        let probability = self.weights(&q, &k);
         Head {
             q,
             k,
@@ -191,6 +199,21 @@ pub(crate) fn forward(qkv: CpuTensor, rotary: Option<Rotary>, heads: usize) -> C
             }
         });
     cpu::tensor(out, [batch, tokens, heads * d])
+}
+
+/// What a token attends to: `softmax(q k^T / sqrt(D / heads))` for its query, `[B, heads, L]`.
+pub(crate) fn row(qkv: CpuTensor, rotary: Option<Rotary>, heads: usize, token: usize) -> CpuTensor {
+    let batch = qkv.shape()[0];
+    let (qkv, rotary) = (contiguous(qkv), rotary.map(Rotary::contiguous));
+    let x = inputs(&qkv, rotary.as_ref(), heads);
+    let of_head: Vec<Vec<f32>> = (0..batch * heads)
+        .into_par_iter()
+        .map(|i| {
+            let [(q, _), (k, _)] = [0, 1].map(|part| x.entering(i / heads, i % heads, part));
+            x.weights(&q[token * x.d..][..x.d], &k)
+        })
+        .collect();
+    cpu::tensor(of_head.concat(), [batch, heads, x.tokens])
 }
 
 /// Gradients of `qkv` and, with a [`Rotary`], of its two norms (otherwise zeros).

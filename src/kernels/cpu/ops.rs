@@ -3,7 +3,7 @@
 use super::{self as cpu, argmax, attention, cross_entropy, gelu, neural_field, norm, optim};
 use super::{potential, swiglu};
 use crate::kernels::AdamWUpdate;
-use crate::kernels::ops::{CpuOps, DecisionOps, FieldOps, UpdateOps};
+use crate::kernels::ops::{CpuOps, DecisionOps, FieldOps, RecordOps, UpdateOps};
 use crate::potential::Potential;
 use burn::backend::ops::IntTensorOps;
 use burn::backend::tensor::{FloatTensor, IntTensor};
@@ -131,6 +131,25 @@ impl DecisionOps for Flex {
         let [patches, pixels, width] = [shape[0], shape[1], shape[2]];
         let out = argmax::forward(&outputs, [patches, pixels, width]);
         cpu::tensor(out, [patches, pixels])
+    }
+}
+
+impl RecordOps for Flex {
+    fn rotary_attention_row(
+        qkv: FloatTensor<Self>,
+        q_norm: FloatTensor<Self>,
+        k_norm: FloatTensor<Self>,
+        cos: FloatTensor<Self>,
+        sin: FloatTensor<Self>,
+        token: usize,
+    ) -> FloatTensor<Self> {
+        let heads = heads(&qkv, &q_norm);
+        let norms = [q_norm, k_norm];
+        let rotary = attention::Rotary { norms, cos, sin };
+        attention::row(qkv, Some(rotary), heads, token)
+    }
+    fn self_attention_row(qkv: FloatTensor<Self>, heads: usize, token: usize) -> FloatTensor<Self> {
+        attention::row(qkv, None, heads, token)
     }
 }
 

@@ -70,11 +70,39 @@ pub fn rotary_attention(
     cos: Tensor<2>,
     sin: Tensor<2>,
 ) -> Tensor<3> {
+    let [q, k, v] = rotated(qkv, [q_norm, k_norm], &cos, &sin);
+    attend(q, k, v)
+}
+
+pub fn rotary_attention_row(
+    qkv: Tensor<3>,
+    q_norm: Tensor<1>,
+    k_norm: Tensor<1>,
+    cos: Tensor<2>,
+    sin: Tensor<2>,
+    token: usize,
+) -> Tensor<3> {
+    let [q, k, _] = rotated(qkv, [q_norm, k_norm], &cos, &sin);
+    weights(q.narrow(2, token, 1), k).squeeze_dim(2)
+}
+
+pub fn self_attention_row(qkv: Tensor<3>, heads: usize, token: usize) -> Tensor<3> {
+    let [q, k, _] = heads_of(qkv, heads);
+    weights(q.narrow(2, token, 1), k).squeeze_dim(2)
+}
+
+/// Normalised and rotated queries and keys, and values, each `[B, heads, L, d]`.
+fn rotated(
+    qkv: Tensor<3>,
+    [q_norm, k_norm]: [Tensor<1>; 2],
+    cos: &Tensor<2>,
+    sin: &Tensor<2>,
+) -> [Tensor<4>; 3] {
     let heads = qkv.dims()[2] / 3 / q_norm.dims()[0];
     let [q, k, v] = heads_of(qkv, heads);
-    let q = rotate(rms_norm(q, q_norm), &cos, &sin);
-    let k = rotate(rms_norm(k, k_norm), &cos, &sin);
-    attend(q, k, v)
+    let q = rotate(rms_norm(q, q_norm), cos, sin);
+    let k = rotate(rms_norm(k, k_norm), cos, sin);
+    [q, k, v]
 }
 
 pub fn self_attention(qkv: Tensor<3>, heads: usize) -> Tensor<3> {
@@ -93,9 +121,15 @@ fn heads_of(qkv: Tensor<3>, heads: usize) -> [Tensor<4>; 3] {
 /// `softmax(q k^T / sqrt(d)) v` as `[B, L, heads d]`.
 fn attend(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<3> {
     let [batch, heads, tokens, d] = q.dims();
-    let logits = q.matmul(k.transpose()) * (1.0 / (d as f64).sqrt());
-    let out = activation::softmax(logits, 3).matmul(v);
+    let out = weights(q, k).matmul(v);
     out.swap_dims(1, 2).reshape([batch, tokens, heads * d])
+}
+
+/// `softmax(q k^T / sqrt(d))`, `[B, heads, queries, keys]`.
+fn weights(q: Tensor<4>, k: Tensor<4>) -> Tensor<4> {
+    let d = q.dims()[3];
+    let logits = q.matmul(k.transpose()) * (1.0 / (d as f64).sqrt());
+    activation::softmax(logits, 3)
 }
 
 /// Rotates consecutive pairs of channels of `x: [B, heads, L, d]` by their angles.
