@@ -305,6 +305,7 @@ pub mod server;
 mod system_report;
 mod terminal;
 pub mod text_file;
+pub mod texts;
 pub mod train;
 pub mod trajectory;
 pub mod vector_field;

@@ -20,6 +20,7 @@ run_format:
 sampler:
 terminal:
 text_file:
+texts:
 version:
 system_report: device version
 assignment: encoding
@@ -38,6 +39,7 @@ gpu: encoding format potential vector_field
 runs: data run_format
 model: device encoding files flow kernels patches random
 inference: data encoding flow model random sampler votes
+inspect: encoding flow inference labels model
 models: files model run_format
 onnx: data encoding flow inference kernels model random sampler votes
 eval: csv data encoding flow fonts inference labels model pictures random sampler votes
@@ -50,12 +52,12 @@ train: assignment data device encoding eval files flow format kernels model mode
 verify: data encoding eval files kernels labels model potential random
 race: csv data device encoding eval files flow fonts format inference labels model pictures potential sampler \
     text_file train vector_field
-viewer: compare crash csv data device encoding eval export files flow fonts format gpu inference job label_edit \
-    labels model models pictures potential race runs sampler system_report train trajectory vector_field votes
+viewer: compare crash csv data device encoding eval export files flow fonts format gpu inference inspect job label_edit \
+    labels model models pictures potential race runs sampler system_report texts train trajectory vector_field votes
 ablate: csv data device eval files fonts inference model run_format text_file train
-cli: ablate compare crash csv data device encoding eval export files format inference labels model models onnx \
-    pictures race run_format sampler server system_report terminal text_file train trajectory verify version viewer \
-    votes
+cli: ablate compare crash csv data device encoding eval export files format inference inspect labels model models onnx \
+    pictures race run_format sampler server system_report terminal text_file texts train trajectory verify version \
+    viewer votes
 main: cli
 ";
 

@@ -1,5 +1,6 @@
 //! `flowseg eval`: scores a model on a data set.
 
+use super::agreement;
 use super::arguments::{DeviceArgument, LooksArgument, ModelArgument, ScaleArgument};
 use crate::data::{self, ClassTable, Dataset, check};
 use crate::eval::{self, Outcome, Photos, Resolution, Scores, Scoring, Worst, WorstBy};
@@ -74,6 +75,11 @@ pub(super) struct Arguments {
     /// Folder for --worst: photo, truth, prediction and errors side by side, and worst.csv
     #[arg(long, value_name = "DIR", requires = "worst")]
     out: Option<PathBuf>,
+    /// Also print, for t = 0, 0.1 and so on to 0.9, the share of pixels whose predicted class is that of
+    /// the mask in the state: the network's own mask, its mirror image, and the labels. A network that
+    /// looks at the photo does not return a wrong mask
+    #[arg(long)]
+    agreement: bool,
     /// Also print the mean IoU without this class, such as a background; may be repeated
     #[arg(long, value_name = "CLASS")]
     without: Vec<String>,
@@ -195,6 +201,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     if let Some(path) = &arguments.photos {
         files::write_atomic(path, photos.csv(&data).as_bytes())?;
+    }
+    if arguments.agreement {
+        agreement::print(&model, &data, &super::output::bar(data.len()))?;
     }
     if cell.is_some() {
         print_cell(&photos, &data, &arguments.cell);

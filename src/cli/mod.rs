@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 
 mod ablate;
+mod agreement;
 mod arguments;
 mod compare;
 mod completions;

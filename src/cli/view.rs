@@ -4,6 +4,7 @@ use super::arguments::DeviceArgument;
 use super::console;
 use crate::files::Plan;
 use crate::sampler::Solver;
+use crate::texts::Language;
 use crate::viewer::{self, Theme, field::Preset};
 use anyhow::bail;
 use std::path::{Path, PathBuf};
@@ -39,6 +40,12 @@ pub(super) struct Arguments {
     /// pause it after that many training steps
     #[arg(long, value_name = "STEPS", num_args = 0..=1, require_equals = true, default_missing_value = "0", conflicts_with = "field")]
     race: Option<u64>,
+    /// Begin a lesson, 1 to 6
+    #[arg(long, value_name = "N", conflicts_with_all = ["field", "race"], value_parser = clap::value_parser!(u64).range(1..=6))]
+    lesson: Option<u64>,
+    /// The language of the lessons and the Network panel, remembered from now on
+    #[arg(long, value_enum)]
+    language: Option<Language>,
     /// The theme, remembered from now on; the desktop's until one is chosen
     #[arg(long, value_enum)]
     theme: Option<Theme>,
@@ -97,6 +104,8 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
             .field
             .then(|| arguments.preset.unwrap_or(Preset::Fig1b)),
         race: arguments.race,
+        lesson: arguments.lesson.map(|number| number as usize),
+        language: arguments.language,
         theme: arguments.theme,
         size: arguments.size,
     };

@@ -4,6 +4,7 @@
 //! tensor library nor on the window, so that an export can run on any thread.
 
 mod binary;
+mod caption;
 mod coco;
 mod contour;
 mod cutout;
@@ -26,12 +27,13 @@ mod tests;
 mod tiff;
 mod yolo;
 
+pub use caption::with_caption;
 pub use coco::{Coco, Entry, Shapes};
 pub use error::ExportError;
 pub use format::{Details, Format};
 pub use legend::{Entry as LegendEntry, below as with_legend, percent};
 pub use mask::Mask;
-pub use pictures::{colours, overlay};
+pub use pictures::{Pictures, colours, overlay, write_animation, write_sequence};
 pub use polygons::{Polygon, Ring, polygons};
 pub use regions::{Region, Regions, absorb_small};
 pub use scene::{Look, Scene, Trajectory};

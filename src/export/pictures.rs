@@ -95,7 +95,15 @@ fn magnification(width: u32, height: u32) -> u32 {
     (SHOWN_SIDE / width.max(height).max(1)).max(1)
 }
 
-/// The pictures of an animation, state by state.
+/// The pictures of an animation, made one by one.
+pub trait Pictures {
+    fn count(&self) -> usize;
+
+    /// The picture at a place from 0 to `count() - 1`.
+    fn picture(&self, at: usize) -> RgbImage;
+}
+
+/// The pictures of a flow, state by state.
 struct Animation<'a> {
     scene: &'a Scene<'a>,
     /// The photo at the animation's size, if it is shown.
@@ -117,8 +125,10 @@ impl<'a> Animation<'a> {
             scale,
         }
     }
+}
 
-    fn len(&self) -> usize {
+impl Pictures for Animation<'_> {
+    fn count(&self) -> usize {
         self.scene.trajectory.states.len()
     }
 
@@ -158,40 +168,65 @@ pub(super) fn write_gif(
     scene: &Scene,
     progress: &dyn Fn(f32) -> bool,
 ) -> Result<(), ExportError> {
-    let animation = Animation::new(scene);
+    write_animation(path, &Animation::new(scene), progress)
+}
+
+/// Writes the flow as `0000.png`, `0001.png` and so on; see [`write_sequence`].
+pub(super) fn write_frames(
+    path: &Path,
+    scene: &Scene,
+    progress: &dyn Fn(f32) -> bool,
+) -> Result<(), ExportError> {
+    write_sequence(path, &Animation::new(scene), progress)
+}
+
+/// Writes pictures of one size as an endlessly looping GIF, in which the first and the last are shown
+/// longer. `progress` is as in [`write`](super::write).
+///
+/// # Errors
+/// The disk cannot be written, or `progress` returned false.
+pub fn write_animation(
+    path: &Path,
+    pictures: &dyn Pictures,
+    progress: &dyn Fn(f32) -> bool,
+) -> Result<(), ExportError> {
+    let count = pictures.count();
     files::write_with(path, |file| {
         let mut file = BufWriter::new(file);
         let mut gif = Gif::new(&mut file).map_err(|e| failed(path, e))?;
-        for at in 0..animation.len() {
-            let ends = at == 0 || at + 1 == animation.len();
+        for at in 0..count {
+            let ends = at == 0 || at + 1 == count;
             let shown = if ends { END } else { STEP };
-            gif.frame(animation.picture(at), shown)
+            gif.frame(pictures.picture(at), shown)
                 .map_err(|e| failed(path, e))?;
-            go_on(progress((at + 1) as f32 / animation.len() as f32))?;
+            go_on(progress((at + 1) as f32 / count as f32))?;
         }
         drop(gif);
         file.flush().map_err(|e| ExportError::write(path, e))
     })
 }
 
-/// Writes the flow as `0000.png`, `0001.png` and so on into a new or empty folder, which appears under
-/// its name once the last of them is written.
-pub(super) fn write_frames(
+/// Writes pictures as `0000.png`, `0001.png` and so on into a new or empty folder, which appears under
+/// its name once the last of them is written. `progress` is as in [`write`](super::write).
+///
+/// # Errors
+/// The disk cannot be written, the folder is not empty, or `progress` returned false.
+pub fn write_sequence(
     path: &Path,
-    scene: &Scene,
+    pictures: &dyn Pictures,
     progress: &dyn Fn(f32) -> bool,
 ) -> Result<(), ExportError> {
     let empty = || fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
     if path.exists() && !empty() {
         return Err(ExportError::Occupied(path.to_owned()));
     }
-    let animation = Animation::new(scene);
+    let count = pictures.count();
     files::write_folder(path, |folder| {
-        for at in 0..animation.len() {
+        for at in 0..count {
             let file = folder.join(format!("{at:04}.png"));
-            let png = png(path, animation.picture(at))?;
+            let png = png(path, pictures.picture(at))?;
             files::write_atomic(&file, &png).map_err(|error| error.moved(folder, path))?;
-            go_on(progress((at + 1) as f32 / animation.len() as f32))?;
+            go_on(progress((at + 1) as f32 / count as f32))?;
         }
         Ok(())
     })

@@ -119,6 +119,12 @@ fn alike<S: AsRef<str>>(names: &[(usize, S)]) -> Vec<bool> {
     drawn.iter().map(|name| counts[name.trim()] > 1).collect()
 }
 
+/// Whether the built-in fonts draw a character, so that it looks the same on every machine.
+#[cfg(test)]
+pub(crate) fn is_built_in(character: char) -> bool {
+    character.is_ascii() || built_in().has(character)
+}
+
 /// The characters of the built-in fonts.
 fn built_in() -> &'static Coverage {
     static BUILT_IN: OnceLock<Coverage> = OnceLock::new();

@@ -189,6 +189,61 @@ proptest! {
         );
     }
 
+    /// A row of weights is that of its formula, on devices with and without the kernel, and what the
+    /// whole attention averages the values with.
+    #[test]
+    fn a_row_of_attention_belongs_to_its_output(
+        (rows, columns, heads, d) in (1usize..6, 1usize..9, 1usize..4, even()),
+        place in 0.0f64..1.0,
+        seed in 0u64..1000,
+    ) {
+        let (tokens, d) = (rows * columns, 2 * d);
+        let token = (place * tokens as f64) as usize;
+        let qkv = random([2, tokens, 3 * heads * d], seed).inner();
+        let norms = [1, 2].map(|more| random([d], seed + more).inner());
+        let (cos, sin) = crate::model::positions::rotary(rows, columns, d);
+        let table = |v: Vec<f32>| {
+            Tensor::<2>::from_data(TensorData::new(v, [tokens, d / 2]), &qkv.device())
+        };
+        let (cos, sin) = (table(cos), table(sin));
+        let [q, k] = norms;
+        let rotary = (q.clone(), k.clone(), cos.clone(), sin.clone());
+        let found = rotary_attention_row(
+            qkv.clone(), rotary.0, rotary.1, rotary.2, rotary.3, token,
+        );
+        let rotary = (q.clone(), k.clone(), cos.clone(), sin.clone());
+        let plain = reference::rotary_attention_row(
+            qkv.clone(), rotary.0, rotary.1, rotary.2, rotary.3, token,
+        );
+        let whole = rotary_attention(qkv.clone(), q, k, cos, sin);
+        let pairs = [
+            (found, plain, whole),
+            (
+                self_attention_row(qkv.clone(), heads, token),
+                reference::self_attention_row(qkv.clone(), heads, token),
+                self_attention(qkv.clone(), heads),
+            ),
+        ];
+        let of_values = values(qkv);
+        for (found, plain, whole) in pairs {
+            prop_assert_eq!(found.dims(), [2, heads, tokens]);
+            let (weights, whole) = (values(found), values(whole));
+            assert_close(&weights, &values(plain), "weights");
+            for (row, weights) in weights.chunks_exact(tokens).enumerate() {
+                let (entry, head) = (row / heads, row % heads);
+                prop_assert!((weights.iter().sum::<f32>() - 1.0).abs() < 1e-4);
+                for c in 0..d {
+                    let value = |l: usize| {
+                        of_values[((entry * tokens + l) * 3 + 2) * heads * d + head * d + c]
+                    };
+                    let mean: f32 = (0..tokens).map(|l| weights[l] * value(l)).sum();
+                    let out = whole[(entry * tokens + token) * heads * d + head * d + c];
+                    prop_assert!((mean - out).abs() < 1e-4, "{} {}", mean, out);
+                }
+            }
+        }
+    }
+
     #[test]
     fn layer_norm_is_its_formula(
         (batch, rows, width) in (1usize..4, length(), long()),

@@ -10,6 +10,7 @@ use super::commands::{self, Action, Command};
 use super::dock::{self, Dock};
 use super::field::FieldPanel;
 use super::frame_stats::FrameStats;
+use super::lessons::{Driver, Parts, Request};
 use super::memory::Memory;
 use super::open_model::OpenModel;
 use super::options::Options;
@@ -31,6 +32,7 @@ pub(super) struct App {
     /// Whether the window was opened with a view of the field.
     field_in_front: bool,
     pub(super) capture: Option<Capture>,
+    pub(super) lessons: Driver,
     frames: FrameStats,
 }
 
@@ -88,6 +90,7 @@ impl App {
             field: FieldPanel::new(state.cloned(), field),
             ..Panels::default()
         };
+        shared.settings.language = options.language.unwrap_or(shared.settings.language);
         if !models.is_empty() {
             dock::reveal(&mut layout, PanelKind::Model);
         }
@@ -99,12 +102,24 @@ impl App {
             panels.race.show_after(steps);
             dock::reveal(&mut layout, PanelKind::Race);
         }
+        let mut lessons = Driver::default();
+        // A picture shows where the particles end.
+        lessons.hurry = options.screenshot.is_some();
+        let mut parts = Parts {
+            app: &mut shared,
+            panels: &mut panels,
+            layout: &mut layout,
+        };
+        if let Some(number) = options.lesson {
+            lessons.act(Request::Open(number.saturating_sub(1)), &mut parts);
+        }
         Self {
             shared,
             panels,
             layout,
             field_in_front: options.field.is_some(),
             capture: None,
+            lessons,
             frames: FrameStats::default(),
         }
     }
@@ -124,10 +139,27 @@ impl App {
                     dock::reveal(&mut self.layout, PanelKind::Compare);
                 }
                 AppEvent::RunsOpened(_) => dock::reveal(&mut self.layout, PanelKind::Runs),
-                AppEvent::PhotosListed => dock::reveal(&mut self.layout, PanelKind::Photos),
+                // In a lesson, the list would cover the photo.
+                AppEvent::PhotosListed if !self.lessons.is_open() => {
+                    dock::reveal(&mut self.layout, PanelKind::Photos);
+                }
+                AppEvent::Lesson(request) => {
+                    let (lessons, mut parts) = self.lessons();
+                    lessons.act(request, &mut parts);
+                }
                 _ => {}
             }
         }
+    }
+
+    /// The lessons, and what they arrange.
+    fn lessons(&mut self) -> (&mut Driver, Parts<'_>) {
+        let parts = Parts {
+            app: &mut self.shared,
+            panels: &mut self.panels,
+            layout: &mut self.layout,
+        };
+        (&mut self.lessons, parts)
     }
 
     /// The commands of keys, dropped files and the clipboard.
@@ -220,6 +252,8 @@ impl App {
         let masks = !app.model.as_ref().is_some_and(due);
         flow && field
             && masks
+            && self.lessons.settled(&self.panels)
+            && (self.panels.network.settled() || !dock::is_shown(&self.layout, PanelKind::Network))
             && app.is_compared()
             && self.panels.runs.settled()
             && self.panels.race.settled()
@@ -238,6 +272,8 @@ impl eframe::App for App {
         self.shared.receive();
         let ready = self.shared.correct.take_ready();
         self.run(&context, ready.into_iter().collect());
+        let (lessons, mut parts) = self.lessons();
+        lessons.follow(&mut parts);
         let correcting = self.shared.correct.is_ready();
         self.run(&context, Self::input(&context, correcting));
         let closes = context.input(|input| input.viewport().close_requested());
@@ -281,9 +317,11 @@ impl eframe::App for App {
         self.shared.errors.show(&context, &mut commands);
         self.run(&context, commands);
         let still = self.still();
-        if still && self.capture.is_some() {
+        if still && self.capture.is_some() && !self.lessons.is_open() {
             self.run(&context, vec![Action::Last.into()]);
         }
+        let (lessons, mut parts) = self.lessons();
+        lessons.shoot(&context, still, &mut parts);
         if let Some(capture) = &mut self.capture {
             capture.frame(&context, still, self.shared.errors.first());
         }
@@ -305,10 +343,13 @@ impl eframe::App for App {
 
     fn save(&mut self, storage: &mut dyn eframe::Storage) {
         if self.capture.is_none() {
+            let lessons = &self.lessons;
+            let (settings, panels, field) =
+                lessons.remembered(&self.shared, &self.panels, &self.layout);
             let memory = Memory {
-                settings: self.shared.settings.clone(),
-                panels: self.layout.clone(),
-                field: self.panels.field.settings.clone(),
+                settings,
+                panels: panels.clone(),
+                field: field.clone(),
             };
             eframe::set_value(storage, eframe::APP_KEY, &memory);
         }

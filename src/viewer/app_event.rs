@@ -1,5 +1,6 @@
 //! Changes of the shared state that panels may react to.
 
+use super::lessons::Request;
 use std::path::PathBuf;
 
 pub(super) enum AppEvent {
@@ -13,6 +14,7 @@ pub(super) enum AppEvent {
     PhotosListed,
     Zoom(Zoom),
     PanelsReset,
+    Lesson(Request),
 }
 
 #[derive(Clone, Copy)]

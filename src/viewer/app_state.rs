@@ -1,6 +1,7 @@
 //! The state that the panels share. They only read it: `commands::run` and the reports of the worker,
 //! the file dialogs and the exports change it.
 
+mod aside;
 mod comparing;
 mod receive;
 mod status_text;
@@ -27,11 +28,14 @@ use crate::gpu::canvas::{Layer, Pipelines};
 use crate::inference::Sampling;
 use crate::job::Worker;
 use crate::models;
+use crate::texts::Texts;
 use burn::tensor::Device;
 use eframe::egui;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use web_time::Instant;
+
+pub(super) use aside::SetAside;
 
 /// Descriptions of the devices that the window computes and draws on.
 #[derive(Clone, Debug)]
@@ -55,6 +59,7 @@ pub(super) enum Phase {
     Sampling(Instant),
 }
 
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Playhead {
     /// Position between the states, 0 to the number of steps.
     pub position: f32,
@@ -112,6 +117,8 @@ pub(super) struct AppState {
     pub opener: FileOpener,
     pub exports: Exports,
     events: Vec<AppEvent>,
+    /// What is put back once the model that belongs to it is open again.
+    returning: Option<Box<SetAside>>,
     /// Requests repaints.
     wake: egui::Context,
     worker: Option<Worker<WorkerEvent>>,
@@ -177,6 +184,7 @@ impl AppState {
             opener: FileOpener::new(move || wake.request_repaint()),
             exports: Exports::new(context),
             events: Vec::new(),
+            returning: None,
             wake: context.clone(),
             worker,
             device,
@@ -185,6 +193,11 @@ impl AppState {
         app.request.by_user = model.is_some();
         app.open_model(model.unwrap_or(suitable_model(&app.photos)));
         app
+    }
+
+    /// The texts in the chosen language.
+    pub(super) fn texts(&self) -> &'static Texts {
+        Texts::of(self.settings.language)
     }
 
     /// The device that the window computes on.

@@ -6,6 +6,7 @@ use super::correct::Correction;
 use super::photo_list::{Item, PhotoList, SAMPLES};
 use super::theme::{self, GRID};
 use crate::models;
+use crate::texts::Language;
 use eframe::egui;
 use egui_material_icons::icons;
 
@@ -127,6 +128,25 @@ fn menu(app: &AppState, ui: &mut egui::Ui, group: &str, commands: &mut Vec<Comma
         ui.separator();
         files(app, ui, commands);
     }
+    if group == "View" {
+        ui.separator();
+        languages(app, ui, commands);
+    }
+}
+
+/// Draws the choice of the language, each in its own words.
+fn languages(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
+    let menu = ui.menu_button("Language", |ui| {
+        for language in Language::ALL {
+            let chosen = app.settings.language == language;
+            if ui.radio(chosen, language.name()).clicked() {
+                commands.push(Command::SetLanguage(language));
+                ui.close();
+            }
+        }
+    });
+    menu.response
+        .on_hover_text("Of the lessons and the Network panel; everything else is in English");
 }
 
 fn files(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {

@@ -16,6 +16,9 @@ use crate::gpu::canvas::{Layer, Sources};
 use eframe::egui::{self, Color32, Pos2, Rect, Sense, Stroke, Vec2, pos2, vec2};
 use egui_material_icons::icons;
 
+/// Height of the toolbar, in points.
+pub(super) const BAR: f32 = 5.0 * GRID;
+
 #[derive(Default)]
 pub(super) struct CanvasPanel {
     /// `None` without a graphics device.
@@ -40,7 +43,7 @@ impl Panel for CanvasPanel {
     fn ui(&mut self, ui: &mut egui::Ui, app: &AppState, commands: &mut Vec<Command>) {
         egui::Panel::top("canvas bar")
             .frame(background::bare(ui))
-            .exact_size(5.0 * GRID)
+            .exact_size(BAR)
             .show(ui, |ui| bar(app, ui, commands));
         correct::bar(app, ui, commands);
         egui::CentralPanel::no_frame().show(ui, |ui| {

@@ -27,13 +27,45 @@ pub(super) fn tree() -> Tree<PanelKind> {
         PanelKind::Model,
         PanelKind::Compare,
     ]);
-    let below = tabs(&[PanelKind::Pixel, PanelKind::Charts]);
+    let below = tabs(&[
+        PanelKind::Pixel,
+        PanelKind::Charts,
+        PanelKind::Network,
+        PanelKind::Lessons,
+    ]);
     let side = tiles.insert_container(Linear::new(LinearDir::Vertical, vec![above, below]));
     let mut row = Linear::new(LinearDir::Horizontal, vec![centre, side]);
     row.shares.set_share(centre, 0.75);
     row.shares.set_share(side, 0.25);
     let root = tiles.insert_container(row);
     Tree::new(egui::Id::unique("panels"), root, tiles)
+}
+
+/// All panels while a lesson is open: the lesson at the side, with the panels `below` under it, and the
+/// others in the centre, with `front` in front.
+pub(super) fn lesson_tree(front: PanelKind, below: &[PanelKind]) -> Tree<PanelKind> {
+    let mut tiles = Tiles::default();
+    let mut tabs = |panels: Vec<PanelKind>| {
+        let panes = panels.into_iter().map(|panel| tiles.insert_pane(panel));
+        let panes = panes.collect::<Vec<_>>();
+        tiles.insert_tab_tile(panes)
+    };
+    let others = |panel: &PanelKind| *panel != PanelKind::Lessons && !below.contains(panel);
+    let centre = tabs(ALL.into_iter().filter(others).collect());
+    let mut rows = vec![tabs(vec![PanelKind::Lessons])];
+    if !below.is_empty() {
+        rows.push(tabs(below.to_vec()));
+    }
+    let mut side = Linear::new(LinearDir::Vertical, rows.clone());
+    side.shares.set_share(rows[0], 2.2);
+    let side = tiles.insert_container(side);
+    let mut row = Linear::new(LinearDir::Horizontal, vec![centre, side]);
+    row.shares.set_share(centre, 0.7);
+    row.shares.set_share(side, 0.3);
+    let root = tiles.insert_container(row);
+    let mut tree = Tree::new(egui::Id::unique("panels"), root, tiles);
+    reveal(&mut tree, front);
+    tree
 }
 
 /// Whether a remembered tree has a root and every panel of this version exactly once.
@@ -51,7 +83,7 @@ pub(super) fn is_sound(tree: &Tree<PanelKind>) -> bool {
         && ALL.iter().all(|panel| panels.contains(panel))
 }
 
-const ALL: [PanelKind; 10] = [
+const ALL: [PanelKind; 12] = [
     PanelKind::Canvas,
     PanelKind::Field,
     PanelKind::Runs,
@@ -62,11 +94,19 @@ const ALL: [PanelKind; 10] = [
     PanelKind::Compare,
     PanelKind::Pixel,
     PanelKind::Charts,
+    PanelKind::Network,
+    PanelKind::Lessons,
 ];
 
 /// Brings a panel to the front of its tabs.
 pub(super) fn reveal(tree: &mut Tree<PanelKind>, wanted: PanelKind) {
     tree.make_active(|_, tile| *tile == Tile::Pane(wanted));
+}
+
+/// Whether a panel is in front of its tabs.
+pub(super) fn is_shown(tree: &Tree<PanelKind>, panel: PanelKind) -> bool {
+    let tile = tree.tiles.find_pane(&panel);
+    tile.is_some_and(|tile| tree.active_tiles().contains(&tile))
 }
 
 /// Draws the panels, and carries out the commands of each before the next is drawn.
@@ -94,7 +134,7 @@ impl Behavior<PanelKind> for Dock<'_> {
     }
 
     fn tab_title_for_pane(&mut self, kind: &PanelKind) -> egui::WidgetText {
-        self.panels.get(*kind).title().into()
+        self.panels.get(*kind).title_in(self.app.texts()).into()
     }
 
     fn tab_title_for_tile(&mut self, tiles: &Tiles<PanelKind>, tile: TileId) -> egui::WidgetText {
@@ -103,7 +143,9 @@ impl Behavior<PanelKind> for Dock<'_> {
         let mut open = vec![tile];
         while let Some(tile) = open.pop() {
             match tiles.get(tile) {
-                Some(Tile::Pane(kind)) => titles.push(self.panels.get(*kind).title()),
+                Some(Tile::Pane(kind)) => {
+                    titles.push(self.panels.get(*kind).title_in(self.app.texts()));
+                }
                 Some(Tile::Container(container)) => {
                     open.extend(
                         container
@@ -191,6 +233,9 @@ mod tests {
     fn the_original_tree_is_sound_and_incomplete_ones_are_not() {
         let mut tree = tree();
         assert!(is_sound(&tree));
+        for below in [&[][..], &[PanelKind::Pixel, PanelKind::Charts]] {
+            assert!(is_sound(&lesson_tree(PanelKind::Field, below)));
+        }
         let id = tree.tiles.find_pane(&PanelKind::Charts).unwrap();
         tree.remove_recursively(id);
         assert!(!is_sound(&tree));

@@ -4,7 +4,7 @@ use super::exports_all::AllMasks;
 use super::flow::Flow;
 use super::open_model::OpenModel;
 use crate::encoding::Centroids;
-use crate::export::{self, Artifact, Look, Scene, Trajectory};
+use crate::export::{self, Artifact, Look, Pictures, Scene, Trajectory};
 use crate::files::{self, Plan};
 use crate::gpu::field::PictureReadback;
 use crate::pictures;
@@ -141,6 +141,14 @@ impl NewFile {
             contents: Contents::Made(Box::new(make)),
         }
     }
+}
+
+/// The two ways to write the pictures of an animation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PictureKind {
+    Gif,
+    /// A folder of PNGs.
+    Frames,
 }
 
 pub(super) enum Contents {
@@ -292,6 +300,45 @@ impl Exports {
         })
     }
 
+    /// Asks for a path and writes pictures there, unless the path is one of `inputs`. `name` is the
+    /// suggested name, without an extension.
+    ///
+    /// # Errors
+    /// The system cannot start another thread.
+    pub(super) fn ask_pictures(
+        &mut self,
+        kind: PictureKind,
+        pictures: impl Pictures + Send + 'static,
+        name: &str,
+        inputs: Vec<PathBuf>,
+    ) -> std::io::Result<()> {
+        let dialog = rfd::AsyncFileDialog::new();
+        if kind == PictureKind::Frames {
+            let (chosen, name) = (dialog.pick_folder(), format!("{name}.frames"));
+            return self.spawn(move |progress| {
+                let path = pollster::block_on(chosen)?.path().join(name);
+                write_pictures(kind, pictures, &inputs, path, progress)
+            });
+        }
+        let dialog = dialog.add_filter(Artifact::Gif.label(), &["gif"]);
+        let chosen = dialog.set_file_name(format!("{name}.gif")).save_file();
+        self.spawn(move |progress| {
+            let path = pollster::block_on(chosen)?.path().to_owned();
+            write_pictures(kind, pictures, &inputs, path, progress)
+        })
+    }
+
+    /// Writes pictures to a path.
+    #[cfg(test)]
+    pub(super) fn write_pictures(
+        &mut self,
+        kind: PictureKind,
+        pictures: impl Pictures + Send + 'static,
+        path: PathBuf,
+    ) -> std::io::Result<()> {
+        self.spawn(move |progress| write_pictures(kind, pictures, &[], path, progress))
+    }
+
     /// Asks for a folder and writes all masks there.
     ///
     /// # Errors
@@ -353,7 +400,31 @@ fn write(artifact: Artifact, flow: &FlowSnapshot, path: PathBuf, progress: &Prog
     {
         return Some(Err(error));
     }
-    match export::write(artifact, &flow.scene(), &path, &report) {
+    outcome(export::write(artifact, &flow.scene(), &path, &report), path)
+}
+
+fn write_pictures(
+    kind: PictureKind,
+    pictures: impl Pictures,
+    inputs: &[PathBuf],
+    path: PathBuf,
+    progress: &Progress,
+) -> Outcome {
+    let report = |share: f32| progress.report(share);
+    let written = match kind {
+        PictureKind::Frames => export::write_sequence(&path, &pictures, &report),
+        PictureKind::Gif => {
+            if let Err(error) = check(&path, "the animation", inputs) {
+                return Some(Err(error));
+            }
+            export::write_animation(&path, &pictures, &report)
+        }
+    };
+    outcome(written, path)
+}
+
+fn outcome(written: Result<(), export::ExportError>, path: PathBuf) -> Outcome {
+    match written {
         Ok(()) => Some(Ok(path)),
         Err(export::ExportError::Cancelled) => None,
         Err(error) => Some(Err(error.to_string())),

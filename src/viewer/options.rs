@@ -3,6 +3,7 @@
 use super::field::Preset;
 use crate::device::Choice;
 use crate::sampler::Solver;
+use crate::texts::Language;
 use std::path::PathBuf;
 
 /// A colour theme.
@@ -32,6 +33,10 @@ pub struct Options {
     pub field: Option<Preset>,
     /// Show the race, after this many training steps of the default race; 0 for one that has not begun.
     pub race: Option<u64>,
+    /// A lesson to begin, counted from 1.
+    pub lesson: Option<usize>,
+    /// The language; by default the one chosen last.
+    pub language: Option<Language>,
     /// The theme; by default the one used last.
     pub theme: Option<Theme>,
     /// Width and height of the window in points; by default the size it had last.

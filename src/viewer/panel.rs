@@ -4,12 +4,18 @@ use super::app_event::AppEvent;
 use super::app_state::AppState;
 use super::commands::Command;
 use super::theme::GRID;
+use crate::texts::Texts;
 use eframe::egui;
 
 /// A part of the window. It owns its state, reads the shared state and requests changes of it by
 /// commands; panels do not depend on each other.
 pub(super) trait Panel {
     fn title(&self) -> &'static str;
+
+    /// Its title in the language of `texts`, if it has its texts there.
+    fn title_in(&self, _texts: &'static Texts) -> &'static str {
+        self.title()
+    }
 
     /// The margin around its contents, in points.
     fn margin(&self) -> f32 {

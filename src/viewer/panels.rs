@@ -7,7 +7,9 @@ use super::compare_panel::ComparePanel;
 use super::device_dialog::DeviceDialog;
 use super::export_dialog::ExportDialog;
 use super::field::FieldPanel;
+use super::lessons::LessonsPanel;
 use super::model_panel::ModelPanel;
+use super::network::NetworkPanel;
 use super::panel::Panel;
 use super::photos_panel::PhotosPanel;
 use super::pixel_panel::PixelPanel;
@@ -29,6 +31,8 @@ pub(super) enum PanelKind {
     Compare,
     Pixel,
     Charts,
+    Network,
+    Lessons,
 }
 
 #[derive(Default)]
@@ -43,6 +47,8 @@ pub(super) struct Panels {
     pub compare: ComparePanel,
     pub pixel: PixelPanel,
     pub charts: ChartsPanel,
+    pub network: NetworkPanel,
+    pub lessons: LessonsPanel,
     pub timeline: TimelinePanel,
     pub export: ExportDialog,
     pub device: DeviceDialog,
@@ -61,10 +67,12 @@ impl Panels {
             PanelKind::Compare => &mut self.compare,
             PanelKind::Pixel => &mut self.pixel,
             PanelKind::Charts => &mut self.charts,
+            PanelKind::Network => &mut self.network,
+            PanelKind::Lessons => &mut self.lessons,
         }
     }
 
-    pub(super) fn all(&mut self) -> [&mut dyn Panel; 13] {
+    pub(super) fn all(&mut self) -> [&mut dyn Panel; 15] {
         [
             &mut self.canvas,
             &mut self.field,
@@ -76,6 +84,8 @@ impl Panels {
             &mut self.compare,
             &mut self.pixel,
             &mut self.charts,
+            &mut self.network,
+            &mut self.lessons,
             &mut self.timeline,
             &mut self.export,
             &mut self.device,

@@ -23,7 +23,7 @@ pub(super) const SCENE: SceneConfig = SceneConfig {
     ignore: 0.0,
 };
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub(super) enum Item {
     File(PathBuf),
     /// A built-in sample, by its place in [`SAMPLES`].
@@ -70,6 +70,7 @@ impl Item {
 }
 
 /// Photos, one of which is shown.
+#[derive(Clone, PartialEq)]
 pub(super) struct PhotoList {
     items: Vec<Item>,
     shown: usize,

@@ -31,6 +31,17 @@ impl Deref for SelectionHistory {
 }
 
 impl SelectionHistory {
+    /// A selection of one pinned pixel or of nothing, without a history.
+    pub(super) fn pinned(pixel: Option<usize>) -> Self {
+        Self {
+            current: Selection {
+                pins: pixel.into_iter().collect(),
+                ..Selection::default()
+            },
+            history: Undoer::default(),
+        }
+    }
+
     /// Changes the selection so that it can be undone.
     pub(super) fn change(&mut self, change: impl FnOnce(&mut Selection)) {
         self.history.add_undo(&self.current);

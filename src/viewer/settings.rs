@@ -3,6 +3,7 @@
 use super::mask_queue::MaskSettings;
 use super::view::{View, in_range};
 use crate::sampler::Solver;
+use crate::texts::Language;
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -47,6 +48,7 @@ pub(super) struct Settings {
     pub published_colours: bool,
     /// Scale of text and controls, 1 as designed.
     pub scale: f32,
+    pub language: Language,
 }
 
 impl Default for Settings {
@@ -65,6 +67,7 @@ impl Default for Settings {
             filmstrip: true,
             published_colours: false,
             scale: 1.0,
+            language: Language::default(),
         }
     }
 }

@@ -3,7 +3,9 @@
 
 mod compare;
 mod correct;
+mod lessons;
 mod masks;
+mod network;
 mod race;
 mod selection;
 
@@ -42,6 +44,8 @@ fn options(paths: &[&Path], steps: usize) -> Options {
         screenshot: None,
         field: None,
         race: None,
+        lesson: None,
+        language: None,
         theme: None,
         size: None,
     }

@@ -133,6 +133,26 @@ fn runs_and_models_alone_are_pictured() {
     assert!(colours.len() > 200, "{} colours", colours.len());
 }
 
+/// A lesson is the same picture every time, and another one in another language.
+#[test]
+fn a_lesson_is_pictured_in_every_language() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = |name: &str, language: &str| {
+        let path = folder.path().join(name);
+        let lesson = ["--lesson", "5", "--language", language, "--screenshot"].map(OsStr::new);
+        let output = view(&[&lesson[..], &[path.as_os_str()]].concat());
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{language}: {text}");
+        image::open(&path).unwrap().to_rgb8()
+    };
+    let english = picture("en.png", "en");
+    assert!(english == picture("again.png", "en"), "two pictures differ");
+    assert!(
+        english != picture("de.png", "de"),
+        "the language changes nothing"
+    );
+}
+
 #[test]
 fn without_a_display_or_an_adapter_one_line_says_how_to_go_on() {
     let bare = |display: Option<&str>| {

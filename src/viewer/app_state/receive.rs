@@ -70,7 +70,10 @@ impl AppState {
                 self.selection.forget_classes();
                 self.phase = Phase::Idle;
                 self.emit(AppEvent::ModelOpened);
-                self.open_photo();
+                match self.returning.take() {
+                    Some(aside) => self.resume(*aside),
+                    None => self.open_photo(),
+                }
             }
             WorkerEvent::Photo(opened) => {
                 let name = self.photos.item().map(Item::name).unwrap_or_default();
@@ -119,6 +122,7 @@ impl AppState {
             }
             WorkerEvent::Failed(text) => {
                 self.phase = Phase::Idle;
+                self.returning = None;
                 self.errors.report(text);
             }
         }
@@ -127,6 +131,11 @@ impl AppState {
     /// Switches between the colours of the centroids and the published ones of the data set.
     pub(in crate::viewer) fn toggle_colours(&mut self) {
         self.settings.published_colours = !self.settings.published_colours;
+        self.recolour();
+    }
+
+    /// Gives the model's classes the chosen colours.
+    pub(super) fn recolour(&mut self) {
         let Some(model) = &mut self.model else { return };
         model.colour(self.settings.published_colours);
         let states = self.flow.iter_mut().flat_map(|flow| &mut flow.states);

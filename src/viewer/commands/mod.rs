@@ -11,11 +11,13 @@ pub(super) use table::{Action, TABLE, entry, help, keys_of, pressed, pressed_num
 use super::brush::Brush;
 use super::correct;
 use super::exports::NewFile;
+use super::lessons;
 use super::mask_queue::MaskSettings;
 use super::photo_list::PhotoList;
 use super::second::Choice;
 use crate::export::{Artifact, Look};
 use crate::inference::Sampling;
+use crate::texts::Language;
 use eframe::egui::ColorImage;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -62,6 +64,8 @@ pub(super) enum Command {
     Correct(correct::Request),
     /// Chooses the n-th class of the class list for painting, from 0.
     ChooseNth(usize),
+    Lesson(lessons::Request),
+    SetLanguage(Language),
     ReportError(String),
     ShowErrors(bool),
     DismissErrors(Range<usize>),

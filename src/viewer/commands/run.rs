@@ -8,6 +8,7 @@ use crate::viewer::app_event::{AppEvent, Zoom};
 use crate::viewer::app_state::{AppState, Dialogs};
 use crate::viewer::correct;
 use crate::viewer::file_open::Dialog;
+use crate::viewer::lessons::Request;
 use crate::viewer::photo_list::Item;
 use crate::viewer::settings::SCALE;
 use crate::viewer::view::Arrangement;
@@ -64,6 +65,8 @@ pub(crate) fn run(app: &mut AppState, context: &egui::Context, command: Command)
         Command::Brush(brush) => app.selection.brush(brush),
         Command::Correct(request) => correct::request(app, request),
         Command::ChooseNth(number) => correct::act_on_nth(app, number),
+        Command::Lesson(request) => app.emit(AppEvent::Lesson(request)),
+        Command::SetLanguage(language) => app.settings.language = language,
         Command::ReportError(error) => app.errors.report(error),
         Command::ShowErrors(shown) => app.errors.open = shown,
         Command::DismissErrors(lines) => app.errors.dismiss(lines),
@@ -153,6 +156,9 @@ fn act(app: &mut AppState, context: &egui::Context, action: Action) {
         Action::ResetPanels => app.emit(AppEvent::PanelsReset),
         Action::LargerText => rescale(app, 1.1),
         Action::SmallerText => rescale(app, 1.0 / 1.1),
+        Action::Lessons => app.emit(AppEvent::Lesson(Request::Toggle)),
+        Action::NextLesson => app.emit(AppEvent::Lesson(Request::Next)),
+        Action::PreviousLesson => app.emit(AppEvent::Lesson(Request::Back)),
         Action::Help => app.dialogs.help = !app.dialogs.help,
         Action::Devices => app.dialogs.devices = !app.dialogs.devices,
     }

@@ -61,6 +61,10 @@ pub(crate) enum Action {
     ResetPanels,
     LargerText,
     SmallerText,
+    /// Begins the lessons, or leaves them.
+    Lessons,
+    NextLesson,
+    PreviousLesson,
     Help,
     /// Describes the devices and the system.
     Devices,
@@ -173,6 +177,9 @@ pub(crate) const TABLE: &[Entry] = table! {
         Action::Correct(Correction::FineTune), "Fine-tune on my corrections", [ctrl_shift(Key::F)], ICON_SCHOOL;
     }
     "Help" {
+        Action::Lessons, "Lessons", [key(Key::F6)], ICON_SCHOOL;
+        Action::NextLesson, "Next lesson", [ctrl(Key::ArrowRight)], ICON_CHEVRON_RIGHT;
+        Action::PreviousLesson, "Previous lesson", [ctrl(Key::ArrowLeft)], ICON_CHEVRON_LEFT;
         Action::Help, "Keyboard shortcuts", [key(Key::Questionmark)], ICON_KEYBOARD;
         Action::Devices, "Devices and system", [], ICON_MEMORY;
     }

@@ -9,6 +9,7 @@ use crate::gpu::textures::Truth;
 use crate::label_edit::Paint;
 use crate::viewer::canvas_renderer::CanvasRenderer;
 use crate::viewer::commands::{Action, Command};
+use crate::viewer::lessons::Request;
 use eframe::egui;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -164,12 +165,23 @@ impl Correct {
             | Command::ShowPhoto(_)
             | Command::ChooseModel(_)
             | Command::Sample(_)
-            | Command::SetScale(_) => true,
+            | Command::SetScale(_)
+            | Command::Lesson(Request::Open(_)) => true,
             Command::Action(action) => {
-                use Action::{Next, OpenFolder, OpenModel, OpenPhotos, Previous, Quit, Rerun};
+                use Action::{
+                    Lessons, Next, NextLesson, OpenFolder, OpenModel, OpenPhotos, Previous, Quit,
+                    Rerun,
+                };
                 matches!(
                     action,
-                    Next | Previous | Rerun | Quit | OpenPhotos | OpenFolder | OpenModel
+                    Next | Previous
+                        | Rerun
+                        | Quit
+                        | OpenPhotos
+                        | OpenFolder
+                        | OpenModel
+                        | Lessons
+                        | NextLesson
                 )
             }
             _ => false,

@@ -13,6 +13,7 @@ mod inset;
 mod interface;
 mod layers;
 mod legend;
+mod measures;
 mod motion;
 mod mouse;
 mod overlay;
@@ -30,9 +31,10 @@ mod velocity;
 mod view;
 pub(super) mod widgets;
 
-pub(crate) use panel::FieldPanel;
+pub(crate) use panel::{FieldBefore, FieldPanel};
 pub use preset::Preset;
 pub(crate) use settings::FieldSettings;
+pub(super) use widgets::PANEL as CONTROLS;
 
 use crate::gpu::field::{Cloud, CloudState};
 use crate::viewer::app_state::AppState;

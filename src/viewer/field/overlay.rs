@@ -76,7 +76,8 @@ fn heading(
         .enumerate()
         .map(|(i, (line, size))| {
             let colour = if i == 0 { text } else { weak };
-            painter.layout_no_wrap(line, FontId::proportional(size), colour)
+            let room = pane.width() - 3.0 * GRID;
+            painter.layout(line, FontId::proportional(size), colour, room)
         })
         .collect();
     let mut width = galleys.iter().map(|g| g.size().x).fold(0.0, f32::max);

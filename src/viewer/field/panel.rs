@@ -42,6 +42,19 @@ pub(crate) struct FieldPanel {
     pub(super) pending: FieldOutput,
 }
 
+/// What the user chose in the panel.
+pub(crate) struct FieldBefore {
+    settings: FieldSettings,
+    paused: bool,
+    picked: Option<Vec3>,
+}
+
+impl FieldBefore {
+    pub(crate) fn settings(&self) -> &FieldSettings {
+        &self.settings
+    }
+}
+
 /// The effect of a drag with the mouse.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Drag {
@@ -64,8 +77,31 @@ impl FieldPanel {
     /// Shows a preset view. Its particles run to their end at once, so that [`FieldPanel::settled`] is
     /// reached soon.
     pub(crate) fn preset(&mut self, preset: Preset) {
+        self.show_preset(preset, true);
+    }
+
+    /// Shows a preset view; its particles run to their end at once if `hurry`.
+    pub(crate) fn show_preset(&mut self, preset: Preset, hurry: bool) {
         self.apply(preset);
-        self.hurry = true;
+        self.picture.restart();
+        self.hurry = hurry;
+    }
+
+    /// Sets aside what the user chose, to be put back later.
+    pub(crate) fn set_aside(&self) -> FieldBefore {
+        FieldBefore {
+            settings: self.settings.clone(),
+            paused: self.paused,
+            picked: self.picked,
+        }
+    }
+
+    pub(crate) fn put_back(&mut self, before: FieldBefore) {
+        self.settings = before.settings;
+        self.paused = before.paused;
+        self.picked = before.picked;
+        self.face_slice = false;
+        self.settled = false;
     }
 
     /// Whether the picture stays the same without user input: all particles have finished and are

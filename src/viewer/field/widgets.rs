@@ -5,7 +5,7 @@ use eframe::egui::{self, RichText, Ui, emath::Numeric};
 use std::ops::RangeInclusive;
 
 /// Width of the panel of controls, in points.
-pub(super) const PANEL: f32 = 41.0 * GRID;
+pub(in crate::viewer) const PANEL: f32 = 41.0 * GRID;
 /// Where controls start in a row, in points.
 const LABEL: f32 = 11.5 * GRID;
 

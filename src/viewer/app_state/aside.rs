@@ -1,0 +1,156 @@
+//! Setting aside what the window shows, such as for a lesson, and putting it back.
+
+use super::{AppState, Phase, Playhead};
+use crate::inference::Sampling;
+use crate::viewer::class_photos::ClassPhotos;
+use crate::viewer::flow::Flow;
+use crate::viewer::mask_queue::MaskQueue;
+use crate::viewer::photo_list::PhotoList;
+use crate::viewer::second::Second;
+use crate::viewer::selection::SelectionHistory;
+use crate::viewer::settings::Settings;
+
+/// What the window showed, apart from its panels.
+pub(in crate::viewer) struct SetAside {
+    settings: Settings,
+    /// The name of the open model, and whether the user chose it.
+    model: (String, bool),
+    photos: PhotoList,
+    masks: MaskQueue,
+    /// The flow, or the id of one that stayed in the window.
+    flow: Result<Option<Flow>, u64>,
+    second: Option<Second>,
+    class_photos: Option<ClassPhotos>,
+    playhead: Playhead,
+    selection: SelectionHistory,
+    sampling: Sampling,
+    active_pane: usize,
+    brushing: bool,
+    correcting: bool,
+}
+
+impl SetAside {
+    /// The settings to remember instead of `now`, the current ones: those that were set aside, except
+    /// for choices that hold in general.
+    pub(in crate::viewer) fn settings(&self, now: &Settings) -> Settings {
+        let now = now.clone();
+        Settings {
+            recent: now.recent,
+            recent_models: now.recent_models,
+            corrections: now.corrections,
+            scale: now.scale,
+            language: now.language,
+            ..self.settings.clone()
+        }
+    }
+}
+
+impl AppState {
+    /// Sets aside what is shown. The photo and the model stay open, without pins, hidden classes,
+    /// comparisons and corrections, and the photo is sampled with these settings; an empty list of
+    /// photos is replaced by the samples.
+    pub(in crate::viewer) fn set_aside(&mut self, sampling: Sampling) -> SetAside {
+        let correcting = self.correct.on;
+        if correcting {
+            self.toggle_correct();
+        }
+        let suits = self.sampling == sampling && !self.busy();
+        let stays = self
+            .flow
+            .as_ref()
+            .filter(|flow| suits && flow.settled.is_some());
+        let stays = stays.map(|flow| flow.id);
+        let photos = self.photos.items().len();
+        let model = self.model.as_ref().map(|model| model.name.clone());
+        let aside = SetAside {
+            settings: self.settings.clone(),
+            model: (model.unwrap_or_default(), self.request.by_user),
+            photos: self.photos.clone(),
+            masks: std::mem::take(&mut self.masks),
+            flow: match stays {
+                Some(id) => Err(id),
+                None => Ok(self.flow.take()),
+            },
+            second: self.second.take(),
+            class_photos: self.class_photos.take(),
+            playhead: self.playhead,
+            selection: std::mem::take(&mut self.selection),
+            sampling: self.sampling,
+            active_pane: self.active_pane,
+            brushing: self.brushing,
+            correcting,
+        };
+        self.masks.reset(photos, false);
+        self.active_pane = 0;
+        self.brushing = false;
+        self.hover = Default::default();
+        self.sampling = sampling;
+        self.settings.choose_steps(Some(sampling.steps));
+        self.settings.solver = sampling.solver;
+        self.settings.masks = Default::default();
+        if self.photos.item().is_none() {
+            self.show(PhotoList::samples(0));
+        } else if stays.is_none() {
+            self.sample();
+        }
+        aside
+    }
+
+    /// Puts back what was set aside, as it was. Another model is closed first, and another photo's
+    /// flow is dropped.
+    pub(in crate::viewer) fn put_back(&mut self, aside: SetAside) {
+        self.cancel();
+        if let Some(second) = self.second.take() {
+            second.close();
+        }
+        self.settings = aside.settings(&self.settings);
+        self.photos = aside.photos.clone();
+        self.request.by_user = aside.model.1;
+        let open = self.model.as_ref().map(|model| model.name.as_str());
+        if open.unwrap_or_default() == aside.model.0 {
+            self.resume(aside);
+            return;
+        }
+        self.flow = None;
+        let name = aside.model.0.clone();
+        self.returning = Some(Box::new(aside));
+        self.open_model(&name);
+    }
+
+    /// Puts back everything but the model and the list of photos, which are as they were.
+    pub(super) fn resume(&mut self, aside: SetAside) {
+        let shown = self.flow.as_ref().map(|flow| flow.id);
+        let stayed = shown.is_some() && shown == aside.flow.as_ref().err().copied();
+        if !stayed {
+            self.correct.leave_photo();
+            // `None` if another photo took the place of a flow that stayed.
+            self.flow = aside.flow.ok().flatten();
+        }
+        self.masks = aside.masks;
+        self.second = aside.second;
+        self.class_photos = aside.class_photos;
+        self.sampling = aside.sampling;
+        self.active_pane = aside.active_pane;
+        self.brushing = aside.brushing;
+        self.hover = Default::default();
+        self.phase = Phase::Idle;
+        self.recolour();
+        if self
+            .flow
+            .as_ref()
+            .is_some_and(|flow| flow.settled.is_some())
+        {
+            self.queue_masks();
+            if !stayed {
+                self.restore_correction();
+            }
+        } else {
+            self.sample();
+        }
+        self.playhead = aside.playhead;
+        self.selection = aside.selection;
+        if aside.correcting {
+            self.toggle_correct();
+        }
+    }
+}

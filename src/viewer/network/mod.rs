@@ -1,0 +1,10 @@
+//! The Network panel: what the network looks at in the open photo.
+//!
+//! `NetworkPanel` draws; `worker` evaluates the network on its own thread, with its own copy of the
+//! model; `heat` turns its answers into pictures.
+
+mod heat;
+mod panel;
+mod worker;
+
+pub(super) use panel::NetworkPanel;

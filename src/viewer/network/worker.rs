@@ -1,0 +1,208 @@
+//! Evaluates the network for the panel, on its own thread.
+
+use crate::inference;
+use crate::inspect::{Agreement, Attention, Components, Recording};
+use crate::labels::LabelMap;
+use crate::model::Model;
+use crate::model::record::Layer;
+use crate::models;
+use crate::viewer::flow::Flow;
+use crate::viewer::latest::Latest;
+use burn::tensor::{Device, Tensor, TensorData};
+use eframe::egui;
+use image::{RgbImage, imageops};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Maximum longer side of the photo under the colours, in pixels.
+const SIDE: u32 = 480;
+
+/// What is to be computed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Want {
+    /// What a patch attends to.
+    Attention(Layer, usize),
+    Components(Layer),
+    Agreement,
+}
+
+/// What an answer is about: the flow, the step whose state is recorded (0 if it does not matter), and
+/// what was wanted.
+pub(super) type Key = (u64, usize, Want);
+
+/// A question about a photo and a state of its flow.
+pub(super) struct Request {
+    key: Key,
+    /// The model, by its name or path.
+    model: String,
+    photo: Arc<RgbImage>,
+    truth: Option<Arc<LabelMap>>,
+    size: [usize; 2],
+    /// The source of the flow, `[d, H, W]`.
+    x0: Arc<Vec<f32>>,
+    /// The state, and its time.
+    x: Arc<Vec<f32>>,
+    t: f32,
+}
+
+impl Request {
+    /// `None` until the states have been read back.
+    pub(super) fn of(key: Key, flow: &Flow, model: &str) -> Option<Self> {
+        let state = flow.states.get(key.1)?;
+        Some(Self {
+            key,
+            model: model.to_owned(),
+            photo: flow.photo.clone(),
+            truth: flow.truth.clone(),
+            size: flow.size,
+            x0: flow.states.first()?.host.as_ref()?.x.clone(),
+            x: state.host.as_ref()?.x.clone(),
+            t: state.t,
+        })
+    }
+}
+
+pub(super) enum Found {
+    /// With the photo, made smaller.
+    Attention(Attention, Arc<RgbImage>),
+    Components(Components),
+    Agreement(Agreement),
+    /// It was stopped.
+    Nothing,
+}
+
+/// The result, or an error in one line.
+pub(super) type Answer = (Key, Result<Found, String>);
+
+pub(super) struct Worker {
+    worker: Latest<Request, Answer>,
+    /// The flow that answers are wanted for; 0 for none.
+    wanted: Arc<AtomicU64>,
+}
+
+impl Worker {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// The system cannot start another thread.
+    pub(super) fn start(context: &egui::Context, device: Device) -> std::io::Result<Self> {
+        let wanted = Arc::new(AtomicU64::new(0));
+        let mut cache = Cache {
+            device,
+            model: None,
+            recording: None,
+            small: None,
+            wanted: wanted.clone(),
+        };
+        let answer = move |request: Request| (request.key, cache.answer(&request));
+        Ok(Self {
+            worker: Latest::start("flowseg-network", context, answer)?,
+            wanted,
+        })
+    }
+
+    /// Sends a request, unless an answer is pending. A running one about another flow is stopped
+    /// between two evaluations of the network.
+    pub(super) fn ask(&mut self, request: Request) {
+        self.wanted.store(request.key.0, Ordering::Relaxed);
+        self.worker.ask(request);
+    }
+
+    pub(super) fn poll(&mut self) -> Option<Answer> {
+        self.worker.poll()
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.wanted.store(0, Ordering::Relaxed);
+    }
+}
+
+/// What the thread keeps between requests.
+struct Cache {
+    device: Device,
+    model: Option<(String, Model)>,
+    /// The recorded flow and step.
+    recording: Option<((u64, usize), Recording)>,
+    /// The photo of a flow, made smaller.
+    small: Option<(u64, Arc<RgbImage>)>,
+    wanted: Arc<AtomicU64>,
+}
+
+impl Cache {
+    fn answer(&mut self, request: &Request) -> Result<Found, String> {
+        let (flow, step, want) = request.key;
+        if self
+            .model
+            .as_ref()
+            .is_none_or(|(name, _)| *name != request.model)
+        {
+            self.recording = None;
+            let loaded = models::load(&request.model, &self.device);
+            let loaded = loaded.map_err(|error| error.to_string())?;
+            self.model = Some((request.model.clone(), loaded));
+        }
+        let Some((_, model)) = &self.model else {
+            return Ok(Found::Nothing);
+        };
+        let photo = inference::input(&[&request.photo], request.size, &self.device);
+        let [height, width] = request.size;
+        let state = |x: &[f32]| {
+            let shape = [1, x.len() / (height * width).max(1), height, width];
+            Tensor::<4>::from_data(TensorData::new(x.to_vec(), shape), &self.device)
+        };
+        if want == Want::Agreement {
+            let labels = request
+                .truth
+                .as_ref()
+                .map(|truth| truth.scaled(request.size));
+            let stop = || self.wanted.load(Ordering::Relaxed) != flow;
+            let x0 = state(&request.x0);
+            let found = Agreement::of(model, photo, x0, labels.as_deref(), &stop);
+            return Ok(found.map_or(Found::Nothing, Found::Agreement));
+        }
+        let recorded = (flow, step);
+        if self
+            .recording
+            .as_ref()
+            .is_none_or(|(of, _)| *of != recorded)
+        {
+            self.recording = None;
+            let recording = Recording::of(model, &photo, state(&request.x), request.t);
+            let recording = recording.map_err(|error| error.to_string())?;
+            self.recording = Some((recorded, recording));
+        }
+        let Some((_, recording)) = &self.recording else {
+            return Ok(Found::Nothing);
+        };
+        let found = match want {
+            Want::Attention(layer, patch) => {
+                let attention = recording.attention(model, layer, patch);
+                let small = small(&mut self.small, request);
+                attention.map(|attention| Found::Attention(attention, small))
+            }
+            Want::Components(layer) => recording.components(layer).map(Found::Components),
+            Want::Agreement => None,
+        };
+        Ok(found.unwrap_or(Found::Nothing))
+    }
+}
+
+fn small(kept: &mut Option<(u64, Arc<RgbImage>)>, request: &Request) -> Arc<RgbImage> {
+    if let Some((flow, small)) = kept
+        && *flow == request.key.0
+    {
+        return small.clone();
+    }
+    let (width, height) = request.photo.dimensions();
+    let longer = width.max(height).max(1);
+    let scaled = |side: u32| {
+        let side = u64::from(side) * u64::from(SIDE.min(longer)) / u64::from(longer);
+        (side as u32).max(1)
+    };
+    let small = imageops::thumbnail(&*request.photo, scaled(width), scaled(height));
+    let small = Arc::new(small);
+    *kept = Some((request.key.0, small.clone()));
+    small
+}
