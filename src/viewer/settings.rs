@@ -46,9 +46,9 @@ pub(super) struct Settings {
     pub filmstrip: bool,
     /// Whether masks have the published colours of their data set, if there are any.
     pub published_colours: bool,
+    pub language: Language,
     /// Scale of text and controls, 1 as designed.
     pub scale: f32,
-    pub language: Language,
 }
 
 impl Default for Settings {
@@ -66,8 +66,8 @@ impl Default for Settings {
             masks: MaskSettings::default(),
             filmstrip: true,
             published_colours: false,
-            scale: 1.0,
             language: Language::default(),
+            scale: 1.0,
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::viewer::selection::SelectionHistory;
 use crate::viewer::settings::Settings;
 
 /// What the window showed, apart from its panels.
-pub(in crate::viewer) struct SetAside {
+pub(crate) struct SetAside {
     settings: Settings,
     /// The name of the open model, and whether the user chose it.
     model: (String, bool),
@@ -32,7 +32,7 @@ pub(in crate::viewer) struct SetAside {
 impl SetAside {
     /// The settings to remember instead of `now`, the current ones: those that were set aside, except
     /// for choices that hold in general.
-    pub(in crate::viewer) fn settings(&self, now: &Settings) -> Settings {
+    pub(crate) fn settings(&self, now: &Settings) -> Settings {
         let now = now.clone();
         Settings {
             recent: now.recent,
@@ -49,7 +49,7 @@ impl AppState {
     /// Sets aside what is shown. The photo and the model stay open, without pins, hidden classes,
     /// comparisons and corrections, and the photo is sampled with these settings; an empty list of
     /// photos is replaced by the samples.
-    pub(in crate::viewer) fn set_aside(&mut self, sampling: Sampling) -> SetAside {
+    pub(crate) fn set_aside(&mut self, sampling: Sampling) -> SetAside {
         let correcting = self.correct.on;
         if correcting {
             self.toggle_correct();
@@ -98,7 +98,7 @@ impl AppState {
 
     /// Puts back what was set aside, as it was. Another model is closed first, and another photo's
     /// flow is dropped.
-    pub(in crate::viewer) fn put_back(&mut self, aside: SetAside) {
+    pub(crate) fn put_back(&mut self, aside: SetAside) {
         self.cancel();
         if let Some(second) = self.second.take() {
             second.close();

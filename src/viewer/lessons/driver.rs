@@ -51,7 +51,7 @@ impl Driver {
     pub(crate) fn act(&mut self, request: Request, parts: &mut Parts<'_>) {
         let open = self.before.is_some();
         match request {
-            Request::Toggle if open => self.leave(parts),
+            Request::Toggle if open || self.wanted.is_some() => self.leave(parts),
             Request::Toggle => self.wanted = Some(self.last),
             Request::Open(at) => self.wanted = Some(at.min(Card::ALL.len() - 1)),
             Request::Next | Request::Back if !open => self.wanted = Some(self.last),

@@ -115,7 +115,8 @@ impl Panel for LessonsPanel {
                     .show_separator_line(false)
                     .show(ui, |ui| {
                         self.saving(ui, app, texts);
-                        buttons(ui, lesson.card, texts, commands);
+                        let animates = lesson.fact.is_some() || self.taken.is_some();
+                        buttons(ui, lesson.card, animates, texts, commands);
                     });
                 egui::ScrollArea::vertical()
                     .auto_shrink(false)
@@ -231,7 +232,13 @@ fn verdict(ui: &mut egui::Ui, app: &AppState, lesson: &Lesson) {
 }
 
 /// The buttons that go from card to card.
-fn buttons(ui: &mut egui::Ui, card: Card, texts: &LessonTexts, commands: &mut Vec<Command>) {
+fn buttons(
+    ui: &mut egui::Ui,
+    card: Card,
+    animates: bool,
+    texts: &LessonTexts,
+    commands: &mut Vec<Command>,
+) {
     // The height of the icons.
     ui.spacing_mut().interact_size.y = 3.5 * GRID;
     ui.horizontal(|ui| {
@@ -251,17 +258,20 @@ fn buttons(ui: &mut egui::Ui, card: Card, texts: &LessonTexts, commands: &mut Ve
                 commands.push(Command::Lesson(request));
             }
         }
-        for (icon, text, kind) in [
-            (icons::ICON_ANIMATED_IMAGES, &texts.save, PictureKind::Gif),
-            (
-                icons::ICON_PHOTO_LIBRARY,
-                &texts.save_frames,
-                PictureKind::Frames,
-            ),
-        ] {
-            if theme::icon_button(ui, icon, text).clicked() {
-                commands.push(Command::Lesson(Request::Save(kind)));
+        // An animation shows states that must all be there.
+        ui.add_enabled_ui(animates, |ui| {
+            for (icon, text, kind) in [
+                (icons::ICON_ANIMATED_IMAGES, &texts.save, PictureKind::Gif),
+                (
+                    icons::ICON_PHOTO_LIBRARY,
+                    &texts.save_frames,
+                    PictureKind::Frames,
+                ),
+            ] {
+                if theme::icon_button(ui, icon, text).clicked() {
+                    commands.push(Command::Lesson(Request::Save(kind)));
+                }
             }
-        }
+        });
     });
 }

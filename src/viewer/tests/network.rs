@@ -95,7 +95,7 @@ fn the_panel_shows_the_attention_of_the_patch_under_the_pointer() {
     window.event(Event::PointerGone);
     settle(&mut window);
     assert_eq!(
-        window.state().panels.network.shown_attention().unwrap().1,
+        window.state().panels.network.shown_attention().unwrap().2,
         patch
     );
     let texts = &Texts::of(Language::English).network;
