@@ -313,7 +313,9 @@ impl NetworkPanel {
                 (&texts.column, &mut column, columns),
             ] {
                 let label = ui.label(name);
-                let drag = egui::DragValue::new(value).range(0..=count.saturating_sub(1));
+                // One row or column for each press of an arrow key.
+                let drag = egui::DragValue::new(value).speed(1.0);
+                let drag = drag.range(0..=count.saturating_sub(1));
                 ui.add(drag).labelled_by(label.id);
             }
             if let Some(most) = most {
