@@ -64,6 +64,15 @@ pub enum Event {
     Ended(Result<(), RaceError>),
 }
 
+/// How a race is started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StartOptions {
+    /// Pause by itself after that many training steps.
+    pub pause_at: Option<u64>,
+    /// Give way to other threads, such as those that draw a window.
+    pub low_priority: bool,
+}
+
 /// A running race. Dropping it stops it.
 pub struct Race {
     control: Arc<Control>,
@@ -71,15 +80,14 @@ pub struct Race {
 }
 
 impl Race {
-    /// Starts a race on a device; with `pause_at` it pauses by itself after that many steps. `wake` is
-    /// called from its threads after every event.
+    /// Starts a race on a device. `wake` is called from its threads after every event.
     ///
     /// # Errors
     /// The system cannot start another thread.
     pub fn start(
         config: RaceConfig,
         device: &Device,
-        pause_at: Option<u64>,
+        options: StartOptions,
         wake: impl Fn() + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let (events, received) = sync_channel(WAITING);
@@ -87,18 +95,15 @@ impl Race {
         let coordinator = Coordinator {
             config,
             device: device.clone(),
-            pause_at,
+            options,
             control: control.clone(),
             events,
             wake: Arc::new(wake),
         };
         Builder::new().name("flowseg-race".into()).spawn(move || {
             let outcome = coordinator.run();
-            send(
-                &coordinator.events,
-                Event::Ended(outcome),
-                &coordinator.control,
-            );
+            // Waits for room even if the race was stopped. Fails if nobody listens any more.
+            let _ = coordinator.events.send(Event::Ended(outcome));
             (coordinator.wake)();
         })?;
         Ok(Self {
@@ -149,7 +154,7 @@ impl Race {
         self.control.steps()
     }
 
-    /// Asks the race to end. [`Event::Ended`] follows if there is room for it.
+    /// Asks the race to end; [`Event::Ended`] follows.
     pub fn stop(&self) {
         self.control.stop();
     }
@@ -180,7 +185,7 @@ fn send<T>(sender: &SyncSender<T>, value: T, control: &Control) -> bool {
 struct Coordinator {
     config: RaceConfig,
     device: Device,
-    pause_at: Option<u64>,
+    options: StartOptions,
     control: Arc<Control>,
     events: SyncSender<Event>,
     wake: Arc<dyn Fn() + Send + Sync>,
@@ -249,6 +254,7 @@ impl Coordinator {
             held_out: held_out.clone(),
             data: data.clone(),
             device: self.device.clone(),
+            low_priority: self.options.low_priority,
             work: received,
             events: self.events.clone(),
             control: self.control.clone(),
@@ -311,7 +317,7 @@ impl Coordinator {
             if single {
                 clock.pause();
             }
-            if self.pause_at == Some(step) {
+            if self.options.pause_at == Some(step) {
                 self.control.pause(true);
             }
         }

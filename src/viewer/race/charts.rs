@@ -70,8 +70,8 @@ pub(super) fn show(ui: &mut Ui, record: &Record, shown: &Shown, number: usize) {
         .y_axis_min_width(3.0 * GRID)
         .label_formatter(|_| None)
         .grid_color(ui.visuals().widgets.noninteractive.bg_stroke.color)
-        .x_grid_spacer(|input| even_marks(&input, 0.7 * X_MARKS))
-        .y_grid_spacer(|input| even_marks(&input, 0.8 * Y_MARKS))
+        .x_grid_spacer(|input| even_marks(&input, 0.5 * X_MARKS))
+        .y_grid_spacer(|input| even_marks(&input, 0.7 * Y_MARKS))
         .x_axis_formatter(move |mark, _| {
             if over_steps {
                 step_mark(mark.value)

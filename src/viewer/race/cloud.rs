@@ -1,6 +1,6 @@
 //! The cloud of a side's predicted targets in the colour cube.
 
-use super::figure::{heading, space};
+use super::figure::{backdrop, heading, space};
 use super::shown::Shown;
 use crate::race::Record;
 use crate::vector_field::Camera;
@@ -48,7 +48,7 @@ pub(super) fn show(ui: &mut Ui, shown: &Shown, record: &Record, camera: &mut Cam
         camera.orbit(-by.x, by.y);
     }
     let painter = ui.painter_at(response.rect);
-    painter.rect_filled(response.rect, 4.0, ui.visuals().extreme_bg_color);
+    painter.rect_filled(response.rect, 4.0, backdrop(ui.visuals()));
     let view = View::new(response.rect, camera);
     edges(&painter, &view, ui.visuals().weak_text_color());
     let Some(snapshot) = shown.side(side) else {

@@ -3,7 +3,7 @@
 use super::{COLOURS, RacePanel, charts, cloud, slice, tiles};
 use crate::race::Record;
 use crate::viewer::theme::{self, GRID, ROW};
-use eframe::egui::{self, Rect, RichText, Ui, UiBuilder};
+use eframe::egui::{self, Color32, Rect, RichText, Ui, UiBuilder};
 
 /// Cells in a row, and rows.
 const COLUMNS: usize = 4;
@@ -101,4 +101,9 @@ pub(super) fn heading(ui: &mut Ui, text: &str, side: Option<usize>) {
 pub(super) fn space(ui: &mut Ui, sense: egui::Sense, name: &str, help: &str) -> egui::Response {
     let response = ui.allocate_response(ui.available_size(), sense);
     response.accessible_name(name).on_hover_text(help)
+}
+
+/// The background of cubes and slices: a grey on which black and white classes both show.
+pub(super) fn backdrop(visuals: &egui::Visuals) -> Color32 {
+    Color32::from_gray(if visuals.dark_mode { 58 } else { 206 })
 }

@@ -17,7 +17,7 @@ use super::app_state::AppState;
 use super::commands::Command;
 use super::panel::Panel;
 use super::theme::{self, GRID};
-use crate::race::{Event, Race, RaceConfig, Record, Slice};
+use crate::race::{Event, Race, RaceConfig, Record, Slice, StartOptions};
 use crate::vector_field::Camera;
 use burn::tensor::Device;
 use eframe::egui::{self, Color32};
@@ -31,7 +31,6 @@ const COLOURS: [Color32; 2] = [Color32::from_rgb(222, 142, 62), theme::ACCENT];
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// A race, and how it is shown.
-#[derive(Default)]
 pub(super) struct RacePanel {
     /// The settings of the next race.
     pub(super) settings: RaceConfig,
@@ -53,6 +52,30 @@ pub(super) struct RacePanel {
     pub(super) record: Option<Record>,
     failed: Option<String>,
     shown: Shown,
+}
+
+impl Default for RacePanel {
+    fn default() -> Self {
+        Self {
+            settings: RaceConfig::default(),
+            folder: String::new(),
+            on_window_device: false,
+            folded: false,
+            pace: None,
+            slice: Slice::default(),
+            // As near as the whole cube can be seen from any side.
+            camera: Camera {
+                extent: 1.45,
+                ..Camera::default()
+            },
+            wanted: None,
+            race: None,
+            started: RaceConfig::default(),
+            record: None,
+            failed: None,
+            shown: Shown::default(),
+        }
+    }
 }
 
 impl RacePanel {
@@ -89,7 +112,11 @@ impl RacePanel {
         };
         let wake = context.clone();
         let wake = move || wake.request_repaint();
-        match Race::start(self.started.clone(), &device, pause_at, wake) {
+        let options = StartOptions {
+            pause_at,
+            low_priority: true,
+        };
+        match Race::start(self.started.clone(), &device, options, wake) {
             Ok(race) => {
                 race.set_pace(self.pace);
                 self.race = Some(race);

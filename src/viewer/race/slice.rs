@@ -1,6 +1,6 @@
 //! The velocities that a side has learnt, on a slice of the colour cube.
 
-use super::figure::{heading, space};
+use super::figure::{backdrop, heading, space};
 use super::shown::Shown;
 use crate::race::{CELLS, HALF_THICKNESS, REACH, Record, Slice};
 use eframe::egui::{self, Align2, Color32, FontId, Pos2, Rect, Sense, Stroke, Ui};
@@ -20,7 +20,7 @@ pub(super) fn show(ui: &mut Ui, shown: &mut Shown, record: &Record, slice: Slice
     );
     let response = space(ui, Sense::hover(), &title, &help);
     let painter = ui.painter_at(response.rect);
-    painter.rect_filled(response.rect, 4.0, ui.visuals().extreme_bg_color);
+    painter.rect_filled(response.rect, 4.0, backdrop(ui.visuals()));
     let side_length = response.rect.width().min(response.rect.height());
     let square = Rect::from_center_size(response.rect.center(), egui::Vec2::splat(side_length));
     let place = |at: Vec2| -> Pos2 {
