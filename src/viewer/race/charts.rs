@@ -69,6 +69,7 @@ pub(super) fn show(ui: &mut Ui, record: &Record, shown: &Shown, number: usize) {
         .set_margin_fraction(egui::vec2(0.02, 0.08))
         .y_axis_min_width(3.0 * GRID)
         .label_formatter(|_| None)
+        .show_background(false)
         .grid_color(ui.visuals().widgets.noninteractive.bg_stroke.color)
         .x_grid_spacer(|input| even_marks(&input, 0.5 * X_MARKS))
         .y_grid_spacer(|input| even_marks(&input, 0.7 * Y_MARKS))

@@ -7,8 +7,9 @@ use crate::vector_field::Camera;
 use eframe::egui::{self, Color32, Mesh, Pos2, Rect, Sense, Stroke, Ui};
 use glam::{Mat4, Vec3};
 
-/// Half the side of a point, in points of the screen.
-const DOT: f32 = 1.1;
+/// From the centre of a dot to its corners, in points of the screen. So small a triangle looks round,
+/// and costs a software adapter half of a square.
+const DOT: f32 = 1.7;
 /// Radius of a centroid.
 const CENTROID: f32 = 3.5;
 /// Radians of a turn for each point of a drag.
@@ -102,8 +103,12 @@ fn points(view: &View, targets: &[f32], truth: &[u16], colours: &[[u8; 3]]) -> M
         };
         let point = Vec3::from_array([0, 1, 2].map(|axis| targets[axis * pixels + pixel]));
         if let Some(place) = view.place(point) {
-            let dot = Rect::from_center_size(place, egui::Vec2::splat(2.0 * DOT));
-            mesh.add_colored_rect(dot, Color32::from_rgb(*r, *g, *b));
+            let first = mesh.vertices.len() as u32;
+            for (x, y) in [(0.0, -1.0), (0.87, 0.5), (-0.87, 0.5)] {
+                let corner = place + DOT * egui::vec2(x, y);
+                mesh.colored_vertex(corner, Color32::from_rgb(*r, *g, *b));
+            }
+            mesh.add_triangle(first, first + 1, first + 2);
         }
     }
     mesh

@@ -14,6 +14,7 @@ mod tiles;
 mod toolbar;
 
 use super::app_state::AppState;
+use super::background;
 use super::commands::Command;
 use super::panel::Panel;
 use super::theme::{self, GRID};
@@ -26,9 +27,9 @@ use std::time::Duration;
 
 /// The colours of sides a and b.
 const COLOURS: [Color32; 2] = [Color32::from_rgb(222, 142, 62), theme::ACCENT];
-/// Pause between two frames while a race runs: at least 20 frames a second, even if a software adapter
-/// takes 30 ms for each, and no more than are needed, since the race uses the same processor.
-const PAUSE: Duration = Duration::from_millis(20);
+/// Pause between two frames while a race runs: short, so that there are 20 frames a second even if a
+/// software adapter takes 45 ms for each, but not zero, since the race may use the same processor.
+const PAUSE: Duration = Duration::from_millis(4);
 
 /// A race, and how it is shown.
 pub(super) struct RacePanel {
@@ -165,10 +166,12 @@ impl Panel for RacePanel {
         }
         self.receive(&context);
         egui::Panel::top("race tools")
+            .frame(background::bare(ui))
             .exact_size(5.5 * GRID)
             .show(ui, |ui| self.toolbar(ui, app, commands));
         if !self.folded {
             egui::Panel::left("race settings")
+                .frame(background::bare(ui))
                 .resizable(false)
                 .exact_size(controls::WIDTH)
                 .show(ui, |ui| {
@@ -177,7 +180,9 @@ impl Panel for RacePanel {
                         .show(ui, |ui| self.controls(ui, app));
                 });
         }
-        egui::CentralPanel::default().show(ui, |ui| self.figure(ui));
+        egui::CentralPanel::default()
+            .frame(background::bare(ui).inner_margin(GRID))
+            .show(ui, |ui| self.figure(ui));
         let running = self.race.as_ref().is_some_and(|race| !race.paused());
         if running {
             context.request_repaint_after(PAUSE);
