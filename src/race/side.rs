@@ -2,8 +2,8 @@
 
 use super::control::Control;
 use super::error::RaceError;
+use super::event::{Event, send};
 use super::scenes::{HeldOut, Snapshot};
-use super::{Event, send};
 use crate::data::{Batch, Dataset};
 use crate::model::tensors::read;
 use crate::train::config::{Config, Stage};

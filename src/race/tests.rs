@@ -2,6 +2,9 @@
 
 use super::*;
 use crate::train::objective::Objective;
+use burn::tensor::Device;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// A race that takes a second or two.
 fn short(steps: u64) -> RaceConfig {

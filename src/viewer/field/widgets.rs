@@ -5,13 +5,13 @@ use eframe::egui::{self, RichText, Ui, emath::Numeric};
 use std::ops::RangeInclusive;
 
 /// Width of the panel of controls, in points.
-pub(in crate::viewer) const PANEL: f32 = 41.0 * GRID;
+pub(crate) const PANEL: f32 = 41.0 * GRID;
 /// Where controls start in a row, in points.
 const LABEL: f32 = 11.5 * GRID;
 
 /// A row with a name and the control that `add` adds; the name is also the control's name for screen
 /// readers.
-pub(in crate::viewer) fn row(
+pub(crate) fn row(
     ui: &mut Ui,
     name: &str,
     help: &str,
@@ -29,7 +29,7 @@ pub(in crate::viewer) fn row(
     });
 }
 
-pub(in crate::viewer) fn slider<N: Numeric>(
+pub(crate) fn slider<N: Numeric>(
     ui: &mut Ui,
     name: &str,
     help: &str,
@@ -40,7 +40,7 @@ pub(in crate::viewer) fn slider<N: Numeric>(
 }
 
 /// A row with a slider on a logarithmic scale.
-pub(in crate::viewer) fn log_slider<N: Numeric>(
+pub(crate) fn log_slider<N: Numeric>(
     ui: &mut Ui,
     name: &str,
     help: &str,
@@ -59,7 +59,7 @@ fn slide(ui: &mut Ui, name: &str, help: &str, slider: egui::Slider<'_>) {
 }
 
 /// A row with a choice of a few named values, side by side.
-pub(in crate::viewer) fn choice<T: PartialEq + Copy>(
+pub(crate) fn choice<T: PartialEq + Copy>(
     ui: &mut Ui,
     name: &str,
     help: &str,
@@ -83,7 +83,7 @@ pub(in crate::viewer) fn choice<T: PartialEq + Copy>(
 }
 
 /// A row with a drop-down list of classes; typing filters it.
-pub(in crate::viewer) fn class(
+pub(crate) fn class(
     ui: &mut Ui,
     name: &str,
     help: &str,
@@ -121,7 +121,7 @@ pub(in crate::viewer) fn class(
 }
 
 /// A group of controls; with a switch, they are visible only while it is on.
-pub(in crate::viewer) fn group(
+pub(crate) fn group(
     ui: &mut Ui,
     name: &str,
     help: &str,

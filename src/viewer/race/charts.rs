@@ -1,7 +1,6 @@
 //! Curves of both sides.
 
-use super::COLOURS;
-use super::figure::heading;
+use super::cell::{COLOURS, heading};
 use super::shown::Shown;
 use crate::race::{BINS, Point, Record, WIDTH};
 use crate::viewer::runs::axes::{X_MARKS, Y_MARKS, even_marks, number_text, step_mark};
@@ -71,7 +70,7 @@ pub(super) fn show(ui: &mut Ui, record: &Record, shown: &Shown, number: usize) {
         .label_formatter(|_| None)
         .show_background(false)
         .grid_color(ui.visuals().widgets.noninteractive.bg_stroke.color)
-        .x_grid_spacer(|input| even_marks(&input, 0.5 * X_MARKS))
+        .x_grid_spacer(|input| even_marks(&input, 0.7 * X_MARKS))
         .y_grid_spacer(|input| even_marks(&input, 0.7 * Y_MARKS))
         .x_axis_formatter(move |mark, _| {
             if over_steps {

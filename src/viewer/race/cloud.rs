@@ -1,6 +1,6 @@
 //! The cloud of a side's predicted targets in the colour cube.
 
-use super::figure::{backdrop, heading, space};
+use super::cell::{backdrop, heading, space};
 use super::shown::Shown;
 use crate::race::Record;
 use crate::vector_field::Camera;

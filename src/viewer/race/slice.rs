@@ -1,6 +1,6 @@
 //! The velocities that a side has learnt, on a slice of the colour cube.
 
-use super::figure::{backdrop, heading, space};
+use super::cell::{backdrop, heading, space};
 use super::shown::Shown;
 use crate::race::{CELLS, HALF_THICKNESS, REACH, Record, Slice};
 use eframe::egui::{self, Align2, Color32, FontId, Mesh, Pos2, Rect, Sense, Stroke, Ui};
