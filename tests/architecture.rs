@@ -43,7 +43,7 @@ inspect: encoding flow inference labels model
 models: files model run_format
 onnx: data encoding flow inference kernels model random sampler votes
 eval: csv data encoding flow fonts inference labels model pictures random sampler votes
-export: csv data encoding files fonts labels trajectory votes
+export: csv data encoding files fonts labels pictures trajectory votes
 compare: data encoding eval export fonts labels pictures sampler trajectory votes
 job: data device inference labels model sampler
 server: data device export files inference labels model models terminal votes

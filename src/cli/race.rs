@@ -5,7 +5,7 @@ use super::interrupt::Stop;
 use crate::data;
 use crate::files::{self, Plan};
 use crate::pictures;
-use crate::race::{self, Event, FILES, Race, RaceConfig, Record};
+use crate::race::{self, Event, FILES, Race, RaceConfig, Record, StartOptions};
 use crate::terminal::{self, out};
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -82,7 +82,12 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     prepare(arguments, &config, output)?;
     let device = arguments.device.open()?;
     let stop = Stop::listen()?;
-    let race = Race::start(config.clone(), &device.device, None, || ())?;
+    let race = Race::start(
+        config.clone(),
+        &device.device,
+        StartOptions::default(),
+        || (),
+    )?;
     let (record, complete) = watch(&race, config, &stop)?;
     write(&record, complete, arguments.animation, output)
 }

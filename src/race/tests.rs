@@ -2,6 +2,9 @@
 
 use super::*;
 use crate::train::objective::Objective;
+use burn::tensor::Device;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// A race that takes a second or two.
 fn short(steps: u64) -> RaceConfig {
@@ -43,7 +46,13 @@ fn follow(race: &Race, config: RaceConfig) -> (Option<Record>, Result<(), RaceEr
 }
 
 fn run(config: RaceConfig) -> (Option<Record>, Result<(), RaceError>) {
-    let race = Race::start(config.clone(), &Device::flex(), None, || ()).unwrap();
+    let race = Race::start(
+        config.clone(),
+        &Device::flex(),
+        StartOptions::default(),
+        || (),
+    )
+    .unwrap();
     follow(&race, config)
 }
 
@@ -106,7 +115,7 @@ fn pauses_single_steps_and_stops_are_obeyed() {
         measure_every: 100_000,
         ..short(1_000_000)
     };
-    let race = Race::start(config, &Device::flex(), None, || ()).unwrap();
+    let race = Race::start(config, &Device::flex(), StartOptions::default(), || ()).unwrap();
     let steps = |race: &Race| loop {
         match race.wait(Duration::from_secs(60)).unwrap().unwrap() {
             Event::Snapshot(snapshot) if snapshot.side == 0 => return snapshot.step,
@@ -132,7 +141,11 @@ fn pauses_single_steps_and_stops_are_obeyed() {
 
 #[test]
 fn a_race_pauses_where_it_is_asked_to() {
-    let race = Race::start(short(1000), &Device::flex(), Some(3), || ()).unwrap();
+    let options = StartOptions {
+        pause_at: Some(3),
+        low_priority: true,
+    };
+    let race = Race::start(short(1000), &Device::flex(), options, || ()).unwrap();
     let mut last = 0;
     while let Some(event) = race.wait(Duration::from_secs(2)).unwrap() {
         if let Event::Snapshot(snapshot) = event {

@@ -1,7 +1,6 @@
 //! Curves of both sides.
 
-use super::COLOURS;
-use super::figure::heading;
+use super::cell::{COLOURS, heading};
 use super::shown::Shown;
 use crate::race::{BINS, Point, Record, WIDTH};
 use crate::viewer::runs::axes::{X_MARKS, Y_MARKS, even_marks, number_text, step_mark};
@@ -69,9 +68,10 @@ pub(super) fn show(ui: &mut Ui, record: &Record, shown: &Shown, number: usize) {
         .set_margin_fraction(egui::vec2(0.02, 0.08))
         .y_axis_min_width(3.0 * GRID)
         .label_formatter(|_| None)
+        .show_background(false)
         .grid_color(ui.visuals().widgets.noninteractive.bg_stroke.color)
         .x_grid_spacer(|input| even_marks(&input, 0.7 * X_MARKS))
-        .y_grid_spacer(|input| even_marks(&input, 0.8 * Y_MARKS))
+        .y_grid_spacer(|input| even_marks(&input, 0.7 * Y_MARKS))
         .x_axis_formatter(move |mark, _| {
             if over_steps {
                 step_mark(mark.value)

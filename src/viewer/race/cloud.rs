@@ -1,14 +1,15 @@
 //! The cloud of a side's predicted targets in the colour cube.
 
-use super::figure::{heading, space};
+use super::cell::{backdrop, heading, space};
 use super::shown::Shown;
 use crate::race::Record;
 use crate::vector_field::Camera;
 use eframe::egui::{self, Color32, Mesh, Pos2, Rect, Sense, Stroke, Ui};
 use glam::{Mat4, Vec3};
 
-/// Half the side of a point, in points of the screen.
-const DOT: f32 = 1.1;
+/// From the centre of a dot to its corners, in points of the screen. So small a triangle looks round,
+/// and costs a software adapter half of a square.
+const DOT: f32 = 1.7;
 /// Radius of a centroid.
 const CENTROID: f32 = 3.5;
 /// Radians of a turn for each point of a drag.
@@ -48,7 +49,7 @@ pub(super) fn show(ui: &mut Ui, shown: &Shown, record: &Record, camera: &mut Cam
         camera.orbit(-by.x, by.y);
     }
     let painter = ui.painter_at(response.rect);
-    painter.rect_filled(response.rect, 4.0, ui.visuals().extreme_bg_color);
+    painter.rect_filled(response.rect, 4.0, backdrop(ui.visuals()));
     let view = View::new(response.rect, camera);
     edges(&painter, &view, ui.visuals().weak_text_color());
     let Some(snapshot) = shown.side(side) else {
@@ -102,8 +103,12 @@ fn points(view: &View, targets: &[f32], truth: &[u16], colours: &[[u8; 3]]) -> M
         };
         let point = Vec3::from_array([0, 1, 2].map(|axis| targets[axis * pixels + pixel]));
         if let Some(place) = view.place(point) {
-            let dot = Rect::from_center_size(place, egui::Vec2::splat(2.0 * DOT));
-            mesh.add_colored_rect(dot, Color32::from_rgb(*r, *g, *b));
+            let first = mesh.vertices.len() as u32;
+            for (x, y) in [(0.0, -1.0), (0.87, 0.5), (-0.87, 0.5)] {
+                let corner = place + DOT * egui::vec2(x, y);
+                mesh.colored_vertex(corner, Color32::from_rgb(*r, *g, *b));
+            }
+            mesh.add_triangle(first, first + 1, first + 2);
         }
     }
     mesh

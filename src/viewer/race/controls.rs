@@ -1,6 +1,6 @@
 //! The settings of the next race.
 
-use super::RacePanel;
+use super::panel::RacePanel;
 use crate::encoding::Order;
 use crate::flow::Prediction;
 use crate::potential::Operator;
@@ -11,9 +11,6 @@ use crate::viewer::field::widgets::{choice, group, log_slider, row, slider};
 use crate::viewer::theme::GRID;
 use eframe::egui::{self, Ui, emath::Numeric};
 use std::ops::RangeInclusive;
-
-/// Width of the controls, in points.
-pub(super) const WIDTH: f32 = 45.0 * GRID;
 
 const OBJECTIVES: [(Objective, &str, &str); 4] = [
     (
@@ -202,6 +199,8 @@ fn whole<N: Numeric>(
     row(ui, name, help, |ui| {
         ui.spacing_mut().slider_width = (ui.available_width() - 9.0 * GRID).max(40.0);
         let slider = egui::Slider::new(value, range).logarithmic(logarithmic);
+        // Other values, such as those of a test, are kept until they are edited.
+        let slider = slider.clamping(egui::SliderClamping::Edits);
         ui.add(slider.fixed_decimals(0))
     });
 }

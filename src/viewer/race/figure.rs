@@ -1,6 +1,7 @@
 //! The layout of a race: pictures, charts, and the cubes of both sides.
 
-use super::{COLOURS, RacePanel, charts, cloud, slice, tiles};
+use super::panel::RacePanel;
+use super::{charts, cloud, slice, tiles};
 use crate::race::Record;
 use crate::viewer::theme::{self, GRID, ROW};
 use eframe::egui::{self, Rect, RichText, Ui, UiBuilder};
@@ -81,24 +82,4 @@ impl RacePanel {
             _ => slice::show(ui, &mut self.shown, record, self.slice, at - 10),
         }
     }
-}
-
-/// The heading of a cell, with the colour of a side.
-pub(super) fn heading(ui: &mut Ui, text: &str, side: Option<usize>) {
-    ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = 0.75 * GRID;
-        ui.set_height(ROW - GRID / 2.0);
-        if let Some(side) = side {
-            let (rect, _) = ui.allocate_exact_size(egui::Vec2::splat(GRID), egui::Sense::hover());
-            ui.painter()
-                .circle_filled(rect.center(), 0.5 * GRID, COLOURS[side]);
-        }
-        ui.add(egui::Label::new(RichText::new(text).small().strong()).truncate());
-    });
-}
-
-/// The space of a cell below its heading, with a name for screen readers and a tooltip.
-pub(super) fn space(ui: &mut Ui, sense: egui::Sense, name: &str, help: &str) -> egui::Response {
-    let response = ui.allocate_response(ui.available_size(), sense);
-    response.accessible_name(name).on_hover_text(help)
 }

@@ -4,156 +4,15 @@
 //! `figure` lays out what is measured, `tiles`, `charts`, `cloud` and `slice` draw it. While another
 //! panel is in front of this one, a race waits after a few measurements.
 
+mod cell;
 mod charts;
 mod cloud;
 mod controls;
 mod figure;
+mod panel;
 mod shown;
 mod slice;
 mod tiles;
 mod toolbar;
 
-use super::app_state::AppState;
-use super::commands::Command;
-use super::panel::Panel;
-use super::theme::{self, GRID};
-use crate::race::{Event, Race, RaceConfig, Record, Slice};
-use crate::vector_field::Camera;
-use burn::tensor::Device;
-use eframe::egui::{self, Color32};
-use shown::Shown;
-use std::time::Duration;
-
-/// The colours of sides a and b.
-const COLOURS: [Color32; 2] = [Color32::from_rgb(222, 142, 62), theme::ACCENT];
-/// Pause between two frames while a race runs: at least 20 frames a second, even if a software adapter
-/// takes 30 ms for each, and no more than are needed, since the race uses the same processor.
-const PAUSE: Duration = Duration::from_millis(20);
-
-/// A race, and how it is shown.
-#[derive(Default)]
-pub(super) struct RacePanel {
-    /// The settings of the next race.
-    pub(super) settings: RaceConfig,
-    /// The data folder as it is written in its field.
-    pub(super) folder: String,
-    /// Whether the next race computes where the window does, instead of on the CPU.
-    on_window_device: bool,
-    /// Whether the controls are hidden.
-    folded: bool,
-    /// Training steps per second at most.
-    pace: Option<f32>,
-    slice: Slice,
-    camera: Camera,
-    /// Training steps after which the default race is to pause; requested at the start of the window.
-    wanted: Option<u64>,
-    pub(super) race: Option<Race>,
-    /// The settings of the race that was started last.
-    started: RaceConfig,
-    pub(super) record: Option<Record>,
-    failed: Option<String>,
-    shown: Shown,
-}
-
-impl RacePanel {
-    /// Shows the default race after that many steps; 0 for one that has not begun.
-    pub(super) fn show_after(&mut self, steps: u64) {
-        self.wanted = Some(steps).filter(|steps| *steps > 0);
-    }
-
-    /// Whether nothing changes without input any more.
-    pub(super) fn settled(&self) -> bool {
-        let resting = self.race.as_ref().is_none_or(|race| {
-            let reached = self.record.as_ref().map(Record::step);
-            race.paused() && reached == Some(race.steps())
-        });
-        self.wanted.is_none() && resting && !self.shown.moving()
-    }
-
-    /// Starts a race with the chosen settings, in place of the current one.
-    fn start(&mut self, device: &Device, context: &egui::Context, pause_at: Option<u64>) {
-        let folder = self.folder.trim();
-        self.settings.data = (!folder.is_empty()).then(|| folder.into());
-        self.race = None;
-        self.record = None;
-        self.shown = Shown::default();
-        self.failed = self.settings.check().err().map(|error| error.to_string());
-        if self.failed.is_some() {
-            return;
-        }
-        self.started = self.settings.clone();
-        let device = if self.on_window_device {
-            device.clone()
-        } else {
-            Device::flex()
-        };
-        let wake = context.clone();
-        let wake = move || wake.request_repaint();
-        match Race::start(self.started.clone(), &device, pause_at, wake) {
-            Ok(race) => {
-                race.set_pace(self.pace);
-                self.race = Some(race);
-            }
-            Err(error) => self.failed = Some(format!("cannot start a thread: {error}")),
-        }
-    }
-
-    /// Takes what the race has reported.
-    fn receive(&mut self, context: &egui::Context) {
-        while let Some(event) = self.race.as_ref().and_then(Race::poll) {
-            match event {
-                Event::Ready(held_out) => {
-                    self.record = Some(Record::new(self.started.clone(), held_out));
-                }
-                Event::Snapshot(snapshot) => {
-                    if let Some(record) = &mut self.record
-                        && record.add(snapshot)
-                    {
-                        self.shown.update(record, context);
-                    }
-                }
-                Event::Ended(outcome) => {
-                    self.race = None;
-                    self.failed = outcome.err().map(|error| error.to_string());
-                }
-            }
-        }
-    }
-}
-
-impl Panel for RacePanel {
-    fn title(&self) -> &'static str {
-        "Train live"
-    }
-
-    fn margin(&self) -> f32 {
-        0.0
-    }
-
-    fn ui(&mut self, ui: &mut egui::Ui, app: &AppState, commands: &mut Vec<Command>) {
-        let context = ui.ctx().clone();
-        if let Some(steps) = self.wanted.take() {
-            self.folded = true;
-            self.start(app.device(), &context, Some(steps));
-        }
-        self.receive(&context);
-        egui::Panel::top("race tools")
-            .exact_size(5.5 * GRID)
-            .show(ui, |ui| self.toolbar(ui, app, commands));
-        if !self.folded {
-            egui::Panel::left("race settings")
-                .resizable(false)
-                .exact_size(controls::WIDTH)
-                .show(ui, |ui| {
-                    egui::ScrollArea::vertical()
-                        .auto_shrink(false)
-                        .show(ui, |ui| self.controls(ui, app));
-                });
-        }
-        egui::CentralPanel::default().show(ui, |ui| self.figure(ui));
-        let running = self.race.as_ref().is_some_and(|race| !race.paused());
-        if running {
-            context.request_repaint_after(PAUSE);
-        }
-    }
-}
+pub(super) use panel::RacePanel;

@@ -1,14 +1,17 @@
 //! The velocities that a side has learnt, on a slice of the colour cube.
 
-use super::figure::{heading, space};
+use super::cell::{backdrop, heading, space};
 use super::shown::Shown;
 use crate::race::{CELLS, HALF_THICKNESS, REACH, Record, Slice};
-use eframe::egui::{self, Align2, Color32, FontId, Pos2, Rect, Sense, Stroke, Ui};
+use eframe::egui::{self, Align2, Color32, FontId, Mesh, Pos2, Rect, Sense, Stroke, Ui};
 use glam::{Vec2, Vec3};
 
 const AXES: [&str; 3] = ["red", "green", "blue"];
 /// The speed whose arrow is half as long as it can be.
 const HALF_SPEED: f32 = 0.6;
+/// Width of an arrow's shaft and length of its head, in points.
+const SHAFT: f32 = 1.2;
+const HEAD: f32 = 5.0;
 
 pub(super) fn show(ui: &mut Ui, shown: &mut Shown, record: &Record, slice: Slice, side: usize) {
     let title = format!("Velocity, {}", record.config.titles()[side]);
@@ -20,7 +23,7 @@ pub(super) fn show(ui: &mut Ui, shown: &mut Shown, record: &Record, slice: Slice
     );
     let response = space(ui, Sense::hover(), &title, &help);
     let painter = ui.painter_at(response.rect);
-    painter.rect_filled(response.rect, 4.0, ui.visuals().extreme_bg_color);
+    painter.rect_filled(response.rect, 4.0, backdrop(ui.visuals()));
     let side_length = response.rect.width().min(response.rect.height());
     let square = Rect::from_center_size(response.rect.center(), egui::Vec2::splat(side_length));
     let place = |at: Vec2| -> Pos2 {
@@ -30,6 +33,7 @@ pub(super) fn show(ui: &mut Ui, shown: &mut Shown, record: &Record, slice: Slice
     let arrows = shown.arrows(side, slice, &record.held_out.times);
     let cell = side_length / CELLS as f32;
     let ink = ui.visuals().text_color();
+    let mut mesh = Mesh::default();
     for arrow in arrows.iter() {
         let speed = arrow.velocity.length();
         let length = 1.25 * cell * speed / (speed + HALF_SPEED);
@@ -37,13 +41,10 @@ pub(super) fn show(ui: &mut Ui, shown: &mut Shown, record: &Record, slice: Slice
         let along = egui::vec2(along.x, -along.y);
         // Cells that few pixels went through are paler.
         let weight = (arrow.count as f32 / 12.0).clamp(0.35, 1.0);
-        head(
-            &painter,
-            place(arrow.at) - 0.5 * along,
-            along,
-            Stroke::new(1.2, ink.gamma_multiply(weight)),
-        );
+        let from = place(arrow.at) - 0.5 * along;
+        add_arrow(&mut mesh, from, along, ink.gamma_multiply(weight));
     }
+    painter.add(mesh);
     centroids(ui, &painter, shown, slice, side, &place);
     let [u, v] = slice.axes().map(|axis| AXES[axis]);
     let (font, weak) = (FontId::proportional(10.5), ui.visuals().weak_text_color());
@@ -64,14 +65,26 @@ pub(super) fn show(ui: &mut Ui, shown: &mut Shown, record: &Record, slice: Slice
     );
 }
 
-/// An arrow with a small head.
-fn head(painter: &egui::Painter, from: Pos2, along: egui::Vec2, stroke: Stroke) {
-    let tip = from + along;
-    painter.line_segment([from, tip], stroke);
-    let back = -0.35 * along;
-    for angle in [0.5, -0.5] {
-        let barb = egui::emath::Rot2::from_angle(angle) * back;
-        painter.line_segment([tip, tip + barb], stroke);
+/// Adds an arrow: a thin shaft, and a head of at most half of its length.
+fn add_arrow(mesh: &mut Mesh, from: Pos2, along: egui::Vec2, colour: Color32) {
+    let across = along.normalized().rot90();
+    let head = along.length().min(2.0 * HEAD) / 2.0;
+    let neck = from + along - head * along.normalized();
+    let corners = [
+        from + 0.5 * SHAFT * across,
+        from - 0.5 * SHAFT * across,
+        neck + 0.5 * SHAFT * across,
+        neck - 0.5 * SHAFT * across,
+        neck + 0.45 * head * across,
+        neck - 0.45 * head * across,
+        from + along,
+    ];
+    let first = mesh.vertices.len() as u32;
+    for corner in corners {
+        mesh.colored_vertex(corner, colour);
+    }
+    for [a, b, c] in [[0, 1, 2], [1, 2, 3], [4, 5, 6]] {
+        mesh.add_triangle(first + a, first + b, first + c);
     }
 }
 

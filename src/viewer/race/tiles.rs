@@ -1,6 +1,6 @@
 //! The shown scene: photo, truth and the masks of both sides.
 
-use super::figure::{heading, space};
+use super::cell::{heading, space};
 use super::shown::Shown;
 use crate::race::Record;
 use eframe::egui::{self, Color32, Rect, Sense, Ui};

@@ -1,6 +1,6 @@
 //! The row of buttons above a race.
 
-use super::RacePanel;
+use super::panel::RacePanel;
 use crate::format::thousands;
 use crate::pictures;
 use crate::race::{self, Record};

@@ -4,11 +4,11 @@ use crate::format::thousands;
 use egui_plot::{GridInput, GridMark};
 
 /// Minimum distance of tick marks along the axes, in points.
-pub(in crate::viewer) const X_MARKS: f64 = 88.0;
-pub(in crate::viewer) const Y_MARKS: f64 = 36.0;
+pub(crate) const X_MARKS: f64 = 88.0;
+pub(crate) const Y_MARKS: f64 = 36.0;
 
 /// A step in the shortest exact form; empty if it is not whole.
-pub(in crate::viewer) fn step_mark(step: f64) -> String {
+pub(crate) fn step_mark(step: f64) -> String {
     if step < 0.0 || step.fract() != 0.0 {
         return String::new();
     }
@@ -20,7 +20,7 @@ pub(in crate::viewer) fn step_mark(step: f64) -> String {
 }
 
 /// A value with three to four significant digits.
-pub(in crate::viewer) fn number_text(value: f64) -> String {
+pub(crate) fn number_text(value: f64) -> String {
     let size = value.abs();
     if value == 0.0 {
         "0".to_owned()
@@ -38,7 +38,7 @@ pub(in crate::viewer) fn number_text(value: f64) -> String {
 }
 
 /// Tick marks at even steps of 1, 2 or 5 times a power of ten, at least `distance` points apart.
-pub(in crate::viewer) fn even_marks(input: &GridInput, distance: f64) -> Vec<GridMark> {
+pub(crate) fn even_marks(input: &GridInput, distance: f64) -> Vec<GridMark> {
     let (low, high) = input.bounds;
     let step = even(point(input) * distance);
     let count = (high - low) / step;
@@ -61,7 +61,7 @@ fn point(input: &GridInput) -> f64 {
 
 /// Tick marks of a logarithmic axis: 1, 2 and 5 times the powers of ten, or for a short range even
 /// steps of the value itself.
-pub(in crate::viewer) fn log_marks(input: GridInput) -> Vec<GridMark> {
+pub(crate) fn log_marks(input: GridInput) -> Vec<GridMark> {
     let (low, high) = input.bounds;
     let extent = high - low;
     if !(f64::MIN_POSITIVE..300.0).contains(&extent) {
