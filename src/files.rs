@@ -193,6 +193,17 @@ pub fn write_folder<E: From<FileError>>(
     Ok(())
 }
 
+/// Opens a file for reading and writing wherever in it, and creates it if it is missing. For files of
+/// checked records, which a process may fill in over several runs.
+///
+/// # Errors
+/// If it cannot be created or written.
+pub fn update(path: &Path) -> Result<File, FileError> {
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).read(true).write(true);
+    options.open(path).map_err(FileError::write(path))
+}
+
 /// Opens a file that grows line by line, such as a metrics log, for appending.
 ///
 /// # Errors

@@ -14,7 +14,7 @@ use crate::model::vit::Vit;
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use sha2::{Digest, Sha256};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -58,13 +58,7 @@ impl TokenFile {
         let key = key(encoder, fingerprint, values);
         let path = folder.join(format!("{}.{EXTENSION}", &hex(&key)[..16]));
         let failed = FileError::write(&path);
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(&path)
-            .map_err(&failed)?;
+        let file = files::update(&path)?;
         let mut tokens = Self {
             file,
             path,
