@@ -72,12 +72,12 @@
 //!
 //! | group | modules |
 //! |---|---|
-//! | shared helpers | [`files`], [`text_file`], [`csv`], [`fonts`], [`random`], `format`, `run_format`, `terminal`, `version`, `system_report` |
+//! | shared helpers | [`files`], [`text_file`], [`csv`], [`fonts`], [`random`], `format`, `run_format`, `terminal`, `version`, `system_report`, [`texts`]: texts in several languages |
 //! | method: plain numbers | [`encoding`], [`assignment`], [`labels`], [`potential`], [`vector_field`], [`votes`], [`trajectory`] |
 //! | data: no tensors | [`data`]; [`label_edit`]: strokes, fills and undo; [`pictures`]: composed pictures |
 //! | network | [`device`], [`kernels`], [`patches`], [`flow`], [`sampler`], [`model`]; [`models`]: models by name |
-//! | inference | [`inference`]: looks ([`Look`](inference::Look)), tiles ([`Tiles`](inference::Tiles)) and [`segment`](inference::segment()) |
-//! | training and scoring | [`train`], [`eval`], [`compare`], [`ablate`], [`verify`] |
+//! | inference | [`inference`]: looks ([`Look`](inference::Look)), tiles ([`Tiles`](inference::Tiles)) and [`segment`](inference::segment()); [`inspect`]: attention, components and agreement |
+//! | training and scoring | [`train`], [`eval`], [`compare`], [`ablate`], [`verify`], [`race`] |
 //! | output | [`export`]: host data to files; [`gpu`]: wgpu pipelines for `shaders/*.wgsl` |
 //! | background work | [`job`]: segmentation on a worker thread; [`runs`]: follows training runs |
 //! | interface | [`viewer`]: the window; [`cli`]: the commands |
