@@ -531,7 +531,7 @@ fn what_this_version_does_not_know_costs_nothing_else() {
 #[test]
 fn a_window_opens_with_absurd_remembered_numbers() {
     let memory = remembered(|text| {
-        let text = text.replace("scale:1.0,language", "scale:0.0,language");
+        let text = text.replace("scale:1.0)", "scale:0.0)");
         let text = text.replace("speed:6.0", "speed:NaN");
         let text = text.replace("steps:33", "steps:0");
         text.replace("opacity:0.7", "opacity:NaN")
