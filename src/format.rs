@@ -45,6 +45,11 @@ pub(crate) fn round_step(step: f64) -> f64 {
     fits.unwrap_or(10.0 * decade)
 }
 
+/// A duration as minutes and seconds, `m:ss`.
+pub(crate) fn minutes(seconds: u64) -> String {
+    format!("{}:{:02}", seconds / 60, seconds % 60)
+}
+
 /// A number with its thousands separated.
 pub(crate) fn thousands(number: u64) -> String {
     let digits = number.to_string();

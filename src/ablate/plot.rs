@@ -2,11 +2,10 @@
 
 use super::error::AblateError;
 use crate::files;
-use crate::fonts::Pen;
+use crate::fonts::{self, Pen};
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
 use plotters::prelude::*;
-use plotters::style::FontStyle;
 use std::path::Path;
 
 /// Width and height in pixels.
@@ -93,9 +92,7 @@ pub(super) fn plot(
 }
 
 fn draw(title: &str, axis: &Axis, lines: &[Line]) -> Result<String, String> {
-    // The plotting library measures text, and needs a font for that.
-    plotters::style::register_font(FONT, FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT)
-        .map_err(|_| "its font cannot be read".to_owned())?;
+    fonts::register_for_plots(FONT)?;
     let points = || lines.iter().flat_map(|line| &line.points);
     let bounds = |value: fn(&(f64, f64)) -> f64| {
         let low = points().map(value).fold(f64::INFINITY, f64::min);

@@ -1,5 +1,6 @@
 //! Progress of a run: a bar and a few live lines on a terminal, plain lines elsewhere.
 
+use crate::format::minutes;
 use crate::model::warm_start::Loaded;
 use crate::run_format::{SkippedLine, StepLine, ValidationLine};
 use crate::terminal::{self, out};
@@ -138,8 +139,7 @@ impl Dashboard {
             ));
         }
         let eta = kept.eta.map_or_else(String::new, |eta| {
-            let seconds = eta.as_secs();
-            format!(", ETA {}:{:02}", seconds / 60, seconds % 60)
+            format!(", ETA {}", minutes(eta.as_secs()))
         });
         let TokensKept {
             path, views, of, ..
@@ -171,15 +171,13 @@ impl Dashboard {
 
     fn logged(&mut self, line: StepLine) {
         if self.bar.is_hidden() {
-            let eta = self.bar.eta().as_secs();
             out!(
-                "step {}: loss {:.4}, {:.1} photos/s, waiting {:.0} %, ETA {}:{:02}",
+                "step {}: loss {:.4}, {:.1} photos/s, waiting {:.0} %, ETA {}",
                 line.step,
                 line.loss,
                 line.photos_per_second,
                 100.0 * line.waiting,
-                eta / 60,
-                eta % 60
+                minutes(self.bar.eta().as_secs())
             );
         }
         if self.losses.len() == CHART {

@@ -4,6 +4,7 @@ use super::arguments::DeviceArgument;
 use super::interrupt::Stop;
 use crate::data;
 use crate::files::{self, Plan};
+use crate::format::minutes;
 use crate::pictures;
 use crate::race::{self, Event, FILES, Race, RaceConfig, Record, StartOptions};
 use crate::terminal::{self, out};
@@ -170,11 +171,10 @@ fn report(record: &Record, bar: &ProgressBar, limit: Option<f64>) {
             Some(limit) => limit - seconds,
             None => seconds / step.max(1) as f64 * record.config.steps.saturating_sub(step) as f64,
         };
-        let eta = left.max(0.0) as u64;
         let eta = if step == 0 {
             String::new()
         } else {
-            format!(", ETA {}:{:02}", eta / 60, eta % 60)
+            format!(", ETA {}", minutes(left.max(0.0) as u64))
         };
         out!("step {step}: {scores}{eta}");
     } else {

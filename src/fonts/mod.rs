@@ -134,3 +134,13 @@ fn built_in() -> &'static Coverage {
         Coverage::of(bytes)
     })
 }
+
+/// Gives the plotting library, which measures text, a font of this name.
+///
+/// # Errors
+/// The font cannot be read; one line.
+pub(crate) fn register_for_plots(name: &str) -> Result<(), String> {
+    let font = epaint_default_fonts::UBUNTU_LIGHT;
+    plotters::style::register_font(name, plotters::style::FontStyle::Normal, font)
+        .map_err(|_| "its font cannot be read".to_owned())
+}

@@ -3,12 +3,11 @@
 use super::config::RaceConfig;
 use super::error::RaceError;
 use super::record::{Point, Record};
-use crate::fonts::Pen;
+use crate::fonts::{self, Pen};
 use crate::format::{thousands, tick};
 use image::RgbImage;
 use plotters::coord::Shift;
 use plotters::prelude::*;
-use plotters::style::FontStyle;
 
 const FONT: &str = "sans-serif";
 /// Size of tick labels and of titles, in pixels.
@@ -53,9 +52,7 @@ pub(super) fn draw(
     until: u64,
     quantities: &[Quantity],
 ) -> Result<(), RaceError> {
-    // The plotting library measures text, and needs a font for that.
-    plotters::style::register_font(FONT, FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT)
-        .map_err(|_| RaceError::Picture("its font cannot be read".to_owned()))?;
+    fonts::register_for_plots(FONT).map_err(RaceError::Picture)?;
     let (width, height) = sheet.dimensions();
     let count = quantities.len() as u32;
     let mut pen = Pen::new(TITLE);

@@ -340,15 +340,9 @@ impl RaceConfig {
 
     /// How both sides' batches are made.
     pub(super) fn batches(&self) -> LoaderConfig {
-        let config = self.training(&self.a);
         LoaderConfig {
-            size: self.size,
-            batch_size: self.batch_size,
-            seed: self.seed,
-            augment: Some(config.augment()),
-            views: 0,
             cache_bytes: CACHE << 20,
-            workers: 1,
+            ..self.training(&self.a).loader()
         }
     }
 
@@ -356,13 +350,10 @@ impl RaceConfig {
     /// data.
     pub(super) fn measured(&self) -> LoaderConfig {
         LoaderConfig {
-            size: self.size,
             batch_size: self.held_out,
             seed: 0,
             augment: None,
-            views: 0,
-            cache_bytes: 0,
-            workers: 1,
+            ..self.training(&self.a).loader()
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Progress of a batch.
 
+use crate::format::minutes;
 use crate::terminal::err;
 use indicatif::ProgressBar;
 use std::time::{Duration, Instant};
@@ -44,11 +45,10 @@ impl Progress {
             let seconds = self.start.elapsed().as_secs_f64();
             let left = (seconds * (all - done) as f64 / done as f64) as u64;
             err!(
-                "{done} of {all} photos, {} failed, {:.2} photos/s, ETA {}:{:02}",
+                "{done} of {all} photos, {} failed, {:.2} photos/s, ETA {}",
                 self.failed,
                 done as f64 / seconds,
-                left / 60,
-                left % 60
+                minutes(left)
             );
         }
     }

@@ -194,7 +194,7 @@ impl Config {
     }
 
     /// Settings of the batch loader, with one thread and no cache.
-    pub(super) fn loader(&self) -> LoaderConfig {
+    pub(crate) fn loader(&self) -> LoaderConfig {
         LoaderConfig {
             size: self.data.size,
             batch_size: self.train.batch_size,

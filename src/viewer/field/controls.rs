@@ -4,9 +4,8 @@ use super::interface::{FieldInput, drawn_name, kind_name};
 use super::panel::FieldPanel;
 use super::preset::{Preset, caption};
 use super::settings::FieldSettings;
-use super::widgets::{choice, class, group, log_slider, row, slider};
+use super::widgets::{OPERATORS, choice, class, group, log_slider, row, slider};
 use super::{export, layers};
-use crate::potential::Operator;
 use crate::vector_field::{Camera, FieldKind};
 use crate::viewer::theme::GRID;
 use eframe::egui::{self, RichText, Ui};
@@ -67,16 +66,8 @@ fn field(settings: &mut FieldSettings, ui: &mut Ui, input: &FieldInput<'_>) {
         let help = "The class that the pixel should become; also chosen by a click on a centroid";
         class(ui, "Target", help, &mut settings.target, count, named);
         let p = &mut settings.potential;
-        let unit = "The logarithm's gradient scaled to unit length";
-        let log = "T(d) = −ln(d + ε), the paper's choice";
-        let operators = [
-            (Operator::Log, "log", log),
-            (Operator::Sqrt, "sqrt", "T(d) = −sqrt(d + ε)"),
-            (Operator::Linear, "linear", "T(d) = −(d + ε)"),
-            (Operator::NormalizedGradient, "unit", unit),
-        ];
         let help = "How a squared distance d becomes a logit";
-        choice(ui, "Operator T", help, &mut p.operator, &operators);
+        choice(ui, "Operator T", help, &mut p.operator, &OPERATORS);
         let help = "Temperature of the softmax (equation 9): smaller is sharper";
         log_slider(ui, "Temperature", help, &mut p.temperature, 0.25..=4.0);
         let help = "Added to every squared distance; softens the field closer than its square root";

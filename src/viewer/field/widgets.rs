@@ -1,11 +1,28 @@
 //! Rows of controls: a label on the left, the control on the right.
 
+use crate::potential::Operator;
 use crate::viewer::theme::GRID;
 use eframe::egui::{self, RichText, Ui, emath::Numeric};
 use std::ops::RangeInclusive;
 
 /// Width of the panel of controls, in points.
 pub(crate) const PANEL: f32 = 41.0 * GRID;
+
+/// The operators T with their names and descriptions.
+pub(crate) const OPERATORS: [(Operator, &str, &str); 4] = [
+    (
+        Operator::Log,
+        "log",
+        "T(d) = −ln(d + ε), the paper's choice",
+    ),
+    (Operator::Sqrt, "sqrt", "T(d) = −sqrt(d + ε)"),
+    (Operator::Linear, "linear", "T(d) = −(d + ε)"),
+    (
+        Operator::NormalizedGradient,
+        "unit",
+        "The logarithm's gradient scaled to unit length",
+    ),
+];
 /// Where controls start in a row, in points.
 const LABEL: f32 = 11.5 * GRID;
 

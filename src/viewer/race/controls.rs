@@ -3,11 +3,10 @@
 use super::panel::RacePanel;
 use crate::encoding::Order;
 use crate::flow::Prediction;
-use crate::potential::Operator;
 use crate::race::{CLASSES, Side, Slice};
 use crate::train::objective::{Objective, TimeDistribution};
 use crate::viewer::app_state::AppState;
-use crate::viewer::field::widgets::{choice, group, log_slider, row, slider};
+use crate::viewer::field::widgets::{OPERATORS, choice, group, log_slider, row, slider};
 use crate::viewer::theme::GRID;
 use eframe::egui::{self, Ui, emath::Numeric};
 use std::ops::RangeInclusive;
@@ -32,20 +31,6 @@ const OBJECTIVES: [(Objective, &str, &str); 4] = [
         Objective::CrossEntropy,
         "twin",
         "The discriminative twin: cross-entropy of one output per class, no flow",
-    ),
-];
-const OPERATORS: [(Operator, &str, &str); 4] = [
-    (
-        Operator::Log,
-        "log",
-        "T(d) = −ln(d + ε), the paper's choice",
-    ),
-    (Operator::Sqrt, "sqrt", "T(d) = −sqrt(d + ε)"),
-    (Operator::Linear, "linear", "T(d) = −(d + ε)"),
-    (
-        Operator::NormalizedGradient,
-        "unit",
-        "The logarithm's gradient scaled to unit length",
     ),
 ];
 const PREDICTIONS: [(Prediction, &str, &str); 2] = [
