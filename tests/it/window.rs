@@ -7,10 +7,14 @@ use common::photo;
 use image::RgbImage;
 use std::collections::HashSet;
 use std::ffi::OsStr;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
+
+/// A server that resets whenever its last program leaves can lose one that connects meanwhile.
+const SCREEN: &str = "-screen 0 1280x800x24 -noreset";
 
 fn view(arguments: &[&OsStr]) -> Output {
     view_with(arguments, &[])
@@ -21,7 +25,7 @@ fn view_with(arguments: &[&OsStr], environment: &[(&str, &str)]) -> Output {
         .args([
             "-a",
             "-s",
-            "-screen 0 1280x800x24",
+            SCREEN,
             env!("CARGO_BIN_EXE_flowseg"),
             "view",
         ])
@@ -97,7 +101,7 @@ fn a_photo_that_cannot_be_opened_is_reported_in_the_window_and_by_the_exit_statu
 fn runs_and_models_alone_are_pictured() {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("runs/a");
-    std::fs::create_dir_all(&run).unwrap();
+    fs::create_dir_all(&run).unwrap();
     let lines: String = (1..60)
         .map(|step| {
             format!(
@@ -106,13 +110,13 @@ fn runs_and_models_alone_are_pictured() {
             )
         })
         .collect();
-    std::fs::write(run.join("metrics.jsonl"), lines).unwrap();
+    fs::write(run.join("metrics.jsonl"), lines).unwrap();
     let model = folder.path().join("my.safetensors");
     let built_in = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/assets/models/scenes.safetensors"
     );
-    std::fs::copy(built_in, &model).unwrap();
+    fs::copy(built_in, &model).unwrap();
     let mut pictures = Vec::new();
     for shown in [run, folder.path().join("runs"), model] {
         // Without an extension a PNG is written as well.
@@ -120,7 +124,7 @@ fn runs_and_models_alone_are_pictured() {
         let output = view(&[shown.as_ref(), "--screenshot".as_ref(), picture.as_ref()]);
         let text = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{}: {text}", shown.display());
-        let bytes = std::fs::read(&picture).unwrap();
+        let bytes = fs::read(&picture).unwrap();
         pictures.push(image::load_from_memory(&bytes).unwrap().to_rgb8());
     }
     // A curve in the accent colour for the runs, many colours for the model's sample.
@@ -197,8 +201,8 @@ impl Display {
     fn start() -> Self {
         // The server chooses a free number and prints it once it accepts programs.
         let mut server = Command::new("Xvfb")
-            .args(["-displayfd", "1", "-screen", "0", "1280x800x24"])
-            .args(["-nolisten", "tcp"])
+            .args(["-displayfd", "1", "-nolisten", "tcp"])
+            .args(SCREEN.split(' '))
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -274,13 +278,17 @@ fn real_keys_scrub_the_real_window() {
         .env("XDG_DATA_HOME", folder)
         .args(["view", "--device", "cpu", "--steps", "4"])
         .arg(&photo)
-        .stderr(Stdio::null())
+        .stderr(File::create(folder.join("errors.txt")).unwrap())
         .spawn()
         .unwrap();
     // The window opens and computes the flow meanwhile, for as long as a busy machine takes.
     let begin = Instant::now();
     let mut seen = String::from("no window");
     loop {
+        if let Some(status) = program.try_wait().unwrap() {
+            let errors = fs::read_to_string(folder.join("errors.txt")).unwrap();
+            panic!("the window ended with {status}: {errors}");
+        }
         let pressed = ["End", "Home", "End"].map(|key| display.press(key, folder));
         if let [Some(end), Some(source), Some(again)] = &pressed {
             let moved = differing(end, source);
