@@ -4,8 +4,16 @@
 //! is an error of its file, which the tests find. To translate the window, copy `en.toml`, translate
 //! its values, and add the language to [`Language`]; words in braces stay as they are.
 //!
-//! So far the lessons and the Network panel have their texts here. Menus, the other panels, error
-//! messages and the commands are in English.
+//! So far the lessons, the race and the Network panel have their texts here. Menus, the other panels,
+//! error messages and the commands are in English.
+
+mod lessons;
+mod network;
+mod race;
+
+pub(crate) use lessons::{CardTexts, LessonTexts};
+pub(crate) use network::NetworkTexts;
+pub(crate) use race::{ControlTexts, FigureTexts, PictureTexts, RaceTexts, ToolbarTexts};
 
 use serde::{Deserialize, Serialize};
 use std::sync::OnceLock;
@@ -53,90 +61,15 @@ impl Language {
 pub(crate) struct Texts {
     pub(crate) lessons: LessonTexts,
     pub(crate) network: NetworkTexts,
+    pub(crate) race: RaceTexts,
 }
 
-/// The texts of the Lessons panel.
+/// The name of a control or of a picture, and its tooltip.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct LessonTexts {
-    pub(crate) title: String,
-    /// Shown while no lesson is open.
-    pub(crate) intro: String,
-    /// With the `number` of the card and the `count` of cards.
-    pub(crate) number: String,
-    pub(crate) r#try: String,
-    pub(crate) question: String,
-    pub(crate) check: String,
-    pub(crate) back: String,
-    pub(crate) next: String,
-    pub(crate) leave: String,
-    pub(crate) save: String,
-    pub(crate) save_frames: String,
-    /// With the `number` of the picture and the `count` of pictures.
-    pub(crate) saving: String,
-    /// With the `path` of the animation.
-    pub(crate) written: String,
-    pub(crate) waiting: String,
-    pub(crate) no_model: String,
-    /// The playhead is before the step of the answer; the pixel's class there is `now`.
-    pub(crate) later: String,
-    /// The playhead is past the step of the answer.
-    pub(crate) earlier: String,
-    pub(crate) cards: [CardTexts; 6],
-}
-
-/// The texts of one card.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct CardTexts {
-    pub(crate) title: String,
-    pub(crate) text: String,
-    /// One thing to try.
-    pub(crate) r#try: String,
-    pub(crate) question: String,
-    /// The answers to choose from; empty if the window offers classes or a position instead.
-    pub(crate) choices: Vec<String>,
-    /// The comment on the right answer, with what the window measured.
-    pub(crate) right: String,
-    pub(crate) wrong: String,
-}
-
-/// The texts of the Network panel.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NetworkTexts {
-    pub(crate) title: String,
-    /// Shown without a photo.
-    pub(crate) empty: String,
-    pub(crate) computing: String,
-    pub(crate) attention: String,
-    pub(crate) components: String,
-    pub(crate) agreement: String,
-    pub(crate) about_attention: String,
-    pub(crate) about_components: String,
-    pub(crate) about_agreement: String,
-    pub(crate) block: String,
-    /// A block of the encoder, with its `number`.
-    pub(crate) encoder: String,
-    /// A block of the transformer, with its `number`.
-    pub(crate) transformer: String,
-    pub(crate) head: String,
-    /// The mean of all heads, with their `count`.
-    pub(crate) mean: String,
-    pub(crate) row: String,
-    pub(crate) column: String,
-    /// For screen readers: the `row` and `column` of the patch, and the greatest `share`.
-    pub(crate) description: String,
-    /// The `share` of the class token and the registers.
-    pub(crate) beside: String,
-    /// The time `t` of the recorded state, and the size of the recording.
-    pub(crate) recorded: String,
-    /// The shares of the variance along the `first`, `second` and `third` component.
-    pub(crate) variance: String,
-    /// The lines of the chart: what mask is in the state.
-    pub(crate) own: String,
-    pub(crate) mirrored: String,
-    pub(crate) truth: String,
+pub(crate) struct Named {
+    pub(crate) name: String,
+    pub(crate) help: String,
 }
 
 impl Texts {

@@ -51,7 +51,7 @@ train: assignment data device encoding eval files flow format kernels model mode
     random run_format text_file
 verify: data encoding eval files kernels labels model potential random
 race: csv data device encoding eval files flow fonts format inference labels model pictures potential sampler \
-    text_file train vector_field
+    text_file texts train vector_field
 viewer: compare crash csv data device encoding eval export files flow fonts format gpu inference inspect job label_edit \
     labels model models pictures potential race runs sampler system_report texts train trajectory vector_field votes
 ablate: csv data device eval files fonts inference model run_format text_file train

@@ -8,6 +8,7 @@ use crate::format::minutes;
 use crate::pictures;
 use crate::race::{self, Event, FILES, Race, RaceConfig, Record, StartOptions};
 use crate::terminal::{self, out};
+use crate::texts::Language;
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::BufWriter;
@@ -40,6 +41,9 @@ pub(super) struct Arguments {
     /// Also write the race as an animation, OUT/race.gif
     #[arg(long)]
     animation: bool,
+    /// Language of the texts in pictures
+    #[arg(long, value_name = "LANGUAGE", default_value = "en")]
+    language: Language,
     /// Seed of the first weights and of the batches, instead of that of CONFIG
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -90,7 +94,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         || (),
     )?;
     let (record, complete) = watch(&race, config, &stop)?;
-    write(&record, complete, arguments.animation, output)
+    write(&record, complete, arguments, output)
 }
 
 /// Creates the folder and proves that the results can be written there, over no input.
@@ -182,24 +186,35 @@ fn report(record: &Record, bar: &ProgressBar, limit: Option<f64>) {
     }
 }
 
-fn write(record: &Record, complete: bool, animation: bool, output: &Path) -> anyhow::Result<()> {
+fn write(
+    record: &Record,
+    complete: bool,
+    arguments: &Arguments,
+    output: &Path,
+) -> anyhow::Result<()> {
+    let language = arguments.language;
     let Some(last) = record.last() else {
         bail!("nothing was measured");
     };
     let file = |name: &str| output.join(name);
     files::write_atomic(&file("curves.csv"), race::curves_csv(record).as_bytes())?;
-    files::write_atomic(&file("curves.png"), &pictures::png(&race::curves(record)?)?)?;
+    files::write_atomic(
+        &file("curves.png"),
+        &pictures::png(&race::curves(record, language)?)?,
+    )?;
     files::write_atomic(
         &file("race.png"),
-        &pictures::png(&race::frame(record, last)?)?,
+        &pictures::png(&race::frame(record, last, language)?)?,
     )?;
     let summary = race::summary(record, complete);
     let summary = format!("{}\n", serde_json::to_string_pretty(&summary)?);
     files::write_atomic(&file("race.json"), summary.as_bytes())?;
-    if animation {
+    if arguments.animation {
         let path = file(ANIMATION);
-        files::write_with(&path, |file| race::animation(record, BufWriter::new(file)))
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        files::write_with(&path, |file| {
+            race::animation(record, language, BufWriter::new(file))
+        })
+        .with_context(|| format!("cannot write {}", path.display()))?;
     }
     for (title, side) in record.config.titles().iter().zip(last) {
         out!(

@@ -43,7 +43,7 @@ pub(super) struct Arguments {
     /// Begin a lesson, 1 to 6
     #[arg(long, value_name = "N", conflicts_with_all = ["field", "race"], value_parser = clap::value_parser!(u64).range(1..=6))]
     lesson: Option<u64>,
-    /// The language of the lessons and the Network panel, remembered from now on
+    /// The language of the lessons, the race and the Network panel, remembered from now on
     #[arg(long, value_enum)]
     language: Option<Language>,
     /// The theme, remembered from now on; the desktop's until one is chosen

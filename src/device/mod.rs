@@ -5,6 +5,7 @@ mod backend;
 mod choice;
 mod error;
 mod launches;
+mod loss;
 mod memory;
 mod opened;
 mod remote;
@@ -18,6 +19,7 @@ pub use backend::{has_field_kernels, on_cpu, permute};
 pub use choice::{Choice, UnknownDevice};
 pub use error::DeviceError;
 pub use launches::Launches;
+pub use loss::Loss;
 pub use memory::{memory, peak};
 pub use opened::Opened;
 pub use remote::{TOKEN, token};
@@ -64,6 +66,8 @@ pub struct Graphics {
     pub queue: wgpu::Queue,
     /// The adapter's description.
     pub about: Adapter,
+    /// Whether the device is lost.
+    pub loss: Loss,
 }
 
 /// Opens a device. Call it once: all tensors and the window share the result.
@@ -110,7 +114,7 @@ pub async fn open_for_window(choice: Choice) -> Result<(Opened, Graphics), Devic
         _ => Choice::Auto,
     };
     let (adapter, instance, about) = select(&drawing).await?;
-    let graphics = request(instance, adapter, about).await?;
+    let mut graphics = request(instance, adapter, about).await?;
     let opened = match choice {
         Choice::Cpu => cpu(None),
         Choice::Cuda(number) => cuda(number)?,
@@ -119,6 +123,8 @@ pub async fn open_for_window(choice: Choice) -> Result<(Opened, Graphics), Devic
         Choice::Auto => share(true, &graphics)?,
         Choice::Wgpu(_) => share(false, &graphics)?,
     };
+    // Burn watches a device that it computes on; the window's own watch takes its place.
+    graphics.loss = Loss::watch(&graphics.device);
     Ok((opened, graphics))
 }
 
@@ -153,12 +159,14 @@ async fn request(
         .request_device(&descriptor(&adapter))
         .await
         .map_err(|error| refused(&about, error))?;
+    loss::simulate(&device);
     Ok(Graphics {
         instance,
         adapter,
         device,
         queue,
         about,
+        loss: Loss::default(),
     })
 }
 

@@ -22,27 +22,13 @@ const SIDES: u32 = 8;
 pub(super) const COLOURS: [[u8; 3]; 2] = [[222, 142, 62], [72, 140, 240]];
 
 /// A quantity over the training steps.
-pub(super) struct Quantity {
-    title: &'static str,
-    value: fn(&Point) -> Option<f64>,
-}
+pub(super) type Quantity = fn(&Point) -> Option<f64>;
 
-pub(super) const MIOU: Quantity = Quantity {
-    title: "mIoU (%) over training steps",
-    value: |point| Some(100.0 * point.miou),
-};
+pub(super) const MIOU: Quantity = |point| Some(100.0 * point.miou);
+pub(super) const LOSS: Quantity = |point| point.loss;
+pub(super) const CROSSING: Quantity = |point| Some(100.0 * point.crossing);
 
-pub(super) const LOSS: Quantity = Quantity {
-    title: "training loss, each side's own",
-    value: |point| point.loss,
-};
-
-pub(super) const CROSSING: Quantity = Quantity {
-    title: "trajectories through another class's neighbourhood (%)",
-    value: |point| Some(100.0 * point.crossing),
-};
-
-/// Draws quantities side by side into a picture, at `corner`, `size` pixels in all, up to the
+/// Draws quantities with their titles side by side into a picture, at `corner`, `size` pixels in all, up to the
 /// training step `until`. The axes are those of the whole race.
 pub(super) fn draw(
     sheet: &mut RgbImage,
@@ -50,16 +36,16 @@ pub(super) fn draw(
     size: [u32; 2],
     record: &Record,
     until: u64,
-    quantities: &[Quantity],
+    quantities: &[(Quantity, &str)],
 ) -> Result<(), RaceError> {
     fonts::register_for_plots(FONT).map_err(RaceError::Picture)?;
     let (width, height) = sheet.dimensions();
     let count = quantities.len() as u32;
     let mut pen = Pen::new(TITLE);
-    for (number, quantity) in (0u32..).zip(quantities) {
+    for (number, (_, title)) in (0u32..).zip(quantities) {
         let width = size[0] / count;
         let room = (width - AXIS - 2 * SIDES) as f32;
-        let title = pen.elide(quantity.title, room);
+        let title = pen.elide(title, room);
         let left = corner[0] + number * width + SIDES + AXIS;
         pen.write(
             sheet,
@@ -75,12 +61,12 @@ pub(super) fn draw(
         let area = root
             .clone()
             .shrink(below, (size[0], size[1] + SIDES - HEAD));
-        for (area, quantity) in area
+        for (area, (quantity, _)) in area
             .split_evenly((1, quantities.len()))
             .iter()
             .zip(quantities)
         {
-            chart(area, record, until, quantity)?;
+            chart(area, record, until, *quantity)?;
         }
         root.present()?;
         Ok(())
@@ -91,10 +77,10 @@ pub(super) fn draw(
 type Area<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
 type Drawn<'a> = Result<(), DrawingAreaErrorKind<<BitMapBackend<'a> as DrawingBackend>::ErrorType>>;
 
-fn chart<'a>(area: &Area<'a>, record: &Record, until: u64, quantity: &Quantity) -> Drawn<'a> {
+fn chart<'a>(area: &Area<'a>, record: &Record, until: u64, quantity: Quantity) -> Drawn<'a> {
     let values = |side: usize| {
         let points = record.points[side].iter();
-        points.filter_map(|point| Some((point.step, (quantity.value)(point)?)))
+        points.filter_map(|point| Some((point.step, quantity(point)?)))
     };
     let top = values(0)
         .chain(values(1))

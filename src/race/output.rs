@@ -5,6 +5,7 @@ use super::picture;
 use super::record::Record;
 use crate::csv;
 use crate::pictures::Gif;
+use crate::texts::Language;
 use image::ImageError;
 use serde_json::{Value, json};
 use std::io::Write;
@@ -83,11 +84,15 @@ pub fn summary(record: &Record, complete: bool) -> Value {
     })
 }
 
-/// Writes the race as a GIF.
+/// Writes the race as a GIF, with texts in a language.
 ///
 /// # Errors
 /// Drawing or writing fails.
-pub fn animation(record: &Record, mut writer: impl Write) -> Result<(), RaceError> {
+pub fn animation(
+    record: &Record,
+    language: Language,
+    mut writer: impl Write,
+) -> Result<(), RaceError> {
     let failed = |error| match error {
         ImageError::IoError(source) => RaceError::Write(source),
         other => RaceError::Picture(other.to_string()),
@@ -96,7 +101,7 @@ pub fn animation(record: &Record, mut writer: impl Write) -> Result<(), RaceErro
     let frames = record.frames();
     for (at, frame) in frames.iter().enumerate() {
         let shown = if at + 1 == frames.len() { END } else { STEP };
-        gif.frame(picture::frame(record, frame)?, shown)
+        gif.frame(picture::frame(record, frame, language)?, shown)
             .map_err(failed)?;
     }
     drop(gif);

@@ -7,6 +7,7 @@ use super::scenes::Snapshot;
 use crate::fonts::Pen;
 use crate::format::thousands;
 use crate::labels;
+use crate::texts::{Language, PictureTexts, Texts, fill};
 use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
 
@@ -30,25 +31,27 @@ const INK: [u8; 3] = [20; 3];
 const WEAK: [u8; 3] = [96; 3];
 
 /// Both sides after the same number of steps: the photo, the truth, both masks with their scores, and
-/// the curves up to there.
+/// the curves up to there, with texts in a language.
 ///
 /// # Errors
 /// The plotting library fails.
-pub fn frame(record: &Record, frame: &Frame) -> Result<RgbImage, RaceError> {
+pub fn frame(record: &Record, frame: &Frame, language: Language) -> Result<RgbImage, RaceError> {
+    let texts = &Texts::of(language).race.picture;
     let mut sheet = RgbImage::from_pixel(WIDTH, HEIGHT, PAPER);
     let [a, _] = frame;
-    title(&mut sheet, record, a);
+    title(&mut sheet, record, texts, a);
     let width = record.held_out.size[1];
     let truth = labels::mask(&record.held_out.truth, width, &a.centroids);
     let titles = record.config.titles();
     let scored = |side: usize| {
         let (title, snapshot) = (&titles[side], &frame[side]);
-        let label = format!("{title}: mIoU {:.1} %", 100.0 * snapshot.miou);
+        let miou = format!("{:.1}", 100.0 * snapshot.miou);
+        let label = fill(&texts.score, &[("name", title), ("miou", &miou)]);
         (snapshot.picture(width), label, COLOURS[side])
     };
     let tiles = [
-        (record.held_out.photo.clone(), "photo".to_owned(), INK),
-        (truth, "truth".to_owned(), INK),
+        (record.held_out.photo.clone(), texts.photo.clone(), INK),
+        (truth, texts.truth.clone(), INK),
         scored(0),
         scored(1),
     ];
@@ -73,21 +76,26 @@ pub fn frame(record: &Record, frame: &Frame) -> Result<RgbImage, RaceError> {
         size,
         record,
         a.step,
-        &[MIOU, LOSS],
+        &[(MIOU, &texts.miou), (LOSS, &texts.loss)],
     )?;
-    caption(&mut sheet, record, HEIGHT);
+    caption(&mut sheet, record, texts, HEIGHT);
     Ok(sheet)
 }
 
-/// The curves of a whole race.
+/// The curves of a whole race, with texts in a language.
 ///
 /// # Errors
 /// The plotting library fails.
-pub fn curves(record: &Record) -> Result<RgbImage, RaceError> {
+pub fn curves(record: &Record, language: Language) -> Result<RgbImage, RaceError> {
+    let texts = &Texts::of(language).race.picture;
     const SIZE: [u32; 2] = [1380, 430];
     let mut sheet = RgbImage::from_pixel(SIZE[0], SIZE[1], PAPER);
     let size = [SIZE[0] - 2 * MARGIN, SIZE[1] - 90];
-    let quantities = [MIOU, LOSS, CROSSING];
+    let quantities = [
+        (MIOU, texts.miou.as_str()),
+        (LOSS, &texts.loss),
+        (CROSSING, &texts.traversals),
+    ];
     chart::draw(
         &mut sheet,
         [MARGIN, 46],
@@ -108,20 +116,24 @@ pub fn curves(record: &Record) -> Result<RgbImage, RaceError> {
         pen.write(&mut sheet, &title, [left + 32.0, 29.0], INK);
         left += 32.0 + pen.width(&title) + 32.0;
     }
-    caption(&mut sheet, record, SIZE[1]);
+    caption(&mut sheet, record, texts, SIZE[1]);
     Ok(sheet)
 }
 
-fn title(sheet: &mut RgbImage, record: &Record, snapshot: &Snapshot) {
+fn title(sheet: &mut RgbImage, record: &Record, texts: &PictureTexts, snapshot: &Snapshot) {
     let [a, b] = record.config.titles();
     let mut pen = Pen::new(TITLE);
-    let steps = match record.config.seconds {
-        Some(_) => String::new(),
-        None => format!(" of {}", thousands(record.config.steps)),
+    let step = thousands(snapshot.step);
+    let at = match record.config.seconds {
+        Some(_) => fill(&texts.timed, &[("step", &step)]),
+        None => {
+            let steps = thousands(record.config.steps);
+            fill(&texts.counted, &[("step", &step), ("steps", &steps)])
+        }
     };
-    let at = format!("training step {}{steps}", thousands(snapshot.step));
     let room = (WIDTH - 3 * MARGIN) as f32 - pen.width(&at);
-    let race = pen.elide(&format!("{a} against {b}"), room);
+    let race = fill(&texts.against, &[("a", &a), ("b", &b)]);
+    let race = pen.elide(&race, room);
     pen.write(sheet, &race, [MARGIN as f32, 40.0], INK);
     let right = (WIDTH - MARGIN) as f32 - pen.width(&at);
     pen.write(sheet, &at, [right, 40.0], WEAK);
@@ -137,14 +149,16 @@ fn tile(sheet: &mut RgbImage, picture: &RgbImage, left: u32) {
     imageops::replace(sheet, &picture, i64::from(left + dx), i64::from(TILES + dy));
 }
 
-fn caption(sheet: &mut RgbImage, record: &Record, height: u32) {
+fn caption(sheet: &mut RgbImage, record: &Record, texts: &PictureTexts, height: u32) {
     let held_out = &record.held_out;
-    let text = format!(
-        "Same first weights and batches, seed {}. Masks after {} solver steps; scores on {} scenes of {} classes that are not trained on.",
-        record.config.seed,
-        held_out.times.len() - 1,
-        held_out.scenes,
-        held_out.classes.len(),
+    let text = fill(
+        &texts.caption,
+        &[
+            ("seed", &record.config.seed.to_string()),
+            ("steps", &(held_out.times.len() - 1).to_string()),
+            ("scenes", &held_out.scenes.to_string()),
+            ("classes", &held_out.classes.len().to_string()),
+        ],
     );
     let mut pen = Pen::new(CAPTION);
     let text = pen.elide(&text, (sheet.width() - 2 * MARGIN) as f32);

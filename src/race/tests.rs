@@ -1,6 +1,7 @@
 //! Short races with tiny networks.
 
 use super::*;
+use crate::texts::Language;
 use crate::train::objective::Objective;
 use burn::tensor::Device;
 use std::sync::Arc;
@@ -223,11 +224,11 @@ fn files_hold_the_measurements() {
     assert!(summary["a"]["miou"].as_f64().is_some());
 
     let mut gif = Vec::new();
-    animation(&record, &mut gif).unwrap();
+    animation(&record, Language::English, &mut gif).unwrap();
     let decoder = image::codecs::gif::GifDecoder::new(std::io::Cursor::new(gif)).unwrap();
     assert_eq!(image::AnimationDecoder::into_frames(decoder).count(), 3);
     // The curves have the colours of both sides.
-    let picture = curves(&record).unwrap();
+    let picture = curves(&record, Language::English).unwrap();
     for colour in chart::COLOURS {
         assert!(picture.pixels().any(|pixel| pixel.0 == colour));
     }

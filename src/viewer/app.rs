@@ -17,8 +17,10 @@ use super::options::Options;
 use super::panel::Panel;
 use super::panels::{PanelKind, Panels};
 use super::photo_list::PhotoList;
+use super::reopen::{Handover, Kept, Shown};
 use super::theme::{self, GRID};
 use super::{background, bars, correct, file_open};
+use crate::device::Loss;
 use burn::tensor::Device;
 use eframe::egui;
 use eframe::egui_wgpu::RenderState;
@@ -34,6 +36,8 @@ pub(super) struct App {
     pub(super) capture: Option<Capture>,
     pub(super) lessons: Driver,
     frames: FrameStats,
+    /// Whether the graphics device is lost, and who is told.
+    loss: Option<(Loss, Handover)>,
 }
 
 impl App {
@@ -121,7 +125,44 @@ impl App {
             capture: None,
             lessons,
             frames: FrameStats::default(),
+            loss: None,
         }
+    }
+
+    /// Watches the graphics device of the window.
+    pub(super) fn watch(&mut self, context: &egui::Context, loss: Loss, handover: Handover) {
+        let wake = context.clone();
+        loss.wake_by(move || wake.request_repaint());
+        self.loss = Some((loss, handover));
+    }
+
+    /// Shows what a window showed whose graphics device was lost.
+    pub(super) fn show_again(&mut self, context: &egui::Context, shown: Shown) {
+        self.run(context, vec![Command::ShowPhotos(shown.photos)]);
+        self.shared.errors.report(shown.notice);
+    }
+
+    /// Reports what the graphics driver has refused. Closes the window if the device is lost: nothing
+    /// can be drawn any more. Returns whether it is.
+    fn follow_device(&mut self, context: &egui::Context) -> bool {
+        let Some((loss, handover)) = &self.loss else {
+            return false;
+        };
+        for error in loss.take_errors() {
+            let line = format!("The graphics driver refused a command: {error}");
+            self.shared.errors.report(line);
+        }
+        let Some(reason) = loss.reason() else {
+            return false;
+        };
+        handover.leave(Kept {
+            photos: self.shared.photos.clone(),
+            model: self.shared.model.as_ref().map(|model| model.name.clone()),
+            reason: reason.to_owned(),
+        });
+        self.shared.correct.keep();
+        context.send_viewport_cmd(egui::ViewportCommand::Close);
+        true
     }
 
     /// Carries out commands, and passes the resulting events to the panels.
@@ -266,6 +307,9 @@ impl App {
 impl eframe::App for App {
     fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
         let context = ui.ctx().clone();
+        if self.follow_device(&context) {
+            return;
+        }
         self.frames
             .frame(frame.info().cpu_usage.unwrap_or_default());
         context.set_zoom_factor(self.shared.settings.scale);

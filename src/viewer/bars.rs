@@ -145,8 +145,9 @@ fn languages(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
             }
         }
     });
-    menu.response
-        .on_hover_text("Of the lessons and the Network panel; everything else is in English");
+    menu.response.on_hover_text(
+        "Of the lessons, the race and the Network panel; everything else is in English",
+    );
 }
 
 fn files(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {

@@ -53,6 +53,7 @@ mod pixel_info;
 mod pixel_panel;
 mod race;
 mod remembered;
+mod reopen;
 mod runs;
 mod second;
 mod selection;
@@ -71,6 +72,7 @@ use capture::Capture;
 use eframe::egui;
 use eframe::egui_wgpu::{WgpuConfiguration, WgpuSetup, WgpuSetupExisting};
 use memory::Memory;
+use reopen::{Handover, Shown};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -85,14 +87,21 @@ fn icon() -> egui::IconData {
     eframe::icon_data::from_png_bytes(png).unwrap_or_default()
 }
 
-/// Opens the window and returns when it closes.
+/// Opens the window and returns when it closes. If its graphics device is lost, it is opened again.
 ///
 /// # Errors
 /// There is no display or adapter, or the graphics driver fails; the screenshot cannot be written, or
-/// shows an error.
+/// shows an error; the graphics device is lost again and again.
 pub fn open(options: Options) -> Result<(), String> {
-    let screenshot = options.screenshot.clone();
     display::check()?;
+    reopen::until_closed(options, |options, handover, shown| {
+        window(options.clone(), handover, shown)
+    })
+}
+
+/// Opens one window.
+fn window(options: Options, handover: Handover, shown: Option<Shown>) -> Result<(), String> {
+    let screenshot = options.screenshot.clone();
     let opened = pollster::block_on(device::open_for_window(options.device.clone()));
     let (compute, graphics) = opened.map_err(display::cannot_draw)?;
     let devices = Devices {
@@ -155,6 +164,7 @@ pub fn open(options: Options) -> Result<(), String> {
             .map(|folder| folder.path().join("window.ron")),
         ..Default::default()
     };
+    let (loss, of_window_loss) = (graphics.loss.clone(), graphics.loss);
     let outcome = capture::Outcome::default();
     let of_app = outcome.clone();
     let visible = Arc::new(AtomicBool::new(false));
@@ -177,10 +187,22 @@ pub fn open(options: Options) -> Result<(), String> {
                 app.shared.correct.keep_in(folder.join("corrections"));
             }
             app.capture = options.screenshot.map(|path| Capture::new(path, of_app));
+            app.watch(context, of_window_loss, handover);
+            if let Some(shown) = shown {
+                app.show_again(context, shown);
+            }
             Ok(Box::new(app))
         });
         eframe::run_native(APP, native, app)
     };
-    display::run(&visible, run).inspect_err(|error| crash::record_error(error))?;
+    let ended = display::run(&visible, run).map_err(|error| match loss.reason() {
+        // A frame that was being drawn at that moment.
+        Some(reason) => format!(
+            "the graphics device was lost ({reason}): open the window again; settings and corrections \
+             are kept"
+        ),
+        None => error,
+    });
+    ended.inspect_err(|error| crash::record_error(error))?;
     screenshot.map_or(Ok(()), |path| capture::result(&path, &outcome))
 }

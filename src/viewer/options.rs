@@ -16,6 +16,7 @@ pub enum Theme {
 }
 
 /// The settings that the window opens with.
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// The device that computes.
     pub device: Choice,

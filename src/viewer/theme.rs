@@ -214,6 +214,8 @@ pub(super) fn gradient(rect: egui::Rect, ramp: &[Color32]) -> egui::Mesh {
 pub(super) fn empty(ui: &mut egui::Ui, text: &str) {
     ui.vertical_centered(|ui| {
         ui.add_space(4.0 * GRID);
+        // Longer lines are hard to read.
+        ui.set_max_width(72.0 * GRID);
         ui.weak(text);
     });
 }

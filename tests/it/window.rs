@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -22,13 +22,7 @@ fn view(arguments: &[&OsStr]) -> Output {
 
 fn view_with(arguments: &[&OsStr], environment: &[(&str, &str)]) -> Output {
     Command::new("xvfb-run")
-        .args([
-            "-a",
-            "-s",
-            SCREEN,
-            env!("CARGO_BIN_EXE_flowseg"),
-            "view",
-        ])
+        .args(["-a", "-s", SCREEN, env!("CARGO_BIN_EXE_flowseg"), "view"])
         .args(["--device", "cpu", "--steps", "2"])
         .args(arguments)
         .envs(environment.iter().copied())
@@ -265,41 +259,100 @@ fn differing(a: &[u8], b: &[u8]) -> usize {
     a.iter().zip(b).filter(|(a, b)| a.abs_diff(**b) > 8).count()
 }
 
+/// A real window of a photo on a display of its own, with its saved settings and errors in a folder.
+struct Opened {
+    display: Display,
+    program: Child,
+    folder: PathBuf,
+}
+
+impl Opened {
+    fn start(folder: &Path, environment: &[(&str, &str)]) -> Self {
+        let photo = photo(folder, "a.png");
+        let display = Display::start();
+        let program = Command::new(env!("CARGO_BIN_EXE_flowseg"))
+            .env("DISPLAY", &display.number)
+            .env_remove("WAYLAND_DISPLAY")
+            .env("XDG_DATA_HOME", folder)
+            .env("XDG_STATE_HOME", folder)
+            .envs(environment.iter().copied())
+            .args(["view", "--device", "cpu", "--steps", "4"])
+            .arg(&photo)
+            .stderr(File::create(folder.join("errors.txt")).unwrap())
+            .spawn()
+            .unwrap();
+        Self {
+            display,
+            program,
+            folder: folder.to_owned(),
+        }
+    }
+
+    /// What the program has printed as errors.
+    fn errors(&self) -> String {
+        fs::read_to_string(self.folder.join("errors.txt")).unwrap()
+    }
+
+    /// Waits until keys scrub the flow. The window opens and computes the flow meanwhile, for as long
+    /// as a busy machine takes.
+    #[track_caller]
+    fn scrub(&mut self) {
+        let begin = Instant::now();
+        let mut seen = String::from("no window");
+        loop {
+            if let Some(status) = self.program.try_wait().unwrap() {
+                panic!("the window ended with {status}: {}", self.errors());
+            }
+            let press = |key| self.display.press(key, &self.folder);
+            let pressed = ["End", "Home", "End"].map(press);
+            if let [Some(end), Some(source), Some(again)] = &pressed {
+                let moved = differing(end, source);
+                let returned = differing(end, again);
+                if moved > 10_000 && returned < 100 {
+                    break;
+                }
+                seen =
+                    format!("{moved} bytes differ from end to source, {returned} from end to end");
+            }
+            assert!(begin.elapsed() < Duration::from_secs(300), "{seen}");
+        }
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        let _ = self.program.kill();
+        let _ = self.program.wait();
+    }
+}
+
 #[test]
 fn real_keys_scrub_the_real_window() {
     let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    let photo = photo(folder, "a.png");
-    let display = Display::start();
-    let mut program = Command::new(env!("CARGO_BIN_EXE_flowseg"))
-        .env("DISPLAY", &display.number)
-        .env_remove("WAYLAND_DISPLAY")
-        // The window's saved settings stay in the test's folder.
-        .env("XDG_DATA_HOME", folder)
-        .args(["view", "--device", "cpu", "--steps", "4"])
-        .arg(&photo)
-        .stderr(File::create(folder.join("errors.txt")).unwrap())
-        .spawn()
-        .unwrap();
-    // The window opens and computes the flow meanwhile, for as long as a busy machine takes.
+    Opened::start(folder.path(), &[]).scrub();
+}
+
+/// The driver is reset while the window is open: it is opened again, and goes on.
+#[test]
+fn a_window_outlives_its_graphics_device() {
+    let folder = tempfile::tempdir().unwrap();
+    let lose = [
+        ("FLOWSEG_LOSE_DEVICE_AFTER", "8"),
+        ("FLOWSEG_LOG", "flowseg=warn"),
+    ];
+    let mut window = Opened::start(folder.path(), &lose);
     let begin = Instant::now();
-    let mut seen = String::from("no window");
-    loop {
-        if let Some(status) = program.try_wait().unwrap() {
-            let errors = fs::read_to_string(folder.join("errors.txt")).unwrap();
-            panic!("the window ended with {status}: {errors}");
+    while !window.errors().contains("the graphics device is lost") {
+        if let Some(status) = window.program.try_wait().unwrap() {
+            panic!("the window ended with {status}: {}", window.errors());
         }
-        let pressed = ["End", "Home", "End"].map(|key| display.press(key, folder));
-        if let [Some(end), Some(source), Some(again)] = &pressed {
-            let moved = differing(end, source);
-            let returned = differing(end, again);
-            if moved > 10_000 && returned < 100 {
-                break;
-            }
-            seen = format!("{moved} bytes differ from end to source, {returned} from end to end");
-        }
-        assert!(begin.elapsed() < Duration::from_secs(300), "{seen}");
+        assert!(
+            begin.elapsed() < Duration::from_secs(120),
+            "{}",
+            window.errors()
+        );
+        std::thread::sleep(Duration::from_millis(100));
     }
-    program.kill().unwrap();
-    program.wait().unwrap();
+    window.scrub();
+    assert!(!window.errors().contains("panicked"), "{}", window.errors());
 }

@@ -3,45 +3,51 @@
 use super::cell::{COLOURS, heading};
 use super::shown::Shown;
 use crate::race::{BINS, Point, Record, WIDTH};
+use crate::texts::{FigureTexts, Named};
 use crate::viewer::runs::axes::{X_MARKS, Y_MARKS, even_marks, number_text, step_mark};
 use crate::viewer::theme::GRID;
 use eframe::egui::{self, Ui};
 use egui_plot::{Line, Plot, PlotPoints, Points};
 
+/// A value over the steps.
+type Value = fn(&Point) -> Option<f64>;
+
 struct Chart {
-    title: &'static str,
-    help: &'static str,
-    /// A value over the steps; `None` for the gradient over the distance.
-    value: Option<fn(&Point) -> Option<f64>>,
+    texts: fn(&FigureTexts) -> &Named,
+    /// `None` for the gradient over the distance.
+    value: Option<Value>,
 }
 
 const CHARTS: [Chart; 4] = [
     Chart {
-        title: "mIoU (%)",
-        help: "Mean IoU over training steps",
+        texts: |texts| &texts.miou,
         value: Some(|point| Some(100.0 * point.miou)),
     },
     Chart {
-        title: "Loss",
-        help: "Training loss over training steps. Each side has its own loss, so compare their shape, not their level",
+        texts: |texts| &texts.loss,
         value: Some(|point| point.loss),
     },
     Chart {
-        title: "Gradient by distance",
-        help: "Norm of the training gradient at a pixel, by the distance of its prediction to the nearest centroid (Fig. 1c, measured)",
+        texts: |texts| &texts.gradient,
         value: None,
     },
     Chart {
-        title: "Traversals (%)",
-        help: "Share of trajectories that pass through the neighbourhood of another class, over training steps",
+        texts: |texts| &texts.traversals,
         value: Some(|point| Some(100.0 * point.crossing)),
     },
 ];
 
 /// Draws one of four charts.
-pub(super) fn show(ui: &mut Ui, record: &Record, shown: &Shown, number: usize) {
-    let Chart { title, help, value } = &CHARTS[number];
-    heading(ui, title, None);
+pub(super) fn show(
+    ui: &mut Ui,
+    record: &Record,
+    shown: &Shown,
+    texts: &FigureTexts,
+    number: usize,
+) {
+    let Chart { texts: of, value } = &CHARTS[number];
+    let Named { name, help } = of(texts);
+    heading(ui, name, None);
     let curves = [0, 1].map(|side| match value {
         Some(value) => over_steps(record, side, *value),
         None => by_distance(shown, side),
@@ -55,7 +61,7 @@ pub(super) fn show(ui: &mut Ui, record: &Record, shown: &Shown, number: usize) {
     let mut area = ui.available_size();
     // The last tick label of an axis extends past its end.
     area.x -= GRID;
-    let response = Plot::new(*title)
+    let response = Plot::new(number)
         .width(area.x)
         .height(area.y)
         .allow_scroll(false)
@@ -93,11 +99,11 @@ pub(super) fn show(ui: &mut Ui, record: &Record, shown: &Shown, number: usize) {
         });
     response
         .response
-        .accessible_name(*title)
-        .on_hover_text(*help);
+        .accessible_name(name.as_str())
+        .on_hover_text(help);
 }
 
-fn over_steps(record: &Record, side: usize, value: fn(&Point) -> Option<f64>) -> Vec<[f64; 2]> {
+fn over_steps(record: &Record, side: usize, value: Value) -> Vec<[f64; 2]> {
     let points = record.points[side].iter();
     points
         .filter_map(|point| Some([point.step as f64, value(point)?]))

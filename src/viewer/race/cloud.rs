@@ -3,6 +3,7 @@
 use super::cell::{backdrop, heading, space};
 use super::shown::Shown;
 use crate::race::Record;
+use crate::texts::{Named, fill};
 use crate::vector_field::Camera;
 use eframe::egui::{self, Color32, Mesh, Pos2, Rect, Sense, Stroke, Ui};
 use glam::{Mat4, Vec3};
@@ -38,12 +39,17 @@ impl View {
     }
 }
 
-pub(super) fn show(ui: &mut Ui, shown: &Shown, record: &Record, camera: &mut Camera, side: usize) {
-    let title = format!("Predicted targets, {}", record.config.titles()[side]);
+pub(super) fn show(
+    ui: &mut Ui,
+    shown: &Shown,
+    record: &Record,
+    camera: &mut Camera,
+    texts: &Named,
+    side: usize,
+) {
+    let title = fill(&texts.name, &[("name", &record.config.titles()[side])]);
     heading(ui, &title, Some(side));
-    let help = "Where the velocity at t = 0 leads every pixel, in the colour of its class; rings are the \
-                centroids. Drag to turn";
-    let response = space(ui, Sense::click_and_drag(), &title, help);
+    let response = space(ui, Sense::click_and_drag(), &title, &texts.help);
     if response.dragged() {
         let by = TURN * response.drag_delta();
         camera.orbit(-by.x, by.y);

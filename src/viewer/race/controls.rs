@@ -3,185 +3,130 @@
 use super::panel::RacePanel;
 use crate::encoding::Order;
 use crate::flow::Prediction;
+use crate::potential::Operator;
 use crate::race::{CLASSES, Side, Slice};
+use crate::texts::{ControlTexts, Named, fill};
 use crate::train::objective::{Objective, TimeDistribution};
 use crate::viewer::app_state::AppState;
-use crate::viewer::field::widgets::{OPERATORS, choice, group, log_slider, row, slider};
-use crate::viewer::theme::GRID;
+use crate::viewer::field::widgets::{choice, group, log_slider, row, slider};
+use crate::viewer::theme::{self, GRID};
 use eframe::egui::{self, Ui, emath::Numeric};
+use egui_material_icons::icons::ICON_FOLDER_OPEN;
 use std::ops::RangeInclusive;
 
-const OBJECTIVES: [(Objective, &str, &str); 4] = [
-    (
-        Objective::Vanilla,
-        "vanilla",
-        "Plain flow matching (equation 3)",
-    ),
-    (
-        Objective::Reshaped,
-        "reshaped",
-        "v − grad Φ at every time (equation 12)",
-    ),
-    (
-        Objective::Annealed,
-        "annealed",
-        "v − t grad Φ (section 5.3)",
-    ),
-    (
-        Objective::CrossEntropy,
-        "twin",
-        "The discriminative twin: cross-entropy of one output per class, no flow",
-    ),
-];
-const PREDICTIONS: [(Prediction, &str, &str); 2] = [
-    (
-        Prediction::Target,
-        "target",
-        "The network predicts the end of the path, as in the paper's Figure 1",
-    ),
-    (
-        Prediction::Velocity,
-        "velocity",
-        "The network predicts the velocity",
-    ),
-];
-const TIMES: [(TimeDistribution, &str, &str); 3] = [
-    (
-        TimeDistribution::Power,
-        "early",
-        "A power of a uniform number: times near 0, where the mask is not in the state yet",
-    ),
-    (TimeDistribution::Uniform, "uniform", "Uniform on [0, 1)"),
-    (
-        TimeDistribution::LogitNormal,
-        "middle",
-        "Logit-normal: times around 0.5",
-    ),
-];
-const ORDERS: [(Order, &str, &str); 2] = [
-    (
-        Order::Index,
-        "by index",
-        "Class k has point k, as in the paper",
-    ),
-    (
-        Order::Assigned,
-        "assigned",
-        "The same points, given to the classes so that mixtures decode to one of their classes",
-    ),
-];
-const SIZES: [(usize, &str, &str); 3] = [
-    (32, "32", "32 x 32 pixels"),
-    (48, "48", "48 x 48 pixels"),
-    (64, "64", "64 x 64 pixels"),
-];
-const AXES: [(usize, &str, &str); 3] = [
-    (0, "red", "Across the red axis"),
-    (1, "green", "Across the green axis"),
-    (2, "blue", "Across the blue axis"),
-];
+/// The sides of a picture to choose from, in pixels.
+const SIZES: [usize; 3] = [32, 48, 64];
 
 impl RacePanel {
     pub(super) fn controls(&mut self, ui: &mut Ui, app: &AppState) {
+        let texts = &app.texts().race.controls;
         ui.add_space(GRID / 2.0);
-        ui.weak("For the next race; both sides share the scene, the network, the first weights and the batches.");
-        self.scene(ui, app);
-        let names = [
-            ("Side a", &mut self.settings.a),
-            ("Side b", &mut self.settings.b),
-        ];
-        for (name, side) in names {
-            ui.push_id(name, |ui| {
-                group(ui, name, "", None, |ui| objective(ui, side))
+        ui.weak(&texts.shared);
+        self.scene(ui, app, texts);
+        let sides = [("a", &mut self.settings.a), ("b", &mut self.settings.b)];
+        for (letter, side) in sides {
+            let name = fill(&texts.side, &[("letter", letter)]);
+            ui.push_id(letter, |ui| {
+                group(ui, &name, "", None, |ui| objective(ui, side, texts))
             });
         }
-        self.view(ui);
+        self.view(ui, texts);
         ui.add_space(2.0 * GRID);
     }
 
-    fn scene(&mut self, ui: &mut Ui, app: &AppState) {
-        let settings = &mut self.settings;
-        group(ui, "Scene", "", None, |ui| {
-            let help = "Classes of the procedural scenes, the background included";
-            whole(ui, "Classes", help, &mut settings.classes, CLASSES, false);
-            let help =
-                "A data folder in any known layout, instead of procedural scenes; empty for those";
-            row(ui, "Data folder", help, |ui| {
-                let edit =
-                    egui::TextEdit::singleline(&mut self.folder).hint_text("procedural scenes");
-                ui.add(edit.desired_width(ui.available_width() - GRID))
-            });
+    fn scene(&mut self, ui: &mut Ui, app: &AppState, texts: &ControlTexts) {
+        group(ui, &texts.scene, "", None, |ui| {
+            let settings = &mut self.settings;
+            whole(ui, &texts.classes, &mut settings.classes, CLASSES, false);
+            self.folder(ui, texts);
+            let settings = &mut self.settings;
             let mut side = settings.size[0];
-            choice(
-                ui,
-                "Size",
-                "Pixels that the networks see",
-                &mut side,
-                &SIZES,
-            );
+            let sizes = SIZES.map(|side| {
+                let name = side.to_string();
+                let help = fill(&texts.pixels, &[("side", &name)]);
+                (side, name, help)
+            });
+            let sizes = sizes
+                .each_ref()
+                .map(|(side, name, help)| (*side, name.as_str(), help.as_str()));
+            let Named { name, help } = &texts.size;
+            choice(ui, name, help, &mut side, &sizes);
             if side != settings.size[0] {
                 settings.size = [side; 2];
             }
-            let help = "Training steps of each side";
-            whole(ui, "Steps", help, &mut settings.steps, 50..=5000, true);
-            let help = "K, the solver steps from the photo to the mask";
+            whole(ui, &texts.steps, &mut settings.steps, 50..=5000, true);
             whole(
                 ui,
-                "Solver steps",
-                help,
+                &texts.solver_steps,
                 &mut settings.solver_steps,
                 1..=20,
                 false,
             );
-            row(
-                ui,
-                "Seed",
-                "Of the first weights, the batches and the times",
-                |ui| ui.add(egui::DragValue::new(&mut settings.seed)),
-            );
+            row(ui, &texts.seed.name, &texts.seed.help, |ui| {
+                ui.add(egui::DragValue::new(&mut settings.seed))
+            });
             if app.devices.compute != "CPU" {
-                let text = format!("Train on {}", app.devices.compute);
-                let help = "Otherwise the CPU trains; either way the window shares its processor";
+                let text = fill(&texts.device.name, &[("device", &app.devices.compute)]);
                 ui.checkbox(&mut self.on_window_device, text)
-                    .on_hover_text(help);
+                    .on_hover_text(&texts.device.help);
             }
         });
     }
 
-    fn view(&mut self, ui: &mut Ui) {
-        group(ui, "View", "", None, |ui| {
+    /// The field of the data folder, and the button that opens a dialog for it.
+    fn folder(&mut self, ui: &mut Ui, texts: &ControlTexts) {
+        let Named { name, help } = &texts.folder;
+        let mut browse = false;
+        row(ui, name, help, |ui| {
+            let button = egui::Button::new(theme::icon(ICON_FOLDER_OPEN));
+            let room = ui.available_width() - 5.0 * GRID;
+            let edit =
+                egui::TextEdit::singleline(&mut self.folder).hint_text(texts.procedural.as_str());
+            let edit = ui.add(edit.desired_width(room));
+            let browsing = self.chosen_folder.is_some();
+            let response = ui.add_enabled(!browsing, button);
+            let Named { name, help } = &texts.browse;
+            browse = theme::named(response, name, help).clicked();
+            edit
+        });
+        if browse {
+            self.ask_folder(ui.ctx(), &texts.browse.help);
+        }
+    }
+
+    fn view(&mut self, ui: &mut Ui, texts: &ControlTexts) {
+        group(ui, &texts.view, "", None, |ui| {
             let Slice { axis, at } = &mut self.slice;
-            choice(
-                ui,
-                "Slice across",
-                "The axis that the slice of velocities is across",
-                axis,
-                &AXES,
-            );
-            slider(
-                ui,
-                "Slice at",
-                "Where the slice lies on that axis",
-                at,
-                -1.0..=1.0,
-            );
+            let axes = [
+                option(0, &texts.red),
+                option(1, &texts.green),
+                option(2, &texts.blue),
+            ];
+            let Named { name, help } = &texts.slice_across;
+            choice(ui, name, help, axis, &axes);
+            let Named { name, help } = &texts.slice_at;
+            slider(ui, name, help, at, -1.0..=1.0);
+            let Named { name, help } = &texts.turn;
             let turn = &mut self.camera.yaw;
-            let help = "Turns the cubes of predicted targets; dragging them does as well";
-            slider(ui, "Turn", help, turn, 0.0..=std::f32::consts::TAU);
+            slider(ui, name, help, turn, 0.0..=std::f32::consts::TAU);
         });
     }
+}
+
+/// A value to choose, with its name and tooltip.
+fn option<T>(value: T, texts: &Named) -> (T, &str, &str) {
+    (value, &texts.name, &texts.help)
 }
 
 /// A row with a slider over whole numbers.
 fn whole<N: Numeric>(
     ui: &mut Ui,
-    name: &str,
-    help: &str,
+    texts: &Named,
     value: &mut N,
     range: RangeInclusive<N>,
     logarithmic: bool,
 ) {
-    row(ui, name, help, |ui| {
+    row(ui, &texts.name, &texts.help, |ui| {
         ui.spacing_mut().slider_width = (ui.available_width() - 9.0 * GRID).max(40.0);
         let slider = egui::Slider::new(value, range).logarithmic(logarithmic);
         // Other values, such as those of a test, are kept until they are edited.
@@ -190,25 +135,50 @@ fn whole<N: Numeric>(
     });
 }
 
-fn objective(ui: &mut Ui, side: &mut Side) {
-    let help = "What the side is trained towards";
-    choice(ui, "Objective", help, &mut side.objective, &OBJECTIVES);
+fn objective(ui: &mut Ui, side: &mut Side, texts: &ControlTexts) {
+    let objectives = [
+        option(Objective::Vanilla, &texts.vanilla),
+        option(Objective::Reshaped, &texts.reshaped),
+        option(Objective::Annealed, &texts.annealed),
+        option(Objective::CrossEntropy, &texts.twin),
+    ];
+    let Named { name, help } = &texts.objective;
+    choice(ui, name, help, &mut side.objective, &objectives);
     if matches!(side.objective, Objective::Reshaped | Objective::Annealed) {
-        let help = "How a squared distance d becomes a logit";
-        choice(ui, "Operator T", help, &mut side.operator, &OPERATORS);
-        let help = "τ, temperature of the softmax (equation 9): smaller is sharper";
-        log_slider(ui, "Temperature", help, &mut side.temperature, 0.25..=4.0);
-        let help = "ε, added to every squared distance; limits the gradient near a wrong centroid";
-        log_slider(ui, "Epsilon", help, &mut side.epsilon, 1e-4..=0.1);
+        let operators = [
+            option(Operator::Log, &texts.log),
+            option(Operator::Sqrt, &texts.sqrt),
+            option(Operator::Linear, &texts.linear),
+            option(Operator::NormalizedGradient, &texts.unit),
+        ];
+        let Named { name, help } = &texts.operator;
+        choice(ui, name, help, &mut side.operator, &operators);
+        let Named { name, help } = &texts.temperature;
+        log_slider(ui, name, help, &mut side.temperature, 0.25..=4.0);
+        let Named { name, help } = &texts.epsilon;
+        log_slider(ui, name, help, &mut side.epsilon, 1e-4..=0.1);
     }
     if side.objective != Objective::CrossEntropy {
-        let help = "What the network predicts";
-        choice(ui, "Prediction", help, &mut side.prediction, &PREDICTIONS);
-        let help = "The distribution of t in training";
-        choice(ui, "Times", help, &mut side.time, &TIMES);
-        let help = "Share of the samples at exactly t = 0";
-        slider(ui, "At t = 0", help, &mut side.time_zero, 0.0..=1.0);
+        let predictions = [
+            option(Prediction::Target, &texts.target),
+            option(Prediction::Velocity, &texts.velocity),
+        ];
+        let Named { name, help } = &texts.prediction;
+        choice(ui, name, help, &mut side.prediction, &predictions);
+        let times = [
+            option(TimeDistribution::Power, &texts.early),
+            option(TimeDistribution::Uniform, &texts.uniform),
+            option(TimeDistribution::LogitNormal, &texts.middle),
+        ];
+        let Named { name, help } = &texts.times;
+        choice(ui, name, help, &mut side.time, &times);
+        let Named { name, help } = &texts.time_zero;
+        slider(ui, name, help, &mut side.time_zero, 0.0..=1.0);
     }
-    let help = "Which class gets which centroid";
-    choice(ui, "Order", help, &mut side.order, &ORDERS);
+    let orders = [
+        option(Order::Index, &texts.by_index),
+        option(Order::Assigned, &texts.assigned),
+    ];
+    let Named { name, help } = &texts.order;
+    choice(ui, name, help, &mut side.order, &orders);
 }

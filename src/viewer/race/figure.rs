@@ -3,6 +3,7 @@
 use super::panel::RacePanel;
 use super::{charts, cloud, slice, tiles};
 use crate::race::Record;
+use crate::texts::{RaceTexts, fill};
 use crate::viewer::theme::{self, GRID, ROW};
 use eframe::egui::{self, Rect, RichText, Ui, UiBuilder};
 
@@ -12,14 +13,10 @@ const ROWS: usize = 3;
 /// Cells are at least this large, in points; a smaller panel scrolls.
 const LEAST: egui::Vec2 = egui::vec2(118.0, 118.0);
 
-const INTRODUCTION: &str = "Two small networks train side by side here. They start from the same weights \
-     and see the same batches;\nthey differ only in what they are trained towards. Choose two objectives, \
-     then press Start.";
-
 impl RacePanel {
-    pub(super) fn figure(&mut self, ui: &mut Ui) {
+    pub(super) fn figure(&mut self, ui: &mut Ui, texts: &RaceTexts) {
         if let Some(error) = &self.failed {
-            let text = RichText::new(format!("The race has ended: {error}"));
+            let text = RichText::new(fill(&texts.failed, &[("error", error)]));
             ui.label(text.color(theme::ERROR));
         }
         let now = ui.input(|input| input.time);
@@ -28,9 +25,9 @@ impl RacePanel {
         }
         if self.shown.frame.is_none() {
             let text = match (&self.race, &self.failed) {
-                (Some(_), _) => "The scenes are drawn and measured for the first time.",
+                (Some(_), _) => &texts.measuring,
                 (None, Some(_)) => "",
-                (None, None) => INTRODUCTION,
+                (None, None) => &texts.intro,
             };
             theme::empty(ui, text);
         }
@@ -40,12 +37,12 @@ impl RacePanel {
         };
         if self.shown.frame.is_some() {
             let area = egui::ScrollArea::both().auto_shrink(false);
-            area.show(ui, |ui| self.cells(ui, &record));
+            area.show(ui, |ui| self.cells(ui, &record, texts));
         }
         self.record = Some(record);
     }
 
-    fn cells(&mut self, ui: &mut Ui, record: &Record) {
+    fn cells(&mut self, ui: &mut Ui, record: &Record, texts: &RaceTexts) {
         let area = ui.available_rect_before_wrap();
         let gap = GRID;
         let fit = |space: f32, count: usize, least: f32| {
@@ -60,7 +57,7 @@ impl RacePanel {
             let rect =
                 Rect::from_min_size(area.min + place * (cell + egui::Vec2::splat(gap)), cell);
             ui.scope_builder(UiBuilder::new().max_rect(rect).id_salt(at), |ui| {
-                self.cell(ui, record, at);
+                self.cell(ui, record, texts, at);
             });
         }
         ui.advance_cursor_after_rect(Rect::from_min_size(
@@ -73,13 +70,21 @@ impl RacePanel {
     }
 
     /// The cell number `at`, from left to right and from top to bottom.
-    fn cell(&mut self, ui: &mut Ui, record: &Record, at: usize) {
+    fn cell(&mut self, ui: &mut Ui, record: &Record, texts: &RaceTexts, at: usize) {
+        let figure = &texts.figure;
         ui.spacing_mut().item_spacing.y = GRID / 4.0;
         match at {
-            0..4 => tiles::show(ui, &self.shown, record, at),
-            4..8 => charts::show(ui, record, &self.shown, at - 4),
-            8 | 9 => cloud::show(ui, &self.shown, record, &mut self.camera, at - 8),
-            _ => slice::show(ui, &mut self.shown, record, self.slice, at - 10),
+            0..4 => tiles::show(ui, &self.shown, record, figure, at),
+            4..8 => charts::show(ui, record, &self.shown, figure, at - 4),
+            8 | 9 => cloud::show(
+                ui,
+                &self.shown,
+                record,
+                &mut self.camera,
+                &figure.targets,
+                at - 8,
+            ),
+            _ => slice::show(ui, &mut self.shown, record, self.slice, texts, at - 10),
         }
     }
 }

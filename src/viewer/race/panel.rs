@@ -2,6 +2,7 @@
 
 use super::shown::Shown;
 use crate::race::{Event, Race, RaceConfig, Record, Slice, StartOptions};
+use crate::texts::Texts;
 use crate::vector_field::Camera;
 use crate::viewer::app_state::AppState;
 use crate::viewer::background;
@@ -10,6 +11,9 @@ use crate::viewer::panel::Panel;
 use crate::viewer::theme::GRID;
 use burn::tensor::Device;
 use eframe::egui;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+use std::thread::Builder;
 use std::time::Duration;
 
 /// Width of the controls, in points.
@@ -24,6 +28,8 @@ pub(crate) struct RacePanel {
     pub(crate) settings: RaceConfig,
     /// The data folder as it is written in its field.
     pub(crate) folder: String,
+    /// What a dialog for it chooses, while one is open.
+    pub(super) chosen_folder: Option<Receiver<Option<PathBuf>>>,
     /// Whether the next race computes where the window does, instead of on the CPU.
     pub(super) on_window_device: bool,
     /// Whether the controls are hidden.
@@ -47,13 +53,14 @@ impl Default for RacePanel {
         Self {
             settings: RaceConfig::default(),
             folder: String::new(),
+            chosen_folder: None,
             on_window_device: false,
             folded: false,
             pace: None,
             slice: Slice::default(),
             // As near as the whole cube can be seen from any side.
             camera: Camera {
-                extent: 1.6,
+                extent: 1.75,
                 ..Camera::default()
             },
             wanted: None,
@@ -118,6 +125,39 @@ impl RacePanel {
         }
     }
 
+    /// Shows a dialog for the data folder.
+    pub(super) fn ask_folder(&mut self, context: &egui::Context, title: &str) {
+        // Some systems require the window's thread to create the dialog, but waiting for it can happen
+        // elsewhere.
+        let chosen = rfd::AsyncFileDialog::new().set_title(title).pick_folder();
+        let (sender, receiver) = sync_channel(1);
+        let wake = context.clone();
+        let spawned = Builder::new().name("flowseg-folder".into()).spawn(move || {
+            let folder = pollster::block_on(chosen).map(|folder| folder.path().to_owned());
+            // Without a receiver, the window has closed.
+            let _ = sender.send(folder);
+            wake.request_repaint();
+        });
+        match spawned {
+            Ok(_) => self.chosen_folder = Some(receiver),
+            Err(error) => self.failed = Some(format!("cannot start a thread: {error}")),
+        }
+    }
+
+    /// Takes the folder that a dialog has chosen.
+    fn receive_folder(&mut self) {
+        let Some(chosen) = &self.chosen_folder else {
+            return;
+        };
+        match chosen.try_recv() {
+            Err(TryRecvError::Empty) => return,
+            Ok(Some(folder)) => self.folder = folder.display().to_string(),
+            // The dialog was closed without a choice.
+            Ok(None) | Err(TryRecvError::Disconnected) => {}
+        }
+        self.chosen_folder = None;
+    }
+
     /// Takes what the race has reported.
     fn receive(&mut self, context: &egui::Context) {
         while let Some(event) = self.race.as_ref().and_then(Race::poll) {
@@ -143,7 +183,11 @@ impl RacePanel {
 
 impl Panel for RacePanel {
     fn title(&self) -> &'static str {
-        "Train live"
+        self.title_in(Texts::of(Default::default()))
+    }
+
+    fn title_in(&self, texts: &'static Texts) -> &'static str {
+        &texts.race.title
     }
 
     fn margin(&self) -> f32 {
@@ -157,6 +201,7 @@ impl Panel for RacePanel {
             self.start(app.device(), &context, Some(steps));
         }
         self.receive(&context);
+        self.receive_folder();
         egui::Panel::top("race tools")
             .frame(background::bare(ui))
             .exact_size(5.5 * GRID)
@@ -174,7 +219,7 @@ impl Panel for RacePanel {
         }
         egui::CentralPanel::default()
             .frame(background::bare(ui).inner_margin(GRID))
-            .show(ui, |ui| self.figure(ui));
+            .show(ui, |ui| self.figure(ui, &app.texts().race));
         let running = self.race.as_ref().is_some_and(|race| !race.paused());
         if running {
             context.request_repaint_after(PAUSE);

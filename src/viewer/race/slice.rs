@@ -3,24 +3,31 @@
 use super::cell::{backdrop, heading, space};
 use super::shown::Shown;
 use crate::race::{CELLS, HALF_THICKNESS, REACH, Record, Slice};
+use crate::texts::{Named, RaceTexts, fill};
 use eframe::egui::{self, Align2, Color32, FontId, Mesh, Pos2, Rect, Sense, Stroke, Ui};
 use glam::{Vec2, Vec3};
 
-const AXES: [&str; 3] = ["red", "green", "blue"];
 /// The speed whose arrow is half as long as it can be.
 const HALF_SPEED: f32 = 0.6;
 /// Width of an arrow's shaft and length of its head, in points.
 const SHAFT: f32 = 1.2;
 const HEAD: f32 = 5.0;
 
-pub(super) fn show(ui: &mut Ui, shown: &mut Shown, record: &Record, slice: Slice, side: usize) {
-    let title = format!("Velocity, {}", record.config.titles()[side]);
+pub(super) fn show(
+    ui: &mut Ui,
+    shown: &mut Shown,
+    record: &Record,
+    slice: Slice,
+    texts: &RaceTexts,
+    side: usize,
+) {
+    let controls = &texts.controls;
+    let axes = [&controls.red, &controls.green, &controls.blue].map(|axis| axis.name.as_str());
+    let Named { name, help } = &texts.figure.slice;
+    let title = fill(name, &[("name", &record.config.titles()[side])]);
     heading(ui, &title, Some(side));
-    let help = format!(
-        "The network's own velocity where pixels of the scene pass a slice of the cube, averaged; across {} at {:.2}. Discs are centroids in the slice, rings those beside it",
-        AXES[slice.axis % 3],
-        slice.at
-    );
+    let at = format!("{:.2}", slice.at);
+    let help = fill(help, &[("axis", axes[slice.axis % 3]), ("at", &at)]);
     let response = space(ui, Sense::hover(), &title, &help);
     let painter = ui.painter_at(response.rect);
     painter.rect_filled(response.rect, 4.0, backdrop(ui.visuals()));
@@ -46,7 +53,7 @@ pub(super) fn show(ui: &mut Ui, shown: &mut Shown, record: &Record, slice: Slice
     }
     painter.add(mesh);
     centroids(ui, &painter, shown, slice, side, &place);
-    let [u, v] = slice.axes().map(|axis| AXES[axis]);
+    let [u, v] = slice.axes().map(|axis| axes[axis]);
     let (font, weak) = (FontId::proportional(10.5), ui.visuals().weak_text_color());
     let inner = response.rect.shrink(4.0);
     painter.text(

@@ -3,30 +3,28 @@
 use super::cell::{heading, space};
 use super::shown::Shown;
 use crate::race::Record;
+use crate::texts::{FigureTexts, Named, fill};
 use eframe::egui::{self, Color32, Rect, Sense, Ui};
 
 /// Draws tile 0 (photo), 1 (truth), 2 or 3 (a mask).
-pub(super) fn show(ui: &mut Ui, shown: &Shown, record: &Record, tile: usize) {
+pub(super) fn show(ui: &mut Ui, shown: &Shown, record: &Record, texts: &FigureTexts, tile: usize) {
     let titles = record.config.titles();
     let side = tile.checked_sub(2);
     let (text, help) = match side.and_then(|side| Some((side, shown.side(side)?))) {
         Some((side, snapshot)) => {
-            let text = format!("{}: mIoU {:.1} %", titles[side], 100.0 * snapshot.miou);
-            let steps = snapshot.states.len() - 1;
-            let help = format!(
-                "The mask after {steps} solver steps; mean IoU over {} scenes that are not trained on",
-                record.held_out.scenes
-            );
-            (text, help)
+            let Named { name, help } = &texts.mask;
+            let miou = format!("{:.1}", 100.0 * snapshot.miou);
+            let steps = (snapshot.states.len() - 1).to_string();
+            let scenes = record.held_out.scenes.to_string();
+            (
+                fill(name, &[("name", &titles[side]), ("miou", &miou)]),
+                fill(help, &[("steps", &steps), ("scenes", &scenes)]),
+            )
         }
-        None if tile == 0 => {
-            let help = "A scene that is not trained on: the one with the most classes";
-            ("Photo".to_owned(), help.to_owned())
+        None => {
+            let Named { name, help } = [&texts.photo, &texts.truth][usize::from(tile > 0)];
+            (name.clone(), help.clone())
         }
-        None => (
-            "Truth".to_owned(),
-            "The classes of the scene; pixels without one are hatched".to_owned(),
-        ),
     };
     heading(ui, &text, side);
     let response = space(ui, Sense::hover(), &text, &help);

@@ -4,6 +4,7 @@ use super::panel::RacePanel;
 use crate::format::thousands;
 use crate::pictures;
 use crate::race::{self, Record};
+use crate::texts::{Language, Named, ToolbarTexts, fill};
 use crate::viewer::app_state::AppState;
 use crate::viewer::commands::Command;
 use crate::viewer::exports::NewFile;
@@ -14,40 +15,36 @@ use egui_material_icons::icons::{
     ICON_TUNE,
 };
 
-/// Speeds by name, in training steps per second.
-const PACES: [(Option<f32>, &str); 4] = [
-    (None, "full speed"),
-    (Some(20.0), "20 steps/s"),
-    (Some(5.0), "5 steps/s"),
-    (Some(1.0), "1 step/s"),
-];
+/// The speeds to choose from, in training steps per second.
+const PACES: [Option<f32>; 4] = [None, Some(20.0), Some(5.0), Some(1.0)];
 
 impl RacePanel {
     pub(super) fn toolbar(&mut self, ui: &mut Ui, app: &AppState, commands: &mut Vec<Command>) {
+        let texts = &app.texts().race.toolbar;
         ui.horizontal_centered(|ui| {
             ui.spacing_mut().item_spacing.x = GRID / 2.0;
-            self.steer(ui, app);
+            self.steer(ui, app, texts);
             ui.separator();
-            self.speed(ui);
+            self.speed(ui, texts);
             ui.separator();
-            let help = "Show or hide the settings of the next race";
-            if theme::icon_toggle(ui, !self.folded, ICON_TUNE, help).clicked() {
+            if theme::icon_toggle(ui, !self.folded, ICON_TUNE, &texts.settings).clicked() {
                 self.folded = !self.folded;
             }
-            self.exports(ui, commands);
+            self.exports(ui, app, commands);
             ui.add_space(GRID);
-            self.status(ui);
+            self.status(ui, texts);
         });
     }
 
     /// Start, pause, step and restart.
-    fn steer(&mut self, ui: &mut Ui, app: &AppState) {
+    fn steer(&mut self, ui: &mut Ui, app: &AppState, texts: &ToolbarTexts) {
         let context = ui.ctx().clone();
         match self.race.as_ref().map(|race| race.paused()) {
             None => {
-                let help = "Start a race with the chosen settings";
-                let start = egui::Button::new((theme::icon(ICON_PLAY_ARROW), "Start"));
-                let start = theme::named(ui.add(start), "Start the race", help);
+                let label = texts.start_button.as_str();
+                let start = egui::Button::new((theme::icon(ICON_PLAY_ARROW), label));
+                let Named { name, help } = &texts.start;
+                let start = theme::named(ui.add(start), name, help);
                 if start.clicked() {
                     self.folded = true;
                     self.start(app.device(), &context, None);
@@ -55,51 +52,47 @@ impl RacePanel {
             }
             Some(paused) => {
                 let (icon, name) = if paused {
-                    (ICON_PLAY_ARROW, "Continue the race")
+                    (ICON_PLAY_ARROW, &texts.r#continue)
                 } else {
-                    (ICON_PAUSE, "Pause the race")
+                    (ICON_PAUSE, &texts.pause)
                 };
                 if theme::icon_button(ui, icon, name).clicked()
                     && let Some(race) = &self.race
                 {
                     race.pause(!paused);
                 }
-                let name = "One training step of both sides, then pause";
-                if theme::icon_button(ui, ICON_SKIP_NEXT, name).clicked()
+                if theme::icon_button(ui, ICON_SKIP_NEXT, &texts.step).clicked()
                     && let Some(race) = &self.race
                 {
                     race.single_step();
                 }
-                if theme::icon_button(ui, ICON_STOP, "End the race here").clicked()
+                if theme::icon_button(ui, ICON_STOP, &texts.stop).clicked()
                     && let Some(race) = &self.race
                 {
                     race.stop();
                 }
             }
         }
-        let name = "Restart with the next seed";
-        if theme::icon_button(ui, ICON_RESTART_ALT, name).clicked() {
+        if theme::icon_button(ui, ICON_RESTART_ALT, &texts.restart).clicked() {
             self.settings.seed = self.settings.seed.wrapping_add(1);
             self.folded = true;
             self.start(app.device(), &context, None);
         }
     }
 
-    fn speed(&mut self, ui: &mut Ui) {
-        let chosen = PACES.iter().find(|(pace, _)| *pace == self.pace);
+    fn speed(&mut self, ui: &mut Ui, texts: &ToolbarTexts) {
         let before = self.pace;
         let list = egui::ComboBox::from_id_salt("race speed")
             .width(13.0 * GRID)
-            .selected_text(chosen.map_or("", |(_, name)| name))
+            .selected_text(pace(self.pace, texts))
             .show_ui(ui, |ui| {
-                for (pace, name) in PACES {
-                    ui.selectable_value(&mut self.pace, pace, name);
+                for value in PACES {
+                    ui.selectable_value(&mut self.pace, value, pace(value, texts));
                 }
             });
-        let help = "Training steps per second, at most";
         list.response
-            .accessible_name("Speed of the race")
-            .on_hover_text(help);
+            .accessible_name(texts.speed.name.as_str())
+            .on_hover_text(&texts.speed.help);
         if self.pace != before
             && let Some(race) = &self.race
         {
@@ -107,7 +100,8 @@ impl RacePanel {
         }
     }
 
-    fn exports(&self, ui: &mut Ui, commands: &mut Vec<Command>) {
+    fn exports(&self, ui: &mut Ui, app: &AppState, commands: &mut Vec<Command>) {
+        let (texts, language) = (&app.texts().race.toolbar, app.settings.language);
         let record = self
             .record
             .as_ref()
@@ -118,61 +112,91 @@ impl RacePanel {
             let (response, _) = menu.ui(ui, |ui| {
                 let Some(record) = record else { return };
                 for (name, make) in EXPORTS {
-                    if ui.button(name).clicked() {
-                        commands.push(Command::Save(make(record.clone())));
+                    if ui.button(name(texts)).clicked() {
+                        commands.push(Command::Save(make(record.clone(), language)));
                         ui.close();
                     }
                 }
             });
-            let name = "Export the race";
-            theme::named(response, name, name);
+            theme::named(response, &texts.export, &texts.export);
         });
     }
 
-    fn status(&self, ui: &mut Ui) {
+    fn status(&self, ui: &mut Ui, texts: &ToolbarTexts) {
         let Some(race) = &self.race else {
             if let Some(last) = self.record.as_ref().and_then(Record::last) {
-                let text = format!("ended after {} steps", thousands(last[0].step));
-                ui.weak(text);
+                ui.weak(fill(&texts.ended, &[("steps", &thousands(last[0].step))]));
             }
             return;
         };
-        let steps = thousands(race.steps());
-        let paused = if race.paused() { ", paused" } else { "" };
+        let step = thousands(race.steps());
         let text = match (&self.record, self.started.seconds) {
-            (None, _) => "opening the data".to_owned(),
-            (_, Some(seconds)) => format!("step {steps}, {seconds} s in all{paused}"),
-            (_, None) => format!("step {steps} of {}{paused}", thousands(self.started.steps)),
+            (None, _) => {
+                ui.label(&texts.opening);
+                return;
+            }
+            (_, Some(seconds)) => {
+                let seconds = seconds.to_string();
+                fill(&texts.timed, &[("step", &step), ("seconds", &seconds)])
+            }
+            (_, None) => {
+                let steps = thousands(self.started.steps);
+                fill(&texts.counted, &[("step", &step), ("steps", &steps)])
+            }
         };
-        ui.label(text);
+        ui.label(if race.paused() {
+            fill(&texts.paused, &[("status", &text)])
+        } else {
+            text
+        });
     }
 }
 
-type Export = (&'static str, fn(Record) -> NewFile);
+/// The name of a speed.
+fn pace(limit: Option<f32>, texts: &ToolbarTexts) -> String {
+    match limit {
+        None => texts.full_speed.clone(),
+        Some(1.0) => texts.one_step.clone(),
+        Some(steps) => fill(&texts.some_steps, &[("steps", &steps.to_string())]),
+    }
+}
 
-/// What can be exported, by its name in the menu.
+/// What can be exported: its name in the menu, and how it is made.
+type Export = (fn(&ToolbarTexts) -> &str, fn(Record, Language) -> NewFile);
+
 const EXPORTS: [Export; 4] = [
-    ("Animation (GIF)", |record| {
-        NewFile::made("race.gif", move || {
-            let mut gif = Vec::new();
-            race::animation(&record, &mut gif).map_err(|error| error.to_string())?;
-            Ok(gif)
-        })
-    }),
-    ("Last frame (PNG)", |record| {
-        NewFile::made("race.png", move || {
-            let last = record.last().ok_or("nothing was measured yet")?;
-            let picture = race::frame(&record, last).map_err(|error| error.to_string())?;
-            pictures::png(&picture).map_err(|error| error.to_string())
-        })
-    }),
-    ("Curves (PNG)", |record| {
-        NewFile::made("curves.png", move || {
-            let picture = race::curves(&record).map_err(|error| error.to_string())?;
-            pictures::png(&picture).map_err(|error| error.to_string())
-        })
-    }),
-    ("Curves (CSV)", |record| {
-        NewFile::text("curves.csv", race::curves_csv(&record))
-    }),
+    (
+        |texts| &texts.animation,
+        |record, language| {
+            NewFile::made("race.gif", move || {
+                let mut gif = Vec::new();
+                race::animation(&record, language, &mut gif).map_err(|error| error.to_string())?;
+                Ok(gif)
+            })
+        },
+    ),
+    (
+        |texts| &texts.last_frame,
+        |record, language| {
+            NewFile::made("race.png", move || {
+                let last = record.last().ok_or("nothing was measured yet")?;
+                let picture =
+                    race::frame(&record, last, language).map_err(|error| error.to_string())?;
+                pictures::png(&picture).map_err(|error| error.to_string())
+            })
+        },
+    ),
+    (
+        |texts| &texts.curves,
+        |record, language| {
+            NewFile::made("curves.png", move || {
+                let picture = race::curves(&record, language).map_err(|error| error.to_string())?;
+                pictures::png(&picture).map_err(|error| error.to_string())
+            })
+        },
+    ),
+    (
+        |texts| &texts.table,
+        |record, _| NewFile::text("curves.csv", race::curves_csv(&record)),
+    ),
 ];

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::race::{NetworkSizes, RaceConfig, Record};
+use crate::texts::{Language, Texts, fill};
 use crate::train::objective::Objective;
 use egui_kittest::kittest::NodeT;
 
@@ -107,6 +108,46 @@ fn a_race_starts_pauses_steps_and_restarts_with_another_seed() {
     until(&mut window, "the end", |app| app.panels.race.race.is_none());
     assert!(window.query_by_label("Start the race").is_some());
     assert!(!window.state().shared.errors.open);
+}
+
+/// Everything that the panel says is in the texts of the language: nothing of the English ones is left.
+#[test]
+fn the_panel_speaks_the_chosen_language() {
+    let mut window = ready(short(2));
+    window.state_mut().shared.settings.language = Language::German;
+    window.run_steps(2);
+    let texts = &Texts::of(Language::German).race;
+    press_button(&mut window, &texts.toolbar.start.name);
+    until(&mut window, "the end", |app| {
+        step(app) == Some(2) && app.panels.race.settled()
+    });
+    press_button(&mut window, &texts.toolbar.settings);
+    window.run_steps(2);
+    let controls = &texts.controls;
+    let mut expected = vec![
+        fill(&texts.toolbar.ended, &[("steps", "2")]),
+        fill(&controls.side, &[("letter", "b")]),
+        fill(&texts.figure.targets.name, &[("name", "vanilla")]),
+        fill(&texts.figure.slice.name, &[("name", "reshaped")]),
+    ];
+    let figure = &texts.figure;
+    let named = [
+        &controls.browse,
+        &controls.objective,
+        &controls.time_zero,
+        &controls.assigned,
+        &figure.truth,
+        &figure.loss,
+        &figure.traversals,
+    ];
+    expected.extend(named.map(|texts| texts.name.clone()));
+    for text in expected {
+        assert!(window.query_all_by_label(&text).count() > 0, "{text}");
+    }
+    let english = &Texts::of(Language::English).race;
+    for text in [&english.figure.loss.name, &english.controls.objective.name] {
+        assert_eq!(window.query_all_by_label(text).count(), 0, "{text}");
+    }
 }
 
 /// A screen reader finds everything that is drawn, with its numbers.
