@@ -5,6 +5,7 @@
 //! previous one within one solver step, and reports through a bounded channel. When idle, it computes
 //! the masks of a queue of photos, one after the other.
 
+use crate::crash;
 use crate::data::{self, SceneConfig};
 use crate::inference::{self, Sampling, SegmentError, Viewing};
 use crate::labels::LabelMap;
@@ -402,13 +403,8 @@ fn work(
 }
 
 fn reason(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("no reason given");
-    let line = text.lines().next().unwrap_or_default();
-    format!("the computation failed ({line}): try fewer pixels, or --device cpu")
+    let message = crash::message(panic);
+    format!("the computation failed ({message}): try fewer pixels, or --device cpu")
 }
 
 #[cfg(test)]

@@ -45,9 +45,9 @@ onnx: data encoding flow inference kernels model random sampler votes
 eval: csv data encoding flow fonts inference labels model pictures random sampler votes
 export: csv data encoding files fonts labels pictures trajectory votes
 compare: data encoding eval export fonts labels pictures sampler trajectory votes
-job: data device inference labels model sampler
+job: crash data device inference labels model sampler
 server: data device export files inference labels model models terminal votes
-train: assignment data device encoding eval files flow format kernels model models patches pictures potential \
+train: assignment crash data device encoding eval files flow format kernels model models patches pictures potential \
     random run_format text_file
 verify: data encoding eval files kernels labels model potential random
 race: csv data device encoding eval files flow fonts format inference labels model pictures potential sampler \

@@ -1,13 +1,16 @@
 //! The loss of a graphics device: its driver was reset, or the card is gone.
 
 use burn::tensor::wgpu::wgpu;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{Builder, ThreadId};
 use std::time::Duration;
 
-/// The environment variable by which tests lose a device: the seconds from opening the first one to
-/// its loss.
-const LOSE_AFTER: &str = "FLOWSEG_LOSE_DEVICE_AFTER";
+/// The environment variable by which tests lose a device: the path of a file. Once there is one, the
+/// first device is lost.
+const LOSE: &str = "FLOWSEG_LOSE_DEVICE";
+/// How often the file is looked for.
+const LOOK: Duration = Duration::from_millis(50);
 
 type Wake = Box<dyn Fn() + Send + Sync>;
 
@@ -106,24 +109,26 @@ impl State {
     }
 }
 
-/// Loses the first device after the time that the environment names, as a reset of the driver would.
+/// Loses the first device when the environment says so, as a reset of the driver would.
 pub(super) fn simulate(device: &wgpu::Device) {
     static ONCE: OnceLock<()> = OnceLock::new();
-    let after = std::env::var(LOSE_AFTER).ok();
-    let Some(seconds) = after.and_then(|seconds| seconds.parse::<u16>().ok()) else {
+    let Some(signal) = std::env::var_os(LOSE).map(PathBuf::from) else {
         return;
     };
-    if ONCE.set(()).is_ok() {
-        let device = device.clone();
-        let lose = move || {
-            std::thread::sleep(Duration::from_secs(seconds.into()));
-            device.destroy();
-            // A driver's reset is noticed by the next command; a destroyed device has to be asked.
-            let _ = device.poll(wgpu::PollType::Poll);
-        };
-        if let Err(error) = Builder::new().name("flowseg-lose".into()).spawn(lose) {
-            tracing::error!("cannot start a thread: {error}");
+    if ONCE.set(()).is_err() {
+        return;
+    }
+    let device = device.clone();
+    let lose = move || {
+        while !signal.exists() {
+            std::thread::sleep(LOOK);
         }
+        device.destroy();
+        // A driver's reset is noticed by the next command; a destroyed device has to be asked.
+        let _ = device.poll(wgpu::PollType::Poll);
+    };
+    if let Err(error) = Builder::new().name("flowseg-lose".into()).spawn(lose) {
+        tracing::error!("cannot start a thread: {error}");
     }
 }
 

@@ -13,8 +13,10 @@ use super::trainer::Trainer;
 use super::{TrainError, dry_run, prepare, provenance};
 use crate::data::Dataset;
 use crate::run_format::{CONFIG, METRICS};
+use crate::{crash, device};
 use burn::module::Module;
 use burn::tensor::Device;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 
 /// Trains as configured into the folder `out`, or with `resume` continues the run there. `report`
@@ -103,7 +105,14 @@ pub(crate) fn run_on(
         running,
         keeping: None,
     };
-    train_loop.run()
+    let ended = catch_unwind(AssertUnwindSafe(|| train_loop.run()));
+    ended.unwrap_or_else(|panic| {
+        if device::on_cpu(device) {
+            resume_unwind(panic);
+        }
+        // Burn panics where a driver fails.
+        Err(TrainError::Device(crash::message(&*panic)))
+    })
 }
 
 /// Refuses devices that lack a stage's precision, or that outnumber the photos of a batch.

@@ -1,8 +1,8 @@
 //! Checks for a display to open a window on and an adapter to draw it with, and explains what is
 //! missing.
 
+use crate::crash::message;
 use crate::device::DeviceError;
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -69,10 +69,10 @@ pub(super) fn run(
 ) -> Result<(), String> {
     let before = Arc::new(take_hook());
     let reason = Arc::new(Mutex::new(None));
-    let (of_hook, message, opening) = (before.clone(), reason.clone(), opened.clone());
+    let (of_hook, panicked, opening) = (before.clone(), reason.clone(), opened.clone());
     let thread = std::thread::current().id();
     set_hook(Box::new(move |panic| {
-        *message.lock().unwrap_or_else(PoisonError::into_inner) = Some(text(panic.payload()));
+        *panicked.lock().unwrap_or_else(PoisonError::into_inner) = Some(message(panic.payload()));
         if opening.load(Ordering::Relaxed) || std::thread::current().id() != thread {
             of_hook(panic);
         }
@@ -92,16 +92,6 @@ pub(super) fn run(
             })
         }
     }
-}
-
-/// A panic's message on one line.
-fn text(panic: &(dyn Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("no reason given");
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn failed(error: &eframe::Error) -> String {

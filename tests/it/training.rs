@@ -4,12 +4,12 @@ use crate::common;
 
 use common::{fails, flowseg, losses, shared, train, wait_for};
 #[cfg(target_os = "linux")]
-use common::{signal, started};
+use common::{signal, started, train_on};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const TEN: &[&str] = &[
     "train.steps=10",
@@ -230,6 +230,54 @@ fn a_second_interrupt_leaves_at_once() {
     signal(&child, "-TERM");
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(fs::read_dir(run.join("checkpoints")).unwrap().count(), 0);
+}
+
+/// The driver is reset during a training: the error says how to go on, and the run continues from its
+/// last checkpoint on another device.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_training_on_a_lost_device_continues_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let (run, lose) = (folder.path().join("run"), folder.path().join("lose"));
+    let settings = |steps: &'static str| {
+        [
+            "train.validate_every=0",
+            "train.checkpoint_every=2",
+            "model.patch_size=4",
+            steps,
+        ]
+    };
+    let mut command = train_on("wgpu", &run, &settings("train.steps=100000"));
+    command.env("FLOWSEG_LOSE_DEVICE", &lose);
+    // The crash's log.
+    command.env("XDG_STATE_HOME", folder.path());
+    let child = started(&command);
+    let newest = || {
+        let names = fs::read_dir(run.join("checkpoints")).ok()?;
+        let names = names.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let steps = names.filter_map(|name| name.strip_prefix("step-")?.parse::<u64>().ok());
+        steps.max()
+    };
+    let begin = Instant::now();
+    while newest().is_none() {
+        assert!(begin.elapsed() < Duration::from_secs(300));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    fs::write(&lose, "").unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(
+        text.contains("flowseg: a device of this run failed") && text.contains("--resume"),
+        "{text}"
+    );
+    let newest = newest().unwrap();
+    let steps = format!("train.steps={}", newest + 3);
+    let mut resumed = train(&run, &settings("train.validate_every=0"));
+    resumed.args(["--set", &steps, "--resume"]);
+    resumed.assert().success();
+    let steps: Vec<u64> = losses(&run).iter().map(|l| l.0).collect();
+    assert_eq!(steps, (1..=newest + 3).collect::<Vec<_>>());
 }
 
 #[cfg(target_os = "linux")]

@@ -336,11 +336,14 @@ fn real_keys_scrub_the_real_window() {
 #[test]
 fn a_window_outlives_its_graphics_device() {
     let folder = tempfile::tempdir().unwrap();
+    let signal = folder.path().join("lose");
     let lose = [
-        ("FLOWSEG_LOSE_DEVICE_AFTER", "8"),
+        ("FLOWSEG_LOSE_DEVICE", signal.to_str().unwrap()),
         ("FLOWSEG_LOG", "flowseg=warn"),
     ];
     let mut window = Opened::start(folder.path(), &lose);
+    window.scrub();
+    fs::write(&signal, "").unwrap();
     let begin = Instant::now();
     while !window.errors().contains("the graphics device is lost") {
         if let Some(status) = window.program.try_wait().unwrap() {

@@ -6,13 +6,13 @@
 //! gradient. Only the first device validates, saves and reports.
 
 use super::{PeerLost, Rank};
+use crate::crash;
 use crate::data::Batch;
 use crate::train::TrainError;
 use crate::train::restore::Setup;
 use crate::train::supervision::Supervision;
 use crate::train::trainer::{StepOutput, Trainer};
 use burn::tensor::Device;
-use std::any::Any;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
@@ -111,7 +111,7 @@ impl WorkerGroup {
         let ends = threads.into_iter().map(|thread| match thread.join() {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(error.to_string()),
-            Err(panic) => Some(reason(&*panic)),
+            Err(panic) => Some(crash::message(&*panic)),
         });
         // Collected, so that all threads are joined.
         let ends: Vec<Option<String>> = ends.collect();
@@ -157,13 +157,4 @@ impl Worker {
         }
         Ok(())
     }
-}
-
-fn reason(panic: &(dyn Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("no reason given");
-    text.lines().next().unwrap_or_default().to_owned()
 }

@@ -137,7 +137,14 @@ pub(crate) fn started_without_hang_ups(template: &Command) -> Child {
 
 #[cfg(target_os = "linux")]
 fn start(signals: &[&str], template: &Command, output: Stdio) -> Child {
-    process::Command::new("env")
+    let mut command = process::Command::new("env");
+    for (name, value) in template.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command
         .args(signals)
         .arg(template.get_program())
         .args(template.get_args())
