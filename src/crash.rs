@@ -6,7 +6,6 @@
 
 use crate::files;
 use crate::terminal;
-use std::any::Any;
 use std::backtrace::Backtrace;
 use std::fmt::Write as _;
 use std::fs::File;
@@ -34,16 +33,6 @@ static LOG: Mutex<Log> = Mutex::new(Log {
 });
 /// What computes and draws.
 static ADAPTER: Mutex<String> = Mutex::new(String::new());
-
-/// A panic's message on one line.
-pub(crate) fn message(panic: &(dyn Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("no reason given");
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
 
 /// From now on a panic of any thread is logged, after it is reported as before.
 pub(crate) fn log_panics() {

@@ -10,16 +10,27 @@
 //!   replaced keeps its own.
 //! - Temporary files are removed after an error and after Ctrl-C ([`remove_temporaries`]).
 //!
+//! In a browser there is no disk: files are what the page has fetched or the user has opened, and what
+//! is written is offered as a download.
+//!
 //! Before it starts its work, a command checks with a [`Plan`] that its outputs can be written and
 //! replace none of its inputs.
 
+#[cfg(not(target_arch = "wasm32"))]
+mod disk;
 mod foreign;
+#[cfg(target_arch = "wasm32")]
+mod page_files;
 mod plan;
 mod scratch;
 mod target;
 mod temporary;
 
+#[cfg(not(target_arch = "wasm32"))]
+pub use disk::{Contents, Output, exists, map_file, read, write_with};
 pub use foreign::{FileKind, foreign};
+#[cfg(target_arch = "wasm32")]
+pub use page_files::{Contents, Output, exists, keep, map_file, read, write_with};
 pub use plan::Plan;
 pub use scratch::ScratchFile;
 pub use temporary::{TemporaryFolder, is_temporary, remove_temporaries};
@@ -27,9 +38,7 @@ pub use temporary::{TemporaryFolder, is_temporary, remove_temporaries};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use target::Target;
 pub use target::folder_of;
-use temporary::TemporaryFile;
 
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
@@ -153,26 +162,6 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     }
 }
 
-/// Like [`write_atomic`], for content that is written piece by piece. `write` should buffer.
-///
-/// # Errors
-/// As for [`write_atomic`], and errors of `write`.
-pub fn write_with<E: From<FileError>>(
-    path: &Path,
-    write: impl FnOnce(&mut File) -> Result<(), E>,
-) -> Result<(), E> {
-    let failed = FileError::write(path);
-    match Target::of(path).map_err(&failed)? {
-        Target::File(place) => {
-            let mut temporary = TemporaryFile::beside(&place).map_err(&failed)?;
-            write(temporary.file())?;
-            temporary.persist(&place).map_err(&failed)?;
-        }
-        stream => write(&mut stream.open().map_err(&failed)?)?,
-    }
-    Ok(())
-}
-
 /// Fills a new folder under a temporary name beside `path` and renames it, so that it appears
 /// complete or not at all. An empty folder at `path` is replaced.
 ///
@@ -248,19 +237,6 @@ pub fn name_part(text: &str, longest: usize) -> String {
         name.push(character);
     }
     name
-}
-
-/// Reads a whole file.
-///
-/// # Errors
-/// If it cannot be read.
-pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
-    let failed = FileError::read(path);
-    if path.is_dir() {
-        let reason = "it is a folder; choose a file in it";
-        return Err(failed(io::Error::other(reason)));
-    }
-    fs::read(path).map_err(failed)
 }
 
 /// Creates a folder and its parents.
@@ -341,30 +317,6 @@ pub fn refuse_foreign(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
             kind,
         }),
     }
-}
-
-/// Maps a file for reading, so that a file of any size that is not of the right kind costs nothing.
-/// `kind` is what is expected, such as "model file".
-///
-/// # Errors
-/// If it is a folder, a device or a pipe, cannot be read, or is recognised as something else.
-pub fn map_file(path: &Path, kind: &str) -> Result<memmap2::Mmap, FileError> {
-    let failed = FileError::read(path);
-    let metadata = fs::metadata(path).map_err(&failed)?;
-    if !metadata.is_file() {
-        let reason = if metadata.is_dir() {
-            format!("it is a folder; choose a {kind} in it")
-        } else {
-            format!("it is a device or a pipe; choose a {kind}")
-        };
-        return Err(failed(io::Error::other(reason)));
-    }
-    let file = File::open(path).map_err(&failed)?;
-    // SAFETY: the map is read-only. Like every mapped reader it relies on no other process
-    // truncating the file.
-    let bytes = unsafe { memmap2::Mmap::map(&file) }.map_err(&failed)?;
-    refuse_foreign(path, &bytes)?;
-    Ok(bytes)
 }
 
 #[cfg(test)]

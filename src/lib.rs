@@ -182,6 +182,13 @@
 //! - **Runs**: curves and samples of training runs, while they are written.
 //! - **Model**: the card of the open model, and the scale of its input.
 //!
+//! # In a browser
+//!
+//! The window also runs in a page, on WebGPU (`.ci/web`). `job` then takes turns with the window on the
+//! page's only thread and reads states back without blocking; files are those that the page has fetched
+//! or the user has opened, and what is written becomes a download (`files`, `page`). The constant
+//! `DESKTOP` in `viewer/platform` leaves out what needs folders, processes or threads.
+//!
 //! # Photos
 //!
 //! Photos are JPEG, PNG, WebP, HEIC, BMP, GIF, TIFF, PNM or TGA files of up to 250 megapixels and
@@ -267,11 +274,16 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 // They panic if a stream cannot be written to: use `terminal`.
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
+// A page in a browser has no folders, processes or threads, so much of the library is unused there.
+#![cfg_attr(target_arch = "wasm32", allow(dead_code, unused_imports))]
 
+#[cfg(not(target_arch = "wasm32"))]
 pub mod ablate;
 pub mod assignment;
+#[cfg(not(target_arch = "wasm32"))]
 pub mod cli;
 pub mod compare;
+#[cfg(not(target_arch = "wasm32"))]
 mod crash;
 pub mod csv;
 pub mod data;
@@ -292,7 +304,11 @@ pub mod label_edit;
 pub mod labels;
 pub mod model;
 pub mod models;
+#[cfg(not(target_arch = "wasm32"))]
 pub mod onnx;
+#[cfg(target_arch = "wasm32")]
+mod page;
+mod panic_message;
 pub mod patches;
 pub mod pictures;
 pub mod potential;
@@ -301,14 +317,17 @@ pub mod random;
 mod run_format;
 pub mod runs;
 pub mod sampler;
+#[cfg(not(target_arch = "wasm32"))]
 pub mod server;
 mod system_report;
+#[cfg(not(target_arch = "wasm32"))]
 mod terminal;
 pub mod text_file;
 pub mod texts;
 pub mod train;
 pub mod trajectory;
 pub mod vector_field;
+#[cfg(not(target_arch = "wasm32"))]
 pub mod verify;
 mod version;
 pub mod viewer;

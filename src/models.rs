@@ -144,7 +144,7 @@ pub fn file(name: impl AsRef<OsStr>) -> PathBuf {
         return found.unwrap_or_else(|| path.to_owned());
     }
     let named = |(installed, _): &(String, PathBuf)| installed.as_str() == path.as_os_str();
-    let elsewhere = (!path.exists()).then(|| installed().into_iter().find(named));
+    let elsewhere = (!files::exists(path)).then(|| installed().into_iter().find(named));
     elsewhere
         .flatten()
         .map_or_else(|| path.to_owned(), |(_, path)| path)
@@ -171,6 +171,29 @@ fn built_in(path: &Path) -> Option<&'static [u8]> {
     known.map(|(_, bytes)| *bytes)
 }
 
+/// Fetches a shipped model from beside the page unless it is there already; other names are those of
+/// files that the page has. `progress` is called with a share from 0 to 1.
+///
+/// # Errors
+/// One line with the address.
+#[cfg(target_arch = "wasm32")]
+pub async fn fetch(name: &str, progress: impl Fn(f32)) -> Result<(), String> {
+    if files::exists(Path::new(name)) || !NAMES.contains(&name) {
+        return Ok(());
+    }
+    let address = format!("models/{name}.safetensors");
+    let bytes = crate::page::fetch(&address, |read, all| {
+        let all = all.unwrap_or(TYPICAL).max(read);
+        progress(read as f32 / all as f32);
+    });
+    files::keep(Path::new(name), bytes.await?);
+    Ok(())
+}
+
+/// Bytes of a model where the server does not tell.
+#[cfg(target_arch = "wasm32")]
+const TYPICAL: u64 = 25_000_000;
+
 /// Loads a built-in model by name, a model file by path, the model of a run by its folder, or an
 /// installed model by name, in this order of precedence.
 ///
@@ -188,7 +211,7 @@ pub fn load(name: impl AsRef<OsStr>, device: &Device) -> Result<Model, LoadError
             if path.is_dir() {
                 return Err(LoadError::NoModel(shown()));
             }
-            if !path.exists() && NAMES.iter().any(|known| *known == name) {
+            if !files::exists(&path) && NAMES.iter().any(|known| *known == name) {
                 return Err(LoadError::NotInstalled {
                     name: shown(),
                     folder: folder().unwrap_or_default().display().to_string(),

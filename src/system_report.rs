@@ -2,6 +2,7 @@
 
 use crate::device::{self, Adapter, UNWANTED};
 use crate::version;
+#[cfg(not(target_arch = "wasm32"))]
 use sysinfo::System;
 
 /// The build, the system and all properties of these adapters, `wgpu:0` first.
@@ -27,7 +28,14 @@ pub(crate) fn summary(adapter: &Adapter) -> String {
     format!("{}{kind}{memory}", adapter.name)
 }
 
+/// The browser.
+#[cfg(target_arch = "wasm32")]
+pub(crate) fn system() -> String {
+    crate::page::browser()
+}
+
 /// The operating system and its kernel.
+#[cfg(not(target_arch = "wasm32"))]
 pub(crate) fn system() -> String {
     let unknown = || "unknown".to_owned();
     format!(

@@ -11,9 +11,10 @@ const ALLOWED: &str = "
 csv:
 device:
 encoding:
-files:
 fonts:
 format:
+page:
+panic_message:
 potential:
 random:
 run_format:
@@ -22,7 +23,8 @@ terminal:
 text_file:
 texts:
 version:
-system_report: device version
+files: page
+system_report: device page version
 assignment: encoding
 labels: encoding
 trajectory: labels
@@ -35,25 +37,25 @@ patches: device
 pictures: encoding labels
 vector_field: encoding potential
 flow: device encoding
-gpu: encoding format potential vector_field
+gpu: encoding format page potential vector_field
 runs: data run_format
 model: device encoding files flow kernels patches random
 inference: data encoding flow model random sampler votes
 inspect: encoding flow inference labels model
-models: files model run_format
+models: files model page run_format
 onnx: data encoding flow inference kernels model random sampler votes
 eval: csv data encoding flow fonts inference labels model pictures random sampler votes
 export: csv data encoding files fonts labels pictures trajectory votes
 compare: data encoding eval export fonts labels pictures sampler trajectory votes
-job: crash data device inference labels model sampler
+job: data device inference labels model page panic_message sampler
 server: data device export files inference labels model models terminal votes
-train: assignment crash data device encoding eval files flow format kernels model models patches pictures potential \
-    random run_format text_file
+train: assignment data device encoding eval files flow format kernels model models panic_message patches pictures \
+    potential random run_format text_file
 verify: data encoding eval files kernels labels model potential random
 race: csv data device encoding eval files flow fonts format inference labels model pictures potential sampler \
     text_file texts train vector_field
 viewer: compare crash csv data device encoding eval export files flow fonts format gpu inference inspect job label_edit \
-    labels model models pictures potential race runs sampler system_report texts train trajectory vector_field votes
+    labels model models page panic_message pictures potential race runs sampler system_report texts train trajectory vector_field votes
 ablate: csv data device eval files fonts inference model run_format text_file train
 cli: ablate compare crash csv data device encoding eval export files format inference inspect labels model models onnx \
     pictures race run_format sampler server system_report terminal text_file texts train trajectory verify version \

@@ -36,6 +36,7 @@ pub(super) fn check_size(path: &Path, width: u64, height: u64) -> Result<(), Dat
 ///
 /// # Errors
 /// The path is not a regular file, the file is empty or larger than 4 GB, or it cannot be read.
+#[cfg(not(target_arch = "wasm32"))]
 pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>, DataError> {
     let metadata = std::fs::metadata(path).map_err(DataError::read(path))?;
     if !metadata.is_file() {
@@ -59,6 +60,22 @@ pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>, DataError> {
     file.take(MAX_FILE_BYTES)
         .read_to_end(&mut bytes)
         .map_err(DataError::read(path))?;
+    Ok(bytes)
+}
+
+/// Reads a whole file of the page.
+///
+/// # Errors
+/// The page does not have it, or it is empty.
+#[cfg(target_arch = "wasm32")]
+pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>, DataError> {
+    let read = files::read(path).map_err(|error| std::io::Error::other(error.to_string()));
+    let bytes = read.map_err(DataError::read(path))?;
+    if bytes.is_empty() {
+        return Err(DataError::EmptyFile {
+            path: path.to_path_buf(),
+        });
+    }
     Ok(bytes)
 }
 

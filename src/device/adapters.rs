@@ -41,7 +41,11 @@ async fn enumerate(instance: &wgpu::Instance) -> Vec<(wgpu::Adapter, Adapter)> {
             wgpu::DeviceType::Other => 1,
             wgpu::DeviceType::Cpu => 0,
         };
-        let name = format!("{} ({})", info.name, info.backend);
+        let name = match info.name.as_str() {
+            // Browsers may keep it to themselves.
+            "" => "WebGPU".to_owned(),
+            name => format!("{name} ({})", info.backend),
+        };
         let software = info.device_type == wgpu::DeviceType::Cpu;
         // A software adapter's memory is part of the system's and not a limit.
         let memory = own_memory(&adapter).filter(|_| !software);
@@ -93,9 +97,19 @@ pub async fn adapters_async() -> Vec<Adapter> {
 }
 
 /// All adapters, in the order of `wgpu:N`.
+#[cfg(not(target_arch = "wasm32"))]
 pub fn adapters() -> Vec<Adapter> {
     pollster::block_on(adapters_async())
 }
+
+/// The adapter that was opened: a page cannot wait for an answer about the others.
+#[cfg(target_arch = "wasm32")]
+pub fn adapters() -> Vec<Adapter> {
+    OPENED.get().cloned().into_iter().collect()
+}
+
+#[cfg(target_arch = "wasm32")]
+static OPENED: std::sync::OnceLock<Adapter> = std::sync::OnceLock::new();
 
 /// The adapter with this number, or the first among the best.
 pub(super) async fn select(
@@ -115,5 +129,7 @@ pub(super) async fn select(
     if let Some(memory) = about.memory {
         super::memory::opened(memory);
     }
+    #[cfg(target_arch = "wasm32")]
+    let _ = OPENED.set(about.clone());
     Ok((adapter, instance, about))
 }

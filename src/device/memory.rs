@@ -23,6 +23,13 @@ pub fn memory(device: &Device) -> Option<u64> {
     }
 }
 
+/// A page is not told.
+#[cfg(target_arch = "wasm32")]
+fn system() -> Option<u64> {
+    None
+}
+
+#[cfg(not(target_arch = "wasm32"))]
 fn system() -> Option<u64> {
     let mut system = sysinfo::System::new();
     system.refresh_memory();

@@ -239,7 +239,10 @@ fn cuda(number: usize) -> Result<Opened, DeviceError> {
 /// On a software adapter one kernel takes as long as a hundred on a GPU: trying all variants before
 /// the first result would take minutes per shape.
 fn limit_autotune() {
+    #[cfg(not(target_arch = "wasm32"))]
     let mut config = CubeClRuntimeConfig::from_current_dir().override_from_env();
+    #[cfg(target_arch = "wasm32")]
+    let mut config = CubeClRuntimeConfig::default();
     config.autotune.level = AutotuneLevel::Minimal;
     config.autotune.bench.min_samples = 1;
     config.autotune.bench.max_samples = 1;

@@ -1,3 +1,4 @@
+use super::target::Target;
 use super::*;
 use std::ffi::OsString;
 

@@ -139,8 +139,18 @@ fn built_in() -> &'static Coverage {
 ///
 /// # Errors
 /// The font cannot be read; one line.
+#[cfg(not(target_arch = "wasm32"))]
 pub(crate) fn register_for_plots(name: &str) -> Result<(), String> {
     let font = epaint_default_fonts::UBUNTU_LIGHT;
     plotters::style::register_font(name, plotters::style::FontStyle::Normal, font)
         .map_err(|_| "its font cannot be read".to_owned())
+}
+
+/// In a browser, plots take the page's fonts.
+///
+/// # Errors
+/// Never.
+#[cfg(target_arch = "wasm32")]
+pub(crate) fn register_for_plots(_: &str) -> Result<(), String> {
+    Ok(())
 }

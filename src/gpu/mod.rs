@@ -31,6 +31,8 @@ fn one_line(text: &str) -> String {
 /// Runs `make` and catches all of wgpu's errors. Otherwise an error reaches the handler that the
 /// compute runtime installs on a shared device, which panics.
 ///
+/// A browser tells its errors later, so there they are shown on the page instead of being returned.
+///
 /// # Errors
 /// A validation error, an internal error or a lack of memory.
 pub fn guarded<T>(
@@ -47,16 +49,25 @@ pub fn guarded<T>(
     let made = make();
     // Scopes nest, so the last one opened must be closed first.
     let [internal, memory, validation] = scopes;
-    let errors = [
-        pollster::block_on(validation.pop()),
-        pollster::block_on(memory.pop()),
-        pollster::block_on(internal.pop()),
-    ];
-    match errors.into_iter().flatten().next() {
+    let popped = [validation.pop(), memory.pop(), internal.pop()];
+    let failed = move |error: wgpu::Error| GpuError {
+        what,
+        reason: one_line(&error.to_string()),
+    };
+    #[cfg(target_arch = "wasm32")]
+    {
+        wasm_bindgen_futures::spawn_local(async move {
+            for answer in popped {
+                if let Some(error) = answer.await {
+                    crate::page::tell(&failed(error).to_string());
+                }
+            }
+        });
+        Ok(made)
+    }
+    #[cfg(not(target_arch = "wasm32"))]
+    match popped.map(pollster::block_on).into_iter().flatten().next() {
         None => Ok(made),
-        Some(error) => Err(GpuError {
-            what,
-            reason: one_line(&error.to_string()),
-        }),
+        Some(error) => Err(failed(error)),
     }
 }

@@ -12,8 +12,9 @@ use super::supervision::Supervision;
 use super::trainer::Trainer;
 use super::{TrainError, dry_run, prepare, provenance};
 use crate::data::Dataset;
+use crate::device;
+use crate::panic_message::panic_message;
 use crate::run_format::{CONFIG, METRICS};
-use crate::{crash, device};
 use burn::module::Module;
 use burn::tensor::Device;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -111,7 +112,7 @@ pub(crate) fn run_on(
             resume_unwind(panic);
         }
         // Burn panics where a driver fails.
-        Err(TrainError::Device(crash::message(&*panic)))
+        Err(TrainError::Device(panic_message(&*panic)))
     })
 }
 

@@ -204,7 +204,7 @@ impl App {
     }
 
     /// The commands of keys, dropped files and the clipboard.
-    fn input(context: &egui::Context, correcting: bool) -> Vec<Command> {
+    fn input(&self, context: &egui::Context, correcting: bool) -> Vec<Command> {
         let number = correcting.then(|| commands::pressed_number(context));
         let number = number
             .flatten()
@@ -213,12 +213,7 @@ impl App {
         let actions = actions.into_iter().map(Command::Action);
         let mut commands: Vec<Command> = number.into_iter().chain(actions).collect();
         let (dropped, pasted) = context.input(|input| {
-            let dropped: Vec<PathBuf> = input
-                .raw
-                .dropped_files
-                .iter()
-                .map(|file| file.path().to_owned())
-                .collect();
+            let dropped = self.shared.opener.dropped(&input.raw.dropped_files);
             let pasted = input.events.iter().find_map(|event| match event {
                 egui::Event::PasteImage(image) => Some(Ok(image.clone())),
                 egui::Event::Paste(text) => Some(Err(text.clone())),
@@ -319,7 +314,8 @@ impl eframe::App for App {
         let (lessons, mut parts) = self.lessons();
         lessons.follow(&mut parts);
         let correcting = self.shared.correct.is_ready();
-        self.run(&context, Self::input(&context, correcting));
+        let commands = self.input(&context, correcting);
+        self.run(&context, commands);
         let closes = context.input(|input| input.viewport().close_requested());
         if closes && self.capture.is_none() && self.shared.correct.holds_window() {
             context.send_viewport_cmd(egui::ViewportCommand::CancelClose);

@@ -18,6 +18,7 @@ use super::flow::Flow;
 use super::mask_queue::MaskQueue;
 use super::open_model::OpenModel;
 use super::photo_list::{Item, PhotoList};
+use super::platform;
 use super::second::Second;
 use super::selection::SelectionHistory;
 use super::settings::Settings;
@@ -225,10 +226,7 @@ impl AppState {
         let Some(worker) = &self.worker else { return };
         self.request.name = name.to_owned();
         self.phase = Phase::Loading;
-        let name = name.to_owned();
-        worker.open_model(Box::new(move |device| {
-            models::load(&name, device).map_err(|error| error.to_string())
-        }));
+        worker.open_model(platform::load_model(name.to_owned(), self.wake.clone()));
     }
 
     /// Shows other photos. Unless the user chose a model, one that suits them is opened.
@@ -283,7 +281,7 @@ impl AppState {
 
     /// Starts or stops making the masks of all photos of the list in the background.
     pub(super) fn segment_all(&mut self, all: bool) {
-        self.masks.all = all;
+        self.masks.all = all && platform::DESKTOP;
         self.queue_masks();
     }
 

@@ -1,9 +1,10 @@
 //! The bar at the top, the status line at the bottom, and the list of keyboard shortcuts.
 
 use super::app_state::AppState;
-use super::commands::{self, Action, Command, TABLE};
+use super::commands::{self, Action, Command, Entry, TABLE};
 use super::correct::Correction;
 use super::photo_list::{Item, PhotoList, SAMPLES};
+use super::platform;
 use super::theme::{self, GRID};
 use crate::models;
 use crate::texts::Language;
@@ -15,7 +16,14 @@ pub(super) fn top(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>
         ui.spacing_mut().item_spacing.x = GRID / 2.0;
         ui.heading("FlowSeg");
         ui.add_space(GRID);
-        for group in ["File", "Edit", "Correct", "View", "Help"] {
+        let has = |group: &&str| {
+            let mut entries = TABLE.iter().filter(|entry| entry.group == *group);
+            entries.any(Entry::is_offered)
+        };
+        for group in ["File", "Edit", "Correct", "View", "Help"]
+            .into_iter()
+            .filter(has)
+        {
             ui.menu_button(group, |ui| menu(app, ui, group, commands));
         }
         ui.separator();
@@ -40,7 +48,7 @@ pub(super) fn top(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>
 }
 
 fn button(ui: &mut egui::Ui, action: Action, commands: &mut Vec<Command>) {
-    if let Some(entry) = commands::entry(action) {
+    if let Some(entry) = commands::entry(action).filter(|entry| entry.is_offered()) {
         commands::button(ui, action, entry.icon, commands);
     }
 }
@@ -105,7 +113,10 @@ fn themes(ui: &mut egui::Ui) {
 fn menu(app: &AppState, ui: &mut egui::Ui, group: &str, commands: &mut Vec<Command>) {
     ui.set_min_width(30.0 * GRID);
     let [undo, redo] = app.can_undo();
-    for entry in TABLE.iter().filter(|entry| entry.group == group) {
+    for entry in TABLE
+        .iter()
+        .filter(|entry| entry.group == group && entry.is_offered())
+    {
         let keys = entry.keys.first();
         let keys = keys.map_or_else(String::new, |keys| commands::text(ui.ctx(), keys));
         let enabled = match entry.action {
@@ -159,6 +170,9 @@ fn files(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
             }
         }
     });
+    if !platform::DESKTOP {
+        return;
+    }
     ui.menu_button("Recent", |ui| {
         if app.settings.recent.is_empty() {
             ui.weak("nothing opened yet");
@@ -230,7 +244,10 @@ pub(super) fn help(app: &AppState, context: &egui::Context, commands: &mut Vec<C
                 ] {
                     ui.vertical(|ui| {
                         ui.set_width(36.0 * GRID);
-                        for group in groups {
+                        for group in groups
+                            .iter()
+                            .filter(|group| platform::DESKTOP || **group != "Correct")
+                        {
                             keys(ui, group);
                             ui.add_space(GRID);
                         }
@@ -267,7 +284,8 @@ fn keys(ui: &mut egui::Ui, group: &str) {
     let context = ui.ctx().clone();
     let of_table = TABLE
         .iter()
-        .filter(|entry| entry.group == group && !entry.keys.is_empty())
+        .filter(|entry| entry.group == group && entry.is_offered())
+        .filter(|entry| !entry.keys.is_empty())
         .map(|entry| {
             let keys = entry.keys.iter().map(|keys| commands::text(&context, keys));
             (entry.name, keys.collect::<Vec<_>>().join(", "))

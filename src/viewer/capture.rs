@@ -4,7 +4,8 @@ use crate::{files, pictures};
 use eframe::egui;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use web_time::Instant;
 
 /// Unchanged frames before the screenshot, so that layout and textures are complete.
 const SETTLE: u8 = 4;

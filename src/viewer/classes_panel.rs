@@ -6,6 +6,7 @@ use super::commands::{self, Action, Command};
 use super::correct;
 use super::open_model::OpenModel;
 use super::panel::Panel;
+use super::platform;
 use super::theme::{self, GRID, ROW};
 use eframe::egui::{self, Sense};
 use egui_material_icons::icons;
@@ -92,7 +93,7 @@ impl ClassesPanel {
                     if response.hovered() {
                         hovered = Some(class);
                     }
-                    if response.secondary_clicked() {
+                    if platform::DESKTOP && response.secondary_clicked() {
                         commands.push(Command::ListClass(Some(class)));
                     } else if correcting {
                         if response.clicked() {

@@ -1,8 +1,8 @@
 //! Checks for a display to open a window on and an adapter to draw it with, and explains what is
 //! missing.
 
-use crate::crash::message;
 use crate::device::DeviceError;
+use crate::panic_message::panic_message;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -72,7 +72,8 @@ pub(super) fn run(
     let (of_hook, panicked, opening) = (before.clone(), reason.clone(), opened.clone());
     let thread = std::thread::current().id();
     set_hook(Box::new(move |panic| {
-        *panicked.lock().unwrap_or_else(PoisonError::into_inner) = Some(message(panic.payload()));
+        *panicked.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(panic_message(panic.payload()));
         if opening.load(Ordering::Relaxed) || std::thread::current().id() != thread {
             of_hook(panic);
         }

@@ -3,6 +3,7 @@
 use super::app_state::AppState;
 use super::commands::run::run;
 use super::panels::{PanelKind, Panels};
+use super::platform;
 use super::theme::GRID;
 use eframe::egui::{self, Color32, Stroke, Visuals};
 use egui_tiles::{Behavior, Linear, LinearDir, TabState, Tile, TileId, Tiles, Tree};
@@ -11,7 +12,8 @@ use egui_tiles::{Behavior, Linear, LinearDir, TabState, Tile, TileId, Tiles, Tre
 pub(super) fn tree() -> Tree<PanelKind> {
     let mut tiles = Tiles::default();
     let mut tabs = |panels: &[PanelKind]| {
-        let panes = panels.iter().map(|&panel| tiles.insert_pane(panel));
+        let panels = panels.iter().filter(|panel| has_panel(**panel));
+        let panes = panels.map(|&panel| tiles.insert_pane(panel));
         let panes = panes.collect::<Vec<_>>();
         tiles.insert_tab_tile(panes)
     };
@@ -46,7 +48,8 @@ pub(super) fn tree() -> Tree<PanelKind> {
 pub(super) fn lesson_tree(front: PanelKind, below: &[PanelKind]) -> Tree<PanelKind> {
     let mut tiles = Tiles::default();
     let mut tabs = |panels: Vec<PanelKind>| {
-        let panes = panels.into_iter().map(|panel| tiles.insert_pane(panel));
+        let panels = panels.into_iter().filter(|panel| has_panel(*panel));
+        let panes = panels.map(|panel| tiles.insert_pane(panel));
         let panes = panes.collect::<Vec<_>>();
         tiles.insert_tab_tile(panes)
     };
@@ -78,9 +81,10 @@ pub(super) fn is_sound(tree: &Tree<PanelKind>) -> bool {
             Tile::Container(_) => None,
         })
         .collect();
+    let wanted = || ALL.iter().filter(|panel| has_panel(**panel));
     tree.root.is_some_and(|root| tree.tiles.get(root).is_some())
-        && panels.len() == ALL.len()
-        && ALL.iter().all(|panel| panels.contains(panel))
+        && panels.len() == wanted().count()
+        && wanted().all(|panel| panels.contains(panel))
 }
 
 const ALL: [PanelKind; 12] = [
@@ -97,6 +101,16 @@ const ALL: [PanelKind; 12] = [
     PanelKind::Network,
     PanelKind::Lessons,
 ];
+
+/// Whether the platform has what a panel needs: a page has no folders of runs and no threads to train
+/// or to look into the network.
+fn has_panel(panel: PanelKind) -> bool {
+    platform::DESKTOP
+        || !matches!(
+            panel,
+            PanelKind::Runs | PanelKind::Race | PanelKind::Network
+        )
+}
 
 /// Brings a panel to the front of its tabs.
 pub(super) fn reveal(tree: &mut Tree<PanelKind>, wanted: PanelKind) {

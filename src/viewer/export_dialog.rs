@@ -4,6 +4,7 @@ use super::app_state::AppState;
 use super::commands::Command;
 use super::exports_all::AllMasks;
 use super::panel::Panel;
+use super::platform;
 use super::theme::{self, GRID};
 use crate::export::{Artifact, Look};
 use eframe::egui;
@@ -42,7 +43,10 @@ impl Panel for ExportDialog {
         ui.separator();
         let progress = app.exports.progress();
         ui.add_enabled_ui(progress.is_none(), |ui| {
-            for artifact in Artifact::ALL {
+            for artifact in Artifact::ALL
+                .into_iter()
+                .filter(|a| platform::has_export(*a))
+            {
                 let button =
                     egui::Button::new(artifact.label()).wrap_mode(egui::TextWrapMode::Extend);
                 let size = egui::vec2(ui.available_width(), theme::ROW);

@@ -1,20 +1,21 @@
 //! Exports: a thread asks for a path and writes the file.
 
-use super::exports_all::AllMasks;
+#[cfg(not(target_arch = "wasm32"))]
+mod native;
+#[cfg(target_arch = "wasm32")]
+mod web;
+
 use super::flow::Flow;
 use super::open_model::OpenModel;
 use crate::encoding::Centroids;
-use crate::export::{self, Artifact, Look, Pictures, Scene, Trajectory};
-use crate::files::{self, Plan};
+use crate::export::{self, Look, Scene, Trajectory};
 use crate::gpu::field::PictureReadback;
-use crate::pictures;
 use eframe::egui;
 use image::RgbImage;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::Builder;
 
 /// A copy of a flow for another thread.
 pub(super) struct FlowSnapshot {
@@ -159,34 +160,6 @@ pub(super) enum Contents {
     Picture(PictureReadback),
 }
 
-impl Contents {
-    /// The file's bytes. Slow unless it is a text: not to be called on the window's thread.
-    ///
-    /// # Errors
-    /// The device or the encoder fails; one line.
-    pub(super) fn bytes(self) -> Result<Vec<u8>, String> {
-        let picture = match self {
-            Contents::Text(text) => return Ok(text.into_bytes()),
-            Contents::Made(make) => return make(),
-            Contents::Picture(picture) => picture,
-        };
-        let [width, height] = picture.size();
-        let rgba = picture.wait().map_err(|error| error.to_string())?;
-        let rgb = rgba.chunks_exact(4).flat_map(|p| &p[..3]).copied();
-        let picture = RgbImage::from_raw(width, height, rgb.collect());
-        let picture = picture.ok_or("the picture is incomplete")?;
-        pictures::png(&picture).map_err(|error| format!("cannot encode the picture: {error}"))
-    }
-}
-
-/// Refuses a path that cannot be written or is one of `inputs`.
-fn check(path: &Path, what: &str, inputs: &[PathBuf]) -> Result<(), String> {
-    let mut plan = Plan::default();
-    plan.write(path, what);
-    let checked = plan.check(|| inputs.to_vec());
-    checked.map_err(|error| error.to_string())
-}
-
 /// The progress of an export, shared with the window.
 #[derive(Default)]
 struct Progress {
@@ -251,176 +224,12 @@ impl Exports {
             Err(error) => Some(error),
         }
     }
-
-    /// Asks for a path and writes a file there, unless the path is one of `inputs`.
-    ///
-    /// # Errors
-    /// The system cannot start another thread.
-    pub(super) fn save(&mut self, file: NewFile, inputs: Vec<PathBuf>) -> std::io::Result<()> {
-        let dialog = rfd::AsyncFileDialog::new().set_file_name(file.name);
-        let chosen = dialog.save_file();
-        self.spawn(move |_| {
-            let path = pollster::block_on(chosen)?.path().to_owned();
-            let checked = check(&path, "the export", &inputs);
-            let bytes = checked.and_then(|()| file.contents.bytes());
-            let written = bytes.and_then(|bytes| {
-                files::write_atomic(&path, &bytes).map_err(|error| error.to_string())
-            });
-            Some(written.map(|()| path))
-        })
-    }
-
-    /// Asks for a path and writes an artifact there.
-    ///
-    /// # Errors
-    /// The system cannot start another thread.
-    pub(super) fn ask(
-        &mut self,
-        artifact: Artifact,
-        flow: FlowSnapshot,
-        name: &str,
-    ) -> std::io::Result<()> {
-        let corrected = flow.is_corrected() && artifact.is_of_mask();
-        let mark = if corrected { ".corrected" } else { "" };
-        let name = artifact.file_name(&format!("{name}{mark}"));
-        let dialog = rfd::AsyncFileDialog::new().set_title("Export");
-        if artifact == Artifact::Frames {
-            let chosen = dialog.pick_folder();
-            return self.spawn(move |progress| {
-                let path = pollster::block_on(chosen)?.path().join(name);
-                write(artifact, &flow, path, progress)
-            });
-        }
-        let ending = artifact.extension();
-        let dialog = dialog.add_filter(artifact.label(), &[ending]);
-        let chosen = dialog.set_file_name(name).save_file();
-        self.spawn(move |progress| {
-            let path = pollster::block_on(chosen)?.path().to_owned();
-            write(artifact, &flow, path, progress)
-        })
-    }
-
-    /// Asks for a path and writes pictures there, unless the path is one of `inputs`. `name` is the
-    /// suggested name, without an extension.
-    ///
-    /// # Errors
-    /// The system cannot start another thread.
-    pub(super) fn ask_pictures(
-        &mut self,
-        kind: PictureKind,
-        pictures: impl Pictures + Send + 'static,
-        name: &str,
-        inputs: Vec<PathBuf>,
-    ) -> std::io::Result<()> {
-        let dialog = rfd::AsyncFileDialog::new();
-        if kind == PictureKind::Frames {
-            let (chosen, name) = (dialog.pick_folder(), format!("{name}.frames"));
-            return self.spawn(move |progress| {
-                let path = pollster::block_on(chosen)?.path().join(name);
-                write_pictures(kind, pictures, &inputs, path, progress)
-            });
-        }
-        let dialog = dialog.add_filter(Artifact::Gif.label(), &["gif"]);
-        let chosen = dialog.set_file_name(format!("{name}.gif")).save_file();
-        self.spawn(move |progress| {
-            let path = pollster::block_on(chosen)?.path().to_owned();
-            write_pictures(kind, pictures, &inputs, path, progress)
-        })
-    }
-
-    /// Writes pictures to a path.
-    #[cfg(test)]
-    pub(super) fn write_pictures(
-        &mut self,
-        kind: PictureKind,
-        pictures: impl Pictures + Send + 'static,
-        path: PathBuf,
-    ) -> std::io::Result<()> {
-        self.spawn(move |progress| write_pictures(kind, pictures, &[], path, progress))
-    }
-
-    /// Asks for a folder and writes all masks there.
-    ///
-    /// # Errors
-    /// The system cannot start another thread.
-    pub(super) fn ask_all(&mut self, artifact: Artifact, masks: AllMasks) -> std::io::Result<()> {
-        let dialog = rfd::AsyncFileDialog::new().set_title("Export all masks");
-        let chosen = dialog.pick_folder();
-        self.spawn(move |progress| {
-            let folder = pollster::block_on(chosen)?.path().to_owned();
-            let report = |share: f32| progress.report(share);
-            masks
-                .write(artifact, &folder, &report)
-                .map(|written| written.map(|()| folder))
-        })
-    }
-
-    /// Writes an artifact to a path.
-    #[cfg(test)]
-    pub(super) fn write(
-        &mut self,
-        artifact: Artifact,
-        flow: FlowSnapshot,
-        path: PathBuf,
-    ) -> std::io::Result<()> {
-        self.spawn(move |progress| write(artifact, &flow, path, progress))
-    }
-
-    fn spawn(
-        &mut self,
-        work: impl FnOnce(&Progress) -> Outcome + Send + 'static,
-    ) -> std::io::Result<()> {
-        let progress = Arc::new(Progress::default());
-        let of_thread = progress.clone();
-        let (sender, wake) = (self.sender.clone(), self.wake.clone());
-        Builder::new()
-            .name("flowseg-export".into())
-            .spawn(move || {
-                // Without a receiver, the window has closed.
-                let _ = sender.send(work(&of_thread));
-                wake.request_repaint();
-            })?;
-        self.running = Some(progress);
-        self.written = None;
-        Ok(())
-    }
 }
 
 impl Drop for Exports {
     fn drop(&mut self) {
         self.cancel();
     }
-}
-
-fn write(artifact: Artifact, flow: &FlowSnapshot, path: PathBuf, progress: &Progress) -> Outcome {
-    let report = |share: f32| progress.report(share);
-    // Frames always go into a new folder, which cannot be an input.
-    if artifact != Artifact::Frames
-        && let Err(error) = check(&path, artifact.label(), &flow.inputs)
-    {
-        return Some(Err(error));
-    }
-    outcome(export::write(artifact, &flow.scene(), &path, &report), path)
-}
-
-fn write_pictures(
-    kind: PictureKind,
-    pictures: impl Pictures,
-    inputs: &[PathBuf],
-    path: PathBuf,
-    progress: &Progress,
-) -> Outcome {
-    let report = |share: f32| progress.report(share);
-    let written = match kind {
-        PictureKind::Frames => export::write_sequence(&path, &pictures, &report),
-        PictureKind::Gif => {
-            if let Err(error) = check(&path, "the animation", inputs) {
-                return Some(Err(error));
-            }
-            export::write_animation(&path, &pictures, &report)
-        }
-    };
-    outcome(written, path)
 }
 
 fn outcome(written: Result<(), export::ExportError>, path: PathBuf) -> Outcome {

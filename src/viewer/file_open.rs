@@ -1,12 +1,17 @@
 //! Opening files: dialogs, dropped files and pasted paths. Folders are listed on a separate thread,
 //! since disks can be slow.
 
-use crate::data::{PHOTO_EXTENSIONS, has_photo_ending};
+#[cfg(not(target_arch = "wasm32"))]
+mod native;
+#[cfg(target_arch = "wasm32")]
+mod web;
+
+use super::platform;
+use crate::data::has_photo_ending;
 use crate::{files, runs};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::Builder;
 
 /// The extension of model files.
 const MODEL: &str = "safetensors";
@@ -75,67 +80,6 @@ impl FileOpener {
     pub(super) fn open(&self, paths: Vec<PathBuf>) -> std::io::Result<()> {
         self.spawn(move || Some(classify(&paths)))
     }
-
-    /// Shows a dialog and classifies the chosen paths.
-    ///
-    /// # Errors
-    /// The system cannot start another thread.
-    pub(super) fn ask(&self, kind: Dialog) -> std::io::Result<()> {
-        // Some systems require the window's thread to create the dialog, but waiting for it can happen
-        // elsewhere.
-        let dialog = rfd::AsyncFileDialog::new();
-        match kind {
-            Dialog::Photos => {
-                let chosen = dialog
-                    .set_title("Open photos")
-                    .add_filter("Photos", &PHOTO_EXTENSIONS)
-                    .pick_files();
-                self.spawn(move || {
-                    let files = pollster::block_on(chosen)?;
-                    Some(classify(&paths(&files)))
-                })
-            }
-            Dialog::Folder => {
-                let chosen = dialog.set_title("Open a folder of photos").pick_folder();
-                self.spawn(move || Some(classify(&paths(&[pollster::block_on(chosen)?]))))
-            }
-            Dialog::Model => {
-                let chosen = dialog
-                    .set_title("Open a model")
-                    .add_filter("FlowSeg models", &[MODEL])
-                    .pick_file();
-                self.spawn(move || Some(classify(&paths(&[pollster::block_on(chosen)?]))))
-            }
-            Dialog::Runs => {
-                let chosen = dialog.set_title("Open training runs").pick_folders();
-                self.spawn(move || {
-                    let folders = paths(&pollster::block_on(chosen)?);
-                    Some(Found {
-                        runs: folders,
-                        ..Found::default()
-                    })
-                })
-            }
-        }
-    }
-
-    fn spawn(&self, work: impl FnOnce() -> Option<Found> + Send + 'static) -> std::io::Result<()> {
-        let (sender, wake) = (self.sender.clone(), self.wake.clone());
-        let running = self.running.clone();
-        Builder::new().name("flowseg-open".into()).spawn(move || {
-            if let Some(found) = work() {
-                // Without a receiver, the window has closed.
-                let _ = sender.send(found);
-            }
-            drop(running);
-            wake();
-        })?;
-        Ok(())
-    }
-}
-
-fn paths(files: &[rfd::FileHandle]) -> Vec<PathBuf> {
-    files.iter().map(|file| file.path().to_owned()).collect()
 }
 
 /// Whether a path has the extension of a model file.
@@ -154,13 +98,16 @@ pub(super) fn argument(path: PathBuf) -> PathBuf {
 fn of_uri(text: &str) -> Option<PathBuf> {
     let uri = url::Url::parse(text).ok()?;
     (uri.scheme() == "file").then_some(())?;
-    uri.to_file_path().ok()
+    #[cfg(not(target_arch = "wasm32"))]
+    return uri.to_file_path().ok();
+    #[cfg(target_arch = "wasm32")]
+    None
 }
 
 /// The files named by pasted text: one path or `file:` URI per line, as terminals and file managers
 /// copy them; empty for any other text.
 pub(super) fn named(text: &str) -> Vec<PathBuf> {
-    if text.len() > LONGEST {
+    if text.len() > LONGEST || !platform::DESKTOP {
         return Vec::new();
     }
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
@@ -297,6 +244,7 @@ fn natural(name: &str) -> Vec<(u64, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::PHOTO_EXTENSIONS;
 
     #[test]
     fn numbers_sort_as_numbers() {

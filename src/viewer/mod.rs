@@ -3,13 +3,15 @@
 //! `app_state::AppState` is the state that the panels share. A panel (`panel::Panel`) owns its own
 //! state, reads the shared one and pushes `commands::Command`s; `commands::run` carries them out.
 //! Slow work runs on the worker's thread (`worker_events`) or on separate threads (`file_open`,
-//! `exports`).
+//! `exports`); in a browser, all of it takes turns with the window.
 
 mod app;
 mod app_event;
 mod app_state;
 mod background;
 mod bars;
+#[cfg(target_arch = "wasm32")]
+mod browser;
 mod brush;
 mod brush_mask;
 mod brush_tool;
@@ -22,7 +24,10 @@ mod classes_panel;
 mod commands;
 mod compare_panel;
 mod correct;
+#[cfg(not(target_arch = "wasm32"))]
+mod desktop;
 mod device_dialog;
+#[cfg(not(target_arch = "wasm32"))]
 mod display;
 mod dock;
 mod doubt_bar;
@@ -35,6 +40,7 @@ pub mod field;
 mod file_open;
 mod flow;
 mod frame_stats;
+#[cfg_attr(target_arch = "wasm32", path = "latest_web.rs")]
 mod latest;
 mod lessons;
 mod mask_picture;
@@ -51,6 +57,7 @@ mod photo_list;
 mod photos_panel;
 mod pixel_info;
 mod pixel_panel;
+mod platform;
 mod race;
 mod remembered;
 mod reopen;
@@ -65,144 +72,8 @@ mod timeline_panel;
 mod view;
 mod worker_events;
 
-use crate::{crash, device, files};
-use app::App;
-use app_state::Devices;
-use capture::Capture;
-use eframe::egui;
-use eframe::egui_wgpu::{WgpuConfiguration, WgpuSetup, WgpuSetupExisting};
-use memory::Memory;
-use reopen::{Handover, Shown};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
+#[cfg(target_arch = "wasm32")]
+pub use browser::open;
+#[cfg(not(target_arch = "wasm32"))]
+pub use desktop::open;
 pub use options::{Options, Theme};
-
-/// The program's name for the desktop, and for its settings folder.
-const APP: &str = "flowseg";
-
-/// The icon of the window; empty if it cannot be decoded.
-fn icon() -> egui::IconData {
-    let png = include_bytes!("../../assets/icon/flowseg.png");
-    eframe::icon_data::from_png_bytes(png).unwrap_or_default()
-}
-
-/// Opens the window and returns when it closes. If its graphics device is lost, it is opened again.
-///
-/// # Errors
-/// There is no display or adapter, or the graphics driver fails; the screenshot cannot be written, or
-/// shows an error; the graphics device is lost again and again.
-pub fn open(options: Options) -> Result<(), String> {
-    display::check()?;
-    reopen::until_closed(options, |options, handover, shown| {
-        window(options.clone(), handover, shown)
-    })
-}
-
-/// Opens one window.
-fn window(options: Options, handover: Handover, shown: Option<Shown>) -> Result<(), String> {
-    let screenshot = options.screenshot.clone();
-    let opened = pollster::block_on(device::open_for_window(options.device.clone()));
-    let (compute, graphics) = opened.map_err(display::cannot_draw)?;
-    let devices = Devices {
-        compute: compute.name.clone(),
-        note: compute.note.clone(),
-        adapter: graphics.about.name.clone(),
-        software: graphics.about.software,
-    };
-    crash::set_adapter(&format!(
-        "{} computes, {} draws",
-        devices.compute, devices.adapter
-    ));
-    // A picture must be the same on every machine, so it ignores what is remembered.
-    let remember = options.screenshot.is_none();
-    let nowhere = if remember {
-        None
-    } else {
-        Some(
-            files::TemporaryFolder::private()
-                .map_err(|error| format!("cannot create a temporary folder: {error}"))?,
-        )
-    };
-    if let Some(folder) = eframe::storage_dir(APP).filter(|_| remember) {
-        remembered::repair(&folder.join("app.ron"));
-    }
-    let choice = options.device.to_string();
-    let size = options.size.map(egui::Vec2::from);
-    // A smaller window must be requested explicitly.
-    let smallest = egui::vec2(720.0, 480.0);
-    let native = eframe::NativeOptions {
-        viewport: egui::ViewportBuilder::default()
-            .with_title("FlowSeg")
-            .with_app_id(APP)
-            .with_icon(icon())
-            .with_inner_size(size.unwrap_or(egui::vec2(1280.0, 800.0)))
-            .with_min_inner_size(size.map_or(smallest, |size| size.min(smallest))),
-        window_builder: Some(Box::new(move |builder| {
-            let placed = remembered::placed(builder);
-            match size {
-                Some(size) => placed.with_inner_size(size),
-                None => placed,
-            }
-        })),
-        // The program has its own fallback fonts, which exported pictures use as well.
-        system_font_fallback: false,
-        wgpu_options: WgpuConfiguration {
-            wgpu_setup: WgpuSetup::Existing(WgpuSetupExisting {
-                instance: graphics.instance,
-                adapter: graphics.adapter,
-                device: graphics.device,
-                queue: graphics.queue,
-            }),
-            ..Default::default()
-        },
-        // Dithering costs time for every pixel, and no colour gradient here shows banding.
-        dithering: !graphics.about.software,
-        persist_window: remember,
-        persistence_path: nowhere
-            .as_ref()
-            .map(|folder| folder.path().join("window.ron")),
-        ..Default::default()
-    };
-    let (loss, of_window_loss) = (graphics.loss.clone(), graphics.loss);
-    let outcome = capture::Outcome::default();
-    let of_app = outcome.clone();
-    let visible = Arc::new(AtomicBool::new(false));
-    let of_window = visible.clone();
-    let run = || {
-        let app: eframe::AppCreator<'_> = Box::new(move |creation| {
-            of_window.store(true, Ordering::Relaxed);
-            let stored = creation.storage.filter(|_| remember);
-            let memory = stored.and_then(Memory::read);
-            let state = creation.wgpu_render_state.as_ref();
-            let context = &creation.egui_ctx;
-            match options.theme {
-                Some(Theme::Dark) => context.set_theme(egui::Theme::Dark),
-                Some(Theme::Light) => context.set_theme(egui::Theme::Light),
-                None => {}
-            }
-            let mut app = App::new(context, state, compute.device, devices, memory, &options);
-            app.shared.correct.teach.device = choice;
-            if let Some(folder) = eframe::storage_dir(APP).filter(|_| remember) {
-                app.shared.correct.keep_in(folder.join("corrections"));
-            }
-            app.capture = options.screenshot.map(|path| Capture::new(path, of_app));
-            app.watch(context, of_window_loss, handover);
-            if let Some(shown) = shown {
-                app.show_again(context, shown);
-            }
-            Ok(Box::new(app))
-        });
-        eframe::run_native(APP, native, app)
-    };
-    let ended = display::run(&visible, run).map_err(|error| match loss.reason() {
-        // A frame that was being drawn at that moment.
-        Some(reason) => format!(
-            "the graphics device was lost ({reason}): open the window again; settings and corrections \
-             are kept"
-        ),
-        None => error,
-    });
-    ended.inspect_err(|error| crash::record_error(error))?;
-    screenshot.map_or(Ok(()), |path| capture::result(&path, &outcome))
-}

@@ -5,6 +5,7 @@ use super::commands::{Action, Command};
 use super::mask_queue::MaskState;
 use super::mask_store::StoredMask;
 use super::panel::Panel;
+use super::platform;
 use super::theme::{self, GRID};
 use eframe::egui::{self, Color32, ColorImage, Rect, Sense, TextureHandle, TextureOptions, vec2};
 use egui_material_icons::icons;
@@ -40,8 +41,10 @@ impl Panel for PhotosPanel {
             );
             return;
         }
-        head(app, ui, count, commands);
-        ui.separator();
+        if platform::DESKTOP {
+            head(app, ui, count, commands);
+            ui.separator();
+        }
         let mut area = egui::ScrollArea::vertical().auto_shrink(false);
         if self.shown != shown {
             // Scroll to a photo when it is shown.

@@ -7,6 +7,7 @@ use super::flow::Flow;
 use super::latest::Latest;
 use super::open_model::OpenModel;
 use super::photo_list::Item;
+use super::platform;
 use super::settings::STEPS;
 use super::view::View;
 use super::worker_events::{EventConverter, WorkerEvent};
@@ -17,7 +18,6 @@ use crate::gpu::canvas;
 use crate::inference::Sampling;
 use crate::job::Worker;
 use crate::labels::LabelMap;
-use crate::models;
 use crate::sampler::Solver;
 use crate::votes::Votes;
 use burn::tensor::Device;
@@ -25,7 +25,6 @@ use eframe::egui;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::thread::Builder;
 
 /// What to compare the open photo's result with.
 #[derive(Clone, Debug, PartialEq)]
@@ -117,10 +116,7 @@ impl Second {
             move |message, send| converter.convert(message, send),
             move || wake.request_repaint(),
         )?;
-        let name = choice.model.clone();
-        worker.open_model(Box::new(move |device| {
-            models::load(&name, device).map_err(|error| error.to_string())
-        }));
+        worker.open_model(platform::load_model(choice.model.clone(), context.clone()));
         let count = |request: Request| (request.key, counts(&request));
         Ok(Self {
             choice,
@@ -138,9 +134,7 @@ impl Second {
 
     /// Stops the worker and frees the network without waiting for the current solver step.
     pub(super) fn close(self) {
-        let close = move || drop(self);
-        // If no thread can be started, the closure and what it owns are dropped here.
-        let _ = Builder::new().name("flowseg-close".into()).spawn(close);
+        platform::drop_aside(self);
     }
 
     /// Segments a photo with the first result's settings, but with this one's steps and solver.

@@ -1,6 +1,7 @@
 //! The remembered settings of the window.
 
 use super::mask_queue::MaskSettings;
+use super::platform;
 use super::view::{View, in_range};
 use crate::sampler::Solver;
 use crate::texts::Language;
@@ -108,6 +109,10 @@ impl Settings {
 }
 
 fn remember(list: &mut Vec<PathBuf>, path: &Path) {
+    if !platform::DESKTOP {
+        // A file is gone with the page that it was opened in.
+        return;
+    }
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     // The settings are saved as text; a single path that is not valid Unicode would prevent that.
     if path.to_str().is_none() {

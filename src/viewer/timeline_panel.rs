@@ -4,6 +4,7 @@ use super::app_event::AppEvent;
 use super::app_state::AppState;
 use super::commands::{self, Action, Command};
 use super::panel::Panel;
+use super::platform;
 use super::settings::{SPEED, STEPS};
 use super::theme::{self, GRID};
 use crate::flow::Source;
@@ -267,7 +268,9 @@ impl TimelinePanel {
         if sampling != app.sampling {
             commands.push(Command::Sample(sampling));
         }
-        masks(app, ui, commands);
+        if platform::DESKTOP {
+            masks(app, ui, commands);
+        }
     }
 }
 

@@ -118,18 +118,32 @@ impl PictureReadback {
     /// # Errors
     /// If the device fails.
     pub(crate) fn wait(self) -> Result<Vec<u8>, GpuError> {
-        loop {
-            // Waiting in the driver would block other threads that draw in the meantime.
-            let polled = self.device.poll(wgpu::PollType::Poll);
-            polled.map_err(failed(EXPORTING))?;
-            match self.mapped.try_recv() {
-                Ok(mapped) => break mapped.map_err(failed(EXPORTING))?,
-                Err(TryRecvError::Empty) => std::thread::sleep(Duration::from_millis(2)),
-                Err(TryRecvError::Disconnected) => {
-                    return Err(failed(EXPORTING)("the device is lost"));
-                }
-            }
+        // Waiting in the driver would block other threads that draw in the meantime.
+        while !self.arrived()? {
+            std::thread::sleep(Duration::from_millis(2));
         }
+        self.pixels()
+    }
+
+    /// Whether the picture has arrived; to be called until it has.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub(crate) fn arrived(&self) -> Result<bool, GpuError> {
+        let polled = self.device.poll(wgpu::PollType::Poll);
+        polled.map_err(failed(EXPORTING))?;
+        match self.mapped.try_recv() {
+            Ok(mapped) => mapped.map(|()| true).map_err(failed(EXPORTING)),
+            Err(TryRecvError::Empty) => Ok(false),
+            Err(TryRecvError::Disconnected) => Err(failed(EXPORTING)("the device is lost")),
+        }
+    }
+
+    /// The picture that has arrived, as of [`wait`](Self::wait).
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub(crate) fn pixels(self) -> Result<Vec<u8>, GpuError> {
         let mapped = self.staging.get_mapped_range(..);
         let mapped = mapped.map_err(failed(EXPORTING))?;
         let row = 4 * self.size[0] as usize;

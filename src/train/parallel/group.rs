@@ -6,8 +6,8 @@
 //! gradient. Only the first device validates, saves and reports.
 
 use super::{PeerLost, Rank};
-use crate::crash;
 use crate::data::Batch;
+use crate::panic_message::panic_message;
 use crate::train::TrainError;
 use crate::train::restore::Setup;
 use crate::train::supervision::Supervision;
@@ -111,7 +111,7 @@ impl WorkerGroup {
         let ends = threads.into_iter().map(|thread| match thread.join() {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(error.to_string()),
-            Err(panic) => Some(crash::message(&*panic)),
+            Err(panic) => Some(panic_message(&*panic)),
         });
         // Collected, so that all threads are joined.
         let ends: Vec<Option<String>> = ends.collect();

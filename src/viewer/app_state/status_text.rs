@@ -1,13 +1,17 @@
 //! The state in words.
 
 use super::{AppState, Phase};
+use crate::viewer::platform;
 
 impl AppState {
     /// What the worker is doing, or `None` if it is idle.
     pub(crate) fn doing(&self) -> Option<String> {
         Some(match self.phase {
             Phase::Idle => return None,
-            Phase::Loading => "Opening the model".into(),
+            Phase::Loading => match platform::loaded() {
+                Some(share) => format!("Fetching the model, {:.0} %", 100.0 * share),
+                None => "Opening the model".into(),
+            },
             Phase::Opening => "Opening the photo".into(),
             Phase::Preparing => {
                 "Preparing kernels for this device; later runs start at once".into()

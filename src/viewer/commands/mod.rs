@@ -6,7 +6,7 @@ pub(super) mod run;
 mod table;
 
 pub(super) use buttons::{button, toggle};
-pub(super) use table::{Action, TABLE, entry, help, keys_of, pressed, pressed_number, text};
+pub(super) use table::{Action, Entry, TABLE, entry, help, keys_of, pressed, pressed_number, text};
 
 use super::brush::Brush;
 use super::correct;

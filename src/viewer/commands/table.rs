@@ -2,6 +2,7 @@
 
 use crate::gpu::canvas::Layer;
 use crate::viewer::correct::{Correction, Tool};
+use crate::viewer::platform;
 use crate::viewer::view::Arrangement;
 use eframe::egui::{self, Key, KeyboardShortcut, Modifiers};
 use egui_material_icons::{MaterialIcon, icons};
@@ -186,6 +187,20 @@ pub(crate) const TABLE: &[Entry] = table! {
 };
 
 impl Entry {
+    /// Whether the platform has what the action needs.
+    pub(crate) fn is_offered(&self) -> bool {
+        platform::DESKTOP
+            || !matches!(
+                self.action,
+                Action::OpenFolder
+                    | Action::OpenRun
+                    | Action::Paste
+                    | Action::Quit
+                    | Action::CorrectMask
+                    | Action::Correct(_)
+            )
+    }
+
     /// Whether its keys work only while a mask is corrected. They then take precedence over equal keys.
     fn while_correcting(&self) -> bool {
         matches!(self.action, Action::Correct(_)) && self.keys.iter().all(|k| k.modifiers.is_none())
@@ -251,6 +266,7 @@ pub(crate) fn pressed(context: &egui::Context, correcting: bool) -> Vec<Action> 
         of_correcting
             .filter(|_| correcting)
             .chain(others)
+            .filter(|entry| entry.is_offered())
             .filter(|entry| entry.keys.iter().any(|keys| consume(input, keys)))
             .map(|entry| entry.action)
             .collect()

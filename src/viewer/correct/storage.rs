@@ -6,6 +6,7 @@ use crate::data::{self, Corrected, SavedPair};
 use crate::label_edit::LabelEdit;
 use crate::viewer::exports::FlowSnapshot;
 use crate::viewer::mask_store::StoredMask;
+use crate::viewer::platform;
 use eframe::egui;
 use image::RgbImage;
 use std::path::PathBuf;
@@ -241,20 +242,12 @@ impl Storage {
     /// # Errors
     /// The system cannot start another thread.
     pub(super) fn ask_folder(&self) -> std::io::Result<()> {
-        let dialog = rfd::AsyncFileDialog::new().set_title("Folder for corrected photos");
-        // Some systems require the window's thread to create the dialog, but waiting for it can happen
-        // elsewhere.
-        let chosen = dialog.pick_folder();
         let (sender, wake) = (self.sender.clone(), self.wake.clone());
-        Builder::new()
-            .name("flowseg-folder".into())
-            .spawn(move || {
-                let folder = pollster::block_on(chosen).map(|folder| folder.path().to_owned());
-                // Without a receiver, the window has closed.
-                let _ = sender.send(Report::Folder(folder));
-                wake.request_repaint();
-            })?;
-        Ok(())
+        platform::ask_folder("Folder for corrected photos", move |folder| {
+            // Without a receiver, the window has closed.
+            let _ = sender.send(Report::Folder(folder));
+            wake.request_repaint();
+        })
     }
 }
 

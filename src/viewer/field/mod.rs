@@ -41,6 +41,7 @@ use crate::viewer::app_state::AppState;
 use crate::viewer::background;
 use crate::viewer::commands::Command;
 use crate::viewer::panel::Panel;
+use crate::viewer::platform;
 use crate::viewer::theme;
 use eframe::egui;
 use interface::{FieldInput, FieldOutput, Pin};
@@ -80,6 +81,14 @@ impl Panel for FieldPanel {
         let on_device = flow.zip(around).and_then(|(flow, (low, high, share))| {
             Some((flow.on_device(low)?, flow.on_device(high)?, share))
         });
+        // A page cannot wait for what brushing reads back, so there the states are mixed in memory.
+        let on_device = on_device.filter(|_| platform::DESKTOP);
+        let mixed = flow.zip(around).filter(|_| !platform::DESKTOP);
+        let mixed = mixed.and_then(|(flow, (low, high, share))| {
+            let [low, high] = [low, high].map(|step| flow.states.get(step)?.host.as_ref());
+            let both = low?.colours().iter().zip(high?.colours());
+            Some(both.map(|(a, b)| a + share * (b - a)).collect::<Vec<f32>>())
+        });
         let velocity = flow.and_then(|flow| {
             let (step, _) = flow.nearest(position)?;
             self.velocity.at(flow, step)
@@ -97,7 +106,9 @@ impl Panel for FieldPanel {
             });
             Some(Cloud {
                 size: flow.size,
-                state: on_device.unwrap_or(CloudState::Host(host.colours())),
+                state: on_device.unwrap_or(CloudState::Host(
+                    mixed.as_deref().unwrap_or_else(|| host.colours()),
+                )),
                 source: flow.states.first()?.host.as_ref()?.colours(),
                 velocity: velocity.as_deref().map(Vec::as_slice),
                 labels: &host.labels,

@@ -8,6 +8,7 @@ use crate::viewer::app_state::AppState;
 use crate::viewer::commands::{Action, Command, help};
 use crate::viewer::exports::PictureKind;
 use crate::viewer::panel::Panel;
+use crate::viewer::platform;
 use crate::viewer::theme::{self, GRID};
 use eframe::egui;
 use egui_material_icons::icons;
@@ -268,6 +269,9 @@ fn buttons(
                     PictureKind::Frames,
                 ),
             ] {
+                if kind == PictureKind::Frames && !platform::DESKTOP {
+                    continue;
+                }
                 if theme::icon_button(ui, icon, text).clicked() {
                     commands.push(Command::Lesson(Request::Save(kind)));
                 }

@@ -8,12 +8,12 @@ use crate::viewer::app_state::AppState;
 use crate::viewer::background;
 use crate::viewer::commands::Command;
 use crate::viewer::panel::Panel;
+use crate::viewer::platform;
 use crate::viewer::theme::GRID;
 use burn::tensor::Device;
 use eframe::egui;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
-use std::thread::Builder;
 use std::time::Duration;
 
 /// Width of the controls, in points.
@@ -127,19 +127,15 @@ impl RacePanel {
 
     /// Shows a dialog for the data folder.
     pub(super) fn ask_folder(&mut self, context: &egui::Context, title: &str) {
-        // Some systems require the window's thread to create the dialog, but waiting for it can happen
-        // elsewhere.
-        let chosen = rfd::AsyncFileDialog::new().set_title(title).pick_folder();
         let (sender, receiver) = sync_channel(1);
         let wake = context.clone();
-        let spawned = Builder::new().name("flowseg-folder".into()).spawn(move || {
-            let folder = pollster::block_on(chosen).map(|folder| folder.path().to_owned());
+        let spawned = platform::ask_folder(title, move |folder| {
             // Without a receiver, the window has closed.
             let _ = sender.send(folder);
             wake.request_repaint();
         });
         match spawned {
-            Ok(_) => self.chosen_folder = Some(receiver),
+            Ok(()) => self.chosen_folder = Some(receiver),
             Err(error) => self.failed = Some(format!("cannot start a thread: {error}")),
         }
     }

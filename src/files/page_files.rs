@@ -1,0 +1,73 @@
+//! The files of a page in a browser: those that it has fetched and those that the user has opened, by
+//! their names. Files are written as downloads.
+
+use super::{FileError, refuse_foreign};
+use crate::page;
+use std::collections::BTreeMap;
+use std::io::{self, Cursor, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What a file is written to.
+pub type Output = Cursor<Vec<u8>>;
+
+/// The contents of a file.
+pub type Contents = Arc<[u8]>;
+
+static KEPT: Mutex<BTreeMap<PathBuf, Contents>> = Mutex::new(BTreeMap::new());
+
+fn kept() -> MutexGuard<'static, BTreeMap<PathBuf, Contents>> {
+    KEPT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Keeps a file until the page is closed.
+pub fn keep(path: &Path, bytes: Vec<u8>) {
+    kept().insert(path.to_owned(), bytes.into());
+}
+
+/// Whether there is a file.
+pub fn exists(path: &Path) -> bool {
+    kept().contains_key(path)
+}
+
+fn contents(path: &Path) -> Result<Contents, FileError> {
+    let found = kept().get(path).cloned();
+    found.ok_or_else(|| {
+        let reason = io::Error::new(ErrorKind::NotFound, "it is not open in this page");
+        FileError::read(path)(reason)
+    })
+}
+
+/// Like [`write_atomic`](super::write_atomic), for content that is written piece by piece.
+///
+/// # Errors
+/// Errors of `write`, and a browser that refuses the download.
+pub fn write_with<E: From<FileError>>(
+    path: &Path,
+    write: impl FnOnce(&mut Output) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut output = Output::default();
+    write(&mut output)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    page::download(&name, output.get_ref())
+        .map_err(|reason| FileError::write(path)(io::Error::other(reason)))?;
+    Ok(())
+}
+
+/// Reads a whole file.
+///
+/// # Errors
+/// If the page does not have it.
+pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
+    Ok(contents(path)?.to_vec())
+}
+
+/// The contents of a file.
+///
+/// # Errors
+/// If the page does not have it, or it is recognised as something else.
+pub fn map_file(path: &Path, _: &str) -> Result<Contents, FileError> {
+    let bytes = contents(path)?;
+    refuse_foreign(path, &bytes)?;
+    Ok(bytes)
+}

@@ -1,0 +1,211 @@
+//! In a browser: no thread, but turns of the page's event loop, between which the page draws and reacts.
+//!
+//! Every state is read back without blocking before it is reported.
+
+use super::{Message, Opened, Photo, open};
+use crate::inference::{self, Sampling, Viewing};
+use crate::model::Model;
+use crate::page::{self, Task as Turns};
+use crate::sampler::State;
+use burn::tensor::{Device, Tensor};
+use std::cell::RefCell;
+use std::collections::{HashSet, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// Reads a model onto a device; the error is one line.
+pub type LoadModel = Box<dyn FnOnce(Device) -> Turns<Result<Model, String>>>;
+
+enum Task {
+    Model(LoadModel),
+    Flow(Photo, Sampling),
+}
+
+type Convert<M> = Box<dyn FnMut(Message, &mut dyn FnMut(M) -> bool) -> bool>;
+
+/// What the turns share with the reader.
+struct Shared<M> {
+    /// Id of the latest request; messages for earlier ones are dropped.
+    id: u64,
+    messages: VecDeque<M>,
+    convert: Option<Convert<M>>,
+    model: Option<Arc<Model>>,
+    /// Sizes whose kernels are compiled.
+    prepared: HashSet<[usize; 2]>,
+    closed: bool,
+}
+
+/// Opens models and segments photos, the newest request first.
+///
+/// `M` is what the reader receives: `convert` sends one or more events per message.
+pub struct Worker<M> {
+    shared: Rc<RefCell<Shared<M>>>,
+    wake: Rc<dyn Fn()>,
+    device: Device,
+}
+
+impl<M: 'static> Worker<M> {
+    /// Models are loaded onto `device`; `wake` is called after every message.
+    ///
+    /// # Errors
+    /// Never.
+    pub fn start(
+        device: Device,
+        convert: impl FnMut(Message, &mut dyn FnMut(M) -> bool) -> bool + 'static,
+        wake: impl Fn() + 'static,
+    ) -> std::io::Result<Self> {
+        let shared = Shared {
+            id: 0,
+            messages: VecDeque::new(),
+            convert: Some(Box::new(convert) as Convert<M>),
+            model: None,
+            prepared: HashSet::new(),
+            closed: false,
+        };
+        Ok(Self {
+            shared: Rc::new(RefCell::new(shared)),
+            wake: Rc::new(wake),
+            device,
+        })
+    }
+
+    /// Opens a model, replacing the running request. The answer is [`Message::Model`] or
+    /// [`Message::Failed`]; after a failure the previous model stays.
+    pub fn open_model(&self, load: LoadModel) {
+        self.put(Some(Task::Model(load)));
+    }
+
+    /// Segments a photo, replacing the running request.
+    pub fn flow(&self, photo: Photo, sampling: Sampling) {
+        self.put(Some(Task::Flow(photo, sampling)));
+    }
+
+    /// A page makes no masks of a queue.
+    pub fn queue(&self, _: Vec<(usize, Photo)>, _: Viewing) {}
+
+    /// Stops within one solver step; no more messages about the latest request arrive.
+    pub fn cancel(&self) {
+        self.put(None);
+    }
+
+    /// The next message for the latest request, if one has arrived.
+    pub fn poll(&self) -> Option<M> {
+        self.shared.borrow_mut().messages.pop_front()
+    }
+
+    fn put(&self, task: Option<Task>) {
+        let mut shared = self.shared.borrow_mut();
+        shared.id += 1;
+        shared.messages.clear();
+        let Some(task) = task else { return };
+        let turns = Request {
+            id: shared.id,
+            shared: self.shared.clone(),
+            wake: self.wake.clone(),
+            device: self.device.clone(),
+        };
+        wasm_bindgen_futures::spawn_local(turns.work(task));
+    }
+}
+
+impl<M> Drop for Worker<M> {
+    fn drop(&mut self) {
+        let mut shared = self.shared.borrow_mut();
+        shared.closed = true;
+        shared.model = None;
+    }
+}
+
+/// A request that is being answered.
+struct Request<M> {
+    id: u64,
+    shared: Rc<RefCell<Shared<M>>>,
+    wake: Rc<dyn Fn()>,
+    device: Device,
+}
+
+impl<M: 'static> Request<M> {
+    fn is_current(&self) -> bool {
+        let shared = self.shared.borrow();
+        !shared.closed && shared.id == self.id
+    }
+
+    /// Converts and stores a message. Returns whether the request is still the latest.
+    fn send(&self, message: Message) -> bool {
+        if !self.is_current() {
+            return false;
+        }
+        // The converter may draw on the window's context, which must not find this borrowed.
+        let Some(mut convert) = self.shared.borrow_mut().convert.take() else {
+            return false;
+        };
+        let sent = convert(message, &mut |event| {
+            self.shared.borrow_mut().messages.push_back(event);
+            true
+        });
+        self.shared.borrow_mut().convert = Some(convert);
+        (self.wake)();
+        sent && self.is_current()
+    }
+
+    async fn work(self, task: Task) {
+        // The window first shows what is about to be done.
+        page::next_turn().await;
+        if !self.is_current() {
+            return;
+        }
+        let done = match task {
+            Task::Model(load) => self.open_model(load).await,
+            Task::Flow(photo, sampling) => self.flow(photo, sampling).await,
+        };
+        if let Err(error) = done {
+            self.send(Message::Failed(error));
+        }
+    }
+
+    async fn open_model(&self, load: LoadModel) -> Result<(), String> {
+        let model = Arc::new(load(self.device.clone()).await?);
+        if self.is_current() {
+            let mut shared = self.shared.borrow_mut();
+            shared.model = Some(model.clone());
+            shared.prepared.clear();
+        }
+        self.send(Message::Model(model));
+        Ok(())
+    }
+
+    async fn flow(&self, photo: Photo, sampling: Sampling) -> Result<(), String> {
+        let model = self.shared.borrow().model.clone();
+        let model = model.ok_or("open a model first")?;
+        let Opened {
+            photo,
+            truth,
+            size,
+            input,
+        } = open(&model, photo, sampling)?;
+        if !self.send(Message::Opened { photo, truth, size }) {
+            return Ok(());
+        }
+        let compiles = !crate::device::on_cpu(&self.device);
+        if compiles && self.shared.borrow_mut().prepared.insert(size) {
+            self.send(Message::Preparing);
+        }
+        page::next_turn().await;
+        for state in inference::flow(&model, input, sampling) {
+            if !self.is_current() {
+                return Ok(());
+            }
+            let State { step, t, x } = state;
+            let read = x.into_data_async().await;
+            let read = read.map_err(|error| format!("the computation failed: {error:?}"))?;
+            // What follows reads it at once, from main memory.
+            let x = Tensor::from_data(read, &Device::flex());
+            if !self.send(Message::State(Box::new(State { step, t, x }))) {
+                return Ok(());
+            }
+            page::next_turn().await;
+        }
+        self.send(Message::Finished);
+        Ok(())
+    }
+}

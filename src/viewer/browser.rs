@@ -1,0 +1,165 @@
+//! Opens the window in a page.
+
+use super::app::App;
+use super::app_state::{AppState, Devices};
+use super::memory::Memory;
+use super::options::{Options, Theme};
+use crate::device::{self, Choice, DeviceError};
+use crate::page;
+use eframe::egui;
+use eframe::egui_wgpu::{WgpuConfiguration, WgpuSetup, WgpuSetupExisting};
+use std::panic;
+
+/// Opens the window in the page's canvas. Errors are told on the page.
+///
+/// The address may have parameters: `device` (`auto`, `cpu` or `wgpu`), `model` (the name of a
+/// built-in one), `steps`, `lesson`, `field` (any value), and `theme` (`dark` or `light`).
+pub fn open() {
+    // The window's own hook, which stops drawing, is set later and calls this one.
+    let before = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        let place = panic
+            .location()
+            .map_or(String::new(), |at| format!(" at {at}"));
+        let reason = panic.payload_as_str().unwrap_or("no reason given");
+        page::give_up(&format!(
+            "FlowSeg has stopped ({reason}{place}): reload the page"
+        ));
+        before(panic);
+    }));
+    wasm_bindgen_futures::spawn_local(async {
+        if let Err(error) = open_window().await {
+            page::give_up(&error);
+        }
+    });
+}
+
+/// The settings in the page's address.
+fn options() -> Result<Options, String> {
+    let number = |name: &str| page::parameter(name).and_then(|value| value.parse::<usize>().ok());
+    let device: Choice = match page::parameter("device") {
+        Some(choice) => choice
+            .parse()
+            .map_err(|error| format!("device={choice}: {error}"))?,
+        None => Choice::Auto,
+    };
+    Ok(Options {
+        device,
+        model: page::parameter("model"),
+        paths: Vec::new(),
+        solver: None,
+        steps: number("steps").map(|steps| steps.clamp(1, 100)),
+        screenshot: None,
+        field: page::parameter("field").map(|_| super::field::Preset::Fig1b),
+        race: None,
+        lesson: number("lesson"),
+        language: None,
+        theme: match page::parameter("theme").as_deref() {
+            Some("dark") => Some(Theme::Dark),
+            Some("light") => Some(Theme::Light),
+            _ => None,
+        },
+        size: None,
+    })
+}
+
+fn cannot_draw(error: DeviceError) -> String {
+    match error {
+        DeviceError::NoAdapter => "This browser has no WebGPU, which draws the window. Chrome and Edge \
+             have it since version 113, Safari since 26, Firefox since 141 on Windows; elsewhere it may \
+             have to be switched on in the browser's settings."
+            .to_owned(),
+        other => format!("WebGPU does not work in this browser: {other}"),
+    }
+}
+
+async fn open_window() -> Result<(), String> {
+    let options = options()?;
+    let canvas = page::canvas().ok_or("the page has no canvas")?;
+    let opened = device::open_for_window(options.device.clone()).await;
+    let (compute, graphics) = opened.map_err(cannot_draw)?;
+    graphics.device.set_device_lost_callback(|reason, text| {
+        // A page that is being closed destroys its device.
+        if reason != wgpu::DeviceLostReason::Destroyed {
+            page::give_up(&format!(
+                "the graphics device was lost ({text}): reload the page"
+            ));
+        }
+    });
+    let devices = Devices {
+        compute: compute.name.clone(),
+        note: compute.note.clone(),
+        adapter: graphics.about.name.clone(),
+        software: graphics.about.software,
+    };
+    let web = eframe::WebOptions {
+        dithering: !graphics.about.software,
+        wgpu_options: WgpuConfiguration {
+            wgpu_setup: WgpuSetup::Existing(WgpuSetupExisting {
+                instance: graphics.instance,
+                adapter: graphics.adapter,
+                device: graphics.device,
+                queue: graphics.queue,
+            }),
+            ..Default::default()
+        },
+        ..Default::default()
+    };
+    let started = eframe::WebRunner::new().start(
+        canvas,
+        web,
+        Box::new(move |creation| {
+            let memory = creation.storage.and_then(Memory::read);
+            let state = creation.wgpu_render_state.as_ref();
+            let context = &creation.egui_ctx;
+            match options.theme {
+                Some(Theme::Dark) => context.set_theme(egui::Theme::Dark),
+                Some(Theme::Light) => context.set_theme(egui::Theme::Light),
+                None => {}
+            }
+            let app = App::new(context, state, compute.device, devices, memory, &options);
+            app.shared.opener.listen();
+            page::show_window();
+            Ok(Box::new(InPage(app)))
+        }),
+    );
+    started
+        .await
+        .map_err(|error| format!("cannot open the window: {error:?}"))
+}
+
+/// The window, whose state is published on the page.
+struct InPage(App);
+
+impl eframe::App for InPage {
+    fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
+        eframe::App::ui(&mut self.0, ui, frame);
+        publish(&self.0.shared);
+    }
+
+    fn save(&mut self, storage: &mut dyn eframe::Storage) {
+        eframe::App::save(&mut self.0, storage);
+    }
+}
+
+/// Publishes what the window shows on the canvas, for tests and scripts of the page.
+fn publish(app: &AppState) {
+    let doing = app.doing().unwrap_or_default();
+    let step = app.playhead.position;
+    let error = app.errors.first().unwrap_or_default();
+    let photo = app.photos.item().map(|item| item.name());
+    let states = app.flow.as_ref().map_or(0, |flow| flow.states.len());
+    let settled = app.flow.as_ref().is_some_and(|flow| flow.settled.is_some());
+    let facts = [
+        ("doing", doing),
+        ("position", format!("{step:.2}")),
+        ("error", error.to_owned()),
+        ("photo", photo.unwrap_or_default()),
+        ("states", states.to_string()),
+        ("settled", settled.to_string()),
+        ("shown", app.describe()),
+    ];
+    for (name, value) in facts {
+        page::publish(name, &value);
+    }
+}

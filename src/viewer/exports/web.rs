@@ -1,0 +1,115 @@
+//! Exports of a page are downloads, made in turns of its event loop.
+
+use super::{Contents, Exports, FlowSnapshot, NewFile, Outcome, PictureKind, Progress, outcome};
+use crate::export::{self, Artifact, Pictures};
+use crate::viewer::exports_all::AllMasks;
+use crate::{files, page, pictures};
+use image::RgbImage;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+impl Contents {
+    /// The file's bytes.
+    ///
+    /// # Errors
+    /// The device or the encoder fails; one line.
+    async fn bytes(self) -> Result<Vec<u8>, String> {
+        let picture = match self {
+            Contents::Text(text) => return Ok(text.into_bytes()),
+            Contents::Made(make) => return make(),
+            Contents::Picture(picture) => picture,
+        };
+        let [width, height] = picture.size();
+        while !picture.arrived().map_err(|error| error.to_string())? {
+            page::next_turn().await;
+        }
+        let rgba = picture.pixels().map_err(|error| error.to_string())?;
+        let rgb = rgba.chunks_exact(4).flat_map(|p| &p[..3]).copied();
+        let picture = RgbImage::from_raw(width, height, rgb.collect());
+        let picture = picture.ok_or("the picture is incomplete")?;
+        pictures::png(&picture).map_err(|error| format!("cannot encode the picture: {error}"))
+    }
+}
+
+impl Exports {
+    /// Offers a file for download.
+    ///
+    /// # Errors
+    /// Never.
+    pub(in crate::viewer) fn save(
+        &mut self,
+        file: NewFile,
+        _: Vec<PathBuf>,
+    ) -> std::io::Result<()> {
+        self.begin(async move |_| {
+            let path = PathBuf::from(file.name);
+            let written = file.contents.bytes().await.and_then(|bytes| {
+                files::write_atomic(&path, &bytes).map_err(|error| error.to_string())
+            });
+            Some(written.map(|()| path))
+        })
+    }
+
+    /// Offers an artifact for download.
+    ///
+    /// # Errors
+    /// Never.
+    pub(in crate::viewer) fn ask(
+        &mut self,
+        artifact: Artifact,
+        flow: FlowSnapshot,
+        name: &str,
+    ) -> std::io::Result<()> {
+        let corrected = flow.is_corrected() && artifact.is_of_mask();
+        let mark = if corrected { ".corrected" } else { "" };
+        let path = PathBuf::from(artifact.file_name(&format!("{name}{mark}")));
+        self.begin(async move |progress| {
+            let report = |share: f32| progress.report(share);
+            outcome(export::write(artifact, &flow.scene(), &path, &report), path)
+        })
+    }
+
+    /// Offers an animation for download. `name` has no extension.
+    ///
+    /// # Errors
+    /// Never.
+    pub(in crate::viewer) fn ask_pictures(
+        &mut self,
+        _: PictureKind,
+        pictures: impl Pictures + 'static,
+        name: &str,
+        _: Vec<PathBuf>,
+    ) -> std::io::Result<()> {
+        let path = PathBuf::from(format!("{name}.gif"));
+        self.begin(async move |progress| {
+            let report = |share: f32| progress.report(share);
+            outcome(export::write_animation(&path, &pictures, &report), path)
+        })
+    }
+
+    /// A page makes no masks of a list of photos.
+    ///
+    /// # Errors
+    /// Always.
+    pub(in crate::viewer) fn ask_all(&mut self, _: Artifact, _: AllMasks) -> std::io::Result<()> {
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
+
+    fn begin(
+        &mut self,
+        work: impl AsyncFnOnce(Arc<Progress>) -> Outcome + 'static,
+    ) -> std::io::Result<()> {
+        let progress = Arc::new(Progress::default());
+        let (sender, wake) = (self.sender.clone(), self.wake.clone());
+        let of_work = progress.clone();
+        wasm_bindgen_futures::spawn_local(async move {
+            page::next_turn().await;
+            // The window receives one outcome at a time, so there is room.
+            let _ = sender.try_send(work(of_work).await);
+            wake.request_repaint();
+        });
+        self.running = Some(progress);
+        self.written = None;
+        Ok(())
+    }
+}

@@ -1,0 +1,78 @@
+//! Dialogs of the desktop, and threads that wait for them.
+
+use super::{Dialog, FileOpener, Found, MODEL, classify};
+use crate::data::PHOTO_EXTENSIONS;
+use eframe::egui;
+use std::path::PathBuf;
+use std::thread::Builder;
+
+impl FileOpener {
+    /// Shows a dialog and classifies the chosen paths.
+    ///
+    /// # Errors
+    /// The system cannot start another thread.
+    pub(in crate::viewer) fn ask(&self, kind: Dialog) -> std::io::Result<()> {
+        // Some systems require the window's thread to create the dialog, but waiting for it can happen
+        // elsewhere.
+        let dialog = rfd::AsyncFileDialog::new();
+        match kind {
+            Dialog::Photos => {
+                let chosen = dialog
+                    .set_title("Open photos")
+                    .add_filter("Photos", &PHOTO_EXTENSIONS)
+                    .pick_files();
+                self.spawn(move || {
+                    let files = pollster::block_on(chosen)?;
+                    Some(classify(&paths(&files)))
+                })
+            }
+            Dialog::Folder => {
+                let chosen = dialog.set_title("Open a folder of photos").pick_folder();
+                self.spawn(move || Some(classify(&paths(&[pollster::block_on(chosen)?]))))
+            }
+            Dialog::Model => {
+                let chosen = dialog
+                    .set_title("Open a model")
+                    .add_filter("FlowSeg models", &[MODEL])
+                    .pick_file();
+                self.spawn(move || Some(classify(&paths(&[pollster::block_on(chosen)?]))))
+            }
+            Dialog::Runs => {
+                let chosen = dialog.set_title("Open training runs").pick_folders();
+                self.spawn(move || {
+                    let folders = paths(&pollster::block_on(chosen)?);
+                    Some(Found {
+                        runs: folders,
+                        ..Found::default()
+                    })
+                })
+            }
+        }
+    }
+
+    pub(super) fn spawn(
+        &self,
+        work: impl FnOnce() -> Option<Found> + Send + 'static,
+    ) -> std::io::Result<()> {
+        let (sender, wake) = (self.sender.clone(), self.wake.clone());
+        let running = self.running.clone();
+        Builder::new().name("flowseg-open".into()).spawn(move || {
+            if let Some(found) = work() {
+                // Without a receiver, the window has closed.
+                let _ = sender.send(found);
+            }
+            drop(running);
+            wake();
+        })?;
+        Ok(())
+    }
+
+    /// The paths of dropped files.
+    pub(in crate::viewer) fn dropped(&self, files: &[egui::DroppedFileHandle]) -> Vec<PathBuf> {
+        files.iter().map(|file| file.path().to_owned()).collect()
+    }
+}
+
+fn paths(files: &[rfd::FileHandle]) -> Vec<PathBuf> {
+    files.iter().map(|file| file.path().to_owned()).collect()
+}

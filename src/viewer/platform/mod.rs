@@ -1,0 +1,22 @@
+//! What the platform offers. A page in a browser has no folders, processes and threads, and what needs
+//! them is absent there.
+
+#[cfg(not(target_arch = "wasm32"))]
+mod native;
+#[cfg(target_arch = "wasm32")]
+mod web;
+
+#[cfg(not(target_arch = "wasm32"))]
+pub(super) use native::{ask_folder, drop_aside, load_model, loaded};
+#[cfg(target_arch = "wasm32")]
+pub(super) use web::{ask_folder, drop_aside, load_model, loaded};
+
+use crate::export::Artifact;
+
+/// Whether this is a window of the desktop, with folders, processes and threads.
+pub(super) const DESKTOP: bool = cfg!(not(target_arch = "wasm32"));
+
+/// Whether an artifact can be exported: a page cannot write folders.
+pub(super) fn has_export(artifact: Artifact) -> bool {
+    DESKTOP || artifact != Artifact::Frames
+}
