@@ -8,6 +8,7 @@ mod launches;
 mod memory;
 mod opened;
 mod remote;
+mod system;
 mod uses;
 
 pub use adapters::{Adapter, adapters, adapters_async};
@@ -18,9 +19,10 @@ pub use backend::{has_field_kernels, on_cpu, permute};
 pub use choice::{Choice, UnknownDevice};
 pub use error::DeviceError;
 pub use launches::Launches;
-pub use memory::{memory, peak};
+pub use memory::memory;
 pub use opened::Opened;
 pub use remote::{TOKEN, token};
+pub use system::peak;
 pub use uses::{Use, limits};
 
 use adapters::select;
