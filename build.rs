@@ -41,6 +41,7 @@ fn main() {
     println!("cargo::rustc-env=FLOWSEG_FEATURES={}", features(embedded));
     if variable("CARGO_CFG_TARGET_OS") == "windows" {
         windows_resources();
+        windows_stack();
     }
 }
 
@@ -145,4 +146,14 @@ fn windows_resources() {
     if let Err(error) = manifest.map(|_| ()).and_then(|()| resources.compile()) {
         println!("cargo::warning=the executable gets no icon and no manifest: {error}");
     }
+}
+
+/// Gives the main thread as much stack as on other systems; Windows would give it one or two MiB.
+fn windows_stack() {
+    const STACK: u32 = 8 << 20;
+    let option = match &*variable("CARGO_CFG_TARGET_ENV") {
+        "msvc" => format!("/STACK:{STACK}"),
+        _ => format!("-Wl,--stack,{STACK}"),
+    };
+    println!("cargo::rustc-link-arg-bins={option}");
 }

@@ -8,6 +8,8 @@
 //! - A device or a pipe is opened and written, never replaced; `/dev/stdout` is standard output.
 //! - New files and folders have the permissions that the user's umask gives; a file that is
 //!   replaced keeps its own.
+//! - On Windows, where a file that another process has open can often not be replaced, it is tried
+//!   again for two seconds.
 //! - Temporary files are removed after an error and after Ctrl-C ([`remove_temporaries`]).
 //!
 //! In a browser there is no disk: files are what the page has fetched or the user has opened, and what
@@ -23,6 +25,7 @@ mod foreign;
 mod page_files;
 mod plan;
 mod scratch;
+mod system;
 mod target;
 mod temporary;
 
@@ -39,6 +42,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 pub use target::folder_of;
+use temporary::patiently;
 
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
@@ -128,7 +132,10 @@ impl FileError {
 /// What to do after a failed write.
 fn remedy(path: &Path, error: &io::Error) -> String {
     const CHECK: &str = "check the space and the permissions there";
+    const FILE: &str = "a file is where a folder is needed: check the path, or choose another";
     match error.kind() {
+        // Windows reports this, too, for a path that goes on below a file.
+        ErrorKind::NotFound if path.ancestors().skip(1).any(Path::is_file) => FILE.to_owned(),
         ErrorKind::NotFound => match fs::read_link(path) {
             Ok(link) => format!("the folder of {} is missing", link.display()),
             // Some file systems, such as /proc, report this if nothing can be created.
@@ -140,9 +147,7 @@ fn remedy(path: &Path, error: &io::Error) -> String {
         }
         ErrorKind::InvalidFilename => "use a shorter name".to_owned(),
         ErrorKind::IsADirectory => "name a file".to_owned(),
-        ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
-            "a file is where a folder is needed: check the path, or choose another".to_owned()
-        }
+        ErrorKind::NotADirectory | ErrorKind::AlreadyExists => FILE.to_owned(),
         _ => CHECK.to_owned(),
     }
 }
@@ -252,7 +257,7 @@ pub fn create_folder(path: &Path) -> Result<(), FileError> {
 /// # Errors
 /// If it exists and cannot be removed.
 pub fn remove_file(path: &Path) -> Result<(), FileError> {
-    match fs::remove_file(path) {
+    match patiently(|| fs::remove_file(path)) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(FileError::write(path)(error)),
         _ => Ok(()),
     }
@@ -264,8 +269,8 @@ pub fn remove_file(path: &Path) -> Result<(), FileError> {
 /// If it cannot be renamed.
 pub fn rename_folder(from: &Path, to: &Path) -> Result<(), FileError> {
     // If this fails, the rename fails too and reports why.
-    let _ = fs::remove_dir_all(to);
-    fs::rename(from, to).map_err(FileError::write(to))
+    let _ = patiently(|| fs::remove_dir_all(to));
+    patiently(|| fs::rename(from, to)).map_err(FileError::write(to))
 }
 
 /// Refuses a folder whose disk has less than `needed` bytes of free space. If the system does not
@@ -275,7 +280,7 @@ pub fn rename_folder(from: &Path, to: &Path) -> Result<(), FileError> {
 /// If there is too little space; the message states both amounts.
 pub fn check_room(folder: &Path, needed: u64) -> Result<(), FileError> {
     let gib = |bytes: u64| format!("{:.2}", bytes as f64 / f64::from(1 << 30));
-    match free_space(folder) {
+    match system::free_space(folder) {
         Some(available) if available < needed => Err(FileError::Room {
             path: folder.to_owned(),
             needed: gib(needed),
@@ -283,18 +288,6 @@ pub fn check_room(folder: &Path, needed: u64) -> Result<(), FileError> {
         }),
         _ => Ok(()),
     }
-}
-
-/// Free bytes on the disk of a folder that this user may write.
-#[cfg(unix)]
-fn free_space(folder: &Path) -> Option<u64> {
-    let disk = rustix::fs::statvfs(folder).ok()?;
-    disk.f_bavail.checked_mul(disk.f_frsize)
-}
-
-#[cfg(not(unix))]
-fn free_space(_: &Path) -> Option<u64> {
-    None
 }
 
 /// Makes a folder's entries durable, so that a rename in it survives a power failure.

@@ -205,8 +205,8 @@
 //! not even through links or other spellings of a name, and no two outputs of a command share a file.
 //! Files are written atomically, also after Ctrl-C or on a full disk, with the permissions given by the
 //! umask; a replaced file keeps its own. Symbolic links are written through; devices and pipes are
-//! written to and never replaced (`--json /dev/stdout`). In JSON, bytes of a name that are not UTF-8
-//! become U+FFFD, and classes of one name are numbered (`car`, `car (2)`). In CSV, a name that a
+//! written to and never replaced (`--json /dev/stdout`, `NUL` on Windows). In JSON, bytes of a name that are not
+//! UTF-8 become U+FFFD, and classes of one name are numbered (`car`, `car (2)`). In CSV, a name that a
 //! spreadsheet would run as a formula gets a leading apostrophe. Class colours are exact in PNGs and in
 //! GIFs of maps; other GIFs show the nearest of 256 colours.
 //!

@@ -81,7 +81,7 @@ pub fn folder() -> Option<PathBuf> {
 /// The folders that are searched for installed models: the user's [`folder`], and those of a package,
 /// beside the program.
 pub fn folders() -> Vec<PathBuf> {
-    let program = std::env::current_exe().and_then(|path| path.canonicalize());
+    let program = std::env::current_exe().and_then(dunce::canonicalize);
     let beside = program.ok().map(|program| folders_beside(&program));
     folder()
         .into_iter()

@@ -153,8 +153,8 @@ fn is_dumb() -> bool {
 
 /// Whether messages on standard error may be coloured.
 fn coloured() -> bool {
-    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    io::stderr().is_terminal() && !plain && !is_dumb()
+    // The question also makes a console of Windows understand colours, which it does not at first.
+    !is_dumb() && console::Term::stderr().features().colors_supported()
 }
 
 /// Sends the log to standard error.

@@ -60,6 +60,8 @@ fn lines(list: impl BufRead) -> anyhow::Result<Vec<PathBuf>> {
     for line in list.split(b'\n') {
         let line = line.context("cannot read paths from standard input")?;
         let line = line.strip_suffix(b"\r").unwrap_or(&line);
+        // PowerShell may begin with the mark of UTF-8.
+        let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
         if !line.is_empty() {
             paths.push(path(line));
         }
@@ -85,15 +87,11 @@ struct Finder {
 
 impl Finder {
     fn add(&mut self, name: &Path) -> anyhow::Result<()> {
-        let missing = name
-            .symlink_metadata()
-            .is_err_and(|error| error.kind() == ErrorKind::NotFound);
-        match name.to_str() {
-            // A file name may look like a pattern.
-            Some(pattern) if missing && pattern.contains(SIGNS) => self.add_matches(pattern),
-            _ if name.is_dir() => self.add_folder(name),
+        match as_pattern(name) {
+            Some(pattern) => self.add_matches(pattern),
+            None if name.is_dir() => self.add_folder(name),
             // A file that is missing or not a photo is reported in its turn.
-            _ => {
+            None => {
                 self.found.push(Input {
                     path: name.to_owned(),
                     below: PathBuf::new(),
@@ -144,18 +142,11 @@ impl Finder {
 
     /// Adds the matches of a pattern; folders before its first wildcard are not mirrored.
     fn add_matches(&mut self, pattern: &str) -> anyhow::Result<()> {
-        let options = MatchOptions {
-            case_sensitive: true,
-            require_literal_separator: true,
-            require_literal_leading_dot: true,
-        };
         let fixed = Path::new(pattern).components();
         let fixed = fixed.take_while(|part| !part.as_os_str().to_string_lossy().contains(SIGNS));
         let fixed: PathBuf = fixed.collect();
-        let matches = glob_with(pattern, options)
-            .with_context(|| format!("{pattern} is neither a file nor a pattern"))?;
         let mut seen = HashSet::new();
-        for path in matches {
+        for path in matches(pattern)? {
             let path = path.with_context(|| format!("cannot look for {pattern}"))?;
             let below = folder_of(&path).strip_prefix(&fixed);
             let below = below.unwrap_or(Path::new("")).to_owned();
@@ -183,6 +174,46 @@ impl Finder {
         };
         real(folder_of(file)).starts_with(output) && real(named) != *output
     }
+}
+
+/// The paths for arguments of which some are patterns, as a Unix shell would give them: a pattern that
+/// nothing matches stays as it is.
+pub(super) fn expand(named: Vec<PathBuf>) -> Vec<PathBuf> {
+    let mut found = Vec::with_capacity(named.len());
+    for name in named {
+        let matching = as_pattern(&name).and_then(|pattern| matches(pattern).ok());
+        let before = found.len();
+        found.extend(matching.into_iter().flatten().flatten());
+        if found.len() == before {
+            found.push(name);
+        }
+    }
+    found
+}
+
+/// A path that is a pattern; a file name may look like one. The system's error for a missing file with
+/// such a name is not the same everywhere: Windows allows neither `*` nor `?` in names.
+fn as_pattern(name: &Path) -> Option<&str> {
+    let there = match name.symlink_metadata() {
+        Ok(_) => true,
+        Err(error) => !matches!(
+            error.kind(),
+            ErrorKind::NotFound | ErrorKind::InvalidFilename
+        ),
+    };
+    name.to_str()
+        .filter(|pattern| !there && pattern.contains(SIGNS))
+}
+
+fn matches(pattern: &str) -> anyhow::Result<glob::Paths> {
+    let options = MatchOptions {
+        // As the shell of the system would.
+        case_sensitive: !cfg!(windows),
+        require_literal_separator: true,
+        require_literal_leading_dot: true,
+    };
+    glob_with(pattern, options)
+        .with_context(|| format!("{pattern} is neither a file nor a pattern"))
 }
 
 /// Hidden files are skipped; macOS leaves one beside every photo on non-Apple disks.
@@ -305,9 +336,21 @@ mod tests {
     }
 
     #[test]
+    fn patterns_for_the_window_become_files_or_stay() {
+        let root = folder(FILES);
+        let path = |name: &str| root.path().join(name);
+        let named = ["photos/*.png", "c[1].png", "photos/*.gif", "photos"].map(path);
+        let found = expand(named.to_vec());
+        let expected = ["photos/a.png", "c[1].png", "photos/*.gif", "photos"].map(path);
+        assert_eq!(found, expected);
+        let uri = PathBuf::from("file:///a?b");
+        assert_eq!(expand(vec![uri.clone()]), [uri]);
+    }
+
+    #[test]
     fn standard_input_lists_paths() {
         let root = folder(FILES);
-        let list = "ROOT/photos/b.JPG\r\n\nROOT/photos/day 1\nROOT/missing.png";
+        let list = "\u{feff}ROOT/photos/b.JPG\r\n\nROOT/photos/day 1\nROOT/missing.png";
         assert_eq!(
             found(root.path(), &["-", "c[1].png", "-"], list).unwrap(),
             pairs(&[

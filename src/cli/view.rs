@@ -2,6 +2,7 @@
 
 use super::arguments::DeviceArgument;
 use super::console;
+use super::inputs;
 use crate::files::Plan;
 use crate::sampler::Solver;
 use crate::texts::Language;
@@ -89,7 +90,8 @@ fn check_screenshot(path: &Path, shown: &[PathBuf]) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
+pub(super) fn run(mut arguments: Arguments) -> anyhow::Result<()> {
+    arguments.paths = inputs::expand(arguments.paths);
     if let Some(path) = &arguments.screenshot {
         check_screenshot(path, &arguments.paths)?;
     }

@@ -22,7 +22,7 @@ pub fn labels_and_classes(
     photo: &Path,
     wanted: impl FnOnce(&[String]) -> bool,
 ) -> Option<(LabelMap, Vec<String>)> {
-    let photo = photo.canonicalize().ok()?;
+    let photo = dunce::canonicalize(photo).ok()?;
     let mut roots = photo.ancestors().skip(1).take(DEPTH);
     let contents = roots.find_map(|root| layout::detect_files(root).ok()?.describe(root).ok())?;
     let classes = contents.classes.names;
@@ -30,8 +30,8 @@ pub fn labels_and_classes(
         return None;
     }
     let labels = contents.splits.into_iter().find_map(|split| {
-        let images = split.images.canonicalize().ok()?;
-        let labels = split.labels.canonicalize().ok()?;
+        let images = dunce::canonicalize(&split.images).ok()?;
+        let labels = dunce::canonicalize(&split.labels).ok()?;
         let split = Split {
             images,
             labels,

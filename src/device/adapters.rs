@@ -2,6 +2,7 @@
 
 use super::choice::Choice;
 use super::error::DeviceError;
+use super::system;
 use burn::tensor::wgpu::wgpu;
 
 #[derive(Clone, Debug)]
@@ -48,7 +49,7 @@ async fn enumerate(instance: &wgpu::Instance) -> Vec<(wgpu::Adapter, Adapter)> {
         };
         let software = info.device_type == wgpu::DeviceType::Cpu;
         // A software adapter's memory is part of the system's and not a limit.
-        let memory = own_memory(&adapter).filter(|_| !software);
+        let memory = system::adapter_memory(&adapter).filter(|_| !software);
         let about = Adapter {
             name,
             software,
@@ -61,30 +62,6 @@ async fn enumerate(instance: &wgpu::Instance) -> Vec<(wgpu::Adapter, Adapter)> {
         adapters.push((adapter, about));
     }
     adapters
-}
-
-/// The size of an adapter's largest device-local heap. Only Vulkan reports it.
-#[cfg(any(target_os = "linux", target_os = "windows", target_os = "android"))]
-fn own_memory(adapter: &wgpu::Adapter) -> Option<u64> {
-    const DEVICE_LOCAL: u32 = 1;
-    // SAFETY: the handles are only queried for properties, while the guard keeps them alive.
-    let properties = unsafe {
-        let adapter = adapter.as_hal::<wgpu::hal::api::Vulkan>()?;
-        adapter
-            .shared_instance()
-            .raw_instance()
-            .get_physical_device_memory_properties(adapter.raw_physical_device())
-    };
-    let heaps = properties.memory_heaps_as_slice().iter();
-    heaps
-        .filter(|heap| heap.flags.as_raw() & DEVICE_LOCAL != 0)
-        .map(|heap| heap.size)
-        .max()
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "windows", target_os = "android")))]
-fn own_memory(_: &wgpu::Adapter) -> Option<u64> {
-    None
 }
 
 /// All adapters, in the order of `wgpu:N`.

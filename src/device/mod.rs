@@ -9,6 +9,7 @@ mod loss;
 mod memory;
 mod opened;
 mod remote;
+mod system;
 mod uses;
 
 pub use adapters::{Adapter, adapters, adapters_async};
@@ -20,9 +21,10 @@ pub use choice::{Choice, UnknownDevice};
 pub use error::DeviceError;
 pub use launches::Launches;
 pub use loss::Loss;
-pub use memory::{memory, peak};
+pub use memory::memory;
 pub use opened::Opened;
 pub use remote::{TOKEN, token};
+pub use system::peak;
 pub use uses::{Use, limits};
 
 use adapters::select;

@@ -48,7 +48,7 @@ pub(super) fn encode(mask: &Mask, photo: &Path, path: &Path) -> Vec<u8> {
 
 /// The path of a file relative to a folder, with forward slashes.
 fn from_folder(folder: &Path, file: &Path) -> String {
-    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let real = |path: &Path| dunce::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let (folder, file) = (real(folder), real(file));
     let [from, to]: [Vec<Component>; 2] = [&folder, &file].map(|path| path.components().collect());
     let common = from.iter().zip(&to).take_while(|(a, b)| a == b).count();

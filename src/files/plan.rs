@@ -1,6 +1,7 @@
 //! Checks before the work starts that outputs can be written and overwrite no input.
 
 use super::FileError;
+use super::system::{self, FileId};
 use super::target::{Target, folder_of};
 use super::temporary::{TemporaryFile, permissions_of};
 use std::collections::HashMap;
@@ -90,10 +91,10 @@ impl Plan {
             return Ok(());
         }
         for input in inputs() {
-            let Some(identity) = Identity::of(&input) else {
+            let Some(file) = identity(&input) else {
                 continue;
             };
-            if let Some(output) = places.get(&Place::There(identity)) {
+            if let Some(output) = places.get(&Place::There(file)) {
                 return Err(FileError::Input {
                     what: output.what.clone(),
                     output: output.path.clone(),
@@ -117,36 +118,16 @@ impl Plan {
 #[derive(PartialEq, Eq, Hash)]
 enum Place {
     /// An existing file.
-    There(Identity),
+    There(FileId),
     /// A name in a folder, where no file exists yet.
     Free(PathBuf, OsString),
 }
 
-/// The identity of a file, independent of its name.
-#[derive(PartialEq, Eq, Hash)]
-struct Identity {
-    #[cfg(unix)]
-    file: (u64, u64),
-    #[cfg(not(unix))]
-    file: PathBuf,
-}
-
-impl Identity {
-    /// `None` for missing files, and for devices and pipes, which hold nothing that could be lost.
-    fn of(path: &Path) -> Option<Self> {
-        let metadata = fs::metadata(path).ok().filter(Metadata::is_file)?;
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::MetadataExt;
-            let file = (metadata.dev(), metadata.ino());
-            Some(Self { file })
-        }
-        #[cfg(not(unix))]
-        {
-            let file = path.canonicalize().ok()?;
-            Some(Self { file })
-        }
-    }
+/// The identity of an existing file. `None` for missing files, and for devices and pipes, which hold
+/// nothing that could be lost.
+fn identity(path: &Path) -> Option<FileId> {
+    let metadata = fs::metadata(path).ok().filter(Metadata::is_file)?;
+    system::file_id(path, &metadata)
 }
 
 /// Folders that have been probed, by the paths that refer to them.
@@ -171,8 +152,8 @@ impl Folders {
             .file_name()
             .ok_or_else(|| io::Error::other("the path has no file name"))?;
         permissions_of(&file)?;
-        Ok(Some(match Identity::of(&file) {
-            Some(identity) => Place::There(identity),
+        Ok(Some(match identity(&file) {
+            Some(file) => Place::There(file),
             None => {
                 let key = folder.key(name.to_owned());
                 Place::Free(folder.real, key)
@@ -210,7 +191,8 @@ impl Folders {
         let upper = probe.path().file_name().unwrap_or_default();
         let upper = upper.to_string_lossy().to_uppercase();
         let folder = Folder {
-            real: path.canonicalize()?,
+            // Some disks of Windows, such as those in main memory, have no canonical paths.
+            real: path.canonicalize().or_else(|_| std::path::absolute(path))?,
             folds: probe.path().with_file_name(upper).exists(),
         };
         self.0.insert(path.to_owned(), folder.clone());

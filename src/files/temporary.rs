@@ -1,5 +1,6 @@
 //! Temporary files and folders, which are removed however the program ends, except by a kill.
 
+use super::system;
 use super::target::folder_of;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -7,9 +8,14 @@ use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tempfile::{NamedTempFile, TempDir};
 
 const PREFIX: &str = ".flowseg-";
+/// The first and the last pause between attempts at a file that another process holds; each is twice
+/// the one before.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LAST_PAUSE: Duration = Duration::from_millis(1024);
 /// Number of attempts to remove a folder into which another thread is still writing.
 const ATTEMPTS: usize = 5;
 
@@ -92,10 +98,7 @@ impl Drop for Entry {
 fn builder(mode: u32) -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(PREFIX);
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
-    #[cfg(not(unix))]
-    let _ = mode;
+    system::with_mode(&mut builder, mode);
     builder
 }
 
@@ -129,6 +132,7 @@ impl TemporaryFile {
     /// permissions are kept; a write-protected file is not replaced.
     pub(super) fn persist(self, path: &Path) -> io::Result<()> {
         let file = self.file.as_file();
+        system::keep(file)?;
         if let Some(kept) = permissions_of(path)?
             && kept != file.metadata()?.permissions()
         {
@@ -139,8 +143,34 @@ impl TemporaryFile {
             Err(error) if is_unsupported(&error) => {}
             flushed => flushed?,
         }
-        self.file.persist(path).map_err(|failed| failed.error)?;
+        // Not `NamedTempFile::persist`, which takes no path of more than 260 characters on Windows.
+        let (file, mut temporary) = self.file.into_parts();
+        drop(file);
+        patiently(|| fs::rename(&temporary, path))?;
+        temporary.disable_cleanup(true);
         Ok(())
+    }
+}
+
+/// Repeats an operation for about two seconds while another process holds the file. Only Windows
+/// refuses to replace, rename and remove such a file.
+pub(super) fn patiently<T>(attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    while_held(system::is_held, attempt)
+}
+
+fn while_held<T>(
+    is_held: impl Fn(&io::Error) -> bool,
+    mut attempt: impl FnMut() -> io::Result<T>,
+) -> io::Result<T> {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match attempt() {
+            Err(error) if is_held(&error) && pause <= LAST_PAUSE => {
+                std::thread::sleep(pause);
+                pause *= 2;
+            }
+            done => return done,
+        }
     }
 }
 
@@ -200,9 +230,42 @@ impl TemporaryFolder {
 
     /// Renames it to `path`.
     pub(super) fn persist(self, path: &Path) -> io::Result<()> {
-        fs::rename(self.folder.path(), path)?;
+        patiently(|| fs::rename(self.folder.path(), path))?;
         // It has another name now, so nothing is left to remove.
         let _ = self.folder.keep();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_another_process_holds_is_tried_again() {
+        let held = |error: &io::Error| error.kind() == ErrorKind::ResourceBusy;
+        let mut left = 4;
+        let done = while_held(held, || {
+            left -= 1;
+            match left {
+                0 => Ok("replaced"),
+                _ => Err(ErrorKind::ResourceBusy.into()),
+            }
+        });
+        assert_eq!(done.unwrap(), "replaced");
+        // Any other error ends it at once, and a file that stays held does so in the end.
+        let mut attempts = 0;
+        let error = while_held(held, || -> io::Result<()> {
+            attempts += 1;
+            Err(ErrorKind::PermissionDenied.into())
+        });
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::PermissionDenied);
+        assert_eq!(attempts, 1);
+        let error = while_held(held, || -> io::Result<()> {
+            attempts += 1;
+            Err(ErrorKind::ResourceBusy.into())
+        });
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::ResourceBusy);
+        assert_eq!(attempts, 1 + 12);
     }
 }

@@ -8,7 +8,6 @@ use crate::model::{Card, Fit};
 use crate::models;
 use eframe::egui;
 use egui_material_icons::icons;
-use std::path::Path;
 
 #[derive(Default)]
 pub(super) struct ModelPanel {
@@ -83,7 +82,7 @@ fn choose(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let full = path.to_string_lossy();
             let on = open.is_some_and(|open| {
-                let open = Path::new(open).canonicalize();
+                let open = dunce::canonicalize(open);
                 open.is_ok_and(|open| open == *path)
             });
             let label = ui.selectable_label(on, name).on_hover_text(full.clone());

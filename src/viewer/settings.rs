@@ -113,7 +113,8 @@ fn remember(list: &mut Vec<PathBuf>, path: &Path) {
         // A file is gone with the page that it was opened in.
         return;
     }
-    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    // Not `Path::canonicalize`, whose `\\?\C:\photo.jpg` on Windows few other programs understand.
+    let path = dunce::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     // The settings are saved as text; a single path that is not valid Unicode would prevent that.
     if path.to_str().is_none() {
         return;
@@ -136,6 +137,21 @@ mod tests {
         settings.remember(Path::new(std::ffi::OsStr::from_bytes(b"/photos/\xff.jpg")));
         assert_eq!(settings.recent, [Path::new("/photos/a.jpg")]);
         assert!(ron::to_string(&settings).unwrap().contains("/photos/a.jpg"));
+    }
+
+    #[test]
+    fn paths_are_remembered_as_people_write_them() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("day")).unwrap();
+        std::fs::write(folder.path().join("a.jpg"), "").unwrap();
+        let mut settings = Settings::default();
+        settings.remember(&folder.path().join("a.jpg"));
+        // Two spellings are one entry, and none has the prefix of Windows' canonical paths.
+        settings.remember(&folder.path().join("day/../a.jpg"));
+        assert_eq!(settings.recent.len(), 1);
+        let kept = &settings.recent[0];
+        assert!(!kept.to_string_lossy().starts_with(r"\\?\"), "{kept:?}");
+        assert!(kept.is_absolute() && kept.ends_with("a.jpg"));
     }
 
     #[test]

@@ -21,14 +21,15 @@ fn view(arguments: &[&OsStr]) -> Output {
 }
 
 fn view_with(arguments: &[&OsStr], environment: &[(&str, &str)]) -> Output {
-    Command::new("xvfb-run")
-        .args(["-a", "-s", SCREEN, env!("CARGO_BIN_EXE_flowseg"), "view"])
-        .args(["--device", "cpu", "--steps", "2"])
+    let display = Display::start();
+    Command::new(env!("CARGO_BIN_EXE_flowseg"))
+        .args(["view", "--device", "cpu", "--steps", "2"])
         .args(arguments)
+        .env("DISPLAY", &display.number)
         .envs(environment.iter().copied())
         .env_remove("WAYLAND_DISPLAY")
         .output()
-        .expect("xvfb-run is needed for the window's tests: install the package xvfb")
+        .unwrap()
 }
 
 /// The error line of the program.
@@ -86,7 +87,9 @@ fn a_photo_that_cannot_be_opened_is_reported_in_the_window_and_by_the_exit_statu
     let line = failure(&shown(&missing, &picture("failed.png")));
     assert!(line.contains("missing.png"), "{line}");
     assert!(problems(&picture("failed.png")) > 30);
-    assert!(shown(&good, &picture("good.png")).status.success());
+    let output = shown(&good, &picture("good.png"));
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}");
     assert_eq!(problems(&picture("good.png")), 0);
 }
 

@@ -8,6 +8,7 @@ mod bar;
 mod folder;
 mod leave;
 mod pointer;
+mod process;
 mod recovery;
 mod request;
 mod requests;

@@ -4,11 +4,12 @@
 //! window, it can continue after the window is closed, and it is stopped and resumed like any other
 //! run. Its run folder is in `runs` in the folder of corrections.
 
+use super::process;
 use crate::{files, runs};
 use eframe::egui;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::{self, Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -142,15 +143,13 @@ impl Teach {
         let failed = |error| format!("cannot start the training: {error}");
         let errors = log.try_clone().map_err(failed)?;
         let program = std::env::current_exe().map_err(failed)?;
-        let mut command = process::Command::new(program);
+        let mut command = Command::new(program);
         command
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(errors);
-        // Ctrl-C in the window's terminal must not reach the training process.
-        #[cfg(unix)]
-        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        process::set_apart(&mut command);
         let child = command.spawn().map_err(failed)?;
         let (sender, reports) = sync_channel(4);
         let stop = Arc::new(AtomicBool::new(false));
@@ -202,29 +201,10 @@ fn follow(
         }
         if stop.load(Ordering::Relaxed) && !asked {
             asked = true;
-            interrupt(&mut child);
+            process::interrupt(&mut child);
         }
         std::thread::sleep(PERIOD);
     }
-}
-
-/// Requests that a process save and exit.
-#[cfg(unix)]
-fn interrupt(child: &mut Child) {
-    let Ok(id) = libc::pid_t::try_from(child.id()) else {
-        return;
-    };
-    // SAFETY: the child has not been waited for yet, so that its id still refers to it.
-    unsafe {
-        libc::kill(id, libc::SIGTERM);
-    }
-}
-
-/// Kills a process; the run resumes from its last checkpoint.
-#[cfg(not(unix))]
-fn interrupt(child: &mut Child) {
-    // It may already have exited.
-    let _ = child.kill();
 }
 
 /// The ending of a run, as its folder shows it.
@@ -335,7 +315,7 @@ mod tests {
     fn a_run_is_announced_and_stops_when_asked() {
         let folder = tempfile::tempdir().unwrap();
         let script = "trap 'exit 0' TERM; : > metrics.jsonl; while :; do sleep 0.05; done";
-        let child = process::Command::new("sh")
+        let child = Command::new("sh")
             .args(["-c", script])
             .current_dir(folder.path())
             .spawn()

@@ -1,0 +1,69 @@
+//! What the signals that a command receives ask for.
+
+use std::time::{Duration, Instant};
+
+/// Signals closer together than this count as one: a bouncing key, or a wrapper that forwards what the
+/// terminal has already sent to the whole process group.
+const ONE_WISH: Duration = Duration::from_secs(1);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// Ctrl-C or SIGTERM.
+    End,
+    /// The terminal was closed.
+    HangUp,
+}
+
+/// How to respond to a signal.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Stop,
+    Leave,
+    Nothing,
+}
+
+#[derive(Default)]
+pub(crate) struct Wishes {
+    first: Option<Instant>,
+}
+
+impl Wishes {
+    pub(crate) fn hear(&mut self, signal: Signal, now: Instant) -> Answer {
+        match (self.first, signal) {
+            (None, _) => {
+                self.first = Some(now);
+                Answer::Stop
+            }
+            (Some(first), Signal::End) if now.duration_since(first) >= ONE_WISH => Answer::Leave,
+            // A closing terminal sends several hang-ups, which don't mean urgency.
+            (Some(_), _) => Answer::Nothing,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_signals_at_once_are_one_wish_and_a_later_one_is_meant() {
+        let start = Instant::now();
+        let after = |milliseconds| start + Duration::from_millis(milliseconds);
+        let mut wishes = Wishes::default();
+        assert_eq!(wishes.hear(Signal::End, start), Answer::Stop);
+        assert_eq!(wishes.hear(Signal::End, after(20)), Answer::Nothing);
+        assert_eq!(wishes.hear(Signal::End, after(999)), Answer::Nothing);
+        assert_eq!(wishes.hear(Signal::HangUp, after(5000)), Answer::Nothing);
+        assert_eq!(wishes.hear(Signal::End, after(5001)), Answer::Leave);
+    }
+
+    #[test]
+    fn a_hang_up_asks_to_stop_and_never_to_hurry() {
+        let start = Instant::now();
+        let mut wishes = Wishes::default();
+        assert_eq!(wishes.hear(Signal::HangUp, start), Answer::Stop);
+        let later = start + Duration::from_secs(9);
+        assert_eq!(wishes.hear(Signal::HangUp, later), Answer::Nothing);
+        assert_eq!(wishes.hear(Signal::End, later), Answer::Leave);
+    }
+}
