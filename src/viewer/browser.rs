@@ -105,7 +105,8 @@ async fn open_window() -> Result<(), String> {
         },
         ..Default::default()
     };
-    let started = eframe::WebRunner::new().start(
+    let runner = eframe::WebRunner::new();
+    let started = runner.start(
         canvas,
         web,
         Box::new(move |creation| {
