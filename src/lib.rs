@@ -268,7 +268,10 @@
 // They panic if a stream cannot be written to: use `terminal`.
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
 // A page in a browser has no folders, processes or threads, so much of the library is unused there.
-#![cfg_attr(target_arch = "wasm32", allow(dead_code, unreachable_pub, unused_imports))]
+#![cfg_attr(
+    target_arch = "wasm32",
+    allow(dead_code, unreachable_pub, unused_imports)
+)]
 
 #[cfg(not(target_arch = "wasm32"))]
 pub mod ablate;
