@@ -23,6 +23,7 @@ use super::second::Second;
 use super::selection::SelectionHistory;
 use super::settings::Settings;
 use super::worker_events::{EventConverter, WorkerEvent};
+use crate::device::{Graphics, Opened};
 use crate::export::Look;
 use crate::flow::Source;
 use crate::gpu::canvas::{Layer, Pipelines};
@@ -47,6 +48,17 @@ pub(super) struct Devices {
     pub adapter: String,
     /// Whether that adapter runs on the CPU.
     pub software: bool,
+}
+
+impl Devices {
+    pub(super) fn of(compute: &Opened, graphics: &Graphics) -> Self {
+        Self {
+            compute: compute.name.clone(),
+            note: compute.note.clone(),
+            adapter: graphics.about.name.clone(),
+            software: graphics.about.software,
+        }
+    }
 }
 
 /// What the worker is doing.

@@ -2,12 +2,12 @@
 
 use super::app::App;
 use super::app_state::{AppState, Devices};
+use super::drawing_on;
 use super::memory::Memory;
 use super::options::{Options, Theme};
 use crate::device::{self, Choice, DeviceError};
 use crate::page;
 use eframe::egui;
-use eframe::egui_wgpu::{WgpuConfiguration, WgpuSetup, WgpuSetupExisting};
 use std::panic;
 
 /// Opens the window in the page's canvas. Errors are told on the page.
@@ -86,23 +86,10 @@ async fn open_window() -> Result<(), String> {
             ));
         }
     });
-    let devices = Devices {
-        compute: compute.name.clone(),
-        note: compute.note.clone(),
-        adapter: graphics.about.name.clone(),
-        software: graphics.about.software,
-    };
+    let devices = Devices::of(&compute, &graphics);
     let web = eframe::WebOptions {
         dithering: !graphics.about.software,
-        wgpu_options: WgpuConfiguration {
-            wgpu_setup: WgpuSetup::Existing(WgpuSetupExisting {
-                instance: graphics.instance,
-                adapter: graphics.adapter,
-                device: graphics.device,
-                queue: graphics.queue,
-            }),
-            ..Default::default()
-        },
+        wgpu_options: drawing_on(&graphics),
         ..Default::default()
     };
     let runner = eframe::WebRunner::new();
@@ -113,10 +100,8 @@ async fn open_window() -> Result<(), String> {
             let memory = creation.storage.and_then(Memory::read);
             let state = creation.wgpu_render_state.as_ref();
             let context = &creation.egui_ctx;
-            match options.theme {
-                Some(Theme::Dark) => context.set_theme(egui::Theme::Dark),
-                Some(Theme::Light) => context.set_theme(egui::Theme::Light),
-                None => {}
+            if let Some(theme) = options.theme {
+                context.set_theme(theme);
             }
             let app = App::new(context, state, compute.device, devices, memory, &options);
             app.shared.opener.listen();

@@ -4,12 +4,11 @@ use super::app::App;
 use super::app_state::Devices;
 use super::capture::{self, Capture};
 use super::memory::Memory;
-use super::options::{Options, Theme};
+use super::options::Options;
 use super::reopen::{self, Handover, Shown};
-use super::{display, remembered};
+use super::{display, drawing_on, remembered};
 use crate::{crash, device, files};
 use eframe::egui;
-use eframe::egui_wgpu::{WgpuConfiguration, WgpuSetup, WgpuSetupExisting};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -39,12 +38,7 @@ fn window(options: Options, handover: Handover, shown: Option<Shown>) -> Result<
     let screenshot = options.screenshot.clone();
     let opened = pollster::block_on(device::open_for_window(options.device.clone()));
     let (compute, graphics) = opened.map_err(display::cannot_draw)?;
-    let devices = Devices {
-        compute: compute.name.clone(),
-        note: compute.note.clone(),
-        adapter: graphics.about.name.clone(),
-        software: graphics.about.software,
-    };
+    let devices = Devices::of(&compute, &graphics);
     crash::set_adapter(&format!(
         "{} computes, {} draws",
         devices.compute, devices.adapter
@@ -82,15 +76,7 @@ fn window(options: Options, handover: Handover, shown: Option<Shown>) -> Result<
         })),
         // The program has its own fallback fonts, which exported pictures use as well.
         system_font_fallback: false,
-        wgpu_options: WgpuConfiguration {
-            wgpu_setup: WgpuSetup::Existing(WgpuSetupExisting {
-                instance: graphics.instance,
-                adapter: graphics.adapter,
-                device: graphics.device,
-                queue: graphics.queue,
-            }),
-            ..Default::default()
-        },
+        wgpu_options: drawing_on(&graphics),
         // Dithering costs time for every pixel, and no colour gradient here shows banding.
         dithering: !graphics.about.software,
         persist_window: remember,
@@ -111,10 +97,8 @@ fn window(options: Options, handover: Handover, shown: Option<Shown>) -> Result<
             let memory = stored.and_then(Memory::read);
             let state = creation.wgpu_render_state.as_ref();
             let context = &creation.egui_ctx;
-            match options.theme {
-                Some(Theme::Dark) => context.set_theme(egui::Theme::Dark),
-                Some(Theme::Light) => context.set_theme(egui::Theme::Light),
-                None => {}
+            if let Some(theme) = options.theme {
+                context.set_theme(theme);
             }
             let mut app = App::new(context, state, compute.device, devices, memory, &options);
             app.shared.correct.teach.device = choice;

@@ -8,8 +8,9 @@ mod web;
 use super::flow::Flow;
 use super::open_model::OpenModel;
 use crate::encoding::Centroids;
-use crate::export::{self, Look, Scene, Trajectory};
+use crate::export::{self, Artifact, Look, Scene, Trajectory};
 use crate::gpu::field::PictureReadback;
+use crate::pictures;
 use eframe::egui;
 use image::RgbImage;
 use std::path::PathBuf;
@@ -230,6 +231,21 @@ impl Drop for Exports {
     fn drop(&mut self) {
         self.cancel();
     }
+}
+
+/// The name of an artifact's file, of a photo's name without its extension.
+fn file_name(artifact: Artifact, flow: &FlowSnapshot, name: &str) -> String {
+    let corrected = flow.is_corrected() && artifact.is_of_mask();
+    let mark = if corrected { ".corrected" } else { "" };
+    artifact.file_name(&format!("{name}{mark}"))
+}
+
+/// A picture `[width, height]` of RGBA pixels as PNG, without its alpha.
+fn encode(rgba: &[u8], [width, height]: [u32; 2]) -> Result<Vec<u8>, String> {
+    let rgb = rgba.chunks_exact(4).flat_map(|p| &p[..3]).copied();
+    let picture = RgbImage::from_raw(width, height, rgb.collect());
+    let picture = picture.ok_or("the picture is incomplete")?;
+    pictures::png(&picture).map_err(|error| format!("cannot encode the picture: {error}"))
 }
 
 fn outcome(written: Result<(), export::ExportError>, path: PathBuf) -> Outcome {

@@ -77,3 +77,20 @@ pub use browser::open;
 #[cfg(not(target_arch = "wasm32"))]
 pub use desktop::open;
 pub use options::{Options, Theme};
+
+use crate::device::Graphics;
+use eframe::egui_wgpu::{WgpuConfiguration, WgpuSetup, WgpuSetupExisting};
+
+/// A window that is drawn on a device that is open already.
+fn drawing_on(graphics: &Graphics) -> WgpuConfiguration {
+    let graphics = graphics.clone();
+    WgpuConfiguration {
+        wgpu_setup: WgpuSetup::Existing(WgpuSetupExisting {
+            instance: graphics.instance,
+            adapter: graphics.adapter,
+            device: graphics.device,
+            queue: graphics.queue,
+        }),
+        ..Default::default()
+    }
+}

@@ -4,6 +4,7 @@ use super::field::Preset;
 use crate::device::Choice;
 use crate::sampler::Solver;
 use crate::texts::Language;
+use eframe::egui;
 use std::path::PathBuf;
 
 /// A colour theme.
@@ -13,6 +14,15 @@ pub enum Theme {
     Dark,
     /// Dark text on a light background.
     Light,
+}
+
+impl From<Theme> for egui::ThemePreference {
+    fn from(theme: Theme) -> Self {
+        match theme {
+            Theme::Dark => Self::Dark,
+            Theme::Light => Self::Light,
+        }
+    }
 }
 
 /// The settings that the window opens with.

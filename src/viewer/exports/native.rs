@@ -1,11 +1,12 @@
 //! Dialogs of the desktop, and the thread that writes.
 
-use super::{Contents, Exports, FlowSnapshot, NewFile, Outcome, PictureKind, Progress, outcome};
+use super::{
+    Contents, Exports, FlowSnapshot, NewFile, Outcome, PictureKind, Progress, encode, file_name,
+    outcome,
+};
 use crate::export::{self, Artifact, Pictures};
 use crate::files::{self, Plan};
-use crate::pictures;
 use crate::viewer::exports_all::AllMasks;
-use image::RgbImage;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::Builder;
@@ -21,12 +22,9 @@ impl Contents {
             Contents::Made(make) => return make(),
             Contents::Picture(picture) => picture,
         };
-        let [width, height] = picture.size();
+        let size = picture.size();
         let rgba = picture.wait().map_err(|error| error.to_string())?;
-        let rgb = rgba.chunks_exact(4).flat_map(|p| &p[..3]).copied();
-        let picture = RgbImage::from_raw(width, height, rgb.collect());
-        let picture = picture.ok_or("the picture is incomplete")?;
-        pictures::png(&picture).map_err(|error| format!("cannot encode the picture: {error}"))
+        encode(&rgba, size)
     }
 }
 
@@ -71,9 +69,7 @@ impl Exports {
         flow: FlowSnapshot,
         name: &str,
     ) -> std::io::Result<()> {
-        let corrected = flow.is_corrected() && artifact.is_of_mask();
-        let mark = if corrected { ".corrected" } else { "" };
-        let name = artifact.file_name(&format!("{name}{mark}"));
+        let name = file_name(artifact, &flow, name);
         let dialog = rfd::AsyncFileDialog::new().set_title("Export");
         if artifact == Artifact::Frames {
             let chosen = dialog.pick_folder();

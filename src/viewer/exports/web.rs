@@ -1,10 +1,12 @@
 //! Exports of a page are downloads, made in turns of its event loop.
 
-use super::{Contents, Exports, FlowSnapshot, NewFile, Outcome, PictureKind, Progress, outcome};
+use super::{
+    Contents, Exports, FlowSnapshot, NewFile, Outcome, PictureKind, Progress, encode, file_name,
+    outcome,
+};
 use crate::export::{self, Artifact, Pictures};
 use crate::viewer::exports_all::AllMasks;
-use crate::{files, page, pictures};
-use image::RgbImage;
+use crate::{files, page};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -19,15 +21,12 @@ impl Contents {
             Contents::Made(make) => return make(),
             Contents::Picture(picture) => picture,
         };
-        let [width, height] = picture.size();
+        let size = picture.size();
         while !picture.arrived().map_err(|error| error.to_string())? {
             page::next_turn().await;
         }
         let rgba = picture.pixels().map_err(|error| error.to_string())?;
-        let rgb = rgba.chunks_exact(4).flat_map(|p| &p[..3]).copied();
-        let picture = RgbImage::from_raw(width, height, rgb.collect());
-        let picture = picture.ok_or("the picture is incomplete")?;
-        pictures::png(&picture).map_err(|error| format!("cannot encode the picture: {error}"))
+        encode(&rgba, size)
     }
 }
 
@@ -60,9 +59,7 @@ impl Exports {
         flow: FlowSnapshot,
         name: &str,
     ) -> std::io::Result<()> {
-        let corrected = flow.is_corrected() && artifact.is_of_mask();
-        let mark = if corrected { ".corrected" } else { "" };
-        let path = PathBuf::from(artifact.file_name(&format!("{name}{mark}")));
+        let path = PathBuf::from(file_name(artifact, &flow, name));
         self.begin(async move |progress| {
             let report = |share: f32| progress.report(share);
             outcome(export::write(artifact, &flow.scene(), &path, &report), path)
