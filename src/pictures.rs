@@ -1,6 +1,7 @@
 //! Composed pictures: a prediction beside the truth, sheets, thumbnails, PNG files.
 
-use crate::encoding::Centroids;
+use crate::encoding::{Centroids, to_byte};
+use crate::fonts::Pen;
 use crate::labels;
 use image::codecs::gif::{GifEncoder, Repeat};
 use image::imageops::{self, FilterType};
@@ -11,6 +12,10 @@ use std::time::Duration;
 /// Gap between the pictures of a strip or a sheet, in pixels.
 const GAP: u32 = 4;
 const PAPER: Rgb<u8> = Rgb([255, 255, 255]);
+const INK: [u8; 3] = [34; 3];
+/// The em of captions as a fraction of a picture's longer side, and its limits in pixels.
+const TEXT_SHARE: f32 = 1.0 / 30.0;
+const TEXT: [f32; 2] = [14.0, 24.0];
 /// Of the GIF encoder's range 1 (best palette) to 30 (fastest).
 const GIF_SPEED: i32 = 10;
 
@@ -58,6 +63,30 @@ pub fn grid(pictures: &[RgbImage], columns: usize) -> RgbImage {
         imageops::replace(&mut sheet, picture, i64::from(x), i64::from(y));
     }
     sheet
+}
+
+/// A picture with its caption above.
+pub fn captioned(caption: &str, picture: &RgbImage) -> RgbImage {
+    let (width, height) = picture.dimensions();
+    let size = (width.max(height) as f32 * TEXT_SHARE).clamp(TEXT[0], TEXT[1]);
+    let mut pen = Pen::new(size.round());
+    let band = (1.9 * size) as u32;
+    let least = (16.0 * size) as u32;
+    let mut sheet = RgbImage::from_pixel(width.max(least), height + band, PAPER);
+    let text = pen.elide(caption, sheet.width() as f32 - size);
+    let baseline = (band as f32 + pen.capital()) / 2.0;
+    pen.write(&mut sheet, &text, [size / 2.0, baseline], INK);
+    imageops::replace(&mut sheet, picture, 0, i64::from(band));
+    sheet
+}
+
+/// A state `[d, height, width]` whose first three channels are read as red, green and blue.
+pub fn of_state(state: &[f32], [height, width]: [usize; 2]) -> RgbImage {
+    let pixels = height * width;
+    RgbImage::from_fn(width as u32, height as u32, |x, y| {
+        let at = y as usize * width + x as usize;
+        Rgb([0, 1, 2].map(|channel| to_byte(state[channel * pixels + at])))
+    })
 }
 
 /// A picture scaled down to fit a square of `side` pixels; smaller pictures are not enlarged.

@@ -34,7 +34,7 @@ votes: encoding labels
 label_edit: labels
 kernels: device encoding potential
 patches: device
-pictures: encoding labels
+pictures: encoding fonts labels
 vector_field: encoding potential
 flow: device encoding
 gpu: encoding format page potential vector_field

@@ -2,15 +2,19 @@
 
 use super::agreement;
 use super::arguments::{DeviceArgument, LooksArgument, ModelArgument, ScaleArgument};
+use super::contact_sheet;
 use crate::data::{self, ClassTable, Dataset, check};
+use crate::device;
 use crate::eval::{self, Outcome, Photos, Resolution, Scores, Scoring, Worst, WorstBy};
 use crate::files::{self, Plan};
+use crate::inference::{Sampling, Viewing};
 use crate::model::Model;
 use crate::models;
 use crate::sampler::Solver;
 use crate::terminal::{self, out};
 use crate::{csv, pictures};
 use anyhow::{Context, bail};
+use burn::tensor::Device;
 use console::{Alignment, measure_text_width, pad_str};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -62,6 +66,10 @@ pub(super) struct Arguments {
     /// mIoU, pixel accuracy, doubt and the IoU of every class
     #[arg(long, value_name = "FILE.csv")]
     photos: Option<PathBuf>,
+    /// Write a contact sheet of photos from the worst to the best at the last number of steps: photo,
+    /// states, mask and truth
+    #[arg(long, value_name = "FILE.png")]
+    sheet: Option<PathBuf>,
     /// Print the photos in a cell of the confusion matrix, those with the most pixels first; --photos
     /// then has a column with that number
     #[arg(long, num_args = 2, value_names = ["TRUTH", "PREDICTION"])]
@@ -123,10 +131,22 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         "the reliability diagram",
     )?;
     check_ending(arguments.photos.as_deref(), "csv", "the table of photos")?;
+    check_ending(arguments.sheet.as_deref(), "png", "the contact sheet")?;
     check_outputs(arguments)?;
     let (data, bad) = readable(Dataset::open(&arguments.data, &arguments.split)?)?;
     let opened = arguments.device.open()?;
-    let model = arguments.model.load(&opened.device)?;
+    let work = || score(arguments, data, bad, &opened.device);
+    device::guarded(&opened.device, work)?
+}
+
+/// Scores the readable photos and writes what was asked for; `bad` is the number of the others.
+fn score(
+    arguments: &Arguments,
+    data: Dataset,
+    bad: usize,
+    device: &Device,
+) -> anyhow::Result<()> {
+    let model = arguments.model.load(device)?;
     let data = of_model(data, &model);
     let without = indices("--without", &arguments.without, &model.card.classes)?;
     let cell = indices("--cell", &arguments.cell, &model.card.classes)?;
@@ -153,7 +173,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let last = scoring.steps.last().copied().unwrap_or_default();
     let count = arguments.worst.unwrap_or(0) as usize;
     let mut worst = Worst::new(count, arguments.worst_by, model.card.classes.len());
-    let each = arguments.photos.is_some() || cell.is_some();
+    let each = arguments.photos.is_some() || arguments.sheet.is_some() || cell.is_some();
     let mut photos = Photos::new(model.card.classes.clone(), cell);
     let bar = super::output::bar(data.len());
     let mut seen = |seen: &eval::Seen| {
@@ -202,6 +222,21 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(path) = &arguments.photos {
         files::write_atomic(path, photos.csv(&data).as_bytes())?;
     }
+    if let Some(path) = &arguments.sheet {
+        let viewing = Viewing {
+            looks: scoring.looks.clone(),
+            tiling: scoring.tiling,
+            sampling: Sampling {
+                solver: scoring.solver,
+                steps: last,
+                seed: scoring.seed,
+                ..Sampling::default()
+            },
+            ignore_below: 0.0,
+        };
+        let sheet = contact_sheet::sheet(&model, &data, &photos, &viewing)?;
+        files::write_atomic(path, &pictures::png(&sheet)?)?;
+    }
     if arguments.agreement {
         agreement::print(&model, &data, &super::output::bar(data.len()))?;
     }
@@ -234,6 +269,9 @@ fn check_outputs(arguments: &Arguments) -> anyhow::Result<()> {
     }
     if let Some(path) = &arguments.photos {
         plan.write(path, "the table of photos");
+    }
+    if let Some(path) = &arguments.sheet {
+        plan.write(path, "the contact sheet");
     }
     if let Some(folder) = &arguments.out {
         files::create_folder(folder)?;

@@ -6,6 +6,7 @@ mod arguments;
 mod compare;
 mod completions;
 mod console;
+mod contact_sheet;
 mod dashboard;
 mod data;
 mod devices;

@@ -13,6 +13,7 @@ mod records;
 use super::arguments::{DeviceArgument, LooksArgument, ModelArgument, ScaleArgument};
 use super::inputs::{self, Input};
 use crate::data;
+use crate::device::{self, Failed};
 use crate::encoding::Centroids;
 use crate::export::{
     self, Artifact, Details, Entry, Look, Mask, Scene, Selection, Shapes, Trajectory,
@@ -24,6 +25,7 @@ use crate::model::Model;
 use crate::model::tensors::read;
 use crate::models;
 use crate::sampler::Solver;
+use crate::terminal::err;
 use animations::Animations;
 use anyhow::Context;
 use budget::Budget;
@@ -155,9 +157,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let wanted = left.iter();
     let animations =
         Animations::of(wanted.filter_map(|photo| Some((photo.path.as_path(), photo.frame?))));
-    pipeline::run(
+    let segmented = pipeline::run(
         left.len(),
-        threads(crate::device::on_cpu(&opened.device), work.keeps_states),
+        threads(device::on_cpu(&opened.device), work.keeps_states),
         |at| {
             let (photo, delay) = match left[at].frame {
                 None => (data::read_photo(&left[at].path)?, None),
@@ -169,10 +171,20 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
             let pixels = u64::from(photo.width()) * u64::from(photo.height());
             Ok((photo, delay, budget.admit(pixels)))
         },
-        |(photo, delay, admitted)| Ok((work.flow(photo, delay)?, admitted)),
+        |(photo, delay, admitted)| {
+            let flow = device::guarded(&opened.device, || work.flow(photo, delay))??;
+            Ok((flow, admitted))
+        },
         |at, (flow, _admitted)| work.write(left[at], flow),
         |at, time, result| records.add(left[at], time, result),
-    )?;
+    );
+    if let Err(error) = &segmented
+        && error.is::<Failed>()
+        && left.len() > 1
+    {
+        err!("with --skip-existing the same command leaves out the photos that are done");
+    }
+    segmented?;
     records.end(photos.len())
 }
 

@@ -3,7 +3,7 @@
 use super::arguments::ModelArgument;
 use super::interrupt::Stop;
 use crate::device::{self, Choice};
-use crate::server::{self, Access, Engine, Limits};
+use crate::server::{self, Access, Engine, Limits, Page, Service};
 use crate::terminal::out;
 use anyhow::{Context, bail};
 #[cfg(feature = "remote")]
@@ -11,6 +11,7 @@ use burn::server::{RemoteServer, TokenAuthorizer, WebSocketTransport};
 #[cfg(feature = "remote")]
 use std::net::Ipv4Addr;
 use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::path::PathBuf;
 
 /// Answer photos over HTTP with their masks
 ///
@@ -39,6 +40,9 @@ pub(super) struct Arguments {
     http: Option<SocketAddr>,
     #[command(flatten)]
     model: ModelArgument,
+    /// Also show the viewer's page at this address: the folder that .ci/web has built
+    #[arg(long, value_name = "DIR", requires = "http")]
+    web: Option<PathBuf>,
     /// Solver steps of requests that name none, 1 to 1000; what the model recommends, where left out
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1000))]
     steps: Option<u64>,
@@ -114,6 +118,7 @@ fn masks(arguments: &Arguments, address: SocketAddr) -> anyhow::Result<()> {
     let [choice] = &arguments.devices[..] else {
         bail!("--http computes on one device: name one with --device");
     };
+    let page = arguments.web.as_deref().map(Page::open).transpose()?;
     let stop = Stop::listen_until("the photos that are here")?;
     let listener = listen(address)?;
     let device = super::arguments::open(choice)?.device;
@@ -124,9 +129,14 @@ fn masks(arguments: &Arguments, address: SocketAddr) -> anyhow::Result<()> {
         body_bytes: (arguments.max_body as usize) << 20,
         patience: std::time::Duration::from_secs(arguments.timeout),
     };
-    let access = Access::new(token.as_deref());
+    let service = Service {
+        engine,
+        page,
+        access: Access::new(token.as_deref()),
+        limits,
+    };
     out!("serving at http://{}", listener.local_addr()?);
-    server::serve(listener, engine, access, limits, || stop.asked()).context("the server stopped")
+    server::serve(listener, service, || stop.asked()).context("the server stopped")
 }
 
 /// Serves devices.

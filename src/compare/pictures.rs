@@ -1,10 +1,9 @@
 //! Two results side by side, and where they differ.
 
 use crate::export::{self, LegendEntry, Mask, percent, with_legend};
-use crate::fonts::Pen;
 use crate::{labels, pictures};
 use image::imageops::{self, FilterType};
-use image::{Rgb, RgbImage};
+use image::RgbImage;
 
 /// Pictures on a sheet are scaled down until the longer side is at most `SIDE` pixels; small ones are
 /// magnified by a whole factor up to `MAGNIFIED`.
@@ -12,11 +11,6 @@ const SIDE: u32 = 960;
 const MAGNIFIED: u32 = 480;
 /// Opacity of class colours over the photo.
 const OPACITY: f32 = 0.7;
-/// The em of captions as a fraction of a picture's longer side, and its limits in pixels.
-const TEXT_SHARE: f32 = 1.0 / 30.0;
-const TEXT: [f32; 2] = [14.0, 24.0];
-const PAPER: Rgb<u8> = Rgb([255; 3]);
-const INK: [u8; 3] = [34; 3];
 
 /// Where two results of a photo differ: red on the pale grey photo. Both are `[height, width]` of the
 /// photo.
@@ -64,7 +58,7 @@ pub fn sheet(of: &Sheet) -> RgbImage {
             export::overlay(&mask(b), OPACITY),
         ),
     ];
-    let cells = cells.map(|(caption, picture)| captioned(&caption, &fitted(&picture)));
+    let cells = cells.map(|(caption, picture)| pictures::captioned(&caption, &fitted(&picture)));
     let sheet = pictures::grid(&cells, 2);
     let shares = of
         .labels
@@ -103,19 +97,4 @@ fn fitted(picture: &RgbImage) -> RgbImage {
             FilterType::Nearest,
         ),
     }
-}
-
-/// A picture with its caption above.
-fn captioned(caption: &str, picture: &RgbImage) -> RgbImage {
-    let (width, height) = picture.dimensions();
-    let size = (width.max(height) as f32 * TEXT_SHARE).clamp(TEXT[0], TEXT[1]);
-    let mut pen = Pen::new(size.round());
-    let band = (1.9 * size) as u32;
-    let least = (16.0 * size) as u32;
-    let mut sheet = RgbImage::from_pixel(width.max(least), height + band, PAPER);
-    let text = pen.elide(caption, sheet.width() as f32 - size);
-    let baseline = (band as f32 + pen.capital()) / 2.0;
-    pen.write(&mut sheet, &text, [size / 2.0, baseline], INK);
-    imageops::replace(&mut sheet, picture, 0, i64::from(band));
-    sheet
 }

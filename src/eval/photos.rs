@@ -79,6 +79,14 @@ impl Photos {
         photos
     }
 
+    /// The photos with a score, the worst first.
+    pub fn ranked(&self) -> Vec<&PhotoScores> {
+        let mut photos: Vec<_> = self.photos.iter().filter(|p| p.miou.is_some()).collect();
+        let score = |photo: &PhotoScores| photo.miou.unwrap_or_default();
+        photos.sort_by(|a, b| score(a).total_cmp(&score(b)));
+        photos
+    }
+
     /// One row per photo, in the order of the data set: `photo`, `file`, `miou`, `pixel_accuracy`,
     /// `doubt`, `pixels_in_cell` if there is a cell, then `iou_NAME` for every class. Scores are 0 to
     /// 1, and empty if undefined.

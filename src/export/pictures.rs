@@ -4,11 +4,10 @@ use super::error::{ExportError, go_on};
 use super::legend;
 use super::mask::Mask;
 use super::scene::{Look, Scene};
-use crate::encoding::to_byte;
 use crate::files;
 use crate::labels;
 use crate::labels::IGNORE;
-use crate::pictures::Gif;
+use crate::pictures::{self, Gif};
 use image::imageops::{self, FilterType};
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use std::fs;
@@ -82,15 +81,6 @@ fn map(scene: &Scene, labels: &[u16], [height, width]: [usize; 2]) -> RgbImage {
     })
 }
 
-/// A state `[3, height, width]`, its three channels read as RGB.
-fn raw(state: &[f32], [height, width]: [usize; 2]) -> RgbImage {
-    let pixels = width * height;
-    RgbImage::from_fn(width as u32, height as u32, |x, y| {
-        let at = y as usize * width + x as usize;
-        Rgb([0, 1, 2].map(|c| to_byte(state[c * pixels + at])))
-    })
-}
-
 fn magnification(width: u32, height: u32) -> u32 {
     (SHOWN_SIDE / width.max(height).max(1)).max(1)
 }
@@ -135,7 +125,7 @@ impl Pictures for Animation<'_> {
     fn picture(&self, at: usize) -> RgbImage {
         let trajectory = &self.scene.trajectory;
         let small = match self.scene.look {
-            Look::Raw => raw(trajectory.states[at], trajectory.size),
+            Look::Raw => pictures::of_state(trajectory.states[at], trajectory.size),
             Look::Map | Look::Overlay => map(self.scene, trajectory.labels[at], trajectory.size),
         };
         let (width, height) = (small.width() * self.scale, small.height() * self.scale);

@@ -5,16 +5,17 @@ use super::error::RaceError;
 use super::gradient::GradientByDistance;
 use super::traversals::{Traversals, traversals};
 use crate::data::{self, Batch, Dataset};
-use crate::encoding::{Centroids, to_byte};
+use crate::encoding::Centroids;
 use crate::eval::Confusion;
 use crate::inference::{self, Sampling};
 use crate::labels;
 use crate::model::tensors::read;
+use crate::pictures;
 use crate::sampler;
 use crate::train::trainer::Trainer;
 use crate::vector_field::CentroidTable;
 use burn::tensor::{Device, Tensor, TensorData};
-use image::{Rgb, RgbImage};
+use image::RgbImage;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -90,7 +91,7 @@ impl HeldOut {
         Ok(Self {
             classes,
             size: batch.size,
-            photo: picture(batch.images_of(shown..shown + 1), batch.size),
+            photo: pictures::of_state(batch.images_of(shown..shown + 1), batch.size),
             truth: batch.labels_of(shown..shown + 1).to_vec(),
             times: sampler::times(config.solver_steps, 1.0),
             scenes: batch.len,
@@ -196,15 +197,6 @@ pub(super) struct Measured {
     pub targets: Vec<f32>,
     pub gradient: Option<GradientByDistance>,
     pub traversals: Traversals,
-}
-
-/// A photo `[3, height, width]` in `[-1, 1]` as a picture.
-fn picture(photo: &[f32], [height, width]: [usize; 2]) -> RgbImage {
-    let pixels = height * width;
-    RgbImage::from_fn(width as u32, height as u32, |x, y| {
-        let at = y as usize * width + x as usize;
-        Rgb([0, 1, 2].map(|channel| to_byte(photo[channel * pixels + at])))
-    })
 }
 
 impl Snapshot {

@@ -111,6 +111,17 @@ pub struct Run {
     pub silence: Duration,
 }
 
+/// Reads a file of metrics, for fuzzing.
+///
+/// # Errors
+/// If it cannot be read.
+#[cfg(fuzzing)]
+pub fn read_metrics(path: &Path) -> std::io::Result<Curves> {
+    let mut curves = Curves::default();
+    follow::Follower::default().read(path, &mut curves, &|| false)?;
+    Ok(curves)
+}
+
 impl Status {
     pub fn label(&self) -> &'static str {
         match self {

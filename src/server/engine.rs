@@ -17,6 +17,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -87,6 +88,8 @@ struct Shared {
     steps: Option<usize>,
     /// The latest used first.
     others: Mutex<Vec<(String, Arc<Model>)>>,
+    /// Whether the last computation broke off, as all do on a lost device.
+    failing: AtomicBool,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -118,6 +121,7 @@ impl Engine {
             model,
             steps,
             others: Mutex::new(Vec::new()),
+            failing: AtomicBool::new(false),
         });
         // Jobs have places, so that sending never waits.
         let (jobs, queue) = sync_channel(waiting);
@@ -144,6 +148,11 @@ impl Engine {
     /// A place in the queue, where one is free.
     pub(super) fn place(&self) -> Option<Place> {
         self.places.clone().try_acquire_owned().ok()
+    }
+
+    /// Whether the last computation broke off, as all do on a lost device.
+    pub(super) fn is_failing(&self) -> bool {
+        self.shared.failing.load(Ordering::Relaxed)
     }
 
     /// How many photos are received, waiting or being computed, and how many may be.
@@ -232,7 +241,9 @@ fn work(shared: &Shared, queue: &Mutex<Receiver<Job>>, folder: &TemporaryFolder)
         let left = || job.reply.is_closed();
         let answer = || answered(shared, &job.order, photo, folder.path(), &left);
         // The thread has to outlive whatever a photo does to it.
-        let answer = catch_unwind(AssertUnwindSafe(answer)).unwrap_or_else(|_| {
+        let answer = catch_unwind(AssertUnwindSafe(answer));
+        shared.failing.store(answer.is_err(), Ordering::Relaxed);
+        let answer = answer.unwrap_or_else(|_| {
             let message = "the computation failed; the server's log says why";
             Err(Failure::Server(message.into()))
         });

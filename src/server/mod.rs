@@ -3,11 +3,12 @@
 //! | request | answer |
 //! |---|---|
 //! | `POST /segment?model=&steps=&format=`, the body a photo | a mask as `flowseg segment` writes it, or JSON |
+//! | `GET /` and files below it | the page of the viewer (`.ci/web`), if it is served |
 //! | `GET /models` | the models that can be named, as JSON |
-//! | `GET /health` | `{"status":"ok",..}` as soon as the default model is loaded |
+//! | `GET /health` | `{"status":"ok",..}` as soon as the default model is loaded; 503 and `"failing"` after a computation that broke off, as all do on a lost device, until one succeeds |
 //!
 //! Errors are one line of JSON, `{"error":".."}`. On loopback everybody of this machine may ask; with
-//! a token every request but `/health` has to bring it as `Authorization: Bearer TOKEN`.
+//! a token every request but `/health` and the page's files has to bring it as `Authorization: Bearer TOKEN`.
 //!
 //! Everything that a client can make the server hold is bounded: connections, the head of a request,
 //! the bytes of its body, the photos that wait or are computed, and the time in which a client has
@@ -18,11 +19,13 @@ mod connection;
 mod engine;
 mod limits;
 mod order;
+mod page;
 mod respond;
 
 pub use access::Access;
 pub use engine::{Engine, EngineError};
 pub use limits::Limits;
+pub use page::{Page, PageError};
 
 use crate::terminal::err;
 use connection::Timed;
@@ -51,22 +54,30 @@ const HEAD_TIME: Duration = Duration::from_secs(10);
 /// How often the server looks whether it is to stop.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// What a server answers with.
+pub struct Service {
+    pub engine: Engine,
+    /// The page of the viewer, if it is served.
+    pub page: Option<Page>,
+    pub access: Access,
+    pub limits: Limits,
+}
+
 /// Answers requests until `stop` says so, and then finishes those that have begun.
 ///
 /// # Errors
 /// A system that refuses.
 pub fn serve(
     listener: TcpListener,
-    engine: Engine,
-    access: Access,
-    limits: Limits,
+    service: Service,
     stop: impl Fn() -> bool,
 ) -> io::Result<()> {
+    let limits = service.limits;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
         .build()?;
-    let context = Arc::new(Context::new(engine, access, limits));
+    let context = Arc::new(Context::new(service));
     runtime.block_on(accept(listener, context.clone(), limits, stop))?;
     // Nobody asks any more: the engine's threads end.
     drop(runtime);

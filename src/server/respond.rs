@@ -4,6 +4,8 @@ use super::access::{Access, Refusal};
 use super::engine::{Engine, Failure};
 use super::limits::Limits;
 use super::order::Order;
+use super::page::Page;
+use super::Service;
 use crate::terminal::err;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Bytes, Incoming};
@@ -17,14 +19,22 @@ use std::time::{Duration, Instant};
 /// What all requests share.
 pub(super) struct Context {
     engine: Engine,
+    page: Option<Page>,
     access: Access,
     limits: Limits,
 }
 
 impl Context {
-    pub(super) fn new(engine: Engine, access: Access, limits: Limits) -> Self {
+    pub(super) fn new(service: Service) -> Self {
+        let Service {
+            engine,
+            page,
+            access,
+            limits,
+        } = service;
         Self {
             engine,
+            page,
             access,
             limits,
         }
@@ -162,6 +172,14 @@ async fn route(
     body: &mut Incoming,
     size: &mut usize,
 ) -> Result<Answer, Problem> {
+    let page = context.page.as_ref().filter(|_| head.method == Method::GET);
+    if let Some(file) = page.and_then(|page| page.read(head.uri.path())) {
+        let (media_type, bytes) = file.map_err(|error| {
+            let message = format!("the page has changed ({error}): start the server again");
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, message)
+        })?;
+        return Ok(response(StatusCode::OK, media_type, bytes));
+    }
     let allowed = match head.uri.path() {
         "/health" => Method::GET,
         "/models" => Method::GET,
@@ -183,8 +201,13 @@ async fn route(
     }
     if head.uri.path() == "/health" {
         let [busy, places] = context.engine.load();
-        let health = json!({ "status": "ok", "photos": busy, "places": places });
-        return Ok(of_json(StatusCode::OK, &health));
+        let (code, status) = if context.engine.is_failing() {
+            (StatusCode::SERVICE_UNAVAILABLE, "failing")
+        } else {
+            (StatusCode::OK, "ok")
+        };
+        let health = json!({ "status": status, "photos": busy, "places": places });
+        return Ok(of_json(code, &health));
     }
     check_access(context, head)?;
     match head.uri.path() {

@@ -12,12 +12,10 @@ use super::supervision::Supervision;
 use super::trainer::Trainer;
 use super::{TrainError, dry_run, prepare, provenance};
 use crate::data::Dataset;
-use crate::device;
-use crate::panic_message::panic_message;
+use crate::device::{self, Failed};
 use crate::run_format::{CONFIG, METRICS};
 use burn::module::Module;
 use burn::tensor::Device;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 
 /// Trains as configured into the folder `out`, or with `resume` continues the run there. `report`
@@ -106,14 +104,8 @@ pub(crate) fn run_on(
         running,
         keeping: None,
     };
-    let ended = catch_unwind(AssertUnwindSafe(|| train_loop.run()));
-    ended.unwrap_or_else(|panic| {
-        if device::on_cpu(device) {
-            resume_unwind(panic);
-        }
-        // Burn panics where a driver fails.
-        Err(TrainError::Device(panic_message(&*panic)))
-    })
+    device::guarded(device, || train_loop.run())
+        .unwrap_or_else(|Failed(reason)| Err(TrainError::Device(reason)))
 }
 
 /// Refuses devices that lack a stage's precision, or that outnumber the photos of a batch.

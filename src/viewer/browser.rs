@@ -5,7 +5,7 @@ use super::app_state::{AppState, Devices};
 use super::drawing_on;
 use super::memory::Memory;
 use super::options::{Options, Theme};
-use crate::device::{self, Choice, DeviceError};
+use crate::device::{self, Choice, DeviceError, Loss};
 use crate::page;
 use eframe::egui;
 use std::panic;
@@ -78,15 +78,8 @@ async fn open_window() -> Result<(), String> {
     let canvas = page::canvas().ok_or("the page has no canvas")?;
     let opened = device::open_for_window(options.device.clone()).await;
     let (compute, graphics) = opened.map_err(cannot_draw)?;
-    graphics.device.set_device_lost_callback(|reason, text| {
-        // A page that is being closed destroys its device.
-        if reason != wgpu::DeviceLostReason::Destroyed {
-            page::give_up(&format!(
-                "the graphics device was lost ({text}): reload the page"
-            ));
-        }
-    });
     let devices = Devices::of(&compute, &graphics);
+    let loss = graphics.loss.clone();
     let web = eframe::WebOptions {
         dithering: !graphics.about.software,
         wgpu_options: drawing_on(&graphics),
@@ -105,8 +98,15 @@ async fn open_window() -> Result<(), String> {
             }
             let app = App::new(context, state, compute.device, devices, memory, &options);
             app.shared.opener.listen();
+            let (of_wake, context) = (loss.clone(), context.clone());
+            loss.wake_by(move || match of_wake.reason() {
+                Some(reason) => page::give_up(&format!(
+                    "the graphics device was lost ({reason}): reload the page"
+                )),
+                None => context.request_repaint(),
+            });
             page::show_window();
-            Ok(Box::new(InPage(app)))
+            Ok(Box::new(InPage { app, loss }))
         }),
     );
     started
@@ -115,16 +115,22 @@ async fn open_window() -> Result<(), String> {
 }
 
 /// The window, whose state is published on the page.
-struct InPage(App);
+struct InPage {
+    app: App,
+    loss: Loss,
+}
 
 impl eframe::App for InPage {
     fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
-        eframe::App::ui(&mut self.0, ui, frame);
-        publish(&self.0.shared);
+        for error in self.loss.take_errors() {
+            page::tell(&format!("the graphics driver reports: {error}"));
+        }
+        eframe::App::ui(&mut self.app, ui, frame);
+        publish(&self.app.shared);
     }
 
     fn save(&mut self, storage: &mut dyn eframe::Storage) {
-        eframe::App::save(&mut self.0, storage);
+        eframe::App::save(&mut self.app, storage);
     }
 }
 

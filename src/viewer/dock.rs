@@ -7,6 +7,7 @@ use super::platform;
 use super::theme::GRID;
 use eframe::egui::{self, Color32, Stroke, Visuals};
 use egui_tiles::{Behavior, Linear, LinearDir, TabState, Tile, TileId, Tiles, Tree};
+use std::collections::HashSet;
 
 /// All panels at their original places.
 pub(super) fn tree() -> Tree<PanelKind> {
@@ -71,20 +72,23 @@ pub(super) fn lesson_tree(front: PanelKind, below: &[PanelKind]) -> Tree<PanelKi
     tree
 }
 
-/// Whether a remembered tree has a root and every panel of this version exactly once.
+/// Whether a remembered tree has every panel of this version exactly once below its root, and is a
+/// tree: a container that holds itself would be laid out without end.
 pub(super) fn is_sound(tree: &Tree<PanelKind>) -> bool {
-    let panels: Vec<PanelKind> = tree
-        .tiles
-        .tiles()
-        .filter_map(|tile| match tile {
-            Tile::Pane(panel) => Some(*panel),
-            Tile::Container(_) => None,
-        })
-        .collect();
+    let (mut seen, mut panels) = (HashSet::new(), Vec::new());
+    let mut left: Vec<TileId> = tree.root.into_iter().collect();
+    while let Some(id) = left.pop() {
+        if !seen.insert(id) {
+            return false;
+        }
+        match tree.tiles.get(id) {
+            Some(Tile::Pane(panel)) => panels.push(*panel),
+            Some(Tile::Container(container)) => left.extend(container.children()),
+            None => return false,
+        }
+    }
     let wanted = || ALL.iter().filter(|panel| has_panel(**panel));
-    tree.root.is_some_and(|root| tree.tiles.get(root).is_some())
-        && panels.len() == wanted().count()
-        && wanted().all(|panel| panels.contains(panel))
+    panels.len() == wanted().count() && wanted().all(|panel| panels.contains(panel))
 }
 
 const ALL: [PanelKind; 12] = [
@@ -250,6 +254,13 @@ mod tests {
         for below in [&[][..], &[PanelKind::Pixel, PanelKind::Charts]] {
             assert!(is_sound(&lesson_tree(PanelKind::Field, below)));
         }
+        let mut endless = tree.clone();
+        let root = endless.root.unwrap();
+        match endless.tiles.get_mut(root) {
+            Some(Tile::Container(container)) => container.add_child(root),
+            other => panic!("{other:?}"),
+        }
+        assert!(!is_sound(&endless));
         let id = tree.tiles.find_pane(&PanelKind::Charts).unwrap();
         tree.remove_recursively(id);
         assert!(!is_sound(&tree));

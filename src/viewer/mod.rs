@@ -81,6 +81,15 @@ pub use options::{Options, Theme};
 use crate::device::Graphics;
 use eframe::egui_wgpu::{WgpuConfiguration, WgpuSetup, WgpuSetupExisting};
 
+/// Reads what a window has remembered, for fuzzing.
+#[cfg(fuzzing)]
+pub fn read_memory(text: &str) {
+    if let Ok(text) = ron::value::RawValue::from_ron(text) {
+        let memory = memory::Memory::of(text);
+        assert!(dock::is_sound(&memory.panels));
+    }
+}
+
 /// A window that is drawn on a device that is open already.
 fn drawing_on(graphics: &Graphics) -> WgpuConfiguration {
     let graphics = graphics.clone();

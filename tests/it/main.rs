@@ -17,6 +17,8 @@ mod encoder;
 mod estimate;
 mod joined;
 mod large;
+#[cfg(target_os = "linux")]
+mod lost_device;
 mod objectives;
 mod onnx;
 mod outputs;

@@ -3,6 +3,7 @@
 use crate::common;
 
 use common::{fails, flowseg, photo, shared, train};
+use image::imageops::crop_imm;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -56,6 +57,7 @@ fn scores_matrix_and_worst_photos_tell_one_story() {
     let (folder, model) = trained();
     let at = |name: &str| folder.path().join(name);
     let text = |name: &str| at(name).display().to_string();
+    let sheet = text("sheet.png");
     let (json, csv, png, out) = (
         text("s.json"),
         text("confusion.csv"),
@@ -77,6 +79,8 @@ fn scores_matrix_and_worst_photos_tell_one_story() {
         "5",
         "--out",
         &out,
+        "--sheet",
+        &sheet,
         "--without",
         "background",
     ];
@@ -124,6 +128,14 @@ fn scores_matrix_and_worst_photos_tell_one_story() {
     for line in &lines {
         let strip = image::open(at("worst").join(line[4])).unwrap();
         assert_eq!((strip.width(), strip.height()), (4 * 24 + 3 * 4, 16));
+    }
+    // The contact sheet begins with the worst photo: photo, three states, mask and truth, each below a
+    // caption of 26 pixels and as wide as that needs.
+    let sheet = image::open(&sheet).unwrap().to_rgb8();
+    let strip = image::open(at("worst").join(lines[0][4])).unwrap().to_rgb8();
+    for (column, part) in [(0, 0), (4, 2), (5, 1)] {
+        let cell = crop_imm(&sheet, column * 228, 26, 24, 16).to_image();
+        assert_eq!(cell, crop_imm(&strip, part * 28, 0, 24, 16).to_image());
     }
 }
 

@@ -7,6 +7,7 @@ use common::{fails, flowseg, photo};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -38,11 +39,21 @@ impl Answer {
 
 impl Server {
     fn start(token: Option<&str>, more: &[&str]) -> Self {
+        Self::start_on("cpu", token, more, &[])
+    }
+
+    fn start_on(
+        device: &str,
+        token: Option<&str>,
+        more: &[&str],
+        environment: &[(&str, &Path)],
+    ) -> Self {
         // The tests themselves may run where Ctrl-C is ignored.
         let mut command = Command::new("env");
         command.arg("--default-signal").arg(flowseg().get_program());
-        command.args(["serve", "--http", "127.0.0.1:0", "--device", "cpu"]);
+        command.args(["serve", "--http", "127.0.0.1:0", "--device", device]);
         command.args(["--model", "scenes"]).args(more);
+        command.envs(environment.iter().copied());
         match token {
             Some(token) => command.env("FLOWSEG_TOKEN", token),
             None => command.env_remove("FLOWSEG_TOKEN"),
@@ -412,4 +423,61 @@ fn a_full_queue_sends_away_and_ctrl_c_finishes_what_has_begun() {
     let mut server = server;
     assert_eq!(server.child.wait().unwrap().code(), Some(0));
     assert!(TcpStream::connect(server.address).is_err());
+}
+
+/// A computation that breaks off costs its own answer only, but whoever watches the server learns that
+/// it is of no use any more.
+#[test]
+fn a_server_on_a_lost_device_says_that_it_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = fs::read(photo(folder.path(), "a.png")).unwrap();
+    let lose = folder.path().join("lose");
+    let environment = [
+        ("FLOWSEG_LOSE_DEVICE", lose.as_path()),
+        // The crash's log.
+        ("XDG_STATE_HOME", folder.path()),
+    ];
+    let server = Server::start_on("wgpu", None, &[], &environment);
+    assert_eq!(server.request("GET /health", "", b"").status, 200);
+    fs::write(&lose, "").unwrap();
+    std::thread::sleep(Duration::from_secs(1));
+    let answer = server.request("POST /segment?steps=1", "", &bytes);
+    assert_eq!(answer.status, 500);
+    let health = server.request("GET /health", "", b"");
+    assert_eq!((health.status, &health.json()["status"]), (503, &"failing".into()));
+    let (code, log) = server.end();
+    assert_eq!(code, Some(0), "{log}");
+}
+
+/// The page's files, and no others, are there for everyone who can reach the server.
+#[test]
+fn the_page_is_served_beside_the_masks() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("page");
+    fs::create_dir_all(page.join("models")).unwrap();
+    fs::write(folder.path().join("secret.txt"), "secret").unwrap();
+    fs::write(page.join("index.html"), "<title>page</title>").unwrap();
+    fs::write(page.join("flowseg.wasm"), b"\0asm").unwrap();
+    fs::write(page.join("models/a.safetensors"), [7; 5]).unwrap();
+    let server = Server::start(Some("sesame"), &["--web", page.to_str().unwrap()]);
+    for (path, media_type, body) in [
+        ("/", "text/html", &b"<title>page</title>"[..]),
+        ("/index.html", "text/html", b"<title>page</title>"),
+        ("/flowseg.wasm", "application/wasm", b"\0asm"),
+        ("/models/a.safetensors", "application/octet-stream", &[7; 5]),
+    ] {
+        let answer = server.request(&format!("GET {path}"), "", b"");
+        assert_eq!((answer.status, &answer.body[..]), (200, body), "{path}");
+        assert!(answer.head.contains(media_type), "{path}: {}", answer.head);
+    }
+    for path in ["/../secret.txt", "/%2e%2e/secret.txt", "/models", "/models/", "//"] {
+        let answer = server.request(&format!("GET {path}"), "", b"");
+        assert!(matches!(answer.status, 401 | 404), "{path}: {}", answer.status);
+    }
+    assert_eq!(server.request("POST /", "", b"").status, 404);
+    let empty = folder.path().display().to_string();
+    fails(
+        flowseg().args(["serve", "--http", "127.0.0.1:0", "--device", "cpu", "--web", &empty]),
+        &["index.html"],
+    );
 }

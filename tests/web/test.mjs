@@ -14,7 +14,7 @@ import { chromium } from "playwright-core";
 const [folder, pictures, photo, desktopMask] = process.argv.slice(2);
 await mkdir(pictures, { recursive: true });
 
-const TYPES = { ".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm", ".svg": "image/svg+xml", ".gif": "image/gif" };
+const TYPES = { ".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm", ".svg": "image/svg+xml", ".webp": "image/webp" };
 const server = createServer(async (request, response) => {
   const path = normalize(decodeURIComponent(new URL(request.url, "http://localhost").pathname));
   try {
@@ -74,7 +74,8 @@ const open = async (browser, query, size = { width: 1280, height: 800 }) => {
   return { page, context, seconds: (Date.now() - start) / 1000 };
 };
 
-const shoot = (page, name) => page.screenshot({ path: join(pictures, `${name}.png`) });
+// While the network computes on the software GPU, a picture of the page has to wait.
+const shoot = (page, name) => page.screenshot({ path: join(pictures, `${name}.png`), timeout: 180000 });
 
 /// The values of a grey PNG of 8 bits without interlacing.
 const grey = (png) => {

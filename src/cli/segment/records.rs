@@ -5,6 +5,7 @@ use super::manifest::Manifest;
 use super::outputs::{Photo, Tables};
 use super::progress::Progress;
 use crate::cli::output::one_line;
+use crate::device::Failed;
 use crate::export::{Coco, Entry, Selection, class_list, data_yaml};
 use crate::files;
 use crate::terminal::{self, err, out};
@@ -130,7 +131,7 @@ impl Records {
     /// Records a photo that is done or has failed.
     ///
     /// # Errors
-    /// A record that cannot be written.
+    /// A record that cannot be written, or a device that failed and would fail again.
     pub(super) fn add(
         &mut self,
         photo: &Photo,
@@ -140,6 +141,7 @@ impl Records {
         let image = photo.path.to_string_lossy();
         let seconds = (1000.0 * time.as_secs_f64()).round() / 1000.0;
         self.progress.step(result.is_err());
+        let mut failed = None;
         let mut line = match result {
             Ok(mut done) => {
                 let flicker = self.compare(photo, done.sampled.take());
@@ -176,7 +178,11 @@ impl Records {
                     "seconds": seconds,
                     "error": one_line(&error),
                 });
-                self.failures.push(error);
+                if error.is::<Failed>() {
+                    failed = Some(error);
+                } else {
+                    self.failures.push(error);
+                }
                 line
             }
         };
@@ -184,10 +190,10 @@ impl Records {
             number(&mut line, photo);
             manifest.add(&line)?;
         }
-        if self.saved.elapsed() >= SAVE {
+        if failed.is_some() || self.saved.elapsed() >= SAVE {
             self.save()?;
         }
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 
     /// Compares a frame of a sequence with the previous one.

@@ -1,5 +1,5 @@
 use super::Command;
-use super::table::{Action, help};
+use super::table::{Action, entry, help};
 use crate::viewer::theme;
 use eframe::egui;
 use egui_material_icons::MaterialIcon;
@@ -17,7 +17,7 @@ pub(crate) fn button(
     }
 }
 
-/// A button that switches an action `on` or off.
+/// A button that switches an action `on` or off; none where the platform lacks what it needs.
 pub(crate) fn toggle(
     ui: &mut egui::Ui,
     on: bool,
@@ -25,6 +25,9 @@ pub(crate) fn toggle(
     icon: MaterialIcon,
     commands: &mut Vec<Command>,
 ) {
+    if entry(action).is_some_and(|entry| !entry.is_offered()) {
+        return;
+    }
     let help = help(ui.ctx(), action);
     if theme::icon_toggle(ui, on, icon, &help).clicked() {
         commands.push(action.into());

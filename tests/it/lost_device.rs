@@ -1,0 +1,89 @@
+//! A graphics device that is lost while photos are segmented or scored.
+
+use crate::common;
+
+use common::{flowseg, photo, started, train, wait_for};
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+/// A network that computes in an instant.
+fn model(folder: &Path) -> std::path::PathBuf {
+    let run = folder.join("run");
+    let settings = ["train.steps=1", "train.validate_every=0"];
+    train(&run, &settings).assert().success();
+    run.join("model.safetensors")
+}
+
+fn failed(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("flowseg: the device failed"), "{text}");
+    assert!(text.contains("use --device cpu"), "{text}");
+    text
+}
+
+/// No photo is tried after the loss, and what was written before stays and is not done again.
+#[test]
+fn segmenting_on_a_lost_device_is_continued_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = model(folder.path());
+    let (photos, out) = (folder.path().join("photos"), folder.path().join("masks"));
+    fs::create_dir(&photos).unwrap();
+    let first = photo(&photos, "0000.png");
+    const COUNT: usize = 4000;
+    for at in 1..COUNT {
+        fs::hard_link(&first, photos.join(format!("{at:04}.png"))).unwrap();
+    }
+    let (lose, manifest) = (folder.path().join("lose"), folder.path().join("done.jsonl"));
+    let segment = |device: &str| {
+        let mut command = flowseg();
+        command
+            .args(["segment", "--device", device, "--steps", "1", "--model"])
+            .arg(&model)
+            .arg(&photos)
+            .arg("-o")
+            .arg(&out)
+            .arg("--manifest")
+            .arg(&manifest)
+            .arg("--skip-existing");
+        command
+    };
+    let mut lost = segment("wgpu");
+    lost.env("FLOWSEG_LOSE_DEVICE", &lose);
+    // The crash's log.
+    lost.env("XDG_STATE_HOME", folder.path());
+    let child = started(&lost);
+    wait_for(&out.join("0000.png"));
+    fs::write(&lose, "").unwrap();
+    let text = failed(&child.wait_with_output().unwrap());
+    assert!(text.contains("--skip-existing"), "{text}");
+
+    let done = fs::read_dir(&out).unwrap().count();
+    assert!((1..COUNT).contains(&done), "{done}");
+    let lines = fs::read_to_string(&manifest).unwrap();
+    let failures = lines.lines().filter(|line| !line.contains("\"error\":null"));
+    assert_eq!(failures.count(), 1, "{lines}");
+
+    let output = segment("cpu").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains(&format!("{done} of {COUNT} photos are done already")), "{text}");
+    assert_eq!(fs::read_dir(&out).unwrap().count(), COUNT);
+}
+
+#[test]
+fn scoring_on_a_lost_device_ends_with_advice() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = model(folder.path());
+    let lose = folder.path().join("lose");
+    fs::write(&lose, "").unwrap();
+    let mut command = flowseg();
+    command
+        .args(["eval", "--device", "wgpu", "--data", "scenes:200@16x24"])
+        .args(["--steps", "50", "--model"])
+        .arg(&model)
+        .env("FLOWSEG_LOSE_DEVICE", &lose)
+        .env("XDG_STATE_HOME", folder.path());
+    failed(&command.output().unwrap());
+}
