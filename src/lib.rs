@@ -182,6 +182,13 @@
 //! - **Runs**: curves and samples of training runs, while they are written.
 //! - **Model**: the card of the open model, and the scale of its input.
 //!
+//! # In a browser
+//!
+//! The window also runs in a page, on WebGPU (`.ci/web`). `job` then takes turns with the window on the
+//! page's only thread and reads states back without blocking; files are those that the page has fetched
+//! or the user has opened, and what is written becomes a download (`files`, `page`). The constant
+//! `DESKTOP` in `viewer/platform` leaves out what needs folders, processes or threads.
+//!
 //! # Photos
 //!
 //! Photos are JPEG, PNG, WebP, HEIC, BMP, GIF, TIFF, PNM or TGA files of up to 250 megapixels and

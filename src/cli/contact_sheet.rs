@@ -31,7 +31,10 @@ pub(super) fn sheet(
     let ranked = photos.ranked();
     let mut cells = Vec::new();
     let mut shown = vec![false; centroids.len()];
-    for photo in with_ends(ranked.len(), ROWS).into_iter().map(|at| ranked[at]) {
+    for photo in with_ends(ranked.len(), ROWS)
+        .into_iter()
+        .map(|at| ranked[at])
+    {
         let sample = data.load(photo.index)?;
         let [width, height] = [sample.image.width(), sample.image.height()].map(|n| n as usize);
         let look = viewing.looks.first().copied().unwrap_or_default();
@@ -45,7 +48,10 @@ pub(super) fn sheet(
         let segmented = inference::segment(model, &centroids, &sample.image, viewing, &|| false)?;
         let (mask, _) = segmented.into_labels([height, width], 0.0);
         for labels in [&mask, &sample.labels.data] {
-            for (shown, share) in shown.iter_mut().zip(labels::shares(labels, centroids.len())) {
+            for (shown, share) in shown
+                .iter_mut()
+                .zip(labels::shares(labels, centroids.len()))
+            {
                 *shown |= share > 0.0;
             }
         }
@@ -90,8 +96,15 @@ fn states(
 ) -> anyhow::Result<Vec<(f32, RgbImage)>> {
     let [width, height] = [photo.width(), photo.height()].map(|side| side as usize);
     let size = inference::network_size(model, width, height, look.scale);
-    let input = Look { mirrored: false, ..look }.input(&[photo], size, &model.network.device());
-    let wanted: Vec<usize> = with_ends(sampling.steps, STATES).into_iter().map(|at| at + 1).collect();
+    let input = Look {
+        mirrored: false,
+        ..look
+    }
+    .input(&[photo], size, &model.network.device());
+    let wanted: Vec<usize> = with_ends(sampling.steps, STATES)
+        .into_iter()
+        .map(|at| at + 1)
+        .collect();
     let mut found = Vec::new();
     for (step, state) in inference::flow(model, input, sampling).enumerate() {
         if wanted.contains(&step) {
@@ -121,7 +134,7 @@ mod tests {
 
     #[test]
     fn the_first_and_the_last_are_among_those_chosen() {
-        assert_eq!(with_ends(0, 8), []);
+        assert!(with_ends(0, 8).is_empty());
         assert_eq!(with_ends(1, 3), [0]);
         assert_eq!(with_ends(2, 3), [0, 1]);
         assert_eq!(with_ends(5, 3), [0, 2, 4]);

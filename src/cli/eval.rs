@@ -140,12 +140,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 /// Scores the readable photos and writes what was asked for; `bad` is the number of the others.
-fn score(
-    arguments: &Arguments,
-    data: Dataset,
-    bad: usize,
-    device: &Device,
-) -> anyhow::Result<()> {
+fn score(arguments: &Arguments, data: Dataset, bad: usize, device: &Device) -> anyhow::Result<()> {
     let model = arguments.model.load(device)?;
     let data = of_model(data, &model);
     let without = indices("--without", &arguments.without, &model.card.classes)?;

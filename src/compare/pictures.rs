@@ -2,8 +2,8 @@
 
 use crate::export::{self, LegendEntry, Mask, percent, with_legend};
 use crate::{labels, pictures};
-use image::imageops::{self, FilterType};
 use image::RgbImage;
+use image::imageops::{self, FilterType};
 
 /// Pictures on a sheet are scaled down until the longer side is at most `SIDE` pixels; small ones are
 /// magnified by a whole factor up to `MAGNIFIED`.

@@ -67,11 +67,7 @@ pub struct Service {
 ///
 /// # Errors
 /// A system that refuses.
-pub fn serve(
-    listener: TcpListener,
-    service: Service,
-    stop: impl Fn() -> bool,
-) -> io::Result<()> {
+pub fn serve(listener: TcpListener, service: Service, stop: impl Fn() -> bool) -> io::Result<()> {
     let limits = service.limits;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()

@@ -8,7 +8,9 @@ use walkdir::WalkDir;
 /// Why a folder is not a page.
 #[derive(Debug, thiserror::Error)]
 pub enum PageError {
-    #[error("{0} has no index.html: build the page with .ci/web, and name the folder that it prints")]
+    #[error(
+        "{0} has no index.html: build the page with .ci/web, and name the folder that it prints"
+    )]
     NoIndex(PathBuf),
     #[error("cannot read the page ({0}): check the folder's permissions")]
     Read(#[from] walkdir::Error),
@@ -44,7 +46,11 @@ impl Page {
 
     /// Media type and contents of the file at an address; `None` if there is none.
     pub(super) fn read(&self, address: &str) -> Option<io::Result<(&'static str, Vec<u8>)>> {
-        let address = if address == "/" { "/index.html" } else { address };
+        let address = if address == "/" {
+            "/index.html"
+        } else {
+            address
+        };
         let path = self.files.get(address)?;
         Some(std::fs::read(path).map(|bytes| (media_type(path), bytes)))
     }

@@ -1,11 +1,11 @@
 //! Requests and their responses.
 
+use super::Service;
 use super::access::{Access, Refusal};
 use super::engine::{Engine, Failure};
 use super::limits::Limits;
 use super::order::Order;
 use super::page::Page;
-use super::Service;
 use crate::terminal::err;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Bytes, Incoming};

@@ -62,13 +62,18 @@ fn segmenting_on_a_lost_device_is_continued_elsewhere() {
     let done = fs::read_dir(&out).unwrap().count();
     assert!((1..COUNT).contains(&done), "{done}");
     let lines = fs::read_to_string(&manifest).unwrap();
-    let failures = lines.lines().filter(|line| !line.contains("\"error\":null"));
+    let failures = lines
+        .lines()
+        .filter(|line| !line.contains("\"error\":null"));
     assert_eq!(failures.count(), 1, "{lines}");
 
     let output = segment("cpu").output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{text}");
-    assert!(text.contains(&format!("{done} of {COUNT} photos are done already")), "{text}");
+    assert!(
+        text.contains(&format!("{done} of {COUNT} photos are done already")),
+        "{text}"
+    );
     assert_eq!(fs::read_dir(&out).unwrap().count(), COUNT);
 }
 

@@ -132,7 +132,9 @@ fn scores_matrix_and_worst_photos_tell_one_story() {
     // The contact sheet begins with the worst photo: photo, three states, mask and truth, each below a
     // caption of 26 pixels and as wide as that needs.
     let sheet = image::open(&sheet).unwrap().to_rgb8();
-    let strip = image::open(at("worst").join(lines[0][4])).unwrap().to_rgb8();
+    let strip = image::open(at("worst").join(lines[0][4]))
+        .unwrap()
+        .to_rgb8();
     for (column, part) in [(0, 0), (4, 2), (5, 1)] {
         let cell = crop_imm(&sheet, column * 228, 26, 24, 16).to_image();
         assert_eq!(cell, crop_imm(&strip, part * 28, 0, 24, 16).to_image());

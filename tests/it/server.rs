@@ -444,7 +444,10 @@ fn a_server_on_a_lost_device_says_that_it_fails() {
     let answer = server.request("POST /segment?steps=1", "", &bytes);
     assert_eq!(answer.status, 500);
     let health = server.request("GET /health", "", b"");
-    assert_eq!((health.status, &health.json()["status"]), (503, &"failing".into()));
+    assert_eq!(
+        (health.status, &health.json()["status"]),
+        (503, &"failing".into())
+    );
     let (code, log) = server.end();
     assert_eq!(code, Some(0), "{log}");
 }
@@ -470,14 +473,32 @@ fn the_page_is_served_beside_the_masks() {
         assert_eq!((answer.status, &answer.body[..]), (200, body), "{path}");
         assert!(answer.head.contains(media_type), "{path}: {}", answer.head);
     }
-    for path in ["/../secret.txt", "/%2e%2e/secret.txt", "/models", "/models/", "//"] {
+    for path in [
+        "/../secret.txt",
+        "/%2e%2e/secret.txt",
+        "/models",
+        "/models/",
+        "//",
+    ] {
         let answer = server.request(&format!("GET {path}"), "", b"");
-        assert!(matches!(answer.status, 401 | 404), "{path}: {}", answer.status);
+        assert!(
+            matches!(answer.status, 401 | 404),
+            "{path}: {}",
+            answer.status
+        );
     }
     assert_eq!(server.request("POST /", "", b"").status, 404);
     let empty = folder.path().display().to_string();
     fails(
-        flowseg().args(["serve", "--http", "127.0.0.1:0", "--device", "cpu", "--web", &empty]),
+        flowseg().args([
+            "serve",
+            "--http",
+            "127.0.0.1:0",
+            "--device",
+            "cpu",
+            "--web",
+            &empty,
+        ]),
         &["index.html"],
     );
 }
