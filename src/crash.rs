@@ -12,6 +12,7 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::panic::{PanicHookInfo, set_hook, take_hook};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError, TryLockError};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
@@ -34,12 +35,16 @@ static LOG: Mutex<Log> = Mutex::new(Log {
 /// What computes and draws.
 static ADAPTER: Mutex<String> = Mutex::new(String::new());
 
-/// From now on a panic of any thread is logged, after it is reported as before.
+/// From now on a panic of any thread is logged, after it is reported as before. On a lost device every
+/// operation panics: what is not logged any more is not reported either.
 pub(crate) fn log_panics() {
     let before = take_hook();
+    let seen = AtomicUsize::new(0);
     set_hook(Box::new(move |panic| {
-        before(panic);
-        record(&described(panic));
+        if seen.fetch_add(1, Ordering::Relaxed) < REPORTS {
+            before(panic);
+            record(&described(panic));
+        }
     }));
 }
 

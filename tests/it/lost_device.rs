@@ -85,7 +85,7 @@ fn scoring_on_a_lost_device_ends_with_advice() {
     fs::write(&lose, "").unwrap();
     let mut command = flowseg();
     command
-        .args(["eval", "--device", "wgpu", "--data", "scenes:200@16x24"])
+        .args(["eval", "--device", "wgpu", "--data", "scenes:3@16x24"])
         .args(["--steps", "50", "--model"])
         .arg(&model)
         .env("FLOWSEG_LOSE_DEVICE", &lose)
