@@ -2,7 +2,7 @@
 
 use crate::data::Dataset;
 use crate::eval::{PhotoScores, Photos};
-use crate::export::{LegendEntry, with_legend};
+use crate::export::{LegendEntry, with_legend_in};
 use crate::inference::{self, Look, Sampling, Viewing};
 use crate::model::{Model, tensors::read};
 use crate::{labels, pictures};
@@ -13,6 +13,8 @@ use image::imageops::FilterType;
 const ROWS: usize = 8;
 /// Number of states between photo and mask.
 const STATES: usize = 3;
+/// The em of the legend, in pixels.
+const LEGEND: f32 = 15.0;
 /// The longer side of a picture, in pixels.
 const SIDE: u32 = 240;
 
@@ -79,7 +81,8 @@ pub(super) fn sheet(
             note: String::new(),
         })
         .collect();
-    Ok(with_legend(&pictures::grid(&cells, columns), &entries))
+    let sheet = pictures::grid(&cells, columns);
+    Ok(with_legend_in(&sheet, &entries, LEGEND))
 }
 
 fn caption(photo: &PhotoScores) -> String {

@@ -27,8 +27,14 @@ const LONGEST_NAME: f32 = 16.0;
 /// than the picture if not even one column fits.
 pub fn below(picture: &RgbImage, entries: &[Entry]) -> RgbImage {
     let shorter = picture.width().min(picture.height()) as f32;
-    let mut pen = Pen::new((shorter * TEXT_SHARE).clamp(TEXT[0], TEXT[1]).round());
-    let line = (LINE * (shorter * TEXT_SHARE).clamp(TEXT[0], TEXT[1])).round();
+    let em = (shorter * TEXT_SHARE).clamp(TEXT[0], TEXT[1]);
+    below_in(picture, entries, em)
+}
+
+/// [`below`] in text of `em` pixels.
+pub fn below_in(picture: &RgbImage, entries: &[Entry], em: f32) -> RgbImage {
+    let mut pen = Pen::new(em.round());
+    let line = (LINE * em).round();
     let names: Vec<(usize, &str)> = entries.iter().map(|e| (e.class, e.name)).collect();
     let names = pen.labels(&names, LONGEST_NAME * line);
     let mut widest = |texts: &mut dyn Iterator<Item = &str>| {

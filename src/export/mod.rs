@@ -31,7 +31,7 @@ pub use caption::with_caption;
 pub use coco::{Coco, Entry, Shapes};
 pub use error::ExportError;
 pub use format::{Details, Format};
-pub use legend::{Entry as LegendEntry, below as with_legend, percent};
+pub use legend::{Entry as LegendEntry, below as with_legend, below_in as with_legend_in, percent};
 pub use mask::Mask;
 pub use pictures::{Pictures, colours, overlay, write_animation, write_sequence};
 pub use polygons::{Polygon, Ring, polygons};
