@@ -79,6 +79,17 @@ impl Follower {
     }
 }
 
+/// Reads a file of metrics, for fuzzing.
+///
+/// # Errors
+/// If it cannot be read.
+#[cfg(fuzzing)]
+pub fn read_metrics(path: &Path) -> io::Result<Curves> {
+    let mut curves = Curves::default();
+    Follower::default().read(path, &mut curves, &|| false)?;
+    Ok(curves)
+}
+
 /// Adds the numbers of a line. Returns `false` if it has none.
 fn add_line(curves: &mut Curves, line: &AnyLine) -> bool {
     let Some(step) = line.step.filter(|_| line.loss.or(line.miou).is_some()) else {

@@ -12,6 +12,8 @@ mod tests;
 mod watcher;
 
 pub use folder::{discover, is_run};
+#[cfg(fuzzing)]
+pub use follow::read_metrics;
 pub use outcome::{can_resume, finished_model, gain};
 pub use watcher::{Update, Watcher};
 
@@ -109,17 +111,6 @@ pub struct Run {
     pub status: Status,
     /// Time since the last line was written, in whole minutes.
     pub silence: Duration,
-}
-
-/// Reads a file of metrics, for fuzzing.
-///
-/// # Errors
-/// If it cannot be read.
-#[cfg(fuzzing)]
-pub fn read_metrics(path: &Path) -> std::io::Result<Curves> {
-    let mut curves = Curves::default();
-    follow::Follower::default().read(path, &mut curves, &|| false)?;
-    Ok(curves)
 }
 
 impl Status {

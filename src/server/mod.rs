@@ -26,6 +26,7 @@ pub use access::Access;
 pub use engine::{Engine, EngineError};
 pub use limits::Limits;
 pub use page::{Page, PageError};
+pub use respond::Service;
 
 use crate::terminal::err;
 use connection::Timed;
@@ -53,15 +54,6 @@ const FIELDS: usize = 64;
 const HEAD_TIME: Duration = Duration::from_secs(10);
 /// How often the server looks whether it is to stop.
 const LOOK: Duration = Duration::from_millis(50);
-
-/// What a server answers with.
-pub struct Service {
-    pub engine: Engine,
-    /// The page of the viewer, if it is served.
-    pub page: Option<Page>,
-    pub access: Access,
-    pub limits: Limits,
-}
 
 /// Answers requests until `stop` says so, and then finishes those that have begun.
 ///

@@ -1,6 +1,5 @@
 //! Requests and their responses.
 
-use super::Service;
 use super::access::{Access, Refusal};
 use super::engine::{Engine, Failure};
 use super::limits::Limits;
@@ -15,6 +14,15 @@ use hyper::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
+
+/// What a server answers with.
+pub struct Service {
+    pub engine: Engine,
+    /// The page of the viewer, if it is served.
+    pub page: Option<Page>,
+    pub access: Access,
+    pub limits: Limits,
+}
 
 /// What all requests share.
 pub(super) struct Context {
