@@ -33,10 +33,8 @@ pub(super) fn sheet(
     let ranked = photos.ranked();
     let mut cells = Vec::new();
     let mut shown = vec![false; centroids.len()];
-    for photo in with_ends(ranked.len(), ROWS)
-        .into_iter()
-        .map(|at| ranked[at])
-    {
+    let chosen = with_ends(ranked.len(), ROWS);
+    for photo in chosen.iter().map(|&at| ranked[at]) {
         let sample = data.load(photo.index)?;
         let [width, height] = [sample.image.width(), sample.image.height()].map(|n| n as usize);
         let look = viewing.looks.first().copied().unwrap_or_default();
@@ -62,7 +60,7 @@ pub(super) fn sheet(
             cells.push((name.to_owned(), labels::mask(labels, width, &centroids)));
         }
     }
-    let columns = cells.len() / with_ends(ranked.len(), ROWS).len().max(1);
+    let columns = cells.len() / chosen.len().max(1);
     let cells: Vec<RgbImage> = cells
         .iter()
         .map(|(caption, picture)| {

@@ -7,7 +7,6 @@ use crate::data::{self, ClassTable, Dataset, check};
 use crate::device;
 use crate::eval::{self, Outcome, Photos, Resolution, Scores, Scoring, Worst, WorstBy};
 use crate::files::{self, Plan};
-use crate::inference::{Sampling, Viewing};
 use crate::model::Model;
 use crate::models;
 use crate::sampler::Solver;
@@ -218,17 +217,7 @@ fn score(arguments: &Arguments, data: Dataset, bad: usize, device: &Device) -> a
         files::write_atomic(path, photos.csv(&data).as_bytes())?;
     }
     if let Some(path) = &arguments.sheet {
-        let viewing = Viewing {
-            looks: scoring.looks.clone(),
-            tiling: scoring.tiling,
-            sampling: Sampling {
-                solver: scoring.solver,
-                steps: last,
-                seed: scoring.seed,
-                ..Sampling::default()
-            },
-            ignore_below: 0.0,
-        };
+        let viewing = scoring.viewing(last, scoring.seed);
         let sheet = contact_sheet::sheet(&model, &data, &photos, &viewing)?;
         files::write_atomic(path, &pictures::png(&sheet)?)?;
     }

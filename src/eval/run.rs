@@ -67,6 +67,23 @@ pub struct Scoring {
     pub samples: usize,
 }
 
+impl Scoring {
+    /// How a photo is seen at a number of steps, with a seed of its own.
+    pub fn viewing(&self, steps: usize, seed: u64) -> Viewing {
+        Viewing {
+            looks: self.looks.clone(),
+            tiling: self.tiling,
+            sampling: Sampling {
+                solver: self.solver,
+                steps,
+                seed,
+                ..Sampling::default()
+            },
+            ignore_below: 0.0,
+        }
+    }
+}
+
 impl Default for Scoring {
     /// [`model::STEPS`] Euler steps, at the labels' own size, the whole data set.
     fn default() -> Self {
@@ -438,17 +455,7 @@ impl Run<'_> {
         stop: &dyn Fn() -> bool,
     ) -> Result<Vec<Option<Segmented>>, EvalError> {
         let segment = |(index, sample): &(usize, Sample)| {
-            let viewing = Viewing {
-                looks: self.scoring.looks.clone(),
-                tiling: self.scoring.tiling,
-                sampling: Sampling {
-                    solver: self.scoring.solver,
-                    steps,
-                    seed: self.seed(*index),
-                    ..Sampling::default()
-                },
-                ignore_below: 0.0,
-            };
+            let viewing = self.scoring.viewing(steps, self.seed(*index));
             let photo = &sample.image;
             let segmented = inference::segment(self.model, &self.centroids, photo, &viewing, stop);
             segmented.map(Some).map_err(|error| match error {

@@ -37,7 +37,6 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use respond::Context;
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -65,19 +64,19 @@ pub fn serve(listener: TcpListener, service: Service, stop: impl Fn() -> bool) -
         .enable_io()
         .enable_time()
         .build()?;
-    let context = Arc::new(Context::new(service));
-    runtime.block_on(accept(listener, context.clone(), limits, stop))?;
+    let service = Arc::new(service);
+    runtime.block_on(accept(listener, service.clone(), limits, stop))?;
     // Nobody asks any more: the engine's threads end.
     drop(runtime);
-    if let Some(context) = Arc::into_inner(context) {
-        context.into_engine().join();
+    if let Some(service) = Arc::into_inner(service) {
+        service.engine.join();
     }
     Ok(())
 }
 
 async fn accept(
     listener: TcpListener,
-    context: Arc<Context>,
+    service: Arc<Service>,
     limits: Limits,
     stop: impl Fn() -> bool,
 ) -> io::Result<()> {
@@ -108,13 +107,13 @@ async fn accept(
                 continue;
             }
         };
-        let context = context.clone();
-        let service = service_fn(move |request| {
-            let context = context.clone();
-            async move { respond::respond(&context, request).await }
+        let service = service.clone();
+        let answers = service_fn(move |request| {
+            let service = service.clone();
+            async move { respond::respond(&service, request).await }
         });
         let io = TokioIo::new(Timed::new(stream, limits.patience));
-        let connection = graceful.watch(http.serve_connection(io, service));
+        let connection = graceful.watch(http.serve_connection(io, answers));
         tokio::spawn(async move {
             if let Err(error) = connection.await
                 && (error.is_parse() || error.is_parse_too_large())

@@ -15,42 +15,13 @@ use serde_json::{Value, json};
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
-/// What a server answers with.
+/// What all requests share.
 pub struct Service {
     pub engine: Engine,
     /// The page of the viewer, if it is served.
     pub page: Option<Page>,
     pub access: Access,
     pub limits: Limits,
-}
-
-/// What all requests share.
-pub(super) struct Context {
-    engine: Engine,
-    page: Option<Page>,
-    access: Access,
-    limits: Limits,
-}
-
-impl Context {
-    pub(super) fn new(service: Service) -> Self {
-        let Service {
-            engine,
-            page,
-            access,
-            limits,
-        } = service;
-        Self {
-            engine,
-            page,
-            access,
-            limits,
-        }
-    }
-
-    pub(super) fn into_engine(self) -> Engine {
-        self.engine
-    }
 }
 
 type Answer = Response<Full<Bytes>>;
@@ -108,7 +79,7 @@ fn of_json(status: StatusCode, value: &Value) -> Answer {
 
 /// Answers a request and logs it.
 pub(super) async fn respond(
-    context: &Context,
+    service: &Service,
     request: Request<Incoming>,
 ) -> Result<Answer, Infallible> {
     let mut line = Line {
@@ -119,7 +90,7 @@ pub(super) async fn respond(
         status: None,
     };
     let (head, mut body) = request.into_parts();
-    let answer = match route(context, &head, &mut body, &mut line.size).await {
+    let answer = match route(service, &head, &mut body, &mut line.size).await {
         Ok(answer) => answer,
         Err(problem) => {
             discard(&mut body).await;
@@ -175,12 +146,12 @@ impl Drop for Line {
 
 /// The response, or what is wrong. `size` becomes the bytes of the request's body.
 async fn route(
-    context: &Context,
+    service: &Service,
     head: &Parts,
     body: &mut Incoming,
     size: &mut usize,
 ) -> Result<Answer, Problem> {
-    let page = context.page.as_ref().filter(|_| head.method == Method::GET);
+    let page = service.page.as_ref().filter(|_| head.method == Method::GET);
     if let Some(file) = page.and_then(|page| page.read(head.uri.path())) {
         let (media_type, bytes) = file.map_err(|error| {
             let message = format!("the page has changed ({error}): start the server again");
@@ -208,8 +179,8 @@ async fn route(
         return Err(problem.with(header::ALLOW, value));
     }
     if head.uri.path() == "/health" {
-        let [busy, places] = context.engine.load();
-        let (code, status) = if context.engine.is_failing() {
+        let [busy, places] = service.engine.load();
+        let (code, status) = if service.engine.is_failing() {
             (StatusCode::SERVICE_UNAVAILABLE, "failing")
         } else {
             (StatusCode::OK, "ok")
@@ -217,16 +188,16 @@ async fn route(
         let health = json!({ "status": status, "photos": busy, "places": places });
         return Ok(of_json(code, &health));
     }
-    check_access(context, head)?;
+    check_access(service, head)?;
     match head.uri.path() {
-        "/models" => Ok(of_json(StatusCode::OK, &context.engine.models())),
-        _ => segment(context, head, body, size).await,
+        "/models" => Ok(of_json(StatusCode::OK, &service.engine.models())),
+        _ => segment(service, head, body, size).await,
     }
 }
 
-fn check_access(context: &Context, head: &Parts) -> Result<(), Problem> {
+fn check_access(service: &Service, head: &Parts) -> Result<(), Problem> {
     let field = |name| head.headers.get(name).map(HeaderValue::as_bytes);
-    let checked = context
+    let checked = service
         .access
         .check(field(header::AUTHORIZATION), field(header::HOST));
     checked.map_err(|refusal| match refusal {
@@ -243,24 +214,24 @@ fn check_access(context: &Context, head: &Parts) -> Result<(), Problem> {
 }
 
 async fn segment(
-    context: &Context,
+    service: &Service,
     head: &Parts,
     body: &mut Incoming,
     size: &mut usize,
 ) -> Result<Answer, Problem> {
     let bad = |message: String| Problem::new(StatusCode::BAD_REQUEST, message);
     let order = Order::read(head.uri.query().unwrap_or_default()).map_err(bad)?;
-    let most = context.limits.body_bytes;
+    let most = service.limits.body_bytes;
     if body.size_hint().lower() > most as u64 {
         return Err(too_large(most));
     }
     // Before the body is read: bodies that wait are what takes memory.
-    let Some(place) = context.engine.place() else {
+    let Some(place) = service.engine.place() else {
         let message = "all places for photos are taken: ask again";
         let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, message);
         return Err(problem.with(header::RETRY_AFTER, RETRY));
     };
-    let patience = context.limits.patience;
+    let patience = service.limits.patience;
     let received = tokio::time::timeout(patience, receive(body, most, size)).await;
     let photo = received.unwrap_or_else(|_| {
         let message = format!("the photo did not arrive within {} s", patience.as_secs());
@@ -272,7 +243,7 @@ async fn segment(
         ));
     }
     let answer = order.answer;
-    let computed = context.engine.segment(order, photo, place).await;
+    let computed = service.engine.segment(order, photo, place).await;
     let bytes = computed.map_err(of_failure)?;
     Ok(response(StatusCode::OK, answer.media_type(), bytes))
 }
