@@ -191,6 +191,7 @@ mod frame_of_an_orbit {
             size: [side, side],
             state: CloudState::Host(&source),
             source: &source,
+            colours: &source,
             velocity: None,
             labels: &labels,
             photo: side as u64,

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 /// Number of axes shown as red, green and blue: also the smallest number of dimensions.
 pub const COLOUR_AXES: usize = 3;
+/// The axes that are drawn unless others are chosen.
+pub const FIRST_AXES: [usize; COLOUR_AXES] = [0, 1, 2];
 /// The largest number of dimensions.
 pub const MOST_DIMS: usize = 16;
 /// Their square roots are the increments of the Kronecker sequence, one per axis.
@@ -249,9 +251,13 @@ impl Centroids {
         &self.points
     }
 
-    /// The centroids reduced to the three axes that are drawn.
-    pub fn shown(&self) -> Self {
-        Self::new(self.points.concat(), COLOUR_AXES)
+    /// The centroids reduced to three of their axes, each below [`dims`](Self::dims).
+    pub fn along(&self, axes: [usize; COLOUR_AXES]) -> Self {
+        let codes = self.codes.chunks_exact(self.dims);
+        Self::new(
+            codes.flat_map(|code| axes.map(|axis| code[axis])).collect(),
+            COLOUR_AXES,
+        )
     }
 
     /// All axes of the point of `class`, `[d]`.

@@ -88,25 +88,31 @@ pub fn adapters() -> Vec<Adapter> {
 #[cfg(target_arch = "wasm32")]
 static OPENED: std::sync::OnceLock<Adapter> = std::sync::OnceLock::new();
 
-/// The adapter with this number, or the first among the best.
-pub(super) async fn select(
+/// The adapter with the number that was chosen, or all, the best first.
+pub(super) async fn candidates(
     choice: &Choice,
-) -> Result<(wgpu::Adapter, wgpu::Instance, Adapter), DeviceError> {
+) -> Result<(wgpu::Instance, Vec<(wgpu::Adapter, Adapter)>), DeviceError> {
     let instance = instance();
     let mut adapters = enumerate(&instance).await;
     let count = adapters.len();
-    let index = match choice {
-        Choice::Wgpu(Some(index)) if *index < count => *index,
+    match choice {
+        Choice::Wgpu(Some(index)) if *index < count => {
+            adapters = vec![adapters.swap_remove(*index)]
+        }
         Choice::Wgpu(Some(index)) => return Err(DeviceError::NoSuchAdapter(*index, count)),
-        _ => (0..count)
-            .max_by_key(|&i| (adapters[i].1.rank, count - i))
-            .ok_or(DeviceError::NoAdapter)?,
-    };
-    let (adapter, about) = adapters.swap_remove(index);
+        _ => adapters.sort_by_key(|(_, about)| std::cmp::Reverse(about.rank)),
+    }
+    if adapters.is_empty() {
+        return Err(DeviceError::NoAdapter);
+    }
+    Ok((instance, adapters))
+}
+
+/// Remembers the adapter that was opened.
+pub(super) fn opened(about: &Adapter) {
     if let Some(memory) = about.memory {
         super::memory::opened(memory);
     }
     #[cfg(target_arch = "wasm32")]
     let _ = OPENED.set(about.clone());
-    Ok((adapter, instance, about))
 }

@@ -19,6 +19,6 @@ pub enum DeviceError {
     /// A remote device in a build without support for them.
     #[error("{0} needs support for remote devices: build with --features remote")]
     NoRemote(String),
-    #[error("{adapter} cannot be opened ({reason}): update its driver, or use --device cpu")]
+    #[error("{adapter} cannot be opened ({reason}): update its driver, or choose another device")]
     Refused { adapter: String, reason: String },
 }

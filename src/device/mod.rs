@@ -29,7 +29,7 @@ pub use remote::{TOKEN, token};
 pub use system::peak;
 pub use uses::{Use, limits};
 
-use adapters::select;
+use adapters::candidates;
 use burn::backend::{CubeDevice, DispatchDevice};
 use burn::tensor::Device;
 use burn::tensor::wgpu::{WgpuSetup, wgpu};
@@ -74,7 +74,8 @@ pub struct Graphics {
     pub loss: Loss,
 }
 
-/// Opens a device. Call it once: all tensors and the window share the result.
+/// Opens a device. Call it once: all tensors and the window share the result. [`Choice::Auto`] passes
+/// over adapters whose driver fails, and takes the CPU if there is no other.
 ///
 /// # Errors
 /// If there is no such device, or its driver fails.
@@ -94,17 +95,24 @@ pub async fn open_async(choice: Choice) -> Result<Opened, DeviceError> {
         Choice::Auto | Choice::Wgpu(_) => {}
     }
     let auto = choice == Choice::Auto;
-    let (adapter, instance, about) = match select(&choice).await {
-        Ok(selected) => selected,
+    let (instance, mut adapters) = match candidates(&choice).await {
+        Ok(found) => found,
         Err(DeviceError::NoAdapter) if auto => {
             return Ok(cpu(Some("no graphics adapter was found".into())));
         }
         Err(error) => return Err(error),
     };
-    if auto && about.software {
-        return Ok(cpu_instead_of(&about));
+    if !auto {
+        return share(false, &first_that_opens(instance, adapters).await?);
     }
-    share(auto, &request(instance, adapter, about).await?)
+    if adapters[0].1.software {
+        return Ok(cpu_instead_of(&adapters[0].1));
+    }
+    adapters.retain(|(_, about)| !about.software);
+    match first_that_opens(instance, adapters).await {
+        Ok(graphics) => share(true, &graphics),
+        Err(error) => Ok(cpu(Some(error.to_string()))),
+    }
 }
 
 /// Opens the device that draws and the one that computes. They are the same unless the CPU is
@@ -117,8 +125,8 @@ pub async fn open_for_window(choice: Choice) -> Result<(Opened, Graphics), Devic
         Choice::Wgpu(number) => Choice::Wgpu(*number),
         _ => Choice::Auto,
     };
-    let (adapter, instance, about) = select(&drawing).await?;
-    let mut graphics = request(instance, adapter, about).await?;
+    let (instance, adapters) = candidates(&drawing).await?;
+    let mut graphics = first_that_opens(instance, adapters).await?;
     let opened = match choice {
         Choice::Cpu => cpu(None),
         Choice::Cuda(number) => cuda(number)?,
@@ -152,6 +160,24 @@ fn refused(about: &Adapter, reason: impl fmt::Display) -> DeviceError {
         adapter: about.name.clone(),
         reason: reason.to_string().replace('\n', " "),
     }
+}
+
+/// Opens the first adapter whose driver can be opened; if there is none, the error is the first one's.
+async fn first_that_opens(
+    instance: wgpu::Instance,
+    adapters: Vec<(wgpu::Adapter, Adapter)>,
+) -> Result<Graphics, DeviceError> {
+    let mut first = None;
+    for (adapter, about) in adapters {
+        match request(instance.clone(), adapter, about).await {
+            Ok(graphics) => {
+                adapters::opened(&graphics.about);
+                return Ok(graphics);
+            }
+            Err(error) => first = first.or(Some(error)),
+        }
+    }
+    Err(first.unwrap_or(DeviceError::NoAdapter))
 }
 
 async fn request(

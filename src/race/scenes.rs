@@ -128,7 +128,7 @@ impl HeldOut {
             .map(|state| read(state.x))
             .collect();
         let (confusion, mask) = self.score(&states, &centroids);
-        let table = CentroidTable::new(centroids.clone());
+        let table = CentroidTable::new(&centroids);
         let pixels = self.pixels();
         let of_scene = |scene: usize| scene * 3 * pixels..(scene + 1) * 3 * pixels;
         let crossings = (0..self.batch.len).map(|scene| {

@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn only_neighbourhoods_that_are_entered_and_left_count() {
-        let table = CentroidTable::new(Centroids::kronecker(6));
+        let table = CentroidTable::new(&Centroids::kronecker(6));
         let [from, through, to] = [0, 3, 5].map(|class| table.points[class]);
         let away = through + 3.0 * (through - from);
         // Straight through the ball of class 3, in one long step that has no state within it.
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn pixels_without_a_class_are_not_followed() {
-        let table = CentroidTable::new(Centroids::kronecker(4));
+        let table = CentroidTable::new(&Centroids::kronecker(4));
         let rest: &[DVec3] = &[DVec3::ZERO, DVec3::ZERO];
         let found = count(&[rest, rest, rest], &[0, u16::MAX, 3], &table);
         assert_eq!((found.trajectories, found.crossing), (2, 0));

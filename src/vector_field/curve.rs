@@ -83,7 +83,7 @@ mod tests {
     use crate::potential::{Operator, Potential};
 
     fn curve(operator: Operator, temperature: f64) -> GradientCurve {
-        let table = CentroidTable::new(Centroids::kronecker(11));
+        let table = CentroidTable::new(&Centroids::kronecker(11));
         let field = VectorField {
             table: &table,
             potential: Potential {
@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn it_ends_on_the_boundary_to_the_nearest_neighbour() {
         let curve = curve(Operator::Log, 1.0);
-        let table = CentroidTable::new(Centroids::kronecker(11));
+        let table = CentroidTable::new(&Centroids::kronecker(11));
         let expected = f64::from(table.half_gap[4]);
         assert!((curve.boundary().distance - expected).abs() < 1e-6);
         assert!(curve.boundary().probability <= 0.5 + 1e-9);

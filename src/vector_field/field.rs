@@ -1,6 +1,6 @@
 //! The field at a point: its parts, centroids and target class.
 
-use crate::encoding::Centroids;
+use crate::encoding::{COLOUR_AXES, Centroids, FIRST_AXES};
 use crate::potential::{Potential, PotentialAt};
 use glam::{DVec3, Vec3};
 use serde::{Deserialize, Serialize};
@@ -65,6 +65,8 @@ impl Default for Neighbourhood {
 #[derive(Clone, Debug, PartialEq)]
 pub struct CentroidTable {
     pub centroids: Centroids,
+    /// The classes' colours, which are their first three coordinates whichever axes are drawn, `[N]`.
+    pub colours: Vec<[u8; 3]>,
     /// The points `mu_k`, `[N]`.
     pub points: Vec<DVec3>,
     /// Half the distance from each centroid to the nearest other one, `[N]`: the radius of the
@@ -73,10 +75,16 @@ pub struct CentroidTable {
 }
 
 impl CentroidTable {
-    /// Computes the gaps in O(N^2), some milliseconds at N = 1000. Only the first three dimensions are
-    /// used, since the cube that is drawn has no others.
-    pub fn new(centroids: Centroids) -> Self {
-        let centroids = centroids.shown();
+    /// The centroids along their first three axes.
+    pub fn new(centroids: &Centroids) -> Self {
+        Self::along(centroids, FIRST_AXES)
+    }
+
+    /// The centroids along three axes, since the cube that is drawn has no others. Computes the gaps in
+    /// O(N^2), some milliseconds at N = 1000.
+    pub fn along(centroids: &Centroids, axes: [usize; COLOUR_AXES]) -> Self {
+        let colours = centroids.colours();
+        let centroids = centroids.along(axes);
         let points: Vec<DVec3> = centroids.points().iter().map(|&p| p.into()).collect();
         let half_gap = (0..points.len())
             .map(|k| {
@@ -89,6 +97,7 @@ impl CentroidTable {
             .collect();
         Self {
             centroids,
+            colours,
             points,
             half_gap,
         }
@@ -143,5 +152,24 @@ impl VectorField<'_> {
         let mu = self.table.points[self.target];
         let field = attraction * (mu - x) - correction * DVec3::from(here.gradient);
         (here, field)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_axes_move_the_points_and_keep_the_colours() {
+        let all = Centroids::kronecker_in(11, 8);
+        let first = CentroidTable::new(&all);
+        let other = CentroidTable::along(&all, [7, 3, 5]);
+        assert_eq!(first.colours, other.colours);
+        for class in 0..11 {
+            let code = all.code(class);
+            assert_eq!(first.points[class].to_array(), code[..3]);
+            assert_eq!(other.points[class].to_array(), [code[7], code[3], code[5]]);
+        }
+        assert_ne!(first.half_gap, other.half_gap);
     }
 }

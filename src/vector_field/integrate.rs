@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn vanilla_runs_straight_and_takes_the_logarithm_of_the_distance() {
-        let table = CentroidTable::new(Centroids::kronecker(11));
+        let table = CentroidTable::new(&Centroids::kronecker(11));
         let start = DVec3::new(-0.9, 0.8, -0.7);
         let rule = Integration {
             step: 1e-3,
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_foreign_centroid_on_the_way_is_traversed_once_and_its_own_start_never() {
-        let table = CentroidTable::new(Centroids::kronecker(11));
+        let table = CentroidTable::new(&Centroids::kronecker(11));
         let field = field(&table, FieldKind::Reconstructive);
         let (mu, other) = (table.points[3], table.points[7]);
         // Beyond the other centroid, on the straight line to the target.

@@ -2,7 +2,7 @@
 //! back, decoded and counted on the worker's thread, so that no frame waits for that.
 
 use super::mask_store::StoredMask;
-use crate::encoding::{Centroids, to_byte};
+use crate::encoding::{COLOUR_AXES, Centroids, FIRST_AXES, to_byte};
 use crate::gpu::canvas::{Pipelines, Values};
 use crate::gpu::resident::Resident;
 use crate::gpu::textures::{Photo, Truth};
@@ -13,6 +13,7 @@ use crate::model::{Card, tensors::read};
 use crate::trajectory;
 use eframe::egui::{self, ColorImage, TextureHandle, TextureOptions};
 use image::{RgbImage, imageops};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Maximum longer side of a thumbnail, in pixels.
@@ -70,9 +71,15 @@ pub(super) struct Host {
 }
 
 impl Host {
-    /// The first three channels, the picture's colours.
-    pub(super) fn colours(&self) -> &[f32] {
-        &self.x[..self.x.len().min(3 * self.labels.len())]
+    /// Three channels, `[3, H, W]`; those of [`FIRST_AXES`] are the picture's colours.
+    pub(super) fn along(&self, axes: [usize; COLOUR_AXES]) -> Cow<'_, [f32]> {
+        let pixels = self.labels.len();
+        if axes == FIRST_AXES {
+            return Cow::Borrowed(&self.x[..self.x.len().min(COLOUR_AXES * pixels)]);
+        }
+        let channels = axes.map(|axis| self.x.get(axis * pixels..(axis + 1) * pixels));
+        let channels = channels.into_iter().flatten();
+        Cow::Owned(channels.flatten().copied().collect())
     }
 
     /// A pixel's state, `[d]`.
@@ -278,5 +285,24 @@ impl EventConverter {
             size: [columns, rows],
             labels: cells.iter().map(|&cell| labels[cell]).collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_along_three_of_its_axes() {
+        let host = Host {
+            x: Arc::new((0..10).map(|i| i as f32).collect()),
+            labels: Arc::new(vec![0; 2]),
+            shares: vec![1.0],
+            speed: None,
+        };
+        assert_eq!(*host.along(FIRST_AXES), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
+        assert_eq!(*host.along([4, 0, 3]), [8.0, 9.0, 0.0, 1.0, 6.0, 7.0]);
+        // Another model's axis: what is left is too short to be drawn.
+        assert_eq!(*host.along([0, 1, 5]), [0.0, 1.0, 2.0, 3.0]);
     }
 }

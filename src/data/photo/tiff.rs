@@ -168,6 +168,7 @@ impl Page {
     /// Rejects samples whose meaning is unknown or unsupported.
     fn check(&self, path: &Path) -> Result<(), DataError> {
         let kind = match (self.interpretation, self.samples) {
+            _ if self.bits == 0 => "a TIFF of samples without bits".to_owned(),
             (0 | 1, bands @ 3..) if self.extra.len() + 1 != usize::from(bands) => {
                 format!("a TIFF of {bands} bands that are not named as colours")
             }
@@ -290,7 +291,8 @@ impl Page {
         [0, 1, 2].map(|c| value(c) as u8)
     }
 
-    /// Unpacks samples of 1, 2 or 4 bits to bytes of the same value. Rows begin at a whole byte.
+    /// Unpacks samples of 1 to 7 bits to bytes of the same value. Rows begin at a whole byte, and a
+    /// sample may begin in one byte and end in the next.
     fn unpack(&self, packed: &[u8], planar: bool) -> Vec<u8> {
         let bits = usize::from(self.bits);
         let width = self.size[0] as usize * if planar { 1 } else { usize::from(self.samples) };
@@ -300,7 +302,8 @@ impl Page {
             .flat_map(|row| {
                 (0..width).map(move |x| {
                     let (byte, bit) = (x * bits / 8, x * bits % 8);
-                    row.get(byte).map_or(0, |b| (b >> (8 - bits - bit)) & mask)
+                    let [high, low] = [byte, byte + 1].map(|at| row.get(at).copied().unwrap_or(0));
+                    (u16::from_be_bytes([high, low]) >> (16 - bits - bit)) as u8 & mask
                 })
             })
             .collect()

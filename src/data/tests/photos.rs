@@ -286,6 +286,12 @@ fn everyday_kinds_of_tiff_are_decoded() {
         read(&bits).as_raw(),
         &[0, 0, 0, 255, 255, 255, 255, 255, 255]
     );
+    let across_bytes = vec![0b000000_11, 0b1111_0101, 0b01_000000];
+    let six_bits = tiff(&[page([3, 1], [6, 1, 1], &[], across_bytes)]);
+    assert_eq!(
+        read(&six_bits).as_raw(),
+        &[0, 0, 0, 255, 255, 255, 85, 85, 85]
+    );
     let inks = tiff(&[page([1, 1], [8, 5, 4], &[], vec![255, 0, 102, 51])]);
     assert_eq!(read(&inks).get_pixel(0, 0).0, [0, 204, 122]);
     assert!(read(include_bytes!("files/tiles-deflate.tif")) == photo(16, 8));

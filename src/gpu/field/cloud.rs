@@ -197,7 +197,7 @@ fn tags(cloud: &Cloud<'_>, brushed: &[bool]) -> Vec<[u32; 2]> {
                 Some(true) => gpu_data::BRUSHED,
                 _ => 0,
             };
-            let [r, g, b] = [0, 1, 2].map(|c| to_byte(cloud.source[c * pixels + p]));
+            let [r, g, b] = [0, 1, 2].map(|c| to_byte(cloud.colours[c * pixels + p]));
             let photo = u32::from_le_bytes([r, g, b, 255]);
             [u32::from(cloud.labels[p]) | brush, photo]
         })

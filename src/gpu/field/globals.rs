@@ -185,7 +185,7 @@ fn centroids(view: &FieldView) -> Vec<gpu_data::Centroid> {
         .chunks_exact(6)
         .enumerate()
         .map(|(k, mu)| {
-            let [r, g, b] = table.centroids.colour(k);
+            let [r, g, b] = table.colours[k];
             gpu_data::Centroid {
                 high: Vec3::from_slice(mu),
                 radius: view.neighbourhood.share * table.half_gap[k],

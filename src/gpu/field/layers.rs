@@ -35,7 +35,7 @@ impl FieldScene {
         };
         Self {
             view: FieldView {
-                table: Arc::new(CentroidTable::new(Centroids::kronecker(classes))),
+                table: Arc::new(CentroidTable::new(&Centroids::kronecker(classes))),
                 potential: Potential {
                     operator: Operator::Log,
                     temperature: 1.0,

@@ -30,8 +30,10 @@ pub struct Cloud<'a> {
     pub size: [usize; 2],
     /// The state `x_t`.
     pub state: CloudState<'a>,
-    /// The photo itself as a state, `[3, pixels]` channel-major.
+    /// The state at the start of the flow, `[3, pixels]` channel-major.
     pub source: &'a [f32],
+    /// The photo's colours, -1 to 1, `[3, pixels]` channel-major.
+    pub colours: &'a [f32],
     /// The network's velocity at the state, `[3, pixels]` channel-major.
     pub velocity: Option<&'a [f32]>,
     /// The class that each pixel's state decodes to.
@@ -67,6 +69,7 @@ impl Cloud<'_> {
             && state
             && self.labels.len() == pixels
             && self.source.len() == 3 * pixels
+            && self.colours.len() == 3 * pixels
             && self.velocity.is_none_or(|v| v.len() == 3 * pixels)
     }
 
@@ -112,6 +115,7 @@ mod tests {
             size: [2, 2],
             state: CloudState::Host(&state),
             source: &state,
+            colours: &state,
             velocity: None,
             labels: &labels,
             photo: 0,

@@ -290,6 +290,7 @@ fn a_cloud_on_the_device_is_read_in_place() {
         size,
         state: CloudState::Host(&state),
         source: &state,
+        colours: &state,
         velocity: None,
         labels: &labels,
         photo: 1,
@@ -363,6 +364,7 @@ fn a_cloud_in_class_colours_has_the_centroids_colours() {
             size: [1, 1],
             state: CloudState::Host(&[0.0; 3]),
             source: &[0.0; 3],
+            colours: &[0.0; 3],
             velocity: None,
             labels: &[label],
             photo: 1,
@@ -370,9 +372,9 @@ fn a_cloud_in_class_colours_has_the_centroids_colours() {
         };
         renderer.update(&scene, Some(&cloud), &[]).unwrap();
         let drawn = picture(&mut renderer, [64, 64]).unwrap();
-        let centroids = &scene.view.table.centroids;
+        let table = &scene.view.table;
         let colour = match usize::from(label) {
-            class if class < 5 => centroids.colour(class),
+            class if class < 5 => table.colours[class],
             _ => [128; 3],
         };
         let middle = 4 * (32 * 64 + 32);
@@ -407,6 +409,7 @@ fn arrows_of_the_network_move_with_the_state() {
             size: [2, 2],
             state: CloudState::Host(&[x; 12]),
             source: &[0.0; 12],
+            colours: &[0.0; 12],
             velocity: Some(&velocity),
             labels: &[0; 4],
             photo: 1,

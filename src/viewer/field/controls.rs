@@ -3,9 +3,10 @@
 use super::interface::{FieldInput, drawn_name, kind_name};
 use super::panel::FieldPanel;
 use super::preset::{Preset, caption};
-use super::settings::FieldSettings;
+use super::settings::{AxisName, FieldSettings};
 use super::widgets::{OPERATORS, choice, class, group, log_slider, row, slider};
 use super::{export, layers};
+use crate::encoding::COLOUR_AXES;
 use crate::vector_field::{Camera, FieldKind};
 use crate::viewer::theme::GRID;
 use eframe::egui::{self, RichText, Ui};
@@ -27,6 +28,7 @@ pub(super) fn show(panel: &mut FieldPanel, ui: &mut Ui, input: &FieldInput<'_>) 
             panel.settings = FieldSettings {
                 models_table: panel.settings.models_table,
                 classes: panel.settings.classes,
+                axes: panel.settings.axes,
                 target: panel.settings.target,
                 potential: panel.settings.potential,
                 ..FieldSettings::default()
@@ -60,6 +62,7 @@ fn field(settings: &mut FieldSettings, ui: &mut Ui, input: &FieldInput<'_>) {
             let help = "Number of classes, 2 to 1000";
             log_slider(ui, "Classes N", help, &mut settings.classes, 2..=1000);
         }
+        axes(settings, ui, settings.dims(input.centroids.dims()));
         let count = settings.class_count(input.centroids.len());
         let names = settings.clone();
         let named = |k: usize| drawn_name(&names, input, k);
@@ -102,6 +105,40 @@ fn field(settings: &mut FieldSettings, ui: &mut Ui, input: &FieldInput<'_>) {
     });
 }
 
+/// Which of `dims` axes are drawn; nothing where there are no others. An axis that another of the cube's
+/// shows already changes places with it.
+fn axes(settings: &mut FieldSettings, ui: &mut Ui, dims: usize) {
+    if dims <= COLOUR_AXES {
+        return;
+    }
+    let hidden = dims - COLOUR_AXES;
+    let help = format!(
+        "The three of {dims} axes of a state that are drawn. Points that lie together here may be far \
+         apart along the {hidden} others."
+    );
+    row(ui, "Axes", &help, |ui| {
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = GRID / 2.0;
+            for place in 0..COLOUR_AXES {
+                let mut chosen = settings.axes[place];
+                egui::ComboBox::from_id_salt(("axis", place))
+                    .width(7.0 * GRID)
+                    .selected_text(AxisName::of(chosen).name)
+                    .show_ui(ui, |ui| {
+                        for axis in 0..dims {
+                            ui.selectable_value(&mut chosen, axis, AxisName::of(axis).name);
+                        }
+                    });
+                settings.show_axis(place, chosen);
+            }
+        })
+        .response
+    });
+    let text =
+        format!("{hidden} of {dims} axes are hidden: distances here are shorter than they are.");
+    ui.label(RichText::new(text).small().weak());
+}
+
 fn view(panel: &mut FieldPanel, ui: &mut Ui) {
     let settings = &mut panel.settings;
     group(ui, "View", "", None, |ui| {
@@ -133,8 +170,9 @@ fn view(panel: &mut FieldPanel, ui: &mut Ui) {
         choice(ui, "Projection", help, perspective, &projections);
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = GRID / 2.0;
-            for (axis, name) in ["red", "green", "blue"].into_iter().enumerate() {
-                let help = format!("Look along the {name} axis");
+            for axis in 0..COLOUR_AXES {
+                let AxisName { name, phrase, .. } = settings.axis_name(axis);
+                let help = format!("Look along {phrase}");
                 if ui.button(name).on_hover_text(help).clicked() {
                     settings.camera.snap(axis);
                 }

@@ -3,7 +3,7 @@
 use super::interface::{FieldInput, Pin};
 use super::settings::{Cut, FieldSettings};
 use super::style::pin_colour;
-use crate::encoding::Centroids;
+use crate::encoding::{COLOUR_AXES, Centroids};
 use crate::gpu::field::{
     FieldScene, FieldStyle, FieldView, LayerSettings, Lines, Particles, Polyline, Quantity, Slice,
     Spheres,
@@ -59,10 +59,13 @@ const CURVE: usize = 241;
 /// Cached results, each with its inputs.
 #[derive(Default)]
 pub(super) struct Derived {
-    table: Option<Arc<CentroidTable>>,
+    table: Option<(TableKey, Arc<CentroidTable>)>,
     seeds: Option<(SeedKey, Arc<Vec<Vec3>>)>,
     curve: Option<(CurveKey, GradientCurve)>,
 }
+
+/// The axes that are drawn, and all axes of the centroids.
+type TableKey = ([usize; COLOUR_AXES], Centroids);
 
 /// Kind, number and random seed of starting points.
 type SeedKey = (Source, u32, u64);
@@ -72,8 +75,8 @@ enum Source {
     Cube,
     Sphere(Vec3, f32),
     Slice(Plane),
-    /// The number of the photo.
-    Photo(Option<u64>),
+    /// The number of the photo, and the axes along which its pixels lie.
+    Photo(Option<u64>, [usize; COLOUR_AXES]),
 }
 
 #[derive(PartialEq)]
@@ -92,15 +95,16 @@ impl Derived {
         settings: &FieldSettings,
         model: &Centroids,
     ) -> Arc<CentroidTable> {
-        let fits = |table: &CentroidTable| {
-            if settings.models_table {
-                table.centroids == *model
-            } else {
-                table.len() == settings.classes
-                    && table.centroids == Centroids::kronecker(settings.classes)
-            }
+        let fits = |(axes, centroids): &TableKey| {
+            *axes == settings.axes
+                && if settings.models_table {
+                    centroids == model
+                } else {
+                    centroids.len() == settings.classes
+                        && *centroids == Centroids::kronecker(settings.classes)
+                }
         };
-        if let Some(table) = self.table.as_ref().filter(|table| fits(table)) {
+        if let Some((_, table)) = self.table.as_ref().filter(|(key, _)| fits(key)) {
             return table.clone();
         }
         let centroids = if settings.models_table {
@@ -108,8 +112,9 @@ impl Derived {
         } else {
             Centroids::kronecker(settings.classes)
         };
-        let table = Arc::new(CentroidTable::new(centroids));
-        self.table.insert(table).clone()
+        let table = Arc::new(CentroidTable::along(&centroids, settings.axes));
+        let key = (settings.axes, centroids);
+        self.table.insert((key, table)).1.clone()
     }
 
     /// The gradient curve of a field towards another class; `None` as in [`GradientCurve::sample`].
@@ -146,7 +151,7 @@ impl Derived {
             Seeding::Cube => Source::Cube,
             Seeding::Sphere => Source::Sphere(table.point(settings.target), settings.sphere),
             Seeding::Slice => Source::Slice(plane),
-            Seeding::Photo => Source::Photo(photo.map(|cloud| cloud.photo)),
+            Seeding::Photo => Source::Photo(photo.map(|cloud| cloud.photo), settings.axes),
         };
         let key = (source, settings.count, settings.seed);
         if let Some((_, seeds)) = self.seeds.as_ref().filter(|(old, _)| *old == key) {
@@ -158,7 +163,7 @@ impl Derived {
             Source::Cube => seeds::cube(count, *seed),
             Source::Sphere(centre, radius) => seeds::sphere(count, *seed, *centre, *radius),
             Source::Slice(plane) => seeds::slice(count, *seed, plane),
-            Source::Photo(_) => seeds::photo(photo.map_or(&[], |cloud| cloud.source), count),
+            Source::Photo(..) => seeds::photo(photo.map_or(&[], |cloud| cloud.source), count),
         });
         self.seeds = Some((key, seeds.clone()));
         seeds
@@ -260,7 +265,7 @@ mod tests {
     #[test]
     fn the_slice_passes_through_the_target_and_its_nearest_neighbour() {
         for n in [3, 11, 150] {
-            let table = CentroidTable::new(Centroids::kronecker(n));
+            let table = CentroidTable::new(&Centroids::kronecker(n));
             let settings = FieldSettings {
                 target: 1,
                 ..FieldSettings::default()
@@ -290,7 +295,7 @@ mod tests {
 
     #[test]
     fn two_classes_have_a_slice_too() {
-        let table = CentroidTable::new(Centroids::kronecker(2));
+        let table = CentroidTable::new(&Centroids::kronecker(2));
         let settings = FieldSettings {
             target: 0,
             ..FieldSettings::default()

@@ -137,7 +137,7 @@ fn texture(
     }
     let pixels = cloud.pixels();
     let colour = |p: usize| {
-        let [r, g, b] = [0, 1, 2].map(|c| to_byte(cloud.source[c * pixels + p]));
+        let [r, g, b] = [0, 1, 2].map(|c| to_byte(cloud.colours[c * pixels + p]));
         Color32::from_rgb(r, g, b)
     };
     let [height, width] = cloud.size;

@@ -39,13 +39,17 @@ pub(super) fn slice(panel: &mut FieldPanel, ui: &mut Ui, input: &FieldInput<'_>)
             Cut::Classes(_) => before,
             _ => Cut::Classes([settings.target, 0, 1]),
         };
+        let axes = [0, 1, 2].map(|axis| names.axis_name(axis));
+        let across = axes
+            .each_ref()
+            .map(|axis| format!("Perpendicular to {}", axis.phrase));
         let nearest = "Through the target and the two classes nearest to it";
         let cuts = [
             (Cut::Neighbours, "nearest", nearest),
             (any, "3 classes", "Through any three centroids"),
-            (Cut::Axis(0), "R", "Perpendicular to the red axis"),
-            (Cut::Axis(1), "G", "Perpendicular to the green axis"),
-            (Cut::Axis(2), "B", "Perpendicular to the blue axis"),
+            (Cut::Axis(0), &axes[0].letter, &across[0]),
+            (Cut::Axis(1), &axes[1].letter, &across[1]),
+            (Cut::Axis(2), &axes[2].letter, &across[2]),
         ];
         let help = "Where the slice lies";
         choice(ui, "Plane", help, &mut settings.cut, &cuts);

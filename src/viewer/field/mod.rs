@@ -36,6 +36,7 @@ pub use preset::Preset;
 pub(crate) use settings::FieldSettings;
 pub(super) use widgets::PANEL as CONTROLS;
 
+use crate::encoding::{Centroids, FIRST_AXES};
 use crate::gpu::field::{Cloud, CloudState};
 use crate::viewer::app_state::AppState;
 use crate::viewer::background;
@@ -60,12 +61,14 @@ impl Panel for FieldPanel {
             theme::empty(ui, "The field appears with a model.");
             return;
         };
+        self.clamp(&model.centroids);
+        let axes = self.settings.axes;
         let flow = app.flow.as_ref();
         let position = app.playhead.position;
         let trajectories: Vec<Vec<[f32; 3]>> = flow.map_or_else(Vec::new, |flow| {
             let pins = app.selection.pins.iter();
-            let colours = |x: Vec<f32>| [x[0], x[1], x[2]];
-            let path = |&pixel| flow.path_of(pixel).into_iter().map(colours).collect();
+            let drawn = |x: Vec<f32>| axes.map(|axis| x.get(axis).copied().unwrap_or_default());
+            let path = |&pixel| flow.path_of(pixel).into_iter().map(drawn).collect();
             pins.map(path).collect()
         });
         let pins = app.selection.pins.iter().zip(&trajectories).enumerate();
@@ -81,20 +84,28 @@ impl Panel for FieldPanel {
         let on_device = flow.zip(around).and_then(|(flow, (low, high, share))| {
             Some((flow.on_device(low)?, flow.on_device(high)?, share))
         });
-        // A page cannot wait for what brushing reads back, so there the states are mixed in memory.
-        let on_device = on_device.filter(|_| platform::DESKTOP);
-        let mixed = flow.zip(around).filter(|_| !platform::DESKTOP);
+        // A page cannot wait for what brushing reads back, and the first three channels alone lie
+        // together in the device's memory: everything else is mixed in this program's.
+        let in_place = platform::DESKTOP && axes == FIRST_AXES;
+        let on_device = on_device.filter(|_| in_place);
+        let mixed = flow.zip(around).filter(|_| !in_place);
         let mixed = mixed.and_then(|(flow, (low, high, share))| {
             let [low, high] = [low, high].map(|step| flow.states.get(step)?.host.as_ref());
-            let both = low?.colours().iter().zip(high?.colours());
+            let (low, high) = (low?.along(axes), high?.along(axes));
+            let both = low.iter().zip(high.iter());
             Some(both.map(|(a, b)| a + share * (b - a)).collect::<Vec<f32>>())
         });
+        let source = flow.and_then(|flow| flow.states.first()?.host.as_ref());
+        let source = source.map(|host| (host.along(axes), host.along(FIRST_AXES)));
+        let nearest = flow.and_then(|flow| flow.nearest(position));
+        let state = nearest.map(|(_, host)| host.along(axes));
         let velocity = flow.and_then(|flow| {
             let (step, _) = flow.nearest(position)?;
-            self.velocity.at(flow, step)
+            self.velocity.at(flow, step, axes)
         });
         let cloud = flow.and_then(|flow| {
-            let (_, host) = flow.nearest(position)?;
+            let ((_, host), state) = (nearest?, state.as_deref()?);
+            let (source, colours) = source.as_ref()?;
             let on_device = on_device.as_ref().map(|(low, high, share)| {
                 let (buffer, offset) = low.location();
                 CloudState::Device {
@@ -106,14 +117,14 @@ impl Panel for FieldPanel {
             });
             Some(Cloud {
                 size: flow.size,
-                state: on_device.unwrap_or(CloudState::Host(
-                    mixed.as_deref().unwrap_or_else(|| host.colours()),
-                )),
-                source: flow.states.first()?.host.as_ref()?.colours(),
+                state: on_device.unwrap_or(CloudState::Host(mixed.as_deref().unwrap_or(state))),
+                source,
+                colours,
                 velocity: velocity.as_deref().map(Vec::as_slice),
                 labels: &host.labels,
                 photo: flow.id,
-                generation: flow.generation << 32 | u64::from(position.to_bits()),
+                generation: (flow.generation << 32 | u64::from(position.to_bits()))
+                    ^ axes.iter().fold(0, |code, &axis| code << 4 | axis as u64) << 52,
             })
         });
         let input = FieldInput {
@@ -131,11 +142,17 @@ impl Panel for FieldPanel {
 }
 
 impl FieldPanel {
+    /// Fits the settings to the centroids: the model's, or those of a number of classes.
+    fn clamp(&mut self, of_model: &Centroids) {
+        let settings = &mut self.settings;
+        let classes = settings.class_count(of_model.len());
+        settings.clamp(classes, settings.dims(of_model.dims()));
+    }
+
     /// Draws the panel into the whole of `ui`. Without a graphics device, it says that it needs one.
     fn show(&mut self, ui: &mut egui::Ui, input: &FieldInput<'_>) -> FieldOutput {
+        self.clamp(input.centroids);
         let before = self.settings.clone();
-        let classes = self.settings.class_count(input.centroids.len());
-        self.settings.clamp(classes);
         egui::Panel::right("field controls")
             .frame(background::bare(ui))
             .exact_size(widgets::PANEL)
@@ -148,7 +165,7 @@ impl FieldPanel {
                     });
             });
         let table = self.derived.table(&self.settings, input.centroids);
-        self.settings.clamp(table.len());
+        self.clamp(input.centroids);
         if self.settings.curve {
             egui::Panel::bottom("field curve")
                 .frame(background::bare(ui))

@@ -4,6 +4,7 @@ use super::counts::{self, HISTOGRAM};
 use super::interface::{FieldInput, drawn_name, kind_name};
 use super::panel::FieldPanel;
 use super::projection::{aspect, on_screen, within};
+use super::settings::AxisName;
 use super::style::{backdrop, pin_colour};
 use crate::gpu::field::{AXES, EMPHASIS, FieldScene};
 use crate::vector_field::{FieldKind, in_cube};
@@ -270,23 +271,22 @@ fn gizmo(panel: &mut FieldPanel, ui: &mut Ui, pane: Rect) {
         let [r, g, b] = AXES[axis];
         let near = (1.0 - forward[axis]) * 0.5;
         let colour = Color32::from_rgb(r, g, b).gamma_multiply(0.55 + 0.45 * near);
-        let name = ["red", "green", "blue"][axis];
+        let AxisName { letter, phrase, .. } = panel.settings.axis_name(axis);
         let hit = Rect::from_center_size(to, Vec2::splat(20.0));
         let id = ui.scope_id().with(("axis", axis));
         let response = ui.interact(hit, id, egui::Sense::click());
         response.widget_info(|| {
-            egui::WidgetInfo::labeled(egui::Role::Button, true, format!("look along {name}"))
+            egui::WidgetInfo::labeled(egui::Role::Button, true, format!("look along {phrase}"))
         });
         ui.painter()
             .line_segment([centre, to], egui::Stroke::new(2.0, colour));
         let size = if response.hovered() { 9.5 } else { 8.0 };
         ui.painter().circle_filled(to, size, colour);
-        let letter = ["R", "G", "B"][axis];
         let font = FontId::proportional(11.0);
         ui.painter()
             .text(to, Align2::CENTER_CENTER, letter, font, Color32::WHITE);
         if response
-            .on_hover_text(format!("Look along the {name} axis"))
+            .on_hover_text(format!("Look along {phrase}"))
             .clicked()
         {
             panel.settings.camera.snap(axis);

@@ -49,6 +49,7 @@ impl Preset {
         *settings = FieldSettings {
             models_table: kept.models_table,
             classes: kept.classes,
+            axes: kept.axes,
             target: kept.target,
             potential: kept.potential,
             annealed: kept.annealed,

@@ -81,7 +81,7 @@ pub(super) fn show(
             }
             ui.end_row();
             for (distance, k) in by_distance.into_iter().take(LISTED) {
-                let [r, g, b] = table.centroids.colour(k);
+                let [r, g, b] = table.colours[k];
                 let (rect, _) =
                     ui.allocate_exact_size(egui::Vec2::splat(1.25 * GRID), egui::Sense::hover());
                 ui.painter()

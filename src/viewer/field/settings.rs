@@ -1,5 +1,6 @@
 //! The settings of the panel: plain data, remembered between starts.
 
+use crate::encoding::{COLOUR_AXES, FIRST_AXES};
 use crate::gpu::field::{Arrows, CloudStyle, Particles, Slice, Streamlines};
 use crate::potential::{Operator, Potential};
 use crate::vector_field::seeds::Seeding;
@@ -15,6 +16,33 @@ pub(crate) enum Cut {
     Neighbours,
     /// Through the centroids of three classes.
     Classes([usize; 3]),
+}
+
+/// What an axis of a state is called: the first three by the colours that they are drawn in, the others
+/// by their numbers, which count from 1.
+#[derive(Clone, Debug)]
+pub(super) struct AxisName {
+    pub(super) letter: String,
+    pub(super) name: String,
+    /// As in "perpendicular to the red axis".
+    pub(super) phrase: String,
+}
+
+impl AxisName {
+    pub(super) fn of(axis: usize) -> Self {
+        match ["red", "green", "blue"].get(axis) {
+            Some(name) => Self {
+                letter: name[..1].to_uppercase(),
+                name: (*name).to_owned(),
+                phrase: format!("the {name} axis"),
+            },
+            None => Self {
+                letter: (axis + 1).to_string(),
+                name: format!("axis {}", axis + 1),
+                phrase: format!("axis {}", axis + 1),
+            },
+        }
+    }
 }
 
 /// A layer's settings, which are kept while it is hidden.
@@ -70,6 +98,8 @@ pub(crate) struct FieldSettings {
     pub(crate) models_table: bool,
     /// Number of classes N, 2 to 1000.
     pub(crate) classes: usize,
+    /// The axes of a state that are drawn as the cube's, if the model's states have more than three.
+    pub(crate) axes: [usize; COLOUR_AXES],
     pub(crate) target: usize,
     pub(crate) potential: Potential,
     /// Whether to use the annealed target `v - t grad Phi` instead of the static one.
@@ -109,6 +139,7 @@ impl Default for FieldSettings {
         Self {
             models_table: true,
             classes: 11,
+            axes: FIRST_AXES,
             target: 4,
             potential: Potential {
                 operator: Operator::Log,
@@ -162,9 +193,37 @@ impl FieldSettings {
         }
     }
 
+    /// What an axis of the cube, 0 to 2, is called.
+    pub(super) fn axis_name(&self, of_cube: usize) -> AxisName {
+        AxisName::of(self.axes[of_cube])
+    }
+
+    /// Draws an axis of the state along one of the cube, with which it changes places if it is drawn
+    /// already.
+    pub(super) fn show_axis(&mut self, of_cube: usize, axis: usize) {
+        if let Some(other) = self.axes.iter().position(|&drawn| drawn == axis) {
+            self.axes.swap(of_cube, other);
+        } else {
+            self.axes[of_cube] = axis;
+        }
+    }
+
+    /// The number of axes to choose from; `of_model` is that of the open model's states.
+    pub(super) fn dims(&self, of_model: usize) -> usize {
+        if self.models_table {
+            of_model
+        } else {
+            COLOUR_AXES
+        }
+    }
+
     /// Brings numbers that a file or another model's table put out of range back into it, for `classes`
-    /// centroids.
-    pub(super) fn clamp(&mut self, classes: usize) {
+    /// centroids of `dims` axes.
+    pub(super) fn clamp(&mut self, classes: usize, dims: usize) {
+        let [a, b, c] = self.axes;
+        if a == b || b == c || c == a || self.axes.iter().any(|&axis| axis >= dims) {
+            self.axes = FIRST_AXES;
+        }
         let default = Self::default();
         let last = classes.saturating_sub(1);
         self.classes = self.classes.clamp(2, 1000);
@@ -235,12 +294,31 @@ mod tests {
             ..FieldSettings::default()
         };
         settings.layers.cloud.settings.radius = f32::INFINITY;
-        settings.clamp(5);
+        settings.axes = [2, 7, 7];
+        settings.clamp(5, 8);
+        assert_eq!(settings.axes, FIRST_AXES);
         assert_eq!(settings.target, 4);
         assert_eq!(settings.towards, None);
         assert_eq!(settings.cut, Cut::Classes([4, 3, 4]));
         assert_eq!(settings.time, 0.5);
         assert_eq!(settings.layers.cloud.settings.radius, 1.6);
+    }
+
+    #[test]
+    fn an_axis_that_is_drawn_already_changes_places() {
+        let mut settings = FieldSettings::default();
+        settings.show_axis(1, 5);
+        assert_eq!(settings.axes, [0, 5, 2]);
+        settings.show_axis(0, 5);
+        assert_eq!(settings.axes, [5, 0, 2]);
+        settings.show_axis(2, 2);
+        assert_eq!(settings.axes, [5, 0, 2]);
+        let names = [0, 1, 2].map(|axis| settings.axis_name(axis).letter);
+        assert_eq!(names, ["6", "R", "B"]);
+        settings.clamp(11, 8);
+        assert_eq!(settings.axes, [5, 0, 2]);
+        settings.clamp(11, 3);
+        assert_eq!(settings.axes, FIRST_AXES);
     }
 
     #[test]
@@ -253,7 +331,7 @@ mod tests {
         settings.camera.pitch = 400.0;
         settings.camera.extent = 0.0;
         settings.camera.pivot = Vec3::new(f32::INFINITY, 0.25, f32::NAN);
-        settings.clamp(11);
+        settings.clamp(11, 3);
         let camera = settings.camera;
         assert_eq!(settings.export, [16, 16_384]);
         assert_eq!(camera.yaw, Camera::default().yaw);

@@ -37,6 +37,7 @@ impl eframe::App for App {
                 size: SIZE,
                 state: CloudState::Host(&self.source),
                 source: &self.source,
+                colours: &self.source,
                 velocity: None,
                 labels: &self.labels,
                 photo: 1,
@@ -138,7 +139,7 @@ fn a_click_on_a_centroid_makes_it_the_target() {
     let mut harness = harness([1000.0, 640.0], Some(Preset::Fig1a), true);
     harness.state_mut().panel.settings.target = 4;
     settle(&mut harness);
-    let table = CentroidTable::new(Centroids::kronecker(11));
+    let table = CentroidTable::new(&Centroids::kronecker(11));
     let pane =
         egui::Rect::from_min_size(egui::Pos2::ZERO, egui::vec2(1000.0 - widgets::PANEL, 640.0));
     let camera = harness.state().panel.settings.camera;
@@ -247,6 +248,30 @@ fn a_region_brushed_in_the_photo_lights_its_points() {
     click(&mut harness, place.center());
     assert!(harness.state().brushed.is_empty());
     assert_eq!(picture(&mut harness), before);
+}
+
+#[test]
+fn the_axes_of_longer_codes_can_be_chosen() {
+    let mut harness = harness([1000.0, 640.0], Some(Preset::Fig1b), true);
+    assert!(harness.query_by_label("Axes").is_none());
+    harness.state_mut().centroids = Centroids::kronecker_in(11, 8);
+    settle(&mut harness);
+    harness.get_by_label_contains("5 of 8 axes are hidden");
+    let picture = |harness: &mut Harness<'_, App>| {
+        let picture = &mut harness.state_mut().panel.picture;
+        let exported = picture.export([300, 200], 1.0, |_, _| ());
+        exported.unwrap().wait().unwrap()
+    };
+    let first = picture(&mut harness);
+    harness.state_mut().panel.settings.show_axis(0, 6);
+    settle(&mut harness);
+    assert_ne!(picture(&mut harness), first);
+    harness.get_by_label("look along axis 7");
+    // A model with shorter codes shows its own.
+    harness.state_mut().centroids = Centroids::kronecker(11);
+    settle(&mut harness);
+    assert_eq!(harness.state().panel.settings.axes, [0, 1, 2]);
+    assert_eq!(picture(&mut harness), first);
 }
 
 fn drag(harness: &mut Harness<'_, App>, from: [f32; 2], to: [f32; 2]) {
