@@ -191,6 +191,19 @@ pub fn flow_from<'a>(
     }
 }
 
+/// The flow of one look at a whole photo, and the size of its states, `[height, width]`.
+pub fn look_at<'a>(
+    model: &'a Model,
+    photo: &RgbImage,
+    look: Look,
+    sampling: Sampling,
+) -> ([usize; 2], impl Iterator<Item = State> + use<'a>) {
+    let [width, height] = [photo.width(), photo.height()].map(|side| side as usize);
+    let size = network_size(model, width, height, look.scale);
+    let input = look.input(&[photo], size, &model.network.device());
+    (size, flow(model, input, sampling))
+}
+
 /// The votes of one look at a photo, from the last state of its flow.
 ///
 /// # Errors
@@ -201,11 +214,9 @@ pub fn votes(
     look: Look,
     sampling: Sampling,
 ) -> Result<Votes, NotFinite> {
-    let [width, height] = [photo.width(), photo.height()].map(|side| side as usize);
-    let size = network_size(model, width, height, look.scale);
-    let input = look.input(&[photo], size, &model.network.device());
+    let (size, flow) = look_at(model, photo, look, sampling);
     // A flow has at least its source, so there is always a last state.
-    let last = flow(model, input, sampling).last();
+    let last = flow.last();
     let state = last.map_or_else(Vec::new, |state| read(state.x));
     check_finite(&state)?;
     Ok(look.votes(&model.centroids(), &state, size))

@@ -95,19 +95,17 @@ fn states(
     look: Look,
     sampling: Sampling,
 ) -> anyhow::Result<Vec<(f32, RgbImage)>> {
-    let [width, height] = [photo.width(), photo.height()].map(|side| side as usize);
-    let size = inference::network_size(model, width, height, look.scale);
-    let input = Look {
+    let upright = Look {
         mirrored: false,
         ..look
-    }
-    .input(&[photo], size, &model.network.device());
+    };
+    let (size, flow) = inference::look_at(model, photo, upright, sampling);
     let wanted: Vec<usize> = with_ends(sampling.steps, STATES)
         .into_iter()
         .map(|at| at + 1)
         .collect();
     let mut found = Vec::new();
-    for (step, state) in inference::flow(model, input, sampling).enumerate() {
+    for (step, state) in flow.enumerate() {
         if wanted.contains(&step) {
             let x = read(state.x);
             inference::check_finite(&x)?;

@@ -365,14 +365,12 @@ impl<'a> Work<'a> {
     /// All states of the first look at a whole photo.
     fn states(&self, photo: &RgbImage) -> anyhow::Result<Seen> {
         let look = self.first_look();
-        let [width, height] = [photo.width(), photo.height()].map(|side| side as usize);
-        let size = inference::network_size(self.model, width, height, look.scale);
-        let input = look.input(&[photo], size, &self.model.network.device());
+        let (size, flow) = inference::look_at(self.model, photo, look, self.viewing.sampling);
         let mut seen = Seen {
             size,
             ..Seen::default()
         };
-        for state in inference::flow(self.model, input, self.viewing.sampling) {
+        for state in flow {
             let x = read(state.x);
             inference::check_finite(&x).with_context(|| self.model_name.clone())?;
             seen.times.push(state.t);

@@ -286,7 +286,7 @@ fn everyday_kinds_of_tiff_are_decoded() {
         read(&bits).as_raw(),
         &[0, 0, 0, 255, 255, 255, 255, 255, 255]
     );
-    let across_bytes = vec![0b000000_11, 0b1111_0101, 0b01_000000];
+    let across_bytes = vec![0b0000_0011, 0b1111_0101, 0b0100_0000];
     let six_bits = tiff(&[page([3, 1], [6, 1, 1], &[], across_bytes)]);
     assert_eq!(
         read(&six_bits).as_raw(),

@@ -134,8 +134,7 @@ fn axes(settings: &mut FieldSettings, ui: &mut Ui, dims: usize) {
         })
         .response
     });
-    let text =
-        format!("{hidden} of {dims} axes are hidden: distances here are shorter than they are.");
+    let text = format!("{hidden} of {dims} axes are hidden; true distances are larger.");
     ui.label(RichText::new(text).small().weak());
 }
 
