@@ -96,7 +96,7 @@ check("--version names the target", "x86_64-pc-windows-gnu" in version, version.
 devices, _ = run(WINDOWS, "devices")
 check("devices lists the CPU", "cpu " in devices, " | ".join(devices.split("\n")).strip(" |"))
 refused = run(WINDOWS, "segment", "--device", "cpu", "fehlt: Größe Ж.png", "-o", "nowhere", code=1)[1]
-check("an error is a line of UTF-8, without colours", "Größe Ж.png" in refused.splitlines()[-1] and "\x1b" not in refused, refused.strip())
+check("an error is one line of UTF-8 below the device, without colours", refused.startswith("device: CPU\n") and refused.count("\n") == 2 and "Größe Ж.png" in refused.splitlines()[1] and "\x1b" not in refused, refused.strip())
 usage = run(WINDOWS, "segment", code=2)[1]
 check("wrong usage is told", "Usage: flowseg" in usage)
 

@@ -95,8 +95,10 @@ impl Derived {
         settings: &FieldSettings,
         model: &Centroids,
     ) -> Arc<CentroidTable> {
+        // A control may just have chosen centroids with fewer axes than are drawn.
+        let drawn = settings.fitting_axes(model.dims());
         let fits = |(axes, centroids): &TableKey| {
-            *axes == settings.axes
+            *axes == drawn
                 && if settings.models_table {
                     centroids == model
                 } else {
@@ -112,8 +114,8 @@ impl Derived {
         } else {
             Centroids::kronecker(settings.classes)
         };
-        let table = Arc::new(CentroidTable::along(&centroids, settings.axes));
-        let key = (settings.axes, centroids);
+        let table = Arc::new(CentroidTable::along(&centroids, drawn));
+        let key = (drawn, centroids);
         self.table.insert((key, table)).1.clone()
     }
 

@@ -46,6 +46,7 @@ use crate::viewer::platform;
 use crate::viewer::theme;
 use eframe::egui;
 use interface::{FieldInput, FieldOutput, Pin};
+use std::borrow::Cow;
 
 impl Panel for FieldPanel {
     fn title(&self) -> &'static str {
@@ -61,8 +62,7 @@ impl Panel for FieldPanel {
             theme::empty(ui, "The field appears with a model.");
             return;
         };
-        self.clamp(&model.centroids);
-        let axes = self.settings.axes;
+        let axes = self.settings.fitting_axes(model.centroids.dims());
         let flow = app.flow.as_ref();
         let position = app.playhead.position;
         let trajectories: Vec<Vec<[f32; 3]>> = flow.map_or_else(Vec::new, |flow| {
@@ -98,11 +98,13 @@ impl Panel for FieldPanel {
         let source = flow.and_then(|flow| flow.states.first()?.host.as_ref());
         let source = source.map(|host| (host.along(axes), host.along(FIRST_AXES)));
         let nearest = flow.and_then(|flow| flow.nearest(position));
-        let state = nearest.map(|(_, host)| host.along(axes));
-        let velocity = flow.and_then(|flow| {
-            let (step, _) = flow.nearest(position)?;
-            self.velocity.at(flow, step, axes)
-        });
+        let state = match mixed {
+            Some(mixed) => Some(Cow::Owned(mixed)),
+            None => nearest.map(|(_, host)| host.along(axes)),
+        };
+        let velocity = flow
+            .zip(nearest)
+            .and_then(|(flow, (step, _))| self.velocity.at(flow, step, axes));
         let cloud = flow.and_then(|flow| {
             let ((_, host), state) = (nearest?, state.as_deref()?);
             let (source, colours) = source.as_ref()?;
@@ -117,7 +119,7 @@ impl Panel for FieldPanel {
             });
             Some(Cloud {
                 size: flow.size,
-                state: on_device.unwrap_or(CloudState::Host(mixed.as_deref().unwrap_or(state))),
+                state: on_device.unwrap_or(CloudState::Host(state)),
                 source,
                 colours,
                 velocity: velocity.as_deref().map(Vec::as_slice),
@@ -146,13 +148,13 @@ impl FieldPanel {
     fn clamp(&mut self, of_model: &Centroids) {
         let settings = &mut self.settings;
         let classes = settings.class_count(of_model.len());
-        settings.clamp(classes, settings.dims(of_model.dims()));
+        settings.clamp(classes, of_model.dims());
     }
 
     /// Draws the panel into the whole of `ui`. Without a graphics device, it says that it needs one.
     fn show(&mut self, ui: &mut egui::Ui, input: &FieldInput<'_>) -> FieldOutput {
-        self.clamp(input.centroids);
         let before = self.settings.clone();
+        self.clamp(input.centroids);
         egui::Panel::right("field controls")
             .frame(background::bare(ui))
             .exact_size(widgets::PANEL)
@@ -164,8 +166,8 @@ impl FieldPanel {
                         controls::show(self, ui, input);
                     });
             });
-        let table = self.derived.table(&self.settings, input.centroids);
         self.clamp(input.centroids);
+        let table = self.derived.table(&self.settings, input.centroids);
         if self.settings.curve {
             egui::Panel::bottom("field curve")
                 .frame(background::bare(ui))

@@ -217,13 +217,18 @@ impl FieldSettings {
         }
     }
 
+    /// The axes that are drawn if the open model's states have `of_model`: the first three unless the
+    /// chosen ones are there.
+    pub(super) fn fitting_axes(&self, of_model: usize) -> [usize; COLOUR_AXES] {
+        let ([a, b, c], dims) = (self.axes, self.dims(of_model));
+        let fit = a != b && b != c && c != a && [a, b, c].iter().all(|&axis| axis < dims);
+        if fit { self.axes } else { FIRST_AXES }
+    }
+
     /// Brings numbers that a file or another model's table put out of range back into it, for `classes`
-    /// centroids of `dims` axes.
-    pub(super) fn clamp(&mut self, classes: usize, dims: usize) {
-        let [a, b, c] = self.axes;
-        if a == b || b == c || c == a || self.axes.iter().any(|&axis| axis >= dims) {
-            self.axes = FIRST_AXES;
-        }
+    /// centroids and an open model whose states have `of_model` axes.
+    pub(super) fn clamp(&mut self, classes: usize, of_model: usize) {
+        self.axes = self.fitting_axes(of_model);
         let default = Self::default();
         let last = classes.saturating_sub(1);
         self.classes = self.classes.clamp(2, 1000);

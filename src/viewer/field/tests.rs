@@ -267,6 +267,15 @@ fn the_axes_of_longer_codes_can_be_chosen() {
     settle(&mut harness);
     assert_ne!(picture(&mut harness), first);
     harness.get_by_label("look along axis 7");
+    // Centroids of any number of classes have no more than three axes.
+    harness.get_by_label("any N").click();
+    settle(&mut harness);
+    assert_eq!(harness.state().panel.settings.axes, [0, 1, 2]);
+    harness.get_by_label("model's").click();
+    settle(&mut harness);
+    assert_eq!(picture(&mut harness), first);
+    harness.state_mut().panel.settings.show_axis(0, 6);
+    settle(&mut harness);
     // A model with shorter codes shows its own.
     harness.state_mut().centroids = Centroids::kronecker(11);
     settle(&mut harness);
