@@ -23,15 +23,8 @@ const KEPT: usize = 20;
 const REPORTS: usize = 8;
 
 /// The log of this process.
-struct Log {
-    file: Option<File>,
-    reports: usize,
-}
-
-static LOG: Mutex<Log> = Mutex::new(Log {
-    file: None,
-    reports: 0,
-});
+static LOG: Mutex<Option<File>> = Mutex::new(None);
+static REPORTED: AtomicUsize = AtomicUsize::new(0);
 /// What computes and draws.
 static ADAPTER: Mutex<String> = Mutex::new(String::new());
 
@@ -39,13 +32,17 @@ static ADAPTER: Mutex<String> = Mutex::new(String::new());
 /// operation panics: what is not logged any more is not reported either.
 pub(crate) fn log_panics() {
     let before = take_hook();
-    let seen = AtomicUsize::new(0);
     set_hook(Box::new(move |panic| {
-        if seen.fetch_add(1, Ordering::Relaxed) < REPORTS {
+        if is_told() {
             before(panic);
             record(&described(panic));
         }
     }));
+}
+
+/// Whether one more report is made.
+fn is_told() -> bool {
+    REPORTED.fetch_add(1, Ordering::Relaxed) < REPORTS
 }
 
 /// Remembers what computes, and what draws, for the log.
@@ -55,7 +52,9 @@ pub(crate) fn set_adapter(name: &str) {
 
 /// Logs an error that ends the window.
 pub(crate) fn record_error(error: &str) {
-    record(&format!("error: {error}\n"));
+    if is_told() {
+        record(&format!("error: {error}\n"));
+    }
 }
 
 fn described(panic: &PanicHookInfo) -> String {
@@ -78,16 +77,12 @@ fn record(what: &str) {
         // Another thread fails at the same moment, most likely of the same.
         Err(TryLockError::WouldBlock) => return,
     };
-    log.reports += 1;
-    if log.reports > REPORTS {
-        return;
-    }
     let report = report(what);
-    let written = match log.file.as_mut() {
+    let written = match log.as_mut() {
         Some(file) => file.write_all(report.as_bytes()).map(|()| None),
         None => create().and_then(|(path, mut file)| {
             file.write_all(report.as_bytes())?;
-            log.file = Some(file);
+            *log = Some(file);
             Ok(Some(path))
         }),
     };

@@ -123,6 +123,7 @@ mod tests {
     use super::*;
     use crate::inference::Viewing;
     use crate::model::testing;
+    use crate::votes::Outlines;
     use burn::tensor::Device;
 
     fn load() -> LoadModel {
@@ -209,6 +210,7 @@ mod tests {
 
     fn viewing() -> Viewing {
         Viewing {
+            outlines: Outlines::default(),
             looks: vec![inference::Look::default()],
             tiling: inference::Tiling::Auto,
             sampling: sampling(1),

@@ -42,7 +42,8 @@
 //! 4. [`sampler`] solves `dx/dt = v(x, t)` from t = 0 to 1; each evaluation of `v` is a forward pass of
 //!    the network ([`model`], on the operations of [`kernels`]).
 //! 5. [`votes`] computes the probability of every class for every pixel of the last state (equation 9),
-//!    adds up several looks at a photo (`--scales`, `--flip`), blends tiles, scales the result to the
+//!    adds up several looks at a photo (`--scales`, `--flip`), blends tiles, filters the result along
+//!    the colours of the photo, so that outlines run along its edges (`--outlines`), scales it to the
 //!    photo's size and takes the most probable class. For states in the window, [`encoding`] takes the
 //!    nearest centroid.
 //! 6. [`export`] writes masks, overlays, measures of doubt, animations and tables.

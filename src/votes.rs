@@ -7,8 +7,10 @@ mod doubt;
 pub use doubt::Doubt;
 
 mod blend;
+mod guided;
 
 pub use blend::{Blend, Strips};
+pub use guided::Outlines;
 
 use crate::encoding::Centroids;
 use crate::labels::IGNORE;

@@ -30,7 +30,7 @@ labels: encoding
 trajectory: labels
 crash: files terminal
 data: assignment files format labels text_file
-votes: encoding labels
+votes: data encoding labels
 label_edit: labels
 kernels: device encoding potential
 patches: device

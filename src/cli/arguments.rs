@@ -6,6 +6,7 @@ use crate::inference::{Look, SCALES, Tiling};
 use crate::model::{Card, Model};
 use crate::models;
 use crate::terminal::err;
+use crate::votes::Outlines;
 use anyhow::Context;
 use burn::tensor::Device;
 use std::ffi::OsString;
@@ -57,6 +58,15 @@ pub(super) struct LooksArgument {
     /// photo pixels; off: the whole photo at once
     #[arg(long, value_name = "auto|N|off", default_value_t)]
     pub(super) tiles: Tiling,
+    /// Where outlines run: along the edges of the photo (the votes are filtered along its colours), or
+    /// where the network puts them
+    #[arg(long, value_name = "photo|network", default_value_t, value_parser = outlines)]
+    pub(super) outlines: Outlines,
+}
+
+fn outlines(text: &str) -> Result<Outlines, String> {
+    let found = Outlines::ALL.into_iter().find(|found| found.name() == text);
+    found.ok_or_else(|| "write photo or network".to_owned())
 }
 
 impl LooksArgument {

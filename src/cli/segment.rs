@@ -314,6 +314,7 @@ impl<'a> Work<'a> {
                     seed: arguments.seed,
                     ..Sampling::default()
                 },
+                outlines: arguments.looks.outlines,
                 ignore_below: arguments.ignore_below,
             },
             keeps_states: arguments.keeps_states(),
@@ -335,7 +336,8 @@ impl<'a> Work<'a> {
         let segmented = match seen.states.last() {
             Some(last) if self.looks_once(&photo) => {
                 let look = self.first_look();
-                Segmented::whole(look.votes(&self.centroids, last, seen.size))
+                let votes = look.votes(&self.centroids, last, seen.size);
+                Segmented::whole(votes.along(&photo, self.radius()))
             }
             _ => inference::segment(self.model, &self.centroids, &photo, &self.viewing, &|| {
                 false
@@ -348,6 +350,12 @@ impl<'a> Work<'a> {
             seen,
             segmented,
         })
+    }
+
+    /// See [`Outlines::radius`](crate::votes::Outlines::radius).
+    fn radius(&self) -> usize {
+        let patch_size = self.model.card.network.patch_size;
+        self.viewing.outlines.radius(patch_size)
     }
 
     fn first_look(&self) -> inference::Look {
@@ -400,6 +408,7 @@ impl<'a> Work<'a> {
             colours: &self.colours,
             classes: &self.model.card.classes,
             corrected: None,
+            radius: self.radius(),
             look: Look::Raw,
             opacity: OPACITY,
         };

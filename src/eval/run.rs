@@ -10,7 +10,7 @@ use crate::inference::{self, Look, NotFinite, Sampling, SegmentError, Segmented,
 use crate::model::tensors::read;
 use crate::model::{self, Model};
 use crate::sampler::Solver;
-use crate::votes::Votes;
+use crate::votes::{Outlines, Votes};
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -58,6 +58,7 @@ pub struct Scoring {
     pub looks: Vec<Look>,
     /// How each look divides a photo into windows.
     pub tiling: Tiling,
+    pub outlines: Outlines,
     /// Photos per batch; the scores don't depend on it.
     pub batch: usize,
     /// Seed of the noise, if the flow starts at noise: a photo's noise depends on it and on the photo's
@@ -79,13 +80,15 @@ impl Scoring {
                 seed,
                 ..Sampling::default()
             },
+            outlines: self.outlines,
             ignore_below: 0.0,
         }
     }
 }
 
 impl Default for Scoring {
-    /// [`model::STEPS`] Euler steps, at the labels' own size, the whole data set.
+    /// [`model::STEPS`] Euler steps, at the labels' own size, the whole data set, with the network's own
+    /// outlines.
     fn default() -> Self {
         Self {
             solver: Solver::Euler,
@@ -93,6 +96,7 @@ impl Default for Scoring {
             resolutions: vec![Resolution::Label],
             looks: vec![Look::default()],
             tiling: Tiling::Off,
+            outlines: Outlines::Network,
             batch: 8,
             seed: 0,
             samples: 0,
@@ -437,12 +441,16 @@ impl Run<'_> {
                 states[member].push((number, state));
             }
         }
-        let votes = states.iter().map(|states| {
+        let radius = self
+            .scoring
+            .outlines
+            .radius(self.model.card.network.patch_size);
+        let votes = states.iter().zip(group).map(|(states, (_, sample))| {
             let looks = states.iter().map(|(number, state)| {
                 let view = &views[*number];
                 view.look.votes(&self.centroids, state, view.size)
             });
-            Votes::sum(looks).map(Segmented::whole)
+            Votes::sum(looks).map(|votes| Segmented::whole(votes.along(&sample.image, radius)))
         });
         Ok(votes.collect())
     }

@@ -58,6 +58,9 @@ pub struct Scene<'a> {
     pub classes: &'a [String],
     /// The manually corrected mask, `[height, width]` of the photo, which replaces the last state's.
     pub corrected: Option<&'a [u16]>,
+    /// How far the votes of the last state are filtered along the photo's colours, in pixels of the
+    /// state; see [`Outlines::radius`](crate::votes::Outlines::radius).
+    pub radius: usize,
     pub look: Look,
     /// Opacity of class colours over the photo, 0 to 1.
     pub opacity: f32,
@@ -103,7 +106,7 @@ impl Scene<'_> {
 
     pub(super) fn votes(&self) -> Votes {
         let last = self.trajectory.states.last().copied().unwrap_or_default();
-        Votes::of(self.centroids, last, self.trajectory.size)
+        Votes::of(self.centroids, last, self.trajectory.size).along(self.photo, self.radius)
     }
 
     /// `[height, width]`

@@ -42,6 +42,7 @@ impl Flow {
 
     fn scene(&self, look: Look, opacity: f32) -> Scene<'_> {
         Scene {
+            radius: 0,
             photo: &self.photo,
             trajectory: Trajectory {
                 size: [2, 4],
@@ -163,6 +164,7 @@ fn every_pixel_of_an_animated_map_is_a_class_colour() {
     let state = centroids.encode(&labels);
     let photo = RgbImage::new(30, 20);
     let scene = Scene {
+        radius: 0,
         photo: &photo,
         trajectory: Trajectory {
             size: [20, 30],

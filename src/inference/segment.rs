@@ -7,7 +7,7 @@ use crate::flow::Source;
 use crate::model::Model;
 use crate::model::tensors::read;
 use crate::random;
-use crate::votes::{Blend, Strips, Votes};
+use crate::votes::{Blend, Outlines, Strips, Votes};
 use burn::tensor::{Tensor, TensorData};
 use image::RgbImage;
 use rayon::prelude::*;
@@ -29,6 +29,8 @@ pub struct Viewing {
     pub tiling: Tiling,
     /// How the flow of each window is solved.
     pub sampling: Sampling,
+    /// Where outlines run. Photos with more than 256 MiB of votes keep the network's.
+    pub outlines: Outlines,
     /// Pixels whose most probable class is less probable than this, 0 to 1, are ignored.
     pub ignore_below: f32,
 }
@@ -115,7 +117,8 @@ pub fn segment(
         for row in 0..tiles.grid()[0] {
             viewer.add_row(&tiles, row, &mut blend)?;
         }
-        return Ok(Segmented::whole(blend.whole()));
+        let radius = viewing.outlines.radius(model.card.network.patch_size);
+        return Ok(Segmented::whole(blend.whole().along(photo, radius)));
     }
     if bytes(tiles.window()[0] + 1) > STRIP {
         return Err(SegmentError::TooWide(bytes(tiles.window()[0]) >> 20));
@@ -274,6 +277,7 @@ mod tests {
                 steps: 2,
                 ..Sampling::default()
             },
+            outlines: Outlines::Network,
             ignore_below: 0.0,
         }
     }
@@ -357,6 +361,26 @@ mod tests {
             mean(&at_borders),
             mean(&elsewhere)
         );
+    }
+
+    #[test]
+    fn outlines_follow_the_photo_where_that_is_wanted() {
+        let model = model(|_| ());
+        let photo = photo(61, 40);
+        let of = |outlines| {
+            let viewing = Viewing {
+                outlines,
+                ..viewing(Tiling::Off)
+            };
+            seen(&model, &photo, &viewing).votes
+        };
+        let radius = Outlines::Photo.radius(model.card.network.patch_size);
+        assert!(radius > 0);
+        assert_eq!(
+            of(Outlines::Photo),
+            of(Outlines::Network).along(&photo, radius)
+        );
+        assert_ne!(of(Outlines::Photo), of(Outlines::Network));
     }
 
     #[test]

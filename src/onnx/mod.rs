@@ -123,7 +123,8 @@ fn file(model: &Model, graph: Graph, message: &Message) -> Vec<u8> {
 
 const POSTPROCESSING: &str = "labels are at the size that the network saw. For a mask of the photo's own \
     size scale probabilities to it bilinearly (half-pixel centres, border repeated) and take the class \
-    of the greatest. A state decodes to the class whose centroid is nearest.";
+    of the greatest. A state decodes to the class whose centroid is nearest. FlowSeg itself filters the \
+    probabilities along the photo's colours before that, unless asked for --outlines network.";
 
 /// Steps that a model's flow takes where so many are asked for.
 fn steps_of(model: &Model, steps: usize) -> usize {

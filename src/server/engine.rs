@@ -9,7 +9,7 @@ use crate::inference::{self, Look, Sampling, SegmentError, Tiling, Viewing};
 use crate::labels;
 use crate::model::{Card, Model};
 use crate::models::{self, BUILT_IN, LoadError};
-use crate::votes::Votes;
+use crate::votes::{Outlines, Votes};
 use burn::tensor::Device;
 use serde_json::{Map, Value, json};
 use std::ffi::OsString;
@@ -67,8 +67,8 @@ struct Job {
     order: Order,
     photo: Vec<u8>,
     reply: oneshot::Sender<Result<Vec<u8>, Failure>>,
-    /// Kept until the answer is there.
-    _place: Place,
+    /// Given back before the answer is sent: who has one finds the place free.
+    place: Place,
 }
 
 /// Computes masks on threads of its own.
@@ -175,7 +175,7 @@ impl Engine {
             order,
             photo,
             reply,
-            _place: place,
+            place,
         };
         let ended = || Failure::Server("the server is ending".into());
         self.jobs.try_send(job).map_err(|_| ended())?;
@@ -247,6 +247,7 @@ fn work(shared: &Shared, queue: &Mutex<Receiver<Job>>, folder: &TemporaryFolder)
             let message = "the computation failed; the server's log says why";
             Err(Failure::Server(message.into()))
         });
+        drop(job.place);
         // A client that left wants no answer.
         let _ = job.reply.send(answer);
     }
@@ -272,6 +273,7 @@ fn answered(
         looks: vec![Look::default()],
         tiling: Tiling::Off,
         sampling,
+        outlines: Outlines::default(),
         ignore_below: 0.0,
     };
     let segmented = inference::segment(&model, &centroids, &photo, &viewing, left);

@@ -437,7 +437,8 @@ impl AppState {
     pub(super) fn snapshot(&self, look: Look) -> Option<FlowSnapshot> {
         let (flow, model) = (self.flow.as_ref()?, self.model.as_ref()?);
         let opacity = self.settings.view.opacity;
-        let snapshot = FlowSnapshot::of(flow, model, look, opacity, self.inputs())?;
+        let outlines = self.settings.masks.outlines;
+        let snapshot = FlowSnapshot::of(flow, model, outlines, look, opacity, self.inputs())?;
         Some(snapshot.corrected(self.correct.labels(flow.id), &model.classes))
     }
 }

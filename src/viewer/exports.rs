@@ -11,6 +11,7 @@ use crate::encoding::Centroids;
 use crate::export::{self, Artifact, Look, Scene, Trajectory};
 use crate::gpu::field::PictureReadback;
 use crate::pictures;
+use crate::votes::Outlines;
 use eframe::egui;
 use image::RgbImage;
 use std::path::PathBuf;
@@ -29,6 +30,8 @@ pub(super) struct FlowSnapshot {
     colours: Vec<[u8; 3]>,
     classes: Vec<String>,
     corrected: Option<Vec<u16>>,
+    /// See [`Scene::radius`].
+    radius: usize,
     look: Look,
     opacity: f32,
     /// Files that no export may overwrite.
@@ -40,6 +43,7 @@ impl FlowSnapshot {
     pub(super) fn of(
         flow: &Flow,
         model: &OpenModel,
+        outlines: Outlines,
         look: Look,
         opacity: f32,
         inputs: Vec<PathBuf>,
@@ -61,6 +65,7 @@ impl FlowSnapshot {
             colours: model.colours.clone(),
             classes: model.card.classes.clone(),
             corrected: None,
+            radius: outlines.radius(model.card.network.patch_size),
             look,
             opacity,
             inputs,
@@ -109,6 +114,7 @@ impl FlowSnapshot {
             colours: &self.colours,
             classes: &self.classes,
             corrected: self.corrected.as_deref(),
+            radius: self.radius,
             look: self.look,
             opacity: self.opacity,
         }

@@ -3,6 +3,7 @@
 //! Graphics memory is a cache that drawing updates, hence the cells.
 
 use super::canvas_renderer::CanvasRenderer;
+use super::mask_store::LabelPicture;
 use super::worker_events::{Host, OpenedPhoto, Thumbnails};
 use crate::gpu::GpuError;
 use crate::gpu::canvas::{Sources, Values};
@@ -55,6 +56,8 @@ pub(super) struct Flow {
     pub states: Vec<StoredState>,
     /// The step from which each pixel keeps its class, once the flow is complete.
     pub settled: Option<Vec<u16>>,
+    /// Its mask, whose outlines follow the photo, once the flow is complete.
+    pub mask: Option<Arc<LabelPicture>>,
     /// Limit on the graphics memory of the states, in bytes.
     pub budget: usize,
     pub id: u64,
@@ -77,6 +80,7 @@ impl Flow {
             size: opened.size,
             states: Vec::new(),
             settled: None,
+            mask: None,
             budget: BUDGET,
             id: another(),
             generation: another(),

@@ -1,10 +1,12 @@
-//! The queue's mask, drawn over the canvas: while the flow is computed, and instead of the last state
-//! if several looks or windows made the mask.
+//! A mask, drawn over the canvas: the queue's while the flow is computed, and instead of the last state
+//! the queue's if several looks or windows made it, or else the flow's own with outlines that follow
+//! the photo.
 
 use super::app_state::AppState;
 use super::mask_queue::MaskState;
 use super::mask_store::LabelPicture;
 use crate::gpu::canvas::Layer;
+use crate::votes::Outlines;
 use eframe::egui::{
     self, Color32, ColorImage, Pos2, Rect, TextureHandle, TextureOptions, Vec2, pos2, vec2,
 };
@@ -34,23 +36,11 @@ pub(super) struct ReadyMask {
 impl MaskPicture {
     /// The mask to draw now, if there is one.
     pub(super) fn ready(&mut self, app: &AppState, context: &egui::Context) -> Option<ReadyMask> {
-        let (at, _) = app.photos.place();
-        let (picture, model) = (app.masks.picture(at)?, app.model.as_ref()?);
-        let MaskState::Done(mask) = app.masks.state(at) else {
-            return None;
-        };
-        let last = app.sampling.steps as f32;
-        let wanted = if app.settings.masks.differs(&model.card) {
-            app.reachable() < last || app.playhead.position >= last
-        } else {
-            app.reachable() == 0.0
-        };
-        if !wanted {
-            return None;
-        }
+        let model = app.model.as_ref()?;
+        let (picture, [width, height]) = shown(app)?;
         let hidden = &app.selection.hidden;
         let is_made = |made: &Made| {
-            Arc::ptr_eq(&made.picture, picture)
+            Arc::ptr_eq(&made.picture, &picture)
                 && made.colours == model.colours
                 && made.hidden.iter().eq(hidden.iter())
         };
@@ -66,12 +56,37 @@ impl MaskPicture {
             self.texture = Some((made, texture));
         }
         let (_, texture) = self.texture.as_ref()?;
-        let [width, height] = mask.size;
         Some(ReadyMask {
             texture: texture.clone(),
             photo: vec2(width as f32, height as f32),
             opacity: app.settings.view.opacity,
         })
+    }
+}
+
+/// The mask to draw now, and the width and height of its photo.
+fn shown(app: &AppState) -> Option<(Arc<LabelPicture>, [u32; 2])> {
+    let settings = app.settings.masks;
+    let last = app.sampling.steps as f32;
+    let is_last = app.playhead.position >= last;
+    let differs = settings.differs(&app.model.as_ref()?.card);
+    // A comparison is of states.
+    let is_own = !differs && is_last && app.second.is_none();
+    if let (true, Outlines::Photo, Some(flow)) = (is_own, settings.outlines, &app.flow)
+        && let Some(picture) = &flow.mask
+    {
+        return Some((picture.clone(), [flow.photo.width(), flow.photo.height()]));
+    }
+    let reachable = app.reachable();
+    let wanted = if differs {
+        reachable < last || is_last
+    } else {
+        reachable == 0.0
+    };
+    let (at, _) = app.photos.place();
+    match app.masks.state(at) {
+        MaskState::Done(mask) if wanted => Some((app.masks.picture(at)?.clone(), mask.size)),
+        _ => None,
     }
 }
 

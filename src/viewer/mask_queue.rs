@@ -3,6 +3,7 @@
 use super::mask_store::{LabelPicture, StoredMask};
 use crate::inference::{Look, Sampling, Tiling, Viewing};
 use crate::model::Card;
+use crate::votes::Outlines;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ pub(super) struct MaskSettings {
     pub best: bool,
     /// How large photos are divided into windows.
     pub tiling: Tiling,
+    pub outlines: Outlines,
 }
 
 impl MaskSettings {
@@ -34,11 +36,12 @@ impl MaskSettings {
             looks: best.unwrap_or_else(|| vec![once]),
             tiling: self.tiling,
             sampling,
+            outlines: self.outlines,
             ignore_below: 0.0,
         }
     }
 
-    /// Whether a mask differs from the last state of the flow over the whole photo.
+    /// Whether a mask needs more of the network than the flow over the whole photo.
     pub(super) fn differs(self, card: &Card) -> bool {
         self.best && card.quality.is_some() || self.tiling != Tiling::Off
     }

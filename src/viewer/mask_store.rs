@@ -1,6 +1,7 @@
 //! Masks in little memory: compressed at the photo's size, and reduced for a row of a list.
 
 use crate::labels::IGNORE;
+use crate::votes::Votes;
 use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, Luma};
 use std::io::Cursor;
 
@@ -8,6 +9,12 @@ use std::io::Cursor;
 const SMALL: usize = 64;
 /// Maximum longer side of a drawn mask, in pixels.
 const DRAWN: usize = 2048;
+
+/// A size with at most `longest` pixels on the longer side.
+fn reduced(size: [usize; 2], longest: usize) -> [usize; 2] {
+    let scale = (size[0].max(size[1]) as f64 / longest as f64).max(1.0);
+    size.map(|side| ((side as f64 / scale).round() as usize).max(1))
+}
 
 /// Labels at a reduced size.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,8 +28,7 @@ pub(super) struct LabelPicture {
 impl LabelPicture {
     /// Labels `[height, width]`, subsampled to at most `longest` pixels on the longer side.
     fn of(labels: &[u16], [width, height]: [usize; 2], longest: usize) -> Self {
-        let scale = (width.max(height) as f64 / longest as f64).max(1.0);
-        let size = [width, height].map(|side| ((side as f64 / scale).round() as usize).max(1));
+        let size = reduced([width, height], longest);
         let [columns, rows] = size;
         let place = |at: usize| {
             let (x, y) = (at % columns * width / columns, at / columns * height / rows);
@@ -31,6 +37,16 @@ impl LabelPicture {
         Self {
             size,
             labels: (0..columns * rows).map(place).collect(),
+        }
+    }
+
+    /// The mask of votes for a photo of this width and height, with at most `DRAWN` pixels on its longer
+    /// side.
+    pub(super) fn of_votes(votes: &Votes, photo: [usize; 2]) -> Self {
+        let size = reduced(photo, DRAWN);
+        Self {
+            size,
+            labels: votes.labels([size[1], size[0]]),
         }
     }
 

@@ -38,20 +38,18 @@ impl Panel for PixelPanel {
             return;
         };
         let now = f64::from(flow.time(app.playhead.position));
-        egui::ScrollArea::vertical()
-            .auto_shrink(false)
-            .show(ui, |ui| {
-                numbers(ui, &info);
-                nearest(ui, model, &info);
-                if let Some((name, colour)) = second_class(app, pixel) {
-                    ui.horizontal(|ui| {
-                        ui.weak("Second result");
-                        theme::swatch(ui, colour, 1.5 * GRID);
-                        ui.label(name);
-                    });
-                }
-                distances(ui, flow, model, pixel, now);
-            });
+        egui::ScrollArea::both().auto_shrink(false).show(ui, |ui| {
+            numbers(ui, &info);
+            nearest(ui, model, &info);
+            if let Some((name, colour)) = second_class(app, pixel) {
+                ui.horizontal(|ui| {
+                    ui.weak("Second result");
+                    theme::swatch(ui, colour, 1.5 * GRID);
+                    ui.label(name);
+                });
+            }
+            distances(ui, flow, model, pixel, now);
+        });
     }
 }
 

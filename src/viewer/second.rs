@@ -193,7 +193,7 @@ impl Second {
                     flow.read(step, host, None);
                 }
             }
-            WorkerEvent::Finished { settled } => {
+            WorkerEvent::Finished { settled, .. } => {
                 if let Some(flow) = &mut self.flow {
                     flow.settled = Some(settled);
                 }

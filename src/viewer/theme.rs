@@ -213,9 +213,9 @@ pub(super) fn gradient(rect: egui::Rect, ramp: &[Color32]) -> egui::Mesh {
 /// The text of an empty panel: what it is for and what to do next.
 pub(super) fn empty(ui: &mut egui::Ui, text: &str) {
     ui.vertical_centered(|ui| {
-        ui.add_space(4.0 * GRID);
+        ui.add_space((4.0 * GRID).min(0.25 * ui.available_height()));
         // Longer lines are hard to read.
-        ui.set_max_width(72.0 * GRID);
+        ui.set_max_width((72.0 * GRID).min(ui.available_width()));
         ui.weak(text);
     });
 }

@@ -11,11 +11,14 @@ use crate::flow::Source;
 use crate::gpu::canvas::Layer;
 use crate::inference::Tiling;
 use crate::sampler::Solver;
+use crate::votes::Outlines;
 use eframe::egui::{self, Color32, Rect, Sense, Stroke, pos2, vec2};
 use egui_material_icons::icons;
 
 /// Height of the filmstrip, in points.
 const STRIP: f32 = 7.0 * GRID;
+/// The width from which all controls have room in one row, in points.
+const ONE_ROW: f32 = 124.0 * GRID;
 
 #[derive(Default)]
 pub(super) struct TimelinePanel {
@@ -34,14 +37,20 @@ impl Panel for TimelinePanel {
             filmstrip(app, ui, commands);
         }
         track(app, ui, commands);
+        let one_row = ui.available_width() >= ONE_ROW;
         ui.horizontal(|ui| {
             transport(app, ui, commands);
             ui.separator();
             reading(app, ui);
-            ui.separator();
-            self.sampling(app, ui, commands);
+            if one_row {
+                ui.separator();
+                self.sampling(app, ui, commands);
+            }
             progress(app, ui, commands);
         });
+        if !one_row {
+            ui.horizontal(|ui| self.sampling(app, ui, commands));
+        }
         ui.add_space(GRID / 2.0);
     }
 
@@ -325,6 +334,16 @@ fn masks(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
             "Windows along the longer side of a photo, each scaled to the network's training size; \
              auto: by the size of the photo. The canvas shows such a mask at the last step",
         );
+    let on = masks.outlines == Outlines::Photo;
+    let help = "Outlines along the edges of the photo: the votes are filtered along its colours. \
+                The canvas shows such a mask at the last step";
+    if theme::icon_toggle(ui, on, icons::ICON_POLYLINE, help).clicked() {
+        masks.outlines = if on {
+            Outlines::Network
+        } else {
+            Outlines::Photo
+        };
+    }
     if masks != app.settings.masks {
         commands.push(Command::SetMasks(masks));
     }

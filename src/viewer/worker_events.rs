@@ -1,7 +1,7 @@
 //! Converts the worker's messages into what the window shows. Tensors are shared or uploaded, read
 //! back, decoded and counted on the worker's thread, so that no frame waits for that.
 
-use super::mask_store::StoredMask;
+use super::mask_store::{LabelPicture, StoredMask};
 use crate::encoding::{COLOUR_AXES, Centroids, FIRST_AXES, to_byte};
 use crate::gpu::canvas::{Pipelines, Values};
 use crate::gpu::resident::Resident;
@@ -11,6 +11,7 @@ use crate::labels;
 use crate::labels::LabelMap;
 use crate::model::{Card, tensors::read};
 use crate::trajectory;
+use crate::votes::{Outlines, Votes};
 use eframe::egui::{self, ColorImage, TextureHandle, TextureOptions};
 use image::{RgbImage, imageops};
 use std::borrow::Cow;
@@ -39,6 +40,8 @@ pub(super) enum WorkerEvent {
     Finished {
         /// The step from which each pixel keeps its class.
         settled: Vec<u16>,
+        /// The mask whose outlines follow the photo; not for a comparison.
+        mask: Option<LabelPicture>,
     },
     Failed(String),
     /// The mask of a photo of the list, by its place, or an error in one line.
@@ -116,6 +119,9 @@ pub(super) struct EventConverter {
     context: egui::Context,
     pipelines: Option<Arc<Pipelines>>,
     centroids: Centroids,
+    /// See [`Outlines::radius`].
+    radius: usize,
+    photo: Option<Arc<RgbImage>>,
     size: [usize; 2],
     before: Option<(f32, Arc<Vec<f32>>)>,
     labels: Vec<Arc<Vec<u16>>>,
@@ -128,6 +134,8 @@ impl EventConverter {
             context,
             pipelines,
             centroids: Centroids::kronecker(0),
+            radius: 0,
+            photo: None,
             size: [0, 0],
             before: None,
             labels: Vec::new(),
@@ -143,6 +151,7 @@ impl EventConverter {
         match message {
             Message::Model(model) => {
                 self.centroids = model.centroids();
+                self.radius = Outlines::Photo.radius(model.card.network.patch_size);
                 send(WorkerEvent::Model(
                     Box::new(model.card.clone()),
                     self.centroids.clone(),
@@ -150,6 +159,7 @@ impl EventConverter {
             }
             Message::Opened { photo, truth, size } => {
                 self.size = size;
+                self.photo = Some(photo.clone());
                 self.before = None;
                 self.labels.clear();
                 match self.open(photo, truth, size) {
@@ -192,7 +202,8 @@ impl EventConverter {
             Message::Finished => {
                 let labels: Vec<&[u16]> = self.labels.iter().map(|l| l.as_slice()).collect();
                 let settled = trajectory::settle_steps(&labels);
-                send(WorkerEvent::Finished { settled })
+                let mask = self.mask();
+                send(WorkerEvent::Finished { settled, mask })
             }
             Message::Failed(text) => send(WorkerEvent::Failed(text)),
             Message::Mask(at, mask) => {
@@ -200,6 +211,15 @@ impl EventConverter {
                 send(WorkerEvent::Mask(at, stored))
             }
         }
+    }
+
+    /// The mask of the last state with outlines that follow the photo; `None` where nothing is drawn.
+    fn mask(&self) -> Option<LabelPicture> {
+        self.pipelines.as_ref()?;
+        let ((_, x), photo) = (self.before.as_ref()?, self.photo.as_ref()?);
+        let votes = Votes::of(&self.centroids, x, self.size).along(photo, self.radius);
+        let size = [photo.width(), photo.height()].map(|side| side as usize);
+        Some(LabelPicture::of_votes(&votes, size))
     }
 
     fn open(

@@ -4,11 +4,12 @@ use super::{AppState, Phase, Playhead};
 use crate::inference::Sampling;
 use crate::viewer::class_photos::ClassPhotos;
 use crate::viewer::flow::Flow;
-use crate::viewer::mask_queue::MaskQueue;
+use crate::viewer::mask_queue::{MaskQueue, MaskSettings};
 use crate::viewer::photo_list::PhotoList;
 use crate::viewer::second::Second;
 use crate::viewer::selection::SelectionHistory;
 use crate::viewer::settings::Settings;
+use crate::votes::Outlines;
 
 /// What the window showed, apart from its panels.
 pub(crate) struct SetAside {
@@ -87,7 +88,11 @@ impl AppState {
         self.sampling = sampling;
         self.settings.choose_steps(Some(sampling.steps));
         self.settings.solver = sampling.solver;
-        self.settings.masks = Default::default();
+        // The flow's own last state.
+        self.settings.masks = MaskSettings {
+            outlines: Outlines::Network,
+            ..MaskSettings::default()
+        };
         if self.photos.item().is_none() {
             self.show(PhotoList::samples(0));
         } else if stays.is_none() {

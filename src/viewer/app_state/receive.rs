@@ -8,6 +8,7 @@ use crate::viewer::flow::Flow;
 use crate::viewer::open_model::OpenModel;
 use crate::viewer::photo_list::{Item, PhotoList};
 use crate::viewer::worker_events::WorkerEvent;
+use std::sync::Arc;
 use web_time::Instant;
 
 impl AppState {
@@ -107,9 +108,10 @@ impl AppState {
                     flow.read(step, host, thumbnails);
                 }
             }
-            WorkerEvent::Finished { settled } => {
+            WorkerEvent::Finished { settled, mask } => {
                 if let Some(flow) = &mut self.flow {
                     flow.settled = Some(settled);
+                    flow.mask = mask.map(Arc::new);
                 }
                 self.phase = Phase::Idle;
                 self.restore_correction();

@@ -160,7 +160,9 @@ impl AppState {
         }
         let opacity = self.settings.view.opacity;
         let look = Default::default();
-        let Some(snapshot) = FlowSnapshot::of(flow, model, look, opacity, Vec::new()) else {
+        let outlines = self.settings.masks.outlines;
+        let Some(snapshot) = FlowSnapshot::of(flow, model, outlines, look, opacity, Vec::new())
+        else {
             return;
         };
         let preparation = Preparation {

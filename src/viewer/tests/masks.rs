@@ -3,7 +3,8 @@
 use super::*;
 use crate::inference::Tiling;
 use crate::viewer::commands::{Command, run::run};
-use crate::viewer::mask_queue::MaskState;
+use crate::viewer::mask_queue::{MaskSettings, MaskState};
+use crate::votes::{Outlines, Votes};
 use image::RgbImage;
 
 /// A window on a folder of three photos and one file that is not a photo, with a small model.
@@ -47,7 +48,7 @@ fn a_folder_is_segmented_in_the_background_and_any_mask_is_there_at_once() {
         app.shared.masks.picture(3).is_some()
     });
     until(&mut window, "the flow", complete);
-    // It equals the flow's last state.
+    // It is that of the flow, which is drawn at its last step.
     let app = &window.state().shared;
     let flow = app.flow.as_ref().unwrap();
     let last = flow
@@ -56,11 +57,17 @@ fn a_folder_is_segmented_in_the_background_and_any_mask_is_there_at_once() {
         .and_then(|state| state.host.as_ref())
         .unwrap();
     let model = app.model.as_ref().unwrap();
-    let votes = crate::votes::Votes::of(&model.centroids, &last.x, flow.size);
+    let radius = Outlines::Photo.radius(model.card.network.patch_size);
+    let votes = Votes::of(&model.centroids, &last.x, flow.size).along(&flow.photo, radius);
     let MaskState::Done(mask) = app.masks.state(3) else {
         panic!("it is done")
     };
     assert_eq!(mask.labels().unwrap(), votes.labels([40, 60]));
+    let drawn = flow.mask.as_ref().unwrap();
+    assert_eq!(
+        (drawn.size, &drawn.labels),
+        ([60, 40], &votes.labels([40, 60]))
+    );
     // Other solver steps give other masks: all are made again, the shown one first.
     send(&mut window, Command::SegmentAll(false));
     let mut sampling = window.state().shared.sampling;
@@ -113,8 +120,17 @@ fn windows_and_looks_show_a_mask_of_their_own_at_the_last_step() {
     assert!(shown(&mut window));
     press(&mut window, Key::Home);
     assert!(!shown(&mut window));
-    masks.tiling = Tiling::Off;
-    send(&mut window, Command::SetMasks(masks));
-    press(&mut window, Key::End);
-    assert!(!shown(&mut window));
+    // The flow's own mask needs no other run of the network.
+    for (outlines, has_own) in [(Outlines::Photo, true), (Outlines::Network, false)] {
+        masks = MaskSettings {
+            tiling: Tiling::Off,
+            outlines,
+            ..masks
+        };
+        send(&mut window, Command::SetMasks(masks));
+        press(&mut window, Key::End);
+        assert_eq!(shown(&mut window), has_own);
+        press(&mut window, Key::Home);
+        assert!(!shown(&mut window));
+    }
 }

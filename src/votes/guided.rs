@@ -1,0 +1,440 @@
+//! Moves the outlines of votes to the edges of the photo: a guided filter.
+//!
+//! In every window around a pixel, the probability of a class is fitted by an affine function of the
+//! photo's colour, and a pixel takes the mean of the functions of all windows that it is in. Within an
+//! area of one colour, votes are smoothed; where colours change, they may change as sharply.
+//! He, Sun and Tang, "Guided Image Filtering", ECCV 2010.
+
+use super::Votes;
+use crate::data;
+use image::RgbImage;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Where the outlines of masks run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Outlines {
+    /// Where the network's votes, filtered along the photo's colours, change.
+    #[default]
+    Photo,
+    /// Where the network's votes change.
+    Network,
+}
+
+impl Outlines {
+    pub const ALL: [Self; 2] = [Self::Photo, Self::Network];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Photo => "photo",
+            Self::Network => "network",
+        }
+    }
+
+    /// The radius of [`Votes::along`] for a network with patches of this size: half a patch, or 0.
+    pub fn radius(self, patch_size: usize) -> usize {
+        match self {
+            Self::Photo => patch_size / 2,
+            Self::Network => 0,
+        }
+    }
+}
+
+impl fmt::Display for Outlines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Variance of colours, each in `[0, 1]`, that counts as noise.
+const NOISE: f32 = 2.5e-4;
+/// Rows that are filtered at a time, which bounds the memory for large pictures.
+const BAND: usize = 256;
+/// A class whose share is below this part of the greatest everywhere in a band keeps its votes: it
+/// would not win anywhere.
+const CONTENDER: f32 = 0.5;
+
+impl Votes {
+    /// The same votes, filtered along the colours of their photo in windows that reach `radius` pixels
+    /// of the votes around their centre; unchanged if that is 0.
+    #[must_use]
+    pub fn along(self, photo: &RgbImage, radius: usize) -> Self {
+        if radius == 0 {
+            return self;
+        }
+        let guide = data::photo_to_chw(photo, self.size);
+        self.guided(&guide, radius)
+    }
+
+    /// The same votes, filtered along a guide: colours `[3, H, W]` of the photo at this size, each in
+    /// `[-1, 1]`. Windows reach `radius` pixels around their centre.
+    fn guided(mut self, guide: &[f32], radius: usize) -> Self {
+        let ([height, width], classes) = (self.size, self.classes);
+        let pixels = height * width;
+        if radius == 0 || pixels == 0 || guide.len() != 3 * pixels {
+            return self;
+        }
+        let looks = self.looks();
+        // Filtered rows wait here until no later band needs the votes from which they were computed.
+        let mut waiting: Vec<f32> = Vec::new();
+        let mut written = 0;
+        for top in (0..height).step_by(BAND) {
+            let bottom = (top + BAND).min(height);
+            // A window of windows around the rows of the band.
+            let first = top.saturating_sub(2 * radius);
+            let rows = first..(bottom + 2 * radius).min(height);
+            let planes = [0, 1, 2].map(|channel| {
+                let plane = &guide[channel * pixels..][..pixels];
+                let rows = &plane[rows.start * width..rows.end * width];
+                rows.iter().map(|value| 0.5 * value + 0.5).collect()
+            });
+            let window = Window {
+                size: [rows.len(), width],
+                radius,
+            };
+            let votes = &self.shares[rows.start * width * classes..rows.end * width * classes];
+            let contenders = contenders(votes, classes);
+            let fit = Fit::new(window, planes);
+            let filtered: Vec<(usize, Vec<f32>)> = contenders
+                .into_par_iter()
+                .map(|class| {
+                    let share = votes.iter().skip(class).step_by(classes);
+                    (class, fit.filtered(&share.copied().collect::<Vec<_>>()))
+                })
+                .collect();
+            let inside = (top - first) * width..(bottom - first) * width;
+            let mut band = votes[inside.start * classes..inside.end * classes].to_vec();
+            band.par_chunks_exact_mut(classes)
+                .zip(inside)
+                .for_each(|(shares, pixel)| {
+                    for (class, filtered) in &filtered {
+                        shares[*class] = filtered[pixel].max(0.0);
+                    }
+                    let sum: f32 = shares.iter().sum();
+                    let scale = looks / sum.max(f32::MIN_POSITIVE);
+                    shares.iter_mut().for_each(|share| *share *= scale);
+                });
+            waiting.extend(band);
+            // The next band begins to read `2 * radius` rows above its own.
+            let free = if bottom == height {
+                height
+            } else {
+                bottom.saturating_sub(2 * radius).max(written)
+            };
+            let length = (free - written) * width * classes;
+            self.shares[written * width * classes..][..length].copy_from_slice(&waiting[..length]);
+            waiting.drain(..length);
+            written = free;
+        }
+        self
+    }
+}
+
+/// The classes that could win somewhere.
+fn contenders(shares: &[f32], classes: usize) -> Vec<usize> {
+    let mut found = vec![false; classes];
+    for pixel in shares.chunks_exact(classes.max(1)) {
+        let greatest = pixel.iter().copied().fold(0.0, f32::max);
+        for (found, share) in found.iter_mut().zip(pixel) {
+            *found |= *share >= CONTENDER * greatest;
+        }
+    }
+    (0..classes).filter(|class| found[*class]).collect()
+}
+
+/// Windows around every pixel, cut at the borders of the picture.
+#[derive(Clone, Copy)]
+struct Window {
+    /// `[height, width]`
+    size: [usize; 2],
+    radius: usize,
+}
+
+impl Window {
+    /// The mean over the window of every pixel.
+    fn means(self, plane: &[f32]) -> Vec<f32> {
+        let ([height, width], radius) = (self.size, self.radius);
+        let mut means = vec![0.0f32; plane.len()];
+        let row = |row: usize| &plane[row * width..][..width];
+        // The sums of the columns over the rows of the window.
+        let mut sums = vec![0.0f32; width];
+        let change = |sums: &mut [f32], row: &[f32], sign: f32| {
+            for (sum, value) in sums.iter_mut().zip(row) {
+                *sum += sign * value;
+            }
+        };
+        for below in 0..radius.min(height) {
+            change(&mut sums, row(below), 1.0);
+        }
+        for (at, means) in means.chunks_exact_mut(width).enumerate() {
+            if at + radius < height {
+                change(&mut sums, row(at + radius), 1.0);
+            }
+            if at > radius {
+                change(&mut sums, row(at - radius - 1), -1.0);
+            }
+            let rows = (at + radius + 1).min(height) - at.saturating_sub(radius);
+            let mut sum: f64 = sums[..radius.min(width)]
+                .iter()
+                .copied()
+                .map(f64::from)
+                .sum();
+            for (at, mean) in means.iter_mut().enumerate() {
+                if let Some(after) = sums.get(at + radius) {
+                    sum += f64::from(*after);
+                }
+                if at > radius {
+                    sum -= f64::from(sums[at - radius - 1]);
+                }
+                let columns = (at + radius + 1).min(width) - at.saturating_sub(radius);
+                *mean = sum as f32 / (rows * columns) as f32;
+            }
+        }
+        means
+    }
+
+    fn means_of_products(self, a: &[f32], b: &[f32]) -> Vec<f32> {
+        let products: Vec<f32> = a.iter().zip(b).map(|(a, b)| a * b).collect();
+        self.means(&products)
+    }
+}
+
+/// What the fits of all classes share.
+struct Fit {
+    window: Window,
+    guide: [Vec<f32>; 3],
+    means: [Vec<f32>; 3],
+    /// The upper triangle of the inverse of the colours' covariance: rr, rg, rb, gg, gb, bb.
+    inverse: Vec<[f32; 6]>,
+}
+
+impl Fit {
+    fn new(window: Window, guide: [Vec<f32>; 3]) -> Self {
+        let means = [0, 1, 2].map(|channel| window.means(&guide[channel]));
+        let pairs = [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)];
+        let products = pairs.map(|(a, b)| window.means_of_products(&guide[a], &guide[b]));
+        let inverse = (0..guide[0].len()).map(|pixel| {
+            let mut covariance = [0.0; 6];
+            for ((entry, products), (a, b)) in covariance.iter_mut().zip(&products).zip(pairs) {
+                *entry = products[pixel] - means[a][pixel] * means[b][pixel];
+                if a == b {
+                    *entry = entry.max(0.0) + NOISE;
+                }
+            }
+            inverse(covariance)
+        });
+        Self {
+            inverse: inverse.collect(),
+            window,
+            guide,
+            means,
+        }
+    }
+
+    /// A plane, filtered along the guide.
+    fn filtered(&self, plane: &[f32]) -> Vec<f32> {
+        let mean = self.window.means(plane);
+        let products =
+            [0, 1, 2].map(|channel| self.window.means_of_products(&self.guide[channel], plane));
+        let [mut a, mut b, mut c] = products;
+        let mut offset = mean;
+        for pixel in 0..plane.len() {
+            let means = [0, 1, 2].map(|channel| self.means[channel][pixel]);
+            let x = a[pixel] - means[0] * offset[pixel];
+            let y = b[pixel] - means[1] * offset[pixel];
+            let z = c[pixel] - means[2] * offset[pixel];
+            let [rr, rg, rb, gg, gb, bb] = self.inverse[pixel];
+            a[pixel] = rr * x + rg * y + rb * z;
+            b[pixel] = rg * x + gg * y + gb * z;
+            c[pixel] = rb * x + gb * y + bb * z;
+            offset[pixel] -= a[pixel] * means[0] + b[pixel] * means[1] + c[pixel] * means[2];
+        }
+        let [a, b, c, mut sum] = [a, b, c, offset].map(|plane| self.window.means(&plane));
+        for (factors, guide) in [a, b, c].iter().zip(&self.guide) {
+            for ((sum, factor), colour) in sum.iter_mut().zip(factors).zip(guide) {
+                *sum += factor * colour;
+            }
+        }
+        sum
+    }
+}
+
+/// The upper triangle of the inverse of a symmetric positive definite matrix.
+fn inverse([a, b, c, d, e, f]: [f32; 6]) -> [f32; 6] {
+    let cofactors = [
+        d * f - e * e,
+        c * e - b * f,
+        b * e - c * d,
+        a * f - c * c,
+        b * c - a * e,
+        a * d - b * b,
+    ];
+    let determinant = a * cofactors[0] + b * cofactors[1] + c * cofactors[2];
+    // At least the cube of the noise, but for rounding.
+    let scale = 1.0 / determinant.max(f32::MIN_POSITIVE);
+    cofactors.map(|entry| entry * scale)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Votes of two classes by the share of the second.
+    fn votes(size: [usize; 2], second: impl Fn(usize, usize) -> f32) -> Votes {
+        let pixel = |at: usize| {
+            let share = second(at / size[1], at % size[1]);
+            [1.0 - share, share]
+        };
+        Votes {
+            size,
+            classes: 2,
+            shares: (0..size[0] * size[1]).flat_map(pixel).collect(),
+        }
+    }
+
+    fn guide(size: [usize; 2], colour: impl Fn(usize, usize) -> [f32; 3]) -> Vec<f32> {
+        let at = |channel: usize| {
+            let pixels = 0..size[0] * size[1];
+            pixels.map(move |at| (channel, at))
+        };
+        let all = (0..3).flat_map(at);
+        all.map(|(channel, at)| colour(at / size[1], at % size[1])[channel])
+            .collect()
+    }
+
+    /// What the definition gives for a pixel, in double precision.
+    fn expected(votes: &Votes, guide: &[f32], radius: usize, row: usize, column: usize) -> f64 {
+        let [height, width] = votes.size;
+        let reach = |at: usize, end: usize| at.saturating_sub(radius)..(at + radius + 1).min(end);
+        let window = |row: usize, column: usize| {
+            let rows = reach(row, height);
+            rows.flat_map(move |row| reach(column, width).map(move |column| row * width + column))
+        };
+        let colour = |pixel: usize| {
+            [0, 1, 2].map(|channel| 0.5 * f64::from(guide[channel * height * width + pixel]) + 0.5)
+        };
+        let share = |pixel: usize| f64::from(votes.shares[2 * pixel + 1]);
+        let mean = |row: usize, column: usize, value: &dyn Fn(usize) -> f64| {
+            let pixels: Vec<usize> = window(row, column).collect();
+            pixels.iter().map(|&pixel| value(pixel)).sum::<f64>() / pixels.len() as f64
+        };
+        let own = colour(row * width + column);
+        let value = |at: usize| {
+            let (row, column) = (at / width, at % width);
+            let mu = [0, 1, 2].map(|i| mean(row, column, &|pixel| colour(pixel)[i]));
+            let p = mean(row, column, &share);
+            let mut system = [[0.0f64; 4]; 3];
+            for i in 0..3 {
+                for j in 0..3 {
+                    let product = |pixel: usize| colour(pixel)[i] * colour(pixel)[j];
+                    system[i][j] = mean(row, column, &product) - mu[i] * mu[j];
+                }
+                system[i][i] += f64::from(NOISE);
+                let product = |pixel: usize| colour(pixel)[i] * share(pixel);
+                system[i][3] = mean(row, column, &product) - mu[i] * p;
+            }
+            // Gauss and Jordan.
+            for pivot in 0..3 {
+                let scale = system[pivot][pivot];
+                system[pivot].iter_mut().for_each(|entry| *entry /= scale);
+                for other in (0..3).filter(|other| *other != pivot) {
+                    let factor = system[other][pivot];
+                    for entry in 0..4 {
+                        system[other][entry] -= factor * system[pivot][entry];
+                    }
+                }
+            }
+            (0..3).fold(p, |sum, i| sum + system[i][3] * (own[i] - mu[i]))
+        };
+        mean(row, column, &value).max(0.0)
+    }
+
+    #[test]
+    fn it_is_the_filter_of_its_definition_across_bands() {
+        let size = [BAND + 30, 9];
+        let wave = |at: usize| 0.5 + 0.4 * (at as f32 * 0.7).sin();
+        let votes = votes(size, |row, column| wave(3 * row + 5 * column));
+        let colours = guide(size, |row, column| {
+            [(7 * row + column) as f32, (row * column) as f32, row as f32].map(f32::sin)
+        });
+        let radius = 3;
+        let found = votes.clone().guided(&colours, radius);
+        for row in [
+            0,
+            1,
+            5,
+            BAND - 7,
+            BAND - 6,
+            BAND - 1,
+            BAND,
+            BAND + 5,
+            BAND + 29,
+        ] {
+            for column in [0, 2, 4, 8] {
+                let expected = expected(&votes, &colours, radius, row, column);
+                let found = f64::from(found.at(row * size[1] + column)[1]);
+                assert!(
+                    (found - expected).abs() < 1e-3,
+                    "row {row}, column {column}: {found}, not {expected}"
+                );
+            }
+        }
+        for pixel in 0..size[0] * size[1] {
+            assert!((found.at(pixel).iter().sum::<f32>() - 1.0).abs() < 1e-4);
+        }
+    }
+
+    #[test]
+    fn stairs_become_the_edge_of_the_photo() {
+        // The edge is a diagonal; the votes decide by squares of 4 pixels.
+        let size = [64, 64];
+        let is_below = |row: usize, column: usize| row > column;
+        let colours = guide(size, |row, column| {
+            if is_below(row, column) {
+                [0.6, -0.2, 0.1]
+            } else {
+                [-0.4, 0.3, 0.2]
+            }
+        });
+        let votes = votes(size, |row, column| {
+            if is_below(row / 4, column / 4) {
+                0.9
+            } else {
+                0.1
+            }
+        });
+        let wrong = |votes: &Votes| {
+            let labels = votes.labels(size);
+            let pixels = labels.iter().enumerate();
+            pixels
+                .filter(|(at, label)| (**label == 1) != is_below(at / 64, at % 64))
+                .count()
+        };
+        let before = wrong(&votes);
+        let mut twice = votes.clone();
+        twice.add(&votes);
+        let filtered = votes.guided(&colours, 4);
+        assert!(before > 90, "{before}");
+        assert!(
+            wrong(&filtered) < before / 8,
+            "{} of {before}",
+            wrong(&filtered)
+        );
+        // Votes of two looks stay votes of two looks.
+        let twice = twice.guided(&colours, 4);
+        for (twice, once) in twice.shares.iter().zip(&filtered.shares) {
+            assert!((twice - 2.0 * once).abs() < 1e-4);
+        }
+    }
+
+    #[test]
+    fn certain_votes_in_one_colour_are_unchanged() {
+        let size = [20, 30];
+        let colours = guide(size, |_, _| [0.3, 0.3, -0.5]);
+        let votes = votes(size, |_, _| 0.875);
+        for pixel in votes.guided(&colours, 7).shares.chunks(2) {
+            assert!((pixel[1] - 0.875).abs() < 1e-5, "{pixel:?}");
+        }
+    }
+}
