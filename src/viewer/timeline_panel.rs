@@ -337,7 +337,7 @@ fn masks(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     let on = masks.outlines == Outlines::Photo;
     let help = "Outlines along the edges of the photo: the votes are filtered along its colours. \
                 The canvas shows such a mask at the last step";
-    if theme::icon_toggle(ui, on, icons::ICON_POLYLINE, help).clicked() {
+    if theme::icon_toggle(ui, on, icons::ICON_AUTO_FIX_HIGH, help).clicked() {
         masks.outlines = if on {
             Outlines::Network
         } else {
