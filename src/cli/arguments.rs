@@ -58,6 +58,12 @@ pub(super) struct LooksArgument {
     /// photo pixels; off: the whole photo at once
     #[arg(long, value_name = "auto|N|off", default_value_t)]
     pub(super) tiles: Tiling,
+    #[command(flatten)]
+    pub(super) outlines: OutlinesArgument,
+}
+
+#[derive(clap::Args)]
+pub(super) struct OutlinesArgument {
     /// Where outlines run: along the edges of the photo (the votes are filtered along its colours), or
     /// where the network puts them
     #[arg(long, value_name = "photo|network", default_value_t, value_parser = outlines)]

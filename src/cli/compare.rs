@@ -1,6 +1,6 @@
 //! `flowseg compare`: two models, or one with other steps or another solver, on the same photos.
 
-use super::arguments::{DeviceArgument, ScaleArgument};
+use super::arguments::{DeviceArgument, OutlinesArgument, ScaleArgument};
 use super::inputs;
 use crate::compare::{self, ClassRow, Comparison, JointClasses, Sheet, Side, Truth};
 use crate::data::{self, Dataset};
@@ -10,6 +10,7 @@ use crate::model::Model;
 use crate::models;
 use crate::sampler::Solver;
 use crate::terminal::{self, err, out};
+use crate::votes::Outlines;
 use crate::{csv, pictures};
 use anyhow::{Context, bail};
 use burn::tensor::Device;
@@ -61,6 +62,8 @@ pub(super) struct Arguments {
     seed: u64,
     #[command(flatten)]
     scale: ScaleArgument,
+    #[command(flatten)]
+    outlines: OutlinesArgument,
     #[command(flatten)]
     device: DeviceArgument,
 }
@@ -251,6 +254,7 @@ struct Work {
     classes: JointClasses,
     colours: Vec<[u8; 3]>,
     look: Look,
+    outlines: Outlines,
     data: Option<Dataset>,
 }
 
@@ -293,6 +297,7 @@ impl Work {
                 scale: arguments.scale.scale,
                 ..Look::default()
             },
+            outlines: arguments.outlines.outlines,
             data,
         })
     }
@@ -320,7 +325,10 @@ impl Work {
     fn compare<'a>(&self, item: &'a Item, total: &mut Comparison) -> anyhow::Result<Compared<'a>> {
         let (photo, truth) = self.read(&item.source).with_context(|| item.name.clone())?;
         let votes = |contender: &Contender| {
-            inference::votes(&contender.model, &photo, self.look, contender.sampling)
+            let model = &contender.model;
+            let radius = self.outlines.radius(model.card.network.patch_size);
+            inference::votes(model, &photo, self.look, contender.sampling)
+                .map(|votes| votes.along(&photo, radius))
                 .with_context(|| contender.name.clone())
         };
         let votes = [votes(&self.contenders[0])?, votes(&self.contenders[1])?];

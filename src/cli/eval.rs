@@ -162,7 +162,7 @@ fn score(arguments: &Arguments, data: Dataset, bad: usize, device: &Device) -> a
         seed: arguments.seed,
         looks: arguments.looks.looks(&arguments.scale, &model.card)?,
         tiling: arguments.looks.tiles,
-        outlines: arguments.looks.outlines,
+        outlines: arguments.looks.outlines.outlines,
         ..Scoring::default()
     };
     let last = scoring.steps.last().copied().unwrap_or_default();
@@ -199,7 +199,7 @@ fn score(arguments: &Arguments, data: Dataset, bad: usize, device: &Device) -> a
             "scales": scales,
             "flip": scoring.looks.iter().any(|look| look.mirrored),
             "tiles": arguments.looks.tiles.to_string(),
-            "outlines": arguments.looks.outlines.name(),
+            "outlines": arguments.looks.outlines.outlines.name(),
             "classes": model.card.classes.len(),
             "results": outcomes.iter().map(|o| result(o, &model)).collect::<Vec<_>>(),
         });

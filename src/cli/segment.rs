@@ -314,7 +314,7 @@ impl<'a> Work<'a> {
                     seed: arguments.seed,
                     ..Sampling::default()
                 },
-                outlines: arguments.looks.outlines,
+                outlines: arguments.looks.outlines.outlines,
                 ignore_below: arguments.ignore_below,
             },
             keeps_states: arguments.keeps_states(),

@@ -64,11 +64,11 @@ impl Votes {
             return self;
         }
         let guide = data::photo_to_chw(photo, self.size);
-        self.squared().guided(&guide, radius)
+        self.guided(&guide, radius).squared()
     }
 
-    /// The squares of the probabilities, divided by their sum. Filtering makes votes less certain than
-    /// they are right; this makes them more certain first.
+    /// The squares of the probabilities, divided by their sum. Filtered votes are less certain than they
+    /// are right; this makes them more certain.
     fn squared(mut self) -> Self {
         let (looks, classes) = (self.looks(), self.classes);
         self.shares
@@ -76,7 +76,9 @@ impl Votes {
             .for_each(|shares| {
                 let sum: f32 = shares.iter().map(|share| share * share).sum();
                 let scale = looks / sum.max(f32::MIN_POSITIVE);
-                shares.iter_mut().for_each(|share| *share *= *share * scale);
+                for share in shares {
+                    *share = *share * *share * scale;
+                }
             });
         self
     }
@@ -354,8 +356,9 @@ mod tests {
                 system[pivot].iter_mut().for_each(|entry| *entry /= scale);
                 for other in (0..3).filter(|other| *other != pivot) {
                     let factor = system[other][pivot];
-                    for entry in 0..4 {
-                        system[other][entry] -= factor * system[pivot][entry];
+                    let row = system[pivot];
+                    for (entry, pivot) in system[other].iter_mut().zip(row) {
+                        *entry -= factor * pivot;
                     }
                 }
             }
@@ -443,7 +446,7 @@ mod tests {
     }
 
     #[test]
-    fn votes_become_more_certain_first() {
+    fn filtered_votes_become_more_certain() {
         let mut votes = votes([2, 3], |_, column| [0.5, 0.75, 1.0][column]);
         votes.add(&votes.clone());
         let squared = votes.squared();
