@@ -64,15 +64,9 @@ pub(super) struct LooksArgument {
 
 #[derive(clap::Args)]
 pub(super) struct OutlinesArgument {
-    /// Where outlines run: along the edges of the photo (the votes are filtered along its colours), or
-    /// where the network puts them
-    #[arg(long, value_name = "photo|network", default_value_t, value_parser = outlines)]
+    /// Where the outlines of masks run
+    #[arg(long, value_enum, default_value_t)]
     pub(super) outlines: Outlines,
-}
-
-fn outlines(text: &str) -> Result<Outlines, String> {
-    let found = Outlines::ALL.into_iter().find(|found| found.name() == text);
-    found.ok_or_else(|| "write photo or network".to_owned())
 }
 
 impl LooksArgument {

@@ -199,7 +199,7 @@ fn score(arguments: &Arguments, data: Dataset, bad: usize, device: &Device) -> a
             "scales": scales,
             "flip": scoring.looks.iter().any(|look| look.mirrored),
             "tiles": arguments.looks.tiles.to_string(),
-            "outlines": arguments.looks.outlines.outlines.name(),
+            "outlines": scoring.outlines,
             "classes": model.card.classes.len(),
             "results": outcomes.iter().map(|o| result(o, &model)).collect::<Vec<_>>(),
         });

@@ -10,40 +10,25 @@ use crate::data;
 use image::RgbImage;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 
 /// Where the outlines of masks run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
 pub enum Outlines {
-    /// Where the network's votes, filtered along the photo's colours, change.
+    /// Along the edges of the photo: the network's votes are filtered along its colours.
     #[default]
     Photo,
-    /// Where the network's votes change.
+    /// Where the network's votes change from one class to another.
     Network,
 }
 
 impl Outlines {
-    pub const ALL: [Self; 2] = [Self::Photo, Self::Network];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Photo => "photo",
-            Self::Network => "network",
-        }
-    }
-
     /// The radius of [`Votes::along`] for a network with patches of this size: half a patch, or 0.
     pub fn radius(self, patch_size: usize) -> usize {
         match self {
             Self::Photo => patch_size / 2,
             Self::Network => 0,
         }
-    }
-}
-
-impl fmt::Display for Outlines {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 
