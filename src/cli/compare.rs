@@ -326,7 +326,7 @@ impl Work {
         let (photo, truth) = self.read(&item.source).with_context(|| item.name.clone())?;
         let votes = |contender: &Contender| {
             let model = &contender.model;
-            let radius = self.outlines.radius(model.card.network.patch_size);
+            let radius = self.outlines.radius(model.card.filter_radius());
             inference::votes(model, &photo, self.look, contender.sampling)
                 .map(|votes| votes.along(&photo, radius))
                 .with_context(|| contender.name.clone())

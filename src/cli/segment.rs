@@ -354,8 +354,8 @@ impl<'a> Work<'a> {
 
     /// See [`Outlines::radius`](crate::votes::Outlines::radius).
     fn radius(&self) -> usize {
-        let patch_size = self.model.card.network.patch_size;
-        self.viewing.outlines.radius(patch_size)
+        let radius = self.model.card.filter_radius();
+        self.viewing.outlines.radius(radius)
     }
 
     fn first_look(&self) -> inference::Look {

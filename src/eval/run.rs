@@ -444,7 +444,7 @@ impl Run<'_> {
         let radius = self
             .scoring
             .outlines
-            .radius(self.model.card.network.patch_size);
+            .radius(self.model.card.filter_radius());
         let votes = states.iter().zip(group).map(|(states, (_, sample))| {
             let looks = states.iter().map(|(number, state)| {
                 let view = &views[*number];

@@ -117,7 +117,7 @@ pub fn segment(
         for row in 0..tiles.grid()[0] {
             viewer.add_row(&tiles, row, &mut blend)?;
         }
-        let radius = viewing.outlines.radius(model.card.network.patch_size);
+        let radius = viewing.outlines.radius(model.card.filter_radius());
         return Ok(Segmented::whole(blend.whole().along(photo, radius)));
     }
     if bytes(tiles.window()[0] + 1) > STRIP {
@@ -374,7 +374,7 @@ mod tests {
             };
             seen(&model, &photo, &viewing).votes
         };
-        let radius = Outlines::Photo.radius(model.card.network.patch_size);
+        let radius = Outlines::Photo.radius(model.card.filter_radius());
         assert!(radius > 0);
         assert_eq!(
             of(Outlines::Photo),

@@ -88,6 +88,10 @@ pub struct Card {
     /// The gain from several looks at a photo, if measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quality: Option<Quality>,
+    /// Radius, in the network's pixels, of the filter that moves outlines to the edges of the photo; half
+    /// a patch if absent. See [`Outlines`](crate::votes::Outlines).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter_radius: Option<usize>,
     /// A note on the licence of weights and data.
     pub licence: String,
 }
@@ -107,12 +111,20 @@ pub enum Fit {
 pub const STEPS: usize = 10;
 /// Maximum that a model may recommend.
 const MOST_STEPS: usize = 1000;
+/// Maximum radius that a model may recommend, in pixels.
+const MOST_RADIUS: usize = 64;
 
 impl Card {
     /// Default number of solver steps: what the model recommends, else [`STEPS`].
     pub fn default_steps(&self) -> usize {
         let recommended = self.sampling_steps.unwrap_or(STEPS);
         recommended.clamp(1, MOST_STEPS)
+    }
+
+    /// The radius of the filter that moves outlines: what the model recommends, else half a patch.
+    pub fn filter_radius(&self) -> usize {
+        let half = self.network.patch_size / 2;
+        self.filter_radius.unwrap_or(half).min(MOST_RADIUS)
     }
 
     /// The card of an imported network, of which only the configuration is known.
@@ -133,6 +145,7 @@ impl Card {
             steps: 0,
             score: None,
             quality: None,
+            filter_radius: None,
             licence: "that of the imported checkpoint".into(),
         }
     }
@@ -434,6 +447,17 @@ mod tests {
         Model::from_bytes(bytes, &Device::flex())
             .unwrap_err()
             .to_string()
+    }
+
+    #[test]
+    fn outlines_are_filtered_within_half_a_patch_unless_the_card_says_otherwise() {
+        let network = NetworkConfig::miniature();
+        let mut card = Card::of_network(&network);
+        assert_eq!(card.filter_radius(), network.patch_size / 2);
+        for (recommended, expected) in [(0, 0), (2, 2), (usize::MAX, MOST_RADIUS)] {
+            card.filter_radius = Some(recommended);
+            assert_eq!(card.filter_radius(), expected);
+        }
     }
 
     #[test]

@@ -110,6 +110,7 @@ impl TrainState {
             steps: 0,
             score: None,
             quality: None,
+            filter_radius: None,
             licence: format!("trained by flowseg on {dataset}; the data's licence applies"),
         };
         let network = Network::new(&card.network, config.train.seed, &training);

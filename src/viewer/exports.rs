@@ -65,7 +65,7 @@ impl FlowSnapshot {
             colours: model.colours.clone(),
             classes: model.card.classes.clone(),
             corrected: None,
-            radius: outlines.radius(model.card.network.patch_size),
+            radius: outlines.radius(model.card.filter_radius()),
             look,
             opacity,
             inputs,

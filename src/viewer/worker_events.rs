@@ -151,7 +151,7 @@ impl EventConverter {
         match message {
             Message::Model(model) => {
                 self.centroids = model.centroids();
-                self.radius = Outlines::Photo.radius(model.card.network.patch_size);
+                self.radius = Outlines::Photo.radius(model.card.filter_radius());
                 send(WorkerEvent::Model(
                     Box::new(model.card.clone()),
                     self.centroids.clone(),

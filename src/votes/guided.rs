@@ -23,10 +23,10 @@ pub enum Outlines {
 }
 
 impl Outlines {
-    /// The radius of [`Votes::along`] for a network with patches of this size: half a patch, or 0.
-    pub fn radius(self, patch_size: usize) -> usize {
+    /// The radius of [`Votes::along`] for a model that recommends `radius`: that, or 0.
+    pub fn radius(self, radius: usize) -> usize {
         match self {
-            Self::Photo => patch_size / 2,
+            Self::Photo => radius,
             Self::Network => 0,
         }
     }

@@ -57,7 +57,7 @@ fn a_folder_is_segmented_in_the_background_and_any_mask_is_there_at_once() {
         .and_then(|state| state.host.as_ref())
         .unwrap();
     let model = app.model.as_ref().unwrap();
-    let radius = Outlines::Photo.radius(model.card.network.patch_size);
+    let radius = Outlines::Photo.radius(model.card.filter_radius());
     let votes = Votes::of(&model.centroids, &last.x, flow.size).along(&flow.photo, radius);
     let MaskState::Done(mask) = app.masks.state(3) else {
         panic!("it is done")
