@@ -4,8 +4,9 @@ Starts from a model file of the program and writes one, so that a short run of `
 its architecture, classes and centroids, and the encoder's weights. --verify compares the network with values that
 the program computed.
 
-    flowseg train --config assets/presets/street.toml --set train.steps=1 --out run
-    python benches/train.py run/model.safetensors model.safetensors --data ../shared/data/camvid --seconds 300
+    flowseg train --config assets/presets/fashion.toml --set train.batch_size=1 --set stages.1.train.steps=1 \\
+        --set stages.2.train.steps=1 --out run
+    python benches/train.py run/model.safetensors model.safetensors --data ../shared/data/ccp --seconds 300
     flowseg export-onnx model.safetensors -o model.onnx --graph velocity --expected expected.safetensors
     python benches/train.py model.safetensors --verify expected.safetensors
 
