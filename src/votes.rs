@@ -34,17 +34,25 @@ impl Votes {
     pub fn of(centroids: &Centroids, state: &[f32], size: [usize; 2]) -> Self {
         let (classes, dims, pixels) = (centroids.len(), centroids.dims(), size[0] * size[1]);
         let codes = centroids.flat_f32();
+        // Axis by axis, so that the distances to all classes are computed side by side: `[d, N]`.
+        let along: Vec<f32> = (0..dims)
+            .flat_map(|axis| codes.iter().skip(axis).step_by(dims).copied())
+            .collect();
         let mut shares = vec![0.0f32; pixels * classes];
         shares
             .par_chunks_exact_mut(classes.max(1))
             .enumerate()
             .for_each(|(pixel, shares)| {
+                for (axis, along) in along.chunks_exact(classes.max(1)).enumerate() {
+                    let value = state[axis * pixels + pixel];
+                    for (distance, mu) in shares.iter_mut().zip(along) {
+                        let offset = value - mu;
+                        *distance += offset * offset;
+                    }
+                }
                 let mut sum = 0.0;
-                for (share, code) in shares.iter_mut().zip(codes.chunks_exact(dims)) {
-                    let offset = |(axis, mu): (usize, &f32)| state[axis * pixels + pixel] - mu;
-                    let offsets = code.iter().enumerate().map(offset);
-                    let distance: f32 = offsets.map(|offset| offset * offset).sum();
-                    *share = 1.0 / (distance + EPSILON);
+                for share in shares.iter_mut() {
+                    *share = 1.0 / (*share + EPSILON);
                     sum += *share;
                 }
                 shares.iter_mut().for_each(|share| *share /= sum);

@@ -158,8 +158,14 @@ impl Window {
         let ([height, width], radius) = (self.size, self.radius);
         let mut means = vec![0.0f32; plane.len()];
         let row = |row: usize| &plane[row * width..][..width];
-        // The sums of the columns over the rows of the window.
+        // The sums of the columns over the rows of the window; and between zeros, so that columns leave
+        // and enter a window without a test for the border.
         let mut sums = vec![0.0f32; width];
+        let mut padded = vec![0.0f32; width + 2 * radius + 1];
+        let columns: Vec<f32> = (0..width)
+            .map(|at| (at + radius + 1).min(width) - at.saturating_sub(radius))
+            .map(|columns| columns as f32)
+            .collect();
         let change = |sums: &mut [f32], row: &[f32], sign: f32| {
             for (sum, value) in sums.iter_mut().zip(row) {
                 *sum += sign * value;
@@ -176,20 +182,16 @@ impl Window {
                 change(&mut sums, row(at - radius - 1), -1.0);
             }
             let rows = (at + radius + 1).min(height) - at.saturating_sub(radius);
+            padded[radius + 1..][..width].copy_from_slice(&sums);
             let mut sum: f64 = sums[..radius.min(width)]
                 .iter()
                 .copied()
                 .map(f64::from)
                 .sum();
-            for (at, mean) in means.iter_mut().enumerate() {
-                if let Some(after) = sums.get(at + radius) {
-                    sum += f64::from(*after);
-                }
-                if at > radius {
-                    sum -= f64::from(sums[at - radius - 1]);
-                }
-                let columns = (at + radius + 1).min(width) - at.saturating_sub(radius);
-                *mean = sum as f32 / (rows * columns) as f32;
+            let changes = padded[2 * radius + 1..].iter().zip(&padded);
+            for ((mean, (after, before)), columns) in means.iter_mut().zip(changes).zip(&columns) {
+                sum += f64::from(*after) - f64::from(*before);
+                *mean = sum as f32 / (rows as f32 * columns);
             }
         }
         means
