@@ -26,17 +26,17 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from pytorch import dct_features, rms_norm, rotary_table, rotate
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-RMS_EPSILON, LAYER_EPSILON = 1e-6, 1e-6
+LAYER_EPSILON = 1e-6
 # The network's own bound for the remaining time in training.
 REMAINING_FLOOR = 0.05
 PRIMES = [2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53]
 MEAN, DEVIATION = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 LUMA = [0.299, 0.587, 0.114]
-IGNORE = 255
 
 
 # Model files
@@ -100,10 +100,6 @@ def cubic_positions(table: Tensor, side: int, grid: tuple[int, int]) -> Tensor:
     planes = table.reshape(1, side, side, -1).permute(0, 3, 1, 2)
     planes = F.interpolate(planes, grid, mode="bicubic", align_corners=False)
     return planes.permute(0, 2, 3, 1).reshape(grid[0] * grid[1], -1)
-
-
-def rms_norm(x: Tensor, weight: Tensor) -> Tensor:
-    return F.rms_norm(x, (x.shape[-1],), weight.to(x.dtype), RMS_EPSILON)
 
 
 class Network:
@@ -192,11 +188,11 @@ class Network:
             weight = w[f"stem.{name}.weight"].t()[:, :, None, None]
             return F.conv2d(x, weight, w[f"stem.{name}.bias"].to(self.dtype))
 
-        half = layer("half", photo)
-        coarse = project("of_quarter", layer("quarter", half))
         def double(x: Tensor) -> Tensor:
             return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
+        half = layer("half", photo)
+        coarse = project("of_quarter", layer("quarter", half))
         return double(project("of_half", half) + double(coarse))[:, :, :height, :width]
 
     def patches(self, x: Tensor) -> Tensor:
@@ -221,12 +217,12 @@ class Network:
         time_token = self.linear(w, "time_embedder.linear2", time_token)
         condition = F.silu(time_token.float() + w["class_table"].float())
         head = c["hidden_size"] // c["heads"]
-        cos, sin = self.table(("rotary", rows, columns), lambda: rotary(rows, columns, head))
+        rotary = self.table(("rotary", rows, columns), lambda: rotary_table(rows, columns, head))
         for i in range(c["transformer_blocks"]):
-            s = self.block(w, f"blocks.{i}", s, condition, cos, sin)
+            s = self.block(w, f"blocks.{i}", s, condition, rotary)
         s = F.silu(s + time_token.float()).reshape(batch * count, -1)
 
-        position = self.table(("cosines", p), lambda: cosines(p))
+        position = self.table(("cosines", p), lambda: dct_features(p))
         weight = w["pixel_embedder.weight"]
         channels = patches.shape[2]
         of_position = position.to(self.dtype) @ weight[channels:] + w["pixel_embedder.bias"].to(self.dtype)
@@ -240,8 +236,8 @@ class Network:
             first, second = generated.chunk(2, -1)
             first = F.normalize(first.reshape(batch * count, e, -1).float(), dim=1, eps=1e-12).to(self.dtype)
             second = F.normalize(second.reshape(batch * count, -1, e).float(), dim=1, eps=1e-12).to(self.dtype)
-            z = z + torch.bmm(F.silu(torch.bmm(rms_norm(z, w[f"fields.{i}.norm"]), first)), second)
-        z = rms_norm(z, w["final_layer.norm"])
+            z = z + torch.bmm(F.silu(torch.bmm(rms_norm(z, w[f"fields.{i}.norm"].to(self.dtype)), first)), second)
+        z = rms_norm(z, w["final_layer.norm"].to(self.dtype))
         out = z.float() @ w["final_layer.linear.weight"].float() + w["final_layer.linear.bias"]
         outputs = out.shape[-1]
         out = out.reshape(batch, rows, columns, p, p, outputs).permute(0, 5, 1, 3, 2, 4)
@@ -252,39 +248,19 @@ class Network:
             out = out + F.interpolate(coarse, (height, width), mode="bilinear", align_corners=False)
         return out
 
-    def block(self, w: dict[str, Tensor], name: str, s: Tensor, condition: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    def block(self, w: dict[str, Tensor], name: str, s: Tensor, condition: Tensor, rotary: Tensor) -> Tensor:
         modulation = self.linear(w, name + ".modulation", condition).float()
         shift1, scale1, gate1, shift2, scale2, gate2 = modulation.chunk(6, -1)
         h = rms_norm(s, w[name + ".norm1"]) * (1 + scale1) + shift1
         qkv = self.linear(w, name + ".attn.qkv", h)
         q, k, v = qkv.unflatten(-1, (3, self.config["heads"], -1)).permute(2, 0, 3, 1, 4)
-        q = rotate(rms_norm(q.float(), w[name + ".attn.q_norm"]), cos, sin).to(self.dtype)
-        k = rotate(rms_norm(k.float(), w[name + ".attn.k_norm"]), cos, sin).to(self.dtype)
+        q = rotate(rms_norm(q.float(), w[name + ".attn.q_norm"]), rotary).to(self.dtype)
+        k = rotate(rms_norm(k.float(), w[name + ".attn.k_norm"]), rotary).to(self.dtype)
         h = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
         s = s + gate1 * self.linear(w, name + ".attn.proj", h).float()
         h = rms_norm(s, w[name + ".norm2"]) * (1 + scale2) + shift2
         h = F.silu(self.linear(w, name + ".mlp.w1", h)) * self.linear(w, name + ".mlp.w3", h)
         return s + gate2 * self.linear(w, name + ".mlp.w2", h).float()
-
-
-def rotary(rows: int, columns: int, width: int) -> Tensor:
-    """Cosines and sines, [2, rows * columns, width / 2]."""
-    rates = 10_000.0 ** (-4.0 * torch.arange(width // 4, dtype=torch.float64) / width)
-    y, x = torch.meshgrid(*(torch.linspace(0, 16, n, dtype=torch.float64) for n in (rows, columns)), indexing="ij")
-    angle = torch.stack([x.reshape(-1, 1) * rates, y.reshape(-1, 1) * rates], -1).flatten(1)
-    return torch.stack([angle.cos(), angle.sin()]).float()
-
-
-def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    a, b = x.unflatten(-1, (-1, 2)).unbind(-1)
-    return torch.stack([a * cos - b * sin, a * sin + b * cos], -1).flatten(-2)
-
-
-def cosines(patch: int) -> Tensor:
-    frequency = torch.linspace(0, 8, 8, dtype=torch.float64)
-    wave = torch.cos(math.pi * torch.linspace(0, 1, patch, dtype=torch.float64)[:, None] * frequency)
-    features = wave[None, :, :, None] * wave[:, None, None, :] / (1 + frequency[:, None] * frequency)
-    return features.reshape(patch * patch, 64).float()
 
 
 # Objective
@@ -294,11 +270,16 @@ def photo_state(photo: Tensor, dims: int) -> Tensor:
     return photo.repeat(1, -(-dims // 3), 1, 1)[:, :dims]
 
 
+def distances(points: Tensor, centroids: Tensor, epsilon: float) -> Tensor:
+    """|x - mu|^2 + eps from points [B, H, W, d] to every centroid: [B, H, W, N]."""
+    squares = points.square().sum(-1, keepdim=True) - 2 * points @ centroids.t() + centroids.square().sum(-1)
+    return squares.clamp_min(0) + epsilon
+
+
 def potential_gradient(x: Tensor, labels: Tensor, centroids: Tensor, tau: float, epsilon: float) -> Tensor:
     """Equation 11 for T(d) = -ln(d + eps), at points x: [B, d, H, W] whose classes are labels: [B, H, W]."""
     points = x.permute(0, 2, 3, 1)
-    d = points.square().sum(-1, keepdim=True) - 2 * points @ centroids.t() + centroids.square().sum(-1)
-    d = d.clamp_min(0) + epsilon
+    d = distances(points, centroids, epsilon)
     share = torch.softmax(-d.log() / tau, -1).neg_()
     share.scatter_add_(-1, labels.clamp_min(0)[..., None], torch.ones_like(labels[..., None], dtype=share.dtype))
     factor = share.mul_(2 / tau).div_(d)
@@ -308,9 +289,7 @@ def potential_gradient(x: Tensor, labels: Tensor, centroids: Tensor, tau: float,
 
 def votes(x: Tensor, centroids: Tensor, epsilon: float) -> Tensor:
     """Equation 9 for tau = 1: [B, N, H, W]."""
-    points = x.permute(0, 2, 3, 1)
-    d = points.square().sum(-1, keepdim=True) - 2 * points @ centroids.t() + centroids.square().sum(-1)
-    d = 1 / (d.clamp_min(0) + epsilon)
+    d = 1 / distances(x.permute(0, 2, 3, 1), centroids, epsilon)
     return (d / d.sum(-1, keepdim=True)).permute(0, 3, 1, 2)
 
 
@@ -336,18 +315,17 @@ class Data:
             label = torch.from_numpy(label.astype(np.int32))
             self.labels[i, 0, :h, :w] = torch.where(label < classes, label + 1, 0).to(torch.uint8)
         counts = torch.stack([torch.bincount(l.flatten().long(), minlength=classes + 1)[1:] for l in self.labels])
+        # Pixels of rare classes are looked for on the host.
+        self.host = self.labels[:, 0].numpy()
         self.photos, self.labels = self.photos.to(device), self.labels.to(device)
-        self.sizes = torch.tensor(self.size, device=device)
         self.pixels = counts.sum(0).double()
-        average = self.pixels.sum() / (self.pixels > 0).sum()
+        self.average = self.pixels.sum() / (self.pixels > 0).sum()
         self.holders = [torch.nonzero(counts[:, k]).flatten().tolist() for k in range(classes)]
-        self.rare = [k for k in range(classes) if 0 < self.pixels[k] < average]
+        self.rare = [k for k in range(classes) if 0 < self.pixels[k] < self.average]
 
     def weights(self, exponent: float) -> Tensor:
-        present = self.pixels > 0
-        average = self.pixels.sum() / present.sum()
-        weight = (average / self.pixels.clamp_min(1)) ** exponent
-        return torch.where(present, weight.clamp(0.1, 10), 1.0).float()
+        weight = (self.average / self.pixels.clamp_min(1)) ** exponent
+        return torch.where(self.pixels > 0, weight.clamp(0.1, 10), 1.0).float()
 
     def __len__(self) -> int:
         return len(self.size)
@@ -389,17 +367,15 @@ class Data:
         grid = F.affine_grid(torch.from_numpy(theta).to(device), (count, 1, height, width), align_corners=False)
         photos = F.grid_sample(self.photos[chosen].float(), grid, mode="bilinear", align_corners=False)
         labels = F.grid_sample(self.labels[chosen].float(), grid, mode="nearest", align_corners=False)[:, 0].long() - 1
-        return self.coloured(photos, labels, args), labels
+        return self.coloured(photos, args), labels
 
     def pixel(self, rng: np.random.Generator, index: int, k: int) -> tuple[float, float]:
-        if not hasattr(self, "host"):
-            self.host = self.labels[:, 0].cpu().numpy()
         ys, xs = np.nonzero(self.host[index] == k + 1)
         j = rng.integers(len(ys))
         return xs[j] + 0.5, ys[j] + 0.5
 
     @staticmethod
-    def coloured(photos: Tensor, labels: Tensor, args) -> Tensor:
+    def coloured(photos: Tensor, args) -> Tensor:
         """Brightness, contrast, saturation and hue, as the program changes them, times args.colour."""
         if args.colour == 0:
             return photos
