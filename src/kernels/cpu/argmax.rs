@@ -43,7 +43,7 @@ pub(super) fn forward(outputs: &Outputs<'_>, [patches, pixels, width]: [usize; 3
                 );
                 let shape = [pixels, inner, classes];
                 matmul(shape, 1.0, left, right, &mut scratch.product);
-                wide(|| {
+                wide!({
                     for (out, row) in out.iter_mut().zip(scratch.product.chunks_exact(classes)) {
                         let largest = max(row);
                         let index = row.iter().position(|v| *v == largest);

@@ -1,15 +1,15 @@
-//! Self-attention on the CPU, one task per head and batch entry.
+//! Self-attention on the CPU, blocks of queries at a time.
 //!
 //! `qkv: [B, L, 3 D]` holds queries, keys and values side by side, each `[heads, D / heads]`. With
 //! a [`Rotary`], queries and keys pass an RMS norm over the head width and are rotated by the
 //! angles of their position. Then `softmax(q k^T / sqrt(D / heads)) v` is put back together as
-//! `[B, L, D]`. The backward pass recomputes the probabilities instead of storing `L * L` numbers
-//! per head.
+//! `[B, L, D]`. Probabilities exist for one block of queries a thread, so that memory grows linearly
+//! with the tokens; the backward pass recomputes them. Keys and values are packed once a head.
 
-use super::norm::rms_backward_row;
-use super::simd::{exp, max, sum2, wide};
-use super::{self as cpu, CpuTensor, Matrix, add_partials, contiguous, matmul, slice};
-use crate::kernels::constants::RMS_EPSILON;
+use super::norm::{rms_backward_row, rms_scale};
+use super::panels::{Left, Panels};
+use super::simd::{exp2, max, sum2, wide};
+use super::{self as cpu, CpuTensor, add_partials, contiguous, slice};
 use burn::backend::TensorMetadata;
 use rayon::prelude::*;
 
@@ -32,33 +32,43 @@ impl Rotary {
         }
     }
 
-    fn norm(&self, part: usize) -> &[f32] {
-        slice(&self.norms[part])
-    }
-
-    /// Cosines and sines of the angles at a position.
-    fn angles(&self, position: usize, d: usize) -> (&[f32], &[f32]) {
-        let range = position * (d / 2)..(position + 1) * (d / 2);
-        (&slice(&self.cos)[range.clone()], &slice(&self.sin)[range])
+    fn slices(&self) -> RotarySlices<'_> {
+        RotarySlices {
+            norms: [slice(&self.norms[0]), slice(&self.norms[1])],
+            cos: slice(&self.cos),
+            sin: slice(&self.sin),
+        }
     }
 }
+
+#[derive(Clone, Copy)]
+struct RotarySlices<'a> {
+    norms: [&'a [f32]; 2],
+    cos: &'a [f32],
+    sin: &'a [f32],
+}
+
+impl<'a> RotarySlices<'a> {
+    /// Cosines and sines of the angles at a position.
+    #[inline(always)]
+    fn angles(&self, position: usize, d: usize) -> (&'a [f32], &'a [f32]) {
+        let range = position * (d / 2)..(position + 1) * (d / 2);
+        (&self.cos[range.clone()], &self.sin[range])
+    }
+}
+
+/// Number of queries of a block: few enough for the caches, enough to use keys and values often.
+const BLOCK: usize = 48;
+
+/// Number of keys of a block, which stay in the caches with their values for a block of queries.
+const KEYS: usize = 256;
 
 struct Inputs<'a> {
     qkv: &'a [f32],
-    rotary: Option<&'a Rotary>,
+    rotary: Option<RotarySlices<'a>>,
     tokens: usize,
     heads: usize,
     d: usize,
-}
-
-/// One head's queries and keys as they enter the product, with what the backward pass needs.
-struct Head {
-    q: Vec<f32>,
-    k: Vec<f32>,
-    /// RMS scale of each query, then of each key.
-    scale: [Vec<f32>; 2],
-    /// `[L, L]`
-    probability: Vec<f32>,
 }
 
 impl<'a> Inputs<'a> {
@@ -73,80 +83,158 @@ impl<'a> Inputs<'a> {
         (&self.qkv[first..], row)
     }
 
-    /// Queries (0) or keys (1) of a head as they enter the product, `[L, d]`, and the RMS scale of
-    /// each row.
-    fn entering(&self, entry: usize, head: usize, part: usize) -> (Vec<f32>, Vec<f32>) {
+    /// Writes queries (0) or keys (1) of a head from token `first` on, as they enter the product, times
+    /// `factor`, to `out: [.., d]`.
+    fn enter(&self, [entry, head, part]: [usize; 3], first: usize, factor: f32, out: &mut [f32]) {
         let (rows, stride) = self.part(entry, head, part);
-        let mut out = vec![0.0; self.tokens * self.d];
-        let mut scales = vec![1.0; self.tokens];
-        let row = |l: usize| &rows[l * stride..][..self.d];
-        let Some(rotary) = self.rotary else {
-            for (l, out) in out.chunks_exact_mut(self.d).enumerate() {
-                out.copy_from_slice(row(l));
-            }
-            return (out, scales);
-        };
-        wide(|| {
-            for (l, (out, scale)) in out.chunks_exact_mut(self.d).zip(&mut scales).enumerate() {
-                let x = row(l);
-                *scale = 1.0 / (sum2(x, x, |a, b| a * b) / self.d as f32 + RMS_EPSILON).sqrt();
-                for ((o, x), w) in out.iter_mut().zip(x).zip(rotary.norm(part)) {
-                    *o = x * *scale * w;
+        wide!({
+            for (l, out) in (first..).zip(out.chunks_exact_mut(self.d)) {
+                let x = &rows[l * stride..][..self.d];
+                let Some(rotary) = self.rotary else {
+                    for (o, x) in out.iter_mut().zip(x) {
+                        *o = x * factor;
+                    }
+                    continue;
+                };
+                let scale = rms_scale(x) * factor;
+                for ((o, x), w) in out.iter_mut().zip(x).zip(rotary.norms[part]) {
+                    *o = x * scale * w;
                 }
                 let (cos, sin) = rotary.angles(l, self.d);
                 rotate(out, cos, sin, 1.0);
             }
         });
-        (out, scales)
     }
 
-    /// `softmax(q k^T / sqrt(d))` for any number of queries `[rows, d]` and all keys `[L, d]`, as
-    /// `[rows, L]`.
-    fn weights(&self, q: &[f32], k: &[f32]) -> Vec<f32> {
-        let rows = q.len() / self.d;
-        let mut weights = vec![0.0; rows * self.tokens];
-        let temperature = 1.0 / (self.d as f32).sqrt();
-        let keys = Matrix::rows(k, self.d).t();
-        let sizes = [rows, self.d, self.tokens];
-        matmul(
-            sizes,
-            temperature,
-            Matrix::rows(q, self.d),
-            keys,
-            &mut weights,
-        );
-        wide(|| {
-            for row in weights.chunks_exact_mut(self.tokens) {
-                let top = max(row);
-                for v in row.iter_mut() {
-                    *v = exp(*v - top);
+    /// The keys of a head as they enter the product, `[L, d]`.
+    fn keys(&self, entry: usize, head: usize) -> Vec<f32> {
+        let mut keys = vec![0.0; self.tokens * self.d];
+        self.enter([entry, head, 1], 0, 1.0, &mut keys);
+        keys
+    }
+
+    /// A head's queries from token `first` on, as they enter the product, times log2(e) / sqrt(d), so that
+    /// probabilities are powers of two.
+    fn queries(&self, entry: usize, head: usize, first: usize, out: &mut [f32]) {
+        let factor = std::f32::consts::LOG2_E / (self.d as f32).sqrt();
+        self.enter([entry, head, 0], first, factor, out);
+    }
+}
+
+/// `2^(x - top)` in place of each x; returns the sum.
+#[inline(always)]
+fn exponentials(row: &mut [f32], top: f32) -> f32 {
+    let mut sums = [0.0; 16];
+    let mut chunks = row.chunks_exact_mut(16);
+    for chunk in &mut chunks {
+        for (v, sum) in chunk.iter_mut().zip(&mut sums) {
+            *v = exp2(*v - top);
+            *sum += *v;
+        }
+    }
+    for (v, sum) in chunks.into_remainder().iter_mut().zip(&mut sums) {
+        *v = exp2(*v - top);
+        *sum += *v;
+    }
+    sums.iter().sum()
+}
+
+/// Probabilities of all keys `[d, L]` for queries `[rows, d]`, as `[rows, L]`.
+fn softmax(q: &[f32], keys: &Panels, out: &mut [f32]) {
+    let (d, tokens) = keys.shape();
+    let left = Left::Rows { data: q, stride: d };
+    keys.multiply(left, q.len() / d, 0..d, out, false);
+    wide!({
+        for row in out.chunks_exact_mut(tokens) {
+            let top = max(row);
+            let inverse = 1.0 / exponentials(row, top);
+            for p in row {
+                *p *= inverse;
+            }
+        }
+    });
+}
+
+/// Attention of a block of queries while keys and values come block by block.
+struct Running {
+    /// Sums of values, each times 2 to its product minus [`top`](Self::top): `[rows, d]`.
+    sums: Vec<f32>,
+    /// The largest product so far of each query.
+    top: Vec<f32>,
+    /// The sum of the powers of each query.
+    total: Vec<f32>,
+    /// Powers of the present block of keys, `[rows, KEYS]`.
+    powers: Vec<f32>,
+}
+
+impl Running {
+    fn new(rows: usize, d: usize) -> Self {
+        Self {
+            sums: vec![0.0; rows * d],
+            top: vec![f32::NEG_INFINITY; rows],
+            total: vec![0.0; rows],
+            powers: vec![0.0; rows * KEYS],
+        }
+    }
+
+    fn clear(&mut self) {
+        self.sums.fill(0.0);
+        self.top.fill(f32::NEG_INFINITY);
+        self.total.fill(0.0);
+    }
+
+    /// Adds keys `[d, n]` and values `[n, d]`.
+    fn add(&mut self, q: &[f32], keys: &Panels, values: &Panels) {
+        let (d, count) = keys.shape();
+        let rows = q.len() / d;
+        let powers = &mut self.powers[..rows * count];
+        let left = Left::Rows { data: q, stride: d };
+        keys.multiply(left, rows, 0..d, powers, false);
+        wide!({
+            for (((row, sums), top), total) in powers
+                .chunks_exact_mut(count)
+                .zip(self.sums.chunks_exact_mut(d))
+                .zip(&mut self.top)
+                .zip(&mut self.total)
+            {
+                let higher = max(row).max(*top);
+                if higher > *top {
+                    let factor = exp2(*top - higher);
+                    *top = higher;
+                    *total *= factor;
+                    for sum in sums {
+                        *sum *= factor;
+                    }
                 }
-                let inverse = 1.0 / sum2(row, row, |a, _| a);
-                for v in row.iter_mut() {
-                    *v *= inverse;
-                }
+                *total += exponentials(row, higher);
             }
         });
-        weights
-    }
-
-    fn head(&self, entry: usize, head: usize) -> Head {
-        let (q, q_scale) = self.entering(entry, head, 0);
-        let (k, k_scale) = self.entering(entry, head, 1);
-        let probability = self.weights(&q, &k);
-        Head {
-            q,
-            k,
-            scale: [q_scale, k_scale],
-            probability,
-        }
+        let left = Left::Rows {
+            data: powers,
+            stride: count,
+        };
+        values.multiply(left, rows, 0..count, &mut self.sums, true);
     }
 }
 
 /// Rotates consecutive pairs of channels by their angles; `direction` -1 rotates back.
 #[inline(always)]
 fn rotate(row: &mut [f32], cos: &[f32], sin: &[f32], direction: f32) {
-    for (pair, (c, s)) in row.chunks_exact_mut(2).zip(cos.iter().zip(sin)) {
+    // Eight channels at a time, in a form that compilers turn into vectors.
+    let mut eights = row.chunks_exact_mut(8);
+    let (cos_fours, sin_fours) = (cos.chunks_exact(4), sin.chunks_exact(4));
+    let rest = cos_fours.remainder().iter().zip(sin_fours.remainder());
+    for (row, (c, s)) in (&mut eights).zip(cos_fours.zip(sin_fours)) {
+        let x: [f32; 8] = std::array::from_fn(|i| row[i]);
+        let across: [f32; 8] = std::array::from_fn(|i| {
+            let s = s[i / 2] * direction;
+            if i % 2 == 0 { -s } else { s }
+        });
+        for i in 0..8 {
+            row[i] = x[i] * c[i / 2] + x[i ^ 1] * across[i];
+        }
+    }
+    for (pair, (c, s)) in eights.into_remainder().chunks_exact_mut(2).zip(rest) {
         let (a, b, s) = (pair[0], pair[1], s * direction);
         pair[0] = a * c - b * s;
         pair[1] = a * s + b * c;
@@ -157,7 +245,7 @@ fn inputs<'a>(qkv: &'a CpuTensor, rotary: Option<&'a Rotary>, heads: usize) -> I
     let shape = qkv.shape();
     Inputs {
         qkv: slice(qkv),
-        rotary,
+        rotary: rotary.map(Rotary::slices),
         tokens: shape[1],
         heads,
         d: shape[2] / 3 / heads,
@@ -170,34 +258,55 @@ pub(crate) fn forward(qkv: CpuTensor, rotary: Option<Rotary>, heads: usize) -> C
     let (qkv, rotary) = (contiguous(qkv), rotary.map(Rotary::contiguous));
     let x = inputs(&qkv, rotary.as_ref(), heads);
     let (tokens, d) = (x.tokens, x.d);
-    let of_head: Vec<Vec<f32>> = (0..batch * heads)
+    let packed: Vec<Vec<[Panels; 2]>> = (0..batch * heads)
         .into_par_iter()
         .map(|i| {
             let (entry, head) = (i / heads, i % heads);
-            let weights = x.head(entry, head).probability;
+            let k = x.keys(entry, head);
             let (v, stride) = x.part(entry, head, 2);
-            let mut out = vec![0.0; tokens * d];
-            let weights = Matrix::rows(&weights, tokens);
-            matmul(
-                [tokens, tokens, d],
-                1.0,
-                weights,
-                Matrix::rows(v, stride),
-                &mut out,
-            );
-            out
+            (0..tokens)
+                .step_by(KEYS)
+                .map(|first| {
+                    let count = KEYS.min(tokens - first);
+                    [
+                        Panels::of_columns(&k[first * d..], d, [d, count]),
+                        Panels::of_rows(&v[first * stride..], stride, [count, d]),
+                    ]
+                })
+                .collect()
         })
         .collect();
     let mut out = vec![0.0; batch * tokens * heads * d];
-    out.par_chunks_mut(heads * d)
+    let blocks: Vec<(usize, usize, &mut [f32])> = out
+        .chunks_mut(tokens * heads * d)
         .enumerate()
-        .with_min_len(32)
-        .for_each(|(row, out)| {
-            let (entry, l) = (row / tokens, row % tokens);
-            for (head, out) in out.chunks_exact_mut(d).enumerate() {
-                out.copy_from_slice(&of_head[entry * heads + head][l * d..][..d]);
+        .flat_map(|(entry, out)| {
+            let blocks = out.chunks_mut(BLOCK * heads * d).enumerate();
+            blocks.map(move |(block, out)| (entry, block * BLOCK, out))
+        })
+        .collect();
+    blocks.into_par_iter().for_each(|(entry, first, out)| {
+        let rows = out.len() / (heads * d);
+        let mut q = vec![0.0; rows * d];
+        let mut running = Running::new(rows, d);
+        for head in 0..heads {
+            x.queries(entry, head, first, &mut q);
+            running.clear();
+            for [keys, values] in &packed[entry * heads + head] {
+                running.add(&q, keys, values);
             }
-        });
+            for ((out, sums), total) in out
+                .chunks_exact_mut(heads * d)
+                .zip(running.sums.chunks_exact(d))
+                .zip(&running.total)
+            {
+                let inverse = 1.0 / total;
+                for (out, sum) in out[head * d..][..d].iter_mut().zip(sums) {
+                    *out = sum * inverse;
+                }
+            }
+        }
+    });
     cpu::tensor(out, [batch, tokens, heads * d])
 }
 
@@ -206,14 +315,18 @@ pub(crate) fn row(qkv: CpuTensor, rotary: Option<Rotary>, heads: usize, token: u
     let batch = qkv.shape()[0];
     let (qkv, rotary) = (contiguous(qkv), rotary.map(Rotary::contiguous));
     let x = inputs(&qkv, rotary.as_ref(), heads);
-    let of_head: Vec<Vec<f32>> = (0..batch * heads)
-        .into_par_iter()
-        .map(|i| {
-            let [(q, _), (k, _)] = [0, 1].map(|part| x.entering(i / heads, i % heads, part));
-            x.weights(&q[token * x.d..][..x.d], &k)
-        })
-        .collect();
-    cpu::tensor(of_head.concat(), [batch, heads, x.tokens])
+    let (tokens, d) = (x.tokens, x.d);
+    let mut out = vec![0.0; batch * heads * tokens];
+    out.par_chunks_mut(tokens)
+        .enumerate()
+        .for_each(|(i, weights)| {
+            let (entry, head) = (i / heads, i % heads);
+            let keys = Panels::of_columns(&x.keys(entry, head), d, [d, tokens]);
+            let mut q = vec![0.0; d];
+            x.queries(entry, head, token, &mut q);
+            softmax(&q, &keys, weights);
+        });
+    cpu::tensor(out, [batch, heads, tokens])
 }
 
 /// Gradients of `qkv` and, with a [`Rotary`], of its two norms (otherwise zeros).
@@ -265,62 +378,67 @@ struct HeadGradient {
 
 fn head_backward(x: &Inputs<'_>, entry: usize, head: usize, grad: &[f32]) -> HeadGradient {
     let (tokens, d) = (x.tokens, x.d);
-    let Head {
-        q,
-        k,
-        scale,
-        mut probability,
-    } = x.head(entry, head);
     let out_row = x.model_width();
-    let g = Matrix::rows(&grad[entry * tokens * out_row + head * d..], out_row);
+    let grad = &grad[entry * tokens * out_row + head * d..];
     let (v, v_row) = x.part(entry, head, 2);
+    let k = x.keys(entry, head);
+    let keys = Panels::of_columns(&k, d, [d, tokens]);
+    let keys_by_row = Panels::of_rows(&k, d, [tokens, d]);
+    let values = Panels::of_columns(v, v_row, [d, tokens]);
+    let [mut dq, mut dk, mut dv] = [0; 3].map(|_| vec![0.0; tokens * d]);
 
-    let mut dv = vec![0.0; tokens * d];
-    matmul(
-        [tokens, tokens, d],
-        1.0,
-        Matrix::rows(&probability, tokens).t(),
-        g,
-        &mut dv,
-    );
-    let mut dp = vec![0.0; tokens * tokens];
-    matmul(
-        [tokens, d, tokens],
-        1.0,
-        g,
-        Matrix::rows(v, v_row).t(),
-        &mut dp,
-    );
-    // The softmax's backward pass, in place of the probabilities.
-    wide(|| {
-        for (p, dp) in probability
-            .chunks_exact_mut(tokens)
-            .zip(dp.chunks_exact(tokens))
-        {
-            let dot = sum2(p, dp, |a, b| a * b);
-            for (p, dp) in p.iter_mut().zip(dp) {
-                *p *= dp - dot;
-            }
-        }
-    });
-    let ds = Matrix::rows(&probability, tokens);
     let temperature = 1.0 / (d as f32).sqrt();
-    let mut dq = vec![0.0; tokens * d];
-    let mut dk = vec![0.0; tokens * d];
-    matmul(
-        [tokens, tokens, d],
-        temperature,
-        ds,
-        Matrix::rows(&k, d),
-        &mut dq,
-    );
-    matmul(
-        [tokens, tokens, d],
-        temperature,
-        ds.t(),
-        Matrix::rows(&q, d),
-        &mut dk,
-    );
+    let mut q = vec![0.0; BLOCK * d];
+    let mut probability = vec![0.0; BLOCK * tokens];
+    let mut dp = vec![0.0; BLOCK * tokens];
+    for (block, dq) in dq.chunks_mut(BLOCK * d).enumerate() {
+        let (first, rows) = (block * BLOCK, dq.len() / d);
+        let g = &grad[first * out_row..];
+        let q = &mut q[..rows * d];
+        let probability = &mut probability[..rows * tokens];
+        let dp = &mut dp[..rows * tokens];
+        x.queries(entry, head, first, q);
+        softmax(q, &keys, probability);
+        let left = Left::Columns {
+            data: probability,
+            stride: tokens,
+        };
+        Panels::of_rows(g, out_row, [rows, d]).multiply(left, tokens, 0..rows, &mut dv, true);
+        let left = Left::Rows {
+            data: g,
+            stride: out_row,
+        };
+        values.multiply(left, rows, 0..d, dp, false);
+        // The softmax's backward pass, in place of the probabilities.
+        wide!({
+            for (p, dp) in probability
+                .chunks_exact_mut(tokens)
+                .zip(dp.chunks_exact(tokens))
+            {
+                let dot = sum2(p, dp, |a, b| a * b);
+                for (p, dp) in p.iter_mut().zip(dp) {
+                    *p *= dp - dot;
+                }
+            }
+        });
+        let left = Left::Columns {
+            data: probability,
+            stride: tokens,
+        };
+        Panels::of_rows(q, d, [rows, d]).multiply(left, tokens, 0..rows, &mut dk, true);
+        let left = Left::Rows {
+            data: probability,
+            stride: tokens,
+        };
+        keys_by_row.multiply(left, rows, 0..tokens, dq, false);
+        for dq in dq {
+            *dq *= temperature;
+        }
+    }
+    // The queries entered with a further factor log2 e.
+    for dk in &mut dk {
+        *dk *= std::f32::consts::LN_2;
+    }
 
     let mut norms = [vec![0.0; d], vec![0.0; d]];
     let Some(rotary) = x.rotary else {
@@ -330,13 +448,13 @@ fn head_backward(x: &Inputs<'_>, entry: usize, head: usize, grad: &[f32]) -> Hea
     for (part, gradient) in [&mut dq, &mut dk].into_iter().enumerate() {
         let (rows, stride) = x.part(entry, head, part);
         let mut turned = vec![0.0; d];
-        wide(|| {
+        wide!({
             for (l, dx) in gradient.chunks_exact_mut(d).enumerate() {
                 let (cos, sin) = rotary.angles(l, d);
                 rotate(dx, cos, sin, -1.0);
                 turned.copy_from_slice(dx);
                 let input = &rows[l * stride..][..d];
-                let (weight, scale) = (rotary.norm(part), scale[part][l]);
+                let (weight, scale) = (rotary.norms[part], rms_scale(input));
                 rms_backward_row(input, weight, &turned, scale, dx, &mut norms[part]);
             }
         });

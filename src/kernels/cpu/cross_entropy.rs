@@ -46,13 +46,13 @@ pub(super) fn forward(pixels: &Pixels<'_>) -> f32 {
         .zip(pixels.labels.par_chunks(PIXELS_PER_TASK))
         .zip(pixels.weights.par_chunks(PIXELS_PER_TASK))
         .map(|((logits, labels), weights)| {
-            wide(|| {
+            wide!({
                 let rows = logits.chunks_exact(n).zip(labels).zip(weights);
                 let losses = rows.map(|((logits, &label), &weight)| {
                     f64::from((log_sum(logits) - logits[class(label, n)]) * weight)
                 });
                 losses.sum()
-            })
+            },)
         })
         .collect();
     partials.iter().sum::<f64>() as f32
@@ -71,7 +71,7 @@ pub(super) fn backward(pixels: &Pixels<'_>, gradient: f32) -> Vec<f32> {
         .zip(pixels.labels.par_chunks(PIXELS_PER_TASK))
         .zip(pixels.weights.par_chunks(PIXELS_PER_TASK))
         .for_each(|(((out, logits), labels), weights)| {
-            wide(|| {
+            wide!({
                 let rows = out.chunks_exact_mut(n).zip(logits.chunks_exact(n));
                 for (((out, logits), &label), &weight) in rows.zip(labels).zip(weights) {
                     let log_sum = log_sum(logits);

@@ -15,7 +15,7 @@ pub(crate) fn forward(x: CpuTensor) -> CpuTensor {
     out.par_chunks_mut(BLOCK)
         .zip(slice(&x).par_chunks(BLOCK))
         .for_each(|(out, x)| {
-            wide(|| {
+            wide!({
                 for (o, &x) in out.iter_mut().zip(x) {
                     *o = x * normal(x, exp(-0.5 * x * x));
                 }
@@ -32,7 +32,7 @@ pub(crate) fn backward(x: CpuTensor, grad: CpuTensor) -> CpuTensor {
         .zip(slice(&x).par_chunks(BLOCK))
         .zip(slice(&grad).par_chunks(BLOCK))
         .for_each(|((dx, x), g)| {
-            wide(|| {
+            wide!({
                 for ((dx, &x), g) in dx.iter_mut().zip(x).zip(g) {
                     let bell = exp(-0.5 * x * x);
                     *dx = g * (normal(x, bell) + x * bell * DENSITY);

@@ -9,6 +9,7 @@ mod neural_field;
 pub(super) mod norm;
 pub(super) mod ops;
 mod optim;
+mod panels;
 mod potential;
 pub mod simd;
 pub(super) mod swiglu;

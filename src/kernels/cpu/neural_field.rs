@@ -59,7 +59,7 @@ impl Scratch {
     /// Fills `r`, `wn` and `u`, `a = SiLU(u)` for one patch.
     #[inline(always)]
     fn hidden(&mut self, s: FieldShape, z: &[f32], weights: &[f32], norm: &[f32]) {
-        wide(|| {
+        wide!({
             for ((row, r), scale) in z
                 .chunks_exact(s.width)
                 .zip(self.r.chunks_exact_mut(s.width))
@@ -85,7 +85,7 @@ impl Scratch {
             w1,
             &mut self.u,
         );
-        wide(|| {
+        wide!({
             for (a, &u) in self.a.iter_mut().zip(&self.u) {
                 *a = u / (1.0 + exp(-u));
             }
@@ -150,7 +150,7 @@ pub(super) fn forward(z: CpuTensor, weights: CpuTensor, norm: CpuTensor) -> CpuT
                 let w2 = Matrix::rows(&scratch.wn[s.width * s.hidden..], s.width);
                 let a = Matrix::rows(&scratch.a, s.hidden);
                 matmul([s.pixels, s.hidden, s.width], 1.0, a, w2, out);
-                wide(|| {
+                wide!({
                     for (o, z) in out.iter_mut().zip(z) {
                         *o += z;
                     }
@@ -227,7 +227,7 @@ fn patch_backward(
         Matrix::rows(w2n, s.width).t(),
         da,
     );
-    wide(|| {
+    wide!({
         for (d, &u) in da.iter_mut().zip(u.iter()) {
             let sigmoid = 1.0 / (1.0 + exp(-u));
             *d *= sigmoid * (1.0 + u * (1.0 - sigmoid));
@@ -248,7 +248,7 @@ fn patch_backward(
         Matrix::rows(w1n, s.hidden).t(),
         dr,
     );
-    wide(|| {
+    wide!({
         let (dw1, dw2) = dw.split_at_mut(half);
         denormalise_columns(w1n, s.hidden, &inverse[..s.hidden], dw1n, dw1);
         denormalise_columns(w2n, s.width, &inverse[s.hidden..], dw2n, dw2);

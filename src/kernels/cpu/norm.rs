@@ -12,7 +12,7 @@ use burn::backend::TensorMetadata;
 use rayon::prelude::*;
 
 #[inline(always)]
-fn rms_scale(row: &[f32]) -> f32 {
+pub(crate) fn rms_scale(row: &[f32]) -> f32 {
     1.0 / (sum2(row, row, |a, b| a * b) / row.len() as f32 + RMS_EPSILON).sqrt()
 }
 
@@ -47,7 +47,7 @@ pub(crate) fn forward(x: CpuTensor, weight: CpuTensor) -> CpuTensor {
     out.par_chunks_mut(d * ROWS_PER_TASK)
         .zip(slice(&x).par_chunks(d * ROWS_PER_TASK))
         .for_each(|(out, x)| {
-            wide(|| {
+            wide!({
                 for (out, x) in out.chunks_exact_mut(d).zip(x.chunks_exact(d)) {
                     let scale = rms_scale(x);
                     for ((o, x), w) in out.iter_mut().zip(x).zip(w) {
@@ -72,7 +72,7 @@ pub(crate) fn backward(x: CpuTensor, weight: CpuTensor, grad: CpuTensor) -> (Cpu
         .zip(slice(&x).par_chunks(block))
         .zip(slice(&grad).par_chunks(block))
         .for_each(|(((dx, dw), x), g)| {
-            wide(|| {
+            wide!({
                 for ((dx, x), g) in dx
                     .chunks_exact_mut(d)
                     .zip(x.chunks_exact(d))
@@ -107,7 +107,7 @@ pub(crate) fn modulated_forward(
         .for_each(|(row, (out, x))| {
             let entry = row / rows * d..(row / rows + 1) * d;
             let (shift, scale) = (&shift[entry.clone()], &scale[entry]);
-            wide(|| {
+            wide!({
                 let rms = rms_scale(x);
                 for c in 0..d {
                     out[c] = x[c] * rms * w[c] * (1.0 + scale[c]) + shift[c];
@@ -153,7 +153,7 @@ pub(crate) fn modulated_backward(
             for (k, dx) in dx.chunks_exact_mut(d).enumerate() {
                 let at = (*first + k) * d;
                 let (x, g) = (&xs[at..at + d], &gs[at..at + d]);
-                wide(|| {
+                wide!({
                     let rms = rms_scale(x);
                     for c in 0..d {
                         dshift[c] += g[c];
@@ -194,7 +194,7 @@ pub(crate) fn gated_forward(x: CpuTensor, gate: CpuTensor, y: CpuTensor) -> CpuT
         .with_min_len(16)
         .for_each(|(row, ((out, x), y))| {
             let gate = &gate[row / rows * d..][..d];
-            wide(|| {
+            wide!({
                 for c in 0..d {
                     out[c] = x[c] + gate[c] * y[c];
                 }
@@ -223,7 +223,7 @@ pub(crate) fn gated_backward(
             for (row, dy) in dy.chunks_exact_mut(d).enumerate() {
                 let at = (b * rows + row) * d;
                 let (y, g) = (&ys[at..at + d], &gs[at..at + d]);
-                wide(|| {
+                wide!({
                     for c in 0..d {
                         dy[c] = g[c] * gate[c];
                         dgate[c] += g[c] * y[c];
@@ -254,7 +254,7 @@ pub(crate) fn layer_forward(x: CpuTensor, weight: CpuTensor, bias: CpuTensor) ->
     out.par_chunks_mut(block)
         .zip(slice(&x).par_chunks(block))
         .for_each(|(out, x)| {
-            wide(|| {
+            wide!({
                 for (out, x) in out.chunks_exact_mut(d).zip(x.chunks_exact(d)) {
                     let (mean, scale) = moments(x);
                     for c in 0..d {
@@ -284,7 +284,7 @@ pub(crate) fn layer_backward(
         .zip(slice(&grad).par_chunks(block))
         .for_each(|(((dx, sums), x), g)| {
             let (dw, db) = sums.split_at_mut(d);
-            wide(|| {
+            wide!({
                 for ((dx, x), g) in dx
                     .chunks_exact_mut(d)
                     .zip(x.chunks_exact(d))

@@ -34,7 +34,7 @@ pub(super) fn update(
         .zip(moment2.storage_mut::<f32>().par_chunks_mut(BLOCK))
         .zip(slice(&gradient).par_chunks(BLOCK))
         .for_each(|(((p, m), v), g)| {
-            wide(|| {
+            wide!({
                 for i in 0..g.len() {
                     let g = g[i] * scale;
                     m[i] = u.beta1 * m[i] + (1.0 - u.beta1) * g;
@@ -57,7 +57,7 @@ pub(super) fn average(average: CpuTensor, value: CpuTensor, keep: CpuTensor) -> 
         .par_chunks_mut(BLOCK)
         .zip(slice(&value).par_chunks(BLOCK))
         .for_each(|(a, v)| {
-            wide(|| {
+            wide!({
                 for (a, v) in a.iter_mut().zip(v) {
                     *a = *a * keep + v * (1.0 - keep);
                 }
@@ -71,7 +71,7 @@ pub(super) fn square_sum(x: CpuTensor) -> CpuTensor {
     let x = contiguous(x);
     let partials: Vec<f64> = slice(&x)
         .par_chunks(BLOCK)
-        .map(|x| f64::from(wide(|| sum2(x, x, |a, b| a * b))))
+        .map(|x| f64::from(wide!(sum2(x, x, |a, b| a * b),)))
         .collect();
     debug_assert!(x.shape().num_elements() > 0);
     cpu::tensor(vec![partials.iter().sum::<f64>() as f32], [1])

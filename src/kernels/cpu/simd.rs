@@ -1,14 +1,22 @@
 //! Elementary functions that the compiler can vectorise, and dispatch to the processor's widest
 //! vectors.
 //!
-//! The functions are branch-free polynomials marked `inline(always)`: inside [`wide`] they are
+//! The functions are branch-free polynomials marked `inline(always)`: inside `wide!` they are
 //! compiled for AVX-512, AVX2 or NEON, chosen at run time. Relative error is below 3e-7.
 
-/// Runs `work`, compiled for the widest instruction set of this processor.
-#[inline(always)]
-pub fn wide<R>(work: impl FnOnce() -> R) -> R {
-    pulp::Arch::new().dispatch(work)
+/// Evaluates an expression, compiled for the widest instruction set of this processor.
+///
+/// The closure has to be inlined into the function that is compiled for those instructions: a call
+/// would run code for the oldest processor.
+macro_rules! wide {
+    ($work:expr $(,)?) => {
+        pulp::Arch::new().dispatch(
+            #[inline(always)]
+            || $work,
+        )
+    };
 }
+pub(crate) use wide;
 
 /// `e^x`, for x clamped to `[-87, 88]`.
 #[inline(always)]
@@ -26,6 +34,22 @@ pub fn exp(x: f32) -> f32 {
     let p = p * r + 1.666_666_6e-1;
     let p = p * r + 0.5;
     let p = p * r * r + r + 1.0;
+    p * f32::from_bits((shifted.to_bits() << 23).wrapping_add(127 << 23))
+}
+
+/// `2^x` for x up to 127, and 0 below -126. Relative error below 3e-7.
+#[inline(always)]
+pub fn exp2(x: f32) -> f32 {
+    let x = if x > -127.0 { x } else { -127.0 };
+    // Rounds to an integer and leaves it in the low bits of the mantissa, as in `exp`.
+    let shifted = x + 12_582_912.0;
+    let r = x - (shifted - 12_582_912.0);
+    let p = 1.339_887_4e-3;
+    let p = p * r + 9.618_437e-3;
+    let p = p * r + 5.550_332_6e-2;
+    let p = p * r + 2.402_264_7e-1;
+    let p = p * r + 6.931_472e-1;
+    let p = p * r + 1.0;
     p * f32::from_bits((shifted.to_bits() << 23).wrapping_add(127 << 23))
 }
 

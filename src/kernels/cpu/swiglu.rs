@@ -15,7 +15,7 @@ pub(crate) fn forward(a: CpuTensor, b: CpuTensor) -> CpuTensor {
         .zip(slice(&a).par_chunks(BLOCK))
         .zip(slice(&b).par_chunks(BLOCK))
         .for_each(|((out, a), b)| {
-            wide(|| {
+            wide!({
                 for ((o, &a), b) in out.iter_mut().zip(a).zip(b) {
                     *o = a / (1.0 + exp(-a)) * b;
                 }
@@ -35,7 +35,7 @@ pub(crate) fn backward(a: CpuTensor, b: CpuTensor, grad: CpuTensor) -> (CpuTenso
         .zip(slice(&b).par_chunks(BLOCK))
         .zip(slice(&grad).par_chunks(BLOCK))
         .for_each(|((((da, db), a), b), g)| {
-            wide(|| {
+            wide!({
                 for i in 0..a.len() {
                     let sigmoid = 1.0 / (1.0 + exp(-a[i]));
                     da[i] = g[i] * b[i] * sigmoid * (1.0 + a[i] * (1.0 - sigmoid));
