@@ -498,6 +498,21 @@ fn plain_operations_take_a_large_image_in_pieces() {
     assert_close(&values(plain), &values(kernel), "gradient");
 }
 
+/// One token more and less than a block of queries and of keys, and several blocks; products are so
+/// large that the greatest one of a query is often found late.
+#[test]
+fn attention_is_its_formula_across_blocks() {
+    for tokens in [47, 48, 49, 255, 256, 257, 600] {
+        let qkv = random([1, tokens, 3 * 2 * 24], tokens as u64) * 3.0;
+        let qkv = qkv.detach().require_grad();
+        compare!(
+            self_attention(qkv.clone(), 2),
+            reference::self_attention(qkv.clone(), 2),
+            qkv
+        );
+    }
+}
+
 #[test]
 fn swaps_make_every_permutation() {
     let x = random([2, 3, 4, 5, 6], 1).inner();

@@ -113,8 +113,8 @@ impl<'a> Inputs<'a> {
         keys
     }
 
-    /// A head's queries from token `first` on, as they enter the product, times log2(e) / sqrt(d), so that
-    /// probabilities are powers of two.
+    /// A head's queries from token `first` on, as they enter the product, times log2(e) / sqrt(d), so
+    /// that probabilities are powers of two.
     fn queries(&self, entry: usize, head: usize, first: usize, out: &mut [f32]) {
         let factor = std::f32::consts::LOG2_E / (self.d as f32).sqrt();
         self.enter([entry, head, 0], first, factor, out);

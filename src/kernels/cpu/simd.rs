@@ -37,10 +37,11 @@ pub fn exp(x: f32) -> f32 {
     p * f32::from_bits((shifted.to_bits() << 23).wrapping_add(127 << 23))
 }
 
-/// `2^x` for x up to 127, and 0 below -126. Relative error below 3e-7.
+/// `2^x` for x up to 127, 0 where it would be below the smallest normal number.
 #[inline(always)]
 pub fn exp2(x: f32) -> f32 {
-    let x = if x > -127.0 { x } else { -127.0 };
+    // In this form NaN stays NaN.
+    let x = if x < -127.0 { -127.0 } else { x };
     // Rounds to an integer and leaves it in the low bits of the mantissa, as in `exp`.
     let shifted = x + 12_582_912.0;
     let r = x - (shifted - 12_582_912.0);
@@ -134,8 +135,16 @@ mod tests {
         fn exp_and_ln_agree_with_the_standard_library(x in -80.0f32..80.0, y in 1e-30f32..1e30) {
             let exact = f64::from(x).exp();
             prop_assert!((f64::from(exp(x)) - exact).abs() / exact < 3e-7);
+            let exact = f64::from(x).exp2();
+            prop_assert!((f64::from(exp2(x)) - exact).abs() / exact < 3e-7);
             let exact = f64::from(y).ln();
             prop_assert!((f64::from(ln(y)) - exact).abs() < 3e-7 * exact.abs().max(1.0));
+        }
+
+        #[test]
+        fn powers_of_two_keep_nan_and_end_at_zero(x in -1e30f32..-128.0) {
+            prop_assert_eq!(exp2(x), 0.0);
+            prop_assert!(exp2(f32::NAN).is_nan());
         }
 
         #[test]
