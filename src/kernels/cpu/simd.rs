@@ -45,7 +45,8 @@ pub fn exp2(x: f32) -> f32 {
     // Rounds to an integer and leaves it in the low bits of the mantissa, as in `exp`.
     let shifted = x + 12_582_912.0;
     let r = x - (shifted - 12_582_912.0);
-    let p = 1.339_887_4e-3;
+    let p = 1.535_336_2e-4;
+    let p = p * r + 1.339_887_4e-3;
     let p = p * r + 9.618_437e-3;
     let p = p * r + 5.550_332_6e-2;
     let p = p * r + 2.402_264_7e-1;
