@@ -7,9 +7,9 @@
 //! with the tokens; the backward pass recomputes them. Keys and values are packed once a head.
 
 use super::norm::{rms_backward_row, rms_scale};
-use super::panels::{Left, Panels};
+use super::panels::Panels;
 use super::simd::{exp2, max, sum2, wide};
-use super::{self as cpu, CpuTensor, add_partials, contiguous, slice};
+use super::{self as cpu, CpuTensor, Matrix, add_partials, contiguous, slice};
 use burn::backend::TensorMetadata;
 use rayon::prelude::*;
 
@@ -141,9 +141,8 @@ fn exponentials(row: &mut [f32], top: f32) -> f32 {
 
 /// Probabilities of all keys `[d, L]` for queries `[rows, d]`, as `[rows, L]`.
 fn softmax(q: &[f32], keys: &Panels, out: &mut [f32]) {
-    let (d, tokens) = keys.shape();
-    let left = Left::Rows { data: q, stride: d };
-    keys.multiply(left, q.len() / d, 0..d, out, false);
+    let [d, tokens] = keys.shape();
+    keys.multiply(Matrix::rows(q, d), q.len() / d, out, false);
     wide!({
         for row in out.chunks_exact_mut(tokens) {
             let top = max(row);
@@ -185,11 +184,10 @@ impl Running {
 
     /// Adds keys `[d, n]` and values `[n, d]`.
     fn add(&mut self, q: &[f32], keys: &Panels, values: &Panels) {
-        let (d, count) = keys.shape();
+        let [d, count] = keys.shape();
         let rows = q.len() / d;
         let powers = &mut self.powers[..rows * count];
-        let left = Left::Rows { data: q, stride: d };
-        keys.multiply(left, rows, 0..d, powers, false);
+        keys.multiply(Matrix::rows(q, d), rows, powers, false);
         wide!({
             for (((row, sums), top), total) in powers
                 .chunks_exact_mut(count)
@@ -209,11 +207,7 @@ impl Running {
                 *total += exponentials(row, higher);
             }
         });
-        let left = Left::Rows {
-            data: powers,
-            stride: count,
-        };
-        values.multiply(left, rows, 0..count, &mut self.sums, true);
+        values.multiply(Matrix::rows(powers, count), rows, &mut self.sums, true);
     }
 }
 
@@ -269,8 +263,8 @@ pub(crate) fn forward(qkv: CpuTensor, rotary: Option<Rotary>, heads: usize) -> C
                 .map(|first| {
                     let count = KEYS.min(tokens - first);
                     [
-                        Panels::of_columns(&k[first * d..], d, [d, count]),
-                        Panels::of_rows(&v[first * stride..], stride, [count, d]),
+                        Panels::new(Matrix::rows(&k[first * d..], d).t(), [d, count]),
+                        Panels::new(Matrix::rows(&v[first * stride..], stride), [count, d]),
                     ]
                 })
                 .collect()
@@ -321,7 +315,7 @@ pub(crate) fn row(qkv: CpuTensor, rotary: Option<Rotary>, heads: usize, token: u
         .enumerate()
         .for_each(|(i, weights)| {
             let (entry, head) = (i / heads, i % heads);
-            let keys = Panels::of_columns(&x.keys(entry, head), d, [d, tokens]);
+            let keys = Panels::new(Matrix::rows(&x.keys(entry, head), d).t(), [d, tokens]);
             let mut q = vec![0.0; d];
             x.queries(entry, head, token, &mut q);
             softmax(&q, &keys, weights);
@@ -382,9 +376,9 @@ fn head_backward(x: &Inputs<'_>, entry: usize, head: usize, grad: &[f32]) -> Hea
     let grad = &grad[entry * tokens * out_row + head * d..];
     let (v, v_row) = x.part(entry, head, 2);
     let k = x.keys(entry, head);
-    let keys = Panels::of_columns(&k, d, [d, tokens]);
-    let keys_by_row = Panels::of_rows(&k, d, [tokens, d]);
-    let values = Panels::of_columns(v, v_row, [d, tokens]);
+    let keys = Panels::new(Matrix::rows(&k, d).t(), [d, tokens]);
+    let keys_by_row = Panels::new(Matrix::rows(&k, d), [tokens, d]);
+    let values = Panels::new(Matrix::rows(v, v_row).t(), [d, tokens]);
     let [mut dq, mut dk, mut dv] = [0; 3].map(|_| vec![0.0; tokens * d]);
 
     let temperature = 1.0 / (d as f32).sqrt();
@@ -399,16 +393,10 @@ fn head_backward(x: &Inputs<'_>, entry: usize, head: usize, grad: &[f32]) -> Hea
         let dp = &mut dp[..rows * tokens];
         x.queries(entry, head, first, q);
         softmax(q, &keys, probability);
-        let left = Left::Columns {
-            data: probability,
-            stride: tokens,
-        };
-        Panels::of_rows(g, out_row, [rows, d]).multiply(left, tokens, 0..rows, &mut dv, true);
-        let left = Left::Rows {
-            data: g,
-            stride: out_row,
-        };
-        values.multiply(left, rows, 0..d, dp, false);
+        let g = Matrix::rows(g, out_row);
+        let transposed = Matrix::rows(probability, tokens).t();
+        Panels::new(g, [rows, d]).multiply(transposed, tokens, &mut dv, true);
+        values.multiply(g, rows, dp, false);
         // The softmax's backward pass, in place of the probabilities.
         wide!({
             for (p, dp) in probability
@@ -421,16 +409,9 @@ fn head_backward(x: &Inputs<'_>, entry: usize, head: usize, grad: &[f32]) -> Hea
                 }
             }
         });
-        let left = Left::Columns {
-            data: probability,
-            stride: tokens,
-        };
-        Panels::of_rows(q, d, [rows, d]).multiply(left, tokens, 0..rows, &mut dk, true);
-        let left = Left::Rows {
-            data: probability,
-            stride: tokens,
-        };
-        keys_by_row.multiply(left, rows, 0..tokens, dq, false);
+        let ds = Matrix::rows(probability, tokens);
+        Panels::new(Matrix::rows(q, d), [rows, d]).multiply(ds.t(), tokens, &mut dk, true);
+        keys_by_row.multiply(ds, rows, dq, false);
         for dq in dq {
             *dq *= temperature;
         }

@@ -52,7 +52,7 @@ pub(super) fn forward(pixels: &Pixels<'_>) -> f32 {
                     f64::from((log_sum(logits) - logits[class(label, n)]) * weight)
                 });
                 losses.sum()
-            },)
+            })
         })
         .collect();
     partials.iter().sum::<f64>() as f32

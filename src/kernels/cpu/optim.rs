@@ -71,7 +71,7 @@ pub(super) fn square_sum(x: CpuTensor) -> CpuTensor {
     let x = contiguous(x);
     let partials: Vec<f64> = slice(&x)
         .par_chunks(BLOCK)
-        .map(|x| f64::from(wide!(sum2(x, x, |a, b| a * b),)))
+        .map(|x| f64::from(wide!(sum2(x, x, |a, b| a * b))))
         .collect();
     debug_assert!(x.shape().num_elements() > 0);
     cpu::tensor(vec![partials.iter().sum::<f64>() as f32], [1])

@@ -1,6 +1,7 @@
 //! Products with a matrix that is used many times: it is packed once, and a product runs on one
 //! thread without any other memory, so that small blocks of rows stay in the processor's caches.
 
+use super::Matrix;
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
 
@@ -27,93 +28,66 @@ fn panel_width() -> usize {
 }
 
 impl Panels {
-    fn zeros(depth: usize, columns: usize) -> (Self, usize) {
+    /// Packs a matrix `[depth, columns]`.
+    ///
+    /// # Panics
+    /// If a size is zero, the matrix is smaller, or neither its rows nor its columns are contiguous.
+    pub(super) fn new(matrix: Matrix<'_>, [depth, columns]: [usize; 2]) -> Self {
+        assert!(depth > 0 && columns > 0 && matrix.holds(depth, columns));
+        assert!(matrix.row == 1 || matrix.column == 1);
         let width = panel_width();
-        let data = vec![0.0; columns.div_ceil(width) * depth * width];
-        (
-            Self {
-                data,
-                depth,
-                columns,
-            },
-            width,
-        )
-    }
-
-    /// Element (k, c) is `data[k * stride + c]`.
-    ///
-    /// # Panics
-    /// If `data` is too short.
-    pub(super) fn of_rows(data: &[f32], stride: usize, [depth, columns]: [usize; 2]) -> Self {
-        let (mut panels, width) = Self::zeros(depth, columns);
-        for (p, panel) in panels.data.chunks_exact_mut(depth * width).enumerate() {
+        let mut data = vec![0.0; columns.div_ceil(width) * depth * width];
+        for (p, panel) in data.chunks_exact_mut(depth * width).enumerate() {
             let used = width.min(columns - p * width);
-            for (k, out) in panel.chunks_exact_mut(width).enumerate() {
-                out[..used].copy_from_slice(&data[k * stride + p * width..][..used]);
+            let from = &matrix.data[p * width * matrix.column..];
+            if matrix.column == 1 {
+                for (k, out) in panel.chunks_exact_mut(width).enumerate() {
+                    out[..used].copy_from_slice(&from[k * matrix.row..][..used]);
+                }
+            } else {
+                for c in 0..used {
+                    let column = &from[c * matrix.column..][..depth];
+                    for (out, x) in panel[c..].iter_mut().step_by(width).zip(column) {
+                        *out = *x;
+                    }
+                }
             }
         }
-        panels
-    }
-
-    /// The transpose: element (k, c) is `data[c * stride + k]`.
-    ///
-    /// # Panics
-    /// If `data` is too short.
-    pub(super) fn of_columns(data: &[f32], stride: usize, [depth, columns]: [usize; 2]) -> Self {
-        let (mut panels, width) = Self::zeros(depth, columns);
-        for c in 0..columns {
-            let panel = &mut panels.data[c / width * depth * width..][..depth * width];
-            let column = panel[c % width..].iter_mut().step_by(width);
-            for (out, x) in column.zip(&data[c * stride..][..depth]) {
-                *out = *x;
-            }
+        Self {
+            data,
+            depth,
+            columns,
         }
-        panels
     }
 
     /// `[depth, columns]`
-    pub(super) fn shape(&self) -> (usize, usize) {
-        (self.depth, self.columns)
+    pub(super) fn shape(&self) -> [usize; 2] {
+        [self.depth, self.columns]
     }
 
     /// `out = left self`, or `out += left self`, on this thread, for `left: [rows, depth]` and
-    /// `out: [rows, columns]`, row by row. Only `depth` of both factors is multiplied.
+    /// `out: [rows, columns]`, row by row.
     ///
     /// # Panics
-    /// If a slice is too short.
-    pub(super) fn multiply(
-        &self,
-        left: Left<'_>,
-        rows: usize,
-        depth: Range<usize>,
-        out: &mut [f32],
-        add: bool,
-    ) {
+    /// If a size is zero, a slice is too short, or neither the rows nor the columns of `left` are
+    /// contiguous.
+    pub(super) fn multiply(&self, left: Matrix<'_>, rows: usize, out: &mut [f32], add: bool) {
+        assert!(rows > 0 && left.holds(rows, self.depth));
+        assert!(left.row == 1 || left.column == 1);
         pulp::Arch::new().dispatch(Product {
             left,
             rows,
             right: self,
-            depth,
             out,
             add,
         });
     }
 }
 
-/// The left factor of a product: element (r, k) of `rows` rows.
-#[derive(Clone, Copy)]
-pub(super) enum Left<'a> {
-    /// `data[r * stride + k]`
-    Rows { data: &'a [f32], stride: usize },
-    /// The transpose: `data[k * stride + r]`.
-    Columns { data: &'a [f32], stride: usize },
-}
-
 struct Product<'a> {
-    left: Left<'a>,
+    left: Matrix<'a>,
     rows: usize,
     right: &'a Panels,
-    depth: Range<usize>,
     out: &'a mut [f32],
     add: bool,
 }
@@ -136,116 +110,85 @@ impl WithSimd for Product<'_> {
 
 impl Product<'_> {
     #[inline(always)]
-    fn by_rows<S: Simd, const M: usize>(self, simd: S) {
-        let Self {
-            left,
-            rows,
-            right,
-            depth,
-            out,
-            add,
-        } = self;
+    fn by_rows<S: Simd, const M: usize>(mut self, simd: S) {
+        let right = self.right;
         let width = 2 * S::F32_LANES;
         for (p, panel) in right.data.chunks_exact(right.depth * width).enumerate() {
-            let panel = &panel[depth.start * width..depth.end * width];
             let columns = p * width..right.columns.min((p + 1) * width);
             let mut row = 0;
-            while row + M <= rows {
-                let sums = left.tile::<S, M>(simd, row, depth.clone(), panel);
-                store(
-                    simd,
-                    sums,
-                    &mut out[row * right.columns..],
-                    right.columns,
-                    &columns,
-                    add,
-                );
+            while row + M <= self.rows {
+                self.tile::<S, M>(simd, row, panel, columns.clone());
                 row += M;
             }
-            while row < rows {
-                let sums = left.tile::<S, 1>(simd, row, depth.clone(), panel);
-                store(
-                    simd,
-                    sums,
-                    &mut out[row * right.columns..],
-                    right.columns,
-                    &columns,
-                    add,
-                );
+            while row < self.rows {
+                self.tile::<S, 1>(simd, row, panel, columns.clone());
                 row += 1;
             }
         }
     }
-}
 
-impl Left<'_> {
-    /// The product of M rows from `row` on and a panel.
+    /// M rows of the result from `row` on, in the columns of a panel.
     #[inline(always)]
     fn tile<S: Simd, const M: usize>(
-        self,
+        &mut self,
         simd: S,
         row: usize,
-        depth: Range<usize>,
         panel: &[f32],
-    ) -> [[S::f32s; 2]; M] {
+        columns: Range<usize>,
+    ) {
         let mut sums = [[simd.splat_f32s(0.0); 2]; M];
         let vectors = S::as_simd_f32s(panel).0.chunks_exact(2);
-        match self {
-            Left::Rows { data, stride } => {
-                let count = vectors.len();
-                let rows: [&[f32]; M] =
-                    std::array::from_fn(|i| &data[(row + i) * stride..][depth.clone()][..count]);
-                for (k, vector) in vectors.enumerate() {
-                    for (sums, row) in sums.iter_mut().zip(&rows) {
-                        let x = simd.splat_f32s(row[k]);
-                        for (sum, vector) in sums.iter_mut().zip(vector) {
-                            *sum = simd.mul_add_f32s(x, *vector, *sum);
-                        }
-                    }
+        let Matrix {
+            data,
+            row: stride,
+            column,
+        } = self.left;
+        if column == 1 {
+            let rows: [&[f32]; M] =
+                std::array::from_fn(|i| &data[(row + i) * stride..][..vectors.len()]);
+            for (k, vectors) in vectors.enumerate() {
+                for (sums, row) in sums.iter_mut().zip(&rows) {
+                    add_product(simd, sums, row[k], vectors);
                 }
             }
-            Left::Columns { data, stride } => {
-                let columns = data[depth.start * stride..].chunks(stride);
-                for (column, vector) in columns.zip(vectors) {
-                    let column: &[f32; M] = column[row..]
-                        .first_chunk()
-                        .expect("the caller stays within the rows");
-                    for (sums, x) in sums.iter_mut().zip(column) {
-                        let x = simd.splat_f32s(*x);
-                        for (sum, vector) in sums.iter_mut().zip(vector) {
-                            *sum = simd.mul_add_f32s(x, *vector, *sum);
-                        }
-                    }
+        } else {
+            for (from, vectors) in data[row..].chunks(column).zip(vectors) {
+                for (sums, x) in sums.iter_mut().zip(&from[..M]) {
+                    add_product(simd, sums, *x, vectors);
                 }
             }
         }
-        sums
+        for (row, sums) in (row..).zip(sums) {
+            let out = &mut self.out[row * self.right.columns..][columns.clone()];
+            if let ([first, second], []) = S::as_mut_simd_f32s(out) {
+                for (out, sum) in [first, second].into_iter().zip(sums) {
+                    *out = if self.add {
+                        simd.add_f32s(*out, sum)
+                    } else {
+                        sum
+                    };
+                }
+            } else {
+                for (out, sum) in out.chunks_mut(S::F32_LANES).zip(sums) {
+                    let before = simd.partial_load_f32s(out);
+                    let sum = if self.add {
+                        simd.add_f32s(before, sum)
+                    } else {
+                        sum
+                    };
+                    simd.partial_store_f32s(out, sum);
+                }
+            }
+        }
     }
 }
 
-/// Writes sums to `columns` of M rows that start `stride` elements apart, or adds them there.
+/// Adds x times two vectors to two sums.
 #[inline(always)]
-fn store<S: Simd, const M: usize>(
-    simd: S,
-    sums: [[S::f32s; 2]; M],
-    out: &mut [f32],
-    stride: usize,
-    columns: &Range<usize>,
-    add: bool,
-) {
-    for (row, sums) in sums.into_iter().enumerate() {
-        let out = &mut out[row * stride..][columns.clone()];
-        if let ([first, second], []) = S::as_mut_simd_f32s(out) {
-            for (out, sum) in [first, second].into_iter().zip(sums) {
-                *out = if add { simd.add_f32s(*out, sum) } else { sum };
-            }
-        } else {
-            for (out, sum) in out.chunks_mut(S::F32_LANES).zip(sums) {
-                let before = simd.partial_load_f32s(out);
-                let sum = if add { simd.add_f32s(before, sum) } else { sum };
-                simd.partial_store_f32s(out, sum);
-            }
-        }
+fn add_product<S: Simd>(simd: S, sums: &mut [S::f32s; 2], x: f32, vectors: &[S::f32s]) {
+    let x = simd.splat_f32s(x);
+    for (sum, vector) in sums.iter_mut().zip(vectors) {
+        *sum = simd.mul_add_f32s(x, *vector, *sum);
     }
 }
 
@@ -269,26 +212,25 @@ mod tests {
             columns in 1usize..70,
             transposed in any::<[bool; 2]>(),
             add in any::<bool>(),
-            skipped in 0usize..8,
         ) {
             let (a, b) = (numbers(rows * depth, 1), numbers(depth * columns, 2));
-            let from = skipped.min(depth - 1);
             let left = if transposed[0] {
-                Left::Columns { data: &a, stride: rows }
+                Matrix::rows(&a, rows).t()
             } else {
-                Left::Rows { data: &a, stride: depth }
+                Matrix::rows(&a, depth)
             };
             let right = if transposed[1] {
-                Panels::of_columns(&b, depth, [depth, columns])
+                Matrix::rows(&b, depth).t()
             } else {
-                Panels::of_rows(&b, columns, [depth, columns])
+                Matrix::rows(&b, columns)
             };
+            let right = Panels::new(right, [depth, columns]);
             let start = numbers(rows * columns, 3);
             let mut out = start.clone();
-            right.multiply(left, rows, from..depth, &mut out, add);
+            right.multiply(left, rows, &mut out, add);
             for r in 0..rows {
                 for c in 0..columns {
-                    let sum: f64 = (from..depth)
+                    let sum: f64 = (0..depth)
                         .map(|k| {
                             let x = if transposed[0] { a[k * rows + r] } else { a[r * depth + k] };
                             let y = if transposed[1] { b[c * depth + k] } else { b[k * columns + c] };

@@ -78,7 +78,7 @@ fn images<const D: usize>(
             let axis = |a: usize| &x[a * pixels + first..][..count];
             let x: Vec<&[f32]> = (0..dims).map(axis).collect();
             let labels = &labels[first..][..count];
-            wide!(block_gradient::<D>(potential, &x, labels, centroids, out),);
+            wide!(block_gradient::<D>(potential, &x, labels, centroids, out));
         });
     }
     out

@@ -9,7 +9,7 @@
 /// The closure has to be inlined into the function that is compiled for those instructions: a call
 /// would run code for the oldest processor.
 macro_rules! wide {
-    ($work:expr $(,)?) => {
+    ($work:expr) => {
         pulp::Arch::new().dispatch(
             #[inline(always)]
             || $work,
