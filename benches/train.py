@@ -202,15 +202,17 @@ class Network:
         x = x.reshape(batch, channels, height // p, p, width // p, p).permute(0, 2, 4, 1, 3, 5)
         return x.reshape(batch, (height // p) * (width // p), channels, p * p)
 
-    def forward(self, w: dict[str, Tensor], state: Tensor, t: Tensor, photo: Tensor, features: Tensor) -> Tensor:
-        """The output [B, outputs, H, W] for states [B, d, H, W] at times [B]; sides are multiples of the patch."""
+    def forward(self, w: dict[str, Tensor], state: Tensor, t: Tensor, photo: Tensor, features: Tensor | None) -> Tensor:
+        """The output [B, outputs, H, W] for states [B, d, H, W] at times [B]; sides are multiples of the patch.
+        The features are the encoder's tokens, if the network has one."""
         c, p = self.config, self.config["patch_size"]
         batch, _, height, width = state.shape
         rows, columns = height // p, width // p
         count, e = rows * columns, c["pixel_width"]
         patches = self.patches(torch.cat([state, photo], 1))
         s = self.linear(w, "patch_embedder", patches.flatten(2)).float()
-        s = s + self.linear(w, "encoder_projection", features).float()
+        if features is not None:
+            s = s + self.linear(w, "encoder_projection", features).float()
         angle = t[:, None] * self.table(("time",), lambda: 10.0 ** (-torch.arange(128) / 128))
         time_features = torch.cat([angle.cos(), angle.sin()], -1)[:, None]
         time_token = F.silu(self.linear(w, "time_embedder.linear1", time_features))
@@ -299,8 +301,8 @@ def votes(x: Tensor, centroids: Tensor, epsilon: float) -> Tensor:
 class Data:
     """All photos of a split on the device, padded to one size: photos in [-1, 1], and labels + 1 (0: ignored)."""
 
-    def __init__(self, folder: Path, split: str, classes: int, device: torch.device):
-        files = sorted((folder / "images" / split).iterdir())
+    def __init__(self, folder: Path, split: str, classes: int, device: torch.device, keep=lambda name: True):
+        files = [file for file in sorted((folder / "images" / split).iterdir()) if keep(file.name)]
         photos, labels = [], []
         for file in files:
             photos.append(np.asarray(Image.open(file).convert("RGB")))
@@ -406,8 +408,15 @@ def train(args, card: dict, weights: dict[str, Tensor], device: torch.device) ->
     centroids = centroids_of(card).float().to(device)
     dims = centroids.shape[1]
     by_class = card["prediction"] in ("posterior", "logits")
-    data = Data(args.data, "training", classes, device)
-    held_out = Data(args.data, "validation", classes, device) if args.validate else None
+    left_out = args.leave_out is not None
+    data = Data(args.data, "training", classes, device, lambda name: not left_out or not name.startswith(args.leave_out))
+    more = Data(args.more, "training", classes, device) if args.more else None
+    of_more = round(args.batch * args.more_share) if more else 0
+    held_out = None
+    if args.validate and left_out:
+        held_out = Data(args.data, "training", classes, device, lambda name: name.startswith(args.leave_out))
+    elif args.validate:
+        held_out = Data(args.data, "validation", classes, device)
     class_weights = data.weights(args.class_balance).to(device)
     master = {name: tensor.to(device).requires_grad_() for name, tensor in weights.items()}
     ema = {name: tensor.detach().clone() for name, tensor in master.items()}
@@ -430,7 +439,9 @@ def train(args, card: dict, weights: dict[str, Tensor], device: torch.device) ->
         factor = min(1, (step + 1) / args.warmup) * (0.5 + 0.5 * math.cos(math.pi * elapsed))
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * max(factor, 0.01)
-        photo, labels = data.batch(rng, args.batch, size, args)
+        photo, labels = data.batch(rng, args.batch - of_more, size, args)
+        if of_more:
+            photo, labels = (torch.cat(pair) for pair in zip((photo, labels), more.batch(rng, of_more, size, args)))
         # Ignored pixels lie on the path to the first class; their weight is 0.
         target = centroids[labels.clamp_min(0)].permute(0, 3, 1, 2)
         source = photo_state(photo, dims)
@@ -553,6 +564,10 @@ def main() -> None:
     parser.add_argument("output", type=Path, nargs="?", help="the model file to write")
     parser.add_argument("--verify", type=Path, metavar="FILE", help="compare with export-onnx --expected FILE, and end")
     parser.add_argument("--data", type=Path)
+    parser.add_argument("--more", type=Path, help="another folder with the same classes, of which the training split is used")
+    parser.add_argument("--more-share", type=float, default=0.25, help="of a batch's views, from --more")
+    parser.add_argument("--leave-out", metavar="PREFIX",
+                        help="score the training photos whose names begin so, and train on the others")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--precision", choices=["bfloat16", "float32"], default="bfloat16", help="of products")
     parser.add_argument("--size", type=int, nargs=2, metavar=("H", "W"), help="of the views; the model's by default")
