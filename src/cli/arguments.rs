@@ -122,6 +122,12 @@ pub(super) fn open(choice: &Choice) -> anyhow::Result<Opened> {
         Some(note) => err!("device: {opened} ({note})"),
         None => err!("device: {opened}"),
     }
+    if *choice == Choice::Auto && !opened.is_cpu() {
+        err!(
+            "kernels for it are made before the first result, which can take a minute; \
+             --device cpu starts at once"
+        );
+    }
     Ok(opened)
 }
 

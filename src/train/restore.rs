@@ -70,6 +70,11 @@ impl Setup {
         let appends = card
             .as_ref()
             .is_some_and(|card| card.classes.len() < names.len());
+        if let Some(card) = &card
+            && card.network.patch_size == state.model.card.network.patch_size
+        {
+            state.set_filter_radius(card.filter_radius);
+        }
         self.place_classes(&mut state, card)?;
         let encoder = &mut state.model.network.encoder;
         // The encoder of the model that the run starts from comes with its other weights.

@@ -66,6 +66,12 @@ impl TrainState {
         self.model.card.order = order;
     }
 
+    /// Recommends the radius of the filter that moves outlines.
+    pub(super) fn set_filter_radius(&mut self, radius: Option<usize>) {
+        self.average.card.filter_radius = radius;
+        self.model.card.filter_radius = radius;
+    }
+
     /// Assigns the centroids to the classes as `model.order` says.
     ///
     /// # Errors

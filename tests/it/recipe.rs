@@ -472,7 +472,7 @@ fn a_public_checkpoint_is_a_starting_point() {
 }
 
 #[test]
-fn an_assignment_goes_with_its_weights_where_one_is_asked_for() {
+fn assignment_and_radius_come_with_the_weights() {
     let folder = tempfile::tempdir().unwrap();
     let run = |name: &str, settings: &[&str]| {
         let out = folder.path().join(name);
@@ -483,19 +483,22 @@ fn an_assignment_goes_with_its_weights_where_one_is_asked_for() {
         train(&out, &longer).arg("--resume").assert().success();
         out.join("model.safetensors")
     };
-    let order = |path: &Path| Card::read(&fs::read(path).unwrap()).unwrap().order;
+    let card = |path: &Path| Card::read(&fs::read(path).unwrap()).unwrap();
     let first = run("first", &["model.order=assigned"]);
-    assert_eq!(order(&first).len(), 3);
+    assert_eq!(card(&first).order.len(), 3);
+    assert_eq!(card(&first).filter_radius, None);
     // An assignment different from any that the search starts with.
     let mut model = Model::from_bytes(&fs::read(&first).unwrap(), &Device::flex()).unwrap();
     model.card.order = vec![2, 0, 1];
+    model.card.filter_radius = Some(2);
     let init = folder.path().join("init.safetensors");
     fs::write(&init, model.to_bytes(Precision::Single).unwrap()).unwrap();
     let init = format!("model.init={}", init.display());
     let assigned = run("assigned", &["model.order=assigned", &init]);
-    assert_eq!(order(&assigned), [2, 0, 1]);
+    assert_eq!(card(&assigned).order, [2, 0, 1]);
+    assert_eq!(card(&assigned).filter_radius, Some(2));
     let by_index = run("index", &["model.order=index", &init]);
-    assert!(order(&by_index).is_empty());
+    assert!(card(&by_index).order.is_empty());
 }
 
 #[test]

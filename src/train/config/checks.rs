@@ -9,7 +9,7 @@ use crate::encoding::{COLOUR_AXES, Encoding, MOST_DIMS};
 use crate::flow::Source;
 use crate::train::objective::Objective;
 use crate::train::wrong_states::States;
-use std::fmt::Debug;
+use serde::Serialize;
 use toml::{Table, Value};
 
 /// More than any run needs, and far below the limit of counting steps in single precision.
@@ -24,13 +24,14 @@ const MOST_CACHE_MIB: usize = 1 << 24;
 fn rule(
     ok: bool,
     key: &'static str,
-    value: impl Debug,
+    value: impl Serialize,
     rule: &'static str,
 ) -> Result<(), ConfigError> {
     if ok {
         return Ok(());
     }
-    let value = format!("{value:?}");
+    // As a configuration spells it, apart from numbers that are not finite.
+    let value = serde_json::to_string(&value).unwrap_or_default();
     Err(ConfigError::Range { key, value, rule })
 }
 
@@ -64,8 +65,14 @@ impl Config {
                 .name
                 .split_once('.')
                 .and_then(|(section, name)| table.get(section)?.get(name));
-            if let Some(value) = value {
-                rule(is_finite(value), key.name, Shown(value), "finite")?;
+            if let Some(value) = value
+                && !is_finite(value)
+            {
+                return Err(ConfigError::Range {
+                    key: key.name,
+                    value: value.to_string(),
+                    rule: "finite",
+                });
             }
         }
         Ok(())
@@ -331,15 +338,6 @@ impl Config {
             &r.cache,
             "left out unless data.crop and data.photometric are false: random views never repeat",
         )
-    }
-}
-
-/// A value in TOML syntax.
-struct Shown<'a>(&'a Value);
-
-impl Debug for Shown<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)
     }
 }
 

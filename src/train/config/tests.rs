@@ -330,6 +330,10 @@ fn settings_that_contradict_each_other_are_refused() {
             "flow.source",
         ),
         (vec!["model.prediction=logits"], "model.prediction"),
+        (
+            vec!["loss.objective=cross-entropy", "flow.states=rollout"],
+            "flow.states is \"rollout\"",
+        ),
         (vec!["train.accumulate=9"], "train.accumulate"),
         (vec!["repa.teacher=t", "repa.layer=7"], "repa.layer"),
         (
