@@ -281,7 +281,9 @@ class Group:
                 photos.append(photo)
                 labels.append(label)
                 u = rng.random(BATCH) ** 3
-                times.append(np.where(rng.random(BATCH) < 0.3, 0, np.minimum(u, 0.999)))
+                # The twin sees nothing but the photo.
+                zero = 1.0 if self.by_class else 0.3
+                times.append(np.where(rng.random(BATCH) < zero, 0, np.minimum(u, 0.999)))
                 wrong.append(rng.random(BATCH))
             photo, label = torch.stack(photos)[of_seed], torch.stack(labels)[of_seed]
             times = np.stack(times)[of_seed].astype(np.float32)

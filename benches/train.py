@@ -446,7 +446,9 @@ def train(args, card: dict, weights: dict[str, Tensor], device: torch.device) ->
         target = centroids[labels.clamp_min(0)].permute(0, 3, 1, 2)
         source = photo_state(photo, dims)
         times = np.minimum(rng.random(args.batch) ** args.time_exponent, 0.999)
-        times = np.where(rng.random(args.batch) < args.time_zero, 0, times).astype(np.float32)
+        # The discriminative twin sees nothing but the photo.
+        zero = 1.0 if card["prediction"] == "logits" else args.time_zero
+        times = np.where(rng.random(args.batch) < zero, 0, times).astype(np.float32)
         # Known on the host, so that nothing waits for the device.
         later = torch.from_numpy(np.nonzero(times)[0]).to(device)
         t = torch.from_numpy(times).to(device)
