@@ -107,16 +107,15 @@ pub(crate) fn losses(run: &Path) -> Vec<(u64, f64)> {
         .collect()
 }
 
+/// Until a wait is given up. A software adapter compiles kernels for minutes before a first result.
+const PATIENCE: Duration = Duration::from_secs(600);
+
 /// Waits until a file or folder exists.
 #[track_caller]
 pub(crate) fn wait_for(path: &Path) {
     let start = Instant::now();
     while !path.exists() {
-        assert!(
-            start.elapsed() < Duration::from_secs(120),
-            "{} never came",
-            path.display()
-        );
+        assert!(start.elapsed() < PATIENCE, "{} never came", path.display());
         std::thread::sleep(Duration::from_millis(2));
     }
 }
@@ -179,11 +178,7 @@ pub(crate) fn names(folder: &Path) -> Vec<String> {
 pub(crate) fn wait_for_a_line(run: &Path) {
     let (start, path) = (Instant::now(), run.join("metrics.jsonl"));
     while !fs::read_to_string(&path).is_ok_and(|text| text.contains("\"loss\"")) {
-        assert!(
-            start.elapsed() < Duration::from_secs(120),
-            "{} has no line",
-            path.display()
-        );
+        assert!(start.elapsed() < PATIENCE, "{} has no line", path.display());
         std::thread::sleep(Duration::from_millis(2));
     }
 }
