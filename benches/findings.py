@@ -18,7 +18,6 @@ import math
 import statistics
 import time
 from collections import defaultdict
-from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -32,6 +31,8 @@ from torch.func import vmap
 BATCH, RATE, WARMUP, CLIP, EMA, EPSILON = 8, 1e-3, 40, 1.0, 0.99, 1e-2
 SOLVER_STEPS = [1, 2, 5, 10, 20]
 AGREEMENT_TIMES = [0.1, 0.3, 0.5, 0.7]
+# Of the samples, for members whose states are not the truth's.
+WRONG_SHARE = 0.5
 # Photos that are scored together.
 CHUNK = 16
 TASKS = {
@@ -42,25 +43,18 @@ SEEDS = [0, 1, 2]
 ORDERS = ["index", "best-0", "best-1", "worst-0", "worst-1", "random-0", "random-1", "random-2", "random-3", "random-4"]
 
 
-def group(task: str, steps: int, members: list[dict], dims: int = 3, seeds: list[int] = SEEDS) -> dict:
-    default = dict(order="index", objective="reshaped", states="truth", share=0.0, time_weight=0.0)
-    members = [default | member | dict(seed=seed) for member in members for seed in seeds]
+def group(task: str, steps: int, members: list[dict], dims: int = 3) -> dict:
+    default = dict(order="index", objective="reshaped", states="truth", time_weight=0.0)
+    members = [default | member | dict(seed=seed) for member in members for seed in SEEDS]
     return dict(task=task, steps=steps, dims=dims, members=members)
-
-
-def states(order: str) -> list[dict]:
-    """Every kind of states, with and without the weight (1 - t)^2."""
-    kinds = [("truth", 0.0), ("corrupted", 0.5), ("rollout", 0.5)]
-    return [dict(order=order, states=kind, share=share, time_weight=weight) for weight in (0.0, 2.0) for kind, share in kinds]
 
 
 GROUPS = {
     "camvid-orders": group("camvid", 400, [dict(order=order, objective=objective)
                                            for order in ORDERS for objective in ("reshaped", "vanilla")]),
     "camvid-twin": group("camvid", 400, [dict(objective="cross-entropy")]),
-    "camvid-states": group("camvid", 400, states("index")),
-    "camvid-states-long": group("camvid", 3000, states("best-0"), 8),
-    "camvid-twin-long": group("camvid", 3000, [dict(objective="cross-entropy")]),
+    "camvid-states": group("camvid", 400, [dict(states=states, time_weight=weight)
+                                           for weight in (0.0, 2.0) for states in ("truth", "corrupted", "rollout")]),
     "ccp-orders": group("ccp", 1200, [dict(order=order, objective=objective)
                                       for order in ("index", "best-0", "worst-0", "random-0", "random-1")
                                       for objective in ("reshaped", "vanilla")]),
@@ -253,6 +247,10 @@ class Group:
         """Outputs [K, B, C, H, W] of states [K, B, d, H, W] at times [K, B] for photos [K, B, 3, H, W]."""
         return vmap(lambda w, x, t, p: self.network.forward(w, x, t, p, None))(w, state, t, photo)
 
+    def source(self, photo: Tensor) -> Tensor:
+        """The states at t = 0 of photos [K, B, 3, H, W]."""
+        return vmap(lambda p: train.photo_state(p, self.dims))(photo)
+
     def train(self) -> None:
         steps, size, device = self.spec["steps"], self.task["size"], self.device
         decayed = [v for v in self.weights.values() if v.dim() > 2]
@@ -266,7 +264,6 @@ class Group:
         reshaped = self.number(lambda m: m["objective"] == "reshaped").view(-1, 1, 1, 1, 1)
         time_weight = self.number(lambda m: m["time_weight"]).view(-1, 1, 1, 1)
         kinds = {kind: [k for k, m in enumerate(self.members) if m["states"] == kind] for kind in ("corrupted", "rollout")}
-        share = np.array([m["share"] for m in self.members])[:, None]
         begin = time.time()
         for step in range(steps):
             done = max(0, step - WARMUP) / max(1, steps - WARMUP)
@@ -287,11 +284,11 @@ class Group:
                 wrong.append(rng.random(BATCH))
             photo, label = torch.stack(photos)[of_seed], torch.stack(labels)[of_seed]
             times = np.stack(times)[of_seed].astype(np.float32)
-            wrong = np.stack(wrong)[of_seed] < share
+            wrong = np.stack(wrong)[of_seed] < WRONG_SHARE
             t = torch.from_numpy(times).to(device)
             full = torch.stack([completed(l) for l in labels])[of_seed]
             target = encode(self.centroids, full)
-            source = photo.repeat(1, 1, -(-self.dims // 3), 1, 1)[:, :, : self.dims]
+            source = self.source(photo)
             towards = target
             if kinds["corrupted"]:
                 changed = full.clone()
@@ -342,10 +339,7 @@ class Group:
     @staticmethod
     def nearest(x: Tensor, centroids: Tensor) -> Tensor:
         """The nearest centroid's class [K, B, H, W] of points [K, B, d, H, W]."""
-        def one(x, c):
-            points = x.permute(0, 2, 3, 1)
-            return ((c**2).sum(-1) - 2 * points @ c.t()).argmin(-1)
-        return vmap(one)(x, centroids)
+        return vmap(lambda x, c: train.distances(x.permute(0, 2, 3, 1), c, EPSILON).argmin(-1))(x, centroids)
 
     # Scoring
 
@@ -361,7 +355,7 @@ class Group:
             photos = [F.interpolate(data.photos[i : i + 1, :, : data.size[i][0], : data.size[i][1]].float(), size,
                                     mode="bilinear", align_corners=False, antialias=True) for i in indices]
             photo = torch.cat(photos)[None].expand(self.count, -1, -1, -1, -1)
-            source = photo.repeat(1, 1, -(-self.dims // 3), 1, 1)[:, :, : self.dims]
+            source = self.source(photo)
             batch = source.shape[1]
             moment = lambda at: torch.full((self.count, batch), at, device=device)
             for n in solver:
@@ -396,10 +390,8 @@ class Group:
             line = dict(task=self.spec["task"], steps=self.spec["steps"], dims=self.dims, **member)
             line |= dict(third_cells=round(self.third[k], 4), miou={}, accuracy={})
             for n in solver:
-                c = confusion[n][k]
-                diagonal, union = c.diagonal(), c.sum(0) + c.sum(1) - c.diagonal()
-                line["miou"][n] = round(100 * float((diagonal[union > 0] / union[union > 0]).mean()), 3)
-                line["accuracy"][n] = round(100 * float(diagonal.sum() / c.sum()), 3)
+                iou, accuracy = train.scores(confusion[n][k])
+                line["miou"][n], line["accuracy"][n] = round(100 * float(iou.nanmean()), 3), round(100 * accuracy, 3)
             if not self.by_class:
                 line["agreement"] = {str(at): round(100 * float(agreeing[j, k]), 3) for j, at in enumerate(AGREEMENT_TIMES)}
             results.append(line)
@@ -435,6 +427,12 @@ def read(path: Path) -> list[dict]:
     """The results of every network once: several groups may have trained the same."""
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     return list({tuple(line[k] for k in (*SETTINGS, "seed")): line for line in reversed(lines)}.values())[::-1]
+
+
+def varies_order(line: dict) -> bool:
+    """Whether a network is one of those that differ in their order and objective only."""
+    paper = line["dims"] == 3 and line["states"] == "truth" and line["time_weight"] == 0
+    return paper and line["objective"] != "cross-entropy"
 
 
 def mean_and_error(values: list[float]) -> tuple[float, float]:
@@ -478,7 +476,7 @@ def table(args) -> None:
         agreement = [statistics.mean(line["agreement"][at] for line in lines) for at in lines[0].get("agreement", {})]
         cells.append(" / ".join(f"{a:.1f}" for a in agreement))
         print("| " + " | ".join(cells) + f" | {len(lines)} |")
-        if dims == 3 and kind == "truth" and objective != "cross-entropy" and weight == 0:
+        if varies_order(lines[0]):
             mean = statistics.mean(line["miou"]["1"] for line in lines)
             orders[task, steps, objective].append((lines[0]["third_cells"], mean))
     for key, points in orders.items():
@@ -495,7 +493,7 @@ def plot(args) -> None:
 
     points = defaultdict(list)
     for line in read(args.results):
-        if line["dims"] == 3 and line["states"] == "truth" and line["objective"] != "cross-entropy" and line["time_weight"] == 0:
+        if varies_order(line):
             points[line["task"], line["objective"]].append((100 * line["third_cells"], line["miou"]["1"]))
     tasks = sorted({task for task, _ in points})
     _, axes = plt.subplots(1, len(tasks), figsize=(4.6 * len(tasks), 3.6), squeeze=False)

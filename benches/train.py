@@ -408,15 +408,17 @@ def train(args, card: dict, weights: dict[str, Tensor], device: torch.device) ->
     centroids = centroids_of(card).float().to(device)
     dims = centroids.shape[1]
     by_class = card["prediction"] in ("posterior", "logits")
-    left_out = args.leave_out is not None
-    data = Data(args.data, "training", classes, device, lambda name: not left_out or not name.startswith(args.leave_out))
+
+    def left_out(name: str) -> bool:
+        return args.leave_out is not None and name.startswith(args.leave_out)
+
+    data = Data(args.data, "training", classes, device, lambda name: not left_out(name))
     more = Data(args.more, "training", classes, device) if args.more else None
     of_more = round(args.batch * args.more_share) if more else 0
     held_out = None
-    if args.validate and left_out:
-        held_out = Data(args.data, "training", classes, device, lambda name: name.startswith(args.leave_out))
-    elif args.validate:
-        held_out = Data(args.data, "validation", classes, device)
+    if args.validate:
+        split = ("validation",) if args.leave_out is None else ("training", left_out)
+        held_out = Data(args.data, split[0], classes, device, *split[1:])
     class_weights = data.weights(args.class_balance).to(device)
     master = {name: tensor.to(device).requires_grad_() for name, tensor in weights.items()}
     ema = {name: tensor.detach().clone() for name, tensor in master.items()}
@@ -534,15 +536,19 @@ def score(network: Network, card: dict, master: dict[str, Tensor], data: Data, s
             known = label >= 0
             index = label[known] * classes + share[0].argmax(0)[known]
             confusion += torch.bincount(index, minlength=classes * classes).reshape(classes, classes)
-        diagonal = confusion.diagonal()
-        union = confusion.sum(0) + confusion.sum(1) - diagonal
-        iou = diagonal[union > 0] / union[union > 0]
-        found[f"miou_{count}"] = round(100 * float(iou.mean()), 2)
-        found[f"accuracy_{count}"] = round(100 * float(diagonal.sum() / confusion.sum()), 2)
+        iou, accuracy = scores(confusion)
+        found[f"miou_{count}"] = round(100 * float(iou.nanmean()), 2)
+        found[f"accuracy_{count}"] = round(100 * accuracy, 2)
         if count == steps[0]:
-            names = [n for n, u in zip(card["classes"], union.tolist()) if u > 0]
-            found["classes"] = {n: round(100 * float(v), 1) for n, v in zip(names, iou)}
+            of_class = zip(card["classes"], iou.tolist())
+            found["classes"] = {name: round(100 * value, 1) for name, value in of_class if not math.isnan(value)}
     return found
+
+
+def scores(confusion: Tensor) -> tuple[Tensor, float]:
+    """The IoU of every class, NaN where it does not occur, and the accuracy."""
+    diagonal = confusion.diagonal()
+    return diagonal / (confusion.sum(0) + confusion.sum(1) - diagonal), float(diagonal.sum() / confusion.sum())
 
 
 def verify(path: Path, card: dict, weights: dict[str, Tensor]) -> bool:
