@@ -109,7 +109,7 @@ thread_local! {
 
 fn main() {
     LAB.with(|_| ());
-    divan::main();
+    common::run();
 }
 
 /// Also reports frames per second.

@@ -17,7 +17,7 @@ const PATCHES: usize = 192;
 
 fn main() {
     common::device();
-    divan::main();
+    common::run();
 }
 
 /// The cost should grow linearly with the number of pixels and of classes.

@@ -13,12 +13,9 @@ use flowseg::train::state::TrainState;
 use flowseg::train::supervision::Supervision;
 use flowseg::train::trainer::Trainer;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() {
     common::device();
-    divan::main();
+    common::run();
 }
 
 /// A preset, with the batch and the size used in the PyTorch benchmark.

@@ -284,6 +284,8 @@
 
 #[cfg(not(target_arch = "wasm32"))]
 pub mod ablate;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod allocator;
 pub mod assignment;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod cli;

@@ -17,6 +17,7 @@ fn main() {
 #[cfg(not(target_arch = "wasm32"))]
 fn main() -> ExitCode {
     quiet_device_selection();
+    flowseg::allocator::keep_freed_memory();
     flowseg::cli::main()
 }
 

@@ -8,6 +8,7 @@ use syn::visit::{self, Visit};
 
 /// The top-level modules from bottom to top, each with those that it may import.
 const ALLOWED: &str = "
+allocator:
 csv:
 encoding:
 fonts:
@@ -60,7 +61,7 @@ ablate: csv data device eval files fonts inference model run_format text_file tr
 cli: ablate compare crash csv data device encoding eval export files format inference inspect labels model models onnx \
     pictures race run_format sampler server system_report terminal text_file texts train trajectory verify version \
     viewer votes
-main: cli viewer
+main: allocator cli viewer
 ";
 
 /// The lines of [`ALLOWED`].

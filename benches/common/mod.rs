@@ -1,8 +1,17 @@
-//! The device of benchmarks.
+//! What the benchmarks share: the program's allocator, and the device.
 
 use divan::Bencher;
 use flowseg::device::{self, Choice, Launches, Opened};
 use std::sync::OnceLock;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Runs the benchmarks of a file.
+pub(crate) fn run() {
+    flowseg::allocator::keep_freed_memory();
+    divan::main();
+}
 
 /// The device named by `FLOWSEG_BENCH_DEVICE`, in the format of `--device`.
 pub(crate) fn choice() -> Option<Choice> {

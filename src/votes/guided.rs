@@ -10,6 +10,7 @@ use crate::data;
 use image::RgbImage;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// Where the outlines of masks run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -36,8 +37,8 @@ impl Outlines {
 const NOISE: f32 = 2.5e-4;
 /// Rows that are filtered at a time, which bounds the memory for large pictures.
 const BAND: usize = 256;
-/// A class whose share is below this part of the greatest everywhere in a band keeps its votes: it
-/// would not win anywhere.
+/// A class whose share is below this part of the greatest keeps its votes in rows where it is so
+/// everywhere: it would not win there.
 const CONTENDER: f32 = 0.5;
 
 impl Votes {
@@ -82,9 +83,12 @@ impl Votes {
         let mut written = 0;
         for top in (0..height).step_by(BAND) {
             let bottom = (top + BAND).min(height);
-            // A window of windows around the rows of the band.
-            let first = top.saturating_sub(2 * radius);
-            let rows = first..(bottom + 2 * radius).min(height);
+            let whole = Window {
+                size: self.size,
+                radius,
+            };
+            let rows = whole.read(top..bottom);
+            let first = rows.start;
             let planes = [0, 1, 2].map(|channel| {
                 let plane = &guide[channel * pixels..][..pixels];
                 let rows = &plane[rows.start * width..rows.end * width];
@@ -95,13 +99,22 @@ impl Votes {
                 radius,
             };
             let votes = &self.shares[rows.start * width * classes..rows.end * width * classes];
-            let contenders = contenders(votes, classes);
             let fit = Fit::new(window, planes);
-            let filtered: Vec<(usize, Vec<f32>)> = contenders
+            let filtered: Vec<Contender> = contenders(votes, classes, width)
                 .into_par_iter()
-                .map(|class| {
-                    let share = votes.iter().skip(class).step_by(classes);
-                    (class, fit.filtered(&share.copied().collect::<Vec<_>>()))
+                .map(|(class, rows)| {
+                    let read = window.read(rows.clone());
+                    let votes = &votes[read.start * width * classes..read.end * width * classes];
+                    let share = votes.chunks_exact(classes).map(|shares| shares[class]);
+                    let mut shares = fit.filtered(&share.collect::<Vec<_>>(), read.start);
+                    shares.truncate((rows.end - read.start) * width);
+                    shares.drain(..(rows.start - read.start) * width);
+                    let first = rows.start * width;
+                    Contender {
+                        class,
+                        first,
+                        shares,
+                    }
                 })
                 .collect();
             let inside = (top - first) * width..(bottom - first) * width;
@@ -109,8 +122,10 @@ impl Votes {
             band.par_chunks_exact_mut(classes)
                 .zip(inside)
                 .for_each(|(shares, pixel)| {
-                    for (class, filtered) in &filtered {
-                        shares[*class] = filtered[pixel].max(0.0);
+                    for contender in &filtered {
+                        if let Some(share) = contender.share(pixel) {
+                            shares[contender.class] = share.max(0.0);
+                        }
                     }
                     let sum: f32 = shares.iter().sum();
                     let scale = looks / sum.max(f32::MIN_POSITIVE);
@@ -132,16 +147,37 @@ impl Votes {
     }
 }
 
-/// The classes that could win somewhere.
-fn contenders(shares: &[f32], classes: usize) -> Vec<usize> {
-    let mut found = vec![false; classes];
-    for pixel in shares.chunks_exact(classes.max(1)) {
-        let greatest = pixel.iter().copied().fold(0.0, f32::max);
-        for (found, share) in found.iter_mut().zip(pixel) {
-            *found |= *share >= CONTENDER * greatest;
+/// The filtered shares of a class in the rows where it could win.
+struct Contender {
+    class: usize,
+    /// The first pixel of these rows.
+    first: usize,
+    shares: Vec<f32>,
+}
+
+impl Contender {
+    fn share(&self, pixel: usize) -> Option<f32> {
+        let at = pixel.checked_sub(self.first)?;
+        self.shares.get(at).copied()
+    }
+}
+
+/// The classes that could win somewhere, each with the rows from the first to the last place.
+fn contenders(shares: &[f32], classes: usize, width: usize) -> Vec<(usize, Range<usize>)> {
+    let mut found = vec![0..0; classes];
+    for (row, shares) in shares.chunks_exact(classes * width).enumerate() {
+        for pixel in shares.chunks_exact(classes) {
+            let greatest = pixel.iter().copied().fold(0.0, f32::max);
+            for (found, share) in found.iter_mut().zip(pixel) {
+                if *share >= CONTENDER * greatest {
+                    let start = if found.end == 0 { row } else { found.start };
+                    *found = start..row + 1;
+                }
+            }
         }
     }
-    (0..classes).filter(|class| found[*class]).collect()
+    let found = found.into_iter().enumerate();
+    found.filter(|(_, rows)| !rows.is_empty()).collect()
 }
 
 /// Windows around every pixel, cut at the borders of the picture.
@@ -153,6 +189,12 @@ struct Window {
 }
 
 impl Window {
+    /// The rows from which filtered rows are computed: a window of windows around them.
+    fn read(self, rows: Range<usize>) -> Range<usize> {
+        let reach = 2 * self.radius;
+        rows.start.saturating_sub(reach)..(rows.end + reach).min(self.size[0])
+    }
+
     /// The mean over the window of every pixel.
     fn means(self, plane: &[f32]) -> Vec<f32> {
         let ([height, width], radius) = (self.size, self.radius);
@@ -235,26 +277,33 @@ impl Fit {
         }
     }
 
-    /// A plane, filtered along the guide.
-    fn filtered(&self, plane: &[f32]) -> Vec<f32> {
-        let mean = self.window.means(plane);
-        let products =
-            [0, 1, 2].map(|channel| self.window.means_of_products(&self.guide[channel], plane));
-        let [mut a, mut b, mut c] = products;
-        let mut offset = mean;
+    /// A plane, filtered along the rows of the guide from `top` on. Within two radii of the plane's first
+    /// and last row it counts only where the guide ends there, too.
+    fn filtered(&self, plane: &[f32], top: usize) -> Vec<f32> {
+        let width = self.window.size[1];
+        let window = Window {
+            size: [plane.len() / width, width],
+            ..self.window
+        };
+        let rows = top * width..top * width + plane.len();
+        let guide = [0, 1, 2].map(|channel| &self.guide[channel][rows.clone()]);
+        let guide_means = [0, 1, 2].map(|channel| &self.means[channel][rows.clone()]);
+        let inverse = &self.inverse[rows];
+        let [mut a, mut b, mut c] = guide.map(|guide| window.means_of_products(guide, plane));
+        let mut offset = window.means(plane);
         for pixel in 0..plane.len() {
-            let means = [0, 1, 2].map(|channel| self.means[channel][pixel]);
+            let means = guide_means.map(|means| means[pixel]);
             let x = a[pixel] - means[0] * offset[pixel];
             let y = b[pixel] - means[1] * offset[pixel];
             let z = c[pixel] - means[2] * offset[pixel];
-            let [rr, rg, rb, gg, gb, bb] = self.inverse[pixel];
+            let [rr, rg, rb, gg, gb, bb] = inverse[pixel];
             a[pixel] = rr * x + rg * y + rb * z;
             b[pixel] = rg * x + gg * y + gb * z;
             c[pixel] = rb * x + gb * y + bb * z;
             offset[pixel] -= a[pixel] * means[0] + b[pixel] * means[1] + c[pixel] * means[2];
         }
-        let [a, b, c, mut sum] = [a, b, c, offset].map(|plane| self.window.means(&plane));
-        for (factors, guide) in [a, b, c].iter().zip(&self.guide) {
+        let [a, b, c, mut sum] = [a, b, c, offset].map(|plane| window.means(&plane));
+        for (factors, guide) in [a, b, c].iter().zip(guide) {
             for ((sum, factor), colour) in sum.iter_mut().zip(factors).zip(guide) {
                 *sum += factor * colour;
             }
@@ -429,6 +478,35 @@ mod tests {
         let twice = twice.guided(&colours, 4);
         for (twice, once) in twice.shares.iter().zip(&filtered.shares) {
             assert!((twice - 2.0 * once).abs() < 1e-4);
+        }
+    }
+
+    #[test]
+    fn a_class_is_filtered_only_in_rows_where_it_could_win() {
+        let size = [60, 12];
+        let wave = |at: usize| 0.5 + 0.4 * (at as f32 * 0.9).sin();
+        // Sure of the first class, apart from rows 20 to 29.
+        let votes = votes(size, |row, column| match row {
+            20..30 => wave(7 * row + 3 * column),
+            _ => 0.01,
+        });
+        let colours = guide(size, |row, column| {
+            [(5 * row + column) as f32, (row * column) as f32, row as f32].map(f32::cos)
+        });
+        let found = contenders(&votes.shares, 2, size[1]);
+        assert_eq!(found, [(0, 0..60), (1, 20..30)]);
+        let radius = 2;
+        let filtered = votes.clone().guided(&colours, radius);
+        for (row, column) in [(20, 0), (21, 5), (24, 11), (28, 3), (29, 7)] {
+            let expected = expected(&votes, &colours, radius, row, column);
+            let found = f64::from(filtered.at(row * size[1] + column)[1]);
+            assert!(
+                (found - expected).abs() < 1e-3,
+                "row {row}, column {column}: {found}, not {expected}"
+            );
+        }
+        for row in [0, 10, 19, 30, 59] {
+            assert!(filtered.at(row * size[1])[1] < 0.02, "row {row}");
         }
     }
 
