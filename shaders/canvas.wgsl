@@ -9,27 +9,30 @@ struct Canvas {
     size: vec2<u32>,
     // Width and height of the truth; 0 if there is none.
     truth: vec2<u32>,
-    layer: u32,
-    // 1: outlines at the photo's resolution; 0: the network's pixels.
-    fine: u32,
     opacity: f32,
     // Position between the two states, 0 to 1.
     share: f32,
     // The highlighted class, or -1.
     lit: i32,
-    // 1 if the framebuffer expects linear light.
-    linear: u32,
     // Photo pixels per framebuffer pixel, as a power of two.
     level: f32,
     classes: u32,
-    // Width and height of the second result; 0 where there is none.
-    second: vec2<u32>,
     // 1 where the doubt is known.
     doubt: u32,
-    padding: u32,
+    // Width and height of the second result; 0 where there is none.
+    second: vec2<u32>,
     // From certain to open.
     doubt_colours: array<vec4<f32>, 8>,
 }
+
+// Constants of the pipeline, because a software adapter takes every branch that is decided later.
+override layer: u32;
+// Outlines at the photo's resolution instead of the network's.
+override fine: bool;
+// Pixels of the photo are smaller than the framebuffer's.
+override shrunk: bool;
+// The framebuffer expects linear light.
+override linear: bool;
 
 const PHOTO = 0u;
 const RAW = 1u;
@@ -73,7 +76,7 @@ fn corner(@builtin(vertex_index) number: u32) -> @builtin(position) vec4<f32> {
 }
 
 fn photo_at(uv: vec2<f32>) -> vec3<f32> {
-    if canvas.level > 0.0 {
+    if shrunk {
         return textureSampleLevel(photo, soft, uv, canvas.level).rgb;
     }
     let size = textureDimensions(photo);
@@ -111,7 +114,7 @@ fn class_at(uv: vec2<f32>, second: bool) -> u32 {
         return textureLoad(corrected, min(vec2<u32>(uv * vec2<f32>(whole)), whole - 1u), 0).r;
     }
     let size = size_of(second);
-    if canvas.fine == 0u {
+    if !fine {
         return label_of(min(vec2<u32>(uv * vec2<f32>(size)), size - 1u), second);
     }
     let last = vec2<f32>(size - 1u);
@@ -162,14 +165,14 @@ fn dimmed(index: u32) -> f32 {
 }
 
 fn doubt_of(cell: vec2<u32>) -> f32 {
-    let measure = (canvas.layer - PROBABILITY) * canvas.size.x * canvas.size.y;
+    let measure = (layer - PROBABILITY) * canvas.size.x * canvas.size.y;
     return doubt[measure + cell.y * canvas.size.x + cell.x];
 }
 
 // A measure of doubt at a point of the photo; bilinear where outlines are fine.
 fn doubt_at(uv: vec2<f32>) -> f32 {
     let scaled = uv * vec2<f32>(canvas.size);
-    if canvas.fine == 0u {
+    if !fine {
         return doubt_of(min(vec2<u32>(scaled), canvas.size - 1u));
     }
     let at = clamp(scaled - 0.5, vec2<f32>(0.0), vec2<f32>(canvas.size - 1u));
@@ -198,7 +201,7 @@ fn ignored(position: vec2<f32>) -> vec3<f32> {
 }
 
 fn colour_at(uv: vec2<f32>, position: vec2<f32>) -> vec3<f32> {
-    switch canvas.layer {
+    switch layer {
         case RAW: {
             return clamp(state_at(uv) * 0.5 + 0.5, vec3<f32>(0.0), vec3<f32>(1.0));
         }
@@ -225,7 +228,7 @@ fn colour_at(uv: vec2<f32>, position: vec2<f32>) -> vec3<f32> {
             if right >= canvas.classes {
                 return ignored(position);
             }
-            if canvas.layer == TRUTH {
+            if layer == TRUTH {
                 return mix(HIDDEN, colours[right].rgb, strength(right));
             }
             let base = 0.6 * grey_at(uv);
@@ -237,7 +240,7 @@ fn colour_at(uv: vec2<f32>, position: vec2<f32>) -> vec3<f32> {
                 return 0.6 * grey;
             }
             let value = doubt_at(uv);
-            let share = select(1.0 - value, value, canvas.layer == ENTROPY);
+            let share = select(1.0 - value, value, layer == ENTROPY);
             return mix(grey, doubt_colour(share), canvas.opacity);
         }
         case SECOND, DISAGREEMENT: {
@@ -245,7 +248,7 @@ fn colour_at(uv: vec2<f32>, position: vec2<f32>) -> vec3<f32> {
                 return 0.6 * grey_at(uv);
             }
             let index = class_at(uv, true);
-            if canvas.layer == SECOND {
+            if layer == SECOND {
                 let colour = second_colours[index];
                 let shown = canvas.opacity * colour.a * dimmed(index);
                 return mix(photo_at(uv), colour.rgb, shown);
@@ -266,7 +269,7 @@ fn shade(@builtin(position) position: vec4<f32>) -> @location(0) vec4<f32> {
         discard;
     }
     var colour = colour_at(uv, position.xy);
-    if canvas.linear == 1u {
+    if linear {
         let low = colour / 12.92;
         let high = pow((colour + 0.055) / 1.055, vec3<f32>(2.4));
         colour = select(high, low, colour <= vec3<f32>(0.04045));

@@ -8,7 +8,8 @@ use super::textures::{Photo, Truth, truth_texture};
 use super::{GpuError, guarded};
 use crate::encoding::Centroids;
 use bytemuck::{Pod, Zeroable};
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wgpu::util::DeviceExt;
 
 #[derive(
@@ -59,20 +60,16 @@ struct CanvasUniform {
     extent: [f32; 2],
     size: [u32; 2],
     truth: [u32; 2],
-    layer: u32,
-    fine: u32,
     opacity: f32,
     share: f32,
     lit: i32,
-    linear: u32,
     level: f32,
     classes: u32,
-    second: [u32; 2],
     doubt: u32,
-    padding: u32,
+    second: [u32; 2],
     doubt_colours: [[f32; 4]; 8],
 }
-const _: () = assert!(size_of::<CanvasUniform>() == 208);
+const _: () = assert!(size_of::<CanvasUniform>() == 192);
 
 /// The uniform of `shaders/decode.wgsl`.
 #[repr(C)]
@@ -81,12 +78,15 @@ struct DecodeUniform {
     pixels: u32,
     classes: u32,
     share: f32,
-    dims: u32,
+    padding: u32,
 }
 const _: () = assert!(size_of::<DecodeUniform>() == 16);
 
 /// Workgroup size of `shaders/decode.wgsl`.
 const GROUP: u32 = 64;
+
+/// Fours of coordinates that a uniform buffer holds, as in `shaders/decode.wgsl`.
+const FEW: usize = 4096;
 
 /// A state's values `[d, H, W]` in graphics memory.
 pub enum Values {
@@ -115,7 +115,11 @@ impl Values {
 
 /// The classes' centroids and colours in graphics memory.
 pub struct Classes {
-    centroids: wgpu::Buffer,
+    /// Padded to [`FEW`]; unused if there are more.
+    few_centroids: wgpu::Buffer,
+    /// Unused unless there are more.
+    many_centroids: wgpu::Buffer,
+    many: bool,
     colours: wgpu::Buffer,
     count: u32,
     dims: u32,
@@ -169,19 +173,33 @@ pub struct Look {
 }
 
 pub struct Pane {
+    pipeline: wgpu::RenderPipeline,
     group: wgpu::BindGroup,
+}
+
+/// What differs between the pipelines of panes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct PaneKind {
+    layer: Layer,
+    fine: bool,
+    /// Whether pixels of the photo are smaller than the framebuffer's.
+    shrunk: bool,
 }
 
 pub struct Pipelines {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
-    decode: wgpu::ComputePipeline,
-    draw: wgpu::RenderPipeline,
+    decode: wgpu::ShaderModule,
+    /// The pipelines used so far that decode states: by channels, and whether there are many classes.
+    decoders: Mutex<HashMap<(u32, bool), wgpu::ComputePipeline>>,
+    canvas: wgpu::ShaderModule,
+    format: wgpu::TextureFormat,
+    /// The pipelines of the panes drawn so far.
+    panes: Mutex<HashMap<PaneKind, wgpu::RenderPipeline>>,
     soft: wgpu::Sampler,
     nothing: Truth,
     /// What stands for a storage buffer that a pane lacks.
     empty: wgpu::Buffer,
-    linear: bool,
 }
 
 impl Pipelines {
@@ -199,15 +217,6 @@ impl Pipelines {
                 device.create_shader_module(wgpu::include_wgsl!("../../shaders/decode.wgsl"));
             let canvas =
                 device.create_shader_module(wgpu::include_wgsl!("../../shaders/canvas.wgsl"));
-            let decode = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-                label: Some("decode"),
-                layout: None,
-                module: &decode,
-                entry_point: Some("nearest"),
-                compilation_options: Default::default(),
-                cache: None,
-            });
-            let draw = covering(device, "canvas", &canvas, format.into(), &[]);
             let soft = device.create_sampler(&wgpu::SamplerDescriptor {
                 label: Some("canvas photo"),
                 mag_filter: wgpu::FilterMode::Linear,
@@ -226,11 +235,13 @@ impl Pipelines {
                 device: device.clone(),
                 queue: queue.clone(),
                 decode,
-                draw,
+                decoders: Mutex::default(),
+                canvas,
+                format,
+                panes: Mutex::default(),
                 soft,
                 nothing,
                 empty,
-                linear: format.is_srgb(),
             }
         })
     }
@@ -256,8 +267,17 @@ impl Pipelines {
         shown: impl Fn(usize) -> bool,
     ) -> Result<Classes, GpuError> {
         let colours = with_alpha(colours, shown);
+        let mut few = in_fours(&centroids.flat_f32(), centroids.dims());
+        let mut rest = vec![[0.0; 4]];
+        let many = few.len() > FEW;
+        if many {
+            std::mem::swap(&mut few, &mut rest);
+        }
+        few.resize(FEW, [0.0; 4]);
         guarded(&self.device, "uploading the classes", || Classes {
-            centroids: self.storage("centroids", bytemuck::cast_slice(&centroids.flat_f32())),
+            few_centroids: self.uniform(bytemuck::cast_slice(&few)),
+            many_centroids: self.storage("centroids", bytemuck::cast_slice(&rest)),
+            many,
             colours: self.storage("colours", bytemuck::cast_slice(&colours)),
             count: centroids.len() as u32,
             dims: centroids.dims() as u32,
@@ -331,27 +351,52 @@ impl Pipelines {
                 pixels: pixels as u32,
                 classes: classes.count,
                 share,
-                dims: classes.dims,
+                padding: 0,
             };
             let uniform = self.uniform(bytemuck::bytes_of(&uniform));
             let entries = [
                 uniform.as_entire_binding(),
                 before.binding(),
                 after.binding(),
-                classes.centroids.as_entire_binding(),
+                classes.few_centroids.as_entire_binding(),
                 labels.as_entire_binding(),
+                classes.many_centroids.as_entire_binding(),
             ];
-            let group = bind(device, &self.decode.get_bind_group_layout(0), &entries);
+            let decoder = self.decoder(classes.dims, classes.many);
+            let group = bind(device, &decoder.get_bind_group_layout(0), &entries);
             let mut encoder = device.create_command_encoder(&Default::default());
             {
                 let mut pass = encoder.begin_compute_pass(&Default::default());
-                pass.set_pipeline(&self.decode);
+                pass.set_pipeline(&decoder);
                 pass.set_bind_group(0, &group, &[]);
                 pass.dispatch_workgroups((pixels as u32).div_ceil(GROUP), 1, 1);
             }
             self.queue.submit([encoder.finish()]);
             labels
         })
+    }
+
+    /// The pipeline that decodes states of `dims` channels; compiled when it is first needed.
+    fn decoder(&self, dims: u32, many: bool) -> wgpu::ComputePipeline {
+        let mut decoders = lock(&self.decoders);
+        let compile = || {
+            self.device
+                .create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                    label: Some("decode"),
+                    layout: None,
+                    module: &self.decode,
+                    entry_point: Some("nearest"),
+                    compilation_options: wgpu::PipelineCompilationOptions {
+                        constants: &[
+                            ("dims", f64::from(dims)),
+                            ("many", f64::from(u8::from(many))),
+                        ],
+                        ..Default::default()
+                    },
+                    cache: None,
+                })
+        };
+        decoders.entry((dims, many)).or_insert_with(compile).clone()
     }
 
     /// Prepares a pane for drawing.
@@ -367,22 +412,19 @@ impl Pipelines {
         let (truth, second) = (sources.truth.as_deref(), sources.second.as_deref());
         let corrected = sources.corrected.as_deref();
         let [height, width] = sources.size;
+        let level = level(sources.photo.size, look.extent);
         let uniform = CanvasUniform {
             origin: look.origin,
             extent: look.extent,
             size: [width as u32, height as u32],
             truth: truth.map_or([0, 0], |truth| truth.size),
-            layer: look.layer as u32,
-            fine: look.fine.into(),
             opacity: look.opacity,
             share: sources.share,
             lit: look.lit.map_or(-1, |class| class as i32),
-            linear: self.linear.into(),
-            level: level(sources.photo.size, look.extent),
+            level,
             classes: classes.count,
-            second: second.map_or([0, 0], |second| second.size),
             doubt: sources.doubt.is_some().into(),
-            padding: 0,
+            second: second.map_or([0, 0], |second| second.size),
             doubt_colours: DOUBT_COLOURS.map(|rgb| opaque(rgb, 1.0)),
         };
         guarded(&self.device, "drawing the canvas", || {
@@ -409,15 +451,38 @@ impl Pipelines {
                     .as_entire_binding(),
                 wgpu::BindingResource::TextureView(&corrected.unwrap_or(&self.nothing).view),
             ];
+            let pipeline = self.of_pane(PaneKind {
+                layer: look.layer,
+                fine: look.fine,
+                shrunk: level > 0.0,
+            });
             Pane {
-                group: bind(&self.device, &self.draw.get_bind_group_layout(0), &entries),
+                group: bind(&self.device, &pipeline.get_bind_group_layout(0), &entries),
+                pipeline,
             }
         })
     }
 
+    /// The pipeline of a pane; compiled when it is first needed.
+    fn of_pane(&self, kind: PaneKind) -> wgpu::RenderPipeline {
+        let mut panes = lock(&self.panes);
+        let compile = || {
+            let flag = |is_set: bool| f64::from(u8::from(is_set));
+            let constants = [
+                ("layer", f64::from(kind.layer as u32)),
+                ("fine", flag(kind.fine)),
+                ("shrunk", flag(kind.shrunk)),
+                ("linear", flag(self.format.is_srgb())),
+            ];
+            let target = self.format.into();
+            covering(&self.device, "canvas", &self.canvas, target, &constants)
+        };
+        panes.entry(kind).or_insert_with(compile).clone()
+    }
+
     /// Draws a pane into the current viewport.
     pub fn draw(&self, pass: &mut wgpu::RenderPass<'_>, pane: &Pane) {
-        cover(pass, &self.draw, Some(&pane.group));
+        cover(pass, &pane.pipeline, Some(&pane.group));
     }
 
     fn uniform(&self, contents: &[u8]) -> wgpu::Buffer {
@@ -428,6 +493,18 @@ impl Pipelines {
                 usage: wgpu::BufferUsages::UNIFORM,
             })
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Coordinates `[N, d]` as fours, with zeros after the last of a centroid.
+fn in_fours(coordinates: &[f32], dims: usize) -> Vec<[f32; 4]> {
+    let centroids = coordinates.chunks_exact(dims);
+    let fours = centroids.flat_map(|centroid| centroid.chunks(4));
+    let padded = fours.map(|four| std::array::from_fn(|i| four.get(i).copied().unwrap_or(0.0)));
+    padded.collect()
 }
 
 fn opaque(rgb: [u8; 3], alpha: f32) -> [f32; 4] {

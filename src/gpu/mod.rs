@@ -6,6 +6,7 @@ pub mod canvas;
 mod draw;
 pub mod field;
 pub mod fill;
+pub mod interface;
 pub mod pictures;
 pub mod resident;
 #[cfg(test)]

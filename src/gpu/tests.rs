@@ -27,13 +27,17 @@ struct Example {
 }
 
 fn example(classes: usize) -> Example {
-    let centroids = Centroids::kronecker(classes);
+    example_in(classes, 3)
+}
+
+fn example_in(classes: usize, dims: usize) -> Example {
+    let centroids = Centroids::kronecker_in(classes, dims);
     let pixels = SIZE[0] * SIZE[1];
     let labels: Vec<u16> = (0..pixels)
         .map(|p| ((p % SIZE[1]) * classes / SIZE[1]) as u16)
         .collect();
     let after = centroids.encode(&labels);
-    let before = (0..3 * pixels)
+    let before = (0..dims * pixels)
         .map(|i| 0.8 * (i as f32 * 0.37).sin())
         .collect();
     let photo = RgbImage::from_fn(PHOTO[1], PHOTO[0], |x, y| {
@@ -227,8 +231,19 @@ fn same(drawn: &[u8], expected: &[u8]) {
 fn states_decode_as_on_the_cpu() {
     let (device, queue) = device();
     let pipelines = Pipelines::new(&device, &queue, FORMAT).unwrap();
-    for classes in [2, 11, 171] {
-        let e = example(classes);
+    for (classes, dims) in [
+        (2, 3),
+        (11, 3),
+        (171, 3),
+        (11, 4),
+        (11, 5),
+        (59, 8),
+        (20, 9),
+        (11, 13),
+        (11, 16),
+        (1500, 11),
+    ] {
+        let e = example_in(classes, dims);
         let colours = vec![[0; 3]; classes];
         let table = pipelines.classes(&e.centroids, &colours, |_| true).unwrap();
         let [before, after] = [&e.before, &e.after].map(|x| pipelines.state(x).unwrap());
@@ -532,6 +547,7 @@ fn the_canvas_shaders_are_valid() {
         include_str!("../../shaders/canvas.wgsl"),
         include_str!("../../shaders/decode.wgsl"),
         include_str!("../../shaders/fill.wgsl"),
+        include_str!("../../shaders/interface.wgsl"),
     ] {
         let module = naga::front::wgsl::parse_str(source).unwrap();
         Validator::new(ValidationFlags::all(), Capabilities::default())

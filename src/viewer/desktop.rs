@@ -6,7 +6,7 @@ use super::capture::{self, Capture};
 use super::memory::Memory;
 use super::options::Options;
 use super::reopen::{self, Handover, Shown};
-use super::{display, drawing_on, remembered};
+use super::{display, drawing_on, remembered, software};
 use crate::{crash, device, files};
 use eframe::egui;
 use std::sync::Arc;
@@ -85,6 +85,7 @@ fn window(options: Options, handover: Handover, shown: Option<Shown>) -> Result<
             .map(|folder| folder.path().join("window.ron")),
         ..Default::default()
     };
+    let on_software = graphics.about.software;
     let (loss, of_window_loss) = (graphics.loss.clone(), graphics.loss);
     let outcome = capture::Outcome::default();
     let of_app = outcome.clone();
@@ -99,6 +100,11 @@ fn window(options: Options, handover: Handover, shown: Option<Shown>) -> Result<
             let context = &creation.egui_ctx;
             if let Some(theme) = options.theme {
                 context.set_theme(theme);
+            }
+            if let Some(state) = state.filter(|_| on_software)
+                && let Err(error) = software::install(context, state)
+            {
+                tracing::warn!("{error}");
             }
             let mut app = App::new(context, state, compute.device, devices, memory, &options);
             app.shared.correct.teach.device = choice;

@@ -57,6 +57,8 @@ mod photo_list;
 mod photos_panel;
 mod pixel_info;
 mod pixel_panel;
+#[cfg(not(target_arch = "wasm32"))]
+mod plain_shapes;
 mod platform;
 mod race;
 mod remembered;
@@ -65,6 +67,8 @@ mod runs;
 mod second;
 mod selection;
 mod settings;
+#[cfg(not(target_arch = "wasm32"))]
+mod software;
 #[cfg(test)]
 mod tests;
 mod theme;

@@ -3,9 +3,12 @@
 use crate::gpu::field::Detail;
 
 /// Seconds per frame above which quality is lowered.
-const SLOWEST: f32 = 1.0 / 26.0;
-/// Seconds per frame below which quality is raised.
-const FASTEST: f32 = 1.0 / 48.0;
+const SLOWEST: f32 = 1.0 / 40.0;
+/// Seconds per frame below which quality is raised: most screens show 60 frames per second.
+const FASTEST: f32 = 1.0 / 57.0;
+/// Frames that must be fast before quality is raised, at first and at most: twice as many whenever it turns
+/// out to be too slow after being raised.
+const PATIENCE: [u32; 2] = [40, 1280];
 
 /// Quality levels during motion, best first: the scale of the picture, and the detail.
 const STEPS: [(f32, Detail); 6] = [
@@ -33,6 +36,10 @@ pub(super) struct Quality {
     /// Smoothed seconds per frame at this level.
     time: f32,
     frames: u32,
+    /// Frames that must be fast before this level is left for a better one.
+    patience: u32,
+    /// Whether this level was reached from a worse one.
+    raised: bool,
     /// Whether something moved in the last frame.
     moving: bool,
 }
@@ -43,6 +50,8 @@ impl Default for Quality {
             step: None,
             time: 0.5 * (SLOWEST + FASTEST),
             frames: 0,
+            patience: PATIENCE[0],
+            raised: false,
             moving: false,
         }
     }
@@ -60,17 +69,22 @@ impl Quality {
             if self.frames >= 5 && self.time > SLOWEST && step + 1 < STEPS.len() {
                 // Far too slow: skip a level.
                 let by = if self.time > 2.0 * SLOWEST { 2 } else { 1 };
-                self.change((step + by).min(STEPS.len() - 1));
-            } else if self.frames >= 40 && self.time < FASTEST && step > 0 {
-                self.change(step - 1);
+                if self.raised {
+                    self.patience = (2 * self.patience).min(PATIENCE[1]);
+                }
+                self.change((step + by).min(STEPS.len() - 1), false);
+            } else if self.frames >= self.patience && self.time < FASTEST && step > 0 {
+                self.change(step - 1, true);
             }
         }
         self.moving = moving;
     }
 
-    fn change(&mut self, step: usize) {
+    fn change(&mut self, step: usize, raised: bool) {
         *self = Self {
             step: Some(step),
+            patience: self.patience,
+            raised,
             moving: self.moving,
             ..Self::default()
         };
@@ -102,6 +116,27 @@ mod tests {
             quality.frame(false, true, 0.005);
         }
         assert_eq!(quality.choose(true), (1.0, Detail::FULL));
+    }
+
+    #[test]
+    fn a_level_that_was_too_slow_is_tried_ever_more_rarely() {
+        let mut quality = Quality::default();
+        let mut changes = Vec::new();
+        for frame in 0..4000 {
+            let before = quality.step;
+            let slow = quality.step == Some(0);
+            quality.frame(false, true, if slow { 0.03 } else { 0.01 });
+            if quality.step != before && quality.step == Some(0) {
+                changes.push(frame);
+            }
+        }
+        let pauses: Vec<usize> = changes.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert!(pauses.len() >= 4 && pauses.len() < 10, "{pauses:?}");
+        assert!(
+            pauses.windows(2).skip(1).all(|pair| pair[0] <= pair[1] + 1),
+            "{pauses:?}"
+        );
+        assert!(*pauses.last().unwrap() > 500, "{pauses:?}");
     }
 
     #[test]

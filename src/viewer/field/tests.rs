@@ -5,7 +5,7 @@ use crate::encoding::Centroids;
 use crate::gpu::field::{Cloud, CloudState};
 use crate::vector_field::CentroidTable;
 use crate::vector_field::seeds::Seeding;
-use crate::viewer::{background, theme};
+use crate::viewer::{background, software, theme};
 use eframe::egui::accessibility::is_input;
 use eframe::egui::{self, Vec2};
 use egui_kittest::kittest::{NodeT, Queryable};
@@ -59,6 +59,16 @@ impl eframe::App for App {
 }
 
 fn harness(size: [f32; 2], preset: Option<Preset>, dark: bool) -> Harness<'static, App> {
+    harness_with(size, preset, dark, |_, _| {})
+}
+
+/// `install` changes how the window is drawn.
+fn harness_with(
+    size: [f32; 2],
+    preset: Option<Preset>,
+    dark: bool,
+    install: fn(&egui::Context, &eframe::egui_wgpu::RenderState),
+) -> Harness<'static, App> {
     let mut harness = Harness::builder()
         .with_size(Vec2::from(size))
         .with_theme(if dark {
@@ -72,6 +82,7 @@ fn harness(size: [f32; 2], preset: Option<Preset>, dark: bool) -> Harness<'stati
             theme::apply(&context.egui_ctx);
             let state = context.wgpu_render_state.as_ref().unwrap();
             background::install(&context.egui_ctx, state).unwrap();
+            install(&context.egui_ctx, state);
             let mut panel = FieldPanel::new(Some(state.clone()), FieldSettings::default());
             if let Some(preset) = preset {
                 panel.preset(preset);
@@ -122,6 +133,33 @@ fn presets_look_as_they_did() {
         let options = SnapshotOptions::new().threshold(2.0).max_failed_pixels(800);
         harness.snapshot_options(format!("field_{name}"), &options);
         results.extend(harness.take_snapshot_results());
+    }
+}
+
+#[test]
+fn a_software_adapter_shows_the_same_window() {
+    for (preset, dark) in [(Preset::Fig1b, true), (Preset::Fig1a, false)] {
+        let [size, options] = [[900.0, 520.0], [500.0, 1400.0]];
+        for size in [size, options] {
+            let mut usual = harness(size, Some(preset), dark);
+            let mut plain = harness_with(size, Some(preset), dark, |context, state| {
+                software::install(context, state).unwrap();
+            });
+            settle(&mut usual);
+            settle(&mut plain);
+            let left = |shape: &&egui::epaint::ClippedShape| {
+                !matches!(shape.shape, egui::Shape::Callback(_))
+            };
+            assert_eq!(plain.output().shapes.iter().find(left), None);
+            let [usual, plain] = [usual, plain].map(|mut harness| harness.render().unwrap());
+            let pixels = usual.pixels().zip(plain.pixels());
+            let differ = |(a, b): &(&image::Rgba<u8>, &image::Rgba<u8>)| {
+                (0..3).any(|channel| a[channel].abs_diff(b[channel]) > 24)
+            };
+            let count = pixels.filter(differ).count();
+            // Edges of circles.
+            assert!(count < 300, "{count} pixels differ");
+        }
     }
 }
 

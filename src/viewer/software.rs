@@ -1,0 +1,142 @@
+//! Draws egui's shapes on a software adapter, at a fraction of the time that egui's own shader takes
+//! there (`gpu::interface`).
+
+use super::plain_shapes::simplify;
+use crate::gpu::GpuError;
+use crate::gpu::interface::{Interface, Part, Triangles};
+use eframe::egui::epaint::{ClippedPrimitive, ClippedShape, ImageData, Primitive, Vertex};
+use eframe::egui::{self, Context, FullOutput, PaintCallbackInfo, Rect, Shape, TextureId};
+use eframe::egui_wgpu::{Callback, CallbackResources, CallbackTrait, RenderState};
+
+/// Draws everything in the window but pictures and what panels draw themselves.
+struct Software(Interface);
+
+/// Draws this way from the next frame on. Without it, egui draws all.
+///
+/// # Errors
+/// The graphics driver fails.
+pub(super) fn install(context: &Context, state: &RenderState) -> Result<(), GpuError> {
+    let interface = Interface::new(&state.device, &state.queue, state.target_format)?;
+    // Discs would be magnified from the texture of the glyphs, which is not filtered here.
+    context.tessellation_options_mut(|options| options.prerasterized_discs = false);
+    context.add_plugin(Software(interface));
+    Ok(())
+}
+
+impl egui::Plugin for Software {
+    fn debug_name(&self) -> &'static str {
+        "software adapter"
+    }
+
+    fn output_hook(&mut self, context: &Context, output: &mut FullOutput) {
+        if let Err(error) = self.take_glyphs(output) {
+            tracing::warn!("{error}");
+        }
+        let scale = output.pixels_per_point;
+        let mut shapes = std::mem::take(&mut output.shapes);
+        for shape in &mut shapes {
+            simplify(&mut shape.shape, scale);
+        }
+        let screen = context.viewport_rect();
+        let mut run = Run::default();
+        for ClippedPrimitive {
+            clip_rect,
+            primitive,
+        } in context.tessellate(shapes, scale)
+        {
+            let shape = match primitive {
+                Primitive::Mesh(mesh) if mesh.texture_id == TextureId::default() => {
+                    run.add(clip_rect, mesh, scale);
+                    continue;
+                }
+                Primitive::Mesh(mesh) => Shape::mesh(mesh),
+                Primitive::Callback(callback) => Shape::Callback(callback),
+            };
+            output.shapes.extend(self.draw(&mut run, screen));
+            output.shapes.push(ClippedShape::new(clip_rect, shape));
+        }
+        output.shapes.extend(self.draw(&mut run, screen));
+    }
+}
+
+impl Software {
+    /// Uploads new glyphs.
+    fn take_glyphs(&mut self, output: &FullOutput) -> Result<(), GpuError> {
+        let deltas = output.textures_delta.set.get(&TextureId::default());
+        for delta in deltas.into_iter().flatten() {
+            let ImageData::Color(image) = &delta.image;
+            let origin = delta.pos.map(|pos| pos.map(|at| at as u32));
+            let size = image.size.map(|side| side as u32);
+            let texels = bytemuck::cast_slice(&image.pixels);
+            self.0.set_glyphs(origin, size, texels)?;
+        }
+        Ok(())
+    }
+
+    /// The shapes that draw what has been collected: one, if all is well.
+    fn draw(&self, run: &mut Run, screen: Rect) -> Vec<ClippedShape> {
+        let Run { meshes, parts, .. } = std::mem::take(run);
+        if meshes.is_empty() {
+            return Vec::new();
+        }
+        let (mut vertices, mut indices) = (Vec::<Vertex>::new(), Vec::<u32>::new());
+        for (_, mesh) in &meshes {
+            let first = vertices.len() as u32;
+            vertices.extend(&mesh.vertices);
+            indices.extend(mesh.indices.iter().map(|index| first + index));
+        }
+        let vertices = bytemuck::cast_slice(&vertices);
+        let triangles = self
+            .0
+            .triangles(screen.size().into(), vertices, &indices, parts);
+        match triangles {
+            Ok(Some(triangles)) => {
+                let callback = Callback::new_paint_callback(screen, Paint(triangles));
+                vec![ClippedShape::new(screen, Shape::Callback(callback))]
+            }
+            failed => {
+                if let Err(error) = failed {
+                    tracing::warn!("{error}");
+                }
+                let meshes = meshes.into_iter();
+                meshes
+                    .map(|(clip, mesh)| ClippedShape::new(clip, Shape::mesh(mesh)))
+                    .collect()
+            }
+        }
+    }
+}
+
+/// Meshes that follow each other.
+#[derive(Default)]
+struct Run {
+    meshes: Vec<(Rect, egui::Mesh)>,
+    parts: Vec<Part>,
+    indices: u32,
+}
+
+impl Run {
+    fn add(&mut self, clip: Rect, mesh: egui::Mesh, scale: f32) {
+        let end = self.indices + mesh.indices.len() as u32;
+        let sides = [clip.left(), clip.top(), clip.right(), clip.bottom()];
+        self.parts.push(Part {
+            indices: self.indices..end,
+            clip: sides.map(|side| (side * scale).round() as u32),
+        });
+        self.indices = end;
+        self.meshes.push((clip, mesh));
+    }
+}
+
+struct Paint(Triangles);
+
+impl CallbackTrait for Paint {
+    fn paint(
+        &self,
+        info: PaintCallbackInfo,
+        pass: &mut wgpu::RenderPass<'static>,
+        _: &CallbackResources,
+    ) {
+        self.0.draw(pass, info.screen_size_px);
+    }
+}
