@@ -143,10 +143,6 @@ impl Picture {
         if drawn == Some(frame) && !changed {
             return Ok(());
         }
-        if gpu.adapter.get_info().device_type == wgpu::DeviceType::Cpu {
-            // Mesa's software adapter keeps memory for ever if this picture is drawn while the last frame is.
-            let _ = gpu.device.poll(wgpu::PollType::wait_indefinitely());
-        }
         let view = renderer.draw(frame.size, frame.scale, frame.detail)?;
         let mut drawn = match self.drawn.take() {
             Some(drawn) => drawn,
