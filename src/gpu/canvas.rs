@@ -2,7 +2,7 @@
 //! its state, its classes, its doubt, the truth, the error or a second result (`shaders/decode.wgsl`,
 //! `shaders/canvas.wgsl`).
 
-use super::draw::{bind, cover, covering};
+use super::draw::{bind, cover, covering, flag};
 use super::resident::Resident;
 use super::textures::{Photo, Truth, truth_texture};
 use super::{GpuError, guarded};
@@ -387,10 +387,7 @@ impl Pipelines {
                     module: &self.decode,
                     entry_point: Some("nearest"),
                     compilation_options: wgpu::PipelineCompilationOptions {
-                        constants: &[
-                            ("dims", f64::from(dims)),
-                            ("many", f64::from(u8::from(many))),
-                        ],
+                        constants: &[("dims", f64::from(dims)), ("many", flag(many))],
                         ..Default::default()
                     },
                     cache: None,
@@ -467,7 +464,6 @@ impl Pipelines {
     fn of_pane(&self, kind: PaneKind) -> wgpu::RenderPipeline {
         let mut panes = lock(&self.panes);
         let compile = || {
-            let flag = |is_set: bool| f64::from(u8::from(is_set));
             let constants = [
                 ("layer", f64::from(kind.layer as u32)),
                 ("fine", flag(kind.fine)),

@@ -36,6 +36,11 @@ pub(super) fn covering(
     })
 }
 
+/// A constant of a pipeline that is true or false.
+pub(super) fn flag(is_set: bool) -> f64 {
+    f64::from(u8::from(is_set))
+}
+
 /// Draws the triangle of a [`covering`] pipeline, with the bind group of its shader.
 pub(super) fn cover(
     pass: &mut wgpu::RenderPass<'_>,

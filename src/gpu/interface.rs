@@ -3,7 +3,7 @@
 //! egui's own shader also dithers, filters textures in two ways and wraps them in three. Such an adapter
 //! takes all branches for every pixel: two thirds of a frame. Here glyphs are not filtered.
 
-use super::draw::bind;
+use super::draw::{bind, flag};
 use super::{GpuError, guarded};
 use std::ops::Range;
 use wgpu::util::DeviceExt;
@@ -185,7 +185,6 @@ fn pipeline(device: &wgpu::Device, format: wgpu::TextureFormat) -> wgpu::RenderP
             operation: wgpu::BlendOperation::Add,
         },
     };
-    let linear = f64::from(u8::from(format.is_srgb()));
     device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
         label: Some("interface"),
         layout: None,
@@ -206,7 +205,7 @@ fn pipeline(device: &wgpu::Device, format: wgpu::TextureFormat) -> wgpu::RenderP
             module: &module,
             entry_point: None,
             compilation_options: wgpu::PipelineCompilationOptions {
-                constants: &[("linear", linear)],
+                constants: &[("linear", flag(format.is_srgb()))],
                 ..Default::default()
             },
             targets: &[Some(wgpu::ColorTargetState {

@@ -4,8 +4,9 @@
 //! triangle touches. egui fills a rounded rectangle with slivers as long as itself, and softens edges
 //! that lie between pixels anyway; here, both become a few compact triangles with the same pixels.
 
+use eframe::egui::emath::GuiRounding;
 use eframe::egui::epaint::{CornerRadiusF32, Mesh, RectShape};
-use eframe::egui::{Color32, Pos2, Rangef, Rect, Shape, Stroke, Vec2, pos2};
+use eframe::egui::{Color32, Pos2, Rangef, Rect, Shape, Stroke, Vec2};
 use std::f32::consts::FRAC_PI_2;
 
 /// Replaces rectangles and lines along the axes by meshes. `scale` is in pixels per point.
@@ -36,24 +37,20 @@ fn line([from, to]: [Pos2; 2], stroke: Stroke, scale: f32) -> Option<Mesh> {
     if stroke.is_empty() || stroke.width * scale < 0.8 || is_horizontal == (from.x == to.x) {
         return None;
     }
-    let width = (stroke.width * scale).round() / scale;
+    let width = stroke.width.round_to_pixels(scale);
     let (low, high) = (from.min(to), from.max(to));
     let rect = if is_horizontal {
-        let top = round(low.y - 0.5 * width, scale);
-        let ends = [low.x, high.x].map(|x| round(x, scale));
+        let top = (low.y - 0.5 * width).round_to_pixels(scale);
+        let ends = [low.x, high.x].map(|x| x.round_to_pixels(scale));
         Rect::from_x_y_ranges(ends[0]..=ends[1], top..=top + width)
     } else {
-        let left = round(low.x - 0.5 * width, scale);
-        let ends = [low.y, high.y].map(|y| round(y, scale));
+        let left = (low.x - 0.5 * width).round_to_pixels(scale);
+        let ends = [low.y, high.y].map(|y| y.round_to_pixels(scale));
         Rect::from_x_y_ranges(left..=left + width, ends[0]..=ends[1])
     };
     let mut mesh = Mesh::default();
     mesh.add_colored_rect(rect, stroke.color);
     Some(mesh)
-}
-
-fn round(at: f32, scale: f32) -> f32 {
-    (at * scale).round() / scale
 }
 
 /// A rectangle that is only filled, in one colour; `None` for any other.
@@ -65,9 +62,7 @@ fn filled(shape: &RectShape, scale: f32) -> Option<Mesh> {
         && shape.angle == 0.0
         && shape.round_to_pixels != Some(false)
         && shape.corner_radius.is_same();
-    let [min, max] =
-        [shape.rect.min, shape.rect.max].map(|at| pos2(round(at.x, scale), round(at.y, scale)));
-    let rect = Rect::from_min_max(min, max);
+    let rect = shape.rect.round_to_pixels(scale);
     // Thin ones are softened; infinite ones are cut by egui.
     let ordinary = rect.is_finite() && rect.size().min_elem() > 2.0 * pixel;
     if !plain || !ordinary || shape.fill == Color32::TRANSPARENT {
@@ -135,7 +130,7 @@ fn corner(mesh: &mut Mesh, centre: Pos2, quarter: usize, [radius, pixel]: [f32; 
 mod tests {
     use super::*;
     use eframe::egui::epaint::{ClippedShape, Primitive};
-    use eframe::egui::{self, Context};
+    use eframe::egui::{self, Context, pos2};
     use std::collections::BTreeMap;
 
     /// The coverage of every pixel, and how often the shader is run for a block of 4 x 4 pixels.

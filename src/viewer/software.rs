@@ -38,7 +38,7 @@ impl egui::Plugin for Software {
             simplify(&mut shape.shape, scale);
         }
         let screen = context.viewport_rect();
-        let mut run = Run::default();
+        let mut meshes = Vec::new();
         for ClippedPrimitive {
             clip_rect,
             primitive,
@@ -46,16 +46,18 @@ impl egui::Plugin for Software {
         {
             let shape = match primitive {
                 Primitive::Mesh(mesh) if mesh.texture_id == TextureId::default() => {
-                    run.add(clip_rect, mesh, scale);
+                    meshes.push((clip_rect, mesh));
                     continue;
                 }
                 Primitive::Mesh(mesh) => Shape::mesh(mesh),
                 Primitive::Callback(callback) => Shape::Callback(callback),
             };
-            output.shapes.extend(self.draw(&mut run, screen));
+            output
+                .shapes
+                .extend(self.draw(std::mem::take(&mut meshes), screen, scale));
             output.shapes.push(ClippedShape::new(clip_rect, shape));
         }
-        output.shapes.extend(self.draw(&mut run, screen));
+        output.shapes.extend(self.draw(meshes, screen, scale));
     }
 }
 
@@ -73,17 +75,22 @@ impl Software {
         Ok(())
     }
 
-    /// The shapes that draw what has been collected: one, if all is well.
-    fn draw(&self, run: &mut Run, screen: Rect) -> Vec<ClippedShape> {
-        let Run { meshes, parts, .. } = std::mem::take(run);
+    /// The shapes that draw meshes that follow each other, each with its clip rectangle: one, if all is well.
+    fn draw(&self, meshes: Vec<(Rect, egui::Mesh)>, screen: Rect, scale: f32) -> Vec<ClippedShape> {
         if meshes.is_empty() {
             return Vec::new();
         }
         let (mut vertices, mut indices) = (Vec::<Vertex>::new(), Vec::<u32>::new());
-        for (_, mesh) in &meshes {
-            let first = vertices.len() as u32;
+        let mut parts = Vec::new();
+        for (clip, mesh) in &meshes {
+            let (first, start) = (vertices.len() as u32, indices.len() as u32);
             vertices.extend(&mesh.vertices);
             indices.extend(mesh.indices.iter().map(|index| first + index));
+            let sides = [clip.left(), clip.top(), clip.right(), clip.bottom()];
+            parts.push(Part {
+                indices: start..indices.len() as u32,
+                clip: sides.map(|side| (side * scale).round() as u32),
+            });
         }
         let vertices = bytemuck::cast_slice(&vertices);
         let triangles = self
@@ -104,27 +111,6 @@ impl Software {
                     .collect()
             }
         }
-    }
-}
-
-/// Meshes that follow each other.
-#[derive(Default)]
-struct Run {
-    meshes: Vec<(Rect, egui::Mesh)>,
-    parts: Vec<Part>,
-    indices: u32,
-}
-
-impl Run {
-    fn add(&mut self, clip: Rect, mesh: egui::Mesh, scale: f32) {
-        let end = self.indices + mesh.indices.len() as u32;
-        let sides = [clip.left(), clip.top(), clip.right(), clip.bottom()];
-        self.parts.push(Part {
-            indices: self.indices..end,
-            clip: sides.map(|side| (side * scale).round() as u32),
-        });
-        self.indices = end;
-        self.meshes.push((clip, mesh));
     }
 }
 

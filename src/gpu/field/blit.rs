@@ -4,7 +4,7 @@
 //! adapter spends more time in it than on the whole scene.
 
 use super::context::{module, wgsl};
-use crate::gpu::draw::{bind, cover, covering};
+use crate::gpu::draw::{bind, cover, covering, flag};
 use crate::gpu::{GpuError, guarded};
 
 pub(super) const WGSL: &str = wgsl!(bilinear => blit);
@@ -37,7 +37,7 @@ impl Blit {
             let module = module(device, "field blit", WGSL);
             let pipeline = |exact: bool| {
                 let constants = [("exact", exact), ("linear", format.is_srgb())]
-                    .map(|(name, set)| (name, f64::from(u8::from(set))));
+                    .map(|(name, set)| (name, flag(set)));
                 covering(device, "field blit", &module, format.into(), &constants)
             };
             Self {

@@ -139,8 +139,7 @@ fn presets_look_as_they_did() {
 #[test]
 fn a_software_adapter_shows_the_same_window() {
     for (preset, dark) in [(Preset::Fig1b, true), (Preset::Fig1a, false)] {
-        let [size, options] = [[900.0, 520.0], [500.0, 1400.0]];
-        for size in [size, options] {
+        for size in [[900.0, 520.0], [500.0, 1400.0]] {
             let mut usual = harness(size, Some(preset), dark);
             let mut plain = harness_with(size, Some(preset), dark, |context, state| {
                 software::install(context, state).unwrap();
