@@ -7,8 +7,8 @@ struct Canvas {
     extent: vec2<f32>,
     // Width and height of the states.
     size: vec2<u32>,
-    // Width and height of the truth; 0 if there is none.
-    truth: vec2<u32>,
+    // Width and height of the second result; 0 where there is none.
+    second: vec2<u32>,
     opacity: f32,
     // Position between the two states, 0 to 1.
     share: f32,
@@ -17,16 +17,14 @@ struct Canvas {
     // Photo pixels per framebuffer pixel, as a power of two.
     level: f32,
     classes: u32,
-    // 1 where the doubt is known.
-    doubt: u32,
-    // Width and height of the second result; 0 where there is none.
-    second: vec2<u32>,
     // From certain to open.
     doubt_colours: array<vec4<f32>, 8>,
 }
 
 // Constants of the pipeline, because a software adapter takes every branch that is decided later.
 override layer: u32;
+// What the layer shows has been computed or opened: the truth, the doubt, the second result.
+override known: bool;
 // Outlines at the photo's resolution instead of the network's.
 override fine: bool;
 // Pixels of the photo are smaller than the framebuffer's.
@@ -160,7 +158,8 @@ fn strength(index: u32) -> f32 {
 }
 
 fn dimmed(index: u32) -> f32 {
-    let unlit = canvas.lit >= 0 && u32(canvas.lit) != index;
+    // Not `&&`, which would branch on a uniform: see shaders/common/potential.wgsl.
+    let unlit = (canvas.lit >= 0) & (canvas.lit != i32(index));
     return select(1.0, UNLIT, unlit);
 }
 
@@ -220,10 +219,11 @@ fn colour_at(uv: vec2<f32>, position: vec2<f32>) -> vec3<f32> {
             return mix(photo_at(uv), colours[index].rgb, canvas.opacity * strength(index));
         }
         case TRUTH, ERROR: {
-            if canvas.truth.x == 0u {
+            if !known {
                 return HIDDEN;
             }
-            let cell = min(vec2<u32>(uv * vec2<f32>(canvas.truth)), canvas.truth - 1u);
+            let size = textureDimensions(truth);
+            let cell = min(vec2<u32>(uv * vec2<f32>(size)), size - 1u);
             let right = textureLoad(truth, cell, 0).r;
             if right >= canvas.classes {
                 return ignored(position);
@@ -236,7 +236,7 @@ fn colour_at(uv: vec2<f32>, position: vec2<f32>) -> vec3<f32> {
         }
         case PROBABILITY, MARGIN, ENTROPY: {
             let grey = grey_at(uv);
-            if canvas.doubt == 0u {
+            if !known {
                 return 0.6 * grey;
             }
             let value = doubt_at(uv);
@@ -244,7 +244,7 @@ fn colour_at(uv: vec2<f32>, position: vec2<f32>) -> vec3<f32> {
             return mix(grey, doubt_colour(share), canvas.opacity);
         }
         case SECOND, DISAGREEMENT: {
-            if canvas.second.x == 0u {
+            if !known {
                 return 0.6 * grey_at(uv);
             }
             let index = class_at(uv, true);

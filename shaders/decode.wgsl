@@ -12,10 +12,10 @@ struct Decode {
     classes: u32,
     // Position between the two states, 0 to 1.
     share: f32,
-    padding: u32,
 }
 
-@group(0) @binding(0) var<uniform> decode: Decode;
+// Not a uniform: see shaders/common/potential.wgsl.
+@group(0) @binding(0) var<storage, read> decode: Decode;
 // [d, pixels] each, channel-major.
 @group(0) @binding(1) var<storage, read> before: array<f32>;
 @group(0) @binding(2) var<storage, read> after: array<f32>;
@@ -61,6 +61,7 @@ fn nearest(@builtin(global_invocation_id) id: vec3<u32>) {
     if pixel >= decode.pixels {
         return;
     }
+    let classes = decode.classes;
     let x = channels(0u, pixel);
     let y = channels(4u, pixel);
     let z = channels(8u, pixel);
@@ -68,7 +69,7 @@ fn nearest(@builtin(global_invocation_id) id: vec3<u32>) {
     let fours = (dims + 3u) / 4u;
     var best = 0u;
     var least = 3.0e38;
-    for (var k = 0u; k < decode.classes; k++) {
+    for (var k = 0u; k < classes; k++) {
         let at = k * fours;
         var distance = further(0.0, x - centroid(at));
         if dims > 4u {

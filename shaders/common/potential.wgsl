@@ -12,7 +12,6 @@ struct Centroid {
 }
 
 struct Field {
-    count: u32,
     target_class: u32,
     // T of equation 9: LOG, SQRT, LINEAR or NORMALIZED_GRADIENT.
     transform: u32,
@@ -34,7 +33,9 @@ struct PotentialAt {
     distance: f32,
 }
 
-@group(0) @binding(1) var<uniform> field: Field;
+// In storage, not a uniform, like everything that loops and branches depend on: Mesa's software adapter
+// compiles a shader anew for every value of a uniform that alone decides a branch, and keeps all of them.
+@group(0) @binding(1) var<storage, read> field: Field;
 @group(0) @binding(2) var<storage, read> centroids: array<Centroid>;
 
 const LOG: u32 = 0u;
@@ -57,9 +58,14 @@ fn log_one_plus(u: f32) -> f32 {
 }
 
 fn potential_at(x: vec3f) -> PotentialAt {
+    let count = arrayLength(&centroids);
+    let transform = field.transform;
+    let target_class = field.target_class;
+    let epsilon = field.epsilon;
+    let inverse_tau = field.inverse_tau;
     var here: PotentialAt;
     here.distance = 1e30;
-    for (var k = 0u; k < field.count; k++) {
+    for (var k = 0u; k < count; k++) {
         let o = offset_from(x, k);
         let d = dot(o, o);
         if d < here.distance {
@@ -68,18 +74,18 @@ fn potential_at(x: vec3f) -> PotentialAt {
         }
     }
     // The largest logit is that of the nearest centroid, since every T decreases with d.
-    let top = here.distance + field.epsilon;
+    let top = here.distance + epsilon;
     var others = 0.0;
     var own = 0.0;
     var own_logit = 0.0;
     var pull = vec3f(0.0);
     var push = vec3f(0.0);
-    for (var k = 0u; k < field.count; k++) {
+    for (var k = 0u; k < count; k++) {
         let o = offset_from(x, k);
-        let e = dot(o, o) + field.epsilon;
+        let e = dot(o, o) + epsilon;
         var logit: f32;
         var slope: f32;
-        switch field.transform {
+        switch transform {
             case SQRT: {
                 // sqrt(top) - sqrt(e) without cancellation.
                 logit = (top - e) / (sqrt(top) + sqrt(e));
@@ -94,9 +100,9 @@ fn potential_at(x: vec3f) -> PotentialAt {
                 slope = 1.0 / e;
             }
         }
-        logit *= field.inverse_tau;
+        logit *= inverse_tau;
         let weight = exp(logit);
-        if k == field.target_class {
+        if k == target_class {
             own = weight;
             own_logit = logit;
             pull = o * slope;
@@ -107,8 +113,8 @@ fn potential_at(x: vec3f) -> PotentialAt {
         }
     }
     let total = others + own;
-    here.gradient = (2.0 * field.inverse_tau / total) * (others * pull - push);
-    if field.transform == NORMALIZED_GRADIENT {
+    here.gradient = (2.0 * inverse_tau / total) * (others * pull - push);
+    if transform == NORMALIZED_GRADIENT {
         here.gradient /= max(length(here.gradient), NORM_FLOOR);
     }
     if others < own {

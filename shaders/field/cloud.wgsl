@@ -25,7 +25,7 @@ const PHOTO: u32 = 2u;
 const BRUSHED: u32 = 0x80000000u;
 const LABEL: u32 = 0xffffu;
 
-@group(1) @binding(0) var<uniform> cloud: Cloud;
+@group(1) @binding(0) var<storage, read> cloud: Cloud;
 @group(1) @binding(1) var<storage, read> state: array<f32>;
 @group(1) @binding(2) var<storage, read> next: array<f32>;
 // x: LABEL and BRUSHED; y: the photo's colour.
@@ -41,7 +41,7 @@ fn colour_of(tag: vec2u, x: vec3f) -> vec3f {
     switch cloud.colours {
         case CLASS: {
             let label = tag.x & LABEL;
-            if label >= field.count {
+            if label >= arrayLength(&centroids) {
                 return vec3f(0.5);
             }
             return unpack4x8unorm(centroids[label].colour).rgb;

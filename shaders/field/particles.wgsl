@@ -34,7 +34,6 @@ struct Run {
     // Colours of a trail outside and inside a foreign neighbourhood.
     calm: u32,
     alarm: u32,
-    padding: vec2u,
 }
 
 struct Counters {
@@ -65,7 +64,7 @@ const AT_START: u32 = 2u;
 // The same buffer, written by cs_main and read by vs_main.
 @group(1) @binding(0) var<storage, read_write> moving: array<Particle>;
 @group(1) @binding(0) var<storage, read> particles: array<Particle>;
-@group(1) @binding(1) var<uniform> run: Run;
+@group(1) @binding(1) var<storage, read> run: Run;
 @group(1) @binding(1) var<uniform> discs: Discs;
 @group(1) @binding(2) var<storage, read_write> trails: array<LinePoint>;
 @group(1) @binding(3) var<storage, read_write> counters: Counters;
@@ -135,12 +134,11 @@ fn vs_main(@builtin(vertex_index) vertex_index: u32) -> VertexOutput {
     let it = particles[vertex_index / 3u];
     let centre = select(it.position, it.start, (discs.flags & AT_START) != 0u);
     let radius = max(discs.radius, 0.9 * pixel_size_at(centre));
-    var colour = unpack4x8unorm(centroids[it.nearest].colour).rgb;
-    if (discs.flags & BY_TRAVERSAL) != 0u {
-        // Particles without a traversal are inconspicuous; the others are orange.
-        let calm = mix(scene.background, scene.ink, 0.3);
-        colour = select(calm, vec3f(0.98, 0.44, 0.16), it.traversals > 0u);
-    }
+    let by_class = unpack4x8unorm(centroids[it.nearest].colour).rgb;
+    // Particles without a traversal are inconspicuous; the others are orange.
+    let calm = mix(scene.background, scene.ink, 0.3);
+    let by_traversal = select(calm, vec3f(0.98, 0.44, 0.16), it.traversals > 0u);
+    let colour = select(by_class, by_traversal, (discs.flags & BY_TRAVERSAL) != 0u);
     var out: VertexOutput;
     out.at = disc_corner(vertex_index % 3u);
     out.position = project(billboard(centre, radius * out.at));

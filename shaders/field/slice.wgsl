@@ -49,7 +49,7 @@ fn cs_main(@builtin(global_invocation_id) id: vec3u) {
     // The distance to the plane halfway between two centroids is (d_k - d_j) / (2 |mu_k - mu_j|).
     var cell = 1e4;
     var inside = 1e4;
-    for (var k = 0u; k < field.count; k++) {
+    for (var k = 0u; k < arrayLength(&centroids); k++) {
         let o = offset_from(x, k);
         let d = dot(o, o);
         if k != here.nearest {
@@ -71,6 +71,8 @@ struct VertexOutput {
     // Centre and radius of the target's ball. The fragment shader differentiates the distance to
     // it, so it must not read it from a buffer: some drivers return 0 in helper invocations.
     @location(1) @interpolate(flat) ball: vec4f,
+    // The slice's quantity and marks, and whether neighbourhoods are cells: what decides branches.
+    @location(2) @interpolate(flat) shown: vec3u,
 }
 
 @vertex
@@ -81,7 +83,8 @@ fn vs_main(@builtin(vertex_index) vertex_index: u32) -> VertexOutput {
     let index = select(triangle + spoke, 0u, spoke == 0u);
     let world = outline[index].xyz;
     let nearby = centroids[field.target_class];
-    return VertexOutput(project(world), world, vec4f(nearby.high, nearby.radius));
+    let shown = vec3u(slice.quantity, slice.marks, field.cells);
+    return VertexOutput(project(world), world, vec4f(nearby.high, nearby.radius), shown);
 }
 
 // Coverage of the pixel by a line, `width` points wide, along which `value` is 0.
@@ -104,18 +107,21 @@ fn fs_main(in: VertexOutput) -> @location(0) vec4f {
         dot(from_centre, slice.v) / dot(slice.v, slice.v),
     ) * 0.5 + 0.5;
     let here = bilinear(map, at);
+    let quantity = in.shown.x;
+    let marks = in.shown.y;
+    let neighbourhood_is_cell = in.shown.z != 0u;
     var value = here.x;
-    if slice.quantity == PROBABILITY {
+    if quantity == PROBABILITY {
         value = exp(-here.x);
-    } else if slice.quantity == MAGNITUDE {
+    } else if quantity == MAGNITUDE {
         value = log10(max(here.w, 1e-6));
     }
     var share = value / max(slice.ramp_end, 1e-6);
-    if slice.quantity == MAGNITUDE {
+    if quantity == MAGNITUDE {
         share = ramp_share(value);
     }
     var colour = ramp_colour(share);
-    if slice.quantity == CELLS {
+    if quantity == CELLS {
         colour = mix(cell_at(at), scene.background, 0.25);
     }
     let level = value / slice.iso_spacing;
@@ -124,20 +130,20 @@ fn fs_main(in: VertexOutput) -> @location(0) vec4f {
     let target_slope = fwidth(here.z);
     let from_ball = length(in.world - in.ball.xyz) - in.ball.w;
     let from_ball_slope = fwidth(from_ball);
-    if (slice.marks & NEIGHBOURHOOD) != 0u {
-        let inside = select(-from_ball, here.z, field.cells != 0u);
-        let slope = select(from_ball_slope, target_slope, field.cells != 0u);
+    if (marks & NEIGHBOURHOOD) != 0u {
+        let inside = select(-from_ball, here.z, neighbourhood_is_cell);
+        let slope = select(from_ball_slope, target_slope, neighbourhood_is_cell);
         let covered = clamp(0.5 + inside / max(slope, 1e-9), 0.0, 1.0);
         colour = mix(colour, scene.ink, 0.16 * covered);
         colour = mix(colour, scene.ink, 0.8 * stroke(inside, slope, 1.2));
     }
-    if (slice.marks & ISO_LINES) != 0u && slice.quantity != CELLS {
+    if (marks & ISO_LINES) != 0u && quantity != CELLS {
         let nearest = abs(fract(level - 0.5) - 0.5);
         // Lines that are only a few pixels apart would look like noise.
         let fade = clamp(1.6 - 5.0 * level_slope, 0.0, 1.0);
         colour = mix(colour, scene.ink, 0.34 * fade * stroke(nearest, level_slope, 0.8));
     }
-    if (slice.marks & BOUNDARIES) != 0u {
+    if (marks & BOUNDARIES) != 0u {
         colour = mix(colour, scene.ink, 0.45 * stroke(here.y, cell_slope, 0.9));
         let dash = step(0.4, fract((at.x + at.y) * 28.0));
         colour = mix(colour, scene.ink, 0.9 * dash * stroke(here.z, target_slope, 2.0));

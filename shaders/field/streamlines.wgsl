@@ -7,13 +7,12 @@ struct Streamlines {
     // Length of a line in the plane.
     length: f32,
     v: vec3f,
-    // Points per line; the last one ends the polyline.
-    points: u32,
     colour: u32,
 }
 
 @group(1) @binding(0) var<uniform> streamlines: Streamlines;
 @group(1) @binding(1) var<storage, read> seeds: array<vec4f>;
+// Equally many per line; the last one ends the polyline.
 @group(1) @binding(2) var<storage, read_write> points: array<LinePoint>;
 
 fn direction(x: vec3f) -> vec3f {
@@ -24,10 +23,12 @@ fn direction(x: vec3f) -> vec3f {
 
 @compute @workgroup_size(64)
 fn cs_main(@builtin(global_invocation_id) id: vec3u) {
-    if id.x >= arrayLength(&seeds) {
+    let lines = arrayLength(&seeds);
+    if id.x >= lines {
         return;
     }
-    let last = streamlines.points - 1u;
+    let per_line = arrayLength(&points) / lines;
+    let last = per_line - 1u;
     let step_length = streamlines.length / f32(last - 1u);
     var x = seeds[id.x].xyz;
     let base = unpack4x8unorm(streamlines.colour);
@@ -40,7 +41,7 @@ fn cs_main(@builtin(global_invocation_id) id: vec3u) {
         if stopped || i == last {
             colour.a = 0.0;
         }
-        points[id.x * streamlines.points + i] = LinePoint(x, pack4x8unorm(colour));
+        points[id.x * per_line + i] = LinePoint(x, pack4x8unorm(colour));
         if !stopped {
             let ahead = direction(x);
             let middle = direction(x + 0.5 * step_length * ahead);

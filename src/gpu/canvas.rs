@@ -59,28 +59,26 @@ struct CanvasUniform {
     origin: [f32; 2],
     extent: [f32; 2],
     size: [u32; 2],
-    truth: [u32; 2],
+    second: [u32; 2],
     opacity: f32,
     share: f32,
     lit: i32,
     level: f32,
     classes: u32,
-    doubt: u32,
-    second: [u32; 2],
+    padding: [u32; 3],
     doubt_colours: [[f32; 4]; 8],
 }
 const _: () = assert!(size_of::<CanvasUniform>() == 192);
 
-/// The uniform of `shaders/decode.wgsl`.
+/// `Decode` of `shaders/decode.wgsl`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
-struct DecodeUniform {
+struct Decode {
     pixels: u32,
     classes: u32,
     share: f32,
-    padding: u32,
 }
-const _: () = assert!(size_of::<DecodeUniform>() == 16);
+const _: () = assert!(size_of::<Decode>() == 12);
 
 /// Workgroup size of `shaders/decode.wgsl`.
 const GROUP: u32 = 64;
@@ -181,6 +179,8 @@ pub struct Pane {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct PaneKind {
     layer: Layer,
+    /// Whether there is what the layer shows.
+    known: bool,
     fine: bool,
     /// Whether pixels of the photo are smaller than the framebuffer's.
     shrunk: bool,
@@ -347,15 +347,14 @@ impl Pipelines {
                 usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC,
                 mapped_at_creation: false,
             });
-            let uniform = DecodeUniform {
+            let decode = Decode {
                 pixels: pixels as u32,
                 classes: classes.count,
                 share,
-                padding: 0,
             };
-            let uniform = self.uniform(bytemuck::bytes_of(&uniform));
+            let decode = self.storage("decode", bytemuck::bytes_of(&decode));
             let entries = [
-                uniform.as_entire_binding(),
+                decode.as_entire_binding(),
                 before.binding(),
                 after.binding(),
                 classes.few_centroids.as_entire_binding(),
@@ -414,14 +413,13 @@ impl Pipelines {
             origin: look.origin,
             extent: look.extent,
             size: [width as u32, height as u32],
-            truth: truth.map_or([0, 0], |truth| truth.size),
+            second: second.map_or([0, 0], |second| second.size),
             opacity: look.opacity,
             share: sources.share,
             lit: look.lit.map_or(-1, |class| class as i32),
             level,
             classes: classes.count,
-            doubt: sources.doubt.is_some().into(),
-            second: second.map_or([0, 0], |second| second.size),
+            padding: [0; 3],
             doubt_colours: DOUBT_COLOURS.map(|rgb| opaque(rgb, 1.0)),
         };
         guarded(&self.device, "drawing the canvas", || {
@@ -450,6 +448,12 @@ impl Pipelines {
             ];
             let pipeline = self.of_pane(PaneKind {
                 layer: look.layer,
+                known: match look.layer {
+                    Layer::Truth | Layer::Error => truth.is_some(),
+                    Layer::Probability | Layer::Margin | Layer::Entropy => sources.doubt.is_some(),
+                    Layer::Second | Layer::Disagreement => second.is_some(),
+                    Layer::Photo | Layer::Raw | Layer::Map | Layer::Overlay => true,
+                },
                 fine: look.fine,
                 shrunk: level > 0.0,
             });
@@ -466,6 +470,7 @@ impl Pipelines {
         let compile = || {
             let constants = [
                 ("layer", f64::from(kind.layer as u32)),
+                ("known", flag(kind.known)),
                 ("fine", flag(kind.fine)),
                 ("shrunk", flag(kind.shrunk)),
                 ("linear", flag(self.format.is_srgb())),

@@ -10,6 +10,8 @@ pub mod interface;
 pub mod pictures;
 pub mod resident;
 #[cfg(test)]
+mod shader_rules;
+#[cfg(test)]
 mod tests;
 pub mod textures;
 

@@ -539,19 +539,14 @@ fn a_resident_tensor_has_its_values_at_its_offset() {
     let _kept = Values::Resident(resident);
 }
 
-/// Every shader is valid, on its own or joined as the pipelines do.
 #[test]
-fn the_canvas_shaders_are_valid() {
-    use naga::valid::{Capabilities, ValidationFlags, Validator};
-    for source in [
-        include_str!("../../shaders/canvas.wgsl"),
-        include_str!("../../shaders/decode.wgsl"),
-        include_str!("../../shaders/fill.wgsl"),
-        include_str!("../../shaders/interface.wgsl"),
+fn the_canvas_shaders_keep_the_rules() {
+    for (name, source) in [
+        ("canvas", include_str!("../../shaders/canvas.wgsl")),
+        ("decode", include_str!("../../shaders/decode.wgsl")),
+        ("fill", include_str!("../../shaders/fill.wgsl")),
+        ("interface", include_str!("../../shaders/interface.wgsl")),
     ] {
-        let module = naga::front::wgsl::parse_str(source).unwrap();
-        Validator::new(ValidationFlags::all(), Capabilities::default())
-            .validate(&module)
-            .unwrap();
+        super::shader_rules::check(name, source);
     }
 }

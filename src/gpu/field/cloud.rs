@@ -66,7 +66,7 @@ mod gpu_data {
 
 pub(super) struct CloudLayer {
     pipeline: Pipeline,
-    uniform: wgpu::Buffer,
+    style: wgpu::Buffer,
     loaded: Option<Loaded>,
 }
 
@@ -76,16 +76,16 @@ struct Loaded {
     brushed: Vec<bool>,
     tags: wgpu::Buffer,
     group: wgpu::BindGroup,
-    /// The part of the uniform that does not depend on settings or level of detail.
+    /// The part of the style that does not depend on settings or level of detail.
     content: gpu_data::Cloud,
 }
 
 impl CloudLayer {
     pub(super) fn new(gpu: &Gpu) -> Self {
-        let slots = [Slot::Uniform, Slot::Read, Slot::Read, Slot::Read];
+        let slots = [Slot::Read; 4];
         Self {
             pipeline: Pipeline::new(gpu, "field cloud", Self::WGSL, &slots, Phase::Opaque),
-            uniform: gpu.uniform(&gpu_data::Cloud::zeroed()),
+            style: gpu.storage(&[gpu_data::Cloud::zeroed()]),
             loaded: None,
         }
     }
@@ -109,11 +109,11 @@ impl CloudLayer {
         let [(state, offset), (next, next_offset)] =
             states.map(|(buffer, offset)| binding(gpu, buffer, offset, pixels));
         let tags = gpu.storage(&tags(cloud, brushed));
-        let [uniform, bound_tags] = whole([&self.uniform, &tags]);
+        let [style, bound_tags] = whole([&self.style, &tags]);
         Loaded {
             generation: cloud.generation,
             brushed: brushed.to_vec(),
-            group: self.pipeline.bind(gpu, &[uniform, state, next, bound_tags]),
+            group: self.pipeline.bind(gpu, &[style, state, next, bound_tags]),
             tags,
             content: gpu_data::Cloud {
                 pixels: pixels as u32,
@@ -163,7 +163,7 @@ impl Layer for CloudLayer {
             },
             ..loaded.content
         };
-        draw.gpu.write(&self.uniform, &[content]);
+        draw.gpu.write(&self.style, &[content]);
         let points = content.pixels.div_ceil(stride);
         draw.vertices(&self.pipeline, &loaded.group, 3 * points);
     }

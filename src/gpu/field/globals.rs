@@ -8,7 +8,7 @@ use crate::vector_field::{FieldKind, Ranges, pixels};
 use glam::Vec3;
 
 /// The bindings of the group, in the order of `shaders/common/{scene,potential}.wgsl`.
-pub(super) const SLOTS: [Slot; 3] = [Slot::Uniform, Slot::Uniform, Slot::Read];
+pub(super) const SLOTS: [Slot; 3] = [Slot::Uniform, Slot::Read, Slot::Read];
 
 /// How strongly distant items fade into the background, 0..1.
 const DEPTH_CUE: f32 = 0.6;
@@ -47,7 +47,6 @@ mod gpu_data {
     #[repr(C)]
     #[derive(Clone, Copy, Pod, Zeroable)]
     pub(in super::super) struct Field {
-        pub count: u32,
         pub target_class: u32,
         pub transform: u32,
         pub cells: u32,
@@ -56,7 +55,7 @@ mod gpu_data {
         pub attraction: f32,
         pub correction: f32,
     }
-    const _: () = assert!(size_of::<Field>() == 32);
+    const _: () = assert!(size_of::<Field>() == 28);
 
     /// `Centroid` of common/potential.wgsl.
     #[repr(C)]
@@ -103,7 +102,7 @@ impl Globals {
     pub(super) fn set_fields(&mut self, gpu: &Gpu, view: &FieldView) {
         let centroids = gpu.storage(&centroids(view));
         let pane = |&kind: &FieldKind| {
-            let field = gpu.uniform(&field(view, kind));
+            let field = gpu.storage(&[field(view, kind)]);
             let resources = [&self.scene, &field, &centroids].map(|b| b.as_entire_binding());
             Pane {
                 kind,
@@ -162,7 +161,6 @@ impl Globals {
 fn field(view: &FieldView, kind: FieldKind) -> gpu_data::Field {
     let [attraction, correction] = kind.weights(view.correction);
     gpu_data::Field {
-        count: view.table.len() as u32,
         target_class: view.target as u32,
         transform: match view.potential.operator {
             Operator::Log => 0,

@@ -94,9 +94,8 @@ mod gpu_data {
         pub stride: u32,
         pub calm: [u8; 4],
         pub alarm: [u8; 4],
-        pub padding: [u32; 2],
     }
-    const _: () = assert!(size_of::<Run>() == 48);
+    const _: () = assert!(size_of::<Run>() == 40);
 
     /// `Counters` of field/particles.wgsl.
     #[repr(C)]
@@ -168,7 +167,7 @@ struct Start {
 
 /// The particles of one pane.
 struct Run {
-    uniform: wgpu::Buffer,
+    parameters: wgpu::Buffer,
     counters: wgpu::Buffer,
     advanced: wgpu::BindGroup,
     drawn: wgpu::BindGroup,
@@ -183,7 +182,7 @@ struct Run {
 impl ParticleLayer {
     pub(super) fn new(gpu: &Gpu, ribbons: &Arc<Ribbons>) -> Self {
         use Slot::{Read, ReadWrite, Uniform};
-        let advanced = [ReadWrite, Uniform, ReadWrite, ReadWrite];
+        let advanced = [ReadWrite, Read, ReadWrite, ReadWrite];
         let drawn = [Read, Uniform];
         Self {
             kernel: Kernel::new(gpu, "field particles", Self::WGSL, &advanced),
@@ -255,18 +254,18 @@ impl ParticleLayer {
         // An empty buffer cannot be bound.
         particles.resize(particles.len().max(1), Zeroable::zeroed());
         let particles = gpu.storage(&particles);
-        let uniform = gpu.uniform(&gpu_data::Run::zeroed());
+        let parameters = gpu.storage(&[gpu_data::Run::zeroed()]);
         let counters = gpu.storage(&[gpu_data::Counters::zeroed()]);
         let points = start.trails * TRAIL;
         let trails = gpu.empty_storage::<LinePoint>(points.max(1) as usize);
-        let advanced = whole([&particles, &uniform, &trails, &counters]);
+        let advanced = whole([&particles, &parameters, &trails, &counters]);
         let drawn = whole([&particles, &self.uniform]);
         Run {
             advanced: self.kernel.bind(gpu, &advanced),
             drawn: self.pipeline.bind(gpu, &drawn),
             trails: self.ribbons.strip(gpu, &trails, points, Ribbon::BOLD),
             staging: staging(&gpu.device, counters.size()),
-            uniform,
+            parameters,
             counters,
             pending: None,
             done,
@@ -345,9 +344,8 @@ impl Run {
             stride: rule.steps.div_ceil(TRAIL / 2 - 2).max(1),
             calm: TRAIL_COLOURS[0],
             alarm: TRAIL_COLOURS[1],
-            padding: [0; 2],
         };
-        gpu.write(&self.uniform, &[content]);
+        gpu.write(&self.parameters, &[content]);
         let groups = [self.tally.particles.div_ceil(64), 1];
         kernel.run(gpu, [&pane.group, &self.advanced], groups);
         self.done += steps;

@@ -43,11 +43,9 @@ mod gpu_data {
         pub u: Vec3,
         pub length: f32,
         pub v: Vec3,
-        pub points: u32,
         pub colour: [u8; 4],
-        pub padding: [u32; 3],
     }
-    const _: () = assert!(size_of::<Streamlines>() == 48);
+    const _: () = assert!(size_of::<Streamlines>() == 32);
 }
 
 pub(super) struct StreamlineLayer {
@@ -89,9 +87,7 @@ impl StreamlineLayer {
             u: key.plane.u,
             length: 2.0 * HALF_EDGE * 1.7 / key.per_edge as f32,
             v: key.plane.v,
-            points: POINTS,
             colour: with_alpha(key.ink, HEAD),
-            padding: [0; 3],
         });
         for pane in panes {
             let seeds = seeds.as_ref();

@@ -4,7 +4,7 @@ use super::arrows::gpu_data::Vector;
 use super::context::Gpu;
 use super::*;
 use crate::encoding::Centroids;
-use crate::gpu::{GpuError, guarded};
+use crate::gpu::{GpuError, guarded, shader_rules};
 use crate::potential::{Operator, Potential};
 use crate::vector_field::{FieldKind, Integration, Plane, seeds};
 use glam::{DVec3, Vec3};
@@ -424,13 +424,8 @@ fn arrows_of_the_network_move_with_the_state() {
 }
 
 #[test]
-fn every_shader_is_valid() {
-    use naga::valid::{Capabilities, ValidationFlags, Validator};
+fn every_shader_keeps_the_rules() {
     for (name, source) in layers::SHADERS.iter().chain(&[("blit", blit::WGSL)]) {
-        let module = naga::front::wgsl::parse_str(source)
-            .unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string(source)));
-        Validator::new(ValidationFlags::all(), Capabilities::empty())
-            .validate(&module)
-            .unwrap_or_else(|e| panic!("{name}: {e:?}"));
+        shader_rules::check(name, source);
     }
 }
