@@ -149,7 +149,7 @@ fn branches_on_uniforms_alone_are_found() {
     };
     let found = [
         "if (rule.flags & 2u) != 0u { values[0] = 1u; }",
-        "if id.x > 0u && rule.flags > 0u { values[0] = 1u; }",
+        "if rule.flags > 0u && id.x > 0u { values[0] = 1u; }",
         "switch rule.flags { case 1u: { values[0] = 1u; } default: {} }",
         "for (var i = 0u; i < rule.count; i++) { values[i] = 1u; }",
     ];
