@@ -247,7 +247,7 @@ mod frame_of_a_flow {
         let [before, after] = [state(0.01), state(0.02)];
         let (before, after) = (pipelines.state(&before)?, pipelines.state(&after)?);
         let (before, after) = (Arc::new(before), Arc::new(after));
-        let labels = pipelines.decode(&classes, pixels, &before, &after, 0.0)?;
+        let labels = pipelines.decode(&classes, STATES, &before, &after, 0.0)?;
         let mut sources = Sources {
             photo: Arc::new(pipelines.photo(&photo)?),
             corrected: None,
@@ -286,7 +286,7 @@ mod frame_of_a_flow {
         let mut frame = || -> Result<(), GpuError> {
             sources.share = (sources.share + 0.01).fract();
             let (before, after) = (&sources.before, &sources.after);
-            let labels = pipelines.decode(&classes, pixels, before, after, sources.share)?;
+            let labels = pipelines.decode(&classes, STATES, before, after, sources.share)?;
             sources.labels = Arc::new(labels);
             let pane = pipelines.pane(&classes, &sources, &look)?;
             let mut encoder = device.create_command_encoder(&Default::default());

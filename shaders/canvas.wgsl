@@ -53,9 +53,10 @@ const WRONG = vec3<f32>(0.92, 0.26, 0.21);
 @group(0) @binding(2) var soft: sampler;
 @group(0) @binding(3) var<storage, read> before: array<f32>;
 @group(0) @binding(4) var<storage, read> after: array<f32>;
-@group(0) @binding(5) var<storage, read> labels: array<u32>;
-// Class colours; w is 1 for shown and 0 for hidden classes.
-@group(0) @binding(6) var<storage, read> colours: array<vec4<f32>>;
+// What every pixel reads is a texture: a software adapter reads storage one pixel after the other.
+@group(0) @binding(5) var labels: texture_2d<u32>;
+// Class colours, in rows of 256; alpha is 1 for shown and 0 for hidden classes.
+@group(0) @binding(6) var colours: texture_2d<f32>;
 @group(0) @binding(7) var truth: texture_2d<u32>;
 // Probability, margin and entropy of every pixel.
 @group(0) @binding(8) var<storage, read> doubt: array<f32>;
@@ -96,11 +97,10 @@ fn size_of(second: bool) -> vec2<u32> {
 }
 
 fn label_of(cell: vec2<u32>, second: bool) -> u32 {
-    let at = cell.y * size_of(second).x + cell.x;
     if second {
-        return second_labels[at];
+        return second_labels[cell.y * canvas.second.x + cell.x];
     }
-    return labels[at];
+    return textureLoad(labels, cell, 0).r;
 }
 
 // The class at a point of the photo, of the first or the second result. Fine: the class with the
@@ -152,9 +152,11 @@ fn votes(index: u32, corners: vec4<u32>, weights: vec4<f32>) -> f32 {
     return dot(select(vec4<f32>(0.0), weights, corners == vec4<u32>(index)), vec4<f32>(1.0));
 }
 
-// How strongly a class shows: hidden classes not at all, and others less while one is highlighted.
-fn strength(index: u32) -> f32 {
-    return colours[index].a * dimmed(index);
+// A class's colour, and how strongly it shows: hidden classes not at all, and others less while one is
+// highlighted.
+fn colour_of(index: u32) -> vec4<f32> {
+    let colour = textureLoad(colours, vec2<u32>(index % 256u, index / 256u), 0);
+    return vec4<f32>(colour.rgb, colour.a * dimmed(index));
 }
 
 fn dimmed(index: u32) -> f32 {
@@ -206,17 +208,19 @@ fn colour_at(uv: vec2<f32>, position: vec2<f32>) -> vec3<f32> {
         }
         case MAP: {
             let index = class_at(uv, false);
-            if index >= arrayLength(&colours) {
+            if index >= canvas.classes {
                 return ignored(position);
             }
-            return mix(HIDDEN, colours[index].rgb, strength(index));
+            let colour = colour_of(index);
+            return mix(HIDDEN, colour.rgb, colour.a);
         }
         case OVERLAY: {
             let index = class_at(uv, false);
-            if index >= arrayLength(&colours) {
+            if index >= canvas.classes {
                 return mix(photo_at(uv), ignored(position), 0.5 * canvas.opacity);
             }
-            return mix(photo_at(uv), colours[index].rgb, canvas.opacity * strength(index));
+            let colour = colour_of(index);
+            return mix(photo_at(uv), colour.rgb, canvas.opacity * colour.a);
         }
         case TRUTH, ERROR: {
             if !known {
@@ -229,7 +233,8 @@ fn colour_at(uv: vec2<f32>, position: vec2<f32>) -> vec3<f32> {
                 return ignored(position);
             }
             if layer == TRUTH {
-                return mix(HIDDEN, colours[right].rgb, strength(right));
+                let colour = colour_of(right);
+                return mix(HIDDEN, colour.rgb, colour.a);
             }
             let base = 0.6 * grey_at(uv);
             return select(mix(base, WRONG, 0.75), base, class_at(uv, false) == right);

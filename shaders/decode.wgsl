@@ -1,21 +1,21 @@
 // The nearest centroid of every pixel of the interpolated state (the inverse of equation 8). Ties
 // go to the lower index, as in `Centroids::nearest`.
 
-// Channels of a state, d, 1 to 16 (`MOST_DIMS` in `encoding.rs`). A constant of the pipeline: in a loop over
-// them, a software adapter would keep the state of a pixel in memory instead of registers.
+// Constants of the pipeline, because a software adapter computes anything that depends on a loop's counter for
+// each pixel of its own; it unrolls short loops only if their length is constant.
+// Channels of a state, d, 1 to 16 (`MOST_DIMS` in `encoding.rs`).
 override dims: u32;
+override classes: u32;
 // The centroids are more than a uniform buffer holds.
 override many: bool;
 
 struct Decode {
     pixels: u32,
-    classes: u32,
     // Position between the two states, 0 to 1.
     share: f32,
 }
 
-// Not a uniform: see shaders/common/potential.wgsl.
-@group(0) @binding(0) var<storage, read> decode: Decode;
+@group(0) @binding(0) var<uniform> decode: Decode;
 // [d, pixels] each, channel-major.
 @group(0) @binding(1) var<storage, read> before: array<f32>;
 @group(0) @binding(2) var<storage, read> after: array<f32>;
@@ -23,7 +23,7 @@ struct Decode {
 // uniform once for many pixels, and storage for each of them.
 @group(0) @binding(3) var<uniform> few_centroids: array<vec4<f32>, 4096>;
 @group(0) @binding(5) var<storage, read> many_centroids: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read_write> labels: array<u32>;
+@group(0) @binding(4) var labels: texture_storage_2d<r32uint, write>;
 
 fn channel(axis: u32, pixel: u32) -> f32 {
     if axis >= dims {
@@ -61,7 +61,6 @@ fn nearest(@builtin(global_invocation_id) id: vec3<u32>) {
     if pixel >= decode.pixels {
         return;
     }
-    let classes = decode.classes;
     let x = channels(0u, pixel);
     let y = channels(4u, pixel);
     let z = channels(8u, pixel);
@@ -86,5 +85,6 @@ fn nearest(@builtin(global_invocation_id) id: vec3<u32>) {
             best = k;
         }
     }
-    labels[pixel] = best;
+    let width = textureDimensions(labels).x;
+    textureStore(labels, vec2<u32>(pixel % width, pixel / width), vec4<u32>(best));
 }

@@ -324,16 +324,51 @@ impl Centroids {
 
     /// Decodes a state image `[d, pixels]` to the nearest class of each pixel.
     pub fn decode(&self, state: &[f32]) -> Vec<u16> {
-        let pixels = state.len() / self.dims;
+        self.decode_with(state.len(), |at| state[at].into())
+    }
+
+    /// Decodes the interpolation at `share`, 0 to 1, between two state images `[d, pixels]`.
+    pub fn decode_between(&self, before: &[f32], after: &[f32], share: f32) -> Vec<u16> {
+        let values = before.len().min(after.len());
+        self.decode_with(values, |at| {
+            let (before, after) = (before[at], after[at]);
+            (before + (after - before) * share).into()
+        })
+    }
+
+    /// Decodes an image of `values` numbers; `value` has the number at an index. Loops over the pixels of a
+    /// block are innermost, so that the compiler computes several at once.
+    fn decode_with(&self, values: usize, value: impl Fn(usize) -> f64 + Sync) -> Vec<u16> {
+        const BLOCK: usize = 256;
+        let pixels = values / self.dims;
         let mut labels = vec![0; pixels];
-        labels
-            .par_iter_mut()
-            .enumerate()
-            .for_each_init(Vec::new, |point, (pixel, label)| {
-                point.clear();
-                point.extend((0..self.dims).map(|axis| state[axis * pixels + pixel]));
-                *label = self.nearest(point) as u16;
-            });
+        let blocks = labels.par_chunks_mut(BLOCK).enumerate();
+        blocks.for_each_init(
+            || vec![[0.0; BLOCK]; self.dims],
+            |state, (block, labels)| {
+                let first = block * BLOCK;
+                for (axis, state) in state.iter_mut().enumerate() {
+                    for (pixel, state) in state[..labels.len()].iter_mut().enumerate() {
+                        *state = value(axis * pixels + first + pixel);
+                    }
+                }
+                let mut least = [f64::INFINITY; BLOCK];
+                for (class, mu) in self.codes.chunks_exact(self.dims).enumerate() {
+                    let mut distances = [0.0; BLOCK];
+                    for (mu, state) in mu.iter().zip(&*state) {
+                        for (distance, x) in distances.iter_mut().zip(state) {
+                            *distance += (x - mu) * (x - mu);
+                        }
+                    }
+                    let best = labels.iter_mut().zip(&mut least).zip(distances);
+                    for ((label, least), distance) in best {
+                        if distance < *least {
+                            (*label, *least) = (class as u16, distance);
+                        }
+                    }
+                }
+            },
+        );
         labels
     }
 }
@@ -356,6 +391,29 @@ pub fn to_byte(value: f32) -> u8 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    proptest! {
+        /// Blocks of pixels, the last one shorter, decode as single pixels do.
+        #[test]
+        fn images_decode_as_their_pixels(
+            (classes, dims, pixels) in (2usize..40, 3usize..9, 1usize..600),
+            share in 0.0f32..=1.0,
+            seed in 0u32..1000,
+        ) {
+            let centroids = Centroids::kronecker_in(classes, dims);
+            let image = |k: f32| -> Vec<f32> {
+                (0..dims * pixels).map(|i| (i as f32 * k + seed as f32).sin()).collect()
+            };
+            let (before, after) = (image(0.7), image(1.3));
+            let between: Vec<f32> = before.iter().zip(&after).map(|(a, b)| a + (b - a) * share).collect();
+            let decoded = centroids.decode_between(&before, &after, share);
+            prop_assert_eq!(&decoded, &centroids.decode(&between));
+            for (pixel, &label) in decoded.iter().enumerate() {
+                let point: Vec<f32> = (0..dims).map(|axis| between[axis * pixels + pixel]).collect();
+                prop_assert_eq!(usize::from(label), centroids.nearest(&point));
+            }
+        }
+    }
 
     #[test]
     fn every_axis_spans_the_cube() {

@@ -4,7 +4,7 @@
 
 use super::draw::{bind, cover, covering, flag};
 use super::resident::Resident;
-use super::textures::{Photo, Truth, truth_texture};
+use super::textures::{LabelTexture, Photo, label_texture};
 use super::{GpuError, guarded};
 use crate::encoding::Centroids;
 use bytemuck::{Pod, Zeroable};
@@ -75,13 +75,15 @@ const _: () = assert!(size_of::<CanvasUniform>() == 192);
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 struct Decode {
     pixels: u32,
-    classes: u32,
     share: f32,
 }
-const _: () = assert!(size_of::<Decode>() == 12);
+const _: () = assert!(size_of::<Decode>() == 8);
 
 /// Workgroup size of `shaders/decode.wgsl`.
 const GROUP: u32 = 64;
+
+/// Class colours in a row of their texture, as in `shaders/canvas.wgsl`.
+const ROW: usize = 256;
 
 /// Fours of coordinates that a uniform buffer holds, as in `shaders/decode.wgsl`.
 const FEW: usize = 4096;
@@ -118,7 +120,8 @@ pub struct Classes {
     /// Unused unless there are more.
     many_centroids: wgpu::Buffer,
     many: bool,
-    colours: wgpu::Buffer,
+    /// In rows of [`ROW`].
+    colours: wgpu::TextureView,
     count: u32,
     dims: u32,
 }
@@ -136,9 +139,9 @@ pub struct Second {
 pub struct Sources {
     pub photo: Arc<Photo>,
     /// The label file, if there is one.
-    pub truth: Option<Arc<Truth>>,
+    pub truth: Option<Arc<LabelTexture>>,
     /// A mask of the photo's size that is shown instead of the state's classes.
-    pub corrected: Option<Arc<Truth>>,
+    pub corrected: Option<Arc<LabelTexture>>,
     /// Height and width of the states.
     pub size: [usize; 2],
     /// The state before the position on the timeline.
@@ -147,8 +150,8 @@ pub struct Sources {
     pub after: Arc<Values>,
     /// The position between the two, 0 to 1.
     pub share: f32,
-    /// The decoded classes there, `[H, W]` (see [`Pipelines::decode`]).
-    pub labels: Arc<wgpu::Buffer>,
+    /// The decoded classes there (see [`Pipelines::decode`]).
+    pub labels: Arc<LabelTexture>,
     /// The measures of doubt there, where they are computed (see [`Pipelines::doubt`]).
     pub doubt: Option<Arc<wgpu::Buffer>>,
     /// A second result, where there is one.
@@ -190,14 +193,14 @@ pub struct Pipelines {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
     decode: wgpu::ShaderModule,
-    /// The pipelines used so far that decode states: by channels, and whether there are many classes.
-    decoders: Mutex<HashMap<(u32, bool), wgpu::ComputePipeline>>,
+    /// The pipelines used so far that decode states, by channels and number of classes.
+    decoders: Mutex<HashMap<(u32, u32), wgpu::ComputePipeline>>,
     canvas: wgpu::ShaderModule,
     format: wgpu::TextureFormat,
     /// The pipelines of the panes drawn so far.
     panes: Mutex<HashMap<PaneKind, wgpu::RenderPipeline>>,
     soft: wgpu::Sampler,
-    nothing: Truth,
+    nothing: LabelTexture,
     /// What stands for a storage buffer that a pane lacks.
     empty: wgpu::Buffer,
 }
@@ -224,7 +227,7 @@ impl Pipelines {
                 mipmap_filter: wgpu::MipmapFilterMode::Linear,
                 ..Default::default()
             });
-            let nothing = truth_texture(device, queue, [1, 1], &[u16::MAX]);
+            let nothing = label_texture(device, queue, [1, 1], &[u16::MAX]);
             let empty = device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some("empty"),
                 size: 16,
@@ -266,7 +269,6 @@ impl Pipelines {
         colours: &[[u8; 3]],
         shown: impl Fn(usize) -> bool,
     ) -> Result<Classes, GpuError> {
-        let colours = with_alpha(colours, shown);
         let mut few = in_fours(&centroids.flat_f32(), centroids.dims());
         let mut rest = vec![[0.0; 4]];
         let many = few.len() > FEW;
@@ -278,7 +280,7 @@ impl Pipelines {
             few_centroids: self.uniform(bytemuck::cast_slice(&few)),
             many_centroids: self.storage("centroids", bytemuck::cast_slice(&rest)),
             many,
-            colours: self.storage("colours", bytemuck::cast_slice(&colours)),
+            colours: self.colours(colours, shown),
             count: centroids.len() as u32,
             dims: centroids.dims() as u32,
         })
@@ -316,6 +318,37 @@ impl Pipelines {
         })
     }
 
+    /// Class colours as a texture; alpha is 0 for hidden classes.
+    fn colours(&self, colours: &[[u8; 3]], shown: impl Fn(usize) -> bool) -> wgpu::TextureView {
+        let colours = colours.iter().enumerate();
+        let mut texels: Vec<[u8; 4]> = colours
+            .map(|(class, &[r, g, b])| [r, g, b, 255 * u8::from(shown(class))])
+            .collect();
+        let rows = texels.len().div_ceil(ROW).max(1);
+        texels.resize(ROW * rows, [0; 4]);
+        let texture = wgpu::TextureDescriptor {
+            label: Some("colours"),
+            size: wgpu::Extent3d {
+                width: ROW as u32,
+                height: rows as u32,
+                depth_or_array_layers: 1,
+            },
+            mip_level_count: 1,
+            sample_count: 1,
+            dimension: wgpu::TextureDimension::D2,
+            format: wgpu::TextureFormat::Rgba8Unorm,
+            usage: wgpu::TextureUsages::TEXTURE_BINDING | wgpu::TextureUsages::COPY_DST,
+            view_formats: &[],
+        };
+        let texture = self.device.create_texture_with_data(
+            &self.queue,
+            &texture,
+            wgpu::util::TextureDataOrder::LayerMajor,
+            bytemuck::cast_slice(&texels),
+        );
+        texture.create_view(&Default::default())
+    }
+
     fn storage(&self, label: &str, contents: &[u8]) -> wgpu::Buffer {
         self.device
             .create_buffer_init(&wgpu::util::BufferInitDescriptor {
@@ -325,58 +358,72 @@ impl Pipelines {
             })
     }
 
-    /// Decodes the interpolation at `share` between two states of `pixels` pixels to the nearest
-    /// class of every pixel: `[H, W]`, one u32 each.
+    /// Decodes the interpolation at `share` between two states of a height and width to the nearest
+    /// class of every pixel, one u32 each.
     ///
     /// # Errors
     /// If the driver reports an error, or a state is too large for one dispatch (over four million
-    /// pixels).
+    /// pixels) or for a texture.
     pub fn decode(
         &self,
         classes: &Classes,
-        pixels: usize,
+        [height, width]: [usize; 2],
         before: &Values,
         after: &Values,
         share: f32,
-    ) -> Result<wgpu::Buffer, GpuError> {
+    ) -> Result<LabelTexture, GpuError> {
         guarded(&self.device, "decoding a state", || {
             let device = &self.device;
-            let labels = device.create_buffer(&wgpu::BufferDescriptor {
+            let labels = device.create_texture(&wgpu::TextureDescriptor {
                 label: Some("labels"),
-                size: 4 * pixels as u64,
-                usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC,
-                mapped_at_creation: false,
+                size: wgpu::Extent3d {
+                    width: width as u32,
+                    height: height as u32,
+                    depth_or_array_layers: 1,
+                },
+                mip_level_count: 1,
+                sample_count: 1,
+                dimension: wgpu::TextureDimension::D2,
+                format: wgpu::TextureFormat::R32Uint,
+                usage: wgpu::TextureUsages::STORAGE_BINDING
+                    | wgpu::TextureUsages::TEXTURE_BINDING
+                    | wgpu::TextureUsages::COPY_SRC,
+                view_formats: &[],
             });
-            let decode = Decode {
-                pixels: pixels as u32,
-                classes: classes.count,
-                share,
-            };
-            let decode = self.storage("decode", bytemuck::bytes_of(&decode));
+            let view = labels.create_view(&Default::default());
+            let pixels = (width * height) as u32;
+            let decode = Decode { pixels, share };
+            let decode = self.uniform(bytemuck::bytes_of(&decode));
             let entries = [
                 decode.as_entire_binding(),
                 before.binding(),
                 after.binding(),
                 classes.few_centroids.as_entire_binding(),
-                labels.as_entire_binding(),
+                wgpu::BindingResource::TextureView(&view),
                 classes.many_centroids.as_entire_binding(),
             ];
-            let decoder = self.decoder(classes.dims, classes.many);
+            let decoder = self.decoder(classes);
             let group = bind(device, &decoder.get_bind_group_layout(0), &entries);
             let mut encoder = device.create_command_encoder(&Default::default());
             {
                 let mut pass = encoder.begin_compute_pass(&Default::default());
                 pass.set_pipeline(&decoder);
                 pass.set_bind_group(0, &group, &[]);
-                pass.dispatch_workgroups((pixels as u32).div_ceil(GROUP), 1, 1);
+                pass.dispatch_workgroups(pixels.div_ceil(GROUP), 1, 1);
             }
             self.queue.submit([encoder.finish()]);
-            labels
+            LabelTexture {
+                view,
+                size: [width as u32, height as u32],
+            }
         })
     }
 
-    /// The pipeline that decodes states of `dims` channels; compiled when it is first needed.
-    fn decoder(&self, dims: u32, many: bool) -> wgpu::ComputePipeline {
+    /// The pipeline that decodes to these classes; compiled when it is first needed.
+    fn decoder(&self, classes: &Classes) -> wgpu::ComputePipeline {
+        let &Classes {
+            count, dims, many, ..
+        } = classes;
         let mut decoders = lock(&self.decoders);
         let compile = || {
             self.device
@@ -386,13 +433,20 @@ impl Pipelines {
                     module: &self.decode,
                     entry_point: Some("nearest"),
                     compilation_options: wgpu::PipelineCompilationOptions {
-                        constants: &[("dims", f64::from(dims)), ("many", flag(many))],
+                        constants: &[
+                            ("dims", f64::from(dims)),
+                            ("classes", f64::from(count)),
+                            ("many", flag(many)),
+                        ],
                         ..Default::default()
                     },
                     cache: None,
                 })
         };
-        decoders.entry((dims, many)).or_insert_with(compile).clone()
+        decoders
+            .entry((dims, count))
+            .or_insert_with(compile)
+            .clone()
     }
 
     /// Prepares a pane for drawing.
@@ -430,8 +484,8 @@ impl Pipelines {
                 wgpu::BindingResource::Sampler(&self.soft),
                 sources.before.binding(),
                 sources.after.binding(),
-                sources.labels.as_entire_binding(),
-                classes.colours.as_entire_binding(),
+                wgpu::BindingResource::TextureView(&sources.labels.view),
+                wgpu::BindingResource::TextureView(&classes.colours),
                 wgpu::BindingResource::TextureView(&truth.unwrap_or(&self.nothing).view),
                 sources
                     .doubt

@@ -1,7 +1,7 @@
 //! Photos and label maps in graphics memory.
 
 use super::canvas::Pipelines;
-use super::textures::{Photo, Truth, truth_texture, write_texture};
+use super::textures::{LabelTexture, Photo, label_texture, write_texture};
 use super::{GpuError, guarded};
 use image::RgbImage;
 use std::ops::Range;
@@ -58,9 +58,13 @@ impl Pipelines {
     ///
     /// # Errors
     /// If graphics memory runs out.
-    pub fn truth(&self, [height, width]: [usize; 2], labels: &[u16]) -> Result<Truth, GpuError> {
-        guarded(&self.device, "uploading the label file", || {
-            truth_texture(
+    pub fn labels(
+        &self,
+        [height, width]: [usize; 2],
+        labels: &[u16],
+    ) -> Result<LabelTexture, GpuError> {
+        guarded(&self.device, "uploading labels", || {
+            label_texture(
                 &self.device,
                 &self.queue,
                 [width as u32, height as u32],
@@ -79,7 +83,7 @@ impl Pipelines {
     /// A driver that refuses.
     pub fn replace_labels(
         &self,
-        map: &Truth,
+        map: &LabelTexture,
         x: Range<usize>,
         y: Range<usize>,
         labels: &[u16],

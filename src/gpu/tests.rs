@@ -63,17 +63,36 @@ fn between(e: &Example, share: f32) -> Vec<f32> {
     pairs.map(|(a, b)| a + (b - a) * share).collect()
 }
 
-fn read_back(device: &wgpu::Device, queue: &wgpu::Queue, source: &wgpu::Buffer) -> Vec<u8> {
+/// A texture of one u32 per pixel.
+fn read_back(device: &wgpu::Device, queue: &wgpu::Queue, source: &wgpu::Texture) -> Vec<u32> {
+    // Copies need rows of a multiple of 256 bytes.
+    let row = (4 * source.width()).next_multiple_of(256);
     let staging = device.create_buffer(&wgpu::BufferDescriptor {
         label: None,
-        size: source.size(),
+        size: u64::from(row * source.height()),
         usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
         mapped_at_creation: false,
     });
     let mut encoder = device.create_command_encoder(&Default::default());
-    encoder.copy_buffer_to_buffer(source, 0, &staging, 0, source.size());
+    encoder.copy_texture_to_buffer(
+        source.as_image_copy(),
+        wgpu::TexelCopyBufferInfo {
+            buffer: &staging,
+            layout: wgpu::TexelCopyBufferLayout {
+                offset: 0,
+                bytes_per_row: Some(row),
+                rows_per_image: None,
+            },
+        },
+        source.size(),
+    );
     queue.submit([encoder.finish()]);
-    map(device, &staging)
+    let bytes = map(device, &staging);
+    let rows = bytes.chunks(row as usize);
+    rows.flat_map(|row| {
+        bytemuck::pod_collect_to_vec::<u8, u32>(&row[..4 * source.width() as usize])
+    })
+    .collect()
 }
 
 fn map(device: &wgpu::Device, staging: &wgpu::Buffer) -> Vec<u8> {
@@ -104,7 +123,7 @@ fn draw_corrected(
     mask: &Corrected,
 ) -> Vec<u8> {
     draw_with(e, layer, share, fine, hidden, |pipelines, sources| {
-        let map = pipelines.truth(PHOTO.map(|side| side as usize), &mask.labels);
+        let map = pipelines.labels(PHOTO.map(|side| side as usize), &mask.labels);
         let map = map.unwrap();
         let (x, y) = mask.columns_and_rows.clone();
         pipelines.replace_labels(&map, x, y, &mask.part).unwrap();
@@ -129,12 +148,11 @@ fn draw_with(
     let shown = |k| Some(k) != hidden;
     let classes = pipelines.classes(&e.centroids, &colours, shown).unwrap();
     let [before, after] = [&e.before, &e.after].map(|x| Arc::new(pipelines.state(x).unwrap()));
-    let pixels = SIZE[0] * SIZE[1];
     let labels = pipelines
-        .decode(&classes, pixels, &before, &after, share)
+        .decode(&classes, SIZE, &before, &after, share)
         .unwrap();
     let truth = pipelines
-        .truth([PHOTO[0] as usize, PHOTO[1] as usize], &e.truth)
+        .labels([PHOTO[0] as usize, PHOTO[1] as usize], &e.truth)
         .unwrap();
     let mut sources = Sources {
         photo: Arc::new(pipelines.photo(&e.photo).unwrap()),
@@ -248,14 +266,12 @@ fn states_decode_as_on_the_cpu() {
         let table = pipelines.classes(&e.centroids, &colours, |_| true).unwrap();
         let [before, after] = [&e.before, &e.after].map(|x| pipelines.state(x).unwrap());
         for share in [0.0, 0.4, 1.0] {
-            let pixels = SIZE[0] * SIZE[1];
             let labels = pipelines
-                .decode(&table, pixels, &before, &after, share)
+                .decode(&table, SIZE, &before, &after, share)
                 .unwrap();
-            let bytes = read_back(&device, &queue, &labels);
-            let drawn: Vec<u16> = bytes
-                .chunks(4)
-                .map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]) as u16)
+            let drawn: Vec<u16> = read_back(&device, &queue, labels.view.texture())
+                .iter()
+                .map(|&label| label as u16)
                 .collect();
             assert_eq!(drawn, e.centroids.decode(&between(&e, share)));
         }

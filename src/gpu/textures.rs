@@ -14,19 +14,19 @@ impl Photo {
 }
 
 /// A label map in graphics memory.
-pub struct Truth {
+pub struct LabelTexture {
     pub(super) view: wgpu::TextureView,
     pub(super) size: [u32; 2],
 }
 
-pub(super) fn truth_texture(
+pub(super) fn label_texture(
     device: &wgpu::Device,
     queue: &wgpu::Queue,
     size: [u32; 2],
     labels: &[u16],
-) -> Truth {
+) -> LabelTexture {
     let texture = device.create_texture(&wgpu::TextureDescriptor {
-        label: Some("truth"),
+        label: Some("labels"),
         size: wgpu::Extent3d {
             width: size[0],
             height: size[1],
@@ -40,7 +40,7 @@ pub(super) fn truth_texture(
         view_formats: &[],
     });
     write_texture(queue, &texture, 0, size, bytemuck::cast_slice(labels), 2);
-    Truth {
+    LabelTexture {
         view: texture.create_view(&Default::default()),
         size,
     }

@@ -5,14 +5,17 @@ use crate::gpu::GpuError;
 use crate::gpu::canvas::{Classes, Layer, Look, Pane, Pipelines, Sources};
 use eframe::egui::{self, Rect};
 use eframe::egui_wgpu::{self, CallbackTrait, RenderState};
+use eframe::wgpu;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub(super) struct CanvasRenderer {
     pipelines: Arc<Pipelines>,
+    /// Whether the adapter is this machine's processor.
+    software: bool,
     classes: Option<Arc<Classes>>,
-    /// The colours and hidden classes that were uploaded.
-    key: Option<(Vec<[u8; 3]>, BTreeSet<usize>)>,
+    /// The centroids, colours and hidden classes that were uploaded.
+    key: Option<(Centroids, Vec<[u8; 3]>, BTreeSet<usize>)>,
     version: u64,
 }
 
@@ -25,6 +28,7 @@ impl CanvasRenderer {
         let pipelines = Pipelines::new(&state.device, &state.queue, state.target_format)?;
         Ok(Self {
             pipelines: Arc::new(pipelines),
+            software: state.adapter.get_info().device_type == wgpu::DeviceType::Cpu,
             classes: None,
             key: None,
             version: 0,
@@ -48,15 +52,21 @@ impl CanvasRenderer {
         let same = self
             .key
             .as_ref()
-            .is_some_and(|(c, h)| c == colours && h == hidden);
+            .is_some_and(|(m, c, h)| m == centroids && c == colours && h == hidden);
         if !same {
             let shown = |class| !hidden.contains(&class);
             let classes = self.pipelines.classes(centroids, colours, shown)?;
             self.classes = Some(Arc::new(classes));
-            self.key = Some((colours.to_vec(), hidden.clone()));
+            self.key = Some((centroids.clone(), colours.to_vec(), hidden.clone()));
             self.version += 1;
         }
         Ok(())
+    }
+
+    /// The classes' centroids, if the adapter is this machine's processor.
+    pub(super) fn software(&self) -> Option<&Centroids> {
+        let (centroids, ..) = self.key.as_ref()?;
+        self.software.then_some(centroids)
     }
 
     pub(super) fn classes(&self) -> Option<Arc<Classes>> {

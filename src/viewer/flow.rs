@@ -7,7 +7,7 @@ use super::mask_store::LabelPicture;
 use super::worker_events::{Host, OpenedPhoto, Thumbnails};
 use crate::gpu::GpuError;
 use crate::gpu::canvas::{Sources, Values};
-use crate::gpu::textures::{Photo, Truth};
+use crate::gpu::textures::{LabelTexture, Photo};
 use crate::labels::LabelMap;
 use image::RgbImage;
 use std::cell::{Cell, RefCell};
@@ -50,7 +50,7 @@ pub(super) struct Flow {
     /// Its labels, if known.
     pub truth: Option<Arc<LabelMap>>,
     /// Its labels in graphics memory.
-    pub truth_picture: Option<Arc<Truth>>,
+    pub truth_picture: Option<Arc<LabelTexture>>,
     /// `[height, width]` of the states.
     pub size: [usize; 2],
     pub states: Vec<StoredState>,
@@ -63,7 +63,7 @@ pub(super) struct Flow {
     pub id: u64,
     /// Changes whenever a state arrives; unique across flows.
     pub generation: u64,
-    decoded: RefCell<Option<(DecodedKey, Arc<wgpu::Buffer>)>>,
+    decoded: RefCell<Option<(DecodedKey, Arc<LabelTexture>)>>,
     drawn: Cell<u64>,
 }
 
@@ -217,10 +217,18 @@ impl Flow {
         let labels = match &*cache {
             Some((decoded, labels)) if *decoded == key => labels.clone(),
             _ => {
-                let pixels = self.pixels();
-                let labels = renderer
-                    .pipelines()
-                    .decode(&classes, pixels, &before, &after, share)?;
+                let host = |step: usize| self.states[step].host.as_ref().map(|host| &host.x);
+                let labels = match (renderer.software(), host(low), host(high)) {
+                    // The adapter is this processor, and slower at it.
+                    (Some(centroids), Some(before), Some(after)) => {
+                        let labels = centroids.decode_between(before, after, share);
+                        renderer.pipelines().labels(self.size, &labels)?
+                    }
+                    _ => {
+                        let pipelines = renderer.pipelines();
+                        pipelines.decode(&classes, self.size, &before, &after, share)?
+                    }
+                };
                 let labels = Arc::new(labels);
                 *cache = Some((key, labels.clone()));
                 labels

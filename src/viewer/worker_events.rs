@@ -5,7 +5,7 @@ use super::mask_store::{LabelPicture, StoredMask};
 use crate::encoding::{COLOUR_AXES, Centroids, FIRST_AXES, to_byte};
 use crate::gpu::canvas::{Pipelines, Values};
 use crate::gpu::resident::Resident;
-use crate::gpu::textures::{Photo, Truth};
+use crate::gpu::textures::{LabelTexture, Photo};
 use crate::job::Message;
 use crate::labels;
 use crate::labels::LabelMap;
@@ -56,7 +56,7 @@ pub(super) struct OpenedPhoto {
     /// Its labels, if known.
     pub truth: Option<Arc<LabelMap>>,
     /// Its labels in graphics memory.
-    pub truth_picture: Option<Arc<Truth>>,
+    pub truth_picture: Option<Arc<LabelTexture>>,
     /// `[height, width]` of the states.
     pub size: [usize; 2],
 }
@@ -243,7 +243,7 @@ impl EventConverter {
             picture = Some(Arc::new(uploaded));
             // A label file too large for the device is not drawn, but still scored.
             if let Some(truth) = truth.as_ref().filter(|_| side <= longest) {
-                let uploaded = pipelines.truth([truth.height, truth.width], &truth.data)?;
+                let uploaded = pipelines.labels([truth.height, truth.width], &truth.data)?;
                 truth_picture = Some(Arc::new(uploaded));
             }
         }

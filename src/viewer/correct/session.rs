@@ -2,7 +2,7 @@
 
 use crate::gpu::GpuError;
 use crate::gpu::canvas::Pipelines;
-use crate::gpu::textures::Truth;
+use crate::gpu::textures::LabelTexture;
 use crate::label_edit::{Area, LabelEdit, Paint, Region};
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub(super) struct Session {
     pub due: Option<Instant>,
     stroke: Option<Stroke>,
     /// The mask in graphics memory, a cache that drawing updates.
-    picture: RefCell<Option<Arc<Truth>>>,
+    picture: RefCell<Option<Arc<LabelTexture>>>,
     dirty: RefCell<Option<Area>>,
 }
 
@@ -124,7 +124,10 @@ impl Session {
     ///
     /// # Errors
     /// Not enough graphics memory.
-    pub(super) fn picture(&self, pipelines: &Pipelines) -> Result<Option<Arc<Truth>>, GpuError> {
+    pub(super) fn picture(
+        &self,
+        pipelines: &Pipelines,
+    ) -> Result<Option<Arc<LabelTexture>>, GpuError> {
         let size = self.edit.size();
         if size
             .iter()
@@ -135,7 +138,7 @@ impl Session {
         let mut picture = self.picture.borrow_mut();
         let dirty = self.dirty.take();
         match (&*picture, dirty) {
-            (None, _) => *picture = Some(Arc::new(pipelines.truth(size, &self.edit.labels())?)),
+            (None, _) => *picture = Some(Arc::new(pipelines.labels(size, &self.edit.labels())?)),
             (Some(map), Some(area)) => {
                 let labels = self.edit.labels_in(&area);
                 pipelines.replace_labels(map, area.x, area.y, &labels)?;

@@ -5,7 +5,7 @@ use super::session::Session;
 use super::storage::Storage;
 use super::teach::Teach;
 use crate::gpu::GpuError;
-use crate::gpu::textures::Truth;
+use crate::gpu::textures::LabelTexture;
 use crate::label_edit::Paint;
 use crate::viewer::canvas_renderer::CanvasRenderer;
 use crate::viewer::commands::{Action, Command};
@@ -110,7 +110,7 @@ impl Correct {
         renderer: &CanvasRenderer,
         flow: u64,
         at_end: bool,
-    ) -> Result<Option<Arc<Truth>>, GpuError> {
+    ) -> Result<Option<Arc<LabelTexture>>, GpuError> {
         let shown = self.on || (at_end && self.is_corrected(flow));
         match self.of_flow(flow).filter(|_| shown) {
             Some(session) => session.picture(renderer.pipelines()),
