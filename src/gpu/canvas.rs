@@ -4,7 +4,7 @@
 
 use super::draw::{bind, cover, covering, flag};
 use super::resident::Resident;
-use super::textures::{LabelTexture, Photo, label_texture};
+use super::textures::{LabelTexture, Photo, UPLOADED, label_texture, texture, write_texture};
 use super::{GpuError, guarded};
 use crate::encoding::Centroids;
 use bytemuck::{Pod, Zeroable};
@@ -326,26 +326,11 @@ impl Pipelines {
             .collect();
         let rows = texels.len().div_ceil(ROW).max(1);
         texels.resize(ROW * rows, [0; 4]);
-        let texture = wgpu::TextureDescriptor {
-            label: Some("colours"),
-            size: wgpu::Extent3d {
-                width: ROW as u32,
-                height: rows as u32,
-                depth_or_array_layers: 1,
-            },
-            mip_level_count: 1,
-            sample_count: 1,
-            dimension: wgpu::TextureDimension::D2,
-            format: wgpu::TextureFormat::Rgba8Unorm,
-            usage: wgpu::TextureUsages::TEXTURE_BINDING | wgpu::TextureUsages::COPY_DST,
-            view_formats: &[],
-        };
-        let texture = self.device.create_texture_with_data(
-            &self.queue,
-            &texture,
-            wgpu::util::TextureDataOrder::LayerMajor,
-            bytemuck::cast_slice(&texels),
-        );
+        let size = [ROW as u32, rows as u32];
+        let format = wgpu::TextureFormat::Rgba8Unorm;
+        let texture = texture(&self.device, "colours", size, 1, format, UPLOADED);
+        let bytes = bytemuck::cast_slice(&texels);
+        write_texture(&self.queue, &texture, 0, size, bytes, 4);
         texture.create_view(&Default::default())
     }
 
@@ -374,22 +359,12 @@ impl Pipelines {
     ) -> Result<LabelTexture, GpuError> {
         guarded(&self.device, "decoding a state", || {
             let device = &self.device;
-            let labels = device.create_texture(&wgpu::TextureDescriptor {
-                label: Some("labels"),
-                size: wgpu::Extent3d {
-                    width: width as u32,
-                    height: height as u32,
-                    depth_or_array_layers: 1,
-                },
-                mip_level_count: 1,
-                sample_count: 1,
-                dimension: wgpu::TextureDimension::D2,
-                format: wgpu::TextureFormat::R32Uint,
-                usage: wgpu::TextureUsages::STORAGE_BINDING
-                    | wgpu::TextureUsages::TEXTURE_BINDING
-                    | wgpu::TextureUsages::COPY_SRC,
-                view_formats: &[],
-            });
+            let size = [width as u32, height as u32];
+            let usage = wgpu::TextureUsages::STORAGE_BINDING
+                | wgpu::TextureUsages::TEXTURE_BINDING
+                | wgpu::TextureUsages::COPY_SRC;
+            let format = wgpu::TextureFormat::R32Uint;
+            let labels = texture(device, "labels", size, 1, format, usage);
             let view = labels.create_view(&Default::default());
             let pixels = (width * height) as u32;
             let decode = Decode { pixels, share };
@@ -412,10 +387,7 @@ impl Pipelines {
                 pass.dispatch_workgroups(pixels.div_ceil(GROUP), 1, 1);
             }
             self.queue.submit([encoder.finish()]);
-            LabelTexture {
-                view,
-                size: [width as u32, height as u32],
-            }
+            LabelTexture { view, size }
         })
     }
 

@@ -4,6 +4,7 @@
 //! takes all branches for every pixel: two thirds of a frame. Here glyphs are not filtered.
 
 use super::draw::{bind, flag};
+use super::textures::{UPLOADED, texture};
 use super::{GpuError, guarded};
 use std::ops::Range;
 use wgpu::util::DeviceExt;
@@ -76,18 +77,8 @@ impl Interface {
         };
         let device = &self.device;
         let glyphs = guarded(device, "uploading glyphs", || {
-            let new = || {
-                device.create_texture(&wgpu::TextureDescriptor {
-                    label: Some("glyphs"),
-                    size,
-                    mip_level_count: 1,
-                    sample_count: 1,
-                    dimension: wgpu::TextureDimension::D2,
-                    format: wgpu::TextureFormat::Rgba8Unorm,
-                    usage: wgpu::TextureUsages::TEXTURE_BINDING | wgpu::TextureUsages::COPY_DST,
-                    view_formats: &[],
-                })
-            };
+            let format = wgpu::TextureFormat::Rgba8Unorm;
+            let new = || texture(device, "glyphs", [width, height], 1, format, UPLOADED);
             let old = self.glyphs.take().filter(|_| origin.is_some());
             let glyphs = old.unwrap_or_else(new);
             let [x, y] = origin.unwrap_or([0, 0]);

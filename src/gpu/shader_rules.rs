@@ -11,7 +11,7 @@ use naga::{AddressSpace, Expression, Function, Handle, Module, Statement};
 pub(crate) fn check(name: &str, source: &str) {
     let module = naga::front::wgsl::parse_str(source)
         .unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string(source)));
-    Validator::new(ValidationFlags::all(), Capabilities::default())
+    Validator::new(ValidationFlags::all(), Capabilities::empty())
         .validate(&module)
         .unwrap_or_else(|e| panic!("{name}: {e:?}"));
     let found = branches_on_uniforms(&module);

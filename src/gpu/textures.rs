@@ -19,26 +19,43 @@ pub struct LabelTexture {
     pub(super) size: [u32; 2],
 }
 
+/// The usage of a texture that is written from the host and read by shaders.
+pub(super) const UPLOADED: wgpu::TextureUsages =
+    wgpu::TextureUsages::TEXTURE_BINDING.union(wgpu::TextureUsages::COPY_DST);
+
+/// A texture without mip levels.
+pub(super) fn texture(
+    device: &wgpu::Device,
+    label: &str,
+    [width, height]: [u32; 2],
+    samples: u32,
+    format: wgpu::TextureFormat,
+    usage: wgpu::TextureUsages,
+) -> wgpu::Texture {
+    device.create_texture(&wgpu::TextureDescriptor {
+        label: Some(label),
+        size: wgpu::Extent3d {
+            width,
+            height,
+            depth_or_array_layers: 1,
+        },
+        mip_level_count: 1,
+        sample_count: samples,
+        dimension: wgpu::TextureDimension::D2,
+        format,
+        usage,
+        view_formats: &[],
+    })
+}
+
 pub(super) fn label_texture(
     device: &wgpu::Device,
     queue: &wgpu::Queue,
     size: [u32; 2],
     labels: &[u16],
 ) -> LabelTexture {
-    let texture = device.create_texture(&wgpu::TextureDescriptor {
-        label: Some("labels"),
-        size: wgpu::Extent3d {
-            width: size[0],
-            height: size[1],
-            depth_or_array_layers: 1,
-        },
-        mip_level_count: 1,
-        sample_count: 1,
-        dimension: wgpu::TextureDimension::D2,
-        format: wgpu::TextureFormat::R16Uint,
-        usage: wgpu::TextureUsages::TEXTURE_BINDING | wgpu::TextureUsages::COPY_DST,
-        view_formats: &[],
-    });
+    let format = wgpu::TextureFormat::R16Uint;
+    let texture = texture(device, "labels", size, 1, format, UPLOADED);
     write_texture(queue, &texture, 0, size, bytemuck::cast_slice(labels), 2);
     LabelTexture {
         view: texture.create_view(&Default::default()),

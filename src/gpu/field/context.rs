@@ -170,30 +170,6 @@ pub(super) fn whole<const N: usize>(buffers: [&wgpu::Buffer; N]) -> [wgpu::Bindi
     buffers.map(|buffer| buffer.as_entire_binding())
 }
 
-/// A texture without mip levels.
-pub(super) fn texture(
-    device: &wgpu::Device,
-    [width, height]: [u32; 2],
-    samples: u32,
-    format: wgpu::TextureFormat,
-    usage: wgpu::TextureUsages,
-) -> wgpu::Texture {
-    device.create_texture(&wgpu::TextureDescriptor {
-        label: Some("field"),
-        size: wgpu::Extent3d {
-            width,
-            height,
-            depth_or_array_layers: 1,
-        },
-        mip_level_count: 1,
-        sample_count: samples,
-        dimension: wgpu::TextureDimension::D2,
-        format,
-        usage,
-        view_formats: &[],
-    })
-}
-
 pub(super) fn module(device: &wgpu::Device, label: &str, source: &str) -> wgpu::ShaderModule {
     device.create_shader_module(wgpu::ShaderModuleDescriptor {
         label: Some(label),

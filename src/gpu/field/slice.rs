@@ -7,12 +7,13 @@
 //! fragment shader interpolates the textures and uses derivatives to draw every line a constant
 //! number of pixels wide.
 
-use super::context::{Gpu, Kernel, Phase, Pipeline, Slot, texture, wgsl, whole};
+use super::context::{Gpu, Kernel, Phase, Pipeline, Slot, wgsl, whole};
 use super::globals::Pane;
 use super::layer::{Draw, Frame, Layer};
 use super::lines::{Polyline, Ribbon, Ribbons, Strip, with_alpha};
 use crate::format::round_step;
 use crate::gpu::GpuError;
+use crate::gpu::textures::texture;
 use crate::vector_field::{Plane, Ranges};
 use bytemuck::Zeroable;
 use glam::Vec3;
@@ -150,7 +151,7 @@ impl SliceLayer {
     fn map(&self, gpu: &Gpu, pane: &Pane, outline: &Outline, size: u32) -> wgpu::BindGroup {
         let views = [MAP, CELLS].map(|format| {
             let usage = wgpu::TextureUsages::STORAGE_BINDING | wgpu::TextureUsages::TEXTURE_BINDING;
-            let texture = texture(&gpu.device, [size; 2], 1, format, usage);
+            let texture = texture(&gpu.device, "field", [size; 2], 1, format, usage);
             texture.create_view(&Default::default())
         });
         let [map, cells] = views.each_ref().map(wgpu::BindingResource::TextureView);

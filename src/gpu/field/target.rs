@@ -1,6 +1,7 @@
 //! The off-screen picture: colour and depth, with several samples per pixel or one.
 
-use super::context::{COLOUR, DEPTH, texture};
+use super::context::{COLOUR, DEPTH};
+use crate::gpu::textures::texture;
 use crate::gpu::{GpuError, guarded};
 
 /// Largest number of pixels of a picture: with four samples each, about 2.5 GiB on the device.
@@ -41,9 +42,9 @@ impl Target {
         let attachment = wgpu::TextureUsages::RENDER_ATTACHMENT;
         let finished =
             attachment | wgpu::TextureUsages::TEXTURE_BINDING | wgpu::TextureUsages::COPY_SRC;
-        let colour = texture(device, size, 1, COLOUR, finished);
+        let colour = texture(device, "field", size, 1, COLOUR, finished);
         let view = |format| {
-            let texture = texture(device, size, samples, format, attachment);
+            let texture = texture(device, "field", size, samples, format, attachment);
             texture.create_view(&Default::default())
         };
         Self {
