@@ -257,7 +257,7 @@ class Group:
         others = [v for v in self.weights.values() if v.dim() <= 2]
         optimizer = torch.optim.AdamW([dict(params=decayed, weight_decay=0.01), dict(params=others, weight_decay=0.0)],
                                       lr=RATE, betas=(0.9, 0.98), fused=device.type == "cuda")
-        views = SimpleNamespace(scale=self.task["scale"], balance=self.task["balance"], aspect=1.0, colour=1.0)
+        views = SimpleNamespace(scale=self.task["scale"], balance=self.task["balance"], aspect=1.0, colour=1.0, tint=0.0)
         seeds = sorted({m["seed"] for m in self.members})
         of_seed = [seeds.index(m["seed"]) for m in self.members]
         random = {seed: np.random.default_rng(seed) for seed in seeds}

@@ -369,7 +369,7 @@ class Data:
         grid = F.affine_grid(torch.from_numpy(theta).to(device), (count, 1, height, width), align_corners=False)
         photos = F.grid_sample(self.photos[chosen].float(), grid, mode="bilinear", align_corners=False)
         labels = F.grid_sample(self.labels[chosen].float(), grid, mode="nearest", align_corners=False)[:, 0].long() - 1
-        return self.coloured(photos, args), labels
+        return self.tinted(self.coloured(photos, args), labels, args.tint), labels
 
     def pixel(self, rng: np.random.Generator, index: int, k: int) -> tuple[float, float]:
         ys, xs = np.nonzero(self.host[index] == k + 1)
@@ -398,6 +398,21 @@ class Data:
         changed = torch.einsum("bij,bjhw->bihw", matrix, photos) + brightness[..., None]
         outside = (photos == 0).all(1, keepdim=True)
         return torch.where(outside, photos, changed.clamp(-1, 1))
+
+    def tinted(self, photos: Tensor, labels: Tensor, share: float) -> Tensor:
+        """In a share of the views, half of the classes get a brightness and tint of their own: skies that are not
+        white, walls that are. Outlines then are where the colours change, whatever the colours."""
+        if share == 0:
+            return photos
+        count, device = len(photos), photos.device
+        size = count, len(self.pixels) + 1
+        tint = 0.5 * (2 * torch.rand(*size, 1, device=device) - 1) + 0.35 * (2 * torch.rand(*size, 3, device=device) - 1)
+        changed = (torch.rand(*size, 1, device=device) < 0.5) & (torch.rand(count, 1, 1, device=device) < share)
+        # Ignored pixels stay as they are.
+        changed[:, 0] = False
+        gain = torch.where(changed, tint.exp(), 1.0)[torch.arange(count, device=device)[:, None, None], labels + 1]
+        gain = F.avg_pool2d(gain.permute(0, 3, 1, 2), 3, 1, 1, count_include_pad=False)
+        return ((photos + 1) * gain - 1).clamp(-1, 1)
 
 
 # Training
@@ -602,6 +617,7 @@ def main() -> None:
     parser.add_argument("--scale", type=float, nargs=2, default=[0.7, 1.8])
     parser.add_argument("--aspect", type=float, default=1.1)
     parser.add_argument("--colour", type=float, default=1.0)
+    parser.add_argument("--tint", type=float, default=0.0, help="share of views in which classes have tints of their own")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--every", type=int, default=50, metavar="STEPS", help="between two lines of output")
     parser.add_argument("--validate", type=int, default=0, metavar="STEPS", help="between two scores; -1: at the end")

@@ -40,7 +40,7 @@ pub(crate) fn bench<T>(bencher: Bencher, mut work: impl FnMut() -> T) {
         device().sync().expect("the device answers");
         result
     };
-    // Compiles kernels and lets the autotuner choose among them.
+    // Compiles kernels.
     done();
     let launches = Launches::watch();
     done();

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::resample::{self, Axis, ColourMap, Window};
 use super::sample::Sample;
+use super::tint::tint;
 
 /// Random changes to training samples.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -25,6 +26,9 @@ pub struct Augment {
     /// Share of the samples, 0 to 1, whose photo is chosen for a rare class (see
     /// [`Rare`](super::balance::Rare)); a crop is then made around one of the class's pixels.
     pub balance: f32,
+    /// Share of the samples, 0 to 1, in which half of the classes get a brightness and a tint of their
+    /// own.
+    pub tint: f32,
 }
 
 impl Default for Augment {
@@ -35,6 +39,7 @@ impl Default for Augment {
             flip: true,
             photometric: true,
             balance: 0.0,
+            tint: 0.0,
         }
     }
 }
@@ -129,6 +134,9 @@ pub(super) fn augment_into(
     let [rows, columns] = axes(window, &sample.image, size, flip);
     resample::photo(&sample.image, &rows, &columns, &colour, image);
     resample::labels(&sample.labels, &rows, &columns, labels);
+    if augment.tint > 0.0 && rng.random::<f32>() < augment.tint {
+        tint(image, labels, size[1], rng);
+    }
 }
 
 fn buffers([height, width]: [usize; 2]) -> (Vec<f32>, Vec<u16>) {

@@ -40,6 +40,7 @@ pub mod split;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod tint;
 
 pub use augment::{Augment, augmented, fit, part_to_chw, photo_to_chw};
 pub use check::Check;

@@ -33,8 +33,6 @@ use adapters::candidates;
 use burn::backend::{CubeDevice, DispatchDevice};
 use burn::tensor::Device;
 use burn::tensor::wgpu::{WgpuSetup, wgpu};
-use cubecl::config::autotune::AutotuneLevel;
-use cubecl::config::{CubeClRuntimeConfig, RuntimeConfig};
 use std::fmt;
 
 /// Whether a device is an NVIDIA GPU through CUDA; gradients on such devices can be summed without
@@ -202,6 +200,7 @@ async fn request(
 
 /// Creates a Burn device on an open wgpu device.
 fn share(auto: bool, graphics: &Graphics) -> Result<Opened, DeviceError> {
+    #[cfg(feature = "autotune")]
     if graphics.about.software {
         limit_autotune();
     }
@@ -268,11 +267,12 @@ fn cuda(number: usize) -> Result<Opened, DeviceError> {
 
 /// On a software adapter one kernel takes as long as a hundred on a GPU: trying all variants before
 /// the first result would take minutes per shape.
+#[cfg(feature = "autotune")]
 fn limit_autotune() {
-    #[cfg(not(target_arch = "wasm32"))]
+    use cubecl::config::autotune::AutotuneLevel;
+    use cubecl::config::{CubeClRuntimeConfig, RuntimeConfig};
+
     let mut config = CubeClRuntimeConfig::from_current_dir().override_from_env();
-    #[cfg(target_arch = "wasm32")]
-    let mut config = CubeClRuntimeConfig::default();
     config.autotune.level = AutotuneLevel::Minimal;
     config.autotune.bench.min_samples = 1;
     config.autotune.bench.max_samples = 1;

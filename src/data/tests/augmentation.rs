@@ -30,6 +30,7 @@ const NOTHING: Augment = Augment {
     flip: false,
     photometric: false,
     balance: 0.0,
+    tint: 0.0,
 };
 
 #[test]
@@ -114,6 +115,7 @@ fn padding_is_grey_and_ignored() {
         photometric: true,
         flip: false,
         balance: 0.0,
+        tint: 0.5,
     };
     for seed in 0..20 {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -197,6 +199,79 @@ fn grey_stays_grey_whatever_the_hue() {
             assert!((image[i] - image[128 + i]).abs() < 1e-4);
         }
     }
+}
+
+/// A grey photo whose left half is class 0 and right half class 1, with an ignored last row.
+fn halves() -> Sample {
+    let label = |i: u16| match (i % 16, i / 16) {
+        (_, 7) => IGNORE,
+        (0..8, _) => 0,
+        _ => 1,
+    };
+    Sample {
+        name: "halves".to_owned(),
+        image: RgbImage::from_pixel(16, 8, Rgb([128; 3])),
+        labels: LabelMap {
+            width: 16,
+            height: 8,
+            data: (0..16 * 8).map(label).collect(),
+        },
+    }
+}
+
+#[test]
+fn tints_are_one_colour_for_each_class() {
+    let augment = Augment {
+        tint: 1.0,
+        ..NOTHING
+    };
+    let (plain, _) = fit(&halves(), [8, 16]);
+    let (mut changed, mut ratio) = (0, 1.0f32);
+    for seed in 0..60 {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let (image, _) = augmented(&halves(), [8, 16], &augment, &mut rng);
+        let factor = |c: usize, x: usize, y: usize| {
+            let at = (c * 8 + y) * 16 + x;
+            (image[at] + 1.0) / (plain[at] + 1.0)
+        };
+        for c in 0..3 {
+            for y in 0..7 {
+                // Away from the outline and from ignored pixels a class has one factor.
+                for x in (0..7).filter(|_| y < 6) {
+                    assert_eq!(factor(c, x, y), factor(c, 0, 0));
+                    assert_eq!(factor(c, 15 - x, y), factor(c, 15, 0));
+                }
+            }
+            // On either side of it a third of the pixels around are of the other class.
+            let [left, right] = [factor(c, 0, 0), factor(c, 15, 0)];
+            let mixed = left.mul_add(2.0, right) / 3.0;
+            assert!((factor(c, 7, 3) - mixed).abs() < 1e-5, "{c}");
+            assert!((0..16).all(|x| factor(c, x, 7) == 1.0));
+            ratio = ratio.max(left.max(1.0 / left));
+        }
+        changed += usize::from(factor(0, 0, 0) != 1.0) + usize::from(factor(0, 15, 0) != 1.0);
+    }
+    assert!((40..80).contains(&changed), "{changed} of 120");
+    // The greatest factor is e^0.85, and clipped where it would exceed white.
+    assert!((1.6..2.35).contains(&ratio), "{ratio}");
+}
+
+#[test]
+fn tints_come_in_their_share_and_leave_other_views_alone() {
+    let [none, some] = [0.0, 0.3].map(|tint| {
+        let augment = Augment {
+            tint,
+            ..Augment::default()
+        };
+        let views = (0..200).map(|seed| {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            augmented(&halves(), [8, 16], &augment, &mut rng)
+        });
+        views.collect::<Vec<_>>()
+    });
+    let tinted = none.iter().zip(&some).filter(|(a, b)| a != b).count();
+    // In a quarter of the chosen views neither class is.
+    assert!((25..70).contains(&tinted), "{tinted} of 200");
 }
 
 #[test]

@@ -205,6 +205,7 @@ impl Config {
             "two magnifications from 0.05 to 20, the lower one first",
         )?;
         share("data.balance", f64::from(d.balance))?;
+        share("data.tint", f64::from(d.tint))?;
         rule(
             d.token_views <= MOST_VIEWS,
             "data.token_views",

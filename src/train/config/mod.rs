@@ -223,6 +223,7 @@ impl Config {
             flip: self.data.flip,
             photometric: self.data.photometric,
             balance: self.data.balance,
+            tint: self.data.tint,
         }
     }
 }

@@ -195,6 +195,9 @@ section! {
         photometric: bool = true,
         /// Share of samples, 0 to 1, whose photo is chosen for a rare class; crops then contain it.
         balance: f32 = 0.0,
+        /// Share of samples, 0 to 1, in which half of the classes get a brightness and a tint of their
+        /// own, so that outlines are found whatever the colours.
+        tint: f32 = 0.0,
         /// Views of each photo that are drawn once and then repeated, one per epoch, so that a
         /// frozen encoder sees each only once: its tokens are kept in a file, in half precision. 0
         /// draws a new view every time; otherwise model.encoder_rate must be 0.

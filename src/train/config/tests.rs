@@ -86,6 +86,7 @@ fn every_number_has_a_range_and_is_refused_by_name_outside_of_it() {
         "data.scale=[nan,nan]",
         "data.scale=[0.5,inf]",
         "data.balance=nan",
+        "data.tint=1.5",
         "data.cache_mib=99999999999999999",
         "data.workers=0",
         "data.workers=257",
