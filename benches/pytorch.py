@@ -281,7 +281,7 @@ def bench(args: argparse.Namespace) -> None:
     if height % p or width % p:
         raise SystemExit(f"--height and --width must be multiples of the patch size {p}")
     common = dict(preset=args.preset, classes=args.classes, repeat=args.repeat, threads=args.threads,
-                  torch=torch.__version__, load=round(os.getloadavg()[0], 2),
+                  compiled=args.compile, torch=torch.__version__, load=round(os.getloadavg()[0], 2),
                   omp_wait_policy=os.environ.get("OMP_WAIT_POLICY", "default"))
 
     def report(name: str, run: Callable[[], object], shape: list[int]) -> None:
@@ -298,6 +298,7 @@ def bench(args: argparse.Namespace) -> None:
             tensor.requires_grad_()
         report(f"{name}_forward_backward", lambda: torch.autograd.grad(function(*inputs), inputs, upstream), shape)
 
+    compiled = torch.compile if args.compile else lambda function: function
     model = PixNerd(**config)
     if args.weights:
         load_weights(model, args.weights)
@@ -309,22 +310,27 @@ def bench(args: argparse.Namespace) -> None:
     x, v = torch.randn(batch, 6, height, width), torch.randn_like(image)
 
     with torch.no_grad():
-        report("forward", lambda: model(x, t, y), list(x.shape))
-    report("reshaped_target", lambda: reshaped_target(v, v, image, t, mask, centroids), list(image.shape))
+        forward = compiled(model)
+        report("forward", lambda: forward(x, t, y), list(x.shape))
+    target = compiled(reshaped_target)
+    report("reshaped_target", lambda: target(v, v, image, t, mask, centroids), list(image.shape))
     mask = mask.masked_fill(torch.rand(mask.shape) < 0.05, IGNORE)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0.0)
-    report("train_step", lambda: train_step(model, ema, optimizer, image, mask, t, y, centroids), list(image.shape))
+    trained = compiled(model)
+    report("train_step", lambda: train_step(trained, ema, optimizer, image, mask, t, y, centroids), list(image.shape))
 
     rows, columns = height // p, width // p
     tokens, pixel_width, ratio = rows * columns, config["hidden_size_x"], config["nerf_mlpratio"]
     z = torch.randn(batch * tokens, p * p, pixel_width)
     weights = torch.randn(batch * tokens, 2 * ratio * pixel_width**2)
-    report_both("neural_field", lambda *inputs: neural_field(*inputs, ratio), [z, weights, torch.ones(pixel_width)],
+    field = compiled(neural_field)
+    report_both("neural_field", lambda *inputs: field(*inputs, ratio), [z, weights, torch.ones(pixel_width)],
                 list(z.shape))
     heads, head_width = config["num_groups"], config["hidden_size"] // config["num_groups"]
     shape = [batch, heads, tokens, head_width]
     table = rotary_table(rows, columns, head_width)
-    report_both("attention", lambda *inputs: attention(*inputs, table),
+    attend = compiled(attention)
+    report_both("attention", lambda *inputs: attend(*inputs, table),
                 [*torch.randn(3, *shape), torch.ones(head_width), torch.ones(head_width)], shape)
 
 
@@ -336,6 +342,7 @@ def main() -> None:
     parser.add_argument("--preset", choices=sorted(PRESETS), default="tiny")
     for name, default in dict(height=96, width=128, batch=8, classes=11, threads=2, repeat=10).items():
         parser.add_argument(f"--{name}", type=int, default=default, help=f"default {default}")
+    parser.add_argument("--compile", action="store_true", help="compile with torch.compile; needs a C++ compiler")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="safetensors with the preset's tensors")
     args = parser.parse_args()
     if args.classes < 2 or min(args.batch, args.height, args.width, args.threads, args.repeat) < 1:

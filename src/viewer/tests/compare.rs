@@ -2,10 +2,12 @@
 
 use super::*;
 use crate::compare::{Comparison, JointClasses};
+use crate::encoding::Centroids;
 use crate::sampler::Solver;
 use crate::viewer::second::Choice;
 use crate::viewer::view::Arrangement;
 use crate::votes::Votes;
+use std::collections::BTreeSet;
 
 /// Waits until everything shown is computed.
 fn compared(window: &mut Window) {
@@ -214,4 +216,22 @@ fn the_photos_of_a_class_are_listed_and_opened() {
             .is_some_and(|model| model.name == "cells")
     });
     assert!(window.state().shared.class_photos.is_none());
+}
+
+/// Two models may agree in their classes' colours and differ in their centroids: a custom palette, or the same
+/// points in more dimensions.
+#[test]
+fn other_centroids_of_the_same_colours_are_uploaded() {
+    let mut window = window(options(&[], 1), Theme::Dark);
+    let renderer = window.state_mut().panels.canvas.renderer.as_mut().unwrap();
+    let versions = [3, 8, 8].map(|dims| {
+        let centroids = Centroids::kronecker_in(2, dims);
+        let colours = [[200, 30, 30], [30, 30, 200]];
+        renderer
+            .set_classes(&centroids, &colours, &BTreeSet::new())
+            .unwrap();
+        renderer.classes_version()
+    });
+    assert!(versions[1] > versions[0]);
+    assert_eq!(versions[2], versions[1]);
 }
