@@ -20,6 +20,7 @@ import json
 import math
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -301,7 +302,8 @@ def votes(x: Tensor, centroids: Tensor, epsilon: float) -> Tensor:
 class Data:
     """All photos of a split on the device, padded to one size: photos in [-1, 1], and labels + 1 (0: ignored)."""
 
-    def __init__(self, folder: Path, split: str, classes: int, device: torch.device, keep=lambda name: True):
+    def __init__(self, folder: Path, split: str, classes: int, device: torch.device, keep=lambda name: True,
+                 ignored: Sequence[int] = ()):
         files = [file for file in sorted((folder / "images" / split).iterdir()) if keep(file.name)]
         photos, labels = [], []
         for file in files:
@@ -315,7 +317,8 @@ class Data:
             h, w = self.size[i]
             self.photos[i, :, :h, :w] = torch.from_numpy(photo.copy()).permute(2, 0, 1).half() / 127.5 - 1
             label = torch.from_numpy(label.astype(np.int32))
-            self.labels[i, 0, :h, :w] = torch.where(label < classes, label + 1, 0).to(torch.uint8)
+            known = (label < classes) & ~torch.isin(label, torch.tensor(ignored, dtype=torch.int32))
+            self.labels[i, 0, :h, :w] = torch.where(known, label + 1, 0).to(torch.uint8)
         counts = torch.stack([torch.bincount(l.flatten().long(), minlength=classes + 1)[1:] for l in self.labels])
         # Pixels of rare classes are looked for on the host.
         self.host = self.labels[:, 0].numpy()
@@ -428,7 +431,8 @@ def train(args, card: dict, weights: dict[str, Tensor], device: torch.device) ->
         return args.leave_out is not None and name.startswith(args.leave_out)
 
     data = Data(args.data, "training", classes, device, lambda name: not left_out(name))
-    more = Data(args.more, "training", classes, device) if args.more else None
+    ignored = [card["classes"].index(name) for name in args.more_ignore]
+    more = Data(args.more, "training", classes, device, ignored=ignored) if args.more else None
     of_more = round(args.batch * args.more_share) if more else 0
     held_out = None
     if args.validate:
@@ -586,9 +590,11 @@ def main() -> None:
     parser.add_argument("model", type=Path, help="a model file of the program, to start from")
     parser.add_argument("output", type=Path, nargs="?", help="the model file to write")
     parser.add_argument("--verify", type=Path, metavar="FILE", help="compare with export-onnx --expected FILE, and end")
+    parser.add_argument("--mean", type=Path, metavar="FILE", help="write the mean of the weights with those of FILE, and end")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--more", type=Path, help="another folder with the same classes, of which the training split is used")
     parser.add_argument("--more-share", type=float, default=0.25, help="of a batch's views, from --more")
+    parser.add_argument("--more-ignore", nargs="+", default=[], metavar="CLASS", help="whose pixels in --more are ignored")
     parser.add_argument("--leave-out", metavar="PREFIX",
                         help="score the training photos whose names begin so, and train on the others")
     parser.add_argument("--device", default="cuda")
@@ -626,6 +632,10 @@ def main() -> None:
     card, weights = read_model(args.model)
     if args.verify:
         sys.exit(0 if verify(args.verify, card, weights) else 1)
+    if args.mean and args.output:
+        others = read_model(args.mean)[1]
+        write_model(args.output, card, {name: (tensor + others[name]) / 2 for name, tensor in weights.items()})
+        return
     if not args.output or not args.data:
         parser.error("training needs an output and --data")
     args.output.touch()
