@@ -302,6 +302,7 @@ def bench(args: argparse.Namespace) -> None:
     model = PixNerd(**config)
     if args.weights:
         load_weights(model, args.weights)
+    network = compiled(model)
     ema = copy.deepcopy(model).requires_grad_(False)
     centroids = kronecker_centroids(args.classes)
     image = torch.rand(batch, 3, height, width) * 2 - 1
@@ -310,14 +311,12 @@ def bench(args: argparse.Namespace) -> None:
     x, v = torch.randn(batch, 6, height, width), torch.randn_like(image)
 
     with torch.no_grad():
-        forward = compiled(model)
-        report("forward", lambda: forward(x, t, y), list(x.shape))
+        report("forward", lambda: network(x, t, y), list(x.shape))
     target = compiled(reshaped_target)
     report("reshaped_target", lambda: target(v, v, image, t, mask, centroids), list(image.shape))
     mask = mask.masked_fill(torch.rand(mask.shape) < 0.05, IGNORE)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0.0)
-    trained = compiled(model)
-    report("train_step", lambda: train_step(trained, ema, optimizer, image, mask, t, y, centroids), list(image.shape))
+    report("train_step", lambda: train_step(network, ema, optimizer, image, mask, t, y, centroids), list(image.shape))
 
     rows, columns = height // p, width // p
     tokens, pixel_width, ratio = rows * columns, config["hidden_size_x"], config["nerf_mlpratio"]

@@ -411,7 +411,7 @@ class Data:
         size = count, len(self.pixels) + 1
         tint = 0.5 * (2 * torch.rand(*size, 1, device=device) - 1) + 0.35 * (2 * torch.rand(*size, 3, device=device) - 1)
         changed = (torch.rand(*size, 1, device=device) < 0.5) & (torch.rand(count, 1, 1, device=device) < share)
-        # Ignored pixels stay as they are.
+        # Ignored pixels stay as they are, but for those beside a class.
         changed[:, 0] = False
         gain = torch.where(changed, tint.exp(), 1.0)[torch.arange(count, device=device)[:, None, None], labels + 1]
         gain = F.avg_pool2d(gain.permute(0, 3, 1, 2), 3, 1, 1, count_include_pad=False)

@@ -19,8 +19,7 @@ const CHANNEL: f32 = 0.35;
 /// `labels` are `[height, width]`; ignored pixels are left alone. At outlines the factor is the mean of
 /// the 3 x 3 pixels around, so that labels which are a pixel off leave no seam.
 pub(super) fn tint(image: &mut [f32], labels: &[u16], width: usize, rng: &mut impl Rng) {
-    let classes = labels.iter().filter(|&&label| label != IGNORE).max();
-    let Some(&last) = classes else {
+    let Some(&last) = labels.iter().filter(|&&label| label != IGNORE).max() else {
         return;
     };
     let factors: Vec<[f32; 3]> = (0..=last)

@@ -334,10 +334,12 @@ impl Config {
             "from 1 to 65536",
         )?;
         rule(
-            r.cache.is_none() || (!self.data.crop && !self.data.photometric),
+            r.cache.is_none()
+                || (!self.data.crop && !self.data.photometric && self.data.tint == 0.0),
             "repa.cache",
             &r.cache,
-            "left out unless data.crop and data.photometric are false: random views never repeat",
+            "left out unless data.crop and data.photometric are false and data.tint is 0: random \
+             views never repeat",
         )
     }
 }

@@ -160,8 +160,8 @@ section! {
         /// Hidden width of the projector, three linear layers with SiLU.
         projector_width: usize = 2048,
         /// Folder that caches the teacher's features, in half precision, keyed by file, size and
-        /// teacher. Useful only if photos repeat, so it requires data.crop = false and
-        /// data.photometric = false (flips may stay on).
+        /// teacher. Useful only if photos repeat, so it requires data.crop = false,
+        /// data.photometric = false and data.tint = 0 (flips may stay on).
         cache: Option<PathBuf> = None,
     }
 }

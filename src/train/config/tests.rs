@@ -353,6 +353,9 @@ fn settings_that_contradict_each_other_are_refused() {
         "data.photometric=false",
     ];
     parse("", &flips).unwrap();
+    let tints = [&flips[..], &["data.tint=0.5"]].concat();
+    let error = parse("", &tints).unwrap_err();
+    assert!(error.contains("repa.cache"), "{error}");
 }
 
 #[test]
