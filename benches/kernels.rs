@@ -6,6 +6,7 @@ mod common;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use divan::Bencher;
+use divan::counter::ItemsCount;
 use flowseg::encoding::Centroids;
 use flowseg::kernels;
 use flowseg::model::positions;
@@ -37,6 +38,18 @@ fn reshaped_target(bencher: Bencher, [batch, classes]: [usize; 2]) {
     let centroids = Centroids::kronecker(classes);
     common::bench(bencher, || {
         kernels::potential_gradient(x.clone(), labels.clone(), &centroids, potential)
+    });
+}
+
+/// The greatest rate of products on this device, in floating-point operations per second: what the rates of networks are
+/// compared with.
+#[divan::bench(args = [1024, 2048])]
+fn square_product(bencher: Bencher, side: usize) {
+    let device = common::device();
+    let [a, b] = [1, 2].map(|seed| noise([side, side, 1, 1], seed, device).reshape([side, side]));
+    let operations = ItemsCount::new(2 * side * side * side);
+    common::bench(bencher.counter(operations), || {
+        a.clone().matmul(b.clone()) as Tensor<2>
     });
 }
 

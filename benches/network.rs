@@ -1,12 +1,14 @@
-//! A forward pass and a training step at `tiny` (batch 8, 96 x 128) and `small` (batch 2,
-//! 256 x 256), the work of `python benches/pytorch.py --bench --preset tiny|small ...`. `FLOWSEG_BENCH_DEVICE=wgpu` runs them
-//! on a GPU instead of the CPU.
+//! A forward pass and a training step at `tiny` (batch 8, 96 x 128), `small` and `base` (batch 2, 256 x 256), the work of
+//! `python benches/pytorch.py --bench --preset tiny|small|base ...`, and one step of every built-in model for one photo
+//! of its training size, that of `python benches/pytorch.py --model FILE`. `FLOWSEG_BENCH_DEVICE=wgpu` runs them on a GPU
+//! instead of the CPU.
 
 mod common;
 
 use burn::tensor::Device;
 use divan::Bencher;
 use flowseg::data::{Batch, Dataset, LoaderConfig, SceneConfig, batch_at};
+use flowseg::models;
 use flowseg::random::noise;
 use flowseg::train::config::Config;
 use flowseg::train::state::TrainState;
@@ -37,7 +39,7 @@ impl std::fmt::Display for Work {
     }
 }
 
-const WORK: [Work; 2] = [
+const WORK: [Work; 3] = [
     Work {
         preset: "tiny",
         batch: 8,
@@ -45,6 +47,11 @@ const WORK: [Work; 2] = [
     },
     Work {
         preset: "small",
+        batch: 2,
+        size: [256, 256],
+    },
+    Work {
+        preset: "base",
         batch: 2,
         size: [256, 256],
     },
@@ -96,4 +103,17 @@ fn training_step(bencher: Bencher, work: Work) {
     let device = common::device();
     let (mut trainer, batch) = start(work, device);
     common::bench(bencher, || trainer.step(&batch));
+}
+
+#[divan::bench(args = ["cells", "fashion", "scenes", "street"], sample_count = 10, sample_size = 1)]
+fn one_step(bencher: Bencher, name: &str) {
+    let device = common::device();
+    let model = models::load(name, device).expect("the model is built in");
+    let [height, width] = model.card.size;
+    let photo = noise([1, 3, height, width], 1, device).clamp(-1.0, 1.0);
+    let state = model.source(None, &photo, 0);
+    common::bench(bencher, || {
+        let features = model.network.encode(&photo);
+        model.velocity(state.clone(), 0.0, 1.0, &photo, features.as_ref())
+    });
 }

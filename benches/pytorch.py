@@ -10,6 +10,9 @@ Needs torch, numpy and safetensors.
         DIR/pixnerd-tiny.* and DIR/pixnerd-patch16.*; exits with 1 if one is above 1e-4.
     python benches/pytorch.py --bench --preset tiny --height 96 --width 128 --batch 8 --classes 11
         One JSON line per measurement: seconds over --repeat runs after two warm-ups.
+    python benches/pytorch.py --model assets/models/street.safetensors
+        The same for one Euler step of a model file, encoder included, on one photo of its training size. The network
+        is that of train.py, which needs Pillow.
 
 Time it on idle cores ("load" in the output is the load average before the run). If other processes use
 the cores, OpenMP threads that spin at barriers can make it ten times slower;
@@ -46,6 +49,8 @@ PRESETS: dict[str, dict[str, int]] = {
                  num_blocks=8, num_cond_blocks=6, patch_size=8, num_classes=0),
     "small": dict(in_channels=6, num_groups=6, hidden_size=384, hidden_size_x=64, nerf_mlpratio=2,
                   num_blocks=12, num_cond_blocks=10, patch_size=16, num_classes=0),
+    "base": dict(in_channels=6, num_groups=12, hidden_size=768, hidden_size_x=64, nerf_mlpratio=2,
+                 num_blocks=14, num_cond_blocks=12, patch_size=16, num_classes=0),
 }
 
 
@@ -275,6 +280,26 @@ def timed(run: Callable[[], object], repeat: int) -> list[float]:
     return seconds[WARM_UPS:]
 
 
+def bench_model(args: argparse.Namespace) -> None:
+    import train
+
+    card, weights = train.read_model(args.model)
+    network = train.Network(card, torch.device("cpu"), torch.float32)
+    w = network.cast(card, weights)
+    photo = torch.randn(1, 3, *card["size"]).clamp(-1, 1)
+    state = train.photo_state(photo, card["network"].get("state_channels", 3))
+
+    def step() -> Tensor:
+        features = network.encode(w, photo) if card["network"].get("encoder") else None
+        return network.forward(w, state, torch.zeros(1), photo, features)
+
+    with torch.no_grad():
+        seconds = timed(torch.compile(step) if args.compile else step, args.repeat)
+    print(json.dumps(dict(name="one_step", model=args.model.stem, median_s=round(statistics.median(seconds), 6),
+                          min_s=round(min(seconds), 6), repeat=args.repeat, threads=args.threads, compiled=args.compile,
+                          torch=torch.__version__, load=round(os.getloadavg()[0], 2))))
+
+
 def bench(args: argparse.Namespace) -> None:
     config = PRESETS[args.preset]
     batch, height, width, p = args.batch, args.height, args.width, config["patch_size"]
@@ -338,6 +363,7 @@ def main() -> None:
     mode = parser.add_mutually_exclusive_group(required=True)
     mode.add_argument("--verify", type=Path, metavar="DIR", help="compare with the fixtures in DIR")
     mode.add_argument("--bench", action="store_true", help="print one JSON line per measurement")
+    mode.add_argument("--model", type=Path, metavar="FILE", help="print a JSON line for one step of this model")
     parser.add_argument("--preset", choices=sorted(PRESETS), default="tiny")
     for name, default in dict(height=96, width=128, batch=8, classes=11, threads=2, repeat=10).items():
         parser.add_argument(f"--{name}", type=int, default=default, help=f"default {default}")
@@ -350,7 +376,10 @@ def main() -> None:
     torch.manual_seed(0)
     if args.verify:
         sys.exit(0 if verify(args.verify) else 1)
-    bench(args)
+    if args.model:
+        bench_model(args)
+    else:
+        bench(args)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Trains a flowseg model with PyTorch on a CUDA GPU: the same network, path and objective, in bfloat16.
 
-Starts from a model file of the program and writes one, so that a short run of `flowseg train` makes the first:
-its architecture, classes and centroids, and the encoder's weights. --verify compares the network with values that
+Starts from a model file of the program and writes one. A short run of `flowseg train` makes the first, with the
+architecture, classes and centroids and the encoder's weights. --verify compares the network with values that
 the program computed.
 
     flowseg train --config assets/presets/fashion.toml --set train.batch_size=1 --set stages.1.train.steps=1 \\
@@ -403,18 +403,18 @@ class Data:
         return torch.where(outside, photos, changed.clamp(-1, 1))
 
     def tinted(self, photos: Tensor, labels: Tensor, share: float) -> Tensor:
-        """In a share of the views, half of the classes get a brightness and tint of their own: skies that are not
-        white, walls that are. Outlines then are where the colours change, whatever the colours."""
+        """In a share of the views, half of the classes get a random brightness and tint, so that the network finds
+        outlines by changes of colour, not by particular colours. Ignored pixels stay as they are."""
         if share == 0:
             return photos
         count, device = len(photos), photos.device
         size = count, len(self.pixels) + 1
         tint = 0.5 * (2 * torch.rand(*size, 1, device=device) - 1) + 0.35 * (2 * torch.rand(*size, 3, device=device) - 1)
         changed = (torch.rand(*size, 1, device=device) < 0.5) & (torch.rand(count, 1, 1, device=device) < share)
-        # Ignored pixels stay as they are, but for those beside a class.
         changed[:, 0] = False
         gain = torch.where(changed, tint.exp(), 1.0)[torch.arange(count, device=device)[:, None, None], labels + 1]
         gain = F.avg_pool2d(gain.permute(0, 3, 1, 2), 3, 1, 1, count_include_pad=False)
+        gain = torch.where(labels[:, None] >= 0, gain, 1.0)
         return ((photos + 1) * gain - 1).clamp(-1, 1)
 
 
@@ -612,7 +612,7 @@ def main() -> None:
     parser.add_argument("--ema", type=float, default=0.998)
     parser.add_argument("--objective", choices=["reshaped", "vanilla"], default="reshaped",
                         help="of models that predict a velocity; others have the cross-entropy")
-    parser.add_argument("--temperature", type=float, default=1.0)
+    parser.add_argument("--temperature", type=float, default=1.0, help="tau of the potential")
     parser.add_argument("--epsilon", type=float, default=1e-2)
     parser.add_argument("--time-zero", type=float, default=0.6, help="share of samples at t = 0")
     parser.add_argument("--time-exponent", type=float, default=2.0)
@@ -620,9 +620,10 @@ def main() -> None:
     parser.add_argument("--states", choices=["truth", "rollout"], default="rollout")
     parser.add_argument("--class-balance", type=float, default=0.15)
     parser.add_argument("--balance", type=float, default=0.3, help="share of views around a rare class")
-    parser.add_argument("--scale", type=float, nargs=2, default=[0.7, 1.8])
-    parser.add_argument("--aspect", type=float, default=1.1)
-    parser.add_argument("--colour", type=float, default=1.0)
+    parser.add_argument("--scale", type=float, nargs=2, default=[0.7, 1.8], metavar=("LEAST", "MOST"),
+                        help="magnification of views")
+    parser.add_argument("--aspect", type=float, default=1.1, help="the most that a view is stretched along one side")
+    parser.add_argument("--colour", type=float, default=1.0, help="strength of changes of brightness, contrast and colour")
     parser.add_argument("--tint", type=float, default=0.0, help="share of views in which classes have tints of their own")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--every", type=int, default=50, metavar="STEPS", help="between two lines of output")
@@ -630,6 +631,11 @@ def main() -> None:
     parser.add_argument("--score-steps", type=int, nargs="+", default=[1, 5], help="Euler steps of the last score")
     args = parser.parse_args()
     card, weights = read_model(args.model)
+    if card["prediction"] == "target" or card.get("source") == "noise" or card.get("base_classes"):
+        parser.error("models that predict a target, start from noise or have appended classes are not supported")
+    # Those of the weights that are replaced.
+    card.pop("score", None)
+    card.pop("quality", None)
     if args.verify:
         sys.exit(0 if verify(args.verify, card, weights) else 1)
     if args.mean and args.output:

@@ -298,6 +298,22 @@ pub fn sync_folder(path: &Path) {
     }
 }
 
+/// Refuses to replace a file that is there; `why` says what it is.
+///
+/// # Errors
+/// The file exists.
+pub fn refuse_existing(path: &Path, why: &str) -> Result<(), FileError> {
+    if !path.exists() {
+        return Ok(());
+    }
+    Err(FileError::Write {
+        path: path.to_owned(),
+        source: io::Error::other(format!(
+            "the file there is {why}, and is not replaced: choose another folder, or move it away"
+        )),
+    })
+}
+
 /// Refuses files that [`foreign`] recognises.
 ///
 /// # Errors

@@ -320,6 +320,15 @@ impl LabelEdit {
         true
     }
 
+    /// Paints what differs from the network's mask in labels of the same size, as one change.
+    pub fn paint_labels(&mut self, labels: &[u16]) -> bool {
+        let pairs = labels.iter().zip(self.network.iter());
+        let runs = Runs::of(pairs.map(|(&label, &own)| if label == own { KEPT } else { label }));
+        let value = |value: u16| Some(value).filter(|value| *value != KEPT);
+        let painted: Vec<_> = runs.iter().map(|(count, v)| (count, value(v))).collect();
+        self.paint_runs(&painted)
+    }
+
     /// [`write`](Self::write) for a range of pixels in reading order.
     fn write_pixels(&mut self, pixels: Range<usize>, value: u16) {
         let mut at = pixels.start;

@@ -36,6 +36,7 @@ pub(super) struct ScaleArgument {
 /// Presets for `--scales` and `--flip`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Quality {
+    /// One pass at the training size
     Fast,
     /// The passes that score best on validation photos, from the model's card (see `flowseg models`)
     Best,

@@ -1,6 +1,7 @@
 //! `flowseg compare`: two models, or one with other steps or another solver, on the same photos.
 
 use super::arguments::{DeviceArgument, OutlinesArgument, ScaleArgument};
+use super::compiling::Compiling;
 use super::inputs;
 use crate::compare::{self, ClassRow, Comparison, JointClasses, Sheet, Side, Truth};
 use crate::data::{self, Dataset};
@@ -167,10 +168,13 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let opened = arguments.device.open()?;
     let work = Work::new(arguments, data, &opened.device)?;
     let bar = super::output::bar(items.len());
+    let mut compiling = Some(Compiling::on(&opened.device));
     let (mut done, mut failed) = (Vec::new(), 0);
     let mut total = Comparison::new(work.classes.names().len());
     for item in &items {
-        match work.compare(item, &mut total) {
+        let compared = work.compare(item, &mut total);
+        drop(compiling.take());
+        match compared {
             Ok(compared) => {
                 print_photo(&compared);
                 done.push(compared);

@@ -1,9 +1,9 @@
 //! `flowseg eval --sheet`: scored photos, from the worst to the best, with the states of their flows.
 
 use crate::data::Dataset;
-use crate::eval::{PhotoScores, Photos};
+use crate::eval::{PhotoScores, Photos, Scoring};
 use crate::export::{LegendEntry, with_legend_in};
-use crate::inference::{self, Look, Sampling, Viewing};
+use crate::inference::{self, Look, Sampling};
 use crate::model::{Model, tensors::read};
 use crate::{labels, pictures};
 use image::RgbImage;
@@ -27,7 +27,8 @@ pub(super) fn sheet(
     model: &Model,
     data: &Dataset,
     photos: &Photos,
-    viewing: &Viewing,
+    scoring: &Scoring,
+    steps: usize,
 ) -> anyhow::Result<RgbImage> {
     let centroids = model.centroids();
     let ranked = photos.ranked();
@@ -37,6 +38,7 @@ pub(super) fn sheet(
     for photo in chosen.iter().map(|&at| ranked[at]) {
         let sample = data.load(photo.index)?;
         let [width, height] = [sample.image.width(), sample.image.height()].map(|n| n as usize);
+        let viewing = &scoring.viewing(steps, scoring.seed_of(photo.index));
         let look = viewing.looks.first().copied().unwrap_or_default();
         cells.push((caption(photo), sample.image.clone()));
         let states = states(model, &sample.image, look, viewing.sampling)?;

@@ -2,6 +2,7 @@
 
 use super::agreement;
 use super::arguments::{DeviceArgument, LooksArgument, ModelArgument, ScaleArgument};
+use super::compiling::Compiling;
 use super::contact_sheet;
 use crate::data::{self, ClassTable, Dataset, check};
 use crate::device;
@@ -171,7 +172,9 @@ fn score(arguments: &Arguments, data: Dataset, bad: usize, device: &Device) -> a
     let each = arguments.photos.is_some() || arguments.sheet.is_some() || cell.is_some();
     let mut photos = Photos::new(model.card.classes.clone(), cell);
     let bar = super::output::bar(data.len());
+    let mut compiling = Some(Compiling::on(device));
     let mut seen = |seen: &eval::Seen| {
+        drop(compiling.take());
         if seen.steps == last {
             bar.inc(1);
             if count > 0 {
@@ -219,8 +222,7 @@ fn score(arguments: &Arguments, data: Dataset, bad: usize, device: &Device) -> a
         files::write_atomic(path, photos.csv(&data).as_bytes())?;
     }
     if let Some(path) = &arguments.sheet {
-        let viewing = scoring.viewing(last, scoring.seed);
-        let sheet = contact_sheet::sheet(&model, &data, &photos, &viewing)?;
+        let sheet = contact_sheet::sheet(&model, &data, &photos, &scoring, last)?;
         files::write_atomic(path, &pictures::png(&sheet)?)?;
     }
     if arguments.agreement {

@@ -26,19 +26,19 @@ pub(super) struct Arguments {
     /// What the graph computes
     #[arg(long, value_enum, default_value_t)]
     graph: Kind,
-    /// Euler steps of the flow, 1 to 100, each of which is in the graph; what the model recommends,
-    /// where left out
+    /// Euler steps of the flow, 1 to 100, each of which is in the graph; by default what the model
+    /// recommends
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..=100))]
     steps: Option<u64>,
     /// Also write inputs, and the outputs that the program has for them, as safetensors: samples to
     /// compare a runtime with
     #[arg(long, value_name = "FILE")]
     expected: Option<PathBuf>,
-    /// The size of the samples, multiples of the patch; what the model was trained at, where left out
+    /// The size of the samples, multiples of the patch; by default the training size
     #[arg(long, value_name = "HxW", requires = "expected", value_parser = size)]
     size: Option<[usize; 2]>,
-    /// A photo for the samples, which is stretched to their size; one of the program's scenes, where
-    /// left out
+    /// A photo for the samples, which is stretched to their size; by default one of the program's
+    /// scenes
     #[arg(long, value_name = "PHOTO", requires = "expected")]
     photo: Option<PathBuf>,
     #[command(flatten)]
@@ -80,7 +80,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     plan.check(|| {
         let photo = arguments.photo.iter().cloned();
-        photo.chain([arguments.model.clone()]).collect()
+        photo.chain([models::file(&arguments.model)]).collect()
     })?;
     // Samples are computed; a graph is only written.
     let choice = match arguments.expected {

@@ -172,7 +172,8 @@ impl Finder {
         } else {
             named
         };
-        real(folder_of(file)).starts_with(output) && real(named) != *output
+        let named = real(named);
+        *output != named && output.starts_with(named) && real(folder_of(file)).starts_with(output)
     }
 }
 

@@ -4,6 +4,7 @@ mod ablate;
 mod agreement;
 mod arguments;
 mod compare;
+mod compiling;
 mod completions;
 mod console;
 mod contact_sheet;

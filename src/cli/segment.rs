@@ -1,7 +1,6 @@
 //! `flowseg segment`: writes masks without opening the window.
 
 mod animations;
-mod budget;
 mod choice;
 mod flicker;
 mod manifest;
@@ -11,6 +10,7 @@ mod progress;
 mod records;
 
 use super::arguments::{DeviceArgument, LooksArgument, ModelArgument, ScaleArgument};
+use super::compiling::Compiling;
 use super::inputs::{self, Input};
 use crate::data;
 use crate::device::{self, Failed};
@@ -27,15 +27,14 @@ use crate::models;
 use crate::sampler::Solver;
 use crate::terminal::err;
 use animations::Animations;
-use anyhow::Context;
-use budget::Budget;
+use anyhow::{Context, bail};
 use choice::Choice;
 use flicker::Sampled;
 use image::RgbImage;
 use outputs::{Outputs, Photo, Tables};
 use pipeline::Threads;
 use records::{Done, Records};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -152,11 +151,15 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     } else {
         photos.iter().collect()
     };
+    for photo in &left {
+        photo.outputs.keep_corrected()?;
+    }
     records.begin(left.len());
-    let budget = Budget::default();
+    let budget = data::Budget::default();
     let wanted = left.iter();
     let animations =
         Animations::of(wanted.filter_map(|photo| Some((photo.path.as_path(), photo.frame?))));
+    let mut compiling = Some(Compiling::on(&opened.device));
     let segmented = pipeline::run(
         left.len(),
         threads(device::on_cpu(&opened.device), work.keeps_states),
@@ -176,7 +179,10 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
             Ok((flow, admitted))
         },
         |at, (flow, _admitted)| work.write(left[at], flow),
-        |at, time, result| records.add(left[at], time, result),
+        |at, time, result| {
+            drop(compiling.take());
+            records.add(left[at], time, result)
+        },
     );
     if let Err(error) = &segmented
         && error.is::<Failed>()
@@ -245,6 +251,19 @@ fn planned(arguments: &Arguments, found: Vec<Input>) -> anyhow::Result<(Vec<Phot
                 sequence: sequence.clone(),
                 place: photos.len(),
             });
+        }
+    }
+    if !tables.coco.is_empty() {
+        let mut named: HashMap<&str, &Photo> = HashMap::new();
+        for photo in &photos {
+            if let Some(other) = named.insert(&photo.name, photo) {
+                bail!(
+                    "{} and {} would both be {} in the COCO file: segment a folder that contains both",
+                    other.path.display(),
+                    photo.path.display(),
+                    photo.name
+                );
+            }
         }
     }
     for folder in &folders {

@@ -27,9 +27,9 @@ use std::path::PathBuf;
 /// remote:ws://HOST:PORT#1.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// Serve masks at this address and port; port 0 takes a free one. Another address than this
-    /// machine's own takes a FLOWSEG_TOKEN in the environment, which clients have to send as
-    /// Authorization: Bearer TOKEN
+    /// Serve masks at this address and port, by default 127.0.0.1:7879; port 0 takes a free one. An
+    /// address other than loopback requires FLOWSEG_TOKEN in the environment, which clients have to
+    /// send as Authorization: Bearer TOKEN
     #[arg(
         long,
         value_name = "ADDRESS",
@@ -43,7 +43,7 @@ pub(super) struct Arguments {
     /// Also show the viewer's page at this address: the folder that .ci/web has built
     #[arg(long, value_name = "DIR", requires = "http")]
     web: Option<PathBuf>,
-    /// Solver steps of requests that name none, 1 to 1000; what the model recommends, where left out
+    /// Solver steps of requests that name none, 1 to 1000; by default what the model recommends
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1000))]
     steps: Option<u64>,
     /// Photos that are received, waiting or being computed at a time; further ones are refused with
@@ -65,8 +65,8 @@ pub(super) struct Arguments {
         value_delimiter = ','
     )]
     devices: Vec<Choice>,
-    /// Without --http: address to listen on; another than this machine's own takes a FLOWSEG_TOKEN
-    /// in the environment, here and at the client
+    /// Without --http: address to listen on; one other than loopback requires FLOWSEG_TOKEN in the
+    /// environment, here and at the client
     #[cfg(feature = "remote")]
     #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), conflicts_with = "http")]
     host: IpAddr,

@@ -13,9 +13,10 @@ use std::time::UNIX_EPOCH;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::dataset::{Dataset, DatasetFiles, load_pair};
+use super::dataset::{Dataset, DatasetFiles};
 use super::error::DataError;
 use super::fingerprint::Fingerprint;
+use super::pair::load_pair;
 use super::split::Pair;
 use crate::files;
 use crate::labels::ClassPixels;

@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -19,10 +19,10 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::classes::ClassTable;
 use super::contents::Contents;
-use super::dataset::load_pair;
 use super::decode::{read_labels, write_labels};
 use super::error::DataError;
 use super::layout;
+use super::pair::load_pair;
 use super::photo::has_photo_ending;
 use super::scenes;
 use super::split::{Files, Pair, Split};
@@ -284,7 +284,10 @@ impl Job<'_> {
             .max()
             .flatten()
             .max(tables);
-        sizes[0].is_some() && sizes[0] == sizes[1] && changed(&self.labels) > newest
+        sizes[0].is_some()
+            && sizes[0] == sizes[1]
+            && changed(&self.image) > changed(&self.pair.image)
+            && changed(&self.labels) > newest
     }
 
     fn write(&self, labels: &LabelMap) -> Result<(), DataError> {
@@ -313,9 +316,8 @@ impl Job<'_> {
             path: from.clone(),
             source,
         };
-        if let Ok(there) = fs::metadata(&self.image) {
-            let same = fs::metadata(from).map_err(read)?.len() == there.len();
-            return if same {
+        if self.image.exists() {
+            return if same_bytes(from, &self.image).map_err(read)? {
                 Ok(())
             } else {
                 Err(refused(&self.image, OTHER))
@@ -327,6 +329,24 @@ impl Job<'_> {
             copied.map(drop).map_err(FileError::write(&self.image))
         })?;
         Ok(())
+    }
+}
+
+/// Whether two files have the same contents.
+fn same_bytes(a: &Path, b: &Path) -> io::Result<bool> {
+    let (a, b) = (File::open(a)?, File::open(b)?);
+    if a.metadata()?.len() != b.metadata()?.len() {
+        return Ok(false);
+    }
+    let (mut a, mut b) = (BufReader::new(a), BufReader::new(b));
+    loop {
+        let (left, right) = (a.fill_buf()?, b.fill_buf()?);
+        let length = left.len().min(right.len());
+        if length == 0 || left[..length] != right[..length] {
+            return Ok(left.is_empty() && right.is_empty());
+        }
+        a.consume(length);
+        b.consume(length);
     }
 }
 

@@ -4,11 +4,12 @@
 //! the others. A photo stays in its split when its labels are saved again.
 
 use super::classes::ClassTable;
-use super::decode::write_labels;
+use super::decode::{read_labels, write_labels};
 use super::error::DataError;
 use super::layout::{self, CLASSES, Layout};
 use super::photo::{has_photo_ending, read_photo};
 use crate::files::{self, FileError};
+use crate::labels::IGNORE;
 use image::{ImageFormat, RgbImage};
 use std::collections::HashSet;
 use std::io::Cursor;
@@ -57,7 +58,7 @@ pub fn save_corrected(folder: &Path, corrected: &Corrected) -> Result<SavedPair,
     let (width, height) = corrected.photo.dimensions();
     let (width, height) = (width as usize, height as usize);
     let table = classes(folder, corrected.classes)?;
-    let (bytes, ending) = contents(corrected)?;
+    let (bytes, ending) = contents(corrected.name, corrected.file, corrected.photo)?;
     let place = place(folder, corrected.name, &bytes, &ending)?;
     for path in [&place.pair.image, &place.pair.labels] {
         files::create_folder(files::folder_of(path))?;
@@ -75,6 +76,40 @@ pub fn save_corrected(folder: &Path, corrected: &Corrected) -> Result<SavedPair,
     }
     written?;
     Ok(place.pair)
+}
+
+/// The labels that [`save_corrected`] wrote for a photo, row by row; `None` if there are none, or they
+/// cannot be read.
+pub fn saved_labels(
+    folder: &Path,
+    name: &str,
+    file: Option<&Path>,
+    photo: &RgbImage,
+) -> Option<Vec<u16>> {
+    // Most photos have not been saved; comparing bytes means encoding a picture.
+    let stem = |path: &PathBuf| folded(&path.file_stem().unwrap_or_default().to_string_lossy());
+    let wanted = folded(own_name(name).as_str());
+    let mut images = SPLITS
+        .iter()
+        .flat_map(|split| listed(&folder.join("images").join(split)));
+    if !images.any(|image| stem(&image).starts_with(&wanted)) {
+        return None;
+    }
+    let (bytes, ending) = contents(name, file, photo).ok()?;
+    let place = place(folder, name, &bytes, &ending).ok()?;
+    let (width, height, mut labels) = read_labels(&place.pair.labels).ok()?;
+    let size = [photo.width(), photo.height()].map(|side| side as usize);
+    if [width, height] != size {
+        return None;
+    }
+    // As stored: ignored pixels are 255 if all classes are below.
+    if labels.iter().all(|&label| label <= 255) {
+        labels
+            .iter_mut()
+            .filter(|label| **label == 255)
+            .for_each(|label| *label = IGNORE);
+    }
+    Some(labels)
 }
 
 /// The classes of a folder of corrections; empty if it is missing or empty.
@@ -129,18 +164,22 @@ fn classes(folder: &Path, names: &[String]) -> Result<Option<Vec<String>>, DataE
 }
 
 /// Bytes and extension of the copy: the file's own if it still holds the photo, else a PNG's.
-fn contents(corrected: &Corrected) -> Result<(Vec<u8>, String), DataError> {
-    let file = corrected.file.filter(|path| has_photo_ending(path));
+fn contents(
+    name: &str,
+    file: Option<&Path>,
+    photo: &RgbImage,
+) -> Result<(Vec<u8>, String), DataError> {
+    let file = file.filter(|path| has_photo_ending(path));
     if let Some(path) = file
-        && read_photo(path).is_ok_and(|photo| photo == *corrected.photo)
+        && read_photo(path).is_ok_and(|read| read == *photo)
     {
         let ending = path.extension().unwrap_or_default();
         return Ok((files::read(path)?, ending.to_string_lossy().into_owned()));
     }
     let mut png = Cursor::new(Vec::new());
-    let encoded = corrected.photo.write_to(&mut png, ImageFormat::Png);
+    let encoded = photo.write_to(&mut png, ImageFormat::Png);
     encoded.map_err(|error| FileError::Write {
-        path: PathBuf::from(corrected.name),
+        path: PathBuf::from(name),
         source: std::io::Error::other(error),
     })?;
     Ok((png.into_inner(), "png".to_owned()))
@@ -154,8 +193,7 @@ struct Place {
 
 /// Finds an existing copy of a photo, or free file names for it.
 fn place(folder: &Path, name: &str, bytes: &[u8], ending: &str) -> Result<Place, DataError> {
-    let name = files::name_part(name.trim_matches(['.', ' ']), LONGEST_NAME);
-    let name = if name.is_empty() { "photo" } else { &name };
+    let name = &*own_name(name);
     let images = SPLITS.map(|split| listed(&folder.join("images").join(split)));
     let labels = SPLITS.map(|split| listed(&folder.join("annotations").join(split)));
     let stem = |path: &PathBuf| folded(&path.file_stem().unwrap_or_default().to_string_lossy());
@@ -206,6 +244,16 @@ fn place(folder: &Path, name: &str, bytes: &[u8], ending: &str) -> Result<Place,
     Err(DataError::description(folder, reason))
 }
 
+/// The name of a photo's files, without extension.
+fn own_name(name: &str) -> String {
+    let name = files::name_part(name.trim_matches(['.', ' ']), LONGEST_NAME);
+    if name.is_empty() {
+        "photo".to_owned()
+    } else {
+        name
+    }
+}
+
 /// Whether the next photo is held back, given the numbers of photos so far.
 fn is_held_back(training: usize, validation: usize) -> bool {
     let count = training + validation + 1;
@@ -228,9 +276,8 @@ fn folded(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Dataset, inspect, read_labels};
+    use super::super::{Dataset, inspect};
     use super::*;
-    use crate::labels::IGNORE;
     use image::Rgb;
 
     fn names(names: &[&str]) -> Vec<String> {

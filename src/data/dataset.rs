@@ -8,12 +8,11 @@ use std::sync::{Arc, OnceLock};
 use rayon::prelude::*;
 
 use super::classes::ClassTable;
-use super::decode::{RawLabels, read_raw_labels};
 use super::error::DataError;
 use super::fingerprint::Fingerprint;
 use super::layout;
 use super::mapping::LabelMapping;
-use super::photo::{Stored, read_stored};
+use super::pair::{load_pair, mapped, raw_labels};
 use super::sample::Sample;
 use super::scenes::{self, SceneConfig};
 use super::split::{Files, Pair, Split};
@@ -154,17 +153,14 @@ impl Dataset {
         }
     }
 
-    /// The data set with these classes, in place of its own of the same names. `None` where one of its
+    /// The data set with these classes, in place of its own of the same names in any case. `None` where one of its
     /// own is not among them.
     pub fn within(self, classes: &ClassTable) -> Option<Self> {
         if self.classes == *classes {
             return Some(self);
         }
         let own = self.classes.names.iter();
-        let index = |name| classes.names.iter().position(|other| other == name);
-        let indices = own
-            .map(|name| u16::try_from(index(name)?).ok())
-            .collect::<Option<_>>()?;
+        let indices = own.map(|name| classes.find(name)).collect::<Option<_>>()?;
         let part = Part {
             data: self,
             classes: indices,
@@ -179,6 +175,18 @@ impl Dataset {
             Source::Joined(parts) => parts,
             _ => &[],
         }
+    }
+
+    /// Which classes of the table labels of this data set can have: those of the joined ones' own tables.
+    pub fn known_classes(&self) -> Vec<bool> {
+        let parts = self.parts();
+        let mut known = vec![parts.is_empty(); self.classes.len()];
+        for class in parts.iter().flat_map(|part| &part.classes) {
+            if let Some(known) = known.get_mut(usize::from(*class)) {
+                *known = true;
+            }
+        }
+        known
     }
 
     /// The range of samples of each joined data set.
@@ -511,106 +519,4 @@ pub(super) fn endings(files: &[PathBuf]) -> Option<String> {
         })
         .collect();
     (!shown.is_empty()).then(|| shown.join(", "))
-}
-
-/// A pair that was read.
-pub(super) struct Loaded {
-    pub sample: Sample,
-    /// Whether an EXIF orientation was applied although the sizes don't show whether the labels were
-    /// made on the upright photo.
-    pub ambiguous: bool,
-}
-
-/// Reads one pair and maps its labels.
-pub(super) fn load_pair(
-    pair: &Pair,
-    mapping: &LabelMapping,
-    classes: usize,
-) -> Result<Sample, DataError> {
-    Ok(load(pair, mapping, classes)?.sample)
-}
-
-/// [`load_pair`] that also reports doubtful orientations.
-pub(super) fn load(
-    pair: &Pair,
-    mapping: &LabelMapping,
-    classes: usize,
-) -> Result<Loaded, DataError> {
-    let mut photo = None;
-    let raw = match &pair.drawing {
-        None => read_raw_labels(&pair.labels)?,
-        Some(drawing) => drawing.0.draw(&mut |stated| {
-            let stored = match &photo {
-                Some(stored) => stored,
-                None => photo.insert(read_stored(&pair.image)?),
-            };
-            let size = stated.map_or(stored.upright_size(), |[width, height]| {
-                (width as usize, height as usize)
-            });
-            if size == stored.upright_size() || size == stored.size() {
-                Ok(size)
-            } else {
-                Err(size_mismatch(pair, stored, size))
-            }
-        })?,
-    };
-    let stored = match photo {
-        Some(stored) => stored,
-        None => read_stored(&pair.image)?,
-    };
-    let size = (raw.width, raw.height);
-    let ambiguous = stored.is_ambiguous();
-    let image = match size {
-        size if size == stored.upright_size() => stored.upright(),
-        size if size == stored.size() => stored.image,
-        _ => return Err(size_mismatch(pair, &stored, size)),
-    };
-    let sample = Sample {
-        name: pair.name.clone(),
-        image,
-        labels: mapped(raw, pair, mapping, classes)?,
-    };
-    Ok(Loaded { sample, ambiguous })
-}
-
-fn size_mismatch(pair: &Pair, photo: &Stored, labels_size: (usize, usize)) -> DataError {
-    DataError::SizeMismatch {
-        image: pair.image.clone(),
-        image_size: photo.upright_size(),
-        labels: pair.labels.clone(),
-        labels_size,
-    }
-}
-
-/// The raw labels of a pair; the photo is read if they have no size of their own.
-fn raw_labels(pair: &Pair) -> Result<RawLabels, DataError> {
-    match &pair.drawing {
-        None => read_raw_labels(&pair.labels),
-        Some(drawing) => drawing.0.draw(&mut |stated| match stated {
-            Some([width, height]) => Ok((width as usize, height as usize)),
-            None => Ok(read_stored(&pair.image)?.upright_size()),
-        }),
-    }
-}
-
-/// Maps the labels of a file to class indices.
-fn mapped(
-    raw: RawLabels,
-    pair: &Pair,
-    mapping: &LabelMapping,
-    classes: usize,
-) -> Result<LabelMap, DataError> {
-    let (width, height) = (raw.width, raw.height);
-    let data = mapping
-        .apply(raw)
-        .map_err(|values| DataError::UnknownLabel {
-            path: pair.labels.clone(),
-            values,
-            classes,
-        })?;
-    Ok(LabelMap {
-        width,
-        height,
-        data,
-    })
 }

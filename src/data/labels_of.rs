@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::dataset::load_pair;
 use super::layout;
+use super::pair::load_pair;
 use super::split::{Pair, Split};
 use crate::labels::LabelMap;
 

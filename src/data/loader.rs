@@ -140,11 +140,13 @@ pub fn view_fingerprint(dataset: &Dataset, config: &LoaderConfig) -> String {
         views,
         ..
     } = config;
-    let balanced = augment.filter(|augment| augment.balance > 0.0);
-    let rare: Vec<u16> = balanced.map_or_else(Vec::new, |_| Rare::of(dataset).classes().collect());
     let mut fingerprint = Fingerprint::default();
     fingerprint.text(&dataset.fingerprint());
-    fingerprint.text(&format!("{size:?} {seed} {augment:?} {views} {rare:?}"));
+    fingerprint.text(&format!("{size:?} {seed} {augment:?} {views}"));
+    // Views around rare classes, and classes in tints, depend on what the labels mean.
+    if augment.is_some_and(|augment| augment.balance > 0.0 || augment.tint > 0.0) {
+        fingerprint.text(&format!("{:?}", dataset.class_pixels()));
+    }
     fingerprint.finish()
 }
 

@@ -7,6 +7,7 @@
 
 pub mod augment;
 pub mod balance;
+mod budget;
 pub mod check;
 pub mod classes;
 mod contents;
@@ -31,6 +32,7 @@ pub mod loader;
 mod looks;
 pub mod mapping;
 pub mod mixtures;
+mod pair;
 mod photo;
 pub mod report;
 mod resample;
@@ -47,7 +49,9 @@ pub use check::Check;
 pub use classes::ClassTable;
 pub use contents::Contents;
 pub use convert::{Converted, convert};
-pub use corrections::{Corrected, SavedPair, corrected_classes, corrected_photos, save_corrected};
+pub use corrections::{
+    Corrected, SavedPair, corrected_classes, corrected_photos, save_corrected, saved_labels,
+};
 pub use dataset::Dataset;
 pub use decode::{read_labels, write_labels};
 pub use error::DataError;
@@ -67,3 +71,6 @@ pub use report::{ClassShare, Report, SplitReport, inspect};
 pub use sample::Sample;
 pub use scenes::{SceneConfig, render, scene_classes};
 pub use split::{Files, Pair, Split};
+
+pub(crate) use budget::Budget;
+pub(crate) use photo::pixels_at_most;

@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde::Serialize;
 
 use super::classes::ClassTable;
-use super::dataset::{Dataset, Loaded, empty, endings, folder_name, load};
+use super::dataset::{Dataset, empty, endings, folder_name};
 use super::error::DataError;
 use super::layout;
+use super::pair::{Loaded, load};
 use super::scenes;
 use super::split::{Files, Split};
 use super::tally::{Tally, tally};

@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::dataset::Loaded;
 use super::error::DataError;
+use super::pair::Loaded;
 use super::sample::Sample;
 use crate::labels;
 

@@ -1,4 +1,4 @@
-//! Colours of their own for the classes of a view.
+//! Augmentation: a random brightness and tint for half of the classes of a view.
 //!
 //! In photos of one place and day, a class has its colour: skies are white, walls brick. A network that
 //! learns from them finds the outline between a white wall and a blue sky badly. With a tint for each

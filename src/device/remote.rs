@@ -15,9 +15,13 @@ use burn::tensor::Device;
 /// The environment variable with the server's access token.
 pub const TOKEN: &str = "FLOWSEG_TOKEN";
 
-/// The access token, if one is set.
+/// The access token, if one is set, without white space around it: what a header field can hold.
 pub fn token() -> Option<String> {
-    std::env::var(TOKEN).ok().filter(|token| !token.is_empty())
+    std::env::var(TOKEN).ok().and_then(|token| trimmed(&token))
+}
+
+fn trimmed(token: &str) -> Option<String> {
+    Some(token.trim().to_owned()).filter(|token| !token.is_empty())
 }
 
 /// Connects a device that `flowseg serve` hosts.
@@ -59,4 +63,16 @@ pub(super) fn connect(url: &str, index: usize) -> Result<Opened, DeviceError> {
     Err(DeviceError::NoRemote(
         Choice::Remote { url, index }.to_string(),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn white_space_around_a_token_is_not_part_of_it() {
+        assert_eq!(trimmed("secret \r\n").as_deref(), Some("secret"));
+        assert_eq!(trimmed("a b").as_deref(), Some("a b"));
+        assert_eq!(trimmed(" "), None);
+    }
 }

@@ -11,14 +11,17 @@ const BAND: f64 = 0.02;
 pub struct Boundary {
     both: Vec<u64>,
     either: Vec<u64>,
+    /// Which classes labels can have, as in [`Confusion::of`](super::Confusion::of).
+    known: Vec<bool>,
 }
 
 impl Boundary {
-    /// No pixels yet, for N classes.
-    pub fn new(classes: usize) -> Self {
+    /// No pixels yet, for classes of which labels can have those that are `known`.
+    pub fn of(known: Vec<bool>) -> Self {
         Self {
-            both: vec![0; classes],
-            either: vec![0; classes],
+            both: vec![0; known.len()],
+            either: vec![0; known.len()],
+            known,
         }
     }
 
@@ -53,9 +56,11 @@ impl Boundary {
 
     /// The boundary IoU of every class; `None` for a class without a band.
     pub fn iou(&self) -> Vec<Option<f64>> {
-        let pairs = self.both.iter().zip(&self.either);
+        let pairs = self.both.iter().zip(&self.either).zip(&self.known);
         pairs
-            .map(|(&both, &either)| (either > 0).then(|| both as f64 / either as f64))
+            .map(|((&both, &either), &known)| {
+                (known && either > 0).then(|| both as f64 / either as f64)
+            })
             .collect()
     }
 
@@ -148,7 +153,7 @@ mod tests {
         };
         let (truth, shifted) = (square(30), square(33));
         let score = |prediction: &[u16]| {
-            let mut boundary = Boundary::new(2);
+            let mut boundary = Boundary::of(vec![true; 2]);
             boundary.add(&truth, prediction, size);
             boundary.iou()[1].unwrap()
         };
@@ -166,7 +171,7 @@ mod tests {
     #[test]
     fn ignored_pixels_are_in_no_band() {
         let truth = vec![IGNORE; 25];
-        let mut boundary = Boundary::new(2);
+        let mut boundary = Boundary::of(vec![true; 2]);
         boundary.add(&truth, &[1; 25], [5, 5]);
         assert_eq!((boundary.mean(), boundary.iou()), (None, vec![None, None]));
     }

@@ -6,6 +6,8 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Confusion {
     classes: usize,
+    /// Which classes labels can have; the others have no scores of their own.
+    known: Vec<bool>,
     counts: Vec<u64>,
     /// Labelled pixels per true class whose prediction is outside the table.
     unpredicted: Vec<u64>,
@@ -24,8 +26,16 @@ pub struct Scores {
 impl Confusion {
     /// An empty matrix for N classes.
     pub fn new(classes: usize) -> Self {
+        Self::of(vec![true; classes])
+    }
+
+    /// An empty matrix for classes of which the labels' table lacks some: those have no IoU, and are not
+    /// in the mean. Pixels predicted as such still count as errors of the others.
+    pub fn of(known: Vec<bool>) -> Self {
+        let classes = known.len();
         Self {
             classes,
+            known,
             counts: vec![0; classes * classes],
             unpredicted: vec![0; classes],
         }
@@ -82,7 +92,8 @@ impl Confusion {
             let truth = self.labelled(k);
             let predicted: u64 = (0..n).map(|j| self.count(j, k)).sum();
             let union = truth + predicted - both;
-            iou.push((union > 0).then(|| both as f64 / union as f64));
+            let scored = self.known[k] && union > 0;
+            iou.push(scored.then(|| both as f64 / union as f64));
             right += both;
             labelled += truth;
         }
@@ -154,6 +165,16 @@ pub(super) struct OwnScores {
 mod tests {
     use super::*;
     use crate::labels::IGNORE;
+
+    #[test]
+    fn classes_that_labels_cannot_have_are_not_in_the_mean() {
+        let mut confusion = Confusion::of(vec![true, true, false]);
+        confusion.add(&[0, 0, 1, 1], &[0, 2, 1, 1]);
+        let scores = confusion.scores();
+        assert_eq!(scores.iou, [Some(0.5), Some(1.0), None]);
+        assert_eq!(scores.miou, Some(0.75));
+        assert_eq!(scores.pixel_accuracy, Some(0.75));
+    }
 
     #[test]
     fn scores_of_a_small_example() {

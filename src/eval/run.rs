@@ -84,6 +84,12 @@ impl Scoring {
             ignore_below: 0.0,
         }
     }
+
+    /// The seed of the noise of the photo with this index: one that does not depend on the batch.
+    pub fn seed_of(&self, index: usize) -> u64 {
+        let seed = self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        seed.wrapping_add(index as u64)
+    }
 }
 
 impl Default for Scoring {
@@ -207,7 +213,7 @@ pub fn score(
     same_classes(&model.card.classes, &data.classes().names)?;
     let indices = spread(data.len(), scoring.samples);
     let batch = scoring.batch.max(1);
-    let classes = model.card.classes.len();
+    let known = data.known_classes();
     let mut run = Run {
         model,
         centroids: model.centroids(),
@@ -216,11 +222,12 @@ pub fn score(
             .steps
             .iter()
             .flat_map(|&steps| {
+                let known = &known;
                 scoring.resolutions.iter().map(move |&resolution| Outcome {
                     steps,
                     resolution,
-                    confusion: Confusion::new(classes),
-                    boundary: Boundary::new(classes),
+                    confusion: Confusion::of(known.clone()),
+                    boundary: Boundary::of(known.clone()),
                     calibration: Calibration::default(),
                     photos: Vec::new(),
                 })
@@ -463,7 +470,7 @@ impl Run<'_> {
         stop: &dyn Fn() -> bool,
     ) -> Result<Vec<Option<Segmented>>, EvalError> {
         let segment = |(index, sample): &(usize, Sample)| {
-            let viewing = self.scoring.viewing(steps, self.seed(*index));
+            let viewing = self.scoring.viewing(steps, self.scoring.seed_of(*index));
             let photo = &sample.image;
             let segmented = inference::segment(self.model, &self.centroids, photo, &viewing, stop);
             segmented.map(Some).map_err(|error| match error {
@@ -476,11 +483,6 @@ impl Run<'_> {
             })
         };
         group.iter().map(segment).collect()
-    }
-
-    fn seed(&self, index: usize) -> u64 {
-        let seed = self.scoring.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        seed.wrapping_add(index as u64)
     }
 
     /// Some photos of a group as network input at a look.
@@ -542,7 +544,7 @@ impl Run<'_> {
                 let channels = self.model.card.network.state_channels;
                 let noise = indices.iter().map(|index| {
                     let shape = [1, channels, height, width];
-                    crate::random::noise(shape, self.seed(*index), &input.device())
+                    crate::random::noise(shape, self.scoring.seed_of(*index), &input.device())
                 });
                 Tensor::cat(noise.collect(), 0)
             }

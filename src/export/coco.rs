@@ -65,6 +65,15 @@ enum Segmentation {
     Polygons(Vec<Vec<f64>>),
 }
 
+impl Segmentation {
+    fn shapes(&self) -> Shapes {
+        match self {
+            Self::Runs { .. } => Shapes::Rle,
+            Self::Polygons(_) => Shapes::Polygons,
+        }
+    }
+}
+
 /// A file that an earlier run wrote.
 #[derive(Deserialize)]
 struct Written {
@@ -169,8 +178,8 @@ impl Coco {
     /// Resumes the file that an earlier run wrote at `path`, if there is one.
     ///
     /// # Errors
-    /// The file can't be read, was not written by this program, or has other classes.
-    pub fn resume(path: &Path, selection: &Selection) -> Result<Self, ExportError> {
+    /// The file can't be read, was not written by this program, or has other classes or shapes.
+    pub fn resume(path: &Path, selection: &Selection, shapes: Shapes) -> Result<Self, ExportError> {
         let mut coco = Self::create(path, selection)?;
         let file = match File::open(path) {
             Ok(file) => file,
@@ -188,6 +197,10 @@ impl Coco {
             .map_err(|error| unusable(format!("it was not written by flowseg ({error})")))?;
         if written.categories != coco.categories {
             return Err(unusable("it has different classes".to_owned()));
+        }
+        let other = |annotation: &Annotation| annotation.segmentation.shapes() != shapes;
+        if written.annotations.iter().any(other) {
+            return Err(unusable("its regions are encoded differently".to_owned()));
         }
         let mut annotations = written.annotations.into_iter().peekable();
         for image in written.images {
@@ -302,10 +315,10 @@ mod tests {
     fn a_file_grows_and_goes_on() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("annotations.json");
-        let mut coco = Coco::resume(&path, &selection()).unwrap();
+        let mut coco = Coco::resume(&path, &selection(), Shapes::Polygons).unwrap();
         coco.save().unwrap();
         assert_eq!(read(&path)["annotations"].as_array().unwrap().len(), 0);
-        coco.add(entry("a.jpg", Shapes::Rle)).unwrap();
+        coco.add(entry("a.jpg", Shapes::Polygons)).unwrap();
         coco.save().unwrap();
         let first = read(&path);
         assert_eq!(first["categories"][1]["id"], 2);
@@ -315,7 +328,10 @@ mod tests {
             serde_json::json!([1, 0, 3, 3])
         );
         drop(coco);
-        let mut coco = Coco::resume(&path, &selection()).unwrap();
+        let mixed = Coco::resume(&path, &selection(), Shapes::Rle);
+        let error = mixed.err().unwrap().to_string();
+        assert!(error.contains("encoded differently"), "{error}");
+        let mut coco = Coco::resume(&path, &selection(), Shapes::Polygons).unwrap();
         assert!(coco.holds("a.jpg") && !coco.holds("b.jpg"));
         coco.add(entry("a.jpg", Shapes::Polygons)).unwrap();
         coco.add(entry("b.jpg", Shapes::Polygons)).unwrap();
@@ -343,7 +359,8 @@ mod tests {
             ),
         ] {
             std::fs::write(&path, text).unwrap();
-            let error = Coco::resume(&path, &selection()).err().unwrap().to_string();
+            let resumed = Coco::resume(&path, &selection(), Shapes::Rle);
+            let error = resumed.err().unwrap().to_string();
             assert!(error.contains("annotations.json"), "{error}");
             assert!(error.contains(word), "{error}");
         }

@@ -46,6 +46,11 @@ pub(super) fn encode(mask: &Mask, photo: &Path, path: &Path) -> Vec<u8> {
     file.to_string().into_bytes()
 }
 
+/// Whether a file is as [`encode`] writes it: on one line. Labelme writes many.
+pub(crate) fn is_own_labelme(text: &[u8]) -> bool {
+    text.starts_with(b"{\"flags\":{},\"imageData\":null,") && !text.contains(&b'\n')
+}
+
 /// The path of a file relative to a folder, with forward slashes.
 fn from_folder(folder: &Path, file: &Path) -> String {
     let real = |path: &Path| dunce::canonicalize(path).unwrap_or_else(|_| path.to_owned());
@@ -66,6 +71,23 @@ fn from_folder(folder: &Path, file: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_labelme_saved_is_told_from_our_own() {
+        let photo = image::RgbImage::new(2, 2);
+        let mask = Mask {
+            photo: &photo,
+            labels: &[0, 0, 1, 1],
+            classes: &["a\nb".to_owned(), "c".to_owned()],
+            colours: &[],
+        };
+        let own = encode(&mask, Path::new("photo.jpg"), Path::new("photo.json"));
+        assert!(is_own_labelme(&own));
+        let read: serde_json::Value = serde_json::from_slice(&own).unwrap();
+        let saved = serde_json::to_vec_pretty(&read).unwrap();
+        assert!(!is_own_labelme(&saved));
+        assert!(!is_own_labelme(b"{\"camera\":1}"));
+    }
 
     #[test]
     fn photos_are_named_from_the_folder_of_the_file() {

@@ -41,6 +41,8 @@ pub use selection::{Merge, Selection, UnknownClass};
 pub use tables::{numbers, safetensors};
 pub use yolo::{class_list, data_yaml};
 
+pub(crate) use labelme::is_own_labelme;
+
 use crate::files;
 use crate::votes::Doubt;
 use error::go_on;

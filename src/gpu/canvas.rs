@@ -122,6 +122,8 @@ pub struct Classes {
     many: bool,
     /// In rows of [`ROW`].
     colours: wgpu::TextureView,
+    /// Number of colours: classes added by hand have one, but no centroid.
+    coloured: u32,
     count: u32,
     dims: u32,
 }
@@ -281,6 +283,7 @@ impl Pipelines {
             many_centroids: self.storage("centroids", bytemuck::cast_slice(&rest)),
             many,
             colours: self.colours(colours, shown),
+            coloured: colours.len() as u32,
             count: centroids.len() as u32,
             dims: centroids.dims() as u32,
         })
@@ -444,7 +447,7 @@ impl Pipelines {
             share: sources.share,
             lit: look.lit.map_or(-1, |class| class as i32),
             level,
-            classes: classes.count,
+            classes: classes.coloured,
             padding: [0; 3],
             doubt_colours: DOUBT_COLOURS.map(|rgb| opaque(rgb, 1.0)),
         };

@@ -92,7 +92,7 @@ impl Tiles {
                     let side = (photo[axis] as f64 / ratio).round() as usize;
                     // An axis with one window is rounded to whole patches.
                     if side <= window[axis] {
-                        side.next_multiple_of(patch).clamp(patch, window[axis])
+                        side.next_multiple_of(patch).min(window[axis]).max(patch)
                     } else {
                         side
                     }

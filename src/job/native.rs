@@ -206,7 +206,15 @@ impl<M: Send + 'static> Worker<M> {
                 match next {
                     Next::Task(_, task) => {
                         let done = catch_unwind(AssertUnwindSafe(|| {
-                            work(task, &device, &mut model, &mut prepared, &mut send);
+                            let current = || of_thread.is_current(origin);
+                            work(
+                                task,
+                                &device,
+                                &mut model,
+                                &mut prepared,
+                                &current,
+                                &mut send,
+                            );
                         }));
                         if let Err(panic) = done {
                             send(Message::Failed(reason(&*panic)));
@@ -293,15 +301,19 @@ fn work(
     device: &Device,
     model: &mut Option<Arc<Model>>,
     prepared: &mut HashSet<[usize; 2]>,
+    current: &dyn Fn() -> bool,
     send: &mut dyn FnMut(Message) -> bool,
 ) {
     match task {
         Task::Model(load) => match load(device) {
             Ok(opened) => {
                 let opened = Arc::new(opened);
-                *model = Some(opened.clone());
-                prepared.clear();
-                send(Message::Model(opened));
+                // A model that nobody waits for any longer must not take the place of the other.
+                if current() {
+                    *model = Some(opened.clone());
+                    prepared.clear();
+                    send(Message::Model(opened));
+                }
             }
             Err(error) => {
                 send(Message::Failed(error));

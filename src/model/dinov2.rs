@@ -106,6 +106,7 @@ pub fn start_encoder(encoder: Vit, checkpoint: Tensors) -> Result<Vit, TeacherEr
         ("width", from.width, to.width),
         ("patch size", from.patch_size, to.patch_size),
         ("MLP's width", from.mlp_width, to.mlp_width),
+        ("number of registers", from.registers, to.registers),
     ] {
         if found != expected {
             return Err(TeacherError::Sizes {

@@ -1,7 +1,7 @@
 //! Warm starts: loads the weights of a public PixNerd checkpoint or a FlowSeg model into a network
 //! with another configuration.
 
-use super::config::{NetworkConfig, POSITION_FEATURES};
+use super::config::NetworkConfig;
 use super::network::Network;
 use super::pixnerd::{self, ImportError, Weights};
 use super::tensors::{self, HostTensor, Tensors, TensorsError};
@@ -127,17 +127,21 @@ fn fit(
     if found.shape == target.shape {
         return Some((found, None));
     }
-    const ZERO: &str = "the image's channels start at zero";
     let widened = to.in_channels() > from.in_channels();
+    let zero = if to.state_channels > from.state_channels {
+        "further channels of the state start at zero"
+    } else {
+        "the image's channels start at zero"
+    };
+    // New channels come after those of the state, and before the image's, if it had any.
     match name {
         "patch_embedder.weight" if widened => {
-            // Rows are channel-major: the state's channels come first.
-            Some((with_zero_rows(found, usize::MAX, target), Some(ZERO)))
+            let at = from.state_channels * from.patch_size * from.patch_size;
+            Some((with_zero_rows(found, at, target), Some(zero)))
         }
         "pixel_embedder.weight" if widened => {
-            // The position features stay after the channels.
-            let at = found.shape[0] - POSITION_FEATURES;
-            Some((with_zero_rows(found, at, target), Some(ZERO)))
+            let at = from.state_channels;
+            Some((with_zero_rows(found, at, target), Some(zero)))
         }
         "final_layer.linear.weight"
         | "final_layer.linear.bias"
@@ -219,6 +223,39 @@ mod tests {
             }
         }
         tensors::import(network, tensors).unwrap()
+    }
+
+    #[test]
+    fn more_dimensions_leave_the_photo_where_it_was() {
+        let small = NetworkConfig::miniature();
+        let bytes = {
+            let mut card = super::super::Card::of_network(&small);
+            card.classes = ["a", "b"].map(str::to_owned).to_vec();
+            let network = shaken(&small);
+            let model = Model { network, card };
+            model.to_bytes(Precision::Single).unwrap()
+        };
+        let large = NetworkConfig {
+            state_channels: 5,
+            outputs: 5,
+            ..small.clone()
+        };
+        let fresh = Network::new(&large, 9, &Device::flex());
+        let (network, _) = warm_start(fresh, Path::new("x.safetensors"), &bytes, false).unwrap();
+        let [from, to] = [shaken(&small), network].map(|network| tensors::export(&network));
+        for (name, pixels) in [
+            ("patch_embedder.weight", small.patch_size.pow(2)),
+            ("pixel_embedder.weight", 1),
+        ] {
+            let width = from[name].shape[1];
+            let rows = |tensors: &Tensors, channels: std::ops::Range<usize>| {
+                let rows = channels.start * pixels * width..channels.end * pixels * width;
+                tensors[name].data[rows].to_vec()
+            };
+            assert_eq!(rows(&to, 0..3), rows(&from, 0..3), "{name}");
+            assert!(rows(&to, 3..5).iter().all(|v| *v == 0.0), "{name}");
+            assert_eq!(rows(&to, 5..8), rows(&from, 3..6), "{name}");
+        }
     }
 
     #[test]

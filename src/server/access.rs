@@ -14,6 +14,8 @@ pub(super) enum Refusal {
     Token,
     /// A name of the server that no program of this machine would use.
     Host,
+    /// A web page of another server.
+    Page,
 }
 
 impl Access {
@@ -22,18 +24,24 @@ impl Access {
         Self(token.map(digest))
     }
 
-    /// Checks the header fields `Authorization` and `Host` of a request.
+    /// Checks the header fields `Authorization`, `Host` and `Origin` of a request.
     pub(super) fn check(
         &self,
         authorization: Option<&[u8]>,
         host: Option<&[u8]>,
+        origin: Option<&[u8]>,
     ) -> Result<(), Refusal> {
         let Some(token) = &self.0 else {
             // A web page whose name was made to lead to this machine sends its own name.
-            return if host.is_none_or(is_local) {
+            if !host.is_none_or(is_local) {
+                return Err(Refusal::Host);
+            }
+            // Browsers let any page send photos here, although it can't read the answer.
+            let own = |origin: &[u8]| host.is_some() && origin.strip_prefix(b"http://") == host;
+            return if origin.is_none_or(own) {
                 Ok(())
             } else {
-                Err(Refusal::Host)
+                Err(Refusal::Page)
             };
         };
         let given = authorization.and_then(bearer).unwrap_or_default();
@@ -78,7 +86,7 @@ mod tests {
     #[test]
     fn a_token_has_to_be_the_whole_token() {
         let access = Access::new(Some("a secret"));
-        let with = |field: &str| access.check(Some(field.as_bytes()), Some(b"example.org"));
+        let with = |field: &str| access.check(Some(field.as_bytes()), Some(b"example.org"), None);
         assert_eq!(with("Bearer a secret"), Ok(()));
         assert_eq!(with("bearer  a secret "), Ok(()));
         for wrong in [
@@ -92,13 +100,13 @@ mod tests {
         ] {
             assert_eq!(with(wrong), Err(Refusal::Token), "{wrong:?}");
         }
-        assert_eq!(access.check(None, None), Err(Refusal::Token));
+        assert_eq!(access.check(None, None, None), Err(Refusal::Token));
     }
 
     #[test]
     fn without_a_token_only_local_names_are_answered() {
         let access = Access::new(None);
-        let at = |host: &str| access.check(None, Some(host.as_bytes()));
+        let at = |host: &str| access.check(None, Some(host.as_bytes()), None);
         for host in [
             "localhost",
             "LOCALHOST:80",
@@ -118,6 +126,25 @@ mod tests {
         ] {
             assert_eq!(at(host), Err(Refusal::Host), "{host}");
         }
-        assert_eq!(access.check(None, None), Ok(()));
+        assert_eq!(access.check(None, None, None), Ok(()));
+    }
+
+    #[test]
+    fn pages_of_other_servers_are_refused_without_a_token() {
+        let host = Some(b"127.0.0.1:7879".as_slice());
+        let from = |origin: &str| Access::new(None).check(None, host, Some(origin.as_bytes()));
+        assert_eq!(from("http://127.0.0.1:7879"), Ok(()));
+        for other in [
+            "https://example.org",
+            "http://127.0.0.1:8000",
+            "https://127.0.0.1:7879",
+            "null",
+            "",
+        ] {
+            assert_eq!(from(other), Err(Refusal::Page), "{other}");
+        }
+        let access = Access::new(Some("a secret"));
+        let with_token = access.check(Some(b"Bearer a secret"), host, Some(b"https://example.org"));
+        assert_eq!(with_token, Ok(()));
     }
 }

@@ -1,7 +1,7 @@
 //! The threads that compute, and the bounded queue before them.
 
 use super::order::{Answer, Order};
-use crate::data;
+use crate::data::{self, Budget, ClassTable};
 use crate::device;
 use crate::export::{Details, Format, Mask};
 use crate::files::{self, TemporaryFolder};
@@ -90,6 +90,8 @@ struct Shared {
     others: Mutex<Vec<(String, Arc<Model>)>>,
     /// Whether the last computation broke off, as all do on a lost device.
     failing: AtomicBool,
+    /// What keeps several large photos from filling the memory.
+    budget: Budget,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -122,6 +124,7 @@ impl Engine {
             steps,
             others: Mutex::new(Vec::new()),
             failing: AtomicBool::new(false),
+            budget: Budget::default(),
         });
         // Jobs have places, so that sending never waits.
         let (jobs, queue) = sync_channel(waiting);
@@ -261,8 +264,12 @@ fn answered(
     left: &dyn Fn() -> bool,
 ) -> Result<Vec<u8>, Failure> {
     let model = shared.model_named(order.model.as_deref())?;
+    let decoding = shared.budget.admit(data::pixels_at_most(&photo));
     let photo = data::decode_photo(Path::new(PHOTO), photo)
         .map_err(|error| Failure::Request(error.to_string()))?;
+    drop(decoding);
+    let pixels = u64::from(photo.width()) * u64::from(photo.height());
+    let _segmenting = shared.budget.admit(pixels);
     let steps = order.steps.or(shared.steps);
     let sampling = Sampling {
         steps: steps.unwrap_or(model.card.default_steps()),
@@ -300,11 +307,11 @@ fn answered(
 /// The shares of the classes, and what they were computed with.
 fn summary(mask: &Mask, network_size: [usize; 2], steps: usize) -> Vec<u8> {
     let shares = labels::shares(mask.labels, mask.classes.len());
-    let shares: Map<String, Value> = mask
-        .classes
-        .iter()
+    let names = ClassTable::new(mask.classes.to_vec()).names;
+    let shares: Map<String, Value> = names
+        .into_iter()
         .zip(shares)
-        .map(|(name, share)| (name.clone(), share.into()))
+        .map(|(name, share)| (name, share.into()))
         .collect();
     let (width, height) = mask.photo.dimensions();
     let summary = json!({

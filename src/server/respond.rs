@@ -197,9 +197,11 @@ async fn route(
 
 fn check_access(service: &Service, head: &Parts) -> Result<(), Problem> {
     let field = |name| head.headers.get(name).map(HeaderValue::as_bytes);
-    let checked = service
-        .access
-        .check(field(header::AUTHORIZATION), field(header::HOST));
+    let checked = service.access.check(
+        field(header::AUTHORIZATION),
+        field(header::HOST),
+        field(header::ORIGIN),
+    );
     checked.map_err(|refusal| match refusal {
         Refusal::Token => {
             let message = "send the server's token, as Authorization: Bearer TOKEN";
@@ -208,6 +210,10 @@ fn check_access(service: &Service, head: &Parts) -> Result<(), Problem> {
         }
         Refusal::Host => {
             let message = "a server without a token answers to localhost and 127.0.0.1 alone";
+            Problem::new(StatusCode::FORBIDDEN, message)
+        }
+        Refusal::Page => {
+            let message = "a server without a token does not answer web pages of other servers";
             Problem::new(StatusCode::FORBIDDEN, message)
         }
     })

@@ -16,7 +16,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Temporary name of a checkpoint while a new one of the same step replaces it. With the prefix of
-/// temporary files, a later save removes it if the process was killed.
+/// temporary files, a later save removes it if the process was killed; a resume brings it back before
+/// that, if the new one is not in place.
 const REPLACED: &str = ".flowseg-replaced";
 
 impl RunFolder {
@@ -76,6 +77,20 @@ impl RunFolder {
         }
     }
 
+    /// Renames a checkpoint back whose replacement was not finished.
+    fn bring_back(&self) -> Result<(), FileError> {
+        let all = self.path(CHECKPOINTS);
+        let replaced = all.join(REPLACED);
+        let progress = fs::read(replaced.join("progress.json")).unwrap_or_default();
+        if let Ok(Progress { step, .. }) = serde_json::from_slice(&progress) {
+            let path = all.join(checkpoint_name(step));
+            if !path.exists() {
+                files::rename_folder(&replaced, &path)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Loads the newest readable checkpoint; `None` if none has been saved. Newer, damaged ones are
     /// logged and renamed, so that they are neither taken for checkpoints nor counted among those
     /// kept. The moving average is on the same device as the weights, outside any graph. A
@@ -89,6 +104,7 @@ impl RunFolder {
         projector: Option<Projector>,
         device: &Device,
     ) -> Result<Option<TrainState>, TrainError> {
+        self.bring_back()?;
         let mut damaged: Vec<(PathBuf, FileError)> = Vec::new();
         for path in self.saved().into_iter().rev() {
             match read_state(&path, projector.clone(), device) {

@@ -31,6 +31,9 @@ pub enum TrainError {
     /// There are checkpoints, but none can be read.
     #[error("no checkpoint in {} can be read ({reasons}): restore one from a backup, or start again with another --out", folder.display())]
     Damaged { folder: PathBuf, reasons: String },
+    /// Checkpoints were saved, but they are gone.
+    #[error("the run in {} reached step {step}, but its checkpoints are gone: restore one from a backup, or start a new run with another --out (--init takes one of its models)", folder.display())]
+    Gone { folder: PathBuf, step: u64 },
     /// The data set has fewer than two classes.
     #[error("the data set has no class table: a run needs at least two classes")]
     NoClasses,

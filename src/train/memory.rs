@@ -96,7 +96,11 @@ impl MemoryUse {
         // Inputs of norms, products, attention, activation and scales; a frozen encoder keeps none.
         let encoder = match &network.encoder {
             Some(vit) if config.model.encoder_rate > 0.0 => {
-                let block = 10 * vit.width + 3 * vit.mlp_width;
+                let block = if composed {
+                    23 * vit.width + 4 * vit.mlp_width + vit.heads * kept.tokens as usize
+                } else {
+                    10 * vit.width + 3 * vit.mlp_width
+                };
                 part * kept.tokens * (vit.blocks * block) as u64
             }
             _ => 0,

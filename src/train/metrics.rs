@@ -81,6 +81,16 @@ impl Metrics {
     }
 }
 
+/// The greatest step of the lines of a file; 0 without any.
+pub(super) fn last_step(path: &Path) -> u64 {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let steps = text.lines().filter_map(|line| {
+        let value: serde_json::Value = serde_json::from_str(line).ok()?;
+        value["step"].as_u64()
+    });
+    steps.max().unwrap_or(0)
+}
+
 /// The numbers of a line with their TensorBoard tags, `train/KEY` or `validation/KEY`.
 fn scalars(line: &serde_json::Value) -> Vec<(String, f64)> {
     let group = if line.get("miou").is_some() {

@@ -3,6 +3,7 @@
 use super::TrainError;
 use super::config::Stage;
 use super::folder::RunFolder;
+use super::metrics;
 use super::repa;
 use super::state::TrainState;
 use super::supervision::Supervision;
@@ -11,7 +12,7 @@ use crate::encoding::Order;
 use crate::model::Card;
 use crate::model::warm_start::{Loaded, warm_start};
 use crate::models;
-use crate::run_format::CHECKPOINTS;
+use crate::run_format::{CHECKPOINTS, METRICS, MODEL};
 use burn::module::Module;
 use burn::tensor::Device;
 use std::sync::Arc;
@@ -54,6 +55,7 @@ impl Setup {
                 state.average.network = state.average.network.valid();
                 return Ok((state, None));
             }
+            self.refuse_to_start_over(config.train.checkpoint_every)?;
             tracing::warn!(
                 "the run in {} has no checkpoint yet: it starts again",
                 self.folder.path("").display()
@@ -96,6 +98,17 @@ impl Setup {
         state.average.network = network.valid();
         state.model.network = network;
         Ok((state, Some(loaded)))
+    }
+
+    /// Refuses to start a run again that had reached its first checkpoint: its metrics and models would be
+    /// replaced.
+    fn refuse_to_start_over(&self, checkpoint_every: u64) -> Result<(), TrainError> {
+        let step = metrics::last_step(&self.folder.path(METRICS));
+        if step < checkpoint_every && !self.folder.path(MODEL).exists() {
+            return Ok(());
+        }
+        let folder = self.folder.path("");
+        Err(TrainError::Gone { folder, step })
     }
 
     /// Chooses the points of the classes of a fresh state: those that the weights of the model that it

@@ -139,6 +139,8 @@ impl TrainState {
         let mut model = self.average.clone();
         model.card.steps = self.progress.step;
         model.card.sampling_steps = line.map(|_| config.train.validate_steps);
+        // Later weights have no score.
+        let line = line.filter(|line| line.step == self.progress.step);
         model.card.score = line.map(|line| Score {
             miou: line.miou,
             on: format!("validation split at network size {:?}", config.data.size),

@@ -5,7 +5,6 @@
 //! to a wrong mask x~, `x_t = (1 - t) x0 + t x~`, with the target velocity `(x1 - x_t) / (1 - t)`
 //! towards the right one, teaches it to correct. For x~ = x1 this is equation 2.
 
-use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -48,9 +47,12 @@ pub(super) fn corrupted(
     rng.set_stream(2 * step + 1);
     let mut wrong = labels.to_vec();
     let height = labels.len() / width.max(1);
-    let mut others: Vec<u16> = (0..classes as u16).collect();
     for _ in 0..rng.random_range(RECTANGLES) {
-        others.shuffle(&mut rng);
+        // Sattolo's algorithm: no class stays.
+        let mut others: Vec<u16> = (0..classes as u16).collect();
+        for last in (1..others.len()).rev() {
+            others.swap(last, rng.random_range(0..last));
+        }
         let mut along = |length: usize| {
             let side = ((rng.random_range(SIDES) * length as f32) as usize).clamp(1, length);
             let first = rng.random_range(0..=length - side);
@@ -88,6 +90,12 @@ mod tests {
         assert!(once[..40].iter().all(|&label| label == IGNORE));
         let changed = once.iter().zip(&labels).filter(|(a, b)| a != b).count();
         assert!((20..1200).contains(&changed), "{changed}");
+        // Two classes change places.
+        let one_class = vec![0; 40 * 30];
+        for sample in 0..20 {
+            let wrong = corrupted(&one_class, 40, 2, [1, 2, sample]);
+            assert!(wrong.contains(&1), "sample {sample}");
+        }
         assert!(once.iter().all(|&label| label < 6 || label == IGNORE));
     }
 

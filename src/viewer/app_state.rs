@@ -279,7 +279,12 @@ impl AppState {
         self.sample_second();
     }
 
+    /// Starts the flow of the open photo. While a model is being opened, this is left to its arrival:
+    /// worker and window must have the same model.
     pub(super) fn sample(&mut self) {
+        if matches!(self.phase, Phase::Loading) {
+            return;
+        }
         self.correct.leave_photo();
         self.playhead.position = 0.0;
         let (Some(worker), Some(item), Some(_)) = (&self.worker, self.photos.item(), &self.model)
@@ -302,6 +307,9 @@ impl AppState {
         let (Some(worker), Some(model)) = (&self.worker, &self.model) else {
             return;
         };
+        if matches!(self.phase, Phase::Loading) {
+            return;
+        }
         let settings = self.settings.masks;
         let viewing = settings.viewing(&model.card, self.sampling);
         let (shown, _) = self.photos.place();
@@ -331,8 +339,11 @@ impl AppState {
         self.opener = FileOpener::new(|| ());
     }
 
-    /// Stops sampling and keeps the states computed so far.
+    /// Stops sampling and keeps the states computed so far. A model that is being opened still opens.
     pub(super) fn cancel(&mut self) {
+        if matches!(self.phase, Phase::Loading) {
+            return;
+        }
         if let Some(worker) = &self.worker {
             worker.cancel();
         }
@@ -429,6 +440,7 @@ impl AppState {
             colours: model.colours.clone(),
             opacity: self.settings.view.opacity,
             inputs: self.inputs(),
+            own: self.exports.own.clone(),
         })
         .filter(|all| !all.masks.is_empty())
     }
@@ -439,7 +451,17 @@ impl AppState {
         let opacity = self.settings.view.opacity;
         let outlines = self.settings.masks.outlines;
         let snapshot = FlowSnapshot::of(flow, model, outlines, look, opacity, self.inputs())?;
-        Some(snapshot.corrected(self.correct.labels(flow.id), &model.classes))
+        let labels = self.correct.labels(flow.id).or_else(|| self.best_mask());
+        Some(snapshot.corrected(labels, &model.classes))
+    }
+
+    /// The mask of the shown photo from several looks or windows, where they are chosen and it is there.
+    pub(super) fn best_mask(&self) -> Option<Vec<u16>> {
+        let card = &self.model.as_ref()?.card;
+        let (shown, _) = self.photos.place();
+        let mask = self.masks.mask(shown);
+        let mask = mask.filter(|_| self.settings.masks.differs(card));
+        mask?.labels().ok()
     }
 }
 

@@ -229,35 +229,44 @@ pub(super) fn status(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Comma
 /// Draws the list of keyboard shortcuts.
 pub(super) fn help(app: &AppState, context: &egui::Context, commands: &mut Vec<Command>) {
     let mut open = app.dialogs.help;
+    let room = context.content_rect().size() - egui::vec2(4.0, 10.0) * GRID;
     egui::Window::new("Keyboard shortcuts")
         .open(&mut open)
         .collapsible(false)
         .resizable(false)
         .anchor(egui::Align2::CENTER_CENTER, egui::Vec2::ZERO)
+        .default_size(room)
         .show(context, |ui| {
-            ui.horizontal_top(|ui| {
-                for groups in [
-                    &["File", "Edit", "Help"][..],
-                    &["Flow", "Mouse"],
-                    &["Correct"],
-                    &["View"],
-                ] {
-                    ui.vertical(|ui| {
-                        ui.set_width(36.0 * GRID);
-                        for group in groups
-                            .iter()
-                            .filter(|group| platform::DESKTOP || **group != "Correct")
-                        {
-                            keys(ui, group);
-                            ui.add_space(GRID);
-                        }
-                    });
-                }
-            });
+            let scroll = egui::ScrollArea::both()
+                .max_width(room.x)
+                .max_height(room.y);
+            scroll.show(ui, columns_of_keys);
         });
     if open != app.dialogs.help {
         commands.push(Action::Help.into());
     }
+}
+
+fn columns_of_keys(ui: &mut egui::Ui) {
+    ui.horizontal_top(|ui| {
+        for groups in [
+            &["File", "Edit", "Help"][..],
+            &["Flow", "Mouse"],
+            &["Correct"],
+            &["View"],
+        ] {
+            ui.vertical(|ui| {
+                ui.set_width(36.0 * GRID);
+                for group in groups
+                    .iter()
+                    .filter(|group| platform::DESKTOP || **group != "Correct")
+                {
+                    keys(ui, group);
+                    ui.add_space(GRID);
+                }
+            });
+        }
+    });
 }
 
 const MOUSE: [(&str, &str); 9] = [

@@ -64,7 +64,9 @@ fn shares<'a>(flow: &Flow, model: &OpenModel, hovered: Option<usize>) -> Lines<'
     let mut classes: Vec<usize> = (0..model.card.classes.len()).collect();
     classes.sort_by(|&a, &b| most(b).total_cmp(&most(a)));
     classes.truncate(CLASSES);
+    // A class added by hand has no share.
     if let Some(hovered) = hovered
+        && hovered < model.card.classes.len()
         && !classes.contains(&hovered)
     {
         classes.push(hovered);

@@ -5,28 +5,42 @@ use super::theme::{self, GRID};
 use eframe::egui;
 use egui_material_icons::icons;
 use std::ops::Range;
+use std::time::Duration;
+use web_time::Instant;
 
 /// The most errors kept; older ones are dropped.
 const MOST: usize = 50;
 
+/// A line that is reported again within this time is the same event, such as an error of every frame.
+const SAME: Duration = Duration::from_secs(1);
+
 #[derive(Default)]
 pub(super) struct ErrorList {
     lines: Vec<String>,
+    /// When each of them was reported last.
+    times: Vec<Instant>,
     /// Whether the list is expanded.
     pub open: bool,
 }
 
 impl ErrorList {
-    /// Adds a line, which should name the file and a remedy. Repeated lines are listed once.
+    /// Adds a line, which should name the file and a remedy, and expands the list. A repeated line moves to
+    /// the end.
     pub(super) fn report(&mut self, text: impl Into<String>) {
         let text = text.into();
-        tracing::warn!("{text}");
-        if self.lines.contains(&text) {
-            return;
+        let now = Instant::now();
+        if let Some(at) = self.lines.iter().position(|line| *line == text) {
+            let before = std::mem::replace(&mut self.times[at], now);
+            if now.duration_since(before) < SAME {
+                return;
+            }
+            self.dismiss(at..at + 1);
         }
+        tracing::warn!("{text}");
         self.lines.push(text);
+        self.times.push(now);
         if self.lines.len() > MOST {
-            self.lines.remove(0);
+            self.dismiss(0..1);
         }
         self.open = true;
     }
@@ -41,6 +55,7 @@ impl ErrorList {
     }
 
     pub(super) fn dismiss(&mut self, lines: Range<usize>) {
+        self.times.drain(lines.clone());
         self.lines.drain(lines);
     }
 

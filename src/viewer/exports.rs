@@ -14,10 +14,11 @@ use crate::pictures;
 use crate::votes::Outlines;
 use eframe::egui;
 use image::RgbImage;
+use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
 
 /// A copy of a flow for another thread.
 pub(super) struct FlowSnapshot {
@@ -193,6 +194,8 @@ pub(super) struct Exports {
     running: Option<Arc<Progress>>,
     /// The file written last.
     pub written: Option<PathBuf>,
+    /// The files of [`AllMasks`](super::exports_all::AllMasks) that were written.
+    pub own: Arc<Mutex<HashSet<PathBuf>>>,
 }
 
 impl Exports {
@@ -204,6 +207,7 @@ impl Exports {
             wake: context.clone(),
             running: None,
             written: None,
+            own: Arc::default(),
         }
     }
 

@@ -6,8 +6,9 @@ use crate::export::{self, Artifact, Mask};
 use crate::files::{self, Plan};
 use crate::{data, pictures};
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A copy of the masks for another thread.
 pub(super) struct AllMasks {
@@ -19,6 +20,8 @@ pub(super) struct AllMasks {
     pub opacity: f32,
     /// Files that no export may overwrite, besides the photos.
     pub inputs: Vec<PathBuf>,
+    /// The files of earlier exports of this window, the only ones that are replaced.
+    pub own: Arc<Mutex<HashSet<PathBuf>>>,
 }
 
 impl AllMasks {
@@ -35,11 +38,31 @@ impl AllMasks {
         folder: &Path,
         report: &dyn Fn(f32) -> bool,
     ) -> Option<Result<(), String>> {
-        let paths: Vec<PathBuf> = self
-            .masks
-            .iter()
-            .map(|(item, _)| folder.join(artifact.file_name(&item.stem())))
+        // Photos of one name in several folders, or of several endings, are numbered.
+        let mut taken = HashSet::new();
+        let stems = self.masks.iter().map(|(item, _)| {
+            let stem = item.stem();
+            let numbered = (1..).map(|number| match number {
+                1 => stem.clone(),
+                number => format!("{stem}-{number}"),
+            });
+            let mut free = numbered.filter(|name| taken.insert(name.to_lowercase()));
+            free.next().unwrap_or_default()
+        });
+        let paths: Vec<PathBuf> = stems
+            .map(|stem| folder.join(artifact.file_name(&stem)))
             .collect();
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        let others = |path: &&PathBuf| path.exists() && !own.contains(*path);
+        if let Some(path) = paths.iter().find(others) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            return Some(Err(format!(
+                "{} holds {} of these files already, such as {name}, which are not replaced: choose \
+                 an empty folder",
+                folder.display(),
+                paths.iter().filter(others).count()
+            )));
+        }
         let mut plan = Plan::default();
         for (path, (item, _)) in paths.iter().zip(&self.masks) {
             plan.write(path, format!("the {} of {}", artifact.noun(), item.name()));
@@ -65,6 +88,7 @@ impl AllMasks {
             if let Err(error) = written {
                 return Some(Err(error));
             }
+            own.insert(path.clone());
         }
         Some(Ok(()))
     }
@@ -127,6 +151,7 @@ mod tests {
             colours: vec![[10, 20, 30], [200, 100, 0]],
             opacity: 1.0,
             inputs: Vec::new(),
+            own: Arc::default(),
         };
         let out = path("out");
         std::fs::create_dir(&out).unwrap();
@@ -155,5 +180,18 @@ mod tests {
             [read("a.png"), read("b.png")],
             [labels.to_vec(), vec![1; 6]]
         );
+        // What somebody else wrote stays, as it would for another window.
+        all.own = Arc::default();
+        let error = all.write(Artifact::Labels, &out, &|_| true).unwrap();
+        let error = error.unwrap_err();
+        assert!(
+            error.contains("2 of these files") && error.contains("a.png"),
+            "{error}"
+        );
+        // Photos of one name have masks of two.
+        all.masks = vec![photo("c.png"), photo("c.bmp")];
+        all.open = None;
+        assert_eq!(all.write(Artifact::Labels, &out, &|_| true), Some(Ok(())));
+        assert_eq!(read("c-2.png"), labels);
     }
 }

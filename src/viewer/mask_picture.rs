@@ -13,11 +13,16 @@ use eframe::egui::{
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+/// Opacity of the other classes while one is highlighted, as in `shaders/canvas.wgsl`.
+const UNLIT: u8 = 38;
+
 /// What a texture was made from.
 struct Made {
     picture: Arc<LabelPicture>,
     colours: Vec<[u8; 3]>,
     hidden: BTreeSet<usize>,
+    /// The highlighted class.
+    lit: Option<usize>,
 }
 
 #[derive(Default)]
@@ -38,20 +43,26 @@ impl MaskPicture {
     pub(super) fn ready(&mut self, app: &AppState, context: &egui::Context) -> Option<ReadyMask> {
         let model = app.model.as_ref()?;
         let (picture, [width, height]) = shown(app)?;
-        let hidden = &app.selection.hidden;
+        let (hidden, lit) = (&app.selection.hidden, app.hover.class);
         let is_made = |made: &Made| {
             Arc::ptr_eq(&made.picture, &picture)
                 && made.colours == model.colours
                 && made.hidden.iter().eq(hidden.iter())
+                && made.lit == lit
         };
         if !self.texture.as_ref().is_some_and(|(made, _)| is_made(made)) {
-            let rgba = picture.rgba(&model.colours, |class| hidden.contains(&class));
+            let rgba = picture.rgba(&model.colours, |class| match lit {
+                _ if hidden.contains(&class) => 0,
+                Some(lit) if lit != class => UNLIT,
+                _ => u8::MAX,
+            });
             let image = ColorImage::from_rgba_unmultiplied(picture.size, &rgba);
             let texture = context.load_texture("mask", image, TextureOptions::NEAREST);
             let made = Made {
                 picture: picture.clone(),
                 colours: model.colours.clone(),
                 hidden: hidden.iter().copied().collect(),
+                lit,
             };
             self.texture = Some((made, texture));
         }
@@ -66,6 +77,14 @@ impl MaskPicture {
 
 /// The mask to draw now, and the width and height of its photo.
 fn shown(app: &AppState) -> Option<(Arc<LabelPicture>, [u32; 2])> {
+    // The canvas draws corrections.
+    if app
+        .flow
+        .as_ref()
+        .is_some_and(|flow| app.correct.draws(flow.id))
+    {
+        return None;
+    }
     let settings = app.settings.masks;
     let last = app.sampling.steps as f32;
     let is_last = app.playhead.position >= last;

@@ -50,12 +50,11 @@ impl LabelPicture {
         }
     }
 
-    /// RGBA in the colours of the classes; pixels without a class and of `hidden` classes are
-    /// transparent.
-    pub(super) fn rgba(&self, colours: &[[u8; 3]], hidden: impl Fn(usize) -> bool) -> Vec<u8> {
+    /// RGBA in the colours and opacities of the classes; pixels without a class are transparent.
+    pub(super) fn rgba(&self, colours: &[[u8; 3]], opacity: impl Fn(usize) -> u8) -> Vec<u8> {
         let colour = |&label: &u16| match colours.get(usize::from(label)) {
-            Some([r, g, b]) if !hidden(usize::from(label)) => [*r, *g, *b, 255],
-            _ => [0; 4],
+            Some([r, g, b]) => [*r, *g, *b, opacity(usize::from(label))],
+            None => [0; 4],
         };
         self.labels.iter().flat_map(colour).collect()
     }
@@ -157,9 +156,12 @@ mod tests {
     }
 
     #[test]
-    fn ignored_and_hidden_pixels_are_transparent() {
+    fn ignored_pixels_are_transparent_and_classes_as_opaque_as_asked() {
         let labels = LabelPicture::of(&[0, 1, IGNORE, 9], [2, 2], 64);
-        let rgba = labels.rgba(&[[1, 2, 3], [4, 5, 6]], |class| class == 1);
-        assert_eq!(rgba, [[1, 2, 3, 255], [0; 4], [0; 4], [0; 4]].concat());
+        let rgba = labels.rgba(&[[1, 2, 3], [4, 5, 6]], |class| [255, 38][class]);
+        assert_eq!(
+            rgba,
+            [[1, 2, 3, 255], [4, 5, 6, 38], [0; 4], [0; 4]].concat()
+        );
     }
 }

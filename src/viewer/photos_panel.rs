@@ -85,7 +85,7 @@ impl PhotosPanel {
         {
             return Some(picture.clone());
         }
-        let rgba = mask.small.rgba(&model.colours, |_| false);
+        let rgba = mask.small.rgba(&model.colours, |_| u8::MAX);
         let image = ColorImage::from_rgba_unmultiplied(mask.small.size, &rgba);
         let picture = context.load_texture("mask", image, TextureOptions::LINEAR);
         self.pictures.insert(at, (mask.clone(), picture.clone()));

@@ -28,6 +28,9 @@ pub(super) struct PixelInfo {
 /// The numbers of a pixel at the playhead, or `None` while its state is still being read back.
 pub(super) fn pixel_info(app: &AppState, pixel: usize) -> Option<PixelInfo> {
     let (flow, model) = (app.flow.as_ref()?, app.model.as_ref()?);
+    if pixel >= flow.pixels() {
+        return None;
+    }
     let position = app.playhead.position;
     let x = flow.state_of(pixel, position)?;
     let t = flow.time(position);

@@ -105,16 +105,11 @@ impl SelectionHistory {
         brushed
     }
 
-    /// Clears pins and brushed pixels because another photo has other pixels. This cannot be undone.
+    /// Clears pins and brushed pixels because other states have other pixels. This cannot be undone.
     pub(super) fn forget_pixels(&mut self) {
-        self.forget_pins();
+        self.current.pins.clear();
         self.current.brushed = Arc::default();
         self.history = Undoer::default();
-    }
-
-    /// Clears the pins because the states have another size.
-    pub(super) fn forget_pins(&mut self) {
-        self.current.pins.clear();
     }
 
     /// Shows all classes because another model has other classes.

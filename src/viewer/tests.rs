@@ -3,27 +3,26 @@
 
 mod compare;
 mod correct;
+mod exports;
 mod lessons;
 mod masks;
+mod memory;
 mod network;
+mod opening;
 mod race;
 mod selection;
 
 use super::app::App;
 use super::app_state::Devices;
-use super::memory::Memory;
 use super::panels::PanelKind;
-use super::settings::{self, Settings};
-use super::{Options, dock, field, view};
+use super::{Options, dock, view};
 use crate::device::Choice;
-use crate::export::{Artifact, Look};
 use crate::gpu::canvas::Layer;
 use crate::model::Fit;
 use burn::tensor::Device;
 use eframe::egui::{self, Event, Key, Modifiers, PointerButton, Theme, Vec2, pos2};
 use egui_kittest::kittest::Queryable;
 use egui_kittest::{Harness, SnapshotOptions};
-use ron::value::RawValue;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -248,34 +247,6 @@ fn layers_and_arrangements_follow_their_keys() {
 }
 
 #[test]
-fn another_model_takes_over_and_a_wrong_one_does_not() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut window = done(2, Theme::Dark);
-    let wrong = folder.path().join("wrong.safetensors");
-    fs::write(&wrong, "not a model").unwrap();
-    window
-        .state_mut()
-        .shared
-        .choose_model(&wrong.to_string_lossy());
-    until(&mut window, "a refusal", |app| app.shared.errors.open);
-    let app = &window.state().shared;
-    assert!(app.errors.lines()[0].contains("wrong.safetensors"));
-    assert!(app.model.is_some() && !app.busy());
-
-    let other = model_file(folder.path(), &["left", "right"]);
-    window
-        .state_mut()
-        .shared
-        .choose_model(&other.to_string_lossy());
-    until(&mut window, "the other model", |app| {
-        let model = app.shared.model.as_ref();
-        model.is_some_and(|model| model.card.classes == ["left", "right"]) && complete(app)
-    });
-    let recent = &window.state().shared.settings.recent_models;
-    assert!(recent[0].ends_with("other.safetensors"));
-}
-
-#[test]
 fn the_model_panel_shows_the_fit_and_the_steps_of_a_model() {
     let mut window = done(1, Theme::Dark);
     dock::reveal(&mut window.state_mut().layout, PanelKind::Model);
@@ -339,119 +310,6 @@ fn sampling_is_cancelled_within_a_step() {
 }
 
 #[test]
-fn files_opened_by_mistake_are_reported_and_the_window_goes_on() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name);
-    let mut good = Vec::new();
-    let picture = image::RgbImage::new(40, 30);
-    picture
-        .write_to(
-            &mut std::io::Cursor::new(&mut good),
-            image::ImageFormat::Png,
-        )
-        .unwrap();
-    fs::write(path("text.png"), "this is no picture").unwrap();
-    fs::write(path("cut.png"), &good[..good.len() / 2]).unwrap();
-    fs::write(path("empty.jpg"), "").unwrap();
-    // An undamaged header that promises 3600 megapixels.
-    let mut huge = Vec::new();
-    let mut header = png::Encoder::new(&mut huge, 60_000, 60_000)
-        .write_header()
-        .unwrap();
-    header.write_chunk(png::chunk::IDAT, &[0; 64]).unwrap();
-    drop(header);
-    fs::write(path("huge.png"), huge).unwrap();
-    fs::create_dir(path("nothing")).unwrap();
-    let mut window = done(2, Theme::Dark);
-    for name in [
-        "text.png",
-        "cut.png",
-        "empty.jpg",
-        "huge.png",
-        "gone.png",
-        "nothing",
-    ] {
-        window
-            .state_mut()
-            .shared
-            .open_paths(vec![path(name), path(name)]);
-        let reported = |app: &App| app.shared.errors.lines().iter().any(|l| l.contains(name));
-        until(&mut window, name, reported);
-    }
-    let lines = window.state().shared.errors.lines();
-    let of = |name: &str| lines.iter().find(|line| line.contains(name)).unwrap();
-    // "Too large" is a different error than "damaged".
-    assert!(of("huge.png").contains("60000"), "{}", of("huge.png"));
-    assert!(!of("cut.png").contains("large"), "{}", of("cut.png"));
-    image::RgbImage::new(1, 1).save(path("one.png")).unwrap();
-    window
-        .state_mut()
-        .shared
-        .open_paths(vec![path("one.png"), path("one.png")]);
-    until(&mut window, "a picture of one pixel", |app| {
-        complete(app)
-            && app
-                .shared
-                .flow
-                .as_ref()
-                .is_some_and(|flow| flow.name == "one.png")
-    });
-}
-
-#[test]
-fn exports_are_written_and_a_place_that_refuses_is_named() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut window = done(2, Theme::Dark);
-    let paths = [
-        folder.path().join("mask.png"),
-        folder.path().join("no/folder/mask.png"),
-    ];
-    for path in &paths {
-        let app = &mut window.state_mut().shared;
-        let flow = app.snapshot(Look::Raw).unwrap();
-        app.exports
-            .write(Artifact::Labels, flow, path.clone())
-            .unwrap();
-        until(&mut window, "the file", |app| {
-            app.shared.exports.progress().is_none()
-        });
-    }
-    assert!(paths[0].exists() && !paths[1].exists());
-    let errors = window.state().shared.errors.lines();
-    assert!(
-        errors.iter().any(|line| line.contains("no/folder")),
-        "{errors:?}"
-    );
-}
-
-#[test]
-fn an_export_never_replaces_the_photo_that_it_shows() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("photo.png");
-    image::RgbImage::from_pixel(24, 16, image::Rgb([90, 120, 30]))
-        .save(&path)
-        .unwrap();
-    let before = std::fs::read(&path).unwrap();
-    let mut window = window(options(&[&path], 2), Theme::Dark);
-    until(&mut window, "a flow", |app| {
-        app.shared.flow.is_some() && !app.shared.busy()
-    });
-    let app = &mut window.state_mut().shared;
-    let flow = app.snapshot(Look::Raw).unwrap();
-    let written = app.exports.write(Artifact::Labels, flow, path.clone());
-    written.unwrap();
-    until(&mut window, "the refusal", |app| {
-        app.shared.exports.progress().is_none()
-    });
-    assert_eq!(std::fs::read(&path).unwrap(), before);
-    let errors = window.state().shared.errors.lines();
-    assert!(
-        errors.iter().any(|line| line.contains("photo.png")),
-        "{errors:?}"
-    );
-}
-
-#[test]
 fn old_states_leave_graphics_memory_and_come_back() {
     let mut window = done(8, Theme::Dark);
     let app = &mut window.state_mut().shared;
@@ -468,95 +326,6 @@ fn old_states_leave_graphics_memory_and_come_back() {
     let app = window.state_mut();
     assert!(app.panels.canvas.sources(&app.shared).unwrap().is_some());
     assert!(resident(&window) <= 3);
-}
-
-/// What another start of the program reads from a file whose text was changed.
-fn remembered(change: impl Fn(String) -> String) -> Memory {
-    let mut memory = Memory {
-        settings: Settings {
-            recent: vec!["/data/kept.jpg".into()],
-            ..Settings::default()
-        },
-        panels: dock::tree(),
-        field: field::FieldSettings {
-            classes: 40,
-            ..Default::default()
-        },
-    };
-    memory.settings.choose_steps(Some(33));
-    memory.settings.view.fine = false;
-    let text = change(ron::to_string(&memory).unwrap());
-    Memory::of(RawValue::from_ron(&text).unwrap())
-}
-
-#[test]
-fn what_is_remembered_survives_a_file() {
-    let read = remembered(|text| text);
-    let steps = read.settings.chosen_steps();
-    assert_eq!((steps, read.field.classes), (Some(33), 40));
-    assert!(!read.settings.view.fine);
-    assert!(dock::is_sound(&read.panels));
-}
-
-/// A later version has another panel, another solver, another layer and one more setting: each loses
-/// only itself.
-#[test]
-fn what_this_version_does_not_know_costs_nothing_else() {
-    for (from, to) in [
-        ("Pane(Runs)", "Pane(Depth)"),
-        ("solver:euler", "solver:adaptive(tolerance:1e-3)"),
-        ("layers:(Overlay", "layers:(Depth"),
-        (
-            "recent_models:[]",
-            "recent_models:[],favourites:{\"a\":Some(1)}",
-        ),
-        ("target:4", "target:\"all\""),
-    ] {
-        let read = remembered(|text| {
-            assert!(text.contains(from), "{from} is not in {text}");
-            text.replace(from, to)
-        });
-        assert_eq!(read.settings.recent, [Path::new("/data/kept.jpg")], "{to}");
-        let steps = read.settings.chosen_steps();
-        assert_eq!((steps, read.field.classes), (Some(33), 40), "{to}");
-        assert_eq!(read.settings.solver, crate::sampler::Solver::Euler, "{to}");
-        assert!(dock::is_sound(&read.panels), "{to}");
-    }
-    let read = Memory::of(RawValue::from_ron("[1, 2]").unwrap());
-    assert_eq!(read.settings.chosen_steps(), None);
-    assert!(dock::is_sound(&read.panels));
-}
-
-/// Numbers that would make the window unusable are corrected before the first frame.
-#[test]
-fn a_window_opens_with_absurd_remembered_numbers() {
-    let memory = remembered(|text| {
-        let text = text.replace("scale:1.0)", "scale:0.0)");
-        let text = text.replace("speed:6.0", "speed:NaN");
-        let text = text.replace("steps:33", "steps:0");
-        text.replace("opacity:0.7", "opacity:NaN")
-    });
-    assert_eq!(memory.settings.scale, *settings::SCALE.start());
-    let steps = memory.settings.chosen_steps();
-    assert_eq!((memory.settings.speed, steps), (6.0, Some(1)));
-    assert_eq!(memory.settings.view.opacity, 0.7);
-}
-
-#[test]
-fn pasted_text_opens_the_files_that_it_names() {
-    let folder = tempfile::tempdir().unwrap();
-    let photo = folder.path().join("my photo.png");
-    image::RgbImage::new(20, 10).save(&photo).unwrap();
-    let mut window = done(1, Theme::Dark);
-    let uri = url::Url::from_file_path(&photo).unwrap();
-    window.event(Event::Paste(format!("{uri}\r\n")));
-    until(&mut window, "the pasted photo", |app| {
-        app.shared
-            .flow
-            .as_ref()
-            .is_some_and(|flow| flow.name == "my photo.png")
-            && complete(app)
-    });
 }
 
 /// Photos with extreme sides are visible, at least as a line.

@@ -126,7 +126,12 @@ impl View {
             }
         }
         self.opacity = in_range(self.opacity, 0.0..=1.0, default.opacity);
-        self.divider = in_range(self.divider, DIVIDER, default.divider);
+        self.set_divider(self.divider);
+    }
+
+    /// Moves the divider.
+    pub(super) fn set_divider(&mut self, divider: f32) {
+        self.divider = in_range(divider, DIVIDER, 0.5);
     }
 }
 

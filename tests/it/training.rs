@@ -173,6 +173,27 @@ fn a_kill_in_the_middle_leaves_a_run_that_resumes() {
     );
 }
 
+#[test]
+fn a_run_whose_checkpoints_are_gone_is_not_started_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    train(&run, TEN).assert().success();
+    let kept = ["metrics.jsonl", "model.safetensors"].map(|name| run.join(name));
+    let before = kept.clone().map(|path| fs::read(path).unwrap());
+    // Killed between the two renames of a save: the checkpoint has its temporary name.
+    let checkpoints = run.join("checkpoints");
+    let (last, replaced) = ("step-00000010", ".flowseg-replaced");
+    fs::rename(checkpoints.join(last), checkpoints.join(replaced)).unwrap();
+    train(&run, TEN).arg("--resume").assert().success();
+    assert!(checkpoints.join(last).exists() && !checkpoints.join(replaced).exists());
+    fs::remove_dir_all(&checkpoints).unwrap();
+    fails(
+        train(&run, TEN).arg("--resume"),
+        &["reached step 10", "checkpoints are gone"],
+    );
+    assert_eq!(kept.map(|path| fs::read(path).unwrap()), before);
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn an_interrupt_saves_and_exits_cleanly() {

@@ -1,8 +1,9 @@
 //! Output files and their paths.
 
-use crate::export::{Artifact, Format, Shapes};
-use crate::files::Plan;
+use crate::export::{self, Artifact, Format, Shapes};
+use crate::files::{self, FileError, Plan};
 use std::ffi::OsStr;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A photo and its output files.
@@ -81,6 +82,22 @@ impl Outputs {
                 format!("the {} of {}", artifact.noun(), photo.display()),
             );
         }
+    }
+
+    /// Refuses to replace a Labelme file that was saved by another program: its polygons may have been
+    /// corrected by hand.
+    ///
+    /// # Errors
+    /// The file, and what to do.
+    pub(super) fn keep_corrected(&self) -> Result<(), FileError> {
+        for (format, path) in &self.masks {
+            if *format == Format::Labelme
+                && fs::read(path).is_ok_and(|text| !export::is_own_labelme(&text))
+            {
+                files::refuse_existing(path, "saved by another program, such as Labelme")?;
+            }
+        }
+        Ok(())
     }
 
     /// All paths.

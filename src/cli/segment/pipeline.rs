@@ -1,7 +1,9 @@
 //! A pipeline of three stages: while one photo is read, others are segmented and written.
 
-use anyhow::Context;
+use crate::panic_message::panic_message;
+use anyhow::{Context, anyhow};
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -64,7 +66,7 @@ pub(super) fn run<A: Send, B: Send, C: Send>(
                     return;
                 }
                 let start = Instant::now();
-                let result = read(at);
+                let result = caught(|| read(at));
                 if out.send((at, start.elapsed(), result)).is_err() {
                     return;
                 }
@@ -76,7 +78,7 @@ pub(super) fn run<A: Send, B: Send, C: Send>(
         move || {
             while let Some((at, before, result)) = receive(from) {
                 let start = Instant::now();
-                let result = result.and_then(middle);
+                let result = result.and_then(|item| caught(|| middle(item)));
                 if out.send((at, before + start.elapsed(), result)).is_err() {
                     return;
                 }
@@ -88,7 +90,7 @@ pub(super) fn run<A: Send, B: Send, C: Send>(
         move || {
             while let Some((at, before, result)) = receive(from) {
                 let start = Instant::now();
-                let result = result.and_then(|item| write(at, item));
+                let result = result.and_then(|item| caught(|| write(at, item)));
                 if out.send((at, before + start.elapsed(), result)).is_err() {
                     return;
                 }
@@ -136,6 +138,14 @@ pub(super) fn run<A: Send, B: Send, C: Send>(
             }
         }
         outcome
+    })
+}
+
+/// Turns a panic into the error of one item: a stage whose thread ended would leave the others waiting.
+fn caught<T>(work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let message = panic_message(&*panic);
+        Err(anyhow!("a fault of the program: {message}"))
     })
 }
 
@@ -192,6 +202,42 @@ mod tests {
             _ => Ok(2 * at),
         };
         assert_eq!(found, (0..300).map(expected).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_panic_is_the_error_of_its_item() {
+        let panics = |stage: usize, at: usize| assert_ne!(at % 7, stage, "a panic");
+        let mut failed = Vec::new();
+        run(
+            100,
+            THREADS,
+            |at| {
+                panics(1, at);
+                Ok(at)
+            },
+            |at| {
+                panics(2, at);
+                Ok(at)
+            },
+            |at, _| {
+                panics(3, at);
+                Ok(())
+            },
+            |at, _, result| {
+                if let Err(error) = result {
+                    assert!(error.to_string().contains("a panic"), "{error}");
+                    failed.push(at);
+                }
+                Ok(())
+            },
+        )
+        .unwrap();
+        assert!(
+            failed.iter().eq((0..100)
+                .filter(|at| (1..=3).contains(&(at % 7)))
+                .collect::<Vec<_>>()
+                .iter())
+        );
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::files;
 use crate::terminal::{self, err, out};
 use anyhow::bail;
 use serde_json::{Value, json};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -65,17 +66,24 @@ impl Records {
         json: bool,
         goes_on: bool,
     ) -> anyhow::Result<Self> {
-        let coco = tables.coco.iter().map(|(_, path)| {
+        let coco = tables.coco.iter().map(|(shapes, path)| {
             if goes_on {
-                Coco::resume(path, selection)
+                Coco::resume(path, selection, *shapes)
             } else {
                 Coco::create(path, selection)
             }
         });
         let coco = coco.collect::<Result<_, _>>()?;
         if let Some([list, yaml]) = &tables.yolo {
-            files::write_atomic(list, class_list(selection.names()).as_bytes())?;
-            files::write_atomic(yaml, data_yaml(selection.names()).as_bytes())?;
+            for (path, text) in [
+                (list, class_list(selection.names())),
+                (yaml, data_yaml(selection.names())),
+            ] {
+                if !fs::read(path).is_ok_and(|there| there == text.as_bytes()) {
+                    files::refuse_existing(path, "of other classes, or was edited")?;
+                    files::write_atomic(path, text.as_bytes())?;
+                }
+            }
         }
         let manifest = manifest.map(|path| Manifest::open(path, goes_on));
         Ok(Self {

@@ -12,15 +12,17 @@ mod png;
 mod samples;
 mod tiff;
 
+use std::io::Cursor;
 use std::path::Path;
 
 use image::metadata::Orientation;
-use image::{DynamicImage, RgbImage};
+use image::{DynamicImage, ImageReader, RgbImage};
 
 pub use frames::{Frame, Frames, frame_count, frame_name, read_frames};
 
 use super::error::DataError;
 use super::input::{Format, read_bytes, recognise};
+use super::limits::MAX_PIXELS;
 
 /// File extensions of photos, in lower case. They select files in folders; the format is recognised by
 /// content.
@@ -63,6 +65,17 @@ pub fn read_photo(path: impl AsRef<Path>) -> Result<RgbImage, DataError> {
 /// As of [`read_photo`].
 pub fn decode_photo(name: &Path, bytes: Vec<u8>) -> Result<RgbImage, DataError> {
     Ok(decode_stored(name, bytes)?.upright())
+}
+
+/// How many pixels a photo has by its header; [`MAX_PIXELS`] if only its decoder can tell.
+pub(crate) fn pixels_at_most(bytes: &[u8]) -> u64 {
+    let size = jpeg::size(bytes).or_else(|| {
+        let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
+        reader.ok()?.into_dimensions().ok()
+    });
+    size.map_or(MAX_PIXELS, |(width, height)| {
+        u64::from(width) * u64::from(height)
+    })
 }
 
 /// A photo as it is stored, in sRGB.

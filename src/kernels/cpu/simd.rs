@@ -76,12 +76,6 @@ pub fn ln(x: f32) -> f32 {
     p * m * m2 - 2.121_944_4e-4 * exponent - 0.5 * m2 + m + 0.693_359_4 * exponent
 }
 
-/// The logistic function `1 / (1 + e^-x)`.
-#[inline(always)]
-pub fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + exp(-x))
-}
-
 /// Number of partial sums of a reduction, so that it can be vectorised.
 const LANES: usize = 16;
 

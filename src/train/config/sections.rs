@@ -67,7 +67,8 @@ section! {
         /// field; useful with many classes and a cross-entropy or variational objective.
         patch_output: bool = false,
         /// A DINOv2 ViT-S, B or L/14 whose first blocks encode the photo once, before the flow; their
-        /// tokens are added to the network's own. Same file formats as repa.teacher. None disables it.
+        /// tokens are added to the network's own. Same file formats as repa.teacher, without registers. None
+        /// disables it.
         encoder: Option<PathBuf> = None,
         /// Number of the encoder's blocks that are kept, counted from its input.
         encoder_blocks: usize = 6,

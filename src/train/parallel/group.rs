@@ -58,7 +58,7 @@ impl WorkerGroup {
             let ready = ready.clone();
             let thread = Builder::new()
                 .name(format!("flowseg-device-{number}"))
-                .spawn(move || worker.run(&ready, &incoming))
+                .spawn(move || worker.run(ready, &incoming))
                 .map_err(|error| TrainError::Device(error.to_string()))?;
             group.workers.push(WorkerHandle { commands, thread });
         }
@@ -133,7 +133,8 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(self, ready: &SyncSender<()>, commands: &Receiver<Command>) -> Result<(), TrainError> {
+    /// `ready` is dropped once this device is, so that waiting for all ends as soon as one has failed.
+    fn run(self, ready: SyncSender<()>, commands: &Receiver<Command>) -> Result<(), TrainError> {
         let (setup, device) = (&self.setup, &self.device);
         let stages = &setup.plan;
         let supervision = Supervision::open(&stages[0].config, device)?;
@@ -142,6 +143,7 @@ impl Worker {
         if ready.send(()).is_err() {
             return Ok(());
         }
+        drop(ready);
         let mut entered = None;
         while let Ok(Command { stage, batch }) = commands.recv() {
             if entered != Some(stage) {

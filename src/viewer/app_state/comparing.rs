@@ -81,7 +81,7 @@ impl AppState {
     }
 
     /// Samples the second result of the open photo, if there is a comparison.
-    pub(super) fn sample_second(&mut self) {
+    pub(crate) fn sample_second(&mut self) {
         if let (Some(second), Some(item)) = (&mut self.second, self.photos.item()) {
             second.sample(item, self.sampling);
         }

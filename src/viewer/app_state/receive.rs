@@ -4,6 +4,7 @@ use super::{AppState, Phase};
 use crate::job::Worker;
 use crate::models;
 use crate::viewer::app_event::AppEvent;
+use crate::viewer::commands::Command;
 use crate::viewer::flow::Flow;
 use crate::viewer::open_model::OpenModel;
 use crate::viewer::photo_list::{Item, PhotoList};
@@ -31,6 +32,10 @@ impl AppState {
                 if self.photos.item().is_none() && found.photos.is_empty() {
                     self.photos = PhotoList::samples(0);
                 }
+                let choose = Command::ChooseModel(path.to_string_lossy().into_owned());
+                if found.photos.is_empty() && self.correct.guard(choose).is_none() {
+                    continue;
+                }
                 self.choose_model(&path.to_string_lossy());
             }
             if !found.runs.is_empty() {
@@ -40,7 +45,13 @@ impl AppState {
                 self.emit(AppEvent::RunsOpened(found.runs));
             }
             if !found.photos.is_empty() {
-                self.show(PhotoList::files(found.photos, found.shown));
+                let photos = PhotoList::files(found.photos, found.shown);
+                let Some(Command::ShowPhotos(photos)) =
+                    self.correct.guard(Command::ShowPhotos(photos))
+                else {
+                    continue;
+                };
+                self.show(photos);
                 if found.named {
                     self.segment_all(true);
                     self.emit(AppEvent::PhotosListed);
@@ -67,6 +78,7 @@ impl AppState {
                 model.colour(self.settings.published_colours);
                 self.model = Some(model);
                 self.class_photos = None;
+                self.hover.class = None;
                 self.join_second();
                 self.selection.forget_classes();
                 self.phase = Phase::Idle;

@@ -29,9 +29,10 @@ pub(crate) fn run(app: &mut AppState, context: &egui::Context, command: Command)
         Command::Sample(sampling) => resample(app, sampling),
         Command::SetScale(scale) => {
             app.sampling.scale = scale;
-            app.selection.forget_pins();
+            app.selection.forget_pixels();
             app.playhead.playing = true;
             app.sample();
+            app.sample_second();
         }
         Command::SetMasks(masks) => {
             app.settings.masks = masks;
@@ -47,8 +48,7 @@ pub(crate) fn run(app: &mut AppState, context: &egui::Context, command: Command)
         Command::ShowFilmstrip(shown) => app.settings.filmstrip = shown,
         Command::SetOpacity(opacity) => app.settings.view.opacity = opacity,
         Command::SetDivider(divider) => {
-            app.settings.view.divider = divider;
-            app.settings.view.clamp();
+            app.settings.view.set_divider(divider);
         }
         Command::ActivatePane(pane) => app.active_pane = pane,
         Command::HoverPixel(pixel) => app.hover.pixel = pixel,

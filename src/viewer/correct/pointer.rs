@@ -41,22 +41,17 @@ impl Pointer {
         }
         let down = response.is_pointer_button_down_on()
             && context.input(|input| input.pointer.button_down(PointerButton::Primary));
-        if down && self.pane.is_none() {
+        // A press that began and ended within one frame is a click.
+        let begins = (down || response.clicked()) && self.pane.is_none();
+        if begins {
             let origin = context.input(|input| input.pointer.press_origin());
-            if let Some(origin) = origin {
+            if let Some(origin) = origin.or(response.interact_pointer_pos()) {
                 self.pane = Some(pane);
                 ask(Request::Press(place(pane, origin)));
             }
         }
         if let Some(pane) = self.pane {
-            let moves: Vec<Pos2> = context.input(|input| {
-                let moved = |event: &egui::Event| match event {
-                    egui::Event::PointerMoved(at) => Some(*at),
-                    _ => None,
-                };
-                input.events.iter().filter_map(moved).collect()
-            });
-            for at in moves {
+            for at in context.input(|input| moves(&input.events, begins)) {
                 ask(Request::Drag(place(pane, at)));
             }
             if !down {
@@ -103,5 +98,55 @@ impl Pointer {
         if cursor == egui::CursorIcon::None {
             painter.circle_filled(at, 1.5, Color32::WHITE);
         }
+    }
+}
+
+/// The positions of a stroke in a frame's events: after the press of the primary button, if it begins
+/// there, and up to its release.
+fn moves(events: &[egui::Event], begins: bool) -> Vec<Pos2> {
+    let button = |event: &egui::Event, down: bool| {
+        matches!(event, egui::Event::PointerButton { button: PointerButton::Primary, pressed, .. }
+            if *pressed == down)
+    };
+    let pressed = events.iter().position(|event| button(event, true));
+    let from = pressed.filter(|_| begins).map_or(0, |at| at + 1);
+    let stroke = events[from..]
+        .iter()
+        .take_while(|event| !button(event, false));
+    let moved = |event: &egui::Event| match event {
+        egui::Event::PointerMoved(at) => Some(*at),
+        _ => None,
+    };
+    stroke.filter_map(moved).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use eframe::egui::{Event, Modifiers, pos2};
+
+    #[test]
+    fn a_stroke_is_what_lies_between_press_and_release() {
+        let moved = |x: f32| Event::PointerMoved(pos2(x, 0.0));
+        let button = |pressed| Event::PointerButton {
+            pos: pos2(0.0, 0.0),
+            button: PointerButton::Primary,
+            pressed,
+            modifiers: Modifiers::default(),
+        };
+        let of = |events: &[Event], begins| -> Vec<f32> {
+            moves(events, begins).iter().map(|at| at.x).collect()
+        };
+        let frame = [
+            moved(1.0),
+            button(true),
+            moved(2.0),
+            button(false),
+            moved(3.0),
+        ];
+        assert_eq!(of(&frame, true), [2.0]);
+        assert_eq!(of(&[moved(1.0), button(false), moved(2.0)], false), [1.0]);
+        assert_eq!(of(&[moved(1.0), moved(2.0)], false), [1.0, 2.0]);
+        assert_eq!(of(&[button(true), button(false)], true), [0.0; 0]);
     }
 }

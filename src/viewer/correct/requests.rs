@@ -167,9 +167,10 @@ impl AppState {
         };
         let preparation = Preparation {
             flow: flow.id,
-            snapshot,
-            classes: model.card.classes.clone(),
+            snapshot: snapshot.corrected(self.best_mask(), &model.card.classes),
             folder: folder(self).map(Path::to_owned),
+            name: name_of_photo(self),
+            file: self.photos.file().map(Path::to_owned),
             only_kept,
         };
         let id = flow.id;
@@ -209,7 +210,10 @@ impl AppState {
                     let session = self.correct.session.as_mut();
                     if let Some(session) = session.filter(|session| session.flow == flow) {
                         session.saved = state;
-                        session.due = None;
+                        // Strokes painted in the meantime still want a recovery file.
+                        if !session.is_unsaved() {
+                            session.due = None;
+                        }
                     }
                     let name = pair.image.file_name().unwrap_or_default();
                     let use_of = if pair.held_back {
@@ -262,12 +266,13 @@ impl AppState {
             return;
         };
         let Some(model) = &mut self.model else { return };
-        model.add_classes(&prepared.added);
+        let added = prepared.known.strip_prefix(model.classes.as_slice());
+        model.add_classes(added.unwrap_or_default());
         // Added classes that were never saved are restored with what was painted in them.
         let kept = prepared.kept.as_ref().map(|kept| kept.classes.as_slice());
         let added = kept.and_then(|kept| kept.strip_prefix(model.classes.as_slice()));
         model.add_classes(added.unwrap_or_default());
-        let Some((edit, restored)) = prepared.edit(&model.classes) else {
+        let Some((edit, saved, restored)) = prepared.edit(&model.classes) else {
             return;
         };
         let classes = model.classes.clone();
@@ -276,6 +281,7 @@ impl AppState {
             self.correct.class = 0;
         }
         let mut session = Session::new(flow.id, edit, prepared.key.clone(), classes);
+        session.saved = saved;
         if restored {
             session.saved = u64::MAX;
             self.correct.on = true;
@@ -326,6 +332,12 @@ fn ask_folder(app: &mut AppState) {
     }
 }
 
+/// The name under which the open photo is saved.
+fn name_of_photo(app: &AppState) -> String {
+    let name = app.photos.item().map(Item::stem);
+    name.unwrap_or_else(|| "photo".into())
+}
+
 /// Saves the mask as labels, after asking for a folder if there is none yet.
 fn save(app: &mut AppState) {
     let Some(folder) = folder(app).map(Path::to_owned) else {
@@ -335,6 +347,7 @@ fn save(app: &mut AppState) {
         }
         return;
     };
+    let name = name_of_photo(app);
     let (Some(flow), Some(model)) = (&app.flow, &app.model) else {
         return;
     };
@@ -342,14 +355,13 @@ fn save(app: &mut AppState) {
         return;
     };
     session.release();
-    let name = app.photos.item().map(Item::stem);
     let labels = Labels {
         flow: flow.id,
         state: session.edit.state(),
         key: session.key.clone(),
         place: app.photos.place().0,
         folder,
-        name: name.unwrap_or_else(|| "photo".into()),
+        name,
         file: app.photos.file().map(Path::to_owned),
         photo: flow.photo.clone(),
         labels: session.edit.labels(),

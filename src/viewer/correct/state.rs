@@ -100,6 +100,12 @@ impl Correct {
         session.edit.is_corrected().then(|| session.edit.labels())
     }
 
+    /// Whether the canvas draws the mask of a flow as it was corrected, at least at the flow's end.
+    pub(crate) fn draws(&self, flow: u64) -> bool {
+        let session = self.of_flow(flow);
+        session.is_some_and(|session| self.on || session.edit.is_corrected())
+    }
+
     /// The mask to draw instead of the flow's at the playhead: always while it is corrected, otherwise
     /// only at the flow's end.
     ///
@@ -156,11 +162,11 @@ impl Correct {
         self.storage.flush();
     }
 
-    /// Holds back a command that would lose corrections, to ask first; returns any other.
+    /// Holds back a command that would lose corrections, to ask first; returns any other. Files are asked
+    /// about once they have been read: until then the photo may stay.
     pub(crate) fn guard(&mut self, command: Command) -> Option<Command> {
         let replaces = match &command {
-            Command::OpenPaths(_)
-            | Command::PasteImage(_)
+            Command::PasteImage(_)
             | Command::ShowPhotos(_)
             | Command::ShowPhoto(_)
             | Command::ChooseModel(_)
@@ -168,20 +174,10 @@ impl Correct {
             | Command::SetScale(_)
             | Command::Lesson(Request::Open(_)) => true,
             Command::Action(action) => {
-                use Action::{
-                    Lessons, Next, NextLesson, OpenFolder, OpenModel, OpenPhotos, Previous, Quit,
-                    Rerun,
-                };
+                use Action::{Lessons, Next, NextLesson, Previous, Quit, Rerun};
                 matches!(
                     action,
-                    Next | Previous
-                        | Rerun
-                        | Quit
-                        | OpenPhotos
-                        | OpenFolder
-                        | OpenModel
-                        | Lessons
-                        | NextLesson
+                    Next | Previous | Rerun | Quit | Lessons | NextLesson
                 )
             }
             _ => false,

@@ -4,6 +4,7 @@ use super::recovery::{self, Recovery};
 use super::session::Session;
 use crate::data::{self, Corrected, SavedPair};
 use crate::label_edit::LabelEdit;
+use crate::labels::IGNORE;
 use crate::viewer::exports::FlowSnapshot;
 use crate::viewer::mask_store::StoredMask;
 use crate::viewer::platform;
@@ -45,8 +46,10 @@ pub(super) struct Prepared {
     pub network: Arc<Vec<u16>>,
     pub size: [usize; 2],
     pub key: String,
-    /// Classes in the folder of corrections that follow the model's.
-    pub added: Vec<String>,
+    /// The classes in the folder of corrections.
+    pub known: Vec<String>,
+    /// The labels of this photo in that folder.
+    pub saved: Option<Vec<u16>>,
     pub kept: Option<Recovery>,
 }
 
@@ -54,9 +57,11 @@ pub(super) struct Prepared {
 pub(super) struct Preparation {
     pub flow: u64,
     pub snapshot: FlowSnapshot,
-    pub classes: Vec<String>,
     pub folder: Option<PathBuf>,
-    /// Whether to prepare it only if corrections were kept.
+    /// The photo's name without folder and extension, and its file.
+    pub name: String,
+    pub file: Option<PathBuf>,
+    /// Whether to prepare it only if corrections were kept or saved.
     pub only_kept: bool,
 }
 
@@ -267,33 +272,42 @@ fn report(removed: Result<(), crate::files::FileError>) {
 fn prepare(asked: Preparation, recovery: Option<&std::path::Path>) -> Report {
     let key = recovery::digest(asked.snapshot.photo());
     let kept = recovery.and_then(|folder| recovery::read(folder, &key));
-    if asked.only_kept && kept.is_none() {
+    let folder = asked.folder.as_deref();
+    let known = folder.and_then(|folder| data::corrected_classes(folder).ok());
+    let known = known.unwrap_or_default();
+    let photo = asked.snapshot.photo();
+    let saved = folder
+        .filter(|_| !known.is_empty())
+        .and_then(|folder| data::saved_labels(folder, &asked.name, asked.file.as_deref(), photo));
+    if asked.only_kept && kept.is_none() && saved.is_none() {
         return Report::NothingKept;
     }
-    let known = asked.folder.map(|folder| data::corrected_classes(&folder));
-    let known = known.and_then(Result::ok).unwrap_or_default();
-    let added = match known.strip_prefix(asked.classes.as_slice()) {
-        Some(added) => added.to_vec(),
-        None => Vec::new(),
-    };
     let (size, labels) = asked.snapshot.labels();
     Report::Prepared(Prepared {
         flow: asked.flow,
         network: Arc::new(labels),
         size,
         key,
-        added,
+        known,
+        saved,
         kept,
     })
 }
 
 impl Prepared {
-    /// The mask, with kept corrections as its first change. Also returns whether there were any.
-    pub(super) fn edit(&self, classes: &[String]) -> Option<(LabelEdit, bool)> {
+    /// The mask, with saved and then kept corrections as its first changes. Also returns the state that
+    /// was saved, and whether any were kept.
+    pub(super) fn edit(&self, classes: &[String]) -> Option<(LabelEdit, u64, bool)> {
         let mut edit = LabelEdit::new(self.size, self.network.clone())?;
+        let known = |label: &u16| usize::from(*label) < classes.len() || *label == IGNORE;
+        let saved = self.saved.as_ref();
+        if let Some(saved) = saved.filter(|saved| saved.iter().all(known)) {
+            edit.paint_labels(saved);
+        }
+        let state = edit.state();
         let kept = self.kept.as_ref();
         let kept = kept.filter(|kept| kept.fits(classes, self.size));
         let restored = kept.is_some_and(|kept| edit.paint_runs(&kept.painted));
-        Some((edit, restored))
+        Some((edit, state, restored))
     }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::data::{corrected_photos, read_labels};
+use crate::export::Look;
 use crate::labels::IGNORE;
 use eframe::egui::{Pos2, vec2};
 
@@ -171,6 +172,22 @@ fn labels_are_saved_and_another_photo_is_opened_only_after_a_question() {
     assert_eq!(all.masks[0].1.labels().unwrap(), painted);
     press(&mut window, Key::P);
     assert_eq!(window.state().shared.photos.place(), place);
+
+    // The photo comes back as it was saved, and is corrected further from there.
+    until(&mut window, "the saved labels", |app| {
+        app.shared.photos.place() == place && app.shared.correct.is_ready() && complete(app)
+    });
+    assert_eq!(mask(&window).as_ref(), Some(&painted));
+    assert!(!window.state().shared.correct.is_unsaved());
+    paint(&mut window, &[MIDDLE + vec2(0.0, 60.0)]);
+    let further = mask(&window).unwrap();
+    assert_ne!(further, painted);
+    command(&mut window, Key::S);
+    until(&mut window, "the labels", |app| {
+        !app.shared.correct.is_unsaved()
+    });
+    assert_eq!(corrected_photos(&root), [1, 0]);
+    assert_eq!(read_labels(labels.path()).unwrap().2, further);
 }
 
 #[test]
@@ -250,6 +267,43 @@ fn an_added_class_can_be_painted_and_is_saved() {
     });
     let table = fs::read_to_string(root.join("classes.txt")).unwrap();
     assert_eq!(table.lines().last(), Some("owl"));
+    // It is drawn, has no share to be charted, and is added once.
+    run(
+        &mut window.state_mut().shared,
+        &context,
+        Command::HoverClass(Some(classes)),
+    );
+    dock::reveal(&mut window.state_mut().layout, PanelKind::Charts);
+    window.run_steps(3);
+    press(&mut window, Key::N);
+    until(&mut window, "the next photo", |app| {
+        app.shared.photos.place().0 == 1 && app.shared.correct.is_ready()
+    });
+    let model = window.state().shared.model.as_ref().unwrap();
+    assert_eq!(model.classes.len(), classes + 1);
+}
+
+/// The canvas with nothing under the pointer.
+fn canvas(window: &mut Window) -> image::RgbaImage {
+    window.event(Event::PointerGone);
+    window.run_steps(3);
+    window.render().unwrap()
+}
+
+#[test]
+fn a_stroke_is_seen_where_it_is_painted() {
+    let mut window = correcting();
+    press(&mut window, Key::Num3);
+    let before = canvas(&mut window);
+    paint(&mut window, &[MIDDLE, MIDDLE + vec2(60.0, 0.0)]);
+    let after = canvas(&mut window);
+    let changed = before.enumerate_pixels().filter(|(x, y, pixel)| {
+        let near =
+            (*x as f32 - MIDDLE.x - 30.0).abs() < 60.0 && (*y as f32 - MIDDLE.y).abs() < 30.0;
+        near && after.get_pixel(*x, *y) != *pixel
+    });
+    let changed = changed.count();
+    assert!(changed > 200, "{changed} pixels");
 }
 
 #[test]

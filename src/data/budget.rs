@@ -7,20 +7,20 @@ const PIXELS: u64 = 100_000_000;
 
 /// What is left of the pixels.
 #[derive(Default)]
-pub(super) struct Budget {
+pub(crate) struct Budget {
     used: Mutex<u64>,
     freed: Condvar,
 }
 
 /// A photo that may be worked on, until this is dropped.
-pub(super) struct Admitted<'a> {
+pub(crate) struct Admitted<'a> {
     budget: &'a Budget,
     pixels: u64,
 }
 
 impl Budget {
     /// Waits until a photo of so many pixels has room.
-    pub(super) fn admit(&self, pixels: u64) -> Admitted<'_> {
+    pub(crate) fn admit(&self, pixels: u64) -> Admitted<'_> {
         let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         let full = |used: &mut u64| *used > 0 && *used + pixels > PIXELS;
         let used = self.freed.wait_while(used, full);

@@ -1,0 +1,108 @@
+//! Files opened while the window shows others.
+
+use super::*;
+
+#[test]
+fn another_model_takes_over_and_a_wrong_one_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = done(2, Theme::Dark);
+    let wrong = folder.path().join("wrong.safetensors");
+    fs::write(&wrong, "not a model").unwrap();
+    window
+        .state_mut()
+        .shared
+        .choose_model(&wrong.to_string_lossy());
+    until(&mut window, "a refusal", |app| app.shared.errors.open);
+    let app = &window.state().shared;
+    assert!(app.errors.lines()[0].contains("wrong.safetensors"));
+    assert!(app.model.is_some() && !app.busy());
+
+    let other = model_file(folder.path(), &["left", "right"]);
+    window
+        .state_mut()
+        .shared
+        .choose_model(&other.to_string_lossy());
+    until(&mut window, "the other model", |app| {
+        let model = app.shared.model.as_ref();
+        model.is_some_and(|model| model.card.classes == ["left", "right"]) && complete(app)
+    });
+    let recent = &window.state().shared.settings.recent_models;
+    assert!(recent[0].ends_with("other.safetensors"));
+}
+
+#[test]
+fn files_opened_by_mistake_are_reported_and_the_window_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let mut good = Vec::new();
+    let picture = image::RgbImage::new(40, 30);
+    picture
+        .write_to(
+            &mut std::io::Cursor::new(&mut good),
+            image::ImageFormat::Png,
+        )
+        .unwrap();
+    fs::write(path("text.png"), "this is no picture").unwrap();
+    fs::write(path("cut.png"), &good[..good.len() / 2]).unwrap();
+    fs::write(path("empty.jpg"), "").unwrap();
+    // An undamaged header that promises 3600 megapixels.
+    let mut huge = Vec::new();
+    let mut header = png::Encoder::new(&mut huge, 60_000, 60_000)
+        .write_header()
+        .unwrap();
+    header.write_chunk(png::chunk::IDAT, &[0; 64]).unwrap();
+    drop(header);
+    fs::write(path("huge.png"), huge).unwrap();
+    fs::create_dir(path("nothing")).unwrap();
+    let mut window = done(2, Theme::Dark);
+    for name in [
+        "text.png",
+        "cut.png",
+        "empty.jpg",
+        "huge.png",
+        "gone.png",
+        "nothing",
+    ] {
+        window
+            .state_mut()
+            .shared
+            .open_paths(vec![path(name), path(name)]);
+        let reported = |app: &App| app.shared.errors.lines().iter().any(|l| l.contains(name));
+        until(&mut window, name, reported);
+    }
+    let lines = window.state().shared.errors.lines();
+    let of = |name: &str| lines.iter().find(|line| line.contains(name)).unwrap();
+    // "Too large" is a different error than "damaged".
+    assert!(of("huge.png").contains("60000"), "{}", of("huge.png"));
+    assert!(!of("cut.png").contains("large"), "{}", of("cut.png"));
+    image::RgbImage::new(1, 1).save(path("one.png")).unwrap();
+    window
+        .state_mut()
+        .shared
+        .open_paths(vec![path("one.png"), path("one.png")]);
+    until(&mut window, "a picture of one pixel", |app| {
+        complete(app)
+            && app
+                .shared
+                .flow
+                .as_ref()
+                .is_some_and(|flow| flow.name == "one.png")
+    });
+}
+
+#[test]
+fn pasted_text_opens_the_files_that_it_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let photo = folder.path().join("my photo.png");
+    image::RgbImage::new(20, 10).save(&photo).unwrap();
+    let mut window = done(1, Theme::Dark);
+    let uri = url::Url::from_file_path(&photo).unwrap();
+    window.event(Event::Paste(format!("{uri}\r\n")));
+    until(&mut window, "the pasted photo", |app| {
+        app.shared
+            .flow
+            .as_ref()
+            .is_some_and(|flow| flow.name == "my photo.png")
+            && complete(app)
+    });
+}
