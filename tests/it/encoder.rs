@@ -177,7 +177,9 @@ fn tokens_of_fixed_views_are_kept_and_change_nothing() {
     let tokens = path("own").join("tokens");
     let before = files(&tokens);
     fs::write(tokens.join("old.tokens"), "stale").unwrap();
+    // As if it had been killed before its first checkpoint.
     fs::remove_dir_all(path("own").join("checkpoints/step-00000008")).unwrap();
+    fs::remove_file(path("own").join("model.safetensors")).unwrap();
     let mut again = run(&path("own"), &settings);
     let output = again.arg("--resume").assert().success();
     let output = String::from_utf8_lossy(&output.get_output().stdout).into_owned();

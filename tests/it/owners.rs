@@ -178,12 +178,14 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_is_taken() {
 }
 
 #[test]
-fn a_run_without_a_checkpoint_begins_again() {
+fn a_run_that_was_killed_before_its_first_checkpoint_begins_again() {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run");
     train(&run, SHORT).assert().success();
-    fs::remove_dir_all(run.join("checkpoints")).unwrap();
     let expected = losses(&run);
+    fs::remove_dir_all(run.join("checkpoints")).unwrap();
+    fs::remove_file(run.join("model.safetensors")).unwrap();
+    fs::write(run.join("metrics.jsonl"), "{\"step\":1,\"loss\":9.0}\n").unwrap();
     let output = train(&run, SHORT).arg("--resume").output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
