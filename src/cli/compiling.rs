@@ -4,7 +4,7 @@
 use crate::device;
 use crate::terminal::err;
 use burn::tensor::Device;
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Waits for the first result of a device, which is there once this is dropped.
 pub(super) struct Compiling {
-    _waiting: Option<Sender<()>>,
+    _waiting: Option<SyncSender<()>>,
 }
 
 impl Compiling {
@@ -31,7 +31,7 @@ impl Compiling {
     }
 
     fn new(patience: Duration, say: impl FnOnce() + Send + 'static) -> Self {
-        let (waiting, dropped) = channel();
+        let (waiting, dropped) = sync_channel(1);
         let wait = move || {
             if dropped.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
                 say();
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn a_line_is_printed_only_while_the_first_result_is_missing() {
-        let (send, said) = channel();
+        let (send, said) = sync_channel(2);
         let slow = send.clone();
         let compiling = Compiling::new(Duration::ZERO, move || slow.send("slow").unwrap());
         assert_eq!(said.recv(), Ok("slow"));
