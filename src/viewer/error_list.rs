@@ -28,6 +28,7 @@ impl ErrorList {
     /// the end.
     pub(super) fn report(&mut self, text: impl Into<String>) {
         let text = text.into();
+        tracing::warn!("{text}");
         let now = Instant::now();
         if let Some(at) = self.lines.iter().position(|line| *line == text) {
             let before = std::mem::replace(&mut self.times[at], now);
@@ -36,7 +37,6 @@ impl ErrorList {
             }
             self.dismiss(at..at + 1);
         }
-        tracing::warn!("{text}");
         self.lines.push(text);
         self.times.push(now);
         if self.lines.len() > MOST {
