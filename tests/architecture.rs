@@ -59,8 +59,8 @@ viewer: compare crash csv data device encoding eval export files flow fonts form
     labels model models page panic_message pictures potential race runs sampler system_report texts train trajectory vector_field votes
 ablate: csv data device eval files fonts inference model run_format text_file train
 cli: ablate compare crash csv data device encoding eval export files format inference inspect labels model models onnx \
-    pictures race run_format sampler server system_report terminal text_file texts train trajectory verify version \
-    viewer votes
+    panic_message pictures race run_format sampler server system_report terminal text_file texts train trajectory verify \
+    version viewer votes
 main: allocator cli viewer
 ";
 
