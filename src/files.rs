@@ -69,6 +69,9 @@ pub enum FileError {
         /// One of these inputs.
         input: PathBuf,
     },
+    /// A file that no output may replace.
+    #[error("{} is {what}, and is not replaced: choose another folder, or move it away", path.display())]
+    Kept { path: PathBuf, what: String },
     /// Two outputs of a command with the same path.
     #[error(
         "{first} and {second} would both be written to {}: use another folder for one of them",
@@ -298,19 +301,17 @@ pub fn sync_folder(path: &Path) {
     }
 }
 
-/// Refuses to replace a file that is there; `why` says what it is.
+/// Refuses to replace a file that is there; `what` says what it is.
 ///
 /// # Errors
 /// The file exists.
-pub fn refuse_existing(path: &Path, why: &str) -> Result<(), FileError> {
+pub fn refuse_existing(path: &Path, what: &str) -> Result<(), FileError> {
     if !path.exists() {
         return Ok(());
     }
-    Err(FileError::Write {
+    Err(FileError::Kept {
         path: path.to_owned(),
-        source: io::Error::other(format!(
-            "the file there is {why}, and is not replaced: choose another folder, or move it away"
-        )),
+        what: what.to_owned(),
     })
 }
 

@@ -152,7 +152,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         photos.iter().collect()
     };
     for photo in &left {
-        photo.outputs.keep_corrected()?;
+        photo.outputs.keep_foreign()?;
     }
     records.begin(left.len());
     let budget = data::Budget::default();

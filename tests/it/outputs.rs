@@ -364,3 +364,54 @@ mod unix {
         assert!(!out.join("a.trajectory.gif").exists());
     }
 }
+
+#[test]
+fn what_somebody_else_wrote_is_not_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let [photos, out] = ["photos", "out"].map(|name| folder.path().join(name));
+    for path in [&photos, &out] {
+        fs::create_dir(path).unwrap();
+    }
+    let taken = photo(&photos, "a.png");
+    // Another photo of the name that the mask would have.
+    let kept = photo(&out, "a.png");
+    let before = fs::read(&kept).unwrap();
+    let words = ["a.png is a picture in colour", "choose another folder"];
+    fails(segment(&out).arg(&taken), &words);
+    assert_eq!(fs::read(&kept).unwrap(), before);
+    fs::remove_file(&kept).unwrap();
+
+    let masks = || {
+        let mut command = segment(&out);
+        command.arg(&taken).args(["--format", "index,labelme,yolo"]);
+        command
+    };
+    // What the program wrote itself is replaced.
+    for _ in 0..2 {
+        masks().assert().success();
+    }
+    let json = out.join("a.json");
+    let own: serde_json::Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
+    let saved = serde_json::to_vec_pretty(&own).unwrap();
+    fs::write(&json, &saved).unwrap();
+    fails(&mut masks(), &["a.json is saved by another program"]);
+    assert_eq!(fs::read(&json).unwrap(), saved);
+    fs::remove_file(&json).unwrap();
+    let yaml = out.join("data.yaml");
+    fs::write(&yaml, "names: [own]\n").unwrap();
+    fails(&mut masks(), &["data.yaml is a list of other classes"]);
+    assert_eq!(fs::read(&yaml).unwrap(), b"names: [own]\n");
+}
+
+#[test]
+fn photos_of_one_name_are_not_one_entry() {
+    let folder = tempfile::tempdir().unwrap();
+    let photos = ["a", "b"].map(|name| {
+        let below = folder.path().join(name);
+        fs::create_dir(&below).unwrap();
+        photo(&below, "x.png")
+    });
+    let mut command = segment(&folder.path().join("out"));
+    let words = ["would both be x.png in the COCO file"];
+    fails(command.args(&photos).args(["--format", "coco"]), &words);
+}

@@ -2,6 +2,7 @@
 
 use crate::export::{self, Artifact, Format, Shapes};
 use crate::files::{self, FileError, Plan};
+use image::{ImageDecoder, ImageReader};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -84,17 +85,23 @@ impl Outputs {
         }
     }
 
-    /// Refuses to replace a Labelme file that was saved by another program: its polygons may have been
-    /// corrected by hand.
+    /// Refuses to replace what this program did not write: a Labelme file that another program saved, whose
+    /// polygons may have been corrected by hand, and a colour photo of a mask's name.
     ///
     /// # Errors
     /// The file, and what to do.
-    pub(super) fn keep_corrected(&self) -> Result<(), FileError> {
+    pub(super) fn keep_foreign(&self) -> Result<(), FileError> {
         for (format, path) in &self.masks {
-            if *format == Format::Labelme
-                && fs::read(path).is_ok_and(|text| !export::is_own_labelme(&text))
-            {
-                files::refuse_existing(path, "saved by another program, such as Labelme")?;
+            match format {
+                Format::Labelme
+                    if fs::read(path).is_ok_and(|text| !export::is_own_labelme(&text)) =>
+                {
+                    files::refuse_existing(path, "saved by another program, such as Labelme")?;
+                }
+                Format::Index if is_in_colour(path) => {
+                    files::refuse_existing(path, "a picture in colour and not a mask")?;
+                }
+                _ => {}
             }
         }
         Ok(())
@@ -105,6 +112,14 @@ impl Outputs {
         let masks = self.masks.iter().map(|(_, path)| path.as_path());
         masks.chain(self.flow.iter().map(|(_, path)| path.as_path()))
     }
+}
+
+/// Whether a file is a picture with several channels, which masks never have.
+fn is_in_colour(path: &Path) -> bool {
+    let reader = ImageReader::open(path).ok();
+    let reader = reader.and_then(|reader| reader.with_guessed_format().ok());
+    let decoder = reader.and_then(|reader| reader.into_decoder().ok());
+    decoder.is_some_and(|decoder| decoder.color_type().has_color())
 }
 
 /// Files written once for all photos.

@@ -80,7 +80,7 @@ impl Records {
                 (yaml, data_yaml(selection.names())),
             ] {
                 if !fs::read(path).is_ok_and(|there| there == text.as_bytes()) {
-                    files::refuse_existing(path, "of other classes, or was edited")?;
+                    files::refuse_existing(path, "a list of other classes, or was edited")?;
                     files::write_atomic(path, text.as_bytes())?;
                 }
             }
