@@ -59,6 +59,13 @@ pub struct LabelEdit {
     dirty: Option<Area>,
 }
 
+/// Edits as runs; see [`LabelEdit::painted_runs`].
+fn painted_runs(edits: impl Iterator<Item = u16>) -> Vec<(u32, Option<u16>)> {
+    let value = |value: u16| Some(value).filter(|value| *value != KEPT);
+    let runs = Runs::of(edits);
+    runs.iter().map(|(count, v)| (count, value(v))).collect()
+}
+
 impl LabelEdit {
     /// An unchanged mask of `[height, width]`, or `None` if there are no labels or their number is
     /// another.
@@ -295,9 +302,7 @@ impl LabelEdit {
     /// The painted labels as runs of equal values in reading order: the number of pixels, and their
     /// class, [`IGNORE`], or `None` for the network's label.
     pub fn painted_runs(&self) -> Vec<(u32, Option<u16>)> {
-        let runs = Runs::of(self.edits.iter().copied());
-        let value = |value: u16| Some(value).filter(|value| *value != KEPT);
-        runs.iter().map(|(count, v)| (count, value(v))).collect()
+        painted_runs(self.edits.iter().copied())
     }
 
     /// Paints the result of [`painted_runs`](Self::painted_runs), as one change. Returns whether it
@@ -323,9 +328,8 @@ impl LabelEdit {
     /// Paints what differs from the network's mask in labels of the same size, as one change.
     pub fn paint_labels(&mut self, labels: &[u16]) -> bool {
         let pairs = labels.iter().zip(self.network.iter());
-        let runs = Runs::of(pairs.map(|(&label, &own)| if label == own { KEPT } else { label }));
-        let value = |value: u16| Some(value).filter(|value| *value != KEPT);
-        let painted: Vec<_> = runs.iter().map(|(count, v)| (count, value(v))).collect();
+        let edits = pairs.map(|(&label, &own)| if label == own { KEPT } else { label });
+        let painted = painted_runs(edits);
         self.paint_runs(&painted)
     }
 

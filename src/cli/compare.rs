@@ -168,7 +168,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let opened = arguments.device.open()?;
     let work = Work::new(arguments, data, &opened.device)?;
     let bar = super::output::bar(items.len());
-    let mut compiling = Some(Compiling::on(&opened.device));
+    let mut compiling = Compiling::on(&opened.device);
     let (mut done, mut failed) = (Vec::new(), 0);
     let mut total = Comparison::new(work.classes.names().len());
     for item in &items {

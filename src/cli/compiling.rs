@@ -13,14 +13,15 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Waits for the first result of a device, which is there once this is dropped.
 pub(super) struct Compiling {
-    _waiting: Option<SyncSender<()>>,
+    _waiting: SyncSender<()>,
 }
 
 impl Compiling {
-    /// Prints a line if the first result of a GPU takes longer than two seconds; a CPU compiles nothing.
-    pub(super) fn on(device: &Device) -> Self {
+    /// Prints a line if the first result of a GPU takes longer than two seconds; `None` for a CPU, which
+    /// compiles nothing.
+    pub(super) fn on(device: &Device) -> Option<Self> {
         if device::on_cpu(device) {
-            return Self { _waiting: None };
+            return None;
         }
         Self::new(PATIENCE, || {
             err!(
@@ -30,8 +31,8 @@ impl Compiling {
         })
     }
 
-    fn new(patience: Duration, say: impl FnOnce() + Send + 'static) -> Self {
-        let (waiting, dropped) = sync_channel(1);
+    fn new(patience: Duration, say: impl FnOnce() + Send + 'static) -> Option<Self> {
+        let (_waiting, dropped) = sync_channel(1);
         let wait = move || {
             if dropped.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
                 say();
@@ -39,8 +40,7 @@ impl Compiling {
         };
         let thread = thread::Builder::new().name("flowseg-compiling".into());
         // Without a thread there is no line, and nothing else is lost.
-        let waiting = thread.spawn(wait).ok().map(|_| waiting);
-        Self { _waiting: waiting }
+        thread.spawn(wait).ok().map(|_| Self { _waiting })
     }
 }
 
@@ -60,6 +60,6 @@ mod tests {
         }));
         // The thread has ended without a word.
         assert!(said.recv().is_err());
-        assert!(Compiling::on(&Device::flex())._waiting.is_none());
+        assert!(Compiling::on(&Device::flex()).is_none());
     }
 }

@@ -172,7 +172,7 @@ fn score(arguments: &Arguments, data: Dataset, bad: usize, device: &Device) -> a
     let each = arguments.photos.is_some() || arguments.sheet.is_some() || cell.is_some();
     let mut photos = Photos::new(model.card.classes.clone(), cell);
     let bar = super::output::bar(data.len());
-    let mut compiling = Some(Compiling::on(device));
+    let mut compiling = Compiling::on(device);
     let mut seen = |seen: &eval::Seen| {
         drop(compiling.take());
         if seen.steps == last {

@@ -159,7 +159,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let wanted = left.iter();
     let animations =
         Animations::of(wanted.filter_map(|photo| Some((photo.path.as_path(), photo.frame?))));
-    let mut compiling = Some(Compiling::on(&opened.device));
+    let mut compiling = Compiling::on(&opened.device);
     let segmented = pipeline::run(
         left.len(),
         threads(device::on_cpu(&opened.device), work.keeps_states),

@@ -87,8 +87,7 @@ pub fn saved_labels(
     photo: &RgbImage,
 ) -> Option<Vec<u16>> {
     // Most photos have not been saved; comparing bytes means encoding a picture.
-    let stem = |path: &PathBuf| folded(&path.file_stem().unwrap_or_default().to_string_lossy());
-    let wanted = folded(own_name(name).as_str());
+    let wanted = folded(&own_name(name));
     let mut images = SPLITS
         .iter()
         .flat_map(|split| listed(&folder.join("images").join(split)));
@@ -196,8 +195,8 @@ fn place(folder: &Path, name: &str, bytes: &[u8], ending: &str) -> Result<Place,
     let name = &*own_name(name);
     let images = SPLITS.map(|split| listed(&folder.join("images").join(split)));
     let labels = SPLITS.map(|split| listed(&folder.join("annotations").join(split)));
-    let stem = |path: &PathBuf| folded(&path.file_stem().unwrap_or_default().to_string_lossy());
-    let taken: HashSet<String> = images.iter().chain(&labels).flatten().map(stem).collect();
+    let named = images.iter().chain(&labels).flatten();
+    let taken: HashSet<String> = named.map(|path| stem(path)).collect();
     let path = |group: &str, held_back: bool, file: String| {
         let split = SPLITS[usize::from(held_back)];
         folder.join(group).join(split).join(file)
@@ -267,6 +266,11 @@ fn listed(folder: &Path) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = paths.map(|entry| entry.path()).collect();
     paths.sort();
     paths
+}
+
+/// The name of a file without extension, [`folded`].
+fn stem(path: &Path) -> String {
+    folded(&path.file_stem().unwrap_or_default().to_string_lossy())
 }
 
 /// A name as compared by file systems that ignore letter case and Unicode form.

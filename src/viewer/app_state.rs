@@ -247,7 +247,7 @@ impl AppState {
         self.photos = photos;
         self.masks.reset(self.photos.items().len(), false);
         self.class_photos = None;
-        let open = if matches!(self.phase, Phase::Loading) {
+        let open = if self.is_loading() {
             Some(self.request.name.as_str())
         } else {
             self.model.as_ref().map(|model| model.name.as_str())
@@ -279,10 +279,15 @@ impl AppState {
         self.sample_second();
     }
 
+    /// Whether a model is being opened.
+    pub(crate) fn is_loading(&self) -> bool {
+        matches!(self.phase, Phase::Loading)
+    }
+
     /// Starts the flow of the open photo. While a model is being opened, this is left to its arrival:
     /// worker and window must have the same model.
     pub(super) fn sample(&mut self) {
-        if matches!(self.phase, Phase::Loading) {
+        if self.is_loading() {
             return;
         }
         self.correct.leave_photo();
@@ -307,7 +312,7 @@ impl AppState {
         let (Some(worker), Some(model)) = (&self.worker, &self.model) else {
             return;
         };
-        if matches!(self.phase, Phase::Loading) {
+        if self.is_loading() {
             return;
         }
         let settings = self.settings.masks;
@@ -341,7 +346,7 @@ impl AppState {
 
     /// Stops sampling and keeps the states computed so far. A model that is being opened still opens.
     pub(super) fn cancel(&mut self) {
-        if matches!(self.phase, Phase::Loading) {
+        if self.is_loading() {
             return;
         }
         if let Some(worker) = &self.worker {

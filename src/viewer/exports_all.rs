@@ -53,14 +53,17 @@ impl AllMasks {
             .map(|stem| folder.join(artifact.file_name(&stem)))
             .collect();
         let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
-        let others = |path: &&PathBuf| path.exists() && !own.contains(*path);
-        if let Some(path) = paths.iter().find(others) {
+        let others = paths
+            .iter()
+            .filter(|path| !own.contains(*path) && path.exists());
+        let others: Vec<_> = others.collect();
+        if let Some(path) = others.first() {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             return Some(Err(format!(
                 "{} holds {} of these files already, such as {name}, which are not replaced: choose \
                  an empty folder",
                 folder.display(),
-                paths.iter().filter(others).count()
+                others.len()
             )));
         }
         let mut plan = Plan::default();

@@ -232,12 +232,8 @@ mod tests {
             },
         )
         .unwrap();
-        assert!(
-            failed.iter().eq((0..100)
-                .filter(|at| (1..=3).contains(&(at % 7)))
-                .collect::<Vec<_>>()
-                .iter())
-        );
+        let expected = (0..100).filter(|at| (1..=3).contains(&(at % 7)));
+        assert_eq!(failed, expected.collect::<Vec<_>>());
     }
 
     #[test]

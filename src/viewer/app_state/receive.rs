@@ -32,11 +32,12 @@ impl AppState {
                 if self.photos.item().is_none() && found.photos.is_empty() {
                     self.photos = PhotoList::samples(0);
                 }
-                let choose = Command::ChooseModel(path.to_string_lossy().into_owned());
-                if found.photos.is_empty() && self.correct.guard(choose).is_none() {
-                    continue;
+                let name = path.to_string_lossy().into_owned();
+                let choose = Command::ChooseModel(name.clone());
+                let held = found.photos.is_empty() && self.correct.guard(choose).is_none();
+                if !held {
+                    self.choose_model(&name);
                 }
-                self.choose_model(&path.to_string_lossy());
             }
             if !found.runs.is_empty() {
                 for run in &found.runs {

@@ -5,7 +5,7 @@ use super::facts::{self, Fact};
 use super::film::{Film, Step};
 use super::request::Request;
 use super::stage;
-use crate::viewer::app_state::{AppState, Phase, SetAside};
+use crate::viewer::app_state::{AppState, SetAside};
 use crate::viewer::field::{FieldBefore, FieldSettings};
 use crate::viewer::panels::{PanelKind, Panels};
 use crate::viewer::selection::SelectionHistory;
@@ -85,7 +85,7 @@ impl Driver {
     /// Opens the wanted card as soon as there is a model, and measures the window for the open card.
     /// Must be called every frame.
     pub(crate) fn follow(&mut self, parts: &mut Parts<'_>) {
-        let ready = parts.app.model.is_some() && !matches!(parts.app.phase, Phase::Loading);
+        let ready = parts.app.model.is_some() && !parts.app.is_loading();
         if ready && let Some(at) = self.wanted.take() {
             self.begin(parts);
             self.show(at, parts);
