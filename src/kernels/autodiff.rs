@@ -1,14 +1,14 @@
 //! The backward passes, registered in Burn's autodiff graph.
 
 use super::cpu::attention::{self, Rotary};
-use super::cpu::{gelu, norm, ops as cpu_ops, swiglu};
+use super::cpu::{gelu, linear, norm, ops as cpu_ops, planes, swiglu};
 use super::ops::{CpuOps, FieldOps};
 use crate::potential::Potential;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::{FloatTensor, IntTensor};
-use burn::backend::{Autodiff, Backend, Flex};
+use burn::backend::{Autodiff, Backend, Flex, TensorMetadata};
 
 /// Registers the gradients of those parents that are tracked.
 fn register<B: Backend, S, const N: usize>(
@@ -95,6 +95,31 @@ differentiable!(LayerNorm<Flex>, 3, state(T, T), |(x, weight), grad| {
 differentiable!(Gelu<Flex>, 1, state(T,), |(x,), grad| {
     [Some(gelu::backward(x, grad))]
 });
+differentiable!(Doubled<Flex>, 1, state(), |(), grad| {
+    [Some(planes::doubled_backward(grad))]
+});
+differentiable!(Neighbourhoods<Flex>, 1, state(), |(), grad| {
+    [Some(planes::neighbourhoods_backward(grad))]
+});
+
+/// Each of its gradients costs as much as the layer itself: only those of tracked parents are computed.
+#[derive(Debug)]
+struct Linear;
+
+impl Backward<Flex, 3> for Linear {
+    /// The input, the weight, and the number of the bias's rows.
+    type State = (T, T, usize);
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let [x, weight, bias] = ops.parents.each_ref().map(Option::is_some);
+        register::<Flex, _, 3>(ops, grads, |(xp, wp, period), grad| {
+            [
+                x.then(|| linear::input_gradient(wp, grad.clone())),
+                weight.then(|| linear::weight_gradient(xp, grad.clone())),
+                bias.then(|| linear::bias_gradient(period, grad.clone())),
+            ]
+        });
+    }
+}
 
 differentiable!(
     CrossEntropy<Flex>,
@@ -204,6 +229,27 @@ impl<C: CheckpointStrategy> CpuOps for Autodiff<Flex, C> {
         let xp = x.primitive().clone();
         let output = Flex::gelu(xp.clone());
         record!(Gelu, C, [x], (xp,), output)
+    }
+
+    fn linear(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let (xp, wp) = (x.primitive().clone(), weight.primitive().clone());
+        let period = bias.primitive().shape()[0];
+        let output = Flex::linear(xp.clone(), wp.clone(), bias.primitive().clone());
+        record!(Linear, C, [x, weight, bias], (xp, wp, period), output)
+    }
+
+    fn doubled(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        let output = Flex::doubled(x.primitive().clone());
+        record!(Doubled, C, [x], (), output)
+    }
+
+    fn neighbourhoods(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        let output = Flex::neighbourhoods(x.primitive().clone());
+        record!(Neighbourhoods, C, [x], (), output)
     }
 
     fn cross_entropy(

@@ -126,6 +126,25 @@ pub fn gelu<const R: usize>(x: Tensor<R>) -> Tensor<R> {
     fused!(CpuOps::gelu(x))
 }
 
+/// The linear layer `x W + b`: `x: [rows, from]`, `weight: [from, to]`, `bias: [R, to]` with row
+/// `i mod R` for row i, R a divisor of the number of rows.
+pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<2>) -> Tensor<2> {
+    fused!(CpuOps::linear(x, weight, bias))
+}
+
+/// Planes `[B, C, H, W]` with twice as many rows and columns, interpolated linearly: each new sample
+/// lies a quarter of the way from an old one to a neighbour, and the border is repeated.
+pub fn doubled(x: Tensor<4>) -> Tensor<4> {
+    fused!(CpuOps::doubled(x))
+}
+
+/// Blocks of 2 x 2 pixels, each with its eight neighbours, as channels: `[B, C, H, W]` with even
+/// sides to `[B, 9 * 4 C, H / 2, W / 2]`. Channels are ordered by neighbour, then channel of `x`,
+/// then pixel of the block; the border is repeated.
+pub fn neighbourhoods(x: Tensor<4>) -> Tensor<4> {
+    fused!(CpuOps::neighbourhoods(x))
+}
+
 /// The cross-entropy `sum_p w_p (ln sum_n exp(l_pn) - l_p,label)`, `[1]`, of `logits: [P, N]` for
 /// class indices `labels: [P]` (those outside `0..N` must have weight 0) and constant
 /// `weights: [P]`.

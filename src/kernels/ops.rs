@@ -37,6 +37,13 @@ pub trait CpuOps: Backend {
         bias: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
     fn gelu(x: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn linear(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+    fn doubled(x: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn neighbourhoods(x: FloatTensor<Self>) -> FloatTensor<Self>;
     fn cross_entropy(
         logits: FloatTensor<Self>,
         labels: IntTensor<Self>,

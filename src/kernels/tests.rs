@@ -271,6 +271,33 @@ proptest! {
         );
     }
 
+    #[test]
+    fn linear_is_its_formula(
+        (repeats, period, from, to) in (length(), prop_oneof![3 => Just(1usize), 1 => 2usize..5], length(), long()),
+        seed in 0u64..1000,
+    ) {
+        let x = random([repeats * period, from], seed);
+        let (w, b) = (random([from, to], seed + 1), random([period, to], seed + 2));
+        compare!(
+            linear(x.clone(), w.clone(), b.clone()),
+            reference::linear(x.clone(), w.clone(), b.clone()),
+            x,
+            w,
+            b
+        );
+    }
+
+    #[test]
+    fn planes_are_their_formulas(
+        (batch, channels, rows, columns) in (1usize..3, 1usize..4, 1usize..20, length()),
+        seed in 0u64..1000,
+    ) {
+        let x = random([batch, channels, rows, columns], seed);
+        compare!(doubled(x.clone()), reference::doubled(x.clone()), x);
+        let x = random([batch, channels, 2 * rows, 2 * columns], seed);
+        compare!(neighbourhoods(x.clone()), reference::neighbourhoods(x.clone()), x);
+    }
+
     /// Labels out of range have no weight.
     #[test]
     fn cross_entropy_is_its_formula(
@@ -509,6 +536,57 @@ fn attention_is_its_formula_across_blocks() {
             self_attention(qkv.clone(), 2),
             reference::self_attention(qkv.clone(), 2),
             qkv
+        );
+    }
+}
+
+/// A result in the memory of an input that nothing else holds is that of an input that is kept.
+#[test]
+fn operations_in_place_spare_what_is_held() {
+    let (x, y) = (
+        random([2, 70, 33], 1).inner(),
+        random([2, 70, 33], 2).inner(),
+    );
+    let (gate, weight) = (random([2, 1, 33], 3).inner(), random([33], 4).inner());
+    let operations: [&dyn Fn(Tensor<3>) -> Tensor<3>; 5] = [
+        &|x| gelu(x),
+        &|x| swiglu(x, y.clone()),
+        &|x| rms_norm(x, weight.clone()),
+        &|x| gated_residual(x, gate.clone(), y.clone()),
+        // A part of a tensor is contiguous, but not all of its memory.
+        &|x| gelu(x.narrow(0, 1, 1)),
+    ];
+    let before = values(x.clone());
+    for operation in operations {
+        let kept = values(operation(x.clone()));
+        assert_eq!(values(x.clone()), before);
+        let alone = Tensor::from_data(x.to_data(), &x.device());
+        assert_eq!(values(operation(alone)), kept);
+    }
+    let weights = random([2, 2 * 33 * 5], 5).inner();
+    let field = |x| values(neural_field(x, weights.clone(), weight.clone()));
+    let kept = field(x.clone());
+    assert_eq!(values(x.clone()), before);
+    assert_eq!(field(Tensor::from_data(x.to_data(), &x.device())), kept);
+}
+
+#[test]
+fn channels_hold_blocks_and_neighbours() {
+    let plane: Vec<f32> = (0..16).map(|i| (10 * (i / 4) + i % 4) as f32).collect();
+    let x = Tensor::<4>::from_data(
+        TensorData::new(plane.repeat(3), [1, 3, 4, 4]),
+        &Device::flex(),
+    );
+    for around in [neighbourhoods(x.clone()), reference::neighbourhoods(x)] {
+        let around = values(around);
+        // The block's own pixels, then the first pixel of the block at (1, 0) and of its neighbours.
+        let own = 4 * 12 * 4;
+        assert_eq!(around[own..own + 4], [0.0, 2.0, 20.0, 22.0]);
+        assert_eq!(around[own + 12..own + 16], [11.0, 13.0, 31.0, 33.0]);
+        let at = |neighbour: usize| around[neighbour * 12 * 4 + 2];
+        assert_eq!(
+            [at(0), at(2), at(4), at(5), at(7)],
+            [0.0, 2.0, 20.0, 22.0, 20.0]
         );
     }
 }

@@ -1,6 +1,7 @@
 //! The linear layer, with products in a selectable precision.
 
 use super::matmul_precision::MatmulPrecision;
+use crate::kernels;
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
@@ -19,10 +20,13 @@ impl Linear {
         let mut shape = x.dims();
         let [from, to] = self.weight.dims();
         let rows = shape.iter().product::<usize>() / from;
-        let mut y = precision.matmul(x.reshape([rows, from]), self.weight.val());
-        if let Some(bias) = &self.bias {
-            y = y + bias.val().unsqueeze();
-        }
+        let (x, weight) = (x.reshape([rows, from]), self.weight.val());
+        let bias = self.bias.as_ref().map(|bias| bias.val().unsqueeze());
+        let y = match (bias, precision) {
+            (Some(bias), MatmulPrecision::Single) => kernels::linear(x, weight, bias),
+            (Some(bias), _) => precision.matmul(x, weight) + bias,
+            (None, _) => precision.matmul(x, weight),
+        };
         shape[R - 1] = to;
         y.reshape(shape)
     }

@@ -407,10 +407,8 @@ impl Network {
         if let Some(bias) = &self.pixel_embedder.bias {
             position = position + bias.val().unsqueeze();
         }
-        let z = pixels
-            .reshape([patches * count, channels])
-            .matmul(of_channels);
-        z.reshape([patches, count, e]) + position.unsqueeze()
+        let pixels = pixels.reshape([patches * count, channels]);
+        kernels::linear(pixels, of_channels, position).reshape([patches, count, e])
     }
 }
 

@@ -2,7 +2,8 @@
 //! photos and grids of tokens.
 
 use crate::device::permute;
-use burn::tensor::{Device, Tensor, TensorData, ops::PadMode};
+use crate::kernels;
+use burn::tensor::{Device, Tensor, TensorData};
 
 /// How values between samples are interpolated. Samples are at the centres of their cells
 /// (PyTorch's `align_corners = False`), and the border is repeated.
@@ -79,7 +80,7 @@ pub fn planes(x: Tensor<4>, to: [usize; 2], filter: Filter) -> Tensor<4> {
         return x;
     }
     if filter == Filter::Linear && [2 * height, 2 * width] == to {
-        return doubled(doubled(x, 2), 3);
+        return kernels::doubled(x);
     }
     let device = x.device();
     let count = batch * channels;
@@ -92,26 +93,6 @@ pub fn planes(x: Tensor<4>, to: [usize; 2], filter: Filter) -> Tensor<4> {
     wide.matmul(table(height, to[0], filter, &device))
         .reshape([batch, channels, to[1], to[0]])
         .swap_dims(2, 3)
-}
-
-/// Planes `[B, C, H, W]` with twice as many samples along an axis, 2 or 3, interpolated linearly: each
-/// new sample lies a quarter of the way from an old one to one of its neighbours. A product with a
-/// matrix that is nearly all zeros would cost far more.
-fn doubled(x: Tensor<4>, axis: usize) -> Tensor<4> {
-    let mut shape = x.dims();
-    let len = shape[axis];
-    let edges = if axis == 2 {
-        (0, 0, 1, 1)
-    } else {
-        (1, 1, 0, 0)
-    };
-    let wide = x.clone().pad(edges, PadMode::Edge) * 0.25;
-    let near = x * 0.75;
-    let before = near.clone() + wide.clone().narrow(axis, 0, len);
-    let after = near + wide.narrow(axis, 2, len);
-    let pairs: Tensor<5> = Tensor::stack(vec![before, after], axis + 1);
-    shape[axis] = 2 * len;
-    pairs.reshape(shape)
 }
 
 /// Tokens `[B, rows * columns, D]` of one grid resampled to another.

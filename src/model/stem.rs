@@ -6,7 +6,6 @@ use super::init::Initializer;
 use super::linear::Linear;
 use super::matmul_precision::MatmulPrecision;
 use super::resize::{self, Filter};
-use crate::device::permute;
 use crate::kernels;
 use burn::module::Module;
 use burn::tensor::{Tensor, ops::PadMode, s};
@@ -56,8 +55,8 @@ impl Stem {
             (0, 0) => photo,
             _ => photo.pad((0, right, 0, bottom), PadMode::Edge),
         };
-        let half = kernels::gelu(apply(&self.half, neighbourhoods(halved(photo)), precision));
-        let deeper = neighbourhoods(halved(half.clone()));
+        let half = kernels::gelu(apply(&self.half, kernels::neighbourhoods(photo), precision));
+        let deeper = kernels::neighbourhoods(half.clone());
         let quarter = kernels::gelu(apply(&self.quarter, deeper, precision));
         let at_half = whole.map(|side| side / 2);
         let coarse = apply(&self.of_quarter, quarter, precision);
@@ -66,27 +65,6 @@ impl Stem {
         let features = resize::planes(features, whole, Filter::Linear);
         features.slice(s![.., .., 0..height, 0..width])
     }
-}
-
-/// 2 x 2 blocks of pixels as channels: `[B, C, H, W]` to `[B, 4 C, H / 2, W / 2]`.
-fn halved(x: Tensor<4>) -> Tensor<4> {
-    let [batch, channels, height, width] = x.dims();
-    let (rows, columns) = (height / 2, width / 2);
-    let blocks = x.reshape([batch, channels, rows, 2, columns, 2]);
-    permute(blocks, [0, 1, 3, 5, 2, 4]).reshape([batch, 4 * channels, rows, columns])
-}
-
-/// Every pixel with its eight neighbours as channels: `[B, C, H, W]` to `[B, 9 C, H, W]`. The border
-/// is repeated.
-fn neighbourhoods(x: Tensor<4>) -> Tensor<4> {
-    let [_, _, height, width] = x.dims();
-    let wide = x.pad((1, 1, 1, 1), PadMode::Edge);
-    let shifted = (0..9).map(|i| {
-        let (row, column) = (i / 3, i % 3);
-        wide.clone()
-            .slice(s![.., .., row..row + height, column..column + width])
-    });
-    Tensor::cat(shifted.collect(), 1)
 }
 
 /// A linear layer over the channels of `[B, C, H, W]`. The transposed weights come first in the
@@ -137,17 +115,5 @@ mod tests {
         };
         assert!(changed(10, 20) && changed(8, 18) && changed(13, 24));
         assert!(!changed(29, 41) && !changed(0, 0) && !changed(10, 40));
-    }
-
-    #[test]
-    fn channels_hold_blocks_and_neighbours() {
-        let x = photo([4, 4], |row, column| (10 * row + column) as f32);
-        let blocks = read(halved(x.clone()).narrow(1, 0, 4));
-        assert_eq!(blocks[..4], [0.0, 2.0, 20.0, 22.0]);
-        assert_eq!(blocks[12..], [11.0, 13.0, 31.0, 33.0]);
-        let around = read(neighbourhoods(x));
-        // The pixel at (1, 2): its upper left neighbour comes first; there is one plane per shift.
-        let at = |shift: usize| around[shift * 3 * 16 + 6];
-        assert_eq!([at(0), at(4), at(8)], [1.0, 12.0, 23.0]);
     }
 }

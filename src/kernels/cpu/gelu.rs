@@ -10,18 +10,14 @@ const BLOCK: usize = 8192;
 
 /// `GELU(x)`, element by element.
 pub(crate) fn forward(x: CpuTensor) -> CpuTensor {
-    let x = contiguous(x);
-    let mut out = vec![0.0; slice(&x).len()];
-    out.par_chunks_mut(BLOCK)
-        .zip(slice(&x).par_chunks(BLOCK))
-        .for_each(|(out, x)| {
-            wide!({
-                for (o, &x) in out.iter_mut().zip(x) {
-                    *o = x * normal(x, exp(-0.5 * x * x));
-                }
-            });
+    cpu::in_place(x, BLOCK, |_, values| {
+        wide!({
+            for v in values {
+                let x = *v;
+                *v = x * normal(x, exp(-0.5 * x * x));
+            }
         });
-    cpu::tensor(out, x.shape())
+    })
 }
 
 /// Gradient of `x`.

@@ -5,11 +5,13 @@ mod argmax;
 pub(super) mod attention;
 mod cross_entropy;
 pub(super) mod gelu;
+pub(super) mod linear;
 mod neural_field;
 pub(super) mod norm;
 pub(super) mod ops;
 mod optim;
 mod panels;
+pub(super) mod planes;
 mod potential;
 pub mod simd;
 pub(super) mod swiglu;
@@ -17,6 +19,7 @@ pub(super) mod swiglu;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Flex, TensorMetadata, ops::FloatTensorOps};
 use burn::tensor::{Shape, TensorData};
+use rayon::prelude::*;
 
 pub(super) type CpuTensor = FloatTensor<Flex>;
 
@@ -38,6 +41,33 @@ pub(super) fn slice(tensor: &CpuTensor) -> &[f32] {
     tensor
         .as_slice::<f32>()
         .expect("a contiguous f32 tensor: kernels run in single precision")
+}
+
+/// `x`, changed by `change` block by block on all threads: in its own memory if nothing else holds it, else in a copy.
+/// `change` receives a block's number and its elements, `block` of them but in the last one.
+pub(super) fn in_place(
+    x: CpuTensor,
+    block: usize,
+    change: impl Fn(usize, &mut [f32]) + Send + Sync,
+) -> CpuTensor {
+    let mut x = contiguous(x);
+    let len = slice(&x).len();
+    if let Some(whole) = x.try_storage_mut::<f32>()
+        && whole.len() == len
+    {
+        let blocks = whole.par_chunks_mut(block).enumerate();
+        blocks.for_each(|(i, values)| change(i, values));
+        return x;
+    }
+    let mut out = vec![0.0; len];
+    out.par_chunks_mut(block)
+        .zip(slice(&x).par_chunks(block))
+        .enumerate()
+        .for_each(|(i, (out, x))| {
+            out.copy_from_slice(x);
+            change(i, out);
+        });
+    tensor(out, x.shape())
 }
 
 /// A tensor that owns `data`.
@@ -86,12 +116,32 @@ impl<'a> Matrix<'a> {
 ///
 /// # Panics
 /// If a slice is too short for its sizes, or a size is zero.
-pub(super) fn matmul(
+pub(super) fn matmul(sizes: [usize; 3], alpha: f32, a: Matrix<'_>, b: Matrix<'_>, out: &mut [f32]) {
+    product(sizes, alpha, a, b, out, gemm::Parallelism::None);
+}
+
+/// Like [`matmul`] with a factor of 1, on all threads if it is worth it.
+pub(super) fn parallel_matmul(sizes: [usize; 3], a: Matrix<'_>, b: Matrix<'_>, out: &mut [f32]) {
+    let operations = sizes
+        .iter()
+        .fold(1, |product: usize, &size| product.saturating_mul(size));
+    let parallelism = match operations {
+        0..PARALLEL => gemm::Parallelism::None,
+        _ => gemm::Parallelism::Rayon(0),
+    };
+    product(sizes, 1.0, a, b, out, parallelism);
+}
+
+/// Multiplications from which a product gains from several threads.
+const PARALLEL: usize = 1 << 22;
+
+fn product(
     [m, k, n]: [usize; 3],
     alpha: f32,
     a: Matrix<'_>,
     b: Matrix<'_>,
     out: &mut [f32],
+    parallelism: gemm::Parallelism,
 ) {
     assert!(m > 0 && k > 0 && n > 0 && a.holds(m, k) && b.holds(k, n) && out.len() >= m * n);
     // SAFETY: every element that gemm touches was just checked to lie inside its slice, and `out`
@@ -116,7 +166,7 @@ pub(super) fn matmul(
             false,
             false,
             false,
-            gemm::Parallelism::None,
+            parallelism,
         );
     }
 }

@@ -12,6 +12,9 @@ use crate::kernels::field_shape::FieldShape;
 use burn::backend::TensorMetadata;
 use rayon::prelude::*;
 
+/// Enough to be worth a task's buffers.
+const PATCHES_PER_TASK: usize = 16;
+
 /// Elements of a patch's state, `P E`.
 fn state_len(s: FieldShape) -> usize {
     s.pixels * s.width
@@ -35,7 +38,7 @@ struct Scratch {
     /// Values before and after the activation, `[P, M]`.
     u: Vec<f32>,
     a: Vec<f32>,
-    /// Gradients of these, of `r` and of the normalised weights.
+    /// Gradients of these, of `r` and of the normalised weights; in the forward pass `dr` is the change of the state.
     da: Vec<f32>,
     dr: Vec<f32>,
     dwn: Vec<f32>,
@@ -136,28 +139,24 @@ fn denormalise_columns(wn: &[f32], columns: usize, inverse: &[f32], dwn: &[f32],
 /// Forward pass: `z: [patches, P, E]`, `weights: [patches, 2 E M]`, `norm: [E]` to `[patches, P, E]`.
 pub(super) fn forward(z: CpuTensor, weights: CpuTensor, norm: CpuTensor) -> CpuTensor {
     let s = FieldShape::new(&z.shape(), &weights.shape());
-    let (z, weights, norm) = (contiguous(z), contiguous(weights), contiguous(norm));
-    let (zs, ws, norm) = (slice(&z), slice(&weights), slice(&norm));
-    let mut out = vec![0.0; zs.len()];
-    out.par_chunks_mut(state_len(s))
-        .zip(zs.par_chunks(state_len(s)))
-        .zip(ws.par_chunks(weights_len(s)))
-        .with_min_len(4)
-        .for_each_init(
-            || Scratch::new(s),
-            |scratch, ((out, z), w)| {
-                scratch.hidden(s, z, w, norm);
-                let w2 = Matrix::rows(&scratch.wn[s.width * s.hidden..], s.width);
-                let a = Matrix::rows(&scratch.a, s.hidden);
-                matmul([s.pixels, s.hidden, s.width], 1.0, a, w2, out);
-                wide!({
-                    for (o, z) in out.iter_mut().zip(z) {
-                        *o += z;
-                    }
-                });
-            },
-        );
-    cpu::tensor(out, z.shape())
+    let (weights, norm) = (contiguous(weights), contiguous(norm));
+    let (ws, norm) = (slice(&weights), slice(&norm));
+    cpu::in_place(z, PATCHES_PER_TASK * state_len(s), |block, states| {
+        let mut scratch = Scratch::new(s);
+        let ws = ws[block * PATCHES_PER_TASK * weights_len(s)..].chunks_exact(weights_len(s));
+        for (z, w) in states.chunks_exact_mut(state_len(s)).zip(ws) {
+            scratch.hidden(s, z, w, norm);
+            let w2 = Matrix::rows(&scratch.wn[s.width * s.hidden..], s.width);
+            let a = Matrix::rows(&scratch.a, s.hidden);
+            let change = &mut scratch.dr;
+            matmul([s.pixels, s.hidden, s.width], 1.0, a, w2, change);
+            wide!({
+                for (z, change) in z.iter_mut().zip(change.iter()) {
+                    *z += change;
+                }
+            });
+        }
+    })
 }
 
 /// Backward pass: the gradients of `z`, `weights` and `norm`, given that of the output. Forward

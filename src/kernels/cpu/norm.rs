@@ -41,22 +41,18 @@ pub(crate) fn rms_backward_row(
 /// `x: [.., D]`, `weight: [D]`.
 pub(crate) fn forward(x: CpuTensor, weight: CpuTensor) -> CpuTensor {
     let d = width(&x);
-    let (x, weight) = (contiguous(x), contiguous(weight));
+    let weight = contiguous(weight);
     let w = slice(&weight);
-    let mut out = vec![0.0; slice(&x).len()];
-    out.par_chunks_mut(d * ROWS_PER_TASK)
-        .zip(slice(&x).par_chunks(d * ROWS_PER_TASK))
-        .for_each(|(out, x)| {
-            wide!({
-                for (out, x) in out.chunks_exact_mut(d).zip(x.chunks_exact(d)) {
-                    let scale = rms_scale(x);
-                    for ((o, x), w) in out.iter_mut().zip(x).zip(w) {
-                        *o = x * scale * w;
-                    }
+    cpu::in_place(x, d * ROWS_PER_TASK, |_, rows| {
+        wide!({
+            for row in rows.chunks_exact_mut(d) {
+                let scale = rms_scale(row);
+                for (v, w) in row.iter_mut().zip(w) {
+                    *v = *v * scale * w;
                 }
-            });
+            }
         });
-    cpu::tensor(out, x.shape())
+    })
 }
 
 /// Gradients of `x` and `weight`.
@@ -184,23 +180,22 @@ pub(crate) fn modulated_backward(
 pub(crate) fn gated_forward(x: CpuTensor, gate: CpuTensor, y: CpuTensor) -> CpuTensor {
     let shape = x.shape();
     let (rows, d) = (shape[1], shape[2]);
-    let (x, gate, y) = (contiguous(x), contiguous(gate), contiguous(y));
-    let gate = slice(&gate);
-    let mut out = vec![0.0; slice(&x).len()];
-    out.par_chunks_mut(d)
-        .zip(slice(&x).par_chunks(d))
-        .zip(slice(&y).par_chunks(d))
-        .enumerate()
-        .with_min_len(16)
-        .for_each(|(row, ((out, x), y))| {
-            let gate = &gate[row / rows * d..][..d];
-            wide!({
+    let (gate, y) = (contiguous(gate), contiguous(y));
+    let (gate, y) = (slice(&gate), slice(&y));
+    cpu::in_place(x, d * ROWS_PER_TASK, |block, values| {
+        let first = block * ROWS_PER_TASK;
+        wide!({
+            for ((row, x), y) in (first..)
+                .zip(values.chunks_exact_mut(d))
+                .zip(y[first * d..].chunks_exact(d))
+            {
+                let gate = &gate[row / rows * d..][..d];
                 for c in 0..d {
-                    out[c] = x[c] + gate[c] * y[c];
+                    x[c] += gate[c] * y[c];
                 }
-            });
+            }
         });
-    cpu::tensor(out, shape)
+    })
 }
 
 /// Gradients of `gate` and `y`; that of `x` is `grad` itself.

@@ -1,7 +1,7 @@
 //! The CPU backend's implementation of the operations: each calls the module of its name.
 
-use super::{self as cpu, argmax, attention, cross_entropy, gelu, neural_field, norm, optim};
-use super::{potential, swiglu};
+use super::{self as cpu, argmax, attention, cross_entropy, gelu, linear, neural_field, norm};
+use super::{optim, planes, potential, swiglu};
 use crate::kernels::AdamWUpdate;
 use crate::kernels::ops::{CpuOps, DecisionOps, FieldOps, RecordOps, UpdateOps};
 use crate::potential::Potential;
@@ -54,6 +54,19 @@ impl CpuOps for Flex {
     }
     fn gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {
         gelu::forward(x)
+    }
+    fn linear(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        linear::forward(x, weight, bias)
+    }
+    fn doubled(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        planes::doubled(x)
+    }
+    fn neighbourhoods(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        planes::neighbourhoods(x)
     }
     fn cross_entropy(
         logits: FloatTensor<Self>,

@@ -9,19 +9,16 @@ const BLOCK: usize = 8192;
 
 /// `SiLU(a) * b` for tensors of one shape.
 pub(crate) fn forward(a: CpuTensor, b: CpuTensor) -> CpuTensor {
-    let (a, b) = (contiguous(a), contiguous(b));
-    let mut out = vec![0.0; slice(&a).len()];
-    out.par_chunks_mut(BLOCK)
-        .zip(slice(&a).par_chunks(BLOCK))
-        .zip(slice(&b).par_chunks(BLOCK))
-        .for_each(|((out, a), b)| {
-            wide!({
-                for ((o, &a), b) in out.iter_mut().zip(a).zip(b) {
-                    *o = a / (1.0 + exp(-a)) * b;
-                }
-            });
+    let b = contiguous(b);
+    let b = slice(&b);
+    cpu::in_place(a, BLOCK, |block, values| {
+        wide!({
+            for (v, b) in values.iter_mut().zip(&b[block * BLOCK..]) {
+                let a = *v;
+                *v = a / (1.0 + exp(-a)) * b;
+            }
         });
-    cpu::tensor(out, a.shape())
+    })
 }
 
 /// Gradients of `a` and `b`.

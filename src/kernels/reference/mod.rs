@@ -5,7 +5,8 @@ pub mod potential;
 use super::constants::{LAYER_EPSILON, NORM_FLOOR, RMS_EPSILON};
 use super::optim::{AdamWUpdate, weight_of};
 use crate::device::permute;
-use burn::tensor::{Int, Tensor, activation};
+use burn::tensor::ops::PadMode;
+use burn::tensor::{Int, Tensor, activation, s};
 
 pub fn rms_norm<const R: usize>(x: Tensor<R>, weight: Tensor<1>) -> Tensor<R> {
     let scale = (x.clone().square().mean_dim(R - 1) + RMS_EPSILON)
@@ -50,6 +51,50 @@ pub fn gated_residual(x: Tensor<3>, gate: Tensor<3>, y: Tensor<3>) -> Tensor<3> 
 
 pub fn gelu<const R: usize>(x: Tensor<R>) -> Tensor<R> {
     activation::gelu(x)
+}
+
+pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<2>) -> Tensor<2> {
+    let [rows, _] = x.dims();
+    let [period, to] = bias.dims();
+    let y = x.matmul(weight).reshape([rows / period, period, to]);
+    (y + bias.unsqueeze()).reshape([rows, to])
+}
+
+/// A product with a matrix that is nearly all zeros would cost far more.
+pub fn doubled(x: Tensor<4>) -> Tensor<4> {
+    doubled_along(doubled_along(x, 2), 3)
+}
+
+fn doubled_along(x: Tensor<4>, axis: usize) -> Tensor<4> {
+    let mut shape = x.dims();
+    let len = shape[axis];
+    let edges = if axis == 2 {
+        (0, 0, 1, 1)
+    } else {
+        (1, 1, 0, 0)
+    };
+    let wide = x.clone().pad(edges, PadMode::Edge) * 0.25;
+    let near = x * 0.75;
+    let before = near.clone() + wide.clone().narrow(axis, 0, len);
+    let after = near + wide.narrow(axis, 2, len);
+    let pairs: Tensor<5> = Tensor::stack(vec![before, after], axis + 1);
+    shape[axis] = 2 * len;
+    pairs.reshape(shape)
+}
+
+pub fn neighbourhoods(x: Tensor<4>) -> Tensor<4> {
+    let [batch, channels, height, width] = x.dims();
+    let (rows, columns) = (height / 2, width / 2);
+    let blocks = x.reshape([batch, channels, rows, 2, columns, 2]);
+    let blocks = permute(blocks, [0, 1, 3, 5, 2, 4]);
+    let blocks = blocks.reshape([batch, 4 * channels, rows, columns]);
+    let wide = blocks.pad((1, 1, 1, 1), PadMode::Edge);
+    let shifted = (0..9).map(|i| {
+        let (down, right) = (i / 3, i % 3);
+        wide.clone()
+            .slice(s![.., .., down..down + rows, right..right + columns])
+    });
+    Tensor::cat(shifted.collect(), 1)
 }
 
 pub fn swiglu<const R: usize>(a: Tensor<R>, b: Tensor<R>) -> Tensor<R> {

@@ -1,0 +1,114 @@
+//! Linear layers on the CPU: a product and its bias in one pass, while the product is in the caches.
+
+use super::simd::wide;
+use super::{self as cpu, CpuTensor, Matrix, ROWS_PER_TASK, add_partials, contiguous, matmul};
+use super::{parallel_matmul, slice};
+use burn::backend::TensorMetadata;
+use rayon::prelude::*;
+
+/// Rows from which a thread packs the weights for its own part of a product.
+const ROWS_PER_THREAD: usize = 48;
+
+/// `x W + b`: `x: [rows, from]`, `weight: [from, to]`, `bias: [R, to]`, whose row `i mod R` is added to row i.
+pub(crate) fn forward(x: CpuTensor, weight: CpuTensor, bias: CpuTensor) -> CpuTensor {
+    let [rows, from] = sizes(&x);
+    let [period, to] = sizes(&bias);
+    let (x, weight, bias) = (contiguous(x), contiguous(weight), contiguous(bias));
+    let (w, b) = (Matrix::rows(slice(&weight), to), slice(&bias));
+    let mut out = vec![0.0; rows * to];
+    by_rows([rows, from, to], slice(&x), w, &mut out, |first, out| {
+        wide!({
+            for (row, out) in (first..).zip(out.chunks_exact_mut(to)) {
+                for (out, b) in out.iter_mut().zip(&b[row % period * to..]) {
+                    *out += b;
+                }
+            }
+        });
+    });
+    cpu::tensor(out, [rows, to])
+}
+
+/// `out = x w` for `x: [rows, from]` and `w: [from, to]`, then `finish` for parts of it: the number of their first row,
+/// and their elements.
+fn by_rows(
+    [rows, from, to]: [usize; 3],
+    x: &[f32],
+    w: Matrix<'_>,
+    out: &mut [f32],
+    finish: impl Fn(usize, &mut [f32]) + Send + Sync,
+) {
+    let tasks = (rows / ROWS_PER_THREAD).clamp(1, rayon::current_num_threads());
+    let block = rows.div_ceil(tasks);
+    if tasks == 1 {
+        parallel_matmul([rows, from, to], Matrix::rows(x, from), w, out);
+        return finish(0, out);
+    }
+    out.par_chunks_mut(block * to)
+        .zip(x.par_chunks(block * from))
+        .enumerate()
+        .for_each(|(i, (out, x))| {
+            let sizes = [out.len() / to, from, to];
+            matmul(sizes, 1.0, Matrix::rows(x, from), w, out);
+            finish(i * block, out);
+        });
+}
+
+/// The gradient of `x`, given that of the result, `[rows, to]`.
+pub(crate) fn input_gradient(weight: CpuTensor, grad: CpuTensor) -> CpuTensor {
+    let [from, to] = sizes(&weight);
+    let rows = sizes(&grad)[0];
+    let (weight, grad) = (contiguous(weight), contiguous(grad));
+    let transposed = Matrix::rows(slice(&weight), to).t();
+    let mut dx = vec![0.0; rows * from];
+    by_rows(
+        [rows, to, from],
+        slice(&grad),
+        transposed,
+        &mut dx,
+        |_, _| (),
+    );
+    cpu::tensor(dx, [rows, from])
+}
+
+/// The gradient of `weight`.
+pub(crate) fn weight_gradient(x: CpuTensor, grad: CpuTensor) -> CpuTensor {
+    let [rows, from] = sizes(&x);
+    let to = sizes(&grad)[1];
+    let (x, grad) = (contiguous(x), contiguous(grad));
+    let mut dw = vec![0.0; from * to];
+    let (x, grad) = (
+        Matrix::rows(slice(&x), from),
+        Matrix::rows(slice(&grad), to),
+    );
+    parallel_matmul([from, rows, to], x.t(), grad, &mut dw);
+    cpu::tensor(dw, [from, to])
+}
+
+/// The gradient of a bias with `period` rows.
+pub(crate) fn bias_gradient(period: usize, grad: CpuTensor) -> CpuTensor {
+    let to = sizes(&grad)[1];
+    let grad = contiguous(grad);
+    let block = ROWS_PER_TASK.next_multiple_of(period) * to;
+    let len = period * to;
+    let mut partials = vec![0.0; slice(&grad).len().div_ceil(block) * len];
+    partials
+        .par_chunks_mut(len)
+        .zip(slice(&grad).par_chunks(block))
+        .for_each(|(sums, rows)| {
+            wide!({
+                for rows in rows.chunks(len) {
+                    for (sum, v) in sums.iter_mut().zip(rows) {
+                        *sum += v;
+                    }
+                }
+            });
+        });
+    let mut db = vec![0.0; len];
+    add_partials(&mut db, &partials);
+    cpu::tensor(db, [period, to])
+}
+
+fn sizes(matrix: &CpuTensor) -> [usize; 2] {
+    let shape = matrix.shape();
+    [shape[0], shape[1]]
+}
