@@ -1,6 +1,7 @@
 //! Cuts images into the square patches that a network works on.
 
 use crate::device::permute;
+use crate::kernels;
 use burn::tensor::{Int, Tensor, kind::Numeric, ops::PadMode};
 
 /// How images of one size are cut. If a side is not a multiple of the patch size, the image is
@@ -42,12 +43,9 @@ impl Patches {
     /// Pixels of patches, `[B L, p p, C]`, back to `[B, C, H, W]`.
     pub fn image(self, pixels: Tensor<3>) -> Tensor<4> {
         let [patches, _, channels] = pixels.dims();
-        let ([rows, columns], p) = (self.grid(), self.side);
+        let [rows, columns] = self.grid();
         let ([height, width], batch) = (self.size, patches / (rows * columns));
-        let pixels = pixels.reshape([batch, rows, columns, p, p, channels]);
-        permute(pixels, [0, 5, 1, 3, 2, 4])
-            .reshape([batch, channels, rows * p, columns * p])
-            .slice([0..batch, 0..channels, 0..height, 0..width])
+        kernels::image(pixels, [rows, columns]).slice([0..batch, 0..channels, 0..height, 0..width])
     }
 
     /// Patches with one number per pixel, `[B L, p p]`, back to `[B, H, W]`.

@@ -34,7 +34,7 @@ data: assignment files format labels text_file
 votes: data encoding labels
 label_edit: labels
 kernels: device encoding potential
-patches: device
+patches: device kernels
 pictures: encoding fonts labels
 vector_field: encoding potential
 flow: device encoding

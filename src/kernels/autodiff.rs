@@ -1,14 +1,16 @@
 //! The backward passes, registered in Burn's autodiff graph.
 
 use super::cpu::attention::{self, Rotary};
-use super::cpu::{gelu, linear, norm, ops as cpu_ops, planes, swiglu};
+use super::cpu::{gelu, linear, norm, ops as cpu_ops, patches, planes, swiglu};
 use super::ops::{CpuOps, FieldOps};
 use crate::potential::Potential;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Autodiff, Backend, Flex, TensorMetadata};
+use burn::tensor::{FloatDType, Shape};
 
 /// Registers the gradients of those parents that are tracked.
 fn register<B: Backend, S, const N: usize>(
@@ -100,6 +102,13 @@ differentiable!(Doubled<Flex>, 1, state(), |(), grad| {
 });
 differentiable!(Neighbourhoods<Flex>, 1, state(), |(), grad| {
     [Some(planes::neighbourhoods_backward(grad))]
+});
+differentiable!(Image<Flex>, 1, state(Shape,), |(pixels,), grad| {
+    let zeros = Flex::float_zeros(pixels, &Default::default(), FloatDType::F32);
+    [Some(patches::add_image(zeros, grad))]
+});
+differentiable!(AddImage<Flex>, 2, state([usize; 2],), |(grid,), grad| {
+    [Some(grad.clone()), Some(patches::image(grad, grid))]
 });
 
 /// Each of its gradients costs as much as the layer itself: only those of tracked parents are computed.
@@ -250,6 +259,21 @@ impl<C: CheckpointStrategy> CpuOps for Autodiff<Flex, C> {
     fn neighbourhoods(x: FloatTensor<Self>) -> FloatTensor<Self> {
         let output = Flex::neighbourhoods(x.primitive().clone());
         record!(Neighbourhoods, C, [x], (), output)
+    }
+
+    fn image(pixels: FloatTensor<Self>, grid: [usize; 2]) -> FloatTensor<Self> {
+        let x = pixels.primitive().clone();
+        let shape = x.shape();
+        let output = Flex::image(x, grid);
+        record!(Image, C, [pixels], (shape,), output)
+    }
+
+    fn add_image(pixels: FloatTensor<Self>, image: FloatTensor<Self>) -> FloatTensor<Self> {
+        let (x, y) = (pixels.primitive().clone(), image.primitive().clone());
+        let (side, shape) = (x.shape()[1].isqrt(), y.shape());
+        let output = Flex::add_image(x, y);
+        let grid = [shape[2] / side, shape[3] / side];
+        record!(AddImage, C, [pixels, image], (grid,), output)
     }
 
     fn cross_entropy(

@@ -145,6 +145,17 @@ pub fn neighbourhoods(x: Tensor<4>) -> Tensor<4> {
     fused!(CpuOps::neighbourhoods(x))
 }
 
+/// Pixels in the order of the patches of a grid of `[rows, columns]`, `[B rows columns, p p, C]`, as an
+/// image, `[B, C, rows p, columns p]`.
+pub fn image(pixels: Tensor<3>, grid: [usize; 2]) -> Tensor<4> {
+    fused!(CpuOps::image(pixels; grid))
+}
+
+/// Pixels in the order of patches, as [`image`] takes them, plus those of `image: [B, C, H, W]`.
+pub fn add_image(pixels: Tensor<3>, image: Tensor<4>) -> Tensor<3> {
+    fused!(CpuOps::add_image(pixels, image))
+}
+
 /// The cross-entropy `sum_p w_p (ln sum_n exp(l_pn) - l_p,label)`, `[1]`, of `logits: [P, N]` for
 /// class indices `labels: [P]` (those outside `0..N` must have weight 0) and constant
 /// `weights: [P]`.

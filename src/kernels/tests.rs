@@ -298,6 +298,23 @@ proptest! {
         compare!(neighbourhoods(x.clone()), reference::neighbourhoods(x.clone()), x);
     }
 
+    #[test]
+    fn patches_are_their_formulas(
+        (batch, channels, rows, columns, side) in (1usize..3, 1usize..20, 1usize..6, 1usize..6, 1usize..9),
+        seed in 0u64..1000,
+    ) {
+        let pixels = random([batch * rows * columns, side * side, channels], seed);
+        let grid = [rows, columns];
+        compare!(image(pixels.clone(), grid), reference::image(pixels.clone(), grid), pixels);
+        let plane = random([batch, channels, rows * side, columns * side], seed + 1);
+        compare!(
+            add_image(pixels.clone(), plane.clone()),
+            reference::add_image(pixels.clone(), plane.clone()),
+            pixels,
+            plane
+        );
+    }
+
     /// Labels out of range have no weight.
     #[test]
     fn cross_entropy_is_its_formula(

@@ -356,7 +356,7 @@ impl Network {
         let mut z = self.embed_pixels(evaluation.patches.clone().swap_dims(1, 2));
         if let (Some(stem), Some(photo)) = (&self.stem, &evaluation.photo) {
             let around = stem.forward(photo.clone(), self.precision);
-            z = z + evaluation.cut.cut(around).swap_dims(1, 2);
+            z = kernels::add_image(z, around);
         }
         for field in &self.fields {
             let weights = field.generator.forward(flat.clone(), self.precision);

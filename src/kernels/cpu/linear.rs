@@ -1,8 +1,8 @@
 //! Linear layers on the CPU: a product and its bias in one pass, while the product is in the caches.
 
 use super::simd::wide;
-use super::{self as cpu, CpuTensor, Matrix, ROWS_PER_TASK, add_partials, contiguous, matmul};
-use super::{parallel_matmul, slice};
+use super::{self as cpu, CpuTensor, Matrix, ROWS_PER_TASK, add_partials, contiguous};
+use super::{new_product, slice};
 use burn::backend::TensorMetadata;
 use rayon::prelude::*;
 
@@ -15,8 +15,7 @@ pub(crate) fn forward(x: CpuTensor, weight: CpuTensor, bias: CpuTensor) -> CpuTe
     let [period, to] = sizes(&bias);
     let (x, weight, bias) = (contiguous(x), contiguous(weight), contiguous(bias));
     let (w, b) = (Matrix::rows(slice(&weight), to), slice(&bias));
-    let mut out = vec![0.0; rows * to];
-    by_rows([rows, from, to], slice(&x), w, &mut out, |first, out| {
+    let out = by_rows([rows, from, to], slice(&x), w, |first, out| {
         wide!({
             for (row, out) in (first..).zip(out.chunks_exact_mut(to)) {
                 for (out, b) in out.iter_mut().zip(&b[row % period * to..]) {
@@ -28,29 +27,35 @@ pub(crate) fn forward(x: CpuTensor, weight: CpuTensor, bias: CpuTensor) -> CpuTe
     cpu::tensor(out, [rows, to])
 }
 
-/// `out = x w` for `x: [rows, from]` and `w: [from, to]`, then `finish` for parts of it: the number of their first row,
-/// and their elements.
+/// `x w` for `x: [rows, from]` and `w: [from, to]`, with `finish` called for parts of it: the number of
+/// their first row, and their elements.
 fn by_rows(
     [rows, from, to]: [usize; 3],
     x: &[f32],
     w: Matrix<'_>,
-    out: &mut [f32],
     finish: impl Fn(usize, &mut [f32]) + Send + Sync,
-) {
+) -> Vec<f32> {
+    let mut out = Vec::with_capacity(rows * to);
+    let spare = &mut out.spare_capacity_mut()[..rows * to];
     let tasks = (rows / ROWS_PER_THREAD).clamp(1, rayon::current_num_threads());
-    let block = rows.div_ceil(tasks);
     if tasks == 1 {
-        parallel_matmul([rows, from, to], Matrix::rows(x, from), w, out);
-        return finish(0, out);
+        let x = Matrix::rows(x, from);
+        finish(0, new_product([rows, from, to], x, w, spare, true));
+    } else {
+        let block = rows.div_ceil(tasks);
+        spare
+            .par_chunks_mut(block * to)
+            .zip(x.par_chunks(block * from))
+            .enumerate()
+            .for_each(|(i, (out, x))| {
+                let sizes = [out.len() / to, from, to];
+                let x = Matrix::rows(x, from);
+                finish(i * block, new_product(sizes, x, w, out, false));
+            });
     }
-    out.par_chunks_mut(block * to)
-        .zip(x.par_chunks(block * from))
-        .enumerate()
-        .for_each(|(i, (out, x))| {
-            let sizes = [out.len() / to, from, to];
-            matmul(sizes, 1.0, Matrix::rows(x, from), w, out);
-            finish(i * block, out);
-        });
+    // SAFETY: the products have written every element.
+    unsafe { out.set_len(rows * to) };
+    out
 }
 
 /// The gradient of `x`, given that of the result, `[rows, to]`.
@@ -59,14 +64,7 @@ pub(crate) fn input_gradient(weight: CpuTensor, grad: CpuTensor) -> CpuTensor {
     let rows = sizes(&grad)[0];
     let (weight, grad) = (contiguous(weight), contiguous(grad));
     let transposed = Matrix::rows(slice(&weight), to).t();
-    let mut dx = vec![0.0; rows * from];
-    by_rows(
-        [rows, to, from],
-        slice(&grad),
-        transposed,
-        &mut dx,
-        |_, _| (),
-    );
+    let dx = by_rows([rows, to, from], slice(&grad), transposed, |_, _| ());
     cpu::tensor(dx, [rows, from])
 }
 
@@ -75,12 +73,15 @@ pub(crate) fn weight_gradient(x: CpuTensor, grad: CpuTensor) -> CpuTensor {
     let [rows, from] = sizes(&x);
     let to = sizes(&grad)[1];
     let (x, grad) = (contiguous(x), contiguous(grad));
-    let mut dw = vec![0.0; from * to];
     let (x, grad) = (
         Matrix::rows(slice(&x), from),
         Matrix::rows(slice(&grad), to),
     );
-    parallel_matmul([from, rows, to], x.t(), grad, &mut dw);
+    let mut dw = Vec::with_capacity(from * to);
+    let spare = &mut dw.spare_capacity_mut()[..from * to];
+    new_product([from, rows, to], x.t(), grad, spare, true);
+    // SAFETY: the product has written every element.
+    unsafe { dw.set_len(from * to) };
     cpu::tensor(dw, [from, to])
 }
 

@@ -11,6 +11,7 @@ pub(super) mod norm;
 pub(super) mod ops;
 mod optim;
 mod panels;
+pub(super) mod patches;
 pub(super) mod planes;
 mod potential;
 pub mod simd;
@@ -20,6 +21,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Flex, TensorMetadata, ops::FloatTensorOps};
 use burn::tensor::{Shape, TensorData};
 use rayon::prelude::*;
+use std::mem::MaybeUninit;
 
 pub(super) type CpuTensor = FloatTensor<Flex>;
 
@@ -117,32 +119,41 @@ impl<'a> Matrix<'a> {
 /// # Panics
 /// If a slice is too short for its sizes, or a size is zero.
 pub(super) fn matmul(sizes: [usize; 3], alpha: f32, a: Matrix<'_>, b: Matrix<'_>, out: &mut [f32]) {
+    // SAFETY: initialised memory stays so, since `product` only writes numbers.
+    let out = unsafe { &mut *(std::ptr::from_mut(out) as *mut [MaybeUninit<f32>]) };
     product(sizes, alpha, a, b, out, gemm::Parallelism::None);
 }
 
-/// Like [`matmul`] with a factor of 1, on all threads if it is worth it.
-pub(super) fn parallel_matmul(sizes: [usize; 3], a: Matrix<'_>, b: Matrix<'_>, out: &mut [f32]) {
-    let operations = sizes
-        .iter()
-        .fold(1, |product: usize, &size| product.saturating_mul(size));
-    let parallelism = match operations {
-        0..PARALLEL => gemm::Parallelism::None,
-        _ => gemm::Parallelism::Rayon(0),
+/// `a b` in memory that nothing has been written to, which is returned; on all threads if `parallel`
+/// and if it is worth it.
+pub(super) fn new_product<'o>(
+    [m, k, n]: [usize; 3],
+    a: Matrix<'_>,
+    b: Matrix<'_>,
+    out: &'o mut [MaybeUninit<f32>],
+    parallel: bool,
+) -> &'o mut [f32] {
+    let multiplications = m.saturating_mul(k).saturating_mul(n);
+    let parallelism = if parallel && multiplications >= PARALLEL {
+        gemm::Parallelism::Rayon(0)
+    } else {
+        gemm::Parallelism::None
     };
-    product(sizes, 1.0, a, b, out, parallelism);
+    product([m, k, n], 1.0, a, b, out, parallelism)
 }
 
 /// Multiplications from which a product gains from several threads.
 const PARALLEL: usize = 1 << 22;
 
-fn product(
+/// `out = alpha * a b`, whatever `out` holds. Returns what was written.
+fn product<'o>(
     [m, k, n]: [usize; 3],
     alpha: f32,
     a: Matrix<'_>,
     b: Matrix<'_>,
-    out: &mut [f32],
+    out: &'o mut [MaybeUninit<f32>],
     parallelism: gemm::Parallelism,
-) {
+) -> &'o mut [f32] {
     assert!(m > 0 && k > 0 && n > 0 && a.holds(m, k) && b.holds(k, n) && out.len() >= m * n);
     // SAFETY: every element that gemm touches was just checked to lie inside its slice, and `out`
     // is borrowed mutably, so it cannot overlap the inputs.
@@ -151,7 +162,7 @@ fn product(
             m,
             n,
             k,
-            out.as_mut_ptr(),
+            out.as_mut_ptr().cast(),
             1,
             n as isize,
             false,
@@ -169,6 +180,8 @@ fn product(
             parallelism,
         );
     }
+    // SAFETY: gemm, told not to read the destination (the first `false`), has written m n elements.
+    unsafe { out[..m * n].assume_init_mut() }
 }
 
 /// Adds each of `partials`, of length `total.len()`, to `total` in order.

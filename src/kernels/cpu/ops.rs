@@ -1,7 +1,7 @@
 //! The CPU backend's implementation of the operations: each calls the module of its name.
 
 use super::{self as cpu, argmax, attention, cross_entropy, gelu, linear, neural_field, norm};
-use super::{optim, planes, potential, swiglu};
+use super::{optim, patches, planes, potential, swiglu};
 use crate::kernels::AdamWUpdate;
 use crate::kernels::ops::{CpuOps, DecisionOps, FieldOps, RecordOps, UpdateOps};
 use crate::potential::Potential;
@@ -67,6 +67,12 @@ impl CpuOps for Flex {
     }
     fn neighbourhoods(x: FloatTensor<Self>) -> FloatTensor<Self> {
         planes::neighbourhoods(x)
+    }
+    fn image(pixels: FloatTensor<Self>, grid: [usize; 2]) -> FloatTensor<Self> {
+        patches::image(pixels, grid)
+    }
+    fn add_image(pixels: FloatTensor<Self>, image: FloatTensor<Self>) -> FloatTensor<Self> {
+        patches::add_image(pixels, image)
     }
     fn cross_entropy(
         logits: FloatTensor<Self>,

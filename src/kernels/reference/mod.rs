@@ -97,6 +97,22 @@ pub fn neighbourhoods(x: Tensor<4>) -> Tensor<4> {
     Tensor::cat(shifted.collect(), 1)
 }
 
+pub fn image(pixels: Tensor<3>, [rows, columns]: [usize; 2]) -> Tensor<4> {
+    let [patches, count, channels] = pixels.dims();
+    let (batch, p) = (patches / (rows * columns), count.isqrt());
+    let pixels = pixels.reshape([batch, rows, columns, p, p, channels]);
+    permute(pixels, [0, 5, 1, 3, 2, 4]).reshape([batch, channels, rows * p, columns * p])
+}
+
+pub fn add_image(pixels: Tensor<3>, image: Tensor<4>) -> Tensor<3> {
+    let [patches, count, channels] = pixels.dims();
+    let [batch, _, height, width] = image.dims();
+    let p = count.isqrt();
+    let image = image.reshape([batch, channels, height / p, p, width / p, p]);
+    let image = permute(image, [0, 2, 4, 1, 3, 5]).reshape([patches, channels, count]);
+    pixels + image.swap_dims(1, 2)
+}
+
 pub fn swiglu<const R: usize>(a: Tensor<R>, b: Tensor<R>) -> Tensor<R> {
     activation::silu(a) * b
 }
