@@ -56,8 +56,11 @@ fn further(distance: f32, offset: vec4<f32>) -> f32 {
 }
 
 @compute @workgroup_size(64)
-fn nearest(@builtin(global_invocation_id) id: vec3<u32>) {
-    let pixel = id.x;
+fn nearest(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let pixel = id.y * groups.x * 64u + id.x;
     if pixel >= decode.pixels {
         return;
     }

@@ -186,8 +186,7 @@ pub async fn fetch(name: &str, progress: impl Fn(f32)) -> Result<(), String> {
         let all = all.unwrap_or(TYPICAL).max(read);
         progress(read as f32 / all as f32);
     });
-    files::keep(Path::new(name), bytes.await?);
-    Ok(())
+    files::keep(Path::new(name), bytes.await?).map_err(|error| error.to_string())
 }
 
 /// Bytes of a model where the server does not tell.

@@ -68,6 +68,7 @@ pub(crate) fn show_window() {
     if let Some(loading) = element(LOADING) {
         let _ = loading.set_attribute("hidden", "");
     }
+    focus();
 }
 
 /// Publishes a fact about the window as an attribute of the canvas, for scripts of the page.

@@ -1,4 +1,11 @@
 use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// The result of `work`, or the message of its panic: a graphics driver's errors become panics in the
+/// libraries between.
+pub(crate) fn caught<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(panic_message(&*panic)))
+}
 
 /// A panic's message on one line.
 pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {

@@ -20,6 +20,7 @@ pub use error::AblateError;
 pub use record::{Record, StepResult};
 pub use table::{Job, ScoreSettings, Table};
 
+use crate::data::DataError;
 use crate::device::Opened;
 use crate::eval::{self, Agreement, Confusion, EvalError, Scoring};
 use crate::files;
@@ -64,31 +65,58 @@ pub fn run(
     report: &mut dyn FnMut(Event),
     stop: &dyn Fn() -> bool,
 ) -> Result<bool, AblateError> {
+    let read = |job| Record::read(out, job, &table.score);
+    let mut records: Vec<Option<Record>> = table.jobs.iter().map(read).collect::<Result<_, _>>()?;
+    check_split(table, &records)?;
     for folder in ["runs", "scores"] {
         files::create_folder(&out.join(folder))?;
     }
-    let mut records = Vec::new();
+    // A row that is inserted or trained again does not hide those that follow.
+    let write = |records: &[Option<Record>]| {
+        let finished: Vec<Record> = records.iter().flatten().cloned().collect();
+        report::write(table, out, &finished)
+    };
+    write(&records)?;
     for (i, job) in table.jobs.iter().enumerate() {
-        let before = Record::read(out, job, &table.score)?;
         report(Event::Job {
             number: [i + 1, table.jobs.len()],
             name: job.title(),
-            done: before.is_some(),
+            done: records[i].is_some(),
         });
-        let record = match before {
-            Some(record) => record,
-            None => match finish(table, job, out, device, report, stop)? {
-                Some(record) => record,
-                None => {
-                    report::write(table, out, &records)?;
-                    return Ok(false);
-                }
-            },
-        };
-        records.push(record);
-        report::write(table, out, &records)?;
+        if records[i].is_none() {
+            match finish(table, job, out, device, report, stop)? {
+                Some(record) => records[i] = Some(record),
+                None => return Ok(false),
+            }
+            write(&records)?;
+        }
     }
     Ok(true)
+}
+
+/// Opens what the unfinished runs will be scored on, which a training of hours should not end with.
+fn check_split(table: &Table, records: &[Option<Record>]) -> Result<(), DataError> {
+    let mut opened = Vec::new();
+    let unfinished = table
+        .jobs
+        .iter()
+        .zip(records)
+        .filter(|(_, record)| record.is_none());
+    for (job, _) in unfinished {
+        let list = scored_on(job).data_list();
+        if !opened.contains(&list) {
+            list.open_first(&table.score.split, &list.open_training()?)?;
+            opened.push(list);
+        }
+    }
+    Ok(())
+}
+
+/// The settings of the data that a run is scored on: stages may repeat them, but all use the same.
+fn scored_on(job: &Job) -> Config {
+    let plan = job.config.plan().unwrap_or_default();
+    let first = plan.into_iter().next();
+    first.map_or_else(|| job.config.clone(), |stage| stage.config)
 }
 
 /// Trains and scores one run; `None` if stopped.
@@ -170,14 +198,12 @@ fn score(
     stop: &dyn Fn() -> bool,
 ) -> Result<(), EvalError> {
     let settings = &table.score;
-    // Stages may repeat the data's settings, but all use the same data.
-    let plan = job.config.plan().unwrap_or_default();
-    let config = plan.first().map_or(&job.config, |stage| &stage.config);
+    let config = scored_on(job);
     let list = config.data_list();
     let training = list.open_training()?;
     let data = list.open_first(&settings.split, &training)?;
     let classes = model.card.classes.len();
-    let mut sums = vec![Confusion::new(classes); settings.steps.len()];
+    let mut sums = vec![Confusion::of(data.known_classes()); settings.steps.len()];
     let mut agreement = Agreement::default();
     for &seed in &settings.noise_seeds {
         let scoring = Scoring {

@@ -4,7 +4,7 @@ use super::error::AblateError;
 use super::table::{Job, ScoreSettings};
 use crate::device::Opened;
 use crate::files::{self, FileError};
-use crate::run_format::{StepLine, ValidationLine};
+use crate::run_format::{MODEL, StepLine, ValidationLine};
 use crate::train::config::Config;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -77,8 +77,8 @@ impl Record {
         }
     }
 
-    /// The record of a finished job. One with other score settings is ignored, since its model can
-    /// be scored again.
+    /// The record of a finished job. One with other score settings is ignored if there is a model,
+    /// which can be scored again.
     ///
     /// # Errors
     /// If the record cannot be read, or has other training settings.
@@ -99,7 +99,10 @@ impl Record {
         if record.settings().as_ref() != Some(&job.config) {
             return Err(AblateError::Changed(path));
         }
-        Ok(Some(record).filter(|record| record.score == *score))
+        // A run that diverged has none, nor checkpoints to train it again from.
+        let model = out.join("runs").join(&job.name).join(MODEL);
+        let lost = record.failure.is_some() && !model.exists();
+        Ok(Some(record).filter(|record| record.score == *score || lost))
     }
 
     pub(super) fn write(&self, out: &Path, job: &Job) -> Result<(), FileError> {

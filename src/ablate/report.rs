@@ -66,7 +66,7 @@ fn markdown(table: &Table, records: &[Record], pictures: &[(&str, String)]) -> S
         let mean = |value: &dyn Fn(&Record) -> Option<f64>| -> Vec<f64> {
             of_row.iter().filter_map(|record| value(record)).collect()
         };
-        let mut cells = vec![described.name.clone()];
+        let mut cells = vec![described.name.replace('|', "\\|").replace('\n', " ")];
         for &steps in &table.score.steps {
             cells.push(per_cent(&mean(&|r| Some(at(r, steps)?.miou))));
         }

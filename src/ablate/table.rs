@@ -230,9 +230,9 @@ fn check(document: &Document) -> Result<(), &'static str> {
         () if document
             .row
             .iter()
-            .any(|row| row.x.is_some_and(|x| x <= 0.0)) =>
+            .any(|row| row.x.is_some_and(|x| !(x > 0.0 && x.is_finite()))) =>
         {
-            Err("a row's x must be above 0, since its axis is logarithmic")
+            Err("a row's x must be a number above 0, since its axis is logarithmic")
         }
         () => Ok(()),
     }

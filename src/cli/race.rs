@@ -6,7 +6,7 @@ use crate::data;
 use crate::files::{self, Plan};
 use crate::format::minutes;
 use crate::pictures;
-use crate::race::{self, Event, FILES, Race, RaceConfig, Record, StartOptions};
+use crate::race::{self, Event, FILES, Race, RaceConfig, RaceError, Record, StartOptions};
 use crate::terminal::{self, out};
 use crate::texts::Language;
 use anyhow::{Context, bail};
@@ -93,8 +93,14 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         StartOptions::default(),
         || (),
     )?;
-    let (record, complete) = watch(&race, config, &stop)?;
-    write(&record, complete, arguments, output)
+    let (record, ended) = watch(&race, config, &stop)?;
+    let Some(record) = record else {
+        ended?;
+        bail!("the race was stopped before its first measurement");
+    };
+    // What was measured before an error is kept.
+    write(&record, ended.is_ok() && !stop.asked(), arguments, output)?;
+    Ok(ended?)
 }
 
 /// Creates the folder and proves that the results can be written there, over no input.
@@ -113,8 +119,12 @@ fn prepare(arguments: &Arguments, config: &RaceConfig, output: &Path) -> anyhow:
     Ok(())
 }
 
-/// Shows the progress until the end. Returns what was measured, and whether the race came to its end.
-fn watch(race: &Race, config: RaceConfig, stop: &Stop) -> anyhow::Result<(Record, bool)> {
+/// Shows the progress until the end. Returns what was measured, if anything, and how the race ended.
+fn watch(
+    race: &Race,
+    config: RaceConfig,
+    stop: &Stop,
+) -> anyhow::Result<(Option<Record>, Result<(), RaceError>)> {
     let (steps, limit) = (config.steps, config.seconds);
     let bar = bar(steps, limit);
     let mut record: Option<Record> = None;
@@ -127,21 +137,20 @@ fn watch(race: &Race, config: RaceConfig, stop: &Stop) -> anyhow::Result<(Record
             None => {}
             Some(Event::Ready(held_out)) => {
                 record = Some(Record::new(config.clone(), held_out));
-                started = Some(Instant::now());
             }
             Some(Event::Snapshot(snapshot)) => {
                 if let Some(record) = record.as_mut()
                     && record.add(snapshot)
                 {
+                    // That before the first training step.
+                    started.get_or_insert_with(Instant::now);
                     report(record, &bar, limit);
                 }
             }
             Some(Event::Ended(outcome)) => {
                 bar.finish_and_clear();
-                outcome?;
                 let record = record.filter(|record| record.last().is_some());
-                let record = record.context("the race was stopped before its first measurement")?;
-                return Ok((record, !stop.asked()));
+                return Ok((record, outcome));
             }
         }
         bar.set_position(match (limit, started) {

@@ -70,7 +70,7 @@ pub enum FurtherClasses {
 }
 
 /// Data sets to train on together.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct DataList {
     /// Their folders, or `scenes:N`; at least one.
     pub paths: DataPaths,

@@ -20,9 +20,24 @@ fn kept() -> MutexGuard<'static, BTreeMap<PathBuf, Contents>> {
     KEPT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Most bytes of all files: a page's memory ends at 4 GiB, and the program needs some, too.
+const MOST: usize = 1_500_000_000;
+
 /// Keeps a file until the page is closed.
-pub fn keep(path: &Path, bytes: Vec<u8>) {
-    kept().insert(path.to_owned(), bytes.into());
+///
+/// # Errors
+/// If all files together would be too large.
+pub fn keep(path: &Path, bytes: Vec<u8>) -> Result<(), FileError> {
+    let mut kept = kept();
+    let total = kept
+        .values()
+        .fold(bytes.len(), |sum, file| sum + file.len());
+    if total > MOST {
+        let reason = "the page has no room for more files: reload it to close those that are open";
+        return Err(FileError::read(path)(io::Error::other(reason)));
+    }
+    kept.insert(path.to_owned(), bytes.into());
+    Ok(())
 }
 
 /// Whether there is a file.

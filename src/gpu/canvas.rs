@@ -387,7 +387,10 @@ impl Pipelines {
                 let mut pass = encoder.begin_compute_pass(&Default::default());
                 pass.set_pipeline(&decoder);
                 pass.set_bind_group(0, &group, &[]);
-                pass.dispatch_workgroups(pixels.div_ceil(GROUP), 1, 1);
+                // Folded, because one dimension holds at most 65,535 groups.
+                let groups = pixels.div_ceil(GROUP);
+                let across = groups.clamp(1, 32_768);
+                pass.dispatch_workgroups(across, groups.div_ceil(across), 1);
             }
             self.queue.submit([encoder.finish()]);
             LabelTexture { view, size }

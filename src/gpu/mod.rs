@@ -17,13 +17,18 @@ pub mod textures;
 
 /// An operation that failed in the graphics driver.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{what} failed on the graphics device ({reason}): update the graphics driver")]
+#[error("{what} failed on the graphics device ({reason}): {remedy}")]
 pub struct GpuError {
     /// What was attempted.
     pub what: &'static str,
     /// The message of the driver or validator, on one line.
     pub reason: String,
+    /// What to do.
+    pub remedy: &'static str,
 }
+
+/// What to do about an error that the program does not expect.
+pub const UPDATE: &str = "update the graphics driver";
 
 /// A driver's message in ASCII on one line.
 fn one_line(text: &str) -> String {
@@ -56,6 +61,7 @@ pub fn guarded<T>(
     let failed = move |error: wgpu::Error| GpuError {
         what,
         reason: one_line(&error.to_string()),
+        remedy: UPDATE,
     };
     #[cfg(target_arch = "wasm32")]
     {

@@ -278,6 +278,30 @@ fn states_decode_as_on_the_cpu() {
     }
 }
 
+/// More groups than one dimension of a dispatch has.
+#[test]
+fn large_states_decode_as_small_ones() {
+    let (device, queue) = device();
+    let pipelines = Pipelines::new(&device, &queue, FORMAT).unwrap();
+    let size = [2100, 2000];
+    let pixels = size[0] * size[1];
+    assert!(pixels > 65_535 * 64);
+    let centroids = Centroids::kronecker(2);
+    let class = |pixel: usize| u16::from(pixel % 1009 < 300);
+    let state = (0..3 * pixels).map(|i| {
+        let point = centroids.points()[usize::from(class(i % pixels))];
+        point[i / pixels] as f32
+    });
+    let state = pipelines.state(&state.collect::<Vec<_>>()).unwrap();
+    let table = pipelines
+        .classes(&centroids, &[[0; 3]; 2], |_| true)
+        .unwrap();
+    let labels = pipelines.decode(&table, size, &state, &state, 0.0).unwrap();
+    let drawn = read_back(&device, &queue, labels.view.texture());
+    let mut found = drawn.iter().enumerate();
+    assert!(found.all(|(pixel, label)| *label == u32::from(class(pixel))));
+}
+
 #[test]
 fn the_photo_and_the_raw_state_are_drawn_as_they_are() {
     let e = example(5);

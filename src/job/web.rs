@@ -14,7 +14,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 /// Reads a model onto a device; the error is one line.
-pub type LoadModel = Box<dyn FnOnce(Device) -> Turns<Result<Model, String>>>;
+///
+/// Between fetching and loading it asks whether it is still wanted, since loading blocks the page.
+pub type LoadModel = Box<dyn FnOnce(Device, Wanted) -> Turns<Result<Model, String>>>;
+
+/// Whether the result of some work is still wanted.
+pub type Wanted = Box<dyn Fn() -> bool>;
 
 enum Task {
     Model(LoadModel),
@@ -164,7 +169,12 @@ impl<M: 'static> Request<M> {
     }
 
     async fn open_model(&self, load: LoadModel) -> Result<(), String> {
-        let model = Arc::new(load(self.device.clone()).await?);
+        let (shared, id) = (self.shared.clone(), self.id);
+        let wanted = Box::new(move || {
+            let shared = shared.borrow();
+            !shared.closed && shared.id == id
+        });
+        let model = Arc::new(load(self.device.clone(), wanted).await?);
         if self.is_current() {
             let mut shared = self.shared.borrow_mut();
             shared.model = Some(model.clone());

@@ -244,6 +244,8 @@ impl RaceConfig {
         let size = format!("[{height}, {width}]");
         rule(sides, "size", size, "two numbers from 8 to 256")?;
         for (key, value, least, most) in [
+            // TOML has no larger integers.
+            ("seed", self.seed, 0, i64::MAX as u64),
             ("steps", self.steps, 1, 1_000_000),
             ("measure_every", self.measure_every, 1, 100_000),
             ("held_out", self.held_out as u64, 1, MOST_HELD_OUT as u64),

@@ -10,9 +10,9 @@ use crate::data::{DataError, Dataset, Loader};
 use crate::train;
 use burn::tensor::Device;
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The thread that loads batches and directs both sides.
 pub(super) struct Coordinator {
@@ -30,8 +30,13 @@ pub(super) struct Coordinator {
 /// A side's thread.
 struct SideThread {
     work: SyncSender<Work>,
+    /// Receives a message after its first training step.
+    begun: Receiver<()>,
     thread: JoinHandle<Result<(), RaceError>>,
 }
+
+/// Longest wait for a side's first step without a look at `stop`.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 impl Coordinator {
     pub(super) fn run(&self) -> Result<(), RaceError> {
@@ -82,6 +87,7 @@ impl Coordinator {
         data: &Arc<Dataset>,
     ) -> Result<SideThread, RaceError> {
         let (work, received) = sync_channel(1);
+        let (first_step, begun) = sync_channel(1);
         let settings = [&self.config.a, &self.config.b][side];
         let worker = SideWorker {
             side,
@@ -92,6 +98,7 @@ impl Coordinator {
             device: self.device.clone(),
             low_priority: self.low_priority,
             work: received,
+            first_step,
             events: self.events.clone(),
             control: self.control.clone(),
             wake: self.wake.clone(),
@@ -99,7 +106,25 @@ impl Coordinator {
         let name = ["flowseg-race-a", "flowseg-race-b"][side];
         let thread = Builder::new().name(name.into()).spawn(move || worker.run());
         let thread = thread.map_err(|error| RaceError::Thread(error.to_string()))?;
-        Ok(SideThread { work, thread })
+        Ok(SideThread {
+            work,
+            begun,
+            thread,
+        })
+    }
+
+    /// Waits until both sides have taken their first step. False if the race is stopped before, or if a side
+    /// ends.
+    fn begun(&self, sides: &[SideThread; 2]) -> bool {
+        sides.iter().all(|side| {
+            loop {
+                match side.begun.recv_timeout(PATIENCE) {
+                    Ok(()) => return true,
+                    Err(RecvTimeoutError::Timeout) if !self.control.stopped() => {}
+                    Err(_) => return false,
+                }
+            }
+        })
     }
 
     /// Sends batches to both sides until the race is over.
@@ -134,12 +159,18 @@ impl Coordinator {
                 Next::Step { single } => single,
             };
             last = Instant::now();
-            clock.run();
+            // The first step includes the start: opening networks, and on a GPU compiling.
+            if step > 0 {
+                clock.run();
+            }
             let Some(batch) = loader.next_unless(&stopped) else {
                 return Ok(());
             };
             self.control.count_step();
             if !both(&Work::Train(Arc::new(batch?))) {
+                return Ok(());
+            }
+            if step == 0 && !self.begun(sides) {
                 return Ok(());
             }
             step += 1;
@@ -165,7 +196,7 @@ impl Coordinator {
     }
 }
 
-/// Seconds of training, pauses left out.
+/// Seconds of training after the first step, pauses left out.
 #[derive(Default)]
 struct Clock {
     before: f64,

@@ -35,6 +35,9 @@ pub enum RaceError {
     /// More classes than a race can show.
     #[error("the data has {0} classes, and a race takes 2 to 256: choose another data folder")]
     Classes(usize),
+    /// None of the scenes that scores are computed on has a labelled pixel.
+    #[error("the validation photos of a race have no labelled pixel: choose another data folder")]
+    Unlabelled,
     /// The loss of a side is not finite.
     #[error(
         "{side} has no finite loss any more after step {step}: lower learning_rate, or raise epsilon"

@@ -86,6 +86,9 @@ impl HeldOut {
             let classes = labels.filter(|label| usize::from(**label) < classes.len());
             classes.collect::<BTreeSet<_>>().len()
         };
+        if (0..batch.len).all(|scene| distinct(scene) == 0) {
+            return Err(RaceError::Unlabelled);
+        }
         let richest = (0..batch.len).rev().max_by_key(|scene| distinct(*scene));
         let shown = richest.unwrap_or(0);
         Ok(Self {

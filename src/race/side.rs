@@ -36,6 +36,8 @@ pub(super) struct SideWorker {
     pub device: Device,
     pub low_priority: bool,
     pub work: Receiver<Work>,
+    /// Told of the first training step.
+    pub first_step: SyncSender<()>,
     pub events: SyncSender<Event>,
     pub control: Arc<Control>,
     pub wake: Arc<dyn Fn() + Send + Sync>,
@@ -46,23 +48,35 @@ pub(super) struct SideWorker {
 struct Losses {
     /// The sum over the steps that changed the weights, `[1]`, and their number, `[1]`.
     sums: Option<(Tensor<1>, Tensor<1>)>,
+    /// Steps taken.
+    taken: u64,
+    /// Steps up to the last snapshot that did not change the weights, if none did since.
+    skipped: u64,
 }
 
 impl Losses {
     fn add(&mut self, output: StepOutput) {
         let loss = output.loss.mask_fill(output.finite.clone().bool_not(), 0.0);
         let count = output.finite.float();
+        self.taken += 1;
         self.sums = Some(match self.sums.take() {
             Some((losses, counts)) => (losses + loss, counts + count),
             None => (loss, count),
         });
     }
 
-    /// The mean loss; `None` if no step was taken. NaN if none of them changed the weights.
+    /// The mean loss of the steps that changed the weights; `None` if none did.
     fn take(&mut self) -> Option<f64> {
         let (losses, counts) = self.sums.take()?;
-        let number = |sum: Tensor<1>| read(sum).first().copied().map_or(f64::NAN, f64::from);
-        Some(number(losses) / number(counts))
+        let number = |sum: Tensor<1>| read(sum).first().copied().map_or(0.0, f64::from);
+        let (count, taken) = (number(counts), std::mem::take(&mut self.taken));
+        if count > 0.0 {
+            self.skipped = 0;
+            Some(number(losses) / count)
+        } else {
+            self.skipped += taken;
+            None
+        }
     }
 }
 
@@ -104,7 +118,11 @@ impl SideWorker {
                 break;
             }
             match work {
-                Work::Train(batch) => losses.add(trainer.step(&batch)),
+                Work::Train(batch) => {
+                    losses.add(trainer.step(&batch));
+                    // Nobody waits for later ones.
+                    let _ = self.first_step.try_send(());
+                }
                 Work::Measure { seconds } => self.measure(&trainer, &mut losses, seconds)?,
             }
         }
@@ -119,7 +137,7 @@ impl SideWorker {
     ) -> Result<(), RaceError> {
         let loss = losses.take();
         let step = trainer.state.progress.step;
-        if loss.is_some_and(|loss| !loss.is_finite()) {
+        if losses.skipped >= self.config.train.bad_steps {
             let side = self.title.clone();
             return Err(RaceError::Diverged { side, step });
         }

@@ -269,6 +269,9 @@ fn columns_of_keys(ui: &mut egui::Ui) {
     });
 }
 
+/// A page makes no masks of a list.
+const CLASS_PHOTOS: &str = "Photos with a class";
+
 const MOUSE: [(&str, &str); 9] = [
     ("Pan", "drag"),
     ("Zoom", "wheel or pinch"),
@@ -278,7 +281,7 @@ const MOUSE: [(&str, &str); 9] = [
     ("Clear the brush", "Escape"),
     ("Hide a class", "click in the list"),
     ("Show a class alone", "double click in the list"),
-    ("Photos with a class", "right click in the list"),
+    (CLASS_PHOTOS, "right click in the list"),
 ];
 
 /// Input while a mask is corrected, in addition to the keys of the table.
@@ -301,7 +304,7 @@ fn keys(ui: &mut egui::Ui, group: &str) {
         });
     let of_mouse = MOUSE
         .iter()
-        .filter(|_| group == "Mouse")
+        .filter(|(name, _)| group == "Mouse" && (platform::DESKTOP || *name != CLASS_PHOTOS))
         .chain(CORRECTING.iter().filter(|_| group == "Correct"))
         .map(|(name, how)| (*name, (*how).to_owned()));
     egui::Grid::new(group)

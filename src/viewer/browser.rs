@@ -123,7 +123,8 @@ struct InPage {
 impl eframe::App for InPage {
     fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
         for error in self.loss.take_errors() {
-            page::tell(&format!("the graphics driver reports: {error}"));
+            let error = format!("the graphics driver reports: {error}");
+            self.app.shared.errors.report(error);
         }
         eframe::App::ui(&mut self.app, ui, frame);
         publish(&self.app.shared);

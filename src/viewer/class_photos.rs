@@ -12,6 +12,7 @@ use crate::labels;
 use crate::labels::LabelMap;
 use crate::model::Model;
 use crate::models;
+use crate::panic_message::caught;
 use burn::tensor::Device;
 use eframe::egui;
 use image::RgbImage;
@@ -74,7 +75,8 @@ impl ClassPhotos {
                     Err(error) => return (request.index, Err(error.to_string())),
                 },
             };
-            (request.index, classes(loaded, &request.item, sampling))
+            let found = caught(|| classes(loaded, &request.item, sampling));
+            (request.index, found)
         };
         Ok(Self {
             class,

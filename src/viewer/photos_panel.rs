@@ -156,6 +156,10 @@ fn row(
         _ if app.masks.is_corrected(at) => (icons::ICON_EDIT, theme::ACCENT, "mask corrected"),
         MaskState::Done(_) => (icons::ICON_CHECK, theme::ACCENT, "mask made"),
         MaskState::Failed(_) => (icons::ICON_ERROR, theme::ERROR, "failed"),
+        // A page makes no masks of a list.
+        MaskState::Waiting if !platform::DESKTOP => {
+            (icons::ICON_SCHEDULE, Color32::TRANSPARENT, "")
+        }
         MaskState::Waiting => (
             icons::ICON_SCHEDULE,
             ui.visuals().weak_text_color(),
@@ -163,7 +167,11 @@ fn row(
         ),
     };
     response.widget_info(|| {
-        let text = format!("{name}, {word}");
+        let text = if word.is_empty() {
+            name.clone()
+        } else {
+            format!("{name}, {word}")
+        };
         egui::WidgetInfo::selected(egui::Role::Button, true, shown, text)
     });
     let visuals = ui.visuals();

@@ -135,9 +135,39 @@ fn mistakes_in_a_table_are_found_before_anything_is_trained() {
         &["two.toml", "row \"vanilla\"", "vanila"],
     );
     assert!(!out.exists());
+    fs::write(&path, TABLE.replace("samples = 8", "split = \"nowhere\"")).unwrap();
+    fails(&mut ablate(&path, &out), &["nowhere"]);
+    assert!(!out.join("runs").exists());
     fails(
         &mut ablate(&folder.path().join("none.toml"), &out),
         &["none.toml"],
+    );
+}
+
+/// A run that diverged has neither a model that could be scored again nor checkpoints to resume from.
+#[test]
+fn a_run_that_diverged_stays_in_its_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = table(folder.path());
+    let out = folder.path().join("out");
+    let short = TABLE.replace("seeds = [0, 1]", "seeds = [0]");
+    let short = short.replace("steps = 300", "steps = 4");
+    fs::write(&path, &short).unwrap();
+    ablate(&path, &out).assert().success();
+    let record = out.join("scores/vanilla-seed0.json");
+    let mut diverged: serde_json::Value =
+        serde_json::from_slice(&fs::read(&record).unwrap()).unwrap();
+    diverged["failure"] = "no finite gradient".into();
+    diverged["results"] = serde_json::Value::Array(Vec::new());
+    fs::write(&record, diverged.to_string()).unwrap();
+    fs::remove_file(out.join("runs/vanilla-seed0/model.safetensors")).unwrap();
+    // With other score settings, the other run alone is scored again.
+    fs::write(&path, short.replace("[1, 3]", "[2]")).unwrap();
+    ablate(&path, &out).assert().success();
+    let table = fs::read_to_string(out.join("table.md")).unwrap();
+    assert!(
+        table.contains("1, 1 diverged") && table.contains("2 of 2 runs"),
+        "{table}"
     );
 }
 

@@ -159,8 +159,9 @@ const field = async (browser) => {
   await page.close();
 };
 
+// Ten steps on the CPU backend: Chromium's software WebGPU takes half a minute for one.
 const lesson = async (browser) => {
-  const { page } = await open(browser, "device=wgpu&model=scenes&lesson=2&theme=light");
+  const { page } = await open(browser, "device=cpu&model=scenes&lesson=2&theme=light");
   await until(page, "the lesson", settled);
   await page.waitForTimeout(2000);
   await shoot(page, "lesson");

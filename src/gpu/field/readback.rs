@@ -1,7 +1,7 @@
 //! Copies buffers and pictures from the device into memory.
 
 use super::target::Target;
-use crate::gpu::{GpuError, guarded};
+use crate::gpu::{GpuError, UPDATE, guarded};
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time::Duration;
 
@@ -33,6 +33,7 @@ fn failed<E: ToString>(what: &'static str) -> impl Fn(E) -> GpuError {
     move |error| GpuError {
         what,
         reason: error.to_string(),
+        remedy: UPDATE,
     }
 }
 

@@ -33,7 +33,12 @@ impl Target {
                 "{width} x {height} pixels: sides must be 1 to {edge}, the area at most \
                  {MOST_PIXELS}"
             );
-            return Err(GpuError { what, reason });
+            let remedy = "choose a smaller size";
+            return Err(GpuError {
+                what,
+                reason,
+                remedy,
+            });
         }
         guarded(device, what, || Self::allocate(device, size, samples))
     }

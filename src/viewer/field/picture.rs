@@ -174,6 +174,7 @@ impl Picture {
             None => Err(GpuError {
                 what: "exporting a picture",
                 reason: "nothing has been drawn yet".to_owned(),
+                remedy: "show the field first",
             }),
         }
     }

@@ -4,7 +4,15 @@ use super::{Dialog, FileOpener, Found, MODEL, classify};
 use crate::data::PHOTO_EXTENSIONS;
 use crate::{files, page};
 use eframe::egui;
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
+
+thread_local! {
+    /// The number of the latest drop.
+    static DROPS: Cell<u64> = const { Cell::new(0) };
+    /// The number of files opened so far.
+    static OPENED: Cell<u64> = const { Cell::new(0) };
+}
 
 impl FileOpener {
     /// Opens whatever the user chooses in the page's field for files, as long as the page is open.
@@ -41,16 +49,26 @@ impl FileOpener {
         }
         let (sender, wake) = (self.sender.clone(), self.wake.clone());
         let (files, running) = (files.to_vec(), self.running.clone());
+        let number = DROPS.get() + 1;
+        DROPS.set(number);
         wasm_bindgen_futures::spawn_local(async move {
-            let (mut read, mut errors) = (Vec::new(), Vec::new());
+            let (mut paths, mut errors) = (Vec::new(), Vec::new());
             for file in files {
+                // What is dropped later takes its place, however long this takes.
+                if DROPS.get() != number {
+                    return;
+                }
                 let name = file.path().to_string_lossy().into_owned();
-                match file.bytes_async().await {
-                    Ok(bytes) => read.push((name, bytes)),
-                    Err(error) => errors.push(format!("cannot read {name}: {error}")),
+                let read = file.bytes_async().await;
+                let kept = read
+                    .map_err(|error| format!("cannot read {name}: {error}"))
+                    .and_then(|bytes| keep(&name, bytes));
+                match kept {
+                    Ok(path) => paths.push(path),
+                    Err(error) => errors.push(error),
                 }
             }
-            let mut found = found(read);
+            let mut found = classify(&paths);
             found.errors.extend(errors);
             let _ = sender.try_send(found);
             drop(running);
@@ -70,11 +88,24 @@ impl FileOpener {
 
 /// Keeps files and classifies them.
 fn found(read: Vec<(String, Vec<u8>)>) -> Found {
-    let mut paths = Vec::new();
+    let (mut paths, mut errors) = (Vec::new(), Vec::new());
     for (name, bytes) in read {
-        let path = PathBuf::from(name);
-        files::keep(Path::new(&path), bytes);
-        paths.push(path);
+        match keep(&name, bytes) {
+            Ok(path) => paths.push(path),
+            Err(error) => errors.push(error),
+        }
     }
-    classify(&paths)
+    let mut found = classify(&paths);
+    found.errors.extend(errors);
+    found
+}
+
+/// Keeps a file under a path of its own: a browser tells no folders, so that several files may have
+/// the same name.
+fn keep(name: &str, bytes: Vec<u8>) -> Result<PathBuf, String> {
+    let number = OPENED.get() + 1;
+    OPENED.set(number);
+    let path = Path::new(&number.to_string()).join(name);
+    files::keep(&path, bytes).map_err(|error| error.to_string())?;
+    Ok(path)
 }

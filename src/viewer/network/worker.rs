@@ -6,6 +6,7 @@ use crate::labels::LabelMap;
 use crate::model::Model;
 use crate::model::record::Layer;
 use crate::models;
+use crate::panic_message::caught;
 use crate::viewer::flow::Flow;
 use crate::viewer::latest::Latest;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -94,7 +95,10 @@ impl Worker {
             small: None,
             wanted: wanted.clone(),
         };
-        let answer = move |request: Request| (request.key, cache.answer(&request));
+        let answer = move |request: Request| {
+            let found = caught(|| cache.answer(&request));
+            (request.key, found)
+        };
         Ok(Self {
             worker: Latest::start("flowseg-network", context, answer)?,
             wanted,

@@ -11,7 +11,7 @@ thread_local! {
 
 /// Opens a model by its name, fetched from beside the page, or a file of the page.
 pub(crate) fn load_model(name: String, context: egui::Context) -> LoadModel {
-    Box::new(move |device| {
+    Box::new(move |device, wanted| {
         Box::pin(async move {
             let progress = |share| {
                 LOADED.set(Some(share));
@@ -21,6 +21,9 @@ pub(crate) fn load_model(name: String, context: egui::Context) -> LoadModel {
             LOADED.set(None);
             fetched?;
             page::next_turn().await;
+            if !wanted() {
+                return Err("another model was chosen".to_owned());
+            }
             models::load(&name, &device).map_err(|error| error.to_string())
         })
     })
