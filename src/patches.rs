@@ -45,7 +45,12 @@ impl Patches {
         let [patches, _, channels] = pixels.dims();
         let [rows, columns] = self.grid();
         let ([height, width], batch) = (self.size, patches / (rows * columns));
-        kernels::image(pixels, [rows, columns]).slice([0..batch, 0..channels, 0..height, 0..width])
+        kernels::from_patches(pixels, [rows, columns]).slice([
+            0..batch,
+            0..channels,
+            0..height,
+            0..width,
+        ])
     }
 
     /// Patches with one number per pixel, `[B L, p p]`, back to `[B, H, W]`.

@@ -103,7 +103,7 @@ differentiable!(Doubled<Flex>, 1, state(), |(), grad| {
 differentiable!(Neighbourhoods<Flex>, 1, state(), |(), grad| {
     [Some(planes::neighbourhoods_backward(grad))]
 });
-differentiable!(Image<Flex>, 1, state(Shape,), |(pixels,), grad| {
+differentiable!(FromPatches<Flex>, 1, state(Shape,), |(pixels,), grad| {
     let zeros = Flex::float_zeros(pixels, &Default::default(), FloatDType::F32);
     [Some(patches::add_image(zeros, grad))]
 });
@@ -261,11 +261,11 @@ impl<C: CheckpointStrategy> CpuOps for Autodiff<Flex, C> {
         record!(Neighbourhoods, C, [x], (), output)
     }
 
-    fn image(pixels: FloatTensor<Self>, grid: [usize; 2]) -> FloatTensor<Self> {
+    fn from_patches(pixels: FloatTensor<Self>, grid: [usize; 2]) -> FloatTensor<Self> {
         let x = pixels.primitive().clone();
         let shape = x.shape();
-        let output = Flex::image(x, grid);
-        record!(Image, C, [pixels], (shape,), output)
+        let output = Flex::from_patches(x, grid);
+        record!(FromPatches, C, [pixels], (shape,), output)
     }
 
     fn add_image(pixels: FloatTensor<Self>, image: FloatTensor<Self>) -> FloatTensor<Self> {

@@ -147,11 +147,11 @@ pub fn neighbourhoods(x: Tensor<4>) -> Tensor<4> {
 
 /// Pixels in the order of the patches of a grid of `[rows, columns]`, `[B rows columns, p p, C]`, as an
 /// image, `[B, C, rows p, columns p]`.
-pub fn image(pixels: Tensor<3>, grid: [usize; 2]) -> Tensor<4> {
-    fused!(CpuOps::image(pixels; grid))
+pub fn from_patches(pixels: Tensor<3>, grid: [usize; 2]) -> Tensor<4> {
+    fused!(CpuOps::from_patches(pixels; grid))
 }
 
-/// Pixels in the order of patches, as [`image`] takes them, plus those of `image: [B, C, H, W]`.
+/// Pixels in the order of patches, as [`from_patches`] takes them, plus those of `image: [B, C, H, W]`.
 pub fn add_image(pixels: Tensor<3>, image: Tensor<4>) -> Tensor<3> {
     fused!(CpuOps::add_image(pixels, image))
 }

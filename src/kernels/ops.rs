@@ -44,7 +44,7 @@ pub trait CpuOps: Backend {
     ) -> FloatTensor<Self>;
     fn doubled(x: FloatTensor<Self>) -> FloatTensor<Self>;
     fn neighbourhoods(x: FloatTensor<Self>) -> FloatTensor<Self>;
-    fn image(pixels: FloatTensor<Self>, grid: [usize; 2]) -> FloatTensor<Self>;
+    fn from_patches(pixels: FloatTensor<Self>, grid: [usize; 2]) -> FloatTensor<Self>;
     fn add_image(pixels: FloatTensor<Self>, image: FloatTensor<Self>) -> FloatTensor<Self>;
     fn cross_entropy(
         logits: FloatTensor<Self>,

@@ -305,7 +305,7 @@ proptest! {
     ) {
         let pixels = random([batch * rows * columns, side * side, channels], seed);
         let grid = [rows, columns];
-        compare!(image(pixels.clone(), grid), reference::image(pixels.clone(), grid), pixels);
+        compare!(from_patches(pixels.clone(), grid), reference::from_patches(pixels.clone(), grid), pixels);
         let plane = random([batch, channels, rows * side, columns * side], seed + 1);
         compare!(
             add_image(pixels.clone(), plane.clone()),

@@ -68,7 +68,7 @@ impl CpuOps for Flex {
     fn neighbourhoods(x: FloatTensor<Self>) -> FloatTensor<Self> {
         planes::neighbourhoods(x)
     }
-    fn image(pixels: FloatTensor<Self>, grid: [usize; 2]) -> FloatTensor<Self> {
+    fn from_patches(pixels: FloatTensor<Self>, grid: [usize; 2]) -> FloatTensor<Self> {
         patches::image(pixels, grid)
     }
     fn add_image(pixels: FloatTensor<Self>, image: FloatTensor<Self>) -> FloatTensor<Self> {

@@ -97,7 +97,7 @@ pub fn neighbourhoods(x: Tensor<4>) -> Tensor<4> {
     Tensor::cat(shifted.collect(), 1)
 }
 
-pub fn image(pixels: Tensor<3>, [rows, columns]: [usize; 2]) -> Tensor<4> {
+pub fn from_patches(pixels: Tensor<3>, [rows, columns]: [usize; 2]) -> Tensor<4> {
     let [patches, count, channels] = pixels.dims();
     let (batch, p) = (patches / (rows * columns), count.isqrt());
     let pixels = pixels.reshape([batch, rows, columns, p, p, channels]);
