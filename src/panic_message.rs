@@ -1,10 +1,14 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// The result of `work`, or the message of its panic: a graphics driver's errors become panics in the
-/// libraries between.
-pub(crate) fn caught<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(panic_message(&*panic)))
+/// The result of `work`, or the error that `failed` makes of a panic's message: a graphics driver's errors
+/// become panics in the libraries between.
+pub(crate) fn caught<T, E>(
+    work: impl FnOnce() -> Result<T, E>,
+    failed: impl FnOnce(String) -> E,
+) -> Result<T, E> {
+    let done = catch_unwind(AssertUnwindSafe(work));
+    done.unwrap_or_else(|panic| Err(failed(panic_message(&*panic))))
 }
 
 /// A panic's message on one line.

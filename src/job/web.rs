@@ -40,6 +40,13 @@ struct Shared<M> {
     closed: bool,
 }
 
+impl<M> Shared<M> {
+    /// Whether the request of this id is the latest, and its answer can be received.
+    fn is_current(&self, id: u64) -> bool {
+        !self.closed && self.id == id
+    }
+}
+
 /// Opens models and segments photos, the newest request first.
 ///
 /// `M` is what the reader receives: `convert` sends one or more events per message.
@@ -131,8 +138,7 @@ struct Request<M> {
 
 impl<M: 'static> Request<M> {
     fn is_current(&self) -> bool {
-        let shared = self.shared.borrow();
-        !shared.closed && shared.id == self.id
+        self.shared.borrow().is_current(self.id)
     }
 
     /// Converts and stores a message. Returns whether the request is still the latest.
@@ -170,10 +176,7 @@ impl<M: 'static> Request<M> {
 
     async fn open_model(&self, load: LoadModel) -> Result<(), String> {
         let (shared, id) = (self.shared.clone(), self.id);
-        let wanted = Box::new(move || {
-            let shared = shared.borrow();
-            !shared.closed && shared.id == id
-        });
+        let wanted = Box::new(move || shared.borrow().is_current(id));
         let model = Arc::new(load(self.device.clone(), wanted).await?);
         if self.is_current() {
             let mut shared = self.shared.borrow_mut();

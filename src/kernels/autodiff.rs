@@ -108,7 +108,7 @@ differentiable!(FromPatches<Flex>, 1, state(Shape,), |(pixels,), grad| {
     [Some(patches::add_image(zeros, grad))]
 });
 differentiable!(AddImage<Flex>, 2, state([usize; 2],), |(grid,), grad| {
-    [Some(grad.clone()), Some(patches::image(grad, grid))]
+    [Some(grad.clone()), Some(patches::from_patches(grad, grid))]
 });
 
 /// Each of its gradients costs as much as the layer itself: only those of tracked parents are computed.

@@ -1,7 +1,7 @@
 //! The thread that loads the batches, sends each to both sides and decides when they are measured.
 
 use super::config::RaceConfig;
-use super::control::{Control, Next};
+use super::control::{Control, Next, PATIENCE};
 use super::error::RaceError;
 use super::event::{Event, send};
 use super::scenes::HeldOut;
@@ -12,7 +12,7 @@ use burn::tensor::Device;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// The thread that loads batches and directs both sides.
 pub(super) struct Coordinator {
@@ -34,9 +34,6 @@ struct SideThread {
     begun: Receiver<()>,
     thread: JoinHandle<Result<(), RaceError>>,
 }
-
-/// Longest wait for a side's first step without a look at `stop`.
-const PATIENCE: Duration = Duration::from_millis(50);
 
 impl Coordinator {
     pub(super) fn run(&self) -> Result<(), RaceError> {

@@ -16,6 +16,7 @@ use crate::panic_message::caught;
 use burn::tensor::Device;
 use eframe::egui;
 use image::RgbImage;
+use std::convert::identity;
 use std::sync::Arc;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -75,7 +76,7 @@ impl ClassPhotos {
                     Err(error) => return (request.index, Err(error.to_string())),
                 },
             };
-            let found = caught(|| classes(loaded, &request.item, sampling));
+            let found = caught(|| classes(loaded, &request.item, sampling), identity);
             (request.index, found)
         };
         Ok(Self {

@@ -1,9 +1,8 @@
 //! A pipeline of three stages: while one photo is read, others are segmented and written.
 
-use crate::panic_message::panic_message;
+use crate::panic_message;
 use anyhow::{Context, anyhow};
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -143,10 +142,7 @@ pub(super) fn run<A: Send, B: Send, C: Send>(
 
 /// Turns a panic into the error of one item: a stage whose thread ended would leave the others waiting.
 fn caught<T>(work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let message = panic_message(&*panic);
-        Err(anyhow!("a fault of the program: {message}"))
-    })
+    panic_message::caught(work, |message| anyhow!("a fault of the program: {message}"))
 }
 
 /// The next item; `None` once the channel is closed.

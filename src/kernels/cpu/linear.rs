@@ -2,7 +2,7 @@
 
 use super::simd::wide;
 use super::{self as cpu, CpuTensor, Matrix, ROWS_PER_TASK, add_partials, contiguous};
-use super::{new_product, slice};
+use super::{part_of_product, slice, whole_product};
 use burn::backend::TensorMetadata;
 use rayon::prelude::*;
 
@@ -35,24 +35,23 @@ fn by_rows(
     w: Matrix<'_>,
     finish: impl Fn(usize, &mut [f32]) + Send + Sync,
 ) -> Vec<f32> {
-    let mut out = Vec::with_capacity(rows * to);
-    let spare = &mut out.spare_capacity_mut()[..rows * to];
     let tasks = (rows / ROWS_PER_THREAD).clamp(1, rayon::current_num_threads());
     if tasks == 1 {
-        let x = Matrix::rows(x, from);
-        finish(0, new_product([rows, from, to], x, w, spare, true));
-    } else {
-        let block = rows.div_ceil(tasks);
-        spare
-            .par_chunks_mut(block * to)
-            .zip(x.par_chunks(block * from))
-            .enumerate()
-            .for_each(|(i, (out, x))| {
-                let sizes = [out.len() / to, from, to];
-                let x = Matrix::rows(x, from);
-                finish(i * block, new_product(sizes, x, w, out, false));
-            });
+        let mut out = whole_product([rows, from, to], Matrix::rows(x, from), w);
+        finish(0, &mut out);
+        return out;
     }
+    let block = rows.div_ceil(tasks);
+    let mut out = Vec::with_capacity(rows * to);
+    out.spare_capacity_mut()[..rows * to]
+        .par_chunks_mut(block * to)
+        .zip(x.par_chunks(block * from))
+        .enumerate()
+        .for_each(|(i, (out, x))| {
+            let sizes = [out.len() / to, from, to];
+            let x = Matrix::rows(x, from);
+            finish(i * block, part_of_product(sizes, x, w, out));
+        });
     // SAFETY: the products have written every element.
     unsafe { out.set_len(rows * to) };
     out
@@ -77,11 +76,7 @@ pub(crate) fn weight_gradient(x: CpuTensor, grad: CpuTensor) -> CpuTensor {
         Matrix::rows(slice(&x), from),
         Matrix::rows(slice(&grad), to),
     );
-    let mut dw = Vec::with_capacity(from * to);
-    let spare = &mut dw.spare_capacity_mut()[..from * to];
-    new_product([from, rows, to], x.t(), grad, spare, true);
-    // SAFETY: the product has written every element.
-    unsafe { dw.set_len(from * to) };
+    let dw = whole_product([from, rows, to], x.t(), grad);
     cpu::tensor(dw, [from, to])
 }
 

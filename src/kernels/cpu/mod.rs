@@ -124,22 +124,28 @@ pub(super) fn matmul(sizes: [usize; 3], alpha: f32, a: Matrix<'_>, b: Matrix<'_>
     product(sizes, alpha, a, b, out, gemm::Parallelism::None);
 }
 
-/// `a b` in memory that nothing has been written to, which is returned; on all threads if `parallel`
-/// and if it is worth it.
-pub(super) fn new_product<'o>(
-    [m, k, n]: [usize; 3],
+/// `a b` in memory that nothing has been written to, which is returned; on this thread.
+pub(super) fn part_of_product<'o>(
+    sizes: [usize; 3],
     a: Matrix<'_>,
     b: Matrix<'_>,
     out: &'o mut [MaybeUninit<f32>],
-    parallel: bool,
 ) -> &'o mut [f32] {
-    let multiplications = m.saturating_mul(k).saturating_mul(n);
-    let parallelism = if parallel && multiplications >= PARALLEL {
+    product(sizes, 1.0, a, b, out, gemm::Parallelism::None)
+}
+
+/// `a b`, on all threads if it is worth it.
+pub(super) fn whole_product([m, k, n]: [usize; 3], a: Matrix<'_>, b: Matrix<'_>) -> Vec<f32> {
+    let parallelism = if m.saturating_mul(k).saturating_mul(n) >= PARALLEL {
         gemm::Parallelism::Rayon(0)
     } else {
         gemm::Parallelism::None
     };
-    product([m, k, n], 1.0, a, b, out, parallelism)
+    let mut out = Vec::with_capacity(m * n);
+    product([m, k, n], 1.0, a, b, out.spare_capacity_mut(), parallelism);
+    // SAFETY: the product has written m n elements.
+    unsafe { out.set_len(m * n) };
+    out
 }
 
 /// Multiplications from which a product gains from several threads.

@@ -69,7 +69,7 @@ impl CpuOps for Flex {
         planes::neighbourhoods(x)
     }
     fn from_patches(pixels: FloatTensor<Self>, grid: [usize; 2]) -> FloatTensor<Self> {
-        patches::image(pixels, grid)
+        patches::from_patches(pixels, grid)
     }
     fn add_image(pixels: FloatTensor<Self>, image: FloatTensor<Self>) -> FloatTensor<Self> {
         patches::add_image(pixels, image)

@@ -48,7 +48,7 @@ impl Cut {
 }
 
 /// `pixels: [B rows columns, p p, C]` as an image, `[B, C, rows p, columns p]`.
-pub(crate) fn image(pixels: CpuTensor, grid: [usize; 2]) -> CpuTensor {
+pub(crate) fn from_patches(pixels: CpuTensor, grid: [usize; 2]) -> CpuTensor {
     let cut = Cut::new(&pixels, grid);
     let (pixels, p) = (contiguous(pixels), cut.side);
     let mut out = vec![0.0; slice(&pixels).len()];

@@ -20,7 +20,8 @@ impl FileOpener {
         let (sender, wake) = (self.sender.clone(), self.wake.clone());
         page::on_files(move |read| {
             // A full channel means that several files are still being opened.
-            let _ = sender.try_send(found(read));
+            let kept = read.into_iter().map(|(name, bytes)| keep(&name, bytes));
+            let _ = sender.try_send(found(kept));
             wake();
             page::focus();
         });
@@ -52,7 +53,7 @@ impl FileOpener {
         let number = DROPS.get() + 1;
         DROPS.set(number);
         wasm_bindgen_futures::spawn_local(async move {
-            let (mut paths, mut errors) = (Vec::new(), Vec::new());
+            let mut kept = Vec::new();
             for file in files {
                 // What is dropped later takes its place, however long this takes.
                 if DROPS.get() != number {
@@ -60,17 +61,10 @@ impl FileOpener {
                 }
                 let name = file.path().to_string_lossy().into_owned();
                 let read = file.bytes_async().await;
-                let kept = read
-                    .map_err(|error| format!("cannot read {name}: {error}"))
-                    .and_then(|bytes| keep(&name, bytes));
-                match kept {
-                    Ok(path) => paths.push(path),
-                    Err(error) => errors.push(error),
-                }
+                let read = read.map_err(|error| format!("cannot read {name}: {error}"));
+                kept.push(read.and_then(|bytes| keep(&name, bytes)));
             }
-            let mut found = classify(&paths);
-            found.errors.extend(errors);
-            let _ = sender.try_send(found);
+            let _ = sender.try_send(found(kept));
             drop(running);
             wake();
         });
@@ -86,11 +80,11 @@ impl FileOpener {
     }
 }
 
-/// Keeps files and classifies them.
-fn found(read: Vec<(String, Vec<u8>)>) -> Found {
+/// Classifies files that were kept.
+fn found(kept: impl IntoIterator<Item = Result<PathBuf, String>>) -> Found {
     let (mut paths, mut errors) = (Vec::new(), Vec::new());
-    for (name, bytes) in read {
-        match keep(&name, bytes) {
+    for file in kept {
+        match file {
             Ok(path) => paths.push(path),
             Err(error) => errors.push(error),
         }

@@ -12,6 +12,7 @@ use crate::viewer::latest::Latest;
 use burn::tensor::{Device, Tensor, TensorData};
 use eframe::egui;
 use image::{RgbImage, imageops};
+use std::convert::identity;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -96,7 +97,7 @@ impl Worker {
             wanted: wanted.clone(),
         };
         let answer = move |request: Request| {
-            let found = caught(|| cache.answer(&request));
+            let found = caught(|| cache.answer(&request), identity);
             (request.key, found)
         };
         Ok(Self {
