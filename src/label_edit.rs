@@ -316,9 +316,7 @@ impl LabelEdit {
         let mut at = 0;
         for &(count, value) in painted {
             let end = at + count as usize;
-            if let Some(value) = value {
-                self.write_pixels(at..end, value);
-            }
+            self.write_pixels(at..end, value.unwrap_or(KEPT));
             at = end;
         }
         self.finish();

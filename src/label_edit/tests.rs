@@ -173,6 +173,11 @@ fn what_was_painted_can_be_painted_again() {
     other.undo();
     assert!(!other.is_corrected());
     assert!(!edit([2, 2], |_, _| 0).paint_runs(&painted));
+    // What is not painted in the runs does not stay either.
+    let mut saved = edit([70, 90], |_, _| 8);
+    saved.paint_labels(&vec![1; 70 * 90]);
+    assert!(saved.paint_runs(&painted));
+    assert_eq!(saved.painted_runs(), painted);
 }
 
 proptest! {

@@ -275,6 +275,11 @@ impl App {
 
     /// Whether everything requested is on the screen.
     pub(super) fn still(&self) -> bool {
+        self.picture_is_still() && self.panels.runs.settled() && self.panels.race.settled()
+    }
+
+    /// The same apart from runs and races, which go on for hours.
+    fn picture_is_still(&self) -> bool {
         let app = &self.shared;
         let flow = match (app.photos.item(), &app.flow) {
             (None, _) => true,
@@ -291,8 +296,6 @@ impl App {
             && self.lessons.settled(&self.panels)
             && (self.panels.network.settled() || !dock::is_shown(&self.layout, PanelKind::Network))
             && app.is_compared()
-            && self.panels.runs.settled()
-            && self.panels.race.settled()
             && !app.busy()
             && !app.opener.busy()
             && !app.correct.busy()
@@ -360,8 +363,9 @@ impl eframe::App for App {
         if still && self.capture.is_some() && !self.lessons.is_open() {
             self.run(&context, vec![Action::Last.into()]);
         }
+        let picture_is_still = self.picture_is_still();
         let (lessons, mut parts) = self.lessons();
-        lessons.shoot(&context, still, &mut parts);
+        lessons.shoot(&context, picture_is_still, &mut parts);
         if let Some(capture) = &mut self.capture {
             capture.frame(&context, still, self.shared.errors.first());
         }

@@ -15,7 +15,7 @@ use super::exports::{Exports, FlowSnapshot};
 use super::exports_all::AllMasks;
 use super::file_open::FileOpener;
 use super::flow::Flow;
-use super::mask_queue::MaskQueue;
+use super::mask_queue::{MaskQueue, MaskState};
 use super::open_model::OpenModel;
 use super::photo_list::{Item, PhotoList};
 use super::platform;
@@ -100,6 +100,8 @@ struct ModelRequest {
     name: String,
     /// Whether the user chose it.
     by_user: bool,
+    /// Whether the user had chosen the model that it is to replace.
+    instead_of: Option<bool>,
 }
 
 pub(super) struct AppState {
@@ -229,8 +231,36 @@ impl AppState {
 
     /// Opens a model that the user chose: it stays open whichever photo is shown.
     pub(super) fn choose_model(&mut self, name: &str) {
+        self.stop_returning();
+        self.request.instead_of = Some(self.request.by_user);
         self.request.by_user = true;
         self.open_model(name);
+    }
+
+    /// Goes on with the open model, if any, after another one could not be opened.
+    fn keep_model(&mut self) {
+        self.request.name.clear();
+        if let Some(by_user) = self.request.instead_of.take() {
+            self.request.by_user = by_user;
+        }
+        self.stop_returning();
+        let complete = |flow: &Flow| flow.settled.is_some();
+        if self.model.is_some() && !self.flow.as_ref().is_some_and(complete) {
+            self.sample();
+        }
+    }
+
+    /// Gives up what was to be put back once its model is open, except for the masks of the list.
+    fn stop_returning(&mut self) {
+        if let Some(aside) = self.returning.take() {
+            self.resume_list(*aside);
+        }
+    }
+
+    /// Opens a model that the user chose, and shows photos.
+    pub(super) fn show_by(&mut self, model: &str, photos: PhotoList) {
+        self.choose_model(model);
+        self.show(photos);
     }
 
     /// Opens a model by its name or path. Sampling restarts once it is open.
@@ -244,6 +274,7 @@ impl AppState {
     /// Shows other photos. Unless the user chose a model, one that suits them is opened.
     pub(super) fn show(&mut self, photos: PhotoList) {
         let suitable = suitable_model(&photos);
+        self.stop_returning();
         self.photos = photos;
         self.masks.reset(self.photos.items().len(), false);
         self.class_photos = None;
@@ -268,6 +299,7 @@ impl AppState {
     }
 
     pub(super) fn open_photo(&mut self) {
+        self.stop_returning();
         if let Some(path) = self.photos.file().map(ToOwned::to_owned) {
             self.settings.remember(&path);
         }
@@ -456,17 +488,34 @@ impl AppState {
         let opacity = self.settings.view.opacity;
         let outlines = self.settings.masks.outlines;
         let snapshot = FlowSnapshot::of(flow, model, outlines, look, opacity, self.inputs())?;
-        let labels = self.correct.labels(flow.id).or_else(|| self.best_mask());
-        Some(snapshot.corrected(labels, &model.classes))
+        let (shown, _) = self.photos.place();
+        let saved = || self.masks.corrected(shown)?.labels().ok();
+        if let Some(labels) = self.correct.labels(flow.id).or_else(saved) {
+            return Some(snapshot.corrected(labels, &model.classes));
+        }
+        Some(match self.best_mask() {
+            Some(labels) => snapshot.with_mask(labels),
+            None => snapshot,
+        })
     }
 
-    /// The mask of the shown photo from several looks or windows, where they are chosen and it is there.
+    /// The network's mask of the shown photo from several looks or windows, where they are chosen and it
+    /// is there.
     pub(super) fn best_mask(&self) -> Option<Vec<u16>> {
         let card = &self.model.as_ref()?.card;
         let (shown, _) = self.photos.place();
-        let mask = self.masks.mask(shown);
-        let mask = mask.filter(|_| self.settings.masks.differs(card));
-        mask?.labels().ok()
+        let mask = match self.masks.state(shown) {
+            MaskState::Done(mask) if self.settings.masks.differs(card) => mask,
+            _ => return None,
+        };
+        mask.labels().ok()
+    }
+
+    /// Whether the mask of the shown photo from several looks or windows is chosen and still to be made.
+    pub(super) fn awaits_best_mask(&self) -> bool {
+        let (shown, _) = self.photos.place();
+        let card = self.model.as_ref().map(|model| &model.card);
+        card.is_some_and(|card| self.masks.is_waiting(shown, card, self.settings.masks))
     }
 }
 

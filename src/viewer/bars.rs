@@ -214,7 +214,7 @@ pub(super) fn status(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Comma
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             app.errors.button(ui, commands);
             if let Some(flow) = &app.flow {
-                let held = flow.resident() * 12 * flow.pixels();
+                let held = flow.resident() * flow.bytes_of_state();
                 let text = format!("{:.1} MB of states", held as f64 / 1e6);
                 ui.small(text).on_hover_text(format!(
                     "Graphics memory used by the states of this flow; beyond {} MiB the least \

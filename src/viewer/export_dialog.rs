@@ -22,43 +22,21 @@ impl Panel for ExportDialog {
 
     fn ui(&mut self, ui: &mut egui::Ui, app: &AppState, commands: &mut Vec<Command>) {
         let states = app.flow.as_ref().map_or(0, |flow| flow.states.len());
-        if states == 0 {
+        let (_, photos) = app.photos.place();
+        let done = app.masks.done().count();
+        let all = photos > 1 && done > 0;
+        if states == 0 && !all {
             theme::empty(ui, "There is nothing to export yet: open a photo first.");
             return;
         }
-        let wanted = app.state_count();
-        if states < wanted {
-            ui.weak(format!(
-                "The flow is at step {} of {}: exports end there.",
-                states - 1,
-                wanted - 1
-            ));
-        }
-        ui.horizontal(|ui| {
-            ui.label("Animations show");
-            for look in Look::ALL {
-                ui.selectable_value(&mut self.look, look, look.label());
-            }
-        });
-        ui.separator();
         let progress = app.exports.progress();
-        ui.add_enabled_ui(progress.is_none(), |ui| {
-            for artifact in Artifact::ALL
-                .into_iter()
-                .filter(|a| platform::has_export(*a))
-            {
-                let button =
-                    egui::Button::new(artifact.label()).wrap_mode(egui::TextWrapMode::Extend);
-                let size = egui::vec2(ui.available_width(), theme::ROW);
-                if ui.add_sized(size, button).clicked() {
-                    commands.push(Command::Export(artifact, self.look));
-                }
+        if states > 0 {
+            self.of_flow(ui, app, states, commands);
+        }
+        if all {
+            if states > 0 {
+                ui.separator();
             }
-        });
-        let (_, photos) = app.photos.place();
-        let done = app.masks.done().count();
-        if photos > 1 && done > 0 {
-            ui.separator();
             ui.label(format!("All masks made so far: {done} of {photos}"));
             ui.add_enabled_ui(progress.is_none(), |ui| {
                 for artifact in AllMasks::ARTIFACTS {
@@ -92,5 +70,45 @@ impl Panel for ExportDialog {
         } else {
             ui.weak("Masks have the photo's own size.");
         }
+    }
+}
+
+impl ExportDialog {
+    /// The exports of the shown photo's flow, of which there are some states.
+    fn of_flow(
+        &mut self,
+        ui: &mut egui::Ui,
+        app: &AppState,
+        states: usize,
+        commands: &mut Vec<Command>,
+    ) {
+        let wanted = app.state_count();
+        if states < wanted {
+            ui.weak(format!(
+                "The flow is at step {} of {}: exports end there.",
+                states - 1,
+                wanted - 1
+            ));
+        }
+        ui.horizontal(|ui| {
+            ui.label("Animations show");
+            for look in Look::ALL {
+                ui.selectable_value(&mut self.look, look, look.label());
+            }
+        });
+        ui.separator();
+        ui.add_enabled_ui(app.exports.progress().is_none(), |ui| {
+            for artifact in Artifact::ALL
+                .into_iter()
+                .filter(|a| platform::has_export(*a))
+            {
+                let button =
+                    egui::Button::new(artifact.label()).wrap_mode(egui::TextWrapMode::Extend);
+                let size = egui::vec2(ui.available_width(), theme::ROW);
+                if ui.add_sized(size, button).clicked() {
+                    commands.push(Command::Export(artifact, self.look));
+                }
+            }
+        });
     }
 }

@@ -30,7 +30,8 @@ pub(super) struct FlowSnapshot {
     centroids: Centroids,
     colours: Vec<[u8; 3]>,
     classes: Vec<String>,
-    corrected: Option<Vec<u16>>,
+    /// A mask instead of the last state's, and whether it was corrected by hand.
+    mask: Option<(Vec<u16>, bool)>,
     /// See [`Scene::radius`].
     radius: usize,
     look: Look,
@@ -65,7 +66,7 @@ impl FlowSnapshot {
             centroids: model.centroids.clone(),
             colours: model.colours.clone(),
             classes: model.card.classes.clone(),
-            corrected: None,
+            mask: None,
             radius: outlines.radius(model.card.filter_radius()),
             look,
             opacity,
@@ -73,20 +74,25 @@ impl FlowSnapshot {
         })
     }
 
-    /// The same with a manually corrected mask, and the classes that it may have.
-    pub(super) fn corrected(self, labels: Option<Vec<u16>>, classes: &[String]) -> Self {
+    /// The same with a mask of several looks or windows.
+    pub(super) fn with_mask(self, labels: Vec<u16>) -> Self {
         Self {
-            classes: match labels {
-                Some(_) => classes.to_vec(),
-                None => self.classes,
-            },
-            corrected: labels,
+            mask: Some((labels, false)),
+            ..self
+        }
+    }
+
+    /// The same with a mask that was corrected by hand, and the classes that it may have.
+    pub(super) fn corrected(self, labels: Vec<u16>, classes: &[String]) -> Self {
+        Self {
+            classes: classes.to_vec(),
+            mask: Some((labels, true)),
             ..self
         }
     }
 
     pub(super) fn is_corrected(&self) -> bool {
-        self.corrected.is_some()
+        matches!(self.mask, Some((_, true)))
     }
 
     pub(super) fn photo(&self) -> &RgbImage {
@@ -114,7 +120,7 @@ impl FlowSnapshot {
             centroids: &self.centroids,
             colours: &self.colours,
             classes: &self.classes,
-            corrected: self.corrected.as_deref(),
+            corrected: self.mask.as_ref().map(|(labels, _)| labels.as_slice()),
             radius: self.radius,
             look: self.look,
             opacity: self.opacity,
@@ -188,10 +194,11 @@ impl Progress {
 type Outcome = Option<Result<PathBuf, String>>;
 
 pub(super) struct Exports {
-    sender: SyncSender<Outcome>,
-    outcomes: Receiver<Outcome>,
+    sender: SyncSender<(Arc<Progress>, Outcome)>,
+    outcomes: Receiver<(Arc<Progress>, Outcome)>,
     wake: egui::Context,
-    running: Option<Arc<Progress>>,
+    /// The latest last.
+    running: Vec<Arc<Progress>>,
     /// The file written last.
     pub written: Option<PathBuf>,
     /// The files of [`AllMasks`](super::exports_all::AllMasks) that were written.
@@ -200,33 +207,35 @@ pub(super) struct Exports {
 
 impl Exports {
     pub(super) fn new(context: &egui::Context) -> Self {
-        let (sender, outcomes) = sync_channel(2);
+        let (sender, outcomes) = sync_channel(16);
         Self {
             sender,
             outcomes,
             wake: context.clone(),
-            running: None,
+            running: Vec::new(),
             written: None,
             own: Arc::default(),
         }
     }
 
-    /// The share done of the running export, 0 to 1.
+    /// The share done of the latest running export, 0 to 1.
     pub(super) fn progress(&self) -> Option<f32> {
-        let progress = self.running.as_ref()?;
+        let progress = self.running.last()?;
         Some(f32::from_bits(progress.share.load(Ordering::Relaxed)))
     }
 
+    /// Cancels all running exports.
     pub(super) fn cancel(&self) {
-        if let Some(progress) = &self.running {
+        for progress in &self.running {
             progress.cancelled.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Receives the result of the last export. Returns its error in one line.
+    /// Receives the result of an export. Returns its error in one line.
     pub(super) fn receive(&mut self) -> Option<String> {
-        let outcome = self.outcomes.try_recv().ok()?;
-        self.running = None;
+        let (ended, outcome) = self.outcomes.try_recv().ok()?;
+        self.running
+            .retain(|progress| !Arc::ptr_eq(progress, &ended));
         match outcome? {
             Ok(path) => {
                 self.written = Some(path);

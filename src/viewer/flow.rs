@@ -94,7 +94,7 @@ impl Flow {
     }
 
     /// Size of a state in graphics memory, in bytes.
-    fn bytes_of_state(&self) -> usize {
+    pub(super) fn bytes_of_state(&self) -> usize {
         let first = self.states.first().and_then(|state| state.host.as_ref());
         first.map_or(12 * self.pixels(), |host| 4 * host.x.len())
     }

@@ -135,8 +135,9 @@ impl MaskQueue {
         }
     }
 
-    pub(super) fn is_corrected(&self, at: usize) -> bool {
-        self.corrected.contains_key(&at)
+    /// The mask of a photo as it was corrected by hand and saved, if it was.
+    pub(super) fn corrected(&self, at: usize) -> Option<&Arc<StoredMask>> {
+        self.corrected.get(&at)
     }
 
     /// Whether the limit on memory is reached.
@@ -185,10 +186,16 @@ impl MaskQueue {
         (*of == at).then_some(picture)
     }
 
+    /// Whether a mask that the flow alone does not give is still to be made.
+    pub(super) fn is_waiting(&self, at: usize, card: &Card, settings: MaskSettings) -> bool {
+        let waits = matches!(self.states.get(at), Some(MaskState::Waiting));
+        waits && settings.differs(card) && !self.is_full()
+    }
+
     /// Whether the mask of a photo must still be made or decoded before it can be shown.
     pub(super) fn is_due(&self, at: usize, card: &Card, settings: MaskSettings) -> bool {
         match self.states.get(at) {
-            Some(MaskState::Waiting) => settings.differs(card) && !self.is_full(),
+            Some(MaskState::Waiting) => self.is_waiting(at, card, settings),
             Some(MaskState::Done(_)) => self.picture(at).is_none(),
             Some(MaskState::Failed(_)) | None => false,
         }

@@ -153,7 +153,9 @@ fn row(
     let (rect, mut response) = ui.allocate_exact_size(size, Sense::click());
     let state = app.masks.state(at);
     let (icon, colour, word) = match state {
-        _ if app.masks.is_corrected(at) => (icons::ICON_EDIT, theme::ACCENT, "mask corrected"),
+        _ if app.masks.corrected(at).is_some() => {
+            (icons::ICON_EDIT, theme::ACCENT, "mask corrected")
+        }
         MaskState::Done(_) => (icons::ICON_CHECK, theme::ACCENT, "mask made"),
         MaskState::Failed(_) => (icons::ICON_ERROR, theme::ERROR, "failed"),
         // A page makes no masks of a list.

@@ -104,7 +104,12 @@ impl AppState {
     /// Puts back what was set aside, as it was. Another model is closed first, and another photo's
     /// flow is dropped.
     pub(crate) fn put_back(&mut self, aside: SetAside) {
-        self.cancel();
+        // Also a model that the lesson is opening.
+        if let Some(worker) = &self.worker {
+            worker.cancel();
+        }
+        self.request.name.clear();
+        self.phase = Phase::Idle;
         if let Some(second) = self.second.take() {
             second.close();
         }
@@ -120,6 +125,14 @@ impl AppState {
         let name = aside.model.0.clone();
         self.returning = Some(Box::new(aside));
         self.open_model(&name);
+    }
+
+    /// Puts back what belongs to the list of photos alone.
+    pub(super) fn resume_list(&mut self, aside: SetAside) {
+        self.masks = aside.masks;
+        self.sampling = aside.sampling;
+        self.active_pane = aside.active_pane;
+        self.brushing = aside.brushing;
     }
 
     /// Puts back everything but the model and the list of photos, which are as they were.

@@ -28,35 +28,36 @@ impl AppState {
             for error in found.errors {
                 self.errors.report(error);
             }
-            if let Some(path) = found.model {
-                if self.photos.item().is_none() && found.photos.is_empty() {
-                    self.photos = PhotoList::samples(0);
-                }
-                let name = path.to_string_lossy().into_owned();
-                let choose = Command::ChooseModel(name.clone());
-                let held = found.photos.is_empty() && self.correct.guard(choose).is_none();
-                if !held {
-                    self.choose_model(&name);
-                }
-            }
             if !found.runs.is_empty() {
                 for run in &found.runs {
                     self.settings.remember(run);
                 }
                 self.emit(AppEvent::RunsOpened(found.runs));
             }
-            if !found.photos.is_empty() {
-                let photos = PhotoList::files(found.photos, found.shown);
-                let Some(Command::ShowPhotos(photos)) =
-                    self.correct.guard(Command::ShowPhotos(photos))
-                else {
-                    continue;
-                };
-                self.show(photos);
-                if found.named {
-                    self.segment_all(true);
-                    self.emit(AppEvent::PhotosListed);
+            let photos =
+                (!found.photos.is_empty()).then(|| PhotoList::files(found.photos, found.shown));
+            let model = found.model.map(|path| path.to_string_lossy().into_owned());
+            let has_photos = photos.is_some();
+            let command = match (model, photos) {
+                (Some(model), Some(photos)) => Command::ShowPhotosBy(model, photos),
+                (Some(model), None) => Command::ChooseModel(model),
+                (None, Some(photos)) => Command::ShowPhotos(photos),
+                (None, None) => continue,
+            };
+            match self.correct.guard(command) {
+                Some(Command::ShowPhotosBy(model, photos)) => self.show_by(&model, photos),
+                Some(Command::ChooseModel(model)) => {
+                    if self.photos.item().is_none() {
+                        self.photos = PhotoList::samples(0);
+                    }
+                    self.choose_model(&model);
                 }
+                Some(Command::ShowPhotos(photos)) => self.show(photos),
+                _ => continue,
+            }
+            if has_photos && found.named {
+                self.segment_all(true);
+                self.emit(AppEvent::PhotosListed);
             }
         }
     }
@@ -65,6 +66,7 @@ impl AppState {
         match event {
             WorkerEvent::Model(card, centroids) => {
                 let name = std::mem::take(&mut self.request.name);
+                self.request.instead_of = None;
                 if !name.is_empty() && !models::is_name(&name) {
                     self.settings.remember_model(name.as_ref());
                 }
@@ -131,14 +133,20 @@ impl AppState {
             }
             WorkerEvent::Mask(at, mask) => {
                 self.masks.add(at, mask);
+                if at == self.photos.place().0 {
+                    self.restore_correction();
+                }
                 if self.masks.is_full() && self.masks.counts()[2] > 0 {
                     self.queue_masks();
                 }
             }
             WorkerEvent::Failed(text) => {
+                let loading = self.is_loading();
                 self.phase = Phase::Idle;
-                self.returning = None;
                 self.errors.report(text);
+                if loading {
+                    self.keep_model();
+                }
             }
         }
     }

@@ -30,6 +30,8 @@ pub(super) enum Command {
     OpenPaths(Vec<PathBuf>),
     PasteImage(Arc<ColorImage>),
     ShowPhotos(PhotoList),
+    /// Opens a model by its name or path, and shows photos.
+    ShowPhotosBy(String, PhotoList),
     /// Opens a model by its name or path.
     ChooseModel(String),
     Compare(Choice),

@@ -23,6 +23,7 @@ pub(crate) fn run(app: &mut AppState, context: &egui::Context, command: Command)
         Command::OpenPaths(paths) => app.open_paths(paths),
         Command::PasteImage(image) => app.paste(&image),
         Command::ShowPhotos(photos) => app.show(photos),
+        Command::ShowPhotosBy(model, photos) => app.show_by(&model, photos),
         Command::ChooseModel(name) => app.choose_model(&name),
         Command::Compare(choice) => app.compare(context, choice),
         Command::GoTo(position) => app.go_to(position),
@@ -189,14 +190,19 @@ fn ask(app: &mut AppState, dialog: Dialog) {
 }
 
 fn resample(app: &mut AppState, sampling: Sampling) {
-    app.sampling = sampling;
     app.settings.solver = sampling.solver;
     let recommended = app.model.as_ref().map(|model| model.card.default_steps());
     // Choosing the recommended number makes every model use its own recommendation again.
     let chosen = Some(sampling.steps).filter(|n| Some(*n) != recommended);
     app.settings.choose_steps(chosen);
     app.playhead.playing = true;
+    let reseeded = app.sampling.seed != sampling.seed;
+    app.sampling = sampling;
     app.sample();
+    if reseeded {
+        // Two flows are compared from the same noise.
+        app.sample_second();
+    }
 }
 
 fn export(app: &mut AppState, artifact: Artifact, look: Look) {

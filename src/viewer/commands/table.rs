@@ -257,7 +257,8 @@ pub(crate) fn pressed_number(context: &egui::Context) -> Option<usize> {
 /// The actions whose keys were pressed in this frame, unless a text field has the focus. While a mask
 /// is corrected, the keys for that take precedence.
 pub(crate) fn pressed(context: &egui::Context, correcting: bool) -> Vec<Action> {
-    if context.egui_wants_keyboard_input() {
+    // A menu closes by Escape, and choices in it may have keys of their own.
+    if context.egui_wants_keyboard_input() || egui::Popup::is_any_open(context) {
         return Vec::new();
     }
     context.input_mut(|input| {

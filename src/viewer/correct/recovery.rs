@@ -1,4 +1,4 @@
-//! Unsaved corrections on disk: one file per photo, named by the digest of its pixels.
+//! Unsaved corrections on disk: one file per photo and model's classes, named by the digest of both.
 
 use crate::files::{self, FileError};
 use crate::format::hex;
@@ -27,8 +27,13 @@ impl Recovery {
     }
 }
 
-pub(super) fn digest(photo: &RgbImage) -> String {
+/// The name of the corrections of a photo in classes, of which the user may have added more.
+pub(super) fn key(photo: &RgbImage, classes: &[String]) -> String {
     let mut digest = Sha256::new();
+    for class in classes {
+        digest.update(class);
+        digest.update([0]);
+    }
     digest.update(photo.width().to_le_bytes());
     digest.update(photo.as_raw());
     hex(&digest.finalize())[..32].to_owned()
@@ -76,12 +81,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("corrections");
         let photo = RgbImage::from_pixel(3, 2, image::Rgb([1, 2, 3]));
-        let key = digest(&photo);
+        let classes = vec!["a".to_owned(), "b".to_owned()];
+        let key = key(&photo, &classes);
         // The same bytes in another shape are a different photo.
         let turned = RgbImage::from_pixel(2, 3, image::Rgb([1, 2, 3]));
-        assert_ne!(key, digest(&turned));
+        assert_ne!(key, super::key(&turned, &classes));
+        // Another model's are not overwritten.
+        assert_ne!(key, super::key(&photo, &classes[..1]));
         assert!(!holds_any(&root) && read(&root, &key).is_none());
-        let classes = vec!["a".to_owned(), "b".to_owned()];
         let recovery = Recovery {
             classes: classes.clone(),
             size: [2, 3],

@@ -155,7 +155,7 @@ impl AppState {
             return;
         };
         let open = self.correct.preparing.is_some() || self.correct.session.is_some();
-        if open || flow.settled.is_none() || !fits(flow) {
+        if open || flow.settled.is_none() || !fits(flow) || self.awaits_best_mask() {
             return;
         }
         let opacity = self.settings.view.opacity;
@@ -167,7 +167,11 @@ impl AppState {
         };
         let preparation = Preparation {
             flow: flow.id,
-            snapshot: snapshot.corrected(self.best_mask(), &model.card.classes),
+            snapshot: match self.best_mask() {
+                Some(labels) => snapshot.with_mask(labels),
+                None => snapshot,
+            },
+            classes: model.card.classes.clone(),
             folder: folder(self).map(Path::to_owned),
             name: name_of_photo(self),
             file: self.photos.file().map(Path::to_owned),

@@ -168,16 +168,17 @@ impl Correct {
         let replaces = match &command {
             Command::PasteImage(_)
             | Command::ShowPhotos(_)
+            | Command::ShowPhotosBy(..)
             | Command::ShowPhoto(_)
             | Command::ChooseModel(_)
             | Command::Sample(_)
             | Command::SetScale(_)
             | Command::Lesson(Request::Open(_)) => true,
             Command::Action(action) => {
-                use Action::{Lessons, Next, NextLesson, Previous, Quit, Rerun};
+                use Action::{Lessons, Next, NextLesson, Previous, PreviousLesson, Quit, Rerun};
                 matches!(
                     action,
-                    Next | Previous | Rerun | Quit | Lessons | NextLesson
+                    Next | Previous | Rerun | Quit | Lessons | NextLesson | PreviousLesson
                 )
             }
             _ => false,

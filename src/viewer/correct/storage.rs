@@ -57,6 +57,8 @@ pub(super) struct Prepared {
 pub(super) struct Preparation {
     pub flow: u64,
     pub snapshot: FlowSnapshot,
+    /// The model's own classes.
+    pub classes: Vec<String>,
     pub folder: Option<PathBuf>,
     /// The photo's name without folder and extension, and its file.
     pub name: String,
@@ -175,7 +177,7 @@ impl Storage {
     pub(super) fn prepare(&self, asked: Preparation) -> bool {
         let recovery = self.recovery.clone();
         let any = recovery.as_deref().is_some_and(recovery::holds_any);
-        if asked.only_kept && !any {
+        if asked.only_kept && !any && asked.folder.is_none() {
             return false;
         }
         self.give(move || Some(prepare(asked, recovery.as_deref())))
@@ -270,7 +272,7 @@ fn report(removed: Result<(), crate::files::FileError>) {
 }
 
 fn prepare(asked: Preparation, recovery: Option<&std::path::Path>) -> Report {
-    let key = recovery::digest(asked.snapshot.photo());
+    let key = recovery::key(asked.snapshot.photo(), &asked.classes);
     let kept = recovery.and_then(|folder| recovery::read(folder, &key));
     let folder = asked.folder.as_deref();
     let known = folder.and_then(|folder| data::corrected_classes(folder).ok());
@@ -300,7 +302,8 @@ impl Prepared {
     pub(super) fn edit(&self, classes: &[String]) -> Option<(LabelEdit, u64, bool)> {
         let mut edit = LabelEdit::new(self.size, self.network.clone())?;
         let known = |label: &u16| usize::from(*label) < classes.len() || *label == IGNORE;
-        let saved = self.saved.as_ref();
+        let same = classes.starts_with(&self.known) || self.known.starts_with(classes);
+        let saved = self.saved.as_ref().filter(|_| same);
         if let Some(saved) = saved.filter(|saved| saved.iter().all(known)) {
             edit.paint_labels(saved);
         }
@@ -309,5 +312,50 @@ impl Prepared {
         let kept = kept.filter(|kept| kept.fits(classes, self.size));
         let restored = kept.is_some_and(|kept| edit.paint_runs(&kept.painted));
         Some((edit, state, restored))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(text: &str) -> Vec<String> {
+        text.chars().map(String::from).collect()
+    }
+
+    /// A mask of 4 pixels of class 0, three of which were saved as class 1.
+    fn prepared(known: &str, kept: Option<Recovery>) -> Prepared {
+        Prepared {
+            flow: 0,
+            network: Arc::new(vec![0; 4]),
+            size: [2, 2],
+            key: String::new(),
+            known: names(known),
+            saved: Some(vec![0, 1, 1, 1]),
+            kept,
+        }
+    }
+
+    #[test]
+    fn saved_labels_of_other_classes_are_not_painted() {
+        let labels = |known: &str, classes: &str| {
+            let (edit, _, _) = prepared(known, None).edit(&names(classes)).unwrap();
+            edit.labels()
+        };
+        assert_eq!(labels("ab", "abc"), [0, 1, 1, 1]);
+        assert_eq!(labels("abc", "ab"), [0, 1, 1, 1]);
+        assert_eq!(labels("ab", "xyz"), [0; 4]);
+    }
+
+    #[test]
+    fn what_was_erased_of_saved_labels_stays_erased() {
+        let kept = Recovery {
+            classes: names("ab"),
+            size: [2, 2],
+            painted: vec![(3, None), (1, Some(1))],
+        };
+        let (edit, _, restored) = prepared("ab", Some(kept)).edit(&names("ab")).unwrap();
+        assert!(restored);
+        assert_eq!(edit.labels(), [0, 0, 0, 1]);
     }
 }

@@ -167,11 +167,12 @@ impl Exports {
         Builder::new()
             .name("flowseg-export".into())
             .spawn(move || {
+                let outcome = work(&of_thread);
                 // Without a receiver, the window has closed.
-                let _ = sender.send(work(&of_thread));
+                let _ = sender.send((of_thread, outcome));
                 wake.request_repaint();
             })?;
-        self.running = Some(progress);
+        self.running.push(progress);
         self.written = None;
         Ok(())
     }

@@ -101,11 +101,12 @@ impl Exports {
         let of_work = progress.clone();
         wasm_bindgen_futures::spawn_local(async move {
             page::next_turn().await;
-            // The window receives one outcome at a time, so there is room.
-            let _ = sender.try_send(work(of_work).await);
+            let outcome = work(of_work.clone()).await;
+            // The window receives outcomes in every frame, so there is room.
+            let _ = sender.try_send((of_work, outcome));
             wake.request_repaint();
         });
-        self.running = Some(progress);
+        self.running.push(progress);
         self.written = None;
         Ok(())
     }
