@@ -70,6 +70,7 @@ pub(crate) struct AnyLine {
     pub waiting: Option<f64>,
     pub miou: Option<f64>,
     pub pixel_accuracy: Option<f64>,
+    pub skipped: Option<u64>,
 }
 
 /// The folder of a checkpoint, in [`CHECKPOINTS`].

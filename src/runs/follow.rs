@@ -92,7 +92,8 @@ pub fn read_metrics(path: &Path) -> io::Result<Curves> {
 
 /// Adds the numbers of a line. Returns `false` if it has none.
 fn add_line(curves: &mut Curves, line: &AnyLine) -> bool {
-    let Some(step) = line.step.filter(|_| line.loss.or(line.miou).is_some()) else {
+    let has_number = line.loss.or(line.miou).is_some();
+    let Some(step) = line.step.filter(|_| has_number || line.skipped.is_some()) else {
         return false;
     };
     for (curve, value) in [

@@ -323,7 +323,8 @@ fn suggest(config: &Config, limit: u64, of: &dyn Fn(&Config) -> u64) -> Option<(
     let parts = || (1..).map(|i| 1usize << i).take_while(|n| *n <= batch);
     let split = |n: usize, checkpointing: bool| {
         let mut changed = config.clone();
-        changed.train.accumulate = n.max(config.train.accumulate);
+        let n = n.max(config.train.accumulate);
+        changed.train.accumulate = n;
         changed.train.checkpointing = checkpointing || config.train.checkpointing;
         let name = if checkpointing {
             format!("train.checkpointing=true with train.accumulate={n}")

@@ -13,6 +13,7 @@ pub(super) struct Metrics {
     file: File,
     events: EventFile,
     first_validation: Option<ValidationLine>,
+    best_validation: Option<ValidationLine>,
     last_validation: Option<ValidationLine>,
 }
 
@@ -24,6 +25,7 @@ impl Metrics {
     /// If a read or write fails.
     pub(super) fn open(path: &Path, step: u64) -> Result<Self, FileError> {
         let (mut first_validation, mut last_validation) = (None, None);
+        let mut best_validation: Option<ValidationLine> = None;
         if let Ok(text) = fs::read_to_string(path) {
             let mut kept = String::new();
             for line in text.lines() {
@@ -33,6 +35,10 @@ impl Metrics {
                     kept.push('\n');
                     if let Ok(line) = serde_json::from_value::<ValidationLine>(value) {
                         first_validation.get_or_insert_with(|| line.clone());
+                        let best = best_validation.as_ref();
+                        if best.is_none_or(|best| line.miou > best.miou) {
+                            best_validation = Some(line.clone());
+                        }
                         last_validation = Some(line);
                     }
                 }
@@ -46,6 +52,7 @@ impl Metrics {
             file,
             events,
             first_validation,
+            best_validation,
             last_validation,
         })
     }
@@ -68,6 +75,11 @@ impl Metrics {
             self.last_validation = Some(line);
         }
         Ok(())
+    }
+
+    /// The first of the best validations that the file held when it was opened.
+    pub(super) fn best_before(&self) -> Option<&ValidationLine> {
+        self.best_validation.as_ref()
     }
 
     /// The validation before the first step, also of a run that was resumed.
@@ -125,6 +137,8 @@ mod tests {
         drop(metrics);
         let metrics = Metrics::open(&path, 4).unwrap();
         assert_eq!(metrics.last_validation(), Some(line(4)));
+        // The first of equal ones.
+        assert_eq!(metrics.best_before(), Some(&line(2)));
         assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 2);
         assert_eq!(
             fs::read_dir(folder.path().join("tensorboard"))

@@ -31,8 +31,7 @@ pub(super) fn prepare(
     };
     let list = first.config.data_list();
     let any = |needs: fn(&Stage) -> bool| plan.iter().any(needs);
-    let validates =
-        any(|Stage { config, .. }| config.train.validate_every > 0 || config.train.validate_start);
+    let validates = any(|Stage { config, .. }| config.train.validate_every > 0);
     let counts =
         any(|Stage { config, .. }| config.loss.class_balance > 0.0 || config.data.balance > 0.0);
     let Some(opened) = unless_stopped(stop, move || open(&list, validates))?.transpose()? else {

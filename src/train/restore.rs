@@ -104,7 +104,8 @@ impl Setup {
     /// replaced.
     fn refuse_to_start_over(&self, checkpoint_every: u64) -> Result<(), TrainError> {
         let step = metrics::last_step(&self.folder.path(METRICS));
-        if step < checkpoint_every && !self.folder.path(MODEL).exists() {
+        // The line of that step comes before the checkpoint.
+        if step <= checkpoint_every && !self.folder.path(MODEL).exists() {
             return Ok(());
         }
         let folder = self.folder.path("");

@@ -76,11 +76,22 @@ pub(crate) fn run_on(
         resume,
         data: data.clone(),
     };
-    let (state, loaded) = setup.restore(&supervision, device)?;
+    let (mut state, loaded) = setup.restore(&supervision, device)?;
     folder.check_room(&state)?;
     let group = WorkerGroup::new(&setup, devices)?;
     provenance::write(config, &prepared, devices, &folder.path(CONFIG))?;
     let metrics = Metrics::open(&folder.path(METRICS), state.progress.step)?;
+    let progress = &mut state.progress;
+    // A validation may have come after the checkpoint, or before the first one.
+    if let Some(line) = metrics.best_before()
+        && progress.best.is_none_or(|(best, _)| line.miou > best)
+    {
+        progress.best = Some((line.miou, line.step));
+    }
+    // Else a run that resumes amid such steps would end at its next line, whatever follows.
+    progress
+        .unlogged
+        .forget_bad(plan_at(&plan, progress.step).train.bad_steps);
     report(Event::Started {
         step: state.progress.step,
         steps: plan.last().map_or(0, |stage| stage.last),
@@ -106,6 +117,12 @@ pub(crate) fn run_on(
     };
     device::guarded(device, || train_loop.run())
         .unwrap_or_else(|Failed(reason)| Err(TrainError::Device(reason)))
+}
+
+/// The settings of the next step after `step`, or of the last one.
+fn plan_at(plan: &[Stage], step: u64) -> &Config {
+    let stage = plan.iter().find(|stage| step < stage.last);
+    &stage.unwrap_or(&plan[plan.len() - 1]).config
 }
 
 /// Refuses devices that lack a stage's precision, or that outnumber the photos of a batch.

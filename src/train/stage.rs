@@ -56,7 +56,10 @@ impl TrainLoop<'_> {
             stopped = self.stage(stage)?;
         }
         let last = &self.plan[self.plan.len() - 1].config;
-        let saved = self.save(last.train.keep)?;
+        let step = self.trainer.state.progress.step;
+        let reached = self.plan.iter().find(|stage| step <= stage.last);
+        let reached = reached.map_or(last, |stage| &stage.config);
+        let saved = self.save(reached.train.keep)?;
         let state = &self.trainer.state;
         let start = self.metrics.validation_at_start().map(|line| line.miou);
         let end = self.metrics.last_validation();
@@ -150,6 +153,7 @@ impl TrainLoop<'_> {
         if step == 0
             && let Some(Stage { config, .. }) = self.plan.first()
             && config.train.validate_start
+            && config.train.validate_every > 0
             && self.metrics.validation_at_start().is_none()
         {
             return Ok(!self.validate(config)?);
@@ -223,13 +227,14 @@ impl TrainLoop<'_> {
         let Some(line) = scored else {
             return Ok(false);
         };
-        self.metrics.write(&line)?;
+        // Before its line: a run that resumes takes the best line for the score of this file.
         if state.progress.best.is_none_or(|(best, _)| line.miou > best) {
             state.progress.best = Some((line.miou, step));
             let best = state.finished(config, Some(&line));
             let path = self.folder.path(BEST);
             model::file::write(&path, &best, Precision::Half)?;
         }
+        self.metrics.write(&line)?;
         (self.report)(Event::Validated(line));
         self.running.restart_clock();
         Ok(true)

@@ -14,3 +14,13 @@ pub struct Unlogged {
     pub(super) longest: f32,
     pub(super) in_a_row: f32,
 }
+
+impl Unlogged {
+    /// Forgets a sequence of skipped steps that is long enough, `bad_steps`, to end the run.
+    pub(super) fn forget_bad(&mut self, bad_steps: u64) {
+        if self.longest.max(self.in_a_row) >= bad_steps as f32 {
+            self.longest = 0.0;
+            self.in_a_row = 0.0;
+        }
+    }
+}

@@ -328,6 +328,30 @@ fn a_run_without_finite_gradients_stops_and_leaves_its_checkpoint() {
     assert!(losses(&run).iter().all(|l| l.0 <= 4 && l.1.is_finite()));
 }
 
+/// The checkpoint at step 10 is one of bad steps, which are only looked at with the line of step 20.
+#[test]
+fn a_checkpoint_amid_skipped_steps_can_be_resumed() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let settings = [
+        "train.bad_steps=3",
+        "train.checkpoint_every=10",
+        "train.log_every=20",
+    ];
+    let bad = [
+        &settings[..],
+        &["train.steps=100", "loss.temperature=1e-39"],
+    ]
+    .concat();
+    fails(
+        &mut train(&run, &bad),
+        &["in a row", "step-00000010", "--resume"],
+    );
+    let good = [&settings[..], &["train.steps=24", "loss.temperature=1"]].concat();
+    train(&run, &good).arg("--resume").assert().success();
+    assert!(run.join("model.safetensors").exists());
+}
+
 #[test]
 fn stages_follow_each_other_and_a_resume_lands_in_its_own() {
     let folder = tempfile::tempdir().unwrap();

@@ -3,8 +3,8 @@
 use crate::data::{DataPaths, FurtherClasses};
 use crate::encoding::{COLOUR_AXES, Encoding, Order};
 use crate::flow::{Prediction, Source};
+use crate::kernels::MatmulPrecision;
 use crate::model::config::{Condition, Preset};
-use crate::model::matmul_precision::MatmulPrecision;
 use crate::potential::Operator;
 use crate::train::objective::{Objective, TimeDistribution};
 use crate::train::wrong_states::States;
@@ -261,8 +261,8 @@ section! {
         /// Recompute each transformer block in the backward pass instead of keeping its
         /// activations: a quarter more time, much less memory.
         checkpointing: bool = false,
-        /// Number of consecutive steps without a finite gradient after which the run stops. Each is
-        /// skipped.
+        /// Number of consecutive steps without a finite gradient after which the run stops, at its next
+        /// logged line. Each is skipped.
         bad_steps: u64 = 5,
         /// Memory that the run may use, in GiB; 0 means what the device reports.
         memory_gib: f64 = 0.0,
@@ -276,7 +276,8 @@ section! {
         keep: usize = 2,
         /// Steps between validations; 0 disables them.
         validate_every: u64 = 500,
-        /// Also validate before the first step: what a start from model.init is worth.
+        /// Also validate before the first step, unless validations are disabled: what a start from
+        /// model.init is worth.
         validate_start: bool = false,
         /// Photos of a validation; 0 takes the whole split.
         validate_samples: usize = 0,
