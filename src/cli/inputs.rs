@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use glob::{MatchOptions, glob_with};
 use std::collections::HashSet;
 use std::io::{BufRead, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use walkdir::{DirEntry, WalkDir};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub(super) fn find(
             finder.add(name)?;
         } else if let Some(list) = list.take() {
             for path in lines(list)? {
-                finder.add(&path)?;
+                finder.add_path(&path)?;
             }
         }
     }
@@ -89,20 +89,32 @@ impl Finder {
     fn add(&mut self, name: &Path) -> anyhow::Result<()> {
         match as_pattern(name) {
             Some(pattern) => self.add_matches(pattern),
-            None if name.is_dir() => self.add_folder(name),
-            // A file that is missing or not a photo is reported in its turn.
-            None => {
-                self.found.push(Input {
-                    path: name.to_owned(),
-                    below: PathBuf::new(),
-                });
-                Ok(())
-            }
+            None => self.add_path(name),
         }
     }
 
-    /// Adds the photos of a folder and its subfolders.
-    fn add_folder(&mut self, folder: &Path) -> anyhow::Result<()> {
+    /// Adds a file or the photos of a folder, whatever its name looks like.
+    fn add_path(&mut self, name: &Path) -> anyhow::Result<()> {
+        if name.is_dir() {
+            if !self.add_folder(name)? {
+                bail!(
+                    "{} holds no photo: name a folder with {} files",
+                    name.display(),
+                    PHOTO_EXTENSIONS.join(", ")
+                );
+            }
+            return Ok(());
+        }
+        // A file that is missing or not a photo is reported in its turn.
+        self.found.push(Input {
+            path: name.to_owned(),
+            below: PathBuf::new(),
+        });
+        Ok(())
+    }
+
+    /// Adds the photos of a folder and its subfolders. Returns whether there is one.
+    fn add_folder(&mut self, folder: &Path) -> anyhow::Result<bool> {
         let before = self.found.len();
         let output = self.output.clone();
         let left_out = |entry: &DirEntry| {
@@ -130,30 +142,33 @@ impl Finder {
                 self.found.push(Input { path, below });
             }
         }
-        if self.found.len() == before {
-            bail!(
-                "{} holds no photo: name a folder with {} files",
-                folder.display(),
-                PHOTO_EXTENSIONS.join(", ")
-            );
-        }
-        Ok(())
+        Ok(self.found.len() > before)
     }
 
-    /// Adds the matches of a pattern; folders before its first wildcard are not mirrored.
+    /// Adds the matches of a pattern; folders before its first wildcard are not mirrored. Folders that
+    /// match are searched, unless the pattern does that itself by `**`.
     fn add_matches(&mut self, pattern: &str) -> anyhow::Result<()> {
-        let fixed = Path::new(pattern).components();
-        let fixed = fixed.take_while(|part| !part.as_os_str().to_string_lossy().contains(SIGNS));
-        let fixed: PathBuf = fixed.collect();
+        let fixed = fixed_part(pattern);
+        let searches = pattern.contains("**");
+        let output = self.output.clone();
         let mut seen = HashSet::new();
         for path in matches(pattern)? {
             let path = path.with_context(|| format!("cannot look for {pattern}"))?;
-            let below = folder_of(&path).strip_prefix(&fixed);
-            let below = below.unwrap_or(Path::new("")).to_owned();
-            if path.is_dir() || !seen.insert(path.clone()) || self.is_output(&path, &fixed) {
+            let below = without_dots(folder_of(&path));
+            let below = below
+                .strip_prefix(&fixed)
+                .unwrap_or(Path::new(""))
+                .to_owned();
+            if self.is_output(&path, &fixed) {
                 continue;
             }
-            self.found.push(Input { path, below });
+            if path.is_dir() {
+                if !searches && !is(&path, &output) && self.add_folder(&path)? {
+                    seen.insert(path);
+                }
+            } else if seen.insert(path.clone()) {
+                self.found.push(Input { path, below });
+            }
         }
         if seen.is_empty() {
             bail!("no file matches {pattern}: check the pattern, or name a folder");
@@ -206,15 +221,45 @@ fn as_pattern(name: &Path) -> Option<&str> {
         .filter(|pattern| !there && pattern.contains(SIGNS))
 }
 
-fn matches(pattern: &str) -> anyhow::Result<glob::Paths> {
+/// The folders of a pattern before its first wildcard.
+fn fixed_part(pattern: &str) -> PathBuf {
+    let parts = Path::new(pattern).components();
+    let fixed = parts.take_while(|part| !part.as_os_str().to_string_lossy().contains(SIGNS));
+    without_dots(&fixed.collect::<PathBuf>())
+}
+
+/// A path without the components that stand for the folder itself, as matches of patterns come.
+fn without_dots(path: &Path) -> PathBuf {
+    let parts = path.components();
+    parts.filter(|part| *part != Component::CurDir).collect()
+}
+
+/// The files and folders that match a pattern. Hidden ones need a pattern with a leading dot.
+fn matches(pattern: &str) -> anyhow::Result<impl Iterator<Item = glob::GlobResult>> {
     let options = MatchOptions {
         // As the shell of the system would.
         case_sensitive: !cfg!(windows),
         require_literal_separator: true,
-        require_literal_leading_dot: true,
+        // The crate panics at names that are not Unicode if it is asked for leading dots.
+        require_literal_leading_dot: false,
     };
-    glob_with(pattern, options)
-        .with_context(|| format!("{pattern} is neither a file nor a pattern"))
+    let paths = glob_with(pattern, options)
+        .with_context(|| format!("{pattern} is neither a file nor a pattern"))?;
+    let fixed = fixed_part(pattern);
+    let leads_by_dot = move |path: &Path| {
+        let below = path.strip_prefix(&fixed).unwrap_or(path);
+        let names = below.components().filter_map(|part| match part {
+            Component::Normal(name) => Some(name.as_encoded_bytes()),
+            _ => None,
+        });
+        names.into_iter().any(|name| name.starts_with(b"."))
+    };
+    let asked = leads_by_dot(&without_dots(Path::new(pattern)));
+    let hidden = move |path: &glob::GlobResult| {
+        let path = path.as_ref().map_or_else(|error| error.path(), |path| path);
+        leads_by_dot(path)
+    };
+    Ok(paths.filter(move |path| asked || !hidden(path)))
 }
 
 /// Hidden files are skipped; macOS leaves one beside every photo on non-Apple disks.
@@ -330,10 +375,44 @@ mod tests {
             ])
         );
         assert_eq!(of("photos/**/a.png"), pairs(&[("photos/a.png", "")]));
+        assert_eq!(
+            of("photos/.t*/*.png"),
+            pairs(&[("photos/.thumbs/a.png", ".thumbs")])
+        );
+        // Folders are searched as if they were named, but for the one that masks are written to.
+        assert_eq!(
+            of("photos/[do]*"),
+            pairs(&[
+                ("photos/day 1/c.tif", ""),
+                ("photos/day 1/late/d.webp", "late")
+            ])
+        );
         // A file of that name takes precedence over the pattern.
         assert_eq!(of("c[1].png"), pairs(&[("c[1].png", "")]));
         let error = found(root.path(), &["photos/*.gif"], "").unwrap_err();
         assert!(error.to_string().contains("no file matches"), "{error}");
+    }
+
+    #[test]
+    fn patterns_may_begin_with_this_folder() {
+        assert_eq!(fixed_part("./photos/**/*.jpg"), Path::new("photos"));
+        assert_eq!(fixed_part("*.jpg"), Path::new(""));
+        assert_eq!(
+            without_dots(Path::new("./photos/./a")),
+            Path::new("photos/a")
+        );
+        assert_eq!(without_dots(folder_of(Path::new("a.jpg"))), Path::new(""));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn names_that_are_not_unicode_do_not_disturb_patterns() {
+        use std::os::unix::ffi::OsStrExt;
+        let root = folder(&["photos/a.png"]);
+        let latin = std::ffi::OsStr::from_bytes(b"photos/b\xe9.png");
+        fs::write(root.path().join(latin), "").unwrap();
+        let all = found(root.path(), &["photos/*.png"], "").unwrap();
+        assert_eq!(all, pairs(&[("photos/a.png", "")]));
     }
 
     #[test]
@@ -351,14 +430,14 @@ mod tests {
     #[test]
     fn standard_input_lists_paths() {
         let root = folder(FILES);
-        let list = "\u{feff}ROOT/photos/b.JPG\r\n\nROOT/photos/day 1\nROOT/missing.png";
+        let list = "\u{feff}ROOT/photos/b.JPG\r\n\nROOT/photos/day 1\nROOT/missing[1].png";
         assert_eq!(
             found(root.path(), &["-", "c[1].png", "-"], list).unwrap(),
             pairs(&[
                 ("photos/b.JPG", ""),
                 ("photos/day 1/c.tif", ""),
                 ("photos/day 1/late/d.webp", "late"),
-                ("missing.png", ""),
+                ("missing[1].png", ""),
                 ("c[1].png", ""),
             ])
         );

@@ -19,6 +19,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::classes::ClassTable;
 use super::contents::Contents;
+use super::dataset::canonical;
 use super::decode::{read_labels, write_labels};
 use super::error::DataError;
 use super::layout;
@@ -29,6 +30,8 @@ use super::split::{Files, Pair, Split};
 use crate::files::{self, FileError};
 use crate::labels::LabelMap;
 
+/// The splits that the layout has.
+const SPLITS: [&str; 3] = ["training", "validation", "test"];
 /// The file of class names.
 const CLASSES: &str = "classes.txt";
 /// Files that affect what labels mean.
@@ -90,9 +93,20 @@ pub fn convert(
         .iter()
         .map(|split| Ok((split, split.scan()?)))
         .collect::<Result<Vec<(&Split, Files)>, DataError>>()?;
+    let unknown = splits
+        .iter()
+        .find(|(split, _)| !SPLITS.contains(&canonical(&split.name)));
+    if let Some((split, _)) = unknown {
+        let reason = format!(
+            "its split {:?} has no place in the layout that is written: rename it to one of {}",
+            split.name,
+            SPLITS.join(", ")
+        );
+        return Err(refused(dir, reason));
+    }
     let jobs: Vec<Job> = splits
         .iter()
-        .flat_map(|(split, files)| jobs(out, &split.name, &files.pairs))
+        .flat_map(|(split, files)| jobs(out, canonical(&split.name), &files.pairs))
         .collect();
     if jobs.is_empty() {
         return Err(refused(dir, "no photo has labels"));
@@ -104,7 +118,7 @@ pub fn convert(
     write_classes(&out.join(CLASSES), &contents.classes)?;
     for (split, _) in &splits {
         for part in ["images", "annotations"] {
-            files::create_folder(&out.join(part).join(&split.name))?;
+            files::create_folder(&out.join(part).join(canonical(&split.name)))?;
         }
     }
     let mut converted = all(dir, &contents, &jobs, progress)?;

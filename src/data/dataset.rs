@@ -432,7 +432,7 @@ impl Dataset {
 }
 
 /// The canonical spelling of a split's name.
-fn canonical(split: &str) -> &str {
+pub(super) fn canonical(split: &str) -> &str {
     match split {
         "train" => "training",
         "val" | "valid" => "validation",

@@ -260,13 +260,17 @@ impl Split {
         labels: &mut BTreeMap<Key, Vec<PathBuf>>,
     ) -> Result<(), DataError> {
         let text = text_file::read(list)?;
-        // The first word of every line, as some lists add a number.
-        let names = text
-            .lines()
-            .filter_map(|line| line.split_whitespace().next());
-        let listed: BTreeMap<Key, &str> = names
-            .map(|name| (key(Path::new(""), name.as_bytes()), name))
-            .collect();
+        let key_of = |name: &str| key(Path::new(""), name.as_bytes());
+        let is_there = |name: &&str| {
+            let key = key_of(name);
+            images.contains_key(&key) || labels.contains_key(&key)
+        };
+        // The first word of every line, as some lists add a number, unless a name has spaces.
+        let names = text.lines().filter_map(|line| {
+            let whole = Some(line.trim()).filter(is_there);
+            whole.or_else(|| line.split_whitespace().next())
+        });
+        let listed: BTreeMap<Key, &str> = names.map(|name| (key_of(name), name)).collect();
         images.retain(|name, _| listed.contains_key(name));
         labels.retain(|name, _| listed.contains_key(name));
         for (key, name) in listed {

@@ -14,8 +14,11 @@ use crate::labels::IGNORE;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Seek, Write};
+use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+
+/// What the files say of themselves.
+const DESCRIPTION: &str = "masks by FlowSeg";
 
 /// How regions are encoded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, clap::ValueEnum)]
@@ -175,11 +178,26 @@ impl Coco {
         })
     }
 
-    /// Resumes the file that an earlier run wrote at `path`, if there is one.
+    /// Whether a file of annotations was written by this program.
+    pub fn is_own(path: &Path) -> bool {
+        let mut start = [0; DESCRIPTION.len() + 32];
+        let read = File::open(path).and_then(|mut file| file.read(&mut start));
+        let start = &start[..read.unwrap_or(0)];
+        let own = DESCRIPTION.as_bytes();
+        start.windows(own.len()).any(|part| part == own)
+    }
+
+    /// Resumes the file that an earlier run wrote at `path`, if there is one, without the photos whose
+    /// file names are in `redone`.
     ///
     /// # Errors
     /// The file can't be read, was not written by this program, or has other classes or shapes.
-    pub fn resume(path: &Path, selection: &Selection, shapes: Shapes) -> Result<Self, ExportError> {
+    pub fn resume(
+        path: &Path,
+        selection: &Selection,
+        shapes: Shapes,
+        redone: &HashSet<&str>,
+    ) -> Result<Self, ExportError> {
         let mut coco = Self::create(path, selection)?;
         let file = match File::open(path) {
             Ok(file) => file,
@@ -206,7 +224,9 @@ impl Coco {
         for image in written.images {
             let own = std::iter::from_fn(|| annotations.next_if(|a| a.image_id == image.id));
             let annotations = own.collect();
-            coco.add(Entry { image, annotations })?;
+            if !redone.contains(image.file_name.as_str()) {
+                coco.add(Entry { image, annotations })?;
+            }
         }
         match annotations.next() {
             None => Ok(coco),
@@ -264,7 +284,7 @@ impl Coco {
                 let mut file = BufWriter::new(&mut *file);
                 write!(
                     file,
-                    "{{\"info\":{{\"description\":\"masks by FlowSeg\"}},\"licenses\":[],\n\"categories\":"
+                    "{{\"info\":{{\"description\":\"{DESCRIPTION}\"}},\"licenses\":[],\n\"categories\":"
                 )?;
                 serde_json::to_writer(&mut file, categories)?;
                 file.write_all(b",\n\"images\":")?;
@@ -315,7 +335,8 @@ mod tests {
     fn a_file_grows_and_goes_on() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("annotations.json");
-        let mut coco = Coco::resume(&path, &selection(), Shapes::Polygons).unwrap();
+        let mut coco =
+            Coco::resume(&path, &selection(), Shapes::Polygons, &HashSet::new()).unwrap();
         coco.save().unwrap();
         assert_eq!(read(&path)["annotations"].as_array().unwrap().len(), 0);
         coco.add(entry("a.jpg", Shapes::Polygons)).unwrap();
@@ -328,10 +349,11 @@ mod tests {
             serde_json::json!([1, 0, 3, 3])
         );
         drop(coco);
-        let mixed = Coco::resume(&path, &selection(), Shapes::Rle);
+        let mixed = Coco::resume(&path, &selection(), Shapes::Rle, &HashSet::new());
         let error = mixed.err().unwrap().to_string();
         assert!(error.contains("encoded differently"), "{error}");
-        let mut coco = Coco::resume(&path, &selection(), Shapes::Polygons).unwrap();
+        let mut coco =
+            Coco::resume(&path, &selection(), Shapes::Polygons, &HashSet::new()).unwrap();
         assert!(coco.holds("a.jpg") && !coco.holds("b.jpg"));
         coco.add(entry("a.jpg", Shapes::Polygons)).unwrap();
         coco.add(entry("b.jpg", Shapes::Polygons)).unwrap();
@@ -345,6 +367,11 @@ mod tests {
         assert_eq!(ring.as_array().unwrap().len(), 2 * (4 + 4 + 2));
         drop(coco);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        // What is made again does not keep its regions.
+        let redone = HashSet::from(["a.jpg"]);
+        let coco = Coco::resume(&path, &selection(), Shapes::Polygons, &redone).unwrap();
+        assert!(!coco.holds("a.jpg") && coco.holds("b.jpg"));
+        assert!(Coco::is_own(&path));
     }
 
     #[test]
@@ -359,7 +386,8 @@ mod tests {
             ),
         ] {
             std::fs::write(&path, text).unwrap();
-            let resumed = Coco::resume(&path, &selection(), Shapes::Rle);
+            assert!(!Coco::is_own(&path));
+            let resumed = Coco::resume(&path, &selection(), Shapes::Rle, &HashSet::new());
             let error = resumed.err().unwrap().to_string();
             assert!(error.contains("annotations.json"), "{error}");
             assert!(error.contains(word), "{error}");

@@ -208,6 +208,39 @@ fn every_format_is_written_where_the_help_says() {
     assert!(!stale.exists() && mine.exists());
 }
 
+/// What a person or another program drew beside the photos is not replaced by the network's.
+#[test]
+fn annotations_of_other_programs_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let picture = photo(folder.path(), "a.png");
+    let mine = |name: &str, format: &str| {
+        fs::create_dir_all(&out).unwrap();
+        let path = out.join(name);
+        fs::write(&path, "mine").unwrap();
+        let mut command = segment(&out);
+        command.arg(&picture).args(["--format", format]);
+        let manifest = folder.path().join("m.jsonl");
+        fs::write(&manifest, "of before").unwrap();
+        fails(command.arg("--manifest").arg(&manifest), &[name]);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
+        assert_eq!(fs::read_to_string(&manifest).unwrap(), "of before");
+        assert_eq!(names(&out), [name]);
+        fs::remove_file(&path).unwrap();
+    };
+    mine("annotations.json", "coco");
+    mine("a.txt", "yolo");
+    mine("a.json", "labelme");
+    // Our own are replaced by those of another run.
+    for _ in 0..2 {
+        let mut command = segment(&out);
+        let command = command
+            .arg(&picture)
+            .args(["--format", "coco,yolo,labelme"]);
+        command.assert().success();
+    }
+}
+
 #[test]
 fn wishes_that_cannot_be_met_are_refused_before_the_work() {
     let folder = tempfile::tempdir().unwrap();
@@ -224,6 +257,7 @@ fn wishes_that_cannot_be_met_are_refused_before_the_work() {
         ),
         (&["--format", "cutout"], &["--class"]),
         (&["--class", "background"], &["--format cutout"]),
+        (&["--coco", "polygons"], &["--format coco"]),
         (
             &[
                 "--format",

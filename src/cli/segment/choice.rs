@@ -14,15 +14,9 @@ pub(super) struct Choice {
         default_value = "index"
     )]
     formats: Vec<Format>,
-    /// Encoding of regions in COCO annotations; with both, the polygons are in
-    /// annotations.polygons.json
-    #[arg(
-        long,
-        value_name = "SHAPES,...",
-        value_enum,
-        value_delimiter = ',',
-        default_value = "rle"
-    )]
+    /// Encoding of regions in COCO annotations, by default rle; with both, those that are named last
+    /// have a file of their own, such as annotations.polygons.json
+    #[arg(long, value_name = "SHAPES,...", value_enum, value_delimiter = ',')]
     coco: Vec<Shapes>,
     /// The classes that a cut-out shows
     #[arg(long, value_name = "CLASS,...", value_delimiter = ',')]
@@ -63,11 +57,17 @@ impl Choice {
 
     /// The encodings of regions in COCO annotations.
     pub(super) fn shapes(&self) -> Vec<Shapes> {
+        if self.coco.is_empty() {
+            return vec![Shapes::Rle];
+        }
         distinct(self.coco.iter().copied())
     }
 
     /// Checks what does not depend on the model.
     pub(super) fn check(&self) -> anyhow::Result<()> {
+        if !self.coco.is_empty() && !self.formats.contains(&Format::Coco) {
+            bail!("--coco is for --format coco: add it to --format");
+        }
         let cutout = self.formats.contains(&Format::Cutout);
         match (cutout, self.class.is_empty() && self.classes.is_empty()) {
             (true, true) => bail!("--format cutout needs a class: name it with --class"),

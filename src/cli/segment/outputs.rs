@@ -1,6 +1,6 @@
 //! Output files and their paths.
 
-use crate::export::{self, Artifact, Format, Shapes};
+use crate::export::{self, Artifact, Coco, Format, Shapes};
 use crate::files::{self, FileError, Plan};
 use image::{ImageDecoder, ImageReader};
 use std::ffi::OsStr;
@@ -107,6 +107,11 @@ impl Outputs {
         Ok(())
     }
 
+    /// Whether all files are there.
+    pub(super) fn exist(&self) -> bool {
+        self.paths().all(Path::exists)
+    }
+
     /// All paths.
     pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
         let masks = self.masks.iter().map(|(_, path)| path.as_path());
@@ -151,6 +156,27 @@ impl Tables {
             coco: coco.collect(),
             yolo,
         }
+    }
+
+    /// Refuses to replace what another program wrote: annotations, and labels in the form of YOLO where this
+    /// program has not listed its classes.
+    ///
+    /// # Errors
+    /// The file, and what to do.
+    pub(super) fn keep_foreign(&self, photos: &[Photo], goes_on: bool) -> Result<(), FileError> {
+        for (_, path) in &self.coco {
+            // What cannot be continued is refused then.
+            if !goes_on && !Coco::is_own(path) {
+                files::refuse_existing(path, "annotations of another program")?;
+            }
+        }
+        if self.yolo.iter().flatten().any(|list| !list.exists()) {
+            let masks = photos.iter().flat_map(|photo| &photo.outputs.masks);
+            for (_, path) in masks.filter(|(format, _)| *format == Format::Yolo) {
+                files::refuse_existing(path, "labels of another program")?;
+            }
+        }
+        Ok(())
     }
 
     /// Adds the files to a plan.

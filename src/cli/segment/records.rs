@@ -11,6 +11,7 @@ use crate::files;
 use crate::terminal::{self, err, out};
 use anyhow::bail;
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -55,7 +56,8 @@ struct Sequence {
 }
 
 impl Records {
-    /// Starts new records, or continues those of an earlier run.
+    /// Starts new records, or continues those of an earlier run: `goes_on` are the names of the photos
+    /// that are segmented again.
     ///
     /// # Errors
     /// A failed write, or a COCO file that can't be continued.
@@ -64,14 +66,11 @@ impl Records {
         selection: &Selection,
         manifest: Option<&Path>,
         json: bool,
-        goes_on: bool,
+        goes_on: Option<&HashSet<&str>>,
     ) -> anyhow::Result<Self> {
-        let coco = tables.coco.iter().map(|(shapes, path)| {
-            if goes_on {
-                Coco::resume(path, selection, *shapes)
-            } else {
-                Coco::create(path, selection)
-            }
+        let coco = tables.coco.iter().map(|(shapes, path)| match goes_on {
+            Some(redone) => Coco::resume(path, selection, *shapes, redone),
+            None => Coco::create(path, selection),
         });
         let coco = coco.collect::<Result<_, _>>()?;
         if let Some([list, yaml]) = &tables.yolo {
@@ -85,7 +84,7 @@ impl Records {
                 }
             }
         }
-        let manifest = manifest.map(|path| Manifest::open(path, goes_on));
+        let manifest = manifest.map(|path| Manifest::open(path, goes_on.is_some()));
         Ok(Self {
             json,
             coco,
@@ -108,8 +107,7 @@ impl Records {
     ) -> anyhow::Result<Vec<&'a Photo>> {
         let mut left = Vec::new();
         for photo in photos {
-            let written = photo.outputs.paths().all(Path::exists);
-            if !written || self.coco.iter().any(|coco| !coco.holds(&photo.name)) {
+            if !photo.outputs.exist() || self.coco.iter().any(|coco| !coco.holds(&photo.name)) {
                 left.push(photo);
             } else if let Some(manifest) = &mut self.manifest
                 && !manifest.has(&photo.key())

@@ -164,6 +164,25 @@ fn what_cannot_be_converted_says_why() {
 }
 
 #[test]
+fn splits_get_the_names_that_are_read_again() {
+    let parent = tempfile::tempdir().unwrap();
+    let described = |split: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        save_photo(&dir.path().join("images/a.png"), 6, 4);
+        save_photo(&dir.path().join("labels/a.png"), 6, 4);
+        let text = format!(
+            "classes = [\"a\"]\n[splits.{split}]\nimages = \"images\"\nlabels = \"labels\"\n"
+        );
+        fs::write(dir.path().join("dataset.toml"), text).unwrap();
+        dir
+    };
+    let out = parent.path().join("plain");
+    let error = message(converted(described("all").path(), &out));
+    says(&error, &["\"all\"", "training, validation, test"]);
+    assert!(!out.exists());
+}
+
+#[test]
 fn turned_photos_keep_their_labels() {
     let (dir, parent) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let out = parent.path().join("plain");

@@ -243,10 +243,10 @@ fn cityscapes_ids_become_train_ids() {
 fn pascal_voc_takes_its_splits_from_lists() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("VOCdevkit/VOC2012");
-    for name in ["2007_000032", "2007_000039", "2007_000063", "2008_000001"] {
+    for name in ["2007_000032", "2007_000039", "2007 000063", "2008_000001"] {
         save_photo(&root.join(format!("JPEGImages/{name}.png")), 4, 2);
     }
-    for name in ["2007_000032", "2007_000039", "2007_000063"] {
+    for name in ["2007_000032", "2007_000039", "2007 000063"] {
         save_png(
             &root.join(format!("SegmentationClass/{name}.png")),
             [4, 2],
@@ -257,7 +257,7 @@ fn pascal_voc_takes_its_splits_from_lists() {
     }
     let lists = root.join("ImageSets/Segmentation");
     fs::create_dir_all(&lists).unwrap();
-    fs::write(lists.join("train.txt"), "2007_000032\n2007_000063\n").unwrap();
+    fs::write(lists.join("train.txt"), "2007_000032\n2007 000063\n").unwrap();
     fs::write(lists.join("val.txt"), "2007_000039 1\r\n").unwrap();
     for given in [dir.path(), &dir.path().join("VOCdevkit/.."), &root] {
         loads(given, Layout::PascalVoc, 21, [2, 1]);
