@@ -8,6 +8,7 @@ mod common;
 use burn::tensor::Device;
 use divan::Bencher;
 use flowseg::data::{Batch, Dataset, LoaderConfig, SceneConfig, batch_at};
+use flowseg::kernels::MatmulPrecision;
 use flowseg::models;
 use flowseg::random::noise;
 use flowseg::train::config::Config;
@@ -58,12 +59,13 @@ const WORK: [Work; 3] = [
 ];
 
 /// A trainer for this work and its first batch.
-fn start(work: Work, device: &Device) -> (Trainer, Batch) {
+fn start(work: Work, precision: &str, device: &Device) -> (Trainer, Batch) {
     let [height, width] = work.size;
     let overrides = [
         format!("model.preset={}", work.preset),
         format!("data.size=[{height}, {width}]"),
         format!("train.batch_size={}", work.batch),
+        format!("train.precision={precision}"),
     ];
     let config = Config::parse("", &overrides).expect("valid settings");
     let mut plan = config.plan().expect("a plan of valid settings");
@@ -86,29 +88,55 @@ fn start(work: Work, device: &Device) -> (Trainer, Batch) {
 
 #[divan::bench(args = WORK, sample_count = 10, sample_size = 1)]
 fn forward(bencher: Bencher, work: Work) {
+    forward_in(MatmulPrecision::Single, bencher, work);
+}
+
+#[divan::bench(args = WORK, sample_count = 10, sample_size = 1)]
+fn forward_in_bfloat16(bencher: Bencher, work: Work) {
+    forward_in(MatmulPrecision::Bfloat16, bencher, work);
+}
+
+fn forward_in(precision: MatmulPrecision, bencher: Bencher, work: Work) {
     let device = common::device();
-    let (trainer, _) = start(work, device);
+    let (trainer, _) = start(work, "single", device);
+    let model = trainer.state.average.clone().with_precision(precision);
     let [height, width] = work.size;
     let image = noise([work.batch, 3, height, width], 1, device);
     common::bench(bencher, || {
-        trainer
-            .state
-            .average
-            .velocity(image.clone(), 0.5, 0.1, &image, None)
+        model.velocity(image.clone(), 0.5, 0.1, &image, None)
     });
 }
 
 #[divan::bench(args = WORK, sample_count = 10, sample_size = 1)]
 fn training_step(bencher: Bencher, work: Work) {
     let device = common::device();
-    let (mut trainer, batch) = start(work, device);
+    let (mut trainer, batch) = start(work, "single", device);
     common::bench(bencher, || trainer.step(&batch));
 }
 
-#[divan::bench(args = ["cells", "fashion", "scenes", "street"], sample_count = 10, sample_size = 1)]
+#[divan::bench(args = WORK, sample_count = 10, sample_size = 1)]
+fn training_step_in_bfloat16(bencher: Bencher, work: Work) {
+    let device = common::device();
+    let (mut trainer, batch) = start(work, "bfloat16", device);
+    common::bench(bencher, || trainer.step(&batch));
+}
+
+const MODELS: [&str; 4] = ["cells", "fashion", "scenes", "street"];
+
+#[divan::bench(args = MODELS, sample_count = 10, sample_size = 1)]
 fn one_step(bencher: Bencher, name: &str) {
+    one_step_in(MatmulPrecision::Single, bencher, name);
+}
+
+#[divan::bench(args = MODELS, sample_count = 10, sample_size = 1)]
+fn one_step_in_bfloat16(bencher: Bencher, name: &str) {
+    one_step_in(MatmulPrecision::Bfloat16, bencher, name);
+}
+
+fn one_step_in(precision: MatmulPrecision, bencher: Bencher, name: &str) {
     let device = common::device();
     let model = models::load(name, device).expect("the model is built in");
+    let model = model.with_precision(precision);
     let [height, width] = model.card.size;
     let photo = noise([1, 3, height, width], 1, device).clamp(-1.0, 1.0);
     let state = model.source(None, &photo, 0);

@@ -49,7 +49,7 @@ eval: csv data encoding flow fonts inference labels model pictures random sample
 export: csv data encoding files fonts labels pictures trajectory votes
 compare: data encoding eval export fonts labels pictures sampler trajectory votes
 job: data device inference labels model page panic_message sampler
-server: data device export files inference labels model models terminal votes
+server: data device export files inference kernels labels model models terminal votes
 train: assignment data device encoding eval files flow format kernels model models panic_message patches pictures \
     potential random run_format text_file
 verify: data encoding eval files kernels labels model potential random
@@ -58,8 +58,8 @@ race: csv data device encoding eval files flow fonts format inference labels mod
 viewer: compare crash csv data device encoding eval export files flow fonts format gpu inference inspect job label_edit \
     labels model models page panic_message pictures potential race runs sampler system_report texts train trajectory vector_field votes
 ablate: csv data device eval files fonts inference model run_format text_file train
-cli: ablate compare crash csv data device encoding eval export files format inference inspect labels model models onnx \
-    panic_message pictures race run_format sampler server system_report terminal text_file texts train trajectory verify \
+cli: ablate compare crash csv data device encoding eval export files format inference inspect kernels labels model \
+    models onnx panic_message pictures race run_format sampler server system_report terminal text_file texts train trajectory verify \
     version viewer votes
 main: allocator cli viewer
 ";

@@ -3,12 +3,14 @@
 use crate::crash;
 use crate::device::{self, Choice, Opened};
 use crate::inference::{Look, SCALES, Tiling};
+use crate::kernels::MatmulPrecision;
 use crate::model::{Card, Model};
 use crate::models;
 use crate::terminal::err;
 use crate::votes::Outlines;
-use anyhow::Context;
+use anyhow::{Context, bail};
 use burn::tensor::Device;
+use clap::ValueEnum;
 use std::ffi::OsString;
 
 #[derive(clap::Args)]
@@ -145,4 +147,38 @@ impl ModelArgument {
     pub(super) fn load(&self, device: &Device) -> anyhow::Result<Model> {
         Ok(models::load(&self.model, device)?)
     }
+}
+
+#[derive(clap::Args)]
+pub(super) struct PrecisionArgument {
+    /// Number format of the matrix products: bfloat16 is faster on processors that have it (`flowseg
+    /// devices` says so) and on many graphics adapters, and changes a few pixels
+    #[arg(long, value_enum, default_value_t)]
+    precision: MatmulPrecision,
+}
+
+impl PrecisionArgument {
+    /// The precision, if the device has it.
+    pub(super) fn on(&self, device: &Device) -> anyhow::Result<MatmulPrecision> {
+        let precision = self.precision;
+        if !precision.supported(device) {
+            bail!(
+                "this device does not support --precision {}",
+                name(precision)
+            );
+        }
+        if precision != MatmulPrecision::Single && !precision.may_be_faster(device) {
+            err!(
+                "this processor has no instructions for {} products: --precision single is faster",
+                name(precision)
+            );
+        }
+        Ok(precision)
+    }
+}
+
+/// What a precision is called on the command line.
+fn name(precision: MatmulPrecision) -> String {
+    let value = precision.to_possible_value();
+    value.map_or_else(String::new, |value| value.get_name().to_owned())
 }

@@ -1,8 +1,10 @@
 //! `flowseg devices`: the devices that can compute.
 
 use crate::device::{self, Adapter, Choice, Opened};
+use crate::kernels::MatmulPrecision;
 use crate::terminal::out;
 use crate::{system_report, version};
+use burn::tensor::Device;
 use serde_json::{Map, Value, json};
 
 /// List the devices that can compute, and which one `auto` selects
@@ -21,7 +23,11 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         out!("{}", object(&adapters, &device::open(Choice::Auto)?));
         return Ok(());
     }
-    out!("cpu      {} threads", rayon::current_num_threads());
+    let bfloat16 = if has_bfloat16() { ", bfloat16" } else { "" };
+    out!(
+        "cpu      {} threads{bfloat16}",
+        rayon::current_num_threads()
+    );
     for (i, adapter) in adapters.iter().enumerate() {
         out!("wgpu:{i}   {}", system_report::summary(adapter));
     }
@@ -38,6 +44,11 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whether `--precision bfloat16` is faster on the processor.
+fn has_bfloat16() -> bool {
+    MatmulPrecision::Bfloat16.may_be_faster(&Device::flex())
+}
+
 /// The same as JSON.
 fn object(adapters: &[Adapter], auto: &Opened) -> Value {
     let adapters: Vec<Value> = adapters.iter().enumerate().map(adapter_object).collect();
@@ -48,6 +59,7 @@ fn object(adapters: &[Adapter], auto: &Opened) -> Value {
         "features": version::FEATURES,
         "system": system_report::system(),
         "threads": rayon::current_num_threads(),
+        "bfloat16": has_bfloat16(),
         "adapters": adapters,
         "cuda": device::cuda_count(),
         "auto": { "device": auto.name, "note": auto.note },

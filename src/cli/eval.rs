@@ -1,7 +1,9 @@
 //! `flowseg eval`: scores a model on a data set.
 
 use super::agreement;
-use super::arguments::{DeviceArgument, LooksArgument, ModelArgument, ScaleArgument};
+use super::arguments::{
+    DeviceArgument, LooksArgument, ModelArgument, PrecisionArgument, ScaleArgument,
+};
 use super::compiling::Compiling;
 use super::contact_sheet;
 use crate::data::{self, ClassTable, Dataset, check};
@@ -24,6 +26,8 @@ use std::path::{Path, PathBuf};
 pub(super) struct Arguments {
     #[command(flatten)]
     model: ModelArgument,
+    #[command(flatten)]
+    precision: PrecisionArgument,
     /// Data folder in any known layout, or scenes:N
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
@@ -141,7 +145,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 /// Scores the readable photos and writes what was asked for; `bad` is the number of the others.
 fn score(arguments: &Arguments, data: Dataset, bad: usize, device: &Device) -> anyhow::Result<()> {
-    let model = arguments.model.load(device)?;
+    let precision = arguments.precision.on(device)?;
+    let model = arguments.model.load(device)?.with_precision(precision);
     let data = of_model(data, &model);
     let without = indices("--without", &arguments.without, &model.card.classes)?;
     let cell = indices("--cell", &arguments.cell, &model.card.classes)?;

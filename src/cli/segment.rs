@@ -9,7 +9,9 @@ mod pipeline;
 mod progress;
 mod records;
 
-use super::arguments::{DeviceArgument, LooksArgument, ModelArgument, ScaleArgument};
+use super::arguments::{
+    DeviceArgument, LooksArgument, ModelArgument, PrecisionArgument, ScaleArgument,
+};
 use super::compiling::Compiling;
 use super::inputs::{self, Input};
 use crate::data;
@@ -52,6 +54,8 @@ pub(super) struct Arguments {
     output: PathBuf,
     #[command(flatten)]
     model: ModelArgument,
+    #[command(flatten)]
+    precision: PrecisionArgument,
     /// Solver steps, 1 to 1000; by default what the model recommends
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1000))]
     steps: Option<u64>,
@@ -137,19 +141,31 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     )?;
     let (photos, tables) = planned(arguments, found)?;
     let opened = arguments.device.open()?;
-    let model = arguments.model.load(&opened.device)?;
+    let precision = arguments.precision.on(&opened.device)?;
+    let model = arguments
+        .model
+        .load(&opened.device)?
+        .with_precision(precision);
     let work = Work::new(arguments, &model, &tables)?;
+    tables.keep_foreign(&photos, arguments.skip_existing)?;
+    let again = |photo: &&Photo| !arguments.skip_existing || !photo.outputs.exist();
+    let again: Vec<&Photo> = photos.iter().filter(again).collect();
+    // Before the tables of an earlier run are replaced.
+    for photo in &again {
+        photo.outputs.keep_foreign()?;
+    }
+    let redone = again.iter().map(|photo| photo.name.as_str()).collect();
     let mut records = Records::open(
         &tables,
         &work.selection,
         arguments.manifest.as_deref(),
         arguments.json,
-        arguments.skip_existing,
+        arguments.skip_existing.then_some(&redone),
     )?;
     let left = if arguments.skip_existing {
         records.without_done(&photos)?
     } else {
-        photos.iter().collect()
+        again
     };
     for photo in &left {
         photo.outputs.keep_foreign()?;

@@ -1,6 +1,6 @@
 //! `flowseg serve`: masks over HTTP, or this machine's device lent to another machine.
 
-use super::arguments::ModelArgument;
+use super::arguments::{ModelArgument, PrecisionArgument};
 use super::interrupt::Stop;
 use crate::device::{self, Choice};
 use crate::server::{self, Access, Engine, Limits, Page, Service};
@@ -40,6 +40,8 @@ pub(super) struct Arguments {
     http: Option<SocketAddr>,
     #[command(flatten)]
     model: ModelArgument,
+    #[command(flatten)]
+    precision: PrecisionArgument,
     /// Also show the viewer's page at this address: the folder that .ci/web has built
     #[arg(long, value_name = "DIR", requires = "http")]
     web: Option<PathBuf>,
@@ -124,7 +126,8 @@ fn masks(arguments: &Arguments, address: SocketAddr) -> anyhow::Result<()> {
     let device = super::arguments::open(choice)?.device;
     let steps = arguments.steps.map(|steps| steps as usize);
     let name = arguments.model.model.clone();
-    let engine = Engine::start(name, device, steps, arguments.queue as usize)?;
+    let precision = arguments.precision.on(&device)?;
+    let engine = Engine::start(name, device, precision, steps, arguments.queue as usize)?;
     let limits = Limits {
         body_bytes: (arguments.max_body as usize) << 20,
         patience: std::time::Duration::from_secs(arguments.timeout),

@@ -2,6 +2,7 @@
 
 use super::cpu::attention::{self, Rotary};
 use super::cpu::{gelu, linear, norm, ops as cpu_ops, patches, planes, swiglu};
+use super::matmul_precision::MatmulPrecision;
 use super::ops::{CpuOps, FieldOps};
 use crate::potential::Potential;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
@@ -116,14 +117,14 @@ differentiable!(AddImage<Flex>, 2, state([usize; 2],), |(grid,), grad| {
 struct Linear;
 
 impl Backward<Flex, 3> for Linear {
-    /// The input, the weight, and the number of the bias's rows.
-    type State = (T, T, usize);
+    /// The input, the weight, the number of the bias's rows, and the products' precision.
+    type State = (T, T, usize, MatmulPrecision);
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
         let [x, weight, bias] = ops.parents.each_ref().map(Option::is_some);
-        register::<Flex, _, 3>(ops, grads, |(xp, wp, period), grad| {
+        register::<Flex, _, 3>(ops, grads, |(xp, wp, period, precision), grad| {
             [
-                x.then(|| linear::input_gradient(wp, grad.clone())),
-                weight.then(|| linear::weight_gradient(xp, grad.clone())),
+                x.then(|| linear::input_gradient(wp, grad.clone(), precision)),
+                weight.then(|| linear::weight_gradient(xp, grad.clone(), precision)),
                 bias.then(|| linear::bias_gradient(period, grad.clone())),
             ]
         });
@@ -244,11 +245,18 @@ impl<C: CheckpointStrategy> CpuOps for Autodiff<Flex, C> {
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
+        precision: MatmulPrecision,
     ) -> FloatTensor<Self> {
         let (xp, wp) = (x.primitive().clone(), weight.primitive().clone());
         let period = bias.primitive().shape()[0];
-        let output = Flex::linear(xp.clone(), wp.clone(), bias.primitive().clone());
-        record!(Linear, C, [x, weight, bias], (xp, wp, period), output)
+        let output = Flex::linear(xp.clone(), wp.clone(), bias.primitive().clone(), precision);
+        record!(
+            Linear,
+            C,
+            [x, weight, bias],
+            (xp, wp, period, precision),
+            output
+        )
     }
 
     fn doubled(x: FloatTensor<Self>) -> FloatTensor<Self> {

@@ -17,6 +17,7 @@ mod constants;
 mod cpu;
 mod cube;
 mod field_shape;
+mod matmul_precision;
 pub mod ops;
 mod optim;
 pub mod reference;
@@ -25,6 +26,7 @@ mod tests;
 
 pub(crate) use constants::{LAYER_EPSILON, NORM_FLOOR, RMS_EPSILON};
 pub use cpu::simd;
+pub use matmul_precision::MatmulPrecision;
 pub use optim::{AdamWUpdate, weight_of};
 
 use crate::device::{has_field_kernels, on_cpu};
@@ -127,9 +129,23 @@ pub fn gelu<const R: usize>(x: Tensor<R>) -> Tensor<R> {
 }
 
 /// The linear layer `x W + b`: `x: [rows, from]`, `weight: [from, to]`, `bias: [R, to]` with row
-/// `i mod R` for row i, R a divisor of the number of rows.
-pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<2>) -> Tensor<2> {
-    fused!(CpuOps::linear(x, weight, bias))
+/// `i mod R` for row i, R a divisor of the number of rows; without one, `x W`.
+pub fn linear(
+    x: Tensor<2>,
+    weight: Tensor<2>,
+    bias: Option<Tensor<2>>,
+    precision: MatmulPrecision,
+) -> Tensor<2> {
+    if !on_cpu(&x.device()) || precision == MatmulPrecision::Half {
+        return reference::linear(x, weight, bias, precision);
+    }
+    let bias = bias.unwrap_or_else(|| Tensor::zeros([1, weight.dims()[1]], &x.device()));
+    Tensor::from_dispatch(<Dispatch as CpuOps>::linear(
+        x.into_dispatch(),
+        weight.into_dispatch(),
+        bias.into_dispatch(),
+        precision,
+    ))
 }
 
 /// Planes `[B, C, H, W]` with twice as many rows and columns, interpolated linearly: each new sample

@@ -1,6 +1,7 @@
 //! The operations as extensions of Burn's backends. The functions of the parent module choose
 //! between them and the formulas, and document the shapes.
 
+use super::matmul_precision::MatmulPrecision;
 use super::optim::AdamWUpdate;
 use crate::potential::Potential;
 use burn::backend::fusion::custom::TensorSpec;
@@ -41,6 +42,7 @@ pub trait CpuOps: Backend {
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
+        precision: MatmulPrecision,
     ) -> FloatTensor<Self>;
     fn doubled(x: FloatTensor<Self>) -> FloatTensor<Self>;
     fn neighbourhoods(x: FloatTensor<Self>) -> FloatTensor<Self>;

@@ -7,8 +7,7 @@
 use super::config::NetworkConfig;
 use super::init::Initializer;
 use super::linear::Linear;
-use super::matmul_precision::MatmulPrecision;
-use crate::kernels;
+use crate::kernels::{self, MatmulPrecision};
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 

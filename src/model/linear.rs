@@ -1,7 +1,6 @@
 //! The linear layer, with products in a selectable precision.
 
-use super::matmul_precision::MatmulPrecision;
-use crate::kernels;
+use crate::kernels::{self, MatmulPrecision};
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
@@ -22,11 +21,7 @@ impl Linear {
         let rows = shape.iter().product::<usize>() / from;
         let (x, weight) = (x.reshape([rows, from]), self.weight.val());
         let bias = self.bias.as_ref().map(|bias| bias.val().unsqueeze());
-        let y = match (bias, precision) {
-            (Some(bias), MatmulPrecision::Single) => kernels::linear(x, weight, bias),
-            (Some(bias), _) => precision.matmul(x, weight) + bias,
-            (None, _) => precision.matmul(x, weight),
-        };
+        let y = kernels::linear(x, weight, bias, precision);
         shape[R - 1] = to;
         y.reshape(shape)
     }

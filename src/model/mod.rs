@@ -8,7 +8,6 @@ pub mod file;
 pub mod init;
 pub(crate) mod interpolate;
 pub mod linear;
-pub mod matmul_precision;
 pub mod network;
 pub mod pixnerd;
 pub mod positions;
@@ -25,6 +24,7 @@ pub use card::{Card, FORMAT_VERSION, Fit, METADATA_KEY, Quality, SCALES, STEPS, 
 
 use crate::encoding::Centroids;
 use crate::flow::{self, Prediction, Source};
+use crate::kernels::MatmulPrecision;
 use crate::random;
 use burn::tensor::{Device, Tensor, TensorData};
 use config::InvalidNetwork;
@@ -70,6 +70,18 @@ impl Model {
     /// The class centroids.
     pub fn centroids(&self) -> Centroids {
         self.card.centroids()
+    }
+
+    /// The same model with its products in another precision. An encoder stays in single precision
+    /// instead of half: some of its values may exceed the range.
+    pub fn with_precision(self, precision: MatmulPrecision) -> Self {
+        let of_encoder = match precision {
+            MatmulPrecision::Half => MatmulPrecision::Single,
+            MatmulPrecision::Single | MatmulPrecision::Bfloat16 => precision,
+        };
+        let network = self.network.with_precision(precision);
+        let network = network.with_encoder_precision(of_encoder);
+        Self { network, ..self }
     }
 
     /// Reads a model file's bytes onto a device.

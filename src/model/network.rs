@@ -6,12 +6,11 @@ use super::config::{Condition, NetworkConfig, POSITION_FEATURES};
 use super::init::Initializer;
 use super::interpolate;
 use super::linear::Linear;
-use super::matmul_precision::MatmulPrecision;
 use super::positions;
 use super::record::{BlockTokens, Layer, Recorder, Unrecorded};
 use super::stem::Stem;
 use super::vit::Vit;
-use crate::kernels;
+use crate::kernels::{self, MatmulPrecision};
 use crate::patches::Patches;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor, TensorData, activation};
@@ -131,9 +130,17 @@ impl Network {
         &self.config
     }
 
-    /// The same network with its products in another precision.
+    /// The same network with its products in another precision, but not those of its encoder.
     pub fn with_precision(self, precision: MatmulPrecision) -> Self {
         Self { precision, ..self }
+    }
+
+    /// The same network with the products of its encoder, if any, in another precision.
+    pub fn with_encoder_precision(self, precision: MatmulPrecision) -> Self {
+        let encoder = self
+            .encoder
+            .map(|encoder| encoder.with_precision(precision));
+        Self { encoder, ..self }
     }
 
     /// The device of the weights.
@@ -408,7 +415,10 @@ impl Network {
             position = position + bias.val().unsqueeze();
         }
         let pixels = pixels.reshape([patches * count, channels]);
-        kernels::linear(pixels, of_channels, position).reshape([patches, count, e])
+        // Pixels are not rounded: outlines follow small differences between them.
+        let precision = MatmulPrecision::Single;
+        let features = kernels::linear(pixels, of_channels, Some(position), precision);
+        features.reshape([patches, count, e])
     }
 }
 

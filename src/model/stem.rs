@@ -4,9 +4,8 @@
 
 use super::init::Initializer;
 use super::linear::Linear;
-use super::matmul_precision::MatmulPrecision;
 use super::resize::{self, Filter};
-use crate::kernels;
+use crate::kernels::{self, MatmulPrecision};
 use burn::module::Module;
 use burn::tensor::{Tensor, ops::PadMode, s};
 

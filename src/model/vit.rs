@@ -5,10 +5,9 @@
 
 use super::init::Initializer;
 use super::linear::Linear;
-use super::matmul_precision::MatmulPrecision;
 use super::record::{Layer, Recorder, Unrecorded};
 use super::resize::{self, Filter};
-use crate::kernels;
+use crate::kernels::{self, MatmulPrecision};
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -116,14 +115,19 @@ impl VitBlock {
     }
 
     /// Passes queries, keys and values `[B, L, 3 W]` to `record`.
-    fn forward(&self, x: Tensor<3>, heads: usize, record: impl FnOnce(&Tensor<3>)) -> Tensor<3> {
+    fn forward(
+        &self,
+        x: Tensor<3>,
+        heads: usize,
+        precision: MatmulPrecision,
+        record: impl FnOnce(&Tensor<3>),
+    ) -> Tensor<3> {
         let batch = x.dims()[0];
         let scaled = |x: Tensor<3>, scale: &Param<Tensor<1>>, y: Tensor<3>| {
             let width = scale.dims()[0];
             let gate = scale.val().reshape([1, 1, width]).expand([batch, 1, width]);
             kernels::gated_residual(x, gate, y)
         };
-        let precision = MatmulPrecision::Single;
         let h = self.qkv.forward(self.norm1.forward(x.clone()), precision);
         record(&h);
         let h = self
@@ -154,6 +158,8 @@ pub struct Vit {
     pub norm: LayerNorm,
     #[module(skip)]
     config: VitConfig,
+    #[module(skip)]
+    precision: MatmulPrecision,
 }
 
 impl Vit {
@@ -169,11 +175,17 @@ impl Vit {
                 .collect(),
             norm: LayerNorm::init(w, init),
             config: config.clone(),
+            precision: MatmulPrecision::Single,
         }
     }
 
     pub fn config(&self) -> &VitConfig {
         &self.config
+    }
+
+    /// The same transformer with its products in another precision.
+    pub fn with_precision(self, precision: MatmulPrecision) -> Self {
+        Self { precision, ..self }
     }
 
     /// The transformer's input for photos `[B, 3, H, W]` in [0, 1] on a grid of `[rows, columns]`
@@ -237,12 +249,14 @@ impl Vit {
         let mut tokens = vec![repeated(&self.class_token)];
         tokens.extend(self.registers.as_ref().map(repeated));
         let extra = self.extra_tokens();
-        tokens.push(self.patches.forward(patches, MatmulPrecision::Single) + positions);
+        tokens.push(self.patches.forward(patches, self.precision) + positions);
         let mut x = Tensor::cat(tokens, 1);
         let mut joined = Vec::with_capacity(layers.len().max(1));
         for (index, block) in self.blocks.iter().enumerate() {
             let layer = Layer::Encoder(index);
-            x = block.forward(x, heads, |qkv| recorder.attention(layer, qkv));
+            x = block.forward(x, heads, self.precision, |qkv| {
+                recorder.attention(layer, qkv);
+            });
             recorder.tokens(layer, &x);
             let number = index + 1;
             if layers.contains(&number) || layers.is_empty() && number == blocks {

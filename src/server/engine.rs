@@ -6,6 +6,7 @@ use crate::device;
 use crate::export::{Details, Format, Mask};
 use crate::files::{self, TemporaryFolder};
 use crate::inference::{self, Look, Sampling, SegmentError, Tiling, Viewing};
+use crate::kernels::MatmulPrecision;
 use crate::labels;
 use crate::model::{Card, Model};
 use crate::models::{self, BUILT_IN, LoadError};
@@ -83,6 +84,7 @@ pub struct Engine {
 /// What the engine's threads share.
 struct Shared {
     device: Device,
+    precision: MatmulPrecision,
     name: OsString,
     model: Arc<Model>,
     steps: Option<usize>,
@@ -100,17 +102,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Engine {
     /// Loads a model and starts the threads. At most `waiting` photos are received, waiting or being
-    /// computed at a time. `steps` is for requests that name none.
+    /// computed at a time. `precision` is every model's; `steps` is for requests that name none.
     ///
     /// # Errors
     /// A model that can't be loaded, and a system that refuses.
     pub fn start(
         name: OsString,
         device: Device,
+        precision: MatmulPrecision,
         steps: Option<usize>,
         waiting: usize,
     ) -> Result<Self, EngineError> {
-        let model = Arc::new(models::load(&name, &device)?);
+        let model = Arc::new(models::load(&name, &device)?.with_precision(precision));
         // A GPU takes its work from one thread.
         let side_by_side = if device::on_cpu(&device) {
             rayon::current_num_threads().clamp(1, SIDE_BY_SIDE)
@@ -119,6 +122,7 @@ impl Engine {
         };
         let shared = Arc::new(Shared {
             device,
+            precision,
             name,
             model,
             steps,
@@ -373,7 +377,7 @@ impl Shared {
             Some(at) => others.remove(at),
             None => {
                 let model = models::load(&from, &self.device);
-                let model = model.map_err(of_server)?;
+                let model = model.map_err(of_server)?.with_precision(self.precision);
                 (name.to_owned(), Arc::new(model))
             }
         };

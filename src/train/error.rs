@@ -3,7 +3,7 @@
 use super::config;
 use crate::data::DataError;
 use crate::files::FileError;
-use crate::model::matmul_precision::MatmulPrecision;
+use crate::kernels::MatmulPrecision;
 use crate::model::warm_start::WarmStartError;
 use std::path::PathBuf;
 

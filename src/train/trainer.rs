@@ -14,7 +14,7 @@ use super::trainee::Trainee;
 use crate::data::{Batch, Dataset, view_fingerprint};
 use crate::flow::{Prediction, predicted_target};
 use crate::kernels::AdamWUpdate;
-use crate::model::matmul_precision::MatmulPrecision;
+use crate::kernels::MatmulPrecision;
 use crate::model::network::{Network, Query};
 use crate::model::tensors::read;
 use crate::model::vit::VitConfig;

@@ -1,8 +1,9 @@
 //! Linear layers on the CPU: a product and its bias in one pass, while the product is in the caches.
 
 use super::simd::wide;
-use super::{self as cpu, CpuTensor, Matrix, ROWS_PER_TASK, add_partials, contiguous};
+use super::{self as cpu, CpuTensor, Matrix, ROWS_PER_TASK, add_partials, bfloat16, contiguous};
 use super::{part_of_product, slice, whole_product};
+use crate::kernels::MatmulPrecision;
 use burn::backend::TensorMetadata;
 use rayon::prelude::*;
 
@@ -10,12 +11,18 @@ use rayon::prelude::*;
 const ROWS_PER_THREAD: usize = 48;
 
 /// `x W + b`: `x: [rows, from]`, `weight: [from, to]`, `bias: [R, to]`, whose row `i mod R` is added to row i.
-pub(crate) fn forward(x: CpuTensor, weight: CpuTensor, bias: CpuTensor) -> CpuTensor {
+pub(crate) fn forward(
+    x: CpuTensor,
+    weight: CpuTensor,
+    bias: CpuTensor,
+    precision: MatmulPrecision,
+) -> CpuTensor {
     let [rows, from] = sizes(&x);
     let [period, to] = sizes(&bias);
     let (x, weight, bias) = (contiguous(x), contiguous(weight), contiguous(bias));
     let (w, b) = (Matrix::rows(slice(&weight), to), slice(&bias));
-    let out = by_rows([rows, from, to], slice(&x), w, |first, out| {
+    let x = Matrix::rows(slice(&x), from);
+    let out = by_rows([rows, from, to], x, w, precision, |first, out| {
         wide!({
             for (row, out) in (first..).zip(out.chunks_exact_mut(to)) {
                 for (out, b) in out.iter_mut().zip(&b[row % period * to..]) {
@@ -31,13 +38,16 @@ pub(crate) fn forward(x: CpuTensor, weight: CpuTensor, bias: CpuTensor) -> CpuTe
 /// their first row, and their elements.
 fn by_rows(
     [rows, from, to]: [usize; 3],
-    x: &[f32],
+    x: Matrix<'_>,
     w: Matrix<'_>,
+    precision: MatmulPrecision,
     finish: impl Fn(usize, &mut [f32]) + Send + Sync,
 ) -> Vec<f32> {
+    let rounded = precision == MatmulPrecision::Bfloat16 && rows >= bfloat16::LEAST_ROWS;
+    let rounded = rounded.then(|| bfloat16::Strips::new(w, [from, to]));
     let tasks = (rows / ROWS_PER_THREAD).clamp(1, rayon::current_num_threads());
-    if tasks == 1 {
-        let mut out = whole_product([rows, from, to], Matrix::rows(x, from), w);
+    if tasks == 1 && rounded.is_none() {
+        let mut out = whole_product([rows, from, to], x, w);
         finish(0, &mut out);
         return out;
     }
@@ -45,12 +55,15 @@ fn by_rows(
     let mut out = Vec::with_capacity(rows * to);
     out.spare_capacity_mut()[..rows * to]
         .par_chunks_mut(block * to)
-        .zip(x.par_chunks(block * from))
         .enumerate()
-        .for_each(|(i, (out, x))| {
-            let sizes = [out.len() / to, from, to];
-            let x = Matrix::rows(x, from);
-            finish(i * block, part_of_product(sizes, x, w, out));
+        .for_each(|(i, out)| {
+            let (first, count) = (i * block, out.len() / to);
+            let x = x.from_row(first);
+            let out = match &rounded {
+                Some(w) => w.multiply(x, count, out),
+                None => part_of_product([count, from, to], x, w, out),
+            };
+            finish(first, out);
         });
     // SAFETY: the products have written every element.
     unsafe { out.set_len(rows * to) };
@@ -58,17 +71,26 @@ fn by_rows(
 }
 
 /// The gradient of `x`, given that of the result, `[rows, to]`.
-pub(crate) fn input_gradient(weight: CpuTensor, grad: CpuTensor) -> CpuTensor {
+pub(crate) fn input_gradient(
+    weight: CpuTensor,
+    grad: CpuTensor,
+    precision: MatmulPrecision,
+) -> CpuTensor {
     let [from, to] = sizes(&weight);
     let rows = sizes(&grad)[0];
     let (weight, grad) = (contiguous(weight), contiguous(grad));
     let transposed = Matrix::rows(slice(&weight), to).t();
-    let dx = by_rows([rows, to, from], slice(&grad), transposed, |_, _| ());
+    let grad = Matrix::rows(slice(&grad), to);
+    let dx = by_rows([rows, to, from], grad, transposed, precision, |_, _| ());
     cpu::tensor(dx, [rows, from])
 }
 
 /// The gradient of `weight`.
-pub(crate) fn weight_gradient(x: CpuTensor, grad: CpuTensor) -> CpuTensor {
+pub(crate) fn weight_gradient(
+    x: CpuTensor,
+    grad: CpuTensor,
+    precision: MatmulPrecision,
+) -> CpuTensor {
     let [rows, from] = sizes(&x);
     let to = sizes(&grad)[1];
     let (x, grad) = (contiguous(x), contiguous(grad));
@@ -76,7 +98,11 @@ pub(crate) fn weight_gradient(x: CpuTensor, grad: CpuTensor) -> CpuTensor {
         Matrix::rows(slice(&x), from),
         Matrix::rows(slice(&grad), to),
     );
-    let dw = whole_product([from, rows, to], x.t(), grad);
+    let sizes = [from, rows, to];
+    let dw = match precision {
+        MatmulPrecision::Bfloat16 => by_rows(sizes, x.t(), grad, precision, |_, _| ()),
+        MatmulPrecision::Single | MatmulPrecision::Half => whole_product(sizes, x.t(), grad),
+    };
     cpu::tensor(dw, [from, to])
 }
 

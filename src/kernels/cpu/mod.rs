@@ -3,6 +3,7 @@
 
 mod argmax;
 pub(super) mod attention;
+pub(super) mod bfloat16;
 mod cross_entropy;
 pub(super) mod gelu;
 pub(super) mod linear;
@@ -106,6 +107,14 @@ impl<'a> Matrix<'a> {
             data: self.data,
             row: self.column,
             column: self.row,
+        }
+    }
+
+    /// The rows from `first` on.
+    fn from_row(self, first: usize) -> Self {
+        Self {
+            data: &self.data[first * self.row..],
+            ..self
         }
     }
 

@@ -2,8 +2,8 @@
 
 use super::{self as cpu, argmax, attention, cross_entropy, gelu, linear, neural_field, norm};
 use super::{optim, patches, planes, potential, swiglu};
-use crate::kernels::AdamWUpdate;
 use crate::kernels::ops::{CpuOps, DecisionOps, FieldOps, RecordOps, UpdateOps};
+use crate::kernels::{AdamWUpdate, MatmulPrecision};
 use crate::potential::Potential;
 use burn::backend::ops::IntTensorOps;
 use burn::backend::tensor::{FloatTensor, IntTensor};
@@ -59,8 +59,9 @@ impl CpuOps for Flex {
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
+        precision: MatmulPrecision,
     ) -> FloatTensor<Self> {
-        linear::forward(x, weight, bias)
+        linear::forward(x, weight, bias, precision)
     }
     fn doubled(x: FloatTensor<Self>) -> FloatTensor<Self> {
         planes::doubled(x)

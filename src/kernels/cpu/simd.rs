@@ -4,19 +4,56 @@
 //! The functions are branch-free polynomials marked `inline(always)`: inside `wide!` they are
 //! compiled for AVX-512, AVX2 or NEON, chosen at run time. Relative error is below 3e-7.
 
+use pulp::{Simd, WithSimd};
+
+/// Work for [`wide!`]. Called as `FnMut`: as `FnOnce`, a closure that could be called again gets a function
+/// between, which need not be inlined and would be compiled for the oldest processor.
+pub struct Work<F>(pub F);
+
+impl<R, F: FnMut() -> R> WithSimd for Work<F> {
+    type Output = R;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> R {
+        let Work(mut work) = self;
+        work()
+    }
+}
+
 /// Evaluates an expression, compiled for the widest instruction set of this processor.
 ///
-/// The closure has to be inlined into the function that is compiled for those instructions: a call
+/// Everything in it has to be inlined into the function that is compiled for those instructions: a call
 /// would run code for the oldest processor.
 macro_rules! wide {
     ($work:expr) => {
-        pulp::Arch::new().dispatch(
+        pulp::Arch::new().dispatch($crate::kernels::simd::Work(
             #[inline(always)]
             || $work,
-        )
+        ))
     };
 }
 pub(crate) use wide;
+
+/// `a b + c`, rounded once where the processor can: compilers do not join the two by themselves.
+/// WebAssembly has no instruction for it, and the function instead of one is slow.
+#[inline(always)]
+pub fn mul_add(a: f32, b: f32, c: f32) -> f32 {
+    if cfg!(target_arch = "wasm32") {
+        a * b + c
+    } else {
+        a.mul_add(b, c)
+    }
+}
+
+/// `c[0] x^(n-1) + .. + c[n-1]`
+#[inline(always)]
+fn polynomial<const N: usize>(x: f32, coefficients: [f32; N]) -> f32 {
+    let mut p = coefficients[0];
+    for c in &coefficients[1..] {
+        p = mul_add(p, x, *c);
+    }
+    p
+}
 
 /// `e^x`, for x clamped to `[-87, 88]`.
 #[inline(always)]
@@ -24,16 +61,22 @@ pub fn exp(x: f32) -> f32 {
     // Adding this constant rounds to an integer and leaves it in the low bits of the mantissa.
     const ROUND: f32 = 12_582_912.0;
     let x = x.clamp(-87.0, 88.0);
-    let shifted = x * std::f32::consts::LOG2_E + ROUND;
+    let shifted = mul_add(x, std::f32::consts::LOG2_E, ROUND);
     let n = shifted - ROUND;
-    let r = x - n * 0.693_359_4 + n * 2.121_944_4e-4;
-    let p = 1.987_569_1e-4;
-    let p = p * r + 1.398_199_9e-3;
-    let p = p * r + 8.333_452e-3;
-    let p = p * r + 4.166_579_6e-2;
-    let p = p * r + 1.666_666_6e-1;
-    let p = p * r + 0.5;
-    let p = p * r * r + r + 1.0;
+    let r = mul_add(n, 2.121_944_4e-4, mul_add(n, -0.693_359_4, x));
+    let p = polynomial(
+        r,
+        [
+            1.987_569_1e-4,
+            1.398_199_9e-3,
+            8.333_452e-3,
+            4.166_579_6e-2,
+            1.666_666_6e-1,
+            0.5,
+            1.0,
+            1.0,
+        ],
+    );
     p * f32::from_bits((shifted.to_bits() << 23).wrapping_add(127 << 23))
 }
 
@@ -45,13 +88,18 @@ pub fn exp2(x: f32) -> f32 {
     // Rounds to an integer and leaves it in the low bits of the mantissa, as in `exp`.
     let shifted = x + 12_582_912.0;
     let r = x - (shifted - 12_582_912.0);
-    let p = 1.535_336_2e-4;
-    let p = p * r + 1.339_887_4e-3;
-    let p = p * r + 9.618_437e-3;
-    let p = p * r + 5.550_332_6e-2;
-    let p = p * r + 2.402_264_7e-1;
-    let p = p * r + 6.931_472e-1;
-    let p = p * r + 1.0;
+    let p = polynomial(
+        r,
+        [
+            1.535_336_2e-4,
+            1.339_887_4e-3,
+            9.618_437e-3,
+            5.550_332_6e-2,
+            2.402_264_7e-1,
+            6.931_472e-1,
+            1.0,
+        ],
+    );
     p * f32::from_bits((shifted.to_bits() << 23).wrapping_add(127 << 23))
 }
 
@@ -63,15 +111,20 @@ pub fn ln(x: f32) -> f32 {
     let shifted = bits.wrapping_sub(0x3f35_04f3);
     let exponent = (shifted as i32 >> 23) as f32;
     let m = f32::from_bits((shifted & 0x007f_ffff).wrapping_add(0x3f35_04f3)) - 1.0;
-    let p = 7.037_683_6e-2;
-    let p = p * m - 1.151_461e-1;
-    let p = p * m + 1.167_699_9e-1;
-    let p = p * m - 1.242_014_1e-1;
-    let p = p * m + 1.424_932_3e-1;
-    let p = p * m - 1.666_805_8e-1;
-    let p = p * m + 2.000_071_5e-1;
-    let p = p * m - 2.499_999_4e-1;
-    let p = p * m + 3.333_333e-1;
+    let p = polynomial(
+        m,
+        [
+            7.037_683_6e-2,
+            -1.151_461e-1,
+            1.167_699_9e-1,
+            -1.242_014_1e-1,
+            1.424_932_3e-1,
+            -1.666_805_8e-1,
+            2.000_071_5e-1,
+            -2.499_999_4e-1,
+            3.333_333e-1,
+        ],
+    );
     let m2 = m * m;
     p * m * m2 - 2.121_944_4e-4 * exponent - 0.5 * m2 + m + 0.693_359_4 * exponent
 }
@@ -95,7 +148,15 @@ pub fn sum2(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
             lanes[lane] += f(x[lane], y[lane]);
         }
     }
-    lanes.iter().sum::<f32>() + tail
+    halved(lanes, |a, b| a + b) + tail
+}
+
+/// Joins partial results pair by pair: one after the other, each would wait for the one before.
+#[inline(always)]
+fn halved(lanes: [f32; LANES], join: impl Fn(f32, f32) -> f32) -> f32 {
+    let eight: [f32; 8] = std::array::from_fn(|i| join(lanes[i], lanes[i + 8]));
+    let four: [f32; 4] = std::array::from_fn(|i| join(eight[i], eight[i + 4]));
+    join(join(four[0], four[2]), join(four[1], four[3]))
 }
 
 /// The largest element, `-inf` for an empty slice.
@@ -117,7 +178,8 @@ pub fn max(a: &[f32]) -> f32 {
             };
         }
     }
-    lanes.iter().copied().fold(tail, f32::max)
+    let greater = |a: f32, b: f32| if a > b { a } else { b };
+    greater(halved(lanes, greater), tail)
 }
 
 #[cfg(test)]

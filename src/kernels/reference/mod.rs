@@ -3,6 +3,7 @@
 pub mod potential;
 
 use super::constants::{LAYER_EPSILON, NORM_FLOOR, RMS_EPSILON};
+use super::matmul_precision::MatmulPrecision;
 use super::optim::{AdamWUpdate, weight_of};
 use crate::device::permute;
 use burn::tensor::ops::PadMode;
@@ -53,11 +54,19 @@ pub fn gelu<const R: usize>(x: Tensor<R>) -> Tensor<R> {
     activation::gelu(x)
 }
 
-pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<2>) -> Tensor<2> {
-    let [rows, _] = x.dims();
-    let [period, to] = bias.dims();
-    let y = x.matmul(weight).reshape([rows / period, period, to]);
-    (y + bias.unsqueeze()).reshape([rows, to])
+pub fn linear(
+    x: Tensor<2>,
+    weight: Tensor<2>,
+    bias: Option<Tensor<2>>,
+    precision: MatmulPrecision,
+) -> Tensor<2> {
+    let y = precision.matmul(x, weight);
+    let Some(bias) = bias else {
+        return y;
+    };
+    let [rows, to] = y.dims();
+    let [period, _] = bias.dims();
+    (y.reshape([rows / period, period, to]) + bias.unsqueeze()).reshape([rows, to])
 }
 
 /// A product with a matrix that is nearly all zeros would cost far more.

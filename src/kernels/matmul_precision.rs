@@ -1,27 +1,31 @@
 //! The precision of matrix products.
 
+use super::cpu::bfloat16;
+use crate::device::on_cpu;
 use burn::tensor::{DType, Device, FloatDType, Tensor};
 use serde::{Deserialize, Serialize};
 
 /// The number format of matrix products. Weights, sums, norms and the optimiser always use single
 /// precision; a product in another format uses rounded copies.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum MatmulPrecision {
-    /// IEEE single precision.
+    /// 32 bits
     #[default]
     Single,
-    /// IEEE half precision: gradients need a loss scale, which the trainer adjusts.
+    /// 16 bits with a small range: gradients need a loss scale, which the trainer adjusts
     Half,
-    /// bfloat16, with the range of single precision.
+    /// 16 bits with the range of single precision
     Bfloat16,
 }
 
 impl MatmulPrecision {
-    /// `a b`, with single-precision operands and result.
+    /// `a b`, with single-precision operands and result. On the CPU bfloat16 is for
+    /// [linear layers](super::linear) only, and this product is in single precision.
     pub fn matmul<const R: usize>(self, a: Tensor<R>, b: Tensor<R>) -> Tensor<R> {
         let rounded = match self {
             MatmulPrecision::Single => return a.matmul(b),
+            MatmulPrecision::Bfloat16 if on_cpu(&a.device()) => return a.matmul(b),
             MatmulPrecision::Half => FloatDType::F16,
             MatmulPrecision::Bfloat16 => FloatDType::BF16,
         };
@@ -36,6 +40,16 @@ impl MatmulPrecision {
             MatmulPrecision::Single => true,
             MatmulPrecision::Half => device.supports_dtype(DType::F16),
             MatmulPrecision::Bfloat16 => device.supports_dtype(DType::BF16),
+        }
+    }
+
+    /// Whether a device may take less time for products in this precision than for those in single
+    /// precision: a processor needs instructions for it.
+    pub fn may_be_faster(self, device: &Device) -> bool {
+        match self {
+            MatmulPrecision::Single => false,
+            MatmulPrecision::Half => !on_cpu(device),
+            MatmulPrecision::Bfloat16 => !on_cpu(device) || bfloat16::is_fast(),
         }
     }
 }
