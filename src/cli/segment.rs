@@ -69,8 +69,8 @@ pub(super) struct Arguments {
     scale: ScaleArgument,
     #[command(flatten)]
     looks: LooksArgument,
-    /// Leave a pixel without a class (255, or 65535 in 16 bits) if its most probable class has less
-    /// than this probability, 0 to 1
+    /// Leave a pixel without a class (255, or 65535 in 16 bits) if its most probable class, before
+    /// --merge, has less than this probability, 0 to 1
     #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = probability)]
     ignore_below: f32,
     #[command(flatten)]

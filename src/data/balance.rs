@@ -89,19 +89,24 @@ impl Chosen {
 }
 
 /// The loss weight of each class's pixels: `(pixels of an average class / pixels of this class) ^
-/// exponent`, clamped to 0.1..10. Classes that the training split lacks have weight 1.
+/// exponent`, clamped to 0.1..10, where a photo counts as often as an epoch shows it. Classes that it
+/// does not show have weight 1.
 pub fn class_weights(dataset: &Dataset, exponent: f64) -> Vec<f32> {
-    let mut pixels = vec![0u64; dataset.classes().len()];
-    for &(class, count) in dataset.class_pixels().iter().flatten() {
-        pixels[usize::from(class)] += count;
+    let mut pixels = vec![0.0; dataset.classes().len()];
+    for (i, counts) in dataset.class_pixels().iter().enumerate() {
+        let times = dataset.times_shown(i);
+        for &(class, count) in counts {
+            pixels[usize::from(class)] += times * count as f64;
+        }
     }
-    let present = pixels.iter().filter(|&&n| n > 0).count().max(1) as f64;
-    let average = pixels.iter().sum::<u64>() as f64 / present;
-    let weight = |n: u64| match n {
-        0 => 1.0,
-        n => (average / n as f64)
-            .powf(exponent)
-            .clamp(WEIGHTS[0], WEIGHTS[1]) as f32,
+    let present = pixels.iter().filter(|&&n| n > 0.0).count().max(1) as f64;
+    let average = pixels.iter().sum::<f64>() / present;
+    let weight = |n: f64| {
+        if n > 0.0 {
+            (average / n).powf(exponent).clamp(WEIGHTS[0], WEIGHTS[1]) as f32
+        } else {
+            1.0
+        }
     };
     pixels.into_iter().map(weight).collect()
 }

@@ -232,9 +232,14 @@ impl Dataset {
         weighted
     }
 
+    /// How often an epoch shows a sample, on average.
+    pub(super) fn times_shown(&self, i: usize) -> f64 {
+        self.part(i).map_or(1.0, |(part, _)| part.weight)
+    }
+
     /// Whether a sample is in a part with weight 0.
     pub(super) fn is_left_out(&self, i: usize) -> bool {
-        self.part(i).is_some_and(|(part, _)| part.weight == 0.0)
+        self.times_shown(i) == 0.0
     }
 
     /// The part of a sample, and its index there.

@@ -3,7 +3,8 @@
 //! The size in the header is checked before anything is allocated, because a few bytes can claim
 //! gigabytes.
 
-use std::io::{BufWriter, Cursor, Write};
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Cursor, Write};
 use std::path::Path;
 
 use image::ImageFormat;
@@ -188,6 +189,22 @@ fn unpack(row: &[u8], width: usize, bits: u8, out: &mut Vec<u16>) {
     }
 }
 
+/// The keyword of PNG for the program that wrote a file, and this one's name.
+const SOFTWARE: &str = "Software";
+const NAME: &str = "FlowSeg";
+
+/// Whether a file is a PNG that [`write_labels`] has not written, such as labels that were drawn by hand.
+pub fn is_foreign_png(path: &Path) -> bool {
+    let Ok(file) = File::open(path) else {
+        return false;
+    };
+    let Ok(reader) = png::Decoder::new(BufReader::new(file)).read_info() else {
+        return false;
+    };
+    let mut texts = reader.info().uncompressed_latin1_text.iter();
+    !texts.any(|text| text.keyword == SOFTWARE && text.text == NAME)
+}
+
 /// Writes a label map as a single-channel PNG: 8-bit with [`IGNORE`] as 255 if every class index is
 /// below 255, else 16-bit with [`IGNORE`] as 65535. The file appears whole or not at all.
 ///
@@ -251,6 +268,7 @@ fn write_grey(
     let mut encoder = png::Encoder::new(to, width, height);
     encoder.set_color(png::ColorType::Grayscale);
     encoder.set_depth(depth);
+    encoder.add_text_chunk(SOFTWARE.to_owned(), NAME.to_owned())?;
     let mut writer = encoder.write_header()?;
     writer.write_image_data(bytes)?;
     writer.finish()

@@ -19,6 +19,8 @@ use std::path::{Path, PathBuf};
 /// temporary files, a later save removes it if the process was killed; a resume brings it back before
 /// that, if the new one is not in place.
 const REPLACED: &str = ".flowseg-replaced";
+/// The file of REPA's projector in a checkpoint.
+const PROJECTOR: &str = "projector.safetensors";
 
 impl RunFolder {
     /// Checks that the disk has space for what a run keeps at least: two checkpoints, since the
@@ -98,7 +100,7 @@ impl RunFolder {
     /// starts with fresh ones.
     ///
     /// # Errors
-    /// If there are checkpoints but none can be read.
+    /// If there are checkpoints but none can be read, or their projector has other sizes.
     pub(super) fn resume(
         &self,
         projector: Option<Projector>,
@@ -107,6 +109,12 @@ impl RunFolder {
         self.bring_back()?;
         let mut damaged: Vec<(PathBuf, FileError)> = Vec::new();
         for path in self.saved().into_iter().rev() {
+            if projector
+                .as_ref()
+                .is_some_and(|fresh| has_other_projector(&path, fresh))
+            {
+                return Err(TrainError::Changed(path));
+            }
             match read_state(&path, projector.clone(), device) {
                 Ok(state) => {
                     damaged.iter().for_each(|(path, why)| set_aside(path, why));
@@ -150,7 +158,7 @@ fn write(state: &TrainState, folder: &Path) -> Result<(), FileError> {
     };
     write_tensors("optimizer.safetensors", &state.optimizer.export())?;
     if let Some(projector) = &state.projector {
-        write_tensors("projector.safetensors", &tensors::export(projector))?;
+        write_tensors(PROJECTOR, &tensors::export(projector))?;
     }
     let progress = Progress {
         loss_scale: read(state.loss_scale.clone())[0],
@@ -159,6 +167,13 @@ fn write(state: &TrainState, folder: &Path) -> Result<(), FileError> {
     let progress =
         serde_json::to_vec_pretty(&progress).map_err(|e| failed("progress.json", e.into()))?;
     files::write_atomic(&inside("progress.json"), &progress)
+}
+
+/// Whether a checkpoint has a readable projector of other sizes.
+fn has_other_projector(checkpoint: &Path, fresh: &Projector) -> bool {
+    let bytes = files::read(&checkpoint.join(PROJECTOR)).ok();
+    let tensors = bytes.and_then(|bytes| tensors::from_safetensors(&bytes).ok());
+    tensors.is_some_and(|(tensors, _)| tensors::import(fresh.clone(), tensors).is_err())
 }
 
 /// Renames a damaged checkpoint and logs it.
@@ -197,11 +212,10 @@ fn read_state(
     let model = model::file::read(&path.join("model.safetensors"), device)?;
     let average = model::file::read(&path.join("ema.safetensors"), device)?;
     let moments = tensors("optimizer.safetensors")?;
-    let name = "projector.safetensors";
     let projector = match projector {
-        Some(fresh) if path.join(name).exists() => {
-            let filled = tensors::import(fresh, tensors(name)?);
-            Some(filled.map_err(|e| broken(name, e.to_string()))?)
+        Some(fresh) if path.join(PROJECTOR).exists() => {
+            let filled = tensors::import(fresh, tensors(PROJECTOR)?);
+            Some(filled.map_err(|e| broken(PROJECTOR, e.to_string()))?)
         }
         other => other,
     };

@@ -38,7 +38,7 @@ pub enum TrainError {
     #[error("the data set has no class table: a run needs at least two classes")]
     NoClasses,
     /// The checkpoint and the configuration describe different networks.
-    #[error("the checkpoint in {} has a different network, encoding, flow or class table from the configuration: choose another --out", .0.display())]
+    #[error("the checkpoint in {} has a different network, encoding, flow, REPA projector or class table from the configuration: choose another --out", .0.display())]
     Changed(PathBuf),
     /// Too many steps in a row without a finite gradient.
     #[error(

@@ -34,7 +34,10 @@ impl Supervision {
     /// If a cache folder cannot be created.
     pub(super) fn enter(&mut self, config: &Config, data: &Dataset) -> Result<(), TrainError> {
         let exponent = config.loss.class_balance;
-        self.class_weights = (exponent > 0.0).then(|| balance::class_weights(data, exponent));
+        self.class_weights = (exponent > 0.0).then(|| {
+            let shown = data.weighted(&config.data.weights);
+            balance::class_weights(&shown, exponent)
+        });
         match &mut self.teacher {
             None => Ok(()),
             Some(teacher) => teacher.set_cache(config.repa.cache.as_deref()),

@@ -228,6 +228,14 @@ fn annotations_of_other_programs_are_kept() {
         assert_eq!(names(&out), [name]);
         fs::remove_file(&path).unwrap();
     };
+    // A grey picture, as labels are.
+    fs::create_dir_all(&out).unwrap();
+    let labels = out.join("a.png");
+    image::GrayImage::new(60, 40).save(&labels).unwrap();
+    let before = fs::read(&labels).unwrap();
+    fails(segment(&out).arg(&picture), &["a.png", "another program"]);
+    assert_eq!(fs::read(&labels).unwrap(), before);
+    fs::remove_file(&labels).unwrap();
     mine("annotations.json", "coco");
     mine("a.txt", "yolo");
     mine("a.json", "labelme");
@@ -236,7 +244,7 @@ fn annotations_of_other_programs_are_kept() {
         let mut command = segment(&out);
         let command = command
             .arg(&picture)
-            .args(["--format", "coco,yolo,labelme"]);
+            .args(["--format", "index,coco,yolo,labelme"]);
         command.assert().success();
     }
 }

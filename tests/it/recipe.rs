@@ -291,6 +291,16 @@ fn a_teacher_that_only_the_stages_name_teaches() {
         run.join("checkpoints/step-00000004/projector.safetensors")
             .exists()
     );
+    // A projector of other sizes is a changed setting and no damage.
+    let wider = [
+        "repa.layer=1",
+        "repa.projector_width=16",
+        "train.validate_every=0",
+    ];
+    let mut command = train(&run, &wider);
+    command.arg("--config").arg(&toml).arg("--resume");
+    fails(&mut command, &["REPA projector", "step-00000004", "--out"]);
+    assert_eq!(fs::read_dir(run.join("checkpoints")).unwrap().count(), 1);
     // The second stage's photos repeat, and it has its own cache.
     assert_eq!(fs::read_dir(&cache).unwrap().count(), 1);
     let model = flowseg::model::file::read(&run.join("model.safetensors"), &Device::flex());

@@ -1,5 +1,6 @@
 //! Output files and their paths.
 
+use crate::data;
 use crate::export::{self, Artifact, Coco, Format, Shapes};
 use crate::files::{self, FileError, Plan};
 use image::{ImageDecoder, ImageReader};
@@ -85,8 +86,8 @@ impl Outputs {
         }
     }
 
-    /// Refuses to replace what this program did not write: a Labelme file that another program saved, whose
-    /// polygons may have been corrected by hand, and a colour photo of a mask's name.
+    /// Refuses to replace what this program did not write: a Labelme file or labels that another program
+    /// saved, which may have been corrected by hand, and a colour photo of a mask's name.
     ///
     /// # Errors
     /// The file, and what to do.
@@ -100,6 +101,9 @@ impl Outputs {
                 }
                 Format::Index if is_in_colour(path) => {
                     files::refuse_existing(path, "a picture in colour and not a mask")?;
+                }
+                Format::Index if data::is_foreign_png(path) => {
+                    files::refuse_existing(path, "labels that another program saved")?;
                 }
                 _ => {}
             }

@@ -243,3 +243,19 @@ fn data_with_some_of_a_model_s_classes_is_scored_with_all() {
         opened().fingerprint()
     );
 }
+
+/// In the second set, what is rare in the first is frequent.
+#[test]
+fn class_weights_count_a_photo_as_often_as_it_is_shown() {
+    use super::super::balance::class_weights;
+    let (a, b) = (set("a", "sky road", 4), set("b", "road sky", 4));
+    let of = |weights: &[f64]| {
+        let both = list(&[&a, &b], weights, ADD).open_training().unwrap();
+        class_weights(&both, 1.0)
+    };
+    let alone = class_weights(&Dataset::open(a.path(), "training").unwrap(), 1.0);
+    assert!(alone[0] < 1.0 && alone[1] > 1.0, "{alone:?}");
+    assert_eq!(of(&[1.0, 0.0]), alone);
+    assert_eq!(of(&[]), [1.0, 1.0]);
+    assert_eq!(of(&[0.0, 1.0]), [alone[1], alone[0]]);
+}
