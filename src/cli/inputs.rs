@@ -256,7 +256,10 @@ fn matches(pattern: &str) -> anyhow::Result<impl Iterator<Item = glob::GlobResul
     };
     let asked = leads_by_dot(&without_dots(Path::new(pattern)));
     let hidden = move |path: &glob::GlobResult| {
-        let path = path.as_ref().map_or_else(|error| error.path(), |path| path);
+        let path = match path {
+            Ok(path) => path.as_path(),
+            Err(error) => error.path(),
+        };
         leads_by_dot(path)
     };
     Ok(paths.filter(move |path| asked || !hidden(path)))

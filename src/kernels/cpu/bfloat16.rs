@@ -20,7 +20,7 @@ const BLOCK: usize = 8 * ROWS;
 pub(super) const LEAST_ROWS: usize = 2 * ROWS;
 
 /// Whether this processor multiplies such numbers faster than single-precision ones.
-pub(in crate::kernels) fn is_fast() -> bool {
+pub(crate) fn is_fast() -> bool {
     #[cfg(target_arch = "x86_64")]
     return is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bf16");
     #[cfg(not(target_arch = "x86_64"))]
@@ -263,13 +263,15 @@ mod tests {
             transposed in any::<[bool; 2]>(),
         ) {
             let (a, b) = (numbers(rows * depth, 1), numbers(depth * columns, 2));
-            let left = match transposed[0] {
-                true => Matrix::rows(&a, rows).t(),
-                false => Matrix::rows(&a, depth),
+            let left = if transposed[0] {
+                Matrix::rows(&a, rows).t()
+            } else {
+                Matrix::rows(&a, depth)
             };
-            let right = match transposed[1] {
-                true => Matrix::rows(&b, depth).t(),
-                false => Matrix::rows(&b, columns),
+            let right = if transposed[1] {
+                Matrix::rows(&b, depth).t()
+            } else {
+                Matrix::rows(&b, columns)
             };
             let rounded = |x: f32| bf16::from_f32(x).to_f64();
             let strips = Strips::new(right, [depth, columns]);

@@ -58,7 +58,7 @@ fn by_rows(
         .enumerate()
         .for_each(|(i, out)| {
             let (first, count) = (i * block, out.len() / to);
-            let x = x.from_row(first);
+            let x = x.rows_from(first);
             let out = match &rounded {
                 Some(w) => w.multiply(x, count, out),
                 None => part_of_product([count, from, to], x, w, out),

@@ -111,7 +111,7 @@ impl<'a> Matrix<'a> {
     }
 
     /// The rows from `first` on.
-    fn from_row(self, first: usize) -> Self {
+    fn rows_from(self, first: usize) -> Self {
         Self {
             data: &self.data[first * self.row..],
             ..self

@@ -6,7 +6,7 @@
 
 use pulp::{Simd, WithSimd};
 
-/// Work for [`wide!`]. Called as `FnMut`: as `FnOnce`, a closure that could be called again gets a function
+/// Work for the macro `wide`. Called as `FnMut`: as `FnOnce`, a closure that could be called again gets a function
 /// between, which need not be inlined and would be compiled for the oldest processor.
 pub struct Work<F>(pub F);
 
