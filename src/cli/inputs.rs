@@ -246,23 +246,25 @@ fn matches(pattern: &str) -> anyhow::Result<impl Iterator<Item = glob::GlobResul
     let paths = glob_with(pattern, options)
         .with_context(|| format!("{pattern} is neither a file nor a pattern"))?;
     let fixed = fixed_part(pattern);
-    let leads_by_dot = move |path: &Path| {
+    let leads_by = move |path: &Path, start: &[u8]| {
         let below = path.strip_prefix(&fixed).unwrap_or(path);
-        let names = below.components().filter_map(|part| match part {
-            Component::Normal(name) => Some(name.as_encoded_bytes()),
-            _ => None,
-        });
-        names.into_iter().any(|name| name.starts_with(b"."))
+        let mut parts = below.components();
+        parts.any(|part| match part {
+            Component::Normal(name) => name.as_encoded_bytes().starts_with(start),
+            _ => false,
+        })
     };
-    let asked = leads_by_dot(&without_dots(Path::new(pattern)));
+    let asked = leads_by(&without_dots(Path::new(pattern)), b".");
+    // What macOS leaves beside photos is none in any case.
+    let unwanted: &[u8] = if asked { b"._" } else { b"." };
     let hidden = move |path: &glob::GlobResult| {
         let path = match path {
             Ok(path) => path.as_path(),
             Err(error) => error.path(),
         };
-        leads_by_dot(path)
+        leads_by(path, unwanted)
     };
-    Ok(paths.filter(move |path| asked || !hidden(path)))
+    Ok(paths.filter(move |path| !hidden(path)))
 }
 
 /// Hidden files are skipped; macOS leaves one beside every photo on non-Apple disks.

@@ -150,8 +150,14 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     tables.keep_foreign(&photos, arguments.skip_existing)?;
     let again = |photo: &&Photo| !arguments.skip_existing || !photo.outputs.exist();
     let again: Vec<&Photo> = photos.iter().filter(again).collect();
+    // A photo that its COCO file lacks is made again as well.
+    let checked = if tables.coco.is_empty() {
+        again.clone()
+    } else {
+        photos.iter().collect()
+    };
     // Before the tables of an earlier run are replaced.
-    for photo in &again {
+    for photo in checked {
         photo.outputs.keep_foreign()?;
     }
     let redone = again.iter().map(|photo| photo.name.as_str()).collect();
@@ -167,9 +173,6 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     } else {
         again
     };
-    for photo in &left {
-        photo.outputs.keep_foreign()?;
-    }
     records.begin(left.len());
     let budget = data::Budget::default();
     let wanted = left.iter();

@@ -104,6 +104,17 @@ pub fn convert(
         );
         return Err(refused(dir, reason));
     }
+    let mut named = HashSet::new();
+    if let Some((split, _)) = splits
+        .iter()
+        .find(|(split, _)| !named.insert(canonical(&split.name)))
+    {
+        let reason = format!(
+            "two of its splits are {}: join them",
+            canonical(&split.name)
+        );
+        return Err(refused(dir, reason));
+    }
     let jobs: Vec<Job> = splits
         .iter()
         .flat_map(|(split, files)| jobs(out, canonical(&split.name), &files.pairs))

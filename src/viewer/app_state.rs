@@ -232,7 +232,7 @@ impl AppState {
     /// Opens a model that the user chose: it stays open whichever photo is shown.
     pub(super) fn choose_model(&mut self, name: &str) {
         self.stop_returning();
-        self.request.instead_of = Some(self.request.by_user);
+        self.request.instead_of.get_or_insert(self.request.by_user);
         self.request.by_user = true;
         self.open_model(name);
     }
@@ -250,7 +250,7 @@ impl AppState {
         }
     }
 
-    /// Gives up what was to be put back once its model is open, except for the masks of the list.
+    /// Gives up what was to be put back once its model is open, except for what belongs to the list.
     fn stop_returning(&mut self) {
         if let Some(aside) = self.returning.take() {
             self.resume_list(*aside);
@@ -489,7 +489,14 @@ impl AppState {
         let outlines = self.settings.masks.outlines;
         let snapshot = FlowSnapshot::of(flow, model, outlines, look, opacity, self.inputs())?;
         let (shown, _) = self.photos.place();
-        let saved = || self.masks.corrected(shown)?.labels().ok();
+        let saved = || {
+            let saved = self.masks.corrected(shown);
+            // What has been erased since then is not exported.
+            saved
+                .filter(|_| !self.correct.holds(flow.id))?
+                .labels()
+                .ok()
+        };
         if let Some(labels) = self.correct.labels(flow.id).or_else(saved) {
             return Some(snapshot.corrected(labels, &model.classes));
         }

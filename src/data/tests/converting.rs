@@ -169,7 +169,7 @@ fn splits_get_the_names_that_are_read_again() {
     let described = |split: &str| {
         let dir = tempfile::tempdir().unwrap();
         save_photo(&dir.path().join("images/a.png"), 6, 4);
-        save_photo(&dir.path().join("labels/a.png"), 6, 4);
+        save_labels(&dir.path().join("labels/a.png"), [6, 4], &[0; 24]);
         let text = format!(
             "classes = [\"a\"]\n[splits.{split}]\nimages = \"images\"\nlabels = \"labels\"\n"
         );
@@ -180,6 +180,8 @@ fn splits_get_the_names_that_are_read_again() {
     let error = message(converted(described("all").path(), &out));
     says(&error, &["\"all\"", "training, validation, test"]);
     assert!(!out.exists());
+    converted(described("train").path(), &out).unwrap();
+    assert_eq!(Dataset::open(&out, "training").unwrap().len(), 1);
 }
 
 #[test]

@@ -35,7 +35,8 @@ macro_rules! wide {
 pub(crate) use wide;
 
 /// `a b + c`, rounded once where the processor can: compilers do not join the two by themselves.
-/// WebAssembly has no instruction for it, and the function instead of one is slow.
+/// WebAssembly has no instruction for it, and the function instead of one is slow, as on processors from
+/// before AVX2.
 #[inline(always)]
 pub fn mul_add(a: f32, b: f32, c: f32) -> f32 {
     if cfg!(target_arch = "wasm32") {

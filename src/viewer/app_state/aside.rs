@@ -55,6 +55,7 @@ impl AppState {
         if correcting {
             self.toggle_correct();
         }
+        self.correct.is_aside = true;
         let suits = self.sampling == sampling && !self.busy();
         let stays = self
             .flow
@@ -104,11 +105,14 @@ impl AppState {
     /// Puts back what was set aside, as it was. Another model is closed first, and another photo's
     /// flow is dropped.
     pub(crate) fn put_back(&mut self, aside: SetAside) {
-        // Also a model that the lesson is opening.
+        self.correct.is_aside = false;
+        // The worker may have opened a model already that the window does not know of.
+        let loading = self.is_loading();
         if let Some(worker) = &self.worker {
             worker.cancel();
         }
         self.request.name.clear();
+        self.request.instead_of = None;
         self.phase = Phase::Idle;
         if let Some(second) = self.second.take() {
             second.close();
@@ -117,7 +121,7 @@ impl AppState {
         self.photos = aside.photos.clone();
         self.request.by_user = aside.model.1;
         let open = self.model.as_ref().map(|model| model.name.as_str());
-        if open.unwrap_or_default() == aside.model.0 {
+        if !loading && open.unwrap_or_default() == aside.model.0 {
             self.resume(aside);
             return;
         }
@@ -129,6 +133,9 @@ impl AppState {
 
     /// Puts back what belongs to the list of photos alone.
     pub(super) fn resume_list(&mut self, aside: SetAside) {
+        if let Some(second) = aside.second {
+            second.close();
+        }
         self.masks = aside.masks;
         self.sampling = aside.sampling;
         self.active_pane = aside.active_pane;

@@ -133,9 +133,8 @@ impl AppState {
             }
             WorkerEvent::Mask(at, mask) => {
                 self.masks.add(at, mask);
-                if at == self.photos.place().0 {
-                    self.restore_correction();
-                }
+                // It may be the one that is corrected, or the last that there is room for.
+                self.restore_correction();
                 if self.masks.is_full() && self.masks.counts()[2] > 0 {
                     self.queue_masks();
                 }

@@ -185,6 +185,9 @@ impl AppState {
 
     /// Restores kept corrections of the photo of a complete flow.
     pub(crate) fn restore_correction(&mut self) {
+        if self.correct.is_aside && !self.correct.on {
+            return;
+        }
         self.prepare_correction(!self.correct.on);
     }
 

@@ -17,6 +17,8 @@ use std::sync::Arc;
 pub(crate) struct Correct {
     /// Whether mouse presses on the photo correct its mask.
     pub on: bool,
+    /// Whether what the window showed is set aside: corrections are not shown until it is back.
+    pub is_aside: bool,
     pub tool: Tool,
     pub snap: bool,
     /// The class to paint; [`IGNORE`](crate::labels::IGNORE) for none.
@@ -46,6 +48,7 @@ impl Correct {
     pub(crate) fn new(context: &egui::Context) -> Self {
         Self {
             on: false,
+            is_aside: false,
             tool: Tool::default(),
             snap: false,
             class: 0,
@@ -92,6 +95,11 @@ impl Correct {
     pub(crate) fn is_corrected(&self, flow: u64) -> bool {
         let session = self.of_flow(flow);
         session.is_some_and(|session| session.edit.is_corrected())
+    }
+
+    /// Whether a flow's mask has been prepared for corrections, those that were saved among them.
+    pub(crate) fn holds(&self, flow: u64) -> bool {
+        self.of_flow(flow).is_some()
     }
 
     /// The corrected mask of a flow, at the photo's size, if it differs from the network's.
