@@ -18,6 +18,9 @@ pub struct Contents {
     pub splits: Vec<Split>,
 }
 
+/// The names of splits, in order.
+pub(super) const SPLITS: [&str; 3] = ["training", "validation", "test"];
+
 pub(super) fn images_and_annotations(dir: &Path) -> Vec<Split> {
     let names = [
         ("training", "images"),
@@ -34,7 +37,7 @@ pub(super) fn splits(
     folders: [(&str, &str); 3],
     labels: impl Fn(&str) -> PathBuf,
 ) -> Vec<Split> {
-    ["training", "validation", "test"]
+    SPLITS
         .iter()
         .zip(folders)
         .map(|(split, (name, parent))| Split {

@@ -18,7 +18,7 @@ use rayon::prelude::*;
 use unicode_normalization::UnicodeNormalization;
 
 use super::classes::ClassTable;
-use super::contents::Contents;
+use super::contents::{Contents, SPLITS};
 use super::dataset::canonical;
 use super::decode::{read_labels, write_labels};
 use super::error::DataError;
@@ -30,8 +30,6 @@ use super::split::{Files, Pair, Split};
 use crate::files::{self, FileError};
 use crate::labels::LabelMap;
 
-/// The splits that the layout has.
-const SPLITS: [&str; 3] = ["training", "validation", "test"];
 /// The file of class names.
 const CLASSES: &str = "classes.txt";
 /// Files that affect what labels mean.
@@ -93,27 +91,22 @@ pub fn convert(
         .iter()
         .map(|split| Ok((split, split.scan()?)))
         .collect::<Result<Vec<(&Split, Files)>, DataError>>()?;
-    let unknown = splits
-        .iter()
-        .find(|(split, _)| !SPLITS.contains(&canonical(&split.name)));
-    if let Some((split, _)) = unknown {
-        let reason = format!(
-            "its split {:?} has no place in the layout that is written: rename it to one of {}",
-            split.name,
-            SPLITS.join(", ")
-        );
-        return Err(refused(dir, reason));
-    }
     let mut named = HashSet::new();
-    if let Some((split, _)) = splits
-        .iter()
-        .find(|(split, _)| !named.insert(canonical(&split.name)))
-    {
-        let reason = format!(
-            "two of its splits are {}: join them",
-            canonical(&split.name)
-        );
-        return Err(refused(dir, reason));
+    for (split, _) in &splits {
+        let name = canonical(&split.name);
+        if !SPLITS.contains(&name) {
+            let reason = format!(
+                "its split {name:?} has no place in the layout that is written: rename it to one of {}",
+                SPLITS.join(", ")
+            );
+            return Err(refused(dir, reason));
+        }
+        if !named.insert(name) {
+            return Err(refused(
+                dir,
+                format!("two of its splits are {name}: join them"),
+            ));
+        }
     }
     let jobs: Vec<Job> = splits
         .iter()

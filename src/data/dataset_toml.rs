@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::classes::ClassTable;
-use super::contents::Contents;
+use super::contents::{Contents, SPLITS};
 use super::drawn::Unlabelled;
 use super::error::DataError;
 use super::mapping::LabelMapping;
@@ -266,9 +266,8 @@ fn whole(dir: &Path, described: Description, ignore: &[u16]) -> Result<Contents,
         ));
     }
     // The table of splits is sorted alphabetically, with "test" first.
-    let order = ["training", "validation", "test"];
     splits.sort_by_key(|split| {
-        order
+        SPLITS
             .iter()
             .position(|name| *name == split.name)
             .unwrap_or(3)

@@ -500,10 +500,7 @@ impl AppState {
         if let Some(labels) = self.correct.labels(flow.id).or_else(saved) {
             return Some(snapshot.corrected(labels, &model.classes));
         }
-        Some(match self.best_mask() {
-            Some(labels) => snapshot.with_mask(labels),
-            None => snapshot,
-        })
+        Some(snapshot.with_mask(self.best_mask()))
     }
 
     /// The network's mask of the shown photo from several looks or windows, where they are chosen and it

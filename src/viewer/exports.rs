@@ -74,10 +74,10 @@ impl FlowSnapshot {
         })
     }
 
-    /// The same with a mask of several looks or windows.
-    pub(super) fn with_mask(self, labels: Vec<u16>) -> Self {
+    /// The same with a mask of several looks or windows, if there is one.
+    pub(super) fn with_mask(self, labels: Option<Vec<u16>>) -> Self {
         Self {
-            mask: Some((labels, false)),
+            mask: labels.map(|labels| (labels, false)),
             ..self
         }
     }

@@ -233,15 +233,10 @@ fn tile_by_instructions(
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::{Stored, numbers};
     use super::*;
     use half::bf16;
     use proptest::prelude::*;
-
-    fn numbers(count: usize, seed: usize) -> Vec<f32> {
-        (0..count)
-            .map(|i| ((i * 7919 + seed * 104_729) % 2003) as f32 / 1000.0 - 1.0)
-            .collect()
-    }
 
     proptest! {
         #[test]
@@ -262,32 +257,15 @@ mod tests {
             columns in 1usize..70,
             transposed in any::<[bool; 2]>(),
         ) {
-            let (a, b) = (numbers(rows * depth, 1), numbers(depth * columns, 2));
-            let left = if transposed[0] {
-                Matrix::rows(&a, rows).t()
-            } else {
-                Matrix::rows(&a, depth)
-            };
-            let right = if transposed[1] {
-                Matrix::rows(&b, depth).t()
-            } else {
-                Matrix::rows(&b, columns)
-            };
-            let rounded = |x: f32| bf16::from_f32(x).to_f64();
-            let strips = Strips::new(right, [depth, columns]);
+            let a = Stored::new([rows, depth], transposed[0], 1);
+            let b = Stored::new([depth, columns], transposed[1], 2);
+            let strips = Strips::new(b.matrix(), [depth, columns]);
             let mut out = Vec::with_capacity(rows * columns);
-            let out = strips.multiply(left, rows, out.spare_capacity_mut());
-            for r in 0..rows {
-                for c in 0..columns {
-                    let sum: f64 = (0..depth)
-                        .map(|k| {
-                            let x = a[r * left.row + k * left.column];
-                            rounded(x) * rounded(b[k * right.row + c * right.column])
-                        })
-                        .sum();
-                    let found = f64::from(out[r * columns + c]);
-                    prop_assert!((found - sum).abs() < 2e-5, "{found} {sum}");
-                }
+            let out = strips.multiply(a.matrix(), rows, out.spare_capacity_mut());
+            let sums = a.product(&b, |x| bf16::from_f32(x).to_f64());
+            prop_assert_eq!(out.len(), sums.len());
+            for (found, sum) in out.iter().zip(sums) {
+                prop_assert!((f64::from(*found) - sum).abs() < 2e-5, "{found} {sum}");
             }
         }
 

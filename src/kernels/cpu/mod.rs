@@ -17,6 +17,8 @@ pub(super) mod planes;
 mod potential;
 pub mod simd;
 pub(super) mod swiglu;
+#[cfg(test)]
+mod testing;
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Flex, TensorMetadata, ops::FloatTensorOps};

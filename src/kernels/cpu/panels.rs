@@ -194,15 +194,9 @@ fn add_product<S: Simd>(simd: S, sums: &mut [S::f32s; 2], x: f32, vectors: &[S::
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::{Stored, numbers};
     use super::*;
     use proptest::prelude::*;
-
-    /// Values of both signs that differ from each other.
-    fn numbers(count: usize, seed: usize) -> Vec<f32> {
-        (0..count)
-            .map(|i| ((i * 7919 + seed * 104_729) % 2003) as f32 / 1000.0 - 1.0)
-            .collect()
-    }
 
     proptest! {
         #[test]
@@ -213,34 +207,18 @@ mod tests {
             transposed in any::<[bool; 2]>(),
             add in any::<bool>(),
         ) {
-            let (a, b) = (numbers(rows * depth, 1), numbers(depth * columns, 2));
-            let left = if transposed[0] {
-                Matrix::rows(&a, rows).t()
-            } else {
-                Matrix::rows(&a, depth)
-            };
-            let right = if transposed[1] {
-                Matrix::rows(&b, depth).t()
-            } else {
-                Matrix::rows(&b, columns)
-            };
-            let right = Panels::new(right, [depth, columns]);
+            let a = Stored::new([rows, depth], transposed[0], 1);
+            let b = Stored::new([depth, columns], transposed[1], 2);
+            let right = Panels::new(b.matrix(), [depth, columns]);
             let start = numbers(rows * columns, 3);
             let mut out = start.clone();
-            right.multiply(left, rows, &mut out, add);
-            for r in 0..rows {
-                for c in 0..columns {
-                    let sum: f64 = (0..depth)
-                        .map(|k| {
-                            let x = if transposed[0] { a[k * rows + r] } else { a[r * depth + k] };
-                            let y = if transposed[1] { b[c * depth + k] } else { b[k * columns + c] };
-                            f64::from(x) * f64::from(y)
-                        })
-                        .sum();
-                    let before = if add { f64::from(start[r * columns + c]) } else { 0.0 };
-                    let value = f64::from(out[r * columns + c]);
-                    prop_assert!((value - before - sum).abs() < 1e-5, "{value} {sum}");
-                }
+            right.multiply(a.matrix(), rows, &mut out, add);
+            let sums = a.product(&b, f64::from);
+            prop_assert_eq!(out.len(), sums.len());
+            for ((value, start), sum) in out.into_iter().zip(start).zip(sums) {
+                let before = if add { f64::from(start) } else { 0.0 };
+                let value = f64::from(value);
+                prop_assert!((value - before - sum).abs() < 1e-5, "{value} {sum}");
             }
         }
     }

@@ -167,10 +167,7 @@ impl AppState {
         };
         let preparation = Preparation {
             flow: flow.id,
-            snapshot: match self.best_mask() {
-                Some(labels) => snapshot.with_mask(labels),
-                None => snapshot,
-            },
+            snapshot: snapshot.with_mask(self.best_mask()),
             classes: model.card.classes.clone(),
             folder: folder(self).map(Path::to_owned),
             name: name_of_photo(self),
