@@ -27,6 +27,8 @@ override layer: u32;
 override known: bool;
 // Outlines at the photo's resolution instead of the network's.
 override fine: bool;
+// There is a mask of the photo's size.
+override whole: bool;
 // Pixels of the photo are smaller than the framebuffer's.
 override shrunk: bool;
 // The framebuffer expects linear light.
@@ -63,7 +65,7 @@ const WRONG = vec3<f32>(0.92, 0.26, 0.21);
 @group(0) @binding(9) var<storage, read> second_labels: array<u32>;
 // Those of both results together.
 @group(0) @binding(10) var<storage, read> second_colours: array<vec4<f32>>;
-// A mask of the photo's size; a single pixel where there is none.
+// A mask of the photo's size, if there is one.
 @group(0) @binding(11) var corrected: texture_2d<u32>;
 
 @vertex
@@ -107,8 +109,8 @@ fn label_of(cell: vec2<u32>, second: bool) -> u32 {
 // largest share among the four neighbours, weighted bilinearly, which is what the exported mask holds
 // (`scale_labels`).
 fn class_at(uv: vec2<f32>, second: bool) -> u32 {
-    let whole = textureDimensions(corrected);
-    if !second && any(whole > vec2<u32>(1u)) {
+    if whole && !second {
+        let whole = textureDimensions(corrected);
         return textureLoad(corrected, min(vec2<u32>(uv * vec2<f32>(whole)), whole - 1u), 0).r;
     }
     let size = size_of(second);
@@ -208,18 +210,13 @@ fn colour_at(uv: vec2<f32>, position: vec2<f32>) -> vec3<f32> {
         }
         case MAP: {
             let index = class_at(uv, false);
-            if index >= canvas.classes {
-                return ignored(position);
-            }
             let colour = colour_of(index);
-            return mix(HIDDEN, colour.rgb, colour.a);
+            return select(mix(HIDDEN, colour.rgb, colour.a), ignored(position), index >= canvas.classes);
         }
         case OVERLAY: {
             let index = class_at(uv, false);
-            if index >= canvas.classes {
-                return mix(photo_at(uv), ignored(position), 0.5 * canvas.opacity);
-            }
-            let colour = colour_of(index);
+            let unknown = vec4<f32>(ignored(position), 0.5);
+            let colour = select(colour_of(index), unknown, index >= canvas.classes);
             return mix(photo_at(uv), colour.rgb, canvas.opacity * colour.a);
         }
         case TRUTH, ERROR: {
@@ -229,15 +226,13 @@ fn colour_at(uv: vec2<f32>, position: vec2<f32>) -> vec3<f32> {
             let size = textureDimensions(truth);
             let cell = min(vec2<u32>(uv * vec2<f32>(size)), size - 1u);
             let right = textureLoad(truth, cell, 0).r;
-            if right >= canvas.classes {
-                return ignored(position);
+            let colour = colour_of(right);
+            var shown = mix(HIDDEN, colour.rgb, colour.a);
+            if layer == ERROR {
+                let base = 0.6 * grey_at(uv);
+                shown = select(mix(base, WRONG, 0.75), base, class_at(uv, false) == right);
             }
-            if layer == TRUTH {
-                let colour = colour_of(right);
-                return mix(HIDDEN, colour.rgb, colour.a);
-            }
-            let base = 0.6 * grey_at(uv);
-            return select(mix(base, WRONG, 0.75), base, class_at(uv, false) == right);
+            return select(shown, ignored(position), right >= canvas.classes);
         }
         case PROBABILITY, MARGIN, ENTROPY: {
             let grey = grey_at(uv);

@@ -4,6 +4,7 @@
 //! three axes are still the paper's colours, and fewer pairs of classes have a third class between
 //! them.
 
+use crate::simd::wide;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -346,27 +347,36 @@ impl Centroids {
         blocks.for_each_init(
             || vec![[0.0; BLOCK]; self.dims],
             |state, (block, labels)| {
-                let first = block * BLOCK;
-                for (axis, state) in state.iter_mut().enumerate() {
-                    for (pixel, state) in state[..labels.len()].iter_mut().enumerate() {
-                        *state = value(axis * pixels + first + pixel);
-                    }
-                }
-                let mut least = [f64::INFINITY; BLOCK];
-                for (class, mu) in self.codes.chunks_exact(self.dims).enumerate() {
-                    let mut distances = [0.0; BLOCK];
-                    for (mu, state) in mu.iter().zip(&*state) {
-                        for (distance, x) in distances.iter_mut().zip(state) {
-                            *distance += (x - mu) * (x - mu);
+                wide!({
+                    let first = block * BLOCK;
+                    for (axis, state) in state.iter_mut().enumerate() {
+                        for (pixel, state) in state[..labels.len()].iter_mut().enumerate() {
+                            *state = value(axis * pixels + first + pixel);
                         }
                     }
-                    let best = labels.iter_mut().zip(&mut least).zip(distances);
-                    for ((label, least), distance) in best {
-                        if distance < *least {
-                            (*label, *least) = (class as u16, distance);
+                    let mut least = [f64::INFINITY; BLOCK];
+                    let mut nearest = [0.0; BLOCK];
+                    for (class, mu) in self.codes.chunks_exact(self.dims).enumerate() {
+                        let mut distances = [0.0; BLOCK];
+                        for (mu, state) in mu.iter().zip(&*state) {
+                            for (distance, x) in distances.iter_mut().zip(state) {
+                                *distance += (x - mu) * (x - mu);
+                            }
+                        }
+                        // Of one width, so that it is computed for several pixels at once.
+                        let class = class as f64;
+                        for ((nearest, least), distance) in
+                            nearest.iter_mut().zip(&mut least).zip(distances)
+                        {
+                            let nearer = distance < *least;
+                            *nearest = if nearer { class } else { *nearest };
+                            *least = if nearer { distance } else { *least };
                         }
                     }
-                }
+                    for (label, nearest) in labels.iter_mut().zip(nearest) {
+                        *label = nearest as u16;
+                    }
+                });
             },
         );
         labels

@@ -326,6 +326,7 @@ pub mod runs;
 pub mod sampler;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod server;
+pub mod simd;
 mod system_report;
 #[cfg(not(target_arch = "wasm32"))]
 mod terminal;

@@ -10,7 +10,6 @@ use syn::visit::{self, Visit};
 const ALLOWED: &str = "
 allocator:
 csv:
-encoding:
 fonts:
 format:
 page:
@@ -19,11 +18,13 @@ potential:
 random:
 run_format:
 sampler:
+simd:
 terminal:
 text_file:
 texts:
 version:
 device: panic_message
+encoding: simd
 files: page
 system_report: device page version
 assignment: encoding
@@ -33,7 +34,7 @@ crash: files terminal
 data: assignment files format labels text_file
 votes: data encoding labels
 label_edit: labels
-kernels: device encoding potential
+kernels: device encoding potential simd
 patches: device kernels
 pictures: encoding fonts labels
 vector_field: encoding potential

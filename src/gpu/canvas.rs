@@ -187,6 +187,8 @@ struct PaneKind {
     /// Whether there is what the layer shows.
     known: bool,
     fine: bool,
+    /// Whether there is a mask of the photo's size.
+    whole: bool,
     /// Whether pixels of the photo are smaller than the framebuffer's.
     shrunk: bool,
 }
@@ -205,6 +207,8 @@ pub struct Pipelines {
     nothing: LabelTexture,
     /// What stands for a storage buffer that a pane lacks.
     empty: wgpu::Buffer,
+    /// Whether the adapter is this machine's processor.
+    software: bool,
 }
 
 impl Pipelines {
@@ -237,6 +241,7 @@ impl Pipelines {
                 mapped_at_creation: false,
             });
             Self {
+                software: device.adapter_info().device_type == wgpu::DeviceType::Cpu,
                 device: device.clone(),
                 queue: queue.clone(),
                 decode,
@@ -249,6 +254,11 @@ impl Pipelines {
                 empty,
             }
         })
+    }
+
+    /// Whether the adapter is this machine's processor.
+    pub fn software(&self) -> bool {
+        self.software
     }
 
     /// Uploads a state `[d, H, W]`.
@@ -441,6 +451,9 @@ impl Pipelines {
         let corrected = sources.corrected.as_deref();
         let [height, width] = sources.size;
         let level = level(sources.photo.size, look.extent);
+        let shrunk = level > 0.0;
+        // A software adapter filters one mip level in half the time of two.
+        let level = if self.software { level.floor() } else { level };
         let uniform = CanvasUniform {
             origin: look.origin,
             extent: look.extent,
@@ -487,7 +500,8 @@ impl Pipelines {
                     Layer::Photo | Layer::Raw | Layer::Map | Layer::Overlay => true,
                 },
                 fine: look.fine,
-                shrunk: level > 0.0,
+                whole: corrected.is_some(),
+                shrunk,
             });
             Pane {
                 group: bind(&self.device, &pipeline.get_bind_group_layout(0), &entries),
@@ -504,6 +518,7 @@ impl Pipelines {
                 ("layer", f64::from(kind.layer as u32)),
                 ("known", flag(kind.known)),
                 ("fine", flag(kind.fine)),
+                ("whole", flag(kind.whole)),
                 ("shrunk", flag(kind.shrunk)),
                 ("linear", flag(self.format.is_srgb())),
             ];

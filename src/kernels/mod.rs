@@ -25,7 +25,6 @@ pub mod reference;
 mod tests;
 
 pub(crate) use constants::{LAYER_EPSILON, NORM_FLOOR, RMS_EPSILON};
-pub use cpu::simd;
 pub use matmul_precision::MatmulPrecision;
 pub use optim::{AdamWUpdate, weight_of};
 

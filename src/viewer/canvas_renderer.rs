@@ -11,8 +11,6 @@ use std::sync::Arc;
 
 pub(super) struct CanvasRenderer {
     pipelines: Arc<Pipelines>,
-    /// Whether the adapter is this machine's processor.
-    software: bool,
     classes: Option<Arc<Classes>>,
     /// The centroids, colours and hidden classes that were uploaded.
     key: Option<(Centroids, Vec<[u8; 3]>, BTreeSet<usize>)>,
@@ -28,7 +26,6 @@ impl CanvasRenderer {
         let pipelines = Pipelines::new(&state.device, &state.queue, state.target_format)?;
         Ok(Self {
             pipelines: Arc::new(pipelines),
-            software: state.adapter.get_info().device_type == wgpu::DeviceType::Cpu,
             classes: None,
             key: None,
             version: 0,
@@ -66,7 +63,7 @@ impl CanvasRenderer {
     /// The classes' centroids, if the adapter is this machine's processor.
     pub(super) fn software(&self) -> Option<&Centroids> {
         let (centroids, ..) = self.key.as_ref()?;
-        self.software.then_some(centroids)
+        self.pipelines.software().then_some(centroids)
     }
 
     pub(super) fn classes(&self) -> Option<Arc<Classes>> {

@@ -1,8 +1,8 @@
 //! The class of every pixel on the CPU, patch by patch: the outputs of all classes, by far the
 //! largest values of a forward pass, never leave the processor's cache.
 
-use super::simd::{max, wide};
 use super::{Matrix, matmul};
+use crate::simd::{max, wide};
 use rayon::prelude::*;
 
 /// The inputs of the outputs `z W + shares values`; patches are independent.

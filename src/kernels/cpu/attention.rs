@@ -8,8 +8,8 @@
 
 use super::norm::{rms_backward_row, rms_scale};
 use super::panels::Panels;
-use super::simd::{exp2, max, sum2, wide};
 use super::{self as cpu, CpuTensor, Matrix, add_partials, contiguous, slice};
+use crate::simd::{exp2, max, sum2, wide};
 use burn::backend::TensorMetadata;
 use rayon::prelude::*;
 

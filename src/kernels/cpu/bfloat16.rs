@@ -5,7 +5,7 @@
 //! have these instructions.
 
 use super::Matrix;
-use super::simd::wide;
+use crate::simd::wide;
 use rayon::prelude::*;
 use std::mem::MaybeUninit;
 use std::ops::Range;

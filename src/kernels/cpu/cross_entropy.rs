@@ -1,7 +1,7 @@
 //! The cross-entropy of class logits on the CPU, one row of classes per pixel. The probabilities of
 //! all classes are never stored.
 
-use super::simd::{exp, max, sum2, wide};
+use crate::simd::{exp, max, sum2, wide};
 use rayon::prelude::*;
 
 /// Number of pixels per task; fixed, so that sums do not depend on the number of threads.

@@ -1,8 +1,8 @@
 //! The encoder's activation on the CPU: `GELU(x) = x Phi(x)` with the exact normal distribution
 //! Phi, not the tanh approximation.
 
-use super::simd::{exp, wide};
 use super::{self as cpu, CpuTensor, contiguous, slice};
+use crate::simd::{exp, wide};
 use burn::backend::TensorMetadata;
 use rayon::prelude::*;
 

@@ -1,9 +1,9 @@
 //! Linear layers on the CPU: a product and its bias in one pass, while the product is in the caches.
 
-use super::simd::wide;
 use super::{self as cpu, CpuTensor, Matrix, ROWS_PER_TASK, add_partials, bfloat16, contiguous};
 use super::{part_of_product, slice, whole_product};
 use crate::kernels::MatmulPrecision;
+use crate::simd::wide;
 use burn::backend::TensorMetadata;
 use rayon::prelude::*;
 

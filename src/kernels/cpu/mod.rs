@@ -15,7 +15,6 @@ mod panels;
 pub(super) mod patches;
 pub(super) mod planes;
 mod potential;
-pub mod simd;
 pub(super) mod swiglu;
 #[cfg(test)]
 mod testing;

@@ -5,10 +5,10 @@
 //! PixNerd). Patches run in parallel, each with a few small matrix products whose operands stay in
 //! the processor's cache, which a general batched product does not achieve.
 
-use super::simd::{exp, sum2, wide};
 use super::{self as cpu, CpuTensor, Matrix, add_partials, contiguous, matmul, slice};
 use crate::kernels::constants::{NORM_FLOOR, RMS_EPSILON};
 use crate::kernels::field_shape::FieldShape;
+use crate::simd::{exp, sum2, wide};
 use burn::backend::TensorMetadata;
 use rayon::prelude::*;
 

@@ -5,9 +5,9 @@
 //! `modulated(x) = rms_norm(x) * (1 + scale) + shift` and `gated(x, y) = x + gate * y`, where
 //! shift, scale and gate are `[batch, 1, D]` and apply to all rows of their batch entry.
 
-use super::simd::{sum2, wide};
 use super::{self as cpu, CpuTensor, ROWS_PER_TASK, add_partials, contiguous, slice, width};
 use crate::kernels::constants::{LAYER_EPSILON, RMS_EPSILON};
+use crate::simd::{sum2, wide};
 use burn::backend::TensorMetadata;
 use rayon::prelude::*;
 

@@ -1,8 +1,8 @@
 //! One AdamW update and one moving average on the CPU, each in a single pass over memory.
 
-use super::simd::{sum2, wide};
 use super::{self as cpu, CpuTensor, contiguous, slice};
 use crate::kernels::optim::AdamWUpdate;
+use crate::simd::{sum2, wide};
 use burn::backend::TensorMetadata;
 use rayon::prelude::*;
 

@@ -1,7 +1,7 @@
 //! Operations on the planes of an image on the CPU, `[B, C, H, W]`: doubled resolution, and neighbourhoods as channels.
 
-use super::simd::wide;
 use super::{self as cpu, CpuTensor, contiguous, slice};
+use crate::simd::wide;
 use burn::backend::TensorMetadata;
 use rayon::prelude::*;
 

@@ -4,9 +4,9 @@
 //! ever stored. Differences are taken before squaring, and `1 - p_gt` is the sum of the other
 //! probabilities; both keep the result accurate near a centroid.
 
-use super::simd::{exp, ln, wide};
 use crate::encoding::MOST_DIMS;
 use crate::potential::{NORM_FLOOR, Operator, Potential};
+use crate::simd::{exp, ln, wide};
 use rayon::prelude::*;
 
 /// Number of pixels processed together.

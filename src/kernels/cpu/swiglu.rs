@@ -1,7 +1,7 @@
 //! The gated activation of the transformer's MLP on the CPU: `SiLU(a) * b`, element by element.
 
-use super::simd::{exp, wide};
 use super::{self as cpu, CpuTensor, contiguous, slice};
+use crate::simd::{exp, wide};
 use burn::backend::TensorMetadata;
 use rayon::prelude::*;
 

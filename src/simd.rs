@@ -26,7 +26,7 @@ impl<R, F: FnMut() -> R> WithSimd for Work<F> {
 /// would run code for the oldest processor.
 macro_rules! wide {
     ($work:expr) => {
-        pulp::Arch::new().dispatch($crate::kernels::simd::Work(
+        pulp::Arch::new().dispatch($crate::simd::Work(
             #[inline(always)]
             || $work,
         ))
