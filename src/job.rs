@@ -276,6 +276,23 @@ mod tests {
     }
 
     #[test]
+    fn another_model_makes_no_masks_of_the_queue_so_far() {
+        let worker = worker();
+        worker.open_model(load());
+        assert!(matches!(wait(&worker), Message::Model(_)));
+        let mut slow = viewing();
+        slow.sampling.steps = 1_000_000;
+        worker.queue(vec![(8, picture()), (9, picture())], slow);
+        worker.open_model(load());
+        assert!(matches!(wait(&worker), Message::Model(_)));
+        worker.flow(picture(), sampling(1));
+        assert!(matches!(wait(&worker), Message::Opened { .. }));
+        while !matches!(wait(&worker), Message::Finished) {}
+        worker.queue(vec![(5, picture())], viewing());
+        assert!(matches!(wait(&worker), Message::Mask(5, Ok(_))));
+    }
+
+    #[test]
     fn a_cancelled_task_sends_nothing_more() {
         let worker = worker();
         worker.open_model(load());

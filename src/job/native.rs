@@ -119,6 +119,12 @@ impl LatestRequest {
         self.changed.notify_one();
     }
 
+    fn clear_queue(&self) {
+        let mut state = self.lock();
+        state.queue += 1;
+        state.photos.clear();
+    }
+
     /// Waits for the next job; `None` once the worker should end.
     fn take(&self) -> Option<Next> {
         let mut state = self.lock();
@@ -244,9 +250,11 @@ impl<M: Send + 'static> Worker<M> {
         })
     }
 
-    /// Opens a model, replacing the running request. The answer is [`Message::Model`] or
-    /// [`Message::Failed`]; after a failure the previous model stays.
+    /// Opens a model, replacing the running request and the queue, whose masks the model so far was to
+    /// make. The answer is [`Message::Model`] or [`Message::Failed`]; after a failure the previous model
+    /// stays.
     pub fn open_model(&self, load: LoadModel) {
+        self.requests.clear_queue();
         self.requests.put(Some(Task::Model(load)));
     }
 

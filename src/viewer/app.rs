@@ -205,6 +205,10 @@ impl App {
 
     /// The commands of keys, dropped files and the clipboard.
     fn input(&self, context: &egui::Context, correcting: bool) -> Vec<Command> {
+        // Keys do not change what a question is about.
+        if self.shared.correct.asks() {
+            return Vec::new();
+        }
         let number = correcting.then(|| commands::pressed_number(context));
         let number = number
             .flatten()
@@ -225,15 +229,17 @@ impl App {
             commands.push(Command::OpenPaths(dropped));
         }
         match pasted {
+            // A text field takes what is pasted.
+            _ if context.egui_wants_keyboard_input() => {}
             Some(Ok(image)) => commands.push(Command::PasteImage(image)),
             // Text on the clipboard may be a path.
-            Some(Err(text)) if !context.egui_wants_keyboard_input() => {
+            Some(Err(text)) => {
                 let paths = file_open::named(&text);
                 if !paths.is_empty() {
                     commands.push(Command::OpenPaths(paths));
                 }
             }
-            _ => {}
+            None => {}
         }
         commands
     }

@@ -239,13 +239,22 @@ impl AppState {
 
     /// Goes on with the open model, if any, after another one could not be opened.
     fn keep_model(&mut self) {
-        self.request.name.clear();
+        let failed = std::mem::take(&mut self.request.name);
         if let Some(by_user) = self.request.instead_of.take() {
             self.request.by_user = by_user;
         }
         self.stop_returning();
+        let Some(model) = &self.model else { return };
+        // Photos may have been opened while the other model was to come.
+        let suitable = suitable_model(&self.photos);
+        if !self.request.by_user && model.name != suitable && failed != suitable {
+            self.open_model(suitable);
+            return;
+        }
         let complete = |flow: &Flow| flow.settled.is_some();
-        if self.model.is_some() && !self.flow.as_ref().is_some_and(complete) {
+        if self.flow.as_ref().is_some_and(complete) {
+            self.queue_masks();
+        } else {
             self.sample();
         }
     }
@@ -288,6 +297,10 @@ impl AppState {
         } else {
             self.flow = None;
             self.open_model(suitable);
+        }
+        if self.photos.wanted {
+            self.segment_all(true);
+            self.emit(AppEvent::PhotosListed);
         }
     }
 
@@ -385,6 +398,8 @@ impl AppState {
             worker.cancel();
         }
         self.phase = Phase::Idle;
+        // The flow that was to be replaced may be complete.
+        self.restore_correction();
     }
 
     /// The number of states of a complete flow.
@@ -469,10 +484,16 @@ impl AppState {
         let masks = masks.filter_map(|(at, mask)| Some((items.get(*at)?.clone(), (*mask).clone())));
         let shown = self.photos.place().0;
         let open = done.iter().position(|(at, _)| *at == shown);
-        let corrected = || self.correct.labels(self.flow.as_ref()?.id);
+        // Also if nothing is left of corrections that were saved.
+        let was_corrected = self.masks.corrected(shown).is_some();
+        let now = || {
+            let flow = self.flow.as_ref()?.id;
+            let shows = was_corrected || self.correct.is_corrected(flow);
+            shows.then(|| self.correct.mask(flow)).flatten()
+        };
         Some(AllMasks {
             masks: masks.collect(),
-            open: open.and_then(|open| Some((open, corrected()?))),
+            open: open.and_then(|open| Some((open, now()?))),
             classes: model.classes.clone(),
             colours: model.colours.clone(),
             opacity: self.settings.view.opacity,

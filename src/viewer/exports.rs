@@ -7,6 +7,7 @@ mod web;
 
 use super::flow::Flow;
 use super::open_model::OpenModel;
+use super::photo_list::Item;
 use crate::encoding::Centroids;
 use crate::export::{self, Artifact, Look, Scene, Trajectory};
 use crate::gpu::field::PictureReadback;
@@ -14,7 +15,7 @@ use crate::pictures;
 use crate::votes::Outlines;
 use eframe::egui;
 use image::RgbImage;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -201,8 +202,8 @@ pub(super) struct Exports {
     running: Vec<Arc<Progress>>,
     /// The file written last.
     pub written: Option<PathBuf>,
-    /// The files of [`AllMasks`](super::exports_all::AllMasks) that were written.
-    pub own: Arc<Mutex<HashSet<PathBuf>>>,
+    /// The files of [`AllMasks`](super::exports_all::AllMasks) that were written, and their photos.
+    pub own: Arc<Mutex<HashMap<PathBuf, Item>>>,
 }
 
 impl Exports {

@@ -6,7 +6,7 @@ use crate::export::{self, Artifact, Mask};
 use crate::files::{self, Plan};
 use crate::{data, pictures};
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,8 +20,9 @@ pub(super) struct AllMasks {
     pub opacity: f32,
     /// Files that no export may overwrite, besides the photos.
     pub inputs: Vec<PathBuf>,
-    /// The files of earlier exports of this window, the only ones that are replaced.
-    pub own: Arc<Mutex<HashSet<PathBuf>>>,
+    /// The files of earlier exports of this window, with their photos. Only these are replaced, and only
+    /// by the masks of the same photos.
+    pub own: Arc<Mutex<HashMap<PathBuf, Item>>>,
 }
 
 impl AllMasks {
@@ -53,9 +54,9 @@ impl AllMasks {
             .map(|stem| folder.join(artifact.file_name(&stem)))
             .collect();
         let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
-        let others = paths
-            .iter()
-            .filter(|path| !own.contains(*path) && path.exists());
+        let others = paths.iter().zip(&self.masks);
+        let others = others.filter(|(path, (item, _))| own.get(*path) != Some(item));
+        let others = others.map(|(path, _)| path).filter(|path| path.exists());
         let others: Vec<_> = others.collect();
         if let Some(path) = others.first() {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -91,7 +92,7 @@ impl AllMasks {
             if let Err(error) = written {
                 return Some(Err(error));
             }
-            own.insert(path.clone());
+            own.insert(path.clone(), item.clone());
         }
         Some(Ok(()))
     }
@@ -191,6 +192,21 @@ mod tests {
             error.contains("2 of these files") && error.contains("a.png"),
             "{error}"
         );
+        // Nor are masks of another folder's photo of the same name replaced by this window.
+        let elsewhere = tempfile::tempdir().unwrap();
+        std::fs::copy(path("a.png"), elsewhere.path().join("a.png")).unwrap();
+        let masks = vec![(
+            Item::File(elsewhere.path().join("a.png")),
+            all.masks[0].1.clone(),
+        )];
+        let own = vec![photo("a.png")];
+        let out2 = path("out2");
+        std::fs::create_dir(&out2).unwrap();
+        for (masks, is_written) in [(own.clone(), true), (masks, false), (own, true)] {
+            all.masks = masks;
+            let written = all.write(Artifact::Labels, &out2, &|_| true).unwrap();
+            assert_eq!(written.is_ok(), is_written, "{written:?}");
+        }
         // Photos of one name have masks of two.
         all.masks = vec![photo("c.png"), photo("c.bmp")];
         all.open = None;

@@ -82,6 +82,39 @@ impl MaskQueue {
         };
     }
 
+    /// Drops the masks, because their model was opened anew and may have other weights; and those that
+    /// were corrected by hand, unless its classes are the same.
+    pub(super) fn outdate(&mut self, same_classes: bool) {
+        let (corrected, made) = (std::mem::take(&mut self.corrected), self.made.take());
+        self.reset(self.states.len(), self.all);
+        if same_classes {
+            (self.corrected, self.made) = (corrected, made);
+        }
+    }
+
+    /// Drops the mask of a photo if its size, width and height, is another one: the photo has changed.
+    /// Returns whether the network's was dropped.
+    pub(super) fn outdate_size(&mut self, at: usize, size: [u32; 2]) -> bool {
+        if self
+            .corrected
+            .get(&at)
+            .is_some_and(|mask| mask.size != size)
+        {
+            self.corrected.remove(&at);
+        }
+        if let Some(state) = self.states.get_mut(at)
+            && let MaskState::Done(mask) = state
+            && mask.size != size
+        {
+            self.bytes = self.bytes.saturating_sub(mask.bytes());
+            *state = MaskState::Waiting;
+            self.shown = None;
+            self.decoding = None;
+            return true;
+        }
+        false
+    }
+
     /// The photos whose masks are still to be made with a model and these settings, in order; masks
     /// made with others are dropped.
     pub(super) fn wanted(
@@ -322,6 +355,27 @@ mod tests {
         assert_eq!(done(&queue), all[1..]);
         wanted(&mut queue, "another", true);
         assert!(done(&queue).is_empty());
+    }
+
+    #[test]
+    fn masks_of_changed_photos_and_models_are_dropped() {
+        let mut queue = MaskQueue::default();
+        queue.reset(2, true);
+        let corrected = Arc::new(StoredMask::new(&[1, 1, 1, 1], [2, 2]).unwrap());
+        queue.add(0, mask());
+        queue.correct(0, corrected.clone());
+        assert!(!queue.outdate_size(0, [2, 2]));
+        assert!(queue.corrected(0).is_some() && matches!(queue.state(0), MaskState::Done(_)));
+        assert!(queue.outdate_size(0, [2, 3]));
+        assert!(queue.mask(0).is_none());
+        assert_eq!((queue.bytes, queue.counts()), (0, [0, 0, 2]));
+        for same in [true, false] {
+            queue.add(1, mask());
+            queue.correct(0, corrected.clone());
+            queue.outdate(same);
+            assert_eq!(queue.done().count(), usize::from(same));
+            assert_eq!((queue.bytes, queue.all), (0, true));
+        }
     }
 
     #[test]

@@ -74,6 +74,8 @@ impl Item {
 pub(super) struct PhotoList {
     items: Vec<Item>,
     shown: usize,
+    /// Whether the user named them all, by their folder or one by one: their masks are wanted.
+    pub wanted: bool,
 }
 
 impl PhotoList {
@@ -82,6 +84,7 @@ impl PhotoList {
         Self {
             items: (0..SAMPLES.len()).map(Item::Sample).collect(),
             shown,
+            wanted: false,
         }
     }
 
@@ -90,6 +93,7 @@ impl PhotoList {
         Self {
             shown: shown.min(files.len().saturating_sub(1)),
             items: files.into_iter().map(Item::File).collect(),
+            wanted: false,
         }
     }
 
@@ -102,6 +106,7 @@ impl PhotoList {
         Some(Self {
             items: vec![Item::Pasted(Arc::new(picture))],
             shown: 0,
+            wanted: false,
         })
     }
 

@@ -98,6 +98,8 @@ impl AppState {
             self.show(PhotoList::samples(0));
         } else if stays.is_none() {
             self.sample();
+        } else {
+            self.queue_masks();
         }
         aside
     }
@@ -166,15 +168,13 @@ impl AppState {
             .is_some_and(|flow| flow.settled.is_some())
         {
             self.queue_masks();
-            if !stayed {
-                self.restore_correction();
-            }
+            self.restore_correction();
         } else {
             self.sample();
         }
         self.playhead = aside.playhead;
         self.selection = aside.selection;
-        if aside.correcting {
+        if aside.correcting != self.correct.on {
             self.toggle_correct();
         }
     }

@@ -34,10 +34,12 @@ impl AppState {
                 }
                 self.emit(AppEvent::RunsOpened(found.runs));
             }
-            let photos =
-                (!found.photos.is_empty()).then(|| PhotoList::files(found.photos, found.shown));
+            let photos = (!found.photos.is_empty()).then(|| {
+                let mut photos = PhotoList::files(found.photos, found.shown);
+                photos.wanted = found.named;
+                photos
+            });
             let model = found.model.map(|path| path.to_string_lossy().into_owned());
-            let has_photos = photos.is_some();
             let command = match (model, photos) {
                 (Some(model), Some(photos)) => Command::ShowPhotosBy(model, photos),
                 (Some(model), None) => Command::ChooseModel(model),
@@ -53,11 +55,7 @@ impl AppState {
                     self.choose_model(&model);
                 }
                 Some(Command::ShowPhotos(photos)) => self.show(photos),
-                _ => continue,
-            }
-            if has_photos && found.named {
-                self.segment_all(true);
-                self.emit(AppEvent::PhotosListed);
+                _ => {}
             }
         }
     }
@@ -77,6 +75,12 @@ impl AppState {
                     let recommended = card.default_steps().min(100);
                     self.settings.chosen_steps().unwrap_or(recommended)
                 };
+                // A file of the same name may have other weights now.
+                let same = self
+                    .model
+                    .as_ref()
+                    .is_some_and(|model| model.name == name && model.card.classes == card.classes);
+                self.masks.outdate(same);
                 let mut model = OpenModel::new(name, *card, centroids);
                 model.colour(self.settings.published_colours);
                 self.model = Some(model);
@@ -93,6 +97,11 @@ impl AppState {
             }
             WorkerEvent::Photo(opened) => {
                 let name = self.photos.item().map(Item::name).unwrap_or_default();
+                let (shown, _) = self.photos.place();
+                let size = opened.photo.dimensions().into();
+                if self.masks.outdate_size(shown, size) {
+                    self.queue_masks();
+                }
                 self.flow = Some(Flow::new(name, opened));
                 // Its states may be smaller than those of the previous flow.
                 self.hover.pixel = None;
@@ -133,8 +142,10 @@ impl AppState {
             }
             WorkerEvent::Mask(at, mask) => {
                 self.masks.add(at, mask);
-                // It may be the one that is corrected, or the last that there is room for.
-                self.restore_correction();
+                // Corrections may have waited for it, or for one that there is no room for.
+                if at == self.photos.place().0 || self.masks.is_full() {
+                    self.restore_correction();
+                }
                 if self.masks.is_full() && self.masks.counts()[2] > 0 {
                     self.queue_masks();
                 }

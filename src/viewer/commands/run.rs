@@ -38,7 +38,8 @@ pub(crate) fn run(app: &mut AppState, context: &egui::Context, command: Command)
         Command::SetMasks(masks) => {
             app.settings.masks = masks;
             app.queue_masks();
-            // Corrections may have waited for a mask that is not wanted any longer.
+            // Corrections begin with the mask that is chosen now.
+            app.correct.close_unchanged();
             app.restore_correction();
         }
         Command::SegmentAll(all) => app.segment_all(all),

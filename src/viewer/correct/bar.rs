@@ -212,6 +212,9 @@ fn state(app: &AppState, ui: &mut egui::Ui) {
         _ if !complete && app.busy() => "The mask can be corrected once the flow is complete",
         _ if !complete => "Sample the flow to its end (R) to correct its mask",
         _ if app.correct.preparing.is_some() => "Preparing the mask",
+        _ if !app.correct.is_ready() && app.awaits_best_mask() => {
+            "The mask can be corrected once it is made"
+        }
         Some(note) => note,
         None if app.correct.is_unsaved() => "Not saved",
         None => return,

@@ -7,6 +7,7 @@
 mod bar;
 mod folder;
 mod leave;
+mod places;
 mod pointer;
 mod process;
 mod recovery;

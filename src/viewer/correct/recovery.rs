@@ -1,5 +1,6 @@
 //! Unsaved corrections on disk: one file per photo and model's classes, named by the digest of both.
 
+use super::places::Places;
 use crate::files::{self, FileError};
 use crate::format::hex;
 use image::RgbImage;
@@ -19,11 +20,14 @@ pub(super) struct Recovery {
 }
 
 impl Recovery {
-    /// Whether it fits a mask of this size and these classes, the first of which must be its own.
-    pub(super) fn fits(&self, classes: &[String], size: [usize; 2]) -> bool {
-        let known = |label: u16| usize::from(label) < classes.len() || label == u16::MAX;
-        let mut labels = self.painted.iter().filter_map(|(_, label)| *label);
-        self.size == size && classes.starts_with(&self.classes) && labels.all(known)
+    /// What was painted, as labels that index these classes; `None` if they lack one of them.
+    pub(super) fn painted_in(&self, classes: &[String]) -> Option<Vec<(u32, Option<u16>)>> {
+        let places = Places::of(&self.classes, classes);
+        let run = |&(count, label): &(u32, Option<u16>)| match label {
+            Some(label) => Some((count, Some(places.label(label)?))),
+            None => Some((count, None)),
+        };
+        self.painted.iter().map(run).collect()
     }
 }
 
@@ -96,8 +100,11 @@ mod tests {
         };
         write(&root, &key, &recovery).unwrap();
         assert_eq!(read(&root, &key), Some(recovery.clone()));
-        assert!(recovery.fits(&classes, [2, 3]) && !recovery.fits(&classes, [3, 2]));
-        assert!(!recovery.fits(&classes[..1], [2, 3]));
+        assert_eq!(
+            recovery.painted_in(&classes),
+            Some(recovery.painted.clone())
+        );
+        assert_eq!(recovery.painted_in(&classes[..1]), None);
         std::fs::write(path(&root, &key), "half a fi").unwrap();
         assert!(read(&root, &key).is_none());
         remove(&root, &key).unwrap();

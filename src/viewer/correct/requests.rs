@@ -155,7 +155,8 @@ impl AppState {
             return;
         };
         let open = self.correct.preparing.is_some() || self.correct.session.is_some();
-        if open || flow.settled.is_none() || !fits(flow) || self.awaits_best_mask() {
+        // While something is computed, the flow is incomplete or about to be replaced.
+        if open || self.busy() || flow.settled.is_none() || !fits(flow) || self.awaits_best_mask() {
             return;
         }
         let opacity = self.settings.view.opacity;
@@ -193,10 +194,20 @@ impl AppState {
         while let Some(report) = self.correct.storage.poll() {
             match report {
                 Report::Prepared(prepared) => self.begin_correction(&prepared),
-                Report::NothingKept => {
-                    self.correct.preparing = None;
-                    if self.correct.on {
-                        self.prepare_correction(false);
+                Report::NothingKept(flow) => {
+                    if self.correct.preparing == Some(flow) {
+                        self.correct.preparing = None;
+                        if self.correct.on {
+                            self.prepare_correction(false);
+                        }
+                    }
+                }
+                Report::Kept(flow) => {
+                    // The answer may have been withdrawn.
+                    let correct = &mut self.correct;
+                    if correct.asks() && correct.of_flow(flow).is_some() {
+                        correct.close();
+                        correct.ready = correct.leaving.take();
                     }
                 }
                 Report::Saved {
@@ -246,14 +257,18 @@ impl AppState {
                         }
                     }
                 }
-                Report::Failed(text) => self.errors.report(text),
+                Report::Failed(text) => {
+                    // It does not save any longer.
+                    self.correct.note = None;
+                    self.errors.report(text);
+                }
             }
         }
         let session = self.correct.session.as_mut();
         let due = session.filter(|session| session.due.is_some_and(|due| due <= Instant::now()));
         if let Some(session) = due {
             session.due = None;
-            self.correct.storage.keep(session);
+            self.correct.storage.keep(session, false);
         }
         teach::receive(self);
     }
@@ -265,17 +280,17 @@ impl AppState {
     }
 
     fn begin_correction(&mut self, prepared: &Prepared) {
+        // Meanwhile, the flow may have been replaced, or its mask.
+        if self.correct.preparing != Some(prepared.flow) {
+            return;
+        }
         self.correct.preparing = None;
         let Some(flow) = self.flow.as_ref().filter(|flow| flow.id == prepared.flow) else {
             return;
         };
         let Some(model) = &mut self.model else { return };
-        let added = prepared.known.strip_prefix(model.classes.as_slice());
-        model.add_classes(added.unwrap_or_default());
-        // Added classes that were never saved are restored with what was painted in them.
-        let kept = prepared.kept.as_ref().map(|kept| kept.classes.as_slice());
-        let added = kept.and_then(|kept| kept.strip_prefix(model.classes.as_slice()));
-        model.add_classes(added.unwrap_or_default());
+        let missing = prepared.missing(&model.classes, model.card.classes.len());
+        model.add_classes(&missing);
         let Some((edit, saved, restored)) = prepared.edit(&model.classes) else {
             return;
         };
@@ -296,7 +311,7 @@ impl AppState {
 
     /// Undoes the last change of the mask while it is corrected, otherwise of the selection.
     pub(crate) fn undo(&mut self) {
-        if self.correct.is_ready() {
+        if self.correct.on {
             change(&mut self.correct, Session::undo)
         } else {
             self.selection.undo()
@@ -305,7 +320,7 @@ impl AppState {
 
     /// Redoes it.
     pub(crate) fn redo(&mut self) {
-        if self.correct.is_ready() {
+        if self.correct.on {
             change(&mut self.correct, Session::redo)
         } else {
             self.selection.redo()
@@ -314,7 +329,7 @@ impl AppState {
 
     /// Whether there is something to undo, and to redo.
     pub(crate) fn can_undo(&self) -> [bool; 2] {
-        if self.correct.is_ready() {
+        if self.correct.on {
             self.correct.can_undo()
         } else {
             self.selection.can_undo()
@@ -385,14 +400,23 @@ fn leave(app: &mut AppState, answer: Answer) {
         Answer::Save => save(app),
         Answer::Later => {
             let correct = &mut app.correct;
-            correct.leave_photo();
-            correct.ready = correct.leaving.take();
+            let Some(session) = &mut correct.session else {
+                correct.ready = correct.leaving.take();
+                return;
+            };
+            session.release();
+            // The photo is left once they are on disk.
+            if !correct.storage.keep(session, true) {
+                let text = "the corrections cannot be kept now: save them as labels, or try again";
+                app.errors.report(text);
+            }
         }
         Answer::Discard => {
             let correct = &mut app.correct;
-            if let Some(session) = correct.session.take() {
+            if let Some(session) = &correct.session {
                 correct.storage.discard(&session.key);
             }
+            correct.close();
             correct.ready = correct.leaving.take();
         }
     }

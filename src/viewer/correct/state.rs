@@ -108,6 +108,11 @@ impl Correct {
         session.edit.is_corrected().then(|| session.edit.labels())
     }
 
+    /// The mask of a flow as it is now, at the photo's size, once it has been prepared for corrections.
+    pub(crate) fn mask(&self, flow: u64) -> Option<Vec<u16>> {
+        Some(self.of_flow(flow)?.edit.labels())
+    }
+
     /// Whether the canvas draws the mask of a flow as it was corrected, at least at the flow's end.
     pub(crate) fn draws(&self, flow: u64) -> bool {
         let session = self.of_flow(flow);
@@ -148,19 +153,39 @@ impl Correct {
 
     /// Closes the photo's corrections, and keeps unsaved ones in the recovery file.
     pub(crate) fn leave_photo(&mut self) {
-        if let Some(session) = self.session.take() {
-            self.storage.keep(&session);
+        if let Some(session) = &self.session {
+            self.storage.keep(session, false);
         }
+        self.close();
+    }
+
+    /// Closes the photo's corrections.
+    pub(super) fn close(&mut self) {
+        self.session = None;
         self.preparing = None;
+        self.saves = false;
         self.note = None;
         self.hover = None;
+    }
+
+    /// Closes a mask that was prepared but not corrected, because another one takes its place.
+    pub(crate) fn close_unchanged(&mut self) {
+        let changed = |session: &Session| session.is_unsaved() || session.edit.is_corrected();
+        if !self.session.as_ref().is_some_and(changed) {
+            self.close();
+        }
+    }
+
+    /// Whether it is asking what to do with unsaved corrections.
+    pub(crate) fn asks(&self) -> bool {
+        self.leaving.is_some()
     }
 
     /// Keeps unsaved corrections in the recovery file, such as before the program ends.
     pub(crate) fn keep(&mut self) {
         if let Some(session) = &mut self.session {
             session.edit.finish();
-            self.storage.keep(session);
+            self.storage.keep(session, false);
         }
     }
 

@@ -1,10 +1,10 @@
 //! All disk access and slow work of corrections, on a separate thread.
 
+use super::places::Places;
 use super::recovery::{self, Recovery};
 use super::session::Session;
 use crate::data::{self, Corrected, SavedPair};
 use crate::label_edit::LabelEdit;
-use crate::labels::IGNORE;
 use crate::viewer::exports::FlowSnapshot;
 use crate::viewer::mask_store::StoredMask;
 use crate::viewer::platform;
@@ -23,8 +23,10 @@ const QUEUE: usize = 64;
 pub(super) enum Report {
     /// The mask of a flow can be corrected.
     Prepared(Prepared),
-    /// A flow has no kept corrections.
-    NothingKept,
+    /// This flow has no kept corrections.
+    NothingKept(u64),
+    /// The unsaved corrections of this flow are in the recovery file.
+    Kept(u64),
     /// The labels of this flow were saved in this state of the mask.
     Saved {
         flow: u64,
@@ -213,25 +215,26 @@ impl Storage {
         })
     }
 
-    /// Writes the corrections of a photo into its recovery file, or removes it if all are saved.
-    pub(super) fn keep(&self, session: &Session) {
+    /// Writes the corrections of a photo into its recovery file, or removes it if all are saved. Returns
+    /// whether it will be written; then, if `tells`, [`Report::Kept`] follows.
+    pub(super) fn keep(&self, session: &Session, tells: bool) -> bool {
         let Some(folder) = self.recovery.clone() else {
-            return;
+            return false;
         };
-        let key = session.key.clone();
+        let (key, flow) = (session.key.clone(), session.flow);
         if !session.is_unsaved() {
             self.discard(&key);
-            return;
+            return false;
         }
         let recovery = Recovery {
             classes: session.classes.clone(),
             size: session.edit.size(),
             painted: session.edit.painted_runs(),
         };
-        self.give(move || {
-            let kept = recovery::write(&folder, &key, &recovery);
-            kept.err().map(|error| Report::Failed(error.to_string()))
-        });
+        self.give(move || match recovery::write(&folder, &key, &recovery) {
+            Ok(()) => tells.then_some(Report::Kept(flow)),
+            Err(error) => Some(Report::Failed(error.to_string())),
+        })
     }
 
     pub(super) fn discard(&self, key: &str) {
@@ -282,7 +285,7 @@ fn prepare(asked: Preparation, recovery: Option<&std::path::Path>) -> Report {
         .filter(|_| !known.is_empty())
         .and_then(|folder| data::saved_labels(folder, &asked.name, asked.file.as_deref(), photo));
     if asked.only_kept && kept.is_none() && saved.is_none() {
-        return Report::NothingKept;
+        return Report::NothingKept(asked.flow);
     }
     let (size, labels) = asked.snapshot.labels();
     Report::Prepared(Prepared {
@@ -297,20 +300,39 @@ fn prepare(asked: Preparation, recovery: Option<&std::path::Path>) -> Report {
 }
 
 impl Prepared {
-    /// The mask, with saved and then kept corrections as its first changes. Also returns the state that
-    /// was saved, and whether any were kept.
+    /// The classes that were added by hand when these corrections were saved or kept, and that a model
+    /// with these classes, of which the first `own` are its own, lacks.
+    pub(super) fn missing(&self, classes: &[String], own: usize) -> Vec<String> {
+        let kept = self.kept.as_ref().map(|kept| kept.classes.as_slice());
+        let tables = [self.known.as_slice(), kept.unwrap_or_default()];
+        let own = &classes[..own.min(classes.len())];
+        let mut missing = Vec::new();
+        for added in tables
+            .into_iter()
+            .filter_map(|table| table.strip_prefix(own))
+        {
+            for name in added {
+                if !classes.contains(name) && !missing.contains(name) {
+                    missing.push(name.clone());
+                }
+            }
+        }
+        missing
+    }
+
+    /// The mask, with saved and then kept corrections as its first changes, their classes found by name.
+    /// Also returns the state that was saved, and whether any were kept.
     pub(super) fn edit(&self, classes: &[String]) -> Option<(LabelEdit, u64, bool)> {
         let mut edit = LabelEdit::new(self.size, self.network.clone())?;
-        let known = |label: &u16| usize::from(*label) < classes.len() || *label == IGNORE;
-        let same = classes.starts_with(&self.known) || self.known.starts_with(classes);
-        let saved = self.saved.as_ref().filter(|_| same);
-        if let Some(saved) = saved.filter(|saved| saved.iter().all(known)) {
-            edit.paint_labels(saved);
+        let saved = self.saved.as_ref();
+        if let Some(saved) = saved.and_then(|saved| Places::of(&self.known, classes).labels(saved))
+        {
+            edit.paint_labels(&saved);
         }
         let state = edit.state();
-        let kept = self.kept.as_ref();
-        let kept = kept.filter(|kept| kept.fits(classes, self.size));
-        let restored = kept.is_some_and(|kept| edit.paint_runs(&kept.painted));
+        let kept = self.kept.as_ref().filter(|kept| kept.size == self.size);
+        let painted = kept.and_then(|kept| kept.painted_in(classes));
+        let restored = painted.is_some_and(|painted| edit.paint_runs(&painted));
         Some((edit, state, restored))
     }
 }
@@ -318,6 +340,7 @@ impl Prepared {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::labels::IGNORE;
 
     fn names(text: &str) -> Vec<String> {
         text.chars().map(String::from).collect()
@@ -345,6 +368,26 @@ mod tests {
         assert_eq!(labels("ab", "abc"), [0, 1, 1, 1]);
         assert_eq!(labels("abc", "ab"), [0, 1, 1, 1]);
         assert_eq!(labels("ab", "xyz"), [0; 4]);
+    }
+
+    #[test]
+    fn classes_that_were_added_are_found_by_name() {
+        // An own class `a`; the folder has `b` added, what was kept `b` and `c`, and the model `d`.
+        let kept = Recovery {
+            classes: names("abc"),
+            size: [2, 2],
+            painted: vec![(1, None), (1, Some(2)), (1, None), (1, Some(u16::MAX))],
+        };
+        let prepared = prepared("ab", Some(kept));
+        let missing = prepared.missing(&names("ad"), 1);
+        assert_eq!(missing, names("bc"));
+        let (edit, _, restored) = prepared.edit(&names("adbc")).unwrap();
+        assert!(restored);
+        assert_eq!(edit.labels(), [0, 3, 0, IGNORE]);
+        let (edit, ..) = self::prepared("ab", None).edit(&names("adb")).unwrap();
+        assert_eq!(edit.labels(), [0, 2, 2, 2]);
+        // Tables of other models add nothing.
+        assert!(prepared.missing(&names("xy"), 2).is_empty());
     }
 
     #[test]

@@ -225,6 +225,111 @@ fn corrections_that_are_kept_come_back_with_their_photo() {
 }
 
 #[test]
+fn a_flow_that_is_about_to_be_replaced_is_not_corrected() {
+    let mut window = correcting();
+    // The old flow is shown until the photo has been opened again.
+    let app = &mut window.state_mut().shared;
+    let old = app.flow.as_ref().unwrap().id;
+    app.sample();
+    app.toggle_correct();
+    app.toggle_correct();
+    assert!(app.correct.on && !app.correct.is_ready());
+    until(&mut window, "the new mask", |app| {
+        complete(app) && app.shared.correct.is_ready()
+    });
+    assert_ne!(window.state().shared.flow.as_ref().unwrap().id, old);
+    paint(&mut window, &[MIDDLE, MIDDLE + vec2(60.0, 0.0)]);
+    assert!(mask(&window).is_some());
+    // If it is not replaced after all, it can be corrected.
+    command(&mut window, Key::Z);
+    let app = &mut window.state_mut().shared;
+    app.sample();
+    app.cancel();
+    until(&mut window, "the old mask", |app| {
+        app.shared.correct.is_ready() && !app.shared.busy()
+    });
+}
+
+#[test]
+fn a_photo_is_left_only_once_its_corrections_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = correcting();
+    let kept = folder.path().join("kept");
+    fs::write(&kept, "a file where a folder should be").unwrap();
+    window.state_mut().shared.correct.keep_in(kept.clone());
+    paint(&mut window, &[MIDDLE, MIDDLE + vec2(40.0, 20.0)]);
+    let painted = mask(&window).unwrap();
+    press(&mut window, Key::N);
+    window.run_steps(2);
+    // Behind the question, keys change nothing.
+    command(&mut window, Key::Z);
+    press(&mut window, Key::R);
+    assert_eq!(mask(&window).as_ref(), Some(&painted));
+    window.get_by_label("Keep for later").click();
+    until(&mut window, "an error", |app| app.shared.errors.open);
+    window.run_steps(2);
+    assert_eq!(window.state().shared.photos.place().0, 0);
+    assert_eq!(mask(&window).as_ref(), Some(&painted));
+    fs::remove_file(&kept).unwrap();
+    window.get_by_label("Keep for later").click();
+    until(&mut window, "the next photo", |app| {
+        app.shared.photos.place().0 == 1 && complete(app)
+    });
+    assert_eq!(fs::read_dir(&kept).unwrap().count(), 1);
+}
+
+#[test]
+fn what_was_erased_of_saved_corrections_is_not_exported_with_the_list() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = correcting();
+    window.state_mut().shared.settings.corrections = Some(folder.path().join("corrections"));
+    paint(&mut window, &[MIDDLE, MIDDLE + vec2(40.0, 20.0)]);
+    let painted = mask(&window).unwrap();
+    command(&mut window, Key::S);
+    until(&mut window, "the labels", |app| {
+        !app.shared.correct.is_unsaved()
+    });
+    let open = |window: &Window| window.state().shared.all_masks().unwrap().open;
+    assert_eq!(open(&window).as_ref(), Some(&(0, painted.clone())));
+    command(&mut window, Key::Z);
+    assert_eq!(mask(&window), None);
+    let (at, labels) = open(&window).unwrap();
+    assert_eq!(at, 0);
+    assert_ne!(labels, painted);
+}
+
+#[test]
+fn corrections_that_are_kept_come_back_after_a_lesson() {
+    let folder = tempfile::tempdir().unwrap();
+    // The settings of the lesson, which keeps the flow.
+    let mut window = done(10, Theme::Dark);
+    window.state_mut().lessons.hurry = true;
+    window
+        .state_mut()
+        .shared
+        .correct
+        .keep_in(folder.path().join("kept"));
+    press(&mut window, Key::M);
+    until(&mut window, "the mask", |app| app.shared.correct.is_ready());
+    paint(&mut window, &[MIDDLE, MIDDLE + vec2(40.0, 20.0)]);
+    let painted = mask(&window).unwrap();
+    press(&mut window, Key::F6);
+    window.run_steps(2);
+    window.get_by_label("Keep for later").click();
+    until(&mut window, "the lesson", |app| {
+        app.lessons.is_open() && complete(app) && app.still()
+    });
+    assert_eq!(mask(&window), None);
+    let leave = crate::viewer::lessons::Request::Leave;
+    let event = crate::viewer::app_event::AppEvent::Lesson(leave);
+    window.state_mut().shared.emit(event);
+    until(&mut window, "the corrections", |app| {
+        !app.lessons.is_open() && app.shared.correct.is_unsaved()
+    });
+    assert_eq!(mask(&window).as_ref(), Some(&painted));
+}
+
+#[test]
 fn corrections_survive_a_program_that_ends_without_being_asked() {
     let folder = tempfile::tempdir().unwrap();
     let mut window = correcting();

@@ -4,6 +4,7 @@ use super::*;
 use crate::inference::Tiling;
 use crate::viewer::commands::{Command, run::run};
 use crate::viewer::mask_queue::{MaskSettings, MaskState};
+use crate::viewer::mask_store::StoredMask;
 use crate::votes::{Outlines, Votes};
 use image::RgbImage;
 
@@ -133,4 +134,63 @@ fn windows_and_looks_show_a_mask_of_their_own_at_the_last_step() {
         press(&mut window, Key::Home);
         assert!(!shown(&mut window));
     }
+}
+
+fn network_mask(app: &App, at: usize) -> Option<std::sync::Arc<StoredMask>> {
+    match app.shared.masks.state(at) {
+        MaskState::Done(mask) => Some(mask.clone()),
+        _ => None,
+    }
+}
+
+#[test]
+fn corrections_begin_with_the_mask_that_is_chosen() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = model_file(folder.path(), &["a", "b", "c"]);
+    let mut window = window(options(&[&model], 2), Theme::Dark);
+    until(&mut window, "the flow", complete);
+    press(&mut window, Key::M);
+    until(&mut window, "the mask", |app| app.shared.correct.is_ready());
+    let shown = |app: &App| app.shared.correct.mask(app.shared.flow.as_ref()?.id);
+    let plain = shown(window.state()).unwrap();
+    let mut masks = window.state().shared.settings.masks;
+    masks.tiling = Tiling::Windows(3);
+    send(&mut window, Command::SetMasks(masks));
+    assert!(!window.state().shared.correct.is_ready());
+    until(&mut window, "the other mask", |app| {
+        app.shared.correct.is_ready()
+    });
+    let made = network_mask(window.state(), 0).unwrap();
+    assert_eq!(shown(window.state()), made.labels().ok());
+    masks.tiling = Tiling::Off;
+    send(&mut window, Command::SetMasks(masks));
+    until(&mut window, "the first mask", |app| {
+        app.shared.correct.is_ready() && shown(app).as_ref() == Some(&plain)
+    });
+}
+
+#[test]
+fn masks_of_a_changed_photo_or_model_are_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = of_folder(folder.path());
+    until(&mut window, "the masks", |app| counts(app) == [3, 1, 0]);
+    until(&mut window, "rest", |app| complete(app) && app.still());
+    RgbImage::new(30, 20)
+        .save(folder.path().join("photos/a.png"))
+        .unwrap();
+    press(&mut window, Key::R);
+    until(&mut window, "the new mask", |app| {
+        network_mask(app, 0).is_some_and(|mask| mask.size == [30, 20]) && complete(app)
+    });
+    let before = network_mask(window.state(), 1).unwrap();
+    let model = folder.path().join("other.safetensors");
+    window
+        .state_mut()
+        .shared
+        .choose_model(&model.to_string_lossy());
+    until(&mut window, "the masks", |app| {
+        let after = network_mask(app, 1);
+        let is_new = after.is_some_and(|after| !std::sync::Arc::ptr_eq(&after, &before));
+        is_new && counts(app) == [3, 1, 0] && complete(app)
+    });
 }

@@ -1,6 +1,9 @@
 //! Files opened while the window shows others.
 
 use super::*;
+use crate::models;
+use crate::viewer::app_state::AppState;
+use crate::viewer::photo_list::PhotoList;
 
 #[test]
 fn another_model_takes_over_and_a_wrong_one_does_not() {
@@ -105,4 +108,25 @@ fn pasted_text_opens_the_files_that_it_names() {
             .is_some_and(|flow| flow.name == "my photo.png")
             && complete(app)
     });
+}
+
+#[test]
+fn photos_opened_before_a_model_fails_get_one_that_suits_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let photo = folder.path().join("photo.png");
+    image::RgbImage::new(60, 40).save(&photo).unwrap();
+    let wrong = folder.path().join("wrong.safetensors");
+    fs::write(&wrong, "not a model").unwrap();
+    let mut window = done(1, Theme::Dark);
+    let app = &mut window.state_mut().shared;
+    let name = |app: &AppState| app.model.as_ref().map(|model| model.name.clone());
+    assert_eq!(name(app).as_deref(), Some(models::FOR_SAMPLES));
+    app.show_by(&wrong.to_string_lossy(), PhotoList::files(vec![photo], 0));
+    until(&mut window, "the photo", |app| {
+        app.shared.errors.open && complete(app)
+    });
+    assert_eq!(
+        name(&window.state().shared).as_deref(),
+        Some(models::FOR_PHOTOS)
+    );
 }
