@@ -98,7 +98,7 @@ fn servers_that_refuse_or_are_not_there_are_explained() {
     let mut command = train_on(&server.device, &run, SETTINGS);
     fails(
         command.env("FLOWSEG_TOKEN", "guess"),
-        &["FLOWSEG_TOKEN", &server.device],
+        &["FLOWSEG_TOKEN", &server.device, "was reached"],
     );
     let mut command = train_on(&format!("{}#7", server.device), &run, SETTINGS);
     fails(command.env("FLOWSEG_TOKEN", "secret"), &["it serves 2"]);
@@ -108,6 +108,22 @@ fn servers_that_refuse_or_are_not_there_are_explained() {
         &mut train_on(&gone, &run, SETTINGS),
         &[&gone, "cannot be reached", "flowseg serve"],
     );
+    // Options of masks are not ignored where devices are served.
+    for option in [
+        ["--model", "scenes"],
+        ["--precision", "single"],
+        ["--steps", "5"],
+        ["--queue", "2"],
+        ["--max-body", "64"],
+        ["--timeout", "5"],
+    ] {
+        let mut command = flowseg();
+        command.args(["serve", "--device", "cpu", "--port", "0"]);
+        let output = command.args(option).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.contains("--http"), "{text}");
+    }
     // The server refuses to listen on the whole network without a token.
     let mut command = flowseg();
     command

@@ -15,17 +15,22 @@ use std::path::PathBuf;
 
 /// Answer photos over HTTP with their masks
 ///
-/// POST the file of a photo to /segment; ?model=NAME, steps=N and format=F choose. The answer is the
-/// mask as `flowseg segment` writes it (format=png), a file of another format (palette, overlay,
+/// POST the file of a photo to /segment (a TGA with Content-Type: image/x-tga); ?model=NAME, steps=N
+/// and format=F choose. The answer is the mask as `flowseg segment` writes it (format=png), a file of another format (palette, overlay,
 /// contour, colours, probability, labelme, yolo or npy) or the shares of the classes (format=json).
 /// GET /models lists the models, and GET /health says whether the server is there. Ctrl-C ends it once
-/// all photos are answered. The connection is not encrypted.
+/// all photos are answered, or 10 seconds after the last one is computed, whatever clients have not read.
+/// The connection is not encrypted.
 ///
 /// Without --http, in a build with remote devices, it lends this machine's device to another machine,
 /// which uses it with `--device remote:ws://HOST:PORT`. The connection is not encrypted: use it on a
 /// network that you trust, or through an SSH tunnel. Several devices are numbered from 0, as in
 /// remote:ws://HOST:PORT#1.
 #[derive(clap::Args)]
+#[command(
+    mut_arg("model", |model| model.requires("http")),
+    mut_arg("precision", |precision| precision.requires("http"))
+)]
 pub(super) struct Arguments {
     /// Serve masks at this address and port, by default 127.0.0.1:7879; port 0 takes a free one. An
     /// address other than loopback requires FLOWSEG_TOKEN in the environment, which clients have to
@@ -42,21 +47,22 @@ pub(super) struct Arguments {
     model: ModelArgument,
     #[command(flatten)]
     precision: PrecisionArgument,
-    /// Also show the viewer's page at this address: the folder that .ci/web has built
+    /// Also show the viewer's page at this address: the folder that .ci/web has built, as it is when the
+    /// server starts
     #[arg(long, value_name = "DIR", requires = "http")]
     web: Option<PathBuf>,
     /// Solver steps of requests that name none, 1 to 1000; by default what the model recommends
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    #[arg(long, requires = "http", value_parser = clap::value_parser!(u64).range(1..=1000))]
     steps: Option<u64>,
-    /// Photos that are received, waiting or being computed at a time; further ones are refused with
-    /// 503
-    #[arg(long, value_name = "PHOTOS", default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=1024))]
+    /// Photos that are received, waiting, being computed or answered at a time; further ones are refused
+    /// with 503
+    #[arg(long, requires = "http", value_name = "PHOTOS", default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=1024))]
     queue: u64,
     /// The largest photo file in MiB; larger ones are refused with 413
-    #[arg(long, value_name = "MIB", default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..=1024))]
+    #[arg(long, requires = "http", value_name = "MIB", default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..=1024))]
     max_body: u64,
-    /// Seconds in which a client has to send a photo, and to read some of its mask
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    /// Seconds in which a client has to send a photo, and to read its mask, or each MiB of a larger one
+    #[arg(long, requires = "http", value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
     /// auto, cpu, wgpu:N, cuda:N; without --http several, with commas between, if all are of one
     /// kind
@@ -96,7 +102,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 /// The token, without which only this machine may ask.
 fn token(address: IpAddr, instead: &str) -> anyhow::Result<Option<String>> {
-    let token = device::token();
+    let token = device::token()?;
     if token.is_none() && !address.is_loopback() {
         bail!(
             "anyone who can reach {address} could compute here: set {} to a secret, or {instead}",

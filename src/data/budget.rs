@@ -1,15 +1,50 @@
 //! How many pixels of photos are worked on at once: small photos overlap, the largest come one by one.
 
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Pixels that are worked on at once. A photo of more is worked on alone.
 const PIXELS: u64 = 100_000_000;
+/// How often a photo that waits looks whether it is still wanted.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// What is left of the pixels.
 #[derive(Default)]
 pub(crate) struct Budget {
-    used: Mutex<u64>,
-    freed: Condvar,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// Pixels of the photos that are worked on.
+    used: u64,
+    /// The tickets of the photos that wait, in the order in which they asked.
+    waiting: VecDeque<u64>,
+    /// The ticket of the next photo.
+    next: u64,
+}
+
+impl State {
+    /// A ticket at the end of those that wait.
+    fn ticket(&mut self) -> u64 {
+        let ticket = self.next;
+        self.next += 1;
+        self.waiting.push_back(ticket);
+        ticket
+    }
+
+    /// Takes so many pixels if it is this ticket's turn and they have room.
+    fn take(&mut self, ticket: u64, pixels: u64) -> bool {
+        let room = self.used == 0 || self.used + pixels <= PIXELS;
+        let taken = room && self.waiting.front() == Some(&ticket);
+        if taken {
+            self.waiting.pop_front();
+            self.used += pixels;
+        }
+        taken
+    }
 }
 
 /// A photo that may be worked on, until this is dropped.
@@ -19,12 +54,46 @@ pub(crate) struct Admitted<'a> {
 }
 
 impl Budget {
-    /// Waits until a photo of so many pixels has room.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until a photo of so many pixels has room. Photos are admitted in the order in which they
+    /// ask: small ones would else keep a large one waiting for ever.
     pub(crate) fn admit(&self, pixels: u64) -> Admitted<'_> {
-        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        let full = |used: &mut u64| *used > 0 && *used + pixels > PIXELS;
-        let used = self.freed.wait_while(used, full);
-        *used.unwrap_or_else(PoisonError::into_inner) += pixels;
+        let mut state = self.lock();
+        let ticket = state.ticket();
+        while !state.take(ticket, pixels) {
+            let woken = self.changed.wait(state);
+            state = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+        self.admitted(pixels)
+    }
+
+    /// [`admit`](Self::admit) for a photo that may no longer be wanted while it waits: `None` once
+    /// `unwanted` says so.
+    pub(crate) fn admit_unless(
+        &self,
+        pixels: u64,
+        unwanted: &dyn Fn() -> bool,
+    ) -> Option<Admitted<'_>> {
+        let mut state = self.lock();
+        let ticket = state.ticket();
+        while !state.take(ticket, pixels) {
+            if unwanted() {
+                state.waiting.retain(|other| *other != ticket);
+                self.changed.notify_all();
+                return None;
+            }
+            let woken = self.changed.wait_timeout(state, LOOK);
+            state = woken.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        Some(self.admitted(pixels))
+    }
+
+    /// The next photo may have room as well.
+    fn admitted(&self, pixels: u64) -> Admitted<'_> {
+        self.changed.notify_all();
         Admitted {
             budget: self,
             pixels,
@@ -34,9 +103,8 @@ impl Budget {
 
 impl Drop for Admitted<'_> {
     fn drop(&mut self) {
-        let used = self.budget.used.lock();
-        *used.unwrap_or_else(PoisonError::into_inner) -= self.pixels;
-        self.budget.freed.notify_all();
+        self.budget.lock().used -= self.pixels;
+        self.budget.changed.notify_all();
     }
 }
 
@@ -66,6 +134,43 @@ mod tests {
             }
         });
         assert_eq!(most.into_inner(), 2 * PIXELS);
-        assert_eq!(*budget.used.lock().unwrap(), 0);
+        assert_eq!(budget.lock().used, 0);
+    }
+
+    #[test]
+    fn small_photos_do_not_overtake_a_large_one() {
+        let budget = Budget::default();
+        let order = Mutex::new(Vec::new());
+        let first = budget.admit(PIXELS / 2);
+        std::thread::scope(|scope| {
+            for (waiting, pixels) in [(1, 2 * PIXELS), (2, 1), (3, 2)] {
+                let (budget, order) = (&budget, &order);
+                scope.spawn(move || {
+                    let admitted = budget.admit(pixels);
+                    order.lock().unwrap().push(pixels);
+                    drop(admitted);
+                });
+                while budget.lock().waiting.len() < waiting {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            }
+            assert!(order.lock().unwrap().is_empty());
+            drop(first);
+        });
+        // The two small ones overlap.
+        let order = order.into_inner().unwrap();
+        assert_eq!((order[0], order.len()), (2 * PIXELS, 3));
+    }
+
+    #[test]
+    fn a_photo_that_is_not_wanted_any_more_leaves_the_queue() {
+        let budget = Budget::default();
+        let first = budget.admit(PIXELS);
+        assert!(budget.admit_unless(1, &|| true).is_none());
+        assert!(budget.lock().waiting.is_empty());
+        drop(first);
+        // One that has room at once is not asked.
+        assert!(budget.admit_unless(2 * PIXELS, &|| true).is_some());
+        assert_eq!(budget.lock().used, 0);
     }
 }

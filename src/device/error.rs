@@ -16,6 +16,14 @@ pub enum DeviceError {
         "{name} cannot be reached ({reason}): start `flowseg serve` there, and check host and port"
     )]
     Remote { name: String, reason: String },
+    /// A remote device whose server was reached, but does not lend it.
+    #[error("{name} was reached, but {reason}")]
+    RemoteRefused { name: String, reason: String },
+    /// The environment variable of an access token that is set, but to nothing.
+    #[error(
+        "{0} is set, but to blanks or to bytes that are no text: set it to a secret, or unset it"
+    )]
+    NoToken(&'static str),
     /// A remote device in a build without support for them.
     #[error("{0} needs support for remote devices: build with --features remote")]
     NoRemote(String),

@@ -1,7 +1,8 @@
 //! The threads that compute, and the bounded queue before them.
 
 use super::order::{Answer, Order};
-use crate::data::{self, Budget, ClassTable};
+use super::queue::Queue;
+use crate::data::{self, Budget, ClassTable, DataError};
 use crate::device;
 use crate::export::{Details, Format, Mask};
 use crate::files::{self, TemporaryFolder};
@@ -10,17 +11,20 @@ use crate::kernels::MatmulPrecision;
 use crate::labels;
 use crate::model::{Card, Model};
 use crate::models::{self, BUILT_IN, LoadError};
+use crate::panic_message::panic_message;
+use crate::terminal::err;
 use crate::votes::{Outlines, Votes};
 use burn::tensor::Device;
+use hyper::body::Bytes;
 use serde_json::{Map, Value, json};
 use std::ffi::OsString;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
+use std::time::SystemTime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// Models that stay in memory, besides the server's own.
@@ -30,7 +34,7 @@ const SIDE_BY_SIDE: usize = 4;
 /// Opacity of class colours over a photo, as `flowseg segment` has it.
 const OPACITY: f32 = 0.5;
 /// What a photo is called in answers and errors.
-const PHOTO: &str = "photo";
+pub(super) const PHOTO: &str = "photo";
 
 /// Why an engine cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -63,18 +67,84 @@ pub(super) enum Failure {
 /// A place in the queue, free again when it is dropped.
 pub(super) type Place = OwnedSemaphorePermit;
 
+/// The file of a photo.
+pub(super) struct Photo {
+    /// For errors; its ending tells a TGA.
+    pub name: &'static str,
+    pub bytes: Vec<u8>,
+}
+
 /// A photo to segment.
 struct Job {
     order: Order,
-    photo: Vec<u8>,
-    reply: oneshot::Sender<Result<Vec<u8>, Failure>>,
-    /// Given back before the answer is sent: who has one finds the place free.
+    photo: Photo,
+    reply: oneshot::Sender<Result<Bytes, Failure>>,
     place: Place,
+}
+
+/// An answer that is being sent. Its place is taken as long as its memory is: who has received all of
+/// it finds the place free.
+struct Sending {
+    bytes: Vec<u8>,
+    /// How many there are.
+    count: Arc<AtomicUsize>,
+    _place: Place,
+}
+
+impl Sending {
+    fn new(bytes: Vec<u8>, count: &Arc<AtomicUsize>, place: Place) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self {
+            bytes,
+            count: count.clone(),
+            _place: place,
+        }
+    }
+}
+
+impl AsRef<[u8]> for Sending {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        self.count.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A model that stays in memory.
+struct Kept {
+    name: String,
+    /// `None` for a built-in one.
+    file: Option<Stamp>,
+    model: Arc<Model>,
+}
+
+/// What a file has been when it was read: another one may replace it.
+#[derive(PartialEq, Eq)]
+struct Stamp {
+    path: PathBuf,
+    bytes: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Stamp {
+    /// `None` if the file cannot be reached.
+    fn of(path: &Path) -> Option<Self> {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some(Self {
+            path: path.to_owned(),
+            bytes: metadata.len(),
+            modified: metadata.modified().ok(),
+        })
+    }
 }
 
 /// Computes masks on threads of its own.
 pub struct Engine {
-    jobs: SyncSender<Job>,
+    queue: Arc<Queue<Job>>,
     places: Arc<Semaphore>,
     capacity: usize,
     shared: Arc<Shared>,
@@ -89,9 +159,11 @@ struct Shared {
     model: Arc<Model>,
     steps: Option<usize>,
     /// The latest used first.
-    others: Mutex<Vec<(String, Arc<Model>)>>,
-    /// Whether the last computation broke off, as all do on a lost device.
+    others: Mutex<Vec<Kept>>,
+    /// Whether a computation broke off, as all do on a lost device, and none succeeded since.
     failing: AtomicBool,
+    /// Answers that are being sent.
+    sending: Arc<AtomicUsize>,
     /// What keeps several large photos from filling the memory.
     budget: Budget,
 }
@@ -101,8 +173,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Engine {
-    /// Loads a model and starts the threads. At most `waiting` photos are received, waiting or being
-    /// computed at a time. `precision` is every model's; `steps` is for requests that name none.
+    /// Loads a model and starts the threads. At most `waiting` photos are received, waiting, being
+    /// computed or answered at a time. `precision` is every model's; `steps` is for requests that name none.
     ///
     /// # Errors
     /// A model that can't be loaded, and a system that refuses.
@@ -114,6 +186,8 @@ impl Engine {
         waiting: usize,
     ) -> Result<Self, EngineError> {
         let model = Arc::new(models::load(&name, &device)?.with_precision(precision));
+        // Every file that is answered needs a folder: a system that has none says so now.
+        drop(TemporaryFolder::private().map_err(EngineError::Folder)?);
         // A GPU takes its work from one thread.
         let side_by_side = if device::on_cpu(&device) {
             rayon::current_num_threads().clamp(1, SIDE_BY_SIDE)
@@ -128,28 +202,25 @@ impl Engine {
             steps,
             others: Mutex::new(Vec::new()),
             failing: AtomicBool::new(false),
+            sending: Arc::default(),
             budget: Budget::default(),
         });
-        // Jobs have places, so that sending never waits.
-        let (jobs, queue) = sync_channel(waiting);
-        let queue = Arc::new(Mutex::new(queue));
-        let mut threads = Vec::new();
-        for at in 0..side_by_side.min(waiting) {
-            let folder = TemporaryFolder::private().map_err(EngineError::Folder)?;
-            let (shared, queue) = (shared.clone(), queue.clone());
-            let thread = Builder::new()
-                .name(format!("flowseg-network-{at}"))
-                .spawn(move || work(&shared, &queue, &folder))
-                .map_err(EngineError::Thread)?;
-            threads.push(thread);
-        }
-        Ok(Self {
-            jobs,
+        let mut engine = Self {
+            queue: Arc::new(Queue::new()),
             places: Arc::new(Semaphore::new(waiting)),
             capacity: waiting,
             shared,
-            threads,
-        })
+            threads: Vec::new(),
+        };
+        for at in 0..side_by_side.min(waiting) {
+            let (shared, queue) = (engine.shared.clone(), engine.queue.clone());
+            let thread = Builder::new()
+                .name(format!("flowseg-network-{at}"))
+                .spawn(move || work(&shared, &queue))
+                .map_err(EngineError::Thread)?;
+            engine.threads.push(thread);
+        }
+        Ok(engine)
     }
 
     /// A place in the queue, where one is free.
@@ -157,12 +228,12 @@ impl Engine {
         self.places.clone().try_acquire_owned().ok()
     }
 
-    /// Whether the last computation broke off, as all do on a lost device.
+    /// Whether a computation broke off, as all do on a lost device, and none succeeded since.
     pub(super) fn is_failing(&self) -> bool {
         self.shared.failing.load(Ordering::Relaxed)
     }
 
-    /// How many photos are received, waiting or being computed, and how many may be.
+    /// How many photos are received, waiting, being computed or answered, and how many may be.
     pub(super) fn load(&self) -> [usize; 2] {
         [
             self.capacity - self.places.available_permits().min(self.capacity),
@@ -170,13 +241,19 @@ impl Engine {
         ]
     }
 
-    /// Segments a photo: the bytes of the answer.
+    /// Whether photos are received, waiting or being computed.
+    pub(super) fn is_working(&self) -> bool {
+        let [busy, _] = self.load();
+        busy > self.shared.sending.load(Ordering::Relaxed)
+    }
+
+    /// Segments a photo: the bytes of the answer, which keep the place until they are dropped.
     pub(super) async fn segment(
         &self,
         order: Order,
-        photo: Vec<u8>,
+        photo: Photo,
         place: Place,
-    ) -> Result<Vec<u8>, Failure> {
+    ) -> Result<Bytes, Failure> {
         let (reply, answer) = oneshot::channel();
         let job = Job {
             order,
@@ -185,33 +262,25 @@ impl Engine {
             place,
         };
         let ended = || Failure::Server("the server is ending".into());
-        self.jobs.try_send(job).map_err(|_| ended())?;
+        // The photo of a client that leaves is dropped at once, with its place, if it still waits.
+        let _waiting = self.queue.push(job).ok_or_else(ended)?;
         answer.await.unwrap_or_else(|_| Err(ended()))
     }
 
     /// The models that a request can name.
-    pub(super) fn models(&self) -> Value {
-        let own = self.shared.name.to_string_lossy();
-        let mut listed = vec![described(&own, &self.shared.model.card, true)];
-        let built_in = BUILT_IN.iter().filter(|(name, _)| *name != own);
-        listed.extend(built_in.filter_map(|(name, bytes)| {
-            let card = Card::read(bytes).ok()?;
-            Some(described(name, &card, false))
-        }));
-        for (name, path) in models::installed() {
-            let bytes = files::map_file(&path, "model file");
-            let card = bytes.ok().and_then(|bytes| Card::read(&bytes).ok());
-            if let Some(card) = card.filter(|_| name != own) {
-                listed.push(described(&name, &card, false));
-            }
-        }
-        Value::Array(listed)
+    pub(super) async fn models(&self) -> Result<Value, Failure> {
+        let shared = self.shared.clone();
+        // Files are read: connections do not wait for them.
+        let listed = tokio::task::spawn_blocking(move || shared.models());
+        listed.await.map_err(of_server)
     }
+}
 
+impl Drop for Engine {
     /// Ends the threads once everything is computed.
-    pub(super) fn join(self) {
-        drop(self.jobs);
-        for thread in self.threads {
+    fn drop(&mut self) {
+        self.queue.close();
+        for thread in self.threads.drain(..) {
             // A thread that panicked has said so.
             let _ = thread.join();
         }
@@ -236,44 +305,69 @@ fn of_server(error: impl std::error::Error) -> Failure {
 }
 
 /// The life of one thread.
-fn work(shared: &Shared, queue: &Mutex<Receiver<Job>>, folder: &TemporaryFolder) {
-    loop {
-        let Ok(mut job) = lock(queue).recv() else {
-            return;
-        };
-        if job.reply.is_closed() {
+fn work(shared: &Shared, queue: &Queue<Job>) {
+    while let Some(job) = queue.take() {
+        let Job {
+            order,
+            photo,
+            reply,
+            place,
+        } = job;
+        if reply.is_closed() {
             continue;
         }
-        let photo = std::mem::take(&mut job.photo);
-        let left = || job.reply.is_closed();
-        let answer = || answered(shared, &job.order, photo, folder.path(), &left);
+        let left = || reply.is_closed();
+        let answer = || answered(shared, &order, photo, &left);
         // The thread has to outlive whatever a photo does to it.
-        let answer = catch_unwind(AssertUnwindSafe(answer));
-        shared.failing.store(answer.is_err(), Ordering::Relaxed);
-        let answer = answer.unwrap_or_else(|_| {
+        let answer = catch_unwind(AssertUnwindSafe(answer)).unwrap_or_else(|panic| {
+            shared.failing.store(true, Ordering::Relaxed);
+            // The log of crashes ends after a few.
+            err!(
+                "flowseg: a computation broke off: {}",
+                panic_message(&*panic)
+            );
             let message = "the computation failed; the server's log says why";
             Err(Failure::Server(message.into()))
         });
-        drop(job.place);
+        let answer = match answer {
+            Ok(bytes) => {
+                shared.failing.store(false, Ordering::Relaxed);
+                Ok(Bytes::from_owner(Sending::new(
+                    bytes,
+                    &shared.sending,
+                    place,
+                )))
+            }
+            Err(failure) => {
+                // Before the answer: who has one finds the place free.
+                drop(place);
+                Err(failure)
+            }
+        };
         // A client that left wants no answer.
-        let _ = job.reply.send(answer);
+        let _ = reply.send(answer);
     }
 }
 
 fn answered(
     shared: &Shared,
     order: &Order,
-    photo: Vec<u8>,
-    folder: &Path,
+    photo: Photo,
     left: &dyn Fn() -> bool,
 ) -> Result<Vec<u8>, Failure> {
+    let name = Path::new(photo.name);
+    let refused = |error: DataError| Failure::Request(error.to_string());
+    // Neither a model nor room is taken for what is no photo.
+    let pixels = data::pixels_of(name, &photo.bytes).map_err(refused)?;
     let model = shared.model_named(order.model.as_deref())?;
-    let decoding = shared.budget.admit(data::pixels_at_most(&photo));
-    let photo = data::decode_photo(Path::new(PHOTO), photo)
-        .map_err(|error| Failure::Request(error.to_string()))?;
+    let admit = |pixels| {
+        let admitted = shared.budget.admit_unless(pixels, left);
+        admitted.ok_or(Failure::Left)
+    };
+    let decoding = admit(pixels)?;
+    let photo = data::decode_photo(name, photo.bytes).map_err(refused)?;
     drop(decoding);
-    let pixels = u64::from(photo.width()) * u64::from(photo.height());
-    let _segmenting = shared.budget.admit(pixels);
+    let _segmenting = admit(u64::from(photo.width()) * u64::from(photo.height()))?;
     let steps = order.steps.or(shared.steps);
     let sampling = Sampling {
         steps: steps.unwrap_or(model.card.default_steps()),
@@ -304,7 +398,7 @@ fn answered(
     };
     match order.answer {
         Answer::Json => Ok(summary(&mask, network_size, sampling.steps)),
-        Answer::File(format) => file(format, &mask, &votes, folder),
+        Answer::File(format) => file(format, &mask, &votes),
     }
 }
 
@@ -329,7 +423,7 @@ fn summary(mask: &Mask, network_size: [usize; 2], steps: usize) -> Vec<u8> {
 }
 
 /// The file that `flowseg segment` would write.
-fn file(format: Format, mask: &Mask, votes: &Votes, folder: &Path) -> Result<Vec<u8>, Failure> {
+fn file(format: Format, mask: &Mask, votes: &Votes) -> Result<Vec<u8>, Failure> {
     if mask.classes.len() > format.most_classes() {
         return Err(Failure::Request(format!(
             "the {} has room for {} classes and the model has {}: ask for format=png",
@@ -338,17 +432,20 @@ fn file(format: Format, mask: &Mask, votes: &Votes, folder: &Path) -> Result<Vec
             mask.classes.len()
         )));
     }
+    // One for each answer: the system may remove what lies there for long.
+    let temporary = TemporaryFolder::private()
+        .map_err(|error| Failure::Server(format!("no temporary folder: {error}")))?;
+    // Without links, as files that name the photo see it: its name is all that they hold.
+    let folder = dunce::canonicalize(temporary.path()).map_err(of_server)?;
     let path = folder.join(format.suffix().unwrap_or_default().trim_start_matches('.'));
     let details = Details {
-        photo: Path::new(PHOTO),
+        photo: &folder.join(PHOTO),
         cutout: &[],
         opacity: OPACITY,
         votes,
     };
     format.write(mask, &path, &details).map_err(of_server)?;
-    let bytes = files::read(&path).map_err(of_server)?;
-    files::remove_file(&path).map_err(of_server)?;
-    Ok(bytes)
+    files::read(&path).map_err(of_server)
 }
 
 impl Shared {
@@ -357,33 +454,67 @@ impl Shared {
         let Some(name) = name.filter(|name| *name != self.name) else {
             return Ok(self.model.clone());
         };
-        let built_in = BUILT_IN.iter().any(|(built_in, _)| *built_in == name);
-        let installed = models::installed()
-            .into_iter()
-            .find(|(installed, _)| installed == name);
-        let from = match installed {
-            _ if built_in => OsString::from(name),
-            Some((_, path)) => path.into_os_string(),
-            None => {
-                return Err(Failure::Request(format!(
-                    "there is no model {name:?}: GET /models lists them"
-                )));
-            }
+        let installed = || {
+            models::installed()
+                .into_iter()
+                .find(|found| found.0 == name)
+        };
+        let (from, file) = if is_built_in(name) {
+            (OsString::from(name), None)
+        } else if let Some((_, path)) = installed() {
+            let stamp = Stamp::of(&path);
+            (path.into_os_string(), stamp)
+        } else {
+            return Err(Failure::Request(format!(
+                "there is no model {name:?}: GET /models lists them"
+            )));
         };
         // Held while a model is loaded, so that no two threads load the same.
         let mut others = lock(&self.others);
-        let at = others.iter().position(|(other, _)| other == name);
-        let entry = match at {
-            Some(at) => others.remove(at),
+        let at = others.iter().position(|kept| kept.name == name);
+        let kept = at.map(|at| others.remove(at));
+        let kept = match kept.filter(|kept| kept.file == file) {
+            Some(kept) => kept,
             None => {
                 let model = models::load(&from, &self.device);
                 let model = model.map_err(of_server)?.with_precision(self.precision);
-                (name.to_owned(), Arc::new(model))
+                Kept {
+                    name: name.to_owned(),
+                    file,
+                    model: Arc::new(model),
+                }
             }
         };
-        let model = entry.1.clone();
-        others.insert(0, entry);
+        let model = kept.model.clone();
+        others.insert(0, kept);
         others.truncate(MODELS);
         Ok(model)
     }
+
+    /// The models that a request can name: the server's own, then the built-in and the installed ones.
+    fn models(&self) -> Value {
+        let own = self.name.to_string_lossy();
+        let mut listed = vec![described(&own, &self.model.card, true)];
+        let built_in = BUILT_IN.iter().filter(|(name, _)| *name != own);
+        listed.extend(built_in.filter_map(|(name, bytes)| {
+            let card = Card::read(bytes).ok()?;
+            Some(described(name, &card, false))
+        }));
+        for (name, path) in models::installed() {
+            if name == own || is_built_in(&name) {
+                continue;
+            }
+            let bytes = files::map_file(&path, "model file");
+            let card = bytes.ok().and_then(|bytes| Card::read(&bytes).ok());
+            // One without classes is a starting point for training.
+            if let Some(card) = card.filter(|card| card.classes.len() >= 2) {
+                listed.push(described(&name, &card, false));
+            }
+        }
+        Value::Array(listed)
+    }
+}
+
+fn is_built_in(name: &str) -> bool {
+    BUILT_IN.iter().any(|(built_in, _)| *built_in == name)
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 pub struct Limits {
     /// Bytes of a photo's file.
     pub body_bytes: usize,
-    /// In which a client has to send a photo, and to read some of its answer.
+    /// In which a client has to send a photo, and to read an answer, or each MiB of a longer one.
     pub patience: Duration,
 }
 

@@ -7,12 +7,12 @@
 //! | `GET /models` | the models that can be named, as JSON |
 //! | `GET /health` | `{"status":"ok",..}` as soon as the default model is loaded; 503 and `"failing"` after a computation that broke off, as all do on a lost device, until one succeeds |
 //!
-//! Errors are one line of JSON, `{"error":".."}`. On loopback everybody of this machine may ask; with
+//! `HEAD` is answered as `GET` is, without the body. Errors are one line of JSON, `{"error":".."}`. On loopback everybody of this machine may ask; with
 //! a token every request but `/health` and the page's files has to bring it as `Authorization: Bearer TOKEN`.
 //!
 //! Everything that a client can make the server hold is bounded: connections, the head of a request,
-//! the bytes of its body, the photos that wait or are computed, and the time in which a client has
-//! to send and to read.
+//! the bytes of its body, the photos that wait, are computed or answered, and the time in which a client
+//! has to send and to read.
 
 mod access;
 mod connection;
@@ -20,6 +20,7 @@ mod engine;
 mod limits;
 mod order;
 mod page;
+mod queue;
 mod respond;
 
 pub use access::Access;
@@ -39,8 +40,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use std::io;
 use std::net::TcpListener;
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
 /// Open connections; more wait to be accepted.
@@ -53,8 +55,11 @@ const FIELDS: usize = 64;
 const HEAD_TIME: Duration = Duration::from_secs(10);
 /// How often the server looks whether it is to stop.
 const LOOK: Duration = Duration::from_millis(50);
+/// How long a server that is to stop waits for clients once every photo is computed.
+const GRACE: Duration = Duration::from_secs(10);
 
-/// Answers requests until `stop` says so, and then finishes those that have begun.
+/// Answers requests until `stop` says so, and then finishes those that have begun; what clients have not
+/// read [`GRACE`] after the last photo is lost.
 ///
 /// # Errors
 /// A system that refuses.
@@ -66,11 +71,9 @@ pub fn serve(listener: TcpListener, service: Service, stop: impl Fn() -> bool) -
         .build()?;
     let service = Arc::new(service);
     runtime.block_on(accept(listener, service.clone(), limits, stop))?;
-    // Nobody asks any more: the engine's threads end.
+    // Nobody asks any more: the engine ends its threads when it is dropped.
     drop(runtime);
-    if let Some(service) = Arc::into_inner(service) {
-        service.engine.join();
-    }
+    drop(service);
     Ok(())
 }
 
@@ -124,6 +127,41 @@ async fn accept(
         });
     }
     drop(listener);
-    graceful.shutdown().await;
+    finish(graceful.shutdown(), || service.engine.is_working(), GRACE).await;
     Ok(())
+}
+
+/// Waits until all connections are closed, but no longer than `grace` once nothing works any more.
+async fn finish(closed: impl Future<Output = ()>, works: impl Fn() -> bool, grace: Duration) {
+    let mut closed = pin!(closed);
+    let mut since = Instant::now();
+    while tokio::time::timeout(LOOK, closed.as_mut()).await.is_err() {
+        if works() {
+            since = Instant::now();
+        } else if since.elapsed() >= grace {
+            err!("flowseg: some clients have not read their answers");
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[test]
+    fn the_end_waits_for_photos_and_not_for_clients_that_do_not_read() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        let looks = Cell::new(0);
+        let works = || looks.replace(looks.get() + 1) < 3;
+        runtime.block_on(finish(std::future::pending(), works, Duration::ZERO));
+        assert_eq!(looks.get(), 4);
+        // Where all are closed, nothing is waited for.
+        let hour = Duration::from_secs(3600);
+        runtime.block_on(finish(std::future::ready(()), || true, hour));
+    }
 }

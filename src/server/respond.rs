@@ -1,10 +1,10 @@
 //! Requests and their responses.
 
 use super::access::{Access, Refusal};
-use super::engine::{Engine, Failure};
+use super::engine::{Engine, Failure, PHOTO, Photo};
 use super::limits::Limits;
 use super::order::Order;
-use super::page::Page;
+use super::page::{Page, PageFile};
 use crate::terminal::err;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Bytes, Incoming};
@@ -25,6 +25,12 @@ pub struct Service {
 }
 
 type Answer = Response<Full<Bytes>>;
+
+/// What a TGA is called where photos are [`PHOTO`]: it has no signature, so that only its ending or its
+/// media type tells it.
+const TGA: &str = "photo.tga";
+/// Media types of TGA.
+const TGA_TYPES: [&str; 4] = ["image/x-tga", "image/x-targa", "image/tga", "image/targa"];
 
 /// Seconds after which a client may ask again.
 const RETRY: HeaderValue = HeaderValue::from_static("1");
@@ -93,12 +99,21 @@ pub(super) async fn respond(
     let answer = match route(service, &head, &mut body, &mut line.size).await {
         Ok(answer) => answer,
         Err(problem) => {
-            discard(&mut body).await;
+            // One that waits to be told to send its body is not told so by reading it.
+            if line.size > 0 || !waits_to_send(&head) {
+                discard(&mut body).await;
+            }
             problem.response()
         }
     };
     line.status = Some(answer.status());
     Ok(answer)
+}
+
+/// Whether a client sends its body only when it is told to.
+fn waits_to_send(head: &Parts) -> bool {
+    let expected = head.headers.get(header::EXPECT);
+    expected.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
 /// Reads what is left of a body, within limits: a client that is still sending when the connection is
@@ -151,13 +166,11 @@ async fn route(
     body: &mut Incoming,
     size: &mut usize,
 ) -> Result<Answer, Problem> {
-    let page = service.page.as_ref().filter(|_| head.method == Method::GET);
-    if let Some(file) = page.and_then(|page| page.read(head.uri.path())) {
-        let (media_type, bytes) = file.map_err(|error| {
-            let message = format!("the page has changed ({error}): start the server again");
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, message)
-        })?;
-        return Ok(response(StatusCode::OK, media_type, bytes));
+    // The body of an answer to HEAD is left out when it is written.
+    let reads = head.method == Method::GET || head.method == Method::HEAD;
+    let page = service.page.as_ref().filter(|_| reads);
+    if let Some(file) = page.and_then(|page| page.file(head.uri.path())) {
+        return Ok(of_page(file, head));
     }
     let allowed = match head.uri.path() {
         "/health" => Method::GET,
@@ -168,11 +181,11 @@ async fn route(
             return Err(Problem::new(StatusCode::NOT_FOUND, message));
         }
     };
-    if head.method != allowed {
+    if head.method != allowed && !(reads && allowed == Method::GET) {
         let message = format!("{} takes {allowed}", head.uri.path());
         let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, message);
         let value = HeaderValue::from_static(if allowed == Method::GET {
-            "GET"
+            "GET, HEAD"
         } else {
             "POST"
         });
@@ -190,9 +203,28 @@ async fn route(
     }
     check_access(service, head)?;
     match head.uri.path() {
-        "/models" => Ok(of_json(StatusCode::OK, &service.engine.models())),
+        "/models" => {
+            let models = service.engine.models().await.map_err(of_failure)?;
+            Ok(of_json(StatusCode::OK, &models))
+        }
         _ => segment(service, head, body, size).await,
     }
+}
+
+/// A file of the page. Everyone may keep it, but has to ask whether it is still the same.
+fn of_page(file: &PageFile, head: &Parts) -> Answer {
+    let known = head.headers.get(header::IF_NONE_MATCH);
+    let mut answer = if known.is_some_and(|tags| file.is_among(tags.as_bytes())) {
+        response(StatusCode::NOT_MODIFIED, file.media_type, Bytes::new())
+    } else {
+        response(StatusCode::OK, file.media_type, file.bytes.clone())
+    };
+    let headers = answer.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    if let Ok(tag) = HeaderValue::from_str(&file.tag) {
+        headers.insert(header::ETAG, tag);
+    }
+    answer
 }
 
 fn check_access(service: &Service, head: &Parts) -> Result<(), Problem> {
@@ -249,9 +281,22 @@ async fn segment(
         ));
     }
     let answer = order.answer;
+    let photo = Photo {
+        name: if is_tga(head) { TGA } else { PHOTO },
+        bytes: photo,
+    };
     let computed = service.engine.segment(order, photo, place).await;
     let bytes = computed.map_err(of_failure)?;
     Ok(response(StatusCode::OK, answer.media_type(), bytes))
+}
+
+/// Whether the body is sent as a TGA.
+fn is_tga(head: &Parts) -> bool {
+    let sent = head.headers.get(header::CONTENT_TYPE);
+    let sent = sent.and_then(|value| value.to_str().ok());
+    let media_type = sent.and_then(|value| value.split(';').next());
+    let is = |known: &&str| media_type.is_some_and(|sent| sent.trim().eq_ignore_ascii_case(known));
+    TGA_TYPES.iter().any(is)
 }
 
 /// Reads a body of at most so many bytes, and counts them.

@@ -29,6 +29,7 @@ mod race;
 mod recipe;
 mod scoring;
 mod server;
+mod serving;
 mod teacher;
 mod training;
 mod window;

@@ -12,37 +12,49 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// A server of the small built-in model on the CPU, which ends with it.
-struct Server {
+pub(crate) struct Server {
     child: Child,
-    address: SocketAddr,
+    pub address: SocketAddr,
 }
 
 /// What came back.
-struct Answer {
-    status: u16,
-    head: String,
-    body: Vec<u8>,
+pub(crate) struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: Vec<u8>,
 }
 
 impl Answer {
-    fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         assert!(self.head.contains("application/json"), "{}", self.head);
         let text = std::str::from_utf8(&self.body).unwrap();
         assert_eq!(text.trim_end().lines().count(), 1, "{text}");
         serde_json::from_str(text).unwrap()
     }
 
-    fn error(&self) -> String {
+    pub(crate) fn error(&self) -> String {
         self.json()["error"].as_str().unwrap().to_owned()
     }
 }
 
 impl Server {
-    fn start(token: Option<&str>, more: &[&str]) -> Self {
+    pub(crate) fn start(token: Option<&str>, more: &[&str]) -> Self {
         Self::start_on("cpu", token, more, &[])
     }
 
-    fn start_on(
+    /// With these variables.
+    pub(crate) fn start_on(
+        device: &str,
+        token: Option<&str>,
+        more: &[&str],
+        environment: &[(&str, &Path)],
+    ) -> Self {
+        Self::start_in(Path::new("."), device, token, more, environment)
+    }
+
+    /// In this folder.
+    pub(crate) fn start_in(
+        folder: &Path,
         device: &str,
         token: Option<&str>,
         more: &[&str],
@@ -53,6 +65,7 @@ impl Server {
         command.arg("--default-signal").arg(flowseg().get_program());
         command.args(["serve", "--http", "127.0.0.1:0", "--device", device]);
         command.args(["--model", "scenes"]).args(more);
+        command.current_dir(folder);
         command.envs(environment.iter().copied());
         match token {
             Some(token) => command.env("FLOWSEG_TOKEN", token),
@@ -70,7 +83,7 @@ impl Server {
         }
     }
 
-    fn connect(&self) -> TcpStream {
+    pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address).unwrap();
         let patience = Some(Duration::from_secs(120));
         stream.set_read_timeout(patience).unwrap();
@@ -78,13 +91,13 @@ impl Server {
     }
 
     /// Sends bytes and reads until the server closes or the answer is whole.
-    fn send(&self, request: &[u8]) -> Answer {
+    pub(crate) fn send(&self, request: &[u8]) -> Answer {
         let mut stream = self.connect();
         stream.write_all(request).unwrap();
         read_answer(stream)
     }
 
-    fn request(&self, line: &str, fields: &str, body: &[u8]) -> Answer {
+    pub(crate) fn request(&self, line: &str, fields: &str, body: &[u8]) -> Answer {
         let address = self.address;
         let length = body.len();
         let head = format!(
@@ -94,7 +107,7 @@ impl Server {
     }
 
     /// Asks for the end, and waits for it: the exit status and the log.
-    fn end(mut self) -> (Option<i32>, String) {
+    pub(crate) fn end(mut self) -> (Option<i32>, String) {
         self.signal();
         let mut log = String::new();
         let mut stderr = self.child.stderr.take().unwrap();
@@ -116,7 +129,7 @@ impl Drop for Server {
     }
 }
 
-fn read_answer(mut stream: TcpStream) -> Answer {
+pub(crate) fn read_answer(mut stream: TcpStream) -> Answer {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).unwrap();
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
@@ -332,6 +345,11 @@ fn a_token_is_asked_for_and_never_logged() {
         &["cannot listen"],
     );
     serve("not an address").assert().failure().code(2);
+    // One that is set by mistake to nothing does not open the server.
+    fails(
+        serve("127.0.0.1:0").env("FLOWSEG_TOKEN", " "),
+        &["FLOWSEG_TOKEN", "unset"],
+    );
 }
 
 #[test]
@@ -449,6 +467,9 @@ fn a_server_on_a_lost_device_says_that_it_fails() {
     std::thread::sleep(Duration::from_secs(1));
     let answer = server.request("POST /segment?steps=1", "", &bytes);
     assert_eq!(answer.status, 500);
+    // What is no photo says nothing of the device.
+    let answer = server.request("POST /segment?steps=1", "", b"no photo");
+    assert_eq!(answer.status, 400);
     let health = server.request("GET /health", "", b"");
     assert_eq!(
         (health.status, &health.json()["status"]),
@@ -456,6 +477,7 @@ fn a_server_on_a_lost_device_says_that_it_fails() {
     );
     let (code, log) = server.end();
     assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("flowseg: a computation broke off: "), "{log}");
 }
 
 /// The page's files, and no others, are there for everyone who can reach the server.

@@ -12,6 +12,13 @@ use super::super::limits::MAX_PIXELS;
 use super::decoded::Decoded;
 use super::samples::{Channels, Raster, from_bytes};
 
+/// Width and height by the header; `None` if it does not tell.
+pub(super) fn size(bytes: &[u8]) -> Option<[u32; 2]> {
+    let file = HeifFile::parse(bytes).ok()?;
+    let size = file.image_size(file.primary_id).ok()?;
+    size.map(|(width, height)| [width, height])
+}
+
 pub(super) fn decode(path: &Path, bytes: &[u8]) -> Result<Decoded, DataError> {
     let failed = |error: Error| {
         DataError::unsupported(

@@ -13,12 +13,12 @@ use super::exif;
 use super::jpeg_stream::Stream;
 use super::samples::{Channels, Raster, from_bytes, from_words};
 
-/// Width and height by the header; `None` if it is not a JPEG's.
-pub(super) fn size(bytes: &[u8]) -> Option<(u32, u32)> {
+/// Width and height by the header; `None` if it is damaged.
+pub(super) fn size(bytes: &[u8]) -> Option<[u32; 2]> {
     let mut decoder = Decoder::new(bytes);
     decoder.read_info().ok()?;
     let info = decoder.info()?;
-    Some((info.width.into(), info.height.into()))
+    Some([info.width.into(), info.height.into()])
 }
 
 pub(super) fn decode(path: &Path, bytes: &[u8]) -> Result<Decoded, DataError> {

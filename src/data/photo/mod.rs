@@ -12,16 +12,15 @@ mod png;
 mod samples;
 mod tiff;
 
-use std::io::Cursor;
 use std::path::Path;
 
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageReader, RgbImage};
+use image::{DynamicImage, RgbImage};
 
 pub use frames::{Frame, Frames, frame_count, frame_name, read_frames};
 
 use super::error::DataError;
-use super::input::{Format, read_bytes, recognise};
+use super::input::{Format, check_size, read_bytes, recognise};
 use super::limits::MAX_PIXELS;
 
 /// File extensions of photos, in lower case. They select files in folders; the format is recognised by
@@ -67,15 +66,28 @@ pub fn decode_photo(name: &Path, bytes: Vec<u8>) -> Result<RgbImage, DataError> 
     Ok(decode_stored(name, bytes)?.upright())
 }
 
-/// How many pixels a photo has by its header; [`MAX_PIXELS`] if only its decoder can tell.
-pub(crate) fn pixels_at_most(bytes: &[u8]) -> u64 {
-    let size = jpeg::size(bytes).or_else(|| {
-        let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
-        reader.ok()?.into_dimensions().ok()
-    });
-    size.map_or(MAX_PIXELS, |(width, height)| {
-        u64::from(width) * u64::from(height)
-    })
+/// How many pixels [`decode_photo`] decodes, by the file's header: 0 if the header is damaged, so that
+/// the decoder refuses it at once, and [`MAX_PIXELS`] if only the decoder can tell.
+///
+/// # Errors
+/// A file that is not a photo, is of an unsupported kind or is too large.
+pub(crate) fn pixels_of(name: &Path, bytes: &[u8]) -> Result<u64, DataError> {
+    let size = match recognise(name, bytes)? {
+        Format::Jpeg => jpeg::size(bytes),
+        Format::Png => png::size(bytes),
+        Format::Tiff => tiff::size(bytes),
+        Format::Heic => match heic::size(bytes) {
+            None => return Ok(MAX_PIXELS),
+            size => size,
+        },
+        Format::Other(format) => other::size(bytes, format),
+    };
+    let Some(size) = size else {
+        return Ok(0);
+    };
+    let [width, height] = size.map(u64::from);
+    check_size(name, width, height)?;
+    Ok(width * height)
 }
 
 /// A photo as it is stored, in sRGB.

@@ -3,7 +3,7 @@
 use std::io::Cursor;
 use std::path::Path;
 
-use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader};
+use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, ImageResult};
 
 use super::super::error::DataError;
 use super::super::input::check_size;
@@ -11,12 +11,23 @@ use super::decoded::Decoded;
 use super::exif;
 use super::samples::{Channels, Raster, from_bytes, from_words};
 
+/// A decoder that has read the header. Its default memory limit would be too low for large photos: the
+/// caller checks the size.
+fn decoder(bytes: &[u8], format: ImageFormat) -> ImageResult<impl ImageDecoder> {
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    reader.no_limits();
+    reader.into_decoder()
+}
+
+/// Width and height by the header; `None` if it is damaged.
+pub(super) fn size(bytes: &[u8], format: ImageFormat) -> Option<[u32; 2]> {
+    let decoder = decoder(bytes, format).ok()?;
+    Some(decoder.dimensions().into())
+}
+
 pub(super) fn decode(path: &Path, bytes: &[u8], format: ImageFormat) -> Result<Decoded, DataError> {
     let failed = |error: image::ImageError| DataError::decode(path, &error);
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    // The size is checked below; the decoder's default memory limit is too low for large photos.
-    reader.no_limits();
-    let mut decoder = reader.into_decoder().map_err(failed)?;
+    let mut decoder = decoder(bytes, format).map_err(failed)?;
     let (width, height) = decoder.dimensions();
     check_size(path, u64::from(width), u64::from(height))?;
     let profile = decoder.icc_profile().ok().flatten();

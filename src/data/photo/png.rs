@@ -14,9 +14,20 @@ use super::samples::{Channels, Raster, from_bytes, from_words};
 /// Maximum bytes of a colour profile or an EXIF block.
 const BESIDE: usize = 256 << 20;
 
+fn decoder(bytes: &[u8]) -> Decoder<Cursor<&[u8]>> {
+    Decoder::new_with_limits(Cursor::new(bytes), Limits { bytes: BESIDE })
+}
+
+/// Width and height by the header; `None` if it is damaged.
+pub(super) fn size(bytes: &[u8]) -> Option<[u32; 2]> {
+    let mut decoder = decoder(bytes);
+    let header = decoder.read_header_info().ok()?;
+    Some([header.width, header.height])
+}
+
 pub(super) fn decode(path: &Path, bytes: &[u8]) -> Result<Decoded, DataError> {
     let failed = |error: ::png::DecodingError| DataError::decode(path, &error);
-    let mut decoder = Decoder::new_with_limits(Cursor::new(bytes), Limits { bytes: BESIDE });
+    let mut decoder = decoder(bytes);
     decoder.set_ignore_text_chunk(true);
     // Expands palettes to colours, transparent colours to opacity, and fewer bits to 8.
     decoder.set_transformations(Transformations::EXPAND);

@@ -89,30 +89,57 @@ fn open(bytes: &[u8], page: usize) -> TiffResult<Reader<'_>> {
     Ok(reader)
 }
 
-/// The number of the largest page that is neither a thumbnail nor a mask, with a warning if there are
-/// several.
-fn best_page(path: &Path, bytes: &[u8]) -> Result<usize, DataError> {
-    let mut reader = open(bytes, 0).map_err(|error| refusal(path, error))?;
+/// What the choice of a page depends on.
+struct Candidate {
+    number: usize,
+    reduced_or_mask: bool,
+    /// Width and height; 0 if its directory does not tell.
+    size: [u32; 2],
+}
+
+impl Candidate {
+    fn area(&self) -> u64 {
+        let [width, height] = self.size.map(u64::from);
+        width * height
+    }
+}
+
+fn candidates(bytes: &[u8]) -> TiffResult<Vec<Candidate>> {
+    let mut reader = open(bytes, 0)?;
     let mut pages = Vec::new();
     for number in 0..PAGES {
         let kind = reader.find_tag_unsigned::<u32>(Tag::NewSubfileType);
-        let reduced_or_mask = kind.ok().flatten().unwrap_or(0) & 0b101 != 0;
-        let (width, height) = reader.dimensions().unwrap_or_default();
-        pages.push((
-            reduced_or_mask,
-            u64::from(width) * u64::from(height),
+        pages.push(Candidate {
             number,
-        ));
+            reduced_or_mask: kind.ok().flatten().unwrap_or(0) & 0b101 != 0,
+            size: reader.dimensions().unwrap_or_default().into(),
+        });
         // An unreadable page ends the list; earlier ones may be sufficient.
         if !reader.more_images() || reader.next_image().is_err() {
             break;
         }
     }
-    let full = pages.iter().filter(|(reduced, ..)| !reduced).count();
-    let best = pages
-        .iter()
-        .min_by_key(|(reduced, area, number)| (*reduced, u64::MAX - area, *number))
-        .map_or(0, |(_, _, number)| *number);
+    Ok(pages)
+}
+
+/// The largest page that is neither a thumbnail nor a mask, if there is one that is not.
+fn best(pages: &[Candidate]) -> Option<&Candidate> {
+    let order = |page: &&Candidate| (page.reduced_or_mask, u64::MAX - page.area(), page.number);
+    pages.iter().min_by_key(order)
+}
+
+/// Width and height of the page that is decoded; `None` if its directory is damaged.
+pub(super) fn size(bytes: &[u8]) -> Option<[u32; 2]> {
+    let pages = candidates(bytes).ok()?;
+    let best = best(&pages)?;
+    (best.area() > 0).then_some(best.size)
+}
+
+/// The number of the [`best`] page, with a warning if there are several of full size.
+fn best_page(path: &Path, bytes: &[u8]) -> Result<usize, DataError> {
+    let pages = candidates(bytes).map_err(|error| refusal(path, error))?;
+    let best = best(&pages).map_or(0, |page| page.number);
+    let full = pages.iter().filter(|page| !page.reduced_or_mask).count();
     if full > 1 {
         warn(
             path,

@@ -590,3 +590,32 @@ fn heic_has_the_pixels_of_libheif() {
     fs::write(&labels, whole).unwrap();
     says(&message(read_labels(&labels)), &["non-PNG"]);
 }
+
+#[test]
+fn the_pixels_that_are_decoded_are_known_from_the_header() {
+    let image = rgb();
+    let full = page(SIZE, [8, 2, 3], &[], image.as_raw().clone());
+    let small = || page([4, 2], [8, 2, 3], &[], vec![7; 24]);
+    let photos = [
+        include_bytes!("files/444.heic").to_vec(),
+        include_bytes!("files/fax4.tif").to_vec(),
+        include_bytes!("files/big-endian-64-bit.tif").to_vec(),
+        include_bytes!("files/rgb.jpg").to_vec(),
+        tiff(&[small(), full, small()]),
+        encoded(&image, image::ImageFormat::Png),
+        encoded(&image, image::ImageFormat::Bmp),
+    ];
+    let pixels = |bytes: &[u8]| pixels_of(Path::new("p"), bytes);
+    for bytes in photos {
+        let (width, height) = read(&bytes).dimensions();
+        let found = pixels(&bytes).unwrap();
+        assert_eq!(found, u64::from(width) * u64::from(height));
+    }
+    // What no decoder begins with takes nothing, and what is no photo or too large is refused.
+    assert_eq!(pixels(b"\xFF\xD8\xFF\xE0").unwrap(), 0);
+    says(&message(pixels(b"no photo at all")), &["p is not"]);
+    let size = [60_000u32; 2].map(u32::to_be_bytes).concat();
+    let header = chunk(b"IHDR", &[&size[..], &[8, 2, 0, 0, 0]].concat());
+    let large = [&b"\x89PNG\r\n\x1a\n"[..], &header, &chunk(b"IDAT", &[0; 8])].concat();
+    says(&message(pixels(&large)), &["60000"]);
+}
