@@ -17,6 +17,27 @@ pub fn line<S: AsRef<str>>(cells: impl IntoIterator<Item = S>) -> String {
     cells.join(",") + "\n"
 }
 
+/// The cells of every row of a table that was written by [`line`], quotes resolved.
+pub fn rows(table: &str) -> Vec<Vec<String>> {
+    let (mut rows, mut row, mut cell) = (Vec::new(), Vec::new(), String::new());
+    let mut quoted = false;
+    let mut rest = table.chars().peekable();
+    while let Some(next) = rest.next() {
+        match next {
+            // Within quotes, two are one quote of the text.
+            '"' if quoted && rest.next_if_eq(&'"').is_some() => cell.push('"'),
+            '"' => quoted = !quoted,
+            ',' if !quoted => row.push(std::mem::take(&mut cell)),
+            '\n' if !quoted => {
+                row.push(std::mem::take(&mut cell));
+                rows.push(std::mem::take(&mut row));
+            }
+            other => cell.push(other),
+        }
+    }
+    rows
+}
+
 /// A cell that is not mistaken for a formula. Signed numbers start like one but are left alone.
 fn as_text(cell: &str) -> Cow<'_, str> {
     let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
@@ -39,6 +60,18 @@ mod tests {
             "\"a,b\",\"say \"\"so\"\"\",\"x\ny\"\n"
         );
         assert_eq!(line(Vec::<String>::new()), "\n");
+    }
+
+    #[test]
+    fn rows_are_read_as_they_were_written() {
+        let written = [
+            vec!["a,b", "say \"so\"", "x\ny"],
+            vec!["", "1.5", "\""],
+            vec![""],
+        ];
+        let table: String = written.iter().map(|cells| line(cells.iter())).collect();
+        assert_eq!(rows(&table), written);
+        assert!(rows("").is_empty());
     }
 
     #[test]

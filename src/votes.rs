@@ -17,6 +17,10 @@ use crate::labels::IGNORE;
 use rayon::prelude::*;
 use std::ops::Range;
 
+/// Maximum bytes of the votes of a picture that are kept as they are. Larger ones are not filtered along
+/// their photo, and windows are decided strip by strip.
+pub const WHOLE: usize = 256 << 20;
+
 /// What is added to every squared distance, as in training.
 pub(crate) const EPSILON: f32 = 0.01;
 
@@ -131,6 +135,30 @@ impl Votes {
                 }
             });
         (labels, probabilities)
+    }
+
+    /// The probability, 0 to 1, of the given label of every pixel at another size, `[height, width]`,
+    /// interpolated as in [`decide`](Self::decide); 0 for a label that is no class.
+    pub fn probabilities(&self, labels: &[u16], to: [usize; 2]) -> Vec<f32> {
+        let mut probabilities = vec![0.0; to[0] * to[1]];
+        let (rows, looks, width) = (self.rows(), self.looks(), to[1].max(1));
+        probabilities
+            .par_chunks_exact_mut(width)
+            .zip(labels.par_chunks_exact(width))
+            .enumerate()
+            .for_each(|(row, (probabilities, labels))| {
+                let row = Row::new(&rows, row, to);
+                for (column, (probability, label)) in
+                    probabilities.iter_mut().zip(labels).enumerate()
+                {
+                    row.each(column, |class, share| {
+                        if class == usize::from(*label) {
+                            *probability = share / looks;
+                        }
+                    });
+                }
+            });
+        probabilities
     }
 
     /// The labels that [`decide`](Self::decide) returns.
@@ -324,6 +352,24 @@ mod tests {
             assert!((twice - once).abs() < 1e-6);
         }
         assert_ne!(votes.labels([1, 2])[1], IGNORE);
+    }
+
+    #[test]
+    fn the_probability_of_what_was_decided_is_that_of_the_decision() {
+        let mut votes = votes(&[0, 1, 2, 3], [2, 2]);
+        votes.add(&votes.clone());
+        let (labels, decided) = votes.decide([3, 5]);
+        assert_eq!(votes.probabilities(&labels, [3, 5]), decided);
+        let others: Vec<u16> = labels.iter().map(|label| (label + 1) % 4).collect();
+        let others = votes.probabilities(&others, [3, 5]);
+        assert!(
+            others
+                .iter()
+                .zip(&decided)
+                .all(|(other, best)| other <= best)
+        );
+        assert!(others[0] < decided[0]);
+        assert_eq!(votes.probabilities(&[IGNORE; 15], [3, 5]), [0.0; 15]);
     }
 
     #[test]

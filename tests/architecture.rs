@@ -42,13 +42,13 @@ flow: device encoding
 gpu: encoding format page potential vector_field
 runs: data run_format
 model: device encoding files flow kernels patches random
-inference: data encoding flow model random sampler votes
+inference: data encoding flow labels model random sampler votes
 inspect: encoding flow inference labels model
 models: files model page run_format
 onnx: data encoding flow inference kernels model random sampler votes
 eval: csv data encoding flow fonts inference labels model pictures random sampler votes
 export: csv data encoding files fonts labels pictures trajectory votes
-compare: data encoding eval export fonts labels pictures sampler trajectory votes
+compare: data encoding eval export fonts labels pictures run_format sampler trajectory votes
 job: data device inference labels model page panic_message sampler
 server: data device export files inference kernels labels model models panic_message terminal votes
 train: assignment data device encoding eval files flow format kernels model models panic_message patches pictures \

@@ -23,6 +23,12 @@ pub enum AblateError {
     /// The folder contains results of different settings.
     #[error("{} was made with other settings: choose another -o, or remove it", .0.display())]
     Changed(PathBuf),
+    /// A finished run with other score settings whose model is gone.
+    #[error(
+        "{} was scored with other [score] settings, and {} is gone, which could be scored again: restore one \
+         of them, choose another -o, or remove the former to train the run again", record.display(), model.display()
+    )]
+    Unscored { record: PathBuf, model: PathBuf },
     #[error("{name}: {source}")]
     Train {
         name: String,

@@ -20,7 +20,7 @@ pub use error::AblateError;
 pub use record::{Record, StepResult};
 pub use table::{Job, ScoreSettings, Table};
 
-use crate::data::DataError;
+use crate::data::{DataError, DataList, Dataset, check};
 use crate::device::Opened;
 use crate::eval::{self, Agreement, Confusion, EvalError, Scoring};
 use crate::files;
@@ -32,6 +32,7 @@ use crate::train::folder::RunFolder;
 use crate::train::{self, TrainError};
 use burn::module::Module;
 use std::path::Path;
+use std::rc::Rc;
 
 /// The events of making a table, in order.
 pub enum Event {
@@ -67,7 +68,9 @@ pub fn run(
 ) -> Result<bool, AblateError> {
     let read = |job| Record::read(out, job, &table.score);
     let mut records: Vec<Option<Record>> = table.jobs.iter().map(read).collect::<Result<_, _>>()?;
-    check_split(table, &records)?;
+    let Some(photos) = scored_photos(table, &records, report, stop)? else {
+        return Ok(false);
+    };
     for folder in ["runs", "scores"] {
         files::create_folder(&out.join(folder))?;
     }
@@ -83,33 +86,92 @@ pub fn run(
             name: job.title(),
             done: records[i].is_some(),
         });
-        if records[i].is_none() {
-            match finish(table, job, out, device, report, stop)? {
-                Some(record) => records[i] = Some(record),
-                None => return Ok(false),
-            }
-            write(&records)?;
+        let Some(photos) = &photos[i] else {
+            continue;
+        };
+        match finish(table, job, photos, out, device, report, stop)? {
+            Some(record) => records[i] = Some(record),
+            None => return Ok(false),
         }
+        write(&records)?;
     }
     Ok(true)
 }
 
-/// Opens what the unfinished runs will be scored on, which a training of hours should not end with.
-fn check_split(table: &Table, records: &[Option<Record>]) -> Result<(), DataError> {
-    let mut opened = Vec::new();
-    let unfinished = table
-        .jobs
-        .iter()
-        .zip(records)
-        .filter(|(_, record)| record.is_none());
-    for (job, _) in unfinished {
-        let list = scored_on(job).data_list();
-        if !opened.contains(&list) {
-            list.open_first(&table.score.split, &list.open_training()?)?;
-            opened.push(list);
+/// The photos that runs of one data set are scored on.
+struct Photos {
+    list: DataList,
+    skip_bad: bool,
+    /// Number of pairs that are trained on.
+    training: usize,
+    scored: Dataset,
+}
+
+/// The photos that each run will be scored on, by the index of the run; `None` for a finished run.
+type Scored = Vec<Option<Rc<Photos>>>;
+
+/// Opens and checks what the unfinished runs will be scored on: a training of hours should not end with
+/// a photo that cannot be read. `None` if stopped.
+fn scored_photos(
+    table: &Table,
+    records: &[Option<Record>],
+    report: &mut dyn FnMut(Event),
+    stop: &dyn Fn() -> bool,
+) -> Result<Option<Scored>, DataError> {
+    let mut opened: Scored = Vec::new();
+    for (job, record) in table.jobs.iter().zip(records) {
+        if record.is_some() {
+            opened.push(None);
+            continue;
         }
+        let settings = scored_on(job);
+        let (list, skip_bad) = (settings.data_list(), settings.data.skip_bad);
+        let known = opened.iter().flatten();
+        let mut same = known.filter(|photos| photos.list == list && photos.skip_bad == skip_bad);
+        let photos = match same.next().cloned() {
+            Some(photos) => photos,
+            None => match Photos::open(list, &table.score.split, skip_bad, report, stop)? {
+                Some(photos) => Rc::new(photos),
+                None => return Ok(None),
+            },
+        };
+        opened.push(Some(photos));
     }
-    Ok(())
+    Ok(Some(opened))
+}
+
+impl Photos {
+    /// Opens and checks the photos; `None` if stopped. Unusable pairs of the training split are
+    /// counted; if they are not to be skipped, the training reports them.
+    fn open(
+        list: DataList,
+        split: &str,
+        skip_bad: bool,
+        report: &mut dyn FnMut(Event),
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Option<Self>, DataError> {
+        let training = list.open_training()?;
+        let scored = list.open_first(split, &training)?;
+        let memory = check::memory();
+        let mut check = |data: &Dataset, split| {
+            let mut progress =
+                |done, of| report(Event::Train(train::Event::Checking { split, done, of }));
+            data.check(memory.as_deref(), &mut progress, stop)
+        };
+        let Some(of_scored) = check(&scored, "scored") else {
+            return Ok(None);
+        };
+        let scored = scored.checked(of_scored, skip_bad)?;
+        let Some(of_training) = check(&training, "training") else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            training: training.len() - of_training.bad.len(),
+            list,
+            skip_bad,
+            scored,
+        }))
+    }
 }
 
 /// The settings of the data that a run is scored on: stages may repeat them, but all use the same.
@@ -123,6 +185,7 @@ fn scored_on(job: &Job) -> Config {
 fn finish(
     table: &Table,
     job: &Job,
+    photos: &Photos,
     out: &Path,
     device: &Opened,
     report: &mut dyn FnMut(Event),
@@ -133,8 +196,19 @@ fn finish(
     let resume = RunFolder::holds_run(&folder);
     let path = folder.join(MODEL);
     let mut record = Record::new(job, &table.score, device);
-    if !path.exists() {
-        let mut tell = |event| report(Event::Train(event));
+    if path.exists() {
+        // Its time per step is that of the device that it was trained on.
+        if let Some(before) = Record::stored(out, job)? {
+            record.device = before.device;
+        }
+    } else {
+        let mut parameters = 0;
+        let mut tell = |event| {
+            if let train::Event::Started { parameters: of, .. } = &event {
+                parameters = *of;
+            }
+            report(Event::Train(event));
+        };
         match train::run(
             &job.config,
             &folder,
@@ -154,12 +228,13 @@ fn finish(
                 });
             }
         }
+        record.parameters = parameters;
     }
     record.read_metrics(&folder.join(METRICS));
     if record.failure.is_none() {
         report(Event::Scoring);
         let model = model::file::read(&path, &device.device)?;
-        match score(table, job, &model, &mut record, stop) {
+        match score(table, job, photos, &model, &mut record, stop) {
             Err(EvalError::Stopped) => return Ok(None),
             Err(error @ EvalError::NotFinite(_)) => record.failure = Some(error.to_string()),
             result => result.map_err(|source| AblateError::Eval {
@@ -193,15 +268,14 @@ fn unchanged(folder: &Path, config: &Config) -> Result<(), AblateError> {
 fn score(
     table: &Table,
     job: &Job,
+    photos: &Photos,
     model: &Model,
     record: &mut Record,
     stop: &dyn Fn() -> bool,
 ) -> Result<(), EvalError> {
     let settings = &table.score;
     let config = scored_on(job);
-    let list = config.data_list();
-    let training = list.open_training()?;
-    let data = list.open_first(&settings.split, &training)?;
+    let data = &photos.scored;
     let classes = model.card.classes.len();
     let mut sums = vec![Confusion::of(data.known_classes()); settings.steps.len()];
     let mut agreement = Agreement::default();
@@ -220,7 +294,7 @@ fn score(
                 agreement.add(seen);
             }
         };
-        let outcomes = eval::score(model, &data, &scoring, &mut seen, stop)?;
+        let outcomes = eval::score(model, data, &scoring, &mut seen, stop)?;
         for (sum, outcome) in sums.iter_mut().zip(&outcomes) {
             sum.merge(&outcome.confusion);
         }
@@ -228,7 +302,7 @@ fn score(
     let scored = eval::spread(data.len(), settings.samples).len();
     record.data = data.name().to_owned();
     record.classes = classes;
-    record.photos = [training.len(), scored];
+    record.photos = [photos.training, scored];
     record.parameters = model.network.num_params();
     record.steps = model.card.steps;
     record.results = settings

@@ -19,12 +19,13 @@ pub struct Record {
     pub score: ScoreSettings,
     /// Version of this program.
     pub version: String,
+    /// The device that it was trained on.
     pub device: String,
     pub data: String,
     pub classes: usize,
     /// Number of photos trained on, and of photos scored.
     pub photos: [usize; 2],
-    /// Parameters of the network.
+    /// Parameters of the network; 0 if unknown.
     pub parameters: usize,
     pub steps: u64,
     /// Median seconds per training step, without validations.
@@ -81,12 +82,37 @@ impl Record {
     /// which can be scored again.
     ///
     /// # Errors
-    /// If the record cannot be read, or has other training settings.
+    /// If the record cannot be read, has other training settings, or has other score settings and the
+    /// model is gone.
     pub(super) fn read(
         out: &Path,
         job: &Job,
         score: &ScoreSettings,
     ) -> Result<Option<Self>, AblateError> {
+        let Some(record) = Self::stored(out, job)? else {
+            return Ok(None);
+        };
+        if record.score == *score {
+            return Ok(Some(record));
+        }
+        let model = out.join("runs").join(&job.name).join(MODEL);
+        match (model.exists(), &record.failure) {
+            (true, _) => Ok(None),
+            // A run that diverged has no model, nor checkpoints to train it again from.
+            (false, Some(_)) => Ok(Some(record)),
+            (false, None) => Err(AblateError::Unscored {
+                record: path(out, job),
+                model,
+            }),
+        }
+    }
+
+    /// The record of a job, whatever its score settings. Its row has the name that the table has now:
+    /// another may have the same file name.
+    ///
+    /// # Errors
+    /// If the record cannot be read, or has other training settings.
+    pub(super) fn stored(out: &Path, job: &Job) -> Result<Option<Self>, AblateError> {
         let path = path(out, job);
         if !path.exists() {
             return Ok(None);
@@ -99,10 +125,10 @@ impl Record {
         if record.settings().as_ref() != Some(&job.config) {
             return Err(AblateError::Changed(path));
         }
-        // A run that diverged has none, nor checkpoints to train it again from.
-        let model = out.join("runs").join(&job.name).join(MODEL);
-        let lost = record.failure.is_some() && !model.exists();
-        Ok(Some(record).filter(|record| record.score == *score || lost))
+        Ok(Some(Self {
+            row: job.row_name.clone(),
+            ..record
+        }))
     }
 
     pub(super) fn write(&self, out: &Path, job: &Job) -> Result<(), FileError> {
@@ -140,5 +166,72 @@ impl Record {
         }
         seconds.sort_by(f64::total_cmp);
         self.seconds_per_step = seconds.get(seconds.len() / 2).copied();
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A record with a score, or of a run that diverged.
+    pub(crate) fn record(row: &str, seed: u64, miou: Option<f64>) -> Record {
+        let result = miou.map(|miou| StepResult {
+            steps: 5,
+            miou,
+            pixel_accuracy: 0.5,
+            agreement: Some(0.75),
+            iou: vec![Some(miou), None],
+        });
+        Record {
+            row: row.to_owned(),
+            seed,
+            config: Config::default().to_toml(),
+            score: ScoreSettings::default(),
+            version: "1.0.0".to_owned(),
+            device: "cpu".to_owned(),
+            data: "scenes".to_owned(),
+            classes: 2,
+            photos: [512, 64],
+            parameters: 1_500_000,
+            steps: 300,
+            seconds_per_step: Some(0.25),
+            curve: vec![(100, 0.1), (200, 0.2)],
+            failure: result.is_none().then(|| "the loss is NaN".to_owned()),
+            results: result.into_iter().collect(),
+        }
+    }
+
+    #[test]
+    fn a_record_is_that_of_its_job_whatever_the_row_is_called() {
+        let out = tempfile::tempdir().unwrap();
+        std::fs::create_dir(out.path().join("scores")).unwrap();
+        let job = |row_name: &str| Job {
+            name: "vanilla-seed0".to_owned(),
+            row: 0,
+            row_name: row_name.to_owned(),
+            seed: 0,
+            config: Config::default(),
+        };
+        let written = record("vanilla", 0, Some(0.5));
+        written.write(out.path(), &job("vanilla")).unwrap();
+        let read = |score: &ScoreSettings| Record::read(out.path(), &job("Vanilla"), score);
+        let found = read(&written.score).unwrap().unwrap();
+        assert_eq!(found.row, "Vanilla");
+        assert_eq!(found.results, written.results);
+        // Other score settings need the model.
+        let other = ScoreSettings {
+            steps: vec![3],
+            ..ScoreSettings::default()
+        };
+        let error = read(&other).unwrap_err();
+        assert!(matches!(error, AblateError::Unscored { .. }), "{error}");
+        let run = out.path().join("runs/vanilla-seed0");
+        std::fs::create_dir_all(&run).unwrap();
+        std::fs::write(run.join(MODEL), "").unwrap();
+        assert_eq!(read(&other).unwrap(), None);
+        std::fs::remove_file(run.join(MODEL)).unwrap();
+        let diverged = record("vanilla", 0, None);
+        diverged.write(out.path(), &job("vanilla")).unwrap();
+        assert!(read(&other).unwrap().is_some());
     }
 }

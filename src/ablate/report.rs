@@ -122,13 +122,24 @@ fn budget(table: &Table, records: &[Record]) -> String {
     };
     let set = |value: &dyn Fn(&Config) -> String| common(settings.iter().map(value).collect());
     let planned = table.jobs.len();
+    let size = |c: &Config| format!("{} x {}", c.data.size[0], c.data.size[1]);
+    if records.iter().all(|record| record.failure.is_some()) {
+        return format!(
+            "Budget: {} photos per training step at {}, learning rate {}; every finished run diverged. \
+             {} of {planned} runs are finished.",
+            set(&|c| c.train.batch_size.to_string()),
+            set(&size),
+            set(&|c| c.train.learning_rate.to_string()),
+            records.len(),
+        );
+    }
     format!(
         "Budget: {} training steps of {} photos at {} ({} training photos of {}, {} classes), \
          {} parameters, learning rate {}, scored on {} photos; flowseg {} on {}. {} of {planned} \
          runs are finished.",
         of(&|r| r.steps.to_string()),
         set(&|c| c.train.batch_size.to_string()),
-        set(&|c| format!("{} x {}", c.data.size[0], c.data.size[1])),
+        set(&size),
         of(&|r| r.photos[0].to_string()),
         of(&|r| r.data.clone()),
         of(&|r| r.classes.to_string()),
@@ -193,7 +204,10 @@ fn csv(table: &Table, records: &[Record]) -> String {
                 optional(result.map(|r| r.pixel_accuracy)),
                 optional(result.and_then(|r| r.agreement)),
                 record.steps.to_string(),
-                record.parameters.to_string(),
+                match record.parameters {
+                    0 => String::new(),
+                    known => known.to_string(),
+                },
                 optional(record.seconds_per_step),
                 record.failure.clone().unwrap_or_default(),
             ])
@@ -274,34 +288,8 @@ fn plots(table: &Table, records: &[Record]) -> Vec<Plot> {
 mod tests {
     use super::*;
     use crate::ablate::ScoreSettings;
+    use crate::ablate::record::tests::record;
     use crate::ablate::table::Row;
-
-    fn record(row: &str, seed: u64, miou: Option<f64>) -> Record {
-        let result = miou.map(|miou| StepResult {
-            steps: 5,
-            miou,
-            pixel_accuracy: 0.5,
-            agreement: Some(0.75),
-            iou: vec![Some(miou), None],
-        });
-        Record {
-            row: row.to_owned(),
-            seed,
-            config: Config::default().to_toml(),
-            score: ScoreSettings::default(),
-            version: "1.0.0".to_owned(),
-            device: "cpu".to_owned(),
-            data: "scenes".to_owned(),
-            classes: 2,
-            photos: [512, 64],
-            parameters: 1_500_000,
-            steps: 300,
-            seconds_per_step: Some(0.25),
-            curve: vec![(100, 0.1), (200, 0.2)],
-            failure: result.is_none().then(|| "the loss is NaN".to_owned()),
-            results: result.into_iter().collect(),
-        }
-    }
 
     fn table() -> Table {
         let row = |name: &str, x: f64| Row {
@@ -353,10 +341,25 @@ mod tests {
             csv.contains("b,0,s,4,,,,,300,1500000,0.25,the loss is NaN\n"),
             "{csv}"
         );
+        let unknown = Record {
+            parameters: 0,
+            ..record("b", 1, None)
+        };
+        assert!(
+            super::csv(&table(), &[unknown]).contains("b,1,s,4,,,,,300,,0.25,the loss is NaN\n"),
+        );
         // A single point gives no curve over solver steps; two places on the axis have a cost.
         assert!(!out.path().join("steps.svg").exists());
         assert!(out.path().join("convergence.svg").exists());
         assert!(out.path().join("cost.svg").exists());
         assert!(!out.path().join("axis.svg").exists());
+    }
+
+    #[test]
+    fn a_table_in_which_every_run_diverged_says_so() {
+        let records = [record("a", 0, None), record("b", 0, None)];
+        let text = budget(&table(), &records);
+        assert!(text.contains("every finished run diverged"), "{text}");
+        assert!(!text.contains("varying"), "{text}");
     }
 }

@@ -3,7 +3,7 @@
 //! ```toml
 //! title = "Reshaped against vanilla flow matching"
 //! about = "What it shows."
-//! seeds = [0, 1]                    # every row is trained with every seed
+//! seeds = [0, 1]                    # every row is trained with every seed, in place of train.seed
 //! config = "camvid.toml"            # settings to start from, beside this file; optional
 //! axis = "classes"                  # the meaning of the rows' x, for a plot over it; optional
 //!
@@ -155,6 +155,7 @@ impl Table {
         let reason = |error| wrong(text_file::toml_reason(&text, &error));
         let document: Document = toml::from_str(&text).map_err(reason)?;
         check(&document).map_err(|reason| wrong(reason.to_owned()))?;
+        check_seeds(&document, overrides).map_err(wrong)?;
         let mut base = toml::Table::new();
         if let Some(file) = &document.config {
             let file = path.with_file_name("").join(file);
@@ -236,6 +237,31 @@ fn check(document: &Document) -> Result<(), &'static str> {
         }
         () => Ok(()),
     }
+}
+
+/// Refuses `train.seed`, which `seeds` would replace, wherever it is meant for this table alone.
+fn check_seeds(document: &Document, overrides: &[String]) -> Result<(), String> {
+    let sets = |settings: &toml::Table| {
+        let train = settings.get("train").and_then(Value::as_table);
+        train.is_some_and(|train| train.contains_key("seed"))
+    };
+    let key = |text: &String| {
+        text.split_once('=')
+            .map(|(key, _)| key.trim() == "train.seed")
+    };
+    let row = document.row.iter().find(|row| sets(&row.set));
+    let place = if overrides.iter().any(|text| key(text) == Some(true)) {
+        "--set".to_owned()
+    } else if sets(&document.base) {
+        "base".to_owned()
+    } else if let Some(row) = row {
+        format!("the row \"{}\"", row.name)
+    } else {
+        return Ok(());
+    };
+    Err(format!(
+        "{place} gives train.seed, but every row is trained with the table's seeds: use seeds = [0, 1]"
+    ))
 }
 
 /// Merges tables recursively; any other value is replaced.
@@ -325,6 +351,12 @@ mod tests {
             ("title", "titel", "titel"),
             ("start.toml", "absent.toml", "absent.toml"),
             ("seeds", "score = { steps = [0] }\nseeds", "score.steps"),
+            ("batch_size = 5", "seed = 5", "base gives train.seed"),
+            (
+                "batch_size = 6",
+                "seed = 6",
+                "row \"vanilla\" gives train.seed",
+            ),
             ("seeds", "score = { steps = [5, 5] }\nseeds", "twice"),
             ("seeds", "score = { scale = 9 }\nseeds", "score.scale"),
             ("seeds", "score = { scale = nan }\nseeds", "score.scale"),
@@ -332,6 +364,8 @@ mod tests {
             let error = read(&TWO.replace(from, to), &[]).unwrap_err();
             assert!(error.contains(word) && !error.contains('\n'), "{error}");
         }
+        let error = read(TWO, &["train.steps=9", "train.seed = 9"]).unwrap_err();
+        assert!(error.contains("--set gives train.seed"), "{error}");
         assert!(
             read("title = \"T\"\nrow = []", &[])
                 .unwrap_err()

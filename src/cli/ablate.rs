@@ -4,6 +4,7 @@ use super::arguments::DeviceArgument;
 use super::dashboard::Dashboard;
 use super::interrupt::Stop;
 use crate::ablate::{self, Event, Table};
+use crate::device;
 use crate::files::{self, Plan};
 use crate::terminal::out;
 use std::path::PathBuf;
@@ -32,7 +33,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     plan.write(output.join("table.md"), "the table");
     plan.write(output.join("table.csv"), "the table");
     plan.check(|| vec![arguments.table.clone()])?;
-    let device = arguments.device.open()?;
+    let opened = arguments.device.open()?;
     let stop = Stop::listen()?;
     let mut screen = Dashboard::new("");
     let mut show = |event| match event {
@@ -58,7 +59,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
             out!("diverged");
         }
     };
-    let complete = ablate::run(&table, output, &device, &mut show, &|| stop.asked())?;
+    let work = || ablate::run(&table, output, &opened, &mut show, &|| stop.asked());
+    let complete = device::guarded(&opened.device, work)??;
     screen.clear();
     let file = output.join("table.md");
     if complete {

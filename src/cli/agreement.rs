@@ -1,60 +1,96 @@
 //! `flowseg eval --agreement`: whether a network's predictions follow the state that it is given.
 
 use crate::data::Dataset;
-use crate::inference;
+use crate::eval::Scoring;
+use crate::inference::{self, Tiling};
 use crate::inspect::{Agreement, Given, TIMES};
 use crate::model::Model;
 use crate::terminal::out;
+use anyhow::bail;
 use indicatif::ProgressBar;
 
 /// Means over photos, by the mask in the state and by time.
+#[derive(Default)]
 struct Means {
     sums: [[f64; TIMES.len()]; Given::ALL.len()],
-    photos: usize,
+    /// The number of photos in each mean: one without a labelled pixel is not in that of the labels.
+    photos: [usize; Given::ALL.len()],
 }
 
 impl Means {
     fn add(&mut self, agreement: &Agreement) {
-        self.photos += 1;
-        for (sums, given) in self.sums.iter_mut().zip(Given::ALL) {
-            let shares = agreement.shares(given).unwrap_or_default();
+        let means = self.sums.iter_mut().zip(&mut self.photos);
+        for ((sums, photos), given) in means.zip(Given::ALL) {
+            let Some(shares) = agreement.shares(given) else {
+                continue;
+            };
+            *photos += 1;
             for (sum, share) in sums.iter_mut().zip(shares) {
                 *sum += f64::from(*share);
             }
         }
     }
 
-    /// The table, one line for each time.
+    /// The table, one line for each time, and how many photos have no labels.
     fn lines(&self) -> Vec<String> {
         let line = |(at, t): (usize, &f32)| {
-            let shares = self.sums.map(|sums| {
-                let mean = sums[at] / self.photos.max(1) as f64;
-                format!("{:>9.1} %", 100.0 * mean)
+            let means = self.sums.iter().zip(self.photos);
+            let cells = means.map(|(sums, photos)| match photos {
+                0 => format!("{:>11}", "-"),
+                photos => format!("{:>9.1} %", 100.0 * sums[at] / photos as f64),
             });
-            format!("{t:>5.1}{}", shares.concat())
+            format!("{t:>5.1}{}", cells.collect::<String>())
         };
         let head = format!("{:>5}{:>11}{:>11}{:>11}", "t", "own", "mirrored", "labels");
         let lines = TIMES.iter().enumerate().map(line);
-        std::iter::once(head).chain(lines).collect()
+        let [all, _, labelled] = self.photos;
+        let unlabelled = (labelled < all).then(|| {
+            let without = all - labelled;
+            format!(
+                "{without} of {all} photos have no labelled pixel and are not in the last column"
+            )
+        });
+        std::iter::once(head)
+            .chain(lines)
+            .chain(unlabelled)
+            .collect()
     }
 }
 
+/// Refuses what the agreement is not measured for.
+///
+/// # Errors
+/// Several looks at a photo, or windows.
+pub(super) fn check(scoring: &Scoring) -> anyhow::Result<()> {
+    if scoring.looks.len() > 1 || scoring.tiling != Tiling::Off {
+        bail!(
+            "--agreement is measured where a network sees the whole photo once: leave out --tiles, --flip, \
+             --quality best and all but one of --scales"
+        );
+    }
+    Ok(())
+}
+
 /// Prints, for every time, the share of pixels whose predicted class is that of the mask in the state,
-/// as the mean over the photos at the size that the network sees.
+/// as the mean over the photos at the size that the network sees in the first look. Noise is that of
+/// the scores.
 ///
 /// # Errors
 /// A photo cannot be read.
-pub(super) fn print(model: &Model, data: &Dataset, bar: &ProgressBar) -> anyhow::Result<()> {
-    let mut means = Means {
-        sums: Default::default(),
-        photos: 0,
-    };
+pub(super) fn print(
+    model: &Model,
+    data: &Dataset,
+    scoring: &Scoring,
+    bar: &ProgressBar,
+) -> anyhow::Result<()> {
+    let look = scoring.looks.first().copied().unwrap_or_default();
+    let mut means = Means::default();
     for index in 0..data.len() {
         let sample = data.load(index)?;
         let (width, height) = sample.image.dimensions();
-        let size = inference::network_size(model, width as usize, height as usize, 1.0);
+        let size = inference::network_size(model, width as usize, height as usize, look.scale);
         let photo = inference::input(&[&sample.image], size, &model.network.device());
-        let x0 = model.source(None, &photo, index as u64);
+        let x0 = model.source(None, &photo, scoring.seed_of(index));
         let labels = sample.labels.scaled(size);
         if let Some(agreement) = Agreement::of(model, photo, x0, Some(&labels), &|| false) {
             means.add(&agreement);
@@ -72,6 +108,7 @@ pub(super) fn print(model: &Model, data: &Dataset, bar: &ProgressBar) -> anyhow:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inference::Look;
 
     #[test]
     fn the_table_holds_the_means_by_time() {
@@ -80,15 +117,43 @@ mod tests {
             mirrored: vec![0.5; TIMES.len()],
             truth: Some(vec![truth; TIMES.len()]),
         };
-        let mut means = Means {
-            sums: Default::default(),
-            photos: 0,
-        };
+        let mut means = Means::default();
         means.add(&of(1.0, 0.25));
         means.add(&of(0.5, 0.75));
         let lines = means.lines();
         assert_eq!(lines.len(), 1 + TIMES.len());
         let words: Vec<&str> = lines[2].split_whitespace().collect();
         assert_eq!(words, ["0.1", "75.0", "%", "50.0", "%", "50.0", "%"]);
+        // A photo without labels is in the other means.
+        means.add(&Agreement {
+            truth: None,
+            ..of(0.0, 0.0)
+        });
+        let lines = means.lines();
+        let words: Vec<&str> = lines[2].split_whitespace().collect();
+        assert_eq!(words, ["0.1", "50.0", "%", "50.0", "%", "50.0", "%"]);
+        assert!(lines.last().unwrap().starts_with("1 of 3 photos"));
+        let mut unlabelled = Means::default();
+        unlabelled.add(&Agreement {
+            truth: None,
+            ..of(1.0, 0.0)
+        });
+        assert!(unlabelled.lines()[1].ends_with(" -"));
+    }
+
+    #[test]
+    fn what_has_no_agreement_is_refused() {
+        let with = |looks, tiling| {
+            check(&Scoring {
+                looks,
+                tiling,
+                ..Scoring::default()
+            })
+        };
+        let once = || Look::all(&[1.5], false);
+        assert!(with(once(), Tiling::Off).is_ok());
+        assert!(with(once(), Tiling::Auto).is_err());
+        assert!(with(Look::all(&[1.0, 1.5], false), Tiling::Off).is_err());
+        assert!(with(Look::all(&[1.0], true), Tiling::Off).is_err());
     }
 }

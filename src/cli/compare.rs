@@ -3,8 +3,10 @@
 use super::arguments::{DeviceArgument, OutlinesArgument, ScaleArgument};
 use super::compiling::Compiling;
 use super::inputs;
+use super::output::{class_column, per_cent};
 use crate::compare::{self, ClassRow, Comparison, JointClasses, Sheet, Side, Truth};
 use crate::data::{self, Dataset};
+use crate::device;
 use crate::files::{self, Plan};
 use crate::inference::{self, Look, Sampling};
 use crate::model::Model;
@@ -15,7 +17,6 @@ use crate::votes::Outlines;
 use crate::{csv, pictures};
 use anyhow::{Context, bail};
 use burn::tensor::Device;
-use console::{Alignment, measure_text_width, pad_str};
 use image::RgbImage;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -32,7 +33,7 @@ pub(super) struct Arguments {
     #[arg(value_name = "B")]
     b: OsString,
     /// Photos, folders, patterns, or - for paths on standard input. If a photo belongs to a data set,
-    /// its labels are used
+    /// its labels are used, by the names of their classes
     #[arg(value_name = "PHOTO", required_unless_present = "data")]
     photos: Vec<PathBuf>,
     /// Folder for the results: OUT/NAME.a.png and OUT/NAME.b.png hold one class index per pixel,
@@ -69,8 +70,6 @@ pub(super) struct Arguments {
     device: DeviceArgument,
 }
 
-/// Maximum columns of a class name in a table.
-const LONGEST_NAME: usize = 40;
 /// Maximum bytes of a photo's name in the names of its files.
 const LONGEST_PART: usize = 200;
 
@@ -166,12 +165,23 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .transpose()?;
     let items = planned(arguments, data.as_ref())?;
     let opened = arguments.device.open()?;
-    let work = Work::new(arguments, data, &opened.device)?;
+    let work = || compare_all(arguments, data, &items, &opened.device);
+    device::guarded(&opened.device, work)?
+}
+
+/// [`run`] on an open device.
+fn compare_all(
+    arguments: &Arguments,
+    data: Option<Dataset>,
+    items: &[Item],
+    device: &Device,
+) -> anyhow::Result<()> {
+    let work = Work::new(arguments, data, device)?;
     let bar = super::output::bar(items.len());
-    let mut compiling = Compiling::on(&opened.device);
+    let mut compiling = Compiling::on(device);
     let (mut done, mut failed) = (Vec::new(), 0);
     let mut total = Comparison::new(work.classes.names().len());
-    for item in &items {
+    for item in items {
         let compared = work.compare(item, &mut total);
         drop(compiling.take());
         match compared {
@@ -264,18 +274,20 @@ struct Work {
 
 impl Work {
     fn new(arguments: &Arguments, data: Option<Dataset>, device: &Device) -> anyhow::Result<Self> {
-        let contender = |name: &OsStr, steps: Option<u64>, solver| -> anyhow::Result<Contender> {
-            let model = models::load(name, device)?;
+        let given = [&arguments.a, &arguments.b].map(|name| name.to_string_lossy());
+        let [name_a, name_b] = compare::model_names([&given[0], &given[1]]);
+        let contender = |model: &OsStr, name: &str, steps: Option<u64>, solver| {
+            let given = model.to_string_lossy().into_owned();
+            let model = models::load(model, device)?;
             let steps = steps.map_or(model.card.default_steps(), |steps| steps as usize);
             let steps = if model.card.prediction.is_one_step() {
                 1
             } else {
                 steps
             };
-            let name = name.to_string_lossy().into_owned();
-            Ok(Contender {
-                caption: compare::caption(&name, steps, solver),
-                name,
+            anyhow::Ok(Contender {
+                caption: compare::caption(name, steps, solver),
+                name: given,
                 model,
                 sampling: Sampling {
                     steps,
@@ -286,8 +298,8 @@ impl Work {
             })
         };
         let contenders = [
-            contender(&arguments.a, arguments.steps_a, arguments.solver_a)?,
-            contender(&arguments.b, arguments.steps_b, arguments.solver_b)?,
+            contender(&arguments.a, &name_a, arguments.steps_a, arguments.solver_a)?,
+            contender(&arguments.b, &name_b, arguments.steps_b, arguments.solver_b)?,
         ];
         let [a, b] = [0, 1].map(|side| &contenders[side].model.card.classes);
         let classes = JointClasses::new(a, b)
@@ -317,8 +329,7 @@ impl Work {
             (Source::Sample(_), None) => bail!("there is no data set"),
             (Source::File(path), _) => {
                 let photo = data::read_photo(path)?;
-                let [a, b] = [0, 1].map(|side| &self.contenders[side].model.card.classes);
-                let labels = data::labels_and_classes(path, |found| found == a || found == b);
+                let labels = data::labels_and_classes(path, |_| true);
                 let truth = labels.map(|(labels, names)| self.classes.truth(labels, &names));
                 Ok((photo, truth))
             }
@@ -377,23 +388,17 @@ impl Work {
         );
         let rows = &total.rows;
         let names = self.classes.names();
-        let names: Vec<_> = rows
-            .iter()
-            .map(|row| terminal::name(&names[row.class]))
-            .collect();
-        let widths = names.iter().map(|name| measure_text_width(name));
-        let width = widths.max().unwrap_or(0).clamp(5, LONGEST_NAME);
-        let cell = |name| pad_str(name, width, Alignment::Left, Some("…"));
+        let (head, cells) = class_column(rows.iter().map(|row| &names[row.class]));
         let heads = ["A has", "B has", "differ", "IoU A", "IoU B", "B - A"];
         let heads = heads.map(|head| format!("{head:>7}")).join(" ");
-        out!("  {} {heads}", cell("class"));
-        for (name, row) in names.iter().zip(rows) {
+        out!("  {head} {heads}");
+        for (cell, row) in cells.iter().zip(rows) {
             let [a, b] = row.shares.map(|share| per_cent(Some(share)));
             let [iou_a, iou_b] = row.iou.map(per_cent);
             let difference = row.difference.map_or_else(|| "-".to_owned(), signed);
             let numbers = [a, b, per_cent(row.disagreement), iou_a, iou_b, difference];
             let numbers = numbers.map(|number| format!("{number:>7}")).join(" ");
-            out!("  {} {numbers}", cell(name));
+            out!("  {cell} {numbers}");
         }
     }
 
@@ -536,11 +541,6 @@ fn scores(summary: &Summary) -> String {
         ),
         _ => String::new(),
     }
-}
-
-/// A share from 0 to 1 in per cent; a dash for `None`.
-fn per_cent(share: Option<f64>) -> String {
-    share.map_or_else(|| "-".to_owned(), |share| format!("{:.2}", 100.0 * share))
 }
 
 /// A difference of shares in percentage points, with its sign.

@@ -6,18 +6,21 @@ use super::arguments::{
 };
 use super::compiling::Compiling;
 use super::contact_sheet;
+use super::output::{class_column, per_cent};
+use super::worst_photos;
+use crate::compare;
 use crate::data::{self, ClassTable, Dataset, check};
 use crate::device;
 use crate::eval::{self, Outcome, Photos, Resolution, Scores, Scoring, Worst, WorstBy};
 use crate::files::{self, Plan};
 use crate::model::Model;
 use crate::models;
+use crate::pictures;
 use crate::sampler::Solver;
 use crate::terminal::{self, out};
-use crate::{csv, pictures};
 use anyhow::{Context, bail};
 use burn::tensor::Device;
-use console::{Alignment, measure_text_width, pad_str};
+use clap::ArgAction;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -67,7 +70,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE.png")]
     reliability: Option<PathBuf>,
     /// Write one row per photo as CSV, at the last number of steps and the labels' own size: file,
-    /// mIoU, pixel accuracy, doubt and the IoU of every class
+    /// mIoU, pixel accuracy, doubt and the IoU of every class. Classes that the data set does not have
+    /// are in no mean
     #[arg(long, value_name = "FILE.csv")]
     photos: Option<PathBuf>,
     /// Write a contact sheet of photos from the worst to the best at the last number of steps: photo,
@@ -76,7 +80,7 @@ pub(super) struct Arguments {
     sheet: Option<PathBuf>,
     /// Print the photos in a cell of the confusion matrix, those with the most pixels first; --photos
     /// then has a column with that number
-    #[arg(long, num_args = 2, value_names = ["TRUTH", "PREDICTION"])]
+    #[arg(long, action = ArgAction::Set, num_args = 2, value_names = ["TRUTH", "PREDICTION"])]
     cell: Vec<String>,
     /// Write the K worst photos at the last number of steps into --out
     #[arg(long, value_name = "K", requires = "out", value_parser = clap::value_parser!(u64).range(1..=10_000))]
@@ -84,12 +88,13 @@ pub(super) struct Arguments {
     /// How photos are ranked for --worst
     #[arg(long, value_enum, default_value_t, requires = "worst")]
     worst_by: WorstBy,
-    /// Folder for --worst: photo, truth, prediction and errors side by side, and worst.csv
+    /// Folder for --worst: photo, truth, prediction and errors side by side, and worst.csv. Pictures
+    /// that a worst.csv from before lists are removed
     #[arg(long, value_name = "DIR", requires = "worst")]
     out: Option<PathBuf>,
     /// Also print, for t = 0, 0.1 and so on to 0.9, the share of pixels whose predicted class is that of
     /// the mask in the state: the network's own mask, its mirror image, and the labels. A network that
-    /// looks at the photo does not return a wrong mask
+    /// looks at the photo does not return a wrong mask. Whole photos are seen once, at the one --scale
     #[arg(long)]
     agreement: bool,
     /// Also print the mean IoU without this class, such as a background; may be repeated
@@ -118,12 +123,8 @@ impl Resolutions {
     }
 }
 
-/// Maximum columns of a class name in a table.
-const LONGEST_NAME: usize = 40;
 /// Maximum number of photos of a cell that are printed.
 const SHOWN_OF_CELL: usize = 20;
-/// Maximum bytes of a photo's name in that of its picture; file systems allow 255 in all.
-const LONGEST_PART: usize = 200;
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     for path in &arguments.confusion {
@@ -171,9 +172,12 @@ fn score(arguments: &Arguments, data: Dataset, bad: usize, device: &Device) -> a
         outlines: arguments.looks.outlines.outlines,
         ..Scoring::default()
     };
+    if arguments.agreement {
+        agreement::check(&scoring)?;
+    }
     let last = scoring.steps.last().copied().unwrap_or_default();
     let count = arguments.worst.unwrap_or(0) as usize;
-    let mut worst = Worst::new(count, arguments.worst_by, model.card.classes.len());
+    let mut worst = Worst::new(count, arguments.worst_by);
     let each = arguments.photos.is_some() || arguments.sheet.is_some() || cell.is_some();
     let mut photos = Photos::new(model.card.classes.clone(), cell);
     let bar = super::output::bar(data.len());
@@ -231,13 +235,13 @@ fn score(arguments: &Arguments, data: Dataset, bad: usize, device: &Device) -> a
         files::write_atomic(path, &pictures::png(&sheet)?)?;
     }
     if arguments.agreement {
-        agreement::print(&model, &data, &super::output::bar(data.len()))?;
+        agreement::print(&model, &data, &scoring, &super::output::bar(data.len()))?;
     }
     if cell.is_some() {
         print_cell(&photos, &data, &arguments.cell);
     }
     if let Some(folder) = &arguments.out {
-        write_worst(&worst, arguments.worst_by, folder, &data, &model)?;
+        worst_photos::write(&worst, arguments.worst_by, folder, &data, &model)?;
     }
     if bad > 0 {
         bail!(
@@ -269,6 +273,14 @@ fn check_outputs(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(folder) = &arguments.out {
         files::create_folder(folder)?;
         plan.fill(folder);
+        plan.write(
+            folder.join(worst_photos::LIST),
+            "the list of the worst photos",
+        );
+        // They are removed, or written again.
+        for name in worst_photos::listed(folder) {
+            plan.write(folder.join(&name), format!("the picture {name}"));
+        }
     }
     plan.check(|| {
         let mut inputs = data::files_in(&arguments.data);
@@ -363,7 +375,7 @@ fn result(outcome: &Outcome, model: &Model) -> serde_json::Value {
             "right": bin.right,
             "mean_probability": (bin.pixels > 0).then(|| bin.probability / bin.pixels as f64),
         })).collect::<Vec<_>>(),
-        "mean_of_photos": mean(&outcome.photos),
+        "mean_of_photos": outcome.mean_of_photos(),
         "iou": iou,
     })
 }
@@ -391,7 +403,7 @@ fn print_scores(outcome: &Outcome, model: &Model, without: &[usize]) {
     );
     out!(
         "  mean of the photos' own mIoU {}, calibration error {}",
-        per_cent(mean(&outcome.photos)),
+        per_cent(outcome.mean_of_photos()),
         per_cent(outcome.calibration.error())
     );
     let classes = &model.card.classes;
@@ -406,32 +418,26 @@ fn print_scores(outcome: &Outcome, model: &Model, without: &[usize]) {
             per_cent(outcome.confusion.miou_without(without))
         );
     }
-    let names: Vec<_> = classes.iter().map(|name| terminal::name(name)).collect();
-    let widths = names.iter().map(|name| measure_text_width(name));
-    let width = widths.max().unwrap_or(0).clamp(5, LONGEST_NAME);
-    let cell = |name| pad_str(name, width, Alignment::Left, Some("…"));
-    out!("  {} {:>6} {:>9}", cell("class"), "IoU", "of pixels");
+    let (head, cells) = class_column(classes);
+    out!("  {head} {:>6} {:>9}", "IoU", "of pixels");
     let all: u64 = (0..classes.len())
         .map(|k| outcome.confusion.labelled(k))
         .sum();
-    for (k, (name, iou)) in names.iter().zip(&iou).enumerate() {
+    for (k, (cell, iou)) in cells.iter().zip(&iou).enumerate() {
         let share = 100.0 * outcome.confusion.labelled(k) as f64 / all.max(1) as f64;
-        out!("  {} {:>6} {share:>8.2}%", cell(name), per_cent(*iou));
+        out!("  {cell} {:>6} {share:>8.2}%", per_cent(*iou));
     }
 }
 
 fn diagram_name(arguments: &Arguments, steps: usize) -> String {
-    let model = Path::new(&arguments.model.model)
-        .file_stem()
-        .unwrap_or_default();
+    let model = compare::model_name(&arguments.model.model.to_string_lossy());
     let data = arguments
         .data
         .file_name()
         .unwrap_or(arguments.data.as_os_str());
     let unit = if steps == 1 { "step" } else { "steps" };
     format!(
-        "{} on {} ({}), {steps} {unit}",
-        model.display(),
+        "{model} on {} ({}), {steps} {unit}",
         data.display(),
         arguments.split
     )
@@ -459,53 +465,4 @@ fn print_cell(photos: &Photos, data: &Dataset, cell: &[String]) {
             found.len() - SHOWN_OF_CELL
         );
     }
-}
-
-/// The mean; `None` for no numbers.
-fn mean(numbers: &[f64]) -> Option<f64> {
-    (!numbers.is_empty()).then(|| numbers.iter().sum::<f64>() / numbers.len() as f64)
-}
-
-/// A share from 0 to 1 in per cent; a dash for `None`.
-fn per_cent(share: Option<f64>) -> String {
-    share.map_or_else(|| "-".to_owned(), |share| format!("{:.2}", 100.0 * share))
-}
-
-/// Writes `RANK-NAME.png` for every photo, and their list as `worst.csv`.
-fn write_worst(
-    worst: &Worst,
-    by: WorstBy,
-    folder: &Path,
-    data: &Dataset,
-    model: &Model,
-) -> anyhow::Result<()> {
-    files::create_folder(folder)?;
-    let centroids = model.centroids();
-    let mut list = csv::line(["rank", "name", "miou", "pixel_accuracy", "picture", "doubt"]);
-    for (i, ranked) in worst.ranked().iter().enumerate() {
-        let rank = i + 1;
-        let name = files::name_part(&ranked.name, LONGEST_PART);
-        let file = format!("{rank:03}-{name}.png");
-        let strip = ranked.strip(data, &centroids)?;
-        files::write_atomic(&folder.join(&file), &pictures::png(&strip)?)?;
-        list.push_str(&csv::line([
-            rank.to_string(),
-            ranked.name.clone(),
-            ranked.miou.to_string(),
-            ranked.pixel_accuracy.to_string(),
-            file,
-            ranked.doubt.to_string(),
-        ]));
-    }
-    files::write_atomic(&folder.join("worst.csv"), list.as_bytes())?;
-    let measure = match by {
-        WorstBy::Iou => "lowest mIoU",
-        WorstBy::Doubt => "greatest doubt",
-    };
-    out!(
-        "wrote the {} photos with the {measure} into {}",
-        worst.ranked().len(),
-        folder.display()
-    );
-    Ok(())
 }

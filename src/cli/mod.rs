@@ -25,6 +25,7 @@ mod selftest;
 mod serve;
 mod train;
 mod view;
+mod worst_photos;
 
 use crate::crash;
 use crate::terminal::{self, err};

@@ -3,6 +3,7 @@
 use crate::terminal::{self, out};
 use crate::verify::Check;
 use anyhow::bail;
+use console::{Alignment, measure_text_width, pad_str};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// A progress bar.
@@ -14,6 +15,25 @@ pub(super) fn bar(photos: usize) -> ProgressBar {
         bar.set_style(style);
     }
     bar
+}
+
+/// Maximum columns of a class name in a table.
+const LONGEST_NAME: usize = 40;
+
+/// The first column of a table of classes: its head, and the names, all of one width.
+pub(super) fn class_column<'a>(
+    names: impl IntoIterator<Item = &'a String>,
+) -> (String, Vec<String>) {
+    let names: Vec<_> = names.into_iter().map(|name| terminal::name(name)).collect();
+    let widths = names.iter().map(|name| measure_text_width(name));
+    let width = widths.max().unwrap_or(0).clamp(5, LONGEST_NAME);
+    let cell = |name: &str| pad_str(name, width, Alignment::Left, Some("…")).into_owned();
+    (cell("class"), names.iter().map(|name| cell(name)).collect())
+}
+
+/// A share from 0 to 1 in per cent; a dash for `None`.
+pub(super) fn per_cent(share: Option<f64>) -> String {
+    share.map_or_else(|| "-".to_owned(), |share| format!("{:.2}", 100.0 * share))
 }
 
 /// An error with its causes on one line, without causes that the text already contains.
@@ -40,5 +60,26 @@ pub(super) fn report(checks: &[Check]) -> anyhow::Result<()> {
     match checks.iter().filter(|check| !check.passed()).count() {
         0 => Ok(()),
         n => bail!("{n} of {} checks failed", checks.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn class_names_are_cells_of_one_width() {
+        let long = "x".repeat(60);
+        let names = ["sky".to_owned(), long];
+        let (head, cells) = class_column(&names[..1]);
+        assert_eq!(
+            (head.as_str(), cells.as_slice()),
+            ("class", &["sky  ".to_owned()][..])
+        );
+        let (head, cells) = class_column(&names);
+        assert_eq!(measure_text_width(&head), LONGEST_NAME);
+        assert!(cells[1].ends_with('…') && measure_text_width(&cells[1]) == LONGEST_NAME);
+        assert_eq!(per_cent(Some(0.5)), "50.00");
+        assert_eq!(per_cent(None), "-");
     }
 }

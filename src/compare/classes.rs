@@ -6,11 +6,11 @@ use crate::encoding::Centroids;
 use crate::labels::{IGNORE, LabelMap};
 use std::collections::HashMap;
 
-/// The classes of two models, matched by name: those of the first in their order, then those that only
-/// the second has.
+/// The classes of two models, matched by name in any letter case, as [`ClassTable::find`] does: those of
+/// the first in their order, then those that only the second has.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JointClasses {
-    names: Vec<String>,
+    table: ClassTable,
     /// The number of the first model's classes.
     first: usize,
     /// The index in the table of every class of the second model.
@@ -32,32 +32,39 @@ impl JointClasses {
         let [mut names, b] = [a, b].map(|names| ClassTable::new(names.to_vec()).names);
         let first = names.len();
         let known: HashMap<String, usize> = names.iter().cloned().zip(0..).collect();
+        // Of several that differ by letter case alone, the first.
+        let mut in_any_case = HashMap::new();
+        for (name, at) in names.iter().zip(0..) {
+            in_any_case.entry(name.to_lowercase()).or_insert(at);
+        }
         let mut second = Vec::with_capacity(b.len());
         for name in b {
-            let found = known.get(&name).copied();
+            let found = known.get(&name);
+            let found = found.or_else(|| in_any_case.get(&name.trim().to_lowercase()));
+            let found = found.copied();
             second.push(found.unwrap_or(names.len()) as u16);
             if found.is_none() {
                 names.push(name);
             }
         }
         (names.len() <= usize::from(IGNORE)).then_some(Self {
-            names,
+            table: ClassTable { names },
             first,
             second,
         })
     }
 
     pub fn names(&self) -> &[String] {
-        &self.names
+        &self.table.names
     }
 
     /// The colours of all classes: `first`, the first model's own, or distinct new ones if the second
     /// model adds classes.
     pub fn colours(&self, first: &[[u8; 3]]) -> Vec<[u8; 3]> {
-        if self.names.len() == first.len() {
+        if self.table.len() == first.len() {
             first.to_vec()
         } else {
-            Centroids::kronecker(self.names.len()).colours()
+            Centroids::kronecker(self.table.len()).colours()
         }
     }
 
@@ -83,15 +90,14 @@ impl JointClasses {
 
     /// The labels of a data set with these classes, as indices of the table.
     pub fn truth(&self, mut labels: LabelMap, classes: &[String]) -> Truth {
-        let mut known = vec![false; self.names.len()];
-        let of_class = |name: &String| self.names.iter().position(|known| known == name);
-        let indices: Vec<Option<usize>> = classes.iter().map(of_class).collect();
+        let mut known = vec![false; self.table.len()];
+        let indices: Vec<Option<u16>> = classes.iter().map(|name| self.table.find(name)).collect();
         for &index in indices.iter().flatten() {
-            known[index] = true;
+            known[usize::from(index)] = true;
         }
         for label in &mut labels.data {
             let index = indices.get(usize::from(*label)).copied().flatten();
-            *label = index.map_or(IGNORE, |index| index as u16);
+            *label = index.unwrap_or(IGNORE);
         }
         Truth { labels, known }
     }

@@ -1,7 +1,6 @@
 use super::*;
 use crate::encoding::Centroids;
 use crate::labels::{IGNORE, LabelMap};
-use crate::sampler::Solver;
 use crate::votes::Votes;
 use image::{Rgb, RgbImage};
 
@@ -36,6 +35,17 @@ fn classes_are_matched_by_name() {
     );
     assert_eq!(truth.labels.data, [1, IGNORE, 3, IGNORE]);
     assert_eq!(truth.known, [false, true, false, true]);
+    // As in joint training, letter case does not matter, and an exact name comes first.
+    let cases = JointClasses::new(
+        &names(&["sky", "Sky", "Road"]),
+        &names(&["ROAD", "Sky", "SKY"]),
+    );
+    let cases = cases.unwrap();
+    assert_eq!(cases.names(), names(&["sky", "Sky", "Road"]));
+    assert_eq!(cases.labels(Side::B, vec![0, 1, 2]), [2, 1, 0]);
+    let truth = cases.truth(map(2, &[0, 1]), &names(&["road", "SKY"]));
+    assert_eq!(truth.labels.data, [2, 0]);
+    assert_eq!(truth.known, [true, false, true]);
     // A table of one model keeps its colours; a joint one has a distinct colour per class.
     let first = vec![[1, 2, 3], [4, 5, 6], [7, 8, 9]];
     let colours = joint.colours(&first);
@@ -136,14 +146,5 @@ fn a_sheet_shows_both_results_and_their_disagreement() {
     assert_eq!(
         disagreement(&photo, [&a, &b], 3).get_pixel(0, 0).0,
         [230, 40, 40]
-    );
-}
-
-#[test]
-fn captions_say_what_differs() {
-    assert_eq!(caption("street", 1, Solver::Euler), "street, 1 step");
-    assert_eq!(
-        caption("runs/b/best.safetensors", 10, Solver::Heun),
-        "best, 10 steps, Heun"
     );
 }

@@ -41,6 +41,7 @@ impl Agreement {
 mod tests {
     use super::*;
     use crate::data::Sample;
+    use crate::inference::Segmented;
     use crate::labels::LabelMap;
     use crate::votes::Votes;
 
@@ -62,8 +63,9 @@ mod tests {
                 steps,
                 sample: &sample,
                 size: [2, 2],
+                known: &[true; 10],
                 prediction: &prediction,
-                votes: &Votes::for_labels(&prediction, 10, [2, 2]),
+                segmented: &Segmented::whole(Votes::for_labels(&prediction, 10, [2, 2])),
             });
         };
         add(1, [0, 1, 2, 3]);

@@ -76,6 +76,11 @@ impl Confusion {
         self.classes
     }
 
+    /// Which classes labels can have.
+    pub fn known(&self) -> &[bool] {
+        &self.known
+    }
+
     /// Labelled pixels of true class `truth`, whatever was predicted.
     pub fn labelled(&self, truth: usize) -> u64 {
         let row = truth * self.classes..(truth + 1) * self.classes;
@@ -114,14 +119,16 @@ impl Confusion {
 }
 
 /// The mean; `None` without values.
-fn mean<'a>(values: impl Iterator<Item = &'a f64>) -> Option<f64> {
+pub(super) fn mean<'a>(values: impl Iterator<Item = &'a f64>) -> Option<f64> {
     let (sum, count) = values.fold((0.0, 0u64), |(sum, count), v| (sum + v, count + 1));
     (count > 0).then(|| sum / count as f64)
 }
 
 /// The scores of one photo, from three counts per class: with many classes, a matrix would be larger
-/// than the photo. `None` without a labelled pixel.
-pub(super) fn own_scores(truth: &[u16], prediction: &[u16], classes: usize) -> Option<OwnScores> {
+/// than the photo. As in [`Confusion::of`], classes that labels cannot have are in no mean. `None`
+/// without a labelled pixel.
+pub(super) fn own_scores(truth: &[u16], prediction: &[u16], known: &[bool]) -> Option<OwnScores> {
+    let classes = known.len();
     let mut both = vec![0u64; classes];
     let mut either = vec![0u64; classes];
     let mut labelled = 0u64;
@@ -141,7 +148,10 @@ pub(super) fn own_scores(truth: &[u16], prediction: &[u16], classes: usize) -> O
     let iou: Vec<Option<f64>> = both
         .iter()
         .zip(&either)
-        .map(|(&both, &either)| (either > 0).then(|| both as f64 / either as f64))
+        .zip(known)
+        .map(|((&both, &either), &known)| {
+            (known && either > 0).then(|| both as f64 / either as f64)
+        })
         .collect();
     let right: u64 = both.iter().sum();
     Some(OwnScores {
@@ -157,7 +167,8 @@ pub(super) struct OwnScores {
     pub miou: f64,
     /// Share of the labelled pixels that are right, 0 to 1.
     pub pixel_accuracy: f64,
-    /// IoU of every class, 0 to 1; `None` for a class that neither the photo nor its prediction has.
+    /// IoU of every class, 0 to 1; `None` for a class that neither the photo nor its prediction has, or
+    /// that labels cannot have.
     pub iou: Vec<Option<f64>>,
 }
 
@@ -206,13 +217,17 @@ mod tests {
     fn the_score_of_a_photo_is_that_of_its_confusion() {
         let truth = [0, 0, 1, IGNORE, 1, 2, 2, 3];
         let prediction = [0, 1, 1, 2, 9, 2, 0, 3];
-        let own = own_scores(&truth, &prediction, 5).unwrap();
-        let mut confusion = Confusion::new(5);
-        confusion.add(&truth, &prediction);
-        let scores = confusion.scores();
-        assert!((own.miou - scores.miou.unwrap()).abs() < 1e-12);
-        assert!((own.pixel_accuracy - scores.pixel_accuracy.unwrap()).abs() < 1e-12);
-        assert_eq!(own.iou, scores.iou);
-        assert_eq!(own_scores(&[IGNORE], &[0], 5), None);
+        // The second photo's labels cannot have class 2 nor 4.
+        let without = [true, true, false, true, false];
+        for (truth, known) in [(truth, [true; 5]), ([0, 0, 1, IGNORE, 1, 0, 3, 3], without)] {
+            let own = own_scores(&truth, &prediction, &known).unwrap();
+            let mut confusion = Confusion::of(known.to_vec());
+            confusion.add(&truth, &prediction);
+            let scores = confusion.scores();
+            assert!((own.miou - scores.miou.unwrap()).abs() < 1e-12);
+            assert!((own.pixel_accuracy - scores.pixel_accuracy.unwrap()).abs() < 1e-12);
+            assert_eq!(own.iou, scores.iou);
+        }
+        assert_eq!(own_scores(&[IGNORE], &[0], &[true; 5]), None);
     }
 }

@@ -11,14 +11,15 @@ use crate::data::Dataset;
 pub struct PhotoScores {
     pub index: usize,
     pub name: String,
-    /// Mean IoU over the classes that the photo or its prediction has, 0 to 1; `None` without a
-    /// labelled pixel.
+    /// Mean IoU over the classes that the photo or its prediction has, 0 to 1, apart from those that
+    /// the data set does not have; `None` without a labelled pixel.
     pub miou: Option<f64>,
     /// Share of its labelled pixels that are right, 0 to 1; `None` without any.
     pub pixel_accuracy: Option<f64>,
     /// Mean entropy of its pixels, 0 to 1.
     pub doubt: f64,
-    /// IoU of every class, 0 to 1; `None` for a class that neither the photo nor its prediction has.
+    /// IoU of every class, 0 to 1; `None` for a class that neither the photo nor its prediction has,
+    /// or that the data set does not have.
     pub iou: Vec<Option<f64>>,
     /// Its pixels in the [cell](Photos::new), if there is one.
     pub in_cell: u64,
@@ -46,7 +47,7 @@ impl Photos {
     pub fn add(&mut self, seen: &Seen) {
         let (truth, prediction) = (&seen.sample.labels.data, seen.at_label_size());
         let classes = self.classes.len();
-        let own = own_scores(truth, &prediction, classes);
+        let own = own_scores(truth, &prediction, seen.known);
         let in_cell = self.cell.map_or(0, |[of_truth, of_prediction]| {
             let here = |(&truth, &prediction): (&u16, &u16)| {
                 usize::from(truth) == of_truth && usize::from(prediction) == of_prediction
@@ -62,7 +63,7 @@ impl Photos {
             name: seen.sample.name.clone(),
             miou: own.as_ref().map(|own| own.miou),
             pixel_accuracy: own.as_ref().map(|own| own.pixel_accuracy),
-            doubt: seen.votes.mean_doubt(),
+            doubt: seen.segmented.votes.mean_doubt(),
             iou: own.map_or_else(|| vec![None; classes], |own| own.iou),
             in_cell,
         };
@@ -117,8 +118,52 @@ impl Photos {
 mod tests {
     use super::*;
     use crate::data::{Sample, SceneConfig};
+    use crate::inference::Segmented;
     use crate::labels::{IGNORE, LabelMap};
     use crate::votes::Votes;
+
+    fn sample(name: String, truth: &[u16]) -> Sample {
+        Sample {
+            name,
+            image: image::RgbImage::new(truth.len() as u32, 1),
+            labels: row(truth),
+        }
+    }
+
+    fn row(labels: &[u16]) -> LabelMap {
+        LabelMap {
+            width: labels.len(),
+            height: 1,
+            data: labels.to_vec(),
+        }
+    }
+
+    fn whole(prediction: &[u16]) -> Segmented {
+        Segmented::whole(Votes::for_labels(prediction, 3, [1, prediction.len()]))
+    }
+
+    #[test]
+    fn the_mask_is_scored_and_not_its_coarse_votes_without_classes_that_the_data_lack() {
+        let names = ["a", "b", "c"].map(str::to_owned).to_vec();
+        let mut photos = Photos::new(names, Some([0, 1]));
+        let sample = sample("p".to_owned(), &[0, 0, 1, 1]);
+        // One pixel of class c, which the data set does not have. The votes say c everywhere.
+        let mask = row(&[0, 1, 1, 2]);
+        let coarse = Votes::for_labels(&[2], 3, [1, 1]);
+        photos.add(&Seen {
+            index: 0,
+            steps: 1,
+            sample: &sample,
+            known: &[true, true, false],
+            size: [1, 4],
+            prediction: &mask.data,
+            segmented: &Segmented::in_strips([1, 4], mask.clone(), coarse),
+        });
+        let scores = &photos.photos[0];
+        assert_eq!(scores.iou, [Some(0.5), Some(1.0 / 3.0), None]);
+        assert_eq!(scores.miou, Some((0.5 + 1.0 / 3.0) / 2.0));
+        assert_eq!((scores.pixel_accuracy, scores.in_cell), (Some(0.5), 1));
+    }
 
     #[test]
     fn photos_of_a_cell_come_by_their_pixels_and_every_photo_has_a_row() {
@@ -128,22 +173,15 @@ mod tests {
         let predictions = [[1, 0, 1, 1], [1, 1, 0, 2], [2; 4], [0; 4]];
         // Photos may be scored out of order.
         for index in [2, 0, 3, 1] {
-            let sample = Sample {
-                name: format!("p{index}"),
-                image: image::RgbImage::new(4, 1),
-                labels: LabelMap {
-                    width: 4,
-                    height: 1,
-                    data: truths[index].to_vec(),
-                },
-            };
+            let sample = sample(format!("p{index}"), &truths[index]);
             photos.add(&Seen {
                 index,
                 steps: 1,
                 sample: &sample,
                 size: [1, 4],
+                known: &[true; 3],
                 prediction: &predictions[index],
-                votes: &Votes::for_labels(&predictions[index], 3, [1, 4]),
+                segmented: &whole(&predictions[index]),
             });
         }
         let cell: Vec<_> = photos

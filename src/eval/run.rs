@@ -1,7 +1,7 @@
 //! Runs a model over a data set: photos are decoded in parallel ahead of the device, run in batches of
 //! one size, and scored at every requested number of solver steps.
 
-use super::confusion::own_scores;
+use super::confusion::{mean, own_scores};
 use super::{Boundary, Calibration, Confusion};
 use crate::data::{DataError, Dataset, Sample};
 use crate::encoding::Centroids;
@@ -130,12 +130,17 @@ impl Outcome {
     /// of the latter.
     fn add(&mut self, truth: &[u16], prediction: &[u16], probability: &[f32], size: [usize; 2]) {
         let classes = self.confusion.classes();
+        let own = own_scores(truth, prediction, self.confusion.known());
         self.confusion.add(truth, prediction);
         self.boundary.add(truth, prediction, size);
         self.calibration
             .add(truth, prediction, probability, classes);
-        let own = own_scores(truth, prediction, classes);
         self.photos.extend(own.map(|own| own.miou));
+    }
+
+    /// The mean of the photos' own mIoU, 0 to 1; `None` without a photo that has labels.
+    pub fn mean_of_photos(&self) -> Option<f64> {
+        mean(self.photos.iter())
     }
 }
 
@@ -144,19 +149,21 @@ pub struct Seen<'a> {
     pub index: usize,
     pub steps: usize,
     pub sample: &'a Sample,
+    /// Which classes labels of the data set can have; the others have no scores.
+    pub known: &'a [bool],
     /// `[height, width]` of the first look's network input; of all windows together.
     pub size: [usize; 2],
     /// The predicted class of every pixel of that input.
     pub prediction: &'a [u16],
-    /// The votes that the prediction is decided from.
-    pub votes: &'a Votes,
+    /// The mask that all scores are computed from, with its votes.
+    pub segmented: &'a Segmented,
 }
 
 impl Seen<'_> {
     /// The prediction at the size of the labels.
     pub fn at_label_size(&self) -> Vec<u16> {
         let own = [self.sample.labels.height, self.sample.labels.width];
-        self.votes.labels(own)
+        self.segmented.labels(own)
     }
 
     /// The labels at the size of the prediction.
@@ -218,6 +225,7 @@ pub fn score(
         model,
         centroids: model.centroids(),
         scoring,
+        known: known.clone(),
         outcomes: scoring
             .steps
             .iter()
@@ -314,6 +322,8 @@ struct Run<'a> {
     model: &'a Model,
     centroids: Centroids,
     scoring: &'a Scoring,
+    /// Which classes labels of the data set can have.
+    known: Vec<bool>,
     outcomes: Vec<Outcome>,
     seen: &'a mut dyn FnMut(&Seen),
 }
@@ -371,48 +381,62 @@ impl Run<'_> {
         if stop() {
             return Err(EvalError::Stopped);
         }
-        let views = match self.scoring.tiling {
-            Tiling::Off => self.views(group),
-            _ => Vec::new(),
+        // Windows are computed photo by photo, whole photos in batches. Votes are many times the size of
+        // states: each photo is scored before the next has any.
+        let batched = self.scoring.tiling == Tiling::Off;
+        let views = if batched {
+            self.views(group)
+        } else {
+            Vec::new()
         };
-        let resolutions = self.scoring.resolutions.len();
-        for (i, &steps) in self.scoring.steps.iter().enumerate() {
-            let segmented = match self.scoring.tiling {
-                Tiling::Off => self.whole(group, &views, steps, stop)?,
-                _ => self.in_windows(group, steps, stop)?,
+        for (number, &steps) in self.scoring.steps.iter().enumerate() {
+            let states = if batched {
+                self.states(group.len(), &views, steps, stop)?
+            } else {
+                Vec::new()
             };
-            for ((index, sample), segmented) in group.iter().zip(segmented) {
-                let Some(segmented) = segmented else {
-                    continue;
+            for (member, (index, sample)) in group.iter().enumerate() {
+                let segmented = match states.get(member) {
+                    Some(states) => self.whole(&views, states, sample),
+                    None => Some(self.in_windows(*index, sample, steps, stop)?),
                 };
-                let size = segmented.size;
-                let (prediction, probability) = segmented.votes.decide(size);
-                let seen = Seen {
-                    index: *index,
-                    steps,
-                    sample,
-                    size,
-                    prediction: &prediction,
-                    votes: &segmented.votes,
-                };
-                for outcome in &mut self.outcomes[i * resolutions..(i + 1) * resolutions] {
-                    match outcome.resolution {
-                        Resolution::Network => {
-                            let truth = seen.labels_at_network_size();
-                            outcome.add(&truth, &prediction, &probability, size);
-                        }
-                        Resolution::Label => {
-                            let truth = &sample.labels;
-                            let size = [truth.height, truth.width];
-                            let (prediction, probability) = segmented.decide(size);
-                            outcome.add(&truth.data, &prediction, &probability, size);
-                        }
-                    }
+                if let Some(segmented) = segmented {
+                    self.add(number, *index, sample, &segmented);
                 }
-                (self.seen)(&seen);
             }
         }
         Ok(())
+    }
+
+    /// Scores a photo at a number of steps, which is given by its position in the list.
+    fn add(&mut self, number: usize, index: usize, sample: &Sample, segmented: &Segmented) {
+        let size = segmented.size;
+        let (prediction, probability) = segmented.decide(size);
+        let seen = Seen {
+            index,
+            steps: self.scoring.steps[number],
+            sample,
+            known: &self.known,
+            size,
+            prediction: &prediction,
+            segmented,
+        };
+        let resolutions = self.scoring.resolutions.len();
+        for outcome in &mut self.outcomes[number * resolutions..(number + 1) * resolutions] {
+            match outcome.resolution {
+                Resolution::Network => {
+                    let truth = seen.labels_at_network_size();
+                    outcome.add(&truth, &prediction, &probability, size);
+                }
+                Resolution::Label => {
+                    let truth = &sample.labels;
+                    let size = [truth.height, truth.width];
+                    let (prediction, probability) = segmented.decide(size);
+                    outcome.add(&truth.data, &prediction, &probability, size);
+                }
+            }
+        }
+        (self.seen)(&seen);
     }
 
     /// A group at every look.
@@ -432,57 +456,61 @@ impl Run<'_> {
         views
     }
 
-    /// The votes of all looks at whole photos.
-    fn whole(
+    /// The last states of all looks at whole photos: for each of `photos`, the numbers of its views and
+    /// its states there, `[d, H, W]`.
+    fn states(
         &self,
-        group: &[(usize, Sample)],
+        photos: usize,
         views: &[View],
         steps: usize,
         stop: &dyn Fn() -> bool,
-    ) -> Result<Vec<Option<Segmented>>, EvalError> {
-        let mut states: Vec<Vec<(usize, Vec<f32>)>> = Vec::new();
-        states.resize_with(group.len(), Vec::new);
+    ) -> Result<Vec<LastStates>, EvalError> {
+        let mut states: Vec<LastStates> = Vec::new();
+        states.resize_with(photos, Vec::new);
         for (number, view) in views.iter().enumerate() {
             let last = self.last_states(view, steps, stop)?;
             for (&member, state) in view.members.iter().zip(last) {
                 states[member].push((number, state));
             }
         }
-        let radius = self
-            .scoring
-            .outlines
-            .radius(self.model.card.filter_radius());
-        let votes = states.iter().zip(group).map(|(states, (_, sample))| {
-            let looks = states.iter().map(|(number, state)| {
-                let view = &views[*number];
-                view.look.votes(&self.centroids, state, view.size)
-            });
-            Votes::sum(looks).map(|votes| Segmented::whole(votes.along(&sample.image, radius)))
-        });
-        Ok(votes.collect())
+        Ok(states)
     }
 
-    /// The votes of all looks at the windows of photos.
+    /// The votes of all looks at a whole photo.
+    fn whole(
+        &self,
+        views: &[View],
+        states: &[(usize, Vec<f32>)],
+        sample: &Sample,
+    ) -> Option<Segmented> {
+        let radius = self.model.card.filter_radius();
+        let radius = self.scoring.outlines.radius(radius);
+        let looks = states.iter().map(|(number, state)| {
+            let view = &views[*number];
+            view.look.votes(&self.centroids, state, view.size)
+        });
+        Votes::sum(looks).map(|votes| Segmented::whole(votes.along(&sample.image, radius)))
+    }
+
+    /// The votes of all looks at the windows of a photo.
     fn in_windows(
         &self,
-        group: &[(usize, Sample)],
+        index: usize,
+        sample: &Sample,
         steps: usize,
         stop: &dyn Fn() -> bool,
-    ) -> Result<Vec<Option<Segmented>>, EvalError> {
-        let segment = |(index, sample): &(usize, Sample)| {
-            let viewing = self.scoring.viewing(steps, self.scoring.seed_of(*index));
-            let photo = &sample.image;
-            let segmented = inference::segment(self.model, &self.centroids, photo, &viewing, stop);
-            segmented.map(Some).map_err(|error| match error {
-                SegmentError::NotFinite(error) => EvalError::NotFinite(error),
-                SegmentError::Stopped => EvalError::Stopped,
-                source @ SegmentError::TooWide(_) => EvalError::Windows {
-                    name: sample.name.clone(),
-                    source,
-                },
-            })
-        };
-        group.iter().map(segment).collect()
+    ) -> Result<Segmented, EvalError> {
+        let viewing = self.scoring.viewing(steps, self.scoring.seed_of(index));
+        let photo = &sample.image;
+        let segmented = inference::segment(self.model, &self.centroids, photo, &viewing, stop);
+        segmented.map_err(|error| match error {
+            SegmentError::NotFinite(error) => EvalError::NotFinite(error),
+            SegmentError::Stopped => EvalError::Stopped,
+            source @ SegmentError::TooWide(_) => EvalError::Windows {
+                name: sample.name.clone(),
+                source,
+            },
+        })
     }
 
     /// Some photos of a group as network input at a look.
@@ -551,6 +579,9 @@ impl Run<'_> {
         }
     }
 }
+
+/// The last states of a photo, `[d, H, W]` each, with the numbers of their views.
+type LastStates = Vec<(usize, Vec<f32>)>;
 
 struct View {
     /// Their indices in the group.

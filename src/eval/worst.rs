@@ -22,14 +22,29 @@ pub enum WorstBy {
 pub struct Ranked {
     pub index: usize,
     pub name: String,
-    /// Mean IoU over the classes that the photo or its prediction has, 0 to 1.
+    /// Mean IoU over the classes that the photo or its prediction has, 0 to 1, apart from those that
+    /// the data set does not have.
     pub miou: f64,
     /// Share of its labelled pixels that are right, 0 to 1.
     pub pixel_accuracy: f64,
     /// Mean entropy of its pixels at the network's size, 0 to 1 (see [`mean_doubt`](crate::votes::Votes::mean_doubt)).
     pub doubt: f64,
-    /// The predicted class of every pixel, at the labels' size.
-    prediction: Vec<u16>,
+    /// The predicted class of every pixel, at the labels' size: of each run of equal ones, the class and
+    /// the number of pixels. Thousands of whole masks would fill the memory.
+    prediction: Vec<(u16, u32)>,
+}
+
+/// The runs of equal labels; see [`Ranked`].
+fn runs(labels: &[u16]) -> Vec<(u16, u32)> {
+    let equal = labels.chunk_by(|a, b| a == b);
+    equal.map(|run| (run[0], run.len() as u32)).collect()
+}
+
+/// The labels of [`runs`].
+fn from_runs(runs: &[(u16, u32)]) -> Vec<u16> {
+    let each = runs.iter();
+    each.flat_map(|&(label, pixels)| std::iter::repeat_n(label, pixels as usize))
+        .collect()
 }
 
 /// Keeps the `count` worst photos, worst first. Photos without a labelled pixel have no score and are
@@ -37,16 +52,14 @@ pub struct Ranked {
 pub struct Worst {
     count: usize,
     by: WorstBy,
-    classes: usize,
     ranked: Vec<Ranked>,
 }
 
 impl Worst {
-    pub fn new(count: usize, by: WorstBy, classes: usize) -> Self {
+    pub fn new(count: usize, by: WorstBy) -> Self {
         Self {
             count,
             by,
-            classes,
             ranked: Vec::new(),
         }
     }
@@ -54,16 +67,16 @@ impl Worst {
     /// Adds a scored photo, at the labels' resolution.
     pub fn add(&mut self, seen: &Seen) {
         let prediction = seen.at_label_size();
-        let Some(own) = own_scores(&seen.sample.labels.data, &prediction, self.classes) else {
+        let Some(own) = own_scores(&seen.sample.labels.data, &prediction, seen.known) else {
             return;
         };
-        let ranked = Ranked {
+        let mut ranked = Ranked {
             index: seen.index,
             name: seen.sample.name.clone(),
             miou: own.miou,
             pixel_accuracy: own.pixel_accuracy,
-            doubt: seen.votes.mean_doubt(),
-            prediction,
+            doubt: seen.segmented.votes.mean_doubt(),
+            prediction: Vec::new(),
         };
         let key = |ranked: &Ranked| match self.by {
             WorstBy::Iou => ranked.miou,
@@ -76,6 +89,7 @@ impl Worst {
         if at >= self.count {
             return;
         }
+        ranked.prediction = runs(&prediction);
         self.ranked.insert(at, ranked);
         self.ranked.truncate(self.count);
     }
@@ -96,7 +110,7 @@ impl Ranked {
         Ok(pictures::strip(
             &sample.image,
             &sample.labels.data,
-            &self.prediction,
+            &from_runs(&self.prediction),
             centroids,
         ))
     }
@@ -106,12 +120,13 @@ impl Ranked {
 mod tests {
     use super::*;
     use crate::data::Sample;
+    use crate::inference::Segmented;
     use crate::labels::{IGNORE, LabelMap};
     use crate::votes::Votes;
 
     #[test]
     fn only_the_worst_are_kept_in_order() {
-        let mut worst = Worst::new(2, WorstBy::Iou, 2);
+        let mut worst = Worst::new(2, WorstBy::Iou);
         // Photo i has i of 4 pixels wrong; the last has no labels.
         for (index, wrong) in [1usize, 3, 0, 2, 4].into_iter().enumerate() {
             let prediction: Vec<u16> = (0..4).map(|p| u16::from(p < wrong)).collect();
@@ -130,17 +145,22 @@ mod tests {
                 steps: 1,
                 sample: &sample,
                 size: [2, 2],
+                known: &[true; 2],
                 prediction: &prediction,
-                votes: &Votes::for_labels(&prediction, 10, [2, 2]),
+                segmented: &Segmented::whole(Votes::for_labels(&prediction, 10, [2, 2])),
             });
         }
         let names: Vec<&str> = worst.ranked().iter().map(|r| r.name.as_str()).collect();
         assert_eq!(names, ["p1", "p3"]);
         assert_eq!(worst.ranked()[0].pixel_accuracy, 0.25);
+        let masks = [0, 1].map(|at| from_runs(&worst.ranked()[at].prediction));
+        assert_eq!(masks, [[1, 1, 1, 0], [1, 1, 0, 0]]);
+        assert!(from_runs(&runs(&[])).is_empty());
     }
+
     #[test]
     fn the_most_doubtful_come_first_where_doubt_is_asked_for() {
-        let mut worst = Worst::new(2, WorstBy::Doubt, 3);
+        let mut worst = Worst::new(2, WorstBy::Doubt);
         let centroids = Centroids::kronecker(3);
         let code = |class: usize, axis: usize| centroids.code(class)[axis] as f32;
         // Photos of one pixel on the way from class 0 to class 1.
@@ -160,8 +180,9 @@ mod tests {
                 steps: 1,
                 sample: &sample,
                 size: [1, 1],
+                known: &[true; 3],
                 prediction: &[0],
-                votes: &Votes::of(&centroids, &state, [1, 1]),
+                segmented: &Segmented::whole(Votes::of(&centroids, &state, [1, 1])),
             });
         }
         let names: Vec<&str> = worst.ranked().iter().map(|r| r.name.as_str()).collect();

@@ -4,17 +4,17 @@ use super::{Encoded, Look, NotFinite, Sampling, Tiles, Tiling, check_finite, flo
 use crate::data;
 use crate::encoding::Centroids;
 use crate::flow::Source;
+use crate::labels::LabelMap;
 use crate::model::Model;
 use crate::model::tensors::read;
 use crate::random;
-use crate::votes::{Blend, Outlines, Strips, Votes};
+use crate::votes::{Blend, Outlines, Strips, Votes, WHOLE};
 use burn::tensor::{Tensor, TensorData};
 use image::RgbImage;
 use rayon::prelude::*;
 
-/// Maximum bytes of votes kept at the network's resolution; a photo with more is decided in strips.
-const WHOLE: usize = 256 << 20;
-/// Maximum bytes of votes kept for such a photo, at a coarser resolution.
+/// Maximum bytes of votes kept for a photo that has more than [`WHOLE`] and is decided in strips, at a
+/// coarser resolution.
 const COARSE: usize = 64 << 20;
 /// Maximum bytes of a row of windows while it is blended.
 const STRIP: usize = 2 << 30;
@@ -42,8 +42,9 @@ pub struct Segmented {
     pub size: [usize; 2],
     /// The votes, at that size or, for very large photos, at a coarser one.
     pub votes: Votes,
-    /// The labels at the photo's size, if they were decided strip by strip.
-    labels: Option<Vec<u16>>,
+    /// The labels at the photo's size, if they were decided strip by strip: the votes are then too
+    /// coarse to decide them.
+    labels: Option<LabelMap>,
 }
 
 impl Segmented {
@@ -56,17 +57,45 @@ impl Segmented {
         }
     }
 
+    /// From labels at the photo's size that were decided strip by strip, and coarse votes; `size` is
+    /// that of the photo in pixels of the network.
+    pub(crate) fn in_strips(size: [usize; 2], labels: LabelMap, coarse: Votes) -> Self {
+        Self {
+            size,
+            votes: coarse,
+            labels: Some(labels),
+        }
+    }
+
     /// The labels at the photo's size, `[height, width]`, and the votes; see [`Viewing::ignore_below`].
     pub fn into_labels(self, photo: [usize; 2], ignore_below: f32) -> (Vec<u16>, Votes) {
         let Self { votes, labels, .. } = self;
-        let labels = labels.unwrap_or_else(|| votes.labels_above(photo, ignore_below));
+        let labels = match labels {
+            Some(labels) => labels.data,
+            None => votes.labels_above(photo, ignore_below),
+        };
         (labels, votes)
     }
 
-    /// The labels at the photo's size, `[height, width]`, and their probabilities.
-    pub fn decide(&self, photo: [usize; 2]) -> (Vec<u16>, Vec<f32>) {
-        let (labels, probabilities) = self.votes.decide(photo);
-        (self.labels.clone().unwrap_or(labels), probabilities)
+    /// The labels at any size, `[height, width]`. Those that were decided strip by strip are the same at
+    /// every size, by nearest neighbour.
+    pub fn labels(&self, to: [usize; 2]) -> Vec<u16> {
+        match &self.labels {
+            Some(labels) => labels.scaled(to),
+            None => self.votes.labels(to),
+        }
+    }
+
+    /// The [`labels`](Self::labels) at any size, `[height, width]`, and their probabilities, 0 to 1.
+    pub fn decide(&self, to: [usize; 2]) -> (Vec<u16>, Vec<f32>) {
+        match &self.labels {
+            Some(labels) => {
+                let labels = labels.scaled(to);
+                let probabilities = self.votes.probabilities(&labels, to);
+                (labels, probabilities)
+            }
+            None => self.votes.decide(to),
+        }
     }
 }
 
@@ -126,19 +155,21 @@ pub fn segment(
     let factor = (bytes(height) as f64 / COARSE as f64).sqrt();
     let coarse = tiles.canvas().map(|side| (side as f64 / factor) as usize);
     let least = viewing.ignore_below * viewing.looks.len() as f32;
-    let mut strips = Strips::new(blend, dimensions(photo), least, coarse);
+    let [height, width] = dimensions(photo);
+    let mut strips = Strips::new(blend, [height, width], least, coarse);
     for row in 0..tiles.grid()[0] {
         viewer.add_row(&tiles, row, strips.blend())?;
         if row + 1 < tiles.grid()[0] {
             strips.decide_above(tiles.start(row + 1, 0)[0]);
         }
     }
-    let (labels, votes) = strips.finish();
-    Ok(Segmented {
-        size: tiles.canvas(),
-        votes,
-        labels: Some(labels),
-    })
+    let (data, votes) = strips.finish();
+    let labels = LabelMap {
+        width,
+        height,
+        data,
+    };
+    Ok(Segmented::in_strips(tiles.canvas(), labels, votes))
 }
 
 struct Viewer<'a> {
@@ -361,6 +392,32 @@ mod tests {
             mean(&at_borders),
             mean(&elsewhere)
         );
+    }
+
+    #[test]
+    fn what_was_decided_in_strips_is_the_mask_at_every_size() {
+        // The coarse votes are sure of class 0 on the left and of class 1 on the right.
+        let coarse = Votes::for_labels(&[0, 1], 3, [1, 2]);
+        let labels = LabelMap {
+            width: 4,
+            height: 2,
+            data: vec![2, 0, 1, 1, 0, 0, 1, 2],
+        };
+        let segmented = Segmented::in_strips([4, 8], labels.clone(), coarse.clone());
+        assert_eq!(segmented.labels([2, 4]), labels.data);
+        assert_eq!(segmented.labels([4, 8]), labels.scaled([4, 8]));
+        for to in [[2, 4], [4, 8]] {
+            let (found, probability) = segmented.decide(to);
+            assert_eq!(found, segmented.labels(to));
+            assert_eq!(probability, coarse.probabilities(&found, to));
+        }
+        // The corners of class 2 have its probability, not that of the class the coarse votes prefer.
+        let (_, probability) = segmented.decide([2, 4]);
+        assert!(
+            probability[0] < 0.1 && probability[4] > 0.9,
+            "{probability:?}"
+        );
+        assert_eq!(segmented.into_labels([2, 4], 0.0).0, labels.data);
     }
 
     #[test]

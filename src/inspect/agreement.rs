@@ -38,7 +38,7 @@ impl Given {
 pub struct Agreement {
     pub own: Vec<f32>,
     pub mirrored: Vec<f32>,
-    /// `None` without labels.
+    /// `None` without a labelled pixel.
     pub truth: Option<Vec<f32>>,
 }
 
@@ -64,10 +64,11 @@ impl Agreement {
         let own = probe.predicted(probe.x0.clone(), 0.0)?;
         let rows = own.chunks_exact(width.max(1));
         let mirrored: Vec<u16> = rows.flat_map(|row| row.iter().rev().copied()).collect();
+        let labelled = |labels: &&[u16]| labels.iter().any(|label| *label != IGNORE);
         Some(Self {
             own: probe.shares(&own)?,
             mirrored: probe.shares(&mirrored)?,
-            truth: match labels {
+            truth: match labels.filter(labelled) {
                 Some(labels) => Some(probe.shares(labels)?),
                 None => None,
             },
@@ -194,7 +195,7 @@ mod tests {
         }
         let unlabelled = [IGNORE; 32];
         let found = Agreement::of(&model, photo(), photo(), Some(&unlabelled), &|| false);
-        assert_eq!(found.unwrap().truth, Some(vec![0.0; TIMES.len()]));
+        assert_eq!(found.unwrap().truth, None);
     }
 
     #[test]

@@ -266,7 +266,10 @@ impl Second {
         let steps = self.choice.steps.unwrap_or_default();
         match (&self.model, steps) {
             (None, _) | (_, 0) => self.choice.model.clone(),
-            (Some(model), steps) => compare::caption(&model.name, steps, self.choice.solver),
+            (Some(model), steps) => {
+                let name = compare::model_name(&model.name);
+                compare::caption(&name, steps, self.choice.solver)
+            }
         }
     }
 

@@ -5,7 +5,7 @@
 //! area of one colour, votes are smoothed; where colours change, they may change as sharply.
 //! He, Sun and Tang, "Guided Image Filtering", ECCV 2010.
 
-use super::Votes;
+use super::{Votes, WHOLE};
 use crate::data;
 use image::RgbImage;
 use rayon::prelude::*;
@@ -43,10 +43,10 @@ const CONTENDER: f32 = 0.5;
 
 impl Votes {
     /// The same votes, filtered along the colours of their photo in windows that reach `radius` pixels
-    /// of the votes around their centre; unchanged if that is 0.
+    /// of the votes around their centre; unchanged if that is 0, or if they take more than [`WHOLE`].
     #[must_use]
     pub fn along(self, photo: &RgbImage, radius: usize) -> Self {
-        if radius == 0 {
+        if radius == 0 || size_of_val(self.shares.as_slice()) > WHOLE {
             return self;
         }
         let guide = data::photo_to_chw(photo, self.size);
@@ -527,6 +527,19 @@ mod tests {
             votes_in_one_colour().along(&photo, 0),
             votes_in_one_colour()
         );
+    }
+
+    #[test]
+    fn votes_that_are_not_kept_whole_are_not_filtered() {
+        let width = WHOLE / size_of::<f32>() / 2 + 1;
+        let mut votes = Votes {
+            size: [1, width],
+            classes: 2,
+            shares: vec![0.0; 2 * width],
+        };
+        votes.shares[..2].copy_from_slice(&[0.75, 0.25]);
+        let photo = RgbImage::from_pixel(1, 1, image::Rgb([9, 60, 200]));
+        assert_eq!(votes.along(&photo, 2).at(0), [0.75, 0.25]);
     }
 
     fn votes_in_one_colour() -> Votes {

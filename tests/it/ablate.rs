@@ -2,9 +2,10 @@
 
 use crate::common;
 
-use common::{SMALL, fails, flowseg};
+use common::{SMALL, fails, flowseg, photo};
 #[cfg(target_os = "linux")]
 use common::{signal, started, wait_for};
+use image::{GrayImage, Luma};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -142,6 +143,43 @@ fn mistakes_in_a_table_are_found_before_anything_is_trained() {
         &mut ablate(&folder.path().join("none.toml"), &out),
         &["none.toml"],
     );
+}
+
+#[test]
+fn photos_that_cannot_be_scored_are_found_before_anything_is_trained() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    for split in ["training", "validation"] {
+        let [photos, labels] = ["images", "annotations"].map(|part| data.join(part).join(split));
+        for part in [&photos, &labels] {
+            fs::create_dir_all(part).unwrap();
+        }
+        for name in ["a.png", "b.png", "c.png"] {
+            photo(&photos, name);
+            GrayImage::from_fn(60, 40, |_, y| Luma([u8::from(y >= 20)]))
+                .save(labels.join(name))
+                .unwrap();
+        }
+        fs::write(photos.join("b.png"), "no picture").unwrap();
+    }
+    fs::write(data.join("classes.txt"), "above\nbelow").unwrap();
+    let table = folder.path().join("t.toml");
+    let text = format!(
+        "title = 'T'\n[base]\ndata = {{ path = '{}' }}\n\
+         train = {{ steps = 1, validate_every = 0 }}\n[[row]]\nname = 'a'",
+        data.display()
+    );
+    fs::write(&table, text).unwrap();
+    let out = folder.path().join("out");
+    fails(&mut ablate(&table, &out), &["validation", "b.png"]);
+    assert!(!out.join("runs").exists());
+    ablate(&table, &out)
+        .args(["--set", "data.skip_bad=true"])
+        .assert()
+        .success();
+    let text = fs::read_to_string(out.join("table.md")).unwrap();
+    assert!(text.contains("2 training photos of data"), "{text}");
+    assert!(text.contains("scored on 2 photos"), "{text}");
 }
 
 /// A run that diverged has neither a model that could be scored again nor checkpoints to resume from.

@@ -226,6 +226,31 @@ fn scores_are_those_of_eval_however_the_photos_are_named() {
 }
 
 #[test]
+fn labels_of_a_data_set_with_other_classes_are_used_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = data(folder.path());
+    // In another order, in capitals, and with one that the model lacks.
+    let table = data.join("classes.txt");
+    let classes = fs::read_to_string(&table).unwrap();
+    let mut classes: Vec<String> = classes.lines().map(str::to_uppercase).collect();
+    classes.reverse();
+    classes.push("UNICORN".to_owned());
+    fs::write(&table, classes.join("\n")).unwrap();
+    let scored = |out: &str, photos: &[&Path]| {
+        let (model, out) = (Path::new("scenes"), folder.path().join(out));
+        compare(model, model, &out)
+            .args(["--steps-a", "1", "--steps-b", "1"])
+            .args(photos)
+            .assert()
+            .success();
+        report(&out)["miou_a"].as_f64().unwrap()
+    };
+    let of_data = scored("data-set", &[Path::new("--data"), &data]);
+    let of_photos = scored("photos", &[&data.join("images/validation")]);
+    assert_eq!(of_photos, of_data);
+}
+
+#[test]
 fn what_cannot_be_compared_is_named_and_the_rest_is_done() {
     let folder = tempfile::tempdir().unwrap();
     let photo = photo(folder.path(), "a.png");

@@ -231,6 +231,8 @@ fn wrong_questions_about_photos_are_explained() {
     );
     let code = |more: &[&str]| eval(&run, more).output().unwrap().status.code();
     assert_eq!(code(&["--cell", "background"]), Some(2));
+    let twice = ["--cell", "background", "background"].repeat(2);
+    assert_eq!(code(&twice), Some(2));
     assert_eq!(code(&["--worst-by", "doubt"]), Some(2));
     // The run's own model is an input, and a folder without one is named.
     let model = run.join("model.safetensors").display().to_string();

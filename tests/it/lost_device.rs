@@ -1,8 +1,8 @@
-//! A graphics device that is lost while photos are segmented or scored.
+//! A graphics device that is lost while photos are segmented, scored or compared.
 
 use crate::common;
 
-use common::{flowseg, photo, started, train, wait_for};
+use common::{SMALL, flowseg, photo, started, train, wait_for};
 use std::fs;
 use std::path::Path;
 use std::process::Output;
@@ -91,4 +91,55 @@ fn scoring_on_a_lost_device_ends_with_advice() {
         .env("FLOWSEG_LOSE_DEVICE", &lose)
         .env("XDG_STATE_HOME", folder.path());
     failed(&command.output().unwrap());
+}
+
+#[test]
+fn comparing_on_a_lost_device_ends_with_advice() {
+    let folder = tempfile::tempdir().unwrap();
+    let (model, photo) = (model(folder.path()), photo(folder.path(), "p.png"));
+    let lose = folder.path().join("lose");
+    fs::write(&lose, "").unwrap();
+    let mut command = flowseg();
+    command
+        .args(["compare", "--device", "wgpu", "--steps-a", "1000"])
+        .args([&model, &model, &photo])
+        .arg("-o")
+        .arg(folder.path().join("out"))
+        .env("FLOWSEG_LOSE_DEVICE", &lose)
+        .env("XDG_STATE_HOME", folder.path());
+    failed(&command.output().unwrap());
+}
+
+#[test]
+fn scoring_a_table_on_a_lost_device_ends_with_advice() {
+    let folder = tempfile::tempdir().unwrap();
+    let (table, lose) = (folder.path().join("t.toml"), folder.path().join("lose"));
+    let write = |steps: usize| {
+        let text = format!(
+            "title = 'T'\nscore = {{ steps = [{steps}] }}\n[base]\n\
+             data = {{ path = 'scenes:3@16x24' }}\ntrain = {{ steps = 1, validate_every = 0 }}\n\
+             [[row]]\nname = 'a'"
+        );
+        fs::write(&table, text).unwrap();
+    };
+    let ablate = |device: &str| {
+        let mut command = flowseg();
+        command
+            .args(["ablate", "--device", device])
+            .arg(&table)
+            .arg("-o")
+            .arg(folder.path().join("out"))
+            .env("XDG_STATE_HOME", folder.path());
+        for setting in SMALL {
+            command.args(["--set", setting]);
+        }
+        command
+    };
+    write(1);
+    ablate("cpu").assert().success();
+    // With other score settings, the finished model is scored again.
+    write(50);
+    fs::write(&lose, "").unwrap();
+    let mut lost = ablate("wgpu");
+    failed(&lost.env("FLOWSEG_LOSE_DEVICE", &lose).output().unwrap());
 }

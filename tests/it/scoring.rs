@@ -2,7 +2,7 @@
 
 use crate::common;
 
-use common::{fails, flowseg, photo, shared, train};
+use common::{fails, flowseg, names, photo, shared, train};
 use image::imageops::crop_imm;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -139,6 +139,19 @@ fn scores_matrix_and_worst_photos_tell_one_story() {
         let cell = crop_imm(&sheet, column * 228, 26, 24, 16).to_image();
         assert_eq!(cell, crop_imm(&strip, part * 28, 0, 24, 16).to_image());
     }
+    // Pictures of the list from before are removed, and nothing else.
+    let third = at("worst").join(lines[2][4]).display().to_string();
+    fails(
+        &mut eval(&model, &["--worst", "2", "--out", &out, "--sheet", &third]),
+        &["the contact sheet", "the picture 003-"],
+    );
+    fs::write(at("worst/mine.png"), "mine").unwrap();
+    eval(&model, &["--worst", "2", "--out", &out])
+        .assert()
+        .success();
+    let left = names(&at("worst"));
+    assert!(left[0].starts_with("001-") && left[1].starts_with("002-"));
+    assert_eq!(left[2..], ["mine.png", "worst.csv"]);
 }
 
 #[test]
@@ -211,6 +224,19 @@ fn wrong_usage_of_eval_is_explained() {
         &["confusion.txt", ".csv"],
     );
     fails(&mut eval(&model, &["--without", "unicorn"]), &["unicorn"]);
+    for refused in [["--tiles", "2"], ["--scales", "1,2"]] {
+        let mut command = eval(&model, &["--agreement"]);
+        fails(command.args(refused), &["--agreement is measured"]);
+    }
+    let worst = folder.path().join("worst").display().to_string();
+    let list = folder.path().join("worst/worst.csv").display().to_string();
+    fails(
+        &mut eval(
+            &model,
+            &["--photos", &list, "--worst", "1", "--out", &worst],
+        ),
+        &["the table of photos", "the list of the worst photos"],
+    );
     fails(&mut eval_on("scenes:4", &model, &[]), &["3 classes", "4"]);
     assert_eq!(
         eval(&model, &["--worst", "3"])

@@ -16,7 +16,8 @@ impl AppState {
     /// The caption of the result in a comparison.
     pub(crate) fn caption(&self) -> String {
         let name = self.model.as_ref().map_or("", |model| &model.name);
-        compare::caption(name, self.sampling.steps, self.sampling.solver)
+        let name = compare::model_name(name);
+        compare::caption(&name, self.sampling.steps, self.sampling.solver)
     }
 
     /// The comparison that is offered first: the same model with one step, or with ten if it already
