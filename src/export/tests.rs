@@ -307,7 +307,12 @@ fn only_files_of_this_program_are_replaced() {
     };
     let array = "{'descr': '|u1', 'fortran_order': False, 'shape': (8, 16), }";
     let array = format!("{array:117}\n");
-    let array = [&b"\x93NUMPY\x01\x00\x76\x00"[..], array.as_bytes(), &[0; 8 * 16]].concat();
+    let array = [
+        &b"\x93NUMPY\x01\x00\x76\x00"[..],
+        array.as_bytes(),
+        &[0; 8 * 16],
+    ]
+    .concat();
     for format in Format::value_variants() {
         let Some(suffix) = format.suffix() else {
             continue;
