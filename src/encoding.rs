@@ -41,6 +41,11 @@ impl Encoding {
         self.codes(classes, COLOUR_AXES)
     }
 
+    /// Whether there are points in so many dimensions, 3 to [`MOST_DIMS`].
+    pub fn has_dims(self, dims: usize) -> bool {
+        self != Encoding::FarthestPoint || dims == COLOUR_AXES
+    }
+
     /// The centroids of `classes` classes in `dims` dimensions, 3 to [`MOST_DIMS`].
     pub fn codes(self, classes: usize, dims: usize) -> Centroids {
         match self {

@@ -172,17 +172,13 @@ pub fn flow_from<'a>(
     encoded: Encoded,
     sampling: Sampling,
 ) -> impl Iterator<Item = State> + 'a {
-    let sampling = if model.card.prediction.is_one_step() {
-        Sampling {
-            steps: 1,
-            solver: Solver::Euler,
-            ..sampling
-        }
+    let solver = if model.card.prediction.is_one_step() {
+        Solver::Euler
     } else {
-        sampling
+        sampling.solver
     };
-    let times = sampler::times(sampling.steps, sampling.shift);
-    let flow = Trajectory::new(source, times, sampling.solver, move |x, t, h| {
+    let times = sampler::times(model.card.flow_steps(sampling.steps), sampling.shift);
+    let flow = Trajectory::new(source, times, solver, move |x, t, h| {
         model.velocity(x, t, h, &encoded.photos, encoded.features.as_ref())
     });
     match model.card.prediction {

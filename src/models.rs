@@ -4,8 +4,8 @@ use crate::files::{self, FileError};
 use crate::model::{self, Model, ModelError};
 use crate::run_format;
 use burn::tensor::Device;
-use std::borrow::Cow;
 use std::ffi::OsStr;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 /// The models inside the binary, the default first: name and file contents. Empty in a build without
@@ -134,41 +134,111 @@ pub fn is_name(name: &str) -> bool {
     NAMES.contains(&name) || installed().iter().any(|(installed, _)| installed == name)
 }
 
-/// The file of a model that is not built in: a path as given, the finished or else the best model of a
-/// run folder, or an installed model by name.
-pub fn file(name: impl AsRef<OsStr>) -> PathBuf {
-    let path = Path::new(name.as_ref());
-    if path.is_dir() {
-        let models = [run_format::MODEL, run_format::BEST].map(|model| path.join(model));
-        let found = models.into_iter().find(|model| model.exists());
-        return found.unwrap_or_else(|| path.to_owned());
-    }
-    let named = |(installed, _): &(String, PathBuf)| installed.as_str() == path.as_os_str();
-    let elsewhere = (!files::exists(path)).then(|| installed().into_iter().find(named));
-    elsewhere
-        .flatten()
-        .map_or_else(|| path.to_owned(), |(_, path)| path)
+/// Where a model is.
+enum Place {
+    /// In the binary.
+    BuiltIn(&'static [u8]),
+    /// Installed under its name.
+    Installed(PathBuf),
+    /// A path as it was given, whatever is there, or the model of a run folder.
+    Path(PathBuf),
 }
 
-/// The bytes of the built-in or installed model of that name, or of a file, as [`load`] finds them.
+/// Where the model of a name or path is. Models shipped with the program come first, whether they are in this
+/// binary or installed; then what is at the path, a model file or a run folder; then other installed models.
+/// A folder without a model hides none.
+fn place_of(name: &OsStr) -> Place {
+    match BUILT_IN.iter().find(|(known, _)| *known == name) {
+        Some((_, bytes)) => Place::BuiltIn(bytes),
+        None => place_outside(name, installed),
+    }
+}
+
+/// [`place_of`] for a model that is not in the binary.
+fn place_outside(name: &OsStr, installed: impl FnOnce() -> Vec<(String, PathBuf)>) -> Place {
+    let path = Path::new(name);
+    let there = model_at(path);
+    if is_shipped(name) || there.is_none() {
+        let mut installed = installed().into_iter();
+        if let Some((_, path)) = installed.find(|(known, _)| known.as_str() == name) {
+            return Place::Installed(path);
+        }
+    }
+    Place::Path(there.unwrap_or_else(|| path.to_owned()))
+}
+
+fn is_shipped(name: &OsStr) -> bool {
+    NAMES.iter().any(|known| *known == name)
+}
+
+/// The model at a path: a file as it is, and of a run folder the finished model or else the best.
+fn model_at(path: &Path) -> Option<PathBuf> {
+    if path.is_dir() {
+        let mut models = [run_format::MODEL, run_format::BEST]
+            .into_iter()
+            .map(|model| path.join(model));
+        return models.find(|model| model.exists());
+    }
+    files::exists(path).then(|| path.to_owned())
+}
+
+/// Says that there is a model at the path `name`, too, which the one of that name hides.
+fn note_hidden(name: &OsStr, place: &Place) {
+    if !matches!(place, Place::Path(_)) && model_at(Path::new(name)).is_some() {
+        let name = name.to_string_lossy();
+        tracing::warn!(
+            "{name} is the model that comes with FlowSeg: for the one here, write ./{name}"
+        );
+    }
+}
+
+/// The file of a model: that of an installed one, a path as given, or the model in a run folder; see [`load`]
+/// for what comes first. A model in the binary has none, and the name is returned.
+pub fn file(name: impl AsRef<OsStr>) -> PathBuf {
+    let name = name.as_ref();
+    match place_of(name) {
+        Place::BuiltIn(_) => name.into(),
+        Place::Installed(path) | Place::Path(path) => path,
+    }
+}
+
+/// The bytes of a model: in the binary, or mapped from a file.
+pub enum Bytes {
+    BuiltIn(&'static [u8]),
+    File(files::Contents),
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::BuiltIn(bytes) => bytes,
+            Self::File(contents) => contents,
+        }
+    }
+}
+
+/// The bytes of a model that is found as [`load`] finds it.
 ///
 /// # Errors
 /// A file that cannot be read.
-pub fn bytes(path: &Path) -> Result<Cow<'static, [u8]>, FileError> {
-    match built_in(path) {
-        Some(bytes) => Ok(Cow::Borrowed(bytes)),
-        None => Ok(Cow::Owned(files::read(&file(path))?)),
+pub fn bytes(name: impl AsRef<OsStr>) -> Result<Bytes, FileError> {
+    let place = place_of(name.as_ref());
+    note_hidden(name.as_ref(), &place);
+    match place {
+        Place::BuiltIn(bytes) => Ok(Bytes::BuiltIn(bytes)),
+        Place::Installed(path) | Place::Path(path) => {
+            Ok(Bytes::File(files::map_file(&path, "model file")?))
+        }
     }
 }
 
-/// Whether a path is the name of a built-in model and not of an existing file.
+/// Whether a path is the name of a model shipped with the program, in the binary or installed, and so means
+/// the same from any folder.
 pub fn is_built_in(path: &Path) -> bool {
-    built_in(path).is_some()
-}
-
-fn built_in(path: &Path) -> Option<&'static [u8]> {
-    let known = BUILT_IN.iter().find(|(name, _)| Path::new(name) == path);
-    known.map(|(_, bytes)| *bytes)
+    let name = path.as_os_str();
+    is_shipped(name) && !matches!(place_of(name), Place::Path(_))
 }
 
 /// Fetches a shipped model from beside the page unless it is there already; other names are those of
@@ -193,28 +263,31 @@ pub async fn fetch(name: &str, progress: impl Fn(f32)) -> Result<(), String> {
 #[cfg(target_arch = "wasm32")]
 const TYPICAL: u64 = 25_000_000;
 
-/// Loads a built-in model by name, a model file by path, the model of a run by its folder, or an
-/// installed model by name, in this order of precedence.
+/// Loads a model. In this order of precedence, `name` is that of a model shipped with the program (in the
+/// binary, or else installed), the path of a model file or of the folder of a run, or the name of an installed
+/// model. The order is that of every build; a path that begins with `./` is never a name.
 ///
 /// # Errors
 /// If the file cannot be read, is not a model, or has no classes.
 pub fn load(name: impl AsRef<OsStr>, device: &Device) -> Result<Model, LoadError> {
     let name = name.as_ref();
     let shown = || name.to_string_lossy().into_owned();
-    let model = match built_in(Path::new(name)) {
-        Some(bytes) => {
+    let place = place_of(name);
+    note_hidden(name, &place);
+    let model = match place {
+        Place::BuiltIn(bytes) => {
             Model::from_bytes(bytes, device).map_err(|error| LoadError::BuiltIn(shown(), error))?
         }
-        None => {
-            let path = file(name);
-            if path.is_dir() {
-                return Err(LoadError::NoModel(shown()));
-            }
-            if !files::exists(&path) && NAMES.iter().any(|known| *known == name) {
+        Place::Installed(path) => model::file::read(&path, device)?,
+        Place::Path(path) => {
+            if is_shipped(name) && model_at(&path).is_none() {
                 return Err(LoadError::NotInstalled {
                     name: shown(),
                     folder: folder().unwrap_or_default().display().to_string(),
                 });
+            }
+            if path.is_dir() {
+                return Err(LoadError::NoModel(shown()));
             }
             model::file::read(&path, device)?
         }
@@ -249,6 +322,50 @@ mod tests {
         folders.extend(folders_beside(&root.path().join("usr/bin/flowseg")));
         let expected = vec![("a".to_owned(), shared[0].clone()), ("b".to_owned(), mine)];
         assert_eq!(models_in(&folders), expected);
+    }
+
+    #[test]
+    fn shipped_names_come_before_paths_and_those_before_other_names() {
+        let root = tempfile::tempdir().unwrap();
+        let path = |name: &str| root.path().join(name);
+        for folder in ["run", "validated", "data"] {
+            fs::create_dir(path(folder)).unwrap();
+        }
+        for file in [
+            "run/model.safetensors",
+            "run/best.safetensors",
+            "validated/best.safetensors",
+            "mine",
+        ] {
+            fs::write(path(file), "").unwrap();
+        }
+        let installed = path("installed.safetensors");
+        let found = |name: &OsStr| {
+            let listed = vec![(name.to_str().unwrap().to_owned(), installed.clone())];
+            match place_outside(name, || listed) {
+                Place::BuiltIn(_) => None,
+                Place::Installed(path) | Place::Path(path) => Some(path),
+            }
+        };
+        for (name, expected) in [
+            ("run", "run/model.safetensors"),
+            ("validated", "validated/best.safetensors"),
+            ("mine", "mine"),
+            // Neither a folder of photos nor nothing is a model.
+            ("data", "installed.safetensors"),
+            ("missing", "installed.safetensors"),
+        ] {
+            assert_eq!(
+                found(path(name).as_os_str()),
+                Some(path(expected)),
+                "{name}"
+            );
+        }
+        // The sources' own folder is called so.
+        assert_eq!(found(OsStr::new("src")), Some(installed.clone()));
+        assert_eq!(found(OsStr::new(FOR_PHOTOS)), Some(installed.clone()));
+        let nothing = place_outside(path("data").as_os_str(), Vec::new);
+        assert!(matches!(nothing, Place::Path(found) if found == path("data")));
     }
 
     #[test]

@@ -10,7 +10,6 @@ use crate::terminal::err;
 use crate::votes::Outlines;
 use anyhow::{Context, bail};
 use burn::tensor::Device;
-use clap::ValueEnum;
 use std::ffi::OsString;
 
 #[derive(clap::Args)]
@@ -162,23 +161,11 @@ impl PrecisionArgument {
     pub(super) fn on(&self, device: &Device) -> anyhow::Result<MatmulPrecision> {
         let precision = self.precision;
         if !precision.supported(device) {
-            bail!(
-                "this device does not support --precision {}",
-                name(precision)
-            );
+            bail!("this device does not support --precision {precision}");
         }
-        if precision != MatmulPrecision::Single && !precision.may_be_faster(device) {
-            err!(
-                "this processor has no instructions for {} products: --precision single is faster",
-                name(precision)
-            );
+        if let Some(caution) = precision.caution(device) {
+            err!("{caution}");
         }
         Ok(precision)
     }
-}
-
-/// What a precision is called on the command line.
-fn name(precision: MatmulPrecision) -> String {
-    let value = precision.to_possible_value();
-    value.map_or_else(String::new, |value| value.get_name().to_owned())
 }

@@ -19,7 +19,7 @@ pub(super) struct Arguments {
     /// Print one JSON object per model
     #[arg(long)]
     json: bool,
-    /// A model file to copy to --output with changes to its card
+    /// A model to copy to --output with changes to its card: a file, a run folder, or a name
     #[arg(
         long,
         value_name = "MODEL",
@@ -73,8 +73,8 @@ fn edit(from: &Path, changes: &str, to: &Path) -> anyhow::Result<()> {
         .context("--card is not a JSON object: write one such as {\"sampling_steps\": 2}")?;
     let mut plan = Plan::default();
     plan.write(to, "the model");
-    plan.check(|| vec![from.to_owned()])?;
-    let bytes = files::map_file(from, "model file")?;
+    plan.check(|| vec![models::file(from)])?;
+    let bytes = models::bytes(from)?;
     let changed =
         model::file::with_card(&bytes, &changes).with_context(|| from.display().to_string())?;
     files::write_atomic(to, &changed)?;

@@ -189,12 +189,14 @@ fn unpack(row: &[u8], width: usize, bits: u8, out: &mut Vec<u16>) {
     }
 }
 
-/// The keyword of PNG for the program that wrote a file, and this one's name.
+/// The keyword of PNG for the program that wrote a file.
 const SOFTWARE: &str = "Software";
-const NAME: &str = "FlowSeg";
+/// This program's name in the files that it writes.
+pub const PROGRAM: &str = "FlowSeg";
 
-/// Whether a file is a PNG that [`write_labels`] has not written, such as labels that were drawn by hand.
-pub fn is_foreign_png(path: &Path) -> bool {
+/// Whether a file is a PNG that this program wrote, as [`own_png`] marks them. One that somebody drew by hand
+/// is not, nor one that another program saved again.
+pub fn is_own_png(path: &Path) -> bool {
     let Ok(file) = File::open(path) else {
         return false;
     };
@@ -202,7 +204,20 @@ pub fn is_foreign_png(path: &Path) -> bool {
         return false;
     };
     let mut texts = reader.info().uncompressed_latin1_text.iter();
-    !texts.any(|text| text.keyword == SOFTWARE && text.text == NAME)
+    texts.any(|text| text.keyword == SOFTWARE && text.text == PROGRAM)
+}
+
+/// An encoder of a PNG of so many pixels, `[width, height]`, that says which program wrote it.
+///
+/// # Errors
+/// None for pictures with pixels.
+pub fn own_png<W: Write>(
+    to: W,
+    [width, height]: [u32; 2],
+) -> Result<png::Encoder<'static, W>, png::EncodingError> {
+    let mut encoder = png::Encoder::new(to, width, height);
+    encoder.add_text_chunk(SOFTWARE.to_owned(), PROGRAM.to_owned())?;
+    Ok(encoder)
 }
 
 /// Writes a label map as a single-channel PNG: 8-bit with [`IGNORE`] as 255 if every class index is
@@ -261,14 +276,13 @@ pub fn write_labels(
 
 fn write_grey(
     to: impl Write,
-    [width, height]: [u32; 2],
+    size: [u32; 2],
     depth: png::BitDepth,
     bytes: &[u8],
 ) -> Result<(), png::EncodingError> {
-    let mut encoder = png::Encoder::new(to, width, height);
+    let mut encoder = own_png(to, size)?;
     encoder.set_color(png::ColorType::Grayscale);
     encoder.set_depth(depth);
-    encoder.add_text_chunk(SOFTWARE.to_owned(), NAME.to_owned())?;
     let mut writer = encoder.write_header()?;
     writer.write_image_data(bytes)?;
     writer.finish()

@@ -1,19 +1,25 @@
 //! Masks as folders of black and white PNGs, one per class.
 
-use super::error::ExportError;
+use super::error::{ExportError, FOREIGN};
 use super::mask::Mask;
-use crate::files;
-use image::{GrayImage, ImageFormat, Luma};
+use super::pictures::png;
+use crate::data;
+use crate::files::{self, FileError};
+use image::{GrayImage, Luma};
 use std::collections::BTreeSet;
-use std::io::Cursor;
-use std::path::Path;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 /// Maximum length of a class's name in a file name, in bytes.
 const NAME: usize = 80;
 
 /// Writes `INDEX-NAME.png` into a folder for every class that has a pixel: white where the class is,
 /// black elsewhere. A new folder appears once all files are written. From an existing one, files that
-/// an earlier mask left for classes that this mask lacks are removed.
+/// an earlier mask left for other classes are removed, also for those of another model.
+///
+/// # Errors
+/// The disk cannot be written, or the folder holds a file of such a name that this program did not write.
 pub(super) fn write(mask: &Mask, folder: &Path) -> Result<(), ExportError> {
     if folder.is_dir() {
         return fill(mask, folder);
@@ -28,24 +34,57 @@ pub(super) fn write(mask: &Mask, folder: &Path) -> Result<(), ExportError> {
 
 fn fill(mask: &Mask, folder: &Path) -> Result<(), ExportError> {
     let present: BTreeSet<u16> = mask.labels.iter().copied().collect();
-    let [width, height] = mask.size();
-    for class in 0..mask.classes.len() as u16 {
-        let path = folder.join(file_name(mask, class));
-        if !present.contains(&class) {
-            files::remove_file(&path)?;
-            continue;
+    let named: Vec<(u16, PathBuf)> = (0..mask.classes.len() as u16)
+        .filter(|class| present.contains(class))
+        .map(|class| (class, folder.join(file_name(mask, class))))
+        .collect();
+    // Before anything is written: where letter case does not count, a new file may have the old one's place.
+    for path in masks_in(folder)? {
+        if !data::is_own_png(&path) {
+            files::refuse_existing(&path, FOREIGN)?;
         }
+        if !named.iter().any(|(_, kept)| *kept == path) {
+            files::remove_file(&path)?;
+        }
+    }
+    let [width, height] = mask.size();
+    for (class, path) in named {
         let picture = GrayImage::from_fn(width, height, |x, y| {
             let label = mask.labels[y as usize * width as usize + x as usize];
             Luma([if label == class { 255 } else { 0 }])
         });
-        let mut bytes = Vec::new();
-        picture
-            .write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png)
-            .map_err(|error| ExportError::write(&path, error))?;
-        files::write_atomic(&path, &bytes)?;
+        files::write_atomic(&path, &png(&path, picture)?)?;
     }
     Ok(())
+}
+
+/// A file in the folder that has the name of a mask but was not written by this program.
+pub(super) fn foreign_in(folder: &Path) -> Option<PathBuf> {
+    let masks = masks_in(folder).unwrap_or_default();
+    masks.into_iter().find(|path| !data::is_own_png(path))
+}
+
+/// The files in a folder that have the names of masks of any class table.
+fn masks_in(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
+    let failed = |source| FileError::Read {
+        path: folder.to_owned(),
+        source,
+    };
+    let entries = fs::read_dir(folder).map_err(failed)?;
+    let entries: io::Result<Vec<fs::DirEntry>> = entries.collect();
+    let entries = entries.map_err(failed)?.into_iter();
+    let masks = entries.filter(|entry| is_mask_name(&entry.file_name()));
+    let paths = masks.map(|entry| entry.path());
+    Ok(paths.filter(|path| path.is_file()).collect())
+}
+
+/// Whether a name is as [`file_name`] makes them: an index, a hyphen, and a name, which may be empty.
+fn is_mask_name(name: &OsStr) -> bool {
+    let stem = name.to_str().and_then(|name| name.strip_suffix(".png"));
+    let index = stem.and_then(|stem| stem.split_once('-'));
+    index.is_some_and(|(index, _)| {
+        !index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit())
+    })
 }
 
 /// The index distinguishes names that differ only in letter case or in characters that no file name may
@@ -54,4 +93,61 @@ fn file_name(mask: &Mask, class: u16) -> String {
     let digits = mask.classes.len().saturating_sub(1).to_string().len();
     let name = files::name_part(mask.name(class), NAME);
     format!("{class:0digits$}-{name}.png")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::RgbImage;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    fn write_to(folder: &Path, classes: &[&str], labels: [u16; 2]) -> Result<(), ExportError> {
+        let classes: Vec<String> = classes.iter().map(|name| (*name).to_owned()).collect();
+        let mask = Mask {
+            photo: &RgbImage::new(2, 1),
+            labels: &labels,
+            classes: &classes,
+            colours: &[],
+        };
+        write(&mask, folder)
+    }
+
+    #[test]
+    fn masks_of_another_class_table_are_removed() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("a.binary");
+        write_to(&folder, &["sky", "car"], [0, 1]).unwrap();
+        assert_eq!(names(&folder), ["0-sky.png", "1-car.png"]);
+        let mine = folder.join("notes-1.png");
+        RgbImage::new(1, 1).save(&mine).unwrap();
+        write_to(&folder, &["sky", "vehicle"], [1, 1]).unwrap();
+        assert_eq!(names(&folder), ["1-vehicle.png", "notes-1.png"]);
+        assert_eq!(foreign_in(&folder), None);
+    }
+
+    #[test]
+    fn a_picture_of_another_program_is_kept() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("a.binary");
+        for (name, labels) in [("0-sky.png", [0, 0]), ("2024-beach.png", [1, 1])] {
+            fs::create_dir_all(&folder).unwrap();
+            let mine = folder.join(name);
+            RgbImage::new(1, 1).save(&mine).unwrap();
+            let before = fs::read(&mine).unwrap();
+            let error = write_to(&folder, &["sky", "car"], labels).unwrap_err();
+            assert!(error.to_string().contains(name), "{error}");
+            assert_eq!(foreign_in(&folder), Some(mine.clone()));
+            assert_eq!(fs::read(&mine).unwrap(), before);
+            assert_eq!(names(&folder), [name]);
+            fs::remove_dir_all(&folder).unwrap();
+        }
+    }
 }

@@ -5,6 +5,9 @@ use crate::files::FileError;
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// What an error says of a file that no output replaces.
+pub(super) const FOREIGN: &str = "a file that FlowSeg did not write";
+
 /// Why an export failed. No partial file is left behind.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {

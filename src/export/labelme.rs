@@ -47,7 +47,7 @@ pub(super) fn encode(mask: &Mask, photo: &Path, path: &Path) -> Vec<u8> {
 }
 
 /// Whether a file is as [`encode`] writes it: on one line. Labelme writes many.
-pub(crate) fn is_own_labelme(text: &[u8]) -> bool {
+pub(super) fn is_own(text: &[u8]) -> bool {
     text.starts_with(b"{\"flags\":{},\"imageData\":null,") && !text.contains(&b'\n')
 }
 
@@ -82,11 +82,11 @@ mod tests {
             colours: &[],
         };
         let own = encode(&mask, Path::new("photo.jpg"), Path::new("photo.json"));
-        assert!(is_own_labelme(&own));
+        assert!(is_own(&own));
         let read: serde_json::Value = serde_json::from_slice(&own).unwrap();
         let saved = serde_json::to_vec_pretty(&read).unwrap();
-        assert!(!is_own_labelme(&saved));
-        assert!(!is_own_labelme(b"{\"camera\":1}"));
+        assert!(!is_own(&saved));
+        assert!(!is_own(b"{\"camera\":1}"));
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod labelme;
 mod legend;
 mod mask;
 mod npy;
+mod own;
 mod palette;
 mod pictures;
 mod polygons;
@@ -40,8 +41,6 @@ pub use scene::{Look, Scene, Trajectory};
 pub use selection::{Merge, Selection, UnknownClass};
 pub use tables::{numbers, safetensors};
 pub use yolo::{class_list, data_yaml};
-
-pub(crate) use labelme::is_own_labelme;
 
 use crate::files;
 use crate::votes::Doubt;

@@ -1,9 +1,15 @@
 //! Masks and measures of doubt as NumPy arrays, in version 1.0 `.npy` files.
 
 use super::mask::Mask;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 
-/// The data of a file begins at a multiple of this many bytes.
-const ALIGNMENT: usize = 64;
+/// The byte at which the data of a file begins: a multiple of 64, as the format wants. Such a file cannot name
+/// the program that wrote it, but others begin the data of so few axes at byte 128 at the latest.
+const START: usize = 256;
+/// Magic number, version and the length of the header, which fills the file up to [`START`].
+const HEAD: &[u8] = b"\x93NUMPY\x01\x00\xf6\x00";
 
 /// A mask of shape `[height, width]`: `uint8` with 255 for pixels without a class if there are at most
 /// 255 classes, else `uint16` with 65535 for them.
@@ -26,14 +32,39 @@ pub(super) fn floats(values: &[f32], size: [usize; 2]) -> Vec<u8> {
 fn array(kind: &str, [height, width]: [usize; 2], data: impl Iterator<Item = u8>) -> Vec<u8> {
     let mut header =
         format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({height}, {width}), }}");
-    // Magic number, version and length take ten bytes, and a newline ends the header.
-    while !(10 + header.len() + 1).is_multiple_of(ALIGNMENT) {
-        header.push(' ');
-    }
+    // A newline ends the header.
+    header.extend(std::iter::repeat_n(
+        ' ',
+        START - HEAD.len() - 1 - header.len(),
+    ));
     header.push('\n');
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend((header.len() as u16).to_le_bytes());
+    let mut bytes = HEAD.to_vec();
     bytes.extend(header.as_bytes());
     bytes.extend(data);
     bytes
+}
+
+/// Whether a file is an array that this program wrote.
+pub(super) fn is_own(path: &Path) -> bool {
+    let mut start = [0; START];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    read.is_ok() && start.starts_with(HEAD) && start.ends_with(b" \n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_header_ends_where_it_says() {
+        assert_eq!(
+            HEAD.len() + usize::from(u16::from_le_bytes([HEAD[8], HEAD[9]])),
+            START
+        );
+        for size in [[2, 3], [u32::MAX as usize; 2]] {
+            let bytes = array("<f4", size, [7; 24].into_iter());
+            assert_eq!((bytes.len(), bytes[START - 1]), (START + 24, b'\n'));
+            assert_eq!(bytes[START..], [7; 24]);
+        }
+    }
 }

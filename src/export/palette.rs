@@ -2,6 +2,7 @@
 
 use super::error::ExportError;
 use super::mask::{Mask, VOID};
+use crate::data::own_png;
 use crate::labels::IGNORE;
 use std::path::Path;
 
@@ -23,13 +24,12 @@ pub(super) fn encode(mask: &Mask, path: &Path) -> Result<Vec<u8>, ExportError> {
     }
     // The low byte of IGNORE is 255.
     let indices: Vec<u8> = mask.labels.iter().map(|&label| label as u8).collect();
-    let [width, height] = mask.size();
     let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, width, height);
-    encoder.set_color(png::ColorType::Indexed);
-    encoder.set_depth(png::BitDepth::Eight);
-    encoder.set_palette(palette);
-    let written = encoder.write_header().and_then(|mut writer| {
+    let written = own_png(&mut bytes, mask.size()).and_then(|mut encoder| {
+        encoder.set_color(png::ColorType::Indexed);
+        encoder.set_depth(png::BitDepth::Eight);
+        encoder.set_palette(palette);
+        let mut writer = encoder.write_header()?;
         writer.write_image_data(&indices)?;
         writer.finish()
     });

@@ -4,14 +4,16 @@ use super::error::{ExportError, go_on};
 use super::legend;
 use super::mask::Mask;
 use super::scene::{Look, Scene};
+use crate::data::own_png;
 use crate::files;
 use crate::labels;
 use crate::labels::IGNORE;
 use crate::pictures::{self, Gif};
+use image::codecs::gif::GifDecoder;
 use image::imageops::{self, FilterType};
-use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
-use std::fs;
-use std::io::{BufWriter, Cursor, Write};
+use image::{AnimationDecoder, DynamicImage, Rgb, RgbImage};
+use std::fs::{self, File};
+use std::io::{BufReader, BufWriter, Write};
 use std::path::Path;
 use std::time::Duration;
 
@@ -139,12 +141,26 @@ impl Pictures for Animation<'_> {
     }
 }
 
-fn png(path: &Path, picture: impl Into<DynamicImage>) -> Result<Vec<u8>, ExportError> {
+/// The bytes of a PNG file with 8 bits per channel: grey, or colours with or without transparency.
+pub(super) fn png(path: &Path, picture: impl Into<DynamicImage>) -> Result<Vec<u8>, ExportError> {
+    let picture = picture.into();
+    let (colour, picture) = match picture {
+        DynamicImage::ImageLuma8(_) => (png::ColorType::Grayscale, picture),
+        DynamicImage::ImageRgba8(_) => (png::ColorType::Rgba, picture),
+        other => (png::ColorType::Rgb, other.into_rgb8().into()),
+    };
+    let size = [picture.width(), picture.height()];
     let mut bytes = Vec::new();
-    picture
-        .into()
-        .write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png)
-        .map_err(|e| failed(path, e))?;
+    let written = own_png(&mut bytes, size).and_then(|mut encoder| {
+        encoder.set_color(colour);
+        encoder.set_depth(png::BitDepth::Eight);
+        // Pictures are large, and their pixels seldom repeat.
+        encoder.set_compression(png::Compression::Fast);
+        let mut writer = encoder.write_header()?;
+        writer.write_image_data(picture.as_bytes())?;
+        writer.finish()
+    });
+    written.map_err(|error| ExportError::write(path, error))?;
     Ok(bytes)
 }
 
@@ -194,6 +210,15 @@ pub fn write_animation(
         drop(gif);
         file.flush().map_err(|e| ExportError::write(path, e))
     })
+}
+
+/// Whether a file is an animation as [`write_animation`] writes them, which show the first picture so long.
+pub(super) fn is_own_animation(path: &Path) -> bool {
+    let decoder = File::open(path)
+        .ok()
+        .and_then(|file| GifDecoder::new(BufReader::new(file)).ok());
+    let first = decoder.and_then(|decoder| decoder.into_frames().next()?.ok());
+    first.is_some_and(|first| Duration::from(first.delay()) == END)
 }
 
 /// Writes pictures as `0000.png`, `0001.png` and so on into a new or empty folder, which appears under

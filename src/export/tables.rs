@@ -5,6 +5,9 @@ use crate::{csv, labels, trajectory};
 use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, TensorView};
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 
 /// The trajectory as a safetensors file: `states` `[T, d, H, W]` f32, `times` `[T]` f32 and
 /// `labels` `[T, H, W]` u16. The metadata key `flowseg` holds JSON with the class names and their
@@ -51,6 +54,9 @@ pub fn safetensors(scene: &Scene) -> Result<Vec<u8>, SafeTensorError> {
     safetensors::serialize(tensors, Some(metadata))
 }
 
+/// The columns of [`numbers`] before the shares.
+const COLUMNS: [&str; 4] = ["step", "t", "settled", "mean_speed"];
+
 /// Statistics of every state as CSV, one row each: `step`, `t`, `settled` (the share of pixels that
 /// already have their final class and keep it), `mean_speed` (over the step that leaves the state, so
 /// the last state has none), then `share_NAME` for every class. Shares are 0 to 1 and count pixels at
@@ -61,7 +67,7 @@ pub fn numbers(scene: &Scene) -> Vec<u8> {
     let settle = trajectory::settle_steps(&t.labels);
     let settled = trajectory::settled_share(&settle, t.labels.len());
     let mut table = String::new();
-    let fixed = ["step", "t", "settled", "mean_speed"].map(str::to_owned);
+    let fixed = COLUMNS.map(str::to_owned);
     let shares = scene.classes.iter().map(|name| format!("share_{name}"));
     table += &csv::line(fixed.into_iter().chain(shares));
     for (step, &time) in t.times.iter().enumerate() {
@@ -80,4 +86,12 @@ pub fn numbers(scene: &Scene) -> Vec<u8> {
         table += &csv::line(fixed.into_iter().chain(shares));
     }
     table.into_bytes()
+}
+
+/// Whether a file is a table as [`numbers`] writes it, from its first columns.
+pub(super) fn is_own_numbers(path: &Path) -> bool {
+    let columns = COLUMNS.join(",") + ",";
+    let mut start = vec![0; columns.len()];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    read.is_ok() && start == columns.as_bytes()
 }

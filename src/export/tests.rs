@@ -1,12 +1,14 @@
 use super::*;
 use crate::data;
 use crate::encoding::Centroids;
+use clap::ValueEnum;
 use image::codecs::gif::GifDecoder;
 use image::{AnimationDecoder, Rgb, RgbImage};
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::BufReader;
+use std::time::Duration;
 
 /// A flow of three states of 2 x 4 pixels, whose right half changes its class once.
 struct Flow {
@@ -290,6 +292,71 @@ fn a_cancelled_export_leaves_nothing() {
         assert!(matches!(error, ExportError::Cancelled), "{error}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
+}
+
+#[test]
+fn only_files_of_this_program_are_replaced() {
+    let (flow, folder) = (Flow::new(), tempfile::tempdir().unwrap());
+    let scene = flow.scene(Look::Raw, 0.5);
+    let (votes, labels) = (scene.votes(), scene.labels_of_photo());
+    let details = Details {
+        photo: Path::new("photo.jpg"),
+        cutout: &[1],
+        opacity: 0.5,
+        votes: &votes,
+    };
+    let array = "{'descr': '|u1', 'fortran_order': False, 'shape': (8, 16), }";
+    let array = format!("{array:117}\n");
+    let array = [
+        &b"\x93NUMPY\x01\x00\x76\x00"[..],
+        array.as_bytes(),
+        &[0; 8 * 16],
+    ]
+    .concat();
+    for format in Format::value_variants() {
+        let Some(suffix) = format.suffix() else {
+            continue;
+        };
+        let path = folder.path().join(format!("a{suffix}"));
+        format.keep_foreign(&path).unwrap();
+        for _ in 0..2 {
+            format.write(&scene.mask(&labels), &path, &details).unwrap();
+            format.keep_foreign(&path).unwrap();
+        }
+        let mine = if format.is_folder() {
+            path.join("0-mine.png")
+        } else {
+            path.clone()
+        };
+        fs::write(&mine, "mine").unwrap();
+        let error = format.keep_foreign(&path).unwrap_err().to_string();
+        let name = mine.file_name().unwrap().to_str().unwrap();
+        assert!(
+            error.contains(name) && error.contains("not replaced"),
+            "{error}"
+        );
+        // As other programs write them.
+        match mine.extension().and_then(|ending| ending.to_str()) {
+            Some("png" | "tif") => image::GrayImage::new(16, 8).save(&mine).unwrap(),
+            Some("npy") => fs::write(&mine, &array).unwrap(),
+            _ => continue,
+        }
+        assert!(format.keep_foreign(&path).is_err(), "{}", mine.display());
+    }
+    for artifact in [Artifact::Gif, Artifact::Numbers] {
+        let path = folder.path().join(artifact.file_name("a"));
+        artifact.keep_foreign(&path).unwrap();
+        write(artifact, &scene, &path, &always).unwrap();
+        artifact.keep_foreign(&path).unwrap();
+        fs::write(&path, "mine").unwrap();
+        assert!(artifact.keep_foreign(&path).is_err());
+    }
+    let path = folder.path().join("a.trajectory.gif");
+    let mut gif = crate::pictures::Gif::new(File::create(&path).unwrap()).unwrap();
+    gif.frame(RgbImage::new(2, 2), Duration::from_millis(100))
+        .unwrap();
+    drop(gif);
+    assert!(Artifact::Gif.keep_foreign(&path).is_err());
 }
 
 #[test]

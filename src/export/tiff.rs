@@ -2,6 +2,7 @@
 
 use super::error::ExportError;
 use super::mask::Mask;
+use crate::data::PROGRAM;
 use crate::files;
 use crate::labels::IGNORE;
 use ::tiff::TiffResult;
@@ -9,9 +10,9 @@ use ::tiff::decoder::Decoder;
 use ::tiff::encoder::colortype::{ColorType, Gray8, Gray16};
 use ::tiff::encoder::compression::DeflateLevel;
 use ::tiff::encoder::{Compression, TiffEncoder, TiffValue};
-use ::tiff::tags::Tag;
+use ::tiff::tags::{ByteOrder, Tag, Type, ValueBuffer};
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Seek, Write};
+use std::io::{BufReader, BufWriter, Read, Seek, Write};
 use std::path::Path;
 
 /// The most pages of a photo's file that are searched.
@@ -28,7 +29,8 @@ const PLACES: [Tag; 4] = [
 struct Place {
     numbers: Vec<(Tag, Vec<f64>)>,
     keys: Option<Vec<u16>>,
-    text: Option<String>,
+    /// In whatever encoding: some programs write more than ASCII.
+    text: Option<ValueBuffer>,
 }
 
 /// Writes a single-channel TIFF with one class index per pixel: 8 bits with 255 for pixels without a
@@ -71,6 +73,7 @@ where
     let mut encoder = encoder.with_compression(Compression::Deflate(DeflateLevel::default()));
     let mut image = encoder.new_image::<C>(width, height)?;
     let tags = image.encoder();
+    tags.write_tag(Tag::Software, PROGRAM)?;
     for (tag, numbers) in &place.numbers {
         tags.write_tag(*tag, numbers.as_slice())?;
     }
@@ -78,7 +81,7 @@ where
         tags.write_tag(Tag::GeoKeyDirectoryTag, keys.as_slice())?;
     }
     if let Some(text) = &place.text {
-        tags.write_tag(Tag::GeoAsciiParamsTag, text.as_str())?;
+        tags.write_tag_buf(Tag::GeoAsciiParamsTag, text)?;
     }
     if mask.labels.contains(&IGNORE) {
         let none = if mask.is_narrow() { "255" } else { "65535" };
@@ -87,14 +90,24 @@ where
     image.write_data(labels)
 }
 
-/// The georeference of the page of this size; `None` if the file is not a TIFF, has no such page, or
-/// stores its pixels rotated, for which the tags are not defined.
+/// Whether a file is a TIFF that this program wrote.
+pub(super) fn is_own(path: &Path) -> bool {
+    let program = || -> Option<String> {
+        let mut reader = Decoder::new(BufReader::new(File::open(path).ok()?)).ok()?;
+        reader.find_tag(Tag::Software).ok()??.into_string().ok()
+    };
+    program().as_deref() == Some(PROGRAM)
+}
+
+/// The georeference of the page of this size; `None` if the file is not a TIFF, has no such page among its first
+/// [`PAGES`], or stores its pixels rotated, for which the tags are not defined.
 fn place_of(photo: &Path, size: [u32; 2]) -> Option<Place> {
     let mut reader = Decoder::new(BufReader::new(File::open(photo).ok()?)).ok()?;
-    for _ in 0..PAGES {
-        let dimensions = reader.dimensions().ok()?;
-        if [dimensions.0, dimensions.1] == size {
-            break;
+    let mut others = 0;
+    while reader.dimensions().ok()? != (size[0], size[1]) {
+        others += 1;
+        if others == PAGES {
+            return None;
         }
         reader.next_image().ok()?;
     }
@@ -109,10 +122,96 @@ fn place_of(photo: &Path, size: [u32; 2]) -> Option<Place> {
     });
     let numbers = numbers.collect();
     let keys = value(Tag::GeoKeyDirectoryTag).and_then(|keys| keys.into_u16_vec().ok());
-    let text = value(Tag::GeoAsciiParamsTag).and_then(|text| text.into_string().ok());
     Some(Place {
         numbers,
         keys,
-        text,
+        text: text_of(&mut reader),
     })
+}
+
+/// The text that keys of the current page refer to, byte for byte.
+fn text_of<R: Read + Seek>(reader: &mut Decoder<R>) -> Option<ValueBuffer> {
+    let mut text = ValueBuffer::empty(Type::ASCII);
+    let mut page = reader.image_ifd();
+    page.find_tag_buf(Tag::GeoAsciiParamsTag, &mut text)
+        .ok()??;
+    // The encoder writes values in the machine's own order only, which bytes do not have.
+    text.set_byte_order(ByteOrder::native());
+    (text.count() > 0).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::RgbImage;
+    use std::borrow::Cow;
+
+    /// A text in any encoding.
+    struct Text(&'static [u8]);
+
+    impl TiffValue for Text {
+        const BYTE_LEN: u8 = 1;
+        const FIELD_TYPE: Type = Type::ASCII;
+
+        fn count(&self) -> usize {
+            self.0.len()
+        }
+
+        fn data(&self) -> Cow<'_, [u8]> {
+            Cow::Borrowed(self.0)
+        }
+    }
+
+    /// A TIFF whose last page has 3 x 2 pixels and a georeference, and whose others have one pixel.
+    fn map(path: &Path, pages: usize, citation: &'static [u8]) {
+        let mut encoder = TiffEncoder::new(File::create(path).unwrap()).unwrap();
+        for _ in 1..pages {
+            let image = encoder.new_image::<Gray8>(1, 1).unwrap();
+            image.write_data(&[0]).unwrap();
+        }
+        let mut image = encoder.new_image::<Gray8>(3, 2).unwrap();
+        let tags = image.encoder();
+        let scale = [2.0, 2.0, 0.0];
+        tags.write_tag(Tag::ModelPixelScaleTag, &scale[..]).unwrap();
+        tags.write_tag(Tag::GeoAsciiParamsTag, Text(citation))
+            .unwrap();
+        image.write_data(&[0; 6]).unwrap();
+    }
+
+    #[test]
+    fn a_citation_in_any_encoding_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let [photo, out] = ["photo.tif", "mask.tif"].map(|name| folder.path().join(name));
+        let mask = Mask {
+            photo: &RgbImage::new(3, 2),
+            labels: &[0, 1, IGNORE, 0, 1, 0],
+            classes: &["a", "b"].map(str::to_owned),
+            colours: &[],
+        };
+        let citations: [&'static [u8]; 3] = [
+            b"WGS 84|\0",
+            "CH1903 / Z\u{fc}rich|\0".as_bytes(),
+            b"CH1903 / Z\xfcrich|\0",
+        ];
+        for citation in citations {
+            map(&photo, 1, citation);
+            write(&mask, &photo, &out).unwrap();
+            let mut reader = Decoder::new(File::open(&out).unwrap()).unwrap();
+            assert_eq!(text_of(&mut reader).unwrap().as_bytes(), citation);
+            let scale = reader.find_tag(Tag::ModelPixelScaleTag).unwrap().unwrap();
+            assert_eq!(scale.into_f64_vec().unwrap(), [2.0, 2.0, 0.0]);
+            assert!(is_own(&out) && !is_own(&photo));
+        }
+    }
+
+    #[test]
+    fn a_page_is_searched_among_the_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let photo = folder.path().join("photo.tif");
+        for (pages, is_found) in [(1, true), (PAGES, true), (PAGES + 1, false)] {
+            map(&photo, pages, b"WGS 84|\0");
+            assert_eq!(place_of(&photo, [3, 2]).is_some(), is_found, "{pages}");
+        }
+        assert!(place_of(&photo, [5, 5]).is_none());
+    }
 }

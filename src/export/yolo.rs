@@ -40,17 +40,36 @@ fn short(share: f64) -> String {
     }
 }
 
+/// Whether a text is as [`encode`] writes it: polygons along the edges of pixels, with numbers of at most six
+/// digits. Boxes are not, nor polygons that another program saved.
+pub(super) fn is_own(text: &str) -> bool {
+    text.lines().all(|line| {
+        let mut parts = line.split(' ');
+        let class = parts
+            .next()
+            .is_some_and(|class| class.parse::<u16>().is_ok());
+        let mut count = 0;
+        let own = parts.all(|share| {
+            count += 1;
+            let number = share.parse::<f64>();
+            number.is_ok_and(|number| short(number) == share)
+        });
+        class && own && count >= 8 && count % 2 == 0
+    })
+}
+
 /// `classes.txt`: one name per line, in the order of the indices.
 pub fn class_list(names: &[String]) -> String {
     let line = |name: &String| name.replace(['\n', '\r'], " ") + "\n";
     names.iter().map(line).collect()
 }
 
-/// `data.yaml` for Ultralytics: the folder of the photos, and the names.
+/// `data.yaml` for Ultralytics: the folder of the photos, and the names. It has no `path`: Ultralytics then
+/// starts from the folder of this file, but a relative `path` would start from the working directory.
 pub fn data_yaml(names: &[String]) -> String {
     let mut text =
         "# Put the photos into a folder `images` and the .txt files into a folder `labels` beside it.\n\
-                    path: .\ntrain: images\nval: images\nnames:\n"
+                    train: images\nval: images\nnames:\n"
             .to_owned();
     for (class, name) in names.iter().enumerate() {
         // A JSON string is a YAML string.
@@ -58,4 +77,39 @@ pub fn data_yaml(names: &[String]) -> String {
         let _ = writeln!(text, "  {class}: {name}");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::RgbImage;
+
+    #[test]
+    fn polygons_of_another_program_are_told_from_our_own() {
+        let mask = Mask {
+            photo: &RgbImage::new(3, 3),
+            labels: &[0, 0, 0, 0, 1, 0, 0, IGNORE, 0],
+            classes: &["a", "b"].map(str::to_owned),
+            colours: &[],
+        };
+        let own = encode(&mask);
+        assert!(is_own(&own) && is_own(""), "{own}");
+        for foreign in [
+            "notes\n",
+            "0 0.5 0.5 0.25 0.25\n",
+            "0 0.1 0.1 0.2 0.1 0.2 0.2\n",
+            "0 0.100000 0.1 0.2 0.1 0.2 0.2 0.1 0.2\n",
+            "0 0.1234567 0.1 0.2 0.1 0.2 0.2 0.1 0.2\n",
+        ] {
+            assert!(!is_own(foreign), "{foreign}");
+            assert!(!is_own(&(own.clone() + foreign)), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn the_photos_are_searched_beside_the_yaml() {
+        let yaml = data_yaml(&["a: \"b\"".to_owned()]);
+        assert!(!yaml.contains("path:"), "{yaml}");
+        assert!(yaml.ends_with("names:\n  0: \"a: \\\"b\\\"\"\n"), "{yaml}");
+    }
 }

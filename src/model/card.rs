@@ -93,6 +93,16 @@ const MOST_STEPS: usize = 1000;
 const MOST_RADIUS: usize = 64;
 
 impl Card {
+    /// The steps that the model's flow takes where so many are asked for: one at most for a classifier, whose
+    /// decision does not depend on the state.
+    pub fn flow_steps(&self, steps: usize) -> usize {
+        if self.prediction.is_one_step() {
+            1
+        } else {
+            steps.max(1)
+        }
+    }
+
     /// Default number of solver steps: what the model recommends, else [`STEPS`].
     pub fn default_steps(&self) -> usize {
         let recommended = self.sampling_steps.unwrap_or(STEPS);
@@ -138,13 +148,21 @@ impl Card {
 
     pub(super) fn of_metadata(metadata: &HashMap<String, String>) -> Result<Self, ModelError> {
         let json = metadata.get(METADATA_KEY).ok_or(ModelError::Foreign)?;
-        let mut card: Card =
+        let card: Card =
             serde_json::from_str(json).map_err(|e| ModelError::Metadata(e.to_string()))?;
-        if card.base_classes.is_none() && card.order.len() != card.classes.len() {
-            card.order.clear();
+        card.checked()
+    }
+
+    /// The card without an order that belongs to another class table, if its values are possible.
+    ///
+    /// # Errors
+    /// The first invalid value, with the range that is possible.
+    pub(super) fn checked(mut self) -> Result<Self, ModelError> {
+        if self.base_classes.is_none() && self.order.len() != self.classes.len() {
+            self.order.clear();
         }
-        card.check()?;
-        Ok(card)
+        self.check()?;
+        Ok(self)
     }
 
     /// The class centroids.
@@ -191,7 +209,7 @@ impl Card {
     ///
     /// # Errors
     /// The first invalid value, with the range that is possible.
-    pub(super) fn check(&self) -> Result<(), ModelError> {
+    fn check(&self) -> Result<(), ModelError> {
         if self.format > FORMAT_VERSION {
             return Err(ModelError::Newer(self.format));
         }
@@ -212,6 +230,10 @@ impl Card {
             return refuse(format!(
                 "it has {classes} classes, but at most {MOST_CLASSES} are possible"
             ));
+        }
+        let dims = self.network.state_channels;
+        if !self.encoding.has_dims(dims) {
+            return refuse(format!("its encoding has no points in {dims} dimensions"));
         }
         let expected = if self.prediction.has_class_outputs() {
             classes

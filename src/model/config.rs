@@ -128,6 +128,11 @@ impl Preset {
     }
 }
 
+/// Whether an encoder of so many blocks can join the outputs of these: ascending numbers, from 1.
+pub fn can_join(layers: &[usize], blocks: usize) -> bool {
+    layers.iter().all(|layer| (1..=blocks).contains(layer)) && layers.is_sorted_by(|a, b| a < b)
+}
+
 /// Sizes that are invalid for a network.
 #[derive(Debug, thiserror::Error)]
 #[error("the network's {field} is {value}: {rule}")]
@@ -261,15 +266,13 @@ impl NetworkConfig {
             }
         }
         if let Some(vit) = self.encoder.as_ref()
-            && let Some(&layer) = vit
-                .layers
-                .iter()
-                .find(|layer| !(1..=vit.blocks).contains(*layer))
+            && let Some(at) =
+                (0..vit.layers.len()).find(|&at| !can_join(&vit.layers[..=at], vit.blocks))
         {
             return Err(InvalidNetwork {
                 field: "encoder.layers",
-                value: layer,
-                rule: "it must be from 1 to the number of the encoder's blocks",
+                value: vit.layers[at],
+                rule: "layers must be ascending numbers from 1 to the number of the encoder's blocks",
             });
         }
         if let Some(vit) = self.encoder.as_ref()

@@ -1,9 +1,10 @@
 //! Model files.
 
 use super::tensors::{self, Precision};
-use super::{Card, METADATA_KEY, Model, ModelError};
+use super::{Card, METADATA_KEY, Model, ModelError, Quality, Score};
 use crate::files::{self, FileError};
 use burn::tensor::Device;
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde_json::{Map, Value};
 use std::path::Path;
 
@@ -31,8 +32,13 @@ pub fn write(path: &Path, model: &Model, precision: Precision) -> Result<(), Fil
 /// the same name, and `null` removes one. The weights stay the same, bit for bit.
 ///
 /// # Errors
-/// Bytes that are not a model, or changes that make the card invalid.
+/// Bytes that are not a model, changes of entries that no card has, changes that make the card invalid, and a
+/// network other than that of the tensors.
 pub fn with_card(bytes: &[u8], changes: &Map<String, Value>) -> Result<Vec<u8>, ModelError> {
+    check_names::<Card>("", Some(changes))?;
+    let within = |name: &str| changes.get(name).and_then(Value::as_object);
+    check_names::<Score>("score.", within("score"))?;
+    check_names::<Quality>("quality.", within("quality"))?;
     let mut metadata = tensors::metadata(bytes)?;
     let broken = |error: serde_json::Error| ModelError::Metadata(error.to_string());
     let card = metadata.get(METADATA_KEY).ok_or(ModelError::Foreign)?;
@@ -44,10 +50,60 @@ pub fn with_card(bytes: &[u8], changes: &Map<String, Value>) -> Result<Vec<u8>, 
         };
     }
     let card: Card = serde_json::from_value(card.into()).map_err(broken)?;
-    card.check()?;
-    let card = serde_json::to_string(&card).map_err(broken)?;
+    let card = serde_json::to_string(&card.checked()?).map_err(broken)?;
     metadata.insert(METADATA_KEY.to_owned(), card);
-    Ok(tensors::with_metadata(bytes, metadata)?)
+    let changed = tensors::with_metadata(bytes, metadata)?;
+    if changes.contains_key("network") {
+        // Another network may not fit the tensors.
+        Model::from_bytes(&changed, &Device::flex())?;
+    }
+    Ok(changed)
+}
+
+/// Refuses changes whose names are not those of the entries of `T`; `within` comes before the name in the error.
+/// A card is read without this, so that one of a later version, which has more entries, is still a card.
+fn check_names<'de, T: Deserialize<'de>>(
+    within: &str,
+    changes: Option<&Map<String, Value>>,
+) -> Result<(), ModelError> {
+    let mut entries = Entries::default();
+    // It fails in any case: only the names are wanted.
+    let _ = T::deserialize(&mut entries);
+    let mut names = changes.into_iter().flat_map(Map::keys);
+    match names.find(|name| !entries.0.contains(&name.as_str())) {
+        Some(name) => Err(ModelError::UnknownEntry {
+            name: format!("{within}{name}"),
+            known: entries.0.join(", "),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// The names of the entries of a struct, as its derived reader asks for them.
+#[derive(Default)]
+struct Entries(&'static [&'static str]);
+
+impl<'de> Deserializer<'de> for &mut Entries {
+    type Error = serde::de::value::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
+        Err(Self::Error::custom("there are no values"))
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        names: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        self.0 = names;
+        self.deserialize_any(visitor)
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
+        unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
 }
 
 fn unusable(path: &Path, error: ModelError) -> FileError {
@@ -60,7 +116,7 @@ fn unusable(path: &Path, error: ModelError) -> FileError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Quality, testing};
+    use crate::model::testing;
     use serde_json::json;
 
     #[test]
@@ -93,10 +149,31 @@ mod tests {
             (json!({"classes": 3}), "invalid type"),
             (json!({"size": [0, 5]}), "0 x 5"),
             (json!({"format": 99}), "99"),
+            (
+                json!({"sampling_step": 2}),
+                "no entry sampling_step: its entries are format, network,",
+            ),
+            (json!({"licences": null}), "no entry licences"),
+            (
+                json!({"score": {"miou": 0.5, "on": "x", "steps": 1, "iou": 0.5}}),
+                "score.iou",
+            ),
+            (json!({"quality": {"scale": [1.0]}}), "quality.scale"),
         ] {
             let error = with_card(&bytes, wrong.as_object().unwrap()).unwrap_err();
             assert!(error.to_string().contains(word), "{error}");
         }
+        // Another network is refused, and the order of another class table left out.
+        let mut network = model.card.network.clone();
+        network.transformer_blocks += 1;
+        let error =
+            with_card(&bytes, json!({"network": network}).as_object().unwrap()).unwrap_err();
+        assert!(error.to_string().contains("parameters"), "{error}");
+        let changes = json!({"classes": ["a", "b", "c"], "order": [1, 0]});
+        let changed = with_card(&bytes, changes.as_object().unwrap()).unwrap();
+        assert!(Card::read(&changed).unwrap().order.is_empty());
+        let text = &tensors::metadata(&changed).unwrap()[METADATA_KEY];
+        assert!(!text.contains("order"), "{text}");
         let foreign = tensors::to_safetensors(
             &tensors::export(&model.network),
             Default::default(),

@@ -13,7 +13,7 @@ pub mod pixnerd;
 pub mod positions;
 pub mod record;
 pub mod resize;
-mod stem;
+pub(crate) mod stem;
 pub mod tensors;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -60,6 +60,9 @@ pub enum ModelError {
         "its FlowSeg metadata cannot be used ({0}): it was written by another version or is damaged"
     )]
     Metadata(String),
+    /// A change of an entry that no card has.
+    #[error("a card has no entry {name}: its entries are {known}")]
+    UnknownEntry { name: String, known: String },
     #[error(
         "it has format version {0}, but this program reads up to {FORMAT_VERSION}: update the program"
     )]
@@ -89,15 +92,15 @@ impl Model {
     /// # Errors
     /// Bytes that are not a model, or tensors that do not match the metadata.
     pub fn from_bytes(bytes: &[u8], device: &Device) -> Result<Self, ModelError> {
-        let (tensors, metadata) = tensors::from_safetensors(bytes)?;
-        let card = Card::of_metadata(&metadata)?;
-        let held: usize = tensors.values().map(|t| t.data.len()).sum();
-        if held != card.network.parameters() {
-            let expected = card.network.parameters();
+        // A large file that is no model is refused before its tensors are converted.
+        let card = Card::read(bytes)?;
+        let (held, expected) = (tensors::elements(bytes)?, card.network.parameters());
+        if held != expected {
             return Err(ModelError::Metadata(format!(
                 "it describes {expected} parameters, but the file holds {held}"
             )));
         }
+        let (tensors, _) = tensors::from_safetensors(bytes)?;
         let network = tensors::import(Network::uninit(&card.network, device), tensors)?;
         Ok(Self { network, card })
     }
@@ -177,7 +180,10 @@ impl Model {
 #[cfg(test)]
 mod tests {
     use super::config::NetworkConfig;
+    use super::vit::VitConfig;
     use super::*;
+    use crate::encoding::Encoding;
+    use safetensors::tensor::{Dtype, TensorView};
 
     /// The file of a small model with a modified card.
     fn file(change: impl FnOnce(&mut Card)) -> Vec<u8> {
@@ -210,7 +216,7 @@ mod tests {
             })
         };
         type Change = Box<dyn FnOnce(&mut Card)>;
-        let changes: [(&str, Change); 8] = [
+        let changes: [(&str, Change); 10] = [
             ("0 x 0", Box::new(|card| card.size = [0, 0])),
             ("16 x 100000", Box::new(|card| card.size = [16, 100_000])),
             (
@@ -225,11 +231,52 @@ mod tests {
                 "[1.0, 50.0]",
                 Box::new(move |card| card.quality = looks(&[1.0, 50.0])),
             ),
+            (
+                "encoder.layers",
+                Box::new(|card| {
+                    card.network.encoder = Some(VitConfig {
+                        width: 4,
+                        heads: 1,
+                        blocks: 2,
+                        mlp_width: 4,
+                        patch_size: 4,
+                        side: 2,
+                        registers: 0,
+                        layers: vec![1, 1],
+                        int8: false,
+                    });
+                }),
+            ),
+            (
+                "4 dimensions",
+                Box::new(|card| {
+                    card.encoding = Encoding::FarthestPoint;
+                    card.network.state_channels = 4;
+                    card.network.outputs = 4;
+                }),
+            ),
         ];
         for (word, change) in changes {
             let error = refusal(&file(change));
             assert!(error.contains(word) && !error.contains('\n'), "{error}");
         }
+    }
+
+    /// Tensors that can't be converted stand for tensors of which there are too many.
+    #[test]
+    fn a_file_is_refused_before_its_tensors_are_converted() {
+        let bytes = |card: Option<&Card>| {
+            let view = TensorView::new(Dtype::BOOL, vec![3], &[0; 3]).unwrap();
+            let card = card.map(|card| serde_json::to_string(card).unwrap());
+            let metadata = card.map(|card| HashMap::from([(METADATA_KEY.to_owned(), card)]));
+            safetensors::serialize([("weight", view)], metadata).unwrap()
+        };
+        let refused = Model::from_bytes(&bytes(None), &Device::flex());
+        assert!(matches!(refused, Err(ModelError::Foreign)), "{refused:?}");
+        let mut card = Card::of_network(&NetworkConfig::miniature());
+        card.classes = ["a", "b"].map(str::to_owned).to_vec();
+        let error = refusal(&bytes(Some(&card)));
+        assert!(error.contains("the file holds 3"), "{error}");
     }
 
     #[test]

@@ -2,6 +2,11 @@
 
 use super::config::POSITION_FEATURES;
 
+/// The end of both axes of a grid, which begin at 0; see [`rotary`].
+pub(crate) const SPAN: f64 = 16.0;
+/// Numbers that [`time`] makes of each time.
+pub(crate) const TIME_FEATURES: usize = 256;
+
 /// `n` evenly spaced numbers from 0 to `end` inclusive; only 0 if `n` is 1.
 fn linspace(end: f64, n: usize) -> impl Iterator<Item = f64> {
     (0..n).map(move |i| {
@@ -22,8 +27,8 @@ pub fn rotary(rows: usize, columns: usize, width: usize) -> (Vec<f32>, Vec<f32>)
     let frequencies: Vec<f64> = rotary_rates(width).collect();
     let mut cos = Vec::with_capacity(rows * columns * width / 2);
     let mut sin = Vec::with_capacity(cos.capacity());
-    for y in linspace(16.0, rows) {
-        for x in linspace(16.0, columns) {
+    for y in linspace(SPAN, rows) {
+        for x in linspace(SPAN, columns) {
             for g in &frequencies {
                 for angle in [x * g, y * g] {
                     cos.push(angle.cos() as f32);
@@ -60,11 +65,17 @@ pub fn cosines(patch: usize) -> Vec<f32> {
     features
 }
 
-/// The time features: `[cos(t f_i), sin(t f_i)]` with `f_i = 10^(-i / 128)`, 256 numbers per time.
+/// The frequencies of [`time`], `f_i = 10^(-i / 128)`.
+pub(crate) fn time_rates() -> impl Iterator<Item = f64> + Clone {
+    let half = TIME_FEATURES / 2;
+    (0..half).map(move |i| 10f64.powf(-(i as f64) / half as f64))
+}
+
+/// The time features: `[cos(t f_i), sin(t f_i)]`, 256 numbers per time.
 pub fn time(times: &[f32]) -> Vec<f32> {
-    let mut features = Vec::with_capacity(times.len() * 256);
+    let mut features = Vec::with_capacity(times.len() * TIME_FEATURES);
     for &t in times {
-        let angles = (0..128).map(|i| f64::from(t) * 10f64.powf(-f64::from(i) / 128.0));
+        let angles = time_rates().map(|rate| f64::from(t) * rate);
         features.extend(angles.clone().map(|a| a.cos() as f32));
         features.extend(angles.map(|a| a.sin() as f32));
     }

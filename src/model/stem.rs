@@ -24,7 +24,7 @@ pub struct Stem {
 }
 
 /// Side of the smallest block that both resolutions divide evenly.
-const BLOCK: usize = 4;
+pub(crate) const BLOCK: usize = 4;
 
 impl Stem {
     /// A stem of width `width` (S) for pixels of `pixel_width` (E) features.

@@ -104,6 +104,24 @@ pub fn metadata(bytes: &[u8]) -> Result<HashMap<String, String>, TensorsError> {
     Ok(metadata.metadata().clone().unwrap_or_default())
 }
 
+/// The number of elements in the bytes of a safetensors file according to its header, without the scales of tensors
+/// of bytes. Nothing is converted, so that a file of any size can be refused at once.
+///
+/// # Errors
+/// If the header is invalid.
+pub(super) fn elements(bytes: &[u8]) -> Result<usize, TensorsError> {
+    let (_, metadata) =
+        SafeTensors::read_metadata(bytes).map_err(|e| TensorsError::Safetensors(e.to_string()))?;
+    let tensors = metadata.tensors().into_iter();
+    let weights = tensors.filter(|(name, _)| !name.ends_with(ROW_SCALE));
+    let counts = weights.map(|(_, info)| {
+        info.shape
+            .iter()
+            .fold(1usize, |n, side| n.saturating_mul(*side))
+    });
+    Ok(counts.fold(0, usize::saturating_add))
+}
+
 /// A safetensors file's bytes with other metadata; the tensors' bytes stay as they are.
 ///
 /// # Errors
@@ -162,6 +180,28 @@ pub(crate) fn bytes_of_rows(tensor: &HostTensor) -> (Vec<u8>, Vec<f32>) {
     });
     let scales = scales.collect();
     (bytes, scales)
+}
+
+/// How far a value may be from a multiple of its row's scale, as a share of the scale, to count as one: far more
+/// than products and quotients in single precision differ, and far less than what rounding to bytes changes.
+const NEGLIGIBLE: f32 = 1e-3;
+
+/// The same for a matrix that bytes hold without a loss, because it was read from a file of bytes; `None` if
+/// values would be rounded.
+pub(crate) fn exact_bytes_of_rows(tensor: &HostTensor) -> Option<(Vec<u8>, Vec<f32>)> {
+    let (bytes, scales) = bytes_of_rows(tensor);
+    let width = tensor.shape.last().copied().unwrap_or(1).max(1);
+    let rows = tensor
+        .data
+        .chunks_exact(width)
+        .zip(bytes.chunks_exact(width));
+    let exact = rows.zip(&scales).all(|((row, bytes), scale)| {
+        let mut pairs = row.iter().zip(bytes);
+        pairs.all(|(value, byte)| {
+            (value - f32::from(*byte as i8) * scale).abs() <= NEGLIGIBLE * scale
+        })
+    });
+    exact.then_some((bytes, scales))
 }
 
 /// Little-endian numbers as f32; integers are accepted because fixtures contain labels.

@@ -1,7 +1,7 @@
 //! Graphs built node by node.
 
 use super::proto::{self, Attribute, Axis, Element, Message};
-use crate::model::tensors::{HostTensor, Tensors, bytes_of_rows};
+use crate::model::tensors::{HostTensor, Tensors, exact_bytes_of_rows};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -29,7 +29,8 @@ pub(super) enum Extent<'a> {
 pub(super) struct Builder<'a> {
     graph: Message,
     weights: &'a Tensors,
-    /// The beginning of the names of matrices that are stored as bytes with a scale for each row.
+    /// The beginning of the names of matrices that are stored as bytes with a scale for each row, unless that
+    /// would round them: a checkpoint's are in single precision.
     bytes_in: Option<&'static str>,
     nodes: usize,
     /// Constants and weights that are in the graph already.
@@ -179,7 +180,9 @@ impl<'a> Builder<'a> {
             return value.clone();
         }
         let tensor = self.host(name);
-        let (bytes, scales) = bytes_of_rows(tensor);
+        let Some((bytes, scales)) = exact_bytes_of_rows(tensor) else {
+            return self.weight(name);
+        };
         let raw = self.known(format!("{name}.bytes"), |graph, name| {
             proto::add_tensor(graph, name, &tensor.shape, Element::Int8, &bytes);
         });

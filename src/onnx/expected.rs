@@ -64,7 +64,7 @@ pub fn expected(
         }
         Graph::Flow { steps } => {
             let sampling = Sampling {
-                steps: super::steps_of(model, steps),
+                steps: model.card.flow_steps(steps),
                 solver: sampler::Solver::Euler,
                 ..Sampling::default()
             };

@@ -20,7 +20,7 @@ pub use expected::expected;
 use crate::flow::{Prediction, Source};
 use crate::model::config::PHOTO_CHANNELS;
 use crate::model::tensors::export;
-use crate::model::{METADATA_KEY, Model};
+use crate::model::{Fit, METADATA_KEY, Model};
 use crate::sampler;
 use crate::votes::EPSILON;
 use builder::{Builder, Value};
@@ -64,13 +64,9 @@ pub enum OnnxError {
 /// # Errors
 /// A model without an encoder where its graph is asked for, and one of 2 GiB or more.
 pub fn export_graph(model: &Model, graph: Graph) -> Result<Vec<u8>, OnnxError> {
-    let network = model.network.config();
-    let bytes = 4 * network.parameters() as u64;
-    if bytes >= MOST_BYTES {
-        return Err(OnnxError::TooLarge(bytes >> 20));
-    }
     let weights = export(&model.network);
-    let int8 = network.encoder.as_ref().is_some_and(|vit| vit.int8);
+    let encoder = model.network.config().encoder.as_ref();
+    let int8 = encoder.is_some_and(|vit| vit.int8);
     let mut builder = Builder::new("flowseg", &weights, int8.then_some("encoder."));
     let parts = Parts {
         model,
@@ -96,18 +92,24 @@ fn file(model: &Model, graph: Graph, message: &Message) -> Vec<u8> {
     let [height, width] = card.size;
     let patch = card.network.patch_size;
     let (name, steps) = match graph {
-        Graph::Flow { steps } => ("flow", steps_of(model, steps)),
+        Graph::Flow { steps } => ("flow", steps),
         Graph::Velocity => ("velocity", card.default_steps()),
         Graph::Encoder => ("encoder", card.default_steps()),
     };
+    let size = match card.fit {
+        Fit::Aspect => format!(
+            "a height and width that are multiples of {patch}, about {height} x {width} pixels in all, in \
+             the photo's own shape"
+        ),
+        Fit::Stretch => format!("exactly {height} x {width} pixels, whatever its own shape"),
+    };
     let preprocessing = format!(
-        "Upright sRGB photo, resized with antialiasing to a height and width that are multiples of \
-         {patch}, about {height} x {width} pixels in all, in the photo's own shape; channels R, G, B \
-         first; every byte b as b / 127.5 - 1, which is in [-1, 1]."
+        "Upright sRGB photo, resized with antialiasing to {size}; channels R, G, B first; every byte b as \
+         b / 127.5 - 1, which is in [-1, 1]."
     );
     let metadata = [
         ("flowseg.graph", name.to_owned()),
-        ("flowseg.steps", steps.to_string()),
+        ("flowseg.steps", card.flow_steps(steps).to_string()),
         ("flowseg.patch", patch.to_string()),
         ("flowseg.size", json!(card.size).to_string()),
         ("flowseg.classes", json!(card.classes).to_string()),
@@ -125,15 +127,6 @@ const POSTPROCESSING: &str = "labels are at the size that the network saw. For a
     size scale probabilities to it bilinearly (half-pixel centres, border repeated) and take the class \
     of the greatest. A state decodes to the class whose centroid is nearest. FlowSeg itself filters the \
     probabilities along the photo's colours before that, unless asked for --outlines network.";
-
-/// Steps that a model's flow takes where so many are asked for.
-fn steps_of(model: &Model, steps: usize) -> usize {
-    if model.card.prediction.is_one_step() {
-        1
-    } else {
-        steps.max(1)
-    }
-}
 
 /// A graph of a model under construction.
 struct Parts<'a, 'b> {
@@ -237,7 +230,7 @@ impl Parts<'_, '_> {
             .and_then(|photo| Scene::encode(g, config, &size, photo));
         let photo = photo.filter(|_| network::sees_photo(config));
         let scene = Scene::new(g, config, &size, photo.as_ref(), features.as_ref());
-        let times = sampler::times(steps_of(self.model, steps), 1.0);
+        let times = sampler::times(card.flow_steps(steps), 1.0);
         for pair in times.windows(2) {
             let (t, h) = (pair[0], pair[1] - pair[0]);
             let time = network::time_at(self.g, t);

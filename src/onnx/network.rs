@@ -6,10 +6,8 @@ use super::grid::{Cut, Filter, Size, resize};
 use super::proto::Attribute;
 use crate::kernels::{NORM_FLOOR, RMS_EPSILON};
 use crate::model::config::{Condition, NetworkConfig, PHOTO_CHANNELS, POSITION_FEATURES};
-use crate::model::{interpolate, positions};
-
-/// Features of a time; see [`positions::time`].
-const TIME_FEATURES: usize = 256;
+use crate::model::positions::{self, TIME_FEATURES};
+use crate::model::{interpolate, stem::BLOCK};
 
 /// What is the same at all times of a flow.
 pub(super) struct Scene {
@@ -135,11 +133,8 @@ pub(super) fn time_at(g: &mut Builder, t: f32) -> Value {
 
 /// The features `[1, 256]` of a time `[1]`.
 pub(super) fn time_of(g: &mut Builder, t: &Value) -> Value {
-    let half = TIME_FEATURES / 2;
-    let rates: Vec<f32> = (0..half)
-        .map(|i| 10f64.powf(-(i as f64) / half as f64) as f32)
-        .collect();
-    let rates = g.table("time.rates", &[1, half], &rates);
+    let rates: Vec<f32> = positions::time_rates().map(|rate| rate as f32).collect();
+    let rates = g.table("time.rates", &[1, rates.len()], &rates);
     let angles = g.mul(t, &rates);
     let (cos, sin) = (
         g.node("Cos", &[&angles], &[]),
@@ -263,9 +258,8 @@ fn rotation(g: &mut Builder, config: &NetworkConfig, grid: &Size) -> [Value; 2] 
     ["Cos", "Sin"].map(|operator| g.node(operator, &[&angles], &[]))
 }
 
-/// As many numbers from 0 to 16, both included, as `count: [1]` says; 0 alone for one.
+/// As many numbers from 0 to [`positions::SPAN`], both included, as `count: [1]` says; 0 alone for one.
 fn evenly_spaced(g: &mut Builder, count: &Value) -> Value {
-    const END: f32 = 16.0;
     let axis = g.ints(&[0]);
     let none = Value::none();
     let scalar = g.node("Squeeze", &[count, &axis], &[]);
@@ -273,7 +267,7 @@ fn evenly_spaced(g: &mut Builder, count: &Value) -> Value {
     let numbers = g.node("Range", &[&start, &scalar, &step], &[]);
     let numbers = g.as_numbers(&numbers);
     let one = g.scalar(1.0);
-    let end = g.scalar(END);
+    let end = g.scalar(positions::SPAN as f32);
     let gaps = g.as_numbers(count);
     let gaps = g.sub(&gaps, &one);
     let gaps = g.node("Clip", &[&gaps, &one, &none], &[]);
@@ -338,9 +332,8 @@ fn unit_columns(g: &mut Builder, w: &Value) -> Value {
 /// The pixel stem, `[1, E, H, W]`; see [`crate::model`]. Its linear layers over neighbourhoods are
 /// convolutions.
 fn stem(g: &mut Builder, config: &NetworkConfig, photo: &Value, size: &Size) -> Value {
-    const BLOCK: i64 = 4;
     let (s, e) = (config.stem_width, config.pixel_width);
-    let block = g.ints(&[BLOCK]);
+    let block = g.ints(&[BLOCK as i64]);
     let whole = size.map(|side| {
         let above = g.node("Mod", &[side, &block], &[]);
         let missing = g.sub(&block, &above);
@@ -355,7 +348,7 @@ fn stem(g: &mut Builder, config: &NetworkConfig, photo: &Value, size: &Size) -> 
     let pads = g.concat(&[&before, &bottom, &right], 0);
     let photo = g.pad_edge(photo, &pads);
     let at_half = whole.divided(g, 2);
-    let at_quarter = whole.divided(g, BLOCK as usize);
+    let at_quarter = whole.divided(g, BLOCK);
     let half = halved(g, &photo, PHOTO_CHANNELS, &at_half);
     let half = around(g, &half, "stem.half", [4 * PHOTO_CHANNELS, s]);
     let half = g.gelu(&half);

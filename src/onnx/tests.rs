@@ -1,8 +1,10 @@
 //! The graphs as messages. That they compute what the program does is for `.ci/onnx`, with onnxruntime.
 
 use super::*;
+use crate::model::tensors::Precision;
 use crate::model::testing;
 use crate::model::vit::VitConfig;
+use burn::tensor::Device;
 use std::collections::HashSet;
 
 /// The fields of a message: numbers, wire types, and integers or bytes.
@@ -174,11 +176,53 @@ fn the_metadata_says_how_to_use_it() {
     let points: Vec<Vec<f64>> = serde_json::from_str(entries["flowseg.centroids"]).unwrap();
     assert_eq!(points[1], model.centroids().code(1));
     assert!(entries["flowseg.preprocessing"].contains("multiples of 4"));
-    // A classifier takes one step whatever is asked for.
+}
+
+#[test]
+fn a_classifier_takes_one_step_in_every_graph() {
     let model = everything(Prediction::Logits, Source::Image);
-    let file = export_graph(&model, Graph::Flow { steps: 9 }).unwrap();
-    let text = String::from_utf8_lossy(&file);
-    assert!(text.contains("flowseg.steps\u{12}\u{1}1"));
+    for graph in [Graph::Flow { steps: 9 }, Graph::Velocity, Graph::Encoder] {
+        let file = export_graph(&model, graph).unwrap();
+        let text = String::from_utf8_lossy(&file);
+        assert!(text.contains("flowseg.steps\u{12}\u{1}1"), "{graph:?}");
+    }
+}
+
+#[test]
+fn a_model_that_stretches_photos_says_so() {
+    for (fit, words) in [
+        (
+            Fit::Aspect,
+            "about 8 x 12 pixels in all, in the photo's own shape;",
+        ),
+        (
+            Fit::Stretch,
+            "to exactly 8 x 12 pixels, whatever its own shape;",
+        ),
+    ] {
+        let model = testing::tiny(&["a", "b"], [8, 12], |card| card.fit = fit);
+        let file = export_graph(&model, Graph::Flow { steps: 1 }).unwrap();
+        assert!(String::from_utf8_lossy(&file).contains(words), "{fit:?}");
+    }
+}
+
+#[test]
+fn matrices_are_bytes_only_where_nothing_is_rounded() {
+    let checkpoint = everything(Prediction::Velocity, Source::Image);
+    let stored = checkpoint.to_bytes(Precision::Half).unwrap();
+    let stored = Model::from_bytes(&stored, &Device::flex()).unwrap();
+    for (model, are_bytes) in [(&checkpoint, false), (&stored, true)] {
+        let file = export_graph(model, Graph::Encoder).unwrap();
+        checked(&file);
+        let file = fields(&file);
+        let graph = fields(of(&file, 7)[0]);
+        let mut tensors = of(&graph, 5).into_iter();
+        let is_bytes = |tensor: &[u8]| {
+            let element = fields(tensor).into_iter().find(|field| field.0 == 2);
+            element.is_some_and(|(_, element, _)| element == Element::Int8 as u64)
+        };
+        assert_eq!(tensors.any(is_bytes), are_bytes);
+    }
 }
 
 #[test]

@@ -13,9 +13,11 @@ use super::trainer::Trainer;
 use super::{TrainError, dry_run, prepare, provenance};
 use crate::data::Dataset;
 use crate::device::{self, Failed};
+use crate::kernels::MatmulPrecision;
 use crate::run_format::{CONFIG, METRICS};
 use burn::module::Module;
 use burn::tensor::Device;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Trains as configured into the folder `out`, or with `resume` continues the run there. `report`
@@ -55,6 +57,9 @@ pub(crate) fn run_on(
     let device = devices.first().ok_or(TrainError::NoDevice)?;
     let plan = config.plan()?;
     check_devices(&plan, devices)?;
+    for caution in cautions(&plan, devices) {
+        tracing::warn!("{caution}");
+    }
     let Some(prepared) = prepare::prepare(&plan, report, stop)? else {
         return Ok(Outcome::unbegun());
     };
@@ -123,6 +128,16 @@ pub(crate) fn run_on(
 fn plan_at(plan: &[Stage], step: u64) -> &Config {
     let stage = plan.iter().find(|stage| step < stage.last);
     &stage.unwrap_or(&plan[plan.len() - 1]).config
+}
+
+/// What to say about the precisions of the stages, each once.
+fn cautions(plan: &[Stage], devices: &[Device]) -> BTreeSet<String> {
+    let precisions = plan.iter().map(|stage| stage.config.train.precision);
+    let of_devices = |precision: MatmulPrecision| {
+        let devices = devices.iter();
+        devices.filter_map(move |device| precision.caution(device))
+    };
+    precisions.flat_map(of_devices).collect()
 }
 
 /// Refuses devices that lack a stage's precision, or that outnumber the photos of a batch.

@@ -192,7 +192,10 @@ fn every_format_is_written_where_the_help_says() {
         .map(str::to_owned)
         .collect();
     let stale = stale.with_file_name(format!("07-{}.png", classes[7]));
-    fs::write(&stale, "").unwrap();
+    let other = out.join("a.binary/99-of another model.png");
+    for path in [&stale, &other] {
+        fs::copy(out.join("a.png"), path).unwrap();
+    }
     let mine = out.join("a.binary/mine.txt");
     fs::write(&mine, "").unwrap();
     segment(&out)
@@ -205,7 +208,7 @@ fn every_format_is_written_where_the_help_says() {
         ])
         .assert()
         .success();
-    assert!(!stale.exists() && mine.exists());
+    assert!(!stale.exists() && !other.exists() && mine.exists());
 }
 
 /// What a person or another program drew beside the photos is not replaced by the network's.
@@ -239,13 +242,29 @@ fn annotations_of_other_programs_are_kept() {
     mine("annotations.json", "coco");
     mine("a.txt", "yolo");
     mine("a.json", "labelme");
+    mine("a.overlay.png", "overlay");
+    // A photo that has the name of the mask.
+    let map = out.join("a.tif");
+    image::RgbImage::new(60, 40).save(&map).unwrap();
+    let before = fs::read(&map).unwrap();
+    let words = ["a.tif is a file that FlowSeg did not write"];
+    fails(
+        segment(&out).arg(&picture).args(["--format", "tiff"]),
+        &words,
+    );
+    assert_eq!(fs::read(&map).unwrap(), before);
+    fs::remove_file(&map).unwrap();
     // Our own are replaced by those of another run.
     for _ in 0..2 {
         let mut command = segment(&out);
-        let command = command
-            .arg(&picture)
-            .args(["--format", "index,coco,yolo,labelme"]);
-        command.assert().success();
+        let command = command.arg(&picture).args([
+            "--format",
+            "index,coco,yolo,labelme,tiff,npy,overlay,binary",
+        ]);
+        command
+            .args(["--trajectory", "--numbers"])
+            .assert()
+            .success();
     }
 }
 

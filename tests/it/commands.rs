@@ -473,6 +473,35 @@ fn models_are_listed_with_their_cards_and_installed_ones_have_names() {
 }
 
 #[test]
+fn a_model_of_the_program_is_told_from_a_run_of_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = photo(folder.path(), "a.png");
+    let with = |model: &str| {
+        let mut command = segment(&folder.path().join("out"));
+        command.current_dir(folder.path()).arg(&picture);
+        command.args(["--steps", "1", "--model", model]);
+        command
+    };
+    let note = "for the one here, write ./scenes";
+    let said = |command: &mut assert_cmd::Command| {
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    // A folder of data has no model.
+    fs::create_dir(folder.path().join("scenes")).unwrap();
+    assert!(!said(&mut with("scenes")).contains(note));
+    fails(&mut with("./scenes"), &["holds neither model.safetensors"]);
+    fs::write(folder.path().join("scenes/model.safetensors"), "no model").unwrap();
+    let text = said(&mut with("scenes"));
+    assert!(text.contains(note), "{text}");
+    fails(
+        &mut with("./scenes"),
+        &["model.safetensors is not a usable model"],
+    );
+}
+
+#[test]
 fn several_looks_decide_together_and_doubt_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let picture = photo(folder.path(), "a.png");

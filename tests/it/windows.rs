@@ -104,6 +104,23 @@ fn the_best_quality_is_what_the_card_names() {
         &["scenes.safetensors", "0 x 1"],
     );
     fails(&mut edit("{}", &model), &["is the input"]);
+    fails(
+        &mut edit(r#"{"sampling_step": 2}"#, &without),
+        &["no entry sampling_step", "sampling_steps"],
+    );
+    // Names are models here as well.
+    let named = folder.path().join("named.safetensors");
+    let mut command = flowseg();
+    command.args([
+        "models",
+        "--edit",
+        "scenes",
+        "--card",
+        r#"{"sampling_steps": 2}"#,
+        "-o",
+    ]);
+    command.arg(&named).assert().success();
+    assert!(named.is_file());
 }
 
 /// A GIF whose left half stands still and whose right half changes from one picture to the next.

@@ -1,11 +1,8 @@
 //! Output files and their paths.
 
-use crate::data;
-use crate::export::{self, Artifact, Coco, Format, Shapes};
+use crate::export::{Artifact, Coco, Format, Shapes};
 use crate::files::{self, FileError, Plan};
-use image::{ImageDecoder, ImageReader};
 use std::ffi::OsStr;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A photo and its output files.
@@ -86,27 +83,16 @@ impl Outputs {
         }
     }
 
-    /// Refuses to replace what this program did not write: a Labelme file or labels that another program
-    /// saved, which may have been corrected by hand, and a colour photo of a mask's name.
+    /// Refuses to replace what this program did not write; see [`Format::keep_foreign`].
     ///
     /// # Errors
     /// The file, and what to do.
     pub(super) fn keep_foreign(&self) -> Result<(), FileError> {
         for (format, path) in &self.masks {
-            match format {
-                Format::Labelme
-                    if fs::read(path).is_ok_and(|text| !export::is_own_labelme(&text)) =>
-                {
-                    files::refuse_existing(path, "saved by another program, such as Labelme")?;
-                }
-                Format::Index if is_in_colour(path) => {
-                    files::refuse_existing(path, "a picture in colour and not a mask")?;
-                }
-                Format::Index if data::is_foreign_png(path) => {
-                    files::refuse_existing(path, "labels that another program saved")?;
-                }
-                _ => {}
-            }
+            format.keep_foreign(path)?;
+        }
+        for (artifact, path) in &self.flow {
+            artifact.keep_foreign(path)?;
         }
         Ok(())
     }
@@ -121,14 +107,6 @@ impl Outputs {
         let masks = self.masks.iter().map(|(_, path)| path.as_path());
         masks.chain(self.flow.iter().map(|(_, path)| path.as_path()))
     }
-}
-
-/// Whether a file is a picture with several channels, which masks never have.
-fn is_in_colour(path: &Path) -> bool {
-    let reader = ImageReader::open(path).ok();
-    let reader = reader.and_then(|reader| reader.with_guessed_format().ok());
-    let decoder = reader.and_then(|reader| reader.into_decoder().ok());
-    decoder.is_some_and(|decoder| decoder.color_type().has_color())
 }
 
 /// Files written once for all photos.

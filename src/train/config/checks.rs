@@ -5,8 +5,9 @@ use super::error::ConfigError;
 use super::sections::keys;
 use crate::data::augment::SCALES;
 use crate::data::list::MAX_WEIGHT;
-use crate::encoding::{COLOUR_AXES, Encoding, MOST_DIMS};
+use crate::encoding::{COLOUR_AXES, MOST_DIMS};
 use crate::flow::Source;
+use crate::model::config::can_join;
 use crate::train::objective::Objective;
 use crate::train::wrong_states::States;
 use serde::Serialize;
@@ -105,7 +106,7 @@ impl Config {
             "from 3 to 16",
         )?;
         rule(
-            m.encoding != Encoding::FarthestPoint || m.code_dims == COLOUR_AXES,
+            m.encoding.has_dims(m.code_dims),
             "model.code_dims",
             m.code_dims,
             "3 with the encoding farthest-point",
@@ -117,10 +118,7 @@ impl Config {
             "from 0 to 512",
         )?;
         rule(
-            m.encoder_layers
-                .iter()
-                .all(|layer| (1..=m.encoder_blocks).contains(layer))
-                && m.encoder_layers.is_sorted_by(|a, b| a < b),
+            can_join(&m.encoder_layers, m.encoder_blocks),
             "model.encoder_layers",
             &m.encoder_layers,
             "ascending numbers from 1 to model.encoder_blocks",

@@ -1,0 +1,91 @@
+//! Recognises the files that this program wrote: no output of a batch replaces any other file.
+//!
+//! A format that can say so names the program that wrote it. The others are recognised by details that another
+//! program would write otherwise.
+
+use super::error::FOREIGN;
+use super::{Artifact, Format, binary, labelme, npy, pictures, tables, tiff, yolo};
+use crate::data;
+use crate::files::{self, FileError};
+use image::{ImageDecoder, ImageReader};
+use std::fs;
+use std::path::Path;
+
+impl Format {
+    /// Refuses an output in whose place there is something that this program did not write: labels that were
+    /// drawn or corrected by hand, or a picture of the same name. In the folder of
+    /// [`Binary`](Self::Binary), it looks at the files that have the names of masks. Devices and pipes are
+    /// written to and never replaced.
+    ///
+    /// # Errors
+    /// The file, and what to do.
+    pub fn keep_foreign(self, path: &Path) -> Result<(), FileError> {
+        if self.is_folder() {
+            return match binary::foreign_in(path) {
+                Some(foreign) => files::refuse_existing(&foreign, FOREIGN),
+                None => Ok(()),
+            };
+        }
+        if !path.is_file() || self.is_own(path) {
+            return Ok(());
+        }
+        let what = match self {
+            Self::Labelme => "saved by another program, such as Labelme",
+            Self::Yolo => "labels that another program saved",
+            Self::Index if is_in_colour(path) => "a picture in colour and not a mask",
+            Self::Index => "labels that another program saved",
+            _ => FOREIGN,
+        };
+        files::refuse_existing(path, what)
+    }
+
+    /// Whether a file is one that this program wrote in this format.
+    fn is_own(self, path: &Path) -> bool {
+        match self {
+            Self::Index
+            | Self::Palette
+            | Self::Cutout
+            | Self::Contour
+            | Self::Overlay
+            | Self::Colours
+            | Self::Probability
+            | Self::Margin
+            | Self::Entropy => data::is_own_png(path),
+            Self::Labelme => fs::read(path).is_ok_and(|text| labelme::is_own(&text)),
+            Self::Yolo => fs::read_to_string(path).is_ok_and(|text| yolo::is_own(&text)),
+            Self::Npy | Self::ProbabilityNpy | Self::MarginNpy | Self::EntropyNpy => {
+                npy::is_own(path)
+            }
+            Self::Tiff => tiff::is_own(path),
+            // Neither is one file for one photo.
+            Self::Binary | Self::Coco => false,
+        }
+    }
+}
+
+impl Artifact {
+    /// Like [`Format::keep_foreign`], for the artifacts that a batch writes. A person who saves one by hand is
+    /// asked whether it replaces a file.
+    ///
+    /// # Errors
+    /// The file, and what to do.
+    pub fn keep_foreign(self, path: &Path) -> Result<(), FileError> {
+        let is_own: fn(&Path) -> bool = match self {
+            Self::Gif => pictures::is_own_animation,
+            Self::Numbers => tables::is_own_numbers,
+            _ => return Ok(()),
+        };
+        if !path.is_file() || is_own(path) {
+            return Ok(());
+        }
+        files::refuse_existing(path, FOREIGN)
+    }
+}
+
+/// Whether a file is a picture with several channels, which masks never have.
+fn is_in_colour(path: &Path) -> bool {
+    let reader = ImageReader::open(path).ok();
+    let reader = reader.and_then(|reader| reader.with_guessed_format().ok());
+    let decoder = reader.and_then(|reader| reader.into_decoder().ok());
+    decoder.is_some_and(|decoder| decoder.color_type().has_color())
+}
