@@ -134,7 +134,10 @@ fn axes(settings: &mut FieldSettings, ui: &mut Ui, dims: usize) {
         })
         .response
     });
-    let text = format!("{hidden} of {dims} axes are hidden; true distances are larger.");
+    let text = format!(
+        "{hidden} of {dims} axes are hidden; true distances are larger. The field and all numbers are \
+         those of the points projected on the other {COLOUR_AXES}."
+    );
     ui.label(RichText::new(text).small().weak());
 }
 
