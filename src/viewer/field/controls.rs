@@ -36,7 +36,8 @@ pub(super) fn show(panel: &mut FieldPanel, ui: &mut Ui, input: &FieldInput<'_>) 
             panel.paused = false;
         }
     });
-    let text = caption(&panel.settings, photo);
+    let times = panel.times_vanilla(input.centroids);
+    let text = caption(&panel.settings, photo, times);
     ui.label(RichText::new(text).small().weak());
     field(&mut panel.settings, ui, input);
     view(panel, ui);
