@@ -24,6 +24,7 @@ mod projection;
 mod quality;
 mod readout;
 mod settings;
+mod spheres;
 mod style;
 #[cfg(test)]
 mod tests;
