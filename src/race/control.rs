@@ -33,8 +33,8 @@ pub(super) enum Next {
     Step {
         single: bool,
     },
-    /// Both sides are to be measured where they are; then ask again.
-    Measure,
+    /// The race pauses: its clock stops, and both sides are measured where they are; then ask again.
+    Rest,
     Stop,
 }
 
@@ -86,9 +86,9 @@ impl Control {
         self.steps.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Waits until something is to be done. `measured` says that both sides have been measured since
-    /// the last step, which began at `last`.
-    pub(super) fn next(&self, measured: bool, last: Instant) -> Next {
+    /// Waits until something is to be done. `resting` says that since the last step, which began at
+    /// `last`, both sides have been measured and the clock has stopped.
+    pub(super) fn next(&self, resting: bool, last: Instant) -> Next {
         let mut requests = self.requests();
         loop {
             if requests.stop {
@@ -97,8 +97,8 @@ impl Control {
             let wait = if requests.paused && requests.single > 0 {
                 requests.single -= 1;
                 return Next::Step { single: true };
-            } else if requests.paused && !measured {
-                return Next::Measure;
+            } else if requests.paused && !resting {
+                return Next::Rest;
             } else if requests.paused {
                 PATIENCE
             } else {
@@ -127,7 +127,7 @@ mod tests {
         let long_ago = Instant::now();
         assert_eq!(control.next(false, long_ago), Next::Step { single: false });
         control.pause(true);
-        assert_eq!(control.next(false, long_ago), Next::Measure);
+        assert_eq!(control.next(false, long_ago), Next::Rest);
         control.single_step();
         assert_eq!(control.next(true, long_ago), Next::Step { single: true });
         control.pause(false);

@@ -133,7 +133,9 @@ impl Coordinator {
         };
         let mut clock = Clock::default();
         let mut last = Instant::now();
-        let (mut step, mut measured) = (0, true);
+        // Whether both sides are measured where they are, and whether the clock stands still as well.
+        let (mut measured, mut resting) = (true, true);
+        let mut step = 0;
         while step < self.config.steps {
             if self
                 .config
@@ -142,13 +144,13 @@ impl Coordinator {
             {
                 break;
             }
-            let single = match self.control.next(measured, last) {
+            let single = match self.control.next(resting, last) {
                 Next::Stop => return Ok(()),
-                Next::Measure => {
+                Next::Rest => {
                     clock.pause();
-                    measured = true;
+                    resting = true;
                     let seconds = clock.seconds();
-                    if both(&Work::Measure { seconds }) {
+                    if std::mem::replace(&mut measured, true) || both(&Work::Measure { seconds }) {
                         continue;
                     }
                     return Ok(());
@@ -181,6 +183,7 @@ impl Coordinator {
             if single {
                 clock.pause();
             }
+            resting = single;
             if self.pause_at == Some(step) {
                 self.control.pause(true);
             }

@@ -1,6 +1,7 @@
 //! A race as a picture: the scene, both masks with their scores, and the curves.
 
 use super::chart::{self, COLOURS, CROSSING, LOSS, MIOU};
+use super::config::RaceConfig;
 use super::error::RaceError;
 use super::record::{Frame, Record};
 use super::scenes::Snapshot;
@@ -8,6 +9,7 @@ use crate::fonts::Pen;
 use crate::format::thousands;
 use crate::labels;
 use crate::texts::{Language, PictureTexts, Texts, fill};
+use crate::train::objective::Objective;
 use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
 
@@ -155,7 +157,7 @@ fn caption(sheet: &mut RgbImage, record: &Record, texts: &PictureTexts, height: 
         &texts.caption,
         &[
             ("seed", &record.config.seed.to_string()),
-            ("steps", &(held_out.times.len() - 1).to_string()),
+            ("steps", &solver_steps(&record.config)),
             ("scenes", &held_out.scenes.to_string()),
             ("classes", &held_out.classes.len().to_string()),
         ],
@@ -163,4 +165,36 @@ fn caption(sheet: &mut RgbImage, record: &Record, texts: &PictureTexts, height: 
     let mut pen = Pen::new(CAPTION);
     let text = pen.elide(&text, (sheet.width() - 2 * MARGIN) as f32);
     pen.write(sheet, &text, [MARGIN as f32, height as f32 - 14.0], WEAK);
+}
+
+/// How many solver steps lead to the masks: one number if it is that of both sides, else that of each. The
+/// twin takes one.
+fn solver_steps(config: &RaceConfig) -> String {
+    let [a, b] = [&config.a, &config.b].map(|side| match side.objective {
+        Objective::CrossEntropy => 1,
+        _ => config.solver_steps,
+    });
+    if a == b {
+        a.to_string()
+    } else {
+        format!("{a} / {b}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_twin_is_said_to_take_one_step() {
+        let mut config = RaceConfig {
+            solver_steps: 4,
+            ..RaceConfig::default()
+        };
+        assert_eq!(solver_steps(&config), "4");
+        config.a.objective = Objective::CrossEntropy;
+        assert_eq!(solver_steps(&config), "1 / 4");
+        config.b.objective = Objective::CrossEntropy;
+        assert_eq!(solver_steps(&config), "1");
+    }
 }

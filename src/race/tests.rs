@@ -162,6 +162,33 @@ fn a_race_pauses_where_it_is_asked_to() {
     assert_eq!((last, race.steps()), (3, 3));
 }
 
+/// A pause right after a measured step, in which nothing is left to be measured, does not count.
+#[test]
+fn the_seconds_of_a_race_leave_pauses_out() {
+    let config = RaceConfig {
+        measure_every: 1,
+        ..short(1000)
+    };
+    let options = StartOptions {
+        pause_at: Some(3),
+        low_priority: false,
+    };
+    let race = Race::start(config, &Device::flex(), options, || ()).unwrap();
+    let seconds_at = |step: u64| loop {
+        match race.wait(Duration::from_secs(60)).unwrap().unwrap() {
+            Event::Snapshot(found) if found.step == step => return found.seconds,
+            Event::Ended(outcome) => panic!("{outcome:?}"),
+            _ => {}
+        }
+    };
+    let before = seconds_at(3);
+    let pause = Duration::from_secs(2);
+    std::thread::sleep(pause);
+    race.single_step();
+    let trained = seconds_at(4) - before;
+    assert!(trained < 0.75 * pause.as_secs_f64(), "{trained} s");
+}
+
 #[test]
 fn a_race_ends_by_time() {
     let config = RaceConfig {

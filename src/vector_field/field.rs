@@ -70,7 +70,7 @@ pub struct CentroidTable {
     /// The points `mu_k`, `[N]`.
     pub points: Vec<DVec3>,
     /// Half the distance from each centroid to the nearest other one, `[N]`: the radius of the
-    /// largest ball in its Voronoi cell.
+    /// largest ball in its Voronoi cell. 1, half the cube's edge, for a single class.
     pub half_gap: Vec<f32>,
 }
 
@@ -91,8 +91,8 @@ impl CentroidTable {
                 let nearest = (0..points.len())
                     .filter(|&j| j != k)
                     .map(|j| points[k].distance_squared(points[j]))
-                    .fold(4.0, f64::min);
-                (0.5 * nearest.sqrt()) as f32
+                    .min_by(f64::total_cmp);
+                nearest.map_or(1.0, |square| (0.5 * square.sqrt()) as f32)
             })
             .collect();
         Self {
@@ -171,5 +171,17 @@ mod tests {
             assert_eq!(other.points[class].to_array(), [code[7], code[3], code[5]]);
         }
         assert_ne!(first.half_gap, other.half_gap);
+    }
+
+    #[test]
+    fn few_classes_lie_farther_apart_than_the_cubes_edge() {
+        let gaps = |classes| CentroidTable::new(&Centroids::kronecker(classes)).half_gap;
+        assert_eq!(gaps(1), [1.0]);
+        // Two classes lie at opposite corners.
+        for gap in gaps(2) {
+            assert!((gap - 3f32.sqrt()).abs() < 1e-6, "{gap}");
+        }
+        assert!((gaps(3)[0] - 1.2247).abs() < 1e-4);
+        assert!((gaps(4)[0] - 1.0759).abs() < 1e-4);
     }
 }

@@ -102,6 +102,7 @@ impl CloudLayer {
                 offset,
                 next,
                 share,
+                ..
             } => ((buffer, offset), next, share),
         };
         let pixels = cloud.pixels();

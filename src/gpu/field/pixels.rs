@@ -20,6 +20,9 @@ pub enum CloudState<'a> {
         next: Option<(&'a wgpu::Buffer, u64)>,
         /// Position between the two, 0 to 1: 0 shows the state, 1 the next one.
         share: f32,
+        /// The numbers of both, `[3, pixels]` channel-major, where memory holds them as well; those of
+        /// the state twice if there is no next one.
+        host: Option<[&'a [f32]; 2]>,
     },
 }
 
@@ -62,8 +65,13 @@ impl Cloud<'_> {
                 buffer,
                 offset,
                 next,
+                host,
                 ..
-            } => fits(buffer, offset) && next.is_none_or(|(buffer, offset)| fits(buffer, offset)),
+            } => {
+                fits(buffer, offset)
+                    && next.is_none_or(|(buffer, offset)| fits(buffer, offset))
+                    && host.is_none_or(|states| states.iter().all(|s| s.len() == 3 * pixels))
+            }
         };
         pixels > 0
             && state
@@ -73,7 +81,8 @@ impl Cloud<'_> {
             && self.velocity.is_none_or(|v| v.len() == 3 * pixels)
     }
 
-    /// The state in memory, `[3, pixels]`; copied from the device if it is stored there.
+    /// The state in memory, `[3, pixels]`; copied from the device, which is waited for, if it is stored
+    /// only there.
     ///
     /// # Errors
     /// If the device fails.
@@ -85,10 +94,22 @@ impl Cloud<'_> {
         let (buffer, offset, next, share) = match self.state {
             CloudState::Host(state) => return Ok(state.into()),
             CloudState::Device {
+                host: Some([state, next]),
+                share,
+                ..
+            } => {
+                let mixed = state
+                    .iter()
+                    .zip(next)
+                    .map(|(x, next)| x + share * (next - x));
+                return Ok(mixed.collect());
+            }
+            CloudState::Device {
                 buffer,
                 offset,
                 next,
                 share,
+                host: None,
             } => (buffer, offset, next, share),
         };
         let size = 12 * self.pixels() as u64;

@@ -36,7 +36,8 @@ pub(super) fn show(panel: &mut FieldPanel, ui: &mut Ui, input: &FieldInput<'_>) 
             panel.paused = false;
         }
     });
-    let text = caption(&panel.settings, photo);
+    let times = panel.times_vanilla(input.centroids);
+    let text = caption(&panel.settings, photo, times);
     ui.label(RichText::new(text).small().weak());
     field(&mut panel.settings, ui, input);
     view(panel, ui);
@@ -134,7 +135,10 @@ fn axes(settings: &mut FieldSettings, ui: &mut Ui, dims: usize) {
         })
         .response
     });
-    let text = format!("{hidden} of {dims} axes are hidden; true distances are larger.");
+    let text = format!(
+        "{hidden} of {dims} axes are hidden; true distances are larger. The field and all numbers are \
+         those of the points projected on the other {COLOUR_AXES}."
+    );
     ui.label(RichText::new(text).small().weak());
 }
 

@@ -63,16 +63,40 @@ pub(super) fn histogram(painter: &Painter, corner: Pos2, tally: &Tally, bins: us
         base,
         (1.0, ink.gamma_multiply(0.5)),
     );
-    let end = short(f64::from(bins as f32 * Tally::BIN));
-    let text = format!("arrivals by s, from 0 to {end}");
+    let text = caption(tally, bins);
     let font = FontId::proportional(11.0);
     let galley = painter.layout_no_wrap(text, font, ink);
     painter.galley(Pos2::new(corner.x, base + 1.0), galley, ink);
 }
 
+/// What the bins show. The last one that a tally has holds all later arrivals as well.
+fn caption(tally: &Tally, bins: usize) -> String {
+    let at = |bin: usize| short(f64::from(bin as f32 * Tally::BIN));
+    match bins {
+        _ if bins < tally.histogram.len() => format!("arrivals by s, from 0 to {}", at(bins)),
+        _ => format!(
+            "arrivals by s, last bar {} and later",
+            at(bins.saturating_sub(1))
+        ),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_bin_is_said_to_hold_all_later_arrivals() {
+        let tally = Tally {
+            histogram: vec![0; 64],
+            ..Tally::default()
+        };
+        assert_eq!(caption(&tally, 8), "arrivals by s, from 0 to 1.00");
+        assert_eq!(
+            caption(&tally, 64),
+            "arrivals by s, last bar 7.88 and later"
+        );
+    }
 
     #[test]
     fn bins_reach_to_the_last_arrival_of_either_run() {

@@ -1,19 +1,15 @@
 //! The gradient curve of Figure 1 (c).
 
-use super::interface::{FieldInput, drawn_name};
+use super::interface::{FieldInput, drawn_name, projected};
 use super::panel::FieldPanel;
 use super::widgets;
 use crate::format::short;
-use crate::potential::Potential;
-use crate::vector_field::{CentroidTable, CurvePoint, GradientCurve, VectorField};
+use crate::vector_field::{CentroidTable, CurvePoint, GradientCurve};
 use crate::viewer::theme::{ACCENT, GRID};
 use eframe::egui::{self, Color32, RichText, Ui};
 use egui_plot::{Legend, Line, LineStyle, Plot, PlotPoint, Points, Text, VLine};
 use std::sync::Arc;
 
-/// Temperatures whose curves are drawn faintly for comparison, and the number of points of each.
-const OTHERS: [f64; 3] = [1.0, 2.0, 4.0];
-const COARSE: usize = 60;
 const VANILLA: Color32 = Color32::from_rgb(236, 140, 70);
 
 pub(super) fn show(
@@ -28,20 +24,10 @@ pub(super) fn show(
         ui.label("A curve needs two classes.");
         return;
     };
-    let others: Vec<(f64, GradientCurve)> = OTHERS
-        .into_iter()
-        .filter(|&temperature| temperature != field.potential.temperature)
-        .filter_map(|temperature| {
-            let potential = Potential {
-                temperature,
-                ..field.potential
-            };
-            let other = VectorField { potential, ..field };
-            let other = GradientCurve::sample(other, curve.towards, COARSE)?;
-            Some((temperature, other))
-        })
-        .collect();
+    // Drawn faintly, for comparison.
+    let others = panel.derived.other_curves(field, table, curve.towards);
     let (peak, boundary) = (curve.peak(), curve.boundary());
+    let projected = projected(&panel.settings, input);
     ui.horizontal(|ui| {
         let from = drawn_name(&panel.settings, input, panel.settings.target);
         ui.label(RichText::new(format!("Length of the field from {from}")).strong());
@@ -53,6 +39,9 @@ pub(super) fn show(
             let help = "The class towards which the curve goes";
             widgets::class(ui, "towards", help, &mut towards, table.len(), named);
         });
+        if let Some(text) = projected {
+            ui.label(RichText::new(text).small().weak());
+        }
         if towards != curve.towards && towards != panel.settings.target {
             panel.settings.towards = Some(towards);
         }
@@ -81,7 +70,7 @@ pub(super) fn show(
         .allow_zoom(false)
         .set_margin_fraction(egui::vec2(0.02, 0.08))
         .show(ui, |plot| {
-            for (temperature, other) in &others {
+            for (temperature, other) in others.iter() {
                 let name = format!("reshaped, temperature {temperature}");
                 let line = Line::new(name, line(other, |p| p.reshaped));
                 let faint = ACCENT.gamma_multiply(0.45);

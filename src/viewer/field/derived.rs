@@ -10,8 +10,11 @@ use crate::gpu::field::{
 };
 use crate::potential::Potential;
 use crate::vector_field::seeds::{self, Seeding};
-use crate::vector_field::{CentroidTable, GradientCurve, Plane, VectorField};
-use glam::Vec3;
+use crate::vector_field::{
+    CentroidTable, FieldKind, GradientCurve, Integration, Neighbourhood, ParticlePath, Plane,
+    VectorField,
+};
+use glam::{DVec3, Vec3};
 use std::sync::Arc;
 
 /// What a scene depends on besides the settings.
@@ -56,13 +59,25 @@ const FINE: u32 = 512;
 /// Number of points of the gradient curve.
 const CURVE: usize = 241;
 
+/// Temperatures whose curves are compared with that of the settings, and the number of points of each.
+const OTHERS: [f64; 3] = [1.0, 2.0, 4.0];
+const COARSE: usize = 60;
+
 /// Cached results, each with its inputs.
 #[derive(Default)]
 pub(super) struct Derived {
     table: Option<(TableKey, Arc<CentroidTable>)>,
     seeds: Option<(SeedKey, Arc<Vec<Vec3>>)>,
     curve: Option<(CurveKey, GradientCurve)>,
+    others: Option<(CurveKey, Arc<Curves>)>,
+    paths: Option<(PathKey, Arc<Paths>)>,
 }
+
+/// Gradient curves, each with its temperature.
+pub(super) type Curves = Vec<(f64, GradientCurve)>;
+
+/// The paths of a particle in the vanilla and in the reshaped field.
+pub(super) type Paths = [ParticlePath; 2];
 
 /// The axes that are drawn, and all axes of the centroids.
 type TableKey = ([usize; COLOUR_AXES], Centroids);
@@ -86,6 +101,29 @@ struct CurveKey {
     target: usize,
     towards: usize,
     correction: f32,
+}
+
+impl CurveKey {
+    fn new(field: VectorField<'_>, table: &Arc<CentroidTable>, towards: usize) -> Self {
+        Self {
+            table: table.clone(),
+            potential: field.potential,
+            target: field.target,
+            towards,
+            correction: field.correction,
+        }
+    }
+}
+
+#[derive(PartialEq)]
+struct PathKey {
+    table: Arc<CentroidTable>,
+    potential: Potential,
+    target: usize,
+    correction: f32,
+    neighbourhood: Neighbourhood,
+    rule: Integration,
+    start: DVec3,
 }
 
 impl Derived {
@@ -126,19 +164,64 @@ impl Derived {
         table: &Arc<CentroidTable>,
         towards: usize,
     ) -> Option<GradientCurve> {
-        let key = CurveKey {
-            table: table.clone(),
-            potential: field.potential,
-            target: field.target,
-            towards,
-            correction: field.correction,
-        };
+        let key = CurveKey::new(field, table, towards);
         if let Some((_, curve)) = self.curve.as_ref().filter(|(old, _)| *old == key) {
             return Some(curve.clone());
         }
         let curve = GradientCurve::sample(field, towards, CURVE)?;
         self.curve = Some((key, curve.clone()));
         Some(curve)
+    }
+
+    /// The curves of a field at other temperatures than its own, for comparison.
+    pub(super) fn other_curves(
+        &mut self,
+        field: VectorField<'_>,
+        table: &Arc<CentroidTable>,
+        towards: usize,
+    ) -> Arc<Curves> {
+        let key = CurveKey::new(field, table, towards);
+        if let Some((_, curves)) = self.others.as_ref().filter(|(old, _)| *old == key) {
+            return curves.clone();
+        }
+        let others = OTHERS.into_iter();
+        let others = others.filter(|&temperature| temperature != field.potential.temperature);
+        let sampled = others.filter_map(|temperature| {
+            let potential = Potential {
+                temperature,
+                ..field.potential
+            };
+            let other = VectorField { potential, ..field };
+            let curve = GradientCurve::sample(other, towards, COARSE)?;
+            Some((temperature, curve))
+        });
+        let curves = Arc::new(sampled.collect());
+        self.others.insert((key, curves)).1.clone()
+    }
+
+    /// The paths of a particle that starts at a point, in the vanilla and in the reshaped field.
+    pub(super) fn paths(
+        &mut self,
+        field: VectorField<'_>,
+        table: &Arc<CentroidTable>,
+        rule: Integration,
+        start: DVec3,
+    ) -> Arc<Paths> {
+        let key = PathKey {
+            table: table.clone(),
+            potential: field.potential,
+            target: field.target,
+            correction: field.correction,
+            neighbourhood: field.neighbourhood,
+            rule,
+            start,
+        };
+        if let Some((_, paths)) = self.paths.as_ref().filter(|(old, _)| *old == key) {
+            return paths.clone();
+        }
+        let kinds = [FieldKind::Reconstructive, FieldKind::Reshaped];
+        let paths = kinds.map(|kind| field.of_kind(kind).integrate(start, rule));
+        self.paths.insert((key, Arc::new(paths))).1.clone()
     }
 
     fn seeds(
@@ -218,14 +301,18 @@ impl Derived {
                 ..particles
             }),
             centroids: Some(Spheres {
-                // Spheres shrink as their number grows.
-                radius: (0.06 * (11.0 / table.len().max(4) as f32).powf(0.4)).clamp(0.012, 0.07),
+                radius: sphere_radius(table.len()),
                 highlighted: options.highlighted,
             }),
             lines: Some(Lines::trajectories(pins.map(trajectory).collect())),
         };
         FieldScene { view, layers }
     }
+}
+
+/// Radius of the centroids' spheres in world units; they shrink as their number grows.
+pub(super) fn sphere_radius(classes: usize) -> f32 {
+    (0.06 * (11.0 / classes.max(4) as f32).powf(0.4)).clamp(0.012, 0.07)
 }
 
 fn trajectory((index, pin): (usize, &Pin<'_>)) -> Polyline {
@@ -236,20 +323,26 @@ fn trajectory((index, pin): (usize, &Pin<'_>)) -> Polyline {
     }
 }
 
-/// The plane of the slice; perpendicular to blue if three centroids do not span a plane.
+/// The axis of the cube that the slice is perpendicular to if three centroids do not span a plane.
+pub(super) const OTHERWISE: usize = 2;
+
+/// The plane of the slice.
 pub(super) fn plane(settings: &FieldSettings, table: &CentroidTable) -> Plane {
-    let classes = match settings.cut {
-        Cut::Axis(axis) => return Plane::across(axis, settings.slice_at),
-        Cut::Classes(classes) => Some(classes),
-        Cut::Neighbours => neighbours(table, settings.target),
+    spanned(settings, table).unwrap_or(Plane::across(OTHERWISE, settings.slice_at))
+}
+
+/// The plane that the settings ask for; `None` if the centroids lie on one line.
+pub(super) fn spanned(settings: &FieldSettings, table: &CentroidTable) -> Option<Plane> {
+    let [a, b, c] = match settings.cut {
+        Cut::Axis(axis) => return Some(Plane::across(axis, settings.slice_at)),
+        Cut::Classes(classes) => classes,
+        Cut::Neighbours => neighbours(table, settings.target)?,
     };
-    classes
-        .and_then(|[a, b, c]| Plane::through(table.point(a), table.point(b), table.point(c)))
-        .unwrap_or(Plane::across(2, settings.slice_at))
+    Plane::through(table.point(a), table.point(b), table.point(c))
 }
 
 /// The target and the two classes nearest to it that are not collinear with it.
-fn neighbours(table: &CentroidTable, target: usize) -> Option<[usize; 3]> {
+pub(super) fn neighbours(table: &CentroidTable, target: usize) -> Option<[usize; 3]> {
     let first = table.nearest_neighbour(target)?;
     let [a, b] = [target, first].map(|k| table.point(k));
     let gap = |k: usize| table.points[k].distance_squared(table.points[target]);
@@ -293,6 +386,59 @@ mod tests {
             }
         }
         assert_eq!(Effort::Once.texels(11), 512);
+    }
+
+    #[test]
+    fn the_same_class_twice_spans_no_plane_and_neighbours_do() {
+        let table = CentroidTable::new(&Centroids::kronecker(11));
+        for target in [0, 1, 4] {
+            let classes = neighbours(&table, target).unwrap();
+            let mut settings = FieldSettings {
+                cut: Cut::Classes(classes),
+                target,
+                ..FieldSettings::default()
+            };
+            assert!(spanned(&settings, &table).is_some());
+            settings.cut = Cut::Classes([target, target, 5]);
+            assert_eq!(spanned(&settings, &table), None);
+            assert_eq!(plane(&settings, &table), Plane::across(OTHERWISE, 0.0));
+        }
+    }
+
+    #[test]
+    fn paths_and_curves_are_cached_until_their_settings_change() {
+        let table = Arc::new(CentroidTable::new(&Centroids::kronecker(7)));
+        let settings = FieldSettings::default();
+        let mut field = VectorField {
+            table: &table,
+            potential: settings.potential,
+            target: settings.target,
+            kind: settings.kind,
+            correction: 1.0,
+            neighbourhood: settings.neighbourhood,
+        };
+        let mut derived = Derived::default();
+        let rule = Integration::default();
+        let paths = derived.paths(field, &table, rule, DVec3::ZERO);
+        assert!(Arc::ptr_eq(
+            &paths,
+            &derived.paths(field, &table, rule, DVec3::ZERO)
+        ));
+        assert_eq!(paths[0].points[0], DVec3::ZERO);
+        assert!(!Arc::ptr_eq(
+            &paths,
+            &derived.paths(field, &table, rule, DVec3::X)
+        ));
+        let curves = derived.other_curves(field, &table, 1);
+        let temperatures = |curves: &Curves| curves.iter().map(|(t, _)| *t).collect::<Vec<f64>>();
+        assert_eq!(temperatures(&curves), [2.0, 4.0]);
+        assert!(Arc::ptr_eq(
+            &curves,
+            &derived.other_curves(field, &table, 1)
+        ));
+        field.potential.temperature = 2.0;
+        let curves = derived.other_curves(field, &table, 1);
+        assert_eq!(temperatures(&curves), [1.0, 4.0]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::interface::{FieldInput, class_name, kind_name};
 use super::panel::FieldPanel;
+use super::settings::FieldSettings;
 use super::widgets::group;
 use crate::csv;
 use crate::gpu::field::Tally;
@@ -32,7 +33,8 @@ pub(super) fn controls(panel: &mut FieldPanel, ui: &mut Ui, input: &FieldInput<'
                 let field = panel.field(&table);
                 let towards = panel.towards(&table);
                 let curve = towards.and_then(|class| panel.derived.curve(field, &table, class));
-                let export = |curve| NewFile::text("gradient-curve.csv", curve_csv(&curve));
+                let axes = axes(&panel.settings, input);
+                let export = |curve| NewFile::text("gradient-curve.csv", curve_csv(&curve, &axes));
                 panel.pending.export = curve.map(export);
             }
             let help = "Every class at the picked point, or at the cube's centre, as CSV";
@@ -45,28 +47,56 @@ pub(super) fn controls(panel: &mut FieldPanel, ui: &mut Ui, input: &FieldInput<'
             let known = !panel.picture.tallies().is_empty();
             if ui.add_enabled(known, counts).on_hover_text(help).clicked() {
                 let panes = panel.settings.panes();
-                let text = tally_csv(panes.into_iter().zip(panel.picture.tallies()));
+                let axes = axes(&panel.settings, input);
+                let text = tally_csv(panes.into_iter().zip(panel.picture.tallies()), &axes);
                 panel.pending.export = Some(NewFile::text("field-counts.csv", text));
             }
         });
     });
 }
 
-fn curve_csv(curve: &GradientCurve) -> String {
-    let mut text = csv::line(["distance", "vanilla", "reshaped", "phi", "probability"]);
+/// The axes on which the points are projected, and of how many, as in "red green axis-7 of 8".
+fn axes(settings: &FieldSettings, input: &FieldInput<'_>) -> String {
+    let names = [0, 1, 2].map(|axis| settings.axis_name(axis).name.replace(' ', "-"));
+    let dims = settings.dims(input.centroids.dims());
+    format!("{} of {dims}", names.join(" "))
+}
+
+fn curve_csv(curve: &GradientCurve, axes: &str) -> String {
+    let mut text = csv::line([
+        "distance",
+        "vanilla",
+        "reshaped",
+        "phi",
+        "probability",
+        "axes",
+    ]);
     for p in &curve.points {
         let numbers = [p.distance, p.vanilla, p.reshaped, p.phi, p.probability];
-        text += &csv::line(numbers.map(|number| number.to_string()));
+        let numbers = numbers.map(|number| number.to_string());
+        text += &csv::line(numbers.into_iter().chain([axes.to_owned()]));
     }
     text
 }
 
 /// One line per class: its centroid, its distance and probability at the picked point (or at the cube's
-/// centre), then the point and the fields there, which are equal in every line.
+/// centre), then the point and the fields there, which are equal in every line. Coordinates are named after
+/// the axes that are drawn.
 fn class_csv(panel: &FieldPanel, table: &CentroidTable, input: &FieldInput<'_>) -> String {
-    let header = "class name target mu_red mu_green mu_blue half_gap distance probability x_red \
-                  x_green x_blue phi vanilla correction reshaped";
+    let names = [0, 1, 2].map(|axis| panel.settings.axis_name(axis).name.replace(' ', "_"));
+    let along = |of: &str| {
+        names
+            .each_ref()
+            .map(|name| format!("{of}_{name}"))
+            .join(" ")
+    };
+    let header = format!(
+        "class name target {} half_gap distance probability {} phi vanilla correction reshaped axes",
+        along("mu"),
+        along("x")
+    );
     let mut text = csv::line(header.split(' '));
+    let axes = axes(&panel.settings, input);
     let x = panel.picked.unwrap_or_default().as_dvec3();
     let field = panel.field(table);
     let (here, _) = field.at(x);
@@ -79,14 +109,15 @@ fn class_csv(panel: &FieldPanel, table: &CentroidTable, input: &FieldInput<'_>) 
         let name = class_name(&panel.settings, input, k);
         let target = u8::from(k == panel.settings.target).to_string();
         let numbers = own.into_iter().chain(shared).map(|n| n.to_string());
-        text += &csv::line([k.to_string(), name, target].into_iter().chain(numbers));
+        let cells = [k.to_string(), name, target].into_iter().chain(numbers);
+        text += &csv::line(cells.chain([axes.clone()]));
     }
     text
 }
 
 /// One line per pane: the counts of its particles.
-fn tally_csv<'a>(runs: impl Iterator<Item = (FieldKind, &'a Tally)>) -> String {
-    let header = "field particles steps arrived crossing traversals mean_arrival_s";
+fn tally_csv<'a>(runs: impl Iterator<Item = (FieldKind, &'a Tally)>, axes: &str) -> String {
+    let header = "field particles steps arrived crossing traversals mean_arrival_s axes";
     let mut text = csv::line(header.split(' '));
     for (kind, tally) in runs {
         let Tally {
@@ -105,7 +136,8 @@ fn tally_csv<'a>(runs: impl Iterator<Item = (FieldKind, &'a Tally)>) -> String {
         let counts = counts.map(|count| count.to_string());
         let clock = tally.mean_clock.map_or(String::new(), |s| s.to_string());
         let name = kind_name(kind).to_owned();
-        text += &csv::line(std::iter::once(name).chain(counts).chain([clock]));
+        let cells = std::iter::once(name).chain(counts);
+        text += &csv::line(cells.chain([clock, axes.to_owned()]));
     }
     text
 }

@@ -1,7 +1,7 @@
 //! Input and output of the panel.
 
 use super::settings::FieldSettings;
-use crate::encoding::Centroids;
+use crate::encoding::{COLOUR_AXES, Centroids};
 use crate::fonts;
 use crate::gpu::field::Cloud;
 use crate::vector_field::FieldKind;
@@ -52,6 +52,13 @@ pub(super) fn class_name(settings: &FieldSettings, input: &FieldInput<'_>, class
 /// [`class_name`] with the letters that the fonts have.
 pub(super) fn drawn_name(settings: &FieldSettings, input: &FieldInput<'_>, class: usize) -> String {
     fonts::in_visual_order(&class_name(settings, input, class)).into_owned()
+}
+
+/// What the numbers are about if the centroids have more axes than are drawn: the field that the points
+/// would have without the hidden axes.
+pub(super) fn projected(settings: &FieldSettings, input: &FieldInput<'_>) -> Option<String> {
+    let dims = settings.dims(input.centroids.dims());
+    (dims > COLOUR_AXES).then(|| format!("points projected on {COLOUR_AXES} of {dims} axes"))
 }
 
 pub(super) fn kind_name(kind: FieldKind) -> &'static str {

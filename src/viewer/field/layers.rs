@@ -1,5 +1,6 @@
 //! The controls of the layers: arrows, slice, particles and the photo's pixels.
 
+use super::derived;
 use super::interface::{FieldInput, drawn_name};
 use super::panel::FieldPanel;
 use super::settings::{Cut, FieldSettings, Toggle};
@@ -26,6 +27,7 @@ pub(super) fn arrows(toggle: &mut Toggle<Arrows>, ui: &mut Ui) {
 
 /// Controls of the slice and its streamlines.
 pub(super) fn slice(panel: &mut FieldPanel, ui: &mut Ui, input: &FieldInput<'_>) {
+    let table = panel.derived.table(&panel.settings, input.centroids);
     let settings = &mut panel.settings;
     let names = settings.clone();
     let Toggle {
@@ -37,7 +39,12 @@ pub(super) fn slice(panel: &mut FieldPanel, ui: &mut Ui, input: &FieldInput<'_>)
         let before = settings.cut;
         let any = match before {
             Cut::Classes(_) => before,
-            _ => Cut::Classes([settings.target, 0, 1]),
+            // Three different classes, where there are as many.
+            _ => Cut::Classes(derived::neighbours(&table, settings.target).unwrap_or([
+                settings.target,
+                0,
+                1,
+            ])),
         };
         let axes = [0, 1, 2].map(|axis| names.axis_name(axis));
         let across = axes
@@ -68,6 +75,16 @@ pub(super) fn slice(panel: &mut FieldPanel, ui: &mut Ui, input: &FieldInput<'_>)
                 }
             }
             Cut::Neighbours => {}
+        }
+        let asked = FieldSettings {
+            cut: settings.cut,
+            ..names.clone()
+        };
+        if derived::spanned(&asked, &table).is_none() {
+            let axis = &axes[derived::OTHERWISE].phrase;
+            let text =
+                format!("These centroids span no plane: the slice is perpendicular to {axis}.");
+            ui.label(RichText::new(text).small().weak());
         }
         let probability = "The target's probability (equation 9)";
         let quantities = [

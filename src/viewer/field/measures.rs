@@ -2,19 +2,40 @@
 
 use super::panel::FieldPanel;
 use crate::encoding::Centroids;
+use crate::gpu::field::Tally;
+use crate::vector_field::FieldKind;
 
 impl FieldPanel {
-    /// The share of the particles of each pane that crossed another class's neighbourhood, 0 to 1, from left
-    /// to right; `None` while they move or without any.
-    pub(crate) fn crossing(&self) -> Option<Vec<f64>> {
-        let tallies = self.picture.tallies();
-        if self.picture.settled() != Some(true) || tallies.len() != self.settings.panes().len() {
+    /// The fields shown and the share of the particles of each that crossed another class's neighbourhood,
+    /// 0 to 1; `None` while they move or without any.
+    pub(crate) fn crossing(&self) -> Option<Vec<(FieldKind, f64)>> {
+        let (panes, tallies) = (self.settings.panes(), self.picture.tallies());
+        if self.picture.settled() != Some(true) || tallies.len() != panes.len() {
             return None;
         }
-        let share = |tally: &crate::gpu::field::Tally| {
-            (tally.particles > 0).then(|| f64::from(tally.crossing) / f64::from(tally.particles))
+        let share = |(kind, tally): (FieldKind, &Tally)| {
+            let crossing = f64::from(tally.crossing) / f64::from(tally.particles);
+            (tally.particles > 0).then_some((kind, crossing))
         };
-        tallies.iter().map(share).collect()
+        panes.into_iter().zip(tallies).map(share).collect()
+    }
+
+    /// Whether particles in all these fields are shown.
+    pub(crate) fn shows_particles_of(&self, kinds: &[FieldKind]) -> bool {
+        let panes = self.settings.panes();
+        let particles = self.settings.layers.particles.shown;
+        kinds.iter().all(|kind| particles && panes.contains(kind))
+    }
+
+    /// How many times as long as vanilla the reshaped field is, at the target's decision boundary and a
+    /// tenth of the way there from its centroid. `None` without a curve.
+    pub(super) fn times_vanilla(&mut self, model: &Centroids) -> Option<[f64; 2]> {
+        let table = self.derived.table(&self.settings, model);
+        let towards = self.towards(&table)?;
+        let curve = self.derived.curve(self.field(&table), &table, towards)?;
+        let near = curve.points.get((curve.points.len() - 1) / 10)?;
+        let times = [curve.boundary(), *near].map(|point| point.reshaped / point.vanilla);
+        times.iter().all(|times| times.is_finite()).then_some(times)
     }
 
     /// What is left of the vanilla and of the reshaped gradient halfway from the decision boundary to

@@ -24,6 +24,7 @@ mod projection;
 mod quality;
 mod readout;
 mod settings;
+mod spheres;
 mod style;
 #[cfg(test)]
 mod tests;
@@ -88,12 +89,14 @@ impl Panel for FieldPanel {
         // together in the device's memory: everything else is mixed in this program's.
         let in_place = platform::DESKTOP && axes == FIRST_AXES;
         let on_device = on_device.filter(|_| in_place);
-        let mixed = flow.zip(around).filter(|_| !in_place);
-        let mixed = mixed.and_then(|(flow, (low, high, share))| {
+        let both = flow.zip(around).and_then(|(flow, (low, high, _))| {
             let [low, high] = [low, high].map(|step| flow.states.get(step)?.host.as_ref());
-            let (low, high) = (low?.along(axes), high?.along(axes));
+            Some([low?.along(axes), high?.along(axes)])
+        });
+        let mixed = both.as_ref().zip(around).filter(|_| !in_place);
+        let mixed = mixed.map(|([low, high], (.., share))| {
             let both = low.iter().zip(high.iter());
-            Some(both.map(|(a, b)| a + share * (b - a)).collect::<Vec<f32>>())
+            both.map(|(a, b)| a + share * (b - a)).collect::<Vec<f32>>()
         });
         let source = flow.and_then(|flow| flow.states.first()?.host.as_ref());
         let source = source.map(|host| (host.along(axes), host.along(FIRST_AXES)));
@@ -102,9 +105,10 @@ impl Panel for FieldPanel {
             Some(mixed) => Some(Cow::Owned(mixed)),
             None => nearest.map(|(_, host)| host.along(axes)),
         };
+        // The step that is under way, as in the Pixel panel.
         let velocity = flow
-            .zip(nearest)
-            .and_then(|(flow, (step, _))| self.velocity.at(flow, step, axes));
+            .zip(around)
+            .and_then(|(flow, (step, ..))| self.velocity.at(flow, step, axes));
         let cloud = flow.and_then(|flow| {
             let ((_, host), state) = (nearest?, state.as_deref()?);
             let (source, colours) = source.as_ref()?;
@@ -115,6 +119,9 @@ impl Panel for FieldPanel {
                     offset,
                     next: Some(high.location()),
                     share: *share,
+                    host: both
+                        .as_ref()
+                        .map(|states| states.each_ref().map(Cow::as_ref)),
                 }
             });
             Some(Cloud {

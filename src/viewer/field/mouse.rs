@@ -1,17 +1,14 @@
 //! Mouse input over the picture: orbiting, panning, zooming, picking and brushing.
 
-use super::derived;
 use super::interface::FieldInput;
 use super::panel::{Drag, FieldPanel};
-use super::projection::{aspect, on_screen, within};
+use super::projection::{aspect, within};
+use super::{derived, spheres};
 use crate::vector_field::{Camera, CentroidTable, in_cube, pixels};
 use crate::viewer::brush::Brush;
 use crate::viewer::theme::ACCENT;
 use eframe::egui::{self, Pos2, Rect, Ui};
 use glam::Vec2;
-
-/// Maximum distance of a click from the centroid that it selects, in points.
-const NEAR: f32 = 14.0;
 
 pub(super) fn steer(
     panel: &mut FieldPanel,
@@ -76,18 +73,12 @@ pub(super) fn steer(
 
 /// Handles a click: makes the centroid under it the target, or picks a point of the slice.
 fn pick(panel: &mut FieldPanel, pane: Rect, at: Pos2, table: &CentroidTable) {
-    let camera = &panel.settings.camera;
-    let nearest = (0..table.len())
-        .filter_map(|k| {
-            let (centre, depth) = on_screen(pane, camera, table.point(k))?;
-            let away = centre.distance(at);
-            (away < NEAR).then_some((away + depth, k))
-        })
-        .min_by(|a, b| a.0.total_cmp(&b.0));
-    if let Some((_, k)) = nearest {
-        panel.settings.target = k;
+    let spheres = spheres::in_pane(&panel.settings, table, pane);
+    if let Some(class) = spheres::under(&spheres, at) {
+        panel.settings.target = class;
         return;
     }
+    let camera = &panel.settings.camera;
     let ray = camera.ray(within(pane, at), aspect(pane));
     let plane = derived::plane(&panel.settings, table);
     let shown = panel.settings.layers.slice.shown;

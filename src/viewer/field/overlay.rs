@@ -1,13 +1,14 @@
 //! What egui draws over the picture: names, axes, the panes' headings and counts.
 
 use super::counts::{self, HISTOGRAM};
-use super::interface::{FieldInput, drawn_name, kind_name};
+use super::interface::{FieldInput, drawn_name, kind_name, projected};
 use super::panel::FieldPanel;
-use super::projection::{aspect, on_screen, within};
+use super::projection::on_screen;
 use super::settings::AxisName;
+use super::spheres;
 use super::style::{backdrop, pin_colour};
-use crate::gpu::field::{AXES, EMPHASIS, FieldScene};
-use crate::vector_field::{FieldKind, in_cube};
+use crate::gpu::field::{AXES, ArrowPlace, FieldScene};
+use crate::vector_field::FieldKind;
 use crate::viewer::theme::GRID;
 use eframe::egui::{self, Align2, Color32, FontId, Pos2, Rect, Ui, Vec2};
 
@@ -59,10 +60,8 @@ fn heading(
         "the photo's pixels at x_t"
     };
     let mut lines = vec![(name.to_owned(), 14.0)];
-    let known = input.cloud.is_some_and(|cloud| cloud.velocity.is_some());
-    if kind == FieldKind::Network && layers.arrows.is_some() && !known {
-        lines.push(("known only if a photo is open".to_owned(), 12.0));
-    }
+    lines.extend(missing(scene, kind, input).map(|line| (line.to_owned(), 12.0)));
+    lines.extend(projected(&panel.settings, input).map(|line| (line, 12.0)));
     let tallies = panel.picture.tallies();
     if let Some(tally) = tallies.get(index) {
         lines.extend(counts::lines(tally).into_iter().map(|line| (line, 12.0)));
@@ -101,6 +100,24 @@ fn heading(
         counts::histogram(&painter, at, tally, bins, weak);
     }
     rect
+}
+
+/// Why no arrow is drawn although arrows are shown.
+fn missing(scene: &FieldScene, kind: FieldKind, input: &FieldInput<'_>) -> Option<&'static str> {
+    let arrows = scene.layers.arrows?;
+    let photo = input.cloud.is_some();
+    let known = input.cloud.is_some_and(|cloud| cloud.velocity.is_some());
+    match arrows.place {
+        _ if kind == FieldKind::Network => (!known).then_some("known only if a photo is open"),
+        // Beside the network's, arrows of other fields are at the photo's pixels.
+        _ if scene.view.has_network() => None,
+        ArrowPlace::Cube => None,
+        ArrowPlace::Slice => {
+            let slice = scene.view.plane.is_some();
+            (!slice).then_some("arrows lie on the slice, which is not shown")
+        }
+        ArrowPlace::Cloud => (!photo).then_some("arrows are at pixels: open a photo"),
+    }
 }
 
 struct Name {
@@ -165,46 +182,27 @@ fn centroid_names(
     pane: Rect,
     input: &FieldInput<'_>,
 ) -> (Vec<Name>, Option<usize>) {
-    let view = &scene.view;
-    let camera = &view.camera;
     let pointer = ui.input(|i| i.pointer.hover_pos());
-    let half_height = camera.half_size(aspect(pane)).y;
-    let opaque = scene.layers.slice.is_some_and(|slice| slice.opacity > 0.8);
+    let spheres = spheres::in_pane(&panel.settings, &scene.view.table, pane);
+    let hovered = pointer.and_then(|at| spheres::under(&spheres, at));
     let mut candidates = Vec::new();
-    let mut hovered = None;
-    for k in 0..view.table.len() {
-        let Some((at, depth)) = on_screen(pane, camera, view.table.point(k)) else {
-            continue;
-        };
-        let target = k == view.target;
-        if !pane.shrink(GRID).contains(at)
-            || opaque && !target && behind_slice(scene, pane, at, depth)
-        {
+    for sphere in spheres {
+        let class = sphere.class;
+        let (target, near) = (class == scene.view.target, hovered == Some(class));
+        if !pane.shrink(GRID).contains(sphere.at) || sphere.hidden && !target {
             continue;
         }
-        let near = pointer.is_some_and(|p| p.distance(at) < 14.0);
-        if near {
-            hovered = Some(k);
-        }
-        let foreshortening = if camera.perspective {
-            camera.distance() / depth
-        } else {
-            1.0
-        };
-        let emphasis = if target { EMPHASIS } else { 1.0 };
-        let radius = sphere_radius(scene) * emphasis * foreshortening;
-        let on_pane = 0.5 * pane.height() * radius / half_height;
         candidates.push(Name {
-            priority: if target || near { -1e3 } else { depth },
-            at,
-            text: drawn_name(&panel.settings, input, k),
+            priority: if target || near { -1e3 } else { sphere.depth },
+            at: sphere.at,
+            text: drawn_name(&panel.settings, input, class),
             colour: if target || near {
                 ui.visuals().strong_text_color()
             } else {
                 ui.visuals().text_color()
             },
             size: if target { 14.0 } else { 12.0 },
-            away: on_pane.max(2.5) + 6.0,
+            away: sphere.radius.max(2.5) + 6.0,
         });
     }
     (candidates, hovered)
@@ -231,22 +229,6 @@ fn pin_names(ui: &Ui, scene: &FieldScene, pane: Rect, input: &FieldInput<'_>) ->
         })
     });
     pins.collect()
-}
-
-/// Radius of the centroids' spheres in world units.
-fn sphere_radius(scene: &FieldScene) -> f32 {
-    scene.layers.centroids.map_or(0.0, |spheres| spheres.radius)
-}
-
-/// Whether the slice hides a point of the screen at this depth.
-fn behind_slice(scene: &FieldScene, pane: Rect, at: Pos2, depth: f32) -> bool {
-    let camera = &scene.view.camera;
-    let ray = camera.ray(within(pane, at), aspect(pane));
-    let hit = scene.view.plane.and_then(|plane| plane.hit(ray));
-    // A centroid on the slice is cut in half, not hidden.
-    hit.filter(|p| in_cube(*p))
-        .and_then(|p| on_screen(pane, camera, p))
-        .is_some_and(|(_, d)| d < depth - 0.5 * sphere_radius(scene))
 }
 
 fn picked(panel: &FieldPanel, ui: &Ui, pane: Rect) {
@@ -291,5 +273,46 @@ fn gizmo(panel: &mut FieldPanel, ui: &mut Ui, pane: Rect) {
         {
             panel.settings.camera.snap(axis);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::derived::{Derived, Effort, SceneOptions};
+    use super::super::settings::FieldSettings;
+    use super::super::style::style;
+    use super::*;
+    use crate::encoding::Centroids;
+    use std::sync::Arc;
+
+    #[test]
+    fn arrows_without_a_place_say_what_is_missing() {
+        let centroids = Centroids::kronecker(11);
+        let input = FieldInput {
+            centroids: &centroids,
+            classes: &[],
+            cloud: None,
+            brushed: &Arc::default(),
+            pins: &[],
+        };
+        let hint = |place: ArrowPlace, slice: bool| {
+            let mut settings = FieldSettings::default();
+            settings.layers.arrows.settings.place = place;
+            settings.layers.slice.shown = slice;
+            let mut derived = Derived::default();
+            let table = derived.table(&settings, &centroids);
+            let options = SceneOptions {
+                style: style(&egui::Visuals::dark()),
+                highlighted: None,
+                effort: Effort::Often,
+                over: false,
+            };
+            let scene = derived.scene(&settings, &input, &table, options);
+            missing(&scene, FieldKind::Reshaped, &input)
+        };
+        assert_eq!(hint(ArrowPlace::Cube, false), None);
+        assert_eq!(hint(ArrowPlace::Slice, true), None);
+        assert!(hint(ArrowPlace::Slice, false).is_some_and(|text| text.contains("slice")));
+        assert!(hint(ArrowPlace::Cloud, false).is_some_and(|text| text.contains("photo")));
     }
 }

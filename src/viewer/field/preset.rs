@@ -1,7 +1,8 @@
 //! Preset views, each with a sentence on what to look at.
 
 use super::settings::{Cut, FieldSettings};
-use crate::gpu::field::ArrowPlace;
+use crate::format::short;
+use crate::gpu::field::{ArrowPlace, ParticleColours, Particles};
 use crate::vector_field::seeds::Seeding;
 use crate::vector_field::{Camera, FieldKind};
 use serde::{Deserialize, Serialize};
@@ -102,43 +103,131 @@ fn in_the_slice(settings: &mut FieldSettings) {
     };
 }
 
-/// What to look at, in one or two sentences.
-pub(super) fn caption(settings: &FieldSettings, photo: bool) -> &'static str {
+/// What to look at, in a few sentences. `times` says how many times as long as vanilla the reshaped field is,
+/// at the target's decision boundary and a tenth of the way there from its centroid.
+pub(super) fn caption(settings: &FieldSettings, photo: bool, times: Option<[f64; 2]>) -> String {
     if settings.layers.cloud.shown && !photo {
-        return "Open a photo to see its pixels here, each a point at its colour.";
+        return "Open a photo to see its pixels here, each a point at its colour.".to_owned();
     }
     if settings.layers.cloud.shown {
         return "Every pixel starts at its colour and flows to the centroid of its class. Drag with \
-                Shift to brush points: the same pixels light up in the photo.";
+                Shift to brush points: the same pixels light up in the photo."
+            .to_owned();
     }
+    let reshaped = reshaped(settings, times);
+    let particles = settings.layers.particles;
+    let particles = particles
+        .shown()
+        .filter(|_| settings.kind != FieldKind::Network);
+    let by_traversal = |settings: Particles| settings.colours == ParticleColours::Traversal;
+    let turn = match particles.filter(|settings| by_traversal(*settings)) {
+        Some(_) => ", where trails turn red",
+        None => "",
+    };
     if settings.curve {
-        return "Vanilla's gradient is the distance itself: it fades to nothing at the centroid. The \
-                correction multiplies it; from a temperature of 2 on it stays long until within \
-                sqrt(ε) of the centroid.";
+        return format!(
+            "Vanilla's gradient is the distance itself: it fades to nothing at the centroid. {reshaped}"
+        );
     }
     match (settings.compare, settings.kind) {
-        (true, _) if settings.layers.particles.shown => {
-            "From the same starts, vanilla cuts straight through foreign neighbourhoods (orange) \
-             and slows down; the reshaped field goes around them and arrives sooner."
-        }
-        (true, _) => {
-            "Left, the pull fades towards the target and ignores the other classes; right, it stays \
-             strong and bends away from them."
-        }
-        (false, FieldKind::Reconstructive) => {
+        (true, _) => format!(
+            "Left, the pull fades towards the target and ignores the other classes: paths run straight \
+             through their neighbourhoods{turn}. {reshaped}"
+        ),
+        (false, FieldKind::Reconstructive) => format!(
             "Vanilla: the field fades towards the target and runs straight through foreign \
-             neighbourhoods, where trails turn red."
-        }
+             neighbourhoods{turn}."
+        ),
+        (false, FieldKind::Correction) if settings.correction() == 0.0 => NOTHING.to_owned(),
         (false, FieldKind::Correction) => {
-            "The correction alone: pulled by the target, pushed away by every other centroid, \
-             nearest first."
+            "The correction alone: pulled by the target, pushed away by every other centroid.".to_owned()
         }
-        (false, FieldKind::Reshaped) => {
-            "Reshaped: long arrows up to the target, and streamlines that bend around foreign \
-             centroids instead of crossing them."
-        }
+        (false, FieldKind::Reshaped) => reshaped,
         (false, FieldKind::Network) => {
             "What the network has learnt: its velocity at the photo's pixels, at the timeline's time."
+                .to_owned()
+        }
+    }
+}
+
+const NOTHING: &str = "At t = 0 the annealed correction is zero.";
+
+/// What the reshaped field does with these settings.
+fn reshaped(settings: &FieldSettings, times: Option<[f64; 2]>) -> String {
+    if settings.correction() == 0.0 {
+        return format!("{NOTHING} The reshaped field is the vanilla one.");
+    }
+    let bends = "Reshaped, every other centroid repels, so that paths bend away from it";
+    let Some(times) = times else {
+        return format!("{bends}.");
+    };
+    let [boundary, near] = times.map(short);
+    format!(
+        "{bends}; the field is {boundary} times as long as vanilla at the decision boundary and {near} times \
+         at a tenth of the way there from the centroid."
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::panel::FieldPanel;
+    use super::*;
+    use crate::encoding::Centroids;
+    use crate::potential::Operator;
+
+    /// A panel's caption and times with these settings, among the default classes.
+    fn with(change: impl FnOnce(&mut FieldSettings)) -> (String, [f64; 2]) {
+        let mut settings = FieldSettings::default();
+        change(&mut settings);
+        let mut panel = FieldPanel::new(None, settings);
+        let times = panel.times_vanilla(&Centroids::kronecker(11)).unwrap();
+        (caption(&panel.settings, false, Some(times)), times)
+    }
+
+    /// Numbers of equations 7 to 12, computed by another program.
+    #[test]
+    fn captions_say_how_much_longer_the_reshaped_field_is() {
+        for (operator, temperature, expected) in [
+            (Operator::Log, 1.0, [13.26, 10.9]),
+            (Operator::Log, 2.0, [7.26, 39.7]),
+            (Operator::Log, 0.25, [49.5, 1.0]),
+            (Operator::Sqrt, 1.0, [3.93, 19.1]),
+        ] {
+            let (text, times) = with(|settings| {
+                settings.potential.operator = operator;
+                settings.potential.temperature = temperature;
+            });
+            for (found, expected) in times.into_iter().zip(expected) {
+                assert!((found / expected - 1.0).abs() < 0.02, "{found} {expected}");
+            }
+            let said = format!("{} times as long", short(times[0]));
+            assert!(text.contains(&said), "{text}");
+        }
+    }
+
+    #[test]
+    fn without_a_correction_no_caption_tells_of_one() {
+        let none = |kind: Option<FieldKind>, curve: bool| {
+            let (text, times) = with(|settings| {
+                (settings.annealed, settings.time) = (true, 0.0);
+                (settings.compare, settings.curve) = (kind.is_none(), curve);
+                settings.kind = kind.unwrap_or_default();
+            });
+            assert_eq!(times, [1.0, 1.0]);
+            assert!(text.contains(NOTHING) && !text.contains("repels"), "{text}");
+        };
+        none(None, false);
+        none(None, true);
+        none(Some(FieldKind::Reshaped), false);
+        none(Some(FieldKind::Correction), false);
+    }
+
+    #[test]
+    fn captions_tell_of_trails_only_where_there_are_some() {
+        for preset in [Preset::Fig1a, Preset::Fig1b, Preset::Fig1c] {
+            let (text, _) = with(|settings| preset.apply(settings));
+            assert!(!text.contains("arrows"), "{text}");
+            assert_eq!(text.contains("trails"), preset == Preset::Fig1a, "{text}");
         }
     }
 }

@@ -1,26 +1,30 @@
 //! The numbers at a picked point.
 
-use super::interface::{FieldInput, drawn_name};
+use super::interface::{FieldInput, drawn_name, projected};
 use super::panel::FieldPanel;
 use crate::format::short;
 use crate::vector_field::{CentroidTable, FieldKind};
 use crate::viewer::theme::GRID;
 use eframe::egui::{self, RichText, Ui};
 use glam::Vec3;
+use std::sync::Arc;
 
 const LISTED: usize = 5;
 
 /// Draws the card; returns whether it was closed.
 pub(super) fn show(
-    panel: &FieldPanel,
+    panel: &mut FieldPanel,
     ui: &mut Ui,
-    table: &CentroidTable,
+    table: &Arc<CentroidTable>,
     input: &FieldInput<'_>,
     point: Vec3,
 ) -> bool {
     let mut closed = false;
     let x = point.as_dvec3();
-    let of = |kind| panel.field(table).of_kind(kind);
+    let field = panel.field(table);
+    let of = |kind| field.of_kind(kind);
+    let rule = panel.settings.layers.particles.settings.integration;
+    let paths = panel.derived.paths(field, table, rule, x);
     let (here, reshaped) = of(FieldKind::Reshaped).at(x);
     ui.horizontal(|ui| {
         ui.label(RichText::new(format!("x = ({:+.3}, {:+.3}, {:+.3})", x.x, x.y, x.z)).monospace());
@@ -29,6 +33,9 @@ pub(super) fn show(
             .on_hover_text("Close the card")
             .clicked();
     });
+    if let Some(text) = projected(&panel.settings, input) {
+        ui.label(RichText::new(text).small().weak());
+    }
     let target = drawn_name(&panel.settings, input, panel.settings.target);
     let vanilla = of(FieldKind::Reconstructive).at(x).1;
     let correction = of(FieldKind::Correction).at(x).1;
@@ -49,12 +56,7 @@ pub(super) fn show(
             number(ui, "|μ − x|, vanilla", short(vanilla.length()));
             number(ui, "|grad Φ|, correction", short(correction.length()));
             number(ui, "|μ − x − grad Φ|, reshaped", short(reshaped.length()));
-            for (name, kind) in [
-                ("vanilla", FieldKind::Reconstructive),
-                ("reshaped", FieldKind::Reshaped),
-            ] {
-                let rule = panel.settings.layers.particles.settings.integration;
-                let path = of(kind).integrate(x, rule);
+            for (name, path) in ["vanilla", "reshaped"].into_iter().zip(paths.iter()) {
                 let end = if path.arrived {
                     "arrives"
                 } else {

@@ -369,6 +369,49 @@ fn exports_are_what_they_say() {
     );
 }
 
+/// Numbers about projected points say so, and tables name their axes.
+#[test]
+fn numbers_of_longer_codes_name_the_axes_that_are_drawn() {
+    let mut harness = harness([1000.0, 1600.0], Some(Preset::Fig1c), true);
+    harness.state_mut().centroids = Centroids::kronecker_in(11, 8);
+    harness.state_mut().panel.settings.show_axis(0, 6);
+    harness.state_mut().panel.picked = Some(glam::Vec3::ZERO);
+    settle(&mut harness);
+    let said = harness.query_all_by_label("points projected on 3 of 8 axes");
+    assert_eq!(said.count(), 2);
+    for (button, header) in [
+        ("Table", "class,name,target,mu_axis_7,mu_green,mu_blue,"),
+        ("Curve", "distance,vanilla,"),
+    ] {
+        let (_, bytes) = export(&mut harness, button);
+        let text = String::from_utf8(bytes).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].starts_with(header) && lines[0].ends_with(",axes"));
+        assert!(
+            lines[1].ends_with(",axis-7 green blue of 8"),
+            "{}",
+            lines[1]
+        );
+    }
+}
+
+#[test]
+fn three_classes_that_span_no_plane_say_so() {
+    let mut harness = harness([1000.0, 1600.0], Some(Preset::Fig1b), true);
+    harness.state_mut().panel.settings.target = 1;
+    settle(&mut harness);
+    harness.get_by_label("3 classes").click();
+    settle(&mut harness);
+    let Cut::Classes([a, b, c]) = harness.state().panel.settings.cut else {
+        panic!("three classes were chosen");
+    };
+    assert!(a == 1 && a != b && b != c && c != a);
+    assert!(harness.query_by_label_contains("span no plane").is_none());
+    harness.state_mut().panel.settings.cut = Cut::Classes([1, 0, 1]);
+    settle(&mut harness);
+    harness.get_by_label_contains("span no plane");
+}
+
 #[test]
 fn counts_are_exported_with_a_line_per_field() {
     let mut harness = harness([1000.0, 1600.0], None, true);

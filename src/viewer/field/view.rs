@@ -127,7 +127,7 @@ fn reading(
     panel: &mut FieldPanel,
     ui: &mut Ui,
     area: Rect,
-    table: &CentroidTable,
+    table: &Arc<CentroidTable>,
     input: &FieldInput<'_>,
 ) {
     let near = |p: &glam::Vec3| p.abs().max_element() <= HALF_EDGE + 0.01;

@@ -25,6 +25,8 @@ pub(crate) const OPERATORS: [(Operator, &str, &str); 4] = [
 ];
 /// Where controls start in a row, in points.
 const LABEL: f32 = 11.5 * GRID;
+/// Decimals to which sliders round.
+const DECIMALS: usize = 4;
 
 /// A row with a name and the control that `add` adds; the name is also the control's name for screen
 /// readers.
@@ -53,10 +55,10 @@ pub(crate) fn slider<N: Numeric>(
     value: &mut N,
     range: RangeInclusive<N>,
 ) {
-    slide(ui, name, help, egui::Slider::new(value, range));
+    slide(ui, name, help, egui::Slider::new(value, range), DECIMALS);
 }
 
-/// A row with a slider on a logarithmic scale.
+/// A row with a slider on a logarithmic scale. Both ends of the range are positive.
 pub(crate) fn log_slider<N: Numeric>(
     ui: &mut Ui,
     name: &str,
@@ -64,14 +66,21 @@ pub(crate) fn log_slider<N: Numeric>(
     value: &mut N,
     range: RangeInclusive<N>,
 ) {
-    let slider = egui::Slider::new(value, range).logarithmic(true);
-    slide(ui, name, help, slider);
+    let [low, high] = [range.start(), range.end()].map(|end| end.to_f64());
+    // Two digits of the smallest value: what is rounded to fewer may be 0.
+    let decimals = (1.0 - low.log10().floor()).max(0.0) as usize;
+    let slider = egui::Slider::new(&mut *value, range).logarithmic(true);
+    slide(ui, name, help, slider, decimals.max(DECIMALS));
+    let chosen = value.to_f64();
+    if !(low..=high).contains(&chosen) {
+        *value = N::from_f64(chosen.clamp(low, high));
+    }
 }
 
-fn slide(ui: &mut Ui, name: &str, help: &str, slider: egui::Slider<'_>) {
+fn slide(ui: &mut Ui, name: &str, help: &str, slider: egui::Slider<'_>, decimals: usize) {
     row(ui, name, help, |ui| {
         ui.spacing_mut().slider_width = (ui.available_width() - 9.0 * GRID).max(40.0);
-        ui.add(slider.max_decimals(4))
+        ui.add(slider.max_decimals(decimals))
     });
 }
 
@@ -158,5 +167,22 @@ pub(crate) fn group(
                 add(ui);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slider_on_a_logarithmic_scale_keeps_its_small_values() {
+        for (before, after) in [(2e-6, 2e-6), (4.7e-5, 4.7e-5), (0.0, 1e-6), (0.5, 0.1)] {
+            let mut value: f64 = before;
+            egui::__run_test_ui(|ui| log_slider(ui, "Epsilon", "", &mut value, 1e-6..=0.1));
+            assert!((value - after).abs() < 1e-9, "{before}: {value}");
+        }
+        let mut count = 20_000u32;
+        egui::__run_test_ui(|ui| log_slider(ui, "Count", "", &mut count, 16..=100_000));
+        assert_eq!(count, 20_000);
     }
 }

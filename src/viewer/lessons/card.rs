@@ -1,5 +1,7 @@
 //! The cards, and what their answers are compared with.
 
+use crate::vector_field::FieldKind;
+
 /// A card, in the order of the lessons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Card {
@@ -26,6 +28,15 @@ impl Card {
         Self::Reshaped,
         Self::Prediction,
     ];
+
+    /// The fields whose particles a card counts.
+    pub(super) fn counted(self) -> &'static [FieldKind] {
+        match self {
+            Self::Traversal => &[FieldKind::Reconstructive],
+            Self::Reshaped => &[FieldKind::Reconstructive, FieldKind::Reshaped],
+            Self::Mask | Self::Path | Self::Gradient | Self::Prediction => &[],
+        }
+    }
 
     /// The bounds between the three answers of a card that asks for a share, 0 to 1.
     pub(super) fn bounds(self) -> Option<[f64; 2]> {

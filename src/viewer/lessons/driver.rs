@@ -108,6 +108,7 @@ impl Driver {
         if lesson.fact.is_none() || lesson.card != Card::Prediction {
             lesson.fact = Fact::of(lesson.card, app, &mut panels.field);
         }
+        lesson.hidden = !panels.field.shows_particles_of(lesson.card.counted());
     }
 
     /// Sets aside what the window shows, unless a lesson is open already.
@@ -229,7 +230,7 @@ impl Driver {
         let lesson = panels.lessons.lesson.as_ref();
         self.wanted.is_none()
             && lesson.is_none_or(|lesson| {
-                lesson.fact.is_some()
+                (lesson.fact.is_some() || lesson.hidden)
                     && (!stage::shows_field(lesson.card) || panels.field.settled())
             })
     }

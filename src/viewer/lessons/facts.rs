@@ -2,6 +2,7 @@
 
 use super::card::{Answer, Card, choice_of};
 use crate::texts::{CardTexts, LessonTexts, fill};
+use crate::vector_field::FieldKind;
 use crate::viewer::app_state::AppState;
 use crate::viewer::field::FieldPanel;
 use crate::viewer::flow::Flow;
@@ -32,7 +33,8 @@ pub(crate) enum Fact {
     },
     /// What is left of the vanilla and of the reshaped gradient, as shares.
     Gradient([f64; 2]),
-    /// The shares of particles that cross the neighbourhood of another class, by pane.
+    /// The share of particles that cross the neighbourhood of another class in each field that the card
+    /// counts, in the order of [`Card::counted`].
     Crossing(Vec<f64>),
     /// The share of pixels whose predicted target at t = 0 has their final class.
     Known(f64),
@@ -53,11 +55,7 @@ impl Fact {
             Card::Mask => nearest(complete(app)?, model, *app.selection.pins.first()?),
             Card::Path => settles(complete(app)?, *app.selection.pins.first()?),
             Card::Gradient => field.left_halfway(&model.centroids).map(Fact::Gradient),
-            Card::Traversal => field.crossing().map(Fact::Crossing),
-            Card::Reshaped => {
-                let shares = field.crossing().filter(|shares| shares.len() == 2);
-                shares.map(Fact::Crossing)
-            }
+            Card::Traversal | Card::Reshaped => crossing(card, &field.crossing()?),
             Card::Prediction => known(complete(app)?, model).map(Fact::Known),
         }
     }
@@ -151,6 +149,16 @@ impl Fact {
             _ => None,
         }
     }
+}
+
+/// The shares that a card asks for among those of the fields shown; `None` if one is missing.
+fn crossing(card: Card, shown: &[(FieldKind, f64)]) -> Option<Fact> {
+    let share = |wanted: &FieldKind| {
+        let found = shown.iter().find(|(kind, _)| kind == wanted)?;
+        Some(found.1)
+    };
+    let shares: Option<_> = card.counted().iter().map(share).collect();
+    shares.map(Fact::Crossing)
 }
 
 fn complete(app: &AppState) -> Option<&Flow> {
@@ -264,6 +272,24 @@ mod tests {
         // Without such a region, the latest pixel.
         assert_eq!(best_pixel(&[0, 2, 1], &[0, 0, 0], [1, 3]), Some(1));
         assert_eq!(best_pixel(&[], &[], [0, 0]), None);
+    }
+
+    #[test]
+    fn a_card_takes_the_shares_of_its_own_fields() {
+        let [vanilla, reshaped] = [(FieldKind::Reconstructive, 0.4), (FieldKind::Reshaped, 0.1)];
+        for (card, shown, shares) in [
+            (Card::Traversal, vec![vanilla], Some(vec![0.4])),
+            (Card::Traversal, vec![vanilla, reshaped], Some(vec![0.4])),
+            (Card::Traversal, vec![reshaped], None),
+            (
+                Card::Reshaped,
+                vec![vanilla, reshaped],
+                Some(vec![0.4, 0.1]),
+            ),
+            (Card::Reshaped, vec![reshaped], None),
+        ] {
+            assert_eq!(crossing(card, &shown), shares.map(Fact::Crossing));
+        }
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub(super) struct Lesson {
     pub(super) answer: Option<Answer>,
     /// What the window measured, once it has.
     pub(super) fact: Option<Fact>,
+    /// Whether particles that the card counts are not shown.
+    pub(super) hidden: bool,
     /// The flow that pins and playhead were set for.
     pub(super) prepared: Option<u64>,
 }
@@ -69,6 +71,7 @@ impl LessonsPanel {
             card,
             answer: None,
             fact: None,
+            hidden: false,
             prepared: None,
         });
         self.taken = None;
@@ -212,7 +215,12 @@ fn verdict(ui: &mut egui::Ui, app: &AppState, lesson: &Lesson) {
         return;
     }
     let Some(found) = lesson.verdict(app) else {
-        ui.weak(&app.texts().lessons.waiting);
+        let texts = &app.texts().lessons;
+        ui.weak(if lesson.hidden {
+            &texts.hidden
+        } else {
+            &texts.waiting
+        });
         return;
     };
     let (icon, colour) = if found.right {

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::texts::{Language, Texts};
+use crate::vector_field::FieldKind;
 use crate::viewer::exports::PictureKind;
 use crate::viewer::lessons::Request;
 use crate::viewer::view::Arrangement;
@@ -273,6 +274,35 @@ fn the_window_answers_every_question() {
             Some(at == step),
             "at step {at}, settled at {step}"
         );
+    }
+}
+
+/// Cards that count particles take the fields that they ask about, and say so where those are not shown.
+#[test]
+fn an_answer_does_not_depend_on_which_fields_are_shown() {
+    let mut window = done(10, Theme::Dark);
+    window.state_mut().lessons.hurry = true;
+    let texts = &Texts::of(Language::English).lessons;
+    let checked = |app: &App| app.panels.lessons.verdict(&app.shared).is_some();
+    for card in [3, 4] {
+        open(&mut window, card);
+        let right = (0..3).find(|&choice| {
+            request(&mut window, Request::Choose(choice));
+            verdict(&window) == Some(true)
+        });
+        assert!(right.is_some());
+        // The reshaped field alone is what neither card asks about.
+        let settings = &mut window.state_mut().panels.field.settings;
+        settings.speed = 100;
+        (settings.compare, settings.kind) = (false, FieldKind::Reshaped);
+        window.run_steps(3);
+        assert_eq!(verdict(&window), None);
+        assert!(window.query_by_label(&texts.hidden).is_some());
+        window.state_mut().panels.field.settings.compare = true;
+        until(&mut window, "the counts", checked);
+        assert_eq!(verdict(&window), Some(true), "card {card}");
+        window.step();
+        assert!(window.query_by_label_contains("{share}").is_none());
     }
 }
 
