@@ -1,4 +1,5 @@
-//! Progress of a run: a bar and a few live lines on a terminal, plain lines elsewhere.
+//! Progress of a run: a bar and a few live lines on a terminal, plain lines on standard output elsewhere.
+//! If only standard output is redirected, it gets the lines and the terminal shows the bar.
 
 use crate::format::minutes;
 use crate::model::warm_start::Loaded;
@@ -8,6 +9,7 @@ use crate::train::{Event, TokensKept};
 use console::truncate_str;
 use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 use std::fmt;
+use std::io::{self, IsTerminal};
 use std::path::Path;
 
 /// Number of losses in the small chart.
@@ -23,6 +25,8 @@ pub(super) struct Dashboard {
     last: Option<ValidationLine>,
     best: Option<(f64, u64)>,
     validating: bool,
+    /// Whether standard output is a file or a pipe.
+    redirected: bool,
 }
 
 impl Dashboard {
@@ -36,16 +40,21 @@ impl Dashboard {
             last: None,
             best: None,
             validating: false,
+            redirected: !io::stdout().is_terminal(),
         }
     }
 
     /// Prints a permanent line above the live ones.
     pub(super) fn line(&self, text: &str) {
-        if self.bar.is_hidden() {
+        if self.is_plain() {
             out!("{text}");
-        } else {
-            self.bar.println(terminal::name(text));
         }
+        self.bar.println(terminal::name(text));
+    }
+
+    /// Whether standard output gets plain lines.
+    fn is_plain(&self) -> bool {
+        self.redirected || self.bar.is_hidden()
     }
 
     /// Clears the live lines.
@@ -115,13 +124,14 @@ impl Dashboard {
     /// Advances the bar while pairs are read; without a bar, prints a line for every tenth of them.
     fn checking(&mut self, split: &str, done: usize, of: usize) {
         const LARGE: usize = 1000;
-        if self.bar.length() != Some(of as u64) {
+        let prefix = format!("checking the {split} split ");
+        if self.bar.length() != Some(of as u64) || self.bar.prefix() != prefix {
             self.bar = super::output::bar(of);
-            self.bar.set_prefix(format!("checking the {split} split "));
+            self.bar.set_prefix(prefix);
         }
         let tenth = |pairs: usize| 10 * pairs / of.max(1);
         let before = self.bar.position() as usize;
-        if self.bar.is_hidden() && of >= LARGE && tenth(done) > tenth(before) {
+        if self.is_plain() && of >= LARGE && tenth(done) > tenth(before) {
             out!("checked {done} of {of} pairs of the {split} split");
         }
         self.bar.set_position(done as u64);
@@ -170,7 +180,7 @@ impl Dashboard {
     }
 
     fn logged(&mut self, line: StepLine) {
-        if self.bar.is_hidden() {
+        if self.is_plain() {
             out!(
                 "step {}: loss {:.4}, {:.1} photos/s, waiting {:.0} %, ETA {}",
                 line.step,
@@ -338,6 +348,18 @@ mod tests {
         assert_eq!(dashboard.losses.len(), CHART);
         dashboard.show(Event::Validating);
         assert!(dashboard.live().ends_with("validating"));
+    }
+
+    #[test]
+    fn the_check_of_every_split_has_a_bar() {
+        let mut dashboard = Dashboard::new("");
+        let mut check = |split: &'static str, done| {
+            dashboard.show(Event::Checking { split, done, of: 5 });
+            (dashboard.bar.position(), dashboard.bar.is_finished())
+        };
+        assert_eq!(check("training", 2), (2, false));
+        assert_eq!(check("training", 5), (5, true));
+        assert_eq!(check("validation", 2), (2, false));
     }
 
     #[test]

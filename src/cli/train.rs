@@ -84,8 +84,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         overrides.push("data.skip_bad=true".to_owned());
     }
     overrides.extend(arguments.overrides.iter().cloned());
-    let config = config::Config::parse(&text, &overrides)
-        .with_context(|| path.map_or("--set".to_owned(), |p| p.display().to_string()))?;
+    let config = parse(&text, path.as_deref(), &overrides)?;
     let devices = arguments.devices.open()?;
     if arguments.dry_run {
         return dry_run(&config, &devices, arguments.measure);
@@ -104,6 +103,19 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     // The terminal may be gone by now, but the run has been saved.
     out!("{}", ending(&outcome?));
     Ok(())
+}
+
+/// The settings of a run. A mistake in the file at `path` names it; one in an override names the setting.
+fn parse(text: &str, path: Option<&Path>, overrides: &[String]) -> anyhow::Result<config::Config> {
+    config::Config::parse(text, overrides).map_err(|error| {
+        let of_file = config::Config::parse(text, &[]).err();
+        let same = of_file.is_some_and(|of_file| of_file.to_string() == error.to_string());
+        let error = anyhow::Error::from(error);
+        match path.filter(|_| same) {
+            Some(path) => error.context(path.display().to_string()),
+            None => error,
+        }
+    })
 }
 
 /// The settings of a run that starts from a model.
@@ -206,4 +218,22 @@ fn dry_run(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_mistake_of_the_file_names_it() {
+        let error = |text: &str, overrides: &[&str]| {
+            let overrides: Vec<String> = overrides.iter().map(|set| (*set).to_owned()).collect();
+            let parsed = parse(text, Some(Path::new("c.toml")), &overrides);
+            format!("{:#}", parsed.unwrap_err())
+        };
+        let of_override = error("[train]\nsteps = 5\n", &["train.stepz=7"]);
+        assert!(of_override.starts_with("there is no setting train.stepz"));
+        let of_file = error("[train]\nstepz = 5\n", &["train.seed=7"]);
+        assert!(of_file.starts_with("c.toml: there is no setting train.stepz"));
+    }
 }

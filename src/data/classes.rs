@@ -109,9 +109,16 @@ impl ClassTable {
         index
     }
 
-    /// [`ClassTable::new`] with an error for a count that label files cannot express.
+    /// [`ClassTable::new`] with an error for an empty name, and for a count that label files cannot
+    /// express.
     pub(super) fn checked(path: &Path, names: Vec<String>) -> Result<Self, DataError> {
-        let names: Vec<String> = names.into_iter().filter(|name| !name.is_empty()).collect();
+        if let Some(at) = names.iter().position(|name| name.trim().is_empty()) {
+            let reason = format!(
+                "class {at}, counted from 0, has an empty name: name it, and leave it out with ignore in a \
+                 dataset.toml if it is not wanted"
+            );
+            return Err(DataError::description(path, reason));
+        }
         if names.is_empty() {
             return Err(DataError::description(
                 path,

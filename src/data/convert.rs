@@ -120,11 +120,6 @@ pub fn convert(
     files::create_folder(out)?;
     files::check_room(out, missing.map(size).sum())?;
     write_classes(&out.join(CLASSES), &contents.classes)?;
-    for (split, _) in &splits {
-        for part in ["images", "annotations"] {
-            files::create_folder(&out.join(part).join(canonical(&split.name)))?;
-        }
-    }
     let mut converted = all(dir, &contents, &jobs, progress)?;
     for (_, files) in &splits {
         converted.without_labels += files.without_labels.len();
@@ -206,10 +201,12 @@ fn jobs<'a>(out: &Path, split: &str, pairs: &'a [Pair]) -> Vec<Job<'a>> {
     pairs.iter().map(job).collect()
 }
 
-/// Writes the table unless the same one exists.
+/// Writes the table, with single blanks in names, unless the same one exists.
 fn write_classes(path: &Path, classes: &ClassTable) -> Result<(), DataError> {
+    let tidy = |name: &String| name.split_whitespace().collect::<Vec<_>>().join(" ");
+    let lines: Vec<String> = classes.names.iter().map(tidy).collect();
     if path.exists() {
-        return if ClassTable::from_file(path)? == *classes {
+        return if ClassTable::from_file(path)? == ClassTable::new(lines) {
             Ok(())
         } else {
             Err(refused(
@@ -218,14 +215,7 @@ fn write_classes(path: &Path, classes: &ClassTable) -> Result<(), DataError> {
             ))
         };
     }
-    let line = |name: &String| {
-        format!(
-            "{}\n",
-            name.split_whitespace().collect::<Vec<_>>().join(" ")
-        )
-    };
-    let text: String = classes.names.iter().map(line).collect();
-    files::write_atomic(path, text.as_bytes())?;
+    files::write_atomic(path, format!("{}\n", lines.join("\n")).as_bytes())?;
     let read = ClassTable::from_file(path);
     match read {
         Ok(read) if read.len() == classes.len() => Ok(()),
@@ -309,6 +299,10 @@ impl Job<'_> {
     }
 
     fn write(&self, labels: &LabelMap) -> Result<(), DataError> {
+        // Only splits with a pair get folders: an empty one would be a problem of the new data set.
+        for file in [&self.labels, &self.image] {
+            files::create_folder(file.parent().unwrap_or(file))?;
+        }
         if self.labels.exists() {
             let (width, height, there) = read_labels(&self.labels)?;
             // As stored: ignored ones are 255 if all others are below.

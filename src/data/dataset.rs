@@ -103,7 +103,11 @@ impl Dataset {
             let (config, len) = scenes::split(parsed?, split)?;
             return Ok(Self::scenes(config, len));
         }
-        let contents = layout::detect(dir)?.describe(dir)?;
+        let layout = layout::detect(dir)?;
+        let contents = layout.describe(dir)?;
+        if let Some(line) = layout.assumed(dir) {
+            tracing::warn!("{}: {line}", dir.display());
+        }
         let Some(found) = contents.splits.iter().find(|s| canonical(&s.name) == split) else {
             let names: Vec<&str> = contents.splits.iter().map(|s| s.name.as_str()).collect();
             let (path, split) = (dir.to_path_buf(), split.to_owned());

@@ -153,16 +153,29 @@ pub(super) fn read(dir: &Path) -> Result<Option<Described>, DataError> {
         let reason = format!("{key} requires classes and splits");
         return Err(DataError::description(&path, reason));
     }
-    let unlabelled = described.unlabelled.map(|name| match name.as_str() {
-        "background" => Unlabelled::Background,
-        "ignore" => Unlabelled::Ignored,
-        _ => Unlabelled::Class(name),
-    });
+    let unlabelled = match described.unlabelled {
+        Some(name) => Some(unlabelled(&path, name.trim())?),
+        None => None,
+    };
     Ok(Some(Described::Options(Options {
         unlabelled,
         name: described.name,
         relabel,
     })))
+}
+
+/// The meaning of `unlabelled`; its keywords may be in any letter case, as names of classes are.
+fn unlabelled(path: &Path, name: &str) -> Result<Unlabelled, DataError> {
+    match name.to_lowercase().as_str() {
+        "background" => Ok(Unlabelled::Background),
+        "ignore" => Ok(Unlabelled::Ignored),
+        "" => {
+            let reason =
+                "unlabelled is empty: write \"background\", \"ignore\" or the name of a class";
+            Err(DataError::description(path, reason))
+        }
+        _ => Ok(Unlabelled::Class(name.to_owned())),
+    }
 }
 
 impl Options {
@@ -191,6 +204,14 @@ impl Relabel {
         };
         let mut names: Vec<Option<String>> = old.names.iter().cloned().map(Some).collect();
         for (from, to) in &self.map {
+            if to.trim().is_empty() {
+                let from = from.escape_debug();
+                let reason = format!(
+                    "map gives the class \"{from}\" an empty name: to leave it out, write \
+                     ignore = [\"{from}\"]"
+                );
+                return Err(DataError::description(path, reason));
+            }
             names[usize::from(class("map", from)?)] = Some(to.trim().to_owned());
         }
         for name in &self.ignored {

@@ -57,6 +57,61 @@ pub(super) fn read_raw_labels(path: &Path) -> Result<RawLabels, DataError> {
     })
 }
 
+/// Labels as values, or as the colours of pixels.
+pub(super) enum Painted {
+    Values(RawLabels),
+    Colours {
+        width: usize,
+        height: usize,
+        data: Vec<[u8; 3]>,
+    },
+}
+
+/// Reads a label file whose pixels may have colours: the values of a grey PNG, the colours of a palette
+/// or 8-bit RGB one.
+///
+/// # Errors
+/// The file is not such a PNG, has a pixel outside its palette, is damaged or cut short, is too large,
+/// or cannot be read.
+pub(super) fn read_painted(path: &Path) -> Result<Painted, DataError> {
+    let refused = |found| {
+        let reason =
+            format!("has {found} pixels, but labels must be a grey, palette or 8-bit RGB PNG");
+        DataError::description(path, reason)
+    };
+    let accepts = |colour, depth| match (colour, depth) {
+        (png::ColorType::Rgb, png::BitDepth::Sixteen) => Err(refused("16-bit RGB")),
+        (png::ColorType::Rgba, _) => Err(refused("RGBA")),
+        (png::ColorType::GrayscaleAlpha, _) => Err(refused("grey+alpha")),
+        _ => Ok(()),
+    };
+    let packed = read_packed(path, accepts, refused)?;
+    let (width, height) = (packed.width, packed.height);
+    let data = match packed.colour {
+        png::ColorType::Rgb => {
+            let pixels = packed.bytes.chunks_exact(3);
+            pixels.map(|rgb| [rgb[0], rgb[1], rgb[2]]).collect()
+        }
+        png::ColorType::Indexed => packed.colours().map_err(|index| {
+            let reason = format!("holds the palette index {index}, which its palette lacks");
+            DataError::description(path, reason)
+        })?,
+        _ => {
+            return Ok(Painted::Values(RawLabels {
+                width,
+                height,
+                bits: packed.bits,
+                data: packed.values(),
+            }));
+        }
+    };
+    Ok(Painted::Colours {
+        width,
+        height,
+        data,
+    })
+}
+
 /// Reads the segment ids of a COCO panoptic PNG file, red + 256 green + 65536 blue: `(width, height,
 /// ids)`, row-major.
 ///
@@ -108,6 +163,9 @@ struct Packed {
     width: usize,
     height: usize,
     bits: u8,
+    colour: png::ColorType,
+    /// Red, green and blue of every index; empty if there is none.
+    palette: Vec<u8>,
     bytes: Vec<u8>,
 }
 
@@ -120,6 +178,13 @@ impl Packed {
             unpack(row, self.width, self.bits, &mut values);
         }
         values
+    }
+
+    /// The colours of pixels that are indices of the palette, or the first index outside it.
+    fn colours(&self) -> Result<Vec<[u8; 3]>, u16> {
+        let (palette, _) = self.palette.as_chunks::<3>();
+        let colour = |index| palette.get(usize::from(index)).copied().ok_or(index);
+        self.values().into_iter().map(colour).collect()
     }
 }
 
@@ -159,12 +224,16 @@ fn unpacked(
     let mut reader = decoder.read_info().map_err(failed)?;
     let (width, height, bits) = (width as usize, height as usize, depth as u8);
     let row_bytes = (width * usize::from(bits) * colour.samples()).div_ceil(8);
+    let palette = reader.info().palette.as_deref().unwrap_or_default();
+    let palette = palette.to_vec();
     let mut bytes = vec![0; row_bytes * height];
     reader.next_frame(&mut bytes).map_err(failed)?;
     Ok(Packed {
         width,
         height,
         bits,
+        colour,
+        palette,
         bytes,
     })
 }

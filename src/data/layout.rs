@@ -35,7 +35,8 @@ pub enum Layout {
     Cityscapes,
     /// Pascal VOC: `JPEGImages`, `SegmentationClass` and the lists of names in
     /// `ImageSets/Segmentation`, in the folder itself or in `VOC2012` or `VOCdevkit/VOC2012` below
-    /// it; palette indices 0..=20 are the classes and 255 is ignored.
+    /// it; palette indices 0..=20 are the classes and 255 is ignored. `labelmap.txt` (as CVAT writes it,
+    /// with colours) or `class_names.txt` beside `JPEGImages` name other classes.
     PascalVoc,
     /// A COCO JSON file per split, with polygons, run lengths or panoptic PNG files, and the photos.
     /// Where annotations overlap, the one with the smallest area counts; crowds are ignored; pixels
@@ -164,8 +165,7 @@ impl Layout {
             None => (Options::default(), None),
         };
         let said = options.unlabelled.clone();
-        let unlabelled = said.clone().unwrap_or_default();
-        let drawn = |form: Form| form.contents(dir, &unlabelled);
+        let drawn = |form: Form| form.contents(dir, said.as_ref());
         let mut contents = match self {
             Self::Plain => {
                 let classes = ClassTable::from_file(dir.join(CLASSES))?;
@@ -181,11 +181,11 @@ impl Layout {
             Self::CocoStuff => coco_stuff::contents(dir)?,
             Self::CamVidPublished => camvid::contents(dir),
             Self::Cityscapes => cityscapes::contents(dir),
-            Self::PascalVoc => voc::contents(voc::root(dir).as_deref().unwrap_or(dir)),
+            Self::PascalVoc => voc::contents(voc::root(dir).as_deref().unwrap_or(dir))?,
             Self::Coco => drawn(Form::Coco)?,
             Self::Labelme => drawn(Form::Labelme)?,
             Self::Yolo => drawn(Form::Yolo)?,
-            Self::DatasetToml => described.ok_or_else(|| no_splits(dir))?,
+            Self::DatasetToml => described.ok_or_else(|| self.no_splits(dir))?,
         };
         if said.is_some() && !matches!(self, Self::Coco | Self::Labelme | Self::Yolo) {
             let path = dir.join(dataset_toml::FILE);
@@ -194,16 +194,28 @@ impl Layout {
         options.apply(dir, &mut contents)?;
         set_apart(&mut contents.splits);
         if contents.splits.is_empty() {
-            return Err(no_splits(dir));
+            return Err(self.no_splits(dir));
         }
         Ok(contents)
     }
-}
 
-fn no_splits(dir: &Path) -> DataError {
-    DataError::NoLayout {
-        path: dir.to_path_buf(),
-        hint: " (no split has both of its folders)".to_owned(),
-        looked_for: LOOKED_FOR,
+    /// What is assumed of a folder of this layout and may be wrong, in one line.
+    pub(super) fn assumed(self, dir: &Path) -> Option<String> {
+        match self {
+            Self::PascalVoc => voc::assumed(&voc::root(dir)?),
+            _ => None,
+        }
+    }
+
+    fn no_splits(self, dir: &Path) -> DataError {
+        let hint = match self {
+            Self::PascalVoc => voc::NO_LIST,
+            _ => " (no split has both of its folders)",
+        };
+        DataError::NoLayout {
+            path: dir.to_path_buf(),
+            hint: hint.to_owned(),
+            looked_for: LOOKED_FOR,
+        }
     }
 }

@@ -282,8 +282,12 @@ impl Split {
         Ok(())
     }
 
-    /// The label file of a photo in the split's folder, without listing the split.
+    /// The label file of a photo in the split's folder, without listing the split. `None` if the labels
+    /// are not the values of its pixels.
     pub(super) fn labels_of(&self, photo: &Path) -> Option<PathBuf> {
+        if self.scanner.is_some() {
+            return None;
+        }
         let relative = photo.strip_prefix(&self.images).ok()?;
         let file = relative.file_name()?;
         let below = relative.parent()?;
@@ -306,14 +310,16 @@ impl Split {
     /// A photo's file name without its suffix.
     fn image_stem<'n>(&self, file: &'n OsStr) -> Option<&'n [u8]> {
         let file = file.as_encoded_bytes();
+        // Photos and labels may share a folder; `NAME_L.png` is then not a photo.
+        let shorter = |suffix: &String| suffix.len() < self.label_suffix.len();
+        if self.images == self.labels
+            && self.image_suffix.as_ref().is_none_or(shorter)
+            && without_suffix(file, &self.label_suffix).is_some()
+        {
+            return None;
+        }
         match &self.image_suffix {
             Some(suffix) => without_suffix(file, suffix),
-            // Photos and labels may share a folder; `NAME_L.png` is then not a photo.
-            None if self.images == self.labels
-                && without_suffix(file, &self.label_suffix).is_some() =>
-            {
-                None
-            }
             None => PHOTO_EXTENSIONS
                 .iter()
                 .find_map(|end| without_suffix(file, end)?.strip_suffix(b".")),
@@ -322,7 +328,16 @@ impl Split {
 
     /// A label file's name without its suffix.
     fn label_stem<'n>(&self, file: &'n OsStr) -> Option<&'n [u8]> {
-        without_suffix(file.as_encoded_bytes(), &self.label_suffix)
+        let file = file.as_encoded_bytes();
+        // In a shared folder, `NAME_photo.png` is not a label file.
+        if self.images == self.labels
+            && let Some(suffix) = &self.image_suffix
+            && suffix.len() > self.label_suffix.len()
+            && without_suffix(file, suffix).is_some()
+        {
+            return None;
+        }
+        without_suffix(file, &self.label_suffix)
     }
 
     /// The files in a folder and its subfolders; those with the same key are sorted.

@@ -353,7 +353,12 @@ fn sources() -> Vec<(PathBuf, String)> {
                 walk(&path, found);
             } else if path.extension().is_some_and(|e| e == "rs") && !path.ends_with("tests.rs") {
                 let text = fs::read_to_string(&path).unwrap();
-                let end = text.find("#[cfg(test)]\nmod tests {").unwrap_or(text.len());
+                let is_tests = |(at, mark): &(usize, &str)| {
+                    let line = text[at + mark.len()..].lines().next();
+                    line.is_some_and(|line| line.ends_with("mod tests {"))
+                };
+                let tests = text.match_indices("#[cfg(test)]\n").find(is_tests);
+                let end = tests.map_or(text.len(), |(at, _)| at);
                 found.push((path, text[..end].to_owned()));
             }
         }

@@ -49,8 +49,17 @@ pub(super) fn estimates(
 ) -> Result<Vec<MemoryEstimate>, TrainError> {
     // One photo stands for all: the photos of a data set usually have one size.
     let mut photos = 0;
+    let skip_bad = plan.iter().any(|stage| stage.config.data.skip_bad);
     for span in data.spans().into_iter().filter(|span| !span.is_empty()) {
-        let sample = data.load(span.start)?;
+        let usable = if skip_bad {
+            span.clone().find_map(|i| data.load(i).ok())
+        } else {
+            None
+        };
+        let sample = match usable {
+            Some(sample) => sample,
+            None => data.load(span.start)?,
+        };
         let photo = sample.image.as_raw().len() + 2 * sample.labels.data.len();
         photos += photo as u64 * span.len() as u64;
     }

@@ -6,6 +6,7 @@ use super::correct::Correction;
 use super::photo_list::{Item, PhotoList, SAMPLES};
 use super::platform;
 use super::theme::{self, GRID};
+use crate::compare;
 use crate::models;
 use crate::texts::Language;
 use eframe::egui;
@@ -69,11 +70,8 @@ fn title(app: &AppState, ui: &mut egui::Ui) {
 
 fn model(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     let name = app.model.as_ref().map_or("no model", |model| &model.name);
-    let short = std::path::Path::new(name)
-        .file_stem()
-        .map_or_else(|| name.to_owned(), |stem| stem.to_string_lossy().into());
     egui::ComboBox::from_id_salt("model")
-        .selected_text(short)
+        .selected_text(compare::model_name(name))
         .width(14.0 * GRID)
         .show_ui(ui, |ui| {
             for known in models::NAMES {
@@ -83,8 +81,7 @@ fn model(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
             }
             for path in &app.settings.recent_models {
                 let full = path.to_string_lossy();
-                let short = path.file_stem().unwrap_or_default().to_string_lossy();
-                let label = ui.selectable_label(full == name, short);
+                let label = ui.selectable_label(full == name, compare::model_name(&full));
                 if label.on_hover_text(full.clone()).clicked() {
                     commands.push(Command::ChooseModel(full.into_owned()));
                 }

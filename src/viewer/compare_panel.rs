@@ -6,11 +6,10 @@ use super::panel::Panel;
 use super::second::{Choice, Second};
 use super::settings::STEPS;
 use super::theme::{self, GRID};
-use crate::compare::{ClassRow, Comparison, JointClasses};
+use crate::compare::{self, ClassRow, Comparison, JointClasses};
 use crate::models;
 use crate::sampler::Solver;
 use eframe::egui;
-use std::path::Path;
 
 #[derive(Default)]
 pub(super) struct ComparePanel {
@@ -60,24 +59,18 @@ impl Panel for ComparePanel {
     }
 }
 
-/// The short name of a model, for lists.
-fn short(name: &str) -> String {
-    let stem = Path::new(name).file_stem();
-    stem.map_or_else(|| name.to_owned(), |stem| stem.to_string_lossy().into())
-}
-
 fn choose(app: &AppState, ui: &mut egui::Ui, choice: &mut Choice) {
     ui.horizontal_wrapped(|ui| {
         let before = choice.model.clone();
         egui::ComboBox::from_id_salt("second model")
-            .selected_text(short(&choice.model))
+            .selected_text(compare::model_name(&choice.model))
             .width(11.0 * GRID)
             .show_ui(ui, |ui| {
                 let named = models::NAMES.map(str::to_owned).into_iter();
                 let recent = app.settings.recent_models.iter();
                 let recent = recent.map(|path| path.to_string_lossy().into_owned());
                 for name in named.chain(recent) {
-                    let text = short(&name);
+                    let text = compare::model_name(&name);
                     let label = ui.selectable_label(choice.model == name, text);
                     if label.on_hover_text(&name).clicked() {
                         choice.model = name;

@@ -90,6 +90,54 @@ fn a_bad_pair_ends_a_run_before_its_first_step() {
 }
 
 #[test]
+fn a_dry_run_leaves_bad_pairs_out_where_the_run_would() {
+    let folder = tempfile::tempdir().unwrap();
+    data_set(&folder.path().join("data"), 3);
+    spoil(&folder.path().join("data/images/training/p0.png"));
+    fails(
+        &mut train(folder.path(), &["--dry-run"]),
+        &["p0.png is cut short"],
+    );
+    let skipping = ["--dry-run", "--skip-bad"];
+    train(folder.path(), &skipping).assert().success();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_run_that_starts_from_an_installed_model_keeps_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let models = folder.path().join("share/flowseg/models");
+    fs::create_dir_all(&models).unwrap();
+    let scenes = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/assets/models/scenes.safetensors"
+    );
+    fs::copy(scenes, models.join("mine.safetensors")).unwrap();
+    data_set(&folder.path().join("data"), 1);
+    let started = |more: &[&str]| {
+        let mut command = flowseg();
+        command.current_dir(folder.path());
+        command.env("XDG_DATA_HOME", folder.path().join("share"));
+        command.env("XDG_CACHE_HOME", folder.path().join("cache"));
+        command.args(["train", "--device", "cpu"]).args(more);
+        command
+    };
+    let mut first = started(&["--init", "mine", "--data", "data", "--out", "run"]);
+    for setting in [
+        "train.steps=1",
+        "train.batch_size=1",
+        "train.validate_every=0",
+    ] {
+        first.args(["--set", setting]);
+    }
+    first.assert().success();
+    let text = fs::read_to_string(folder.path().join("run/config.toml")).unwrap();
+    assert!(text.contains("init = \"mine\""), "{text}");
+    let again = ["--config", "run/config.toml", "--out", "other", "--dry-run"];
+    started(&again).assert().success();
+}
+
+#[test]
 fn photos_that_cannot_be_read_are_counted_beside_the_scores_of_the_others() {
     let folder = tempfile::tempdir().unwrap();
     let at = |path: &str| folder.path().join(path);

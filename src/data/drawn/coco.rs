@@ -1,7 +1,7 @@
 //! COCO's JSON: instances with polygons or run lengths, and panoptic PNG files.
 //!
 //! Where annotations overlap, the one with the smallest area counts; crowds are ignored. Pixels without
-//! an annotation are background, or ignored in panoptic files.
+//! an annotation are background, or ignored in panoptic files; a setting may say otherwise.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use super::super::decode::{RawLabels, read_ids};
 use super::super::drawing::{Draw, Drawing, Fit};
 use super::super::error::DataError;
 use super::super::split::{Files, Pair, Scan, Split};
-use super::canvas::Canvas;
+use super::canvas::{Canvas, UNANNOTATED};
 use super::coco_file::{Annotation, File, Head, Id, Image, Segment};
 use super::geometry::Geometry;
-use super::json::{self, Kind};
+use super::json::{self, Kind, Whole};
 use super::places::{self, Names, Photos, SPLITS};
 use super::table::{Table, Unlabelled};
 use crate::labels::IGNORE;
@@ -75,11 +75,12 @@ fn sources(dir: &Path) -> Vec<Source> {
     SPLITS.into_iter().filter_map(first).collect()
 }
 
-/// The classes and splits of a folder.
+/// The classes and splits of a folder; `said` is the class of pixels without an annotation, if a setting
+/// states it.
 ///
 /// # Errors
 /// A file that cannot be read or lists no category.
-pub(super) fn contents(dir: &Path, unlabelled: &Unlabelled) -> Result<Contents, DataError> {
+pub(super) fn contents(dir: &Path, said: Option<&Unlabelled>) -> Result<Contents, DataError> {
     let sources = sources(dir);
     let mut heads = Vec::new();
     for source in &sources {
@@ -87,11 +88,13 @@ pub(super) fn contents(dir: &Path, unlabelled: &Unlabelled) -> Result<Contents, 
     }
     let categories = heads.iter().flat_map(|head| &head.categories);
     let names: Vec<String> = categories.map(|category| category.name.clone()).collect();
-    let covered = heads.iter().all(|head| head.annotations.panoptic);
+    let covered = said.is_none() && heads.iter().all(|head| head.annotations.panoptic);
+    let unsegmented = if said.is_some() { UNANNOTATED } else { IGNORE };
+    let usual = Unlabelled::default();
     let table = Table::new(
         sources.first().map_or(dir, |source| source.json.as_path()),
         &names,
-        unlabelled,
+        said.unwrap_or(&usual),
         covered,
     )?;
     let mut indices = table.indices.into_iter();
@@ -103,6 +106,7 @@ pub(super) fn contents(dir: &Path, unlabelled: &Unlabelled) -> Result<Contents, 
             json: Arc::from(source.json.as_path()),
             split: source.split,
             classes: ids.zip(indices.by_ref()).collect(),
+            unsegmented,
         };
         splits.push(Split::scanned(source.split, dir, source.json, annotated));
     }
@@ -121,6 +125,8 @@ struct Annotated {
     json: Arc<Path>,
     split: &'static str,
     classes: HashMap<Id, u16>,
+    /// The raw label of pixels without a segment in panoptic files.
+    unsegmented: u16,
 }
 
 /// The annotations of one photo.
@@ -263,12 +269,12 @@ impl Annotated {
                 _ if segment.iscrowd.0 => IGNORE,
                 Some(class) => *class,
                 None => {
-                    let name = format!("segment {} of {png}", segment.id);
+                    let name = format!("segment {} of {png}", segment.id.0);
                     found.wrong = Some(unknown_category(&name, &segment.category_id.to_string()));
                     return;
                 }
             };
-            classes.insert(segment.id, class);
+            classes.insert(segment.id.0, class);
         }
         found.panoptic = Some((folder.join(place), classes));
     }
@@ -332,13 +338,14 @@ impl Annotated {
                 json,
                 png: png.clone(),
                 classes,
+                unsegmented: self.unsegmented,
             };
             return (png, Drawing(Arc::new(panoptic)));
         }
         let mut shapes = found.shapes;
         // Equal areas keep the order of the file.
         shapes.sort_by(|a, b| b.area.total_cmp(&a.area));
-        let size = [image.width, image.height].map(Option::unwrap_or_default);
+        let size = [image.width, image.height].map(|side| side.map_or(0, |Whole(side)| side));
         let instances = Instances {
             json: json.clone(),
             file_name: image.file_name.clone(),
@@ -436,6 +443,8 @@ struct Panoptic {
     json: Arc<Path>,
     png: PathBuf,
     classes: HashMap<u32, u16>,
+    /// The raw label of pixels without a segment.
+    unsegmented: u16,
 }
 
 impl Draw for Panoptic {
@@ -443,13 +452,14 @@ impl Draw for Panoptic {
         let (width, height, ids) = read_ids(&self.png)?;
         fit(Some([width as u64, height as u64]))?;
         // Pixels without a segment have the id 0.
-        let (mut last, mut class) = (0, self.classes.get(&0).copied().unwrap_or(IGNORE));
+        let none = self.classes.get(&0).copied().unwrap_or(self.unsegmented);
+        let (mut last, mut class) = (0, none);
         let mut data = Vec::with_capacity(ids.len());
         for id in ids {
             if id != last {
                 class = match self.classes.get(&id) {
                     Some(class) => *class,
-                    None if id == 0 => IGNORE,
+                    None if id == 0 => self.unsegmented,
                     None => return Err(self.unknown(id)),
                 };
                 last = id;

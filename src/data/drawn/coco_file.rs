@@ -6,10 +6,10 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
 
 use super::geometry::Geometry;
+use super::json::Whole;
 
 /// The id of an image or a category: a number or a text.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
-#[serde(untagged, expecting = "expected a number or a text as an id")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Id {
     Number(i64),
     Text(String),
@@ -55,8 +55,8 @@ pub(super) struct File {
 pub(super) struct Image {
     pub id: Id,
     pub file_name: String,
-    pub width: Option<u64>,
-    pub height: Option<u64>,
+    pub width: Option<Whole<u64>>,
+    pub height: Option<Whole<u64>>,
 }
 
 #[derive(Deserialize)]
@@ -74,7 +74,7 @@ pub(super) struct Annotation {
 
 #[derive(Deserialize)]
 pub(super) struct Segment {
-    pub id: u32,
+    pub id: Whole<u32>,
     pub category_id: Id,
     #[serde(default)]
     pub iscrowd: Flag,
@@ -83,6 +83,21 @@ pub(super) struct Segment {
 /// 0 or 1, or as some programs write it, false or true.
 #[derive(Default)]
 pub(super) struct Flag(pub bool);
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "expected a number or a text as an id")]
+        enum Either {
+            Number(Whole<i64>),
+            Text(String),
+        }
+        Ok(match Either::deserialize(deserializer)? {
+            Either::Number(Whole(number)) => Self::Number(number),
+            Either::Text(text) => Self::Text(text),
+        })
+    }
+}
 
 impl<'de> Deserialize<'de> for FirstOf {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

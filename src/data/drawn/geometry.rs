@@ -5,6 +5,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::canvas::{Canvas, TooMuchWork, double_area, fixed};
+use super::json::Whole;
 use super::runs;
 
 /// The shape of an annotation.
@@ -145,19 +146,26 @@ impl<'de> Visitor<'de> for GeometryVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Geometry, A::Error> {
-        let (mut size, mut runs) = (None, None);
+        let (mut size, mut runs): (Option<[Whole<u64>; 2]>, Option<Runs>) = (None, None);
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
-                "size" => size = Some(map.next_value()?),
-                "counts" => runs = Some(map.next_value()?),
+                "size" => size = map.next_value()?,
+                "counts" => runs = map.next_value()?,
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                 }
             }
         }
-        let size = size.ok_or_else(|| Error::missing_field("size"))?;
-        let runs = runs.ok_or_else(|| Error::missing_field("counts"))?;
-        Ok(Geometry::Runs { size, runs })
+        match (size, runs) {
+            (Some(size), Some(runs)) => Ok(Geometry::Runs {
+                size: size.map(|Whole(side)| side),
+                runs,
+            }),
+            // Some programs write an empty object for an annotation without a shape.
+            (None, None) => Ok(Geometry::Missing),
+            (None, Some(_)) => Err(Error::missing_field("size")),
+            (Some(_), None) => Err(Error::missing_field("counts")),
+        }
     }
 }
 
@@ -224,7 +232,7 @@ impl<'de> Visitor<'de> for RunsVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Runs, A::Error> {
         let mut runs = Vec::new();
-        while let Some(run) = list.next_element::<u32>()? {
+        while let Some(Whole(run)) = list.next_element::<Whole<u32>>()? {
             runs.push(run);
         }
         Ok(Runs::Numbers(runs.into_boxed_slice()))

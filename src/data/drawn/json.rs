@@ -1,10 +1,12 @@
 //! Recognises and parses JSON files.
 
+use std::fmt;
 use std::fs::File;
 use std::io::Read;
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 
 use super::super::error::DataError;
 use super::super::limits::{MAX_PIXELS, MAX_SIDE};
@@ -79,6 +81,43 @@ pub(super) fn files_in(folder: &Path, most: usize) -> Vec<PathBuf> {
     found.sort();
     found.truncate(most);
     found
+}
+
+/// A whole number, which some programs write with a decimal point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Whole<T>(pub T);
+
+impl<'de, T: TryFrom<i128>> Deserialize<'de> for Whole<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(WholeVisitor(PhantomData))
+    }
+}
+
+struct WholeVisitor<T>(PhantomData<T>);
+
+impl<T: TryFrom<i128>> Visitor<'_> for WholeVisitor<T> {
+    type Value = Whole<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a whole number in range")
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Whole<T>, E> {
+        let whole = T::try_from(i128::from(number)).ok().map(Whole);
+        whole.ok_or_else(|| E::invalid_value(Unexpected::Unsigned(number), &self))
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Whole<T>, E> {
+        let whole = T::try_from(i128::from(number)).ok().map(Whole);
+        whole.ok_or_else(|| E::invalid_value(Unexpected::Signed(number), &self))
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Whole<T>, E> {
+        // The conversion saturates, and the type of the number is narrower.
+        let whole = (number.fract() == 0.0).then_some(number as i128);
+        let whole = whole.and_then(|whole| T::try_from(whole).ok()).map(Whole);
+        whole.ok_or_else(|| E::invalid_value(Unexpected::Float(number), &self))
+    }
 }
 
 /// Parses a memory-mapped file; `what` is its expected kind, with its article.

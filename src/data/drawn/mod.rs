@@ -6,7 +6,7 @@
 //!
 //! Pixels without a shape have the class that the files call background or, if there is none, a class
 //! `background` that is added at index 0; `unlabelled` in `dataset.toml` makes them another class or
-//! ignored.
+//! ignored. In panoptic files they are ignored unless it says otherwise.
 
 mod canvas;
 mod coco;
@@ -56,17 +56,20 @@ pub(super) fn detect(dir: &Path) -> Option<Form> {
 }
 
 impl Form {
-    /// The classes and splits of a folder.
+    /// The classes and splits of a folder; `said` is the class of pixels without a shape, if a setting
+    /// states it.
     ///
     /// # Errors
     /// A file that describes the whole data set cannot be read.
     pub(super) fn contents(
         self,
         dir: &Path,
-        unlabelled: &Unlabelled,
+        said: Option<&Unlabelled>,
     ) -> Result<Contents, DataError> {
+        let usual = Unlabelled::default();
+        let unlabelled = said.unwrap_or(&usual);
         match self {
-            Self::Coco => coco::contents(dir, unlabelled),
+            Self::Coco => coco::contents(dir, said),
             Self::Labelme => labelme::contents(dir, unlabelled),
             Self::Yolo => yolo::contents(dir, unlabelled),
         }

@@ -412,11 +412,9 @@ impl Folder {
                     let folder = list.strip_prefix(&self.dir).ok().and_then(Path::parent);
                     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
                     for line in lines {
-                        let place =
-                            places::inside(folder.unwrap_or(Path::new("")), &places::slashed(line));
-                        match place {
-                            Some(place) if has_photo_ending(&place) => add(self.dir.join(place)),
-                            _ => {
+                        match self.listed(folder.unwrap_or(Path::new("")), line) {
+                            Some(photo) => add(photo),
+                            None => {
                                 let reason = places::leads_out("a line", line);
                                 files.faults.push(format!("{}: {reason}", list.display()));
                             }
@@ -426,6 +424,21 @@ impl Folder {
             }
         }
         Ok(photos)
+    }
+
+    /// The photo on a line of a list in `folder`; `None` for a path out of the data set's folder or of
+    /// another kind of file.
+    fn listed(&self, folder: &Path, line: &str) -> Option<PathBuf> {
+        let slashed = places::slashed(line);
+        let at = |name: &str| {
+            let place = places::inside(folder, name)?;
+            has_photo_ending(&place).then(|| self.dir.join(place))
+        };
+        let photo = at(&slashed)?;
+        // Datumaro and CVAT write `data/` before paths relative to the list.
+        let moved = slashed.strip_prefix("data/").and_then(at);
+        let moved = moved.filter(|moved| moved.is_file() && !photo.is_file());
+        Some(moved.unwrap_or(photo))
     }
 
     /// Adds label files without a photo.

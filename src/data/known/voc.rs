@@ -1,14 +1,21 @@
 //! Pascal VOC: `JPEGImages`, `SegmentationClass` and the lists of names in `ImageSets/Segmentation`, in
 //! the folder itself or in `VOC2012` or `VOCdevkit/VOC2012` below it; palette indices 0..=20 are the
 //! classes, and 255 marks outlines and difficult objects.
+//!
+//! Other programs write other classes in this form. They name them in `labelmap.txt`, whose colours are
+//! then the labels, or in `class_names.txt`, a name per line in the order of the labels from 0, beside
+//! `JPEGImages`.
 
 use std::path::{Path, PathBuf};
 
 use super::super::classes::ClassTable;
 use super::super::contents::Contents;
+use super::super::error::DataError;
 use super::super::mapping::LabelMapping;
 use super::super::split::Split;
+use super::labelmap::{self, coloured, palette};
 use crate::labels::IGNORE;
+use crate::text_file;
 
 pub(super) const COUNT: usize = 21;
 const CLASSES: [&str; COUNT] = [
@@ -36,6 +43,18 @@ const CLASSES: [&str; COUNT] = [
 ];
 /// The folder of the splits' lists.
 const LISTS: &str = "ImageSets/Segmentation";
+/// The splits, each with the names of its list. Programs write `default` for data without splits.
+const SPLITS: [(&str, &[&str]); 3] = [
+    ("training", &["train.txt", "default.txt"]),
+    ("validation", &["val.txt"]),
+    ("test", &["test.txt"]),
+];
+/// The hint of the error for a folder without any list.
+pub(in super::super) const NO_LIST: &str =
+    " (ImageSets/Segmentation has no list: add train.txt and val.txt, a photo's name per line)";
+/// Files of class names, the first with colours.
+const COLOURS: &str = "labelmap.txt";
+const NAMES: &str = "class_names.txt";
 
 /// The folder that holds `JPEGImages`, given the year's folder or the archive's.
 pub(in super::super) fn root(dir: &Path) -> Option<PathBuf> {
@@ -50,26 +69,86 @@ pub(in super::super) fn root(dir: &Path) -> Option<PathBuf> {
 }
 
 /// All splits share their folders; lists of names distinguish them.
-pub(in super::super) fn contents(root: &Path) -> Contents {
-    let split = |(name, list): (&str, &str)| Split {
+///
+/// # Errors
+/// A file of class names that cannot be read or is invalid.
+pub(in super::super) fn contents(root: &Path) -> Result<Contents, DataError> {
+    let splits = lists(root).map(|(name, list)| Split {
         name: name.to_owned(),
         images: root.join("JPEGImages"),
         labels: root.join("SegmentationClass"),
-        list: Some(root.join(LISTS).join(format!("{list}.txt"))),
+        list: Some(list),
         ..Split::default()
-    };
-    let lists = [
-        ("training", "train"),
-        ("validation", "val"),
-        ("test", "test"),
-    ];
-    let listed = |split: &Split| split.list.as_ref().is_some_and(|list| list.is_file());
-    Contents {
-        name: None,
-        classes: ClassTable::new(CLASSES.map(str::to_owned).to_vec()),
-        mapping: LabelMapping::new(class),
-        splits: lists.into_iter().map(split).filter(listed).collect(),
+    });
+    let (colours, names) = (root.join(COLOURS), root.join(NAMES));
+    if colours.is_file() {
+        let (classes, colours) = labelmap::read(&colours)?;
+        return Ok(Contents {
+            name: None,
+            mapping: LabelMapping::plain(classes.len()),
+            classes,
+            splits: splits.map(|split| coloured(split, &colours)).collect(),
+        });
     }
+    let (classes, mapping) = if names.is_file() {
+        let classes = ClassTable::from_file(names)?;
+        let mapping = LabelMapping::plain(classes.len());
+        (classes, mapping)
+    } else {
+        let names = CLASSES.map(str::to_owned).to_vec();
+        (ClassTable::new(names), LabelMapping::new(class))
+    };
+    Ok(Contents {
+        name: None,
+        classes,
+        mapping,
+        splits: splits.collect(),
+    })
+}
+
+/// The splits that have a list, with it.
+fn lists(root: &Path) -> impl Iterator<Item = (&'static str, PathBuf)> {
+    let lists = root.join(LISTS);
+    SPLITS.into_iter().filter_map(move |(split, names)| {
+        let paths = names.iter().map(|name| lists.join(name));
+        Some((split, paths.into_iter().find(|list| list.is_file())?))
+    })
+}
+
+/// A note on a folder whose classes are taken for Pascal VOC's because no file names them, although its
+/// photos have other names.
+pub(in super::super) fn assumed(root: &Path) -> Option<String> {
+    if [COLOURS, NAMES]
+        .iter()
+        .any(|name| root.join(name).is_file())
+    {
+        return None;
+    }
+    let first = |list: PathBuf| {
+        let text = text_file::read(&list).ok()?;
+        Some(text.split_whitespace().next()?.to_owned())
+    };
+    let mut names = lists(root).filter_map(|(_, list)| first(list));
+    let other = names.find(|name| !is_published(name))?;
+    Some(format!(
+        "the classes are taken for Pascal VOC's, but photos such as {} are not from it: name the classes \
+         in {}, one per line, in the order of the labels from 0",
+        other.escape_debug(),
+        root.join(NAMES).display()
+    ))
+}
+
+/// Whether a photo is named as Pascal VOC's are: `2007_000032`, in the first years `000032`.
+fn is_published(name: &str) -> bool {
+    let number = match name.split_once('_') {
+        Some((year, number)) if year.len() == 4 && is_digits(year) => number,
+        _ => name,
+    };
+    number.len() == 6 && is_digits(number)
+}
+
+fn is_digits(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn class(raw: u16) -> Option<u16> {
@@ -80,19 +159,11 @@ fn class(raw: u16) -> Option<u16> {
     }
 }
 
-/// The colour of a class, whose name may contain blanks: the bits of its index, three at a time, fill
-/// the channels from the highest bit down.
+/// The colour of a class, whose name may contain blanks.
 pub(super) fn colour(class: &str) -> Option<[u8; 3]> {
     let class = class.replace(' ', "");
     let index = CLASSES.iter().position(|name| *name == class)?;
-    let mut colour = [0u8; 3];
-    for place in 0..8 {
-        for (channel, value) in colour.iter_mut().enumerate() {
-            let bit = index >> (3 * place + channel) & 1;
-            *value |= (bit as u8) << (7 - place);
-        }
-    }
-    Some(colour)
+    Some(palette(index))
 }
 
 #[cfg(test)]

@@ -263,6 +263,34 @@ fn annotations_of_nothing_are_left_out_and_named() {
 }
 
 #[test]
+fn whole_numbers_may_have_a_decimal_point_and_shapes_be_empty_objects() {
+    let mut value = instances();
+    value["images"][0]["id"] = json!(17.0);
+    value["images"][0]["width"] = json!(6.0);
+    value["annotations"][0]["category_id"] = json!(90.0);
+    value["annotations"][1]["image_id"] = json!(17.0);
+    value["annotations"][2]["segmentation"] = json!({"size": [4.0, 6.0], "counts": [20.0, 4.0]});
+    value["annotations"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"id": 12.0, "image_id": 17, "category_id": 7, "segmentation": {}}));
+    let dir = official(&value);
+    let dataset = Dataset::open(dir.path(), "training").unwrap();
+    assert_eq!(dataset.load(0).unwrap().labels.data, DRAWN);
+    let report = inspect(dir.path(), &|_, _| {}).unwrap();
+    says(
+        &report.problems().join("\n"),
+        &["1 annotations without an outline", "annotation 12"],
+    );
+    value["images"][0]["width"] = json!(6.5);
+    let dir = official(&value);
+    says(
+        &message(Dataset::open(dir.path(), "training")),
+        &["instances_train2017.json", "6.5", "whole number"],
+    );
+}
+
+#[test]
 fn files_that_cannot_be_used_are_one_line() {
     let opened = |text: &str| {
         let dir = official(&instances());
@@ -315,6 +343,12 @@ fn settings_say_what_unannotated_pixels_are() {
     assert_eq!(
         ignored.load(0).unwrap().labels.data[..6],
         [0, 0, 0, 0, I, I]
+    );
+    let cased = with("unlabelled = \"Ignore\"\n").unwrap();
+    assert_eq!(cased.classes().names, ["cat", "dog"]);
+    says(
+        &message(with("unlabelled = ''\n")),
+        &["dataset.toml", "unlabelled is empty"],
     );
     let mapped = with("unlabelled = 'grass'\nignore = ['Dog']\n[map]\nCAT = 'animal'\n").unwrap();
     assert_eq!(mapped.classes().names, ["grass", "animal"]);
@@ -389,6 +423,18 @@ fn segments_of_panoptic_files_are_the_colours_of_a_png() {
     assert_eq!(dataset.classes().names, ["person", "sky"]);
     // Pixels without a segment and crowds are ignored.
     assert_eq!(dataset.load(0).unwrap().labels.data, [0, I, I]);
+    for (unlabelled, names, labels) in [
+        ("ignore", "person,sky", [0, I, I]),
+        ("sky", "person,sky", [0, 1, I]),
+        ("background", "background,person,sky", [1, 0, I]),
+    ] {
+        let toml = format!("unlabelled = '{unlabelled}'\n");
+        fs::write(at("dataset.toml"), toml).unwrap();
+        let dataset = Dataset::open(dir.path(), "validation").unwrap();
+        assert_eq!(dataset.classes().names.join(","), names);
+        assert_eq!(dataset.load(0).unwrap().labels.data, labels);
+    }
+    fs::remove_file(at("dataset.toml")).unwrap();
     save(&[3, 2, 1, 0, 0, 0, 9, 0, 0]);
     says(
         &message(dataset.load(0)),

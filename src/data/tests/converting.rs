@@ -185,6 +185,40 @@ fn splits_get_the_names_that_are_read_again() {
 }
 
 #[test]
+fn splits_without_a_pair_get_no_folders() {
+    let (dir, parent) = (plain(1), tempfile::tempdir().unwrap());
+    let out = parent.path().join("plain");
+    for folder in ["images", "annotations"] {
+        let file = dir.path().join(folder).join("validation/p00.png");
+        fs::remove_file(file).unwrap();
+    }
+    converted(dir.path(), &out).unwrap();
+    assert!(!out.join("images/validation").exists());
+    let report = inspect(&out, &|_, _| {}).unwrap();
+    assert!(report.problems().is_empty(), "{:?}", report.problems());
+}
+
+#[test]
+fn names_with_odd_blanks_can_be_converted_again() {
+    let (dir, parent) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let out = parent.path().join("plain");
+    let at = |path: &str| dir.path().join(path);
+    save_pair(&at("images/a.png"), &at("labels/a.png"), [0; 8]);
+    let toml = "classes = [\"traffic  light\", \" car\"]\n\
+                [splits.train]\nimages = \"images\"\nlabels = \"labels\"\n";
+    fs::write(at("dataset.toml"), toml).unwrap();
+    converted(dir.path(), &out).unwrap();
+    let again = converted(dir.path(), &out).unwrap();
+    assert_eq!(again.written + again.kept, 1);
+    let names = Dataset::open(&out, "training")
+        .unwrap()
+        .classes()
+        .names
+        .clone();
+    assert_eq!(names, ["traffic light", "car"]);
+}
+
+#[test]
 fn turned_photos_keep_their_labels() {
     let (dir, parent) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let out = parent.path().join("plain");

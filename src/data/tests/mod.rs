@@ -15,6 +15,7 @@ mod reports;
 mod scenes;
 mod shapes;
 mod tomls;
+mod voc;
 
 use std::fs;
 use std::path::{Path, PathBuf};

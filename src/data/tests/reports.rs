@@ -73,6 +73,25 @@ fn every_problem_names_its_file() {
 }
 
 #[test]
+fn a_test_split_may_have_no_labels() {
+    let dir = plain(1);
+    let at = |path: &str| dir.path().join(path);
+    save_pair(
+        &at("images/test/p.png"),
+        &at("annotations/test/p.png"),
+        [255; 8],
+    );
+    let words = ["test split has no labelled pixel"];
+    let report = inspect(dir.path(), &|_, _| {}).unwrap();
+    assert!(report.problems().is_empty(), "{:?}", report.problems());
+    says(&report.notes().join("\n"), &words);
+    save_labels(&at("annotations/training/p00.png"), [4, 2], &[255; 8]);
+    let report = inspect(dir.path(), &|_, _| {}).unwrap();
+    assert_eq!(report.problems().len(), 1);
+    says(&report.problems()[0], &["training split has no labelled"]);
+}
+
+#[test]
 fn empty_folders_and_scenes() {
     let dir = plain(0);
     for name in ["images/training", "annotations/training"] {

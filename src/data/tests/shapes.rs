@@ -303,6 +303,10 @@ fn descriptions_of_yolo_stay_in_their_folder() {
         &report.problems().join("\n"),
         &["b.jpg has no labels", "secret.jpg", "leads out"],
     );
+    // CVAT's lists name the folder that the data set is expected in.
+    fs::write(at("list.txt"), "data/images/a.jpg\n").unwrap();
+    let listed = with("train: list.txt\nnames: [a, b]\n").unwrap();
+    assert_eq!(listed.load(0).unwrap().labels.data, HALF.to_vec());
 }
 
 #[test]

@@ -56,6 +56,38 @@ fn photos_and_labels_may_share_a_folder() {
     );
     save_pair(&image, &labels, [0; 8]);
     assert_eq!(Dataset::open(dir.path(), "all").unwrap().len(), 1);
+    // Of two suffixes that fit a name, the longer one tells what the file is.
+    for (suffixes, image, labels) in [
+        (
+            "image_suffix = \".png\"\nlabel_suffix = \"_L.png\"",
+            "a.png",
+            "a_L.png",
+        ),
+        ("image_suffix = \"_photo.png\"", "a_photo.png", "a.png"),
+    ] {
+        let dir = described(&format!(
+            "classes = [\"a\"]\n{suffixes}\n[splits.all]\nimages = \"both\"\nlabels = \"both\"\n"
+        ));
+        let both = dir.path().join("both");
+        save_pair(&both.join(image), &both.join(labels), [0; 8]);
+        let report = inspect(dir.path(), &|_, _| {}).unwrap();
+        assert!(report.problems().is_empty(), "{:?}", report.problems());
+        assert_eq!(report.splits[0].pairs, 1);
+    }
+}
+
+#[test]
+fn empty_names_are_refused_since_they_would_shift_classes() {
+    let opened = |toml: &str| message(Dataset::open(described(toml).path(), "training"));
+    let toml = format!(
+        "classes = [\"x\", \"\", \"z\"]\nignore = [0, 9]\noffset = 1\nlabel_suffix = \"_L.png\"\n{SPLIT}"
+    );
+    says(&opened(&toml), &["dataset.toml", "class 1", "empty name"]);
+    let toml = format!("{}[map]\nx = \" \"\n", toml.replace("\"\"", "\"y\""));
+    says(
+        &opened(&toml),
+        &["dataset.toml", "map", "\"x\"", "ignore = [\"x\"]"],
+    );
 }
 
 #[test]

@@ -254,7 +254,7 @@ pub fn help() -> String {
 /// How `--help` shows the default of an unset optional setting.
 fn unset_default(key: &str) -> &'static str {
     match key {
-        "model.init" | "repa.teacher" | "repa.cache" => "none",
+        "model.init" | "model.encoder" | "repa.teacher" | "repa.cache" => "none",
         "data.token_cache" => "tokens in run",
         _ => "preset",
     }

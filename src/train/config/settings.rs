@@ -2,7 +2,7 @@
 
 use super::error::ConfigError;
 use super::sections::keys;
-use crate::models;
+use crate::{files, models};
 use std::path::Path;
 use toml::{Table, Value};
 
@@ -15,6 +15,9 @@ const PATHS: [&str; 6] = [
     "data.path",
     "data.token_cache",
 ];
+
+/// Those of them that may name a built-in or installed model instead.
+const MODELS: [&str; 2] = ["model.init", "model.encoder"];
 
 /// Names of settings in other programs that differ too much in spelling from the ones here.
 const ELSEWHERE: [(&str, &str); 5] = [
@@ -87,11 +90,10 @@ pub(super) fn stage_of<'a, 'k>(
     }
 }
 
-/// A path that means the same file or folder from any working directory; procedural data sets and
-/// built-in models have no paths, and stay. So does what no text could hold.
-pub(super) fn absolute(path: &str) -> String {
-    let built_in = models::is_built_in(Path::new(path));
-    if path.starts_with("scenes:") || built_in {
+/// A path that means the same file or folder from any working directory; procedural data sets have no
+/// paths, and stay. So does what no text could hold.
+fn absolute(path: &str) -> String {
+    if path.starts_with("scenes:") {
         return path.to_owned();
     }
     let whole = std::path::absolute(Path::new(path)).ok();
@@ -100,7 +102,13 @@ pub(super) fn absolute(path: &str) -> String {
         .unwrap_or_else(|| path.to_owned())
 }
 
-/// Applies [`absolute`] to every path in a table of sections.
+/// Whether a setting of [`MODELS`] names a model rather than a file.
+fn is_model(name: &str) -> bool {
+    let path = Path::new(name);
+    models::is_built_in(path) || models::is_name(name) && !files::exists(path)
+}
+
+/// Applies [`absolute`] to every path in a table of sections. Names of models stay.
 pub(super) fn make_absolute(table: &mut Table) {
     for name in PATHS {
         let Some((section, key)) = name.split_once('.') else {
@@ -113,7 +121,9 @@ pub(super) fn make_absolute(table: &mut Table) {
             None => continue,
         };
         for value in values {
-            if let Value::String(path) = value {
+            if let Value::String(path) = value
+                && !(MODELS.contains(&name) && is_model(path))
+            {
                 *path = absolute(path);
             }
         }

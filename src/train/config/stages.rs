@@ -22,7 +22,8 @@ impl Config {
     ///
     /// # Errors
     /// If a stage has a wrong value, or changes what must stay the same during a run: the network
-    /// (except for its encoder's learning rate), the data, the source of the flow or the teacher.
+    /// (except for its encoder's learning rate), the data, the validation before the first step, the
+    /// source of the flow or the teacher.
     pub fn plan(&self) -> Result<Vec<Stage>, ConfigError> {
         let whole = Config {
             stages: Vec::new(),
@@ -92,6 +93,11 @@ fn changed(a: &Config, b: &Config) -> Option<&'static str> {
         (
             a.data.further_classes != b.data.further_classes,
             "data.further_classes",
+        ),
+        (a.data.skip_bad != b.data.skip_bad, "data.skip_bad"),
+        (
+            a.train.validate_start != b.train.validate_start,
+            "train.validate_start",
         ),
         (a.flow.source != b.flow.source, "flow.source"),
         (a.repa.teacher != b.repa.teacher, "repa.teacher"),

@@ -149,6 +149,32 @@ fn paths_are_text_and_whole_in_what_a_run_writes() {
 }
 
 #[test]
+fn names_of_models_stay_where_a_model_is_expected() {
+    let config = parse("", &["model.init=street", "data.path=street"]).unwrap();
+    let whole = config.absolute().unwrap();
+    assert_eq!(whole.model.init, Some(PathBuf::from("street")));
+    let here = std::env::current_dir().unwrap();
+    assert_eq!(whole.data.path, here.join("street").into());
+}
+
+#[test]
+fn settings_of_data_that_hold_for_the_whole_run_are_no_stage_s() {
+    for set in [
+        "stages.2.data.skip_bad=true",
+        "stages.2.train.validate_start=true",
+    ] {
+        let key = set
+            .trim_start_matches("stages.2.")
+            .trim_end_matches("=true");
+        let error = parse(STAGED, &[set]).unwrap_err();
+        for word in ["stage 2", key, "during a run"] {
+            assert!(error.contains(word), "{set}: {error}");
+        }
+        parse(STAGED, &[&set["stages.2.".len()..]]).unwrap();
+    }
+}
+
+#[test]
 fn several_data_sets_are_a_list_of_absolute_paths() {
     let config = parse(
         "data.path = ['a', 'scenes:3']\ndata.weights = [1, 0.5]\n[[stages]]\n[[stages]]\n\
@@ -237,6 +263,10 @@ fn every_key_is_documented_and_listed_in_help() {
             key.name
         );
     }
+    let encoder = help
+        .lines()
+        .find(|line| line.trim_start().starts_with("model.encoder "));
+    assert!(encoder.unwrap().contains(" none "), "{encoder:?}");
 }
 
 const STAGED: &str = "

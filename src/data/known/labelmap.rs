@@ -1,0 +1,185 @@
+//! `labelmap.txt`, which CVAT and Datumaro write beside data sets in Pascal VOC's form: a class per line,
+//! `NAME:RED,GREEN,BLUE:PARTS:ACTIONS`. The colour of a pixel is its class; in grey label files its
+//! value is, which counts the lines from 0.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::super::classes::ClassTable;
+use super::super::decode::{Painted, RawLabels, read_painted};
+use super::super::drawing::{Draw, Drawing, Fit};
+use super::super::error::DataError;
+use super::super::split::{Files, Scan, Scanner, Split};
+use crate::labels::IGNORE;
+use crate::text_file;
+
+/// The colour of pixels without a class, unless a line has it.
+const VOID: [u8; 3] = [224, 224, 192];
+/// The name that such pixels may have.
+const IGNORED: &str = "ignored";
+
+/// The class of every colour and of every line; [`IGNORE`] for pixels without a class.
+#[derive(Debug)]
+pub(super) struct Colours {
+    path: PathBuf,
+    by_colour: HashMap<[u8; 3], u16>,
+    by_line: Vec<u16>,
+}
+
+/// Pascal VOC's colour of a label: its bits, three at a time, fill the channels from the highest bit down.
+pub(super) fn palette(label: usize) -> [u8; 3] {
+    let mut colour = [0u8; 3];
+    for place in 0..8 {
+        for (channel, value) in colour.iter_mut().enumerate() {
+            let bit = label >> (3 * place + channel) & 1;
+            *value |= (bit as u8) << (7 - place);
+        }
+    }
+    colour
+}
+
+/// Reads the classes and their colours. A line without a colour has that of [`palette`].
+///
+/// # Errors
+/// The file cannot be read, names no class, or has a line without a name, with an unreadable colour or
+/// with the colour of another.
+pub(super) fn read(path: &Path) -> Result<(ClassTable, Arc<Colours>), DataError> {
+    let text = text_file::read(path)?;
+    let mut names = Vec::new();
+    let (mut by_colour, mut by_line) = (HashMap::new(), Vec::new());
+    for (at, line) in text.lines().map(str::trim).enumerate() {
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let wrong =
+            |reason: &str| DataError::description(path, format!("line {} {reason}", at + 1));
+        let mut fields = line.split(':').map(str::trim);
+        let name = fields.next().unwrap_or_default();
+        let colour = match fields.next().unwrap_or_default() {
+            "" => palette(by_line.len()),
+            text => colour(text).ok_or_else(|| {
+                wrong("has no colour that can be read: write NAME:RED,GREEN,BLUE::")
+            })?,
+        };
+        let class = if colour == VOID && name.eq_ignore_ascii_case(IGNORED) {
+            IGNORE
+        } else {
+            names.push(name.to_owned());
+            u16::try_from(names.len() - 1).unwrap_or(IGNORE)
+        };
+        by_line.push(class);
+        if by_colour.insert(colour, class).is_some() {
+            return Err(wrong("has the colour of another: give every class its own"));
+        }
+    }
+    by_colour.entry(VOID).or_insert(IGNORE);
+    let colours = Colours {
+        path: path.to_path_buf(),
+        by_colour,
+        by_line,
+    };
+    Ok((ClassTable::checked(path, names)?, Arc::new(colours)))
+}
+
+fn colour(text: &str) -> Option<[u8; 3]> {
+    let parts = text.split(',').map(|part| part.trim().parse().ok());
+    <[u8; 3]>::try_from(parts.collect::<Option<Vec<u8>>>()?).ok()
+}
+
+/// A split of label files whose pixels have these colours.
+pub(super) fn coloured(split: Split, colours: &Arc<Colours>) -> Split {
+    let scan = Coloured {
+        split: split.clone(),
+        colours: colours.clone(),
+    };
+    Split {
+        scanner: Some(Scanner(Arc::new(scan))),
+        ..split
+    }
+}
+
+#[derive(Debug)]
+struct Coloured {
+    split: Split,
+    colours: Arc<Colours>,
+}
+
+impl Scan for Coloured {
+    fn scan(&self) -> Result<Files, DataError> {
+        let mut files = self.split.scan()?;
+        for pair in &mut files.pairs {
+            let file = LabelFile {
+                png: pair.labels.clone(),
+                colours: self.colours.clone(),
+            };
+            pair.drawing = Some(Drawing(Arc::new(file)));
+        }
+        Ok(files)
+    }
+}
+
+/// The label file of one photo.
+#[derive(Debug)]
+struct LabelFile {
+    png: PathBuf,
+    colours: Arc<Colours>,
+}
+
+impl Draw for LabelFile {
+    fn draw(&self, fit: &mut Fit) -> Result<RawLabels, DataError> {
+        let (size, data) = match read_painted(&self.png)? {
+            Painted::Values(raw) => ((raw.width, raw.height), self.of_values(&raw)?),
+            Painted::Colours {
+                width,
+                height,
+                data,
+            } => ((width, height), self.of_colours(&data)?),
+        };
+        let (width, height) = size;
+        fit(Some([width as u64, height as u64]))?;
+        Ok(RawLabels {
+            width,
+            height,
+            bits: 16,
+            data,
+        })
+    }
+
+    fn described_in(&self) -> Option<&Path> {
+        Some(&self.colours.path)
+    }
+}
+
+impl LabelFile {
+    fn of_values(&self, raw: &RawLabels) -> Result<Vec<u16>, DataError> {
+        let lines = &self.colours.by_line;
+        let class = |value: &u16| match lines.get(usize::from(*value)) {
+            Some(class) => Ok(*class),
+            None if *value == 255 || *value == IGNORE => Ok(IGNORE),
+            None => Err(self.unlisted(&format!("label {value}"))),
+        };
+        raw.data.iter().map(class).collect()
+    }
+
+    fn of_colours(&self, pixels: &[[u8; 3]]) -> Result<Vec<u16>, DataError> {
+        let mut last = (VOID, self.colours.by_colour.get(&VOID).copied());
+        let class = |colour: &[u8; 3]| {
+            if last.0 != *colour {
+                last = (*colour, self.colours.by_colour.get(colour).copied());
+            }
+            let [red, green, blue] = *colour;
+            last.1
+                .ok_or_else(|| self.unlisted(&format!("colour {red},{green},{blue}")))
+        };
+        pixels.iter().map(class).collect()
+    }
+
+    fn unlisted(&self, what: &str) -> DataError {
+        let reason = format!(
+            "holds the {what}, which {} does not list: add its class there",
+            self.colours.path.display()
+        );
+        DataError::description(&self.png, reason)
+    }
+}

@@ -1,0 +1,101 @@
+//! Data sets in Pascal VOC's form with classes of their own.
+
+use super::*;
+
+/// A folder with one photo of 4x2, whose name is on a list.
+fn folder(list: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |path: &str| dir.path().join(path);
+    save_photo(&at("JPEGImages/frame_000000.png"), 4, 2);
+    save_labels(&at(LABELS), [4, 2], &[0, 1, 2, 255, 0, 0, 0, 0]);
+    fs::create_dir_all(at("ImageSets/Segmentation")).unwrap();
+    fs::write(at("ImageSets/Segmentation").join(list), "frame_000000\n").unwrap();
+    dir
+}
+
+const LABELS: &str = "SegmentationClass/frame_000000.png";
+const RGB: png::ColorType = png::ColorType::Rgb;
+const INDEXED: png::ColorType = png::ColorType::Indexed;
+
+#[test]
+fn colours_of_a_label_map_are_the_classes() {
+    let dir = folder("default.txt");
+    let labels = dir.path().join(LABELS);
+    let map = |text: &str| fs::write(dir.path().join("labelmap.txt"), text).unwrap();
+    let save =
+        |colour, bytes: &[u8]| save_png(&labels, [4, 2], colour, png::BitDepth::Eight, bytes);
+    let opened = || Dataset::open(dir.path(), "training").unwrap();
+    let drawn = || opened().load(0).unwrap().labels.data;
+    // The colours of the indices 1 and 0 in the test's palette.
+    map(
+        "# label:color_rgb:parts:actions\nroad:254,0,7::\nbackground:255,0,7::\n\
+         ignored:224,224,192::\n",
+    );
+    assert_eq!(opened().classes().names, ["road", "background"]);
+    save(INDEXED, &[0, 1, 0, 1, 1, 1, 0, 0]);
+    assert_eq!(drawn(), [1, 0, 1, 0, 0, 0, 1, 1]);
+    assert_eq!(opened().load_labels(0).unwrap().data, drawn());
+    let colours = [[255, 0, 7], [254, 0, 7], [224, 224, 192]];
+    let painted = |indices: [usize; 8]| indices.map(|index| colours[index]).concat();
+    save(RGB, &painted([0, 1, 2, 0, 0, 0, 0, 1]));
+    assert_eq!(drawn(), [1, 0, IGNORE, 1, 1, 1, 1, 0]);
+    // Grey values count the lines.
+    save_labels(&labels, [4, 2], &[0, 1, 2, 255, 0, 0, 0, 0]);
+    assert_eq!(drawn(), [0, 1, IGNORE, IGNORE, 0, 0, 0, 0]);
+    save(INDEXED, &[9; 8]);
+    says(
+        &message(opened().load(0)),
+        &["frame_000000.png", "colour 246,4,7", "labelmap.txt"],
+    );
+    // Without colours they are those of Pascal VOC.
+    map("background\nroad\n");
+    save(RGB, &[[0, 0, 0], [128, 0, 0]].concat().repeat(4));
+    assert_eq!(drawn(), [0, 1, 0, 1, 0, 1, 0, 1]);
+    let report = inspect(dir.path(), &|_, _| {}).unwrap();
+    assert!(report.problems().is_empty(), "{:?}", report.problems());
+    assert!(report.notes().is_empty(), "{:?}", report.notes());
+    for (text, words) in [
+        ("a:1,2,3::\nb:1,2,3::\n", ["line 2", "colour of another"]),
+        ("a:red::\nb:1,2,3::\n", ["line 1", "no colour"]),
+        ("a:1,2,3::\n:4,5,6::\n", ["class 1", "empty name"]),
+    ] {
+        map(text);
+        let error = message(Dataset::open(dir.path(), "training"));
+        says(&error, &["labelmap.txt"]);
+        says(&error, &words);
+    }
+}
+
+#[test]
+fn a_list_names_the_classes() {
+    let dir = folder("train.txt");
+    fs::write(
+        dir.path().join("class_names.txt"),
+        "_background_\ncat\ndog\n",
+    )
+    .unwrap();
+    let dataset = Dataset::open(dir.path(), "training").unwrap();
+    assert_eq!(dataset.classes().names, ["_background_", "cat", "dog"]);
+    assert_eq!(
+        dataset.load(0).unwrap().labels.data,
+        [0, 1, 2, IGNORE, 0, 0, 0, 0]
+    );
+    let report = inspect(dir.path(), &|_, _| {}).unwrap();
+    assert!(report.notes().is_empty(), "{:?}", report.notes());
+}
+
+#[test]
+fn what_is_assumed_or_missing_is_said() {
+    let dir = folder("train.txt");
+    let report = inspect(dir.path(), &|_, _| {}).unwrap();
+    assert!(report.problems().is_empty(), "{:?}", report.problems());
+    says(
+        &report.notes().join("\n"),
+        &["Pascal VOC's", "frame_000000", "class_names.txt"],
+    );
+    fs::remove_file(dir.path().join("ImageSets/Segmentation/train.txt")).unwrap();
+    says(
+        &message(Dataset::open(dir.path(), "training")),
+        &["ImageSets/Segmentation has no list", "train.txt"],
+    );
+}
