@@ -6,6 +6,7 @@ use crate::inference::{Look, SCALES, Tiling};
 use crate::kernels::MatmulPrecision;
 use crate::model::{Card, Model};
 use crate::models;
+use crate::sampler::Solver;
 use crate::terminal::err;
 use crate::votes::Outlines;
 use anyhow::{Context, bail};
@@ -24,6 +25,25 @@ impl DeviceArgument {
     pub(super) fn open(&self) -> anyhow::Result<Opened> {
         open(&self.device)
     }
+}
+
+/// How the flow is solved, apart from the number of steps.
+#[derive(clap::Args)]
+pub(super) struct SolverArguments {
+    /// The solver
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) solver: Solver,
+    /// Where the steps are, 0.001 to 1000: with 1 they are equally long; below, the first are longer and
+    /// the last shorter; above, the other way round
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = shift)]
+    pub(super) shift: f64,
+}
+
+fn shift(text: &str) -> Result<f64, String> {
+    let factor = text.parse().ok();
+    factor
+        .filter(|factor| (0.001..=1000.0).contains(factor))
+        .ok_or_else(|| "a shift must be a number from 0.001 to 1000".to_owned())
 }
 
 #[derive(clap::Args)]

@@ -2,7 +2,7 @@
 
 use super::agreement;
 use super::arguments::{
-    DeviceArgument, LooksArgument, ModelArgument, PrecisionArgument, ScaleArgument,
+    DeviceArgument, LooksArgument, ModelArgument, PrecisionArgument, ScaleArgument, SolverArguments,
 };
 use super::compiling::Compiling;
 use super::contact_sheet;
@@ -16,7 +16,6 @@ use crate::files::{self, Plan};
 use crate::model::Model;
 use crate::models;
 use crate::pictures;
-use crate::sampler::Solver;
 use crate::terminal::{self, out};
 use anyhow::{Context, bail};
 use burn::tensor::Device;
@@ -40,9 +39,8 @@ pub(super) struct Arguments {
     /// Numbers of solver steps, each scored; by default what the model recommends
     #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u64).range(1..=1000))]
     steps: Vec<u64>,
-    /// The solver
-    #[arg(long, value_enum, default_value_t)]
-    solver: Solver,
+    #[command(flatten)]
+    solver: SolverArguments,
     /// Seed of the noise, for models whose flow starts from noise
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -162,7 +160,8 @@ fn score(arguments: &Arguments, data: Dataset, bad: usize, device: &Device) -> a
         steps.push(model.card.default_steps());
     }
     let scoring = Scoring {
-        solver: arguments.solver,
+        solver: arguments.solver.solver,
+        shift: arguments.solver.shift,
         steps,
         resolutions: arguments.resolution.all(),
         batch: arguments.batch as usize,
@@ -212,6 +211,8 @@ fn score(arguments: &Arguments, data: Dataset, bad: usize, device: &Device) -> a
             "flip": scoring.looks.iter().any(|look| look.mirrored),
             "tiles": arguments.looks.tiles.to_string(),
             "outlines": scoring.outlines,
+            "solver": scoring.solver,
+            "shift": scoring.shift,
             "classes": model.card.classes.len(),
             "results": outcomes.iter().map(|o| result(o, &model)).collect::<Vec<_>>(),
         });

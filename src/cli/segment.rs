@@ -10,7 +10,7 @@ mod progress;
 mod records;
 
 use super::arguments::{
-    DeviceArgument, LooksArgument, ModelArgument, PrecisionArgument, ScaleArgument,
+    DeviceArgument, LooksArgument, ModelArgument, PrecisionArgument, ScaleArgument, SolverArguments,
 };
 use super::compiling::Compiling;
 use super::inputs::{self, Input};
@@ -26,7 +26,6 @@ use crate::labels;
 use crate::model::Model;
 use crate::model::tensors::read;
 use crate::models;
-use crate::sampler::Solver;
 use crate::terminal::err;
 use animations::Animations;
 use anyhow::{Context, bail};
@@ -59,9 +58,8 @@ pub(super) struct Arguments {
     /// Solver steps, 1 to 1000; by default what the model recommends
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1000))]
     steps: Option<u64>,
-    /// The solver
-    #[arg(long, value_enum, default_value_t)]
-    solver: Solver,
+    #[command(flatten)]
+    solver: SolverArguments,
     /// Seed of the noise, for models whose flow starts from noise
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -347,7 +345,8 @@ impl<'a> Work<'a> {
                 looks: arguments.looks.looks(&arguments.scale, &model.card)?,
                 tiling: arguments.looks.tiles,
                 sampling: Sampling {
-                    solver: arguments.solver,
+                    solver: arguments.solver.solver,
+                    shift: arguments.solver.shift,
                     steps: steps.unwrap_or(model.card.default_steps()),
                     seed: arguments.seed,
                     ..Sampling::default()

@@ -50,6 +50,8 @@ impl Resolution {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scoring {
     pub solver: Solver,
+    /// Bend of time, see [`times`](crate::sampler::times).
+    pub shift: f64,
     /// The numbers of solver steps, each scored.
     pub steps: Vec<usize>,
     /// The resolutions, each scored.
@@ -76,6 +78,7 @@ impl Scoring {
             tiling: self.tiling,
             sampling: Sampling {
                 solver: self.solver,
+                shift: self.shift,
                 steps,
                 seed,
                 ..Sampling::default()
@@ -98,6 +101,7 @@ impl Default for Scoring {
     fn default() -> Self {
         Self {
             solver: Solver::Euler,
+            shift: 1.0,
             steps: vec![model::STEPS],
             resolutions: vec![Resolution::Label],
             looks: vec![Look::default()],
@@ -542,6 +546,7 @@ impl Run<'_> {
     ) -> Result<Vec<Vec<f32>>, EvalError> {
         let sampling = Sampling {
             solver: self.scoring.solver,
+            shift: self.scoring.shift,
             steps,
             ..Sampling::default()
         };

@@ -185,6 +185,45 @@ fn a_model_recommends_the_steps_it_was_validated_with() {
 }
 
 #[test]
+fn a_shift_moves_the_steps() {
+    let (folder, model) = trained();
+    let photo = photo(folder.path(), "p.png").display().to_string();
+    let out = folder.path().join("masks");
+    let times = |shift: &str| -> Vec<f32> {
+        flowseg()
+            .args(["segment", "--device", "cpu", &photo, "--numbers"])
+            .args(["--steps", "2", "--shift", shift])
+            .arg("--model")
+            .arg(&model)
+            .arg("-o")
+            .arg(&out)
+            .assert()
+            .success();
+        let numbers = fs::read_to_string(out.join("p.numbers.csv")).unwrap();
+        let rows = numbers.lines().skip(1);
+        rows.map(|row| row.split(',').nth(1).unwrap().parse().unwrap())
+            .collect()
+    };
+    assert_eq!(times("1"), [0.0, 0.5, 1.0]);
+    assert_eq!(times("0.25"), [0.0, 0.8, 1.0]);
+    let json = folder.path().join("s.json").display().to_string();
+    eval(&model, &["--shift", "0.25", "--json", &json])
+        .assert()
+        .success();
+    let report: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(&json).unwrap()).unwrap();
+    assert_eq!(
+        (&report["shift"], &report["solver"]),
+        (&0.25.into(), &"euler".into())
+    );
+    for wrong in ["0", "-1", "nan", "x"] {
+        let shift = format!("--shift={wrong}");
+        let output = eval(&model, &[&shift]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+    }
+}
+
+#[test]
 fn a_scale_is_a_factor_on_what_the_network_sees() {
     let (folder, model) = trained();
     let photo = photo(folder.path(), "p.png").display().to_string();

@@ -1,7 +1,6 @@
 //! Preset views, each with a sentence on what to look at.
 
 use super::settings::{Cut, FieldSettings};
-use crate::format::short;
 use crate::gpu::field::{ArrowPlace, ParticleColours, Particles};
 use crate::vector_field::seeds::Seeding;
 use crate::vector_field::{Camera, FieldKind};
@@ -161,11 +160,17 @@ fn reshaped(settings: &FieldSettings, times: Option<[f64; 2]>) -> String {
     let Some(times) = times else {
         return format!("{bends}.");
     };
-    let [boundary, near] = times.map(short);
+    let [boundary, near] = times.map(factor);
     format!(
         "{bends}; the field is {boundary} times as long as vanilla at the decision boundary and {near} times \
          at a tenth of the way there from the centroid."
     )
+}
+
+/// How many times, with two digits.
+fn factor(times: f64) -> String {
+    let decimals = usize::from(times < 10.0);
+    format!("{times:.decimals$}")
 }
 
 #[cfg(test)]
@@ -200,7 +205,7 @@ mod tests {
             for (found, expected) in times.into_iter().zip(expected) {
                 assert!((found / expected - 1.0).abs() < 0.02, "{found} {expected}");
             }
-            let said = format!("{} times as long", short(times[0]));
+            let said = format!("{} times as long", factor(times[0]));
             assert!(text.contains(&said), "{text}");
         }
     }
