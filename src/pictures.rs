@@ -3,10 +3,11 @@
 use crate::encoding::{Centroids, to_byte};
 use crate::fonts::Pen;
 use crate::labels;
+use crate::own_png::own_png;
 use image::codecs::gif::{GifEncoder, Repeat};
 use image::imageops::{self, FilterType};
-use image::{Delay, DynamicImage, Frame, ImageFormat, Rgb, RgbImage};
-use std::io::{Cursor, Write};
+use image::{Delay, DynamicImage, Frame, Rgb, RgbImage};
+use std::io::Write;
 use std::time::Duration;
 
 /// Gap between the pictures of a strip or a sheet, in pixels.
@@ -104,13 +105,19 @@ pub fn thumbnail(picture: &RgbImage, side: u32, filter: FilterType) -> RgbImage 
     )
 }
 
-/// Encodes a picture as PNG.
+/// Encodes a picture as PNG, marked as this program's.
 ///
 /// # Errors
 /// If the picture has no pixels.
-pub fn png(picture: &RgbImage) -> image::ImageResult<Vec<u8>> {
+pub fn png(picture: &RgbImage) -> Result<Vec<u8>, png::EncodingError> {
     let mut bytes = Vec::new();
-    picture.write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png)?;
+    let mut encoder = own_png(&mut bytes, picture.dimensions().into())?;
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_compression(png::Compression::Fast);
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(picture.as_raw())?;
+    writer.finish()?;
     Ok(bytes)
 }
 

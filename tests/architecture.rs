@@ -13,6 +13,7 @@ csv:
 fonts:
 format:
 page:
+own_png:
 panic_message:
 potential:
 random:
@@ -25,18 +26,18 @@ texts:
 version:
 device: panic_message
 encoding: simd
-files: page
+files: own_png page
 system_report: device page version
 assignment: encoding
 labels: encoding
 trajectory: labels
 crash: files terminal
-data: assignment files format labels text_file
+data: assignment files format labels own_png text_file
 votes: data encoding labels
 label_edit: labels
 kernels: device encoding potential simd
 patches: device kernels
-pictures: encoding fonts labels
+pictures: encoding fonts labels own_png
 vector_field: encoding potential
 flow: device encoding
 gpu: encoding format page potential vector_field
@@ -47,7 +48,7 @@ inspect: encoding flow inference labels model
 models: files model page run_format
 onnx: data encoding flow inference kernels model random sampler votes
 eval: csv data encoding flow fonts inference labels model pictures random sampler votes
-export: csv data encoding files fonts labels pictures trajectory votes
+export: csv data encoding files fonts labels own_png pictures trajectory votes
 compare: data encoding eval export fonts labels pictures run_format sampler trajectory votes
 job: data device inference labels model page panic_message sampler
 server: data device export files inference kernels labels model models panic_message terminal votes

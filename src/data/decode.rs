@@ -3,8 +3,7 @@
 //! The size in the header is checked before anything is allocated, because a few bytes can claim
 //! gigabytes.
 
-use std::fs::File;
-use std::io::{BufReader, BufWriter, Cursor, Write};
+use std::io::{BufWriter, Cursor, Write};
 use std::path::Path;
 
 use image::ImageFormat;
@@ -13,6 +12,7 @@ use super::error::DataError;
 use super::input::{Format, check_size, read_bytes, recognise};
 use crate::files::{self, FileError};
 use crate::labels::IGNORE;
+use crate::own_png::own_png;
 
 /// Maximum bytes that a decoder may keep besides the pixels.
 const BESIDE: usize = 256 << 20;
@@ -256,37 +256,6 @@ fn unpack(row: &[u8], width: usize, bits: u8, out: &mut Vec<u16>) {
             }));
         }
     }
-}
-
-/// The keyword of PNG for the program that wrote a file.
-const SOFTWARE: &str = "Software";
-/// This program's name in the files that it writes.
-pub const PROGRAM: &str = "FlowSeg";
-
-/// Whether a file is a PNG that this program wrote, as [`own_png`] marks them. One that somebody drew by hand
-/// is not, nor one that another program saved again.
-pub fn is_own_png(path: &Path) -> bool {
-    let Ok(file) = File::open(path) else {
-        return false;
-    };
-    let Ok(reader) = png::Decoder::new(BufReader::new(file)).read_info() else {
-        return false;
-    };
-    let mut texts = reader.info().uncompressed_latin1_text.iter();
-    texts.any(|text| text.keyword == SOFTWARE && text.text == PROGRAM)
-}
-
-/// An encoder of a PNG of so many pixels, `[width, height]`, that says which program wrote it.
-///
-/// # Errors
-/// None for pictures with pixels.
-pub fn own_png<W: Write>(
-    to: W,
-    [width, height]: [u32; 2],
-) -> Result<png::Encoder<'static, W>, png::EncodingError> {
-    let mut encoder = png::Encoder::new(to, width, height);
-    encoder.add_text_chunk(SOFTWARE.to_owned(), PROGRAM.to_owned())?;
-    Ok(encoder)
 }
 
 /// Writes a label map as a single-channel PNG: 8-bit with [`IGNORE`] as 255 if every class index is

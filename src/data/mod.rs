@@ -53,7 +53,7 @@ pub use corrections::{
     Corrected, SavedPair, corrected_classes, corrected_photos, save_corrected, saved_labels,
 };
 pub use dataset::Dataset;
-pub use decode::{PROGRAM, is_own_png, own_png, read_labels, write_labels};
+pub use decode::{read_labels, write_labels};
 pub use error::DataError;
 pub use files_in::files_in;
 pub use known::published_colours;

@@ -23,7 +23,7 @@ const INK: [u8; 3] = [0; 3];
 
 #[derive(Debug, thiserror::Error)]
 #[error("the picture of the scores cannot be encoded: {0}")]
-pub struct MatrixError(#[from] image::ImageError);
+pub struct MatrixError(#[from] png::EncodingError);
 
 /// Pixel counts as CSV: a header of class names, then one row per true class with one column per
 /// predicted class.

@@ -3,8 +3,8 @@
 use super::error::{ExportError, FOREIGN};
 use super::mask::Mask;
 use super::pictures::png;
-use crate::data;
 use crate::files::{self, FileError};
+use crate::own_png::is_own_png;
 use image::{GrayImage, Luma};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -40,7 +40,7 @@ fn fill(mask: &Mask, folder: &Path) -> Result<(), ExportError> {
         .collect();
     // Before anything is written: where letter case does not count, a new file may have the old one's place.
     for path in masks_in(folder)? {
-        if !data::is_own_png(&path) {
+        if !is_own_png(&path) {
             files::refuse_existing(&path, FOREIGN)?;
         }
         if !named.iter().any(|(_, kept)| *kept == path) {
@@ -61,7 +61,7 @@ fn fill(mask: &Mask, folder: &Path) -> Result<(), ExportError> {
 /// A file in the folder that has the name of a mask but was not written by this program.
 pub(super) fn foreign_in(folder: &Path) -> Option<PathBuf> {
     let masks = masks_in(folder).unwrap_or_default();
-    masks.into_iter().find(|path| !data::is_own_png(path))
+    masks.into_iter().find(|path| !is_own_png(path))
 }
 
 /// The files in a folder that have the names of masks of any class table.

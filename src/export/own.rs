@@ -5,8 +5,8 @@
 
 use super::error::FOREIGN;
 use super::{Artifact, Format, binary, labelme, npy, pictures, tables, tiff, yolo};
-use crate::data;
 use crate::files::{self, FileError};
+use crate::own_png::is_own_png;
 use image::{ImageDecoder, ImageReader};
 use std::fs;
 use std::path::Path;
@@ -50,7 +50,7 @@ impl Format {
             | Self::Colours
             | Self::Probability
             | Self::Margin
-            | Self::Entropy => data::is_own_png(path),
+            | Self::Entropy => is_own_png(path),
             Self::Labelme => fs::read(path).is_ok_and(|text| labelme::is_own(&text)),
             Self::Yolo => fs::read_to_string(path).is_ok_and(|text| yolo::is_own(&text)),
             Self::Npy | Self::ProbabilityNpy | Self::MarginNpy | Self::EntropyNpy => {

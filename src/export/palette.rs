@@ -2,8 +2,8 @@
 
 use super::error::ExportError;
 use super::mask::{Mask, VOID};
-use crate::data::own_png;
 use crate::labels::IGNORE;
+use crate::own_png::own_png;
 use std::path::Path;
 
 /// A PNG whose palette holds the class colours. [`IGNORE`] is index 255.

@@ -2,9 +2,9 @@
 
 use super::error::ExportError;
 use super::mask::Mask;
-use crate::data::PROGRAM;
 use crate::files;
 use crate::labels::IGNORE;
+use crate::own_png::PROGRAM;
 use ::tiff::TiffResult;
 use ::tiff::decoder::Decoder;
 use ::tiff::encoder::colortype::{ColorType, Gray8, Gray16};

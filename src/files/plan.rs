@@ -1,13 +1,14 @@
 //! Checks before the work starts that outputs can be written and overwrite no input.
 
-use super::FileError;
 use super::system::{self, FileId};
 use super::target::{Target, folder_of};
 use super::temporary::{TemporaryFile, permissions_of};
+use super::{FileError, refuse_existing};
+use crate::own_png::is_own_png;
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::fs::{self, Metadata};
-use std::io;
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use unicode_normalization::UnicodeNormalization;
 
@@ -16,6 +17,8 @@ use unicode_normalization::UnicodeNormalization;
 pub struct Plan {
     outputs: Vec<Output>,
     filled: Vec<PathBuf>,
+    /// Whether the user has agreed that the outputs replace other files.
+    replaces: bool,
 }
 
 struct Output {
@@ -25,6 +28,15 @@ struct Output {
 }
 
 impl Plan {
+    /// A plan of outputs whose paths the user has chosen in a dialog, which asks before it names an
+    /// existing file.
+    pub fn replacing() -> Self {
+        Self {
+            replaces: true,
+            ..Self::default()
+        }
+    }
+
     /// Adds a file; `what` describes it in errors, as in "the mask of a.jpg".
     pub fn write(&mut self, path: impl Into<PathBuf>, what: impl Into<String>) {
         self.outputs.push(Output {
@@ -49,7 +61,8 @@ impl Plan {
     }
 
     /// Checks that every output can be written: its folder exists and allows creating files, its
-    /// name is valid, and there is no folder or write-protected file in its place. No two outputs
+    /// name is valid, and there is no folder, write-protected file or picture of another program in its
+    /// place. No two outputs
     /// may be the same file, and none may be one of `inputs`, however the paths are spelled and
     /// whatever links lead there; folders to fill must not contain inputs. `inputs` is called only
     /// if something exists that could be an input.
@@ -68,6 +81,9 @@ impl Plan {
             let Some(place) = place.map_err(FileError::write(&output.path))? else {
                 continue;
             };
+            if matches!(place, Place::There(_)) && !self.replaces {
+                refuse_pictures(&output.path)?;
+            }
             if let Some(first) = places.insert(place, output) {
                 return Err(FileError::Twice {
                     first: first.what.clone(),
@@ -110,6 +126,34 @@ impl Plan {
                 return Err(FileError::InputFolder { folder, input });
             }
         }
+        Ok(())
+    }
+}
+
+/// Refuses to replace a picture that this program did not write. TIFFs and GIFs in the place of such
+/// outputs are left to the formats that write them.
+fn refuse_pictures(path: &Path) -> Result<(), FileError> {
+    let mut start = [0; 12];
+    let read = File::open(path).and_then(|mut file| file.read(&mut start));
+    let start = &start[..read.unwrap_or_default()];
+    let has_ending = |endings: &[&str]| {
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        ending.is_some_and(|ending| endings.iter().any(|e| ending.eq_ignore_ascii_case(e)))
+    };
+    let foreign = match start {
+        [0xff, 0xd8, 0xff, ..] | [b'8', b'B', b'P', b'S', ..] => true,
+        [0x89, b'P', b'N', b'G', ..] => !is_own_png(path),
+        [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => {
+            !has_ending(&["tif", "tiff"])
+        }
+        [b'G', b'I', b'F', b'8', ..] => !has_ending(&["gif"]),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P'] => true,
+        [_, _, _, _, b'f', b't', b'y', b'p', ..] => true,
+        _ => false,
+    };
+    if foreign {
+        refuse_existing(path, "a picture that another program saved")
+    } else {
         Ok(())
     }
 }
@@ -214,6 +258,45 @@ impl Folder {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pictures_of_other_programs_are_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let check = |name: &str, bytes: &[u8], mut plan: Plan| {
+            let path = folder.path().join(name);
+            fs::write(&path, bytes).unwrap();
+            plan.write(path, "the output");
+            plan.check(Vec::new).map_err(|error| error.to_string())
+        };
+        let foreign = image::RgbImage::new(3, 2);
+        let mut png = std::io::Cursor::new(Vec::new());
+        foreign.write_to(&mut png, image::ImageFormat::Png).unwrap();
+        let jpeg = [0xff, 0xd8, 0xff, 0xe0, 0, 16];
+        for (name, bytes) in [
+            ("a.png", png.get_ref().as_slice()),
+            ("a.onnx", &jpeg),
+            ("a.jpg", &jpeg),
+            ("a.json", b"II*\0\x08\0\0\0"),
+            ("a.csv", b"GIF89a"),
+            ("b.png", b"RIFF\x10\0\0\0WEBPVP8 "),
+            ("c.png", b"\0\0\0\x18ftypheic"),
+        ] {
+            let error = check(name, bytes, Plan::default()).unwrap_err();
+            assert!(error.contains(name) && error.contains("picture"), "{error}");
+            // In a dialog, the user has agreed.
+            check(name, bytes, Plan::replacing()).unwrap();
+        }
+        let own = crate::pictures::png(&foreign).unwrap();
+        for (name, bytes) in [
+            ("own.png", own.as_slice()),
+            ("a.tif", b"II*\0\x08\0\0\0"),
+            ("a.gif", b"GIF89a"),
+            ("table.csv", b"a,b\n"),
+            ("empty.png", b""),
+        ] {
+            check(name, bytes, Plan::default()).unwrap();
+        }
+    }
 
     #[test]
     fn names_that_a_folder_takes_for_one_have_one_key() {

@@ -30,7 +30,8 @@ impl Contents {
 
 /// Refuses a path that cannot be written or is one of `inputs`.
 fn check(path: &Path, what: &str, inputs: &[PathBuf]) -> Result<(), String> {
-    let mut plan = Plan::default();
+    // The dialog has asked.
+    let mut plan = Plan::replacing();
     plan.write(path, what);
     let checked = plan.check(|| inputs.to_vec());
     checked.map_err(|error| error.to_string())

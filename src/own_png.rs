@@ -1,0 +1,36 @@
+//! PNG files that say that this program wrote them, so that no other is replaced.
+
+use std::fs::File;
+use std::io::{BufReader, Write};
+use std::path::Path;
+
+/// The keyword of PNG for the program that wrote a file.
+const SOFTWARE: &str = "Software";
+/// This program's name in the files that it writes.
+pub(crate) const PROGRAM: &str = "FlowSeg";
+
+/// Whether a file is a PNG that this program wrote, as [`own_png`] marks them. One that somebody drew by hand
+/// is not, nor one that another program saved again.
+pub(crate) fn is_own_png(path: &Path) -> bool {
+    let Ok(file) = File::open(path) else {
+        return false;
+    };
+    let Ok(reader) = png::Decoder::new(BufReader::new(file)).read_info() else {
+        return false;
+    };
+    let mut texts = reader.info().uncompressed_latin1_text.iter();
+    texts.any(|text| text.keyword == SOFTWARE && text.text == PROGRAM)
+}
+
+/// An encoder of a PNG of so many pixels, `[width, height]`, that says which program wrote it.
+///
+/// # Errors
+/// None for pictures with pixels.
+pub(crate) fn own_png<W: Write>(
+    to: W,
+    [width, height]: [u32; 2],
+) -> Result<png::Encoder<'static, W>, png::EncodingError> {
+    let mut encoder = png::Encoder::new(to, width, height);
+    encoder.add_text_chunk(SOFTWARE.to_owned(), PROGRAM.to_owned())?;
+    Ok(encoder)
+}
