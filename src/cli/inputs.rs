@@ -2,9 +2,10 @@
 
 use crate::data::{PHOTO_EXTENSIONS, has_photo_ending};
 use crate::files::folder_of;
+use crate::terminal::err;
 use anyhow::{Context, bail};
 use glob::{MatchOptions, glob_with};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io::{BufRead, ErrorKind};
 use std::path::{Component, Path, PathBuf};
 use walkdir::{DirEntry, WalkDir};
@@ -18,12 +19,17 @@ pub(super) struct Input {
 
 /// The argument that means standard input.
 const STANDARD_INPUT: &str = "-";
+/// Extensions of pictures that cannot be read.
+const UNREADABLE: [&str; 12] = [
+    "avif", "jp2", "j2k", "jxl", "dng", "cr2", "cr3", "nef", "arw", "orf", "rw2", "raf",
+];
 /// Characters that make a pattern.
 const SIGNS: [char; 3] = ['*', '?', '['];
 
 /// The photos for the arguments `named`, in their order; those in a folder sorted by name. For the
 /// argument `-`, `list` is read, one path per line. Files below `output` that are not named directly
-/// are an earlier run's and are left out.
+/// are an earlier run's and are left out. A photo that several arguments name is found once, for the first
+/// of them. Pictures in folders that cannot be read are counted on standard error.
 ///
 /// # Errors
 /// A folder that cannot be read or holds no photo, a pattern without a match, or a list that cannot be
@@ -37,21 +43,55 @@ pub(super) fn find(
         // If it does not exist yet, it holds nothing.
         output: output.canonicalize().ok(),
         found: Vec::new(),
+        seen: HashSet::new(),
+        unreadable: BTreeSet::new(),
     };
-    let mut list = Some(list);
-    for name in named {
-        if name.as_os_str() != STANDARD_INPUT {
-            finder.add(name)?;
-        } else if let Some(list) = list.take() {
-            for path in lines(list)? {
-                finder.add_path(&path)?;
-            }
-        }
+    let added = finder.add_all(named, list);
+    if let Some(note) = left_out(&finder.unreadable) {
+        err!("{note}");
     }
+    added?;
     if finder.found.is_empty() {
         bail!("standard input names no photo: write one path per line");
     }
     Ok(finder.found)
+}
+
+/// How many pictures were left out, and why; `None` if there are none.
+fn left_out(unreadable: &BTreeSet<PathBuf>) -> Option<String> {
+    let endings: BTreeSet<&str> = unreadable.iter().filter_map(|path| ending(path)).collect();
+    let endings: Vec<&str> = endings.into_iter().collect();
+    let (last, others) = endings.split_last()?;
+    let endings = match others {
+        [] => (*last).to_owned(),
+        others => format!("{} and {last}", others.join(", ")),
+    };
+    let (files, them) = match unreadable.len() {
+        1 => ("file", "it"),
+        _ => ("files", "them"),
+    };
+    let count = unreadable.len();
+    Some(format!(
+        "{count} {files} left out: {endings} cannot be read, convert {them} to PNG or JPEG"
+    ))
+}
+
+/// The extension of a picture that cannot be read, in small letters.
+fn ending(path: &Path) -> Option<&'static str> {
+    let ending = path.extension()?;
+    UNREADABLE
+        .into_iter()
+        .find(|known| ending.eq_ignore_ascii_case(known))
+}
+
+/// A path whose folder is the real one: the same for all spellings. A link to a photo has a name of its own,
+/// and so a mask of its own.
+fn real(path: &Path) -> PathBuf {
+    let folder = folder_of(path).canonicalize();
+    match (folder, path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => path.to_owned(),
+    }
 }
 
 /// Paths, one per line.
@@ -83,14 +123,44 @@ fn path(bytes: &[u8]) -> PathBuf {
 struct Finder {
     output: Option<PathBuf>,
     found: Vec<Input>,
+    /// The real paths of the photos of the arguments so far.
+    seen: HashSet<PathBuf>,
+    /// The real paths of pictures in folders that cannot be read.
+    unreadable: BTreeSet<PathBuf>,
 }
 
 impl Finder {
-    fn add(&mut self, name: &Path) -> anyhow::Result<()> {
-        match as_pattern(name) {
-            Some(pattern) => self.add_matches(pattern),
-            None => self.add_path(name),
+    fn add_all(&mut self, named: &[PathBuf], list: impl BufRead) -> anyhow::Result<()> {
+        let mut list = Some(list);
+        for name in named {
+            if name.as_os_str() != STANDARD_INPUT {
+                match as_pattern(name) {
+                    Some(pattern) => self.add_once(|finder| finder.add_matches(pattern))?,
+                    None => self.add_once(|finder| finder.add_path(name))?,
+                }
+            } else if let Some(list) = list.take() {
+                for path in lines(list)? {
+                    self.add_once(|finder| finder.add_path(&path))?;
+                }
+            }
         }
+        Ok(())
+    }
+
+    /// Adds the photos of an argument without those of earlier arguments.
+    fn add_once(
+        &mut self,
+        add: impl FnOnce(&mut Self) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let before = self.found.len();
+        add(self)?;
+        let mut added = self.found.split_off(before);
+        let places: Vec<PathBuf> = added.iter().map(|input| real(&input.path)).collect();
+        let mut place = places.iter();
+        added.retain(|_| place.next().is_some_and(|place| !self.seen.contains(place)));
+        self.seen.extend(places);
+        self.found.extend(added);
+        Ok(())
     }
 
     /// Adds a file or the photos of a folder, whatever its name looks like.
@@ -140,6 +210,8 @@ impl Finder {
                 let below = folder_of(&path).strip_prefix(folder);
                 let below = below.unwrap_or(Path::new("")).to_owned();
                 self.found.push(Input { path, below });
+            } else if ending(&path).is_some() {
+                self.unreadable.insert(real(&path));
             }
         }
         Ok(self.found.len() > before)
@@ -430,6 +502,45 @@ mod tests {
         assert_eq!(found, expected);
         let uri = PathBuf::from("file:///a?b");
         assert_eq!(expand(vec![uri.clone()]), [uri]);
+    }
+
+    #[test]
+    fn a_photo_that_several_arguments_name_is_found_once() {
+        let root = folder(FILES);
+        let named = ["photos/day 1/c.tif", "photos/day 1/c.tif", "-", "photos"];
+        let list = "ROOT/photos/day 1/../a.png\nROOT/photos/a.png\n";
+        let found = find(
+            &named.map(|name| match name {
+                STANDARD_INPUT => name.into(),
+                name => root.path().join(name),
+            }),
+            &root.path().join("photos/out"),
+            list.replace("ROOT", &root.path().to_string_lossy())
+                .as_bytes(),
+        );
+        let found: Vec<PathBuf> = found.unwrap().into_iter().map(|input| input.path).collect();
+        let expected = [
+            "photos/day 1/c.tif",
+            "photos/day 1/../a.png",
+            "photos/b.JPG",
+            "photos/day 1/late/d.webp",
+        ];
+        assert_eq!(found, expected.map(|name| root.path().join(name)));
+    }
+
+    #[test]
+    fn pictures_that_cannot_be_read_are_counted_by_their_endings() {
+        let note = |names: &[&str]| left_out(&names.iter().map(PathBuf::from).collect());
+        assert_eq!(note(&[]), None);
+        assert_eq!(
+            note(&["x.AVIF"]).unwrap(),
+            "1 file left out: avif cannot be read, convert it to PNG or JPEG"
+        );
+        assert_eq!(
+            note(&["x.avif", "y.jp2", "z.jp2", "a.Nef"]).unwrap(),
+            "4 files left out: avif, jp2 and nef cannot be read, convert them to PNG or JPEG"
+        );
+        assert_eq!(ending(Path::new("a.txt")), None);
     }
 
     #[test]

@@ -32,6 +32,7 @@ use anyhow::{Context, bail};
 use choice::Choice;
 use flicker::Sampled;
 use image::RgbImage;
+use manifest::Manifest;
 use outputs::{Outputs, Photo, Tables};
 use pipeline::Threads;
 use records::{Done, Records};
@@ -83,8 +84,8 @@ pub(super) struct Arguments {
     /// UTF-8 become U+FFFD, and classes of one name are numbered: name, name (2)
     #[arg(long)]
     json: bool,
-    /// Skip photos whose files all exist, and continue the COCO file and the manifest of a run that
-    /// stopped
+    /// Skip photos whose files are all there and not cut off, and continue the COCO file and the manifest
+    /// of a run that stopped
     #[arg(long)]
     skip_existing: bool,
     /// Treat the photos of every folder, in order, as the frames of a sequence, and report how much the
@@ -92,7 +93,8 @@ pub(super) struct Arguments {
     /// animations it is always reported
     #[arg(long)]
     flicker: bool,
-    /// Also write one JSON line per photo: input, outputs, size, shares, seconds and error
+    /// Also write one JSON line per photo: input, outputs, size, shares, seconds and error. Replaces no
+    /// file but an empty one and an earlier manifest
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
     #[command(flatten)]
@@ -132,12 +134,18 @@ const OPACITY: f32 = 0.5;
 /// Writes the masks. A photo that fails is reported and the others are still segmented.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     arguments.choice.check()?;
+    if arguments.manifest.as_deref() == Some(Path::new("-")) {
+        bail!("--manifest - is no file: name one, or /dev/stdout for standard output");
+    }
     let found = inputs::find(
         &arguments.inputs,
         &arguments.output,
         std::io::stdin().lock(),
     )?;
     let (photos, tables) = planned(arguments, found)?;
+    if let Some(manifest) = &arguments.manifest {
+        Manifest::keep_foreign(manifest)?;
+    }
     let opened = arguments.device.open()?;
     let precision = arguments.precision.on(&opened.device)?;
     let model = arguments
@@ -146,18 +154,12 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .with_precision(precision);
     let work = Work::new(arguments, &model, &tables)?;
     tables.keep_foreign(&photos, arguments.skip_existing)?;
-    let again = |photo: &&Photo| !arguments.skip_existing || !photo.outputs.exist();
-    let again: Vec<&Photo> = photos.iter().filter(again).collect();
-    // A photo that its COCO file lacks is made again as well.
-    let checked = if tables.coco.is_empty() {
-        again.clone()
-    } else {
-        photos.iter().collect()
-    };
-    // Before the tables of an earlier run are replaced.
-    for photo in checked {
+    // Before the tables of an earlier run are replaced. What another program wrote is never taken for done.
+    for photo in &photos {
         photo.outputs.keep_foreign()?;
     }
+    let again = |photo: &&Photo| !arguments.skip_existing || !photo.outputs.are_done();
+    let again: Vec<&Photo> = photos.iter().filter(again).collect();
     let redone = again.iter().map(|photo| photo.name.as_str()).collect();
     let mut records = Records::open(
         &tables,

@@ -13,7 +13,7 @@ use std::path::Path;
 
 impl Format {
     /// Refuses an output in whose place there is something that this program did not write: labels that were
-    /// drawn or corrected by hand, or a picture of the same name. In the folder of
+    /// drawn or corrected by hand, or a picture of the same name. Empty files are replaced. In the folder of
     /// [`Binary`](Self::Binary), it looks at the files that have the names of masks. Devices and pipes are
     /// written to and never replaced.
     ///
@@ -26,7 +26,7 @@ impl Format {
                 None => Ok(()),
             };
         }
-        if !path.is_file() || self.is_own(path) {
+        if !path.is_file() || is_empty(path) || self.is_own(path) {
             return Ok(());
         }
         let what = match self {
@@ -75,11 +75,16 @@ impl Artifact {
             Self::Numbers => tables::is_own_numbers,
             _ => return Ok(()),
         };
-        if !path.is_file() || is_own(path) {
+        if !path.is_file() || is_empty(path) || is_own(path) {
             return Ok(());
         }
         files::refuse_existing(path, FOREIGN)
     }
+}
+
+/// Whether a file has no bytes, so that nothing is lost with it, such as one that a full disk left.
+fn is_empty(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|file| file.len() == 0)
 }
 
 /// Whether a file is a picture with several channels, which masks never have.

@@ -117,7 +117,8 @@ fn a_run_that_stopped_goes_on() {
     let same = fs::metadata(out.join("day/b.png")).unwrap();
     assert_eq!(same.modified().unwrap(), untouched.modified().unwrap());
     let all = lines(&manifest);
-    let inputs: Vec<&str> = all[4..]
+    // In place of their earlier lines.
+    let inputs: Vec<&str> = all[2..]
         .iter()
         .map(|line| line["input"].as_str().unwrap())
         .collect();
@@ -131,7 +132,7 @@ fn a_run_that_stopped_goes_on() {
     // manifest.
     run().assert().success();
     assert_eq!(json(&out.join("annotations.json")), after);
-    assert_eq!(lines(&manifest).len(), 6);
+    assert_eq!(lines(&manifest).len(), 4);
     segment(&out)
         .arg("--manifest")
         .arg(&manifest)
@@ -224,10 +225,11 @@ fn annotations_of_other_programs_are_kept() {
         let mut command = segment(&out);
         command.arg(&picture).args(["--format", format]);
         let manifest = folder.path().join("m.jsonl");
-        fs::write(&manifest, "of before").unwrap();
+        let before = r#"{"input": "b.png", "outputs": [], "error": null}"#;
+        fs::write(&manifest, before).unwrap();
         fails(command.arg("--manifest").arg(&manifest), &[name]);
         assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
-        assert_eq!(fs::read_to_string(&manifest).unwrap(), "of before");
+        assert_eq!(fs::read_to_string(&manifest).unwrap(), before);
         assert_eq!(names(&out), [name]);
         fs::remove_file(&path).unwrap();
     };
@@ -269,6 +271,71 @@ fn annotations_of_other_programs_are_kept() {
 }
 
 #[test]
+fn notes_are_not_replaced_by_a_manifest() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, notes) = (folder.path().join("out"), folder.path().join("notes.md"));
+    let picture = photo(folder.path(), "a.png");
+    fs::write(&notes, "# Notes\n").unwrap();
+    for more in [&[][..], &["--skip-existing"]] {
+        let mut command = segment(&out);
+        command.arg(&picture).arg("--manifest").arg(&notes);
+        fails(command.args(more), &["notes.md is not a manifest"]);
+        assert_eq!(fs::read_to_string(&notes).unwrap(), "# Notes\n");
+        assert!(names(&out).is_empty());
+    }
+}
+
+#[test]
+fn only_whole_masks_of_this_program_count_as_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, picture) = (folder.path().join("out"), photo(folder.path(), "a.png"));
+    let mask = out.join("a.png");
+    let run = || {
+        let mut command = segment(&out);
+        command.arg(&picture).arg("--skip-existing");
+        command
+    };
+    fs::create_dir(&out).unwrap();
+    image::GrayImage::new(60, 40).save(&mask).unwrap();
+    let before = fs::read(&mask).unwrap();
+    fails(&mut run(), &["a.png", "another program"]);
+    assert_eq!(fs::read(&mask).unwrap(), before);
+    fs::remove_file(&mask).unwrap();
+    run().assert().success();
+    let whole = fs::read(&mask).unwrap();
+    for cut in [&whole[..0], &whole[..whole.len() - 12]] {
+        fs::write(&mask, cut).unwrap();
+        run().assert().success();
+        assert_eq!(fs::read(&mask).unwrap(), whole);
+    }
+    let output = run().output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.contains("1 of 1 photos are done already"), "{text}");
+}
+
+#[test]
+fn repeated_photos_are_segmented_once_and_unreadable_ones_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, photos) = (folder.path().join("out"), folder.path().join("photos"));
+    fs::create_dir(&photos).unwrap();
+    let picture = photo(&photos, "a.png");
+    for name in ["x.avif", "y.JP2", "notes.txt"] {
+        fs::write(photos.join(name), "").unwrap();
+    }
+    let mut command = segment(&out);
+    command.arg("--json").args([&picture, &picture, &photos]);
+    let output = command.arg(photos.join("*.png")).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}");
+    let note = "2 files left out: avif and jp2 cannot be read";
+    assert!(text.contains(note) && !text.contains("txt"), "{text}");
+    let lines = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(lines.lines().count(), 1, "{lines}");
+    serde_json::from_str::<serde_json::Value>(&lines).unwrap();
+    assert_eq!(names(&out), ["a.png"]);
+}
+
+#[test]
 fn wishes_that_cannot_be_met_are_refused_before_the_work() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
@@ -282,6 +349,11 @@ fn wishes_that_cannot_be_met_are_refused_before_the_work() {
             &["--merge", "background,azur smoth box=all"],
             &["azur smoth", "\"azure smooth box\""],
         ),
+        (
+            &["--merge", "background=azure smooth box,jade ringed ring"],
+            &["azure smooth box,jade ringed ring=background"],
+        ),
+        (&["--manifest", "-"], &["--manifest -", "/dev/stdout"]),
         (&["--format", "cutout"], &["--class"]),
         (&["--class", "background"], &["--format cutout"]),
         (&["--coco", "polygons"], &["--format coco"]),

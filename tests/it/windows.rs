@@ -203,7 +203,7 @@ fn an_animation_is_segmented_picture_by_picture() {
     let lines = segment(&out, &arguments, &[&path]);
     assert_eq!((lines.len(), &lines[0]["frame"]), (1, &2.into()));
     assert_eq!(names(&out), masks);
-    assert_eq!(written(&manifest).len(), 5);
+    assert_eq!(written(&manifest).len(), 4);
 }
 
 #[test]

@@ -96,6 +96,14 @@ impl Choice {
         }
         let mut selection = Selection::all(classes);
         for merge in &self.merge {
+            let (from, into) = (merge.from.join(","), &merge.into);
+            let is_new = selection.classes(std::slice::from_ref(into)).is_err();
+            if is_new && into.contains(',') {
+                bail!(
+                    "{into:?} is not the name of one class: --merge takes the classes that become one \
+                     first, then the name, such as '{into}={from}'"
+                );
+            }
             selection = selection.merge(merge)?;
         }
         if !self.classes.is_empty() {

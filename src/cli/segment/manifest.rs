@@ -2,50 +2,55 @@
 
 use super::outputs::key;
 use crate::files::{self, FileError};
-use std::collections::HashSet;
+use serde_json::Value;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// A file of JSON lines, appended photo by photo. The last line about a photo counts.
+/// Maximum bytes of a first line that are examined.
+const FIRST_LINE: u64 = 1 << 20;
+
+/// A file of JSON lines, appended photo by photo.
 pub(super) struct Manifest {
     path: PathBuf,
     file: File,
-    /// Keys of the photos recorded as done.
-    done: HashSet<String>,
+    /// Whether a photo is recorded as done, by its key. The last line about a photo counts.
+    recorded: HashMap<String, bool>,
 }
 
 impl Manifest {
+    /// Refuses a path where there is a file that is neither empty nor a manifest.
+    ///
+    /// # Errors
+    /// The file, and what to do.
+    pub(super) fn keep_foreign(path: &Path) -> Result<(), FileError> {
+        // Standard output may be redirected to a file, which is written to and not replaced.
+        if !path.is_file() || path.starts_with("/dev") || is_own(path)? {
+            return Ok(());
+        }
+        files::refuse_existing(path, "not a manifest that FlowSeg wrote")
+    }
+
     /// An empty file at `path`, or, to continue, the existing one.
     ///
     /// # Errors
     /// A failed write.
     pub(super) fn open(path: &Path, goes_on: bool) -> Result<Self, FileError> {
-        let mut done = HashSet::new();
+        let mut recorded = HashMap::new();
         let mut torn = false;
         if goes_on && path.is_file() {
-            let text = fs::read(path).map_err(|source| FileError::Read {
-                path: path.to_owned(),
-                source,
-            })?;
-            let text = String::from_utf8_lossy(&text);
+            let text = fs::read(path).map_err(unreadable(path))?;
             // A run that was killed may have left half a line.
-            torn = !text.is_empty() && !text.ends_with('\n');
-            for line in text.lines() {
-                let line: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
-                if line["error"].is_null()
-                    && let Some(input) = line["input"].as_str()
-                {
-                    done.insert(key(input, line["frame"].as_u64()));
-                }
-            }
+            torn = !text.is_empty() && !text.ends_with(b"\n");
+            recorded.extend(text.split(|&byte| byte == b'\n').filter_map(entry));
         } else {
             files::write_atomic(path, b"")?;
         }
         let mut manifest = Self {
             path: path.to_owned(),
             file: files::append(path)?,
-            done,
+            recorded,
         };
         if torn {
             manifest.write(b"\n")?;
@@ -55,20 +60,68 @@ impl Manifest {
 
     /// Whether a photo is recorded as done.
     pub(super) fn has(&self, input: &str) -> bool {
-        self.done.contains(input)
+        self.recorded.get(input) == Some(&true)
+    }
+
+    /// Removes the lines about photos, given their keys, so that new lines replace them.
+    ///
+    /// # Errors
+    /// A failed read or write.
+    pub(super) fn without(self, photos: &HashSet<String>) -> Result<Self, FileError> {
+        if !photos.iter().any(|key| self.recorded.contains_key(key)) {
+            return Ok(self);
+        }
+        let Self { path, file, .. } = self;
+        // Windows does not replace a file that is open.
+        drop(file);
+        let text = fs::read(&path).map_err(unreadable(&path))?;
+        let lines = text.split_inclusive(|&byte| byte == b'\n');
+        let kept = lines.filter(|line| entry(line).is_none_or(|(key, _)| !photos.contains(&key)));
+        files::write_atomic(&path, &kept.collect::<Vec<_>>().concat())?;
+        Self::open(&path, true)
     }
 
     /// Appends a line, unbuffered, so that it survives a kill.
     ///
     /// # Errors
     /// A failed write.
-    pub(super) fn add(&mut self, line: &serde_json::Value) -> Result<(), FileError> {
+    pub(super) fn add(&mut self, line: &Value) -> Result<(), FileError> {
         self.write(format!("{line}\n").as_bytes())
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), FileError> {
         let written = self.file.write_all(bytes);
         written.map_err(FileError::write(&self.path))
+    }
+}
+
+/// The key of the photo that a line is about, and whether it is done.
+fn entry(line: &[u8]) -> Option<(String, bool)> {
+    let line: Value = serde_json::from_slice(line).ok()?;
+    let key = key(line["input"].as_str()?, line["frame"].as_u64());
+    Some((key, line["error"].is_null()))
+}
+
+/// Whether a file is empty or begins with a line of a manifest: about a photo, or about a sequence.
+fn is_own(path: &Path) -> Result<bool, FileError> {
+    let mut first = Vec::new();
+    let read = File::open(path).and_then(|file| {
+        let mut start = BufReader::new(file.take(FIRST_LINE));
+        start.read_until(b'\n', &mut first)
+    });
+    read.map_err(unreadable(path))?;
+    let line: Value = serde_json::from_slice(&first).unwrap_or_default();
+    let has = |name: &str| line.get(name).is_some();
+    let own = has("input") && has("outputs") || has("sequence") && has("pictures");
+    Ok(first.is_empty() || own)
+}
+
+/// For `map_err`: reading `path` failed.
+fn unreadable(path: &Path) -> impl Fn(std::io::Error) -> FileError {
+    let path = path.to_owned();
+    move |source| FileError::Read {
+        path: path.clone(),
+        source,
     }
 }
 
@@ -100,5 +153,68 @@ mod tests {
         assert!(Manifest::open(&path, true).unwrap().has("b"));
         assert!(!Manifest::open(&path, false).unwrap().has("a"));
         assert_eq!(fs::read(&path).unwrap(), b"");
+    }
+
+    #[test]
+    fn lines_of_photos_that_are_tried_again_are_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("all.jsonl");
+        let mut manifest = Manifest::open(&path, true).unwrap();
+        for line in [
+            json!({"input": "a", "error": "cut"}),
+            json!({"input": "b", "frame": 1, "error": "cut"}),
+            json!({"input": "b", "frame": 2, "error": null}),
+            json!({"sequence": "b", "pictures": 1}),
+        ] {
+            manifest.add(&line).unwrap();
+        }
+        let manifest = Manifest::open(&path, true).unwrap();
+        let before = fs::read_to_string(&path).unwrap();
+        let manifest = manifest.without(&HashSet::from(["c".to_owned()])).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), before);
+        let again = ["a", "b#1"].map(str::to_owned).into();
+        let mut manifest = manifest.without(&again).unwrap();
+        assert!(manifest.has("b#2") && !manifest.has("a"));
+        manifest.add(&json!({"input": "a", "error": null})).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        let lines: Vec<Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        assert_eq!(lines.len(), 3);
+        assert_eq!(
+            (
+                &lines[0]["frame"],
+                &lines[1]["sequence"],
+                &lines[2]["input"]
+            ),
+            (&2.into(), &"b".into(), &"a".into())
+        );
+    }
+
+    #[test]
+    fn only_manifests_and_empty_files_are_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notes.md");
+        Manifest::keep_foreign(&path).unwrap();
+        for own in [
+            "",
+            "{\"error\":null,\"input\":\"a\",\"outputs\":[]}\n{\"inp",
+            "{\"pictures\":3,\"sequence\":\"a\"}\n",
+        ] {
+            fs::write(&path, own).unwrap();
+            Manifest::keep_foreign(&path).unwrap();
+        }
+        for other in [
+            &b"# Notes\n"[..],
+            b"\n",
+            b"{\"input\": 1}\n",
+            b"[\"input\", \"outputs\"]\n",
+            b"\xff\xd8\xff",
+        ] {
+            fs::write(&path, other).unwrap();
+            let error = Manifest::keep_foreign(&path).unwrap_err().to_string();
+            assert!(error.contains("notes.md is not a manifest"), "{error}");
+        }
     }
 }

@@ -3,7 +3,12 @@
 use crate::export::{Artifact, Coco, Format, Shapes};
 use crate::files::{self, FileError, Plan};
 use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+
+/// The last chunk of every PNG, which is empty: its length, name and check sum.
+const PNG_END: [u8; 12] = *b"\0\0\0\0IEND\xaeB`\x82";
 
 /// A photo and its output files.
 pub(super) struct Photo {
@@ -97,9 +102,15 @@ impl Outputs {
         Ok(())
     }
 
-    /// Whether all files are there.
-    pub(super) fn exist(&self) -> bool {
-        self.paths().all(Path::exists)
+    /// Whether all files are there and, as far as their sizes and the ends of PNGs tell, whole.
+    pub(super) fn are_done(&self) -> bool {
+        let masks = self.masks.iter();
+        let mut masks = masks.map(|(format, path)| match format {
+            // The labels of a photo without regions are empty.
+            Format::Yolo => path.exists(),
+            _ => is_whole(path),
+        });
+        masks.all(|done| done) && self.flow.iter().all(|(_, path)| is_whole(path))
     }
 
     /// All paths.
@@ -107,6 +118,23 @@ impl Outputs {
         let masks = self.masks.iter().map(|(_, path)| path.as_path());
         masks.chain(self.flow.iter().map(|(_, path)| path.as_path()))
     }
+}
+
+/// Whether something is there that is neither an empty file nor a PNG that was cut off.
+fn is_whole(path: &Path) -> bool {
+    if !path.is_file() {
+        return path.exists();
+    }
+    let end = || {
+        let mut file = File::open(path)?;
+        let length = file.seek(SeekFrom::End(0))?;
+        let mut end = Vec::new();
+        file.seek(SeekFrom::Start(length.saturating_sub(PNG_END.len() as u64)))?;
+        file.read_to_end(&mut end)?;
+        std::io::Result::Ok(end)
+    };
+    let is_png = path.extension().is_some_and(|ending| ending == "png");
+    end().is_ok_and(|end| !end.is_empty() && (!is_png || end == PNG_END))
 }
 
 /// Files written once for all photos.

@@ -97,7 +97,8 @@ impl Records {
         })
     }
 
-    /// Leaves out the photos whose files were all completed by an earlier run.
+    /// Leaves out the photos whose files were all completed by an earlier run, and removes the lines of
+    /// the others from the manifest.
     ///
     /// # Errors
     /// A manifest that can't be written.
@@ -105,13 +106,17 @@ impl Records {
         &mut self,
         photos: &'a [Photo],
     ) -> anyhow::Result<Vec<&'a Photo>> {
-        let mut left = Vec::new();
-        for photo in photos {
-            if !photo.outputs.exist() || self.coco.iter().any(|coco| !coco.holds(&photo.name)) {
-                left.push(photo);
-            } else if let Some(manifest) = &mut self.manifest
-                && !manifest.has(&photo.key())
-            {
+        let is_done = |photo: &&Photo| {
+            photo.outputs.are_done() && self.coco.iter().all(|coco| coco.holds(&photo.name))
+        };
+        let (done, left): (Vec<&Photo>, Vec<&Photo>) = photos.iter().partition(is_done);
+        if let Some(manifest) = self.manifest.take() {
+            let new = done.iter().filter(|photo| !manifest.has(&photo.key()));
+            let new: Vec<&Photo> = new.copied().collect();
+            // Each gets a line, in place of those of earlier runs.
+            let keys = left.iter().chain(&new).map(|photo| photo.key()).collect();
+            let mut manifest = manifest.without(&keys)?;
+            for photo in new {
                 let mut line = json!({
                     "input": photo.path.to_string_lossy(),
                     "outputs": photo.output_names(),
@@ -121,8 +126,9 @@ impl Records {
                 number(&mut line, photo);
                 manifest.add(&line)?;
             }
+            self.manifest = Some(manifest);
         }
-        let skipped = photos.len() - left.len();
+        let skipped = done.len();
         if skipped > 0 {
             err!("{skipped} of {} photos are done already", photos.len());
         }
