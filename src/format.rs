@@ -50,6 +50,14 @@ pub(crate) fn minutes(seconds: u64) -> String {
     format!("{}:{:02}", seconds / 60, seconds % 60)
 }
 
+/// A number with its noun, which takes an s for any other number than 1.
+pub(crate) fn counted(number: impl TryInto<u64>, noun: &str) -> String {
+    // A number beyond 64 bits is many.
+    let number = number.try_into().unwrap_or(u64::MAX);
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{ending}")
+}
+
 /// A number with its thousands separated.
 pub(crate) fn thousands(number: u64) -> String {
     let digits = number.to_string();
@@ -73,6 +81,12 @@ mod tests {
         assert_eq!(short(12.345), "12.35");
         assert_eq!(short(1234.5), "1234");
         assert_eq!(short(1.0e-7), "1.00e-7");
+    }
+
+    #[test]
+    fn one_is_no_plural() {
+        let texts = [0, 1, 2].map(|number: u64| counted(number, "step"));
+        assert_eq!(texts, ["0 steps", "1 step", "2 steps"]);
     }
 
     #[test]

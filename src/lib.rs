@@ -73,7 +73,7 @@
 //!
 //! | group | modules |
 //! |---|---|
-//! | shared helpers | [`files`], [`text_file`], [`csv`], [`fonts`], [`random`], `format`, `run_format`, `terminal`, `version`, `system_report`, [`texts`]: texts in several languages |
+//! | shared helpers | [`files`], [`text_file`], [`csv`], [`fonts`], [`random`], `format`, `run_format`, `spelling`, `terminal`, `version`, `system_report`, [`texts`]: texts in several languages |
 //! | method: plain numbers | [`encoding`], [`assignment`], [`labels`], [`potential`], [`vector_field`], [`votes`], [`trajectory`] |
 //! | data: no tensors | [`data`]; [`label_edit`]: strokes, fills and undo; [`pictures`]: composed pictures |
 //! | network | [`device`], [`kernels`], [`patches`], [`flow`], [`sampler`], [`model`]; [`models`]: models by name |
@@ -328,6 +328,7 @@ pub mod sampler;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod server;
 pub mod simd;
+mod spelling;
 mod system_report;
 #[cfg(not(target_arch = "wasm32"))]
 mod terminal;

@@ -3,6 +3,7 @@
 use crate::files::{self, FileError};
 use crate::model::{self, Model, ModelError};
 use crate::run_format;
+use crate::spelling;
 use burn::tensor::Device;
 use std::ffi::OsStr;
 use std::ops::Deref;
@@ -57,6 +58,13 @@ pub enum LoadError {
         /// The folder for installed models.
         folder: String,
     },
+    /// Neither a model of this name nor a file.
+    #[error("there is no model {name}: {}`flowseg models` lists them", did_you_mean(.nearest.as_deref()))]
+    Unknown {
+        name: String,
+        /// The most similar name of a model, if one is near.
+        nearest: Option<String>,
+    },
     /// A file that cannot be read or is not a model.
     #[error(transparent)]
     File(#[from] FileError),
@@ -71,6 +79,10 @@ pub enum LoadError {
         "{0} has no class table: it is a starting point for training, not a segmentation model"
     )]
     NoClasses(String),
+}
+
+fn did_you_mean(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |name| format!("did you mean {name}? "))
 }
 
 /// The folder of installed models: `flowseg/models` in the user's data directory.
@@ -222,16 +234,48 @@ impl Deref for Bytes {
 /// The bytes of a model that is found as [`load`] finds it.
 ///
 /// # Errors
-/// A file that cannot be read.
-pub fn bytes(name: impl AsRef<OsStr>) -> Result<Bytes, FileError> {
-    let place = place_of(name.as_ref());
-    note_hidden(name.as_ref(), &place);
-    match place {
-        Place::BuiltIn(bytes) => Ok(Bytes::BuiltIn(bytes)),
-        Place::Installed(path) | Place::Path(path) => {
-            Ok(Bytes::File(files::map_file(&path, "model file")?))
+/// A name that no model has, or a file that cannot be read.
+pub fn bytes(name: impl AsRef<OsStr>) -> Result<Bytes, LoadError> {
+    let name = name.as_ref();
+    let place = place_of(name);
+    note_hidden(name, &place);
+    Ok(match place {
+        Place::BuiltIn(bytes) => Bytes::BuiltIn(bytes),
+        Place::Installed(path) => Bytes::File(files::map_file(&path, "model file")?),
+        Place::Path(path) => {
+            check_there(name, &path)?;
+            Bytes::File(files::map_file(&path, "model file")?)
         }
+    })
+}
+
+/// Refuses a path without a model: nothing under the name of a model, or a folder.
+fn check_there(name: &OsStr, path: &Path) -> Result<(), LoadError> {
+    let shown = || name.to_string_lossy().into_owned();
+    if is_shipped(name) && model_at(path).is_none() {
+        return Err(LoadError::NotInstalled {
+            name: shown(),
+            folder: folder().unwrap_or_default().display().to_string(),
+        });
     }
+    if path.is_dir() {
+        return Err(LoadError::NoModel(shown()));
+    }
+    if looks_like_a_name(name) && !files::exists(path) {
+        let installed = installed();
+        let installed = installed.iter().map(|(name, _)| name.as_str());
+        let name = shown();
+        let nearest = spelling::nearest(&name, NAMES.into_iter().chain(installed));
+        let nearest = nearest.map(str::to_owned);
+        return Err(LoadError::Unknown { name, nearest });
+    }
+    Ok(())
+}
+
+/// Whether a model was meant rather than a file: one word without an ending.
+fn looks_like_a_name(name: &OsStr) -> bool {
+    let path = Path::new(name);
+    path.file_name() == Some(name) && path.extension().is_none()
 }
 
 /// Whether a path is the name of a model shipped with the program, in the binary or installed, and so means
@@ -280,15 +324,7 @@ pub fn load(name: impl AsRef<OsStr>, device: &Device) -> Result<Model, LoadError
         }
         Place::Installed(path) => model::file::read(&path, device)?,
         Place::Path(path) => {
-            if is_shipped(name) && model_at(&path).is_none() {
-                return Err(LoadError::NotInstalled {
-                    name: shown(),
-                    folder: folder().unwrap_or_default().display().to_string(),
-                });
-            }
-            if path.is_dir() {
-                return Err(LoadError::NoModel(shown()));
-            }
+            check_there(name, &path)?;
             model::file::read(&path, device)?
         }
     };
@@ -380,6 +416,27 @@ mod tests {
             "/Applications/FlowSeg.app/Contents/Resources/models",
         );
         assert_eq!(folders_beside(Path::new("/")), Vec::<PathBuf>::new());
+    }
+
+    #[test]
+    fn a_mistyped_name_is_told_from_a_missing_file() {
+        let refusal = |name: &str| {
+            let refused = check_there(OsStr::new(name), Path::new(name));
+            refused.err().map(|error| error.to_string())
+        };
+        let streets = "there is no model streets: did you mean street? `flowseg models` lists them";
+        assert_eq!(refusal("streets").as_deref(), Some(streets));
+        let other = "there is no model qqqqqqqqq: `flowseg models` lists them";
+        assert_eq!(refusal("qqqqqqqqq").as_deref(), Some(other));
+        // Reading these says what is wrong.
+        for file in [
+            "streets.safetensors",
+            "./streets",
+            "no/streets",
+            "Cargo.toml",
+        ] {
+            assert_eq!(refusal(file), None, "{file}");
+        }
     }
 
     #[cfg(embedded_models)]

@@ -164,6 +164,7 @@ pub(crate) fn start_log() {
         .with_env_filter(filter.unwrap_or_else(|_| "flowseg=warn,error".into()))
         .with_ansi(coloured())
         .with_writer(|| Log)
+        .with_target(false)
         .without_time()
         .init();
 }

@@ -68,7 +68,7 @@ fn decode(bytes: Vec<u8>) -> Result<String, String> {
 /// backslash, the reason explains what a backslash means in TOML.
 pub fn toml_reason(text: &str, error: &toml::de::Error) -> String {
     let message = error.message().split_whitespace().collect::<Vec<_>>();
-    let message = message.join(" ");
+    let message = plain_reason(&message.join(" "));
     let Some(start) = error.span().map(|span| span.start) else {
         return message;
     };
@@ -80,6 +80,30 @@ pub fn toml_reason(text: &str, error: &toml::de::Error) -> String {
         .is_some_and(|line| line.contains('\\'));
     let hint = if backslash { BACKSLASH } else { "" };
     format!("line {number}: {message}{hint}")
+}
+
+/// What a reader of TOML or JSON says of a value, without the names of Rust's types.
+pub fn plain_reason(message: &str) -> String {
+    const KINDS: [(&str, &[&str]); 3] = [
+        (
+            "a whole number of at least 0",
+            &["u8", "u16", "u32", "u64", "usize"],
+        ),
+        ("a whole number", &["i8", "i16", "i32", "i64", "isize"]),
+        ("a number", &["f32", "f64"]),
+    ];
+    let mut reason = message.to_owned();
+    for (plain, types) in KINDS {
+        for name in types {
+            reason = reason.replace(&format!("expected {name}"), &format!("expected {plain}"));
+        }
+    }
+    reason = reason.replace("expected a sequence", "expected a list");
+    let Some((before, choice)) = reason.split_once("unknown variant ") else {
+        return reason;
+    };
+    let choice = choice.replacen(", expected ", " must be ", 1);
+    format!("{before}{choice}")
 }
 
 /// Hint for Windows paths in TOML.
@@ -128,6 +152,27 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(absent.contains("cannot read no/such/file.toml"), "{absent}");
+    }
+
+    #[test]
+    fn reasons_name_no_types_of_rust() {
+        for (message, reason) in [
+            (
+                "invalid type: string \"two\", expected usize",
+                "invalid type: string \"two\", expected a whole number of at least 0",
+            ),
+            (
+                "invalid value: integer `-1`, expected u64",
+                "invalid value: integer `-1`, expected a whole number of at least 0",
+            ),
+            (
+                "unknown variant `gigantic`, expected one of `tiny`, `small`",
+                "`gigantic` must be one of `tiny`, `small`",
+            ),
+            ("missing field `a`", "missing field `a`"),
+        ] {
+            assert_eq!(plain_reason(message), reason);
+        }
     }
 
     #[test]

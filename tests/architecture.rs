@@ -20,6 +20,7 @@ random:
 run_format:
 sampler:
 simd:
+spelling:
 terminal:
 text_file:
 texts:
@@ -42,13 +43,13 @@ vector_field: encoding potential
 flow: device encoding
 gpu: encoding format page potential vector_field
 runs: data run_format
-model: device encoding files flow kernels patches random
+model: device encoding files flow kernels patches random text_file
 inference: data encoding flow labels model random sampler votes
 inspect: encoding flow inference labels model
-models: files model page run_format
+models: files model page run_format spelling
 onnx: data encoding flow inference kernels model random sampler votes
 eval: csv data encoding flow fonts inference labels model pictures random sampler votes
-export: csv data encoding files fonts labels own_png pictures trajectory votes
+export: csv data encoding files fonts labels own_png pictures spelling trajectory votes
 compare: data encoding eval export fonts labels pictures run_format sampler trajectory votes
 job: data device inference labels model page panic_message sampler
 server: data device export files inference kernels labels model models panic_message terminal votes
@@ -59,7 +60,7 @@ race: csv data device encoding eval files flow fonts format inference labels mod
     text_file texts train vector_field
 viewer: compare crash csv data device encoding eval export files flow fonts format gpu inference inspect job label_edit \
     labels model models page panic_message pictures potential race runs sampler system_report texts train trajectory vector_field votes
-ablate: csv data device eval files fonts inference model run_format text_file train
+ablate: csv data device eval files fonts format inference model run_format text_file train
 cli: ablate compare crash csv data device encoding eval export files format inference inspect kernels labels model \
     models onnx panic_message pictures race run_format sampler server system_report terminal text_file texts train trajectory verify \
     version viewer votes

@@ -4,6 +4,7 @@ use super::error::AblateError;
 use super::plot::{Axis, Line, plot};
 use super::record::{Record, StepResult};
 use super::table::Table;
+use crate::format::counted;
 use crate::train::config::Config;
 use crate::{csv, files};
 use std::collections::BTreeMap;
@@ -91,7 +92,7 @@ fn markdown(table: &Table, records: &[Record], pictures: &[(&str, String)]) -> S
         text,
         "\nmIoU and pixel accuracy in per cent on the {} split at {} resolution{}: the mean over \
          training seeds, and their standard deviation if there are several. Pixel accuracy{} at \
-         {last} solver steps.",
+         {}.",
         score.split,
         score.resolution.name(),
         match score.scale {
@@ -99,6 +100,7 @@ fn markdown(table: &Table, records: &[Record], pictures: &[(&str, String)]) -> S
             scale => format!(", seen at {scale} times the training size"),
         },
         if several { " and agreement" } else { "" },
+        counted(last, "solver step"),
     );
     for (file, caption) in pictures {
         let _ = writeln!(text, "\n![{caption}]({file})");

@@ -109,7 +109,7 @@ impl LooksArgument {
 
 fn scale(text: &str) -> Result<f64, String> {
     let [low, high] = SCALES;
-    let factor = text.parse().ok();
+    let factor = text.trim().parse().ok();
     factor
         .filter(|factor| (low..=high).contains(factor))
         .ok_or_else(|| format!("a factor must be a number from {low} to {high}"))

@@ -17,6 +17,7 @@ use crate::votes::Outlines;
 use crate::{csv, pictures};
 use anyhow::{Context, bail};
 use burn::tensor::Device;
+use clap::ArgGroup;
 use image::RgbImage;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -25,6 +26,7 @@ use std::path::{Path, PathBuf};
 
 /// Compare two models, or one model with two step counts or solvers, on the same photos
 #[derive(clap::Args)]
+#[command(group = ArgGroup::new("compared").args(["photos", "data"]).required(true).multiple(true))]
 pub(super) struct Arguments {
     /// The first model: a model file, a run folder, or a model's name
     #[arg(value_name = "A")]
@@ -34,7 +36,7 @@ pub(super) struct Arguments {
     b: OsString,
     /// Photos, folders, patterns, or - for paths on standard input. If a photo belongs to a data set,
     /// its labels are used, by the names of their classes
-    #[arg(value_name = "PHOTO", required_unless_present = "data")]
+    #[arg(value_name = "PHOTO")]
     photos: Vec<PathBuf>,
     /// Folder for the results: OUT/NAME.a.png and OUT/NAME.b.png hold one class index per pixel,
     /// OUT/NAME.disagreement.png shows where they differ, OUT/NAME.compare.png both side by side.

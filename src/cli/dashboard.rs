@@ -1,7 +1,7 @@
 //! Progress of a run: a bar and a few live lines on a terminal, plain lines on standard output elsewhere.
 //! If only standard output is redirected, it gets the lines and the terminal shows the bar.
 
-use crate::format::minutes;
+use crate::format::{counted, minutes};
 use crate::model::warm_start::Loaded;
 use crate::run_format::{SkippedLine, StepLine, ValidationLine};
 use crate::terminal::{self, out};
@@ -100,14 +100,16 @@ impl Dashboard {
             } => {
                 if of > 1 {
                     self.line(&format!(
-                        "stage {number} of {of}: {height} x {width}, {batch_size} photos per step, \
-                         to step {last}"
+                        "stage {number} of {of}: {height} x {width}, {} per step, \
+                         to step {last}",
+                        counted(batch_size, "photo")
                     ));
                 }
             }
             Event::Initialized { path, loaded } => self.initialized(&path, &loaded),
             Event::Skipped(SkippedLine { step, skipped }) => self.line(&format!(
-                "step {step}: {skipped} steps without a finite gradient were skipped"
+                "step {step}: skipped {} without a finite gradient",
+                counted(skipped, "step")
             )),
             Event::Tokens(kept) => self.tokens(&kept),
             Event::Step { step } => self.bar.set_position(step),

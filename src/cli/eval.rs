@@ -13,6 +13,7 @@ use crate::data::{self, ClassTable, Dataset, check};
 use crate::device;
 use crate::eval::{self, Outcome, Photos, Resolution, Scores, Scoring, Worst, WorstBy};
 use crate::files::{self, Plan};
+use crate::format::counted;
 use crate::model::Model;
 use crate::models;
 use crate::pictures;
@@ -37,7 +38,7 @@ pub(super) struct Arguments {
     #[arg(long, default_value = "validation")]
     split: String,
     /// Numbers of solver steps, each scored; by default what the model recommends
-    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u64).range(1..=1000))]
+    #[arg(long, value_delimiter = ',', value_parser = steps)]
     steps: Vec<u64>,
     #[command(flatten)]
     solver: SolverArguments,
@@ -119,6 +120,14 @@ impl Resolutions {
             Resolutions::Both => vec![Resolution::Label, Resolution::Network],
         }
     }
+}
+
+/// One entry of `--steps`, with blanks around it.
+fn steps(text: &str) -> Result<u64, String> {
+    let steps = text.trim().parse().ok();
+    steps
+        .filter(|steps| (1..=1000).contains(steps))
+        .ok_or_else(|| "steps must be whole numbers from 1 to 1000, such as 1,5".to_owned())
 }
 
 /// Maximum number of photos of a cell that are printed.
@@ -388,8 +397,8 @@ fn print_scores(outcome: &Outcome, model: &Model, without: &[usize]) {
         iou,
     } = outcome.confusion.scores();
     let what = format!(
-        "{} steps, {} resolution",
-        outcome.steps,
+        "{}, {} resolution",
+        counted(outcome.steps, "step"),
         outcome.resolution.name()
     );
     let (Some(miou), Some(pixel_accuracy)) = (miou, pixel_accuracy) else {
@@ -465,5 +474,18 @@ fn print_cell(photos: &Photos, data: &Dataset, cell: &[String]) {
             "  and {} more: --photos lists them all",
             found.len() - SHOWN_OF_CELL
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_of_a_list_may_have_blanks() {
+        assert_eq!(["1", " 20 "].map(steps), [Ok(1), Ok(20)]);
+        for text in ["", "0", "1001", "two"] {
+            assert!(steps(text).is_err_and(|error| error.contains("1 to 1000")));
+        }
     }
 }

@@ -30,10 +30,12 @@ mod worst_photos;
 use crate::crash;
 use crate::terminal::{self, err};
 use anyhow::anyhow;
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, Parser, Subcommand};
 use output::one_line;
 use std::ffi::OsString;
 use std::io::{self, ErrorKind};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Generative segmentation by flow matching.
@@ -83,7 +85,13 @@ pub fn main() -> ExitCode {
     }
     let command = match Arguments::try_parse_from(arguments) {
         Ok(Arguments { command }) => command,
-        Err(help) => return show_help(&help),
+        Err(help) => {
+            let status = show_help(&help);
+            if let Some(hint) = hint_at_commands(&help) {
+                err!("{hint}");
+            }
+            return status;
+        }
     };
     match run(command) {
         Ok(()) => match terminal::failure() {
@@ -102,6 +110,16 @@ fn show_help(help: &clap::Error) -> ExitCode {
         }
         _ => ExitCode::from(u8::try_from(help.exit_code()).unwrap_or(1)),
     }
+}
+
+/// What to write where a file or folder stands in the place of a command.
+fn hint_at_commands(error: &clap::Error) -> Option<String> {
+    let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidSubcommand) else {
+        return None;
+    };
+    Path::new(given).exists().then(|| {
+        format!("to open it: flowseg view {given}; to segment it: flowseg segment {given} -o masks")
+    })
 }
 
 fn unprinted(error: &io::Error) -> anyhow::Error {

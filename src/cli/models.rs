@@ -2,7 +2,7 @@
 
 use crate::files::{self, Plan};
 use crate::format::hex;
-use crate::model::{self, Card, Quality};
+use crate::model::{self, Card, ModelError, Quality};
 use crate::models::{self, BUILT_IN};
 use crate::terminal::{self, err, out};
 use anyhow::Context;
@@ -75,8 +75,13 @@ fn edit(from: &Path, changes: &str, to: &Path) -> anyhow::Result<()> {
     plan.write(to, "the model");
     plan.check(|| vec![models::file(from)])?;
     let bytes = models::bytes(from)?;
-    let changed =
-        model::file::with_card(&bytes, &changes).with_context(|| from.display().to_string())?;
+    let changed = model::file::with_card(&bytes, &changes).map_err(|error| {
+        let wrong = match error {
+            ModelError::Change(_) | ModelError::UnknownEntry { .. } => "--card".to_owned(),
+            _ => from.display().to_string(),
+        };
+        anyhow::Error::from(error).context(wrong)
+    })?;
     files::write_atomic(to, &changed)?;
     out!("wrote {}", to.display());
     Ok(())
@@ -99,10 +104,12 @@ fn looks(quality: &Quality) -> String {
 fn show(name: &str, path: Option<&Path>, bytes: &[u8], card: &Card, as_json: bool) {
     let [height, width] = card.size;
     let checksum = hex(&Sha256::digest(bytes));
+    let is_hidden = path.is_some() && BUILT_IN.iter().any(|(known, _)| *known == name);
     if as_json {
         let object = json!({
             "name": name,
             "path": path.map(Path::to_string_lossy),
+            "hidden": is_hidden,
             "classes": card.classes,
             "dataset": card.dataset,
             "size": card.size,
@@ -140,4 +147,7 @@ fn show(name: &str, path: Option<&Path>, bytes: &[u8], card: &Card, as_json: boo
         "  {place}, {:.1} MB, sha256 {checksum}",
         bytes.len() as f64 / 1e6
     );
+    if is_hidden {
+        out!("  hidden by the built-in model of that name: to use it, rename its file");
+    }
 }

@@ -4,7 +4,7 @@ use super::arguments::DeviceArgument;
 use super::interrupt::Stop;
 use crate::data;
 use crate::files::{self, Plan};
-use crate::format::minutes;
+use crate::format::{counted, minutes};
 use crate::pictures;
 use crate::race::{self, Event, FILES, Race, RaceConfig, RaceError, Record, StartOptions};
 use crate::terminal::{self, out};
@@ -236,9 +236,9 @@ fn write(
     let stopped = if complete { "" } else { "stopped; " };
     let seconds = last[0].seconds.max(last[1].seconds);
     out!(
-        "{stopped}wrote {} after {} steps, {seconds:.0} s",
+        "{stopped}wrote {} after {}, {seconds:.0} s",
         output.display(),
-        record.step()
+        counted(record.step(), "step")
     );
     Ok(())
 }

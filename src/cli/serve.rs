@@ -40,6 +40,7 @@ pub(super) struct Arguments {
         value_name = "ADDRESS",
         num_args = 0..=1,
         default_missing_value = "127.0.0.1:7879",
+        value_parser = address,
         required = !cfg!(feature = "remote")
     )]
     http: Option<SocketAddr>,
@@ -87,6 +88,18 @@ pub(super) struct Arguments {
         conflicts_with = "http"
     )]
     port: u16,
+}
+
+/// An address and a port; `localhost` is 127.0.0.1. Other names are not looked up.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let numbers = match text.rsplit_once(':') {
+        Some((host, port)) if host.eq_ignore_ascii_case("localhost") => {
+            format!("127.0.0.1:{port}")
+        }
+        _ => text.to_owned(),
+    };
+    let form = "write an address in numbers and a port, such as 127.0.0.1:7879";
+    numbers.parse().map_err(|_| form.to_owned())
 }
 
 /// Runs the command until Ctrl-C or SIGTERM.
@@ -164,4 +177,22 @@ fn devices(arguments: &Arguments) -> anyhow::Result<()> {
         .serve(WebSocketTransport::from_listener(listener))
         .context("the server stopped")?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_numbers_or_localhost() {
+        let known = |text: &str| address(text).map(|address| address.to_string());
+        assert_eq!(known("localhost:7879").as_deref(), Ok("127.0.0.1:7879"));
+        assert_eq!(known("[::1]:0").as_deref(), Ok("[::1]:0"));
+        for text in ["localhost", "localhost:x", "example.org:80", "127.0.0.1"] {
+            assert!(
+                known(text).is_err_and(|error| error.contains("127.0.0.1:7879")),
+                "{text}"
+            );
+        }
+    }
 }

@@ -3,13 +3,14 @@
 use super::arguments::DevicesArgument;
 use super::dashboard::Dashboard;
 use super::interrupt::Stop;
+use crate::format::counted;
 use crate::model::Card;
 use crate::models;
 use crate::run_format;
 use crate::terminal::out;
 use crate::text_file;
 use crate::train::folder::RunFolder;
-use crate::train::{self, Outcome, config};
+use crate::train::{self, Event, Outcome, config};
 use anyhow::{Context, bail};
 use burn::tensor::Device;
 use std::path::{Path, PathBuf};
@@ -91,15 +92,30 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let stop = Stop::listen()?;
     let mut screen = Dashboard::new("");
+    let mut ended_before = None;
     let outcome = train::run_on(
         &config,
         &arguments.out,
         arguments.resume,
         &devices,
-        &mut |event| screen.show(event),
+        &mut |event| {
+            if let Event::Started { step, steps, .. } = event
+                && step >= steps
+            {
+                ended_before = Some(step);
+            }
+            screen.show(event);
+        },
         &|| stop.asked(),
     );
     screen.clear();
+    if let Some(step) = ended_before {
+        out!(
+            "no step was taken: the run is at step {step} already, and its settings ask for {}; raise train.steps to \
+             continue it",
+            counted(config.steps(), "step")
+        );
+    }
     // The terminal may be gone by now, but the run has been saved.
     out!("{}", ending(&outcome?));
     Ok(())

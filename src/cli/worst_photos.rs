@@ -4,6 +4,7 @@ use crate::csv;
 use crate::data::Dataset;
 use crate::eval::{Worst, WorstBy};
 use crate::files;
+use crate::format::counted;
 use crate::model::Model;
 use crate::pictures;
 use crate::terminal::out;
@@ -63,8 +64,8 @@ pub(super) fn write(
         WorstBy::Doubt => "greatest doubt",
     };
     out!(
-        "wrote the {} photos with the {measure} into {}",
-        worst.ranked().len(),
+        "wrote the {} with the {measure} into {}",
+        counted(worst.ranked().len(), "photo"),
         folder.display()
     );
     Ok(())

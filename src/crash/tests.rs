@@ -38,7 +38,7 @@ fn a_panic_of_any_thread_is_logged_with_what_came_before() {
         ": the first fault",
         "panic: thread second at",
         "  a line before the fault",
-        "  WARN flowseg::crash::tests: a warning before",
+        "  WARN a warning before",
         "backtrace:",
         "two_threads_panic",
     ] {

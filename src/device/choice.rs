@@ -35,6 +35,7 @@ impl FromStr for Choice {
     type Err = UnknownDevice;
 
     fn from_str(text: &str) -> Result<Self, UnknownDevice> {
+        let text = text.trim();
         let named = match text {
             "auto" => Some(Choice::Auto),
             "cpu" => Some(Choice::Cpu),

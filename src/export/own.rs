@@ -31,9 +31,9 @@ impl Format {
         }
         let what = match self {
             Self::Labelme => "saved by another program, such as Labelme",
-            Self::Yolo => "labels that another program saved",
+            Self::Yolo => "a file of labels that another program saved",
             Self::Index if is_in_colour(path) => "a picture in colour and not a mask",
-            Self::Index => "labels that another program saved",
+            Self::Index => "a label map that another program saved",
             _ => FOREIGN,
         };
         files::refuse_existing(path, what)

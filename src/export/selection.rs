@@ -3,6 +3,7 @@
 use super::regions::absorb_small;
 use crate::data::ClassTable;
 use crate::labels::IGNORE;
+use crate::spelling;
 use std::str::FromStr;
 
 /// A class that is not in the table.
@@ -11,7 +12,7 @@ use std::str::FromStr;
 pub struct UnknownClass {
     /// The name as given.
     pub wanted: String,
-    /// The most similar known name.
+    /// The most similar known name, if one is near.
     pub nearest: Option<String>,
 }
 
@@ -135,10 +136,10 @@ impl Selection {
                 _ => class as u16,
             });
         }
-        let distance = |name: &&String| strsim::damerau_levenshtein(&name.to_lowercase(), &lower);
+        let names = self.names.iter().map(String::as_str);
         Err(UnknownClass {
             wanted: wanted.to_owned(),
-            nearest: self.names.iter().min_by_key(distance).cloned(),
+            nearest: spelling::nearest(wanted, names).map(str::to_owned),
         })
     }
 
@@ -210,10 +211,14 @@ mod tests {
 
     #[test]
     fn unknown_names_are_refused_with_the_nearest() {
-        for (wanted, nearest) in [("Trcuk", "truck"), ("persn", "person"), ("99", "sky")] {
+        for (wanted, nearest) in [("Trcuk", "truck"), ("persn", "person")] {
             let error = table().keep(&names(&[wanted])).unwrap_err();
             assert!(error.to_string().contains(wanted), "{error}");
             assert!(error.to_string().contains(nearest), "{error}");
+        }
+        for wanted in ["99", "", "bicycle"] {
+            let error = table().keep(&names(&[wanted])).unwrap_err();
+            assert_eq!(error.nearest, None, "{error}");
         }
         let merge = "sky,cra=all".parse().unwrap();
         let error = table().merge(&merge).unwrap_err().to_string();

@@ -3,6 +3,7 @@
 use super::tensors::{self, Precision};
 use super::{Card, METADATA_KEY, Model, ModelError, Quality, Score};
 use crate::files::{self, FileError};
+use crate::text_file;
 use burn::tensor::Device;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde_json::{Map, Value};
@@ -43,11 +44,16 @@ pub fn with_card(bytes: &[u8], changes: &Map<String, Value>) -> Result<Vec<u8>, 
     let broken = |error: serde_json::Error| ModelError::Metadata(error.to_string());
     let card = metadata.get(METADATA_KEY).ok_or(ModelError::Foreign)?;
     let mut card: Map<String, Value> = serde_json::from_str(card).map_err(broken)?;
-    for (name, value) in changes {
-        match value {
-            Value::Null => card.remove(name),
-            value => card.insert(name.clone(), value.clone()),
-        };
+    let before = card.clone();
+    for change in changes {
+        apply(&mut card, change);
+    }
+    if let Some(reason) = problem(&card)
+        && problem(&before).is_none()
+    {
+        return Err(ModelError::Change(
+            first_wrong(&before, changes).unwrap_or(reason),
+        ));
     }
     let card: Card = serde_json::from_value(card.into()).map_err(broken)?;
     let card = serde_json::to_string(&card.checked()?).map_err(broken)?;
@@ -58,6 +64,34 @@ pub fn with_card(bytes: &[u8], changes: &Map<String, Value>) -> Result<Vec<u8>, 
         Model::from_bytes(&changed, &Device::flex())?;
     }
     Ok(changed)
+}
+
+/// Makes a change to a card.
+fn apply(card: &mut Map<String, Value>, (name, value): (&String, &Value)) {
+    match value {
+        Value::Null => card.remove(name),
+        value => card.insert(name.clone(), value.clone()),
+    };
+}
+
+/// The first change that a card cannot hold by itself, and why.
+fn first_wrong(card: &Map<String, Value>, changes: &Map<String, Value>) -> Option<String> {
+    changes.iter().find_map(|change| {
+        let mut changed = card.clone();
+        apply(&mut changed, change);
+        Some(format!("{}: {}", change.0, problem(&changed)?))
+    })
+}
+
+/// Why a card cannot be used.
+fn problem(card: &Map<String, Value>) -> Option<String> {
+    match serde_json::from_value::<Card>(card.clone().into()) {
+        Err(error) => Some(text_file::plain_reason(&error.to_string())),
+        Ok(card) => match card.checked() {
+            Err(ModelError::Metadata(reason)) => Some(reason),
+            _ => None,
+        },
+    }
 }
 
 /// Refuses changes whose names are not those of the entries of `T`; `within` comes before the name in the error.
@@ -159,6 +193,10 @@ mod tests {
                 "score.iou",
             ),
             (json!({"quality": {"scale": [1.0]}}), "quality.scale"),
+            (
+                json!({"sampling_steps": "two"}),
+                "sampling_steps: invalid type: string \"two\", expected a whole number",
+            ),
         ] {
             let error = with_card(&bytes, wrong.as_object().unwrap()).unwrap_err();
             assert!(error.to_string().contains(word), "{error}");

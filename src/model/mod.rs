@@ -60,6 +60,9 @@ pub enum ModelError {
         "its FlowSeg metadata cannot be used ({0}): it was written by another version or is damaged"
     )]
     Metadata(String),
+    /// A change that no card can hold.
+    #[error("{0}")]
+    Change(String),
     /// A change of an entry that no card has.
     #[error("a card has no entry {name}: its entries are {known}")]
     UnknownEntry { name: String, known: String },

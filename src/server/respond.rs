@@ -259,6 +259,11 @@ async fn segment(
 ) -> Result<Answer, Problem> {
     let bad = |message: String| Problem::new(StatusCode::BAD_REQUEST, message);
     let order = Order::read(head.uri.query().unwrap_or_default()).map_err(bad)?;
+    if is_form(head) {
+        let message = "a form is not read: send the file of the photo itself as the body, with curl by \
+                       --data-binary @photo.jpg instead of -F";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+    }
     let most = service.limits.body_bytes;
     if body.size_hint().lower() > most as u64 {
         return Err(too_large(most));
@@ -292,11 +297,20 @@ async fn segment(
 
 /// Whether the body is sent as a TGA.
 fn is_tga(head: &Parts) -> bool {
+    TGA_TYPES.iter().any(|known| is_sent_as(head, known))
+}
+
+/// Whether the body is a form with parts, as `curl -F` sends a file.
+fn is_form(head: &Parts) -> bool {
+    is_sent_as(head, "multipart/form-data")
+}
+
+/// Whether the body has this media type, whatever its parameters.
+fn is_sent_as(head: &Parts, known: &str) -> bool {
     let sent = head.headers.get(header::CONTENT_TYPE);
     let sent = sent.and_then(|value| value.to_str().ok());
     let media_type = sent.and_then(|value| value.split(';').next());
-    let is = |known: &&str| media_type.is_some_and(|sent| sent.trim().eq_ignore_ascii_case(known));
-    TGA_TYPES.iter().any(is)
+    media_type.is_some_and(|sent| sent.trim().eq_ignore_ascii_case(known))
 }
 
 /// Reads a body of at most so many bytes, and counts them.

@@ -5,6 +5,7 @@ use crate::data::DataError;
 use crate::files::FileError;
 use crate::kernels::MatmulPrecision;
 use crate::model::warm_start::WarmStartError;
+use crate::models::LoadError;
 use std::path::PathBuf;
 
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +17,12 @@ pub enum TrainError {
     NoValidation(DataError),
     #[error(transparent)]
     File(#[from] FileError),
+    /// The model that a run starts from.
+    #[error(transparent)]
+    Model(#[from] LoadError),
+    /// A file in the place of the run folder.
+    #[error("{} is a file, but a run needs a folder: choose another name with --out", .0.display())]
+    NotAFolder(PathBuf),
     #[error(transparent)]
     Validation(#[from] crate::eval::EvalError),
     #[error("{} already holds a run: add --resume to continue it, or choose another --out", .0.display())]

@@ -2,12 +2,11 @@
 
 use super::config::Config;
 use super::{TrainError, provenance};
-use crate::files::{self, FileError};
+use crate::files;
 use crate::run_format::{
     CHECKPOINTS, CONFIG, LOCK, METRICS, SAMPLES, TENSORBOARD, TOKENS, checkpoint_step,
 };
 use std::fs::{self, File, TryLockError};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -44,10 +43,7 @@ impl RunFolder {
     /// What the folder contains, and what to do.
     pub(crate) fn check(root: &Path, resume: bool) -> Result<(), TrainError> {
         if root.is_file() {
-            return Err(TrainError::File(FileError::Write {
-                path: root.to_owned(),
-                source: io::Error::other("it is a file, but a run needs a folder"),
-            }));
+            return Err(TrainError::NotAFolder(root.to_owned()));
         }
         match (Self::holds_run(root), resume) {
             (true, true) => Ok(()),

@@ -6,6 +6,7 @@
 
 use super::TrainError;
 use super::config::{Config, Stage};
+use crate::format::counted;
 use crate::model::config::NetworkConfig;
 use burn::tensor::Device;
 use std::fmt;
@@ -375,8 +376,10 @@ impl fmt::Display for MemoryEstimate {
         let e = &self.needed;
         writeln!(
             f,
-            "stage {}: {height} x {width}, {} photos per step in {} parts",
-            self.stage, self.batch_size, self.accumulate
+            "stage {}: {height} x {width}, {} per step in {}",
+            self.stage,
+            counted(self.batch_size, "photo"),
+            counted(self.accumulate, "part")
         )?;
         if self.devices > 1 {
             writeln!(f, "  on each of {} devices, for its share:", self.devices)?;

@@ -461,6 +461,13 @@ fn models_are_listed_with_their_cards_and_installed_ones_have_names() {
             .map(|model| model["name"].as_str().unwrap().to_owned())
             .collect();
         assert_eq!(names, ["street", "fashion", "cells", "scenes", "mine"]);
+        assert!(!list(&["models"]).contains("hidden by"));
+        let hidden = models.join("cells.safetensors");
+        std::fs::copy(scenes, &hidden).unwrap();
+        let text = list(&["models"]);
+        let told = "hidden by the built-in model of that name";
+        assert_eq!(text.matches(told).count(), 1, "{text}");
+        std::fs::remove_file(&hidden).unwrap();
         let picture = photo(folder.path(), "a.png");
         let picture = picture.to_str().unwrap();
         let out = folder.path().join("out");
@@ -499,6 +506,34 @@ fn a_model_of_the_program_is_told_from_a_run_of_its_name() {
         &mut with("./scenes"),
         &["model.safetensors is not a usable model"],
     );
+}
+
+#[test]
+fn a_mistyped_model_and_a_photo_without_a_command_are_told_what_was_meant() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = photo(folder.path(), "a.png");
+    let picture = picture.to_str().unwrap();
+    let told = ["there is no model scene: did you mean scenes? `flowseg models` lists them"];
+    let here = |arguments: &[&str]| {
+        let mut command = flowseg();
+        command.current_dir(folder.path()).args(arguments);
+        command
+    };
+    for arguments in [
+        &["segment", picture, "-o", "o", "--model", "scene"][..],
+        &["compare", "scenes", "scene", picture, "-o", "c"],
+        &["train", "--data", "scenes:3@16x24", "--init", "scene"],
+    ] {
+        fails(here(arguments).args(["--device", "cpu"]), &told);
+    }
+    fails(&mut here(&["export-onnx", "scene", "-o", "x.onnx"]), &told);
+    for (word, hint) in [(picture, true), ("sgment", false)] {
+        let output = here(&[word]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let text = String::from_utf8(output.stderr).unwrap();
+        let view = format!("flowseg view {word}; to segment it: flowseg segment {word} -o masks");
+        assert_eq!(text.contains(&view), hint, "{text}");
+    }
 }
 
 #[test]

@@ -284,4 +284,9 @@ fn what_cannot_be_compared_is_named_and_the_rest_is_done() {
     assert_eq!(fs::read(&input).unwrap(), before);
     let nothing = compare(model, model, &out).output().unwrap();
     assert_eq!(nothing.status.code(), Some(2));
+    let error = String::from_utf8(nothing.stderr).unwrap();
+    assert!(
+        error.contains("--data") && error.contains("PHOTO"),
+        "{error}"
+    );
 }

@@ -220,7 +220,7 @@ fn nobody_else_s_folder_is_written_into() {
     let file = own.join("notes.txt");
     fails(
         &mut train(&file, SHORT),
-        &["notes.txt", "a run needs a folder"],
+        &["notes.txt is a file, but a run needs a folder: choose another name"],
     );
 }
 

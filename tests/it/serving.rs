@@ -134,6 +134,10 @@ fn a_tga_is_told_by_its_media_type() {
     let server = Server::start(None, &[]);
     let ask = |fields| server.request("POST /segment?steps=1", fields, &bytes);
     assert_eq!(ask("").status, 400);
+    // As curl -F sends a file.
+    let form = ask("Content-Type: multipart/form-data; boundary=x\r\n");
+    assert_eq!(form.status, 415, "{}", form.head);
+    assert!(form.error().contains("--data-binary"));
     let answer = ask("Content-Type: image/x-tga\r\n");
     assert_eq!(answer.status, 200, "{}", answer.head);
 }

@@ -184,7 +184,13 @@ fn a_run_whose_checkpoints_are_gone_is_not_started_over() {
     let checkpoints = run.join("checkpoints");
     let (last, replaced) = ("step-00000010", ".flowseg-replaced");
     fs::rename(checkpoints.join(last), checkpoints.join(replaced)).unwrap();
-    train(&run, TEN).arg("--resume").assert().success();
+    let resumed = train(&run, TEN).arg("--resume").output().unwrap();
+    assert!(resumed.status.success(), "{resumed:?}");
+    let text = String::from_utf8(resumed.stdout).unwrap();
+    assert!(
+        text.contains("no step was taken: the run is at step 10 already"),
+        "{text}"
+    );
     assert!(checkpoints.join(last).exists() && !checkpoints.join(replaced).exists());
     fs::remove_dir_all(&checkpoints).unwrap();
     fails(

@@ -101,7 +101,7 @@ fn the_best_quality_is_what_the_card_names() {
     fails(&mut edit("[1]", &without), &["--card", "JSON object"]);
     fails(
         &mut edit(r#"{"size": [0, 1]}"#, &without),
-        &["scenes.safetensors", "0 x 1"],
+        &["--card: size: ", "0 x 1"],
     );
     fails(&mut edit("{}", &model), &["is the input"]);
     fails(

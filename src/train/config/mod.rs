@@ -260,6 +260,15 @@ fn unset_default(key: &str) -> &'static str {
     }
 }
 
+/// The error of a value, on one line that begins with its key.
 fn one_line(error: &impl ToString) -> ConfigError {
-    ConfigError::Toml(error.to_string().trim().replace('\n', " "))
+    let line = error.to_string().trim().replace('\n', " ");
+    let reason = text_file::plain_reason(&line);
+    let keyed = reason
+        .strip_suffix('`')
+        .and_then(|reason| reason.rsplit_once(" in `"));
+    ConfigError::Toml(match keyed {
+        Some((reason, key)) => format!("{key}: {reason}"),
+        None => reason,
+    })
 }

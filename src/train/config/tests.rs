@@ -43,6 +43,21 @@ fn unknown_keys_name_the_nearest() {
 }
 
 #[test]
+fn values_of_the_wrong_kind_are_told_in_words() {
+    for (set, word) in [
+        ("train.steps=many", "a whole number of at least 0"),
+        ("model.preset=gigantic", "`gigantic` must be one of"),
+    ] {
+        let error = parse("", &[set]).unwrap_err();
+        let key = set.split('=').next().unwrap_or_default();
+        assert!(
+            error.starts_with(&format!("{key}: ")) && error.contains(word),
+            "{set}: {error}"
+        );
+    }
+}
+
+#[test]
 fn values_out_of_range_are_refused() {
     for set in [
         "loss.temperature=0",
