@@ -237,7 +237,8 @@ fn threads(on_cpu: bool, keeps_states: bool) -> Threads {
 fn planned(arguments: &Arguments, found: Vec<Input>) -> anyhow::Result<(Vec<Photo>, Tables)> {
     let (formats, flow) = (arguments.choice.formats(), arguments.artifacts());
     let tables = Tables::of(&arguments.output, &formats, &arguments.choice.shapes());
-    let mut plan = Plan::default();
+    // Every format has a look at the files in the places of its own.
+    let mut plan = Plan::replacing();
     tables.plan(&mut plan);
     if let Some(manifest) = &arguments.manifest {
         plan.write(manifest, "the manifest");

@@ -28,8 +28,8 @@ struct Output {
 }
 
 impl Plan {
-    /// A plan of outputs whose paths the user has chosen in a dialog, which asks before it names an
-    /// existing file.
+    /// A plan of outputs that may replace pictures: the user has agreed in a dialog, or the caller looks at
+    /// what is there.
     pub fn replacing() -> Self {
         Self {
             replaces: true,
@@ -81,9 +81,6 @@ impl Plan {
             let Some(place) = place.map_err(FileError::write(&output.path))? else {
                 continue;
             };
-            if matches!(place, Place::There(_)) && !self.replaces {
-                refuse_pictures(&output.path)?;
-            }
             if let Some(first) = places.insert(place, output) {
                 return Err(FileError::Twice {
                     first: first.what.clone(),
@@ -106,7 +103,24 @@ impl Plan {
         if filled.is_empty() && !places.keys().any(exists) {
             return Ok(());
         }
-        for input in inputs() {
+        self.keep_inputs(inputs(), &places, &filled)?;
+        if self.replaces {
+            return Ok(());
+        }
+        // Pipes are not opened.
+        let paths = self.outputs.iter().map(|output| &output.path);
+        let mut files = paths.filter(|path| path.is_file());
+        files.try_for_each(|path| keep_pictures(path))
+    }
+
+    /// Refuses outputs in the place of an input, and inputs in folders to fill.
+    fn keep_inputs(
+        &self,
+        inputs: Vec<PathBuf>,
+        places: &HashMap<Place, &Output>,
+        filled: &HashMap<PathBuf, &PathBuf>,
+    ) -> Result<(), FileError> {
+        for input in inputs {
             let Some(file) = identity(&input) else {
                 continue;
             };
@@ -132,7 +146,7 @@ impl Plan {
 
 /// Refuses to replace a picture that this program did not write. TIFFs and GIFs in the place of such
 /// outputs are left to the formats that write them.
-fn refuse_pictures(path: &Path) -> Result<(), FileError> {
+fn keep_pictures(path: &Path) -> Result<(), FileError> {
     let mut start = [0; 12];
     let read = File::open(path).and_then(|mut file| file.read(&mut start));
     let start = &start[..read.unwrap_or_default()];

@@ -223,6 +223,6 @@ mod tests {
         check(true).unwrap();
         let file = root.path().join("a.txt");
         let error = RunFolder::check(&file, false).unwrap_err().to_string();
-        assert!(error.contains("a.txt (it is a file"), "{error}");
+        assert!(error.contains("a.txt is a file"), "{error}");
     }
 }

@@ -177,13 +177,13 @@ impl Tables {
         for (_, path) in &self.coco {
             // What cannot be continued is refused then.
             if !goes_on && !Coco::is_own(path) {
-                files::refuse_existing(path, "annotations of another program")?;
+                files::refuse_existing(path, "a file of annotations that another program saved")?;
             }
         }
         if self.yolo.iter().flatten().any(|list| !list.exists()) {
             let masks = photos.iter().flat_map(|photo| &photo.outputs.masks);
             for (_, path) in masks.filter(|(format, _)| *format == Format::Yolo) {
-                files::refuse_existing(path, "labels of another program")?;
+                files::refuse_existing(path, "a file of labels that another program saved")?;
             }
         }
         Ok(())
