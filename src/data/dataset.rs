@@ -157,14 +157,17 @@ impl Dataset {
         }
     }
 
-    /// The data set with these classes, in place of its own of the same names, in any letter case, as
-    /// where data sets are joined. `None` where one of its own is not among them.
+    /// The data set with these classes, in place of its own of the same names. `None` where one of its
+    /// own is not among them.
     pub fn within(self, classes: &ClassTable) -> Option<Self> {
         if self.classes == *classes {
             return Some(self);
         }
         let own = self.classes.names.iter();
-        let indices = own.map(|name| classes.find(name)).collect::<Option<_>>()?;
+        let index = |name| classes.names.iter().position(|other| other == name);
+        let indices = own
+            .map(|name| u16::try_from(index(name)?).ok())
+            .collect::<Option<_>>()?;
         let part = Part {
             data: self,
             classes: indices,

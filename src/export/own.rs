@@ -8,7 +8,8 @@ use super::{Artifact, Format, binary, labelme, npy, pictures, tables, tiff, yolo
 use crate::files::{self, FileError};
 use crate::own_png::is_own_png;
 use image::{ImageDecoder, ImageReader};
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::Path;
 
 impl Format {
@@ -39,7 +40,7 @@ impl Format {
         files::refuse_existing(path, what)
     }
 
-    /// Whether a file is one that this program wrote in this format.
+    /// Whether a file is one that this program wrote in this format, or not even a picture in the place of one.
     fn is_own(self, path: &Path) -> bool {
         match self {
             Self::Index
@@ -50,13 +51,13 @@ impl Format {
             | Self::Colours
             | Self::Probability
             | Self::Margin
-            | Self::Entropy => is_own_png(path),
+            | Self::Entropy => is_own_png(path) || !is_picture(path),
             Self::Labelme => fs::read(path).is_ok_and(|text| labelme::is_own(&text)),
             Self::Yolo => fs::read_to_string(path).is_ok_and(|text| yolo::is_own(&text)),
             Self::Npy | Self::ProbabilityNpy | Self::MarginNpy | Self::EntropyNpy => {
                 npy::is_own(path)
             }
-            Self::Tiff => tiff::is_own(path),
+            Self::Tiff => tiff::is_own(path) || !is_picture(path),
             // Neither is one file for one photo.
             Self::Binary | Self::Coco => false,
         }
@@ -85,6 +86,13 @@ impl Artifact {
 /// Whether a file has no bytes, so that nothing is lost with it, such as one that a full disk left.
 fn is_empty(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|file| file.len() == 0)
+}
+
+/// Whether a file begins as pictures do: nothing else can have been meant to stay under such a name.
+fn is_picture(path: &Path) -> bool {
+    let mut start = [0; 64];
+    let read = File::open(path).and_then(|mut file| file.read(&mut start));
+    image::guess_format(&start[..read.unwrap_or_default()]).is_ok()
 }
 
 /// Whether a file is a picture with several channels, which masks never have.
