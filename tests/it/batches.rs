@@ -245,18 +245,19 @@ fn annotations_of_other_programs_are_kept() {
     mine("annotations.json", "coco");
     mine("a.txt", "yolo");
     mine("a.json", "labelme");
-    mine("a.overlay.png", "overlay");
-    // A photo that has the name of the mask.
-    let map = out.join("a.tif");
-    image::RgbImage::new(60, 40).save(&map).unwrap();
-    let before = fs::read(&map).unwrap();
-    let words = ["a.tif is a file that FlowSeg did not write"];
-    fails(
-        segment(&out).arg(&picture).args(["--format", "tiff"]),
-        &words,
-    );
-    assert_eq!(fs::read(&map).unwrap(), before);
-    fs::remove_file(&map).unwrap();
+    // Photos that have the names of pictures to be written.
+    for (name, format) in [("a.tif", "tiff"), ("a.overlay.png", "overlay")] {
+        let map = out.join(name);
+        image::RgbImage::new(60, 40).save(&map).unwrap();
+        let before = fs::read(&map).unwrap();
+        let words = [name, "is a file that FlowSeg did not write"];
+        fails(
+            segment(&out).arg(&picture).args(["--format", format]),
+            &words,
+        );
+        assert_eq!(fs::read(&map).unwrap(), before);
+        fs::remove_file(&map).unwrap();
+    }
     // Our own are replaced by those of another run.
     for _ in 0..2 {
         let mut command = segment(&out);
