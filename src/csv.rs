@@ -17,7 +17,7 @@ pub fn line<S: AsRef<str>>(cells: impl IntoIterator<Item = S>) -> String {
     cells.join(",") + "\n"
 }
 
-/// The cells of every row of a table that was written by [`line`], quotes resolved.
+/// The cells of every row of a table that was written by `line`, quotes resolved.
 pub fn rows(table: &str) -> Vec<Vec<String>> {
     let (mut rows, mut row, mut cell) = (Vec::new(), Vec::new(), String::new());
     let mut quoted = false;

@@ -59,7 +59,7 @@ const LOOK: Duration = Duration::from_millis(50);
 const GRACE: Duration = Duration::from_secs(10);
 
 /// Answers requests until `stop` says so, and then finishes those that have begun; what clients have not
-/// read [`GRACE`] after the last photo is lost.
+/// read within ten seconds of the last photo is lost.
 ///
 /// # Errors
 /// A system that refuses.
