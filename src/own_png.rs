@@ -34,3 +34,24 @@ pub(crate) fn own_png<W: Write>(
     encoder.add_text_chunk(SOFTWARE.to_owned(), PROGRAM.to_owned())?;
     Ok(encoder)
 }
+
+/// A PNG, marked as this program's, of a picture with 8 bits per channel: its samples, row by row.
+///
+/// # Errors
+/// A picture without pixels, or another number of samples.
+pub(crate) fn encoded(
+    size: [u32; 2],
+    colour: png::ColorType,
+    samples: &[u8],
+) -> Result<Vec<u8>, png::EncodingError> {
+    let mut bytes = Vec::new();
+    let mut encoder = own_png(&mut bytes, size)?;
+    encoder.set_color(colour);
+    encoder.set_depth(png::BitDepth::Eight);
+    // Pictures are large, and their pixels seldom repeat.
+    encoder.set_compression(png::Compression::Fast);
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(samples)?;
+    writer.finish()?;
+    Ok(bytes)
+}

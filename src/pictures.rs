@@ -3,7 +3,7 @@
 use crate::encoding::{Centroids, to_byte};
 use crate::fonts::Pen;
 use crate::labels;
-use crate::own_png::own_png;
+use crate::own_png;
 use image::codecs::gif::{GifEncoder, Repeat};
 use image::imageops::{self, FilterType};
 use image::{Delay, DynamicImage, Frame, Rgb, RgbImage};
@@ -110,15 +110,8 @@ pub fn thumbnail(picture: &RgbImage, side: u32, filter: FilterType) -> RgbImage 
 /// # Errors
 /// If the picture has no pixels.
 pub fn png(picture: &RgbImage) -> Result<Vec<u8>, png::EncodingError> {
-    let mut bytes = Vec::new();
-    let mut encoder = own_png(&mut bytes, picture.dimensions().into())?;
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    encoder.set_compression(png::Compression::Fast);
-    let mut writer = encoder.write_header()?;
-    writer.write_image_data(picture.as_raw())?;
-    writer.finish()?;
-    Ok(bytes)
+    let size = picture.dimensions().into();
+    own_png::encoded(size, png::ColorType::Rgb, picture.as_raw())
 }
 
 /// An endlessly looping GIF, written frame by frame.

@@ -282,11 +282,7 @@ impl Work {
             let given = model.to_string_lossy().into_owned();
             let model = models::load(model, device)?;
             let steps = steps.map_or(model.card.default_steps(), |steps| steps as usize);
-            let steps = if model.card.prediction.is_one_step() {
-                1
-            } else {
-                steps
-            };
+            let steps = model.card.flow_steps(steps);
             anyhow::Ok(Contender {
                 caption: compare::caption(name, steps, solver),
                 name: given,

@@ -7,7 +7,7 @@ use super::scene::{Look, Scene};
 use crate::files;
 use crate::labels;
 use crate::labels::IGNORE;
-use crate::own_png::own_png;
+use crate::own_png;
 use crate::pictures::{self, Gif};
 use image::codecs::gif::GifDecoder;
 use image::imageops::{self, FilterType};
@@ -150,18 +150,8 @@ pub(super) fn png(path: &Path, picture: impl Into<DynamicImage>) -> Result<Vec<u
         other => (png::ColorType::Rgb, other.into_rgb8().into()),
     };
     let size = [picture.width(), picture.height()];
-    let mut bytes = Vec::new();
-    let written = own_png(&mut bytes, size).and_then(|mut encoder| {
-        encoder.set_color(colour);
-        encoder.set_depth(png::BitDepth::Eight);
-        // Pictures are large, and their pixels seldom repeat.
-        encoder.set_compression(png::Compression::Fast);
-        let mut writer = encoder.write_header()?;
-        writer.write_image_data(picture.as_bytes())?;
-        writer.finish()
-    });
-    written.map_err(|error| ExportError::write(path, error))?;
-    Ok(bytes)
+    let encoded = own_png::encoded(size, colour, picture.as_bytes());
+    encoded.map_err(|error| ExportError::write(path, error))
 }
 
 pub(super) fn write_png(path: &Path, picture: impl Into<DynamicImage>) -> Result<(), ExportError> {
