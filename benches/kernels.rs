@@ -8,7 +8,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use flowseg::encoding::Centroids;
-use flowseg::kernels;
+use flowseg::kernels::{self, MatmulPrecision};
 use flowseg::model::positions;
 use flowseg::potential::{Operator, Potential};
 use flowseg::random::noise;
@@ -108,7 +108,14 @@ mod attention {
     fn forward(bencher: Bencher) {
         let (x, n, cos, sin) = inputs(common::device());
         common::bench(bencher, || {
-            kernels::rotary_attention(x.clone(), n.clone(), n.clone(), cos.clone(), sin.clone())
+            kernels::rotary_attention(
+                x.clone(),
+                n.clone(),
+                n.clone(),
+                cos.clone(),
+                sin.clone(),
+                MatmulPrecision::Single,
+            )
         });
     }
 
@@ -117,9 +124,16 @@ mod attention {
         let (x, n, cos, sin) = inputs(&common::device().clone().autodiff());
         let (x, n) = (x.require_grad(), n.require_grad());
         common::bench(bencher, || {
-            kernels::rotary_attention(x.clone(), n.clone(), n.clone(), cos.clone(), sin.clone())
-                .sum()
-                .backward()
+            kernels::rotary_attention(
+                x.clone(),
+                n.clone(),
+                n.clone(),
+                cos.clone(),
+                sin.clone(),
+                MatmulPrecision::Single,
+            )
+            .sum()
+            .backward()
         });
     }
 }

@@ -206,6 +206,7 @@ impl<C: CheckpointStrategy> CpuOps for Autodiff<Flex, C> {
         k_norm: FloatTensor<Self>,
         cos: FloatTensor<Self>,
         sin: FloatTensor<Self>,
+        precision: MatmulPrecision,
     ) -> FloatTensor<Self> {
         let state = (
             qkv.primitive().clone(),
@@ -215,13 +216,17 @@ impl<C: CheckpointStrategy> CpuOps for Autodiff<Flex, C> {
             sin.primitive().clone(),
         );
         let (x, qn, kn, c, s) = state.clone();
-        let output = Flex::rotary_attention(x, qn, kn, c, s);
+        let output = Flex::rotary_attention(x, qn, kn, c, s, precision);
         record!(RotaryAttention, C, [qkv, q_norm, k_norm], state, output)
     }
 
-    fn self_attention(qkv: FloatTensor<Self>, heads: usize) -> FloatTensor<Self> {
+    fn self_attention(
+        qkv: FloatTensor<Self>,
+        heads: usize,
+        precision: MatmulPrecision,
+    ) -> FloatTensor<Self> {
         let x = qkv.primitive().clone();
-        let output = Flex::self_attention(x.clone(), heads);
+        let output = Flex::self_attention(x.clone(), heads, precision);
         record!(SelfAttention, C, [qkv], (x, heads), output)
     }
 

@@ -78,20 +78,36 @@ pub fn swiglu<const R: usize>(a: Tensor<R>, b: Tensor<R>) -> Tensor<R> {
 
 /// Self-attention with RMS-normalised, rotated queries and keys: `qkv: [B, L, 3 D]` to
 /// `[B, L, D]`, with `q_norm, k_norm: [d]` (d the width of a head) and the rotation's
-/// `cos, sin: [L, d / 2]`.
+/// `cos, sin: [L, d / 2]`. Only the CPU rounds: to bfloat16, in the forward pass.
 pub fn rotary_attention(
     qkv: Tensor<3>,
     q_norm: Tensor<1>,
     k_norm: Tensor<1>,
     cos: Tensor<2>,
     sin: Tensor<2>,
+    precision: MatmulPrecision,
 ) -> Tensor<3> {
-    fused!(CpuOps::rotary_attention(qkv, q_norm, k_norm, cos, sin))
+    if !on_cpu(&qkv.device()) {
+        return reference::rotary_attention(qkv, q_norm, k_norm, cos, sin);
+    }
+    Tensor::from_dispatch(<Dispatch as CpuOps>::rotary_attention(
+        qkv.into_dispatch(),
+        q_norm.into_dispatch(),
+        k_norm.into_dispatch(),
+        cos.into_dispatch(),
+        sin.into_dispatch(),
+        precision,
+    ))
 }
 
-/// Self-attention without norms or rotation: `qkv: [B, L, 3 D]` to `[B, L, D]`.
-pub fn self_attention(qkv: Tensor<3>, heads: usize) -> Tensor<3> {
-    fused!(CpuOps::self_attention(qkv; heads))
+/// Self-attention without norms or rotation: `qkv: [B, L, 3 D]` to `[B, L, D]`; otherwise like
+/// [`rotary_attention`].
+pub fn self_attention(qkv: Tensor<3>, heads: usize, precision: MatmulPrecision) -> Tensor<3> {
+    if !on_cpu(&qkv.device()) {
+        return reference::self_attention(qkv, heads);
+    }
+    let out = <Dispatch as CpuOps>::self_attention(qkv.into_dispatch(), heads, precision);
+    Tensor::from_dispatch(out)
 }
 
 /// What `token`, below L, attends to in [`rotary_attention`]: `softmax(q k^T / sqrt(d))` of its query

@@ -30,8 +30,13 @@ pub trait CpuOps: Backend {
         k_norm: FloatTensor<Self>,
         cos: FloatTensor<Self>,
         sin: FloatTensor<Self>,
+        precision: MatmulPrecision,
     ) -> FloatTensor<Self>;
-    fn self_attention(qkv: FloatTensor<Self>, heads: usize) -> FloatTensor<Self>;
+    fn self_attention(
+        qkv: FloatTensor<Self>,
+        heads: usize,
+        precision: MatmulPrecision,
+    ) -> FloatTensor<Self>;
     fn layer_norm(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,

@@ -175,7 +175,8 @@ proptest! {
                 qn.clone(),
                 kn.clone(),
                 cos.clone(),
-                sin.clone()
+                sin.clone(),
+                MatmulPrecision::Single
             ),
             reference::rotary_attention(qkv.clone(), qn.clone(), kn.clone(), cos, sin),
             qkv,
@@ -191,7 +192,7 @@ proptest! {
     ) {
         let qkv = random([batch, tokens, 3 * heads * d], seed);
         compare!(
-            self_attention(qkv.clone(), heads),
+            self_attention(qkv.clone(), heads, MatmulPrecision::Single),
             reference::self_attention(qkv.clone(), heads),
             qkv
         );
@@ -223,13 +224,13 @@ proptest! {
         let plain = reference::rotary_attention_row(
             qkv.clone(), rotary.0, rotary.1, rotary.2, rotary.3, token,
         );
-        let whole = rotary_attention(qkv.clone(), q, k, cos, sin);
+        let whole = rotary_attention(qkv.clone(), q, k, cos, sin, MatmulPrecision::Single);
         let pairs = [
             (found, plain, whole),
             (
                 self_attention_row(qkv.clone(), heads, token),
                 reference::self_attention_row(qkv.clone(), heads, token),
-                self_attention(qkv.clone(), heads),
+                self_attention(qkv.clone(), heads, MatmulPrecision::Single),
             ),
         ];
         let of_values = values(qkv);
@@ -514,10 +515,28 @@ fn attention_is_its_formula_across_blocks() {
         let qkv = random([1, tokens, 3 * 2 * 24], tokens as u64) * 3.0;
         let qkv = qkv.detach().require_grad();
         compare!(
-            self_attention(qkv.clone(), 2),
+            self_attention(qkv.clone(), 2, MatmulPrecision::Single),
             reference::self_attention(qkv.clone(), 2),
             qkv
         );
+    }
+}
+
+/// Attention in bfloat16 averages the values with weights near those of single precision; few tokens are not rounded.
+#[test]
+fn attention_in_bfloat16_rounds_its_operands() {
+    for (tokens, d) in [(23, 8), (24, 7), (49, 64), (300, 33)] {
+        let qkv = random([2, tokens, 3 * 2 * d], tokens as u64).inner();
+        let attend = |precision| values(self_attention(qkv.clone(), 2, precision));
+        let single = attend(MatmulPrecision::Single);
+        let rounded = attend(MatmulPrecision::Bfloat16);
+        assert_eq!(single == rounded, tokens < 24, "{tokens} tokens");
+        // A product of d terms, divided by sqrt(d), errs by at most 2 sqrt(d) / 512, and so do the weights,
+        // relatively; the weights and the values are rounded by 1 / 512 each.
+        let bound = 2.0 * (2.0 * (d as f32).sqrt() + 2.0) / 512.0;
+        for (single, rounded) in single.iter().zip(&rounded) {
+            assert!((single - rounded).abs() < bound, "{single} {rounded}");
+        }
     }
 }
 

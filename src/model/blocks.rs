@@ -140,6 +140,7 @@ impl Block {
             self.attn.k_norm.val(),
             context.cos.clone(),
             context.sin.clone(),
+            precision,
         );
         let s = kernels::gated_residual(s, chunk(2), self.attn.proj.forward(h, precision));
         let h = kernels::modulated_norm(s.clone(), self.norm2.val(), chunk(3), chunk(4));

@@ -132,7 +132,7 @@ impl VitBlock {
         record(&h);
         let h = self
             .projection
-            .forward(kernels::self_attention(h, heads), precision);
+            .forward(kernels::self_attention(h, heads, precision), precision);
         let x = scaled(x, &self.scale1, h);
         let h = self.up.forward(self.norm2.forward(x.clone()), precision);
         scaled(

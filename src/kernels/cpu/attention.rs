@@ -4,11 +4,14 @@
 //! a [`Rotary`], queries and keys pass an RMS norm over the head width and are rotated by the
 //! angles of their position. Then `softmax(q k^T / sqrt(D / heads)) v` is put back together as
 //! `[B, L, D]`. Probabilities exist for one block of queries a thread, so that memory grows linearly
-//! with the tokens; the backward pass recomputes them. Keys and values are packed once a head.
+//! with the tokens; the backward pass recomputes them. Keys and values are packed once a head. In
+//! bfloat16 the operands of both products are rounded, but not those of the backward pass.
 
+use super::bfloat16::{self, Strips};
 use super::norm::{rms_backward_row, rms_scale};
 use super::panels::Panels;
-use super::{self as cpu, CpuTensor, Matrix, add_partials, contiguous, slice};
+use super::{self as cpu, CpuTensor, Matrix, add_partials, contiguous, slice, uninit};
+use crate::kernels::MatmulPrecision;
 use crate::simd::{exp2, max, sum2, wide};
 use burn::backend::TensorMetadata;
 use rayon::prelude::*;
@@ -154,6 +157,38 @@ fn softmax(q: &[f32], keys: &Panels, out: &mut [f32]) {
     });
 }
 
+/// Keys or values of a block, in single precision or rounded.
+enum Packed {
+    Single(Panels),
+    Rounded(Strips),
+}
+
+impl Packed {
+    fn new(matrix: Matrix<'_>, shape: [usize; 2], rounded: bool) -> Self {
+        if rounded {
+            Self::Rounded(Strips::new(matrix, shape))
+        } else {
+            Self::Single(Panels::new(matrix, shape))
+        }
+    }
+
+    /// `out = left self` on this thread.
+    fn multiply(&self, left: Matrix<'_>, rows: usize, out: &mut [f32]) {
+        match self {
+            Self::Single(panels) => panels.multiply(left, rows, out, false),
+            Self::Rounded(strips) => _ = strips.multiply(left, rows, uninit(out)),
+        }
+    }
+
+    /// `out += left self` on this thread.
+    fn multiply_add(&self, left: Matrix<'_>, rows: usize, out: &mut [f32]) {
+        match self {
+            Self::Single(panels) => panels.multiply(left, rows, out, true),
+            Self::Rounded(strips) => strips.multiply_add(left, rows, out),
+        }
+    }
+}
+
 /// Attention of a block of queries while keys and values come block by block.
 struct Running {
     /// Sums of values, each times 2 to its product minus [`top`](Self::top): `[rows, d]`.
@@ -182,12 +217,11 @@ impl Running {
         self.total.fill(0.0);
     }
 
-    /// Adds keys `[d, n]` and values `[n, d]`.
-    fn add(&mut self, q: &[f32], keys: &Panels, values: &Panels) {
-        let [d, count] = keys.shape();
+    /// Adds `count` keys `[d, count]` and values `[count, d]`.
+    fn add(&mut self, q: &[f32], d: usize, count: usize, [keys, values]: &[Packed; 2]) {
         let rows = q.len() / d;
         let powers = &mut self.powers[..rows * count];
-        keys.multiply(Matrix::rows(q, d), rows, powers, false);
+        keys.multiply(Matrix::rows(q, d), rows, powers);
         wide!({
             for (((row, sums), top), total) in powers
                 .chunks_exact_mut(count)
@@ -207,7 +241,7 @@ impl Running {
                 *total += exponentials(row, higher);
             }
         });
-        values.multiply(Matrix::rows(powers, count), rows, &mut self.sums, true);
+        values.multiply_add(Matrix::rows(powers, count), rows, &mut self.sums);
     }
 }
 
@@ -247,12 +281,18 @@ fn inputs<'a>(qkv: &'a CpuTensor, rotary: Option<&'a Rotary>, heads: usize) -> I
 }
 
 /// `qkv: [B, L, 3 D]` to `[B, L, D]`, with `heads` heads.
-pub(crate) fn forward(qkv: CpuTensor, rotary: Option<Rotary>, heads: usize) -> CpuTensor {
+pub(crate) fn forward(
+    qkv: CpuTensor,
+    rotary: Option<Rotary>,
+    heads: usize,
+    precision: MatmulPrecision,
+) -> CpuTensor {
     let batch = qkv.shape()[0];
     let (qkv, rotary) = (contiguous(qkv), rotary.map(Rotary::contiguous));
     let x = inputs(&qkv, rotary.as_ref(), heads);
     let (tokens, d) = (x.tokens, x.d);
-    let packed: Vec<Vec<[Panels; 2]>> = (0..batch * heads)
+    let rounded = precision == MatmulPrecision::Bfloat16 && tokens >= bfloat16::LEAST_ROWS;
+    let packed: Vec<Vec<[Packed; 2]>> = (0..batch * heads)
         .into_par_iter()
         .map(|i| {
             let (entry, head) = (i / heads, i % heads);
@@ -263,8 +303,12 @@ pub(crate) fn forward(qkv: CpuTensor, rotary: Option<Rotary>, heads: usize) -> C
                 .map(|first| {
                     let count = KEYS.min(tokens - first);
                     [
-                        Panels::new(Matrix::rows(&k[first * d..], d).t(), [d, count]),
-                        Panels::new(Matrix::rows(&v[first * stride..], stride), [count, d]),
+                        Packed::new(Matrix::rows(&k[first * d..], d).t(), [d, count], rounded),
+                        Packed::new(
+                            Matrix::rows(&v[first * stride..], stride),
+                            [count, d],
+                            rounded,
+                        ),
                     ]
                 })
                 .collect()
@@ -286,8 +330,8 @@ pub(crate) fn forward(qkv: CpuTensor, rotary: Option<Rotary>, heads: usize) -> C
         for head in 0..heads {
             x.queries(entry, head, first, &mut q);
             running.clear();
-            for [keys, values] in &packed[entry * heads + head] {
-                running.add(&q, keys, values);
+            for (block, packed) in packed[entry * heads + head].iter().enumerate() {
+                running.add(&q, d, KEYS.min(tokens - block * KEYS), packed);
             }
             for ((out, sums), total) in out
                 .chunks_exact_mut(heads * d)

@@ -16,6 +16,8 @@ const COLUMNS: usize = 32;
 const ROWS: usize = 12;
 /// Rows that pass a strip of the right matrix while it is in the caches.
 const BLOCK: usize = 8 * ROWS;
+/// Strips that are packed together: as much of a row as a processor reads ahead.
+const GROUP: usize = 4;
 /// Rows below which rounding the matrices costs more than it saves.
 pub(super) const LEAST_ROWS: usize = 2 * ROWS;
 
@@ -27,13 +29,19 @@ pub(crate) fn is_fast() -> bool {
     false
 }
 
-/// Numbers of two consecutive rows in W columns; the first row's are in the lower halves.
-type Pairs<const W: usize> = [u32; W];
+/// Two consecutive rows of a right matrix; the first one's numbers are in the lower halves.
+type Pairs = [u32; COLUMNS];
+
+/// Pairs of a row of a left matrix that are stored together: 64 bytes, a vector.
+const RUN: usize = 16;
+
+/// Some rows of a left matrix in `2 RUN` columns, two consecutive numbers of a row in each element. Missing numbers are 0.
+type Lefts = [[u32; RUN]; ROWS];
 
 /// A right matrix `[depth, columns]`, rounded, as strips of [`COLUMNS`] columns; the last strip and an
 /// odd last row are filled up with zeros.
 pub(super) struct Strips {
-    data: Vec<Pairs<COLUMNS>>,
+    data: Vec<Pairs>,
     depth: usize,
     columns: usize,
 }
@@ -46,12 +54,16 @@ impl Strips {
     pub(super) fn new(matrix: Matrix<'_>, [depth, columns]: [usize; 2]) -> Self {
         assert!(depth > 0 && columns > 0 && matrix.holds(depth, columns));
         let pairs = depth.div_ceil(2);
-        let mut data = vec![[0; COLUMNS]; columns.div_ceil(COLUMNS) * pairs];
-        let strips = data.par_chunks_exact_mut(pairs).enumerate();
-        strips.for_each(|(i, strip)| {
-            let first = i * COLUMNS;
-            pack(matrix, depth, first..columns.min(first + COLUMNS), strip);
+        let count = columns.div_ceil(COLUMNS) * pairs;
+        let mut data = Vec::with_capacity(count);
+        let groups = data.spare_capacity_mut()[..count].par_chunks_mut(GROUP * pairs);
+        groups.enumerate().for_each(|(i, group)| {
+            let first = i * GROUP * COLUMNS;
+            let last = columns.min(first + GROUP * COLUMNS);
+            pack_columns(matrix, depth, first..last, group);
         });
+        // SAFETY: the groups cover all strips, and all of each group has been written.
+        unsafe { data.set_len(count) };
         Self {
             data,
             depth,
@@ -71,92 +83,227 @@ impl Strips {
         rows: usize,
         out: &'o mut [MaybeUninit<f32>],
     ) -> &'o mut [f32] {
-        let (depth, columns) = (self.depth, self.columns);
-        assert!(rows > 0 && left.holds(rows, depth));
-        let pairs = depth.div_ceil(2);
-        let out = &mut out[..rows * columns];
-        let mut lefts = vec![[0; ROWS]; BLOCK.min(rows).div_ceil(ROWS) * pairs];
-        let mut sums = [[0.0; COLUMNS]; ROWS];
-        for (block, out) in out.chunks_mut(BLOCK * columns).enumerate() {
-            let (first, count) = (block * BLOCK, out.len() / columns);
-            for (row, strip) in (0..count).step_by(ROWS).zip(lefts.chunks_exact_mut(pairs)) {
-                let rows = first + row..first + count.min(row + ROWS);
-                pack(left.t(), depth, rows, strip);
-            }
-            for (i, right) in self.data.chunks_exact(pairs).enumerate() {
-                let column = i * COLUMNS;
-                let width = COLUMNS.min(columns - column);
-                for (out, left) in out
-                    .chunks_mut(ROWS * columns)
-                    .zip(lefts.chunks_exact(pairs))
-                {
-                    tile(left, right, &mut sums);
-                    for (out, sums) in out.chunks_exact_mut(columns).zip(&sums) {
-                        let out = &mut out[column..][..width];
-                        match out.as_mut_array::<COLUMNS>() {
-                            Some(whole) => *whole = sums.map(MaybeUninit::new),
-                            None => _ = out.write_copy_of_slice(&sums[..width]),
-                        }
-                    }
-                }
-            }
-        }
+        let out = &mut out[..rows * self.columns];
+        self.by_blocks(left, rows, |row, column, sums| {
+            write(sums, &mut out[row * self.columns..][..self.columns], column);
+        });
         // SAFETY: the tiles cover every row and every column.
         unsafe { out.assume_init_mut() }
     }
+
+    /// `out += left self` on this thread; otherwise like [`multiply`](Self::multiply).
+    pub(super) fn multiply_add(&self, left: Matrix<'_>, rows: usize, out: &mut [f32]) {
+        self.by_blocks(left, rows, |row, column, sums| {
+            let out = &mut out[row * self.columns..][..self.columns];
+            for (out, sum) in out[column..].iter_mut().zip(sums) {
+                *out += sum;
+            }
+        });
+    }
+
+    /// Computes `left self`, and passes on the row and the first column of each strip's part of a row.
+    #[inline(always)]
+    fn by_blocks(
+        &self,
+        left: Matrix<'_>,
+        rows: usize,
+        mut put: impl FnMut(usize, usize, &[f32; COLUMNS]),
+    ) {
+        let depth = self.depth;
+        assert!(rows > 0 && left.holds(rows, depth));
+        let runs = runs(depth);
+        let mut lefts = vec![[[0; RUN]; ROWS]; BLOCK.min(rows).div_ceil(ROWS) * runs];
+        for first in (0..rows).step_by(BLOCK) {
+            let count = BLOCK.min(rows - first);
+            for (row, lefts) in (0..count).step_by(ROWS).zip(lefts.chunks_exact_mut(runs)) {
+                let rows = first + row..first + count.min(row + ROWS);
+                pack_rows(left, depth, rows, lefts);
+            }
+            self.by_tiles(&lefts, count, |row, column, sums| {
+                put(first + row, column, sums);
+            });
+        }
+    }
+
+    /// Like [`by_blocks`](Self::by_blocks), with the rows of `left` packed.
+    #[inline(always)]
+    fn by_tiles(
+        &self,
+        lefts: &[Lefts],
+        rows: usize,
+        mut put: impl FnMut(usize, usize, &[f32; COLUMNS]),
+    ) {
+        let mut sums = [[0.0; COLUMNS]; ROWS];
+        let lefts = lefts.chunks_exact(runs(self.depth));
+        for (i, right) in self.data.chunks_exact(self.depth.div_ceil(2)).enumerate() {
+            for (row, left) in (0..rows).step_by(ROWS).zip(lefts.clone()) {
+                tile(left, right, &mut sums);
+                for (row, sums) in (row..rows).zip(&sums) {
+                    put(row, i * COLUMNS, sums);
+                }
+            }
+        }
+    }
 }
 
-/// Rounds some columns, at most W, of a matrix with `depth` rows; `out` has an entry for every two rows.
-fn pack<const W: usize>(
+/// `left right` for `left: [rows, depth]` and `right: [depth, columns]`, on all threads, in memory that
+/// nothing has been written to, which is returned. Every thread rounds the columns that it multiplies by,
+/// so that a large right matrix is read once.
+///
+/// # Panics
+/// If a size is zero, a slice is too short, or neither the rows nor the columns of a matrix are contiguous.
+pub(super) fn multiply_by_columns<'o>(
+    [rows, depth, columns]: [usize; 3],
+    left: Matrix<'_>,
+    right: Matrix<'_>,
+    out: &'o mut [MaybeUninit<f32>],
+) -> &'o mut [f32] {
+    assert!(rows > 0 && left.holds(rows, depth));
+    let runs = runs(depth);
+    let mut lefts = vec![[[0; RUN]; ROWS]; rows.div_ceil(ROWS) * runs];
+    let tiles = lefts.par_chunks_exact_mut(runs).enumerate();
+    tiles.for_each(|(i, lefts)| {
+        pack_rows(left, depth, i * ROWS..rows.min((i + 1) * ROWS), lefts);
+    });
+    let width = GROUP * COLUMNS;
+    let out = &mut out[..rows * columns];
+    let mut groups: Vec<Vec<&mut [MaybeUninit<f32>]>> = Vec::new();
+    groups.resize_with(columns.div_ceil(width), || Vec::with_capacity(rows));
+    for row in out.chunks_exact_mut(columns) {
+        for (group, part) in groups.iter_mut().zip(row.chunks_mut(width)) {
+            group.push(part);
+        }
+    }
+    groups.into_par_iter().enumerate().for_each(|(i, mut out)| {
+        let right = right.t().rows_from(i * width).t();
+        let strips = Strips::new(right, [depth, out[0].len()]);
+        strips.by_tiles(&lefts, rows, |row, column, sums| {
+            write(sums, out[row], column);
+        });
+    });
+    // SAFETY: the tiles cover every row and every column.
+    unsafe { out.assume_init_mut() }
+}
+
+/// Writes a strip's part of a row to the row.
+#[inline(always)]
+fn write(sums: &[f32; COLUMNS], row: &mut [MaybeUninit<f32>], column: usize) {
+    let rest = &mut row[column..];
+    match rest.first_chunk_mut::<COLUMNS>() {
+        Some(whole) => _ = whole.write_copy_of_slice(sums),
+        None => _ = rest.write_copy_of_slice(&sums[..rest.len()]),
+    }
+}
+
+/// The number of runs of a row.
+fn runs(depth: usize) -> usize {
+    depth.div_ceil(2 * RUN)
+}
+
+/// Rounds some columns of a matrix with `depth` rows to strips in memory that nothing has been written to.
+fn pack_columns(
     matrix: Matrix<'_>,
     depth: usize,
     columns: Range<usize>,
-    out: &mut [Pairs<W>],
+    strips: &mut [MaybeUninit<Pairs>],
 ) {
     assert!(matrix.row == 1 || matrix.column == 1);
-    let used = columns.len();
     let from = &matrix.data[columns.start * matrix.column..];
+    let pairs = depth.div_ceil(2);
     wide!({
         if matrix.column == 1 {
-            for (i, pairs) in out.iter_mut().enumerate() {
-                let [first, second] = [2 * i, 2 * i + 1].map(|k| {
-                    let row = if k < depth {
-                        &from[k * matrix.row..]
-                    } else {
-                        &[]
-                    };
-                    match row.first_chunk::<W>() {
-                        Some(whole) if used == W => *whole,
-                        _ => std::array::from_fn(|c| match row.get(c) {
-                            Some(x) if c < used => *x,
-                            _ => 0.0,
-                        }),
+            for i in 0..pairs {
+                let first = &from[2 * i * matrix.row..];
+                let second = from.get((2 * i + 1) * matrix.row..).unwrap_or_default();
+                let second = if 2 * i + 1 < depth { second } else { &[] };
+                for (s, strip) in strips.chunks_exact_mut(pairs).enumerate() {
+                    let column = s * COLUMNS;
+                    let used = COLUMNS.min(columns.len() - column);
+                    let first = first_numbers::<COLUMNS>(&first[column..], used);
+                    let second = second.get(column..).unwrap_or_default();
+                    let second = first_numbers::<COLUMNS>(second, used);
+                    let mut out = [0; COLUMNS];
+                    for (pair, (first, second)) in out.iter_mut().zip(first.iter().zip(&second)) {
+                        *pair = rounded_pair(*first, *second);
                     }
-                });
-                for (pair, (first, second)) in pairs.iter_mut().zip(first.iter().zip(&second)) {
-                    *pair = rounded_pair(*first, *second);
+                    strip[i].write(out);
                 }
             }
         } else {
             // In parts that stay in the nearest cache.
             const PART: usize = 32;
-            for (part, out) in out.chunks_mut(PART).enumerate() {
-                let first = 2 * PART * part;
-                let rows = first..depth.min(first + 2 * PART);
-                out.fill([0; W]);
-                for c in 0..used {
-                    let column = &from[c * matrix.column..][rows.clone()];
-                    let (twos, rest) = column.as_chunks::<2>();
-                    for (pairs, [first, second]) in out.iter_mut().zip(twos) {
-                        pairs[c] = rounded_pair(*first, *second);
+            for (s, strip) in strips.chunks_exact_mut(pairs).enumerate() {
+                for (part, out) in strip.chunks_mut(PART).enumerate() {
+                    let first = 2 * PART * part;
+                    let rows = first..depth.min(first + 2 * PART);
+                    let mut packed = [[0; COLUMNS]; PART];
+                    for c in 0..COLUMNS.min(columns.len() - s * COLUMNS) {
+                        let column = &from[(s * COLUMNS + c) * matrix.column..][rows.clone()];
+                        let (twos, rest) = column.as_chunks::<2>();
+                        for (pairs, [first, second]) in packed.iter_mut().zip(twos) {
+                            pairs[c] = rounded_pair(*first, *second);
+                        }
+                        if let [last] = rest {
+                            packed[twos.len()][c] = rounded_pair(*last, 0.0);
+                        }
                     }
-                    if let ([last], Some(pairs)) = (rest, out.last_mut()) {
-                        pairs[c] = rounded_pair(*last, 0.0);
+                    out.write_copy_of_slice(&packed[..out.len()]);
+                }
+            }
+        }
+    });
+}
+
+/// Rounds some rows, at most [`ROWS`], of a matrix with `depth` columns.
+fn pack_rows(matrix: Matrix<'_>, depth: usize, rows: Range<usize>, out: &mut [Lefts]) {
+    assert!(matrix.row == 1 || matrix.column == 1);
+    let used = rows.len();
+    let from = &matrix.data[rows.start * matrix.row..];
+    wide!({
+        if matrix.column == 1 {
+            for r in 0..used {
+                let row = &from[r * matrix.row..][..depth];
+                for (out, numbers) in out.iter_mut().zip(row.chunks(2 * RUN)) {
+                    let numbers = first_numbers::<{ 2 * RUN }>(numbers, numbers.len());
+                    for (pair, two) in out[r].iter_mut().zip(numbers.as_chunks::<2>().0) {
+                        *pair = rounded_pair(two[0], two[1]);
+                    }
+                }
+            }
+        } else {
+            for (run, out) in out.iter_mut().enumerate() {
+                for i in 0..RUN {
+                    let [first, second] = [0, 1].map(|j| {
+                        let k = 2 * (run * RUN + i) + j;
+                        let column = if k < depth {
+                            &from[k * matrix.column..]
+                        } else {
+                            &[]
+                        };
+                        first_numbers::<ROWS>(column, used)
+                    });
+                    for (row, (first, second)) in out.iter_mut().zip(first.iter().zip(&second)) {
+                        row[i] = rounded_pair(*first, *second);
                     }
                 }
             }
         }
     });
+}
+
+/// The first `used` numbers of a slice, then zeros; zeros also for what it lacks.
+#[inline(always)]
+fn first_numbers<const W: usize>(from: &[f32], used: usize) -> [f32; W] {
+    match from.first_chunk::<W>() {
+        Some(whole) if used == W => *whole,
+        _ => {
+            let mut numbers = [0.0; W];
+            for (number, x) in numbers.iter_mut().zip(from).take(used) {
+                *number = *x;
+            }
+            numbers
+        }
+    }
 }
 
 #[inline(always)]
@@ -175,8 +322,8 @@ fn rounded(x: f32) -> u32 {
     }
 }
 
-/// `sums = left right` for two strips.
-fn tile(left: &[Pairs<ROWS>], right: &[Pairs<COLUMNS>], sums: &mut [[f32; COLUMNS]; ROWS]) {
+/// `sums = left right`, for as many pairs as `right` has.
+fn tile(left: &[Lefts], right: &[Pairs], sums: &mut [[f32; COLUMNS]; ROWS]) {
     #[cfg(target_arch = "x86_64")]
     if is_fast() {
         // SAFETY: the processor has the instructions that the function is compiled for.
@@ -185,19 +332,18 @@ fn tile(left: &[Pairs<ROWS>], right: &[Pairs<COLUMNS>], sums: &mut [[f32; COLUMN
     tile_by_parts(left, right, sums);
 }
 
-fn tile_by_parts(
-    left: &[Pairs<ROWS>],
-    right: &[Pairs<COLUMNS>],
-    sums: &mut [[f32; COLUMNS]; ROWS],
-) {
+fn tile_by_parts(left: &[Lefts], right: &[Pairs], sums: &mut [[f32; COLUMNS]; ROWS]) {
     let second = |pair: u32| f32::from_bits(pair & 0xffff_0000);
     let first = |pair: u32| f32::from_bits(pair << 16);
     *sums = [[0.0; COLUMNS]; ROWS];
     wide!({
-        for (left, right) in left.iter().zip(right) {
-            for (sums, x) in sums.iter_mut().zip(left) {
-                for (sum, y) in sums.iter_mut().zip(right) {
-                    *sum += second(*x) * second(*y) + first(*x) * first(*y);
+        for (left, right) in left.iter().zip(right.chunks(RUN)) {
+            for (k, right) in right.iter().enumerate() {
+                for (sums, row) in sums.iter_mut().zip(left) {
+                    let x = row[k];
+                    for (sum, y) in sums.iter_mut().zip(right) {
+                        *sum += second(x) * second(*y) + first(x) * first(*y);
+                    }
                 }
             }
         }
@@ -206,24 +352,22 @@ fn tile_by_parts(
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bf16")]
-fn tile_by_instructions(
-    left: &[Pairs<ROWS>],
-    right: &[Pairs<COLUMNS>],
-    out: &mut [[f32; COLUMNS]; ROWS],
-) {
+fn tile_by_instructions(left: &[Lefts], right: &[Pairs], out: &mut [[f32; COLUMNS]; ROWS]) {
     use std::arch::x86_64::{
         __m512, __m512bh, __m512i, _mm512_dpbf16_ps, _mm512_set1_epi32, _mm512_setzero_ps,
     };
     let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
-    for (left, right) in left.iter().zip(right) {
-        // SAFETY: both are 128 bytes in which every bit pattern is a number.
-        let right = unsafe { std::mem::transmute::<Pairs<COLUMNS>, [__m512bh; 2]>(*right) };
-        for (sums, x) in sums.iter_mut().zip(left) {
-            let x = _mm512_set1_epi32(x.cast_signed());
-            // SAFETY: as above.
-            let x = unsafe { std::mem::transmute::<__m512i, __m512bh>(x) };
-            for (sum, y) in sums.iter_mut().zip(right) {
-                *sum = _mm512_dpbf16_ps(*sum, x, y);
+    for (left, right) in left.iter().zip(right.chunks(RUN)) {
+        for (k, right) in right.iter().enumerate() {
+            // SAFETY: both are 128 bytes in which every bit pattern is a number.
+            let right = unsafe { std::mem::transmute::<Pairs, [__m512bh; 2]>(*right) };
+            for (sums, row) in sums.iter_mut().zip(left) {
+                let x = _mm512_set1_epi32(row[k].cast_signed());
+                // SAFETY: as above.
+                let x = unsafe { std::mem::transmute::<__m512i, __m512bh>(x) };
+                for (sum, y) in sums.iter_mut().zip(right) {
+                    *sum = _mm512_dpbf16_ps(*sum, x, y);
+                }
             }
         }
     }
@@ -254,7 +398,7 @@ mod tests {
         fn products_agree_with_sums_in_double_precision(
             rows in prop_oneof![1usize..30, BLOCK..BLOCK + 30],
             depth in prop_oneof![1usize..40, 60usize..140],
-            columns in 1usize..70,
+            columns in prop_oneof![1usize..70, 120usize..140],
             transposed in any::<[bool; 2]>(),
         ) {
             let a = Stored::new([rows, depth], transposed[0], 1);
@@ -262,10 +406,19 @@ mod tests {
             let strips = Strips::new(b.matrix(), [depth, columns]);
             let mut out = Vec::with_capacity(rows * columns);
             let out = strips.multiply(a.matrix(), rows, out.spare_capacity_mut());
+            let mut by_columns = Vec::with_capacity(rows * columns);
+            let sizes = [rows, depth, columns];
+            let (left, right) = (a.matrix(), b.matrix());
+            let memory = by_columns.spare_capacity_mut();
+            prop_assert_eq!(&*out, multiply_by_columns(sizes, left, right, memory));
             let sums = a.product(&b, |x| bf16::from_f32(x).to_f64());
             prop_assert_eq!(out.len(), sums.len());
-            for (found, sum) in out.iter().zip(sums) {
+            let start = numbers(rows * columns, 3);
+            let mut added = start.clone();
+            strips.multiply_add(a.matrix(), rows, &mut added);
+            for (((found, added), start), sum) in out.iter().zip(added).zip(start).zip(sums) {
                 prop_assert!((f64::from(*found) - sum).abs() < 2e-5, "{found} {sum}");
+                prop_assert!((added - start - *found).abs() < 1e-5, "{added} {found}");
             }
         }
 
@@ -277,8 +430,10 @@ mod tests {
                 let pairs = halves.chunks_exact(2).map(|two| rounded_pair(two[0], two[1]));
                 pairs.collect::<Vec<u32>>()
             };
-            let (left, right) = (pairs(depth * ROWS, 1), pairs(depth * COLUMNS, 2));
-            let (left, right) = (left.as_chunks().0, right.as_chunks().0);
+            let left = pairs(depth.div_ceil(RUN) * ROWS * RUN, 1);
+            let left = left.as_chunks::<RUN>().0.as_chunks::<ROWS>().0;
+            let right = pairs(depth * COLUMNS, 2);
+            let right = right.as_chunks().0;
             let [mut found, mut expected] = [[[0.0; COLUMNS]; ROWS]; 2];
             tile(left, right, &mut found);
             tile_by_parts(left, right, &mut expected);

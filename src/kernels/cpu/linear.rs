@@ -10,6 +10,11 @@ use rayon::prelude::*;
 /// Rows from which a thread packs the weights for its own part of a product.
 const ROWS_PER_THREAD: usize = 48;
 
+/// Rows up to which, and elements of a right matrix from which, the threads share its columns when it is
+/// rounded: reading it takes a part of the time that counts, and rounded rows stay in the caches.
+const FEW_ROWS: usize = 1024;
+const LARGE: usize = 1 << 20;
+
 /// `x W + b`: `x: [rows, from]`, `weight: [from, to]`, `bias: [R, to]`, whose row `i mod R` is added to row i.
 pub(crate) fn forward(
     x: CpuTensor,
@@ -44,6 +49,18 @@ fn by_rows(
     finish: impl Fn(usize, &mut [f32]) + Send + Sync,
 ) -> Vec<f32> {
     let rounded = precision == MatmulPrecision::Bfloat16 && rows >= bfloat16::LEAST_ROWS;
+    let mut out = Vec::with_capacity(rows * to);
+    if rounded && rows <= FEW_ROWS && from * to >= LARGE {
+        let part = rows.div_ceil(rayon::current_num_threads());
+        let sizes = [rows, from, to];
+        bfloat16::multiply_by_columns(sizes, x, w, out.spare_capacity_mut())
+            .par_chunks_mut(part * to)
+            .enumerate()
+            .for_each(|(i, out)| finish(i * part, out));
+        // SAFETY: the product has written every element.
+        unsafe { out.set_len(rows * to) };
+        return out;
+    }
     let rounded = rounded.then(|| bfloat16::Strips::new(w, [from, to]));
     let tasks = (rows / ROWS_PER_THREAD).clamp(1, rayon::current_num_threads());
     if tasks == 1 && rounded.is_none() {
@@ -52,7 +69,6 @@ fn by_rows(
         return out;
     }
     let block = rows.div_ceil(tasks);
-    let mut out = Vec::with_capacity(rows * to);
     out.spare_capacity_mut()[..rows * to]
         .par_chunks_mut(block * to)
         .enumerate()

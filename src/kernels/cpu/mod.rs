@@ -129,9 +129,13 @@ impl<'a> Matrix<'a> {
 /// # Panics
 /// If a slice is too short for its sizes, or a size is zero.
 pub(super) fn matmul(sizes: [usize; 3], alpha: f32, a: Matrix<'_>, b: Matrix<'_>, out: &mut [f32]) {
-    // SAFETY: initialised memory stays so, since `product` only writes numbers.
-    let out = unsafe { &mut *(std::ptr::from_mut(out) as *mut [MaybeUninit<f32>]) };
-    product(sizes, alpha, a, b, out, gemm::Parallelism::None);
+    product(sizes, alpha, a, b, uninit(out), gemm::Parallelism::None);
+}
+
+/// Numbers as memory for a product, which only writes numbers.
+fn uninit(out: &mut [f32]) -> &mut [MaybeUninit<f32>] {
+    // SAFETY: what is given out stays in this module and its children, which write numbers only.
+    unsafe { &mut *(std::ptr::from_mut(out) as *mut [MaybeUninit<f32>]) }
 }
 
 /// `a b` in memory that nothing has been written to, which is returned; on this thread.

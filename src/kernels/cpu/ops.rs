@@ -37,13 +37,19 @@ impl CpuOps for Flex {
         k_norm: FloatTensor<Self>,
         cos: FloatTensor<Self>,
         sin: FloatTensor<Self>,
+        precision: MatmulPrecision,
     ) -> FloatTensor<Self> {
         let heads = heads(&qkv, &q_norm);
         let norms = [q_norm, k_norm];
-        attention::forward(qkv, Some(attention::Rotary { norms, cos, sin }), heads)
+        let rotary = attention::Rotary { norms, cos, sin };
+        attention::forward(qkv, Some(rotary), heads, precision)
     }
-    fn self_attention(qkv: FloatTensor<Self>, heads: usize) -> FloatTensor<Self> {
-        attention::forward(qkv, None, heads)
+    fn self_attention(
+        qkv: FloatTensor<Self>,
+        heads: usize,
+        precision: MatmulPrecision,
+    ) -> FloatTensor<Self> {
+        attention::forward(qkv, None, heads, precision)
     }
     fn layer_norm(
         x: FloatTensor<Self>,
