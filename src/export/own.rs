@@ -8,8 +8,7 @@ use super::{Artifact, Format, binary, labelme, npy, pictures, tables, tiff, yolo
 use crate::files::{self, FileError};
 use crate::own_png::is_own_png;
 use image::{ImageDecoder, ImageReader};
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::path::Path;
 
 impl Format {
@@ -34,7 +33,7 @@ impl Format {
             Self::Labelme => "saved by another program, such as Labelme",
             Self::Yolo => "a file of labels that another program saved",
             Self::Index if is_in_colour(path) => "a picture in colour and not a mask",
-            Self::Index => "a label map that another program saved",
+            Self::Index => "a label map that another program saved, or an earlier version did",
             _ => FOREIGN,
         };
         files::refuse_existing(path, what)
@@ -51,13 +50,13 @@ impl Format {
             | Self::Colours
             | Self::Probability
             | Self::Margin
-            | Self::Entropy => is_own_png(path) || !is_picture(path),
+            | Self::Entropy => is_own_png(path) || !files::is_picture(path),
             Self::Labelme => fs::read(path).is_ok_and(|text| labelme::is_own(&text)),
             Self::Yolo => fs::read_to_string(path).is_ok_and(|text| yolo::is_own(&text)),
             Self::Npy | Self::ProbabilityNpy | Self::MarginNpy | Self::EntropyNpy => {
                 npy::is_own(path)
             }
-            Self::Tiff => tiff::is_own(path) || !is_picture(path),
+            Self::Tiff => tiff::is_own(path) || !files::is_picture(path),
             // Neither is one file for one photo.
             Self::Binary | Self::Coco => false,
         }
@@ -86,13 +85,6 @@ impl Artifact {
 /// Whether a file has no bytes, so that nothing is lost with it, such as one that a full disk left.
 fn is_empty(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|file| file.len() == 0)
-}
-
-/// Whether a file begins as pictures do: nothing else can have been meant to stay under such a name.
-fn is_picture(path: &Path) -> bool {
-    let mut start = [0; 64];
-    let read = File::open(path).and_then(|mut file| file.read(&mut start));
-    image::guess_format(&start[..read.unwrap_or_default()]).is_ok()
 }
 
 /// Whether a file is a picture with several channels, which masks never have.
