@@ -5,7 +5,9 @@
 
 use super::error::FOREIGN;
 use super::{Artifact, Format, binary, labelme, npy, pictures, tables, tiff, yolo};
+use crate::data;
 use crate::files::{self, FileError};
+use crate::labels::IGNORE;
 use crate::own_png::is_own_png;
 use image::{ImageDecoder, ImageReader};
 use std::fs;
@@ -37,6 +39,18 @@ impl Format {
             _ => FOREIGN,
         };
         files::refuse_existing(path, what)
+    }
+
+    /// Whether a file that [`keep_foreign`](Self::keep_foreign) refuses has valid labels of a photo in this format,
+    /// with classes below `classes`: those of this program that a person has corrected in another one. `false` for
+    /// formats that are not edited.
+    pub fn is_corrected(self, path: &Path, photo: &Path, classes: usize) -> bool {
+        match self {
+            Self::Index | Self::Palette => is_label_map_of(path, photo, classes),
+            Self::Labelme => fs::read(path).is_ok_and(|text| labelme::is_valid(&text)),
+            Self::Yolo => fs::read_to_string(path).is_ok_and(|text| yolo::is_valid(&text, classes)),
+            _ => false,
+        }
     }
 
     /// Whether a file is one that this program wrote in this format, or not even a picture in the place of one.
@@ -85,6 +99,17 @@ impl Artifact {
 /// Whether a file has no bytes, so that nothing is lost with it, such as one that a full disk left.
 fn is_empty(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|file| file.len() == 0)
+}
+
+/// Whether a file is a grey or palette PNG of as many pixels as a photo has, upright or not, whose values are classes.
+fn is_label_map_of(path: &Path, photo: &Path, classes: usize) -> bool {
+    let Ok((width, height, labels)) = data::read_labels(path) else {
+        return false;
+    };
+    let is_class = |&label: &u16| usize::from(label) < classes || [255, IGNORE].contains(&label);
+    let bytes = || files::read(photo).ok();
+    let pixels = || data::pixels_of(photo, &bytes()?).ok();
+    labels.iter().all(is_class) && pixels() == Some((width * height) as u64)
 }
 
 /// Whether a file is a picture with several channels, which masks never have.
