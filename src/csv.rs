@@ -17,7 +17,7 @@ pub fn line<S: AsRef<str>>(cells: impl IntoIterator<Item = S>) -> String {
     cells.join(",") + "\n"
 }
 
-/// The cells of every row of a table that was written by `line`, quotes resolved.
+/// The cells of every row of a table that was written by `line`, quotes resolved. Lines may end as on Windows.
 pub fn rows(table: &str) -> Vec<Vec<String>> {
     let (mut rows, mut row, mut cell) = (Vec::new(), Vec::new(), String::new());
     let mut quoted = false;
@@ -27,6 +27,7 @@ pub fn rows(table: &str) -> Vec<Vec<String>> {
             // Within quotes, two are one quote of the text.
             '"' if quoted && rest.next_if_eq(&'"').is_some() => cell.push('"'),
             '"' => quoted = !quoted,
+            '\r' if !quoted && rest.peek() == Some(&'\n') => {}
             ',' if !quoted => row.push(std::mem::take(&mut cell)),
             '\n' if !quoted => {
                 row.push(std::mem::take(&mut cell));
@@ -71,6 +72,7 @@ mod tests {
         ];
         let table: String = written.iter().map(|cells| line(cells.iter())).collect();
         assert_eq!(rows(&table), written);
+        assert_eq!(rows("a,\"b\r\n\"\r\n"), [["a", "b\r\n"]]);
         assert!(rows("").is_empty());
     }
 

@@ -25,6 +25,7 @@ mod foreign;
 mod page_files;
 mod plan;
 mod scratch;
+mod signature;
 mod system;
 mod target;
 mod temporary;
@@ -36,6 +37,7 @@ pub use foreign::{FileKind, foreign};
 pub use page_files::{Contents, Output, exists, keep, map_file, read, write_with};
 pub use plan::Plan;
 pub use scratch::ScratchFile;
+pub use signature::is_picture;
 pub use temporary::{TemporaryFolder, is_temporary, remove_temporaries};
 
 use std::fs::{self, File, OpenOptions};

@@ -3,10 +3,11 @@
 use crate::encoding::{Centroids, to_byte};
 use crate::fonts::Pen;
 use crate::labels;
+use crate::own_gif::own_gif;
 use crate::own_png;
-use image::codecs::gif::{GifEncoder, Repeat};
+use image::error::{EncodingError, ParameterError, ParameterErrorKind};
 use image::imageops::{self, FilterType};
-use image::{Delay, DynamicImage, Frame, Rgb, RgbImage};
+use image::{ImageError, ImageFormat, Rgb, RgbImage};
 use std::io::Write;
 use std::time::Duration;
 
@@ -114,26 +115,55 @@ pub fn png(picture: &RgbImage) -> Result<Vec<u8>, png::EncodingError> {
     own_png::encoded(size, png::ColorType::Rgb, picture.as_raw())
 }
 
-/// An endlessly looping GIF, written frame by frame.
-pub struct Gif<W: Write>(GifEncoder<W>);
+/// An endlessly looping GIF, written frame by frame and marked as this program's.
+pub struct Gif<W: Write> {
+    /// Until the first frame says how large the pictures are.
+    writer: Option<W>,
+    encoder: Option<gif::Encoder<W>>,
+}
 
 impl<W: Write> Gif<W> {
-    /// # Errors
-    /// If writing fails.
-    pub fn new(writer: W) -> image::ImageResult<Self> {
-        let mut encoder = GifEncoder::new_with_speed(writer, GIF_SPEED);
-        encoder.set_repeat(Repeat::Infinite)?;
-        Ok(Self(encoder))
+    /// Nothing is written before the first frame.
+    pub fn new(writer: W) -> Self {
+        Self {
+            writer: Some(writer),
+            encoder: None,
+        }
     }
 
-    /// Adds a picture of at most 256 colours exactly, and others with the nearest of 256.
+    /// Adds a picture of at most 256 colours exactly, and others with the nearest of 256. All pictures have the size
+    /// of the first.
     ///
     /// # Errors
-    /// If writing fails.
+    /// If writing fails, or a side has more than 65535 pixels.
     pub fn frame(&mut self, picture: RgbImage, shown: Duration) -> image::ImageResult<()> {
-        let picture = DynamicImage::ImageRgb8(picture).to_rgba8();
-        let delay = Delay::from_saturating_duration(shown);
-        self.0.encode_frame(Frame::from_parts(picture, 0, 0, delay))
+        let side = |side: u32| {
+            let kind = ParameterErrorKind::DimensionMismatch;
+            let too_large = |_| ImageError::Parameter(ParameterError::from_kind(kind));
+            u16::try_from(side).map_err(too_large)
+        };
+        let (width, height) = (side(picture.width())?, side(picture.height())?);
+        let mut frame = gif::Frame::from_rgb_speed(width, height, picture.as_raw(), GIF_SPEED);
+        // In hundredths of a second.
+        frame.delay = u16::try_from(shown.as_millis() / 10).unwrap_or(u16::MAX);
+        frame.dispose = gif::DisposalMethod::Background;
+        if let Some(writer) = self.writer.take() {
+            let mut encoder = own_gif(writer, [width, height]).map_err(gif_error)?;
+            let repeated = encoder.set_repeat(gif::Repeat::Infinite);
+            repeated.map_err(gif_error)?;
+            self.encoder = Some(encoder);
+        }
+        let Some(encoder) = &mut self.encoder else {
+            return Err(std::io::Error::other("the start of the GIF could not be written").into());
+        };
+        encoder.write_frame(&frame).map_err(gif_error)
+    }
+}
+
+fn gif_error(error: gif::EncodingError) -> ImageError {
+    match error {
+        gif::EncodingError::Io(error) => ImageError::IoError(error),
+        other => ImageError::Encoding(EncodingError::new(ImageFormat::Gif.into(), other)),
     }
 }
 

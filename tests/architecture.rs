@@ -27,7 +27,8 @@ texts:
 version:
 device: panic_message
 encoding: simd
-files: own_png page
+own_gif: own_png
+files: own_gif own_png page
 system_report: device page version
 assignment: encoding
 labels: encoding
@@ -38,7 +39,7 @@ votes: data encoding labels
 label_edit: labels
 kernels: device encoding potential simd
 patches: device kernels
-pictures: encoding fonts labels own_png
+pictures: encoding fonts labels own_gif own_png
 vector_field: encoding potential
 flow: device encoding
 gpu: encoding format page potential vector_field
@@ -49,7 +50,7 @@ inspect: encoding flow inference labels model
 models: files model page run_format spelling
 onnx: data encoding flow inference kernels model random sampler votes
 eval: csv data encoding flow fonts inference labels model pictures random sampler votes
-export: csv data encoding files fonts labels own_png pictures spelling trajectory votes
+export: csv data encoding files fonts labels own_gif own_png pictures spelling trajectory votes
 compare: data encoding eval export fonts labels pictures run_format sampler trajectory votes
 job: data device inference labels model page panic_message sampler
 server: data device export files inference kernels labels model models panic_message terminal votes

@@ -287,8 +287,8 @@ fn check_outputs(arguments: &Arguments) -> anyhow::Result<()> {
             folder.join(worst_photos::LIST),
             "the list of the worst photos",
         );
-        // They are removed, or written again.
-        for name in worst_photos::listed(folder) {
+        let photos = arguments.worst.unwrap_or_default() as usize;
+        for name in worst_photos::in_the_way(folder, photos) {
             plan.write(folder.join(&name), format!("the picture {name}"));
         }
     }

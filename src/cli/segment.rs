@@ -21,6 +21,7 @@ use crate::export::{
     self, Artifact, Details, Entry, Look, Mask, Scene, Selection, Shapes, Trajectory,
 };
 use crate::files::{self, Plan};
+use crate::format::counted;
 use crate::inference::{self, Sampling, Segmented, Tiles, Viewing};
 use crate::labels;
 use crate::model::Model;
@@ -85,7 +86,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     json: bool,
     /// Skip photos whose files are all there and not cut off, and continue the COCO file and the manifest
-    /// of a run that stopped
+    /// of a run that stopped. Labels that were corrected in another program (PNG, Labelme or YOLO) are kept
     #[arg(long)]
     skip_existing: bool,
     /// Treat the photos of every folder, in order, as the frames of a sequence, and report how much the
@@ -142,7 +143,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         &arguments.output,
         std::io::stdin().lock(),
     )?;
-    let (photos, tables) = planned(arguments, found)?;
+    let (mut photos, tables) = planned(arguments, found)?;
     if let Some(manifest) = &arguments.manifest {
         Manifest::keep_foreign(manifest)?;
     }
@@ -154,9 +155,21 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .with_precision(precision);
     let work = Work::new(arguments, &model, &tables)?;
     tables.keep_foreign(&photos, arguments.skip_existing)?;
-    // Before the tables of an earlier run are replaced. What another program wrote is never taken for done.
-    for photo in &photos {
-        photo.outputs.keep_foreign()?;
+    // Before the tables of an earlier run are replaced. Of what another program wrote, only labels of the requested
+    // format are taken for done.
+    let classes = work.selection.names().len();
+    for photo in &mut photos {
+        let goes_on = arguments.skip_existing;
+        photo.outputs.keep_foreign(|format, path| {
+            goes_on && format.is_corrected(path, &photo.path, classes)
+        })?;
+    }
+    let kept: usize = photos
+        .iter()
+        .map(|photo| photo.outputs.corrected.len())
+        .sum();
+    if kept > 0 {
+        err!("kept {} that another program saved", counted(kept, "file"));
     }
     let again = |photo: &&Photo| !arguments.skip_existing || !photo.outputs.are_done();
     let again: Vec<&Photo> = photos.iter().filter(again).collect();

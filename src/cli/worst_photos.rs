@@ -8,7 +8,6 @@ use crate::format::counted;
 use crate::model::Model;
 use crate::pictures;
 use crate::terminal::out;
-use anyhow::Context;
 use std::path::Path;
 
 /// The name of the list in its folder.
@@ -19,7 +18,7 @@ const COLUMNS: [&str; 6] = ["rank", "name", "miou", "pixel_accuracy", "picture",
 const LONGEST_PART: usize = 200;
 
 /// Writes `RANK-NAME.png` for every photo, and their list as `worst.csv`. Pictures that the list from
-/// before names are removed, unless they have been written again.
+/// before names are removed, unless they are written again.
 ///
 /// # Errors
 /// A photo that can no longer be loaded, or a file that cannot be written or removed.
@@ -31,32 +30,32 @@ pub(super) fn write(
     model: &Model,
 ) -> anyhow::Result<()> {
     files::create_folder(folder)?;
-    let before = listed(folder);
+    let ranked = worst.ranked().iter().enumerate();
+    let names: Vec<String> = ranked
+        .map(|(i, ranked)| {
+            let name = files::name_part(&ranked.name, LONGEST_PART);
+            format!("{:03}-{name}.png", i + 1)
+        })
+        .collect();
+    // Before new pictures are written: where letter case does not count, one may have the place of an old one. And
+    // before the list is replaced, which alone says that they are of this program.
+    for name in listed(folder).iter().filter(|name| !names.contains(name)) {
+        let path = folder.join(name);
+        files::remove_file(&path)?;
+    }
     let centroids = model.centroids();
     let mut table = csv::line(COLUMNS);
-    let mut written = Vec::new();
-    for (i, ranked) in worst.ranked().iter().enumerate() {
-        let name = files::name_part(&ranked.name, LONGEST_PART);
-        let rank = i + 1;
-        let file = format!("{rank:03}-{name}.png");
+    for (i, (ranked, file)) in worst.ranked().iter().zip(&names).enumerate() {
         let strip = ranked.strip(data, &centroids)?;
-        files::write_atomic(&folder.join(&file), &pictures::png(&strip)?)?;
+        files::write_atomic(&folder.join(file), &pictures::png(&strip)?)?;
         table.push_str(&csv::line([
-            &rank.to_string(),
+            &(i + 1).to_string(),
             &ranked.name,
             &ranked.miou.to_string(),
             &ranked.pixel_accuracy.to_string(),
-            &file,
+            file,
             &ranked.doubt.to_string(),
         ]));
-        written.push(file);
-    }
-    // Before the list is replaced, which alone says that they are of this program.
-    for name in before.iter().filter(|name| !written.contains(name)) {
-        let path = folder.join(name);
-        if files::exists(&path) {
-            std::fs::remove_file(&path).with_context(|| path.display().to_string())?;
-        }
     }
     files::write_atomic(&folder.join(LIST), table.as_bytes())?;
     let measure = match by {
@@ -71,8 +70,31 @@ pub(super) fn write(
     Ok(())
 }
 
+/// The names of the files in a folder that [`write`] of so many photos may remove or replace: those that the list
+/// names, and those that begin with a rank. A list that was edited, or is missing, names none.
+pub(super) fn in_the_way(folder: &Path, photos: usize) -> Vec<String> {
+    let before: Vec<String> = listed(folder).iter().map(|name| folded(name)).collect();
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let is_ranked = |name: &str| {
+        let rank = name.split_once('-').and_then(|(rank, _)| rank.parse().ok());
+        let is_picture = folded(name).ends_with(".png");
+        is_picture && rank.is_some_and(|rank: usize| (1..=photos).contains(&rank))
+    };
+    let mut names: Vec<String> = names
+        .filter(|name| is_ranked(name) || before.contains(&folded(name)))
+        .collect();
+    names.sort();
+    names
+}
+
+/// A name as file systems compare it that ignore letter case.
+fn folded(name: &str) -> String {
+    name.to_lowercase()
+}
+
 /// The names of the pictures that the list in a folder names, if it is one of this program.
-pub(super) fn listed(folder: &Path) -> Vec<String> {
+fn listed(folder: &Path) -> Vec<String> {
     pictures_in(&std::fs::read_to_string(folder.join(LIST)).unwrap_or_default())
 }
 
@@ -98,6 +120,30 @@ fn pictures_in(list: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_with_the_names_of_pictures_are_in_the_way() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [
+            "001-a.png",
+            "002-b.PNG",
+            "003-c.png",
+            "004-d.png",
+            "2024-beach.png",
+            "photo.png",
+            "001-a.txt",
+        ] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let found = |photos| in_the_way(folder.path(), photos);
+        assert_eq!(found(2), ["001-a.png", "002-b.PNG"]);
+        // What the list names is removed, even if a spreadsheet has saved it with other line endings.
+        let list = csv::line(COLUMNS) + &csv::line(["4", "d", "0.5", "0.5", "004-d.png", "0"]);
+        let saved = list.replace('\n', "\r\n");
+        std::fs::write(folder.path().join(LIST), saved).unwrap();
+        assert_eq!(found(1), ["001-a.png", "004-d.png"]);
+        assert!(in_the_way(&folder.path().join("missing"), 2).is_empty());
+    }
 
     #[test]
     fn only_pictures_of_an_own_list_are_named() {

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// What an error says of a file that no output replaces.
-pub(super) const FOREIGN: &str = "a file that FlowSeg did not write";
+pub(super) const FOREIGN: &str = "a file that FlowSeg did not write, or an earlier version did";
 
 /// Why an export failed. No partial file is left behind.
 #[derive(Debug, thiserror::Error)]

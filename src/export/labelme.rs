@@ -51,6 +51,14 @@ pub(super) fn is_own(text: &[u8]) -> bool {
     text.starts_with(b"{\"flags\":{},\"imageData\":null,") && !text.contains(&b'\n')
 }
 
+/// Whether a file has shapes with labels, as Labelme saves them.
+pub(super) fn is_valid(text: &[u8]) -> bool {
+    let file: serde_json::Value = serde_json::from_slice(text).unwrap_or_default();
+    let has_label = |shape: &serde_json::Value| shape["label"].is_string();
+    let shapes = file["shapes"].as_array();
+    shapes.is_some_and(|shapes| shapes.iter().all(has_label))
+}
+
 /// The path of a file relative to a folder, with forward slashes.
 fn from_folder(folder: &Path, file: &Path) -> String {
     let real = |path: &Path| dunce::canonicalize(path).unwrap_or_else(|_| path.to_owned());
@@ -85,7 +93,10 @@ mod tests {
         assert!(is_own(&own));
         let read: serde_json::Value = serde_json::from_slice(&own).unwrap();
         let saved = serde_json::to_vec_pretty(&read).unwrap();
-        assert!(!is_own(&saved));
+        assert!(!is_own(&saved) && is_valid(&saved));
+        for other in ["{\"camera\":1}", "{\"shapes\":[{}]}", "[]", "{\"shapes\":["] {
+            assert!(!is_valid(other.as_bytes()), "{other}");
+        }
         assert!(!is_own(b"{\"camera\":1}"));
     }
 

@@ -40,7 +40,7 @@ pub use regions::{Region, Regions, absorb_small};
 pub use scene::{Look, Scene, Trajectory};
 pub use selection::{Merge, Selection, UnknownClass};
 pub use tables::{numbers, safetensors};
-pub use yolo::{class_list, data_yaml};
+pub use yolo::{class_list, data_yaml, former_data_yaml};
 
 use crate::files;
 use crate::votes::Doubt;

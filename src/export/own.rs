@@ -5,11 +5,12 @@
 
 use super::error::FOREIGN;
 use super::{Artifact, Format, binary, labelme, npy, pictures, tables, tiff, yolo};
+use crate::data;
 use crate::files::{self, FileError};
+use crate::labels::IGNORE;
 use crate::own_png::is_own_png;
 use image::{ImageDecoder, ImageReader};
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::path::Path;
 
 impl Format {
@@ -34,10 +35,22 @@ impl Format {
             Self::Labelme => "saved by another program, such as Labelme",
             Self::Yolo => "a file of labels that another program saved",
             Self::Index if is_in_colour(path) => "a picture in colour and not a mask",
-            Self::Index => "a label map that another program saved",
+            Self::Index => "a label map that another program saved, or an earlier version did",
             _ => FOREIGN,
         };
         files::refuse_existing(path, what)
+    }
+
+    /// Whether a file that [`keep_foreign`](Self::keep_foreign) refuses has valid labels of a photo in this format,
+    /// with classes below `classes`: those of this program that a person has corrected in another one. `false` for
+    /// formats that are not edited.
+    pub fn is_corrected(self, path: &Path, photo: &Path, classes: usize) -> bool {
+        match self {
+            Self::Index | Self::Palette => is_label_map_of(path, photo, classes),
+            Self::Labelme => fs::read(path).is_ok_and(|text| labelme::is_valid(&text)),
+            Self::Yolo => fs::read_to_string(path).is_ok_and(|text| yolo::is_valid(&text, classes)),
+            _ => false,
+        }
     }
 
     /// Whether a file is one that this program wrote in this format, or not even a picture in the place of one.
@@ -51,13 +64,13 @@ impl Format {
             | Self::Colours
             | Self::Probability
             | Self::Margin
-            | Self::Entropy => is_own_png(path) || !is_picture(path),
+            | Self::Entropy => is_own_png(path) || !files::is_picture(path),
             Self::Labelme => fs::read(path).is_ok_and(|text| labelme::is_own(&text)),
             Self::Yolo => fs::read_to_string(path).is_ok_and(|text| yolo::is_own(&text)),
             Self::Npy | Self::ProbabilityNpy | Self::MarginNpy | Self::EntropyNpy => {
                 npy::is_own(path)
             }
-            Self::Tiff => tiff::is_own(path) || !is_picture(path),
+            Self::Tiff => tiff::is_own(path) || !files::is_picture(path),
             // Neither is one file for one photo.
             Self::Binary | Self::Coco => false,
         }
@@ -88,11 +101,15 @@ fn is_empty(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|file| file.len() == 0)
 }
 
-/// Whether a file begins as pictures do: nothing else can have been meant to stay under such a name.
-fn is_picture(path: &Path) -> bool {
-    let mut start = [0; 64];
-    let read = File::open(path).and_then(|mut file| file.read(&mut start));
-    image::guess_format(&start[..read.unwrap_or_default()]).is_ok()
+/// Whether a file is a grey or palette PNG of as many pixels as a photo has, upright or not, whose values are classes.
+fn is_label_map_of(path: &Path, photo: &Path, classes: usize) -> bool {
+    let Ok((width, height, labels)) = data::read_labels(path) else {
+        return false;
+    };
+    let is_class = |&label: &u16| usize::from(label) < classes || [255, IGNORE].contains(&label);
+    let bytes = || files::read(photo).ok();
+    let pixels = || data::pixels_of(photo, &bytes()?).ok();
+    labels.iter().all(is_class) && pixels() == Some((width * height) as u64)
 }
 
 /// Whether a file is a picture with several channels, which masks never have.

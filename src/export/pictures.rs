@@ -7,6 +7,7 @@ use super::scene::{Look, Scene};
 use crate::files;
 use crate::labels;
 use crate::labels::IGNORE;
+use crate::own_gif::is_own_gif;
 use crate::own_png;
 use crate::pictures::{self, Gif};
 use image::codecs::gif::GifDecoder;
@@ -189,7 +190,7 @@ pub fn write_animation(
     let count = pictures.count();
     files::write_with(path, |file| {
         let mut file = BufWriter::new(file);
-        let mut gif = Gif::new(&mut file).map_err(|e| failed(path, e))?;
+        let mut gif = Gif::new(&mut file);
         for at in 0..count {
             let ends = at == 0 || at + 1 == count;
             let shown = if ends { END } else { STEP };
@@ -202,8 +203,12 @@ pub fn write_animation(
     })
 }
 
-/// Whether a file is an animation as [`write_animation`] writes them, which show the first picture so long.
+/// Whether a file is an animation as [`write_animation`] writes them. Those of earlier versions have no mark, but
+/// show the first picture so long.
 pub(super) fn is_own_animation(path: &Path) -> bool {
+    if is_own_gif(path) {
+        return true;
+    }
     let decoder = File::open(path)
         .ok()
         .and_then(|file| GifDecoder::new(BufReader::new(file)).ok());

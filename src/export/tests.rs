@@ -2,8 +2,8 @@ use super::*;
 use crate::data;
 use crate::encoding::Centroids;
 use clap::ValueEnum;
-use image::codecs::gif::GifDecoder;
-use image::{AnimationDecoder, Rgb, RgbImage};
+use image::codecs::gif::{GifDecoder, GifEncoder};
+use image::{AnimationDecoder, Delay, Frame, Rgb, RgbImage, RgbaImage};
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -359,11 +359,31 @@ fn only_files_of_this_program_are_replaced() {
         assert!(artifact.keep_foreign(&path).is_err());
     }
     let path = folder.path().join("a.trajectory.gif");
-    let mut gif = crate::pictures::Gif::new(File::create(&path).unwrap()).unwrap();
-    gif.frame(RgbImage::new(2, 2), Duration::from_millis(100))
-        .unwrap();
-    drop(gif);
-    assert!(Artifact::Gif.keep_foreign(&path).is_err());
+    // One of an earlier version has no mark, but shows the first picture as long as it did.
+    for (shown, is_own) in [(100, false), (1200, true)] {
+        let mut gif = GifEncoder::new(File::create(&path).unwrap());
+        let delay = Delay::from_saturating_duration(Duration::from_millis(shown));
+        let picture = Frame::from_parts(RgbaImage::new(2, 2), 0, 0, delay);
+        gif.encode_frame(picture).unwrap();
+        drop(gif);
+        assert_eq!(Artifact::Gif.keep_foreign(&path).is_ok(), is_own);
+    }
+    // Pictures that this program does not read.
+    for (format, name) in [(Format::Tiff, "a.tif"), (Format::Overlay, "a.overlay.png")] {
+        let path = folder.path().join(name);
+        for start in [
+            &b"II+\0\x08\0\0\0"[..],
+            b"8BPS\0\x01",
+            b"\0\0\0\x18ftypheic",
+        ] {
+            fs::write(&path, start).unwrap();
+            let error = format.keep_foreign(&path).unwrap_err().to_string();
+            assert!(
+                error.contains(name) && error.contains("earlier version"),
+                "{error}"
+            );
+        }
+    }
 }
 
 #[test]

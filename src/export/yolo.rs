@@ -41,27 +41,58 @@ fn short(share: f64) -> String {
 }
 
 /// Whether a text is as [`encode`] writes it: polygons along the edges of pixels, with numbers of at most six
-/// digits. Boxes are not, nor polygons that another program saved.
+/// digits. Boxes are not, nor polygons that a person drew with another program.
 pub(super) fn is_own(text: &str) -> bool {
     text.lines().all(|line| {
         let mut parts = line.split(' ');
         let class = parts
             .next()
             .is_some_and(|class| class.parse::<u16>().is_ok());
-        let mut count = 0;
-        let own = parts.all(|share| {
-            count += 1;
+        let shares: Vec<&str> = parts.collect();
+        let is_short = |share: &&str| {
             let number = share.parse::<f64>();
-            number.is_ok_and(|number| short(number) == share)
-        });
-        class && own && count >= 8 && count % 2 == 0
+            number.is_ok_and(|number| short(number) == **share)
+        };
+        class && shares.iter().all(is_short) && is_along_pixels(&shares)
     })
+}
+
+/// Whether a text is a file of labels in this form by any program: boxes, or polygons of three corners or more, with
+/// classes below `classes`.
+pub(super) fn is_valid(text: &str, classes: usize) -> bool {
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
+    lines.all(|line| {
+        let mut parts = line.split_whitespace();
+        let class = parts.next().and_then(|class| class.parse().ok());
+        let shares: Vec<Option<f64>> = parts.map(|share| share.parse().ok()).collect();
+        let is_share =
+            |share: &Option<f64>| share.is_some_and(|share| (0.0..=1.0).contains(&share));
+        class.is_some_and(|class: usize| class < classes)
+            && shares.iter().all(is_share)
+            && shares.len() >= 4
+            && shares.len().is_multiple_of(2)
+    })
+}
+
+/// Whether coordinates, x and y in turn, are those of a polygon along the edges of pixels. Only the bridges to holes,
+/// two for each hole and its four sides or more, are neither horizontal nor vertical.
+fn is_along_pixels(shares: &[&str]) -> bool {
+    let (corners, odd) = shares.as_chunks::<2>();
+    let next = corners.iter().cycle().skip(1);
+    let sides = corners.iter().zip(next);
+    let straight = sides.filter(|([x, y], [to_x, to_y])| x == to_x || y == to_y);
+    corners.len() >= 4 && odd.is_empty() && 3 * straight.count() > 2 * corners.len()
 }
 
 /// `classes.txt`: one name per line, in the order of the indices.
 pub fn class_list(names: &[String]) -> String {
     let line = |name: &String| name.replace(['\n', '\r'], " ") + "\n";
     names.iter().map(line).collect()
+}
+
+/// The `data.yaml` of earlier versions, in the place of which [`data_yaml`] may be written.
+pub fn former_data_yaml(names: &[String]) -> String {
+    data_yaml(names).replacen("\ntrain:", "\npath: .\ntrain:", 1)
 }
 
 /// `data.yaml` for Ultralytics: the folder of the photos, and the names. It has no `path`: Ultralytics then
@@ -94,12 +125,26 @@ mod tests {
         };
         let own = encode(&mask);
         assert!(is_own(&own) && is_own(""), "{own}");
+        let mut labels = [0; 49];
+        for hole in [8, 10, 12, 22, 24, 26] {
+            labels[hole] = 1;
+        }
+        let photo = RgbImage::new(7, 7);
+        let holes = encode(&Mask {
+            photo: &photo,
+            labels: &labels,
+            ..mask
+        });
+        assert!(is_own(&holes), "{holes}");
         for foreign in [
             "notes\n",
             "0 0.5 0.5 0.25 0.25\n",
             "0 0.1 0.1 0.2 0.1 0.2 0.2\n",
             "0 0.100000 0.1 0.2 0.1 0.2 0.2 0.1 0.2\n",
             "0 0.1234567 0.1 0.2 0.1 0.2 0.2 0.1 0.2\n",
+            "0 0.1 0.1 0.2 0.1 0.2 0.2 0.1 0.2 0.5\n",
+            "0 0.1 0.1 0.5 0.2 0.4 0.6 0.2 0.5\n",
+            "0 0.1 0.1 0.5 0.1 0.4 0.6 0.2 0.6\n",
         ] {
             assert!(!is_own(foreign), "{foreign}");
             assert!(!is_own(&(own.clone() + foreign)), "{foreign}");
@@ -107,9 +152,31 @@ mod tests {
     }
 
     #[test]
+    fn labels_of_any_program_are_told_from_other_texts() {
+        for valid in ["", "\n", "0 0.5 0.5 0.25 0.25\n1 0 0 1 0 1.0 1\r\n"] {
+            assert!(is_valid(valid, 2), "{valid}");
+        }
+        for other in [
+            "mine",
+            "2 0.5 0.5 0.25 0.25\n",
+            "0 0.5 0.5\n",
+            "0 0.5 0.5 0.25 0.25 0.5\n",
+            "0 0.5 0.5 25 25\n",
+            "0 0.5 0.5 0.25 width\n",
+        ] {
+            assert!(!is_valid(other, 2), "{other}");
+        }
+    }
+
+    #[test]
     fn the_photos_are_searched_beside_the_yaml() {
         let yaml = data_yaml(&["a: \"b\"".to_owned()]);
         assert!(!yaml.contains("path:"), "{yaml}");
+        let former = former_data_yaml(&["a: \"b\"".to_owned()]);
+        assert!(
+            former.contains("beside it.\npath: .\ntrain: images\nval:"),
+            "{former}"
+        );
         assert!(yaml.ends_with("names:\n  0: \"a: \\\"b\\\"\"\n"), "{yaml}");
     }
 }

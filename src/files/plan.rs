@@ -1,14 +1,16 @@
 //! Checks before the work starts that outputs can be written and overwrite no input.
 
+use super::signature::is_picture;
 use super::system::{self, FileId};
 use super::target::{Target, folder_of};
 use super::temporary::{TemporaryFile, permissions_of};
 use super::{FileError, refuse_existing};
+use crate::own_gif::is_own_gif;
 use crate::own_png::is_own_png;
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::fs::{self, File, Metadata};
-use std::io::{self, Read};
+use std::fs::{self, Metadata};
+use std::io;
 use std::path::{Path, PathBuf};
 use unicode_normalization::UnicodeNormalization;
 
@@ -144,32 +146,14 @@ impl Plan {
     }
 }
 
-/// Refuses to replace a picture that this program did not write. TIFFs and GIFs in the place of such
-/// outputs are left to the formats that write them.
+/// Refuses to replace a picture that this program did not write, of any format. The outputs of a plan are PNGs
+/// and GIFs, which are marked, or no pictures.
 fn keep_pictures(path: &Path) -> Result<(), FileError> {
-    let mut start = [0; 12];
-    let read = File::open(path).and_then(|mut file| file.read(&mut start));
-    let start = &start[..read.unwrap_or_default()];
-    let has_ending = |endings: &[&str]| {
-        let ending = path.extension().and_then(|ending| ending.to_str());
-        ending.is_some_and(|ending| endings.iter().any(|e| ending.eq_ignore_ascii_case(e)))
-    };
-    let foreign = match start {
-        [0xff, 0xd8, 0xff, ..] | [b'8', b'B', b'P', b'S', ..] => true,
-        [0x89, b'P', b'N', b'G', ..] => !is_own_png(path),
-        [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => {
-            !has_ending(&["tif", "tiff"])
-        }
-        [b'G', b'I', b'F', b'8', ..] => !has_ending(&["gif"]),
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P'] => true,
-        [_, _, _, _, b'f', b't', b'y', b'p', ..] => true,
-        _ => false,
-    };
-    if foreign {
-        refuse_existing(path, "a picture that another program saved")
-    } else {
-        Ok(())
+    if !is_picture(path) || is_own_png(path) || is_own_gif(path) {
+        return Ok(());
     }
+    let what = "a picture that another program saved, or an earlier version did";
+    refuse_existing(path, what)
 }
 
 /// The destination of an output, the same for every spelling of its path.
@@ -294,6 +278,12 @@ mod tests {
             ("a.csv", b"GIF89a"),
             ("b.png", b"RIFF\x10\0\0\0WEBPVP8 "),
             ("c.png", b"\0\0\0\x18ftypheic"),
+            ("a.tif", b"II*\0\x08\0\0\0"),
+            ("b.tiff", b"MM\0+\0\x08\0\0"),
+            ("race.gif", b"GIF89a\x01\0\x01\0\0\0\0!\xff"),
+            ("a.toml", b"8BPS\0\x01"),
+            ("b.json", b"qoif\0\0"),
+            ("a.safetensors", b"P5\n640 480\n255\n"),
         ] {
             let error = check(name, bytes, Plan::default()).unwrap_err();
             assert!(error.contains(name) && error.contains("picture"), "{error}");
@@ -301,10 +291,16 @@ mod tests {
             check(name, bytes, Plan::replacing()).unwrap();
         }
         let own = crate::pictures::png(&foreign).unwrap();
+        let mut animation = Vec::new();
+        let mut gif = crate::pictures::Gif::new(&mut animation);
+        for _ in 0..2 {
+            let shown = std::time::Duration::from_millis(250);
+            gif.frame(foreign.clone(), shown).unwrap();
+        }
+        drop(gif);
         for (name, bytes) in [
             ("own.png", own.as_slice()),
-            ("a.tif", b"II*\0\x08\0\0\0"),
-            ("a.gif", b"GIF89a"),
+            ("race.gif", animation.as_slice()),
             ("table.csv", b"a,b\n"),
             ("empty.png", b""),
         ] {

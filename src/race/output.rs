@@ -97,7 +97,7 @@ pub fn animation(
         ImageError::IoError(source) => RaceError::Write(source),
         other => RaceError::Picture(other.to_string()),
     };
-    let mut gif = Gif::new(&mut writer).map_err(failed)?;
+    let mut gif = Gif::new(&mut writer);
     let frames = record.frames();
     for (at, frame) in frames.iter().enumerate() {
         let shown = if at + 1 == frames.len() { END } else { STEP };

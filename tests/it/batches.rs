@@ -298,11 +298,15 @@ fn only_whole_masks_of_this_program_count_as_done() {
         command
     };
     fs::create_dir(&out).unwrap();
-    image::GrayImage::new(60, 40).save(&mask).unwrap();
-    let before = fs::read(&mask).unwrap();
-    fails(&mut run(), &["a.png", "another program"]);
-    assert_eq!(fs::read(&mask).unwrap(), before);
-    fs::remove_file(&mask).unwrap();
+    // A grey photo, with values that no class has, and labels of a photo of another size.
+    for (size, value) in [([60, 40], 200), ([60, 41], 0)] {
+        let grey = image::GrayImage::from_pixel(size[0], size[1], image::Luma([value]));
+        grey.save(&mask).unwrap();
+        let before = fs::read(&mask).unwrap();
+        fails(&mut run(), &["a.png", "another program"]);
+        assert_eq!(fs::read(&mask).unwrap(), before);
+        fs::remove_file(&mask).unwrap();
+    }
     run().assert().success();
     let whole = fs::read(&mask).unwrap();
     for cut in [&whole[..0], &whole[..whole.len() - 12]] {
@@ -313,6 +317,91 @@ fn only_whole_masks_of_this_program_count_as_done() {
     let output = run().output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(text.contains("1 of 1 photos are done already"), "{text}");
+}
+
+#[test]
+fn labels_that_were_corrected_elsewhere_are_done_and_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, photos) = (folder.path().join("out"), folder.path().join("photos"));
+    fs::create_dir(&photos).unwrap();
+    photo(&photos, "a.png");
+    let run = |more: &[&str]| {
+        let mut command = segment(&out);
+        command
+            .arg(&photos)
+            .args(["--format", "index,labelme,yolo"]);
+        command.args(more);
+        command
+    };
+    run(&[]).assert().success();
+    let labelme = out.join("a.json");
+    let saved = serde_json::to_vec_pretty(&json(&labelme)).unwrap();
+    fs::write(&labelme, &saved).unwrap();
+    let yolo = out.join("a.txt");
+    let boxes = "0 0.5 0.5 0.25 0.25\n";
+    fs::write(&yolo, boxes).unwrap();
+    let mask = out.join("a.png");
+    image::GrayImage::new(60, 40).save(&mask).unwrap();
+    let corrected = fs::read(&mask).unwrap();
+    // A photo is added.
+    photo(&photos, "b.png");
+    fails(&mut run(&[]), &["another program"]);
+    let output = run(&["--skip-existing"]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}");
+    for words in ["kept 3 files", "1 of 2 photos are done already"] {
+        assert!(text.contains(words), "{text}");
+    }
+    assert_eq!(fs::read(&mask).unwrap(), corrected);
+    assert!(
+        ["b.png", "b.json", "b.txt"]
+            .iter()
+            .all(|name| out.join(name).is_file())
+    );
+    // Another file of the photo is missing.
+    fs::remove_file(&mask).unwrap();
+    run(&["--skip-existing"]).assert().success();
+    assert!(mask.is_file());
+    assert_eq!(fs::read(&labelme).unwrap(), saved);
+    assert_eq!(fs::read_to_string(&yolo).unwrap(), boxes);
+    // Not labels.
+    fs::write(&labelme, "{\"camera\": 1}").unwrap();
+    fails(
+        &mut run(&["--skip-existing"]),
+        &["a.json is saved by another program"],
+    );
+}
+
+#[test]
+fn lists_of_classes_of_earlier_versions_are_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let picture = photo(folder.path(), "a.png");
+    let run = || {
+        let mut command = segment(&out);
+        command.arg(&picture).args(["--format", "yolo"]);
+        command
+    };
+    run().assert().success();
+    let yaml = out.join("data.yaml");
+    let text = fs::read_to_string(&yaml).unwrap();
+    fs::write(&yaml, text.replace("\ntrain:", "\npath: .\ntrain:")).unwrap();
+    run().assert().success();
+    assert_eq!(fs::read_to_string(&yaml).unwrap(), text);
+}
+
+#[test]
+fn a_manifest_of_half_a_line_is_continued() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, manifest) = (folder.path().join("out"), folder.path().join("all.jsonl"));
+    let picture = photo(folder.path(), "a.png");
+    fs::write(&manifest, "{\"error\":null,\"inp").unwrap();
+    for _ in 0..2 {
+        let mut command = segment(&out);
+        command.arg(&picture).arg("--skip-existing");
+        command.arg("--manifest").arg(&manifest).assert().success();
+        assert_eq!(lines(&manifest).len(), 1);
+    }
 }
 
 #[test]

@@ -77,6 +77,19 @@ fn a_race_writes_its_files_and_its_settings_can_be_reused() {
     for picture in ["race.png", "curves.png", "race.gif"] {
         assert!(image::open(out.join(picture)).unwrap().width() > 500);
     }
+    // The animation is replaced only if it is our own.
+    let other = folder.path().join("other");
+    fs::create_dir(&other).unwrap();
+    let own = fs::read(out.join("race.gif")).unwrap();
+    let mark = b"!\xfe\x07FlowSeg\0";
+    assert!(own[..64].windows(mark.len()).any(|bytes| bytes == mark));
+    let foreign = image::RgbImage::new(3, 2);
+    foreign.save(other.join("race.gif")).unwrap();
+    fails(
+        race(&other).arg(&config).arg("--animation"),
+        &["race.gif", "another program"],
+    );
+    assert_eq!(names(&other), ["race.gif"]);
     // The printed settings are those of the same race.
     let mut print = flowseg();
     print

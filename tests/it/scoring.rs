@@ -152,6 +152,14 @@ fn scores_matrix_and_worst_photos_tell_one_story() {
     let left = names(&at("worst"));
     assert!(left[0].starts_with("001-") && left[1].starts_with("002-"));
     assert_eq!(left[2..], ["mine.png", "worst.csv"]);
+    // Pictures of other programs that have the names of those to be written.
+    fs::remove_file(at("worst/worst.csv")).unwrap();
+    let taken = at("worst").join(&left[0]);
+    image::RgbImage::new(3, 2).save(&taken).unwrap();
+    let before = fs::read(&taken).unwrap();
+    let words = ["001-", "another program saved"];
+    fails(&mut eval(&model, &["--worst", "1", "--out", &out]), &words);
+    assert_eq!(fs::read(&taken).unwrap(), before);
 }
 
 #[test]

@@ -2,14 +2,15 @@
 
 use super::outputs::key;
 use crate::files::{self, FileError};
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-/// Maximum bytes of a first line that are examined.
-const FIRST_LINE: u64 = 1 << 20;
+/// Maximum bytes at the start of a file that are examined.
+const START: u64 = 1 << 20;
 
 /// A file of JSON lines, appended photo by photo.
 pub(super) struct Manifest {
@@ -41,9 +42,15 @@ impl Manifest {
         let mut torn = false;
         if goes_on && path.is_file() {
             let text = fs::read(path).map_err(unreadable(path))?;
+            let lines = text.split_inclusive(|&byte| byte == b'\n');
+            let whole: Vec<&[u8]> = lines.filter(|line| is_json(line)).collect();
+            recorded.extend(whole.iter().filter_map(|line| entry(line)));
+            let whole = whole.concat();
+            torn = !whole.is_empty() && !whole.ends_with(b"\n");
             // A run that was killed may have left half a line.
-            torn = !text.is_empty() && !text.ends_with(b"\n");
-            recorded.extend(text.split(|&byte| byte == b'\n').filter_map(entry));
+            if whole.len() < text.len() {
+                files::write_atomic(path, &whole)?;
+            }
         } else {
             files::write_atomic(path, b"")?;
         }
@@ -102,18 +109,29 @@ fn entry(line: &[u8]) -> Option<(String, bool)> {
     Some((key, line["error"].is_null()))
 }
 
-/// Whether a file is empty or begins with a line of a manifest: about a photo, or about a sequence.
+fn is_json(line: &[u8]) -> bool {
+    serde_json::from_slice::<IgnoredAny>(line).is_ok()
+}
+
+/// Whether a file is empty, or has a line of a manifest at its start: about a photo, or about a sequence. A run that
+/// was killed may have left half of such a line, also as the only one.
 fn is_own(path: &Path) -> Result<bool, FileError> {
-    let mut first = Vec::new();
-    let read = File::open(path).and_then(|file| {
-        let mut start = BufReader::new(file.take(FIRST_LINE));
-        start.read_until(b'\n', &mut first)
-    });
+    let mut start = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(START).read_to_end(&mut start));
     read.map_err(unreadable(path))?;
-    let line: Value = serde_json::from_slice(&first).unwrap_or_default();
-    let has = |name: &str| line.get(name).is_some();
-    let own = has("input") && has("outputs") || has("sequence") && has("pictures");
-    Ok(first.is_empty() || own)
+    let is_line = |line: &[u8]| {
+        let line: Value = serde_json::from_slice(line).unwrap_or_default();
+        let has = |name: &str| line.get(name).is_some();
+        has("input") && has("outputs") || has("sequence") && has("pictures")
+    };
+    let is_half = || {
+        let cut = serde_json::from_slice::<IgnoredAny>(&start);
+        let is_cut = cut.is_err_and(|error| error.is_eof());
+        is_cut && start.starts_with(b"{\"") && !start.contains(&b'\n')
+    };
+    let whole = (start.len() as u64) < START;
+    let mut lines = start.split(|&byte| byte == b'\n');
+    Ok(start.is_empty() || lines.any(is_line) || whole && is_half())
 }
 
 /// For `map_err`: reading `path` failed.
@@ -149,7 +167,7 @@ mod tests {
         );
         manifest.add(&json!({"input": "b", "error": null})).unwrap();
         let text = fs::read_to_string(&path).unwrap();
-        assert_eq!(text.lines().count(), 4);
+        assert_eq!(text.lines().count(), 3);
         assert!(Manifest::open(&path, true).unwrap().has("b"));
         assert!(!Manifest::open(&path, false).unwrap().has("a"));
         assert_eq!(fs::read(&path).unwrap(), b"");
@@ -201,6 +219,9 @@ mod tests {
             "",
             "{\"error\":null,\"input\":\"a\",\"outputs\":[]}\n{\"inp",
             "{\"pictures\":3,\"sequence\":\"a\"}\n",
+            // What killed runs left.
+            "{\"error\":null,\"inp",
+            "{\"error\":null,\"inp\n{\"error\":null,\"input\":\"a\",\"outputs\":[]}\n",
         ] {
             fs::write(&path, own).unwrap();
             Manifest::keep_foreign(&path).unwrap();
@@ -209,6 +230,8 @@ mod tests {
             &b"# Notes\n"[..],
             b"\n",
             b"{\"input\": 1}\n",
+            b"{\"flags\":{},\"shapes\":[]}",
+            b"{\"flags\":{},\n\"shapes\":",
             b"[\"input\", \"outputs\"]\n",
             b"\xff\xd8\xff",
         ] {

@@ -45,9 +45,11 @@ pub(super) fn key(path: &str, frame: Option<u64>) -> String {
     frame.map_or_else(|| path.to_owned(), |frame| format!("{path}#{frame}"))
 }
 
-/// Files written for one photo.
+/// Files of one photo.
 pub(super) struct Outputs {
     pub masks: Vec<(Format, PathBuf)>,
+    /// Labels that another program has corrected: they are done, and not written.
+    pub corrected: Vec<PathBuf>,
     /// Outputs that show every state of the flow, not only the last.
     pub flow: Vec<(Artifact, PathBuf)>,
 }
@@ -66,6 +68,7 @@ impl Outputs {
         let flow = flow.iter().map(|&kind| (kind, path(kind.suffix())));
         Self {
             masks: masks.collect(),
+            corrected: Vec::new(),
             flow: flow.collect(),
         }
     }
@@ -88,13 +91,21 @@ impl Outputs {
         }
     }
 
-    /// Refuses to replace what this program did not write; see [`Format::keep_foreign`].
+    /// Refuses to replace what this program did not write; see [`Format::keep_foreign`]. A file for which
+    /// `is_corrected` holds is accepted, and not written.
     ///
     /// # Errors
     /// The file, and what to do.
-    pub(super) fn keep_foreign(&self) -> Result<(), FileError> {
-        for (format, path) in &self.masks {
-            format.keep_foreign(path)?;
+    pub(super) fn keep_foreign(
+        &mut self,
+        is_corrected: impl Fn(Format, &Path) -> bool,
+    ) -> Result<(), FileError> {
+        for (format, path) in std::mem::take(&mut self.masks) {
+            match format.keep_foreign(&path) {
+                Ok(()) => self.masks.push((format, path)),
+                Err(_) if is_corrected(format, &path) => self.corrected.push(path),
+                Err(error) => return Err(error),
+            }
         }
         for (artifact, path) in &self.flow {
             artifact.keep_foreign(path)?;
@@ -116,7 +127,9 @@ impl Outputs {
     /// All paths.
     pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
         let masks = self.masks.iter().map(|(_, path)| path.as_path());
-        masks.chain(self.flow.iter().map(|(_, path)| path.as_path()))
+        let corrected = self.corrected.iter().map(PathBuf::as_path);
+        let flow = self.flow.iter().map(|(_, path)| path.as_path());
+        masks.chain(corrected).chain(flow)
     }
 }
 

@@ -6,7 +6,7 @@ use super::outputs::{Photo, Tables};
 use super::progress::Progress;
 use crate::cli::output::one_line;
 use crate::device::Failed;
-use crate::export::{Coco, Entry, Selection, class_list, data_yaml};
+use crate::export::{Coco, Entry, Selection, class_list, data_yaml, former_data_yaml};
 use crate::files;
 use crate::terminal::{self, err, out};
 use anyhow::bail;
@@ -74,14 +74,20 @@ impl Records {
         });
         let coco = coco.collect::<Result<_, _>>()?;
         if let Some([list, yaml]) = &tables.yolo {
-            for (path, text) in [
-                (list, class_list(selection.names())),
-                (yaml, data_yaml(selection.names())),
+            let names = selection.names();
+            for (path, text, former) in [
+                (list, class_list(names), None),
+                (yaml, data_yaml(names), Some(former_data_yaml(names))),
             ] {
-                if !fs::read(path).is_ok_and(|there| there == text.as_bytes()) {
-                    files::refuse_existing(path, "a list of other classes, or was edited")?;
-                    files::write_atomic(path, text.as_bytes())?;
+                let there = fs::read(path).ok();
+                let is_there = |text: &String| there.as_deref() == Some(text.as_bytes());
+                if is_there(&text) {
+                    continue;
                 }
+                if !former.as_ref().is_some_and(is_there) {
+                    files::refuse_existing(path, "a list of other classes, or was edited")?;
+                }
+                files::write_atomic(path, text.as_bytes())?;
             }
         }
         let manifest = manifest.map(|path| Manifest::open(path, goes_on.is_some()));
