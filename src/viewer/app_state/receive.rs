@@ -21,7 +21,7 @@ impl AppState {
         self.receive_corrections();
         self.follow_masks();
         self.receive_second();
-        if let Some(error) = self.exports.receive() {
+        for error in self.exports.receive() {
             self.errors.report(error);
         }
         while let Some(found) = self.opener.poll() {
