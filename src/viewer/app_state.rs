@@ -413,6 +413,15 @@ impl AppState {
         states.saturating_sub(1) as f32
     }
 
+    /// The position at which playing ends: that of the last state, which may be still to come.
+    pub(super) fn end(&self) -> f32 {
+        if self.busy() {
+            self.reachable().max(self.sampling.steps as f32)
+        } else {
+            self.reachable()
+        }
+    }
+
     pub(super) fn busy(&self) -> bool {
         !matches!(self.phase, Phase::Idle)
     }
@@ -433,25 +442,25 @@ impl AppState {
 
     /// Advances a playing playhead by `seconds`. Returns whether it keeps moving.
     pub(super) fn advance(&mut self, seconds: f32) -> bool {
-        let reachable = self.reachable();
+        let (reachable, end) = (self.reachable(), self.end());
+        let looping = self.settings.looping && end > 0.0;
         let playhead = &mut self.playhead;
         if !playhead.playing || self.flow.is_none() {
             return false;
         }
-        let position = playhead.position + seconds * self.settings.speed;
-        playhead.position = position.min(reachable);
-        if playhead.position < reachable {
+        if looping && playhead.position >= end {
+            // The last state was drawn in the previous frame.
+            playhead.position = 0.0;
             return true;
         }
-        if playhead.position < self.sampling.steps as f32 {
-            return false;
+        let position = playhead.position + seconds * self.settings.speed;
+        playhead.position = position.min(reachable);
+        if playhead.position < end {
+            // At the last state so far, it waits for the next one.
+            return playhead.position < reachable;
         }
-        if self.settings.looping {
-            playhead.position = 0.0;
-        } else {
-            playhead.playing = false;
-        }
-        self.settings.looping
+        playhead.playing = looping;
+        looping
     }
 
     /// Classifies paths and opens them.

@@ -220,6 +220,35 @@ fn keys_scrub_and_play() {
     assert!(!window.state().shared.playhead.playing);
 }
 
+#[test]
+fn a_loop_draws_the_last_state_before_it_begins_again() {
+    let mut window = done(4, Theme::Dark);
+    let app = &mut window.state_mut().shared;
+    app.settings.looping = true;
+    app.go_to(3.5);
+    app.playhead.playing = true;
+    assert!(app.advance(100.0));
+    assert_eq!(app.playhead.position, 4.0);
+    assert!(app.advance(0.01));
+    assert_eq!(app.playhead.position, 0.0);
+    assert!(app.playhead.playing);
+}
+
+#[test]
+fn a_flow_that_was_stopped_is_played_again_to_its_last_state() {
+    let mut window = done(4, Theme::Dark);
+    // As if it had been stopped half-way.
+    window.state_mut().shared.sampling.steps = 8;
+    press(&mut window, Key::End);
+    assert_eq!(window.state().shared.playhead.position, 4.0);
+    press(&mut window, Key::Space);
+    assert!(window.state().shared.playhead.position < 4.0);
+    until(&mut window, "the last state", |app| {
+        !app.shared.playhead.playing
+    });
+    assert_eq!(window.state().shared.playhead.position, 4.0);
+}
+
 /// An idle window requests no frames.
 #[test]
 fn an_idle_window_rests() {

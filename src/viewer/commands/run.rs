@@ -103,11 +103,10 @@ fn act(app: &mut AppState, context: &egui::Context, action: Action) {
         Action::Export => app.dialogs.export = true,
         Action::Quit => context.send_viewport_cmd(ViewportCommand::Close),
         Action::Play => {
-            let playhead = &mut app.playhead;
-            if !playhead.playing && playhead.position >= app.sampling.steps as f32 {
-                playhead.position = 0.0;
+            if !app.playhead.playing && app.playhead.position >= app.end() {
+                app.playhead.position = 0.0;
             }
-            playhead.playing = !playhead.playing;
+            app.playhead.playing = !app.playhead.playing;
         }
         Action::Loop => app.settings.looping = !app.settings.looping,
         Action::StepForward => app.go_to(app.playhead.position.floor() + 1.0),
