@@ -398,8 +398,17 @@ impl AppState {
             worker.cancel();
         }
         self.phase = Phase::Idle;
+        self.drop_unread_states();
         // The flow that was to be replaced may be complete.
         self.restore_correction();
+    }
+
+    /// Drops the states whose numbers do not arrive any more, because the flow was stopped before them.
+    fn drop_unread_states(&mut self) {
+        if let Some(flow) = &mut self.flow {
+            flow.drop_unread();
+        }
+        self.playhead.position = self.playhead.position.min(self.reachable());
     }
 
     /// The number of states of a complete flow.

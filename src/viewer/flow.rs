@@ -120,6 +120,15 @@ impl Flow {
         }
     }
 
+    /// Drops the states from the first one on whose numbers have not been read back.
+    pub(super) fn drop_unread(&mut self) {
+        let unread = self.states.iter().position(|state| state.host.is_none());
+        if let Some(unread) = unread {
+            self.states.truncate(unread);
+            self.generation = another();
+        }
+    }
+
     /// The indices of the states before and after `position`, and the fraction between them, 0 to 1.
     pub(super) fn around(&self, position: f32) -> Option<(usize, usize, f32)> {
         let last = self.states.len().checked_sub(1)?;

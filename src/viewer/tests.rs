@@ -338,6 +338,21 @@ fn sampling_is_cancelled_within_a_step() {
     assert!(before < 101);
 }
 
+/// A state is drawn as soon as it is submitted; its numbers follow, unless the flow is stopped between.
+#[test]
+fn a_state_whose_numbers_do_not_arrive_is_dropped() {
+    let mut window = done(2, Theme::Dark);
+    let app = &mut window.state_mut().shared;
+    let flow = app.flow.as_mut().unwrap();
+    flow.push(1.0, None);
+    app.playhead.position = 2.5;
+    app.cancel();
+    let flow = app.flow.as_ref().unwrap();
+    assert_eq!(flow.states.len(), 3);
+    assert!(flow.nearest(3.0).is_some());
+    assert_eq!(app.playhead.position, 2.0);
+}
+
 #[test]
 fn old_states_leave_graphics_memory_and_come_back() {
     let mut window = done(8, Theme::Dark);

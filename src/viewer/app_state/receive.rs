@@ -154,6 +154,7 @@ impl AppState {
                 let loading = self.is_loading();
                 self.phase = Phase::Idle;
                 self.errors.report(text);
+                self.drop_unread_states();
                 if loading {
                     self.keep_model();
                 }
