@@ -251,7 +251,8 @@ impl AppState {
             self.open_model(suitable);
             return;
         }
-        let complete = |flow: &Flow| flow.settled.is_some();
+        // The settings of the timeline may have changed as well.
+        let complete = |flow: &Flow| flow.settled.is_some() && flow.sampling == Some(self.sampling);
         if self.flow.as_ref().is_some_and(complete) {
             self.queue_masks();
         } else {

@@ -8,6 +8,7 @@ use super::worker_events::{Host, OpenedPhoto, Thumbnails};
 use crate::gpu::GpuError;
 use crate::gpu::canvas::{Sources, Values};
 use crate::gpu::textures::{LabelTexture, Photo};
+use crate::inference::Sampling;
 use crate::labels::LabelMap;
 use image::RgbImage;
 use std::cell::{Cell, RefCell};
@@ -53,6 +54,8 @@ pub(super) struct Flow {
     pub truth_picture: Option<Arc<LabelTexture>>,
     /// `[height, width]` of the states.
     pub size: [usize; 2],
+    /// How it was sampled; `None` if that is not compared with other settings.
+    pub sampling: Option<Sampling>,
     pub states: Vec<StoredState>,
     /// The step from which each pixel keeps its class, once the flow is complete.
     pub settled: Option<Vec<u16>>,
@@ -78,6 +81,7 @@ impl Flow {
             truth: opened.truth,
             truth_picture: opened.truth_picture,
             size: opened.size,
+            sampling: None,
             states: Vec::new(),
             settled: None,
             mask: None,

@@ -102,7 +102,9 @@ impl AppState {
                 if self.masks.outdate_size(shown, size) {
                     self.queue_masks();
                 }
-                self.flow = Some(Flow::new(name, opened));
+                let mut flow = Flow::new(name, opened);
+                flow.sampling = Some(self.sampling);
+                self.flow = Some(flow);
                 // Its states may be smaller than those of the previous flow.
                 self.hover.pixel = None;
                 self.phase = Phase::Sampling(Instant::now());
