@@ -81,6 +81,9 @@ impl AppState {
                     .as_ref()
                     .is_some_and(|model| model.name == name && model.card.classes == card.classes);
                 self.masks.outdate(same);
+                if let Some(before) = &self.model {
+                    self.correct.find_class(&before.classes, &card.classes);
+                }
                 let mut model = OpenModel::new(name, *card, centroids);
                 model.colour(self.settings.published_colours);
                 self.model = Some(model);

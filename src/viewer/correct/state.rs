@@ -1,5 +1,6 @@
 //! The state of correcting, a part of the shared state.
 
+use super::places::Places;
 use super::request::{DIAMETER, Tool};
 use super::session::Session;
 use super::storage::Storage;
@@ -135,6 +136,12 @@ impl Correct {
             Some(session) => session.picture(renderer.pipelines()),
             None => Ok(None),
         }
+    }
+
+    /// Finds the class to paint in the classes of another model by its name, or else takes the first.
+    pub(crate) fn find_class(&mut self, before: &[String], classes: &[String]) {
+        let class = Places::of(before, classes).label(self.class);
+        self.class = class.unwrap_or(0);
     }
 
     /// What strokes and fills write.
