@@ -29,8 +29,10 @@ pub(crate) struct Correct {
     /// The point of the photo under the pointer.
     pub hover: Option<[f32; 2]>,
     pub(super) session: Option<Session>,
-    /// The flow whose mask is being prepared.
+    /// The number of the preparation under way, the latest.
     pub(super) preparing: Option<u64>,
+    /// The number of preparations so far.
+    pub(super) preparations: u64,
     /// The folder for corrected photos, if chosen in this window.
     pub(super) folder: Option<PathBuf>,
     /// Whether to save labels as soon as a folder is chosen.
@@ -57,6 +59,7 @@ impl Correct {
             hover: None,
             session: None,
             preparing: None,
+            preparations: 0,
             folder: None,
             saves: false,
             note: None,
