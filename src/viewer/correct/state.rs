@@ -79,6 +79,11 @@ impl Correct {
         self.session.as_ref().filter(|session| session.flow == flow)
     }
 
+    /// The corrections of a flow's mask, unless they are set aside.
+    fn shown(&self, flow: u64) -> Option<&Session> {
+        self.of_flow(flow).filter(|_| self.on || !self.is_aside)
+    }
+
     /// Whether the open photo's mask can be painted now.
     pub(crate) fn is_ready(&self) -> bool {
         self.on && self.session.is_some()
@@ -95,9 +100,9 @@ impl Correct {
         session.map_or([false; 2], |session| session.edit.can_undo())
     }
 
-    /// Whether the photo's mask was changed by hand.
+    /// Whether the photo's mask was changed by hand, and that is shown.
     pub(crate) fn is_corrected(&self, flow: u64) -> bool {
-        let session = self.of_flow(flow);
+        let session = self.shown(flow);
         session.is_some_and(|session| session.edit.is_corrected())
     }
 
@@ -108,7 +113,7 @@ impl Correct {
 
     /// The corrected mask of a flow, at the photo's size, if it differs from the network's.
     pub(crate) fn labels(&self, flow: u64) -> Option<Vec<u16>> {
-        let session = self.of_flow(flow)?;
+        let session = self.shown(flow)?;
         session.edit.is_corrected().then(|| session.edit.labels())
     }
 
@@ -119,8 +124,7 @@ impl Correct {
 
     /// Whether the canvas draws the mask of a flow as it was corrected, at least at the flow's end.
     pub(crate) fn draws(&self, flow: u64) -> bool {
-        let session = self.of_flow(flow);
-        session.is_some_and(|session| self.on || session.edit.is_corrected())
+        self.on && self.holds(flow) || self.is_corrected(flow)
     }
 
     /// The mask to draw instead of the flow's at the playhead: always while it is corrected, otherwise

@@ -330,6 +330,34 @@ fn corrections_that_are_kept_come_back_after_a_lesson() {
 }
 
 #[test]
+fn saved_corrections_are_not_drawn_in_a_lesson() {
+    let folder = tempfile::tempdir().unwrap();
+    // The settings of the lesson, which keeps the flow.
+    let mut window = done(10, Theme::Dark);
+    window.state_mut().lessons.hurry = true;
+    window.state_mut().shared.settings.corrections = Some(folder.path().join("corrections"));
+    press(&mut window, Key::M);
+    until(&mut window, "the mask", |app| app.shared.correct.is_ready());
+    paint(&mut window, &[MIDDLE, MIDDLE + vec2(40.0, 20.0)]);
+    command(&mut window, Key::S);
+    until(&mut window, "the labels", |app| {
+        !app.shared.correct.is_unsaved()
+    });
+    let flow = window.state().shared.flow.as_ref().unwrap().id;
+    press(&mut window, Key::F6);
+    until(&mut window, "the lesson", |app| {
+        app.lessons.is_open() && complete(app) && app.still()
+    });
+    let app = &window.state().shared;
+    assert_eq!(app.flow.as_ref().unwrap().id, flow);
+    assert!(!app.correct.draws(flow));
+    press(&mut window, Key::F6);
+    until(&mut window, "the corrections", |app| {
+        !app.lessons.is_open() && app.shared.correct.is_corrected(flow)
+    });
+}
+
+#[test]
 fn corrections_survive_a_program_that_ends_without_being_asked() {
     let folder = tempfile::tempdir().unwrap();
     let mut window = correcting();
