@@ -273,9 +273,11 @@ impl AppState {
         self.show(photos);
     }
 
-    /// Opens a model by its name or path. Sampling restarts once it is open.
+    /// Opens a model by its name or path. Sampling restarts once it is open; until then, nothing is
+    /// painted that would be lost.
     fn open_model(&mut self, name: &str) {
         let Some(worker) = &self.worker else { return };
+        self.correct.leave_photo();
         self.request.name = name.to_owned();
         self.phase = Phase::Loading;
         worker.open_model(platform::load_model(name.to_owned(), self.wake.clone()));

@@ -137,9 +137,19 @@ impl PhotoList {
         &self.items
     }
 
+    /// Whether there is a photo at a place that is not shown already.
+    pub(super) fn goes_to(&self, at: usize) -> bool {
+        at != self.shown && at < self.items.len()
+    }
+
+    /// Whether there is another photo than the shown one.
+    pub(super) fn turns(&self) -> bool {
+        self.items.len() > 1
+    }
+
     /// Shows the photo at a place. Returns whether it changed.
     pub(super) fn go_to(&mut self, at: usize) -> bool {
-        let changes = at != self.shown && at < self.items.len();
+        let changes = self.goes_to(at);
         if changes {
             self.shown = at;
         }
@@ -148,10 +158,10 @@ impl PhotoList {
 
     /// Moves on by `by` photos, wrapping around at the ends. Returns whether another photo is shown.
     pub(super) fn turn(&mut self, by: isize) -> bool {
-        let count = self.items.len() as isize;
-        if count < 2 {
+        if !self.turns() {
             return false;
         }
+        let count = self.items.len() as isize;
         self.shown = (self.shown as isize + by).rem_euclid(count) as usize;
         true
     }

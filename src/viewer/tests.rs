@@ -4,6 +4,7 @@
 mod compare;
 mod correct;
 mod exports;
+mod leaving;
 mod lessons;
 mod masks;
 mod memory;

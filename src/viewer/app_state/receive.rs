@@ -24,7 +24,10 @@ impl AppState {
         for error in self.exports.receive() {
             self.errors.report(error);
         }
-        while let Some(found) = self.opener.poll() {
+        // Files wait until the question about leaving the photo is answered and followed.
+        while !self.correct.is_leaving()
+            && let Some(found) = self.opener.poll()
+        {
             for error in found.errors {
                 self.errors.report(error);
             }
@@ -163,6 +166,8 @@ impl AppState {
                 if loading {
                     self.keep_model();
                 }
+                // What was to be replaced may stay.
+                self.restore_correction();
             }
         }
     }

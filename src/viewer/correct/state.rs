@@ -195,6 +195,11 @@ impl Correct {
         self.leaving.is_some()
     }
 
+    /// Whether a command waits for the answer, or is about to be carried out after it.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.is_some() || self.ready.is_some()
+    }
+
     /// Keeps unsaved corrections in the recovery file, such as before the program ends.
     pub(crate) fn keep(&mut self) {
         if let Some(session) = &mut self.session {
@@ -231,7 +236,8 @@ impl Correct {
             _ => false,
         };
         if replaces && self.is_unsaved() {
-            self.leaving = Some(command);
+            // The answer to a question is about what it was asked for.
+            self.leaving.get_or_insert(command);
             return None;
         }
         Some(command)
@@ -260,5 +266,26 @@ impl Correct {
         self.leaving = None;
         self.teach.close();
         open
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::label_edit::LabelEdit;
+
+    #[test]
+    fn a_question_stays_about_the_first_command() {
+        let mut correct = Correct::new(&egui::Context::default());
+        assert!(correct.guard(Command::ShowPhoto(1)).is_some());
+        let edit = LabelEdit::new([1, 1], Arc::new(vec![0])).unwrap();
+        let mut session = Session::new(0, edit, String::new(), Vec::new());
+        session.saved = u64::MAX;
+        correct.session = Some(session);
+        for place in [1, 2] {
+            assert!(correct.guard(Command::ShowPhoto(place)).is_none());
+        }
+        assert!(matches!(correct.leaving, Some(Command::ShowPhoto(1))));
+        assert!(correct.guard(Command::SetOpacity(0.5)).is_some());
     }
 }

@@ -6,10 +6,10 @@ use crate::export::Look;
 use crate::labels::IGNORE;
 use eframe::egui::{Pos2, vec2};
 
-const MIDDLE: Pos2 = pos2(480.0, 400.0);
+pub(super) const MIDDLE: Pos2 = pos2(480.0, 400.0);
 
 /// A window with a complete flow whose mask can be painted.
-fn correcting() -> Window {
+pub(super) fn correcting() -> Window {
     correcting_in(Theme::Dark)
 }
 
@@ -22,7 +22,7 @@ fn correcting_in(theme: Theme) -> Window {
 }
 
 /// Presses the button at the first point, moves to the others and releases it.
-fn paint(window: &mut Window, points: &[Pos2]) {
+pub(super) fn paint(window: &mut Window, points: &[Pos2]) {
     let button = |pos, pressed| Event::PointerButton {
         pos,
         button: PointerButton::Primary,
@@ -43,7 +43,7 @@ fn paint(window: &mut Window, points: &[Pos2]) {
 }
 
 /// The corrected mask, or `None` if it is the network's.
-fn mask(window: &Window) -> Option<Vec<u16>> {
+pub(super) fn mask(window: &Window) -> Option<Vec<u16>> {
     let app = &window.state().shared;
     app.correct.labels(app.flow.as_ref().unwrap().id)
 }
