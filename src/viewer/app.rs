@@ -317,9 +317,16 @@ impl eframe::App for App {
         self.frames
             .frame(frame.info().cpu_usage.unwrap_or_default());
         context.set_zoom_factor(self.shared.settings.scale);
+        let asked = self.shared.correct.asks();
         self.shared.receive();
-        let ready = self.shared.correct.take_ready();
-        self.run(&context, ready.into_iter().collect());
+        if let Some(ready) = self.shared.correct.take_ready() {
+            let quits = matches!(ready, Command::Action(Action::Quit));
+            self.run(&context, vec![ready]);
+            if !quits {
+                // The photo stays if nothing else could be shown.
+                self.shared.restore_correction();
+            }
+        }
         let (lessons, mut parts) = self.lessons();
         lessons.follow(&mut parts);
         let correcting = self.shared.correct.is_ready();
@@ -365,6 +372,10 @@ impl eframe::App for App {
         self.dialogs(&context, &mut commands);
         self.shared.errors.show(&context, &mut commands);
         self.run(&context, commands);
+        if asked && !self.shared.correct.asks() {
+            // The answer is followed, and files that have waited for it are opened, in the next frame.
+            context.request_repaint();
+        }
         let still = self.still();
         if still && self.capture.is_some() && !self.lessons.is_open() {
             self.run(&context, vec![Action::Last.into()]);

@@ -251,7 +251,8 @@ impl AppState {
             self.open_model(suitable);
             return;
         }
-        let complete = |flow: &Flow| flow.settled.is_some();
+        // The settings of the timeline may have changed as well.
+        let complete = |flow: &Flow| flow.settled.is_some() && flow.sampling == Some(self.sampling);
         if self.flow.as_ref().is_some_and(complete) {
             self.queue_masks();
         } else {
@@ -272,9 +273,11 @@ impl AppState {
         self.show(photos);
     }
 
-    /// Opens a model by its name or path. Sampling restarts once it is open.
+    /// Opens a model by its name or path. Sampling restarts once it is open; until then, nothing is
+    /// painted that would be lost.
     fn open_model(&mut self, name: &str) {
         let Some(worker) = &self.worker else { return };
+        self.correct.leave_photo();
         self.request.name = name.to_owned();
         self.phase = Phase::Loading;
         worker.open_model(platform::load_model(name.to_owned(), self.wake.clone()));
@@ -398,8 +401,17 @@ impl AppState {
             worker.cancel();
         }
         self.phase = Phase::Idle;
+        self.drop_unread_states();
         // The flow that was to be replaced may be complete.
         self.restore_correction();
+    }
+
+    /// Drops the states whose numbers do not arrive any more, because the flow was stopped before them.
+    fn drop_unread_states(&mut self) {
+        if let Some(flow) = &mut self.flow {
+            flow.drop_unread();
+        }
+        self.playhead.position = self.playhead.position.min(self.reachable());
     }
 
     /// The number of states of a complete flow.
@@ -411,6 +423,15 @@ impl AppState {
     pub(super) fn reachable(&self) -> f32 {
         let states = self.flow.as_ref().map_or(0, |flow| flow.states.len());
         states.saturating_sub(1) as f32
+    }
+
+    /// The position at which playing ends: that of the last state, which may be still to come.
+    pub(super) fn end(&self) -> f32 {
+        if self.busy() {
+            self.reachable().max(self.sampling.steps as f32)
+        } else {
+            self.reachable()
+        }
     }
 
     pub(super) fn busy(&self) -> bool {
@@ -433,25 +454,25 @@ impl AppState {
 
     /// Advances a playing playhead by `seconds`. Returns whether it keeps moving.
     pub(super) fn advance(&mut self, seconds: f32) -> bool {
-        let reachable = self.reachable();
+        let (reachable, end) = (self.reachable(), self.end());
+        let looping = self.settings.looping && end > 0.0;
         let playhead = &mut self.playhead;
         if !playhead.playing || self.flow.is_none() {
             return false;
         }
-        let position = playhead.position + seconds * self.settings.speed;
-        playhead.position = position.min(reachable);
-        if playhead.position < reachable {
+        if looping && playhead.position >= end {
+            // The last state was drawn in the previous frame.
+            playhead.position = 0.0;
             return true;
         }
-        if playhead.position < self.sampling.steps as f32 {
-            return false;
+        let position = playhead.position + seconds * self.settings.speed;
+        playhead.position = position.min(reachable);
+        if playhead.position < end {
+            // At the last state so far, it waits for the next one.
+            return playhead.position < reachable;
         }
-        if self.settings.looping {
-            playhead.position = 0.0;
-        } else {
-            playhead.playing = false;
-        }
-        self.settings.looping
+        playhead.playing = looping;
+        looping
     }
 
     /// Classifies paths and opens them.

@@ -232,18 +232,19 @@ impl Exports {
         }
     }
 
-    /// Receives the result of an export. Returns its error in one line.
-    pub(super) fn receive(&mut self) -> Option<String> {
-        let (ended, outcome) = self.outcomes.try_recv().ok()?;
-        self.running
-            .retain(|progress| !Arc::ptr_eq(progress, &ended));
-        match outcome? {
-            Ok(path) => {
-                self.written = Some(path);
-                None
+    /// Receives the results of all exports that have ended. Returns their errors, each in one line.
+    pub(super) fn receive(&mut self) -> Vec<String> {
+        let mut errors = Vec::new();
+        while let Ok((ended, outcome)) = self.outcomes.try_recv() {
+            self.running
+                .retain(|progress| !Arc::ptr_eq(progress, &ended));
+            match outcome {
+                Some(Ok(path)) => self.written = Some(path),
+                Some(Err(error)) => errors.push(error),
+                None => {}
             }
-            Err(error) => Some(error),
         }
+        errors
     }
 }
 
@@ -273,5 +274,24 @@ fn outcome(written: Result<(), export::ExportError>, path: PathBuf) -> Outcome {
         Ok(()) => Some(Ok(path)),
         Err(export::ExportError::Cancelled) => None,
         Err(error) => Some(Err(error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exports_that_end_at_the_same_time_are_all_received() {
+        let mut exports = Exports::new(&egui::Context::default());
+        for error in ["one", "two"] {
+            let progress = Arc::new(Progress::default());
+            exports.running.push(progress.clone());
+            let outcome = Some(Err(error.to_owned()));
+            exports.sender.send((progress, outcome)).unwrap();
+        }
+        assert_eq!(exports.progress(), Some(0.0));
+        assert_eq!(exports.receive(), ["one", "two"]);
+        assert_eq!(exports.progress(), None);
     }
 }

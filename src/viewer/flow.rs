@@ -8,6 +8,7 @@ use super::worker_events::{Host, OpenedPhoto, Thumbnails};
 use crate::gpu::GpuError;
 use crate::gpu::canvas::{Sources, Values};
 use crate::gpu::textures::{LabelTexture, Photo};
+use crate::inference::Sampling;
 use crate::labels::LabelMap;
 use image::RgbImage;
 use std::cell::{Cell, RefCell};
@@ -53,6 +54,8 @@ pub(super) struct Flow {
     pub truth_picture: Option<Arc<LabelTexture>>,
     /// `[height, width]` of the states.
     pub size: [usize; 2],
+    /// How it was sampled; `None` if that is not compared with other settings.
+    pub sampling: Option<Sampling>,
     pub states: Vec<StoredState>,
     /// The step from which each pixel keeps its class, once the flow is complete.
     pub settled: Option<Vec<u16>>,
@@ -78,6 +81,7 @@ impl Flow {
             truth: opened.truth,
             truth_picture: opened.truth_picture,
             size: opened.size,
+            sampling: None,
             states: Vec::new(),
             settled: None,
             mask: None,
@@ -116,6 +120,15 @@ impl Flow {
         if let Some(state) = self.states.get_mut(step) {
             state.host = Some(host);
             state.thumbnails = thumbnails;
+            self.generation = another();
+        }
+    }
+
+    /// Drops the states from the first one on whose numbers have not been read back.
+    pub(super) fn drop_unread(&mut self) {
+        let unread = self.states.iter().position(|state| state.host.is_none());
+        if let Some(unread) = unread {
+            self.states.truncate(unread);
             self.generation = another();
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::data::SceneConfig;
 use crate::job::Photo;
-use eframe::egui::ColorImage;
+use eframe::egui::{Color32, ColorImage};
 use image::RgbImage;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -97,10 +97,11 @@ impl PhotoList {
         }
     }
 
-    /// A picture from the clipboard, or `None` if it is empty.
+    /// A picture from the clipboard on white, or `None` if it is empty.
     pub(super) fn pasted(image: &ColorImage) -> Option<Self> {
-        let pixels = image.pixels.iter();
-        let rgb = pixels.flat_map(|p| [p.r(), p.g(), p.b()]).collect();
+        // The colours are multiplied by their opacity already.
+        let on_white = |p: &Color32| [p.r(), p.g(), p.b()].map(|c| c.saturating_add(255 - p.a()));
+        let rgb = image.pixels.iter().flat_map(on_white).collect();
         let [width, height] = image.size.map(|side| side as u32);
         let picture = RgbImage::from_raw(width, height, rgb).filter(|_| width * height > 0)?;
         Some(Self {
@@ -136,9 +137,19 @@ impl PhotoList {
         &self.items
     }
 
+    /// Whether there is a photo at a place that is not shown already.
+    pub(super) fn goes_to(&self, at: usize) -> bool {
+        at != self.shown && at < self.items.len()
+    }
+
+    /// Whether there is another photo than the shown one.
+    pub(super) fn turns(&self) -> bool {
+        self.items.len() > 1
+    }
+
     /// Shows the photo at a place. Returns whether it changed.
     pub(super) fn go_to(&mut self, at: usize) -> bool {
-        let changes = at != self.shown && at < self.items.len();
+        let changes = self.goes_to(at);
         if changes {
             self.shown = at;
         }
@@ -147,10 +158,10 @@ impl PhotoList {
 
     /// Moves on by `by` photos, wrapping around at the ends. Returns whether another photo is shown.
     pub(super) fn turn(&mut self, by: isize) -> bool {
-        let count = self.items.len() as isize;
-        if count < 2 {
+        if !self.turns() {
             return false;
         }
+        let count = self.items.len() as isize;
         self.shown = (self.shown as isize + by).rem_euclid(count) as usize;
         true
     }
@@ -170,5 +181,22 @@ mod tests {
         let picture = ColorImage::filled([1, 1], eframe::egui::Color32::RED);
         assert!(!PhotoList::pasted(&picture).unwrap().turn(1));
         assert!(PhotoList::pasted(&ColorImage::default()).is_none());
+    }
+
+    #[test]
+    fn pasted_transparency_is_on_white() {
+        let colours = [
+            Color32::TRANSPARENT,
+            Color32::from_rgb(10, 20, 30),
+            Color32::from_rgba_premultiplied(0, 50, 100, 100),
+        ];
+        let picture = ColorImage::new([3, 1], colours.to_vec());
+        let photos = PhotoList::pasted(&picture).unwrap();
+        let Some(Item::Pasted(photo)) = photos.item() else {
+            panic!("a pasted picture")
+        };
+        let white = [255, 255, 255];
+        let expected = [white, [10, 20, 30], [155, 205, 255]].concat();
+        assert_eq!(*photo.as_raw(), expected);
     }
 }

@@ -46,6 +46,13 @@ impl SelectionHistory {
     pub(super) fn change(&mut self, change: impl FnOnce(&mut Selection)) {
         self.history.add_undo(&self.current);
         change(&mut self.current);
+        self.forget_redo();
+    }
+
+    /// Forgets what was undone, if the selection has changed since then.
+    fn forget_redo(&mut self) {
+        // All undo points are made before changes, so that time does not count.
+        self.history.feed_state(0.0, &self.current);
     }
 
     pub(super) fn toggle_pin(&mut self, pixel: usize) {
@@ -94,6 +101,7 @@ impl SelectionHistory {
         }
         let pixels = Some(brush.pixels).filter(|pixels| pixels.contains(&true));
         self.current.brushed = Arc::new(pixels.unwrap_or_default());
+        self.forget_redo();
     }
 
     /// Clears the brush. Returns whether there was one.
@@ -115,5 +123,34 @@ impl SelectionHistory {
     /// Shows all classes because another model has other classes.
     pub(super) fn forget_classes(&mut self) {
         self.current.hidden.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_after_an_undo_leaves_nothing_else_to_redo() {
+        let mut selection = SelectionHistory::default();
+        selection.toggle_pin(1);
+        selection.undo();
+        selection.toggle_pin(2);
+        selection.undo();
+        for _ in 0..2 {
+            selection.redo();
+            assert_eq!(selection.pins, [2]);
+        }
+        selection.undo();
+        selection.brush(Brush {
+            pixels: vec![true],
+            begins: true,
+        });
+        selection.undo();
+        for _ in 0..2 {
+            selection.redo();
+            assert!(selection.pins.is_empty());
+            assert_eq!(*selection.brushed, [true]);
+        }
     }
 }

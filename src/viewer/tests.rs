@@ -4,6 +4,7 @@
 mod compare;
 mod correct;
 mod exports;
+mod leaving;
 mod lessons;
 mod masks;
 mod memory;
@@ -220,6 +221,35 @@ fn keys_scrub_and_play() {
     assert!(!window.state().shared.playhead.playing);
 }
 
+#[test]
+fn a_loop_draws_the_last_state_before_it_begins_again() {
+    let mut window = done(4, Theme::Dark);
+    let app = &mut window.state_mut().shared;
+    app.settings.looping = true;
+    app.go_to(3.5);
+    app.playhead.playing = true;
+    assert!(app.advance(100.0));
+    assert_eq!(app.playhead.position, 4.0);
+    assert!(app.advance(0.01));
+    assert_eq!(app.playhead.position, 0.0);
+    assert!(app.playhead.playing);
+}
+
+#[test]
+fn a_flow_that_was_stopped_is_played_again_to_its_last_state() {
+    let mut window = done(4, Theme::Dark);
+    // As if it had been stopped half-way.
+    window.state_mut().shared.sampling.steps = 8;
+    press(&mut window, Key::End);
+    assert_eq!(window.state().shared.playhead.position, 4.0);
+    press(&mut window, Key::Space);
+    assert!(window.state().shared.playhead.position < 4.0);
+    until(&mut window, "the last state", |app| {
+        !app.shared.playhead.playing
+    });
+    assert_eq!(window.state().shared.playhead.position, 4.0);
+}
+
 /// An idle window requests no frames.
 #[test]
 fn an_idle_window_rests() {
@@ -307,6 +337,21 @@ fn sampling_is_cancelled_within_a_step() {
     window.run_steps(3);
     assert_eq!(states(&window), before);
     assert!(before < 101);
+}
+
+/// A state is drawn as soon as it is submitted; its numbers follow, unless the flow is stopped between.
+#[test]
+fn a_state_whose_numbers_do_not_arrive_is_dropped() {
+    let mut window = done(2, Theme::Dark);
+    let app = &mut window.state_mut().shared;
+    let flow = app.flow.as_mut().unwrap();
+    flow.push(1.0, None);
+    app.playhead.position = 2.5;
+    app.cancel();
+    let flow = app.flow.as_ref().unwrap();
+    assert_eq!(flow.states.len(), 3);
+    assert!(flow.nearest(3.0).is_some());
+    assert_eq!(app.playhead.position, 2.0);
 }
 
 #[test]

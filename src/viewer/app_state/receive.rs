@@ -21,10 +21,13 @@ impl AppState {
         self.receive_corrections();
         self.follow_masks();
         self.receive_second();
-        if let Some(error) = self.exports.receive() {
+        for error in self.exports.receive() {
             self.errors.report(error);
         }
-        while let Some(found) = self.opener.poll() {
+        // Files wait until the question about leaving the photo is answered and followed.
+        while !self.correct.is_leaving()
+            && let Some(found) = self.opener.poll()
+        {
             for error in found.errors {
                 self.errors.report(error);
             }
@@ -81,6 +84,9 @@ impl AppState {
                     .as_ref()
                     .is_some_and(|model| model.name == name && model.card.classes == card.classes);
                 self.masks.outdate(same);
+                if let Some(before) = &self.model {
+                    self.correct.find_class(&before.classes, &card.classes);
+                }
                 let mut model = OpenModel::new(name, *card, centroids);
                 model.colour(self.settings.published_colours);
                 self.model = Some(model);
@@ -102,7 +108,9 @@ impl AppState {
                 if self.masks.outdate_size(shown, size) {
                     self.queue_masks();
                 }
-                self.flow = Some(Flow::new(name, opened));
+                let mut flow = Flow::new(name, opened);
+                flow.sampling = Some(self.sampling);
+                self.flow = Some(flow);
                 // Its states may be smaller than those of the previous flow.
                 self.hover.pixel = None;
                 self.phase = Phase::Sampling(Instant::now());
@@ -154,9 +162,12 @@ impl AppState {
                 let loading = self.is_loading();
                 self.phase = Phase::Idle;
                 self.errors.report(text);
+                self.drop_unread_states();
                 if loading {
                     self.keep_model();
                 }
+                // What was to be replaced may stay.
+                self.restore_correction();
             }
         }
     }

@@ -9,12 +9,15 @@ use crate::viewer::app_state::{AppState, Dialogs};
 use crate::viewer::correct;
 use crate::viewer::file_open::Dialog;
 use crate::viewer::lessons::Request;
-use crate::viewer::photo_list::Item;
+use crate::viewer::photo_list::{Item, PhotoList};
 use crate::viewer::settings::SCALE;
 use crate::viewer::view::Arrangement;
 use eframe::egui::{self, ViewportCommand};
 
 pub(crate) fn run(app: &mut AppState, context: &egui::Context, command: Command) {
+    if stays(&app.photos, &command) {
+        return;
+    }
     let Some(command) = app.correct.guard(command) else {
         return;
     };
@@ -88,6 +91,15 @@ pub(crate) fn run(app: &mut AppState, context: &egui::Context, command: Command)
     }
 }
 
+/// Whether a command asks for the photo that is shown already, so that nothing is to be left.
+fn stays(photos: &PhotoList, command: &Command) -> bool {
+    match command {
+        Command::ShowPhoto(at) => !photos.goes_to(*at),
+        Command::Action(Action::Next | Action::Previous) => !photos.turns(),
+        _ => false,
+    }
+}
+
 fn act(app: &mut AppState, context: &egui::Context, action: Action) {
     match action {
         Action::OpenPhotos => ask(app, Dialog::Photos),
@@ -103,11 +115,10 @@ fn act(app: &mut AppState, context: &egui::Context, action: Action) {
         Action::Export => app.dialogs.export = true,
         Action::Quit => context.send_viewport_cmd(ViewportCommand::Close),
         Action::Play => {
-            let playhead = &mut app.playhead;
-            if !playhead.playing && playhead.position >= app.sampling.steps as f32 {
-                playhead.position = 0.0;
+            if !app.playhead.playing && app.playhead.position >= app.end() {
+                app.playhead.position = 0.0;
             }
-            playhead.playing = !playhead.playing;
+            app.playhead.playing = !app.playhead.playing;
         }
         Action::Loop => app.settings.looping = !app.settings.looping,
         Action::StepForward => app.go_to(app.playhead.position.floor() + 1.0),
@@ -175,6 +186,8 @@ fn cancel(app: &mut AppState) {
         return;
     }
     if app.correct.cancel() {
+        // If the window was to be closed, the photo stays after all.
+        app.restore_correction();
         return;
     }
     if app.correct.on && !app.busy() {

@@ -166,7 +166,9 @@ impl AppState {
         else {
             return;
         };
+        let number = self.correct.preparations + 1;
         let preparation = Preparation {
+            number,
             flow: flow.id,
             snapshot: snapshot.with_mask(self.best_mask()),
             classes: model.card.classes.clone(),
@@ -175,9 +177,9 @@ impl AppState {
             file: self.photos.file().map(Path::to_owned),
             only_kept,
         };
-        let id = flow.id;
+        self.correct.preparations = number;
         if self.correct.storage.prepare(preparation) {
-            self.correct.preparing = Some(id);
+            self.correct.preparing = Some(number);
         }
     }
 
@@ -194,8 +196,8 @@ impl AppState {
         while let Some(report) = self.correct.storage.poll() {
             match report {
                 Report::Prepared(prepared) => self.begin_correction(&prepared),
-                Report::NothingKept(flow) => {
-                    if self.correct.preparing == Some(flow) {
+                Report::NothingKept(number) => {
+                    if self.correct.preparing == Some(number) {
                         self.correct.preparing = None;
                         if self.correct.on {
                             self.prepare_correction(false);
@@ -281,7 +283,7 @@ impl AppState {
 
     fn begin_correction(&mut self, prepared: &Prepared) {
         // Meanwhile, the flow may have been replaced, or its mask.
-        if self.correct.preparing != Some(prepared.flow) {
+        if self.correct.preparing != Some(prepared.number) {
             return;
         }
         self.correct.preparing = None;

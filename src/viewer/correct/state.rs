@@ -1,5 +1,6 @@
 //! The state of correcting, a part of the shared state.
 
+use super::places::Places;
 use super::request::{DIAMETER, Tool};
 use super::session::Session;
 use super::storage::Storage;
@@ -28,8 +29,10 @@ pub(crate) struct Correct {
     /// The point of the photo under the pointer.
     pub hover: Option<[f32; 2]>,
     pub(super) session: Option<Session>,
-    /// The flow whose mask is being prepared.
+    /// The number of the preparation under way, the latest.
     pub(super) preparing: Option<u64>,
+    /// The number of preparations so far.
+    pub(super) preparations: u64,
     /// The folder for corrected photos, if chosen in this window.
     pub(super) folder: Option<PathBuf>,
     /// Whether to save labels as soon as a folder is chosen.
@@ -56,6 +59,7 @@ impl Correct {
             hover: None,
             session: None,
             preparing: None,
+            preparations: 0,
             folder: None,
             saves: false,
             note: None,
@@ -75,6 +79,11 @@ impl Correct {
         self.session.as_ref().filter(|session| session.flow == flow)
     }
 
+    /// The corrections of a flow's mask, unless they are set aside.
+    fn shown(&self, flow: u64) -> Option<&Session> {
+        self.of_flow(flow).filter(|_| self.on || !self.is_aside)
+    }
+
     /// Whether the open photo's mask can be painted now.
     pub(crate) fn is_ready(&self) -> bool {
         self.on && self.session.is_some()
@@ -91,9 +100,9 @@ impl Correct {
         session.map_or([false; 2], |session| session.edit.can_undo())
     }
 
-    /// Whether the photo's mask was changed by hand.
+    /// Whether the photo's mask was changed by hand, and that is shown.
     pub(crate) fn is_corrected(&self, flow: u64) -> bool {
-        let session = self.of_flow(flow);
+        let session = self.shown(flow);
         session.is_some_and(|session| session.edit.is_corrected())
     }
 
@@ -104,7 +113,7 @@ impl Correct {
 
     /// The corrected mask of a flow, at the photo's size, if it differs from the network's.
     pub(crate) fn labels(&self, flow: u64) -> Option<Vec<u16>> {
-        let session = self.of_flow(flow)?;
+        let session = self.shown(flow)?;
         session.edit.is_corrected().then(|| session.edit.labels())
     }
 
@@ -115,8 +124,7 @@ impl Correct {
 
     /// Whether the canvas draws the mask of a flow as it was corrected, at least at the flow's end.
     pub(crate) fn draws(&self, flow: u64) -> bool {
-        let session = self.of_flow(flow);
-        session.is_some_and(|session| self.on || session.edit.is_corrected())
+        self.on && self.holds(flow) || self.is_corrected(flow)
     }
 
     /// The mask to draw instead of the flow's at the playhead: always while it is corrected, otherwise
@@ -135,6 +143,12 @@ impl Correct {
             Some(session) => session.picture(renderer.pipelines()),
             None => Ok(None),
         }
+    }
+
+    /// Finds the class to paint in the classes of another model by its name, or else takes the first.
+    pub(crate) fn find_class(&mut self, before: &[String], classes: &[String]) {
+        let class = Places::of(before, classes).label(self.class);
+        self.class = class.unwrap_or(0);
     }
 
     /// What strokes and fills write.
@@ -181,6 +195,11 @@ impl Correct {
         self.leaving.is_some()
     }
 
+    /// Whether a command waits for the answer, or is about to be carried out after it.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.is_some() || self.ready.is_some()
+    }
+
     /// Keeps unsaved corrections in the recovery file, such as before the program ends.
     pub(crate) fn keep(&mut self) {
         if let Some(session) = &mut self.session {
@@ -217,7 +236,8 @@ impl Correct {
             _ => false,
         };
         if replaces && self.is_unsaved() {
-            self.leaving = Some(command);
+            // The answer to a question is about what it was asked for.
+            self.leaving.get_or_insert(command);
             return None;
         }
         Some(command)
@@ -246,5 +266,26 @@ impl Correct {
         self.leaving = None;
         self.teach.close();
         open
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::label_edit::LabelEdit;
+
+    #[test]
+    fn a_question_stays_about_the_first_command() {
+        let mut correct = Correct::new(&egui::Context::default());
+        assert!(correct.guard(Command::ShowPhoto(1)).is_some());
+        let edit = LabelEdit::new([1, 1], Arc::new(vec![0])).unwrap();
+        let mut session = Session::new(0, edit, String::new(), Vec::new());
+        session.saved = u64::MAX;
+        correct.session = Some(session);
+        for place in [1, 2] {
+            assert!(correct.guard(Command::ShowPhoto(place)).is_none());
+        }
+        assert!(matches!(correct.leaving, Some(Command::ShowPhoto(1))));
+        assert!(correct.guard(Command::SetOpacity(0.5)).is_some());
     }
 }

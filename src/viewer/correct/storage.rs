@@ -23,7 +23,7 @@ const QUEUE: usize = 64;
 pub(super) enum Report {
     /// The mask of a flow can be corrected.
     Prepared(Prepared),
-    /// This flow has no kept corrections.
+    /// The flow of the preparation of this number has no kept corrections.
     NothingKept(u64),
     /// The unsaved corrections of this flow are in the recovery file.
     Kept(u64),
@@ -44,6 +44,8 @@ pub(super) enum Report {
 
 /// A mask that can be corrected.
 pub(super) struct Prepared {
+    /// The number of its preparation.
+    pub number: u64,
     pub flow: u64,
     pub network: Arc<Vec<u16>>,
     pub size: [usize; 2],
@@ -57,6 +59,8 @@ pub(super) struct Prepared {
 
 /// A mask to be prepared.
 pub(super) struct Preparation {
+    /// Another one for every preparation: a flow is prepared again when its settings change.
+    pub number: u64,
     pub flow: u64,
     pub snapshot: FlowSnapshot,
     /// The model's own classes.
@@ -285,10 +289,11 @@ fn prepare(asked: Preparation, recovery: Option<&std::path::Path>) -> Report {
         .filter(|_| !known.is_empty())
         .and_then(|folder| data::saved_labels(folder, &asked.name, asked.file.as_deref(), photo));
     if asked.only_kept && kept.is_none() && saved.is_none() {
-        return Report::NothingKept(asked.flow);
+        return Report::NothingKept(asked.number);
     }
     let (size, labels) = asked.snapshot.labels();
     Report::Prepared(Prepared {
+        number: asked.number,
         flow: asked.flow,
         network: Arc::new(labels),
         size,
@@ -349,6 +354,7 @@ mod tests {
     /// A mask of 4 pixels of class 0, three of which were saved as class 1.
     fn prepared(known: &str, kept: Option<Recovery>) -> Prepared {
         Prepared {
+            number: 0,
             flow: 0,
             network: Arc::new(vec![0; 4]),
             size: [2, 2],

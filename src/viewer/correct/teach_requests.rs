@@ -14,7 +14,11 @@ use std::path::{Path, PathBuf};
 pub(super) fn wish(app: &mut AppState, wish: Wish) {
     match wish {
         Wish::Open => open(app),
-        Wish::Close => app.correct.teach.close(),
+        Wish::Close => {
+            app.correct.teach.close();
+            // The window stays open, and the photo with it.
+            app.restore_correction();
+        }
         Wish::Start => start(app),
         Wish::Resume => resume(app),
         Wish::Stop => app.correct.teach.stop(),
@@ -77,24 +81,25 @@ fn take(app: &mut AppState) {
 
 /// Processes the reports of the thread.
 pub(super) fn receive(app: &mut AppState) {
-    let running = app.correct.teach.running.as_ref();
-    let report =
-        running.and_then(|running| Some((running.reports.try_recv().ok()?, &running.folder)));
-    match report {
-        None => {}
-        Some((Report::Begun, folder)) => {
-            let folder = folder.clone();
-            app.settings.remember(&folder);
-            app.emit(AppEvent::RunsOpened(vec![folder]));
-        }
-        Some((Report::Ended(ending), _)) => {
-            let teach = &mut app.correct.teach;
-            teach.running = None;
-            if teach.closing {
-                app.correct.ready = Some(Action::Quit.into());
+    let next = |app: &AppState| {
+        let running = app.correct.teach.running.as_ref()?;
+        Some((running.reports.try_recv().ok()?, running.folder.clone()))
+    };
+    while let Some((report, folder)) = next(app) {
+        match report {
+            Report::Begun => {
+                app.settings.remember(&folder);
+                app.emit(AppEvent::RunsOpened(vec![folder]));
             }
-            app.correct.teach.ending = Some(ending);
-            open(app);
+            Report::Ended(ending) => {
+                let teach = &mut app.correct.teach;
+                teach.running = None;
+                if teach.closing {
+                    app.correct.ready = Some(Action::Quit.into());
+                }
+                app.correct.teach.ending = Some(ending);
+                open(app);
+            }
         }
     }
 }

@@ -6,10 +6,10 @@ use crate::export::Look;
 use crate::labels::IGNORE;
 use eframe::egui::{Pos2, vec2};
 
-const MIDDLE: Pos2 = pos2(480.0, 400.0);
+pub(super) const MIDDLE: Pos2 = pos2(480.0, 400.0);
 
 /// A window with a complete flow whose mask can be painted.
-fn correcting() -> Window {
+pub(super) fn correcting() -> Window {
     correcting_in(Theme::Dark)
 }
 
@@ -22,7 +22,7 @@ fn correcting_in(theme: Theme) -> Window {
 }
 
 /// Presses the button at the first point, moves to the others and releases it.
-fn paint(window: &mut Window, points: &[Pos2]) {
+pub(super) fn paint(window: &mut Window, points: &[Pos2]) {
     let button = |pos, pressed| Event::PointerButton {
         pos,
         button: PointerButton::Primary,
@@ -43,7 +43,7 @@ fn paint(window: &mut Window, points: &[Pos2]) {
 }
 
 /// The corrected mask, or `None` if it is the network's.
-fn mask(window: &Window) -> Option<Vec<u16>> {
+pub(super) fn mask(window: &Window) -> Option<Vec<u16>> {
     let app = &window.state().shared;
     app.correct.labels(app.flow.as_ref().unwrap().id)
 }
@@ -327,6 +327,34 @@ fn corrections_that_are_kept_come_back_after_a_lesson() {
         !app.lessons.is_open() && app.shared.correct.is_unsaved()
     });
     assert_eq!(mask(&window).as_ref(), Some(&painted));
+}
+
+#[test]
+fn saved_corrections_are_not_drawn_in_a_lesson() {
+    let folder = tempfile::tempdir().unwrap();
+    // The settings of the lesson, which keeps the flow.
+    let mut window = done(10, Theme::Dark);
+    window.state_mut().lessons.hurry = true;
+    window.state_mut().shared.settings.corrections = Some(folder.path().join("corrections"));
+    press(&mut window, Key::M);
+    until(&mut window, "the mask", |app| app.shared.correct.is_ready());
+    paint(&mut window, &[MIDDLE, MIDDLE + vec2(40.0, 20.0)]);
+    command(&mut window, Key::S);
+    until(&mut window, "the labels", |app| {
+        !app.shared.correct.is_unsaved()
+    });
+    let flow = window.state().shared.flow.as_ref().unwrap().id;
+    press(&mut window, Key::F6);
+    until(&mut window, "the lesson", |app| {
+        app.lessons.is_open() && complete(app) && app.still()
+    });
+    let app = &window.state().shared;
+    assert_eq!(app.flow.as_ref().unwrap().id, flow);
+    assert!(!app.correct.draws(flow));
+    press(&mut window, Key::F6);
+    until(&mut window, "the corrections", |app| {
+        !app.lessons.is_open() && app.shared.correct.is_corrected(flow)
+    });
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The list of photos and their masks, which are made in the background.
 
 use super::*;
+use crate::export::Look;
 use crate::inference::Tiling;
 use crate::viewer::commands::{Command, run::run};
 use crate::viewer::mask_queue::{MaskSettings, MaskState};
@@ -193,4 +194,26 @@ fn masks_of_a_changed_photo_or_model_are_made_again() {
         let is_new = after.is_some_and(|after| !std::sync::Arc::ptr_eq(&after, &before));
         is_new && counts(app) == [3, 1, 0] && complete(app)
     });
+}
+
+/// A mask that is being prepared for corrections is prepared again when its settings change.
+#[test]
+fn corrections_begin_with_the_outlines_that_were_chosen_last() {
+    let mut window = done(2, Theme::Dark);
+    let context = window.ctx.clone();
+    let app = &mut window.state_mut().shared;
+    app.toggle_correct();
+    let masks = MaskSettings {
+        outlines: Outlines::Network,
+        ..app.settings.masks
+    };
+    run(app, &context, Command::SetMasks(masks));
+    until(&mut window, "the mask", |app| app.shared.correct.is_ready());
+    let app = &window.state().shared;
+    let labels = |app: &App| app.shared.snapshot(Look::Map).unwrap().labels().1;
+    let id = app.flow.as_ref().unwrap().id;
+    let prepared = app.correct.mask(id).unwrap();
+    assert_eq!(prepared, labels(window.state()));
+    window.state_mut().shared.settings.masks.outlines = Outlines::Photo;
+    assert_ne!(prepared, labels(window.state()));
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::models;
 use crate::viewer::app_state::AppState;
+use crate::viewer::commands::{Command, run::run};
 use crate::viewer::photo_list::PhotoList;
 
 #[test]
@@ -129,4 +130,49 @@ fn photos_opened_before_a_model_fails_get_one_that_suits_them() {
         name(&window.state().shared).as_deref(),
         Some(models::FOR_PHOTOS)
     );
+}
+
+#[test]
+fn settings_changed_before_a_model_fails_apply_to_the_one_that_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let wrong = folder.path().join("wrong.safetensors");
+    fs::write(&wrong, "not a model").unwrap();
+    let mut window = done(2, Theme::Dark);
+    let context = window.ctx.clone();
+    let app = &mut window.state_mut().shared;
+    app.choose_model(&wrong.to_string_lossy());
+    let mut sampling = app.sampling;
+    sampling.steps = 3;
+    run(app, &context, Command::Sample(sampling));
+    until(&mut window, "the flow", |app| {
+        app.shared.errors.open && complete(app)
+    });
+    let flow = window.state().shared.flow.as_ref().unwrap();
+    assert_eq!(flow.states.len(), 4);
+}
+
+#[test]
+fn the_class_to_paint_is_found_in_another_model_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let models = [["left", "right"], ["right", "top"]].map(|classes| {
+        let folder = folder.path().join(classes[0]);
+        fs::create_dir(&folder).unwrap();
+        let model = model_file(&folder, &classes);
+        (model.to_string_lossy().into_owned(), classes)
+    });
+    let mut of_first = options(&[], 1);
+    of_first.model = Some(models[0].0.clone());
+    let mut window = window(of_first, Theme::Dark);
+    until(&mut window, "the flow", complete);
+    // The second class of each model: the first one of the other, or none.
+    for (name, classes) in [&models[1], &models[0]] {
+        let app = &mut window.state_mut().shared;
+        app.correct.class = 1;
+        app.choose_model(name);
+        until(&mut window, "the other model", |app| {
+            let model = app.shared.model.as_ref();
+            model.is_some_and(|model| model.card.classes == *classes) && complete(app)
+        });
+        assert_eq!(window.state().shared.correct.class, 0);
+    }
 }
