@@ -66,24 +66,13 @@ fn begins_as_picture(start: &[u8]) -> bool {
     if STARTS.iter().any(|signature| start.starts_with(signature)) {
         return true;
     }
+    // WebP; and HEIC, AVIF and others in the container of MPEG-4.
+    if start.starts_with(b"RIFF") && start.get(8..12) == Some(b"WEBP")
+        || start.get(4..8) == Some(b"ftyp")
+    {
+        return true;
+    }
     match start {
-        [
-            b'R',
-            b'I',
-            b'F',
-            b'F',
-            _,
-            _,
-            _,
-            _,
-            b'W',
-            b'E',
-            b'B',
-            b'P',
-            ..,
-        ] => true,
-        // HEIC, AVIF and others in the container of MPEG-4.
-        [_, _, _, _, b'f', b't', b'y', b'p', ..] => true,
         // PBM, PGM, PPM and PFM: the width, or a comment, is on the next line or behind a blank.
         [b'P', b'1'..=b'6' | b'F' | b'f', blank, next, ..] => {
             blank.is_ascii_whitespace() && (next.is_ascii_digit() || *next == b'#')
