@@ -316,7 +316,8 @@ class Group:
                 loss = (loss.view(label.shape) * weight).sum()
             else:
                 with torch.no_grad():
-                    velocity = (target - state) / (1 - at).clamp_min(train.REMAINING_FLOOR)
+                    # Exactly x1 - x0 on the true path.
+                    velocity = target - source + (target - towards) * at / (1 - at).clamp_min(train.REMAINING_FLOOR)
                     pull = vmap(lambda x, l, c: train.potential_gradient(x, l, c, 1.0, EPSILON))
                     velocity = velocity - reshaped * pull(state + (1 - at) * out, full, self.centroids)
                     weight = weight * (1 - at[:, :, 0]) ** time_weight

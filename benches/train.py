@@ -494,7 +494,8 @@ def train(args, card: dict, weights: dict[str, Tensor], device: torch.device) ->
             loss = (F.cross_entropy(out, labels.clamp_min(0), reduction="none") * weight).sum()
         else:
             with torch.no_grad():
-                velocity = (target - state) / (1 - at).clamp_min(REMAINING_FLOOR)
+                # Exactly x1 - x0 on the true path.
+                velocity = target - source + (target - towards) * at / (1 - at).clamp_min(REMAINING_FLOOR)
                 if args.objective == "reshaped":
                     reached = state + (1 - at) * out
                     velocity = velocity - potential_gradient(reached, labels, centroids, args.temperature, args.epsilon)

@@ -12,7 +12,7 @@
 //! RUN/run.lock                       locked while a process trains in the folder
 //! ```
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 pub(crate) const CONFIG: &str = "config.toml";
 pub(crate) const METRICS: &str = "metrics.jsonl";
@@ -34,12 +34,19 @@ pub struct StepLine {
     /// Mean loss of the steps that were not skipped.
     pub loss: f64,
     pub learning_rate: f64,
-    /// Norm of the last step's gradient, before clipping.
+    /// Norm of the gradient of the last step that was not skipped, before clipping; NaN in files in
+    /// which it is null.
+    #[serde(deserialize_with = "or_nan")]
     pub gradient_norm: f64,
     /// Throughput since the previous line.
     pub photos_per_second: f64,
     /// Share of the time spent waiting for data, 0 to 1.
     pub waiting: f64,
+}
+
+/// A number, or NaN for null, which JSON has in its place.
+fn or_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Option::deserialize(deserializer).map(|number: Option<f64>| number.unwrap_or(f64::NAN))
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -138,6 +145,10 @@ mod tests {
         assert_eq!(serde_json::from_str::<StepLine>(&text).unwrap(), step);
         assert!(serde_json::from_str::<ValidationLine>(&text).is_err());
         assert!(serde_json::from_str::<SkippedLine>(&text).is_err());
+        // As some versions wrote the norm of a skipped step.
+        let null = text.replace("\"gradient_norm\":2.0", "\"gradient_norm\":null");
+        let line: StepLine = serde_json::from_str(&null).unwrap();
+        assert!(line.gradient_norm.is_nan() && line.loss == step.loss);
         let line: AnyLine = serde_json::from_str(&text).unwrap();
         assert_eq!(
             (line.step, line.loss, line.miou),

@@ -118,7 +118,7 @@ impl Dashboard {
                 self.validating = true;
                 self.refresh();
             }
-            Event::Validated(line) => self.validated(line),
+            Event::Validated { line, best } => self.validated(line, best),
             Event::Saved { path } => tracing::info!("saved {}", path.display()),
         }
     }
@@ -200,7 +200,7 @@ impl Dashboard {
         self.refresh();
     }
 
-    fn validated(&mut self, line: ValidationLine) {
+    fn validated(&mut self, line: ValidationLine, best: Option<(f64, u64)>) {
         self.validating = false;
         self.line(&format!(
             "step {}: mIoU {:.2}, pixel accuracy {:.2}",
@@ -208,9 +208,7 @@ impl Dashboard {
             100.0 * line.miou,
             100.0 * line.pixel_accuracy
         ));
-        if self.best.is_none_or(|(best, _)| line.miou > best) {
-            self.best = Some((line.miou, line.step));
-        }
+        self.best = best;
         self.last = Some(line);
         self.refresh();
     }
@@ -321,12 +319,14 @@ mod tests {
         })
     }
 
-    fn validated(step: u64, miou: f64) -> Event {
-        Event::Validated(ValidationLine {
+    fn validated(step: u64, miou: f64, best: (f64, u64)) -> Event {
+        let line = ValidationLine {
             step,
             miou,
             pixel_accuracy: 0.9,
-        })
+        };
+        let best = Some(best);
+        Event::Validated { line, best }
     }
 
     #[test]
@@ -335,8 +335,8 @@ mod tests {
         for step in 0..100 {
             dashboard.show(logged(step, 1.0 / (step + 1) as f64));
         }
-        dashboard.show(validated(50, 0.4));
-        dashboard.show(validated(99, 0.3));
+        dashboard.show(validated(50, 0.4, (0.4, 50)));
+        dashboard.show(validated(99, 0.3, (0.4, 50)));
         let text = dashboard.live();
         for part in [
             "loss 0.0100",
@@ -348,6 +348,10 @@ mod tests {
             assert!(text.contains(part), "{part} is not in {text}");
         }
         assert_eq!(dashboard.losses.len(), CHART);
+        // A stage that is validated at another size has a best score of its own.
+        dashboard.show(validated(120, 0.2, (0.2, 120)));
+        let text = dashboard.live();
+        assert!(text.contains("mIoU 20.00 at step 120, best 20.00 at step 120"));
         dashboard.show(Event::Validating);
         assert!(dashboard.live().ends_with("validating"));
     }

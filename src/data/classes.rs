@@ -101,9 +101,21 @@ impl ClassTable {
 
     /// The index of a class, which is added if missing; [`IGNORE`] if the table is full.
     pub(super) fn find_or_add(&mut self, name: String) -> u16 {
-        if let Some(found) = self.find(&name) {
-            return found;
+        match self.find(&name) {
+            Some(found) => found,
+            None => self.add(name),
         }
+    }
+
+    /// Like [`find_or_add`](Self::find_or_add), but a name in another case is another class.
+    pub(super) fn find_exactly_or_add(&mut self, name: &str) -> u16 {
+        match self.names.iter().position(|own| own == name) {
+            Some(found) => u16::try_from(found).unwrap_or(IGNORE),
+            None => self.add(name.to_owned()),
+        }
+    }
+
+    fn add(&mut self, name: String) -> u16 {
         let index = u16::try_from(self.len()).unwrap_or(IGNORE);
         self.names.push(name);
         index

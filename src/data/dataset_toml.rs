@@ -202,7 +202,12 @@ impl Relabel {
                 DataError::description(path, reason)
             })
         };
-        let mut names: Vec<Option<String>> = old.names.iter().cloned().map(Some).collect();
+        // `None` for a class that is ignored, else its name and whether that is its own.
+        let mut names: Vec<Option<(&str, bool)>> = old
+            .names
+            .iter()
+            .map(|name| Some((name.as_str(), true)))
+            .collect();
         for (from, to) in &self.map {
             if to.trim().is_empty() {
                 let from = from.escape_debug();
@@ -212,21 +217,38 @@ impl Relabel {
                 );
                 return Err(DataError::description(path, reason));
             }
-            names[usize::from(class("map", from)?)] = Some(to.trim().to_owned());
+            names[usize::from(class("map", from)?)] = Some((to.trim(), false));
         }
         for name in &self.ignored {
             names[usize::from(class("ignore", name)?)] = None;
         }
-        let mut table = ClassTable::default();
-        let indices: Vec<u16> = names
-            .into_iter()
-            .map(|name| name.map_or(IGNORE, |name| table.find_or_add(name)))
-            .collect();
+        let (table, indices) = merged(&names);
         let new = |class: u16| indices.get(usize::from(class)).copied().unwrap_or(IGNORE);
         contents.mapping = contents.mapping.then(new);
         contents.classes = ClassTable::checked(path, table.names)?;
         Ok(())
     }
+}
+
+/// The table of these names, each with whether it is the class's own, and the index of each. A new
+/// name is a class of the same name in any case; own names are distinct, also where only the case
+/// differs.
+fn merged(names: &[Option<(&str, bool)>]) -> (ClassTable, Vec<u16>) {
+    let own = names.iter().flatten().filter(|(_, is_own)| *is_own);
+    let own = ClassTable {
+        names: own.map(|(name, _)| (*name).to_owned()).collect(),
+    };
+    let mut table = ClassTable::default();
+    let index = |name: &Option<(&str, bool)>| match *name {
+        None => IGNORE,
+        Some((name, true)) => table.find_exactly_or_add(name),
+        Some((name, false)) => match own.find(name) {
+            Some(class) => table.find_exactly_or_add(own.name(usize::from(class))),
+            None => table.find_or_add(name.to_owned()),
+        },
+    };
+    let indices = names.iter().map(index).collect();
+    (table, indices)
 }
 
 /// A data set whose classes and splits are in the file.

@@ -135,7 +135,7 @@ fn status(run: &Run, silence: Duration) -> Status {
 
 /// The plan in `config.toml` of a run that has taken `step` steps: the total length of all stages,
 /// and the other settings of the current stage. Missing settings are `None`.
-fn plan(folder: &Path, step: u64) -> Plan {
+pub(super) fn plan(folder: &Path, step: u64) -> Plan {
     let text = fs::read_to_string(folder.join(CONFIG)).unwrap_or_default();
     let table: Table = text.parse().unwrap_or_default();
     let whole = |key| number(&table, key);
@@ -159,6 +159,7 @@ fn plan(folder: &Path, step: u64) -> Plan {
             steps: whole("steps").filter(|_| stages.is_empty()),
             batch_size: whole("batch_size"),
             log_every: whole("log_every"),
+            comparable_after: None,
         };
     };
     let now = ends.iter().position(|end| step < *end);
@@ -167,7 +168,33 @@ fn plan(folder: &Path, step: u64) -> Plan {
         steps: ends.last().copied(),
         batch_size: of(now, "batch_size"),
         log_every: of(now, "log_every"),
+        comparable_after: comparable_after(&table, &stages, &ends, step),
     }
+}
+
+/// The end of the last stage that is validated otherwise than the one at `step`, whose scores can be
+/// compared with later ones only. `ends` are the last steps of the stages.
+fn comparable_after(whole: &Table, stages: &[&Table], ends: &[u64], step: u64) -> Option<u64> {
+    const VALIDATION: [(&str, &str); 4] = [
+        ("data", "size"),
+        ("data", "crop"),
+        ("train", "validate_steps"),
+        ("train", "validate_samples"),
+    ];
+    let validation = |stage: &Table| {
+        VALIDATION.map(|(section, key)| {
+            let of = |table: &Table| table.get(section)?.get(key).cloned();
+            of(stage).or_else(|| of(whole))
+        })
+    };
+    // A validation at the end of a stage is that stage's.
+    let at = ends.iter().position(|end| step <= *end);
+    let at = at.or(stages.len().checked_sub(1))?;
+    let own = validation(stages[at]);
+    let other = stages[..at]
+        .iter()
+        .rposition(|stage| validation(stage) != own);
+    other.map(|index| ends[index])
 }
 
 /// A number in the `[train]` section.

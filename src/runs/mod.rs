@@ -51,11 +51,13 @@ impl Curves {
         end(&self.loss).max(end(&self.miou)) as u64
     }
 
-    /// The best mIoU, 0 to 1, and the first step that reached it.
-    pub fn best_miou(&self) -> Option<(f64, u64)> {
+    /// The best mIoU, 0 to 1, of all validations or of those after a step, and the first step that
+    /// reached it.
+    fn best_miou(&self, after: Option<u64>) -> Option<(f64, u64)> {
         let best = self
             .miou
             .iter()
+            .filter(|point| after.is_none_or(|after| point[0] > after as f64))
             .rev()
             .max_by(|a, b| a[1].total_cmp(&b[1]))?;
         Some((best[1], best[0] as u64))
@@ -97,6 +99,8 @@ pub struct Plan {
     pub batch_size: Option<u64>,
     /// Steps between lines of loss in that stage.
     pub log_every: Option<u64>,
+    /// The step after which validations can be compared with the last one; `None` if all can.
+    pub comparable_after: Option<u64>,
 }
 
 /// The last known state of a run.
@@ -142,6 +146,12 @@ impl Run {
             status: Status::Waiting,
             silence: Duration::ZERO,
         }
+    }
+
+    /// The best mIoU, 0 to 1, among the validations that can be compared with the last one, and the
+    /// first step that reached it.
+    pub fn best_miou(&self) -> Option<(f64, u64)> {
+        self.curves.best_miou(self.plan.comparable_after)
     }
 
     /// The share of steps taken, 0 to 1, if the length is known.

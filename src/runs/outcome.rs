@@ -1,5 +1,6 @@
 //! What a run left behind.
 
+use super::folder;
 use crate::run_format::{AnyLine, CHECKPOINTS, METRICS, MODEL};
 use std::path::{Path, PathBuf};
 
@@ -14,7 +15,8 @@ pub fn can_resume(folder: &Path) -> bool {
     entries.is_ok_and(|mut entries| entries.next().is_some())
 }
 
-/// The validation scores of a run before its first step and after its last, 0 to 1, if it took both.
+/// The validation scores of a run before its first step and after its last, 0 to 1, if it took both
+/// in the same way.
 pub fn gain(folder: &Path) -> Option<[f64; 2]> {
     let text = std::fs::read_to_string(folder.join(METRICS)).ok()?;
     let lines = text.lines().filter_map(|line| {
@@ -23,5 +25,6 @@ pub fn gain(folder: &Path) -> Option<[f64; 2]> {
     });
     let scores: Vec<(u64, f64)> = lines.collect();
     let (first, last) = (scores.first()?, scores.last()?);
-    (first.0 == 0 && last.0 > 0).then_some([first.1, last.1])
+    let is_comparable = || folder::plan(folder, last.0).comparable_after.is_none();
+    (first.0 == 0 && last.0 > 0 && is_comparable()).then_some([first.1, last.1])
 }

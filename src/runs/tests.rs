@@ -66,7 +66,8 @@ fn appended_lines_are_followed_and_half_a_line_waits() {
     assert!(reader.read());
     assert_eq!(reader.curves.loss, [[10.0, 3.0], [20.0, 2.0]]);
     assert_eq!(reader.curves.waiting.last(), Some(&[20.0, 0.25]));
-    assert_eq!(reader.curves.best_miou(), Some((0.5, 20)));
+    assert_eq!(reader.curves.best_miou(None), Some((0.5, 20)));
+    assert_eq!(reader.curves.best_miou(Some(20)), None);
     assert_eq!(
         (reader.curves.last_step(), reader.curves.damaged_lines),
         (20, 0)
@@ -197,6 +198,7 @@ fn a_run_in_stages_is_as_long_as_all_of_them() {
         steps: Some(130),
         batch_size: Some(batch_size),
         log_every: Some(log_every),
+        comparable_after: None,
     };
     assert_eq!(followed.run.plan, plan(8, 10));
     assert_eq!(followed.run.status, Status::Running);
@@ -214,6 +216,32 @@ fn a_run_in_stages_is_as_long_as_all_of_them() {
     fs::write(path.join("config.toml"), "[[stages]]\n[stages.data]\n").unwrap();
     followed.look(SystemTime::now(), &never);
     assert_eq!(followed.run.plan, Plan::default());
+}
+
+#[test]
+fn scores_of_stages_at_other_sizes_are_not_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let config = "[train]\nsteps = 10\nvalidate_steps = 5\n[data]\nsize = [16, 24]\n\
+                  [[stages]]\n[[stages]]\n[stages.data]\nsize = [32, 48]\n\
+                  [[stages]]\n[stages.data]\nsize = [32, 48]\n";
+    fs::write(path.join("config.toml"), config).unwrap();
+    let mut followed = Followed::new(path);
+    let mut best_with = |step: u64, miou: f64| {
+        let line = format!("{{\"miou\":{miou},\"pixel_accuracy\":0.5,\"step\":{step}}}\n");
+        append(&path.join("metrics.jsonl"), &line);
+        followed.look(SystemTime::now(), &never);
+        followed.run.best_miou()
+    };
+    assert_eq!(best_with(0, 0.5), Some((0.5, 0)));
+    assert_eq!(best_with(10, 0.25), Some((0.5, 0)));
+    assert_eq!(best_with(15, 0.125), Some((0.125, 15)));
+    assert_eq!(gain(path), None);
+    // The third stage is validated like the second.
+    assert_eq!(best_with(25, 0.0625), Some((0.125, 15)));
+    let same = config.replace("[32, 48]", "[16, 24]");
+    fs::write(path.join("config.toml"), same).unwrap();
+    assert_eq!(gain(path), Some([0.5, 0.0625]));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::objective::{Objective, PathBatch, REMAINING_FLOOR};
 use super::wrong_states::{States, chosen, corrupted};
 use crate::data::Batch;
 use crate::encoding::Centroids;
-use crate::flow::{self, Source};
+use crate::flow::{self, Prediction, Source};
 use crate::model::network::Query;
 use burn::tensor::{Device, Tensor, TensorData, s};
 use rand::SeedableRng;
@@ -122,18 +122,16 @@ impl TrainBatch {
                 classes: None,
             })),
         };
-        let (state, velocity) = match (flow.states, of_wrong) {
-            (States::Truth, _) => (
-                flow::interpolate(source.clone(), target.clone(), t.clone()),
-                target - source,
-            ),
-            (_, of_wrong) => {
-                let towards = replaced(&target, &wrong, of_wrong);
-                let state = flow::interpolate(source, towards, t.clone());
-                let velocity =
-                    flow::velocity_towards(target, state.clone(), t.clone(), REMAINING_FLOOR);
-                (state, velocity)
+        let towards = of_wrong.map(|of_wrong| replaced(&target, &wrong, &of_wrong));
+        let end = towards.as_ref().unwrap_or(&target);
+        let state = flow::interpolate(source.clone(), end.clone(), t.clone());
+        let velocity = match (config.prediction(), towards) {
+            // With the bound of the predicted target's velocity: the true target has no loss.
+            (Prediction::Target, _) => {
+                flow::velocity_towards(target, state.clone(), t.clone(), REMAINING_FLOOR)
             }
+            (_, None) => target - source,
+            (_, Some(towards)) => velocity_to_truth(source, towards, target, t.clone()),
         };
 
         let labelled = |label: &u16| usize::from(*label) < classes;
@@ -224,11 +222,21 @@ fn rows<const R: usize>(of: &Tensor<R>, samples: &[usize]) -> Tensor<R> {
     Tensor::cat(samples.iter().map(one).collect(), 0)
 }
 
+/// The velocity that leads to `target`, x1, from the state at `t: [B, 1, 1, 1]` on the path from
+/// `source`, x0, to `towards`, x~: `x1 - x0 + t (x1 - x~) / (1 - t)`. Where x~ = x1 it is exactly
+/// `x1 - x0`; elsewhere `1 - t` has a [lower bound](REMAINING_FLOOR).
+fn velocity_to_truth(
+    source: Tensor<4>,
+    towards: Tensor<4>,
+    target: Tensor<4>,
+    t: Tensor<4>,
+) -> Tensor<4> {
+    let remaining = (t.clone().neg() + 1.0).clamp_min(REMAINING_FLOOR);
+    target.clone() - source + (target - towards) * (t / remaining)
+}
+
 /// The batch `of` with other values for some samples, given in ascending order.
-fn replaced(of: &Tensor<4>, samples: &[usize], by: Option<Tensor<4>>) -> Tensor<4> {
-    let Some(by) = by else {
-        return of.clone();
-    };
+fn replaced(of: &Tensor<4>, samples: &[usize], by: &Tensor<4>) -> Tensor<4> {
     let one = |i: usize| match samples.binary_search(&i) {
         Ok(at) => by.clone().narrow(0, at, 1),
         Err(_) => of.clone().narrow(0, i, 1),
@@ -283,6 +291,7 @@ mod tests {
     use super::*;
     use crate::labels::IGNORE;
     use crate::model::tensors::read;
+    use crate::patches::Patches;
     use proptest::prelude::*;
 
     proptest! {
@@ -363,6 +372,79 @@ mod tests {
             }
             assert!(elsewhere > 0, "{states}");
         }
+    }
+
+    /// A batch of sixteen grey photos of class 2 with times near 1, as these settings make it.
+    fn late(sets: &[&str]) -> (Config, Centroids, TrainBatch) {
+        let len = 16;
+        let batch = Batch {
+            step: 3,
+            images: vec![0.5; len * 3 * 64],
+            labels: vec![2; len * 64],
+            size: [8, 8],
+            len,
+            names: vec![String::new(); len],
+            views: Vec::new(),
+        };
+        // About 1 / (1 + exp(-6)) = 0.9975.
+        let time = [
+            "flow.time=logit-normal",
+            "flow.time_zero=0",
+            "flow.time_mean=6",
+            "flow.time_deviation=0.1",
+        ];
+        let sets: Vec<String> = time.iter().chain(sets).map(ToString::to_string).collect();
+        let config = Config::parse("", &sets).unwrap();
+        let centroids = Centroids::kronecker(3);
+        let frozen = Frozen {
+            encode: &|_| None,
+            decide: &|query| query.state,
+        };
+        let device = Device::flex();
+        let found = TrainBatch::new(&config, &centroids, None, &batch, 0..len, &frozen, &device);
+        assert!(found.times.iter().all(|&t| t > 0.98));
+        (config, centroids, found)
+    }
+
+    #[test]
+    fn a_perfect_prediction_of_the_target_has_no_loss_however_late() {
+        for states in ["truth", "corrupted"] {
+            let states = format!("flow.states={states}");
+            let settings = ["model.prediction=target", "loss.objective=vanilla", &states];
+            let (config, centroids, batch) = late(&settings);
+            let [count, pixels] = [16, 64];
+            let target = centroids.encode(&[2]).repeat(count * pixels);
+            let target = TensorData::new(target, [count * pixels, 1, 3]);
+            let patches = Patches {
+                size: [8, 8],
+                side: 1,
+            };
+            let outputs = Tensor::<3>::from_data(target, &Device::flex());
+            let loss = config.loss_of(&centroids);
+            let loss = loss.of(&batch.path, outputs, patches).into_scalar::<f32>();
+            assert!(loss < 1e-8, "{states}: {loss}");
+        }
+    }
+
+    #[test]
+    fn late_velocities_on_the_true_path_are_those_of_the_path() {
+        let (_, centroids, batch) = late(&["flow.states=corrupted", "flow.states_share=0.5"]);
+        let (state, velocity) = (read(batch.path.state), read(batch.path.velocity));
+        let target = centroids.encode(&[2; 64]);
+        let samples = state.chunks(3 * 64).zip(velocity.chunks(3 * 64));
+        let (mut own, mut wrong) = (0, 0);
+        for ((state, velocity), t) in samples.zip(&batch.times) {
+            let numbers = || state.iter().zip(velocity).zip(&target);
+            let is_own = numbers().all(|((x, _), x1)| (x - (0.5 + (x1 - 0.5) * t)).abs() < 1e-5);
+            own += usize::from(is_own);
+            wrong += usize::from(!is_own);
+            for ((x, v), x1) in numbers() {
+                let towards = if is_own { *x1 } else { 0.5 + (x - 0.5) / t };
+                let expected = x1 - 0.5 + t / REMAINING_FLOOR * (x1 - towards);
+                assert!((v - expected).abs() < 1e-3, "{v} {expected}");
+            }
+        }
+        assert!(own > 0 && wrong > 0, "{own} {wrong}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::config;
 use crate::data::DataError;
+use crate::eval::EvalError;
 use crate::files::FileError;
 use crate::kernels::MatmulPrecision;
 use crate::model::warm_start::WarmStartError;
@@ -24,7 +25,7 @@ pub enum TrainError {
     #[error("{} is a file, but a run needs a folder: choose another name with --out", .0.display())]
     NotAFolder(PathBuf),
     #[error(transparent)]
-    Validation(#[from] crate::eval::EvalError),
+    Validation(#[from] EvalError),
     #[error("{} already holds a run: add --resume to continue it, or choose another --out", .0.display())]
     Occupied(PathBuf),
     #[error(
@@ -47,6 +48,9 @@ pub enum TrainError {
     /// The checkpoint and the configuration describe different networks.
     #[error("the checkpoint in {} has a different network, encoding, flow, REPA projector or class table from the configuration: choose another --out", .0.display())]
     Changed(PathBuf),
+    /// A run that ended early, but whose steps are saved.
+    #[error("{source} (the run is saved at step {step}: continue it with --resume)")]
+    Interrupted { step: u64, source: Box<TrainError> },
     /// Too many steps in a row without a finite gradient.
     #[error(
         "{in_a_row} steps in a row had no finite gradient, up to step {step}: lower train.learning_rate and --resume from {}", checkpoint.display()
@@ -90,4 +94,11 @@ pub enum TrainError {
     /// A precision that the device does not support.
     #[error("this device does not support {0:?} precision: set train.precision to single")]
     Precision(MatmulPrecision),
+}
+
+impl TrainError {
+    /// Whether the data cannot be read, which leaves the state of a run as it was.
+    pub(super) fn is_of_data(&self) -> bool {
+        matches!(self, Self::Data(_) | Self::Validation(EvalError::Data(_)))
+    }
 }

@@ -45,7 +45,11 @@ pub enum Event {
     /// Steps without a finite gradient have been skipped since the last report.
     Skipped(SkippedLine),
     Validating,
-    Validated(ValidationLine),
+    Validated {
+        line: ValidationLine,
+        /// The best score so far and its step, among those that can be compared with this one.
+        best: Option<(f64, u64)>,
+    },
     Saved {
         path: PathBuf,
     },
@@ -69,9 +73,10 @@ pub(crate) struct Outcome {
     pub step: u64,
     /// Whether it was stopped before its end; `--resume` continues it.
     pub stopped: bool,
-    /// The best validation score and its step.
+    /// The best validation score that can be compared with the last one, and its step.
     pub best: Option<(f64, u64)>,
-    /// The validation scores before the first step and after the last, of a finished run that took both.
+    /// The validation scores before the first step and after the last, of a finished run that took
+    /// both in the same way.
     pub gain: Option<[f64; 2]>,
     /// The last checkpoint; `None` if the run was stopped before it began, and nothing was written.
     pub saved: Option<PathBuf>,

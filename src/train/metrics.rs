@@ -12,9 +12,8 @@ pub(super) struct Metrics {
     path: PathBuf,
     file: File,
     events: EventFile,
-    first_validation: Option<ValidationLine>,
-    best_validation: Option<ValidationLine>,
-    last_validation: Option<ValidationLine>,
+    /// All lines of validations.
+    validations: Vec<ValidationLine>,
 }
 
 impl Metrics {
@@ -24,8 +23,7 @@ impl Metrics {
     /// # Errors
     /// If a read or write fails.
     pub(super) fn open(path: &Path, step: u64) -> Result<Self, FileError> {
-        let (mut first_validation, mut last_validation) = (None, None);
-        let mut best_validation: Option<ValidationLine> = None;
+        let mut validations = Vec::new();
         if let Ok(text) = fs::read_to_string(path) {
             let mut kept = String::new();
             for line in text.lines() {
@@ -33,14 +31,7 @@ impl Metrics {
                 if value["step"].as_u64().is_some_and(|s| s <= step) {
                     kept.push_str(line);
                     kept.push('\n');
-                    if let Ok(line) = serde_json::from_value::<ValidationLine>(value) {
-                        first_validation.get_or_insert_with(|| line.clone());
-                        let best = best_validation.as_ref();
-                        if best.is_none_or(|best| line.miou > best.miou) {
-                            best_validation = Some(line.clone());
-                        }
-                        last_validation = Some(line);
-                    }
+                    validations.extend(serde_json::from_value::<ValidationLine>(value).ok());
                 }
             }
             files::write_atomic(path, kept.as_bytes())?;
@@ -51,9 +42,7 @@ impl Metrics {
             path: path.to_owned(),
             file,
             events,
-            first_validation,
-            best_validation,
-            last_validation,
+            validations,
         })
     }
 
@@ -70,26 +59,26 @@ impl Metrics {
         writeln!(self.file, "{value}").map_err(failed)?;
         self.events
             .scalars(value["step"].as_u64().unwrap_or(0), scalars(&value))?;
-        if let Ok(line) = serde_json::from_value::<ValidationLine>(value) {
-            self.first_validation.get_or_insert_with(|| line.clone());
-            self.last_validation = Some(line);
-        }
+        self.validations.extend(serde_json::from_value(value).ok());
         Ok(())
     }
 
-    /// The first of the best validations that the file held when it was opened.
-    pub(super) fn best_before(&self) -> Option<&ValidationLine> {
-        self.best_validation.as_ref()
+    /// The first of the best validations, of all or of those after a step.
+    pub(super) fn best_validation(&self, after: Option<u64>) -> Option<&ValidationLine> {
+        self.validations
+            .iter()
+            .filter(|line| after.is_none_or(|after| line.step > after))
+            .reduce(|best, line| if line.miou > best.miou { line } else { best })
     }
 
     /// The validation before the first step, also of a run that was resumed.
     pub(super) fn validation_at_start(&self) -> Option<&ValidationLine> {
-        self.first_validation.as_ref().filter(|line| line.step == 0)
+        self.validations.first().filter(|line| line.step == 0)
     }
 
     /// The last validation, also of a run that was resumed.
     pub(super) fn last_validation(&self) -> Option<ValidationLine> {
-        self.last_validation.clone()
+        self.validations.last().cloned()
     }
 }
 
@@ -138,7 +127,9 @@ mod tests {
         let metrics = Metrics::open(&path, 4).unwrap();
         assert_eq!(metrics.last_validation(), Some(line(4)));
         // The first of equal ones.
-        assert_eq!(metrics.best_before(), Some(&line(2)));
+        assert_eq!(metrics.best_validation(None), Some(&line(2)));
+        assert_eq!(metrics.best_validation(Some(2)), Some(&line(4)));
+        assert_eq!(metrics.best_validation(Some(4)), None);
         assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 2);
         assert_eq!(
             fs::read_dir(folder.path().join("tensorboard"))

@@ -11,8 +11,8 @@ use burn::tensor::{Int, Tensor};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
-/// Lower bound of the `1 - t` by which a predicted target is divided in training; without it,
-/// errors near t = 1 would be magnified without limit. Sampling has its own bound, the length of a
+/// Lower bound of the `1 - t` by which the way to a target, true or predicted, is divided in
+/// training; without it, errors near t = 1 would be magnified without limit. Sampling has its own bound, the length of a
 /// step.
 pub(super) const REMAINING_FLOOR: f32 = 0.05;
 /// Tokens shorter than this are not normalised.
@@ -48,7 +48,9 @@ pub(super) struct Loss<'a> {
 
 /// A batch of samples, each at a state on its path.
 pub(super) struct PathBatch {
-    /// `v: [B, d, H, W]`, which leads to the true mask: `x1 - x0` on the sample's own path.
+    /// `v: [B, d, H, W]`, which leads to the true mask: `x1 - x0` on the sample's own path. For a
+    /// network that predicts the target it is `(x1 - x_t) / (1 - t)` with the lower bound of
+    /// [`REMAINING_FLOOR`], as its own velocity is.
     pub velocity: Tensor<4>,
     /// `x_t: [B, d, H, W]`
     pub state: Tensor<4>,
@@ -296,9 +298,11 @@ mod tests {
         let x1 = centroids.encode(&[2]);
         let predicted = [0.4, -0.3, 0.2];
         for t in [0.5f32, 0.99] {
+            let state = interpolate(image(vec![0.1; 3]), image(x1.clone()), time(t));
+            let target = image(x1.clone());
             let batch = PathBatch {
-                velocity: image(x1.clone()) - 0.1,
-                state: interpolate(image(vec![0.1; 3]), image(x1.clone()), time(t)),
+                velocity: velocity_towards(target, state.clone(), time(t), REMAINING_FLOOR),
+                state,
                 t: time(t),
                 labels: Tensor::from_data(TensorData::new(vec![2], [1, 1, 1]), &Device::flex()),
                 weights: Tensor::ones([1, 1, 1, 1], &Device::flex()),
@@ -313,8 +317,9 @@ mod tests {
                         f64::from(x1[a]),
                         0.1 + f64::from(t) * (f64::from(x1[a]) - 0.1),
                     );
-                    let velocity = (at[a] - state) / f64::from((1.0 - t).max(REMAINING_FLOOR));
-                    (velocity - (x1 - 0.1 - gradient[a])).powi(2) / 3.0
+                    let remaining = f64::from((1.0 - t).max(REMAINING_FLOOR));
+                    let velocity = |target: f64| (target - state) / remaining;
+                    (velocity(at[a]) - (velocity(x1) - gradient[a])).powi(2) / 3.0
                 })
                 .sum();
             let found = f64::from(found.into_scalar::<f32>());

@@ -1,6 +1,6 @@
 //! A run from its configuration to the finished model.
 
-use super::config::{Config, Stage};
+use super::config::{Config, Stage, comparable_after};
 use super::event::{Event, Outcome};
 use super::folder::RunFolder;
 use super::metrics::Metrics;
@@ -87,8 +87,10 @@ pub(crate) fn run_on(
     provenance::write(config, &prepared, devices, &folder.path(CONFIG))?;
     let metrics = Metrics::open(&folder.path(METRICS), state.progress.step)?;
     let progress = &mut state.progress;
+    let after = comparable_after(&plan, progress.step);
+    progress.forget_best(after);
     // A validation may have come after the checkpoint, or before the first one.
-    if let Some(line) = metrics.best_before()
+    if let Some(line) = metrics.best_validation(after)
         && progress.best.is_none_or(|(best, _)| line.miou > best)
     {
         progress.best = Some((line.miou, line.step));

@@ -25,6 +25,7 @@ struct Sums {
     loss: Tensor<1>,
     skipped: Tensor<1>,
     longest: Tensor<1>,
+    /// Of the last step that was not skipped; 0 without one.
     norm: Tensor<1>,
     rate: f64,
 }
@@ -59,8 +60,8 @@ impl RunningMetrics {
             loss: on_device(before.loss.unwrap_or(f32::NAN)),
             skipped: on_device(before.skipped),
             longest: on_device(before.longest),
+            norm: on_device(before.norm),
             // Of the last step, which is yet to come.
-            norm: on_device(0.0),
             rate: 0.0,
         });
         Self {
@@ -78,7 +79,8 @@ impl RunningMetrics {
         };
         let mut numbers = vec![in_a_row];
         if let Some(sums) = &self.sums {
-            numbers.extend([&sums.loss, &sums.skipped, &sums.longest].map(Clone::clone));
+            let sums = [&sums.loss, &sums.skipped, &sums.longest, &sums.norm];
+            numbers.extend(sums.map(Clone::clone));
         }
         let numbers = read(Tensor::cat(numbers, 0));
         let number = |index: usize| numbers.get(index).copied().unwrap_or(0.0);
@@ -88,6 +90,7 @@ impl RunningMetrics {
             skipped: number(2),
             longest: number(3),
             in_a_row: number(0),
+            norm: number(4),
         }
     }
 
@@ -108,11 +111,13 @@ impl RunningMetrics {
         let finite: Tensor<1, Bool> = output.finite.clone();
         let zero = output.loss.zeros_like();
         let loss = zero.clone().mask_where(finite.clone(), output.loss.clone());
-        let bad = zero.ones_like().mask_where(finite, zero.clone());
-        let before = self.in_a_row.take().unwrap_or(zero);
+        let bad = zero.ones_like().mask_where(finite.clone(), zero.clone());
+        let before = self.in_a_row.take().unwrap_or_else(|| zero.clone());
         let run = (before + 1.0) * bad.clone();
         self.in_a_row = Some(run.clone());
-        let (norm, rate) = (output.gradient_norm.clone(), output.learning_rate);
+        let norm = self.sums.as_ref().map_or(zero, |sums| sums.norm.clone());
+        let norm = norm.mask_where(finite, output.gradient_norm.clone());
+        let rate = output.learning_rate;
         self.sums = Some(match self.sums.take() {
             None => Sums {
                 loss,
@@ -167,6 +172,39 @@ impl RunningMetrics {
             line,
             skipped,
             in_a_row: numbers[2] as u64,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn output(norm: f32) -> StepOutput {
+        let device = Device::flex();
+        StepOutput {
+            loss: Tensor::from_data([norm], &device),
+            learning_rate: 1e-3,
+            gradient_norm: Tensor::from_data([norm], &device),
+            finite: Tensor::from_data([norm.is_finite()], &device),
+        }
+    }
+
+    #[test]
+    fn the_norm_of_a_skipped_step_is_not_logged() {
+        let mut running = RunningMetrics::default();
+        running.add(&output(2.0), 1);
+        running.add(&output(f32::INFINITY), 1);
+        // As a run that resumes there.
+        let resumed = RunningMetrics::resume(&running.unlogged(), &Device::flex());
+        for mut running in [running, resumed] {
+            running.add(&output(f32::NAN), 1);
+            let summary = running.close(3);
+            assert_eq!((summary.skipped, summary.in_a_row), (2, 2));
+            let line = summary.line.unwrap();
+            assert_eq!((line.gradient_norm, line.loss), (2.0, 2.0));
+            let text = serde_json::to_string(&line).unwrap();
+            assert!(!text.contains("null"), "{text}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The loop of a run over its stages: batches, steps, logged lines, validations and checkpoints.
 
-use super::config::{Config, Stage};
+use super::config::{Config, Stage, comparable_after};
 use super::event::{Event, Outcome};
 use super::folder::RunFolder;
 use super::metrics::Metrics;
@@ -38,33 +38,19 @@ pub(super) struct TrainLoop<'a> {
 impl TrainLoop<'_> {
     /// Takes the steps of all stages, saves, and, unless stopped, writes the finished model.
     pub(super) fn run(mut self) -> Result<Outcome, TrainError> {
-        let mut stopped = self.catch_up()?;
-        for stage in self.plan {
-            if stopped {
-                break;
-            }
-            if self.trainer.state.progress.step >= stage.last {
-                continue;
-            }
-            (self.report)(Event::Stage {
-                number: stage.number,
-                of: self.plan.len(),
-                last: stage.last,
-                size: stage.config.data.size,
-                batch_size: stage.config.train.batch_size,
-            });
-            stopped = self.stage(stage)?;
-        }
+        let stopped = match self.stages() {
+            Err(error) if error.is_of_data() => return Err(self.interrupted(error)),
+            stopped => stopped?,
+        };
+        let saved = self.save_reached()?;
         let last = &self.plan[self.plan.len() - 1].config;
-        let step = self.trainer.state.progress.step;
-        let reached = self.plan.iter().find(|stage| step <= stage.last);
-        let reached = reached.map_or(last, |stage| &stage.config);
-        let saved = self.save(reached.train.keep)?;
         let state = &self.trainer.state;
+        let step = state.progress.step;
         let start = self.metrics.validation_at_start().map(|line| line.miou);
         let end = self.metrics.last_validation();
-        let end = end.filter(|line| line.step == state.progress.step && line.step > 0);
-        let gain = start.zip(end).filter(|_| !stopped);
+        let end = end.filter(|line| line.step == step && line.step > 0);
+        let is_comparable = comparable_after(self.plan, step).is_none();
+        let gain = start.zip(end).filter(|_| !stopped && is_comparable);
         let model = if stopped {
             None
         } else {
@@ -85,12 +71,56 @@ impl TrainLoop<'_> {
         })
     }
 
+    /// Takes the steps of all stages. Returns whether they were stopped before their end.
+    fn stages(&mut self) -> Result<bool, TrainError> {
+        let mut stopped = self.catch_up()?;
+        for stage in self.plan {
+            if stopped {
+                break;
+            }
+            if self.trainer.state.progress.step >= stage.last {
+                continue;
+            }
+            (self.report)(Event::Stage {
+                number: stage.number,
+                of: self.plan.len(),
+                last: stage.last,
+                size: stage.config.data.size,
+                batch_size: stage.config.train.batch_size,
+            });
+            stopped = self.stage(stage)?;
+        }
+        Ok(stopped)
+    }
+
+    /// Saves the steps that the run has taken before this error. If that fails, too, those since the
+    /// last checkpoint are lost.
+    fn interrupted(&mut self, error: TrainError) -> TrainError {
+        match self.save_reached() {
+            Ok(_) => TrainError::Interrupted {
+                step: self.trainer.state.progress.step,
+                source: Box::new(error),
+            },
+            Err(_) => error,
+        }
+    }
+
+    /// Saves a checkpoint with the settings of the stage that the run has reached.
+    fn save_reached(&mut self) -> Result<PathBuf, TrainError> {
+        let step = self.trainer.state.progress.step;
+        let reached = self.plan.iter().find(|stage| step <= stage.last);
+        let reached = reached.unwrap_or(&self.plan[self.plan.len() - 1]);
+        self.save(reached.config.train.keep)
+    }
+
     /// Takes the steps of a stage. Returns whether it was stopped before its end.
     fn stage(&mut self, stage: &Stage) -> Result<bool, TrainError> {
         let config = &stage.config;
         let shared = config.data.token_cache.is_some();
         let tokens = self.folder.tokens(config);
         self.trainer.enter(stage, self.data, Some(&tokens))?;
+        let after = comparable_after(self.plan, stage.last);
+        self.trainer.state.progress.forget_best(after);
         self.keeping = Keeping::new(self.trainer.tokens.as_ref(), shared);
         self.report_tokens();
         let step = self.trainer.state.progress.step;
@@ -207,8 +237,8 @@ impl TrainLoop<'_> {
         Ok(())
     }
 
-    /// Scores the moving average, and writes it if it is the best so far. Returns `false` if
-    /// stopped.
+    /// Scores the moving average, and writes it if it is the best so far, among the scores that can
+    /// be compared. Returns `false` if stopped.
     fn validate(&mut self, config: &Config) -> Result<bool, TrainError> {
         let Some(validation) = self.validation else {
             return Ok(true);
@@ -235,8 +265,141 @@ impl TrainLoop<'_> {
             model::file::write(&path, &best, Precision::Half)?;
         }
         self.metrics.write(&line)?;
-        (self.report)(Event::Validated(line));
+        (self.report)(Event::Validated {
+            line,
+            best: self.trainer.state.progress.best,
+        });
         self.running.restart_clock();
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Card;
+    use crate::run_format::{METRICS, ValidationLine, checkpoint_name};
+    use crate::train;
+    use burn::tensor::Device;
+    use std::fs;
+    use std::path::Path;
+
+    /// Settings of a run that takes no time.
+    fn config(toml: &str, settings: &[&str]) -> Config {
+        const SMALL: [&str; 9] = [
+            "model.hidden_size=16",
+            "model.heads=2",
+            "model.pixel_width=8",
+            "model.transformer_blocks=1",
+            "model.field_blocks=1",
+            "train.batch_size=2",
+            "train.warmup=2",
+            "train.keep=9",
+            "data.size=[16,24]",
+        ];
+        let settings = SMALL.iter().chain(settings);
+        let settings: Vec<String> = settings.map(ToString::to_string).collect();
+        Config::parse(toml, &settings).unwrap()
+    }
+
+    fn run(
+        config: &Config,
+        out: &Path,
+        resume: bool,
+        report: &mut dyn FnMut(Event),
+    ) -> Result<Outcome, TrainError> {
+        train::run(config, out, resume, &Device::flex(), report, &|| false)
+    }
+
+    fn checkpoint(out: &Path, step: u64) -> PathBuf {
+        out.join(CHECKPOINTS).join(checkpoint_name(step))
+    }
+
+    #[test]
+    fn photos_that_disappear_cost_no_step() {
+        let folder = tempfile::tempdir().unwrap();
+        let (data, out) = (folder.path().join("data"), folder.path().join("run"));
+        let [photos, labels] =
+            ["images", "annotations"].map(|kind| data.join(kind).join("training"));
+        for path in [&photos, &labels] {
+            fs::create_dir_all(path).unwrap();
+        }
+        for i in 0..4 {
+            let name = format!("p{i}.png");
+            let photo = image::RgbImage::new(24, 16);
+            photo.save(photos.join(&name)).unwrap();
+            let label = image::GrayImage::from_fn(24, 16, |x, _| image::Luma([(x / 12) as u8]));
+            label.save(labels.join(&name)).unwrap();
+        }
+        fs::write(data.join("classes.txt"), "sky\nroad\n").unwrap();
+        let path = format!("data.path={}", data.display());
+        let settings = [
+            path.as_str(),
+            "data.cache_mib=0",
+            "train.steps=1000",
+            "train.checkpoint_every=1000",
+            "train.validate_every=0",
+        ];
+        let mut report = |event| {
+            if let Event::Step { step: 3 } = event {
+                fs::remove_dir_all(&photos).unwrap();
+            }
+        };
+        let error = run(&config("", &settings), &out, false, &mut report).unwrap_err();
+        let text = error.to_string();
+        let TrainError::Interrupted { step, source } = error else {
+            panic!("{text}");
+        };
+        assert!(matches!(*source, TrainError::Data(_)), "{text}");
+        assert!((3..1000).contains(&step), "{text}");
+        assert!(text.contains(&format!("step {step}")) && text.contains("--resume"));
+        assert!(checkpoint(&out, step).is_dir());
+    }
+
+    #[test]
+    fn a_stage_at_another_size_has_a_best_model_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("run");
+        let toml = "[[stages]]\ntrain.steps = 2\n[[stages]]\ntrain.steps = 2\n";
+        let settings = [
+            "data.path=scenes:3@16x24",
+            "stages.2.data.size=[32,48]",
+            "train.checkpoint_every=1",
+            "train.validate_every=1",
+            "train.validate_start=true",
+            "train.validate_samples=2",
+            "train.validate_steps=1",
+        ];
+        let config = config(toml, &settings);
+        let whole = run(&config, &out, false, &mut |_| ()).unwrap();
+        assert!(whole.best.unwrap().1 > 2, "{whole:?}");
+        assert_eq!(whole.gain, None);
+        // A score of the first stage that no later one reaches, before and after a resume.
+        for step in [3, 2] {
+            for later in step + 1..=4 {
+                fs::remove_dir_all(checkpoint(&out, later)).unwrap();
+            }
+            let path = out.join(METRICS);
+            let lines = fs::read_to_string(&path).unwrap();
+            let high = |line: &str| match serde_json::from_str::<ValidationLine>(line) {
+                Ok(line) if line.step == 2 => {
+                    serde_json::to_string(&ValidationLine { miou: 0.99, ..line }).unwrap()
+                }
+                _ => line.to_owned(),
+            };
+            let lines: Vec<String> = lines.lines().map(high).collect();
+            fs::write(&path, lines.join("\n") + "\n").unwrap();
+            let mut shown = Vec::new();
+            let mut report = |event| {
+                if let Event::Validated { best, .. } = event {
+                    shown.push(best);
+                }
+            };
+            let resumed = run(&config, &out, true, &mut report).unwrap();
+            assert!(resumed.best.unwrap().1 > 2, "{step}: {resumed:?}");
+            assert_eq!(shown.last(), Some(&resumed.best));
+            let best = Card::read(&fs::read(out.join(BEST)).unwrap()).unwrap();
+            assert_eq!(best.size, [32, 48]);
+        }
     }
 }

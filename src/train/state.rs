@@ -20,7 +20,8 @@ use serde::{Deserialize, Serialize};
 pub struct Progress {
     /// Optimiser steps taken, including skipped ones.
     pub step: u64,
-    /// The best validation score so far, and its step.
+    /// The best validation score so far, and its step, among those that can be compared with the
+    /// stage's.
     pub best: Option<(f64, u64)>,
     /// The loss scale for half precision.
     #[serde(default = "one")]
@@ -32,6 +33,15 @@ pub struct Progress {
 
 fn one() -> f32 {
     1.0
+}
+
+impl Progress {
+    /// Forgets a best score that cannot be compared with later ones: one up to the step `after`.
+    pub(super) fn forget_best(&mut self, after: Option<u64>) {
+        self.best = self
+            .best
+            .filter(|(_, step)| after.is_none_or(|after| *step > after));
+    }
 }
 
 impl Default for Progress {

@@ -24,7 +24,7 @@ use burn::tensor::{Bool, Device, Tensor, TensorData};
 use std::ops::Range;
 use std::path::Path;
 
-/// Lower bound of the loss scale when a half-precision stage begins.
+/// The loss scale with which half precision begins.
 const FIRST_LOSS_SCALE: f32 = 1024.0;
 /// Factor on the loss scale after a step without a finite gradient, and after any other step, so
 /// that it doubles in about 700 steps.
@@ -41,6 +41,8 @@ pub struct Trainer {
     pub supervision: Supervision,
     /// The frozen encoder's tokens of the stage's fixed views.
     pub(super) tokens: Option<TokenFile>,
+    /// Whether no step has been taken with the settings of `stage`.
+    entered: bool,
     device: Device,
 }
 
@@ -72,6 +74,7 @@ impl Trainer {
             state,
             supervision,
             tokens: None,
+            entered: true,
             device: device.clone(),
         }
     }
@@ -95,6 +98,7 @@ impl Trainer {
         }
         self.supervision.enter(config, data)?;
         self.stage = stage.clone();
+        self.entered = true;
         Ok(())
     }
 
@@ -145,11 +149,11 @@ impl Trainer {
     ) -> Result<Option<StepOutput>, PeerLost> {
         let (stage, state) = (&self.stage, &mut self.state);
         let t = &stage.config.train;
-        let done = state.progress.step;
-        if t.precision == MatmulPrecision::Half && done == stage.first {
-            // A stage in single precision leaves it at 1, from where it would take thousands of
-            // steps to rise.
-            state.loss_scale = state.loss_scale.clone().clamp_min(FIRST_LOSS_SCALE);
+        if std::mem::take(&mut self.entered) && t.precision == MatmulPrecision::Half {
+            // Single precision leaves it at 1, from where it would take thousands of steps to rise.
+            // One that half precision has lowered stays: a larger one was too large.
+            let unset = state.loss_scale.clone().lower_equal_elem(1.0);
+            state.loss_scale = state.loss_scale.clone().mask_fill(unset, FIRST_LOSS_SCALE);
         }
         let trainee = Trainee {
             network: state.model.network.clone().with_precision(t.precision),

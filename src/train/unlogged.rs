@@ -13,6 +13,8 @@ pub struct Unlogged {
     pub(super) skipped: f32,
     pub(super) longest: f32,
     pub(super) in_a_row: f32,
+    /// Norm of the last finite gradient; 0 if there was none.
+    pub(super) norm: f32,
 }
 
 impl Unlogged {

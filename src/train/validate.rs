@@ -27,13 +27,7 @@ pub(super) fn validate(
     folder: &RunFolder,
     stop: &dyn Fn() -> bool,
 ) -> Result<Option<ValidationLine>, TrainError> {
-    let scoring = Scoring {
-        steps: vec![config.train.validate_steps],
-        resolutions: vec![Resolution::Network],
-        batch: config.train.batch_size,
-        samples: config.train.validate_samples,
-        ..Scoring::default()
-    };
+    let scoring = scoring(config);
     let scored = eval::spread(data.len(), scoring.samples);
     let shown: Vec<usize> = eval::spread(scored.len(), SHOWN)
         .into_iter()
@@ -72,4 +66,28 @@ pub(super) fn validate(
         miou: scores.miou.unwrap_or_default(),
         pixel_accuracy: scores.pixel_accuracy.unwrap_or_default(),
     }))
+}
+
+fn scoring(config: &Config) -> Scoring {
+    let t = &config.train;
+    Scoring {
+        steps: vec![t.validate_steps],
+        resolutions: vec![Resolution::Network],
+        // As many at once as in a part of a training batch, so that memory suffices.
+        batch: t.batch_size.div_ceil(t.accumulate),
+        samples: t.validate_samples,
+        ..Scoring::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_photos_are_scored_at_once_than_are_trained_on_at_once() {
+        let sets = ["train.batch_size=9", "train.accumulate=4"].map(str::to_owned);
+        let config = Config::parse("", &sets).unwrap();
+        assert_eq!(scoring(&config).batch, 3);
+    }
 }

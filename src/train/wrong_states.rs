@@ -3,7 +3,8 @@
 //! On the path of equation 1 the state already contains the answer, and a network that also sees
 //! the photo learns to read it off: it confirms whatever mask the state shows. A state that leads
 //! to a wrong mask x~, `x_t = (1 - t) x0 + t x~`, with the target velocity `(x1 - x_t) / (1 - t)`
-//! towards the right one, teaches it to correct. For x~ = x1 this is equation 2.
+//! towards the right one, teaches it to correct. For x~ = x1 this is equation 2: it equals
+//! `x1 - x0 + t (x1 - x~) / (1 - t)`, in which `1 - t` has a lower bound in training.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

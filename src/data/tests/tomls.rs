@@ -204,3 +204,28 @@ fn a_map_renames_merges_and_leaves_out_classes() {
     let labels = dataset.load(0).unwrap().labels.data;
     assert_eq!(labels, [0, 0, IGNORE, IGNORE, IGNORE, 0, 0, 0]);
 }
+
+#[test]
+fn classes_that_differ_in_case_only_stay_apart_unless_the_map_merges_them() {
+    let names = |rest: &str| {
+        let toml = format!(
+            "classes = [\"Car\", \"car\", \"bus\", \"van\"]\n\
+             label_suffix = \"_L.png\"\n{rest}"
+        );
+        let dataset = Dataset::open(described(&toml).path(), "training").unwrap();
+        dataset.classes().names.clone()
+    };
+    assert_eq!(names(SPLIT), ["Car", "car", "bus", "van"]);
+    let ignoring = format!("ignore = [\"van\"]\n{SPLIT}");
+    assert_eq!(names(&ignoring), ["Car", "car", "bus"]);
+    for (to, left) in [
+        ("car", &["Car", "car", "van"][..]),
+        ("CAR", &["Car", "car", "van"]),
+        ("VAN", &["Car", "car", "van"]),
+        ("Bus", &["Car", "car", "Bus", "van"]),
+    ] {
+        assert_eq!(names(&format!("{SPLIT}\n[map]\nbus = \"{to}\"\n")), left);
+    }
+    let merging = format!("{SPLIT}\n[map]\ncar = \"Car\"\n");
+    assert_eq!(names(&merging), ["Car", "bus", "van"]);
+}

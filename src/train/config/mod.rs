@@ -16,6 +16,7 @@ pub use sections::{
     keys,
 };
 pub use stages::Stage;
+pub(super) use stages::comparable_after;
 
 use super::objective::{Loss, Objective, TimeSampler};
 use crate::data::{Augment, DataList, LoaderConfig};

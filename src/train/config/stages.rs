@@ -78,6 +78,22 @@ impl Config {
     }
 }
 
+/// The step after which a run's validations can be compared with that at `step`: the end of the last
+/// stage before it that is validated at another size or with other settings. `None` if all can be
+/// compared.
+pub(crate) fn comparable_after(plan: &[Stage], step: u64) -> Option<u64> {
+    let validation = |stage: &Stage| {
+        let (config, t) = (&stage.config, &stage.config.train);
+        let photos = (config.data.size, config.fit());
+        (photos, t.validate_steps, t.validate_samples)
+    };
+    let at = plan.iter().position(|stage| step <= stage.last);
+    let at = at.or(plan.len().checked_sub(1))?;
+    let own = validation(&plan[at]);
+    let other = plan[..at].iter().rfind(|stage| validation(stage) != own);
+    other.map(|stage| stage.last)
+}
+
 /// The first setting that differs but must not.
 fn changed(a: &Config, b: &Config) -> Option<&'static str> {
     // The encoder's learning rate belongs to the optimiser, not to the network.

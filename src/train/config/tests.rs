@@ -430,3 +430,26 @@ fn the_presets_of_the_package_are_valid() {
         }
     }
 }
+
+#[test]
+fn validations_are_compared_with_those_at_the_same_size_and_settings() {
+    let toml = "[[stages]]\n[[stages]]\n[[stages]]\n";
+    let after = |set: &str, step: u64| {
+        let plan = parse(toml, &["train.steps=10", set]).unwrap().plan();
+        comparable_after(&plan.unwrap(), step)
+    };
+    for set in [
+        "stages.1.data.size=[32,32]",
+        "stages.1.data.crop=false",
+        "stages.1.train.validate_steps=1",
+        "stages.1.train.validate_samples=3",
+    ] {
+        // The validation at the end of a stage is that stage's.
+        let found = [0, 10, 11, 20, 25, 99].map(|step| after(set, step));
+        let expected = [None, None, Some(10), Some(10), Some(10), Some(10)];
+        assert_eq!(found, expected, "{set}");
+    }
+    assert_eq!(after("stages.3.data.size=[32,32]", 20), None);
+    assert_eq!(after("stages.3.data.size=[32,32]", 21), Some(20));
+    assert_eq!(after("stages.1.train.batch_size=3", 25), None);
+}

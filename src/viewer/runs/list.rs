@@ -103,7 +103,7 @@ fn facts(run: &Run) -> Vec<(&'static str, String)> {
         };
         facts.push(("step", step));
     }
-    if let Some((miou, step)) = run.curves.best_miou() {
+    if let Some((miou, step)) = run.best_miou() {
         let text = format!("{:.1} % at {}", 100.0 * miou, thousands(step));
         facts.push(("best mIoU", text));
     }
