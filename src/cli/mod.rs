@@ -48,8 +48,8 @@ use std::process::ExitCode;
     max_term_width = 100,
     override_usage = "flowseg [COMMAND]",
     after_help = "Without a command, the window opens on samples.\n\nExit status: 0 for success, 1 for failure, \
-                  2 for wrong usage; 130, 143 or 129 where Ctrl-C, SIGTERM or a hang-up stopped a command before \
-                  its end."
+                  2 for wrong usage;\n130, 143 or 129 where Ctrl-C, SIGTERM or a hang-up stopped a command \
+                  before its end."
 )]
 struct Arguments {
     #[command(subcommand)]
