@@ -10,7 +10,8 @@
 //!   replaced keeps its own.
 //! - On Windows, where a file that another process has open can often not be replaced, it is tried
 //!   again for two seconds.
-//! - Temporary files are removed after an error and after Ctrl-C ([`remove_temporaries`]).
+//! - Temporary files are removed after an error and after Ctrl-C ([`remove_temporaries`]); on Unix, those that a
+//!   killed process left are removed by the next command that writes to the folder ([`create_output_folder`]).
 //!
 //! In a browser there is no disk: files are what the page has fetched or the user has opened, and what
 //! is written is offered as a download.
@@ -255,6 +256,17 @@ pub fn name_part(text: &str, longest: usize) -> String {
 /// If it cannot be created.
 pub fn create_folder(path: &Path) -> Result<(), FileError> {
     fs::create_dir_all(path).map_err(FileError::write(path))
+}
+
+/// Creates the folder of a command's outputs, or takes one that is there, and removes what killed processes left
+/// in it; see [`is_temporary`].
+///
+/// # Errors
+/// If it cannot be created.
+pub fn create_output_folder(path: &Path) -> Result<(), FileError> {
+    create_folder(path)?;
+    temporary::remove_leftovers(path);
+    Ok(())
 }
 
 /// Removes a file if it exists.

@@ -155,8 +155,8 @@
 //!   `train.checkpointing` save memory without changing the gradient.
 //! - **Rare classes.** `data.balance` crops around them; `loss.class_balance` gives their pixels more
 //!   weight.
-//! - **Interrupts.** Ctrl-C, SIGTERM and a closed terminal save the run; a second Ctrl-C, at least a
-//!   second later, exits at once. A run under `nohup` continues without its terminal. `--resume` works
+//! - **Interrupts.** Ctrl-C, SIGTERM and a closed terminal save the run, whose exit status is then 130,
+//!   143 or 129; a second Ctrl-C, at least a second later, exits at once. A run under `nohup` continues without its terminal. `--resume` works
 //!   from any folder and takes the newest checkpoint that can be read; if there is no run, it is an
 //!   error. A run folder belongs to one process at a time.
 //! - **Fit.** Photos are resized in training as in segmentation later: crops (`data.crop`) keep the

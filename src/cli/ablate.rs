@@ -8,6 +8,7 @@ use crate::device;
 use crate::files::{self, Plan};
 use crate::terminal::out;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 /// Train and score a table of configurations; rerun the same command to resume
 #[derive(clap::Args)]
@@ -25,10 +26,11 @@ pub(super) struct Arguments {
     device: DeviceArgument,
 }
 
-pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+/// Runs the command. The exit status of a table that was stopped before its end is that of the signal.
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let table = Table::read(&arguments.table, &arguments.overrides)?;
     let output = &arguments.output;
-    files::create_folder(output)?;
+    files::create_output_folder(output)?;
     let mut plan = Plan::default();
     plan.write(output.join("table.md"), "the table");
     plan.write(output.join("table.csv"), "the table");
@@ -63,10 +65,10 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let complete = device::guarded(&opened.device, work)??;
     screen.clear();
     let file = output.join("table.md");
-    if complete {
-        out!("wrote {}", file.display())
-    } else {
-        out!("stopped; rerun the same command to resume")
+    if !complete {
+        out!("stopped; rerun the same command to resume");
+        return Ok(stop.status());
     }
-    Ok(())
+    out!("wrote {}", file.display());
+    Ok(ExitCode::SUCCESS)
 }

@@ -250,7 +250,7 @@ fn planned(arguments: &Arguments, data: Option<&Dataset>) -> anyhow::Result<Vec<
         item.files.plan(&mut plan, &item.name);
     }
     for folder in &folders {
-        files::create_folder(folder)?;
+        files::create_output_folder(folder)?;
     }
     plan.check(|| {
         let models = [&arguments.a, &arguments.b].map(models::file);

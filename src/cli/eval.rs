@@ -281,7 +281,7 @@ fn check_outputs(arguments: &Arguments) -> anyhow::Result<()> {
         plan.write(path, "the contact sheet");
     }
     if let Some(folder) = &arguments.out {
-        files::create_folder(folder)?;
+        files::create_output_folder(folder)?;
         plan.fill(folder);
         plan.write(
             folder.join(worst_photos::LIST),

@@ -16,14 +16,15 @@ use windows as system;
 
 use crate::files;
 use std::io::Write;
+use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Instant;
-use wishes::{Answer, Wishes};
+use wishes::{Answer, Signal, Wishes};
 
-/// A stop request, shared with the signal handler.
+/// A stop request, shared with the signal handler: the exit status of the first signal, or 0 before it.
 #[derive(Clone)]
-pub(super) struct Stop(Arc<AtomicBool>);
+pub(super) struct Stop(Arc<AtomicU8>);
 
 impl Stop {
     /// Installs the handler. The first signal asks the command to stop at a point from which it can
@@ -40,33 +41,39 @@ impl Stop {
     /// # Errors
     /// A system that lets nobody listen.
     pub(super) fn listen_until(end: &'static str) -> anyhow::Result<Self> {
-        let asked = Arc::new(AtomicBool::new(false));
+        let asked = Arc::new(AtomicU8::new(0));
         let of_listener = asked.clone();
         let mut wishes = Wishes::default();
         system::listen(move |signal| match wishes.hear(signal, Instant::now()) {
             Answer::Stop => {
-                of_listener.store(true, Ordering::Relaxed);
+                of_listener.store(signal.status(), Ordering::Relaxed);
                 // Stop even if the terminal is gone.
                 let _ = writeln!(
                     std::io::stderr(),
                     "stopping after {end}; press Ctrl-C again to exit at once"
                 );
             }
-            Answer::Leave => leave(),
+            Answer::Leave => leave(signal),
             Answer::Nothing => {}
         })?;
         Ok(Self(asked))
     }
 
     pub(super) fn asked(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.load(Ordering::Relaxed) != 0
+    }
+
+    /// The exit status of a command that stopped before its end, which scripts and schedulers must not
+    /// take for a finished one: that of the signal.
+    pub(super) fn status(&self) -> ExitCode {
+        ExitCode::from(self.0.load(Ordering::Relaxed))
     }
 }
 
 /// Removes temporary files and exits.
-fn leave() -> ! {
+fn leave(signal: Signal) -> ! {
     files::remove_temporaries();
-    std::process::exit(130)
+    std::process::exit(signal.status().into())
 }
 
 /// From now on every signal exits at once: for commands that have nothing to save.
@@ -74,5 +81,5 @@ fn leave() -> ! {
 /// # Errors
 /// A handler that cannot be installed.
 pub(super) fn leave_when_asked() -> anyhow::Result<()> {
-    system::listen(|_| leave())
+    system::listen(|signal| leave(signal))
 }

@@ -47,7 +47,9 @@ use std::process::ExitCode;
     about,
     max_term_width = 100,
     override_usage = "flowseg [COMMAND]",
-    after_help = "Without a command, the window opens on samples."
+    after_help = "Without a command, the window opens on samples.\n\nExit status: 0 for success, 1 for failure, \
+                  2 for wrong usage;\n130, 143 or 129 where Ctrl-C, SIGTERM or a hang-up stopped a command \
+                  before its end."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -74,7 +76,8 @@ enum Command {
     Man(man::Arguments),
 }
 
-/// Runs the program; the exit status is 0 for success, 1 for failure and 2 for wrong usage.
+/// Runs the program; the exit status is 0 for success, 1 for failure and 2 for wrong usage. A command
+/// that a signal stopped before its end has 130 for Ctrl-C, 143 for SIGTERM and 129 for a hang-up.
 pub fn main() -> ExitCode {
     terminal::start_log();
     crash::log_panics();
@@ -94,8 +97,8 @@ pub fn main() -> ExitCode {
         }
     };
     match run(command) {
-        Ok(()) => match terminal::failure() {
-            None => ExitCode::SUCCESS,
+        Ok(status) => match terminal::failure() {
+            None => status,
             Some(error) => failed(&unprinted(&error)),
         },
         Err(error) => failed(&error),
@@ -131,7 +134,8 @@ fn failed(error: &anyhow::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn run(command: Command) -> anyhow::Result<()> {
+/// Runs a command. The result is its exit status, unless it fails.
+fn run(command: Command) -> anyhow::Result<ExitCode> {
     // Training, tables and races stop at a step, servers once they have answered.
     let listens = matches!(
         command,
@@ -141,21 +145,22 @@ fn run(command: Command) -> anyhow::Result<()> {
         interrupt::leave_when_asked()?;
     }
     match command {
-        Command::View(arguments) => view::run(arguments),
-        Command::Segment(arguments) => segment::run(&arguments),
-        Command::Train(arguments) => train::run(&arguments),
-        Command::Eval(arguments) => eval::run(&arguments),
-        Command::Compare(arguments) => compare::run(&arguments),
-        Command::Import(arguments) => import::run(&arguments),
-        Command::Selftest(arguments) => selftest::run(&arguments),
-        Command::Data(arguments) => data::run(&arguments),
-        Command::Ablate(arguments) => ablate::run(&arguments),
-        Command::Race(arguments) => race::run(&arguments),
-        Command::Devices(arguments) => devices::run(&arguments),
-        Command::Models(arguments) => models::run(&arguments),
-        Command::ExportOnnx(arguments) => export_onnx::run(&arguments),
-        Command::Serve(arguments) => serve::run(&arguments),
-        Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
-        Command::Man(arguments) => man::run(&arguments, Arguments::command()),
+        Command::View(arguments) => view::run(arguments)?,
+        Command::Segment(arguments) => segment::run(&arguments)?,
+        Command::Train(arguments) => return train::run(&arguments),
+        Command::Eval(arguments) => eval::run(&arguments)?,
+        Command::Compare(arguments) => compare::run(&arguments)?,
+        Command::Import(arguments) => import::run(&arguments)?,
+        Command::Selftest(arguments) => selftest::run(&arguments)?,
+        Command::Data(arguments) => data::run(&arguments)?,
+        Command::Ablate(arguments) => return ablate::run(&arguments),
+        Command::Race(arguments) => return race::run(&arguments),
+        Command::Devices(arguments) => devices::run(&arguments)?,
+        Command::Models(arguments) => models::run(&arguments)?,
+        Command::ExportOnnx(arguments) => export_onnx::run(&arguments)?,
+        Command::Serve(arguments) => serve::run(&arguments)?,
+        Command::Completions(arguments) => completions::run(&arguments, Arguments::command())?,
+        Command::Man(arguments) => man::run(&arguments, Arguments::command())?,
     }
+    Ok(ExitCode::SUCCESS)
 }

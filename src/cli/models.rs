@@ -28,7 +28,8 @@ pub(super) struct Arguments {
         conflicts_with = "json"
     )]
     edit: Option<PathBuf>,
-    /// The changes, a JSON object such as {"sampling_steps": 2}; null removes an entry
+    /// The changes, a JSON object such as {"sampling_steps": 2}; null removes an entry. Classes can be
+    /// renamed; their number and what else the weights were trained with stay
     #[arg(long, value_name = "JSON", requires = "edit")]
     card: Option<String>,
     /// The model file to write

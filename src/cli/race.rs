@@ -7,12 +7,13 @@ use crate::files::{self, Plan};
 use crate::format::{counted, minutes};
 use crate::pictures;
 use crate::race::{self, Event, FILES, Race, RaceConfig, RaceError, Record, StartOptions};
-use crate::terminal::{self, out};
+use crate::terminal::{self, err, out};
 use crate::texts::Language;
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 /// How often the progress bar moves.
@@ -23,7 +24,8 @@ const ANIMATION: &str = "race.gif";
 /// Train two small networks side by side that differ in their objective only
 ///
 /// Both start from the same weights and see the same batches. OUT receives curves.csv, curves.png, the
-/// last frame as race.png and a summary as race.json. Ctrl-C writes what there is so far.
+/// last frame as race.png and a summary as race.json. Ctrl-C writes what there is so far, and ends with
+/// exit status 130.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// The settings of the race (TOML, see --print-config); by default vanilla against reshaped flow
@@ -74,11 +76,12 @@ impl Arguments {
     }
 }
 
-pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+/// Runs the command. The exit status of a race that was stopped before its end is that of the signal.
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let config = arguments.settings()?;
     if arguments.print_config {
         out!("{}", config.to_toml().trim_end());
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
     let output = arguments
         .output
@@ -96,16 +99,27 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (record, ended) = watch(&race, config, &stop)?;
     let Some(record) = record else {
         ended?;
-        bail!("the race was stopped before its first measurement");
+        let message = "the race was stopped before its first measurement";
+        if !stop.asked() {
+            bail!(message);
+        }
+        err!("flowseg: {message}");
+        return Ok(stop.status());
     };
+    let stopped = stop.asked();
     // What was measured before an error is kept.
-    write(&record, ended.is_ok() && !stop.asked(), arguments, output)?;
-    Ok(ended?)
+    write(&record, ended.is_ok() && !stopped, arguments, output)?;
+    ended?;
+    Ok(if stopped {
+        stop.status()
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 /// Creates the folder and proves that the results can be written there, over no input.
 fn prepare(arguments: &Arguments, config: &RaceConfig, output: &Path) -> anyhow::Result<()> {
-    files::create_folder(output)?;
+    files::create_output_folder(output)?;
     let mut plan = Plan::default();
     for (name, what) in FILES {
         if name != ANIMATION || arguments.animation {

@@ -300,7 +300,7 @@ fn planned(arguments: &Arguments, found: Vec<Input>) -> anyhow::Result<(Vec<Phot
         }
     }
     for folder in &folders {
-        files::create_folder(folder)?;
+        files::create_output_folder(folder)?;
     }
     plan.check(|| {
         let model = models::file(&arguments.model.model);

@@ -14,8 +14,11 @@ use crate::train::{self, Event, Outcome, config};
 use anyhow::{Context, bail};
 use burn::tensor::Device;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 /// Train a model
+///
+/// Ctrl-C or SIGTERM saves the run and ends with exit status 130 or 143: --resume continues it.
 #[derive(clap::Args)]
 #[command(long_flag = "train", after_help = config::help())]
 pub(super) struct Arguments {
@@ -59,7 +62,8 @@ pub(super) struct Arguments {
     devices: DevicesArgument,
 }
 
-pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+/// Runs the command. The exit status of a run that was stopped before its end is that of the signal.
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if !arguments.dry_run {
         // Before reading the configuration of a folder that may not be a run's.
         RunFolder::check(&arguments.out, arguments.resume)?;
@@ -88,7 +92,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let config = parse(&text, path.as_deref(), &overrides)?;
     let devices = arguments.devices.open()?;
     if arguments.dry_run {
-        return dry_run(&config, &devices, arguments.measure);
+        dry_run(&config, &devices, arguments.measure)?;
+        return Ok(ExitCode::SUCCESS);
     }
     let stop = Stop::listen()?;
     let mut screen = Dashboard::new("");
@@ -117,8 +122,13 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         );
     }
     // The terminal may be gone by now, but the run has been saved.
-    out!("{}", ending(&outcome?));
-    Ok(())
+    let outcome = outcome?;
+    out!("{}", ending(&outcome));
+    Ok(if outcome.stopped {
+        stop.status()
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 /// The settings of a run. A mistake in the file at `path` names it; one in an override names the setting.

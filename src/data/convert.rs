@@ -117,7 +117,7 @@ pub fn convert(
     }
     let size = |job: &Job| fs::metadata(&job.pair.image).map_or(0, |metadata| metadata.len());
     let missing = jobs.iter().filter(|job| !job.image.exists());
-    files::create_folder(out)?;
+    files::create_output_folder(out)?;
     files::check_room(out, missing.map(size).sum())?;
     write_classes(&out.join(CLASSES), &contents.classes)?;
     let mut converted = all(dir, &contents, &jobs, progress)?;

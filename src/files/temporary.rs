@@ -12,6 +12,11 @@ use std::time::Duration;
 use tempfile::{NamedTempFile, TempDir};
 
 const PREFIX: &str = ".flowseg-";
+/// Letters and digits after it.
+const RANDOM: usize = 10;
+/// A leftover was last written at least so long ago: for the moments in which a file is made and renamed,
+/// its process does not hold it.
+const LEFTOVER_AGE: Duration = Duration::from_secs(3600);
 /// The first and the last pause between attempts at a file that another process holds; each is twice
 /// the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
@@ -59,6 +64,39 @@ pub fn is_temporary(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(PREFIX.as_bytes())
 }
 
+/// Removes the temporary files that a killed process left in a folder an hour ago or earlier. Files in use
+/// stay, and so does what cannot be removed.
+pub(super) fn remove_leftovers(folder: &Path) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| is_file_name(&entry.file_name())) {
+        let path = entry.path();
+        if is_old_file(&path) && system::is_held_by_nobody(&path) {
+            // It may be another user's.
+            let _ = fs::remove_file(&path);
+        }
+    }
+}
+
+/// Whether a name is exactly as those of temporary files are.
+fn is_file_name(name: &OsStr) -> bool {
+    let random = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+    random.is_some_and(|random| {
+        random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    })
+}
+
+/// Whether a path is a regular file, itself no link, that was not written for [`LEFTOVER_AGE`].
+fn is_old_file(path: &Path) -> bool {
+    let Ok(metadata) = fs::symlink_metadata(path) else {
+        return false;
+    };
+    let age = metadata
+        .modified()
+        .ok()
+        .and_then(|time| time.elapsed().ok());
+    metadata.is_file() && age.is_some_and(|age| age >= LEFTOVER_AGE)
+}
+
 /// A path that is registered as long as this lives.
 struct Entry(PathBuf);
 
@@ -97,7 +135,7 @@ impl Drop for Entry {
 /// Permissions before the umask, as for every new file or folder.
 fn builder(mode: u32) -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(PREFIX);
+    builder.prefix(PREFIX).rand_bytes(RANDOM);
     system::with_mode(&mut builder, mode);
     builder
 }
@@ -114,6 +152,7 @@ impl TemporaryFile {
     pub(super) fn beside(path: &Path) -> io::Result<Self> {
         let make = || builder(0o666).tempfile_in(folder_of(path));
         let (file, entry) = Entry::create(make, NamedTempFile::path)?;
+        system::hold(file.as_file());
         Ok(Self {
             file,
             _entry: entry,
@@ -240,6 +279,34 @@ impl TemporaryFolder {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn what_a_killed_process_left_is_removed_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let aged = |name: &str, age: Duration| {
+            let path = folder.path().join(name);
+            let file = File::create(&path).unwrap();
+            file.set_modified(std::time::SystemTime::now() - age)
+                .unwrap();
+            path
+        };
+        let day = Duration::from_secs(24 * 3600);
+        let left = aged(".flowseg-0123456789", day);
+        let kept = [
+            aged(".flowseg-abcdefghij", Duration::from_secs(60)),
+            aged(".flowseg-replaced", day),
+            aged(".flowseg-my-backups", day),
+            aged("0123456789", day),
+        ];
+        let used = TemporaryFile::beside(&folder.path().join("mask.png")).unwrap();
+        let old = std::time::SystemTime::now() - day;
+        used.file.as_file().set_modified(old).unwrap();
+        assert!(is_file_name(used.path().file_name().unwrap()));
+        remove_leftovers(folder.path());
+        assert!(!left.exists() && used.path().exists());
+        assert!(kept.iter().all(|path| path.exists()));
+    }
 
     #[test]
     fn a_file_that_another_process_holds_is_tried_again() {

@@ -205,6 +205,93 @@ impl Card {
         Some(card)
     }
 
+    /// The first change since `before` that makes the card untrue of the same weights, or recommends what
+    /// cannot be done: the entry's name and the reason. A card without classes is that of a starting point,
+    /// whose method may still be described.
+    pub(super) fn wrong_change(&self, before: &Self) -> Option<String> {
+        let trained = !before.classes.is_empty();
+        let kept = |same: bool| same || !trained;
+        let of_weights = "the weights were trained with another value, and it stays".to_owned();
+        let same_count = self.classes.len() == before.classes.len();
+        let classes = if trained {
+            let count = before.classes.len();
+            format!("the weights were trained for {count} classes: name as many, in their order")
+        } else {
+            "a model needs at least two".to_owned()
+        };
+        let patch = self.network.patch_size;
+        let fits = self.size.iter().all(|side| side.is_multiple_of(patch));
+        let is_share = |share: f64| (0.0..=1.0).contains(&share);
+        let score = self.score.as_ref();
+        let sound_score = score.is_none_or(|score| is_share(score.miou) && score.steps >= 1);
+        let quality = self.quality.as_ref();
+        let sound_quality =
+            quality.is_none_or(|found| is_share(found.fast) && is_share(found.best));
+        let steps = self.sampling_steps;
+        let rules = [
+            (
+                "classes",
+                same_count || !trained && self.classes.len() >= 2,
+                classes,
+            ),
+            (
+                "encoding",
+                kept(self.encoding == before.encoding),
+                of_weights.clone(),
+            ),
+            (
+                "order",
+                kept(self.order == before.order),
+                of_weights.clone(),
+            ),
+            (
+                "base_classes",
+                kept(self.base_classes == before.base_classes),
+                of_weights.clone(),
+            ),
+            (
+                "source",
+                kept(self.source == before.source),
+                of_weights.clone(),
+            ),
+            (
+                "prediction",
+                kept(self.prediction == before.prediction),
+                of_weights,
+            ),
+            (
+                "size",
+                fits || self.size == before.size,
+                format!("sides must be multiples of the network's patch of {patch} pixels"),
+            ),
+            (
+                "sampling_steps",
+                steps.is_none_or(|steps| (1..=MOST_STEPS).contains(&steps))
+                    || steps == before.sampling_steps,
+                format!("a number from 1 to {MOST_STEPS} is possible"),
+            ),
+            (
+                "filter_radius",
+                self.filter_radius
+                    .is_none_or(|radius| radius <= MOST_RADIUS)
+                    || self.filter_radius == before.filter_radius,
+                format!("a number from 0 to {MOST_RADIUS} is possible"),
+            ),
+            (
+                "score",
+                sound_score || self.score == before.score,
+                "its miou must be from 0 to 1, and its steps at least 1".to_owned(),
+            ),
+            (
+                "quality",
+                sound_quality || self.quality == before.quality,
+                "its fast and best must be from 0 to 1".to_owned(),
+            ),
+        ];
+        let wrong = rules.into_iter().find(|(_, holds, _)| !holds);
+        wrong.map(|(name, _, reason)| format!("{name}: {reason}"))
+    }
+
     /// Checks the card's values before anything of their size is allocated.
     ///
     /// # Errors

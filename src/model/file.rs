@@ -33,8 +33,8 @@ pub fn write(path: &Path, model: &Model, precision: Precision) -> Result<(), Fil
 /// the same name, and `null` removes one. The weights stay the same, bit for bit.
 ///
 /// # Errors
-/// Bytes that are not a model, changes of entries that no card has, changes that make the card invalid, and a
-/// network other than that of the tensors.
+/// Bytes that are not a model, changes of entries that no card has, changes that make the card invalid or untrue of
+/// the weights, and a network other than that of the tensors.
 pub fn with_card(bytes: &[u8], changes: &Map<String, Value>) -> Result<Vec<u8>, ModelError> {
     check_names::<Card>("", Some(changes))?;
     let within = |name: &str| changes.get(name).and_then(Value::as_object);
@@ -56,7 +56,15 @@ pub fn with_card(bytes: &[u8], changes: &Map<String, Value>) -> Result<Vec<u8>, 
         ));
     }
     let card: Card = serde_json::from_value(card.into()).map_err(broken)?;
-    let card = serde_json::to_string(&card.checked()?).map_err(broken)?;
+    let card = card.checked()?;
+    // A card that could not be read is repaired, whatever it said.
+    let before = serde_json::from_value::<Card>(before.into()).ok();
+    if let Some(before) = before.and_then(|before| before.checked().ok())
+        && let Some(reason) = card.wrong_change(&before)
+    {
+        return Err(ModelError::Change(reason));
+    }
+    let card = serde_json::to_string(&card).map_err(broken)?;
     metadata.insert(METADATA_KEY.to_owned(), card);
     let changed = tensors::with_metadata(bytes, metadata)?;
     if changes.contains_key("network") {
@@ -197,6 +205,20 @@ mod tests {
                 json!({"sampling_steps": "two"}),
                 "sampling_steps: invalid type: string \"two\", expected a whole number",
             ),
+            // What the weights were not trained with.
+            (json!({"classes": ["a"]}), "classes: "),
+            (json!({"classes": ["a", "b", "c"]}), "for 2 classes"),
+            (json!({"classes": []}), "classes: "),
+            (json!({"encoding": "random"}), "encoding: "),
+            (json!({"order": [1, 0]}), "order: "),
+            (json!({"size": [7, 7]}), "size: sides must be multiples"),
+            (json!({"sampling_steps": 0}), "sampling_steps: a number"),
+            (json!({"sampling_steps": 1001}), "1 to 1000"),
+            (json!({"filter_radius": 65}), "filter_radius: "),
+            (
+                json!({"score": {"miou": 50.0, "on": "x", "steps": 1}}),
+                "score: ",
+            ),
         ] {
             let error = with_card(&bytes, wrong.as_object().unwrap()).unwrap_err();
             assert!(error.to_string().contains(word), "{error}");
@@ -208,10 +230,16 @@ mod tests {
             with_card(&bytes, json!({"network": network}).as_object().unwrap()).unwrap_err();
         assert!(error.to_string().contains("parameters"), "{error}");
         let changes = json!({"classes": ["a", "b", "c"], "order": [1, 0]});
-        let changed = with_card(&bytes, changes.as_object().unwrap()).unwrap();
+        let start = testing::tiny(&[""; 0], [8, 12], |_| ());
+        let start = start.to_bytes(Precision::Half).unwrap();
+        let changed = with_card(&start, changes.as_object().unwrap()).unwrap();
         assert!(Card::read(&changed).unwrap().order.is_empty());
         let text = &tensors::metadata(&changed).unwrap()[METADATA_KEY];
         assert!(!text.contains("order"), "{text}");
+        // Other names for the same classes, and the size that the card has.
+        let changes = json!({"classes": ["x", "y"], "size": [8, 12]});
+        let changed = with_card(&bytes, changes.as_object().unwrap()).unwrap();
+        assert_eq!(Card::read(&changed).unwrap().classes, ["x", "y"]);
         let foreign = tensors::to_safetensors(
             &tensors::export(&model.network),
             Default::default(),

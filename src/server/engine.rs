@@ -404,12 +404,14 @@ fn answered(
 
 /// The shares of the classes, and what they were computed with.
 fn summary(mask: &Mask, network_size: [usize; 2], steps: usize) -> Vec<u8> {
-    let shares = labels::shares(mask.labels, mask.classes.len());
+    let counts = labels::counts(mask.labels, mask.classes.len());
+    // In double precision, as `flowseg segment` prints them.
+    let share = |count: usize| count as f64 / mask.labels.len() as f64;
     let names = ClassTable::new(mask.classes.to_vec()).names;
     let shares: Map<String, Value> = names
         .into_iter()
-        .zip(shares)
-        .map(|(name, share)| (name, share.into()))
+        .zip(counts)
+        .map(|(name, count)| (name, share(count).into()))
         .collect();
     let (width, height) = mask.photo.dimensions();
     let summary = json!({

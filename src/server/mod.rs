@@ -20,6 +20,7 @@ mod engine;
 mod limits;
 mod order;
 mod page;
+mod presence;
 mod queue;
 mod respond;
 
@@ -38,6 +39,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
+use presence::Presence;
 use std::io;
 use std::net::TcpListener;
 use std::pin::pin;
@@ -88,7 +90,9 @@ async fn accept(
     let connections = Arc::new(Semaphore::new(CONNECTIONS));
     let graceful = GracefulShutdown::new();
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
+    // A client may close its side with its request; `Presence` sees one that leaves.
+    http.half_close(true)
+        .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME.min(limits.patience))
         .max_headers(FIELDS)
         .max_header_size(HEAD_BYTES)
@@ -101,8 +105,12 @@ async fn accept(
         let Ok((permit, accepted)) = tokio::time::timeout(LOOK, next).await else {
             continue;
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let accepted = match accepted {
+            Ok((stream, _)) => Presence::of(stream),
+            Err(error) => Err(error),
+        };
+        let (stream, presence) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Such as too many open files: some will be closed.
                 err!("cannot accept a connection ({error})");
@@ -111,9 +119,10 @@ async fn accept(
             }
         };
         let service = service.clone();
+        let presence = Arc::new(presence);
         let answers = service_fn(move |request| {
-            let service = service.clone();
-            async move { respond::respond(&service, request).await }
+            let (service, presence) = (service.clone(), presence.clone());
+            async move { respond::respond(&service, &presence, request).await }
         });
         let io = TokioIo::new(Timed::new(stream, limits.patience));
         let connection = graceful.watch(http.serve_connection(io, answers));

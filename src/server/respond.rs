@@ -5,6 +5,7 @@ use super::engine::{Engine, Failure, PHOTO, Photo};
 use super::limits::Limits;
 use super::order::Order;
 use super::page::{Page, PageFile};
+use super::presence::Presence;
 use crate::terminal::err;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Bytes, Incoming};
@@ -12,7 +13,6 @@ use hyper::header::{self, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
-use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 /// What all requests share.
@@ -83,11 +83,20 @@ fn of_json(status: StatusCode, value: &Value) -> Answer {
     response(status, "application/json", format!("{value}\n"))
 }
 
+/// The client of a connection left, which ends it.
+#[derive(Debug, thiserror::Error)]
+#[error("the client left")]
+pub(super) struct Left;
+
 /// Answers a request and logs it.
+///
+/// # Errors
+/// If the client leaves before it has an answer.
 pub(super) async fn respond(
     service: &Service,
+    presence: &Presence,
     request: Request<Incoming>,
-) -> Result<Answer, Infallible> {
+) -> Result<Answer, Left> {
     let mut line = Line {
         start: Instant::now(),
         method: request.method().clone(),
@@ -96,8 +105,8 @@ pub(super) async fn respond(
         status: None,
     };
     let (head, mut body) = request.into_parts();
-    let answer = match route(service, &head, &mut body, &mut line.size).await {
-        Ok(answer) => answer,
+    let answer = match route(service, presence, &head, &mut body, &mut line.size).await {
+        Ok(answer) => answer.ok_or(Left)?,
         Err(problem) => {
             // One that waits to be told to send its body is not told so by reading it.
             if line.size > 0 || !waits_to_send(&head) {
@@ -159,18 +168,20 @@ impl Drop for Line {
     }
 }
 
-/// The response, or what is wrong. `size` becomes the bytes of the request's body.
+/// The response, `None` if the client leaves before it is there, or what is wrong. `size` becomes the bytes of
+/// the request's body.
 async fn route(
     service: &Service,
+    presence: &Presence,
     head: &Parts,
     body: &mut Incoming,
     size: &mut usize,
-) -> Result<Answer, Problem> {
+) -> Result<Option<Answer>, Problem> {
     // The body of an answer to HEAD is left out when it is written.
     let reads = head.method == Method::GET || head.method == Method::HEAD;
     let page = service.page.as_ref().filter(|_| reads);
     if let Some(file) = page.and_then(|page| page.file(head.uri.path())) {
-        return Ok(of_page(file, head));
+        return Ok(Some(of_page(file, head)));
     }
     let allowed = match head.uri.path() {
         "/health" => Method::GET,
@@ -199,15 +210,15 @@ async fn route(
             (StatusCode::OK, "ok")
         };
         let health = json!({ "status": status, "photos": busy, "places": places });
-        return Ok(of_json(code, &health));
+        return Ok(Some(of_json(code, &health)));
     }
     check_access(service, head)?;
     match head.uri.path() {
         "/models" => {
             let models = service.engine.models().await.map_err(of_failure)?;
-            Ok(of_json(StatusCode::OK, &models))
+            Ok(Some(of_json(StatusCode::OK, &models)))
         }
-        _ => segment(service, head, body, size).await,
+        _ => segment(service, presence, head, body, size).await,
     }
 }
 
@@ -251,18 +262,27 @@ fn check_access(service: &Service, head: &Parts) -> Result<(), Problem> {
     })
 }
 
+/// The mask of a photo; `None` if the client leaves before it is there.
 async fn segment(
     service: &Service,
+    presence: &Presence,
     head: &Parts,
     body: &mut Incoming,
     size: &mut usize,
-) -> Result<Answer, Problem> {
+) -> Result<Option<Answer>, Problem> {
     let bad = |message: String| Problem::new(StatusCode::BAD_REQUEST, message);
     let order = Order::read(head.uri.query().unwrap_or_default()).map_err(bad)?;
     if is_form(head) {
         let message = "a form is not read: send the file of the photo itself as the body, with curl by \
                        --data-binary @photo.jpg instead of -F";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+    }
+    if is_encoded(head) {
+        let message = "a body with Content-Encoding is not read: send the file of the photo itself, without \
+                       compression and without that field";
+        let identity = HeaderValue::from_static("identity");
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message)
+            .with(header::ACCEPT_ENCODING, identity));
     }
     let most = service.limits.body_bytes;
     if body.size_hint().lower() > most as u64 {
@@ -290,9 +310,12 @@ async fn segment(
         name: if is_tga(head) { TGA } else { PHOTO },
         bytes: photo,
     };
-    let computed = service.engine.segment(order, photo, place).await;
+    let computing = service.engine.segment(order, photo, place);
+    let Some(computed) = presence.unless_left(computing).await else {
+        return Ok(None);
+    };
     let bytes = computed.map_err(of_failure)?;
-    Ok(response(StatusCode::OK, answer.media_type(), bytes))
+    Ok(Some(response(StatusCode::OK, answer.media_type(), bytes)))
 }
 
 /// Whether the body is sent as a TGA.
@@ -300,17 +323,31 @@ fn is_tga(head: &Parts) -> bool {
     TGA_TYPES.iter().any(|known| is_sent_as(head, known))
 }
 
-/// Whether the body is a form with parts, as `curl -F` sends a file.
+/// Whether the body has several parts, as `curl -F` and forms of pages send a file.
 fn is_form(head: &Parts) -> bool {
-    is_sent_as(head, "multipart/form-data")
+    let kind = media_type(head).and_then(|sent| sent.split('/').next());
+    kind.is_some_and(|kind| kind.eq_ignore_ascii_case("multipart"))
 }
 
 /// Whether the body has this media type, whatever its parameters.
 fn is_sent_as(head: &Parts, known: &str) -> bool {
-    let sent = head.headers.get(header::CONTENT_TYPE);
-    let sent = sent.and_then(|value| value.to_str().ok());
-    let media_type = sent.and_then(|value| value.split(';').next());
-    media_type.is_some_and(|sent| sent.trim().eq_ignore_ascii_case(known))
+    media_type(head).is_some_and(|sent| sent.eq_ignore_ascii_case(known))
+}
+
+/// The media type of the body, without its parameters.
+fn media_type(head: &Parts) -> Option<&str> {
+    let sent = head.headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    sent.split(';').next().map(str::trim)
+}
+
+/// Whether the body is compressed or otherwise encoded.
+fn is_encoded(head: &Parts) -> bool {
+    let encodings = head.headers.get_all(header::CONTENT_ENCODING).iter();
+    let mut names = encodings.flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
+    names.any(|name| {
+        let name = name.trim_ascii();
+        !name.is_empty() && !name.eq_ignore_ascii_case(b"identity")
+    })
 }
 
 /// Reads a body of at most so many bytes, and counts them.

@@ -65,7 +65,7 @@ impl RunFolder {
     /// # Errors
     /// If a write fails, or another process is training there.
     pub(crate) fn create(root: &Path) -> Result<Self, TrainError> {
-        files::create_folder(root)?;
+        files::create_output_folder(root)?;
         let lock = lock(root)?.map(Arc::new);
         for folder in [CHECKPOINTS, SAMPLES] {
             files::create_folder(&root.join(folder))?;

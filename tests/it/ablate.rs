@@ -75,7 +75,7 @@ fn an_interrupted_table_ends_as_an_uninterrupted_one() {
     signal(&child, "-INT");
     let output = child.wait_with_output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert_eq!(output.status.code(), Some(130), "{text}");
     assert!(text.contains("stopped"), "{text}");
     let finished = parts.join("scores/reshaped-seed0.json");
     let before = fs::metadata(&finished).unwrap().modified().unwrap();

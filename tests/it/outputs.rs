@@ -359,7 +359,7 @@ mod unix {
             .args(["-TERM", &id])
             .status()
             .unwrap();
-        assert_eq!(child.wait().unwrap().code(), Some(130));
+        assert_eq!(child.wait().unwrap().code(), Some(143));
         assert_eq!(hidden(), Vec::<OsString>::new());
         assert!(!out.join("a.trajectory.gif").exists());
     }

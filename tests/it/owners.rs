@@ -272,7 +272,7 @@ fn a_run_stops_in_its_validation_and_catches_up_on_it() {
     std::thread::sleep(Duration::from_millis(500));
     let asked = Instant::now();
     signal(&child, "-INT");
-    assert!(end(child).unwrap().success());
+    assert_eq!(end(child).unwrap().code(), Some(130));
     assert!(
         asked.elapsed() < Duration::from_secs(10),
         "{:?}",
@@ -311,7 +311,7 @@ fn a_batch_in_parts_is_given_up_between_them() {
     std::thread::sleep(Duration::from_secs(2));
     let asked = Instant::now();
     signal(&child, "-TERM");
-    assert!(end(child).unwrap().success());
+    assert_eq!(end(child).unwrap().code(), Some(143));
     assert!(
         asked.elapsed() < Duration::from_secs(10),
         "{:?}",
@@ -330,7 +330,7 @@ fn two_signals_at_once_are_one_wish() {
     signal(&child, "-INT");
     std::thread::sleep(Duration::from_millis(5));
     signal(&child, "-INT");
-    assert_eq!(end(child).unwrap().code(), Some(0));
+    assert_eq!(end(child).unwrap().code(), Some(130));
     assert_eq!(names(&run.join("checkpoints")).len(), 1);
 }
 
@@ -342,7 +342,7 @@ fn a_hang_up_saves_unless_the_run_was_to_outlive_its_terminal() {
     let child = started(&train(&run, LONG));
     wait_for_a_line(&run);
     signal(&child, "-HUP");
-    assert_eq!(end(child).unwrap().code(), Some(0));
+    assert_eq!(end(child).unwrap().code(), Some(129));
     assert_eq!(names(&run.join("checkpoints")).len(), 1);
 
     let run = folder.path().join("nohup");
@@ -352,7 +352,7 @@ fn a_hang_up_saves_unless_the_run_was_to_outlive_its_terminal() {
     std::thread::sleep(Duration::from_millis(1500));
     assert!(child.try_wait().unwrap().is_none(), "a hang-up ended it");
     signal(&child, "-TERM");
-    assert_eq!(end(child).unwrap().code(), Some(0));
+    assert_eq!(end(child).unwrap().code(), Some(143));
 }
 
 #[test]

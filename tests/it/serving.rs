@@ -7,6 +7,7 @@ use crate::server::{Server, read_answer};
 use common::photo;
 use std::fs;
 use std::io::{Read, Write};
+use std::net::Shutdown;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -138,6 +139,8 @@ fn a_tga_is_told_by_its_media_type() {
     let form = ask("Content-Type: multipart/form-data; boundary=x\r\n");
     assert_eq!(form.status, 415, "{}", form.head);
     assert!(form.error().contains("--data-binary"));
+    let mixed = ask("content-type: Multipart/Mixed; boundary=x\r\n");
+    assert_eq!(mixed.status, 415, "{}", mixed.head);
     let answer = ask("Content-Type: image/x-tga\r\n");
     assert_eq!(answer.status, 200, "{}", answer.head);
 }
@@ -200,4 +203,36 @@ fn heads_and_kept_files_are_answered_without_a_body() {
     assert_eq!((same.status, same.body.len()), (304, 0));
     assert!(same.head.contains("etag: "));
     assert_eq!(ask("\"other\"").status, 200);
+}
+
+/// Requests as clients other than browsers and curl send them.
+#[test]
+fn half_closed_and_encoded_requests_are_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = fs::read(photo(folder.path(), "a.png")).unwrap();
+    let server = Server::start(None, &[]);
+    // The client says that nothing follows, and waits.
+    let mut stream = server.connect();
+    let length = bytes.len();
+    let head = format!(
+        "POST /segment?steps=20 HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
+    );
+    stream
+        .write_all(&[head.as_bytes(), &bytes].concat())
+        .unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    let answer = read_answer(stream);
+    assert_eq!(answer.status, 200, "{}", answer.head);
+    let ask = |fields| server.request("POST /segment?steps=1", fields, &bytes);
+    let packed = ask("Content-Encoding: gzip\r\n");
+    assert_eq!(packed.status, 415, "{}", packed.head);
+    assert!(packed.head.contains("accept-encoding: identity"));
+    assert!(packed.error().contains("Content-Encoding"));
+    assert_eq!(ask("Content-Encoding: identity\r\n").status, 200);
+    // The body in chunks.
+    let head = "POST /segment?steps=1 HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\
+                Connection: close\r\n\r\n";
+    let chunk = format!("{length:X}\r\n");
+    let request = [head.as_bytes(), chunk.as_bytes(), &bytes, b"\r\n0\r\n\r\n"].concat();
+    assert_eq!(server.send(&request).status, 200);
 }

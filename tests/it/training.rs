@@ -202,8 +202,8 @@ fn a_run_whose_checkpoints_are_gone_is_not_started_over() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn an_interrupt_saves_and_exits_cleanly() {
-    for name in ["-INT", "-TERM"] {
+fn an_interrupt_saves_and_is_no_success() {
+    for (name, status) in [("-INT", 130), ("-TERM", 143)] {
         let folder = tempfile::tempdir().unwrap();
         let run = folder.path().join("run");
         let child = started(&train(
@@ -219,7 +219,7 @@ fn an_interrupt_saves_and_exits_cleanly() {
         signal(&child, name);
         let output = child.wait_with_output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
-        assert_eq!(output.status.code(), Some(0), "{name}: {text}");
+        assert_eq!(output.status.code(), Some(status), "{name}: {text}");
         assert!(text.contains("--resume"), "{name}: {text}");
         assert_eq!(fs::read_dir(run.join("checkpoints")).unwrap().count(), 1);
     }
@@ -255,7 +255,7 @@ fn a_second_interrupt_leaves_at_once() {
     // A second signal within a second would count as the same interrupt.
     std::thread::sleep(Duration::from_millis(1100));
     signal(&child, "-TERM");
-    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(child.wait().unwrap().code(), Some(143));
     assert_eq!(fs::read_dir(run.join("checkpoints")).unwrap().count(), 0);
 }
 

@@ -103,6 +103,14 @@ fn the_best_quality_is_what_the_card_names() {
         &mut edit(r#"{"size": [0, 1]}"#, &without),
         &["--card: size: ", "0 x 1"],
     );
+    for (change, entry) in [
+        (r#"{"classes": ["a", "b"]}"#, "--card: classes: "),
+        (r#"{"encoding": "random"}"#, "--card: encoding: "),
+        (r#"{"size": [7, 7]}"#, "--card: size: "),
+        (r#"{"sampling_steps": 0}"#, "--card: sampling_steps: "),
+    ] {
+        fails(&mut edit(change, &without), &[entry]);
+    }
     fails(&mut edit("{}", &model), &["is the input"]);
     fails(
         &mut edit(r#"{"sampling_step": 2}"#, &without),

@@ -20,7 +20,8 @@ pub(crate) fn listen(mut hear: impl FnMut(Signal) + Send + 'static) -> anyhow::R
             for signal in signals.forever() {
                 hear(match signal {
                     SIGHUP => Signal::HangUp,
-                    _ => Signal::End,
+                    SIGTERM => Signal::Terminate,
+                    _ => Signal::Interrupt,
                 });
             }
         })

@@ -33,7 +33,7 @@ pub(crate) fn listen(mut hear: impl FnMut(Signal) + Send + 'static) -> anyhow::R
 /// Called by the system, on a thread that it starts.
 unsafe extern "system" fn handle(event: u32) -> BOOL {
     let signal = match event {
-        CTRL_C_EVENT | CTRL_BREAK_EVENT => Signal::End,
+        CTRL_C_EVENT | CTRL_BREAK_EVENT => Signal::Interrupt,
         _ => Signal::HangUp,
     };
     if let Some(events) = EVENTS.get() {

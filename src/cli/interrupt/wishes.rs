@@ -8,10 +8,25 @@ const ONE_WISH: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Signal {
-    /// Ctrl-C or SIGTERM.
-    End,
+    /// Ctrl-C or Ctrl-Break.
+    Interrupt,
+    /// SIGTERM, which only Unix has.
+    #[cfg_attr(not(unix), allow(dead_code))]
+    Terminate,
     /// The terminal was closed.
     HangUp,
+}
+
+impl Signal {
+    /// The exit status of a command that the signal ended: 128 plus the signal's number on Unix, as a
+    /// shell reports it.
+    pub(crate) fn status(self) -> u8 {
+        match self {
+            Self::HangUp => 129,
+            Self::Interrupt => 130,
+            Self::Terminate => 143,
+        }
+    }
 }
 
 /// How to respond to a signal.
@@ -34,8 +49,9 @@ impl Wishes {
                 self.first = Some(now);
                 Answer::Stop
             }
-            (Some(first), Signal::End) if now.duration_since(first) >= ONE_WISH => Answer::Leave,
             // A closing terminal sends several hang-ups, which don't mean urgency.
+            (Some(_), Signal::HangUp) => Answer::Nothing,
+            (Some(first), _) if now.duration_since(first) >= ONE_WISH => Answer::Leave,
             (Some(_), _) => Answer::Nothing,
         }
     }
@@ -50,11 +66,11 @@ mod tests {
         let start = Instant::now();
         let after = |milliseconds| start + Duration::from_millis(milliseconds);
         let mut wishes = Wishes::default();
-        assert_eq!(wishes.hear(Signal::End, start), Answer::Stop);
-        assert_eq!(wishes.hear(Signal::End, after(20)), Answer::Nothing);
-        assert_eq!(wishes.hear(Signal::End, after(999)), Answer::Nothing);
+        assert_eq!(wishes.hear(Signal::Interrupt, start), Answer::Stop);
+        assert_eq!(wishes.hear(Signal::Interrupt, after(20)), Answer::Nothing);
+        assert_eq!(wishes.hear(Signal::Terminate, after(999)), Answer::Nothing);
         assert_eq!(wishes.hear(Signal::HangUp, after(5000)), Answer::Nothing);
-        assert_eq!(wishes.hear(Signal::End, after(5001)), Answer::Leave);
+        assert_eq!(wishes.hear(Signal::Interrupt, after(5001)), Answer::Leave);
     }
 
     #[test]
@@ -64,6 +80,6 @@ mod tests {
         assert_eq!(wishes.hear(Signal::HangUp, start), Answer::Stop);
         let later = start + Duration::from_secs(9);
         assert_eq!(wishes.hear(Signal::HangUp, later), Answer::Nothing);
-        assert_eq!(wishes.hear(Signal::End, later), Answer::Leave);
+        assert_eq!(wishes.hear(Signal::Terminate, later), Answer::Leave);
     }
 }

@@ -7,6 +7,8 @@
 //! - `is_block_device`, `standard`, `open_stream`: the kinds of streams;
 //! - `is_held`: whether an operation failed because another process has the file open at the moment;
 //! - `with_mode`: the permissions of new files and folders;
+//! - `hold` and `is_held_by_nobody`: marks a temporary file as one in use, as long as it is open, and whether
+//!   one is not; where that cannot be told, none is;
 //! - `keep`: marks a temporary file as one that stays.
 
 #[cfg(not(any(unix, windows)))]
@@ -26,6 +28,6 @@ use windows as this;
 
 pub(super) use special::Special;
 pub(super) use this::{
-    FileId, file_id, free_space, is_block_device, is_held, keep, open_stream, special, standard,
-    with_mode,
+    FileId, file_id, free_space, hold, is_block_device, is_held, is_held_by_nobody, keep,
+    open_stream, special, standard, with_mode,
 };

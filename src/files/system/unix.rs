@@ -73,6 +73,17 @@ pub(crate) fn with_mode(builder: &mut tempfile::Builder<'_, '_>, mode: u32) {
     builder.permissions(PermissionsExt::from_mode(mode));
 }
 
+/// A lock, which the system takes back when the process ends, however it does.
+pub(crate) fn hold(file: &File) {
+    // Where there are no locks, a file that is left behind stays.
+    let _ = file.try_lock();
+}
+
+pub(crate) fn is_held_by_nobody(path: &Path) -> bool {
+    let file = File::options().read(true).write(true).open(path);
+    file.is_ok_and(|file| file.try_lock().is_ok())
+}
+
 pub(crate) fn keep(_: &File) -> io::Result<()> {
     Ok(())
 }

@@ -88,6 +88,13 @@ pub(crate) fn is_held(error: &io::Error) -> bool {
 /// New files inherit their permissions from the folder.
 pub(crate) fn with_mode(_: &mut tempfile::Builder<'_, '_>, _: u32) {}
 
+/// A lock would keep the file from being read here, also by this process.
+pub(crate) fn hold(_: &File) {}
+
+pub(crate) fn is_held_by_nobody(_: &Path) -> bool {
+    false
+}
+
 /// Tells the system that it should write the file to disk, which it avoids for temporary files.
 pub(crate) fn keep(file: &File) -> io::Result<()> {
     let about = FILE_BASIC_INFO {

@@ -186,7 +186,7 @@ fn follow(
     loop {
         let status = match child.try_wait() {
             Ok(None) => None,
-            Ok(Some(status)) => Some(status.success()),
+            Ok(Some(status)) => Some(Exit::of(status.code())),
             Err(error) => {
                 let text = format!("cannot wait for the training process: {error}");
                 return send(Report::Ended(Ending::Failed(text)));
@@ -196,8 +196,8 @@ fn follow(
             begun = true;
             send(Report::Begun);
         }
-        if let Some(success) = status {
-            return send(Report::Ended(ending(folder, success)));
+        if let Some(exit) = status {
+            return send(Report::Ended(ending(folder, exit)));
         }
         if stop.load(Ordering::Relaxed) && !asked {
             asked = true;
@@ -207,14 +207,36 @@ fn follow(
     }
 }
 
+/// How a training process ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    Success,
+    /// Stopped by Ctrl-C, SIGTERM or a closed terminal, as the command line reports it.
+    Stopped,
+    Failure,
+}
+
+impl Exit {
+    /// That of an exit status; `None` for a process that was killed.
+    fn of(status: Option<i32>) -> Self {
+        match status {
+            Some(0) => Self::Success,
+            Some(129 | 130 | 143) => Self::Stopped,
+            _ => Self::Failure,
+        }
+    }
+}
+
 /// The ending of a run, as its folder shows it.
-fn ending(folder: &Path, success: bool) -> Ending {
+fn ending(folder: &Path, exit: Exit) -> Ending {
     match runs::finished_model(folder) {
-        Some(model) if success => Ending::Finished {
+        Some(model) if exit == Exit::Success => Ending::Finished {
             model,
             gain: runs::gain(folder),
         },
-        _ if success || runs::can_resume(folder) && last_error(folder).is_none() => Ending::Stopped,
+        _ if exit != Exit::Failure || runs::can_resume(folder) && last_error(folder).is_none() => {
+            Ending::Stopped
+        }
         _ => Ending::Failed(last_error(folder).unwrap_or_else(|| {
             let log = folder.join(LOG);
             format!("the training ended unexpectedly: see {}", log.display())
@@ -288,33 +310,36 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let run = folder.path();
         let write = |name: &str, text: &str| std::fs::write(run.join(name), text).unwrap();
-        assert!(matches!(ending(run, false), Ending::Failed(text) if text.contains(LOG)));
+        assert!(
+            matches!(ending(run, Exit::of(Some(1))), Ending::Failed(text) if text.contains(LOG))
+        );
         write(LOG, "step 1\nflowseg: no space: free some\n");
         assert_eq!(
-            ending(run, false),
+            ending(run, Exit::of(Some(1))),
             Ending::Failed("no space: free some".into())
         );
-        assert_eq!(ending(run, true), Ending::Stopped);
+        assert_eq!(ending(run, Exit::of(Some(0))), Ending::Stopped);
+        assert_eq!(ending(run, Exit::of(Some(143))), Ending::Stopped);
         write("model.safetensors", "");
         let model = run.join("model.safetensors");
         let finished = |gain| Ending::Finished {
             model: model.clone(),
             gain,
         };
-        assert_eq!(ending(run, true), finished(None));
+        assert_eq!(ending(run, Exit::of(Some(0))), finished(None));
         write(
             "metrics.jsonl",
             "{\"step\":0,\"miou\":0.5,\"pixel_accuracy\":0.5}\n{\"step\":5,\"loss\":1.0}\n\
              {\"step\":10,\"miou\":0.75,\"pixel_accuracy\":0.5}\n",
         );
-        assert_eq!(ending(run, true), finished(Some([0.5, 0.75])));
+        assert_eq!(ending(run, Exit::of(Some(0))), finished(Some([0.5, 0.75])));
     }
 
     #[cfg(unix)]
     #[test]
     fn a_run_is_announced_and_stops_when_asked() {
         let folder = tempfile::tempdir().unwrap();
-        let script = "trap 'exit 0' TERM; : > metrics.jsonl; while :; do sleep 0.05; done";
+        let script = "trap 'exit 143' TERM; : > metrics.jsonl; while :; do sleep 0.05; done";
         let child = Command::new("sh")
             .args(["-c", script])
             .current_dir(folder.path())
