@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::classes::ClassTable;
 use super::dataset::{Dataset, canonical, empty, endings, folder_name};
 use super::error::DataError;
-use super::layout;
+use super::layout::{self, Layout};
 use super::pair::{Loaded, load};
 use super::scenes;
 use super::split::{Files, Split};
@@ -124,7 +124,9 @@ pub fn inspect(dir: &Path, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<R
     if let (0, Some(split), Some(files)) = (total, contents.splits.first(), files.first()) {
         return Err(empty(dir, split, files));
     }
-    report.note_missing_classes();
+    // The labels of shapes are names.
+    let numbered = !matches!(layout, Layout::Coco | Layout::Labelme);
+    report.note_missing_classes(numbered);
     Ok(report)
 }
 
@@ -299,9 +301,9 @@ impl Report {
         self.splits.push(split);
     }
 
-    /// Notes the classes without a pixel. If the last one of the table is among them, the labels may be
-    /// shifted by one.
-    fn note_missing_classes(&mut self) {
+    /// Notes the classes without a pixel. If the last one of the table is the only one and labels are
+    /// `numbered`, they may be shifted by one.
+    fn note_missing_classes(&mut self, numbered: bool) {
         const SHOWN: usize = 8;
         let shares = self.class_shares();
         let missing: Vec<usize> = (0..shares.len())
@@ -320,7 +322,7 @@ impl Report {
             names.push_str(&format!(" and {} more", missing.len() - SHOWN));
         }
         let shifted = match missing[..] {
-            [only] if only + 1 == shares.len() => {
+            [only] if numbered && only + 1 == shares.len() => {
                 " (it is the last of the table: do the labels count from 0?)"
             }
             _ => "",
