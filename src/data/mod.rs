@@ -44,6 +44,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 mod tint;
+mod unread;
 
 pub use augment::{Augment, augmented, fit, part_to_chw, photo_to_chw};
 pub use check::Check;
