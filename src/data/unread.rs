@@ -77,7 +77,10 @@ impl Unread {
         };
         let meant = folder.with_file_name(meant.images.file_name().unwrap_or_default());
         self.problems.push(if meant.is_dir() {
-            format!("{shown} is not read, but {}: join them", meant.display())
+            format!(
+                "{shown} is not read, only {} is: join them",
+                meant.display()
+            )
         } else {
             let meant = meant.file_name().unwrap_or_default().to_string_lossy();
             format!("{shown} is not a split that is read: name it {meant}")

@@ -230,4 +230,12 @@ fn splits_without_one_of_their_folders_are_named() {
             "images/validation is missing",
         ],
     );
+    save_photo(&at("images/train/a.png"), 4, 2);
+    says(
+        &report().problems().join("\n"),
+        &[
+            "images/train is not read, only",
+            "images/training is: join them",
+        ],
+    );
 }
