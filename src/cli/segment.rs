@@ -89,9 +89,9 @@ pub(super) struct Arguments {
     /// of a run that stopped. Labels that were corrected in another program (PNG, Labelme or YOLO) are kept
     #[arg(long)]
     skip_existing: bool,
-    /// Treat the photos of every folder, in order, as the frames of a sequence, and report how much the
-    /// masks flicker: the share of pixels whose class changes although the photo hardly does. For
-    /// animations it is always reported
+    /// Treat the photos of every folder, in the order of the numbers in their names (f2 before f10), as the
+    /// frames of a sequence, and report how much the masks flicker: the share of pixels whose class changes
+    /// although the photo hardly does. For animations it is always reported
     #[arg(long)]
     flicker: bool,
     /// Also write one JSON line per photo: input, outputs, size, shares, seconds and error. Replaces no
@@ -143,6 +143,11 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         &arguments.output,
         std::io::stdin().lock(),
     )?;
+    let found = if arguments.flicker {
+        flicker::in_order(found)
+    } else {
+        found
+    };
     let (mut photos, tables) = planned(arguments, found)?;
     if let Some(manifest) = &arguments.manifest {
         Manifest::keep_foreign(manifest)?;

@@ -21,31 +21,43 @@ pub struct Contents {
 /// The names of splits, in order.
 pub(super) const SPLITS: [&str; 3] = ["training", "validation", "test"];
 
+/// The canonical spelling of a split's name.
+pub(super) fn canonical(split: &str) -> &str {
+    match split {
+        "train" => "training",
+        "val" | "valid" => "validation",
+        other => other,
+    }
+}
+
+/// The places of the splits in the folders `images` and `annotations`.
 pub(super) fn images_and_annotations(dir: &Path) -> Vec<Split> {
     let names = [
         ("training", "images"),
         ("validation", "images"),
         ("test", "images"),
     ];
-    splits(dir, names, |name| Path::new("annotations").join(name))
+    places(dir, names, |name| Path::new("annotations").join(name))
 }
 
-/// Those of the splits training, validation and test with both a photo folder `PARENT/NAME` and the
-/// label folder that `labels` returns.
-pub(super) fn splits(
+/// The splits training, validation and test, each with the photo folder `PARENT/NAME` and the label folder
+/// that `labels` returns, whether they exist or not.
+pub(super) fn places(
     dir: &Path,
     folders: [(&str, &str); 3],
     labels: impl Fn(&str) -> PathBuf,
 ) -> Vec<Split> {
-    SPLITS
-        .iter()
-        .zip(folders)
-        .map(|(split, (name, parent))| Split {
-            name: (*split).to_owned(),
-            images: dir.join(parent).join(name),
-            labels: dir.join(labels(name)),
-            ..Split::default()
-        })
-        .filter(|split| split.images.is_dir() && split.labels.is_dir())
-        .collect()
+    let place = |(split, (name, parent)): (&&str, (&str, &str))| Split {
+        name: (*split).to_owned(),
+        images: dir.join(parent).join(name),
+        labels: dir.join(labels(name)),
+        ..Split::default()
+    };
+    SPLITS.iter().zip(folders).map(place).collect()
+}
+
+/// Those splits of which both folders exist.
+pub(super) fn whole(mut splits: Vec<Split>) -> Vec<Split> {
+    splits.retain(|split| split.images.is_dir() && split.labels.is_dir());
+    splits
 }

@@ -18,8 +18,7 @@ use rayon::prelude::*;
 use unicode_normalization::UnicodeNormalization;
 
 use super::classes::ClassTable;
-use super::contents::{Contents, SPLITS};
-use super::dataset::canonical;
+use super::contents::{Contents, SPLITS, canonical};
 use super::decode::{read_labels, write_labels};
 use super::error::DataError;
 use super::layout;
@@ -27,6 +26,7 @@ use super::pair::load_pair;
 use super::photo::has_photo_ending;
 use super::scenes;
 use super::split::{Files, Pair, Split};
+use super::unread::unread;
 use crate::files::{self, FileError};
 use crate::labels::LabelMap;
 
@@ -84,7 +84,8 @@ pub fn convert(
             "scenes are rendered and have no files to convert",
         ));
     }
-    let contents = layout::detect(dir)?.describe(dir)?;
+    let layout = layout::detect(dir)?;
+    let contents = layout.describe(dir)?;
     apart(dir, out)?;
     let splits = contents
         .splits
@@ -121,6 +122,9 @@ pub fn convert(
     files::check_room(out, missing.map(size).sum())?;
     write_classes(&out.join(CLASSES), &contents.classes)?;
     let mut converted = all(dir, &contents, &jobs, progress)?;
+    let not_read = unread(layout, dir);
+    converted.left_out.extend(not_read.problems);
+    converted.left_out.extend(not_read.notes);
     for (_, files) in &splits {
         converted.without_labels += files.without_labels.len();
         let doubles = files.doubles.iter().map(|(path, kept)| {

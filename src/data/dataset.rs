@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use rayon::prelude::*;
 
 use super::classes::ClassTable;
+use super::contents::canonical;
 use super::error::DataError;
 use super::fingerprint::Fingerprint;
 use super::layout;
@@ -16,6 +17,7 @@ use super::pair::{load_pair, mapped, raw_labels};
 use super::sample::Sample;
 use super::scenes::{self, SceneConfig};
 use super::split::{Files, Pair, Split};
+use super::unread::unread;
 use crate::labels::IGNORE;
 use crate::labels::{ClassPixels, LabelMap};
 
@@ -110,11 +112,14 @@ impl Dataset {
         }
         let Some(found) = contents.splits.iter().find(|s| canonical(&s.name) == split) else {
             let names: Vec<&str> = contents.splits.iter().map(|s| s.name.as_str()).collect();
+            let not_read = unread(layout, dir);
+            let also = not_read.problems.into_iter().chain(not_read.notes);
+            let also: String = also.map(|line| format!("; {line}")).collect();
             let (path, split) = (dir.to_path_buf(), split.to_owned());
             return Err(DataError::NoSplit {
                 path,
                 split,
-                available: names.join(", "),
+                available: names.join(", ") + &also,
             });
         };
         let pairs = pairs(dir, found)?;
@@ -437,15 +442,6 @@ impl Dataset {
             len: self.len(),
             index,
         }
-    }
-}
-
-/// The canonical spelling of a split's name.
-pub(super) fn canonical(split: &str) -> &str {
-    match split {
-        "train" => "training",
-        "val" | "valid" => "validation",
-        other => other,
     }
 }
 

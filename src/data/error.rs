@@ -153,7 +153,7 @@ pub enum DataError {
         path: PathBuf,
         /// The requested split.
         split: String,
-        /// The splits that exist.
+        /// The splits that exist, and folders that are none.
         available: String,
     },
     /// No photo of the split has labels.

@@ -6,13 +6,13 @@
 use std::path::Path;
 
 use super::classes::ClassTable;
-use super::contents::{Contents, images_and_annotations};
+use super::contents::{Contents, images_and_annotations, whole};
 use super::dataset_toml::{self, Described, Options};
 use super::drawn::{self, Form};
 use super::error::DataError;
 use super::known::{ade20k, camvid, cityscapes, coco_stuff, voc};
 use super::mapping::LabelMapping;
-use super::split::set_apart;
+use super::split::{Split, set_apart};
 
 /// Known layouts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +69,7 @@ pub fn detect(dir: &Path) -> Result<Layout, DataError> {
     let found = detect_files(dir);
     let uncertain = match &found {
         // A list of classes may stand beside another layout.
-        Ok(Layout::Plain) => images_and_annotations(dir).is_empty(),
+        Ok(Layout::Plain) => whole(images_and_annotations(dir)).is_empty(),
         Ok(_) => false,
         Err(error) => matches!(error, DataError::NoLayout { .. }),
     };
@@ -174,7 +174,7 @@ impl Layout {
                     name: None,
                     classes,
                     mapping,
-                    splits: images_and_annotations(dir),
+                    splits: whole(images_and_annotations(dir)),
                 }
             }
             Self::Ade20k => ade20k::contents(dir)?,
@@ -204,6 +204,18 @@ impl Layout {
         match self {
             Self::PascalVoc => voc::assumed(&voc::root(dir)?),
             _ => None,
+        }
+    }
+
+    /// Where its splits lie, whether their folders exist or not; empty for layouts without a folder of photos
+    /// and one of labels per split.
+    pub(super) fn split_places(self, dir: &Path) -> Vec<Split> {
+        match self {
+            Self::Plain | Self::Ade20k => images_and_annotations(dir),
+            Self::CocoStuff => coco_stuff::split_places(dir),
+            Self::CamVidPublished => camvid::split_places(dir),
+            Self::Cityscapes => cityscapes::split_places(dir),
+            _ => Vec::new(),
         }
     }
 

@@ -32,6 +32,7 @@ pub mod loader;
 mod looks;
 pub mod mapping;
 pub mod mixtures;
+mod natural;
 mod pair;
 mod photo;
 pub mod report;
@@ -43,6 +44,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 mod tint;
+mod unread;
 
 pub use augment::{Augment, augmented, fit, part_to_chw, photo_to_chw};
 pub use check::Check;
@@ -63,6 +65,7 @@ pub use limits::{MAX_PIXELS, MAX_SIDE};
 pub use list::{DataList, DataPaths, FurtherClasses};
 pub use loader::{Batch, Loader, LoaderConfig, batch_at, view_fingerprint};
 pub use mapping::LabelMapping;
+pub use natural::natural;
 pub use photo::{
     Frame, Frames, PHOTO_EXTENSIONS, decode_photo, frame_count, frame_name, has_photo_ending,
     read_frames, read_photo,

@@ -1,6 +1,6 @@
 //! Reports the contents and problems of a data folder.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,13 +8,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde::Serialize;
 
 use super::classes::ClassTable;
-use super::dataset::{Dataset, canonical, empty, endings, folder_name};
+use super::contents::canonical;
+use super::dataset::{Dataset, empty, endings, folder_name};
 use super::error::DataError;
-use super::layout;
+use super::layout::{self, Layout};
 use super::pair::{Loaded, load};
 use super::scenes;
 use super::split::{Files, Split};
 use super::tally::{Tally, tally};
+use super::unread::unread;
+use crate::format::counted;
 
 /// The outcome of [`inspect`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -99,6 +102,9 @@ pub fn inspect(dir: &Path, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<R
         problems: Vec::new(),
         notes: layout.assumed(dir).into_iter().collect(),
     };
+    let not_read = unread(layout, dir);
+    report.problems.extend(not_read.problems);
+    report.notes.extend(not_read.notes);
     let classes = report.classes.len();
     for (split, files) in contents.splits.iter().zip(&files) {
         report.problems.extend(missing(split, files));
@@ -124,7 +130,10 @@ pub fn inspect(dir: &Path, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<R
     if let (0, Some(split), Some(files)) = (total, contents.splits.first(), files.first()) {
         return Err(empty(dir, split, files));
     }
-    report.note_missing_classes();
+    report.notes.extend(in_both(&contents.splits, &files));
+    // The labels of shapes are names.
+    let numbered = !matches!(layout, Layout::Coco | Layout::Labelme);
+    report.note_missing_classes(numbered);
     Ok(report)
 }
 
@@ -158,6 +167,34 @@ fn missing(split: &Split, files: &Files) -> Vec<String> {
     lines.extend(files.faults.iter().cloned());
     if files.pairs.is_empty() && lines.is_empty() {
         lines.push(format!("{} holds no photo", split.images.display()));
+    }
+    lines
+}
+
+/// One line per two splits that share photos.
+fn in_both(splits: &[Split], files: &[Files]) -> Vec<String> {
+    let all: Vec<_> = splits.iter().zip(files).collect();
+    let mut lines = Vec::new();
+    for (at, (split, files)) in all.iter().enumerate() {
+        let own: HashSet<&Path> = files
+            .pairs
+            .iter()
+            .map(|pair| pair.image.as_path())
+            .collect();
+        for (other, files) in &all[at + 1..] {
+            let images = files.pairs.iter().map(|pair| pair.image.as_path());
+            let shared: Vec<&Path> = images.filter(|image| own.contains(image)).collect();
+            if let Some(first) = shared.first() {
+                lines.push(format!(
+                    "{} {} in both the {} and the {} split, the first is {}",
+                    counted(shared.len(), "photo"),
+                    if shared.len() == 1 { "is" } else { "are" },
+                    split.name,
+                    other.name,
+                    first.display()
+                ));
+            }
+        }
     }
     lines
 }
@@ -299,9 +336,9 @@ impl Report {
         self.splits.push(split);
     }
 
-    /// Notes the classes without a pixel. If the last one of the table is among them, the labels may be
-    /// shifted by one.
-    fn note_missing_classes(&mut self) {
+    /// Notes the classes without a pixel. If the last one of the table is the only one and labels are
+    /// `numbered`, they may be shifted by one.
+    fn note_missing_classes(&mut self, numbered: bool) {
         const SHOWN: usize = 8;
         let shares = self.class_shares();
         let missing: Vec<usize> = (0..shares.len())
@@ -320,7 +357,7 @@ impl Report {
             names.push_str(&format!(" and {} more", missing.len() - SHOWN));
         }
         let shifted = match missing[..] {
-            [only] if only + 1 == shares.len() => {
+            [only] if numbered && only + 1 == shares.len() => {
                 " (it is the last of the table: do the labels count from 0?)"
             }
             _ => "",

@@ -11,6 +11,7 @@ use walkdir::{DirEntry, WalkDir};
 use super::drawing::Drawing;
 use super::error::DataError;
 use super::photo::PHOTO_EXTENSIONS;
+use crate::format::counted;
 use crate::text_file;
 
 /// A split and its folders.
@@ -181,12 +182,14 @@ impl Split {
         }
         let mut labels = self.listing(&self.labels, |file| self.label_stem(file))?;
         let mut images = self.listing(&self.images, |file| self.image_stem(file))?;
-        if let Some(list) = &self.list {
-            self.keep_listed(list, &mut images.named, &mut labels.named)?;
-        }
+        let absent = match &self.list {
+            Some(list) => self.keep_listed(list, &mut images.named, &mut labels.named)?,
+            None => None,
+        };
         let mut files = Files {
             other_images: images.others,
             other_labels: labels.others,
+            faults: absent.into_iter().collect(),
             ..Files::default()
         };
         for (key, images) in images.named {
@@ -251,35 +254,48 @@ impl Split {
         }
     }
 
-    /// Keeps the files on a list. A listed name with neither photo nor labels counts as labels without
-    /// a photo.
+    /// Keeps the files on a list. Returns a line about the names on it that have neither a photo nor labels.
     fn keep_listed(
         &self,
         list: &Path,
         images: &mut BTreeMap<Key, Vec<PathBuf>>,
         labels: &mut BTreeMap<Key, Vec<PathBuf>>,
-    ) -> Result<(), DataError> {
+    ) -> Result<Option<String>, DataError> {
         let text = text_file::read(list)?;
         let key_of = |name: &str| key(Path::new(""), name.as_bytes());
         let is_there = |name: &&str| {
             let key = key_of(name);
             images.contains_key(&key) || labels.contains_key(&key)
         };
-        // The first word of every line, as some lists add a number, unless a name has spaces.
+        // The first word of every line, as some lists add a number, unless a name has spaces. Some lists
+        // hold the names of files.
         let names = text.lines().filter_map(|line| {
-            let whole = Some(line.trim()).filter(is_there);
-            whole.or_else(|| line.split_whitespace().next())
+            let word = line.split_whitespace().next()?;
+            let names = [line.trim(), word].into_iter();
+            let mut names = names.flat_map(|name| [Some(name), self.listed_stem(name)]);
+            let there = names.find_map(|name| name.filter(is_there));
+            there.or(Some(word))
         });
         let listed: BTreeMap<Key, &str> = names.map(|name| (key_of(name), name)).collect();
+        let absent: Vec<&str> = listed
+            .iter()
+            .filter(|(key, _)| !images.contains_key(*key) && !labels.contains_key(*key))
+            .map(|(_, name)| *name)
+            .collect();
         images.retain(|name, _| listed.contains_key(name));
         labels.retain(|name, _| listed.contains_key(name));
-        for (key, name) in listed {
-            if !images.contains_key(&key) {
-                let file = self.labels.join(format!("{name}{}", self.label_suffix));
-                labels.entry(key).or_insert_with(|| vec![file]);
-            }
-        }
-        Ok(())
+        Ok(absent.first().map(|first| {
+            let (list, count) = (list.display(), counted(absent.len(), "name"));
+            let first = first.escape_debug();
+            format!("{list} lists {count} with neither a photo nor labels, the first is {first}")
+        }))
+    }
+
+    /// The name without the suffix of a photo or of a label file.
+    fn listed_stem<'n>(&self, name: &'n str) -> Option<&'n str> {
+        let file = OsStr::new(name);
+        let stem = self.image_stem(file).or_else(|| self.label_stem(file))?;
+        str::from_utf8(stem).ok()
     }
 
     /// The label file of a photo in the split's folder, without listing the split. `None` if the labels

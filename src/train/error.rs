@@ -43,8 +43,11 @@ pub enum TrainError {
     #[error("the run in {} reached step {step}, but its checkpoints are gone: restore one from a backup, or start a new run with another --out (--init takes one of its models)", folder.display())]
     Gone { folder: PathBuf, step: u64 },
     /// The data set has fewer than two classes.
-    #[error("the data set has no class table: a run needs at least two classes")]
-    NoClasses,
+    #[error(
+        "the data set has {}: a run needs at least two, such as background and object",
+        if *count == 0 { "no class" } else { "only one class" }
+    )]
+    FewClasses { count: usize },
     /// The checkpoint and the configuration describe different networks.
     #[error("the checkpoint in {} has a different network, encoding, flow, REPA projector or class table from the configuration: choose another --out", .0.display())]
     Changed(PathBuf),

@@ -97,7 +97,7 @@ fn finish(training: Dataset, validation: Option<Dataset>, counts: bool) -> Prepa
 pub(super) fn open_training(list: &DataList) -> Result<Dataset, TrainError> {
     let data = list.open_training()?;
     match data.classes().len() {
-        0 | 1 => Err(TrainError::NoClasses),
+        count @ (0 | 1) => Err(TrainError::FewClasses { count }),
         _ => Ok(data),
     }
 }

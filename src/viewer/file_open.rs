@@ -7,7 +7,7 @@ mod native;
 mod web;
 
 use super::platform;
-use crate::data::has_photo_ending;
+use crate::data::{has_photo_ending, natural};
 use crate::{files, runs};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -219,39 +219,10 @@ fn photos_in(folder: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(photos)
 }
 
-/// Text split into words and numbers, for a natural order: 9 comes before 10.
-fn natural(name: &str) -> Vec<(u64, String)> {
-    let mut parts: Vec<(u64, String)> = vec![(0, String::new())];
-    let mut digits = String::new();
-    for c in name.to_lowercase().chars().chain(std::iter::once('\0')) {
-        if c.is_ascii_digit() {
-            digits.push(c);
-            continue;
-        }
-        if !digits.is_empty() {
-            parts.push((digits.parse().unwrap_or(u64::MAX), String::new()));
-            digits.clear();
-        }
-        if c != '\0'
-            && let Some((_, text)) = parts.last_mut()
-        {
-            text.push(c);
-        }
-    }
-    parts
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::data::PHOTO_EXTENSIONS;
-
-    #[test]
-    fn numbers_sort_as_numbers() {
-        let mut names = ["img10.png", "img9.png", "IMG1.png", "a.png"];
-        names.sort_by_key(|name| natural(name));
-        assert_eq!(names, ["a.png", "IMG1.png", "img9.png", "img10.png"]);
-    }
 
     #[test]
     fn a_folder_shows_every_photo_that_can_be_read() {

@@ -175,3 +175,11 @@ fn a_data_set_without_validation_says_how_to_do_without() {
         .assert()
         .success();
 }
+
+#[test]
+fn a_data_set_of_one_class_is_said_to_be_one() {
+    let folder = tempfile::tempdir().unwrap();
+    data_set(&folder.path().join("data"), 1);
+    fs::write(folder.path().join("data/classes.txt"), "a\n").unwrap();
+    fails(&mut train(folder.path(), &[]), &["only one class"]);
+}

@@ -1,6 +1,9 @@
 //! Flicker: how often the class of a pixel changes from one frame of a sequence to the next although
 //! the photo hardly does.
 
+use crate::cli::inputs::Input;
+use crate::data::natural;
+use crate::files::folder_of;
 use image::RgbImage;
 use serde_json::{Value, json};
 
@@ -8,6 +11,15 @@ use serde_json::{Value, json};
 pub(super) const STILL: u8 = 8;
 /// Maximum number of pixels compared, spread evenly: early results wait in memory.
 const COMPARED: usize = 1 << 20;
+
+/// Photos by folder, and within each by the numbers in their names: 9 comes before 10.
+pub(super) fn in_order(mut found: Vec<Input>) -> Vec<Input> {
+    found.sort_by_cached_key(|Input { path, .. }| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        (folder_of(path).to_owned(), natural(&name), path.clone())
+    });
+    found
+}
 
 /// The pixels of a frame that are compared.
 pub(super) struct Sampled {
@@ -96,6 +108,18 @@ impl Flicker {
 mod tests {
     use super::*;
     use image::Rgb;
+
+    #[test]
+    fn frames_are_taken_by_their_numbers() {
+        let input = |path: &str| Input {
+            path: path.into(),
+            below: "".into(),
+        };
+        let names = ["b/f1.png", "a/f1.png", "a/f10.png", "a/f2.png", "b/f0.png"];
+        let sorted = in_order(names.map(input).to_vec());
+        let expected = ["a/f1.png", "a/f2.png", "a/f10.png", "b/f0.png", "b/f1.png"];
+        assert_eq!(sorted, expected.map(input));
+    }
 
     #[test]
     fn only_still_pixels_can_flicker() {

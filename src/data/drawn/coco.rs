@@ -13,11 +13,12 @@ use super::super::drawing::{Draw, Drawing, Fit};
 use super::super::error::DataError;
 use super::super::split::{Files, Pair, Scan, Split};
 use super::canvas::{Canvas, UNANNOTATED};
-use super::coco_file::{Annotation, File, Head, Id, Image, Segment};
+use super::coco_file::{Annotation, Category, File, Head, Id, Image, Segment};
 use super::geometry::Geometry;
 use super::json::{self, Kind, Whole};
 use super::places::{self, Names, Photos, SPLITS};
 use super::table::{Table, Unlabelled};
+use super::unused::Unused;
 use crate::labels::IGNORE;
 
 /// Maximum number of JSON files examined per folder.
@@ -79,7 +80,7 @@ fn sources(dir: &Path) -> Vec<Source> {
 /// states it.
 ///
 /// # Errors
-/// A file that cannot be read or lists no category.
+/// A file that cannot be read, lists no category, or has two of one id.
 pub(super) fn contents(dir: &Path, said: Option<&Unlabelled>) -> Result<Contents, DataError> {
     let sources = sources(dir);
     let mut heads = Vec::new();
@@ -100,12 +101,13 @@ pub(super) fn contents(dir: &Path, said: Option<&Unlabelled>) -> Result<Contents
     let mut indices = table.indices.into_iter();
     let mut splits = Vec::new();
     for (source, head) in sources.into_iter().zip(heads) {
-        let ids = head.categories.into_iter().map(|category| category.id);
+        let own = indices.by_ref().take(head.categories.len());
+        let classes = classes_by_id(&source.json, head.categories, own)?;
         let annotated = Annotated {
             dir: dir.to_path_buf(),
             json: Arc::from(source.json.as_path()),
             split: source.split,
-            classes: ids.zip(indices.by_ref()).collect(),
+            classes,
             unsegmented,
         };
         splits.push(Split::scanned(source.split, dir, source.json, annotated));
@@ -147,32 +149,10 @@ struct Shape {
     id: Option<Id>,
 }
 
-/// The number of unusable annotations, and the first one.
-#[derive(Default)]
-struct Unused {
-    count: usize,
-    first: String,
-}
-
-impl Unused {
-    fn add(&mut self, what: impl FnOnce() -> String) {
-        if self.count == 0 {
-            self.first = what();
-        }
-        self.count += 1;
-    }
-
-    fn fault(&self, path: &Path, what: &str) -> Option<String> {
-        let (path, count, first) = (path.display(), self.count, &self.first);
-        (count > 0).then(|| format!("{path}: {count} {what}, the first is {first}"))
-    }
-}
-
 impl Scan for Annotated {
     fn scan(&self) -> Result<Files, DataError> {
         let file: File = json::read(&self.json, WHAT)?;
-        let known: HashMap<&Id, usize> =
-            (0..).zip(&file.images).map(|(i, im)| (&im.id, i)).collect();
+        let known = self.by_id(&file.images)?;
         let mut found: Vec<Found> = Vec::new();
         found.resize_with(file.images.len(), Found::default);
         let (mut unlisted, mut shapeless, mut outlines) = (Unused::default(), Unused::default(), 0);
@@ -213,6 +193,40 @@ impl Scan for Annotated {
     }
 }
 
+/// The error for a file with two images or categories of one id.
+fn twice(json: &Path, what: &str, id: &Id, [first, second]: [&str; 2]) -> DataError {
+    let reason = format!(
+        "the {what} {first:?} and {second:?} have the same id {id}: give every one its own, as files that were \
+         merged must be numbered anew"
+    );
+    DataError::description(json, reason)
+}
+
+/// The class of every category by its id.
+///
+/// # Errors
+/// Two classes of one id.
+fn classes_by_id(
+    json: &Path,
+    categories: Vec<Category>,
+    indices: impl Iterator<Item = u16>,
+) -> Result<HashMap<Id, u16>, DataError> {
+    let mut known: HashMap<Id, (u16, String)> = HashMap::new();
+    for (category, class) in categories.into_iter().zip(indices) {
+        let Some((first, name)) = known.get(&category.id) else {
+            known.insert(category.id, (class, category.name));
+            continue;
+        };
+        // The same class twice is harmless.
+        if *first != class {
+            let names = [name.as_str(), category.name.as_str()];
+            return Err(twice(json, "categories", &category.id, names));
+        }
+    }
+    let classes = known.into_iter().map(|(id, (class, _))| (id, class));
+    Ok(classes.collect())
+}
+
 /// The name of an annotation in errors.
 fn annotation_name(at: usize, id: Option<&Id>) -> String {
     match id {
@@ -222,6 +236,22 @@ fn annotation_name(at: usize, id: Option<&Id>) -> String {
 }
 
 impl Annotated {
+    /// The place of every image in the list, by its id. The first entry counts where one is repeated.
+    ///
+    /// # Errors
+    /// Two images of one id: which of them has its annotations is unknown.
+    fn by_id<'i>(&self, images: &'i [Image]) -> Result<HashMap<&'i Id, usize>, DataError> {
+        let mut known: HashMap<&Id, usize> = HashMap::new();
+        for (at, image) in images.iter().enumerate() {
+            let first = &images[*known.entry(&image.id).or_insert(at)];
+            if first.file_name != image.file_name {
+                let names = [first.file_name.as_str(), image.file_name.as_str()];
+                return Err(twice(&self.json, "images", &image.id, names));
+            }
+        }
+        Ok(known)
+    }
+
     fn add_shape(&self, found: &mut Found, annotation: Annotation, at: usize) {
         let class = match &annotation.category_id {
             Some(id) => self.classes.get(id).copied().ok_or_else(|| id.to_string()),

@@ -1,7 +1,7 @@
 //! Labelme folders: a JSON file beside every photo, with its shapes.
 //!
 //! Shapes are drawn in the order of the file, so that later ones cover earlier ones. Polygons,
-//! rectangles, circles and masks have an area; lines and points are left out. Pixels without a shape
+//! rectangles, circles and masks have an area; lines and points are left out and counted. Pixels without a shape
 //! are background. The classes are those of `labels.txt` in its order, or else the labels that occur,
 //! sorted by name. Folders named train, val or test are splits; everything else is for training.
 
@@ -13,6 +13,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rayon::prelude::*;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::super::classes::ClassTable;
 use super::super::contents::Contents;
@@ -24,6 +25,8 @@ use super::canvas::{Canvas, TooMuchWork, fixed};
 use super::json::{self, Kind};
 use super::places::{self, Names, Photos, SPLITS};
 use super::table::{Table, Unlabelled};
+use super::unused::Unused;
+use crate::format::counted;
 
 /// Number of JSON files used to recognise a folder.
 const LOOKED_AT: usize = 4;
@@ -31,6 +34,8 @@ const LOOKED_AT: usize = 4;
 const LABELS: &str = "labels.txt";
 /// The expected kind of file, for errors.
 const WHAT: &str = "a Labelme file";
+/// Kinds of shapes that cover no pixel.
+const WITHOUT_AREA: [&str; 4] = ["line", "linestrip", "point", "points"];
 /// Corners of the polygon for a circle.
 const CIRCLE: usize = 360;
 
@@ -45,6 +50,19 @@ struct Head {
 #[derive(Deserialize)]
 struct Label {
     label: String,
+    #[serde(default)]
+    points: Vec<IgnoredAny>,
+    #[serde(default = "polygon")]
+    shape_type: String,
+}
+
+impl Label {
+    fn has_area(&self) -> bool {
+        match self.shape_type.as_str() {
+            "polygon" => self.points.len() >= 3,
+            kind => !WITHOUT_AREA.contains(&kind),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -77,6 +95,8 @@ struct Entry {
     json: PathBuf,
     named: Option<String>,
     labels: BTreeSet<String>,
+    /// The shapes without an area: number from 1, kind and label.
+    flat: Vec<String>,
     wrong: Option<String>,
 }
 
@@ -156,6 +176,18 @@ fn tidy(label: &str) -> String {
     words.join(" ").to_lowercase()
 }
 
+/// The name of a shape without an area in a message.
+fn flat_name(number: usize, shape: &Label) -> String {
+    let (kind, label) = (&shape.shape_type, shape.label.escape_debug());
+    match kind.as_str() {
+        "polygon" => {
+            let points = counted(shape.points.len(), "point");
+            format!("shape {number} (\"{label}\", a polygon of {points})")
+        }
+        kind => format!("shape {number} (\"{label}\", of the kind {kind})"),
+    }
+}
+
 impl Entry {
     /// `None` for JSON files of other programs.
     fn of(json: PathBuf) -> Option<Self> {
@@ -163,6 +195,7 @@ impl Entry {
             json,
             named: None,
             labels: BTreeSet::new(),
+            flat: Vec::new(),
             wrong: None,
         };
         match json::read::<Head>(&entry.json, WHAT) {
@@ -172,8 +205,13 @@ impl Entry {
             }) => return None,
             Ok(head) => {
                 entry.named = head.image_path;
-                let shapes = head.shapes.unwrap_or_default().into_iter();
-                entry.labels = shapes.map(|shape| shape.label).collect();
+                let shapes = head.shapes.unwrap_or_default();
+                entry.flat = (1..)
+                    .zip(&shapes)
+                    .filter(|(_, shape)| !shape.has_area())
+                    .map(|(number, shape)| flat_name(number, shape))
+                    .collect();
+                entry.labels = shapes.into_iter().map(|shape| shape.label).collect();
             }
             // A damaged file may be of any program; it counts if it begins like Labelme's.
             Err(_) if json::kind(&entry.json) != Some(Kind::Labelme) => return None,
@@ -232,6 +270,7 @@ impl Scan for Folder {
         let photos = Photos::below(&self.dir);
         let mut files = Files::default();
         let (mut names, mut used) = (Names::default(), HashMap::new());
+        let mut flat = Unused::default();
         for entry in &self.entries {
             let json = entry.json.clone();
             let (image, wrong) = match entry.photo(&self.dir, &photos) {
@@ -244,6 +283,9 @@ impl Scan for Folder {
                     continue;
                 }
                 used.insert(image.clone(), json.clone());
+            }
+            for shape in &entry.flat {
+                flat.add(|| format!("{shape} of {}", json.display()));
             }
             let drawing = match entry.wrong.clone().or(wrong) {
                 Some(reason) => Drawing::wrong(&json, reason),
@@ -269,6 +311,9 @@ impl Scan for Folder {
         });
         files.without_labels = unlabelled.map(Path::to_path_buf).collect();
         files.without_labels.sort();
+        files
+            .faults
+            .extend(flat.fault(&self.dir, "shapes without an area are left out"));
         Ok(files)
     }
 }
@@ -309,8 +354,7 @@ impl Shapes {
             ("rectangle", points) if points.len() == 4 => points.to_vec(),
             ("circle", &[centre, edge]) => circle(centre, edge),
             ("mask", &[corner, _]) => return self.draw_mask(shape, corner, canvas, class),
-            // These have no area.
-            ("line" | "linestrip" | "point" | "points", _) => return Ok(()),
+            (kind, _) if WITHOUT_AREA.contains(&kind) => return Ok(()),
             (kind, points) => {
                 let (kind, count) = (kind.escape_debug(), points.len());
                 return Err(format!(
@@ -332,6 +376,10 @@ impl Shapes {
         class: u16,
     ) -> Result<(), String> {
         let text = shape.mask.as_deref().unwrap_or_default();
+        if text.is_empty() {
+            let reason = "is a mask without its picture: draw it again, or as a polygon";
+            return Err(reason.to_owned());
+        }
         let damaged = |error: String| format!("has a mask that cannot be read ({error})");
         let bytes = STANDARD
             .decode(text)

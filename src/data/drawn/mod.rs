@@ -19,6 +19,7 @@ mod runs;
 mod table;
 #[cfg(test)]
 mod tests;
+mod unused;
 mod yaml;
 mod yolo;
 

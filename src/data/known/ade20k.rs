@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use super::super::classes::ClassTable;
-use super::super::contents::{Contents, images_and_annotations};
+use super::super::contents::{Contents, images_and_annotations, whole};
 use super::super::error::DataError;
 use super::super::mapping::LabelMapping;
 use crate::labels::IGNORE;
@@ -24,7 +24,7 @@ pub(in super::super) fn contents(dir: &Path) -> Result<Contents, DataError> {
         name: None,
         classes: classes(&dir.join(OBJECT_INFO))?,
         mapping: LabelMapping::new(class),
-        splits: images_and_annotations(dir),
+        splits: whole(images_and_annotations(dir)),
     })
 }
 

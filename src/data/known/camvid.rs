@@ -4,8 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use super::super::classes::ClassTable;
-use super::super::contents::{Contents, splits};
+use super::super::contents::{Contents, places, whole};
 use super::super::mapping::LabelMapping;
+use super::super::split::Split;
 use crate::labels::IGNORE;
 
 pub(super) const COUNT: usize = 11;
@@ -38,13 +39,18 @@ pub(in super::super) fn is_in(dir: &Path) -> bool {
         .any(|split| dir.join(split).is_dir() && dir.join(format!("{split}annot")).is_dir())
 }
 
-pub(in super::super) fn contents(dir: &Path) -> Contents {
+/// Where its splits lie.
+pub(in super::super) fn split_places(dir: &Path) -> Vec<Split> {
     let folders = [("train", ""), ("val", ""), ("test", "")];
+    places(dir, folders, |name| PathBuf::from(format!("{name}annot")))
+}
+
+pub(in super::super) fn contents(dir: &Path) -> Contents {
     Contents {
         name: None,
         classes: ClassTable::new(CLASSES.map(|(name, _)| name.to_owned()).to_vec()),
         mapping: LabelMapping::new(class),
-        splits: splits(dir, folders, |name| PathBuf::from(format!("{name}annot"))),
+        splits: whole(split_places(dir)),
     }
 }
 

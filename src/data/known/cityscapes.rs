@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use super::super::classes::ClassTable;
-use super::super::contents::{Contents, splits};
+use super::super::contents::{Contents, places, whole};
 use super::super::mapping::LabelMapping;
 use super::super::split::Split;
 use crate::labels::IGNORE;
@@ -60,22 +60,27 @@ pub(in super::super) fn hint(dir: &Path) -> Option<&'static str> {
         .then_some(" (leftImg8bit is there: unpack gtFine_trainvaltest.zip beside it)")
 }
 
-pub(in super::super) fn contents(dir: &Path) -> Contents {
+/// Where its splits lie.
+pub(in super::super) fn split_places(dir: &Path) -> Vec<Split> {
     let photos = "leftImg8bit";
     let folders = [("train", photos), ("val", photos), ("test", photos)];
-    let splits = splits(dir, folders, |name| Path::new("gtFine").join(name));
-    let splits = splits.into_iter().map(|split| Split {
+    let places = places(dir, folders, |name| Path::new("gtFine").join(name));
+    let splits = places.into_iter().map(|split| Split {
         image_suffix: Some("_leftImg8bit.png".to_owned()),
         label_suffix: "_gtFine_labelIds.png".to_owned(),
         // File names include the city.
         folders_in_names: false,
         ..split
     });
+    splits.collect()
+}
+
+pub(in super::super) fn contents(dir: &Path) -> Contents {
     Contents {
         name: None,
         classes: ClassTable::new(CLASSES.map(|(name, _)| name.to_owned()).to_vec()),
         mapping: LabelMapping::new(class),
-        splits: splits.collect(),
+        splits: whole(split_places(dir)),
     }
 }
 

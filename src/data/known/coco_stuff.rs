@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::super::classes::ClassTable;
-use super::super::contents::{Contents, splits};
+use super::super::contents::{Contents, places, whole};
 use super::super::error::DataError;
 use super::super::mapping::LabelMapping;
+use super::super::split::Split;
 use crate::labels::IGNORE;
 use crate::text_file;
 
@@ -23,15 +24,20 @@ pub(in super::super) fn is_in(dir: &Path) -> bool {
         .any(|split| dir.join(split).is_dir() && dir.join("stuffthingmaps").join(split).is_dir())
 }
 
+/// Where its splits lie.
+pub(in super::super) fn split_places(dir: &Path) -> Vec<Split> {
+    let folders = [("train2017", ""), ("val2017", ""), ("test2017", "")];
+    places(dir, folders, |name| Path::new("stuffthingmaps").join(name))
+}
+
 /// # Errors
 /// `labels.txt` cannot be read or lacks a class.
 pub(in super::super) fn contents(dir: &Path) -> Result<Contents, DataError> {
-    let folders = [("train2017", ""), ("val2017", ""), ("test2017", "")];
     Ok(Contents {
         name: None,
         classes: classes(&dir.join("labels.txt"))?,
         mapping: LabelMapping::new(class),
-        splits: splits(dir, folders, |name| Path::new("stuffthingmaps").join(name)),
+        splits: whole(split_places(dir)),
     })
 }
 

@@ -490,3 +490,34 @@ fn polygons_of_a_million_points_are_drawn() {
         .labels;
     assert_eq!(labels.data[..6], [0, 1, 1, 1, 1, I]);
 }
+
+#[test]
+fn two_entries_of_one_id_are_refused() {
+    let opened = |place: &str, id: u64| {
+        let mut value = instances();
+        *value.pointer_mut(place).unwrap() = json!(id);
+        let dir = official(&value);
+        message(Dataset::open(dir.path(), "training"))
+    };
+    let file = "instances_train2017.json";
+    says(
+        &opened("/images/1/id", 17),
+        &[file, "images", "a.png", "b.png", "id 17"],
+    );
+    says(
+        &opened("/categories/1/id", 7),
+        &[file, "categories", "cat", "dog", "id 7"],
+    );
+    // The same entry twice is none the worse.
+    let mut value = instances();
+    for list in ["images", "categories"] {
+        let again = value[list][0].clone();
+        value[list].as_array_mut().unwrap().push(again);
+    }
+    let dir = official(&value);
+    let dataset = Dataset::open(dir.path(), "training").unwrap();
+    assert_eq!(
+        (dataset.len(), dataset.load(0).unwrap().labels.data),
+        (2, DRAWN.to_vec())
+    );
+}

@@ -178,3 +178,64 @@ fn labels_that_count_from_one_are_suspected() {
     let json = serde_json::to_value(&report).unwrap();
     assert_eq!(json["notes"].as_array().unwrap().len(), 1);
 }
+
+#[test]
+fn splits_without_one_of_their_folders_are_named() {
+    let dir = plain(2);
+    let at = |path: &str| dir.path().join(path);
+    let report = || inspect(dir.path(), &|_, _| {}).unwrap();
+    fs::remove_dir_all(at("annotations/validation")).unwrap();
+    assert_eq!(report().problems().len(), 1, "{:?}", report().problems());
+    says(
+        &report().problems()[0],
+        &[
+            "images/validation holds 2 photos",
+            "annotations/validation is missing",
+        ],
+    );
+    // Training needs the other split only.
+    assert_eq!(Dataset::open(dir.path(), "training").unwrap().len(), 2);
+    says(
+        &message(Dataset::open(dir.path(), "validation")),
+        &["it has training; ", "annotations/validation is missing"],
+    );
+    let out = tempfile::tempdir().unwrap();
+    let converted = convert(dir.path(), &out.path().join("new"), &|_, _| {}).unwrap();
+    assert_eq!((converted.written, converted.left_out.len()), (2, 1));
+    // The same with names that are not those of splits, and with one more folder.
+    fs::rename(at("images/validation"), at("images/val")).unwrap();
+    save_photo(&at("images/more/a.png"), 4, 2);
+    says(
+        &report().problems().join("\n"),
+        &["images/val is not a split that is read: name it validation"],
+    );
+    says(
+        &report().notes().join("\n"),
+        &["images/more is not read: splits are named training, validation, test"],
+    );
+    // A test split is often published without labels.
+    fs::rename(at("images/val"), at("images/test")).unwrap();
+    assert!(report().problems().is_empty(), "{:?}", report().problems());
+    says(
+        &report().notes().join("\n"),
+        &["images/test holds 2 photos", "annotations/test is missing"],
+    );
+    fs::create_dir_all(at("annotations/validation")).unwrap();
+    assert!(report().problems().is_empty(), "{:?}", report().problems());
+    save_labels(&at("annotations/validation/a.png"), [4, 2], &[0; 8]);
+    says(
+        &report().problems().join("\n"),
+        &[
+            "annotations/validation holds 1 label file",
+            "images/validation is missing",
+        ],
+    );
+    save_photo(&at("images/train/a.png"), 4, 2);
+    says(
+        &report().problems().join("\n"),
+        &[
+            "images/train is not read, only",
+            "images/training is: join them",
+        ],
+    );
+}

@@ -41,6 +41,18 @@ fn shapes_of_labelme_are_drawn_in_their_order() {
         1, 1, 1, 0, 0, I,
     ];
     assert_eq!(dataset.load(0).unwrap().labels.data, drawn);
+    let report = inspect(dir.path(), &|_, _| {}).unwrap();
+    assert_eq!(report.problems().len(), 1, "{:?}", report.problems());
+    says(
+        &report.problems()[0],
+        &[
+            "2 shapes without an area",
+            "shape 3",
+            "cat",
+            "point",
+            "a.json",
+        ],
+    );
     // A list of labels determines the classes and their order.
     fs::write(at("labels.txt"), "__ignore__\n_background_\ndog\nCat\n").unwrap();
     let dataset = Dataset::open(dir.path(), "training").unwrap();
@@ -75,6 +87,7 @@ fn masks_of_labelme_are_stencils() {
     assert_eq!(labels[12..], [0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 1]);
     says(&message(with("@@")), &["a.json", "shape 1", "mask"]);
     says(&message(with("aGVsbG8=")), &["a.json", "shape 1", "mask"]);
+    says(&message(with("")), &["shape 1", "without its picture"]);
 }
 
 #[test]
@@ -422,4 +435,30 @@ fn no_change_of_a_byte_makes_a_reader_panic() {
         assert!(loaded > 0, "{file}");
         fs::write(at(file), text).unwrap();
     }
+}
+
+#[test]
+fn outlines_of_two_points_are_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |path: &str| dir.path().join(path);
+    let shapes = [
+        shape("cat", "polygon", json!([[0, 0], [3, 0], [3, 4]])),
+        shape("dog", "polygon", json!([[0, 0], [3, 4]])),
+    ];
+    write_json(&at("a.json"), &labelme("a.png", &shapes));
+    save_photo(&at("a.png"), 6, 4);
+    let report = inspect(dir.path(), &|_, _| {}).unwrap();
+    assert_eq!(report.problems().len(), 1, "{:?}", report.problems());
+    says(
+        &report.problems()[0],
+        &[
+            "1 shapes without an area",
+            "shape 2",
+            "dog",
+            "a polygon of 2 points",
+        ],
+    );
+    // The names of shapes don't count from anything.
+    says(&report.notes().join("\n"), &["no pixel has the class dog"]);
+    assert!(!report.to_string().contains("count from 0"));
 }

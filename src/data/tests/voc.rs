@@ -99,3 +99,45 @@ fn what_is_assumed_or_missing_is_said() {
         &["ImageSets/Segmentation has no list", "train.txt"],
     );
 }
+
+#[test]
+fn lists_may_name_files_and_are_named_where_they_are_wrong() {
+    let dir = folder("train.txt");
+    let lists = dir.path().join("ImageSets/Segmentation");
+    fs::write(dir.path().join("class_names.txt"), "a\nb\nc\n").unwrap();
+    let report = || inspect(dir.path(), &|_, _| {}).unwrap();
+    for line in ["frame_000000.png", "frame_000000.png 1", "frame_000000 -1"] {
+        fs::write(lists.join("train.txt"), line).unwrap();
+        let report = report();
+        assert_eq!(report.splits[0].pairs, 1, "{line}");
+        assert!(report.problems().is_empty(), "{:?}", report.problems());
+    }
+    fs::write(lists.join("train.txt"), "frame_000000\nframe_3\n").unwrap();
+    let problems = report().problems().to_vec();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    says(
+        &problems[0],
+        &[
+            "train.txt lists 1 name",
+            "neither a photo nor labels",
+            "frame_3",
+        ],
+    );
+}
+
+#[test]
+fn photos_of_two_splits_are_noted() {
+    let dir = folder("train.txt");
+    let lists = dir.path().join("ImageSets/Segmentation");
+    fs::write(dir.path().join("class_names.txt"), "a\nb\nc\n").unwrap();
+    fs::write(lists.join("val.txt"), "frame_000000\n").unwrap();
+    let report = inspect(dir.path(), &|_, _| {}).unwrap();
+    assert!(report.problems().is_empty(), "{:?}", report.problems());
+    says(
+        &report.notes().join("\n"),
+        &[
+            "1 photo is in both the training and the validation split",
+            "frame_000000.png",
+        ],
+    );
+}

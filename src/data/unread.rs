@@ -1,0 +1,141 @@
+//! Folders of photos or labels that no split reads, although they lie where splits do: one of a split that
+//! lacks the other, and folders with other names than splits.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use walkdir::WalkDir;
+
+use super::contents::canonical;
+use super::layout::Layout;
+use super::photo::has_photo_ending;
+use super::split::Split;
+use crate::format::counted;
+
+/// What is not read, one line per folder.
+#[derive(Default)]
+pub(super) struct Unread {
+    pub problems: Vec<String>,
+    /// Those that may be intended.
+    pub notes: Vec<String>,
+}
+
+/// The folders with files that no split of the data set in `dir` reads.
+pub(super) fn unread(layout: Layout, dir: &Path) -> Unread {
+    let places = layout.split_places(dir);
+    let mut unread = Unread::default();
+    for split in &places {
+        unread.add_half(split);
+    }
+    for folder in strangers(dir, &places) {
+        unread.add_stranger(&folder, &places);
+    }
+    unread
+}
+
+impl Unread {
+    /// Adds a split of which only one folder exists.
+    fn add_half(&mut self, split: &Split) {
+        let [images, labels] = [&split.images, &split.labels];
+        let (there, missing, count, what) = match (images.is_dir(), labels.is_dir()) {
+            (true, false) => (images, labels, photos_in(images), "photo"),
+            (false, true) => {
+                let is_label = |path: &Path| ends_with(path, &split.label_suffix);
+                (labels, images, files_in(labels, is_label), "label file")
+            }
+            _ => return,
+        };
+        if count == 0 {
+            return;
+        }
+        let (there, missing, files) = (there.display(), missing.display(), counted(count, what));
+        let line = format!("{there} holds {files}, but {missing} is missing");
+        // Data sets with a server for scores publish no labels of their test split.
+        if split.name == "test" && what == "photo" {
+            self.notes.push(line);
+        } else {
+            self.problems.push(line);
+        }
+    }
+
+    /// Adds a folder with the name of no split.
+    fn add_stranger(&mut self, folder: &Path, places: &[Split]) {
+        if photos_in(folder) == 0 {
+            return;
+        }
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        let lower = name.to_lowercase();
+        let shown = folder.display();
+        let meant = places.iter().find(|split| split.name == canonical(&lower));
+        let Some(meant) = meant else {
+            let names: Vec<_> = places.iter().filter_map(|split| name_of(split)).collect();
+            let names = names.join(", ");
+            self.notes
+                .push(format!("{shown} is not read: splits are named {names}"));
+            return;
+        };
+        let meant = folder.with_file_name(meant.images.file_name().unwrap_or_default());
+        self.problems.push(if meant.is_dir() {
+            format!(
+                "{shown} is not read, only {} is: join them",
+                meant.display()
+            )
+        } else {
+            let meant = meant.file_name().unwrap_or_default().to_string_lossy();
+            format!("{shown} is not a split that is read: name it {meant}")
+        });
+    }
+}
+
+fn name_of(split: &Split) -> Option<&str> {
+    split.images.file_name().and_then(OsStr::to_str)
+}
+
+/// The folders beside those of splits that belong to none. Splits directly in `dir` may have anything
+/// beside them.
+fn strangers(dir: &Path, places: &[Split]) -> Vec<PathBuf> {
+    let real = |path: &Path| path.canonicalize().ok();
+    let folders = || {
+        let both = |split: &'_ Split| [split.images.clone(), split.labels.clone()];
+        places.iter().flat_map(both)
+    };
+    // File systems may ignore letter case.
+    let known: BTreeSet<PathBuf> = folders().filter_map(|folder| real(&folder)).collect();
+    let parents: BTreeSet<PathBuf> = folders()
+        .filter_map(|folder| folder.parent().map(Path::to_path_buf))
+        .filter(|parent| parent != dir)
+        .collect();
+    let mut found: Vec<PathBuf> = parents
+        .iter()
+        .filter_map(|parent| std::fs::read_dir(parent).ok())
+        .flat_map(Iterator::flatten)
+        .filter(|entry| !is_hidden(&entry.file_name()))
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir() && real(path).is_none_or(|path| !known.contains(&path)))
+        .collect();
+    found.sort();
+    found
+}
+
+fn is_hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
+}
+
+/// Whether a file's name ends with a suffix in any letter case.
+fn ends_with(path: &Path, suffix: &str) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.to_lowercase().ends_with(&suffix.to_lowercase())
+}
+
+fn photos_in(folder: &Path) -> usize {
+    files_in(folder, has_photo_ending)
+}
+
+/// The number of files in a folder and its subfolders for which `counts` holds, without hidden ones.
+fn files_in(folder: &Path, counts: impl Fn(&Path) -> bool) -> usize {
+    let walk = WalkDir::new(folder).follow_links(true).into_iter();
+    let shown = walk.filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry.file_name()));
+    let files = shown.flatten().filter(|entry| entry.file_type().is_file());
+    files.filter(|entry| counts(entry.path())).count()
+}
