@@ -213,7 +213,7 @@ def ctrl_c(terminal):
 code, text = in_console([*WINDOWS, *train("stopped", 100000)], ctrl_c)
 reached = max(losses("stopped"), default=0)
 # The console moves its cursor over spaces instead of writing them.
-saved = code == 0 and 0 < reached < 100000 and "stoppingafterthisstep" in "".join(text.split())
+saved = code == 130 and 0 < reached < 100000 and "stoppingafterthisstep" in "".join(text.split())
 check("Ctrl-C in a console saves and ends a training", saved, f"exit code {code} at step {reached}")
 if not saved:
     print(text[-2000:])
