@@ -317,6 +317,26 @@ pub fn refuse_existing(path: &Path, what: &str) -> Result<(), FileError> {
     })
 }
 
+/// Refuses to replace a text file that another program wrote: one that has contents for which `is_own` does not
+/// hold, or that is no text. Devices and pipes are written to and never replaced.
+///
+/// # Errors
+/// The file, with `what` it is.
+pub fn keep_text(
+    path: &Path,
+    what: &str,
+    is_own: impl FnOnce(&str) -> bool,
+) -> Result<(), FileError> {
+    let may_replace = |text: String| text.is_empty() || is_own(&text);
+    if !path.is_file() || fs::read_to_string(path).is_ok_and(may_replace) {
+        return Ok(());
+    }
+    refuse_existing(path, what)
+}
+
+/// What a table of another program is, for [`keep_text`].
+pub const FOREIGN_TABLE: &str = "a table that another program saved";
+
 /// Refuses files that [`foreign`] recognises.
 ///
 /// # Errors

@@ -29,6 +29,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let table = Table::read(&arguments.table, &arguments.overrides)?;
     let output = &arguments.output;
     files::create_folder(output)?;
+    ablate::keep_foreign(output)?;
     let mut plan = Plan::default();
     plan.write(output.join("table.md"), "the table");
     plan.write(output.join("table.csv"), "the table");

@@ -1,5 +1,7 @@
 //! `flowseg compare`: two models, or one with other steps or another solver, on the same photos.
 
+mod tables;
+
 use super::arguments::{DeviceArgument, OutlinesArgument, ScaleArgument};
 use super::compiling::Compiling;
 use super::inputs;
@@ -23,6 +25,7 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use tables::{CLASS_COLUMNS, PHOTO_COLUMNS, TABLES};
 
 /// Compare two models, or one model with two step counts or solvers, on the same photos
 #[derive(clap::Args)]
@@ -40,7 +43,8 @@ pub(super) struct Arguments {
     photos: Vec<PathBuf>,
     /// Folder for the results: OUT/NAME.a.png and OUT/NAME.b.png hold one class index per pixel,
     /// OUT/NAME.disagreement.png shows where they differ, OUT/NAME.compare.png both side by side.
-    /// compare.json, photos.csv and classes.csv hold the numbers, classes.txt the joint classes
+    /// compare.json, photos.csv and classes.csv hold the numbers, classes.txt the joint classes. Tables
+    /// and pictures of other programs are not replaced
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
     /// Also compare all photos of this data set: a data folder in any known layout, or scenes:N
@@ -118,9 +122,6 @@ impl Outputs {
     }
 }
 
-/// Files written once for all photos.
-const TABLES: [&str; 4] = ["compare.json", "photos.csv", "classes.csv", "classes.txt"];
-
 struct Contender {
     name: String,
     caption: String,
@@ -179,6 +180,7 @@ fn compare_all(
     device: &Device,
 ) -> anyhow::Result<()> {
     let work = Work::new(arguments, data, device)?;
+    tables::keep_foreign(&arguments.output, work.classes.names())?;
     let bar = super::output::bar(items.len());
     let mut compiling = Compiling::on(device);
     let (mut done, mut failed) = (Vec::new(), 0);
@@ -425,12 +427,11 @@ impl Work {
         report.insert("b".into(), contender(&self.contenders[1]));
         report.insert("photos".into(), json!(photos.collect::<Vec<_>>()));
         let report = serde_json::to_string_pretty(&report)?;
-        let classes: String = names.iter().map(|name| format!("{name}\n")).collect();
         let contents = [
             report,
             photo_table(done),
             class_table(&total.rows, names),
-            classes,
+            tables::class_list(names),
         ];
         for (name, contents) in TABLES.into_iter().zip(contents) {
             files::write_atomic(&folder.join(name), contents.as_bytes())?;
@@ -471,15 +472,7 @@ fn text(number: Option<f64>) -> String {
 }
 
 fn photo_table(done: &[Compared]) -> String {
-    let heads = [
-        "photo",
-        "agreement",
-        "miou_a",
-        "miou_b",
-        "difference",
-        "picture",
-    ];
-    let mut table = csv::line(heads);
+    let mut table = csv::line(PHOTO_COLUMNS);
     for Compared { item, summary, .. } in done {
         let [a, b] = summary.miou;
         table += &csv::line([
@@ -495,15 +488,7 @@ fn photo_table(done: &[Compared]) -> String {
 }
 
 fn class_table(rows: &[ClassRow], names: &[String]) -> String {
-    let mut table = csv::line([
-        "class",
-        "share_a",
-        "share_b",
-        "disagreement",
-        "iou_a",
-        "iou_b",
-        "difference",
-    ]);
+    let mut table = csv::line(CLASS_COLUMNS);
     for row in rows {
         table += &csv::line([
             names[row.class].clone(),

@@ -88,7 +88,7 @@ pub(super) struct Arguments {
     #[arg(long, value_enum, default_value_t, requires = "worst")]
     worst_by: WorstBy,
     /// Folder for --worst: photo, truth, prediction and errors side by side, and worst.csv. Pictures
-    /// that a worst.csv from before lists are removed
+    /// that a worst.csv from before lists are removed; a worst.csv of another program is kept
     #[arg(long, value_name = "DIR", requires = "worst")]
     out: Option<PathBuf>,
     /// Also print, for t = 0, 0.1 and so on to 0.9, the share of pixels whose predicted class is that of
@@ -282,6 +282,7 @@ fn check_outputs(arguments: &Arguments) -> anyhow::Result<()> {
     }
     if let Some(folder) = &arguments.out {
         files::create_folder(folder)?;
+        worst_photos::keep_foreign(folder)?;
         plan.fill(folder);
         plan.write(
             folder.join(worst_photos::LIST),
