@@ -352,7 +352,7 @@ impl Work {
         let both = [&votes[0], &votes[1]];
         let (comparison, labels) = Comparison::of_votes(&self.classes, both, size, truth.as_ref());
         for (labels, path) in labels.iter().zip(&item.files.masks) {
-            data::write_labels(path, size[1], size[0], labels)?;
+            data::write_labels(path, size[1], size[0], labels, self.classes.names().len())?;
         }
         let labels = [labels[0].as_slice(), labels[1].as_slice()];
         let classes = self.classes.names();
