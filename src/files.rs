@@ -74,6 +74,13 @@ pub enum FileError {
     /// A file that no output may replace.
     #[error("{} is {what}, and is not replaced: choose another folder, or move it away", path.display())]
     Kept { path: PathBuf, what: String },
+    /// The name that many programs take for standard output, in the place of an output.
+    #[error("- is no {kind}: name one{advice}")]
+    Dash {
+        /// "file" or "folder".
+        kind: &'static str,
+        advice: &'static str,
+    },
     /// Two outputs of a command with the same path.
     #[error(
         "{first} and {second} would both be written to {}: use another folder for one of them",
@@ -252,9 +259,20 @@ pub fn name_part(text: &str, longest: usize) -> String {
 /// Creates a folder and its parents.
 ///
 /// # Errors
-/// If it cannot be created.
+/// If it cannot be created, or its path is `-`.
 pub fn create_folder(path: &Path) -> Result<(), FileError> {
+    if is_dash(path) {
+        return Err(FileError::Dash {
+            kind: "folder",
+            advice: ", or ./- for a folder of this name",
+        });
+    }
     fs::create_dir_all(path).map_err(FileError::write(path))
+}
+
+/// Whether a path is `-`, which many programs take for standard output.
+fn is_dash(path: &Path) -> bool {
+    path.as_os_str() == "-"
 }
 
 /// Removes a file if it exists.
