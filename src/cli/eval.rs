@@ -6,7 +6,7 @@ use super::arguments::{
 };
 use super::compiling::Compiling;
 use super::contact_sheet;
-use super::output::{class_column, per_cent};
+use super::output::{check_ending, class_column, per_cent};
 use super::worst_photos;
 use crate::compare;
 use crate::data::{self, ClassTable, Dataset, check};
@@ -352,17 +352,6 @@ fn indices(option: &str, names: &[String], classes: &[String]) -> anyhow::Result
         found.with_context(|| format!("{option} {name}: the model has no such class"))
     };
     names.iter().map(index).collect()
-}
-
-fn check_ending(path: Option<&Path>, ending: &str, what: &str) -> anyhow::Result<()> {
-    let other = |path: &&Path| {
-        let found = path.extension();
-        !found.is_some_and(|found| found.eq_ignore_ascii_case(ending))
-    };
-    match path.filter(other) {
-        Some(path) => bail!("{}: {what} is written as .{ending}", path.display()),
-        None => Ok(()),
-    }
 }
 
 fn result(outcome: &Outcome, model: &Model) -> serde_json::Value {
