@@ -166,10 +166,11 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let data = data
         .map(|folder| Dataset::open(folder, &arguments.split))
         .transpose()?;
-    let items = planned(arguments, data.as_ref())?;
+    let (items, unread) = planned(arguments, data.as_ref())?;
     let opened = arguments.device.open()?;
     let work = || compare_all(arguments, data, &items, &opened.device);
-    device::guarded(&opened.device, work)?
+    let compared = device::guarded(&opened.device, work)?;
+    compared.and(unread.report())
 }
 
 /// [`run`] on an open device.
@@ -216,13 +217,19 @@ fn compare_all(
     Ok(())
 }
 
-/// The photos and their output paths, each checked to be writable, not an input and not another output.
-fn planned(arguments: &Arguments, data: Option<&Dataset>) -> anyhow::Result<Vec<Item>> {
+/// The photos and their output paths, each checked to be writable, not an input and not another output;
+/// and folders that could not be read.
+fn planned(
+    arguments: &Arguments,
+    data: Option<&Dataset>,
+) -> anyhow::Result<(Vec<Item>, inputs::Unread)> {
     let out = &arguments.output;
-    let mut items = Vec::new();
+    let (mut items, mut unread) = (Vec::new(), inputs::Unread::default());
     let mut folders = BTreeSet::from([out.clone()]);
     if !arguments.photos.is_empty() {
-        for found in inputs::find(&arguments.photos, out, std::io::stdin().lock())? {
+        let photos;
+        (photos, unread) = inputs::find(&arguments.photos, out, std::io::stdin().lock())?;
+        for found in photos {
             let stem = found.path.file_stem();
             let stem = stem
                 .with_context(|| format!("{} is not the name of a photo", found.path.display()))?;
@@ -263,7 +270,7 @@ fn planned(arguments: &Arguments, data: Option<&Dataset>) -> anyhow::Result<Vec<
         let of_data = arguments.data.iter().flat_map(|dir| data::files_in(dir));
         photos.chain(of_data).chain(models).collect()
     })?;
-    Ok(items)
+    Ok((items, unread))
 }
 
 /// Everything shared by all photos.
